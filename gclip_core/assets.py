@@ -1,0 +1,22 @@
+"""Finds what ships with the project, in a checkout and in an installed wheel alike."""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def path(*parts: str) -> Path:
+    """Path of a shipped file or folder, for example ``path("built-in", "model.safetensors")``.
+
+    A wheel carries ``assets/`` inside the package as ``_assets``; a checkout has it beside it.
+
+    Raises:
+        FileNotFoundError: the file is in neither place.
+    """
+    for root in (_PACKAGE / "_assets", _PACKAGE.parent / "assets"):
+        found = root.joinpath(*parts)
+        if found.exists():
+            return found
+    raise FileNotFoundError(
+        f"{'/'.join(parts)} was not found among the shipped assets; reinstall or check out again."
+    )

@@ -1,0 +1,35 @@
+"""Block numbers: 0-based indices in Python, 1-based numbers wherever a person reads."""
+
+from collections.abc import Iterable
+
+from gclip_core.errors import MethodError
+
+
+def block_numbers(indices: Iterable[int]) -> tuple[int, ...]:
+    """Turn 0-based indices into the numbers people read: ``(5, 6)`` becomes ``(6, 7)``."""
+    return tuple(index + 1 for index in indices)
+
+
+def block_indices(text: str, n_blocks: int | None = None) -> tuple[int, ...]:
+    """Read 1-based block numbers such as ``"6 7"``, ``"6,7"`` or ``"7-11"`` into 0-based indices.
+
+    Raises:
+        MethodError: not numbers, or outside 1 to ``n_blocks``.
+    """
+    found: list[int] = []
+    for part in text.replace(",", " ").split():
+        first, _, last = part.partition("-")
+        if not (first.isascii() and first.isdigit()) or (
+            last and not (last.isascii() and last.isdigit())
+        ):
+            raise MethodError(
+                f"Block numbers such as '6 7' or '7-11' were expected, but '{part[:40]}' came."
+            )
+        low, high = int(first[:6]), int((last or first)[:6])
+        limit = n_blocks if n_blocks is not None else 1000
+        if not 1 <= low <= high <= limit:
+            raise MethodError(
+                f"Block numbers run from 1 to {limit}, smallest first, but '{part[:40]}' came."
+            )
+        found += range(low - 1, high)
+    return tuple(dict.fromkeys(found))

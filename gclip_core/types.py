@@ -1,0 +1,248 @@
+"""The values that travel between the parts, and the glossary of every activation.
+
+Dimension names: ``L`` blocks, ``D`` width, ``H`` heads, ``d = D / H`` head width, ``h, w`` the patch
+grid, ``N = h * w`` patch tokens, ``E`` embedding width, ``C`` classes. Height always before width.
+Blocks count from 0 in Python and from 1 wherever a person reads (:mod:`gclip_core.numbering`).
+
+===================  ==================  =========================================================
+name                 shape               what
+===================  ==================  =========================================================
+block input ``x``    (1+N, D)            what enters block ``l``; token 0 is the class token
+``q, k, v``          (H, 1+N, d)         queries, keys, values of a block
+attention ``A``      (H, 1+N, 1+N)       float32, rows sum to 1 (SCLIP's: to 2)
+``mean_attention``   (N, N)              head mean, patch to patch, rows renormalised
+``m``                (N,)                how much each patch is attended to; 1 is uniform
+``W2``               (D, 4D)             the FFN's second linear layer, ``mlp.c_proj.weight``
+norms                (L, D)              float32 L2 norms of the rows of ``W2``
+patches              (N, E)              float32 L2-normalised dense features, row-major
+scores               (C, h', w')         float32 softmax over entries, at the resized image's size
+labels               (H, W)              int16 class indices at the image's own size; -1 is "none"
+===================  ==================  =========================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Grid = tuple[int, int]
+"""Height and width, in patches or pixels as said."""
+
+Blocks = Literal["auto", "backbone"] | tuple[int, ...]
+"""0-based block indices; ``"auto"``: measured on the image; ``"backbone"``: that backbone's own
+default (the paper's blocks for OpenAI ViT-B/16, else the same as ``"auto"``)."""
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """AMF: which blocks' Query-Key attention is averaged into the last block's Query-Query.
+
+    ``heads`` is ``"each"`` (head i with head i) or ``"mean"`` (their head mean into every head).
+    ``global_threshold`` is in multiples of uniform attention.
+    """
+
+    blocks: Blocks = "auto"
+    n_blocks: int = 2
+    heads: Literal["each", "mean"] = "each"
+    global_threshold: float = 5.0
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """CS: which output channels of which blocks' FFN are brought back to an ordinary norm.
+
+    ``channels`` is None for the abnormal (largest) channel of each block, or explicit channels,
+    which then get the mean norm of the others. ``channel_threshold`` is max / median.
+    """
+
+    blocks: Blocks = "auto"
+    target: Literal["mean", "median"] = "mean"
+    channel_threshold: float = 2.0
+    channels: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Plant:
+    """A simulated abnormal channel: row ``channel`` of ``W2`` times ``gain`` in ``blocks``."""
+
+    channel: int
+    gain: float
+    blocks: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Method:
+    """What replaces the last block, and whether the trunk is suppressed; equal by value.
+
+    ``attention`` names an entry of :data:`gclip_core.attention.ATTENTIONS`.
+    """
+
+    name: str
+    title: str
+    attention: str
+    residual: bool
+    ffn: bool
+    fusion: Fusion | None = None
+    suppression: Suppression | None = None
+    citation: str = ""
+    summary: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Trunk:
+    """One image's way through the tower: the input of every block.
+
+    ``inputs[l]`` is (1+N, D) in the model's dtype. ``image_size`` is the image's own size and
+    ``resized`` the size that was encoded, both (height, width) in pixels. ``clean`` is the trunk
+    without planting and suppression (itself when there is neither), on which global-token blocks
+    are decided. ``window`` is the (top, left) corner when this is one window of ``whole``'s image.
+    """
+
+    inputs: tuple[Tensor, ...]
+    grid: Grid
+    image_size: Grid
+    resized: Grid
+    backbone: str
+    planted: tuple[Plant, ...] = ()
+    suppression: Suppression | None = None
+    window: tuple[int, int] | None = None
+    canvas: Grid | None = None
+    _clean: Trunk | None = field(default=None, repr=False)
+    _whole: Callable[[], Trunk] | None = field(default=None, repr=False)
+    _memo: dict = field(default_factory=dict, repr=False)
+
+    @property
+    def clean(self) -> Trunk:
+        """The unplanted, unsuppressed trunk of the same pixels."""
+        return self if self._clean is None else self._clean
+
+    @property
+    def whole(self) -> Trunk:
+        """The clean trunk of the whole image in one pass; itself without windows."""
+        return self.clean if self._whole is None else self._whole()
+
+    @property
+    def n_patches(self) -> int:
+        return self.grid[0] * self.grid[1]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the block inputs this trunk does not share with its clean one."""
+        shared = set() if self._clean is None else {x.data_ptr() for x in self._clean.inputs}
+        return sum(x.nbytes for x in self.inputs if x.data_ptr() not in shared)
+
+
+@dataclass(frozen=True, eq=False)
+class DenseFeatures:
+    """Dense features: ``patches`` (h*w, E) float32, L2-normalised, row-major; ``grid`` (h, w)."""
+
+    patches: Tensor
+    grid: Grid
+
+
+@dataclass(frozen=True)
+class GlobalTokens:
+    """Where global tokens are, decided on the clean trunk of the whole image.
+
+    ``scores[l]`` is ``max_j m_j`` of block ``l`` (1 = uniform attention, N = all on one patch);
+    ``tokens[l]`` the patch indices at or above the threshold; ``agreement[l]`` the mean cosine
+    between their rows and the class token's row, nan where there is no global token.
+    """
+
+    scores: tuple[float, ...]
+    tokens: tuple[tuple[int, ...], ...]
+    agreement: tuple[float, ...]
+    threshold: float
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a request found out about the model and the image.
+
+    ``amf_blocks`` (0-based) are the fused blocks, empty without AMF; ``reason`` says why these.
+    ``channels[l]`` is the channel with the largest norm in block ``l``, ``ratios[l]`` its norm over
+    the median; ``abnormal`` the blocks over the threshold; ``suppressed`` the blocks CS changed.
+    ``norms_before`` and ``norms_after`` are (L, D) float32, ``entropy`` and ``entropy_after`` (L,)
+    in [0, 1]. Global-token figures are computed when first asked for.
+    """
+
+    amf_blocks: tuple[int, ...]
+    reason: str
+    cs_reason: str
+    channels: tuple[int, ...]
+    ratios: tuple[float, ...]
+    abnormal: tuple[int, ...]
+    suppressed: tuple[int, ...]
+    norms_before: Tensor
+    norms_after: Tensor
+    entropy: Tensor
+    entropy_after: Tensor
+    _global_tokens: Callable[[], GlobalTokens] = field(repr=False)
+
+    @cached_property
+    def globality(self) -> GlobalTokens:
+        """Scores, tokens and agreement of every block (one attention map per block, once)."""
+        return self._global_tokens()
+
+    @property
+    def global_scores(self) -> tuple[float, ...]:
+        return self.globality.scores
+
+    @property
+    def global_tokens(self) -> tuple[tuple[int, ...], ...]:
+        return self.globality.tokens
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Classes, each a tuple of synonyms (the first is its name); hashable.
+
+    ``notes`` says in words what was changed while reading (duplicates, comments dropped).
+    """
+
+    classes: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The first word of every class."""
+        return tuple(synonyms[0] for synonyms in self.classes)
+
+    @property
+    def phrases(self) -> tuple[str, ...]:
+        """Every synonym of every class, in order."""
+        return tuple(phrase for synonyms in self.classes for phrase in synonyms)
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """A mask of each class.
+
+    ``labels`` (H, W) int16 at the image's own size, -1 under the threshold; ``scores``
+    (C, h', w') float32 at the resized image's size. ``unknown`` are phrases this backbone has
+    never met (only a backbone that knows its own vocabulary can say so). ``notes`` says in words
+    whatever fell back or was adjusted.
+    """
+
+    scores: Tensor
+    labels: Tensor
+    vocabulary: Vocabulary
+    method: Method
+    found: Found
+    unknown: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def areas(self) -> tuple[float, ...]:
+        """Share of the image's pixels per class, in [0, 1]; what is missing to 1 is unlabelled."""
+        counts = torch.bincount(
+            (self.labels.long() + 1).flatten(), minlength=len(self.vocabulary) + 1
+        )
+        return tuple((counts[1:].double() / self.labels.numel()).tolist())

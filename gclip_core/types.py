@@ -1,7 +1,8 @@
 """The values that travel between the parts, and the glossary of every activation.
 
-Dimension names: ``L`` blocks, ``D`` width, ``H`` heads, ``d = D / H`` head width, ``h, w`` the patch
-grid, ``N = h * w`` patch tokens, ``E`` embedding width, ``C`` classes. Height always before width.
+Dimension names: ``L`` blocks, ``D`` width, ``H`` heads, ``d = D / H`` head width, ``h, w`` the
+patch grid, ``N = h * w`` patch tokens, ``E`` embedding width, ``C`` classes. Height always before
+width.
 Blocks count from 0 in Python and from 1 wherever a person reads (:mod:`gclip_core.numbering`).
 
 ===================  ==================  =========================================================

@@ -1,0 +1,80 @@
+"""A bounded cache that many threads may ask at once."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+Value = TypeVar("Value")
+
+
+class BoundedCache(Generic[Value]):
+    """Least recently used values go first once ``size_of`` adds up to more than ``limit``.
+
+    Two threads that ask for the same missing key make it once: the second waits for the first.
+    A failed making is not kept, and every waiter sees the error.
+    """
+
+    def __init__(self, limit: int, size_of: Callable[[Value], int] = lambda _: 1) -> None:
+        self.limit = limit
+        self._size_of = size_of
+        self._values: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
+        self._making: dict[Hashable, threading.Lock] = {}
+        self._lock = threading.Lock()
+        self.size = 0
+        self.hits = 0
+        self.misses = 0
+
+    def get(self, key: Hashable) -> Value | None:
+        """The value, now the most recently used, or None."""
+        with self._lock:
+            if key not in self._values:
+                self.misses += 1
+                return None
+            self.hits += 1
+            self._values.move_to_end(key)
+            return self._values[key][0]
+
+    def put(self, key: Hashable, value: Value) -> None:
+        """Keep a value; one larger than the whole limit is not kept."""
+        size = self._size_of(value)
+        with self._lock:
+            if key in self._values:
+                self.size -= self._values.pop(key)[1]
+            if size > self.limit:
+                return
+            self._values[key] = (value, size)
+            self.size += size
+            while self.size > self.limit:
+                self.size -= self._values.popitem(last=False)[1][1]
+
+    def get_or_make(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        """The value, made by ``make`` if it is not there."""
+        found = self.get(key)
+        if found is not None:
+            return found
+        with self._lock:
+            turn = self._making.setdefault(key, threading.Lock())
+        with turn:
+            with self._lock:
+                if key in self._values:
+                    self._values.move_to_end(key)
+                    return self._values[key][0]
+            try:
+                value = make()
+                self.put(key, value)
+            finally:
+                with self._lock:
+                    self._making.pop(key, None)
+            return value
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._values.clear()
+            self.size = 0

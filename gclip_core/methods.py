@@ -1,0 +1,136 @@
+"""The METHODS table. Adding a method is one entry; nothing else asks for a method's name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from gclip_core.errors import MethodError
+from gclip_core.types import Blocks, Fusion, Method, Suppression
+
+
+def gclip(
+    amf: bool = True,
+    cs: bool = True,
+    amf_blocks: str | Iterable[int] = "auto",
+    cs_blocks: str | Iterable[int] = "auto",
+    n_blocks: int = 2,
+    heads: Literal["each", "mean"] = "each",
+    cs_target: Literal["mean", "median"] = "mean",
+    global_threshold: float = 5.0,
+    channel_threshold: float = 2.0,
+    cs_channels: Iterable[int] | None = None,
+) -> Method:
+    """GCLIP with its two ideas on or off; with both off it is ClearCLIP, exactly.
+
+    ``amf_blocks`` and ``cs_blocks`` are ``"auto"`` (measured), ``"backbone"`` (that backbone's
+    default) or 0-based integers. ``n_blocks`` is how many blocks ``auto`` fuses, ``heads`` how.
+    ``cs_channels`` suppresses these channels instead of each block's largest.
+
+    Raises:
+        MethodError: a setting outside its range.
+    """
+    _one_of("heads", heads, ("each", "mean"))
+    _one_of("cs_target", cs_target, ("mean", "median"))
+    _at_least("n_blocks", n_blocks, 1)
+    _at_least("global_threshold", global_threshold, 1)
+    _at_least("channel_threshold", channel_threshold, 1)
+    fusion = Fusion(
+        _blocks("amf_blocks", amf_blocks), int(n_blocks), heads, float(global_threshold)
+    )
+    channels = None if cs_channels is None else tuple(sorted({int(c) for c in cs_channels}))
+    suppression = Suppression(
+        _blocks("cs_blocks", cs_blocks), cs_target, float(channel_threshold), channels or None
+    )
+    on = [word for word, switch in (("AMF", amf), ("CS", cs)) if switch]
+    return Method(
+        name="gclip",
+        title="GCLIP" + (f" ({' + '.join(on)})" if on else " (AMF and CS off)"),
+        attention="qq",
+        residual=False,
+        ffn=False,
+        fusion=fusion if amf else None,
+        suppression=suppression if cs else None,
+        citation="Wang, Yan, Kang 2025, arXiv:2502.06818",
+        summary="Query-Query attention averaged with the first global-token blocks' attention; "
+        "one abnormal FFN channel brought back to an ordinary norm.",
+    )
+
+
+def _table(*methods: Method) -> dict[str, Method]:
+    return {method.name: method for method in methods}
+
+
+METHODS: dict[str, Method] = _table(
+    Method(
+        "clip", "CLIP", "qk", residual=True, ffn=True,
+        citation="Radford et al. 2021, arXiv:2103.00020",
+        summary="The tower as it is: patch tokens of the last block.",
+    ),
+    Method(
+        "maskclip", "MaskCLIP", "identity", residual=False, ffn=False,
+        citation="Zhou, Loy, Dai 2022, arXiv:2112.01071",
+        summary="No attention in the last block: every patch keeps its own Value.",
+    ),
+    Method(
+        "sclip", "SCLIP", "qq+kk", residual=True, ffn=True,
+        citation="Wang, Mei, Yuille 2024, arXiv:2312.01597",
+        summary="Query-Query plus Key-Key attention in the last block.",
+    ),
+    Method(
+        "naclip", "NACLIP", "kk+gaussian", residual=False, ffn=False,
+        citation="Hajimiri, Ben Ayed, Dolz 2025, arXiv:2404.08181",
+        summary="Key-Key attention drawn towards near patches.",
+    ),
+    Method(
+        "clearclip", "ClearCLIP", "qq", residual=False, ffn=False,
+        citation="Lan et al. 2024, arXiv:2407.12442",
+        summary="Query-Query attention; residual path and FFN left out.",
+    ),
+    gclip(),
+    Method(
+        "kk", "Key-Key", "kk", residual=False, ffn=False,
+        summary="ClearCLIP's form with Key-Key attention: for comparison.",
+    ),
+    Method(
+        "vv", "Value-Value", "vv", residual=False, ffn=False,
+        citation="Li et al. 2023 (CLIP Surgery), arXiv:2304.05653",
+        summary="ClearCLIP's form with Value-Value attention: for comparison.",
+    ),
+)  # fmt: skip
+
+
+def find_method(name: str) -> Method:
+    """The METHODS entry of that name.
+
+    Raises:
+        MethodError: no such entry; the message lists the valid names.
+    """
+    if name not in METHODS:
+        raise MethodError(f"'{name}' is not a method. Choose one of: {', '.join(METHODS)}.")
+    return METHODS[name]
+
+
+def _blocks(what: str, given: str | Iterable[int]) -> Blocks:
+    if isinstance(given, str):
+        _one_of(what, given, ("auto", "backbone"))
+        return given  # type: ignore[return-value]
+    try:
+        blocks = tuple(dict.fromkeys(int(block) for block in given))
+    except (TypeError, ValueError):
+        raise MethodError(
+            f'{what} must be "auto", "backbone" or 0-based block indices, but {given!r} came.'
+        ) from None
+    if not blocks or min(blocks) < 0:
+        raise MethodError(f"{what} needs at least one block, counted from 0, but {blocks} came.")
+    return blocks
+
+
+def _one_of(what: str, given: str, valid: tuple[str, ...]) -> None:
+    if given not in valid:
+        raise MethodError(f"{what} must be one of {', '.join(valid)}, but '{given}' came.")
+
+
+def _at_least(what: str, given: float, least: float) -> None:
+    if not given >= least:  # also refuses nan
+        raise MethodError(f"{what} must be at least {least}, but {given} came.")

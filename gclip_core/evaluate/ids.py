@@ -1,0 +1,128 @@
+"""What the numbers in a data set's label files mean: file id to class index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gclip_core.errors import EvaluationError
+from gclip_core.evaluate.metric import IGNORE
+
+
+@dataclass(frozen=True)
+class Ids:
+    """A map from the ids in a file to class indices.
+
+    ``classes`` maps ids; ids in ``ignored`` are not counted. Every other id becomes ``others``, or
+    is refused where that is None: an id nobody expects means another data set than was named.
+    """
+
+    classes: Mapping[int, int]
+    ignored: frozenset[int] = frozenset({255})
+    others: int | None = None
+
+    def labels(self, ids: NDArray, where: str) -> NDArray[np.int16]:
+        """Class indices of (H, W) ids, :data:`~gclip_core.evaluate.metric.IGNORE` where ignored.
+
+        Raises:
+            EvaluationError: an id that this data set does not have.
+        """
+        top = max(int(ids.max(initial=0)), *self.classes, *self.ignored, 0)
+        refused = np.int16(-2)
+        table = np.full(top + 1, refused if self.others is None else self.others, np.int16)
+        table[list(self.classes)] = list(self.classes.values())
+        table[list(self.ignored)] = IGNORE
+        labels = table[ids]
+        if (labels == refused).any():
+            unknown = sorted({int(i) for i in np.unique(ids[labels == refused])})
+            raise EvaluationError(
+                f"{where} holds the ids {unknown[:8]}, which this data set does not have; "
+                "is it the right data set, and were its labels converted for another one?"
+            )
+        return labels
+
+
+def _run(first: int, n: int, to: int = 0) -> dict[int, int]:
+    """Ids ``first, first+1, …`` of ``n`` classes that start at index ``to``."""
+    return {first + i: to + i for i in range(n)}
+
+
+# COCO's ids as COCO-Stuff's PNGs store them, from 0; eleven categories were never annotated.
+_COCO_HOLES = frozenset({11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90})
+_COCO_STORED = tuple(i for i in range(182) if i not in _COCO_HOLES)
+_COCO_THINGS = 80
+
+# The 59 frequent ones among PASCAL Context's 459 labels, which are numbered alphabetically.
+_CONTEXT_STORED = (
+    2, 9, 18, 19, 22, 23, 25, 31, 33, 34, 44, 45, 46, 59, 65, 68, 72, 80, 85, 98, 104, 105, 113,
+    115, 144, 158, 159, 162, 187, 189, 207, 220, 232, 258, 259, 260, 284, 295, 296, 308, 324, 326,
+    347, 349, 354, 355, 360, 366, 368, 397, 415, 416, 420, 424, 427, 440, 445, 454, 458,
+)  # fmt: skip
+
+_CITYSCAPES_STORED = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+
+VOC20 = Ids(_run(1, 20), frozenset({0, 255}))
+VOC21 = Ids(_run(0, 21))
+CONTEXT59 = Ids(_run(1, 59), frozenset({0, 255}))
+CONTEXT60 = Ids(_run(0, 60))
+CONTEXT59_ALL = Ids({i: c for c, i in enumerate(_CONTEXT_STORED)}, frozenset(), IGNORE)
+CONTEXT60_ALL = Ids({i: c + 1 for c, i in enumerate(_CONTEXT_STORED)}, frozenset(), 0)
+COCO_STUFF = Ids(_run(0, 171))
+COCO_STUFF_STORED = Ids({i: c for c, i in enumerate(_COCO_STORED)})
+COCO_OBJECT = Ids(_run(0, 81))
+# Stuff, and what nobody labelled, is background here, as in the conversion that is in use.
+COCO_OBJECT_STORED = Ids(
+    {i: c + 1 for c, i in enumerate(_COCO_STORED[:_COCO_THINGS])}, frozenset(), 0
+)
+COCO_OBJECT_STUFF = Ids(_run(0, _COCO_THINGS, to=1), frozenset(), 0)
+ADE20K = Ids(_run(1, 150), frozenset({0}))
+CITYSCAPES = Ids(_run(0, 19))
+CITYSCAPES_STORED = Ids(
+    {i: c for c, i in enumerate(_CITYSCAPES_STORED)},
+    frozenset({255}) | (frozenset(range(34)) - set(_CITYSCAPES_STORED)),
+)
+
+
+def read(path: Path) -> NDArray:
+    """The ids in a label file, (H, W): a palette, grey or 16-bit PNG, or a ``.mat``.
+
+    Raises:
+        EvaluationError: not readable, or a picture of colours.
+    """
+    try:
+        return _read_mat(path) if path.suffix == ".mat" else _read_png(path)
+    except EvaluationError:
+        raise
+    # The readers have a dozen exceptions for a damaged file; each means the same to a person.
+    except Exception as error:
+        raise EvaluationError(
+            f"The label file {path} could not be read: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _read_png(path: Path) -> NDArray:
+    with Image.open(path) as image:
+        if image.mode not in ("P", "L", "I", "I;16"):
+            raise EvaluationError(
+                f"Class ids (a palette or grey PNG) were expected in {path}, but a picture in "
+                f"{image.mode} came; use the set's original label files, not a coloured copy."
+            )
+        return np.asarray(image)
+
+
+def _read_mat(path: Path) -> NDArray:
+    try:
+        from scipy.io import loadmat
+    except ImportError as error:
+        raise EvaluationError(
+            f"{path.name} is a MATLAB file: install scipy to read it, or convert the set to PNG."
+        ) from error
+    held = loadmat(path)
+    if "LabelMap" not in held:
+        raise EvaluationError(f"{path} holds no 'LabelMap', as PASCAL Context's files do.")
+    return np.asarray(held["LabelMap"])

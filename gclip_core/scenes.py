@@ -1,0 +1,617 @@
+"""Emoji scenes with known truth: for teaching, for tests, and to train the built-in model.
+
+A scene is one or two painted backgrounds with one to five emoji on them, made from a seed. Its
+label map is exact: a pixel belongs to the thing that covers more than half of it, else to the
+background. The same seed gives the same scene on every machine: all arithmetic is on integers,
+or on floats with operations that IEEE 754 rounds correctly (no sine, no power, no sums whose
+order could differ), and every resize is Pillow's fixed-point one.
+
+Needs NumPy and Pillow only.
+"""
+
+import functools
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from gclip_core import assets
+from gclip_core.errors import GclipError
+
+Pixels = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+Colour = tuple[float, float, float]
+
+MAX_THINGS = 5
+# How often a scene has 1, 2, ... 5 things, in twentieths.
+_HOW_MANY = (4, 5, 5, 4, 2)
+# Longer side of a thing, as a share of the scene's short side, by how many things there are.
+SPANS = {1: (0.36, 0.80), 2: (0.30, 0.62), 3: (0.26, 0.50), 4: (0.23, 0.44), 5: (0.21, 0.40)}
+# A thing may hide at most this share of the smaller of two boxes, and hang out by this share.
+_OVERLAP = 0.2
+_OVERHANG = 0.125
+_PLACES = 24
+# Turns are given as the tangent of half the angle: +-0.2 is +-23 degrees, without a sine.
+_HALF_TURN = 0.2
+# Textures are designed for a scene whose short side is this long, and scale with it.
+_DESIGN = 96
+
+
+@dataclass(frozen=True)
+class Word:
+    """A thing or a background: its name, other names for it, and its plurals."""
+
+    name: str
+    synonyms: tuple[str, ...] = ()
+    plurals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Style:
+    """One emoji package: whose art, under which licence, and which things it draws.
+
+    `use` is "seen" (trained on), "held-out" (never trained on, what quality is measured on) or
+    "extra" (never trained on either).
+    """
+
+    name: str
+    package: str
+    version: str
+    licence: str
+    author: str
+    use: str
+    things: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A scene and its truth.
+
+    image: RGB, (W, H) in Pillow's order.
+    labels: (H, W) int64, each an index into `words`; every pixel has one.
+    words: names of what can be seen: things first, in the order they were laid, then backgrounds.
+    things, backgrounds: the two parts of `words`.
+    captions: sentences about the scene.
+    """
+
+    image: Image.Image
+    labels: npt.NDArray[np.int64]
+    words: tuple[str, ...]
+    things: tuple[str, ...]
+    backgrounds: tuple[str, ...]
+    captions: tuple[str, ...]
+    style: str
+    seed: int
+
+
+# ------------------------------------------------------------------------------------------- art
+
+
+@functools.cache
+def _index() -> dict[str, Any]:
+    return json.loads(assets.path("emoji", "index.json").read_text())
+
+
+@functools.cache
+def things() -> tuple[Word, ...]:
+    """Every thing a scene can hold."""
+    return tuple(
+        Word(t["name"], tuple(t["synonyms"]), tuple(t["plurals"])) for t in _index()["things"]
+    )
+
+
+def backgrounds() -> tuple[Word, ...]:
+    """Every background a scene can have."""
+    return tuple(b.word for b in BACKGROUNDS)
+
+
+@functools.cache
+def styles() -> dict[str, Style]:
+    """Every art style in the sprite sheets, by name."""
+    return {
+        name: Style(
+            name,
+            s["package"],
+            s["version"],
+            s["licence"],
+            s["author"],
+            s["use"],
+            tuple(s["things"]),
+        )
+        for name, s in _index()["styles"].items()
+    }
+
+
+def styles_for(style: str) -> tuple[Style, ...]:
+    """The styles that "seen", "held-out" or one style's own name stand for.
+
+    Raises:
+        GclipError: no such style; the message lists the valid ones.
+    """
+    found = tuple(s for s in styles().values() if style in (s.name, s.use))
+    if not found or style == "extra":
+        names = ", ".join(["seen", "held-out", *styles()])
+        raise GclipError(f"There is no emoji style {style!r}; there are: {names}.")
+    return found
+
+
+@functools.cache
+def _sheet(style: str) -> Pixels:
+    with Image.open(assets.path("emoji", f"{style}.webp")) as picture:
+        return np.asarray(picture.convert("RGBA"))
+
+
+@functools.cache
+def sprite(style: str, thing: int) -> Pixels:
+    """The drawing of a thing (an index into `things()`) in a style, trimmed: (h, w, 4), RGBA."""
+    cell, columns = _index()["cell"], _index()["columns"]
+    row, column = divmod(styles()[style].things.index(thing), columns)
+    drawn = _sheet(style)[row * cell : (row + 1) * cell, column * cell : (column + 1) * cell]
+    rows, cols = np.nonzero(drawn[..., 3])
+    return drawn[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1]
+
+
+def premultiply(rgba: Pixels) -> Pixels:
+    """RGBA -> RGBA with its colour already multiplied by its alpha, as sampling needs it."""
+    alpha = rgba[..., 3:].astype(np.uint16)
+    colour = (rgba[..., :3] * alpha + 127) // 255
+    return np.concatenate([colour.astype(np.uint8), rgba[..., 3:]], -1)
+
+
+def turn(rgba: Pixels, half_tangent: float) -> Pixels:
+    """A premultiplied sprite (h, w, 4) turned about its centre, on a canvas that holds it all.
+
+    Bilinear. Not Pillow's rotate: compilers may fuse its multiplications and additions, and then
+    two machines would disagree by one grey level here and there.
+    """
+    cosine = (1 - half_tangent * half_tangent) / (1 + half_tangent * half_tangent)
+    sine = 2 * half_tangent / (1 + half_tangent * half_tangent)
+    h, w = rgba.shape[:2]
+    tall = int(h * cosine + w * abs(sine)) + 1
+    wide = int(w * cosine + h * abs(sine)) + 1
+    y = (np.arange(tall) - (tall - 1) / 2)[:, None]
+    x = (np.arange(wide) - (wide - 1) / 2)[None, :]
+    return _sample(rgba, cosine * y - sine * x + (h - 1) / 2, sine * y + cosine * x + (w - 1) / 2)
+
+
+def _sample(picture: Pixels, y: npt.NDArray[Any], x: npt.NDArray[Any]) -> Pixels:
+    """Bilinear samples of (h, w, c) at float positions y, x (H, W); outside it is empty."""
+    padded = np.pad(picture, ((1, 2), (1, 2), (0, 0))).astype(np.float32)
+    h, w = picture.shape[:2]
+    y, x = np.clip(y, -1, h) + 1, np.clip(x, -1, w) + 1
+    y0, x0 = y.astype(np.int64), x.astype(np.int64)
+    fy, fx = (y - y0).astype(np.float32)[..., None], (x - x0).astype(np.float32)[..., None]
+    top = padded[y0, x0] * (1 - fx) + padded[y0, x0 + 1] * fx
+    bottom = padded[y0 + 1, x0] * (1 - fx) + padded[y0 + 1, x0 + 1] * fx
+    return (top * (1 - fy) + bottom * fy + np.float32(0.5)).astype(np.uint8)
+
+
+def fit(rgba: Pixels, longer_side: int) -> Pixels:
+    """A premultiplied sprite resized so that its longer side has that many pixels."""
+    h, w = rgba.shape[:2]
+    scale = longer_side / max(h, w)
+    size = (max(1, int(w * scale + 0.5)), max(1, int(h * scale + 0.5)))
+    bands = [
+        Image.fromarray(np.ascontiguousarray(rgba[..., c])).resize(size, Image.Resampling.BICUBIC)
+        for c in range(4)
+    ]
+    return np.stack([np.asarray(b) for b in bands], -1)
+
+
+def paste(
+    image: Pixels, labels: npt.NDArray[Any], rgba: Pixels, y: int, x: int, label: int
+) -> None:
+    """Lay a premultiplied sprite over an image (H, W, 3) and its labels (H, W), in place."""
+    h, w = rgba.shape[:2]
+    top, left = max(0, y), max(0, x)
+    bottom, right = min(image.shape[0], y + h), min(image.shape[1], x + w)
+    if top >= bottom or left >= right:
+        return
+    part = rgba[top - y : bottom - y, left - x : right - x]
+    under = image[top:bottom, left:right]
+    seen_through = 255 - part[..., 3:].astype(np.uint16)
+    over = part[..., :3] + ((under * seen_through + 127) // 255)
+    under[:] = np.minimum(over, 255).astype(np.uint8)
+    labels[top:bottom, left:right][part[..., 3] > 127] = label
+
+
+# ----------------------------------------------------------------------------------- backgrounds
+
+
+def _between(rng: np.random.Generator, low: float, high: float) -> float:
+    return low + (high - low) * float(rng.random())
+
+
+def _noise(rng: np.random.Generator, h: int, w: int, cell_h: float, cell_w: float) -> Floats:
+    """Smooth noise (h, w) about 0, mostly within +-2, with blobs of about cell_h x cell_w pixels."""
+    rows, columns = int(h / max(cell_h, 1)) + 2, int(w / max(cell_w, 1)) + 2
+    coarse = (rng.random((rows, columns)) * 256).astype(np.uint8)
+    smooth = Image.fromarray(coarse).resize((w, h), Image.Resampling.BICUBIC)
+    # A uniform byte has a standard deviation of 74; interpolation takes about a third of it.
+    return (np.asarray(smooth).astype(np.float32) - np.float32(127.5)) * np.float32(1 / 52)
+
+
+def _wave(x: Floats) -> Floats:
+    """Something like a sine of period 1, made of two parabolas (a sine differs by machine)."""
+    x = x - np.floor(x)
+    y = np.where(x < 0.5, x * (0.5 - x), (x - 0.5) * (x - 1)) * np.float32(16)
+    return y.astype(np.float32)
+
+
+def _tint(rng: np.random.Generator, *ranges: tuple[float, float]) -> Floats:
+    return np.array([_between(rng, low, high) for low, high in ranges], np.float32)
+
+
+def _shade(colour: Floats, change: Floats, by: Colour = (1, 1, 1)) -> Floats:
+    """A flat colour (3,) and a change of brightness (h, w), weighted by channel -> (h, w, 3)."""
+    return colour + change[..., None] * np.array(by, np.float32)
+
+
+def _grid(h: int, w: int) -> tuple[Floats, Floats]:
+    y, x = np.arange(h, dtype=np.float32)[:, None], np.arange(w, dtype=np.float32)[None, :]
+    return np.broadcast_to(y, (h, w)), np.broadcast_to(x, (h, w))
+
+
+def _sky(rng: np.random.Generator, h: int, w: int, u: float) -> Floats:
+    y, _ = _grid(h, w)
+    blue = _shade(
+        _tint(rng, (70, 120), (150, 185), (220, 250)), y / h * _between(rng, 20, 70), (1, 0.7, 0.2)
+    )
+    clouds = np.clip(_noise(rng, h, w, 24 * u, 48 * u) - _between(rng, 0.5, 1.3), 0, 1.5)
+    return blue + clouds[..., None] * _between(rng, 20, 60)
+
+
+def _grass(rng: np.random.Generator, h: int, w: int, u: float) -> Floats:
+    blades = _noise(rng, h, w, 7 * u, 2 * u) * _between(rng, 10, 22)
+    patches = _noise(rng, h, w, 40 * u, 40 * u) * 8
+    return _shade(_tint(rng, (60, 110), (130, 175), (40, 70)), blades + patches, (0.8, 1, 0.5))
+
+
+def _sand(rng: np.random.Generator, h: int, w: int, u: float) -> Floats:
+    y, _ = _grid(h, w)
+    bent = y + _noise(rng, h, w, 30 * u, 30 * u) * 6 * u
+    ripples = _wave(bent / (_between(rng, 25, 50) * u)) * _between(rng, 2, 9)
+    grains = _noise(rng, h, w, 1.5 * u, 1.5 * u) * _between(rng, 4, 9)
+    return _shade(_tint(rng, (205, 235), (180, 205), (125, 160)), ripples + grains)
+
+
+def _water(rng: np.random.Generator, h: int, w: int, u: float) -> Floats:
+    waves = _noise(rng, h, w, 3 * u, _between(rng, 14, 30) * u) * _between(rng, 10, 22)
+    swell = _noise(rng, h, w, 30 * u, 60 * u) * 6
+    return _shade(_tint(rng, (15, 60), (95, 150), (150, 200)), waves + swell, (0.7, 1, 1))
+
+
+def _snow(rng: np.random.Generator, h: int, w: int, u: float) -> Floats:
+    drifts = _noise(rng, h, w, _between(rng, 15, 30) * u, _between(rng, 20, 50) * u)
+    glitter = _noise(rng, h, w, u, u) * 2
+    change = drifts * _between(rng, 3, 8) + glitter
+    return _shade(_tint(rng, (228, 242), (234, 246), (240, 252)), change, (1.2, 1, 0.6))
+
+
+def _night(rng: np.random.Generator, h: int, w: int, u: float) -> Floats:
+    y, _ = _grid(h, w)
+    dark = _shade(
+        _tint(rng, (5, 25), (8, 30), (35, 75)), _noise(rng, h, w, 50 * u, 50 * u) * 6 + y / h * 15
+    )
+    stars = int(h * w / (u * u) * _between(rng, 0.0017, 0.0043)) + 1
+    rows, columns = rng.integers(0, h, stars), rng.integers(0, w, stars)
+    light = (90 + 140 * rng.random(stars)).astype(np.float32)[:, None]
+    big = max(1, int(u + 0.5))
+    for dy in range(big):
+        for dx in range(big):
+            dark[np.minimum(rows + dy, h - 1), np.minimum(columns + dx, w - 1)] += light
+    for dy, dx in ((big, 0), (0, big)):  # half as bright below and to the right
+        dark[np.minimum(rows + dy, h - 1), np.minimum(columns + dx, w - 1)] += light * 0.5
+    return dark
+
+
+def _wood(rng: np.random.Generator, h: int, w: int, u: float) -> Floats:
+    y, _ = _grid(h, w)
+    grain = _noise(rng, h, w, 2 * u, 40 * u) * _between(rng, 8, 16)
+    boards = _noise(rng, h, w, 6 * u, 80 * u) * 6
+    plank = _between(rng, 18, 34) * u
+    gap = np.where(y % plank < 1.5 * u, 0.6, 1.0)[..., None]
+    colour = _tint(rng, (120, 175), (78, 115), (40, 65))
+    return _shade(colour, grain + boards, (1, 0.8, 0.6)) * gap
+
+
+def _brick(rng: np.random.Generator, h: int, w: int, u: float) -> Floats:
+    y, x = _grid(h, w)
+    tall = _between(rng, 8, 13) * u
+    row = np.floor(y / tall)
+    along = x + (row % 2) * (tall * 1.1)
+    mortar = (y % tall < 1.6 * u) | (along % (tall * 2.2) < 1.6 * u)
+    which = (row * 37 + np.floor(along / (tall * 2.2)) * 17).astype(np.int64) % 97
+    tone = ((rng.random(97) - 0.5) * 3.4).astype(np.float32)[which] * _between(rng, 8, 18)
+    rough = _noise(rng, h, w, 2 * u, 2 * u) * 5
+    bricks = _shade(_tint(rng, (150, 190), (70, 95), (55, 80)), tone + rough, (1, 0.7, 0.6))
+    return np.where(mortar[..., None], np.float32(_between(rng, 170, 215)), bricks)
+
+
+def _road(rng: np.random.Generator, h: int, w: int, u: float) -> Floats:
+    y, x = _grid(h, w)
+    grey = np.full(3, _between(rng, 75, 110), np.float32)
+    rough = _noise(rng, h, w, 1.5 * u, 1.5 * u) * _between(rng, 6, 12)
+    asphalt = _shade(grey, rough + _noise(rng, h, w, 40 * u, 40 * u) * 5)
+    shift = _between(rng, 0, 60) * u
+    dash = (np.abs((y + shift) % (64 * u) - 32 * u) < 2.2 * u) & (x % (26 * u) < 15 * u)
+    return np.where(dash[..., None], _tint(rng, (215, 245), (205, 240), (120, 230)), asphalt)
+
+
+def _tiles(rng: np.random.Generator, h: int, w: int, u: float) -> Floats:
+    y, x = _grid(h, w)
+    side = _between(rng, 10, 18) * u
+    light = np.full(3, _between(rng, 200, 240), np.float32)
+    dark = _tint(rng, (40, 170), (60, 150), (60, 150))
+    odd = (np.floor(x / side) + np.floor(y / side)) % 2 > 0
+    gap = np.where((x % side < u) | (y % side < u), 0.85, 1.0)[..., None]
+    soft = _noise(rng, h, w, 3 * u, 3 * u)[..., None] * 4
+    return (np.where(odd[..., None], light, dark) + soft) * gap
+
+
+def _curtain(rng: np.random.Generator, h: int, w: int, u: float) -> Floats:
+    _, x = _grid(h, w)
+    bent = x + _noise(rng, h, w, 60 * u, 30 * u) * 5 * u
+    folds = _wave(bent / (_between(rng, 25, 50) * u)) * _between(rng, 20, 40)
+    cloth = _noise(rng, h, w, 40 * u, 3 * u) * 6
+    return _shade(_tint(rng, (140, 190), (15, 40), (25, 50)), folds + cloth, (1, 0.35, 0.35))
+
+
+def _carpet(rng: np.random.Generator, h: int, w: int, u: float) -> Floats:
+    y, x = _grid(h, w)
+    side = _between(rng, 16, 26) * u
+    across = np.abs(x % side - side / 2) + np.abs(y % side - side / 2)
+    diamond = np.where(across < side * _between(rng, 0.25, 0.4), 1.0, 0.0)[..., None]
+    base = _tint(rng, (90, 130), (40, 70), (110, 150))
+    figure = _tint(rng, (190, 230), (160, 190), (110, 150))
+    pile = _noise(rng, h, w, 1.5 * u, 1.5 * u) * _between(rng, 6, 12)
+    return base + (figure - base) * np.float32(1) * diamond + pile[..., None]
+
+
+def _leaves(rng: np.random.Generator, h: int, w: int, u: float) -> Floats:
+    size = _between(rng, 5, 9) * u
+    clumps = np.abs(_noise(rng, h, w, size, size))
+    veins = np.abs(_noise(rng, h, w, size / 2, size / 2))
+    change = (clumps - 0.7) * _between(rng, 25, 40) + veins * 10
+    return _shade(_tint(rng, (25, 50), (75, 105), (30, 50)), change, (0.6, 1, 0.4))
+
+
+@dataclass(frozen=True)
+class Background:
+    """A background: its words, how it is painted, and whether it can be above or below."""
+
+    word: Word
+    paint: Callable[[np.random.Generator, int, int, float], Floats]
+    above: bool
+    below: bool
+
+
+BACKGROUNDS: tuple[Background, ...] = (
+    Background(Word("sky", ("blue sky",)), _sky, True, False),
+    Background(Word("grass", ("lawn", "meadow")), _grass, False, True),
+    Background(Word("sand", ("desert sand", "beach")), _sand, False, True),
+    Background(Word("water", ("sea", "lake")), _water, False, True),
+    Background(Word("snow", ("white snow",)), _snow, False, True),
+    Background(Word("night sky", ("starry sky",)), _night, True, False),
+    Background(Word("wood", ("wooden planks", "wooden floor")), _wood, True, True),
+    Background(Word("brick wall", ("bricks",), ("brick walls",)), _brick, True, False),
+    Background(Word("road", ("asphalt", "street"), ("roads",)), _road, False, True),
+    Background(Word("tiled floor", ("tiles", "floor tiles")), _tiles, False, True),
+    Background(Word("curtain", ("red curtain",), ("curtains",)), _curtain, True, False),
+    Background(Word("carpet", ("rug",), ("carpets",)), _carpet, False, True),
+    Background(Word("leaves", ("foliage", "hedge")), _leaves, True, False),
+)
+
+
+def paint(rng: np.random.Generator, background: int, h: int, w: int, unit: float) -> Pixels:
+    """A background (an index into BACKGROUNDS) as (h, w, 3) pixels.
+
+    unit: how many pixels one pixel of the texture's design (a 96-pixel scene) has become.
+    """
+    pixels = BACKGROUNDS[background].paint(rng, h, w, unit)
+    return (np.clip(pixels, 0, 255) + np.float32(0.5)).astype(np.uint8)
+
+
+def choose_backgrounds(rng: np.random.Generator) -> tuple[int, ...]:
+    """One background for the whole scene, or two: (above, below)."""
+    if rng.random() < 0.5:
+        return (int(rng.integers(len(BACKGROUNDS))),)
+    above = [i for i, b in enumerate(BACKGROUNDS) if b.above]
+    first = above[int(rng.integers(len(above)))]
+    below = [i for i, b in enumerate(BACKGROUNDS) if b.below and i != first]
+    return first, below[int(rng.integers(len(below)))]
+
+
+# -------------------------------------------------------------------------------------- captions
+
+_OPENINGS = (
+    "a photo of ",
+    "a picture of ",
+    "an image of ",
+    "",
+    "there is ",
+    "a scene with ",
+    "a drawing of ",
+)
+
+
+def with_article(word: str) -> str:
+    """ "cat" -> "a cat"; words that take none stay as they are."""
+    if word.endswith("s") or word in _MASS:
+        return word
+    return ("an " if word[0] in "aeiou" and not word.startswith("uni") else "a ") + word
+
+
+_MASS = frozenset({"bread", "cheese", "corn", "maize", "popcorn", "coffee", "beer", "fire"})
+
+
+def any_name(rng: np.random.Generator, word: Word) -> str:
+    """A word's name, or, three times in ten, one of its synonyms."""
+    if word.synonyms and rng.random() < 0.3:
+        return word.synonyms[int(rng.integers(len(word.synonyms)))]
+    return word.name
+
+
+def caption(rng: np.random.Generator, seen: Sequence[int], behind: Sequence[int]) -> str:
+    """A sentence about things (indices into `things()`) on backgrounds (into BACKGROUNDS)."""
+    names = [with_article(any_name(rng, things()[seen[i]])) for i in rng.permutation(len(seen))]
+    text = ", ".join(names[:-1])
+    text = text + (" and " if text else "") + names[-1] if names else "nothing"
+    if rng.random() < 0.75:
+        link = (" on ", " and ", " with ")[int(rng.integers(3))]
+        text += link + "the " + any_name(rng, BACKGROUNDS[behind[-1]].word)
+        if len(behind) > 1 and rng.random() < 0.6:
+            text += " under the " + any_name(rng, BACKGROUNDS[behind[0]].word)
+    return _OPENINGS[int(rng.integers(len(_OPENINGS)))] + text
+
+
+# ----------------------------------------------------------------------------------- composition
+
+Box = tuple[int, int, int, int]
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Overlap of two boxes (top, left, height, width), as a share of the smaller."""
+    high = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    wide = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    if high <= 0 or wide <= 0:
+        return 0.0
+    return high * wide / min(a[2] * a[3], b[2] * b[3])
+
+
+def place(
+    rng: np.random.Generator, size: tuple[int, int], part: tuple[int, int], taken: Sequence[Box]
+) -> Box:
+    """A box of `part` (h, w) in a scene of `size` (H, W) that hides little of what is there.
+
+    The first of two dozen random places that overlaps little enough, else the best of them.
+    """
+    best, least = (0, 0, *part), 2.0
+    for _ in range(_PLACES):
+        corner = []
+        for scene, thing in zip(size, part, strict=True):
+            out = int(thing * _OVERHANG)
+            low, high = min(-out, scene - thing), max(scene - thing + out, 0)
+            corner.append(int(rng.integers(low, high + 1)))
+        box = (corner[0], corner[1], *part)
+        worst = max((overlap(box, other) for other in taken), default=0.0)
+        if worst < least:
+            best, least = box, worst
+        if least <= _OVERLAP:
+            break
+    return best
+
+
+def _how_many(rng: np.random.Generator) -> int:
+    ticket = int(rng.integers(sum(_HOW_MANY)))
+    for n, tickets in enumerate(_HOW_MANY, 1):
+        if ticket < tickets:
+            return n
+        ticket -= tickets
+    raise AssertionError("the tickets are all given out")
+
+
+def _lay_backgrounds(
+    rng: np.random.Generator, chosen: tuple[int, ...], h: int, w: int
+) -> tuple[Pixels, npt.NDArray[np.int64]]:
+    """Image (h, w, 3) and labels (h, w), 0 and 1 for the first and second background."""
+    unit = min(h, w) / _DESIGN
+    image = paint(rng, chosen[0], h, w, unit)
+    labels = np.zeros((h, w), np.int64)
+    if len(chosen) == 2:
+        horizon = int(h * _between(rng, 0.3, 0.7))
+        image[horizon:] = paint(rng, chosen[1], h - horizon, w, unit) if horizon < h else 0
+        labels[horizon:] = 1
+    return image, labels
+
+
+def _lay_thing(
+    rng: np.random.Generator, drawing: Pixels, short_side: int, span: tuple[float, float]
+) -> Pixels:
+    """A drawing (h, w, 4), perhaps mirrored, turned and sized: premultiplied (h', w', 4)."""
+    if rng.random() < 0.5:
+        drawing = drawing[:, ::-1]
+    turned = turn(premultiply(drawing), _between(rng, -1, 1) * _between(rng, 0, _HALF_TURN))
+    u = float(rng.random())
+    share = span[0] + (span[1] - span[0]) * u * (1 + u) / 2  # smaller ones a little more often
+    return fit(turned, max(1, int(short_side * share + 0.5)))
+
+
+def _expose(rng: np.random.Generator, image: Pixels) -> Pixels:
+    """The same scene a little darker or lighter, with a little more or less contrast."""
+    gain, shift = _between(rng, 0.85, 1.12), _between(rng, -10, 10)
+    table = np.clip(np.arange(256) * gain + shift + 0.5, 0, 255).astype(np.uint8)
+    return table[image]
+
+
+def _rename(labels: npt.NDArray[np.int64], count: int) -> tuple[npt.NDArray[np.int64], list[int]]:
+    """Labels renumbered 0.. over those of `count` that have a pixel, and which those are."""
+    kept = [i for i in range(count) if (labels == i).any()]
+    table = np.full(count, -1, np.int64)
+    table[kept] = np.arange(len(kept))
+    return table[labels], kept
+
+
+def compose(
+    seed: int,
+    size: tuple[int, int] = (144, 144),
+    style: str = "held-out",
+    things: int | None = None,
+) -> Scene:
+    """The scene of a seed.
+
+    size: (height, width) in pixels; things and textures scale with the shorter.
+    style: "held-out" (art no training saw), "seen" (each thing from any style that was trained
+        on), or the name of one style.
+    things: how many, 1 to 5; by default the seed decides.
+
+    Raises:
+        GclipError: an unknown style, a number of things out of range, or an empty size.
+    """
+    h, w = size
+    if h < 1 or w < 1:
+        raise GclipError(f"A scene needs a size of at least 1 x 1 pixels, not {h} x {w}.")
+    if things is not None and not 1 <= things <= MAX_THINGS:
+        raise GclipError(f"A scene holds 1 to {MAX_THINGS} things, not {things}.")
+    arts = styles_for(style)
+    rng = np.random.Generator(np.random.PCG64(seed))
+    behind = choose_backgrounds(rng)
+    count = _how_many(rng) if things is None else things
+    offered = sorted({thing for art in arts for thing in art.things})
+    chosen = [offered[int(i)] for i in rng.permutation(len(offered))[:count]]
+
+    image, ground = _lay_backgrounds(rng, behind, h, w)
+    labels = ground + count  # things first
+    taken: list[Box] = []
+    for label, thing in enumerate(chosen):
+        drawn_by = [art for art in arts if thing in art.things]
+        art = drawn_by[int(rng.integers(len(drawn_by)))]
+        laid = _lay_thing(rng, sprite(art.name, thing), min(h, w), SPANS[count])
+        box = place(rng, (h, w), laid.shape[:2], taken)
+        paste(image, labels, laid, box[0], box[1], label)
+        taken.append(box)
+    image = _expose(rng, image)
+
+    labels, kept = _rename(labels, count + len(behind))
+    seen = [chosen[i] for i in kept if i < count]
+    ground_kept = [behind[i - count] for i in kept if i >= count]
+    thing_names = tuple(_names()[i] for i in seen)
+    background_names = tuple(BACKGROUNDS[i].word.name for i in ground_kept)
+    return Scene(
+        image=Image.fromarray(image),
+        labels=labels,
+        words=thing_names + background_names,
+        things=thing_names,
+        backgrounds=background_names,
+        captions=tuple(caption(rng, seen, ground_kept or behind) for _ in range(3)),
+        style=style,
+        seed=seed,
+    )
+
+
+def _names() -> tuple[str, ...]:
+    return tuple(word.name for word in things())

@@ -57,6 +57,11 @@ class Heads:
         assert found is not None, name
         return found
 
+    def only(self, head: int) -> Heads:
+        """One head, its axis kept: each (..., 1, T, d)."""
+        parts = (self.q, self.k, self.v)
+        return Heads(*(p if p is None else p[..., head : head + 1, :, :] for p in parts))
+
 
 def gaussian_bias(grid: Grid, device: torch.device | str = "cpu") -> Tensor:
     """NACLIP's ``exp(-(dy^2 + dx^2) / (2 sigma^2))`` between patches; 0 for the class token.

@@ -14,7 +14,7 @@ class BoundedCache(Generic[Value]):
     """Least recently used values go first once ``size_of`` adds up to more than ``limit``.
 
     Two threads that ask for the same missing key make it once: the second waits for the first.
-    A failed making is not kept, and every waiter sees the error.
+    A failed making is not kept: whoever asks next tries again.
     """
 
     def __init__(self, limit: int, size_of: Callable[[Value], int] = lambda _: 1) -> None:

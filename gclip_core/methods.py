@@ -9,6 +9,31 @@ from gclip_core.errors import MethodError
 from gclip_core.types import Blocks, Fusion, Method, Suppression
 
 
+def _blocks(what: str, given: str | Iterable[int]) -> Blocks:
+    if isinstance(given, str):
+        _one_of(what, given, ("auto", "backbone"))
+        return given  # type: ignore[return-value]
+    try:
+        blocks = tuple(dict.fromkeys(int(block) for block in given))
+    except (TypeError, ValueError):
+        raise MethodError(
+            f'{what} must be "auto", "backbone" or 0-based block indices, but {given!r} came.'
+        ) from None
+    if not blocks or min(blocks) < 0:
+        raise MethodError(f"{what} needs at least one block, counted from 0, but {blocks} came.")
+    return blocks
+
+
+def _one_of(what: str, given: str, valid: tuple[str, ...]) -> None:
+    if given not in valid:
+        raise MethodError(f"{what} must be one of {', '.join(valid)}, but '{given}' came.")
+
+
+def _at_least(what: str, given: float, least: float) -> None:
+    if not given >= least:  # also refuses nan
+        raise MethodError(f"{what} must be at least {least}, but {given} came.")
+
+
 def gclip(
     amf: bool = True,
     cs: bool = True,
@@ -109,28 +134,3 @@ def find_method(name: str) -> Method:
     if name not in METHODS:
         raise MethodError(f"'{name}' is not a method. Choose one of: {', '.join(METHODS)}.")
     return METHODS[name]
-
-
-def _blocks(what: str, given: str | Iterable[int]) -> Blocks:
-    if isinstance(given, str):
-        _one_of(what, given, ("auto", "backbone"))
-        return given  # type: ignore[return-value]
-    try:
-        blocks = tuple(dict.fromkeys(int(block) for block in given))
-    except (TypeError, ValueError):
-        raise MethodError(
-            f'{what} must be "auto", "backbone" or 0-based block indices, but {given!r} came.'
-        ) from None
-    if not blocks or min(blocks) < 0:
-        raise MethodError(f"{what} needs at least one block, counted from 0, but {blocks} came.")
-    return blocks
-
-
-def _one_of(what: str, given: str, valid: tuple[str, ...]) -> None:
-    if given not in valid:
-        raise MethodError(f"{what} must be one of {', '.join(valid)}, but '{given}' came.")
-
-
-def _at_least(what: str, given: float, least: float) -> None:
-    if not given >= least:  # also refuses nan
-        raise MethodError(f"{what} must be at least {least}, but {given} came.")

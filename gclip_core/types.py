@@ -228,18 +228,25 @@ class Segmentation:
     """A mask of each class.
 
     ``labels`` (H, W) int16 at the image's own size, -1 under the threshold; ``scores``
-    (C, h', w') float32 at the resized image's size. ``unknown`` are phrases this backbone has
-    never met (only a backbone that knows its own vocabulary can say so). ``notes`` says in words
-    whatever fell back or was adjusted.
+    (C, h', w') float32 at the resized image's size, made when first asked for from ``logits``
+    (entries, h, w) float32 on the patch grid. ``unknown`` are phrases this backbone has never met
+    (only one that knows its own vocabulary can say so). ``notes`` says in words whatever fell back
+    or was adjusted.
     """
 
-    scores: Tensor
     labels: Tensor
+    logits: Tensor
     vocabulary: Vocabulary
     method: Method
     found: Found
     unknown: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    _scores: Callable[[], Tensor] | None = field(default=None, repr=False)
+
+    @cached_property
+    def scores(self) -> Tensor:
+        assert self._scores is not None
+        return self._scores()
 
     def areas(self) -> tuple[float, ...]:
         """Share of the image's pixels per class, in [0, 1]; what is missing to 1 is unlabelled."""

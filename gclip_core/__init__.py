@@ -1,0 +1,36 @@
+"""Training-free open-vocabulary segmentation with a frozen CLIP image tower.
+
+Global-token fusion (AMF) and channel suppression (CS) of Wang, Yan and Kang (arXiv 2502.06818),
+with the baselines CLIP, MaskCLIP, SCLIP, NACLIP and ClearCLIP, exact and fast.
+"""
+
+from gclip_core.backbone import Backbone, load_backbone, plant_channel, wrap_backbone
+from gclip_core.errors import BackboneError, GclipError, ImageError, MethodError, VocabularyError
+from gclip_core.methods import METHODS, gclip
+from gclip_core.registry import BACKBONES
+from gclip_core.segmenter import Segmenter
+from gclip_core.types import DenseFeatures, Found, Method, Segmentation, Trunk, Vocabulary
+from gclip_core.version import __version__
+
+__all__ = [
+    "BACKBONES",
+    "METHODS",
+    "Backbone",
+    "BackboneError",
+    "DenseFeatures",
+    "Found",
+    "GclipError",
+    "ImageError",
+    "Method",
+    "MethodError",
+    "Segmentation",
+    "Segmenter",
+    "Trunk",
+    "Vocabulary",
+    "VocabularyError",
+    "__version__",
+    "gclip",
+    "load_backbone",
+    "plant_channel",
+    "wrap_backbone",
+]

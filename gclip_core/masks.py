@@ -1,0 +1,92 @@
+"""From logits on the patch grid to scores and labels, never holding all classes at full size.
+
+Logits are (entries, h, w) float32, one entry per synonym; ``owner[e]`` is the class of entry ``e``.
+Bilinear interpolation is PyTorch's with ``align_corners=False``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from gclip_core.types import Grid, Vocabulary
+
+TILE_ELEMENTS = 1 << 20
+"""Entries x pixels worked on at a time; small enough to stay in a processor's cache."""
+
+
+def owners(vocabulary: Vocabulary) -> tuple[int, ...]:
+    """The class of every phrase, in the order of ``vocabulary.phrases``."""
+    return tuple(
+        index for index, synonyms in enumerate(vocabulary.classes) for _ in range(len(synonyms))
+    )
+
+
+def scores(logits: Tensor, owner: Sequence[int], size: Grid) -> Tensor:
+    """Softmax over entries, maximum over a class's synonyms: (classes, *size) float32.
+
+    The columns of a class with synonyms need not sum to 1.
+    """
+    out = torch.empty(max(owner) + 1, *size)
+    for rows, columns, tile in _tiles(logits, size):
+        out[:, rows, columns] = _per_class(tile.softmax(dim=0), owner)
+    return out
+
+
+def labels(logits: Tensor, owner: Sequence[int], size: Grid, threshold: float = 0.0) -> Tensor:
+    """The best class of every pixel: ``size`` int16; -1 where its score is under ``threshold``."""
+    out = torch.empty(size, dtype=torch.int16)
+    for rows, columns, tile in _tiles(logits, size):
+        best, index = _per_class(tile, owner).max(dim=0)
+        if threshold > 0:
+            score = (best - tile.logsumexp(dim=0)).exp()
+            index = torch.where(score < threshold, -1, index)
+        out[rows, columns] = index.to(torch.int16)
+    return out
+
+
+def scores_at(logits: Tensor, owner: Sequence[int], size: Grid, row: int, column: int) -> Tensor:
+    """The scores of one pixel of an image of ``size``: (classes,) float32."""
+    rows, columns = slice(row, row + 1), slice(column, column + 1)
+    tile = _interpolate(logits, size, rows, columns)
+    return _per_class(tile.softmax(dim=0), owner)[:, 0, 0]
+
+
+def _per_class(entries: Tensor, owner: Sequence[int]) -> Tensor:
+    """Maximum over the entries of a class: (entries, ...) to (classes, ...)."""
+    n = max(owner) + 1
+    if n == len(owner):
+        return entries
+    index = torch.tensor(owner).view(-1, *[1] * (entries.dim() - 1)).expand_as(entries)
+    out = entries.new_full((n, *entries.shape[1:]), float("-inf"))
+    return out.scatter_reduce_(0, index, entries, "amax")
+
+
+def _tiles(logits: Tensor, size: Grid) -> Iterator[tuple[slice, slice, Tensor]]:
+    """Interpolated logits tile by tile: row range, column range, (entries, rows, columns)."""
+    height, width = size
+    pixels = max(1, TILE_ELEMENTS // logits.shape[0])
+    n_columns = min(width, pixels)
+    n_rows = max(1, pixels // n_columns)
+    for top in range(0, height, n_rows):
+        rows = slice(top, min(top + n_rows, height))
+        for left in range(0, width, n_columns):
+            columns = slice(left, min(left + n_columns, width))
+            yield rows, columns, _interpolate(logits, size, rows, columns)
+
+
+def _interpolate(logits: Tensor, size: Grid, rows: slice, columns: slice) -> Tensor:
+    y0, y1, dy = _positions(logits.shape[1], size[0], rows)
+    x0, x1, dx = _positions(logits.shape[2], size[1], columns)
+    vertical = torch.lerp(logits[:, y0], logits[:, y1], dy[:, None])  # (entries, rows, w)
+    return torch.lerp(vertical[:, :, x0], vertical[:, :, x1], dx)
+
+
+def _positions(n: int, length: int, span: slice) -> tuple[Tensor, Tensor, Tensor]:
+    """Both grid neighbours of every output pixel in ``span``, and the weight of the second."""
+    at = (torch.arange(span.start, span.stop, dtype=torch.float32) + 0.5) * (n / length) - 0.5
+    at = at.clamp_(min=0)
+    low = at.long().clamp_(max=n - 1)
+    return low, (low + 1).clamp_(max=n - 1), at - low

@@ -1,0 +1,536 @@
+"""The public face: composes backbone, trunk, last block, words and masks."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from gclip_core import (
+    attention,
+    globality,
+    images,
+    last_block,
+    masks,
+    suppression,
+    trunk,
+    vocabulary,
+    windows,
+)
+from gclip_core.backbone import Backbone
+from gclip_core.errors import GclipError, MethodError
+from gclip_core.methods import METHODS
+from gclip_core.numbering import block_numbers
+from gclip_core.types import (
+    DenseFeatures,
+    Found,
+    Fusion,
+    GlobalTokens,
+    Grid,
+    Method,
+    Segmentation,
+    Suppression,
+    Trunk,
+    Vocabulary,
+)
+
+Encoded = Trunk | tuple[Trunk, ...]
+ImageLike = Image.Image | np.ndarray | str | Path | bytes
+Words = str | Iterable[str] | Vocabulary
+
+TOKENS_PER_BATCH = 8192
+"""Tokens of windows that go through the tower together."""
+
+
+@dataclass(frozen=True, eq=False)
+class Segmenter:
+    """Segments images with a backbone; holds settings only, so threads may share it.
+
+    ``short_side`` (pixels; default the backbone's), ``window`` and ``stride`` (pixels, rounded to
+    patches; None is one pass), ``templates`` a name of :data:`vocabulary.TEMPLATES` or sentences
+    with ``{}``, ``logit_scale`` times the cosine. Images over ``max_tokens`` patches are scaled
+    down, images over ``max_pixels`` refused.
+    """
+
+    backbone: Backbone
+    short_side: int | None = None
+    window: int | None = None
+    stride: int = 112
+    templates: str | tuple[str, ...] = "imagenet80"
+    logit_scale: float = 40.0
+    max_tokens: int = 4096
+    max_pixels: int = images.MAX_PIXELS
+
+    def __post_init__(self) -> None:
+        for name in ("short_side", "window", "stride", "logit_scale", "max_tokens"):
+            value = getattr(self, name)
+            optional = name in ("short_side", "window")
+            if not (value is None and optional) and not (value and 0 < value < 1e6):
+                raise GclipError(f"{name} must be a positive number, but {value!r} came.")
+        if not isinstance(self.templates, str):
+            object.__setattr__(self, "templates", tuple(self.templates))
+
+    # --- images ------------------------------------------------------------------------------
+
+    def encode(self, image: ImageLike) -> Encoded:
+        """One pass through the tower, reusable for every method and all words.
+
+        Returns a :class:`Trunk`, or with ``window`` set a tuple of them, one per window.
+
+        Raises:
+            ImageError: not an image, damaged or too large.
+        """
+        checked = images.check(image, self.max_pixels)
+        own = (checked.height, checked.width)
+        size = images.target_size(
+            own, self.short_side or self.backbone.short_side, self.backbone.patch, self.max_tokens
+        )
+        pixels = self._normalise(images.resize(checked, size))
+        if self.window is None:
+            return self._planted([self._trace(pixels[None], own)[0]])[0]
+        return self._encode_windows(pixels, own)
+
+    def dense_features(
+        self, image: ImageLike | Encoded, method: Method | None = None
+    ) -> DenseFeatures:
+        """Dense features of an image or its trunk: patches (h*w, E) float32, L2-normalised."""
+        mean, grid = self._mean_features(self._encoded(image), method or METHODS["gclip"])
+        return DenseFeatures(F.normalize(mean, dim=-1), grid)
+
+    def segment(
+        self,
+        image: ImageLike | Encoded,
+        words: Words,
+        method: Method | None = None,
+        threshold: float = 0.0,
+    ) -> Segmentation:
+        """A mask of every class named in ``words`` (a list, or one string as a person types it).
+
+        Raises:
+            GclipError: the image, the words or the method's settings cannot be used.
+        """
+        if not 0 <= threshold <= 1:
+            raise GclipError(f"threshold is a score from 0 (off) to 1, but {threshold} came.")
+        method = method or METHODS["gclip"]
+        classes = vocabulary.parse(words)
+        text = vocabulary.embed(self.backbone, classes.phrases, self.templates)
+        encoded = self._encoded(image)
+        first = encoded[0]
+        mean, grid = self._mean_features(encoded, method)
+        logits = (self.logit_scale * (text @ mean.T)).reshape(len(text), *grid)
+        owner = masks.owners(classes)
+        return Segmentation(
+            labels=masks.labels(logits, owner, first.image_size, threshold),
+            logits=logits,
+            vocabulary=classes,
+            method=method,
+            found=self.findings(encoded, method),
+            unknown=vocabulary.unknown_phrases(self.backbone, classes),
+            notes=(*self.backbone.notes, *classes.notes),
+            _scores=lambda: masks.scores(logits, owner, first.canvas or first.resized),
+        )
+
+    # --- words -------------------------------------------------------------------------------
+
+    def embed_words(self, words: Sequence[str]) -> Tensor:
+        """Text embedding of each phrase: (len(words), E) float32, L2-normalised."""
+        return vocabulary.embed(self.backbone, list(words), self.templates)
+
+    # --- what is inside ----------------------------------------------------------------------
+
+    def suppress(self, encoded: Encoded, method: Method) -> Encoded:
+        """The trunk that ``method`` runs on: itself without CS, else resumed where CS begins.
+
+        ``segment`` and ``dense_features`` do this by themselves; keep the result to do it once.
+        """
+        trunks = self._prepared(self._encoded(encoded), method)
+        return trunks[0] if isinstance(encoded, Trunk) else tuple(trunks)
+
+    def attention_map(self, encoded: Encoded, block: int, head: int | None = None) -> Tensor:
+        """Query-Key attention of a block (0-based): (1+N, 1+N) float32, head mean or one head.
+
+        With windows: of one unwindowed pass.
+        """
+        source = self._single(encoded)
+        self._check_head(head)
+        if not 0 <= block < self.backbone.n_blocks:
+            raise MethodError(
+                f"Blocks run from 0 to {self.backbone.n_blocks - 1}, but block {block} came."
+            )
+        with torch.no_grad():
+            heads = trunk.project(self.backbone.blocks[block], source.inputs[block], values=False)
+            return attention.mean_weights(heads if head is None else heads.only(head)).cpu()
+
+    def last_attention(self, encoded: Encoded, method: Method, head: int | None = None) -> Tensor:
+        """The matrix ``method`` uses in the last block: (1+N, 1+N) float32, head mean or one head.
+
+        Query-Query for ClearCLIP, the fused one with AMF. With windows: of one unwindowed pass.
+        """
+        self._check_head(head)
+        source = self._prepared([self._single(encoded)], method)[0]
+        blocks, _ = self._amf(source, method.fusion)
+        with torch.no_grad():
+            return last_block.attention_matrix(
+                self.backbone.model.visual,
+                method,
+                source.inputs[-1],
+                source.grid,
+                [(block, source.inputs[block]) for block in blocks],
+                head,
+            ).cpu()
+
+    def values(self, encoded: Encoded, method: Method | None = None) -> Tensor:
+        """Values of the last block, heads side by side: (N, D) float32.
+
+        ``method`` decides whether the trunk is suppressed. With windows: of one unwindowed pass.
+        """
+        source = self._prepared([self._single(encoded)], method or METHODS["clearclip"])[0]
+        with torch.no_grad():
+            v = trunk.project(self.backbone.blocks[-1], source.inputs[-1]).part("v")
+            return v.transpose(-3, -2).flatten(-2)[1:].float().cpu()
+
+    def globality(self, encoded: Encoded, threshold: float = 5.0) -> GlobalTokens:
+        """Global tokens of every block, on the clean trunk of the whole image; worked out once."""
+        whole = self._encoded(encoded)[0].whole
+        return _once(whole, ("globality", threshold), lambda: self._globality(whole, threshold))
+
+    def received(self, encoded: Encoded) -> Tensor:
+        """How much every patch is attended to in every block: (L, N) float32, 1 is uniform."""
+        whole = self._encoded(encoded)[0].whole
+        return _once(whole, "received", lambda: self._measure(whole))[0]
+
+    def findings(self, encoded: Encoded, method: Method) -> Found:
+        """What ``method`` found in this image and backbone: blocks, channels, norms, reasons."""
+        first = self._encoded(encoded)[0]
+        amf_blocks, reason = self._amf(first, method.fusion)
+        repairs, cs_reason = self._repairs(method.suppression)
+        before = self.backbone.norms
+        after = before.clone()
+        for block, channels in repairs.items():
+            factors = suppression.suppressed_factors(
+                before[block], channels, method.suppression.target
+            )
+            after[block, list(channels)] *= factors
+        largest = [suppression.largest_channel(row) for row in before]
+        limit = (method.suppression or Suppression()).channel_threshold
+        threshold = (method.fusion or Fusion()).global_threshold
+        return Found(
+            amf_blocks=amf_blocks,
+            reason=reason,
+            cs_reason=cs_reason,
+            channels=tuple(channel for channel, _ in largest),
+            ratios=tuple(ratio for _, ratio in largest),
+            abnormal=tuple(b for b, (_, ratio) in enumerate(largest) if ratio >= limit),
+            suppressed=tuple(repairs),
+            norms_before=before,
+            norms_after=after,
+            entropy=suppression.entropy(before),
+            entropy_after=suppression.entropy(after),
+            _global_tokens=lambda: self.globality(first, threshold),
+        )
+
+    # --- one step each -----------------------------------------------------------------------
+
+    def _normalise(self, image: Image.Image) -> Tensor:
+        """RGB image to (3, height, width) float32, normalised by the backbone's mean and std."""
+        pixels = torch.from_numpy(np.array(image, dtype=np.float32)).permute(2, 0, 1) / 255
+        mean, std = (torch.tensor(s).view(3, 1, 1) for s in (self.backbone.mean, self.backbone.std))
+        return (pixels - mean) / std
+
+    def _trace(self, pixels: Tensor, image_size: Grid) -> list[Trunk]:
+        """Clean trunks of a batch of equally large pictures, (B, 3, height, width)."""
+        visual = self.backbone.model.visual
+        with torch.no_grad():
+            x = trunk.embed_patches(visual, pixels.to(self.backbone.device))
+            inputs = trunk.block_inputs(self.backbone.blocks, x)
+        resized = (pixels.shape[-2], pixels.shape[-1])
+        grid = (resized[0] // self.backbone.patch, resized[1] // self.backbone.patch)
+        return [
+            Trunk(tuple(x[index] for x in inputs), grid, image_size, resized, self.backbone.uid)
+            for index in range(len(pixels))
+        ]
+
+    def _encode_windows(self, pixels: Tensor, own: Grid) -> tuple[Trunk, ...]:
+        patch = self.backbone.patch
+        canvas = (pixels.shape[-2], pixels.shape[-1])
+        side = windows.to_patches(self.window, patch)
+        stride = windows.to_patches(self.stride, patch)
+        window = (min(side, canvas[0]), min(side, canvas[1]))
+        corners = windows.corners(canvas, window, stride)
+        tokens = (window[0] // patch) * (window[1] // patch) + 1
+        per_batch = max(1, TOKENS_PER_BATCH // tokens)
+        whole = _Lazy(lambda: self._trace(pixels[None], own)[0])
+        traced: list[Trunk] = []
+        for start in range(0, len(corners), per_batch):
+            some = corners[start : start + per_batch]
+            batch = torch.stack([pixels[:, y : y + window[0], x : x + window[1]] for y, x in some])
+            traced += [
+                replace(one, window=corner, canvas=canvas, _whole=whole)
+                for one, corner in zip(self._trace(batch, own), some, strict=True)
+            ]
+        return tuple(self._planted(traced))
+
+    def _encoded(self, image: ImageLike | Encoded) -> Sequence[Trunk]:
+        encoded = image if _is_encoded(image) else self.encode(image)
+        trunks = (encoded,) if isinstance(encoded, Trunk) else tuple(encoded)
+        if trunks[0].backbone != self.backbone.uid:
+            raise GclipError(
+                "This trunk was encoded by another backbone. Encode the image with this segmenter."
+            )
+        return trunks
+
+    def _single(self, encoded: Encoded) -> Trunk:
+        """The trunk that attention views use: itself, or one unwindowed pass."""
+        first = self._encoded(encoded)[0]
+        return first if first.window is None else self._planted([first.whole])[0]
+
+    def _planted(self, trunks: Sequence[Trunk]) -> list[Trunk]:
+        """The same trunks with this backbone's planted channels and no suppression."""
+        return self._resumed(trunks, {}, None)
+
+    def _prepared(self, trunks: Sequence[Trunk], method: Method) -> list[Trunk]:
+        """The trunks that ``method`` runs on."""
+        repairs, _ = self._repairs(method.suppression)
+        if not repairs:
+            return self._planted(trunks)
+        settings = replace(method.suppression, blocks=tuple(repairs))
+        return self._resumed(trunks, repairs, settings)
+
+    def _resumed(
+        self,
+        trunks: Sequence[Trunk],
+        repairs: dict[int, tuple[int, ...]],
+        settings: Suppression | None,
+    ) -> list[Trunk]:
+        """Trunks that share all with their clean ones up to the first block that differs."""
+        planted = self.backbone.planted
+        if all(t.planted == planted and t.suppression == settings for t in trunks):
+            return list(trunks)
+        clean = [t.clean for t in trunks]
+        replaced = self._replaced_weights(repairs, settings)
+        before_last = [block for block in replaced if block < self.backbone.n_blocks - 1]
+        if not before_last:
+            rest = [()] * len(clean)
+        else:
+            start = min(before_last)
+            rest = self._rerun(clean, start, replaced)
+        n = self.backbone.n_blocks
+        return [
+            t
+            if not planted and settings is None
+            else replace(
+                t,
+                inputs=(*t.inputs[: n - len(tail)], *tail),
+                planted=planted,
+                suppression=settings,
+                _clean=t,
+                _memo={},
+            )
+            for t, tail in zip(clean, rest, strict=True)
+        ]
+
+    def _rerun(
+        self, clean: Sequence[Trunk], start: int, replaced: dict[int, Tensor]
+    ) -> list[tuple[Tensor, ...]]:
+        """Inputs of the blocks after ``start`` when some run with a ``W2'`` of their own."""
+        per_batch = max(1, TOKENS_PER_BATCH // (clean[0].n_patches + 1))
+        out: list[tuple[Tensor, ...]] = []
+        for first in range(0, len(clean), per_batch):
+            some = clean[first : first + per_batch]
+            with torch.no_grad():
+                x = torch.stack([t.inputs[start] for t in some])
+                inputs = trunk.block_inputs(self.backbone.blocks, x, start, replaced)[1:]
+            out += [tuple(x[index] for x in inputs) for index in range(len(some))]
+        return out
+
+    def _replaced_weights(
+        self, repairs: dict[int, tuple[int, ...]], settings: Suppression | None
+    ) -> dict[int, Tensor]:
+        """``W2'`` of every planted or suppressed block; the model's own weights stay untouched."""
+        replaced: dict[int, Tensor] = {}
+        for plant in self.backbone.planted:
+            for block in plant.blocks:
+                W2 = replaced.get(block, self.backbone.blocks[block].mlp.c_proj.weight)
+                replaced[block] = suppression.scale_channels(W2, (plant.channel,), plant.gain)
+        for block, channels in repairs.items():
+            factors = suppression.suppressed_factors(
+                self.backbone.norms[block], channels, settings.target
+            )
+            W2 = replaced.get(block, self.backbone.blocks[block].mlp.c_proj.weight)
+            replaced[block] = suppression.scale_channels(W2, channels, factors)
+        return replaced
+
+    def _mean_features(self, encoded: Encoded, method: Method) -> tuple[Tensor, Grid]:
+        """Features averaged where windows overlap, (h*w, E) float32 on the CPU, and the grid.
+
+        The mean of cosines is the cosine with the mean, so this serves the logits of any words.
+        """
+        trunks = self._prepared(self._encoded(encoded), method)
+        blocks, _ = self._amf(trunks[0], method.fusion)
+        W2 = self._replaced_weights(*self._repairs_of(method)).get(self.backbone.n_blocks - 1)
+        features = self._last_blocks(trunks, method, blocks, W2)
+        if trunks[0].window is None:
+            return features[0], trunks[0].grid
+        patch = self.backbone.patch
+        canvas = trunks[0].canvas
+        grid = (canvas[0] // patch, canvas[1] // patch)
+        parts = (
+            ((t.window[0] // patch, t.window[1] // patch), part.reshape(*t.grid, -1))
+            for t, part in zip(trunks, features, strict=True)
+        )
+        return windows.average(parts, grid, features[0].shape[-1]).flatten(0, 1), grid
+
+    def _last_blocks(
+        self, trunks: Sequence[Trunk], method: Method, blocks: tuple[int, ...], W2: Tensor | None
+    ) -> list[Tensor]:
+        per_batch = max(1, TOKENS_PER_BATCH // (trunks[0].n_patches + 1))
+        out: list[Tensor] = []
+        for first in range(0, len(trunks), per_batch):
+            some = trunks[first : first + per_batch]
+            with torch.no_grad():
+                out += last_block.apply(
+                    self.backbone.model.visual,
+                    method,
+                    torch.stack([t.inputs[-1] for t in some]),
+                    some[0].grid,
+                    [(block, torch.stack([t.inputs[block] for t in some])) for block in blocks],
+                    W2,
+                ).cpu()
+        return out
+
+    # --- which blocks and channels -----------------------------------------------------------
+
+    def _amf(self, source: Trunk, fusion: Fusion | None) -> tuple[tuple[int, ...], str]:
+        """The blocks AMF fuses, and why."""
+        n = self.backbone.n_blocks
+        if fusion is None:
+            return (), "AMF is off"
+        blocks, reason = fusion.blocks, "chosen by hand"
+        if blocks == "backbone":
+            blocks, reason = self.backbone.amf_blocks, f"the default for {self.backbone.title}"
+        if isinstance(blocks, str):
+            return self._auto_amf(source, fusion)
+        if max(blocks) >= n - 1:
+            raise MethodError(
+                f"AMF takes blocks before the last one (1 to {n - 1} of {n}), "
+                f"but block {max(blocks) + 1} came."
+            )
+        return blocks, reason
+
+    def _auto_amf(self, source: Trunk, fusion: Fusion) -> tuple[tuple[int, ...], str]:
+        n = self.backbone.n_blocks
+        if fusion.n_blocks > n - 1:
+            raise MethodError(
+                f"AMF can fuse up to {n - 1} of {n} blocks, but n_blocks={fusion.n_blocks} came."
+            )
+        found = self.globality(source, fusion.global_threshold)
+        first = globality.first_global_block([bool(t) for t in found.tokens], fusion.n_blocks)
+        if first is None:
+            return (
+                globality.middle_blocks(n, fusion.n_blocks),
+                "no global tokens found: middle blocks taken",
+            )
+        return (
+            tuple(range(first, first + fusion.n_blocks)),
+            f"global tokens in every block from {first + 1} to {n - 1}",
+        )
+
+    def _repairs_of(self, method: Method) -> tuple[dict[int, tuple[int, ...]], Suppression | None]:
+        return self._repairs(method.suppression)[0], method.suppression
+
+    def _repairs(self, settings: Suppression | None) -> tuple[dict[int, tuple[int, ...]], str]:
+        """Which channels CS renormalises in which blocks, and why."""
+        if settings is None:
+            return {}, "CS is off"
+        n, norms = self.backbone.n_blocks, self.backbone.norms
+        largest = [suppression.largest_channel(row) for row in norms]
+        abnormal = [
+            b for b, (_, ratio) in enumerate(largest) if ratio >= settings.channel_threshold
+        ]
+        blocks, reason = settings.blocks, "blocks chosen by hand"
+        if blocks == "backbone":
+            blocks, reason = self.backbone.cs_blocks, f"the default for {self.backbone.title}"
+        if isinstance(blocks, str):
+            # The methods that use CS leave out the last block's FFN.
+            blocks = tuple(block for block in abnormal if block < n - 1)
+            reason = f"max/median of at least {settings.channel_threshold:g}"
+            if not blocks:
+                return {}, "no abnormal channel in this model: CS changes nothing"
+        if max(blocks) >= n:
+            raise MethodError(f"CS takes blocks 1 to {n}, but block {max(blocks) + 1} came.")
+        if settings.channels and max(settings.channels) >= self.backbone.width:
+            raise MethodError(
+                f"Channels run from 0 to {self.backbone.width - 1}, "
+                f"but channel {max(settings.channels)} came."
+            )
+        ordinary = [block for block in blocks if block not in abnormal]
+        if ordinary and not settings.channels:
+            listed = ", ".join(map(str, block_numbers(ordinary)))
+            reason += f"; without an abnormal channel: blocks {listed}"
+        return {b: settings.channels or (largest[b][0],) for b in sorted(blocks)}, reason
+
+    # --- global tokens -----------------------------------------------------------------------
+
+    def _measure(self, whole: Trunk) -> tuple[Tensor, Tensor]:
+        """Attention received per patch (L, N), and every block's mean map's (1+N) class row."""
+        rows = [self._block_mean(whole, block) for block in range(self.backbone.n_blocks)]
+        received = torch.stack([globality.received(globality.patch_attention(A)) for A in rows])
+        return received, torch.stack([A[0] for A in rows])
+
+    def _block_mean(self, whole: Trunk, block: int) -> Tensor:
+        with torch.no_grad():
+            heads = trunk.project(self.backbone.blocks[block], whole.inputs[block], values=False)
+            return attention.mean_weights(heads).cpu()
+
+    def _globality(self, whole: Trunk, threshold: float) -> GlobalTokens:
+        received, _ = _once(whole, "received", lambda: self._measure(whole))
+        tokens = tuple(globality.global_tokens(m, threshold) for m in received)
+        agreement = tuple(
+            globality.agreement_with_class_token(self._block_mean(whole, block), found)
+            if found
+            else math.nan
+            for block, found in enumerate(tokens)
+        )
+        scores = tuple(received.amax(dim=1).tolist())
+        return GlobalTokens(scores, tokens, agreement, threshold)
+
+    def _check_head(self, head: int | None) -> None:
+        if head is not None and not 0 <= head < self.backbone.n_heads:
+            raise MethodError(
+                f"Heads run from 0 to {self.backbone.n_heads - 1}, but head {head} came."
+            )
+
+
+class _Lazy:
+    """A trunk made at the first call, once, whoever calls."""
+
+    def __init__(self, make: Callable[[], Trunk]) -> None:
+        self._make, self._lock, self._made = make, threading.Lock(), None
+
+    def __call__(self) -> Trunk:
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
+
+
+def _once(source: Trunk, key: Any, make: Callable[[], Any]) -> Any:
+    """A value that belongs to a trunk, made once and kept with it."""
+    if key not in source._memo:
+        source._memo[key] = make()
+    return source._memo[key]
+
+
+def _is_encoded(image: object) -> bool:
+    if isinstance(image, Trunk):
+        return True
+    return isinstance(image, tuple | list) and bool(image) and isinstance(image[0], Trunk)

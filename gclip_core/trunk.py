@@ -1,0 +1,98 @@
+"""One pass through the image tower: the input of every block, resumable from any block.
+
+The blocks are recomputed from their own modules and parameters, outside open_clip's classes, so
+that a block can run with its own ``W2'`` without a weight on the module ever being touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gclip_core.attention import Heads
+from gclip_core.types import Grid
+
+
+def embed_patches(visual: nn.Module, pixels: Tensor) -> Tensor:
+    """What enters block 0: (B, 3, height, width) normalised pixels to (B, 1+N, D).
+
+    The positional embedding is resized to the grid (bicubic, ``align_corners=False``, no
+    antialias) when the grid is not the model's own.
+    """
+    x = visual.conv1(pixels.to(visual.conv1.weight.dtype))  # (B, D, h, w)
+    grid = (x.shape[-2], x.shape[-1])
+    x = x.flatten(2).transpose(1, 2)  # (B, N, D)
+    first = visual.class_embedding.to(x.dtype).expand(x.shape[0], 1, -1)
+    x = torch.cat([first, x], dim=1) + positional_embedding(visual, grid).to(x.dtype)
+    return visual.ln_pre(x)
+
+
+def positional_embedding(visual: nn.Module, grid: Grid) -> Tensor:
+    """The tower's positional embedding for a grid of patches, (1+N, D)."""
+    own = visual.positional_embedding
+    if grid == tuple(visual.grid_size):
+        return own
+    height, width = visual.grid_size
+    patches = own[1:].float().reshape(1, height, width, -1).permute(0, 3, 1, 2)
+    patches = F.interpolate(patches, size=grid, mode="bicubic", align_corners=False)
+    return torch.cat([own[:1].float(), patches.flatten(2)[0].T])
+
+
+def project(block: nn.Module, x: Tensor, values: bool = True) -> Heads:
+    """Queries, keys and (unless not wanted) values of a block's input: each (..., H, 1+N, d)."""
+    attn, width = block.attn, x.shape[-1]
+    rows = (3 if values else 2) * width
+    weight, bias = attn.in_proj_weight[:rows], attn.in_proj_bias
+    parts = F.linear(block.ln_1(x), weight, None if bias is None else bias[:rows])
+    return Heads(*(_split(part, attn.num_heads) for part in parts.split(width, dim=-1)))
+
+
+def merge(block: nn.Module, heads: Tensor) -> Tensor:
+    """``ls_1(out_proj(.))`` of attended values: (..., H, T, d) to (..., T, D)."""
+    joined = heads.transpose(-3, -2).flatten(-2)
+    out = block.attn.out_proj
+    return _layer_scale(block, "ls_1")(F.linear(joined, out.weight, out.bias))
+
+
+def ffn(block: nn.Module, x: Tensor, W2: Tensor | None = None) -> Tensor:
+    """``ls_2(c_proj(gelu(c_fc(ln_2(x)))))``, with ``W2`` in place of ``c_proj.weight`` if given."""
+    mlp = block.mlp
+    hidden = mlp.gelu(mlp.c_fc(block.ln_2(x)))
+    W2 = mlp.c_proj.weight if W2 is None else W2
+    return _layer_scale(block, "ls_2")(F.linear(hidden, W2, mlp.c_proj.bias))
+
+
+def run_block(block: nn.Module, x: Tensor, W2: Tensor | None = None) -> Tensor:
+    """One whole residual block: (B, 1+N, D) to (B, 1+N, D)."""
+    heads = project(block, x)
+    x = x + merge(block, F.scaled_dot_product_attention(heads.q, heads.k, heads.v))
+    return x + ffn(block, x, W2)
+
+
+def block_inputs(
+    blocks: Sequence[nn.Module],
+    x: Tensor,
+    start: int = 0,
+    replaced: Mapping[int, Tensor] | None = None,
+) -> list[Tensor]:
+    """Inputs of blocks ``start ... L-1``, given that of ``start``: each (B, 1+N, D).
+
+    ``replaced`` maps a block to the ``W2'`` it runs with. The last block itself is not run.
+    """
+    replaced = replaced or {}
+    inputs = [x]
+    for index in range(start, len(blocks) - 1):
+        inputs.append(run_block(blocks[index], inputs[-1], replaced.get(index)))
+    return inputs
+
+
+def _split(x: Tensor, n_heads: int) -> Tensor:
+    """(..., T, D) to (..., H, T, D/H)."""
+    return x.unflatten(-1, (n_heads, -1)).transpose(-3, -2)
+
+
+def _layer_scale(block: nn.Module, name: str) -> nn.Module:
+    return getattr(block, name, None) or nn.Identity()

@@ -21,12 +21,21 @@ def parse(text: str, where: str) -> tuple[ClassName, ...]:
     """Read a class list: ``name: phrase; phrase`` a line, or just ``name``; ``#`` comments.
 
     Raises:
-        EvaluationError: no class, a class without phrase, or one name twice.
+        EvaluationError: no class, a class without phrase, or one name or phrase twice.
     """
     lines = (line.partition("#")[0].strip() for line in text.splitlines())
-    classes = tuple(_parse_line(line, where) for line in lines if line)
-    names = [c.name for c in classes]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    return checked(tuple(_parse_line(line, where) for line in lines if line), where)
+
+
+def checked(classes: tuple[ClassName, ...], where: str) -> tuple[ClassName, ...]:
+    """The same classes, if there is one at least and no name or phrase stands for two of them.
+
+    Raises:
+        EvaluationError: it does.
+    """
+    names = [c.name.casefold() for c in classes]
+    phrases = [phrase.casefold() for c in classes for phrase in c.phrases]
+    twice = [word for words in (names, phrases) for word in words if words.count(word) > 1]
     if not classes or twice:
         what = f"'{twice[0]}' stands there twice" if twice else "there is none"
         raise EvaluationError(f"One class a line was expected in {where}, but {what}.")
@@ -47,7 +56,7 @@ def read(path: Path) -> tuple[ClassName, ...]:
 
 def shipped(name: str) -> tuple[ClassName, ...]:
     """The shipped class list of that name, for example ``"voc20"``."""
-    file = files("gclip_core.evaluate").joinpath("classes", f"{name}.txt")
+    file = files("gclip_core.evaluate").joinpath("class_lists", f"{name}.txt")
     return parse(file.read_text("utf-8"), name)
 
 

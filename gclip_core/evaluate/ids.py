@@ -32,6 +32,11 @@ class Ids:
         Raises:
             EvaluationError: an id that this data set does not have.
         """
+        if ids.ndim != 2 or ids.dtype.kind not in "iu" or ids.min(initial=0) < 0:
+            raise EvaluationError(
+                f"Ids from 0, (height, width), were expected in {where}, but {ids.dtype} of shape "
+                f"{ids.shape} from {ids.min(initial=0)} came."
+            )
         top = max(int(ids.max(initial=0)), *self.classes, *self.ignored, 0)
         refused = np.int16(-2)
         table = np.full(top + 1, refused if self.others is None else self.others, np.int16)

@@ -49,7 +49,7 @@ def confusion(truth: NDArray, predicted: NDArray, n_classes: int) -> Counts:
     kept = truth != IGNORE
     rows = truth[kept].astype(np.int64)
     columns = predicted[kept].astype(np.int64)
-    assert rows.size == 0 or (0 <= rows.min() and rows.max() < n_classes)
+    assert rows.size == 0 or (rows.min() >= 0 and rows.max() < n_classes)
     assert columns.size == 0 or (columns.min() >= IGNORE and columns.max() < n_classes)
     columns[columns == IGNORE] = n_classes
     cells = np.bincount(rows * (n_classes + 1) + columns, minlength=n_classes * (n_classes + 1))

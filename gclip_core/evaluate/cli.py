@@ -1,0 +1,367 @@
+"""The command line: ``python -m gclip_core.evaluate``, its ``merge`` and its ``table``."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from gclip_core.backbone import Backbone, load_backbone, plant_channel
+from gclip_core.errors import BackboneError, EvaluationError, GclipError
+from gclip_core.evaluate import blocks, report, runner
+from gclip_core.evaluate import classes as class_lists
+from gclip_core.evaluate.datasets import DATASETS, OpenSet, find_dataset, open_dataset
+from gclip_core.evaluate.rows import (
+    SWEEPS,
+    MakeGclip,
+    Row,
+    ablation_rows,
+    method_rows,
+    sweep_rows,
+)
+from gclip_core.evaluate.scene_set import FIRST_SEED, scene_set
+from gclip_core.evaluate.settings import Settings, describe, digest
+from gclip_core.evaluate.tally import FILE as COUNTS_FILE
+from gclip_core.evaluate.tally import Tally, merge
+from gclip_core.evaluate.words import parse_rule
+from gclip_core.methods import METHODS, gclip
+from gclip_core.numbering import block_indices, block_numbers
+from gclip_core.registry import BACKBONES, BUILT_IN
+from gclip_core.segmenter import Segmenter
+from gclip_core.vocabulary import TEMPLATES
+
+SCENES = "scenes"
+DEFAULT_METHODS = ("clip", "maskclip", "sclip", "naclip", "clearclip", "gclip")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; what went wrong is one sentence on stderr. Returns the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    commands: dict[str, Callable[[list[str]], int]] = {"merge": _merge, "table": _table}
+    try:
+        if given and given[0] in commands:
+            return commands[given[0]](given[1:])
+        return _evaluate(_parser().parse_args(given))
+    except GclipError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on where this left off.", file=sys.stderr)
+        return 130
+
+
+def parse_plant(text: str) -> tuple[int, float, tuple[int, ...]]:
+    """Read ``CHANNEL:GAIN:BLOCKS``, such as ``7:100:7-11``; blocks counted from 1.
+
+    Raises:
+        EvaluationError: not such a triple.
+    """
+    channel, gain, where = (text.split(":") + ["", ""])[:3]
+    try:
+        return int(channel), float(gain), block_indices(where)
+    except ValueError as error:
+        raise EvaluationError(
+            f"A simulation such as 7:100:7-11 (channel, gain, blocks) was expected, but '{text}' "
+            "came."
+        ) from error
+
+
+def planted(backbone: Backbone, plants: Sequence[str]) -> Backbone:
+    """The backbone with simulated channels as the command line names them."""
+    for channel, gain, where in map(parse_plant, plants):
+        backbone = plant_channel(backbone, channel, gain, where)
+    return backbone
+
+
+# --- evaluating ------------------------------------------------------------------------------
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    parse_rule(_words(args))
+    shard = runner.parse_shard(args.shard) if args.shard else (0, 1)
+    names = list(BACKBONES) if "all" in args.backbone else list(dict.fromkeys(args.backbone))
+    if len(names) > 1 and args.weights:
+        raise EvaluationError("--weights is one file, so it needs one --backbone; name just one.")
+    if len(names) > 1 and args.out:
+        raise EvaluationError("--out is one folder, so it needs one --backbone; leave it out.")
+    done: list[Tally] = []
+    failed: list[str] = []
+    for name in names:
+        try:
+            done.append(_evaluate_backbone(args, name, shard))
+        except BackboneError as error:
+            if len(names) == 1:
+                raise
+            failed.append(f"{name}: {error}")
+            print(f"left out {failed[-1]}", file=sys.stderr)
+    if len(done) > 1:
+        print("\n" + report.paper(done, args.base))
+    return 1 if failed else 0
+
+
+def _evaluate_backbone(args: argparse.Namespace, name: str, shard: tuple[int, int]) -> Tally:
+    backbone = load_backbone(name, args.weights, args.device, args.dtype)
+    backbone = planted(backbone, args.plant)
+    dataset = _dataset(args)
+    segmenter = _segmenter(args, backbone)
+    rows = _rows(args, segmenter, dataset)
+    settings = _settings(args, segmenter, dataset, rows)
+    plain = settings.as_json()
+    folder = args.out or Path("results") / f"{dataset.name}-{name}-{digest(plain)}"
+    if args.shard:
+        folder = folder / f"share-{shard[0] + 1}-of-{shard[1]}"
+    if args.fresh and (folder / COUNTS_FILE).is_file():
+        shutil.rmtree(folder)
+    tally = runner.run(segmenter, dataset, settings, folder, shard, show_progress=not args.quiet)
+    _finish(tally, folder, args)
+    return tally
+
+
+def _dataset(args: argparse.Namespace) -> OpenSet:
+    if args.dataset == SCENES:
+        opened = scene_set(args.n or 60, args.style, _size(args.size), args.seed)
+    else:
+        entry = find_dataset(args.dataset)
+        if args.root is None:
+            raise EvaluationError(f"{entry.title} needs --root, the folder that holds its files.")
+        opened = open_dataset(entry, args.root, args.split)
+        opened = replace(opened, samples=runner.first_n(opened.samples, args.n))
+    if args.classes:
+        own = class_lists.read(args.classes)
+        if len(own) != len(opened.classes):
+            raise EvaluationError(
+                f"{opened.title} has {len(opened.classes)} classes, but {args.classes} lists "
+                f"{len(own)}; one line per class, in the set's order, was expected."
+            )
+        opened = replace(opened, classes=own)
+    if args.names == "official":
+        opened = replace(opened, classes=class_lists.plain(opened.classes))
+    return opened
+
+
+def _segmenter(args: argparse.Namespace, backbone: Backbone) -> Segmenter:
+    entry = DATASETS.get(args.dataset)
+    side = args.short_side or (entry.short_side if entry else backbone.short_side)
+    window = args.window if args.window is not None else (entry.window if entry else 0)
+    stride = args.stride or (entry.stride if entry else 112)
+    return Segmenter(backbone, side, window or None, stride, args.templates, args.logit_scale)
+
+
+def _rows(args: argparse.Namespace, segmenter: Segmenter, dataset: OpenSet) -> tuple[Row, ...]:
+    depth = segmenter.backbone.n_blocks
+    make = _make_gclip(args, segmenter, dataset)
+    methods = args.methods or ([] if args.ablate or args.sweep else DEFAULT_METHODS)
+    rows = method_rows(methods, make)
+    if args.ablate:
+        rows += ablation_rows(make)
+    if args.sweep:
+        rows += sweep_rows(args.sweep, make, depth, args.amf_n_blocks)
+    return rows
+
+
+def _make_gclip(args: argparse.Namespace, segmenter: Segmenter, dataset: OpenSet) -> MakeGclip:
+    depth = segmenter.backbone.n_blocks
+    amf_blocks = blocks.parse(args.amf_blocks, depth)
+    if isinstance(amf_blocks, int):
+        voters = dataset.samples[:amf_blocks]
+        amf_blocks, why = blocks.decide(segmenter, voters, args.amf_n_blocks, args.global_threshold)
+        shown = ", ".join(map(str, block_numbers(amf_blocks)))
+        print(f"AMF blocks for the whole set: {shown} ({why})", file=sys.stderr)
+    cs_blocks = (
+        args.cs_blocks
+        if args.cs_blocks in ("auto", "backbone")
+        else block_indices(args.cs_blocks, depth)
+    )
+    return partial(
+        gclip,
+        amf_blocks=amf_blocks,
+        cs_blocks=cs_blocks,
+        n_blocks=args.amf_n_blocks,
+        heads=args.amf_heads,
+        cs_target=args.cs_target,
+        global_threshold=args.global_threshold,
+        channel_threshold=args.channel_threshold,
+    )
+
+
+def _settings(
+    args: argparse.Namespace, segmenter: Segmenter, dataset: OpenSet, rows: tuple[Row, ...]
+) -> Settings:
+    backbone, entry = segmenter.backbone, DATASETS.get(args.dataset)
+    threshold = args.threshold
+    if threshold is None:
+        threshold = entry.threshold if entry else 0.0
+    return Settings(
+        **describe(dataset),
+        words=_words(args),
+        threshold=threshold,
+        backbone=backbone.name,
+        backbone_title=backbone.title,
+        weights=backbone.digest,
+        dtype=str(backbone.dtype).removeprefix("torch."),
+        planted=backbone.planted,
+        short_side=segmenter.short_side or backbone.short_side,
+        window=segmenter.window or 0,
+        stride=segmenter.stride,
+        templates=args.templates,
+        logit_scale=segmenter.logit_scale,
+        rows=rows,
+    )
+
+
+def _words(args: argparse.Namespace) -> str:
+    return args.words or ("present" if args.dataset == SCENES else "all")
+
+
+def _finish(tally: Tally, folder: Path, args: argparse.Namespace) -> None:
+    print(report.tables(tally, args.base))
+    if args.per_class:
+        print("\n" + report.classes(tally))
+    written = [report.write_json(tally, folder)]
+    if any(line.part == "sweep" for line in report.lines(tally)) or args.draw:
+        from gclip_core.evaluate import figures
+
+        written += figures.draw_result(tally, folder)
+    print("\nwritten: " + ", ".join(map(str, written)), file=sys.stderr)
+    if not tally.complete and not args.shard:
+        print("some images are still missing from this result.", file=sys.stderr)
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, _, width = text.lower().partition("x")
+    if not (height.isdecimal() and (width or height).isdecimal()):
+        raise EvaluationError(f"A size such as 144 or 144x192 was expected, but '{text}' came.")
+    return int(height), int(width or height)
+
+
+# --- merging and showing ---------------------------------------------------------------------
+
+
+def _merge(given: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m gclip_core.evaluate merge",
+        description="Add shares of one evaluation: exactly the result of one run over all of it.",
+    )
+    parser.add_argument("folders", nargs="+", type=Path, help="result folders of the shares")
+    parser.add_argument("--out", type=Path, help="folder for the sum (default: beside the first)")
+    _report_options(parser)
+    args = parser.parse_args(given)
+    tally = merge(args.folders)
+    folder = args.out or args.folders[0].parent / "merged"
+    tally.save(folder)
+    args.shard = None
+    _finish(tally, folder, args)
+    return 0
+
+
+def _table(given: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m gclip_core.evaluate table",
+        description="Print finished results as a paper does: methods down, data sets across.",
+    )
+    parser.add_argument("folders", nargs="+", type=Path, help="result folders")
+    parser.add_argument("--base", default=report.BASE, help="row the others are compared with")
+    args = parser.parse_args(given)
+    print(report.paper([Tally.load(folder) for folder in args.folders], args.base))
+    return 0
+
+
+# --- options ---------------------------------------------------------------------------------
+
+
+def _report_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--base", default=report.BASE, help=f"row the others are compared with ({report.BASE})"
+    )
+    parser.add_argument("--per-class", action="store_true", help="also print IoU by class")
+    parser.add_argument("--draw", action="store_true", help="also draw the table as a figure")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m gclip_core.evaluate",
+        description="Mean IoU of training-free segmentation methods on the benchmarks of the "
+        "field, or on emoji scenes, which are always at hand. 'merge' adds shares, 'table' sets "
+        "results side by side; each has its own --help.",
+        epilog="docs/EVALUATION.md shows where to get each data set, and the protocol.",
+    )
+    what = parser.add_argument_group("what is evaluated")
+    what.add_argument("--dataset", required=True, choices=[SCENES, *DATASETS])
+    what.add_argument("--root", type=Path, help="folder that holds the data set")
+    what.add_argument("--split", help="default: the set's validation split")
+    what.add_argument("--n", type=int, help="first n images only (scenes: how many, 60)")
+    what.add_argument(
+        "--backbone", nargs="+", default=[BUILT_IN], choices=["all", *BACKBONES], metavar="NAME",
+        help=f"one or several of: {', '.join(BACKBONES)}; or all",
+    )  # fmt: skip
+    what.add_argument("--weights", type=Path, help="weight file of the backbone")
+    what.add_argument("--device", default="cpu")
+    what.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "auto"])
+    what.add_argument("--threads", type=int, help="CPU threads for PyTorch")
+    what.add_argument(
+        "--plant", action="append", default=[], metavar="CHANNEL:GAIN:BLOCKS",
+        help="simulate an abnormal channel, for example 7:100:7-11",
+    )  # fmt: skip
+
+    rows = parser.add_argument_group("rows of the table")
+    rows.add_argument(
+        "--methods", nargs="+", choices=list(METHODS), metavar="NAME",
+        help=f"any of: {', '.join(METHODS)}; default: the first six",
+    )  # fmt: skip
+    rows.add_argument("--ablate", action="store_true", help="the 2 × 2 of AMF and CS")
+    rows.add_argument("--sweep", choices=list(SWEEPS), help="one setting over all its values")
+
+    method = parser.add_argument_group("GCLIP (blocks are counted from 1)")
+    method.add_argument(
+        "--amf-blocks", default="backbone", metavar="BLOCKS",
+        help="'backbone': its default; 'auto': decided for every image; 'first-100': decided once, "
+        "by the first 100 images; or numbers such as '6 7' (default: backbone)",
+    )  # fmt: skip
+    method.add_argument("--amf-n-blocks", type=int, default=2, help="blocks auto fuses (2)")
+    method.add_argument("--amf-heads", default="each", choices=["each", "mean"])
+    method.add_argument(
+        "--cs-blocks", default="backbone", metavar="BLOCKS",
+        help="'backbone', 'auto' or numbers such as '7-11' (default: backbone)",
+    )  # fmt: skip
+    method.add_argument("--cs-target", default="mean", choices=["mean", "median"])
+    method.add_argument("--global-threshold", type=float, default=5.0)
+    method.add_argument("--channel-threshold", type=float, default=2.0)
+
+    how = parser.add_argument_group("protocol (default: the data set's)")
+    how.add_argument("--short-side", type=int, help="pixels")
+    how.add_argument("--window", type=int, help="pixels; 0 for one pass over the whole image")
+    how.add_argument("--stride", type=int, help="pixels")
+    how.add_argument("--threshold", type=float, help="score under which a pixel is background")
+    how.add_argument("--templates", default="imagenet80", choices=list(TEMPLATES))
+    how.add_argument("--logit-scale", type=float, default=40.0)
+    how.add_argument(
+        "--words", metavar="RULE",
+        help="'all' classes, those 'present' in the image, or 'present+10' with ten others "
+        "(default: all; scenes: present)",
+    )  # fmt: skip
+    how.add_argument(
+        "--names", default="words", choices=["words", "official"],
+        help="our words and synonyms, or each class's official name alone",
+    )  # fmt: skip
+    how.add_argument("--classes", type=Path, help="a class list of your own")
+
+    scenes = parser.add_argument_group("scenes")
+    scenes.add_argument("--style", default="held-out", help="held-out, seen, or a style's name")
+    scenes.add_argument("--size", default="144", help="pixels: 144 or HEIGHTxWIDTH")
+    scenes.add_argument("--seed", type=int, default=FIRST_SEED, help="first seed")
+
+    out = parser.add_argument_group("running")
+    out.add_argument("--out", type=Path, help="result folder (default: results/…)")
+    out.add_argument("--fresh", action="store_true", help="start over instead of going on")
+    out.add_argument("--shard", metavar="I/N", help="evaluate the I-th of N shares")
+    out.add_argument("--quiet", action="store_true", help="no progress")
+    _report_options(out)
+    return parser

@@ -1,0 +1,253 @@
+"""What a result says: as JSON for machines, and as tables in the form papers print."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gclip_core.errors import EvaluationError
+from gclip_core.evaluate import metric
+from gclip_core.evaluate.settings import digest
+from gclip_core.evaluate.tally import Tally, write_atomically
+
+FILE = "result.json"
+BASE = "ClearCLIP"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One evaluated row: fractions in [0, 1], nan where there is nothing to say.
+
+    ``image_miou`` is the mean over images of each image's own mean IoU.
+    """
+
+    label: str
+    part: str
+    at: tuple[int, ...]
+    miou: float
+    pixel_accuracy: float
+    image_miou: float
+    iou: tuple[float, ...]
+
+
+def lines(tally: Tally) -> tuple[Line, ...]:
+    """The scores of every row."""
+    found = []
+    for index, row in enumerate(tally.settings["rows"]):
+        s = metric.scores(tally.counts[index])
+        per_image = [float(tally.image_miou[i][index]) for i in sorted(tally.image_miou)]
+        per_image = [value for value in per_image if not math.isnan(value)]
+        mean = math.fsum(per_image) / len(per_image) if per_image else float("nan")
+        found.append(
+            Line(
+                row["label"], row["part"], tuple(row["at"]),
+                s.miou, s.pixel_accuracy, mean, tuple(s.iou.tolist()),
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def as_json(tally: Tally) -> dict[str, Any]:
+    """The result as plain data: scores, every setting, and where it was computed."""
+    names = [c["name"] for c in tally.settings["classes"]]
+    rows = [
+        {
+            "label": line.label,
+            "part": line.part,
+            "at": list(line.at),
+            "miou": _number(line.miou),
+            "pixel_accuracy": _number(line.pixel_accuracy),
+            "image_miou": _number(line.image_miou),
+            "iou": {n: _number(v) for n, v in zip(names, line.iou, strict=True)},
+        }
+        for line in lines(tally)
+    ]
+    return {
+        "dataset": tally.settings["title"],
+        "backbone": tally.settings["backbone_title"],
+        "images": len(tally.image_miou),
+        "complete": tally.complete,
+        "results": rows,
+        "settings": tally.settings,
+        "settings_digest": digest(tally.settings),
+        "environments": tally.environments,
+        "seconds": round(tally.seconds, 3),
+    }
+
+
+def write_json(tally: Tally, folder: Path) -> Path:
+    """Write :func:`as_json` into ``folder``."""
+    text = json.dumps(as_json(tally), indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomically(folder / FILE, (text + "\n").encode())
+    return folder / FILE
+
+
+def tables(tally: Tally, base: str = BASE) -> str:
+    """Everything a run found, as text: the methods, the 2 x 2, the sweep, whichever there are."""
+    found = lines(tally)
+    parts = {
+        "methods": lambda part: _methods(part, base),
+        "ablation": _ablation,
+        "sweep": _sweep,
+    }
+    texts = [
+        table(part)
+        for name, table in parts.items()
+        if (part := [line for line in found if line.part == name])
+    ]
+    return "\n\n".join([_headline(tally), *texts])
+
+
+def classes(tally: Tally) -> str:
+    """IoU of every class that is there, by row."""
+    found = lines(tally)
+    names = [c["name"] for c in tally.settings["classes"]]
+    there = [i for i in range(len(names)) if any(not math.isnan(line.iou[i]) for line in found)]
+    head = ["class", *(line.label for line in found)]
+    body = [[names[i], *(_percent(line.iou[i]) for line in found)] for i in there]
+    return _grid([head, *body])
+
+
+def paper(tallies: Sequence[Tally], base: str = BASE) -> str:
+    """Several results as a paper prints them: methods down, sets across, difference to ``base``.
+
+    One block of lines per backbone; the last column is the mean over the sets.
+
+    Raises:
+        EvaluationError: none, or one set twice for one backbone.
+    """
+    if not tallies:
+        raise EvaluationError("At least one result folder was expected, but none came.")
+    sets = list(dict.fromkeys(t.settings["title"] for t in tallies))
+    blocks = []
+    for backbone in dict.fromkeys(t.settings["backbone_title"] for t in tallies):
+        mine = [t for t in tallies if t.settings["backbone_title"] == backbone]
+        by_set = {t.settings["title"]: _by_label(t) for t in mine}
+        if len(by_set) < len(mine):
+            raise EvaluationError(
+                f"Two results of one data set with {backbone} came; name one of them, or merge "
+                "them if they are shares."
+            )
+        labels = list(dict.fromkeys(label for found in by_set.values() for label in found))
+        table = [[by_set.get(s, {}).get(label, math.nan) for s in sets] for label in labels]
+        reference = dict(zip(labels, table, strict=True)).get(base)
+        head = [backbone, *sets, *(["mean"] if len(sets) > 1 else [])]
+        body = [
+            [label, *_cells(values, None if label == base else reference, len(sets) > 1)]
+            for label, values in zip(labels, table, strict=True)
+        ]
+        blocks.append(_grid([head, *body]))
+    note = [] if all(t.complete for t in tallies) else ["Some of these results are incomplete."]
+    return "\n\n".join([*blocks, *note])
+
+
+def _by_label(tally: Tally) -> dict[str, float]:
+    return {line.label: line.miou for line in lines(tally) if line.part == "methods"}
+
+
+def _cells(values: list[float], reference: list[float] | None, with_mean: bool) -> list[str]:
+    def mean(numbers: list[float]) -> float:
+        return float(np.mean(numbers))  # nan where a set is missing: no mean over other sets
+
+    if with_mean:
+        reference = None if reference is None else [*reference, mean(reference)]
+        values = [*values, mean(values)]
+    if reference is None:
+        return [_percent(v) for v in values]
+    return [
+        f"{_percent(v)} ({_difference(v, r)})" if not math.isnan(v - r) else _percent(v)
+        for v, r in zip(values, reference, strict=True)
+    ]
+
+
+def _headline(tally: Tally) -> str:
+    s = tally.settings
+    n, total = len(tally.image_miou), s["images"]
+    images = f"{n:,} images" if tally.complete else f"{n:,} of {total:,} images"
+    rate = f", {tally.seconds / n:.2f} s each" if n and tally.seconds else ""
+    asked = {"all": "all classes asked for"}.get(s["words"], f"words: {s['words']}")
+    planted = "".join(
+        f" · simulation: channel {p['channel']} × {p['gain']:g} planted in blocks "
+        f"{', '.join(map(str, p['blocks']))}"
+        for p in s["planted"]
+    )
+    return f"{s['title']} · {s['backbone_title']} · {images}{rate} · {asked}{planted}"
+
+
+def _methods(found: list[Line], base: str) -> str:
+    reference = next((line for line in found if line.label == base), found[0])
+    head = ["", "mIoU", f"to {reference.label}", "pixel accuracy", "mIoU by image"]
+    body = [
+        [
+            line.label,
+            _percent(line.miou),
+            "" if line is reference else _difference(line.miou, reference.miou),
+            _percent(line.pixel_accuracy),
+            _percent(line.image_miou),
+        ]
+        for line in found
+    ]
+    return _grid([head, *body])
+
+
+def _ablation(found: list[Line]) -> str:
+    by = {line.at: line.miou for line in found}
+    base = by[(0, 0)]
+
+    def cell(amf: int, cs: int) -> str:
+        value = by[(amf, cs)]
+        return _percent(value) + ("" if amf == cs == 0 else f" ({_difference(value, base)})")
+
+    return _grid(
+        [
+            ["mIoU", "CS off", "CS on"],
+            ["AMF off", cell(0, 0), cell(0, 1)],
+            ["AMF on", cell(1, 0), cell(1, 1)],
+        ]
+    )
+
+
+def _sweep(found: list[Line]) -> str:
+    base = found[0]
+    body = [
+        [
+            line.label,
+            _percent(line.miou),
+            "" if line is base else _difference(line.miou, base.miou),
+        ]
+        for line in found
+    ]
+    return _grid([["", "mIoU", f"to {base.label}"], *body])
+
+
+def _percent(value: float) -> str:
+    return "–" if math.isnan(value) else f"{100 * value:.2f}"
+
+
+def _difference(value: float, reference: float) -> str:
+    if math.isnan(value - reference):
+        return "–"
+    text = f"{100 * (value - reference):+.2f}".replace("-", "−")
+    return "0.00" if text in ("+0.00", "−0.00") else text
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _grid(cells: list[list[str]]) -> str:
+    """Columns under each other: the first flush left, the others flush right."""
+    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
+
+    def line(row: list[str]) -> str:
+        rest = (text.rjust(w) for text, w in zip(row[1:], widths[1:], strict=True))
+        return "  ".join([row[0].ljust(widths[0]), *rest]).rstrip()
+
+    rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
+    return "\n".join([line(cells[0]), rule, *(line(row) for row in cells[1:])])

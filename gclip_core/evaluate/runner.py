@@ -1,0 +1,193 @@
+"""Runs one evaluation: every image once through the tower, every row from that one trunk."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from tqdm import tqdm
+
+from gclip_core.errors import EvaluationError
+from gclip_core.evaluate import metric
+from gclip_core.evaluate.datasets import OpenSet, Sample
+from gclip_core.evaluate.metric import IGNORE, Counts
+from gclip_core.evaluate.rows import computation
+from gclip_core.evaluate.settings import Settings
+from gclip_core.evaluate.tally import Tally, resume
+from gclip_core.evaluate.words import asked
+from gclip_core.segmenter import Segmenter
+from gclip_core.types import Vocabulary
+from gclip_core.version import __version__
+
+SAVE_EVERY_S = 30.0
+READ_AHEAD = 4
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+def run(
+    segmenter: Segmenter,
+    dataset: OpenSet,
+    settings: Settings,
+    folder: Path,
+    shard: tuple[int, int] = (0, 1),
+    save_every: float = SAVE_EVERY_S,
+    show_progress: bool = True,
+) -> Tally:
+    """Evaluate a share of a set, going on where ``folder`` left off, and save what was counted.
+
+    ``shard`` is (index from 0, number of shares): every n-th image. Whatever stops the run, at
+    most ``save_every`` seconds of work are lost.
+
+    Raises:
+        EvaluationError: ``folder`` holds a result of other settings; a damaged image or label.
+    """
+    tally = resume(folder, settings.as_json())
+    share = range(shard[0], len(dataset.samples), shard[1])
+    left = [i for i in share if i not in tally.image_miou]
+    here = environment(segmenter.backbone.device)
+    if left and here not in tally.environments:
+        tally.environments.append(here)
+    bar = tqdm(
+        total=len(share),
+        initial=len(share) - len(left),
+        desc=dataset.title,
+        unit="image",
+        disable=not show_progress,
+        mininterval=0.5 if sys.stderr.isatty() else 30.0,
+        file=sys.stderr,
+    )
+    saved = time.monotonic()
+    try:
+        for index, (image, truth) in ahead(left, lambda i: dataset.samples[i].load()):
+            begun = time.monotonic()
+            counts = count_image(segmenter, settings, dataset.samples[index], image, truth)
+            miou = np.array([metric.scores(row).miou for row in counts])
+            tally.add(index, counts, miou, time.monotonic() - begun)
+            bar.update()
+            if time.monotonic() - saved >= save_every:
+                tally.save(folder)
+                saved = time.monotonic()
+    finally:
+        bar.close()
+        tally.save(folder)
+    return tally
+
+
+def count_image(
+    segmenter: Segmenter,
+    settings: Settings,
+    sample: Sample,
+    image: Image.Image,
+    truth: NDArray[np.int16],
+) -> Counts:
+    """Confusion matrices of every row on one image, (rows, C, C+1): one trunk for all."""
+    n_classes = len(settings.classes)
+    words = asked(truth, settings.classes, settings.words, sample.name, settings.background)
+    if not words:  # nothing in this image is counted
+        return np.zeros((len(settings.rows), n_classes, n_classes + 1), np.int64)
+    vocabulary = Vocabulary(tuple(settings.classes[c].phrases for c in words))
+    under = IGNORE if settings.background is None else settings.background
+    table = np.array([*words, under], np.int16)  # label -1, under the threshold, is the last
+    plain = segmenter.encode(image)
+    trunks = {None: plain}  # the upper blocks run once for each way of suppressing them
+    made: dict[tuple[Any, ...], Counts] = {}
+    for row in settings.rows:
+        key, suppression = computation(row.method), row.method.suppression
+        if key not in made:
+            if suppression not in trunks:
+                trunks[suppression] = segmenter.suppress(plain, row.method)
+            found = segmenter.segment(
+                trunks[suppression], vocabulary, row.method, threshold=settings.threshold
+            )
+            labels = table[found.labels.cpu().numpy()]
+            made[key] = metric.confusion(truth, at_size(labels, truth.shape, sample), n_classes)
+    return np.stack([made[computation(row.method)] for row in settings.rows])
+
+
+def at_size(labels: NDArray[np.int16], shape: tuple[int, ...], sample: Sample) -> NDArray[np.int16]:
+    """Labels (H, W) at the truth's size: the nearest pixel, where the two differ.
+
+    Raises:
+        EvaluationError: the two have not the same shape, so they are not of one picture.
+    """
+    if labels.shape == shape:
+        return labels
+    (height, width), (to_height, to_width) = labels.shape, shape
+    # A resized picture has its sides rounded to whole pixels, no more.
+    if abs(height * to_width - width * to_height) > max(height, width, to_height, to_width):
+        raise EvaluationError(
+            f"{sample.name}: the image is {height} × {width} but its truth {to_height} × "
+            f"{to_width} (height × width); they are not of one picture."
+        )
+    rows = (np.arange(to_height) * 2 + 1) * height // (2 * to_height)
+    columns = (np.arange(to_width) * 2 + 1) * width // (2 * to_width)
+    return labels[rows[:, None], columns[None]]
+
+
+def ahead(items: Iterable[Item], make: Callable[[Item], Made]) -> Iterator[tuple[Item, Made]]:
+    """``(item, make(item))`` in order, a few of them made in the background meanwhile."""
+    waiting: deque[tuple[Item, Future[Made]]] = deque()
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        try:
+            for item in items:
+                waiting.append((item, pool.submit(make, item)))
+                if len(waiting) > READ_AHEAD:
+                    first, future = waiting.popleft()
+                    yield first, future.result()
+            while waiting:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        finally:
+            for _, future in waiting:
+                future.cancel()
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """Read ``2/8``, the second of eight shares, into (1, 8).
+
+    Raises:
+        EvaluationError: not such a pair.
+    """
+    first, _, second = text.partition("/")
+    if not (first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second)):
+        raise EvaluationError(f"A share such as 2/8 was expected, but '{text}' came.")
+    return int(first) - 1, int(second)
+
+
+def environment(device: torch.device) -> dict[str, str]:
+    """Versions and hardware that produced a result."""
+    import open_clip
+
+    is_cuda = device.type == "cuda"
+    return {
+        "gclip": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "open_clip": open_clip.__version__,
+        "numpy": np.__version__,
+        "machine": f"{platform.system()} {platform.machine()}",
+        "device": torch.cuda.get_device_name(device) if is_cuda else device.type,
+    }
+
+
+def first_n(samples: Sequence[Sample], n: int | None) -> tuple[Sample, ...]:
+    """The first ``n`` samples, or all.
+
+    Raises:
+        EvaluationError: fewer than one asked for.
+    """
+    if n is not None and n < 1:
+        raise EvaluationError(f"At least one image was expected, but {n} came.")
+    return tuple(samples[:n])

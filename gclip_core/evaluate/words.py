@@ -1,0 +1,55 @@
+"""Which classes are asked for on an image: all, or only those that are there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gclip_core.errors import EvaluationError
+from gclip_core.evaluate.classes import ClassName
+
+
+def parse_rule(rule: str) -> int | None:
+    """Read ``all`` (None), ``present`` (0) or ``present+10`` (10 distractors).
+
+    Raises:
+        EvaluationError: none of these.
+    """
+    if rule == "all":
+        return None
+    found = re.fullmatch(r"present(?:\+(\d{1,4}))?", rule)
+    if not found:
+        raise EvaluationError(
+            f"'all', 'present' or 'present+10' was expected for the words, but '{rule}' came."
+        )
+    return int(found[1] or 0)
+
+
+def asked(
+    truth: NDArray,
+    classes: Sequence[ClassName],
+    rule: str,
+    sample: str,
+    background: int | None = None,
+) -> tuple[int, ...]:
+    """Indices of the classes asked for on one image, ascending.
+
+    ``all`` asks for every class, as benchmarks do. ``present`` asks for those in the truth (an
+    easier question, which tells localisation from recognition); ``present+n`` adds ``n`` others,
+    chosen by the names of image and class alone, so that every machine chooses the same.
+    """
+    distractors = parse_rule(rule)
+    if distractors is None:
+        return tuple(range(len(classes)))
+    present = {int(c) for c in np.unique(truth) if c >= 0}
+    if background is not None:
+        present.add(background)
+    others = sorted(
+        (c for c in range(len(classes)) if c not in present),
+        key=lambda c: blake2b(f"{sample}\n{classes[c].name}".encode()).digest(),
+    )
+    return tuple(sorted(present.union(others[:distractors])))

@@ -1,0 +1,366 @@
+"""Untrusted pictures in, checked RGB images out; and the size a picture is encoded at.
+
+Everything here works on what a stranger may send: the size is read from the header before a pixel
+is decoded, only the decoders of :data:`FORMATS` ever run, no global setting of Pillow is changed
+or relied upon, and whatever goes wrong is an :class:`~gclip_core.errors.ImageError` in words.
+Colour profiles are ignored, as they were when CLIP was trained.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from gclip_core.errors import ImageError
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP")
+"""The decoders that may run, by Pillow's names."""
+
+MAX_PIXELS = 64_000_000
+MAX_SIDE = 65_535
+MAX_BYTES = 256 * 2**20
+
+_EXPECTED = "An image was expected (PNG, JPEG, WebP, GIF, TIFF or BMP)"
+_SAVE_AS = "save it as PNG or JPEG and try again"
+
+# libtiff draws the same line: encoders write about ten scans, but a few kilobytes of empty ones
+# can keep a decoder busy for hours.
+_MAX_JPEG_SCANS = 100
+_MAX_JPEG_SEGMENTS = 20_000
+
+_ORIENTATION_TAG = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+Source = Image.Image | NDArray | str | Path | bytes | bytearray | BinaryIO
+
+
+def check(source: Source, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Return the picture upright as an RGB image of its own, without metadata.
+
+    ``source`` is a PIL image, a file (path, bytes or binary file object) or an array of shape
+    (H, W), (H, W, 1), (H, W, 3) or (H, W, 4). Arrays: ``bool`` is black and white; ``uint8`` is
+    taken as it is; ``uint16`` is divided by 257; floats are fractions when no value is above 1,
+    else they run from 0 to 255. PIL's ``I`` and ``F`` follow the same rules (``I`` above 255 is 16
+    bits deep). Alpha is laid on white, and of an animation the first frame is taken.
+
+    Raises:
+        ImageError: not an image, damaged, empty, of an unknown kind, or over ``max_pixels``.
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source, max_pixels)
+    try:
+        if isinstance(source, Image.Image):
+            return _from_image(source, max_pixels)
+        with _open(source) as stream:
+            return _from_stream(stream, max_pixels)
+    except ImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageError(
+            f"An image of at most {max_pixels:,} pixels was expected, but a far larger one came; "
+            "scale it down and try again."
+        ) from error
+    # A decoder on damaged data raises nearly anything (struct, zlib, Index, Type, Memory ...).
+    except Exception as error:
+        raise ImageError(
+            f"{_EXPECTED}, but this one is damaged or cut short; open it in a picture editor, "
+            f"{_SAVE_AS}."
+        ) from error
+
+
+def digest(image: Image.Image) -> str:
+    """Return 32 hexadecimal digits that tell images of different size or pixels apart."""
+    summary = blake2b(f"{image.height}x{image.width}:{image.mode}:".encode(), digest_size=16)
+    summary.update(image.tobytes())
+    return summary.hexdigest()
+
+
+def target_size(
+    size: tuple[int, int], short_side: int, patch: int, max_tokens: int = 4096
+) -> tuple[int, int]:
+    """Return the (height, width) to encode an image of ``size`` (height, width) at.
+
+    The short side becomes ``short_side``, each side is rounded to whole patches (at least one),
+    and the largest scale is taken that gives no more than ``max_tokens`` patches.
+    """
+    height, width = size
+    full = short_side / min(height, width)
+
+    def grid(shrink: float) -> tuple[int, int]:
+        rows, columns = (
+            max(1, math.floor(side * full * shrink / patch + 0.5)) for side in (height, width)
+        )
+        return rows, columns
+
+    rows, columns = grid(1.0)
+    if rows * columns > max_tokens:
+        fits, too_large = 0.0, 1.0
+        for _ in range(60):  # halving a float's range this often leaves nothing between the two
+            middle = (fits + too_large) / 2
+            if math.prod(grid(middle)) > max_tokens:
+                too_large = middle
+            else:
+                fits = middle
+        rows, columns = grid(fits)
+    return rows * patch, columns * patch
+
+
+def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Return ``image`` at ``size`` (height, width), bicubic; itself when it has that size."""
+    height, width = size
+    if image.size == (width, height):
+        return image
+    return image.resize((width, height), Image.Resampling.BICUBIC)
+
+
+@contextmanager
+def _open(source: str | Path | bytes | bytearray | BinaryIO) -> Iterator[BinaryIO]:
+    """Yield a seekable stream at its start, of at most ``MAX_BYTES``."""
+    if isinstance(source, str | Path):
+        path = Path(source)
+        if not path.is_file():  # also keeps devices and pipes out, which may never end
+            raise ImageError(
+                f"An image file was expected, but there is no file '{path.name[:80]}'; "
+                "check its name and folder."
+            )
+        if path.stat().st_size > MAX_BYTES:
+            raise _too_many_bytes()
+        try:
+            stream = path.open("rb")
+        except OSError as error:
+            raise ImageError(
+                f"The image file '{path.name[:80]}' cannot be read "
+                f"({(error.strerror or 'unknown reason').lower()}); check its permissions."
+            ) from error
+        with stream:
+            yield stream
+        return
+    if isinstance(source, bytes | bytearray):
+        data = bytes(source)
+    elif hasattr(source, "read"):
+        data = source.read(MAX_BYTES + 1)
+        if not isinstance(data, bytes):
+            raise ImageError(
+                f"{_EXPECTED}, but a file opened as text came; open it in binary mode ('rb')."
+            )
+    else:
+        raise ImageError(
+            f"{_EXPECTED}, or a PIL image or NumPy array, but a '{type(source).__name__}' came."
+        )
+    if len(data) > MAX_BYTES:
+        raise _too_many_bytes()
+    yield BytesIO(data)
+
+
+def _too_many_bytes() -> ImageError:
+    return ImageError(
+        f"An image file of at most {MAX_BYTES // 2**20} MB was expected, but a larger one came; "
+        "scale the image down and try again."
+    )
+
+
+def _from_stream(stream: BinaryIO, max_pixels: int) -> Image.Image:
+    kind = _kind(stream.read(1024))
+    stream.seek(0)
+    try:
+        image = Image.open(stream, formats=FORMATS)
+    except UnidentifiedImageError as error:
+        what = f"{kind} came" if kind else "this file is of no kind we know"
+        raise ImageError(f"{_EXPECTED}, but {what}; {_ADVICE.get(kind, _SAVE_AS)}.") from error
+    with image:
+        _check_size(image.height, image.width, max_pixels)
+        if image.format in ("JPEG", "MPO"):  # MPO is the JPEG that some phones write
+            stream.seek(0)
+            _check_jpeg(stream.read())
+        # A tile is decoded whole, however little of it lies within the image.
+        tags = getattr(image, "tag_v2", {})
+        _check_size(tags.get(323, 1), tags.get(322, 1), max_pixels)
+        return _from_image(image, max_pixels)
+
+
+def _from_image(image: Image.Image, max_pixels: int) -> Image.Image:
+    _check_size(image.height, image.width, max_pixels)
+    image.load()
+    upright = _upright(image)
+    if upright.mode in ("I", "F") or upright.mode.startswith("I;16"):
+        return _from_array(_deep_pixels(upright), max_pixels)
+    if upright.mode == "LAB":
+        raise ImageError(f"{_EXPECTED} in RGB or grey, but one in CIE Lab came; {_SAVE_AS}.")
+    rgb = _on_white(upright) if upright.has_transparency_data else upright.convert("RGB")
+    rgb.info = {}  # what is upright already must not be turned again by whoever reads its EXIF
+    return rgb
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        turn = image.getexif().get(_ORIENTATION_TAG)
+    # Damaged metadata says nothing about the pixels: keep them as they lie.
+    except Exception:
+        turn = None
+    # The tag can hold anything, also what is not hashable.
+    return image.transpose(_UPRIGHT[turn]) if isinstance(turn, int) and turn in _UPRIGHT else image
+
+
+def _deep_pixels(image: Image.Image) -> NDArray:
+    """Return a grey image of more than 8 bits as an array that :func:`_from_array` takes."""
+    pixels = np.asarray(image)
+    if pixels.dtype.kind == "f":
+        return pixels
+    low, high = int(pixels.min()), int(pixels.max())
+    if low < 0 or high > 65_535:
+        raise ImageError(
+            f"A grey image with values from 0 to 65535 was expected, but they run from {low} to "
+            f"{high}; scale them and try again."
+        )
+    is_byte_range = image.mode == "I" and high <= 255
+    return pixels.astype(np.uint8 if is_byte_range else np.uint16)
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    # Premultiplied grey ("La") has no direct way to RGBA.
+    image = image.convert("LA") if image.mode == "La" else image
+    rgba = image.convert("RGBA")
+    white = Image.new("RGB", rgba.size, "white")
+    white.paste(rgba, mask=rgba)
+    return white
+
+
+def _from_array(array: NDArray, max_pixels: int) -> Image.Image:
+    shape_fits = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))
+    if not shape_fits:
+        raise ImageError(
+            "An array of shape (height, width) or (height, width, channels) with 1, 3 or 4 "
+            f"channels was expected, but {array.shape} came; put the channels last."
+        )
+    _check_size(array.shape[0], array.shape[1], max_pixels)
+    pixels = _as_bytes(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array)
+    return _from_image(Image.fromarray(np.ascontiguousarray(pixels)), max_pixels)
+
+
+def _as_bytes(array: NDArray) -> NDArray[np.uint8]:
+    if array.dtype == np.bool_:
+        return array.astype(np.uint8) * np.uint8(255)
+    if array.dtype == np.uint8:
+        return array
+    # Byte order aside, so that big-endian TIFF pixels pass.
+    if array.dtype.kind == "u" and array.dtype.itemsize == 2:
+        return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if array.dtype.kind == "f":
+        low, high = float(array.min()), float(array.max())
+        # Written so that nan, which compares false with everything, is refused too.
+        if not (low >= 0 and high <= 255):
+            raise ImageError(
+                "Floating-point values within 0 to 1 or 0 to 255 were expected, but they run from "
+                f"{low:g} to {high:g}; scale them and try again."
+            )
+        scale = 255.0 if high <= 1 else 1.0
+        return np.floor(array.astype(np.float32) * np.float32(scale) + np.float32(0.5)).astype(
+            np.uint8
+        )
+    raise ImageError(
+        "An array of bool, uint8, uint16 or floating-point values was expected, but "
+        f"{array.dtype} came; convert it with .astype(numpy.uint8)."
+    )
+
+
+def _check_size(height: int, width: int, max_pixels: int) -> None:
+    if height < 1 or width < 1:
+        raise ImageError(
+            f"An image of at least 1 × 1 pixel was expected, but {height} × {width} came "
+            "(height × width)."
+        )
+    if height * width > max_pixels:
+        raise ImageError(
+            f"An image of at most {max_pixels:,} pixels was expected, but {height} × {width} "
+            f"(height × width) is {height * width:,}; scale it down and try again."
+        )
+    if max(height, width) > MAX_SIDE:
+        raise ImageError(
+            f"An image of at most {MAX_SIDE:,} pixels a side was expected, but {height} × {width} "
+            "came (height × width); cut or scale it and try again."
+        )
+
+
+# In compressed data a 0xFF byte is followed by 0 or a restart number; any other pair is a marker.
+_JPEG_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
+
+
+def _check_jpeg(data: bytes) -> None:
+    """Refuse a JPEG whose scans or segments could keep a decoder busy out of all proportion."""
+    at, scans = 2, 0
+    for _ in range(_MAX_JPEG_SEGMENTS):
+        found = _JPEG_MARKER.search(data, at)
+        if found is None or found[1] == b"\xd9":
+            return
+        scans += found[1] == b"\xda"
+        if scans > _MAX_JPEG_SCANS:
+            break
+        length = int.from_bytes(data[found.end() : found.end() + 2], "big")
+        at = found.end() + max(length, 2)
+    raise ImageError(
+        f"{_EXPECTED}, but a JPEG built of far too many parts came; open it in a picture editor, "
+        f"{_SAVE_AS}."
+    )
+
+
+_ZIP, _SVG, _HTML, _PDF = "a ZIP archive (or an office document)", "an SVG", "a web page", "a PDF"
+_EMPTY = "an empty file (0 bytes)"
+_ADVICE: dict[str | None, str] = {
+    _ZIP: "unpack it and choose a picture inside",
+    _SVG: "export it as PNG and try again",
+    _HTML: "save the picture itself, not the page around it",
+    _PDF: "export the page as PNG and try again",
+    _EMPTY: "copy or download it again",
+}
+_SIGNATURES: tuple[tuple[bytes, str], ...] = (
+    (rb"\x89PNG", "a damaged PNG"),
+    (rb"\xff\xd8", "a damaged JPEG"),
+    (rb"RIFF....WEBP", "a damaged WebP"),
+    (rb"GIF8", "a damaged GIF"),
+    (rb"II[*+]\0|MM\0[*+]", "a damaged TIFF"),
+    (rb"BM", "a damaged BMP"),
+    (rb"PK[\x03\x05\x07]", _ZIP),
+    (rb"%PDF", _PDF),
+    (rb"\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!", "a compressed archive"),
+    (rb"....ftyp(avif|avis)", "an AVIF"),
+    (rb"....ftyp(hei|hev|mif|msf)", "a HEIC photo"),
+    (rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI ", "a video"),
+    (rb"\xff\x0a|\0\0\0\x0cJXL ", "a JPEG XL"),
+    (rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "a JPEG 2000"),
+    (rb"8BPS", "a Photoshop document"),
+    (rb"\0\0\x01\0", "an icon"),
+    (rb"%!PS", "a PostScript document"),
+    (
+        rb"(?i)(\xef\xbb\xbf)?\s*(<\?xml.{0,900}?|<!--.{0,900}?-->\s*|<!doctype )?\s*<?svg[\s>]",
+        _SVG,
+    ),
+    (rb"(?i)(\xef\xbb\xbf)?\s*(<!--.{0,900}?-->\s*)?<(!doctype\s+html|html|head|body)", _HTML),
+)
+
+
+def _kind(head: bytes) -> str | None:
+    """Say what the first bytes of a file look like, for the message; None when unknown."""
+    if not head:
+        return _EMPTY
+    for signature, kind in _SIGNATURES:
+        if re.match(signature, head, re.DOTALL):
+            return kind
+    return None

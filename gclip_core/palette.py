@@ -1,0 +1,101 @@
+"""Class colours: fixed by the class's place in the list, the same in light and dark mode.
+
+The first 24 were chosen one after the other, each as far as possible from all before it in OKLab
+as seen with normal, protan and deutan vision, within a calm range of lightness and chroma.
+Class 25 and up turn the hue by the golden angle while lightness cycles.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+FIRST = (
+    "#508ad3", "#73e6a0", "#952a1e", "#cec0ff", "#6b3d89", "#de852f", "#006f61", "#f6c24b",
+    "#90bfbb", "#946b18", "#a760a1", "#5eb473", "#535ebb", "#09afd4", "#6c875d", "#ca9bfe",
+    "#c784b8", "#6be1da", "#b24978", "#f0979e", "#4c5b3d", "#feba82", "#cdb34b", "#66486d",
+)  # fmt: skip
+NO_CLASS = "#8c8c8c"
+INK = "#16181d"
+PAPER = "#ffffff"
+
+_OKLAB_TO_LMS = np.array(
+    [[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728],
+     [1, -0.0894841775, -1.2914855480]]
+)  # fmt: skip
+_LMS_TO_RGB = np.array(
+    [[4.0767416621, -3.3077115913, 0.2309699292], [-1.2684380046, 2.6097574011, -0.3413193965],
+     [-0.0041960863, -0.7034186147, 1.7076147010]]
+)  # fmt: skip
+GOLDEN_ANGLE = 137.50776
+
+
+@cache
+def colours(n: int) -> NDArray[np.uint8]:
+    """RGB of the first ``n`` classes, (n, 3) uint8, read-only."""
+    listed = [_rgb(code) for code in FIRST[:n]]
+    ruled = [_by_rule(index) for index in range(len(FIRST), n)]
+    table = np.array(listed + ruled, dtype=np.uint8).reshape(n, 3)
+    table.setflags(write=False)
+    return table
+
+
+def lookup(n: int) -> NDArray[np.uint8]:
+    """(n+1, 3) uint8 whose last row is "no class", so that ``lookup(n)[labels]`` takes -1 too."""
+    return np.concatenate([colours(n), [_rgb(NO_CLASS)]]).astype(np.uint8)
+
+
+def hex_colour(index: int) -> str:
+    """Colour of a class as ``#rrggbb``; -1 is "no class"."""
+    if index < 0:
+        return NO_CLASS
+    return "#{:02x}{:02x}{:02x}".format(*colours(index + 1)[index])
+
+
+def text_colour(index: int) -> str:
+    """Ink or paper, whichever reads better on that class's colour (at least 4.5:1)."""
+    on = hex_colour(index)
+    return INK if contrast(on, INK) >= contrast(on, PAPER) else PAPER
+
+
+def indexed(labels: NDArray[np.integer]) -> Image.Image:
+    """Label map (H, W) as a picture of indices: class ``c`` is index ``c``, -1 is 255.
+
+    An 8-bit palette picture up to 255 classes, else 16-bit grey with 65535 for -1.
+    """
+    n = int(labels.max(initial=-1)) + 1
+    if n > 255:
+        return Image.fromarray(np.where(labels < 0, 65535, labels).astype(np.uint16))
+    picture = Image.fromarray(np.where(labels < 0, 255, labels).astype(np.uint8), mode="P")
+    picture.putpalette(lookup(255).tobytes())
+    return picture
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG contrast ratio of two ``#rrggbb`` colours, 1 to 21."""
+    dark, light = sorted((_luminance(_rgb(one)), _luminance(_rgb(other))))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _rgb(code: str) -> tuple[int, int, int]:
+    return int(code[1:3], 16), int(code[3:5], 16), int(code[5:7], 16)
+
+
+def _luminance(rgb: tuple[int, int, int]) -> float:
+    c = np.array(rgb) / 255
+    linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+    return float(linear @ np.array([0.2126, 0.7152, 0.0722]))
+
+
+def _by_rule(index: int) -> tuple[int, int, int]:
+    lightness = (0.52, 0.78, 0.64, 0.86, 0.45)[index % 5]
+    chroma = (0.12, 0.09)[index // 5 % 2]
+    hue = np.deg2rad(index * GOLDEN_ANGLE % 360)
+    lab = np.array([lightness, chroma * np.cos(hue), chroma * np.sin(hue)])
+    linear = np.clip(_LMS_TO_RGB @ (_OKLAB_TO_LMS @ lab) ** 3, 0, 1)
+    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    red, green, blue = np.rint(255 * srgb).astype(int)
+    return int(red), int(green), int(blue)

@@ -1,0 +1,159 @@
+"""Masks without a page: ``python -m gclip_core.segment IMAGES… --words … --out DIR``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gclip_core import images, vocabulary
+from gclip_core.backbone import load_backbone
+from gclip_core.errors import GclipError
+from gclip_core.methods import METHODS, find_method, gclip
+from gclip_core.numbering import block_indices, block_numbers
+from gclip_core.palette import colours, indexed
+from gclip_core.registry import BACKBONES, BUILT_IN
+from gclip_core.segmenter import Segmenter
+from gclip_core.types import Method, Segmentation
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Segment every image; an unusable one is reported and the others still done.
+
+    Returns 0 when all went well, 1 when some image could not be used, 2 for unusable settings.
+    """
+    given = _parser().parse_args(arguments)
+    try:
+        words = vocabulary.parse(_words(given.words))
+        method = _method(given)
+        backbone = load_backbone(given.backbone, given.weights, given.device, given.dtype)
+        segmenter = Segmenter(
+            backbone, given.short_side, given.window, given.stride, given.templates
+        )
+        given.out.mkdir(parents=True, exist_ok=True)
+    except (GclipError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    failed = 0
+    for path, name in zip(given.images, _unique_names(given.images), strict=True):
+        try:
+            picture = images.check(path)
+            result = segmenter.segment(picture, words, method, given.threshold)
+            _save(given.out, name, picture, result, given.opacity)
+        except (GclipError, OSError) as error:
+            failed += 1
+            print(f"{path}: {error}", file=sys.stderr)
+        else:
+            _report(path, result)
+    return 1 if failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m gclip_core.segment",
+        description="Segment images with any words. For every image NAME, DIR gets NAME.png (an "
+        "indexed mask: class 0 is the first word, 255 is none), NAME-overlay.png and NAME.json.",
+    )
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    parser.add_argument(
+        "--words",
+        required=True,
+        help="classes separated by commas, synonyms by ';' (\"cat, sofa; couch, wall\"), "
+        "or a text file of them",
+    )
+    parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR")
+    parser.add_argument("--backbone", default=BUILT_IN, help=f"one of {', '.join(BACKBONES)}")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="a local weight file")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "auto"))
+    parser.add_argument("--method", default="gclip", help=f"one of {', '.join(METHODS)}")
+    parser.add_argument("--no-amf", action="store_true", help="GCLIP without attention fusion")
+    parser.add_argument("--no-cs", action="store_true", help="GCLIP without channel suppression")
+    blocks = "'auto', 'backbone' (its default) or numbers from 1, such as '6 7' or '7-11'"
+    parser.add_argument("--amf-blocks", default="backbone", help=blocks)
+    parser.add_argument("--cs-blocks", default="backbone", help=blocks)
+    parser.add_argument("--threshold", type=float, default=0.0, help="score from 0 (off) to 1")
+    parser.add_argument("--short-side", type=int, metavar="PIXELS")
+    parser.add_argument("--window", type=int, metavar="PIXELS")
+    parser.add_argument("--stride", type=int, default=112, metavar="PIXELS")
+    parser.add_argument("--templates", default="imagenet80", choices=tuple(vocabulary.TEMPLATES))
+    parser.add_argument("--opacity", type=float, default=0.6, help="of the overlay, 0 to 1")
+    return parser
+
+
+def _words(given: str) -> str:
+    """The words themselves, or those in the text file of that name."""
+    if len(given) < 1024 and "\n" not in given and Path(given).is_file():
+        return Path(given).read_text("utf-8", errors="replace")
+    return given
+
+
+def _method(given: argparse.Namespace) -> Method:
+    if given.method != "gclip":
+        return find_method(given.method)
+
+    def blocks(text: str) -> str | tuple[int, ...]:
+        return text if text in ("auto", "backbone") else block_indices(text)
+
+    return gclip(
+        amf=not given.no_amf,
+        cs=not given.no_cs,
+        amf_blocks=blocks(given.amf_blocks),
+        cs_blocks=blocks(given.cs_blocks),
+    )
+
+
+def _unique_names(paths: Sequence[Path]) -> list[str]:
+    """Output names: the file's stem, numbered where two images share one."""
+    names: list[str] = []
+    for path in paths:
+        name, n = path.stem, 1
+        while name in names:
+            n += 1
+            name = f"{path.stem}-{n}"
+        names.append(name)
+    return names
+
+
+def _save(
+    folder: Path, name: str, picture: images.Image.Image, result: Segmentation, opacity: float
+) -> None:
+    labels = result.labels.numpy()
+    indexed(labels).save(folder / f"{name}.png")
+    paint = colours(len(result.vocabulary))[np.maximum(labels, 0)].astype(np.float32)
+    alpha = np.where(labels < 0, 0.0, min(max(opacity, 0.0), 1.0))[..., None].astype(np.float32)
+    mixed = np.asarray(picture, np.float32) * (1 - alpha) + paint * alpha
+    images.Image.fromarray(mixed.round().astype(np.uint8)).save(folder / f"{name}-overlay.png")
+    summary = {
+        "classes": [list(synonyms) for synonyms in result.vocabulary.classes],
+        "areas": dict(zip(result.vocabulary.names, result.areas(), strict=True)),
+        "method": result.method.name,
+        "amf_blocks": block_numbers(result.found.amf_blocks),
+        "amf_reason": result.found.reason,
+        "cs_blocks": block_numbers(result.found.suppressed),
+        "cs_reason": result.found.cs_reason,
+        "unknown": result.unknown,
+        "notes": result.notes,
+    }
+    text = json.dumps(summary, indent=1, ensure_ascii=False)
+    (folder / f"{name}.json").write_text(text + "\n", "utf-8")
+
+
+def _report(path: Path, result: Segmentation) -> None:
+    areas = ", ".join(
+        f"{name} {area:.1%}"
+        for name, area in zip(result.vocabulary.names, result.areas(), strict=True)
+    )
+    print(f"{path}: {areas}")
+    if result.unknown:
+        print(f"  this backbone never met: {', '.join(result.unknown)}")
+    for note in result.notes:
+        print(f"  {note}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

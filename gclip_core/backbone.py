@@ -116,7 +116,8 @@ class Backbone:
         state = blake2b(digest_size=16)
         for key, value in sorted(self.model.state_dict().items()):
             state.update(f"{key}{tuple(value.shape)}{value.dtype}".encode())
-            state.update(value.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy().data)
+            flat = value.detach().cpu().reshape(-1)  # a scalar has no bytes to view
+            state.update(flat.view(torch.uint8).numpy().data)
         return state.hexdigest()
 
     @cached_property

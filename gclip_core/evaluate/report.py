@@ -161,7 +161,7 @@ def _cells(values: list[float], reference: list[float] | None, with_mean: bool) 
     if reference is None:
         return [_percent(v) for v in values]
     return [
-        f"{_percent(v)} ({_difference(v, r)})" if not math.isnan(v - r) else _percent(v)
+        f"{_percent(v)} ({difference(v, r)})" if not math.isnan(v - r) else _percent(v)
         for v, r in zip(values, reference, strict=True)
     ]
 
@@ -187,7 +187,7 @@ def _methods(found: list[Line], base: str) -> str:
         [
             line.label,
             _percent(line.miou),
-            "" if line is reference else _difference(line.miou, reference.miou),
+            "" if line is reference else difference(line.miou, reference.miou),
             _percent(line.pixel_accuracy),
             _percent(line.image_miou),
         ]
@@ -202,7 +202,7 @@ def _ablation(found: list[Line]) -> str:
 
     def cell(amf: int, cs: int) -> str:
         value = by[(amf, cs)]
-        return _percent(value) + ("" if amf == cs == 0 else f" ({_difference(value, base)})")
+        return _percent(value) + ("" if amf == cs == 0 else f" ({difference(value, base)})")
 
     return _grid(
         [
@@ -219,7 +219,7 @@ def _sweep(found: list[Line]) -> str:
         [
             line.label,
             _percent(line.miou),
-            "" if line is base else _difference(line.miou, base.miou),
+            "" if line is base else difference(line.miou, base.miou),
         ]
         for line in found
     ]
@@ -230,7 +230,8 @@ def _percent(value: float) -> str:
     return "–" if math.isnan(value) else f"{100 * value:.2f}"
 
 
-def _difference(value: float, reference: float) -> str:
+def difference(value: float, reference: float) -> str:
+    """The difference of two fractions in percentage points, signed."""
     if math.isnan(value - reference):
         return "–"
     text = f"{100 * (value - reference):+.2f}".replace("-", "−")

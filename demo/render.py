@@ -1,0 +1,407 @@
+"""Pictures: arrays in, PIL images out. Knows no model and no page.
+
+Shapes: an image is PIL RGB; ``labels`` is (H, W) integers, -1 for no class; ``grid`` is (h, w)
+patches; an attention ``row`` is (N,) with N = h*w; ``matrix`` is (N, N); ``received`` is (L, N).
+Torch tensors are taken as well as NumPy arrays (on the CPU). Every picture is at most ``max_side``
+pixels on its longer side.
+
+Usage::
+
+    overlay(image, labels, names, opacity=0.6)           # mask over image, words, outlines
+    layers(image, labels, n_classes)                     # (image, mask RGB, outlines RGBA)
+    label_map(labels, n_classes)                         # plain colours
+    legend(labels, names)                                # list of LegendEntry
+    change_map(image, before, after)                     # (picture, share of pixels relabelled)
+    heat_map(image, row, grid)                           # where one patch looks
+    token_outlines(picture, tokens, grid)                # global tokens framed
+    class_token_picture(image, row, grid, tokens)        # the class token's row, tokens framed
+    matrix_picture(matrix)                               # (picture, tokens per pixel)
+    block_strip(image, received, grid, scores, marked)   # all blocks in one picture
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image, ImageDraw
+
+from demo import palette, words
+
+MAX_SIDE = 1024
+COLORMAP = "magma"
+FRAME = "#4fd8e8"
+SMALLEST_LABELLED = 0.006
+POLE_SIDE = 128
+
+
+@dataclass(frozen=True)
+class LegendEntry:
+    """One line of a legend; ``index`` -1 is "no class"; ``share`` of the pixels, 0 to 1."""
+
+    index: int
+    name: str
+    colour: str
+    ink: str
+    share: float
+
+
+def overlay(
+    image: Image.Image,
+    labels: ArrayLike,
+    names: Sequence[str],
+    opacity: float = 0.6,
+    max_side: int = MAX_SIDE,
+    outlines: bool = True,
+    write_words: bool = True,
+) -> Image.Image:
+    """The mask over the image, with thin outlines and the word on each large region."""
+    picture, small = _fit(image, labels, max_side)
+    mask = Image.fromarray(palette.lookup(len(names))[small])
+    blended = Image.blend(picture, mask, float(np.clip(opacity, 0, 1)))
+    if outlines:
+        lines = _outlines(small)
+        blended.paste(lines, (0, 0), lines)
+    if write_words:
+        _write_words(blended, small, names)
+    return blended
+
+
+def layers(
+    image: Image.Image,
+    labels: ArrayLike,
+    names: Sequence[str],
+    max_side: int = MAX_SIDE,
+) -> tuple[Image.Image, Image.Image, Image.Image]:
+    """The overlay in parts, for blending in the browser.
+
+    Returns the image (RGB), the label map as palette PNG material (mode "P", pixel = class index,
+    255 for none; more than 255 classes share colours modulo 255), and outlines with words (RGBA).
+    """
+    picture, small = _fit(image, labels, max_side)
+    top = _outlines(small)
+    _write_words(top, small, names)
+    return picture, indexed(small, len(names)), top
+
+
+def indexed(labels: ArrayLike, n_classes: int) -> Image.Image:
+    """A palette image (mode "P"): pixel value = class index, 255 = no class, class colours.
+
+    Over 255 classes do not fit 8 bits: indices are taken modulo 255.
+    """
+    array = _array(labels)
+    pixels = np.where(array < 0, 255, array % 255).astype(np.uint8)
+    image = Image.fromarray(pixels)
+    table = np.zeros((256, 3), np.uint8)
+    shown = min(n_classes, 255)
+    table[:shown] = palette.colours(n_classes)[:shown]
+    table[255] = palette.lookup(0)[-1]
+    image.putpalette(table.tobytes())
+    return image
+
+
+def label_map(labels: ArrayLike, n_classes: int, max_side: int = MAX_SIDE) -> Image.Image:
+    """Class colours alone, RGB."""
+    array = _array(labels)
+    return Image.fromarray(
+        palette.lookup(n_classes)[_nearest(array, _fitting(array.shape, max_side))]
+    )
+
+
+def legend(labels: ArrayLike, names: Sequence[str]) -> list[LegendEntry]:
+    """Name, colour and area share of every class in order, then "no class" if there is any."""
+    array = _array(labels)
+    counts = np.bincount((array + 1).ravel(), minlength=len(names) + 1) / max(array.size, 1)
+    entries = [
+        LegendEntry(i, name, palette.hex_colour(i), palette.text_colour(i), float(counts[i + 1]))
+        for i, name in enumerate(names)
+    ]
+    if counts[0]:
+        entries.append(
+            LegendEntry(-1, "no class", palette.NO_CLASS, palette.text_colour(-1), float(counts[0]))
+        )
+    return entries
+
+
+def change_map(
+    image: Image.Image,
+    before: ArrayLike,
+    after: ArrayLike,
+    n_classes: int,
+    max_side: int = MAX_SIDE,
+) -> tuple[Image.Image, float]:
+    """Relabelled pixels in their new colour on a dimmed grey image, and their share (0 to 1)."""
+    old, new = _array(before), _array(after)
+    changed = old != new
+    picture, small = _fit(image, np.where(changed, new, -2), max_side)
+    grey = np.asarray(picture.convert("L"), np.float32)[..., None] * 0.5 + 30
+    moved = small > -2
+    colours = palette.lookup(n_classes)[np.maximum(small, -1)]
+    out = np.where(moved[..., None], colours, grey).astype(np.uint8)
+    drawn = Image.fromarray(out)
+    lines = _outlines(small)
+    drawn.paste(lines, (0, 0), lines)
+    return drawn, float(changed.mean()) if changed.size else 0.0
+
+
+def heat_map(
+    image: Image.Image,
+    row: ArrayLike,
+    grid: tuple[int, int],
+    marked: int | None = None,
+    highest: float | None = None,
+    max_side: int = 512,
+) -> Image.Image:
+    """An attention row over the dimmed image, patches as squares, brightness = sqrt(attention).
+
+    ``marked`` frames one patch; ``highest`` fixes the top of the scale (default: the row's own
+    99.5th percentile), so that several maps can share it.
+    """
+    values = scaled(_array(row).reshape(grid), highest)
+    picture = _fit_image(image, max_side)
+    shown = Image.fromarray((values * 255).astype(np.uint8)).resize(
+        picture.size, Image.Resampling.NEAREST
+    )
+    level = np.asarray(shown, np.uint8)
+    grey = np.asarray(picture.convert("L"), np.float32)[..., None] * 0.45
+    weight = (0.25 + 0.75 * level.astype(np.float32) / 255)[..., None]
+    out = grey * (1 - weight) + _colours()[level] * weight
+    drawn = Image.fromarray(out.astype(np.uint8))
+    return drawn if marked is None else token_outlines(drawn, [marked], grid, "#ffffff")
+
+
+def token_outlines(
+    picture: Image.Image,
+    tokens: Collection[int],
+    grid: tuple[int, int],
+    colour: str = FRAME,
+) -> Image.Image:
+    """A copy of a picture with these patches framed."""
+    drawn = picture.copy()
+    draw = ImageDraw.Draw(drawn)
+    width = max(2, min(picture.size) // 160)
+    for token in tokens:
+        left, top, right, bottom = _patch_box(token, grid, picture.size)
+        draw.rectangle((left, top, right - 1, bottom - 1), outline="#000000", width=width + 1)
+        draw.rectangle((left, top, right - 1, bottom - 1), outline=colour, width=width)
+    return drawn
+
+
+def class_token_picture(
+    image: Image.Image, row: ArrayLike, grid: tuple[int, int], tokens: Collection[int]
+) -> Image.Image:
+    """Where the class token looks, with the global tokens framed."""
+    return token_outlines(heat_map(image, row, grid), tokens, grid)
+
+
+def matrix_picture(
+    matrix: ArrayLike, max_side: int = 768, least_side: int = 432
+) -> tuple[Image.Image, int]:
+    """The token × token matrix (row: who looks; column: at whom), and tokens per pixel.
+
+    Global tokens are bright columns. Brightness is sqrt(attention) up to the 99.5th percentile.
+    A matrix over ``max_side`` is averaged over equal squares of tokens, never sampled.
+    """
+    pooled, factor = pool(_array(matrix).astype(np.float32), max_side)
+    level = (scaled(pooled) * 255).astype(np.uint8)
+    picture = Image.fromarray(_colours()[level].astype(np.uint8))
+    times = max(1, round(least_side / max(level.shape)))
+    if times > 1:
+        size = (level.shape[1] * times, level.shape[0] * times)
+        picture = picture.resize(size, Image.Resampling.NEAREST)
+    return picture, factor
+
+
+def block_strip(
+    image: Image.Image,
+    received: ArrayLike,
+    grid: tuple[int, int],
+    scores: Sequence[float],
+    marked: Collection[int] = (),
+    tile: int = 150,
+    columns: int = 6,
+) -> Image.Image:
+    """What every block attends to, its number and global-token score; AMF's blocks framed.
+
+    ``received`` is (L, N), the mean attention each patch gets; ``marked`` are 0-based blocks.
+    """
+    maps = _array(received)
+    gap, foot = 8, 26
+    width = min(tile, 4 * tile * grid[1] // max(grid[0], 1)) or 1
+    height = max(1, round(width * grid[0] / grid[1]))
+    if height > 2 * tile:
+        height, width = 2 * tile, max(24, round(2 * tile * grid[1] / grid[0]))
+    rows = -(-len(maps) // columns)
+    columns = min(columns, len(maps))
+    size = (columns * (width + gap) - gap, rows * (height + foot + gap) - gap)
+    strip = Image.new("RGBA", size, (0, 0, 0, 0))
+    small = _fit_image(image, 512).resize((width, height), Image.Resampling.BICUBIC)
+    draw = ImageDraw.Draw(strip)
+    for index, one in enumerate(maps):
+        left = index % columns * (width + gap)
+        top = index // columns * (height + foot + gap)
+        strip.paste(heat_map(small, one, grid, max_side=max(width, height)), (left, top))
+        if index in marked:
+            draw.rectangle((left, top, left + width - 1, top + height - 1), outline=FRAME, width=3)
+        label = f"{index + 1}  ×{scores[index]:.1f}"
+        centre = (left + width / 2, top + height + foot / 2)
+        chosen = (FRAME, palette.INK) if index in marked else ("#3c4250", palette.PAPER)
+        words.pill(draw, centre, label, 13, *chosen)
+    return strip
+
+
+def scaled(values: ArrayLike, highest: float | None = None) -> NDArray[np.float32]:
+    """sqrt of attention in [0, 1], ``highest`` (default: the 99.5th percentile) becoming 1."""
+    array = np.maximum(np.asarray(values, np.float32), 0)
+    top = float(np.quantile(array, 0.995)) if highest is None else highest
+    return np.sqrt(np.minimum(array / max(top, 1e-12), 1)).astype(np.float32)
+
+
+def pool(matrix: NDArray[np.float32], max_side: int) -> tuple[NDArray[np.float32], int]:
+    """Mean over equal squares so that no side is over ``max_side``; and the squares' side."""
+    factor = -(-max(matrix.shape) // max_side)
+    if factor == 1:
+        return matrix, 1
+    rows = np.arange(0, matrix.shape[0], factor)
+    columns = np.arange(0, matrix.shape[1], factor)
+    sums = np.add.reduceat(np.add.reduceat(matrix, rows, 0), columns, 1)
+    sizes = np.outer(
+        np.diff(np.append(rows, matrix.shape[0])), np.diff(np.append(columns, matrix.shape[1]))
+    )
+    return (sums / sizes).astype(np.float32), factor
+
+
+def _array(values: ArrayLike) -> NDArray[Any]:
+    array = np.asarray(values)
+    return array.astype(np.int32) if array.dtype.kind in "iub" else array
+
+
+def _colours() -> NDArray[np.float32]:
+    table = matplotlib.colormaps[COLORMAP](np.linspace(0, 1, 256))[:, :3] * 255
+    return table.astype(np.float32)
+
+
+def _fitting(shape: tuple[int, ...], max_side: int) -> tuple[int, int]:
+    """Height and width with the longer side at most ``max_side``."""
+    scale = min(1.0, max_side / max(shape[:2]))
+    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
+
+
+def _fit_image(image: Image.Image, max_side: int) -> Image.Image:
+    height, width = _fitting((image.height, image.width), max_side)
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    if (width, height) == rgb.size:
+        return rgb
+    return rgb.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2)
+
+
+def _nearest(labels: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
+    if labels.shape == shape:
+        return labels
+    rows = (np.arange(shape[0]) + 0.5) * labels.shape[0] // shape[0]
+    columns = (np.arange(shape[1]) + 0.5) * labels.shape[1] // shape[1]
+    return labels[rows.astype(int)[:, None], columns.astype(int)]
+
+
+def _fit(
+    image: Image.Image, labels: ArrayLike, max_side: int
+) -> tuple[Image.Image, NDArray[np.int32]]:
+    picture = _fit_image(image, max_side)
+    return picture, _nearest(_array(labels), (picture.height, picture.width))
+
+
+def _outlines(labels: NDArray[np.int32]) -> Image.Image:
+    """White lines with a dark edge between regions, transparent elsewhere, RGBA."""
+    edge = np.zeros(labels.shape, bool)
+    across, down = labels[:, 1:] != labels[:, :-1], labels[1:] != labels[:-1]
+    edge[:, 1:] |= across
+    edge[1:] |= down
+    thick = edge.copy()
+    thick[:, :-1] |= edge[:, 1:]
+    thick[:-1] |= edge[1:]
+    rgba = np.zeros((*labels.shape, 4), np.uint8)
+    rgba[thick] = (20, 22, 28, 150)
+    rgba[edge] = (255, 255, 255, 235)
+    return Image.fromarray(rgba)
+
+
+def _write_words(picture: Image.Image, labels: NDArray[np.int32], names: Sequence[str]) -> None:
+    """Write each large class's word at the innermost point of its widest region."""
+    draw = ImageDraw.Draw(picture)
+    small = _nearest(labels, _fitting(labels.shape, POLE_SIDE))
+    scale = labels.shape[0] / small.shape[0]
+    depth = _depth(small)
+    counts = np.bincount((small + 1).clip(0).ravel(), minlength=len(names) + 1)[1:]
+    taken: list[tuple[float, float, float, float]] = []
+    for index in np.argsort(-counts):
+        if counts[index] < SMALLEST_LABELLED * small.size:
+            break
+        inside = np.where(small == index, depth, 0)
+        row, column = np.unravel_index(int(inside.argmax()), inside.shape)
+        largest = max(picture.size) / 46 + 4
+        size = int(np.clip(depth[row, column] * scale * 0.55, 11, largest))
+        word = words.drawable(names[index], int(index))
+        for smaller in dict.fromkeys((size, max(11, round(size * 0.65)))):
+            centre = ((column + 0.5) * scale, (row + 0.5) * scale)
+            box = _placed(words.box(word, smaller), centre, picture.size)
+            if box is None or any(_overlap(box, other) for other in taken):
+                continue
+            taken.append(box)
+            middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+            fill, ink = palette.hex_colour(int(index)), palette.text_colour(int(index))
+            words.pill(draw, middle, word, smaller, fill, ink)
+            break
+
+
+def _placed(
+    box: tuple[int, int], centre: tuple[float, float], picture: tuple[int, int]
+) -> tuple[float, float, float, float] | None:
+    """Left, top, right, bottom of a box moved inside the picture; None where it does not fit."""
+    width, height = box
+    if width > picture[0] - 4 or height > picture[1] - 4:
+        return None
+    x = min(max(centre[0], width / 2 + 2), picture[0] - width / 2 - 2)
+    y = min(max(centre[1], height / 2 + 2), picture[1] - height / 2 - 2)
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
+def _depth(labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """How many steps (city block) each pixel is from the next region or the border."""
+    inside = np.ones(labels.shape, bool)
+    same = np.zeros((4, *labels.shape), bool)
+    same[0, 1:] = same[1, :-1] = labels[1:] == labels[:-1]
+    same[2, :, 1:] = same[3, :, :-1] = labels[:, 1:] == labels[:, :-1]
+    depth = np.zeros(labels.shape, np.int32)
+    inside &= same.all(0)
+    depth += 1
+    while inside.any():
+        depth += inside
+        shrunk = inside.copy()
+        shrunk[1:] &= inside[:-1]
+        shrunk[:-1] &= inside[1:]
+        shrunk[:, 1:] &= inside[:, :-1]
+        shrunk[:, :-1] &= inside[:, 1:]
+        shrunk[[0, -1]] = False
+        shrunk[:, [0, -1]] = False
+        inside = shrunk
+    return depth
+
+
+def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _patch_box(
+    token: int, grid: tuple[int, int], size: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    row, column = divmod(int(token), grid[1])
+    return (
+        round(column * size[0] / grid[1]),
+        round(row * size[1] / grid[0]),
+        max(round((column + 1) * size[0] / grid[1]), round(column * size[0] / grid[1]) + 2),
+        max(round((row + 1) * size[1] / grid[0]), round(row * size[1] / grid[0]) + 2),
+    )

@@ -26,10 +26,10 @@ from gclip_core.methods import METHODS
 from gclip_core.numbering import block_indices, block_numbers
 from gclip_core.registry import BACKBONES, BUILT_IN
 from gclip_core.types import Blocks
+from gclip_core.vocabulary import TEMPLATES
 
 TABS = ("side", "compare", "attention", "channels", "why", "export")
 SOURCES = ("scene", "example", "upload")
-TEMPLATES = ("imagenet80", "short7")
 MAX_WORDS = 6000
 MAX_QUERY = 20_000
 MAX_BLOCKS = 64
@@ -212,7 +212,7 @@ class Settings:
     words: str = _set("", "words", _text(MAX_WORDS), "input")
 
     backbone: str = _set(BUILT_IN, "backbone", _choice(tuple(BACKBONES)), "model")
-    templates: str = _set("imagenet80", "templates", _choice(TEMPLATES), "model")
+    templates: str = _set("imagenet80", "templates", _choice(tuple(TEMPLATES)), "model")
     short_side: int = _set(0, "short", _whole(0, 2048), "model")
     window: int = _set(0, "window", _whole(0, 2048), "model")
     stride: int = _set(112, "stride", _whole(1, 2048), "model")

@@ -13,9 +13,13 @@ from torch import Tensor
 
 
 def patch_attention(mean_attention: Tensor) -> Tensor:
-    """Patch-to-patch part of a (1+N, 1+N) head mean, rows renormalised: (N, N) float32."""
+    """Patch-to-patch part of a (1+N, 1+N) head mean, rows renormalised: (N, N) float32.
+
+    The row of a patch that sees nothing but the class token stays zero.
+    """
     patches = mean_attention[..., 1:, 1:]
-    return patches / patches.sum(-1, keepdim=True)
+    tiny = torch.finfo(patches.dtype).tiny
+    return patches / patches.sum(-1, keepdim=True).clamp_min(tiny)
 
 
 def received(patches: Tensor) -> Tensor:

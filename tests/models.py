@@ -1,0 +1,111 @@
+"""Tiny seeded CLIPs that build in milliseconds, and pictures of a wanted size for them.
+
+Every parameter is random (norms' weights and all biases too), so that no mistake hides behind a
+zero or a one; queries and keys are large enough for attention to be far from uniform.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import open_clip
+import torch
+from open_clip.model import CLIP, CustomTextCLIP
+from PIL import Image
+from torch import Tensor, nn
+
+from gclip_core import Backbone, wrap_backbone
+
+PATCH = 8
+CONTEXT = 77
+MEAN = (0.2, 0.5, 0.6)
+STD = (0.3, 0.2, 0.25)
+
+
+@lru_cache
+def tokenizer() -> open_clip.SimpleTokenizer:
+    """CLIP's tokenizer with the 77 positions of every published model."""
+    return open_clip.SimpleTokenizer(context_length=CONTEXT)
+
+
+def tiny_clip(
+    seed: int = 0,
+    layers: int = 12,
+    image: int | tuple[int, int] = 32,
+    patch: int = PATCH,
+    width: int = 32,
+    embed: int = 16,
+    quick_gelu: bool = False,
+    custom_text: bool = False,
+    text: dict[str, Any] | None = None,
+    **vision: Any,
+) -> CLIP | CustomTextCLIP:
+    """An open_clip CLIP with four heads and ``layers`` blocks; ``vision`` as in CLIPVisionCfg."""
+    vision = {
+        "layers": layers, "width": width, "head_width": width // 4,
+        "patch_size": patch, "image_size": image, **vision,
+    }  # fmt: skip
+    words = {"context_length": CONTEXT, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
+    kind = CustomTextCLIP if custom_text else CLIP
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = kind(embed, vision, {**words, **(text or {})}, quick_gelu=quick_gelu)
+        _randomise(model)
+    return model.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def _randomise(model: nn.Module) -> None:
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias") or ".ln_" in name or name.startswith("ln_") or "gamma" in name:
+            parameter.add_(0.2 * torch.randn_like(parameter))
+        elif name.endswith("in_proj_weight"):
+            parameter[: 2 * parameter.shape[1]] *= 3
+
+
+@torch.no_grad()
+def look_at_one_patch(model: nn.Module, blocks: Iterable[int], sharpness: float = 40.0) -> None:
+    """Every token of ``blocks`` looks at one patch; of all other blocks, at all tokens alike.
+
+    With constant queries a row of attention is the same whoever asks: scores are N and 1.
+    """
+    chosen = set(blocks)
+    for index, block in enumerate(model.visual.transformer.resblocks):
+        width = block.attn.in_proj_weight.shape[1]
+        block.attn.in_proj_weight[:width] = 0
+        block.attn.in_proj_bias[:width] = sharpness if index in chosen else 0.0
+
+
+@torch.no_grad()
+def enlarge_channel(model: nn.Module, channel: int, gain: float, blocks: Iterable[int]) -> None:
+    """Give a model an abnormal FFN output channel of its own (weights changed for good)."""
+    for block in blocks:
+        model.visual.transformer.resblocks[block].mlp.c_proj.weight[channel] *= gain
+
+
+def tiny_backbone(
+    seed: int = 0, prepare: Callable[[nn.Module], None] | None = None, **settings: Any
+) -> Backbone:
+    """``tiny_clip`` wrapped, after ``prepare`` has worked on it; with a mean and std of its own."""
+    model = tiny_clip(seed, **settings)
+    if prepare is not None:
+        prepare(model)
+    return wrap_backbone(model, tokenizer(), name="tiny", mean=MEAN, std=STD)
+
+
+def picture(height: int, width: int, seed: int = 0) -> Image.Image:
+    """A random RGB image with structure at every scale."""
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 256, (3, 3, 3), np.uint8)).resize((width, height))
+    noise = rng.integers(-60, 60, (height, width, 3))
+    return Image.fromarray(np.clip(np.asarray(coarse) + noise, 0, 255).astype(np.uint8))
+
+
+def normalised(
+    image: Image.Image, mean: Sequence[float] = MEAN, std: Sequence[float] = STD
+) -> Tensor:
+    """(3, height, width) float64: what a tower is given for ``image``."""
+    pixels = torch.from_numpy(np.array(image)).double().permute(2, 0, 1) / 255
+    to_column = torch.tensor([mean, std], dtype=torch.float64)[..., None, None]
+    return (pixels - to_column[0]) / to_column[1]

@@ -1,0 +1,272 @@
+"""The method a second time, naively: float64, one head and one formula at a time.
+
+Nothing here comes from ``gclip_core``; tests hold the one against the other.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+METHODS = {  # name: (attention, residual, FFN)
+    "clip": ("qk", True, True),
+    "maskclip": ("identity", False, False),
+    "sclip": ("qq+kk", True, True),
+    "naclip": ("kk+gaussian", False, False),
+    "clearclip": ("qq", False, False),
+    "gclip": ("qq", False, False),
+    "kk": ("kk", False, False),
+    "vv": ("vv", False, False),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Tower:
+    """An image tower as a bag of named tensors."""
+
+    state: dict[str, Tensor]
+    heads: int
+    layers: int
+    quick_gelu: bool
+    native: tuple[int, int]
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.state[name]
+
+    def block(self, index: int, name: str) -> Tensor | None:
+        return self.state.get(f"transformer.resblocks.{index}.{name}")
+
+
+def read(model: nn.Module, quick_gelu: bool = False, dtype: torch.dtype = torch.float64) -> Tower:
+    """Copy the image tower of an open_clip CLIP."""
+    visual = model.visual
+    state = {name: value.detach().to(dtype).clone() for name, value in visual.state_dict().items()}
+    blocks = visual.transformer.resblocks
+    return Tower(state, blocks[0].attn.num_heads, len(blocks), quick_gelu, visual.grid_size)
+
+
+# --- pieces --------------------------------------------------------------------------------------
+
+
+def layer_norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    centred = x - x.mean(-1, keepdim=True)
+    return centred / (centred.pow(2).mean(-1, keepdim=True) + 1e-5).sqrt() * weight + bias
+
+
+def gelu(x: Tensor, quick: bool) -> Tensor:
+    if quick:
+        return x / (1 + (-1.702 * x).exp())
+    return 0.5 * x * (1 + torch.erf(x / math.sqrt(2)))
+
+
+def softmax(logits: Tensor) -> Tensor:
+    e = (logits - logits.amax(-1, keepdim=True)).exp()
+    return e / e.sum(-1, keepdim=True)
+
+
+def bicubic_matrix(n_in: int, n_out: int) -> Tensor:
+    """Cubic convolution (a = -0.75), half-pixel centres, edges repeated: (n_out, n_in)."""
+
+    def kernel(t: float) -> float:
+        t, a = abs(t), -0.75
+        if t <= 1:
+            return (a + 2) * t**3 - (a + 3) * t**2 + 1
+        return a * t**3 - 5 * a * t**2 + 8 * a * t - 4 * a if t < 2 else 0.0
+
+    out = torch.zeros(n_out, n_in, dtype=torch.float64)
+    for i in range(n_out):
+        at = (i + 0.5) * n_in / n_out - 0.5
+        for j in range(math.floor(at) - 1, math.floor(at) + 3):
+            out[i, min(max(j, 0), n_in - 1)] += kernel(at - j)
+    return out
+
+
+def positions(tower: Tower, grid: tuple[int, int]) -> Tensor:
+    own = tower["positional_embedding"]
+    if grid == tower.native:
+        return own
+    patches = own[1:].reshape(*tower.native, -1)
+    vertical = bicubic_matrix(tower.native[0], grid[0]).to(own)
+    horizontal = bicubic_matrix(tower.native[1], grid[1]).to(own)
+    resized = torch.einsum("yi,xj,ijd->yxd", vertical, horizontal, patches)
+    return torch.cat([own[:1], resized.reshape(grid[0] * grid[1], -1)])
+
+
+def embed(tower: Tower, pixels: Tensor, position: Tensor | None = None) -> Tensor:
+    """Pixels (3, height, width) to what enters block 0, (1+N, D)."""
+    kernel = tower["conv1.weight"]
+    patch = kernel.shape[-1]
+    h, w = pixels.shape[1] // patch, pixels.shape[2] // patch
+    rows = [tower["class_embedding"]]
+    for y in range(h):
+        for x in range(w):
+            square = pixels[:, y * patch : (y + 1) * patch, x * patch : (x + 1) * patch]
+            rows.append(torch.einsum("dcij,cij->d", kernel, square.to(kernel)))
+    tokens = torch.stack(rows) + (positions(tower, (h, w)) if position is None else position)
+    if "ln_pre.weight" not in tower.state:
+        return tokens
+    return layer_norm(tokens, tower["ln_pre.weight"], tower["ln_pre.bias"])
+
+
+def qkv(tower: Tower, index: int, x: Tensor) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """Per head (1+N, d): queries, keys, values of block ``index``."""
+    normed = layer_norm(x, tower.block(index, "ln_1.weight"), tower.block(index, "ln_1.bias"))
+    joint = normed @ tower.block(index, "attn.in_proj_weight").T + tower.block(
+        index, "attn.in_proj_bias"
+    )
+    D = x.shape[1]
+    d = D // tower.heads
+    return tuple(
+        [joint[:, part * D + i * d : part * D + (i + 1) * d] for i in range(tower.heads)]
+        for part in range(3)
+    )
+
+
+def alike(a: Tensor, b: Tensor, bias: Tensor | float = 0.0) -> Tensor:
+    return softmax(a @ b.T / math.sqrt(a.shape[1]) + bias)
+
+
+def gaussian(grid: tuple[int, int]) -> Tensor:
+    places = [(y, x) for y in range(grid[0]) for x in range(grid[1])]
+    omega = torch.zeros(1 + len(places), 1 + len(places), dtype=torch.float64)
+    for i, (y0, x0) in enumerate(places):
+        for j, (y1, x1) in enumerate(places):
+            omega[1 + i, 1 + j] = math.exp(-((y1 - y0) ** 2 + (x1 - x0) ** 2) / 50)
+    return omega
+
+
+def attention(kind: str, q: Tensor, k: Tensor, v: Tensor, grid: tuple[int, int]) -> Tensor:
+    """One head's attention matrix of the last block."""
+    if kind == "identity":
+        return torch.eye(len(q)).to(q)
+    if kind == "kk+gaussian":
+        return alike(k, k, gaussian(grid).to(k))
+    named = {"q": q, "k": k, "v": v}
+    return sum(alike(named[pair[0]], named[pair[1]]) for pair in kind.split("+"))
+
+
+def scaled(tower: Tower, index: int, name: str, z: Tensor) -> Tensor:
+    gamma = tower.block(index, f"{name}.gamma")
+    return z if gamma is None else gamma * z
+
+
+def attended(tower: Tower, index: int, matrices: Sequence[Tensor], v: Sequence[Tensor]) -> Tensor:
+    joined = torch.cat([A @ value for A, value in zip(matrices, v, strict=True)], dim=1)
+    z = joined @ tower.block(index, "attn.out_proj.weight").T + tower.block(
+        index, "attn.out_proj.bias"
+    )
+    return scaled(tower, index, "ls_1", z)
+
+
+def ffn(tower: Tower, index: int, y: Tensor, W2: Tensor | None = None) -> Tensor:
+    normed = layer_norm(y, tower.block(index, "ln_2.weight"), tower.block(index, "ln_2.bias"))
+    hidden = gelu(
+        normed @ tower.block(index, "mlp.c_fc.weight").T + tower.block(index, "mlp.c_fc.bias"),
+        tower.quick_gelu,
+    )
+    W2 = tower.block(index, "mlp.c_proj.weight") if W2 is None else W2
+    return scaled(tower, index, "ls_2", hidden @ W2.T + tower.block(index, "mlp.c_proj.bias"))
+
+
+def inputs(
+    tower: Tower,
+    pixels: Tensor,
+    replaced: dict[int, Tensor] | None = None,
+    position: Tensor | None = None,
+) -> list[Tensor]:
+    """What enters every block, (1+N, D) each; ``replaced`` gives blocks another ``W2``."""
+    xs = [embed(tower, pixels, position)]
+    for index in range(tower.layers - 1):
+        x = xs[-1]
+        q, k, v = qkv(tower, index, x)
+        y = x + attended(tower, index, [alike(a, b) for a, b in zip(q, k, strict=True)], v)
+        xs.append(y + ffn(tower, index, y, (replaced or {}).get(index)))
+    return xs
+
+
+def qk_maps(tower: Tower, index: int, x: Tensor) -> list[Tensor]:
+    q, k, _ = qkv(tower, index, x)
+    return [alike(a, b) for a, b in zip(q, k, strict=True)]
+
+
+# --- methods -------------------------------------------------------------------------------------
+
+
+def dense(
+    tower: Tower,
+    name: str,
+    xs: Sequence[Tensor],
+    grid: tuple[int, int],
+    amf_blocks: Sequence[int] = (),
+    heads: str = "each",
+    last_W2: Tensor | None = None,
+) -> Tensor:
+    """Dense features (N, E), L2-normalised, with AMF over ``amf_blocks``."""
+    kind, residual, has_ffn = METHODS[name]
+    last, x = tower.layers - 1, xs[-1]
+    q, k, v = qkv(tower, last, x)
+    matrices = [attention(kind, *one, grid) for one in zip(q, k, v, strict=True)]
+    if amf_blocks:
+        middle = [qk_maps(tower, index, xs[index]) for index in amf_blocks]
+        if heads == "mean":
+            middle = [[sum(maps) / len(maps)] * tower.heads for maps in middle]
+        matrices = [
+            (A + sum(maps[i] for maps in middle)) / (1 + len(middle))
+            for i, A in enumerate(matrices)
+        ]
+    z = attended(tower, last, matrices, v)
+    if residual:
+        z = x + z
+    if has_ffn:
+        z = z + ffn(tower, last, z, last_W2)
+    patches = layer_norm(z, tower["ln_post.weight"], tower["ln_post.bias"])[1:] @ tower["proj"]
+    return patches / patches.norm(dim=1, keepdim=True)
+
+
+# --- global tokens and abnormal channels ---------------------------------------------------------
+
+
+def received(tower: Tower, index: int, x: Tensor) -> Tensor:
+    """``m_j``: how much every patch of block ``index`` is attended to, 1 is uniform."""
+    maps = qk_maps(tower, index, x)
+    mean = (sum(maps) / len(maps))[1:, 1:]
+    n = len(mean)
+    m = torch.zeros(n, dtype=torch.float64)
+    for i in range(n):
+        m += mean[i] / mean[i].sum() * n / n
+    return m
+
+
+def auto_blocks(has_tokens: Sequence[bool], n_blocks: int = 2) -> tuple[int, ...] | None:
+    """The first blocks from which on every block but the last has a global token, or None."""
+    L = len(has_tokens)
+    for first in range(1, L - n_blocks):
+        if all(has_tokens[block] for block in range(first, L - 1)):
+            return tuple(range(first, first + n_blocks))
+    return None
+
+
+def suppressed(W2: Tensor, channels: Sequence[int], target: str = "mean") -> Tensor:
+    """``W2`` with the rows in ``channels`` brought to the mean (median) norm of the others."""
+    norms = [float(row.double().pow(2).sum().sqrt()) for row in W2]
+    others = sorted(norm for d, norm in enumerate(norms) if d not in channels)
+    middle = len(others) // 2
+    wanted = {
+        "mean": sum(others) / len(others),
+        "median": others[middle] if len(others) % 2 else (others[middle - 1] + others[middle]) / 2,
+    }[target]
+    out = W2.clone()
+    for d in channels:
+        out[d] = W2[d] * (wanted / norms[d])
+    return out
+
+
+def largest_row(W2: Tensor) -> int:
+    return int(torch.stack([row.norm() for row in W2]).argmax())
+
+
+def entropy(norms: Sequence[float]) -> float:
+    total = sum(norms)
+    return -sum(n / total * math.log(n / total) for n in norms) / math.log(len(norms))

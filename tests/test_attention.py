@@ -1,0 +1,143 @@
+"""Attention matrices, worked by hand and against a naive float64 reference."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from gclip_core import attention
+from gclip_core.attention import ATTENTIONS, Heads
+from tests import reference
+
+GRID = (2, 3)
+TOKENS = 7
+
+
+def heads(seed: int = 0, n_heads: int = 4, d: int = 8, spread: float = 2.0) -> Heads:
+    generator = torch.Generator().manual_seed(seed)
+    return Heads(*(spread * torch.randn(3, n_heads, TOKENS, d, generator=generator)))
+
+
+def test_two_tokens_worked_by_hand() -> None:
+    # d = 4, so s = 1/2; q0 = (2, 0, 0, 0) against k0 = (ln 3, 0, 0, 0) and k1 = 0 gives ln 3 and 0.
+    q = torch.tensor([[2.0, 0, 0, 0], [0, 0, 0, 0]])
+    k = torch.tensor([[math.log(3), 0, 0, 0], [0, 0, 0, 0]])
+    expected = torch.tensor([[0.75, 0.25], [0.5, 0.5]])
+    assert torch.allclose(attention.weights(q, k), expected)
+
+
+def test_gaussian_worked_by_hand() -> None:
+    bias = attention.gaussian_bias((2, 3))
+    assert bias.shape == (7, 7)
+    assert bias[0].abs().sum() == 0
+    assert bias[:, 0].abs().sum() == 0
+    # Patches are row-major: 1 is (0, 0), 3 is (0, 2), 6 is (1, 2); sigma is 5 patches.
+    assert bias[1, 1] == 1
+    assert bias[1, 3].item() == pytest.approx(math.exp(-4 / 50))
+    assert bias[1, 6].item() == pytest.approx(math.exp(-5 / 50))
+    assert torch.equal(bias, bias.T)
+
+
+def test_gaussian_agrees_with_the_reference_on_a_tall_grid() -> None:
+    assert torch.allclose(attention.gaussian_bias((5, 2)).double(), reference.gaussian((5, 2)))
+
+
+@pytest.mark.parametrize("name", ATTENTIONS)
+def test_matrix_agrees_with_the_reference(name: str) -> None:
+    given_heads = heads()
+    found = attention.matrix(ATTENTIONS[name], given_heads, GRID)
+    for i in range(4):
+        q, k, v = (part[i].double() for part in (given_heads.q, given_heads.k, given_heads.v))
+        expected = reference.attention(name, q, k, v, GRID)
+        assert torch.allclose(found[i].double(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ATTENTIONS)
+def test_attend_is_the_matrix_times_the_values(name: str) -> None:
+    given_heads = heads(1)
+    matrix = attention.matrix(ATTENTIONS[name], given_heads, GRID)
+    attended = attention.attend(ATTENTIONS[name], given_heads, GRID)
+    assert torch.allclose(attended, matrix @ given_heads.v, atol=1e-5)
+
+
+def test_identity_keeps_the_values_bit_for_bit() -> None:
+    given_heads = heads()
+    assert torch.equal(
+        attention.attend(ATTENTIONS["identity"], given_heads, GRID), given_heads.part("v")
+    )
+
+
+@pytest.mark.parametrize("name", ATTENTIONS)
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10**6), spread=st.sampled_from([0.0, 0.1, 3.0, 1e3]))
+def test_rows_sum_to_one_and_sclips_to_two(name: str, seed: int, spread: float) -> None:
+    matrix = attention.matrix(ATTENTIONS[name], heads(seed, spread=spread), GRID)
+    rows = matrix.sum(-1)
+    assert torch.allclose(rows, torch.full_like(rows, 2.0 if name == "qq+kk" else 1.0), atol=1e-5)
+    assert (matrix >= 0).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 4))
+def test_fusing_is_a_plain_average_that_keeps_rows(seed: int, n: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    maps = torch.rand(n + 1, 5, 5, generator=generator).softmax(-1)
+    fused = attention.fuse(maps[0], list(maps[1:]))
+    assert torch.allclose(fused, maps.mean(0), atol=1e-6)
+    assert torch.allclose(fused.sum(-1), torch.ones(5), atol=1e-5)
+
+
+def test_fusing_with_nothing_changes_nothing() -> None:
+    local = torch.rand(3, 3)
+    assert torch.equal(attention.fuse(local, []), local)
+
+
+@pytest.mark.parametrize("per_head", [True, False])
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_fused_attention_agrees_with_its_matrix(n: int, per_head: bool) -> None:
+    last, middle = heads(2), [heads(seed) for seed in range(3, 3 + n)]
+    expected = []
+    for i in range(4):
+        maps = [_qk(block, i) if per_head else _mean_qk(block) for block in middle]
+        local = reference.alike(last.q[i].double(), last.q[i].double())
+        expected.append((local + sum(maps)) / (1 + n) @ last.part("v")[i].double())
+    found = attention.attend_fused(ATTENTIONS["qq"], last, GRID, middle, per_head)
+    assert torch.allclose(found.double(), torch.stack(expected), atol=1e-5)
+
+
+def _qk(block: Heads, i: int) -> Tensor:
+    return reference.alike(block.q[i].double(), block.k[i].double())
+
+
+def _mean_qk(block: Heads) -> Tensor:
+    return sum(_qk(block, i) for i in range(4)) / 4
+
+
+def test_head_mean_is_the_mean_of_the_heads() -> None:
+    block = heads(5)
+    assert torch.allclose(attention.mean_weights(block).double(), _mean_qk(block), atol=1e-6)
+    assert torch.allclose(attention.mean_weights(block.only(2)).double(), _qk(block, 2), atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_softmax_runs_in_float32_whatever_comes_in(dtype: torch.dtype) -> None:
+    low = heads(6)
+    q, k = low.q.to(dtype), low.k.to(dtype)
+    found = attention.weights(q, k)
+    assert found.dtype == torch.float32
+    expected = reference.softmax(q.double() @ k.double().transpose(-1, -2) / math.sqrt(8))
+    assert torch.allclose(found.double(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", ATTENTIONS)
+def test_attend_in_low_precision_is_near_the_exact_product(name: str, dtype: torch.dtype) -> None:
+    low = Heads(*(part.to(dtype) for part in (heads(7).q, heads(7).k, heads(7).v)))
+    found = attention.attend(ATTENTIONS[name], low, GRID)
+    assert found.dtype == dtype
+    exact = Heads(*(part.float() for part in (low.q, low.k, low.v)))
+    expected = attention.attend(ATTENTIONS[name], exact, GRID)
+    assert torch.allclose(found.float(), expected, atol=0.05, rtol=0.02)

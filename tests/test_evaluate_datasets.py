@@ -1,0 +1,319 @@
+"""Class lists, ids, and data sets found on disk in every layout people have them in."""
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gclip_core.errors import EvaluationError
+from gclip_core.evaluate import classes as class_lists
+from gclip_core.evaluate import ids
+from gclip_core.evaluate.classes import ClassName
+from gclip_core.evaluate.datasets import DATASETS, find_dataset, open_dataset
+from gclip_core.evaluate.metric import IGNORE, scores
+from gclip_core.evaluate.rows import method_rows
+from gclip_core.evaluate.runner import at_size, count_image, first_n
+from gclip_core.evaluate.scene_set import scene_set
+from gclip_core.evaluate.settings import Settings, describe
+from gclip_core.evaluate.words import asked, parse_rule
+from gclip_core.methods import gclip
+from tests.evaluation_sets import CASES, Case, PaintedSegmenter, enlarge, save_ids, save_image
+
+SIZES = {
+    "voc20": 20, "voc21": 21, "context59": 59, "context60": 60, "coco-stuff": 171,
+    "coco-object": 81, "ade20k": 150, "cityscapes": 19,
+}  # fmt: skip
+
+
+def settings(dataset: object, **changed: object) -> Settings:
+    base = {
+        "words": "all", "threshold": 0.0, "backbone": "painted", "backbone_title": "Painted",
+        "weights": "0", "dtype": "float32", "planted": (), "short_side": 336, "window": 224,
+        "stride": 112, "templates": "plain", "logit_scale": 40.0,
+        "rows": method_rows(["clearclip"], gclip),
+    }  # fmt: skip
+    return Settings(**{**describe(dataset), **base, **changed})
+
+
+# --- classes ---------------------------------------------------------------------------------
+
+
+def test_every_set_has_its_number_of_classes_and_no_word_twice() -> None:
+    assert {name: len(d.classes()) for name, d in DATASETS.items()} == SIZES
+    for name, dataset in DATASETS.items():
+        class_lists.checked(dataset.classes(), name)
+
+
+def test_lists_stand_in_their_official_order() -> None:
+    names = {
+        n: [c.name for c in class_lists.shipped(n)]
+        for n in ("voc20", "context59", "coco_stuff", "coco_object", "ade20k", "cityscapes")
+    }
+    assert names["voc20"] == sorted(names["voc20"])
+    assert names["context59"] == sorted(names["context59"])
+    assert names["coco_stuff"][:80] == names["coco_object"]
+    assert names["coco_stuff"][80:] == sorted(names["coco_stuff"][80:])
+    assert [names["coco_object"][i] for i in (0, 11, 12, 79)] == [
+        "person", "stop sign", "parking meter", "toothbrush",
+    ]  # fmt: skip
+    assert [names["ade20k"][i] for i in (0, 12, 89, 126, 149)] == [
+        "wall", "person", "television receiver", "animal", "flag",
+    ]  # fmt: skip
+    assert names["ade20k"][135:137] == ["vase", "traffic light"]
+    assert [names["cityscapes"][i] for i in (0, 8, 10, 12, 18)] == [
+        "road", "vegetation", "sky", "rider", "bicycle",
+    ]  # fmt: skip
+
+
+def test_a_class_list_is_read_and_a_bad_one_refused() -> None:
+    read = class_lists.parse("# mine\nsofa: sofa; couch\n\ncat  # tabby\n", "mine")
+    assert read == (ClassName("sofa", ("sofa", "couch")), ClassName("cat", ("cat",)))
+    assert class_lists.plain(read)[0].phrases == ("sofa",)
+    for text in ("", "cat\ncat", "cat: tabby\ndog: Tabby", ": tabby"):
+        with pytest.raises(EvaluationError, match="mine"):
+            class_lists.parse(text, "mine")
+
+
+def test_a_class_list_of_ones_own_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(EvaluationError, match=re.escape(str(tmp_path / "own.txt"))):
+        class_lists.read(tmp_path / "own.txt")
+
+
+# --- layouts ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_each_layout_is_found_and_read_to_the_pixel(case: Case, tmp_path: Path) -> None:
+    opened = open_dataset(DATASETS[case.dataset], case.make(tmp_path, [[0, 1, 2], [3, 4, -1]]))
+
+    assert [s.name for s in opened.samples] == list(case.names)
+    assert len(opened.classes) == SIZES[case.dataset]
+    assert opened.source == case.source
+    for sample in opened.samples:
+        image, labels = sample.load()
+        assert image.mode == "RGB"
+        assert (image.height, image.width) == labels.shape == (16, 24)
+        assert labels.tolist() == enlarge(case.labels, np.int16).tolist()
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_each_layout_gives_its_numbers_to_the_digit(case: Case, tmp_path: Path) -> None:
+    predicted = [[0, 1, 2], [0, 0, -1]]
+    opened = open_dataset(DATASETS[case.dataset], case.make(tmp_path, predicted))
+    image, truth = opened.samples[0].load()
+
+    counts = count_image(
+        PaintedSegmenter(), settings(opened), opened.samples[0], image, truth
+    )[0]  # fmt: skip
+
+    none = len(opened.classes) if opened.background is None else opened.background
+    wanted = np.zeros_like(counts)
+    for true, guess in zip(np.ravel(case.labels), np.ravel(predicted), strict=True):
+        if true != IGNORE:
+            wanted[true, none if guess == -1 else guess] += 64
+    assert counts.tolist() == wanted.tolist()
+
+
+def test_voc20_by_hand(tmp_path: Path) -> None:
+    # Truth (of 4 counted squares): aeroplane, tvmonitor, person, person.
+    # Predicted there:              aeroplane, bicycle,   person, aeroplane.
+    case = CASES["voc20"]
+    opened = open_dataset(DATASETS["voc20"], case.make(tmp_path, [[5, 0, 1], [5, 14, 0]]))
+    sample = opened.samples[0]
+    found = scores(count_image(PaintedSegmenter(), settings(opened), sample, *sample.load())[0])
+
+    # aeroplane 1 of 2, bicycle 0 of 1, person 1 of 2, tvmonitor 0 of 1; ignored squares nowhere
+    assert found.iou[[0, 1, 14, 19]].tolist() == [0.5, 0.0, 0.5, 0.0]
+    assert np.isnan(np.delete(found.iou, [0, 1, 14, 19])).all()
+    assert found.miou == 0.25
+    assert found.pixel_accuracy == 0.5
+
+
+def test_converted_labels_win_over_the_originals_beside_them(tmp_path: Path) -> None:
+    CASES["coco-stuff-stored"].make(tmp_path, [[0, 0, 0], [0, 0, 0]])
+    CASES["coco-stuff"].build(
+        tmp_path, "000000000139", CASES["coco-stuff"].ids, [[0, 0, 0], [0, 0, 0]]
+    )
+    opened = open_dataset(DATASETS["coco-stuff"], tmp_path)
+    assert opened.source.endswith("*_labelTrainIds.png")
+    assert [s.name for s in opened.samples] == ["000000000139"]
+
+
+def test_another_split(tmp_path: Path) -> None:
+    root = CASES["voc21"].make(tmp_path, [[0, 0, 0], [0, 0, 0]])
+    (root / "ImageSets/Segmentation/mine.txt").write_text("2007_000042\n")
+    assert [s.name for s in open_dataset(DATASETS["voc21"], root, "mine").samples] == [
+        "2007_000042"
+    ]
+
+
+def test_the_first_n_images(tmp_path: Path) -> None:
+    samples = open_dataset(
+        DATASETS["voc21"], CASES["voc21"].make(tmp_path, [[0, 0, 0], [0, 0, 0]])
+    ).samples
+    assert [s.name for s in first_n(samples, 1)] == ["2007_000033"]
+    assert len(first_n(samples, None)) == 2
+    with pytest.raises(EvaluationError):
+        first_n(samples, 0)
+
+
+# --- what goes wrong -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_missing_folder_says_which_paths_were_looked_for(name: str, tmp_path: Path) -> None:
+    with pytest.raises(EvaluationError) as raised:
+        open_dataset(DATASETS[name], tmp_path / "nowhere")
+    for layout in DATASETS[name].layouts:
+        path = layout.truth.format(split=DATASETS[name].split, name="*")
+        assert str(tmp_path / "nowhere" / path) in str(raised.value)
+    assert "--root" in str(raised.value)
+
+
+def test_a_missing_image_is_named(tmp_path: Path) -> None:
+    root = CASES["voc21"].make(tmp_path, [[0, 0, 0], [0, 0, 0]])
+    (root / "JPEGImages/2007_000042.jpg").unlink()
+    with pytest.raises(EvaluationError, match=r"1 of 4 .*2007_000042\.jpg"):
+        open_dataset(DATASETS["voc21"], root)
+
+
+def test_ids_of_another_set_are_refused(tmp_path: Path) -> None:
+    root = CASES["voc20"].make(tmp_path, [[0, 0, 0], [0, 0, 0]])
+    save_ids(root / "VOCdevkit/VOC2012/SegmentationClass/2007_000033.png", [[0, 21, 150]])
+    opened = open_dataset(DATASETS["voc20"], root)
+    with pytest.raises(EvaluationError, match=r"2007_000033\.png holds the ids \[21, 150\]"):
+        opened.samples[0].load()
+
+
+def test_a_coloured_label_file_is_refused(tmp_path: Path) -> None:
+    Image.new("RGB", (4, 4)).save(tmp_path / "x.png")
+    with pytest.raises(EvaluationError, match="RGB"):
+        ids.read(tmp_path / "x.png")
+
+
+def test_a_damaged_label_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(b"\x89PNG nothing more")
+    with pytest.raises(EvaluationError, match=r"x\.png"):
+        ids.read(tmp_path / "x.png")
+    (tmp_path / "x.mat").write_bytes(b"nothing")
+    with pytest.raises(EvaluationError, match=r"x\.mat"):
+        ids.read(tmp_path / "x.mat")
+
+
+def test_mat_files_without_scipy_say_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "scipy.io", None)
+    with pytest.raises(EvaluationError, match="install scipy"):
+        ids.read(tmp_path / "x.mat")
+
+
+def test_an_unknown_name_lists_the_valid_ones() -> None:
+    with pytest.raises(EvaluationError, match="scenes, voc20, voc21"):
+        find_dataset("voc")
+
+
+# --- images and their truth ------------------------------------------------------------------
+
+
+def turned() -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise by whoever shows it
+    return exif
+
+
+def test_truth_drawn_on_the_stored_pixels(tmp_path: Path) -> None:
+    root = CASES["voc21"].make(tmp_path, [[0, 1, 2], [3, 4, 5]])
+    plain, _ = open_dataset(DATASETS["voc21"], root).samples[0].load()
+    save_image(root / "JPEGImages/2007_000033.jpg", [[0, 1, 2], [3, 4, 5]], exif=turned())
+    image, labels = open_dataset(DATASETS["voc21"], root).samples[0].load()
+    assert (image.height, image.width) == labels.shape
+    assert np.array_equal(np.asarray(image), np.asarray(plain))
+    assert 0x0112 not in image.getexif()  # so nobody turns it afterwards
+
+
+def test_truth_drawn_on_the_upright_picture(tmp_path: Path) -> None:
+    root = CASES["voc21"].make(tmp_path, [[0, 1, 2], [3, 4, 5]])
+    save_image(root / "JPEGImages/2007_000033.jpg", [[0, 1, 2], [3, 4, 5]], exif=turned())
+    save_ids(root / "SegmentationClass/2007_000033.png", [[0, 1], [0, 1], [0, 1]])
+    image, labels = open_dataset(DATASETS["voc21"], root).samples[0].load()
+    assert (image.height, image.width) == labels.shape == (24, 16)
+
+
+def test_predictions_are_compared_at_the_truths_own_size() -> None:
+    sample = scene_set(1, "held-out", (32, 32)).samples[0]
+    labels = enlarge([[1, 2, 3], [4, 5, 6]], np.int16)
+    for factor in (2, 3):
+        large = np.kron(labels, np.ones((factor, factor), np.int16))
+        assert np.array_equal(at_size(labels, large.shape, sample), large)
+        assert np.array_equal(at_size(large, labels.shape, sample), labels)
+    with pytest.raises(EvaluationError, match="16 × 24.*24 × 16"):
+        at_size(labels, (24, 16), sample)
+
+
+# --- scenes ----------------------------------------------------------------------------------
+
+
+def test_scenes_are_a_data_set() -> None:
+    opened = scene_set(3, "held-out", (40, 56))
+    again = scene_set(3, "held-out", (40, 56))
+    image, labels = opened.samples[2].load()
+    assert (image.height, image.width) == labels.shape == (40, 56)
+    assert labels.min() >= 0
+    assert labels.max() < len(opened.classes)
+    assert np.array_equal(labels, again.samples[2].load()[1])
+    assert opened.fingerprint == again.fingerprint
+    assert opened.fingerprint != scene_set(3, "seen", (40, 56)).fingerprint
+    assert opened.fingerprint != scene_set(2, "held-out", (40, 56)).fingerprint
+
+
+def test_a_scenes_labels_are_its_words() -> None:
+    from gclip_core import scenes
+
+    opened = scene_set(2, "held-out", (40, 40), first_seed=7)
+    scene = scenes.compose(8, (40, 40), "held-out")
+    _, labels = opened.samples[1].load()
+    names = np.array([c.name for c in opened.classes])
+    assert np.array_equal(names[labels], np.array(scene.words)[scene.labels])
+
+
+# --- which words are asked for ---------------------------------------------------------------
+
+TEN = tuple(ClassName(f"c{i}", (f"c{i}",)) for i in range(10))
+TRUTH = np.array([[3, 3, IGNORE], [7, 7, 7]])
+
+
+def test_all_present_and_distractors() -> None:
+    assert asked(TRUTH, TEN, "all", "a") == tuple(range(10))
+    assert asked(TRUTH, TEN, "present", "a") == (3, 7)
+    assert asked(TRUTH, TEN, "present", "a", background=0) == (0, 3, 7)
+    with_two = asked(TRUTH, TEN, "present+2", "a")
+    assert len(with_two) == 4
+    assert {3, 7} < set(with_two)
+    assert with_two == asked(TRUTH, TEN, "present+2", "a")
+    assert len({asked(TRUTH, TEN, "present+2", str(i)) for i in range(20)}) > 3
+    assert asked(TRUTH, TEN, "present+100", "a") == tuple(range(10))
+
+
+def test_a_rule_nobody_knows() -> None:
+    assert parse_rule("present+10") == 10
+    for rule in ("", "some", "present+", "present+-1"):
+        with pytest.raises(EvaluationError, match="present"):
+            parse_rule(rule)
+
+
+def test_only_the_words_asked_for_reach_the_segmenter() -> None:
+    opened = scene_set(1, "held-out", (32, 32))
+    image, truth = opened.samples[0].load()
+    segmenter = PaintedSegmenter()
+    segmenter.encode = lambda image: np.zeros(truth.shape, np.int64)
+    counts = count_image(
+        segmenter, settings(opened, words="present"), opened.samples[0], image, truth
+    )
+    present = sorted(set(truth.ravel().tolist()))
+    assert segmenter.asked == [tuple(opened.classes[c].phrases for c in present)]
+    # Label 0 was "the first word asked for", so that is the column all pixels fall into.
+    assert counts[0][:, present[0]].sum() == truth.size

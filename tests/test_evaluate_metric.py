@@ -1,0 +1,79 @@
+"""Mean IoU: a case worked by hand, torchmetrics as the judge, and what must not matter."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torchmetrics.classification import MulticlassJaccardIndex
+
+from gclip_core.errors import EvaluationError
+from gclip_core.evaluate.metric import IGNORE, confusion, scores
+
+
+def test_hand_worked_case() -> None:
+    truth = np.array([[0, 0, 1], [1, 1, IGNORE]], np.int16)
+    predicted = np.array([[0, 1, 1], [1, 0, 0]], np.int16)
+
+    counts = confusion(truth, predicted, 3)
+
+    assert counts.dtype == np.int64
+    assert counts.tolist() == [[1, 1, 0, 0], [1, 2, 0, 0], [0, 0, 0, 0]]
+    found = scores(counts)
+    assert found.iou[0] == 1 / 3
+    assert found.iou[1] == 2 / 4
+    assert math.isnan(found.iou[2])  # neither in the truth nor predicted
+    assert found.miou == pytest.approx((1 / 3 + 1 / 2) / 2, abs=0)
+    assert found.pixel_accuracy == 3 / 5
+
+
+def test_a_class_that_is_only_predicted_counts_as_zero() -> None:
+    found = scores(confusion(np.zeros((2, 2), int), np.array([[0, 0], [0, 1]]), 2))
+    assert found.iou.tolist() == [3 / 4, 0.0]
+    assert found.miou == 3 / 8
+
+
+def test_a_pixel_without_class_is_wrong_but_nobody_elses() -> None:
+    counts = confusion(np.array([[0, 0, 1, 1]]), np.array([[0, IGNORE, 1, 1]]), 2)
+    assert counts.tolist() == [[1, 0, 1], [0, 2, 0]]
+    assert scores(counts).iou.tolist() == [1 / 2, 1.0]
+    assert scores(counts).pixel_accuracy == 3 / 4
+
+
+def test_nothing_counted_is_no_number() -> None:
+    found = scores(confusion(np.full((2, 2), IGNORE), np.zeros((2, 2), int), 2))
+    assert math.isnan(found.miou)
+    assert math.isnan(found.pixel_accuracy)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_agrees_with_torchmetrics(seed: int) -> None:
+    n, rng = 7, np.random.default_rng(seed)
+    # The last class is never there: torchmetrics leaves it out of the mean as well.
+    truth = rng.integers(0, n - 1, (5, 30, 40))
+    predicted = np.where(rng.random(truth.shape) < 0.6, truth, rng.integers(0, n - 1, truth.shape))
+    truth[rng.random(truth.shape) < 0.1] = 255
+    ours = sum(
+        confusion(np.where(t == 255, IGNORE, t), p, n)
+        for t, p in zip(truth, predicted, strict=True)
+    )
+
+    for average, value in (("macro", scores(ours).miou), ("none", np.nan_to_num(scores(ours).iou))):
+        judge = MulticlassJaccardIndex(n, average=average, ignore_index=255)
+        theirs = judge(torch.from_numpy(predicted), torch.from_numpy(truth))
+        np.testing.assert_allclose(value, theirs.numpy(), atol=1e-6)
+
+
+def test_order_and_grouping_of_images_do_not_matter() -> None:
+    rng = np.random.default_rng(0)
+    pairs = [(rng.integers(0, 5, (9, 8)), rng.integers(0, 5, (9, 8))) for _ in range(6)]
+    one_by_one = [confusion(t, p, 5) for t, p in pairs]
+    at_once = confusion(*(np.concatenate(side) for side in zip(*pairs, strict=True)), 5)
+
+    assert (sum(one_by_one[::-1]) == at_once).all()
+    assert (sum(one_by_one[:2]) + sum(one_by_one[2:]) == at_once).all()
+
+
+def test_another_size_is_refused() -> None:
+    with pytest.raises(EvaluationError, match=r"\(2, 3\).*\(3, 2\)"):
+        confusion(np.zeros((2, 3), int), np.zeros((3, 2), int), 2)

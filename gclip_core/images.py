@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import blake2b
 from io import BytesIO
 from pathlib import Path
@@ -21,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from gclip_core.containers import check_parts, orientation
 from gclip_core.errors import ImageError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP")
@@ -33,12 +32,6 @@ MAX_BYTES = 256 * 2**20
 _EXPECTED = "An image was expected (PNG, JPEG, WebP, GIF, TIFF or BMP)"
 _SAVE_AS = "save it as PNG or JPEG and try again"
 
-# libtiff draws the same line: encoders write about ten scans, but a few kilobytes of empty ones
-# can keep a decoder busy for hours.
-_MAX_JPEG_SCANS = 100
-_MAX_JPEG_SEGMENTS = 20_000
-
-_ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -69,8 +62,7 @@ def check(source: Source, max_pixels: int = MAX_PIXELS) -> Image.Image:
     try:
         if isinstance(source, Image.Image):
             return _from_image(source, max_pixels)
-        with _open(source) as stream:
-            return _from_stream(stream, max_pixels)
+        return _from_bytes(_read(source), max_pixels)
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -131,28 +123,9 @@ def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     return image.resize((width, height), Image.Resampling.BICUBIC)
 
 
-@contextmanager
-def _open(source: str | Path | bytes | bytearray | BinaryIO) -> Iterator[BinaryIO]:
-    """Yield a seekable stream at its start, of at most ``MAX_BYTES``."""
+def _read(source: str | Path | bytes | bytearray | BinaryIO) -> bytes:
     if isinstance(source, str | Path):
-        path = Path(source)
-        if not path.is_file():  # also keeps devices and pipes out, which may never end
-            raise ImageError(
-                f"An image file was expected, but there is no file '{path.name[:80]}'; "
-                "check its name and folder."
-            )
-        if path.stat().st_size > MAX_BYTES:
-            raise _too_many_bytes()
-        try:
-            stream = path.open("rb")
-        except OSError as error:
-            raise ImageError(
-                f"The image file '{path.name[:80]}' cannot be read "
-                f"({(error.strerror or 'unknown reason').lower()}); check its permissions."
-            ) from error
-        with stream:
-            yield stream
-        return
+        return _read_file(Path(source))
     if isinstance(source, bytes | bytearray):
         data = bytes(source)
     elif hasattr(source, "read"):
@@ -167,7 +140,24 @@ def _open(source: str | Path | bytes | bytearray | BinaryIO) -> Iterator[BinaryI
         )
     if len(data) > MAX_BYTES:
         raise _too_many_bytes()
-    yield BytesIO(data)
+    return data
+
+
+def _read_file(path: Path) -> bytes:
+    if not path.is_file():  # also keeps devices and pipes out, which may never end
+        raise ImageError(
+            f"An image file was expected, but there is no file '{path.name[:80]}'; "
+            "check its name and folder."
+        )
+    if path.stat().st_size > MAX_BYTES:
+        raise _too_many_bytes()
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ImageError(
+            f"An image file was expected, but '{path.name[:80]}' cannot be read "
+            f"({(error.strerror or 'unknown reason').lower()}); check its permissions."
+        ) from error
 
 
 def _too_many_bytes() -> ImageError:
@@ -177,19 +167,16 @@ def _too_many_bytes() -> ImageError:
     )
 
 
-def _from_stream(stream: BinaryIO, max_pixels: int) -> Image.Image:
-    kind = _kind(stream.read(1024))
-    stream.seek(0)
+def _from_bytes(data: bytes, max_pixels: int) -> Image.Image:
+    check_parts(data)
     try:
-        image = Image.open(stream, formats=FORMATS)
+        image = Image.open(BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
+        kind = _kind(data[:1024])
         what = f"{kind} came" if kind else "this file is of no kind we know"
         raise ImageError(f"{_EXPECTED}, but {what}; {_ADVICE.get(kind, _SAVE_AS)}.") from error
     with image:
         _check_size(image.height, image.width, max_pixels)
-        if image.format in ("JPEG", "MPO"):  # MPO is the JPEG that some phones write
-            stream.seek(0)
-            _check_jpeg(stream.read())
         # A tile is decoded whole, however little of it lies within the image.
         tags = getattr(image, "tag_v2", {})
         _check_size(tags.get(323, 1), tags.get(322, 1), max_pixels)
@@ -210,13 +197,11 @@ def _from_image(image: Image.Image, max_pixels: int) -> Image.Image:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    try:
-        turn = image.getexif().get(_ORIENTATION_TAG)
-    # Damaged metadata says nothing about the pixels: keep them as they lie.
-    except Exception:
-        turn = None
-    # The tag can hold anything, also what is not hashable.
-    return image.transpose(_UPRIGHT[turn]) if isinstance(turn, int) and turn in _UPRIGHT else image
+    # Pillow's own reading of EXIF follows whatever a file points to; only one number is needed.
+    # TIFF needs none: Pillow turns it while it loads.
+    exif = image.info.get("exif")
+    turn = orientation(exif) if isinstance(exif, bytes) and image.format != "TIFF" else 1
+    return image.transpose(_UPRIGHT[turn]) if turn in _UPRIGHT else image
 
 
 def _deep_pixels(image: Image.Image) -> NDArray:
@@ -297,28 +282,6 @@ def _check_size(height: int, width: int, max_pixels: int) -> None:
             f"An image of at most {MAX_SIDE:,} pixels a side was expected, but {height} × {width} "
             "came (height × width); cut or scale it and try again."
         )
-
-
-# In compressed data a 0xFF byte is followed by 0 or a restart number; any other pair is a marker.
-_JPEG_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
-
-
-def _check_jpeg(data: bytes) -> None:
-    """Refuse a JPEG whose scans or segments could keep a decoder busy out of all proportion."""
-    at, scans = 2, 0
-    for _ in range(_MAX_JPEG_SEGMENTS):
-        found = _JPEG_MARKER.search(data, at)
-        if found is None or found[1] == b"\xd9":
-            return
-        scans += found[1] == b"\xda"
-        if scans > _MAX_JPEG_SCANS:
-            break
-        length = int.from_bytes(data[found.end() : found.end() + 2], "big")
-        at = found.end() + max(length, 2)
-    raise ImageError(
-        f"{_EXPECTED}, but a JPEG built of far too many parts came; open it in a picture editor, "
-        f"{_SAVE_AS}."
-    )
 
 
 _ZIP, _SVG, _HTML, _PDF = "a ZIP archive (or an office document)", "an SVG", "a web page", "a PDF"

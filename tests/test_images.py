@@ -1,0 +1,688 @@
+"""What :mod:`gclip_core.images` makes of any picture: an upright RGB image, or words."""
+
+import itertools
+import os
+import struct
+import threading
+import warnings
+import zipfile
+import zlib
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, PngImagePlugin
+
+from gclip_core import images
+from gclip_core.errors import ImageError
+from gclip_core.images import check, digest, resize, target_size
+from tests.pictures import FORMATS, LOSSLESS, Report, encoded, noise, png_bomb, probe, rgb
+
+# Pillow warns of what is odd in a header before the refusal in words.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::UserWarning:PIL", "ignore::PIL.Image.DecompressionBombWarning"
+)
+
+
+def pixels(image: Image.Image) -> np.ndarray:
+    assert isinstance(image, Image.Image)
+    assert image.mode == "RGB"
+    return np.asarray(image).astype(int)
+
+
+def refused(source: object, *words: str, **options: int) -> str:
+    """Assert that ``source`` is refused in words that a person can use, and return them."""
+    with pytest.raises(ImageError) as caught:
+        check(source, **options)
+    message = str(caught.value)
+    for word in words:
+        assert word in message
+    assert "expected" in message, "says what was wanted"
+    assert message.endswith(".")
+    assert "Traceback" not in message
+    assert "site-packages" not in message
+    return message
+
+
+# ── every kind of picture becomes RGB ──────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_is_read_from_bytes_a_stream_and_a_path(kind: str, tmp_path: Path) -> None:
+    data = encoded(rgb(), kind)
+    path = tmp_path / "picture"
+    path.write_bytes(data)
+    for source in (data, bytearray(data), BytesIO(data), path, str(path)):
+        got = pixels(check(source))
+        assert got.shape == (12, 17, 3)
+        if kind in LOSSLESS:
+            assert (got == pixels(rgb())).all()
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_the_content_decides_and_not_the_extension(kind: str, tmp_path: Path) -> None:
+    for extension in (".png", ".jpg", ".txt", ".svg"):
+        path = tmp_path / f"picture{extension}"
+        path.write_bytes(encoded(rgb(), kind))
+        assert check(path).size == (17, 12)
+
+
+def test_black_and_white_and_grey_and_palette_keep_their_colours() -> None:
+    grey = rgb().convert("L")
+    assert (pixels(check(grey)) == np.asarray(grey)[..., None]).all()
+    stripes = Image.fromarray(np.arange(12 * 17).reshape(12, 17) % 2 == 0)
+    assert stripes.mode == "1"
+    assert set(np.unique(pixels(check(stripes)))) == {0, 255}
+    palette = rgb().quantize(16)
+    assert (pixels(check(palette)) == pixels(palette.convert("RGB"))).all()
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "RGBa", "La", "PA"])
+def test_transparent_pixels_are_white_and_half_transparent_ones_halfway(mode: str) -> None:
+    black = Image.new("RGBA", (3, 1), (0, 0, 0, 255))
+    black.putpixel((1, 0), (0, 0, 0, 0))
+    black.putpixel((2, 0), (0, 0, 0, 128))
+    if mode == "PA":  # Pillow's own conversion to it forgets the alpha
+        image = Image.new("P", black.size)
+        image.putalpha(black.getchannel("A"))
+    else:
+        image = black.convert("LA").convert(mode) if mode == "La" else black.convert(mode)
+    assert image.mode == mode
+    assert pixels(check(image))[0, :, 0].tolist() == pytest.approx([0, 255, 127], abs=1)
+
+
+def test_a_palette_with_alpha_is_laid_on_white() -> None:
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([200, 0, 0, 0, 0, 200])
+    palette.putdata([0, 1])
+    for transparency in (1, b"\xff\x00"):
+        stream = BytesIO()
+        palette.save(stream, "PNG", transparency=transparency)
+        assert pixels(check(stream.getvalue()))[0].tolist() == [[200, 0, 0], [255, 255, 255]]
+
+
+def test_a_transparent_colour_of_an_opaque_png_is_white() -> None:
+    stream = BytesIO()
+    Image.new("RGB", (1, 1), (1, 2, 3)).save(stream, "PNG", transparency=(1, 2, 3))
+    assert pixels(check(stream.getvalue()))[0, 0].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sixteen_bits_are_scaled_and_not_clipped(kind: str) -> None:
+    deep = np.array([[0, 257, 128 * 257, 65_535, 128, 129]], np.uint16)
+    data = encoded(Image.fromarray(deep), kind)
+    expected = [0, 1, 128, 255, 0, 1]  # rounded from v / 257
+    assert pixels(check(data))[0, :, 0].tolist() == expected
+    big_endian = Image.frombytes("I;16B", (6, 1), deep.astype(">u2").tobytes())
+    assert pixels(check(big_endian))[0, :, 0].tolist() == expected
+
+
+def test_wide_integers_are_taken_by_their_range() -> None:
+    def of(*values: int) -> Image.Image:
+        return Image.fromarray(np.array([values], np.int32))
+
+    assert pixels(check(of(0, 7, 255)))[0, :, 0].tolist() == [0, 7, 255]
+    assert pixels(check(of(0, 257, 65_535)))[0, :, 0].tolist() == [0, 1, 255]
+    refused(of(0, 65_536), "65536", "scale")
+    refused(of(-1, 5), "-1", "scale")
+
+
+def test_floating_point_pictures_are_fractions_or_bytes() -> None:
+    for source in (np.array([[0, 0.5, 1]]), np.array([[0, 0.5, 1]], np.float16)):
+        assert pixels(check(source))[0, :, 0].tolist() == [0, 128, 255]
+    assert pixels(check(np.array([[0, 1.4, 255.0]])))[0, :, 0].tolist() == [0, 1, 255]
+    tiff = encoded(Image.fromarray(np.array([[0, 0.5, 1]], np.float32)), "TIFF")
+    assert pixels(check(tiff))[0, :, 0].tolist() == [0, 128, 255]
+    for bad in (np.nan, np.inf, -np.inf, -0.1, 255.5):
+        refused(np.array([[0.0, bad]]), "scale them")
+
+
+def test_cmyk_comes_out_in_its_colours_also_inverted_by_adobe() -> None:
+    red = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
+    for kind in ("JPEG", "TIFF"):
+        data = encoded(red, kind)
+        if kind == "JPEG":
+            assert b"Adobe" in data, "which says that the inks are stored inverted"
+        assert np.abs(pixels(check(data)) - [255, 0, 0]).max() <= 6
+
+
+@pytest.mark.parametrize("mode", ["YCbCr", "HSV", "RGBX"])
+def test_other_colour_spaces_are_turned_into_rgb(mode: str) -> None:
+    if mode == "RGBX":
+        source = Image.frombytes("RGBX", (17, 12), rgb().convert("RGBA").tobytes())
+    else:
+        source = rgb().convert(mode)
+    assert (pixels(check(source)) == pixels(source.convert("RGB"))).all()
+
+
+def test_lab_is_refused_in_words() -> None:
+    refused(Image.new("LAB", (2, 2)), "Lab", "save it as PNG")
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_the_first_frame_of_an_animation_is_taken(kind: str) -> None:
+    first, second = (Image.new("RGB", (9, 7), colour) for colour in ("red", "blue"))
+    stream = BytesIO()
+    first.save(stream, kind, save_all=True, append_images=[second] * 3)
+    assert np.abs(pixels(check(stream.getvalue())) - [255, 0, 0]).max() <= 3
+
+
+def test_a_phone_s_two_pictures_in_one_file_give_the_first() -> None:
+    stream = BytesIO()
+    rgb().save(stream, "MPO", save_all=True, append_images=[noise(5, 5)])
+    assert check(stream.getvalue()).size == (17, 12)
+
+
+# ── upright ────────────────────────────────────────────────────────────────────────────────────
+
+_STORED_AS = {  # what the camera stored -> how a person turns it by hand
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.transpose(1, 0, 2),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda a: np.rot90(a, 1),
+}
+
+
+@pytest.mark.parametrize(("kind", "turn"), itertools.product(["PNG", "TIFF", "WEBP"], range(1, 9)))
+def test_all_eight_turns_of_a_camera_are_undone(kind: str, turn: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
+    stream = BytesIO()
+    rgb().save(stream, kind, exif=exif, **options)
+    by_hand = _STORED_AS[turn](pixels(rgb()))
+    result = check(stream.getvalue())
+    assert np.array_equal(pixels(result), by_hand)
+    assert np.array_equal(pixels(check(result)), by_hand), "and not turned a second time"
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_a_turned_jpeg_equals_the_same_jpeg_turned_by_hand(turn: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    plain = pixels(Image.open(BytesIO(encoded(rgb(), "JPEG"))))
+    turned = pixels(check(encoded(rgb(), "JPEG", exif=exif)))
+    assert np.array_equal(turned, _STORED_AS[turn](plain))
+    opened = Image.open(BytesIO(encoded(rgb(), "JPEG", exif=exif)))
+    assert np.array_equal(pixels(check(opened)), turned), "an image opened by PIL is turned too"
+
+
+@pytest.mark.parametrize("turn", [0, 9, 77, 65_535])
+def test_a_turn_that_does_not_exist_is_none(turn: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    assert check(encoded(rgb(), "PNG", exif=exif)).size == (17, 12)
+
+
+def test_damaged_metadata_leaves_the_picture_as_it_lies() -> None:
+    for exif in (b"Exif\0\0MM\0*\xff\xff\xff\xff", b"Exif\0\0", b"Exif\0\0II*\0\x08\0\0\0\xff\xff"):
+        assert check(encoded(rgb(), "JPEG", exif=exif)).size == (17, 12)
+
+
+def test_the_caller_s_image_is_neither_shared_nor_changed() -> None:
+    source = rgb()
+    source.info["comment"] = "mine"
+    result = check(source)
+    result.putpixel((0, 0), (9, 9, 9))
+    assert (pixels(source) == pixels(rgb())).all()
+    assert source.info == {"comment": "mine"}
+    assert result.info == {}, "no metadata travels on"
+
+
+# ── arrays ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (3, 5, 1), (3, 5, 3), (3, 5, 4)])
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.uint16, np.float32, np.float64])
+def test_arrays_of_every_shape_and_type(shape: tuple[int, ...], dtype: type) -> None:
+    full = {np.uint8: 255, np.uint16: 65_535}.get(dtype, 1)
+    array = np.zeros(shape, dtype)
+    array[1, 2] = full
+    got = pixels(check(array))
+    assert got.shape == (3, 5, 3)
+    assert got[1, 2].tolist() == [255] * 3
+    transparent = shape[-1] == 4
+    assert got[0, 0].tolist() == [255 if transparent else 0] * 3
+
+
+def test_an_array_that_does_not_lie_in_order_is_read_in_order() -> None:
+    array = pixels(rgb()).astype(np.uint8)
+    assert (pixels(check(array[::-1, ::2])) == array[::-1, ::2]).all()
+    assert (pixels(check(array.transpose(1, 0, 2))) == array.transpose(1, 0, 2)).all()
+    swapped = (array[..., 0].astype(np.uint16) * 257).astype(">u2")
+    assert (pixels(check(swapped))[..., 0] == array[..., 0]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int32, np.int64, np.uint32, np.complex64, object])
+def test_arrays_of_other_types_are_refused(dtype: type) -> None:
+    refused(np.zeros((2, 2), dtype), str(np.dtype(dtype)), "astype")
+
+
+@pytest.mark.parametrize("shape", [(), (4,), (3, 4, 5), (2, 2, 2), (1, 4, 4, 3)])
+def test_arrays_of_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
+    refused(np.zeros(shape, np.uint8), str(shape), "channels last")
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 5), (5, 0), (0, 5, 3)])
+def test_a_picture_without_pixels_is_refused(shape: tuple[int, ...]) -> None:
+    refused(np.zeros(shape, np.uint8), "at least 1 × 1")
+    refused(Image.new("RGB", (shape[1], shape[0])), "at least 1 × 1")
+
+
+# ── size: from the header, before a pixel is decoded ───────────────────────────────────────────
+
+
+@pytest.mark.parametrize("size", [(1, 1), (20_000, 10), (10, 20_000), (1, 65_535)])
+def test_the_smallest_and_the_longest_pictures_pass(size: tuple[int, int]) -> None:
+    assert check(Image.new("RGB", size)).size == size
+    assert check(encoded(Image.new("RGB", size), "PNG")).size == size
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_picture_over_the_limit_is_refused_and_one_at_the_limit_is_not(kind: str) -> None:
+    data = encoded(rgb(), kind)
+    assert check(data, max_pixels=12 * 17).size == (17, 12)
+    message = refused(data, "12 × 17 (height × width)", "scale it down", max_pixels=12 * 17 - 1)
+    assert "203" in message
+    assert "204" in message
+
+
+def test_the_limit_holds_for_images_and_arrays_too() -> None:
+    for source in (rgb(), np.zeros((12, 17, 3)), np.zeros((12, 17), bool)):
+        refused(source, "at most 203 pixels", max_pixels=203)
+
+
+def test_no_picture_is_longer_than_a_decoder_bears() -> None:
+    refused(encoded(Image.new("1", (65_536, 1)), "PNG"), "65,535 pixels a side", "1 × 65536")
+
+
+@pytest.mark.parametrize(
+    "size", [(8001, 8000), (10_000, 10_000), (20_000, 20_000), (60_000, 60_000), (2**31 - 1,) * 2]
+)
+def test_a_bomb_by_pixels_is_refused_unread(size: tuple[int, int]) -> None:
+    refused(png_bomb(*size), "pixels was expected", "scale it down")
+
+
+def test_the_limit_does_not_rest_on_a_global_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    for setting in (None, 10**12):
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", setting)
+        refused(png_bomb(20_000, 20_000), "20000 × 20000")
+        assert setting == Image.MAX_IMAGE_PIXELS, "and leaves it alone"
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    refused(encoded(noise(20, 20), "PNG"), "far larger")
+
+
+def test_warnings_turned_into_errors_change_nothing() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        refused(png_bomb(10_000, 10_000))
+        assert check(encoded(rgb(), "TIFF")).size == (17, 12)
+
+
+def test_only_the_listed_decoders_run() -> None:
+    for kind in ("PPM", "ICO", "TGA", "PCX", "JPEG2000", "SGI", "DDS", "IM", "PDF"):
+        stream = BytesIO()
+        noise(16, 16).save(stream, kind)
+        refused(stream.getvalue(), "PNG, JPEG, WebP, GIF, TIFF or BMP")
+
+
+# ── what is no picture ─────────────────────────────────────────────────────────────────────────
+
+
+def _zip() -> bytes:
+    stream = BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("picture.png", encoded(rgb(), "PNG"))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "named", "advice"),
+    [
+        (b"", "empty file (0 bytes)", "copy or download it again"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "an SVG", "export it as PNG"),
+        (b'<?xml version="1.0"?>\n<!-- by hand -->\n<svg>', "an SVG", "export it as PNG"),
+        (b"\xef\xbb\xbf <!DOCTYPE svg PUBLIC>", "an SVG", "export it as PNG"),
+        (b"\n <!doctype html><html><script>alert(1)</script>", "a web page", "the picture itself"),
+        (b"<html><body><svg></svg>", "a web page", "the picture itself"),
+        (_zip(), "a ZIP archive", "unpack it"),
+        (b"%PDF-1.7\n", "a PDF", "export the page"),
+        (b"\x1f\x8b\x08\0", "a compressed archive", "save it as PNG"),
+        (b"\0\0\0\x1cftypavif\0\0", "an AVIF", "save it as PNG"),
+        (b"\0\0\0\x1cftypheic\0\0", "a HEIC photo", "save it as PNG"),
+        (b"\0\0\0\x1cftypisom\0\0", "a video", "save it as PNG"),
+        (b"8BPS\0\x01", "a Photoshop document", "save it as PNG"),
+        (b"\x89PNG\r\n\x1a\n", "a damaged PNG", "save it as PNG"),
+        (b"GIF89a", "a damaged GIF", "save it as PNG"),
+        (b"just words", "of no kind we know", "save it as PNG"),
+        (bytes(1000), "of no kind we know", "save it as PNG"),
+    ],
+)
+def test_what_is_no_picture_is_named_and_advised(data: bytes, named: str, advice: str) -> None:
+    refused(data, named, advice)
+    refused(BytesIO(data), named, advice)
+
+
+def test_a_file_that_is_not_there_is_named_without_its_folder(tmp_path: Path) -> None:
+    message = refused(tmp_path / "away.png", "away.png", "check its name")
+    assert tmp_path.name not in message
+    for path in (tmp_path, "/dev/zero", "a\0b", "x" * 5000, ""):
+        refused(path)
+
+
+def test_a_pipe_is_never_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    refused(pipe, "there is no file 'pipe.png'")
+
+
+def test_other_objects_are_refused_by_name(tmp_path: Path) -> None:
+    refused(7, "'int'")
+    refused(None, "'NoneType'")
+    text = tmp_path / "picture.txt"
+    text.write_text("words")
+    with text.open() as stream:
+        refused(stream, "binary mode")
+
+
+def test_a_file_over_the_limit_of_bytes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "MAX_BYTES", 2**20)
+    heavy = encoded(rgb(), "PNG") + bytes(2**20)
+    refused(heavy, "at most 1 MB", "scale the image down")
+    refused(BytesIO(heavy), "at most 1 MB")
+
+
+def test_a_closed_image_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    rgb().save(path)
+    with Image.open(path) as image:
+        pass
+    refused(image)
+
+
+# ── damage, and files built to hurt ────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("tenth", range(10))
+def test_a_file_cut_at_any_tenth_is_refused(kind: str, tenth: int) -> None:
+    data = encoded(noise(64, 64), kind)
+    refused(data[: len(data) * tenth // 10])
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_flipped_bits_give_a_picture_or_words(kind: str) -> None:
+    data = encoded(noise(24, 24), kind)
+    random = np.random.default_rng(0)
+    outcomes = set()
+    for _ in range(60):
+        damaged = bytearray(data)
+        for at in random.integers(0, len(data), 8):
+            damaged[at] ^= 1 << random.integers(8)
+        try:
+            pixels(check(bytes(damaged)))
+            outcomes.add("picture")
+        except ImageError:
+            outcomes.add("words")
+    assert outcomes <= {"picture", "words"}
+
+
+def test_a_heavy_load_of_metadata_is_borne() -> None:
+    notes = PngImagePlugin.PngInfo()
+    for number in range(2000):
+        notes.add_text(f"key{number}", "x" * 500)
+    assert check(encoded(rgb(), "PNG", pnginfo=notes)).size == (17, 12)
+    assert check(encoded(rgb(), "PNG", icc_profile=bytes(10**6))).size == (17, 12)
+    assert check(encoded(rgb(), "JPEG", icc_profile=b"no profile" * 50_000)).size == (17, 12)
+    assert check(encoded(rgb(), "JPEG", comment=b"c" * 65_000)).size == (17, 12)
+
+
+def test_a_video_behind_a_photo_does_not_count_as_scans() -> None:
+    trailer = b"\xff\xda\0\0" * 1000
+    assert check(encoded(noise(9, 9), "JPEG") + trailer).size == (9, 9)
+
+
+def test_a_jpeg_of_endless_comments_is_refused_at_once() -> None:
+    data = encoded(rgb(), "JPEG")
+    refused(data[:2] + b"\xff\xfe\0\2" * 2_000_000 + data[2:], "more than 20,000 parts")
+
+
+def _text_bomb() -> bytes:
+    """A PNG whose text chunk of 1 MB unpacks to 300 MB."""
+    body = b"key\0\0" + zlib.compress(bytes(300 * 2**20), 1)
+    chunk = struct.pack(">I", len(body)) + b"zTXt" + body
+    chunk += struct.pack(">I", zlib.crc32(b"zTXt" + body))
+    data = encoded(rgb(), "PNG")
+    header_end = 8 + 25
+    return data[:header_end] + chunk + data[header_end:]
+
+
+def _chunk_bomb() -> bytes:
+    """A PNG of 20 MB made of empty chunks."""
+    data = encoded(rgb(), "PNG")
+    empty = bytes(4) + b"teSt" + struct.pack(">I", zlib.crc32(b"teSt"))
+    return data[:33] + empty * (20 * 2**20 // 12) + data[33:]
+
+
+def _jpeg_of_scans(scans: int, size: int = 2048) -> bytes:
+    """A progressive JPEG of ``size`` squared whose last scan comes ``scans`` times."""
+    data = encoded(Image.new("L", (size, size), 100), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * scans + data[-2:]
+
+
+def _tile_bomb() -> bytes:
+    """A TIFF of one pixel in a tile of 1.6 thousand million."""
+    tags = {256: 1, 257: 1, 258: 8, 259: 8, 262: 1, 277: 1, 322: 40_000, 323: 40_000}
+    tile = zlib.compress(bytes(30_000_000), 1)
+    entries = sorted((tags | {324: 8 + 2 + 12 * 10 + 4, 325: len(tile)}).items())
+    directory = struct.pack("<H", len(entries))
+    for tag, value in entries:
+        directory += struct.pack("<HHII", tag, 4, 1, value)
+    return b"II*\0\x08\0\0\0" + directory + bytes(4) + tile
+
+
+def _overlapping_notes(data_bytes: int) -> bytes:
+    """A TIFF directory of which every entry points to the same bytes."""
+    entries = b"".join(
+        struct.pack("<HHII", 1000 + number, 7, data_bytes, 8) for number in range(5000)
+    )
+    return (
+        b"II*\0"
+        + struct.pack("<I", 8 + data_bytes)
+        + bytes(data_bytes)
+        + struct.pack("<H", 5000)
+        + entries
+        + bytes(4)
+    )
+
+
+def _endless_strips() -> bytes:
+    """A TIFF of one pixel in 5 million strips."""
+    strips = 5_000_000
+    tags = {256: 1, 257: 1, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 1, 279: 8}
+    directory = struct.pack("<H", len(tags))
+    for tag, value in tags.items():
+        directory += struct.pack("<HHII", tag, 4, strips if tag in (273, 279) else 1, value)
+    return b"II*\0" + struct.pack("<I", 8 + 4 * strips) + bytes(4 * strips) + directory + bytes(4)
+
+
+def _gif_of_comments() -> bytes:
+    data = encoded(rgb(), "GIF")
+    start = 13 + (3 << (data[10] & 7) + 1)
+    return data[:start] + b"!\xfe" + (b"\xff" + b"x" * 255) * 80_000 + b"\0" + data[start:]
+
+
+def _skipping_bmp(height: int, width: int) -> bytes:
+    """A run-length BMP that jumps over 255 rows in four bytes."""
+    header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, 400, 0, 0, 256, 0)
+    body = b"\0\2\xff\xff" * 100
+    start = 14 + len(header) + 1024
+    lead = struct.pack("<2sIHHI", b"BM", start + len(body), 0, 0, start)
+    return lead + header + bytes(1024) + body
+
+
+def _many_frames(kind: str) -> bytes:
+    frames = [Image.new("P", (400, 400), colour) for colour in range(200)]
+    options = {"compression": "tiff_deflate"} if kind == "TIFF" else {}
+    return encoded(frames[0], kind, save_all=True, append_images=frames[1:], **options)
+
+
+def _bmp_bomb() -> bytes:
+    lead = struct.pack("<2sIHHI", b"BM", 54, 0, 0, 54)
+    return lead + struct.pack("<IiiHHIIiiII", 40, 60_000, 60_000, 1, 24, 0, 0, 0, 0, 0, 0)
+
+
+def _webp_bomb() -> bytes:
+    body = b"VP8X" + struct.pack("<I", 10) + bytes(4) + b"\xfe\x3f\0" * 2
+    return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
+
+
+_GIF_BOMB = b"GIF89a\xff\xff\xff\xff\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\2\2\x4c\1\0;"
+
+# what it is: (the file, outcome, most memory in MB, most seconds on a slow machine)
+_BOMBS = {
+    "400 million pixels of PNG": (lambda: png_bomb(20_000, 20_000), "ImageError", 30, 3),
+    "a pixel over the limit": (lambda: png_bomb(8001, 8000), "ImageError", 30, 3),
+    "4300 million pixels of GIF": (lambda: _GIF_BOMB, "ImageError", 30, 3),
+    "3600 million pixels of BMP": (_bmp_bomb, "ImageError", 30, 3),
+    "268 million pixels of WebP": (_webp_bomb, "ImageError", 30, 3),
+    "200 frames of GIF": (lambda: _many_frames("GIF"), "400x400", 60, 5),
+    "200 frames of TIFF": (lambda: _many_frames("TIFF"), "400x400", 60, 5),
+    "text that unpacks to 300 MB": (_text_bomb, "ImageError", 200, 5),
+    "a million empty chunks": (_chunk_bomb, "ImageError", 60, 3),
+    "20 MB of comments in a GIF": (_gif_of_comments, "ImageError", 60, 3),
+    "5000 notes on the same megabyte": (lambda: _overlapping_notes(10**6), "ImageError", 60, 3),
+    "the same in a photo's EXIF": (
+        lambda: encoded(rgb(), "JPEG", exif=b"Exif\0\0" + _overlapping_notes(5000)),
+        "ImageError",
+        60,
+        3,
+    ),
+    "the same in a PNG's EXIF": (
+        lambda: encoded(rgb(), "PNG", exif=_overlapping_notes(10**6)),
+        "12x17",
+        60,
+        3,
+    ),
+    "five million strips": (_endless_strips, "ImageError", 60, 3),
+    "20,000 scans": (lambda: _jpeg_of_scans(20_000), "ImageError", 100, 5),
+    "ten scans": (lambda: _jpeg_of_scans(10), "2048x2048", 100, 5),
+    "2,000,000 comments": (
+        lambda: encoded(rgb(), "JPEG").replace(
+            b"\xff\xdb", b"\xff\xfe\0\2" * 2_000_000 + b"\xff\xdb"
+        ),
+        "ImageError",
+        100,
+        10,
+    ),
+    "a tile of 1600 million pixels": (_tile_bomb, "ImageError", 30, 3),
+    "a BMP that skips 6 million pixels at a time": (
+        lambda: _skipping_bmp(1000, 60_000),
+        "1000x60000",
+        1000,
+        20,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def cost() -> dict[str, Report]:
+    return dict(zip(_BOMBS, probe([make() for make, *_ in _BOMBS.values()]), strict=True))
+
+
+@pytest.mark.parametrize("bomb", _BOMBS)
+def test_a_bomb_costs_little_memory_and_time(bomb: str, cost: dict[str, Report]) -> None:
+    _, outcome, most_mb, most_seconds = _BOMBS[bomb]
+    report = cost[bomb]
+    assert report.outcome == outcome
+    assert report.peak_growth_mb < most_mb
+    assert report.seconds < most_seconds
+
+
+# ── many at once ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_threads_with_different_limits_each_get_their_own_answer() -> None:
+    data = encoded(noise(200, 200), "PNG")
+    wrong: list[str] = []
+
+    def work(limit: int) -> None:
+        for _ in range(30):
+            try:
+                passed = check(data, max_pixels=limit).size == (200, 200)
+            except ImageError:
+                passed = False
+            if passed != (limit >= 40_000):
+                wrong.append(f"limit {limit}")
+
+    threads = [threading.Thread(target=work, args=(limit,)) for limit in (39_999, 40_000) * 3]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+# ── digest, target size, resize ────────────────────────────────────────────────────────────────
+
+
+def test_equal_pixels_have_equal_digests_and_others_have_not() -> None:
+    assert digest(check(rgb())) == digest(check(encoded(rgb(), "PNG")))
+    changed = rgb()
+    changed.putpixel((3, 3), (1, 1, 1))
+    black = [Image.new("RGB", size) for size in ((2, 6), (6, 2), (3, 4))]
+    found = {digest(image) for image in [rgb(), changed, *black]}
+    assert len(found) == 5
+    assert all(len(one) == 32 for one in found)
+
+
+@pytest.mark.parametrize(
+    ("size", "short_side", "patch", "expected"),
+    [
+        ((480, 640), 336, 16, (336, 448)),
+        ((640, 480), 336, 16, (448, 336)),
+        ((336, 336), 336, 14, (336, 336)),
+        ((336, 336), 336, 32, (352, 352)),  # 10.5 patches round up
+        ((335, 500), 336, 16, (336, 496)),  # 31.3 patches round down
+        ((1, 1), 336, 16, (336, 336)),
+        ((100, 100), 5, 16, (16, 16)),  # at least one patch
+        ((3000, 3000), 4096, 16, (1024, 1024)),  # exactly 4096 patches
+        ((10, 20_000), 336, 16, (16, 48_000)),
+        ((65_535, 1), 336, 16, (65_536, 16)),
+    ],
+)
+def test_target_size(
+    size: tuple[int, int], short_side: int, patch: int, expected: tuple[int, int]
+) -> None:
+    assert target_size(size, short_side, patch) == expected
+
+
+def test_target_size_takes_the_largest_scale_that_fits() -> None:
+    height, width = target_size((3000, 4000), 1344, 16, max_tokens=4096)
+    rows, columns = height // 16, width // 16
+    assert rows * columns <= 4096
+    assert (rows + 1) * columns > 4096 or rows * (columns + 1) > 4096
+    assert columns / rows == pytest.approx(4 / 3, rel=0.02)
+
+
+@pytest.mark.parametrize("max_tokens", [1, 2, 7, 4096])
+def test_target_size_always_has_between_one_and_the_most_tokens(max_tokens: int) -> None:
+    for size in itertools.product((1, 2, 10, 333, 20_000, 65_535), repeat=2):
+        for patch, short_side in ((14, 336), (16, 96), (32, 2000)):
+            height, width = target_size(size, short_side, patch, max_tokens)
+            assert height % patch == width % patch == 0
+            assert 1 <= height * width // patch**2 <= max_tokens
+
+
+def test_resize_is_pil_s_bicubic_and_leaves_an_exact_size_alone() -> None:
+    image = rgb()
+    assert resize(image, (12, 17)) is image
+    larger = resize(image, (32, 48))
+    assert larger.size == (48, 32)
+    assert (pixels(larger) == pixels(image.resize((48, 32), Image.Resampling.BICUBIC))).all()

@@ -1,0 +1,401 @@
+"""Running: one trunk for all rows, kills, shares and merging, and one decision for a whole set."""
+
+import itertools
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gclip_core.errors import EvaluationError, MethodError
+from gclip_core.evaluate import blocks, runner, tally
+from gclip_core.evaluate.rows import (
+    SWEEPS,
+    Row,
+    ablation_rows,
+    computation,
+    method_json,
+    method_rows,
+    sweep_rows,
+)
+from gclip_core.evaluate.scene_set import scene_set
+from gclip_core.evaluate.settings import Settings, describe, digest, require_equal
+from gclip_core.evaluate.tally import FILE, Tally, merge, resume
+from gclip_core.methods import METHODS, gclip
+from gclip_core.segmenter import Segmenter
+from tests.models import look_at_one_patch, tiny_backbone
+
+SCENES = 6
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Towers this small lose by threads, and on a busy machine they lose a lot."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def tiny_run(n: int = SCENES, slowly: float = 0.0) -> tuple[Segmenter, object, Settings]:
+    """A seeded tiny CLIP on small scenes: real throughout, and quick."""
+    backbone = tiny_backbone(prepare=lambda model: look_at_one_patch(model, range(5, 12)))
+    segmenter = Segmenter(backbone, short_side=32, templates="plain")
+    dataset = scene_set(n, "held-out", (32, 40))
+    if slowly:
+        dataset = replace(dataset, samples=tuple(_slow(s, slowly) for s in dataset.samples))
+    rows = (*method_rows(["clip", "clearclip", "gclip"], gclip), *ablation_rows(gclip))
+    settings = Settings(
+        **describe(dataset),
+        words="present+3",
+        threshold=0.0,
+        backbone=backbone.name,
+        backbone_title=backbone.title,
+        weights=backbone.digest,
+        dtype="float32",
+        planted=(),
+        short_side=32,
+        window=0,
+        stride=112,
+        templates="plain",
+        logit_scale=40.0,
+        rows=rows,
+    )
+    return segmenter, dataset, settings
+
+
+def _slow(sample: object, seconds: float) -> object:
+    def load() -> object:
+        time.sleep(seconds)
+        return sample.load()
+
+    return replace(sample, load=load)
+
+
+def go(folder: Path, shard: tuple[int, int] = (0, 1), n: int = SCENES) -> Tally:
+    return runner.run(*tiny_run(n), folder, shard, show_progress=False)
+
+
+def assert_same(found: Tally, wanted: Tally) -> None:
+    assert found.settings == wanted.settings
+    assert np.array_equal(found.counts, wanted.counts)
+    assert found.image_miou.keys() == wanted.image_miou.keys()
+    for image, values in wanted.image_miou.items():
+        assert np.array_equal(found.image_miou[image], values, equal_nan=True)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Tally:
+    """The uninterrupted run that all others must equal."""
+    return go(tmp_path_factory.mktemp("whole"))
+
+
+# --- one run ---------------------------------------------------------------------------------
+
+
+def test_every_pixel_is_counted_once_in_every_row(whole: Tally) -> None:
+    assert whole.complete
+    assert whole.counts.shape[0] == 7
+    assert (whole.counts.sum((1, 2)) == SCENES * 32 * 40).all()
+
+
+def test_counts_are_those_of_the_segmenter_called_by_hand(whole: Tally) -> None:
+    segmenter, dataset, settings = tiny_run()
+    for index, method in enumerate((METHODS["clip"], METHODS["clearclip"], gclip())):
+        wanted = np.zeros_like(whole.counts[0])
+        for sample in dataset.samples:
+            image, truth = sample.load()
+            words = runner.asked(truth, settings.classes, "present+3", sample.name)
+            names = [settings.classes[c].name for c in words]
+            labels = segmenter.segment(image, names, method).labels.numpy()
+            for true, guess in zip(truth.ravel(), np.array(words)[labels].ravel(), strict=True):
+                wanted[true, guess] += 1
+        assert np.array_equal(whole.counts[index], wanted)
+
+
+def test_gclip_with_both_off_is_clearclip(whole: Tally) -> None:
+    labels = [row["label"] for row in whole.settings["rows"]]
+    neither, clearclip = labels.index("neither"), labels.index("ClearCLIP")
+    assert np.array_equal(whole.counts[neither], whole.counts[clearclip])
+    assert not np.array_equal(whole.counts[labels.index("CLIP")], whole.counts[clearclip])
+
+
+def test_an_image_is_encoded_once_and_equal_rows_computed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = {"encode": 0, "segment": 0}
+    for name in calls:
+        real = getattr(Segmenter, name)
+
+        def counted(*args: object, _real: object = real, _name: str = name, **kw: object) -> object:
+            calls[_name] += 1
+            return _real(*args, **kw)
+
+        monkeypatch.setattr(Segmenter, name, counted)
+    _, _, settings = tiny_run()
+    go(tmp_path, n=2)
+    different = {computation(row.method) for row in settings.rows}
+    assert len(different) == 5  # of seven rows
+    assert calls == {"encode": 2, "segment": 2 * 5}
+
+
+def test_under_the_threshold_is_background() -> None:
+    segmenter, dataset, settings = tiny_run(1)
+    image, truth = dataset.samples[0].load()
+    settings = replace(settings, threshold=1.0, background=2)
+    counts = runner.count_image(segmenter, settings, dataset.samples[0], image, truth)
+    assert counts[0][:, 2].sum() == truth.size
+    without = replace(settings, background=None)
+    counts = runner.count_image(segmenter, without, dataset.samples[0], image, truth)
+    assert counts[0][:, -1].sum() == truth.size
+
+
+# --- stopping and going on -------------------------------------------------------------------
+
+_SCRIPT = """
+import sys
+from pathlib import Path
+import torch
+from gclip_core.evaluate import runner
+from tests.test_evaluate_run import tiny_run
+torch.set_num_threads(1)
+runner.run(*tiny_run(slowly=0.2), Path(sys.argv[1]), save_every=0.0, show_progress=False)
+"""
+
+
+def test_a_killed_run_goes_on_and_ends_the_same(tmp_path: Path, whole: Tally) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", _SCRIPT, str(tmp_path)], cwd=Path(__file__).parents[1]
+    )
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
+        if (tmp_path / FILE).is_file() and len(Tally.load(tmp_path).image_miou) >= 2:
+            process.send_signal(signal.SIGKILL)
+            break
+        time.sleep(0.02)
+    assert process.wait() == -signal.SIGKILL
+    killed = Tally.load(tmp_path)
+    assert 2 <= len(killed.image_miou) < SCENES
+    assert_same(go(tmp_path), whole)
+    assert_same(Tally.load(tmp_path), whole)
+
+
+def test_an_interrupted_run_keeps_what_it_counted(
+    tmp_path: Path, whole: Tally, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = runner.count_image
+    calls = itertools.count()
+
+    def interrupted(*args: object) -> object:
+        if next(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    monkeypatch.setattr(runner, "count_image", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        go(tmp_path)
+    assert sorted(Tally.load(tmp_path).image_miou) == [0, 1, 2]
+    monkeypatch.setattr(runner, "count_image", real)
+    assert_same(go(tmp_path), whole)
+
+
+def test_a_finished_run_is_not_computed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = go(tmp_path, n=1)
+    monkeypatch.setattr(runner, "count_image", None)
+    assert_same(go(tmp_path, n=1), first)
+
+
+def test_other_settings_do_not_go_on_in_the_same_folder(tmp_path: Path) -> None:
+    segmenter, dataset, settings = tiny_run(1)
+    runner.run(segmenter, dataset, settings, tmp_path, show_progress=False)
+    other = replace(settings, threshold=0.5)
+    with pytest.raises(EvaluationError, match=r"threshold: 0\.5 here, 0\.0 there.*--fresh"):
+        runner.run(segmenter, dataset, other, tmp_path, show_progress=False)
+
+
+def test_a_damaged_result_is_named(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"PK\x03\x04 cut short")
+    with pytest.raises(EvaluationError, match="damaged"):
+        resume(tmp_path, {})
+
+
+def test_a_failed_write_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tally.write_atomically(tmp_path / "x", b"old")
+
+    def full(path: Path, data: bytes) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="disk full"):
+        tally.write_atomically(tmp_path / "x", b"new")
+    assert (tmp_path / "x").read_bytes() == b"old"
+
+
+# --- shares ----------------------------------------------------------------------------------
+
+
+def test_shares_add_up_to_the_whole(tmp_path: Path, whole: Tally) -> None:
+    folders = [tmp_path / str(i) for i in range(4)]
+    parts = [go(folder, (i, 4)) for i, folder in enumerate(folders)]
+    assert [sorted(p.image_miou) for p in parts] == [[0, 4], [1, 5], [2], [3]]
+    merged = merge(folders[::-1])
+    assert merged.complete
+    assert_same(merged, whole)
+    merged.save(tmp_path / "sum")
+    assert_same(Tally.load(tmp_path / "sum"), whole)
+    assert not merge(folders[:3]).complete
+
+
+def test_a_share_counted_twice_is_refused(tmp_path: Path) -> None:
+    go(tmp_path / "a", (0, 3), n=3)
+    go(tmp_path / "b", (0, 1), n=3)
+    with pytest.raises(EvaluationError, match="counted already"):
+        merge([tmp_path / "a", tmp_path / "b"])
+    with pytest.raises(EvaluationError, match="counted already"):
+        merge([tmp_path / "a", tmp_path / "a"])
+
+
+def test_shares_of_different_runs_are_refused(tmp_path: Path) -> None:
+    go(tmp_path / "a", (0, 2), n=2)
+    go(tmp_path / "b", (1, 2), n=3)
+    with pytest.raises(EvaluationError, match="fingerprint.*images"):
+        merge([tmp_path / "a", tmp_path / "b"])
+
+
+def test_a_folder_without_a_result_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EvaluationError, match=FILE):
+        merge([tmp_path])
+    with pytest.raises(EvaluationError):
+        merge([])
+
+
+@pytest.mark.parametrize("text", ["0/8", "9/8", "1/0", "1", "a/b", "1/2/3", "-1/2"])
+def test_a_share_is_checked(text: str) -> None:
+    assert runner.parse_shard("2/8") == (1, 8)
+    with pytest.raises(EvaluationError, match="2/8"):
+        runner.parse_shard(text)
+
+
+def test_reading_ahead_keeps_the_order_and_passes_errors_on() -> None:
+    assert list(runner.ahead(range(20), lambda i: i * i)) == [(i, i * i) for i in range(20)]
+    with pytest.raises(ZeroDivisionError):
+        list(runner.ahead([1, 0], lambda i: 1 / i))
+
+
+# --- settings --------------------------------------------------------------------------------
+
+
+def test_settings_as_plain_data_count_blocks_from_1() -> None:
+    _, _, settings = tiny_run(1)
+    method = gclip(amf_blocks=(5, 6), cs_blocks=(6, 10))
+    plain = replace(settings, rows=(Row("x", method),)).as_json()
+    assert plain["rows"][0]["method"]["fusion"]["blocks"] == [6, 7]
+    assert plain["rows"][0]["method"]["suppression"]["blocks"] == [7, 11]
+    assert method_json(gclip())["fusion"]["blocks"] == "auto"
+    assert json.loads(json.dumps(plain)) == plain
+
+
+def test_every_setting_tells_two_runs_apart() -> None:
+    _, _, settings = tiny_run(1)
+    plain = settings.as_json()
+    for key, value in plain.items():
+        other = {**plain, key: [value]}
+        assert digest(other) != digest(plain)
+        with pytest.raises(EvaluationError, match=key):
+            require_equal(plain, other, "there")
+    require_equal(plain, settings.as_json(), "there")
+
+
+# --- rows ------------------------------------------------------------------------------------
+
+
+def test_ablation_is_the_2_by_2() -> None:
+    rows = ablation_rows(gclip)
+    on = {r.at: (r.method.fusion is not None, r.method.suppression is not None) for r in rows}
+    assert on == {
+        (0, 0): (False, False), (1, 0): (True, False), (0, 1): (False, True), (1, 1): (True, True),
+    }  # fmt: skip
+
+
+def test_sweeps_cover_every_block_but_the_last() -> None:
+    pairs = sweep_rows("amf_blocks", gclip, 12, 2)
+    assert pairs[0].method.fusion is None
+    assert [r.method.fusion.blocks for r in pairs[1:]] == [(i, i + 1) for i in range(10)]
+    assert pairs[6].label == "AMF 6, 7"
+    assert all(r.method.suppression is None for r in pairs)
+    singles = sweep_rows("amf_blocks", gclip, 24, 1)
+    assert [r.method.fusion.blocks for r in singles[1:]] == [(i,) for i in range(23)]
+    suppressed = sweep_rows("cs_blocks", gclip, 12, 2)
+    assert [r.method.suppression.blocks for r in suppressed[1:]] == [
+        tuple(range(i, 11)) for i in range(11)
+    ]
+    counts = sweep_rows("amf_n_blocks", gclip, 12, 2)
+    assert [r.method.fusion.n_blocks for r in counts[1:]] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_every_sweep_runs_on_a_real_tower(name: str) -> None:
+    segmenter, dataset, settings = tiny_run(1)
+    rows = sweep_rows(name, gclip, segmenter.backbone.n_blocks, 2)
+    image, truth = dataset.samples[0].load()
+    counts = runner.count_image(
+        segmenter, replace(settings, rows=rows), dataset.samples[0], image, truth
+    )
+    assert (counts.sum((1, 2)) == truth.size).all()
+
+
+def test_a_sweep_nobody_knows() -> None:
+    with pytest.raises(EvaluationError, match="amf_blocks"):
+        sweep_rows("blocks", gclip, 12, 2)
+    with pytest.raises(EvaluationError, match="too few"):
+        sweep_rows("amf_blocks", gclip, 2, 2)
+
+
+# --- one decision for a set ------------------------------------------------------------------
+
+
+def test_most_images_decide_and_a_tie_goes_to_the_earlier() -> None:
+    assert blocks.vote([5, 5, 6], 12, 2) == (
+        (5, 6),
+        "global tokens begin at block 6 in 2 of the first 3 images",
+    )
+    assert blocks.vote([7, 6, None, 7, 6], 12, 2)[0] == (6, 7)
+    assert blocks.vote([6, None, None], 12, 3)[0] == (6, 7, 8)
+    chosen, why = blocks.vote([None, None], 12, 2)
+    assert chosen == (5, 6)
+    assert "middle blocks" in why
+
+
+def test_the_decision_is_measured_as_auto_measures() -> None:
+    segmenter, dataset, _ = tiny_run(3)
+    chosen, _ = blocks.decide(segmenter, dataset.samples, 2, 5.0)
+    found = [
+        segmenter.segment(sample.load()[0], ["cat"], gclip(amf_blocks="auto")).found.amf_blocks
+        for sample in dataset.samples
+    ]
+    assert {chosen} == set(found) == {(5, 6)}
+    windowed = replace(segmenter, window=16, stride=8)
+    assert blocks.decide(windowed, dataset.samples, 2, 5.0)[0] == chosen
+
+
+def test_amf_blocks_are_read_as_people_write_them() -> None:
+    assert blocks.parse("auto", 12) == "auto"
+    assert blocks.parse("backbone", 12) == "backbone"
+    assert blocks.parse("6 7", 12) == (5, 6)
+    assert blocks.parse("first-100", 12) == 100
+    with pytest.raises(EvaluationError):
+        blocks.parse("first-0", 12)
+    for text in ("13", "0", "first", "six"):
+        with pytest.raises(MethodError):
+            blocks.parse(text, 12)

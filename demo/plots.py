@@ -1,0 +1,323 @@
+"""Plots of numbers as SVG text that takes the page's own text colour: right in light and dark.
+
+Every function returns SVG for a ``gr.HTML`` (``html_template="${value}"`` is safe here: a plot
+holds numbers and backbone titles, never a visitor's words). ``png`` draws the same on white.
+Blocks are 0-based in arguments and counted from 1 in the picture.
+
+Usage::
+
+    norms_plot(before, after, block=8, n_blocks=12, model="OpenAI ViT-B/16", abnormal=True)
+    by_block_plot(entropy, entropy_after, ratios, ratios_after, model, suppressed=(6, 7))
+    scores_plot(scores, threshold=5.0, model="…", amf_blocks=(5, 6))
+    similarity_plot([("CS off", 0.8, 0.4), ("CS on", 0.85, 0.3)], model="…")
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import threading
+from collections.abc import Callable, Collection, Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from numpy.typing import ArrayLike
+from PIL import Image
+
+BEFORE = "#4a90d9"
+AFTER = "#1f9d83"
+MARK = "#e0633a"
+TEXT = "#010203"
+"""Stands for the page's text colour while drawing; no other colour may equal it."""
+LOG_FROM = 12.0
+TOP = 0.36
+STYLE = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.edgecolor": TEXT,
+    "axes.labelcolor": TEXT,
+    "axes.titlecolor": TEXT,
+    "text.color": TEXT,
+    "xtick.color": TEXT,
+    "ytick.color": TEXT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+}
+_drawing = threading.Lock()
+
+Draw = Callable[[Figure], None]
+
+
+def norms_plot(
+    before: ArrayLike,
+    after: ArrayLike,
+    block: int,
+    n_blocks: int,
+    model: str,
+    abnormal: bool = False,
+    threshold: float = 2.0,
+) -> str:
+    """Weight norm of every FFN output channel of one block, before and after CS.
+
+    ``before`` and ``after`` are (D,). ``abnormal`` marks the largest one; channels that CS changed
+    show both norms. The scale is logarithmic once the largest is far above the median.
+    """
+    return svg(
+        norms_figure(before, after, block, n_blocks, model, abnormal, threshold),
+        (4.6, 3.1),
+        f"Weight norms of block {block + 1} of {n_blocks}, {model}",
+    )
+
+
+def norms_figure(
+    before: ArrayLike,
+    after: ArrayLike,
+    block: int,
+    n_blocks: int,
+    model: str,
+    abnormal: bool = False,
+    threshold: float = 2.0,
+) -> Draw:
+    """What :func:`norms_plot` draws, for :func:`svg` or :func:`png`."""
+    old, new = np.asarray(before, float), np.asarray(after, float)
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        median, top = float(np.median(old)), int(old.argmax())
+        changed = np.flatnonzero(~np.isclose(old, new, rtol=1e-4))
+        low = 0.0
+        if max(old.max(), new.max()) > LOG_FROM * max(median, 1e-12):
+            low = 0.5 * max(float(min(old.min(), new.min())), median / 100)
+            _log_scale(axes)
+        _stems(axes, np.arange(len(old)), low, old, BEFORE, 0.7)
+        _stems(axes, changed, low, old[changed], MARK, 1.6)
+        if len(changed):
+            axes.plot(changed, new[changed], "o", color=AFTER, markersize=5, label="after CS")
+        if abnormal or len(changed):
+            axes.plot(top, old[top], "o", color=MARK, markersize=4)
+            _name_channel(axes, top, old, new, median)
+        axes.axhline(threshold * median, color=TEXT, linewidth=0.7, linestyle=(0, (4, 3)))
+        axes.text(
+            0.995, threshold * median, f"{threshold:g} × median", ha="right", va="bottom",
+            fontsize=8.5, transform=axes.get_yaxis_transform(),
+        )  # fmt: skip
+        axes.set_xlim(-len(old) * 0.01, len(old) * 1.01)
+        highest = max(old.max(), new.max(), threshold * median)
+        axes.set_ylim(low, highest * (1.6 if low else 1.22))
+        axes.set_xlabel("output channel of the FFN's second layer")
+        axes.set_ylabel("weight norm" + (" (log scale)" if low else ""))
+        axes.set_title(f"Block {block + 1} of {n_blocks} · {model}", loc="left")
+
+    return draw
+
+
+def by_block_plot(
+    entropy: ArrayLike,
+    entropy_after: ArrayLike,
+    ratios: ArrayLike,
+    ratios_after: ArrayLike,
+    model: str,
+    suppressed: Collection[int] = (),
+    threshold: float = 2.0,
+) -> str:
+    """Entropy of the weight norms and largest norm over median, by block, before and after CS."""
+
+    def draw(figure: Figure) -> None:
+        left, right = figure.subplots(1, 2)
+        panels = (
+            (left, entropy, entropy_after, "entropy of the norms (1 = all equal)"),
+            (right, ratios, ratios_after, "largest norm / median"),
+        )
+        for axes, old, new, title in panels:
+            number = np.arange(1, len(np.asarray(old)) + 1)
+            axes.plot(number, old, "o-", color=MARK, markersize=4, label="before CS")
+            if len(suppressed):
+                axes.plot(number, new, "s--", color=AFTER, markersize=4, label="after CS")
+            _block_axis(axes, len(number))
+            axes.set_ylabel(title)
+        lowest = min(float(np.min(entropy)), float(np.min(entropy_after)))
+        left.set_ylim(min(0.95, lowest - 0.03), 1.005)
+        largest = max(float(np.max(ratios)), float(np.max(ratios_after)))
+        if largest > LOG_FROM:
+            _log_scale(right)
+            right.set_ylabel("largest norm / median (log scale)")
+        right.set_ylim(0.8 if largest > LOG_FROM else 0, max(largest, threshold) * 1.25)
+        right.axhline(threshold, color=TEXT, linewidth=0.7, linestyle=(0, (4, 3)))
+        right.text(
+            0.99, threshold, f"abnormal from {threshold:g}", ha="right", va="bottom", fontsize=8.5,
+            transform=right.get_yaxis_transform(),
+        )  # fmt: skip
+        left.legend(loc="lower left")
+        figure.suptitle(
+            f"FFN second-layer weight norms by block · {model}", x=0.104, ha="left", fontsize=11
+        )
+
+    return svg(draw, (7.2, 3.0), f"Entropy and largest over median by block, {model}")
+
+
+def scores_plot(
+    scores: Sequence[float],
+    threshold: float,
+    model: str,
+    amf_blocks: Collection[int] = (),
+    agreement: Sequence[float] | None = None,
+) -> str:
+    """Global-token score of every block, the threshold, and which blocks AMF fuses.
+
+    ``agreement`` (cosine with the class token's row, nan where there is no global token) is
+    written above the bars when given.
+    """
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        number = np.arange(1, len(scores) + 1)
+        fused = [index in amf_blocks for index in range(len(scores))]
+        for taken, colour, label in ((False, BEFORE, "not fused"), (True, MARK, "fused by AMF")):
+            chosen = [i for i, one in enumerate(fused) if one == taken]
+            if chosen:
+                heights = [scores[i] for i in chosen]
+                axes.bar(number[chosen], heights, 0.7, color=colour, label=label)
+        largest = max(max(scores, default=1.0), threshold)
+        log = largest > 10 * LOG_FROM
+        if log:
+            _log_scale(axes)
+        axes.set_ylim(0.8 if log else 0, largest * (2.0 if log else 1.25))
+        axes.axhline(threshold, color=TEXT, linewidth=0.8, linestyle=(0, (4, 3)))
+        axes.text(
+            0.01, threshold, f"global token from ×{threshold:g}", ha="left", va="bottom",
+            fontsize=8.5, transform=axes.get_yaxis_transform(),
+        )  # fmt: skip
+        for index, cosine in enumerate(agreement if agreement is not None else ()):
+            if np.isfinite(cosine):
+                axes.annotate(
+                    f"{cosine:.2f}", (index + 1, scores[index]), (0, 3), ha="center", fontsize=8,
+                    textcoords="offset points",
+                )  # fmt: skip
+        _block_axis(axes, len(scores))
+        axes.set_ylabel("most attended patch (× uniform)")
+        axes.set_title(f"Global-token score by block · {model}", loc="left")
+        axes.legend(loc="upper left", ncols=2)
+
+    return svg(draw, (5.6, 3.0), f"Global-token score by block, {model}")
+
+
+def similarity_plot(rows: Sequence[tuple[str, float, float]], model: str) -> str:
+    """Mean cosine of last-block Values within regions (in-in) and across (in-out), per variant."""
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        place = np.arange(len(rows))[::-1]
+        for offset, column, colour, label in (
+            (0.19, 1, AFTER, "in-in: same region"),
+            (-0.19, 2, MARK, "in-out: different regions"),
+        ):
+            values = np.array([row[column] for row in rows], float)
+            axes.barh(place + offset, np.nan_to_num(values), 0.36, color=colour, label=label)
+            for y, value in zip(place + offset, values, strict=True):
+                shown = f"{value:.3f}" if np.isfinite(value) else "no pairs"
+                axes.text(max(np.nan_to_num(value), 0) + 0.01, y, shown, va="center", fontsize=9)
+        axes.set_yticks(place, [row[0] for row in rows])
+        lowest = min([0.0, *(v for row in rows for v in row[1:] if np.isfinite(v))])
+        axes.set_xlim(lowest, 1.12)
+        axes.set_xlabel("mean cosine of last-block Values")
+        axes.set_ylim(-0.55, len(rows) - 0.1)
+        axes.set_title(f"Similarity within and across regions · {model}", loc="left")
+        axes.legend(loc="upper left", ncols=2)
+
+    height = 1.4 + 0.5 * len(rows)
+    return svg(draw, (5.6, height), f"In-in and in-out similarity, {model}")
+
+
+def svg(draw: Draw, size: tuple[float, float], label: str) -> str:
+    """Draw into an SVG of ``size`` inches whose text and axes take the page's text colour."""
+    buffer = io.StringIO()
+    with _drawing, matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=size)
+        draw(figure)
+        _margins(figure, size)
+        figure.savefig(
+            buffer,
+            format="svg",
+            transparent=True,
+            metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")),
+        )
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :].replace(TEXT, "currentColor")
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
+    text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px; font-family: inherit", text)
+    text = text.replace('<text style="', '<text style="fill: currentColor; ')
+    head = f'<svg class="plot" role="img" aria-label="{_attribute(label)}" '
+    return re.sub(
+        r'<svg (.*?)width="[^"]*" height="[^"]*"', head + r"\1", text, count=1, flags=re.S
+    )
+
+
+def png(draw: Draw, size: tuple[float, float], dpi: int = 150) -> Image.Image:
+    """The same drawing on white, RGB, for files."""
+    buffer = io.BytesIO()
+    with _drawing, matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=size, facecolor="white")
+        draw(figure)
+        _margins(figure, size)
+        figure.savefig(buffer, format="png", dpi=dpi)
+    return Image.open(buffer).convert("RGB")
+
+
+def _margins(figure: Figure, size: tuple[float, float]) -> None:
+    """Fixed margins in inches: measuring the text for a layout takes longer than the plot."""
+    width, height = size
+    figure.subplots_adjust(
+        left=0.75 / width,
+        right=1 - 0.1 / width,
+        bottom=0.55 / height,
+        top=1 - TOP / height,
+        wspace=0.3,
+    )
+
+
+def _attribute(text: str) -> str:
+    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+
+
+def _stems(
+    axes: Axes, x: np.ndarray, low: float, high: np.ndarray, colour: str, width: float
+) -> None:
+    """Vertical lines as one path: a thousand separate ones are slow to draw and to send."""
+    y = np.stack([np.full(len(high), low), high, np.full(len(high), np.nan)], 1)
+    axes.plot(np.repeat(x, 3), y.ravel(), color=colour, linewidth=width)
+
+
+def _log_scale(axes: Axes) -> None:
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _block_axis(axes: Axes, n_blocks: int) -> None:
+    axes.set_xlim(0.4, n_blocks + 0.6)
+    axes.xaxis.set_major_locator(MaxNLocator(12, integer=True, steps=[1, 2, 5, 10]))
+    axes.set_xlabel(f"block (of {n_blocks})")
+
+
+def _name_channel(
+    axes: Axes, channel: int, old: np.ndarray, new: np.ndarray, median: float
+) -> None:
+    text = (
+        f"channel {channel}: {old[channel]:.3g} = {old[channel] / max(median, 1e-12):.1f} × median"
+    )
+    if not np.isclose(old[channel], new[channel], rtol=1e-4):
+        text += f" → {new[channel]:.3g}"
+    right = channel > len(old) / 2
+    axes.annotate(
+        text, (channel, old[channel]), (-4 if right else 4, 5), textcoords="offset points",
+        ha="right" if right else "left", va="bottom", fontsize=9, color=TEXT,
+    )  # fmt: skip

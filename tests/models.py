@@ -61,7 +61,9 @@ def _randomise(model: nn.Module) -> None:
         if name.endswith("bias") or ".ln_" in name or name.startswith("ln_") or "gamma" in name:
             parameter.add_(0.2 * torch.randn_like(parameter))
         elif name.endswith("in_proj_weight"):
-            parameter[: 2 * parameter.shape[1]] *= 3
+            width = parameter.shape[1]
+            parameter.normal_(std=width**-0.5)
+            parameter[: 2 * width] *= 2
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ Nothing here comes from ``gclip_core``; tests hold the one against the other.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -128,6 +129,7 @@ def alike(a: Tensor, b: Tensor, bias: Tensor | float = 0.0) -> Tensor:
     return softmax(a @ b.T / math.sqrt(a.shape[1]) + bias)
 
 
+@lru_cache
 def gaussian(grid: tuple[int, int]) -> Tensor:
     places = [(y, x) for y in range(grid[0]) for x in range(grid[1])]
     omega = torch.zeros(1 + len(places), 1 + len(places), dtype=torch.float64)

@@ -1,0 +1,205 @@
+"""Every entry of the METHODS table, on random towers, against the reference."""
+
+from functools import lru_cache
+from typing import Any, Literal
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gclip_core import METHODS, Backbone, Segmenter, Trunk, gclip, last_block, wrap_backbone
+from tests import reference
+from tests.models import MEAN, STD, normalised, picture, tiny_backbone, tiny_clip, tokenizer
+
+TOWERS: dict[str, dict[str, Any]] = {
+    "12 blocks": {},
+    "24 blocks": {"layers": 24},
+    "patches of 14": {"patch": 14, "image": 56},
+    "LayerScale": {"ls_init_value": 0.3},
+    "custom attention class": {"block_type": "custom"},
+    "quickgelu": {"quick_gelu": True},
+}
+
+
+def worst_cosine(ours: Tensor, theirs: Tensor) -> float:
+    return float(F.cosine_similarity(ours.double(), theirs.double(), dim=1).min())
+
+
+@pytest.mark.parametrize("native", [32, (24, 40)])
+@pytest.mark.parametrize("settings", TOWERS.values(), ids=TOWERS)
+def test_the_clip_entry_is_the_stock_towers_patch_tokens(
+    settings: dict[str, Any], native: int | tuple[int, int]
+) -> None:
+    if "patch" in settings:
+        native = 56 if native == 32 else (42, 70)
+    model = tiny_clip(6, **{**settings, "image": native}, output_tokens=True)
+    image = picture(*model.visual.image_size)
+    with torch.no_grad():
+        _, tokens = model.visual(normalised(image)[None].float())
+        stock = F.normalize(tokens[0] @ model.visual.proj, dim=-1)
+    backbone = wrap_backbone(model, tokenizer(), mean=MEAN, std=STD)
+    features = Segmenter(backbone, short_side=min(image.size)).dense_features(
+        image, METHODS["clip"]
+    )
+    assert features.patches.dtype == torch.float32
+    assert torch.allclose(features.patches, stock, atol=1e-5)
+
+
+@lru_cache
+def encoded(tower: str) -> tuple[Segmenter, Trunk, reference.Tower, list[Tensor]]:
+    """A picture of 3 x 7 patches, encoded by us and by the reference."""
+    settings = TOWERS[tower]
+    backbone = tiny_backbone(7, **settings)
+    patch = backbone.patch
+    image = picture(3 * patch, 7 * patch)
+    segmenter = Segmenter(backbone, short_side=3 * patch)
+    theirs = reference.read(backbone.model, settings.get("quick_gelu", False))
+    return segmenter, segmenter.encode(image), theirs, reference.inputs(theirs, normalised(image))
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("tower", TOWERS)
+def test_every_method_agrees_with_the_reference(tower: str, name: str) -> None:
+    segmenter, trunk, theirs, xs = encoded(tower)
+    middle = segmenter.findings(trunk, METHODS[name]).amf_blocks
+    expected = reference.dense(theirs, name, xs, (3, 7), middle)
+    found = segmenter.dense_features(trunk, METHODS[name])
+    assert found.grid == (3, 7)
+    assert found.patches.shape == (21, 16)
+    assert worst_cosine(found.patches, expected) >= 0.99999
+    assert torch.allclose(found.patches.norm(dim=1), torch.ones(21), atol=1e-5)
+
+
+def test_methods_differ_from_each_other() -> None:
+    """A table whose entries were all the same would pass too many tests."""
+    segmenter = Segmenter(tiny_backbone(8))
+    trunk = segmenter.encode(picture(32, 48))
+    features = {name: segmenter.dense_features(trunk, m).patches for name, m in METHODS.items()}
+    names = list(METHODS)
+    for i, one in enumerate(names):
+        for other in names[i + 1 :]:
+            assert worst_cosine(features[one], features[other]) < 0.9999, (one, other)
+
+
+@pytest.mark.parametrize("height,width", [(32, 32), (40, 72), (8, 8), (8, 160)])
+def test_gclip_with_both_ideas_off_is_clearclip_bit_for_bit(height: int, width: int) -> None:
+    segmenter = Segmenter(tiny_backbone(9), short_side=min(height, width))
+    trunk = segmenter.encode(picture(height, width))
+    off = segmenter.dense_features(trunk, gclip(amf=False, cs=False))
+    assert torch.equal(off.patches, segmenter.dense_features(trunk, METHODS["clearclip"]).patches)
+
+
+@pytest.mark.parametrize("tower", ["12 blocks", "24 blocks"])
+@pytest.mark.parametrize("heads", ["each", "mean"])
+@pytest.mark.parametrize("blocks", [(0,), (5, 6), (2, 9, 10), (9, 2, 10)])
+def test_fusion_of_explicit_blocks_agrees_with_the_reference(
+    blocks: tuple[int, ...], heads: Literal["each", "mean"], tower: str
+) -> None:
+    segmenter, trunk, theirs, xs = encoded(tower)
+    expected = reference.dense(theirs, "gclip", xs, (3, 7), blocks, heads)
+    method = gclip(cs=False, amf_blocks=blocks, heads=heads)
+    assert segmenter.findings(trunk, method).amf_blocks == blocks
+    found = segmenter.dense_features(trunk, method)
+    assert worst_cosine(found.patches, expected) >= 0.99999
+
+
+def test_each_head_and_head_mean_are_not_the_same() -> None:
+    segmenter = Segmenter(tiny_backbone(11))
+    trunk = segmenter.encode(picture(32, 32))
+    each, mean = (
+        segmenter.dense_features(trunk, gclip(cs=False, amf_blocks=[5, 6], heads=heads)).patches
+        for heads in ("each", "mean")
+    )
+    assert worst_cosine(each, mean) < 0.9999
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("head", [None, 0, 3])
+def test_the_matrix_shown_is_the_matrix_used(name: str, head: int | None) -> None:
+    segmenter, trunk, tower, xs = encoded("12 blocks")
+    method = METHODS[name]
+    middle = segmenter.findings(trunk, method).amf_blocks
+    q, k, v = reference.qkv(tower, 11, xs[11])
+    kind = reference.METHODS[name][0]
+    matrices = []
+    for i in range(4):
+        local = reference.attention(kind, q[i], k[i], v[i], (3, 7))
+        maps = [reference.qk_maps(tower, block, xs[block])[i] for block in middle]
+        matrices.append((local + sum(maps)) / (1 + len(maps)))
+    expected = sum(matrices) / 4 if head is None else matrices[head]
+    found = segmenter.last_attention(trunk, method, head)
+    assert found.shape == (22, 22)
+    assert torch.allclose(found.double(), expected, atol=1e-5)
+    rows = found.sum(-1)
+    assert torch.allclose(rows, torch.full_like(rows, 2.0 if name == "sclip" else 1.0), atol=1e-5)
+
+
+def test_the_matrix_shown_with_the_head_mean_fused_into_every_head() -> None:
+    backbone = tiny_backbone(13)
+    segmenter = Segmenter(backbone)
+    trunk = segmenter.encode(picture(32, 32))
+    method = gclip(cs=False, amf_blocks=[4], heads="mean")
+    local = segmenter.last_attention(trunk, METHODS["clearclip"], head=1)
+    expected = (local + segmenter.attention_map(trunk, 4)) / 2
+    assert torch.allclose(segmenter.last_attention(trunk, method, head=1), expected, atol=1e-6)
+
+
+def test_a_kept_ffn_runs_with_the_weight_it_is_given() -> None:
+    model = tiny_clip(14)
+    pixels = normalised(picture(32, 32))
+    tower = reference.read(model)
+    xs = reference.inputs(tower, pixels)
+    W2 = torch.randn(32, 128)
+    expected = reference.dense(tower, "sclip", xs, (4, 4), last_W2=W2.double())
+    found = last_block.apply(model.visual, METHODS["sclip"], xs[-1].float()[None], (4, 4), W2=W2)
+    assert worst_cosine(found[0], expected) >= 0.99999
+
+
+@pytest.fixture(scope="module")
+def full_size() -> Backbone:
+    """Seeded random ViT-B/16."""
+    model = tiny_clip(15, patch=16, image=224, width=768, embed=512, head_width=64)
+    return wrap_backbone(model, tokenizer(), mean=MEAN, std=STD)
+
+
+def worst_of_all_methods(
+    backbone: Backbone, height: int, width: int, position: Tensor | None = None
+) -> float:
+    image = picture(height, width)
+    segmenter = Segmenter(backbone, short_side=min(height, width))
+    trunk = segmenter.encode(image)
+    tower = reference.read(backbone.model, dtype=torch.float32)
+    xs = reference.inputs(tower, normalised(image), position=position)
+    return min(
+        worst_cosine(
+            segmenter.dense_features(trunk, method).patches,
+            reference.dense(
+                tower, name, xs, trunk.grid, segmenter.findings(trunk, method).amf_blocks
+            ),
+        )
+        for name, method in METHODS.items()
+    )
+
+
+def test_a_full_size_tower_at_its_own_size(full_size: Backbone) -> None:
+    assert worst_of_all_methods(full_size, 224, 224) >= 0.99999
+
+
+def test_a_full_size_tower_against_the_positional_resize_of_the_peers(
+    full_size: Backbone,
+) -> None:
+    own = full_size.model.visual.positional_embedding
+    assert worst_of_all_methods(full_size, 336, 448, peer_positions(own)) >= 0.998
+
+
+def peer_positions(own: Tensor) -> Tensor:
+    """Published segmenters resize by a scale factor, with 0.1 added against rounding."""
+    patches = F.interpolate(
+        own[1:].reshape(1, 14, 14, -1).permute(0, 3, 1, 2),
+        scale_factor=(21.1 / 14, 28.1 / 14),
+        mode="bicubic",
+        align_corners=False,
+    )
+    assert patches.shape[-2:] == (21, 28)
+    return torch.cat([own[:1], patches.flatten(2)[0].T])

@@ -227,7 +227,7 @@ def _between(rng: np.random.Generator, low: float, high: float) -> float:
 
 
 def _noise(rng: np.random.Generator, h: int, w: int, cell_h: float, cell_w: float) -> Floats:
-    """Smooth noise (h, w) about 0, mostly within +-2, with blobs of about cell_h x cell_w pixels."""
+    """Smooth noise (h, w) about 0, mostly within +-2, in blobs of about cell_h x cell_w pixels."""
     rows, columns = int(h / max(cell_h, 1)) + 2, int(w / max(cell_w, 1)) + 2
     coarse = (rng.random((rows, columns)) * 256).astype(np.uint8)
     smooth = Image.fromarray(coarse).resize((w, h), Image.Resampling.BICUBIC)
@@ -428,7 +428,7 @@ def choose_backgrounds(rng: np.random.Generator) -> tuple[int, ...]:
 
 # -------------------------------------------------------------------------------------- captions
 
-_OPENINGS = (
+OPENINGS = (
     "a photo of ",
     "a picture of ",
     "an image of ",
@@ -466,7 +466,7 @@ def caption(rng: np.random.Generator, seen: Sequence[int], behind: Sequence[int]
         text += link + "the " + any_name(rng, BACKGROUNDS[behind[-1]].word)
         if len(behind) > 1 and rng.random() < 0.6:
             text += " under the " + any_name(rng, BACKGROUNDS[behind[0]].word)
-    return _OPENINGS[int(rng.integers(len(_OPENINGS)))] + text
+    return OPENINGS[int(rng.integers(len(OPENINGS)))] + text
 
 
 # ----------------------------------------------------------------------------------- composition

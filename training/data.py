@@ -1,0 +1,281 @@
+"""Training scenes, fast: the same art, backgrounds and captions as `gclip_core.scenes`.
+
+`scenes.compose` draws everything anew, some 5 ms a scene. Here turned and resized sprites and
+painted textures are kept in pools, from which a scene is pasted in a few tenths of a millisecond;
+a little of each pool is drawn anew for every batch. Sprites in the pool are distorted and
+recoloured more than any scene's, so that the network learns shapes that survive a change of style.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.multiprocessing as mp
+from PIL import Image, ImageFilter
+
+from gclip_core import scenes
+from training.words import Tokens, all_words, prompt
+
+Pixels = npt.NDArray[np.uint8]
+
+_SIZES = tuple(int(round(15 * 1.19**i)) for i in range(13))  # 15 ... 121 pixels
+_TEXTURES = 12
+_TEXTURE_SIDE = 224
+_RENEWED = 24  # sprites drawn anew for each batch
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a batch of scenes is like: canvas in pixels, scenes, how many things, their sizes.
+
+    `spans[n - 1]` is the range of the longer side of a thing, in pixels, when there are n.
+    """
+
+    side: int
+    batch: int
+    odds: tuple[float, ...]
+    spans: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """pixels (B, S, S, 3) uint8; captions (B, CONTEXT); prompts (words, CONTEXT), one for every
+    word; present (B, words) bool."""
+
+    pixels: torch.Tensor
+    captions: torch.Tensor
+    prompts: torch.Tensor
+    present: torch.Tensor
+
+    def to(self, device: str) -> "Batch":
+        """The same batch on a device."""
+        parts = (self.pixels, self.captions, self.prompts, self.present)
+        return Batch(*(part.to(device) for part in parts))
+
+
+def _colour_matrix(rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """A random change of colour (3, 3): hue turned, saturation and channels scaled."""
+    angle = rng.normal(0, 0.25) if rng.random() < 0.8 else rng.uniform(-np.pi, np.pi)
+    c, s = np.cos(angle), np.sin(angle)
+    saturation = rng.uniform(0.5, 1.4) if rng.random() < 0.93 else 0.0
+    to_yiq = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
+    turn = np.array(
+        [[1, 0, 0], [0, c * saturation, -s * saturation], [0, s * saturation, c * saturation]]
+    )
+    gains = rng.normal(1, 0.07, 3)[:, None]
+    return (np.linalg.inv(to_yiq) @ turn @ to_yiq * gains).astype(np.float32)
+
+
+def _recolour(rng: np.random.Generator, rgba: Pixels) -> Pixels:
+    """A sprite (h, w, 4) with another hue, saturation, contrast and brightness."""
+    colour = rgba[..., :3].astype(np.float32) @ _colour_matrix(rng).T
+    colour = (colour - 128) * rng.uniform(0.75, 1.25) + 128 + rng.uniform(-18, 18)
+    return np.concatenate([np.clip(colour, 0, 255).astype(np.uint8), rgba[..., 3:]], -1)
+
+
+def _outline(rng: np.random.Generator, picture: Image.Image) -> Image.Image:
+    """A sprite with a line around it, dark as in drawn styles or white as on stickers."""
+    width = int(rng.integers(1, 3))
+    grown = picture.getchannel("A").filter(ImageFilter.MaxFilter(2 * width + 1))
+    tone = int(rng.integers(0, 50)) if rng.random() < 0.75 else 250
+    line = Image.new("RGBA", picture.size, (tone, tone, tone, 0))
+    line.putalpha(grown)
+    line.alpha_composite(picture)
+    return line
+
+
+def _affine(
+    rng: np.random.Generator, w: int, h: int, longer: float
+) -> tuple[tuple[int, int], tuple[float, ...]]:
+    """Size of the canvas and Pillow's inverse matrix: turn, stretch, shear, mirror and scale."""
+    angle = rng.normal(0, 0.16)
+    stretch = np.exp(rng.normal(0, 0.09))
+    shear = rng.normal(0, 0.08)
+    mirror = -1.0 if rng.random() < 0.5 else 1.0
+    c, s = np.cos(angle), np.sin(angle)
+    m = np.array([[c, -s], [s, c]]) @ np.array([[stretch * mirror, shear], [0, 1 / stretch]])
+    corners = np.abs(m) @ np.array([w, h])
+    scale = longer / corners.max()
+    m, size = m * scale, np.maximum(1, np.rint(corners * scale)).astype(int)
+    inverse = np.linalg.inv(m)
+    offset = np.array([w / 2, h / 2]) - inverse @ (size / 2)
+    flat = (*inverse[0], offset[0], *inverse[1], offset[1])
+    return (int(size[0]), int(size[1])), tuple(float(v) for v in flat)
+
+
+def render(rng: np.random.Generator, drawing: Pixels, longer: float) -> Pixels:
+    """A drawing (h, w, 4) as training sees it: distorted, recoloured, premultiplied."""
+    if rng.random() < 0.75:
+        drawing = _recolour(rng, drawing)
+    picture = Image.fromarray(np.ascontiguousarray(drawing))
+    # Pillow's transform does not average when it shrinks, so shrink first, to twice the size.
+    twice = 2 * longer / max(picture.size)
+    if twice < 1:
+        small = (max(2, round(picture.width * twice)), max(2, round(picture.height * twice)))
+        picture = picture.convert("RGBa").resize(small, Image.Resampling.BILINEAR).convert("RGBA")
+    size, matrix = _affine(rng, picture.width, picture.height, longer)
+    doubled = (size[0] * 2, size[1] * 2)
+    matrix = tuple(v / 2 if i % 3 < 2 else v for i, v in enumerate(matrix))
+    picture = picture.convert("RGBa").transform(
+        doubled, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
+    )
+    picture = picture.resize(size, Image.Resampling.BOX)
+    if rng.random() < 0.15:
+        picture = picture.filter(ImageFilter.BoxBlur(rng.uniform(0.3, 0.9)))
+    if rng.random() < 0.2:
+        picture = _outline(rng, picture.convert("RGBA")).convert("RGBa")
+    return np.asarray(picture)
+
+
+class Composer:
+    """Pools of sprites and textures, and scenes pasted from them."""
+
+    def __init__(self, seed: int, style: str = "seen") -> None:
+        self.rng = np.random.default_rng(seed)
+        arts = scenes.styles_for(style)
+        self._drawings = [
+            [scenes.sprite(art.name, thing) for art in arts if thing in art.things]
+            for thing in range(len(scenes.things()))
+        ]
+        self._pool: dict[tuple[int, int, int], Pixels] = {
+            (thing, which, level): self._draw(thing, which, level)
+            for thing, drawn in enumerate(self._drawings)
+            for which in range(len(drawn))
+            for level in range(len(_SIZES))
+        }
+        self._keys = list(self._pool)
+        self._textures = [
+            [self._texture(kind) for _ in range(_TEXTURES)]
+            for kind in range(len(scenes.BACKGROUNDS))
+        ]
+
+    def _draw(self, thing: int, which: int, level: int) -> Pixels:
+        longer = _SIZES[level] * self.rng.uniform(0.92, 1.09)
+        return render(self.rng, self._drawings[thing][which], longer)
+
+    def _texture(self, kind: int) -> Pixels:
+        unit = self.rng.uniform(0.8, 1.7)
+        return scenes.paint(self.rng, kind, _TEXTURE_SIDE, _TEXTURE_SIDE, unit)
+
+    def renew(self) -> None:
+        """Draw a few sprites, and now and then a texture, anew."""
+        for i in self.rng.integers(len(self._keys), size=_RENEWED):
+            key = self._keys[int(i)]
+            self._pool[key] = self._draw(*key)
+        kind = int(self.rng.integers(len(self._textures)))
+        self._textures[kind][int(self.rng.integers(_TEXTURES))] = self._texture(kind)
+
+    def _crop(self, kind: int, h: int, w: int) -> Pixels:
+        pool = self._textures[kind]
+        texture = pool[int(self.rng.integers(len(pool)))]
+        top = int(self.rng.integers(_TEXTURE_SIDE - h + 1))
+        left = int(self.rng.integers(_TEXTURE_SIDE - w + 1))
+        part = texture[top : top + h, left : left + w]
+        return part[:, ::-1] if self.rng.random() < 0.5 else part
+
+    def _sprite(self, thing: int, span: tuple[int, int]) -> Pixels:
+        """A sprite from the pool whose size lies in the span, smaller ones more often."""
+        fitting = [i for i, s in enumerate(_SIZES) if span[0] <= s * 1.05 and s * 0.95 <= span[1]]
+        level = fitting[int(self.rng.integers(len(fitting)))]
+        return self._pool[(thing, int(self.rng.integers(len(self._drawings[thing]))), level)]
+
+    def scene(self, kind: Kind) -> tuple[Pixels, list[int], list[int]]:
+        """A square scene: pixels (S, S, 3), things, backgrounds."""
+        rng, side = self.rng, kind.side
+        behind = list(scenes.choose_backgrounds(rng))
+        image = np.array(self._crop(behind[0], side, side))
+        if len(behind) == 2:
+            horizon = int(side * rng.uniform(0.3, 0.7))
+            image[horizon:] = self._crop(behind[1], side - horizon, side)
+        count = int(rng.choice(len(kind.odds), p=kind.odds)) + 1
+        chosen = [int(c) for c in rng.choice(len(self._drawings), count, replace=False)]
+        taken: list[scenes.Box] = []
+        nowhere = np.empty((side, side), np.int8)  # labels are not needed: only words are learned
+        for thing in chosen:
+            laid = self._sprite(thing, kind.spans[count - 1])
+            box = scenes.place(rng, (side, side), laid.shape[:2], taken)
+            scenes.paste(image, nowhere, laid, box[0], box[1], 0)
+            taken.append(box)
+        return self._expose(image), chosen, behind
+
+    def _expose(self, image: Pixels) -> Pixels:
+        """Brightness and contrast of the whole scene, a colour cast now and then, a blur rarely."""
+        rng = self.rng
+        gains = rng.uniform(0.8, 1.18) * (
+            rng.normal(1, 0.06, 3) if rng.random() < 0.4 else np.ones(3)
+        )
+        ramp = np.arange(256)[:, None] * gains + rng.uniform(-14, 14)
+        table = np.clip(ramp, 0, 255).astype(np.uint8)
+        image = np.stack([table[:, c][image[..., c]] for c in range(3)], -1)
+        if rng.random() < 0.08:
+            blurred = Image.fromarray(image).filter(ImageFilter.BoxBlur(rng.uniform(0.3, 0.8)))
+            return np.asarray(blurred)
+        return image
+
+    def batch(self, kind: Kind, tokens: Tokens) -> Batch:
+        """A batch of scenes with their captions, and one prompt for every word."""
+        words = all_words()
+        count = len(scenes.things())
+        pixels = np.empty((kind.batch, kind.side, kind.side, 3), np.uint8)
+        present = np.zeros((kind.batch, len(words)), bool)
+        captions = []
+        for i in range(kind.batch):
+            pixels[i], seen, behind = self.scene(kind)
+            present[i, seen] = True
+            present[i, [count + b for b in behind]] = True
+            captions.append(scenes.caption(self.rng, seen, behind))
+        prompts = [prompt(self.rng, word) for word in words]
+        self.renew()
+        return Batch(
+            torch.from_numpy(pixels),
+            torch.from_numpy(tokens.encode(captions)),
+            torch.from_numpy(tokens.encode(prompts)),
+            torch.from_numpy(present),
+        )
+
+
+def _work(queue: mp.Queue, kinds: mp.Queue, seed: int) -> None:
+    torch.set_num_threads(1)
+    os.nice(3)  # the training process goes first; a short queue of batches hides the difference
+    composer, tokens = Composer(seed), Tokens()
+    while True:
+        queue.put(composer.batch(kinds.get(), tokens))
+
+
+class Stream:
+    """Batches made by worker processes, in the order they get ready."""
+
+    def __init__(self, workers: int, seed: int, ahead: int = 4) -> None:
+        context = mp.get_context("spawn")
+        self._batches, self._kinds = context.Queue(), context.Queue()
+        self._ahead = ahead * workers
+        self._asked = 0
+        self._workers = [
+            context.Process(target=_work, args=(self._batches, self._kinds, seed + i), daemon=True)
+            for i in range(workers)
+        ]
+        for worker in self._workers:
+            worker.start()
+
+    def take(self, kind: Kind) -> Batch:
+        """The next batch; the kind is that of a batch asked for now, delivered a little later."""
+        while self._asked < self._ahead:
+            self._kinds.put(kind)
+            self._asked += 1
+        self._asked -= 1
+        batch: Batch = self._batches.get()
+        return batch
+
+    def close(self) -> None:
+        """End the worker processes."""
+        for worker in self._workers:
+            worker.terminate()
+
+
+def endless(composer: Composer, kind: Kind, tokens: Tokens) -> Iterator[Batch]:
+    """Batches of one kind made in this process, for tests and measurements."""
+    while True:
+        yield composer.batch(kind, tokens)

@@ -1,0 +1,182 @@
+"""The network that is trained: open_clip's own `CLIP`, run by functions that training needs.
+
+The parameters live in open_clip's module, under open_clip's names, so that what is saved loads
+there. The functions compute what its forward pass computes, and besides it the patch features of
+the last block's Values. One block function serves all blocks, so that it is compiled once a shape.
+"""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from open_clip.model import CLIP
+from torch import Tensor, nn
+
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
+CONTEXT = 24
+
+CONFIG: dict[str, Any] = {
+    "embed_dim": 128,
+    "vision_cfg": {
+        "image_size": 96,
+        "layers": 12,
+        "width": 128,
+        "head_width": 32,
+        "patch_size": 8,
+        "patch_dropout": 0.0,
+    },
+    "text_cfg": {
+        "context_length": CONTEXT,
+        "vocab_size": 49408,
+        "width": 96,
+        "heads": 3,
+        "layers": 3,
+    },
+}
+
+
+def build(tokens: int, config: dict[str, Any] = CONFIG) -> CLIP:
+    """A fresh CLIP whose token table has only as many rows as training has tokens.
+
+    The full table would be two thirds of all parameters, and nearly all of it never used; export
+    scatters the rows into it.
+    """
+    text = {**config["text_cfg"], "vocab_size": tokens}
+    return CLIP(config["embed_dim"], config["vision_cfg"], text)
+
+
+def put_to_sleep(model: CLIP, awake: Sequence[int]) -> None:
+    """Make every block but those in `awake` an identity, by zeroing what it adds to its input.
+
+    Such a block can be left out for as long as one likes, and run from then on, without a jump.
+    """
+    for i, layer in enumerate(model.visual.transformer.resblocks):
+        if i not in awake:
+            for part in (layer.attn.out_proj, layer.mlp.c_proj):
+                nn.init.zeros_(part.weight)
+                nn.init.zeros_(part.bias)
+
+
+def save_config(path: Path) -> None:
+    """Write the open_clip configuration that the exported weights load into."""
+    path.write_text(json.dumps(CONFIG, indent=1) + "\n")
+
+
+def block(
+    x: Tensor,
+    ln_1: tuple[Tensor, Tensor],
+    inward: tuple[Tensor, Tensor],
+    outward: tuple[Tensor, Tensor],
+    ln_2: tuple[Tensor, Tensor],
+    fc: tuple[Tensor, Tensor],
+    proj: tuple[Tensor, Tensor],
+    heads: int,
+    causal: bool,
+) -> Tensor:
+    """One pre-norm transformer block on (batch, token, dim), its parameters given as (w, b)."""
+    batch, token, dim = x.shape
+    y = F.layer_norm(x, (dim,), *ln_1)
+    qkv = F.linear(y, *inward).view(batch, token, 3, heads, dim // heads)
+    q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (batch, head, token, dim / heads) each
+    y = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
+    x = x + F.linear(y.transpose(1, 2).reshape(batch, token, dim), *outward)
+    y = F.layer_norm(x, (dim,), *ln_2)
+    return x + F.linear(F.gelu(F.linear(y, *fc)), *proj)
+
+
+Block = Callable[..., Tensor]
+
+
+def parameters_of(layer: nn.Module) -> tuple[tuple[Tensor, Tensor], ...]:
+    """The parameters of an open_clip residual block in the order `block` takes them."""
+    a, m = layer.attn, layer.mlp
+    return (
+        (layer.ln_1.weight, layer.ln_1.bias),
+        (a.in_proj_weight, a.in_proj_bias),
+        (a.out_proj.weight, a.out_proj.bias),
+        (layer.ln_2.weight, layer.ln_2.bias),
+        (m.c_fc.weight, m.c_fc.bias),
+        (m.c_proj.weight, m.c_proj.bias),
+    )
+
+
+def positions(table: Tensor, grid: tuple[int, int], corner: tuple[int, int] | None) -> Tensor:
+    """Positional embeddings (1 + h*w, dim) for a grid of patches.
+
+    A grid no larger than the learned one is a window of it, whose corner is given; without a
+    corner, or for a larger grid, the learned one is resized as the library does it to segment.
+    """
+    side = math.isqrt(table.shape[0] - 1)
+    learned = table[1:].view(side, side, -1)
+    if corner is not None and max(grid) <= side:
+        top, left = corner
+        part = learned[top : top + grid[0], left : left + grid[1]]
+    elif grid == (side, side):
+        part = learned
+    else:
+        planes = learned.permute(2, 0, 1)[None]
+        part = F.interpolate(planes, size=grid, mode="bicubic", align_corners=False)[0]
+        part = part.permute(1, 2, 0)
+    return torch.cat([table[:1], part.reshape(-1, table.shape[1])])
+
+
+def encode_images(
+    model: CLIP,
+    images: Tensor,
+    corner: tuple[int, int] | None = None,
+    run: Block = block,
+    blocks: Sequence[int] | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Normalised images (batch, 3, H, W) -> class embedding (batch, E), patches (batch, h*w, E).
+
+    Both are of unit length. The patches are the last block's Values, taken through `out_proj`,
+    `ln_post` and `proj`: no attention mixes them.
+
+    blocks: which run, counted from 0 and ending with the last; by default all.
+    """
+    tower = model.visual
+    x = tower.conv1(images)
+    grid = (x.shape[2], x.shape[3])
+    x = x.flatten(2).transpose(1, 2)
+    cls = tower.class_embedding.expand(x.shape[0], 1, -1)
+    x = torch.cat([cls, x], 1) + positions(tower.positional_embedding, grid, corner)
+    x = tower.ln_pre(x)
+    heads = tower.transformer.resblocks[0].attn.num_heads
+    layers = tower.transformer.resblocks
+    for i in (range(len(layers)) if blocks is None else blocks)[:-1]:
+        x = run(x, *parameters_of(layers[i]), heads, False)
+    last = tower.transformer.resblocks[-1]
+    dim = x.shape[-1]
+    y = last.ln_1(x[:, 1:])
+    values = F.linear(y, last.attn.in_proj_weight[2 * dim :], last.attn.in_proj_bias[2 * dim :])
+    patches = tower.ln_post(last.attn.out_proj(values)) @ tower.proj
+    x = run(x, *parameters_of(last), heads, False)
+    pooled = tower.ln_post(x[:, 0]) @ tower.proj
+    return F.normalize(pooled, dim=-1), F.normalize(patches, dim=-1)
+
+
+def encode_text(model: CLIP, tokens: Tensor, run: Block = block) -> Tensor:
+    """Token ids (batch, CONTEXT), 0 after the end -> text embeddings (batch, E) of unit length.
+
+    The end token must be the largest id, as in CLIP's own vocabulary. Positions after the longest
+    text are not computed: a causal tower does not look ahead.
+    """
+    used = int((tokens != 0).sum(1).max())
+    tokens = tokens[:, :used]
+    x = model.token_embedding(tokens) + model.positional_embedding[:used]
+    heads = model.transformer.resblocks[0].attn.num_heads
+    for layer in model.transformer.resblocks:
+        x = run(x, *parameters_of(layer), heads, True)
+    x = model.ln_final(x[torch.arange(len(x)), tokens.argmax(1)])
+    return F.normalize(x @ model.text_projection, dim=-1)
+
+
+def normalise(pixels: Tensor) -> Tensor:
+    """uint8 pixels (batch, H, W, 3) -> what the image tower takes, (batch, 3, H, W) float32."""
+    x = pixels.permute(0, 3, 1, 2).float() / 255
+    return (x - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)

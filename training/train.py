@@ -1,0 +1,373 @@
+"""Train the built-in model.
+
+    python -m training.train --minutes 95 --folder runs/one [--resume]
+
+One process trains, another composes scenes. Every few minutes it measures itself on fresh scenes
+and writes a checkpoint, from which `--resume` goes on: the minutes count over all its runs.
+`FOLDER/log.jsonl` has one line per 20 steps; `python -m training.curves` draws it.
+"""
+
+import argparse
+import copy
+import json
+import math
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from open_clip.model import CLIP
+from torch import Tensor
+
+from gclip_core import scenes
+from training import losses, model, validation
+from training.data import Batch, Kind, Stream
+from training.muon import Muon
+from training.words import Tokens, all_words
+
+# glibc gives large blocks back to the kernel at once, and a training step asks for them again at
+# once: telling it to keep them made a step a third faster.
+_MALLOC = {
+    "MALLOC_MMAP_THRESHOLD_": "2000000000",
+    "MALLOC_TRIM_THRESHOLD_": "4000000000",
+    "MALLOC_TOP_PAD_": "500000000",
+}
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training: until which share of the time, and the kinds of batch it draws.
+
+    blocks: the image tower's blocks that run, counted from 0; None for all.
+    table: images are compared with one learned vector a word, which the text tower follows,
+        instead of with the text tower's own embeddings.
+    """
+
+    until: float
+    kinds: tuple[Kind, ...]
+    blocks: tuple[int, ...] | None = None
+    table: bool = False
+
+
+_FEW = (0, 3, 7, 11)
+_SMALL = Kind(48, 96, (0.75, 0.25), ((22, 54), (18, 34)))
+_MIDDLE = Kind(64, 96, (0.4, 0.35, 0.25), ((20, 66), (18, 42), (17, 34)))
+_FULL = Kind(
+    96, 48, (0.2, 0.25, 0.25, 0.2, 0.1), ((30, 80), (27, 62), (24, 50), (21, 44), (19, 40))
+)
+_LARGE = Kind(
+    144, 24, (0.2, 0.25, 0.25, 0.2, 0.1), ((50, 116), (40, 92), (36, 74), (32, 64), (29, 58))
+)
+PHASES: tuple[Phase, ...] = (
+    Phase(0.20, (_SMALL,), _FEW, table=True),
+    Phase(0.36, (_MIDDLE,), _FEW, table=True),
+    Phase(0.60, (_SMALL, _MIDDLE)),
+    Phase(0.90, (_FULL,)),
+    Phase(1.0, (_FULL, _FULL, _LARGE)),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is made of; written beside its log."""
+
+    minutes: float
+    seed: int = 0
+    lr: float = 1.5e-3
+    muon_lr: float = 6e-3
+    warm_up_steps: int = 60
+    decay_from: float = 0.6
+    clip: float = 2.0
+    average: float = 0.995
+    caption_weight: float = 0.3
+    background_weight: float = 0.25
+    by_word_weight: float = 0.5
+    patch_weight: float = 1.0
+    captions_a_batch: int = 32
+    followers_a_batch: int = 48
+
+
+@dataclass
+class Run:
+    """Everything that training changes, and a checkpoint keeps."""
+
+    net: CLIP
+    averaged: CLIP
+    table: torch.nn.Parameter
+    muon: Muon
+    adam: torch.optim.AdamW
+    step: int = 0
+    scenes: int = 0
+    seconds: float = 0.0
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return {
+            "net": self.net.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "table": self.table.detach(),
+            "muon": self.muon.state_dict(),
+            "adam": self.adam.state_dict(),
+            "step": self.step,
+            "scenes": self.scenes,
+            "seconds": self.seconds,
+            "random": torch.get_rng_state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        for name in ("net", "averaged", "muon", "adam"):
+            getattr(self, name).load_state_dict(state[name])
+        with torch.no_grad():
+            self.table.copy_(state["table"])
+        self.step, self.scenes, self.seconds = state["step"], state["scenes"], state["seconds"]
+        torch.set_rng_state(state["random"])
+
+
+def start(settings: Settings, tokens: int, device: str, phases: tuple[Phase, ...] = PHASES) -> Run:
+    """A fresh network and its optimisers: Muon for the blocks' matrices, AdamW for the rest."""
+    torch.manual_seed(settings.seed)
+    net = model.build(tokens).to(device)
+    if phases[0].blocks is not None:
+        model.put_to_sleep(net, phases[0].blocks)
+    size = (len(all_words()), model.CONFIG["embed_dim"])
+    table = torch.nn.Parameter(torch.randn(size, device=device) * size[1] ** -0.5)
+    named = list(net.named_parameters())
+    matrices = [p for n, p in named if "resblocks" in n and p.ndim == 2]
+    taken = {id(p) for p in matrices}
+    rest = [(n, p) for n, p in named if id(p) not in taken]
+    decayed = [p for n, p in rest if p.ndim >= 2 and "embedding" not in n]
+    kept = {id(p) for p in decayed}
+    plain = [table, *(p for _, p in rest if id(p) not in kept)]
+    adam = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": 0.1}, {"params": plain, "weight_decay": 0.0}],
+        lr=settings.lr,
+        betas=(0.9, 0.98),
+        eps=1e-6,
+    )
+    averaged = copy.deepcopy(net).eval().requires_grad_(False)
+    return Run(net, averaged, table, Muon(matrices, settings.muon_lr), adam)
+
+
+def rate(settings: Settings, step: int, done: float) -> float:
+    """Share of the full learning rate: a warm-up, a plateau, then a straight way down to 2 %."""
+    warm = min(1.0, (step + 1) / settings.warm_up_steps)
+    left = (1 - done) / (1 - settings.decay_from)
+    return warm * min(1.0, 0.02 + 0.98 * max(left, 0.0))
+
+
+def phase_at(done: float, phases: tuple[Phase, ...] = PHASES) -> Phase:
+    """The phase at a share of the time."""
+    return next((p for p in phases if done < p.until), phases[-1])
+
+
+def corner_for(generator: torch.Generator, side: int) -> tuple[int, int] | None:
+    """Where a small canvas lies in the grid of learned positions; none for a larger canvas."""
+    patch = model.CONFIG["vision_cfg"]["patch_size"]
+    room = (model.CONFIG["vision_cfg"]["image_size"] - side) // patch
+    if room < 0:
+        return None
+    y, x = torch.randint(room + 1, (2,), generator=generator).tolist()
+    return y, x
+
+
+def compare(
+    run: Run, batch: Batch, phase: Phase, settings: Settings
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Embeddings of the words (words, E), of some captions (n, E), and the loss of following.
+
+    While there is a table it stands for the words, there are no captions, and the text tower
+    learns, from prompts for some of the words, to say what the table says.
+    """
+    if not phase.table:
+        captions = batch.captions[: settings.captions_a_batch]
+        texts = model.encode_text(run.net, torch.cat([batch.prompts, captions])).float()
+        count = len(batch.prompts)
+        return texts[:count], texts[count:], None
+    words = F.normalize(run.table, dim=-1)
+    some = torch.randperm(len(words))[: settings.followers_a_batch].to(words.device)
+    texts = model.encode_text(run.net, batch.prompts[some]).float()
+    scale = run.net.logit_scale.exp().detach()
+    return words, words[:0], losses.follow(texts, words.detach(), some, scale)
+
+
+def objective(
+    run: Run,
+    batch: Batch,
+    corner: tuple[int, int] | None,
+    settings: Settings,
+    phase: Phase,
+    block: model.Block,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The loss of a batch, and its parts by name."""
+    images = model.normalise(batch.pixels)
+    pooled, local = model.encode_images(run.net, images, corner, block, phase.blocks)
+    pooled, local = pooled.float(), local.float()
+    words, sentences, following = compare(run, batch, phase, settings)
+    scale = run.net.logit_scale.exp()
+    things = len(scenes.things())
+    seen, behind, by_word = losses.words(scale * pooled @ words.T, batch.present, things)
+    weak = losses.patches(local @ words.T, batch.present, scale)
+    parts = {"things": seen, "backgrounds": behind, "by_word": by_word, "patches": weak}
+    total = (
+        seen
+        + settings.background_weight * behind
+        + settings.by_word_weight * by_word
+        + settings.patch_weight * weak
+    )
+    if following is not None:
+        parts["following"] = following
+        total = total + following
+    else:
+        n = len(sentences)
+        parts["captions"] = losses.captions(scale * pooled[:n] @ sentences.T, batch.present[:n])
+        total = total + settings.caption_weight * parts["captions"]
+    parts["loss"] = total
+    return total, {name: part.detach() for name, part in parts.items()}
+
+
+def update(run: Run, loss: Tensor, settings: Settings, share: float) -> None:
+    """One step of both optimisers at a share of their learning rates, and of the average."""
+    for group in run.muon.param_groups:
+        group["lr"] = settings.muon_lr * share
+    for group in run.adam.param_groups:
+        group["lr"] = settings.lr * share
+    run.net.zero_grad()
+    run.table.grad = None
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_([*run.net.parameters(), run.table], settings.clip)
+    run.muon.step()
+    run.adam.step()
+    with torch.no_grad():
+        run.net.logit_scale.clamp_(0, math.log(100))
+        keep = min(settings.average, (run.step + 1) / (run.step + 10))
+        torch._foreach_lerp_(list(run.averaged.parameters()), list(run.net.parameters()), 1 - keep)
+
+
+def bfloat16_pays(device: str) -> bool:
+    """Whether this processor multiplies bfloat16 matrices clearly faster than float32 ones."""
+    took = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        a = torch.randn(4096, 128, device=device, dtype=dtype)
+        b = torch.randn(128, 512, device=device, dtype=dtype)
+        (a @ b).sum().item()
+        began = time.perf_counter()
+        for _ in range(10):
+            c = a @ b
+        c.sum().item()
+        took[dtype] = time.perf_counter() - began
+    return took[torch.bfloat16] * 1.3 < took[torch.float32]
+
+
+def train(
+    settings: Settings,
+    folder: Path,
+    resume: bool = False,
+    device: str = "cpu",
+    workers: int = 1,
+    phases: tuple[Phase, ...] = PHASES,
+    validate_every: float = 300.0,
+    fused: bool = False,
+) -> Run:
+    """Train for `settings.minutes` in all; leaves `last.pt`, `log.jsonl` in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tokens = Tokens()
+    run = start(settings, len(tokens.ids), device, phases)
+    if resume:
+        run.restore(torch.load(folder / "last.pt", map_location=device, weights_only=True))
+    generator = torch.Generator().manual_seed(settings.seed + run.step)
+    block: model.Block = torch.compile(model.block, dynamic=False) if fused else model.block
+    half = bfloat16_pays(device)
+    stream = Stream(workers, seed=1 + settings.seed + 1000 * run.step)
+    tests = validation.tests()
+    total, since, last_check = settings.minutes * 60, time.perf_counter(), run.seconds
+    before, recent = run.seconds, []
+    try:
+        while run.seconds < total:
+            done = run.seconds / total
+            phase = phase_at(done, phases)
+            batch = stream.take(phase.kinds[run.step % len(phase.kinds)]).to(device)
+            corner = corner_for(generator, batch.pixels.shape[1])
+            with torch.autocast(device, torch.bfloat16, enabled=half):
+                loss, parts = objective(run, batch, corner, settings, phase, block)
+            share = rate(settings, run.step, done)
+            update(run, loss, settings, share)
+            run.step += 1
+            run.scenes += len(batch.pixels)
+            run.seconds = before + time.perf_counter() - since
+            recent.append({name: part.item() for name, part in parts.items()})
+            if run.step % 20 == 0:
+                _log(folder, run, recent, share, batch.pixels.shape[1])
+                recent = []
+            if run.seconds - last_check > validate_every or run.seconds >= total:
+                last_check = run.seconds
+                _note(folder, {"step": run.step, **validation.check(run.averaged, tests, tokens)})
+                _save(run, folder / "last.pt")
+    finally:
+        stream.close()
+    return run
+
+
+def _log(folder: Path, run: Run, recent: list[dict[str, float]], share: float, side: int) -> None:
+    last = [r for r in recent if r.keys() == recent[-1].keys()]
+    means = {name: round(sum(r[name] for r in last) / len(last), 4) for name in last[0]}
+    _note(
+        folder,
+        {
+            "step": run.step,
+            "minutes": round(run.seconds / 60, 2),
+            "scenes": run.scenes,
+            "side": side,
+            "rate": round(share, 4),
+            "scale": round(run.net.logit_scale.exp().item(), 2),
+            **means,
+        },
+    )
+
+
+def _note(folder: Path, entry: dict[str, Any]) -> None:
+    line = json.dumps(entry)
+    print(line, flush=True)
+    with (folder / "log.jsonl").open("a") as log:
+        log.write(line + "\n")
+
+
+def _save(run: Run, path: Path) -> None:
+    """Write a checkpoint beside the old one, then take its place: a crash leaves one of the two."""
+    fresh = path.with_suffix(".new")
+    torch.save(run.state(), fresh)
+    fresh.replace(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Train the built-in model.")
+    parser.add_argument("--minutes", type=float, required=True, help="in all, over resumed runs")
+    parser.add_argument("--folder", type=Path, default=Path("runs/one"))
+    parser.add_argument("--resume", action="store_true", help="go on from FOLDER/last.pt")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1, help="processes that compose scenes")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--compile", action="store_true", help="fuse each block; pays on a GPU")
+    arguments = parser.parse_args()
+    if sys.platform == "linux" and not _MALLOC.keys() <= os.environ.keys():
+        command = [sys.executable, "-m", "training.train", *sys.argv[1:]]
+        os.execve(sys.executable, command, {**os.environ, **_MALLOC})
+    torch.set_num_threads(arguments.threads)
+    settings = Settings(arguments.minutes, arguments.seed)
+    train(
+        settings,
+        arguments.folder,
+        arguments.resume,
+        arguments.device,
+        arguments.workers,
+        fused=arguments.compile,
+    )
+
+
+if __name__ == "__main__":
+    main()

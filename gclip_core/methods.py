@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Iterable
 from typing import Literal
 
@@ -11,27 +13,41 @@ from gclip_core.types import Blocks, Fusion, Method, Suppression
 
 def _blocks(what: str, given: str | Iterable[int]) -> Blocks:
     if isinstance(given, str):
-        _one_of(what, given, ("auto", "backbone"))
-        return given  # type: ignore[return-value]
-    try:
-        blocks = tuple(dict.fromkeys(int(block) for block in given))
-    except (TypeError, ValueError):
+        if given == "auto" or given == "backbone":
+            return given
         raise MethodError(
-            f'{what} must be "auto", "backbone" or 0-based block indices, but {given!r} came.'
-        ) from None
-    if not blocks or min(blocks) < 0:
-        raise MethodError(f"{what} needs at least one block, counted from 0, but {blocks} came.")
+            f"{what} must be auto, backbone or block indices counted from 0, but '{given}' came."
+        )
+    blocks = _indices(what, given)
+    if not blocks:
+        raise MethodError(f"{what} needs at least one block, counted from 0, but none came.")
     return blocks
+
+
+def _indices(what: str, given: Iterable[int]) -> tuple[int, ...]:
+    """Whole numbers from 0, each once, in the order given."""
+    try:
+        indices = tuple(dict.fromkeys(operator.index(one) for one in given))
+    except TypeError:
+        raise MethodError(f"{what} must be whole numbers from 0, but {given!r} came.") from None
+    if indices and min(indices) < 0:
+        raise MethodError(f"{what} count from 0, but {min(indices)} came.")
+    return indices
 
 
 def _one_of(what: str, given: str, valid: tuple[str, ...]) -> None:
     if given not in valid:
-        raise MethodError(f"{what} must be one of {', '.join(valid)}, but '{given}' came.")
+        raise MethodError(f"{what} must be one of {', '.join(valid)}, but {given!r} came.")
 
 
-def _at_least(what: str, given: float, least: float) -> None:
-    if not given >= least:  # also refuses nan
-        raise MethodError(f"{what} must be at least {least}, but {given} came.")
+def _at_least_one(what: str, given: float) -> float:
+    try:
+        number = float(given + 0)  # text that looks like a number is refused too
+    except TypeError:
+        number = math.nan
+    if not number >= 1:  # also refuses nan
+        raise MethodError(f"{what} must be a number of at least 1, but {given!r} came.")
+    return number
 
 
 def gclip(
@@ -50,22 +66,26 @@ def gclip(
 
     ``amf_blocks`` and ``cs_blocks`` are ``"auto"`` (measured), ``"backbone"`` (that backbone's
     default) or 0-based integers. ``n_blocks`` is how many blocks ``auto`` fuses, ``heads`` how.
-    ``cs_channels`` suppresses these channels instead of each block's largest.
+    ``cs_channels``, if any, are suppressed instead of each block's largest.
 
     Raises:
         MethodError: a setting outside its range.
     """
     _one_of("heads", heads, ("each", "mean"))
     _one_of("cs_target", cs_target, ("mean", "median"))
-    _at_least("n_blocks", n_blocks, 1)
-    _at_least("global_threshold", global_threshold, 1)
-    _at_least("channel_threshold", channel_threshold, 1)
+    _at_least_one("n_blocks", n_blocks)
     fusion = Fusion(
-        _blocks("amf_blocks", amf_blocks), int(n_blocks), heads, float(global_threshold)
+        _blocks("amf_blocks", amf_blocks),
+        _indices("n_blocks", [n_blocks])[0],
+        heads,
+        _at_least_one("global_threshold", global_threshold),
     )
-    channels = None if cs_channels is None else tuple(sorted({int(c) for c in cs_channels}))
+    channels = _indices("cs_channels", () if cs_channels is None else cs_channels)
     suppression = Suppression(
-        _blocks("cs_blocks", cs_blocks), cs_target, float(channel_threshold), channels or None
+        _blocks("cs_blocks", cs_blocks),
+        cs_target,
+        _at_least_one("channel_threshold", channel_threshold),
+        tuple(sorted(channels)) or None,
     )
     on = [word for word, switch in (("AMF", amf), ("CS", cs)) if switch]
     return Method(

@@ -1,5 +1,6 @@
 """Block numbers: 0-based indices in Python, 1-based numbers wherever a person reads."""
 
+import re
 from collections.abc import Iterable
 
 from gclip_core.errors import MethodError
@@ -18,14 +19,12 @@ def block_indices(text: str, n_blocks: int | None = None) -> tuple[int, ...]:
     """
     found: list[int] = []
     for part in text.replace(",", " ").split():
-        first, _, last = part.partition("-")
-        if not (first.isascii() and first.isdigit()) or (
-            last and not (last.isascii() and last.isdigit())
-        ):
+        written = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", part)
+        if written is None:
             raise MethodError(
                 f"Block numbers such as '6 7' or '7-11' were expected, but '{part[:40]}' came."
             )
-        low, high = int(first[:6]), int((last or first)[:6])
+        low, high = int(written[1]), int(written[2] or written[1])
         limit = n_blocks if n_blocks is not None else 1000
         if not 1 <= low <= high <= limit:
             raise MethodError(

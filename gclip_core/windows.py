@@ -13,13 +13,14 @@ from gclip_core.types import Grid
 def corners(size: Grid, window: Grid, stride: int) -> list[tuple[int, int]]:
     """Top-left corners that cover ``size`` with ``window``; the last ones flush with the edge.
 
-    All in pixels (or all in patches). One corner where the image is no larger than the window.
+    All in pixels (or all in patches). One corner where the image is no larger than the window; a
+    stride longer than the window is taken as the window, so that nothing is left out.
     """
 
     def starts(length: int, span: int) -> list[int]:
         if length <= span:
             return [0]
-        return [*range(0, length - span, stride), length - span]
+        return [*range(0, length - span, min(stride, span)), length - span]
 
     return [(y, x) for y in starts(size[0], window[0]) for x in starts(size[1], window[1])]
 

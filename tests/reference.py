@@ -6,7 +6,6 @@ Nothing here comes from ``gclip_core``; tests hold the one against the other.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -129,13 +128,14 @@ def alike(a: Tensor, b: Tensor, bias: Tensor | float = 0.0) -> Tensor:
     return softmax(a @ b.T / math.sqrt(a.shape[1]) + bias)
 
 
-@lru_cache
 def gaussian(grid: tuple[int, int]) -> Tensor:
-    places = [(y, x) for y in range(grid[0]) for x in range(grid[1])]
-    omega = torch.zeros(1 + len(places), 1 + len(places), dtype=torch.float64)
-    for i, (y0, x0) in enumerate(places):
-        for j, (y1, x1) in enumerate(places):
-            omega[1 + i, 1 + j] = math.exp(-((y1 - y0) ** 2 + (x1 - x0) ** 2) / 50)
+    """The Gaussian of a grid distance is a product of one in height and one in width."""
+    vertical, horizontal = (
+        torch.tensor([[math.exp(-((i - j) ** 2) / 50) for j in range(n)] for i in range(n)])
+        for n in grid
+    )
+    omega = torch.zeros(1 + grid[0] * grid[1], 1 + grid[0] * grid[1], dtype=torch.float64)
+    omega[1:, 1:] = torch.kron(vertical.double(), horizontal.double())
     return omega
 
 

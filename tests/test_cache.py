@@ -1,0 +1,96 @@
+"""The bounded cache, asked by one thread and by many."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gclip_core.cache import BoundedCache
+
+
+def test_what_was_put_is_found_until_it_is_least_recently_used() -> None:
+    cache: BoundedCache[str] = BoundedCache(2)
+    cache.put("a", "A")
+    cache.put("b", "B")
+    assert cache.get("a") == "A"
+    cache.put("c", "C")
+    assert cache.get("b") is None
+    assert (cache.get("a"), cache.get("c")) == ("A", "C")
+    assert (cache.hits, cache.misses, len(cache)) == (3, 1, 2)
+
+
+def test_a_value_larger_than_everything_is_not_kept_and_pushes_nothing_out() -> None:
+    cache: BoundedCache[str] = BoundedCache(5, size_of=len)
+    cache.put("small", "xx")
+    cache.put("large", "x" * 6)
+    assert cache.get("large") is None
+    assert cache.get("small") == "xx"
+
+
+def test_a_value_put_again_is_counted_once() -> None:
+    cache: BoundedCache[str] = BoundedCache(5, size_of=len)
+    cache.put("a", "xx")
+    cache.put("a", "xxxx")
+    assert (cache.size, len(cache)) == (4, 1)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 7)), max_size=60))
+def test_the_limit_holds_whatever_is_put(puts: list[tuple[int, int]]) -> None:
+    cache: BoundedCache[int] = BoundedCache(10, size_of=lambda size: size)
+    for key, size in puts:
+        cache.put(key, size)
+        assert cache.size <= 10
+        assert cache.get(key) == size
+    cache.clear()
+    assert (len(cache), cache.size) == (0, 0)
+
+
+def test_two_threads_that_want_the_same_make_it_once() -> None:
+    cache: BoundedCache[int] = BoundedCache(10)
+    started, go = threading.Barrier(4), threading.Event()
+    made: list[int] = []
+
+    def make() -> int:
+        go.wait(5)
+        made.append(1)
+        return len(made)
+
+    def ask() -> int:
+        started.wait(5)
+        return cache.get_or_make("key", make)
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = [pool.submit(ask) for _ in range(4)]
+        go.set()
+        assert [answer.result(5) for answer in answers] == [1, 1, 1, 1]
+    assert made == [1]
+
+
+def test_different_keys_do_not_wait_for_each_other() -> None:
+    cache: BoundedCache[str] = BoundedCache(10)
+    inside, release = threading.Event(), threading.Event()
+
+    def slow() -> str:
+        inside.set()
+        release.wait(5)
+        return "slow"
+
+    with ThreadPoolExecutor(2) as pool:
+        waiting = pool.submit(cache.get_or_make, "slow", slow)
+        assert inside.wait(5)
+        assert cache.get_or_make("quick", lambda: "quick") == "quick"
+        release.set()
+        assert waiting.result(5) == "slow"
+
+
+def test_a_failure_is_not_kept() -> None:
+    cache: BoundedCache[str] = BoundedCache(10)
+
+    def fail() -> str:
+        raise OSError("once")
+
+    with pytest.raises(OSError, match="once"):
+        cache.get_or_make("key", fail)
+    assert cache.get_or_make("key", lambda: "made") == "made"

@@ -1,0 +1,122 @@
+"""Scores and labels against PyTorch's own interpolation at full size."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from gclip_core import masks
+from gclip_core.types import Vocabulary
+
+SIZES = [(1, 1), (5, 4), (37, 23), (1, 900), (900, 1), (64, 64)]
+
+
+def logits(entries: int = 5, grid: tuple[int, int] = (5, 4), seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return 8 * torch.randn(entries, *grid, generator=generator)
+
+
+def per_entry(given_logits: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(given_logits[None], size=size, mode="bilinear", align_corners=False)[0]
+
+
+def per_class(entries: Tensor, owner: tuple[int, ...]) -> Tensor:
+    return torch.stack(
+        [
+            torch.stack([e for e, o in zip(entries, owner, strict=True) if o == one]).amax(0)
+            for one in range(max(owner) + 1)
+        ]
+    )
+
+
+def test_owners() -> None:
+    assert masks.owners(Vocabulary((("cat",), ("sofa", "couch"), ("wall",)))) == (0, 1, 1, 2)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("owner", [(0, 1, 2, 3, 4), (0, 0, 1, 2, 2), (0, 0, 0, 0, 0)])
+def test_scores_are_softmax_over_entries_then_maximum_over_synonyms(
+    size: tuple[int, int], owner: tuple[int, ...]
+) -> None:
+    given_logits = logits()
+    expected = per_class(per_entry(given_logits, size).softmax(0), owner)
+    found = masks.scores(given_logits, owner, size)
+    assert found.shape == (max(owner) + 1, *size)
+    assert found.dtype == torch.float32
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+def test_scores_sum_to_one_without_synonyms_and_to_less_with() -> None:
+    assert torch.allclose(
+        masks.scores(logits(3), (0, 1, 2), (30, 20)).sum(0), torch.ones(30, 20), atol=1e-5
+    )
+    assert (masks.scores(logits(3), (0, 0, 1), (30, 20)).sum(0) < 0.999).any()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("owner", [(0, 1, 2, 3, 4), (0, 0, 1, 2, 2)])
+@pytest.mark.parametrize("tile", [1 << 20, 64, 5, 1])
+def test_labels_are_the_argmax_at_the_original_size(
+    size: tuple[int, int], owner: tuple[int, ...], tile: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However small the tiles: not a seam where they meet."""
+    if size[0] * size[1] > 30 and tile < 64:
+        size = (7, 3)
+    monkeypatch.setattr(masks, "TILE_ELEMENTS", tile)
+    given_logits = logits()
+    expected = per_class(per_entry(given_logits, size), owner)
+    found = masks.labels(given_logits, owner, size)
+    assert found.dtype == torch.int16
+    assert found.shape == size
+    chosen = expected.gather(0, found.long()[None])[0]
+    assert (expected.amax(0) - chosen).max() <= 1e-4  # the same but for exact ties
+    assert (found == expected.argmax(0)).float().mean() > 0.99
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    grid=st.tuples(st.integers(1, 6), st.integers(1, 6)),
+    size=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    threshold=st.floats(0.05, 1),
+)
+def test_under_the_threshold_nothing_is_labelled(
+    seed: int, grid: tuple[int, int], size: tuple[int, int], threshold: float
+) -> None:
+    given_logits, owner = logits(4, grid, seed) / 4, (0, 1, 1, 2)
+    scores = per_class(per_entry(given_logits, size).softmax(0), owner).amax(0)
+    clear = (scores - threshold).abs() > 1e-4
+    found = masks.labels(given_logits, owner, size, threshold)
+    assert torch.equal((found == -1)[clear], (scores < threshold)[clear])
+
+
+def test_threshold_zero_is_off() -> None:
+    flat = torch.zeros(3, 2, 2)
+    assert (masks.labels(flat, (0, 1, 2), (8, 8), 0.0) == 0).all()
+    assert (masks.labels(flat, (0, 1, 2), (8, 8), 0.34) == -1).all()
+    assert (masks.labels(flat, (0, 1, 2), (8, 8), 0.33) == 0).all()
+
+
+def test_the_scores_of_one_pixel_are_those_of_the_whole_map() -> None:
+    owner = (0, 0, 1, 2, 2)
+    whole = masks.scores(logits(), owner, (37, 23))
+    for row, column in [(0, 0), (36, 22), (11, 17)]:
+        found = masks.scores_at(logits(), owner, (37, 23), row, column)
+        assert torch.allclose(found, whole[:, row, column], atol=1e-6)
+
+
+def test_all_classes_are_never_held_at_full_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    largest = 0
+    interpolate = masks._interpolate
+
+    def watched(*args: object) -> Tensor:
+        nonlocal largest
+        tile = interpolate(*args)
+        largest = max(largest, tile.numel())
+        return tile
+
+    monkeypatch.setattr(masks, "_interpolate", watched)
+    masks.labels(logits(100), tuple(range(100)), (300, 400))
+    assert 0 < largest <= masks.TILE_ELEMENTS < 100 * 300 * 400

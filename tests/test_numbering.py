@@ -1,0 +1,43 @@
+"""Blocks count from 0 in Python and from 1 wherever a person reads."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gclip_core import MethodError
+from gclip_core.numbering import block_indices, block_numbers
+
+
+def test_the_papers_block_6_is_index_5() -> None:
+    assert block_numbers([5]) == (6,)
+    assert block_indices("6") == (5,)
+
+
+@pytest.mark.parametrize(
+    ("text", "indices"),
+    [
+        ("6 7", (5, 6)),
+        ("6,7", (5, 6)),
+        (" 6 , 7 ", (5, 6)),
+        ("7-11", (6, 7, 8, 9, 10)),
+        ("1 3-4, 3", (0, 2, 3)),
+        ("9 2", (8, 1)),
+        ("", ()),
+    ],
+)
+def test_how_people_write_blocks(text: str, indices: tuple[int, ...]) -> None:
+    assert block_indices(text, 12) == indices
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "13", "6-13", "7-6", "six", "1.5", "-3", "6-", "5-x", "²", "9" * 50, "1--2"]
+)
+def test_what_is_no_block_is_refused_in_words(text: str) -> None:
+    with pytest.raises(MethodError, match=r"Block numbers"):
+        block_indices(text, 12)
+
+
+@given(st.lists(st.integers(0, 23), unique=True))
+def test_round_trip(indices: list[int]) -> None:
+    text = " ".join(map(str, block_numbers(indices)))
+    assert block_indices(text, 24) == tuple(indices)

@@ -1,0 +1,76 @@
+"""Sliding windows: which corners, and the mean where they overlap."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gclip_core import windows
+
+
+@pytest.mark.parametrize(
+    ("size", "window", "stride", "expected"),
+    [
+        ((224, 224), (224, 224), 112, [(0, 0)]),
+        ((224, 336), (224, 224), 112, [(0, 0), (0, 112)]),
+        ((336, 448), (224, 224), 112, [(y, x) for y in (0, 112) for x in (0, 112, 224)]),
+        ((224, 240), (224, 224), 112, [(0, 0), (0, 16)]),  # the last one flush with the edge
+        ((100, 260), (100, 100), 70, [(0, 0), (0, 70), (0, 140), (0, 160)]),
+        ((10, 50), (10, 20), 30, [(0, 0), (0, 20), (0, 30)]),  # no gap with a long stride
+        ((50, 60), (224, 224), 112, [(0, 0)]),  # an image smaller than the window
+    ],
+)
+def test_corners_worked_by_hand(
+    size: tuple[int, int],
+    window: tuple[int, int],
+    stride: int,
+    expected: list[tuple[int, int]],
+) -> None:
+    assert windows.corners(size, window, stride) == expected
+
+
+sides = st.integers(1, 40)
+
+
+@settings(deadline=None)
+@given(size=st.tuples(sides, sides), window=st.tuples(sides, sides), stride=sides)
+def test_corners_cover_everything_and_stay_inside(
+    size: tuple[int, int], window: tuple[int, int], stride: int
+) -> None:
+    window = (min(window[0], size[0]), min(window[1], size[1]))
+    seen = torch.zeros(size)
+    corners = windows.corners(size, window, stride)
+    for y, x in corners:
+        assert y + window[0] <= size[0]
+        assert x + window[1] <= size[1]
+        seen[y : y + window[0], x : x + window[1]] += 1
+    assert (seen > 0).all()
+    assert len(set(corners)) == len(corners)
+
+
+def test_overlapping_parts_are_averaged() -> None:
+    parts = [((0, 0), torch.full((2, 2, 1), 1.0)), ((0, 1), torch.full((2, 2, 1), 4.0))]
+    found = windows.average(parts, (2, 3), 1)
+    assert found[..., 0].tolist() == [[1, 2.5, 4], [1, 2.5, 4]]
+
+
+def test_the_average_agrees_with_a_loop_over_places() -> None:
+    corners = windows.corners((5, 8), (3, 4), 2)
+    parts = [(corner, torch.randn(3, 4, 6)) for corner in corners]
+    found = windows.average(parts, (5, 8), 6)
+    for y in range(5):
+        for x in range(8):
+            here = [
+                part[y - top, x - left]
+                for (top, left), part in parts
+                if 0 <= y - top < 3 and 0 <= x - left < 4
+            ]
+            assert torch.allclose(found[y, x], torch.stack(here).mean(0), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "patch", "expected"),
+    [(224, 16, 224), (224, 14, 224), (112, 32, 128), (1, 16, 16), (23, 16, 16), (24, 16, 32)],
+)
+def test_pixels_rounded_to_patches(pixels: int, patch: int, expected: int) -> None:
+    assert windows.to_patches(pixels, patch) == expected

@@ -34,9 +34,11 @@ from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_indices, block_numbers
 from gclip_core.registry import BACKBONES, BUILT_IN
 from gclip_core.segmenter import Segmenter
-from gclip_core.vocabulary import TEMPLATES
+from gclip_core.types import Vocabulary
+from gclip_core.vocabulary import TEMPLATES, unknown_phrases
 
 SCENES = "scenes"
+SCENES_N = 60
 DEFAULT_METHODS = ("clip", "maskclip", "sclip", "naclip", "clearclip", "gclip")
 
 
@@ -114,6 +116,8 @@ def _evaluate_backbone(args: argparse.Namespace, name: str, shard: tuple[int, in
     segmenter = _segmenter(args, backbone)
     rows = _rows(args, segmenter, dataset)
     settings = _settings(args, segmenter, dataset, rows)
+    for note in (*backbone.notes, *_unknown_words(segmenter, dataset)):
+        print(f"note: {note}", file=sys.stderr)
     plain = settings.as_json()
     folder = args.out or Path("results") / f"{dataset.name}-{name}-{digest(plain)}"
     if args.shard:
@@ -127,7 +131,9 @@ def _evaluate_backbone(args: argparse.Namespace, name: str, shard: tuple[int, in
 
 def _dataset(args: argparse.Namespace) -> OpenSet:
     if args.dataset == SCENES:
-        opened = scene_set(args.n or 60, args.style, _size(args.size), args.seed)
+        opened = scene_set(
+            SCENES_N if args.n is None else args.n, args.style, _size(args.size), args.seed
+        )
     else:
         entry = find_dataset(args.dataset)
         if args.root is None:
@@ -145,6 +151,19 @@ def _dataset(args: argparse.Namespace) -> OpenSet:
     if args.names == "official":
         opened = replace(opened, classes=class_lists.plain(opened.classes))
     return opened
+
+
+def _unknown_words(segmenter: Segmenter, dataset: OpenSet) -> list[str]:
+    """A note on the phrases this backbone has never met, if it can tell."""
+    phrases = Vocabulary(tuple(c.phrases for c in dataset.classes))
+    unknown = unknown_phrases(segmenter.backbone, phrases)
+    if not unknown:
+        return []
+    shown = ", ".join(unknown[:8]) + (", …" if len(unknown) > 8 else "")
+    return [
+        f"{segmenter.backbone.title} has never met {len(unknown)} of the "
+        f"{len(phrases.phrases)} words: {shown}."
+    ]
 
 
 def _segmenter(args: argparse.Namespace, backbone: Backbone) -> Segmenter:

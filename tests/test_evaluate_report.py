@@ -1,0 +1,170 @@
+"""What is reported: tables, JSON and figures, by numbers worked by hand."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gclip_core.errors import EvaluationError
+from gclip_core.evaluate import report
+from gclip_core.evaluate.tally import Tally
+
+
+def result(
+    rows: list[tuple[str, str, list[int], list[list[int]]]], title: str = "VOC20", images: int = 2
+) -> Tally:
+    """A result of two classes: (label, part, at, (2, 3) counts) for each row."""
+    settings = {
+        "title": title, "backbone_title": "OpenAI ViT-B/16", "images": images, "words": "all",
+        "classes": [{"name": "cat"}, {"name": "dog"}], "planted": [],
+        "rows": [{"label": label, "part": part, "at": at} for label, part, at, _ in rows],
+    }  # fmt: skip
+    found = Tally(settings, np.array([counts for *_, counts in rows], np.int64))
+    found.image_miou = {
+        0: np.linspace(0.1, 0.9, len(rows)),
+        1: np.full(len(rows), np.nan),  # nothing of this image was counted
+    }
+    found.seconds = 3.0
+    return found
+
+
+# IoU of cat and dog: 1/2 and 1/2; 3/5 and 2/4; 2/5 and nothing of the dog.
+HALF = [[2, 1, 0], [1, 2, 0]]
+MORE = [[3, 1, 0], [1, 2, 0]]
+LESS = [[2, 1, 1], [1, 0, 2]]
+
+
+def methods(title: str = "VOC20", gclip: list[list[int]] = MORE) -> Tally:
+    return result(
+        [
+            ("CLIP", "methods", [], LESS),
+            ("ClearCLIP", "methods", [], HALF),
+            ("GCLIP", "methods", [], gclip),
+        ],
+        title,
+    )
+
+
+def test_scores_by_hand() -> None:
+    clip, clear, gclip = report.lines(methods())
+    assert clear.miou == 0.5
+    assert gclip.iou == (3 / 5, 2 / 4)
+    assert gclip.miou == pytest.approx(0.55)
+    assert clip.iou == (2 / 5, 0.0)
+    assert clip.pixel_accuracy == 2 / 7
+    assert clip.image_miou == pytest.approx(0.1)  # the empty image has no say
+
+
+def test_table_of_methods_with_differences() -> None:
+    text = report.tables(methods())
+    rows = [" ".join(line.split()) for line in text.splitlines()]
+    assert rows[0] == "VOC20 · OpenAI ViT-B/16 · 2 images, 1.50 s each · all classes asked for"
+    assert rows[2] == "mIoU to ClearCLIP pixel accuracy mIoU by image"
+    assert rows[4] == "CLIP 20.00 −30.00 28.57 10.00"
+    assert rows[5] == "ClearCLIP 50.00 66.67 50.00"
+    assert rows[6] == "GCLIP 55.00 +5.00 71.43 90.00"
+
+
+def test_another_base_row() -> None:
+    text = report.tables(methods(), base="CLIP")
+    assert "to CLIP" in text
+    assert "+35.00" in text
+
+
+def test_an_incomplete_result_says_so() -> None:
+    assert "2 of 5 images" in report.tables(
+        result([("CLIP", "methods", [], HALF)], images=5)
+    )  # fmt: skip
+
+
+def test_ablation_as_a_2_by_2() -> None:
+    rows = [
+        ("neither", "ablation", [0, 0], HALF),
+        ("AMF", "ablation", [1, 0], MORE),
+        ("CS", "ablation", [0, 1], HALF),
+        ("AMF + CS", "ablation", [1, 1], LESS),
+    ]
+    lines = [" ".join(line.split()) for line in report.tables(result(rows)).splitlines()]
+    assert lines[2] == "mIoU CS off CS on"
+    assert lines[4] == "AMF off 50.00 50.00 (0.00)"
+    assert lines[5] == "AMF on 55.00 (+5.00) 20.00 (−30.00)"
+
+
+def test_classes_that_are_nowhere_are_left_out() -> None:
+    only_cats = result([("CLIP", "methods", [], [[4, 0, 0], [0, 0, 0]])])
+    assert [line.split() for line in report.classes(only_cats).splitlines()[2:]] == [
+        ["cat", "100.00"]
+    ]
+
+
+def test_paper_table_over_sets_with_mean_and_differences() -> None:
+    text = report.paper([methods("VOC20"), methods("Cityscapes", gclip=HALF)])
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert lines[0] == "OpenAI ViT-B/16 VOC20 Cityscapes mean"
+    assert lines[2] == "CLIP 20.00 (−30.00) 20.00 (−30.00) 20.00 (−30.00)"
+    assert lines[3] == "ClearCLIP 50.00 50.00 50.00"
+    assert lines[4] == "GCLIP 55.00 (+5.00) 50.00 (0.00) 52.50 (+2.50)"
+
+
+def test_paper_table_has_no_mean_where_a_set_is_missing() -> None:
+    only_clip = result([("CLIP", "methods", [], HALF)], "ADE20K")
+    lines = report.paper([methods(), only_clip]).splitlines()
+    assert next(line for line in lines if line.startswith("GCLIP")).split()[-2:] == ["–", "–"]
+
+
+def test_paper_table_refuses_one_set_twice() -> None:
+    with pytest.raises(EvaluationError, match="Two results"):
+        report.paper([methods(), methods()])
+    with pytest.raises(EvaluationError):
+        report.paper([])
+
+
+def test_json_holds_scores_settings_and_no_nan(tmp_path: Path) -> None:
+    tally = result([("CLIP", "methods", [], [[4, 0, 0], [0, 0, 0]])])
+    written = json.loads(report.write_json(tally, tmp_path).read_text("utf-8"))
+    assert written["results"][0]["iou"] == {"cat": 1.0, "dog": None}
+    assert written["results"][0]["miou"] == 1.0
+    assert written["images"] == 2
+    assert written["complete"] is True
+    assert written["settings"] == tally.settings
+    assert len(written["settings_digest"]) == 12
+
+
+def test_differences_are_signed_and_zero_is_zero() -> None:
+    assert report.difference(0.5, 0.25) == "+25.00"
+    assert report.difference(0.25, 0.5) == "−25.00"
+    assert report.difference(0.5, 0.500001) == "0.00"
+    assert report.difference(math.nan, 0.5) == "–"
+
+
+def test_every_part_is_drawn(tmp_path: Path) -> None:
+    from gclip_core.evaluate.figures import draw_result
+
+    ablation = [
+        (f"{amf}{cs}", "ablation", [amf, cs], counts)
+        for (amf, cs), counts in zip(
+            [(0, 0), (1, 0), (0, 1), (1, 1)], [HALF, MORE, HALF, LESS], strict=True
+        )
+    ]
+    sweep = [("no fusion", "sweep", [0], HALF), ("AMF 1, 2", "sweep", [1], MORE)]
+    rows = [("CLIP", "methods", [], HALF), *ablation, *sweep]
+    written = draw_result(result(rows), tmp_path)
+    assert [p.name for p in written] == ["methods.png", "ablation.png", "sweep.png"]
+    for path in written:
+        pixels = np.asarray(Image.open(path).convert("L"))
+        assert min(pixels.shape) > 300
+        assert 0.005 < (pixels < 128).mean() < 0.5  # something is drawn, and it is not all ink
+
+
+def test_evaluating_and_inspecting_load_no_matplotlib() -> None:
+    code = (
+        "import sys, gclip_core.evaluate.cli, gclip_core.inspect;"
+        "sys.exit('matplotlib' in sys.modules or 'gradio' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=False)
+    assert done.returncode == 0

@@ -199,7 +199,8 @@ def report(found: Inspection) -> str:
         for row in [head, *body]
     ]
     table.insert(1, "─" * len(table[0]))
-    title = f"{found.backbone.title} · {found.pictures} images"
+    many = "image" if found.pictures == 1 else "images"
+    title = f"{found.backbone.title} · {found.pictures} {many}"
     return "\n".join([title, *_planted_lines(found), "", *table, "", *_sentences(found)])
 
 

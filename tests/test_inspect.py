@@ -1,0 +1,165 @@
+"""Looking into a backbone: what is put in by hand must be found, block by block."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gclip_core import METHODS, Segmenter, gclip, globality, plant_channel
+from gclip_core.errors import EvaluationError
+from gclip_core.evaluate.scene_set import scene_set
+from gclip_core.inspect import Inspection, Picture, inspect, main, report
+from tests.evaluation_sets import CASES
+from tests.models import enlarge_channel, look_at_one_patch, tiny_backbone
+
+CS = gclip(amf=False, cs=True)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Towers this small lose by threads, and on a busy machine they lose a lot."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def pictures(n: int = 2) -> list[Picture]:
+    samples = scene_set(n, "held-out", (32, 48)).samples
+    return [Picture(sample.name, *sample.load()) for sample in samples]
+
+
+def prepared(model: torch.nn.Module) -> None:
+    """As the paper describes CLIP: global tokens from block 6, an abnormal channel from block 5."""
+    look_at_one_patch(model, range(5, 12))
+    enlarge_channel(model, 9, 25.0, range(4, 11))
+
+
+@pytest.fixture(scope="module")
+def found() -> Inspection:
+    segmenter = Segmenter(tiny_backbone(prepare=prepared), short_side=32)
+    return inspect(segmenter, pictures(), CS)
+
+
+def test_global_tokens_are_found_where_they_were_put(found: Inspection) -> None:
+    assert found.pictures == 2
+    assert found.scores[:5] == pytest.approx(np.ones(5), abs=1e-3)  # uniform
+    assert (found.scores[5:] >= 5).all()  # every head looks at one of 24 patches
+    assert found.tokens[:5].tolist() == [0.0] * 5
+    assert (found.tokens[5:] >= 1).all()
+    assert np.isnan(found.agreement[:5]).all()
+    assert found.agreement[5:] == pytest.approx(np.ones(7), abs=1e-3)  # whoever looks
+    assert found.first_blocks == (5, 5)
+
+
+def test_the_abnormal_channel_is_found_where_it_was_put(found: Inspection) -> None:
+    assert found.found.abnormal == tuple(range(4, 11))
+    assert set(found.found.channels[4:11]) == {9}
+    assert (found.found.entropy[4:11] < found.found.entropy[:4].min()).all()
+    assert (found.found.entropy_after[4:11] > found.found.entropy[4:11]).all()
+
+
+def test_similarity_is_that_of_the_values(found: Inspection) -> None:
+    segmenter = Segmenter(found.backbone, short_side=32)
+    assert [s.label for s in found.similarity] == ["as it is", "with CS"]
+    for method, similarity in zip((METHODS["clearclip"], CS), found.similarity, strict=True):
+        pairs = []
+        for picture in pictures():
+            trunk = segmenter.encode(picture.image)
+            labels = globality.majority_labels(torch.from_numpy(picture.regions), trunk.grid)
+            pairs.append(globality.in_in_out(segmenter.values(trunk, method), labels))
+        inside, across = np.nanmean(pairs, axis=0)
+        assert similarity.inside == pytest.approx(inside)
+        assert similarity.across == pytest.approx(across)
+
+
+def test_a_picture_without_pairs_does_not_spoil_the_mean() -> None:
+    segmenter = Segmenter(tiny_backbone(), short_side=32)
+    one = pictures(1)[0]
+    flat = Picture("flat", one.image, np.zeros_like(one.regions))  # no in-out pair
+    both = inspect(segmenter, [one, flat], CS).similarity[0]
+    alone = inspect(segmenter, [one], CS).similarity[0]
+    assert both.across == pytest.approx(alone.across)
+    assert not math.isnan(both.inside)
+
+
+def test_the_figure_s_maps_are_attention_of_the_picture(found: Inspection) -> None:
+    maps, received = found.example.maps, found.example.received
+    assert maps.shape == (12, 24, 24)
+    assert torch.allclose(maps.sum(-1), torch.ones(12, 24), atol=1e-5)
+    assert torch.allclose(received, maps.mean(1) * 24, atol=1e-4)
+
+
+def test_planting_is_compared_with_before() -> None:
+    planted = plant_channel(tiny_backbone(), 3, 100.0, range(6, 11))
+    seen = inspect(Segmenter(planted, short_side=32), pictures(), CS)
+    before, now, with_cs = seen.similarity
+    assert [s.label for s in seen.similarity] == ["before planting", "as it is", "with CS"]
+    assert abs(now.across - before.across) > 0.01
+    assert abs(with_cs.across - before.across) < 0.1 * abs(now.across - before.across)
+    assert seen.found.abnormal == tuple(range(6, 11))
+    # Global tokens are decided on the unplanted model.
+    plain = inspect(Segmenter(tiny_backbone(), short_side=32), pictures(), CS)
+    assert seen.scores == pytest.approx(plain.scores)
+
+
+def test_the_report_counts_blocks_from_1(found: Inspection) -> None:
+    text = report(found)
+    assert "stay from: block 6 (2 of 2 images)." in text
+    assert "Abnormal channel: in blocks 5, 6, 7, 8, 9, 10, 11." in text
+    rows = [line.split() for line in text.splitlines() if line[:5].strip().isdigit()]
+    assert [row[0] for row in rows] == [str(i) for i in range(1, 13)]
+    assert rows[4][4] == "9"
+
+
+def test_nothing_to_look_into() -> None:
+    with pytest.raises(EvaluationError, match="At least one image"):
+        inspect(Segmenter(tiny_backbone()), [], CS)
+
+
+# --- the command -----------------------------------------------------------------------------
+
+
+def test_scenes_are_looked_into_by_default(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    command = ["--n", "2", "--short-side", "48", "--plant", "7:100:7-11", "--out", str(tmp_path)]
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert "simulation: channel 7 × 100 planted in blocks 7, 8, 9, 10, 11" in out
+    assert "Values before planting" in out
+    for name in ("global-tokens.png", "channels.png"):
+        pixels = np.asarray(Image.open(tmp_path / name).convert("L"))
+        assert pixels.shape[1] > 1500
+        assert 0.01 < (pixels < 128).mean() < 0.6
+
+
+def test_images_with_and_without_words(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "scene.png"
+    pictures(1)[0].image.save(path)
+    assert main([str(path), "--short-side", "48"]) == 0
+    assert "name --words" in capsys.readouterr().out
+    assert main([str(path), "--short-side", "48", "--words", "cat, sky, grass"]) == 0
+    assert "Values as it is: in-in" in capsys.readouterr().out
+
+
+def test_a_data_set_s_images(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    root = CASES["voc21"].make(tmp_path, [[0, 1, 2], [3, 4, 5]])
+    base = ["--dataset", "voc21", "--short-side", "32"]
+    assert main([*base, "--root", str(root), "--n", "1"]) == 0
+    assert "1 images" not in capsys.readouterr().out
+    assert main(base) == 2
+    assert "--root" in capsys.readouterr().err
+
+
+def test_what_goes_wrong_is_said_in_a_sentence(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "x.png").write_text("no image")
+    for arguments in ([str(tmp_path / "x.png")], ["--plant", "7"], ["--cs-blocks", "13"]):
+        assert main(arguments) == 2
+        assert capsys.readouterr().err.startswith("error: ")

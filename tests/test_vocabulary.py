@@ -1,0 +1,273 @@
+"""What a person types becomes classes; classes become embeddings equal to the full computation."""
+
+import itertools
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from gclip_core import Backbone, VocabularyError, load_backbone, text_tower, vocabulary
+from gclip_core.cache import BoundedCache
+from tests.models import CONTEXT, tiny_backbone, tokenizer
+
+
+@pytest.fixture(scope="module")
+def backbone() -> Backbone:
+    return tiny_backbone(20)
+
+
+@pytest.fixture(scope="module")
+def built_in() -> Backbone:
+    return load_backbone()
+
+
+def full(backbone: Backbone, phrase: str, sentences: tuple[str, ...]) -> Tensor:
+    """The embedding by open_clip's own ``encode_text``, all 77 positions."""
+    prompts = [sentence.replace("{}", phrase) for sentence in sentences]
+    with torch.no_grad():
+        each = backbone.model.encode_text(backbone.tokenizer(prompts), normalize=True)
+    return F.normalize(each.double().mean(0), dim=0)
+
+
+class TestReading:
+    @pytest.mark.parametrize(
+        ("words", "classes"),
+        [
+            ("cat, dog", [("cat",), ("dog",)]),
+            ("cat\ndog\r\nwall", [("cat",), ("dog",), ("wall",)]),
+            ("cat; kitten, sofa;couch", [("cat", "kitten"), ("sofa", "couch")]),
+            ("cat # the grey one, dog\nwall", [("cat",), ("wall",)]),
+            ("# nothing\ncat", [("cat",)]),
+            (",, cat ,\n\n, ;, dog;", [("cat",), ("dog",)]),
+            ("  traffic   light ", [("traffic light",)]),
+            ("cat, Cat, CAT; kitten", [("cat",), ("kitten",)]),
+            (["cat", "sofa; couch", "wall"], [("cat",), ("sofa", "couch"), ("wall",)]),
+            (["black, white cat"], [("black, white cat",)]),
+            (("猫", "🐈‍⬛", "кошка", "قطة"), [("猫",), ("🐈‍⬛",), ("кошка",), ("قطة",)]),
+            ("cafe\u0301, caf\u00e9", [("café",)]),
+            ("cat\u202edog\u0000\u200bx", [("cat dog x",)]),
+        ],
+    )
+    def test_classes_and_synonyms(
+        self, words: str | list[str], classes: list[tuple[str, ...]]
+    ) -> None:
+        assert vocabulary.parse(words).classes == tuple(classes)
+
+    def test_what_was_dropped_twice_is_said(self) -> None:
+        assert "'Cat'" in vocabulary.parse("cat, Cat").notes[0]
+        assert vocabulary.parse("cat, dog").notes == ()
+
+    def test_a_vocabulary_passes_through(self) -> None:
+        parsed = vocabulary.parse("cat")
+        assert vocabulary.parse(parsed) is parsed
+
+    @pytest.mark.parametrize("words", ["", " ,\n;", "# only a comment", [], [""], "\u200b\u202e"])
+    def test_no_word_at_all_is_refused(self, words: str | list[str]) -> None:
+        with pytest.raises(VocabularyError, match="At least one word"):
+            vocabulary.parse(words)
+
+    def test_500_classes_are_read_and_501_refused(self) -> None:
+        words = [f"thing {i}" for i in range(501)]
+        assert len(vocabulary.parse(words[:500])) == 500
+        with pytest.raises(VocabularyError, match="500"):
+            vocabulary.parse(words)
+        with pytest.raises(VocabularyError, match="500"):
+            vocabulary.parse(",".join(words))
+
+    def test_endless_words_are_refused_and_not_waited_for(self) -> None:
+        with pytest.raises(VocabularyError):
+            vocabulary.parse(str(i) for i in itertools.count())
+        with pytest.raises(VocabularyError, match="characters"):
+            vocabulary.parse("a," * 200_000)
+        with pytest.raises(VocabularyError, match="synonyms"):
+            vocabulary.parse(";".join(map(str, range(30_000))))
+
+    @pytest.mark.parametrize("words", [[1, 2], [None], [b"cat"], 5, None, [["cat"]]])
+    def test_what_is_no_text_is_refused_in_words(self, words: object) -> None:
+        with pytest.raises(VocabularyError, match="text"):
+            vocabulary.parse(words)
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.text(max_size=80))
+    def test_any_unicode_is_read_or_refused_in_words(self, text: str) -> None:
+        try:
+            parsed = vocabulary.parse(text)
+        except VocabularyError:
+            return
+        assert all(phrase == phrase.strip() and phrase for phrase in parsed.phrases)
+        folded = [phrase.casefold() for phrase in parsed.phrases]
+        assert len(set(folded)) == len(folded)
+
+    @settings(max_examples=100, deadline=None)
+    @given(st.text(max_size=80))
+    def test_reading_what_was_read_changes_nothing(self, text: str) -> None:
+        try:
+            parsed = vocabulary.parse(text)
+        except VocabularyError:
+            return
+        again = vocabulary.parse(", ".join("; ".join(synonyms) for synonyms in parsed.classes))
+        assert again == parsed
+        assert again.notes == ()
+
+
+class TestEmbedding:
+    @pytest.mark.parametrize("templates", vocabulary.TEMPLATES)
+    @pytest.mark.parametrize(
+        "text",
+        [{}, {"proj_type": "linear"}, {"no_causal_mask": True}, {"pool_type": "last"}],
+        ids=["stock", "linear projection", "not causal", "last position"],
+    )
+    @pytest.mark.parametrize("custom_text", [False, True], ids=["CLIP", "custom text tower"])
+    def test_equal_to_the_full_computation(
+        self, templates: str, text: dict, custom_text: bool
+    ) -> None:
+        backbone = tiny_backbone(21, layers=1, text=text, custom_text=custom_text)
+        phrases = ["cat", "a very long sofa with many words", "🐈"]
+        found = vocabulary.embed(backbone, phrases, templates)
+        assert found.shape == (3, 16)
+        assert found.dtype == torch.float32
+        for ours, phrase in zip(found, phrases, strict=True):
+            theirs = full(backbone, phrase, vocabulary.TEMPLATES[templates])
+            assert (ours.double() - theirs).abs().max() <= 1e-5
+
+    def test_the_sets_of_sentences(self) -> None:
+        assert [len(vocabulary.TEMPLATES[name]) for name in ("imagenet80", "imagenet7")] == [80, 7]
+
+    def test_only_towers_that_can_be_cut_short_are(self) -> None:
+        assert text_tower.is_causal(tiny_backbone(layers=1).model)
+        for other in (
+            {"custom_text": True},
+            {"text": {"no_causal_mask": True}},
+            {"text": {"pool_type": "last"}},
+        ):
+            assert not text_tower.is_causal(tiny_backbone(layers=1, **other).model)
+
+    def test_only_the_tokens_that_are_new_are_computed(self) -> None:
+        backbone = tiny_backbone(20)
+        computed = 0
+
+        def count(_: object, given: tuple[Tensor]) -> None:
+            nonlocal computed
+            computed += given[0].numel() // given[0].shape[-1]
+
+        block = backbone.model.transformer.resblocks[0]
+        hook = block.mlp.c_fc.register_forward_pre_hook(count)
+        vocabulary.embed(backbone, ["cat", "sofa", "a green wall"])
+        assert 0 < computed < 3 * 80 * CONTEXT / 3
+        computed = 0
+        vocabulary.embed(backbone, ["cat", "sofa", "a green wall"])
+        hook.remove()
+        assert computed == 0
+
+    @pytest.mark.parametrize(
+        "phrase", [".", "!!", "'s", ") (", "-cat", "2x", "1", "&amp;", "…", "ﬁ"]
+    )
+    @pytest.mark.parametrize("sentence", ["a ({}).", "{}", "x{}y", "it's {}'s {}", "9{}9.", "{}."])
+    def test_phrases_that_grow_together_with_their_sentence(
+        self, backbone: Backbone, sentence: str, phrase: str
+    ) -> None:
+        """Tokens must be those of the whole sentence, wherever the phrase stands in it."""
+        found = vocabulary.embed(backbone, [phrase], (sentence,))[0].double()
+        assert torch.allclose(found, full(backbone, phrase, (sentence,)), atol=1e-5)
+
+    def test_any_order_and_any_company_gives_the_same(self) -> None:
+        phrases = ["cat", "an extremely long and winding road", "dog", "sky"]
+        together = vocabulary.embed(tiny_backbone(22), phrases)
+        backbone = tiny_backbone(22)
+        for index in (2, 0, 3, 1):
+            alone = vocabulary.embed(backbone, [phrases[index]])[0]
+            assert torch.allclose(alone, together[index], atol=1e-6)
+        shuffled = vocabulary.embed(backbone, [phrases[i] for i in (3, 1, 2, 0)])
+        assert torch.allclose(shuffled, together[[3, 1, 2, 0]], atol=1e-6)
+
+    def test_the_same_phrase_twice(self, backbone: Backbone) -> None:
+        found = vocabulary.embed(backbone, ["cat", "dog", "cat"], "plain")
+        assert torch.equal(found[0], found[2])
+
+    def test_templates_and_backbones_do_not_share_embeddings(self, backbone: Backbone) -> None:
+        one = vocabulary.embed(backbone, ["cat"], "plain")
+        assert not torch.allclose(one, vocabulary.embed(backbone, ["cat"], "imagenet7"))
+        assert not torch.allclose(one, vocabulary.embed(tiny_backbone(23), ["cat"], "plain"))
+        own = vocabulary.embed(backbone, ["cat"], ("a photo of a {}.",))
+        assert torch.allclose(own, one, atol=1e-6)
+
+    def test_the_cache_is_bounded_and_asked(self) -> None:
+        backbone = tiny_backbone(24, layers=1)
+        object.__setattr__(backbone, "text_cache", BoundedCache(3))
+        first = vocabulary.embed(backbone, list("abcde"), "plain")
+        assert len(backbone.text_cache) == 3
+        assert torch.equal(vocabulary.embed(backbone, list("cde"), "plain"), first[2:])
+        assert backbone.text_cache.hits == 3
+
+    def test_500_classes(self) -> None:
+        found = vocabulary.embed(tiny_backbone(25), [f"thing {i}" for i in range(500)], "imagenet7")
+        assert found.shape == (500, 16)
+        assert torch.allclose(found.norm(dim=1), torch.ones(500), atol=1e-5)
+
+    def test_no_phrase_gives_no_row(self, backbone: Backbone) -> None:
+        assert vocabulary.embed(backbone, []).shape == (0, 16)
+
+    def test_one_string_is_no_list_of_phrases(self, backbone: Backbone) -> None:
+        with pytest.raises(VocabularyError, match="list"):
+            vocabulary.embed(backbone, "cat")
+
+    @pytest.mark.parametrize("words", [70, 300])
+    def test_a_phrase_longer_than_the_text_tower_is_refused(
+        self, backbone: Backbone, words: int
+    ) -> None:
+        with pytest.raises(VocabularyError, match=r"tokens.*reads up to") as refused:
+            vocabulary.embed(backbone, ["cat", " ".join(["cat"] * words)])
+        assert len(str(refused.value)) < 300
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.text(max_size=90))
+    def test_no_accepted_phrase_is_cut(self, text: str) -> None:
+        backbone = tiny_backbone_without_blocks()
+        try:
+            phrases = vocabulary.parse([text]).phrases
+            vocabulary.embed(backbone, phrases, "imagenet7")
+        except VocabularyError:
+            return
+        for phrase in phrases:
+            for sentence in vocabulary.TEMPLATES["imagenet7"]:
+                prompt = sentence.replace("{}", phrase)
+                assert len(tokenizer().encode(prompt)) <= CONTEXT - 2
+
+    @pytest.mark.parametrize("templates", ["imagenet", (), ("a photo",), ("a {}", 3), 5])
+    def test_sentences_that_cannot_be_used_are_refused(
+        self, backbone: Backbone, templates: object
+    ) -> None:
+        with pytest.raises(VocabularyError, match=r"template|\{\}"):
+            vocabulary.embed(backbone, ["cat"], templates)
+
+    def test_braces_in_a_phrase_are_text(self, backbone: Backbone) -> None:
+        found = vocabulary.embed(backbone, ["{0} {} {cat}"], "plain")[0].double()
+        theirs = full(backbone, "{0} {} {cat}", ("a photo of a {}.",))
+        assert torch.allclose(found, theirs, atol=1e-5)
+
+
+_without_blocks: list[Backbone] = []
+
+
+def tiny_backbone_without_blocks() -> Backbone:
+    """One for all examples of a property test."""
+    if not _without_blocks:
+        _without_blocks.append(tiny_backbone(26, layers=1, text={"layers": 1}))
+    return _without_blocks[0]
+
+
+class TestWordsTheBuiltInModelKnows:
+    @pytest.mark.parametrize("word", ["cat", "CAT", "kitten", "blue sky", "the cat", "a sky"])
+    def test_its_own_words(self, built_in: Backbone, word: str) -> None:
+        assert vocabulary.unknown_phrases(built_in, vocabulary.parse([word])) == ()
+
+    @pytest.mark.parametrize("word", ["xylophone", "parliament", "猫", "qwrtzp"])
+    def test_words_it_never_met(self, built_in: Backbone, word: str) -> None:
+        found = vocabulary.unknown_phrases(built_in, vocabulary.parse(["cat", word, "dog"]))
+        assert found == (word,)
+
+    def test_any_other_model_has_an_open_vocabulary(self, backbone: Backbone) -> None:
+        assert vocabulary.unknown_phrases(backbone, vocabulary.parse("xylophone")) == ()

@@ -1,0 +1,273 @@
+"""Wrapping a CLIP, refusing one that cannot be tapped, the table, and planting."""
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from open_clip.model import convert_weights_to_lp
+from torch import nn
+
+from gclip_core import (
+    BACKBONES,
+    METHODS,
+    Backbone,
+    BackboneError,
+    MethodError,
+    Segmenter,
+    load_backbone,
+    plant_channel,
+    wrap_backbone,
+)
+from gclip_core.registry import OPENAI_MEAN, OPENAI_STD
+from tests import reference
+from tests.models import MEAN, STD, picture, tiny_backbone, tiny_clip, tokenizer
+
+
+class TestTable:
+    def test_names(self) -> None:
+        assert set(BACKBONES) == {
+            "built-in", "openai-vit-b-16", "openai-vit-b-32", "openai-vit-l-14",
+            "openai-vit-l-14-336", "laion2b-vit-b-16", "laion2b-vit-l-14",
+            "metaclip-vit-b-16", "metaclip-vit-l-14", "datacomp-vit-b-16",
+        }  # fmt: skip
+
+    def test_openai_vit_b_16_carries_the_papers_blocks(self) -> None:
+        entry = BACKBONES["openai-vit-b-16"]
+        assert entry.amf_blocks == (5, 6)
+        assert entry.cs_blocks == (6, 7, 8, 9, 10)
+        others = [e for e in BACKBONES.values() if e is not entry]
+        assert {(e.amf_blocks, e.cs_blocks) for e in others} == {("auto", "auto")}
+
+    @pytest.mark.parametrize("name", [name for name in BACKBONES if name != "built-in"])
+    def test_entries_agree_with_open_clips_own_configurations(self, name: str) -> None:
+        import open_clip
+        from open_clip.pretrained import get_pretrained_cfg
+
+        entry = BACKBONES[name]
+        config = open_clip.get_model_config(entry.architecture)
+        published = get_pretrained_cfg(entry.architecture, entry.tag)
+        assert published, "open_clip knows the weights"
+        vision = config["vision_cfg"]
+        assert (entry.blocks, entry.patch) == (vision["layers"], vision["patch_size"])
+        assert entry.mean == tuple(published.get("mean") or OPENAI_MEAN)
+        assert entry.std == tuple(published.get("std") or OPENAI_STD)
+        assert bool(published.get("quick_gelu")) == bool(config.get("quick_gelu"))
+
+    def test_an_unknown_name_is_refused_with_the_valid_ones(self) -> None:
+        with pytest.raises(BackboneError, match="openai-vit-b-16"):
+            load_backbone("openai")
+
+    @pytest.mark.parametrize(
+        ("settings", "said"),
+        [({"device": "cuda:99"}, "cuda:99"), ({"device": "toaster"}, "toaster"),
+         ({"dtype": "float8"}, "float8")],
+    )  # fmt: skip
+    def test_a_device_or_dtype_that_is_not_there(self, settings: dict, said: str) -> None:
+        with pytest.raises(BackboneError, match=said):
+            load_backbone("built-in", **settings)
+
+
+class TestBuiltIn:
+    @pytest.fixture(scope="class")
+    def built_in(self) -> Backbone:
+        return load_backbone()
+
+    def test_it_is_what_its_entry_says(self, built_in: Backbone) -> None:
+        entry = BACKBONES["built-in"]
+        assert (built_in.n_blocks, built_in.patch) == (entry.blocks, entry.patch)
+        assert built_in.short_side == entry.short_side
+
+    def test_the_same_weights_give_the_same_digest(self, built_in: Backbone) -> None:
+        assert load_backbone().digest == built_in.digest
+        assert tiny_backbone(1, layers=1).digest != tiny_backbone(2, layers=1).digest
+
+    def test_nothing_is_left_uninitialised(self, built_in: Backbone) -> None:
+        for name, value in (*built_in.model.named_parameters(), *built_in.model.named_buffers()):
+            assert not value.is_meta, name
+            assert not value.isnan().any(), name
+        mask = built_in.model.attn_mask
+        assert torch.equal(mask, torch.full_like(mask, float("-inf")).triu(1))
+
+    def test_auto_measures_and_bfloat16_can_be_asked_for(self, built_in: Backbone) -> None:
+        assert load_backbone(dtype="auto").dtype in (torch.float32, torch.bfloat16)
+        low = load_backbone(dtype="bfloat16")
+        assert low.dtype == torch.bfloat16
+        assert low.blocks[0].attn.in_proj_weight.dtype == torch.bfloat16
+        image = picture(96, 128)
+        exact = Segmenter(built_in).segment(image, "cat, sky", METHODS["clearclip"])
+        found = Segmenter(low).segment(image, "cat, sky", METHODS["clearclip"])
+        assert (exact.scores - found.scores).abs().mean() < 0.05
+
+
+class TestWrapping:
+    def test_nothing_is_copied(self) -> None:
+        model = tiny_clip()
+        backbone = wrap_backbone(model, tokenizer(), name="mine")
+        assert backbone.model is model
+        assert (backbone.name, backbone.title) == ("mine", "mine")
+        assert (backbone.n_blocks, backbone.n_heads, backbone.width) == (12, 4, 32)
+        assert (backbone.patch, backbone.embedding_width, backbone.context_length) == (8, 16, 77)
+
+    def test_mean_and_std_are_the_models_own(self) -> None:
+        model = tiny_clip(layers=1)
+        model.visual.image_mean, model.visual.image_std = MEAN, STD
+        backbone = wrap_backbone(model, tokenizer())
+        assert (backbone.mean, backbone.std) == (MEAN, STD)
+        assert backbone.notes == ()
+
+    def test_what_is_given_wins(self) -> None:
+        model = tiny_clip(layers=1)
+        model.visual.image_mean, model.visual.image_std = MEAN, STD
+        backbone = wrap_backbone(model, tokenizer(), mean=(0, 0, 0), std=(1, 1, 1))
+        assert (backbone.mean, backbone.std) == ((0, 0, 0), (1, 1, 1))
+
+    def test_a_model_that_carries_none_gets_openais_and_says_so(self) -> None:
+        backbone = wrap_backbone(tiny_clip(layers=1), tokenizer())
+        assert (backbone.mean, backbone.std) == (OPENAI_MEAN, OPENAI_STD)
+        assert "mean" in backbone.notes[0]
+        result = Segmenter(backbone).segment(picture(8, 8), "cat", METHODS["clip"])
+        assert backbone.notes[0] in result.notes
+
+    def test_mean_and_std_reach_the_tower(self) -> None:
+        image = picture(32, 32)
+        model = tiny_clip(layers=1)
+        one = wrap_backbone(model, tokenizer(), mean=MEAN, std=STD)
+        other = wrap_backbone(model, tokenizer(), mean=(0.5,) * 3, std=(0.5,) * 3)
+        a, b = (Segmenter(bb).encode(image).inputs[0] for bb in (one, other))
+        assert not torch.allclose(a, b)
+
+    @pytest.mark.parametrize(("native", "short_side"), [(224, 336), (336, 336), (32, 32)])
+    def test_short_side(self, native: int, short_side: int) -> None:
+        model = tiny_clip(layers=1, image=native, patch=16)
+        assert wrap_backbone(model, tokenizer()).short_side == short_side
+
+    @pytest.mark.parametrize("way", ["all", "weights only"])
+    @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+    def test_low_precision_runs_in_its_own_dtype(self, dtype: torch.dtype, way: str) -> None:
+        exact = Segmenter(tiny_backbone(3, layers=4), templates="plain")
+        model = tiny_clip(3, layers=4)
+        if way == "all":
+            model = model.to(dtype)
+        else:
+            convert_weights_to_lp(model, dtype=dtype)
+        backbone = wrap_backbone(model, tokenizer(), mean=MEAN, std=STD)
+        low = Segmenter(backbone, templates="plain")
+        image = picture(32, 48)
+        trunk, whole = low.encode(image), exact.encode(image)
+        assert {x.dtype for x in trunk.inputs} == {dtype}
+        for name, method in METHODS.items():
+            found = low.segment(trunk, "cat, dog", method)
+            assert found.logits.dtype == torch.float32
+            assert found.scores.isfinite().all()
+            expected = exact.segment(whole, "cat, dog", method)
+            assert (found.scores - expected.scores).abs().mean() < 0.1, name
+            patches = low.dense_features(trunk, method).patches
+            assert patches.dtype == torch.float32
+            theirs = exact.dense_features(whole, method).patches
+            assert F.cosine_similarity(patches, theirs, dim=1).mean() > 0.98, name
+
+
+class TestRefusing:
+    @pytest.mark.parametrize(
+        ("settings", "reason"),
+        [
+            ({"attentional_pool": True}, "pools by attention"),
+            ({"pool_type": "avg"}, "pools by average"),
+            ({"pool_type": "none"}, "pools by"),
+            ({"final_ln_after_pool": True}, "final_ln_after_pool"),
+            ({"qk_norm": True}, "qk-norm"),
+            ({"scaled_cosine_attn": True}, "scaled cosine"),
+            ({"scale_heads": True}, "scale their heads"),
+            ({"scale_attn_inner": True}, "inside the attention"),
+            ({"scale_attn": True}, "attention's output"),
+            ({"scale_fc": True}, "inside the FFN"),
+            ({"layers": (1, 1, 1, 1), "width": 8, "head_width": 8}, "no vision transformer"),
+        ],
+    )
+    def test_towers_that_would_come_out_wrong(self, settings: dict[str, Any], reason: str) -> None:
+        from open_clip.model import CLIP
+
+        vision = {"layers": 2, "width": 32, "head_width": 8, "patch_size": 8, "image_size": 32}
+        text = {"width": 16, "heads": 2, "layers": 1, "vocab_size": 100}
+        model = CLIP(16, {**vision, **settings}, text)
+        with pytest.raises(BackboneError, match=reason) as refused:
+            wrap_backbone(model, tokenizer())
+        assert type(model.visual).__name__ in str(refused.value)
+
+    def test_a_timm_tower(self) -> None:
+        class TimmModel(nn.Module):
+            pass
+
+        with pytest.raises(BackboneError, match=r"TimmModel.*timm"):
+            wrap_backbone(with_visual(TimmModel()), tokenizer())
+
+    def test_no_class_token(self) -> None:
+        model = tiny_clip(layers=1)
+        del model.visual.class_embedding
+        with pytest.raises(BackboneError, match="no class token"):
+            wrap_backbone(model, tokenizer())
+
+    def test_no_projection(self) -> None:
+        model = tiny_clip(layers=1)
+        model.visual.proj = None
+        with pytest.raises(BackboneError, match="no projection"):
+            wrap_backbone(model, tokenizer())
+
+    def test_patches_that_are_not_square(self) -> None:
+        model = tiny_clip(layers=1, patch=(8, 16))
+        with pytest.raises(BackboneError, match="not square"):
+            wrap_backbone(model, tokenizer())
+
+    @pytest.mark.parametrize("model", [nn.Linear(2, 2), None, "ViT-B-16"])
+    def test_what_is_no_clip(self, model: object) -> None:
+        with pytest.raises(BackboneError):
+            wrap_backbone(model, tokenizer())
+
+
+def with_visual(visual: nn.Module) -> nn.Module:
+    model = nn.Module()
+    model.visual = visual
+    return model
+
+
+class TestPlanting:
+    def test_norms_are_those_of_every_block(self) -> None:
+        backbone = tiny_backbone(4, layers=3)
+        tower = reference.read(backbone.model)
+        expected = torch.stack([tower.block(b, "mlp.c_proj.weight").norm(dim=1) for b in range(3)])
+        assert torch.allclose(backbone.norms.double(), expected, rtol=1e-5)
+
+    def test_only_the_planted_channel_of_the_planted_blocks_grows(self) -> None:
+        clean = tiny_backbone(5)
+        planted = plant_channel(clean, channel=7, gain=30, blocks=[6, 8])
+        ratio = planted.norms / clean.norms
+        expected = torch.ones(12, 32)
+        expected[[6, 8], 7] = 30
+        assert torch.allclose(ratio, expected)
+        assert torch.equal(planted.clean_norms, clean.norms)
+
+    def test_it_is_the_same_model_and_its_weights_stay(self) -> None:
+        clean = tiny_backbone(6)
+        before = clean.digest
+        planted = plant_channel(clean, 7, 30, [6])
+        again = plant_channel(planted, 9, 2, [1])
+        assert planted.model is clean.model
+        assert planted.uid == clean.uid
+        assert (len(clean.planted), len(planted.planted), len(again.planted)) == (0, 1, 2)
+        Segmenter(again).segment(picture(32, 32), "cat")
+        assert tiny_backbone(6).digest == before
+
+    @pytest.mark.parametrize(
+        ("channel", "gain", "blocks"),
+        [
+            (32, 2, [0]), (-1, 2, [0]), (1.5, 2, [0]), (0, float("nan"), [0]),
+            (0, float("inf"), [0]), (0, 1e9, [0]), (0, 2, []), (0, 2, [12]), (0, 2, [-1]),
+            (0, 2, [0.5]), (0, 2, 3),
+        ],
+    )  # fmt: skip
+    def test_what_cannot_be_planted_is_refused(
+        self, channel: int, gain: float, blocks: list[int]
+    ) -> None:
+        with pytest.raises(MethodError):
+            plant_channel(tiny_backbone(7), channel, gain, blocks)

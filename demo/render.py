@@ -8,7 +8,9 @@ pixels on its longer side.
 Usage::
 
     overlay(image, labels, names, opacity=0.6)           # mask over image, words, outlines
-    layers(image, labels, n_classes)                     # (image, mask RGB, outlines RGBA)
+    parts(image, labels, names)                          # (image, labels, outlines) at one size
+    fit(image, max_side)                                 # RGB, at most max_side a side
+    indexed(labels, n_classes)                           # palette PNG material
     label_map(labels, n_classes)                         # plain colours
     legend(labels, names)                                # list of LegendEntry
     change_map(image, before, after)                     # (picture, share of pixels relabelled)
@@ -71,21 +73,17 @@ def overlay(
     return blended
 
 
-def layers(
+def parts(
     image: Image.Image,
     labels: ArrayLike,
     names: Sequence[str],
     max_side: int = MAX_SIDE,
-) -> tuple[Image.Image, Image.Image, Image.Image]:
-    """The overlay in parts, for blending in the browser.
-
-    Returns the image (RGB), the label map as palette PNG material (mode "P", pixel = class index,
-    255 for none; more than 255 classes share colours modulo 255), and outlines with words (RGBA).
-    """
+) -> tuple[Image.Image, NDArray[np.int32], Image.Image]:
+    """The overlay's parts at one size: image (RGB), labels, outlines with words (RGBA)."""
     picture, small = _fit(image, labels, max_side)
     top = _outlines(small)
     _write_words(top, small, names)
-    return picture, indexed(small, len(names)), top
+    return picture, small, top
 
 
 def indexed(labels: ArrayLike, n_classes: int) -> Image.Image:
@@ -162,7 +160,7 @@ def heat_map(
     99.5th percentile), so that several maps can share it.
     """
     values = scaled(_array(row).reshape(grid), highest)
-    picture = _fit_image(image, max_side)
+    picture = fit(image, max_side)
     shown = Image.fromarray((values * 255).astype(np.uint8)).resize(
         picture.size, Image.Resampling.NEAREST
     )
@@ -239,7 +237,7 @@ def block_strip(
     columns = min(columns, len(maps))
     size = (columns * (width + gap) - gap, rows * (height + foot + gap) - gap)
     strip = Image.new("RGBA", size, (0, 0, 0, 0))
-    small = _fit_image(image, 512).resize((width, height), Image.Resampling.BICUBIC)
+    small = fit(image, 512).resize((width, height), Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(strip)
     for index, one in enumerate(maps):
         left = index % columns * (width + gap)
@@ -291,7 +289,8 @@ def _fitting(shape: tuple[int, ...], max_side: int) -> tuple[int, int]:
     return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
 
 
-def _fit_image(image: Image.Image, max_side: int) -> Image.Image:
+def fit(image: Image.Image, max_side: int) -> Image.Image:
+    """A picture as RGB, at most ``max_side`` pixels on its longer side."""
     height, width = _fitting((image.height, image.width), max_side)
     rgb = image if image.mode == "RGB" else image.convert("RGB")
     if (width, height) == rgb.size:
@@ -310,7 +309,7 @@ def _nearest(labels: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
 def _fit(
     image: Image.Image, labels: ArrayLike, max_side: int
 ) -> tuple[Image.Image, NDArray[np.int32]]:
-    picture = _fit_image(image, max_side)
+    picture = fit(image, max_side)
     return picture, _nearest(_array(labels), (picture.height, picture.width))
 
 

@@ -1,0 +1,130 @@
+// Where each patch looks. A map travels as one grey PNG (a row per patch, then the class token's).
+let current = null, pinned = false, matrix = false, classToken = false;
+mount(async (value) => {
+  const [height, width] = value.grid, n = height * width;
+  const levels = await Promise.all(value.maps.map((map) => pixels(map.png)));
+  const images = await Promise.all(value.maps.map(() => picture(value.image)));
+  if (value.patch) { current = value.patch[0] * width + value.patch[1]; pinned = true; }
+  if (current === null || current >= n) current = Math.floor(height / 2) * width + Math.floor(width / 2);
+  if (!value.class_row) classToken = false;
+  const level = (k, row, column) => levels[k].data[(row * n + column) * 4];
+  const info = make("p", "gw-note gw-info");
+  info.setAttribute("aria-live", "polite");
+  const where = (i) => `row ${Math.floor(i / width) + 1}, column ${(i % width) + 1}`;
+  const ink = (context, w, h, at, faint) => {
+    const data = context.createImageData(w, h);
+    for (let i = 0; i < w * h; i++) {
+      const x = Math.min(63, at(i)), colour = LUT[x];
+      data.data.set([colour[0], colour[1], colour[2], faint ? 70 + (185 * x) / 63 : 255], 4 * i);
+    }
+    context.putImageData(data, 0, 0);
+  };
+  const panels = value.maps.map((map, k) => {
+    const figure = make("figure", "gw-map");
+    const caption = make("figcaption", "gw-title", map.title);
+    const stage = make("div", "gw-stage"), canvas = make("canvas"), marks = svg("svg", { preserveAspectRatio: "none" });
+    stage.tabIndex = 0;
+    stage.setAttribute("role", "application");
+    stage.setAttribute("aria-label", `${map.title}: where one patch looks. Arrow keys move, Enter pins.`);
+    images[k].className = "gw-dim";
+    stage.append(images[k], canvas, marks);
+    figure.append(caption, stage);
+    if (map.note) figure.append(make("p", "gw-note", map.note));
+    const rect = (x, y, w, h, cls) => marks.append(svg("rect", { x, y, width: w, height: h, class: cls }));
+    const drawMatrix = () => {
+      canvas.width = canvas.height = n;
+      ink(canvas.getContext("2d"), n, n, (i) => level(k, Math.floor(i / n), i % n), false);
+    };
+    const draw = (fresh) => {
+      const row = classToken ? n : current;
+      if (!matrix) {
+        if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
+        ink(canvas.getContext("2d"), width, height, (i) => level(k, row, i), true);
+      } else if (fresh) drawMatrix();
+      if (fresh) {
+        stage.style.aspectRatio = matrix ? "1" : `${value.size[1]} / ${value.size[0]}`;
+        marks.setAttribute("viewBox", matrix ? `0 0 ${n} ${n}` : `0 0 ${width} ${height}`);
+        images[k].style.display = matrix ? "none" : "";
+      }
+      marks.replaceChildren();
+      for (const token of map.tokens) {
+        if (matrix) rect(token, 0, 1, n, "gw-stripe");
+        else rect(token % width, Math.floor(token / width), 1, 1, "gw-token");
+      }
+      if (!classToken) {
+        if (matrix) rect(0, current, n, 1, "gw-here");
+        else rect(current % width, Math.floor(current / width), 1, 1, "gw-here");
+      }
+    };
+    const at = (event) => {
+      const box = stage.getBoundingClientRect();
+      const x = (event.clientX - box.left) / box.width, y = (event.clientY - box.top) / box.height;
+      if (matrix) return clamp(Math.floor(y * n), 0, n - 1);
+      return clamp(Math.floor(y * height), 0, height - 1) * width + clamp(Math.floor(x * width), 0, width - 1);
+    };
+    stage.addEventListener("pointermove", (event) => { if (!pinned && event.pointerType !== "touch") move(at(event)); });
+    stage.addEventListener("click", (event) => {
+      const i = at(event);
+      pinned = event.pointerType === "touch" || !pinned || i !== current;
+      move(i);
+      tell();
+    });
+    stage.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -width, ArrowDown: width }[event.key];
+      if (step !== undefined) {
+        event.preventDefault();
+        const column = (current % width) + (Math.abs(step) === 1 ? step : 0), next = current + step;
+        if (column >= 0 && column < width && next >= 0 && next < n) move(next);
+      } else if (event.key === "Enter" || event.key === " ") {
+        event.preventDefault();
+        pinned = !pinned;
+        tell();
+        say();
+      } else if (event.key === "Escape") { pinned = false; say(); }
+    });
+    return { figure, draw };
+  });
+  const top = (k, row) => {
+    let best = 0;
+    for (let i = 1; i < n; i++) if (level(k, row, i) > level(k, row, best)) best = i;
+    return best;
+  };
+  const times = (k, row, i) => {
+    const x = level(k, row, i);
+    return (x >= 63 ? "at least " : "") + ((x / 63) ** 2 * value.top * value.patches).toFixed(1) + " × uniform";
+  };
+  const say = () => {
+    const row = classToken ? n : current;
+    const who = classToken ? "The class token" : `Patch ${where(current)}${pinned ? " (pinned)" : ""}`;
+    const looks = value.maps.map((map, k) => {
+      const best = top(k, row);
+      return `${value.maps.length > 1 ? map.title + ": " : ""}${where(best)}, ${times(k, row, best)}`;
+    });
+    info.textContent = `${who} looks most at: ${looks.join("; ")}.`;
+  };
+  const draw = (fresh) => { panels.forEach((panel) => panel.draw(fresh)); say(); };
+  const move = (i) => { if (i !== current || classToken) { current = i; classToken = false; press(); draw(false); } };
+  const tell = () => {
+    const p = value.pooled, point = [Math.floor(current / width) * p, (current % width) * p];
+    trigger("select", { index: point, value: point });
+  };
+  const bar = make("div", "gw-bar"), buttons = [];
+  const button = (words, get, flip) => {
+    const node = make("button", "gw-button", words);
+    node.type = "button";
+    node.addEventListener("click", () => { flip(); press(); draw(true); });
+    buttons.push([node, get]);
+    bar.append(node);
+  };
+  const press = () => buttons.forEach(([node, get]) => node.setAttribute("aria-pressed", String(get())));
+  button("Show as matrix", () => matrix, () => (matrix = !matrix));
+  if (value.class_row) button("Class token's row", () => classToken, () => (classToken = !classToken));
+  press();
+  const row = make("div", "gw-row");
+  row.append(...panels.map((panel) => panel.figure));
+  const nodes = [row, bar, info];
+  if (value.pooled > 1) nodes.push(make("p", "gw-note", `Averaged over squares of ${value.pooled} × ${value.pooled} patches, to keep the page light.`));
+  root.levels = (k) => Array.from({ length: n }, (_, i) => level(k, classToken ? n : current, i));
+  draw(true);
+  return nodes;
+});

@@ -1,0 +1,30 @@
+// Every block as a small map of how much each patch is attended to; a press chooses the block.
+mount(async (value) => {
+  const [height, width] = value.grid, n = height * width;
+  const levels = await pixels(value.png);
+  const list = make("div", "gw-strip");
+  list.setAttribute("role", "group");
+  list.setAttribute("aria-label", "Blocks: how much each patch is attended to");
+  for (const [k, block] of value.blocks.entries()) {
+    const button = make("button", "gw-block");
+    button.type = "button";
+    button.setAttribute("aria-pressed", String(block.number === value.chosen));
+    const stage = make("span", "gw-stage"), canvas = make("canvas"), marks = svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none" });
+    stage.style.aspectRatio = `${value.size[1]} / ${value.size[0]}`;
+    canvas.width = width;
+    canvas.height = height;
+    const context = canvas.getContext("2d"), data = context.createImageData(width, height);
+    for (let i = 0; i < n; i++) data.data.set([...LUT[Math.min(63, levels.data[(k * n + i) * 4])], 255], 4 * i);
+    context.putImageData(data, 0, 0);
+    for (const token of block.tokens) marks.append(svg("rect", { x: token % width, y: Math.floor(token / width), width: 1, height: 1, class: "gw-token" }));
+    stage.append(canvas, marks);
+    button.append(stage, make("span", "gw-number", `Block ${block.number}`), make("span", "gw-score", `× ${block.score.toFixed(1)}`));
+    if (block.fused) button.append(make("span", "gw-badge", "AMF"));
+    button.addEventListener("click", () => {
+      for (const other of list.children) other.setAttribute("aria-pressed", String(other === button));
+      trigger("select", { index: block.number, value: block.number });
+    });
+    list.append(button);
+  }
+  return [list, make("p", "gw-note", value.note)];
+});

@@ -1,0 +1,60 @@
+// Shared by every widget. Words of visitors enter the page through textContent only.
+const root = element.querySelector(".gw");
+const make = (tag, cls, text) => {
+  const node = document.createElement(tag);
+  if (cls) node.className = cls;
+  if (text !== undefined) node.textContent = text;
+  return node;
+};
+const svg = (tag, attributes) => {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const name in attributes) node.setAttribute(name, attributes[name]);
+  return node;
+};
+const picture = async (source, alt) => {
+  const image = new Image();
+  image.alt = alt || "";
+  image.draggable = false;
+  if (!String(source).startsWith("data:image/")) return image;
+  image.src = source;
+  await image.decode().catch(() => {});
+  return image;
+};
+const pixels = async (source) => {
+  const image = await picture(source);
+  const canvas = make("canvas");
+  canvas.width = image.naturalWidth || 1;
+  canvas.height = image.naturalHeight || 1;
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(image, 0, 0);
+  return context.getImageData(0, 0, canvas.width, canvas.height);
+};
+const clamp = (x, low, high) => Math.min(high, Math.max(low, x));
+const percent = (share) => (share > 0 && share < 0.001 ? "<0.1 %" : (100 * share).toFixed(1) + " %");
+const skeleton = (words) => {
+  const box = make("div", "gw-skeleton");
+  box.append(make("span", "", words || ""));
+  return box;
+};
+const onTheme = (draw) => {
+  const seen = new MutationObserver(() => (element.isConnected ? draw() : seen.disconnect()));
+  seen.observe(document.body, { attributes: true, attributeFilter: ["class"] });
+};
+// Calls build(value) now and after every update; only the latest call may put its nodes in place.
+let turn = 0;
+const mount = (build) => {
+  const show = async () => {
+    const mine = ++turn;
+    const value = props.value;
+    const held = root.contains(document.activeElement);
+    const nodes = value && value.kind ? await build(value) : [skeleton(root.dataset.empty)];
+    if (mine !== turn) return;
+    root.replaceChildren(...nodes);
+    root.dispatchEvent(new CustomEvent("placed"));
+    root.dataset.ready = value && value.kind ? "1" : "0";
+    const focusable = root.querySelector("[tabindex='0']");
+    if (held && focusable) focusable.focus({ preventScroll: true });
+  };
+  watch("value", show);
+  show();
+};

@@ -1,0 +1,312 @@
+"""What each widget shows, as JSON-ready values made from arrays; needs no gradio.
+
+Shapes as in :mod:`demo.render`: ``labels`` (H, W), -1 for no class; ``matrix`` (N, N) patch to
+patch; ``grid`` (h, w); blocks and channels 0-based in arguments.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import matplotlib
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+
+from demo import palette, render
+
+LEVELS = 64
+MAX_PATCHES = 1024
+MASK_SIDE = 768
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Map:
+    """One attention map of the widget: ``matrix`` (N, N), global ``tokens``, words around it.
+
+    ``class_row`` (N,) is where the class token looks; None leaves it out.
+    """
+
+    title: str
+    matrix: ArrayLike
+    tokens: Collection[int] = ()
+    class_row: ArrayLike | None = None
+    note: str = ""
+
+
+def attention_value(
+    image: Image.Image,
+    grid: tuple[int, int],
+    maps: Sequence[Map],
+    patch: tuple[int, int] | None = None,
+    max_patches: int = MAX_PATCHES,
+) -> Json:
+    """Value of the attention widget: maps side by side that follow one pointer.
+
+    All maps share one brightness scale. Over ``max_patches`` patches, squares of patches are
+    averaged, and the widget says so. ``patch`` (row, column) is pinned at the start.
+    """
+    square = 1
+    while -(-grid[0] // square) * -(-grid[1] // square) > max_patches:
+        square += 1
+    pooled = [_pool_patches(np.asarray(one.matrix, np.float32), grid, square) for one in maps]
+    small = (-(-grid[0] // square), -(-grid[1] // square))
+    top = max((float(np.quantile(one, 0.995)) for one in pooled), default=1.0)
+    shown = []
+    with_class = all(one.class_row is not None for one in maps)
+    for one, matrix in zip(maps, pooled, strict=True):
+        rows = [matrix]
+        if with_class:
+            row = np.asarray(one.class_row, np.float32).reshape(grid)
+            rows.append(_pool_keys(row[None], square).reshape(1, -1))
+        tokens = {_pooled_token(token, grid[1], square, small[1]) for token in one.tokens}
+        shown.append(
+            {
+                "title": one.title,
+                "note": one.note,
+                "png": _levels_png(np.concatenate(rows), top),
+                "tokens": sorted(tokens),
+            }
+        )
+    return {
+        "kind": "attention",
+        "image": image_url(image, 512),
+        "size": [image.height, image.width],
+        "grid": list(small),
+        "pooled": square,
+        "patches": grid[0] * grid[1],
+        "top": top,
+        "class_row": with_class and bool(maps),
+        "maps": shown,
+        "patch": None if patch is None else [_inside(patch, grid)[k] // square for k in (0, 1)],
+    }
+
+
+def blocks_value(
+    image: Image.Image,
+    received: ArrayLike,
+    grid: tuple[int, int],
+    scores: Sequence[float],
+    tokens: Sequence[Collection[int]],
+    amf_blocks: Collection[int],
+    chosen: int | None,
+    note: str = "",
+) -> Json:
+    """Value of the block strip; ``received`` is (L, N), the attention each patch gets, 1 = uniform."""
+    maps = np.asarray(received, np.float32)
+    return {
+        "kind": "blocks",
+        "size": [image.height, image.width],
+        "grid": list(grid),
+        "png": _levels_png(maps, max(4.0, float(np.quantile(maps, 0.999)))),
+        "chosen": None if chosen is None else chosen + 1,
+        "note": note,
+        "blocks": [
+            {
+                "number": index + 1,
+                "score": float(score),
+                "fused": index in amf_blocks,
+                "tokens": sorted(int(token) for token in tokens[index]),
+            }
+            for index, score in enumerate(scores)
+        ],
+    }
+
+
+def mask_value(
+    image: Image.Image,
+    labels: ArrayLike,
+    names: Sequence[str],
+    title: str = "",
+    opacity: float = 0.6,
+    pick: bool = False,
+    pixel: tuple[int, int] | None = None,
+    legend: bool = True,
+    slider: bool = True,
+    max_side: int = MASK_SIDE,
+) -> Json:
+    """Value of the mask widget: image, class index per pixel, outlines with words, legend.
+
+    ``pick`` lets a click or Enter select a pixel; ``pixel`` (row, column) of the image is marked.
+    """
+    picture, small, top = render.parts(image, labels, names, max_side)
+    return {
+        "kind": "mask",
+        "title": title,
+        "size": [image.height, image.width],
+        "image": image_url(picture, max_side),
+        "mask": png_url(_index_picture(small)),
+        "top": png_url(top),
+        "opacity": float(np.clip(opacity, 0, 1)),
+        "pick": pick,
+        "pixel": None if pixel is None else list(_inside(pixel, (image.height, image.width))),
+        "legend_shown": legend,
+        "slider": slider,
+        "legend": [
+            {
+                "index": entry.index,
+                "name": entry.name,
+                "colour": entry.colour,
+                "rgb": [int(entry.colour[k : k + 2], 16) for k in (1, 3, 5)],
+                "share": entry.share,
+            }
+            for entry in render.legend(labels, names)
+        ],
+    }
+
+
+def channels_value(
+    before: ArrayLike,
+    after: ArrayLike,
+    block: int,
+    n_blocks: int,
+    model: str,
+    threshold: float = 2.0,
+    chosen: tuple[int, int] | None = None,
+) -> Json:
+    """Value of the channel plot: norms (D,) of one block before and after suppression."""
+    old, new = np.asarray(before, np.float64), np.asarray(after, np.float64)
+    median, top = float(np.median(old)), int(old.argmax())
+    abnormal = bool(old[top] >= threshold * median)
+    ratio = old[top] / max(median, 1e-12)
+    return {
+        "kind": "channels",
+        "title": f"Block {block + 1} of {n_blocks} · {model}",
+        "before": [round(float(norm), 5) for norm in old],
+        "after": [round(float(norm), 5) for norm in new],
+        "median": median,
+        "threshold": float(threshold),
+        "abnormal": top if abnormal else None,
+        "chosen": None if chosen is None else [int(min(chosen)), int(max(chosen))],
+        "note": (
+            f"Channel {top} has the largest norm, {ratio:.1f} × the median: "
+            + ("abnormal." if abnormal else f"not abnormal, which begins at {threshold:g} ×.")
+        ),
+    }
+
+
+def swipe_value(left: Image.Image, right: Image.Image, titles: tuple[str, str]) -> Json:
+    """Value of the swipe: two pictures of the same size and their titles."""
+    sides = [
+        {"title": title, "src": image_url(picture, render.MAX_SIDE)}
+        for title, picture in zip(titles, (left, right), strict=True)
+    ]
+    return {
+        "kind": "swipe",
+        "size": [left.height, left.width],
+        "left": sides[0],
+        "right": sides[1],
+    }
+
+
+def scores_value(
+    variants: Sequence[tuple[str, Sequence[tuple[str, float]]]],
+    names: Sequence[str],
+    pixel: tuple[int, int],
+) -> Json:
+    """Value of the score table: per variant its title and best (word, score) at ``pixel``."""
+    index = {name: i for i, name in enumerate(names)}
+    return {
+        "kind": "scores",
+        "note": f"Pixel in row {pixel[0]}, column {pixel[1]}, counted from 0 at the top left.",
+        "variants": [
+            {
+                "title": title,
+                "top": [
+                    {
+                        "name": name,
+                        "score": float(score),
+                        "colour": palette.hex_colour(index.get(name, -1)),
+                    }
+                    for name, score in top
+                ],
+            }
+            for title, top in variants
+        ],
+    }
+
+
+@cache
+def level_colours() -> list[list[int]]:
+    """RGB of the 64 brightness levels that travel, dark to bright."""
+    table = matplotlib.colormaps[render.COLORMAP](np.linspace(0, 1, LEVELS))[:, :3]
+    return np.rint(table * 255).astype(int).tolist()
+
+
+def levels(values: ArrayLike, top: float) -> NDArray[np.uint8]:
+    """sqrt(attention / top) in 64 levels, uint8 0 to 63."""
+    return np.rint(render.scaled(values, top) * (LEVELS - 1)).astype(np.uint8)
+
+
+def png_url(picture: Image.Image) -> str:
+    """A picture as a PNG data URL."""
+    return _url(picture, "PNG", compress_level=6)
+
+
+def image_url(picture: Image.Image, max_side: int) -> str:
+    """A picture as a JPEG data URL, at most ``max_side`` a side."""
+    return _url(render.fit(picture, max_side), "JPEG", quality=88)
+
+
+def _url(picture: Image.Image, kind: str, **options: Any) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    text = base64.b64encode(buffer.getvalue()).decode("ascii")
+    return f"data:image/{kind.lower()};base64,{text}"
+
+
+def _levels_png(values: NDArray[np.float32], top: float) -> str:
+    return png_url(Image.fromarray(levels(values, top)))
+
+
+def _index_picture(labels: NDArray[np.int32]) -> Image.Image:
+    """Class index as red + 256 · green; blue 255 is no class."""
+    out = np.zeros((*labels.shape, 3), np.uint8)
+    known = np.maximum(labels, 0)
+    out[..., 0], out[..., 1] = known % 256, known // 256
+    out[labels < 0] = (0, 0, 255)
+    return Image.fromarray(out)
+
+
+def _pool_keys(rows: NDArray[np.float32], square: int) -> NDArray[np.float32]:
+    """Mean over squares of the last two axes (h, w), the last square cut at the border."""
+    if square == 1:
+        return rows
+    for axis in (-2, -1):
+        starts = np.arange(0, rows.shape[axis], square)
+        sizes = np.diff(np.append(starts, rows.shape[axis]))
+        shape = [1] * rows.ndim
+        shape[axis] = len(starts)
+        rows = np.add.reduceat(rows, starts, axis) / sizes.reshape(shape)
+    return rows.astype(np.float32)
+
+
+def _pool_patches(
+    matrix: NDArray[np.float32], grid: tuple[int, int], square: int
+) -> NDArray[np.float32]:
+    """(N, N) averaged over squares of patches on both sides."""
+    if square == 1:
+        return matrix
+    n = grid[0] * grid[1]
+    keys = _pool_keys(matrix.reshape(n, *grid), square).reshape(n, -1)
+    both = _pool_keys(keys.T.reshape(keys.shape[1], *grid), square)
+    return np.ascontiguousarray(both.reshape(keys.shape[1], -1).T)
+
+
+def _pooled_token(token: int, width: int, square: int, small_width: int) -> int:
+    row, column = divmod(int(token), width)
+    return row // square * small_width + column // square
+
+
+def _inside(point: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
+    """A (row, column) moved inside (height, width)."""
+    return (
+        int(np.clip(point[0], 0, size[0] - 1)),
+        int(np.clip(point[1], 0, size[1] - 1)),
+    )

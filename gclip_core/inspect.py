@@ -260,12 +260,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace) -> None:
     from gclip_core.evaluate.cli import planted
+    from gclip_core.evaluate.runner import threads
 
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    backbone = planted(
-        load_backbone(args.backbone, args.weights, args.device, args.dtype), args.plant
-    )
+    backbone = load_backbone(args.backbone, args.weights, args.device, args.dtype)
+    with threads(args.threads, backbone):
+        _look(args, planted(backbone, args.plant))
+
+
+def _look(args: argparse.Namespace, backbone: Backbone) -> None:
     segmenter = Segmenter(backbone, short_side=args.short_side)
     blocks = (
         args.cs_blocks
@@ -320,7 +322,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--weights", type=Path, help="weight file of the backbone")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "auto"])
-    parser.add_argument("--threads", type=int, help="CPU threads for PyTorch")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's; built-in: 1)")
     parser.add_argument(
         "--words", help="words whose masks are the images' regions, for in-in and in-out"
     )

@@ -1,7 +1,6 @@
 """The command as people type it: scenes, a set on disk, shares, merging, and what goes wrong."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,15 +19,6 @@ from tests.evaluation_sets import CASES
 # What keeps a test short: small scenes, one sentence around each word.
 SMALL = ["--size", "48", "--short-side", "48", "--templates", "plain", "--quiet"]
 SCENES = ["--dataset", "scenes", *SMALL]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Towers this small lose by threads, and on a busy machine they lose a lot."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(autouse=True)

@@ -293,6 +293,14 @@ def test_reading_ahead_keeps_the_order_and_passes_errors_on() -> None:
         list(runner.ahead([1, 0], lambda i: 1 / i))
 
 
+def test_a_small_tower_runs_on_one_thread_unless_told_otherwise() -> None:
+    small, before = tiny_backbone(), torch.get_num_threads()
+    for wanted, expected in ((None, 1), (2, 2)):
+        with runner.threads(wanted, small):
+            assert torch.get_num_threads() == expected
+        assert torch.get_num_threads() == before
+
+
 # --- settings --------------------------------------------------------------------------------
 
 

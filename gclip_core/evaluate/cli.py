@@ -10,8 +10,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import torch
-
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
 from gclip_core.errors import BackboneError, EvaluationError, GclipError
 from gclip_core.evaluate import blocks, report, runner
@@ -85,8 +83,6 @@ def planted(backbone: Backbone, plants: Sequence[str]) -> Backbone:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    if args.threads:
-        torch.set_num_threads(args.threads)
     parse_rule(_words(args))
     shard = runner.parse_shard(args.shard) if args.shard else (0, 1)
     names = list(BACKBONES) if "all" in args.backbone else list(dict.fromkeys(args.backbone))
@@ -111,7 +107,11 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 def _evaluate_backbone(args: argparse.Namespace, name: str, shard: tuple[int, int]) -> Tally:
     backbone = load_backbone(name, args.weights, args.device, args.dtype)
-    backbone = planted(backbone, args.plant)
+    with runner.threads(args.threads, backbone):
+        return _evaluate_loaded(args, planted(backbone, args.plant), shard)
+
+
+def _evaluate_loaded(args: argparse.Namespace, backbone: Backbone, shard: tuple[int, int]) -> Tally:
     dataset = _dataset(args)
     segmenter = _segmenter(args, backbone)
     rows = _rows(args, segmenter, dataset)
@@ -119,7 +119,7 @@ def _evaluate_backbone(args: argparse.Namespace, name: str, shard: tuple[int, in
     for note in (*backbone.notes, *_unknown_words(segmenter, dataset)):
         print(f"note: {note}", file=sys.stderr)
     plain = settings.as_json()
-    folder = args.out or Path("results") / f"{dataset.name}-{name}-{digest(plain)}"
+    folder = args.out or Path("results") / f"{dataset.name}-{backbone.name}-{digest(plain)}"
     if args.shard:
         folder = folder / f"share-{shard[0] + 1}-of-{shard[1]}"
     if args.fresh and (folder / COUNTS_FILE).is_file():
@@ -324,7 +324,7 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--weights", type=Path, help="weight file of the backbone")
     what.add_argument("--device", default="cpu")
     what.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "auto"])
-    what.add_argument("--threads", type=int, help="CPU threads for PyTorch")
+    what.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's; built-in: 1)")
     what.add_argument(
         "--plant", action="append", default=[], metavar="CHANNEL:GAIN:BLOCKS",
         help="simulate an abnormal channel, for example 7:100:7-11",

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
+from gclip_core.backbone import Backbone
 from gclip_core.errors import EvaluationError
 from gclip_core.evaluate import metric
 from gclip_core.evaluate.datasets import OpenSet, Sample
@@ -31,6 +33,8 @@ from gclip_core.version import __version__
 
 SAVE_EVERY_S = 30.0
 READ_AHEAD = 4
+SMALL_TOWER = 20_000_000
+"""Parameters under which a backbone runs on one thread unless told otherwise."""
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -152,6 +156,22 @@ def ahead(items: Iterable[Item], make: Callable[[Item], Made]) -> Iterator[tuple
         finally:
             for _, future in waiting:
                 future.cancel()
+
+
+@contextmanager
+def threads(wanted: int | None, backbone: Backbone) -> Iterator[None]:
+    """PyTorch on ``wanted`` threads meanwhile; by default one for a small tower on the CPU.
+
+    A tower of a few million parameters gains nothing by threads, and on a busy machine they wait
+    for each other: the same run took six times as long on two.
+    """
+    before = torch.get_num_threads()
+    is_small = backbone.device.type == "cpu" and backbone.parameters < SMALL_TOWER
+    torch.set_num_threads(wanted or (1 if is_small else before))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def parse_shard(text: str) -> tuple[int, int]:

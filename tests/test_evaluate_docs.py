@@ -1,0 +1,76 @@
+"""Every command in docs/EVALUATION.md is one the program understands; those that can run, run."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from gclip_core import inspect
+from gclip_core.evaluate import cli
+from gclip_core.evaluate.datasets import DATASETS
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "docs" / "EVALUATION.md").read_text("utf-8")
+COMMANDS = [
+    shlex.split(line)
+    for block in re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)
+    for line in block.splitlines()
+]
+NEEDS_DATA = "DIR"
+
+# The same command on less: fewer and smaller scenes, one sentence around each word.
+LESS = ["--n", "2", "--size", "48", "--short-side", "48", "--templates", "plain", "--quiet"]
+
+
+def test_all_commands_are_ours() -> None:
+    assert len(COMMANDS) >= 15
+    modules = {tuple(command[:3]) for command in COMMANDS}
+    assert modules == {
+        ("python", "-m", "gclip_core.evaluate"),
+        ("python", "-m", "gclip_core.inspect"),
+    }
+
+
+def test_commands_that_need_data_are_understood() -> None:
+    parsers = {"gclip_core.evaluate": cli._parser(), "gclip_core.inspect": inspect._parser()}
+    needing = [command for command in COMMANDS if NEEDS_DATA in command]
+    assert len(needing) >= 3
+    for command in needing:
+        parsers[command[2]].parse_args(command[3:])
+
+
+def test_commands_that_need_nothing_run_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _, _, module, *arguments in (c for c in COMMANDS if NEEDS_DATA not in c):
+        if module == "gclip_core.inspect":
+            assert inspect.main([*arguments, "--n", "1", "--short-side", "48"]) == 0
+        else:
+            shown = arguments[0] in ("merge", "table")
+            assert cli.main(arguments if shown else [*arguments, *LESS]) == 0, arguments
+    assert (tmp_path / "results/sum/result.json").is_file()
+    assert list(tmp_path.glob("results/*/sweep.png"))
+
+
+def test_every_set_has_its_line_in_both_tables() -> None:
+    sections = TEXT.split("## The protocol")
+    for name in (*DATASETS, "scenes"):
+        assert all(f"`{name}`" in section for section in sections), name
+
+
+def test_the_protocol_s_table_is_the_program_s() -> None:
+    rows = re.findall(r"^\| (`[^|]+) \| (\d+) \| (\d+) / (\d+) \| ([^|]+) \| (\S+) \|$", TEXT, re.M)
+    told = {
+        name: (int(side), int(window), int(stride), background == "none", threshold)
+        for names, side, window, stride, background, threshold in rows
+        for name in re.findall(r"`([^`]+)`", names)
+    }
+    assert told == {
+        d.name: (
+            d.short_side, d.window, d.stride, d.background is None,
+            f"{d.threshold:g}" if d.threshold else "none",
+        )
+        for d in DATASETS.values()
+    }  # fmt: skip

@@ -57,6 +57,10 @@ class Heads:
         assert found is not None, name
         return found
 
+    @property
+    def all(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.q, self.k, self.part("v")
+
     def only(self, head: int) -> Heads:
         """One head, its axis kept: each (..., 1, T, d)."""
         parts = (self.q, self.k, self.v)

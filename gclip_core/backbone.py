@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import operator
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,7 @@ import torch
 from open_clip.model import CLIP, convert_weights_to_lp
 from torch import Tensor, nn
 
-from gclip_core import assets, suppression, weights
+from gclip_core import assets, suppression, trunk, weights
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import BackboneError, MethodError
 from gclip_core.registry import (
@@ -28,11 +29,13 @@ from gclip_core.registry import (
     Triple,
     find_backbone,
 )
+from gclip_core.text_tower import Openings
 from gclip_core.types import Blocks, Plant
 
 Dtype = Literal["float32", "bfloat16", "auto"]
 
 TEXT_CACHE_PHRASES = 4096
+OPENINGS_CACHE_SETS = 4
 
 _uids = itertools.count()
 
@@ -70,6 +73,9 @@ class Backbone:
     text_cache: BoundedCache[Tensor] = field(
         default_factory=lambda: BoundedCache(TEXT_CACHE_PHRASES), repr=False
     )
+    openings_cache: BoundedCache[Openings] = field(
+        default_factory=lambda: BoundedCache(OPENINGS_CACHE_SETS), repr=False
+    )
 
     @property
     def blocks(self) -> nn.ModuleList:
@@ -83,6 +89,11 @@ class Backbone:
     @property
     def width(self) -> int:
         return self.model.visual.conv1.out_channels
+
+    @property
+    def embedding_width(self) -> int:
+        """Dimensions that image and text embeddings share."""
+        return self.model.visual.proj.shape[1]
 
     @property
     def n_heads(self) -> int:
@@ -203,7 +214,13 @@ def plant_channel(backbone: Backbone, channel: int, gain: float, blocks: Iterabl
     Raises:
         MethodError: a channel or block the tower does not have, or a gain that is no number.
     """
-    chosen = tuple(sorted({int(block) for block in blocks}))
+    try:
+        channel = operator.index(channel)
+        chosen = tuple(sorted({operator.index(block) for block in blocks}))
+    except TypeError:
+        raise MethodError(
+            f"A channel and blocks are whole numbers from 0, but {channel!r} and {blocks!r} came."
+        ) from None
     if not 0 <= channel < backbone.width:
         raise MethodError(
             f"Channels run from 0 to {backbone.width - 1}, but channel {channel} came."
@@ -214,7 +231,7 @@ def plant_channel(backbone: Backbone, channel: int, gain: float, blocks: Iterabl
         )
     if not abs(gain) < 1e4:  # also refuses nan
         raise MethodError(f"The gain must be a number below 10,000, but {gain} came.")
-    return replace(backbone, planted=(*backbone.planted, Plant(int(channel), float(gain), chosen)))
+    return replace(backbone, planted=(*backbone.planted, Plant(channel, float(gain), chosen)))
 
 
 def check_tower(model: nn.Module) -> None:
@@ -236,23 +253,8 @@ def check_tower(model: nn.Module) -> None:
 def _refusals(visual: Any) -> list[tuple[str, Callable[[], bool]]]:
     """Reasons to refuse a tower, in the order in which they can be asked."""
 
-    def blocks() -> Any:
+    def blocks() -> Iterable[nn.Module]:
         return visual.transformer.resblocks
-
-    def is_active(module: nn.Module | None) -> bool:
-        return module is not None and not isinstance(module, nn.Identity)
-
-    def some(*path: str) -> Callable[[], bool]:
-        def asked() -> bool:
-            for block in blocks():
-                part: Any = block
-                for step in path:
-                    part = getattr(part, step, None)
-                if isinstance(part, nn.Parameter) or is_active(part):
-                    return True
-            return False
-
-        return asked
 
     return [
         ("there is none", lambda: visual is None),
@@ -268,13 +270,9 @@ def _refusals(visual: Any) -> list[tuple[str, Callable[[], bool]]]:
             "its final norm comes after the pooling (final_ln_after_pool)",
             lambda: bool(getattr(visual, "final_ln_after_pool", False)),
         ),
+        ("its patches are not square", lambda: len(set(visual.conv1.kernel_size)) > 1),
         ("it has no projection", lambda: getattr(visual, "proj", None) is None),
-        ("its blocks normalise queries and keys (qk-norm)", some("attn", "ln_q")),
-        ("its blocks use scaled cosine attention", some("attn", "logit_scale")),
-        ("its blocks scale their heads", some("attn", "head_scale")),
-        ("its blocks normalise inside the attention", some("attn", "ln_inner")),
-        ("its blocks normalise the attention's output", some("ln_attn")),
-        ("its blocks normalise inside the FFN", some("mlp", "ln")),
+        *trunk.unusual_parts(blocks),
     ]
 
 

@@ -6,7 +6,7 @@ that a block can run with its own ``W2'`` without a weight on the module ever be
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,32 @@ from torch import Tensor, nn
 
 from gclip_core.attention import Heads
 from gclip_core.types import Grid
+
+_UNUSUAL = {
+    "its blocks normalise queries and keys (qk-norm)": ("attn", "ln_q"),
+    "its blocks use scaled cosine attention": ("attn", "logit_scale"),
+    "its blocks scale their heads": ("attn", "head_scale"),
+    "its blocks normalise inside the attention": ("attn", "ln_inner"),
+    "its blocks normalise the attention's output": ("ln_attn",),
+    "its blocks normalise inside the FFN": ("mlp", "ln"),
+}
+"""What a block may hold that :func:`run_block` does not compute, and where it would be."""
+
+
+def unusual_parts(
+    blocks: Callable[[], Iterable[nn.Module]],
+) -> list[tuple[str, Callable[[], bool]]]:
+    """Reasons why blocks cannot be recomputed here, each with the question whether it holds."""
+
+    def asks(path: tuple[str, ...]) -> Callable[[], bool]:
+        return lambda: any(_is_active(_inside(block, path)) for block in blocks())
+
+    return [(reason, asks(path)) for reason, path in _UNUSUAL.items()]
+
+
+def unusual(blocks: Iterable[nn.Module]) -> str | None:
+    """The first reason why these blocks cannot be recomputed here, or None."""
+    return next((reason for reason, holds in unusual_parts(lambda: blocks) if holds()), None)
 
 
 def embed_patches(visual: nn.Module, pixels: Tensor) -> Tensor:
@@ -96,3 +122,14 @@ def _split(x: Tensor, n_heads: int) -> Tensor:
 
 def _layer_scale(block: nn.Module, name: str) -> nn.Module:
     return getattr(block, name, None) or nn.Identity()
+
+
+def _inside(block: nn.Module, path: Sequence[str]) -> object:
+    part: object = block
+    for step in path:
+        part = getattr(part, step, None)
+    return part
+
+
+def _is_active(part: object) -> bool:
+    return part is not None and not isinstance(part, nn.Identity)

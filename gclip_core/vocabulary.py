@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
 import torch
 import torch.nn.functional as F
 from open_clip import OPENAI_IMAGENET_TEMPLATES, SIMPLE_IMAGENET_TEMPLATES
-from torch import Tensor, nn
+from torch import Tensor
 
+from gclip_core import text_tower
 from gclip_core.backbone import Backbone
 from gclip_core.errors import VocabularyError
+from gclip_core.text_tower import Openings
 from gclip_core.types import Vocabulary
 
 MAX_CLASSES = 500
+MAX_PHRASES = 2000
 MAX_CHARACTERS = 200_000
 MAX_PHRASE = 300
-TOKENS_PER_BATCH = 8192
 NEAR_A_KNOWN_WORD = 0.8
 """Cosine to the nearest known word from which a phrase with known tokens counts as known."""
 
@@ -42,7 +43,8 @@ def parse(words: str | Iterable[str] | Vocabulary) -> Vocabulary:
     class per item. Duplicates and empties are dropped, and ``notes`` says which.
 
     Raises:
-        VocabularyError: no class left, more than 500, or a phrase longer than 300 characters.
+        VocabularyError: no class left, more than 500, more than 2,000 words and synonyms together,
+            or a phrase longer than 300 characters.
     """
     if isinstance(words, Vocabulary):
         return words
@@ -56,10 +58,7 @@ def parse(words: str | Iterable[str] | Vocabulary) -> Vocabulary:
             if not phrase:
                 continue
             if len(phrase) > MAX_PHRASE:
-                raise VocabularyError(
-                    f"A word or phrase may have up to {MAX_PHRASE} characters, but one of "
-                    f"{len(phrase)} came: '{phrase[:40]}…'. Separate classes with commas."
-                )
+                raise _too_long(phrase)
             if phrase.casefold() in seen:
                 twice.append(phrase)
                 continue
@@ -72,6 +71,11 @@ def parse(words: str | Iterable[str] | Vocabulary) -> Vocabulary:
                 f"Up to {MAX_CLASSES} classes can be segmented at once, but more came. "
                 "Leave some out."
             )
+        if len(seen) > MAX_PHRASES:
+            raise VocabularyError(
+                f"Up to {MAX_PHRASES:,} words and synonyms can be read at once, but more came. "
+                "Leave some synonyms out."
+            )
     if not classes:
         raise VocabularyError(
             "At least one word was expected, but none came. Type the things you look for, "
@@ -81,7 +85,7 @@ def parse(words: str | Iterable[str] | Vocabulary) -> Vocabulary:
 
 
 def embed(
-    backbone: Backbone, phrases: Sequence[str], templates: str | Sequence[str] = "imagenet80"
+    backbone: Backbone, phrases: Iterable[str], templates: str | Sequence[str] = "imagenet80"
 ) -> Tensor:
     """Text embedding of each phrase: (len(phrases), E) float32, L2-normalised.
 
@@ -91,7 +95,12 @@ def embed(
     Raises:
         VocabularyError: a phrase too long for the text tower, or an unknown template set.
     """
-    sentences = _template_set(templates)
+    if isinstance(phrases, str):
+        raise VocabularyError(f"A list of phrases was expected, but one text came: {phrases[:40]}")
+    phrases = _check_items(phrases)
+    sentences = template_set(templates)
+    if not phrases:
+        return torch.empty(0, backbone.embedding_width)
     cache = backbone.text_cache
     found = {phrase: cache.get((sentences, phrase)) for phrase in dict.fromkeys(phrases)}
     missing = [phrase for phrase, embedding in found.items() if embedding is None]
@@ -135,6 +144,10 @@ def _split_text(text: str) -> list[str]:
 
 
 def _check_items(words: Iterable[str]) -> list[str]:
+    if not isinstance(words, Iterable):
+        raise VocabularyError(
+            f"Words must be text or a list of texts, but a {type(words).__name__} came."
+        )
     items = []
     for item in words:
         if not isinstance(item, str):
@@ -149,11 +162,23 @@ def _check_items(words: Iterable[str]) -> list[str]:
 
 def _clean(phrase: str) -> str:
     """One line of visible characters: controls and direction overrides removed, spaces folded."""
-    visible = "".join(
-        c if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn") or c == "\u200d" else " "
-        for c in unicodedata.normalize("NFC", phrase)
+    phrase = " ".join(_visible(phrase).split())
+    # Composing takes time by the square of a run of combining marks: minutes for 200,000.
+    if len(phrase) > 4 * MAX_PHRASE:
+        raise _too_long(phrase)
+    return unicodedata.normalize("NFC", phrase).strip(" \u200d")
+
+
+def _visible(text: str) -> str:
+    hidden = ("Cc", "Cf", "Cs", "Co", "Cn")
+    return "".join(" " if unicodedata.category(c) in hidden and c != "\u200d" else c for c in text)
+
+
+def _too_long(phrase: str) -> VocabularyError:
+    return VocabularyError(
+        f"A word or phrase may have up to {MAX_PHRASE} characters, but one of {len(phrase):,} "
+        f"came: '{_visible(phrase[:40])}…'. Separate classes with commas."
     )
-    return re.sub(r"\s+", " ", visible).strip(" \u200d")
 
 
 def _duplicates_note(twice: list[str]) -> tuple[str, ...]:
@@ -163,70 +188,52 @@ def _duplicates_note(twice: list[str]) -> tuple[str, ...]:
     return (f"Given more than once and kept once: {shown}{', …' if len(twice) > 5 else ''}.",)
 
 
-def _template_set(templates: str | Sequence[str]) -> tuple[str, ...]:
-    if not isinstance(templates, str):
-        return tuple(templates)
-    if templates not in TEMPLATES:
+def template_set(templates: str | Sequence[str]) -> tuple[str, ...]:
+    """The sentences of a named set, or these sentences themselves.
+
+    Raises:
+        VocabularyError: an unknown name, no sentence, or one without ``{}`` for the phrase.
+    """
+    if isinstance(templates, str):
+        if templates not in TEMPLATES:
+            raise VocabularyError(
+                f"'{templates[:40]}' is not a template set. Choose one of: {', '.join(TEMPLATES)}."
+            )
+        return TEMPLATES[templates]
+    sentences = tuple(templates) if isinstance(templates, Iterable) else ()
+    if not sentences or not all(isinstance(one, str) and "{}" in one for one in sentences):
         raise VocabularyError(
-            f"'{templates[:40]}' is not a template set. Choose one of: {', '.join(TEMPLATES)}."
+            "templates must be a set's name or sentences with {} where the phrase goes, "
+            f"but {str(templates)[:80]} came."
         )
-    return TEMPLATES[templates]
+    return sentences
 
 
 def _embed_new(backbone: Backbone, phrases: list[str], sentences: tuple[str, ...]) -> Tensor:
     """Embed phrases that are in no cache: (len(phrases), E) float32 on the CPU."""
     _check_lengths(backbone, phrases, sentences)
     prompts = [sentence.replace("{}", phrase) for phrase in phrases for sentence in sentences]
+    tokens = backbone.tokenizer(prompts).to(backbone.device)
     with torch.no_grad():
-        each = _encode(backbone, backbone.tokenizer(prompts))
+        if text_tower.is_causal(backbone.model):
+            which = torch.arange(len(sentences), device=backbone.device).repeat(len(phrases))
+            openings = _openings(backbone, sentences)
+            each = text_tower.encode(backbone.model, tokens, openings, which)
+        else:
+            batches = tokens.split(max(1, text_tower.TOKENS_PER_BATCH // tokens.shape[1]))
+            each = torch.cat([backbone.model.encode_text(batch) for batch in batches])
     each = F.normalize(each.float(), dim=-1).reshape(len(phrases), len(sentences), -1)
     return F.normalize(each.mean(1), dim=-1).cpu()
 
 
-def _encode(backbone: Backbone, tokens: Tensor) -> Tensor:
-    """Text features of token rows (n, context), unnormalised (n, E); short ones together."""
-    if not pools_at_end_token(backbone.model):
-        batches = tokens.split(max(1, TOKENS_PER_BATCH // tokens.shape[1]))
-        return torch.cat([backbone.model.encode_text(b.to(backbone.device)) for b in batches])
-    ends = tokens.argmax(dim=-1)
-    order = ends.argsort()
-    out: list[Tensor] = []
-    start = 0
-    while start < len(order):
-        # Sorted by length, so the last row of a batch is its longest.
-        size = max(1, TOKENS_PER_BATCH // (int(ends[order[start]]) + 1))
-        batch = order[start : start + size]
-        out.append(_encode_causal(backbone.model, tokens[batch].to(backbone.device)))
-        start += size
-    inverse = torch.empty_like(order)
-    inverse[order] = torch.arange(len(order))
-    return torch.cat(out)[inverse.to(out[0].device)]
+def _openings(backbone: Backbone, sentences: tuple[str, ...]) -> Openings:
+    """What the sentences say before the phrase, read once per backbone."""
 
+    def read() -> Openings:
+        before = backbone.tokenizer([sentence.partition("{}")[0] for sentence in sentences])
+        return text_tower.read_openings(backbone.model, before.to(backbone.device))
 
-def _encode_causal(model: nn.Module, tokens: Tensor) -> Tensor:
-    """``CLIP.encode_text`` on the first ``max(end token) + 1`` positions only.
-
-    Exact for a causal tower pooled at the end token: what comes later cannot reach it.
-    """
-    n = int(tokens.argmax(dim=-1).max()) + 1
-    dtype = model.transformer.get_cast_dtype()
-    x = model.token_embedding(tokens[:, :n]).to(dtype)
-    x = x + model.positional_embedding[:n].to(dtype)
-    x = model.transformer(x, attn_mask=model.attn_mask[:n, :n])
-    x = model.ln_final(x)[torch.arange(len(x), device=x.device), tokens.argmax(dim=-1)]
-    projection = model.text_projection
-    if projection is None:
-        return x
-    return projection(x) if isinstance(projection, nn.Linear) else x @ projection
-
-
-def pools_at_end_token(model: nn.Module) -> bool:
-    """Whether the text tower is causal and pooled at the end token, so that it can be cut short."""
-    return (
-        getattr(model, "attn_mask", None) is not None
-        and getattr(model, "text_pool_type", None) == "argmax"
-        and hasattr(model, "token_embedding")
-    )
+    return backbone.openings_cache.get_or_make(sentences, read)
 
 
 def _token_ids(backbone: Backbone, phrase: str) -> list[int]:

@@ -1,0 +1,153 @@
+"""The causal text tower, computing only the tokens that are new.
+
+In a causal tower no token sees what comes after it. So nothing past the end token is needed, and
+the keys and values of a sentence's opening ("a photo of a") are the same whatever word follows:
+they are computed once, and a new word costs its own few tokens. Both are exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gclip_core import trunk
+from gclip_core.attention import Heads
+
+TOKENS_PER_BATCH = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Openings:
+    """What ``n`` openings of sentences leave behind in every block of the text tower.
+
+    ``tokens`` (n, P) are padded to the longest, ``lengths`` (n,) say how many count; ``keys[l]``
+    and ``values[l]`` are (n, H, P, d).
+    """
+
+    tokens: Tensor
+    lengths: Tensor
+    keys: tuple[Tensor, ...]
+    values: tuple[Tensor, ...]
+
+
+def is_causal(model: nn.Module) -> bool:
+    """Whether the text tower is the one recomputed here: causal and pooled at the end token."""
+    return (
+        getattr(model, "attn_mask", None) is not None
+        and getattr(model, "text_pool_type", None) == "argmax"
+        and hasattr(model, "token_embedding")
+        and trunk.unusual(model.transformer.resblocks) is None
+    )
+
+
+def read_openings(model: nn.Module, tokens: Tensor) -> Openings:
+    """Keys and values of token rows (n, context) that end before their end token.
+
+    Padding after an opening is harmless: what comes later cannot reach it.
+    """
+    lengths = tokens.argmax(dim=-1)
+    tokens = tokens[:, : max(1, int(lengths.max()))]
+    x = _embed(model, tokens, torch.arange(tokens.shape[1], device=tokens.device))
+    keys, values = [], []
+    for block in model.transformer.resblocks:
+        heads = trunk.project(block, x)
+        keys.append(heads.k.contiguous())
+        values.append(heads.v.contiguous())
+        mixed = F.scaled_dot_product_attention(heads.q, heads.k, heads.v, is_causal=True)
+        x = x + trunk.merge(block, mixed)
+        x = x + trunk.ffn(block, x)
+    return Openings(tokens, lengths, tuple(keys), tuple(values))
+
+
+def encode(model: nn.Module, tokens: Tensor, openings: Openings, which: Tensor) -> Tensor:
+    """``CLIP.encode_text`` of token rows (n, context), unnormalised (n, E).
+
+    ``which[i]`` is the opening that row ``i`` is expected to begin with. Only as much of it is
+    reused as the row's tokens really share, so the result never depends on that expectation.
+    """
+    ends = tokens.argmax(dim=-1)
+    span = openings.tokens.shape[1]
+    alike = tokens[:, :span] == openings.tokens[which]
+    alike &= torch.arange(span, device=tokens.device) < openings.lengths[which, None]
+    known = torch.minimum(alike.long().cumprod(dim=-1).sum(-1), ends)
+    new = ends + 1 - known
+    order = torch.argsort(known * tokens.shape[1] + new)  # rows of one shape side by side
+    features = torch.cat(
+        [
+            _encode_batch(model, tokens[rows], openings, which[rows], known[rows], new[rows])
+            for rows in _batches(order, new)
+        ]
+    )
+    inverse = torch.empty_like(order)
+    inverse[order] = torch.arange(len(order), device=order.device)
+    return features[inverse]
+
+
+def _batches(order: Tensor, new: Tensor) -> Iterator[Tensor]:
+    """Consecutive rows that together have at most TOKENS_PER_BATCH new tokens."""
+    batch = (new[order].cumsum(0) - 1) // TOKENS_PER_BATCH
+    yield from order.split(torch.unique_consecutive(batch, return_counts=True)[1].tolist())
+
+
+def _encode_batch(
+    model: nn.Module,
+    tokens: Tensor,
+    openings: Openings,
+    which: Tensor,
+    known: Tensor,
+    new: Tensor,
+) -> Tensor:
+    """Features of rows sorted by (known, new), all their new tokens packed into one (T, D)."""
+    place = torch.arange(tokens.shape[1], device=tokens.device)
+    wanted = (place >= known[:, None]) & (place < (known + new)[:, None])
+    x = _embed(model, tokens[wanted], wanted.nonzero()[:, 1])
+    shapes, counts = torch.unique_consecutive(
+        torch.stack([known, new], dim=1), dim=0, return_counts=True
+    )
+    groups = [(n, *shape) for n, shape in zip(counts.tolist(), shapes.tolist(), strict=True)]
+    last = new.cumsum(0) - 1  # the end tokens
+    blocks = model.transformer.resblocks
+    for index, block in enumerate(blocks):
+        heads = trunk.project(block, x)
+        mixed = _attend(heads, openings.keys[index], openings.values[index], which, groups)
+        if index == len(blocks) - 1:  # beyond here only the end tokens are asked for
+            x, mixed = x[last], mixed[:, last]
+        x = x + trunk.merge(block, mixed)
+        x = x + trunk.ffn(block, x)
+    x = model.ln_final(x)
+    projection = model.text_projection
+    if projection is None:
+        return x
+    return projection(x) if isinstance(projection, nn.Linear) else x @ projection
+
+
+def _attend(
+    heads: Heads,
+    keys: Tensor,
+    values: Tensor,
+    which: Tensor,
+    groups: list[tuple[int, int, int]],
+) -> Tensor:
+    """Causal attention of packed tokens to their openings and among themselves: (H, T, d)."""
+    out = torch.empty_like(heads.q)
+    row = token = 0
+    for n, known, new in groups:
+        here = slice(token, token + n * new)
+        q, k, v = (part[:, here].unflatten(1, (n, new)).transpose(0, 1) for part in heads.all)
+        opening = which[row : row + n]
+        k = torch.cat([keys[opening, :, :known], k], dim=2)  # (n, H, known + new, d)
+        v = torch.cat([values[opening, :, :known], v], dim=2)
+        mask = torch.ones(new, known + new, dtype=torch.bool, device=q.device).tril_(known)
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        out[:, here] = mixed.transpose(0, 1).flatten(1, 2)
+        row, token = row + n, token + n * new
+    return out
+
+
+def _embed(model: nn.Module, tokens: Tensor, positions: Tensor) -> Tensor:
+    dtype = model.transformer.get_cast_dtype()
+    return model.token_embedding(tokens).to(dtype) + model.positional_embedding[positions].to(dtype)

@@ -150,6 +150,17 @@ def test_another_split(tmp_path: Path) -> None:
     ]
 
 
+def test_a_few_files_without_a_list(tmp_path: Path) -> None:
+    root = CASES["voc21"].make(tmp_path, [[0, 0, 0], [0, 0, 0]])
+    (root / "ImageSets/Segmentation/val.txt").unlink()
+    with pytest.raises(EvaluationError, match=r"val\.txt"):
+        open_dataset(DATASETS["voc21"], root)
+    assert [s.name for s in open_dataset(DATASETS["voc21"], root, "all").samples] == [
+        "2007_000033",
+        "2007_000042",
+    ]
+
+
 def test_the_first_n_images(tmp_path: Path) -> None:
     samples = open_dataset(
         DATASETS["voc21"], CASES["voc21"].make(tmp_path, [[0, 0, 0], [0, 0, 0]])

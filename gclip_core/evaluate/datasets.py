@@ -23,6 +23,9 @@ from gclip_core.evaluate import ids
 from gclip_core.evaluate.classes import ClassName
 from gclip_core.evaluate.ids import Ids
 
+EVERY_LABEL = "all"
+"""The split that takes every label file of a set whose splits are lists."""
+
 
 @dataclass(frozen=True, eq=False)
 class Sample:
@@ -211,6 +214,8 @@ def find_dataset(name: str) -> Dataset:
 def open_dataset(dataset: Dataset, root: Path, split: str | None = None) -> OpenSet:
     """Find a set's files under ``root`` and pair every image with its truth.
 
+    ``split`` names another list or folder than the set's own; :data:`EVERY_LABEL` needs no list.
+
     Raises:
         EvaluationError: nothing of the set is there, or an image or label file is missing; the
             message says which paths were looked for.
@@ -253,7 +258,7 @@ def _names(layout: Layout, base: Path, split: str) -> list[str]:
             return [
                 line.split()[0] for line in file.read_text("utf-8").splitlines() if line.strip()
             ]
-    if layout.lists:
+    if layout.lists and split != EVERY_LABEL:
         return []
     suffix = layout.truth.partition("{name}")[2]
     found = (

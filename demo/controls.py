@@ -1,0 +1,87 @@
+"""The page's components that hold settings: from their values to Settings and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from gradio.components import Component
+
+from demo.settings import Settings
+from gclip_core.errors import GclipError
+
+Convert = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Control:
+    """One setting's component; ``read`` turns its value into the setting's, ``write`` back."""
+
+    name: str
+    component: Component
+    read: Convert
+    write: Convert
+    triggers: bool
+
+
+@dataclass
+class Controls:
+    """All settings that have a component, in the order they were added."""
+
+    items: list[Control] = field(default_factory=list)
+
+    def add(
+        self,
+        name: str,
+        component: Component,
+        read: Convert | None = None,
+        write: Convert | None = None,
+        triggers: bool = True,
+    ) -> Component:
+        """Register the component of a setting; a change of it makes the page answer."""
+        assert name in {f.name for f in fields(Settings)}, name
+        self.items.append(Control(name, component, read or _same, write or _same, triggers))
+        return component
+
+    def add_text(self, name: str, component: Component, triggers: bool = True) -> Component:
+        """Register a text field that is read and written as in a link ("6 7", "backbone")."""
+        kind = next(f.metadata["kind"] for f in fields(Settings) if f.name == name)
+
+        def read(text: Any) -> Any:
+            try:
+                return kind.read(str(text or "").strip())
+            except ValueError as wanted:
+                raise GclipError(
+                    f"“{component.label}”: {wanted} was expected, but “{str(text)[:40]}” came."
+                ) from None
+
+        return self.add(name, component, read, kind.write, triggers)
+
+    @property
+    def components(self) -> list[Component]:
+        """Inputs of an event that needs the settings."""
+        return [item.component for item in self.items]
+
+    def settings(self, values: Sequence[Any]) -> Settings:
+        """Settings from the components' values, in the order of :attr:`components`.
+
+        Raises:
+            GclipError: a field holds something that is no such setting.
+        """
+        assert len(values) == len(self.items)
+        found = {
+            item.name: item.read(value) for item, value in zip(self.items, values, strict=True)
+        }
+        return Settings(**{k: v for k, v in found.items() if v is not None or k in _NULLABLE})
+
+    def updates(self, settings: Settings) -> dict[Component, Any]:
+        """Every component's value for these settings."""
+        return {item.component: item.write(getattr(settings, item.name)) for item in self.items}
+
+
+_NULLABLE = frozenset({"view_block", "view_head", "patch", "pixel"})
+
+
+def _same(value: Any) -> Any:
+    return value

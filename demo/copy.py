@@ -1,0 +1,214 @@
+"""Every sentence a person reads on the page. Blocks are counted from 1 here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gclip_core.numbering import block_numbers
+from gclip_core.registry import BUILT_IN, BackboneEntry
+from gclip_core.types import Found
+
+TITLE = "GCLIP"
+SUBTITLE = "what global tokens do to CLIP segmentation"
+DESCRIPTION = (
+    "Name the things in a picture and see their masks, without any training. Switch the two ideas "
+    "of GCLIP on and off and watch what changes."
+)
+
+IMAGE = "Image"
+IMAGE_HINT = "Drop, paste or click to upload"
+WORDS = "Words to look for"
+WORDS_HINT = "cat; kitten, sofa, wall"
+WORDS_INFO = "Commas separate classes, semicolons synonyms."
+SEGMENT = "Segment"
+AMF = "AMF"
+AMF_INFO = "Attention Map Fusion"
+CS = "CS"
+CS_INFO = "Channel Suppression"
+BACKBONE = "Backbone"
+FETCH = "Fetch the weights"
+EXAMPLES = "Examples (★ with known truth)"
+ADVANCED = "Advanced"
+OPACITY = "Mask opacity"
+
+MASK = "Mask"
+CHOSEN_ROW = "With the switches as they are"
+PLAIN_ROW = "The same without AMF and CS (ClearCLIP)"
+ATTENTION = "Attention"
+NORMS = "Weight norms"
+
+UNEXPECTED = (
+    "Something went wrong on our side; your image and words are untouched. Try once more, or "
+    "change a setting."
+)
+
+
+def backbone_choice(entry: BackboneEntry, here: bool) -> str:
+    """One line of the backbone menu: what to know before choosing it."""
+    size = f"{entry.parameters:g} M parameters"
+    if entry.name == BUILT_IN:
+        return f"{entry.title} · {size} · always here"
+    where = "on this machine" if here else f"download {entry.download} MB"
+    return f"{entry.title} · {size} · {where}"
+
+
+def model_notice(name: str, entry: BackboneEntry, here: bool) -> str:
+    """Beside the result: what the built-in model knows, and what to take for photos."""
+    if name != BUILT_IN:
+        return ""
+    how = "it is on this machine" if here else f"a download of {entry.download} MB, once"
+    return (
+        "The built-in model knows emoji scenes, not photos: on a photo its masks mean little. "
+        f"For photos choose {entry.title} as backbone ({how})."
+    )
+
+
+def needs_fetch(entry: BackboneEntry, allowed: bool) -> str:
+    """Under the backbone menu when the weights are not here."""
+    if not allowed:
+        return f"{entry.title} is not on this machine, and downloads are switched off here."
+    return (
+        f"{entry.title} is not on this machine: {entry.download} MB to download, "
+        f"licence {entry.licence}. The current backbone stays until it is here."
+    )
+
+
+def fetched(title: str) -> str:
+    """After a download."""
+    return f"{title} is ready."
+
+
+def mask_title(title: str, miou: float | None) -> str:
+    """Above a mask: the method, and how well it does where truth is known."""
+    return title if miou is None else f"{title} · mIoU {miou * 100:.1f} %"
+
+
+def numbers(blocks: Sequence[int]) -> str:
+    """0-based blocks as people read them: "6 and 7", "7 to 11"."""
+    shown = block_numbers(sorted(blocks))
+    if len(shown) > 2 and shown[-1] - shown[0] == len(shown) - 1:
+        return f"{shown[0]} to {shown[-1]}"
+    if len(shown) < 2:
+        return "".join(map(str, shown))
+    return ", ".join(map(str, shown[:-1])) + f" and {shown[-1]}"
+
+
+def map_caption(block: int, n_blocks: int) -> str:
+    """Under the attention map of a block AMF reads."""
+    return f"block {block + 1} of {n_blocks}"
+
+
+def used_caption(n_blocks: int, amf: bool) -> str:
+    """Under the image view of the last block's matrix."""
+    return f"block {n_blocks}, used: " + ("Query-Query fused" if amf else "Query-Query")
+
+
+def received_alt(caption: str) -> str:
+    """Alt text of an attention map."""
+    return f"Attention that each patch receives, {caption}"
+
+
+def matrix_caption(n_blocks: int, pooled: int) -> str:
+    """Under the matrix view."""
+    said = f"block {n_blocks} as matrix, token × token"
+    return said if pooled == 1 else f"{said}, {pooled} tokens a pixel"
+
+
+def attention_note(found: Found, amf: bool, shown: Sequence[int]) -> str:
+    """What the attention card's switches can and cannot change."""
+    blocks = numbers(shown)
+    if amf:
+        said = f"AMF averages the maps of blocks {blocks} into the last block ({found.reason})."
+    else:
+        said = f"AMF is off: the last block uses Query-Query alone; blocks {blocks} stay unread."
+    touched = [b for b in shown if found.suppressed and b > min(found.suppressed)]
+    if not found.suppressed:
+        return said
+    if not touched:
+        return f"{said} CS does not touch blocks {blocks}: it begins at block " + numbers(
+            [min(found.suppressed)]
+        )
+    return f"{said} CS, from block {numbers([min(found.suppressed)])} on, changes them too."
+
+
+def norms_note(found: Found, cs: bool, block: int) -> str:
+    """What the norms card's switches can and cannot change."""
+    amf = "AMF changes no weights."
+    if found.suppressed:
+        before, after = found.norms_before[block], found.norms_after[block]
+        channel = int(found.channels[block])
+        return (
+            f"CS brings channel {channel} of block {block + 1} from "
+            f"{float(before[channel]):.1f} to {float(after[channel]):.1f}, and changes blocks "
+            f"{numbers(found.suppressed)} ({found.cs_reason}). {amf}"
+        )
+    if cs:
+        return f"{_sentence(found.cs_reason)}. {amf}"
+    if found.abnormal:
+        return (
+            f"CS is off: channel {found.channels[block]} of block {block + 1} stays at "
+            f"{found.ratios[block]:.1f} × the median. {amf}"
+        )
+    return f"CS is off. It would change nothing: no abnormal channel in this model. {amf}"
+
+
+def mask_note(
+    changed: float, amf: bool, cs: bool, suppressed: bool, before: float | None, after: float | None
+) -> str:
+    """Under the mask: what the switches did to it."""
+    parts = []
+    if not amf and not suppressed:
+        parts.append(
+            "CS is on and changes nothing in this model: this is the mask below."
+            if cs
+            else "AMF and CS are off: this is the mask below."
+        )
+    else:
+        parts.append(f"{_percent(changed)} of the pixels changed against the mask below.")
+    if before is not None and after is not None:
+        parts.append(f"mIoU {before * 100:.1f} % → {after * 100:.1f} % (truth is known).")
+    return " ".join(parts)
+
+
+def status(backbone: str, milliseconds: float, kept: bool, grid: tuple[int, int]) -> str:
+    """The status line."""
+    source = "the image was already encoded" if kept else "the image was encoded anew"
+    return f"{backbone} · {grid[0]} × {grid[1]} patches · {milliseconds:.0f} ms, {source}"
+
+
+def unknown(words: Sequence[str]) -> str:
+    """Words that the backbone never met."""
+    listed = ", ".join(f"“{w[:40]}”" for w in words[:8]) + ("…" if len(words) > 8 else "")
+    return f"This model has never met: {listed}. Its masks for them mean little."
+
+
+SIMULATION = "Simulation: a planted abnormal channel, not the model's own weights."
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _percent(share: float) -> str:
+    return "Under 1 %" if 0 < share < 0.01 else f"{share * 100:.0f} %"
+
+
+SCENE = "Compose a scene with known truth ★"
+NEW_SCENE = "New scene"
+THINGS = "Number of things"
+THINGS_INFO = "0 lets the seed decide."
+STYLE = "Emoji style"
+SEED = "Seed"
+AMF_BLOCKS = "AMF blocks (from 1: “6 7”, “auto”, “backbone”)"
+CS_BLOCKS = "CS blocks (from 1: “7-11”, “auto”, “backbone”)"
+N_BLOCKS = "Blocks that “auto” fuses"
+HEADS = "Fused heads"
+CS_TARGET = "CS brings the norm to the others’"
+GLOBAL_THRESHOLD = "Global token from (× uniform)"
+CHANNEL_THRESHOLD = "Abnormal channel from (× median)"
+TEMPLATES = "Text templates"
+SHORT_SIDE = "Short side in pixels (0: the backbone’s own)"
+WINDOW = "Window in pixels (0: off)"
+STRIDE = "Window stride in pixels"
+SCALE = "Logit scale"
+THRESHOLD = "Leave pixels unlabelled under this score"

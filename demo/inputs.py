@@ -1,0 +1,270 @@
+"""The input column: image, words, switches, backbone, examples, scenes and what is advanced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+from gradio.events import Dependency
+from PIL import Image
+
+from demo import copy
+from demo.controls import Controls
+from demo.service import Service
+from demo.settings import Settings
+from demo.source import PHOTOS
+from demo.tabs import Answer
+from gclip_core import scenes
+from gclip_core.errors import GclipError
+from gclip_core.registry import BACKBONES
+from gclip_core.vocabulary import TEMPLATES
+
+STARRED = (2, 3, 5)
+PHOTO_BACKBONE = "openai-vit-b-16"
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+CSS = """
+#title { padding: 2px 0 0; }
+#title h1 { margin: 0; font-size: 22px; line-height: 1.3; }
+#title small { font-size: 15px; font-weight: 400; color: var(--body-text-color-subdued); }
+#switches { gap: 8px; }
+#switches .block { min-width: 0 !important; }
+"""
+
+_OPACITY = "(v) => { document.documentElement.style.setProperty('--mask-opacity', v); }"
+
+
+@dataclass(frozen=True)
+class Given:
+    """The components of the input column that others need."""
+
+    image: gr.Image
+    words: gr.Textbox
+    segment: gr.Button
+    source: gr.Textbox
+    examples: gr.Dataset
+    new_scene: gr.Button
+    scene: tuple[Component, ...]
+    backbone: gr.Dropdown
+    fetch: gr.Button
+    fetch_note: gr.Markdown
+
+
+def build(service: Service, controls: Controls, opening: Settings) -> Given:
+    """Build the column."""
+    image = gr.Image(
+        label=copy.IMAGE,
+        type="filepath",
+        sources=["upload", "clipboard", "webcam"],
+        height=190,
+        placeholder=copy.IMAGE_HINT,
+        elem_id="image",
+        buttons=["fullscreen"],
+        alt_text="The image to segment",
+    )
+    source = controls.add("source", gr.Textbox("scene", visible=False), triggers=False)
+    controls.add("example", gr.Textbox("", visible=False), triggers=False)
+    words = controls.add(
+        "words",
+        gr.Textbox(
+            label=copy.WORDS,
+            placeholder=copy.WORDS_HINT,
+            info=copy.WORDS_INFO,
+            max_length=6000,
+            lines=1,
+            max_lines=4,
+            elem_id="words",
+        ),
+        triggers=False,
+    )
+    with gr.Row(elem_id="switches"):
+        controls.add("amf", gr.Checkbox(True, label=copy.AMF, info=copy.AMF_INFO, elem_id="amf"))
+        controls.add("cs", gr.Checkbox(True, label=copy.CS, info=copy.CS_INFO, elem_id="cs"))
+        segment = gr.Button(copy.SEGMENT, variant="primary", elem_id="segment", min_width=90)
+    examples = _examples(service)
+    with gr.Accordion(copy.SCENE, open=False, elem_id="scene"):
+        new_scene, scene = _scene(controls)
+    backbone, fetch, fetch_note = _backbone(service, controls, opening)
+    opacity = controls.add(
+        "opacity",
+        gr.Slider(0, 1, 0.6, step=0.05, label=copy.OPACITY, elem_id="opacity"),
+        triggers=False,
+    )
+    opacity.change(fn=None, js=_OPACITY, inputs=opacity, **QUIET)
+    with gr.Accordion(copy.ADVANCED, open=False, elem_id="advanced"):
+        _advanced(controls)
+    return Given(
+        image, words, segment, source, examples, new_scene, scene, backbone, fetch, fetch_note
+    )
+
+
+def _examples(service: Service) -> gr.Dataset:
+    return gr.Dataset(
+        components=[gr.Image(visible=False, type="pil")],
+        samples=[[thumbnail] for thumbnail in _thumbnails(service)],
+        sample_labels=None,
+        label=copy.EXAMPLES,
+        type="index",
+        layout="gallery",
+        samples_per_page=12,
+        elem_id="examples",
+    )
+
+
+def _thumbnails(service: Service) -> list[Image.Image]:
+    """Small pictures: starred scenes first, then photos."""
+    shown = [_example(index, Settings()) for index in range(len(STARRED) + len(PHOTOS))]
+    pictures = [service.sources.picture(settings).image.copy() for settings in shown]
+    for picture in pictures:
+        picture.thumbnail((160, 120))
+    return pictures
+
+
+def _scene(controls: Controls) -> tuple[gr.Button, tuple[Component, ...]]:
+    things = controls.add(
+        "things",
+        gr.Slider(0, scenes.MAX_THINGS, 0, step=1, label=copy.THINGS, info=copy.THINGS_INFO),
+        triggers=False,
+        read=int,
+    )
+    style = controls.add(
+        "style",
+        gr.Dropdown(["held-out", "seen", *scenes.styles()], value="held-out", label=copy.STYLE),
+        triggers=False,
+    )
+    seed = controls.add(
+        "seed", gr.Number(1, label=copy.SEED, precision=0, minimum=0), triggers=False, read=_whole
+    )
+    return gr.Button(copy.NEW_SCENE, elem_id="new-scene"), (things, style, seed)
+
+
+def _backbone(
+    service: Service, controls: Controls, opening: Settings
+) -> tuple[gr.Dropdown, gr.Button, gr.Markdown]:
+    choices = [(copy.backbone_choice(e, service.has(e)), e.name) for e in BACKBONES.values()]
+    backbone = controls.add(
+        "backbone",
+        gr.Dropdown(choices, value=opening.backbone, label=copy.BACKBONE, elem_id="backbone"),
+        triggers=False,
+    )
+    note = gr.Markdown("", visible=False, elem_id="fetch-note")
+    fetch = gr.Button(copy.FETCH, visible=False, elem_id="fetch")
+    return backbone, fetch, note
+
+
+def _advanced(controls: Controls) -> None:
+    controls.add_text("amf_blocks", gr.Textbox("backbone", label=copy.AMF_BLOCKS))
+    controls.add_text("cs_blocks", gr.Textbox("backbone", label=copy.CS_BLOCKS))
+    controls.add("n_blocks", gr.Slider(1, 6, 2, step=1, label=copy.N_BLOCKS), read=int)
+    controls.add("heads", gr.Radio(["each", "mean"], value="each", label=copy.HEADS))
+    controls.add("cs_target", gr.Radio(["mean", "median"], value="mean", label=copy.CS_TARGET))
+    controls.add("global_threshold", gr.Number(5, label=copy.GLOBAL_THRESHOLD, minimum=1))
+    controls.add("channel_threshold", gr.Number(2, label=copy.CHANNEL_THRESHOLD, minimum=1))
+    controls.add(
+        "templates", gr.Dropdown(list(TEMPLATES), value="imagenet80", label=copy.TEMPLATES)
+    )
+    controls.add("short_side", gr.Number(0, label=copy.SHORT_SIDE, precision=0), read=_whole)
+    controls.add("window", gr.Number(0, label=copy.WINDOW, precision=0), read=_whole)
+    controls.add("stride", gr.Number(112, label=copy.STRIDE, precision=0), read=_whole)
+    controls.add("logit_scale", gr.Number(40, label=copy.SCALE, minimum=0.01))
+    controls.add("threshold", gr.Slider(0, 1, 0, step=0.01, label=copy.THRESHOLD))
+
+
+def fill(service: Service, controls: Controls, given: Given, settings: Settings) -> Answer:
+    """Values of all controls and the image for these settings."""
+    try:
+        picture = None if settings.source == "upload" else service.sources.picture(settings)
+    except GclipError:
+        picture = None
+    if picture and not settings.words:
+        settings = settings.changed(words=picture.words)
+    shown: Image.Image | None = picture.image if picture else None
+    return {**controls.updates(settings), given.image: shown}
+
+
+def wire(
+    service: Service, controls: Controls, given: Given, filled: list[Component]
+) -> list[Dependency]:
+    """Events that change the input as a whole; after each the open tab is to be shown anew."""
+
+    def choose(index: int, *values: Any) -> Answer:
+        return fill(service, controls, given, _example(index, controls.settings(values)))
+
+    def compose(*values: Any) -> Answer:
+        old = controls.settings(values)
+        return fill(service, controls, given, old.changed(source="scene", example="", words=""))
+
+    def another(*values: Any) -> Answer:
+        old = controls.settings(values)
+        new = old.changed(source="scene", example="", words="", seed=(old.seed + 1) % 2**31)
+        return fill(service, controls, given, new)
+
+    def look_up(name: str) -> tuple[Any, Any]:
+        entry = BACKBONES[name]
+        missing = not service.has(entry)
+        return (
+            gr.Button(visible=missing and service.downloads),
+            gr.Markdown(
+                copy.needs_fetch(entry, service.downloads) if missing else "", visible=missing
+            ),
+        )
+
+    def fetch(name: str, progress: gr.Progress = gr.Progress(track_tqdm=True)) -> tuple[Any, Any]:  # noqa: B008
+        try:
+            said = copy.fetched(service.fetch(name).title)
+        except GclipError as error:
+            return gr.Button(), gr.Markdown(str(error), visible=True)
+        return gr.Button(visible=False), gr.Markdown(said, visible=True)
+
+    raw: dict[str, Any] = {"preprocess": False, **QUIET}
+    events = [
+        given.image.input(fn=None, js="() => 'upload'", outputs=given.source, **QUIET),
+        given.examples.click(
+            choose, [given.examples, *controls.components], filled, **raw
+        ),
+        given.new_scene.click(another, controls.components, filled, **raw),
+        given.backbone.input(
+            look_up, given.backbone, [given.fetch, given.fetch_note], **QUIET
+        ),
+        given.fetch.click(
+            fetch, given.backbone, [given.fetch, given.fetch_note],
+            api_visibility="private", concurrency_id="model",
+        ),
+    ]  # fmt: skip
+    things, style, seed = given.scene
+    events += [
+        things.release(compose, controls.components, filled, **raw),
+        style.input(compose, controls.components, filled, **raw),
+        seed.submit(compose, controls.components, filled, **raw),
+    ]
+    return events
+
+
+def _example(index: int, old: Settings) -> Settings:
+    """The settings with the example at that place of the list chosen."""
+    names = list(PHOTOS)
+    if index < len(STARRED):
+        return old.changed(source="scene", example="", seed=STARRED[index], things=0,
+                           style="held-out", words="")  # fmt: skip
+    return old.changed(source="example", example=names[index - len(STARRED)], words="")
+
+
+def notice(service: Service, settings: Settings) -> str:
+    """What to know about the backbone beside the result."""
+    entry = BACKBONES[PHOTO_BACKBONE]
+    return copy.model_notice(settings.backbone, entry, service.has(entry))
+
+
+def path_of(image: Any) -> str:
+    """Path of the uploaded file in an image component's raw value; empty for none."""
+    if image is None:
+        return ""
+    return str((image.get("path") if isinstance(image, dict) else image.path) or "")
+
+
+def _whole(value: Any) -> int:
+    if value is None or int(value) != value:
+        raise GclipError(f"A whole number was expected, but {value!r} came.")
+    return int(value)

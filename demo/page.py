@@ -1,0 +1,145 @@
+"""The page: input on the left, the answers in tabs on the right. Wiring only."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from demo import copy, inputs, panel, says
+from demo.controls import Controls
+from demo.service import Request, Service
+from demo.settings import Settings, from_query
+from demo.source import PHOTOS
+from demo.tabs import Answer, Tab, side
+from gclip_core import scenes
+from gclip_core.errors import GclipError
+
+logger = logging.getLogger(__name__)
+
+MODEL = {"concurrency_id": "model", "concurrency_limit": 2}
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+CSS = panel.CSS + says.CSS + inputs.CSS + side.CSS
+
+HEAD = """
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="description" content="Open-vocabulary segmentation with CLIP, without training">
+"""
+
+
+@dataclass(frozen=True)
+class TabEntry:
+    """A tab of the page: its name in links, its label, and what builds it."""
+
+    name: str
+    label: str
+    build: Callable[[Service, Controls], Tab]
+
+
+TABS: tuple[TabEntry, ...] = (TabEntry("side", "Side by side", side.build),)
+
+
+def build(service: Service, opening: Settings) -> gr.Blocks:
+    """The whole page; ``opening`` is what a visitor without a link sees first."""
+    controls = Controls()
+    with gr.Blocks(
+        title="GCLIP", analytics_enabled=False, delete_cache=(3600, 86400), fill_width=True
+    ) as page:
+        gr.Markdown(f"# {copy.TITLE} <small>{copy.SUBTITLE}</small>", elem_id="title")
+        with gr.Row(elem_id="main"):
+            with gr.Column(scale=2, min_width=320, elem_id="input"):
+                given = inputs.build(service, controls, opening)
+            with gr.Column(scale=5, min_width=320, elem_id="result"):
+                lines = says.build("says", "Status")
+                open_tab = controls.add("tab", gr.Textbox("side", visible=False), triggers=False)
+                tabs: dict[str, Tab] = {}
+                with gr.Tabs(elem_id="tabs") as strip:
+                    for entry in TABS:
+                        with gr.Tab(entry.label, id=entry.name) as opened:
+                            tabs[entry.name] = entry.build(service, controls)
+                        opened.select(
+                            fn=None, js=f"() => '{entry.name}'", outputs=open_tab, **QUIET
+                        )
+        _wire(page, service, controls, given, lines, tabs, strip, open_tab, opening)
+    return page
+
+
+def _wire(
+    page: gr.Blocks,
+    service: Service,
+    controls: Controls,
+    given: inputs.Given,
+    lines: Component,
+    tabs: dict[str, Tab],
+    strip: gr.Tabs,
+    open_tab: Component,
+    opening: Settings,
+) -> None:
+    def show(image: Any, *values: Any) -> Answer:
+        return answer(service, controls, tabs, lines, image, values)
+
+    def arrive(request: gr.Request) -> Answer:
+        settings, notes = read_link(dict(request.query_params), opening)
+        found = inputs.fill(service, controls, given, settings)
+        return {**found, lines: says.value(notes=notes), strip: gr.Tabs(selected=settings.tab)}
+
+    outputs = [lines, *(part for tab in tabs.values() for part in tab.outputs)]
+    asked: dict[str, Any] = {
+        "fn": show,
+        "inputs": [given.image, *controls.components],
+        "outputs": outputs,
+        "preprocess": False,
+        "trigger_mode": "always_last",
+        "show_progress": "minimal",
+        "show_progress_on": [lines],
+        "api_visibility": "private",
+        **MODEL,
+    }
+    triggers = [item.component.input for item in controls.items if item.triggers]
+    gr.on([*triggers, given.segment.click, given.words.submit, open_tab.change], **asked)
+    filled = [given.image, *controls.components]
+    for change in inputs.wire(service, controls, given, filled):
+        change.then(**asked)
+    page.load(arrive, None, [*filled, lines, strip], **QUIET).then(**asked)
+
+
+def answer(
+    service: Service,
+    controls: Controls,
+    tabs: dict[str, Tab],
+    lines: Component,
+    image: Any,
+    values: tuple[Any, ...],
+) -> Answer:
+    """What the open tab shows; a request that cannot be met changes nothing but the lines."""
+    try:
+        settings = controls.settings(values)
+        request = Request(settings, upload=inputs.path_of(image))
+        shown, status = tabs[settings.tab].show(service, request)
+    except GclipError as error:
+        return {lines: says.value(problems=[str(error)])}
+    except Exception:
+        logger.exception("a request failed")
+        return {lines: says.value(problems=[copy.UNEXPECTED])}
+    notes = [*status.notes, inputs.notice(service, settings)]
+    if settings.plant:
+        notes.insert(0, copy.SIMULATION)
+    if status.unknown:
+        notes.insert(0, copy.unknown(status.unknown))
+    said = copy.status(status.backbone, status.milliseconds, status.kept, status.grid)
+    return {**shown, lines: says.value(said, notes)}
+
+
+def read_link(query: dict[str, str], opening: Settings) -> tuple[Settings, tuple[str, ...]]:
+    """Settings of a link, or the opening ones where the link names none of ours."""
+    settings, notes = from_query(query, examples=PHOTOS, styles=("seen", *_styles()))
+    return (opening if settings == Settings() else settings), notes
+
+
+def _styles() -> tuple[str, ...]:
+    return ("held-out", *scenes.styles())

@@ -1,0 +1,141 @@
+"""Side by side: mask, attention maps and weight norms in one row, answering to the switches."""
+
+from __future__ import annotations
+
+import gradio as gr
+import numpy as np
+from gradio.components import Component
+
+from demo import copy, panel, plots, render, says, widgets
+from demo.controls import Controls
+from demo.service import Row, Service, SideView, Status
+from demo.tabs import Answer, Tab
+from demo.widgets import values
+from demo.widgets.values import Json
+from gclip_core.cache import BoundedCache
+
+_plots: BoundedCache[str] = BoundedCache(128)
+
+CSS = """
+.sidebyside { gap: 10px; flex-wrap: nowrap; }
+.sidebyside > * { min-width: 0 !important; }
+.rowtitle { margin: 2px 0 -6px; font-size: 13px; }
+@media (max-width: 900px) { .sidebyside { flex-wrap: wrap; }
+  .sidebyside > * { flex: 1 1 100% !important; } }
+"""
+
+
+def build(service: Service, controls: Controls) -> Tab:
+    """Two rows of three cards."""
+    rows = [_row("chosen", copy.CHOSEN_ROW), _row("plain", copy.PLAIN_ROW)]
+    return Tab(
+        outputs=[*rows[0], *rows[1]],
+        show=lambda service, request: _show(service.side(request), rows),
+    )
+
+
+def _row(name: str, title: str) -> list[Component]:
+    gr.Markdown(f"### {title}", elem_classes=["rowtitle"])
+    with gr.Row(elem_classes=["sidebyside"], elem_id=f"row-{name}"):
+        with gr.Column(scale=4, min_width=200, elem_classes=["cardbox"]):
+            mask = widgets.mask(elem_id=f"{name}-mask")
+            note = says.build(f"{name}-note", "What changed")
+        with gr.Column(scale=5, min_width=200):
+            attention = panel.build(f"{name}-attention", copy.ATTENTION)
+        with gr.Column(scale=5, min_width=200):
+            norms = panel.build(f"{name}-norms", copy.NORMS)
+    return [mask, note, attention, norms]
+
+
+def _show(view: SideView, rows: list[list[Component]]) -> tuple[Answer, Status]:
+    answer: Answer = {}
+    block = _norms_block(view)
+    for cards, row, is_plain in ((rows[0], view.chosen, False), (rows[1], view.plain, True)):
+        answer |= dict(
+            zip(
+                cards,
+                (
+                    _mask(view, row),
+                    says.value() if is_plain else _mask_note(view),
+                    _attention(view, row),
+                    _norms(view, row, block),
+                ),
+                strict=True,
+            )
+        )
+    return answer, view.status
+
+
+def _mask(view: SideView, row: Row) -> Json:
+    settings = view.settings
+    return values.mask_value(
+        view.picture.image,
+        row.mask.labels,
+        row.mask.names,
+        title=copy.mask_title(row.mask.title, row.mask.miou),
+        opacity=settings.opacity,
+        pixel=settings.pixel,
+    )
+
+
+def _mask_note(view: SideView) -> Json:
+    row = view.chosen
+    note = copy.mask_note(
+        view.changed, row.amf, row.cs, bool(row.found.suppressed), view.plain.mask.miou,
+        row.mask.miou,
+    )  # fmt: skip
+    return says.value(note)
+
+
+def _attention(view: SideView, row: Row) -> Json:
+    image, n, grid = view.picture.image, len(row.found.channels), view.status.grid
+    figures = []
+    for one in row.maps:
+        drawn = render.heat_map(image, one.received, grid, max_side=320)
+        drawn = render.token_outlines(drawn, one.tokens, grid)
+        is_read = one.kind == "qk"
+        caption = copy.map_caption(one.block, n) if is_read else copy.used_caption(n, row.amf)
+        alt = copy.received_alt(caption)
+        figures.append(panel.figure(drawn, caption, alt))
+    square, pooled = render.matrix_picture(row.matrix, 320, 240)
+    caption = copy.matrix_caption(n, pooled * row.pooled)
+    figures.append(panel.figure(square, caption, caption, panel.shape(image), pixels=True))
+    shown = [one.block for one in row.maps if one.kind == "qk"]
+    return panel.value(
+        copy.ATTENTION,
+        figures=figures,
+        columns=2,
+        note=copy.attention_note(row.found, row.amf, shown),
+        badge="AMF on" if row.amf else "AMF off",
+    )
+
+
+def _norms(view: SideView, row: Row, block: int) -> Json:
+    found = row.found
+    key = (
+        view.status.backbone, block, found.norms_before[block].numpy().tobytes(),
+        found.norms_after[block].numpy().tobytes(), block in found.abnormal,
+    )  # fmt: skip
+    drawn = _plots.get_or_make(
+        key,
+        lambda: plots.norms_plot(
+            found.norms_before[block],
+            found.norms_after[block],
+            block,
+            len(found.channels),
+            view.status.backbone,
+            abnormal=block in found.abnormal,
+        ),
+    )
+    return panel.value(
+        copy.NORMS,
+        plot=drawn,
+        note=copy.norms_note(found, row.cs, block),
+        badge="CS on" if row.cs else "CS off",
+    )
+
+
+def _norms_block(view: SideView) -> int:
+    """The block to show: the first one CS changes, else the one with the largest ratio."""
+    found = view.chosen.found
+    return min(found.suppressed) if found.suppressed else int(np.argmax(found.ratios[:-1]))

@@ -570,13 +570,16 @@ def compose(
     things: how many, 1 to 5; by default the seed decides.
 
     Raises:
-        GclipError: an unknown style, a number of things out of range, or an empty size.
+        GclipError: an unknown style, a number of things out of range, a negative seed, or an empty
+            size.
     """
     h, w = size
     if h < 1 or w < 1:
         raise GclipError(f"A scene needs a size of at least 1 x 1 pixels, not {h} x {w}.")
     if things is not None and not 1 <= things <= MAX_THINGS:
         raise GclipError(f"A scene holds 1 to {MAX_THINGS} things, not {things}.")
+    if seed < 0:
+        raise GclipError(f"A scene's seed is a whole number from 0, not {seed}.")
     arts = styles_for(style)
     rng = np.random.Generator(np.random.PCG64(seed))
     behind = choose_backgrounds(rng)

@@ -9,6 +9,8 @@ recoloured more than any scene's, so that the network learns shapes that survive
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing import parent_process
+from queue import Empty
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +26,7 @@ Pixels = npt.NDArray[np.uint8]
 _SIZES = tuple(int(round(15 * 1.19**i)) for i in range(13))  # 15 ... 121 pixels
 _TEXTURES = 12
 _TEXTURE_SIDE = 224
-_RENEWED = 24  # sprites drawn anew for each batch
+_RENEWED = 8  # sprites drawn anew for each batch
 
 
 @dataclass(frozen=True)
@@ -241,8 +243,13 @@ def _work(queue: mp.Queue, kinds: mp.Queue, seed: int) -> None:
     torch.set_num_threads(1)
     os.nice(3)  # the training process goes first; a short queue of batches hides the difference
     composer, tokens = Composer(seed), Tokens()
-    while True:
-        queue.put(composer.batch(kinds.get(), tokens))
+    parent = parent_process()
+    while parent is not None and parent.is_alive():  # else nobody is left to take a batch
+        try:
+            kind = kinds.get(timeout=5)
+        except Empty:
+            continue
+        queue.put(composer.batch(kind, tokens))
 
 
 class Stream:

@@ -50,6 +50,51 @@ def build(tokens: int, config: dict[str, Any] = CONFIG) -> CLIP:
     return CLIP(config["embed_dim"], config["vision_cfg"], text)
 
 
+def wave_positions(side: int, dim: int) -> Tensor:
+    """Sines and cosines of a patch's row and column, (side * side, dim), of variance one half.
+
+    Near patches get near embeddings, so that attention can be local from the first step; random
+    embeddings have to learn what is next to what.
+    """
+    periods = 3 * (16 ** torch.linspace(0, 1, dim // 4))  # 3 to 48 patches
+    angles = 2 * math.pi * torch.arange(side)[:, None] / periods  # (side, dim / 4)
+    line = torch.cat([angles.sin(), angles.cos()], 1)  # (side, dim / 2)
+    rows = line[:, None].expand(side, side, -1)
+    columns = line[None].expand(side, side, -1)
+    return torch.cat([rows, columns], -1).reshape(side * side, dim)
+
+
+def whitening(pixels: Tensor, dim: int, patch: int) -> Tensor:
+    """A first layer (dim, 3, patch, patch) under which patches of these pictures come out white.
+
+    pixels: (n, H, W, 3) uint8. Principal components, each brought to (nearly) unit variance:
+    fine detail, which is faint, is then as easy to see as colour.
+    """
+    patches = F.unfold(normalise(pixels), patch, stride=patch)  # (n, 3 * patch * patch, patches)
+    flat = patches.transpose(1, 2).flatten(0, 1)
+    values, vectors = torch.linalg.eigh(torch.cov(flat.T).double())
+    scale = (values + 0.003 * values.mean()).rsqrt()
+    return (vectors * scale).T.flip(0)[:dim].float().view(dim, 3, patch, patch)
+
+
+@torch.no_grad()
+def initialise(model: CLIP, pixels: Tensor) -> None:
+    """A start from which little data goes far, in place of open_clip's random one.
+
+    A whitening first layer, positions that know their neighbours, and in every block keys that
+    equal the queries, so that at first a token attends to its like ("mimetic initialisation",
+    Trockman and Kolter 2023).
+    """
+    tower = model.visual
+    dim, _, patch, _ = tower.conv1.weight.shape
+    tower.conv1.weight.copy_(whitening(pixels, dim, patch))
+    side = math.isqrt(tower.positional_embedding.shape[0] - 1)
+    tower.positional_embedding[1:] = 0.7 * wave_positions(side, dim)
+    for layer in tower.transformer.resblocks:
+        q, k, _ = layer.attn.in_proj_weight.chunk(3)
+        k.copy_(q)
+
+
 def put_to_sleep(model: CLIP, awake: Sequence[int]) -> None:
     """Make every block but those in `awake` an identity, by zeroing what it adds to its input.
 

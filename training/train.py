@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from open_clip.model import CLIP
@@ -54,19 +55,19 @@ class Phase:
 
 
 _FEW = (0, 3, 7, 11)
+_TINY = Kind(32, 128, (1.0,), ((27, 37),))
 _SMALL = Kind(48, 96, (0.75, 0.25), ((22, 54), (18, 34)))
-_MIDDLE = Kind(64, 96, (0.4, 0.35, 0.25), ((20, 66), (18, 42), (17, 34)))
+_MIDDLE = Kind(64, 64, (0.4, 0.35, 0.25), ((20, 66), (18, 42), (17, 34)))
 _FULL = Kind(
     96, 48, (0.2, 0.25, 0.25, 0.2, 0.1), ((30, 80), (27, 62), (24, 50), (21, 44), (19, 40))
 )
 _LARGE = Kind(
-    144, 24, (0.2, 0.25, 0.25, 0.2, 0.1), ((50, 116), (40, 92), (36, 74), (32, 64), (29, 58))
+    144, 20, (0.2, 0.25, 0.25, 0.2, 0.1), ((50, 116), (40, 92), (36, 74), (32, 64), (29, 58))
 )
 PHASES: tuple[Phase, ...] = (
-    Phase(0.20, (_SMALL,), _FEW, table=True),
-    Phase(0.36, (_MIDDLE,), _FEW, table=True),
-    Phase(0.60, (_SMALL, _MIDDLE)),
-    Phase(0.90, (_FULL,)),
+    Phase(0.34, (_TINY, _TINY, _SMALL), _FEW, table=True),
+    Phase(0.52, (_SMALL, _MIDDLE), _FEW, table=True),
+    Phase(0.80, (_MIDDLE, _FULL)),
     Phase(1.0, (_FULL, _FULL, _LARGE)),
 )
 
@@ -78,9 +79,9 @@ class Settings:
     minutes: float
     seed: int = 0
     lr: float = 1.5e-3
-    muon_lr: float = 6e-3
+    muon_lr: float = 5e-3
     warm_up_steps: int = 60
-    decay_from: float = 0.6
+    decay_from: float = 0.55
     clip: float = 2.0
     average: float = 0.995
     caption_weight: float = 0.3
@@ -88,7 +89,7 @@ class Settings:
     by_word_weight: float = 0.5
     patch_weight: float = 1.0
     captions_a_batch: int = 32
-    followers_a_batch: int = 48
+    followers_a_batch: int = 24
 
 
 @dataclass
@@ -131,9 +132,12 @@ class Run:
 def start(settings: Settings, tokens: int, device: str, phases: tuple[Phase, ...] = PHASES) -> Run:
     """A fresh network and its optimisers: Muon for the blocks' matrices, AdamW for the rest."""
     torch.manual_seed(settings.seed)
-    net = model.build(tokens).to(device)
+    net = model.build(tokens)
+    made = [scenes.compose(8_000_000 + i, (96, 96), "seen").image for i in range(64)]
+    model.initialise(net, torch.from_numpy(np.stack([np.asarray(image) for image in made])))
     if phases[0].blocks is not None:
         model.put_to_sleep(net, phases[0].blocks)
+    net = net.to(device)
     size = (len(all_words()), model.CONFIG["embed_dim"])
     table = torch.nn.Parameter(torch.randn(size, device=device) * size[1] ** -0.5)
     named = list(net.named_parameters())
@@ -300,7 +304,7 @@ def train(
             run.scenes += len(batch.pixels)
             run.seconds = before + time.perf_counter() - since
             recent.append({name: part.item() for name, part in parts.items()})
-            if run.step % 20 == 0:
+            if run.step % 60 == 0:
                 _log(folder, run, recent, share, batch.pixels.shape[1])
                 recent = []
             if run.seconds - last_check > validate_every or run.seconds >= total:

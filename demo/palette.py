@@ -8,6 +8,7 @@ from gclip_core.palette import (
     colours,
     contrast,
     hex_colour,
+    indexed,
     lookup,
     text_colour,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "colours",
     "contrast",
     "hex_colour",
+    "indexed",
     "lookup",
     "text_colour",
 ]

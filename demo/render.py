@@ -10,7 +10,6 @@ Usage::
     overlay(image, labels, names, opacity=0.6)           # mask over image, words, outlines
     parts(image, labels, names)                          # (image, labels, outlines) at one size
     fit(image, max_side)                                 # RGB, at most max_side a side
-    indexed(labels, n_classes)                           # palette PNG material
     label_map(labels, n_classes)                         # plain colours
     legend(labels, names)                                # list of LegendEntry
     change_map(image, before, after)                     # (picture, share of pixels relabelled)
@@ -86,22 +85,6 @@ def parts(
     return picture, small, top
 
 
-def indexed(labels: ArrayLike, n_classes: int) -> Image.Image:
-    """A palette image (mode "P"): pixel value = class index, 255 = no class, class colours.
-
-    Over 255 classes do not fit 8 bits: indices are taken modulo 255.
-    """
-    array = _array(labels)
-    pixels = np.where(array < 0, 255, array % 255).astype(np.uint8)
-    image = Image.fromarray(pixels)
-    table = np.zeros((256, 3), np.uint8)
-    shown = min(n_classes, 255)
-    table[:shown] = palette.colours(n_classes)[:shown]
-    table[255] = palette.lookup(0)[-1]
-    image.putpalette(table.tobytes())
-    return image
-
-
 def label_map(labels: ArrayLike, n_classes: int, max_side: int = MAX_SIDE) -> Image.Image:
     """Class colours alone, RGB."""
     array = _array(labels)
@@ -156,8 +139,8 @@ def heat_map(
 ) -> Image.Image:
     """An attention row over the dimmed image, patches as squares, brightness = sqrt(attention).
 
-    ``marked`` frames one patch; ``highest`` fixes the top of the scale (default: the row's own
-    99.5th percentile), so that several maps can share it.
+    ``marked`` frames one patch; ``highest`` fixes the top of the scale (default: the row's own,
+    :func:`full_scale`), so that several maps can share it.
     """
     values = scaled(_array(row).reshape(grid), highest)
     picture = fit(image, max_side)
@@ -201,7 +184,7 @@ def matrix_picture(
 ) -> tuple[Image.Image, int]:
     """The token × token matrix (row: who looks; column: at whom), and tokens per pixel.
 
-    Global tokens are bright columns. Brightness is sqrt(attention) up to the 99.5th percentile.
+    Global tokens are bright columns. Brightness is sqrt(attention) up to :func:`full_scale`.
     A matrix over ``max_side`` is averaged over equal squares of tokens, never sampled.
     """
     pooled, factor = pool(_array(matrix).astype(np.float32), max_side)
@@ -253,10 +236,19 @@ def block_strip(
 
 
 def scaled(values: ArrayLike, highest: float | None = None) -> NDArray[np.float32]:
-    """sqrt of attention in [0, 1], ``highest`` (default: the 99.5th percentile) becoming 1."""
+    """sqrt of attention in [0, 1], ``highest`` (default: :func:`full_scale`) becoming 1."""
     array = np.maximum(np.asarray(values, np.float32), 0)
-    top = float(np.quantile(array, 0.995)) if highest is None else highest
+    top = full_scale(array) if highest is None else highest
     return np.sqrt(np.minimum(array / max(top, 1e-12), 1)).astype(np.float32)
+
+
+def full_scale(values: ArrayLike) -> float:
+    """What full brightness stands for: the 99.5th percentile, at least 8 times the mean.
+
+    The percentile alone would drown one bright column among hundreds: it may be uniform attention.
+    """
+    array = np.asarray(values, np.float32)
+    return max(float(np.quantile(array, 0.995)), 8 * float(array.mean()))
 
 
 def pool(matrix: NDArray[np.float32], max_side: int) -> tuple[NDArray[np.float32], int]:

@@ -28,7 +28,7 @@ from gclip_core.registry import BACKBONES, BUILT_IN
 from gclip_core.types import Blocks
 from gclip_core.vocabulary import TEMPLATES
 
-TABS = ("side", "compare", "attention", "channels", "why", "export")
+TABS = ("side", "compare", "truth", "attention", "channels", "why", "export", "learn")
 SOURCES = ("scene", "example", "upload")
 MAX_WORDS = 6000
 MAX_QUERY = 20_000
@@ -250,6 +250,10 @@ class Settings:
     def changed(self, **changes: Any) -> Settings:
         """A copy with some settings changed."""
         return replace(self, **changes)
+
+    def planted_blocks(self, n_blocks: int) -> tuple[int, ...]:
+        """The planted blocks a tower of ``n_blocks`` has; if none, that before its last."""
+        return tuple(b for b in self.plant_blocks if b < n_blocks) or (max(n_blocks - 2, 0),)
 
     def to_query(self) -> str:
         """The query text of a link, without "?"; whatever equals its default stays out."""

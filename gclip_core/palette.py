@@ -19,7 +19,7 @@ FIRST = (
     "#c784b8", "#6be1da", "#b24978", "#f0979e", "#4c5b3d", "#feba82", "#cdb34b", "#66486d",
 )  # fmt: skip
 NO_CLASS = "#8c8c8c"
-INK = "#16181d"
+INK = "#000000"
 PAPER = "#ffffff"
 
 _OKLAB_TO_LMS = np.array(
@@ -36,9 +36,7 @@ GOLDEN_ANGLE = 137.50776
 @cache
 def colours(n: int) -> NDArray[np.uint8]:
     """RGB of the first ``n`` classes, (n, 3) uint8, read-only."""
-    listed = [_rgb(code) for code in FIRST[:n]]
-    ruled = [_by_rule(index) for index in range(len(FIRST), n)]
-    table = np.array(listed + ruled, dtype=np.uint8).reshape(n, 3)
+    table = np.array([_colour(index) for index in range(n)], dtype=np.uint8).reshape(n, 3)
     table.setflags(write=False)
     return table
 
@@ -52,7 +50,7 @@ def hex_colour(index: int) -> str:
     """Colour of a class as ``#rrggbb``; -1 is "no class"."""
     if index < 0:
         return NO_CLASS
-    return "#{:02x}{:02x}{:02x}".format(*colours(index + 1)[index])
+    return "#{:02x}{:02x}{:02x}".format(*_colour(index))
 
 
 def text_colour(index: int) -> str:
@@ -88,6 +86,11 @@ def _luminance(rgb: tuple[int, int, int]) -> float:
     c = np.array(rgb) / 255
     linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
     return float(linear @ np.array([0.2126, 0.7152, 0.0722]))
+
+
+@cache
+def _colour(index: int) -> tuple[int, int, int]:
+    return _rgb(FIRST[index]) if index < len(FIRST) else _by_rule(index)
 
 
 def _by_rule(index: int) -> tuple[int, int, int]:

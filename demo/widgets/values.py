@@ -57,7 +57,7 @@ def attention_value(
         square += 1
     pooled = [_pool_patches(np.asarray(one.matrix, np.float32), grid, square) for one in maps]
     small = (-(-grid[0] // square), -(-grid[1] // square))
-    top = max((float(np.quantile(one, 0.995)) for one in pooled), default=1.0)
+    top = max((render.full_scale(one) for one in pooled), default=1.0)
     shown = []
     with_class = all(one.class_row is not None for one in maps)
     for one, matrix in zip(maps, pooled, strict=True):
@@ -98,13 +98,13 @@ def blocks_value(
     chosen: int | None,
     note: str = "",
 ) -> Json:
-    """Value of the block strip; ``received`` is (L, N), the attention each patch gets, 1 = uniform."""
+    """Value of the block strip; ``received`` is (L, N), 1 = uniform attention."""
     maps = np.asarray(received, np.float32)
     return {
         "kind": "blocks",
         "size": [image.height, image.width],
         "grid": list(grid),
-        "png": _levels_png(maps, max(4.0, float(np.quantile(maps, 0.999)))),
+        "png": _levels_png(maps, render.full_scale(maps)),
         "chosen": None if chosen is None else chosen + 1,
         "note": note,
         "blocks": [

@@ -1,0 +1,192 @@
+"""Pictures and plots: what they show, what they survive, how fast they are."""
+
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from demo import palette, plots, render, words
+
+NAMES = ("cat", "grass", "sky")
+
+
+@pytest.fixture
+def photo() -> Image.Image:
+    rng = np.random.default_rng(0)
+    return Image.fromarray(rng.integers(0, 256, (120, 200, 3), np.uint8))
+
+
+@pytest.fixture
+def labels() -> np.ndarray:
+    array = np.zeros((120, 200), np.int16)
+    array[60:] = 1
+    array[:, 150:] = 2
+    array[:20, :20] = -1
+    return array
+
+
+def seen_by(rgb: np.ndarray, vision: str) -> np.ndarray:
+    """Linear RGB as a person of that colour vision sees it (Machado and others, severity 1)."""
+    matrices = {
+        "normal": np.eye(3),
+        "deutan": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
+        "protan": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
+    }
+    linear = (rgb / 255.0) ** 2.2
+    return np.clip(linear @ np.array(matrices[vision]).T, 0, 1) ** (1 / 2.2)
+
+
+@pytest.mark.parametrize(("vision", "least"), [("normal", 0.1), ("deutan", 0.05), ("protan", 0.05)])
+def test_the_first_24_colours_differ_for_every_colour_vision(vision: str, least: float) -> None:
+    colours = seen_by(palette.colours(24).astype(float), vision)
+    apart = np.linalg.norm(colours[:, None] - colours[None], axis=-1)[np.triu_indices(24, 1)]
+    assert apart.min() > least
+
+
+def test_500_classes_have_500_colours_and_readable_text() -> None:
+    assert len({tuple(colour) for colour in palette.colours(500)}) == 500
+    for index in range(-1, 500):
+        ratio = palette.contrast(palette.hex_colour(index), palette.text_colour(index))
+        assert ratio >= 4.5, index
+
+
+def test_a_class_keeps_its_colour_however_many_there_are() -> None:
+    assert (palette.colours(30)[:5] == palette.colours(5)).all()
+
+
+def test_opacity_runs_from_the_image_to_the_mask(photo: Image.Image, labels: np.ndarray) -> None:
+    plain = {"outlines": False, "write_words": False}
+    bare = render.overlay(photo, labels, NAMES, 0.0, **plain)
+    full = render.overlay(photo, labels, NAMES, 1.0, **plain)
+    assert (np.asarray(bare) == np.asarray(photo)).all()
+    assert (np.asarray(full) == palette.lookup(3)[labels]).all()
+
+
+def test_a_picture_is_at_most_as_large_as_asked_and_never_empty(photo: Image.Image) -> None:
+    wide = photo.resize((2000, 3))
+    assert render.overlay(wide, np.zeros((3, 2000), int), NAMES, max_side=100).size == (100, 1)
+    assert render.overlay(photo.resize((1, 1)), np.zeros((1, 1), int), NAMES).size == (1, 1)
+
+
+def test_the_word_is_drawn_on_its_region(photo: Image.Image, labels: np.ndarray) -> None:
+    without = np.asarray(render.overlay(photo, labels, NAMES, write_words=False)).astype(int)
+    drawn = np.asarray(render.overlay(photo, labels, NAMES)).astype(int)
+    changed = (without != drawn).any(-1)
+    for index in range(3):
+        assert changed[labels == index].any()
+
+
+@pytest.mark.parametrize(
+    ("word", "drawn"),
+    [
+        ("cat", "cat"),
+        ("猫 cat", "cat"),
+        ("🐱", "#1"),
+        ("猫", "#1"),
+        ("", "#1"),
+        ("\u202egnp.tac", "gnp.tac"),
+        ("a\n\tb\x07", "a b"),
+        ("x" * 300, "x" * 23 + "…"),
+    ],
+)
+def test_any_word_becomes_a_short_drawable_label(word: str, drawn: str) -> None:
+    assert words.drawable(word, 0) == drawn
+
+
+def test_the_legend_adds_up_and_names_what_has_no_class(labels: np.ndarray) -> None:
+    entries = render.legend(labels, NAMES)
+    assert [entry.name for entry in entries] == [*NAMES, "no class"]
+    assert sum(entry.share for entry in entries) == pytest.approx(1)
+    assert entries[2].share == pytest.approx(0.25)
+    assert entries[2].colour == palette.hex_colour(2)
+
+
+def test_the_change_map_counts_relabelled_pixels_only(
+    photo: Image.Image, labels: np.ndarray
+) -> None:
+    _, none = render.change_map(photo, labels, labels, 3)
+    after = labels.copy()
+    after[80:92, 10:30] = 0
+    picture, share = render.change_map(photo, labels, after, 3)
+    assert none == 0
+    assert share == pytest.approx(12 * 20 / labels.size)
+    assert tuple(np.asarray(picture)[86, 20]) == tuple(palette.colours(1)[0])
+    grey = np.asarray(picture)[110, 100]
+    assert grey[0] == grey[1] == grey[2]
+
+
+def test_a_heat_map_is_brightest_where_the_row_is_largest(photo: Image.Image) -> None:
+    row = np.full(15, 0.01)
+    row[7] = 1.0  # row 1, column 2 of a 3 by 5 grid
+    picture = np.asarray(render.heat_map(photo, row, (3, 5))).astype(int).sum(-1)
+    assert picture[40:80, 80:120].min() > picture[:40].max()
+
+
+def test_global_tokens_are_bright_columns_of_the_matrix_also_when_averaged() -> None:
+    matrix = np.full((1000, 1000), 1.0)
+    matrix[:, 500] = 60
+    picture, factor = render.matrix_picture(matrix, max_side=400)
+    levels = np.asarray(picture).astype(int).sum(-1)
+    assert factor == 3
+    assert picture.size == (334, 334)
+    assert levels[:, 500 // 3].min() > levels[:, 50].max()
+
+
+def test_pooling_averages_and_keeps_the_total() -> None:
+    matrix = np.arange(35, dtype=np.float32).reshape(5, 7)
+    pooled, factor = render.pool(matrix, 4)
+    assert factor == 2
+    assert pooled.shape == (3, 4)
+    assert pooled[0, 0] == matrix[:2, :2].mean()
+    assert pooled[2, 3] == matrix[4, 6]
+
+
+def test_the_block_strip_has_room_for_every_block(photo: Image.Image) -> None:
+    strip = render.block_strip(photo, np.ones((12, 15)), (3, 5), [1.0] * 12, marked=(5, 6))
+    assert strip.mode == "RGBA"
+    assert strip.width >= 6 * 100
+
+
+def test_overlays_are_fast_enough_for_a_toggle() -> None:
+    rng = np.random.default_rng(0)
+    image = Image.fromarray(rng.integers(0, 256, (768, 1024, 3), np.uint8))
+    labels = np.kron(rng.integers(0, 21, (12, 16)), np.ones((64, 64), int))
+    names = [f"thing {i}" for i in range(21)]
+    taken = []
+    for _ in range(4):
+        start = time.perf_counter()
+        render.overlay(image, labels, names)
+        taken.append(time.perf_counter() - start)
+    assert min(taken) < 0.25  # 0.04 s on an idle core; room for a busy one
+
+
+def test_plots_take_the_page_s_text_colour_and_say_block_and_model() -> None:
+    before = np.ones(768)
+    before[77] = 9
+    svg = plots.norms_plot(before, np.ones(768), 8, 12, "OpenAI ViT-B/16", abnormal=True)
+    assert "Block 9 of 12" in svg
+    assert "OpenAI ViT-B/16" in svg
+    assert "channel 77: 9 = 9.0 × median → 1" in svg
+    assert "currentColor" in svg
+    assert plots.TEXT not in svg
+    assert "#ffffff" not in svg
+
+
+@pytest.mark.parametrize(
+    "svg",
+    [
+        plots.by_block_plot([0.9] * 24, [1.0] * 24, [200.0] * 24, [1.1] * 24, "m", (7, 8)),
+        plots.scores_plot([1.2, 400.0], 5.0, "m", (1,), [float("nan"), 0.9]),
+        plots.scores_plot([1.2], 5.0, "m"),
+        plots.similarity_plot([("CS off", 0.8, float("nan"))], "m"),
+        plots.norms_plot(np.ones(8), np.ones(8), 0, 1, 'a"<b>&'),
+    ],
+)
+def test_every_plot_is_one_labelled_svg(svg: str) -> None:
+    from xml.etree import ElementTree
+
+    tree = ElementTree.fromstring(svg)
+    assert tree.get("role") == "img"
+    assert tree.get("aria-label")
+    assert tree.get("viewBox")

@@ -1,0 +1,307 @@
+"""Widgets: their values from arrays, and what a person can do with them in a browser."""
+
+import base64
+import io
+import json
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from demo.widgets import values
+
+GRID = (3, 5)
+N = 15
+HOSTILE = (
+    "<img src=x onerror=window.pwned=1>",
+    "${window.pwned=1}",
+    "{{constructor.constructor('window.pwned=1')()}}",
+    "`;window.pwned=1;`",
+    "</script><script>window.pwned=1</script>",
+    "\u202eقطة",
+    "🐱",
+    "x" * 300,
+)
+
+
+def opened(url: str) -> np.ndarray:
+    head, _, text = url.partition(",")
+    assert head in ("data:image/png;base64", "data:image/jpeg;base64")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(text))))
+
+
+@pytest.fixture(scope="module")
+def photo() -> Image.Image:
+    rng = np.random.default_rng(0)
+    return Image.fromarray(rng.integers(0, 256, (90, 150, 3), np.uint8))
+
+
+@pytest.fixture(scope="module")
+def matrix() -> np.ndarray:
+    rng = np.random.default_rng(1)
+    a = rng.random((N, N)) ** 4
+    return (a / a.sum(1, keepdims=True)).astype(np.float32)
+
+
+def test_attention_travels_in_64_levels_of_its_square_root(photo, matrix) -> None:  # noqa: ANN001
+    value = values.attention_value(
+        photo, GRID, [values.Map("off", matrix), values.Map("on", matrix / 2)]
+    )
+    sent = opened(value["maps"][0]["png"])
+    assert sent.shape == (N, N)
+    back = (sent / 63.0) ** 2 * value["top"]
+    kept = matrix < value["top"]
+    assert np.abs(np.sqrt(back) - np.sqrt(matrix))[kept].max() <= np.sqrt(value["top"]) / 63
+    halved = opened(value["maps"][1]["png"]).astype(int)
+    assert (halved <= sent).all(), "both maps share one scale"
+
+
+def test_the_class_token_s_row_travels_below_the_patches(photo, matrix) -> None:  # noqa: ANN001
+    with_row = values.Map("a", matrix, class_row=matrix[0])
+    value = values.attention_value(photo, GRID, [with_row])
+    assert value["class_row"]
+    sent = opened(value["maps"][0]["png"])
+    assert (sent[N] == sent[0]).all()
+    assert not values.attention_value(photo, GRID, [with_row, values.Map("b", matrix)])["class_row"]
+
+
+def test_many_patches_are_averaged_over_squares_and_the_value_says_so(photo) -> None:  # noqa: ANN001
+    grid = (5, 6)
+    matrix = np.arange(900, dtype=np.float32).reshape(30, 30)
+    value = values.attention_value(
+        photo, grid, [values.Map("a", matrix, tokens=(0, 29))], patch=(4, 5), max_patches=9
+    )
+    assert value["pooled"] == 2
+    assert value["grid"] == [3, 3]
+    assert value["maps"][0]["tokens"] == [0, 8]
+    assert value["patch"] == [2, 2]
+    first = matrix.reshape(5, 6, 5, 6)[:2, :2, :2, :2].mean()
+    pooled = values._pool_patches(matrix, grid, 2)
+    assert pooled[0, 0] == first
+    assert pooled.shape == (9, 9)
+
+
+def test_588_patches_stay_light() -> None:
+    rng = np.random.default_rng(0)
+    matrix = rng.dirichlet(np.ones(588), 588)
+    value = values.attention_value(
+        Image.new("RGB", (448, 336)), (21, 28), [values.Map("a", matrix), values.Map("b", matrix)]
+    )
+    assert len(json.dumps(value)) < 700_000  # noise packs worst; real maps take half
+
+
+def test_a_mask_carries_every_class_index_exactly(photo) -> None:  # noqa: ANN001
+    labels = np.arange(90 * 150).reshape(90, 150) % 500 - 1
+    value = values.mask_value(photo, labels, [f"w{i}" for i in range(499)], slider=False)
+    sent = opened(value["mask"]).astype(int)
+    back = np.where(sent[..., 2] == 255, -1, sent[..., 0] + 256 * sent[..., 1])
+    assert (back == labels).all()
+    assert value["legend"][3]["name"] == "w3"
+    assert value["legend"][-1]["index"] == -1
+    json.dumps(value)
+
+
+def test_the_channel_plot_marks_only_what_is_abnormal() -> None:
+    norms = np.ones(64)
+    norms[9] = 1.5
+    value = values.channels_value(norms, norms, 8, 12, "m", threshold=2.0)
+    assert value["abnormal"] is None
+    assert "not abnormal" in value["note"]
+    assert value["title"] == "Block 9 of 12 · m"
+    norms[9] = 3
+    assert values.channels_value(norms, norms, 8, 12, "m")["abnormal"] == 9
+
+
+def test_blocks_count_from_1_where_a_person_reads(photo) -> None:  # noqa: ANN001
+    value = values.blocks_value(photo, np.ones((2, N)), GRID, [1.0, 9.0], [(), (3,)], (1,), 1)
+    assert value["chosen"] == 2
+    assert [(b["number"], b["fused"], b["tokens"]) for b in value["blocks"]] == [
+        (1, False, []),
+        (2, True, [3]),
+    ]
+
+
+@pytest.fixture(scope="module")
+def page_of_widgets(photo, matrix) -> Iterator[str]:  # noqa: ANN001
+    """A page with every widget on made-up arrays; its URL."""
+    import gradio as gr
+
+    from demo import theme, widgets
+
+    labels = np.arange(90 * 150).reshape(90, 150) // 1500 % (len(HOSTILE) + 1) - 1
+    maps = [values.Map("AMF off", matrix, (7,), matrix[0]), values.Map("AMF on", matrix[::-1])]
+    norms = np.ones(64)
+    norms[9] = 3
+    shown = {
+        "mask": values.mask_value(photo, labels, HOSTILE, title=HOSTILE[0], pick=True),
+        "attention": values.attention_value(photo, GRID, [maps[0]]),
+        "both": values.attention_value(photo, GRID, maps),
+        "blocks": values.blocks_value(photo, np.ones((2, N)), GRID, [1, 9], [(), (3,)], (1,), 0),
+        "channels": values.channels_value(norms, np.ones(64), 8, 12, "m"),
+        "swipe": values.swipe_value(photo, photo, (HOSTILE[1], HOSTILE[2])),
+        "scores": values.scores_value([(HOSTILE[3], [(w, 0.5) for w in HOSTILE])], HOSTILE, (1, 2)),
+    }
+    kinds = {name: getattr(widgets, "attention" if name == "both" else name) for name in shown}
+
+    def told(event: gr.SelectData) -> str:
+        return json.dumps(event.index)
+
+    def moved(event: gr.EventData) -> str:
+        return json.dumps(event._data["value"])
+
+    with gr.Blocks(analytics_enabled=False) as demo:
+        made = {name: kinds[name](elem_id=name) for name in shown}
+        said = gr.Textbox(elem_id="said", label="said")
+        again = gr.Button("again", elem_id="again")
+        for name in ("mask", "attention", "blocks", "channels"):
+            made[name].select(told, None, said, api_visibility="private")
+        made["mask"].input(moved, None, said, api_visibility="private")
+        fill = {"outputs": list(made.values()), "api_visibility": "private"}
+        demo.load(lambda: list(shown.values()), None, **fill)
+        again.click(lambda: list(shown.values()), None, **fill)
+    _, url, _ = demo.launch(
+        prevent_thread_lock=True, quiet=True, run_history=False, **theme.launch_options()
+    )
+    yield url
+    demo.close()
+
+
+@pytest.fixture(scope="module")
+def headless() -> Iterator:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def tab(page_of_widgets, headless) -> Iterator:  # noqa: ANN001
+    tab = headless.new_page(viewport={"width": 1280, "height": 800})
+    errors: list[str] = []
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.goto(page_of_widgets)
+    for name in ("mask", "attention", "both", "blocks", "channels", "swipe", "scores"):
+        tab.wait_for_selector(f'#{name} .gw[data-ready="1"]')
+    yield tab
+    assert errors == []
+    tab.close()
+
+
+def said(tab, wanted: str) -> None:  # noqa: ANN001
+    tab.wait_for_function(
+        "wanted => document.querySelector('#said textarea').value === wanted", arg=wanted
+    )
+
+
+def click_at(stage, y: float, x: float) -> None:  # noqa: ANN001
+    stage.scroll_into_view_if_needed()
+    box = stage.bounding_box()
+    stage.click(position={"x": box["width"] * x, "y": box["height"] * y})
+
+
+def test_pointer_moves_follow_the_library_s_map_and_ask_nothing_of_the_server(tab, matrix) -> None:  # noqa: ANN001
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    stage = tab.locator("#both .gw-stage")
+    box = stage.first.bounding_box()
+    for i in range(20):
+        tab.mouse.move(box["x"] + 5 + i * 5, box["y"] + 5 + i)
+    tab.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
+    assert [url for url in asked if not url.startswith("data:")] == []
+    shown = tab.evaluate("[0, 1].map(k => document.querySelector('#both .gw').levels(k))")
+    top = values.render.full_scale(matrix)
+    assert shown[0] == values.levels(matrix[7], top).tolist()
+    assert shown[1] == values.levels(matrix[::-1][7], top).tolist(), "the maps move in step"
+
+
+def test_attention_works_by_keyboard_and_says_where_it_is(tab) -> None:  # noqa: ANN001
+    tab.locator("#attention .gw-stage").focus()
+    for key in ("ArrowRight", "ArrowDown", "ArrowDown"):
+        tab.keyboard.press(key)
+    assert "row 3, column 4" in tab.locator("#attention .gw-info").inner_text()
+    tab.keyboard.press("Enter")
+    assert "(pinned)" in tab.locator("#attention .gw-info").inner_text()
+    tab.locator("#attention button", has_text="Class token").click()
+    assert "class token" in tab.locator("#attention .gw-info").inner_text()
+    tab.locator("#attention button", has_text="matrix").click()
+    assert tab.locator("#attention canvas").get_attribute("width") == str(N)
+
+
+def test_a_click_names_the_patch(tab) -> None:  # noqa: ANN001
+    click_at(tab.locator("#attention .gw-stage"), 0.9, 0.9)
+    said(tab, "[2, 4]")
+
+
+def test_a_block_is_chosen_by_its_number(tab) -> None:  # noqa: ANN001
+    tab.locator("#blocks button").nth(1).click()
+    said(tab, "2")
+    assert tab.locator("#blocks button").nth(1).get_attribute("aria-pressed") == "true"
+
+
+def test_a_pixel_is_picked_by_pointer_and_by_keyboard(tab) -> None:  # noqa: ANN001
+    click_at(tab.locator("#mask .gw-stage"), 0.505, 0.503)
+    said(tab, "[45, 75]")
+    tab.keyboard.press("ArrowRight")
+    tab.keyboard.press("Enter")
+    said(tab, "[45, 78]")
+
+
+def test_opacity_changes_at_once_and_outlives_an_update(tab) -> None:  # noqa: ANN001
+    tab.locator("#mask input[type=range]").focus()
+    tab.keyboard.press("ArrowRight")
+    assert tab.locator("#mask canvas").evaluate("c => c.style.opacity") == "0.61"
+    said(tab, "0.61")
+    tab.locator("#again").click()
+    tab.wait_for_timeout(500)
+    assert tab.locator("#mask input[type=range]").input_value() == "61"
+
+
+def test_the_legend_highlights_its_class(tab) -> None:  # noqa: ANN001
+    read = """() => { const c = document.querySelector('#mask canvas');
+        const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+        return new Set(Array.from({length: c.width * c.height}, (_, i) =>
+            d.slice(4 * i, 4 * i + 3).join())).size }"""
+    assert tab.evaluate(read) > 5
+    tab.locator("#mask .gw-entry").first.hover()
+    assert tab.evaluate(read) == 2
+
+
+def test_a_drag_over_channels_chooses_them_and_escape_clears(tab) -> None:  # noqa: ANN001
+    plot = tab.locator("#channels .gw-plot")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    tab.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + 100)
+    tab.mouse.down()
+    tab.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 100, steps=3)
+    tab.mouse.up()
+    tab.wait_for_function("document.querySelector('#said textarea').value.startsWith('[')")
+    first, last = json.loads(tab.locator("#said textarea").input_value())
+    assert 0 < first < last < 63
+    plot.focus()
+    tab.keyboard.press("Escape")
+    said(tab, "null")
+
+
+def test_the_swipe_moves_by_keyboard(tab) -> None:  # noqa: ANN001
+    tab.locator("#swipe input[type=range]").focus()
+    tab.keyboard.press("End")
+    assert tab.locator("#swipe .gw-edge").evaluate("e => e.style.left") == "100%"
+
+
+def test_hostile_words_stay_words(tab) -> None:  # noqa: ANN001
+    assert tab.evaluate("window.pwned") is None
+    names = tab.locator("#mask .gw-name").all_inner_texts()
+    assert set(HOSTILE[:5]) <= set(names)
+    assert tab.locator("#scores caption").inner_text() == HOSTILE[3]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_overflows(tab, width: int) -> None:  # noqa: ANN001
+    tab.set_viewport_size({"width": width, "height": 800})
+    tab.wait_for_timeout(200)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width

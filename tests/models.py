@@ -70,13 +70,19 @@ def _randomise(model: nn.Module) -> None:
 def look_at_one_patch(model: nn.Module, blocks: Iterable[int], sharpness: float = 40.0) -> None:
     """Every token of ``blocks`` looks at one patch; of all other blocks, at all tokens alike.
 
-    With constant queries a row of attention is the same whoever asks: scores are N and 1.
+    With constant queries a row of attention is the same whoever asks, and with the same keys in
+    every head it is the same patch: scores are N and 1.
     """
     chosen = set(blocks)
     for index, block in enumerate(model.visual.transformer.resblocks):
-        width = block.attn.in_proj_weight.shape[1]
-        block.attn.in_proj_weight[:width] = 0
-        block.attn.in_proj_bias[:width] = sharpness if index in chosen else 0.0
+        attn = block.attn
+        width = attn.in_proj_weight.shape[1]
+        queries, keys = slice(0, width), slice(width, 2 * width)
+        attn.in_proj_weight[queries] = 0
+        attn.in_proj_bias[queries] = sharpness if index in chosen else 0.0
+        first = slice(width, width + width // attn.num_heads)
+        attn.in_proj_weight[keys] = attn.in_proj_weight[first].repeat(attn.num_heads, 1)
+        attn.in_proj_bias[keys] = attn.in_proj_bias[first].repeat(attn.num_heads)
 
 
 @torch.no_grad()

@@ -1,0 +1,92 @@
+"""Importing is free: no page, no plots, no network, no weights; imports run one way."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "gclip_core"
+
+NO_NETWORK = """
+import socket
+def refuse(*args, **kwargs):
+    raise AssertionError("the network was asked")
+socket.socket.connect = socket.socket.connect_ex = refuse
+socket.getaddrinfo = socket.create_connection = refuse
+"""
+
+
+def run(code: str) -> str:
+    """Run Python in a process of its own, without a network; its output."""
+    done = subprocess.run(
+        [sys.executable, "-c", NO_NETWORK + code],
+        capture_output=True,
+        text=True,
+        cwd=PACKAGE.parent,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_importing_the_core_loads_no_page_no_plots_and_asks_no_network() -> None:
+    loaded = run("import sys, gclip_core\nprint(*sys.modules)").split()
+    tops = {name.partition(".")[0] for name in loaded}
+    assert "gclip_core" in tops
+    assert not tops & {"gradio", "matplotlib", "demo", "app", "fastapi", "uvicorn"}
+
+
+def test_the_built_in_model_segments_without_a_network() -> None:
+    output = run(
+        "import numpy as np, sys, gclip_core as gclip\n"
+        "face = gclip.Segmenter(gclip.load_backbone('built-in'))\n"
+        "image = np.zeros((90, 120, 3), np.uint8)\n"
+        "print(tuple(face.segment(image, 'cat, sky').labels.shape))\n"
+        "print('gradio' in sys.modules, 'matplotlib' in sys.modules)\n"
+    )
+    assert output.split("\n")[:2] == ["(90, 120)", "False False"]
+
+
+def test_every_public_name_is_there() -> None:
+    import gclip_core
+
+    assert all(hasattr(gclip_core, name) for name in gclip_core.__all__)
+
+
+@pytest.mark.parametrize(
+    ("module", "forbidden"),
+    [
+        ("types", "attention suppression globality methods last_block backbone trunk segmenter"),
+        ("attention", "methods last_block backbone trunk vocabulary segmenter"),
+        ("suppression", "methods last_block backbone trunk vocabulary segmenter"),
+        ("globality", "methods last_block backbone trunk vocabulary segmenter"),
+        ("methods", "last_block backbone trunk vocabulary segmenter"),
+        ("last_block", "backbone vocabulary segmenter"),
+        ("trunk", "backbone last_block vocabulary segmenter"),
+        ("backbone", "last_block vocabulary segmenter"),
+        ("vocabulary", "last_block segmenter"),
+        ("masks", "backbone trunk segmenter"),
+    ],
+)
+def test_imports_run_one_way(module: str, forbidden: str) -> None:
+    assert not imported(PACKAGE / f"{module}.py") & set(forbidden.split())
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.stem)
+def test_the_core_has_never_heard_of_the_page(path: Path) -> None:
+    assert not imported(path) & {"gradio", "demo", "app"}
+
+
+def imported(path: Path) -> set[str]:
+    """Last names of all modules a file imports, wherever it does."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.rpartition(".")[2] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").rpartition(".")[2])
+            if node.module == "gclip_core":
+                names |= {alias.name for alias in node.names}
+    return names

@@ -1,0 +1,686 @@
+"""The public face, end to end: which blocks, which channels, whose answer, and what stays."""
+
+import math
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gclip_core import (
+    METHODS,
+    Backbone,
+    GclipError,
+    Method,
+    MethodError,
+    Segmenter,
+    VocabularyError,
+    gclip,
+    plant_channel,
+    trunk,
+    windows,
+)
+from tests import reference
+from tests.models import (
+    enlarge_channel,
+    look_at_one_patch,
+    normalised,
+    picture,
+    tiny_backbone,
+)
+
+WORDS = "cat, sofa; couch, wall"
+
+
+def segmenter(backbone: Backbone, **settings: Any) -> Segmenter:
+    return Segmenter(backbone, **{"templates": "plain", **settings})
+
+
+def looking(*blocks: int, layers: int = 12) -> Segmenter:
+    """On a tower whose tokens all look at one patch in ``blocks``, and evenly in all others."""
+    backbone = tiny_backbone(30, lambda m: look_at_one_patch(m, blocks), layers=layers)
+    return segmenter(backbone)
+
+
+def with_channel(channel: int = 7, gain: float = 40, blocks: tuple[int, ...] = (6, 8)) -> Backbone:
+    """A tower with an abnormal channel of its own."""
+    return tiny_backbone(31, lambda m: enlarge_channel(m, channel, gain, blocks))
+
+
+def worst_cosine(ours: Tensor, theirs: Tensor) -> float:
+    return float(F.cosine_similarity(ours.double(), theirs.double(), dim=1).min())
+
+
+class TestWhichBlocksAmfFuses:
+    @pytest.mark.parametrize(
+        ("blocks", "n_blocks", "expected"),
+        [
+            (range(5, 11), 2, (5, 6)),
+            (range(12), 2, (1, 2)),
+            ((2, 3, 6, 7, 8, 9, 10), 2, (6, 7)),
+            ((9, 10), 2, (9, 10)),
+            ((10,), 1, (10,)),
+            (range(5, 11), 1, (5,)),
+            (range(5, 11), 3, (5, 6, 7)),
+        ],
+    )
+    def test_the_first_that_keep_their_global_tokens(
+        self, blocks: range | tuple[int, ...], n_blocks: int, expected: tuple[int, ...]
+    ) -> None:
+        face = looking(*blocks)
+        found = face.findings(face.encode(picture(32, 48)), gclip(n_blocks=n_blocks))
+        assert found.amf_blocks == expected
+        assert found.reason == f"global tokens in every block from {expected[0] + 1} to 11"
+        with_tokens = [block for block, tokens in enumerate(found.global_tokens) if tokens]
+        assert with_tokens == list(blocks)
+        assert [block for block, score in enumerate(found.global_scores) if score > 5] == list(
+            blocks
+        )
+
+    def test_twenty_four_blocks(self) -> None:
+        face = looking(*range(14, 24), layers=24)
+        found = face.findings(face.encode(picture(32, 32)), gclip())
+        assert found.amf_blocks == (14, 15)
+
+    @pytest.mark.parametrize(
+        ("blocks", "n_blocks", "expected"),
+        [((), 2, (5, 6)), ((5, 6, 7), 2, (5, 6)), ((10,), 2, (5, 6)), ((), 3, (5, 6, 7))],
+    )
+    def test_the_middle_when_there_is_none_and_it_is_said(
+        self, blocks: tuple[int, ...], n_blocks: int, expected: tuple[int, ...]
+    ) -> None:
+        face = looking(*blocks)
+        found = face.findings(face.encode(picture(32, 32)), gclip(n_blocks=n_blocks))
+        assert found.amf_blocks == expected
+        assert found.reason == "no global tokens found: middle blocks taken"
+
+    def test_scores_and_tokens_agree_with_the_reference(self) -> None:
+        backbone = tiny_backbone(32)
+        image = picture(24, 40)
+        face = segmenter(backbone, short_side=24)
+        tower = reference.read(backbone.model)
+        xs = reference.inputs(tower, normalised(image))
+        expected = [reference.received(tower, block, xs[block]) for block in range(12)]
+        encoded = face.encode(image)
+        assert torch.allclose(face.received(encoded).double(), torch.stack(expected), atol=1e-4)
+        found = face.globality(encoded, threshold=2.0)
+        assert found.scores == pytest.approx([float(m.max()) for m in expected], abs=1e-4)
+        assert found.tokens == tuple(
+            tuple(j for j in range(15) if float(m[j]) >= 2.0) for m in expected
+        )
+        assert any(found.tokens)
+        for block, tokens in enumerate(found.tokens):
+            if not tokens:
+                assert math.isnan(found.agreement[block])
+                continue
+            maps = reference.qk_maps(tower, block, xs[block])
+            mean = sum(maps) / len(maps)
+            cosines = [F.cosine_similarity(mean[1 + g, 1:], mean[0, 1:], dim=0) for g in tokens]
+            assert found.agreement[block] == pytest.approx(float(sum(cosines) / len(cosines)), 1e-4)
+
+    def test_the_threshold_is_a_setting(self) -> None:
+        face = segmenter(tiny_backbone(32), short_side=24)
+        encoded = face.encode(picture(24, 40))
+        strict = face.findings(encoded, gclip(global_threshold=1000))
+        loose = face.findings(encoded, gclip(global_threshold=1))
+        assert not any(strict.global_tokens)
+        assert loose.amf_blocks == (1, 2)
+
+    def test_named_blocks_and_the_backbones_own(self) -> None:
+        face = looking(8, 9, 10)
+        encoded = face.encode(picture(32, 32))
+        found = face.findings(encoded, gclip(amf_blocks=[3]))
+        assert (found.amf_blocks, found.reason) == ((3,), "chosen by hand")
+        own = replace(face, backbone=replace(face.backbone, amf_blocks=(2, 4)))
+        found = own.findings(encoded, gclip(amf_blocks="backbone"))
+        assert found.amf_blocks == (2, 4)
+        assert "tiny" in found.reason
+        found = face.findings(encoded, gclip(amf_blocks="backbone"))
+        assert found.amf_blocks == (8, 9)
+
+    @pytest.mark.parametrize("blocks", [[11], [5, 11], [12], [99]])
+    def test_the_last_block_is_refused_counted_from_one(self, blocks: list[int]) -> None:
+        face = looking()
+        encoded = face.encode(picture(32, 32))
+        said = rf"1 to 11 of 12.*block {max(blocks) + 1} "
+        for ask in (face.findings, face.dense_features, face.last_attention):
+            with pytest.raises(MethodError, match=said):
+                ask(encoded, gclip(amf_blocks=blocks))
+
+    def test_more_blocks_than_there_are(self) -> None:
+        face = looking()
+        with pytest.raises(MethodError, match="up to 11 of 12"):
+            face.findings(face.encode(picture(32, 32)), gclip(n_blocks=12))
+
+    def test_amf_off(self) -> None:
+        face = looking(*range(5, 11))
+        found = face.findings(face.encode(picture(32, 32)), METHODS["clearclip"])
+        assert (found.amf_blocks, found.reason) == ((), "AMF is off")
+        assert len(found.global_scores) == 12
+
+    def test_neither_cs_nor_planting_nor_windows_change_them(self) -> None:
+        clean = segmenter(with_channel(), short_side=24)
+        image = picture(24, 56)
+        expected = clean.findings(clean.encode(image), gclip(cs=False, global_threshold=2))
+        planted = replace(clean, backbone=plant_channel(clean.backbone, 3, 300, [1, 2]))
+        for face in (clean, planted, replace(clean, window=24, stride=16)):
+            encoded = face.encode(image)
+            method = gclip(cs_blocks=[0, 1, 2], global_threshold=2)
+            for ready in (encoded, face.suppress(encoded, method)):
+                found = face.findings(ready, method)
+                assert found.amf_blocks == expected.amf_blocks
+                assert found.global_scores == pytest.approx(expected.global_scores)
+                assert found.global_tokens == expected.global_tokens
+
+
+class TestChannelSuppression:
+    @pytest.mark.parametrize("target", ["mean", "median"])
+    @pytest.mark.parametrize("amf", [False, True])
+    @pytest.mark.parametrize("blocks", ["auto", (2, 6), (0, 10)])
+    def test_agrees_with_the_reference(
+        self, blocks: str | tuple[int, ...], amf: bool, target: str
+    ) -> None:
+        backbone = with_channel()
+        image = picture(24, 40)
+        face = segmenter(backbone, short_side=24)
+        method = gclip(amf=amf, amf_blocks=[7, 9], cs_blocks=blocks, cs_target=target)
+        tower = reference.read(backbone.model)
+        replaced = {}
+        for block in (6, 8) if blocks == "auto" else blocks:
+            W2 = tower.block(block, "mlp.c_proj.weight")
+            replaced[block] = reference.suppressed(W2, [reference.largest_row(W2)], target)
+        xs = reference.inputs(tower, normalised(image), replaced)
+        expected = reference.dense(tower, "gclip", xs, (3, 5), (7, 9) if amf else ())
+        found = face.dense_features(image, method)
+        assert worst_cosine(found.patches, expected) >= 0.99999
+        without = face.dense_features(image, replace(method, suppression=None))
+        assert not torch.allclose(without.patches, found.patches, atol=1e-3)
+
+    def test_named_channels_go_to_the_mean_of_the_unselected(self) -> None:
+        backbone = with_channel()
+        image = picture(24, 40)
+        face = segmenter(backbone, short_side=24)
+        method = gclip(amf=False, cs_blocks=[3, 6], cs_channels=[7, 1])
+        tower = reference.read(backbone.model)
+        replaced = {
+            block: reference.suppressed(tower.block(block, "mlp.c_proj.weight"), [1, 7])
+            for block in (3, 6)
+        }
+        xs = reference.inputs(tower, normalised(image), replaced)
+        found = face.dense_features(image, method)
+        assert worst_cosine(found.patches, reference.dense(tower, "gclip", xs, (3, 5))) >= 0.99999
+        norms = face.findings(face.encode(image), method)
+        for block in (3, 6):
+            rest = [d for d in range(32) if d not in (1, 7)]
+            mean = norms.norms_before[block, rest].mean()
+            assert torch.allclose(norms.norms_after[block, [1, 7]], mean)
+            assert torch.equal(norms.norms_after[block, rest], norms.norms_before[block, rest])
+
+    def test_planting_then_suppressing_agrees_with_the_reference(self) -> None:
+        clean = tiny_backbone(33)
+        image = picture(24, 40)
+        planted = segmenter(plant_channel(clean, 5, 60, [6, 8]), short_side=24)
+        tower = reference.read(clean.model)
+
+        def weight(block: int, suppressing: bool) -> Tensor:
+            changed = tower.block(block, "mlp.c_proj.weight").clone()
+            changed[5] *= 60
+            return reference.suppressed(changed, [5]) if suppressing else changed
+
+        for suppressing in (False, True):
+            replaced = {block: weight(block, suppressing) for block in (6, 8)}
+            xs = reference.inputs(tower, normalised(image), replaced)
+            method = gclip(amf=False, cs=suppressing)
+            found = planted.dense_features(image, method)
+            expected = reference.dense(tower, "gclip", xs, (3, 5))
+            assert worst_cosine(found.patches, expected) >= 0.99999
+            for ours, theirs in zip(
+                planted.suppress(planted.encode(image), method).inputs, xs, strict=True
+            ):
+                assert worst_cosine(ours, theirs) >= 0.99999
+
+    @pytest.mark.parametrize("name", ["clip", "sclip"])
+    def test_a_plant_in_the_last_block_reaches_methods_that_keep_its_ffn(self, name: str) -> None:
+        clean = tiny_backbone(34)
+        image = picture(24, 40)
+        planted = segmenter(plant_channel(clean, 5, 60, [11]), short_side=24)
+        tower = reference.read(clean.model)
+        W2 = tower.block(11, "mlp.c_proj.weight").clone()
+        W2[5] *= 60
+        xs = reference.inputs(tower, normalised(image))
+        expected = reference.dense(tower, name, xs, (3, 5), last_W2=W2)
+        found = planted.dense_features(image, METHODS[name])
+        assert worst_cosine(found.patches, expected) >= 0.99999
+
+    def test_what_was_found(self) -> None:
+        face = segmenter(with_channel())
+        found = face.findings(face.encode(picture(32, 32)), gclip())
+        assert found.abnormal == found.suppressed == (6, 8)
+        assert (found.channels[6], found.channels[8]) == (7, 7)
+        assert found.ratios[6] > 10 > 2 > found.ratios[5]
+        assert found.norms_before.shape == found.norms_after.shape == (12, 32)
+        changed = (found.norms_before != found.norms_after).nonzero().tolist()
+        assert changed == [[6, 7], [8, 7]]
+        rest = [d for d in range(32) if d != 7]
+        assert found.norms_after[6, 7].item() == pytest.approx(
+            found.norms_before[6, rest].mean().item()
+        )
+        entropy = [reference.entropy(row) for row in found.norms_before.tolist()]
+        assert found.entropy.tolist() == pytest.approx(entropy, abs=1e-5)
+        assert (found.entropy_after > found.entropy)[[6, 8]].all()
+        assert torch.equal(found.entropy_after[:6], found.entropy[:6])
+
+    def test_nothing_abnormal_changes_nothing_and_it_is_said(self) -> None:
+        face = segmenter(tiny_backbone(35))
+        encoded = face.encode(picture(32, 32))
+        method = gclip(amf=False)
+        found = face.findings(encoded, method)
+        assert found.suppressed == found.abnormal == ()
+        assert "CS changes nothing" in found.cs_reason
+        assert face.suppress(encoded, method) is encoded
+        on, off = (face.dense_features(encoded, m).patches for m in (method, METHODS["clearclip"]))
+        assert torch.equal(on, off)
+
+    def test_named_blocks_without_an_abnormal_channel_are_said_counted_from_one(self) -> None:
+        face = segmenter(with_channel())
+        found = face.findings(face.encode(picture(32, 32)), gclip(cs_blocks=[6, 2]))
+        assert found.suppressed == (2, 6)
+        assert found.abnormal == (6, 8)
+        assert found.cs_reason.endswith("without an abnormal channel: blocks 3")
+
+    def test_the_threshold_is_a_setting(self) -> None:
+        face = segmenter(with_channel())
+        encoded = face.encode(picture(32, 32))
+        assert face.findings(encoded, gclip(channel_threshold=1e6)).suppressed == ()
+        assert face.findings(encoded, gclip(channel_threshold=1)).suppressed == tuple(range(11))
+
+    def test_the_backbones_own_blocks(self) -> None:
+        face = segmenter(replace(with_channel(), cs_blocks=(3, 4)))
+        found = face.findings(face.encode(picture(32, 32)), gclip(cs_blocks="backbone"))
+        assert found.suppressed == (3, 4)
+
+    @pytest.mark.parametrize(
+        "settings",
+        [{"cs_blocks": [12]}, {"cs_channels": [32], "cs_blocks": [2]},
+         {"cs_channels": range(32), "cs_blocks": [2]}],
+        ids=["block", "channel", "all channels"],
+    )  # fmt: skip
+    def test_what_the_tower_does_not_have_is_refused(self, settings: dict[str, Any]) -> None:
+        face = segmenter(with_channel())
+        with pytest.raises(MethodError, match=r"[Bb]locks|[Cc]hannels"):
+            face.findings(face.encode(picture(32, 32)), gclip(**settings))
+
+    def test_a_suppressed_trunk_shares_all_before_the_first_suppressed_block(self) -> None:
+        face = segmenter(with_channel())
+        encoded = face.encode(picture(32, 32))
+        ready = face.suppress(encoded, gclip())
+        assert all(a is b for a, b in zip(ready.inputs[:7], encoded.inputs[:7], strict=True))
+        assert not any(
+            torch.equal(a, b) for a, b in zip(ready.inputs[7:], encoded.inputs[7:], strict=True)
+        )
+        assert ready.nbytes == 5 * 17 * 32 * 4
+        assert face.suppress(ready, gclip()) is ready
+        assert face.suppress(ready, METHODS["clearclip"]) is encoded
+        again = face.dense_features(ready, METHODS["clearclip"]).patches
+        assert torch.equal(again, face.dense_features(encoded, METHODS["clearclip"]).patches)
+
+    def test_values_are_those_of_the_last_block(self) -> None:
+        face = segmenter(with_channel())
+        encoded = face.encode(picture(32, 32))
+        for method in (METHODS["clearclip"], gclip(amf=False)):
+            x = face.suppress(encoded, method).inputs[-1].double()
+            _, _, v = reference.qkv(reference.read(face.backbone.model), 11, x)
+            found = face.values(encoded, method)
+            assert found.shape == (16, 32)
+            assert torch.allclose(found.double(), torch.cat(v, dim=1)[1:], atol=1e-4)
+
+
+class TestSegmenting:
+    def test_a_mask_of_every_class(self) -> None:
+        face = segmenter(tiny_backbone(36), logit_scale=25.0)
+        image = picture(50, 80)
+        found = face.segment(image, WORDS, METHODS["clearclip"])
+        features = face.dense_features(image, METHODS["clearclip"])
+        assert features.grid == (4, 6)
+        text = face.embed_words(["cat", "sofa", "couch", "wall"])
+        logits = (25 * text @ features.patches.T).reshape(4, 4, 6)
+        assert torch.allclose(found.logits, logits, atol=1e-4)
+        assert found.vocabulary.names == ("cat", "sofa", "wall")
+        assert found.method == METHODS["clearclip"]
+        scores = resized(logits, (32, 48)).softmax(0)
+        expected = torch.stack([scores[0], scores[1:3].amax(0), scores[3]])
+        assert found.scores.shape == (3, 32, 48)
+        assert torch.allclose(found.scores, expected, atol=1e-4)
+        full = resized(logits, (50, 80))
+        labels = torch.stack([full[0], full[1:3].amax(0), full[3]]).argmax(0)
+        assert found.labels.shape == (50, 80)
+        assert found.labels.dtype == torch.int16
+        assert (found.labels == labels).float().mean() > 0.999
+
+    def test_a_list_and_a_line_of_words_mean_the_same(self) -> None:
+        face = segmenter(tiny_backbone(36))
+        encoded = face.encode(picture(32, 32))
+        typed = face.segment(encoded, WORDS)
+        listed = face.segment(encoded, ["cat", "sofa; couch", "wall"])
+        assert torch.equal(typed.labels, listed.labels)
+        assert typed.vocabulary == listed.vocabulary
+
+    def test_under_the_threshold_is_no_class(self) -> None:
+        face = segmenter(tiny_backbone(36))
+        encoded = face.encode(picture(32, 48))
+        found = face.segment(encoded, "cat, sofa, wall, sky", threshold=0.4)
+        best = found.scores.amax(0)
+        assert torch.equal(found.labels == -1, best < 0.4)
+        assert 0 < (found.labels == -1).float().mean() < 1
+
+    @pytest.mark.parametrize("threshold", [0.0, 0.4, 1.0])
+    def test_areas_and_what_is_unlabelled_add_up(self, threshold: float) -> None:
+        face = segmenter(tiny_backbone(36))
+        found = face.segment(picture(32, 48), "cat, sofa, wall, sky", threshold=threshold)
+        areas = found.areas()
+        assert len(areas) == 4
+        assert areas[2] == pytest.approx((found.labels == 2).float().mean().item())
+        unlabelled = (found.labels == -1).float().mean().item()
+        assert sum(areas) + unlabelled == pytest.approx(1)
+
+    @pytest.mark.parametrize("n", [1, 500])
+    def test_one_class_and_500(self, n: int) -> None:
+        found = segmenter(tiny_backbone(36)).segment(
+            picture(40, 60), [f"thing {i}" for i in range(n)]
+        )
+        assert found.scores.shape[0] == n
+        assert torch.allclose(found.scores.sum(0), torch.ones(32, 48), atol=1e-4)
+        assert found.labels.min() >= 0
+        assert found.labels.max() < n
+
+    @pytest.mark.parametrize("size", [(1, 1), (1, 500), (700, 2), (20000, 10), (10, 20000)])
+    def test_any_shape_of_image(self, size: tuple[int, int]) -> None:
+        face = segmenter(tiny_backbone(37, layers=3), max_tokens=256)
+        found = face.segment(picture(*size), WORDS)
+        assert found.labels.shape == size
+        assert found.scores.isfinite().all()
+        h, w = found.logits.shape[1:]
+        assert h * w <= 256
+
+    def test_every_patch_size_and_depth(self) -> None:
+        for patch, layers in [(4, 24), (14, 12), (32, 2)]:
+            backbone = tiny_backbone(38, patch=patch, image=4 * patch, layers=layers)
+            settings = gclip(n_blocks=1) if layers == 2 else gclip()
+            found = segmenter(backbone).segment(picture(64, 90), WORDS, settings)
+            h, w = found.logits.shape[1:]
+            assert (h, w) == (4, round(4 * 90 / 64))
+            assert found.scores.shape == (3, h * patch, w * patch)
+
+    def test_an_image_already_on_the_grid_is_not_resampled(self) -> None:
+        backbone = tiny_backbone(36)
+        image = picture(32, 48)
+        encoded = segmenter(backbone, short_side=32).encode(image)
+        expected = reference.embed(reference.read(backbone.model), normalised(image))
+        assert torch.allclose(encoded.inputs[0].double(), expected, atol=1e-5)
+        assert (encoded.resized, encoded.image_size, encoded.grid) == ((32, 48), (32, 48), (4, 6))
+
+    def test_arrays_paths_and_pictures_are_one(self, tmp_path: Any) -> None:
+        face = segmenter(tiny_backbone(36))
+        image = picture(33, 50)
+        image.save(tmp_path / "image.png")
+        expected = face.encode(image).inputs[-1]
+        for same in (np.array(image), tmp_path / "image.png", str(tmp_path / "image.png")):
+            assert torch.equal(face.encode(same).inputs[-1], expected)
+
+    def test_encoding_once_serves_every_method(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        face = segmenter(tiny_backbone(36))
+        image = picture(32, 32)
+        expected = {name: face.segment(image, WORDS, m).logits for name, m in METHODS.items()}
+        encoded = face.encode(image)
+        monkeypatch.setattr(trunk, "embed_patches", None)
+        for name, method in METHODS.items():
+            assert torch.equal(face.segment(encoded, WORDS, method).logits, expected[name])
+
+    def test_the_default_method_is_gclip(self) -> None:
+        face = segmenter(tiny_backbone(36))
+        assert face.segment(picture(32, 32), WORDS).method == gclip()
+
+    def test_attention_maps_are_those_of_the_tower(self) -> None:
+        face = segmenter(tiny_backbone(36))
+        encoded = face.encode(picture(32, 48))
+        tower = reference.read(face.backbone.model)
+        maps = reference.qk_maps(tower, 4, encoded.inputs[4].double())
+        assert torch.allclose(face.attention_map(encoded, 4, 2).double(), maps[2], atol=1e-5)
+        mean = sum(maps) / 4
+        assert torch.allclose(face.attention_map(encoded, 4).double(), mean, atol=1e-5)
+
+    @pytest.mark.parametrize(("block", "head"), [(12, None), (-1, None), (0, 4), (0, -1)])
+    def test_blocks_and_heads_that_are_not_there(self, block: int, head: int | None) -> None:
+        face = segmenter(tiny_backbone(36))
+        with pytest.raises(MethodError, match=r"run from 0 to"):
+            face.attention_map(face.encode(picture(32, 32)), block, head)
+
+    def test_another_backbones_trunk_is_refused(self) -> None:
+        one, other = segmenter(tiny_backbone(36)), segmenter(tiny_backbone(37))
+        with pytest.raises(GclipError, match="another backbone"):
+            other.segment(one.encode(picture(32, 32)), WORDS)
+
+    def test_a_trunk_goes_from_a_clean_backbone_to_a_planted_one_and_back(self) -> None:
+        clean = segmenter(tiny_backbone(36))
+        planted = replace(clean, backbone=plant_channel(clean.backbone, 3, 50, [2]))
+        image = picture(32, 32)
+        encoded, grown = clean.encode(image), planted.encode(image)
+        method = METHODS["clearclip"]
+        a, b = (face.dense_features(image, method).patches for face in (clean, planted))
+        assert not torch.allclose(a, b, atol=1e-3)
+        assert torch.equal(planted.dense_features(encoded, method).patches, b)
+        assert torch.equal(clean.dense_features(grown, method).patches, a)
+
+
+def resized(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(logits[None], size, mode="bilinear", align_corners=False)[0]
+
+
+class TestWindows:
+    def test_logits_are_the_mean_over_windows(self) -> None:
+        backbone = with_channel()
+        face = segmenter(backbone, short_side=32, window=24, stride=16)
+        image = picture(32, 56)
+        encoded = face.encode(image)
+        corners = windows.corners((32, 56), (24, 24), 16)
+        assert [one.window for one in encoded] == corners
+        assert len(corners) == 2 * 3
+        method = gclip()
+        found = face.segment(encoded, WORDS, method)
+        blocks = face.findings(encoded, method).amf_blocks
+        single = segmenter(backbone, short_side=24)
+        total, count = torch.zeros(4, 4, 7), torch.zeros(4, 7)
+        for top, left in corners:
+            crop = image.crop((left, top, left + 24, top + 24))
+            alone = single.segment(crop, WORDS, gclip(amf_blocks=blocks)).logits
+            y, x = top // 8, left // 8
+            total[:, y : y + 3, x : x + 3] += alone
+            count[y : y + 3, x : x + 3] += 1
+        assert torch.allclose(found.logits, total / count, atol=2e-3)
+        assert found.scores.shape == (3, 32, 56)
+        assert found.labels.shape == (32, 56)
+        features = face.dense_features(encoded, method)
+        assert features.grid == (4, 7)
+        assert torch.allclose(features.patches.norm(dim=1), torch.ones(28), atol=1e-5)
+
+    def test_an_image_smaller_than_the_window_takes_one_pass(self) -> None:
+        backbone = tiny_backbone(36)
+        image = picture(32, 40)
+        one_pass, windowed = segmenter(backbone), segmenter(backbone, window=64)
+        assert len(windowed.encode(image)) == 1
+        assert torch.equal(
+            windowed.segment(image, WORDS).logits, one_pass.segment(image, WORDS).logits
+        )
+
+    def test_a_stride_longer_than_the_window_leaves_no_gap(self) -> None:
+        face = segmenter(tiny_backbone(36), window=16)
+        assert face.stride == 112
+        assert face.segment(picture(32, 72), WORDS).logits.isfinite().all()
+
+    def test_attention_views_use_one_unwindowed_pass(self) -> None:
+        backbone = with_channel()
+        image = picture(32, 56)
+        whole, windowed = segmenter(backbone), segmenter(backbone, window=16, stride=8)
+        a, b = whole.encode(image), windowed.encode(image)
+        method = gclip()
+        assert torch.equal(whole.attention_map(a, 3), windowed.attention_map(b, 3))
+        assert torch.equal(whole.last_attention(a, method), windowed.last_attention(b, method))
+        assert torch.equal(whole.values(a, method), windowed.values(b, method))
+        assert torch.equal(whole.received(a), windowed.received(b))
+
+    def test_however_few_go_through_the_tower_together(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from gclip_core import segmenter as module
+
+        face = segmenter(with_channel(), window=16, stride=8)
+        image = picture(32, 56)
+        expected = face.segment(image, WORDS, gclip(amf_blocks=[5])).logits
+        monkeypatch.setattr(module, "TOKENS_PER_BATCH", 11)
+        found = face.segment(image, WORDS, gclip(amf_blocks=[5])).logits
+        assert torch.allclose(found, expected, atol=1e-3)
+
+
+class TestWhatStays:
+    """Weights and hooks are untouched during and after requests; threads do not mix."""
+
+    METHODS: tuple[Method, ...] = (
+        gclip(amf_blocks=[4, 5], cs_blocks=[6, 8]),
+        gclip(amf=False, cs_blocks=[2]),
+        gclip(cs=False, heads="mean", amf_blocks=[3]),
+        METHODS["sclip"],
+    )
+
+    @pytest.fixture
+    def backbone(self) -> Backbone:
+        return with_channel()
+
+    def requests(self, backbone: Backbone) -> list[Callable[[], Tensor]]:
+        """Requests with all settings on one model, planted and not."""
+        planted = plant_channel(backbone, 3, 50, [1, 6])
+        faces = [
+            segmenter(bb, **settings)
+            for bb in (backbone, planted)
+            for settings in ({}, {"window": 24, "stride": 16})
+        ]
+        image = picture(32, 48)
+        return [
+            lambda f=face, m=method: f.segment(image, WORDS, m).logits
+            for face in faces
+            for method in self.METHODS
+        ]
+
+    def test_during_and_after_requests(self, backbone: Backbone) -> None:
+        model = backbone.model
+        before, done = fingerprint(model), threading.Event()
+        changed: list[str] = []
+        looks = 0
+
+        def watch() -> None:
+            nonlocal looks
+            while not done.is_set():
+                if fingerprint(model) != before:
+                    changed.append("during a request")
+                looks += 1
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        for request in self.requests(backbone):
+            request()
+        done.set()
+        watcher.join()
+        assert looks > 3
+        assert not changed
+        assert fingerprint(model) == before
+
+    def test_threads_with_different_settings_get_their_own_answers(
+        self, backbone: Backbone
+    ) -> None:
+        requests = self.requests(backbone)
+        alone = [request() for request in requests]
+        assert len({tuple(answer.flatten().tolist()) for answer in alone}) == len(alone)
+        with ThreadPoolExecutor(4) as pool:
+            together = list(pool.map(lambda request: request(), requests * 3))
+        for answer, expected in zip(together, alone * 3, strict=True):
+            assert torch.equal(answer, expected)
+
+    def test_results_carry_no_gradient(self, backbone: Backbone) -> None:
+        backbone.model.requires_grad_(True)
+        found = segmenter(backbone).segment(picture(32, 32), WORDS)
+        tensors = (found.logits, found.scores, found.found.norms_before, found.found.norms_after)
+        assert not any(t.requires_grad for t in tensors)
+
+
+def fingerprint(model: nn.Module) -> tuple[Any, ...]:
+    """Every tensor's place and bytes, every hook, every attribute that could be swapped."""
+    tensors = {**model.state_dict(keep_vars=True), **dict(model.named_buffers())}
+    return (
+        tuple((k, id(v), v.data_ptr(), v._version) for k, v in tensors.items()),
+        hash(tuple(v.numpy(force=True).tobytes() for v in tensors.values())),
+        sum(hooks_of(model)),
+        tuple(id(m) for m in model.modules()),
+        model.training,
+    )
+
+
+def hooks_of(model: nn.Module) -> Iterator[int]:
+    for module in model.modules():
+        yield len(module._forward_hooks) + len(module._forward_pre_hooks)
+        yield len(module._backward_hooks) + len(module._backward_pre_hooks)
+
+
+class TestSettings:
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            {"short_side": 0}, {"short_side": -5}, {"short_side": "336"}, {"short_side": 33.5},
+            {"window": 0}, {"window": "all"}, {"stride": 0}, {"stride": None},
+            {"logit_scale": 0}, {"logit_scale": float("nan")}, {"logit_scale": float("inf")},
+            {"logit_scale": None}, {"max_tokens": 0}, {"max_pixels": 0}, {"max_pixels": None},
+            {"templates": "imagenet"}, {"templates": ()}, {"templates": ("a photo",)},
+        ],
+        ids=str,
+    )  # fmt: skip
+    def test_what_cannot_be_meant_is_refused_at_once(self, settings: dict[str, Any]) -> None:
+        with pytest.raises(GclipError, match=next(iter(settings)).rstrip("s")):
+            Segmenter(tiny_backbone(1, layers=1), **settings)
+
+    def test_whole_numbers_of_any_kind_and_own_sentences(self) -> None:
+        face = Segmenter(
+            tiny_backbone(1, layers=1), short_side=np.int64(40), templates=["a {}", "the {}"]
+        )
+        assert face.templates == ("a {}", "the {}")
+        assert face.encode(picture(80, 80)).resized == (40, 40)
+
+    @pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan"), None, "0.5"])
+    def test_a_threshold_is_a_score(self, threshold: object) -> None:
+        face = segmenter(tiny_backbone(1, layers=1))
+        with pytest.raises(GclipError, match="threshold"):
+            face.segment(picture(8, 8), "cat", METHODS["clip"], threshold=threshold)
+
+    def test_a_methods_name_is_no_method(self) -> None:
+        face = segmenter(tiny_backbone(1, layers=1))
+        with pytest.raises(MethodError, match="METHODS"):
+            face.segment(picture(8, 8), "cat", "clip")
+
+    def test_words_are_checked_before_the_image_is_encoded(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(trunk, "embed_patches", None)
+        with pytest.raises(VocabularyError):
+            segmenter(tiny_backbone(1, layers=1)).segment(picture(8, 8), "")
+
+    def test_embedding_words(self) -> None:
+        face = segmenter(tiny_backbone(1, layers=1))
+        found = face.embed_words(["cat", "sofa"])
+        assert found.shape == (2, 16)
+        assert torch.allclose(found.norm(dim=1), torch.ones(2), atol=1e-5)
+        assert torch.equal(face.embed_words(("sofa",))[0], found[1])
+        with pytest.raises(VocabularyError, match="list"):
+            face.embed_words("cat")

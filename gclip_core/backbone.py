@@ -282,6 +282,7 @@ def _load_built_in(
     config = json.loads(assets.path(BUILT_IN, "model.json").read_text("utf-8"))
     words = json.loads(assets.path(BUILT_IN, "words.json").read_text("utf-8"))
     state = weights.read(path or assets.path(BUILT_IN, "model.safetensors"))
+    _check_token_rows(state, config["text_cfg"]["vocab_size"], entry.title)
     known = KnownWords(
         frozenset(word.lower() for kind in words.values() for group in kind for word in group),
         frozenset(state.get("token_ids", torch.empty(0)).tolist()),
@@ -289,6 +290,21 @@ def _load_built_in(
     model = _build(config, fill_token_table(state, config), entry.title, device, dtype)
     tokenizer = open_clip.SimpleTokenizer(context_length=config["text_cfg"]["context_length"])
     return _backbone(entry, model, tokenizer, known=known)
+
+
+def _check_token_rows(state: weights.StateDict, vocabulary: int, title: str) -> None:
+    if "token_ids" not in state or "token_rows" not in state:
+        return
+    ids, rows = state["token_ids"], state["token_rows"]
+    fits = (
+        ids.ndim == 1 and rows.ndim == 2 and len(ids) == len(rows) and not ids.is_floating_point()
+    )
+    if not (fits and all(0 <= token < vocabulary for token in ids.tolist())):
+        raise BackboneError(
+            f"These weights are not those of {title}: token_ids {tuple(ids.shape)} do not name a "
+            f"token below {vocabulary} for each of token_rows {tuple(rows.shape)}. "
+            "Choose the backbone that the file belongs to."
+        )
 
 
 def fill_token_table(state: weights.StateDict, config: dict[str, Any]) -> weights.StateDict:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import shutil
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -19,8 +22,16 @@ from gclip_core.registry import BackboneEntry
 WEIGHTS_FOLDER = "GCLIP_WEIGHTS"
 """Environment variable that names a folder of local weights, for machines without a network."""
 
+CONNECT_SECONDS = 10
+
+UNPACKED_SLACK = 32 * 2**20
+"""Bytes an archive may unpack to beyond its size: TorchScript compresses its code."""
+
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
+
+_UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+_DISCONNECTED = ("Connect", "Timeout", "Protocol", "resolve host", "Offline", "LocalEntry")
 
 StateDict = dict[str, Tensor]
 
@@ -57,14 +68,22 @@ def on_disk(entry: BackboneEntry) -> bool:
 
 
 def download(entry: BackboneEntry) -> Path:
-    """Fetch the entry's weights with open_clip's own download (progress on stderr), cached.
+    """The entry's weights from an earlier download, else fetched with open_clip's own.
+
+    Progress goes to stderr. What is on disk is taken without asking the network.
 
     Raises:
         BackboneError: no network, not found, disk full; says how to go on without a network.
     """
     from open_clip.pretrained import download_pretrained, get_pretrained_cfg
 
+    kept = cached_file(entry)
+    if kept is not None:
+        return kept
     try:
+        _check_reachable()
+        # open_clip goes on to another file name after any failure, which hides why it failed.
+        _check_cache(entry.download * 10**6)
         return Path(download_pretrained(get_pretrained_cfg(entry.architecture, entry.tag)))
     except Exception as error:  # the hub client raises a dozen kinds; each becomes words here
         raise BackboneError(
@@ -72,6 +91,24 @@ def download(entry: BackboneEntry) -> Path:
             f"{_reason(error)}. Check the connection, or put the file '{entry.name}.safetensors' "
             f"into a folder and name that folder in the environment variable {WEIGHTS_FOLDER}."
         ) from error
+
+
+def _check_reachable() -> None:
+    """Ask once, because the hub client would try for most of a minute before giving up."""
+    from huggingface_hub import constants, get_session
+
+    get_session().head(constants.ENDPOINT, timeout=CONNECT_SECONDS)
+
+
+def _check_cache(needed: int) -> None:
+    from huggingface_hub import constants
+
+    folder = Path(constants.HF_HUB_CACHE)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+    if shutil.disk_usage(folder).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def forget_download(path: Path) -> None:
@@ -98,8 +135,10 @@ def read(path: Path) -> StateDict:
 
             state = load_file(path)
         elif _is_torchscript(path):
+            _refuse_bomb(path)
             state = torch.jit.load(path, map_location="cpu").state_dict()
         else:
+            _refuse_bomb(path)
             _refuse_compressed(path)
             state = torch.load(path, map_location="cpu", weights_only=True)
     except BackboneError:
@@ -122,7 +161,24 @@ def _plain(state: object, name: str) -> StateDict:
         for key, value in state.items()
         if isinstance(key, str) and isinstance(value, Tensor)
     }
+    odd = next((key for key, value in tensors.items() if not _is_ordinary(value)), None)
+    if odd is not None:
+        raise BackboneError(
+            f"'{name}' holds '{odd[:80]}' as no ordinary tensor of real numbers (it is sparse, "
+            "quantised, complex, without data, or not finite), so it cannot be used; download it "
+            "again or choose another file."
+        )
     return {key: value for key, value in tensors.items() if key not in _NOT_WEIGHTS}
+
+
+def _is_ordinary(tensor: Tensor) -> bool:
+    return (
+        tensor.layout == torch.strided
+        and tensor.device.type == "cpu"
+        and not tensor.is_quantized
+        and not tensor.is_complex()
+        and bool(torch.isfinite(tensor).all())
+    )
 
 
 def _is_torchscript(path: Path) -> bool:
@@ -130,6 +186,19 @@ def _is_torchscript(path: Path) -> bool:
         return False
     with zipfile.ZipFile(path) as archive:
         return any("/code/" in name for name in archive.namelist())
+
+
+def _refuse_bomb(path: Path) -> None:
+    """An archive that unpacks to far more than its own size, by packing or by overlapping."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(item.file_size for item in archive.infolist())
+    if unpacked > 1.1 * path.stat().st_size + UNPACKED_SLACK:
+        raise BackboneError(
+            f"'{path.name}' unpacks to {unpacked // 2**20:,} MB, far more than its own size, which "
+            "no weight file does; download it again from its publisher."
+        )
 
 
 def _refuse_compressed(path: Path) -> None:
@@ -162,12 +231,16 @@ def _reason(error: BaseException) -> str:
         "No space left" in text
     ):
         return "the disk is full"
-    if "404" in text or "EntryNotFound" in text or "RepositoryNotFound" in text:
-        return "the server says it does not exist (404)"
-    if "PermissionError" in text or "Read-only file system" in text:
+    if any(isinstance(link, OSError) and link.errno in _UNWRITABLE for link in chain):
         return "the cache folder cannot be written"
     if "UnpicklingError" in text or "Weights only" in text:
         return "it holds Python objects other than tensors, which are not loaded"
-    if any(word in text for word in ("Connect", "Timeout", "resolve", "Offline", "LocalEntry")):
+    missing = "the server does not have it (404), or broke off"
+    if re.search(r"\b404\b", text):
+        return missing
+    # Before the next: the hub client names one of these LocalEntryNotFoundError.
+    if any(word in text for word in _DISCONNECTED):
         return "no connection to the server"
+    if "EntryNotFound" in text or "RepositoryNotFound" in text:
+        return missing
     return type(chain[-1]).__name__ + " while reading"

@@ -140,7 +140,7 @@ def _draw_ablation(found: Sequence[report.Line], settings: dict[str, Any]) -> Fi
     by = {line.at: 100 * line.miou for line in found}
     base = by[(0, 0)]
     reach = max(1.0, *(abs(v - base) for v in by.values() if not math.isnan(v)))
-    figure = _figure(5.2, 4.3, "AMF and CS, one by one and together", _subtitle(settings))
+    figure = _figure(5.8, 4.6, "AMF and CS, one by one and together", _subtitle(settings))
     axes = figure.subplots()
     colours = mpl.colormaps["PuOr_r"]
     for (amf, cs), value in by.items():
@@ -185,6 +185,7 @@ def _draw_sweep(found: Sequence[report.Line], settings: dict[str, Any]) -> Figur
     axes.annotate(
         f"{rest[best].label}: {values[best]:.1f}", (at[best], values[best]),
         xytext=(0, 12), textcoords="offset points", fontweight="bold", color=ORANGE,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         ha="left" if best < len(at) / 3 else "right" if best > 2 * len(at) / 3 else "center",
     )  # fmt: skip
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from gclip_core import (
     attention,
+    decisions,
     globality,
     images,
     last_block,
@@ -29,7 +31,6 @@ from gclip_core import (
 from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError, MethodError
 from gclip_core.methods import METHODS
-from gclip_core.numbering import block_numbers
 from gclip_core.types import (
     DenseFeatures,
     Found,
@@ -71,13 +72,19 @@ class Segmenter:
     max_pixels: int = images.MAX_PIXELS
 
     def __post_init__(self) -> None:
-        for name in ("short_side", "window", "stride", "logit_scale", "max_tokens"):
+        for name in ("short_side", "window", "stride", "max_tokens", "max_pixels"):
             value = getattr(self, name)
-            optional = name in ("short_side", "window")
-            if not (value is None and optional) and not (value and 0 < value < 1e6):
-                raise GclipError(f"{name} must be a positive number, but {value!r} came.")
+            if value is None and name in ("short_side", "window"):
+                continue
+            if not isinstance(value, Integral) or not 0 < value < 1e9:
+                raise GclipError(f"{name} must be a whole number above 0, but {value!r} came.")
+        if not _is_between(self.logit_scale, 1e-6, 1e6):
+            raise GclipError(
+                f"logit_scale must be a number above 0, but {self.logit_scale!r} came."
+            )
+        sentences = vocabulary.template_set(self.templates)
         if not isinstance(self.templates, str):
-            object.__setattr__(self, "templates", tuple(self.templates))
+            object.__setattr__(self, "templates", sentences)
 
     # --- images ------------------------------------------------------------------------------
 
@@ -103,7 +110,7 @@ class Segmenter:
         self, image: ImageLike | Encoded, method: Method | None = None
     ) -> DenseFeatures:
         """Dense features of an image or its trunk: patches (h*w, E) float32, L2-normalised."""
-        mean, grid = self._mean_features(self._encoded(image), method or METHODS["gclip"])
+        mean, grid = self._mean_features(self._encoded(image), _method(method))
         return DenseFeatures(F.normalize(mean, dim=-1), grid)
 
     def segment(
@@ -118,9 +125,9 @@ class Segmenter:
         Raises:
             GclipError: the image, the words or the method's settings cannot be used.
         """
-        if not 0 <= threshold <= 1:
-            raise GclipError(f"threshold is a score from 0 (off) to 1, but {threshold} came.")
-        method = method or METHODS["gclip"]
+        if not _is_between(threshold, 0, 1):
+            raise GclipError(f"threshold is a score from 0 (off) to 1, but {threshold!r} came.")
+        method = _method(method)
         classes = vocabulary.parse(words)
         text = vocabulary.embed(self.backbone, classes.phrases, self.templates)
         encoded = self._encoded(image)
@@ -143,7 +150,7 @@ class Segmenter:
 
     def embed_words(self, words: Sequence[str]) -> Tensor:
         """Text embedding of each phrase: (len(words), E) float32, L2-normalised."""
-        return vocabulary.embed(self.backbone, list(words), self.templates)
+        return vocabulary.embed(self.backbone, words, self.templates)
 
     # --- what is inside ----------------------------------------------------------------------
 
@@ -214,12 +221,7 @@ class Segmenter:
         amf_blocks, reason = self._amf(first, method.fusion)
         repairs, cs_reason = self._repairs(method.suppression)
         before = self.backbone.norms
-        after = before.clone()
-        for block, channels in repairs.items():
-            factors = suppression.suppressed_factors(
-                before[block], channels, method.suppression.target
-            )
-            after[block, list(channels)] *= factors
+        after = decisions.repaired_norms(before, repairs, method.suppression)
         largest = [suppression.largest_channel(row) for row in before]
         limit = (method.suppression or Suppression()).channel_threshold
         threshold = (method.fusion or Fusion()).global_threshold
@@ -229,7 +231,7 @@ class Segmenter:
             cs_reason=cs_reason,
             channels=tuple(channel for channel, _ in largest),
             ratios=tuple(ratio for _, ratio in largest),
-            abnormal=tuple(b for b, (_, ratio) in enumerate(largest) if ratio >= limit),
+            abnormal=decisions.abnormal_blocks(before, limit),
             suppressed=tuple(repairs),
             norms_before=before,
             norms_after=after,
@@ -316,13 +318,14 @@ class Segmenter:
         if all(t.planted == planted and t.suppression == settings for t in trunks):
             return list(trunks)
         clean = [t.clean for t in trunks]
-        replaced = self._replaced_weights(repairs, settings)
-        before_last = [block for block in replaced if block < self.backbone.n_blocks - 1]
-        if not before_last:
-            rest = [()] * len(clean)
-        else:
-            start = min(before_last)
-            rest = self._rerun(clean, start, replaced)
+        changed = {block for plant in planted for block in plant.blocks} | set(repairs)
+        before_last = sorted(changed - {self.backbone.n_blocks - 1})
+        rest: list[tuple[Tensor, ...]] = [()] * len(clean)
+        if before_last:
+            replaced = {
+                block: self._replaced_weight(block, repairs, settings) for block in before_last
+            }
+            rest = self._rerun(clean, before_last[0], replaced)
         n = self.backbone.n_blocks
         return [
             t
@@ -352,22 +355,20 @@ class Segmenter:
             out += [tuple(x[index] for x in inputs) for index in range(len(some))]
         return out
 
-    def _replaced_weights(
-        self, repairs: dict[int, tuple[int, ...]], settings: Suppression | None
-    ) -> dict[int, Tensor]:
-        """``W2'`` of every planted or suppressed block; the model's own weights stay untouched."""
-        replaced: dict[int, Tensor] = {}
+    def _replaced_weight(
+        self, block: int, repairs: dict[int, tuple[int, ...]], settings: Suppression | None
+    ) -> Tensor:
+        """``W2'`` of a planted or suppressed block; the model's own weight stays untouched."""
+        W2: Tensor = self.backbone.blocks[block].mlp.c_proj.weight
         for plant in self.backbone.planted:
-            for block in plant.blocks:
-                W2 = replaced.get(block, self.backbone.blocks[block].mlp.c_proj.weight)
-                replaced[block] = suppression.scale_channels(W2, (plant.channel,), plant.gain)
-        for block, channels in repairs.items():
-            factors = suppression.suppressed_factors(
-                self.backbone.norms[block], channels, settings.target
-            )
-            W2 = replaced.get(block, self.backbone.blocks[block].mlp.c_proj.weight)
-            replaced[block] = suppression.scale_channels(W2, channels, factors)
-        return replaced
+            if block in plant.blocks:
+                W2 = suppression.scale_channels(W2, (plant.channel,), plant.gain)
+        if block in repairs:
+            target = (settings or Suppression()).target
+            norms, channels = self.backbone.norms[block], repairs[block]
+            factors = suppression.suppressed_factors(norms, channels, target)
+            W2 = suppression.scale_channels(W2, channels, factors)
+        return W2
 
     def _mean_features(self, encoded: Encoded, method: Method) -> tuple[Tensor, Grid]:
         """Features averaged where windows overlap, (h*w, E) float32 on the CPU, and the grid.
@@ -376,7 +377,10 @@ class Segmenter:
         """
         trunks = self._prepared(self._encoded(encoded), method)
         blocks, _ = self._amf(trunks[0], method.fusion)
-        W2 = self._replaced_weights(*self._repairs_of(method)).get(self.backbone.n_blocks - 1)
+        W2 = None
+        if method.ffn:
+            repairs, _ = self._repairs(method.suppression)
+            W2 = self._replaced_weight(self.backbone.n_blocks - 1, repairs, method.suppression)
         features = self._last_blocks(trunks, method, blocks, W2)
         if trunks[0].window is None:
             return features[0], trunks[0].grid
@@ -411,72 +415,17 @@ class Segmenter:
 
     def _amf(self, source: Trunk, fusion: Fusion | None) -> tuple[tuple[int, ...], str]:
         """The blocks AMF fuses, and why."""
-        n = self.backbone.n_blocks
-        if fusion is None:
-            return (), "AMF is off"
-        blocks, reason = fusion.blocks, "chosen by hand"
-        if blocks == "backbone":
-            blocks, reason = self.backbone.amf_blocks, f"the default for {self.backbone.title}"
-        if isinstance(blocks, str):
-            return self._auto_amf(source, fusion)
-        if max(blocks) >= n - 1:
-            raise MethodError(
-                f"AMF takes blocks before the last one (1 to {n - 1} of {n}), "
-                f"but block {max(blocks) + 1} came."
-            )
-        return blocks, reason
-
-    def _auto_amf(self, source: Trunk, fusion: Fusion) -> tuple[tuple[int, ...], str]:
-        n = self.backbone.n_blocks
-        if fusion.n_blocks > n - 1:
-            raise MethodError(
-                f"AMF can fuse up to {n - 1} of {n} blocks, but n_blocks={fusion.n_blocks} came."
-            )
-        found = self.globality(source, fusion.global_threshold)
-        first = globality.first_global_block([bool(t) for t in found.tokens], fusion.n_blocks)
-        if first is None:
-            return (
-                globality.middle_blocks(n, fusion.n_blocks),
-                "no global tokens found: middle blocks taken",
-            )
-        return (
-            tuple(range(first, first + fusion.n_blocks)),
-            f"global tokens in every block from {first + 1} to {n - 1}",
+        return decisions.fused_blocks(
+            fusion,
+            self.backbone.n_blocks,
+            decisions.Default(self.backbone.amf_blocks, self.backbone.title),
+            lambda threshold: [bool(t) for t in self.globality(source, threshold).tokens],
         )
-
-    def _repairs_of(self, method: Method) -> tuple[dict[int, tuple[int, ...]], Suppression | None]:
-        return self._repairs(method.suppression)[0], method.suppression
 
     def _repairs(self, settings: Suppression | None) -> tuple[dict[int, tuple[int, ...]], str]:
         """Which channels CS renormalises in which blocks, and why."""
-        if settings is None:
-            return {}, "CS is off"
-        n, norms = self.backbone.n_blocks, self.backbone.norms
-        largest = [suppression.largest_channel(row) for row in norms]
-        abnormal = [
-            b for b, (_, ratio) in enumerate(largest) if ratio >= settings.channel_threshold
-        ]
-        blocks, reason = settings.blocks, "blocks chosen by hand"
-        if blocks == "backbone":
-            blocks, reason = self.backbone.cs_blocks, f"the default for {self.backbone.title}"
-        if isinstance(blocks, str):
-            # The methods that use CS leave out the last block's FFN.
-            blocks = tuple(block for block in abnormal if block < n - 1)
-            reason = f"max/median of at least {settings.channel_threshold:g}"
-            if not blocks:
-                return {}, "no abnormal channel in this model: CS changes nothing"
-        if max(blocks) >= n:
-            raise MethodError(f"CS takes blocks 1 to {n}, but block {max(blocks) + 1} came.")
-        if settings.channels and max(settings.channels) >= self.backbone.width:
-            raise MethodError(
-                f"Channels run from 0 to {self.backbone.width - 1}, "
-                f"but channel {max(settings.channels)} came."
-            )
-        ordinary = [block for block in blocks if block not in abnormal]
-        if ordinary and not settings.channels:
-            listed = ", ".join(map(str, block_numbers(ordinary)))
-            reason += f"; without an abnormal channel: blocks {listed}"
-        return {b: settings.channels or (largest[b][0],) for b in sorted(blocks)}, reason
+        default = decisions.Default(self.backbone.cs_blocks, self.backbone.title)
+        return decisions.repaired_channels(settings, self.backbone.norms, default)
 
     # --- global tokens -----------------------------------------------------------------------
 
@@ -508,6 +457,20 @@ class Segmenter:
             raise MethodError(
                 f"Heads run from 0 to {self.backbone.n_heads - 1}, but head {head} came."
             )
+
+
+def _method(given: Method | None) -> Method:
+    if given is None:
+        return METHODS["gclip"]
+    if not isinstance(given, Method):
+        raise MethodError(
+            f'A method such as METHODS["clearclip"] or gclip(…) was expected, but {given!r} came.'
+        )
+    return given
+
+
+def _is_between(value: object, low: float, high: float) -> bool:
+    return isinstance(value, Real) and low <= value <= high  # never so for nan
 
 
 class _Lazy:

@@ -136,7 +136,7 @@ class TestWhichBlocksAmfFuses:
         face = looking(8, 9, 10)
         encoded = face.encode(picture(32, 32))
         found = face.findings(encoded, gclip(amf_blocks=[3]))
-        assert (found.amf_blocks, found.reason) == ((3,), "chosen by hand")
+        assert (found.amf_blocks, found.reason) == ((3,), "blocks chosen by hand")
         own = replace(face, backbone=replace(face.backbone, amf_blocks=(2, 4)))
         found = own.findings(encoded, gclip(amf_blocks="backbone"))
         assert found.amf_blocks == (2, 4)

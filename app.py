@@ -21,7 +21,7 @@ from typing import Any
 
 import gradio as gr
 
-from demo import api, page
+from demo import api, page, theme
 from demo.service import Service, encode_on_zero_gpu
 from demo.settings import Settings
 from gclip_core import weights
@@ -94,9 +94,9 @@ def launch_settings(args: argparse.Namespace) -> dict[str, Any]:
         "root_path": args.root_path or None,
         "auth": _auth(args.auth),
         "inbrowser": args.open,
-        "theme": gr.themes.Soft(),
-        "css": page.CSS,
-        "head": page.HEAD,
+        "theme": theme.theme(),
+        "css": theme.CSS + page.CSS,
+        "head": theme.HEAD + page.HEAD,
         "ssr_mode": False,
         "run_history": False,
         "show_error": False,

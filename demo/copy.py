@@ -212,3 +212,67 @@ WINDOW = "Window in pixels (0: off)"
 STRIDE = "Window stride in pixels"
 SCALE = "Logit scale"
 THRESHOLD = "Leave pixels unlabelled under this score"
+
+COMPARE_INTRO = (
+    "All variants come from one pass through the tower; only the last block (and with CS the upper "
+    "blocks) is computed anew for each."
+)
+EXTRAS = "Also show SCLIP, NACLIP and MaskCLIP"
+WHAT_CHANGED = "What changed"
+FROM = "From"
+TO = "To"
+SWIPE_EMPTY = "Two masks appear here."
+FIRST_VARIANT = "The tower as it is."
+CHANGE_CAPTION = "Relabelled pixels in their new colour; the rest is grey"
+
+
+def changed_against(share: float, title: str) -> str:
+    """Under a variant: how much it changed against its neighbour."""
+    return f"{_percent(share)} of the pixels changed against {title}."
+
+
+def changed_badge(share: float) -> str:
+    """How much of an image was relabelled."""
+    return f"{_percent(share)} of the pixels"
+
+
+def change_note(left: str, right: str, before: float | None, after: float | None) -> str:
+    """Under the change map."""
+    said = f"From {left} to {right}."
+    if before is None or after is None:
+        return said
+    return f"{said} mIoU {before * 100:.1f} % → {after * 100:.1f} %."
+
+
+TRUTH_INTRO = (
+    "Where the true mask is known, mIoU says how much of it a variant finds. Every ★ scene knows "
+    "its own; for a photo you can upload one."
+)
+TRUTH_TITLE = "The true mask"
+TRUTH_EMPTY = "No true mask for this image: choose a ★ scene, or upload a mask below."
+IOU_TABLE = "Intersection over union per class and variant"
+SIMILARITY = "How alike are the last block’s Values?"
+OWN_MASK = "A true mask of your own"
+OWN_MASK_HINT = (
+    "A PNG of the image’s size whose pixel values (or colours) are classes. Name the class of each "
+    "in the table, with words from your list; what stays empty is not counted."
+)
+OWN_MASK_FILE = "Mask (PNG)"
+OWN_MASK_CLASSES = "Colours and classes"
+OWN_MASK_READ = "The mask was read. Check the classes on the right of the table."
+
+
+def similarity_note(regions: str, reason: str) -> str:
+    """Under the in-in / in-out plot."""
+    return (
+        f"Regions are those of {regions}. In the paper CS makes Values of one object more alike "
+        f"and those of different objects less. With CS here: {reason}."
+    )
+
+
+EXPORT_INTRO = "Take the result along: as files, as a link, or as Python."
+DOWNLOAD = "Download everything as a zip"
+ZIP_NAME = "gclip.zip"
+LINK = "Link to this view"
+LINK_INFO = "Whoever opens it sees the same scene or example with the same settings."
+PYTHON = "Copy as Python"

@@ -15,7 +15,7 @@ from demo.controls import Controls
 from demo.service import Request, Service
 from demo.settings import Settings, from_query
 from demo.source import PHOTOS
-from demo.tabs import Answer, Tab, side
+from demo.tabs import Answer, Tab, compare, export, side, truth
 from gclip_core import scenes
 from gclip_core.errors import GclipError
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 MODEL = {"concurrency_id": "model", "concurrency_limit": 2}
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
-CSS = panel.CSS + says.CSS + inputs.CSS + side.CSS
+CSS = panel.CSS + says.CSS + inputs.CSS + side.CSS + compare.CSS
 
 HEAD = """
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -41,7 +41,12 @@ class TabEntry:
     build: Callable[[Service, Controls], Tab]
 
 
-TABS: tuple[TabEntry, ...] = (TabEntry("side", "Side by side", side.build),)
+TABS: tuple[TabEntry, ...] = (
+    TabEntry("side", "Side by side", side.build),
+    TabEntry("compare", "Compare", compare.build),
+    TabEntry("truth", "Truth", truth.build),
+    TabEntry("export", "Export", export.build),
+)
 
 
 def build(service: Service, opening: Settings) -> gr.Blocks:
@@ -80,8 +85,15 @@ def _wire(
     open_tab: Component,
     opening: Settings,
 ) -> None:
-    def show(image: Any, *values: Any) -> Answer:
-        return answer(service, controls, tabs, lines, image, values)
+    extra = {key: (part, read) for tab in tabs.values() for key, (part, read) in tab.extra.items()}
+
+    def show(image: Any, *raw: Any) -> Answer:
+        more = {
+            key: read(value) for (key, (_, read)), value in zip(extra.items(), raw, strict=False)
+        }
+        return answer(
+            service, controls, tabs, lines, inputs.path_of(image), raw[len(extra) :], more
+        )
 
     def arrive(request: gr.Request) -> Answer:
         settings, notes = read_link(dict(request.query_params), opening)
@@ -91,7 +103,7 @@ def _wire(
     outputs = [lines, *(part for tab in tabs.values() for part in tab.outputs)]
     asked: dict[str, Any] = {
         "fn": show,
-        "inputs": [given.image, *controls.components],
+        "inputs": [given.image, *(part for part, _ in extra.values()), *controls.components],
         "outputs": outputs,
         "preprocess": False,
         "trigger_mode": "always_last",
@@ -103,7 +115,8 @@ def _wire(
     triggers = [item.component.input for item in controls.items if item.triggers]
     gr.on([*triggers, given.segment.click, given.words.submit, open_tab.change], **asked)
     filled = [given.image, *controls.components]
-    for change in inputs.wire(service, controls, given, filled):
+    changes = [change for tab in tabs.values() for change in tab.changes]
+    for change in [*inputs.wire(service, controls, given, filled), *changes]:
         change.then(**asked)
     page.load(arrive, None, [*filled, lines, strip], **QUIET).then(**asked)
 
@@ -113,13 +126,14 @@ def answer(
     controls: Controls,
     tabs: dict[str, Tab],
     lines: Component,
-    image: Any,
+    upload: str,
     values: tuple[Any, ...],
+    more: dict[str, Any],
 ) -> Answer:
     """What the open tab shows; a request that cannot be met changes nothing but the lines."""
     try:
         settings = controls.settings(values)
-        request = Request(settings, upload=inputs.path_of(image))
+        request = Request(settings, upload, **more)
         shown, status = tabs[settings.tab].show(service, request)
     except GclipError as error:
         return {lines: says.value(problems=[str(error)])}

@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 
 from demo import variants
 from demo.settings import Settings
-from demo.source import Picture, Sources, truth_miou
+from demo.source import Picture, Sources, Truth, truth_iou, truth_labels, truth_of_file
 from gclip_core import globality, images, masks, weights
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import BackboneError
+from gclip_core.numbering import block_numbers
 from gclip_core.registry import BACKBONES, BUILT_IN, BackboneEntry, find_backbone
 from gclip_core.segmenter import Encoded, Segmenter
 from gclip_core.types import Found, Grid, Method, Segmentation, Trunk
@@ -42,10 +43,15 @@ Encoder = Callable[[Segmenter, Any], Encoded]
 
 @dataclass(frozen=True)
 class Request:
-    """What a visitor asks for: settings, and the paths of what was uploaded (empty for none)."""
+    """What a visitor asks for: settings, and the paths of what was uploaded (empty for none).
+
+    ``truth_classes`` says which class each value of the mask in ``truth_file`` means.
+    """
 
     settings: Settings
     upload: str = ""
+    truth_file: str = ""
+    truth_classes: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,8 @@ class Status:
 class Mask:
     """One variant's mask: labels (H, W) int16 at the image's own size, -1 for no class.
 
-    ``areas`` are shares of the image per class; ``miou`` is None without truth.
+    ``areas`` are shares of the image per class. ``iou`` is per class that the truth holds, by its
+    index; ``miou`` its mean, None without truth.
     """
 
     title: str
@@ -72,6 +79,7 @@ class Mask:
     labels: NDArray[np.int16]
     names: tuple[str, ...]
     areas: tuple[float, ...]
+    iou: dict[int, float]
     miou: float | None
 
 
@@ -146,6 +154,34 @@ class SimilarityView:
 
     rows: tuple[Similarity, ...]
     regions: str
+
+
+@dataclass(frozen=True, eq=False)
+class TruthView:
+    """What is known: ``labels`` (H, W) in the visitor's classes, or None; IoU of every variant.
+
+    ``iou`` has, per class, one value per variant in the order of ``titles``; so has ``miou``.
+    """
+
+    picture: Picture
+    labels: NDArray[np.int64] | None
+    names: tuple[str, ...]
+    titles: tuple[str, ...]
+    miou: tuple[float | None, ...]
+    iou: tuple[tuple[str, tuple[float | None, ...]], ...]
+    found: Found
+    status: Status
+
+
+@dataclass(frozen=True, eq=False)
+class ResultView:
+    """The chosen mask to take along; ``facts`` are plain numbers, blocks counted from 1."""
+
+    picture: Picture
+    mask: Mask
+    n_blocks: int
+    facts: dict[str, Any]
+    status: Status
 
 
 @dataclass(frozen=True)
@@ -248,6 +284,15 @@ class Looking:
             key, lambda: s.segment(self.trunk(method), words, method, self.settings.threshold)
         )
 
+    @cached_property
+    def truth(self) -> Truth | None:
+        """The visitor's own mask where there is one, else what the picture knows."""
+        request, image = self.request, self.picture.image
+        if not request.truth_file:
+            return self.picture.truth
+        own = truth_of_file(request.truth_file, request.truth_classes, (image.height, image.width))
+        return own or self.picture.truth
+
     @property
     def words(self) -> str:
         """What the visitor typed."""
@@ -257,15 +302,15 @@ class Looking:
         """The mask of one variant as plain data."""
         result = self.segment(method)
         labels = result.labels.numpy()
-        truth = self.picture.truth
-        miou = truth_miou(truth, labels, result.vocabulary) if truth else float("nan")
+        iou = truth_iou(self.truth, labels, result.vocabulary) if self.truth else {}
         return Mask(
             title=title,
             method=method,
             labels=labels,
             names=result.vocabulary.names,
             areas=result.areas(),
-            miou=None if np.isnan(miou) else miou,
+            iou=iou,
+            miou=float(np.mean(list(iou.values()))) if iou else None,
         )
 
     def status(self) -> Status:
@@ -368,7 +413,8 @@ class Service:
         backbone = self.backbone(settings.backbone)
         if settings.plant:
             blocks = settings.planted_blocks(backbone.n_blocks)
-            backbone = plant_channel(backbone, settings.plant_channel, settings.plant_gain, blocks)
+            channel = min(settings.plant_channel, backbone.width - 1)
+            backbone = plant_channel(backbone, channel, settings.plant_gain, blocks)
         return Segmenter(
             backbone,
             short_side=settings.short_side or None,
@@ -407,10 +453,53 @@ class Service:
         )
         return CompareView(look.picture, made, changed, look.status())
 
+    def truth(self, request: Request) -> TruthView:
+        """The true mask in the visitor's classes, and how well every variant finds it."""
+        look = self.look(request)
+        made = self.compare(request).masks
+        result = look.segment(variants.chosen(request.settings))
+        held = sorted(made[0].iou)
+        names = result.vocabulary.names
+        full = variants.ablation(request.settings, amf=True, cs=True)
+        return TruthView(
+            picture=look.picture,
+            labels=truth_labels(look.truth, result.vocabulary) if look.truth and held else None,
+            names=names,
+            titles=tuple(mask.title for mask in made),
+            miou=tuple(mask.miou for mask in made),
+            iou=tuple((names[c], tuple(mask.iou[c] for mask in made)) for c in held),
+            found=look.segmenter.findings(look.clean, full),
+            status=look.status(),
+        )
+
+    def result(self, request: Request) -> ResultView:
+        """The chosen mask and what was found on the way."""
+        look = self.look(request)
+        method = variants.chosen(request.settings)
+        mask = look.mask(method.title, method)
+        found = look.segment(method).found
+        backbone = look.segmenter.backbone
+        return ResultView(
+            picture=look.picture,
+            mask=mask,
+            n_blocks=backbone.n_blocks,
+            facts={
+                "method": method.title,
+                "backbone": backbone.title,
+                "weights": backbone.digest,
+                "amf_blocks": list(block_numbers(found.amf_blocks)),
+                "amf_reason": found.reason,
+                "cs_blocks": list(block_numbers(found.suppressed)),
+                "cs_reason": found.cs_reason,
+                "miou": mask.miou,
+            },
+            status=look.status(),
+        )
+
     def similarity(self, request: Request) -> SimilarityView:
         """In-in and in-out of the last block's Values, without CS and with it."""
         look = self.look(request)
-        truth = look.picture.truth
+        truth = look.truth
         labels = (
             torch.from_numpy(truth.labels)
             if truth

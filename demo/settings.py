@@ -244,6 +244,7 @@ class Settings:
     opacity: float = _set(0.6, "opacity", _real(0, 1), "view")
     patch: tuple[int, int] | None = _set(None, "patch", PAIR, "view")
     pixel: tuple[int, int] | None = _set(None, "pixel", PAIR, "view")
+    extras: bool = _set(False, "extras", SWITCH, "view")
     left: str = _set("clearclip", "left", Kind(_name), "view")
     right: str = _set("amf_cs", "right", Kind(_name), "view")
 

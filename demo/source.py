@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,21 +101,21 @@ class Sources:
         return self._pictures.get_or_make(key, lambda: _upload(upload))
 
 
-def truth_miou(truth: Truth, labels: NDArray, vocabulary: Vocabulary) -> float:
-    """mIoU of ``labels`` (H, W) against the truth, over the truth's classes among the words.
+def truth_iou(truth: Truth, labels: NDArray, vocabulary: Vocabulary) -> dict[int, float]:
+    """IoU of ``labels`` (H, W) per class (an index into the words) that the truth holds.
 
-    nan where no class of the truth is among the words or the sizes differ.
+    Empty where no class of the truth is among the words.
     """
-    if truth.labels.shape != labels.shape:
-        return float("nan")
-    wanted = match(truth, vocabulary)
-    table = np.array([*wanted, UNCOUNTED])
-    mapped = table[truth.labels]
-    present = sorted({int(c) for c in wanted if c != UNCOUNTED} & set(np.unique(mapped).tolist()))
-    if not present:
-        return float("nan")
+    mapped = truth_labels(truth, vocabulary)
+    present = sorted(set(np.unique(mapped).tolist()) - {UNCOUNTED})
     counts = metric.confusion(mapped, labels, len(vocabulary))
-    return float(np.mean(metric.scores(counts).iou[present]))
+    iou = metric.scores(counts).iou
+    return {c: float(iou[c]) for c in present}
+
+
+def truth_labels(truth: Truth, vocabulary: Vocabulary) -> NDArray[np.int64]:
+    """The truth in the visitor's classes: (H, W), -1 for what is not among the words."""
+    return np.array([*match(truth, vocabulary), UNCOUNTED])[truth.labels]
 
 
 def match(truth: Truth, vocabulary: Vocabulary) -> tuple[int, ...]:
@@ -128,6 +129,82 @@ def match(truth: Truth, vocabulary: Vocabulary) -> tuple[int, ...]:
         next((typed[n.casefold()] for n in names if n.casefold() in typed), UNCOUNTED)
         for names in truth.names
     )
+
+
+@dataclass(frozen=True)
+class MaskColour:
+    """One value of an uploaded mask: how it is coloured there, and its share of the pixels."""
+
+    value: int
+    colour: str
+    share: float
+
+
+def read_mask(path: str) -> tuple[NDArray[np.int64], dict[int, str]]:
+    """Values (H, W) of a mask in a PNG, and the colour of each; other colours are numbered.
+
+    Raises:
+        ImageError: not a PNG, damaged, too large, or more than 256 colours.
+    """
+    images.check(path)  # refuses what is damaged or too large before a pixel is decoded again
+    with Image.open(path, formats=("PNG", "BMP", "GIF", "TIFF", "WEBP", "JPEG")) as image:
+        if image.mode in ("P", "L", "1"):
+            table = image.convert("RGB") if image.mode == "P" else None
+            values = np.asarray(image.convert("L") if image.mode == "1" else image)
+            values = values.astype(np.int64)
+            shown = np.asarray(table if table else image.convert("RGB"))
+        else:
+            shown = np.asarray(image.convert("RGB"))
+            packed = shown.astype(np.int64) @ np.array([65536, 256, 1])
+            unique, values = np.unique(packed, return_inverse=True)
+            values = values.reshape(packed.shape)
+            if len(unique) > 256:
+                raise ImageError(
+                    f"A mask of at most 256 colours was expected, but one with {len(unique)} came; "
+                    "save it as PNG without smoothing."
+                )
+    places = {int(v): np.unravel_index(int(i), values.shape)
+              for v, i in zip(*np.unique(values, return_index=True), strict=True)}  # fmt: skip
+    return values, {v: "#{:02x}{:02x}{:02x}".format(*shown[at]) for v, at in places.items()}
+
+
+def mask_colours(path: str) -> tuple[MaskColour, ...]:
+    """The values of a mask, with colours and shares, in order.
+
+    Raises:
+        ImageError: as :func:`read_mask`.
+    """
+    values, colours = read_mask(path)
+    counts = np.bincount(values.ravel())
+    return tuple(MaskColour(v, c, float(counts[v] / values.size)) for v, c in colours.items())
+
+
+def truth_in_words(value: int, names: Sequence[str]) -> str:
+    """The class a mask's value most likely means: value i is word i; 255 is not counted."""
+    return names[value] if value < len(names) and value != 255 else ""
+
+
+def truth_of_file(
+    path: str, classes: Sequence[tuple[int, str]], size: tuple[int, int]
+) -> Truth | None:
+    """Truth of an uploaded mask whose values mean these classes; None where no class is named.
+
+    Raises:
+        ImageError: as :func:`read_mask`, or the mask has another size than the image.
+    """
+    if not classes:
+        return None
+    values, _ = read_mask(path)
+    if values.shape != size:
+        raise ImageError(
+            f"A mask of the image's size, {size[0]} × {size[1]} (height × width), was expected, "
+            f"but one of {values.shape[0]} × {values.shape[1]} came."
+        )
+    labels = np.full(size, UNCOUNTED, np.int64)
+    names = list(dict.fromkeys(name for _, name in classes))
+    for value, name in classes:
+        labels[values == value] = names.index(name)
+    return Truth(labels, tuple((name,) for name in names))
 
 
 def _scene(seed: int, things: int, style: str, side: int) -> Picture:

@@ -1,16 +1,21 @@
-"""The tabs of the page: each builds its components and says how to fill them."""
+"""The tabs of the page: each builds its components and says how to fill them.
+
+A tab is added in three lines: a module with ``build(service, controls) -> Tab``, its import, and an
+entry in :data:`demo.page.TABS`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gradio.components import Component
+from gradio.events import Dependency
 
 from demo.service import Request, Service, Status
 
-Answer = dict[Component, Any]
+Answer = dict[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -18,8 +23,13 @@ class Tab:
     """A tab once it is built: its outputs, and how to fill them for a request.
 
     ``show`` returns a value for each output it changes, and how the request went. It is called
-    when the tab is opened and whenever a setting changes while the tab is open.
+    when the tab is opened and whenever a setting changes while the tab is open. ``changes`` are
+    events after which the page shows the open tab anew: those that write a setting's component
+    from the server. ``extra`` are inputs beyond the settings, by their name in :class:`Request`,
+    each with what reads its raw value.
     """
 
-    outputs: list[Component]
+    outputs: list[Any]
     show: Callable[[Service, Request], tuple[Answer, Status]]
+    changes: list[Dependency] = field(default_factory=list)
+    extra: dict[str, tuple[Component, Callable[[Any], Any]]] = field(default_factory=dict)

@@ -1,0 +1,50 @@
+"""Export and share: a zip, a link, and the Python that makes the same labels again."""
+
+from __future__ import annotations
+
+import gradio as gr
+from gradio.processing_utils import save_bytes_to_cache
+from gradio.utils import get_upload_folder
+
+from demo import copy, export
+from demo.controls import Controls
+from demo.service import Request, Service, Status
+from demo.tabs import Answer, Tab
+
+_WHOLE_LINK = "(q) => q.startsWith('?') ? location.origin + location.pathname + q : q"
+
+
+def build(service: Service, controls: Controls) -> Tab:
+    """The three ways to take a result along; all follow the settings while the tab is open."""
+    gr.Markdown(copy.EXPORT_INTRO, elem_classes=["gclip-note"])
+    files = gr.DownloadButton(copy.DOWNLOAD, variant="primary", elem_id="download")
+    link = gr.Textbox(
+        label=copy.LINK, info=copy.LINK_INFO, interactive=False, buttons=["copy"], elem_id="link",
+        max_lines=4,
+    )  # fmt: skip
+    lost = gr.Markdown("", elem_classes=["gclip-note"], elem_id="lost")
+    python = gr.Code(
+        label=copy.PYTHON, language="python", interactive=False, elem_id="python", wrap_lines=True
+    )
+
+    def show(service: Service, request: Request) -> tuple[Answer, Status]:
+        view = service.result(request)
+        settings = request.settings
+        image = view.picture.image
+        data = export.bundle(
+            image, view.mask.labels, view.mask.names, settings, settings.words, view.n_blocks,
+            view.facts,
+        )  # fmt: skip
+        path = save_bytes_to_cache(data, copy.ZIP_NAME, get_upload_folder())
+        answer: Answer = {
+            files: path,
+            link: "?" + settings.to_query(),
+            lost: " ".join(settings.lost_in_link()),
+            python: export.python_text(
+                settings, settings.words, (image.height, image.width), view.n_blocks
+            ),
+        }
+        return answer, view.status
+
+    link.change(fn=None, js=_WHOLE_LINK, inputs=link, outputs=link, api_visibility="private")
+    return Tab(outputs=[files, link, lost, python], show=show)

@@ -1,0 +1,121 @@
+"""Truth: mIoU of every variant where the mask is known, and how alike Values are in regions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from demo import copy, panel, plots, widgets
+from demo.controls import Controls
+from demo.service import Request, Service, Status
+from demo.source import mask_colours, truth_in_words
+from demo.tabs import Answer, Tab
+from demo.widgets import values
+from gclip_core.errors import GclipError
+from gclip_core.vocabulary import parse
+
+HEADERS = ["value", "colour", "share", "class"]
+
+
+def build(service: Service, controls: Controls) -> Tab:
+    """The truth, a table of IoU, the similarity of Values; and a mask of one's own."""
+    gr.Markdown(copy.TRUTH_INTRO, elem_classes=["gclip-note"])
+    with gr.Row():
+        with gr.Column(scale=4, min_width=280, elem_classes=["cardbox"]):
+            known = widgets.mask(elem_id="truth-mask", empty=copy.TRUTH_EMPTY)
+        with gr.Column(scale=6, min_width=300):
+            table = gr.Dataframe(
+                label=copy.IOU_TABLE, interactive=False, wrap=True, elem_id="iou-table"
+            )
+    similarity = panel.build("similarity", copy.SIMILARITY)
+    with gr.Accordion(copy.OWN_MASK, open=False, elem_id="own-mask"):
+        gr.Markdown(copy.OWN_MASK_HINT, elem_classes=["gclip-note"])
+        file = gr.File(
+            label=copy.OWN_MASK_FILE, file_types=[".png"], type="filepath", elem_id="mask-file"
+        )
+        classes = gr.Dataframe(
+            headers=HEADERS, datatype="str", label=copy.OWN_MASK_CLASSES, interactive=True,
+            type="array", elem_id="mask-classes", static_columns=[0, 1, 2],
+        )  # fmt: skip
+        said = gr.Markdown("")
+
+    def show(service: Service, request: Request) -> tuple[Answer, Status]:
+        view = service.truth(request)
+        names = view.names
+        shown = (
+            values.mask_value(
+                view.picture.image, view.labels, names, copy.TRUTH_TITLE,
+                request.settings.opacity,
+            )
+            if view.labels is not None
+            else None
+        )  # fmt: skip
+        rows = [["mIoU", *map(_percent, view.miou)]]
+        rows += [[name, *map(_percent, ious)] for name, ious in view.iou]
+        grid = {"headers": ["class", *view.titles], "data": rows} if view.iou else None
+        alike = service.similarity(request)
+        plot = plots.similarity_plot(
+            [(row.title, row.inside, row.across) for row in alike.rows], view.status.backbone
+        )
+        note = copy.similarity_note(alike.regions, view.found.cs_reason)
+        answer: Answer = {
+            known: shown,
+            table: gr.Dataframe(value=grid, visible=grid is not None),
+            similarity: panel.value(copy.SIMILARITY, plot=plot, note=note),
+        }
+        return answer, view.status
+
+    def read(path: str | None, words: str) -> tuple[Any, str]:
+        if not path:
+            return [], ""
+        try:
+            typed = parse(words).names
+        except GclipError:
+            typed = ()
+        try:
+            found = mask_colours(path)
+        except GclipError as error:
+            return [], str(error)
+        rows = [
+            [str(c.value), c.colour, f"{c.share * 100:.1f} %", truth_in_words(c.value, typed)]
+            for c in found
+        ]
+        return rows, copy.OWN_MASK_READ
+
+    words = next(item.component for item in controls.items if item.name == "words")
+    uploaded = file.change(
+        read, [file, words], [classes, said], api_visibility="private", show_progress="hidden"
+    )
+    edited = classes.input(fn=None, js="() => []", api_visibility="private")
+    return Tab(
+        outputs=[known, table, similarity],
+        show=show,
+        changes=[uploaded, edited],
+        extra={
+            "truth_file": (file, _path),
+            "truth_classes": (classes, _classes),
+        },
+    )
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value * 100:.1f} %"
+
+
+def _path(raw: Any) -> str:
+    if isinstance(raw, list):
+        raw = raw[0] if raw else None
+    if raw is None:
+        return ""
+    return str((raw.get("path") if isinstance(raw, dict) else raw.path) or "")
+
+
+def _classes(raw: Any) -> tuple[tuple[int, str], ...]:
+    """Pairs (value in the mask, class name) of the table's raw value; rows without a class out."""
+    data = raw.get("data", []) if isinstance(raw, dict) else getattr(raw, "data", raw) or []
+    pairs = []
+    for row in data:
+        if len(row) == len(HEADERS) and str(row[0]).isdigit() and str(row[3]).strip():
+            pairs.append((int(row[0]), str(row[3]).strip()))
+    return tuple(pairs)

@@ -1,0 +1,213 @@
+"""What a person takes away: a zip of files, Python text that makes the same labels again.
+
+Usage::
+
+    data = bundle(image, labels, names, settings, words)         # bytes of a zip
+    text = python_text(settings, words, image_size=(288, 384), n_blocks=12)
+
+Links are :mod:`demo.settings`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import platform
+import zipfile
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+from pycocotools import mask as coco
+
+from demo import palette, render
+from demo.settings import Settings
+from demo.source import PHOTOS
+from gclip_core.version import __version__
+
+PACKAGES = ("torch", "open_clip_torch", "numpy", "pillow")
+OWN_IMAGE = "your-image.png"
+README = """\
+mask.png       the mask: pixel value = class number in settings.json, 255 = none
+               (over 255 classes: 16-bit grey, 65535 = none)
+overlay.png    the mask over the image, with the words
+coco.json      one run-length encoded mask per class found (COCO's compressed RLE)
+settings.json  every setting, the classes with colour and area share, and the versions
+again.py       Python that makes the same labels again
+"""
+
+
+def bundle(
+    image: Image.Image,
+    labels: ArrayLike,
+    names: Sequence[str],
+    settings: Settings,
+    words: str,
+    n_blocks: int,
+    more: dict[str, Any] | None = None,
+) -> bytes:
+    """A zip of the mask in several forms, its settings and the Python that makes it again.
+
+    ``labels`` (H, W) at the image's own size, -1 for no class; ``words`` as they were used;
+    ``more`` is added to settings.json under "result".
+    """
+    array = np.asarray(labels).astype(np.int32)
+    files: dict[str, bytes | str] = {
+        "mask.png": _png(palette.indexed(array)),
+        "overlay.png": _png(render.overlay(image, array, names, settings.opacity)),
+        "coco.json": _json(coco_json(array, names)),
+        "settings.json": _json(settings_json(array, names, settings, words, more)),
+        "again.py": python_text(settings, words, (image.height, image.width), n_blocks),
+        "README.txt": README,
+    }
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def coco_json(labels: NDArray[np.int32], names: Sequence[str]) -> dict[str, Any]:
+    """COCO annotations, a compressed RLE per class found; category ids count from 1."""
+    height, width = labels.shape
+    annotations = []
+    for index in np.unique(labels[labels >= 0]):
+        encoded = coco.encode(np.asfortranarray((labels == index).astype(np.uint8)))
+        annotations.append(
+            {
+                "id": len(annotations) + 1,
+                "image_id": 1,
+                "category_id": int(index) + 1,
+                "segmentation": {
+                    "size": [height, width],
+                    "counts": encoded["counts"].decode("ascii"),
+                },
+                "area": int(coco.area(encoded)),
+                "bbox": [float(side) for side in coco.toBbox(encoded)],
+                "iscrowd": 1,
+            }
+        )
+    return {
+        "images": [{"id": 1, "height": height, "width": width, "file_name": "overlay.png"}],
+        "categories": [{"id": i + 1, "name": name} for i, name in enumerate(names)],
+        "annotations": annotations,
+    }
+
+
+def settings_json(
+    labels: NDArray[np.int32],
+    names: Sequence[str],
+    settings: Settings,
+    words: str,
+    more: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Every setting by group (blocks and heads from 1), the classes, the versions, the link."""
+    return {
+        "settings": settings.to_json(),
+        "words": words,
+        "classes": [
+            {
+                "number": entry.index,
+                "name": entry.name,
+                "colour": entry.colour,
+                "share": entry.share,
+            }
+            for entry in render.legend(labels, names)
+        ],
+        "no_class": {"number": 255 if len(names) <= 255 else 65535, "colour": palette.NO_CLASS},
+        "result": more or {},
+        "link": "?" + settings.to_query(),
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of this project, Python and the packages that decide the numbers."""
+    found = {"gclip": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def python_text(settings: Settings, words: str, image_size: tuple[int, int], n_blocks: int) -> str:
+    """Python that makes exactly the page's labels, with gclip_core's public names.
+
+    ``image_size`` (height, width) is the scene's; ``n_blocks`` the backbone's. Blocks in the text
+    count from 0, as in every Python argument.
+    """
+    helper = {
+        "scene": ["from gclip_core import scenes"],
+        "example": ["from gclip_core import assets"],
+        "upload": [],
+    }[settings.source]
+    lines = ["import gclip_core as gclip", *helper, "", f"image = {_image(settings, image_size)}"]
+    lines.append(f"backbone = gclip.load_backbone({settings.backbone!r})")
+    if settings.plant:
+        blocks = list(settings.planted_blocks(n_blocks))
+        arguments = f"{settings.plant_channel}, gain={settings.plant_gain!r}, blocks={blocks}"
+        lines.append(f"backbone = gclip.plant_channel(backbone, {arguments})  # a simulation")
+    lines += [
+        f"segmenter = gclip.Segmenter(backbone{_segmenter(settings)})",
+        f"method = {_method(settings)}",
+        f"words = {words!r}",
+        f"result = segmenter.segment(image, words, method, threshold={settings.threshold!r})",
+        "",
+        "labels = result.labels  # (H, W), -1 for no class",
+        "for name, share in zip(result.vocabulary.names, result.areas()):",
+        '    print(f"{name}: {share:.1%}")',
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _image(settings: Settings, size: tuple[int, int]) -> str:
+    if settings.source == "scene":
+        things = settings.things or None
+        return f"scenes.compose({settings.seed}, {tuple(size)}, {settings.style!r}, {things}).image"
+    if settings.source == "example":
+        return f"assets.path('photos', {PHOTOS[settings.example].file!r})"
+    return f"{OWN_IMAGE!r}  # the image you uploaded"
+
+
+def _segmenter(settings: Settings) -> str:
+    options = {
+        "short_side": (settings.short_side or None, None),
+        "window": (settings.window or None, None),
+        "stride": (settings.stride, 112),
+        "templates": (settings.templates, "imagenet80"),
+        "logit_scale": (settings.logit_scale, 40.0),
+    }
+    return "".join(f", {k}={value!r}" for k, (value, usual) in options.items() if value != usual)
+
+
+def _method(settings: Settings) -> str:
+    if settings.method != "gclip":
+        return f"gclip.METHODS[{settings.method!r}]"
+    options = {
+        "amf_blocks": (settings.amf_blocks, "auto"),
+        "cs_blocks": (settings.cs_blocks, "auto"),
+        "n_blocks": (settings.n_blocks, 2),
+        "heads": (settings.heads, "each"),
+        "cs_target": (settings.cs_target, "mean"),
+        "global_threshold": (settings.global_threshold, 5.0),
+        "channel_threshold": (settings.channel_threshold, 2.0),
+        "cs_channels": (settings.channels or None, None),
+    }
+    more = "".join(f", {k}={value!r}" for k, (value, usual) in options.items() if value != usual)
+    return f"gclip.gclip(amf={settings.amf}, cs={settings.cs}{more})"
+
+
+def _png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False)

@@ -186,11 +186,19 @@ def test_a_full_size_tower_at_its_own_size(full_size: Backbone) -> None:
     assert worst_of_all_methods(full_size, 224, 224) >= 0.99999
 
 
+@pytest.mark.long
 def test_a_full_size_tower_against_the_positional_resize_of_the_peers(
     full_size: Backbone,
 ) -> None:
     own = full_size.model.visual.positional_embedding
     assert worst_of_all_methods(full_size, 336, 448, peer_positions(own)) >= 0.998
+
+
+def test_a_narrow_tower_against_the_positional_resize_of_the_peers() -> None:
+    model = tiny_clip(16, patch=16, image=224, width=192, embed=128, head_width=64)
+    backbone = wrap_backbone(model, tokenizer(), mean=MEAN, std=STD)
+    own = model.visual.positional_embedding
+    assert worst_of_all_methods(backbone, 336, 448, peer_positions(own)) >= 0.998
 
 
 def peer_positions(own: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gclip_core import attention, trunk
-from gclip_core.attention import ATTENTIONS
+from gclip_core.attention import ATTENTIONS, Heads
 from gclip_core.types import Grid, Method
 
 
@@ -19,15 +19,17 @@ def apply(
     grid: Grid,
     middle: Sequence[tuple[int, Tensor]] = (),
     W2: Tensor | None = None,
+    heads: Heads | None = None,
 ) -> Tensor:
     """Dense features of a batch: (B, N, E) float32, L2-normalised (METHOD table, one family).
 
     ``last_input`` (B, 1+N, D) enters the last block; ``middle`` are (block, its input) of the
-    blocks AMF fuses; ``W2`` replaces the last FFN's weight where the method keeps that FFN.
+    blocks AMF fuses; ``W2`` replaces the last FFN's weight where the method keeps that FFN;
+    ``heads`` are the last block's own, where they are known already.
     """
     blocks = visual.transformer.resblocks
     last = blocks[-1]
-    heads = trunk.project(last, last_input)
+    heads = trunk.project(last, last_input) if heads is None else heads
     rule = ATTENTIONS[method.attention]
     if middle and method.fusion is not None:
         fused = [trunk.project(blocks[index], x, values=False) for index, x in middle]

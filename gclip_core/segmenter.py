@@ -213,7 +213,7 @@ class Segmenter:
     def received(self, encoded: Encoded) -> Tensor:
         """How much every patch is attended to in every block: (L, N) float32, 1 is uniform."""
         whole = self._encoded(encoded)[0].whole
-        return _once(whole, "received", lambda: self._measure(whole))[0]
+        return torch.stack([self._received(whole, b) for b in range(self.backbone.n_blocks)])
 
     def findings(self, encoded: Encoded, method: Method) -> Found:
         """What ``method`` found in this image and backbone: blocks, channels, norms, reasons."""
@@ -408,8 +408,14 @@ class Segmenter:
                     some[0].grid,
                     [(block, torch.stack([t.inputs[block] for t in some])) for block in blocks],
                     W2,
+                    self._last_heads(some[0]) if len(some) == 1 else None,
                 ).cpu()
         return out
+
+    def _last_heads(self, source: Trunk) -> attention.Heads:
+        """The last block's queries, keys and values, (1, H, 1+N, d): the same for every method."""
+        last = self.backbone.blocks[-1]
+        return _once(source, "last heads", lambda: trunk.project(last, source.inputs[-1][None]))
 
     # --- which blocks and channels -----------------------------------------------------------
 
@@ -419,7 +425,7 @@ class Segmenter:
             fusion,
             self.backbone.n_blocks,
             decisions.Default(self.backbone.amf_blocks, self.backbone.title),
-            lambda threshold: [bool(t) for t in self.globality(source, threshold).tokens],
+            lambda threshold: self._has_tokens(source.whole, threshold),
         )
 
     def _repairs(self, settings: Suppression | None) -> tuple[dict[int, tuple[int, ...]], str]:
@@ -429,28 +435,45 @@ class Segmenter:
 
     # --- global tokens -----------------------------------------------------------------------
 
-    def _measure(self, whole: Trunk) -> tuple[Tensor, Tensor]:
-        """Attention received per patch (L, N), and every block's mean map's (1+N) class row."""
-        rows = [self._block_mean(whole, block) for block in range(self.backbone.n_blocks)]
-        received = torch.stack([globality.received(globality.patch_attention(A)) for A in rows])
-        return received, torch.stack([A[0] for A in rows])
+    def _has_tokens(self, whole: Trunk, threshold: float) -> list[bool]:
+        """Per block whether it has a global token, asked from the top.
 
-    def _block_mean(self, whole: Trunk, block: int) -> Tensor:
+        Below the first block without one nothing is asked (False): no answer depends on it.
+        """
+        found = [False] * self.backbone.n_blocks
+        for block in range(self.backbone.n_blocks - 2, 0, -1):
+            found[block] = bool(globality.global_tokens(self._received(whole, block), threshold))
+            if not found[block]:
+                break
+        return found
+
+    def _received(self, whole: Trunk, block: int) -> Tensor:
+        """Attention received per patch in a block, (N,); worked out once."""
+
+        def measure() -> Tensor:
+            mean = attention.mean_weights(self._queries_keys(whole, block)).cpu()
+            return globality.received(globality.patch_attention(mean))
+
+        return _once(whole, ("received", block), measure)
+
+    def _agreement(self, whole: Trunk, block: int, tokens: tuple[int, ...]) -> float:
+        """Agreement of a block's global tokens with the class token, from their rows alone."""
+        if not tokens:
+            return math.nan
+        heads = self._queries_keys(whole, block)
+        asking = heads.q[..., [0, *(1 + token for token in tokens)], :]
+        rows = attention.mean_weights(attention.Heads(asking, heads.k)).cpu()[:, 1:]
+        return float(F.cosine_similarity(rows[1:], rows[:1], dim=-1).mean())
+
+    def _queries_keys(self, source: Trunk, block: int) -> attention.Heads:
         with torch.no_grad():
-            heads = trunk.project(self.backbone.blocks[block], whole.inputs[block], values=False)
-            return attention.mean_weights(heads).cpu()
+            return trunk.project(self.backbone.blocks[block], source.inputs[block], values=False)
 
     def _globality(self, whole: Trunk, threshold: float) -> GlobalTokens:
-        received, _ = _once(whole, "received", lambda: self._measure(whole))
+        received = self.received(whole)
         tokens = tuple(globality.global_tokens(m, threshold) for m in received)
-        agreement = tuple(
-            globality.agreement_with_class_token(self._block_mean(whole, block), found)
-            if found
-            else math.nan
-            for block, found in enumerate(tokens)
-        )
-        scores = tuple(received.amax(dim=1).tolist())
-        return GlobalTokens(scores, tokens, agreement, threshold)
+        agreement = tuple(self._agreement(whole, b, found) for b, found in enumerate(tokens))
+        return GlobalTokens(tuple(received.amax(dim=1).tolist()), tokens, agreement, threshold)
 
     def _check_head(self, head: int | None) -> None:
         if head is not None and not 0 <= head < self.backbone.n_heads:

@@ -21,7 +21,7 @@ from typing import Any
 
 import gradio as gr
 
-from demo import api, page, theme
+from demo import api, guard, page, theme
 from demo.service import Service, encode_on_zero_gpu
 from demo.settings import Settings
 from gclip_core import weights
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{service.default.title} is loaded; ready in {time.perf_counter() - started:.1f} s.",
         flush=True,
     )
-    demo.launch(**launch_settings(args))
+    demo.launch(**launch_settings(args), app_kwargs=guard.app_settings(demo))
     return 0
 
 
@@ -100,6 +100,7 @@ def launch_settings(args: argparse.Namespace) -> dict[str, Any]:
         "ssr_mode": False,
         "run_history": False,
         "show_error": False,
+        "enable_monitoring": False,
         "max_file_size": MAX_FILE_SIZE,
         "footer_links": ["api", "settings"],
     }

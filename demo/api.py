@@ -1,18 +1,326 @@
-"""Named endpoints for programs: plain typed data in, plain data out; blocks counted from 1."""
+"""Named endpoints for programs: plain typed data in, plain data out; blocks counted from 1.
+
+Each takes an image (a file) or none for the emoji scene of ``seed``, words as a person types them,
+and the two switches. What they do not name keeps the page's defaults.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypedDict
 
-from demo.service import Service
+import gradio as gr
+import numpy as np
+from gradio.data_classes import FileData
+from gradio.processing_utils import save_bytes_to_cache
+from gradio.utils import get_upload_folder
+
+from demo import copy, export, variants
+from demo.inputs import path_of
+from demo.service import Mask, Request, Service
+from demo.settings import Settings
+from gclip_core.errors import GclipError
+from gclip_core.methods import find_method
+from gclip_core.numbering import block_indices, block_numbers
+from gclip_core.registry import BACKBONES, find_backbone
+from gclip_core.version import __version__
+
+Model = {"concurrency_id": "model", "concurrency_limit": 2}
+
+
+class ClassMask(TypedDict):
+    """One class: its name, its share of the pixels, its mask as COCO's compressed RLE."""
+
+    name: str
+    share: float
+    rle: dict[str, Any] | None
 
 
 def add(service: Service) -> None:
     """Register the public endpoints in the page that is being built."""
-    import gradio as gr
+    for name, endpoint in endpoints(service).items():
+        gr.api(endpoint, api_name=name, **({"queue": False} if name == "about" else Model))
+
+
+def endpoints(service: Service) -> dict[str, Callable[..., Any]]:
+    """The seven endpoints by name."""
+
+    def segment(
+        image: FileData | None = None,
+        words: str = "",
+        amf: bool = True,
+        cs: bool = True,
+        method: str = "gclip",
+        backbone: str = "",
+        amf_blocks: str = "backbone",
+        cs_blocks: str = "backbone",
+        threshold: float = 0.0,
+        seed: int = 1,
+    ) -> dict[str, Any]:
+        """Segment an image: a mask per class as COCO RLE, with its share of the pixels.
+
+        amf_blocks and cs_blocks are "auto", "backbone" or numbers from 1 such as "6 7".
+        Without an image, the emoji scene of `seed` is taken (and its own words, if none are given).
+        Returns {height, width, classes: [{name, share, rle}], method, facts, miou}.
+        """
+        request = _request(
+            service, image, words, seed, amf=amf, cs=cs, method=find_method(method).name,
+            backbone=backbone, amf_blocks=_blocks(amf_blocks), cs_blocks=_blocks(cs_blocks),
+            threshold=threshold,
+        )  # fmt: skip
+        view = service.result(request)
+        rle = export.coco_json(view.mask.labels.astype(np.int32), view.mask.names)
+        return {
+            "height": view.picture.image.height,
+            "width": view.picture.image.width,
+            "method": view.mask.title,
+            "classes": _classes(view.mask, rle),
+            "miou": view.mask.miou,
+            "facts": view.facts,
+            "unknown": list(view.status.unknown),
+            "notes": list(view.status.notes),
+        }
+
+    def compare(
+        image: FileData | None = None,
+        words: str = "",
+        variants: str = "clip clearclip amf cs amf_cs",
+        backbone: str = "",
+        seed: int = 1,
+    ) -> list[dict[str, Any]]:
+        """Segment with several variants from one pass: areas, change against the one before, mIoU.
+
+        variants: names among clip, clearclip, amf, cs, amf_cs, sclip, naclip, maskclip.
+        Returns [{variant, title, areas: {class: share}, changed, miou}].
+        """
+        names = _variant_names(variants)
+        view = service.compare(_request(service, image, words, seed, backbone=backbone), names)
+        changed = (None, *view.changed)
+        return [
+            {
+                "variant": name,
+                "title": mask.title,
+                "areas": dict(zip(mask.names, mask.areas, strict=True)),
+                "changed": moved,
+                "miou": mask.miou,
+            }
+            for name, mask, moved in zip(names, view.masks, changed, strict=True)
+        ]
+
+    def attention(
+        image: FileData | None = None,
+        block: int = 0,
+        head: int = 0,
+        row: int = 0,
+        column: int = 0,
+        amf: bool = True,
+        cs: bool = True,
+        backbone: str = "",
+        seed: int = 1,
+    ) -> dict[str, Any]:
+        """Where the patch at (row, column) looks in a block, and every block's global tokens.
+
+        block counts from 1 (0: the first that AMF takes), head from 1 (0: their mean), row and
+        column from 0. Returns {grid, block, attention: [h][w], used_without_amf, used_with_amf,
+        scores: per block, tokens: per block [[row, column]], amf_blocks, reason}.
+        """
+        request = _request(service, image, "anything", seed, amf=amf, cs=cs, backbone=backbone)
+        n = service.backbone(request.settings.backbone).n_blocks
+        if not 0 <= block <= n:
+            raise GclipError(f"Blocks run from 1 to {n} (0: the first AMF takes), not {block}.")
+        view = service.attention(request, block - 1 if block else None, head - 1 if head else None)
+        height, width = view.grid
+        if not (0 <= row < height and 0 <= column < width):
+            raise GclipError(
+                f"Patches run to row {height - 1}, column {width - 1}, not {row}, {column}."
+            )
+        at = row * width + column
+
+        def look(matrix: np.ndarray) -> list[list[float]]:
+            return matrix[at].reshape(view.grid).tolist()
+
+        return {
+            "grid": [height, width],
+            "block": view.block + 1,
+            "attention": look(view.matrix),
+            "used_without_amf": look(view.used_plain),
+            "used_with_amf": look(view.used_fused),
+            "scores": list(view.scores),
+            "tokens": [[list(divmod(t, width)) for t in tokens] for tokens in view.tokens],
+            "amf_blocks": list(block_numbers(view.amf_blocks)),
+            "reason": view.reason,
+        }
+
+    def channels(
+        backbone: str = "", block: int = 0, plant_channel: int = -1, plant_gain: float = 100.0
+    ) -> dict[str, Any]:
+        """Norms of every FFN output channel of a block, before and after CS.
+
+        block counts from 1 (0: the one with the largest max/median). plant_channel simulates an
+        abnormal channel (-1: none). Returns {block, before, after, blocks: [{block, channel,
+        ratio, entropy, entropy_after}], abnormal, suppressed, reason, simulation}.
+        """
+        more: dict[str, Any] = {}
+        if plant_channel >= 0:
+            more = {"plant": True, "plant_channel": plant_channel, "plant_gain": plant_gain}
+        view = service.channels(_request(service, None, "anything", 1, backbone=backbone, **more))
+        found, n = view.found, len(view.before)
+        if not 0 <= block <= n:
+            raise GclipError(f"Blocks run from 1 to {n} (0: the one that stands out), not {block}.")
+        at = block - 1 if block else int(np.argmax(found.ratios))
+        return {
+            "block": at + 1,
+            "before": view.before[at].tolist(),
+            "after": view.after[at].tolist(),
+            "blocks": [
+                {
+                    "block": index + 1,
+                    "channel": found.channels[index],
+                    "ratio": found.ratios[index],
+                    "entropy": float(found.entropy[index]),
+                    "entropy_after": float(found.entropy_after[index]),
+                }
+                for index in range(n)
+            ],
+            "abnormal": list(block_numbers(found.abnormal)),
+            "suppressed": list(block_numbers(found.suppressed)),
+            "reason": found.cs_reason,
+            "simulation": view.planted,
+        }
+
+    def explain_pixel(
+        image: FileData | None = None,
+        words: str = "",
+        row: int = 0,
+        column: int = 0,
+        top: int = 5,
+        backbone: str = "",
+        seed: int = 1,
+    ) -> list[dict[str, Any]]:
+        """The best classes at a pixel under every variant: [{variant, top: [{name, score}]}].
+
+        row and column count from 0 at the top left of the image's own size.
+        """
+        request = _request(service, image, words, seed, backbone=backbone)
+        return [
+            {
+                "variant": one.title,
+                "top": [{"name": name, "score": score} for name, score in one.top],
+            }
+            for one in service.explain(request, row, column, top=max(1, top))
+        ]
+
+    def export_zip(
+        image: FileData | None = None,
+        words: str = "",
+        amf: bool = True,
+        cs: bool = True,
+        backbone: str = "",
+        seed: int = 1,
+    ) -> FileData:
+        """A zip: indexed PNG mask, overlay, COCO RLE, settings with versions, Python to repeat."""
+        request = _request(service, image, words, seed, amf=amf, cs=cs, backbone=backbone)
+        view, settings = service.result(request), request.settings
+        data = export.bundle(
+            view.picture.image, view.mask.labels, view.mask.names, settings, settings.words,
+            view.n_blocks, view.facts,
+        )  # fmt: skip
+        return FileData(path=save_bytes_to_cache(data, copy.ZIP_NAME, get_upload_folder()))
 
     def about() -> dict[str, Any]:
-        """What runs here: the version, the backbones and which of them are on this machine."""
-        return {"backbone": service.default.name}
+        """What runs here: version, methods, backbones, and which of them need a download."""
+        return {
+            "version": __version__,
+            "backbone": service.default.name,
+            "methods": list(variants.METHOD_NAMES),
+            "variants": list(variants.VARIANTS),
+            "backbones": [
+                {
+                    "name": entry.name,
+                    "title": entry.title,
+                    "blocks": entry.blocks,
+                    "patch": entry.patch,
+                    "licence": entry.licence,
+                    "download_mb": entry.download,
+                    "here": service.has(entry),
+                }
+                for entry in BACKBONES.values()
+            ],
+            "cache": {
+                "trunks": len(service.trunks),
+                "bytes": service.trunks.size,
+                "limit": service.trunks.limit,
+            },
+        }
 
-    gr.api(about, api_name="about", queue=False)
+    made = {
+        "segment": segment,
+        "compare": compare,
+        "attention": attention,
+        "channels": channels,
+        "explain_pixel": explain_pixel,
+        "export": export_zip,
+        "about": about,
+    }
+    return {name: _in_words(endpoint) for name, endpoint in made.items()}
+
+
+def _in_words(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """The endpoint, its refusals turned into errors a client reads in words."""
+
+    @wraps(endpoint)
+    def asked(*values: Any, **named: Any) -> Any:
+        try:
+            return _finite(endpoint(*values, **named))
+        except GclipError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    return asked
+
+
+def _finite(value: Any) -> Any:
+    """The value without nan, which JSON does not know."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return value
+
+
+def _request(
+    service: Service, image: FileData | None, words: str, seed: int, backbone: str = "", **more: Any
+) -> Request:
+    name = find_backbone(backbone).name if backbone else service.default.name
+    settings = Settings(
+        source="upload" if image else "scene", seed=int(seed), words=words, backbone=name, **more
+    )
+    upload = path_of(image)
+    if not words.strip() and not image:
+        settings = settings.changed(words=service.sources.picture(settings).words)
+    return Request(settings, upload)
+
+
+def _blocks(text: str) -> Any:
+    return text if text in ("auto", "backbone") else block_indices(text)
+
+
+def _variant_names(text: str) -> tuple[str, ...]:
+    names = tuple(text.replace(",", " ").split())
+    unknown = [name for name in names if name not in variants.VARIANTS]
+    if unknown or not names:
+        raise GclipError(
+            f"Variants are {', '.join(variants.VARIANTS)}, but '{(unknown or [''])[0][:40]}' came."
+        )
+    return names
+
+
+def _classes(mask: Mask, coco: dict[str, Any]) -> list[ClassMask]:
+    found = {a["category_id"] - 1: a["segmentation"] for a in coco["annotations"]}
+    return [
+        {"name": name, "share": share, "rle": found.get(index)}
+        for index, (name, share) in enumerate(zip(mask.names, mask.areas, strict=True))
+    ]

@@ -63,6 +63,10 @@ class Controls:
         """Inputs of an event that needs the settings."""
         return [item.component for item in self.items]
 
+    def component(self, name: str) -> Component:
+        """The component of the setting of that name."""
+        return next(item.component for item in self.items if item.name == name)
+
     def settings(self, values: Sequence[Any]) -> Settings:
         """Settings from the components' values, in the order of :attr:`components`.
 

@@ -19,7 +19,7 @@ IMAGE = "Image"
 IMAGE_HINT = "Drop, paste or click to upload"
 WORDS = "Words to look for"
 WORDS_HINT = "cat; kitten, sofa, wall"
-WORDS_INFO = "Commas separate classes, semicolons synonyms."
+WORDS_INFO = "Commas separate classes, semicolons synonyms"
 SEGMENT = "Segment"
 AMF = "AMF"
 AMF_INFO = "Attention Map Fusion"
@@ -45,11 +45,9 @@ UNEXPECTED = (
 
 def backbone_choice(entry: BackboneEntry, here: bool) -> str:
     """One line of the backbone menu: what to know before choosing it."""
-    size = f"{entry.parameters:g} M parameters"
     if entry.name == BUILT_IN:
-        return f"{entry.title} · {size} · always here"
-    where = "on this machine" if here else f"download {entry.download} MB"
-    return f"{entry.title} · {size} · {where}"
+        return entry.title
+    return f"{entry.title} · " + ("here" if here else f"{entry.download} MB to fetch")
 
 
 def model_notice(name: str, entry: BackboneEntry, here: bool) -> str:
@@ -58,8 +56,8 @@ def model_notice(name: str, entry: BackboneEntry, here: bool) -> str:
         return ""
     how = "it is on this machine" if here else f"a download of {entry.download} MB, once"
     return (
-        "The built-in model knows emoji scenes, not photos: on a photo its masks mean little. "
-        f"For photos choose {entry.title} as backbone ({how})."
+        "The built-in model knows emoji scenes, not photos. "
+        f"For photos take {entry.title} as backbone ({how})."
     )
 
 
@@ -68,7 +66,8 @@ def needs_fetch(entry: BackboneEntry, allowed: bool) -> str:
     if not allowed:
         return f"{entry.title} is not on this machine, and downloads are switched off here."
     return (
-        f"{entry.title} is not on this machine: {entry.download} MB to download, "
+        f"{entry.title} ({entry.parameters:g} million parameters, {entry.blocks} blocks) is not "
+        f"on this machine: {entry.download} MB to download, "
         f"licence {entry.licence}. The current backbone stays until it is here."
     )
 
@@ -276,3 +275,150 @@ ZIP_NAME = "gclip.zip"
 LINK = "Link to this view"
 LINK_INFO = "Whoever opens it sees the same scene or example with the same settings."
 PYTHON = "Copy as Python"
+
+COPY_LINK = "Copy link"
+COPIED = "Link copied"
+
+
+CHANNELS_INTRO = (
+    "In the paper one output channel of the FFN’s second layer has far larger weights than all "
+    "others, from some block on. Channel Suppression (CS) brings it back to the mean of the "
+    "others. Drag over the plot to suppress other channels instead."
+)
+BLOCK = "Block (▲ with an abnormal channel)"
+BY_BLOCK = "By block: entropy of the norms, and how far the largest stands out"
+OTHER_CHANNELS = "Suppress these channels instead (from 0)"
+OTHER_CHANNELS_INFO = (
+    "Empty: each block’s own abnormal channel. Press Enter. CS is switched on, in the blocks it "
+    "changes by itself or else in the block shown."
+)
+PLANT_INTRO = (
+    "**Simulation.** A model without the defect can be given it: one channel’s weights are "
+    "multiplied, as in the paper’s Figure 3. Watch the masks melt, and CS bring them back."
+)
+PLANT = "Plant an abnormal channel (a simulation)"
+PLANT_GAIN = "Gain: the channel’s weights times"
+PLANT_CHANNEL = "Channel (from 0)"
+PLANT_BLOCKS = "Blocks (from 1)"
+
+
+def block_choice(block: int, abnormal: bool) -> str:
+    """A block to choose (0-based)."""
+    return f"{block + 1} ▲" if abnormal else f"{block + 1}"
+
+
+def model_name(title: str, planted: bool) -> str:
+    """A backbone's title wherever a number of it is shown."""
+    return f"{title}, simulation" if planted else title
+
+
+def suppression_title(cs: bool, planted: bool) -> str:
+    """Above the mask without or with CS."""
+    said = "CS on" if cs else "CS off"
+    return f"Simulation, {said}" if planted else said
+
+
+UNTOUCHED = "Without the simulation"
+
+
+def suppression_said(found: Found, changed: float, amf: bool) -> str:
+    """Under the masks: what CS did to them."""
+    fusion = "AMF is on in all of them." if amf else "AMF is off in all of them."
+    if not found.suppressed:
+        return f"{_sentence(found.cs_reason)}. {fusion}"
+    return (
+        f"CS changes blocks {numbers(found.suppressed)} ({found.cs_reason}) and relabels "
+        f"{_percent(changed).lower()} of the pixels. {fusion}"
+    )
+
+
+def last_block_note(n_blocks: int) -> str:
+    """When suppression was asked for in the last block alone."""
+    return (
+        f"The FFN of the last block ({n_blocks}) is not used by GCLIP: suppressing channels there "
+        "changes no mask."
+    )
+
+
+def by_block_note(found: Found) -> str:
+    """Under the plots by block."""
+    listed = f"Abnormal: blocks {numbers(found.abnormal)}." if found.abnormal else (
+        "No block has an abnormal channel."
+    )  # fmt: skip
+    return f"{listed} The threshold is a setting and was not calibrated."
+
+
+ATTENTION_INTRO = (
+    "Point at a patch, or use the arrow keys, to see where it looks; click or press Enter to pin "
+    "it. Bright vertical stripes in the matrix are global tokens: patches that nearly every patch "
+    "looks at."
+)
+HEAD = "Head"
+HEAD_MEAN = ("mean of all heads", "mean")
+CLASS_TOKEN = "The class token beside the global tokens"
+BLOCK_SCORES = "When do global tokens appear?"
+CLASS_ROW = "Where the class token looks"
+PLAIN_NOTE = "Query-Query alone: local."
+SCORES_NOTE = (
+    "Score: how much attention the most attended patch gets, 1 = an equal share. Above a bar: how "
+    "well its global tokens agree with the class token (cosine)."
+)
+
+
+def strip_note(blocks: Sequence[int], reason: str) -> str:
+    """Under the strip of blocks."""
+    return (
+        f"Brightness: attention that each patch receives (mean of all heads); outlined: global "
+        f"tokens; ×: the most attended patch. AMF takes blocks {numbers(blocks)}: {reason}."
+    )
+
+
+def map_title(block: int, n_blocks: int) -> str:
+    """Above a block's own attention."""
+    return f"Block {block + 1} of {n_blocks}"
+
+
+def used_title(n_blocks: int, amf: bool) -> str:
+    """Above the matrix that the last block really uses."""
+    return f"Block {n_blocks} used, AMF " + ("on" if amf else "off")
+
+
+def map_note(n_tokens: int) -> str:
+    """Under a block's own attention."""
+    if not n_tokens:
+        return "Query-Key, as trained; no global token."
+    return f"Query-Key, as trained; outlined: {_counted(n_tokens, 'global token')}."
+
+
+def fused_note(blocks: Sequence[int], n_tokens: int) -> str:
+    """Under the fused matrix."""
+    tail = f"; outlined: their {_counted(n_tokens, 'global token')}" if n_tokens else ""
+    return f"Averaged with blocks {numbers(blocks)}{tail}."
+
+
+def token_rows(n_tokens: int) -> str:
+    """Where the global tokens look."""
+    return f"Where {_counted(n_tokens, 'global token')} look{'s' if n_tokens == 1 else ''}"
+
+
+def agreement_note(block: int, cosine: float, head: int | None) -> str:
+    """Beside the class token's row."""
+    which = "the mean of all heads" if head is None else f"head {head + 1}"
+    if cosine != cosine:  # nan: no global token
+        return f"Shown: {which}. Block {block + 1} has no global token to compare with."
+    return (
+        f"Shown: {which}. Cosine of the global tokens’ rows with the class token’s: {cosine:.2f} "
+        "(mean of heads). The paper: once they emerge, they agree."
+    )
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" + ("" if number == 1 else "s")
+
+
+WHY_INTRO = (
+    "Click a pixel, or type its row and column and press Enter: the five best words there under "
+    "every variant. The best one is the pixel’s label."
+)
+ROW = "Row (from 0 at the top)"
+COLUMN = "Column (from 0 at the left)"

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 from gradio.events import Dependency
-from PIL import Image
+from gradio.utils import get_upload_folder
+from PIL import Image, ImageDraw, ImageOps
 
-from demo import copy
+from demo import copy, words
 from demo.controls import Controls
 from demo.service import Service
 from demo.settings import Settings
 from demo.source import PHOTOS
 from demo.tabs import Answer
 from gclip_core import scenes
-from gclip_core.errors import GclipError
+from gclip_core.errors import GclipError, ImageError
 from gclip_core.registry import BACKBONES
 from gclip_core.vocabulary import TEMPLATES
 
@@ -26,14 +28,18 @@ PHOTO_BACKBONE = "openai-vit-b-16"
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 CSS = """
-#title { padding: 2px 0 0; }
-#title h1 { margin: 0; font-size: 22px; line-height: 1.3; }
-#title small { font-size: 15px; font-weight: 400; color: var(--body-text-color-subdued); }
-#switches { gap: 8px; }
-#switches .block { min-width: 0 !important; }
+#switches { gap: 8px; flex-wrap: nowrap; align-items: stretch; }
+#switches > * { min-width: 0 !important; }
+#switches .block { padding: 8px 10px; }
+#switches .prose, #switches span { line-height: 1.25; }
+#segment { flex: 0 0 96px; }
+#examples .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(62px, 1fr));
+  gap: 6px; }
+#examples .gallery-item { width: 100%; aspect-ratio: 4 / 3; overflow: hidden; }
+#examples .gallery-item img, #examples .gallery-item .container { width: 100% !important;
+  height: 100% !important; max-height: none !important; object-fit: cover; }
+#input { gap: 8px; }
 """
-
-_OPACITY = "(v) => { document.documentElement.style.setProperty('--mask-opacity', v); }"
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ def build(service: Service, controls: Controls, opening: Settings) -> Given:
     )
     source = controls.add("source", gr.Textbox("scene", visible=False), triggers=False)
     controls.add("example", gr.Textbox("", visible=False), triggers=False)
-    words = controls.add(
+    typed = controls.add(
         "words",
         gr.Textbox(
             label=copy.WORDS,
@@ -87,16 +93,10 @@ def build(service: Service, controls: Controls, opening: Settings) -> Given:
     with gr.Accordion(copy.SCENE, open=False, elem_id="scene"):
         new_scene, scene = _scene(controls)
     backbone, fetch, fetch_note = _backbone(service, controls, opening)
-    opacity = controls.add(
-        "opacity",
-        gr.Slider(0, 1, 0.6, step=0.05, label=copy.OPACITY, elem_id="opacity"),
-        triggers=False,
-    )
-    opacity.change(fn=None, js=_OPACITY, inputs=opacity, **QUIET)
     with gr.Accordion(copy.ADVANCED, open=False, elem_id="advanced"):
         _advanced(controls)
     return Given(
-        image, words, segment, source, examples, new_scene, scene, backbone, fetch, fetch_note
+        image, typed, segment, source, examples, new_scene, scene, backbone, fetch, fetch_note
     )
 
 
@@ -116,9 +116,10 @@ def _examples(service: Service) -> gr.Dataset:
 def _thumbnails(service: Service) -> list[Image.Image]:
     """Small pictures: starred scenes first, then photos."""
     shown = [_example(index, Settings()) for index in range(len(STARRED) + len(PHOTOS))]
-    pictures = [service.sources.picture(settings).image.copy() for settings in shown]
-    for picture in pictures:
-        picture.thumbnail((160, 120))
+    pictures = [service.sources.picture(settings).image for settings in shown]
+    pictures = [ImageOps.fit(picture, (160, 120)) for picture in pictures]
+    for picture in pictures[: len(STARRED)]:
+        words.pill(ImageDraw.Draw(picture), (20, 20), "★", 22, "#ffffff", "#111111")
     return pictures
 
 
@@ -155,6 +156,7 @@ def _backbone(
 
 
 def _advanced(controls: Controls) -> None:
+    controls.add("opacity", gr.Slider(0, 1, 0.6, step=0.05, label=copy.OPACITY, elem_id="opacity"))
     controls.add_text("amf_blocks", gr.Textbox("backbone", label=copy.AMF_BLOCKS))
     controls.add_text("cs_blocks", gr.Textbox("backbone", label=copy.CS_BLOCKS))
     controls.add("n_blocks", gr.Slider(1, 6, 2, step=1, label=copy.N_BLOCKS), read=int)
@@ -258,10 +260,20 @@ def notice(service: Service, settings: Settings) -> str:
 
 
 def path_of(image: Any) -> str:
-    """Path of the uploaded file in an image component's raw value; empty for none."""
+    """Path of an uploaded file in a component's raw value; empty for none.
+
+    Raises:
+        ImageError: a path that no upload made.
+    """
+    if isinstance(image, list):
+        image = image[0] if image else None
     if image is None:
         return ""
-    return str((image.get("path") if isinstance(image, dict) else image.path) or "")
+    path = str((image.get("path") if isinstance(image, dict) else image.path) or "")
+    folder = Path(get_upload_folder()).resolve()
+    if path and not Path(path).resolve().is_relative_to(folder):
+        raise ImageError("An uploaded file was expected, but the path of another file came.")
+    return path
 
 
 def _whole(value: Any) -> int:

@@ -15,7 +15,7 @@ from demo.controls import Controls
 from demo.service import Request, Service
 from demo.settings import Settings, from_query
 from demo.source import PHOTOS
-from demo.tabs import Answer, Tab, compare, export, side, truth
+from demo.tabs import Answer, Tab, attention, channels, compare, export, side, truth, why
 from gclip_core import scenes
 from gclip_core.errors import GclipError
 
@@ -24,7 +24,20 @@ logger = logging.getLogger(__name__)
 MODEL = {"concurrency_id": "model", "concurrency_limit": 2}
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
-CSS = panel.CSS + says.CSS + inputs.CSS + side.CSS + compare.CSS
+TOP_CSS = """
+#top { align-items: center; flex-wrap: nowrap; gap: 12px; }
+#title { flex: 1 1 auto; min-width: 0 !important; }
+#title h1 { margin: 0; font-size: 20px; line-height: 1.3; }
+#title small { font-size: 14px; font-weight: 400; }
+#copy-link { flex: 0 0 auto; }
+.gradio-container > .main { box-sizing: border-box; padding: 12px 24px; }
+@media (max-width: 640px) { .gradio-container > .main { padding: 8px; }
+  #input, #result { min-width: 0 !important; }
+  #title small { display: block; } }
+#tabs .tabitem { padding: 8px 0 0; gap: 8px; }
+#result, #main { gap: 10px; }
+"""
+CSS = TOP_CSS + panel.CSS + says.CSS + inputs.CSS + side.CSS + compare.CSS + channels.CSS
 
 HEAD = """
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -45,6 +58,9 @@ TABS: tuple[TabEntry, ...] = (
     TabEntry("side", "Side by side", side.build),
     TabEntry("compare", "Compare", compare.build),
     TabEntry("truth", "Truth", truth.build),
+    TabEntry("attention", "Attention", attention.build),
+    TabEntry("channels", "Channels", channels.build),
+    TabEntry("why", "Why here?", why.build),
     TabEntry("export", "Export", export.build),
 )
 
@@ -55,7 +71,9 @@ def build(service: Service, opening: Settings) -> gr.Blocks:
     with gr.Blocks(
         title="GCLIP", analytics_enabled=False, delete_cache=(3600, 86400), fill_width=True
     ) as page:
-        gr.Markdown(f"# {copy.TITLE} <small>{copy.SUBTITLE}</small>", elem_id="title")
+        with gr.Row(elem_id="top"):
+            gr.Markdown(f"# {copy.TITLE} <small>{copy.SUBTITLE}</small>", elem_id="title")
+            share = gr.Button(copy.COPY_LINK, size="sm", elem_id="copy-link", min_width=110)
         with gr.Row(elem_id="main"):
             with gr.Column(scale=2, min_width=320, elem_id="input"):
                 given = inputs.build(service, controls, opening)
@@ -71,6 +89,7 @@ def build(service: Service, opening: Settings) -> gr.Blocks:
                             fn=None, js=f"() => '{entry.name}'", outputs=open_tab, **QUIET
                         )
         _wire(page, service, controls, given, lines, tabs, strip, open_tab, opening)
+        _share(share, controls)
     return page
 
 
@@ -88,12 +107,10 @@ def _wire(
     extra = {key: (part, read) for tab in tabs.values() for key, (part, read) in tab.extra.items()}
 
     def show(image: Any, *raw: Any) -> Answer:
-        more = {
-            key: read(value) for (key, (_, read)), value in zip(extra.items(), raw, strict=False)
+        more = {"upload": (image, inputs.path_of)} | {
+            key: (value, read) for (key, (_, read)), value in zip(extra.items(), raw, strict=False)
         }
-        return answer(
-            service, controls, tabs, lines, inputs.path_of(image), raw[len(extra) :], more
-        )
+        return answer(service, controls, tabs, lines, raw[len(extra) :], more)
 
     def arrive(request: gr.Request) -> Answer:
         settings, notes = read_link(dict(request.query_params), opening)
@@ -121,19 +138,41 @@ def _wire(
     page.load(arrive, None, [*filled, lines, strip], **QUIET).then(**asked)
 
 
+_COPY = """(query) => {
+  const link = location.origin + location.pathname + query;
+  if (navigator.clipboard) navigator.clipboard.writeText(link).catch(() => prompt('', link));
+  else prompt('', link);
+}"""
+
+
+def _share(share: gr.Button, controls: Controls) -> None:
+    """Put a link to the page as it stands on the visitor's clipboard, or show it to copy."""
+
+    def query(*values: Any) -> tuple[str, Any]:
+        try:
+            return "?" + controls.settings(values).to_query(), copy.COPIED
+        except GclipError:
+            return "", copy.COPY_LINK
+
+    held = gr.Textbox("", visible=False)
+    made = share.click(
+        query, controls.components, [held, share], preprocess=False, queue=False, **QUIET
+    )
+    made.then(fn=None, js=_COPY, inputs=held, **QUIET)
+
+
 def answer(
     service: Service,
     controls: Controls,
     tabs: dict[str, Tab],
     lines: Component,
-    upload: str,
     values: tuple[Any, ...],
-    more: dict[str, Any],
+    more: dict[str, tuple[Any, Callable[[Any], Any]]],
 ) -> Answer:
     """What the open tab shows; a request that cannot be met changes nothing but the lines."""
     try:
         settings = controls.settings(values)
-        request = Request(settings, upload, **more)
+        request = Request(settings, **{key: read(raw) for key, (raw, read) in more.items()})
         shown, status = tabs[settings.tab].show(service, request)
     except GclipError as error:
         return {lines: says.value(problems=[str(error)])}

@@ -75,6 +75,10 @@ CSS = """
 .card figcaption { font-size: 12px; line-height: 1.35; margin-top: 3px; }
 .card .note { margin: 0; font-size: 12.5px; overflow-wrap: anywhere; }
 .card .plot svg { display: block; width: 100%; height: auto; }
+#result .block:has(> .html-container), #result .html-container { padding: 0 !important;
+  border-width: 0 !important; background: none; overflow: visible; }
+.panel, .panel > .html-container { height: 100%; }
+.card .plot svg { max-width: 640px; }
 .card .waiting { flex: 1; border-radius: 8px; background: var(--background-fill-secondary); }
 """
 
@@ -87,6 +91,7 @@ def build(name: str, title: str) -> gr.HTML:
         js_on_load=_SCRIPT,
         apply_default_css=False,
         elem_id=name,
+        elem_classes=["panel"],
         label=title,
     )
 

@@ -198,7 +198,8 @@ class AttentionView:
 
     ``received`` (L, N); ``scores``, ``agreement`` and ``tokens`` per block; ``before`` and
     ``after`` (N, N) the chosen block's matrix, or for the last block the one used without and with
-    AMF; ``class_row`` (N,) the class token's row of that block. ``amf_blocks`` are 0-based.
+    AMF; ``class_row`` (N,) the class token's row of that block, ``class_rows_used`` those of
+    ``used_plain`` and ``used_fused``. ``amf_blocks`` are 0-based.
     """
 
     picture: Picture
@@ -214,6 +215,7 @@ class AttentionView:
     used_plain: Floats
     used_fused: Floats
     class_row: Floats
+    class_rows_used: tuple[Floats, Floats]
     amf_blocks: tuple[int, ...]
     reason: str
     status: Status
@@ -507,7 +509,7 @@ class Service:
         )
         patches = globality.majority_labels(labels, look.grid)
         rows = []
-        for title, cs in (("without CS", False), ("with CS", True)):
+        for title, cs in (("CS off", False), ("CS on", True)):
             method = variants.ablation(look.settings, amf=False, cs=cs)
             values = look.segmenter.values(look.trunk(method), method)
             rows.append(Similarity(title, *globality.in_in_out(values, patches)))
@@ -551,6 +553,7 @@ class Service:
         block = found.amf_blocks[0] if block is None else min(block, n - 1)
         head = None if head is None else min(head, seg.backbone.n_heads - 1)
         whole = seg.attention_map(trunk, block, head)
+        plain, mixed = (seg.last_attention(trunk, one, head) for one in (bare, fused))
         return AttentionView(
             picture=look.picture,
             grid=look.grid,
@@ -562,9 +565,10 @@ class Service:
             agreement=seen.agreement,
             tokens=seen.tokens,
             matrix=whole[1:, 1:].numpy(),
-            used_plain=seg.last_attention(trunk, bare, head)[1:, 1:].numpy(),
-            used_fused=seg.last_attention(trunk, fused, head)[1:, 1:].numpy(),
+            used_plain=plain[1:, 1:].numpy(),
+            used_fused=mixed[1:, 1:].numpy(),
             class_row=whole[0, 1:].numpy(),
+            class_rows_used=(plain[0, 1:].numpy(), mixed[0, 1:].numpy()),
             amf_blocks=found.amf_blocks,
             reason=found.reason,
             status=look.status(),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from demo.settings import Settings
-from gclip_core.methods import find_method, gclip
+from gclip_core.methods import METHODS, find_method, gclip
 from gclip_core.types import Method
 
 
@@ -64,3 +64,5 @@ VARIANTS: dict[str, Variant] = {
         Variant("maskclip", "MaskCLIP", _named("maskclip"), asked_for=True),
     )
 }
+
+METHOD_NAMES: tuple[str, ...] = tuple(METHODS)

@@ -17,11 +17,12 @@ from gclip_core.cache import BoundedCache
 _plots: BoundedCache[str] = BoundedCache(128)
 
 CSS = """
-.sidebyside { gap: 10px; flex-wrap: nowrap; }
+.sidebyside { gap: 10px; flex-wrap: nowrap; align-items: stretch; }
 .sidebyside > * { min-width: 0 !important; }
-.rowtitle { margin: 2px 0 -6px; font-size: 13px; }
-@media (max-width: 900px) { .sidebyside { flex-wrap: wrap; }
-  .sidebyside > * { flex: 1 1 100% !important; } }
+.sidebyside .panel, .sidebyside .panel div:has(> .card), .sidebyside .card { height: 100%; }
+.rowtitle h3 { margin: 0; font-size: 14px; }
+@media (max-width: 1000px) { .sidebyside { flex-wrap: wrap; }
+  .sidebyside > * { flex: 1 1 280px !important; } }
 """
 
 

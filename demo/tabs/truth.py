@@ -8,6 +8,7 @@ import gradio as gr
 
 from demo import copy, panel, plots, widgets
 from demo.controls import Controls
+from demo.inputs import path_of
 from demo.service import Request, Service, Status
 from demo.source import mask_colours, truth_in_words
 from demo.tabs import Answer, Tab
@@ -25,10 +26,8 @@ def build(service: Service, controls: Controls) -> Tab:
         with gr.Column(scale=4, min_width=280, elem_classes=["cardbox"]):
             known = widgets.mask(elem_id="truth-mask", empty=copy.TRUTH_EMPTY)
         with gr.Column(scale=6, min_width=300):
-            table = gr.Dataframe(
-                label=copy.IOU_TABLE, interactive=False, wrap=True, elem_id="iou-table"
-            )
-    similarity = panel.build("similarity", copy.SIMILARITY)
+            similarity = panel.build("similarity", copy.SIMILARITY)
+    table = gr.Dataframe(label=copy.IOU_TABLE, interactive=False, wrap=True, elem_id="iou-table")
     with gr.Accordion(copy.OWN_MASK, open=False, elem_id="own-mask"):
         gr.Markdown(copy.OWN_MASK_HINT, elem_classes=["gclip-note"])
         file = gr.File(
@@ -93,7 +92,7 @@ def build(service: Service, controls: Controls) -> Tab:
         show=show,
         changes=[uploaded, edited],
         extra={
-            "truth_file": (file, _path),
+            "truth_file": (file, path_of),
             "truth_classes": (classes, _classes),
         },
     )
@@ -101,14 +100,6 @@ def build(service: Service, controls: Controls) -> Tab:
 
 def _percent(value: float | None) -> str:
     return "–" if value is None else f"{value * 100:.1f} %"
-
-
-def _path(raw: Any) -> str:
-    if isinstance(raw, list):
-        raw = raw[0] if raw else None
-    if raw is None:
-        return ""
-    return str((raw.get("path") if isinstance(raw, dict) else raw.path) or "")
 
 
 def _classes(raw: Any) -> tuple[tuple[int, str], ...]:

@@ -1,0 +1,225 @@
+"""Channels: the norms of every FFN output channel, other channels to suppress, one to plant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+from gradio.events import Dependency
+
+from demo import copy, panel, plots, says, views, widgets
+from demo.controls import Controls
+from demo.service import Mask, Request, Service, Status, changed_share
+from demo.settings import BLOCK
+from demo.tabs import Answer, Tab
+from demo.views import SuppressionView
+from demo.widgets import values
+from gclip_core.cache import BoundedCache
+from gclip_core.errors import GclipError
+
+_plots: BoundedCache[str] = BoundedCache(64)
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+DRAGGED = ("channels", "cs_blocks", "cs")
+
+CSS = """
+.twomasks { display: grid !important; gap: 10px; align-items: start;
+  grid-template-columns: repeat(auto-fill, minmax(min(170px, 100%), 1fr)); }
+.twomasks > * { min-width: 0 !important; width: auto !important; }
+.channelrow { gap: 10px; align-items: stretch; }
+.cardbox.simulated { border-left: 4px solid #de852f; }
+.blockchoice .wrap { gap: 4px !important; }
+.blockchoice label { padding: 3px 9px !important; min-height: 28px; }
+.blockchoice label input { margin-right: 5px; }
+.plantrow { gap: 10px; align-items: end; }
+"""
+
+
+def build(service: Service, controls: Controls) -> Tab:
+    """Norms of a block beside the masks without and with CS; what to suppress or plant below."""
+    gr.Markdown(copy.CHANNELS_INTRO, elem_classes=["gclip-note"])
+    with gr.Row(elem_classes=["channelrow"]):
+        with gr.Column(scale=5, min_width=300, elem_classes=["cardbox"]):
+            block = gr.Radio([], label=copy.BLOCK, elem_id="channel-block",
+                             elem_classes=["blockchoice"])  # fmt: skip
+            norms = widgets.channels(elem_id="channel-norms")
+        with gr.Column(scale=4, min_width=300, elem_classes=["cardbox"]):
+            with gr.Row(elem_classes=["twomasks"]):
+                masks = [
+                    widgets.mask(elem_id=f"channels-{name}", visible=name != "untouched")
+                    for name in ("off", "on", "untouched")
+                ]
+            said = says.build("channels-said", "What CS did")
+    with gr.Row(elem_classes=["channelrow"]):
+        with gr.Column(scale=4, min_width=300, elem_classes=["cardbox"]):
+            typed = controls.add_text(
+                "channels",
+                gr.Textbox("", label=copy.OTHER_CHANNELS, info=copy.OTHER_CHANNELS_INFO,
+                           placeholder="100-120, 64", elem_id="channels-typed", max_lines=1),
+                triggers=False,
+            )  # fmt: skip
+        with gr.Column(scale=5, min_width=300, elem_classes=["cardbox", "simulated"]):
+            planting = _planting(controls)
+    by_block = panel.build("by-block", copy.BY_BLOCK)
+
+    def show(service: Service, request: Request) -> tuple[Answer, Status]:
+        view = views.suppression(service, request)
+        planted = view.channels.planted
+        shown = [
+            _mask(view, mask, copy.suppression_title(cs, planted), request.settings.opacity)
+            for cs, mask in ((False, view.off), (True, view.on))
+        ]
+        bare: dict[str, Any] = {"visible": view.untouched is not None}
+        if view.untouched is not None:
+            bare["value"] = _mask(view, view.untouched, copy.UNTOUCHED, request.settings.opacity)
+        answer: Answer = {
+            block: gr.Radio(choices=_choices(view), value=str(view.block + 1)),
+            norms: _norms(view, request),
+            **dict(zip(masks, (*shown, gr.HTML(**bare)), strict=True)),
+            said: _said(view, request),
+            by_block: _by_block(view, request),
+        }
+        return answer, view.status
+
+    return Tab(
+        outputs=[block, norms, *masks, said, by_block],
+        show=show,
+        changes=[
+            block.input(fn=None, js="(b) => b", inputs=block,
+                        outputs=controls.component("view_block"), **QUIET),
+            typed.submit(_typed(service, controls), controls.components, _dragged(controls),
+                         preprocess=False, **QUIET),
+            norms.select(_drag(service, controls), controls.components, _dragged(controls),
+                         preprocess=False, **QUIET),
+            *planting,
+        ],
+    )  # fmt: skip
+
+
+def _planting(controls: Controls) -> list[Dependency]:
+    """Switch, channel, gain and blocks of the planted channel."""
+    gr.Markdown(copy.PLANT_INTRO, elem_classes=["gclip-note"])
+    controls.add("plant", gr.Checkbox(False, label=copy.PLANT, elem_id="plant"))
+    controls.add(
+        "plant_gain",
+        gr.Slider(1, 300, 100, step=1, label=copy.PLANT_GAIN, elem_id="plant-gain"),
+        read=float,
+    )
+    with gr.Row(elem_classes=["plantrow"]):
+        controls.add(
+            "plant_channel",
+            gr.Number(77, label=copy.PLANT_CHANNEL, precision=0, minimum=0, min_width=110,
+                      elem_id="plant-channel"),
+            read=_whole,
+        )  # fmt: skip
+        blocks = controls.add_text(
+            "plant_blocks",
+            gr.Textbox("7-11", label=copy.PLANT_BLOCKS, min_width=110, elem_id="plant-blocks",
+                       max_lines=1),
+            triggers=False,
+        )  # fmt: skip
+    return [blocks.submit(fn=None, js="() => []", **QUIET)]
+
+
+def _dragged(controls: Controls) -> list[Component]:
+    """The components that a drag writes."""
+    return [controls.component(name) for name in DRAGGED]
+
+
+def _drag(service: Service, controls: Controls) -> Any:
+    def chosen(event: gr.SelectData, *raw: Any) -> Answer:
+        try:
+            settings = controls.settings(raw)
+            new = (
+                views.choose(service, settings, range(event.index[0], event.index[1] + 1))
+                if event.index
+                else views.clear(settings)
+            )
+        except GclipError:  # the page says it when it shows the tab anew
+            return {part: gr.skip() for part in _dragged(controls)}
+        return _written(controls, new)
+
+    return chosen
+
+
+def _typed(service: Service, controls: Controls) -> Any:
+    """Typed channels act as a drag over them does; none clears the choice."""
+
+    def typed(*raw: Any) -> Answer:
+        try:
+            settings = controls.settings(raw)
+            new = (
+                views.choose(service, settings, settings.channels)
+                if settings.channels
+                else views.clear(settings)
+            )
+        except GclipError:  # the page says it when it shows the tab anew
+            return {part: gr.skip() for part in _dragged(controls)}
+        return _written(controls, new)
+
+    return typed
+
+
+def _written(controls: Controls, settings: Any) -> Answer:
+    every = controls.updates(settings)
+    return {part: every[part] for part in _dragged(controls)}
+
+
+def _choices(view: SuppressionView) -> list[tuple[str, str]]:
+    found = view.channels.found
+    return [
+        (copy.block_choice(index, index in found.abnormal), BLOCK.write(index))
+        for index in range(len(found.channels))
+    ]
+
+
+def _norms(view: SuppressionView, request: Request) -> values.Json:
+    channels, settings = view.channels, request.settings
+    picked = settings.channels if view.block in channels.found.suppressed else ()
+    whole = picked and picked[-1] - picked[0] == len(picked) - 1
+    return values.channels_value(
+        channels.before[view.block],
+        channels.after[view.block],
+        view.block,
+        len(channels.before),
+        copy.model_name(channels.backbone, channels.planted),
+        settings.channel_threshold,
+        (picked[0], picked[-1]) if whole else None,
+    )
+
+
+def _mask(view: SuppressionView, mask: Mask, name: str, opacity: float) -> values.Json:
+    return values.mask_value(
+        view.picture.image, mask.labels, mask.names, copy.mask_title(name, mask.miou), opacity,
+        legend=False, slider=False, max_side=448,
+    )  # fmt: skip
+
+
+def _said(view: SuppressionView, request: Request) -> values.Json:
+    found, n = view.channels.found, len(view.channels.before)
+    changed = changed_share(view.off.labels, view.on.labels)
+    notes = [copy.suppression_said(found, changed, request.settings.amf)]
+    if found.suppressed == (n - 1,):
+        notes.append(copy.last_block_note(n))
+    return says.value(notes=notes)
+
+
+def _by_block(view: SuppressionView, request: Request) -> panel.Value:
+    channels, found = view.channels, view.channels.found
+    model = copy.model_name(channels.backbone, channels.planted)
+    threshold = request.settings.channel_threshold
+    key = (model, threshold, channels.before.tobytes(), channels.after.tobytes())
+    drawn = _plots.get_or_make(
+        key,
+        lambda: plots.by_block_plot(
+            found.entropy, found.entropy_after, found.ratios, view.ratios_after, model,
+            found.suppressed, threshold,
+        ),
+    )  # fmt: skip
+    return panel.value(copy.BY_BLOCK, plot=drawn, note=copy.by_block_note(found))
+
+
+def _whole(value: Any) -> int:
+    if value is None or int(value) != value:
+        raise GclipError(f"“{copy.PLANT_CHANNEL}” is a whole number from 0, but {value!r} came.")
+    return int(value)

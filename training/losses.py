@@ -8,6 +8,8 @@ from torch import Tensor
 
 # Sharpness of the soft maximum over patches: between a mean (0) and a maximum (infinity).
 _SHARPNESS = 8.0
+# Each word of an image must win one patch in this many, and two at least.
+_WON = 32
 
 
 def captions(scores: Tensor, present: Tensor) -> Tensor:
@@ -43,15 +45,19 @@ def words(scores: Tensor, present: Tensor, things: int) -> tuple[Tensor, Tensor,
 def patches(cosines: Tensor, present: Tensor, scale: Tensor) -> Tensor:
     """The weak patch term: the words of an image, somewhere among its patches.
 
-    cosines: (B, patches, words). Two halves: the soft maximum over patches of each true word
-    against those of untrue words; and every patch must be about one of the true words.
+    cosines: (B, patches, words). Three parts. The soft maximum over patches of each true word
+    against those of untrue words. Every patch must be about one of the true words. And each true
+    word must win some patches, over every other word, true ones too: without this a background
+    spreads over everything in front of it, since nothing says that it is not there as well.
     """
     count = cosines.shape[1]
     highest = (torch.logsumexp(_SHARPNESS * cosines, 1) - math.log(count)) / _SHARPNESS * scale
     untrue = highest.masked_fill(present, -1e4).logsumexp(1, keepdim=True)
     somewhere = (F.softplus(untrue - highest) * present).sum() / present.sum()
-    share = ((cosines * scale).softmax(-1) * present[:, None]).sum(-1)
-    return somewhere - 0.5 * share.clamp_min(1e-6).log().mean()
+    shares = (cosines * scale).softmax(-1)
+    about = (shares * present[:, None]).sum(-1).clamp_min(1e-6).log().mean()
+    won = shares.topk(max(2, count // _WON), dim=1).values.mean(1).clamp_min(1e-6).log()
+    return somewhere - 0.5 * about - (won * present).sum() / present.sum()
 
 
 def follow(texts: Tensor, table: Tensor, which: Tensor, scale: Tensor) -> Tensor:

@@ -59,15 +59,16 @@ _TINY = Kind(32, 128, (1.0,), ((27, 37),))
 _SMALL = Kind(48, 96, (0.75, 0.25), ((22, 54), (18, 34)))
 _MIDDLE = Kind(64, 64, (0.4, 0.35, 0.25), ((20, 66), (18, 42), (17, 34)))
 _FULL = Kind(
-    96, 48, (0.2, 0.25, 0.25, 0.2, 0.1), ((30, 80), (27, 62), (24, 50), (21, 44), (19, 40))
+    96, 40, (0.2, 0.25, 0.25, 0.2, 0.1), ((30, 80), (27, 62), (24, 50), (21, 44), (19, 40))
 )
 _LARGE = Kind(
-    144, 20, (0.2, 0.25, 0.25, 0.2, 0.1), ((50, 116), (40, 92), (36, 74), (32, 64), (29, 58))
+    144, 16, (0.2, 0.25, 0.25, 0.2, 0.1), ((50, 116), (40, 92), (36, 74), (32, 64), (29, 58))
 )
 PHASES: tuple[Phase, ...] = (
-    Phase(0.34, (_TINY, _TINY, _SMALL), _FEW, table=True),
-    Phase(0.52, (_SMALL, _MIDDLE), _FEW, table=True),
-    Phase(0.80, (_MIDDLE, _FULL)),
+    Phase(0.14, (_TINY,), _FEW, table=True),
+    Phase(0.30, (_SMALL,), _FEW, table=True),
+    Phase(0.55, (_SMALL, _MIDDLE), _FEW, table=True),
+    Phase(0.80, (_MIDDLE, _FULL), _FEW, table=True),
     Phase(1.0, (_FULL, _FULL, _LARGE)),
 )
 
@@ -304,7 +305,7 @@ def train(
             run.scenes += len(batch.pixels)
             run.seconds = before + time.perf_counter() - since
             recent.append({name: part.item() for name, part in parts.items()})
-            if run.step % 60 == 0:
+            if run.step % 50 == 0:
                 _log(folder, run, recent, share, batch.pixels.shape[1])
                 recent = []
             if run.seconds - last_check > validate_every or run.seconds >= total:

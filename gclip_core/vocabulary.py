@@ -20,6 +20,7 @@ MAX_CLASSES = 500
 MAX_PHRASES = 2000
 MAX_CHARACTERS = 200_000
 MAX_PHRASE = 300
+_JOINERS = "\u200c\u200d"  # invisible, but part of how Persian words and emoji are written
 NEAR_A_KNOWN_WORD = 0.8
 """Cosine to the nearest known word from which a phrase with known tokens counts as known."""
 
@@ -166,12 +167,14 @@ def _clean(phrase: str) -> str:
     # Composing takes time by the square of a run of combining marks: minutes for 200,000.
     if len(phrase) > 4 * MAX_PHRASE:
         raise _too_long(phrase)
-    return unicodedata.normalize("NFC", phrase).strip(" \u200d")
+    return unicodedata.normalize("NFC", phrase).strip(" " + _JOINERS)
 
 
 def _visible(text: str) -> str:
-    hidden = ("Cc", "Cf", "Cs", "Co", "Cn")
-    return "".join(" " if unicodedata.category(c) in hidden and c != "\u200d" else c for c in text)
+    hidden = ("Cc", "Cf", "Cs", "Co")
+    return "".join(
+        " " if unicodedata.category(c) in hidden and c not in _JOINERS else c for c in text
+    )
 
 
 def _too_long(phrase: str) -> VocabularyError:

@@ -1,0 +1,113 @@
+"""Learn: what it says follows from what was measured, and a guess comes before each reveal."""
+
+import copy
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from demo import learn
+from gclip_core import assets
+
+FOLDER = assets.path("learn")
+
+
+@pytest.fixture
+def facts() -> dict:
+    return copy.deepcopy(learn.read_facts())
+
+
+def test_the_baked_numbers_are_of_the_model_that_ships(facts: dict) -> None:
+    weights = assets.path("built-in", "model.safetensors").read_bytes()
+    assert facts["weights"] == hashlib.sha256(weights).hexdigest(), "run: python -m demo.bake"
+
+
+def test_five_steps_ask_before_they_tell_and_every_picture_is_there(facts: dict) -> None:
+    steps = learn.steps(facts)
+    assert len(steps) == 5
+    for step in steps:
+        assert step.question.endswith("?")
+        assert 0 <= step.right < len(step.options) == 3
+        assert step.first and step.then
+        for figure in (*step.first, *step.then):
+            assert (FOLDER / figure.file).is_file(), figure.file
+            assert figure.alt or figure.file.endswith(".svg")
+
+
+@pytest.mark.parametrize(
+    ("off", "on", "right"), [(0.5, 0.6, 0), (0.6, 0.5, 1), (0.6, 0.605, 2), (0.6, 0.595, 2)]
+)
+def test_amf_is_praised_only_where_it_helped(
+    facts: dict, off: float, on: float, right: int
+) -> None:
+    facts["amf"].update(off=off, on=on)
+    step = learn.steps(facts)[2]
+    assert step.right == right
+    assert f"{100 * on:.1f} %" in step.reveal
+    assert ("unlike in the paper" in step.reveal) == (right != 0)
+
+
+def test_without_truth_no_accuracy_is_claimed(facts: dict) -> None:
+    facts.update(built_in=False, backbone="OpenAI ViT-B/16", chosen_of=None)
+    facts["clip"] = {"clip": None, "clearclip": None}
+    facts["amf"].update(off=None, on=None, changed=0.1)
+    facts["cs"].update(healthy=None, sick=None, cured=None)
+    steps = learn.steps(facts)
+    assert not any("fresh scenes" in step.reveal for step in steps)
+    assert steps[2].right == 1
+    assert "emoji" not in steps[4].reveal
+
+
+def test_a_planted_channel_is_called_a_simulation(facts: dict) -> None:
+    facts["cs"]["planted"] = True
+    assert "a simulation" in learn.steps(facts)[3].lead
+    facts["cs"]["planted"] = False
+    assert "simulation" not in learn.steps(facts)[3].lead
+
+
+def test_a_model_without_global_tokens_is_said_to_have_none(facts: dict) -> None:
+    facts["tokens"]["counts"] = [0] * facts["n_blocks"]
+    assert "no patch reaches" in learn.steps(facts)[1].reveal
+
+
+def test_captions_are_escaped() -> None:
+    figure = learn.Figure("picture.webp", "<b>", '"><script>')
+    html = learn.figures_html([figure], FOLDER)
+    assert "<b>" not in html
+    assert "<script>" not in html
+
+
+def test_nothing_baked_is_no_error(tmp_path: Path) -> None:
+    assert learn.read_facts(tmp_path) is None
+
+
+@pytest.fixture(scope="module")
+def lesson() -> Iterator:
+    import gradio as gr
+    from playwright.sync_api import sync_playwright
+
+    with gr.Blocks(analytics_enabled=False) as demo:
+        learn.build()
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, run_history=False)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
+        )
+        tab = browser.new_page(viewport={"width": 390, "height": 800})
+        tab.goto(url)
+        yield tab
+        browser.close()
+    demo.close()
+
+
+def test_a_guess_reveals_its_answer_and_leads_on(lesson) -> None:  # noqa: ANN001
+    lesson.wait_for_selector("#learn-guess-1")
+    assert lesson.locator("figure").count() == 1
+    lesson.locator("#learn-guess-1 input").nth(0).check()
+    lesson.wait_for_selector("#learn-verdict-1 strong")
+    assert lesson.locator("#learn-verdict-1").inner_text().startswith("Not quite.")
+    lesson.wait_for_function("document.querySelectorAll('figure').length === 3")
+    assert lesson.evaluate("document.documentElement.scrollWidth") <= 390
+    lesson.locator("#learn-next-1").click()
+    lesson.wait_for_selector("#learn-guess-2")

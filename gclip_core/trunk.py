@@ -86,7 +86,7 @@ def merge(block: nn.Module, heads: Tensor) -> Tensor:
 def ffn(block: nn.Module, x: Tensor, W2: Tensor | None = None) -> Tensor:
     """``ls_2(c_proj(gelu(c_fc(ln_2(x)))))``, with ``W2`` in place of ``c_proj.weight`` if given."""
     mlp = block.mlp
-    hidden = mlp.gelu(mlp.c_fc(block.ln_2(x)))
+    hidden = _activate(mlp.gelu, mlp.c_fc(block.ln_2(x)))
     W2 = mlp.c_proj.weight if W2 is None else W2
     return _layer_scale(block, "ls_2")(F.linear(hidden, W2, mlp.c_proj.bias))
 
@@ -94,8 +94,9 @@ def ffn(block: nn.Module, x: Tensor, W2: Tensor | None = None) -> Tensor:
 def run_block(block: nn.Module, x: Tensor, W2: Tensor | None = None) -> Tensor:
     """One whole residual block: (B, 1+N, D) to (B, 1+N, D)."""
     heads = project(block, x)
-    x = x + merge(block, F.scaled_dot_product_attention(heads.q, heads.k, heads.v))
-    return x + ffn(block, x, W2)
+    mixed = merge(block, F.scaled_dot_product_attention(heads.q, heads.k, heads.v))
+    x = mixed.add_(x)
+    return ffn(block, x, W2).add_(x)
 
 
 def block_inputs(
@@ -118,6 +119,16 @@ def block_inputs(
 def _split(x: Tensor, n_heads: int) -> Tensor:
     """(..., T, D) to (..., H, T, D/H)."""
     return x.unflatten(-1, (n_heads, -1)).transpose(-3, -2)
+
+
+def _activate(activation: nn.Module, hidden: Tensor) -> Tensor:
+    """The FFN's activation; open_clip's QuickGELU without its three tensors of hidden size.
+
+    ``x sigmoid(1.702 x) = silu(1.702 x) / 1.702``, in place: a tenth of the whole block's time.
+    """
+    if type(activation).__name__ == "QuickGELU":
+        return F.silu(hidden.mul_(1.702), inplace=True).div_(1.702)
+    return activation(hidden)
 
 
 def _layer_scale(block: nn.Module, name: str) -> nn.Module:

@@ -32,7 +32,9 @@ TOP_CSS = """
 #copy-link { flex: 0 0 auto; }
 .gradio-container > .main { box-sizing: border-box; padding: 12px 24px; }
 @media (max-width: 640px) { .gradio-container > .main { padding: 8px; }
-  #input, #result { min-width: 0 !important; }
+  #main { flex-direction: column; flex-wrap: nowrap; }
+  #input, #result { min-width: 0 !important; max-width: calc(100vw - 16px); width: 100%; }
+  .gradio-container, .gradio-container > .main { max-width: 100vw !important; }
   #title small { display: block; } }
 #tabs .tabitem { padding: 8px 0 0; gap: 8px; }
 #result, #main { gap: 10px; }

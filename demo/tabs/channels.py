@@ -212,7 +212,7 @@ def _by_block(view: SuppressionView, request: Request) -> panel.Value:
     drawn = _plots.get_or_make(
         key,
         lambda: plots.by_block_plot(
-            found.entropy, found.entropy_after, found.ratios, view.ratios_after, model,
+            found.entropy.numpy(), found.entropy_after.numpy(), found.ratios, view.ratios_after, model,
             found.suppressed, threshold,
         ),
     )  # fmt: skip

@@ -1,0 +1,418 @@
+"""What strangers can reach through the web server, and what they get when they try to hurt it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.pictures import encoded, noise, png_bomb
+from tests.test_hostile_words import MARKUP, SCRIPTS, TEMPLATES
+from tests.visitor import (
+    API,
+    ROOT,
+    FailedError,
+    Server,
+    Visitor,
+    file_value,
+    serving,
+)
+
+WORDS = "words=strawberry,frog,grass"
+SECRET = b"nobody may read this"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("page"), "--no-downloads") as running:
+        yield running
+
+
+@pytest.fixture
+def visitor(server: Server) -> Iterator[Visitor]:
+    tab = Visitor(server.url)
+    yield tab
+    tab.close()
+
+
+def raw(server: Server, method: str, path: str, **headers: str) -> tuple[int, bytes, dict]:
+    """Send a path exactly as written, which no polite client does."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection.request(method, path, headers=headers)
+    response = connection.getresponse()
+    found = response.status, response.read(), dict(response.getheaders())
+    connection.close()
+    return found
+
+
+def quiet(text: str, server: Server) -> None:
+    """Assert that an answer tells nothing about the machine."""
+    for trace in ("Traceback", "site-packages", str(ROOT), str(server.folder), 'File "'):
+        assert trace not in text
+
+
+# ── files ──────────────────────────────────────────────────────────────────────────────────────
+
+_WAYS = (
+    f"{API}/file=", f"{API}/file/", "/file=", "/file/", "/static/", "/assets/", "/svelte/",
+    f"{API}/custom_component/", "/theme.css/", f"{API}/proxy=", f"{API}/stream/", "/",
+)  # fmt: skip
+_UP = ("", "../" * 12, "..%2f" * 12, "%2e%2e/" * 12, "..%5c" * 12, "....//" * 12, "//", "file://")
+
+
+@pytest.mark.parametrize("way", _WAYS)
+def test_no_file_outside_is_readable(way: str, server: Server, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_bytes(SECRET)
+    targets = {str(secret): SECRET, "/etc/passwd": b"root:", str(ROOT / "app.py"): b"def main"}
+    targets |= {"/proc/self/environ": b"PATH=", str(server.log): b"Running on"}
+    for up in _UP:
+        for target, marker in targets.items():
+            path = way + up + (target if up in ("", "file://") else target.lstrip("/"))
+            status, body, _ = raw(server, "GET", path)
+            assert marker not in body, f"{path} was answered ({status})"
+            assert status != 500, path
+
+
+def test_an_uploaded_file_is_readable_and_its_folder_is_not(visitor: Visitor) -> None:
+    data = encoded(noise(4, 4), "PNG")
+    path = visitor.upload(data).json()[0]
+    assert visitor.web.get(f"{API}/file={path}").content == data
+    assert visitor.web.get(f"{API}/file={Path(path).parent}").status_code in (403, 404)
+    assert visitor.web.get(f"{API}/file={Path(path).parents[1]}").status_code in (403, 404)
+
+
+@pytest.mark.parametrize(
+    "name", ["../../up.png", "/abs.png", "a\0b.png", "..", "x" * 3000, "<b>.png"]
+)
+def test_an_upload_s_name_chooses_no_place(name: str, visitor: Visitor, server: Server) -> None:
+    response = visitor.upload(encoded(noise(4, 4), "PNG"), name)
+    if response.status_code == 200:
+        stored = Path(response.json()[0]).resolve()
+        assert stored.is_relative_to(server.uploads.resolve())
+    quiet(response.text, server)
+
+
+def test_an_uploaded_page_or_drawing_is_never_shown_as_one(visitor: Visitor) -> None:
+    """It would run in the page's own origin."""
+    for name in ("x.html", "x.svg", "x.xhtml", "x.js"):
+        path = visitor.upload(b"<svg xmlns='http://www.w3.org/2000/svg'/>", name).json()[0]
+        answer = visitor.web.get(f"{API}/file={path}")
+        assert "attachment" in answer.headers.get("content-disposition", ""), name
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def _forged(path: str) -> list[Any]:
+    return [
+        file_value(path),
+        {"path": path},
+        {"path": path, "meta": {"_type": "gradio.FileData"}, "url": path},
+        {"path": {"path": path}},
+        [file_value(path)],
+        path,
+        file_value(f"file://{path}"),
+        {"path": path, "meta": None, "is_stream": True},
+    ]
+
+
+def test_a_forged_upload_reads_no_file_of_this_machine(
+    visitor: Visitor, server: Server, tmp_path: Path
+) -> None:
+    picture = tmp_path / "private.png"
+    noise(40, 40).save(picture)
+    values = visitor.open(f"source=upload&{WORDS}")[1:]
+    for forged in _forged(str(picture)) + _forged(str(ROOT / "assets" / "photos" / "chelsea.png")):
+        try:
+            answer = visitor.press(forged, values)
+        except FailedError as error:
+            quiet(str(error), server)
+            continue
+        assert answer.problem, f"{forged} was read"
+        quiet(answer.problem, server)
+
+
+def test_a_forged_address_fetches_nothing_from_the_inner_network(
+    visitor: Visitor, server: Server
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as inner:
+        inner.settimeout(0.5)
+        address = f"http://127.0.0.1:{inner.getsockname()[1]}/picture.png"
+        values = visitor.open(f"source=upload&{WORDS}")[1:]
+        for forged in (*_forged(address), {"path": "x.png", **file_value("x.png", url=address)}):
+            try:
+                assert visitor.press(forged, values).problem
+            except FailedError as error:
+                quiet(str(error), server)
+        raw(server, "GET", f"{API}/proxy={address}")
+        raw(server, "GET", f"{API}/file={address}")
+        with pytest.raises(TimeoutError):
+            inner.accept()
+
+
+# ── limits ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_file_of_too_many_bytes_is_refused(visitor: Visitor, server: Server) -> None:
+    response = visitor.upload(bytes(65 * 10**6 + 2 * 2**20))
+    assert response.status_code == 413
+    quiet(response.text, server)
+
+
+def _hostile_files() -> dict[str, bytes]:
+    picture = encoded(noise(64, 64), "JPEG")
+    return {
+        "pixels": png_bomb(20_000, 20_000),
+        "empty": b"",
+        "svg": b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
+        "page": b"<!doctype html><script>alert(1)</script>",
+        "zip": b"PK\x03\x04" + bytes(60),
+        "cut": picture[: len(picture) // 2],
+        "comments": picture[:2] + b"\xff\xfe\0\2" * 10**6 + picture[2:],
+        "words": b"these are words",
+        "gif": b"GIF89a" + struct.pack("<HH", 65_535, 65_535) + bytes(20),
+    }
+
+
+@pytest.mark.parametrize("kind", _hostile_files())
+def test_a_hostile_picture_is_refused_in_words(kind: str, visitor: Visitor, server: Server) -> None:
+    before, start = server.memory_mb, time.monotonic()
+    image = visitor.uploaded(_hostile_files()[kind])
+    answer = visitor.ask(f"source=upload&{WORDS}", image)
+    assert "expected" in answer.problem
+    quiet(answer.problem, server)
+    assert server.memory_mb - before < 200
+    assert time.monotonic() - start < 30
+    assert not visitor.ask(WORDS).problem, "and the page goes on"
+
+
+# ── words and links ────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "words", [MARKUP, TEMPLATES, SCRIPTS], ids=["markup", "templates", "scripts"]
+)
+def test_hostile_words_are_shown_as_they_are(
+    words: tuple[str, ...], visitor: Visitor, server: Server
+) -> None:
+    values = visitor.open(WORDS)
+    at = values.index("strawberry,frog,grass")
+    values[at] = "\n".join(words)
+    for tab in ("side", "compare"):
+        values = [tab if value in ("side", "compare") else value for value in values]
+        answer = visitor.press(values[0], values[1:])
+        assert not answer.problem
+        quiet(json.dumps(answer.raw), server)
+        assert "49" not in answer.text.split("·")[0], "7 * 7 was not worked out"
+
+
+@pytest.mark.parametrize("words", [",;\n", "x" * 5000, ",".join(map(str, range(1100))), "\0"])
+def test_words_that_cannot_be_used_are_refused_in_words(words: str, visitor: Visitor) -> None:
+    values = visitor.open(WORDS)
+    values[values.index("strawberry,frog,grass")] = words
+    assert visitor.press(values[0], values[1:]).problem
+
+
+_TAMPERED = (
+    "backbone=../../etc/passwd", "backbone=openai-vit-l-14-336", "source=upload&example=/etc/passwd",
+    "source=example&example=../../../etc/passwd", "seed=-1&things=99&style=<script>",
+    "size=1000000", "short=999999&window=-5&stride=0", "scale=nan&threshold=inf", "tab=__class__",
+    "amf_blocks=0&cs_blocks=1-999999999", "method=__import__('os')", "channels=1-99999",
+    "plant=1&gain=1e308&plant_blocks=64&plant_channel=99999", "words=" + "%00" * 50,
+    "words=" + "x" * 30_000, "seed=1&seed=2&seed[]=3", "amf=2&cs=true", "%ff%fe=%00", "a" * 20_000,
+    "&".join(f"k{n}=v" for n in range(2000)), "__theme=dark&view=api", "left=x&right=%3Cimg%3E",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("query", _TAMPERED, ids=lambda query: query[:30])
+def test_a_tampered_link_neither_fails_nor_widens_anything(
+    query: str, visitor: Visitor, server: Server
+) -> None:
+    values = visitor.open(query)
+    answer = visitor.press(values[0], values[1:])
+    quiet(json.dumps(answer.raw[0]), server)
+    untampered = visitor.open("")
+    assert len(values) == len(untampered)
+    assert [type(v) for v in values[1:]] == [type(v) for v in untampered[1:]], (
+        "no new kind of value"
+    )
+
+
+# ── requests no browser sends ──────────────────────────────────────────────────────────────────
+
+
+def test_private_endpoints_cannot_be_called_by_name(visitor: Visitor, server: Server) -> None:
+    private = [
+        name
+        for name, function in visitor.functions.items()
+        if function.get("api_visibility") == "private" and function["backend_fn"]
+    ]
+    assert {"show", "arrive"} <= set(private)
+    for name in private:
+        for way in ("call", "call/v2", "api", "run", "/call", "call/"):
+            answer = visitor.web.post(f"{API}/{way}/{name}", json={"data": []})
+            assert answer.status_code == 404, f"{way}/{name}"
+            quiet(answer.text, server)
+    assert visitor.web.post(f"{API}/run/about", json={"data": []}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/monitoring", "/monitoring/", "/monitoring/summary", f"{API}/vibe-edit", f"{API}/vibe-code",
+     f"{API}/undo-vibe-edit", f"{API}/dev/reload", f"{API}/proxy=https://example.org/", "/docs",
+     "/redoc", "/openapi.json", f"{API}/run-history/buckets", f"{API}//vibe-code"],
+)  # fmt: skip
+def test_tools_that_the_page_does_not_need_are_not_there(path: str, server: Server) -> None:
+    for method in ("GET", "POST"):
+        status, body, _ = raw(server, method, path)
+        assert status in (404, 405), f"{method} {path}: {status}"
+        quiet(body.decode("utf-8", "replace"), server)
+
+
+def _odd_bodies(visitor: Visitor) -> list[Any]:
+    show = visitor.functions["show"]["id"]
+    size = len(visitor.functions["show"]["inputs"])
+    bodies: list[Any] = [
+        {"fn_index": index, "data": [], "session_hash": "x"} for index in (-1, 10**6, None, "show")
+    ]
+    bodies += [
+        {"fn_index": show, "data": data, "session_hash": "x"}
+        for data in ([], [None] * (size - 1), [None] * (size + 9), "text", None, {"a": 1})
+    ]
+    return [*bodies, [], "text", None, 7, {}, {"data": []}]
+
+
+def test_bodies_of_the_wrong_shape_are_refused_and_tell_nothing(
+    visitor: Visitor, server: Server
+) -> None:
+    for body in _odd_bodies(visitor):
+        answer = visitor.web.post(f"{API}/queue/join", json=body)
+        quiet(answer.text, server)
+    for content in (b"", b"{", b"\xff\xfe", b"[" * 5000, b'{"fn_index": 1e999}'):
+        answer = visitor.web.post(f"{API}/queue/join", content=content)
+        assert answer.status_code in (400, 422), content[:20]
+        quiet(answer.text, server)
+    assert not visitor.ask(WORDS).problem, "and the page goes on"
+
+
+@pytest.mark.parametrize(
+    "odd", [None, "x", -1, 1e308, [], {}, True, "../../etc/passwd", [[1] * 50] * 50]
+)
+def test_fields_of_the_wrong_kind_are_refused_in_words(
+    odd: Any, visitor: Visitor, server: Server
+) -> None:
+    values = visitor.open(WORDS)
+    for at in range(1, len(values)):
+        changed = [*values[:at], odd, *values[at + 1 :]]
+        try:
+            answer = visitor.press(changed[0], changed[1:])
+        except FailedError as error:
+            quiet(str(error), server)
+        else:
+            quiet(json.dumps(answer.raw[0]), server)
+
+
+def test_the_headers_suit_a_page_inside_a_frame(server: Server) -> None:
+    _, _, headers = raw(server, "GET", "/")
+    named = {name.lower(): value for name, value in headers.items()}
+    assert named["x-content-type-options"] == "nosniff"
+    assert "x-frame-options" not in named, "a Space shows the page inside a frame"
+    assert "referrer-policy" in named
+
+
+def test_a_page_of_another_origin_gets_no_permission_to_read(server: Server) -> None:
+    _, _, headers = raw(server, "GET", "/config", Origin="https://evil.example", Host="localhost")
+    allowed = {name.lower(): value for name, value in headers.items()}.get(
+        "access-control-allow-origin"
+    )
+    assert allowed != "https://evil.example"
+
+
+def test_nothing_of_all_this_was_unexpected(server: Server) -> None:
+    """Runs last of those that share the page: no request ended in an error we had no words for."""
+    assert "a request failed" not in server.said()
+
+
+# ── leaving, ending, beginning again ───────────────────────────────────────────────────────────
+
+
+def test_a_visitor_who_leaves_frees_the_work_not_yet_begun(server: Server) -> None:
+    """Stood behind slow work, gone before its turn: the picture was never encoded."""
+    busy = [threading.Thread(target=_slow, args=(server.url, seed)) for seed in range(6)]
+    for thread in busy:
+        thread.start()
+    time.sleep(2)
+    leaving = Visitor(server.url)
+    values = leaving.open(f"seed=987654&{WORDS}")
+    image, rest = values[0], values[1:]
+    inputs = leaving.functions["show"]["inputs"]
+    extra = [leaving.components[i]["props"].get("value") for i in inputs[1 : -len(rest)]]
+    assert leaving.join("show", [image, *extra, *rest]).status_code == 200
+    stream = leaving.messages()
+    assert next(stream)["msg"] == "estimation"
+    stream.close()
+    leaving.close()
+    for thread in busy:
+        thread.join()
+    time.sleep(1)
+    asked = Visitor(server.url).ask(f"seed=987654&{WORDS}")
+    assert "encoded anew" in asked.text
+
+
+def _slow(url: str, seed: int) -> None:
+    Visitor(url).ask(f"seed={seed + 500}&short=512&{WORDS}")
+
+
+def test_an_end_in_mid_request_is_clean(tmp_path: Path) -> None:
+    with serving(tmp_path, "--no-downloads") as server:
+        asking = threading.Thread(target=_ask_and_be_cut_off, args=(server.url,), daemon=True)
+        asking.start()
+        time.sleep(2)
+        start = time.monotonic()
+        status = server.stop(signal.SIGTERM)
+        assert status in (0, -signal.SIGTERM)
+        assert time.monotonic() - start < 30
+        assert "Traceback" not in server.said()
+
+
+def _ask_and_be_cut_off(url: str) -> None:
+    try:
+        Visitor(url).ask(f"seed=77&short=768&{WORDS}")
+    except Exception as cut_off:  # the connection ends in any of several ways
+        assert cut_off is not None
+
+
+def test_a_link_shows_the_same_after_the_machine_was_cut_off(tmp_path: Path) -> None:
+    """kill -9 loses nothing that a visitor was promised: the link."""
+    link = f"seed=41&cs=0&tab=compare&{WORDS}"
+    with serving(tmp_path, "--no-downloads") as server:
+        before = Visitor(server.url).ask(link)
+        server.stop(signal.SIGKILL)
+    with serving(tmp_path, "--no-downloads") as server:
+        after = Visitor(server.url).ask(link)
+    assert not before.problem
+    assert after.shown == before.shown
+
+
+def _no_room() -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+
+
+def test_a_full_disk_for_uploads_is_survived(tmp_path: Path) -> None:
+    with serving(tmp_path, "--no-downloads", before_start=_no_room) as server:
+        visitor = Visitor(server.url)
+        refused = visitor.upload(encoded(noise(300, 300), "PNG"))
+        assert refused.status_code >= 400
+        quiet(refused.text, server)
+        small = visitor.uploaded(encoded(noise(20, 20), "PNG"))
+        assert not visitor.ask(f"source=upload&{WORDS}", small).problem

@@ -1,0 +1,246 @@
+"""The real page in a process of its own, and visitors who talk to it as a browser does."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+ROOT = Path(__file__).parents[1]
+API = "/gradio_api"
+STARTUP_SECONDS = 180
+ANSWER_SECONDS = 600
+
+
+class BusyError(Exception):
+    """The page said honestly that it is too busy."""
+
+
+class FailedError(Exception):
+    """The page failed to answer, without a word of its own."""
+
+
+def free_port() -> int:
+    """A port nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@dataclass
+class Server:
+    """``python app.py`` on a free port, with a folder of its own for what visitors upload."""
+
+    folder: Path
+    arguments: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    before_start: Callable[[], None] | None = None
+
+    def start(self) -> Server:
+        """Start it and wait until it answers."""
+        self.port = free_port()
+        self.uploads = self.folder / "uploads"
+        self.log = self.folder / "server.log"
+        environment = {
+            **os.environ,
+            "GRADIO_TEMP_DIR": str(self.uploads),
+            "GRADIO_ANALYTICS_ENABLED": "False",
+            "HF_HUB_OFFLINE": "1",
+            **self.environment,
+        }
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "app.py", "--port", str(self.port), *self.arguments],
+                cwd=ROOT,
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=self.before_start,
+            )
+        self._wait()
+        return self
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def memory_mb(self) -> float:
+        """Resident memory of the process in megabytes."""
+        return psutil.Process(self.process.pid).memory_info().rss / 2**20
+
+    def stop(self, how: int = signal.SIGTERM, patience: float = 60) -> int:
+        """Send a signal and return the exit status."""
+        self.process.send_signal(how)
+        return self.process.wait(patience)
+
+    def said(self) -> str:
+        """All that it printed."""
+        return self.log.read_text("utf-8", "replace")
+
+    def _wait(self) -> None:
+        end = time.monotonic() + STARTUP_SECONDS
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                raise AssertionError(f"the page did not start:\n{self.said()[-3000:]}")
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(f"{self.url}/config", timeout=5).status_code == 200:
+                    return
+            time.sleep(0.3)
+        self.process.kill()
+        raise AssertionError(f"the page was not there in time:\n{self.said()[-3000:]}")
+
+
+@contextlib.contextmanager
+def serving(folder: Path, *arguments: str, **settings: Any) -> Iterator[Server]:
+    """A running page that is ended whatever happens."""
+    server = Server(folder, arguments, **settings).start()
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.process.kill()
+            server.process.wait()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the page showed: lines of words, and the digest of everything else.
+
+    ``waited`` is the seconds until the work began, ``seconds`` those until the answer; ``ranks``
+    the places in the queue that were told on the way, the front being 0.
+    """
+
+    lines: tuple[tuple[str, str], ...]
+    shown: str
+    raw: list[Any]
+    seconds: float
+    waited: float
+    ranks: tuple[int, ...]
+
+    @property
+    def problem(self) -> str:
+        """The refusal in words; empty when there was none."""
+        return " ".join(text for kind, text in self.lines if kind == "problem")
+
+    @property
+    def text(self) -> str:
+        """All lines as one text."""
+        return " ".join(text for _, text in self.lines)
+
+
+class Visitor:
+    """One browser tab: opens links, uploads pictures, presses the button."""
+
+    def __init__(self, url: str) -> None:
+        self.web = httpx.Client(base_url=url, timeout=ANSWER_SECONDS)
+        self.session = uuid.uuid4().hex
+        config = self.web.get("/config").json()
+        self.functions = {d["api_name"]: d for d in config["dependencies"]}
+        self.components = {c["id"]: c for c in config["components"]}
+
+    def close(self) -> None:
+        """Close the tab."""
+        self.web.close()
+
+    def upload(self, data: bytes, name: str = "picture.png") -> httpx.Response:
+        """Send a file as the image field does."""
+        return self.web.post(f"{API}/upload", files={"files": (name, data)})
+
+    def uploaded(self, data: bytes, name: str = "picture.png") -> dict[str, Any]:
+        """The same as the value of the image field."""
+        response = self.upload(data, name)
+        response.raise_for_status()
+        return file_value(response.json()[0])
+
+    def open(self, query: str = "") -> list[Any]:
+        """Follow a link: the values of the image and of every setting."""
+        values = self.call("arrive", [], query)[0]
+        n_shown = len(self.functions["arrive"]["outputs"]) - 2
+        return values[:n_shown]
+
+    def ask(self, query: str = "", image: dict[str, Any] | None = None) -> Answer:
+        """Follow a link, with a picture of one's own if given, and press the button."""
+        values = self.open(query)
+        return self.press(image or values[0], values[1:])
+
+    def press(self, image: Any, values: list[Any], between: list[Any] | None = None) -> Answer:
+        """Press the button with these values in the fields."""
+        inputs = self.functions["show"]["inputs"]
+        extra = [self.components[i]["props"].get("value") for i in inputs[1 : -len(values)]]
+        data = [image, *(between or extra), *values]
+        start = time.monotonic()
+        shown, waited, ranks = self.call("show", data)
+        lines = tuple((kind, text) for kind, text in shown[0]["lines"])
+        digest = hashlib.blake2b(json.dumps(shown[1:], sort_keys=True).encode(), digest_size=16)
+        return Answer(
+            lines, digest.hexdigest(), shown, time.monotonic() - start, waited, tuple(ranks)
+        )
+
+    def join(self, name: str, data: list[Any], query: str = "") -> httpx.Response:
+        """Stand in the queue."""
+        body = {
+            "fn_index": self.functions[name]["id"],
+            "data": data,
+            "session_hash": self.session,
+            "event_data": None,
+            "trigger_id": None,
+        }
+        return self.web.post(f"{API}/queue/join?{query}", json=body)
+
+    def call(self, name: str, data: list[Any], query: str = "") -> tuple[list[Any], float, list]:
+        """Stand in the queue and wait for the answer.
+
+        Raises:
+            BusyError: the queue is full, and says so.
+            FailedError: anything else that is no answer.
+        """
+        start, waited, ranks = time.monotonic(), 0.0, []
+        joined = self.join(name, data, query)
+        if joined.status_code == 503:
+            raise BusyError(joined.text)
+        if joined.status_code != 200:
+            raise FailedError(f"{joined.status_code}: {joined.text[:300]}")
+        event = joined.json()["event_id"]
+        for message in self.messages():
+            if message.get("event_id") not in (event, None):
+                continue
+            if message["msg"] == "estimation":
+                ranks.append(message["rank"])
+            elif message["msg"] == "process_starts":
+                waited = time.monotonic() - start
+            elif message["msg"] == "process_completed":
+                if not message["success"]:
+                    raise FailedError(json.dumps(message["output"])[:500])
+                return message["output"]["data"], waited, ranks
+            elif message["msg"] in ("unexpected_error", "close_stream"):
+                break
+        raise FailedError("the stream ended before the answer came")
+
+    def messages(self) -> Iterator[dict[str, Any]]:
+        """What the server sends to this tab."""
+        query = {"session_hash": self.session}
+        with self.web.stream("GET", f"{API}/queue/data", params=query) as stream:
+            for line in stream.iter_lines():
+                if line.startswith("data:"):
+                    yield json.loads(line.removeprefix("data:"))
+
+
+def file_value(path: str, **more: Any) -> dict[str, Any]:
+    """The value of the image field for a file on the server."""
+    return {"path": path, "meta": {"_type": "gradio.FileData"}, **more}

@@ -422,3 +422,9 @@ WHY_INTRO = (
 )
 ROW = "Row (from 0 at the top)"
 COLUMN = "Column (from 0 at the left)"
+
+
+LEARN_INTRO = (
+    "Five short steps, each with a guess before the answer: CLIP, global tokens, AMF, CS, and then "
+    "your image."
+)

@@ -15,7 +15,7 @@ from demo.controls import Controls
 from demo.service import Request, Service
 from demo.settings import Settings, from_query
 from demo.source import PHOTOS
-from demo.tabs import Answer, Tab, attention, channels, compare, export, side, truth, why
+from demo.tabs import Answer, Tab, attention, channels, compare, export, learn, side, truth, why
 from gclip_core import scenes
 from gclip_core.errors import GclipError
 
@@ -64,6 +64,7 @@ TABS: tuple[TabEntry, ...] = (
     TabEntry("channels", "Channels", channels.build),
     TabEntry("why", "Why here?", why.build),
     TabEntry("export", "Export", export.build),
+    TabEntry("learn", "Learn", learn.build),
 )
 
 
@@ -181,6 +182,8 @@ def answer(
     except Exception:
         logger.exception("a request failed")
         return {lines: says.value(problems=[copy.UNEXPECTED])}
+    if status is None:
+        return {**shown, lines: says.value()}
     notes = [*status.notes, inputs.notice(service, settings)]
     if settings.plant:
         notes.insert(0, copy.SIMULATION)

@@ -22,7 +22,8 @@ Answer = dict[Any, Any]
 class Tab:
     """A tab once it is built: its outputs, and how to fill them for a request.
 
-    ``show`` returns a value for each output it changes, and how the request went. It is called
+    ``show`` returns a value for each output it changes, and how the request went (None for a tab
+    that shows nothing of it). It is called
     when the tab is opened and whenever a setting changes while the tab is open. ``changes`` are
     events after which the page shows the open tab anew: those that write a setting's component
     from the server. ``extra`` are inputs beyond the settings, by their name in :class:`Request`,
@@ -30,6 +31,6 @@ class Tab:
     """
 
     outputs: list[Any]
-    show: Callable[[Service, Request], tuple[Answer, Status]]
+    show: Callable[[Service, Request], tuple[Answer, Status | None]]
     changes: list[Dependency] = field(default_factory=list)
     extra: dict[str, tuple[Component, Callable[[Any], Any]]] = field(default_factory=dict)

@@ -32,6 +32,10 @@ CSS = """
 .blockchoice label { padding: 3px 9px !important; min-height: 28px; }
 .blockchoice label input { margin-right: 5px; }
 .plantrow { gap: 10px; align-items: end; }
+.bare { gap: 10px; padding: 0; }
+.bare .cardbox { min-height: 0; }
+#by-block .plot svg { max-width: 820px; }
+#head { max-width: 260px; }
 """
 
 
@@ -40,26 +44,32 @@ def build(service: Service, controls: Controls) -> Tab:
     gr.Markdown(copy.CHANNELS_INTRO, elem_classes=["gclip-note"])
     with gr.Row(elem_classes=["channelrow"]):
         with gr.Column(scale=5, min_width=300, elem_classes=["cardbox"]):
-            block = gr.Radio([], label=copy.BLOCK, elem_id="channel-block",
-                             elem_classes=["blockchoice"])  # fmt: skip
+            block = gr.Radio(
+                [], label=copy.BLOCK, elem_id="channel-block", elem_classes=["blockchoice"]
+            )
             norms = widgets.channels(elem_id="channel-norms")
-        with gr.Column(scale=4, min_width=300, elem_classes=["cardbox"]):
-            with gr.Row(elem_classes=["twomasks"]):
-                masks = [
-                    widgets.mask(elem_id=f"channels-{name}", visible=name != "untouched")
-                    for name in ("off", "on", "untouched")
-                ]
-            said = says.build("channels-said", "What CS did")
-    with gr.Row(elem_classes=["channelrow"]):
-        with gr.Column(scale=4, min_width=300, elem_classes=["cardbox"]):
             typed = controls.add_text(
                 "channels",
-                gr.Textbox("", label=copy.OTHER_CHANNELS, info=copy.OTHER_CHANNELS_INFO,
-                           placeholder="100-120, 64", elem_id="channels-typed", max_lines=1),
+                gr.Textbox(
+                    "",
+                    label=copy.OTHER_CHANNELS,
+                    info=copy.OTHER_CHANNELS_INFO,
+                    placeholder="100-120, 64",
+                    elem_id="channels-typed",
+                    max_lines=1,
+                ),
                 triggers=False,
-            )  # fmt: skip
-        with gr.Column(scale=5, min_width=300, elem_classes=["cardbox", "simulated"]):
-            planting = _planting(controls)
+            )
+        with gr.Column(scale=4, min_width=300, elem_classes=["bare"]):
+            with gr.Column(elem_classes=["cardbox"]):
+                with gr.Row(elem_classes=["twomasks"]):
+                    masks = [
+                        widgets.mask(elem_id=f"channels-{name}", visible=name != "untouched")
+                        for name in ("off", "on", "untouched")
+                    ]
+                said = says.build("channels-said", "What CS did")
+            with gr.Column(elem_classes=["cardbox", "simulated"]):
+                planting = _planting(controls)
     by_block = panel.build("by-block", copy.BY_BLOCK)
 
     def show(service: Service, request: Request) -> tuple[Answer, Status]:
@@ -212,10 +222,15 @@ def _by_block(view: SuppressionView, request: Request) -> panel.Value:
     drawn = _plots.get_or_make(
         key,
         lambda: plots.by_block_plot(
-            found.entropy.numpy(), found.entropy_after.numpy(), found.ratios, view.ratios_after, model,
-            found.suppressed, threshold,
+            found.entropy.numpy(),
+            found.entropy_after.numpy(),
+            found.ratios,
+            view.ratios_after,
+            model,
+            found.suppressed,
+            threshold,
         ),
-    )  # fmt: skip
+    )
     return panel.value(copy.BY_BLOCK, plot=drawn, note=copy.by_block_note(found))
 
 

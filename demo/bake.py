@@ -232,7 +232,7 @@ def _cs(baking: Baking, scenes: Sequence[Picture]) -> dict[str, Any]:
         "norms",
         plots.norms_plot(
             found.norms_before[block], found.norms_after[block], block, n_blocks,
-            baking.model + (", planted channel" if planted else ""), abnormal=True,
+            baking.model + (", planted" if planted else ""), abnormal=True,
         ),
     )  # fmt: skip
     baking.save_mask("sick", baking.labels(sick, plain))

@@ -39,7 +39,7 @@ STYLE = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 10,
-    "axes.titlesize": 11,
+    "axes.titlesize": 10.5,
     "axes.edgecolor": TEXT,
     "axes.labelcolor": TEXT,
     "axes.titlecolor": TEXT,
@@ -115,7 +115,7 @@ def norms_figure(
         axes.set_ylim(low, highest * (1.6 if low else 1.22))
         axes.set_xlabel("output channel of the FFN's second layer")
         axes.set_ylabel("weight norm" + (" (log scale)" if low else ""))
-        axes.set_title(f"Block {block + 1} of {n_blocks} · {model}", loc="left")
+        axes.set_title(f"Block {block + 1} of {n_blocks} · {model}", loc="left", x=-0.12)
 
     return draw
 

@@ -32,6 +32,7 @@ ACCENT = colors.Color(
 )
 
 CSS = """
+.dark { --color-accent: #4b96b8; }
 .gradio-container { max-width: 1560px !important; margin: 0 auto !important; }
 .gclip-title h1 { font-size: 1.35rem; line-height: 1.3; margin: 0; }
 .gclip-title p { margin: 0.1rem 0 0; }

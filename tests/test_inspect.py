@@ -35,7 +35,7 @@ def pictures(n: int = 2) -> list[Picture]:
 
 def prepared(model: torch.nn.Module) -> None:
     """As the paper describes CLIP: global tokens from block 6, an abnormal channel from block 5."""
-    look_at_one_patch(model, range(5, 12))
+    look_at_one_patch(model, range(5, 12), sharpness=8.0)  # softly: no row underflows
     enlarge_channel(model, 9, 25.0, range(4, 11))
 
 
@@ -48,7 +48,7 @@ def found() -> Inspection:
 def test_global_tokens_are_found_where_they_were_put(found: Inspection) -> None:
     assert found.pictures == 2
     assert found.scores[:5] == pytest.approx(np.ones(5), abs=1e-3)  # uniform
-    assert (found.scores[5:] >= 5).all()  # every head looks at one of 24 patches
+    assert (found.scores[5:] >= 5).all()  # every head looks at the same few of 24 patches
     assert found.tokens[:5].tolist() == [0.0] * 5
     assert (found.tokens[5:] >= 1).all()
     assert np.isnan(found.agreement[:5]).all()

@@ -1,0 +1,64 @@
+"""Times as processor time of one thread, or as wall-clock time of many; peaks of memory."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+Run = Callable[[], Any]
+
+
+def medians(*runs: Run, repeats: int) -> tuple[float, ...]:
+    """Median seconds of each run, taken in turns (A B A B) after one warming round.
+
+    With one thread it is processor time, which other programs on the machine hardly change; with
+    more it is wall-clock time, since waiting threads burn processor time too.
+    """
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    times: list[list[float]] = [[] for _ in runs]
+    for turn in range(repeats + 1):
+        for run, kept in zip(runs, times, strict=True):
+            start = clock()
+            run()
+            if turn or not repeats:
+                kept.append(clock() - start)
+    return tuple(statistics.median(kept) for kept in times)
+
+
+def once(run: Run) -> float:
+    """Seconds of one run without warming, for what happens only once."""
+    return medians(run, repeats=0)[0]
+
+
+def child(code: str) -> tuple[float, float]:
+    """A Python process of its own: processor seconds, and its peak of memory in MB."""
+    wrapped = (
+        f"{code}\nimport resource\nuse = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "print(use.ru_utime + use.ru_stime, use.ru_maxrss / 1024)"
+    )
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", wrapped], cwd=root, capture_output=True, text=True, check=True
+    )
+    seconds, peak = done.stdout.split()[-2:]
+    return float(seconds), float(peak)
+
+
+def machine() -> str:
+    """Processor, threads, versions and how busy the machine is, in one line."""
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        lines = info.read_text().splitlines()
+        cpu = next((x.partition(":")[2].strip() for x in lines if x.startswith("model name")), cpu)
+    threads = torch.get_num_threads()
+    clock = "processor time" if threads == 1 else "wall-clock time"
+    return f"{cpu}, {threads} thread(s), {clock}, float32, PyTorch {torch.__version__}"

@@ -1,0 +1,391 @@
+"""The rows of the table: what is measured, against what, and what was aimed at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import open_clip
+import torch
+from torch import Tensor, nn
+
+from demo import render
+from gclip_core import METHODS, Segmenter, gclip, masks, plant_channel, wrap_backbone
+from gclip_core import trunk as core_trunk
+from gclip_core.registry import OPENAI_MEAN, OPENAI_STD
+from tests.benchmarks import usual
+from tests.benchmarks.clock import child, medians, once
+from tests.models import normalised, picture, tokenizer
+
+WORDS = (
+    *("cat", "dog", "sofa", "wall", "sky", "tree", "grass", "road", "person", "car"),
+    *("bicycle", "bus", "train", "table", "window", "boat", "bird", "horse", "sheep", "plant"),
+)
+AMF_BLOCKS = (5, 6)
+CS_BLOCKS = range(6, 11)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; ``met`` is None where there was nothing to run it on."""
+
+    what: str
+    against: str
+    ours: str
+    theirs: str
+    result: str
+    goal: str
+    met: bool | None
+    note: str = ""
+
+
+@dataclass
+class Bench:
+    """Seeded random weights, one picture, and how many repeats a median is taken of."""
+
+    repeats: int
+    architecture: str = "ViT-B-16-quickgelu"
+
+    @cached_property
+    def model(self) -> nn.Module:
+        torch.manual_seed(0)
+        config = open_clip.get_model_config(self.architecture)
+        return open_clip.CLIP(**config).eval().requires_grad_(False)
+
+    @cached_property
+    def segmenter(self) -> Segmenter:
+        backbone = wrap_backbone(self.model, tokenizer(), mean=OPENAI_MEAN, std=OPENAI_STD)
+        face = Segmenter(backbone, short_side=336)
+        face.embed_words(WORDS)
+        return face
+
+    @cached_property
+    def text(self) -> Tensor:
+        return self.segmenter.embed_words(WORDS)
+
+    def pixels(self, height: int, width: int) -> Tensor:
+        return normalised(picture(height, width), OPENAI_MEAN, OPENAI_STD)[None].float()
+
+
+def faster(
+    what: str,
+    ours: float,
+    theirs: float,
+    goal: float,
+    against: str = "the usual way",
+    note: str = "",
+) -> Row:
+    ratio = theirs / ours
+    return Row(
+        what, against, _time(ours), _time(theirs), f"{ratio:.2f} ×", f"≥ {goal:g} ×",
+        ratio >= goal, note,
+    )  # fmt: skip
+
+
+def share(what: str, ours: float, whole: float, goal: float, note: str = "") -> Row:
+    part = 100 * ours / whole
+    return Row(
+        what, "a cold request", _time(ours), _time(whole), f"{part:.1f} %", f"≤ {goal:g} %",
+        part <= goal, note,
+    )  # fmt: skip
+
+
+def at_most(what: str, value: float, goal: float, unit: str, note: str = "") -> Row:
+    shown = f"{value:.2f} {unit}" if value >= 0.01 else f"{1000 * value:.2f} m{unit}"
+    return Row(what, "", shown, "", shown, f"≤ {goal:g} {unit}", value <= goal, note)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
+
+
+# --- rows ----------------------------------------------------------------------------------------
+
+
+def text(bench: Bench) -> list[Row]:
+    """New words, and the same words again."""
+    backbone = wrap_backbone(bench.model, tokenizer(), mean=OPENAI_MEAN, std=OPENAI_STD)
+    face = Segmenter(backbone)
+    first = once(lambda: face.embed_words(WORDS))
+    backbone.text_cache.clear()
+    new = once(lambda: face.embed_words(WORDS))
+    few = WORDS[:2]  # the usual way takes words one by one: two are a tenth of twenty
+    theirs = once(lambda: usual.embed(bench.model, few)) * len(WORDS) / len(few)
+    expected = usual.embed(bench.model, few)
+    error = float((face.embed_words(few) - expected).abs().max())
+    (again,) = medians(lambda: face.embed_words(WORDS), repeats=bench.repeats)
+    return [
+        faster(
+            "20 new words, 80 templates", new, theirs, 12,
+            note=f"largest difference {error:.0e}; {_time(first)} the very first time, when the "
+            "templates' openings are read too",
+        ),
+        at_most("the same words again", again, 0.001, "s"),
+    ]  # fmt: skip
+
+
+def image(bench: Bench) -> list[Row]:
+    """One variant and five variants of a 336 x 448 picture."""
+    face, shown, pixels = bench.segmenter, picture(336, 448), bench.pixels(336, 448)
+    plain, fused = METHODS["clearclip"], gclip(cs=False, amf_blocks=AMF_BLOCKS)
+    repaired = gclip(amf=False, cs_blocks=CS_BLOCKS)
+    both = gclip(amf_blocks=AMF_BLOCKS, cs_blocks=CS_BLOCKS)
+
+    def five() -> None:
+        trunk = face.encode(shown)
+        for method in (plain, fused, METHODS["maskclip"]):
+            face.segment(trunk, WORDS, method)
+        upper = face.suppress(trunk, repaired)
+        for method in (repaired, both):
+            face.segment(upper, WORDS, method)
+
+    def five_usual() -> None:
+        for blocks in ((), AMF_BLOCKS, (), (), AMF_BLOCKS):
+            usual.labels(bench.model, pixels, bench.text, blocks)
+
+    ours, theirs, ours_five, theirs_five = medians(
+        lambda: face.segment(shown, WORDS, plain),
+        lambda: usual.labels(bench.model, pixels, bench.text),
+        five,
+        five_usual,
+        repeats=bench.repeats,
+    )
+    expected = usual.labels(bench.model, pixels, bench.text)
+    equal = (face.segment(shown, WORDS, plain).labels == expected).float().mean()
+    no_bf16 = "not run: this processor has no bfloat16 unit, so `auto` is float32"
+    return [
+        faster(
+            "one variant, ViT-B/16, 336 × 448, float32", ours, theirs, 1.05,
+            note=f"labels equal on {100 * equal:.2f} % of pixels",
+        ),
+        Row("the same, `dtype=\"auto\"`", "the usual way", "", "", "", "≥ 2 ×", None, no_bf16),
+        faster("five variants of one image, float32", ours_five, theirs_five, 2.5),
+        Row("the same, `dtype=\"auto\"`", "the usual way × 5", "", "", "", "≥ 5 ×", None, no_bf16),
+    ]  # fmt: skip
+
+
+def toggles(bench: Bench) -> list[Row]:
+    """AMF, another method and CS, against a cold request of the same picture."""
+    shown = picture(336, 448)
+    face = bench.segmenter
+    planted = Segmenter(
+        plant_channel(face.backbone, 100, 6.0, CS_BLOCKS), short_side=face.short_side
+    )
+    plain, cs = METHODS["clearclip"], gclip(amf=False)
+    trunks: dict[str, object] = {}
+
+    def cold() -> None:
+        trunks["plain"] = face.encode(shown)
+        face.segment(trunks["plain"], WORDS, plain)
+
+    def amf_on() -> None:
+        face.segment(trunks["plain"], WORDS, gclip(cs=False))
+
+    def other_method() -> None:
+        face.segment(trunks["plain"], WORDS, METHODS["sclip"])
+
+    def cold_planted() -> None:
+        trunks["planted"] = planted.encode(shown)
+        planted.segment(trunks["planted"], WORDS, plain)
+
+    def cs_on() -> None:
+        trunks["repaired"] = planted.suppress(trunks["planted"], cs)
+        planted.segment(trunks["repaired"], WORDS, cs)
+
+    def cs_again() -> None:
+        planted.segment(trunks["repaired"], WORDS, cs)
+
+    whole, amf, other, _, first, again = medians(
+        cold, amf_on, other_method, cold_planted, cs_on, cs_again, repeats=bench.repeats
+    )
+    return [
+        share(
+            "AMF on the first time (auto; no global token: one block is asked)", amf, whole, 8,
+            note="a model with global tokens is asked for the blocks above the first too, once "
+            "per image",
+        ),
+        share("another method (SCLIP)", other, whole, 8),
+        share("CS on the first time, blocks 7 to 11", first, whole, 50),
+        share("CS on again", again, whole, 3),
+    ]  # fmt: skip
+
+
+def sliding(bench: Bench) -> list[Row]:
+    """Windows of 224 with stride 112 over 672 x 896."""
+    face = Segmenter(bench.segmenter.backbone, short_side=672, window=224, stride=112)
+    shown, pixels = picture(672, 896), bench.pixels(672, 896)
+    ours, theirs = medians(
+        lambda: face.segment(shown, WORDS, METHODS["clearclip"]),
+        lambda: usual.labels_by_windows(bench.model, pixels, bench.text, 224, 112),
+        repeats=min(1, bench.repeats),
+    )
+    return [
+        faster(
+            "sliding windows, 672 × 896, 224/112", ours, theirs, 2,
+            note="the multiply-adds are the same and already near the processor's limit in "
+            "float32: a batch has little left to save",
+        )
+    ]  # fmt: skip
+
+
+def trunk_limit(bench: Bench) -> list[Row]:
+    """One pass against the time of its multiply-adds at the measured matrix-multiply rate."""
+    visual, pixels = bench.model.visual, bench.pixels(336, 448)
+    a = torch.randn(2048, 2048)
+    tokens, width = 21 * 28 + 1, visual.conv1.out_channels
+    blocks = len(visual.transformer.resblocks) - 1
+    products = blocks * (12 * tokens * width**2 + 2 * tokens**2 * width)
+    products += (tokens - 1) * width * 3 * visual.conv1.kernel_size[0] ** 2
+
+    @torch.no_grad()
+    def one_pass() -> None:
+        x = core_trunk.embed_patches(visual, pixels)
+        core_trunk.block_inputs(visual.transformer.resblocks, x)
+
+    ours, matmul = medians(one_pass, lambda: a @ a, repeats=bench.repeats)
+    rate = 2048**3 / matmul
+    part = 100 * products / rate / ours
+    return [
+        Row(
+            "one trunk pass, ViT-B/16, 336 × 448, float32",
+            f"its multiply-adds at {2 * rate / 1e9:.0f} GFLOP/s",
+            _time(ours), _time(products / rate), f"{part:.0f} % of the limit", "≥ 80 %", part >= 80,
+        )
+    ]  # fmt: skip
+
+
+def after_the_model(bench: Bench) -> list[Row]:
+    """Labels of 21 classes at 1024 x 768, and the pictures of two variants beside each other."""
+    logits = torch.randn(21, 48, 64, generator=torch.Generator().manual_seed(0)) * 3
+    shown = picture(768, 1024)
+    size = (768, 1024)
+    names = [f"class {index}" for index in range(21)]
+    drawn = [masks.labels(one, range(21), size).numpy() for one in (logits, logits.flip(-1))]
+    labels, drawing = medians(
+        lambda: masks.labels(logits, range(21), size),
+        lambda: (
+            [render.overlay(shown, one, names) for one in drawn],
+            render.change_map(shown, *drawn, len(names)),
+        ),
+        repeats=bench.repeats,
+    )
+    note = f"of which labels {_time(labels)}"
+    return [
+        at_most(
+            "labels of 21 classes at 1024 × 768, two overlays and their change",
+            labels + drawing, 0.25, "s", note,
+        )
+    ]  # fmt: skip
+
+
+def start_up(bench: Bench) -> list[Row]:
+    """From nothing to the first answer of the built-in model behind the page."""
+    answer = (
+        "import numpy as np\nfrom gclip_core import Segmenter, load_backbone\n"
+        "face = Segmenter(load_backbone('built-in'))\n"
+        "face.segment(np.zeros((96, 96, 3), np.uint8), 'cat, dog')"
+    )
+    steps = {
+        "import torch": "import torch",
+        "import open_clip (torch with it)": "import open_clip",
+        "import gclip_core": "import gclip_core",
+        "import gradio": "import gradio",
+        "built-in model, first answer": answer,
+    }
+    listed = ", ".join(f"{name} {child(code)[0]:.1f} s" for name, code in steps.items())
+    page = "import app\napp.build(app.make_service(app.parser().parse_args(['--backbone', "
+    seconds, _ = child(page + "'built-in'])))\n" + answer)
+    note = f"processor time; each from an empty process: {listed}"
+    return [at_most("page built, first request answered, built-in model", seconds, 8, "s", note)]
+
+
+def memory(bench: Bench) -> list[Row]:
+    """Peaks of processes of their own."""
+    built_in = (
+        "from gclip_core import *\nfrom tests.models import picture\n"
+        "face = Segmenter(load_backbone('built-in'))\n"
+        "face.segment(picture(768, 1024), 'cat, dog, sky')"
+    )
+    large = (
+        "from tests.benchmarks.rows import *\nbench = Bench(1)\n"
+        "face = Segmenter(bench.segmenter.backbone, short_side=1024)\n"
+        "trunk = face.encode(picture(1024, 1024))\n"
+        "face.segment(trunk, WORDS).found.global_scores\n"
+        "face.attention_map(trunk, 5), face.last_attention(trunk, METHODS['gclip'])"
+    )
+    return [
+        at_most("peak memory, built-in model", child(built_in)[1] / 1024, 1.0, "GB"),
+        at_most(
+            "peak memory, ViT-B/16 at 1024 × 1024 with attention maps",
+            child(large)[1] / 1024, 2.5, "GB",
+        ),
+    ]  # fmt: skip
+
+
+def gpu(bench: Bench) -> list[Row]:
+    """Images a second at batch 16 and five variants, in low precision, where there is a GPU."""
+    goals = {
+        "ViT-B/16 336, batch 16, bfloat16": "≥ 3 ×",
+        "five variants of one image": "≤ 25 ms",
+    }
+    if not torch.cuda.is_available():
+        note = "not run: no GPU here"
+        return [Row(f"GPU: {what}", "the usual way", "", "", "", goal, None, note)
+                for what, goal in goals.items()]  # fmt: skip
+    return _on_gpu(bench)
+
+
+def _on_gpu(bench: Bench) -> list[Row]:
+    import copy
+    import time
+
+    model = copy.deepcopy(bench.model).cuda()
+    half, low = copy.deepcopy(model).half(), model.bfloat16()
+    pixels = bench.pixels(336, 336).cuda()
+
+    def seconds(run: Callable[[], object]) -> float:
+        times = []
+        for _ in range(bench.repeats + 2):
+            torch.cuda.synchronize()
+            start = time.perf_counter()
+            run()
+            torch.cuda.synchronize()
+            times.append(time.perf_counter() - start)
+        return float(np.median(times[2:]))
+
+    @torch.no_grad()
+    def batch() -> None:
+        x = core_trunk.embed_patches(low.visual, pixels.expand(16, -1, -1, -1).bfloat16())
+        core_trunk.block_inputs(low.visual.transformer.resblocks, x)
+
+    theirs = seconds(lambda: [usual.features(half, pixels.half()) for _ in range(16)])
+    face = Segmenter(wrap_backbone(low, tokenizer()), short_side=336)
+    face.embed_words(WORDS)
+    methods = [METHODS[name] for name in ("clearclip", "maskclip", "sclip", "naclip")]
+    methods.append(gclip(amf_blocks=AMF_BLOCKS, cs_blocks=CS_BLOCKS))
+
+    def five() -> None:
+        trunk = face.encode(picture(336, 336))
+        for method in methods:
+            face.segment(trunk, WORDS, method)
+
+    return [
+        faster("GPU: ViT-B/16 336, batch 16, bfloat16", seconds(batch), theirs, 3,
+               "the usual way, float16, one at a time"),
+        at_most("GPU: five variants of one image", seconds(five), 0.025, "s"),
+    ]  # fmt: skip
+
+
+SECTIONS: dict[str, Callable[[Bench], list[Row]]] = {
+    "text": text,
+    "image": image,
+    "toggles": toggles,
+    "windows": sliding,
+    "trunk": trunk_limit,
+    "after": after_the_model,
+    "start": start_up,
+    "memory": memory,
+    "gpu": gpu,
+}

@@ -1,0 +1,100 @@
+"""The usual way: what published training-free segmenters run, written once and plainly.
+
+All templates at full length in float32 for every word; one full pass of the tower per variant;
+explicit attention matrices in the last block; windows one at a time, their class maps averaged
+at full size; softmax over all classes at full size; nothing kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gclip_core.vocabulary import TEMPLATES
+from tests.models import tokenizer
+
+
+@torch.no_grad()
+def embed(model: nn.Module, words: Sequence[str]) -> Tensor:
+    """(words, E): each word in 80 sentences of 77 positions."""
+    rows = []
+    for word in words:
+        tokens = tokenizer()([t.replace("{}", word) for t in TEMPLATES["imagenet80"]])
+        rows.append(F.normalize(F.normalize(model.encode_text(tokens), dim=-1).mean(0), dim=-1))
+    return torch.stack(rows)
+
+
+@torch.no_grad()
+def features(model: nn.Module, pixels: Tensor, fused: Sequence[int] = ()) -> Tensor:
+    """Dense features (1, N, E) of (1, 3, height, width): ClearCLIP's, with AMF over ``fused``."""
+    visual = model.visual
+    x = visual.conv1(pixels)
+    h, w = x.shape[-2:]
+    x = x.flatten(2).transpose(1, 2)
+    x = torch.cat([visual.class_embedding.expand(1, 1, -1), x], dim=1) + _positions(visual, h, w)
+    x = visual.ln_pre(x)
+    maps = []
+    for index, block in enumerate(visual.transformer.resblocks[:-1]):
+        if index in fused:
+            q, k, _ = _qkv(block, x)
+            maps.append(_attention(q, k))
+        x = block(x)
+    last = visual.transformer.resblocks[-1]
+    q, _, v = _qkv(last, x)
+    A = (_attention(q, q) + sum(maps)) / (1 + len(maps))
+    mixed = (A @ v).transpose(1, 2).flatten(2)
+    z = F.linear(mixed, last.attn.out_proj.weight, last.attn.out_proj.bias)
+    return F.normalize(visual.ln_post(z)[:, 1:] @ visual.proj, dim=-1)
+
+
+def labels(
+    model: nn.Module, pixels: Tensor, text: Tensor, fused: Sequence[int] = (), scale: float = 40.0
+) -> Tensor:
+    """(height, width) class indices of one picture in one pass."""
+    return _logits(model, pixels, text, fused, scale).softmax(1).argmax(1)[0]
+
+
+def labels_by_windows(
+    model: nn.Module, pixels: Tensor, text: Tensor, window: int, stride: int
+) -> Tensor:
+    """The same with windows one at a time, class maps averaged at full size."""
+    height, width = pixels.shape[-2:]
+    total = pixels.new_zeros(1, len(text), height, width)
+    count = pixels.new_zeros(1, 1, height, width)
+    for top in range(0, height - window + 1, stride):
+        for left in range(0, width - window + 1, stride):
+            here = (..., slice(top, top + window), slice(left, left + window))
+            total[here] += _logits(model, pixels[here], text, (), 40.0)
+            count[here] += 1
+    return (total / count).softmax(1).argmax(1)[0]
+
+
+def _logits(
+    model: nn.Module, pixels: Tensor, text: Tensor, fused: Sequence[int], scale: float
+) -> Tensor:
+    patch = model.visual.conv1.kernel_size[0]
+    grid = (pixels.shape[-2] // patch, pixels.shape[-1] // patch)
+    cosines = features(model, pixels, fused) @ text.T  # (1, N, classes)
+    maps = scale * cosines.transpose(1, 2).unflatten(2, grid)
+    return F.interpolate(maps, size=pixels.shape[-2:], mode="bilinear")
+
+
+def _positions(visual: nn.Module, h: int, w: int) -> Tensor:
+    own = visual.positional_embedding
+    side = visual.grid_size[0]
+    patches = own[1:].reshape(1, side, side, -1).permute(0, 3, 1, 2)
+    patches = F.interpolate(patches, size=(h, w), mode="bicubic", align_corners=False)
+    return torch.cat([own[:1], patches.flatten(2)[0].T])
+
+
+def _qkv(block: nn.Module, x: Tensor) -> list[Tensor]:
+    joint = F.linear(block.ln_1(x), block.attn.in_proj_weight, block.attn.in_proj_bias)
+    heads = (block.attn.num_heads, -1)
+    return [part.unflatten(-1, heads).transpose(1, 2) for part in joint.chunk(3, dim=-1)]
+
+
+def _attention(a: Tensor, b: Tensor) -> Tensor:
+    return (a @ b.transpose(-1, -2) * a.shape[-1] ** -0.5).softmax(-1)

@@ -113,8 +113,9 @@ def test_the_python_opens_a_shipped_photo_and_names_an_uploaded_one() -> None:
 
 changed = Settings(
     source="example", example="chelsea", seed=5, things=3, style="seen", scene_size=96,
-    words="a; b, ${x} 猫\n# note", backbone="openai-vit-b-16", templates="imagenet7", short_side=224,
-    window=224, stride=56, logit_scale=33.5, threshold=0.25, method="naclip", amf=False, cs=False,
+    words="a; b, ${x} 猫\n# note", backbone="openai-vit-b-16",
+    templates="imagenet7", short_side=224, window=224, stride=56, logit_scale=33.5, threshold=0.25,
+    method="naclip", amf=False, cs=False,
     amf_blocks=(5, 6), n_blocks=3, heads="mean", global_threshold=7.5, cs_blocks=(6, 7, 8, 10),
     cs_target="median", channel_threshold=3.0, channels=(1, 2, 3, 9), plant=True, plant_channel=9,
     plant_gain=12.5, plant_blocks=(0, 11), tab="why", view_block=0, view_head=2, opacity=0.35,

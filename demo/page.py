@@ -81,6 +81,7 @@ def build(service: Service, opening: Settings) -> gr.Blocks:
             with gr.Column(scale=2, min_width=320, elem_id="input"):
                 given = inputs.build(service, controls, opening)
             with gr.Column(scale=5, min_width=320, elem_id="result"):
+                noted = says.build("link-notes", "About the link")
                 lines = says.build("says", "Status")
                 open_tab = controls.add("tab", gr.Textbox("side", visible=False), triggers=False)
                 tabs: dict[str, Tab] = {}
@@ -91,7 +92,7 @@ def build(service: Service, opening: Settings) -> gr.Blocks:
                         opened.select(
                             fn=None, js=f"() => '{entry.name}'", outputs=open_tab, **QUIET
                         )
-        _wire(page, service, controls, given, lines, tabs, strip, open_tab, opening)
+        _wire(page, service, controls, given, (noted, lines), tabs, strip, open_tab, opening)
         _share(share, controls)
     return page
 
@@ -101,12 +102,13 @@ def _wire(
     service: Service,
     controls: Controls,
     given: inputs.Given,
-    lines: Component,
+    said: tuple[Component, Component],
     tabs: dict[str, Tab],
     strip: gr.Tabs,
     open_tab: Component,
     opening: Settings,
 ) -> None:
+    noted, lines = said
     extra = {key: (part, read) for tab in tabs.values() for key, (part, read) in tab.extra.items()}
 
     def show(image: Any, *raw: Any) -> Answer:
@@ -118,7 +120,7 @@ def _wire(
     def arrive(request: gr.Request) -> Answer:
         settings, notes = read_link(dict(request.query_params), opening)
         found = inputs.fill(service, controls, given, settings)
-        return {**found, lines: says.value(notes=notes), strip: gr.Tabs(selected=settings.tab)}
+        return {**found, noted: says.value(notes=notes), strip: gr.Tabs(selected=settings.tab)}
 
     outputs = [lines, *(part for tab in tabs.values() for part in tab.outputs)]
     asked: dict[str, Any] = {
@@ -138,7 +140,7 @@ def _wire(
     changes = [change for tab in tabs.values() for change in tab.changes]
     for change in [*inputs.wire(service, controls, given, filled), *changes]:
         change.then(**asked)
-    page.load(arrive, None, [*filled, lines, strip], **QUIET).then(**asked)
+    page.load(arrive, None, [*filled, noted, strip], **QUIET).then(**asked)
 
 
 _COPY = """(query) => {

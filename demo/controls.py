@@ -70,14 +70,18 @@ class Controls:
     def settings(self, values: Sequence[Any]) -> Settings:
         """Settings from the components' values, in the order of :attr:`components`.
 
+        An event wired before all were added brings fewer: the later settings keep their defaults.
+
         Raises:
             GclipError: a field holds something that is no such setting.
         """
-        assert len(values) == len(self.items)
+        assert len(values) <= len(self.items)
         found = {
-            item.name: item.read(value) for item, value in zip(self.items, values, strict=True)
+            item.name: item.read(value) for item, value in zip(self.items, values, strict=False)
         }
-        return Settings(**{k: v for k, v in found.items() if v is not None or k in _NULLABLE})
+        return Settings(
+            **{k: _bounded(k, v) for k, v in found.items() if v is not None or k in _NULLABLE}
+        )
 
     def updates(self, settings: Settings) -> dict[Component, Any]:
         """Every component's value for these settings."""
@@ -85,6 +89,28 @@ class Controls:
 
 
 _NULLABLE = frozenset({"view_block", "view_head", "patch", "pixel"})
+
+
+_KEYS = {f.name: f.metadata for f in fields(Settings)}
+
+
+def _bounded(name: str, value: Any) -> Any:
+    """The value as a link would carry it, so that a forged request sets no more than a link can.
+
+    Words are bounded where they are read.
+    """
+    if value is None or (name == "words" and isinstance(value, str)):
+        return value
+    kind = _KEYS[name]["kind"]
+    try:
+        return kind.read(kind.write(value))
+    except ValueError as error:
+        wanted = str(error)
+    except (TypeError, AttributeError, OverflowError):
+        wanted = "another kind of value"
+    raise GclipError(
+        f"“{_KEYS[name]['key']}”: {wanted} was expected, but “{str(value)[:40]}” came."
+    )
 
 
 def _same(value: Any) -> Any:

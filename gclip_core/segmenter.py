@@ -49,6 +49,8 @@ ImageLike = Image.Image | np.ndarray | str | Path | bytes
 Words = str | Iterable[str] | Vocabulary
 
 TOKENS_PER_BATCH = 8192
+MAX_WINDOW_TOKENS = 65_536
+"""Patches of all windows together: a short stride would need gigabytes and minutes."""
 """Tokens of windows that go through the tower together."""
 
 
@@ -269,6 +271,11 @@ class Segmenter:
         window = (min(side, canvas[0]), min(side, canvas[1]))
         corners = windows.corners(canvas, window, stride)
         tokens = (window[0] // patch) * (window[1] // patch) + 1
+        if len(corners) * tokens > MAX_WINDOW_TOKENS:
+            raise GclipError(
+                f"Windows may hold {MAX_WINDOW_TOKENS:,} patches together, but {len(corners):,}"
+                f" windows of {tokens - 1:,} came. Take a longer stride or a smaller image."
+            )
         per_batch = max(1, TOKENS_PER_BATCH // tokens)
         whole = _Lazy(lambda: self._trace(pixels[None], own)[0])
         traced: list[Trunk] = []

@@ -244,7 +244,7 @@ def _cs(baking: Baking, scenes: Sequence[Picture]) -> dict[str, Any]:
         "block": block + 1,
         "blocks": [b + 1 for b in found.suppressed],
         "ratio": float(found.ratios[block]),
-        "own_ratio": max(own.findings(trunk, suppressed).ratios),
+        "own_ratio": float(np.nanmax(own.findings(trunk, suppressed).ratios)),
         "healthy": _mean_miou(own, plain, scenes) if planted else None,
         "sick": _mean_miou(sick, plain, scenes),
         "cured": _mean_miou(sick, suppressed, scenes),

@@ -111,7 +111,7 @@ def norms_figure(
             fontsize=8.5, transform=axes.get_yaxis_transform(),
         )  # fmt: skip
         axes.set_xlim(-len(old) * 0.01, len(old) * 1.01)
-        highest = max(old.max(), new.max(), threshold * median)
+        highest = max(old.max(), new.max(), threshold * median) or 1.0
         axes.set_ylim(low, highest * (1.6 if low else 1.22))
         axes.set_xlabel("output channel of the FFN's second layer")
         axes.set_ylabel("weight norm" + (" (log scale)" if low else ""))
@@ -144,9 +144,8 @@ def by_block_plot(
                 axes.plot(number, new, "s--", color=AFTER, markersize=4, label="after CS")
             _block_axis(axes, len(number))
             axes.set_ylabel(title)
-        lowest = min(float(np.min(entropy)), float(np.min(entropy_after)))
-        left.set_ylim(min(0.95, lowest - 0.03), 1.005)
-        largest = max(float(np.max(ratios)), float(np.max(ratios_after)))
+        left.set_ylim(min(0.95, min(_finite(entropy, entropy_after)) - 0.03), 1.005)
+        largest = max(_finite(ratios, ratios_after))
         if largest > LOG_FROM:
             _log_scale(right)
             right.set_ylabel("largest norm / median (log scale)")
@@ -294,6 +293,12 @@ def _stems(
     """Vertical lines as one path: a thousand separate ones are slow to draw and to send."""
     y = np.stack([np.full(len(high), low), high, np.full(len(high), np.nan)], 1)
     axes.plot(np.repeat(x, 3), y.ravel(), color=colour, linewidth=width)
+
+
+def _finite(*rows: ArrayLike) -> list[float]:
+    """The finite numbers of all rows, or 1: a block whose weights are all 0 has no ratio."""
+    values = np.concatenate([np.asarray(row, float) for row in rows])
+    return values[np.isfinite(values)].tolist() or [1.0]
 
 
 def _log_scale(axes: Axes) -> None:

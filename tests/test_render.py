@@ -181,6 +181,8 @@ def test_plots_take_the_page_s_text_colour_and_say_block_and_model() -> None:
         plots.scores_plot([1.2], 5.0, "m"),
         plots.similarity_plot([("CS off", 0.8, float("nan"))], "m"),
         plots.norms_plot(np.ones(8), np.ones(8), 0, 1, 'a"<b>&'),
+        plots.norms_plot(np.zeros(8), np.zeros(8), 0, 1, "a layer of zeros"),
+        plots.by_block_plot([np.nan, 1], [np.nan, 1], [np.inf, 2], [np.nan, 1], "m", (1,)),
     ],
 )
 def test_every_plot_is_one_labelled_svg(svg: str) -> None:

@@ -113,6 +113,13 @@ def test_the_channel_plot_marks_only_what_is_abnormal() -> None:
     assert values.channels_value(norms, norms, 8, 12, "m")["abnormal"] == 9
 
 
+def test_a_layer_of_zeros_has_nothing_abnormal() -> None:
+    value = values.channels_value(np.zeros(8), np.zeros(8), 0, 12, "m")
+    assert value["abnormal"] is None
+    assert value["note"] == "All weights of this layer are 0."
+    json.dumps(value, allow_nan=False)
+
+
 def test_blocks_count_from_1_where_a_person_reads(photo) -> None:  # noqa: ANN001
     value = values.blocks_value(photo, np.ones((2, N)), GRID, [1.0, 9.0], [(), (3,)], (1,), 1)
     assert value["chosen"] == 2

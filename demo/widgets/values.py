@@ -173,7 +173,7 @@ def channels_value(
     """Value of the channel plot: norms (D,) of one block before and after suppression."""
     old, new = np.asarray(before, np.float64), np.asarray(after, np.float64)
     median, top = float(np.median(old)), int(old.argmax())
-    abnormal = bool(old[top] >= threshold * median)
+    abnormal = bool(old[top] > 0 and old[top] >= threshold * median)
     ratio = old[top] / max(median, 1e-12)
     return {
         "kind": "channels",
@@ -184,7 +184,9 @@ def channels_value(
         "threshold": float(threshold),
         "abnormal": top if abnormal else None,
         "chosen": None if chosen is None else [int(min(chosen)), int(max(chosen))],
-        "note": (
+        "note": "All weights of this layer are 0."
+        if not old[top]
+        else (
             f"Channel {top} has the largest norm, {ratio:.1f} × the median: "
             + ("abnormal." if abnormal else f"not abnormal, which begins at {threshold:g} ×.")
         ),

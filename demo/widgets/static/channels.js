@@ -13,7 +13,7 @@ mount(async (value) => {
   const most = Math.max(...before, ...after, value.median * value.threshold);
   const log = most > 12 * value.median;
   const low = log ? 0.5 * Math.min(Math.min(...before.filter((v) => v > 0)), value.median) : 0;
-  const high = most * (log ? 1.5 : 1.1);
+  const high = most * (log ? 1.5 : 1.1) || 1;
   const draw = () => {
     const box = stage.getBoundingClientRect(), ratio = window.devicePixelRatio || 1;
     if (!box.width) return;
@@ -85,7 +85,7 @@ mount(async (value) => {
     const parts = [];
     if (cursor !== null) {
       const changed = Math.abs(before[cursor] - after[cursor]) > 1e-4 * before[cursor];
-      parts.push(`Channel ${cursor}: norm ${before[cursor].toFixed(3)}, ${(before[cursor] / value.median).toFixed(2)} × median${changed ? `, after suppression ${after[cursor].toFixed(3)}` : ""}.`);
+      parts.push(`Channel ${cursor}: norm ${before[cursor].toFixed(3)}, ${(before[cursor] / (value.median || 1)).toFixed(2)} × median${changed ? `, after suppression ${after[cursor].toFixed(3)}` : ""}.`);
     }
     if (chosen) parts.push(`Chosen: channels ${chosen[0]} to ${chosen[1]}.`);
     info.textContent = parts.join(" ") || value.note;

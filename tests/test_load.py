@@ -1,0 +1,30 @@
+"""Many visitors at once each get their own answer; the long form runs for minutes."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.load.__main__ import answers_alone, growth, run
+from tests.visitor import serving
+
+
+def test_six_visitors_at_once_each_get_their_own_answer(tmp_path: Path) -> None:
+    alone = answers_alone(tmp_path, different := 8)
+    assert len(set(alone.values())) > different // 2, "the requests differ"
+    with serving(tmp_path, "--no-downloads") as server:
+        tally = run(server, alone, clients=6, requests=24)
+    assert tally.wrong == []
+    assert tally.failed == []
+    assert len(tally.seconds) + tally.busy == 24
+
+
+@pytest.mark.long
+def test_thirty_visitors_for_five_minutes(tmp_path: Path) -> None:
+    alone = answers_alone(tmp_path, 60)
+    with serving(tmp_path, "--no-downloads") as server:
+        tally = run(server, alone, clients=30, minutes=5)
+    assert tally.wrong == []
+    assert tally.failed == []
+    assert tally.ranks > 0, "who waits is told the place in the queue"
+    assert max(tally.waits) < 10 * sorted(tally.waits)[len(tally.waits) // 2] + 30, "fair"
+    assert growth(tally) < 0.05

@@ -327,7 +327,7 @@ def suppression_said(found: Found, changed: float, amf: bool) -> str:
     if not found.suppressed:
         return f"{_sentence(found.cs_reason)}. {fusion}"
     return (
-        f"CS changes blocks {numbers(found.suppressed)} ({found.cs_reason}) and relabels "
+        f"CS changes {_blocks(found.suppressed)} ({found.cs_reason}) and relabels "
         f"{_percent(changed).lower()} of the pixels. {fusion}"
     )
 
@@ -342,7 +342,7 @@ def last_block_note(n_blocks: int) -> str:
 
 def by_block_note(found: Found) -> str:
     """Under the plots by block."""
-    listed = f"Abnormal: blocks {numbers(found.abnormal)}." if found.abnormal else (
+    listed = f"Abnormal: {_blocks(found.abnormal)}." if found.abnormal else (
         "No block has an abnormal channel."
     )  # fmt: skip
     return f"{listed} The threshold is a setting and was not calibrated."
@@ -369,7 +369,7 @@ def strip_note(blocks: Sequence[int], reason: str) -> str:
     """Under the strip of blocks."""
     return (
         f"Brightness: attention that each patch receives (mean of all heads); outlined: global "
-        f"tokens; ×: the most attended patch. AMF takes blocks {numbers(blocks)}: {reason}."
+        f"tokens; ×: the most attended patch. AMF takes {_blocks(blocks)}: {reason}."
     )
 
 
@@ -393,7 +393,7 @@ def map_note(n_tokens: int) -> str:
 def fused_note(blocks: Sequence[int], n_tokens: int) -> str:
     """Under the fused matrix."""
     tail = f"; outlined: their {_counted(n_tokens, 'global token')}" if n_tokens else ""
-    return f"Averaged with blocks {numbers(blocks)}{tail}."
+    return f"Averaged with {_blocks(blocks)}{tail}."
 
 
 def token_rows(n_tokens: int) -> str:
@@ -410,6 +410,10 @@ def agreement_note(block: int, cosine: float, head: int | None) -> str:
         f"Shown: {which}. Cosine of the global tokens’ rows with the class token’s: {cosine:.2f} "
         "(mean of heads). The paper: once they emerge, they agree."
     )
+
+
+def _blocks(blocks: Sequence[int]) -> str:
+    return ("block " if len(blocks) == 1 else "blocks ") + numbers(blocks)
 
 
 def _counted(number: int, thing: str) -> str:

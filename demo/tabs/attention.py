@@ -16,7 +16,6 @@ from gclip_core.cache import BoundedCache
 
 _plots: BoundedCache[str] = BoundedCache(64)
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-KEYS = {"queue": False, **QUIET}
 
 
 def build(service: Service, controls: Controls) -> Tab:
@@ -62,11 +61,11 @@ def build(service: Service, controls: Controls) -> Tab:
     def choose(event: gr.SelectData) -> str:
         return str(int(event.index))
 
-    live.select(pin, None, patch, **KEYS)
+    live.select(pin, None, patch, **QUIET)
     return Tab(
         outputs=[strip, head, live, beside, scores],
         show=show,
-        changes=[strip.select(choose, None, block, **KEYS)],
+        changes=[strip.select(choose, None, block, **QUIET)],
     )
 
 

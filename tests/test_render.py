@@ -155,10 +155,10 @@ def test_overlays_are_fast_enough_for_a_toggle() -> None:
     names = [f"thing {i}" for i in range(21)]
     taken = []
     for _ in range(4):
-        start = time.perf_counter()
+        start = time.process_time()
         render.overlay(image, labels, names)
-        taken.append(time.perf_counter() - start)
-    assert min(taken) < 0.25  # 0.04 s on an idle core; room for a busy one
+        taken.append(time.process_time() - start)
+    assert min(taken) < 0.2  # 0.06 s of processor time measured
 
 
 def test_plots_take_the_page_s_text_colour_and_say_block_and_model() -> None:

@@ -9,8 +9,10 @@ which are the card's, and writes the figures as JSON.
 
 import argparse
 import json
+import multiprocessing
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from gclip_core.types import Method, Trunk
 FIRST_SEED = 1_000_000  # training's own scenes come from pools, its validation from seeds above
 SINGLES_FROM = 2_000_000
 DISTRACTORS = 10
+SIDES = (96, 144, 192)  # the training resolution, one and a half times, twice
 FEWER = 100  # scenes for what is measured beside the main tables
 
 
@@ -198,66 +201,90 @@ def table(columns: list[str], rows: Iterable[list[Any]]) -> str:
 
 
 def report(measured: dict[str, Any]) -> str:
-    """The figures as Markdown."""
+    """The figures as Markdown: methods, sizes, numbers and sizes of things, blocks, planting."""
+    styles = ("held-out", "seen")
     parts = []
-    for style in ("held-out", "seen"):
+    for style in styles:
         rows = [
             [name, f["exact"], f["distracted"], f["things"], f["backgrounds"]]
             for name, f in measured[style]["methods"].items()
         ]
         columns = ["method", "exact words", "+ 10 distractors", "things", "backgrounds"]
-        parts.append(f"**{style}**\n\n" + table(columns, rows))
-    rows = [
-        [style, *(f"{m[style]['by size'][s]['exact']} / {m[style]['by size'][s]['distracted']}"
-                  for s in measured["short sides"])]
-        for m in [measured] for style in ("held-out", "seen")
-    ]  # fmt: skip
-    parts.append(table(["ClearCLIP", *(f"{s} px" for s in measured["short sides"])], rows))
-    seen = measured["seen"]["methods"]["ClearCLIP"]
-    kinds = [k for k in seen if k[0].isdigit()] + ["small (< 0.2)", "middle", "large (> 0.35)"]
-    rows = [
-        [style, *(measured[style]["methods"]["ClearCLIP"].get(k, "") for k in sorted(kinds))]
-        for style in ("held-out", "seen")
-    ]
-    parts.append(table(["ClearCLIP", *sorted(kinds)], rows))
-    parts.append(table(["style", "top-1"], [[s, v] for s, v in measured["recognition"].items()]))
-    block_columns = list(measured["blocks"][0])
-    parts.append(table(block_columns, [list(b.values()) for b in measured["blocks"]]))
+        parts.append(f"{style}\n\n" + table(columns, rows))
+    rows = []
+    for style in styles:
+        sizes, best = measured[style]["by size"], measured[style]["ceiling"]
+        for kind, cells in (
+            ("exact words", [sizes[str(s)]["exact"] for s in SIDES]),
+            ("+ 10 distractors", [sizes[str(s)]["distracted"] for s in SIDES]),
+            ("the grid's ceiling", [best[str(s)] for s in SIDES]),
+        ):
+            rows.append([style, kind, *cells])
+    parts.append(table(["style", "words", *(f"{s} px" for s in SIDES)], rows))
+    kinds = ["1 things", "2 things", "3 things", "4 things", "5 things"]
+    kinds += ["small (< 0.2)", "middle", "large (> 0.35)"]
+    rows = [[s, *(measured[s]["methods"]["ClearCLIP"].get(k, "") for k in kinds)] for s in styles]
+    parts.append(table(["style", *kinds], rows))
+    rows = [[s, measured[s]["top-1"]] for s in (*styles, "openmoji")]
+    parts.append(table(["style", "top-1"], rows))
+    hardest = measured["openmoji"]
+    parts.append(f"openmoji: {hardest['exact']} exact, {hardest['distracted']} distracted")
+    blocks = measured["blocks"]
+    parts.append(table(list(blocks[0]), [list(b.values()) for b in blocks]))
     parts.append(table(list(measured["planted"]), [list(measured["planted"].values())]))
     return "\n\n".join(parts) + "\n"
 
 
-def measure(segmenter: gclip.Segmenter, count: int, say: Callable[[str], None]) -> dict[str, Any]:
+def _style(segmenter: gclip.Segmenter, style: str, count: int) -> dict[str, Any]:
+    """A style's methods on all scenes, and ClearCLIP by encoded size on fewer."""
+    made = examples(style, count)
+    some, patch = made[:FEWER], segmenter.backbone.patch
+    clear = {"m": gclip.METHODS["clearclip"]}
+    return {
+        "methods": segmentation(segmenter, made, methods()),
+        "by size": {
+            str(side): segmentation(replace(segmenter, short_side=side), some, clear)["m"]
+            for side in SIDES
+        },
+        "ceiling": {str(side): ceiling(some, side // patch) for side in SIDES},
+        "top-1": recognition(segmenter, style, count),
+    }
+
+
+def _rest(segmenter: gclip.Segmenter, count: int) -> dict[str, Any]:
+    """The hardest style, and what the model has of what AMF and CS act on."""
+    clear = {"m": gclip.METHODS["clearclip"]}
+    few = examples("seen", min(count, FEWER))
+    return {
+        "openmoji": {
+            **segmentation(segmenter, examples("openmoji", len(few)), clear)["m"],
+            "top-1": recognition(segmenter, "openmoji", len(few)),
+        },
+        "blocks": phenomena(segmenter, few[:50]),
+        "planted": planted(segmenter, few[:50]),
+    }
+
+
+def section(name: str, weights: Path | None, short_side: int | None, count: int) -> dict[str, Any]:
+    """One part of the measurement, in a process of its own."""
+    torch.set_num_threads(1)
+    backbone = gclip.load_backbone("built-in", weights=weights)
+    segmenter = gclip.Segmenter(backbone, short_side=short_side)
+    if name == "rest":
+        return _rest(segmenter, count)
+    return {name: _style(segmenter, name, count)}
+
+
+def measure(weights: Path | None, short_side: int | None, count: int, jobs: int) -> dict[str, Any]:
     """Everything the card states."""
-    own = segmenter.backbone.short_side
-    native = segmenter.backbone.model.visual.image_size
-    base = native[0] if isinstance(native, tuple) else native
-    sides = [base, base * 3 // 2, base * 2]
-    clear = {"ClearCLIP": gclip.METHODS["clearclip"]}
-    measured: dict[str, Any] = {"scenes": count, "short side": own, "short sides": sides}
-    for style in ("held-out", "seen"):
-        made = examples(style, count)
-        some = made[:FEWER]
-        say(f"{style}: sizes, methods")
-        by_size = {
-            side: segmentation(replace(segmenter, short_side=side), some, clear)["ClearCLIP"]
-            for side in sides
-        }
-        measured[style] = {
-            "methods": segmentation(segmenter, made, methods()),
-            "by size": by_size,
-            "ceiling": {side: ceiling(some, side // segmenter.backbone.patch) for side in sides},
-        }
-    say("recognition")
-    styles = ["held-out", "seen", "openmoji"]
-    measured["fewer"] = min(count, FEWER)
-    measured["recognition"] = {s: recognition(segmenter, s, count) for s in styles}
-    extra = segmentation(segmenter, examples("openmoji", min(count, FEWER)), clear)["ClearCLIP"]
-    measured["openmoji"] = extra
-    some = examples("seen", min(count, 60))
-    say("phenomena")
-    measured["blocks"] = phenomena(segmenter, some)
-    measured["planted"] = planted(segmenter, some)
+    measured: dict[str, Any] = {"scenes": count, "fewer": min(count, FEWER)}
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        parts = [
+            pool.submit(section, name, weights, short_side, count)
+            for name in ("held-out", "seen", "rest")
+        ]
+        for part in parts:
+            measured.update(part.result())
     return measured
 
 
@@ -266,14 +293,13 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=500)
     parser.add_argument("--weights", type=Path, help="a weight file other than the shipped one")
     parser.add_argument("--short-side", type=int, help="pixels; the backbone's own by default")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    backbone = gclip.load_backbone("built-in", weights=arguments.weights)
-    segmenter = gclip.Segmenter(backbone, short_side=arguments.short_side)
-    measured = measure(segmenter, arguments.scenes, print)
-    print(report(measured))
+    measured = measure(arguments.weights, arguments.short_side, arguments.scenes, arguments.jobs)
     if arguments.out:
         arguments.out.write_text(json.dumps(measured, indent=1) + "\n")
+    print(report(measured))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,72 @@
+"""``python -m demo.screenshots``: pictures of the page, desktop and phone, light and dark.
+
+Starts the page with the built-in model, opens its tabs in a headless Chromium and writes PNG files.
+Needs Playwright and a Chromium.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
+THEMES = ("light", "dark")
+TABS = ("side", "compare")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the pictures and print their paths."""
+    args = _parser().parse_args(arguments)
+    import app
+    from demo.service import Service
+
+    demo = app.build(Service())
+    options = app.launch_settings(app.parser().parse_args([])) | {"server_port": None}
+    _, url, _ = demo.launch(**options, prevent_thread_lock=True, quiet=True)
+    try:
+        for path in take(url, args.out, args.chromium, args.tabs):
+            print(path)
+    finally:
+        demo.close()
+    return 0
+
+
+def take(url: str, folder: Path, chromium: str, tabs: Sequence[str]) -> list[Path]:
+    """Pictures of these tabs at every size and in both themes."""
+    from playwright.sync_api import sync_playwright
+
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        for tab in tabs:
+            for device, (width, height) in SIZES.items():
+                for theme in THEMES:
+                    page = browser.new_page(viewport={"width": width, "height": height})
+                    page.goto(f"{url}?tab={tab}&seed=2&__theme={theme}")
+                    page.wait_for_selector("#says .status", timeout=120_000)
+                    page.wait_for_timeout(1500)
+                    path = folder / f"{tab}-{device}-{theme}.png"
+                    page.screenshot(path=path)
+                    page.close()
+                    written.append(path)
+        browser.close()
+    return written
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m demo.screenshots",
+        description="Write pictures of the page, desktop and phone, light and dark.",
+    )
+    parser.add_argument("--out", type=Path, default=Path("docs/screenshots"), help="folder")
+    parser.add_argument("--chromium", default="/usr/bin/chromium", help="Chromium's path")
+    parser.add_argument("--tabs", nargs="+", default=list(TABS), help="which tabs")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -49,7 +49,7 @@ def draw(log: Path, out: Path) -> None:
     below.set_ylim(0, 100)
     for axes in (above, below):
         for before, after in zip(losses, losses[1:], strict=False):
-            if before["side"] != after["side"] and "phase" not in after:
+            if before["side"] != after["side"]:
                 axes.axvline(after["minutes"], color="0.9", linewidth=0.6, zorder=0)
         axes.legend(fontsize=8, ncols=2)
         axes.grid(alpha=0.25)

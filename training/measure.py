@@ -1,6 +1,6 @@
 """Measure a backbone on emoji scenes, with the library itself.
 
-    python -m training.measure [--scenes 500] [--out assets/built-in/measured.json]
+    python -m training.measure --out assets/built-in/measured.json --card assets/built-in/README.md
 
 mIoU is per scene: the mean over its words of intersection over union, then the mean over scenes.
 The words are exactly what is there, or that plus ten things that are not. Prints Markdown tables,
@@ -29,6 +29,7 @@ from gclip_core.types import Method, Trunk
 FIRST_SEED = 1_000_000  # training's own scenes come from pools, its validation from seeds above
 SINGLES_FROM = 2_000_000
 DISTRACTORS = 10
+BEGIN, END = "<!-- measured -->", "<!-- end of measured -->"
 SIDES = (96, 144, 192)  # the training resolution, one and a half times, twice
 FEWER = 100  # scenes for what is measured beside the main tables
 
@@ -235,6 +236,13 @@ def report(measured: dict[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def write_card(card: Path, measured: dict[str, Any]) -> None:
+    """Put the tables between the card's two marks."""
+    before, rest = card.read_text().split(BEGIN)
+    _, after = rest.split(END)
+    card.write_text(f"{before}{BEGIN}\n\n{report(measured)}\n{END}{after}")
+
+
 def _style(segmenter: gclip.Segmenter, style: str, count: int) -> dict[str, Any]:
     """A style's methods on all scenes, and ClearCLIP by encoded size on fewer."""
     made = examples(style, count)
@@ -294,11 +302,22 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="a weight file other than the shipped one")
     parser.add_argument("--short-side", type=int, help="pixels; the backbone's own by default")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--out", type=Path, help="where the figures go, as JSON")
+    parser.add_argument("--card", type=Path, help="a card whose tables to renew")
+    parser.add_argument(
+        "--figures", type=Path, help="figures measured before, instead of measuring"
+    )
     arguments = parser.parse_args()
-    measured = measure(arguments.weights, arguments.short_side, arguments.scenes, arguments.jobs)
+    if arguments.figures:
+        measured = json.loads(arguments.figures.read_text())
+    else:
+        measured = measure(
+            arguments.weights, arguments.short_side, arguments.scenes, arguments.jobs
+        )
     if arguments.out:
         arguments.out.write_text(json.dumps(measured, indent=1) + "\n")
+    if arguments.card:
+        write_card(arguments.card, measured)
     print(report(measured))
 
 

@@ -1,0 +1,94 @@
+"""The shipped weights are the card's, and do what the card says."""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+import gclip_core as gclip
+from gclip_core import assets, scenes
+from training import export, measure
+
+CARD = assets.path("built-in", "README.md").read_text()
+MEASURED = json.loads(assets.path("built-in", "measured.json").read_text())
+# Thirty scenes instead of five hundred: the standard error of their mean is about 4 points.
+SAMPLE, TOLERANCE = 30, 10.0
+
+
+@pytest.fixture(scope="module")
+def segmenter() -> Iterator[gclip.Segmenter]:
+    yield gclip.Segmenter(gclip.load_backbone("built-in"))
+
+
+def test_the_card_names_this_file() -> None:
+    weights = assets.path("built-in", "model.safetensors")
+    assert hashlib.sha256(weights.read_bytes()).hexdigest() in CARD
+    assert weights.stat().st_size < 10e6
+
+
+def test_the_card_states_what_was_measured() -> None:
+    for style in ("held-out", "seen"):
+        for name, figures in MEASURED[style]["methods"].items():
+            row = f"| {name} | {figures['exact']} | {figures['distracted']} |"
+            assert row in CARD
+        assert str(MEASURED[style]["top-1"]) in CARD
+
+
+@pytest.mark.parametrize("style", ["held-out", "seen"])
+def test_a_sample_reaches_the_card(segmenter: gclip.Segmenter, style: str) -> None:
+    made = measure.examples(style, SAMPLE)
+    chosen = {"m": gclip.METHODS["clearclip"]}
+    found = measure.segmentation(segmenter, made, chosen)["m"]
+    stated = MEASURED[style]["methods"]["ClearCLIP"]
+    for kind in ("exact", "distracted"):
+        assert abs(found[kind] - stated[kind]) < TOLERANCE
+
+
+def test_it_recognises(segmenter: gclip.Segmenter) -> None:
+    assert measure.recognition(segmenter, "seen", 40) > MEASURED["seen"]["top-1"] - 15
+
+
+def test_it_loads_within_a_second() -> None:
+    """The best of three: other tests may be running."""
+    took = []
+    for _ in range(3):
+        began = time.perf_counter()
+        gclip.load_backbone("built-in")
+        took.append(time.perf_counter() - began)
+    assert min(took) < 1.0
+
+
+def test_its_words_are_the_scenes_words() -> None:
+    shipped = json.loads(assets.path("built-in", "words.json").read_text())
+    assert shipped == export.words()
+    assert len(shipped["things"]) >= 120
+    assert [group[0] for group in shipped["backgrounds"]] == [b.name for b in scenes.backgrounds()]
+
+
+def test_a_word_it_never_met_is_said(segmenter: gclip.Segmenter) -> None:
+    scene = scenes.compose(1)
+    answer = segmenter.segment(scene.image, ["cat", "kittens", "grass", "xylophone"])
+    assert answer.unknown == ("xylophone",)
+
+
+def test_longer_queries_change_no_output(segmenter: gclip.Segmenter) -> None:
+    """Undoing the export's query gain leaves the network's own attention as it is."""
+    last = segmenter.backbone.model.visual.transformer.resblocks[-1]
+    state = {
+        f"visual.transformer.resblocks.0.attn.in_proj_{kind}": getattr(
+            last.attn, f"in_proj_{kind}"
+        ).detach()
+        for kind in ("weight", "bias")
+    }
+    undone = export.lengthen_queries(state, 0.5)
+    x = torch.randn(5, 128)
+
+    def attention(held: dict[str, torch.Tensor]) -> torch.Tensor:
+        weight, bias = held.values()
+        q, k, _ = (x @ weight.T + bias).chunk(3, -1)
+        return q @ k.T
+
+    assert torch.allclose(attention(state), attention(undone), atol=1e-4)

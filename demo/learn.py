@@ -120,8 +120,9 @@ def _tokens(facts: dict[str, Any]) -> Step:
     with_tokens = [i + 1 for i, n in enumerate(tokens["counts"]) if n]
     if with_tokens:
         found = (
-            f"In {facts['backbone']}, blocks {_listed(with_tokens)} of {facts['n_blocks']} have "
-            f"such patches on this image. In block {strongest} there "
+            f"In {facts['backbone']}, {_blocks(with_tokens)} of {facts['n_blocks']} "
+            f"{'has' if len(with_tokens) == 1 else 'have'} such patches on this image. "
+            f"In block {strongest} there "
             f"{'is 1' if count == 1 else f'are {count}'} of {tokens['patches']}; the strongest "
             f"gets {score:.1f} times the attention it would get if all looked everywhere alike."
         )
@@ -174,12 +175,16 @@ def _tokens(facts: dict[str, Any]) -> Step:
 
 def _amf(facts: dict[str, Any]) -> Step:
     amf = facts["amf"]
-    blocks = " and ".join(map(str, amf["blocks"]))
+    which = (
+        f"No run of blocks qualifies in {facts['backbone']} on this image, so its middle "
+        f"{_blocks(amf['blocks'])} of {facts['n_blocks']} are taken."
+        if amf["reason"].startswith("no global tokens")
+        else f"Here these are {_blocks(amf['blocks'])} of {facts['n_blocks']}."
+    )
     lead = (
         "Query-Query attention in the last block looks at what is alike and forgets the whole. "
         "**Attention map fusion (AMF)** averages it with the attention of the first blocks that "
-        f"have global tokens, here blocks {blocks} of {facts['n_blocks']}. The framed patch "
-        "looks, before and after:"
+        f"have global tokens. {which} The framed patch looks, before and after:"
     )
     first = (
         Figure("row-plain.webp", "Last block, AMF off", "Where one patch looks without AMF"),
@@ -231,8 +236,8 @@ def _cs(facts: dict[str, Any]) -> Step:
         why = (
             f"{facts['backbone']} has no such channel (its largest norm is "
             f"{cs['own_ratio']:.1f} times the median), so here we **planted one: a simulation**. "
-            f"Channel {cs['channel']} is multiplied by {cs['gain']:g} in blocks "
-            f"{_listed(cs['blocks'])}."
+            f"Channel {cs['channel']} is multiplied by {cs['gain']:g} in "
+            f"{_blocks(cs['blocks'])}."
         )
     else:
         why = (
@@ -246,9 +251,7 @@ def _cs(facts: dict[str, Any]) -> Step:
             f" mIoU over {facts['scenes']} fresh scenes: {healthy}{_percent(cs['sick'])} with the "
             f"abnormal channel, {_percent(cs['cured'])} with CS."
         )
-        if cs["healthy"] and cs["healthy"] - cs["sick"] < NEAR:
-            numbers += " So on this small model it hardly costs accuracy."
-    sick, cured = cs["similar"]["sick"], cs["similar"]["cured"]
+    harmless = cs["healthy"] is not None and cs["healthy"] - cs["sick"] < NEAR
     return Step(
         title="4 · CS",
         lead=(
@@ -256,24 +259,35 @@ def _cs(facts: dict[str, Any]) -> Step:
             f"channel of its second layer has weights far larger than all others. {why}"
         ),
         first=(Figure("norms.svg", "The weight norm of every output channel", ""),),
-        question="What does one huge channel do to the patches of different things?",
+        question="What does one huge channel do to the mask?",
         options=(
-            "It makes them more alike, so that things melt together",
-            "It makes them more different, so that things stand out",
-            "Nothing: it is one channel among many",
+            "Things melt together or get wrong words",
+            "Outlines get sharper",
+            "Next to nothing: it is one channel among many",
         ),
-        right=0,
+        right=2 if harmless else 0,
         reveal=(
-            "It drowns the other channels: patches of different things get alike. **Channel "
-            "suppression (CS)** scales its weights down to the mean norm of the others. "
-            "Similarity of Values within regions and across them: "
-            f"{sick[0]:.2f} and {sick[1]:.2f} without CS, {cured[0]:.2f} and {cured[1]:.2f} "
-            f"with it; what counts is how far apart the two are.{numbers}"
+            "One huge channel outweighs all others in every patch. **Channel suppression (CS)** "
+            f"scales its weights down to the mean norm of the others.{numbers} {_alike(cs)}"
         ),
         then=(
             Figure("sick.webp", "CS off", "Mask with the abnormal channel"),
             Figure("cured.webp", "CS on", "Mask with the channel suppressed"),
         ),
+    )
+
+
+def _alike(cs: dict[str, Any]) -> str:
+    """What CS does to the Values, beside what the paper says of it."""
+    sick, cured = cs["similar"]["sick"], cs["similar"]["cured"]
+    numbers = (
+        f"Here the mean cosine within regions goes from {sick[0]:.2f} to {cured[0]:.2f} with CS, "
+        f"across regions from {sick[1]:.2f} to {cured[1]:.2f}"
+    )
+    as_there = cured[0] >= sick[0] and cured[1] <= sick[1]
+    return (
+        "In the paper CS makes the last block's Values of one thing more alike and those of "
+        f"different things less alike. {numbers}{'.' if as_there else ': not both, on this image.'}"
     )
 
 
@@ -378,6 +392,10 @@ def _percent(share: float) -> str:
 
 def _words(facts: dict[str, Any]) -> str:
     return facts["words"].replace(";", " or")
+
+
+def _blocks(numbers: Sequence[int]) -> str:
+    return f"block{'s' if len(numbers) > 1 else ''} {_listed(numbers)}"
 
 
 def _listed(numbers: Sequence[int]) -> str:

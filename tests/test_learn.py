@@ -66,6 +66,20 @@ def test_a_planted_channel_is_called_a_simulation(facts: dict) -> None:
     assert "simulation" not in learn.steps(facts)[3].lead
 
 
+def test_the_values_are_said_to_follow_the_paper_only_where_they_do(facts: dict) -> None:
+    facts["cs"]["similar"] = {"sick": [0.5, 0.4], "cured": [0.6, 0.2]}
+    assert "not both" not in learn.steps(facts)[3].reveal
+    facts["cs"]["similar"] = {"sick": [0.5, 0.1], "cured": [0.6, 0.2]}
+    assert "not both" in learn.steps(facts)[3].reveal
+
+
+def test_fallen_back_blocks_are_not_called_global(facts: dict) -> None:
+    facts["amf"].update(reason="no global tokens found: middle blocks taken", blocks=[6, 7])
+    assert "its middle blocks 6 and 7" in learn.steps(facts)[2].lead
+    facts["amf"]["reason"] = "global tokens in every block from 6 to 11"
+    assert "Here these are blocks 6 and 7" in learn.steps(facts)[2].lead
+
+
 def test_a_model_without_global_tokens_is_said_to_have_none(facts: dict) -> None:
     facts["tokens"]["counts"] = [0] * facts["n_blocks"]
     assert "no patch reaches" in learn.steps(facts)[1].reveal

@@ -32,15 +32,16 @@ def global_tokens(m: Tensor, threshold: float = 5.0) -> tuple[int, ...]:
     return tuple((m >= threshold).nonzero().flatten().tolist())
 
 
-def agreement_with_class_token(mean_attention: Tensor, tokens: Sequence[int]) -> float:
+def agreement_with_class_token(rows: Tensor, class_row: Tensor) -> float:
     """Mean cosine between the rows of global tokens and the class token's row, over patches.
 
-    ``mean_attention`` is (1+N, 1+N); nan when there is no global token.
+    ``rows`` (tokens, N) and ``class_row`` (N,) of one block's head mean; nan without a token. Rows
+    that attend almost only to the class token are small, so they are scaled up first.
     """
-    if not tokens:
+    if len(rows) == 0:
         return float("nan")
-    rows = mean_attention[1:, 1:][list(tokens)]
-    return float(F.cosine_similarity(rows, mean_attention[:1, 1:], dim=-1).mean())
+    scaled = [part / part.amax(-1, keepdim=True).clamp_min(1e-30) for part in (rows, class_row)]
+    return float(F.cosine_similarity(scaled[0], scaled[1][None], dim=-1).mean())
 
 
 def first_global_block(has_tokens: Sequence[bool], n_blocks: int = 2) -> int | None:

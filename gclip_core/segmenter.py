@@ -470,7 +470,7 @@ class Segmenter:
         heads = self._queries_keys(whole, block)
         asking = heads.q[..., [0, *(1 + token for token in tokens)], :]
         rows = attention.mean_weights(attention.Heads(asking, heads.k)).cpu()[:, 1:]
-        return float(F.cosine_similarity(rows[1:], rows[:1], dim=-1).mean())
+        return globality.agreement_with_class_token(rows[1:], rows[0])
 
     def _queries_keys(self, source: Trunk, block: int) -> attention.Heads:
         with torch.no_grad():

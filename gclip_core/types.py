@@ -133,9 +133,10 @@ class Trunk:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the block inputs this trunk does not share with its clean one."""
+        """Bytes kept alive besides the clean trunk's: block inputs, the last block's q, k, v."""
         shared = set() if self._clean is None else {x.data_ptr() for x in self._clean.inputs}
-        return sum(x.nbytes for x in self.inputs if x.data_ptr() not in shared)
+        own = sum(x.nbytes for x in self.inputs if x.data_ptr() not in shared)
+        return own + 3 * self.inputs[-1].nbytes
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,10 +48,17 @@ def test_global_tokens_are_those_at_or_above_the_threshold() -> None:
 
 
 def test_agreement_with_the_class_token() -> None:
-    attention = torch.tensor([[0.0, 0.6, 0.8], [0.1, 0.3, 0.4], [0.1, 0.4, -0.3]])
-    assert globality.agreement_with_class_token(attention, (0,)) == pytest.approx(1)
-    assert globality.agreement_with_class_token(attention, (0, 1)) == pytest.approx(0.5)
-    assert math.isnan(globality.agreement_with_class_token(attention, ()))
+    class_row = torch.tensor([0.6, 0.8])
+    rows = torch.tensor([[0.3, 0.4], [0.4, -0.3]])
+    assert globality.agreement_with_class_token(rows[:1], class_row) == pytest.approx(1)
+    assert globality.agreement_with_class_token(rows, class_row) == pytest.approx(0.5)
+    assert math.isnan(globality.agreement_with_class_token(rows[:0], class_row))
+
+
+def test_agreement_survives_rows_that_attend_almost_only_to_the_class_token() -> None:
+    class_row = torch.tensor([0.6, 0.8]) * 1e-12
+    rows = torch.tensor([[0.3, 0.4]]) * 1e-12
+    assert globality.agreement_with_class_token(rows, class_row) == pytest.approx(1)
 
 
 def pattern(blocks: str) -> list[bool]:

@@ -324,7 +324,7 @@ class TestChannelSuppression:
         assert not any(
             torch.equal(a, b) for a, b in zip(ready.inputs[7:], encoded.inputs[7:], strict=True)
         )
-        assert ready.nbytes == 5 * 17 * 32 * 4
+        assert ready.nbytes == (5 + 3) * 17 * 32 * 4  # five inputs; the last block's q, k, v
         assert face.suppress(ready, gclip()) is ready
         assert face.suppress(ready, METHODS["clearclip"]) is encoded
         again = face.dense_features(ready, METHODS["clearclip"]).patches

@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from torch import Tensor
 
 from demo import variants
 from demo.service import ChannelsView, Mask, Request, Service, Status
 from demo.settings import Settings
 from demo.source import Picture
 from gclip_core import decisions
+from gclip_core.suppression import largest_channel
 from gclip_core.types import Blocks, Found
 
 
@@ -52,7 +54,6 @@ def suppression(service: Service, request: Request) -> SuppressionView:
     if channels.planted:
         real = service.look(replace(request, settings=settings.changed(plant=False)))
         untouched = real.mask(off.title, off.method)
-    after = channels.after
     return SuppressionView(
         picture=look.picture,
         channels=channels,
@@ -60,7 +61,7 @@ def suppression(service: Service, request: Request) -> SuppressionView:
         off=off,
         on=on,
         untouched=untouched,
-        ratios_after=tuple((after.max(1) / np.median(after, axis=1)).tolist()),
+        ratios_after=_ratios(channels.found.norms_after),
         status=look.status(),
     )
 
@@ -71,10 +72,9 @@ def block_in_view(settings: Settings, found: Found) -> int:
     Where CS changes none it is the one whose largest norm stands out most, the last (whose FFN
     is not used) left out.
     """
-    n = len(found.channels)
     if settings.view_block is not None:
-        return min(settings.view_block, n - 1)
-    return min(found.suppressed) if found.suppressed else int(np.argmax(found.ratios[: n - 1]))
+        return min(settings.view_block, len(found.channels) - 1)
+    return _standing_out(found.suppressed, found.ratios)
 
 
 def choose(service: Service, settings: Settings, channels: Iterable[int]) -> Settings:
@@ -107,5 +107,14 @@ def _blocks_of(service: Service, settings: Settings) -> tuple[tuple[int, ...], i
         backbone.norms,
         decisions.Default(backbone.cs_blocks, backbone.title),
     )
-    ratios = (backbone.norms.amax(1) / backbone.norms.quantile(0.5, dim=1))[:-1]
-    return tuple(repairs), min(repairs) if repairs else int(ratios.argmax())
+    return tuple(repairs), _standing_out(tuple(repairs), _ratios(backbone.norms))
+
+
+def _standing_out(suppressed: tuple[int, ...], ratios: tuple[float, ...]) -> int:
+    """The first suppressed block, else the one before the last whose largest norm stands out."""
+    return min(suppressed) if suppressed else int(np.argmax(ratios[:-1]))
+
+
+def _ratios(norms: Tensor) -> tuple[float, ...]:
+    """Largest norm over median, per block of (L, D)."""
+    return tuple(largest_channel(row)[1] for row in norms)

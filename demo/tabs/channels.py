@@ -35,7 +35,6 @@ CSS = """
 .bare { gap: 10px; padding: 0; }
 .bare .cardbox { min-height: 0; }
 #by-block .plot svg { max-width: 820px; }
-#head { max-width: 260px; }
 """
 
 

@@ -8,6 +8,7 @@ from tests.load.__main__ import answers_alone, growth, run
 from tests.visitor import serving
 
 
+@pytest.mark.long
 def test_six_visitors_at_once_each_get_their_own_answer(tmp_path: Path) -> None:
     alone = answers_alone(tmp_path, different := 8)
     assert len(set(alone.values())) > different // 2, "the requests differ"

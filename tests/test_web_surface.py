@@ -27,6 +27,9 @@ from tests.visitor import (
     serving,
 )
 
+# The page in a process of its own takes its time to start: not for every run.
+pytestmark = pytest.mark.long
+
 WORDS = "words=strawberry,frog,grass"
 SECRET = b"nobody may read this"
 

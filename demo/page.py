@@ -161,7 +161,7 @@ def _share(share: gr.Button, controls: Controls) -> None:
 
     held = gr.Textbox("", visible=False)
     made = share.click(
-        query, controls.components, [held, share], preprocess=False, queue=False, **QUIET
+        query, controls.components, [held, share], preprocess=False, **QUIET
     )
     made.then(fn=None, js=_COPY, inputs=held, **QUIET)
 

@@ -176,7 +176,7 @@ def test_a_run_can_be_interrupted_and_exported(tmp_path: Path, tokens: Tokens) -
         run = train.train(
             train.Settings(minutes), tmp_path, resume, phases=phases, validate_every=1e9
         )
-    assert run.step > 3
+    assert run.step >= 2, "each of the two stretches took a step"
     losses_seen, checks = curves.read(tmp_path / "log.jsonl")
     assert len(checks) == 2 or not losses_seen
     export.export(tmp_path / "last.pt", tmp_path / "out")

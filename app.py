@@ -30,7 +30,7 @@ from gclip_core.errors import GclipError
 from gclip_core.registry import BACKBONES, BUILT_IN
 
 PREFERRED = "openai-vit-b-16"
-OPENING_SEED = 2
+OPENING_SEED = 61
 MAX_FILE_SIZE = "64mb"
 
 

@@ -160,9 +160,7 @@ def _share(share: gr.Button, controls: Controls) -> None:
             return "", copy.COPY_LINK
 
     held = gr.Textbox("", visible=False)
-    made = share.click(
-        query, controls.components, [held, share], preprocess=False, **QUIET
-    )
+    made = share.click(query, controls.components, [held, share], preprocess=False, **QUIET)
     made.then(fn=None, js=_COPY, inputs=held, **QUIET)
 
 
@@ -196,9 +194,11 @@ def answer(
 
 
 def read_link(query: dict[str, str], opening: Settings) -> tuple[Settings, tuple[str, ...]]:
-    """Settings of a link, or the opening ones where the link names none of ours."""
+    """Settings of a link, or the opening ones where the link names a tab at most."""
     settings, notes = from_query(query, examples=PHOTOS, styles=("seen", *_styles()))
-    return (opening if settings == Settings() else settings), notes
+    if settings == Settings(tab=settings.tab):
+        return opening.changed(tab=settings.tab), notes
+    return settings, notes
 
 
 def _styles() -> tuple[str, ...]:

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 
 from gclip_core import scenes
-from training import curves, export, losses, model, train, validation
-from training.data import Composer, Kind, render
+from training import curves, export, icons, losses, model, train, validation
+from training.data import Composer, Kind, duotone, render
 from training.muon import Muon, orthogonal
 from training.words import IMAGENET, Tokens, all_words, names_of, prompt
 
@@ -26,22 +26,22 @@ def tokens() -> Tokens:
 def test_our_functions_are_open_clips_forward_pass(tokens: Tokens) -> None:
     torch.manual_seed(0)
     net = model.build(len(tokens.ids)).eval()
-    images = torch.randn(2, 3, 96, 96)
+    images = torch.randn(2, 3, 144, 144)
     rows = torch.from_numpy(tokens.encode(["a photo of a cat", "grass"]))
     with torch.no_grad():
         pooled, local = model.encode_images(net, images)
         assert torch.allclose(pooled, net.encode_image(images, normalize=True), atol=1e-5)
         texts = model.encode_text(net, rows)
         assert torch.allclose(texts, net.encode_text(rows, normalize=True), atol=1e-5)
-    assert local.shape == (2, 144, 128)
-    assert torch.allclose(local.norm(dim=-1), torch.ones(2, 144), atol=1e-5)
+    assert local.shape == (2, 324, 128)
+    assert torch.allclose(local.norm(dim=-1), torch.ones(2, 324), atol=1e-5)
 
 
 def test_a_sleeping_block_changes_nothing(tokens: Tokens) -> None:
     net = model.build(len(tokens.ids)).eval()
     awake = (0, 3, 7, 11)
     model.put_to_sleep(net, awake)
-    images = torch.randn(1, 3, 96, 96)
+    images = torch.randn(1, 3, 144, 144)
     with torch.no_grad():
         all_run = model.encode_images(net, images)
         few_run = model.encode_images(net, images, blocks=awake)
@@ -143,6 +143,26 @@ def test_training_sees_no_held_out_art() -> None:
     assert {s.name for s in scenes.styles_for("seen")}.isdisjoint({"emojione", "openmoji"})
 
 
+def test_icons_are_shapes_of_every_thing_under_licences_that_suit() -> None:
+    drawn = icons.load()
+    assert len(drawn) == len(scenes.things()) and all(drawn), "each thing has an icon"
+    for cell in (cell for cells in drawn for cell in cells):
+        assert cell.shape == (128, 128, 4)
+        assert (cell[..., 0] == cell[..., 2]).all(), "grey"
+        assert 0.03 < (cell[..., 3] > 128).mean() < 0.99
+    licences = {licence for _, licence, *_ in icons.PACKAGES.values()}
+    assert not {name for name in licences if "SA" in name or "NC" in name}
+
+
+def test_an_icon_is_drawn_in_two_colours() -> None:
+    icon = icons.load()[0][0]
+    solid = (icon[..., 3] == 255) & ((icon[..., 0] == 0) | (icon[..., 0] == 255))
+    rng = np.random.default_rng(3)
+    painted = duotone(rng, icon)
+    assert len(np.unique(painted[solid][:, :3] // 8, axis=0)) <= 2 * 32, "two, lit from above"
+    assert (painted[..., 3] == icon[..., 3]).all()
+
+
 def test_sprites_keep_their_size() -> None:
     rng = np.random.default_rng(0)
     for longer in (16, 40, 110):
@@ -158,8 +178,35 @@ def test_the_schedule() -> None:
     assert abs(train.rate(settings, 500, 1.0) - 0.02) < 1e-9
     assert train.phase_at(0.0) is train.PHASES[0]
     assert train.phase_at(1.0) is train.PHASES[-1]
-    assert train.PHASES[-1].blocks is None and not train.PHASES[-1].table
-    assert [p.until for p in train.PHASES] == sorted(p.until for p in train.PHASES)
+    for phases in (train.PHASES, train.LONGER):
+        assert phases[-1].blocks is None and not phases[-1].table, "the whole network at the end"
+        assert [p.until for p in phases] == sorted(p.until for p in phases)
+
+
+def test_blocks_are_left_out_by_chance() -> None:
+    generator = torch.Generator().manual_seed(0)
+    phase = train.Phase(1.0, (SMALL,), (0, 11), sometimes=0.5)
+    drawn = [train.awake(generator, phase) for _ in range(400)]
+    assert all(blocks is not None and blocks[0] == 0 and blocks[-1] == 11 for blocks in drawn)
+    assert abs(np.mean([len(blocks) for blocks in drawn if blocks]) - (2 + 10 / 2)) < 0.3
+    assert train.awake(generator, train.PHASES[-1]) is None
+
+
+def test_training_can_begin_from_an_exported_model(tmp_path: Path, tokens: Tokens) -> None:
+    """The network says of a picture what the exported one says of it."""
+    first = train.start(train.Settings(1), len(tokens.ids), "cpu")
+    torch.save({"averaged": first.averaged.state_dict()}, tmp_path / "last.pt")
+    export.export(tmp_path / "last.pt", tmp_path / "out")
+    second = train.start(train.Settings(1, seed=1), len(tokens.ids), "cpu")
+    images = torch.randn(2, 3, 144, 144)
+    with torch.no_grad():
+        told = model.encode_images(first.averaged, images)
+        other = model.encode_images(second.net, images)
+        train.take_over(second, tmp_path / "out")
+        again = model.encode_images(second.net, images)
+    for one, different, same in zip(told, other, again, strict=True):
+        assert torch.allclose(one, same, atol=0.01), "float16"
+        assert not torch.allclose(one, different, atol=0.1)
 
 
 def tiny_phases(until: float) -> tuple[train.Phase, ...]:

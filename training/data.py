@@ -3,7 +3,8 @@
 `scenes.compose` draws everything anew, some 5 ms a scene. Here turned and resized sprites and
 painted textures are kept in pools, from which a scene is pasted in a few tenths of a millisecond;
 a little of each pool is drawn anew for every batch. Sprites in the pool are distorted and
-recoloured more than any scene's, so that the network learns shapes that survive a change of style.
+recoloured more than any scene's, so that the network learns shapes that survive a change of style;
+for the same end some are icons of the thing (`training.icons`) instead of emoji.
 """
 
 import os
@@ -19,6 +20,7 @@ import torch.multiprocessing as mp
 from PIL import Image, ImageFilter
 
 from gclip_core import scenes
+from training import icons
 from training.words import Tokens, all_words, prompt
 
 Pixels = npt.NDArray[np.uint8]
@@ -26,7 +28,8 @@ Pixels = npt.NDArray[np.uint8]
 _SIZES = tuple(int(round(15 * 1.19**i)) for i in range(13))  # 15 ... 121 pixels
 _TEXTURES = 12
 _TEXTURE_SIDE = 224
-_RENEWED = 8  # sprites drawn anew for each batch
+_RENEWED = 16  # sprites drawn anew for each batch
+_ICONS = 0.3  # share of things shown as icons
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,33 @@ def _colour_matrix(rng: np.random.Generator) -> npt.NDArray[np.float32]:
     return (np.linalg.inv(to_yiq) @ turn @ to_yiq * gains).astype(np.float32)
 
 
+def duotone(rng: np.random.Generator, drawing: Pixels) -> Pixels:
+    """A drawing (h, w, 4) whose brightness runs between two colours drawn by lot.
+
+    The darker one mostly stands for the darker parts, as ink does; a light from above, sometimes.
+    """
+    bright = drawing[..., :3].astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    dark, light = rng.uniform(0, 255, (2, 3)).astype(np.float32)
+    if (dark.sum() > light.sum()) == (rng.random() < 0.7):
+        dark, light = light, dark
+    colour = dark + (light - dark) * (bright / 255)[..., None]
+    if rng.random() < 0.3:
+        colour *= np.linspace(rng.uniform(1, 1.3), rng.uniform(0.7, 1), len(colour))[:, None, None]
+    return np.concatenate([np.clip(colour, 0, 255).astype(np.uint8), drawing[..., 3:]], -1)
+
+
+def _ink(rng: np.random.Generator, icon: Pixels) -> Pixels:
+    """An icon (h, w, 4) in two colours drawn by lot, or now and then its ink alone."""
+    if rng.random() < 0.3:
+        through = icon[..., 3] * (1 - icon[..., 0] / 255.0)
+        icon = np.concatenate([icon[..., :3], through.astype(np.uint8)[..., None]], -1)
+    return duotone(rng, icon)
+
+
 def _recolour(rng: np.random.Generator, rgba: Pixels) -> Pixels:
-    """A sprite (h, w, 4) with another hue, saturation, contrast and brightness."""
+    """A sprite (h, w, 4) with another hue, saturation, contrast and brightness, or in two tones."""
+    if rng.random() < 0.12:
+        return duotone(rng, rgba)
     colour = rgba[..., :3].astype(np.float32) @ _colour_matrix(rng).T
     colour = (colour - 128) * rng.uniform(0.75, 1.25) + 128 + rng.uniform(-18, 18)
     return np.concatenate([np.clip(colour, 0, 255).astype(np.uint8), rgba[..., 3:]], -1)
@@ -108,9 +136,11 @@ def _affine(
     return (int(size[0]), int(size[1])), tuple(float(v) for v in flat)
 
 
-def render(rng: np.random.Generator, drawing: Pixels, longer: float) -> Pixels:
+def render(rng: np.random.Generator, drawing: Pixels, longer: float, icon: bool = False) -> Pixels:
     """A drawing (h, w, 4) as training sees it: distorted, recoloured, premultiplied."""
-    if rng.random() < 0.75:
+    if icon:
+        drawing = _ink(rng, drawing)
+    elif rng.random() < 0.75:
         drawing = _recolour(rng, drawing)
     picture = Image.fromarray(np.ascontiguousarray(drawing))
     # Pillow's transform does not average when it shrinks, so shrink first, to twice the size.
@@ -142,6 +172,10 @@ class Composer:
             [scenes.sprite(art.name, thing) for art in arts if thing in art.things]
             for thing in range(len(scenes.things()))
         ]
+        self._emoji = [len(drawn) for drawn in self._drawings]  # the icons of a thing come after
+        if style == "seen":
+            for drawn, more in zip(self._drawings, icons.load(), strict=True):
+                drawn.extend(more)
         self._pool: dict[tuple[int, int, int], Pixels] = {
             (thing, which, level): self._draw(thing, which, level)
             for thing, drawn in enumerate(self._drawings)
@@ -156,7 +190,8 @@ class Composer:
 
     def _draw(self, thing: int, which: int, level: int) -> Pixels:
         longer = _SIZES[level] * self.rng.uniform(0.92, 1.09)
-        return render(self.rng, self._drawings[thing][which], longer)
+        icon = which >= self._emoji[thing]
+        return render(self.rng, self._drawings[thing][which], longer, icon)
 
     def _texture(self, kind: int) -> Pixels:
         unit = self.rng.uniform(0.8, 1.7)
@@ -182,7 +217,12 @@ class Composer:
         """A sprite from the pool whose size lies in the span, smaller ones more often."""
         fitting = [i for i, s in enumerate(_SIZES) if span[0] <= s * 1.05 and s * 0.95 <= span[1]]
         level = fitting[int(self.rng.integers(len(fitting)))]
-        return self._pool[(thing, int(self.rng.integers(len(self._drawings[thing]))), level)]
+        emoji, every = self._emoji[thing], len(self._drawings[thing])
+        if every > emoji and self.rng.random() < _ICONS:
+            which = int(self.rng.integers(emoji, every))
+        else:
+            which = int(self.rng.integers(emoji))
+        return self._pool[(thing, which, level)]
 
     def scene(self, kind: Kind) -> tuple[Pixels, list[int], list[int]]:
         """A square scene: pixels (S, S, 3), things, backgrounds."""

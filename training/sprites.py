@@ -41,14 +41,14 @@ HELD_OUT = "emojione"
 HARDEST = "openmoji"
 
 
-def install(folder: Path) -> None:
-    """Install the art packages into `folder/node_modules`, those that are missing."""
+def install(folder: Path, versions: dict[str, str]) -> None:
+    """Install these art packages into `folder/node_modules`, those that are missing."""
     scope = folder / "node_modules" / "@iconify-json"
-    missing = [s for s in PACKAGES if not (scope / s / "icons.json").exists()]
+    missing = [s for s in versions if not (scope / s / "icons.json").exists()]
     if not missing:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = [f"@iconify-json/{s}@{PACKAGES[s][0]}" for s in missing]
+    wanted = [f"@iconify-json/{s}@{versions[s]}" for s in missing]
     subprocess.run(["npm", "install", "--no-audit", "--no-fund", *wanted], cwd=folder, check=True)
 
 
@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument("--packages", type=Path, default=Path("node_packages"))
     parser.add_argument("--out", type=Path, default=Path("assets/emoji"))
     arguments = parser.parse_args()
-    install(arguments.packages)
+    install(arguments.packages, {style: entry[0] for style, entry in PACKAGES.items()})
     build(arguments.packages, arguments.out)
 
 

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from open_clip.model import CLIP
+from safetensors.torch import load_file
 from torch import Tensor
 
 from gclip_core import scenes
@@ -43,7 +44,8 @@ _MALLOC = {
 class Phase:
     """A stretch of training: until which share of the time, and the kinds of batch it draws.
 
-    blocks: the image tower's blocks that run, counted from 0; None for all.
+    blocks: the image tower's blocks that always run, counted from 0; None for all.
+    sometimes: how often, at each step, each of the other blocks runs as well.
     table: images are compared with one learned vector a word, which the text tower follows,
         instead of with the text tower's own embeddings.
     """
@@ -52,6 +54,7 @@ class Phase:
     kinds: tuple[Kind, ...]
     blocks: tuple[int, ...] | None = None
     table: bool = False
+    sometimes: float = 0.0
 
 
 _FEW = (0, 3, 7, 11)
@@ -70,6 +73,13 @@ PHASES: tuple[Phase, ...] = (
     Phase(0.55, (_SMALL, _MIDDLE), _FEW, table=True),
     Phase(0.80, (_MIDDLE, _FULL), _FEW, table=True),
     Phase(1.0, (_FULL, _FULL, _LARGE)),
+)
+# For a network that has been through these: more scenes, blocks left out at random, larger last.
+LONGER: tuple[Phase, ...] = (
+    Phase(0.30, (_MIDDLE, _FULL), _FEW, sometimes=0.5),
+    Phase(0.65, (_FULL,), _FEW, sometimes=0.5),
+    Phase(0.85, (_FULL, _LARGE), _FEW, sometimes=0.5),
+    Phase(1.0, (_FULL, _LARGE)),
 )
 
 
@@ -158,6 +168,23 @@ def start(settings: Settings, tokens: int, device: str, phases: tuple[Phase, ...
     return Run(net, averaged, table, Muon(matrices, settings.muon_lr), adam)
 
 
+def take_over(run: Run, exported: Path) -> None:
+    """Begin from a model that `training.export` wrote, in place of the fresh network.
+
+    Its queries are as long as they were made for segmenting, which changes nothing that training
+    sees; its grid of positions is resized to the network's. Optimisers begin anew.
+    """
+    state = load_file(exported / "model.safetensors")
+    if not torch.equal(state.pop("token_ids").long(), torch.from_numpy(Tokens().ids)):
+        raise ValueError(f"{exported} was trained for other words: its tokens are not today's.")
+    state["token_embedding.weight"] = state.pop("token_rows")
+    name = "visual.positional_embedding"
+    side = math.isqrt(run.net.visual.positional_embedding.shape[0] - 1)
+    state[name] = model.positions(state[name].float(), (side, side), None)
+    for net in (run.net, run.averaged):
+        net.load_state_dict(state)
+
+
 def rate(settings: Settings, step: int, done: float) -> float:
     """Share of the full learning rate: a warm-up, a plateau, then a straight way down to 2 %."""
     warm = min(1.0, (step + 1) / settings.warm_up_steps)
@@ -178,6 +205,14 @@ def corner_for(generator: torch.Generator, side: int) -> tuple[int, int] | None:
         return None
     y, x = torch.randint(room + 1, (2,), generator=generator).tolist()
     return y, x
+
+
+def awake(generator: torch.Generator, phase: Phase) -> tuple[int, ...] | None:
+    """The blocks that run at this step: those that always do, and each other one by chance."""
+    if phase.blocks is None:
+        return None
+    chance = torch.rand(model.CONFIG["vision_cfg"]["layers"], generator=generator).tolist()
+    return tuple(i for i, c in enumerate(chance) if i in phase.blocks or c < phase.sometimes)
 
 
 def compare(
@@ -206,11 +241,12 @@ def objective(
     corner: tuple[int, int] | None,
     settings: Settings,
     phase: Phase,
+    blocks: tuple[int, ...] | None,
     block: model.Block,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss of a batch, and its parts by name."""
     images = model.normalise(batch.pixels)
-    pooled, local = model.encode_images(run.net, images, corner, block, phase.blocks)
+    pooled, local = model.encode_images(run.net, images, corner, block, blocks)
     pooled, local = pooled.float(), local.float()
     words, sentences, following = compare(run, batch, phase, settings)
     scale = run.net.logit_scale.exp()
@@ -277,6 +313,7 @@ def train(
     phases: tuple[Phase, ...] = PHASES,
     validate_every: float = 300.0,
     fused: bool = False,
+    begin_from: Path | None = None,
 ) -> Run:
     """Train for `settings.minutes` in all; leaves `last.pt`, `log.jsonl` in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -284,6 +321,8 @@ def train(
     run = start(settings, len(tokens.ids), device, phases)
     if resume:
         run.restore(torch.load(folder / "last.pt", map_location=device, weights_only=True))
+    elif begin_from is not None:
+        take_over(run, begin_from)
     generator = torch.Generator().manual_seed(settings.seed + run.step)
     block: model.Block = torch.compile(model.block, dynamic=False) if fused else model.block
     half = bfloat16_pays(device)
@@ -297,8 +336,9 @@ def train(
             phase = phase_at(done, phases)
             batch = stream.take(phase.kinds[run.step % len(phase.kinds)]).to(device)
             corner = corner_for(generator, batch.pixels.shape[1])
+            blocks = awake(generator, phase)
             with torch.autocast(device, torch.bfloat16, enabled=half):
-                loss, parts = objective(run, batch, corner, settings, phase, block)
+                loss, parts = objective(run, batch, corner, settings, phase, blocks, block)
             share = rate(settings, run.step, done)
             update(run, loss, settings, share)
             run.step += 1
@@ -358,6 +398,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--compile", action="store_true", help="fuse each block; pays on a GPU")
+    parser.add_argument(
+        "--from",
+        type=Path,
+        dest="begin_from",
+        metavar="FOLDER",
+        help="begin from an exported model, in the phases for one that has been through the others",
+    )
     arguments = parser.parse_args()
     if sys.platform == "linux" and not _MALLOC.keys() <= os.environ.keys():
         command = [sys.executable, "-m", "training.train", *sys.argv[1:]]
@@ -370,6 +417,8 @@ def main() -> None:
         arguments.resume,
         arguments.device,
         arguments.workers,
+        phases=LONGER if arguments.begin_from else PHASES,
+        begin_from=arguments.begin_from,
         fused=arguments.compile,
     )
 

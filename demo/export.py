@@ -23,9 +23,10 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from pycocotools import mask as coco
 
-from demo import palette, render
+from demo import render
 from demo.settings import Settings
 from demo.source import PHOTOS
+from gclip_core import palette
 from gclip_core.version import __version__
 
 PACKAGES = ("torch", "open_clip_torch", "numpy", "pillow")

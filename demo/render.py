@@ -31,7 +31,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
 
-from demo import palette, words
+from demo import words
+from gclip_core import palette
 
 MAX_SIDE = 1024
 COLORMAP = "magma"

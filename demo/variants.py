@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from demo.settings import Settings
 from gclip_core.methods import METHODS, find_method, gclip
@@ -28,8 +28,8 @@ def chosen(settings: Settings) -> Method:
 
 
 def ablation(settings: Settings, amf: bool, cs: bool) -> Method:
-    """GCLIP under the page's settings with its two ideas on or off."""
-    return gclip(
+    """ClearCLIP under the page's settings with AMF and CS on or off, named as the page names it."""
+    made = gclip(
         amf=amf,
         cs=cs,
         amf_blocks=settings.amf_blocks,
@@ -41,6 +41,12 @@ def ablation(settings: Settings, amf: bool, cs: bool) -> Method:
         channel_threshold=settings.channel_threshold,
         cs_channels=settings.channels or None,
     )
+    return replace(made, title=ablation_title(amf, cs))
+
+
+def ablation_title(amf: bool, cs: bool) -> str:
+    """ "ClearCLIP", "ClearCLIP + CS" …: GCLIP is the one with both."""
+    return " + ".join(["ClearCLIP", *(["AMF"] if amf else []), *(["CS"] if cs else [])])
 
 
 def _named(name: str) -> Callable[[Settings], Method]:
@@ -56,9 +62,9 @@ VARIANTS: dict[str, Variant] = {
     for variant in (
         Variant("clip", "CLIP", _named("clip")),
         Variant("clearclip", "ClearCLIP", _named("clearclip")),
-        Variant("amf", "ClearCLIP + AMF", _switched(True, False)),
-        Variant("cs", "ClearCLIP + CS", _switched(False, True)),
-        Variant("amf_cs", "ClearCLIP + AMF + CS", _switched(True, True)),
+        Variant("amf", ablation_title(True, False), _switched(True, False)),
+        Variant("cs", ablation_title(False, True), _switched(False, True)),
+        Variant("amf_cs", ablation_title(True, True), _switched(True, True)),
         Variant("sclip", "SCLIP", _named("sclip"), asked_for=True),
         Variant("naclip", "NACLIP", _named("naclip"), asked_for=True),
         Variant("maskclip", "MaskCLIP", _named("maskclip"), asked_for=True),

@@ -43,13 +43,8 @@ def suppression(service: Service, request: Request) -> SuppressionView:
     """
     look, settings = service.look(request), request.settings
     channels = service.channels(request)
-    off, on = (
-        look.mask(
-            variants.ablation(settings, settings.amf, cs).title,
-            variants.ablation(settings, settings.amf, cs),
-        )
-        for cs in (False, True)
-    )
+    methods = [variants.ablation(settings, settings.amf, cs) for cs in (False, True)]
+    off, on = (look.mask(method.title, method) for method in methods)
     untouched = None
     if channels.planted:
         real = service.look(replace(request, settings=settings.changed(plant=False)))

@@ -90,7 +90,7 @@ def gclip(
     on = [word for word, switch in (("AMF", amf), ("CS", cs)) if switch]
     return Method(
         name="gclip",
-        title="GCLIP" + (f" ({' + '.join(on)})" if on else " (AMF and CS off)"),
+        title=f"GCLIP ({' + '.join(on)})" if on else "ClearCLIP (GCLIP, AMF and CS off)",
         attention="qq",
         residual=False,
         ffn=False,

@@ -51,8 +51,13 @@ def test_the_defaults_are_those_of_the_reading() -> None:
 def test_each_idea_on_its_own(amf: bool, cs: bool) -> None:
     method = gclip(amf=amf, cs=cs)
     assert (method.fusion is not None, method.suppression is not None) == (amf, cs)
-    words = {(True, True): "AMF + CS", (True, False): "AMF", (False, True): "CS"}
-    assert method.title == f"GCLIP ({words.get((amf, cs), 'AMF and CS off')})"
+    titles = {
+        (True, True): "GCLIP (AMF + CS)",
+        (True, False): "GCLIP (AMF)",
+        (False, True): "GCLIP (CS)",
+        (False, False): "ClearCLIP (GCLIP, AMF and CS off)",
+    }
+    assert method.title == titles[amf, cs]
 
 
 def test_with_both_off_it_is_clearclip_but_for_its_name() -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demo import palette, plots, render, words
+from demo import plots, render, words
+from gclip_core import palette
 
 NAMES = ("cat", "grass", "sky")
 

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from demo import palette, render
+from demo import render
+from gclip_core import palette
 
 LEVELS = 64
 MAX_PATCHES = 1024

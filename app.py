@@ -21,7 +21,7 @@ from typing import Any
 
 import gradio as gr
 
-from demo import api, guard, page, theme
+from demo import api, guard, page, serve, theme
 from demo.service import Service, encode_on_zero_gpu
 from demo.settings import Settings
 from gclip_core import weights
@@ -31,7 +31,6 @@ from gclip_core.registry import BACKBONES, BUILT_IN
 
 PREFERRED = "openai-vit-b-16"
 OPENING_SEED = 61
-MAX_FILE_SIZE = "64mb"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,8 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{service.default.title} is loaded; ready in {time.perf_counter() - started:.1f} s.",
         flush=True,
     )
-    demo.launch(**launch_settings(args), app_kwargs=guard.app_settings(demo))
-    return 0
+    return serve.serve(demo, launch_settings(args))
 
 
 def make_service(args: argparse.Namespace) -> Service:
@@ -101,7 +99,7 @@ def launch_settings(args: argparse.Namespace) -> dict[str, Any]:
         "run_history": False,
         "show_error": False,
         "enable_monitoring": False,
-        "max_file_size": MAX_FILE_SIZE,
+        "max_file_size": guard.MAX_FILE_BYTES,
         "footer_links": ["api", "settings"],
     }
 

@@ -18,6 +18,7 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
 from demo import copy, export, variants
+from demo.controls import bounded, in_words
 from demo.inputs import path_of
 from demo.service import Mask, Request, Service
 from demo.settings import Settings
@@ -264,18 +265,13 @@ def endpoints(service: Service) -> dict[str, Callable[..., Any]]:
         "export": export_zip,
         "about": about,
     }
-    return {name: _in_words(endpoint) for name, endpoint in made.items()}
+    return {name: in_words(_finite_answer(endpoint)) for name, endpoint in made.items()}
 
 
-def _in_words(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """The endpoint, its refusals turned into errors a client reads in words."""
-
+def _finite_answer(endpoint: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(endpoint)
     def asked(*values: Any, **named: Any) -> Any:
-        try:
-            return _finite(endpoint(*values, **named))
-        except GclipError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+        return _finite(endpoint(*values, **named))
 
     return asked
 
@@ -295,11 +291,12 @@ def _request(
     service: Service, image: FileData | None, words: str, seed: int, backbone: str = "", **more: Any
 ) -> Request:
     name = find_backbone(backbone).name if backbone else service.default.name
+    more = {key: bounded(key, value) for key, value in {**more, "seed": seed}.items()}
     settings = Settings(
-        source="upload" if image else "scene", seed=int(seed), words=words, backbone=name, **more
+        source="upload" if image else "scene", words=str(words), backbone=name, **more
     )
     upload = path_of(image)
-    if not words.strip() and not image:
+    if not settings.words.strip() and not image:
         settings = settings.changed(words=service.sources.picture(settings).words)
     return Request(settings, upload)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
+from functools import wraps
 from typing import Any
 
+import gradio as gr
 from gradio.components import Component
 
 from demo.settings import Settings
@@ -77,10 +79,11 @@ class Controls:
         """
         assert len(values) <= len(self.items)
         found = {
-            item.name: item.read(value) for item, value in zip(self.items, values, strict=False)
+            item.name: read_raw(item.read, value, _KEYS[item.name]["key"])
+            for item, value in zip(self.items, values, strict=False)
         }
         return Settings(
-            **{k: _bounded(k, v) for k, v in found.items() if v is not None or k in _NULLABLE}
+            **{k: bounded(k, v) for k, v in found.items() if v is not None or k in _NULLABLE}
         )
 
     def updates(self, settings: Settings) -> dict[Component, Any]:
@@ -94,7 +97,36 @@ _NULLABLE = frozenset({"view_block", "view_head", "patch", "pixel"})
 _KEYS = {f.name: f.metadata for f in fields(Settings)}
 
 
-def _bounded(name: str, value: Any) -> Any:
+def read_raw(read: Convert, value: Any, name: str) -> Any:
+    """What ``read`` makes of a component's raw value, which may be anything at all.
+
+    Raises:
+        GclipError: ``read`` wanted another kind of value.
+    """
+    try:
+        return read(value)
+    except GclipError:
+        raise
+    except (TypeError, ValueError, AttributeError, OverflowError, LookupError) as error:
+        raise GclipError(
+            f"“{name}”: another kind of value was expected, but “{str(value)[:40]}” came."
+        ) from error
+
+
+def in_words(event: Callable[..., Any]) -> Callable[..., Any]:
+    """An event or endpoint whose refusals reach the visitor in words, and the log not at all."""
+
+    @wraps(event)
+    def asked(*values: Any, **named: Any) -> Any:
+        try:
+            return event(*values, **named)
+        except GclipError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    return asked
+
+
+def bounded(name: str, value: Any) -> Any:
     """The value as a link would carry it, so that a forged request sets no more than a link can.
 
     Words are bounded where they are read.

@@ -13,7 +13,7 @@ from gradio.utils import get_upload_folder
 from PIL import Image, ImageDraw, ImageOps
 
 from demo import copy, words
-from demo.controls import Controls
+from demo.controls import Controls, in_words, read_raw
 from demo.service import Service
 from demo.settings import Settings
 from demo.source import PHOTOS
@@ -191,13 +191,18 @@ def wire(
 ) -> list[Dependency]:
     """Events that change the input as a whole; after each the open tab is to be shown anew."""
 
-    def choose(index: int, *values: Any) -> Answer:
-        return fill(service, controls, given, _example(index, controls.settings(values)))
+    @in_words
+    def choose(index: Any, *values: Any) -> Answer:
+        old = controls.settings(values)
+        chosen = read_raw(lambda index: _example(_whole(index), old), index, "example")
+        return fill(service, controls, given, chosen)
 
+    @in_words
     def compose(*values: Any) -> Answer:
         old = controls.settings(values)
         return fill(service, controls, given, old.changed(source="scene", example="", words=""))
 
+    @in_words
     def another(*values: Any) -> Answer:
         old = controls.settings(values)
         new = old.changed(source="scene", example="", words="", seed=(old.seed + 1) % 2**31)

@@ -11,7 +11,7 @@ import gradio as gr
 from gradio.components import Component
 
 from demo import copy, inputs, panel, says
-from demo.controls import Controls
+from demo.controls import Controls, read_raw
 from demo.service import Request, Service
 from demo.settings import Settings, from_query
 from demo.source import PHOTOS
@@ -175,7 +175,8 @@ def answer(
     """What the open tab shows; a request that cannot be met changes nothing but the lines."""
     try:
         settings = controls.settings(values)
-        request = Request(settings, **{key: read(raw) for key, (raw, read) in more.items()})
+        read = {key: read_raw(read, raw, key) for key, (raw, read) in more.items()}
+        request = Request(settings, **read)
         shown, status = tabs[settings.tab].show(service, request)
     except GclipError as error:
         return {lines: says.value(problems=[str(error)])}

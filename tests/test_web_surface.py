@@ -32,6 +32,8 @@ pytestmark = pytest.mark.long
 
 WORDS = "words=strawberry,frog,grass"
 SECRET = b"nobody may read this"
+TOO_LONG = "</textarea><iframe src=//example.org>"
+"""More tokens than the built-in model reads in its sentences."""
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +209,7 @@ def test_a_hostile_picture_is_refused_in_words(kind: str, visitor: Visitor, serv
 def test_hostile_words_are_shown_as_they_are(
     words: tuple[str, ...], visitor: Visitor, server: Server
 ) -> None:
+    words = tuple(word for word in words if word != TOO_LONG)
     values = visitor.open(WORDS)
     at = values.index("strawberry,frog,grass")
     values[at] = "\n".join(words)
@@ -216,6 +219,15 @@ def test_hostile_words_are_shown_as_they_are(
         assert not answer.problem
         quiet(json.dumps(answer.raw), server)
         assert "49" not in answer.text.split("·")[0], "7 * 7 was not worked out"
+
+
+def test_words_too_long_for_the_model_are_refused_in_words(visitor: Visitor) -> None:
+    assert TOO_LONG in MARKUP
+    values = visitor.open(WORDS)
+    values[values.index("strawberry,frog,grass")] = TOO_LONG
+    problem = visitor.press(values[0], values[1:]).problem
+    assert "tokens" in problem
+    assert "Use fewer words" in problem
 
 
 @pytest.mark.parametrize("words", [",;\n", "x" * 5000, ",".join(map(str, range(1100))), "\0"])

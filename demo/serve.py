@@ -1,0 +1,82 @@
+"""Starts the web server with patience and ends it with care."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from typing import Any
+
+import gradio as gr
+import httpx
+
+from demo import guard
+
+ATTEMPTS = 3
+START_SECONDS = 120
+STOP_SECONDS = 20
+"""What is being computed when the end is asked for gets this long to finish."""
+
+
+def serve(page: gr.Blocks, settings: dict[str, Any]) -> int:
+    """Serve until SIGTERM or Ctrl-C; what went wrong at the start is one sentence.
+
+    Returns the exit status: 0 after an end that was asked for, 2 if it could not start.
+    """
+    ending = threading.Event()
+    page.queue(max_size=guard.MAX_WAITING)
+    problem = _launch(page, {**settings, "app_kwargs": guard.app_settings(page, ending)})
+    if problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 2
+    for wanted in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(wanted, lambda *_: ending.set())
+    ending.wait()
+    _finish(page)
+    return 0
+
+
+def _launch(page: gr.Blocks, settings: dict[str, Any]) -> str:
+    """Start the server; returns what went wrong, empty for nothing.
+
+    Gradio gives its server 5 s to start and itself 3 s to see the page, which is too little on a
+    busy machine.
+    """
+    problem = ""
+    for _ in range(ATTEMPTS):
+        try:
+            page.launch(**settings, prevent_thread_lock=True)
+            return ""
+        except OSError as error:
+            problem = str(error)
+            time.sleep(1)
+        except ValueError:
+            if page.is_running and _answers(page.local_url, START_SECONDS):
+                return ""
+            return (
+                f"the page did not answer on this machine within {START_SECONDS} s. Check proxy "
+                "settings (NO_PROXY should name localhost) and the machine's load."
+            )
+    return problem
+
+
+def _answers(url: str, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if httpx.head(url, timeout=10).status_code < 500:
+                return True
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.5)
+    return False
+
+
+def _finish(page: gr.Blocks) -> None:
+    """Let what was asked for be answered, up to a time, and close."""
+    queue, end = page._queue, time.monotonic() + STOP_SECONDS
+    while time.monotonic() < end and (len(queue) or queue.get_active_worker_count()):
+        time.sleep(0.05)
+    time.sleep(0.2)  # the last answer is still on its way
+    page.close(verbose=False)

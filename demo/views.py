@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -87,6 +87,15 @@ def choose(service: Service, settings: Settings, channels: Iterable[int]) -> Set
     return chosen if block in blocks else chosen.changed(cs_blocks=(block,))
 
 
+def choose_or_clear(service: Service, settings: Settings, channels: Sequence[int]) -> Settings:
+    """As :func:`choose`; no channels at all clear the choice.
+
+    Raises:
+        GclipError: the backbone or settings cannot be used.
+    """
+    return choose(service, settings, channels) if channels else clear(settings)
+
+
 def clear(settings: Settings) -> Settings:
     """The settings without channels of one's own, and without the one block such a choice named."""
     one = not isinstance(settings.cs_blocks, str) and len(settings.cs_blocks) == 1
@@ -99,7 +108,8 @@ def _blocks_of(service: Service, settings: Settings) -> tuple[tuple[int, ...], i
     backbone = service.segmenter(settings).backbone
     repairs, _ = decisions.repaired_channels(
         variants.ablation(settings, amf=False, cs=True).suppression,
-        backbone.norms,
+        backbone.largest_channels,
+        backbone.width,
         decisions.Default(backbone.cs_blocks, backbone.title),
     )
     return tuple(repairs), _standing_out(tuple(repairs), _ratios(backbone.norms))

@@ -140,6 +140,16 @@ class Backbone:
         return norms
 
     @cached_property
+    def largest_channels(self) -> tuple[tuple[int, float], ...]:
+        """Per block the channel with the largest norm, and that norm over the median."""
+        return tuple(suppression.largest_channel(row) for row in self.norms)
+
+    @cached_property
+    def entropy(self) -> Tensor:
+        """Entropy of every block's norms, (L,) float32."""
+        return suppression.entropy(self.norms)
+
+    @cached_property
     def clean_norms(self) -> Tensor:
         """The same without planting."""
         return torch.stack(

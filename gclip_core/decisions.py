@@ -70,19 +70,23 @@ def _measured(
 
 
 def repaired_channels(
-    settings: Suppression | None, norms: Tensor, default: Default
+    settings: Suppression | None,
+    largest: Sequence[tuple[int, float]],
+    width: int,
+    default: Default,
 ) -> tuple[dict[int, tuple[int, ...]], str]:
     """The channels CS renormalises in each block it changes (0-based), and why these.
 
-    ``norms`` is (L, D) float32.
+    ``largest`` is every block's largest channel and its norm over the median, ``width`` the number
+    of channels.
 
     Raises:
         MethodError: a block or channel the tower does not have, or all channels at once.
     """
     if settings is None:
         return {}, "CS is off"
-    n_blocks, width = norms.shape
-    abnormal = abnormal_blocks(norms, settings.channel_threshold)
+    n_blocks = len(largest)
+    abnormal = abnormal_blocks(largest, settings.channel_threshold)
     blocks, reason = _named(settings.blocks, default)
     if isinstance(blocks, str):
         # The methods that use CS leave out the last block's FFN.
@@ -95,17 +99,12 @@ def repaired_channels(
     if ordinary and not settings.channels:
         listed = ", ".join(map(str, block_numbers(ordinary)))
         reason += f"; without an abnormal channel: blocks {listed}"
-    return {
-        block: settings.channels or (suppression.largest_channel(norms[block])[0],)
-        for block in sorted(blocks)
-    }, reason
+    return {block: settings.channels or (largest[block][0],) for block in sorted(blocks)}, reason
 
 
-def abnormal_blocks(norms: Tensor, threshold: float) -> tuple[int, ...]:
-    """Blocks whose largest norm is at least ``threshold`` times the median; takes (L, D)."""
-    return tuple(
-        block for block, row in enumerate(norms) if suppression.largest_channel(row)[1] >= threshold
-    )
+def abnormal_blocks(largest: Sequence[tuple[int, float]], threshold: float) -> tuple[int, ...]:
+    """Blocks whose largest norm is at least ``threshold`` times the median."""
+    return tuple(block for block, (_, ratio) in enumerate(largest) if ratio >= threshold)
 
 
 def repaired_norms(

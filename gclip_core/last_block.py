@@ -16,24 +16,21 @@ def apply(
     visual: nn.Module,
     method: Method,
     last_input: Tensor,
+    heads: Heads,
     grid: Grid,
-    middle: Sequence[tuple[int, Tensor]] = (),
+    middle: Sequence[Heads] = (),
     W2: Tensor | None = None,
-    heads: Heads | None = None,
 ) -> Tensor:
     """Dense features of a batch: (B, N, E) float32, L2-normalised (METHOD table, one family).
 
-    ``last_input`` (B, 1+N, D) enters the last block; ``middle`` are (block, its input) of the
-    blocks AMF fuses; ``W2`` replaces the last FFN's weight where the method keeps that FFN;
-    ``heads`` are the last block's own, where they are known already.
+    ``last_input`` (B, 1+N, D) enters the last block and ``heads`` are its queries, keys and values
+    there; ``middle`` are queries and keys of the blocks AMF fuses; ``W2`` replaces the last FFN's
+    weight where the method keeps that FFN.
     """
-    blocks = visual.transformer.resblocks
-    last = blocks[-1]
-    heads = trunk.project(last, last_input) if heads is None else heads
+    last = visual.transformer.resblocks[-1]
     rule = ATTENTIONS[method.attention]
     if middle and method.fusion is not None:
-        fused = [trunk.project(blocks[index], x, values=False) for index, x in middle]
-        mixed = attention.attend_fused(rule, heads, grid, fused, method.fusion.heads == "each")
+        mixed = attention.attend_fused(rule, heads, grid, middle, method.fusion.heads == "each")
     else:
         mixed = attention.attend(rule, heads, grid)
     z = trunk.merge(last, mixed)
@@ -46,27 +43,20 @@ def apply(
 
 
 def attention_matrix(
-    visual: nn.Module,
     method: Method,
-    last_input: Tensor,
+    heads: Heads,
     grid: Grid,
-    middle: Sequence[tuple[int, Tensor]] = (),
+    middle: Sequence[Heads] = (),
     head: int | None = None,
 ) -> Tensor:
-    """The matrix the last block really used: (1+N, 1+N) float32, head mean or one head's.
+    """The matrix the last block really used: (B, 1+N, 1+N) float32, head mean or one head's.
 
-    Takes inputs of one image, (1+N, D). Rows sum to 1 (SCLIP's to 2).
+    Takes what :func:`apply` takes. Rows sum to 1 (SCLIP's to 2).
     """
-    blocks = visual.transformer.resblocks
-    heads = trunk.project(blocks[-1], last_input)
-    if head is not None:
-        heads = heads.only(head)
-    local = attention.matrix(ATTENTIONS[method.attention], heads, grid).mean(0)
+    own = heads if head is None else heads.only(head)
+    local = attention.matrix(ATTENTIONS[method.attention], own, grid).mean(-3)
     if not middle or method.fusion is None:
         return local
-    maps = []
-    for index, x in middle:
-        block = trunk.project(blocks[index], x, values=False)
-        each = head is not None and method.fusion.heads == "each"
-        maps.append(attention.mean_weights(block.only(head) if each else block))
+    each = head is not None and method.fusion.heads == "each"
+    maps = [attention.mean_weights(h.only(head) if each else h) for h in middle]
     return attention.fuse(local, maps)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,12 +17,12 @@ from torch import Tensor
 from gclip_core import (
     attention,
     decisions,
+    encoder,
     globality,
     images,
     last_block,
     masks,
     suppression,
-    trunk,
     vocabulary,
     windows,
 )
@@ -47,11 +45,6 @@ from gclip_core.types import (
 Encoded = Trunk | tuple[Trunk, ...]
 ImageLike = Image.Image | np.ndarray | str | Path | bytes
 Words = str | Iterable[str] | Vocabulary
-
-TOKENS_PER_BATCH = 8192
-MAX_WINDOW_TOKENS = 65_536
-"""Patches of all windows together: a short stride would need gigabytes and minutes."""
-"""Tokens of windows that go through the tower together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +98,9 @@ class Segmenter:
         )
         pixels = self._normalise(images.resize(checked, size))
         if self.window is None:
-            return self._planted([self._trace(pixels[None], own)[0]])[0]
-        return self._encode_windows(pixels, own)
+            return encoder.resumed(self.backbone, [encoder.whole(self.backbone, pixels, own)])[0]
+        parts = encoder.windowed(self.backbone, pixels, own, self.window, self.stride)
+        return tuple(encoder.resumed(self.backbone, parts))
 
     def dense_features(
         self, image: ImageLike | Encoded, method: Method | None = None
@@ -175,9 +169,9 @@ class Segmenter:
             raise MethodError(
                 f"Blocks run from 0 to {self.backbone.n_blocks - 1}, but block {block} came."
             )
+        heads = encoder.queries_keys(self.backbone, [source], block)
         with torch.no_grad():
-            heads = trunk.project(self.backbone.blocks[block], source.inputs[block], values=False)
-            return attention.mean_weights(heads if head is None else heads.only(head)).cpu()
+            return attention.mean_weights(heads if head is None else heads.only(head))[0].cpu()
 
     def last_attention(self, encoded: Encoded, method: Method, head: int | None = None) -> Tensor:
         """The matrix ``method`` uses in the last block: (1+N, 1+N) float32, head mean or one head.
@@ -187,15 +181,10 @@ class Segmenter:
         self._check_head(head)
         source = self._prepared([self._single(encoded)], method)[0]
         blocks, _ = self._amf(source, method.fusion)
+        heads = encoder.last_heads(self.backbone, [source])
+        middle = [encoder.queries_keys(self.backbone, [source], block) for block in blocks]
         with torch.no_grad():
-            return last_block.attention_matrix(
-                self.backbone.model.visual,
-                method,
-                source.inputs[-1],
-                source.grid,
-                [(block, source.inputs[block]) for block in blocks],
-                head,
-            ).cpu()
+            return last_block.attention_matrix(method, heads, source.grid, middle, head)[0].cpu()
 
     def values(self, encoded: Encoded, method: Method | None = None) -> Tensor:
         """Values of the last block, heads side by side: (N, D) float32.
@@ -203,14 +192,14 @@ class Segmenter:
         ``method`` decides whether the trunk is suppressed. With windows: of one unwindowed pass.
         """
         source = self._prepared([self._single(encoded)], method or METHODS["clearclip"])[0]
-        with torch.no_grad():
-            v = trunk.project(self.backbone.blocks[-1], source.inputs[-1]).part("v")
-            return v.transpose(-3, -2).flatten(-2)[1:].float().cpu()
+        v = encoder.last_heads(self.backbone, [source]).part("v")[0]
+        return v.transpose(-3, -2).flatten(-2)[1:].float().cpu()
 
     def globality(self, encoded: Encoded, threshold: float = 5.0) -> GlobalTokens:
         """Global tokens of every block, on the clean trunk of the whole image; worked out once."""
         whole = self._encoded(encoded)[0].whole
-        return _once(whole, ("globality", threshold), lambda: self._globality(whole, threshold))
+        key = ("globality", threshold)
+        return encoder.once(whole, key, lambda: self._globality(whole, threshold))
 
     def received(self, encoded: Encoded) -> Tensor:
         """How much every patch is attended to in every block: (L, N) float32, 1 is uniform."""
@@ -224,7 +213,7 @@ class Segmenter:
         repairs, cs_reason = self._repairs(method.suppression)
         before = self.backbone.norms
         after = decisions.repaired_norms(before, repairs, method.suppression)
-        largest = [suppression.largest_channel(row) for row in before]
+        largest = self.backbone.largest_channels
         limit = (method.suppression or Suppression()).channel_threshold
         threshold = (method.fusion or Fusion()).global_threshold
         return Found(
@@ -233,12 +222,12 @@ class Segmenter:
             cs_reason=cs_reason,
             channels=tuple(channel for channel, _ in largest),
             ratios=tuple(ratio for _, ratio in largest),
-            abnormal=decisions.abnormal_blocks(before, limit),
+            abnormal=decisions.abnormal_blocks(largest, limit),
             suppressed=tuple(repairs),
             norms_before=before,
             norms_after=after,
-            entropy=suppression.entropy(before),
-            entropy_after=suppression.entropy(after),
+            entropy=self.backbone.entropy,
+            entropy_after=suppression.entropy(after) if repairs else self.backbone.entropy,
             _global_tokens=lambda: self.globality(first, threshold),
         )
 
@@ -249,44 +238,6 @@ class Segmenter:
         pixels = torch.from_numpy(np.array(image, dtype=np.float32)).permute(2, 0, 1) / 255
         mean, std = (torch.tensor(s).view(3, 1, 1) for s in (self.backbone.mean, self.backbone.std))
         return (pixels - mean) / std
-
-    def _trace(self, pixels: Tensor, image_size: Grid) -> list[Trunk]:
-        """Clean trunks of a batch of equally large pictures, (B, 3, height, width)."""
-        visual = self.backbone.model.visual
-        with torch.no_grad():
-            x = trunk.embed_patches(visual, pixels.to(self.backbone.device))
-            inputs = trunk.block_inputs(self.backbone.blocks, x)
-        resized = (pixels.shape[-2], pixels.shape[-1])
-        grid = (resized[0] // self.backbone.patch, resized[1] // self.backbone.patch)
-        return [
-            Trunk(tuple(x[index] for x in inputs), grid, image_size, resized, self.backbone.uid)
-            for index in range(len(pixels))
-        ]
-
-    def _encode_windows(self, pixels: Tensor, own: Grid) -> tuple[Trunk, ...]:
-        patch = self.backbone.patch
-        canvas = (pixels.shape[-2], pixels.shape[-1])
-        side = windows.to_patches(self.window, patch)
-        stride = windows.to_patches(self.stride, patch)
-        window = (min(side, canvas[0]), min(side, canvas[1]))
-        corners = windows.corners(canvas, window, stride)
-        tokens = (window[0] // patch) * (window[1] // patch) + 1
-        if len(corners) * tokens > MAX_WINDOW_TOKENS:
-            raise GclipError(
-                f"Windows may hold {MAX_WINDOW_TOKENS:,} patches together, but {len(corners):,}"
-                f" windows of {tokens - 1:,} came. Take a longer stride or a smaller image."
-            )
-        per_batch = max(1, TOKENS_PER_BATCH // tokens)
-        whole = _Lazy(lambda: self._trace(pixels[None], own)[0])
-        traced: list[Trunk] = []
-        for start in range(0, len(corners), per_batch):
-            some = corners[start : start + per_batch]
-            batch = torch.stack([pixels[:, y : y + window[0], x : x + window[1]] for y, x in some])
-            traced += [
-                replace(one, window=corner, canvas=canvas, _whole=whole)
-                for one, corner in zip(self._trace(batch, own), some, strict=True)
-            ]
-        return tuple(self._planted(traced))
 
     def _encoded(self, image: ImageLike | Encoded) -> Sequence[Trunk]:
         encoded = image if _is_encoded(image) else self.encode(image)
@@ -300,82 +251,18 @@ class Segmenter:
     def _single(self, encoded: Encoded) -> Trunk:
         """The trunk that attention views use: itself, or one unwindowed pass."""
         first = self._encoded(encoded)[0]
-        return first if first.window is None else self._planted([first.whole])[0]
-
-    def _planted(self, trunks: Sequence[Trunk]) -> list[Trunk]:
-        """The same trunks with this backbone's planted channels and no suppression."""
-        return self._resumed(trunks, {}, None)
+        return first if first.window is None else encoder.resumed(self.backbone, [first.whole])[0]
 
     def _prepared(self, trunks: Sequence[Trunk], method: Method) -> list[Trunk]:
         """The trunks that ``method`` runs on."""
+        return encoder.resumed(self.backbone, trunks, self._repair(method))
+
+    def _repair(self, method: Method) -> encoder.Repair | None:
+        """What CS changes under ``method``; None where it changes nothing."""
         repairs, _ = self._repairs(method.suppression)
-        if not repairs:
-            return self._planted(trunks)
-        settings = replace(method.suppression, blocks=tuple(repairs))
-        return self._resumed(trunks, repairs, settings)
-
-    def _resumed(
-        self,
-        trunks: Sequence[Trunk],
-        repairs: dict[int, tuple[int, ...]],
-        settings: Suppression | None,
-    ) -> list[Trunk]:
-        """Trunks that share all with their clean ones up to the first block that differs."""
-        planted = self.backbone.planted
-        if all(t.planted == planted and t.suppression == settings for t in trunks):
-            return list(trunks)
-        clean = [t.clean for t in trunks]
-        changed = {block for plant in planted for block in plant.blocks} | set(repairs)
-        before_last = sorted(changed - {self.backbone.n_blocks - 1})
-        rest: list[tuple[Tensor, ...]] = [()] * len(clean)
-        if before_last:
-            replaced = {
-                block: self._replaced_weight(block, repairs, settings) for block in before_last
-            }
-            rest = self._rerun(clean, before_last[0], replaced)
-        n = self.backbone.n_blocks
-        return [
-            t
-            if not planted and settings is None
-            else replace(
-                t,
-                inputs=(*t.inputs[: n - len(tail)], *tail),
-                planted=planted,
-                suppression=settings,
-                _clean=t,
-                _memo={},
-            )
-            for t, tail in zip(clean, rest, strict=True)
-        ]
-
-    def _rerun(
-        self, clean: Sequence[Trunk], start: int, replaced: dict[int, Tensor]
-    ) -> list[tuple[Tensor, ...]]:
-        """Inputs of the blocks after ``start`` when some run with a ``W2'`` of their own."""
-        per_batch = max(1, TOKENS_PER_BATCH // (clean[0].n_patches + 1))
-        out: list[tuple[Tensor, ...]] = []
-        for first in range(0, len(clean), per_batch):
-            some = clean[first : first + per_batch]
-            with torch.no_grad():
-                x = torch.stack([t.inputs[start] for t in some])
-                inputs = trunk.block_inputs(self.backbone.blocks, x, start, replaced)[1:]
-            out += [tuple(x[index] for x in inputs) for index in range(len(some))]
-        return out
-
-    def _replaced_weight(
-        self, block: int, repairs: dict[int, tuple[int, ...]], settings: Suppression | None
-    ) -> Tensor:
-        """``W2'`` of a planted or suppressed block; the model's own weight stays untouched."""
-        W2: Tensor = self.backbone.blocks[block].mlp.c_proj.weight
-        for plant in self.backbone.planted:
-            if block in plant.blocks:
-                W2 = suppression.scale_channels(W2, (plant.channel,), plant.gain)
-        if block in repairs:
-            target = (settings or Suppression()).target
-            norms, channels = self.backbone.norms[block], repairs[block]
-            factors = suppression.suppressed_factors(norms, channels, target)
-            W2 = suppression.scale_channels(W2, channels, factors)
-        return W2
+        if not repairs or method.suppression is None:
+            return None
+        return encoder.Repair(repairs, replace(method.suppression, blocks=tuple(repairs)))
 
     def _mean_features(self, encoded: Encoded, method: Method) -> tuple[Tensor, Grid]:
         """Features averaged where windows overlap, (h*w, E) float32 on the CPU, and the grid.
@@ -386,8 +273,8 @@ class Segmenter:
         blocks, _ = self._amf(trunks[0], method.fusion)
         W2 = None
         if method.ffn:
-            repairs, _ = self._repairs(method.suppression)
-            W2 = self._replaced_weight(self.backbone.n_blocks - 1, repairs, method.suppression)
+            last = self.backbone.n_blocks - 1
+            W2 = encoder.replaced_weight(self.backbone, last, self._repair(method))
         features = self._last_blocks(trunks, method, blocks, W2)
         if trunks[0].window is None:
             return features[0], trunks[0].grid
@@ -403,26 +290,21 @@ class Segmenter:
     def _last_blocks(
         self, trunks: Sequence[Trunk], method: Method, blocks: tuple[int, ...], W2: Tensor | None
     ) -> list[Tensor]:
-        per_batch = max(1, TOKENS_PER_BATCH // (trunks[0].n_patches + 1))
         out: list[Tensor] = []
-        for first in range(0, len(trunks), per_batch):
-            some = trunks[first : first + per_batch]
+        for some in encoder.batches(trunks, trunks[0].n_patches + 1):
+            heads = encoder.last_heads(self.backbone, some)
+            middle = [encoder.queries_keys(self.backbone, some, block) for block in blocks]
             with torch.no_grad():
                 out += last_block.apply(
                     self.backbone.model.visual,
                     method,
                     torch.stack([t.inputs[-1] for t in some]),
+                    heads,
                     some[0].grid,
-                    [(block, torch.stack([t.inputs[block] for t in some])) for block in blocks],
+                    middle,
                     W2,
-                    self._last_heads(some[0]) if len(some) == 1 else None,
                 ).cpu()
         return out
-
-    def _last_heads(self, source: Trunk) -> attention.Heads:
-        """The last block's queries, keys and values, (1, H, 1+N, d): the same for every method."""
-        last = self.backbone.blocks[-1]
-        return _once(source, "last heads", lambda: trunk.project(last, source.inputs[-1][None]))
 
     # --- which blocks and channels -----------------------------------------------------------
 
@@ -438,7 +320,9 @@ class Segmenter:
     def _repairs(self, settings: Suppression | None) -> tuple[dict[int, tuple[int, ...]], str]:
         """Which channels CS renormalises in which blocks, and why."""
         default = decisions.Default(self.backbone.cs_blocks, self.backbone.title)
-        return decisions.repaired_channels(settings, self.backbone.norms, default)
+        return decisions.repaired_channels(
+            settings, self.backbone.largest_channels, self.backbone.width, default
+        )
 
     # --- global tokens -----------------------------------------------------------------------
 
@@ -458,23 +342,20 @@ class Segmenter:
         """Attention received per patch in a block, (N,); worked out once."""
 
         def measure() -> Tensor:
-            mean = attention.mean_weights(self._queries_keys(whole, block)).cpu()
+            heads = encoder.queries_keys(self.backbone, [whole], block)
+            mean = attention.mean_weights(heads)[0].cpu()
             return globality.received(globality.patch_attention(mean))
 
-        return _once(whole, ("received", block), measure)
+        return encoder.once(whole, ("received", block), measure)
 
     def _agreement(self, whole: Trunk, block: int, tokens: tuple[int, ...]) -> float:
         """Agreement of a block's global tokens with the class token, from their rows alone."""
         if not tokens:
             return math.nan
-        heads = self._queries_keys(whole, block)
+        heads = encoder.queries_keys(self.backbone, [whole], block)
         asking = heads.q[..., [0, *(1 + token for token in tokens)], :]
-        rows = attention.mean_weights(attention.Heads(asking, heads.k)).cpu()[:, 1:]
+        rows = attention.mean_weights(attention.Heads(asking, heads.k))[0].cpu()[:, 1:]
         return globality.agreement_with_class_token(rows[1:], rows[0])
-
-    def _queries_keys(self, source: Trunk, block: int) -> attention.Heads:
-        with torch.no_grad():
-            return trunk.project(self.backbone.blocks[block], source.inputs[block], values=False)
 
     def _globality(self, whole: Trunk, threshold: float) -> GlobalTokens:
         received = self.received(whole)
@@ -501,26 +382,6 @@ def _method(given: Method | None) -> Method:
 
 def _is_between(value: object, low: float, high: float) -> bool:
     return isinstance(value, Real) and low <= value <= high  # never so for nan
-
-
-class _Lazy:
-    """A trunk made at the first call, once, whoever calls."""
-
-    def __init__(self, make: Callable[[], Trunk]) -> None:
-        self._make, self._lock, self._made = make, threading.Lock(), None
-
-    def __call__(self) -> Trunk:
-        with self._lock:
-            if self._made is None:
-                self._made = self._make()
-            return self._made
-
-
-def _once(source: Trunk, key: Any, make: Callable[[], Any]) -> Any:
-    """A value that belongs to a trunk, made once and kept with it."""
-    if key not in source._memo:
-        source._memo[key] = make()
-    return source._memo[key]
 
 
 def _is_encoded(image: object) -> bool:

@@ -91,9 +91,11 @@ def ffn(block: nn.Module, x: Tensor, W2: Tensor | None = None) -> Tensor:
     return _layer_scale(block, "ls_2")(F.linear(hidden, W2, mlp.c_proj.bias))
 
 
-def run_block(block: nn.Module, x: Tensor, W2: Tensor | None = None) -> Tensor:
-    """One whole residual block: (B, 1+N, D) to (B, 1+N, D)."""
-    heads = project(block, x)
+def run_block(
+    block: nn.Module, x: Tensor, W2: Tensor | None = None, heads: Heads | None = None
+) -> Tensor:
+    """One whole residual block: (B, 1+N, D) to (B, 1+N, D); ``heads`` where they are known."""
+    heads = project(block, x) if heads is None else heads
     mixed = merge(block, F.scaled_dot_product_attention(heads.q, heads.k, heads.v))
     x = mixed.add_(x)
     return ffn(block, x, W2).add_(x)
@@ -104,15 +106,20 @@ def block_inputs(
     x: Tensor,
     start: int = 0,
     replaced: Mapping[int, Tensor] | None = None,
+    seen: Callable[[int, Heads], None] | None = None,
 ) -> list[Tensor]:
     """Inputs of blocks ``start ... L-1``, given that of ``start``: each (B, 1+N, D).
 
-    ``replaced`` maps a block to the ``W2'`` it runs with. The last block itself is not run.
+    ``replaced`` maps a block to the ``W2'`` it runs with; ``seen`` is told each block's queries,
+    keys and values as they pass. The last block itself is not run.
     """
     replaced = replaced or {}
     inputs = [x]
     for index in range(start, len(blocks) - 1):
-        inputs.append(run_block(blocks[index], inputs[-1], replaced.get(index)))
+        heads = project(blocks[index], inputs[-1])
+        if seen is not None:
+            seen(index, heads)
+        inputs.append(run_block(blocks[index], inputs[-1], replaced.get(index), heads))
     return inputs
 
 

@@ -133,10 +133,12 @@ class Trunk:
 
     @property
     def nbytes(self) -> int:
-        """Bytes kept alive besides the clean trunk's: block inputs, the last block's q, k, v."""
+        """Bytes kept alive besides the clean trunk's: block inputs; q, k, v of the last block and
+        of those whose queries and keys the pass kept (views, which hold the Values too)."""
         shared = set() if self._clean is None else {x.data_ptr() for x in self._clean.inputs}
         own = sum(x.nbytes for x in self.inputs if x.data_ptr() not in shared)
-        return own + 3 * self.inputs[-1].nbytes
+        kept = sum(1 for key in list(self._memo) if key[0] == "heads")
+        return own + 3 * (1 + kept) * self.inputs[-1].nbytes
 
 
 @dataclass(frozen=True, eq=False)

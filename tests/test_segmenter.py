@@ -21,7 +21,9 @@ from gclip_core import (
     MethodError,
     Segmenter,
     VocabularyError,
+    encoder,
     gclip,
+    globality,
     plant_channel,
     trunk,
     windows,
@@ -537,7 +539,7 @@ class TestWindows:
     def test_however_few_go_through_the_tower_together(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from gclip_core import segmenter as module
+        from gclip_core import encoder as module
 
         face = segmenter(with_channel(), window=16, stride=8)
         image = picture(32, 56)
@@ -545,6 +547,36 @@ class TestWindows:
         monkeypatch.setattr(module, "TOKENS_PER_BATCH", 11)
         found = face.segment(image, WORDS, gclip(amf_blocks=[5])).logits
         assert torch.allclose(found, expected, atol=1e-3)
+
+
+class TestQueriesAndKeysKept:
+    """The clean pass keeps those of the blocks AMF asks first; a changed trunk never uses them."""
+
+    def test_they_are_what_the_block_would_project_again(self) -> None:
+        face = segmenter(with_channel())
+        made = face.encode(picture(32, 48))
+        wanted = encoder.likely_fused(face.backbone)
+        assert wanted == {
+            face.backbone.n_blocks - 2,
+            *globality.middle_blocks(face.backbone.n_blocks),
+        }
+        for block in wanted:
+            kept = encoder.queries_keys(face.backbone, [made], block)
+            again = trunk.project(face.backbone.blocks[block], made.inputs[block][None], False)
+            assert kept is encoder.queries_keys(face.backbone, [made], block), "no second time"
+            assert torch.equal(kept.q, again.q) and torch.equal(kept.k, again.k)
+
+    def test_a_suppressed_trunk_projects_its_own(self) -> None:
+        face = segmenter(with_channel())
+        clean = face.encode(picture(32, 48))
+        changed = face.suppress(clean, gclip(amf=False, cs_blocks=[2]))
+        late = face.backbone.n_blocks - 2
+        assert late in encoder.likely_fused(face.backbone)
+        kept = encoder.queries_keys(face.backbone, [clean], late)
+        own = encoder.queries_keys(face.backbone, [changed], late)
+        assert not torch.allclose(kept.q, own.q, atol=1e-4)
+        expected = trunk.project(face.backbone.blocks[late], changed.inputs[late][None], False)
+        assert torch.equal(own.q, expected.q)
 
 
 class TestWhatStays:

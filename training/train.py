@@ -14,7 +14,7 @@ import math
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,8 @@ PHASES: tuple[Phase, ...] = (
     Phase(1.0, (_FULL, _FULL, _LARGE)),
 )
 # For a network that has been through these: more scenes, blocks left out at random, larger last.
+# Its learning rate falls from LONGER_DECAY on, sooner than from nothing: there is less to find out.
+LONGER_DECAY = 0.25
 LONGER: tuple[Phase, ...] = (
     Phase(0.30, (_MIDDLE, _FULL), _FEW, sometimes=0.5),
     Phase(0.65, (_FULL,), _FEW, sometimes=0.5),
@@ -411,6 +413,8 @@ def main() -> None:
         os.execve(sys.executable, command, {**os.environ, **_MALLOC})
     torch.set_num_threads(arguments.threads)
     settings = Settings(arguments.minutes, arguments.seed)
+    if arguments.begin_from:
+        settings = replace(settings, decay_from=LONGER_DECAY)
     train(
         settings,
         arguments.folder,

@@ -4,15 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.load.__main__ import answers_alone, growth, run
-from tests.visitor import serving
+from tests.load.__main__ import answers_alone, cache_share, growth, page, run, weights_folder
 
 
-@pytest.mark.long
-def test_six_visitors_at_once_each_get_their_own_answer(tmp_path: Path) -> None:
-    alone = answers_alone(tmp_path, different := 8)
+def test_visitors_at_once_each_get_their_own_answer(tmp_path: Path) -> None:
+    alone = answers_alone(tmp_path, None, different := 8)
     assert len(set(alone.values())) > different // 2, "the requests differ"
-    with serving(tmp_path, "--no-downloads") as server:
+    with page(tmp_path, None) as server:
         tally = run(server, alone, clients=6, requests=24)
     assert tally.wrong == []
     assert tally.failed == []
@@ -21,9 +19,11 @@ def test_six_visitors_at_once_each_get_their_own_answer(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_thirty_visitors_for_five_minutes(tmp_path: Path) -> None:
-    alone = answers_alone(tmp_path, 60)
-    with serving(tmp_path, "--no-downloads") as server:
+    weights = weights_folder(tmp_path)
+    alone = answers_alone(tmp_path, weights, 80)
+    with page(tmp_path, weights) as server:
         tally = run(server, alone, clients=30, minutes=5)
+        assert cache_share(server) <= 1
     assert tally.wrong == []
     assert tally.failed == []
     assert tally.ranks > 0, "who waits is told the place in the queue"

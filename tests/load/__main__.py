@@ -1,7 +1,9 @@
-"""``python -m tests.load --clients 30 --minutes 5``, or ``--requests 2000`` as a soak.
+"""``python -m tests.load --clients 30 --minutes 5``, or ``--requests 2000 --write docs/SOAK.md``.
 
 First every request is made alone on one server. Then a fresh server with empty caches gets them
 from all clients at once, in random order, and every answer is compared with the one given alone.
+Requests differ in picture, words, switches, tab and backbone: beside the built-in model a ViT-B/32
+with seeded random weights, read from a local file.
 """
 
 from __future__ import annotations
@@ -14,16 +16,25 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import open_clip
+import psutil
+import torch
+from safetensors.torch import save_file
 
+from gclip_core.registry import find_backbone
+from gclip_core.weights import WEIGHTS_FOLDER
 from tests.pictures import encoded, noise
 from tests.visitor import Answer, BusyError, FailedError, Server, Visitor, serving
 
 WORDS = ("frog, grass", "strawberry; berry, frog, grass", "house, tree, sky, road", "cat")
+TABS = ("side", "compare", "truth", "attention", "channels", "why")
 UPLOADS = 4
+SECOND = "openai-vit-b-32"
 
 
 @dataclass(frozen=True)
@@ -46,19 +57,41 @@ class Wish:
             visitor.close()
 
 
-def wishes(amount: int) -> list[Wish]:
-    """Different pictures, words, switches and tabs, spread over all combinations."""
-    seeds, toggles, tabs = range(1, 9), itertools.product((0, 1), (0, 1)), ("side", "compare")
+def wishes(amount: int, second: bool) -> list[Wish]:
+    """Different pictures, words, switches and tabs; a fifth of them on the second backbone."""
+    switches = list(itertools.product((0, 1), (0, 1)))
     found = [
         Wish(f"seed={seed}&words={words}&amf={amf}&cs={cs}&tab={tab}")
-        for seed, words, (amf, cs), tab in itertools.product(seeds, WORDS, list(toggles), tabs)
+        for seed, words, (amf, cs), tab in itertools.product(range(1, 5), WORDS, switches, TABS)
     ]
     found += [
-        Wish(f"source=upload&words={words}&cs={cs}", number)
-        for number, words, cs in itertools.product(range(UPLOADS), WORDS, (0, 1))
+        Wish(f"source=upload&words={words}&cs={cs}&tab={tab}", number)
+        for number, words, cs, tab in itertools.product(range(UPLOADS), WORDS, (0, 1), TABS[:2])
     ]
     random.Random(0).shuffle(found)
-    return found[:amount]
+    others = [
+        Wish(f"seed={seed}&words={words}&tab={tab}&backbone={SECOND}&templates=plain&short=224")
+        for seed, words, tab in itertools.product((1, 2), WORDS, ("side", "compare"))
+    ]
+    others = others[: amount // 5] if second else []
+    return found[: amount - len(others)] + others
+
+
+def weights_folder(folder: Path) -> Path:
+    """A folder with seeded random weights of the second backbone."""
+    folder = folder / "weights"
+    folder.mkdir(exist_ok=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = open_clip.create_model(find_backbone(SECOND).architecture)
+    state = {key: value.half().contiguous() for key, value in model.state_dict().items()}
+    save_file(state, folder / f"{SECOND}.safetensors")
+    return folder
+
+
+def page(folder: Path, weights: Path | None) -> AbstractContextManager[Server]:
+    """The page to load, with the second backbone's weights on its disk if given."""
+    return serving(folder, "--no-downloads", environment={WEIGHTS_FOLDER: str(weights or "")})
 
 
 @dataclass
@@ -133,39 +166,84 @@ def growth(tally: Tally) -> float:
     return tally.memory[-1] / warm - 1
 
 
-def answers_alone(folder: Path, amount: int) -> dict[Wish, str]:
+def answers_alone(folder: Path, weights: Path | None, amount: int) -> dict[Wish, str]:
     """The digest of each request's answer, made one after the other on a server of its own."""
-    with serving(folder, "--no-downloads") as server:
-        found = {wish: wish.ask(server.url) for wish in wishes(amount)}
+    with page(folder, weights) as server:
+        asked = wishes(amount, second=weights is not None)
+        found = {wish: wish.ask(server.url) for wish in asked}
     problems = [f"{wish}: {answer.problem}" for wish, answer in found.items() if answer.problem]
     assert not problems, problems
     return {wish: answer.shown for wish, answer in found.items()}
+
+
+def cache_share(server: Server) -> float:
+    """How full the cache of trunks is, as a share of its bound."""
+    answer = httpx.post(f"{server.url}/gradio_api/run/about", json={"data": []}, timeout=60)
+    cache = answer.json()["data"][0]["cache"]
+    return cache["bytes"] / cache["limit"]
+
+
+def summary(tally: Tally, clients: int, different: int, filled: float) -> str:
+    """The figures in words."""
+    return (
+        f"{clients} clients, {different} different requests, {len(tally.seconds)} answers, "
+        f"{len(tally.wrong)} wrong, {len(tally.failed)} lost, {tally.busy} told “busy”, "
+        f"{tally.ranks} told their place in the queue; waits: median "
+        f"{statistics.median(tally.waits):.1f} s, longest {max(tally.waits):.1f} s; memory "
+        f"{growth(tally):+.1%} after warm-up; the cache of trunks {filled:.0%} full"
+    )
+
+
+SOAK = """# Soak
+
+Written by `python -m tests.load --clients {clients} --requests {requests} --write docs/SOAK.md`:
+{clients} clients ask the page for {requests} answers, one after the other each, and every answer is
+compared with the one given alone beforehand. Requests differ in picture, words, switches, tab and
+backbone (the built-in model, and a ViT-B/32 with seeded random weights).
+
+{summary}.
+
+Machine: {cores} cores, {load:.1f} processes wanting one on average in the last 15 minutes of the
+run, this page among them: other work ran beside it, so the latencies are no benchmark.
+
+{table}
+"""
 
 
 def main() -> int:
     """Run, print the figures, and return 1 if an answer was wrong or lost."""
     parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
     parser.add_argument("--clients", type=int, default=30)
-    parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--minutes", type=float, default=1e6)
     parser.add_argument("--requests", type=int, default=sys.maxsize)
-    parser.add_argument("--different", type=int, default=60, help="how many different requests")
+    parser.add_argument("--different", type=int, default=80, help="how many different requests")
+    parser.add_argument("--write", type=Path, help="file for the table, as Markdown")
     args = parser.parse_args()
+    if args.minutes == 1e6 and args.requests == sys.maxsize:
+        args.minutes = 5
     with tempfile.TemporaryDirectory() as folder:
-        alone = answers_alone(Path(folder), args.different)
+        weights = weights_folder(Path(folder))
+        alone = answers_alone(Path(folder), weights, args.different)
         print(f"{len(alone)} requests answered alone", flush=True)
-        with serving(Path(folder), "--no-downloads") as server:
+        with page(Path(folder), weights) as server:
             tally = run(server, alone, args.clients, args.minutes, args.requests)
+            filled = cache_share(server)
     if not tally.seconds:
         print("no answer came", tally.busy, tally.failed[:5])
         return 1
-    print(table(tally))
-    print(
-        f"\n{args.clients} clients, {len(tally.seconds)} answers, {len(tally.wrong)} wrong, "
-        f"{len(tally.failed)} lost, {tally.busy} told “busy”, {tally.ranks} told their place in "
-        f"the queue; waits: median {statistics.median(tally.waits):.1f} s, longest "
-        f"{max(tally.waits):.1f} s; memory {growth(tally):+.1%} after warm-up"
-    )
+    said = summary(tally, args.clients, len(alone), filled)
+    print(f"{table(tally)}\n\n{said}")
     print("\n".join([*tally.wrong[:5], *tally.failed[:5]]))
+    if args.write:
+        text = SOAK.format(
+            clients=args.clients,
+            requests=len(tally.seconds),
+            summary=said,
+            cores=psutil.cpu_count(),
+            load=psutil.getloadavg()[2],
+            table=table(tally),
+        )
+        args.write.write_text(text, "utf-8")
     return int(bool(tally.wrong or tally.failed))
 
 

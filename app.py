@@ -31,6 +31,8 @@ from gclip_core.registry import BACKBONES, BUILT_IN
 
 PREFERRED = "openai-vit-b-16"
 OPENING_SEED = 61
+MAX_SESSIONS = 100
+"""Tabs whose last answer is kept in memory (0.7 MB each); Gradio would keep 10,000."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -100,6 +102,7 @@ def launch_settings(args: argparse.Namespace) -> dict[str, Any]:
         "show_error": False,
         "enable_monitoring": False,
         "max_file_size": guard.MAX_FILE_BYTES,
+        "state_session_capacity": MAX_SESSIONS,
         "footer_links": ["api", "settings"],
     }
 

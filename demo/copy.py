@@ -77,9 +77,9 @@ def fetched(title: str) -> str:
     return f"{title} is ready."
 
 
-def mask_title(title: str, miou: float | None) -> str:
-    """Above a mask: the method, and how well it does where truth is known."""
-    return title if miou is None else f"{title} · mIoU {miou * 100:.1f} %"
+def miou(share: float | None) -> str:
+    """Beside a mask's title: how well it does where truth is known."""
+    return "" if share is None else f"mIoU {share * 100:.1f} %"
 
 
 def numbers(blocks: Sequence[int]) -> str:
@@ -213,8 +213,12 @@ SCALE = "Logit scale"
 THRESHOLD = "Leave pixels unlabelled under this score"
 
 COMPARE_INTRO = (
-    "All variants come from one pass through the tower; only the last block (and with CS the upper "
-    "blocks) is computed anew for each."
+    "### One image, five variants\n"
+    "**CLIP** is the tower as it is. **ClearCLIP** drops the last block’s residual path and FFN "
+    "and lets each patch look at similar ones. **AMF** and **CS** are the two ideas of GCLIP; "
+    "**GCLIP** is ClearCLIP with both.\n\n"
+    "All come from one pass through the tower; only the last block (with CS also the upper blocks) "
+    "is computed anew."
 )
 EXTRAS = "Also show SCLIP, NACLIP and MaskCLIP"
 WHAT_CHANGED = "What changed"
@@ -249,7 +253,8 @@ TRUTH_INTRO = (
 )
 TRUTH_TITLE = "The true mask"
 TRUTH_EMPTY = "No true mask for this image: choose a ★ scene, or upload a mask below."
-IOU_TABLE = "Intersection over union per class and variant"
+IOU_TITLE = "How much of it each variant finds"
+IOU_TABLE = "Intersection over union (IoU) per class and variant; in bold the best of a row."
 SIMILARITY = "How alike are the last block’s Values?"
 OWN_MASK = "A true mask of your own"
 OWN_MASK_HINT = (
@@ -297,7 +302,7 @@ PLANT_INTRO = (
     "multiplied, as in the paper’s Figure 3. Watch the masks melt, and CS bring them back."
 )
 PLANT = "Plant an abnormal channel (a simulation)"
-PLANT_GAIN = "Gain: the channel’s weights times"
+PLANT_GAIN = "Gain (× weights)"
 PLANT_CHANNEL = "Channel (from 0)"
 PLANT_BLOCKS = "Blocks (from 1)"
 

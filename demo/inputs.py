@@ -156,7 +156,8 @@ def _backbone(
 
 
 def _advanced(controls: Controls) -> None:
-    controls.add("opacity", gr.Slider(0, 1, 0.6, step=0.05, label=copy.OPACITY, elem_id="opacity"))
+    controls.add("opacity", gr.Slider(0, 1, 0.6, step=0.05, label=copy.OPACITY, elem_id="opacity"),
+                 triggers=False)  # fmt: skip
     controls.add_text("amf_blocks", gr.Textbox("backbone", label=copy.AMF_BLOCKS))
     controls.add_text("cs_blocks", gr.Textbox("backbone", label=copy.CS_BLOCKS))
     controls.add("n_blocks", gr.Slider(1, 6, 2, step=1, label=copy.N_BLOCKS), read=int)

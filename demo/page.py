@@ -15,14 +15,25 @@ from demo.controls import Controls, read_raw
 from demo.service import Request, Service
 from demo.settings import Settings, from_query
 from demo.source import PHOTOS
-from demo.tabs import Answer, Tab, attention, channels, compare, export, learn, side, truth, why
+from demo.tabs import (
+    QUIET,
+    Answer,
+    Tab,
+    attention,
+    channels,
+    compare,
+    export,
+    learn,
+    side,
+    truth,
+    why,
+)
 from gclip_core import scenes
 from gclip_core.errors import GclipError
 
 logger = logging.getLogger(__name__)
 
 MODEL = {"concurrency_id": "model", "concurrency_limit": 2}
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 TOP_CSS = """
 #top { align-items: center; flex-wrap: nowrap; gap: 12px; }
@@ -36,10 +47,26 @@ TOP_CSS = """
   #input, #result { min-width: 0 !important; max-width: calc(100vw - 16px); width: 100%; }
   .gradio-container, .gradio-container > .main { max-width: 100vw !important; }
   #title small { display: block; } }
+@media (max-width: 1000px) {
+  #main { flex-direction: column; flex-wrap: nowrap; }
+  #input, #result { min-width: 0 !important; width: 100%; } }
+@media (min-width: 641px) and (max-width: 1000px) {
+  #input { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: 8px 12px;
+    align-items: start; }
+  #image { grid-row: span 3; } }
+@media (max-width: 640px) {
+  #input { display: contents; }
+  #result { order: 1; }
+  #scene, #advanced, #fetch, #fetch-note, .form:has(#backbone) { order: 2; }
+  #image { height: 150px !important; }
+  #tabs > .tab-wrapper button { padding: 4px 9px; font-size: 14px; }
+  .gradio-container footer .divider { display: none; } }
+#says { min-height: 42px; }
 #tabs .tabitem { padding: 8px 0 0; gap: 8px; }
 #result, #main { gap: 10px; }
 """
-CSS = TOP_CSS + panel.CSS + says.CSS + inputs.CSS + side.CSS + compare.CSS + channels.CSS
+PARTS = (panel, says, inputs, side, compare, attention, channels)
+CSS = TOP_CSS + "".join(part.CSS for part in PARTS)
 
 HEAD = """
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -84,15 +111,17 @@ def build(service: Service, opening: Settings) -> gr.Blocks:
                 noted = says.build("link-notes", "About the link")
                 lines = says.build("says", "Status")
                 open_tab = controls.add("tab", gr.Textbox("side", visible=False), triggers=False)
+                turned = gr.Textbox("", visible=False)
                 tabs: dict[str, Tab] = {}
                 with gr.Tabs(elem_id="tabs") as strip:
                     for entry in TABS:
                         with gr.Tab(entry.label, id=entry.name) as opened:
                             tabs[entry.name] = entry.build(service, controls)
                         opened.select(
-                            fn=None, js=f"() => '{entry.name}'", outputs=open_tab, **QUIET
-                        )
-        _wire(page, service, controls, given, (noted, lines), tabs, strip, open_tab, opening)
+                            fn=None, js=_TURN.format(entry.name), inputs=[open_tab, turned],
+                            outputs=[open_tab, turned], **QUIET
+                        )  # fmt: skip
+        _wire(page, service, controls, given, (noted, lines), tabs, strip, turned, opening)
         _share(share, controls)
     return page
 
@@ -105,7 +134,7 @@ def _wire(
     said: tuple[Component, Component],
     tabs: dict[str, Tab],
     strip: gr.Tabs,
-    open_tab: Component,
+    turned: Component,
     opening: Settings,
 ) -> None:
     noted, lines = said
@@ -135,14 +164,19 @@ def _wire(
         **MODEL,
     }
     triggers = [item.component.input for item in controls.items if item.triggers]
-    gr.on([*triggers, given.segment.click, given.words.submit, open_tab.change], **asked)
+    gr.on([*triggers, given.segment.click, given.words.submit, turned.change], **asked)
     filled = [given.image, *controls.components]
+    opacity = controls.component("opacity")
+    opacity.input(fn=None, js=_SLIDE, inputs=opacity, **QUIET)
     changes = [change for tab in tabs.values() for change in tab.changes]
     for change in [*inputs.wire(service, controls, given, filled), *changes]:
         change.then(**asked)
     page.load(arrive, None, [*filled, noted, strip], **QUIET).then(**asked)
 
 
+# A link opens its tab too; only a visitor's own turn changes `turned`, which asks for an answer.
+_TURN = "(old, turned) => old === '{0}' ? [old, turned] : ['{0}', turned + '.']"
+_SLIDE = "(o) => document.dispatchEvent(new CustomEvent('gclip-opacity', { detail: o }))"
 _COPY = """(query) => {
   const link = location.origin + location.pathname + query;
   if (navigator.clipboard) navigator.clipboard.writeText(link).catch(() => prompt('', link));

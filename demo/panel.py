@@ -34,6 +34,24 @@ const figure = (f) => {
   box.append(image, el('figcaption', '', f.caption));
   return box;
 };
+const table = ({ headers, rows, caption }) => {
+  const grid = el('table'), head = el('tr'), wide = el('div', 'wide');
+  head.append(...headers.map(name => {
+    const th = el('th', '', name); th.scope = 'col'; return th;
+  }));
+  const lines = rows.map(([name, ...cells]) => {
+    const line = el('tr'), th = el('th'), best = Math.max(...cells.map(parseFloat));
+    th.scope = 'row'; th.append(el('bdi', '', name));
+    line.append(th, ...cells.map(text => el('td', parseFloat(text) === best ? 'best' : '', text)));
+    return line;
+  });
+  const top = el('thead'), body = el('tbody');
+  top.append(head); body.append(...lines);
+  grid.append(el('caption', '', caption), top, body);
+  wide.tabIndex = 0; wide.setAttribute('role', 'region'); wide.setAttribute('aria-label', caption);
+  wide.append(grid);
+  return wide;
+};
 function draw() {
   const v = props.value || {}, card = element.querySelector('.card');
   if (!card) return;
@@ -47,6 +65,7 @@ function draw() {
     grid.append(...v.figures.map(figure));
     next.push(grid);
   }
+  if (v.table) next.push(table(v.table));
   if (v.plot) { const plot = el('div', 'plot'); plot.innerHTML = v.plot; next.push(plot); }
   if (v.note) next.push(el('p', 'note', v.note));
   if (next.length === 1) next.push(el('div', 'waiting'));
@@ -74,11 +93,25 @@ CSS = """
 .card .fig img.pixels { image-rendering: pixelated; background: #000; }
 .card figcaption { font-size: 12px; line-height: 1.35; margin-top: 3px; }
 .card .note { margin: 0; font-size: 12.5px; overflow-wrap: anywhere; }
-.card .plot svg { display: block; width: 100%; height: auto; }
+.card .plot { display: grid; gap: 8px;
+  grid-template-columns: repeat(auto-fit, minmax(min(230px, 100%), 1fr)); }
+.card .plot svg { display: block; width: 100%; height: auto; max-width: 420px; }
+.card .wide { overflow-x: auto; border-radius: 6px; }
+.card table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 0;
+  display: table; }
+.card caption { text-align: left; caption-side: bottom; padding-top: 6px; font-size: 12.5px; }
+.card th, .card td { padding: 5px 6px; border: 0; text-align: right; font-size: 12.5px;
+  border-top: 1px solid var(--border-color-primary); font-weight: 400; vertical-align: bottom;
+  background: none; color: inherit; }
+.card th:first-child { text-align: left; overflow-wrap: break-word; min-width: 84px; }
+.card td { white-space: nowrap; }
+.card thead th { font-weight: 600; border-top: 0; line-height: 1.25; }
+.card tbody tr:first-child > * { font-weight: 600; border-top-width: 2px; }
+.card td.best { font-weight: 700; }
 #result .block:has(> .html-container), #result .html-container { padding: 0 !important;
   border-width: 0 !important; background: none; overflow: visible; }
-.panel, .panel > .html-container { height: 100%; }
-.card .plot svg { max-width: 640px; }
+.sidebyside .panel, .channelrow > .column > .panel:only-child, .channelrow .panel:only-child .card,
+.panel > .html-container { height: 100%; }
 .card .waiting { flex: 1; border-radius: 8px; background: var(--background-fill-secondary); }
 """
 
@@ -102,15 +135,20 @@ def value(
     figures: Sequence[Value] = (),
     columns: int = 1,
     plot: str = "",
+    table: Value | None = None,
     note: str = "",
     badge: str = "",
 ) -> Value:
-    """A card's value. ``plot`` is SVG of our own; all other text may hold a visitor's words."""
+    """A card's value; text may hold a visitor's words, but ``plot`` is SVG of our own.
+
+    ``table`` holds "headers", "rows" (each a name, then a cell per header) and a "caption".
+    """
     return {
         "title": title,
         "figures": list(figures),
         "columns": columns,
         "plot": plot,
+        "table": table,
         "note": note,
         "badge": badge,
     }

@@ -1,13 +1,13 @@
 """Plots of numbers as SVG text that takes the page's own text colour: right in light and dark.
 
 Every function returns SVG for a ``gr.HTML`` (``html_template="${value}"`` is safe here: a plot
-holds numbers and backbone titles, never a visitor's words). ``png`` draws the same on white.
+holds numbers and backbone titles, never a visitor's words).
 Blocks are 0-based in arguments and counted from 1 in the picture.
 
 Usage::
 
     norms_plot(before, after, block=8, n_blocks=12, model="OpenAI ViT-B/16", abnormal=True)
-    by_block_plot(entropy, entropy_after, ratios, ratios_after, model, suppressed=(6, 7))
+    by_block_plots(entropy, entropy_after, ratios, ratios_after, model, suppressed=(6, 7))
     scores_plot(scores, threshold=5.0, model="…", amf_blocks=(5, 6))
     similarity_plot([("CS off", 0.8, 0.4), ("CS on", 0.85, 0.3)], model="…")
 """
@@ -25,7 +25,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike
-from PIL import Image
 
 BEFORE = "#4a90d9"
 AFTER = "#1f9d83"
@@ -38,8 +37,8 @@ STYLE = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 10,
-    "axes.titlesize": 10.5,
+    "font.size": 10.5,
+    "axes.titlesize": 10,
     "axes.edgecolor": TEXT,
     "axes.labelcolor": TEXT,
     "axes.titlecolor": TEXT,
@@ -50,7 +49,7 @@ STYLE = {
     "axes.spines.right": False,
     "axes.linewidth": 0.7,
     "legend.frameon": False,
-    "legend.fontsize": 9,
+    "legend.fontsize": 10,
 }
 _drawing = threading.Lock()
 
@@ -71,23 +70,6 @@ def norms_plot(
     ``before`` and ``after`` are (D,). ``abnormal`` marks the largest one; channels that CS changed
     show both norms. The scale is logarithmic once the largest is far above the median.
     """
-    return svg(
-        norms_figure(before, after, block, n_blocks, model, abnormal, threshold),
-        (4.6, 3.1),
-        f"Weight norms of block {block + 1} of {n_blocks}, {model}",
-    )
-
-
-def norms_figure(
-    before: ArrayLike,
-    after: ArrayLike,
-    block: int,
-    n_blocks: int,
-    model: str,
-    abnormal: bool = False,
-    threshold: float = 2.0,
-) -> Draw:
-    """What :func:`norms_plot` draws, for :func:`svg` or :func:`png`."""
     old, new = np.asarray(before, float), np.asarray(after, float)
 
     def draw(figure: Figure) -> None:
@@ -98,7 +80,7 @@ def norms_figure(
         if max(old.max(), new.max()) > LOG_FROM * max(median, 1e-12):
             low = 0.5 * max(float(min(old.min(), new.min())), median / 100)
             _log_scale(axes)
-        _stems(axes, np.arange(len(old)), low, old, BEFORE, 0.7)
+        _stems(axes, np.arange(len(old)), low, old, BEFORE, min(1.2, 150 / len(old)))
         _stems(axes, changed, low, old[changed], MARK, 1.6)
         if len(changed):
             axes.plot(changed, new[changed], "o", color=AFTER, markersize=5, label="after CS")
@@ -108,19 +90,19 @@ def norms_figure(
         axes.axhline(threshold * median, color=TEXT, linewidth=0.7, linestyle=(0, (4, 3)))
         axes.text(
             0.995, threshold * median, f"{threshold:g} × median", ha="right", va="bottom",
-            fontsize=8.5, transform=axes.get_yaxis_transform(),
+            transform=axes.get_yaxis_transform(),
         )  # fmt: skip
         axes.set_xlim(-len(old) * 0.01, len(old) * 1.01)
         highest = max(old.max(), new.max(), threshold * median) or 1.0
         axes.set_ylim(low, highest * (1.6 if low else 1.22))
-        axes.set_xlabel("output channel of the FFN's second layer")
+        axes.set_xlabel("output channel (FFN, second layer)")
         axes.set_ylabel("weight norm" + (" (log scale)" if low else ""))
-        axes.set_title(f"Block {block + 1} of {n_blocks} · {model}", loc="left", x=-0.12)
+        axes.set_title(f"Block {block + 1} of {n_blocks} · {model}", loc="left", x=-0.16)
 
-    return draw
+    return svg(draw, (3.5, 3.0), f"Weight norms of block {block + 1} of {n_blocks}, {model}")
 
 
-def by_block_plot(
+def by_block_plots(
     entropy: ArrayLike,
     entropy_after: ArrayLike,
     ratios: ArrayLike,
@@ -128,39 +110,45 @@ def by_block_plot(
     model: str,
     suppressed: Collection[int] = (),
     threshold: float = 2.0,
-) -> str:
-    """Entropy of the weight norms and largest norm over median, by block, before and after CS."""
+) -> tuple[str, str]:
+    """Two plots by block, before and after CS: entropy of the norms; largest norm over median."""
 
-    def draw(figure: Figure) -> None:
-        left, right = figure.subplots(1, 2)
-        panels = (
-            (left, entropy, entropy_after, "entropy of the norms (1 = all equal)"),
-            (right, ratios, ratios_after, "largest norm / median"),
-        )
-        for axes, old, new, title in panels:
-            number = np.arange(1, len(np.asarray(old)) + 1)
-            axes.plot(number, old, "o-", color=MARK, markersize=4, label="before CS")
-            if len(suppressed):
-                axes.plot(number, new, "s--", color=AFTER, markersize=4, label="after CS")
-            _block_axis(axes, len(number))
-            axes.set_ylabel(title)
-        left.set_ylim(min(0.95, min(_finite(entropy, entropy_after)) - 0.03), 1.005)
-        largest = max(_finite(ratios, ratios_after))
-        if largest > LOG_FROM:
-            _log_scale(right)
-            right.set_ylabel("largest norm / median (log scale)")
-        right.set_ylim(0.8 if largest > LOG_FROM else 0, max(largest, threshold) * 1.25)
-        right.axhline(threshold, color=TEXT, linewidth=0.7, linestyle=(0, (4, 3)))
-        right.text(
-            0.99, threshold, f"abnormal from {threshold:g}", ha="right", va="bottom", fontsize=8.5,
-            transform=right.get_yaxis_transform(),
+    number = np.arange(1, len(np.asarray(entropy)) + 1)
+    largest = max(_finite(ratios, ratios_after))
+
+    def lines(figure: Figure, old: ArrayLike, new: ArrayLike, title: str) -> Axes:
+        axes = figure.add_subplot()
+        axes.plot(number, old, "o-", color=MARK, markersize=4, label="before CS")
+        if len(suppressed):
+            axes.plot(number, new, "s--", color=AFTER, markersize=4, label="after CS")
+        _block_axis(axes, len(number))
+        axes.set_title(f"{title} · {model}", loc="left", x=-0.1)
+        return axes
+
+    def draw_entropy(figure: Figure) -> None:
+        axes = lines(figure, entropy, entropy_after, "Entropy")
+        axes.set_ylabel("entropy (1: all equal)")
+        axes.set_ylim(min(0.95, min(_finite(entropy, entropy_after)) - 0.03), 1.005)
+        axes.legend(loc="lower left")
+
+    def draw_ratio(figure: Figure) -> None:
+        axes = lines(figure, ratios, ratios_after, "Largest norm")
+        log = largest > LOG_FROM
+        if log:
+            _log_scale(axes)
+        axes.set_ylabel("largest / median" + (" (log scale)" if log else ""))
+        axes.set_ylim(0.8 if log else 0, max(largest, threshold) * 1.25)
+        axes.axhline(threshold, color=TEXT, linewidth=0.7, linestyle=(0, (4, 3)))
+        axes.text(
+            0.99, threshold, f"abnormal from {threshold:g}", ha="right", va="bottom",
+            transform=axes.get_yaxis_transform(),
         )  # fmt: skip
-        left.legend(loc="lower left")
-        figure.suptitle(
-            f"FFN second-layer weight norms by block · {model}", x=0.104, ha="left", fontsize=11
-        )
 
-    return svg(draw, (7.2, 3.0), f"Entropy and largest over median by block, {model}")
+    size = (3.9, 2.9)
+    return (
+        svg(draw_entropy, size, f"Entropy of the weight norms by block, {model}"),
+        svg(draw_ratio, size, f"Largest weight norm over median by block, {model}"),
+    )
 
 
 def scores_plot(
@@ -189,24 +177,24 @@ def scores_plot(
         log = largest > 10 * LOG_FROM
         if log:
             _log_scale(axes)
-        axes.set_ylim(0.8 if log else 0, largest * (2.0 if log else 1.25))
+        axes.set_ylim(0.8 if log else 0, largest * (3.0 if log else 1.4))
         axes.axhline(threshold, color=TEXT, linewidth=0.8, linestyle=(0, (4, 3)))
         axes.text(
             0.01, threshold, f"global token from ×{threshold:g}", ha="left", va="bottom",
-            fontsize=8.5, transform=axes.get_yaxis_transform(),
+            transform=axes.get_yaxis_transform(),
         )  # fmt: skip
         for index, cosine in enumerate(agreement if agreement is not None else ()):
             if np.isfinite(cosine):
                 axes.annotate(
-                    f"{cosine:.2f}", (index + 1, scores[index]), (0, 3), ha="center", fontsize=8,
+                    f"{cosine:.2f}", (index + 1, scores[index]), (0, 3), ha="center", fontsize=9,
                     textcoords="offset points",
                 )  # fmt: skip
         _block_axis(axes, len(scores))
-        axes.set_ylabel("most attended patch (× uniform)")
-        axes.set_title(f"Global-token score by block · {model}", loc="left")
+        axes.set_ylabel("most attended (× uniform)")
+        axes.set_title(f"Global-token score · {model}", loc="left", x=-0.1)
         axes.legend(loc="upper left", ncols=2)
 
-    return svg(draw, (5.6, 3.0), f"Global-token score by block, {model}")
+    return svg(draw, (4.4, 3.0), f"Global-token score by block, {model}")
 
 
 def similarity_plot(rows: Sequence[tuple[str, float, float]], model: str) -> str:
@@ -216,8 +204,8 @@ def similarity_plot(rows: Sequence[tuple[str, float, float]], model: str) -> str
         axes = figure.add_subplot()
         place = np.arange(len(rows))[::-1]
         for offset, column, colour, label in (
-            (0.19, 1, AFTER, "in-in: same region"),
-            (-0.19, 2, MARK, "in-out: different regions"),
+            (0.19, 1, AFTER, "in-in: one region"),
+            (-0.19, 2, MARK, "in-out: two regions"),
         ):
             values = np.array([row[column] for row in rows], float)
             axes.barh(place + offset, np.nan_to_num(values), 0.36, color=colour, label=label)
@@ -229,11 +217,11 @@ def similarity_plot(rows: Sequence[tuple[str, float, float]], model: str) -> str
         axes.set_xlim(lowest, 1.12)
         axes.set_xlabel("mean cosine of last-block Values")
         axes.set_ylim(-0.55, len(rows) - 0.1)
-        axes.set_title(f"Similarity within and across regions · {model}", loc="left")
+        axes.set_title(f"Within and across regions · {model}", loc="left")
         axes.legend(loc="upper left", ncols=2)
 
     height = 1.4 + 0.5 * len(rows)
-    return svg(draw, (5.6, height), f"In-in and in-out similarity, {model}")
+    return svg(draw, (4.7, height), f"In-in and in-out similarity, {model}")
 
 
 def svg(draw: Draw, size: tuple[float, float], label: str) -> str:
@@ -258,17 +246,6 @@ def svg(draw: Draw, size: tuple[float, float], label: str) -> str:
     return re.sub(
         r'<svg (.*?)width="[^"]*" height="[^"]*"', head + r"\1", text, count=1, flags=re.S
     )
-
-
-def png(draw: Draw, size: tuple[float, float], dpi: int = 150) -> Image.Image:
-    """The same drawing on white, RGB, for files."""
-    buffer = io.BytesIO()
-    with _drawing, matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=size, facecolor="white")
-        draw(figure)
-        _margins(figure, size)
-        figure.savefig(buffer, format="png", dpi=dpi)
-    return Image.open(buffer).convert("RGB")
 
 
 def _margins(figure: Figure, size: tuple[float, float]) -> None:
@@ -316,13 +293,12 @@ def _block_axis(axes: Axes, n_blocks: int) -> None:
 def _name_channel(
     axes: Axes, channel: int, old: np.ndarray, new: np.ndarray, median: float
 ) -> None:
-    text = (
-        f"channel {channel}: {old[channel]:.3g} = {old[channel] / max(median, 1e-12):.1f} × median"
-    )
+    lines = [f"channel {channel}: {old[channel]:.3g}"]
+    lines.append(f"{old[channel] / max(median, 1e-12):.1f} × median")
     if not np.isclose(old[channel], new[channel], rtol=1e-4):
-        text += f" → {new[channel]:.3g}"
-    right = channel > len(old) / 2
-    axes.annotate(
-        text, (channel, old[channel]), (-4 if right else 4, 5), textcoords="offset points",
-        ha="right" if right else "left", va="bottom", fontsize=9, color=TEXT,
+        lines.append(f"{new[channel]:.3g} after CS")
+    left = channel > len(old) / 2  # beside its own line, on the side with more room
+    axes.text(
+        0.02 if left else 0.98, 0.98, "\n".join(lines), ha="left" if left else "right", va="top",
+        transform=axes.transAxes,
     )  # fmt: skip

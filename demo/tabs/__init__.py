@@ -10,12 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import gradio as gr
 from gradio.components import Component
 from gradio.events import Dependency
 
+from demo.controls import Controls
 from demo.service import Request, Service, Status
 
 Answer = dict[Any, Any]
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+"""Options of an event that no program calls and that answers too soon for a progress bar."""
 
 
 @dataclass(frozen=True)
@@ -34,3 +38,10 @@ class Tab:
     show: Callable[[Service, Request], tuple[Answer, Status | None]]
     changes: list[Dependency] = field(default_factory=list)
     extra: dict[str, tuple[Component, Callable[[Any], Any]]] = field(default_factory=dict)
+
+
+def slide_opacity(mask: gr.HTML, controls: Controls) -> None:
+    """Let a mask's own slider set the page's opacity, in the browser alone."""
+    mask.input(
+        fn=None, js="() => window.gclipOpacity", outputs=controls.component("opacity"), **QUIET
+    )

@@ -10,12 +10,20 @@ from demo import copy, panel, plots, render, widgets
 from demo.controls import Controls
 from demo.service import AttentionView, Request, Service, Status
 from demo.settings import BLOCK, HEAD, PAIR
-from demo.tabs import Answer, Tab
+from demo.tabs import QUIET, Answer, Tab
 from demo.widgets import values
 from gclip_core.cache import BoundedCache
 
 _plots: BoundedCache[str] = BoundedCache(64)
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+
+CSS = """
+.cardbox:has(#block-strip) { min-height: 0; }
+.form:has(#head) { border: 0; max-width: 320px; background: none; }
+#head { padding: 0; background: none; }
+#head .container { display: flex; align-items: center; gap: 10px; }
+#head .container > :last-child { flex: 1; }
+"""
 
 
 def build(service: Service, controls: Controls) -> Tab:

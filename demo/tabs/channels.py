@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -11,21 +12,21 @@ from gradio.events import Dependency
 from demo import copy, panel, plots, says, views, widgets
 from demo.controls import Controls
 from demo.service import Mask, Request, Service, Status, changed_share
-from demo.settings import BLOCK
-from demo.tabs import Answer, Tab
+from demo.settings import BLOCK, Settings
+from demo.tabs import QUIET, Answer, Tab
 from demo.views import SuppressionView
 from demo.widgets import values
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import GclipError
 
-_plots: BoundedCache[str] = BoundedCache(64)
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+_plots: BoundedCache[tuple[str, str]] = BoundedCache(64)
 DRAGGED = ("channels", "cs_blocks", "cs")
 
 CSS = """
-.twomasks { display: grid !important; gap: 10px; align-items: start;
-  grid-template-columns: repeat(auto-fill, minmax(min(140px, 100%), 1fr)); }
-.twomasks > * { min-width: 0 !important; width: auto !important; }
+.masks { display: grid !important; gap: 12px; align-items: start;
+  grid-template-columns: repeat(auto-fill, minmax(min(150px, 100%), 1fr)); }
+@media (min-width: 641px) { .masks { grid-template-columns: repeat(3, minmax(0, 1fr)); } }
+.masks > * { min-width: 0 !important; width: auto !important; }
 .channelrow { gap: 10px; align-items: stretch; }
 .cardbox.simulated { border-left: 4px solid #de852f; }
 .blockchoice .wrap { gap: 4px !important; }
@@ -34,41 +35,41 @@ CSS = """
 .plantrow { gap: 10px; align-items: end; }
 .bare { gap: 10px; padding: 0; }
 .bare .cardbox { min-height: 0; }
-#by-block .plot svg { max-width: 820px; }
 """
 
 
 def build(service: Service, controls: Controls) -> Tab:
-    """Norms of a block beside the masks without and with CS; what to suppress or plant below."""
+    """Masks without and with CS; under them a block's norms beside what to plant or suppress."""
     gr.Markdown(copy.CHANNELS_INTRO, elem_classes=["gclip-note"])
+    with gr.Column(elem_classes=["cardbox"]):
+        with gr.Row(elem_classes=["masks"]):
+            masks = [
+                widgets.mask(elem_id=f"channels-{name}", visible=name != "untouched")
+                for name in ("off", "on", "untouched")
+            ]
+        said = says.build("channels-said", "What CS did")
     with gr.Row(elem_classes=["channelrow"]):
         with gr.Column(scale=5, min_width=300, elem_classes=["cardbox"]):
             block = gr.Radio(
                 [], label=copy.BLOCK, elem_id="channel-block", elem_classes=["blockchoice"]
             )
             norms = widgets.channels(elem_id="channel-norms")
-            typed = controls.add_text(
-                "channels",
-                gr.Textbox(
-                    "",
-                    label=copy.OTHER_CHANNELS,
-                    info=copy.OTHER_CHANNELS_INFO,
-                    placeholder="100-120, 64",
-                    elem_id="channels-typed",
-                    max_lines=1,
-                ),
-                triggers=False,
-            )
         with gr.Column(scale=4, min_width=300, elem_classes=["bare"]):
-            with gr.Column(elem_classes=["cardbox"]):
-                with gr.Row(elem_classes=["twomasks"]):
-                    masks = [
-                        widgets.mask(elem_id=f"channels-{name}", visible=name != "untouched")
-                        for name in ("off", "on", "untouched")
-                    ]
-                said = says.build("channels-said", "What CS did")
             with gr.Column(elem_classes=["cardbox", "simulated"]):
                 planting = _planting(controls)
+            with gr.Column(elem_classes=["cardbox"]):
+                typed = controls.add_text(
+                    "channels",
+                    gr.Textbox(
+                        "",
+                        label=copy.OTHER_CHANNELS,
+                        info=copy.OTHER_CHANNELS_INFO,
+                        placeholder="100-120, 64",
+                        elem_id="channels-typed",
+                        max_lines=1,
+                    ),
+                    triggers=False,
+                )
     by_block = panel.build("by-block", copy.BY_BLOCK)
 
     def show(service: Service, request: Request) -> tuple[Answer, Status]:
@@ -90,16 +91,21 @@ def build(service: Service, controls: Controls) -> Tab:
         }
         return answer, view.status
 
+    def drag(event: gr.SelectData, *raw: Any) -> Answer:
+        span = range(event.index[0], event.index[1] + 1) if event.index else ()
+        return _write(controls, raw, lambda old: views.choose_or_clear(service, old, span))
+
+    def enter(*raw: Any) -> Answer:
+        return _write(controls, raw, lambda old: views.choose_or_clear(service, old, old.channels))
+
     return Tab(
         outputs=[block, norms, *masks, said, by_block],
         show=show,
         changes=[
             block.input(fn=None, js="(b) => b", inputs=block,
                         outputs=controls.component("view_block"), **QUIET),
-            typed.submit(_typed(service, controls), controls.components, _dragged(controls),
-                         preprocess=False, **QUIET),
-            norms.select(_drag(service, controls), controls.components, _dragged(controls),
-                         preprocess=False, **QUIET),
+            typed.submit(enter, controls.components, _dragged(controls), preprocess=False, **QUIET),
+            norms.select(drag, controls.components, _dragged(controls), preprocess=False, **QUIET),
             *planting,
         ],
     )  # fmt: skip
@@ -135,43 +141,16 @@ def _dragged(controls: Controls) -> list[Component]:
     return [controls.component(name) for name in DRAGGED]
 
 
-def _drag(service: Service, controls: Controls) -> Any:
-    def chosen(event: gr.SelectData, *raw: Any) -> Answer:
-        try:
-            settings = controls.settings(raw)
-            new = (
-                views.choose(service, settings, range(event.index[0], event.index[1] + 1))
-                if event.index
-                else views.clear(settings)
-            )
-        except GclipError:  # the page says it when it shows the tab anew
-            return {part: gr.skip() for part in _dragged(controls)}
-        return _written(controls, new)
-
-    return chosen
-
-
-def _typed(service: Service, controls: Controls) -> Any:
-    """Typed channels act as a drag over them does; none clears the choice."""
-
-    def typed(*raw: Any) -> Answer:
-        try:
-            settings = controls.settings(raw)
-            new = (
-                views.choose(service, settings, settings.channels)
-                if settings.channels
-                else views.clear(settings)
-            )
-        except GclipError:  # the page says it when it shows the tab anew
-            return {part: gr.skip() for part in _dragged(controls)}
-        return _written(controls, new)
-
-    return typed
-
-
-def _written(controls: Controls, settings: Any) -> Answer:
-    every = controls.updates(settings)
-    return {part: every[part] for part in _dragged(controls)}
+def _write(
+    controls: Controls, raw: tuple[Any, ...], choose: Callable[[Settings], Settings]
+) -> Answer:
+    """Write what a choice of channels changes; nothing where it is refused: the tab says why."""
+    parts = _dragged(controls)
+    try:
+        every = controls.updates(choose(controls.settings(raw)))
+    except GclipError:
+        return {part: gr.skip() for part in parts}
+    return {part: every[part] for part in parts}
 
 
 def _choices(view: SuppressionView) -> list[tuple[str, str]]:
@@ -199,8 +178,8 @@ def _norms(view: SuppressionView, request: Request) -> values.Json:
 
 def _mask(view: SuppressionView, mask: Mask, name: str, opacity: float) -> values.Json:
     return values.mask_value(
-        view.picture.image, mask.labels, mask.names, copy.mask_title(name, mask.miou), opacity,
-        legend=False, slider=False, max_side=448,
+        view.picture.image, mask.labels, mask.names, name, opacity,
+        legend=False, slider=False, max_side=448, badge=copy.miou(mask.miou),
     )  # fmt: skip
 
 
@@ -220,7 +199,7 @@ def _by_block(view: SuppressionView, request: Request) -> panel.Value:
     key = (model, threshold, channels.before.tobytes(), channels.after.tobytes())
     drawn = _plots.get_or_make(
         key,
-        lambda: plots.by_block_plot(
+        lambda: plots.by_block_plots(
             found.entropy.numpy(),
             found.entropy_after.numpy(),
             found.ratios,
@@ -230,7 +209,7 @@ def _by_block(view: SuppressionView, request: Request) -> panel.Value:
             threshold,
         ),
     )
-    return panel.value(copy.BY_BLOCK, plot=drawn, note=copy.by_block_note(found))
+    return panel.value(copy.BY_BLOCK, plot="".join(drawn), note=copy.by_block_note(found))
 
 
 def _whole(value: Any) -> int:

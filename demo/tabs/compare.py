@@ -23,13 +23,14 @@ CSS = """
 
 def build(service: Service, controls: Controls) -> Tab:
     """Masks of all variants; then two of them, their difference and a swipe."""
-    gr.Markdown(copy.COMPARE_INTRO, elem_classes=["gclip-note"])
     usual = [v.name for v in VARIANTS.values() if not v.asked_for]
     more = [v.name for v in VARIANTS.values() if v.asked_for]
     cards: dict[str, list[Component]] = {}
     with gr.Row(elem_classes=["variants"]):
         cards |= {name: _card(name) for name in usual}
-    controls.add("extras", gr.Checkbox(False, label=copy.EXTRAS, elem_id="extras"))
+        with gr.Column(min_width=200, elem_classes=["cardbox", "explained"]):
+            gr.Markdown(copy.COMPARE_INTRO)
+            controls.add("extras", gr.Checkbox(False, label=copy.EXTRAS, elem_id="extras"))
     with gr.Row(elem_classes=["variants"], visible=False) as extra_row:
         cards |= {name: _card(name) for name in more}
     gr.Markdown(f"### {copy.WHAT_CHANGED}")
@@ -64,9 +65,15 @@ def _card(name: str) -> list[Component]:
 
 
 def _shown(view: CompareView, place: int, mask: Mask, opacity: float) -> tuple[Any, Any]:
-    title = copy.mask_title(mask.title, mask.miou)
     value = values.mask_value(
-        view.picture.image, mask.labels, mask.names, title, opacity, slider=False, max_side=448
+        view.picture.image,
+        mask.labels,
+        mask.names,
+        mask.title,
+        opacity,
+        slider=False,
+        max_side=448,
+        badge=copy.miou(mask.miou),
     )
     note = (
         copy.changed_against(view.changed[place - 1], view.masks[place - 1].title)

@@ -9,7 +9,7 @@ from gradio.components import Component
 from demo import copy, panel, plots, render, says, widgets
 from demo.controls import Controls
 from demo.service import Row, Service, SideView, Status
-from demo.tabs import Answer, Tab
+from demo.tabs import Answer, Tab, slide_opacity
 from demo.widgets import values
 from demo.widgets.values import Json
 from gclip_core.cache import BoundedCache
@@ -18,7 +18,7 @@ _plots: BoundedCache[str] = BoundedCache(128)
 
 CSS = """
 .sidebyside { gap: 10px; flex-wrap: nowrap; align-items: stretch; }
-.sidebyside > * { min-width: 0 !important; }
+.sidebyside > * { min-width: 0 !important; flex: 1 1 0 !important; }
 .sidebyside .panel, .sidebyside .panel div:has(> .card), .sidebyside .card { height: 100%; }
 .rowtitle h3 { margin: 0; font-size: 14px; }
 @media (max-width: 1000px) { .sidebyside { flex-wrap: wrap; }
@@ -29,6 +29,7 @@ CSS = """
 def build(service: Service, controls: Controls) -> Tab:
     """Two rows of three cards."""
     rows = [_row("chosen", copy.CHOSEN_ROW), _row("plain", copy.PLAIN_ROW)]
+    slide_opacity(rows[0][0], controls)
     return Tab(
         outputs=[*rows[0], *rows[1]],
         show=lambda service, request: _show(service.side(request), rows),
@@ -38,12 +39,12 @@ def build(service: Service, controls: Controls) -> Tab:
 def _row(name: str, title: str) -> list[Component]:
     gr.Markdown(f"### {title}", elem_classes=["rowtitle"])
     with gr.Row(elem_classes=["sidebyside"], elem_id=f"row-{name}"):
-        with gr.Column(scale=4, min_width=200, elem_classes=["cardbox"]):
+        with gr.Column(min_width=200, elem_classes=["cardbox"]):
             mask = widgets.mask(elem_id=f"{name}-mask")
             note = says.build(f"{name}-note", "What changed")
-        with gr.Column(scale=5, min_width=200):
+        with gr.Column(min_width=200):
             attention = panel.build(f"{name}-attention", copy.ATTENTION)
-        with gr.Column(scale=5, min_width=200):
+        with gr.Column(min_width=200):
             norms = panel.build(f"{name}-norms", copy.NORMS)
     return [mask, note, attention, norms]
 
@@ -56,7 +57,7 @@ def _show(view: SideView, rows: list[list[Component]]) -> tuple[Answer, Status]:
             zip(
                 cards,
                 (
-                    _mask(view, row),
+                    _mask(view, row, slider=not is_plain),
                     says.value() if is_plain else _mask_note(view),
                     _attention(view, row),
                     _norms(view, row, block),
@@ -67,15 +68,17 @@ def _show(view: SideView, rows: list[list[Component]]) -> tuple[Answer, Status]:
     return answer, view.status
 
 
-def _mask(view: SideView, row: Row) -> Json:
+def _mask(view: SideView, row: Row, slider: bool) -> Json:
     settings = view.settings
     return values.mask_value(
         view.picture.image,
         row.mask.labels,
         row.mask.names,
-        title=copy.mask_title(row.mask.title, row.mask.miou),
+        title=row.mask.title,
+        badge=copy.miou(row.mask.miou),
         opacity=settings.opacity,
         pixel=settings.pixel,
+        slider=slider,
     )
 
 

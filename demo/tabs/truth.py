@@ -9,9 +9,9 @@ import gradio as gr
 from demo import copy, panel, plots, widgets
 from demo.controls import Controls
 from demo.inputs import path_of
-from demo.service import Request, Service, Status
+from demo.service import Request, Service, Status, TruthView
 from demo.source import mask_colours, truth_in_words
-from demo.tabs import Answer, Tab
+from demo.tabs import Answer, Tab, slide_opacity
 from demo.widgets import values
 from gclip_core.errors import GclipError
 from gclip_core.vocabulary import parse
@@ -22,12 +22,13 @@ HEADERS = ["value", "colour", "share", "class"]
 def build(service: Service, controls: Controls) -> Tab:
     """The truth, a table of IoU, the similarity of Values; and a mask of one's own."""
     gr.Markdown(copy.TRUTH_INTRO, elem_classes=["gclip-note"])
-    with gr.Row():
+    with gr.Row(elem_classes=["channelrow"]):
         with gr.Column(scale=4, min_width=280, elem_classes=["cardbox"]):
             known = widgets.mask(elem_id="truth-mask", empty=copy.TRUTH_EMPTY)
-        with gr.Column(scale=6, min_width=300):
+            slide_opacity(known, controls)
+        with gr.Column(scale=6, min_width=280):
+            table = panel.build("iou-table", copy.IOU_TITLE)
             similarity = panel.build("similarity", copy.SIMILARITY)
-    table = gr.Dataframe(label=copy.IOU_TABLE, interactive=False, wrap=True, elem_id="iou-table")
     with gr.Accordion(copy.OWN_MASK, open=False, elem_id="own-mask"):
         gr.Markdown(copy.OWN_MASK_HINT, elem_classes=["gclip-note"])
         file = gr.File(
@@ -50,9 +51,6 @@ def build(service: Service, controls: Controls) -> Tab:
             if view.labels is not None
             else None
         )  # fmt: skip
-        rows = [["mIoU", *map(_percent, view.miou)]]
-        rows += [[name, *map(_percent, ious)] for name, ious in view.iou]
-        grid = {"headers": ["class", *view.titles], "data": rows} if view.iou else None
         alike = service.similarity(request)
         plot = plots.similarity_plot(
             [(row.title, row.inside, row.across) for row in alike.rows], view.status.backbone
@@ -60,7 +58,7 @@ def build(service: Service, controls: Controls) -> Tab:
         note = copy.similarity_note(alike.regions, view.found.cs_reason)
         answer: Answer = {
             known: shown,
-            table: gr.Dataframe(value=grid, visible=grid is not None),
+            table: _table(view),
             similarity: panel.value(copy.SIMILARITY, plot=plot, note=note),
         }
         return answer, view.status
@@ -96,6 +94,19 @@ def build(service: Service, controls: Controls) -> Tab:
             "truth_classes": (classes, _classes),
         },
     )
+
+
+def _table(view: TruthView) -> panel.Value:
+    """IoU of every class under every variant; a sentence where no truth is known."""
+    if not view.iou:
+        return panel.value(copy.IOU_TITLE, note=copy.TRUTH_EMPTY)
+    rows = [("mIoU", view.miou), *view.iou]
+    table = {
+        "headers": ["class", *view.titles],
+        "rows": [[name, *map(_percent, ious)] for name, ious in rows],
+        "caption": copy.IOU_TABLE,
+    }
+    return panel.value(copy.IOU_TITLE, table=table)
 
 
 def _percent(value: float | None) -> str:

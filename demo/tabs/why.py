@@ -10,12 +10,11 @@ from demo import copy, widgets
 from demo.controls import Controls
 from demo.service import Request, Service, Status
 from demo.settings import PAIR
-from demo.tabs import Answer, Tab
+from demo.tabs import QUIET, Answer, Tab
 from demo.variants import VARIANTS
 from demo.widgets import values
 from gclip_core.types import Grid
 
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 TYPED = "(row, column) => [row, column].every(Number.isFinite) ? `${row},${column}` : ''"
 
 
@@ -47,11 +46,12 @@ def build(service: Service, controls: Controls) -> Tab:
                 view.picture.image,
                 view.mask.labels,
                 view.mask.names,
-                copy.mask_title(view.mask.title, view.mask.miou),
+                view.mask.title,
                 settings.opacity,
                 pick=True,
                 pixel=at,
                 slider=False,
+                badge=copy.miou(view.mask.miou),
             ),
             row: at[0],
             column: at[1],

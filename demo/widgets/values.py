@@ -131,6 +131,7 @@ def mask_value(
     legend: bool = True,
     slider: bool = True,
     max_side: int = MASK_SIDE,
+    badge: str = "",
 ) -> Json:
     """Value of the mask widget: image, class index per pixel, outlines with words, legend.
 
@@ -140,6 +141,7 @@ def mask_value(
     return {
         "kind": "mask",
         "title": title,
+        "badge": badge,
         "size": [image.height, image.width],
         "image": image_url(picture, max_side),
         "mask": png_url(_index_picture(small)),

@@ -8,6 +8,7 @@ mount(async (value) => {
   for (const [k, block] of value.blocks.entries()) {
     const button = make("button", "gw-block");
     button.type = "button";
+    button.setAttribute("aria-label", `Block ${block.number}, ${block.score.toFixed(1)} times uniform${block.fused ? ", fused by AMF" : ""}`);
     button.setAttribute("aria-pressed", String(block.number === value.chosen));
     const stage = make("span", "gw-stage"), canvas = make("canvas"), marks = svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none" });
     stage.style.aspectRatio = `${value.size[1]} / ${value.size[0]}`;
@@ -18,7 +19,7 @@ mount(async (value) => {
     context.putImageData(data, 0, 0);
     for (const token of block.tokens) marks.append(svg("rect", { x: token % width, y: Math.floor(token / width), width: 1, height: 1, class: "gw-token" }));
     stage.append(canvas, marks);
-    button.append(stage, make("span", "gw-number", `Block ${block.number}`), make("span", "gw-score", `× ${block.score.toFixed(1)}`));
+    button.append(stage, make("span", "gw-number", String(block.number)), make("span", "gw-score", `×${block.score.toFixed(1)}`));
     if (block.fused) button.append(make("span", "gw-badge", "AMF"));
     button.addEventListener("click", () => {
       for (const other of list.children) other.setAttribute("aria-pressed", String(other === button));
@@ -26,5 +27,5 @@ mount(async (value) => {
     });
     list.append(button);
   }
-  return [list, make("p", "gw-note", value.note)];
+  return [make("p", "gw-title", "Attention received, block by block"), list, make("p", "gw-note", value.note)];
 });

@@ -1,12 +1,13 @@
 // A mask over its image with its legend; opacity and highlighting happen here, in the browser.
-let opacity = null, held = null;
+let opacity = null, given = null, held = null, follow = null;
+document.addEventListener("gclip-opacity", (event) => { if (follow) follow(Number(event.detail)); });
 mount(async (value) => {
   const index = await pixels(value.mask);
   const w = index.width, h = index.height, data = index.data;
   const [image, top] = [await picture(value.image), await picture(value.top)];
   const colour = new Map(value.legend.map((entry) => [entry.index, entry.rgb]));
   const of = (i) => (data[4 * i + 2] === 255 ? -1 : data[4 * i] + 256 * data[4 * i + 1]);
-  if (opacity === null) opacity = value.opacity;
+  if (given !== value.opacity) opacity = given = value.opacity;
   if (held !== null && !value.legend.some((entry) => entry.index === held && entry.share > 0)) held = null;
   const stage = make("div", "gw-stage"), canvas = make("canvas");
   stage.style.aspectRatio = `${w} / ${h}`;
@@ -15,7 +16,7 @@ mount(async (value) => {
   stage.append(image, canvas, top);
   stage.setAttribute("role", value.pick ? "application" : "img");
   const found = value.legend.filter((entry) => entry.share > 0);
-  stage.setAttribute("aria-label", `${value.title}: ${found.map((e) => `${e.name} ${percent(e.share)}`).join(", ")}${value.pick ? ". Arrow keys move, Enter asks." : ""}`);
+  stage.setAttribute("aria-label", `${value.title}${value.badge ? `, ${value.badge}` : ""}: ${found.map((e) => `${e.name} ${percent(e.share)}`).join(", ")}${value.pick ? ". Arrow keys move, Enter asks." : ""}`);
   const context = canvas.getContext("2d");
   const paint = (only) => {
     const out = context.createImageData(w, h);
@@ -28,6 +29,7 @@ mount(async (value) => {
     canvas.style.opacity = only === null ? opacity : Math.max(opacity, 0.5);
     top.style.opacity = only === null ? 1 : 0.25;
   };
+  follow = (wanted) => { opacity = wanted; paint(held); };
   const tip = make("span", "gw-tip");
   tip.hidden = true;
   stage.append(tip);
@@ -77,7 +79,11 @@ mount(async (value) => {
     });
   }
   const figure = make("figure");
-  if (value.title) figure.append(make("figcaption", "gw-title", value.title));
+  if (value.title) {
+    const caption = make("figcaption", "gw-title gw-named", value.title);
+    if (value.badge) caption.append(" ", make("span", "gw-pill", value.badge));
+    figure.append(caption);
+  }
   figure.append(stage);
   const nodes = [figure];
   if (value.legend_shown) {
@@ -124,13 +130,18 @@ mount(async (value) => {
     range.max = 100;
     range.value = Math.round(opacity * 100);
     const number = make("span", "gw-percent", `${range.value} %`);
-    range.addEventListener("input", () => {
-      opacity = range.value / 100;
+    const paintHeld = follow;
+    follow = (wanted) => {
+      paintHeld(wanted);
+      range.value = Math.round(wanted * 100);
       number.textContent = `${range.value} %`;
-      canvas.style.opacity = opacity;
+    };
+    range.addEventListener("input", () => document.dispatchEvent(new CustomEvent("gclip-opacity", { detail: range.value / 100 })));
+    range.addEventListener("change", () => {
+      window.gclipOpacity = opacity;
+      trigger("input", { index: 0, value: opacity });
     });
-    range.addEventListener("change", () => trigger("input", { index: 0, value: opacity }));
-    bar.append(make("span", "", "Mask opacity"), range, number);
+    bar.append(make("span", "", "Opacity"), range, number);
     nodes.push(bar);
   }
   return nodes;

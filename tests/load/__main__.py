@@ -110,7 +110,7 @@ class Tally:
 
 def run(
     server: Server,
-    alone: dict[Wish, str],
+    alone: dict[Wish, Answer],
     clients: int,
     minutes: float = 1e9,
     requests: int = sys.maxsize,
@@ -135,7 +135,7 @@ def run(
                 tally.waits.append(answer.waited)
                 tally.memory.append(server.memory_mb)
                 tally.ranks += any(rank > 0 for rank in answer.ranks)
-                if answer.shown != alone[wish]:
+                if not answer.same_as(alone[wish]):
                     tally.wrong.append(f"{wish}: {answer.text}"[:300])
 
     threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
@@ -166,14 +166,14 @@ def growth(tally: Tally) -> float:
     return tally.memory[-1] / warm - 1
 
 
-def answers_alone(folder: Path, weights: Path | None, amount: int) -> dict[Wish, str]:
-    """The digest of each request's answer, made one after the other on a server of its own."""
+def answers_alone(folder: Path, weights: Path | None, amount: int) -> dict[Wish, Answer]:
+    """Each request's answer, made one after the other on a server of its own."""
     with page(folder, weights) as server:
         asked = wishes(amount, second=weights is not None)
         found = {wish: wish.ask(server.url) for wish in asked}
     problems = [f"{wish}: {answer.problem}" for wish, answer in found.items() if answer.problem]
     assert not problems, problems
-    return {wish: answer.shown for wish, answer in found.items()}
+    return found
 
 
 def cache_share(server: Server) -> float:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
+
+import torch
 
 from gclip_core.numbering import block_numbers
 from gclip_core.registry import BUILT_IN, BackboneEntry
@@ -41,6 +44,20 @@ UNEXPECTED = (
     "Something went wrong on our side; your image and words are untouched. Try once more, or "
     "change a setting."
 )
+NO_ROOM = "This machine's disk has no room for a file just now. Try again later; masks still work."
+NO_MEMORY = (
+    "This machine has no memory left for that just now. Take a smaller image or fewer classes, or "
+    "try again."
+)
+
+
+def failed(error: Exception) -> str:
+    """What a visitor reads of an error that nobody foresaw."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return NO_ROOM
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return NO_MEMORY
+    return UNEXPECTED
 
 
 def backbone_choice(entry: BackboneEntry, here: bool) -> str:

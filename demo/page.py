@@ -214,9 +214,9 @@ def answer(
         shown, status = tabs[settings.tab].show(service, request)
     except GclipError as error:
         return {lines: says.value(problems=[str(error)])}
-    except Exception:
+    except Exception as error:
         logger.exception("a request failed")
-        return {lines: says.value(problems=[copy.UNEXPECTED])}
+        return {lines: says.value(problems=[copy.failed(error)])}
     if status is None:
         return {**shown, lines: says.value()}
     notes = [*status.notes, inputs.notice(service, settings)]

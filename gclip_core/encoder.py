@@ -96,7 +96,33 @@ def _trace(
     image_size: Grid,
     seen: Callable[[int, Heads], None] | None = None,
 ) -> list[Trunk]:
-    """Clean trunks of a batch of equally large pictures, (B, 3, height, width)."""
+    """Clean trunks of a batch of equally large pictures, (B, 3, height, width).
+
+    A batch too large for the device's memory is halved.
+
+    Raises:
+        GclipError: one picture alone is too large for it.
+    """
+    try:
+        return _trace_at_once(backbone, pixels, image_size, seen)
+    except torch.OutOfMemoryError as error:
+        if len(pixels) == 1:
+            height, width = pixels.shape[-2:]
+            raise GclipError(
+                f"The memory of {backbone.device} was to hold a picture of {height} × {width} "
+                "pixels, but has no room for it now. Take a smaller shorter side, or try again."
+            ) from error
+    half = len(pixels) // 2  # tried here, where the failed attempt holds no memory any more
+    parts = (pixels[:half], pixels[half:])
+    return [one for part in parts for one in _trace(backbone, part, image_size, seen)]
+
+
+def _trace_at_once(
+    backbone: Backbone,
+    pixels: Tensor,
+    image_size: Grid,
+    seen: Callable[[int, Heads], None] | None,
+) -> list[Trunk]:
     with torch.no_grad():
         x = trunk.embed_patches(backbone.model.visual, pixels.to(backbone.device))
         inputs = trunk.block_inputs(backbone.blocks, x, seen=seen)

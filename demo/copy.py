@@ -340,7 +340,7 @@ def suppression_title(cs: bool, planted: bool) -> str:
     return f"Simulation, {said}" if planted else said
 
 
-UNTOUCHED = "Without the simulation"
+UNTOUCHED = "No simulation"
 
 
 def suppression_said(found: Found, changed: float, amf: bool) -> str:

@@ -53,12 +53,20 @@ TOP_CSS = """
 @media (min-width: 641px) and (max-width: 1000px) {
   #input { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: 8px 12px;
     align-items: start; }
-  #image { grid-row: span 3; } }
+  #image { grid-row: span 3; height: 252px !important; } }
 @media (max-width: 640px) {
   #input { display: contents; }
+  #input > * { width: 100%; min-width: 0 !important; max-width: 100%; }
+  #examples { contain: inline-size; }
+  #switches .block { padding: 6px 8px; }
   #result { order: 1; }
   #scene, #advanced, #fetch, #fetch-note, .form:has(#backbone) { order: 2; }
-  #image { height: 150px !important; }
+  #image { height: 125px !important; }
+  #words [data-testid="block-info"] + * { display: none; }
+  #title small { font-size: 12.5px; }
+  #says .says { font-size: 12px; }
+  #examples .gallery { grid-auto-flow: column; grid-template-columns: none !important;
+    grid-auto-columns: 62px; overflow-x: auto; padding-bottom: 4px; }
   #tabs > .tab-wrapper button { padding: 4px 9px; font-size: 14px; }
   .gradio-container footer .divider { display: none; } }
 #says { min-height: 42px; }

@@ -95,8 +95,8 @@ CSS = """
 .card .note { margin: 0; font-size: 12.5px; overflow-wrap: anywhere; }
 .card .plot { display: grid; gap: 8px;
   grid-template-columns: repeat(auto-fit, minmax(min(230px, 100%), 1fr)); }
-.card .plot svg { display: block; width: 100%; height: auto; max-width: 420px; }
-.card .wide { overflow-x: auto; border-radius: 6px; }
+.card .plot svg { display: block; width: 100%; height: auto; max-width: 400px; }
+.card .wide { overflow-x: auto; contain: inline-size; border-radius: 6px; }
 .card table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 0;
   display: table; }
 .card caption { text-align: left; caption-side: bottom; padding-top: 6px; font-size: 12.5px; }

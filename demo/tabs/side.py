@@ -21,7 +21,7 @@ CSS = """
 .sidebyside > * { min-width: 0 !important; flex: 1 1 0 !important; }
 .sidebyside .panel, .sidebyside .panel div:has(> .card), .sidebyside .card { height: 100%; }
 .rowtitle h3 { margin: 0; font-size: 14px; }
-@media (max-width: 1000px) { .sidebyside { flex-wrap: wrap; }
+@media (max-width: 640px) { .sidebyside { flex-wrap: wrap; }
   .sidebyside > * { flex: 1 1 280px !important; } }
 """
 

@@ -129,7 +129,9 @@ mount(async (value) => {
   for (const [colour, words] of [["#4a90d9", "norm"], ["#e0633a", "abnormal or suppressed"], ["#1f9d83", "after suppression"]]) {
     const dot = make("span", "gw-dot");
     dot.style.background = colour;
-    key.append(dot, make("span", "", words));
+    const item = make("span", "gw-item");
+    item.append(dot, make("span", "", words));
+    key.append(item);
   }
   return [make("p", "gw-title", value.title), stage, key, info, bar];
 });

@@ -46,7 +46,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except GclipError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    demo = build(service)
+    try:
+        demo = build(service)
+    except OSError as error:
+        print(
+            f"error: the folder for temporary files could not be used ({error.strerror}). Free or "
+            "choose one with the environment variable GRADIO_TEMP_DIR.",
+            file=sys.stderr,
+        )
+        return 2
     print(
         f"{service.default.title} is loaded; ready in {time.perf_counter() - started:.1f} s.",
         flush=True,

@@ -243,6 +243,7 @@ class Looking:
     segmenter: Segmenter
     started: float = field(default_factory=time.perf_counter)
     kept: bool = True
+    _clean: Encoded | None = None
 
     @property
     def settings(self) -> Settings:
@@ -254,9 +255,15 @@ class Looking:
         s = self.segmenter
         return (s.backbone.uid, self.picture.digest, s.short_side, s.window, s.stride, s.max_tokens)
 
-    @cached_property
+    @property
     def clean(self) -> Encoded:
         """The trunk without planting and suppression."""
+        # No cached_property: before Python 3.12 one visitor's would wait for another's.
+        if self._clean is None:
+            self._clean = self._encode()
+        return self._clean
+
+    def _encode(self) -> Encoded:
 
         def make() -> Encoded:
             self.kept = False

@@ -20,6 +20,8 @@ from gclip_core.types import Vocabulary
 UNCOUNTED = metric.IGNORE
 SCENE_ASPECT = 4 / 3
 CACHE_BYTES = 400 * 2**20
+STRIP = 256
+"""Rows of a large mask that are worked on together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +142,7 @@ class MaskColour:
     share: float
 
 
-def read_mask(path: str) -> tuple[NDArray[np.int64], dict[int, str]]:
+def read_mask(path: str) -> tuple[NDArray[np.uint8], dict[int, str]]:
     """Values (H, W) of a mask in a PNG, and the colour of each; other colours are numbered.
 
     Raises:
@@ -149,23 +151,32 @@ def read_mask(path: str) -> tuple[NDArray[np.int64], dict[int, str]]:
     images.check(path)  # refuses what is damaged or too large before a pixel is decoded again
     with Image.open(path, formats=("PNG", "BMP", "GIF", "TIFF", "WEBP", "JPEG")) as image:
         if image.mode in ("P", "L", "1"):
-            table = image.convert("RGB") if image.mode == "P" else None
+            shown = image.convert("RGB")
             values = np.asarray(image.convert("L") if image.mode == "1" else image)
-            values = values.astype(np.int64)
-            shown = np.asarray(table if table else image.convert("RGB"))
         else:
-            shown = np.asarray(image.convert("RGB"))
-            packed = shown.astype(np.int64) @ np.array([65536, 256, 1])
-            unique, values = np.unique(packed, return_inverse=True)
-            values = values.reshape(packed.shape)
-            if len(unique) > 256:
-                raise ImageError(
-                    f"A mask of at most 256 colours was expected, but one with {len(unique)} came; "
-                    "save it as PNG without smoothing."
-                )
-    places = {int(v): np.unravel_index(int(i), values.shape)
-              for v, i in zip(*np.unique(values, return_index=True), strict=True)}  # fmt: skip
-    return values, {v: "#{:02x}{:02x}{:02x}".format(*shown[at]) for v, at in places.items()}
+            shown = image.convert("RGB")
+            values = _numbered(shown)
+    places = {int(v): np.unravel_index(int(np.argmax(values == v)), values.shape)
+              for v in np.unique(values)}  # fmt: skip
+    colours = {v: shown.getpixel((int(x), int(y))) for v, (y, x) in places.items()}
+    return values, {v: "#{:02x}{:02x}{:02x}".format(*colour) for v, colour in colours.items()}
+
+
+def _numbered(image: Image.Image) -> NDArray[np.uint8]:
+    """The colours of an RGB image numbered in their order, (H, W); a strip of rows at a time."""
+    found = image.getcolors(256)
+    if found is None:
+        raise ImageError(
+            "A mask of at most 256 colours was expected, but one with more came; save it as PNG "
+            "without smoothing."
+        )
+    place = np.array([65536, 256, 1])
+    colours = np.sort(np.array([colour for _, colour in found]) @ place)
+    values = np.empty((image.height, image.width), np.uint8)
+    for top in range(0, image.height, STRIP):
+        strip = image.crop((0, top, image.width, min(top + STRIP, image.height)))
+        values[top : top + STRIP] = np.searchsorted(colours, np.asarray(strip) @ place)
+    return values
 
 
 def mask_colours(path: str) -> tuple[MaskColour, ...]:
@@ -175,7 +186,7 @@ def mask_colours(path: str) -> tuple[MaskColour, ...]:
         ImageError: as :func:`read_mask`.
     """
     values, colours = read_mask(path)
-    counts = np.bincount(values.ravel())
+    counts = dict(zip(*np.unique(values, return_counts=True), strict=True))
     return tuple(MaskColour(v, c, float(counts[v] / values.size)) for v, c in colours.items())
 
 

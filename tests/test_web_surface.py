@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
-import signal
 import socket
 import struct
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +24,6 @@ from tests.visitor import (
     file_value,
     serving,
 )
-
-# The page in a process of its own takes its time to start: not for every run.
-pytestmark = pytest.mark.long
 
 WORDS = "words=strawberry,frog,grass"
 SECRET = b"nobody may read this"
@@ -171,6 +166,58 @@ def test_a_file_of_too_many_bytes_is_refused(visitor: Visitor, server: Server) -
     response = visitor.upload(bytes(64 * 2**20 + 1))
     assert response.status_code == 413
     quiet(response.text, server)
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_body_without_end_is_refused(announced: bool, visitor: Visitor, server: Server) -> None:
+    before, size = server.memory_mb, 30 * 2**20
+    content = bytes(size) if announced else (bytes(2**20) for _ in range(size // 2**20))
+    answer = visitor.web.post(f"{API}/queue/join", content=content)
+    assert answer.status_code == 413
+    assert "4 MB" in answer.text
+    assert server.memory_mb - before < 25, "it was not taken into memory"
+    assert not visitor.ask(WORDS).problem
+
+
+def test_many_files_at_once_are_no_way_around_the_limit(visitor: Visitor, server: Server) -> None:
+    def left() -> int:
+        return sum(file.stat().st_size for file in server.uploads.rglob("*") if file.is_file())
+
+    before = left()
+    files = [("files", (f"{n}.png", bytes([n]) * 2**23)) for n in range(9)]
+    answer = visitor.web.post(f"{API}/upload", files=files)
+    assert answer.status_code == 413
+    _wait_for(lambda: left() == before)
+
+
+def test_an_upload_cut_off_leaves_nothing_behind(server: Server) -> None:
+    def left() -> set[Path]:
+        return {file for file in server.uploads.rglob("*") if file.is_file()}
+
+    before = left()
+    with socket.create_connection(("127.0.0.1", server.port)) as wire:
+        wire.sendall(_form_head(10**6) + bytes(400_000))
+        _wait_for(lambda: bool(left() - before))
+    _wait_for(lambda: not left() - before)
+
+
+def _wait_for(holds: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.02)
+
+
+def _form_head(length: int) -> bytes:
+    part = (
+        "--x\r\nContent-Disposition: form-data; name=files; filename=a.png\r\n"
+        "Content-Type: image/png\r\n\r\n"
+    )
+    head = (
+        f"POST {API}/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+    )
+    return (head + part).encode()
 
 
 def _hostile_files() -> dict[str, bytes]:
@@ -361,80 +408,3 @@ def test_a_page_of_another_origin_gets_no_permission_to_read(server: Server) -> 
 def test_nothing_of_all_this_was_unexpected(server: Server) -> None:
     """Runs last of those that share the page: no request ended in an error we had no words for."""
     assert "a request failed" not in server.said()
-
-
-# ── leaving, ending, beginning again ───────────────────────────────────────────────────────────
-
-
-def test_a_visitor_who_leaves_frees_the_work_not_yet_begun(server: Server) -> None:
-    """Stood behind slow work, gone before its turn: the picture was never encoded."""
-    busy = [threading.Thread(target=_slow, args=(server.url, seed)) for seed in range(6)]
-    for thread in busy:
-        thread.start()
-    time.sleep(2)
-    leaving = Visitor(server.url)
-    values = leaving.open(f"seed=987654&{WORDS}")
-    image, rest = values[0], values[1:]
-    inputs = leaving.functions["show"]["inputs"]
-    extra = [leaving.components[i]["props"].get("value") for i in inputs[1 : -len(rest)]]
-    assert leaving.join("show", [image, *extra, *rest]).status_code == 200
-    stream = leaving.messages()
-    assert next(stream)["msg"] == "estimation"
-    stream.close()
-    leaving.close()
-    for thread in busy:
-        thread.join()
-    time.sleep(1)
-    asked = Visitor(server.url).ask(f"seed=987654&{WORDS}")
-    assert "encoded anew" in asked.text
-
-
-def _slow(url: str, seed: int) -> None:
-    Visitor(url).ask(f"seed={seed + 500}&short=512&{WORDS}")
-
-
-def test_an_end_in_mid_request_is_clean(tmp_path: Path) -> None:
-    with serving(tmp_path, "--no-downloads") as server:
-        asking = threading.Thread(target=_ask_and_be_cut_off, args=(server.url,), daemon=True)
-        asking.start()
-        time.sleep(2)
-        start = time.monotonic()
-        status = server.stop(signal.SIGTERM)
-        assert status in (0, -signal.SIGTERM)
-        assert time.monotonic() - start < 30
-        assert "Traceback" not in server.said()
-
-
-def _ask_and_be_cut_off(url: str) -> None:
-    try:
-        Visitor(url).ask(f"seed=77&short=768&{WORDS}")
-    except Exception as cut_off:  # the connection ends in any of several ways
-        assert cut_off is not None
-
-
-def test_a_link_shows_the_same_after_the_machine_was_cut_off(tmp_path: Path) -> None:
-    """kill -9 loses nothing that a visitor was promised: the link."""
-    link = f"seed=41&cs=0&tab=compare&{WORDS}"
-    with serving(tmp_path, "--no-downloads") as server:
-        before = Visitor(server.url).ask(link)
-        server.stop(signal.SIGKILL)
-    with serving(tmp_path, "--no-downloads") as server:
-        after = Visitor(server.url).ask(link)
-    assert not before.problem
-    assert after.shown == before.shown
-
-
-def _no_room() -> None:
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
-
-
-def test_a_full_disk_for_uploads_is_survived(tmp_path: Path) -> None:
-    with serving(tmp_path, "--no-downloads", before_start=_no_room) as server:
-        visitor = Visitor(server.url)
-        refused = visitor.upload(encoded(noise(300, 300), "PNG"))
-        assert refused.status_code >= 400
-        quiet(refused.text, server)
-        small = visitor.uploaded(encoded(noise(20, 20), "PNG"))
-        assert not visitor.ask(f"source=upload&{WORDS}", small).problem

@@ -1,0 +1,383 @@
+"""What breaks around the page: it is ended, killed, its disk is full, its device has no memory,
+visitors leave, masks are wrong. Weights and their hub are in ``test_hostile_files``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import httpx
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import app
+from demo import copy, guard, serve
+from demo.service import Request, Service, encode_here
+from demo.settings import Settings
+from demo.source import mask_colours
+from gclip_core import trunk
+from gclip_core.errors import GclipError, ImageError
+from gclip_core.segmenter import Segmenter
+from tests.models import picture, tiny_backbone
+from tests.pictures import encoded, noise, png_bomb
+from tests.visitor import API, ROOT, Answer, FailedError, Visitor, free_port, serving
+
+WORDS = "words=strawberry,frog,grass"
+HEAVY = f"short=512&size=512&{WORDS}"
+
+
+# ── who leaves ─────────────────────────────────────────────────────────────────────────────────
+
+
+class Slow:
+    """Encodes pictures only once it may, and counts them."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.go = threading.Event()
+
+    def __call__(self, segmenter: Segmenter, image: Any) -> Any:
+        self.begun += 1
+        assert self.go.wait(60)
+        return encode_here(segmenter, image)
+
+
+@pytest.fixture
+def slow() -> Slow:
+    return Slow()
+
+
+@pytest.fixture
+def url(slow: Slow) -> Iterator[str]:
+    """The page in this process, on an encoder that the test holds up."""
+    demo = app.build(Service(encode=slow))
+    demo.queue(max_size=3)
+    options = app.launch_settings(app.parser().parse_args([])) | {"server_port": free_port()}
+    _, found, _ = demo.launch(
+        **options, app_kwargs=guard.app_settings(demo), prevent_thread_lock=True, quiet=True
+    )
+    yield found
+    slow.go.set()
+    demo.close()
+
+
+def wait_for(holds: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.02)
+
+
+class Asking(threading.Thread):
+    """A visitor who waits for an answer in a thread; ``answer`` is it, or None if it was lost."""
+
+    def __init__(self, url: str, query: str) -> None:
+        super().__init__(daemon=True)
+        self.url, self.query, self.answer = url, query, None
+        self.start()
+
+    def run(self) -> None:
+        visitor = Visitor(self.url)
+        try:
+            self.answer: Answer | None = visitor.ask(self.query)
+        except (FailedError, httpx.HTTPError):
+            pass
+        finally:
+            visitor.close()
+
+
+def stand_in_line(url: str, query: str) -> tuple[Visitor, Iterator[dict[str, Any]]]:
+    """A visitor who has pressed the button and is told a place in the queue."""
+    visitor = Visitor(url)
+    values = visitor.open(query)
+    assert visitor.join("show", visitor.pressed(values[0], values[1:])).status_code == 200
+    stream = visitor.messages()
+    assert next(stream)["msg"] == "estimation"
+    return visitor, stream
+
+
+def test_who_leaves_frees_the_work_not_yet_begun(url: str, slow: Slow) -> None:
+    working = [Asking(url, f"seed={seed}&{WORDS}") for seed in (1, 2)]
+    wait_for(lambda: slow.begun == 2)
+    (leaving, stream), (staying, _) = (stand_in_line(url, f"seed={s}&{WORDS}") for s in (3, 4))
+    stream.close()
+    leaving.close()
+    time.sleep(0.5)
+    slow.go.set()
+    for thread in working:
+        thread.join()
+        assert thread.answer is not None
+    wait_for(lambda: slow.begun == 3)
+    staying.close()
+    again = Visitor(url)
+    assert "encoded anew" in again.ask(f"seed=3&{WORDS}").text
+    assert slow.begun == 4, "the picture of who left was encoded only now"
+    assert "encoded anew" not in again.ask(f"seed=4&{WORDS}").text, "that of who stayed, before"
+
+
+def test_a_full_queue_says_so(url: str, slow: Slow) -> None:
+    for seed in (1, 2):
+        Asking(url, f"seed={seed}&{WORDS}")
+    wait_for(lambda: slow.begun == 2)
+    waiting = [stand_in_line(url, f"seed={seed}&{WORDS}") for seed in (3, 4, 5)]
+    visitor = Visitor(url)
+    refused = visitor.join("about", [])
+    assert refused.status_code == 503
+    assert "Queue is full" in refused.text
+    for other, stream in waiting:
+        stream.close()
+        other.close()
+
+
+# ── ending and beginning again ─────────────────────────────────────────────────────────────────
+
+
+def test_after_the_end_is_asked_for_no_work_is_taken_in() -> None:
+    ending = threading.Event()
+    page = guard.Guard(_never, {"segment"}, ending)
+    ending.set()
+    assert _status(page, "POST", f"{API}/queue/join") == 503
+    assert _status(page, "GET", f"{API}/monitoring/x") != 503
+
+
+def test_killed_and_started_again_a_link_shows_the_same_and_an_end_is_clean(
+    tmp_path: Path,
+) -> None:
+    """kill -9 loses nothing that a visitor was promised: the link; SIGTERM loses nothing at all."""
+    link = f"seed=41&cs=0&tab=compare&{WORDS}"
+    with serving(tmp_path, "--no-downloads") as server:
+        before = Visitor(server.url).ask(link)
+        server.stop(signal.SIGKILL)
+    with serving(tmp_path, "--no-downloads") as server:
+        after = Visitor(server.url).ask(link)
+        assert not before.problem
+        assert after.same_as(before)
+        visitor = Visitor(server.url)
+        values = visitor.open(f"seed=77&tab=compare&extras=1&{HEAVY}")
+        visitor.join("show", visitor.pressed(values[0], values[1:])).raise_for_status()
+        messages = visitor.messages()
+        while next(messages)["msg"] != "process_starts":
+            pass
+        server.process.send_signal(signal.SIGTERM)
+        last = next(m for m in messages if m["msg"] == "process_completed")
+        assert last["success"]
+        assert last["output"]["data"][0]["lines"][0][0] != "problem"
+        visitor.close()
+        assert server.process.wait(40) == 0
+        assert "Traceback" not in server.said()
+
+
+def test_a_port_in_use_is_said_in_a_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = _started(["--port", port], GRADIO_TEMP_DIR=str(tmp_path))
+    assert done.returncode == 2
+    assert port in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def _started(arguments: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    """A start of the page that ends by itself."""
+    return subprocess.run(
+        [sys.executable, "app.py", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+
+
+@pytest.mark.parametrize("answering", [True, False])
+def test_a_page_that_gradio_saw_too_late_is_looked_at_once_more(
+    answering: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with gr.Blocks() as page:
+        pass
+    monkeypatch.setattr("gradio.networking.url_ok", lambda _: False)
+    monkeypatch.setattr(serve, "START_SECONDS", 5 if answering else 0)
+    try:
+        problem = serve._launch(page, {"server_port": None, "quiet": True, "share": False})
+        assert problem == "" if answering else "did not answer" in problem
+    finally:
+        page.close()
+
+
+# ── disks ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _no_room() -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+
+def test_a_disk_without_room_is_survived(tmp_path: Path) -> None:
+    with serving(tmp_path, "--no-downloads", before_start=_no_room) as server:
+        visitor = Visitor(server.url)
+        refused = visitor.upload(encoded(noise(300, 300), "PNG"))
+        assert refused.status_code >= 400
+        assert "Traceback" not in refused.text
+        small = visitor.uploaded(encoded(noise(20, 20), "PNG"))
+        assert not visitor.ask(f"source=upload&{WORDS}", small).problem
+        assert visitor.ask(f"seed=3&size=512&tab=export&{WORDS}").problem == copy.NO_ROOM
+        assert not visitor.ask(f"seed=3&{WORDS}").problem, "masks need no disk"
+
+
+def test_a_folder_for_uploads_that_cannot_be_written_is_said_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("where the folder should be")
+    done = _started([], GRADIO_TEMP_DIR=str(tmp_path / "file" / "uploads"))
+    assert done.returncode == 2
+    assert "GRADIO_TEMP_DIR" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+# ── memory of a device ─────────────────────────────────────────────────────────────────────────
+
+
+def _out_of_memory(monkeypatch: pytest.MonkeyPatch, holds: int, failures: int = 10**6) -> list[int]:
+    """A device on which no batch of more than ``holds`` pictures has room, ``failures`` times."""
+    tried, embed = [], trunk.embed_patches
+
+    def embed_if_room(visual: Any, pixels: torch.Tensor) -> torch.Tensor:
+        tried.append(len(pixels))
+        if len(pixels) > holds and sum(n > holds for n in tried) <= failures:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return embed(visual, pixels)
+
+    monkeypatch.setattr(trunk, "embed_patches", embed_if_room)
+    return tried
+
+
+def test_a_device_out_of_memory_takes_smaller_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    segmenter = Segmenter(tiny_backbone(), window=16, stride=8, short_side=64)
+    image = picture(64, 96)
+    expected = segmenter.segment(image, "cat, dog").logits
+    tried = _out_of_memory(monkeypatch, holds=4)
+    found = segmenter.segment(image, "cat, dog").logits
+    assert max(tried) > 4 >= min(tried)
+    assert torch.allclose(found, expected, atol=1e-4)
+
+
+def test_a_device_without_memory_for_one_picture_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    _out_of_memory(monkeypatch, holds=0)
+    with pytest.raises(GclipError, match="no room for it now"):
+        Segmenter(tiny_backbone()).segment(picture(64, 96), "cat")
+
+
+def test_the_page_goes_on_after_a_device_ran_out_of_memory(
+    url: str, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow.go.set()
+    _out_of_memory(monkeypatch, holds=0, failures=1)
+    visitor = Visitor(url)
+    assert "no room for it now" in visitor.ask(f"seed=9&{WORDS}").problem
+    assert not visitor.ask(f"seed=9&{WORDS}").problem
+
+
+# ── masks of one's own ─────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def service() -> Service:
+    return Service()
+
+
+def _truth(service: Service, tmp_path: Path, mask: bytes, classes: Any = ((0, "cat"),)) -> Any:
+    photo, file = tmp_path / "photo.png", tmp_path / "mask.png"
+    noise(60, 80).save(photo)
+    file.write_bytes(mask)
+    settings = Settings(source="upload", words="cat, dog")
+    return service.truth(Request(settings, str(photo), str(file), classes))
+
+
+def _plain(mode: str, height: int = 60, width: int = 80) -> Image.Image:
+    rows = np.zeros((height, width), np.uint8)
+    rows[height // 2 :] = 1
+    image = Image.fromarray(rows)
+    if mode == "P":
+        image.putpalette([0, 0, 0, 255, 255, 255])
+        return image
+    return image.point(lambda value: value * 255).convert(mode)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGB", "RGBA", "I;16", "I"])
+def test_a_mask_of_any_mode_is_read(mode: str, service: Service, tmp_path: Path) -> None:
+    view = _truth(service, tmp_path, encoded(_plain(mode), "PNG"), ((0, "cat"),))
+    assert (view.labels[:30] == 0).all()
+    assert (view.labels[30:] == -1).all()
+
+
+def test_a_mask_of_another_size_is_refused(service: Service, tmp_path: Path) -> None:
+    with pytest.raises(GclipError, match="60 × 80 .* but one of 61 × 80"):
+        _truth(service, tmp_path, encoded(_plain("L", 61, 80), "PNG"))
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        png_bomb(30_000, 30_000), b"", b"<svg/>", b"PK\x03\x04", encoded(noise(60, 80), "PNG"),
+        encoded(_plain("L"), "PNG")[:60], encoded(noise(60, 80), "JPEG"),
+    ],
+    ids=["bomb", "empty", "svg", "zip", "colours", "cut", "photo"],
+)  # fmt: skip
+def test_a_hostile_mask_is_refused_in_words(mask: bytes, service: Service, tmp_path: Path) -> None:
+    start = time.monotonic()
+    with pytest.raises(ImageError, match="expected") as refused:
+        _truth(service, tmp_path, mask)
+    assert str(tmp_path) not in str(refused.value)
+    with pytest.raises(ImageError):
+        mask_colours(str(tmp_path / "mask.png"))
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize(
+    "classes", [((999, "cat"),), ((0, "cat"), (0, "dog")), ((0, "x" * 10**6),), ((2**70, "cat"),)]
+)
+def test_a_table_of_classes_that_fits_no_mask_is_survived(
+    classes: Any, service: Service, tmp_path: Path
+) -> None:
+    view = _truth(service, tmp_path, encoded(_plain("L"), "PNG"), classes)
+    assert view.labels is None or view.labels.shape == (60, 80)
+
+
+def test_a_large_mask_costs_bounded_memory(tmp_path: Path) -> None:
+    file = tmp_path / "mask.png"
+    _plain("RGB", 6000, 8000).save(file)
+    tracemalloc.start()
+    assert len(mask_colours(str(file))) == 2
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 700 * 2**20
+
+
+async def _never(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _status(page: guard.Guard, method: str, path: str) -> int:
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": method, "path": path, "headers": []}
+    asyncio.run(page(scope, receive, send))
+    return sent[0]["status"]

@@ -9,6 +9,10 @@ import contextlib
 import importlib
 import os
 
+# Threads that wait for each other by spinning take a busy machine's time from each other: with two
+# requests on two cores a small tower took twenty times as long. Read when torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 with contextlib.suppress(ImportError):  # on ZeroGPU it must be imported before torch
     importlib.import_module("spaces")
 
@@ -20,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import torch
 
 from demo import api, guard, page, serve, theme
 from demo.service import Service, encode_on_zero_gpu
@@ -69,8 +74,21 @@ def make_service(args: argparse.Namespace) -> Service:
         GclipError: the backbone cannot be loaded.
     """
     name = default_backbone() if args.backbone == "auto" else args.backbone
-    backbone = load_backbone(name, args.weights, args.device, args.dtype)
-    return Service(backbone, encode=encode_on_zero_gpu(), downloads=not args.no_downloads)
+    encode = encode_on_zero_gpu()
+    # A ZeroGPU is lent to single requests: until then there is none.
+    device = default_device(lent=encode is not None) if args.device == "auto" else args.device
+    return Service(
+        load_backbone(name, args.weights, device, args.dtype),
+        encode=encode,
+        downloads=not args.no_downloads,
+        device=device,
+        dtype=args.dtype,
+    )
+
+
+def default_device(lent: bool = False) -> str:
+    """The GPU of this machine where there is one for itself, else the CPU."""
+    return "cuda" if torch.cuda.is_available() and not lent else "cpu"
 
 
 def default_backbone() -> str:
@@ -146,10 +164,13 @@ def parser() -> argparse.ArgumentParser:
         "--weights-dir", default=env(weights.WEIGHTS_FOLDER, ""),
         help="folder of local weight files, for machines without a network",
     )  # fmt: skip
-    made.add_argument("--device", default=env("GCLIP_DEVICE", "cpu"), help="cpu, cuda, mps …")
     made.add_argument(
-        "--dtype", default=env("GCLIP_DTYPE", "float32"), choices=["float32", "bfloat16", "auto"],
-        help="of the backbone's weights",
+        "--device", default=env("GCLIP_DEVICE", "auto"),
+        help="cpu, cuda, mps …; auto takes a GPU that is there",
+    )  # fmt: skip
+    made.add_argument(
+        "--dtype", default=env("GCLIP_DTYPE", "auto"), choices=["float32", "bfloat16", "auto"],
+        help="of the backbone's weights; auto measures whether bfloat16 is faster here",
     )  # fmt: skip
     made.add_argument(
         "--no-downloads", action="store_true", default=env("GCLIP_NO_DOWNLOADS") == "1",

@@ -226,7 +226,7 @@ def endpoints(service: Service) -> dict[str, Callable[..., Any]]:
         view, settings = service.result(request), request.settings
         data = export.bundle(
             view.picture.image, view.mask.labels, view.mask.names, settings, settings.words,
-            view.n_blocks, view.facts,
+            view.n_blocks, view.facts, view.dtype,
         )  # fmt: skip
         return FileData(path=save_bytes_to_cache(data, copy.ZIP_NAME, get_upload_folder()))
 

@@ -27,6 +27,7 @@ from demo import render
 from demo.settings import Settings
 from demo.source import PHOTOS
 from gclip_core import palette
+from gclip_core.backbone import Dtype
 from gclip_core.version import __version__
 
 PACKAGES = ("torch", "open_clip_torch", "numpy", "pillow")
@@ -49,6 +50,7 @@ def bundle(
     words: str,
     n_blocks: int,
     more: dict[str, Any] | None = None,
+    dtype: Dtype = "float32",
 ) -> bytes:
     """A zip of the mask in several forms, its settings and the Python that makes it again.
 
@@ -61,7 +63,7 @@ def bundle(
         "overlay.png": _png(render.overlay(image, array, names, settings.opacity)),
         "coco.json": _json(coco_json(array, names)),
         "settings.json": _json(settings_json(array, names, settings, words, more)),
-        "again.py": python_text(settings, words, (image.height, image.width), n_blocks),
+        "again.py": python_text(settings, words, (image.height, image.width), n_blocks, dtype),
         "README.txt": README,
     }
     buffer = io.BytesIO()
@@ -136,11 +138,17 @@ def versions() -> dict[str, str]:
     return found
 
 
-def python_text(settings: Settings, words: str, image_size: tuple[int, int], n_blocks: int) -> str:
+def python_text(
+    settings: Settings,
+    words: str,
+    image_size: tuple[int, int],
+    n_blocks: int,
+    dtype: Dtype = "float32",
+) -> str:
     """Python that makes exactly the page's labels, with gclip_core's public names.
 
-    ``image_size`` (height, width) is the scene's; ``n_blocks`` the backbone's. Blocks in the text
-    count from 0, as in every Python argument.
+    ``image_size`` (height, width) is the scene's; ``n_blocks`` and ``dtype`` the backbone's. Blocks
+    in the text count from 0, as in every Python argument.
     """
     helper = {
         "scene": ["from gclip_core import scenes"],
@@ -148,7 +156,8 @@ def python_text(settings: Settings, words: str, image_size: tuple[int, int], n_b
         "upload": [],
     }[settings.source]
     lines = ["import gclip_core as gclip", *helper, "", f"image = {_image(settings, image_size)}"]
-    lines.append(f"backbone = gclip.load_backbone({settings.backbone!r})")
+    chosen = "" if dtype == "float32" else f", dtype={dtype!r}"
+    lines.append(f"backbone = gclip.load_backbone({settings.backbone!r}{chosen})")
     if settings.plant:
         blocks = list(settings.planted_blocks(n_blocks))
         arguments = f"{settings.plant_channel}, gain={settings.plant_gain!r}, blocks={blocks}"

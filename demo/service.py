@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from demo import variants
 from demo.settings import Settings
 from demo.source import Picture, Sources, Truth, truth_iou, truth_labels, truth_of_file
 from gclip_core import globality, images, masks, weights
-from gclip_core.backbone import Backbone, load_backbone, plant_channel
+from gclip_core.backbone import Backbone, Dtype, load_backbone, plant_channel
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import BackboneError
 from gclip_core.numbering import block_numbers
@@ -180,6 +180,7 @@ class ResultView:
     picture: Picture
     mask: Mask
     n_blocks: int
+    dtype: Dtype
     facts: dict[str, Any]
     status: Status
 
@@ -346,7 +347,7 @@ class Service:
 
     ``default`` is the backbone that is there from the start. ``encode`` runs one image through a
     tower and may run elsewhere (see :func:`encode_here`); ``downloads`` says whether a visitor may
-    make this machine fetch weights.
+    make this machine fetch weights; ``device`` and ``dtype`` are for backbones loaded later.
     """
 
     def __init__(
@@ -356,8 +357,11 @@ class Service:
         encode: Encoder | None = None,
         trunk_bytes: int = TRUNK_BYTES,
         downloads: bool = True,
+        device: str = "cpu",
+        dtype: Dtype = "float32",
     ) -> None:
-        self.default = default or load_backbone(BUILT_IN)
+        self._load = partial(load_backbone, device=device, dtype=dtype)
+        self.default = default or self._load(BUILT_IN)
         self.downloads = downloads
         self.encode: Encoder = encode or encode_here
         self.sources = Sources()
@@ -381,7 +385,7 @@ class Service:
                 f"{entry.title} is not on this machine yet. Fetch it first with the button under "
                 f"the backbone's name (about {entry.download} MB), or choose another backbone."
             )
-        return self._backbones.get_or_make(name, lambda: load_backbone(name))
+        return self._backbones.get_or_make(name, lambda: self._load(name))
 
     def fetch(self, name: str) -> Backbone:
         """The same, downloading its weights where they are missing.
@@ -396,7 +400,7 @@ class Service:
             )
         if name == self.default.name:
             return self.default
-        return self._backbones.get_or_make(name, lambda: load_backbone(name))
+        return self._backbones.get_or_make(name, lambda: self._load(name))
 
     def has(self, entry: BackboneEntry) -> bool:
         """Whether a backbone can be used without a download."""
@@ -492,6 +496,7 @@ class Service:
             picture=look.picture,
             mask=mask,
             n_blocks=backbone.n_blocks,
+            dtype="float32" if backbone.dtype == torch.float32 else "bfloat16",
             facts={
                 "method": method.title,
                 "backbone": backbone.title,

@@ -102,6 +102,15 @@ def matrix(attention: Attention, heads: Heads, grid: Grid) -> Tensor:
     ).sum(0)
 
 
+def mean_matrix(attention: Attention, heads: Heads, grid: Grid) -> Tensor:
+    """Head mean of :func:`matrix`, (..., T, T) float32, one head at a time."""
+    n = heads.q.shape[-3]
+    total = matrix(attention, heads.only(0), grid)[..., 0, :, :]
+    for head in range(1, n):
+        total = total + matrix(attention, heads.only(head), grid)[..., 0, :, :]
+    return total / n
+
+
 def attend(attention: Attention, heads: Heads, grid: Grid) -> Tensor:
     """``A v`` without ever holding ``A``: (..., H, T, d) in the Values' dtype."""
     v = heads.part("v")

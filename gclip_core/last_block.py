@@ -53,8 +53,11 @@ def attention_matrix(
 
     Takes what :func:`apply` takes. Rows sum to 1 (SCLIP's to 2).
     """
-    own = heads if head is None else heads.only(head)
-    local = attention.matrix(ATTENTIONS[method.attention], own, grid).mean(-3)
+    rule = ATTENTIONS[method.attention]
+    if head is None:
+        local = attention.mean_matrix(rule, heads, grid)
+    else:
+        local = attention.matrix(rule, heads.only(head), grid)[..., 0, :, :]
     if not middle or method.fusion is None:
         return local
     each = head is not None and method.fusion.heads == "each"

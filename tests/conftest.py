@@ -1,6 +1,11 @@
 """Shared by all tests: the ``--long`` flag and small models that need no download."""
 
+import os
+
 import pytest
+
+# As app.py does, before anything imports torch: threads that spin slow a busy machine down.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -4,6 +4,7 @@ import errno
 import json
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -16,7 +17,7 @@ import pytest
 import torch
 from open_clip.model import CLIP
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from gclip_core import (
     BACKBONES,
@@ -25,8 +26,10 @@ from gclip_core import (
     BackboneError,
     Segmenter,
     load_backbone,
+    trunk,
     weights,
 )
+from gclip_core import backbone as backbone_module
 from gclip_core.registry import BackboneEntry
 from tests.models import picture
 
@@ -254,6 +257,34 @@ class RunsCode:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Path.touch, (self.path,)
+
+
+class TestAuto:
+    """``dtype="auto"`` does what the measurement says, which compares one block in both formats."""
+
+    @pytest.mark.parametrize(("pays", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
+    def test_the_measurement_decides(
+        self, model: CLIP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pays: bool,
+        dtype: torch.dtype,
+    ) -> None:  # fmt: skip
+        write_safetensors(model, tmp_path / "w.safetensors")
+        monkeypatch.setattr(backbone_module, "bfloat16_pays", lambda *_: pays)
+        assert load_backbone("tiny", tmp_path / "w.safetensors", dtype="auto").dtype == dtype
+
+    @pytest.mark.parametrize("slow", [torch.float32, torch.bfloat16])
+    def test_it_is_whole_blocks_that_are_timed(
+        self, monkeypatch: pytest.MonkeyPatch, slow: torch.dtype
+    ) -> None:
+        run = trunk.run_block
+
+        def delayed(block: nn.Module, x: Tensor) -> Tensor:
+            time.sleep(0.05 if x.dtype == slow else 0)
+            return run(block, x)
+
+        monkeypatch.setattr(trunk, "run_block", delayed)
+        small = {"width": 32, "head_width": 8}
+        paid = backbone_module.bfloat16_pays(torch.device("cpu"), small)
+        assert paid == (slow == torch.float32)
 
 
 class TestDownloading:

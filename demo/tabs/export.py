@@ -33,7 +33,7 @@ def build(service: Service, controls: Controls) -> Tab:
         image = view.picture.image
         data = export.bundle(
             image, view.mask.labels, view.mask.names, settings, settings.words, view.n_blocks,
-            view.facts,
+            view.facts, view.dtype,
         )  # fmt: skip
         path = save_bytes_to_cache(data, copy.ZIP_NAME, get_upload_folder())
         answer: Answer = {
@@ -41,7 +41,7 @@ def build(service: Service, controls: Controls) -> Tab:
             link: "?" + settings.to_query(),
             lost: " ".join(settings.lost_in_link()),
             python: export.python_text(
-                settings, settings.words, (image.height, image.width), view.n_blocks
+                settings, settings.words, (image.height, image.width), view.n_blocks, view.dtype
             ),
         }
         return answer, view.status

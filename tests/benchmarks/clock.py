@@ -61,4 +61,4 @@ def machine() -> str:
         cpu = next((x.partition(":")[2].strip() for x in lines if x.startswith("model name")), cpu)
     threads = torch.get_num_threads()
     clock = "processor time" if threads == 1 else "wall-clock time"
-    return f"{cpu}, {threads} thread(s), {clock}, float32, PyTorch {torch.__version__}"
+    return f"{cpu}, {threads} thread(s), {clock}, PyTorch {torch.__version__}"

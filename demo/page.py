@@ -118,7 +118,9 @@ def build(service: Service, opening: Settings) -> gr.Blocks:
             with gr.Column(scale=5, min_width=320, elem_id="result"):
                 noted = says.build("link-notes", "About the link")
                 lines = says.build("says", "Status")
-                open_tab = controls.add("tab", gr.Textbox("side", visible=False), triggers=False)
+                open_tab = controls.add(
+                    "tab", gr.Textbox("side", visible=False, elem_id="open-tab"), triggers=False
+                )
                 turned = gr.Textbox("", visible=False)
                 tabs: dict[str, Tab] = {}
                 with gr.Tabs(elem_id="tabs") as strip:
@@ -148,40 +150,54 @@ def _wire(
     noted, lines = said
     extra = {key: (part, read) for tab in tabs.values() for key, (part, read) in tab.extra.items()}
 
-    def show(image: Any, *raw: Any) -> Answer:
-        more = {"upload": (image, inputs.path_of)} | {
-            key: (value, read) for (key, (_, read)), value in zip(extra.items(), raw, strict=False)
-        }
-        return answer(service, controls, tabs, lines, raw[len(extra) :], more)
+    def shows(tab: Tab) -> Callable[..., Answer]:
+        def show(image: Any, *raw: Any) -> Answer:
+            more = {"upload": (image, inputs.path_of)} | {
+                key: (value, read)
+                for (key, (_, read)), value in zip(extra.items(), raw, strict=False)
+            }
+            return answer(service, controls, tab, lines, raw[len(extra) :], more)
+
+        return show
 
     def arrive(request: gr.Request) -> Answer:
         settings, notes = read_link(dict(request.query_params), opening)
         found = inputs.fill(service, controls, given, settings)
         return {**found, noted: says.value(notes=notes), strip: gr.Tabs(selected=settings.tab)}
 
-    outputs = [lines, *(part for tab in tabs.values() for part in tab.outputs)]
-    asked: dict[str, Any] = {
-        "fn": show,
-        "inputs": [given.image, *(part for part, _ in extra.values()), *controls.components],
-        "outputs": outputs,
-        "preprocess": False,
-        "trigger_mode": "always_last",
-        "show_progress": "minimal",
-        "show_progress_on": [lines],
-        "api_visibility": "private",
-        **MODEL,
-    }
+    # Only the open tab is asked: gradio makes every output that an event skips anew, on both sides.
+    asked = [gr.Textbox("", visible=False) for _ in TABS]
+    for entry, one in zip(TABS, asked, strict=True):
+        one.change(
+            shows(tabs[entry.name]),
+            [given.image, *(part for part, _ in extra.values()), *controls.components],
+            [lines, *tabs[entry.name].outputs],
+            preprocess=False,
+            trigger_mode="always_last",
+            show_progress="minimal",
+            show_progress_on=[lines],
+            api_name="show" if entry is TABS[0] else f"show_{entry.name}",
+            api_visibility="private",
+            **MODEL,
+        )
+    ask: dict[str, Any] = {
+        "fn": None, "js": _ASK, "inputs": [controls.component("tab"), *asked], "outputs": asked,
+        **QUIET,
+    }  # fmt: skip
     triggers = [item.component.input for item in controls.items if item.triggers]
-    gr.on([*triggers, given.segment.click, given.words.submit, turned.change], **asked)
+    gr.on([*triggers, given.segment.click, given.words.submit, turned.change], **ask)
     filled = [given.image, *controls.components]
     opacity = controls.component("opacity")
     opacity.input(fn=None, js=_SLIDE, inputs=opacity, **QUIET)
     changes = [change for tab in tabs.values() for change in tab.changes]
     for change in [*inputs.wire(service, controls, given, filled), *changes]:
-        change.then(**asked)
-    page.load(arrive, None, [*filled, noted, strip], **QUIET).then(**asked)
+        change.then(**ask)
+    page.load(arrive, None, [*filled, noted, strip], **QUIET).then(**ask)
 
 
+_ASK = "(tab, ...asked) => asked.map((n, i) => (i === %s.indexOf(tab) ? `${+n + 1}` : n))" % (
+    [entry.name for entry in TABS]
+)
 # A link opens its tab too; only a visitor's own turn changes `turned`, which asks for an answer.
 _TURN = "(old, turned) => old === '{0}' ? [old, turned] : ['{0}', turned + '.']"
 _SLIDE = "(o) => document.dispatchEvent(new CustomEvent('gclip-opacity', { detail: o }))"
@@ -209,17 +225,17 @@ def _share(share: gr.Button, controls: Controls) -> None:
 def answer(
     service: Service,
     controls: Controls,
-    tabs: dict[str, Tab],
+    tab: Tab,
     lines: Component,
     values: tuple[Any, ...],
     more: dict[str, tuple[Any, Callable[[Any], Any]]],
 ) -> Answer:
-    """What the open tab shows; a request that cannot be met changes nothing but the lines."""
+    """What ``tab`` shows; a request that cannot be met changes nothing but the lines."""
     try:
         settings = controls.settings(values)
         read = {key: read_raw(read, raw, key) for key, (raw, read) in more.items()}
         request = Request(settings, **read)
-        shown, status = tabs[settings.tab].show(service, request)
+        shown, status = tab.show(service, request)
     except GclipError as error:
         return {lines: says.value(problems=[str(error)])}
     except Exception as error:

@@ -54,7 +54,8 @@ const table = ({ headers, rows, caption }) => {
 };
 function draw() {
   const v = props.value || {}, card = element.querySelector('.card');
-  if (!card) return;
+  if (!card || (v.id && card.dataset.shown === v.id)) return;
+  card.dataset.shown = v.id || '';
   const head = el('header', 'head');
   head.append(el('h4', '', v.title));
   if (v.badge) head.append(el('span', 'badge', v.badge));

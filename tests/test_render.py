@@ -128,7 +128,7 @@ def test_global_tokens_are_bright_columns_of_the_matrix_also_when_averaged() -> 
     matrix = np.full((1000, 1000), 1.0)
     matrix[:, 500] = 60
     picture, factor = render.matrix_picture(matrix, max_side=400)
-    levels = np.asarray(picture).astype(int).sum(-1)
+    levels = np.asarray(picture.convert("RGB")).astype(int).sum(-1)
     assert factor == 3
     assert picture.size == (334, 334)
     assert levels[:, 500 // 3].min() > levels[:, 50].max()

@@ -205,13 +205,22 @@ class Visitor:
     def press(self, image: Any, values: list[Any], between: list[Any] | None = None) -> Answer:
         """Press the button with these values in the fields."""
         start = time.monotonic()
-        shown, waited, ranks = self.call("show", self.pressed(image, values, between))
+        data = self.pressed(image, values, between)
+        shown, waited, ranks = self.call(self.shows(values), data)
         lines = tuple((kind, text) for kind, text in shown[0]["lines"])
         seconds, numbers = time.monotonic() - start, []
         rest = _without_numbers(shown[1:], numbers)
         text = _DRAWN_ID.sub("", json.dumps(rest, sort_keys=True))
         digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
         return Answer(lines, digest, tuple(numbers), shown, seconds, waited, tuple(ranks))
+
+    def shows(self, values: list[Any]) -> str:
+        """The function that answers for the open tab."""
+        fields = self.functions["arrive"]["outputs"][1:]
+        names = [self.components[i]["props"].get("elem_id") for i in fields]
+        tab = values[names.index("open-tab")]
+        name = f"show_{tab}"
+        return name if name in self.functions else "show"
 
     def pressed(self, image: Any, values: list[Any], between: list[Any] | None = None) -> list[Any]:
         """The data that the button sends with these values in the fields."""

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from dataclasses import replace
+
 import gradio as gr
 import numpy as np
 from gradio.components import Component
 
 from demo import copy, panel, plots, render, says, widgets
 from demo.controls import Controls
-from demo.service import Row, Service, SideView, Status
+from demo.service import Request, Row, Service, SideView, Status
+from demo.settings import Settings
 from demo.tabs import Answer, Tab, slide_opacity
 from demo.widgets import values
 from demo.widgets.values import Json
 from gclip_core.cache import BoundedCache
 
+CARD_BYTES = 64 * 2**20
 _plots: BoundedCache[str] = BoundedCache(128)
+_cards: BoundedCache[tuple[Json, Json, Json]] = BoundedCache(
+    CARD_BYTES, lambda made: sum(len(json.dumps(one)) for one in made)
+)
 
 CSS = """
 .sidebyside { gap: 10px; flex-wrap: nowrap; align-items: stretch; }
@@ -32,7 +41,7 @@ def build(service: Service, controls: Controls) -> Tab:
     slide_opacity(rows[0][0], controls)
     return Tab(
         outputs=[*rows[0], *rows[1]],
-        show=lambda service, request: _show(service.side(request), rows),
+        show=lambda service, request: _show(service.side(request), request, rows),
     )
 
 
@@ -49,23 +58,37 @@ def _row(name: str, title: str) -> list[Component]:
     return [mask, note, attention, norms]
 
 
-def _show(view: SideView, rows: list[list[Component]]) -> tuple[Answer, Status]:
+def _show(view: SideView, request: Request, rows: list[list[Component]]) -> tuple[Answer, Status]:
     answer: Answer = {}
     block = _norms_block(view)
     for cards, row, is_plain in ((rows[0], view.chosen, False), (rows[1], view.plain, True)):
-        answer |= dict(
-            zip(
-                cards,
-                (
-                    _mask(view, row, slider=not is_plain),
-                    says.value() if is_plain else _mask_note(view),
-                    _attention(view, row),
-                    _norms(view, row, block),
-                ),
-                strict=True,
-            )
-        )
+        note = says.value() if is_plain else _mask_note(view)
+        mask, attention, norms = _drawn(view, request, row, block, is_plain)
+        answer |= dict(zip(cards, (mask, note, attention, norms), strict=True))
     return answer, view.status
+
+
+def _drawn(
+    view: SideView, request: Request, row: Row, block: int, is_plain: bool
+) -> tuple[Json, Json, Json]:
+    """The three cards of a row, kept: a switch draws anew only what it changes.
+
+    Each has an id, by which the browser too leaves alone what it shows already.
+    """
+    settings = request.settings
+    method = "gclip" if is_plain else settings.method
+    shown = settings.changed(amf=row.amf, cs=row.cs, method=method, tab="side")
+    key = (view.picture.digest, shown, replace(request, settings=Settings()), block, is_plain)
+
+    def draw() -> tuple[Json, Json, Json]:
+        made = (_mask(view, row, not is_plain), _attention(view, row), _norms(view, row, block))
+        return tuple(one | {"id": _digest(one)} for one in made)
+
+    return _cards.get_or_make(key, draw)
+
+
+def _digest(card: Json) -> str:
+    return hashlib.blake2b(json.dumps(card).encode(), digest_size=16).hexdigest()
 
 
 def _mask(view: SideView, row: Row, slider: bool) -> Json:

@@ -249,9 +249,9 @@ def levels(values: ArrayLike, top: float) -> NDArray[np.uint8]:
     return np.rint(render.scaled(values, top) * (LEVELS - 1)).astype(np.uint8)
 
 
-def png_url(picture: Image.Image) -> str:
-    """A picture as a PNG data URL."""
-    return _url(picture, "PNG", compress_level=6)
+def png_url(picture: Image.Image, effort: int = 3) -> str:
+    """A picture as a PNG data URL; ``effort`` 0 to 9 makes it smaller, but later."""
+    return _url(picture, "PNG", compress_level=effort)
 
 
 def image_url(picture: Image.Image, max_side: int) -> str:
@@ -267,7 +267,7 @@ def _url(picture: Image.Image, kind: str, **options: Any) -> str:
 
 
 def _levels_png(values: NDArray[np.float32], top: float) -> str:
-    return png_url(Image.fromarray(levels(values, top)))
+    return png_url(Image.fromarray(levels(values, top)), effort=6)
 
 
 def _index_picture(labels: NDArray[np.int32]) -> Image.Image:

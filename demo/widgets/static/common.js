@@ -42,13 +42,17 @@ const onTheme = (draw) => {
 };
 // Calls build(value) now and after every update; only the latest call may put its nodes in place.
 let turn = 0;
+// A value with the id of what is shown is left alone.
+let shown = null;
 const mount = (build) => {
   const show = async () => {
-    const mine = ++turn;
-    const value = props.value;
+    const mine = ++turn, value = props.value;
+    const id = (value && value.id) || null;
+    if (id && id === shown) return void root.dispatchEvent(new CustomEvent("placed"));
     const held = root.contains(document.activeElement);
     const nodes = value && value.kind ? await build(value) : [skeleton(root.dataset.empty)];
     if (mine !== turn) return;
+    shown = id;
     root.replaceChildren(...nodes);
     root.dispatchEvent(new CustomEvent("placed"));
     root.dataset.ready = value && value.kind ? "1" : "0";

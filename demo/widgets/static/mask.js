@@ -7,6 +7,8 @@ mount(async (value) => {
   const [image, top] = [await picture(value.image), await picture(value.top)];
   const colour = new Map(value.legend.map((entry) => [entry.index, entry.rgb]));
   const of = (i) => (data[4 * i + 2] === 255 ? -1 : data[4 * i] + 256 * data[4 * i + 1]);
+  const packed = (r, g, b, a) => ((a << 24) | (b << 16) | (g << 8) | r) >>> 0;
+  const classes = Int32Array.from({ length: w * h }, (_, i) => of(i));
   if (given !== value.opacity) opacity = given = value.opacity;
   if (held !== null && !value.legend.some((entry) => entry.index === held && entry.share > 0)) held = null;
   const stage = make("div", "gw-stage"), canvas = make("canvas");
@@ -20,11 +22,10 @@ mount(async (value) => {
   const context = canvas.getContext("2d");
   const paint = (only) => {
     const out = context.createImageData(w, h);
-    for (let i = 0; i < w * h; i++) {
-      const k = of(i), c = colour.get(k) || [140, 140, 140];
-      const dim = only !== null && k !== only;
-      out.data.set(dim ? [22, 24, 29, 190] : [c[0], c[1], c[2], 255], 4 * i);
-    }
+    const ink = new Map();
+    for (const [k, c] of colour) ink.set(k, only !== null && k !== only ? packed(22, 24, 29, 190) : packed(...c, 255));
+    const words = new Uint32Array(out.data.buffer);
+    for (let i = 0; i < w * h; i++) words[i] = ink.get(classes[i]) ?? packed(140, 140, 140, 255);
     context.putImageData(out, 0, 0);
     canvas.style.opacity = only === null ? opacity : Math.max(opacity, 0.5);
     top.style.opacity = only === null ? 1 : 0.25;

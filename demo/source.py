@@ -20,6 +20,8 @@ from gclip_core.types import Vocabulary
 UNCOUNTED = metric.IGNORE
 SCENE_ASPECT = 4 / 3
 CACHE_BYTES = 400 * 2**20
+MAX_PIXELS = 24_000_000
+"""Of an uploaded image: what is shown at its own size costs about 60 bytes a pixel."""
 STRIP = 256
 """Rows of a large mask that are worked on together."""
 
@@ -148,7 +150,7 @@ def read_mask(path: str) -> tuple[NDArray[np.uint8], dict[int, str]]:
     Raises:
         ImageError: not a PNG, damaged, too large, or more than 256 colours.
     """
-    images.check(path)  # refuses what is damaged or too large before a pixel is decoded again
+    images.check(path, MAX_PIXELS)  # what is damaged or too large is not decoded again below
     with Image.open(path, formats=("PNG", "BMP", "GIF", "TIFF", "WEBP", "JPEG")) as image:
         if image.mode in ("P", "L", "1"):
             shown = image.convert("RGB")
@@ -240,5 +242,5 @@ def _photo(name: str) -> Picture:
 
 
 def _upload(path: str) -> Picture:
-    image = images.check(path)
+    image = images.check(path, MAX_PIXELS)
     return Picture(image, images.digest(image), "Your image", "")

@@ -224,6 +224,7 @@ def _hostile_files() -> dict[str, bytes]:
     picture = encoded(noise(64, 64), "JPEG")
     return {
         "pixels": png_bomb(20_000, 20_000),
+        "more pixels than the page takes": png_bomb(5_000, 5_000),
         "empty": b"",
         "svg": b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
         "page": b"<!doctype html><script>alert(1)</script>",

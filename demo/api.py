@@ -306,7 +306,7 @@ def _blocks(text: str) -> Any:
 
 
 def _variant_names(text: str) -> tuple[str, ...]:
-    names = tuple(text.replace(",", " ").split())
+    names = tuple(dict.fromkeys(str(text).replace(",", " ").split()))
     unknown = [name for name in names if name not in variants.VARIANTS]
     if unknown or not names:
         raise GclipError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import wraps
@@ -10,8 +11,11 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from demo import copy
 from demo.settings import Settings
 from gclip_core.errors import GclipError
+
+logger = logging.getLogger(__name__)
 
 Convert = Callable[[Any], Any]
 
@@ -114,7 +118,10 @@ def read_raw(read: Convert, value: Any, name: str) -> Any:
 
 
 def in_words(event: Callable[..., Any]) -> Callable[..., Any]:
-    """An event or endpoint whose refusals reach the visitor in words, and the log not at all."""
+    """An event or endpoint whose refusals reach the visitor in words.
+
+    What nobody foresaw goes to the log.
+    """
 
     @wraps(event)
     def asked(*values: Any, **named: Any) -> Any:
@@ -122,6 +129,9 @@ def in_words(event: Callable[..., Any]) -> Callable[..., Any]:
             return event(*values, **named)
         except GclipError as error:
             raise gr.Error(str(error), print_exception=False) from error
+        except Exception as error:
+            logger.exception("an event failed")
+            raise gr.Error(copy.failed(error), print_exception=False) from error
 
     return asked
 
@@ -133,13 +143,16 @@ def bounded(name: str, value: Any) -> Any:
     """
     if value is None or (name == "words" and isinstance(value, str)):
         return value
-    kind = _KEYS[name]["kind"]
+    kind, wanted = _KEYS[name]["kind"], "another kind of value"
     try:
-        return kind.read(kind.write(value))
-    except ValueError as error:
-        wanted = str(error)
-    except (TypeError, AttributeError, OverflowError):
-        wanted = "another kind of value"
+        written = kind.write(value)
+    except (TypeError, ValueError, AttributeError, OverflowError):
+        written = None
+    if isinstance(written, str):
+        try:
+            return kind.read(written)
+        except ValueError as error:
+            wanted = str(error)
     raise GclipError(
         f"“{_KEYS[name]['key']}”: {wanted} was expected, but “{str(value)[:40]}” came."
     )

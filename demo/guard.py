@@ -102,6 +102,8 @@ class Guard:
                 # Left to the server, it would end the connection, and the next request with it.
                 if answered:
                     logger.warning("a web request broke off: %s", type(error).__name__)
+                    with contextlib.suppress(Exception):  # it may have been whole already
+                        await send({"type": "http.response.body", "body": b""})
                     return
                 logger.exception("a web request could not be answered")
                 await say(500, "This request could not be answered.")

@@ -26,7 +26,7 @@ from typing import Any
 import gradio as gr
 import torch
 
-from demo import api, guard, page, serve, theme
+from demo import api, guard, logs, page, serve, theme
 from demo.service import Service, encode_on_zero_gpu
 from demo.settings import Settings
 from gclip_core import weights
@@ -45,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser().parse_args(arguments)
     if args.weights_dir:
         os.environ[weights.WEIGHTS_FOLDER] = args.weights_dir
+    logs.begin(args.quiet)
     started = time.perf_counter()
     try:
         service = make_service(args)
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{service.default.title} is loaded; ready in {time.perf_counter() - started:.1f} s.",
         flush=True,
     )
-    return serve.serve(demo, launch_settings(args))
+    return serve.serve(demo, launch_settings(args), service.state)
 
 
 def make_service(args: argparse.Namespace) -> Service:
@@ -142,7 +143,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         epilog="Each option can be an environment variable instead: GCLIP_HOST, GCLIP_PORT, "
         "GCLIP_BACKBONE, GCLIP_WEIGHTS (a folder), GCLIP_DEVICE, GCLIP_DTYPE, GCLIP_ROOT_PATH, "
-        "GCLIP_AUTH, GCLIP_SHARE=1, GCLIP_NO_DOWNLOADS=1.",
+        "GCLIP_AUTH, GCLIP_SHARE=1, GCLIP_NO_DOWNLOADS=1, GCLIP_QUIET=1.",
     )
     env = os.environ.get
     made.add_argument(
@@ -187,6 +188,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--auth", default=env("GCLIP_AUTH", ""), metavar="NAME:PASSWORD",
         help="ask visitors for a name and password (better given by GCLIP_AUTH)",
+    )  # fmt: skip
+    made.add_argument(
+        "--quiet", action="store_true", default=env("GCLIP_QUIET") == "1",
+        help="log warnings only, not one line a request",
     )  # fmt: skip
     made.add_argument("--open", action="store_true", help="open the page in a browser")
     return made

@@ -6,10 +6,14 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 import httpx
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from demo import guard
 
@@ -19,14 +23,19 @@ STOP_SECONDS = 20
 """What is being computed when the end is asked for gets this long to finish."""
 
 
-def serve(page: gr.Blocks, settings: dict[str, Any]) -> int:
+def serve(
+    page: gr.Blocks, settings: dict[str, Any], state: Callable[[], dict[str, Any]] = dict
+) -> int:
     """Serve until SIGTERM or Ctrl-C; what went wrong at the start is one sentence.
+
+    ``/health`` answers 200 with ``state()`` as JSON, or 503 from when the end is asked for.
 
     Returns the exit status: 0 after an end that was asked for, 2 if it could not start.
     """
     ending = threading.Event()
     page.queue(max_size=guard.MAX_WAITING)
-    problem = _launch(page, {**settings, "app_kwargs": guard.app_settings(page, ending)})
+    own = guard.app_settings(page, ending) | {"routes": [health(page, ending, state)]}
+    problem = _launch(page, {**settings, "app_kwargs": own})
     if problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
@@ -35,6 +44,17 @@ def serve(page: gr.Blocks, settings: dict[str, Any]) -> int:
     ending.wait()
     _finish(page)
     return 0
+
+
+def health(page: gr.Blocks, ending: threading.Event, state: Callable[[], dict[str, Any]]) -> Route:
+    """The route a host's monitor asks: is the page well, what runs, how many requests wait."""
+
+    def answer(_: HttpRequest) -> JSONResponse:
+        well = not ending.is_set()
+        found = {"status": "ok" if well else "ending", **state(), "waiting": len(page._queue)}
+        return JSONResponse(found, 200 if well else 503)
+
+    return Route("/health", answer)
 
 
 def _launch(page: gr.Blocks, settings: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from demo import variants
+from demo import logs, variants
 from demo.settings import Settings
 from demo.source import Picture, Sources, Truth, truth_iou, truth_labels, truth_of_file
 from gclip_core import globality, images, masks, weights
@@ -29,6 +29,7 @@ from gclip_core.numbering import block_numbers
 from gclip_core.registry import BACKBONES, BUILT_IN, BackboneEntry, find_backbone
 from gclip_core.segmenter import Encoded, Segmenter
 from gclip_core.types import Found, Grid, Method, Segmentation, Trunk
+from gclip_core.version import __version__
 
 logger = logging.getLogger(__name__)
 
@@ -323,12 +324,21 @@ class Looking:
             miou=float(np.mean(list(iou.values()))) if iou else None,
         )
 
-    def status(self) -> Status:
-        """How this request went so far."""
+    def status(self, view: str) -> Status:
+        """How this request went so far; logged as the end of ``view``."""
         result = self.segment(variants.chosen(self.settings))
+        milliseconds = (time.perf_counter() - self.started) * 1000
+        logs.event(
+            "answered",
+            view=view,
+            backbone=self.segmenter.backbone.name,
+            ms=round(milliseconds),
+            trunk="kept" if self.kept else "new",
+            patches="{}x{}".format(*self.grid),
+        )
         return Status(
             backbone=self.segmenter.backbone.title,
-            milliseconds=(time.perf_counter() - self.started) * 1000,
+            milliseconds=milliseconds,
             kept=self.kept,
             grid=self.grid,
             notes=result.notes,
@@ -406,6 +416,16 @@ class Service:
         """Whether a backbone can be used without a download."""
         return entry.name == self.default.name or weights.on_disk(entry)
 
+    def state(self) -> dict[str, Any]:
+        """What a host's monitor wants to know: versions, what is loaded, what is kept."""
+        return {
+            "version": __version__,
+            "backbone": self.default.name,
+            "device": str(self.default.device),
+            "dtype": str(self.default.dtype).removeprefix("torch."),
+            "kept": {"trunks": len(self.trunks), "masks": len(self.results)},
+        }
+
     # --- one request -----------------------------------------------------------------------------
 
     def look(self, request: Request) -> Looking:
@@ -449,7 +469,7 @@ class Service:
             chosen=rows[0],
             plain=rows[1],
             changed=changed_share(rows[1].mask.labels, rows[0].mask.labels),
-            status=look.status(),
+            status=look.status("side"),
         )
 
     def compare(self, request: Request, names: tuple[str, ...] = ()) -> CompareView:
@@ -464,7 +484,7 @@ class Service:
             changed_share(one.labels, next_.labels)
             for one, next_ in zip(made, made[1:], strict=False)
         )
-        return CompareView(look.picture, made, changed, look.status())
+        return CompareView(look.picture, made, changed, look.status("compare"))
 
     def truth(self, request: Request) -> TruthView:
         """The true mask in the visitor's classes, and how well every variant finds it."""
@@ -482,7 +502,7 @@ class Service:
             miou=tuple(mask.miou for mask in made),
             iou=tuple((names[c], tuple(mask.iou[c] for mask in made)) for c in held),
             found=look.segmenter.findings(look.clean, full),
-            status=look.status(),
+            status=look.status("truth"),
         )
 
     def result(self, request: Request) -> ResultView:
@@ -507,7 +527,7 @@ class Service:
                 "cs_reason": found.cs_reason,
                 "miou": mask.miou,
             },
-            status=look.status(),
+            status=look.status("result"),
         )
 
     def similarity(self, request: Request) -> SimilarityView:
@@ -583,7 +603,7 @@ class Service:
             class_rows_used=(plain[0, 1:].numpy(), mixed[0, 1:].numpy()),
             amf_blocks=found.amf_blocks,
             reason=found.reason,
-            status=look.status(),
+            status=look.status("attention"),
         )
 
     def channels(self, request: Request) -> ChannelsView:

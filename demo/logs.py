@@ -1,0 +1,38 @@
+"""One line a request, as `key=value` pairs: what was asked of, how long it took, what was kept.
+
+    2026-11-24T20:31:07 INFO answered view=side backbone=built-in ms=24 trunk=kept patches=18x18
+
+Never words, pictures, links, addresses or paths of a visitor.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TextIO
+
+FORMAT = "%(asctime)s %(levelname)s %(message)s"
+OURS = ("demo", "gclip_core")
+
+logger = logging.getLogger(__name__)
+
+
+def begin(quiet: bool = False, stream: TextIO | None = None) -> None:
+    """Write this project's lines to ``stream`` (by default standard error), or warnings only."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(logging.Formatter(FORMAT, "%Y-%m-%dT%H:%M:%S"))
+    for name in OURS:
+        ours = logging.getLogger(name)
+        ours.handlers[:] = [handler]
+        ours.setLevel(logging.WARNING if quiet else logging.INFO)
+        ours.propagate = False
+
+
+def event(what: str, **facts: object) -> None:
+    """Log that something happened, with its facts in the order given."""
+    logger.info("%s", " ".join([what, *(f"{key}={_plain(value)}" for key, value in facts.items())]))
+
+
+def _plain(value: object) -> str:
+    """A value without spaces or line breaks, so that a line stays a line and a pair a pair."""
+    return "_".join(str(value).split()) or "-"

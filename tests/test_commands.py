@@ -1,0 +1,145 @@
+"""Every command in the documents is run, in a copy of the checkout, or it is said why it is not."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.visitor import ROOT, free_port
+
+DOCUMENTS = sorted(
+    path
+    for pattern in ("*.md", "docs/*.md", "training/*.md", "assets/*/*.md")
+    for path in ROOT.glob(pattern)
+)
+FENCED = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+INDENTED = re.compile(r"^    (.+)$", re.MULTILINE)
+INLINE = re.compile(r"`([^`\n]+)`")
+PROGRAMS = ("python ", "pip ", "pytest", "hf ", "docker ", "pip-audit")
+
+# What a command holds that keeps it from being run here, and why, or what runs it instead.
+NOT_RUN = {
+    "hf ": "needs an account",
+    "docker ": "needs an engine",
+    "pip install": "the first step of every clean run; the wheel has a test of its own",
+    "pip-audit": "tests/test_dependencies.py runs it where its data can be reached",
+    "pytest": "the tests do not run themselves",
+    "openai-vit": "needs weights; tests/test_weights.py has a stand-in for the hub",
+    "--root DIR": "needs images that may not be shipped; the data set tests make some",
+    "FOLDER": "names no folder",
+    "training.sprites": "needs npm",
+    "training.icons": "needs npm",
+    "training.measure": "500 scenes a style; tests/test_built_in_model.py measures a sample",
+    "tests.benchmarks": "not part of the tests",
+}
+# The same commands, cheaper: what they print and write is of no matter here.
+CHEAPER = (
+    (r"--n \d+", "--n 2"),
+    (r"--minutes 58 (.*)--resume", r"--minutes 0.3 \1--resume"),
+    (r"--minutes 5\b", "--minutes 0.1"),
+    (r"--minutes \d+\b", "--minutes 0.2"),
+    (r"--clients \d+", "--clients 3"),
+    (r"--requests \d+", "--requests 20"),
+    (r"photo\.jpg", "assets/photos/rocket.jpg"),
+    (r"assets/built-in/measured\.json", "measured.json"),
+)
+
+
+def commands() -> list[tuple[str, str]]:
+    """(document, command) of every document, in order, each command once."""
+    found: dict[str, str] = {}
+    for path in DOCUMENTS:
+        text = path.read_text("utf-8")
+        blocks = "\n".join(FENCED.findall(text)) + "\n" + "\n".join(INDENTED.findall(text))
+        lines = [*blocks.splitlines(), *INLINE.findall(text)]
+        for line in lines:
+            for part in line.split("  #")[0].split("&&"):
+                command = part.strip().removeprefix("$ ")
+                if command.startswith(PROGRAMS) and "…" not in command:
+                    found.setdefault(command, path.relative_to(ROOT).as_posix())
+    return [(document, command) for command, document in found.items()]
+
+
+def reason_not_to_run(command: str) -> str | None:
+    """Why a command is left out, or None."""
+    return next((why for part, why in NOT_RUN.items() if part in command), None)
+
+
+def test_the_documents_have_commands_and_most_are_run() -> None:
+    every = commands()
+    run = [command for _, command in every if not reason_not_to_run(command)]
+    assert len(run) >= 15
+    assert any(command.startswith("python app.py") for command in run)
+
+
+def test_no_reason_is_kept_for_a_command_that_is_gone() -> None:
+    every = [command for _, command in commands()]
+    idle = [part for part in NOT_RUN if not any(part in command for command in every)]
+    assert not idle
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the working tree without its history."""
+    folder = tmp_path_factory.mktemp("copy") / "gclip"
+    unwanted = shutil.ignore_patterns(".git", "__pycache__", ".*_cache", "runs", "results")
+    shutil.copytree(ROOT, folder, ignore=unwanted)
+    return folder
+
+
+@pytest.mark.long
+def test_every_command_runs(checkout: Path) -> None:
+    """In the documents' order, since some go on from what others wrote."""
+    failed = []
+    for document, command in commands():
+        if reason_not_to_run(command):
+            continue
+        cheap = command
+        for pattern, instead in CHEAPER:
+            cheap = re.sub(pattern, instead, cheap)
+        words = shlex.split(cheap)
+        said = _serve(words, checkout) if words[1] == "app.py" else _run(words, checkout)
+        if said is not None:
+            failed.append(f"{document}: {cheap}\n{said[-600:]}")
+    assert not failed, "\n\n".join(failed)
+
+
+def _run(words: list[str], folder: Path) -> str | None:
+    """Run to the end; what it said if it failed."""
+    done = subprocess.run(
+        [sys.executable, *words[1:]], cwd=folder, capture_output=True, text=True, timeout=900
+    )
+    return None if done.returncode == 0 else f"status {done.returncode}\n{done.stdout}{done.stderr}"
+
+
+def _serve(words: list[str], folder: Path) -> str | None:
+    """Start the page on a free port until it is well, then end it; what it said if it never was."""
+    if "--help" in words:
+        return _run(words, folder)
+    port = free_port()
+    arguments = [word for word in words[1:] if word not in ("7860", "--port", "0.0.0.0")]
+    arguments = [word for word in arguments if word not in ("--host", "127.0.0.1")]
+    page = subprocess.Popen(
+        [sys.executable, *arguments, "--port", str(port)],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    try:
+        end = time.monotonic() + 180
+        while time.monotonic() < end and page.poll() is None:
+            try:
+                answer = httpx.get(f"http://127.0.0.1:{port}/health", timeout=5)
+                return None if answer.json()["status"] == "ok" else answer.text
+            except httpx.HTTPError:
+                time.sleep(0.5)
+    finally:
+        page.terminate()
+        said, _ = page.communicate(timeout=60)
+    return said

@@ -1,0 +1,212 @@
+"""What hosts rely on: a health route, logs without visitors, ZeroGPU, a proxy under a sub-path."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import app
+from demo import logs
+from demo.service import Request, Service, encode_on_zero_gpu
+from demo.settings import Settings
+from gclip_core import load_backbone
+from gclip_core.version import __version__
+from tests.visitor import ROOT, Server, Visitor, free_port, serving
+
+SECRET = "zanzibar"
+LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d (INFO|WARNING|ERROR) (.+)")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("page"), "--backbone", "built-in") as running:
+        yield running
+
+
+class TestHealth:
+    def test_it_says_what_runs(self, server: Server) -> None:
+        answer = httpx.get(f"{server.url}/health", timeout=30)
+        assert answer.status_code == 200
+        found = answer.json()
+        assert found["status"] == "ok"
+        assert (found["version"], found["backbone"]) == (__version__, "built-in")
+        assert (found["device"], found["dtype"], found["waiting"]) == ("cpu", "float32", 0)
+        assert set(found["kept"]) == {"trunks", "masks"}
+
+    def test_it_sees_what_is_kept(self, server: Server) -> None:
+        before = httpx.get(f"{server.url}/health", timeout=30).json()["kept"]["trunks"]
+        visitor = Visitor(server.url)
+        visitor.ask("seed=4321&amf=0")
+        visitor.close()
+        after = httpx.get(f"{server.url}/health", timeout=30).json()["kept"]["trunks"]
+        assert after > before
+
+
+class TestLogs:
+    def test_a_line_a_request_with_its_time_and_whether_the_trunk_was_kept(
+        self, server: Server
+    ) -> None:
+        for _ in range(2):
+            visitor = Visitor(server.url)
+            visitor.ask(f"seed=77&words={SECRET},grass")
+            visitor.close()
+        lines = [LINE.fullmatch(line) for line in server.said().splitlines()]
+        events = [line[2] for line in lines if line and line[2].startswith("answered")]
+        pairs = [dict(pair.split("=") for pair in event.split()[1:]) for event in events]
+        assert len(pairs) >= 2
+        assert {"view", "backbone", "ms", "trunk", "patches"} <= pairs[-1].keys()
+        assert pairs[-1]["trunk"] == "kept", "the second visitor asked for the same picture"
+        assert int(pairs[-1]["ms"]) >= 0
+
+    def test_nothing_a_visitor_typed(self, server: Server) -> None:
+        assert SECRET not in server.said()
+
+    def test_a_value_with_breaks_stays_one_pair_of_one_line(self) -> None:
+        stream = io.StringIO()
+        logs.begin(stream=stream)
+        logs.event("answered", view="a b\nINFO forged=1", none="")
+        logs.begin(quiet=True, stream=stream)
+        logs.event("answered", view="unseen")
+        logging.getLogger("demo").handlers.clear()
+        (line,) = stream.getvalue().splitlines()
+        assert line.endswith("INFO answered view=a_b_INFO_forged=1 none=-")
+
+
+class Spaces(types.ModuleType):
+    """Stands in for the package of ZeroGPU Spaces: counts what borrows the GPU, may refuse."""
+
+    def __init__(self, refuses: bool = False) -> None:
+        super().__init__("spaces")
+        self.refuses, self.durations, self.returned = refuses, [], []
+        config = types.SimpleNamespace(zero_gpu=True)
+        self.config = types.SimpleNamespace(Config=config)
+
+    def GPU(self, duration: int) -> Callable:  # noqa: N802 - the package's name
+        def decorate(function: Callable) -> Callable:
+            def borrow(*arguments: Any) -> Any:
+                self.durations.append(duration)
+                if self.refuses:
+                    raise RuntimeError("quota exceeded")
+                self.returned.append(function(*arguments))
+                return self.returned[-1]
+
+            return borrow
+
+        return decorate
+
+
+class TestZeroGpu:
+    def view(self, spaces: Spaces | None, monkeypatch: pytest.MonkeyPatch) -> tuple[Service, Any]:
+        backbone = load_backbone()
+        if spaces is not None:
+            monkeypatch.setitem(sys.modules, "spaces", spaces)
+        service = Service(backbone, encode=encode_on_zero_gpu())
+        return service, service.side(Request(Settings(seed=3, scene_size=96, words="cat, grass")))
+
+    def test_there_is_none_elsewhere(self) -> None:
+        assert "spaces" not in sys.modules
+        assert encode_on_zero_gpu() is None
+
+    def test_the_pass_borrows_it_and_the_rest_is_computed_here(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _, plain = self.view(None, monkeypatch)
+        spaces = Spaces()
+        service = Service(load_backbone())
+        monkeypatch.setitem(sys.modules, "spaces", spaces)
+        service.encode = encode_on_zero_gpu() or service.encode
+        places: list[str] = []
+        monkeypatch.setattr(nn.Module, "to", lambda self, place: places.append(place) or self)
+        lent = service.side(Request(Settings(seed=3, scene_size=96, words="cat, grass")))
+        assert places == ["cuda"]
+        assert spaces.durations == [15]
+        assert all(isinstance(x, np.ndarray) for x in spaces.returned[0]), "no tensors come back"
+        assert (lent.chosen.mask.labels == plain.chosen.mask.labels).all()
+        service.side(Request(Settings(seed=3, scene_size=96, words="cat, grass", amf=False)))
+        assert len(spaces.durations) == 1, "a toggle borrows nothing"
+
+    def test_a_spent_quota_is_computed_here(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        _, plain = self.view(None, monkeypatch)
+        spaces = Spaces(refuses=True)
+        with caplog.at_level(logging.ERROR):
+            _, refused = self.view(spaces, monkeypatch)
+        assert len(spaces.durations) == 1
+        assert (refused.chosen.mask.labels == plain.chosen.mask.labels).all()
+        assert "no GPU for this request" in caplog.text
+
+    def test_the_package_comes_before_torch(self, tmp_path: Path) -> None:
+        (tmp_path / "spaces.py").write_text(
+            "import sys\nprint('TORCH' if 'torch' in sys.modules else 'FIRST')\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "app.py", "--help"],
+            cwd=ROOT, capture_output=True, text=True, timeout=120, check=True,
+            env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        )  # fmt: skip
+        assert done.stdout.startswith("FIRST")
+
+    def test_a_lent_gpu_is_not_this_machines_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        assert app.default_device() == "cuda"
+        assert app.default_device(lent=True) == "cpu"
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        assert app.default_device() == "cpu"
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed")
+def test_the_page_works_behind_nginx_under_a_sub_path(tmp_path: Path) -> None:
+    """With the very location block of docs/HOSTING.md, in a browser."""
+    from playwright.sync_api import sync_playwright
+
+    text = (ROOT / "docs" / "HOSTING.md").read_text("utf-8")
+    location = re.search(r"```nginx\n(.*?)```", text, re.DOTALL)
+    assert location is not None
+    port = free_port()
+    with serving(tmp_path, "--backbone", "built-in", "--root-path", "/gclip") as server:
+        block = location[1].replace("127.0.0.1:7860", f"127.0.0.1:{server.port}")
+        configuration = tmp_path / "nginx.conf"
+        configuration.write_text(
+            f"pid {tmp_path}/pid; error_log stderr; daemon off; events {{}}\n"
+            f"http {{ access_log off; client_body_temp_path {tmp_path}/body;\n"
+            f"proxy_temp_path {tmp_path}/proxy; fastcgi_temp_path {tmp_path}/f;\n"
+            f"uwsgi_temp_path {tmp_path}/u; scgi_temp_path {tmp_path}/s;\n"
+            f"server {{ listen 127.0.0.1:{port}; {block} }} }}\n"
+        )
+        proxy = subprocess.Popen(["nginx", "-p", str(tmp_path), "-c", str(configuration)])
+        try:
+            time.sleep(1)
+            base = f"http://127.0.0.1:{port}/gclip"
+            assert httpx.get(f"{base}/health", timeout=30).json()["status"] == "ok"
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(
+                    executable_path="/usr/bin/chromium", args=["--no-sandbox"]
+                )
+                page = browser.new_page()
+                failed: list[str] = []
+                page.on("response", lambda r: failed.append(r.url) if r.status >= 400 else None)
+                page.goto(f"{base}/?seed=5", timeout=120_000)
+                page.get_by_text("mIoU").first.wait_for(timeout=120_000)
+                assert failed == []
+                browser.close()
+        finally:
+            proxy.terminate()
+            proxy.wait(20)

@@ -14,4 +14,6 @@ COPY --chown=gclip assets assets
 USER gclip
 ENV GRADIO_ANALYTICS_ENABLED=False
 EXPOSE 7860
+HEALTHCHECK --start-period=90s CMD ["python", "-c", \
+    "from urllib.request import urlopen; urlopen('http://127.0.0.1:7860/health', timeout=5)"]
 CMD ["python", "app.py", "--host", "0.0.0.0", "--port", "7860"]

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 import app
 from demo import guard
-from demo.service import Service
+from demo.service import Request, Service
+from demo.settings import Settings
+from demo.tabs import attention
+from demo.variants import VARIANTS
+from demo.widgets import values
 from gclip_core import assets
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -22,6 +28,7 @@ FLAGS = [
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 WAIT = 60_000
 DONE = "#says .status"
+SEED, WORDS = 2, "strawberry, frog, grass"
 
 HOSTILE = [
     "<img src=x onerror=hit()>",
@@ -36,8 +43,13 @@ pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's ch
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    demo = app.build(Service())
+def service() -> Service:
+    return Service()
+
+
+@pytest.fixture(scope="module")
+def url(service: Service) -> Iterator[str]:
+    demo = app.build(service)
     options = app.launch_settings(app.parser().parse_args([])) | {"server_port": None}
     _, address, _ = demo.launch(
         **options, app_kwargs=guard.app_settings(demo), prevent_thread_lock=True, quiet=True
@@ -47,26 +59,30 @@ def url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser() -> Iterator[BrowserContext]:
+    """One browser that keeps the page's scripts from test to test."""
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield launched
+        yield launched.new_context(
+            permissions=["clipboard-read", "clipboard-write"], reduced_motion="reduce"
+        )
         launched.close()
 
 
 @pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])
-def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
+def page(request: pytest.FixtureRequest, browser: BrowserContext) -> Iterator[Page]:
     """A visitor's own page, at both widths; a script error anywhere fails the test."""
     yield from visitor(browser, request.param)
 
 
 @pytest.fixture
-def desktop(browser: Browser) -> Iterator[Page]:
+def desktop(browser: BrowserContext) -> Iterator[Page]:
     yield from visitor(browser, DESKTOP)
 
 
-def visitor(browser: Browser, size: dict[str, int]) -> Iterator[Page]:
-    opened = browser.new_page(viewport=size)
+def visitor(browser: BrowserContext, size: dict[str, int]) -> Iterator[Page]:
+    opened = browser.new_page()
+    opened.set_viewport_size(size)
     opened.set_default_timeout(WAIT)
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
@@ -76,7 +92,7 @@ def visitor(browser: Browser, size: dict[str, int]) -> Iterator[Page]:
 
 
 def arrive(page: Page, url: str, **query: object) -> None:
-    page.goto(f"{url}?{urlencode({'seed': 2, **query})}")
+    page.goto(f"{url}?{urlencode({'seed': SEED, **query})}")
     page.wait_for_selector(DONE)
 
 
@@ -91,9 +107,22 @@ def toggle(page: Page, switch: str) -> None:
     )
 
 
-def picture(page: Page, row: str) -> str:
-    """The mask of a row, as the browser drew it."""
-    return page.locator(f"#{row}-mask canvas").first.evaluate("c => c.toDataURL()")
+def picture(page: Page, row: str, which: str = "mask") -> str:
+    """A mask, as the browser drew it."""
+    return page.locator(f"#{row}-{which} canvas").first.evaluate("c => c.toDataURL()")
+
+
+def asked_of(page: Page) -> list[str]:
+    """Every request the page makes from now on; pictures inside a value are none."""
+    asked: list[str] = []
+    page.on("request", lambda r: asked.append(r.url) if not r.url.startswith("data:") else None)
+    return asked
+
+
+def score(page: Page, mask: str) -> float:
+    """The mIoU beside a mask's title, in percent."""
+    text = page.locator(f"#{mask} .gw-pill").inner_text()
+    return float(text.removeprefix("mIoU").removesuffix("%"))
 
 
 def fits(page: Page) -> bool:
@@ -221,6 +250,182 @@ def test_a_link_restores_every_setting(desktop: Page, url: str) -> None:
     with desktop.expect_download() as download:
         desktop.locator("#download").click()
     assert download.value.suggested_filename.endswith(".zip")
+
+
+def test_pointing_shows_the_library_s_attention_and_asks_nothing_of_the_server(
+    page: Page, url: str, service: Service
+) -> None:
+    arrive(page, url, tab="attention", block=6)
+    stage = page.locator("#live-attention .gw-stage").first
+    stage.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    asked, box = asked_of(page), stage.bounding_box()
+    for step in range(20):
+        page.mouse.move(box["x"] + 4 + step * 5, box["y"] + 4 + step * 3)
+    row, column = 5, 7
+    settings = Settings(seed=SEED, words=WORDS, view_block=5)
+    view = service.attention(Request(settings), settings.view_block, None)
+    height, width = view.grid
+    page.mouse.move(
+        box["x"] + box["width"] * (column + 0.5) / width,
+        box["y"] + box["height"] * (row + 0.5) / height,
+    )
+    said = page.locator("#live-attention .gw-info")
+    expect(said).to_contain_text(f"Patch row {row + 1}, column {column + 1} looks most at")
+    assert asked == []
+    top = attention._live(view, None)["top"]
+    for place, matrix in enumerate((view.matrix, view.used_plain, view.used_fused)):
+        levels = page.evaluate(
+            "k => document.querySelector('#live-attention .gw').levels(k)", place
+        )
+        assert levels == values.levels(matrix[row * width + column], top).tolist()
+    stage.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    expect(said).to_contain_text(f"Patch row {row + 2}, column {column + 2} looks")
+    assert asked == []
+    page.keyboard.press("Enter")
+    expect(said).to_contain_text("(pinned)")
+    assert fits(page)
+
+
+def test_a_block_and_a_head_are_chosen(desktop: Page, url: str) -> None:
+    arrive(desktop, url, tab="attention")
+    desktop.locator("#block-strip button").nth(7).click()
+    expect(desktop.locator("#live-attention")).to_contain_text("Block 8 of 12")
+    expect(desktop.locator("#class-token .badge")).to_have_text("Block 8 of 12")
+    desktop.locator("#head input").click()
+    desktop.get_by_role("option", name="2", exact=True).click()
+    expect(desktop.locator("#class-token")).to_contain_text("Shown: head 2")
+    desktop.get_by_role("button", name="Show as matrix").click()
+    canvas = desktop.locator("#live-attention canvas").first
+    assert canvas.get_attribute("width") == canvas.get_attribute("height")
+
+
+def test_a_drag_over_channels_suppresses_them_and_segments_anew(desktop: Page, url: str) -> None:
+    arrive(desktop, url, tab="channels", amf=0, cs=0)
+    expect(desktop.locator("#channels-said")).to_contain_text("No abnormal channel")
+    assert picture(desktop, "channels", "off") == picture(desktop, "channels", "on")
+    plot = desktop.locator("#channel-norms .gw-plot")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    desktop.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + 100)
+    desktop.mouse.down()
+    desktop.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 100, steps=4)
+    desktop.mouse.up()
+    expect(desktop.locator("#channels-said")).to_contain_text("CS changes block")
+    expect(desktop.locator("#channels-typed input")).not_to_have_value("")
+    expect(desktop.locator("#cs input")).to_be_checked()
+    assert picture(desktop, "channels", "off") != picture(desktop, "channels", "on")
+    desktop.locator("#channels-typed input").fill("")
+    desktop.locator("#channels-typed input").press("Enter")
+    expect(desktop.locator("#channels-said")).to_contain_text("No abnormal channel")
+
+
+def test_a_planted_channel_is_marked_a_simulation_and_cs_brings_the_mask_back(
+    page: Page, url: str
+) -> None:
+    arrive(page, url, tab="channels", amf=0)
+    healthy = score(page, "channels-off")
+    page.locator("#plant input").click()
+    expect(page.locator("#channels-off")).to_contain_text("Simulation, CS off")
+    expect(page.locator("#says")).to_contain_text("Simulation")
+    expect(page.locator("#channel-norms")).to_contain_text("simulation")
+    expect(page.locator("#by-block svg").first).to_contain_text("simulation")
+    sick = score(page, "channels-off")
+    assert sick < 0.8 * healthy
+    assert score(page, "channels-on") == pytest.approx(healthy, abs=2)
+    gain = page.locator("#plant-gain input[type=number]")
+    gain.fill("1")
+    gain.press("Enter")
+    pill = page.locator("#channels-off .gw-pill")
+    expect(pill).to_have_text(f"mIoU {healthy:.1f} %")
+    assert fits(page)
+
+
+def test_why_here_names_the_best_words_of_every_variant_by_click_and_by_number(
+    page: Page, url: str
+) -> None:
+    arrive(page, url, tab="why")
+    note, stage = page.locator("#why-scores .gw-note"), page.locator("#why-mask .gw-stage")
+    expect(note).to_contain_text("row 144, column 192")
+    stage.click(position={"x": 20, "y": 20})
+    expect(note).not_to_contain_text("row 144")
+    row, column = page.locator("#why-row input"), page.locator("#why-column input")
+    expect(row).not_to_have_value("144")
+    row.fill("10")
+    column.fill("200")
+    column.press("Enter")
+    expect(note).to_contain_text("row 10, column 200")
+    titles = page.locator("#why-scores caption").all_inner_texts()
+    assert titles == [v.title for v in VARIANTS.values() if not v.asked_for]
+    for table in page.locator("#why-scores table").all():
+        assert table.locator("tbody tr").count() == len(WORDS.split(","))
+    assert fits(page)
+
+
+def test_learn_asks_for_a_guess_before_it_tells(page: Page, url: str) -> None:
+    page.goto(f"{url}?tab=learn")
+    for step in range(1, 6):
+        guess = page.locator(f"#learn-guess-{step}")
+        expect(guess).to_be_visible()
+        open_step = page.locator("#learn-steps [role=tabpanel]:visible")
+        before = open_step.locator("figure").count()
+        assert page.locator(f"#learn-verdict-{step}").inner_text().strip() == ""
+        guess.locator("input").nth(step % 3).check()
+        expect(page.locator(f"#learn-verdict-{step}")).to_contain_text(
+            re.compile("Right|Not quite")
+        )
+        expect(open_step.locator("figure").nth(before)).to_be_visible()
+        assert fits(page)
+        if step < 5:
+            page.locator(f"#learn-next-{step}").click()
+
+
+def test_copy_link_puts_the_view_on_the_clipboard(desktop: Page, url: str) -> None:
+    arrive(desktop, url, tab="channels", cs=0)
+    desktop.locator("#copy-link").click()
+    expect(desktop.locator("#copy-link")).to_have_text("Link copied")
+    desktop.wait_for_function("navigator.clipboard.readText().then(t => t.includes('seed='))")
+    link = desktop.evaluate("navigator.clipboard.readText()")
+    assert link.startswith(url)
+    desktop.goto(link)
+    desktop.wait_for_selector(DONE)
+    expect(desktop.get_by_role("tab", name="Channels")).to_have_attribute("aria-selected", "true")
+    expect(desktop.locator("#cs input")).not_to_be_checked()
+
+
+def test_opacity_reaches_every_mask_and_the_link_without_a_request(desktop: Page, url: str) -> None:
+    arrive(desktop, url)
+    asked = asked_of(desktop)
+    desktop.locator("#chosen-mask input[type=range]").fill("25")
+    for row in ("chosen", "plain"):
+        canvas = desktop.locator(f"#{row}-mask canvas").first
+        assert canvas.evaluate("c => c.style.opacity") == "0.25"
+    assert asked == []
+    desktop.get_by_role("tab", name="Export").click()
+    expect(desktop.locator("#link textarea")).to_have_value(re.compile("opacity=0.25"))
+
+
+def test_a_link_to_another_tab_is_computed_once(desktop: Page, url: str) -> None:
+    asked = asked_of(desktop)
+    arrive(desktop, url, tab="compare")
+    desktop.wait_for_timeout(1500)
+    assert sum("queue/join" in one for one in asked) == 2, "reading the link, and one answer"
+
+
+def test_the_python_of_export_makes_the_page_s_labels(
+    desktop: Page, url: str, service: Service
+) -> None:
+    arrive(desktop, url, tab="export", amf=0, threshold=0.99)
+    code = desktop.locator("#python .cm-content")
+    expect(code).to_contain_text("threshold=0.99")
+    made: dict[str, Any] = {}
+    exec(code.inner_text(), made)
+    settings = Settings(seed=SEED, words=WORDS, amf=False, threshold=0.99)
+    shown = service.result(Request(settings)).mask.labels
+    assert (made["labels"].numpy() == shown).all()
+    assert (shown == -1).any()
 
 
 def test_a_bad_link_is_said_and_the_page_opens(desktop: Page, url: str) -> None:

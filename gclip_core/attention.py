@@ -63,8 +63,8 @@ class Heads:
 
     def only(self, head: int) -> Heads:
         """One head, its axis kept: each (..., 1, T, d)."""
-        parts = (self.q, self.k, self.v)
-        return Heads(*(p if p is None else p[..., head : head + 1, :, :] for p in parts))
+        one = (..., slice(head, head + 1), slice(None), slice(None))
+        return Heads(self.q[one], self.k[one], None if self.v is None else self.v[one])
 
 
 def gaussian_bias(grid: Grid, device: torch.device | str = "cpu") -> Tensor:

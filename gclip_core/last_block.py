@@ -60,6 +60,6 @@ def attention_matrix(
         local = attention.matrix(rule, heads.only(head), grid)[..., 0, :, :]
     if not middle or method.fusion is None:
         return local
-    each = head is not None and method.fusion.heads == "each"
-    maps = [attention.mean_weights(h.only(head) if each else h) for h in middle]
-    return attention.fuse(local, maps)
+    if head is not None and method.fusion.heads == "each":
+        middle = [heads.only(head) for heads in middle]
+    return attention.fuse(local, [attention.mean_weights(heads) for heads in middle])

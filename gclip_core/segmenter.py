@@ -42,7 +42,7 @@ from gclip_core.types import (
     Vocabulary,
 )
 
-Encoded = Trunk | tuple[Trunk, ...]
+Encoded = Trunk | Sequence[Trunk]
 ImageLike = Image.Image | np.ndarray | str | Path | bytes
 Words = str | Iterable[str] | Vocabulary
 

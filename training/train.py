@@ -61,9 +61,7 @@ _FEW = (0, 3, 7, 11)
 _TINY = Kind(32, 128, (1.0,), ((27, 37),))
 _SMALL = Kind(48, 96, (0.75, 0.25), ((22, 54), (18, 34)))
 _MIDDLE = Kind(64, 64, (0.4, 0.35, 0.25), ((20, 66), (18, 42), (17, 34)))
-_FULL = Kind(
-    96, 40, (0.2, 0.25, 0.25, 0.2, 0.1), ((30, 80), (27, 62), (24, 50), (21, 44), (19, 40))
-)
+FULL = Kind(96, 40, (0.2, 0.25, 0.25, 0.2, 0.1), ((30, 80), (27, 62), (24, 50), (21, 44), (19, 40)))
 _LARGE = Kind(
     144, 16, (0.2, 0.25, 0.25, 0.2, 0.1), ((50, 116), (40, 92), (36, 74), (32, 64), (29, 58))
 )
@@ -71,23 +69,26 @@ PHASES: tuple[Phase, ...] = (
     Phase(0.14, (_TINY,), _FEW, table=True),
     Phase(0.30, (_SMALL,), _FEW, table=True),
     Phase(0.55, (_SMALL, _MIDDLE), _FEW, table=True),
-    Phase(0.80, (_MIDDLE, _FULL), _FEW, table=True),
-    Phase(1.0, (_FULL, _FULL, _LARGE)),
+    Phase(0.80, (_MIDDLE, FULL), _FEW, table=True),
+    Phase(1.0, (FULL, FULL, _LARGE)),
 )
 # For a network that has been through these: more scenes, blocks left out at random, larger last.
 # Its learning rate falls from LONGER_DECAY on, sooner than from nothing: there is less to find out.
 LONGER_DECAY = 0.25
 LONGER: tuple[Phase, ...] = (
-    Phase(0.30, (_MIDDLE, _FULL), _FEW, sometimes=0.5),
-    Phase(0.65, (_FULL,), _FEW, sometimes=0.5),
-    Phase(0.85, (_FULL, _LARGE), _FEW, sometimes=0.5),
-    Phase(1.0, (_FULL, _LARGE)),
+    Phase(0.30, (_MIDDLE, FULL), _FEW, sometimes=0.5),
+    Phase(0.65, (FULL,), _FEW, sometimes=0.5),
+    Phase(0.85, (FULL, _LARGE), _FEW, sometimes=0.5),
+    Phase(1.0, (FULL, _LARGE)),
 )
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run is made of; written beside its log."""
+    """What a run is made of.
+
+    adam_outputs: the FFNs' second layers by AdamW, at three times its rate and without decay.
+    """
 
     minutes: float
     seed: int = 0
@@ -101,6 +102,7 @@ class Settings:
     background_weight: float = 0.25
     by_word_weight: float = 0.5
     patch_weight: float = 1.0
+    adam_outputs: bool = False
     captions_a_batch: int = 32
     followers_a_batch: int = 24
 
@@ -154,14 +156,21 @@ def start(settings: Settings, tokens: int, device: str, phases: tuple[Phase, ...
     size = (len(all_words()), model.CONFIG["embed_dim"])
     table = torch.nn.Parameter(torch.randn(size, device=device) * size[1] ** -0.5)
     named = list(net.named_parameters())
-    matrices = [p for n, p in named if "resblocks" in n and p.ndim == 2]
-    taken = {id(p) for p in matrices}
+    outputs = [p for n, p in named if n.endswith("mlp.c_proj.weight") and n.startswith("visual")]
+    outputs = outputs if settings.adam_outputs else []
+    apart = {id(p) for p in outputs}
+    matrices = [p for n, p in named if "resblocks" in n and p.ndim == 2 and id(p) not in apart]
+    taken = apart | {id(p) for p in matrices}
     rest = [(n, p) for n, p in named if id(p) not in taken]
     decayed = [p for n, p in rest if p.ndim >= 2 and "embedding" not in n]
     kept = {id(p) for p in decayed}
     plain = [table, *(p for _, p in rest if id(p) not in kept)]
     adam = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.1}, {"params": plain, "weight_decay": 0.0}],
+        [
+            {"params": decayed, "weight_decay": 0.1, "times": 1.0},
+            {"params": plain, "weight_decay": 0.0, "times": 1.0},
+            *([{"params": outputs, "weight_decay": 0.0, "times": 3.0}] if outputs else []),
+        ],
         lr=settings.lr,
         betas=(0.9, 0.98),
         eps=1e-6,
@@ -278,7 +287,7 @@ def update(run: Run, loss: Tensor, settings: Settings, share: float) -> None:
     for group in run.muon.param_groups:
         group["lr"] = settings.muon_lr * share
     for group in run.adam.param_groups:
-        group["lr"] = settings.lr * share
+        group["lr"] = settings.lr * share * group.get("times", 1.0)
     run.net.zero_grad()
     run.table.grad = None
     loss.backward()

@@ -57,7 +57,7 @@ def suppression(service: Service, request: Request) -> SuppressionView:
         on=on,
         untouched=untouched,
         ratios_after=_ratios(channels.found.norms_after),
-        status=look.status(),
+        status=look.status("channels"),
     )
 
 

@@ -113,6 +113,12 @@ def _examples(service: Service) -> gr.Dataset:
     )
 
 
+def example_names() -> list[str]:
+    """What each example is called, in their order."""
+    scenes_first = [f"Example: emoji scene {seed}, truth known" for seed in STARRED]
+    return scenes_first + [f"Example photo: {photo.title}" for photo in PHOTOS.values()]
+
+
 def _thumbnails(service: Service) -> list[Image.Image]:
     """Small pictures: starred scenes first, then photos."""
     shown = [_example(index, Settings()) for index in range(len(STARRED) + len(PHOTOS))]

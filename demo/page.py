@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ TOP_CSS = """
 #tabs .tabitem { padding: 8px 0 0; gap: 8px; }
 #result, #main { gap: 10px; }
 """
-PARTS = (panel, says, inputs, side, compare, attention, channels)
+PARTS = (panel, says, inputs, side, compare, attention, channels, export)
 CSS = TOP_CSS + "".join(part.CSS for part in PARTS)
 
 HEAD = """
@@ -193,11 +194,15 @@ def _wire(
     for change in [*inputs.wire(service, controls, given, filled), *changes]:
         change.then(**ask)
     page.load(arrive, None, [*filled, noted, strip], **QUIET).then(**ask)
+    page.load(fn=None, js=_NAME_EXAMPLES, **QUIET)
 
 
 _ASK = "(tab, ...asked) => asked.map((n, i) => (i === %s.indexOf(tab) ? `${+n + 1}` : n))" % (
     [entry.name for entry in TABS]
 )
+# Gradio's gallery gives its buttons no name to read out.
+_NAME_EXAMPLES = f"""() => document.querySelectorAll('#examples .gallery-item').forEach(
+  (button, i) => button.setAttribute('aria-label', {json.dumps(inputs.example_names())}[i]))"""
 # A link opens its tab too; only a visitor's own turn changes `turned`, which asks for an answer.
 _TURN = "(old, turned) => old === '{0}' ? [old, turned] : ['{0}', turned + '.']"
 _SLIDE = "(o) => document.dispatchEvent(new CustomEvent('gclip-opacity', { detail: o }))"

@@ -428,6 +428,40 @@ def test_the_python_of_export_makes_the_page_s_labels(
     assert (shown == -1).any()
 
 
+def test_controls_have_names_and_show_where_the_focus_is(desktop: Page, url: str) -> None:
+    arrive(desktop, url)
+    names = [
+        one.get_attribute("aria-label") for one in desktop.locator("#examples .gallery-item").all()
+    ]
+    assert all(names), names
+    assert len(set(names)) == len(names)
+    unnamed = "img:not([alt]), [role=application]:not([aria-label]), svg.plot:not([aria-label])"
+    assert desktop.locator("#result").locator(unnamed).count() == 0
+    for reached in ("#copy-link", "#segment", "#amf input", "#chosen-mask .gw-entry"):
+        desktop.locator(reached).first.focus()
+        desktop.keyboard.press("Shift+Tab")
+        desktop.keyboard.press("Tab")
+        seen = desktop.evaluate(
+            "(s) => { const e = document.activeElement, style = getComputedStyle(e);"
+            " return e.matches(s) && style.outlineStyle !== 'none'"
+            " && parseFloat(style.outlineWidth) >= 2; }",
+            reached,
+        )
+        assert seen, reached
+
+
+def test_no_words_and_unknown_words_are_said_and_the_mask_stays(desktop: Page, url: str) -> None:
+    arrive(desktop, url)
+    words, mask = desktop.locator("#words textarea"), desktop.locator("#chosen-mask canvas")
+    words.fill("")
+    words.press("Enter")
+    expect(desktop.locator("#says .problem")).to_be_visible()
+    assert mask.count() > 0
+    words.fill("frog, qwzx")
+    words.press("Enter")
+    expect(desktop.locator("#says .note").first).to_contain_text("never met: “qwzx”")
+
+
 def test_a_bad_link_is_said_and_the_page_opens(desktop: Page, url: str) -> None:
     desktop.goto(f"{url}?seed=-5&amf=maybe")
     desktop.wait_for_selector("#chosen-mask canvas")

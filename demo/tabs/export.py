@@ -11,6 +11,11 @@ from demo.controls import Controls
 from demo.service import Request, Service, Status
 from demo.tabs import Answer, Tab
 
+# The editor's own colours are too faint on white: words of code take the page's text colour.
+CSS = """
+#python .cm-line, #python .cm-line span { color: var(--body-text-color) !important; }
+#lost:not(:has(p)) { display: none; }
+"""
 _WHOLE_LINK = "(q) => q.startsWith('?') ? location.origin + location.pathname + q : q"
 
 

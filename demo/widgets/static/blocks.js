@@ -8,7 +8,6 @@ mount(async (value) => {
   for (const [k, block] of value.blocks.entries()) {
     const button = make("button", "gw-block");
     button.type = "button";
-    button.setAttribute("aria-label", `Block ${block.number}, ${block.score.toFixed(1)} times uniform${block.fused ? ", fused by AMF" : ""}`);
     button.setAttribute("aria-pressed", String(block.number === value.chosen));
     const stage = make("span", "gw-stage"), canvas = make("canvas"), marks = svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none" });
     stage.style.aspectRatio = `${value.size[1]} / ${value.size[0]}`;
@@ -19,8 +18,10 @@ mount(async (value) => {
     context.putImageData(data, 0, 0);
     for (const token of block.tokens) marks.append(svg("rect", { x: token % width, y: Math.floor(token / width), width: 1, height: 1, class: "gw-token" }));
     stage.append(canvas, marks);
-    button.append(stage, make("span", "gw-number", String(block.number)), make("span", "gw-score", `×${block.score.toFixed(1)}`));
-    if (block.fused) button.append(make("span", "gw-badge", "AMF"));
+    const number = make("span", "gw-number");
+    number.append(make("span", "gw-hidden", "Block "), String(block.number));
+    button.append(stage, number, " ", make("span", "gw-score", `×${block.score.toFixed(1)}`));
+    if (block.fused) button.append(" ", make("span", "gw-badge", "AMF"));
     button.addEventListener("click", () => {
       for (const other of list.children) other.setAttribute("aria-pressed", String(other === button));
       trigger("select", { index: block.number, value: block.number });

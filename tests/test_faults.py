@@ -36,7 +36,7 @@ from tests.pictures import encoded, noise, png_bomb
 from tests.visitor import API, ROOT, Answer, FailedError, Visitor, free_port, serving
 
 WORDS = "words=strawberry,frog,grass"
-HEAVY = f"short=512&size=512&{WORDS}"
+HEAVY = f"short=336&{WORDS}"
 
 
 # ── who leaves ─────────────────────────────────────────────────────────────────────────────────
@@ -166,7 +166,7 @@ def test_killed_and_started_again_a_link_shows_the_same_and_an_end_is_clean(
         assert not before.problem
         assert after.same_as(before)
         visitor = Visitor(server.url)
-        values = visitor.open(f"seed=77&tab=compare&extras=1&{HEAVY}")
+        values = visitor.open(f"seed=77&tab=compare&{HEAVY}")
         visitor.join("show", visitor.pressed(values[0], values[1:])).raise_for_status()
         messages = visitor.messages()
         while next(messages)["msg"] != "process_starts":

@@ -202,7 +202,7 @@ compared with the one given alone beforehand. Requests differ in picture, words,
 backbone (the built-in model, and a ViT-B/32 with seeded random weights).
 
 {summary}.
-
+{wrong}
 Machine: {cores} cores, {load:.1f} processes wanting one on average in the last 15 minutes of the
 run, this page among them: other work ran beside it, so the latencies are no benchmark.
 
@@ -239,6 +239,7 @@ def main() -> int:
             clients=args.clients,
             requests=len(tally.seconds),
             summary=said,
+            wrong="".join(f"\nDiffered: `{one}`.\n" for one in tally.wrong[:20]),
             cores=psutil.cpu_count(),
             load=psutil.getloadavg()[2],
             table=table(tally),

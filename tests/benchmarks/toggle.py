@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 from collections.abc import Sequence
 
@@ -37,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=args.chromium, args=FLAGS)
             page = browser.new_page(viewport={"width": 1280, "height": 800})
-            print(clock.machine())
+            machine = clock.machine().replace("processor time", "wall-clock time")
+            print(f"{machine}; {os.getloadavg()[0]:.1f} programs at work")
             for query, what in (("", "as it opens"), ("?plant=1", "with a planted channel")):
                 page.goto(url + query)
                 page.wait_for_selector("#says .status", timeout=120_000)

@@ -1,7 +1,11 @@
-"""Draw a run's log: `python -m training.curves runs/one/log.jsonl [--out training/curves.png]`."""
+"""Draw the logs of one run or of several that went on from each other.
+
+python -m training.curves runs/one/log.jsonl [more.jsonl ...] [--out training/curves.png]
+"""
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,57 +15,67 @@ _LOSSES = ("things", "backgrounds", "patches", "captions", "following")
 _QUALITY = ("seen top-1", "held-out top-1", "seen mIoU", "held-out mIoU")
 
 
-def read(log: Path) -> tuple[Entries, Entries]:
-    """The log's entries: losses, and checks (each with the minutes of the losses before it)."""
+def read(*logs: Path) -> tuple[Entries, Entries]:
+    """The logs' entries: losses, and checks (each with the minutes of the losses before it).
+
+    A later log's minutes go on where the earlier one's ended.
+    """
     losses: Entries = []
     checks: Entries = []
-    for line in log.read_text().splitlines():
-        entry = json.loads(line)
-        if "loss" in entry:
-            losses.append(entry)
-        elif losses:
-            checks.append({**entry, "minutes": losses[-1]["minutes"]})
+    for log in logs:
+        before = losses[-1]["minutes"] if losses else 0.0
+        for line in log.read_text().splitlines():
+            entry = json.loads(line)
+            if "loss" in entry:
+                losses.append({**entry, "minutes": before + entry["minutes"]})
+            elif losses:
+                checks.append({**entry, "minutes": losses[-1]["minutes"]})
     return losses, checks
 
 
-def draw(log: Path, out: Path) -> None:
-    """Losses above, quality on validation scenes below, both over minutes; phases as lines."""
+def draw(logs: Sequence[Path], out: Path) -> None:
+    """Losses above, quality on validation scenes below, both over minutes.
+
+    Grey lines: another size of canvas; a dotted line: another log begins.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    losses, checks = read(log)
-    figure, (above, below) = plt.subplots(2, 1, figsize=(8, 7), sharex=True, layout="constrained")
+    losses, checks = read(*logs)
+    joints = [read(*logs[:n])[0][-1]["minutes"] for n in range(1, len(logs))]
+    figure, (above, below) = plt.subplots(2, 1, figsize=(9, 7), sharex=True, layout="constrained")
     for name in _LOSSES:
         points = [(e["minutes"], e[name]) for e in losses if name in e]
         above.plot(*zip(*points, strict=True), label=name, linewidth=1.2) if points else None
-    above.set_yscale("log")
-    above.set_ylabel("loss")
+    above.set(yscale="log", ylabel="loss")
     for name in _QUALITY:
         style = "--" if name.startswith("seen") else "-"
         colour = "tab:blue" if name.endswith("top-1") else "tab:orange"
-        values = [(e["minutes"], e[name]) for e in checks]
+        values = [(e["minutes"], e[name]) for e in checks if name in e]
         if values:
-            below.plot(*zip(*values, strict=True), style, color=colour, marker="o", label=name)
-    below.set_ylabel("%")
-    below.set_xlabel("minutes")
-    below.set_ylim(0, 100)
+            points = zip(*values, strict=True)
+            below.plot(*points, style, color=colour, marker="o", markersize=4, label=name)
+    below.set(ylabel="%", xlabel="minutes", ylim=(0, 100))
     for axes in (above, below):
         for before, after in zip(losses, losses[1:], strict=False):
             if before["side"] != after["side"]:
                 axes.axvline(after["minutes"], color="0.9", linewidth=0.6, zorder=0)
-        axes.legend(fontsize=8, ncols=2)
+        for minutes in joints:
+            axes.axvline(minutes, color="0.4", linestyle=":", linewidth=1.2)
+        axes.legend(fontsize=8, ncols=2, loc="best")
         axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(out, dpi=110)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draw a training run's log.")
-    parser.add_argument("log", type=Path)
+    parser.add_argument("logs", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, default=Path("training/curves.png"))
     arguments = parser.parse_args()
-    draw(arguments.log, arguments.out)
+    draw(arguments.logs, arguments.out)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ TEXT = "#010203"
 LOG_FROM = 12.0
 TOP = 0.36
 STYLE = {
+    "svg.hashsalt": "gclip",  # parts are called the same in every process
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],

@@ -57,7 +57,9 @@ def export(checkpoint: Path, out: Path, query_gain: float = 2.0) -> None:
     kept["token_rows"] = kept.pop("token_embedding.weight")
     kept["token_ids"] = torch.from_numpy(Tokens().ids).to(torch.int32)
     out.mkdir(parents=True, exist_ok=True)
-    save_file(kept, out / "model.safetensors")
+    beside = out / "model.new"  # a page that is running reads the old file until the new is whole
+    save_file(kept, beside)
+    beside.replace(out / "model.safetensors")
     model.save_config(out / "model.json")
     (out / "words.json").write_text(json.dumps(words(), indent=1) + "\n")
 

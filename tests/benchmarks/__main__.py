@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure the chosen sections and print them as one Markdown table."""
     args = _parser().parse_args(arguments)
     torch.set_num_threads(args.threads)
-    bench = Bench(repeats=1 if args.quick else args.repeats)
+    bench = Bench(1 if args.quick else args.repeats, args.backbone)
     print(clock.machine(), flush=True)
     print(f"Medians of {bench.repeats} runs in turns.\n\n{HEAD}", flush=True)
     rows: list[Row] = []
@@ -46,6 +46,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--threads", type=int, default=1,
         help="1 (default) measures processor time, more than one wall-clock time",
+    )  # fmt: skip
+    parser.add_argument(
+        "--backbone", default="openai-vit-b-16", choices=["openai-vit-b-16", "openai-vit-l-14"],
+        help="whose architecture gets the seeded random weights",
     )  # fmt: skip
     parser.add_argument("--only", nargs="+", choices=list(SECTIONS), help="these sections alone")
     parser.add_argument("--out", type=Path, help="also draw how cost grows into this PNG")

@@ -86,8 +86,9 @@ def measure(bench: Bench) -> list[Curve]:
 def draw(curves: Sequence[Curve], path: Path) -> None:
     """Four panels, logarithmic both ways: dots measured, lines theory."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
 
-    figure = Figure(figsize=(11, 3.1), layout="constrained")
+    figure = Figure(figsize=(12, 3.2), layout="constrained")
     for axes, curve in zip(figure.subplots(1, len(curves)), curves, strict=True):
         axes.plot(curve.x, curve.fitted(), color="#8a94a6", lw=2, zorder=1)
         axes.scatter(curve.x, curve.seconds, color="#c2410c", s=34, zorder=2)
@@ -95,10 +96,12 @@ def draw(curves: Sequence[Curve], path: Path) -> None:
         axes.set_title(curve.title, loc="left", fontsize=11, fontweight="bold")
         axes.set_xticks(curve.x, [f"{x:g}" for x in curve.x])
         axes.minorticks_off()
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(lambda s, _: f"{s:g} s" if s >= 1 else f"{1000 * s:g} ms")
         axes.text(
             0.04, 0.93, curve.theory_label, transform=axes.transAxes, fontsize=8, color="#5b6472"
         )
+        axes.set_ylabel("processor time")
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     path.parent.mkdir(parents=True, exist_ok=True)

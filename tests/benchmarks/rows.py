@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from demo import render
 from gclip_core import (
+    BACKBONES,
     METHODS,
     Segmenter,
     gclip,
@@ -58,8 +59,11 @@ class Bench:
     """Seeded random weights, one picture, and how many repeats a median is taken of."""
 
     repeats: int
-    architecture: str = "ViT-B-16-quickgelu"
     entry: str = "openai-vit-b-16"
+
+    @property
+    def architecture(self) -> str:
+        return BACKBONES[self.entry].architecture
 
     @property
     def name(self) -> str:

@@ -35,7 +35,7 @@ from gclip_core.errors import GclipError
 from gclip_core.registry import BACKBONES, BUILT_IN
 
 PREFERRED = "openai-vit-b-16"
-OPENING_SEED = 61
+OPENING_SEED = 137
 MAX_SESSIONS = 100
 """Tabs whose last answer is kept in memory (0.7 MB each); Gradio would keep 10,000."""
 

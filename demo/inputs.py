@@ -23,7 +23,7 @@ from gclip_core.errors import GclipError, ImageError
 from gclip_core.registry import BACKBONES
 from gclip_core.vocabulary import TEMPLATES
 
-STARRED = (61, 55, 3)
+STARRED = (137, 153, 109)
 PHOTO_BACKBONE = "openai-vit-b-16"
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 

@@ -38,6 +38,8 @@ def take(url: str, folder: Path, chromium: str, tabs: Sequence[str]) -> list[Pat
     """Pictures of these tabs at every size and in both themes."""
     from playwright.sync_api import sync_playwright
 
+    import app
+
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     with sync_playwright() as playwright:
@@ -46,7 +48,7 @@ def take(url: str, folder: Path, chromium: str, tabs: Sequence[str]) -> list[Pat
             for device, (width, height) in SIZES.items():
                 for theme in THEMES:
                     page = browser.new_page(viewport={"width": width, "height": height})
-                    page.goto(f"{url}?tab={tab}&seed=61&amf=0&__theme={theme}")
+                    page.goto(f"{url}?tab={tab}&seed={app.OPENING_SEED}&amf=0&__theme={theme}")
                     page.wait_for_selector("#says .status", timeout=120_000)
                     page.wait_for_timeout(1500)
                     path = folder / f"{tab}-{device}-{theme}.png"

@@ -114,16 +114,28 @@ def embed(
     return torch.stack([found[phrase] for phrase in phrases])
 
 
-def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[str, ...]:
-    """Phrases the backbone never met: all tokens unseen, or an embedding near no known word.
+_SMALL_WORDS = frozenset(["a", "an", "the", "of", "in", "on", "at", "with", "and", "or"])
 
-    Empty for a backbone with an open vocabulary (any CLIP but the built-in one).
+
+def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[str, ...]:
+    """Phrases the backbone never met: none of its words seen, or an embedding near no known word.
+
+    A word is seen only as a whole: "xylophone" ends in a token that "phone" taught. Empty for a
+    backbone with an open vocabulary (any CLIP but the built-in one).
     """
     known = backbone.known
     if known is None:
         return ()
     doubtful = [p for p in vocabulary.phrases if p.casefold() not in known.words]
-    unseen = {p for p in doubtful if not known.tokens & set(_token_ids(backbone, p))}
+    unseen = {
+        phrase
+        for phrase in doubtful
+        if not any(
+            known.tokens >= set(_token_ids(backbone, word))
+            for word in phrase.casefold().split()
+            if word not in _SMALL_WORDS
+        )
+    }
     partly = [p for p in doubtful if p not in unseen]
     if partly:
         near = embed(backbone, partly, "plain") @ embed(backbone, sorted(known.words), "plain").T

@@ -259,7 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> None:
-    from gclip_core.evaluate.cli import planted
+    from gclip_core.evaluate.plants import planted
     from gclip_core.evaluate.runner import threads
 
     backbone = load_backbone(args.backbone, args.weights, args.device, args.dtype)

@@ -10,11 +10,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from gclip_core.backbone import Backbone, load_backbone, plant_channel
+from gclip_core.backbone import Backbone, load_backbone
 from gclip_core.errors import BackboneError, EvaluationError, GclipError
 from gclip_core.evaluate import blocks, report, runner
 from gclip_core.evaluate import classes as class_lists
 from gclip_core.evaluate.datasets import DATASETS, OpenSet, find_dataset, open_dataset
+from gclip_core.evaluate.plants import planted
 from gclip_core.evaluate.rows import (
     SWEEPS,
     MakeGclip,
@@ -54,29 +55,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped; the same command goes on where this left off.", file=sys.stderr)
         return 130
-
-
-def parse_plant(text: str) -> tuple[int, float, tuple[int, ...]]:
-    """Read ``CHANNEL:GAIN:BLOCKS``, such as ``7:100:7-11``; blocks counted from 1.
-
-    Raises:
-        EvaluationError: not such a triple.
-    """
-    channel, gain, where = (text.split(":") + ["", ""])[:3]
-    try:
-        return int(channel), float(gain), block_indices(where)
-    except ValueError as error:
-        raise EvaluationError(
-            f"A simulation such as 7:100:7-11 (channel, gain, blocks) was expected, but '{text}' "
-            "came."
-        ) from error
-
-
-def planted(backbone: Backbone, plants: Sequence[str]) -> Backbone:
-    """The backbone with simulated channels as the command line names them."""
-    for channel, gain, where in map(parse_plant, plants):
-        backbone = plant_channel(backbone, channel, gain, where)
-    return backbone
 
 
 # --- evaluating ------------------------------------------------------------------------------

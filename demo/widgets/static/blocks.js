@@ -20,7 +20,7 @@ mount(async (value) => {
     stage.append(canvas, marks);
     const number = make("span", "gw-number");
     number.append(make("span", "gw-hidden", "Block "), String(block.number));
-    button.append(stage, number, " ", make("span", "gw-score", `×${block.score.toFixed(1)}`));
+    button.append(stage, number, " ", make("span", "gw-score", `×${block.score.toFixed(block.score < 9.95 ? 1 : 0)}`));
     if (block.fused) button.append(" ", make("span", "gw-badge", "AMF"));
     button.addEventListener("click", () => {
       for (const other of list.children) other.setAttribute("aria-pressed", String(other === button));

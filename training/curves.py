@@ -44,7 +44,8 @@ def draw(logs: Sequence[Path], out: Path) -> None:
     import matplotlib.pyplot as plt
 
     losses, checks = read(*logs)
-    joints = [read(*logs[:n])[0][-1]["minutes"] for n in range(1, len(logs))]
+    earlier = [read(*logs[:n])[0] for n in range(1, len(logs))]
+    joints = [entries[-1]["minutes"] for entries in earlier if entries]
     figure, (above, below) = plt.subplots(2, 1, figsize=(9, 7), sharex=True, layout="constrained")
     for name in _LOSSES:
         points = [(e["minutes"], e[name]) for e in losses if name in e]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from demo.source import PHOTOS
 from demo.tabs import Answer
 from gclip_core import scenes
 from gclip_core.errors import GclipError, ImageError
+from gclip_core.evaluate import classes
 from gclip_core.registry import BACKBONES
 from gclip_core.vocabulary import TEMPLATES
 
@@ -48,6 +51,7 @@ class Given:
 
     image: gr.Image
     words: gr.Textbox
+    preset: gr.Dropdown
     segment: gr.Button
     source: gr.Textbox
     examples: gr.Dataset
@@ -94,10 +98,44 @@ def build(service: Service, controls: Controls, opening: Settings) -> Given:
         new_scene, scene = _scene(controls)
     backbone, fetch, fetch_note = _backbone(service, controls, opening)
     with gr.Accordion(copy.ADVANCED, open=False, elem_id="advanced"):
+        choices = list(_presets())
+        preset = gr.Dropdown(
+            choices, value=None, label=copy.PRESET, info=copy.PRESET_INFO, elem_id="preset"
+        )
         _advanced(controls)
     return Given(
-        image, typed, segment, source, examples, new_scene, scene, backbone, fetch, fetch_note
+        image,
+        typed,
+        preset,
+        segment,
+        source,
+        examples,
+        new_scene,
+        scene,
+        backbone,
+        fetch,
+        fetch_note,
     )
+
+
+@functools.cache
+def _presets() -> dict[str, str]:
+    """Word lists to start from, as a person would type them."""
+    lists = {
+        "VOC 20": ("voc20",),
+        "VOC 21, with background": ("voc20", "background"),
+        "Context 59": ("context59",),
+        "COCO-Object 80": ("coco_object",),
+        "COCO-Stuff 171": ("coco_stuff",),
+        "ADE20K 150": ("ade20k",),
+        "Cityscapes 19": ("cityscapes",),
+    }
+    words = {
+        title: ", ".join("; ".join(c.phrases) for name in names for c in classes.shipped(name))
+        for title, names in lists.items()
+    }
+    known = ", ".join(word.name for word in (*scenes.things(), *scenes.backgrounds()))
+    return {copy.PRESET_KNOWN: known, **words}
 
 
 def _examples(service: Service) -> gr.Dataset:
@@ -234,6 +272,10 @@ def wire(
 
     raw: dict[str, Any] = {"preprocess": False, **QUIET}
     events = [
+        given.preset.input(
+            fn=None, js=f"(title) => ({json.dumps(_presets())})[title]",
+            inputs=given.preset, outputs=given.words, **QUIET,
+        ),
         given.image.input(fn=None, js="() => 'upload'", outputs=given.source, **QUIET),
         given.examples.click(
             choose, [given.examples, *controls.components], filled, **raw

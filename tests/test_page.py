@@ -459,6 +459,20 @@ def test_controls_have_names_and_show_where_the_focus_is(desktop: Page, url: str
         assert seen, reached
 
 
+def test_a_list_of_words_can_be_taken_and_changed(page: Page, url: str) -> None:
+    arrive(page, url)
+    page.locator("#advanced button").first.click()
+    page.locator("#preset input").click()
+    page.get_by_role("option", name="Cityscapes 19").click()
+    words = page.locator("#words textarea")
+    expect(words).to_have_value(re.compile("^road, sidewalk, "))
+    expect(page.locator("#chosen-mask")).to_contain_text("sidewalk")
+    words.fill("moon, water")
+    words.press("Enter")
+    expect(page.locator("#chosen-mask")).not_to_contain_text("sidewalk")
+    assert fits(page)
+
+
 def test_no_words_and_unknown_words_are_said_and_the_mask_stays(desktop: Page, url: str) -> None:
     arrive(desktop, url)
     words, mask = desktop.locator("#words textarea"), desktop.locator("#chosen-mask canvas")

@@ -70,7 +70,7 @@ TOP_CSS = """
     grid-auto-columns: 62px; overflow-x: auto; padding-bottom: 4px; }
   #tabs > .tab-wrapper button { padding: 4px 9px; font-size: 14px; }
   .gradio-container footer .divider { display: none; } }
-#says { min-height: 42px; }
+#says { min-height: 74px; }
 #tabs .tabitem { padding: 8px 0 0; gap: 8px; }
 #result, #main { gap: 10px; }
 """

@@ -13,10 +13,6 @@ from gclip_core.types import Found
 
 TITLE = "GCLIP"
 SUBTITLE = "what global tokens do to CLIP segmentation"
-DESCRIPTION = (
-    "Name the things in a picture and see their masks, without any training. Switch the two ideas "
-    "of GCLIP on and off and watch what changes."
-)
 
 IMAGE = "Image"
 IMAGE_HINT = "Drop, paste or click to upload"
@@ -37,7 +33,6 @@ EXAMPLES = "Examples (★ with known truth)"
 ADVANCED = "Advanced"
 OPACITY = "Mask opacity"
 
-MASK = "Mask"
 CHOSEN_ROW = "With the switches as they are"
 PLAIN_ROW = "The same without AMF and CS (ClearCLIP)"
 ATTENTION = "Attention"

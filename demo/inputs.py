@@ -19,7 +19,7 @@ from demo.controls import Controls, in_words, read_raw
 from demo.service import Service
 from demo.settings import Settings
 from demo.source import PHOTOS
-from demo.tabs import Answer
+from demo.tabs import QUIET, Answer
 from gclip_core import scenes
 from gclip_core.errors import GclipError, ImageError
 from gclip_core.evaluate import classes
@@ -28,7 +28,6 @@ from gclip_core.vocabulary import TEMPLATES
 
 STARRED = (137, 153, 109)
 PHOTO_BACKBONE = "openai-vit-b-16"
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 CSS = """
 #switches { gap: 8px; flex-wrap: nowrap; align-items: stretch; }

@@ -17,10 +17,10 @@ from typing import Any
 
 import gradio as gr
 
+from demo.tabs import QUIET
 from gclip_core import assets
 
 NEAR = 0.01
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 FIGURES_CSS = """
 .learn-figures { display: flex; flex-wrap: wrap; gap: 0.75rem; align-items: flex-start; }
 figure { flex: 1 1 200px; max-width: 420px; min-width: 0; margin: 0; }

@@ -10,12 +10,10 @@ Usage::
     overlay(image, labels, names, opacity=0.6)           # mask over image, words, outlines
     parts(image, labels, names)                          # (image, labels, outlines) at one size
     fit(image, max_side)                                 # RGB, at most max_side a side
-    label_map(labels, n_classes)                         # plain colours
     legend(labels, names)                                # list of LegendEntry
     change_map(image, before, after)                     # (picture, share of pixels relabelled)
     heat_map(image, row, grid)                           # where one patch looks
     token_outlines(picture, tokens, grid)                # global tokens framed
-    class_token_picture(image, row, grid, tokens)        # the class token's row, tokens framed
     matrix_picture(matrix)                               # (picture, tokens per pixel)
     block_strip(image, received, grid, scores, marked)   # all blocks in one picture
 """
@@ -84,14 +82,6 @@ def parts(
     top = _outlines(small)
     _write_words(top, small, names)
     return picture, small, top
-
-
-def label_map(labels: ArrayLike, n_classes: int, max_side: int = MAX_SIDE) -> Image.Image:
-    """Class colours alone, RGB."""
-    array = _array(labels)
-    return Image.fromarray(
-        palette.lookup(n_classes)[_nearest(array, _fitting(array.shape, max_side))]
-    )
 
 
 def legend(labels: ArrayLike, names: Sequence[str]) -> list[LegendEntry]:
@@ -171,13 +161,6 @@ def token_outlines(
         draw.rectangle((left, top, right - 1, bottom - 1), outline="#000000", width=width + 1)
         draw.rectangle((left, top, right - 1, bottom - 1), outline=colour, width=width)
     return drawn
-
-
-def class_token_picture(
-    image: Image.Image, row: ArrayLike, grid: tuple[int, int], tokens: Collection[int]
-) -> Image.Image:
-    """Where the class token looks, with the global tokens framed."""
-    return token_outlines(heat_map(image, row, grid), tokens, grid)
 
 
 def matrix_picture(

@@ -112,7 +112,7 @@ def _blocks_of(service: Service, settings: Settings) -> tuple[tuple[int, ...], i
         backbone.width,
         decisions.Default(backbone.cs_blocks, backbone.title),
     )
-    return tuple(repairs), _standing_out(tuple(repairs), _ratios(backbone.norms))
+    return tuple(repairs), _standing_out(tuple(repairs), backbone.ratios)
 
 
 def _standing_out(suppressed: tuple[int, ...], ratios: tuple[float, ...]) -> int:

@@ -145,6 +145,11 @@ class Backbone:
         """Per block the channel with the largest norm, and that norm over the median."""
         return tuple(suppression.largest_channel(row) for row in self.norms)
 
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        """The largest norm over the median, per block."""
+        return tuple(ratio for _, ratio in self.largest_channels)
+
     @cached_property
     def entropy(self) -> Tensor:
         """Entropy of every block's norms, (L,) float32."""

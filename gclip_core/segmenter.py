@@ -221,7 +221,7 @@ class Segmenter:
             reason=reason,
             cs_reason=cs_reason,
             channels=tuple(channel for channel, _ in largest),
-            ratios=tuple(ratio for _, ratio in largest),
+            ratios=self.backbone.ratios,
             abnormal=decisions.abnormal_blocks(largest, limit),
             suppressed=tuple(repairs),
             norms_before=before,

@@ -27,6 +27,7 @@ from demo.service import Request, Service, encode_on_zero_gpu
 from demo.settings import Settings
 from gclip_core import load_backbone
 from gclip_core.version import __version__
+from tests.pictures import encoded, noise
 from tests.visitor import ROOT, Server, Visitor, free_port, serving
 
 SECRET = "zanzibar"
@@ -73,6 +74,13 @@ class TestLogs:
         assert {"view", "backbone", "ms", "trunk", "patches"} <= pairs[-1].keys()
         assert pairs[-1]["trunk"] == "kept", "the second visitor asked for the same picture"
         assert int(pairs[-1]["ms"]) >= 0
+
+    def test_a_whole_upload_is_no_warning(self, server: Server) -> None:
+        visitor = Visitor(server.url)
+        assert visitor.upload(encoded(noise(60, 80), "PNG")).status_code == 200
+        visitor.close()
+        httpx.get(f"{server.url}/health", timeout=30)
+        assert "broke off" not in server.said()
 
     def test_nothing_a_visitor_typed(self, server: Server) -> None:
         assert SECRET not in server.said()

@@ -8,7 +8,6 @@ for the same end some are icons of the thing (`training.icons`) instead of emoji
 """
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from queue import Empty
@@ -320,9 +319,3 @@ class Stream:
         """End the worker processes."""
         for worker in self._workers:
             worker.terminate()
-
-
-def endless(composer: Composer, kind: Kind, tokens: Tokens) -> Iterator[Batch]:
-    """Batches of one kind made in this process, for tests and measurements."""
-    while True:
-        yield composer.batch(kind, tokens)

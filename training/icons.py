@@ -8,7 +8,6 @@ Writes `icons.webp`, cells of 128 px like the emoji sheets' but grey and transpa
 where the ink is, white where ink encloses something. `icons.json` says whose each cell is.
 """
 
-import argparse
 import json
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from gclip_core import assets
-from training.sprites import CELL, draw, install, svg
+from training.sprites import CELL, draw, folders, install, svg
 from training.things import THINGS, Thing
 
 COLUMNS = 24
@@ -156,12 +155,9 @@ def load() -> list[list[npt.NDArray[np.uint8]]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Rebuild the sheet of icons.")
-    parser.add_argument("--packages", type=Path, default=Path("node_packages"))
-    parser.add_argument("--out", type=Path, default=Path("assets/emoji"))
-    arguments = parser.parse_args()
-    install(arguments.packages, {name: entry[0] for name, entry in PACKAGES.items()})
-    build(arguments.packages, arguments.out)
+    packages, out = folders("Rebuild the sheet of icons.")
+    install(packages, {name: entry[0] for name, entry in PACKAGES.items()})
+    build(packages, out)
 
 
 if __name__ == "__main__":

@@ -134,13 +134,19 @@ def build(packages: Path, out: Path) -> None:
     (out / "index.json").write_text(json.dumps(index, indent=1) + "\n")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Rebuild the emoji sprite sheets.")
+def folders(description: str) -> tuple[Path, Path]:
+    """The command line of both sheets: where packages are installed, where sheets go."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--packages", type=Path, default=Path("node_packages"))
     parser.add_argument("--out", type=Path, default=Path("assets/emoji"))
     arguments = parser.parse_args()
-    install(arguments.packages, {style: entry[0] for style, entry in PACKAGES.items()})
-    build(arguments.packages, arguments.out)
+    return arguments.packages, arguments.out
+
+
+def main() -> None:
+    packages, out = folders("Rebuild the emoji sprite sheets.")
+    install(packages, {style: entry[0] for style, entry in PACKAGES.items()})
+    build(packages, out)
 
 
 if __name__ == "__main__":

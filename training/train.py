@@ -26,6 +26,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from gclip_core import scenes
+from gclip_core.backbone import bfloat16_pays
 from training import losses, model, validation
 from training.data import Batch, Kind, Stream
 from training.muon import Muon
@@ -300,21 +301,6 @@ def update(run: Run, loss: Tensor, settings: Settings, share: float) -> None:
         torch._foreach_lerp_(list(run.averaged.parameters()), list(run.net.parameters()), 1 - keep)
 
 
-def bfloat16_pays(device: str) -> bool:
-    """Whether this processor multiplies bfloat16 matrices clearly faster than float32 ones."""
-    took = {}
-    for dtype in (torch.float32, torch.bfloat16):
-        a = torch.randn(4096, 128, device=device, dtype=dtype)
-        b = torch.randn(128, 512, device=device, dtype=dtype)
-        (a @ b).sum().item()
-        began = time.perf_counter()
-        for _ in range(10):
-            c = a @ b
-        c.sum().item()
-        took[dtype] = time.perf_counter() - began
-    return took[torch.bfloat16] * 1.3 < took[torch.float32]
-
-
 def train(
     settings: Settings,
     folder: Path,
@@ -336,7 +322,7 @@ def train(
         take_over(run, begin_from)
     generator = torch.Generator().manual_seed(settings.seed + run.step)
     block: model.Block = torch.compile(model.block, dynamic=False) if fused else model.block
-    half = bfloat16_pays(device)
+    half = bfloat16_pays(torch.device(device), model.CONFIG["vision_cfg"])
     stream = Stream(workers, seed=1 + settings.seed + 1000 * run.step)
     tests = validation.tests()
     total, since, last_check = settings.minutes * 60, time.perf_counter(), run.seconds

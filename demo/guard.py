@@ -71,7 +71,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         path = _path(scope)
-        body = _Body(receive, path.startswith(_UPLOAD))
+        body = _Body(receive, path == _UPLOAD)
         answered = False
 
         async def answer(message: Message) -> None:
@@ -145,13 +145,12 @@ class _Body:
             MultiPartException: the same for an upload, or it was cut off: on no other error does
                 Gradio remove what it has already written of the file.
         """
-        whole = self._ended  # who leaves after that has cut nothing off
         message = await self._next()
         if self._read > self.limit:
             if self._upload:
                 raise MultiPartException(self.too_large)
             raise HTTPException(413, self.too_large)
-        if self._upload and not whole and message["type"] == "http.disconnect":
+        if self._upload and message["type"] == "http.disconnect":
             raise MultiPartException("The upload was cut off.")
         return message
 

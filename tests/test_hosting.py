@@ -13,6 +13,7 @@ import time
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -27,8 +28,7 @@ from demo.service import Request, Service, encode_on_zero_gpu
 from demo.settings import Settings
 from gclip_core import load_backbone
 from gclip_core.version import __version__
-from tests.pictures import encoded, noise
-from tests.visitor import ROOT, Server, Visitor, free_port, serving
+from tests.visitor import API, ROOT, Server, Visitor, free_port, serving
 
 SECRET = "zanzibar"
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d (INFO|WARNING|ERROR) (.+)")
@@ -75,11 +75,28 @@ class TestLogs:
         assert pairs[-1]["trunk"] == "kept", "the second visitor asked for the same picture"
         assert int(pairs[-1]["ms"]) >= 0
 
-    def test_a_whole_upload_is_no_warning(self, server: Server) -> None:
-        visitor = Visitor(server.url)
-        assert visitor.upload(encoded(noise(60, 80), "PNG")).status_code == 200
-        visitor.close()
-        httpx.get(f"{server.url}/health", timeout=30)
+    def test_to_stop_watching_an_upload_s_progress_is_no_warning(self, server: Server) -> None:
+        """A browser watches each upload, and hangs up when the upload is whole."""
+        head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
+
+        def slowly() -> Iterator[bytes]:
+            yield head + b"0" * 2**16
+            time.sleep(2)
+            yield b"0\r\n--x--\r\n"
+
+        kind = {"Content-Type": "multipart/form-data; boundary=x"}
+        upload = Thread(
+            target=httpx.post, args=(f"{server.url}{API}/upload?upload_id=watched",),
+            kwargs={"content": slowly(), "headers": kind, "timeout": 60},
+        )  # fmt: skip
+        upload.start()
+        time.sleep(0.7)
+        way = f"{server.url}{API}/upload_progress?upload_id=watched"
+        with httpx.stream("GET", way, timeout=30) as progress:
+            assert progress.status_code == 200
+            next(progress.iter_raw())
+        upload.join()
+        time.sleep(0.5)
         assert "broke off" not in server.said()
 
     def test_nothing_a_visitor_typed(self, server: Server) -> None:

@@ -1,10 +1,10 @@
 """Training scenes, fast: the same art, backgrounds and captions as `gclip_core.scenes`.
 
 `scenes.compose` draws everything anew, some 5 ms a scene. Here turned and resized sprites and
-painted textures are kept in pools, from which a scene is pasted in a few tenths of a millisecond;
-a little of each pool is drawn anew for every batch. Sprites in the pool are distorted and
+painted textures are kept in pools, from which a scene is pasted in about a millisecond; a little of
+each pool is drawn anew for every batch. Sprites in the pool are distorted and
 recoloured more than any scene's, so that the network learns shapes that survive a change of style;
-for the same end some are icons of the thing (`training.icons`) instead of emoji.
+for the same end some are icons of the thing, or second emoji of it (`training.icons`).
 """
 
 import os
@@ -24,11 +24,12 @@ from training.words import Tokens, all_words, prompt
 
 Pixels = npt.NDArray[np.uint8]
 
-_SIZES = tuple(int(round(15 * 1.19**i)) for i in range(13))  # 15 ... 121 pixels
+_SIZES = tuple(int(round(15 * 1.19**i)) for i in range(14))  # 15 ... 144 pixels
 _TEXTURES = 12
 _TEXTURE_SIDE = 224
-_RENEWED = 16  # sprites drawn anew for each batch
-_ICONS = 0.3  # share of things shown as icons
+_RENEWED = 24  # sprites drawn anew for each batch
+# Shares of things shown as icons, and in a style's second drawing: those that have any.
+_ICONS, _SECONDS = 0.3, 0.2
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,9 @@ class Batch:
 
 def _colour_matrix(rng: np.random.Generator) -> npt.NDArray[np.float32]:
     """A random change of colour (3, 3): hue turned, saturation and channels scaled."""
-    angle = rng.normal(0, 0.25) if rng.random() < 0.8 else rng.uniform(-np.pi, np.pi)
+    angle = rng.normal(0, 0.25) if rng.random() < 0.65 else rng.uniform(-np.pi, np.pi)
     c, s = np.cos(angle), np.sin(angle)
-    saturation = rng.uniform(0.5, 1.4) if rng.random() < 0.93 else 0.0
+    saturation = rng.uniform(0.5, 1.4) if rng.random() < 0.88 else 0.0
     to_yiq = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
     turn = np.array(
         [[1, 0, 0], [0, c * saturation, -s * saturation], [0, s * saturation, c * saturation]]
@@ -98,7 +99,7 @@ def _ink(rng: np.random.Generator, icon: Pixels) -> Pixels:
 
 def _recolour(rng: np.random.Generator, rgba: Pixels) -> Pixels:
     """A sprite (h, w, 4) with another hue, saturation, contrast and brightness, or in two tones."""
-    if rng.random() < 0.12:
+    if rng.random() < 0.15:
         return duotone(rng, rgba)
     colour = rgba[..., :3].astype(np.float32) @ _colour_matrix(rng).T
     colour = (colour - 128) * rng.uniform(0.75, 1.25) + 128 + rng.uniform(-18, 18)
@@ -135,13 +136,14 @@ def _affine(
     return (int(size[0]), int(size[1])), tuple(float(v) for v in flat)
 
 
-def render(rng: np.random.Generator, drawing: Pixels, longer: float, icon: bool = False) -> Pixels:
-    """A drawing (h, w, 4) as training sees it: distorted, recoloured, premultiplied."""
-    if icon:
-        drawing = _ink(rng, drawing)
+def render(rng: np.random.Generator, drawing: icons.Drawing, longer: float) -> Pixels:
+    """A drawing as training sees it (h, w, 4): distorted, recoloured, premultiplied."""
+    pixels = drawing.pixels
+    if drawing.ink:
+        pixels = _ink(rng, pixels)
     elif rng.random() < 0.75:
-        drawing = _recolour(rng, drawing)
-    picture = Image.fromarray(np.ascontiguousarray(drawing))
+        pixels = _recolour(rng, pixels)
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
     # Pillow's transform does not average when it shrinks, so shrink first, to twice the size.
     twice = 2 * longer / max(picture.size)
     if twice < 1:
@@ -168,20 +170,15 @@ class Composer:
         self.rng = np.random.default_rng(seed)
         arts = scenes.styles_for(style)
         self._drawings = [
-            [scenes.sprite(art.name, thing) for art in arts if thing in art.things]
-            for thing in range(len(scenes.things()))
+            [icons.Drawing(scenes.sprite(art.name, t), False) for art in arts if t in art.things]
+            for t in range(len(scenes.things()))
         ]
-        self._emoji = [len(drawn) for drawn in self._drawings]  # the icons of a thing come after
+        self._first = [len(drawn) for drawn in self._drawings]  # a thing's others come after
         if style == "seen":
             for drawn, more in zip(self._drawings, icons.load(), strict=True):
                 drawn.extend(more)
-        self._pool: dict[tuple[int, int, int], Pixels] = {
-            (thing, which, level): self._draw(thing, which, level)
-            for thing, drawn in enumerate(self._drawings)
-            for which in range(len(drawn))
-            for level in range(len(_SIZES))
-        }
-        self._keys = list(self._pool)
+        self._pool: dict[tuple[int, int, int], Pixels] = {}  # by thing, drawing and size
+        self._keys: list[tuple[int, int, int]] = []
         self._textures = [
             [self._texture(kind) for _ in range(_TEXTURES)]
             for kind in range(len(scenes.BACKGROUNDS))
@@ -189,11 +186,10 @@ class Composer:
 
     def _draw(self, thing: int, which: int, level: int) -> Pixels:
         longer = _SIZES[level] * self.rng.uniform(0.92, 1.09)
-        icon = which >= self._emoji[thing]
-        return render(self.rng, self._drawings[thing][which], longer, icon)
+        return render(self.rng, self._drawings[thing][which], longer)
 
     def _texture(self, kind: int) -> Pixels:
-        unit = self.rng.uniform(0.8, 1.7)
+        unit = self.rng.uniform(0.8, 2.2)
         return scenes.paint(self.rng, kind, _TEXTURE_SIDE, _TEXTURE_SIDE, unit)
 
     def renew(self) -> None:
@@ -216,12 +212,25 @@ class Composer:
         """A sprite from the pool whose size lies in the span, smaller ones more often."""
         fitting = [i for i, s in enumerate(_SIZES) if span[0] <= s * 1.05 and s * 0.95 <= span[1]]
         level = fitting[int(self.rng.integers(len(fitting)))]
-        emoji, every = self._emoji[thing], len(self._drawings[thing])
-        if every > emoji and self.rng.random() < _ICONS:
-            which = int(self.rng.integers(emoji, every))
+        key = (thing, self._which(thing), level)
+        if key not in self._pool:
+            self._pool[key] = self._draw(*key)
+            self._keys.append(key)
+        return self._pool[key]
+
+    def _which(self, thing: int) -> int:
+        """One of a thing's drawings: its icons, its second and its first emoji by their shares."""
+        drawn, first = self._drawings[thing], self._first[thing]
+        inked = [i for i, drawing in enumerate(drawn) if drawing.ink]
+        second = [i for i in range(first, len(drawn)) if not drawn[i].ink]
+        ticket = self.rng.random()
+        if inked and ticket < _ICONS:
+            chosen = inked
+        elif second and ticket > 1 - _SECONDS:
+            chosen = second
         else:
-            which = int(self.rng.integers(emoji))
-        return self._pool[(thing, which, level)]
+            chosen = list(range(first))
+        return chosen[int(self.rng.integers(len(chosen)))]
 
     def scene(self, kind: Kind) -> tuple[Pixels, list[int], list[int]]:
         """A square scene: pixels (S, S, 3), things, backgrounds."""

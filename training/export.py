@@ -1,30 +1,38 @@
 """Turn a training checkpoint into what ships in `assets/built-in/`.
 
-    python -m training.export runs/one/last.pt [--out assets/built-in] [--query-gain 2]
+    python -m training.export runs/one/last.pt [--out assets/built-in] [--query-gain 1.5]
 
 Writes the averaged weights in float16 with open_clip's names (the token table as `token_ids` and
 `token_rows`), the configuration, and the words.
 
-The last block's queries are lengthened by the query gain and its keys shortened by it. Their
-product, and so everything the network itself computes, stays what it was; but methods that compare
-queries with queries (ClearCLIP, GCLIP, half of SCLIP) get a sharper attention, those that compare
-keys with keys a blunter one. Training never settles how long queries are on their own, since it
-only sees the product; the card says what each choice costs.
+What a network computes depends on its queries and keys through their products alone: any change of
+a head's queries that its keys undo leaves every output as it is. Training settles the products and
+nothing else, but methods that compare queries with queries (ClearCLIP, GCLIP, half of SCLIP) or
+keys with keys see the rest. So the last block's queries are brought to a normal form here: white,
+each direction of a head as long as every other over the patches of seen scenes, times a gain. No
+label takes part. The card says what this does to each method.
 """
 
 import argparse
 import json
 from pathlib import Path
 
+import numpy as np
 import torch
+import torch.nn.functional as F
+from open_clip.model import CLIP
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from gclip_core import scenes
 from training import model
 from training.words import Tokens, names_of
 
 _BLOCKS = "visual.transformer.resblocks."
+_FIRST_SEED = 7_000_000  # neither training, its validation nor measuring uses these
+# A direction that queries hardly use is not blown up without end: its variance counts as this share
+# of the mean at least.
+_LEAST = 0.05
 
 
 def words() -> dict[str, list[list[str]]]:
@@ -35,27 +43,56 @@ def words() -> dict[str, list[list[str]]]:
     }
 
 
-def lengthen_queries(state: dict[str, Tensor], gain: float) -> dict[str, Tensor]:
-    """The same network, the last block's queries `gain` times as long and its keys as much shorter.
-
-    A whole power of two is exact in any floating-point format.
-    """
-    layers = 1 + max(int(k.split(".")[3]) for k in state if k.startswith(_BLOCKS))
-    changed = dict(state)
-    for kind in ("weight", "bias"):
-        key = f"{_BLOCKS}{layers - 1}.attn.in_proj_{kind}"
-        q, k, v = state[key].chunk(3)
-        changed[key] = torch.cat([q * gain, k / gain, v])
-    return changed
+def _projections(layer: nn.Module) -> tuple[Tensor, Tensor]:
+    return layer.attn.in_proj_weight, layer.attn.in_proj_bias
 
 
-def export(checkpoint: Path, out: Path, query_gain: float = 2.0) -> None:
-    """Write model.json, model.safetensors and words.json."""
+@torch.no_grad()
+def patch_queries(net: CLIP, count: int = 64) -> Tensor:
+    """The last block's queries of the patches of `count` seen scenes: (n, heads, D / heads)."""
+    side = model.CONFIG["vision_cfg"]["image_size"]
+    layer, caught = net.visual.transformer.resblocks[-1], []
+    hook = layer.ln_1.register_forward_hook(lambda _, __, out: caught.append(out[:, 1:]))
+    for i in range(count):
+        scene = scenes.compose(_FIRST_SEED + i, (side, side), "seen")
+        net.encode_image(model.normalise(torch.from_numpy(np.array(scene.image))[None]))
+    hook.remove()
+    weight, bias = (part.chunk(3)[0] for part in _projections(layer))
+    queries = F.linear(torch.cat(caught).flatten(0, 1), weight, bias)
+    return queries.unflatten(1, (layer.attn.num_heads, -1))
+
+
+def whitening(queries: Tensor, gain: float) -> Tensor:
+    """A matrix a head, (heads, d, d), that brings queries (n, heads, d) to second moment gain²."""
+    moment = torch.einsum("nhi,nhj->hij", queries, queries).double() / len(queries)
+    values, vectors = torch.linalg.eigh(moment)
+    values = values.clamp_min(_LEAST * values.mean(1, keepdim=True))
+    return (gain * (vectors * values.rsqrt()[:, None]) @ vectors.mT).float()
+
+
+@torch.no_grad()
+def change_queries(layer: nn.Module, change: Tensor) -> None:
+    """Multiply a block's queries by one matrix a head, (heads, d, d), and let its keys undo it."""
+    undo = torch.linalg.inv(change.double()).mT.float()
+    for stacked in _projections(layer):
+        q, k, _ = stacked.chunk(3)
+        for part, by in ((q, change), (k, undo)):
+            heads = part.view(len(by), by.shape[1], -1)
+            heads.copy_(by @ heads)
+
+
+def export(checkpoint: Path, out: Path, query_gain: float = 1.5) -> None:
+    """Write model.json, model.safetensors and words.json; a gain of 0 leaves queries as trained."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)["averaged"]
-    state = lengthen_queries(state, query_gain)
-    kept = {name: value.half().contiguous() for name, value in state.items()}
+    tokens = Tokens().ids
+    net = model.build(len(tokens)).eval()
+    net.load_state_dict(state)
+    if query_gain:
+        last = net.visual.transformer.resblocks[-1]
+        change_queries(last, whitening(patch_queries(net), query_gain))
+    kept = {name: value.half().contiguous() for name, value in net.state_dict().items()}
     kept["token_rows"] = kept.pop("token_embedding.weight")
-    kept["token_ids"] = torch.from_numpy(Tokens().ids).to(torch.int32)
+    kept["token_ids"] = torch.from_numpy(tokens).to(torch.int32)
     out.mkdir(parents=True, exist_ok=True)
     beside = out / "model.new"  # a page that is running reads the old file until the new is whole
     save_file(kept, beside)
@@ -68,7 +105,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Export a checkpoint as the built-in model.")
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--out", type=Path, default=Path("assets/built-in"))
-    parser.add_argument("--query-gain", type=float, default=2.0)
+    parser.add_argument("--query-gain", type=float, default=1.5, help="0: as training left them")
     arguments = parser.parse_args()
     export(arguments.checkpoint, arguments.out, arguments.query_gain)
 

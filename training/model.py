@@ -23,7 +23,7 @@ CONTEXT = 24
 CONFIG: dict[str, Any] = {
     "embed_dim": 128,
     "vision_cfg": {
-        "image_size": 144,
+        "image_size": 192,
         "layers": 12,
         "width": 128,
         "head_width": 32,

@@ -142,6 +142,68 @@ anchor > anchors = anchor
 traffic light > traffic lights = vertical-traffic-light, verticaltrafficlight
 """
 
+# What else of a thing the art packages drew, for training alone: `name = icon, icon, ...`.
+_SECONDS_TABLE = """
+cat = cat, catside, black-cat, grinning-cat
+dog = dog, dogside, guide-dog, service-dog, poodle
+horse = horse
+cow = cow
+pig = pig, pigside
+rabbit = rabbit, bunnyside
+bear = bear-face, polar-bear, teddy-bear
+panda = panda-face
+tiger = tiger, tigerside
+fox = fox-face, fox-face-1, fox-face-2, foxgrin
+monkey = monkey, see-no-evil-monkey, monkeysee, hear-no-evil-monkey, speak-no-evil-monkey
+frog = frog-face
+fish = fish, blowfish
+whale = whale
+penguin = penguin-2
+rooster = chicken
+cactus = cactus-2
+sunflower = sunflower-2
+mushroom = brown-mushroom
+apple = green-apple, greenapple
+watermelon = watermelon-2
+strawberry = strawberry-2
+bread = baguette-bread
+pizza = pizza-2
+hamburger = hamburger-2, hamburger-3
+ice cream = ice-cream, icecream, soft-ice-cream-2
+cake = birthday-cake-2, birthday-cake-3, shortcake, shortcake-1, shortcake-2, cupcake
+doughnut = doughnut-2
+beer = clinking-beer-mugs, clinkingbeermugs
+coffee = hot-beverage-2, teacup-without-handle
+car = oncoming-automobile, oncomingautomobile, sport-utility-vehicle, racing-car, racingcar
+taxi = oncoming-taxi, oncomingtaxi
+bus = oncoming-bus, oncomingbus, trolleybus, minibus
+truck = articulated-lorry, articulatedlorry, pickup-truck
+motorcycle = motor-scooter
+train = train, high-speed-train, highspeedtrain, bullet-train, light-rail, tram
+airplane = small-airplane
+house = house, house-with-garden, housewithgarden, derelict-house
+castle = japanese-castle, japanesecastle
+sun = sun-with-face
+moon = first-quarter-moon-face, last-quarter-moon-face
+star = glowing-star, glowingstar
+cloud = cloud-2
+umbrella = umbrella-with-rain-drops, umbrellawithraindrops
+snowman = snowman
+gift = wrapped-gift-2
+drum = long-drum
+books = closed-book, green-book, blue-book, orange-book
+bell = ringingbell
+key = old-key
+lock = locked-with-key, locked-with-pen, unlocked
+camera = camera-with-flash, camerawithflash
+telephone = telephone-receiver
+laptop = laptop-computer
+shoe = mans-shoe, mensshoe, hiking-boot, flat-shoe
+glasses = glasses-2
+t-shirt = running-shirt, runningshirt
+traffic light = horizontal-traffic-light, horizontaltrafficlight
+"""
+
 
 @dataclass(frozen=True)
 class Thing:
@@ -165,3 +227,7 @@ def _parse(line: str) -> Thing:
 
 
 THINGS: tuple[Thing, ...] = tuple(_parse(line) for line in _TABLE.strip().splitlines())
+SECONDS: dict[str, tuple[str, ...]] = {
+    name.strip(): _split(icons, ",")
+    for name, icons in (line.split("=") for line in _SECONDS_TABLE.strip().splitlines())
+}

@@ -2,8 +2,10 @@
 
     python -m training.train --minutes 95 --folder runs/one [--resume]
 
-One process trains, another composes scenes. Every few minutes it measures itself on fresh scenes
-and writes a checkpoint, from which `--resume` goes on: the minutes count over all its runs.
+One process trains, another composes scenes; `torchrun --nproc-per-node 2 -m training.train
+--threads 1 ...` trains in two, each on scenes of its own. Every few minutes it measures itself on
+fresh scenes and writes a checkpoint, from which `--resume` goes on: the minutes count over all its
+runs.
 `FOLDER/log.jsonl` has one line per 20 steps; `python -m training.curves` draws it.
 """
 
@@ -20,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from open_clip.model import CLIP
 from safetensors.torch import load_file
@@ -66,6 +69,9 @@ FULL = Kind(96, 40, (0.2, 0.25, 0.25, 0.2, 0.1), ((30, 80), (27, 62), (24, 50), 
 _LARGE = Kind(
     144, 16, (0.2, 0.25, 0.25, 0.2, 0.1), ((50, 116), (40, 92), (36, 74), (32, 64), (29, 58))
 )
+_LARGEST = Kind(
+    192, 12, (0.2, 0.25, 0.25, 0.2, 0.1), ((66, 150), (54, 122), (48, 98), (42, 86), (38, 78))
+)
 PHASES: tuple[Phase, ...] = (
     Phase(0.14, (_TINY,), _FEW, table=True),
     Phase(0.30, (_SMALL,), _FEW, table=True),
@@ -74,13 +80,17 @@ PHASES: tuple[Phase, ...] = (
     Phase(1.0, (FULL, FULL, _LARGE)),
 )
 # For a network that has been through these: more scenes, blocks left out at random, larger last.
-# Its learning rate falls from LONGER_DECAY on, sooner than from nothing: there is less to find out.
-LONGER_DECAY = 0.25
 LONGER: tuple[Phase, ...] = (
     Phase(0.30, (_MIDDLE, FULL), _FEW, sometimes=0.5),
     Phase(0.65, (FULL,), _FEW, sometimes=0.5),
     Phase(0.85, (FULL, _LARGE), _FEW, sometimes=0.5),
     Phase(1.0, (FULL, _LARGE)),
+)
+# For one that has been through those: what is small in a scene needs a finer grid.
+LARGER: tuple[Phase, ...] = (
+    Phase(0.40, (FULL, _LARGE), _FEW, sometimes=0.5),
+    Phase(0.70, (FULL, _LARGE, _LARGEST)),
+    Phase(1.0, (_LARGE, _LARGEST)),
 )
 
 
@@ -88,6 +98,8 @@ LONGER: tuple[Phase, ...] = (
 class Settings:
     """What a run is made of.
 
+    decay_from: the share of the time after which the learning rates fall.
+    peak: the highest share of the learning rates.
     adam_outputs: the FFNs' second layers by AdamW, at three times its rate and without decay.
     """
 
@@ -97,6 +109,7 @@ class Settings:
     muon_lr: float = 5e-3
     warm_up_steps: int = 60
     decay_from: float = 0.55
+    peak: float = 1.0
     clip: float = 2.0
     average: float = 0.995
     caption_weight: float = 0.3
@@ -106,6 +119,14 @@ class Settings:
     adam_outputs: bool = False
     captions_a_batch: int = 32
     followers_a_batch: int = 24
+
+
+# A learning rate falls sooner than from nothing where there is less to find out, and from lower.
+SCHEDULES: dict[str, tuple[tuple[Phase, ...], dict[str, float]]] = {
+    "first": (PHASES, {}),
+    "longer": (LONGER, {"decay_from": 0.25}),
+    "larger": (LARGER, {"decay_from": 0.15, "peak": 0.7}),
+}
 
 
 @dataclass
@@ -198,10 +219,10 @@ def take_over(run: Run, exported: Path) -> None:
 
 
 def rate(settings: Settings, step: int, done: float) -> float:
-    """Share of the full learning rate: a warm-up, a plateau, then a straight way down to 2 %."""
+    """Share of the learning rates: a warm-up, a plateau, then a straight way down to 2 % of it."""
     warm = min(1.0, (step + 1) / settings.warm_up_steps)
     left = (1 - done) / (1 - settings.decay_from)
-    return warm * min(1.0, 0.02 + 0.98 * max(left, 0.0))
+    return warm * settings.peak * min(1.0, 0.02 + 0.98 * max(left, 0.0))
 
 
 def phase_at(done: float, phases: tuple[Phase, ...] = PHASES) -> Phase:
@@ -292,6 +313,7 @@ def update(run: Run, loss: Tensor, settings: Settings, share: float) -> None:
     run.net.zero_grad()
     run.table.grad = None
     loss.backward()
+    _share_gradients([*run.net.parameters(), run.table])
     torch.nn.utils.clip_grad_norm_([*run.net.parameters(), run.table], settings.clip)
     run.muon.step()
     run.adam.step()
@@ -299,6 +321,27 @@ def update(run: Run, loss: Tensor, settings: Settings, share: float) -> None:
         run.net.logit_scale.clamp_(0, math.log(100))
         keep = min(settings.average, (run.step + 1) / (run.step + 10))
         torch._foreach_lerp_(list(run.averaged.parameters()), list(run.net.parameters()), 1 - keep)
+
+
+def _share_gradients(parameters: list[torch.nn.Parameter]) -> None:
+    """Among several processes, make every gradient the mean of theirs."""
+    if not dist.is_initialized():
+        return
+    grads = [p.grad for p in parameters if p.grad is not None]
+    flat = torch.cat([g.flatten() for g in grads])
+    dist.all_reduce(flat)
+    flat /= dist.get_world_size()
+    for grad, mean in zip(grads, flat.split([g.numel() for g in grads]), strict=True):
+        grad.copy_(mean.view_as(grad))
+
+
+def _longest(seconds: float) -> float:
+    """The longest time that any of the processes counts, so that all agree on phase and end."""
+    if not dist.is_initialized():
+        return seconds
+    clock = torch.tensor(seconds, dtype=torch.float64)
+    dist.all_reduce(clock, dist.ReduceOp.MAX)
+    return clock.item()
 
 
 def train(
@@ -314,6 +357,8 @@ def train(
 ) -> Run:
     """Train for `settings.minutes` in all; leaves `last.pt`, `log.jsonl` in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
+    together = dist.is_initialized()
+    rank, processes = (dist.get_rank(), dist.get_world_size()) if together else (0, 1)
     tokens = Tokens()
     run = start(settings, len(tokens.ids), device, phases)
     if resume:
@@ -323,7 +368,7 @@ def train(
     generator = torch.Generator().manual_seed(settings.seed + run.step)
     block: model.Block = torch.compile(model.block, dynamic=False) if fused else model.block
     half = bfloat16_pays(torch.device(device), model.CONFIG["vision_cfg"])
-    stream = Stream(workers, seed=1 + settings.seed + 1000 * run.step)
+    stream = Stream(workers, seed=1 + settings.seed + 1000 * run.step + 100 * rank)
     tests = validation.tests()
     total, since, last_check = settings.minutes * 60, time.perf_counter(), run.seconds
     before, recent = run.seconds, []
@@ -339,8 +384,10 @@ def train(
             share = rate(settings, run.step, done)
             update(run, loss, settings, share)
             run.step += 1
-            run.scenes += len(batch.pixels)
-            run.seconds = before + time.perf_counter() - since
+            run.scenes += len(batch.pixels) * processes
+            run.seconds = _longest(before + time.perf_counter() - since)
+            if rank:
+                continue
             recent.append({name: part.item() for name, part in parts.items()})
             if run.step % 50 == 0:
                 _log(folder, run, recent, share, batch.pixels.shape[1])
@@ -400,26 +447,32 @@ def main() -> None:
         type=Path,
         dest="begin_from",
         metavar="FOLDER",
-        help="begin from an exported model, in the phases for one that has been through the others",
+        help="begin from an exported model",
+    )
+    parser.add_argument(
+        "--schedule", choices=SCHEDULES, default="first", help="later ones are for --from"
     )
     arguments = parser.parse_args()
     if sys.platform == "linux" and not _MALLOC.keys() <= os.environ.keys():
         command = [sys.executable, "-m", "training.train", *sys.argv[1:]]
         os.execve(sys.executable, command, {**os.environ, **_MALLOC})
     torch.set_num_threads(arguments.threads)
-    settings = Settings(arguments.minutes, arguments.seed)
-    if arguments.begin_from:
-        settings = replace(settings, decay_from=LONGER_DECAY)
+    if "WORLD_SIZE" in os.environ:  # torchrun started this process, and others like it
+        dist.init_process_group("gloo")
+    phases, changes = SCHEDULES[arguments.schedule]
+    settings = replace(Settings(arguments.minutes, arguments.seed), **changes)
     train(
         settings,
         arguments.folder,
         arguments.resume,
         arguments.device,
         arguments.workers,
-        phases=LONGER if arguments.begin_from else PHASES,
+        phases=phases,
         begin_from=arguments.begin_from,
         fused=arguments.compile,
     )
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 if __name__ == "__main__":

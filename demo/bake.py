@@ -128,7 +128,7 @@ def _telling_seed(segmenter: gclip.Segmenter) -> int:
 def _scenes(n: int) -> list[Picture]:
     """Fresh scenes in the art style no training saw."""
     sources = Sources()
-    settings = (Settings(seed=FIRST_SCENE + i, scene_size=144) for i in range(n))
+    settings = (Settings(seed=FIRST_SCENE + i, scene_size=192) for i in range(n))
     return [sources.picture(one) for one in settings]
 
 

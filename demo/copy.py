@@ -235,6 +235,19 @@ COMPARE_INTRO = (
     "All come from one pass through the tower; only the last block (with CS also the upper blocks) "
     "is computed anew."
 )
+
+
+def favoured(name: str) -> str:
+    """Beside the variants: whom the built-in model's training favours."""
+    if name != BUILT_IN:
+        return ""
+    return (
+        "The built-in model was taught to localise: its last block’s Values learned the words of "
+        "whole images, without masks. That favours MaskCLIP, which shows the Values as they are, "
+        "and what comes close to it. Real CLIPs were not taught so."
+    )
+
+
 EXTRAS = "Also show SCLIP, NACLIP and MaskCLIP"
 WHAT_CHANGED = "What changed"
 FROM = "From"

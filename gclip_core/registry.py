@@ -48,6 +48,8 @@ def _table(*entries: BackboneEntry) -> dict[str, BackboneEntry]:
 
 
 BACKBONES: dict[str, BackboneEntry] = _table(
+    # Loads like any other but for one step, `backbone.fill_token_table`: its file holds only the
+    # token rows that training saw, which are scattered into the full table.
     BackboneEntry(
         BUILT_IN,
         "Built-in (emoji scenes)",
@@ -58,7 +60,7 @@ BACKBONES: dict[str, BackboneEntry] = _table(
         licence="MIT",
         blocks=12,
         patch=8,
-        short_side=144,
+        short_side=192,
     ),
     BackboneEntry(
         "openai-vit-b-16",

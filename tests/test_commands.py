@@ -23,7 +23,7 @@ DOCUMENTS = sorted(
 FENCED = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 INDENTED = re.compile(r"^    (.+)$", re.MULTILINE)
 INLINE = re.compile(r"`([^`\n]+)`")
-PROGRAMS = ("python ", "pip ", "pytest", "hf ", "docker ", "pip-audit")
+PROGRAMS = ("python ", "torchrun ", "pip ", "pytest", "hf ", "docker ", "pip-audit")
 
 EVALUATION = "docs/EVALUATION.md"  # tests/test_evaluate_docs.py runs its commands
 # What a command holds that keeps it from being run here, and why, or what runs it instead.
@@ -43,6 +43,7 @@ NOT_RUN = {
 }
 # The same commands, cheaper: what they print and write is of no matter here.
 CHEAPER = (
+    (r"^torchrun", "python -m torch.distributed.run"),
     (r"--n \d+", "--n 2"),
     (r"--minutes \d+(.*--resume)", r"--minutes 0.4\1"),
     (r"--minutes \d\d+", "--minutes 0.2"),
@@ -60,7 +61,7 @@ def commands() -> list[tuple[str, str]]:
     for path in DOCUMENTS:
         text = path.read_text("utf-8")
         blocks = "\n".join(FENCED.findall(text)) + "\n" + "\n".join(INDENTED.findall(text))
-        lines = [*blocks.splitlines(), *INLINE.findall(text)]
+        lines = [*re.sub(r"\\\n\s*", "", blocks).splitlines(), *INLINE.findall(text)]
         for line in lines:
             for part in line.split("  #")[0].split("&&"):
                 command = part.strip().removeprefix("$ ")

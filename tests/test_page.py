@@ -231,6 +231,7 @@ def test_compare_shows_all_variants_and_what_changed(page: Page, url: str) -> No
     expect(page.locator("#change .badge")).to_contain_text("% of the pixels")
     expect(page.locator("#swipe input")).to_be_visible()
     assert not page.locator("#variant-sclip").is_visible()
+    expect(page.locator("#favoured")).to_contain_text("That favours MaskCLIP")
     page.locator("#extras input").click()
     expect(page.locator("#variant-sclip")).to_contain_text("SCLIP")
     assert fits(page)

@@ -43,7 +43,8 @@ def words() -> dict[str, list[list[str]]]:
     }
 
 
-def _projections(layer: nn.Module) -> tuple[Tensor, Tensor]:
+def projections(layer: nn.Module) -> tuple[Tensor, Tensor]:
+    """A block's stacked query, key and value projections: weight (3D, D), bias (3D,)."""
     return layer.attn.in_proj_weight, layer.attn.in_proj_bias
 
 
@@ -57,7 +58,7 @@ def patch_queries(net: CLIP, count: int = 64) -> Tensor:
         scene = scenes.compose(_FIRST_SEED + i, (side, side), "seen")
         net.encode_image(model.normalise(torch.from_numpy(np.array(scene.image))[None]))
     hook.remove()
-    weight, bias = (part.chunk(3)[0] for part in _projections(layer))
+    weight, bias = (part.chunk(3)[0] for part in projections(layer))
     queries = F.linear(torch.cat(caught).flatten(0, 1), weight, bias)
     return queries.unflatten(1, (layer.attn.num_heads, -1))
 
@@ -74,7 +75,7 @@ def whitening(queries: Tensor, gain: float) -> Tensor:
 def change_queries(layer: nn.Module, change: Tensor) -> None:
     """Multiply a block's queries by one matrix a head, (heads, d, d), and let its keys undo it."""
     undo = torch.linalg.inv(change.double()).mT.float()
-    for stacked in _projections(layer):
+    for stacked in projections(layer):
         q, k, _ = stacked.chunk(3)
         for part, by in ((q, change), (k, undo)):
             heads = part.view(len(by), by.shape[1], -1)

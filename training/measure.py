@@ -25,12 +25,14 @@ from torch import Tensor
 import gclip_core as gclip
 from gclip_core import masks, scenes
 from gclip_core.types import Method, Trunk
+from training import model
 
 FIRST_SEED = 1_000_000  # training's own scenes come from pools, its validation from seeds above
 SINGLES_FROM = 2_000_000
 DISTRACTORS = 10
 BEGIN, END = "<!-- measured -->", "<!-- end of measured -->"
-SIDES = (96, 144, 216, 288)  # two thirds of the training resolution, it, 1.5 and 2 times it
+SIDE = model.CONFIG["vision_cfg"]["image_size"]  # scenes are as large as training's largest
+SIDES = (SIDE // 2, SIDE * 3 // 4, SIDE, SIDE * 3 // 2, SIDE * 2)
 FEWER = 100  # scenes for what is measured beside the main tables
 
 
@@ -51,12 +53,12 @@ class Example:
     distractors: tuple[str, ...]
 
 
-def examples(style: str, count: int, size: tuple[int, int] = (144, 144)) -> list[Example]:
-    """Scenes of unseen seeds, with their distractors."""
+def examples(style: str, count: int, side: int = SIDE) -> list[Example]:
+    """Square scenes of unseen seeds, with their distractors."""
     names = [word.name for word in scenes.things()]
     made = []
     for i in range(count):
-        scene = scenes.compose(FIRST_SEED + i, size, style)
+        scene = scenes.compose(FIRST_SEED + i, (side, side), style)
         rng = np.random.Generator(np.random.PCG64(FIRST_SEED + i))
         absent = [name for name in names if name not in scene.things]
         chosen = rng.permutation(len(absent))[:DISTRACTORS]
@@ -133,7 +135,7 @@ def recognition(segmenter: gclip.Segmenter, style: str, count: int) -> float:
     names = [word.name for word in scenes.things()]
     right = 0
     for i in range(count):
-        scene = scenes.compose(SINGLES_FROM + i, (144, 144), style, things=1)
+        scene = scenes.compose(SINGLES_FROM + i, (SIDE, SIDE), style, things=1)
         pooled = class_embedding(segmenter, segmenter.encode(scene.image))
         right += names[int((embeddings @ pooled).argmax())] == scene.things[0]
     return round(100 * right / count, 1)
@@ -245,16 +247,18 @@ def write_card(card: Path, measured: dict[str, Any]) -> None:
 
 def _style(segmenter: gclip.Segmenter, style: str, count: int) -> dict[str, Any]:
     """A style's methods on all scenes, and ClearCLIP by encoded size on fewer."""
-    made = examples(style, count)
-    some, patch = made[:FEWER], segmenter.backbone.patch
+    some = {side: examples(style, min(count, FEWER), side) for side in SIDES}
     clear = {"m": gclip.METHODS["clearclip"]}
     return {
-        "methods": segmentation(segmenter, made, methods()),
+        "methods": segmentation(segmenter, examples(style, count), methods()),
         "by size": {
-            str(side): segmentation(replace(segmenter, short_side=side), some, clear)["m"]
-            for side in SIDES
+            str(side): segmentation(replace(segmenter, short_side=side), made, clear)["m"]
+            for side, made in some.items()
         },
-        "ceiling": {str(side): ceiling(some, side // patch) for side in SIDES},
+        "ceiling": {
+            str(side): ceiling(made, side // segmenter.backbone.patch)
+            for side, made in some.items()
+        },
         "top-1": recognition(segmenter, style, count),
     }
 

@@ -30,6 +30,7 @@ def build(service: Service, controls: Controls) -> Tab:
         cards |= {name: _card(name) for name in usual}
         with gr.Column(min_width=200, elem_classes=["cardbox", "explained"]):
             gr.Markdown(copy.COMPARE_INTRO)
+            favoured = says.build("favoured", "Whom the model favours")
             controls.add("extras", gr.Checkbox(False, label=copy.EXTRAS, elem_id="extras"))
     with gr.Row(elem_classes=["variants"], visible=False) as extra_row:
         cards |= {name: _card(name) for name in more}
@@ -49,14 +50,17 @@ def build(service: Service, controls: Controls) -> Tab:
         names = (*usual, *(more if settings.extras else ()))
         view = service.compare(request, names)
         pair = service.compare(request, (settings.left, settings.right))
-        answer: Answer = {extra_row: gr.Row(visible=settings.extras)}
+        answer: Answer = {
+            extra_row: gr.Row(visible=settings.extras),
+            favoured: says.value(notes=[copy.favoured(settings.backbone)]),
+        }
         for place, (name, mask) in enumerate(zip(names, view.masks, strict=True)):
             answer |= dict(zip(cards[name], _shown(view, place, mask, settings.opacity),
                                strict=True))  # fmt: skip
         return answer | {change: _change(pair), swipe: _swipe(pair)}, view.status
 
     parts = [part for card in cards.values() for part in card]
-    return Tab(outputs=[*parts, extra_row, change, swipe], show=show)
+    return Tab(outputs=[*parts, extra_row, favoured, change, swipe], show=show)
 
 
 def _card(name: str) -> list[Component]:

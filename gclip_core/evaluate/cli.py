@@ -352,7 +352,7 @@ def _parser() -> argparse.ArgumentParser:
 
     scenes = parser.add_argument_group("scenes")
     scenes.add_argument("--style", default="held-out", help="held-out, seen, or a style's name")
-    scenes.add_argument("--size", default="144", help="pixels: 144 or HEIGHTxWIDTH")
+    scenes.add_argument("--size", default="192", help="pixels: 192 or HEIGHTxWIDTH")
     scenes.add_argument("--seed", type=int, default=FIRST_SEED, help="first seed")
 
     out = parser.add_argument_group("running")

@@ -104,11 +104,21 @@ def matrix(attention: Attention, heads: Heads, grid: Grid) -> Tensor:
 
 def mean_matrix(attention: Attention, heads: Heads, grid: Grid) -> Tensor:
     """Head mean of :func:`matrix`, (..., T, T) float32, one head at a time."""
-    n = heads.q.shape[-3]
-    total = matrix(attention, heads.only(0), grid)[..., 0, :, :]
-    for head in range(1, n):
-        total = total + matrix(attention, heads.only(head), grid)[..., 0, :, :]
-    return total / n
+    if not attention.pairs:
+        return matrix(attention, heads.only(0), grid)[..., 0, :, :]
+    bias = gaussian_bias(grid, heads.q.device) if attention.gaussian else None
+    return torch.stack([mean_weights(heads, pair, bias) for pair in attention.pairs]).sum(0)
+
+
+def mean_weights(
+    heads: Heads, pair: tuple[Part, Part] = ("q", "k"), bias: Tensor | None = None
+) -> Tensor:
+    """Head mean of :func:`weights` of two parts, (..., T, T) float32, one head at a time."""
+    a, b = (heads.part(name).unbind(-3) for name in pair)
+    total = weights(a[0], b[0], bias)
+    for one, other in zip(a[1:], b[1:], strict=True):
+        total += weights(one, other, bias)
+    return total / len(a)
 
 
 def attend(attention: Attention, heads: Heads, grid: Grid) -> Tensor:
@@ -149,15 +159,6 @@ def attend_fused(
 def fuse(local: Tensor, middle: Sequence[Tensor]) -> Tensor:
     """AMF on matrices: the plain average of the last block's and the middle blocks'."""
     return (local + sum(middle)) / (1 + len(middle))
-
-
-def mean_weights(heads: Heads) -> Tensor:
-    """Head mean of the Query-Key attention, (..., T, T) float32, one head at a time."""
-    q, k = heads.q.unbind(-3), heads.k.unbind(-3)
-    total = weights(q[0], k[0])
-    for a, b in zip(q[1:], k[1:], strict=True):
-        total += weights(a, b)
-    return total / len(q)
 
 
 def _sdpa(heads: Heads, pair: tuple[Part, Part], bias: Tensor | None) -> Tensor:

@@ -210,7 +210,7 @@ def test_training_can_begin_from_an_exported_model(tmp_path: Path, tokens: Token
     """The network says of a picture what the exported one says of it."""
     first = train.start(train.Settings(1), len(tokens.ids), "cpu")
     torch.save({"averaged": first.averaged.state_dict()}, tmp_path / "last.pt")
-    export.export(tmp_path / "last.pt", tmp_path / "out")
+    export.export([tmp_path / "last.pt"], tmp_path / "out")
     second = train.start(train.Settings(1, seed=1), len(tokens.ids), "cpu")
     images = torch.randn(2, 3, 192, 192)
     with torch.no_grad():
@@ -263,7 +263,7 @@ def test_a_run_can_be_interrupted_and_exported(tmp_path: Path, tokens: Tokens) -
     assert run.step >= 2, "each of the two stretches took a step"
     losses_seen, checks = curves.read(tmp_path / "log.jsonl")
     assert len(checks) == 2 or not losses_seen
-    export.export(tmp_path / "last.pt", tmp_path / "out")
+    export.export([tmp_path / "last.pt"], tmp_path / "out")
     import gclip_core
 
     loaded = gclip_core.load_backbone("built-in", weights=tmp_path / "out" / "model.safetensors")

@@ -1,9 +1,9 @@
 """Turn a training checkpoint into what ships in `assets/built-in/`.
 
-    python -m training.export runs/one/last.pt [--out assets/built-in] [--query-gain 1.5]
+    python -m training.export runs/one/last.pt [more.pt ...] [--out assets/built-in]
 
-Writes the averaged weights in float16 with open_clip's names (the token table as `token_ids` and
-`token_rows`), the configuration, and the words.
+Writes the averaged weights (of several checkpoints, their mean) in float16 with open_clip's names,
+the token table as `token_ids` and `token_rows`; the configuration; and the words.
 
 What a network computes depends on its queries and keys through their products alone: any change of
 a head's queries that its keys undo leaves every output as it is. Training settles the products and
@@ -15,6 +15,7 @@ label takes part. The card says what this does to each method.
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -82,9 +83,15 @@ def change_queries(layer: nn.Module, change: Tensor) -> None:
             heads.copy_(by @ heads)
 
 
-def export(checkpoint: Path, out: Path, query_gain: float = 1.5) -> None:
+def mean(checkpoints: Sequence[Path]) -> dict[str, Tensor]:
+    """The mean of the averaged weights of checkpoints of one run."""
+    held = [torch.load(p, map_location="cpu", weights_only=True)["averaged"] for p in checkpoints]
+    return {name: torch.stack([state[name] for state in held]).mean(0) for name in held[0]}
+
+
+def export(checkpoints: Sequence[Path], out: Path, query_gain: float = 1.5) -> None:
     """Write model.json, model.safetensors and words.json; a gain of 0 leaves queries as trained."""
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["averaged"]
+    state = mean(checkpoints)
     tokens = Tokens().ids
     net = model.build(len(tokens)).eval()
     net.load_state_dict(state)
@@ -104,11 +111,11 @@ def export(checkpoint: Path, out: Path, query_gain: float = 1.5) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Export a checkpoint as the built-in model.")
-    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("checkpoints", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, default=Path("assets/built-in"))
     parser.add_argument("--query-gain", type=float, default=1.5, help="0: as training left them")
     arguments = parser.parse_args()
-    export(arguments.checkpoint, arguments.out, arguments.query_gain)
+    export(arguments.checkpoints, arguments.out, arguments.query_gain)
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def main() -> None:
     phases = (Phase(1.0, (FULL,)),)
     start = assets.path("built-in")
     train(settings, arguments.folder, phases=phases, begin_from=start, validate_every=1e9)
-    export.export(arguments.folder / "last.pt", arguments.folder / "out")
+    export.export([arguments.folder / "last.pt"], arguments.folder / "out")
     print(f"before\n\n{look(None, arguments.scenes)}")
     print(f"after {arguments.minutes:g} minutes of {arguments.kind}\n")
     print(look(arguments.folder / "out" / "model.safetensors", arguments.scenes))

@@ -14,6 +14,7 @@ import copy
 import json
 import math
 import os
+import shutil
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -42,6 +43,9 @@ _MALLOC = {
     "MALLOC_TRIM_THRESHOLD_": "4000000000",
     "MALLOC_TOP_PAD_": "500000000",
 }
+
+# After this share of the time a checkpoint is kept, for export to average with the last.
+_EARLIER = 0.75
 
 
 @dataclass(frozen=True)
@@ -355,7 +359,7 @@ def train(
     fused: bool = False,
     begin_from: Path | None = None,
 ) -> Run:
-    """Train for `settings.minutes` in all; leaves `last.pt`, `log.jsonl` in the folder."""
+    """Train for `settings.minutes` in all; leaves `last.pt`, `earlier.pt`, `log.jsonl`."""
     folder.mkdir(parents=True, exist_ok=True)
     together = dist.is_initialized()
     rank, processes = (dist.get_rank(), dist.get_world_size()) if together else (0, 1)
@@ -396,6 +400,9 @@ def train(
                 last_check = run.seconds
                 _note(folder, {"step": run.step, **validation.check(run.averaged, tests, tokens)})
                 _save(run, folder / "last.pt")
+                earlier = folder / "earlier.pt"
+                if run.seconds > _EARLIER * total and not earlier.exists():
+                    shutil.copy(folder / "last.pt", earlier)
     finally:
         stream.close()
     return run

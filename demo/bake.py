@@ -218,7 +218,7 @@ def _cs(baking: Baking, scenes: Sequence[Picture]) -> dict[str, Any]:
     suppressed = gclip.gclip(amf=False, cs_blocks="auto")
     trunk = own.encode(baking.picture.image)
     found = own.findings(trunk, suppressed)
-    planted = not found.abnormal
+    planted = not found.suppressed  # the last block may have one, which CS leaves alone
     n_blocks = own.backbone.n_blocks
     if planted:
         blocks = list(range(n_blocks // 2, n_blocks - 1))
@@ -244,7 +244,7 @@ def _cs(baking: Baking, scenes: Sequence[Picture]) -> dict[str, Any]:
         "block": block + 1,
         "blocks": [b + 1 for b in found.suppressed],
         "ratio": float(found.ratios[block]),
-        "own_ratio": float(np.nanmax(own.findings(trunk, suppressed).ratios)),
+        "own_ratio": float(np.nanmax(own.findings(trunk, suppressed).ratios[:-1])),
         "healthy": _mean_miou(own, plain, scenes) if planted else None,
         "sick": _mean_miou(sick, plain, scenes),
         "cured": _mean_miou(sick, suppressed, scenes),

@@ -158,12 +158,14 @@ def norms_note(found: Found, cs: bool, block: int) -> str:
         )
     if cs:
         return f"{_sentence(found.cs_reason)}. {amf}"
-    if found.abnormal:
+    within = [b for b in found.abnormal if b < len(found.channels) - 1]
+    if within:
         return (
             f"CS is off: channel {found.channels[block]} of block {block + 1} stays at "
             f"{found.ratios[block]:.1f} × the median. {amf}"
         )
-    return f"CS is off. It would change nothing: no abnormal channel in this model. {amf}"
+    where = "before the last block" if found.abnormal else "in this model"
+    return f"CS is off. It would change nothing: no abnormal channel {where}. {amf}"
 
 
 def mask_note(

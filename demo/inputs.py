@@ -26,7 +26,7 @@ from gclip_core.evaluate import classes
 from gclip_core.registry import BACKBONES
 from gclip_core.vocabulary import TEMPLATES
 
-STARRED = (137, 153, 109)
+STARRED = (137, 186, 225)
 PHOTO_BACKBONE = "openai-vit-b-16"
 
 CSS = """

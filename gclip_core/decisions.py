@@ -93,7 +93,8 @@ def repaired_channels(
         blocks = tuple(block for block in abnormal if block < n_blocks - 1)
         reason = f"max/median of at least {settings.channel_threshold:g}"
         if not blocks:
-            return {}, "no abnormal channel in this model: CS changes nothing"
+            where = "before the last block" if abnormal else "in this model"
+            return {}, f"no abnormal channel {where}: CS changes nothing"
     _check_there(blocks, settings.channels or (), n_blocks, width)
     ordinary = [block for block in sorted(blocks) if block not in abnormal]
     if ordinary and not settings.channels:

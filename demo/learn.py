@@ -178,7 +178,7 @@ def _amf(facts: dict[str, Any]) -> Step:
     which = (
         f"No run of blocks qualifies in {facts['backbone']} on this image, so its middle "
         f"{_blocks(amf['blocks'])} of {facts['n_blocks']} are taken."
-        if amf["reason"].startswith("no global tokens")
+        if amf["reason"].endswith("middle blocks taken")
         else f"Here these are {_blocks(amf['blocks'])} of {facts['n_blocks']}."
     )
     lead = (

@@ -62,7 +62,7 @@ def _measured(
     first = globality.first_global_block(has_tokens(fusion.global_threshold), wanted)
     if first is None:
         middle = globality.middle_blocks(n_blocks, wanted)
-        return middle, "no global tokens found: middle blocks taken"
+        return middle, "no run of blocks with global tokens up to the last: middle blocks taken"
     return (
         tuple(range(first, first + wanted)),
         f"global tokens in every block from {first + 1} to {n_blocks - 1}",

@@ -74,7 +74,7 @@ def test_the_values_are_said_to_follow_the_paper_only_where_they_do(facts: dict)
 
 
 def test_fallen_back_blocks_are_not_called_global(facts: dict) -> None:
-    facts["amf"].update(reason="no global tokens found: middle blocks taken", blocks=[6, 7])
+    facts["amf"].update(reason="no run of blocks: middle blocks taken", blocks=[6, 7])
     assert "its middle blocks 6 and 7" in learn.steps(facts)[2].lead
     facts["amf"]["reason"] = "global tokens in every block from 6 to 11"
     assert "Here these are blocks 6 and 7" in learn.steps(facts)[2].lead

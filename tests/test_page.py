@@ -171,7 +171,7 @@ def test_amf_changes_mask_and_last_attention_and_says_what_it_cannot_change(
 
 def test_cs_changes_nothing_in_a_healthy_model_and_says_so(page: Page, url: str) -> None:
     arrive(page, url, amf=0)
-    expect(page.locator("#chosen-norms")).to_contain_text("No abnormal channel in this model")
+    expect(page.locator("#chosen-norms")).to_contain_text("No abnormal channel before the last")
     expect(page.locator("#chosen-note")).to_contain_text("changes nothing")
     assert picture(page, "chosen") == picture(page, "plain")
 

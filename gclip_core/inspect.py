@@ -287,12 +287,11 @@ def _look(args: argparse.Namespace, backbone: Backbone) -> None:
 def _pictures(args: argparse.Namespace, segmenter: Segmenter) -> Iterable[Picture]:
     if args.images:
         return (_picture(path, args.words, segmenter) for path in args.images)
-    from gclip_core.evaluate.cli import SCENES as SCENES_NAME
+    from gclip_core.evaluate import scene_set
     from gclip_core.evaluate.datasets import find_dataset, open_dataset
-    from gclip_core.evaluate.scene_set import scene_set
 
-    if args.dataset == SCENES_NAME:
-        samples = scene_set(args.n, args.style, (192, 256)).samples
+    if args.dataset == scene_set.SCENES:
+        samples = scene_set.scene_set(args.n, args.style, (192, 256)).samples
     elif args.root is None:
         raise EvaluationError(f"{args.dataset} needs --root, the folder that holds its files.")
     else:

@@ -24,7 +24,7 @@ from gclip_core.evaluate.rows import (
     method_rows,
     sweep_rows,
 )
-from gclip_core.evaluate.scene_set import FIRST_SEED, scene_set
+from gclip_core.evaluate.scene_set import FIRST_SEED, SCENES, scene_set
 from gclip_core.evaluate.settings import Settings, describe, digest
 from gclip_core.evaluate.tally import FILE as COUNTS_FILE
 from gclip_core.evaluate.tally import Tally, merge
@@ -36,7 +36,6 @@ from gclip_core.segmenter import Segmenter
 from gclip_core.types import Vocabulary
 from gclip_core.vocabulary import TEMPLATES, unknown_phrases
 
-SCENES = "scenes"
 SCENES_N = 60
 DEFAULT_METHODS = ("clip", "maskclip", "sclip", "naclip", "clearclip", "gclip")
 

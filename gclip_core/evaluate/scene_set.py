@@ -14,6 +14,9 @@ from gclip_core.evaluate.classes import ClassName, checked
 from gclip_core.evaluate.datasets import OpenSet, Sample
 from gclip_core.types import Grid
 
+SCENES = "scenes"
+"""What this data set is called."""
+
 FIRST_SEED = 1_000_000
 """Where the evaluation's seeds begin: far from those that training draws."""
 

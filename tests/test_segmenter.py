@@ -62,6 +62,36 @@ def worst_cosine(ours: Tensor, theirs: Tensor) -> float:
 class TestWhichBlocksAmfFuses:
     @pytest.mark.parametrize(
         ("blocks", "n_blocks", "expected"),
+        [
+            (range(5, 11), 2, (5, 6)),
+            (range(12), 2, (1, 2)),
+            ((2, 3, 6, 7, 8, 9, 10), 2, (6, 7)),
+            ((9, 10), 2, (9, 10)),
+            ((10,), 1, (10,)),
+            (range(5, 11), 1, (5,)),
+            (range(5, 11), 3, (5, 6, 7)),
+        ],
+    )
+    def test_the_first_that_keep_their_global_tokens(
+        self, blocks: range | tuple[int, ...], n_blocks: int, expected: tuple[int, ...]
+    ) -> None:
+        face = looking(*blocks)
+        found = face.findings(face.encode(picture(32, 48)), gclip(n_blocks=n_blocks))
+        assert found.amf_blocks == expected
+        assert found.reason == f"global tokens in every block from {expected[0] + 1} to 11"
+        with_tokens = [block for block, tokens in enumerate(found.global_tokens) if tokens]
+        assert with_tokens == list(blocks)
+        assert [block for block, score in enumerate(found.global_scores) if score > 5] == list(
+            blocks
+        )
+
+    def test_twenty_four_blocks(self) -> None:
+        face = looking(*range(14, 24), layers=24)
+        found = face.findings(face.encode(picture(32, 32)), gclip())
+        assert found.amf_blocks == (14, 15)
+
+    @pytest.mark.parametrize(
+        ("blocks", "n_blocks", "expected"),
         [((), 2, (5, 6)), ((5, 6, 7), 2, (5, 6)), ((10,), 2, (5, 6)), ((), 3, (5, 6, 7))],
     )
     def test_the_middle_when_there_is_none_and_it_is_said(

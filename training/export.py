@@ -50,7 +50,7 @@ def projections(layer: nn.Module) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def patch_queries(net: CLIP, count: int = 64) -> Tensor:
+def patch_queries(net: CLIP, count: int) -> Tensor:
     """The last block's queries of the patches of `count` seen scenes: (n, heads, D / heads)."""
     side = model.CONFIG["vision_cfg"]["image_size"]
     layer, caught = net.visual.transformer.resblocks[-1], []
@@ -89,15 +89,18 @@ def mean(checkpoints: Sequence[Path]) -> dict[str, Tensor]:
     return {name: torch.stack([state[name] for state in held]).mean(0) for name in held[0]}
 
 
-def export(checkpoints: Sequence[Path], out: Path, query_gain: float = 1.5) -> None:
-    """Write model.json, model.safetensors and words.json; a gain of 0 leaves queries as trained."""
+def export(checkpoints: Sequence[Path], out: Path, query_gain: float = 1.5, seen: int = 64) -> None:
+    """Write model.json, model.safetensors and words.json.
+
+    query_gain: 0 leaves the last block's queries as trained. seen: scenes that make them white.
+    """
     state = mean(checkpoints)
     tokens = Tokens().ids
     net = model.build(len(tokens)).eval()
     net.load_state_dict(state)
     if query_gain:
         last = net.visual.transformer.resblocks[-1]
-        change_queries(last, whitening(patch_queries(net), query_gain))
+        change_queries(last, whitening(patch_queries(net, seen), query_gain))
     kept = {name: value.half().contiguous() for name, value in net.state_dict().items()}
     kept["token_rows"] = kept.pop("token_embedding.weight")
     kept["token_ids"] = torch.from_numpy(tokens).to(torch.int32)

@@ -158,8 +158,7 @@ def norms_note(found: Found, cs: bool, block: int) -> str:
         )
     if cs:
         return f"{_sentence(found.cs_reason)}. {amf}"
-    within = [b for b in found.abnormal if b < len(found.channels) - 1]
-    if within:
+    if block in found.abnormal:  # the block shown has the largest ratio before the last
         return (
             f"CS is off: channel {found.channels[block]} of block {block + 1} stays at "
             f"{found.ratios[block]:.1f} × the median. {amf}"

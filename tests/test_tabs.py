@@ -50,7 +50,7 @@ def test_a_planted_channel_melts_the_masks_and_cs_brings_them_back(
     assert view.on.miou == pytest.approx(view.untouched.miou, abs=0.02)
     found = view.channels.found
     assert found.suppressed == (6, 7, 8, 9, 10)
-    assert found.abnormal[:5] == found.suppressed, "the last may come after"
+    assert tuple(b for b in found.abnormal if b != 11) == found.suppressed, "all but the last"
     assert {found.channels[block] for block in found.suppressed} == {77}
     assert view.block == 6
     assert (found.entropy_after > found.entropy)[6:11].all()

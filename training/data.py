@@ -2,12 +2,13 @@
 
 `scenes.compose` draws everything anew, some 5 ms a scene. Here turned and resized sprites and
 painted textures are kept in pools, from which a scene is pasted in about a millisecond; a little of
-each pool is drawn anew for every batch. Sprites in the pool are distorted and
-recoloured more than any scene's, so that the network learns shapes that survive a change of style;
-for the same end some are icons of the thing, or second emoji of it (`training.icons`).
+each pool is drawn anew for every batch. Sprites in the pool are distorted and recoloured more than
+any scene's, so that the network learns shapes that survive a change of style; for the same end some
+are icons of the thing, or second emoji of it (`training.icons`).
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from queue import Empty
@@ -173,10 +174,19 @@ class Composer:
             [icons.Drawing(scenes.sprite(art.name, t), False) for art in arts if t in art.things]
             for t in range(len(scenes.things()))
         ]
-        self._first = [len(drawn) for drawn in self._drawings]  # a thing's others come after
+        first = [len(drawn) for drawn in self._drawings]
         if style == "seen":
             for drawn, more in zip(self._drawings, icons.load(), strict=True):
                 drawn.extend(more)
+        # Per thing, the places of its first emoji, its second emoji and its icons.
+        self._groups = [
+            (
+                range(count),
+                [i for i in range(count, len(drawn)) if not drawn[i].ink],
+                [i for i in range(count, len(drawn)) if drawn[i].ink],
+            )
+            for count, drawn in zip(first, self._drawings, strict=True)
+        ]
         self._pool: dict[tuple[int, int, int], Pixels] = {}  # by thing, drawing and size
         self._keys: list[tuple[int, int, int]] = []
         self._textures = [
@@ -220,16 +230,13 @@ class Composer:
 
     def _which(self, thing: int) -> int:
         """One of a thing's drawings: its icons, its second and its first emoji by their shares."""
-        drawn, first = self._drawings[thing], self._first[thing]
-        inked = [i for i, drawing in enumerate(drawn) if drawing.ink]
-        second = [i for i in range(first, len(drawn)) if not drawn[i].ink]
+        first, second, inked = self._groups[thing]
         ticket = self.rng.random()
+        chosen: Sequence[int] = first
         if inked and ticket < _ICONS:
             chosen = inked
         elif second and ticket > 1 - _SECONDS:
             chosen = second
-        else:
-            chosen = list(range(first))
         return chosen[int(self.rng.integers(len(chosen)))]
 
     def scene(self, kind: Kind) -> tuple[Pixels, list[int], list[int]]:

@@ -20,9 +20,8 @@ from demo.service import Service
 from demo.settings import Settings
 from demo.source import PHOTOS
 from demo.tabs import QUIET, Answer
-from gclip_core import scenes
+from gclip_core import class_lists, scenes
 from gclip_core.errors import GclipError, ImageError
-from gclip_core.evaluate import classes
 from gclip_core.registry import BACKBONES
 from gclip_core.vocabulary import TEMPLATES
 
@@ -130,7 +129,7 @@ def _presets() -> dict[str, str]:
         "Cityscapes 19": ("cityscapes",),
     }
     words = {
-        title: ", ".join("; ".join(c.phrases) for name in names for c in classes.shipped(name))
+        title: ", ".join("; ".join(c.phrases) for name in names for c in class_lists.shipped(name))
         for title, names in lists.items()
     }
     known = ", ".join(word.name for word in (*scenes.things(), *scenes.backgrounds()))

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from demo.settings import Settings
-from gclip_core import assets, images, scenes
+from gclip_core import assets, images, metric, scenes
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import ImageError
-from gclip_core.evaluate import metric
 from gclip_core.types import Vocabulary
 
 UNCOUNTED = metric.IGNORE

@@ -25,7 +25,7 @@ INDENTED = re.compile(r"^    (.+)$", re.MULTILINE)
 INLINE = re.compile(r"`([^`\n]+)`")
 PROGRAMS = ("python ", "torchrun ", "pip ", "pytest", "hf ", "docker ", "pip-audit")
 
-EVALUATION = "docs/EVALUATION.md"  # tests/test_evaluate_docs.py runs its commands
+EVALUATION = "docs/EVALUATION.md"  # tests/evaluation/test_document.py runs its commands
 # What a command holds that keeps it from being run here, and why, or what runs it instead.
 NOT_RUN = {
     "hf ": "needs an account",

@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
+from evaluation.asking import asked
+from evaluation.datasets import OpenSet, Sample
+from evaluation.experiment import Experiment
+from evaluation.rows import computation
+from evaluation.tally import Tally, resume
+from gclip_core import metric
 from gclip_core.backbone import Backbone
 from gclip_core.errors import EvaluationError
-from gclip_core.evaluate import metric
-from gclip_core.evaluate.datasets import OpenSet, Sample
-from gclip_core.evaluate.metric import IGNORE, Counts
-from gclip_core.evaluate.rows import computation
-from gclip_core.evaluate.settings import Settings
-from gclip_core.evaluate.tally import Tally, resume
-from gclip_core.evaluate.words import asked
+from gclip_core.metric import IGNORE, Counts
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Vocabulary
 from gclip_core.version import __version__
@@ -43,7 +43,7 @@ Made = TypeVar("Made")
 def run(
     segmenter: Segmenter,
     dataset: OpenSet,
-    settings: Settings,
+    settings: Experiment,
     folder: Path,
     shard: tuple[int, int] = (0, 1),
     save_every: float = SAVE_EVERY_S,
@@ -91,7 +91,7 @@ def run(
 
 def count_image(
     segmenter: Segmenter,
-    settings: Settings,
+    settings: Experiment,
     sample: Sample,
     image: Image.Image,
     truth: NDArray[np.int16],

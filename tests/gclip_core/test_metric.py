@@ -8,7 +8,7 @@ import torch
 from torchmetrics.classification import MulticlassJaccardIndex
 
 from gclip_core.errors import EvaluationError
-from gclip_core.evaluate.metric import IGNORE, confusion, scores
+from gclip_core.metric import IGNORE, confusion, scores
 
 
 def test_hand_worked_case() -> None:

@@ -1,4 +1,4 @@
-"""The command line: ``python -m gclip_core.evaluate``, its ``merge`` and its ``table``."""
+"""The command line: ``python -m evaluation``, its ``merge`` and its ``table``."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from gclip_core.backbone import Backbone, load_backbone
-from gclip_core.errors import BackboneError, EvaluationError, GclipError
-from gclip_core.evaluate import blocks, report, runner
-from gclip_core.evaluate import classes as class_lists
-from gclip_core.evaluate.datasets import DATASETS, OpenSet, find_dataset, open_dataset
-from gclip_core.evaluate.plants import planted
-from gclip_core.evaluate.rows import (
+from evaluation import block_vote, report, runner
+from evaluation.asking import parse_rule
+from evaluation.datasets import DATASETS, OpenSet, find_dataset, open_dataset
+from evaluation.experiment import Experiment, describe, digest
+from evaluation.plants import planted
+from evaluation.rows import (
     SWEEPS,
     MakeGclip,
     Row,
@@ -24,11 +23,12 @@ from gclip_core.evaluate.rows import (
     method_rows,
     sweep_rows,
 )
-from gclip_core.evaluate.scene_set import FIRST_SEED, SCENES, scene_set
-from gclip_core.evaluate.settings import Settings, describe, digest
-from gclip_core.evaluate.tally import FILE as COUNTS_FILE
-from gclip_core.evaluate.tally import Tally, merge
-from gclip_core.evaluate.words import parse_rule
+from evaluation.scene_set import FIRST_SEED, SCENES, scene_set
+from evaluation.tally import FILE as COUNTS_FILE
+from evaluation.tally import Tally, merge
+from gclip_core import class_lists
+from gclip_core.backbone import Backbone, load_backbone
+from gclip_core.errors import BackboneError, EvaluationError, GclipError
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_indices, block_numbers
 from gclip_core.registry import BACKBONES, BUILT_IN
@@ -165,10 +165,12 @@ def _rows(args: argparse.Namespace, segmenter: Segmenter, dataset: OpenSet) -> t
 
 def _make_gclip(args: argparse.Namespace, segmenter: Segmenter, dataset: OpenSet) -> MakeGclip:
     depth = segmenter.backbone.n_blocks
-    amf_blocks = blocks.parse(args.amf_blocks, depth)
+    amf_blocks = block_vote.parse(args.amf_blocks, depth)
     if isinstance(amf_blocks, int):
         voters = dataset.samples[:amf_blocks]
-        amf_blocks, why = blocks.decide(segmenter, voters, args.amf_n_blocks, args.global_threshold)
+        amf_blocks, why = block_vote.decide(
+            segmenter, voters, args.amf_n_blocks, args.global_threshold
+        )
         shown = ", ".join(map(str, block_numbers(amf_blocks)))
         print(f"AMF blocks for the whole set: {shown} ({why})", file=sys.stderr)
     cs_blocks = (
@@ -190,12 +192,12 @@ def _make_gclip(args: argparse.Namespace, segmenter: Segmenter, dataset: OpenSet
 
 def _settings(
     args: argparse.Namespace, segmenter: Segmenter, dataset: OpenSet, rows: tuple[Row, ...]
-) -> Settings:
+) -> Experiment:
     backbone, entry = segmenter.backbone, DATASETS.get(args.dataset)
     threshold = args.threshold
     if threshold is None:
         threshold = entry.threshold if entry else 0.0
-    return Settings(
+    return Experiment(
         **describe(dataset),
         words=_words(args),
         threshold=threshold,
@@ -223,7 +225,7 @@ def _finish(tally: Tally, folder: Path, args: argparse.Namespace) -> None:
         print("\n" + report.classes(tally))
     written = [report.write_json(tally, folder)]
     if any(line.part == "sweep" for line in report.lines(tally)) or args.draw:
-        from gclip_core.evaluate import figures
+        from evaluation import figures
 
         written += figures.draw_result(tally, folder)
     print("\nwritten: " + ", ".join(map(str, written)), file=sys.stderr)
@@ -243,7 +245,7 @@ def _size(text: str) -> tuple[int, int]:
 
 def _merge(given: list[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m gclip_core.evaluate merge",
+        prog="python -m evaluation merge",
         description="Add shares of one evaluation: exactly the result of one run over all of it.",
     )
     parser.add_argument("folders", nargs="+", type=Path, help="result folders of the shares")
@@ -260,7 +262,7 @@ def _merge(given: list[str]) -> int:
 
 def _table(given: list[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m gclip_core.evaluate table",
+        prog="python -m evaluation table",
         description="Print finished results as a paper does: methods down, data sets across.",
     )
     parser.add_argument("folders", nargs="+", type=Path, help="result folders")
@@ -283,7 +285,7 @@ def _report_options(parser: argparse.ArgumentParser) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m gclip_core.evaluate",
+        prog="python -m evaluation",
         description="Mean IoU of training-free segmentation methods on the benchmarks of the "
         "field, or on emoji scenes, which are always at hand. 'merge' adds shares, 'table' sets "
         "results side by side; each has its own --help.",

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import torch
 
-from gclip_core.errors import EvaluationError, MethodError
-from gclip_core.evaluate import blocks, runner, tally
-from gclip_core.evaluate.rows import (
+from evaluation import block_vote, runner, tally
+from evaluation.experiment import Experiment, describe, digest, require_equal
+from evaluation.rows import (
     SWEEPS,
     Row,
     ablation_rows,
@@ -25,9 +25,9 @@ from gclip_core.evaluate.rows import (
     method_rows,
     sweep_rows,
 )
-from gclip_core.evaluate.scene_set import scene_set
-from gclip_core.evaluate.settings import Settings, describe, digest, require_equal
-from gclip_core.evaluate.tally import FILE, Tally, merge, resume
+from evaluation.scene_set import scene_set
+from evaluation.tally import FILE, Tally, merge, resume
+from gclip_core.errors import EvaluationError, MethodError
 from gclip_core.methods import METHODS, gclip
 from gclip_core.segmenter import Segmenter
 from tests.models import look_at_one_patch, tiny_backbone
@@ -44,7 +44,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def tiny_run(n: int = SCENES, slowly: float = 0.0) -> tuple[Segmenter, object, Settings]:
+def tiny_run(n: int = SCENES, slowly: float = 0.0) -> tuple[Segmenter, object, Experiment]:
     """A seeded tiny CLIP on small scenes: real throughout, and quick."""
     backbone = tiny_backbone(prepare=lambda model: look_at_one_patch(model, range(5, 12)))
     segmenter = Segmenter(backbone, short_side=32, templates="plain")
@@ -52,7 +52,7 @@ def tiny_run(n: int = SCENES, slowly: float = 0.0) -> tuple[Segmenter, object, S
     if slowly:
         dataset = replace(dataset, samples=tuple(_slow(s, slowly) for s in dataset.samples))
     rows = (*method_rows(["clip", "clearclip", "gclip"], gclip), *ablation_rows(gclip))
-    settings = Settings(
+    settings = Experiment(
         **describe(dataset),
         words="present+3",
         threshold=0.0,
@@ -163,8 +163,8 @@ _SCRIPT = """
 import sys
 from pathlib import Path
 import torch
-from gclip_core.evaluate import runner
-from tests.test_evaluate_run import tiny_run
+from evaluation import runner
+from tests.evaluation.test_runner import tiny_run
 torch.set_num_threads(1)
 runner.run(*tiny_run(slowly=0.2), Path(sys.argv[1]), save_every=0.0, show_progress=False)
 """
@@ -172,7 +172,7 @@ runner.run(*tiny_run(slowly=0.2), Path(sys.argv[1]), save_every=0.0, show_progre
 
 def test_a_killed_run_goes_on_and_ends_the_same(tmp_path: Path, whole: Tally) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", _SCRIPT, str(tmp_path)], cwd=Path(__file__).parents[1]
+        [sys.executable, "-c", _SCRIPT, str(tmp_path)], cwd=Path(__file__).parents[2]
     )
     deadline = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline:
@@ -374,36 +374,36 @@ def test_a_sweep_nobody_knows() -> None:
 
 
 def test_most_images_decide_and_a_tie_goes_to_the_earlier() -> None:
-    assert blocks.vote([5, 5, 6], 12, 2) == (
+    assert block_vote.vote([5, 5, 6], 12, 2) == (
         (5, 6),
         "global tokens begin at block 6 in 2 of the first 3 images",
     )
-    assert blocks.vote([7, 6, None, 7, 6], 12, 2)[0] == (6, 7)
-    assert blocks.vote([6, None, None], 12, 3)[0] == (6, 7, 8)
-    chosen, why = blocks.vote([None, None], 12, 2)
+    assert block_vote.vote([7, 6, None, 7, 6], 12, 2)[0] == (6, 7)
+    assert block_vote.vote([6, None, None], 12, 3)[0] == (6, 7, 8)
+    chosen, why = block_vote.vote([None, None], 12, 2)
     assert chosen == (5, 6)
     assert "middle blocks" in why
 
 
 def test_the_decision_is_measured_as_auto_measures() -> None:
     segmenter, dataset, _ = tiny_run(3)
-    chosen, _ = blocks.decide(segmenter, dataset.samples, 2, 5.0)
+    chosen, _ = block_vote.decide(segmenter, dataset.samples, 2, 5.0)
     found = [
         segmenter.segment(sample.load()[0], ["cat"], gclip(amf_blocks="auto")).found.amf_blocks
         for sample in dataset.samples
     ]
     assert {chosen} == set(found) == {(5, 6)}
     windowed = replace(segmenter, window=16, stride=8)
-    assert blocks.decide(windowed, dataset.samples, 2, 5.0)[0] == chosen
+    assert block_vote.decide(windowed, dataset.samples, 2, 5.0)[0] == chosen
 
 
 def test_amf_blocks_are_read_as_people_write_them() -> None:
-    assert blocks.parse("auto", 12) == "auto"
-    assert blocks.parse("backbone", 12) == "backbone"
-    assert blocks.parse("6 7", 12) == (5, 6)
-    assert blocks.parse("first-100", 12) == 100
+    assert block_vote.parse("auto", 12) == "auto"
+    assert block_vote.parse("backbone", 12) == "backbone"
+    assert block_vote.parse("6 7", 12) == (5, 6)
+    assert block_vote.parse("first-100", 12) == 100
     with pytest.raises(EvaluationError):
-        blocks.parse("first-0", 12)
+        block_vote.parse("first-0", 12)
     for text in ("13", "0", "first", "six"):
         with pytest.raises(MethodError):
-            blocks.parse(text, 12)
+            block_vote.parse(text, 12)

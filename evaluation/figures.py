@@ -16,13 +16,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from gclip_core.evaluate import report
-from gclip_core.evaluate.rows import SWEEPS
-from gclip_core.evaluate.tally import Tally, write_atomically
+from evaluation import report
+from evaluation.rows import SWEEPS
+from evaluation.tally import Tally, write_atomically
 from gclip_core.numbering import block_numbers
 
 if TYPE_CHECKING:
-    from gclip_core.inspect import Inspection
+    from evaluation.phenomena import Inspection
 
 INK, SOFT, FAINT = "#1d2733", "#6b7684", "#dfe4ea"
 BLUE, ORANGE, TEAL = "#2459b3", "#e0701b", "#1b8a7a"

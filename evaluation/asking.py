@@ -9,8 +9,8 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
+from gclip_core.class_lists import ClassName
 from gclip_core.errors import EvaluationError
-from gclip_core.evaluate.classes import ClassName
 
 
 def parse_rule(rule: str) -> int | None:

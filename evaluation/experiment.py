@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
+from evaluation.datasets import OpenSet
+from evaluation.rows import Row, method_json
+from gclip_core.class_lists import ClassName
 from gclip_core.errors import EvaluationError
-from gclip_core.evaluate.classes import ClassName
-from gclip_core.evaluate.datasets import OpenSet
-from gclip_core.evaluate.rows import Row, method_json
 from gclip_core.numbering import block_numbers
 from gclip_core.types import Plant
 from gclip_core.version import __version__
 
 
 @dataclass(frozen=True)
-class Settings:
+class Experiment:
     """One evaluation: the set, the words, the backbone, the protocol and the rows.
 
     ``fingerprint`` is of the images' names, ``weights`` the backbone's digest. ``words`` is which
-    classes are asked for on each image (:func:`gclip_core.evaluate.words.asked`). ``background``
+    classes are asked for on each image (:func:`evaluation.asking.asked`). ``background``
     is the class that takes pixels under ``threshold``. A ``window`` of 0 means one pass.
     """
 
@@ -70,7 +70,7 @@ def digest(plain: dict[str, Any]) -> str:
 
 
 def describe(dataset: OpenSet) -> dict[str, Any]:
-    """The fields of :class:`Settings` that a data set decides."""
+    """The fields of :class:`Experiment` that a data set decides."""
     return {
         "dataset": dataset.name,
         "title": dataset.title,

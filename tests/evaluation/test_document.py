@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gclip_core import inspect
-from gclip_core.evaluate import cli, figures
-from gclip_core.evaluate.datasets import DATASETS
+from evaluation import cli, figures, phenomena
+from evaluation.datasets import DATASETS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "EVALUATION.md").read_text("utf-8")
 COMMANDS = [
     shlex.split(line)
@@ -27,13 +26,13 @@ def test_all_commands_are_ours() -> None:
     assert len(COMMANDS) >= 15
     modules = {tuple(command[:3]) for command in COMMANDS}
     assert modules == {
-        ("python", "-m", "gclip_core.evaluate"),
-        ("python", "-m", "gclip_core.inspect"),
+        ("python", "-m", "evaluation"),
+        ("python", "-m", "evaluation.phenomena"),
     }
 
 
 def test_commands_that_need_data_are_understood() -> None:
-    parsers = {"gclip_core.evaluate": cli._parser(), "gclip_core.inspect": inspect._parser()}
+    parsers = {"evaluation": cli._parser(), "evaluation.phenomena": phenomena._parser()}
     needing = [command for command in COMMANDS if NEEDS_DATA in command]
     assert len(needing) >= 3
     for command in needing:
@@ -44,11 +43,11 @@ def test_commands_that_need_nothing_run_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    # test_inspect.py draws these two large figures, and looks at them.
+    # test_phenomena.py draws these two large figures, and looks at them.
     monkeypatch.setattr(figures, "draw_inspection", lambda found, folder: [folder])
     for _, _, module, *arguments in (c for c in COMMANDS if NEEDS_DATA not in c):
-        if module == "gclip_core.inspect":
-            assert inspect.main([*arguments, "--n", "1", "--short-side", "48"]) == 0, arguments
+        if module == "evaluation.phenomena":
+            assert phenomena.main([*arguments, "--n", "1", "--short-side", "48"]) == 0, arguments
         else:
             shown = arguments[0] in ("merge", "table")
             assert cli.main(arguments if shown else [*arguments, *LESS]) == 0, arguments

@@ -9,11 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
+from evaluation.phenomena import Inspection, Picture, inspect, main, report
+from evaluation.scene_set import scene_set
 from gclip_core import METHODS, Segmenter, gclip, globality, plant_channel
 from gclip_core.errors import EvaluationError
-from gclip_core.evaluate.scene_set import scene_set
-from gclip_core.inspect import Inspection, Picture, inspect, main, report
-from tests.evaluation_sets import CASES
+from tests.evaluation.sets import CASES
 from tests.models import enlarge_channel, look_at_one_patch, tiny_backbone
 
 CS = gclip(amf=False, cs=True)

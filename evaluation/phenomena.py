@@ -1,9 +1,9 @@
 """What is inside a backbone: global tokens and abnormal channels, block by block.
 
-``python -m gclip_core.inspect --backbone NAME [IMAGES…]`` prints and draws, for any backbone, what
-Figs. 1 and 3 of the paper show: how much the most attended patch draws, how global tokens agree
-with the class token, the FFN's weight norms and their entropy, and how alike the last block's
-Values are within things and across them, with Channel Suppression and without.
+``python -m evaluation.phenomena --backbone NAME [IMAGES…]`` prints and draws, for any backbone,
+what Figs. 1 and 3 of the paper show: how much the most attended patch draws, how global tokens
+agree with the class token, the FFN's weight norms and their entropy, and how alike the last
+block's Values are within things and across them, with Channel Suppression and without.
 """
 
 from __future__ import annotations
@@ -259,8 +259,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> None:
-    from gclip_core.evaluate.plants import planted
-    from gclip_core.evaluate.runner import threads
+    from evaluation.plants import planted
+    from evaluation.runner import threads
 
     backbone = load_backbone(args.backbone, args.weights, args.device, args.dtype)
     with threads(args.threads, backbone):
@@ -278,7 +278,7 @@ def _look(args: argparse.Namespace, backbone: Backbone) -> None:
     found = inspect(segmenter, _pictures(args, segmenter), suppressing, args.global_threshold)
     print(report(found))
     if args.out:
-        from gclip_core.evaluate import figures
+        from evaluation import figures
 
         written = figures.draw_inspection(found, args.out)
         print("\nwritten: " + ", ".join(map(str, written)), file=sys.stderr)
@@ -287,8 +287,8 @@ def _look(args: argparse.Namespace, backbone: Backbone) -> None:
 def _pictures(args: argparse.Namespace, segmenter: Segmenter) -> Iterable[Picture]:
     if args.images:
         return (_picture(path, args.words, segmenter) for path in args.images)
-    from gclip_core.evaluate import scene_set
-    from gclip_core.evaluate.datasets import find_dataset, open_dataset
+    from evaluation import scene_set
+    from evaluation.datasets import find_dataset, open_dataset
 
     if args.dataset == scene_set.SCENES:
         samples = scene_set.scene_set(args.n, args.style, (192, 256)).samples
@@ -309,7 +309,7 @@ def _picture(path: Path, words: str | None, segmenter: Segmenter) -> Picture:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m gclip_core.inspect",
+        prog="python -m evaluation.phenomena",
         description="Global tokens and abnormal channels of a backbone, block by block (blocks "
         "are counted from 1). Without images, emoji scenes are looked into.",
     )

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from evaluation.experiment import digest
+from evaluation.tally import Tally, write_atomically
+from gclip_core import metric
 from gclip_core.errors import EvaluationError
-from gclip_core.evaluate import metric
-from gclip_core.evaluate.settings import digest
-from gclip_core.evaluate.tally import Tally, write_atomically
 
 FILE = "result.json"
 BASE = "ClearCLIP"

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from evaluation import cli
+from evaluation.cli import main
+from evaluation.experiment import Experiment
+from evaluation.tally import Tally
 from gclip_core.errors import BackboneError
-from gclip_core.evaluate import cli
-from gclip_core.evaluate.cli import main
-from gclip_core.evaluate.settings import Settings
-from gclip_core.evaluate.tally import Tally
 from gclip_core.numbering import block_numbers
 from gclip_core.segmenter import Segmenter
-from tests.evaluation_sets import CASES
+from tests.evaluation.sets import CASES
 
 # What keeps a test short: small scenes, one sentence around each word.
 SMALL = ["--size", "48", "--short-side", "48", "--templates", "plain", "--quiet"]
@@ -134,10 +134,10 @@ def test_a_set_on_disk(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_protocol_comes_from_the_set(
     case: str, short_side: int, threshold: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[Settings] = []
+    seen: list[Experiment] = []
 
     def run(
-        segmenter: Segmenter, dataset: object, settings: Settings, *_: object, **__: object
+        segmenter: Segmenter, dataset: object, settings: Experiment, *_: object, **__: object
     ) -> Tally:
         assert (segmenter.short_side, segmenter.window, segmenter.stride) == (short_side, 224, 112)
         seen.append(settings)

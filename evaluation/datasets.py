@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gclip_core import images
+from evaluation import ids
+from evaluation.ids import Ids
+from gclip_core import class_lists, images
+from gclip_core.class_lists import ClassName
 from gclip_core.errors import EvaluationError
-from gclip_core.evaluate import classes as class_lists
-from gclip_core.evaluate import ids
-from gclip_core.evaluate.classes import ClassName
-from gclip_core.evaluate.ids import Ids
 
 EVERY_LABEL = "all"
 """The split that takes every label file of a set whose splits are lists."""

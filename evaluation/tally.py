@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.experiment import require_equal
 from gclip_core.errors import EvaluationError
-from gclip_core.evaluate.metric import Counts
-from gclip_core.evaluate.settings import require_equal
+from gclip_core.metric import Counts
 
 FILE = "counts.npz"
 

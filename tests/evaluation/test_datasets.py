@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from evaluation import ids
+from evaluation.asking import asked, parse_rule
+from evaluation.datasets import DATASETS, find_dataset, open_dataset
+from evaluation.experiment import Experiment, describe
+from evaluation.rows import method_rows
+from evaluation.runner import at_size, count_image, first_n
+from evaluation.scene_set import scene_set
+from gclip_core import class_lists
+from gclip_core.class_lists import ClassName
 from gclip_core.errors import EvaluationError
-from gclip_core.evaluate import classes as class_lists
-from gclip_core.evaluate import ids
-from gclip_core.evaluate.classes import ClassName
-from gclip_core.evaluate.datasets import DATASETS, find_dataset, open_dataset
-from gclip_core.evaluate.metric import IGNORE, scores
-from gclip_core.evaluate.rows import method_rows
-from gclip_core.evaluate.runner import at_size, count_image, first_n
-from gclip_core.evaluate.scene_set import scene_set
-from gclip_core.evaluate.settings import Settings, describe
-from gclip_core.evaluate.words import asked, parse_rule
 from gclip_core.methods import gclip
-from tests.evaluation_sets import CASES, Case, PaintedSegmenter, enlarge, save_ids, save_image
+from gclip_core.metric import IGNORE, scores
+from tests.evaluation.sets import CASES, Case, PaintedSegmenter, enlarge, save_ids, save_image
 
 SIZES = {
     "voc20": 20, "voc21": 21, "context59": 59, "context60": 60, "coco-stuff": 171,
@@ -28,14 +28,14 @@ SIZES = {
 }  # fmt: skip
 
 
-def settings(dataset: object, **changed: object) -> Settings:
+def settings(dataset: object, **changed: object) -> Experiment:
     base = {
         "words": "all", "threshold": 0.0, "backbone": "painted", "backbone_title": "Painted",
         "weights": "0", "dtype": "float32", "planted": (), "short_side": 336, "window": 224,
         "stride": 112, "templates": "plain", "logit_scale": 40.0,
         "rows": method_rows(["clearclip"], gclip),
     }  # fmt: skip
-    return Settings(**{**describe(dataset), **base, **changed})
+    return Experiment(**{**describe(dataset), **base, **changed})
 
 
 # --- classes ---------------------------------------------------------------------------------

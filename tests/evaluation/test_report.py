@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from evaluation import report
+from evaluation.tally import Tally
 from gclip_core.errors import EvaluationError
-from gclip_core.evaluate import report
-from gclip_core.evaluate.tally import Tally
 
 
 def result(
@@ -143,7 +143,7 @@ def test_differences_are_signed_and_zero_is_zero() -> None:
 
 
 def test_every_part_is_drawn(tmp_path: Path) -> None:
-    from gclip_core.evaluate.figures import draw_result
+    from evaluation.figures import draw_result
 
     ablation = [
         (f"{amf}{cs}", "ablation", [amf, cs], counts)
@@ -163,8 +163,8 @@ def test_every_part_is_drawn(tmp_path: Path) -> None:
 
 def test_evaluating_and_inspecting_load_no_matplotlib() -> None:
     code = (
-        "import sys, gclip_core.evaluate.cli, gclip_core.inspect;"
+        "import sys, evaluation.cli, evaluation.phenomena;"
         "sys.exit('matplotlib' in sys.modules or 'gradio' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=False)
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False)
     assert done.returncode == 0

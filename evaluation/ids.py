@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gclip_core.errors import EvaluationError
-from gclip_core.evaluate.metric import IGNORE
+from gclip_core.metric import IGNORE
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Ids:
     others: int | None = None
 
     def labels(self, ids: NDArray, where: str) -> NDArray[np.int16]:
-        """Class indices of (H, W) ids, :data:`~gclip_core.evaluate.metric.IGNORE` where ignored.
+        """Class indices of (H, W) ids, :data:`~gclip_core.metric.IGNORE` where ignored.
 
         Raises:
             EvaluationError: an id that this data set does not have.

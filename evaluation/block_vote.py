@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from evaluation.datasets import Sample
+from evaluation.runner import ahead
 from gclip_core.errors import EvaluationError
-from gclip_core.evaluate.datasets import Sample
-from gclip_core.evaluate.runner import ahead
 from gclip_core.globality import first_global_block, middle_blocks
 from gclip_core.numbering import block_indices, block_numbers
 from gclip_core.segmenter import Segmenter

@@ -56,7 +56,7 @@ def read(path: Path) -> tuple[ClassName, ...]:
 
 def shipped(name: str) -> tuple[ClassName, ...]:
     """The shipped class list of that name, for example ``"voc20"``."""
-    file = files("gclip_core.evaluate").joinpath("class_lists", f"{name}.txt")
+    file = files(__package__).joinpath(f"{name}.txt")
     return parse(file.read_text("utf-8"), name)
 
 

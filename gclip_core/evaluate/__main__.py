@@ -1,8 +1,0 @@
-"""``python -m gclip_core.evaluate``."""
-
-import sys
-
-from gclip_core.evaluate.cli import main
-
-if __name__ == "__main__":
-    sys.exit(main())

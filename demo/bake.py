@@ -25,7 +25,7 @@ import gclip_core as gclip
 from demo import plots, render
 from demo.settings import Settings
 from demo.source import PHOTOS, Picture, Sources, truth_iou
-from gclip_core import assets, globality
+from gclip_core import amf, assets, cs
 from gclip_core.errors import GclipError
 from gclip_core.registry import BUILT_IN, find_backbone
 from gclip_core.types import Method
@@ -162,9 +162,9 @@ def _tokens(baking: Baking) -> dict[str, Any]:
     grid, strongest = trunk.grid, int(np.argmax(found.scores[:-1]))
     blocks = {"early": 1, "global": strongest}
     for name, block in blocks.items():
-        patches = globality.patch_attention(segmenter.attention_map(trunk, block)).numpy()
+        patches = amf.patch_attention(segmenter.attention_map(trunk, block)).numpy()
         baking.save(f"matrix-{name}", render.matrix_picture(patches)[0])
-        seen = globality.received(torch.from_numpy(patches)).numpy()
+        seen = amf.received(torch.from_numpy(patches)).numpy()
         picture = render.heat_map(image, seen, grid, max_side=SIDE)
         baking.save(f"seen-{name}", render.token_outlines(picture, found.tokens[block], grid))
     method = gclip.gclip(cs=False, amf_blocks="backbone")
@@ -192,7 +192,7 @@ def _amf(baking: Baking, scenes: Sequence[Picture]) -> dict[str, Any]:
     grid = trunk.grid
     middle = grid[0] // 2 * grid[1] + grid[1] // 2
     rows = [
-        globality.patch_attention(segmenter.last_attention(trunk, method)).numpy()[middle]
+        amf.patch_attention(segmenter.last_attention(trunk, method)).numpy()[middle]
         for method in (plain, fused)
     ]
     top = render.full_scale(np.stack(rows))
@@ -263,8 +263,8 @@ def _similarity(baking: Baking, segmenter: gclip.Segmenter, method: Method) -> l
         if truth is not None
         else torch.from_numpy(baking.labels(segmenter, method))
     )
-    regions = globality.majority_labels(labels, trunk.grid)
-    return [round(x, 4) for x in globality.in_in_out(segmenter.values(trunk, method), regions)]
+    regions = cs.majority_labels(labels, trunk.grid)
+    return [round(x, 4) for x in cs.in_in_out(segmenter.values(trunk, method), regions)]
 
 
 def _own(baking: Baking) -> dict[str, Any]:

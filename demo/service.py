@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from demo import logs, variants
 from demo.settings import Settings
 from demo.source import Picture, Sources, Truth, truth_iou, truth_labels, truth_of_file
-from gclip_core import globality, images, masks, weights
+from gclip_core import amf, cs, images, masks, weights
 from gclip_core.backbone import Backbone, Dtype, load_backbone, plant_channel
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import BackboneError
@@ -539,12 +539,12 @@ class Service:
             if truth
             else look.segment(variants.chosen(look.settings)).labels
         )
-        patches = globality.majority_labels(labels, look.grid)
+        patches = cs.majority_labels(labels, look.grid)
         rows = []
-        for title, cs in (("CS off", False), ("CS on", True)):
-            method = variants.ablation(look.settings, amf=False, cs=cs)
+        for title, on in (("CS off", False), ("CS on", True)):
+            method = variants.ablation(look.settings, amf=False, cs=on)
             values = look.segmenter.values(look.trunk(method), method)
-            rows.append(Similarity(title, *globality.in_in_out(values, patches)))
+            rows.append(Similarity(title, *cs.in_in_out(values, patches)))
         return SimilarityView(tuple(rows), "the truth" if truth else "the mask shown")
 
     def explain(
@@ -638,7 +638,7 @@ class Service:
         ]
         used = seg.last_attention(trunk, method)
         maps.append(AttentionMap(seg.backbone.n_blocks - 1, "used", _received(used)))
-        matrix, pooled = pool(globality.patch_attention(used).numpy(), MAX_MATRIX)
+        matrix, pooled = pool(amf.patch_attention(used).numpy(), MAX_MATRIX)
         return Row(
             mask=look.mask(method.title, method),
             maps=tuple(maps),
@@ -668,7 +668,7 @@ def pool(matrix: Floats, side: int) -> tuple[Floats, int]:
 
 
 def _received(attention: torch.Tensor) -> Floats:
-    return globality.received(globality.patch_attention(attention)).numpy()
+    return amf.received(amf.patch_attention(attention)).numpy()
 
 
 def _trunk_bytes(encoded: Encoded) -> int:

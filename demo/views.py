@@ -12,9 +12,8 @@ from demo import variants
 from demo.service import ChannelsView, Mask, Request, Service, Status
 from demo.settings import Settings
 from demo.source import Picture
-from gclip_core import decisions
-from gclip_core.suppression import largest_channel
-from gclip_core.types import Blocks, Found
+from gclip_core.cs import largest_channel, repaired_channels
+from gclip_core.types import Blocks, Default, Found
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,11 +105,11 @@ def clear(settings: Settings) -> Settings:
 def _blocks_of(service: Service, settings: Settings) -> tuple[tuple[int, ...], int]:
     """The blocks CS changes under these settings, and the block in view where none is chosen."""
     backbone = service.segmenter(settings).backbone
-    repairs, _ = decisions.repaired_channels(
+    repairs, _ = repaired_channels(
         variants.ablation(settings, amf=False, cs=True).suppression,
         backbone.largest_channels,
         backbone.width,
-        decisions.Default(backbone.cs_blocks, backbone.title),
+        Default(backbone.cs_blocks, backbone.title),
     )
     return tuple(repairs), _standing_out(tuple(repairs), backbone.ratios)
 

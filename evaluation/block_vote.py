@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from evaluation.datasets import Sample
 from evaluation.runner import ahead
+from gclip_core.amf import first_global_block, middle_blocks
 from gclip_core.errors import EvaluationError
-from gclip_core.globality import first_global_block, middle_blocks
 from gclip_core.numbering import block_indices, block_numbers
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Blocks

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from gclip_core import globality, images
+from gclip_core import amf, cs, images
 from gclip_core.backbone import Backbone, load_backbone
 from gclip_core.errors import EvaluationError, GclipError
 from gclip_core.methods import METHODS, gclip
@@ -105,7 +105,7 @@ def inspect(
         scores.append(seen.scores)
         tokens.append([len(t) for t in seen.tokens])
         agreement.append(seen.agreement)
-        firsts.append(globality.first_global_block([bool(t) for t in seen.tokens]))
+        firsts.append(amf.first_global_block([bool(t) for t in seen.tokens]))
         found = found or segmenter.findings(trunk, suppressing)
         example = example or _example(segmenter, picture, trunk, seen.tokens)
         for label, pair in _similarities(segmenter, picture, trunk, suppressing):
@@ -136,7 +136,7 @@ def _example(
     clean = replace(segmenter, backbone=replace(segmenter.backbone, planted=()))
     maps = torch.stack(
         [
-            globality.patch_attention(clean.attention_map(whole, block))
+            amf.patch_attention(clean.attention_map(whole, block))
             for block in range(segmenter.backbone.n_blocks)
         ]
     )
@@ -150,14 +150,14 @@ def _similarities(
     if picture.regions is None:
         return []
     plain = METHODS["clearclip"]
-    labels = globality.majority_labels(torch.from_numpy(np.array(picture.regions)), trunk.grid)
+    labels = cs.majority_labels(torch.from_numpy(np.array(picture.regions)), trunk.grid)
     ways: list[tuple[str, Segmenter, Method]] = []
     if segmenter.backbone.planted:
         unplanted = replace(segmenter, backbone=replace(segmenter.backbone, planted=()))
         ways.append(("before planting", unplanted, plain))
     ways += [("as it is", segmenter, plain), ("with CS", segmenter, suppressing)]
     return [
-        (label, globality.in_in_out(looker.values(trunk, method), labels))
+        (label, cs.in_in_out(looker.values(trunk, method), labels))
         for label, looker, method in ways
     ]
 

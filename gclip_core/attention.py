@@ -6,7 +6,6 @@ Softmax runs in float32 whatever the dtype that comes in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -131,34 +130,6 @@ def attend(attention: Attention, heads: Heads, grid: Grid) -> Tensor:
     for pair in attention.pairs[1:]:
         out = out + _sdpa(heads, pair, bias)
     return out
-
-
-def attend_fused(
-    attention: Attention,
-    heads: Heads,
-    grid: Grid,
-    middle: Sequence[Heads],
-    per_head: bool,
-) -> Tensor:
-    """AMF: ``(A + sum_l A_qk^(l)) / (1 + |G|)`` times the last block's Values, (..., H, T, d).
-
-    ``middle`` holds queries and keys of the blocks in ``G``. ``per_head`` fuses head i with head i,
-    else the head mean of each middle map into every head. The product is linear in the matrix, so
-    per head nothing of size T x T is kept.
-    """
-    v = heads.part("v")
-    total = attend(attention, heads, grid).float()
-    for block in middle:
-        if per_head:
-            total = total + F.scaled_dot_product_attention(block.q, block.k, v)
-        else:
-            total = total + mean_weights(block).unsqueeze(-3) @ v.float()
-    return (total / (1 + len(middle))).to(v.dtype)
-
-
-def fuse(local: Tensor, middle: Sequence[Tensor]) -> Tensor:
-    """AMF on matrices: the plain average of the last block's and the middle blocks'."""
-    return (local + sum(middle)) / (1 + len(middle))
 
 
 def _sdpa(heads: Heads, pair: tuple[Part, Part], bias: Tensor | None) -> Tensor:

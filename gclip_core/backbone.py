@@ -19,7 +19,7 @@ from open_clip.model import CLIP, convert_weights_to_lp
 from open_clip.transformer import LayerNorm, LayerNormFp32, ResidualAttentionBlock
 from torch import Tensor, nn
 
-from gclip_core import assets, suppression, trunk, weights
+from gclip_core import assets, blocks, cs, weights
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import BackboneError, MethodError
 from gclip_core.registry import (
@@ -135,15 +135,12 @@ class Backbone:
     @cached_property
     def norms(self) -> Tensor:
         """Norm of every output channel of every FFN, planting included: (L, D) float32."""
-        norms = self.clean_norms.clone()
-        for plant in self.planted:
-            norms[list(plant.blocks), plant.channel] *= abs(plant.gain)
-        return norms
+        return cs.planted_norms(self.clean_norms, self.planted)
 
     @cached_property
     def largest_channels(self) -> tuple[tuple[int, float], ...]:
         """Per block the channel with the largest norm, and that norm over the median."""
-        return tuple(suppression.largest_channel(row) for row in self.norms)
+        return tuple(cs.largest_channel(row) for row in self.norms)
 
     @property
     def ratios(self) -> tuple[float, ...]:
@@ -153,13 +150,13 @@ class Backbone:
     @cached_property
     def entropy(self) -> Tensor:
         """Entropy of every block's norms, (L,) float32."""
-        return suppression.entropy(self.norms)
+        return cs.entropy(self.norms)
 
     @cached_property
     def clean_norms(self) -> Tensor:
         """The same without planting."""
         return torch.stack(
-            [suppression.weight_norms(block.mlp.c_proj.weight) for block in self.blocks]
+            [cs.weight_norms(block.mlp.c_proj.weight) for block in self.blocks]
         ).cpu()
 
 
@@ -270,7 +267,7 @@ def check_tower(model: nn.Module) -> None:
 def _refusals(visual: Any) -> list[tuple[str, Callable[[], bool]]]:
     """Reasons to refuse a tower, in the order in which they can be asked."""
 
-    def blocks() -> Iterable[nn.Module]:
+    def inside() -> Iterable[nn.Module]:
         return visual.transformer.resblocks
 
     return [
@@ -289,7 +286,7 @@ def _refusals(visual: Any) -> list[tuple[str, Callable[[], bool]]]:
         ),
         ("its patches are not square", lambda: len(set(visual.conv1.kernel_size)) > 1),
         ("it has no projection", lambda: getattr(visual, "proj", None) is None),
-        *trunk.unusual_parts(blocks),
+        *blocks.unusual_parts(inside),
     ]
 
 
@@ -470,7 +467,7 @@ def bfloat16_pays(device: torch.device, vision: Mapping[str, Any]) -> bool:
             times = []
             for _ in range(4):  # the first warms up
                 start = time.perf_counter()
-                trunk.run_block(block, x).sum().item()
+                blocks.run_block(block, x).sum().item()
                 times.append(time.perf_counter() - start)
             seconds.append(min(times[1:]))
     return seconds[0] > 1.3 * seconds[1]

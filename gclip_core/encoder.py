@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from gclip_core import globality, suppression, trunk, windows
+from gclip_core import amf, blocks, cs, windows
 from gclip_core.attention import Heads
 from gclip_core.backbone import Backbone
+from gclip_core.cs import Repair
 from gclip_core.errors import GclipError
-from gclip_core.types import Grid, Suppression, Trunk
+from gclip_core.types import Grid, Trunk
 
 Kept = TypeVar("Kept")
 
@@ -22,14 +23,6 @@ TOKENS_PER_BATCH = 8192
 """Tokens of windows that go through the tower together."""
 MAX_WINDOW_TOKENS = 65_536
 """Patches of all windows together: a short stride would need gigabytes and minutes."""
-
-
-@dataclass(frozen=True)
-class Repair:
-    """What CS does to a trunk: the channels it renormalises in each block, and its settings."""
-
-    channels: Mapping[int, tuple[int, ...]]
-    settings: Suppression
 
 
 # --- clean passes --------------------------------------------------------------------------------
@@ -43,7 +36,7 @@ def whole(backbone: Backbone, pixels: Tensor, image_size: Grid) -> Trunk:
         if block in wanted:
             kept[block] = Heads(heads.q, heads.k)
 
-    wanted = likely_fused(backbone)
+    wanted = amf.likely_fused(backbone.amf_blocks, backbone.n_blocks)
     (made,) = _trace(backbone, pixels[None], image_size, keep)
     for block, heads in kept.items():
         made._memo["heads", block] = heads
@@ -82,14 +75,6 @@ def windowed(
     return tuple(traced)
 
 
-def likely_fused(backbone: Backbone) -> frozenset[int]:
-    """Blocks whose attention AMF asks for first: their queries and keys are kept from the pass."""
-    if not isinstance(backbone.amf_blocks, str):
-        return frozenset(backbone.amf_blocks)
-    n = backbone.n_blocks
-    return frozenset((n - 2, *globality.middle_blocks(n)))
-
-
 def _trace(
     backbone: Backbone,
     pixels: Tensor,
@@ -124,8 +109,8 @@ def _trace_at_once(
     seen: Callable[[int, Heads], None] | None,
 ) -> list[Trunk]:
     with torch.no_grad():
-        x = trunk.embed_patches(backbone.model.visual, pixels.to(backbone.device))
-        inputs = trunk.block_inputs(backbone.blocks, x, seen=seen)
+        x = blocks.embed_patches(backbone.model.visual, pixels.to(backbone.device))
+        inputs = blocks.block_inputs(backbone.blocks, x, seen=seen)
     resized = (pixels.shape[-2], pixels.shape[-1])
     grid = (resized[0] // backbone.patch, resized[1] // backbone.patch)
     return [
@@ -175,14 +160,7 @@ def resumed(
 def replaced_weight(backbone: Backbone, block: int, repair: Repair | None) -> Tensor:
     """``W2'`` of a planted or suppressed block; the model's own weight stays untouched."""
     W2: Tensor = backbone.blocks[block].mlp.c_proj.weight
-    for plant in backbone.planted:
-        if block in plant.blocks:
-            W2 = suppression.scale_channels(W2, (plant.channel,), plant.gain)
-    if repair is not None and block in repair.channels:
-        norms, channels = backbone.norms[block], repair.channels[block]
-        factors = suppression.suppressed_factors(norms, channels, repair.settings.target)
-        W2 = suppression.scale_channels(W2, channels, factors)
-    return W2
+    return cs.changed_weight(W2, block, backbone.planted, backbone.norms[block], repair)
 
 
 def _rerun(
@@ -193,7 +171,7 @@ def _rerun(
     for some in batches(clean, clean[0].n_patches + 1):
         with torch.no_grad():
             x = torch.stack([t.inputs[start] for t in some])
-            inputs = trunk.block_inputs(backbone.blocks, x, start, replaced)[1:]
+            inputs = blocks.block_inputs(backbone.blocks, x, start, replaced)[1:]
         out += [tuple(x[index] for x in inputs) for index in range(len(some))]
     return out
 
@@ -212,7 +190,7 @@ def queries_keys(backbone: Backbone, trunks: Sequence[Trunk], block: int) -> Hea
         return kept
     with torch.no_grad():
         x = torch.stack([t.inputs[block] for t in trunks])
-        return trunk.project(backbone.blocks[block], x, values=False)
+        return blocks.project(backbone.blocks[block], x, values=False)
 
 
 def last_heads(backbone: Backbone, trunks: Sequence[Trunk]) -> Heads:
@@ -221,7 +199,7 @@ def last_heads(backbone: Backbone, trunks: Sequence[Trunk]) -> Heads:
     def make() -> Heads:
         with torch.no_grad():
             x = torch.stack([t.inputs[-1] for t in trunks])
-            return trunk.project(backbone.blocks[-1], x)
+            return blocks.project(backbone.blocks[-1], x)
 
     return once(trunks[0], "last heads", make) if len(trunks) == 1 else make()
 

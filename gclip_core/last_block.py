@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gclip_core import attention, trunk
+from gclip_core import amf, attention, blocks
 from gclip_core.attention import ATTENTIONS, Heads
 from gclip_core.types import Grid, Method
 
@@ -30,14 +30,14 @@ def apply(
     last = visual.transformer.resblocks[-1]
     rule = ATTENTIONS[method.attention]
     if middle and method.fusion is not None:
-        mixed = attention.attend_fused(rule, heads, grid, middle, method.fusion.heads == "each")
+        mixed = amf.attend_fused(rule, heads, grid, middle, method.fusion.heads == "each")
     else:
         mixed = attention.attend(rule, heads, grid)
-    z = trunk.merge(last, mixed)
+    z = blocks.merge(last, mixed)
     if method.residual:
         z = last_input + z
     if method.ffn:
-        z = z + trunk.ffn(last, z, W2)
+        z = z + blocks.ffn(last, z, W2)
     patches = visual.ln_post(z[:, 1:]) @ visual.proj
     return F.normalize(patches.float(), dim=-1)
 
@@ -62,4 +62,4 @@ def attention_matrix(
         return local
     if head is not None and method.fusion.heads == "each":
         middle = [heads.only(head) for heads in middle]
-    return attention.fuse(local, [attention.mean_weights(heads) for heads in middle])
+    return amf.fuse(local, [attention.mean_weights(heads) for heads in middle])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
@@ -15,14 +14,13 @@ from PIL import Image
 from torch import Tensor
 
 from gclip_core import (
+    amf,
     attention,
-    decisions,
+    cs,
     encoder,
-    globality,
     images,
     last_block,
     masks,
-    suppression,
     vocabulary,
     windows,
 )
@@ -30,6 +28,7 @@ from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError, MethodError
 from gclip_core.methods import METHODS
 from gclip_core.types import (
+    Default,
     DenseFeatures,
     Found,
     Fusion,
@@ -212,7 +211,7 @@ class Segmenter:
         amf_blocks, reason = self._amf(first, method.fusion)
         repairs, cs_reason = self._repairs(method.suppression)
         before = self.backbone.norms
-        after = decisions.repaired_norms(before, repairs, method.suppression)
+        after = cs.repaired_norms(before, repairs, method.suppression)
         largest = self.backbone.largest_channels
         limit = (method.suppression or Suppression()).channel_threshold
         threshold = (method.fusion or Fusion()).global_threshold
@@ -222,12 +221,12 @@ class Segmenter:
             cs_reason=cs_reason,
             channels=tuple(channel for channel, _ in largest),
             ratios=self.backbone.ratios,
-            abnormal=decisions.abnormal_blocks(largest, limit),
+            abnormal=cs.abnormal_blocks(largest, limit),
             suppressed=tuple(repairs),
             norms_before=before,
             norms_after=after,
             entropy=self.backbone.entropy,
-            entropy_after=suppression.entropy(after) if repairs else self.backbone.entropy,
+            entropy_after=cs.entropy(after) if repairs else self.backbone.entropy,
             _global_tokens=lambda: self.globality(first, threshold),
         )
 
@@ -257,12 +256,12 @@ class Segmenter:
         """The trunks that ``method`` runs on."""
         return encoder.resumed(self.backbone, trunks, self._repair(method))
 
-    def _repair(self, method: Method) -> encoder.Repair | None:
+    def _repair(self, method: Method) -> cs.Repair | None:
         """What CS changes under ``method``; None where it changes nothing."""
         repairs, _ = self._repairs(method.suppression)
         if not repairs or method.suppression is None:
             return None
-        return encoder.Repair(repairs, replace(method.suppression, blocks=tuple(repairs)))
+        return cs.Repair(repairs, replace(method.suppression, blocks=tuple(repairs)))
 
     def _mean_features(self, encoded: Encoded, method: Method) -> tuple[Tensor, Grid]:
         """Features averaged where windows overlap, (h*w, E) float32 on the CPU, and the grid.
@@ -310,58 +309,36 @@ class Segmenter:
 
     def _amf(self, source: Trunk, fusion: Fusion | None) -> tuple[tuple[int, ...], str]:
         """The blocks AMF fuses, and why."""
-        return decisions.fused_blocks(
+        default = Default(self.backbone.amf_blocks, self.backbone.title)
+        return amf.fused_blocks(
             fusion,
             self.backbone.n_blocks,
-            decisions.Default(self.backbone.amf_blocks, self.backbone.title),
-            lambda threshold: self._has_tokens(source.whole, threshold),
+            default,
+            lambda block: self._received(source.whole, block),
         )
 
     def _repairs(self, settings: Suppression | None) -> tuple[dict[int, tuple[int, ...]], str]:
         """Which channels CS renormalises in which blocks, and why."""
-        default = decisions.Default(self.backbone.cs_blocks, self.backbone.title)
-        return decisions.repaired_channels(
+        default = Default(self.backbone.cs_blocks, self.backbone.title)
+        return cs.repaired_channels(
             settings, self.backbone.largest_channels, self.backbone.width, default
         )
 
     # --- global tokens -----------------------------------------------------------------------
 
-    def _has_tokens(self, whole: Trunk, threshold: float) -> list[bool]:
-        """Per block whether it has a global token, asked from the top.
-
-        Below the first block without one nothing is asked (False): no answer depends on it.
-        """
-        found = [False] * self.backbone.n_blocks
-        for block in range(self.backbone.n_blocks - 2, 0, -1):
-            found[block] = bool(globality.global_tokens(self._received(whole, block), threshold))
-            if not found[block]:
-                break
-        return found
-
     def _received(self, whole: Trunk, block: int) -> Tensor:
         """Attention received per patch in a block, (N,); worked out once."""
 
         def measure() -> Tensor:
-            heads = encoder.queries_keys(self.backbone, [whole], block)
-            mean = attention.mean_weights(heads)[0].cpu()
-            return globality.received(globality.patch_attention(mean))
+            return amf.received_in(encoder.queries_keys(self.backbone, [whole], block))
 
         return encoder.once(whole, ("received", block), measure)
 
-    def _agreement(self, whole: Trunk, block: int, tokens: tuple[int, ...]) -> float:
-        """Agreement of a block's global tokens with the class token, from their rows alone."""
-        if not tokens:
-            return math.nan
-        heads = encoder.queries_keys(self.backbone, [whole], block)
-        asking = heads.q[..., [0, *(1 + token for token in tokens)], :]
-        rows = attention.mean_weights(attention.Heads(asking, heads.k))[0].cpu()[:, 1:]
-        return globality.agreement_with_class_token(rows[1:], rows[0])
-
     def _globality(self, whole: Trunk, threshold: float) -> GlobalTokens:
-        received = self.received(whole)
-        tokens = tuple(globality.global_tokens(m, threshold) for m in received)
-        agreement = tuple(self._agreement(whole, b, found) for b, found in enumerate(tokens))
-        return GlobalTokens(tuple(received.amax(dim=1).tolist()), tokens, agreement, threshold)
+        def heads(block: int) -> attention.Heads:
+            return encoder.queries_keys(self.backbone, [whole], block)
+
+        return amf.find_tokens(self.received(whole), heads, threshold)
 
     def _check_head(self, head: int | None) -> None:
         if head is not None and not 0 <= head < self.backbone.n_heads:

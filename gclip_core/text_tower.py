@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gclip_core import trunk
+from gclip_core import blocks
 from gclip_core.attention import Heads
 
 TOKENS_PER_BATCH = 4096
@@ -40,7 +40,7 @@ def is_causal(model: nn.Module) -> bool:
         getattr(model, "attn_mask", None) is not None
         and getattr(model, "text_pool_type", None) == "argmax"
         and hasattr(model, "token_embedding")
-        and trunk.unusual(model.transformer.resblocks) is None
+        and blocks.unusual(model.transformer.resblocks) is None
     )
 
 
@@ -54,12 +54,12 @@ def read_openings(model: nn.Module, tokens: Tensor) -> Openings:
     x = _embed(model, tokens, torch.arange(tokens.shape[1], device=tokens.device))
     keys, values = [], []
     for block in model.transformer.resblocks:
-        heads = trunk.project(block, x)
+        heads = blocks.project(block, x)
         keys.append(heads.k.contiguous())
         values.append(heads.v.contiguous())
         mixed = F.scaled_dot_product_attention(heads.q, heads.k, heads.v, is_causal=True)
-        x = x + trunk.merge(block, mixed)
-        x = x + trunk.ffn(block, x)
+        x = x + blocks.merge(block, mixed)
+        x = x + blocks.ffn(block, x)
     return Openings(tokens, lengths, tuple(keys), tuple(values))
 
 
@@ -110,14 +110,14 @@ def _encode_batch(
     )
     groups = [(n, *shape) for n, shape in zip(counts.tolist(), shapes.tolist(), strict=True)]
     last = new.cumsum(0) - 1  # the end tokens
-    blocks = model.transformer.resblocks
-    for index, block in enumerate(blocks):
-        heads = trunk.project(block, x)
+    layers = model.transformer.resblocks
+    for index, block in enumerate(layers):
+        heads = blocks.project(block, x)
         mixed = _attend(heads, openings.keys[index], openings.values[index], which, groups)
-        if index == len(blocks) - 1:  # beyond here only the end tokens are asked for
+        if index == len(layers) - 1:  # beyond here only the end tokens are asked for
             x, mixed = x[last], mixed[:, last]
-        x = x + trunk.merge(block, mixed)
-        x = x + trunk.ffn(block, x)
+        x = x + blocks.merge(block, mixed)
+        x = x + blocks.ffn(block, x)
     x = model.ln_final(x)
     projection = model.text_projection
     if projection is None:

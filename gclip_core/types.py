@@ -40,6 +40,20 @@ default (the paper's blocks for OpenAI ViT-B/16, else the same as ``"auto"``).""
 
 
 @dataclass(frozen=True)
+class Default:
+    """What a backbone takes for ``"backbone"``, and the name it is called by."""
+
+    blocks: Blocks
+    title: str
+
+    def chosen(self, blocks: Blocks) -> tuple[Blocks, str]:
+        """The blocks asked for, ``"backbone"`` replaced by its default, and why these."""
+        if blocks == "backbone":
+            return self.blocks, f"the default for {self.title}"
+        return blocks, "blocks chosen by hand"
+
+
+@dataclass(frozen=True)
 class Fusion:
     """AMF: which blocks' Query-Key attention is averaged into the last block's Query-Query.
 

@@ -28,7 +28,7 @@ from demo import copy, guard, serve
 from demo.service import Request, Service, encode_here
 from demo.settings import Settings
 from demo.source import mask_colours
-from gclip_core import trunk
+from gclip_core import blocks
 from gclip_core.errors import GclipError, ImageError
 from gclip_core.segmenter import Segmenter
 from tests.models import picture, tiny_backbone
@@ -250,7 +250,7 @@ def test_a_folder_for_uploads_that_cannot_be_written_is_said_in_a_sentence(tmp_p
 
 def _out_of_memory(monkeypatch: pytest.MonkeyPatch, holds: int, failures: int = 10**6) -> list[int]:
     """A device on which no batch of more than ``holds`` pictures has room, ``failures`` times."""
-    tried, embed = [], trunk.embed_patches
+    tried, embed = [], blocks.embed_patches
 
     def embed_if_room(visual: Any, pixels: torch.Tensor) -> torch.Tensor:
         tried.append(len(pixels))
@@ -258,7 +258,7 @@ def _out_of_memory(monkeypatch: pytest.MonkeyPatch, holds: int, failures: int = 
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return embed(visual, pixels)
 
-    monkeypatch.setattr(trunk, "embed_patches", embed_if_room)
+    monkeypatch.setattr(blocks, "embed_patches", embed_if_room)
     return tried
 
 

@@ -58,16 +58,16 @@ def test_every_public_name_is_there() -> None:
 @pytest.mark.parametrize(
     ("module", "forbidden"),
     [
-        ("types", "attention suppression globality methods last_block backbone trunk segmenter"),
-        ("attention", "methods last_block backbone trunk vocabulary segmenter"),
-        ("suppression", "methods last_block backbone trunk vocabulary segmenter"),
-        ("globality", "methods last_block backbone trunk vocabulary segmenter"),
-        ("methods", "last_block backbone trunk vocabulary segmenter"),
+        ("types", "attention amf cs methods last_block backbone blocks segmenter"),
+        ("attention", "methods last_block backbone blocks vocabulary segmenter"),
+        ("cs", "methods last_block backbone blocks vocabulary segmenter"),
+        ("amf", "methods last_block backbone blocks vocabulary segmenter"),
+        ("methods", "last_block backbone blocks vocabulary segmenter"),
         ("last_block", "backbone vocabulary segmenter"),
-        ("trunk", "backbone last_block vocabulary segmenter"),
+        ("blocks", "backbone last_block vocabulary segmenter"),
         ("backbone", "last_block vocabulary segmenter"),
         ("vocabulary", "last_block segmenter"),
-        ("masks", "backbone trunk segmenter"),
+        ("masks", "backbone blocks segmenter"),
     ],
 )
 def test_imports_run_one_way(module: str, forbidden: str) -> None:

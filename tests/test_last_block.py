@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gclip_core import METHODS, Backbone, Segmenter, Trunk, gclip, last_block, trunk, wrap_backbone
+from gclip_core import METHODS, Backbone, Segmenter, Trunk, blocks, gclip, last_block, wrap_backbone
 from tests import reference
 from tests.models import MEAN, STD, normalised, picture, tiny_backbone, tiny_clip, tokenizer
 
@@ -153,7 +153,7 @@ def test_a_kept_ffn_runs_with_the_weight_it_is_given() -> None:
     W2 = torch.randn(32, 128)
     expected = reference.dense(tower, "sclip", xs, (4, 4), last_W2=W2.double())
     x = xs[-1].float()[None]
-    heads = trunk.project(model.visual.transformer.resblocks[-1], x)
+    heads = blocks.project(model.visual.transformer.resblocks[-1], x)
     found = last_block.apply(model.visual, METHODS["sclip"], x, heads, (4, 4), W2=W2)
     assert worst_cosine(found[0], expected) >= 0.99999
 

@@ -21,11 +21,11 @@ from gclip_core import (
     MethodError,
     Segmenter,
     VocabularyError,
+    amf,
+    blocks,
     encoder,
     gclip,
-    globality,
     plant_channel,
-    trunk,
     windows,
 )
 from tests import reference
@@ -442,7 +442,7 @@ class TestSegmenting:
         image = picture(32, 32)
         expected = {name: face.segment(image, WORDS, m).logits for name, m in METHODS.items()}
         encoded = face.encode(image)
-        monkeypatch.setattr(trunk, "embed_patches", None)
+        monkeypatch.setattr(blocks, "embed_patches", None)
         for name, method in METHODS.items():
             assert torch.equal(face.segment(encoded, WORDS, method).logits, expected[name])
 
@@ -557,14 +557,14 @@ class TestQueriesAndKeysKept:
     def test_they_are_what_the_block_would_project_again(self) -> None:
         face = segmenter(with_channel())
         made = face.encode(picture(32, 48))
-        wanted = encoder.likely_fused(face.backbone)
+        wanted = amf.likely_fused(face.backbone.amf_blocks, face.backbone.n_blocks)
         assert wanted == {
             face.backbone.n_blocks - 2,
-            *globality.middle_blocks(face.backbone.n_blocks),
+            *amf.middle_blocks(face.backbone.n_blocks),
         }
         for block in wanted:
             kept = encoder.queries_keys(face.backbone, [made], block)
-            again = trunk.project(face.backbone.blocks[block], made.inputs[block][None], False)
+            again = blocks.project(face.backbone.blocks[block], made.inputs[block][None], False)
             assert kept is encoder.queries_keys(face.backbone, [made], block), "no second time"
             assert torch.equal(kept.q, again.q) and torch.equal(kept.k, again.k)
 
@@ -573,11 +573,11 @@ class TestQueriesAndKeysKept:
         clean = face.encode(picture(32, 48))
         changed = face.suppress(clean, gclip(amf=False, cs_blocks=[2]))
         late = face.backbone.n_blocks - 2
-        assert late in encoder.likely_fused(face.backbone)
+        assert late in amf.likely_fused(face.backbone.amf_blocks, face.backbone.n_blocks)
         kept = encoder.queries_keys(face.backbone, [clean], late)
         own = encoder.queries_keys(face.backbone, [changed], late)
         assert not torch.allclose(kept.q, own.q, atol=1e-4)
-        expected = trunk.project(face.backbone.blocks[late], changed.inputs[late][None], False)
+        expected = blocks.project(face.backbone.blocks[late], changed.inputs[late][None], False)
         assert torch.equal(own.q, expected.q)
 
 
@@ -706,7 +706,7 @@ class TestSettings:
     def test_words_are_checked_before_the_image_is_encoded(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(trunk, "embed_patches", None)
+        monkeypatch.setattr(blocks, "embed_patches", None)
         with pytest.raises(VocabularyError):
             segmenter(tiny_backbone(1, layers=1)).segment(picture(8, 8), "")
 

@@ -25,8 +25,8 @@ from gclip_core import (
     Backbone,
     BackboneError,
     Segmenter,
+    blocks,
     load_backbone,
-    trunk,
     weights,
 )
 from gclip_core import backbone as backbone_module
@@ -275,13 +275,13 @@ class TestAuto:
     def test_it_is_whole_blocks_that_are_timed(
         self, monkeypatch: pytest.MonkeyPatch, slow: torch.dtype
     ) -> None:
-        run = trunk.run_block
+        run = blocks.run_block
 
         def delayed(block: nn.Module, x: Tensor) -> Tensor:
             time.sleep(0.05 if x.dtype == slow else 0)
             return run(block, x)
 
-        monkeypatch.setattr(trunk, "run_block", delayed)
+        monkeypatch.setattr(blocks, "run_block", delayed)
         small = {"width": 32, "head_width": 8}
         paid = backbone_module.bfloat16_pays(torch.device("cpu"), small)
         assert paid == (slow == torch.float32)

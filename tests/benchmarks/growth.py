@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from gclip_core import METHODS, Segmenter, masks
-from gclip_core import trunk as core_trunk
+from gclip_core import blocks as core_blocks
 from tests.benchmarks.clock import medians
 from tests.benchmarks.rows import Bench
 from tests.models import picture
@@ -43,8 +43,8 @@ def measure(bench: Bench) -> list[Curve]:
 
     @torch.no_grad()
     def run(side: int, depth: int) -> None:
-        core_trunk.block_inputs(
-            blocks[: depth + 1], core_trunk.embed_patches(visual, bench.pixels(side, side))
+        core_blocks.block_inputs(
+            blocks[: depth + 1], core_blocks.embed_patches(visual, bench.pixels(side, side))
         )
 
     def seconds(runs: Sequence[Callable[[], object]]) -> tuple[float, ...]:

@@ -25,7 +25,7 @@ from gclip_core import (
     plant_channel,
     wrap_backbone,
 )
-from gclip_core import trunk as core_trunk
+from gclip_core import blocks as core_blocks
 from gclip_core.registry import OPENAI_MEAN, OPENAI_STD
 from tests.benchmarks import usual
 from tests.benchmarks.clock import child, medians, once
@@ -307,8 +307,8 @@ def _limit(bench: Bench, face: Segmenter, what: str, goal: float) -> Row:
 
     @torch.no_grad()
     def one_pass() -> None:
-        x = core_trunk.embed_patches(visual, pixels)
-        core_trunk.block_inputs(visual.transformer.resblocks, x)
+        x = core_blocks.embed_patches(visual, pixels)
+        core_blocks.block_inputs(visual.transformer.resblocks, x)
 
     ours, matmul = medians(one_pass, lambda: a @ a, repeats=bench.repeats)
     rate = 2048**3 / matmul
@@ -421,8 +421,8 @@ def _on_gpu(bench: Bench) -> list[Row]:
 
     @torch.no_grad()
     def batch() -> None:
-        x = core_trunk.embed_patches(low.visual, pixels.expand(16, -1, -1, -1).bfloat16())
-        core_trunk.block_inputs(low.visual.transformer.resblocks, x)
+        x = core_blocks.embed_patches(low.visual, pixels.expand(16, -1, -1, -1).bfloat16())
+        core_blocks.block_inputs(low.visual.transformer.resblocks, x)
 
     theirs = seconds(lambda: [usual.features(half, pixels.half()) for _ in range(16)])
     face = Segmenter(wrap_backbone(low, tokenizer()), short_side=336)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from evaluation.phenomena import Inspection, Picture, inspect, main, report
 from evaluation.scene_set import scene_set
-from gclip_core import METHODS, Segmenter, gclip, globality, plant_channel
+from gclip_core import METHODS, Segmenter, cs, gclip, plant_channel
 from gclip_core.errors import EvaluationError
 from tests.evaluation.sets import CASES
 from tests.models import enlarge_channel, look_at_one_patch, tiny_backbone
@@ -70,8 +70,8 @@ def test_similarity_is_that_of_the_values(found: Inspection) -> None:
         pairs = []
         for picture in pictures():
             trunk = segmenter.encode(picture.image)
-            labels = globality.majority_labels(torch.from_numpy(picture.regions), trunk.grid)
-            pairs.append(globality.in_in_out(segmenter.values(trunk, method), labels))
+            labels = cs.majority_labels(torch.from_numpy(picture.regions), trunk.grid)
+            pairs.append(cs.in_in_out(segmenter.values(trunk, method), labels))
         inside, across = np.nanmean(pairs, axis=0)
         assert similarity.inside == pytest.approx(inside)
         assert similarity.across == pytest.approx(across)

@@ -80,46 +80,18 @@ def test_rows_sum_to_one_and_sclips_to_two(name: str, seed: int, spread: float) 
     assert (matrix >= 0).all()
 
 
-@settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 10**6), n=st.integers(1, 4))
-def test_fusing_is_a_plain_average_that_keeps_rows(seed: int, n: int) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    maps = torch.rand(n + 1, 5, 5, generator=generator).softmax(-1)
-    fused = attention.fuse(maps[0], list(maps[1:]))
-    assert torch.allclose(fused, maps.mean(0), atol=1e-6)
-    assert torch.allclose(fused.sum(-1), torch.ones(5), atol=1e-5)
-
-
-def test_fusing_with_nothing_changes_nothing() -> None:
-    local = torch.rand(3, 3)
-    assert torch.equal(attention.fuse(local, []), local)
-
-
-@pytest.mark.parametrize("per_head", [True, False])
-@pytest.mark.parametrize("n", [1, 2, 3])
-def test_fused_attention_agrees_with_its_matrix(n: int, per_head: bool) -> None:
-    last, middle = heads(2), [heads(seed) for seed in range(3, 3 + n)]
-    expected = []
-    for i in range(4):
-        maps = [_qk(block, i) if per_head else _mean_qk(block) for block in middle]
-        local = reference.alike(last.q[i].double(), last.q[i].double())
-        expected.append((local + sum(maps)) / (1 + n) @ last.part("v")[i].double())
-    found = attention.attend_fused(ATTENTIONS["qq"], last, GRID, middle, per_head)
-    assert torch.allclose(found.double(), torch.stack(expected), atol=1e-5)
-
-
-def _qk(block: Heads, i: int) -> Tensor:
+def qk(block: Heads, i: int) -> Tensor:
     return reference.alike(block.q[i].double(), block.k[i].double())
 
 
-def _mean_qk(block: Heads) -> Tensor:
-    return sum(_qk(block, i) for i in range(4)) / 4
+def mean_qk(block: Heads) -> Tensor:
+    return sum(qk(block, i) for i in range(4)) / 4
 
 
 def test_head_mean_is_the_mean_of_the_heads() -> None:
     block = heads(5)
-    assert torch.allclose(attention.mean_weights(block).double(), _mean_qk(block), atol=1e-6)
-    assert torch.allclose(attention.mean_weights(block.only(2)).double(), _qk(block, 2), atol=1e-6)
+    assert torch.allclose(attention.mean_weights(block).double(), mean_qk(block), atol=1e-6)
+    assert torch.allclose(attention.mean_weights(block.only(2)).double(), qk(block, 2), atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

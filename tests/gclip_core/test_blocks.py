@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gclip_core import trunk
+from gclip_core import blocks
 from tests import reference
 from tests.models import normalised, picture, tiny_clip
 
@@ -29,11 +29,11 @@ TOWERS: dict[str, dict[str, Any]] = {
 def stock_inputs(model: nn.Module, pixels: torch.Tensor) -> list[torch.Tensor]:
     """What really enters every block of the stock tower, and what leaves the last."""
     seen: list[torch.Tensor] = []
-    blocks = model.visual.transformer.resblocks
+    resblocks = model.visual.transformer.resblocks
     hooks = [
-        block.register_forward_pre_hook(lambda _, args: seen.append(args[0])) for block in blocks
+        block.register_forward_pre_hook(lambda _, args: seen.append(args[0])) for block in resblocks
     ]
-    hooks.append(blocks[-1].register_forward_hook(lambda _, __, out: seen.append(out)))
+    hooks.append(resblocks[-1].register_forward_hook(lambda _, __, out: seen.append(out)))
     with torch.no_grad():
         model.visual(pixels)
     for hook in hooks:
@@ -48,10 +48,10 @@ def test_every_block_gets_what_the_stock_tower_gives_it(settings: dict[str, Any]
     pixels = torch.randn(2, 3, *visual.image_size)
     expected = stock_inputs(model, pixels)
     with torch.no_grad():
-        found = trunk.block_inputs(
-            visual.transformer.resblocks, trunk.embed_patches(visual, pixels)
+        found = blocks.block_inputs(
+            visual.transformer.resblocks, blocks.embed_patches(visual, pixels)
         )
-        found.append(trunk.run_block(visual.transformer.resblocks[-1], found[-1]))
+        found.append(blocks.run_block(visual.transformer.resblocks[-1], found[-1]))
     assert len(found) == len(expected) == len(visual.transformer.resblocks) + 1
     for ours, theirs in zip(found, expected, strict=True):
         assert torch.allclose(ours, theirs, atol=2e-5, rtol=1e-4)
@@ -68,8 +68,8 @@ def test_any_grid_agrees_with_the_reference(
     tower = reference.read(model, settings.get("quick_gelu", False))
     expected = reference.inputs(tower, pixels)
     with torch.no_grad():
-        x = trunk.embed_patches(model.visual, pixels[None].float())
-        found = trunk.block_inputs(model.visual.transformer.resblocks, x)
+        x = blocks.embed_patches(model.visual, pixels[None].float())
+        found = blocks.block_inputs(model.visual.transformer.resblocks, x)
     assert len(found) == len(expected)
     for ours, theirs in zip(found, expected, strict=True):
         assert ours.shape == (1, 1 + grid[0] * grid[1], 32)
@@ -79,7 +79,7 @@ def test_any_grid_agrees_with_the_reference(
 
 def test_positions_of_the_own_grid_are_not_resampled() -> None:
     visual = tiny_clip().visual
-    assert trunk.positional_embedding(visual, (4, 4)) is visual.positional_embedding
+    assert blocks.positional_embedding(visual, (4, 4)) is visual.positional_embedding
 
 
 def test_positions_keep_height_before_width() -> None:
@@ -88,33 +88,33 @@ def test_positions_keep_height_before_width() -> None:
     with torch.no_grad():
         rows = torch.arange(4.0).repeat_interleave(4)
         visual.positional_embedding[1:] = rows[:, None]
-    resized = trunk.positional_embedding(visual, (2, 6))[1:].reshape(2, 6, -1)
+    resized = blocks.positional_embedding(visual, (2, 6))[1:].reshape(2, 6, -1)
     assert torch.allclose(resized, resized[:, :1].expand_as(resized), atol=1e-5)
     assert (resized[1] > resized[0] + 1).all()
 
 
 def test_a_pass_resumed_from_any_block_continues_where_it_was() -> None:
     model = tiny_clip(3)
-    blocks = model.visual.transformer.resblocks
+    resblocks = model.visual.transformer.resblocks
     with torch.no_grad():
-        whole = trunk.block_inputs(
-            blocks, trunk.embed_patches(model.visual, torch.randn(1, 3, 32, 48))
+        whole = blocks.block_inputs(
+            resblocks, blocks.embed_patches(model.visual, torch.randn(1, 3, 32, 48))
         )
         for start in (0, 5, 11):
-            rest = trunk.block_inputs(blocks, whole[start], start)
+            rest = blocks.block_inputs(resblocks, whole[start], start)
             assert len(rest) == 12 - start
             assert all(map(torch.equal, rest, whole[start:]))
 
 
 def test_a_block_with_another_weight_agrees_with_the_reference_and_leaves_the_model() -> None:
     model = tiny_clip(4, ls_init_value=0.5)
-    blocks = model.visual.transformer.resblocks
+    resblocks = model.visual.transformer.resblocks
     before = {name: value.clone() for name, value in model.state_dict().items()}
     replaced = {block: torch.randn(32, 128) for block in (2, 7, 11)}
     pixels = normalised(picture(24, 40))
     with torch.no_grad():
-        x = trunk.embed_patches(model.visual, pixels[None].float())
-        found = trunk.block_inputs(blocks, x, replaced=replaced)
+        x = blocks.embed_patches(model.visual, pixels[None].float())
+        found = blocks.block_inputs(resblocks, x, replaced=replaced)
     expected = reference.inputs(
         reference.read(model), pixels, {b: W2.double() for b, W2 in replaced.items()}
     )
@@ -128,8 +128,8 @@ def test_queries_keys_and_values_have_a_head_axis() -> None:
     block = model.visual.transformer.resblocks[3]
     x = torch.randn(2, 7, 32)
     with torch.no_grad():
-        heads = trunk.project(block, x)
-        fewer = trunk.project(block, x, values=False)
+        heads = blocks.project(block, x)
+        fewer = blocks.project(block, x, values=False)
     assert heads.q.shape == heads.k.shape == heads.part("v").shape == (2, 4, 7, 8)
     assert fewer.v is None
     assert torch.allclose(fewer.q, heads.q, atol=1e-6)

@@ -1,0 +1,209 @@
+"""Attention Map Fusion, whole: who is looked at, which blocks are fused and why, the fusion.
+
+Global tokens are patches that nearly every patch attends to. Pure: queries and keys, or functions
+that give a block's, in; blocks, reasons and attended Values out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gclip_core import attention
+from gclip_core.attention import Attention, Heads
+from gclip_core.errors import MethodError
+from gclip_core.types import Blocks, Default, Fusion, GlobalTokens, Grid
+
+# --- global tokens -------------------------------------------------------------------------------
+
+
+def patch_attention(mean_attention: Tensor) -> Tensor:
+    """Patch-to-patch part of a (1+N, 1+N) head mean, rows renormalised: (N, N) float32.
+
+    The row of a patch that sees nothing but the class token stays zero.
+    """
+    patches = mean_attention[..., 1:, 1:]
+    tiny = torch.finfo(patches.dtype).tiny
+    return patches / patches.sum(-1, keepdim=True).clamp_min(tiny)
+
+
+def received_in(heads: Heads) -> Tensor:
+    """How much every patch is attended to in a block, from its queries and keys (1, H, T, d): (N,).
+
+    Float32 on the CPU.
+    """
+    return received(patch_attention(attention.mean_weights(heads)[0].cpu()))
+
+
+def received(patches: Tensor) -> Tensor:
+    """``m_j = N mean_i A_ij``: (N,) float32; 1 is uniform, N means all look only at ``j``."""
+    return patches.mean(-2) * patches.shape[-1]
+
+
+def global_tokens(m: Tensor, threshold: float = 5.0) -> tuple[int, ...]:
+    """Indices of the patches with ``m_j >= threshold``."""
+    return tuple((m >= threshold).nonzero().flatten().tolist())
+
+
+def agreement_with_class_token(rows: Tensor, class_row: Tensor) -> float:
+    """Mean cosine between the rows of global tokens and the class token's row, over patches.
+
+    ``rows`` (tokens, N) and ``class_row`` (N,) of one block's head mean; nan without a token. Rows
+    that attend almost only to the class token are small, so they are scaled up first.
+    """
+    if len(rows) == 0:
+        return float("nan")
+    scaled = [part / part.amax(-1, keepdim=True).clamp_min(1e-30) for part in (rows, class_row)]
+    return float(F.cosine_similarity(scaled[0], scaled[1][None], dim=-1).mean())
+
+
+def find_tokens(
+    received_by_block: Tensor, heads_of: Callable[[int], Heads], threshold: float
+) -> GlobalTokens:
+    """Global tokens of every block from what its patches receive, (L, N).
+
+    ``heads_of(block)`` gives queries and keys (1, H, 1+N, d); only a block with a token is asked.
+    """
+
+    def agreement(block: int, found: tuple[int, ...]) -> float:
+        if not found:
+            return math.nan
+        heads = heads_of(block)
+        asking = heads.q[..., [0, *(1 + token for token in found)], :]
+        rows = attention.mean_weights(Heads(asking, heads.k))[0].cpu()[:, 1:]
+        return agreement_with_class_token(rows[1:], rows[0])
+
+    tokens = tuple(global_tokens(m, threshold) for m in received_by_block)
+    return GlobalTokens(
+        scores=tuple(received_by_block.amax(dim=1).tolist()),
+        tokens=tokens,
+        agreement=tuple(agreement(block, found) for block, found in enumerate(tokens)),
+        threshold=threshold,
+    )
+
+
+# --- which blocks, and why -----------------------------------------------------------------------
+
+
+def fused_blocks(
+    fusion: Fusion | None,
+    n_blocks: int,
+    default: Default,
+    received_by: Callable[[int], Tensor],
+) -> tuple[tuple[int, ...], str]:
+    """The blocks AMF fuses (0-based), and why these.
+
+    ``received_by(block)`` is what every patch receives there, (N,); asked only where that decides.
+
+    Raises:
+        MethodError: the last block is named, or more blocks are wanted than there are.
+    """
+    if fusion is None:
+        return (), "AMF is off"
+    blocks, reason = default.chosen(fusion.blocks)
+    if isinstance(blocks, str):
+        return _measured(fusion, n_blocks, received_by)
+    if max(blocks) >= n_blocks - 1:
+        raise MethodError(
+            f"AMF takes blocks before the last one (1 to {n_blocks - 1} of {n_blocks}), "
+            f"but block {max(blocks) + 1} came."
+        )
+    return blocks, reason
+
+
+def likely_fused(default: Blocks, n_blocks: int) -> frozenset[int]:
+    """Blocks whose attention is asked for first where a backbone's default is ``default``."""
+    if not isinstance(default, str):
+        return frozenset(default)
+    return frozenset((n_blocks - 2, *middle_blocks(n_blocks)))
+
+
+def first_global_block(has_tokens: Sequence[bool], n_blocks: int = 2) -> int | None:
+    """``L_g``: the first block from which on every block up to ``L-2`` has a global token.
+
+    ``has_tokens[l]`` for all L blocks. Searched in ``1 ... L-1-n_blocks`` so that the fused blocks
+    never include the last. None when there is no such block.
+    """
+    n = len(has_tokens)
+    first = None
+    for block in range(n - 2, 0, -1):
+        if not has_tokens[block]:
+            break
+        if block <= n - 1 - n_blocks:
+            first = block
+    return first
+
+
+def middle_blocks(n: int, n_blocks: int = 2) -> tuple[int, ...]:
+    """The blocks taken when no block qualifies: from ``L//2 - 1``, never the last."""
+    start = max(0, min(n // 2 - 1, n - 1 - n_blocks))
+    return tuple(range(start, min(start + n_blocks, n - 1)))
+
+
+def _measured(
+    fusion: Fusion, n_blocks: int, received_by: Callable[[int], Tensor]
+) -> tuple[tuple[int, ...], str]:
+    wanted = fusion.n_blocks
+    if wanted > n_blocks - 1:
+        raise MethodError(
+            f"AMF can fuse up to {n_blocks - 1} of {n_blocks} blocks, but n_blocks={wanted} came."
+        )
+    has_tokens = _have_tokens(n_blocks, received_by, fusion.global_threshold)
+    first = first_global_block(has_tokens, wanted)
+    if first is None:
+        middle = middle_blocks(n_blocks, wanted)
+        return middle, "no run of blocks with global tokens up to the last: middle blocks taken"
+    return (
+        tuple(range(first, first + wanted)),
+        f"global tokens in every block from {first + 1} to {n_blocks - 1}",
+    )
+
+
+def _have_tokens(
+    n_blocks: int, received_by: Callable[[int], Tensor], threshold: float
+) -> list[bool]:
+    """Per block whether it has a global token, asked from the top.
+
+    Below the first block without one nothing is asked (False): no answer depends on it.
+    """
+    found = [False] * n_blocks
+    for block in range(n_blocks - 2, 0, -1):
+        found[block] = bool(global_tokens(received_by(block), threshold))
+        if not found[block]:
+            break
+    return found
+
+
+# --- the fusion ----------------------------------------------------------------------------------
+
+
+def attend_fused(
+    rule: Attention,
+    heads: Heads,
+    grid: Grid,
+    middle: Sequence[Heads],
+    per_head: bool,
+) -> Tensor:
+    """AMF: ``(A + sum_l A_qk^(l)) / (1 + |G|)`` times the last block's Values, (..., H, T, d).
+
+    ``middle`` holds queries and keys of the blocks in ``G``. ``per_head`` fuses head i with head i,
+    else the head mean of each middle map into every head. The product is linear in the matrix, so
+    per head nothing of size T x T is kept.
+    """
+    v = heads.part("v")
+    total = attention.attend(rule, heads, grid).float()
+    for block in middle:
+        if per_head:
+            total = total + F.scaled_dot_product_attention(block.q, block.k, v)
+        else:
+            total = total + attention.mean_weights(block).unsqueeze(-3) @ v.float()
+    return (total / (1 + len(middle))).to(v.dtype)
+
+
+def fuse(local: Tensor, middle: Sequence[Tensor]) -> Tensor:
+    """AMF on matrices: the plain average of the last block's and the middle blocks'."""
+    return (local + sum(middle)) / (1 + len(middle))

@@ -1,0 +1,176 @@
+"""Norms of output channels, their entropy, and the repair of an abnormal one."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gclip_core import cs
+from tests import reference
+
+
+def weight(channels: int = 6, inner: int = 24, seed: int = 0) -> torch.Tensor:
+    return torch.randn(channels, inner, generator=torch.Generator().manual_seed(seed))
+
+
+def test_norm_of_each_output_channel() -> None:
+    W2 = torch.tensor([[3.0, 4.0], [0.0, 0.0], [1.0, 0.0]])
+    assert cs.weight_norms(W2).tolist() == [5, 0, 1]
+
+
+def test_norms_of_half_precision_are_float32_and_do_not_overflow() -> None:
+    norms = cs.weight_norms(torch.full((2, 64), 3e4, dtype=torch.float16))
+    assert norms.dtype == torch.float32
+    assert norms.tolist() == pytest.approx([240_000] * 2, rel=1e-3)
+
+
+def test_entropy_is_one_when_all_channels_are_alike() -> None:
+    assert cs.entropy(torch.full((768,), 2.5)).item() == pytest.approx(1)
+
+
+def test_entropy_is_zero_when_one_channel_has_all() -> None:
+    assert cs.entropy(torch.tensor([0.0, 7, 0, 0])).item() == pytest.approx(0)
+
+
+def test_entropy_worked_by_hand() -> None:
+    # p = 1/2, 1/4, 1/8, 1/8: 1.75 bits of 2.
+    assert cs.entropy(torch.tensor([4.0, 2, 1, 1])).item() == pytest.approx(0.875)
+
+
+def test_entropy_works_block_by_block_and_falls_with_an_abnormal_channel() -> None:
+    norms = torch.rand(3, 64) + 0.5
+    norms[1, 7] *= 50
+    found = cs.entropy(norms)
+    assert found.tolist() == pytest.approx([reference.entropy(row) for row in norms.tolist()], 1e-5)
+    assert found[1] < found[0] - 0.1
+
+
+def test_largest_channel_and_its_ratio_to_the_median() -> None:
+    assert cs.largest_channel(torch.tensor([1.0, 9, 2, 3])) == (1, pytest.approx(9 / 2.5))
+    assert cs.largest_channel(torch.tensor([1.0, 2, 8])) == (2, pytest.approx(4))
+
+
+@pytest.mark.parametrize("target", ["mean", "median"])
+@pytest.mark.parametrize("channels", [(3,), (0, 4)])
+@pytest.mark.parametrize("D", [6, 7])
+def test_suppressed_weight_agrees_with_the_reference(
+    D: int, channels: tuple[int, ...], target: str
+) -> None:
+    W2 = weight(D)
+    W2[channels[0]] *= 30
+    before = W2.clone()
+    factors = cs.suppressed_factors(cs.weight_norms(W2), channels, target)
+    found = cs.scale_channels(W2, channels, factors)
+    expected = reference.suppressed(W2.double(), channels, target)
+    assert torch.allclose(found.double(), expected, rtol=1e-5)
+    assert torch.equal(W2, before)
+
+
+def test_a_suppressed_channel_has_the_mean_norm_of_the_others() -> None:
+    # Norms 1, 2, 6 and an abnormal 100: it goes to 3.
+    factors = cs.suppressed_factors(torch.tensor([1.0, 100, 2, 6]), (1,), "mean")
+    assert factors.tolist() == pytest.approx([0.03])
+
+
+def test_a_suppressed_channel_has_the_median_norm_of_the_others() -> None:
+    factors = cs.suppressed_factors(torch.tensor([1.0, 100, 2, 6]), (1,), "median")
+    assert factors.tolist() == pytest.approx([0.02])
+
+
+def test_a_channel_of_zeros_stays() -> None:
+    assert cs.suppressed_factors(torch.tensor([0.0, 1, 2]), (0,), "mean").tolist() == [1]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    norms=st.lists(st.floats(0.01, 1e4), min_size=3, max_size=20),
+    channel=st.integers(0, 2),
+    target=st.sampled_from(["mean", "median"]),
+)
+def test_after_suppression_the_channel_lies_among_the_others(
+    norms: list[float], channel: int, target: str
+) -> None:
+    others = [norm for d, norm in enumerate(norms) if d != channel]
+    factor = cs.suppressed_factors(torch.tensor(norms), (channel,), target)
+    after = norms[channel] * factor.item()
+    assert min(others) * (1 - 1e-4) <= after <= max(others) * (1 + 1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_scaling_keeps_dtype_and_all_other_rows(dtype: torch.dtype) -> None:
+    W2 = weight().to(dtype)
+    changed = cs.scale_channels(W2, (2,), 0.5)
+    assert changed.dtype == dtype
+    assert torch.equal(changed[2], W2[2] / 2)
+    rest = [0, 1, 3, 4, 5]
+    assert torch.equal(changed[rest], W2[rest])
+
+
+def test_entropy_of_two_channels_is_binary_entropy() -> None:
+    expected = -(0.9 * math.log2(0.9) + 0.1 * math.log2(0.1))
+    assert cs.entropy(torch.tensor([9.0, 1.0])).item() == pytest.approx(expected)
+
+
+def test_a_block_of_zeros_has_no_abnormal_channel() -> None:
+    """A freshly made or sleeping block: all channels alike, nothing to repair, nothing is nan."""
+    zeros = torch.zeros(8)
+    assert cs.largest_channel(zeros) == (0, 1.0)
+    assert float(cs.entropy(zeros)) == pytest.approx(1)
+    one = torch.tensor([0.0, 0.0, 3.0, 0.0])
+    assert cs.largest_channel(one) == (2, float("inf"))
+
+
+def naive_in_in_out(values: torch.Tensor, labels: list[int]) -> tuple[float, float]:
+    v = values.double() / values.double().norm(dim=1, keepdim=True)
+    within: dict[int, list[float]] = {}
+    across: list[float] = []
+    for i, a in enumerate(labels):
+        for j, b in enumerate(labels):
+            if i == j or a < 0 or b < 0:
+                continue
+            cosine = float(v[i] @ v[j])
+            if a == b:
+                within.setdefault(a, []).append(cosine)
+            else:
+                across.append(cosine)
+    regions = [sum(some) / len(some) for some in within.values()]
+    return (
+        sum(regions) / len(regions) if regions else math.nan,
+        sum(across) / len(across) if across else math.nan,
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    labels=st.lists(st.sampled_from([-1, 0, 1, 7]), min_size=1, max_size=9),
+    seed=st.integers(0, 10**6),
+)
+def test_similarity_within_and_across_agrees_with_a_loop_over_pairs(
+    labels: list[int], seed: int
+) -> None:
+    values = torch.randn(len(labels), 5, generator=torch.Generator().manual_seed(seed))
+    found = cs.in_in_out(values, torch.tensor(labels))
+    expected = naive_in_in_out(values, labels)
+    assert found == pytest.approx(expected, abs=1e-5, nan_ok=True)
+
+
+def test_similarity_worked_by_hand() -> None:
+    values = torch.tensor([[1.0, 0], [2, 0], [0, 1]])
+    assert cs.in_in_out(values, torch.tensor([0, 0, 1])) == (pytest.approx(1), 0)
+
+
+def test_majority_label_of_each_patch() -> None:
+    labels = torch.tensor([[0, 0, 1, 1], [0, 2, 1, 2], [3, 3, -1, -1], [3, 3, 4, -1]])
+    assert cs.majority_labels(labels, (2, 2)).tolist() == [0, 1, 3, -1]
+    assert cs.majority_labels(labels, (1, 2)).tolist() == [3, -1]  # 1 and -1: three each
+
+
+def test_majority_label_ties_go_to_the_smaller() -> None:
+    assert cs.majority_labels(torch.tensor([[5, 2]]), (1, 1)).tolist() == [2]
+
+
+def test_majority_labels_of_an_image_smaller_than_the_grid() -> None:
+    found = cs.majority_labels(torch.tensor([[3]]), (2, 2)).tolist()
+    assert sorted(found) == [-1, -1, -1, 3]

@@ -10,11 +10,16 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from evaluation import block_vote, report, runner
+from evaluation import block_vote, figures, report, runner
 from evaluation.asking import parse_rule
 from evaluation.datasets import DATASETS, OpenSet, find_dataset, open_dataset
-from evaluation.experiment import Experiment, describe, digest
-from evaluation.plants import planted
+from evaluation.experiment import Experiment, digest
+from evaluation.options import (
+    add_backbone_options,
+    add_finding_options,
+    cs_blocks,
+    opened_backbone,
+)
 from evaluation.rows import (
     SWEEPS,
     MakeGclip,
@@ -27,10 +32,10 @@ from evaluation.scene_set import FIRST_SEED, SCENES, scene_set
 from evaluation.tally import FILE as COUNTS_FILE
 from evaluation.tally import Tally, merge
 from gclip_core import class_lists
-from gclip_core.backbone import Backbone, load_backbone
+from gclip_core.backbone import Backbone
 from gclip_core.errors import BackboneError, EvaluationError, GclipError
 from gclip_core.methods import METHODS, gclip
-from gclip_core.numbering import block_indices, block_numbers
+from gclip_core.numbering import block_numbers
 from gclip_core.registry import BACKBONES, BUILT_IN
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Vocabulary
@@ -83,25 +88,24 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _evaluate_backbone(args: argparse.Namespace, name: str, shard: tuple[int, int]) -> Tally:
-    backbone = load_backbone(name, args.weights, args.device, args.dtype)
-    with runner.threads(args.threads, backbone):
-        return _evaluate_loaded(args, planted(backbone, args.plant), shard)
+    with opened_backbone(args, name) as backbone:
+        return _evaluate_loaded(args, backbone, shard)
 
 
 def _evaluate_loaded(args: argparse.Namespace, backbone: Backbone, shard: tuple[int, int]) -> Tally:
     dataset = _dataset(args)
     segmenter = _segmenter(args, backbone)
     rows = _rows(args, segmenter, dataset)
-    settings = _settings(args, segmenter, dataset, rows)
+    experiment = _experiment(args, segmenter, dataset, rows)
     for note in (*backbone.notes, *_unknown_words(segmenter, dataset)):
         print(f"note: {note}", file=sys.stderr)
-    plain = settings.as_json()
-    folder = args.out or Path("results") / f"{dataset.name}-{backbone.name}-{digest(plain)}"
+    name = f"{dataset.name}-{backbone.name}-{digest(experiment.as_json())}"
+    folder = args.out or Path("results") / name
     if args.shard:
         folder = folder / f"share-{shard[0] + 1}-of-{shard[1]}"
     if args.fresh and (folder / COUNTS_FILE).is_file():
         shutil.rmtree(folder)
-    tally = runner.run(segmenter, dataset, settings, folder, shard, show_progress=not args.quiet)
+    tally = runner.run(segmenter, dataset, experiment, folder, shard, show_progress=not args.quiet)
     _finish(tally, folder, args)
     return tally
 
@@ -173,15 +177,10 @@ def _make_gclip(args: argparse.Namespace, segmenter: Segmenter, dataset: OpenSet
         )
         shown = ", ".join(map(str, block_numbers(amf_blocks)))
         print(f"AMF blocks for the whole set: {shown} ({why})", file=sys.stderr)
-    cs_blocks = (
-        args.cs_blocks
-        if args.cs_blocks in ("auto", "backbone")
-        else block_indices(args.cs_blocks, depth)
-    )
     return partial(
         gclip,
         amf_blocks=amf_blocks,
-        cs_blocks=cs_blocks,
+        cs_blocks=cs_blocks(args, segmenter.backbone),
         n_blocks=args.amf_n_blocks,
         heads=args.amf_heads,
         cs_target=args.cs_target,
@@ -190,29 +189,13 @@ def _make_gclip(args: argparse.Namespace, segmenter: Segmenter, dataset: OpenSet
     )
 
 
-def _settings(
+def _experiment(
     args: argparse.Namespace, segmenter: Segmenter, dataset: OpenSet, rows: tuple[Row, ...]
 ) -> Experiment:
-    backbone, entry = segmenter.backbone, DATASETS.get(args.dataset)
-    threshold = args.threshold
+    threshold, entry = args.threshold, DATASETS.get(args.dataset)
     if threshold is None:
         threshold = entry.threshold if entry else 0.0
-    return Experiment(
-        **describe(dataset),
-        words=_words(args),
-        threshold=threshold,
-        backbone=backbone.name,
-        backbone_title=backbone.title,
-        weights=backbone.digest,
-        dtype=str(backbone.dtype).removeprefix("torch."),
-        planted=backbone.planted,
-        short_side=segmenter.short_side or backbone.short_side,
-        window=segmenter.window or 0,
-        stride=segmenter.stride,
-        templates=args.templates,
-        logit_scale=segmenter.logit_scale,
-        rows=rows,
-    )
+    return Experiment.of(segmenter, dataset, rows, _words(args), threshold)
 
 
 def _words(args: argparse.Namespace) -> str:
@@ -225,8 +208,6 @@ def _finish(tally: Tally, folder: Path, args: argparse.Namespace) -> None:
         print("\n" + report.classes(tally))
     written = [report.write_json(tally, folder)]
     if any(line.part == "sweep" for line in report.lines(tally)) or args.draw:
-        from evaluation import figures
-
         written += figures.draw_result(tally, folder)
     print("\nwritten: " + ", ".join(map(str, written)), file=sys.stderr)
     if not tally.complete and not args.shard:
@@ -300,14 +281,7 @@ def _parser() -> argparse.ArgumentParser:
         "--backbone", nargs="+", default=[BUILT_IN], choices=["all", *BACKBONES], metavar="NAME",
         help=f"one or several of: {', '.join(BACKBONES)}; or all",
     )  # fmt: skip
-    what.add_argument("--weights", type=Path, help="weight file of the backbone")
-    what.add_argument("--device", default="cpu")
-    what.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "auto"])
-    what.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's; built-in: 1)")
-    what.add_argument(
-        "--plant", action="append", default=[], metavar="CHANNEL:GAIN:BLOCKS",
-        help="simulate an abnormal channel, for example 7:100:7-11",
-    )  # fmt: skip
+    add_backbone_options(what)
 
     rows = parser.add_argument_group("rows of the table")
     rows.add_argument(
@@ -325,12 +299,8 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     method.add_argument("--amf-n-blocks", type=int, default=2, help="blocks auto fuses (2)")
     method.add_argument("--amf-heads", default="each", choices=["each", "mean"])
-    method.add_argument(
-        "--cs-blocks", default="backbone", metavar="BLOCKS",
-        help="'backbone', 'auto' or numbers such as '7-11' (default: backbone)",
-    )  # fmt: skip
+    add_finding_options(method)
     method.add_argument("--cs-target", default="mean", choices=["mean", "median"])
-    method.add_argument("--global-threshold", type=float, default=5.0)
     method.add_argument("--channel-threshold", type=float, default=2.0)
 
     how = parser.add_argument_group("protocol (default: the data set's)")

@@ -8,14 +8,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import open_clip
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from tqdm import tqdm
 
 from evaluation.asking import asked
@@ -24,17 +23,14 @@ from evaluation.experiment import Experiment
 from evaluation.rows import computation
 from evaluation.tally import Tally, resume
 from gclip_core import metric
-from gclip_core.backbone import Backbone
 from gclip_core.errors import EvaluationError
 from gclip_core.metric import IGNORE, Counts
-from gclip_core.segmenter import Segmenter
+from gclip_core.segmenter import Encoded, Segmenter
 from gclip_core.types import Vocabulary
 from gclip_core.version import __version__
 
 SAVE_EVERY_S = 30.0
 READ_AHEAD = 4
-SMALL_TOWER = 20_000_000
-"""Parameters under which a backbone runs on one thread unless told otherwise."""
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -43,7 +39,7 @@ Made = TypeVar("Made")
 def run(
     segmenter: Segmenter,
     dataset: OpenSet,
-    settings: Experiment,
+    experiment: Experiment,
     folder: Path,
     shard: tuple[int, int] = (0, 1),
     save_every: float = SAVE_EVERY_S,
@@ -55,9 +51,9 @@ def run(
     most ``save_every`` seconds of work are lost.
 
     Raises:
-        EvaluationError: ``folder`` holds a result of other settings; a damaged image or label.
+        EvaluationError: ``folder`` holds a result of another experiment; a damaged image or label.
     """
-    tally = resume(folder, settings.as_json())
+    tally = resume(folder, experiment.as_json())
     share = range(shard[0], len(dataset.samples), shard[1])
     left = [i for i in share if i not in tally.image_miou]
     here = environment(segmenter.backbone.device)
@@ -76,7 +72,8 @@ def run(
     try:
         for index, (image, truth) in ahead(left, lambda i: dataset.samples[i].load()):
             begun = time.monotonic()
-            counts = count_image(segmenter, settings, dataset.samples[index], image, truth)
+            encoded = segmenter.encode(image)
+            counts = count_image(segmenter, experiment, dataset.samples[index], encoded, truth)
             miou = np.array([metric.scores(row).miou for row in counts])
             tally.add(index, counts, miou, time.monotonic() - begun)
             bar.update()
@@ -91,33 +88,32 @@ def run(
 
 def count_image(
     segmenter: Segmenter,
-    settings: Experiment,
+    experiment: Experiment,
     sample: Sample,
-    image: Image.Image,
+    encoded: Encoded,
     truth: NDArray[np.int16],
 ) -> Counts:
     """Confusion matrices of every row on one image, (rows, C, C+1): one trunk for all."""
-    n_classes = len(settings.classes)
-    words = asked(truth, settings.classes, settings.words, sample.name, settings.background)
+    classes, background = experiment.classes, experiment.background
+    words = asked(truth, classes, experiment.words, sample.name, background)
     if not words:  # nothing in this image is counted
-        return np.zeros((len(settings.rows), n_classes, n_classes + 1), np.int64)
-    vocabulary = Vocabulary(tuple(settings.classes[c].phrases for c in words))
-    under = IGNORE if settings.background is None else settings.background
+        return np.zeros((len(experiment.rows), len(classes), len(classes) + 1), np.int64)
+    vocabulary = Vocabulary(tuple(classes[c].phrases for c in words))
+    under = IGNORE if background is None else background
     table = np.array([*words, under], np.int16)  # label -1, under the threshold, is the last
-    plain = segmenter.encode(image)
-    trunks = {None: plain}  # the upper blocks run once for each way of suppressing them
+    trunks = {None: encoded}  # the upper blocks run once for each way of suppressing them
     made: dict[tuple[Any, ...], Counts] = {}
-    for row in settings.rows:
+    for row in experiment.rows:
         key, suppression = computation(row.method), row.method.suppression
         if key not in made:
             if suppression not in trunks:
-                trunks[suppression] = segmenter.suppress(plain, row.method)
+                trunks[suppression] = segmenter.suppress(encoded, row.method)
             found = segmenter.segment(
-                trunks[suppression], vocabulary, row.method, threshold=settings.threshold
+                trunks[suppression], vocabulary, row.method, threshold=experiment.threshold
             )
-            labels = table[found.labels.cpu().numpy()]
-            made[key] = metric.confusion(truth, at_size(labels, truth.shape, sample), n_classes)
-    return np.stack([made[computation(row.method)] for row in settings.rows])
+            labels = at_size(table[found.labels.cpu().numpy()], truth.shape, sample)
+            made[key] = metric.confusion(truth, labels, len(classes))
+    return np.stack([made[computation(row.method)] for row in experiment.rows])
 
 
 def at_size(labels: NDArray[np.int16], shape: tuple[int, ...], sample: Sample) -> NDArray[np.int16]:
@@ -158,22 +154,6 @@ def ahead(items: Iterable[Item], make: Callable[[Item], Made]) -> Iterator[tuple
                 future.cancel()
 
 
-@contextmanager
-def threads(wanted: int | None, backbone: Backbone) -> Iterator[None]:
-    """PyTorch on ``wanted`` threads meanwhile; by default one for a small tower on the CPU.
-
-    A tower of a few million parameters gains nothing by threads, and on a busy machine they wait
-    for each other: the same run took six times as long on two.
-    """
-    before = torch.get_num_threads()
-    is_small = backbone.device.type == "cpu" and backbone.parameters < SMALL_TOWER
-    torch.set_num_threads(wanted or (1 if is_small else before))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def parse_shard(text: str) -> tuple[int, int]:
     """Read ``2/8``, the second of eight shares, into (1, 8).
 
@@ -188,8 +168,6 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 def environment(device: torch.device) -> dict[str, str]:
     """Versions and hardware that produced a result."""
-    import open_clip
-
     is_cuda = device.type == "cuda"
     return {
         "gclip": __version__,

@@ -39,7 +39,12 @@ class PaintedSegmenter:
     """Predicts, for every pixel, the class index painted on it; knows nothing else."""
 
     def __init__(self) -> None:
-        self.backbone = SimpleNamespace(device=torch.device("cpu"), n_blocks=12)
+        self.backbone = SimpleNamespace(
+            name="painted", title="Painted", digest="0", planted=(), short_side=336, n_blocks=12,
+            dtype=torch.float32, device=torch.device("cpu"),
+        )  # fmt: skip
+        self.short_side, self.window, self.stride = 336, 224, 112
+        self.templates, self.logit_scale = "plain", 40.0
         self.asked: list[tuple[tuple[str, ...], ...]] = []
 
     def encode(self, image: Image.Image) -> NDArray[np.int64]:

@@ -1,13 +1,14 @@
 """The command as people type it: scenes, a set on disk, shares, merging, and what goes wrong."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from evaluation import cli
+from evaluation import cli, options
 from evaluation.cli import main
 from evaluation.experiment import Experiment
 from evaluation.tally import Tally
@@ -175,14 +176,14 @@ def test_official_names_alone() -> None:
 def test_several_backbones_and_one_that_fails(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = cli.load_backbone
+    real = options.load_backbone
 
     def load(name: str, *args: object) -> object:
         if name != "built-in":
             raise BackboneError("no network here")
         return real(name, *args)
 
-    monkeypatch.setattr(cli, "load_backbone", load)
+    monkeypatch.setattr(options, "load_backbone", load)
     base = [*SCENES, "--n", "1", "--methods", "clearclip"]
     assert main([*base, "--backbone", "built-in", "openai-vit-b-16"]) == 1
     assert "left out openai-vit-b-16: no network here" in capsys.readouterr().err
@@ -193,11 +194,9 @@ def test_several_backbones_and_one_that_fails(
 def test_every_backbone_in_one_table(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataclasses import replace
-
-    real = cli.load_backbone("built-in")
+    real = options.load_backbone("built-in")
     monkeypatch.setattr(
-        cli, "load_backbone", lambda name, *args: replace(real, name=name, title=f"T {name}")
+        options, "load_backbone", lambda name, *args: replace(real, name=name, title=f"T {name}")
     )
     assert main([*SCENES, "--n", "1", "--methods", "clearclip", "--backbone", "all"]) == 0
     out = capsys.readouterr().out

@@ -10,8 +10,8 @@ from PIL import Image
 
 from evaluation import ids
 from evaluation.asking import asked, parse_rule
-from evaluation.datasets import DATASETS, find_dataset, open_dataset
-from evaluation.experiment import Experiment, describe
+from evaluation.datasets import DATASETS, OpenSet, find_dataset, open_dataset
+from evaluation.experiment import Experiment
 from evaluation.rows import method_rows
 from evaluation.runner import at_size, count_image, first_n
 from evaluation.scene_set import scene_set
@@ -19,7 +19,7 @@ from gclip_core import class_lists
 from gclip_core.class_lists import ClassName
 from gclip_core.errors import EvaluationError
 from gclip_core.methods import gclip
-from gclip_core.metric import IGNORE, scores
+from gclip_core.metric import IGNORE, Counts, scores
 from tests.evaluation.sets import CASES, Case, PaintedSegmenter, enlarge, save_ids, save_image
 
 SIZES = {
@@ -28,14 +28,11 @@ SIZES = {
 }  # fmt: skip
 
 
-def settings(dataset: object, **changed: object) -> Experiment:
-    base = {
-        "words": "all", "threshold": 0.0, "backbone": "painted", "backbone_title": "Painted",
-        "weights": "0", "dtype": "float32", "planted": (), "short_side": 336, "window": 224,
-        "stride": 112, "templates": "plain", "logit_scale": 40.0,
-        "rows": method_rows(["clearclip"], gclip),
-    }  # fmt: skip
-    return Experiment(**{**describe(dataset), **base, **changed})
+def count(segmenter: PaintedSegmenter, opened: OpenSet, words: str = "all") -> Counts:
+    """The first image's counts, by the predictions painted on it."""
+    experiment = Experiment.of(segmenter, opened, method_rows(["clearclip"], gclip), words)
+    image, truth = opened.samples[0].load()
+    return count_image(segmenter, experiment, opened.samples[0], segmenter.encode(image), truth)[0]
 
 
 # --- classes ---------------------------------------------------------------------------------
@@ -103,11 +100,7 @@ def test_each_layout_is_found_and_read_to_the_pixel(case: Case, tmp_path: Path) 
 def test_each_layout_gives_its_numbers_to_the_digit(case: Case, tmp_path: Path) -> None:
     predicted = [[0, 1, 2], [0, 0, -1]]
     opened = open_dataset(DATASETS[case.dataset], case.make(tmp_path, predicted))
-    image, truth = opened.samples[0].load()
-
-    counts = count_image(
-        PaintedSegmenter(), settings(opened), opened.samples[0], image, truth
-    )[0]  # fmt: skip
+    counts = count(PaintedSegmenter(), opened)
 
     none = len(opened.classes) if opened.background is None else opened.background
     wanted = np.zeros_like(counts)
@@ -122,8 +115,7 @@ def test_voc20_by_hand(tmp_path: Path) -> None:
     # Predicted there:              aeroplane, bicycle,   person, aeroplane.
     case = CASES["voc20"]
     opened = open_dataset(DATASETS["voc20"], case.make(tmp_path, [[5, 0, 1], [5, 14, 0]]))
-    sample = opened.samples[0]
-    found = scores(count_image(PaintedSegmenter(), settings(opened), sample, *sample.load())[0])
+    found = scores(count(PaintedSegmenter(), opened))
 
     # aeroplane 1 of 2, bicycle 0 of 1, person 1 of 2, tvmonitor 0 of 1; ignored squares nowhere
     assert found.iou[[0, 1, 14, 19]].tolist() == [0.5, 0.0, 0.5, 0.0]
@@ -318,13 +310,11 @@ def test_a_rule_nobody_knows() -> None:
 
 def test_only_the_words_asked_for_reach_the_segmenter() -> None:
     opened = scene_set(1, "held-out", (32, 32))
-    image, truth = opened.samples[0].load()
+    _, truth = opened.samples[0].load()
     segmenter = PaintedSegmenter()
     segmenter.encode = lambda image: np.zeros(truth.shape, np.int64)
-    counts = count_image(
-        segmenter, settings(opened, words="present"), opened.samples[0], image, truth
-    )
+    counts = count(segmenter, opened, "present")
     present = sorted(set(truth.ravel().tolist()))
     assert segmenter.asked == [tuple(opened.classes[c].phrases for c in present)]
     # Label 0 was "the first word asked for", so that is the column all pixels fall into.
-    assert counts[0][:, present[0]].sum() == truth.size
+    assert counts[:, present[0]].sum() == truth.size

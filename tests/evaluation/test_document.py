@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from evaluation import cli, figures, phenomena
+from evaluation import cli
 from evaluation.datasets import DATASETS
+from evaluation.phenomena import __main__ as phenomena
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "EVALUATION.md").read_text("utf-8")
@@ -44,7 +45,7 @@ def test_commands_that_need_nothing_run_in_order(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     # test_phenomena.py draws these two large figures, and looks at them.
-    monkeypatch.setattr(figures, "draw_inspection", lambda found, folder: [folder])
+    monkeypatch.setattr(phenomena.figures, "draw", lambda found, folder: [folder])
     for _, _, module, *arguments in (c for c in COMMANDS if NEEDS_DATA not in c):
         if module == "evaluation.phenomena":
             assert phenomena.main([*arguments, "--n", "1", "--short-side", "48"]) == 0, arguments

@@ -9,7 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from evaluation.phenomena import Inspection, Picture, inspect, main, report
+from evaluation.datasets import Sample
+from evaluation.phenomena import Phenomena, look_into, report
+from evaluation.phenomena.__main__ import main
 from evaluation.scene_set import scene_set
 from gclip_core import METHODS, Segmenter, cs, gclip, plant_channel
 from gclip_core.errors import EvaluationError
@@ -28,9 +30,8 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def pictures(n: int = 2) -> list[Picture]:
-    samples = scene_set(n, "held-out", (32, 48)).samples
-    return [Picture(sample.name, *sample.load()) for sample in samples]
+def scenes(n: int = 2) -> tuple[Sample, ...]:
+    return scene_set(n, "held-out", (32, 48)).samples
 
 
 def prepared(model: torch.nn.Module) -> None:
@@ -40,13 +41,13 @@ def prepared(model: torch.nn.Module) -> None:
 
 
 @pytest.fixture(scope="module")
-def found() -> Inspection:
+def found() -> Phenomena:
     segmenter = Segmenter(tiny_backbone(prepare=prepared), short_side=32)
-    return inspect(segmenter, pictures(), CS)
+    return look_into(segmenter, scenes(), CS)
 
 
-def test_global_tokens_are_found_where_they_were_put(found: Inspection) -> None:
-    assert found.pictures == 2
+def test_global_tokens_are_found_where_they_were_put(found: Phenomena) -> None:
+    assert found.images == 2
     assert found.scores[:5] == pytest.approx(np.ones(5), abs=1e-3)  # uniform
     assert (found.scores[5:] >= 5).all()  # every head looks at the same few of 24 patches
     assert found.tokens[:5].tolist() == [0.0] * 5
@@ -56,21 +57,21 @@ def test_global_tokens_are_found_where_they_were_put(found: Inspection) -> None:
     assert found.first_blocks == (5, 5)
 
 
-def test_the_abnormal_channel_is_found_where_it_was_put(found: Inspection) -> None:
+def test_the_abnormal_channel_is_found_where_it_was_put(found: Phenomena) -> None:
     assert found.found.abnormal == tuple(range(4, 11))
     assert set(found.found.channels[4:11]) == {9}
     assert (found.found.entropy[4:11] < found.found.entropy[:4].min()).all()
     assert (found.found.entropy_after[4:11] > found.found.entropy[4:11]).all()
 
 
-def test_similarity_is_that_of_the_values(found: Inspection) -> None:
+def test_similarity_is_that_of_the_values(found: Phenomena) -> None:
     segmenter = Segmenter(found.backbone, short_side=32)
-    assert [s.label for s in found.similarity] == ["as it is", "with CS"]
-    for method, similarity in zip((METHODS["clearclip"], CS), found.similarity, strict=True):
+    assert [s.label for s in found.alikeness] == ["as it is", "with CS"]
+    for method, similarity in zip((METHODS["clearclip"], CS), found.alikeness, strict=True):
         pairs = []
-        for picture in pictures():
-            trunk = segmenter.encode(picture.image)
-            labels = cs.majority_labels(torch.from_numpy(picture.regions), trunk.grid)
+        for image, regions in (scene.load() for scene in scenes()):
+            trunk = segmenter.encode(image)
+            labels = cs.majority_labels(torch.from_numpy(regions), trunk.grid)
             pairs.append(cs.in_in_out(segmenter.values(trunk, method), labels))
         inside, across = np.nanmean(pairs, axis=0)
         assert similarity.inside == pytest.approx(inside)
@@ -79,15 +80,16 @@ def test_similarity_is_that_of_the_values(found: Inspection) -> None:
 
 def test_a_picture_without_pairs_does_not_spoil_the_mean() -> None:
     segmenter = Segmenter(tiny_backbone(), short_side=32)
-    one = pictures(1)[0]
-    flat = Picture("flat", one.image, np.zeros_like(one.regions))  # no in-out pair
-    both = inspect(segmenter, [one, flat], CS).similarity[0]
-    alone = inspect(segmenter, [one], CS).similarity[0]
+    one = scenes(1)[0]
+    image, regions = one.load()
+    flat = Sample("flat", lambda: (image, np.zeros_like(regions)))  # no in-out pair
+    both = look_into(segmenter, [one, flat], CS).alikeness[0]
+    alone = look_into(segmenter, [one], CS).alikeness[0]
     assert both.across == pytest.approx(alone.across)
     assert not math.isnan(both.inside)
 
 
-def test_the_figure_s_maps_are_attention_of_the_picture(found: Inspection) -> None:
+def test_the_figure_s_maps_are_attention_of_the_picture(found: Phenomena) -> None:
     maps, received = found.example.maps, found.example.received
     assert maps.shape == (12, 24, 24)
     assert torch.allclose(maps.sum(-1), torch.ones(12, 24), atol=1e-5)
@@ -96,18 +98,18 @@ def test_the_figure_s_maps_are_attention_of_the_picture(found: Inspection) -> No
 
 def test_planting_is_compared_with_before() -> None:
     planted = plant_channel(tiny_backbone(), 3, 100.0, range(6, 11))
-    seen = inspect(Segmenter(planted, short_side=32), pictures(), CS)
-    before, now, with_cs = seen.similarity
-    assert [s.label for s in seen.similarity] == ["before planting", "as it is", "with CS"]
+    seen = look_into(Segmenter(planted, short_side=32), scenes(), CS)
+    before, now, with_cs = seen.alikeness
+    assert [s.label for s in seen.alikeness] == ["before planting", "as it is", "with CS"]
     assert abs(now.across - before.across) > 0.01
     assert abs(with_cs.across - before.across) < 0.1 * abs(now.across - before.across)
     assert seen.found.abnormal == tuple(range(6, 11))
     # Global tokens are decided on the unplanted model.
-    plain = inspect(Segmenter(tiny_backbone(), short_side=32), pictures(), CS)
+    plain = look_into(Segmenter(tiny_backbone(), short_side=32), scenes(), CS)
     assert seen.scores == pytest.approx(plain.scores)
 
 
-def test_the_report_counts_blocks_from_1(found: Inspection) -> None:
+def test_the_report_counts_blocks_from_1(found: Phenomena) -> None:
     text = report(found)
     assert "stay from: block 6 (2 of 2 images)." in text
     assert "Abnormal channel: in blocks 5, 6, 7, 8, 9, 10, 11." in text
@@ -118,7 +120,7 @@ def test_the_report_counts_blocks_from_1(found: Inspection) -> None:
 
 def test_nothing_to_look_into() -> None:
     with pytest.raises(EvaluationError, match="At least one image"):
-        inspect(Segmenter(tiny_backbone()), [], CS)
+        look_into(Segmenter(tiny_backbone()), [], CS)
 
 
 # --- the command -----------------------------------------------------------------------------
@@ -140,7 +142,7 @@ def test_scenes_are_looked_into_by_default(
 
 def test_images_with_and_without_words(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "scene.png"
-    pictures(1)[0].image.save(path)
+    scenes(1)[0].load()[0].save(path)
     assert main([str(path), "--short-side", "48"]) == 0
     assert "name --words" in capsys.readouterr().out
     assert main([str(path), "--short-side", "48", "--words", "cat, sky, grass"]) == 0

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from evaluation import block_vote, runner, tally
-from evaluation.experiment import Experiment, describe, digest, require_equal
+from evaluation import block_vote, options, runner, tally
+from evaluation.experiment import Experiment, digest, require_equal
 from evaluation.rows import (
     SWEEPS,
     Row,
@@ -52,22 +52,7 @@ def tiny_run(n: int = SCENES, slowly: float = 0.0) -> tuple[Segmenter, object, E
     if slowly:
         dataset = replace(dataset, samples=tuple(_slow(s, slowly) for s in dataset.samples))
     rows = (*method_rows(["clip", "clearclip", "gclip"], gclip), *ablation_rows(gclip))
-    settings = Experiment(
-        **describe(dataset),
-        words="present+3",
-        threshold=0.0,
-        backbone=backbone.name,
-        backbone_title=backbone.title,
-        weights=backbone.digest,
-        dtype="float32",
-        planted=(),
-        short_side=32,
-        window=0,
-        stride=112,
-        templates="plain",
-        logit_scale=40.0,
-        rows=rows,
-    )
+    settings = Experiment.of(segmenter, dataset, rows, "present+3")
     return segmenter, dataset, settings
 
 
@@ -149,11 +134,12 @@ def test_an_image_is_encoded_once_and_equal_rows_computed_once(
 def test_under_the_threshold_is_background() -> None:
     segmenter, dataset, settings = tiny_run(1)
     image, truth = dataset.samples[0].load()
+    encoded = segmenter.encode(image)
     settings = replace(settings, threshold=1.0, background=2)
-    counts = runner.count_image(segmenter, settings, dataset.samples[0], image, truth)
+    counts = runner.count_image(segmenter, settings, dataset.samples[0], encoded, truth)
     assert counts[0][:, 2].sum() == truth.size
     without = replace(settings, background=None)
-    counts = runner.count_image(segmenter, without, dataset.samples[0], image, truth)
+    counts = runner.count_image(segmenter, without, dataset.samples[0], encoded, truth)
     assert counts[0][:, -1].sum() == truth.size
 
 
@@ -296,7 +282,7 @@ def test_reading_ahead_keeps_the_order_and_passes_errors_on() -> None:
 def test_a_small_tower_runs_on_one_thread_unless_told_otherwise() -> None:
     small, before = tiny_backbone(), torch.get_num_threads()
     for wanted, expected in ((None, 1), (2, 2)):
-        with runner.threads(wanted, small):
+        with options.threads(wanted, small):
             assert torch.get_num_threads() == expected
         assert torch.get_num_threads() == before
 
@@ -358,7 +344,11 @@ def test_every_sweep_runs_on_a_real_tower(name: str) -> None:
     rows = sweep_rows(name, gclip, segmenter.backbone.n_blocks, 2)
     image, truth = dataset.samples[0].load()
     counts = runner.count_image(
-        segmenter, replace(settings, rows=rows), dataset.samples[0], image, truth
+        segmenter,
+        replace(settings, rows=rows),
+        dataset.samples[0],
+        segmenter.encode(image),
+        truth,
     )
     assert (counts.sum((1, 2)) == truth.size).all()
 

@@ -1,0 +1,93 @@
+"""What the two commands ask alike: the backbone, its threads, and channels planted in it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from gclip_core.backbone import Backbone, load_backbone, plant_channel
+from gclip_core.errors import EvaluationError
+from gclip_core.numbering import block_indices
+from gclip_core.types import Blocks
+
+SMALL_TOWER = 20_000_000
+"""Parameters under which a backbone runs on one thread unless told otherwise."""
+
+
+def add_backbone_options(parser: argparse._ActionsContainer) -> None:
+    """Everything about the backbone but its name, which one command takes several of."""
+    parser.add_argument("--weights", type=Path, help="weight file of the backbone")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "auto"])
+    parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's; built-in: 1)")
+    parser.add_argument(
+        "--plant", action="append", default=[], metavar="CHANNEL:GAIN:BLOCKS",
+        help="simulate an abnormal channel, for example 7:100:7-11",
+    )  # fmt: skip
+
+
+def add_finding_options(parser: argparse._ActionsContainer) -> None:
+    """What counts as a global token, and which blocks CS acts on."""
+    parser.add_argument("--global-threshold", type=float, default=5.0)
+    parser.add_argument(
+        "--cs-blocks", default="backbone", metavar="BLOCKS",
+        help="'backbone', 'auto' or numbers such as '7-11' (default: backbone)",
+    )  # fmt: skip
+
+
+@contextmanager
+def opened_backbone(args: argparse.Namespace, name: str) -> Iterator[Backbone]:
+    """The backbone as the command line describes it, and PyTorch on its threads meanwhile.
+
+    Raises:
+        BackboneError: it cannot be loaded.
+        EvaluationError: a simulation that cannot be read.
+    """
+    backbone = load_backbone(name, args.weights, args.device, args.dtype)
+    with threads(args.threads, backbone):
+        yield planted(backbone, args.plant)
+
+
+@contextmanager
+def threads(wanted: int | None, backbone: Backbone) -> Iterator[None]:
+    """PyTorch on ``wanted`` threads meanwhile; by default one for a small tower on the CPU.
+
+    A tower of a few million parameters gains nothing by threads, and on a busy machine they wait
+    for each other: the same run took six times as long on two.
+    """
+    before = torch.get_num_threads()
+    is_small = backbone.device.type == "cpu" and backbone.parameters < SMALL_TOWER
+    torch.set_num_threads(wanted or (1 if is_small else before))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def planted(backbone: Backbone, plants: Sequence[str]) -> Backbone:
+    """The backbone with simulated channels, each ``CHANNEL:GAIN:BLOCKS``; blocks count from 1.
+
+    Raises:
+        EvaluationError: not such a triple.
+    """
+    for text in plants:
+        channel, gain, where = (text.split(":") + ["", ""])[:3]
+        try:
+            backbone = plant_channel(backbone, int(channel), float(gain), block_indices(where))
+        except ValueError as error:
+            raise EvaluationError(
+                "A simulation such as 7:100:7-11 (channel, gain, blocks) was expected, but "
+                f"'{text}' came."
+            ) from error
+    return backbone
+
+
+def cs_blocks(args: argparse.Namespace, backbone: Backbone) -> Blocks:
+    """The blocks that ``--cs-blocks`` names."""
+    if args.cs_blocks in ("auto", "backbone"):
+        return args.cs_blocks
+    return block_indices(args.cs_blocks, backbone.n_blocks)

@@ -1,0 +1,233 @@
+"""What is inside a backbone: global tokens and abnormal channels, block by block.
+
+``python -m evaluation.phenomena --backbone NAME [IMAGES…]`` prints and draws, for any backbone,
+what Figs. 1 and 3 of the paper show: how much the most attended patch draws, how global tokens
+agree with the class token, the FFN's weight norms and their entropy, and how alike the last
+block's Values are within things and across them, with Channel Suppression and without.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from evaluation.datasets import Sample
+from gclip_core import amf, cs
+from gclip_core.backbone import Backbone
+from gclip_core.errors import EvaluationError
+from gclip_core.methods import METHODS
+from gclip_core.numbering import block_numbers
+from gclip_core.segmenter import Segmenter
+from gclip_core.types import Found, Grid, Method, Suppression, Trunk
+
+
+@dataclass(frozen=True)
+class Alikeness:
+    """Mean cosine of the last block's Values within regions, and across them."""
+
+    label: str
+    inside: float
+    across: float
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One image's attention, for the figure: ``received`` (L, N) and ``maps`` (L, N, N)."""
+
+    image: Image.Image
+    grid: Grid
+    received: Tensor
+    maps: Tensor
+    tokens: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Phenomena:
+    """What was found in one backbone; per-block figures are means over the images.
+
+    ``threshold`` makes a patch a global token, ``channel_threshold`` a channel abnormal.
+    ``scores``, ``tokens`` and ``agreement`` are (L,) float64: the most attended patch's share (1 =
+    uniform), how many global tokens there are, and their cosine with the class token's row, nan
+    without any. ``first_blocks`` are the blocks ``auto`` would begin to fuse at (0-based), by
+    image. ``alikeness`` is empty when no image has regions.
+    """
+
+    backbone: Backbone
+    images: int
+    threshold: float
+    channel_threshold: float
+    scores: NDArray[np.float64]
+    tokens: NDArray[np.float64]
+    agreement: NDArray[np.float64]
+    first_blocks: tuple[int | None, ...]
+    found: Found
+    alikeness: tuple[Alikeness, ...]
+    example: Example
+
+
+def look_into(
+    segmenter: Segmenter, samples: Iterable[Sample], suppressing: Method, threshold: float = 5.0
+) -> Phenomena:
+    """Look into a backbone with these images, whose truth is their regions (negative: none).
+
+    ``suppressing`` is the method that applies CS.
+
+    Raises:
+        EvaluationError: no image.
+    """
+    scores, tokens, agreement, firsts = [], [], [], []
+    example: Example | None = None
+    found: Found | None = None
+    values: dict[str, list[tuple[float, float]]] = {}
+    for sample in samples:
+        image, regions = sample.load()
+        encoded = segmenter.encode(image)
+        seen = segmenter.globality(encoded, threshold)
+        scores.append(seen.scores)
+        tokens.append([len(t) for t in seen.tokens])
+        agreement.append(seen.agreement)
+        firsts.append(amf.first_global_block([bool(t) for t in seen.tokens]))
+        found = found or segmenter.findings(encoded, suppressing)
+        example = example or _example(segmenter, image, encoded, seen.tokens)
+        for label, pair in _alikeness(segmenter, encoded, regions, suppressing):
+            values.setdefault(label, []).append(pair)
+    if example is None or found is None:
+        raise EvaluationError("At least one image to look into was expected, but none came.")
+    return Phenomena(
+        backbone=segmenter.backbone,
+        images=len(scores),
+        threshold=threshold,
+        channel_threshold=(suppressing.suppression or Suppression()).channel_threshold,
+        scores=np.array(scores).mean(0),
+        tokens=np.array(tokens, float).mean(0),
+        agreement=_mean_of_known(np.array(agreement, float)),
+        first_blocks=tuple(firsts),
+        found=found,
+        alikeness=tuple(
+            Alikeness(label, *_mean_of_known(np.array(pairs))) for label, pairs in values.items()
+        ),
+        example=example,
+    )
+
+
+def _example(
+    segmenter: Segmenter, image: Image.Image, trunk: Any, tokens: tuple[tuple[int, ...], ...]
+) -> Example:
+    whole: Trunk = trunk.clean
+    clean = replace(segmenter, backbone=replace(segmenter.backbone, planted=()))
+    maps = torch.stack(
+        [
+            amf.patch_attention(clean.attention_map(whole, block))
+            for block in range(segmenter.backbone.n_blocks)
+        ]
+    )
+    return Example(image, whole.grid, segmenter.received(trunk), maps, tokens)
+
+
+def _alikeness(
+    segmenter: Segmenter, trunk: Any, regions: NDArray[np.integer], suppressing: Method
+) -> list[tuple[str, tuple[float, float]]]:
+    """In-in and in-out of one image's Values: as they are, with CS, and before planting."""
+    if (regions < 0).all():
+        return []
+    plain = METHODS["clearclip"]
+    labels = cs.majority_labels(torch.from_numpy(np.array(regions)), trunk.grid)
+    ways: list[tuple[str, Segmenter, Method]] = []
+    if segmenter.backbone.planted:
+        unplanted = replace(segmenter, backbone=replace(segmenter.backbone, planted=()))
+        ways.append(("before planting", unplanted, plain))
+    ways += [("as it is", segmenter, plain), ("with CS", segmenter, suppressing)]
+    return [
+        (label, cs.in_in_out(looker.values(trunk, method), labels))
+        for label, looker, method in ways
+    ]
+
+
+def _mean_of_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over rows (n, k) without nan; nan where a column has nothing else."""
+    known = ~np.isnan(values)
+    total = np.where(known, values, 0.0).sum(0)
+    count = known.sum(0)
+    return np.divide(total, count, out=np.full(values.shape[1], np.nan), where=count > 0)
+
+
+# --- in words --------------------------------------------------------------------------------
+
+
+def report(found: Phenomena) -> str:
+    """What was found, as a table and sentences; blocks counted from 1."""
+    f = found.found
+    head = [
+        "block", "score", "global tokens", "agreement",
+        "largest channel", "max/median", "entropy", "with CS",
+    ]  # fmt: skip
+    body = [
+        [
+            str(block + 1),
+            f"{found.scores[block]:.2f}",
+            f"{found.tokens[block]:.1f}",
+            _number(found.agreement[block]),
+            str(f.channels[block]),
+            f"{f.ratios[block]:.2f}",
+            f"{float(f.entropy[block]):.4f}",
+            f"{float(f.entropy_after[block]):.4f}",
+        ]
+        for block in range(found.backbone.n_blocks)
+    ]
+    widths = [max(len(row[i]) for row in [head, *body]) for i in range(len(head))]
+    table = [
+        "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
+        for row in [head, *body]
+    ]
+    table.insert(1, "─" * len(table[0]))
+    many = "image" if found.images == 1 else "images"
+    title = f"{found.backbone.title} · {found.images} {many}"
+    return "\n".join([title, *_planted_lines(found), "", *table, "", *_sentences(found)])
+
+
+def _planted_lines(found: Phenomena) -> list[str]:
+    return [
+        f"simulation: channel {p.channel} × {p.gain:g} planted in blocks "
+        + ", ".join(map(str, block_numbers(p.blocks)))
+        for p in found.backbone.planted
+    ]
+
+
+def _sentences(found: Phenomena) -> list[str]:
+    known = [block for block in found.first_blocks if block is not None]
+    n = len(found.first_blocks)
+    if known:
+        counts = {block: known.count(block) for block in sorted(set(known))}
+        where = ", ".join(f"block {b + 1} ({c} of {n} images)" for b, c in counts.items())
+        lines = [f"Global tokens (score ≥ {found.threshold:g}) stay from: {where}."]
+    else:
+        lines = [
+            f"Global tokens (score ≥ {found.threshold:g}): in no image from a middle block on."
+        ]
+    abnormal = block_numbers(found.found.abnormal)
+    lines.append(
+        f"Abnormal channel: in blocks {', '.join(map(str, abnormal))}."
+        if abnormal
+        else "Abnormal channel: none in this model."
+    )
+    lines.append(f"CS: {found.found.cs_reason}.")
+    if not found.alikeness:
+        lines.append("In-in and in-out need regions: name --words, or a data set with truth.")
+    for s in found.alikeness:
+        lines.append(
+            f"Values {s.label}: in-in {_number(s.inside)}, in-out {_number(s.across)}, "
+            f"apart {_number(s.inside - s.across)}."
+        )
+    return lines
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}"

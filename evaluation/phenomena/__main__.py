@@ -1,0 +1,103 @@
+"""``python -m evaluation.phenomena``: what :func:`look_into` finds, printed and drawn."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from evaluation.datasets import Sample, find_dataset, open_dataset
+from evaluation.options import (
+    add_backbone_options,
+    add_finding_options,
+    cs_blocks,
+    opened_backbone,
+)
+from evaluation.phenomena import figures, look_into, report
+from evaluation.scene_set import SCENES, scene_set
+from gclip_core import images
+from gclip_core.errors import EvaluationError, GclipError
+from gclip_core.methods import METHODS, gclip
+from gclip_core.metric import IGNORE
+from gclip_core.registry import BACKBONES, BUILT_IN
+from gclip_core.segmenter import Segmenter
+
+SCENES_N = 12
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; what went wrong is one sentence on stderr. Returns the exit status."""
+    args = _parser().parse_args(arguments)
+    try:
+        _run(args)
+    except GclipError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _run(args: argparse.Namespace) -> None:
+    with opened_backbone(args, args.backbone) as backbone:
+        segmenter = Segmenter(backbone, short_side=args.short_side)
+        suppressing = gclip(amf=False, cs=True, cs_blocks=cs_blocks(args, backbone))
+        found = look_into(segmenter, _samples(args, segmenter), suppressing, args.global_threshold)
+    print(report(found))
+    if args.out:
+        written = figures.draw(found, args.out)
+        print("\nwritten: " + ", ".join(map(str, written)), file=sys.stderr)
+
+
+def _samples(args: argparse.Namespace, segmenter: Segmenter) -> Iterable[Sample]:
+    if args.images:
+        return [_own(path, args.words, segmenter) for path in args.images]
+    if args.dataset == SCENES:
+        return scene_set(args.n, args.style, (192, 256)).samples
+    if args.root is None:
+        raise EvaluationError(f"{args.dataset} needs --root, the folder that holds its files.")
+    return open_dataset(find_dataset(args.dataset), args.root).samples[: args.n]
+
+
+def _own(path: Path, words: str | None, segmenter: Segmenter) -> Sample:
+    """An image of one's own; its regions are the masks of ``words``, if any."""
+
+    def load() -> tuple[Image.Image, NDArray[np.int16]]:
+        image = images.check(path)
+        if not words:
+            return image, np.full((image.height, image.width), IGNORE, np.int16)
+        return image, segmenter.segment(image, words, METHODS["clearclip"]).labels.numpy()
+
+    return Sample(path.name, load)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m evaluation.phenomena",
+        description="Global tokens and abnormal channels of a backbone, block by block (blocks "
+        "are counted from 1). Without images, emoji scenes are looked into.",
+    )
+    parser.add_argument("images", nargs="*", type=Path, help="image files")
+    parser.add_argument(
+        "--backbone", default=BUILT_IN, choices=list(BACKBONES), metavar="NAME",
+        help=f"one of: {', '.join(BACKBONES)}",
+    )  # fmt: skip
+    add_backbone_options(parser)
+    parser.add_argument(
+        "--words", help="words whose masks are the images' regions, for in-in and in-out"
+    )
+    parser.add_argument("--dataset", default=SCENES, help="look into a data set's images instead")
+    parser.add_argument("--root", type=Path, help="folder that holds the data set")
+    parser.add_argument("--n", type=int, default=SCENES_N, help=f"how many of them ({SCENES_N})")
+    parser.add_argument("--style", default="held-out", help="style of the scenes")
+    parser.add_argument("--short-side", type=int, help="pixels (default: the backbone's)")
+    add_finding_options(parser)
+    parser.add_argument("--out", type=Path, help="folder for the figures; none: only print")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

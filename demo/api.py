@@ -17,11 +17,12 @@ from gradio.data_classes import FileData
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
-from demo import copy, export, variants
+from demo import variants, wording
 from demo.controls import bounded, in_words
 from demo.inputs import path_of
 from demo.service import Mask, Request, Service
 from demo.settings import Settings
+from demo.views import export
 from gclip_core.errors import GclipError
 from gclip_core.methods import find_method
 from gclip_core.numbering import block_indices, block_numbers
@@ -228,7 +229,7 @@ def endpoints(service: Service) -> dict[str, Callable[..., Any]]:
             view.picture.image, view.mask.labels, view.mask.names, settings, settings.words,
             view.n_blocks, view.facts, view.dtype,
         )  # fmt: skip
-        return FileData(path=save_bytes_to_cache(data, copy.ZIP_NAME, get_upload_folder()))
+        return FileData(path=save_bytes_to_cache(data, wording.ZIP_NAME, get_upload_folder()))
 
     def about() -> dict[str, Any]:
         """What runs here: version, methods, backbones, and which of them need a download."""

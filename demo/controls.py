@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from demo import copy
+from demo import wording
 from demo.settings import Settings
 from gclip_core.errors import GclipError
 
@@ -131,7 +131,7 @@ def in_words(event: Callable[..., Any]) -> Callable[..., Any]:
             raise gr.Error(str(error), print_exception=False) from error
         except Exception as error:
             logger.exception("an event failed")
-            raise gr.Error(copy.failed(error), print_exception=False) from error
+            raise gr.Error(wording.failed(error), print_exception=False) from error
 
     return asked
 

@@ -14,8 +14,9 @@ from gradio.events import Dependency
 from gradio.utils import get_upload_folder
 from PIL import Image, ImageDraw, ImageOps
 
-from demo import copy, words
+from demo import wording
 from demo.controls import Controls, in_words, read_raw
+from demo.drawing import lettering
 from demo.service import Service
 from demo.settings import Settings
 from demo.source import PHOTOS
@@ -63,11 +64,11 @@ class Given:
 def build(service: Service, controls: Controls, opening: Settings) -> Given:
     """Build the column."""
     image = gr.Image(
-        label=copy.IMAGE,
+        label=wording.IMAGE,
         type="filepath",
         sources=["upload", "clipboard", "webcam"],
         height=190,
-        placeholder=copy.IMAGE_HINT,
+        placeholder=wording.IMAGE_HINT,
         elem_id="image",
         buttons=["fullscreen"],
         alt_text="The image to segment",
@@ -77,9 +78,9 @@ def build(service: Service, controls: Controls, opening: Settings) -> Given:
     typed = controls.add(
         "words",
         gr.Textbox(
-            label=copy.WORDS,
-            placeholder=copy.WORDS_HINT,
-            info=copy.WORDS_INFO,
+            label=wording.WORDS,
+            placeholder=wording.WORDS_HINT,
+            info=wording.WORDS_INFO,
             max_length=6000,
             lines=1,
             max_lines=4,
@@ -88,17 +89,19 @@ def build(service: Service, controls: Controls, opening: Settings) -> Given:
         triggers=False,
     )
     with gr.Row(elem_id="switches"):
-        controls.add("amf", gr.Checkbox(True, label=copy.AMF, info=copy.AMF_INFO, elem_id="amf"))
-        controls.add("cs", gr.Checkbox(True, label=copy.CS, info=copy.CS_INFO, elem_id="cs"))
-        segment = gr.Button(copy.SEGMENT, variant="primary", elem_id="segment", min_width=90)
+        controls.add(
+            "amf", gr.Checkbox(True, label=wording.AMF, info=wording.AMF_INFO, elem_id="amf")
+        )
+        controls.add("cs", gr.Checkbox(True, label=wording.CS, info=wording.CS_INFO, elem_id="cs"))
+        segment = gr.Button(wording.SEGMENT, variant="primary", elem_id="segment", min_width=90)
     examples = _examples(service)
-    with gr.Accordion(copy.SCENE, open=False, elem_id="scene"):
+    with gr.Accordion(wording.SCENE, open=False, elem_id="scene"):
         new_scene, scene = _scene(controls)
     backbone, fetch, fetch_note = _backbone(service, controls, opening)
-    with gr.Accordion(copy.ADVANCED, open=False, elem_id="advanced"):
+    with gr.Accordion(wording.ADVANCED, open=False, elem_id="advanced"):
         choices = list(_presets())
         preset = gr.Dropdown(
-            choices, value=None, label=copy.PRESET, info=copy.PRESET_INFO, elem_id="preset"
+            choices, value=None, label=wording.PRESET, info=wording.PRESET_INFO, elem_id="preset"
         )
         _advanced(controls)
     return Given(
@@ -133,7 +136,7 @@ def _presets() -> dict[str, str]:
         for title, names in lists.items()
     }
     known = ", ".join(word.name for word in (*scenes.things(), *scenes.backgrounds()))
-    return {copy.PRESET_KNOWN: known, **words}
+    return {wording.PRESET_KNOWN: known, **words}
 
 
 def _examples(service: Service) -> gr.Dataset:
@@ -141,7 +144,7 @@ def _examples(service: Service) -> gr.Dataset:
         components=[gr.Image(visible=False, type="pil")],
         samples=[[thumbnail] for thumbnail in _thumbnails(service)],
         sample_labels=None,
-        label=copy.EXAMPLES,
+        label=wording.EXAMPLES,
         type="index",
         layout="gallery",
         samples_per_page=12,
@@ -161,60 +164,66 @@ def _thumbnails(service: Service) -> list[Image.Image]:
     pictures = [service.sources.picture(settings).image for settings in shown]
     pictures = [ImageOps.fit(picture, (160, 120)) for picture in pictures]
     for picture in pictures[: len(STARRED)]:
-        words.pill(ImageDraw.Draw(picture), (20, 20), "★", 22, "#ffffff", "#111111")
+        lettering.pill(ImageDraw.Draw(picture), (20, 20), "★", 22, "#ffffff", "#111111")
     return pictures
 
 
 def _scene(controls: Controls) -> tuple[gr.Button, tuple[Component, ...]]:
     things = controls.add(
         "things",
-        gr.Slider(0, scenes.MAX_THINGS, 0, step=1, label=copy.THINGS, info=copy.THINGS_INFO),
+        gr.Slider(0, scenes.MAX_THINGS, 0, step=1, label=wording.THINGS, info=wording.THINGS_INFO),
         triggers=False,
         read=int,
     )
     style = controls.add(
         "style",
-        gr.Dropdown(["held-out", "seen", *scenes.styles()], value="held-out", label=copy.STYLE),
+        gr.Dropdown(["held-out", "seen", *scenes.styles()], value="held-out", label=wording.STYLE),
         triggers=False,
     )
     seed = controls.add(
-        "seed", gr.Number(1, label=copy.SEED, precision=0, minimum=0), triggers=False, read=_whole
+        "seed",
+        gr.Number(1, label=wording.SEED, precision=0, minimum=0),
+        triggers=False,
+        read=_whole,
     )
-    return gr.Button(copy.NEW_SCENE, elem_id="new-scene"), (things, style, seed)
+    return gr.Button(wording.NEW_SCENE, elem_id="new-scene"), (things, style, seed)
 
 
 def _backbone(
     service: Service, controls: Controls, opening: Settings
 ) -> tuple[gr.Dropdown, gr.Button, gr.Markdown]:
-    choices = [(copy.backbone_choice(e, service.has(e)), e.name) for e in BACKBONES.values()]
+    choices = [(wording.backbone_choice(e, service.has(e)), e.name) for e in BACKBONES.values()]
     backbone = controls.add(
         "backbone",
-        gr.Dropdown(choices, value=opening.backbone, label=copy.BACKBONE, elem_id="backbone"),
+        gr.Dropdown(choices, value=opening.backbone, label=wording.BACKBONE, elem_id="backbone"),
         triggers=False,
     )
     note = gr.Markdown("", visible=False, elem_id="fetch-note")
-    fetch = gr.Button(copy.FETCH, visible=False, elem_id="fetch")
+    fetch = gr.Button(wording.FETCH, visible=False, elem_id="fetch")
     return backbone, fetch, note
 
 
 def _advanced(controls: Controls) -> None:
-    controls.add("opacity", gr.Slider(0, 1, 0.6, step=0.05, label=copy.OPACITY, elem_id="opacity"),
-                 triggers=False)  # fmt: skip
-    controls.add_text("amf_blocks", gr.Textbox("backbone", label=copy.AMF_BLOCKS))
-    controls.add_text("cs_blocks", gr.Textbox("backbone", label=copy.CS_BLOCKS))
-    controls.add("n_blocks", gr.Slider(1, 6, 2, step=1, label=copy.N_BLOCKS), read=int)
-    controls.add("heads", gr.Radio(["each", "mean"], value="each", label=copy.HEADS))
-    controls.add("cs_target", gr.Radio(["mean", "median"], value="mean", label=copy.CS_TARGET))
-    controls.add("global_threshold", gr.Number(5, label=copy.GLOBAL_THRESHOLD, minimum=1))
-    controls.add("channel_threshold", gr.Number(2, label=copy.CHANNEL_THRESHOLD, minimum=1))
     controls.add(
-        "templates", gr.Dropdown(list(TEMPLATES), value="imagenet80", label=copy.TEMPLATES)
+        "opacity",
+        gr.Slider(0, 1, 0.6, step=0.05, label=wording.OPACITY, elem_id="opacity"),
+        triggers=False,
     )
-    controls.add("short_side", gr.Number(0, label=copy.SHORT_SIDE, precision=0), read=_whole)
-    controls.add("window", gr.Number(0, label=copy.WINDOW, precision=0), read=_whole)
-    controls.add("stride", gr.Number(112, label=copy.STRIDE, precision=0), read=_whole)
-    controls.add("logit_scale", gr.Number(40, label=copy.SCALE, minimum=0.01))
-    controls.add("threshold", gr.Slider(0, 1, 0, step=0.01, label=copy.THRESHOLD))
+    controls.add_text("amf_blocks", gr.Textbox("backbone", label=wording.AMF_BLOCKS))
+    controls.add_text("cs_blocks", gr.Textbox("backbone", label=wording.CS_BLOCKS))
+    controls.add("n_blocks", gr.Slider(1, 6, 2, step=1, label=wording.N_BLOCKS), read=int)
+    controls.add("heads", gr.Radio(["each", "mean"], value="each", label=wording.HEADS))
+    controls.add("cs_target", gr.Radio(["mean", "median"], value="mean", label=wording.CS_TARGET))
+    controls.add("global_threshold", gr.Number(5, label=wording.GLOBAL_THRESHOLD, minimum=1))
+    controls.add("channel_threshold", gr.Number(2, label=wording.CHANNEL_THRESHOLD, minimum=1))
+    controls.add(
+        "templates", gr.Dropdown(list(TEMPLATES), value="imagenet80", label=wording.TEMPLATES)
+    )
+    controls.add("short_side", gr.Number(0, label=wording.SHORT_SIDE, precision=0), read=_whole)
+    controls.add("window", gr.Number(0, label=wording.WINDOW, precision=0), read=_whole)
+    controls.add("stride", gr.Number(112, label=wording.STRIDE, precision=0), read=_whole)
+    controls.add("logit_scale", gr.Number(40, label=wording.SCALE, minimum=0.01))
+    controls.add("threshold", gr.Slider(0, 1, 0, step=0.01, label=wording.THRESHOLD))
 
 
 def fill(service: Service, controls: Controls, given: Given, settings: Settings) -> Answer:
@@ -257,13 +266,13 @@ def wire(
         return (
             gr.Button(visible=missing and service.downloads),
             gr.Markdown(
-                copy.needs_fetch(entry, service.downloads) if missing else "", visible=missing
+                wording.needs_fetch(entry, service.downloads) if missing else "", visible=missing
             ),
         )
 
     def fetch(name: str, progress: gr.Progress = gr.Progress(track_tqdm=True)) -> tuple[Any, Any]:  # noqa: B008
         try:
-            said = copy.fetched(service.fetch(name).title)
+            said = wording.fetched(service.fetch(name).title)
         except GclipError as error:
             return gr.Button(), gr.Markdown(str(error), visible=True)
         return gr.Button(visible=False), gr.Markdown(said, visible=True)
@@ -308,7 +317,7 @@ def _example(index: int, old: Settings) -> Settings:
 def notice(service: Service, settings: Settings) -> str:
     """What to know about the backbone beside the result."""
     entry = BACKBONES[PHOTO_BACKBONE]
-    return copy.model_notice(settings.backbone, entry, service.has(entry))
+    return wording.model_notice(settings.backbone, entry, service.has(entry))
 
 
 def path_of(image: Any) -> str:

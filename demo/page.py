@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from demo import copy, inputs, panel, says
+from demo import inputs, panel, says, wording
 from demo.controls import Controls, read_raw
 from demo.service import Request, Service
 from demo.settings import Settings, from_query
@@ -111,8 +111,8 @@ def build(service: Service, opening: Settings) -> gr.Blocks:
         title="GCLIP", analytics_enabled=False, delete_cache=(3600, 86400), fill_width=True
     ) as page:
         with gr.Row(elem_id="top"):
-            gr.Markdown(f"# {copy.TITLE} <small>{copy.SUBTITLE}</small>", elem_id="title")
-            share = gr.Button(copy.COPY_LINK, size="sm", elem_id="copy-link", min_width=110)
+            gr.Markdown(f"# {wording.TITLE} <small>{wording.SUBTITLE}</small>", elem_id="title")
+            share = gr.Button(wording.COPY_LINK, size="sm", elem_id="copy-link", min_width=110)
         with gr.Row(elem_id="main"):
             with gr.Column(scale=2, min_width=320, elem_id="input"):
                 given = inputs.build(service, controls, opening)
@@ -214,13 +214,13 @@ _COPY = """(query) => {
 
 
 def _share(share: gr.Button, controls: Controls) -> None:
-    """Put a link to the page as it stands on the visitor's clipboard, or show it to copy."""
+    """Put a link to the page as it stands on the visitor's clipboard, or show it to wording."""
 
     def query(*values: Any) -> tuple[str, Any]:
         try:
-            return "?" + controls.settings(values).to_query(), copy.COPIED
+            return "?" + controls.settings(values).to_query(), wording.COPIED
         except GclipError:
-            return "", copy.COPY_LINK
+            return "", wording.COPY_LINK
 
     held = gr.Textbox("", visible=False)
     made = share.click(query, controls.components, [held, share], preprocess=False, **QUIET)
@@ -245,15 +245,15 @@ def answer(
         return {lines: says.value(problems=[str(error)])}
     except Exception as error:
         logger.exception("a request failed")
-        return {lines: says.value(problems=[copy.failed(error)])}
+        return {lines: says.value(problems=[wording.failed(error)])}
     if status is None:
         return {**shown, lines: says.value()}
     notes = [*status.notes, inputs.notice(service, settings)]
     if settings.plant:
-        notes.insert(0, copy.SIMULATION)
+        notes.insert(0, wording.SIMULATION)
     if status.unknown:
-        notes.insert(0, copy.unknown(status.unknown))
-    said = copy.status(status.backbone, status.milliseconds, status.kept, status.grid)
+        notes.insert(0, wording.unknown(status.unknown))
+    said = wording.status(status.backbone, status.milliseconds, status.kept, status.grid)
     return {**shown, lines: says.value(said, notes)}
 
 

@@ -11,6 +11,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from demo.main import OPENING_SEED, build, launch_settings, parser
+from demo.service import Service
+
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 THEMES = ("light", "dark")
 TABS = ("side", "compare")
@@ -20,12 +23,9 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the pictures and print their paths."""
     args = _parser().parse_args(arguments)
-    import app
-    from demo.service import Service
-
-    demo = app.build(Service())
-    options = app.launch_settings(app.parser().parse_args([])) | {"server_port": None}
-    _, url, _ = demo.launch(**options, prevent_thread_lock=True, quiet=True)
+    demo = build(Service())
+    settings = launch_settings(parser().parse_args([])) | {"server_port": None}
+    _, url, _ = demo.launch(**settings, prevent_thread_lock=True, quiet=True)
     try:
         for path in take(url, args.out, args.chromium, args.tabs):
             print(path)
@@ -38,8 +38,6 @@ def take(url: str, folder: Path, chromium: str, tabs: Sequence[str]) -> list[Pat
     """Pictures of these tabs at every size and in both themes."""
     from playwright.sync_api import sync_playwright
 
-    import app
-
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     with sync_playwright() as playwright:
@@ -48,7 +46,7 @@ def take(url: str, folder: Path, chromium: str, tabs: Sequence[str]) -> list[Pat
             for device, (width, height) in SIZES.items():
                 for theme in THEMES:
                     page = browser.new_page(viewport={"width": width, "height": height})
-                    page.goto(f"{url}?tab={tab}&seed={app.OPENING_SEED}&amf=0&__theme={theme}")
+                    page.goto(f"{url}?tab={tab}&seed={OPENING_SEED}&amf=0&__theme={theme}")
                     page.wait_for_selector("#says .status", timeout=120_000)
                     page.wait_for_timeout(1500)
                     path = folder / f"{tab}-{device}-{theme}.png"

@@ -18,17 +18,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from demo import logs, variants
+from demo import variants
+from demo.drawing import render
+from demo.host import logs
 from demo.settings import Settings
 from demo.source import Picture, Sources, Truth, truth_iou, truth_labels, truth_of_file
-from gclip_core import amf, cs, images, masks, weights
+from gclip_core import amf, cs, masks, weights
 from gclip_core.backbone import Backbone, Dtype, load_backbone, plant_channel
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import BackboneError
 from gclip_core.numbering import block_numbers
 from gclip_core.registry import BACKBONES, BUILT_IN, BackboneEntry, find_backbone
 from gclip_core.segmenter import Encoded, Segmenter
-from gclip_core.types import Found, Grid, Method, Segmentation, Trunk
+from gclip_core.types import Found, Grid, Method, Segmentation
 from gclip_core.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -638,7 +640,7 @@ class Service:
         ]
         used = seg.last_attention(trunk, method)
         maps.append(AttentionMap(seg.backbone.n_blocks - 1, "used", _received(used)))
-        matrix, pooled = pool(amf.patch_attention(used).numpy(), MAX_MATRIX)
+        matrix, pooled = render.pool(amf.patch_attention(used).numpy(), MAX_MATRIX)
         return Row(
             mask=look.mask(method.title, method),
             maps=tuple(maps),
@@ -660,13 +662,6 @@ def changed_share(before: NDArray, after: NDArray) -> float:
     return float((before != after).mean())
 
 
-def pool(matrix: Floats, side: int) -> tuple[Floats, int]:
-    """A square matrix averaged over equal squares until it fits ``side``; and the squares' side."""
-    from demo import render
-
-    return render.pool(matrix, side)
-
-
 def _received(attention: torch.Tensor) -> Floats:
     return amf.received(amf.patch_attention(attention)).numpy()
 
@@ -678,45 +673,3 @@ def _trunk_bytes(encoded: Encoded) -> int:
 
 def _result_bytes(result: Segmentation) -> int:
     return result.labels.nbytes + result.logits.nbytes + 4096
-
-
-def encode_on_zero_gpu(seconds: int = 15) -> Encoder | None:
-    """An encoder that borrows a ZeroGPU for the trunk, or None where there is none.
-
-    Only plain arrays come back: what the borrowed process keeps is lost with it. When a visitor's
-    quota is spent the same is computed here.
-    """
-    try:
-        import spaces
-    except ImportError:
-        return None
-    if not getattr(spaces.config.Config, "zero_gpu", False):
-        return None
-
-    @spaces.GPU(duration=seconds)
-    def trunk_arrays(segmenter: Segmenter, image: Any) -> list[Floats]:
-        model = segmenter.backbone.model
-        model.to("cuda")
-        encoded = segmenter.encode(image)
-        return [x.float().cpu().numpy() for x in encoded.inputs]
-
-    def encode(segmenter: Segmenter, image: Any) -> Encoded:
-        if segmenter.window is not None:
-            return segmenter.encode(image)
-        try:
-            arrays = trunk_arrays(segmenter, image)
-        except Exception:  # quota, a full queue, a failed GPU: none of them is the visitor's fault
-            logger.exception("no GPU for this request; computing here")
-            return segmenter.encode(image)
-        backbone = segmenter.backbone
-        size = images.target_size(
-            (image.height, image.width),
-            segmenter.short_side or backbone.short_side,
-            backbone.patch,
-            segmenter.max_tokens,
-        )
-        inputs = tuple(torch.from_numpy(x).to(backbone.dtype) for x in arrays)
-        grid = (size[0] // backbone.patch, size[1] // backbone.patch)
-        return Trunk(inputs, grid, (image.height, image.width), size, backbone.uid)
-
-    return encode

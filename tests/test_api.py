@@ -14,8 +14,8 @@ from gradio_client import Client, handle_file
 from PIL import Image
 from pycocotools import mask as coco
 
-import app
 import gclip_core as gclip
+from demo import main
 from demo.service import Service
 from gclip_core import assets
 
@@ -26,8 +26,8 @@ ENDPOINTS = {
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    demo = app.build(Service())
-    options = app.launch_settings(app.parser().parse_args([])) | {"server_port": None}
+    demo = main.build(Service())
+    options = main.launch_settings(main.parser().parse_args([])) | {"server_port": None}
     _, url, _ = demo.launch(**options, prevent_thread_lock=True, quiet=True)
     yield Client(url, verbose=False)
     demo.close()

@@ -14,8 +14,8 @@ from PIL import Image
 from pycocotools import mask as coco
 
 import gclip_core as gclip
-from demo import export
 from demo.settings import Settings, from_query, read_ranges, write_ranges
+from demo.views import export
 from gclip_core import scenes
 
 LABELS = np.array([[0, 0, 2, -1], [0, 0, 2, 2], [1, 1, 1, 1]], np.int16)

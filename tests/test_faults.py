@@ -23,8 +23,8 @@ import pytest
 import torch
 from PIL import Image
 
-import app
-from demo import copy, guard, serve
+from demo import main, wording
+from demo.host import guard, serve
 from demo.service import Request, Service, encode_here
 from demo.settings import Settings
 from demo.source import mask_colours
@@ -63,9 +63,9 @@ def slow() -> Slow:
 @pytest.fixture
 def url(slow: Slow) -> Iterator[str]:
     """The page in this process, on an encoder that the test holds up."""
-    demo = app.build(Service(encode=slow))
+    demo = main.build(Service(encode=slow))
     demo.queue(max_size=3)
-    options = app.launch_settings(app.parser().parse_args([])) | {"server_port": free_port()}
+    options = main.launch_settings(main.parser().parse_args([])) | {"server_port": free_port()}
     _, found, _ = demo.launch(
         **options, app_kwargs=guard.app_settings(demo), prevent_thread_lock=True, quiet=True
     )
@@ -233,7 +233,7 @@ def test_a_disk_without_room_is_survived(tmp_path: Path) -> None:
         assert "Traceback" not in refused.text
         small = visitor.uploaded(encoded(noise(20, 20), "PNG"))
         assert not visitor.ask(f"source=upload&{WORDS}", small).problem
-        assert visitor.ask(f"seed=3&size=512&tab=export&{WORDS}").problem == copy.NO_ROOM
+        assert visitor.ask(f"seed=3&size=512&tab=export&{WORDS}").problem == wording.NO_ROOM
         assert not visitor.ask(f"seed=3&{WORDS}").problem, "masks need no disk"
 
 

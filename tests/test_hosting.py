@@ -22,9 +22,10 @@ import pytest
 import torch
 from torch import nn
 
-import app
-from demo import logs
-from demo.service import Request, Service, encode_on_zero_gpu
+from demo import main
+from demo.host import logs
+from demo.host.zero_gpu import encode_on_zero_gpu
+from demo.service import Request, Service
 from demo.settings import Settings
 from gclip_core import load_backbone
 from gclip_core.version import __version__
@@ -190,10 +191,10 @@ class TestZeroGpu:
 
     def test_a_lent_gpu_is_not_this_machines_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-        assert app.default_device() == "cuda"
-        assert app.default_device(lent=True) == "cpu"
+        assert main.default_device() == "cuda"
+        assert main.default_device(lent=True) == "cpu"
         monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-        assert app.default_device() == "cpu"
+        assert main.default_device() == "cpu"
 
 
 @pytest.mark.long

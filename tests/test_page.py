@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
-import app
-from demo import guard
+from demo import main
+from demo.host import guard
 from demo.service import Request, Service
 from demo.settings import Settings
 from demo.tabs import attention
@@ -49,8 +49,8 @@ def service() -> Service:
 
 @pytest.fixture(scope="module")
 def url(service: Service) -> Iterator[str]:
-    demo = app.build(service)
-    options = app.launch_settings(app.parser().parse_args([])) | {"server_port": None}
+    demo = main.build(service)
+    options = main.launch_settings(main.parser().parse_args([])) | {"server_port": None}
     _, address, _ = demo.launch(
         **options, app_kwargs=guard.app_settings(demo), prevent_thread_lock=True, quiet=True
     )

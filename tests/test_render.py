@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demo import plots, render, words
+from demo.drawing import lettering, plots, render
 from gclip_core import palette
 
 NAMES = ("cat", "grass", "sky")
@@ -92,7 +92,7 @@ def test_the_word_is_drawn_on_its_region(photo: Image.Image, labels: np.ndarray)
     ],
 )
 def test_any_word_becomes_a_short_drawable_label(word: str, drawn: str) -> None:
-    assert words.drawable(word, 0) == drawn
+    assert lettering.drawable(word, 0) == drawn
 
 
 def test_the_legend_adds_up_and_names_what_has_no_class(labels: np.ndarray) -> None:

@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 
 import gclip_core as gclip
-from demo import export, variants
+from demo import variants
 from demo.service import Request, Service
 from demo.settings import Settings
 from demo.source import mask_colours
+from demo.views import export
 from gclip_core import GclipError
 
 SEED = 2

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from demo import copy, views
+from demo import wording
 from demo.service import Request, Service, changed_share
 from demo.settings import BLOCK, Settings
 from demo.tabs import attention, channels, why
 from demo.variants import VARIANTS, ablation
+from demo.views import channels as views
 
 SEED = 2
 
@@ -37,7 +38,7 @@ def test_without_an_abnormal_channel_cs_changes_nothing_and_says_so(
     view = see(service, settings)
     assert (view.off.labels == view.on.labels).all()
     assert view.untouched is None
-    assert "CS changes nothing" in copy.suppression_said(view.channels.found, 0.0, amf=True)
+    assert "CS changes nothing" in wording.suppression_said(view.channels.found, 0.0, amf=True)
     assert view.block < len(view.channels.before) - 1, "the last block's FFN is not used"
 
 
@@ -64,7 +65,7 @@ def test_a_simulation_is_called_one_wherever_its_result_shows(
     view = views.suppression(service, request)
     assert "simulation" in channels._norms(view, request)["title"]
     assert "simulation" in channels._by_block(view, request)["plot"]
-    assert all("Simulation" in copy.suppression_title(cs, planted=True) for cs in (False, True))
+    assert all("Simulation" in wording.suppression_title(cs, planted=True) for cs in (False, True))
     assert "simulation" not in channels._norms(see(service, settings), Request(settings))["title"]
 
 
@@ -120,7 +121,7 @@ def test_suppressing_in_the_last_block_alone_is_said_to_change_nothing(
     view = views.suppression(service, request)
     assert (view.off.labels == view.on.labels).all()
     lines = [text for _, text in channels._said(view, request)["lines"]]
-    assert copy.last_block_note(12) in lines
+    assert wording.last_block_note(12) in lines
 
 
 def test_a_block_that_the_tower_lacks_becomes_its_last(

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from demo import guard
+from demo.host import guard
 from tests.pictures import encoded, noise, png_bomb
 from tests.test_hostile_words import MARKUP, SCRIPTS, TEMPLATES
 from tests.visitor import (

@@ -6,8 +6,9 @@ from typing import Any
 
 import gradio as gr
 
-from demo import copy, panel, plots, render, widgets
+from demo import panel, widgets, wording
 from demo.controls import Controls
+from demo.drawing import plots, render
 from demo.service import AttentionView, Request, Service, Status
 from demo.settings import BLOCK, HEAD, PAIR
 from demo.tabs import QUIET, Answer, Tab
@@ -28,7 +29,7 @@ CSS = """
 
 def build(service: Service, controls: Controls) -> Tab:
     """The strip of all blocks; three maps that follow one pointer; the class token beside them."""
-    gr.Markdown(copy.ATTENTION_INTRO, elem_classes=["gclip-note"])
+    gr.Markdown(wording.ATTENTION_INTRO, elem_classes=["gclip-note"])
     block = controls.add(
         "view_block", gr.Textbox("", visible=False), _read(BLOCK), _write(BLOCK), triggers=False
     )
@@ -40,20 +41,20 @@ def build(service: Service, controls: Controls) -> Tab:
     with gr.Column(elem_classes=["cardbox"]):
         head = controls.add_text(
             "view_head",
-            gr.Dropdown([copy.HEAD_MEAN], value="mean", label=copy.HEAD, elem_id="head",
+            gr.Dropdown([wording.HEAD_MEAN], value="mean", label=wording.HEAD, elem_id="head",
                         allow_custom_value=True),
         )  # fmt: skip
         live = widgets.attention(elem_id="live-attention")
     with gr.Row(elem_classes=["channelrow"]):
         with gr.Column(scale=5, min_width=300):
-            beside = panel.build("class-token", copy.CLASS_TOKEN)
+            beside = panel.build("class-token", wording.CLASS_TOKEN)
         with gr.Column(scale=5, min_width=300):
-            scores = panel.build("block-scores", copy.BLOCK_SCORES)
+            scores = panel.build("block-scores", wording.BLOCK_SCORES)
 
     def show(service: Service, request: Request) -> tuple[Answer, Status]:
         settings = request.settings
         view = service.attention(request, settings.view_block, settings.view_head)
-        heads = [copy.HEAD_MEAN, *((str(h + 1), str(h + 1)) for h in range(view.n_heads))]
+        heads = [wording.HEAD_MEAN, *((str(h + 1), str(h + 1)) for h in range(view.n_heads))]
         answer: Answer = {
             strip: _strip(view),
             head: gr.Dropdown(choices=heads, value=HEAD.write(view.head)),
@@ -102,7 +103,7 @@ def _strip(view: AttentionView) -> values.Json:
         view.tokens,
         view.amf_blocks,
         view.block,
-        copy.strip_note(view.amf_blocks, view.reason),
+        wording.strip_note(view.amf_blocks, view.reason),
     )
 
 
@@ -113,15 +114,15 @@ def _live(view: AttentionView, patch: tuple[int, int] | None) -> values.Json:
     plain_row, fused_row = view.class_rows_used
     maps = [
         values.Map(
-            copy.map_title(view.block, n), view.matrix, view.tokens[view.block], view.class_row,
-            copy.map_note(len(view.tokens[view.block])),
+            wording.map_title(view.block, n), view.matrix, view.tokens[view.block], view.class_row,
+            wording.map_note(len(view.tokens[view.block])),
         ),
         values.Map(
-            copy.used_title(n, amf=False), view.used_plain, fused, plain_row, copy.PLAIN_NOTE
+            wording.used_title(n, amf=False), view.used_plain, fused, plain_row, wording.PLAIN_NOTE
         ),
         values.Map(
-            copy.used_title(n, amf=True), view.used_fused, fused, fused_row,
-            copy.fused_note(view.amf_blocks, len(fused)),
+            wording.used_title(n, amf=True), view.used_fused, fused, fused_row,
+            wording.fused_note(view.amf_blocks, len(fused)),
         ),
     ]  # fmt: skip
     return values.attention_value(view.picture.image, view.grid, maps, patch)
@@ -130,20 +131,22 @@ def _live(view: AttentionView, patch: tuple[int, int] | None) -> values.Json:
 def _class_token(view: AttentionView) -> panel.Value:
     """The class token's row beside the mean row of the global tokens."""
     image, n, tokens = view.picture.image, len(view.scores), view.tokens[view.block]
-    rows = [(copy.CLASS_ROW, view.class_row)]
+    rows = [(wording.CLASS_ROW, view.class_row)]
     if tokens:
-        rows.append((copy.token_rows(len(tokens)), view.matrix[list(tokens)].mean(0)))
+        rows.append((wording.token_rows(len(tokens)), view.matrix[list(tokens)].mean(0)))
     figures = []
     for caption, row in rows:
         drawn = render.heat_map(image, row, view.grid, max_side=320)
         drawn = render.token_outlines(drawn, tokens, view.grid)
-        figures.append(panel.figure(drawn, caption, f"{caption}, {copy.map_title(view.block, n)}"))
+        figures.append(
+            panel.figure(drawn, caption, f"{caption}, {wording.map_title(view.block, n)}")
+        )
     return panel.value(
-        copy.CLASS_TOKEN,
+        wording.CLASS_TOKEN,
         figures=figures,
         columns=2,
-        note=copy.agreement_note(view.block, view.agreement[view.block], view.head),
-        badge=copy.map_title(view.block, n),
+        note=wording.agreement_note(view.block, view.agreement[view.block], view.head),
+        badge=wording.map_title(view.block, n),
     )
 
 
@@ -154,4 +157,4 @@ def _scores(view: AttentionView, threshold: float) -> panel.Value:
         key,
         lambda: plots.scores_plot(view.scores, threshold, model, view.amf_blocks, view.agreement),
     )
-    return panel.value(copy.BLOCK_SCORES, plot=drawn, note=copy.SCORES_NOTE)
+    return panel.value(wording.BLOCK_SCORES, plot=drawn, note=wording.SCORES_NOTE)

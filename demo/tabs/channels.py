@@ -9,12 +9,14 @@ import gradio as gr
 from gradio.components import Component
 from gradio.events import Dependency
 
-from demo import copy, panel, plots, says, views, widgets
+from demo import panel, says, widgets, wording
 from demo.controls import Controls
+from demo.drawing import plots
 from demo.service import Mask, Request, Service, Status, changed_share
 from demo.settings import BLOCK, Settings
 from demo.tabs import QUIET, Answer, Tab
-from demo.views import SuppressionView
+from demo.views import channels as views
+from demo.views.channels import SuppressionView
 from demo.widgets import values
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import GclipError
@@ -40,7 +42,7 @@ CSS = """
 
 def build(service: Service, controls: Controls) -> Tab:
     """Masks without and with CS; under them a block's norms beside what to plant or suppress."""
-    gr.Markdown(copy.CHANNELS_INTRO, elem_classes=["gclip-note"])
+    gr.Markdown(wording.CHANNELS_INTRO, elem_classes=["gclip-note"])
     with gr.Column(elem_classes=["cardbox"]):
         with gr.Row(elem_classes=["masks"]):
             masks = [
@@ -51,7 +53,7 @@ def build(service: Service, controls: Controls) -> Tab:
     with gr.Row(elem_classes=["channelrow"]):
         with gr.Column(scale=5, min_width=300, elem_classes=["cardbox"]):
             block = gr.Radio(
-                [], label=copy.BLOCK, elem_id="channel-block", elem_classes=["blockchoice"]
+                [], label=wording.BLOCK, elem_id="channel-block", elem_classes=["blockchoice"]
             )
             norms = widgets.channels(elem_id="channel-norms")
         with gr.Column(scale=4, min_width=300, elem_classes=["bare"]):
@@ -62,26 +64,26 @@ def build(service: Service, controls: Controls) -> Tab:
                     "channels",
                     gr.Textbox(
                         "",
-                        label=copy.OTHER_CHANNELS,
-                        info=copy.OTHER_CHANNELS_INFO,
+                        label=wording.OTHER_CHANNELS,
+                        info=wording.OTHER_CHANNELS_INFO,
                         placeholder="100-120, 64",
                         elem_id="channels-typed",
                         max_lines=1,
                     ),
                     triggers=False,
                 )
-    by_block = panel.build("by-block", copy.BY_BLOCK)
+    by_block = panel.build("by-block", wording.BY_BLOCK)
 
     def show(service: Service, request: Request) -> tuple[Answer, Status]:
         view = views.suppression(service, request)
         planted = view.channels.planted
         shown = [
-            _mask(view, mask, copy.suppression_title(cs, planted), request.settings.opacity)
+            _mask(view, mask, wording.suppression_title(cs, planted), request.settings.opacity)
             for cs, mask in ((False, view.off), (True, view.on))
         ]
         bare: dict[str, Any] = {"visible": view.untouched is not None}
         if view.untouched is not None:
-            bare["value"] = _mask(view, view.untouched, copy.UNTOUCHED, request.settings.opacity)
+            bare["value"] = _mask(view, view.untouched, wording.UNTOUCHED, request.settings.opacity)
         answer: Answer = {
             block: gr.Radio(choices=_choices(view), value=str(view.block + 1)),
             norms: _norms(view, request),
@@ -113,23 +115,23 @@ def build(service: Service, controls: Controls) -> Tab:
 
 def _planting(controls: Controls) -> list[Dependency]:
     """Switch, channel, gain and blocks of the planted channel."""
-    gr.Markdown(copy.PLANT_INTRO, elem_classes=["gclip-note"])
-    controls.add("plant", gr.Checkbox(False, label=copy.PLANT, elem_id="plant"))
+    gr.Markdown(wording.PLANT_INTRO, elem_classes=["gclip-note"])
+    controls.add("plant", gr.Checkbox(False, label=wording.PLANT, elem_id="plant"))
     controls.add(
         "plant_gain",
-        gr.Slider(1, 300, 100, step=1, label=copy.PLANT_GAIN, elem_id="plant-gain"),
+        gr.Slider(1, 300, 100, step=1, label=wording.PLANT_GAIN, elem_id="plant-gain"),
         read=float,
     )
     with gr.Row(elem_classes=["plantrow"]):
         controls.add(
             "plant_channel",
-            gr.Number(77, label=copy.PLANT_CHANNEL, precision=0, minimum=0, min_width=110,
+            gr.Number(77, label=wording.PLANT_CHANNEL, precision=0, minimum=0, min_width=110,
                       elem_id="plant-channel"),
             read=_whole,
         )  # fmt: skip
         blocks = controls.add_text(
             "plant_blocks",
-            gr.Textbox("7-11", label=copy.PLANT_BLOCKS, min_width=110, elem_id="plant-blocks",
+            gr.Textbox("7-11", label=wording.PLANT_BLOCKS, min_width=110, elem_id="plant-blocks",
                        max_lines=1),
             triggers=False,
         )  # fmt: skip
@@ -156,7 +158,7 @@ def _write(
 def _choices(view: SuppressionView) -> list[tuple[str, str]]:
     found = view.channels.found
     return [
-        (copy.block_choice(index, index in found.abnormal), BLOCK.write(index))
+        (wording.block_choice(index, index in found.abnormal), BLOCK.write(index))
         for index in range(len(found.channels))
     ]
 
@@ -170,7 +172,7 @@ def _norms(view: SuppressionView, request: Request) -> values.Json:
         channels.after[view.block],
         view.block,
         len(channels.before),
-        copy.model_name(channels.backbone, channels.planted),
+        wording.model_name(channels.backbone, channels.planted),
         settings.channel_threshold,
         (picked[0], picked[-1]) if whole else None,
     )
@@ -179,22 +181,22 @@ def _norms(view: SuppressionView, request: Request) -> values.Json:
 def _mask(view: SuppressionView, mask: Mask, name: str, opacity: float) -> values.Json:
     return values.mask_value(
         view.picture.image, mask.labels, mask.names, name, opacity,
-        legend=False, slider=False, max_side=448, badge=copy.miou(mask.miou),
+        legend=False, slider=False, max_side=448, badge=wording.miou(mask.miou),
     )  # fmt: skip
 
 
 def _said(view: SuppressionView, request: Request) -> values.Json:
     found, n = view.channels.found, len(view.channels.before)
     changed = changed_share(view.off.labels, view.on.labels)
-    notes = [copy.suppression_said(found, changed, request.settings.amf)]
+    notes = [wording.suppression_said(found, changed, request.settings.amf)]
     if found.suppressed == (n - 1,):
-        notes.append(copy.last_block_note(n))
+        notes.append(wording.last_block_note(n))
     return says.value(notes=notes)
 
 
 def _by_block(view: SuppressionView, request: Request) -> panel.Value:
     channels, found = view.channels, view.channels.found
-    model = copy.model_name(channels.backbone, channels.planted)
+    model = wording.model_name(channels.backbone, channels.planted)
     threshold = request.settings.channel_threshold
     key = (model, threshold, channels.before.tobytes(), channels.after.tobytes())
     drawn = _plots.get_or_make(
@@ -209,10 +211,10 @@ def _by_block(view: SuppressionView, request: Request) -> panel.Value:
             threshold,
         ),
     )
-    return panel.value(copy.BY_BLOCK, plot="".join(drawn), note=copy.by_block_note(found))
+    return panel.value(wording.BY_BLOCK, plot="".join(drawn), note=wording.by_block_note(found))
 
 
 def _whole(value: Any) -> int:
     if value is None or int(value) != value:
-        raise GclipError(f"“{copy.PLANT_CHANNEL}” is a whole number from 0, but {value!r} came.")
+        raise GclipError(f"“{wording.PLANT_CHANNEL}” is a whole number from 0, but {value!r} came.")
     return int(value)

@@ -7,8 +7,9 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from demo import copy, panel, render, says, widgets
+from demo import panel, says, widgets, wording
 from demo.controls import Controls
+from demo.drawing import render
 from demo.service import CompareView, Mask, Request, Service, Status
 from demo.tabs import Answer, Tab
 from demo.variants import VARIANTS
@@ -29,21 +30,21 @@ def build(service: Service, controls: Controls) -> Tab:
     with gr.Row(elem_classes=["variants"]):
         cards |= {name: _card(name) for name in usual}
         with gr.Column(min_width=200, elem_classes=["cardbox", "explained"]):
-            gr.Markdown(copy.COMPARE_INTRO)
+            gr.Markdown(wording.COMPARE_INTRO)
             favoured = says.build("favoured", "Whom the model favours")
-            controls.add("extras", gr.Checkbox(False, label=copy.EXTRAS, elem_id="extras"))
+            controls.add("extras", gr.Checkbox(False, label=wording.EXTRAS, elem_id="extras"))
     with gr.Row(elem_classes=["variants"], visible=False) as extra_row:
         cards |= {name: _card(name) for name in more}
-    gr.Markdown(f"### {copy.WHAT_CHANGED}")
+    gr.Markdown(f"### {wording.WHAT_CHANGED}")
     choices = [(variant.title, variant.name) for variant in VARIANTS.values()]
     with gr.Row():
-        controls.add("left", gr.Dropdown(choices, value="clearclip", label=copy.FROM))
-        controls.add("right", gr.Dropdown(choices, value="amf_cs", label=copy.TO))
+        controls.add("left", gr.Dropdown(choices, value="clearclip", label=wording.FROM))
+        controls.add("right", gr.Dropdown(choices, value="amf_cs", label=wording.TO))
     with gr.Row():
         with gr.Column(min_width=280):
-            change = panel.build("change", copy.WHAT_CHANGED)
+            change = panel.build("change", wording.WHAT_CHANGED)
         with gr.Column(min_width=280, elem_classes=["cardbox"]):
-            swipe = widgets.swipe(elem_id="swipe", empty=copy.SWIPE_EMPTY)
+            swipe = widgets.swipe(elem_id="swipe", empty=wording.SWIPE_EMPTY)
 
     def show(service: Service, request: Request) -> tuple[Answer, Status]:
         settings = request.settings
@@ -52,7 +53,7 @@ def build(service: Service, controls: Controls) -> Tab:
         pair = service.compare(request, (settings.left, settings.right))
         answer: Answer = {
             extra_row: gr.Row(visible=settings.extras),
-            favoured: says.value(notes=[copy.favoured(settings.backbone)]),
+            favoured: says.value(notes=[wording.favoured(settings.backbone)]),
         }
         for place, (name, mask) in enumerate(zip(names, view.masks, strict=True)):
             answer |= dict(zip(cards[name], _shown(view, place, mask, settings.opacity),
@@ -77,12 +78,12 @@ def _shown(view: CompareView, place: int, mask: Mask, opacity: float) -> tuple[A
         opacity,
         slider=False,
         max_side=448,
-        badge=copy.miou(mask.miou),
+        badge=wording.miou(mask.miou),
     )
     note = (
-        copy.changed_against(view.changed[place - 1], view.masks[place - 1].title)
+        wording.changed_against(view.changed[place - 1], view.masks[place - 1].title)
         if place
-        else copy.FIRST_VARIANT
+        else wording.FIRST_VARIANT
     )
     return value, says.value(note)
 
@@ -93,10 +94,10 @@ def _change(pair: CompareView) -> panel.Value:
         pair.picture.image, before.labels, after.labels, len(before.names), 640
     )
     return panel.value(
-        copy.WHAT_CHANGED,
-        figures=[panel.figure(picture, copy.CHANGE_CAPTION, copy.CHANGE_CAPTION)],
-        badge=copy.changed_badge(share),
-        note=copy.change_note(before.title, after.title, before.miou, after.miou),
+        wording.WHAT_CHANGED,
+        figures=[panel.figure(picture, wording.CHANGE_CAPTION, wording.CHANGE_CAPTION)],
+        badge=wording.changed_badge(share),
+        note=wording.change_note(before.title, after.title, before.miou, after.miou),
     )
 
 

@@ -6,10 +6,11 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
-from demo import copy, export
+from demo import wording
 from demo.controls import Controls
 from demo.service import Request, Service, Status
 from demo.tabs import Answer, Tab
+from demo.views import export
 
 # The editor's own colours are too faint on white: words of code take the page's text colour.
 CSS = """
@@ -21,15 +22,19 @@ _WHOLE_LINK = "(q) => q.startsWith('?') ? location.origin + location.pathname + 
 
 def build(service: Service, controls: Controls) -> Tab:
     """The three ways to take a result along; all follow the settings while the tab is open."""
-    gr.Markdown(copy.EXPORT_INTRO, elem_classes=["gclip-note"])
-    files = gr.DownloadButton(copy.DOWNLOAD, variant="primary", elem_id="download")
+    gr.Markdown(wording.EXPORT_INTRO, elem_classes=["gclip-note"])
+    files = gr.DownloadButton(wording.DOWNLOAD, variant="primary", elem_id="download")
     link = gr.Textbox(
-        label=copy.LINK, info=copy.LINK_INFO, interactive=False, buttons=["copy"], elem_id="link",
-        max_lines=4,
+        label=wording.LINK, info=wording.LINK_INFO, interactive=False, buttons=["copy"],
+        elem_id="link", max_lines=4,
     )  # fmt: skip
     lost = gr.Markdown("", elem_classes=["gclip-note"], elem_id="lost")
     python = gr.Code(
-        label=copy.PYTHON, language="python", interactive=False, elem_id="python", wrap_lines=True
+        label=wording.PYTHON,
+        language="python",
+        interactive=False,
+        elem_id="python",
+        wrap_lines=True,
     )
 
     def show(service: Service, request: Request) -> tuple[Answer, Status]:
@@ -40,7 +45,7 @@ def build(service: Service, controls: Controls) -> Tab:
             image, view.mask.labels, view.mask.names, settings, settings.words, view.n_blocks,
             view.facts, view.dtype,
         )  # fmt: skip
-        path = save_bytes_to_cache(data, copy.ZIP_NAME, get_upload_folder())
+        path = save_bytes_to_cache(data, wording.ZIP_NAME, get_upload_folder())
         answer: Answer = {
             files: path,
             link: "?" + settings.to_query(),

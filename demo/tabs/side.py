@@ -10,8 +10,9 @@ import gradio as gr
 import numpy as np
 from gradio.components import Component
 
-from demo import copy, panel, plots, render, says, widgets
+from demo import panel, says, widgets, wording
 from demo.controls import Controls
+from demo.drawing import plots, render
 from demo.service import Request, Row, Service, SideView, Status
 from demo.settings import Settings
 from demo.tabs import Answer, Tab, slide_opacity
@@ -37,7 +38,7 @@ CSS = """
 
 def build(service: Service, controls: Controls) -> Tab:
     """Two rows of three cards."""
-    rows = [_row("chosen", copy.CHOSEN_ROW), _row("plain", copy.PLAIN_ROW)]
+    rows = [_row("chosen", wording.CHOSEN_ROW), _row("plain", wording.PLAIN_ROW)]
     slide_opacity(rows[0][0], controls)
     return Tab(
         outputs=[*rows[0], *rows[1]],
@@ -52,9 +53,9 @@ def _row(name: str, title: str) -> list[Component]:
             mask = widgets.mask(elem_id=f"{name}-mask")
             note = says.build(f"{name}-note", "What changed")
         with gr.Column(min_width=200):
-            attention = panel.build(f"{name}-attention", copy.ATTENTION)
+            attention = panel.build(f"{name}-attention", wording.ATTENTION)
         with gr.Column(min_width=200):
-            norms = panel.build(f"{name}-norms", copy.NORMS)
+            norms = panel.build(f"{name}-norms", wording.NORMS)
     return [mask, note, attention, norms]
 
 
@@ -98,7 +99,7 @@ def _mask(view: SideView, row: Row, slider: bool) -> Json:
         row.mask.labels,
         row.mask.names,
         title=row.mask.title,
-        badge=copy.miou(row.mask.miou),
+        badge=wording.miou(row.mask.miou),
         opacity=settings.opacity,
         pixel=settings.pixel,
         slider=slider,
@@ -107,7 +108,7 @@ def _mask(view: SideView, row: Row, slider: bool) -> Json:
 
 def _mask_note(view: SideView) -> Json:
     row = view.chosen
-    note = copy.mask_note(
+    note = wording.mask_note(
         view.changed, row.amf, row.cs, bool(row.found.suppressed), view.plain.mask.miou,
         row.mask.miou,
     )  # fmt: skip
@@ -121,18 +122,18 @@ def _attention(view: SideView, row: Row) -> Json:
         drawn = render.heat_map(image, one.received, grid, max_side=320)
         drawn = render.token_outlines(drawn, one.tokens, grid)
         is_read = one.kind == "qk"
-        caption = copy.map_caption(one.block, n) if is_read else copy.used_caption(n, row.amf)
-        alt = copy.received_alt(caption)
+        caption = wording.map_caption(one.block, n) if is_read else wording.used_caption(n, row.amf)
+        alt = wording.received_alt(caption)
         figures.append(panel.figure(drawn, caption, alt))
     square, pooled = render.matrix_picture(row.matrix, 320, 240)
-    caption = copy.matrix_caption(n, pooled * row.pooled)
+    caption = wording.matrix_caption(n, pooled * row.pooled)
     figures.append(panel.figure(square, caption, caption, panel.shape(image), pixels=True))
     shown = [one.block for one in row.maps if one.kind == "qk"]
     return panel.value(
-        copy.ATTENTION,
+        wording.ATTENTION,
         figures=figures,
         columns=2,
-        note=copy.attention_note(row.found, row.amf, shown),
+        note=wording.attention_note(row.found, row.amf, shown),
         badge="AMF on" if row.amf else "AMF off",
     )
 
@@ -155,9 +156,9 @@ def _norms(view: SideView, row: Row, block: int) -> Json:
         ),
     )
     return panel.value(
-        copy.NORMS,
+        wording.NORMS,
         plot=drawn,
-        note=copy.norms_note(found, row.cs, block),
+        note=wording.norms_note(found, row.cs, block),
         badge="CS on" if row.cs else "CS off",
     )
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import gradio as gr
 
-from demo import copy, panel, plots, widgets
+from demo import panel, widgets, wording
 from demo.controls import Controls
+from demo.drawing import plots
 from demo.inputs import path_of
 from demo.service import Request, Service, Status, TruthView
 from demo.source import mask_colours, truth_in_words
@@ -21,21 +22,21 @@ HEADERS = ["value", "colour", "share", "class"]
 
 def build(service: Service, controls: Controls) -> Tab:
     """The truth, a table of IoU, the similarity of Values; and a mask of one's own."""
-    gr.Markdown(copy.TRUTH_INTRO, elem_classes=["gclip-note"])
+    gr.Markdown(wording.TRUTH_INTRO, elem_classes=["gclip-note"])
     with gr.Row(elem_classes=["channelrow"]):
         with gr.Column(scale=4, min_width=280, elem_classes=["cardbox"]):
-            known = widgets.mask(elem_id="truth-mask", empty=copy.TRUTH_EMPTY)
+            known = widgets.mask(elem_id="truth-mask", empty=wording.TRUTH_EMPTY)
             slide_opacity(known, controls)
         with gr.Column(scale=6, min_width=280):
-            table = panel.build("iou-table", copy.IOU_TITLE)
-            similarity = panel.build("similarity", copy.SIMILARITY)
-    with gr.Accordion(copy.OWN_MASK, open=False, elem_id="own-mask"):
-        gr.Markdown(copy.OWN_MASK_HINT, elem_classes=["gclip-note"])
+            table = panel.build("iou-table", wording.IOU_TITLE)
+            similarity = panel.build("similarity", wording.SIMILARITY)
+    with gr.Accordion(wording.OWN_MASK, open=False, elem_id="own-mask"):
+        gr.Markdown(wording.OWN_MASK_HINT, elem_classes=["gclip-note"])
         file = gr.File(
-            label=copy.OWN_MASK_FILE, file_types=[".png"], type="filepath", elem_id="mask-file"
+            label=wording.OWN_MASK_FILE, file_types=[".png"], type="filepath", elem_id="mask-file"
         )
         classes = gr.Dataframe(
-            headers=HEADERS, datatype="str", label=copy.OWN_MASK_CLASSES, interactive=True,
+            headers=HEADERS, datatype="str", label=wording.OWN_MASK_CLASSES, interactive=True,
             type="array", elem_id="mask-classes", static_columns=[0, 1, 2],
         )  # fmt: skip
         said = gr.Markdown("")
@@ -45,7 +46,7 @@ def build(service: Service, controls: Controls) -> Tab:
         names = view.names
         shown = (
             values.mask_value(
-                view.picture.image, view.labels, names, copy.TRUTH_TITLE,
+                view.picture.image, view.labels, names, wording.TRUTH_TITLE,
                 request.settings.opacity,
             )
             if view.labels is not None
@@ -55,11 +56,11 @@ def build(service: Service, controls: Controls) -> Tab:
         plot = plots.similarity_plot(
             [(row.title, row.inside, row.across) for row in alike.rows], view.status.backbone
         )
-        note = copy.similarity_note(alike.regions, view.found.cs_reason)
+        note = wording.similarity_note(alike.regions, view.found.cs_reason)
         answer: Answer = {
             known: shown,
             table: _table(view),
-            similarity: panel.value(copy.SIMILARITY, plot=plot, note=note),
+            similarity: panel.value(wording.SIMILARITY, plot=plot, note=note),
         }
         return answer, view.status
 
@@ -78,7 +79,7 @@ def build(service: Service, controls: Controls) -> Tab:
             [str(c.value), c.colour, f"{c.share * 100:.1f} %", truth_in_words(c.value, typed)]
             for c in found
         ]
-        return rows, copy.OWN_MASK_READ
+        return rows, wording.OWN_MASK_READ
 
     words = next(item.component for item in controls.items if item.name == "words")
     uploaded = file.change(
@@ -99,14 +100,14 @@ def build(service: Service, controls: Controls) -> Tab:
 def _table(view: TruthView) -> panel.Value:
     """IoU of every class under every variant; a sentence where no truth is known."""
     if not view.iou:
-        return panel.value(copy.IOU_TITLE, note=copy.TRUTH_EMPTY)
+        return panel.value(wording.IOU_TITLE, note=wording.TRUTH_EMPTY)
     rows = [("mIoU", view.miou), *view.iou]
     table = {
         "headers": ["class", *view.titles],
         "rows": [[name, *map(_percent, ious)] for name, ious in rows],
-        "caption": copy.IOU_TABLE,
+        "caption": wording.IOU_TABLE,
     }
-    return panel.value(copy.IOU_TITLE, table=table)
+    return panel.value(wording.IOU_TITLE, table=table)
 
 
 def _percent(value: float | None) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from demo import copy, widgets
+from demo import widgets, wording
 from demo.controls import Controls
 from demo.service import Request, Service, Status
 from demo.settings import PAIR
@@ -20,7 +20,7 @@ TYPED = "(row, column) => [row, column].every(Number.isFinite) ? `${row},${colum
 
 def build(service: Service, controls: Controls) -> Tab:
     """The mask to point at, row and column for the keyboard, and the scores."""
-    gr.Markdown(copy.WHY_INTRO, elem_classes=["gclip-note"])
+    gr.Markdown(wording.WHY_INTRO, elem_classes=["gclip-note"])
     pixel = controls.add(
         "pixel", gr.Textbox("", visible=False), _pixel_of, _written, triggers=False
     )
@@ -28,10 +28,22 @@ def build(service: Service, controls: Controls) -> Tab:
         with gr.Column(scale=4, min_width=280, elem_classes=["cardbox"]):
             mask = widgets.mask(elem_id="why-mask")
             with gr.Row(elem_classes=["plantrow"]):
-                row = gr.Number(None, label=copy.ROW, precision=0, minimum=0, min_width=100,
-                                elem_id="why-row")  # fmt: skip
-                column = gr.Number(None, label=copy.COLUMN, precision=0, minimum=0, min_width=100,
-                                   elem_id="why-column")  # fmt: skip
+                row = gr.Number(
+                    None,
+                    label=wording.ROW,
+                    precision=0,
+                    minimum=0,
+                    min_width=100,
+                    elem_id="why-row",
+                )
+                column = gr.Number(
+                    None,
+                    label=wording.COLUMN,
+                    precision=0,
+                    minimum=0,
+                    min_width=100,
+                    elem_id="why-column",
+                )
         with gr.Column(scale=6, min_width=300, elem_classes=["cardbox"]):
             scores = widgets.scores(elem_id="why-scores")
 
@@ -51,7 +63,7 @@ def build(service: Service, controls: Controls) -> Tab:
                 pick=True,
                 pixel=at,
                 slider=False,
-                badge=copy.miou(view.mask.miou),
+                badge=wording.miou(view.mask.miou),
             ),
             row: at[0],
             column: at[1],

@@ -14,7 +14,7 @@ Usage (the function makes the component once; handlers return a new ``*_value`` 
     blocks = widgets.blocks()              # select: index == block number, from 1
     channels = widgets.channels()          # select: index == [first, last] channel, None: cleared
     swipe, scores = widgets.swipe(), widgets.scores()
-    plot = widgets.plot()                  # shows what demo.plots returns
+    plot = widgets.plot()                  # shows what demo.drawing.plots returns
 
 A value of None shows the skeleton with ``empty`` in it. Words of visitors reach the page only as
 JSON values set by textContent; templates here hold no expression.
@@ -66,7 +66,7 @@ def scores(value: Any = None, empty: str = "Choose a pixel.", **more: Any) -> gr
 
 
 def plot(value: str | None = None, **more: Any) -> gr.HTML:
-    """Shows the SVG that a function of :mod:`demo.plots` returns; never give it other text."""
+    """Shows the SVG that :mod:`demo.drawing.plots` returns; never give it other text."""
     css = "svg.plot { width: 100%; height: auto; max-width: 760px; display: block; }"
     return gr.HTML(value, css_template=css, js_on_load=None, apply_default_css=False, **more)
 

@@ -1,7 +1,7 @@
 """What each widget shows, as JSON-ready values made from arrays; needs no gradio.
 
-Shapes as in :mod:`demo.render`: ``labels`` (H, W), -1 for no class; ``matrix`` (N, N) patch to
-patch; ``grid`` (h, w); blocks and channels 0-based in arguments.
+Shapes as in :mod:`demo.drawing.render`: ``labels`` (H, W), -1 for no class; ``matrix`` (N, N) patch
+to patch; ``grid`` (h, w); blocks and channels 0-based in arguments.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from demo import render
+from demo.drawing import render
 from gclip_core import palette
 
 LEVELS = 64

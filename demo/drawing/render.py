@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
 
-from demo import words
+from demo.drawing import lettering
 from gclip_core import palette
 
 MAX_SIDE = 1024
@@ -216,7 +216,7 @@ def block_strip(
         label = f"{index + 1}  ×{scores[index]:.1f}"
         centre = (left + width / 2, top + height + foot / 2)
         chosen = (FRAME, palette.INK) if index in marked else ("#3c4250", palette.PAPER)
-        words.pill(draw, centre, label, 13, *chosen)
+        lettering.pill(draw, centre, label, 13, *chosen)
     return strip
 
 
@@ -320,16 +320,16 @@ def _write_words(picture: Image.Image, labels: NDArray[np.int32], names: Sequenc
         row, column = np.unravel_index(int(inside.argmax()), inside.shape)
         largest = max(picture.size) / 46 + 4
         size = int(np.clip(depth[row, column] * scale * 0.55, 11, largest))
-        word = words.drawable(names[index], int(index))
+        word = lettering.drawable(names[index], int(index))
         for smaller in dict.fromkeys((size, max(11, round(size * 0.65)))):
             centre = ((column + 0.5) * scale, (row + 0.5) * scale)
-            box = _placed(words.box(word, smaller), centre, picture.size)
+            box = _placed(lettering.box(word, smaller), centre, picture.size)
             if box is None or any(_overlap(box, other) for other in taken):
                 continue
             taken.append(box)
             middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
             fill, ink = palette.hex_colour(int(index)), palette.text_colour(int(index))
-            words.pill(draw, middle, word, smaller, fill, ink)
+            lettering.pill(draw, middle, word, smaller, fill, ink)
             break
 
 

@@ -466,3 +466,7 @@ LEARN_INTRO = (
     "Five short steps, each with a guess before the answer: CLIP, global tokens, AMF, CS, and then "
     "your image."
 )
+LEARN_MISSING = (
+    "The pictures of Learn are not here. Whoever runs this page can make them with "
+    "`python -m demo.learn.bake`."
+)

@@ -1,8 +1,7 @@
 """Learn: five short steps, each with a guess before its reveal, on baked pictures.
 
-Usage: ``learn.build()`` inside a gradio context (a Tab or an Accordion). It needs no model: what
-it shows was written by ``python -m demo.bake``, and what it says depends on those facts.
-:func:`steps` builds the content as data and knows no gradio.
+It needs no model: what it shows was written by ``python -m demo.learn.bake``, and what it says
+depends on those facts.
 """
 
 from __future__ import annotations
@@ -15,23 +14,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
-
-from demo.tabs import QUIET
 from gclip_core import assets
 
 NEAR = 0.01
-FIGURES_CSS = """
-.learn-figures { display: flex; flex-wrap: wrap; gap: 0.75rem; align-items: flex-start; }
-figure { flex: 1 1 200px; max-width: 420px; min-width: 0; margin: 0; }
-img, svg { display: block; width: 100%; height: auto; margin: 0; border-radius: 6px; }
-figcaption { font-size: 0.875rem; line-height: 1.4; margin-top: 0.3rem; }
-figcaption { color: var(--body-text-color); }
-"""
-MISSING = (
-    "The pictures of Learn are not here. Whoever runs this page can make them with "
-    "`python -m demo.bake`."
-)
 
 
 @dataclass(frozen=True)
@@ -340,42 +325,6 @@ def figures_html(figures: Sequence[Figure], folder: Path) -> str:
         )
         + "</div>"
     )
-
-
-def build(folder: Path | None = None) -> None:
-    """Make the five steps inside the current gradio context; a guess reveals its answer."""
-    facts = read_facts(folder)
-    if facts is None:
-        gr.Markdown(MISSING)
-        return
-    folder = folder or assets.path("learn")
-    content = steps(facts)
-    gr.Markdown(f"Pictures and numbers below: {facts['backbone']}, measured beforehand.")
-    with gr.Tabs(elem_id="learn-steps") as tabs:
-        for number, step in enumerate(content):
-            with gr.Tab(step.title, id=number):
-                _build_step(step, number, len(content), folder, tabs)
-
-
-def _build_step(step: Step, number: int, count: int, folder: Path, tabs: gr.Tabs) -> None:
-    gr.Markdown(step.lead)
-    _figures(figures_html(step.first, folder))
-    guess = gr.Radio(list(step.options), label=step.question, elem_id=f"learn-guess-{number + 1}")
-    verdict = gr.Markdown("", elem_id=f"learn-verdict-{number + 1}")
-    shown = _figures("")
-    following = gr.Button("Next step", visible=False, size="sm", elem_id=f"learn-next-{number + 1}")
-
-    def answer(chosen: str) -> tuple[str, str, Any]:
-        start = "**Right.**" if chosen == step.options[step.right] else "**Not quite.**"
-        html = figures_html(step.then, folder)
-        return f"{start} {step.reveal}", html, gr.Button(visible=number + 1 < count)
-
-    guess.input(answer, guess, [verdict, shown, following], **QUIET)
-    following.click(lambda: gr.Tabs(selected=number + 1), None, tabs, **QUIET)
-
-
-def _figures(html: str) -> gr.HTML:
-    return gr.HTML(html, css_template=FIGURES_CSS, js_on_load=None, apply_default_css=False)
 
 
 def _inline(figure: Figure, folder: Path) -> str:

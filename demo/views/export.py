@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from pycocotools import mask as coco
 
-from demo import render
+from demo.drawing import render
 from demo.settings import Settings
 from demo.source import PHOTOS
 from gclip_core import palette

@@ -1,8 +1,8 @@
 """Bakes the pictures and numbers of Learn, so that it needs no model to be shown.
 
-``python -m demo.bake`` writes ``assets/learn/`` from the built-in model; ``--backbone NAME`` takes
-any other, ``--photo NAME`` a shipped photo instead of a scene (then there is no truth). What is
-written is only what was measured here: ``facts.json`` decides what Learn says.
+``python -m demo.learn.bake`` writes ``assets/learn/`` from the built-in model; ``--backbone NAME``
+takes any other, ``--photo NAME`` a shipped photo instead of a scene (then there is no truth). What
+is written is only what was measured here: ``facts.json`` decides what Learn says.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import gclip_core as gclip
-from demo import plots, render
+from demo.drawing import plots, render
 from demo.settings import Settings
 from demo.source import PHOTOS, Picture, Sources, truth_iou
 from gclip_core import amf, assets, cs
@@ -301,7 +301,7 @@ def _digest() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m demo.bake", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m demo.learn.bake", description=__doc__)
     parser.add_argument("--backbone", default=BUILT_IN, help="a name of the BACKBONES table")
     parser.add_argument("--photo", choices=sorted(PHOTOS), help="a photo instead of a scene")
     parser.add_argument("--seed", type=int, help="which scene is shown")

@@ -15,7 +15,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from demo import guard
+from demo.host import guard
 
 ATTEMPTS = 3
 START_SECONDS = 120

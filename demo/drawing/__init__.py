@@ -1,0 +1,1 @@
+"""Arrays in, pictures and plots out. Knows no model and no page."""

@@ -1,0 +1,1 @@
+"""What a host needs around the page: a guard, a patient server, logs, a borrowed GPU."""

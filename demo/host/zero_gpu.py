@@ -1,0 +1,62 @@
+"""Borrows a ZeroGPU for the trunk of one request."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gclip_core import images
+from gclip_core.segmenter import Encoded, Segmenter
+from gclip_core.types import Trunk
+
+logger = logging.getLogger(__name__)
+
+Floats = NDArray[np.float32]
+Encoder = Callable[[Segmenter, Any], Encoded]
+
+
+def encode_on_zero_gpu(seconds: int = 15) -> Encoder | None:
+    """An encoder that borrows a ZeroGPU for the trunk, or None where there is none.
+
+    Only plain arrays come back: what the borrowed process keeps is lost with it. When a visitor's
+    quota is spent the same is computed here.
+    """
+    try:
+        import spaces
+    except ImportError:
+        return None
+    if not getattr(spaces.config.Config, "zero_gpu", False):
+        return None
+
+    @spaces.GPU(duration=seconds)
+    def trunk_arrays(segmenter: Segmenter, image: Any) -> list[Floats]:
+        model = segmenter.backbone.model
+        model.to("cuda")
+        encoded = segmenter.encode(image)
+        return [x.float().cpu().numpy() for x in encoded.inputs]
+
+    def encode(segmenter: Segmenter, image: Any) -> Encoded:
+        if segmenter.window is not None:
+            return segmenter.encode(image)
+        try:
+            arrays = trunk_arrays(segmenter, image)
+        except Exception:  # quota, a full queue, a failed GPU: none of them is the visitor's fault
+            logger.exception("no GPU for this request; computing here")
+            return segmenter.encode(image)
+        backbone = segmenter.backbone
+        size = images.target_size(
+            (image.height, image.width),
+            segmenter.short_side or backbone.short_side,
+            backbone.patch,
+            segmenter.max_tokens,
+        )
+        inputs = tuple(torch.from_numpy(x).to(backbone.dtype) for x in arrays)
+        grid = (size[0] // backbone.patch, size[1] // backbone.patch)
+        return Trunk(inputs, grid, (image.height, image.width), size, backbone.uid)
+
+    return encode

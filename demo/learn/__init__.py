@@ -1,0 +1,1 @@
+"""The lesson: what it says as data, and the command that bakes its pictures and numbers."""

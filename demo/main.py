@@ -1,0 +1,198 @@
+"""Reads the command line, builds the service and the page, and serves it.
+
+``python app.py`` needs no network. Every option can also be given by an environment variable.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import torch
+
+from demo import api, page, theme
+from demo.host import guard, logs, serve
+from demo.host.zero_gpu import encode_on_zero_gpu
+from demo.service import Service
+from demo.settings import Settings
+from gclip_core import weights
+from gclip_core.backbone import load_backbone
+from gclip_core.errors import GclipError
+from gclip_core.registry import BACKBONES, BUILT_IN
+
+PREFERRED = "openai-vit-b-16"
+OPENING_SEED = 137
+MAX_SESSIONS = 100
+"""Tabs whose last answer is kept in memory (0.7 MB each); Gradio would keep 10,000."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve the page until it is stopped; what went wrong is one sentence. Returns exit status."""
+    args = parser().parse_args(arguments)
+    if args.weights_dir:
+        os.environ[weights.WEIGHTS_FOLDER] = args.weights_dir
+    logs.begin(args.quiet)
+    started = time.perf_counter()
+    try:
+        service = make_service(args)
+    except GclipError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    try:
+        demo = build(service)
+    except OSError as error:
+        print(
+            f"error: the folder for temporary files could not be used ({error.strerror}). Free or "
+            "choose one with the environment variable GRADIO_TEMP_DIR.",
+            file=sys.stderr,
+        )
+        return 2
+    print(
+        f"{service.default.title} is loaded; ready in {time.perf_counter() - started:.1f} s.",
+        flush=True,
+    )
+    return serve.serve(demo, launch_settings(args), service.state)
+
+
+def make_service(args: argparse.Namespace) -> Service:
+    """The service with its backbone loaded.
+
+    Raises:
+        GclipError: the backbone cannot be loaded.
+    """
+    name = default_backbone() if args.backbone == "auto" else args.backbone
+    encode = encode_on_zero_gpu()
+    # A ZeroGPU is lent to single requests: until then there is none.
+    device = default_device(lent=encode is not None) if args.device == "auto" else args.device
+    return Service(
+        load_backbone(name, args.weights, device, args.dtype),
+        encode=encode,
+        downloads=not args.no_downloads,
+        device=device,
+        dtype=args.dtype,
+    )
+
+
+def default_device(lent: bool = False) -> str:
+    """The GPU of this machine where there is one for itself, else the CPU."""
+    return "cuda" if torch.cuda.is_available() and not lent else "cpu"
+
+
+def default_backbone() -> str:
+    """OpenAI ViT-B/16 where its weights are on disk, else the built-in; asks no network."""
+    return PREFERRED if weights.on_disk(BACKBONES[PREFERRED]) else BUILT_IN
+
+
+def build(service: Service) -> gr.Blocks:
+    """The page and its public endpoints."""
+    demo = page.build(service, opening(service.default.name))
+    with demo:
+        api.add(service)
+    return demo
+
+
+def opening(backbone: str) -> Settings:
+    """What a visitor sees first: a scene with truth, or a photo for a model that knows photos."""
+    if backbone == BUILT_IN:
+        return Settings(seed=OPENING_SEED, amf=False)  # AMF costs this model accuracy
+    return Settings(source="example", example="chelsea", backbone=backbone)
+
+
+def launch_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """What goes to ``launch()``."""
+    return {
+        "server_name": args.host,
+        "server_port": args.port,
+        "share": args.share,
+        "root_path": args.root_path or None,
+        "auth": _auth(args.auth),
+        "inbrowser": args.open,
+        "theme": theme.theme(),
+        "css": theme.CSS + page.CSS,
+        "head": theme.HEAD + page.HEAD,
+        "ssr_mode": False,
+        "run_history": False,
+        "show_error": False,
+        "enable_monitoring": False,
+        "max_file_size": guard.MAX_FILE_BYTES,
+        "state_session_capacity": MAX_SESSIONS,
+        "footer_links": ["api", "settings"],
+    }
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; each default may come from the environment."""
+    made = argparse.ArgumentParser(
+        prog="python app.py",
+        description="Serve the GCLIP page. Works without a network; weights are only downloaded "
+        "when a visitor presses the button for it.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        epilog="Each option can be an environment variable instead: GCLIP_HOST, GCLIP_PORT, "
+        "GCLIP_BACKBONE, GCLIP_WEIGHTS (a folder), GCLIP_DEVICE, GCLIP_DTYPE, GCLIP_ROOT_PATH, "
+        "GCLIP_AUTH, GCLIP_SHARE=1, GCLIP_NO_DOWNLOADS=1, GCLIP_QUIET=1.",
+    )
+    env = os.environ.get
+    made.add_argument(
+        "--host", default=env("GCLIP_HOST", env("GRADIO_SERVER_NAME", "127.0.0.1")),
+        help="address to listen on; 0.0.0.0 lets other machines in",
+    )  # fmt: skip
+    made.add_argument(
+        "--port", type=int, default=_number(env("GCLIP_PORT", env("GRADIO_SERVER_PORT"))),
+        help="port; none takes the first free one from 7860",
+    )  # fmt: skip
+    made.add_argument(
+        "--backbone", default=env("GCLIP_BACKBONE", "auto"), choices=["auto", *BACKBONES],
+        metavar="NAME",
+        help="auto (OpenAI ViT-B/16 where its weights are on disk, else the built-in) or one of: "
+        + ", ".join(BACKBONES),
+    )  # fmt: skip
+    made.add_argument("--weights", type=Path, help="weight file of that backbone")
+    made.add_argument(
+        "--weights-dir", default=env(weights.WEIGHTS_FOLDER, ""),
+        help="folder of local weight files, for machines without a network",
+    )  # fmt: skip
+    made.add_argument(
+        "--device", default=env("GCLIP_DEVICE", "auto"),
+        help="cpu, cuda, mps …; auto takes a GPU that is there",
+    )  # fmt: skip
+    made.add_argument(
+        "--dtype", default=env("GCLIP_DTYPE", "auto"), choices=["float32", "bfloat16", "auto"],
+        help="of the backbone's weights; auto measures whether bfloat16 is faster here",
+    )  # fmt: skip
+    made.add_argument(
+        "--no-downloads", action="store_true", default=env("GCLIP_NO_DOWNLOADS") == "1",
+        help="visitors may not make this machine download weights",
+    )  # fmt: skip
+    made.add_argument(
+        "--share", action="store_true", default=env("GCLIP_SHARE") == "1",
+        help="open a public link through Gradio's servers",
+    )  # fmt: skip
+    made.add_argument(
+        "--root-path", default=env("GCLIP_ROOT_PATH", ""),
+        help="path under which a reverse proxy serves the page, such as /gclip",
+    )  # fmt: skip
+    made.add_argument(
+        "--auth", default=env("GCLIP_AUTH", ""), metavar="NAME:PASSWORD",
+        help="ask visitors for a name and password (better given by GCLIP_AUTH)",
+    )  # fmt: skip
+    made.add_argument(
+        "--quiet", action="store_true", default=env("GCLIP_QUIET") == "1",
+        help="log warnings only, not one line a request",
+    )  # fmt: skip
+    made.add_argument("--open", action="store_true", help="open the page in a browser")
+    return made
+
+
+def _auth(text: str) -> tuple[str, str] | None:
+    name, colon, password = text.partition(":")
+    return (name, password) if colon and name and password else None
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isdigit() else None

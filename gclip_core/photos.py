@@ -1,0 +1,89 @@
+"""Photos that ship, each with a true mask drawn by hand: polygons laid one over the other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from gclip_core import assets, images
+from gclip_core.types import Grid
+
+VOID = 255
+"""In a mask while it is drawn: what no word names."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A polygon of (x, y) corners in pixels, and the word it shows: an index, or ``VOID``."""
+
+    word: int
+    corners: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo, what is in it and where.
+
+    ``words`` are classes, the main thing first, each a name followed by its synonyms; ``regions``
+    lie in the order they are painted; ``size`` is (height, width).
+    """
+
+    name: str
+    title: str
+    credit: str
+    size: Grid
+    words: tuple[tuple[str, ...], ...]
+    regions: tuple[Region, ...]
+
+    @property
+    def path(self) -> Path:
+        """The photo's file."""
+        return assets.path("photos", f"{self.name}.jpg")
+
+    @property
+    def text(self) -> str:
+        """Its words as a person types them."""
+        return ", ".join("; ".join(synonyms) for synonyms in self.words)
+
+    def image(self) -> Image.Image:
+        """The photo, RGB."""
+        return images.check(self.path)
+
+    def labels(self) -> NDArray[np.int64]:
+        """The true mask: (H, W) indices into ``words``, -1 where nothing is named."""
+        height, width = self.size
+        mask = Image.new("L", (width, height), VOID)
+        draw = ImageDraw.Draw(mask)
+        for region in self.regions:
+            draw.polygon(region.corners, fill=region.word)
+        values = np.asarray(mask).astype(np.int64)
+        return np.where(values == VOID, -1, values)
+
+
+@cache
+def star_photos() -> Mapping[str, Photo]:
+    """Every photo that ships, by name."""
+    read = json.loads(assets.path("photos", "photos.json").read_text(encoding="utf-8"))
+    return MappingProxyType({name: _photo(name, entry) for name, entry in read.items()})
+
+
+def _photo(name: str, entry: dict) -> Photo:
+    words = tuple(tuple(w.strip() for w in word.split(";")) for word in entry["words"])
+    index = {synonyms[0]: i for i, synonyms in enumerate(words)} | {"": VOID}
+    regions = tuple(Region(index[word], _corners(points)) for word, points in entry["regions"])
+    height, width = entry["size"]
+    return Photo(name, entry["title"], entry["credit"], (height, width), words, regions)
+
+
+def _corners(points: str) -> tuple[tuple[int, int], ...]:
+    """Corners as SVG writes them: ``"x,y x,y x,y"``."""
+    pairs = (point.split(",") for point in points.split())
+    return tuple((int(x), int(y)) for x, y in pairs)

@@ -1,0 +1,100 @@
+"""The photos that ship: files, credits, and masks that say what a person sees."""
+
+import re
+
+import numpy as np
+import pytest
+
+from gclip_core import assets, palette, vocabulary
+from gclip_core.photos import VOID, Photo, Region, star_photos
+
+PHOTOS = list(star_photos().values())
+SEEN = {
+    "chelsea": {(170, 110): "cat", (420, 250): "blanket", (420, 40): ""},
+    "coffee": {(290, 150): "coffee", (290, 230): "cup", (365, 285): "spoon", (130, 200): "saucer",
+               (540, 300): "table", (30, 30): ""},
+    "astronaut": {(225, 100): "person", (150, 330): "person", (400, 450): "helmet",
+                  (30, 70): "flag", (395, 150): "space shuttle", (330, 100): "wall"},
+    "china": {(205, 80): "building", (500, 80): "sky", (600, 300): "tree", (430, 280): "water"},
+    "flower": {(305, 215): "flower", (370, 410): "flower", (80, 150): "leaf", (390, 360): ""},
+    "jockey": {(260, 180): "horse", (410, 250): "horse", (260, 35): "person", (80, 300): "grass",
+               (350, 295): "grass", (60, 195): "fence", (30, 120): "bush", (480, 50): "tree"},
+    "dog": {(390, 400): "dog", (150, 190): "dog", (150, 130): "person", (290, 260): "person",
+            (250, 650): "grass", (145, 520): "grass", (400, 30): "sky", (420, 160): "soil"},
+    "teddy": {(460, 170): "teddy bear", (240, 220): "person", (320, 420): "floor",
+              (360, 180): "tree", (510, 100): ""},
+}  # fmt: skip
+
+
+@pytest.fixture(params=PHOTOS, ids=lambda photo: photo.name)
+def photo(request: pytest.FixtureRequest) -> Photo:
+    return request.param
+
+
+def test_a_mask_is_as_large_as_its_photo(photo: Photo) -> None:
+    width, height = photo.image().size
+    assert photo.image().mode == "RGB"
+    assert photo.labels().shape == photo.size == (height, width)
+    assert max(photo.size) <= 768
+
+
+def test_every_word_covers_a_hundredth_and_what_is_left_is_void(photo: Photo) -> None:
+    labels = photo.labels()
+    areas = [(labels == index).mean() for index in range(len(photo.words))]
+    assert min(areas) >= 0.01
+    assert sum(areas) == pytest.approx((labels >= 0).mean())
+    assert 0.75 < sum(areas) <= 1
+
+
+def test_no_corner_lies_outside(photo: Photo) -> None:
+    corners = np.array([corner for region in photo.regions for corner in region.corners])
+    assert (corners >= 0).all()
+    assert (corners <= photo.size[::-1]).all()
+
+
+def test_the_mask_names_what_a_person_sees(photo: Photo) -> None:
+    labels = photo.labels()
+    names = [synonyms[0] for synonyms in photo.words] + [""]
+    assert {at: names[labels[at[1], at[0]]] for at in SEEN[photo.name]} == SEEN[photo.name]
+
+
+def test_words_read_as_typed(photo: Photo) -> None:
+    assert vocabulary.parse(photo.text).classes == photo.words
+
+
+def test_later_polygons_cover_earlier_ones_and_void_uncovers() -> None:
+    square = ((0, 0), (9, 0), (9, 9), (0, 9))
+    left, corner = ((0, 0), (4, 0), (4, 9), (0, 9)), ((0, 0), (2, 0), (2, 2), (0, 2))
+    regions = (Region(0, square), Region(1, left), Region(VOID, corner))
+    labels = Photo("", "", "", (10, 10), (("a",), ("b",)), regions).labels()
+    assert [int((labels == index).sum()) for index in (0, 1, -1)] == [50, 41, 9]
+    assert labels[5, 4] == 1
+    assert labels[5, 5] == 0
+
+
+def test_a_mask_survives_as_indexed_picture(photo: Photo) -> None:
+    picture = palette.indexed(photo.labels())
+    expected = np.where(photo.labels() < 0, 255, photo.labels())
+    np.testing.assert_array_equal(np.asarray(picture), expected)
+
+
+def test_author_and_licence_of_every_photo_are_listed(photo: Photo) -> None:
+    author, licence = photo.credit.split(", ")
+    rows = dict(re.findall(r"^\| (\S+)\.jpg \| (.+)$", _notes(), re.MULTILINE))
+    assert author in rows[photo.name]
+    assert licence in rows[photo.name]
+
+
+def test_no_photo_ships_unlisted() -> None:
+    files = [path.name for path in assets.path("photos").iterdir() if path.suffix != ".md"]
+    assert [
+        name for name in files if f"{name} |" not in _notes() and f"`{name}`" not in _notes()
+    ] == []
+
+
+def test_photos_stay_small() -> None:
+    assert sum(photo.path.stat().st_size for photo in PHOTOS) < 2**20
+
+
+def _notes() -> str:
+    return assets.path("photos", "README.md").read_text(encoding="utf-8")

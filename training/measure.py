@@ -1,19 +1,19 @@
-"""Measure a backbone on emoji scenes, with the library itself.
+"""Measure a backbone on emoji scenes, with the library and the evaluation.
 
     python -m training.measure --out assets/built-in/measured.json --card assets/built-in/README.md
 
-mIoU is per scene: the mean over its words of intersection over union, then the mean over scenes.
-The words are exactly what is there, or that plus ten things that are not. Prints Markdown tables,
-which are the card's, and writes the figures as JSON.
+mIoU is per scene: the mean over the words that are there, then the mean over scenes. Asked for are
+exactly these words, or they and ten others. Prints Markdown tables, which are the card's, and
+writes the figures as JSON.
 """
 
 import argparse
 import json
 import multiprocessing
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,56 +23,36 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import gclip_core as gclip
-from gclip_core import masks, scenes
-from gclip_core.types import Method, Trunk
+from evaluation.datasets import OpenSet
+from evaluation.experiment import Experiment
+from evaluation.phenomena import look_into
+from evaluation.rows import Row
+from evaluation.runner import count_image
+from evaluation.scene_set import FIRST_SEED, scene_set
+from gclip_core import metric, scenes
+from gclip_core.types import Trunk
 from training import model
 
-FIRST_SEED = 1_000_000  # training's own scenes come from pools, its validation from seeds above
-SINGLES_FROM = 2_000_000
-DISTRACTORS = 10
+SINGLES_FROM = 2_000_000  # training's own scenes come from pools, its validation from seeds above
 BEGIN, END = "<!-- measured -->", "<!-- end of measured -->"
 SIDE = model.CONFIG["vision_cfg"]["image_size"]  # scenes are as large as training's largest
 SIDES = (SIDE // 2, SIDE * 3 // 4, SIDE, SIDE * 3 // 2, SIDE * 2)
 FEWER = 100  # scenes for what is measured beside the main tables
+CLEAR = (Row("ClearCLIP", gclip.METHODS["clearclip"]),)
 
 
-def methods() -> dict[str, Method]:
-    """The six methods, and GCLIP's two parts on their own."""
-    return {
-        **{m.title: m for m in gclip.METHODS.values()},
-        "GCLIP, AMF only": gclip.gclip(amf=True, cs=False),
-        "GCLIP, CS only": gclip.gclip(amf=False, cs=True),
-    }
+def rows() -> tuple[Row, ...]:
+    """Every method, and GCLIP's two parts on their own."""
+    return (
+        *(Row(method.title, method) for method in gclip.METHODS.values()),
+        Row("GCLIP, AMF only", gclip.gclip(amf=True, cs=False)),
+        Row("GCLIP, CS only", gclip.gclip(amf=False, cs=True)),
+    )
 
 
-@dataclass(frozen=True)
-class Example:
-    """A scene, and ten things that are not in it."""
-
-    scene: scenes.Scene
-    distractors: tuple[str, ...]
-
-
-def examples(style: str, count: int, side: int = SIDE) -> list[Example]:
-    """Square scenes of unseen seeds, with their distractors."""
-    names = [word.name for word in scenes.things()]
-    made = []
-    for i in range(count):
-        scene = scenes.compose(FIRST_SEED + i, (side, side), style)
-        rng = np.random.Generator(np.random.PCG64(FIRST_SEED + i))
-        absent = [name for name in names if name not in scene.things]
-        chosen = rng.permutation(len(absent))[:DISTRACTORS]
-        made.append(Example(scene, tuple(absent[int(j)] for j in chosen)))
-    return made
-
-
-def ious(labels: np.ndarray, truth: np.ndarray, count: int) -> list[float]:
-    """Intersection over union of each of the first `count` labels of two maps (H, W)."""
-    found = []
-    for i in range(count):
-        ours, theirs = labels == i, truth == i
-        found.append(float((ours & theirs).sum() / max(1, (ours | theirs).sum())))
-    return found
+def unseen(style: str, count: int, side: int = SIDE, first_seed: int = FIRST_SEED) -> OpenSet:
+    """Square scenes of seeds that training never uses."""
+    return scene_set(count, style, (side, side), first_seed)
 
 
 class Sums:
@@ -89,50 +69,46 @@ class Sums:
         return {name: round(100 * float(np.mean(v)), 1) for name, v in self._all.items()}
 
 
-def _size_of(scene: scenes.Scene, thing: int) -> str:
-    """Small, middle or large: the square root of a thing's area, in the scene's short side."""
-    h, w = scene.labels.shape
-    share = ((scene.labels == thing).sum() ** 0.5) / min(h, w)
+def _size_of(thing: np.ndarray) -> str:
+    """Small, middle or large: the square root of a mask's (H, W) area, in its short side."""
+    share = (thing.sum() ** 0.5) / min(thing.shape)
     return "small (< 0.2)" if share < 0.2 else "middle" if share < 0.35 else "large (> 0.35)"
 
 
 def segmentation(
-    segmenter: gclip.Segmenter, made: Iterable[Example], chosen: dict[str, Method]
+    segmenter: gclip.Segmenter, dataset: OpenSet, chosen: Sequence[Row]
 ) -> dict[str, dict[str, float]]:
-    """Per method: mIoU with the exact words and with distractors, and what it is made of."""
-    sums = {name: Sums() for name in chosen}
-    for example in made:
-        scene = example.scene
-        encoded = segmenter.encode(scene.image)
-        count, things = len(scene.words), len(scene.things)
-        words = segmenter.embed_words([*scene.words, *example.distractors])
-        for name, method in chosen.items():
-            keep = sums[name]
-            # The library's own two steps; `segment` would also gather findings for each answer.
-            features = segmenter.dense_features(encoded, method)
-            logits = (words @ features.patches.T).reshape(len(words), *features.grid)
-            exact, more = (
-                masks.labels(logits[:n], range(n), scene.labels.shape).numpy()
-                for n in (count, len(words))
-            )
-            found = ious(exact, scene.labels, count)
-            keep.add("exact", float(np.mean(found)))
-            if things:
-                keep.add("things", float(np.mean(found[:things])))
-                keep.add(f"{things} things", float(np.mean(found)))
-            if count > things:
-                keep.add("backgrounds", float(np.mean(found[things:])))
-            for i in range(things):
-                keep.add(_size_of(scene, i), found[i])
-            keep.add("distracted", float(np.mean(ious(more, scene.labels, count))))
-    return {name: keep.percent() for name, keep in sums.items()}
+    """Per row: mIoU with the exact words and with distractors, and what it is made of."""
+    rules = ("present", "present+10")
+    asked = [Experiment.of(segmenter, dataset, tuple(chosen), rule) for rule in rules]
+    n_things = len(scenes.things())  # the first classes of the set
+    sums = {row.label: Sums() for row in chosen}
+    for sample in dataset.samples:
+        image, truth = sample.load()
+        encoded = segmenter.encode(image)
+        there = np.unique(truth)
+        things = there[there < n_things]
+        counts = [count_image(segmenter, one, sample, encoded, truth) for one in asked]
+        for row, exact, distracted in zip(chosen, *counts, strict=True):
+            keep = sums[row.label]
+            iou = metric.scores(exact).iou
+            keep.add("exact", iou[there].mean())
+            keep.add("distracted", metric.scores(distracted).iou[there].mean())
+            if len(things):
+                keep.add("things", iou[things].mean())
+                keep.add(f"{len(things)} things", iou[there].mean())
+            if len(there) > len(things):
+                keep.add("backgrounds", iou[there[len(things) :]].mean())
+            for thing in things:
+                keep.add(_size_of(truth == thing), iou[thing])
+    return {label: keep.percent() for label, keep in sums.items()}
 
 
 @torch.no_grad()
 def recognition(segmenter: gclip.Segmenter, style: str, count: int) -> float:
     """Zero-shot top-1 of the class token, in per cent: one thing a scene, among all things."""
-    embeddings = segmenter.embed_words([word.name for word in scenes.things()])
     names = [word.name for word in scenes.things()]
+    embeddings = segmenter.embed_words(names)
     right = 0
     for i in range(count):
         scene = scenes.compose(SINGLES_FROM + i, (SIDE, SIDE), style, things=1)
@@ -148,52 +124,49 @@ def class_embedding(segmenter: gclip.Segmenter, encoded: Trunk) -> Tensor:
     return F.normalize(tower.ln_post(x[0, 0]) @ tower.proj, dim=-1)
 
 
-def phenomena(segmenter: gclip.Segmenter, made: list[Example]) -> list[dict[str, float]]:
+def phenomena(segmenter: gclip.Segmenter, dataset: OpenSet) -> list[dict[str, float]]:
     """Per block, counted from 1: global tokens, and the largest channel's norm over the median."""
-    scores, tokens = [], []
-    for example in made:
-        found = segmenter.globality(segmenter.encode(example.scene.image))
-        scores.append(found.scores)
-        tokens.append([len(t) for t in found.tokens])
-    ratios = segmenter.findings(segmenter.encode(made[0].scene.image), gclip.gclip()).ratios
+    found = look_into(segmenter, dataset.samples, gclip.gclip(amf=False, cs=True))
     return [
         {
             "block": block + 1,
-            "score": round(float(np.mean([s[block] for s in scores])), 2),
-            "global tokens": round(float(np.mean([t[block] for t in tokens])), 2),
-            "max / median norm": round(ratios[block], 2),
+            "score": round(float(found.scores[block]), 2),
+            "global tokens": round(float(found.tokens[block]), 2),
+            "max / median norm": round(ratio, 2),
         }
-        for block in range(len(ratios))
+        for block, ratio in enumerate(found.found.ratios)
     ]
 
 
 def planted(
-    segmenter: gclip.Segmenter, made: list[Example], channel: int = 77, gain: float = 100.0
+    segmenter: gclip.Segmenter, dataset: OpenSet, channel: int = 77, gain: float = 100.0
 ) -> dict[str, float]:
     """ClearCLIP's mIoU as it is, with a planted channel in blocks 7 to 11, and with CS besides."""
-    clear, repaired = gclip.METHODS["clearclip"], gclip.gclip(amf=False, cs=True)
+    repaired = (Row("with CS", gclip.gclip(amf=False, cs=True)),)
     blocks = range(6, segmenter.backbone.n_blocks - 1)
     sick = replace(
         segmenter, backbone=gclip.plant_channel(segmenter.backbone, channel, gain, blocks)
     )
+    both = segmentation(sick, dataset, CLEAR + repaired)
     return {
-        "as it is": segmentation(segmenter, made, {"m": clear})["m"]["exact"],
-        "planted": segmentation(sick, made, {"m": clear})["m"]["exact"],
-        "planted, CS": segmentation(sick, made, {"m": repaired})["m"]["exact"],
+        "as it is": segmentation(segmenter, dataset, CLEAR)["ClearCLIP"]["exact"],
+        "planted": both["ClearCLIP"]["exact"],
+        "planted, CS": both["with CS"]["exact"],
     }
 
 
-def ceiling(made: Iterable[Example], side: int) -> float:
+def ceiling(dataset: OpenSet, side: int) -> float:
     """mIoU of the best that a grid can do: each patch says its most frequent true label."""
     sums = Sums()
-    for example in made:
-        truth, count = torch.from_numpy(example.scene.labels), len(example.scene.words)
-        hot = F.one_hot(truth, count).permute(2, 0, 1)[None].float()
+    for sample in dataset.samples:
+        there, truth = np.unique(sample.load()[1], return_inverse=True)
+        count = len(there)
+        hot = F.one_hot(torch.from_numpy(truth), count).permute(2, 0, 1)[None].float()
         grid = F.interpolate(hot, size=(side, side), mode="area").argmax(1)
         logits = F.one_hot(grid, count).permute(0, 3, 1, 2).float()
         full = F.interpolate(logits, size=truth.shape, mode="bilinear", align_corners=False)
-        labels = full[0].argmax(0).numpy()
-        sums.add("grid", float(np.mean(ious(labels, example.scene.labels, count))))
+        counts = metric.confusion(truth, full[0].argmax(0).numpy(), count)
+        sums.add("grid", metric.scores(counts).iou.mean())
     return sums.percent()["grid"]
 
 
@@ -247,17 +220,15 @@ def write_card(card: Path, measured: dict[str, Any]) -> None:
 
 def _style(segmenter: gclip.Segmenter, style: str, count: int) -> dict[str, Any]:
     """A style's methods on all scenes, and ClearCLIP by encoded size on fewer."""
-    some = {side: examples(style, min(count, FEWER), side) for side in SIDES}
-    clear = {"m": gclip.METHODS["clearclip"]}
+    some = {side: unseen(style, min(count, FEWER), side) for side in SIDES}
     return {
-        "methods": segmentation(segmenter, examples(style, count), methods()),
+        "methods": segmentation(segmenter, unseen(style, count), rows()),
         "by size": {
-            str(side): segmentation(replace(segmenter, short_side=side), made, clear)["m"]
-            for side, made in some.items()
+            str(side): segmentation(replace(segmenter, short_side=side), few, CLEAR)["ClearCLIP"]
+            for side, few in some.items()
         },
         "ceiling": {
-            str(side): ceiling(made, side // segmenter.backbone.patch)
-            for side, made in some.items()
+            str(side): ceiling(few, side // segmenter.backbone.patch) for side, few in some.items()
         },
         "top-1": recognition(segmenter, style, count),
     }
@@ -265,15 +236,14 @@ def _style(segmenter: gclip.Segmenter, style: str, count: int) -> dict[str, Any]
 
 def _rest(segmenter: gclip.Segmenter, count: int) -> dict[str, Any]:
     """The hardest style, and what the model has of what AMF and CS act on."""
-    clear = {"m": gclip.METHODS["clearclip"]}
-    few = examples("seen", min(count, FEWER))
+    few, fewest = min(count, FEWER), unseen("seen", min(count, FEWER // 2))
     return {
         "openmoji": {
-            **segmentation(segmenter, examples("openmoji", len(few)), clear)["m"],
-            "top-1": recognition(segmenter, "openmoji", len(few)),
+            **segmentation(segmenter, unseen("openmoji", few), CLEAR)["ClearCLIP"],
+            "top-1": recognition(segmenter, "openmoji", few),
         },
-        "blocks": phenomena(segmenter, few[:50]),
-        "planted": planted(segmenter, few[:50]),
+        "blocks": phenomena(segmenter, fewest),
+        "planted": planted(segmenter, fewest),
     }
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 import gclip_core as gclip
+from evaluation.rows import Row
 from gclip_core import assets
 from training import export, measure
 from training.train import FULL, Phase, Settings, train
@@ -32,13 +33,13 @@ KINDS: dict[str, dict[str, Any]] = {
 def look(weights: Path | None, count: int) -> str:
     """What these weights have of the phenomena, on held-out scenes, as Markdown."""
     segmenter = gclip.Segmenter(gclip.load_backbone("built-in", weights=weights))
-    made = measure.examples("held-out", count)
-    chosen = {
-        "ClearCLIP": gclip.METHODS["clearclip"],
-        "MaskCLIP": gclip.METHODS["maskclip"],
-        "AMF": gclip.gclip(amf=True, cs=False),
-        "CS": gclip.gclip(amf=False, cs=True),
-    }
+    made = measure.unseen("held-out", count)
+    chosen = (
+        Row("ClearCLIP", gclip.METHODS["clearclip"]),
+        Row("MaskCLIP", gclip.METHODS["maskclip"]),
+        Row("AMF", gclip.gclip(amf=True, cs=False)),
+        Row("CS", gclip.gclip(amf=False, cs=True)),
+    )
     found = measure.segmentation(segmenter, made, chosen)
     blocks = measure.phenomena(segmenter, made)
     rows = [list(row.values()) for row in blocks]

@@ -6,13 +6,16 @@ background. The same seed gives the same scene on every machine: all arithmetic 
 or on floats with operations that IEEE 754 rounds correctly (no sine, no power, no sums whose
 order could differ), and every resize is Pillow's fixed-point one.
 
+A scene is also plain data, a :class:`Layout`: `arrange` gives a seed's, `render` draws any, and
+`compose` is one after the other. A layout travels as JSON, which is read as untrusted text.
+
 Needs NumPy and Pillow only.
 """
 
 import functools
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +40,10 @@ _OVERHANG = 0.125
 _PLACES = 24
 # Turns are given as the tangent of half the angle: +-0.2 is +-23 degrees, without a sine.
 _HALF_TURN = 0.2
+# Bounds of a layout, whoever made it.
+MAX_ITEMS = 24
+MAX_LAYOUT_CHARACTERS = 4000
+_BOUNDS = {"x": (-0.5, 1.5), "y": (-0.5, 1.5), "size": (0.03, 1.5), "turn": (-1000, 1000)}
 # Textures are designed for a scene whose short side is this long, and scale with it.
 _DESIGN = 96
 
@@ -65,6 +72,129 @@ class Style:
     author: str
     use: str
     things: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Item:
+    """A thing in a layout.
+
+    thing, style: names of what is drawn, and of whose art draws it.
+    x, y: its centre, in widths and heights of the scene.
+    size: the longer side of its drawing before it is turned, in short sides of the scene.
+    turn: the tangent of half the angle it is turned by, clockwise; `flip` mirrors it before that.
+    """
+
+    thing: str
+    style: str
+    x: float
+    y: float
+    size: float
+    turn: float = 0.0
+    flip: bool = False
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What is where in a scene, at whatever size it is drawn.
+
+    ground: one background, or two, (above, below), that meet at `horizon`, in heights.
+    items: from the backmost to the foremost.
+    light: gain and shift of all grey levels.
+    seed, style, things: the grounds get the textures of the scene that `compose` makes of these.
+
+    Raises:
+        GclipError: a name that does not exist, or a number out of range.
+    """
+
+    ground: tuple[str, ...]
+    items: tuple[Item, ...] = ()
+    horizon: float = 0.5
+    light: tuple[float, float] = (1.0, 0.0)
+    seed: int = 0
+    style: str = "held-out"
+    things: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_start(self.seed, self.style, self.things)
+        if len(set(self.ground)) != len(self.ground) or len(self.ground) not in (1, 2):
+            raise GclipError(f"A scene has 1 or 2 different backgrounds, not {self.ground!s:.60}.")
+        for name in self.ground:
+            _check_name("background", name, _ground_names())
+        _check_number("horizon", self.horizon, 0, 1)
+        _check_number("gain", self.light[0], 0.5, 1.5)
+        _check_number("shift", self.light[1], -64, 64)
+        if len(self.items) > MAX_ITEMS:
+            raise GclipError(f"A scene holds up to {MAX_ITEMS} items, not {len(self.items)}.")
+        for item in self.items:
+            _check_name("emoji style", item.style, styles())
+            drawn = styles()[item.style].things
+            _check_name(f"drawing in {item.style}", item.thing, [_names()[i] for i in drawn])
+            for name, (low, high) in _BOUNDS.items():
+                _check_number(name, getattr(item, name), low, high)
+
+    def to_json(self) -> str:
+        """One line of JSON; its numbers have 4 decimals, which is far below a pixel."""
+        rows = [
+            [i.thing, i.style, *(round(getattr(i, n), 4) for n in _BOUNDS), int(i.flip)]
+            for i in self.items
+        ]
+        data = {
+            "ground": self.ground,
+            "horizon": round(self.horizon, 4),
+            "light": [round(number, 4) for number in self.light],
+            "like": [self.seed, self.style, self.things or 0],
+            "items": rows,
+        }
+        return json.dumps(data, separators=(",", ":"))
+
+    @staticmethod
+    def from_json(text: str) -> "Layout":
+        """The layout that `to_json` wrote, or anybody.
+
+        Raises:
+            GclipError: not a layout, or one out of bounds.
+        """
+        wanted = f"A scene's layout of up to {MAX_LAYOUT_CHARACTERS} characters was expected, but"
+        if len(text) > MAX_LAYOUT_CHARACTERS:
+            raise GclipError(f"{wanted} {len(text)} came; take some items out.")
+        try:
+            data = json.loads(text)
+            ground, horizon, light, like, rows = (
+                data.pop(key) for key in ("ground", "horizon", "light", "like", "items")
+            )
+            (gain, shift), (seed, style, things) = light, like
+            items = [Item(*map(_plain, row[:-1]), bool((0, 1).index(row[-1]))) for row in rows]
+            if data or type(seed) is not int or type(things) is not int:
+                raise ValueError(data)
+            ground = tuple(map(_plain, ground))
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            raise GclipError(f"{wanted} something else came; arrange() makes one.") from error
+        return Layout(ground, tuple(items), horizon, (gain, shift), seed, style, things or None)
+
+
+def _plain(value: Any) -> Any:
+    if type(value) not in (str, int, float):
+        raise TypeError(value)
+    return value
+
+
+def _check_number(name: str, value: Any, low: float, high: float) -> None:
+    if type(value) not in (int, float) or not low <= value <= high:  # nan is in no range
+        span = f"from {low:g} to {high:g}"
+        raise GclipError(f"A scene's {name} is a number {span}, not {value!s:.40}.")
+
+
+def _check_name(kind: str, name: Any, valid: Collection[str]) -> None:
+    if not isinstance(name, str) or name not in valid:
+        raise GclipError(f"There is no {kind} {name!s:.40}; there are: {', '.join(valid)}.")
+
+
+def _check_start(seed: int, style: str, things: int | None) -> None:
+    if things is not None and not 1 <= things <= MAX_THINGS:
+        raise GclipError(f"A scene holds 1 to {MAX_THINGS} things, not {things}.")
+    if not 0 <= seed < 2**63:
+        raise GclipError(f"A scene's seed is a whole number from 0 to 2^63 - 1, not {seed!s:.40}.")
+    styles_for(style)
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,14 +298,22 @@ def turn(rgba: Pixels, half_tangent: float) -> Pixels:
     Bilinear. Not Pillow's rotate: compilers may fuse its multiplications and additions, and then
     two machines would disagree by one grey level here and there.
     """
-    cosine = (1 - half_tangent * half_tangent) / (1 + half_tangent * half_tangent)
-    sine = 2 * half_tangent / (1 + half_tangent * half_tangent)
+    cosine, sine = _cosine_and_sine(half_tangent)
     h, w = rgba.shape[:2]
-    tall = int(h * cosine + w * abs(sine)) + 1
-    wide = int(w * cosine + h * abs(sine)) + 1
+    tall, wide = _turned_size(h, w, cosine, sine)
     y = (np.arange(tall) - (tall - 1) / 2)[:, None]
     x = (np.arange(wide) - (wide - 1) / 2)[None, :]
     return _sample(rgba, cosine * y - sine * x + (h - 1) / 2, sine * y + cosine * x + (w - 1) / 2)
+
+
+def _cosine_and_sine(half_tangent: float) -> tuple[float, float]:
+    square = half_tangent * half_tangent
+    return (1 - square) / (1 + square), 2 * half_tangent / (1 + square)
+
+
+def _turned_size(h: int, w: int, cosine: float, sine: float) -> tuple[int, int]:
+    tall = h * abs(cosine) + w * abs(sine)
+    return int(tall) + 1, int(w * abs(cosine) + h * abs(sine)) + 1
 
 
 def _sample(picture: Pixels, y: npt.NDArray[Any], x: npt.NDArray[Any]) -> Pixels:
@@ -192,14 +330,14 @@ def _sample(picture: Pixels, y: npt.NDArray[Any], x: npt.NDArray[Any]) -> Pixels
 
 def fit(rgba: Pixels, longer_side: int) -> Pixels:
     """A premultiplied sprite resized so that its longer side has that many pixels."""
-    h, w = rgba.shape[:2]
+    h, w = _fitted_size(*rgba.shape[:2], longer_side)
+    bands = [Image.fromarray(np.ascontiguousarray(rgba[..., c])) for c in range(4)]
+    return np.stack([np.asarray(b.resize((w, h), Image.Resampling.BICUBIC)) for b in bands], -1)
+
+
+def _fitted_size(h: int, w: int, longer_side: int) -> tuple[int, int]:
     scale = longer_side / max(h, w)
-    size = (max(1, int(w * scale + 0.5)), max(1, int(h * scale + 0.5)))
-    bands = [
-        Image.fromarray(np.ascontiguousarray(rgba[..., c])).resize(size, Image.Resampling.BICUBIC)
-        for c in range(4)
-    ]
-    return np.stack([np.asarray(b) for b in bands], -1)
+    return max(1, int(h * scale + 0.5)), max(1, int(w * scale + 0.5))
 
 
 def paste(
@@ -515,45 +653,147 @@ def _how_many(rng: np.random.Generator) -> int:
     raise AssertionError("the tickets are all given out")
 
 
+def _start(
+    seed: int, style: str, things: int | None
+) -> tuple[np.random.Generator, tuple[Style, ...], tuple[int, ...], list[int]]:
+    """Generator, styles, backgrounds and things of a scene, before anything of it is drawn."""
+    _check_start(seed, style, things)
+    arts = styles_for(style)
+    rng = np.random.Generator(np.random.PCG64(seed))
+    behind = choose_backgrounds(rng)
+    count = _how_many(rng) if things is None else things
+    offered = sorted({thing for art in arts for thing in art.things})
+    return rng, arts, behind, [offered[int(i)] for i in rng.permutation(len(offered))[:count]]
+
+
 def _lay_backgrounds(
-    rng: np.random.Generator, chosen: tuple[int, ...], h: int, w: int
-) -> tuple[Pixels, npt.NDArray[np.int64]]:
-    """Image (h, w, 3) and labels (h, w), 0 and 1 for the first and second background."""
+    rng: np.random.Generator, chosen: Sequence[int], size: tuple[int, int], horizon: float | None
+) -> tuple[Pixels, npt.NDArray[np.int64], float]:
+    """Image (h, w, 3), which background it is (h, w), and where the second begins, in heights.
+
+    horizon: None where the generator decides; it is asked in either case.
+    """
+    h, w = size
+    if h < 1 or w < 1:
+        raise GclipError(f"A scene needs a size of at least 1 x 1 pixels, not {h} x {w}.")
     unit = min(h, w) / _DESIGN
     image = paint(rng, chosen[0], h, w, unit)
-    labels = np.zeros((h, w), np.int64)
-    if len(chosen) == 2:
-        horizon = int(h * _between(rng, 0.3, 0.7))
-        image[horizon:] = paint(rng, chosen[1], h - horizon, w, unit) if horizon < h else 0
-        labels[horizon:] = 1
-    return image, labels
+    which = np.zeros((h, w), np.int64)
+    if len(chosen) == 1:
+        return image, which, 0.5 if horizon is None else horizon
+    drawn = _between(rng, 0.3, 0.7)
+    row = int(h * (drawn if horizon is None else horizon))
+    if row < h:
+        image[row:] = paint(rng, chosen[1], h - row, w, unit)
+    which[row:] = 1
+    return image, which, (row + 0.5) / h
 
 
-def _lay_thing(
-    rng: np.random.Generator, drawing: Pixels, short_side: int, span: tuple[float, float]
-) -> Pixels:
-    """A drawing (h, w, 4), perhaps mirrored, turned and sized: premultiplied (h', w', 4)."""
-    if rng.random() < 0.5:
-        drawing = drawing[:, ::-1]
-    turned = turn(premultiply(drawing), _between(rng, -1, 1) * _between(rng, 0, _HALF_TURN))
+def _arrange_thing(
+    rng: np.random.Generator,
+    name: str,
+    art: Style,
+    size: tuple[int, int],
+    span: tuple[float, float],
+    taken: list[Box],
+) -> Item:
+    """A thing somewhere, perhaps mirrored, turned and sized; its box joins those taken."""
+    drawing = sprite(art.name, _names().index(name)).shape[:2]
+    flip = bool(rng.random() < 0.5)
+    half_tangent = _between(rng, -1, 1) * _between(rng, 0, _HALF_TURN)
     u = float(rng.random())
     share = span[0] + (span[1] - span[0]) * u * (1 + u) / 2  # smaller ones a little more often
-    return fit(turned, max(1, int(short_side * share + 0.5)))
+    longer = max(1, int(min(size) * share + 0.5))
+    turned = _turned_size(*drawing, *_cosine_and_sine(half_tangent))
+    top, left, h, w = place(rng, size, _fitted_size(*turned, longer), taken)
+    taken.append((top, left, h, w))
+    return Item(
+        name,
+        art.name,
+        x=(left + w / 2) / size[1],
+        y=(top + h / 2) / size[0],
+        size=longer * max(drawing) / max(turned) / min(size),
+        turn=half_tangent,
+        flip=flip,
+    )
 
 
-def _expose(rng: np.random.Generator, image: Pixels) -> Pixels:
-    """The same scene a little darker or lighter, with a little more or less contrast."""
-    gain, shift = _between(rng, 0.85, 1.12), _between(rng, -10, 10)
+def _arrange(
+    seed: int, size: tuple[int, int], style: str, things: int | None
+) -> tuple[Layout, Pixels, npt.NDArray[np.int64], np.random.Generator]:
+    """A seed's layout, its backgrounds as `_lay_backgrounds` gives them, and the generator."""
+    rng, arts, behind, chosen = _start(seed, style, things)
+    image, which, horizon = _lay_backgrounds(rng, behind, size, None)
+    items: list[Item] = []
+    taken: list[Box] = []
+    for thing in chosen:
+        drawn_by = [art for art in arts if thing in art.things]
+        art = drawn_by[int(rng.integers(len(drawn_by)))]
+        name = _names()[thing]
+        items.append(_arrange_thing(rng, name, art, size, SPANS[len(chosen)], taken))
+    light = (_between(rng, 0.85, 1.12), _between(rng, -10, 10))
+    ground = tuple(BACKGROUNDS[i].word.name for i in behind)
+    layout = Layout(ground, tuple(items), horizon, light, seed, style, things)
+    return layout, image, which, rng
+
+
+def _draw(layout: Layout, image: Pixels, which: npt.NDArray[np.int64]) -> Scene:
+    """The items of a layout laid over its backgrounds, in place."""
+    size = which.shape
+    names = list(dict.fromkeys(item.thing for item in layout.items))
+    labels = which + len(names)
+    for item in layout.items:
+        drawing = sprite(item.style, _names().index(item.thing))
+        turned = turn(premultiply(drawing[:, ::-1] if item.flip else drawing), item.turn)
+        longer = item.size * min(size) * max(turned.shape[:2]) / max(drawing.shape[:2])
+        laid = fit(turned, max(1, int(longer + 0.5)))
+        corner = (
+            int(np.floor(middle * side - part / 2 + 0.5))
+            for middle, side, part in zip((item.y, item.x), size, laid.shape, strict=False)
+        )
+        paste(image, labels, laid, *corner, names.index(item.thing))
+    gain, shift = layout.light
     table = np.clip(np.arange(256) * gain + shift + 0.5, 0, 255).astype(np.uint8)
-    return table[image]
+    kept = np.unique(labels)
+    words = [(*names, *layout.ground)[i] for i in kept]
+    seen = int((kept < len(names)).sum())
+    return Scene(
+        image=Image.fromarray(table[image]),
+        labels=np.searchsorted(kept, labels),
+        words=tuple(words),
+        things=tuple(words[:seen]),
+        backgrounds=tuple(words[seen:]),
+        captions=(),
+        style=layout.style,
+        seed=layout.seed,
+    )
 
 
-def _rename(labels: npt.NDArray[np.int64], count: int) -> tuple[npt.NDArray[np.int64], list[int]]:
-    """Labels renumbered 0.. over those of `count` that have a pixel, and which those are."""
-    kept = [i for i in range(count) if (labels == i).any()]
-    table = np.full(count, -1, np.int64)
-    table[kept] = np.arange(len(kept))
-    return table[labels], kept
+def arrange(
+    seed: int,
+    size: tuple[int, int] = (144, 144),
+    style: str = "held-out",
+    things: int | None = None,
+) -> Layout:
+    """The layout of `compose`'s scene with the same arguments, to go on from.
+
+    Raises:
+        GclipError: as `compose`.
+    """
+    return _arrange(seed, size, style, things)[0]
+
+
+def render(layout: Layout, size: tuple[int, int] = (144, 144)) -> Scene:
+    """The scene of a layout, without captions; a thing that is there twice is one word.
+
+    size: (height, width) in pixels.
+
+    Raises:
+        GclipError: an empty size.
+    """
+    rng = _start(layout.seed, layout.style, layout.things)[0]
+    ground = [_ground_names().index(name) for name in layout.ground]
+    return _draw(layout, *_lay_backgrounds(rng, ground, size, layout.horizon)[:2])
 
 
 def compose(
@@ -570,51 +810,21 @@ def compose(
     things: how many, 1 to 5; by default the seed decides.
 
     Raises:
-        GclipError: an unknown style, a number of things out of range, a negative seed, or an empty
-            size.
+        GclipError: an unknown style, a number of things out of range, a seed that is negative or
+            too large, or an empty size.
     """
-    h, w = size
-    if h < 1 or w < 1:
-        raise GclipError(f"A scene needs a size of at least 1 x 1 pixels, not {h} x {w}.")
-    if things is not None and not 1 <= things <= MAX_THINGS:
-        raise GclipError(f"A scene holds 1 to {MAX_THINGS} things, not {things}.")
-    if seed < 0:
-        raise GclipError(f"A scene's seed is a whole number from 0, not {seed}.")
-    arts = styles_for(style)
-    rng = np.random.Generator(np.random.PCG64(seed))
-    behind = choose_backgrounds(rng)
-    count = _how_many(rng) if things is None else things
-    offered = sorted({thing for art in arts for thing in art.things})
-    chosen = [offered[int(i)] for i in rng.permutation(len(offered))[:count]]
-
-    image, ground = _lay_backgrounds(rng, behind, h, w)
-    labels = ground + count  # things first
-    taken: list[Box] = []
-    for label, thing in enumerate(chosen):
-        drawn_by = [art for art in arts if thing in art.things]
-        art = drawn_by[int(rng.integers(len(drawn_by)))]
-        laid = _lay_thing(rng, sprite(art.name, thing), min(h, w), SPANS[count])
-        box = place(rng, (h, w), laid.shape[:2], taken)
-        paste(image, labels, laid, box[0], box[1], label)
-        taken.append(box)
-    image = _expose(rng, image)
-
-    labels, kept = _rename(labels, count + len(behind))
-    seen = [chosen[i] for i in kept if i < count]
-    ground_kept = [behind[i - count] for i in kept if i >= count]
-    thing_names = tuple(_names()[i] for i in seen)
-    background_names = tuple(BACKGROUNDS[i].word.name for i in ground_kept)
-    return Scene(
-        image=Image.fromarray(image),
-        labels=labels,
-        words=thing_names + background_names,
-        things=thing_names,
-        backgrounds=background_names,
-        captions=tuple(caption(rng, seen, ground_kept or behind) for _ in range(3)),
-        style=style,
-        seed=seed,
-    )
+    layout, image, which, rng = _arrange(seed, size, style, things)
+    scene = _draw(layout, image, which)
+    seen = [_names().index(name) for name in scene.things]
+    behind = [_ground_names().index(name) for name in scene.backgrounds or layout.ground]
+    return replace(scene, captions=tuple(caption(rng, seen, behind) for _ in range(3)))
 
 
+@functools.cache
 def _names() -> tuple[str, ...]:
     return tuple(word.name for word in things())
+
+
+@functools.cache
+def _ground_names() -> tuple[str, ...]:
+    return tuple(background.word.name for background in BACKGROUNDS)

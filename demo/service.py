@@ -29,8 +29,8 @@ from gclip_core.cache import BoundedCache
 from gclip_core.errors import BackboneError
 from gclip_core.numbering import block_numbers
 from gclip_core.registry import BACKBONES, BUILT_IN, BackboneEntry, find_backbone
-from gclip_core.segmenter import Encoded, Segmenter
-from gclip_core.types import Found, Grid, Method, Segmentation
+from gclip_core.segmenter import Segmenter
+from gclip_core.types import Encoded, Found, Grid, Method, Segmentation
 from gclip_core.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -350,8 +350,7 @@ class Looking:
     @cached_property
     def grid(self) -> Grid:
         """Patches (h, w) of the unwindowed pass."""
-        first = self.clean if not isinstance(self.clean, tuple) else self.clean[0]
-        return first.whole.grid
+        return self.clean.grid
 
 
 class Service:
@@ -377,7 +376,9 @@ class Service:
         self.downloads = downloads
         self.encode: Encoder = encode or encode_here
         self.sources = Sources()
-        self.trunks: BoundedCache[Encoded] = BoundedCache(trunk_bytes, _trunk_bytes)
+        self.trunks: BoundedCache[Encoded] = BoundedCache(
+            trunk_bytes, lambda encoded: encoded.nbytes
+        )
         self.results: BoundedCache[Segmentation] = BoundedCache(RESULT_BYTES, _result_bytes)
         self._backbones: BoundedCache[Backbone] = BoundedCache(len(BACKBONES))
 
@@ -664,11 +665,6 @@ def changed_share(before: NDArray, after: NDArray) -> float:
 
 def _received(attention: torch.Tensor) -> Floats:
     return amf.received(amf.patch_attention(attention)).numpy()
-
-
-def _trunk_bytes(encoded: Encoded) -> int:
-    trunks = encoded if isinstance(encoded, tuple) else (encoded,)
-    return sum(trunk.nbytes for trunk in trunks)
 
 
 def _result_bytes(result: Segmentation) -> int:

@@ -9,7 +9,7 @@ from gclip_core.errors import BackboneError, GclipError, ImageError, MethodError
 from gclip_core.methods import METHODS, gclip
 from gclip_core.registry import BACKBONES
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import DenseFeatures, Found, Method, Segmentation, Trunk, Vocabulary
+from gclip_core.types import DenseFeatures, Encoded, Found, Method, Segmentation, Vocabulary
 from gclip_core.version import __version__
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Backbone",
     "BackboneError",
     "DenseFeatures",
+    "Encoded",
     "Found",
     "GclipError",
     "ImageError",
@@ -25,7 +26,6 @@ __all__ = [
     "MethodError",
     "Segmentation",
     "Segmenter",
-    "Trunk",
     "Vocabulary",
     "VocabularyError",
     "__version__",

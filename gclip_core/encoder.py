@@ -1,23 +1,23 @@
-"""Images to trunks: one pass or windows, resumed where planting or suppression changes a block."""
+"""Images to block inputs: one window or many, resumed where planting or CS changes a block."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from gclip_core import amf, blocks, cs, windows
+from gclip_core import amf, blocks, cs
 from gclip_core.attention import Heads
 from gclip_core.backbone import Backbone
 from gclip_core.cs import Repair
 from gclip_core.errors import GclipError
-from gclip_core.types import Grid, Trunk
+from gclip_core.types import Encoded, Grid, Pass
 
-Kept = TypeVar("Kept")
+Made = TypeVar("Made")
 
 TOKENS_PER_BATCH = 8192
 """Tokens of windows that go through the tower together."""
@@ -28,68 +28,108 @@ MAX_WINDOW_TOKENS = 65_536
 # --- clean passes --------------------------------------------------------------------------------
 
 
-def whole(backbone: Backbone, pixels: Tensor, image_size: Grid) -> Trunk:
-    """The clean trunk of one normalised picture, (3, height, width), in one pass."""
+def whole(backbone: Backbone, pixels: Tensor, image_size: Grid) -> Encoded:
+    """One normalised picture, (3, height, width), in one pass, without planting and CS."""
+    wanted = amf.likely_fused(backbone.amf_blocks, backbone.n_blocks)
     kept: dict[int, Heads] = {}
 
     def keep(block: int, heads: Heads) -> None:
         if block in wanted:
             kept[block] = Heads(heads.q, heads.k)
 
-    wanted = amf.likely_fused(backbone.amf_blocks, backbone.n_blocks)
-    (made,) = _trace(backbone, pixels[None], image_size, keep)
-    for block, heads in kept.items():
-        made._memo["heads", block] = heads
-    return made
+    inputs = _trace(backbone, pixels[None], keep)
+    assert inputs is not None  # a picture that has no room alone is refused
+    return of_inputs(backbone, inputs, image_size, _size(pixels), kept)
+
+
+def of_inputs(
+    backbone: Backbone,
+    inputs: Sequence[Tensor],
+    image_size: Grid,
+    resized: Grid,
+    kept: dict[int, Heads] | None = None,
+) -> Encoded:
+    """What one pass over a whole picture leaves: the input of every block, each (1, 1+N, D).
+
+    ``kept`` are queries and keys of blocks that the pass held on to.
+    """
+    grid = _patches(backbone, resized)
+    heads = {block: (inputs[block], found) for block, found in (kept or {}).items()}
+    one = Pass(tuple(inputs), ((0, 0),), _heads=heads)
+    return Encoded((one,), grid, grid, image_size, resized, backbone.uid)
 
 
 def windowed(
     backbone: Backbone, pixels: Tensor, image_size: Grid, side: int, stride: int
-) -> tuple[Trunk, ...]:
-    """The clean trunks of all windows of a picture, several in one batch.
+) -> Encoded:
+    """A normalised picture window by window, several in one batch, without planting and CS.
 
-    ``side`` and ``stride`` are in pixels, rounded to patches.
+    ``side`` and ``stride`` are in pixels, rounded to patches. A picture no larger than the window
+    takes one pass.
 
     Raises:
         GclipError: the windows would hold too many patches together.
     """
     patch = backbone.patch
-    canvas = (pixels.shape[-2], pixels.shape[-1])
-    side, stride = (windows.to_patches(n, patch) for n in (side, stride))
-    window = (min(side, canvas[0]), min(side, canvas[1]))
-    corners = windows.corners(canvas, window, stride)
-    tokens = (window[0] // patch) * (window[1] // patch) + 1
+    grid = _patches(backbone, _size(pixels))
+    length, step = (to_patches(n, patch) // patch for n in (side, stride))
+    window = (min(length, grid[0]), min(length, grid[1]))
+    corners = window_corners(grid, window, step)
+    if len(corners) == 1:
+        return whole(backbone, pixels, image_size)
+    tokens = window[0] * window[1] + 1
     if len(corners) * tokens > MAX_WINDOW_TOKENS:
         raise GclipError(
             f"Windows may hold {MAX_WINDOW_TOKENS:,} patches together, but {len(corners):,}"
             f" windows of {tokens - 1:,} came. Take a longer stride or a smaller image."
         )
-    one_pass = _Lazy(lambda: whole(backbone, pixels, image_size))
-    traced: list[Trunk] = []
-    for some in batches(corners, tokens):
-        batch = torch.stack([pixels[:, y : y + window[0], x : x + window[1]] for y, x in some])
-        traced += [
-            replace(one, window=corner, canvas=canvas, _whole=one_pass)
-            for one, corner in zip(_trace(backbone, batch, image_size), some, strict=True)
-        ]
-    return tuple(traced)
+
+    def cut(corner: Grid) -> Tensor:
+        (top, left), (height, width) = ((n * patch for n in pair) for pair in (corner, window))
+        return pixels[:, top : top + height, left : left + width]
+
+    together = max(1, TOKENS_PER_BATCH // tokens)
+    passes: list[Pass] = []
+    for first in range(0, len(corners), together):
+        passes += _passes(backbone, cut, corners[first : first + together])
+    return Encoded(
+        tuple(passes),
+        grid,
+        window,
+        image_size,
+        _size(pixels),
+        backbone.uid,
+        _whole=_Lazy(lambda: whole(backbone, pixels, image_size)),
+    )
+
+
+def _passes(
+    backbone: Backbone, cut: Callable[[Grid], Tensor], corners: Sequence[Grid]
+) -> list[Pass]:
+    """The windows at these corners in one batch, or halved where memory cannot hold them."""
+    inputs = _trace(backbone, torch.stack([cut(corner) for corner in corners]))
+    if inputs is not None:
+        return [Pass(inputs, tuple(corners))]
+    half = len(corners) // 2
+    return [
+        one for part in (corners[:half], corners[half:]) for one in _passes(backbone, cut, part)
+    ]
 
 
 def _trace(
-    backbone: Backbone,
-    pixels: Tensor,
-    image_size: Grid,
-    seen: Callable[[int, Heads], None] | None = None,
-) -> list[Trunk]:
-    """Clean trunks of a batch of equally large pictures, (B, 3, height, width).
+    backbone: Backbone, pixels: Tensor, seen: Callable[[int, Heads], None] | None = None
+) -> tuple[Tensor, ...] | None:
+    """Inputs of every block of equally large pictures, (B, 3, height, width): each (B, 1+N, D).
 
-    A batch too large for the device's memory is halved.
+    None where the device's memory cannot hold so many together.
 
     Raises:
         GclipError: one picture alone is too large for it.
     """
     try:
-        return _trace_at_once(backbone, pixels, image_size, seen)
+        with torch.no_grad():
+            x = blocks.embed_patches(backbone.model.visual, pixels.to(backbone.device))
+            return tuple(blocks.block_inputs(backbone.blocks, x, seen=seen))
     except torch.OutOfMemoryError as error:
         if len(pixels) == 1:
             height, width = pixels.shape[-2:]
@@ -97,64 +137,34 @@ def _trace(
                 f"The memory of {backbone.device} was to hold a picture of {height} × {width} "
                 "pixels, but has no room for it now. Take a smaller shorter side, or try again."
             ) from error
-    half = len(pixels) // 2  # tried here, where the failed attempt holds no memory any more
-    parts = (pixels[:half], pixels[half:])
-    return [one for part in parts for one in _trace(backbone, part, image_size, seen)]
-
-
-def _trace_at_once(
-    backbone: Backbone,
-    pixels: Tensor,
-    image_size: Grid,
-    seen: Callable[[int, Heads], None] | None,
-) -> list[Trunk]:
-    with torch.no_grad():
-        x = blocks.embed_patches(backbone.model.visual, pixels.to(backbone.device))
-        inputs = blocks.block_inputs(backbone.blocks, x, seen=seen)
-    resized = (pixels.shape[-2], pixels.shape[-1])
-    grid = (resized[0] // backbone.patch, resized[1] // backbone.patch)
-    return [
-        Trunk(tuple(x[index] for x in inputs), grid, image_size, resized, backbone.uid)
-        for index in range(len(pixels))
-    ]
+    return None  # said here, where the failed attempt holds no memory any more
 
 
 # --- planting and suppression --------------------------------------------------------------------
 
 
-def resumed(
-    backbone: Backbone, trunks: Sequence[Trunk], repair: Repair | None = None
-) -> list[Trunk]:
-    """The same trunks with the backbone's planted channels, repaired or not.
+def resumed(backbone: Backbone, encoded: Encoded, repair: Repair | None = None) -> Encoded:
+    """The same picture with the backbone's planted channels, repaired or not.
 
-    They share all with their clean ones up to the first block that differs.
+    Shares all with the clean one up to the first block that differs.
     """
     planted = backbone.planted
     settings = None if repair is None else repair.settings
-    if all(t.planted == planted and t.suppression == settings for t in trunks):
-        return list(trunks)
-    clean = [t.clean for t in trunks]
+    if (encoded.planted, encoded.suppression) == (planted, settings):
+        return encoded
+    clean = encoded.clean
     if not planted and repair is None:
         return clean
     changed = {block for plant in planted for block in plant.blocks}
     changed |= set() if repair is None else set(repair.channels)
     before_last = sorted(changed - {backbone.n_blocks - 1})
-    rest: list[tuple[Tensor, ...]] = [()] * len(clean)
+    passes = clean.passes
     if before_last:
         weights = {block: replaced_weight(backbone, block, repair) for block in before_last}
-        rest = _rerun(backbone, clean, before_last[0], weights)
-    n = backbone.n_blocks
-    return [
-        replace(
-            t,
-            inputs=(*t.inputs[: n - len(tail)], *tail),
-            planted=planted,
-            suppression=settings,
-            _clean=t,
-            _memo={},
-        )
-        for t, tail in zip(clean, rest, strict=True)
-    ]
+        passes = tuple(_rerun(backbone, one, before_last[0], weights) for one in passes)
+    return replace(
+        clean, passes=passes, planted=planted, suppression=settings, _clean=clean, _memo={}
+    )
 
 
 def replaced_weight(backbone: Backbone, block: int, repair: Repair | None) -> Tensor:
@@ -163,72 +173,103 @@ def replaced_weight(backbone: Backbone, block: int, repair: Repair | None) -> Te
     return cs.changed_weight(W2, block, backbone.planted, backbone.norms[block], repair)
 
 
-def _rerun(
-    backbone: Backbone, clean: Sequence[Trunk], start: int, replaced: Mapping[int, Tensor]
-) -> list[tuple[Tensor, ...]]:
-    """Inputs of the blocks after ``start`` when some run with a ``W2'`` of their own."""
-    out: list[tuple[Tensor, ...]] = []
-    for some in batches(clean, clean[0].n_patches + 1):
-        with torch.no_grad():
-            x = torch.stack([t.inputs[start] for t in some])
-            inputs = blocks.block_inputs(backbone.blocks, x, start, replaced)[1:]
-        out += [tuple(x[index] for x in inputs) for index in range(len(some))]
-    return out
+def _rerun(backbone: Backbone, one: Pass, start: int, replaced: Mapping[int, Tensor]) -> Pass:
+    """The pass when some blocks from ``start`` on run with a ``W2'`` of their own."""
+    with torch.no_grad():
+        rest = blocks.block_inputs(backbone.blocks, one.inputs[start], start, replaced)
+    return Pass((*one.inputs[: start + 1], *rest[1:]), one.corners, _heads=one._heads)
 
 
 # --- heads ---------------------------------------------------------------------------------------
 
 
-def queries_keys(backbone: Backbone, trunks: Sequence[Trunk], block: int) -> Heads:
-    """Queries and keys of a block for a batch of trunks, each (B, H, 1+N, d).
+def queries_keys(backbone: Backbone, one: Pass, block: int) -> Heads:
+    """Queries and keys of a block, each (B, H, 1+N, d).
 
     Taken from the clean pass where it kept them and nothing has changed what enters the block.
     """
-    first = trunks[0]
-    kept = first.clean._memo.get(("heads", block)) if len(trunks) == 1 else None
-    if kept is not None and first.inputs[block] is first.clean.inputs[block]:
+    x = one.inputs[block]
+    entered, kept = one._heads.get(block, (None, None))
+    if kept is not None and entered is x:
         return kept
     with torch.no_grad():
-        x = torch.stack([t.inputs[block] for t in trunks])
         return blocks.project(backbone.blocks[block], x, values=False)
 
 
-def last_heads(backbone: Backbone, trunks: Sequence[Trunk]) -> Heads:
+def last_heads(backbone: Backbone, one: Pass) -> Heads:
     """The last block's queries, keys and values, (B, H, 1+N, d): the same for every method."""
 
     def make() -> Heads:
         with torch.no_grad():
-            x = torch.stack([t.inputs[-1] for t in trunks])
-            return blocks.project(backbone.blocks[-1], x)
+            return blocks.project(backbone.blocks[-1], one.inputs[-1])
 
-    return once(trunks[0], "last heads", make) if len(trunks) == 1 else make()
+    return once(one, "last heads", make) if len(one.corners) == 1 else make()
+
+
+# --- windows -------------------------------------------------------------------------------------
+
+
+def window_corners(size: Grid, window: Grid, stride: int) -> list[tuple[int, int]]:
+    """Top-left corners that cover ``size`` with ``window``; the last ones flush with the edge.
+
+    All in pixels (or all in patches). One corner where the image is no larger than the window; a
+    stride longer than the window is taken as the window, so that nothing is left out.
+    """
+
+    def starts(length: int, span: int) -> list[int]:
+        if length <= span:
+            return [0]
+        return [*range(0, length - span, min(stride, span)), length - span]
+
+    return [(y, x) for y in starts(size[0], window[0]) for x in starts(size[1], window[1])]
+
+
+def average(parts: Iterable[tuple[tuple[int, int], Tensor]], canvas: Grid, channels: int) -> Tensor:
+    """Mean of overlapping patch maps: corners (in patches) and (h, w, channels) -> canvas.
+
+    Returns (height, width, channels) float32.
+    """
+    total = torch.zeros(*canvas, channels)
+    count = torch.zeros(*canvas, 1)
+    for (top, left), part in parts:
+        bottom, right = top + part.shape[0], left + part.shape[1]
+        total[top:bottom, left:right] += part.to(total)
+        count[top:bottom, left:right] += 1
+    return total / count
+
+
+def to_patches(pixels: int, patch: int) -> int:
+    """Pixels rounded to whole patches, at least one: ``max(p, p floor(x / p + 0.5))``."""
+    return max(patch, patch * int(pixels / patch + 0.5))
 
 
 # --- helpers -------------------------------------------------------------------------------------
 
 
-def batches(items: Sequence[Kept], tokens: int) -> list[Sequence[Kept]]:
-    """Consecutive items that hold at most TOKENS_PER_BATCH tokens together, at least one each."""
-    n = max(1, TOKENS_PER_BATCH // tokens)
-    return [items[first : first + n] for first in range(0, len(items), n)]
-
-
-def once(source: Trunk, key: Hashable, make: Callable[[], Kept]) -> Kept:
-    """A value that belongs to a trunk, made once and kept with it."""
+def once(source: Encoded | Pass, key: Hashable, make: Callable[[], Made]) -> Made:
+    """A value that belongs to a picture's way through the tower, made once and kept with it."""
     if key not in source._memo:
         source._memo[key] = make()
-    found: Kept = source._memo[key]
+    found: Made = source._memo[key]
     return found
 
 
+def _size(pixels: Tensor) -> Grid:
+    return pixels.shape[-2], pixels.shape[-1]
+
+
+def _patches(backbone: Backbone, size: Grid) -> Grid:
+    return size[0] // backbone.patch, size[1] // backbone.patch
+
+
 class _Lazy:
-    """A trunk made at the first call, once, whoever calls."""
+    """Made at the first call, once, whoever calls."""
 
-    def __init__(self, make: Callable[[], Trunk]) -> None:
+    def __init__(self, make: Callable[[], Encoded]) -> None:
         self._make, self._lock = make, threading.Lock()
-        self._made: Trunk | None = None
+        self._made: Encoded | None = None
 
-    def __call__(self) -> Trunk:
+    def __call__(self) -> Encoded:
         with self._lock:
             if self._made is None:
                 self._made = self._make()

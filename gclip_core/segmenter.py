@@ -22,7 +22,6 @@ from gclip_core import (
     last_block,
     masks,
     vocabulary,
-    windows,
 )
 from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError, MethodError
@@ -30,6 +29,7 @@ from gclip_core.methods import METHODS
 from gclip_core.types import (
     Default,
     DenseFeatures,
+    Encoded,
     Found,
     Fusion,
     GlobalTokens,
@@ -37,11 +37,9 @@ from gclip_core.types import (
     Method,
     Segmentation,
     Suppression,
-    Trunk,
     Vocabulary,
 )
 
-Encoded = Trunk | Sequence[Trunk]
 ImageLike = Image.Image | np.ndarray | str | Path | bytes
 Words = str | Iterable[str] | Vocabulary
 
@@ -83,9 +81,7 @@ class Segmenter:
     # --- images ------------------------------------------------------------------------------
 
     def encode(self, image: ImageLike) -> Encoded:
-        """One pass through the tower, reusable for every method and all words.
-
-        Returns a :class:`Trunk`, or with ``window`` set a tuple of them, one per window.
+        """One pass through the tower, or one per window, reusable for every method and all words.
 
         Raises:
             ImageError: not an image, damaged or too large.
@@ -97,16 +93,18 @@ class Segmenter:
         )
         pixels = self._normalise(images.resize(checked, size))
         if self.window is None:
-            return encoder.resumed(self.backbone, [encoder.whole(self.backbone, pixels, own)])[0]
-        parts = encoder.windowed(self.backbone, pixels, own, self.window, self.stride)
-        return tuple(encoder.resumed(self.backbone, parts))
+            clean = encoder.whole(self.backbone, pixels, own)
+        else:
+            clean = encoder.windowed(self.backbone, pixels, own, self.window, self.stride)
+        return encoder.resumed(self.backbone, clean)
 
     def dense_features(
         self, image: ImageLike | Encoded, method: Method | None = None
     ) -> DenseFeatures:
-        """Dense features of an image or its trunk: patches (h*w, E) float32, L2-normalised."""
-        mean, grid = self._mean_features(self._encoded(image), _method(method))
-        return DenseFeatures(F.normalize(mean, dim=-1), grid)
+        """Dense features of an image: patches (h*w, E) float32, L2-normalised."""
+        encoded = self._encoded(image)
+        mean = self._mean_features(encoded, _method(method))
+        return DenseFeatures(F.normalize(mean, dim=-1), encoded.grid)
 
     def segment(
         self,
@@ -126,19 +124,18 @@ class Segmenter:
         classes = vocabulary.parse(words)
         text = vocabulary.embed(self.backbone, classes.phrases, self.templates)
         encoded = self._encoded(image)
-        first = encoded[0]
-        mean, grid = self._mean_features(encoded, method)
-        logits = (self.logit_scale * (text @ mean.T)).reshape(len(text), *grid)
+        mean = self._mean_features(encoded, method)
+        logits = (self.logit_scale * (text @ mean.T)).reshape(len(text), *encoded.grid)
         owner = masks.owners(classes)
         return Segmentation(
-            labels=masks.labels(logits, owner, first.image_size, threshold),
+            labels=masks.labels(logits, owner, encoded.image_size, threshold),
             logits=logits,
             vocabulary=classes,
             method=method,
             found=self.findings(encoded, method),
             unknown=vocabulary.unknown_phrases(self.backbone, classes),
             notes=(*self.backbone.notes, *classes.notes),
-            _scores=lambda: masks.scores(logits, owner, first.canvas or first.resized),
+            _scores=lambda: masks.scores(logits, owner, encoded.resized),
         )
 
     # --- words -------------------------------------------------------------------------------
@@ -150,12 +147,11 @@ class Segmenter:
     # --- what is inside ----------------------------------------------------------------------
 
     def suppress(self, encoded: Encoded, method: Method) -> Encoded:
-        """The trunk that ``method`` runs on: itself without CS, else resumed where CS begins.
+        """What ``method`` runs on: itself without CS, else resumed where CS begins.
 
         ``segment`` and ``dense_features`` do this by themselves; keep the result to do it once.
         """
-        trunks = self._prepared(self._encoded(encoded), method)
-        return trunks[0] if isinstance(encoded, Trunk) else tuple(trunks)
+        return encoder.resumed(self.backbone, self._encoded(encoded), self._repair(method))
 
     def attention_map(self, encoded: Encoded, block: int, head: int | None = None) -> Tensor:
         """Query-Key attention of a block (0-based): (1+N, 1+N) float32, head mean or one head.
@@ -168,7 +164,7 @@ class Segmenter:
             raise MethodError(
                 f"Blocks run from 0 to {self.backbone.n_blocks - 1}, but block {block} came."
             )
-        heads = encoder.queries_keys(self.backbone, [source], block)
+        heads = encoder.queries_keys(self.backbone, source.passes[0], block)
         with torch.no_grad():
             return attention.mean_weights(heads if head is None else heads.only(head))[0].cpu()
 
@@ -178,10 +174,10 @@ class Segmenter:
         Query-Query for ClearCLIP, the fused one with AMF. With windows: of one unwindowed pass.
         """
         self._check_head(head)
-        source = self._prepared([self._single(encoded)], method)[0]
+        source = self.suppress(self._single(encoded), method)
         blocks, _ = self._amf(source, method.fusion)
-        heads = encoder.last_heads(self.backbone, [source])
-        middle = [encoder.queries_keys(self.backbone, [source], block) for block in blocks]
+        heads = encoder.last_heads(self.backbone, source.passes[0])
+        middle = [encoder.queries_keys(self.backbone, source.passes[0], b) for b in blocks]
         with torch.no_grad():
             return last_block.attention_matrix(method, heads, source.grid, middle, head)[0].cpu()
 
@@ -190,25 +186,25 @@ class Segmenter:
 
         ``method`` decides whether the trunk is suppressed. With windows: of one unwindowed pass.
         """
-        source = self._prepared([self._single(encoded)], method or METHODS["clearclip"])[0]
-        v = encoder.last_heads(self.backbone, [source]).part("v")[0]
+        source = self.suppress(self._single(encoded), method or METHODS["clearclip"])
+        v = encoder.last_heads(self.backbone, source.passes[0]).part("v")[0]
         return v.transpose(-3, -2).flatten(-2)[1:].float().cpu()
 
     def globality(self, encoded: Encoded, threshold: float = 5.0) -> GlobalTokens:
         """Global tokens of every block, on the clean trunk of the whole image; worked out once."""
-        whole = self._encoded(encoded)[0].whole
+        whole = self._encoded(encoded).whole
         key = ("globality", threshold)
         return encoder.once(whole, key, lambda: self._globality(whole, threshold))
 
     def received(self, encoded: Encoded) -> Tensor:
         """How much every patch is attended to in every block: (L, N) float32, 1 is uniform."""
-        whole = self._encoded(encoded)[0].whole
+        whole = self._encoded(encoded).whole
         return torch.stack([self._received(whole, b) for b in range(self.backbone.n_blocks)])
 
     def findings(self, encoded: Encoded, method: Method) -> Found:
         """What ``method`` found in this image and backbone: blocks, channels, norms, reasons."""
-        first = self._encoded(encoded)[0]
-        amf_blocks, reason = self._amf(first, method.fusion)
+        encoded = self._encoded(encoded)
+        amf_blocks, reason = self._amf(encoded, method.fusion)
         repairs, cs_reason = self._repairs(method.suppression)
         before = self.backbone.norms
         after = cs.repaired_norms(before, repairs, method.suppression)
@@ -227,7 +223,7 @@ class Segmenter:
             norms_after=after,
             entropy=self.backbone.entropy,
             entropy_after=cs.entropy(after) if repairs else self.backbone.entropy,
-            _global_tokens=lambda: self.globality(first, threshold),
+            _global_tokens=lambda: self.globality(encoded, threshold),
         )
 
     # --- one step each -----------------------------------------------------------------------
@@ -238,23 +234,20 @@ class Segmenter:
         mean, std = (torch.tensor(s).view(3, 1, 1) for s in (self.backbone.mean, self.backbone.std))
         return (pixels - mean) / std
 
-    def _encoded(self, image: ImageLike | Encoded) -> Sequence[Trunk]:
-        encoded = image if _is_encoded(image) else self.encode(image)
-        trunks = (encoded,) if isinstance(encoded, Trunk) else tuple(encoded)
-        if trunks[0].backbone != self.backbone.uid:
+    def _encoded(self, image: ImageLike | Encoded) -> Encoded:
+        encoded = image if isinstance(image, Encoded) else self.encode(image)
+        if encoded.backbone != self.backbone.uid:
             raise GclipError(
-                "This trunk was encoded by another backbone. Encode the image with this segmenter."
+                "This image was encoded by another backbone. Encode it with this segmenter."
             )
-        return trunks
+        return encoded
 
-    def _single(self, encoded: Encoded) -> Trunk:
-        """The trunk that attention views use: itself, or one unwindowed pass."""
-        first = self._encoded(encoded)[0]
-        return first if first.window is None else encoder.resumed(self.backbone, [first.whole])[0]
-
-    def _prepared(self, trunks: Sequence[Trunk], method: Method) -> list[Trunk]:
-        """The trunks that ``method`` runs on."""
-        return encoder.resumed(self.backbone, trunks, self._repair(method))
+    def _single(self, encoded: Encoded) -> Encoded:
+        """What attention views use: itself, or with windows one unwindowed pass."""
+        encoded = self._encoded(encoded)
+        if encoded.window == encoded.grid:
+            return encoded
+        return encoder.resumed(self.backbone, encoded.whole)
 
     def _repair(self, method: Method) -> cs.Repair | None:
         """What CS changes under ``method``; None where it changes nothing."""
@@ -263,51 +256,40 @@ class Segmenter:
             return None
         return cs.Repair(repairs, replace(method.suppression, blocks=tuple(repairs)))
 
-    def _mean_features(self, encoded: Encoded, method: Method) -> tuple[Tensor, Grid]:
-        """Features averaged where windows overlap, (h*w, E) float32 on the CPU, and the grid.
+    def _mean_features(self, encoded: Encoded, method: Method) -> Tensor:
+        """Features averaged where windows overlap, (h*w, E) float32 on the CPU.
 
         The mean of cosines is the cosine with the mean, so this serves the logits of any words.
         """
-        trunks = self._prepared(self._encoded(encoded), method)
-        blocks, _ = self._amf(trunks[0], method.fusion)
+        ready = self.suppress(encoded, method)
+        fused, _ = self._amf(ready, method.fusion)
         W2 = None
         if method.ffn:
             last = self.backbone.n_blocks - 1
             W2 = encoder.replaced_weight(self.backbone, last, self._repair(method))
-        features = self._last_blocks(trunks, method, blocks, W2)
-        if trunks[0].window is None:
-            return features[0], trunks[0].grid
-        patch = self.backbone.patch
-        canvas = trunks[0].canvas
-        grid = (canvas[0] // patch, canvas[1] // patch)
-        parts = (
-            ((t.window[0] // patch, t.window[1] // patch), part.reshape(*t.grid, -1))
-            for t, part in zip(trunks, features, strict=True)
-        )
-        return windows.average(parts, grid, features[0].shape[-1]).flatten(0, 1), grid
-
-    def _last_blocks(
-        self, trunks: Sequence[Trunk], method: Method, blocks: tuple[int, ...], W2: Tensor | None
-    ) -> list[Tensor]:
-        out: list[Tensor] = []
-        for some in encoder.batches(trunks, trunks[0].n_patches + 1):
-            heads = encoder.last_heads(self.backbone, some)
-            middle = [encoder.queries_keys(self.backbone, some, block) for block in blocks]
+        parts: list[tuple[Grid, Tensor]] = []
+        for one in ready.passes:
+            heads = encoder.last_heads(self.backbone, one)
+            middle = [encoder.queries_keys(self.backbone, one, block) for block in fused]
             with torch.no_grad():
-                out += last_block.apply(
+                features = last_block.apply(
                     self.backbone.model.visual,
                     method,
-                    torch.stack([t.inputs[-1] for t in some]),
+                    one.inputs[-1],
                     heads,
-                    some[0].grid,
+                    ready.window,
                     middle,
                     W2,
                 ).cpu()
-        return out
+            parts += zip(one.corners, features, strict=True)
+        if len(parts) == 1:
+            return parts[0][1]
+        maps = ((corner, part.unflatten(0, ready.window)) for corner, part in parts)
+        return encoder.average(maps, ready.grid, parts[0][1].shape[-1]).flatten(0, 1)
 
     # --- which blocks and channels -----------------------------------------------------------
 
-    def _amf(self, source: Trunk, fusion: Fusion | None) -> tuple[tuple[int, ...], str]:
+    def _amf(self, source: Encoded, fusion: Fusion | None) -> tuple[tuple[int, ...], str]:
         """The blocks AMF fuses, and why."""
         default = Default(self.backbone.amf_blocks, self.backbone.title)
         return amf.fused_blocks(
@@ -326,17 +308,17 @@ class Segmenter:
 
     # --- global tokens -----------------------------------------------------------------------
 
-    def _received(self, whole: Trunk, block: int) -> Tensor:
+    def _received(self, whole: Encoded, block: int) -> Tensor:
         """Attention received per patch in a block, (N,); worked out once."""
 
         def measure() -> Tensor:
-            return amf.received_in(encoder.queries_keys(self.backbone, [whole], block))
+            return amf.received_in(encoder.queries_keys(self.backbone, whole.passes[0], block))
 
         return encoder.once(whole, ("received", block), measure)
 
-    def _globality(self, whole: Trunk, threshold: float) -> GlobalTokens:
+    def _globality(self, whole: Encoded, threshold: float) -> GlobalTokens:
         def heads(block: int) -> attention.Heads:
-            return encoder.queries_keys(self.backbone, [whole], block)
+            return encoder.queries_keys(self.backbone, whole.passes[0], block)
 
         return amf.find_tokens(self.received(whole), heads, threshold)
 
@@ -359,9 +341,3 @@ def _method(given: Method | None) -> Method:
 
 def _is_between(value: object, low: float, high: float) -> bool:
     return isinstance(value, Real) and low <= value <= high  # never so for nan
-
-
-def _is_encoded(image: object) -> bool:
-    if isinstance(image, Trunk):
-        return True
-    return isinstance(image, tuple | list) and bool(image) and isinstance(image[0], Trunk)

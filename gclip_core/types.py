@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -109,50 +109,67 @@ class Method:
 
 
 @dataclass(frozen=True, eq=False)
-class Trunk:
-    """One image's way through the tower: the input of every block.
+class Pass:
+    """Windows of one size that went through the tower together; usually one, the whole picture.
 
-    ``inputs[l]`` is (1+N, D) in the model's dtype. ``image_size`` is the image's own size and
-    ``resized`` the size that was encoded, both (height, width) in pixels. ``clean`` is the trunk
-    without planting and suppression (itself when there is neither), on which global-token blocks
-    are decided. ``window`` is the (top, left) corner when this is one window of ``whole``'s image.
+    ``inputs[l]`` is (B, 1+N, D) in the model's dtype, what enters block ``l``; ``corners`` are the
+    windows' (top, left) in patches.
     """
 
     inputs: tuple[Tensor, ...]
+    corners: tuple[Grid, ...]
+    _heads: dict[int, tuple[Tensor, Any]] = field(default_factory=dict, repr=False)
+    _memo: dict = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """One image's way through the tower: the input of every block, in one window or in many.
+
+    ``grid`` is the image's in patches and ``window`` that of each window; the same where there is
+    one. ``image_size`` is the image's own size and ``resized`` the size that was encoded, both
+    (height, width) in pixels. ``clean`` is the same without planting and suppression (itself when
+    there is neither), ``whole`` that in one pass, on which global-token blocks are decided.
+    """
+
+    passes: tuple[Pass, ...]
     grid: Grid
+    window: Grid
     image_size: Grid
     resized: Grid
     backbone: str
     planted: tuple[Plant, ...] = ()
     suppression: Suppression | None = None
-    window: tuple[int, int] | None = None
-    canvas: Grid | None = None
-    _clean: Trunk | None = field(default=None, repr=False)
-    _whole: Callable[[], Trunk] | None = field(default=None, repr=False)
+    _clean: Encoded | None = field(default=None, repr=False)
+    _whole: Callable[[], Encoded] | None = field(default=None, repr=False)
     _memo: dict = field(default_factory=dict, repr=False)
 
     @property
-    def clean(self) -> Trunk:
-        """The unplanted, unsuppressed trunk of the same pixels."""
+    def inputs(self) -> tuple[Tensor, ...]:
+        """What enters each block in the first window, (1+N, D) each; usually the only one."""
+        return tuple(x[0] for x in self.passes[0].inputs)
+
+    @property
+    def clean(self) -> Encoded:
+        """The same pixels, unplanted and unsuppressed."""
         return self if self._clean is None else self._clean
 
     @property
-    def whole(self) -> Trunk:
-        """The clean trunk of the whole image in one pass; itself without windows."""
+    def whole(self) -> Encoded:
+        """The clean encoding of the whole image in one pass."""
         return self.clean if self._whole is None else self._whole()
 
     @property
-    def n_patches(self) -> int:
-        return self.grid[0] * self.grid[1]
-
-    @property
     def nbytes(self) -> int:
-        """Bytes kept alive besides the clean trunk's: block inputs; q, k, v of the last block and
+        """Bytes kept alive besides the clean one's: block inputs; q, k, v of the last block and
         of those whose queries and keys the pass kept (views, which hold the Values too)."""
-        shared = set() if self._clean is None else {x.data_ptr() for x in self._clean.inputs}
-        own = sum(x.nbytes for x in self.inputs if x.data_ptr() not in shared)
-        kept = sum(1 for key in list(self._memo) if key[0] == "heads")
-        return own + 3 * (1 + kept) * self.inputs[-1].nbytes
+        shared = {x.data_ptr() for one in self.clean.passes for x in one.inputs}
+        every = [x for one in self.passes for x in one.inputs]
+        if self._clean is None:
+            own, kept = sum(x.nbytes for x in every), len(self.passes[0]._heads)
+        else:
+            own, kept = sum(x.nbytes for x in every if x.data_ptr() not in shared), 0
+        return own + 3 * (1 + kept) * self.passes[0].inputs[-1].nbytes
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gclip_core import METHODS, Backbone, Segmenter, Trunk, blocks, gclip, last_block, wrap_backbone
+from gclip_core import (
+    METHODS,
+    Backbone,
+    Encoded,
+    Segmenter,
+    blocks,
+    gclip,
+    last_block,
+    wrap_backbone,
+)
 from tests import reference
 from tests.models import MEAN, STD, normalised, picture, tiny_backbone, tiny_clip, tokenizer
 
@@ -47,7 +56,7 @@ def test_the_clip_entry_is_the_stock_towers_patch_tokens(
 
 
 @lru_cache
-def encoded(tower: str) -> tuple[Segmenter, Trunk, reference.Tower, list[Tensor]]:
+def encoded(tower: str) -> tuple[Segmenter, Encoded, reference.Tower, list[Tensor]]:
     """A picture of 3 x 7 patches, encoded by us and by the reference."""
     settings = TOWERS[tower]
     backbone = tiny_backbone(7, **settings)

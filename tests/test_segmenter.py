@@ -26,7 +26,6 @@ from gclip_core import (
     encoder,
     gclip,
     plant_channel,
-    windows,
 )
 from tests import reference
 from tests.models import (
@@ -324,7 +323,10 @@ class TestChannelSuppression:
         face = segmenter(with_channel())
         encoded = face.encode(picture(32, 32))
         ready = face.suppress(encoded, gclip())
-        assert all(a is b for a, b in zip(ready.inputs[:7], encoded.inputs[:7], strict=True))
+        assert all(
+            a.data_ptr() == b.data_ptr()
+            for a, b in zip(ready.inputs[:7], encoded.inputs[:7], strict=True)
+        )
         assert not any(
             torch.equal(a, b) for a, b in zip(ready.inputs[7:], encoded.inputs[7:], strict=True)
         )
@@ -492,8 +494,9 @@ class TestWindows:
         face = segmenter(backbone, short_side=32, window=24, stride=16)
         image = picture(32, 56)
         encoded = face.encode(image)
-        corners = windows.corners((32, 56), (24, 24), 16)
-        assert [one.window for one in encoded] == corners
+        corners = encoder.window_corners((32, 56), (24, 24), 16)
+        seen = [corner for one in encoded.passes for corner in one.corners]
+        assert [(8 * top, 8 * left) for top, left in seen] == corners
         assert len(corners) == 2 * 3
         method = gclip()
         found = face.segment(encoded, WORDS, method)
@@ -517,7 +520,7 @@ class TestWindows:
         backbone = tiny_backbone(36)
         image = picture(32, 40)
         one_pass, windowed = segmenter(backbone), segmenter(backbone, window=64)
-        assert len(windowed.encode(image)) == 1
+        assert windowed.encode(image).window == (4, 5)
         assert torch.equal(
             windowed.segment(image, WORDS).logits, one_pass.segment(image, WORDS).logits
         )
@@ -563,9 +566,11 @@ class TestQueriesAndKeysKept:
             *amf.middle_blocks(face.backbone.n_blocks),
         }
         for block in wanted:
-            kept = encoder.queries_keys(face.backbone, [made], block)
-            again = blocks.project(face.backbone.blocks[block], made.inputs[block][None], False)
-            assert kept is encoder.queries_keys(face.backbone, [made], block), "no second time"
+            kept = encoder.queries_keys(face.backbone, made.passes[0], block)
+            again = blocks.project(face.backbone.blocks[block], made.passes[0].inputs[block], False)
+            assert kept is encoder.queries_keys(face.backbone, made.passes[0], block), (
+                "no second time"
+            )
             assert torch.equal(kept.q, again.q) and torch.equal(kept.k, again.k)
 
     def test_a_suppressed_trunk_projects_its_own(self) -> None:
@@ -574,10 +579,10 @@ class TestQueriesAndKeysKept:
         changed = face.suppress(clean, gclip(amf=False, cs_blocks=[2]))
         late = face.backbone.n_blocks - 2
         assert late in amf.likely_fused(face.backbone.amf_blocks, face.backbone.n_blocks)
-        kept = encoder.queries_keys(face.backbone, [clean], late)
-        own = encoder.queries_keys(face.backbone, [changed], late)
+        kept = encoder.queries_keys(face.backbone, clean.passes[0], late)
+        own = encoder.queries_keys(face.backbone, changed.passes[0], late)
         assert not torch.allclose(kept.q, own.q, atol=1e-4)
-        expected = blocks.project(face.backbone.blocks[late], changed.inputs[late][None], False)
+        expected = blocks.project(face.backbone.blocks[late], changed.passes[0].inputs[late], False)
         assert torch.equal(own.q, expected.q)
 
 

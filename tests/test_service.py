@@ -73,7 +73,7 @@ def test_cs_changes_norms_and_mask_only_where_a_channel_is_abnormal(
 def test_compare_takes_one_pass_through_the_tower(words: str) -> None:
     passes = []
 
-    def encode(segmenter: gclip.Segmenter, image: Image.Image) -> gclip.Trunk:
+    def encode(segmenter: gclip.Segmenter, image: Image.Image) -> gclip.Encoded:
         passes.append(1)
         return segmenter.encode(image)
 

@@ -30,7 +30,7 @@ from evaluation.rows import Row
 from evaluation.runner import count_image
 from evaluation.scene_set import FIRST_SEED, scene_set
 from gclip_core import metric, scenes
-from gclip_core.types import Trunk
+from gclip_core.types import Encoded
 from training import model
 
 SINGLES_FROM = 2_000_000  # training's own scenes come from pools, its validation from seeds above
@@ -117,7 +117,7 @@ def recognition(segmenter: gclip.Segmenter, style: str, count: int) -> float:
     return round(100 * right / count, 1)
 
 
-def class_embedding(segmenter: gclip.Segmenter, encoded: Trunk) -> Tensor:
+def class_embedding(segmenter: gclip.Segmenter, encoded: Encoded) -> Tensor:
     """The image embedding that CLIP itself would give: (E,), of unit length."""
     tower = segmenter.backbone.model.visual
     x = tower.transformer.resblocks[-1](encoded.inputs[-1][None])

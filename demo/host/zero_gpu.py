@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gclip_core import images
-from gclip_core.segmenter import Encoded, Segmenter
-from gclip_core.types import Trunk
+from gclip_core import encoder, images
+from gclip_core.segmenter import Segmenter
+from gclip_core.types import Encoded
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +55,7 @@ def encode_on_zero_gpu(seconds: int = 15) -> Encoder | None:
             backbone.patch,
             segmenter.max_tokens,
         )
-        inputs = tuple(torch.from_numpy(x).to(backbone.dtype) for x in arrays)
-        grid = (size[0] // backbone.patch, size[1] // backbone.patch)
-        return Trunk(inputs, grid, (image.height, image.width), size, backbone.uid)
+        inputs = [torch.from_numpy(x)[None].to(backbone.dtype) for x in arrays]
+        return encoder.of_inputs(backbone, inputs, (image.height, image.width), size)
 
     return encode

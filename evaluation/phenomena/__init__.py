@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +25,7 @@ from gclip_core.errors import EvaluationError
 from gclip_core.methods import METHODS
 from gclip_core.numbering import block_numbers
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Found, Grid, Method, Suppression, Trunk
+from gclip_core.types import Encoded, Found, Grid, Method, Suppression
 
 
 @dataclass(frozen=True)
@@ -119,9 +118,9 @@ def look_into(
 
 
 def _example(
-    segmenter: Segmenter, image: Image.Image, trunk: Any, tokens: tuple[tuple[int, ...], ...]
+    segmenter: Segmenter, image: Image.Image, trunk: Encoded, tokens: tuple[tuple[int, ...], ...]
 ) -> Example:
-    whole: Trunk = trunk.clean
+    whole = trunk.whole
     clean = replace(segmenter, backbone=replace(segmenter.backbone, planted=()))
     maps = torch.stack(
         [
@@ -133,7 +132,7 @@ def _example(
 
 
 def _alikeness(
-    segmenter: Segmenter, trunk: Any, regions: NDArray[np.integer], suppressing: Method
+    segmenter: Segmenter, trunk: Encoded, regions: NDArray[np.integer], suppressing: Method
 ) -> list[tuple[str, tuple[float, float]]]:
     """In-in and in-out of one image's Values: as they are, with CS, and before planting."""
     if (regions < 0).all():

@@ -1,11 +1,11 @@
-"""Sliding windows: which corners, and the mean where they overlap."""
+"""Sliding windows over a picture: which corners, and the mean where they overlap."""
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gclip_core import windows
+from gclip_core import encoder
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_corners_worked_by_hand(
     stride: int,
     expected: list[tuple[int, int]],
 ) -> None:
-    assert windows.corners(size, window, stride) == expected
+    assert encoder.window_corners(size, window, stride) == expected
 
 
 sides = st.integers(1, 40)
@@ -39,7 +39,7 @@ def test_corners_cover_everything_and_stay_inside(
 ) -> None:
     window = (min(window[0], size[0]), min(window[1], size[1]))
     seen = torch.zeros(size)
-    corners = windows.corners(size, window, stride)
+    corners = encoder.window_corners(size, window, stride)
     for y, x in corners:
         assert y + window[0] <= size[0]
         assert x + window[1] <= size[1]
@@ -50,14 +50,14 @@ def test_corners_cover_everything_and_stay_inside(
 
 def test_overlapping_parts_are_averaged() -> None:
     parts = [((0, 0), torch.full((2, 2, 1), 1.0)), ((0, 1), torch.full((2, 2, 1), 4.0))]
-    found = windows.average(parts, (2, 3), 1)
+    found = encoder.average(parts, (2, 3), 1)
     assert found[..., 0].tolist() == [[1, 2.5, 4], [1, 2.5, 4]]
 
 
 def test_the_average_agrees_with_a_loop_over_places() -> None:
-    corners = windows.corners((5, 8), (3, 4), 2)
+    corners = encoder.window_corners((5, 8), (3, 4), 2)
     parts = [(corner, torch.randn(3, 4, 6)) for corner in corners]
-    found = windows.average(parts, (5, 8), 6)
+    found = encoder.average(parts, (5, 8), 6)
     for y in range(5):
         for x in range(8):
             here = [
@@ -73,4 +73,4 @@ def test_the_average_agrees_with_a_loop_over_places() -> None:
     [(224, 16, 224), (224, 14, 224), (112, 32, 128), (1, 16, 16), (23, 16, 16), (24, 16, 32)],
 )
 def test_pixels_rounded_to_patches(pixels: int, patch: int, expected: int) -> None:
-    assert windows.to_patches(pixels, patch) == expected
+    assert encoder.to_patches(pixels, patch) == expected

@@ -19,10 +19,10 @@ from demo.controls import Controls, in_words, read_raw
 from demo.drawing import lettering
 from demo.service import Service
 from demo.settings import Settings
-from demo.source import PHOTOS
 from demo.tabs import QUIET, Answer
 from gclip_core import class_lists, scenes
 from gclip_core.errors import GclipError, ImageError
+from gclip_core.photos import star_photos
 from gclip_core.registry import BACKBONES
 from gclip_core.vocabulary import TEMPLATES
 
@@ -154,16 +154,18 @@ def _examples(service: Service) -> gr.Dataset:
 
 def example_names() -> list[str]:
     """What each example is called, in their order."""
-    scenes_first = [f"Example: emoji scene {seed}, truth known" for seed in STARRED]
-    return scenes_first + [f"Example photo: {photo.title}" for photo in PHOTOS.values()]
+    titles = [f"emoji scene {seed}" for seed in STARRED]
+    titles += [f"photo, {photo.title}" for photo in star_photos().values()]
+    return [f"Example: {title}, truth known" for title in titles]
 
 
 def _thumbnails(service: Service) -> list[Image.Image]:
-    """Small pictures: starred scenes first, then photos."""
-    shown = [_example(index, Settings()) for index in range(len(STARRED) + len(PHOTOS))]
+    """Small pictures, each with the star of a known truth: scenes first, then photos."""
+    shown = [_example(index, Settings()) for index in range(len(example_names()))]
     pictures = [service.sources.picture(settings).image for settings in shown]
-    pictures = [ImageOps.fit(picture, (160, 120)) for picture in pictures]
-    for picture in pictures[: len(STARRED)]:
+    # Of an upright picture the upper part: there the heads are.
+    pictures = [ImageOps.fit(p, (160, 120), centering=(0.5, 0.15)) for p in pictures]
+    for picture in pictures:
         lettering.pill(ImageDraw.Draw(picture), (20, 20), "★", 22, "#ffffff", "#111111")
     return pictures
 
@@ -307,7 +309,7 @@ def wire(
 
 def _example(index: int, old: Settings) -> Settings:
     """The settings with the example at that place of the list chosen."""
-    names = list(PHOTOS)
+    names = list(star_photos())
     if index < len(STARRED):
         return old.changed(source="scene", example="", seed=STARRED[index], things=0,
                            style="held-out", words="")  # fmt: skip

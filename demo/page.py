@@ -15,7 +15,6 @@ from demo import inputs, panel, says, wording
 from demo.controls import Controls, read_raw
 from demo.service import Request, Service
 from demo.settings import Settings, from_query
-from demo.source import PHOTOS
 from demo.tabs import (
     QUIET,
     Answer,
@@ -31,6 +30,7 @@ from demo.tabs import (
 )
 from gclip_core import scenes
 from gclip_core.errors import GclipError
+from gclip_core.photos import star_photos
 
 logger = logging.getLogger(__name__)
 
@@ -259,7 +259,7 @@ def answer(
 
 def read_link(query: dict[str, str], opening: Settings) -> tuple[Settings, tuple[str, ...]]:
     """Settings of a link, or the opening ones where the link names a tab at most."""
-    settings, notes = from_query(query, examples=PHOTOS, styles=("seen", *_styles()))
+    settings, notes = from_query(query, examples=star_photos(), styles=("seen", *_styles()))
     if settings == Settings(tab=settings.tab):
         return opening.changed(tab=settings.tab), notes
     return settings, notes

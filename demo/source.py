@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from demo.settings import Settings
-from gclip_core import assets, images, metric, scenes
+from gclip_core import images, metric, scenes
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import ImageError
+from gclip_core.photos import star_photos
 from gclip_core.types import Vocabulary
 
 UNCOUNTED = metric.IGNORE
@@ -51,33 +52,6 @@ class Picture:
         """Bytes of its pixels and truth."""
         pixels = self.image.width * self.image.height * 3
         return pixels + (self.truth.labels.nbytes if self.truth else 0)
-
-
-@dataclass(frozen=True)
-class Photo:
-    """A photo that ships with the project, with words to look for in it."""
-
-    name: str
-    title: str
-    file: str
-    words: str
-    credit: str
-
-
-PHOTOS: dict[str, Photo] = {
-    photo.name: photo
-    for photo in (
-        Photo("chelsea", "Cat", "chelsea.png", "cat; kitten, sofa; blanket",
-              "Stefan van der Walt, CC0"),
-        Photo("coffee", "Coffee", "coffee.png", "cup of coffee, spoon, saucer, wooden table",
-              "Rachel Michetti, CC0"),
-        Photo("astronaut", "Astronaut", "astronaut.png",
-              "person; face, space suit, flag, model of a space shuttle, dark background",
-              "NASA, public domain"),
-        Photo("rocket", "Rocket", "rocket.jpg", "rocket, smoke, sky, sea; water, tower",
-              "SpaceX, public domain"),
-    )
-}  # fmt: skip
 
 
 class Sources:
@@ -233,11 +207,13 @@ def _scene(seed: int, things: int, style: str, side: int) -> Picture:
 
 
 def _photo(name: str) -> Picture:
-    if name not in PHOTOS:
-        raise ImageError(f"There is no example '{name[:40]}'. Choose one of: {', '.join(PHOTOS)}.")
-    photo = PHOTOS[name]
-    image = images.check(assets.path("photos", photo.file))
-    return Picture(image, images.digest(image), photo.title, photo.words)
+    photos = star_photos()
+    if name not in photos:
+        raise ImageError(f"There is no example '{name[:40]}'. Choose one of: {', '.join(photos)}.")
+    photo = photos[name]
+    image = photo.image()
+    truth = Truth(photo.labels(), photo.words)
+    return Picture(image, images.digest(image), photo.title, photo.text, truth)
 
 
 def _upload(path: str) -> Picture:

@@ -277,11 +277,11 @@ def change_note(left: str, right: str, before: float | None, after: float | None
 
 
 TRUTH_INTRO = (
-    "Where the true mask is known, mIoU says how much of it a variant finds. Every ★ scene knows "
-    "its own; for a photo you can upload one."
+    "Where the true mask is known, mIoU says how much of it a variant finds. Every ★ picture "
+    "knows its own; for a photo of yours you can upload one."
 )
 TRUTH_TITLE = "The true mask"
-TRUTH_EMPTY = "No true mask for this image: choose a ★ scene, or upload a mask below."
+TRUTH_EMPTY = "No true mask for this image: choose a ★ picture, or upload a mask below."
 IOU_TITLE = "How much of it each variant finds"
 IOU_TABLE = "Intersection over union (IoU) per class and variant; in bold the best of a row."
 SIMILARITY = "How alike are the last block’s Values?"

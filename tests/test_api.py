@@ -40,7 +40,7 @@ def test_seven_endpoints_are_public_and_described(client: Client) -> None:
 
 
 def test_segment_gives_the_librarys_masks(client: Client) -> None:
-    photo = assets.path("photos", "chelsea.png")
+    photo = assets.path("photos", "chelsea.jpg")
     answer = client.predict(handle_file(photo), "cat, grass", api_name="/segment")
     method = gclip.gclip(amf_blocks="backbone", cs_blocks="backbone")
     seg = gclip.Segmenter(gclip.load_backbone())
@@ -102,6 +102,6 @@ def test_a_refusal_is_a_sentence(client: Client) -> None:
 
 
 def test_a_path_that_no_upload_made_is_refused(client: Client) -> None:
-    image = {"path": str(assets.path("photos", "chelsea.png"))}
+    image = {"path": str(assets.path("photos", "chelsea.jpg"))}
     with pytest.raises(Exception, match="uploaded file"):
         client.predict(image, "cat", api_name="/segment")

@@ -50,7 +50,7 @@ CHEAPER = (
     (r"--minutes [1-9]\b", "--minutes 0.2"),
     (r"--clients \d+", "--clients 3"),
     (r"--requests \d+", "--requests 20"),
-    (r"photo\.jpg", "assets/photos/rocket.jpg"),
+    (r"photo\.jpg", "assets/photos/dog.jpg"),
     (r"assets/built-in/measured\.json", "measured.json"),
 )
 

@@ -105,7 +105,7 @@ def test_the_python_makes_the_same_labels_again(given_settings: Settings, method
 
 def test_the_python_opens_a_shipped_photo_and_names_an_uploaded_one() -> None:
     photo = export.python_text(Settings(source="example", example="chelsea"), "cat", (1, 1), 12)
-    assert "assets.path('photos', 'chelsea.png')" in photo
+    assert "assets.path('photos', 'chelsea.jpg')" in photo
     own = export.python_text(Settings(source="upload"), "cat", (1, 1), 12)
     assert export.OWN_IMAGE in own
     compile(own, "own", "exec")

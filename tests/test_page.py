@@ -188,7 +188,7 @@ def test_cs_changes_mask_and_norms_where_a_channel_is_planted(desktop: Page, url
 
 def test_an_uploaded_photo_and_typed_words_give_a_mask(page: Page, url: str) -> None:
     arrive(page, url)
-    photo = assets.path("photos", "chelsea.png")
+    photo = assets.path("photos", "chelsea.jpg")
     page.locator("#image input[type=file]").set_input_files(str(photo))
     page.wait_for_function("!document.querySelector('#chosen-mask').innerText.includes('mIoU')")
     page.locator("#words textarea").fill("cat; kitten, grass")

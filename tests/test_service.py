@@ -16,6 +16,7 @@ from demo.settings import Settings
 from demo.source import mask_colours
 from demo.views import export
 from gclip_core import GclipError
+from gclip_core.photos import star_photos
 
 SEED = 2
 PLANTED = {"plant": True, "plant_channel": 77, "plant_gain": 100.0}
@@ -44,6 +45,17 @@ def test_side_by_side_is_the_librarys_own_segmentation(service: Service, words: 
     assert np.array_equal(view.chosen.mask.labels, own)
     assert np.array_equal(view.plain.mask.labels, plain)
     assert view.changed == pytest.approx((own != plain).mean())
+
+
+@pytest.mark.parametrize("name", ["coffee", "jockey"])
+def test_a_star_photo_is_measured_against_its_own_mask(service: Service, name: str) -> None:
+    photo = star_photos()[name]
+    view = service.side(Request(Settings(source="example", example=name, words=photo.text)))
+    labels = view.chosen.mask.labels
+    for index in range(len(photo.words)):
+        here, found = photo.labels() == index, (labels == index) & (photo.labels() >= 0)
+        iou = (here & found).sum() / (here | found).sum()
+        assert view.chosen.mask.iou[index] == pytest.approx(iou)
 
 
 def test_amf_changes_the_last_blocks_matrix_but_not_the_maps_it_reads(

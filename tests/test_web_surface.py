@@ -132,7 +132,7 @@ def test_a_forged_upload_reads_no_file_of_this_machine(
     picture = tmp_path / "private.png"
     noise(40, 40).save(picture)
     values = visitor.open(f"source=upload&{WORDS}")[1:]
-    for forged in _forged(str(picture)) + _forged(str(ROOT / "assets" / "photos" / "chelsea.png")):
+    for forged in _forged(str(picture)) + _forged(str(ROOT / "assets" / "photos" / "chelsea.jpg")):
         try:
             answer = visitor.press(forged, values)
         except FailedError as error:

@@ -1,8 +1,8 @@
 """Bakes the pictures and numbers of Learn, so that it needs no model to be shown.
 
 ``python -m demo.learn.bake`` writes ``assets/learn/`` from the built-in model; ``--backbone NAME``
-takes any other, ``--photo NAME`` a shipped photo instead of a scene (then there is no truth). What
-is written is only what was measured here: ``facts.json`` decides what Learn says.
+takes any other, ``--photo NAME`` a shipped photo instead of a scene (then no scenes are measured).
+What is written is only what was measured here: ``facts.json`` decides what Learn says.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from PIL import Image
 import gclip_core as gclip
 from demo.drawing import plots, render
 from demo.settings import Settings
-from demo.source import PHOTOS, Picture, Sources, truth_iou
+from demo.source import Picture, Sources, truth_iou
 from gclip_core import amf, assets, cs
 from gclip_core.errors import GclipError
+from gclip_core.photos import star_photos
 from gclip_core.registry import BUILT_IN, find_backbone
 from gclip_core.types import Method
 
@@ -83,7 +84,7 @@ def bake(
     entry = find_backbone(backbone_name)
     backbone = gclip.load_backbone(backbone_name)
     if photo is None and backbone_name != BUILT_IN:
-        photo = next(iter(PHOTOS))
+        photo = next(iter(star_photos()))
     segmenter = gclip.Segmenter(backbone)
     if photo is not None:
         settings = Settings(source="example", example=photo)
@@ -91,7 +92,7 @@ def bake(
         settings = _scene(seed if seed is not None else _telling_seed(segmenter))
     picture = Sources().picture(settings)
     baking = Baking(folder, segmenter, picture, entry.title)
-    scenes = _scenes(n_scenes) if picture.truth is not None else []
+    scenes = _scenes(n_scenes) if settings.source == "scene" else []
     facts = {
         "backbone": entry.title,
         "built_in": backbone_name == BUILT_IN,
@@ -303,7 +304,7 @@ def _digest() -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m demo.learn.bake", description=__doc__)
     parser.add_argument("--backbone", default=BUILT_IN, help="a name of the BACKBONES table")
-    parser.add_argument("--photo", choices=sorted(PHOTOS), help="a photo instead of a scene")
+    parser.add_argument("--photo", choices=sorted(star_photos()), help="a photo instead of a scene")
     parser.add_argument("--seed", type=int, help="which scene is shown")
     parser.add_argument("--scenes", type=int, default=SCENES, help="how many scenes are measured")
     parser.add_argument("--out", type=Path, help="folder (default: assets/learn)")

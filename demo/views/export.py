@@ -25,9 +25,9 @@ from pycocotools import mask as coco
 
 from demo.drawing import render
 from demo.settings import Settings
-from demo.source import PHOTOS
 from gclip_core import palette
 from gclip_core.backbone import Dtype
+from gclip_core.photos import star_photos
 from gclip_core.version import __version__
 
 PACKAGES = ("torch", "open_clip_torch", "numpy", "pillow")
@@ -181,7 +181,7 @@ def _image(settings: Settings, size: tuple[int, int]) -> str:
         things = settings.things or None
         return f"scenes.compose({settings.seed}, {tuple(size)}, {settings.style!r}, {things}).image"
     if settings.source == "example":
-        return f"assets.path('photos', {PHOTOS[settings.example].file!r})"
+        return f"assets.path('photos', {star_photos()[settings.example].path.name!r})"
     return f"{OWN_IMAGE!r}  # the image you uploaded"
 
 

@@ -1,0 +1,67 @@
+"""How much of the shipped photos' true masks a backbone finds.
+
+``python -m evaluation.photo_scores`` segments each photo into its own words; void is not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+
+from evaluation.options import add_backbone_options, opened_backbone
+from gclip_core import metric
+from gclip_core.errors import GclipError
+from gclip_core.methods import METHODS
+from gclip_core.photos import Photo, star_photos
+from gclip_core.registry import BACKBONES, BUILT_IN
+from gclip_core.segmenter import Segmenter
+from gclip_core.types import Method
+
+ENOUGH = 0.6
+"""IoU from which a photo's main thing counts as found."""
+
+
+def photo_iou(segmenter: Segmenter, method: Method, photo: Photo) -> tuple[float, ...]:
+    """IoU of each of the photo's words, in their order: the main thing first."""
+    found = segmenter.segment(photo.image(), photo.text, method).labels.numpy()
+    counts = metric.confusion(photo.labels(), found, len(photo.words))
+    return tuple(metric.scores(counts).iou.tolist())
+
+
+def report(measured: dict[str, tuple[float, ...]]) -> str:
+    """A table of every word's IoU in percent, and on how many photos the main thing is found."""
+    lines = ["| photo | mean | IoU per word |", "|---|---|---|"]
+    for name, iou in measured.items():
+        words = (synonyms[0] for synonyms in star_photos()[name].words)
+        cells = ", ".join(f"{w} {100 * x:.1f}" for w, x in zip(words, iou, strict=True))
+        lines.append(f"| {name} | {100 * np.mean(iou):.1f} | {cells} |")
+    found = sum(iou[0] >= ENOUGH for iou in measured.values())
+    lines += ["", f"Main thing at {100 * ENOUGH:.0f} IoU or more: {found} of {len(measured)}."]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m evaluation.photo_scores", description=__doc__)
+    parser.add_argument("--backbone", default=BUILT_IN, choices=list(BACKBONES), metavar="NAME")
+    parser.add_argument("--method", default="clearclip", choices=list(METHODS))
+    parser.add_argument("--short-side", type=int, help="pixels (default: the backbone's)")
+    add_backbone_options(parser)
+    args = parser.parse_args(arguments)
+    try:
+        with opened_backbone(args, args.backbone) as backbone:
+            segmenter = Segmenter(backbone, short_side=args.short_side)
+            method = METHODS[args.method]
+            photos = star_photos()
+            print(report({n: photo_iou(segmenter, method, p) for n, p in photos.items()}))
+    except GclipError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -21,7 +21,7 @@ from demo.host import guard, logs, serve
 from demo.host.zero_gpu import encode_on_zero_gpu
 from demo.service import Service
 from demo.settings import Settings
-from gclip_core import weights
+from gclip_core import load
 from gclip_core.backbone import load_backbone
 from gclip_core.errors import GclipError
 from gclip_core.registry import BACKBONES, BUILT_IN
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve the page until it is stopped; what went wrong is one sentence. Returns exit status."""
     args = parser().parse_args(arguments)
     if args.weights_dir:
-        os.environ[weights.WEIGHTS_FOLDER] = args.weights_dir
+        os.environ[load.WEIGHTS_FOLDER] = args.weights_dir
     logs.begin(args.quiet)
     started = time.perf_counter()
     try:
@@ -86,7 +86,7 @@ def default_device(lent: bool = False) -> str:
 
 def default_backbone() -> str:
     """OpenAI ViT-B/16 where its weights are on disk, else the built-in; asks no network."""
-    return PREFERRED if weights.on_disk(BACKBONES[PREFERRED]) else BUILT_IN
+    return PREFERRED if load.on_disk(BACKBONES[PREFERRED]) else BUILT_IN
 
 
 def build(service: Service) -> gr.Blocks:
@@ -154,7 +154,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     made.add_argument("--weights", type=Path, help="weight file of that backbone")
     made.add_argument(
-        "--weights-dir", default=env(weights.WEIGHTS_FOLDER, ""),
+        "--weights-dir", default=env(load.WEIGHTS_FOLDER, ""),
         help="folder of local weight files, for machines without a network",
     )  # fmt: skip
     made.add_argument(

@@ -23,10 +23,11 @@ from demo.drawing import render
 from demo.host import logs
 from demo.settings import Settings
 from demo.source import Picture, Sources, Truth, truth_iou, truth_labels, truth_of_file
-from gclip_core import amf, cs, masks, weights
-from gclip_core.backbone import Backbone, Dtype, load_backbone, plant_channel
+from gclip_core import amf, cs, load, masks
+from gclip_core.backbone import Backbone, load_backbone, plant_channel
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import BackboneError
+from gclip_core.load import Dtype
 from gclip_core.numbering import block_numbers
 from gclip_core.registry import BACKBONES, BUILT_IN, BackboneEntry, find_backbone
 from gclip_core.segmenter import Segmenter
@@ -393,7 +394,7 @@ class Service:
         if name == self.default.name:
             return self.default
         entry = find_backbone(name)
-        if self._backbones.get(name) is None and not weights.on_disk(entry):
+        if self._backbones.get(name) is None and not load.on_disk(entry):
             raise BackboneError(
                 f"{entry.title} is not on this machine yet. Fetch it first with the button under "
                 f"the backbone's name (about {entry.download} MB), or choose another backbone."
@@ -417,7 +418,7 @@ class Service:
 
     def has(self, entry: BackboneEntry) -> bool:
         """Whether a backbone can be used without a download."""
-        return entry.name == self.default.name or weights.on_disk(entry)
+        return entry.name == self.default.name or load.on_disk(entry)
 
     def state(self) -> dict[str, Any]:
         """What a host's monitor wants to know: versions, what is loaded, what is kept."""

@@ -3,50 +3,29 @@
 from __future__ import annotations
 
 import itertools
-import json
-import operator
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import open_clip
 import torch
-from open_clip.model import CLIP, convert_weights_to_lp
-from open_clip.transformer import LayerNorm, LayerNormFp32, ResidualAttentionBlock
 from torch import Tensor, nn
 
-from gclip_core import assets, blocks, cs, weights
+from gclip_core import cs
+from gclip_core.blocks import unusual
 from gclip_core.cache import BoundedCache
-from gclip_core.errors import BackboneError, MethodError
-from gclip_core.registry import (
-    BUILT_IN,
-    OPENAI_MEAN,
-    OPENAI_STD,
-    BackboneEntry,
-    Triple,
-    find_backbone,
-)
+from gclip_core.errors import BackboneError
+from gclip_core.load import Dtype, KnownWords, load
+from gclip_core.registry import BUILT_IN, OPENAI_MEAN, OPENAI_STD, Triple, find_backbone
 from gclip_core.text_tower import Openings
 from gclip_core.types import Blocks, Plant
-
-Dtype = Literal["float32", "bfloat16", "auto"]
 
 TEXT_CACHE_PHRASES = 4096
 OPENINGS_CACHE_SETS = 4
 
 _uids = itertools.count()
-
-
-@dataclass(frozen=True)
-class KnownWords:
-    """What a backbone was trained on: its words (lower case) and the tokens they are made of."""
-
-    words: frozenset[str]
-    tokens: frozenset[int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +141,7 @@ class Backbone:
 
 def load_backbone(
     name: str = BUILT_IN,
-    weights: str | Path | None = None,  # noqa: F811 - the public name of the argument
+    weights: str | Path | None = None,
     device: str | torch.device = "cpu",
     dtype: Dtype = "float32",
 ) -> Backbone:
@@ -176,9 +155,21 @@ def load_backbone(
     """
     entry = find_backbone(name)
     place = _check_placing(device, dtype)
-    source = Path(weights).expanduser() if weights else None
-    load = _load_built_in if name == BUILT_IN else _load_named
-    return load(entry, source, *place)
+    loaded = load(entry, Path(weights).expanduser() if weights else None, *place)
+    check_tower(loaded.model)
+    return Backbone(
+        name=entry.name,
+        title=entry.title,
+        model=loaded.model,
+        tokenizer=loaded.tokenizer,
+        mean=entry.mean,
+        std=entry.std,
+        short_side=entry.short_side,
+        amf_blocks=entry.amf_blocks,
+        cs_blocks=entry.cs_blocks,
+        known=loaded.known,
+        notes=loaded.notes,
+    )
 
 
 def wrap_backbone(
@@ -198,24 +189,24 @@ def wrap_backbone(
         BackboneError: a tower that cannot be tapped, with the reason.
     """
     check_tower(model)
-    visual, notes = model.visual, []
-    own = _own_statistics(visual)
-    if (mean is None or std is None) and own is None:
-        notes.append(
+    visual, notes = model.visual, ()
+    mean = mean or getattr(visual, "image_mean", None)
+    std = std or getattr(visual, "image_std", None)
+    if not (mean and std):
+        notes = (
             f"The model '{name}' carries no image mean and std: OpenAI CLIP's are assumed. "
-            "Pass mean=… and std=… if it was trained with others."
+            "Pass mean=… and std=… if it was trained with others.",
         )
-    default_mean, default_std = own or (OPENAI_MEAN, OPENAI_STD)
     native = int(visual.image_size[0])
     return Backbone(
         name=name,
         title=name,
         model=model,
         tokenizer=tokenizer,
-        mean=tuple(mean or default_mean),
-        std=tuple(std or default_std),
+        mean=tuple(mean or OPENAI_MEAN),
+        std=tuple(std or OPENAI_STD),
         short_side=short_side or (336 if native in (224, 336) else native),
-        notes=tuple(notes),
+        notes=notes,
     )
 
 
@@ -228,24 +219,8 @@ def plant_channel(backbone: Backbone, channel: int, gain: float, blocks: Iterabl
     Raises:
         MethodError: a channel or block the tower does not have, or a gain that is no number.
     """
-    try:
-        channel = operator.index(channel)
-        chosen = tuple(sorted({operator.index(block) for block in blocks}))
-    except TypeError:
-        raise MethodError(
-            f"A channel and blocks are whole numbers from 0, but {channel!r} and {blocks!r} came."
-        ) from None
-    if not 0 <= channel < backbone.width:
-        raise MethodError(
-            f"Channels run from 0 to {backbone.width - 1}, but channel {channel} came."
-        )
-    if not chosen or chosen[0] < 0 or chosen[-1] >= backbone.n_blocks:
-        raise MethodError(
-            f"Blocks run from 0 to {backbone.n_blocks - 1} (at least one), but {chosen} came."
-        )
-    if not abs(gain) < 1e4:  # also refuses nan
-        raise MethodError(f"The gain must be a number below 10,000, but {gain} came.")
-    return replace(backbone, planted=(*backbone.planted, Plant(channel, float(gain), chosen)))
+    one = cs.plant(channel, gain, blocks, backbone.width, backbone.n_blocks)
+    return replace(backbone, planted=(*backbone.planted, one))
 
 
 def check_tower(model: nn.Module) -> None:
@@ -255,185 +230,32 @@ def check_tower(model: nn.Module) -> None:
         BackboneError: names the tower and the reason.
     """
     visual = getattr(model, "visual", None)
-    name = type(visual).__name__
-    for reason, holds in _refusals(visual):
-        if holds():
-            raise BackboneError(
-                f"The image tower {name} cannot be used: {reason}. What works is open_clip's "
-                "VisionTransformer with a class token and its pooling, as in OpenAI's ViT-B/16."
-            )
-
-
-def _refusals(visual: Any) -> list[tuple[str, Callable[[], bool]]]:
-    """Reasons to refuse a tower, in the order in which they can be asked."""
-
-    def inside() -> Iterable[nn.Module]:
-        return visual.transformer.resblocks
-
-    return [
-        ("there is none", lambda: visual is None),
-        ("it is a timm tower", lambda: type(visual).__name__ == "TimmModel"),
-        ("it is no vision transformer", lambda: not hasattr(visual, "transformer")),
-        ("it has no class token", lambda: getattr(visual, "class_embedding", None) is None),
-        ("it pools by attention", lambda: getattr(visual, "attn_pool", None) is not None),
-        (
-            "it pools by average, not by the class token",
-            lambda: getattr(visual, "pool_type", "tok") != "tok",
-        ),
-        (
-            "its final norm comes after the pooling (final_ln_after_pool)",
-            lambda: bool(getattr(visual, "final_ln_after_pool", False)),
-        ),
-        ("its patches are not square", lambda: len(set(visual.conv1.kernel_size)) > 1),
-        ("it has no projection", lambda: getattr(visual, "proj", None) is None),
-        *blocks.unusual_parts(inside),
-    ]
-
-
-def _load_built_in(
-    entry: BackboneEntry, path: Path | None, device: torch.device, dtype: Dtype
-) -> Backbone:
-    config = json.loads(assets.path(BUILT_IN, "model.json").read_text("utf-8"))
-    words = json.loads(assets.path(BUILT_IN, "words.json").read_text("utf-8"))
-    state = weights.read(path or assets.path(BUILT_IN, "model.safetensors"))
-    _check_token_rows(state, config["text_cfg"]["vocab_size"], entry.title)
-    known = KnownWords(
-        frozenset(word.lower() for kind in words.values() for group in kind for word in group),
-        frozenset(state.get("token_ids", torch.empty(0)).tolist()),
-    )
-    if dtype == "auto":
-        dtype = "float32"  # what its card's figures are of; it takes milliseconds either way
-    model = _build(config, fill_token_table(state, config), entry.title, device, dtype)
-    tokenizer = open_clip.SimpleTokenizer(context_length=config["text_cfg"]["context_length"])
-    return _backbone(entry, model, tokenizer, known=known)
-
-
-def _check_token_rows(state: weights.StateDict, vocabulary: int, title: str) -> None:
-    if "token_ids" not in state or "token_rows" not in state:
-        return
-    ids, rows = state["token_ids"], state["token_rows"]
-    fits = (
-        ids.ndim == 1 and rows.ndim == 2 and len(ids) == len(rows) and not ids.is_floating_point()
-    )
-    if not (fits and all(0 <= token < vocabulary for token in ids.tolist())):
+    reason = next((reason for reason, holds in _REFUSED.items() if holds(visual)), None)
+    reason = reason or unusual(visual.transformer.resblocks)
+    if reason:
         raise BackboneError(
-            f"These weights are not those of {title}: token_ids {tuple(ids.shape)} do not name a "
-            f"token below {vocabulary} for each of token_rows {tuple(rows.shape)}. "
-            "Choose the backbone that the file belongs to."
+            f"The image tower {type(visual).__name__} cannot be used: {reason}. What works is "
+            "open_clip's VisionTransformer with a class token and its pooling, as in OpenAI's "
+            "ViT-B/16."
         )
 
 
-def fill_token_table(state: weights.StateDict, config: dict[str, Any]) -> weights.StateDict:
-    """The built-in model's one extra step: scatter its stored token rows into the full table.
-
-    ``token_ids`` (n,) and ``token_rows`` (n, width) become ``token_embedding.weight``
-    (vocabulary, width), zero where training never saw the token.
-    """
-    if "token_ids" not in state or "token_rows" not in state:
-        return state
-    rest = {key: value for key, value in state.items() if not key.startswith("token_")}
-    ids, rows = state["token_ids"].long(), state["token_rows"].float()
-    table = torch.zeros(config["text_cfg"]["vocab_size"], rows.shape[1])
-    table[ids] = rows
-    return {**rest, "token_embedding.weight": table}
-
-
-def _load_named(
-    entry: BackboneEntry, path: Path | None, device: torch.device, dtype: Dtype
-) -> Backbone:
-    config = open_clip.get_model_config(entry.architecture)
-    state, notes = _read_or_download(entry, path)
-    model = _build(config, state, entry.title, device, dtype)
-    return _backbone(entry, model, open_clip.get_tokenizer(entry.architecture), notes=notes)
-
-
-def _read_or_download(
-    entry: BackboneEntry, path: Path | None
-) -> tuple[weights.StateDict, tuple[str, ...]]:
-    local = path or weights.local_file(entry)
-    if local is not None:
-        return weights.read(local), ()
-    found = weights.download(entry)
-    try:
-        return weights.read(found), ()
-    except BackboneError:
-        weights.forget_download(found)
-        again = weights.read(weights.download(entry))
-        return again, ("The weights kept on disk were damaged, so they were fetched again.",)
-
-
-def _backbone(
-    entry: BackboneEntry,
-    model: nn.Module,
-    tokenizer: Callable[[list[str]], Tensor],
-    known: KnownWords | None = None,
-    notes: tuple[str, ...] = (),
-) -> Backbone:
-    check_tower(model)
-    return Backbone(
-        name=entry.name,
-        title=entry.title,
-        model=model,
-        tokenizer=tokenizer,
-        mean=entry.mean,
-        std=entry.std,
-        short_side=entry.short_side,
-        amf_blocks=entry.amf_blocks,
-        cs_blocks=entry.cs_blocks,
-        known=known,
-        notes=notes,
-    )
-
-
-def _build(
-    config: dict[str, Any],
-    state: weights.StateDict,
-    title: str,
-    device: torch.device,
-    dtype: Dtype,
-) -> nn.Module:
-    """open_clip's CLIP of this configuration holding these weights, in eval mode."""
-    low = dtype == "bfloat16" or (dtype == "auto" and bfloat16_pays(device, config["vision_cfg"]))
-    settings = {key: value for key, value in config.items() if key != "custom_text"}
-    with torch.device("meta"):  # random numbers that the weights replace would cost seconds
-        model = CLIP(**settings, cast_dtype=torch.bfloat16 if low else None)
-    model = model.to_empty(device="cpu")
-    if model.attn_mask is not None:  # no weight, so no file holds it
-        model.attn_mask.copy_(torch.full(model.attn_mask.shape, float("-inf")).triu_(1))
-    _check_fits(model, state, title)
-    model.load_state_dict(
-        {k: state[k].float().reshape(v.shape) for k, v in model.state_dict().items()}, assign=True
-    )
-    if low:
-        convert_weights_to_lp(model, dtype=torch.bfloat16)
-    return model.eval().requires_grad_(False).to(device)
-
-
-def _check_fits(model: nn.Module, state: weights.StateDict, title: str) -> None:
-    expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
-    missing = [key for key in expected if key not in state]
-    wrong = [
-        f"{key} is {tuple(state[key].shape)}, not {shape}"
-        for key, shape in expected.items()
-        if key in state and key != "logit_scale" and tuple(state[key].shape) != shape
-    ]
-    extra = [key for key in state if key not in expected]
-    if missing or wrong or extra:
-        first = (wrong or [f"{key} is missing" for key in missing] or [f"{extra[0]} is extra"])[0]
-        raise BackboneError(
-            f"These weights are not those of {title}: {len(missing)} tensors are missing, "
-            f"{len(wrong)} have another shape, {len(extra)} are not expected (first: {first}). "
-            "Choose the backbone that the file belongs to."
-        )
-
-
-def _own_statistics(visual: nn.Module) -> tuple[Triple, Triple] | None:
-    if getattr(visual, "image_mean", None) and getattr(visual, "image_std", None):
-        return tuple(visual.image_mean), tuple(visual.image_std)
-    settings = getattr(visual, "preprocess_cfg", None) or {}
-    if settings.get("mean") and settings.get("std"):
-        return tuple(settings["mean"]), tuple(settings["std"])
-    return None
+_REFUSED: dict[str, Callable[[Any], bool]] = {
+    "there is none": lambda visual: visual is None,
+    "it is a timm tower": lambda visual: type(visual).__name__ == "TimmModel",
+    "it is no vision transformer": lambda visual: not hasattr(visual, "transformer"),
+    "it has no class token": lambda visual: getattr(visual, "class_embedding", None) is None,
+    "it pools by attention": lambda visual: getattr(visual, "attn_pool", None) is not None,
+    "it pools by average, not by the class token": lambda visual: (
+        getattr(visual, "pool_type", "tok") != "tok"
+    ),
+    "its final norm comes after the pooling (final_ln_after_pool)": lambda visual: bool(
+        getattr(visual, "final_ln_after_pool", False)
+    ),
+    "its patches are not square": lambda visual: len(set(visual.conv1.kernel_size)) > 1,
+    "it has no projection": lambda visual: getattr(visual, "proj", None) is None,
+}
+"""Reasons to refuse a tower, in the order in which they can be asked."""
 
 
 def _check_placing(device: str | torch.device, dtype: str) -> tuple[torch.device, Dtype]:
@@ -448,26 +270,3 @@ def _check_placing(device: str | torch.device, dtype: str) -> tuple[torch.device
             'Take device="cpu".'
         ) from error
     return place, dtype
-
-
-def bfloat16_pays(device: torch.device, vision: Mapping[str, Any]) -> bool:
-    """Whether a block of such a tower runs at least 1.3 times as fast in bfloat16, by measurement.
-
-    A whole block, since a narrow tower spends its time between the matrix products.
-    """
-    width = vision["width"]
-    heads = width // vision.get("head_width", 64)
-    seconds = []
-    with torch.no_grad():
-        for dtype, norm in ((torch.float32, LayerNorm), (torch.bfloat16, LayerNormFp32)):
-            block = ResidualAttentionBlock(width, heads, norm_layer=norm).to(device)
-            if dtype == torch.bfloat16:
-                convert_weights_to_lp(block, dtype)
-            x = torch.randn(1, 400, width, device=device, dtype=dtype)
-            times = []
-            for _ in range(4):  # the first warms up
-                start = time.perf_counter()
-                blocks.run_block(block, x).sum().item()
-                times.append(time.perf_counter() - start)
-            seconds.append(min(times[1:]))
-    return seconds[0] > 1.3 * seconds[1]

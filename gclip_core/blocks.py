@@ -26,20 +26,15 @@ _UNUSUAL = {
 """What a block may hold that :func:`run_block` does not compute, and where it would be."""
 
 
-def unusual_parts(
-    blocks: Callable[[], Iterable[nn.Module]],
-) -> list[tuple[str, Callable[[], bool]]]:
-    """Reasons why blocks cannot be recomputed here, each with the question whether it holds."""
-
-    def asks(path: tuple[str, ...]) -> Callable[[], bool]:
-        return lambda: any(_is_active(_inside(block, path)) for block in blocks())
-
-    return [(reason, asks(path)) for reason, path in _UNUSUAL.items()]
-
-
 def unusual(blocks: Iterable[nn.Module]) -> str | None:
     """The first reason why these blocks cannot be recomputed here, or None."""
-    return next((reason for reason, holds in unusual_parts(lambda: blocks) if holds()), None)
+    every = list(blocks)
+    found = (
+        reason
+        for reason, path in _UNUSUAL.items()
+        if any(_is_active(_inside(block, path)) for block in every)
+    )
+    return next(found, None)
 
 
 def embed_patches(visual: nn.Module, pixels: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ the last block's Values are within a region and across regions.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,6 +50,28 @@ def largest_channel(norms: Tensor) -> tuple[int, float]:
     if middle == 0:
         return channel, 1.0 if largest == 0 else math.inf
     return channel, largest / middle
+
+
+def plant(channel: int, gain: float, blocks: Iterable[int], width: int, n_blocks: int) -> Plant:
+    """One planted channel of a tower that wide and deep; blocks count from 0.
+
+    Raises:
+        MethodError: a channel or block the tower does not have, or a gain that is no number.
+    """
+    try:
+        channel = operator.index(channel)
+        chosen = tuple(sorted({operator.index(block) for block in blocks}))
+    except TypeError:
+        raise MethodError(
+            f"A channel and blocks are whole numbers from 0, but {channel!r} and {blocks!r} came."
+        ) from None
+    if not 0 <= channel < width:
+        raise MethodError(f"Channels run from 0 to {width - 1}, but channel {channel} came.")
+    if not chosen or chosen[0] < 0 or chosen[-1] >= n_blocks:
+        raise MethodError(f"Blocks run from 0 to {n_blocks - 1} (at least one), but {chosen} came.")
+    if not abs(gain) < 1e4:  # also refuses nan
+        raise MethodError(f"The gain must be a number below 10,000, but {gain} came.")
+    return Plant(channel, float(gain), chosen)
 
 
 def planted_norms(norms: Tensor, planted: Sequence[Plant]) -> Tensor:

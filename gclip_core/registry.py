@@ -48,7 +48,7 @@ def _table(*entries: BackboneEntry) -> dict[str, BackboneEntry]:
 
 
 BACKBONES: dict[str, BackboneEntry] = _table(
-    # Loads like any other but for one step, `backbone.fill_token_table`: its file holds only the
+    # Loads like any other but for one step, `load`: its file holds only the
     # token rows that training saw, which are scattered into the full table.
     BackboneEntry(
         BUILT_IN,

@@ -33,7 +33,7 @@ NOT_RUN = {
     "pip install": "the first step of every clean run; the wheel has a test of its own",
     "pip-audit": "tests/test_dependencies.py runs it where its data can be reached",
     "pytest": "the tests do not run themselves",
-    "openai-vit": "needs weights; tests/test_weights.py has a stand-in for the hub",
+    "openai-vit": "needs weights; tests/gclip_core/test_load.py has a stand-in for the hub",
     "--root DIR": "needs images that may not be shipped; the data set tests make some",
     "FOLDER": "names no folder",
     "training.sprites": "needs npm",

@@ -30,7 +30,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from gclip_core import scenes
-from gclip_core.backbone import bfloat16_pays
+from gclip_core.load import bfloat16_pays
 from training import losses, model, validation
 from training.data import Batch, Kind, Stream
 from training.muon import Muon

@@ -26,7 +26,7 @@ from pycocotools import mask as coco
 from demo.drawing import render
 from demo.settings import Settings
 from gclip_core import palette
-from gclip_core.backbone import Dtype
+from gclip_core.load import Dtype
 from gclip_core.photos import star_photos
 from gclip_core.version import __version__
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import open_clip
@@ -26,10 +27,9 @@ from gclip_core import (
     BackboneError,
     Segmenter,
     blocks,
+    load,
     load_backbone,
-    weights,
 )
-from gclip_core import backbone as backbone_module
 from gclip_core.registry import BackboneEntry
 from tests.models import picture
 
@@ -66,7 +66,7 @@ def entry(monkeypatch: pytest.MonkeyPatch) -> BackboneEntry:
         mean=(0.1, 0.2, 0.3), files=("Tiny-original.pt",),
     )  # fmt: skip
     monkeypatch.setitem(BACKBONES, "tiny", tiny)
-    monkeypatch.delenv(weights.WEIGHTS_FOLDER, raising=False)
+    monkeypatch.delenv(load.WEIGHTS_FOLDER, raising=False)
     return tiny
 
 
@@ -165,9 +165,9 @@ class TestFiles:
     ) -> None:
         writer = write_safetensors if name.endswith("safetensors") else write_pt
         writer(model, tmp_path / name)
-        assert not weights.on_disk(BACKBONES["tiny"])
-        monkeypatch.setenv(weights.WEIGHTS_FOLDER, str(tmp_path))
-        assert weights.on_disk(BACKBONES["tiny"])
+        assert not load.on_disk(BACKBONES["tiny"])
+        monkeypatch.setenv(load.WEIGHTS_FOLDER, str(tmp_path))
+        assert load.on_disk(BACKBONES["tiny"])
         assert_same(load_backbone("tiny"), model)
 
     def test_the_built_in_takes_a_file_too(self, tmp_path: Path) -> None:
@@ -268,7 +268,7 @@ class TestAuto:
         dtype: torch.dtype,
     ) -> None:  # fmt: skip
         write_safetensors(model, tmp_path / "w.safetensors")
-        monkeypatch.setattr(backbone_module, "bfloat16_pays", lambda *_: pays)
+        monkeypatch.setattr(load, "bfloat16_pays", lambda *_: pays)
         assert load_backbone("tiny", tmp_path / "w.safetensors", dtype="auto").dtype == dtype
 
     @pytest.mark.parametrize("slow", [torch.float32, torch.bfloat16])
@@ -283,7 +283,7 @@ class TestAuto:
 
         monkeypatch.setattr(blocks, "run_block", delayed)
         small = {"width": 32, "head_width": 8}
-        paid = backbone_module.bfloat16_pays(torch.device("cpu"), small)
+        paid = load.bfloat16_pays(torch.device("cpu"), small)
         assert paid == (slow == torch.float32)
 
 
@@ -300,7 +300,8 @@ class TestDownloading:
             return str(turn)
 
         monkeypatch.setattr("open_clip.pretrained.download_pretrained", download)
-        monkeypatch.setattr(weights, "_check_reachable", lambda: None)
+        reached = SimpleNamespace(head=lambda *_, **__: None)
+        monkeypatch.setattr(load, "get_session", lambda: reached)
         return turns
 
     def test_a_download_is_loaded(self, model: CLIP, tmp_path: Path, downloaded: list[Any]) -> None:
@@ -339,7 +340,7 @@ class TestDownloading:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         write_safetensors(model, tmp_path / "kept.safetensors")
-        monkeypatch.setattr(weights, "cached_file", lambda _: tmp_path / "kept.safetensors")
+        monkeypatch.setattr(load, "cached_file", lambda _: tmp_path / "kept.safetensors")
         assert_same(load_backbone("tiny"), model)
 
     @pytest.mark.parametrize(
@@ -362,7 +363,7 @@ class TestDownloading:
         message = str(refused.value)
         assert "Tiny" in message
         assert "tiny.safetensors" in message
-        assert weights.WEIGHTS_FOLDER in message
+        assert load.WEIGHTS_FOLDER in message
 
 
 class NotFound(BaseHTTPRequestHandler):
@@ -401,7 +402,7 @@ def download_from(endpoint: str, cache: Path) -> str:
         capture_output=True,
         text=True,
         timeout=120,
-        cwd=Path(__file__).parent.parent,
+        cwd=Path(__file__).parents[2],
         env={"HF_ENDPOINT": endpoint, "HF_HOME": str(cache), "HOME": str(cache), "PATH": ""},
     )
     assert done.returncode == 0, done.stderr

@@ -23,7 +23,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from gclip_core import load_backbone, weights
+from gclip_core import load, load_backbone
 from gclip_core.assets import path as asset
 from gclip_core.errors import BackboneError
 from gclip_core.registry import BACKBONES, BUILT_IN, BackboneEntry
@@ -69,7 +69,7 @@ def test_a_pickle_with_code_in_it_does_not_run(form: str, suffix: str, tmp_path:
     else:
         value = {"a": torch.ones(2), "b": _Code(marker)} if form[0] == "b" else _Code(marker)
         torch.save(value, file, _use_new_zipfile_serialization=form != "legacy")
-    refused(lambda: weights.read(file), "could not be read as weights", folder=tmp_path)
+    refused(lambda: load.read(file), "could not be read as weights", folder=tmp_path)
     assert not marker.exists()
     with file.open("rb") as stream:  # a careless loader would have run it
         pickle.load(stream) if form == "bare" else torch.load(stream, weights_only=False)
@@ -79,7 +79,7 @@ def test_a_pickle_with_code_in_it_does_not_run(form: str, suffix: str, tmp_path:
 def test_what_holds_code_is_said_to_hold_more_than_tensors(tmp_path: Path) -> None:
     file = tmp_path / "weights.pt"
     torch.save(_Code(tmp_path / "it-ran"), file)
-    refused(lambda: weights.read(file), "Python objects other than tensors", ".safetensors")
+    refused(lambda: load.read(file), "Python objects other than tensors", ".safetensors")
 
 
 def _archive(file: Path, name: str, size: int, method: int) -> None:
@@ -95,7 +95,7 @@ def test_a_zip_bomb_is_refused_unread(name: str, tmp_path: Path) -> None:
     _archive(file, name, 400 * 2**20, zipfile.ZIP_DEFLATED)
     assert file.stat().st_size < 2**20
     start = time.monotonic()
-    refused(lambda: weights.read(file), "unpacks to 400 MB", folder=tmp_path)
+    refused(lambda: load.read(file), "unpacks to 400 MB", folder=tmp_path)
     assert time.monotonic() - start < 2
 
 
@@ -111,13 +111,13 @@ def test_an_archive_whose_entries_lie_upon_each_other_is_refused(tmp_path: Path)
                 setattr(twin, name, getattr(entry, name))
             archive.filelist.append(twin)
         archive._didModify = True
-    refused(lambda: weights.read(file), "unpacks to 60 MB")
+    refused(lambda: load.read(file), "unpacks to 60 MB")
 
 
 def test_a_compressed_archive_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "weights.pt"
     _archive(file, "archive/data/0", 2**20, zipfile.ZIP_DEFLATED)
-    refused(lambda: weights.read(file), "compressed archive", "unpack it")
+    refused(lambda: load.read(file), "compressed archive", "unpack it")
 
 
 @pytest.mark.parametrize("tenth", range(10))
@@ -126,10 +126,10 @@ def test_a_file_cut_at_any_tenth_is_refused(suffix: str, tenth: int, tmp_path: P
     whole, cut = tmp_path / f"whole{suffix}", tmp_path / f"cut{suffix}"
     state = {"a": torch.arange(4000.0), "b": torch.ones(30, 30)}
     save_file(state, whole) if suffix == ".safetensors" else torch.save(state, whole)
-    assert set(weights.read(whole)) == {"a", "b"}
+    assert set(load.read(whole)) == {"a", "b"}
     data = whole.read_bytes()
     cut.write_bytes(data[: len(data) * tenth // 10])
-    refused(lambda: weights.read(cut), "cut.", "download it again", folder=tmp_path)
+    refused(lambda: load.read(cut), "cut.", "download it again", folder=tmp_path)
 
 
 @pytest.mark.parametrize("header", [2**63 - 1, 2**40, 10**8])
@@ -138,7 +138,7 @@ def test_a_safetensors_header_that_claims_far_too_much_is_refused(
 ) -> None:
     file = tmp_path / "weights.safetensors"
     file.write_bytes(struct.pack("<Q", header) + b'{"a":{"dtype":"F32","shape":[9],')
-    refused(lambda: weights.read(file), "could not be read as weights")
+    refused(lambda: load.read(file), "could not be read as weights")
 
 
 def test_flipped_bits_are_refused_or_read_as_other_numbers(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_flipped_bits_are_refused_or_read_as_other_numbers(tmp_path: Path) -> No
         damaged[at // 8] ^= 1 << at % 8
         file.write_bytes(damaged)
         try:
-            state = weights.read(file)
+            state = load.read(file)
         except BackboneError:
             continue
         assert all(torch.isfinite(value).all() for value in state.values())
@@ -172,14 +172,14 @@ def test_tensors_that_are_no_ordinary_numbers_are_refused(
 ) -> None:
     file = tmp_path / "weights.pt"
     torch.save({"visual.proj": odd}, file)
-    refused(lambda: weights.read(file), "'visual.proj'")
+    refused(lambda: load.read(file), "'visual.proj'")
 
 
 @pytest.mark.parametrize("content", [[1, 2], {}, torch.ones(3), {"state_dict": {}}, "words", None])
 def test_a_file_without_a_state_dict_is_refused(content: object, tmp_path: Path) -> None:
     file = tmp_path / "weights.pt"
     torch.save(content, file)
-    refused(lambda: weights.read(file), "no state dict")
+    refused(lambda: load.read(file), "no state dict")
 
 
 @pytest.mark.parametrize("content", [b"", b"<!doctype html>", bytes(5000), b"PK\x03\x04", b"\x80"])
@@ -189,9 +189,9 @@ def test_a_file_that_is_something_else_is_refused(
 ) -> None:
     file = tmp_path / f"weights{suffix}"
     file.write_bytes(content)
-    refused(lambda: weights.read(file), folder=tmp_path)
-    refused(lambda: weights.read(tmp_path), "there is none")
-    refused(lambda: weights.read(tmp_path / "away.pt"), "there is none", folder=tmp_path)
+    refused(lambda: load.read(file), folder=tmp_path)
+    refused(lambda: load.read(tmp_path), "there is none")
+    refused(lambda: load.read(tmp_path / "away.pt"), "there is none", folder=tmp_path)
 
 
 # ── the wrong model ────────────────────────────────────────────────────────────────────────────
@@ -219,7 +219,7 @@ def test_weights_of_another_model_are_refused_by_name(tmp_path: Path) -> None:
 def test_a_built_in_file_with_broken_words_is_refused(
     ids: torch.Tensor, rows: torch.Tensor, tmp_path: Path
 ) -> None:
-    state = weights.read(asset(BUILT_IN, "model.safetensors"))
+    state = load.read(asset(BUILT_IN, "model.safetensors"))
     file = tmp_path / "weights.pt"
     torch.save({**state, "token_ids": ids, "token_rows": rows}, file)
     refused(lambda: load_backbone(BUILT_IN, weights=file), BACKBONES[BUILT_IN].title)
@@ -309,7 +309,7 @@ def hub(tiny_file: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     for name in ("HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_ETAG_TIMEOUT", "DEFAULT_REQUEST_TIMEOUT"):
         monkeypatch.setattr(constants, name, 0.3)
-    monkeypatch.delenv(weights.WEIGHTS_FOLDER, raising=False)
+    monkeypatch.delenv(load.WEIGHTS_FOLDER, raising=False)
     # The client waits longer after each of its own retries; the waits are not what is tested.
     patient = SimpleNamespace(**{**vars(time), "sleep": lambda _: None})
     for module in ("utils._http", "file_download"):
@@ -329,9 +329,9 @@ def hub(tiny_file: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
 
 def test_a_backbone_is_fetched_once_and_then_taken_from_disk(hub: Hub) -> None:
     entry = BACKBONES[TINY]
-    assert not weights.on_disk(entry)
+    assert not load.on_disk(entry)
     assert load_backbone(TINY).n_blocks == 2
-    assert weights.on_disk(entry)
+    assert load.on_disk(entry)
     hub.fault = "500"
     assert load_backbone(TINY).notes == (), "the hub is down, and nobody need know"
     assert hub.downloads == 1
@@ -353,7 +353,7 @@ def test_a_slow_hub_is_waited_for(hub: Hub) -> None:
 )
 def test_a_hub_that_fails_is_said_to_with_a_way_on(hub: Hub, fault: str, reason: str) -> None:
     hub.fault = fault
-    way_on = ("could not be downloaded", f"{TINY}.safetensors", weights.WEIGHTS_FOLDER)
+    way_on = ("could not be downloaded", f"{TINY}.safetensors", load.WEIGHTS_FOLDER)
     refused(lambda: load_backbone(TINY), reason, "Tiny", "6 MB", *way_on)
     hub.fault = ""
     assert load_backbone(TINY).n_blocks == 2, "and the next attempt succeeds"
@@ -364,7 +364,7 @@ def test_no_network_at_all_is_said_so(hub: Hub, monkeypatch: pytest.MonkeyPatch)
 
     template = "http://127.0.0.1:9/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    refused(lambda: load_backbone(TINY), "no connection to the server", weights.WEIGHTS_FOLDER)
+    refused(lambda: load_backbone(TINY), "no connection to the server", load.WEIGHTS_FOLDER)
 
 
 def test_a_damaged_download_is_found_said_and_fetched_again(hub: Hub) -> None:
@@ -376,7 +376,7 @@ def test_a_damaged_download_is_found_said_and_fetched_again(hub: Hub) -> None:
 
 def test_a_file_damaged_on_disk_is_found_said_and_fetched_again(hub: Hub) -> None:
     load_backbone(TINY)
-    kept = weights.cached_file(BACKBONES[TINY])
+    kept = load.cached_file(BACKBONES[TINY])
     kept.resolve().write_bytes(hub.content[:1000])
     assert "fetched again" in load_backbone(TINY).notes[0]
     assert load_backbone(TINY).notes == (), "from then on it is whole"
@@ -393,7 +393,7 @@ def test_a_disk_too_full_for_the_file_is_said_so_before_fetching(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=5 * 10**6))
-    refused(lambda: load_backbone(TINY), "the disk is full", weights.WEIGHTS_FOLDER)
+    refused(lambda: load_backbone(TINY), "the disk is full", load.WEIGHTS_FOLDER)
     assert hub.downloads == 0
 
 
@@ -404,7 +404,7 @@ def test_a_disk_that_fills_up_on_the_way_is_said_so(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("open_clip.pretrained.download_pretrained", full)
-    refused(lambda: load_backbone(TINY), "the disk is full", weights.WEIGHTS_FOLDER)
+    refused(lambda: load_backbone(TINY), "the disk is full", load.WEIGHTS_FOLDER)
 
 
 def test_a_cache_that_cannot_be_written_is_said_so(
@@ -421,7 +421,7 @@ def test_a_folder_of_local_weights_needs_no_hub(
     hub: Hub, tiny_file: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / f"{TINY}.safetensors").write_bytes(tiny_file)
-    monkeypatch.setenv(weights.WEIGHTS_FOLDER, str(tmp_path))
+    monkeypatch.setenv(load.WEIGHTS_FOLDER, str(tmp_path))
     hub.fault = "500"
     assert load_backbone(TINY).n_blocks == 2
     assert hub.asked == []
@@ -432,7 +432,7 @@ def test_a_damaged_local_file_is_named_and_left_where_it_is(
 ) -> None:
     file = tmp_path / f"{TINY}.safetensors"
     file.write_bytes(b"damaged")
-    monkeypatch.setenv(weights.WEIGHTS_FOLDER, str(tmp_path))
+    monkeypatch.setenv(load.WEIGHTS_FOLDER, str(tmp_path))
     refused(lambda: load_backbone(TINY), file.name, "download it again", folder=tmp_path)
     assert file.read_bytes() == b"damaged"
     assert hub.asked == []

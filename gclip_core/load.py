@@ -1,0 +1,362 @@
+"""A backbone's model: by name, from a file or a folder, built by open_clip and read safely.
+
+open_clip knows the configurations, where weights are published and how to fetch and read them.
+What is added: nothing runs from a file, no archive unpacks to more than it says, every tensor is
+checked, and whatever goes wrong becomes a :class:`BackboneError` that says what to do.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import open_clip
+import torch
+from huggingface_hub import constants, get_session, try_to_load_from_cache
+from open_clip import pretrained
+from open_clip.model import CLIP, convert_weights_to_lp
+from open_clip.transformer import LayerNorm, LayerNormFp32, ResidualAttentionBlock
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from gclip_core import assets, blocks
+from gclip_core.errors import BackboneError
+from gclip_core.registry import BackboneEntry
+
+Dtype = Literal["float32", "bfloat16", "auto"]
+StateDict = dict[str, Tensor]
+
+WEIGHTS_FOLDER = "GCLIP_WEIGHTS"
+"""Environment variable that names a folder of local weights, for machines without a network."""
+
+CONNECT_SECONDS = 10
+
+UNPACKED_SLACK = 32 * 2**20
+"""Bytes an archive may unpack to beyond its size: TorchScript compresses its code."""
+
+_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
+_NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
+_MISSING = "the server does not have it (404), or broke off"
+_REASONS = {
+    r"\[Errno 28\]|No space left": "the disk is full",
+    r"\[Errno (1|13|17|20|30)\]": "the cache folder cannot be written",
+    r"UnpicklingError|Weights only": "it holds Python objects other than tensors, which are not "
+    "loaded",
+    r"\b404\b": _MISSING,
+    # Before the next: the hub client names one of these LocalEntryNotFoundError.
+    "Connect|Timeout|Protocol|resolve host|Offline|LocalEntry": "no connection to the server",
+    "EntryNotFound|RepositoryNotFound": _MISSING,
+}
+"""What went wrong, by what the errors say that were raised over it; the first that fits."""
+
+
+@dataclass(frozen=True)
+class KnownWords:
+    """What a backbone was trained on: its words (lower case) and the tokens they are made of."""
+
+    words: frozenset[str]
+    tokens: frozenset[int]
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A model in eval mode and its tokenizer; ``notes`` says in words what fell back."""
+
+    model: nn.Module
+    tokenizer: Callable[[list[str]], Tensor]
+    known: KnownWords | None = None
+    notes: tuple[str, ...] = ()
+
+
+def load(entry: BackboneEntry, path: Path | None, device: torch.device, dtype: Dtype) -> Loaded:
+    """The entry's model with the weights in ``path``, else from disk or open_clip's download.
+
+    Raises:
+        BackboneError: no network, a damaged file, weights of another architecture.
+    """
+    if not entry.tag:
+        return _load_shipped(entry, path, device, dtype)
+    config = open_clip.get_model_config(entry.architecture)
+    state, notes = _read_or_download(entry, path)
+    model = _build(config, state, entry.title, device, dtype)
+    return Loaded(model, open_clip.get_tokenizer(entry.architecture), notes=notes)
+
+
+def _load_shipped(
+    entry: BackboneEntry, path: Path | None, device: torch.device, dtype: Dtype
+) -> Loaded:
+    config = json.loads(assets.path(entry.name, "model.json").read_text("utf-8"))
+    words = json.loads(assets.path(entry.name, "words.json").read_text("utf-8"))
+    state = read(path or assets.path(entry.name, "model.safetensors"))
+    known = KnownWords(
+        frozenset(word.lower() for kind in words.values() for group in kind for word in group),
+        frozenset(state.get("token_ids", torch.empty(0)).flatten().tolist()),
+    )
+    if dtype == "auto":
+        dtype = "float32"  # what its card's figures are of; it takes milliseconds either way
+    state = _fill_token_table(state, config["text_cfg"]["vocab_size"], entry.title)
+    model = _build(config, state, entry.title, device, dtype)
+    tokenizer = open_clip.SimpleTokenizer(context_length=config["text_cfg"]["context_length"])
+    return Loaded(model, tokenizer, known)
+
+
+def _fill_token_table(state: StateDict, vocabulary: int, title: str) -> StateDict:
+    """A shipped model's one extra step: scatter its stored token rows into the full table.
+
+    ``token_ids`` (n,) and ``token_rows`` (n, width) become ``token_embedding.weight``
+    (vocabulary, width), zero where training never saw the token.
+    """
+    if "token_ids" not in state or "token_rows" not in state:
+        return state
+    rest = {key: value for key, value in state.items() if not key.startswith("token_")}
+    ids, rows = state["token_ids"], state["token_rows"]
+    fits = (
+        ids.ndim == 1 and rows.ndim == 2 and len(ids) == len(rows) and not ids.is_floating_point()
+    )
+    if not (fits and all(0 <= token < vocabulary for token in ids.tolist())):
+        raise BackboneError(
+            f"These weights are not those of {title}: token_ids {tuple(ids.shape)} do not name a "
+            f"token below {vocabulary} for each of token_rows {tuple(rows.shape)}. "
+            "Choose the backbone that the file belongs to."
+        )
+    table = torch.zeros(vocabulary, rows.shape[1])
+    table[ids.long()] = rows.float()
+    return {**rest, "token_embedding.weight": table}
+
+
+# --- where weights are -----------------------------------------------------------------------
+
+
+def local_file(entry: BackboneEntry) -> Path | None:
+    """The entry's weights in the folder that GCLIP_WEIGHTS names, or None.
+
+    Looks for ``<name>.safetensors`` (``.pt``, ``.pth``, ``.bin``) and the publishers' own names.
+    """
+    folder = os.environ.get(WEIGHTS_FOLDER, "")
+    names = [*(entry.name + suffix for suffix in _SUFFIXES), *entry.files] if folder else []
+    paths = (Path(folder).expanduser() / name for name in names)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def cached_file(entry: BackboneEntry) -> Path | None:
+    """The entry's weights where an earlier download left them, or None; asks no network."""
+    published = pretrained.get_pretrained_cfg(entry.architecture, entry.tag)
+    repository = published.get("hf_hub", "").rstrip("/")
+    for name in ("open_clip_model.safetensors", "open_clip_pytorch_model.bin"):
+        found = try_to_load_from_cache(repository, name) if repository else None
+        if isinstance(found, str) and Path(found).is_file():
+            return Path(found)
+    return None
+
+
+def on_disk(entry: BackboneEntry) -> bool:
+    """Whether the backbone can be loaded without a download."""
+    return not entry.tag or local_file(entry) is not None or cached_file(entry) is not None
+
+
+def _read_or_download(entry: BackboneEntry, path: Path | None) -> tuple[StateDict, tuple[str, ...]]:
+    local = path or local_file(entry)
+    if local is not None:
+        return read(local), ()
+    found = cached_file(entry) or _download(entry)
+    try:
+        return read(found), ()
+    except BackboneError:
+        for file in {found, found.resolve()}:  # the cache's link and what it points to
+            file.unlink(missing_ok=True)
+        again = read(_download(entry))
+        return again, ("The weights kept on disk were damaged, so they were fetched again.",)
+
+
+def _download(entry: BackboneEntry) -> Path:
+    """Fetch with open_clip's own download; its progress goes to stderr."""
+    published = pretrained.get_pretrained_cfg(entry.architecture, entry.tag)
+    try:
+        # Asked once: the hub client would try for most of a minute before giving up.
+        get_session().head(constants.ENDPOINT, timeout=CONNECT_SECONDS)
+        # open_clip goes on to another file name after any failure, which hides why it failed.
+        cache = Path(constants.HF_HUB_CACHE)
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache):
+            pass
+        if shutil.disk_usage(cache).free < entry.download * 10**6:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return Path(pretrained.download_pretrained(published))
+    except Exception as error:  # the hub client raises a dozen kinds; each becomes words here
+        raise BackboneError(
+            f"The weights of {entry.title} (about {entry.download} MB) could not be downloaded: "
+            f"{_reason(error)}. Check the connection, or put the file '{entry.name}.safetensors' "
+            f"into a folder and name that folder in the environment variable {WEIGHTS_FOLDER}."
+        ) from error
+
+
+# --- what is in a file -----------------------------------------------------------------------
+
+
+def read(path: Path) -> StateDict:
+    """Read a state dict without running code from the file.
+
+    ``.safetensors`` and ``.pt`` hold tensors only (``weights_only=True``). A TorchScript archive,
+    as OpenAI publishes, goes through PyTorch's own archive reader instead, which knows no pickle
+    of arbitrary Python objects but does parse TorchScript code.
+
+    Raises:
+        BackboneError: not there, damaged, or holding something other than tensors.
+    """
+    if not path.is_file():
+        raise BackboneError(f"A weight file was expected at '{path.name}', but there is none.")
+    try:
+        if _is_torchscript(path):
+            state = torch.jit.load(path, map_location="cpu").state_dict()
+        elif path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except BackboneError:
+        raise
+    except Exception as error:  # every reader has its own exceptions for a damaged file
+        raise BackboneError(
+            f"'{path.name}' could not be read as weights: {_reason(error)}. It is damaged, cut "
+            "short, or holds more than tensors; download it again or convert it to .safetensors."
+        ) from error
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]  # a checkpoint of training
+    if not isinstance(state, dict) or not state:
+        raise BackboneError(
+            f"'{path.name}' holds no state dict, so it is no weight file of a CLIP."
+        )
+    tensors = {
+        key.removeprefix("module."): value
+        for key, value in state.items()
+        if isinstance(key, str) and isinstance(value, Tensor) and key not in _NOT_WEIGHTS
+    }
+    odd = next((key for key, value in tensors.items() if not _is_ordinary(value)), None)
+    if odd is not None:
+        raise BackboneError(
+            f"'{path.name}' holds '{odd[:80]}' as no ordinary tensor of real numbers (it is "
+            "sparse, quantised, complex, without data, or not finite), so it cannot be used; "
+            "download it again or choose another file."
+        )
+    return tensors
+
+
+def _is_torchscript(path: Path) -> bool:
+    """Whether it is one; refuses an archive that unpacks to far more than its own size.
+
+    By packing or by overlapping. PyTorch never compresses its own archives, so a compressed one is
+    a bomb or no weights.
+    """
+    if path.suffix == ".safetensors" or not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        items = archive.infolist()
+    unpacked = sum(item.file_size for item in items)
+    if unpacked > 1.1 * path.stat().st_size + UNPACKED_SLACK:
+        raise BackboneError(
+            f"'{path.name}' unpacks to {unpacked // 2**20:,} MB, far more than its own size, which "
+            "no weight file does; download it again from its publisher."
+        )
+    if any("/code/" in item.filename for item in items):
+        return True
+    if any(item.file_size > item.compress_size + 64 for item in items):
+        raise BackboneError(
+            f"'{path.name}' is a compressed archive, which PyTorch's weight files never are; "
+            "unpack it and name the file inside."
+        )
+    return False
+
+
+def _is_ordinary(tensor: Tensor) -> bool:
+    return (
+        tensor.layout == torch.strided
+        and tensor.device.type == "cpu"
+        and not tensor.is_quantized
+        and not tensor.is_complex()
+        # A sum is finite only if all it adds is, and takes a twentieth of asking each number.
+        and (bool(tensor.sum().isfinite()) or bool(torch.isfinite(tensor).all()))
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong in a few words a person understands, without paths or traces."""
+    chain = [error]
+    while (link := chain[-1].__cause__ or chain[-1].__context__) and link not in chain:
+        chain.append(link)
+    text = " ".join(f"{type(link).__name__} {link}" for link in chain)
+    found = (reason for pattern, reason in _REASONS.items() if re.search(pattern, text))
+    return next(found, type(chain[-1]).__name__ + " while reading")
+
+
+# --- the model -------------------------------------------------------------------------------
+
+
+def _build(
+    config: dict[str, Any], state: StateDict, title: str, device: torch.device, dtype: Dtype
+) -> nn.Module:
+    """open_clip's CLIP of this configuration holding these weights, in eval mode."""
+    low = dtype == "bfloat16" or (dtype == "auto" and bfloat16_pays(device, config["vision_cfg"]))
+    settings = {key: value for key, value in config.items() if key != "custom_text"}
+    with torch.device("meta"):  # random numbers that the weights replace would cost seconds
+        model = CLIP(**settings, cast_dtype=torch.bfloat16 if low else None)
+    expected = model.state_dict()
+    _check_fits(expected, state, title)
+    given = {key: state[key].float().reshape(value.shape) for key, value in expected.items()}
+    model.load_state_dict(given, assign=True)
+    if model.attn_mask is not None:  # no weight, so no file holds it
+        model.attn_mask = torch.full(model.attn_mask.shape, float("-inf")).triu_(1)
+    if low:
+        convert_weights_to_lp(model, dtype=torch.bfloat16)
+    return model.eval().requires_grad_(False).to(device)
+
+
+def _check_fits(expected: StateDict, state: StateDict, title: str) -> None:
+    missing = [f"{key} is missing" for key in expected if key not in state]
+    wrong = [
+        f"{key} is {tuple(state[key].shape)}, not {tuple(value.shape)}"
+        for key, value in expected.items()
+        if key in state and key != "logit_scale" and state[key].shape != value.shape
+    ]
+    extra = [f"{key} is extra" for key in state if key not in expected]
+    if missing or wrong or extra:
+        raise BackboneError(
+            f"These weights are not those of {title}: {len(missing)} tensors are missing, "
+            f"{len(wrong)} have another shape, {len(extra)} are not expected (first: "
+            f"{[*wrong, *missing, *extra][0]}). Choose the backbone that the file belongs to."
+        )
+
+
+def bfloat16_pays(device: torch.device, vision: Mapping[str, Any]) -> bool:
+    """Whether a block of such a tower runs at least 1.3 times as fast in bfloat16, by measurement.
+
+    A whole block, since a narrow tower spends its time between the matrix products.
+    """
+    width = vision["width"]
+    seconds = []
+    for dtype, norm in ((torch.float32, LayerNorm), (torch.bfloat16, LayerNormFp32)):
+        with torch.device("meta"):
+            block = ResidualAttentionBlock(
+                width, width // vision.get("head_width", 64), norm_layer=norm
+            )
+        block = block.to_empty(device=device).requires_grad_(False)
+        for parameter in block.parameters():
+            parameter.fill_(0.01)  # what is multiplied takes no part in how long it takes
+        if dtype == torch.bfloat16:
+            convert_weights_to_lp(block, dtype)
+        x = torch.randn(1, 400, width, device=device, dtype=dtype)
+        times = []
+        for _ in range(4):  # the first warms up
+            start = time.perf_counter()
+            blocks.run_block(block, x).sum().item()
+            times.append(time.perf_counter() - start)
+        seconds.append(min(times[1:]))
+    return seconds[0] > 1.3 * seconds[1]

@@ -1,4 +1,4 @@
-"""Class colours: fixed by the class's place in the list, the same in light and dark mode.
+"""Class colours: fixed by the class's name, the same in light and dark mode.
 
 The first 24 were chosen one after the other, each as far as possible from all before it in OKLab
 as seen with normal, protan and deutan vision, within a calm range of lightness and chroma.
@@ -7,6 +7,8 @@ Class 25 and up turn the hue by the golden angle while lightness cycles.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -18,6 +20,8 @@ FIRST = (
     "#90bfbb", "#946b18", "#a760a1", "#5eb473", "#535ebb", "#09afd4", "#6c875d", "#ca9bfe",
     "#c784b8", "#6be1da", "#b24978", "#f0979e", "#4c5b3d", "#feba82", "#cdb34b", "#66486d",
 )  # fmt: skip
+USUAL = 16
+"""How many of them a name asks for first: the earlier ones are easier to tell apart."""
 NO_CLASS = "#8c8c8c"
 INK = "#000000"
 PAPER = "#ffffff"
@@ -53,10 +57,30 @@ def hex_colour(index: int) -> str:
     return "#{:02x}{:02x}{:02x}".format(*_colour(index))
 
 
+def of_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Colour of each class as ``#rrggbb``, whatever the order: its name decides.
+
+    Where two names want one colour the same one of them takes the next that is free.
+    """
+    wanted = {name: hashlib.blake2b(name.casefold().encode(), digest_size=8).digest()
+              for name in names}  # fmt: skip
+    free, place = list(range(len(FIRST))), {}
+    for name in sorted(wanted, key=lambda name: (wanted[name], name)):
+        first = wanted[name][-1] % USUAL
+        near = [*(i for i in free if i >= first and i < USUAL), *free]
+        place[name] = near[0] if near else len(place)
+        free = [i for i in free if i != place[name]]
+    return tuple(hex_colour(place[name]) for name in names)
+
+
+def ink_on(colour: str) -> str:
+    """Ink or paper, whichever reads better on ``#rrggbb`` (at least 4.5:1)."""
+    return INK if contrast(colour, INK) >= contrast(colour, PAPER) else PAPER
+
+
 def text_colour(index: int) -> str:
     """Ink or paper, whichever reads better on that class's colour (at least 4.5:1)."""
-    on = hex_colour(index)
-    return INK if contrast(on, INK) >= contrast(on, PAPER) else PAPER
+    return ink_on(hex_colour(index))
 
 
 def indexed(labels: NDArray[np.integer]) -> Image.Image:

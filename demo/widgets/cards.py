@@ -1,0 +1,239 @@
+"""What the canvas and the cards beside it show, as JSON-ready values; needs no gradio.
+
+``labels`` are (H, W), -1 for the rest; matrices and pictures are names of :mod:`widgets.held`.
+Blocks and channels count from 0 in arguments, blocks from 1 in values.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from demo import render
+from demo.widgets.held import from_above
+from demo.widgets.values import Json, levels
+from gclip_core import palette
+
+MASK_SIDE = 768
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One mask of a canvas: ``badge`` is its score in words, ``matrix`` where its patches look.
+
+    ``short`` says which side it is within a sentence: "without", "with".
+    """
+
+    title: str
+    labels: ArrayLike
+    badge: str = ""
+    matrix: str = ""
+    short: str = ""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The picture of a canvas: its name in :mod:`widgets.held`, size (height, width), patches."""
+
+    name: str
+    size: tuple[int, int]
+    grid: tuple[int, int]
+    pooled: int = 1
+
+
+def canvas_value(
+    shown: Shown,
+    sides: Sequence[Side],
+    names: Sequence[str],
+    *,
+    opacity: float = 0.6,
+    pixel: tuple[int, int] | None = None,
+    notes: Sequence[str] = (),
+    simulated: str = "",
+    compact: bool = False,
+    max_side: int = MASK_SIDE,
+) -> Json:
+    """One mask, or two to swipe between: the one without on the left, the one with on the right.
+
+    ``simulated`` is the sentence on a planted fault; ``compact`` leaves out all but the mask.
+    """
+    whole = [np.asarray(side.labels, np.int32) for side in sides]
+    small = [render._nearest(one, render._fitting(one.shape, max_side)) for one in whole]
+    shares = [_shares(one, len(names)) for one in whole]
+    colours = palette.of_names(names)
+    wide = len(names) > 254
+    places = [_word_places(one, len(names)) for one in small]
+    return {
+        "kind": "canvas",
+        "picture": shown.name,
+        "size": list(shown.size),
+        "grid": list(shown.grid),
+        "pooled": shown.pooled,
+        "shape": list(small[0].shape),
+        "wide": wide,
+        "sides": [
+            {
+                "title": side.title,
+                "short": side.short or f"under {side.title}",
+                "badge": side.badge,
+                "mask": packed_labels(one, wide),
+                "matrix": side.matrix,
+            }
+            for side, one in zip(sides, small, strict=True)
+        ],
+        "classes": [
+            {
+                "name": name,
+                "colour": colours[i],
+                "ink": palette.ink_on(colours[i]),
+                "shares": [share[i] for share in shares],
+                "places": [place.get(i) for place in places],
+            }
+            for i, name in enumerate(names)
+        ],
+        "rest": [share[-1] for share in shares],
+        "changed": float((whole[0] != whole[-1]).mean()) if len(whole) > 1 else None,
+        "opacity": float(np.clip(opacity, 0, 1)),
+        "pixel": None if pixel is None else list(pixel),
+        "notes": [note for note in notes if note],
+        "simulated": simulated,
+        "compact": compact,
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Thumb:
+    """One block's attention: what each patch receives (N,), 1 uniform; global ``tokens``."""
+
+    title: str
+    received: ArrayLike
+    tokens: Collection[int] = ()
+
+
+def maps_value(
+    shown: Shown,
+    thumbs: Sequence[Thumb],
+    sides: Sequence[tuple[str, str]],
+    *,
+    badge: str = "",
+    note: str = "",
+) -> Json:
+    """The attention card: blocks as maps; the last block's matrix per (title, name) of a side."""
+    tops = [render.full_scale(one.received) for one in thumbs]
+    return {
+        "kind": "maps",
+        "picture": shown.name,
+        "size": list(shown.size),
+        "grid": list(shown.grid),
+        "pooled": shown.pooled,
+        "badge": badge,
+        "note": note,
+        "thumbs": [
+            {
+                "title": one.title,
+                "levels": _text(levels(one.received, max(tops)).tobytes()),
+                "tokens": sorted(int(token) for token in one.tokens),
+            }
+            for one in thumbs
+        ],
+        "sides": [{"title": title, "matrix": name} for title, name in sides],
+    }
+
+
+def norms_value(
+    before: ArrayLike,
+    after: ArrayLike,
+    block: int,
+    entropy: ArrayLike,
+    entropy_after: ArrayLike,
+    *,
+    model: str,
+    cs: bool,
+    abnormal: Collection[int] = (),
+    threshold: float = 2.0,
+    badge: str = "",
+    note: str = "",
+    simulated: str = "",
+) -> Json:
+    """The norms card: norms (D,) of ``block`` without and with CS, whether or not ``cs`` is on;
+    entropy (L,) of all blocks likewise."""
+    old, new = np.asarray(before, float), np.asarray(after, float)
+    moved = np.flatnonzero(~np.isclose(old, new, rtol=1e-4))
+    rows = [np.nan_to_num(np.asarray(row, float)) for row in (entropy, entropy_after)]
+    return {
+        "kind": "norms",
+        "title": f"Block {block + 1} of {len(rows[0])} · {model}",
+        "block": block + 1,
+        "norms": [round(float(norm), 4) for norm in old],
+        "moved": [[int(i), round(float(new[i]), 4)] for i in moved],
+        "top": int(old.argmax()),
+        "median": float(np.median(old)),
+        "threshold": float(threshold),
+        "abnormal": sorted(one + 1 for one in abnormal),
+        "entropy": [[round(float(x), 4) for x in row] for row in rows],
+        "cs": cs,
+        "badge": badge,
+        "note": note,
+        "simulated": simulated,
+    }
+
+
+def why_value(
+    variants: Sequence[tuple[str, Sequence[tuple[str, float]]]],
+    names: Sequence[str],
+    pixel: tuple[int, int],
+) -> Json:
+    """The best (word, score) at ``pixel`` (row, column from 0) under every variant."""
+    colours = dict(zip(names, palette.of_names(names), strict=True))
+    return {
+        "kind": "why",
+        "title": f"Pixel in row {pixel[0] + 1}, column {pixel[1] + 1}",
+        "pixel": list(pixel),
+        "variants": [
+            {
+                "title": title,
+                "top": [
+                    {"name": name, "score": float(score), "colour": colours.get(name, "")}
+                    for name, score in top
+                ],
+            }
+            for title, top in variants
+        ],
+    }
+
+
+def packed_labels(labels: NDArray[np.int32], wide: bool) -> str:
+    """Labels (h, w) as text: one byte each (two where ``wide``), all bits set for -1, each row
+    less the one above, deflated, base64."""
+    kind, none = (np.dtype("<u2"), 65535) if wide else (np.dtype("u1"), 255)
+    rows = np.where(labels < 0, none, labels).astype(kind)
+    return _text(zlib.compress(from_above(rows.view(np.uint8)).tobytes(), 6))
+
+
+def _word_places(labels: NDArray[np.int32], n: int) -> dict[int, list[float]]:
+    """Where each large class's word goes: row, column and free radius, in shares of the height."""
+    small = render._nearest(labels, render._fitting(labels.shape, render.POLE_SIDE))
+    depth = render._depth(small)
+    counts = np.bincount((small + 1).ravel(), minlength=n + 1)[1:]
+    found = {}
+    for index in np.flatnonzero(counts >= render.SMALLEST_LABELLED * small.size):
+        inside = np.where(small == index, depth, 0)
+        row, column = np.unravel_index(int(inside.argmax()), inside.shape)
+        place = (row + 0.5, column + 0.5, depth[row, column])
+        found[int(index)] = [round(float(x) / small.shape[0], 4) for x in place]
+    return found
+
+
+def _shares(labels: NDArray[np.int32], n: int) -> list[float]:
+    """Share of the pixels per class, the rest last."""
+    counts = np.bincount((labels + 1).ravel(), minlength=n + 1) / max(labels.size, 1)
+    return [*map(float, counts[1:]), float(counts[0])]
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

@@ -1,0 +1,123 @@
+"""What the browser fetches by name, once, and keeps: pictures and matrices.
+
+A value that goes through the page's event names them only; what is named is made when it is first
+fetched, after the mask is there, and never again while a browser keeps it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import secrets
+import struct
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from gclip_core.cache import BoundedCache
+from gclip_core.errors import GclipError
+
+HELD_BYTES = 64 * 2**20
+MAKERS = 4096
+MATRIX_BYTES = 96_000
+"""What a packed matrix may take on the wire: coarser levels are taken until it does."""
+LEVELS = (32, 24, 16, 10)
+FOREVER = "private, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True)
+class Thing:
+    """Bytes as they travel, and their type."""
+
+    body: bytes
+    media_type: str
+    packed: bool = False
+
+
+class Held:
+    """Things by name. A name cannot be guessed, and says all that the thing was made from."""
+
+    def __init__(self, limit: int = HELD_BYTES) -> None:
+        self._salt = secrets.token_bytes(16)
+        self._makers: BoundedCache[Callable[[], Thing]] = BoundedCache(MAKERS)
+        self._made: BoundedCache[Thing] = BoundedCache(limit, lambda thing: len(thing.body))
+
+    def offer(self, key: Hashable, make: Callable[[], Thing]) -> str:
+        """The name under which ``make`` is called once; ``key`` is all that it depends on."""
+        name = hashlib.blake2b(repr(key).encode(), key=self._salt, digest_size=16).hexdigest()
+        self._makers.put(name, make)
+        return name
+
+    def picture(self, key: Hashable, image: Image.Image) -> str:
+        """The name of a picture as a JPEG, made now: what is offered holds no large picture."""
+        name = self.offer((key, image.size), lambda: made)
+        made = self._made.get_or_make(name, lambda: _jpeg(image))
+        return name
+
+    def route(self) -> Route:
+        """Where the web server finds them."""
+
+        def answer(request: Request) -> Response:
+            name = request.path_params["name"]
+            make = self._makers.get(name)
+            if make is None:
+                return PlainTextResponse("This is not kept any more.", 404)
+            try:
+                thing = self._made.get_or_make(name, make)
+            except GclipError as error:
+                return PlainTextResponse(str(error), 410)
+            packing = {"content-encoding": "gzip"} if thing.packed else {}
+            headers = {"cache-control": FOREVER, **packing}
+            return Response(thing.body, media_type=thing.media_type, headers=headers)
+
+        return Route("/held/{name}", answer)
+
+
+def matrix_thing(matrix: ArrayLike, patches: int) -> Thing:
+    """A matrix (n, n) of rows that sum to 1, for drawing; and each row's two largest, exactly.
+
+    Little-endian: n, number of levels, whether a row is the difference to the one above, the
+    attention of the highest level; n × 2 places (uint16), n × 2 attentions (float32), n × n levels.
+    Attention is in multiples of an equal share among ``patches``.
+    """
+    times = np.asarray(matrix, np.float32) * patches
+    n = len(times)
+    order = np.argsort(-times, axis=1, kind="stable")[:, :2].astype(np.uint16)
+    largest = np.take_along_axis(times, order.astype(int), axis=1)
+    top = max(float(np.quantile(times, 0.995)), 8 * float(times.mean()), 1e-9)
+    share = np.clip(times / top, 0, 1)
+    for count in LEVELS:
+        levels = np.rint(share * (count - 1)).astype(np.uint8)
+        rows = [(False, levels.tobytes()), (True, from_above(levels).tobytes())]
+        bodies = [
+            gzip.compress(
+                struct.pack("<IIIf", n, count, changes, top)
+                + order.tobytes() + largest.astype("<f4").tobytes() + body,
+                6, mtime=0,
+            )
+            for changes, body in rows
+        ]  # fmt: skip
+        best = min(bodies, key=len)
+        if len(best) <= MATRIX_BYTES:
+            break
+    return Thing(best, "application/octet-stream", packed=True)
+
+
+def from_above(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Each row less the one above it, modulo 256: packs smaller where rows are alike."""
+    out = rows.copy()
+    out[1:] -= rows[:-1]
+    return out
+
+
+def _jpeg(image: Image.Image) -> Thing:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=88)
+    return Thing(buffer.getvalue(), "image/jpeg")

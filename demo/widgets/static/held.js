@@ -1,0 +1,63 @@
+// What the server keeps under a name is fetched once for the whole page.
+const kept = (window.gclipKept ??= new Map());
+const place = (name) => new URL(`held/${name}`, location.href.split(/[?#]/)[0].replace(/\/?$/, "/")).href;
+const held = (name, read) => {
+  if (!kept.has(name)) {
+    while (kept.size > 24) kept.delete(kept.keys().next().value);
+    const coming = fetch(place(name)).then((answer) => (answer.ok ? answer.arrayBuffer() : Promise.reject(answer.status))).then(read);
+    kept.set(name, coming);
+    coming.catch(() => kept.delete(name));
+  }
+  return kept.get(name);
+};
+const photo = async (name) => {
+  const image = new Image();
+  image.alt = "";
+  image.draggable = false;
+  image.src = place(name);
+  await image.decode().catch(() => {});
+  return image;
+};
+const added = (bytes, width) => {
+  for (let i = width; i < bytes.length; i++) bytes[i] += bytes[i - width];
+  return bytes;
+};
+const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+const labelsOf = async (text, width, wide) => {
+  const stream = new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const rows = added(new Uint8Array(await new Response(stream).arrayBuffer()), wide ? 2 * width : width);
+  return Int32Array.from(wide ? new Uint16Array(rows.buffer) : rows, (x) => (x === (wide ? 65535 : 255) ? -1 : x));
+};
+// n × n levels of attention, and of every row the two largest, exactly.
+const matrixOf = (buffer) => {
+  const head = new DataView(buffer), n = head.getUint32(0, true), count = head.getUint32(4, true);
+  const levels = new Uint8Array(buffer, 16 + 12 * n);
+  if (head.getUint32(8, true)) added(levels, n);
+  return {
+    n, top: head.getFloat32(12, true), places: new Uint16Array(buffer, 16, 2 * n), times: new Float32Array(buffer, 16 + 4 * n, 2 * n),
+    at: (i, j) => levels[i * n + j] / (count - 1),
+  };
+};
+const named = (row, column) => `row ${row + 1}, column ${column + 1}`;
+const mostOf = (matrix, i, columns, pooled) => {
+  const one = (k) => {
+    const j = matrix.places[2 * i + k];
+    const where = j === i ? "itself" : named(Math.floor(j / columns) * pooled, (j % columns) * pooled);
+    return `${where} (${matrix.times[2 * i + k].toFixed(1)} ×)`;
+  };
+  return matrix.places[2 * i] === i ? `${one(0)}, then ${one(1)}` : one(0);
+};
+// One patch is looked at on the whole page: {row, column, source, pinned}, or null.
+const source = root.closest("[id]")?.id || "";
+const point = (patch, pinned) => window.dispatchEvent(new CustomEvent("gclip:patch", { detail: patch && { row: patch[0], column: patch[1], source, pinned } }));
+const onPoint = (follow) => {
+  const heard = (event) => (element.isConnected ? event.detail?.source !== source && follow(event.detail) : window.removeEventListener("gclip:patch", heard));
+  window.addEventListener("gclip:patch", heard);
+};
+const simulation = (words) => {
+  const line = make("p", "gw-simulated", words + " "), off = make("button", "gw-link", "Switch it off");
+  off.type = "button";
+  off.addEventListener("click", () => trigger("clear", { value: "simulation" }));
+  line.append(off);
+  return line;
+};

@@ -1,0 +1,90 @@
+// The blocks AMF reads, and the last block's matrix without and with the switches. Where a patch is
+// pointed at, here or elsewhere, both show that patch's row over the picture instead.
+let patch = null, inside = false, follow = null;
+onPoint((detail) => follow?.(detail));
+mount(async (value) => {
+  const [rows, columns] = value.grid, pooled = value.pooled, wide = Math.ceil(columns / pooled), n = rows * columns;
+  const figure = async (title) => {
+    const box = make("figure", "gw-map"), stage = make("div", "gw-stage"), canvas = make("canvas"), image = await photo(value.picture);
+    const marks = svg("svg", { preserveAspectRatio: "none" }), caption = make("figcaption", "gw-note", title);
+    image.className = "gw-dim";
+    stage.append(image, canvas, marks);
+    box.append(stage, caption);
+    return { box, stage, canvas, image, marks, caption };
+  };
+  const over = (part, level) => {
+    const { canvas, stage, image, marks } = part;
+    canvas.width = columns;
+    canvas.height = rows;
+    stage.style.aspectRatio = `${value.size[1]} / ${value.size[0]}`;
+    image.hidden = false;
+    const context = canvas.getContext("2d"), data = context.createImageData(columns, rows);
+    for (let i = 0; i < n; i++) { const share = level(i); data.data.set([...LUT[Math.round(63 * share)], 70 + 185 * share], 4 * i); }
+    context.putImageData(data, 0, 0);
+    marks.setAttribute("viewBox", `0 0 ${columns} ${rows}`);
+    marks.replaceChildren();
+    if (patch) marks.append(svg("rect", { x: patch[1], y: patch[0], width: 1, height: 1, class: "gw-here" }));
+  };
+  const listen = (part, at) => {
+    const tell = (event) => {
+      const box = part.stage.getBoundingClientRect(), next = at((event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width);
+      if (patch && next[0] === patch[0] && next[1] === patch[1]) return;
+      patch = next;
+      show();
+      point(patch, false);
+    };
+    part.stage.addEventListener("pointermove", tell);
+    part.stage.addEventListener("pointerdown", tell);
+    part.stage.addEventListener("pointerleave", (event) => { if (event.pointerType === "touch") return; patch = null; inside = false; show(); point(null); });
+  };
+  const onPicture = (y, x) => [clamp(Math.floor(y * rows), 0, rows - 1), clamp(Math.floor(x * columns), 0, columns - 1)];
+  const thumbs = await Promise.all(value.thumbs.map((one) => figure(one.title)));
+  thumbs.forEach((part, k) => {
+    const level = bytesOf(value.thumbs[k].levels);
+    part.show = () => {
+      over(part, (i) => level[i] / 63);
+      for (const token of value.thumbs[k].tokens) part.marks.append(svg("rect", { x: token % columns, y: Math.floor(token / columns), width: 1, height: 1, class: "gw-token" }));
+    };
+    listen(part, onPicture);
+  });
+  const sides = await Promise.all(value.sides.map((one) => figure(one.title)));
+  const matrices = [];
+  sides.forEach((part, k) => {
+    part.stage.classList.add("gw-square");
+    part.show = () => {
+      const matrix = matrices[k];
+      if (!matrix) return;
+      const top = Math.max(...matrices.map((one) => one?.top ?? 0)), share = (i, j) => Math.sqrt((matrix.at(i, j) * matrix.top) / top);
+      const row = patch && Math.floor(patch[0] / pooled) * wide + Math.floor(patch[1] / pooled);
+      part.caption.textContent = patch && !inside ? `${value.sides[k].title}: ${mostOf(matrix, row, wide, pooled)}` : value.sides[k].title;
+      if (patch && !inside) return over(part, (i) => share(row, Math.floor(Math.floor(i / columns) / pooled) * wide + Math.floor((i % columns) / pooled)));
+      const m = matrix.n;
+      part.stage.style.aspectRatio = "1";
+      part.image.hidden = true;
+      part.marks.setAttribute("viewBox", `0 0 ${m} ${m}`);
+      part.marks.replaceChildren();
+      if (patch) part.marks.append(svg("rect", { x: 0, y: row, width: m, height: 1, class: "gw-here" }));
+      if (part.drawn === matrix && part.canvas.width === m) return;
+      part.canvas.width = part.canvas.height = m;
+      const context = part.canvas.getContext("2d"), data = context.createImageData(m, m), ink = new Uint32Array(data.data.buffer);
+      const shades = LUT.map(([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0);
+      for (let i = 0; i < m; i++) for (let j = 0; j < m; j++) ink[i * m + j] = shades[Math.round(63 * share(i, j))];
+      context.putImageData(data, 0, 0);
+    };
+    listen(part, (y) => { inside = true; const i = clamp(Math.floor(y * (matrices[k]?.n ?? 1)), 0, (matrices[k]?.n ?? 1) - 1); return [Math.floor(i / wide) * pooled, (i % wide) * pooled]; });
+    part.box.setAttribute("role", "img");
+    part.box.setAttribute("aria-label", `${value.sides[k].title}: the last block's attention as a matrix, a row per patch that looks, a column per patch looked at`);
+    held(value.sides[k].matrix, matrixOf).then((matrix) => { matrices[k] = matrix; if (matrices.filter(Boolean).length === sides.length) show(); }, () => {});
+  });
+  const show = () => [...thumbs, ...sides].forEach((part) => part.show());
+  follow = (detail) => { inside = false; patch = detail && [clamp(detail.row, 0, rows - 1), clamp(detail.column, 0, columns - 1)]; show(); };
+  const head = make("div", "gw-head"), blocks = make("div", "gw-pair"), last = make("div", "gw-pair");
+  head.append(make("span", "gw-title", "Attention"));
+  if (value.badge) head.append(make("span", "gw-pill", value.badge));
+  blocks.append(...thumbs.map((part) => part.box));
+  last.append(...sides.map((part) => part.box));
+  thumbs.forEach((part, k) => { part.box.setAttribute("role", "img"); part.box.setAttribute("aria-label", `${value.thumbs[k].title}: attention that each patch receives`); });
+  root.matrices = matrices;
+  show();
+  return [head, blocks, last, make("p", "gw-note", value.note)];
+});

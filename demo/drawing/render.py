@@ -260,7 +260,7 @@ def _colours() -> NDArray[np.float32]:
     return table.astype(np.float32)
 
 
-def _fitting(shape: tuple[int, ...], max_side: int) -> tuple[int, int]:
+def fitting(shape: tuple[int, ...], max_side: int) -> tuple[int, int]:
     """Height and width with the longer side at most ``max_side``."""
     scale = min(1.0, max_side / max(shape[:2]))
     return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
@@ -268,14 +268,15 @@ def _fitting(shape: tuple[int, ...], max_side: int) -> tuple[int, int]:
 
 def fit(image: Image.Image, max_side: int) -> Image.Image:
     """A picture as RGB, at most ``max_side`` pixels on its longer side."""
-    height, width = _fitting((image.height, image.width), max_side)
+    height, width = fitting((image.height, image.width), max_side)
     rgb = image if image.mode == "RGB" else image.convert("RGB")
     if (width, height) == rgb.size:
         return rgb
     return rgb.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2)
 
 
-def _nearest(labels: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
+def nearest(labels: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
+    """Labels at another size, each pixel its nearest."""
     if labels.shape == shape:
         return labels
     rows = (np.arange(shape[0]) + 0.5) * labels.shape[0] // shape[0]
@@ -287,7 +288,7 @@ def _fit(
     image: Image.Image, labels: ArrayLike, max_side: int
 ) -> tuple[Image.Image, NDArray[np.int32]]:
     picture = fit(image, max_side)
-    return picture, _nearest(_array(labels), (picture.height, picture.width))
+    return picture, nearest(_array(labels), (picture.height, picture.width))
 
 
 def _outlines(labels: NDArray[np.int32]) -> Image.Image:
@@ -305,24 +306,37 @@ def _outlines(labels: NDArray[np.int32]) -> Image.Image:
     return Image.fromarray(rgba)
 
 
-def _write_words(picture: Image.Image, labels: NDArray[np.int32], names: Sequence[str]) -> None:
-    """Write each large class's word at the innermost point of its widest region."""
-    draw = ImageDraw.Draw(picture)
-    small = _nearest(labels, _fitting(labels.shape, POLE_SIDE))
-    scale = labels.shape[0] / small.shape[0]
+def word_places(labels: NDArray[np.int32], n: int) -> dict[int, tuple[float, float, float]]:
+    """Where each large class's word goes, the largest class first.
+
+    Row and column of the innermost point of its widest region and how far the next region is, all
+    in shares of the height of ``labels``, which are under ``n``.
+    """
+    small = nearest(labels, fitting(labels.shape, POLE_SIDE))
     depth = _depth(small)
-    counts = np.bincount((small + 1).clip(0).ravel(), minlength=len(names) + 1)[1:]
-    taken: list[tuple[float, float, float, float]] = []
+    counts = np.bincount((small + 1).clip(0).ravel(), minlength=n + 1)[1:]
+    found = {}
     for index in np.argsort(-counts):
         if counts[index] < SMALLEST_LABELLED * small.size:
             break
         inside = np.where(small == index, depth, 0)
         row, column = np.unravel_index(int(inside.argmax()), inside.shape)
+        place = (row + 0.5, column + 0.5, depth[row, column])
+        found[int(index)] = tuple(float(x) / small.shape[0] for x in place)
+    return found
+
+
+def _write_words(picture: Image.Image, labels: NDArray[np.int32], names: Sequence[str]) -> None:
+    """Write each large class's word at the innermost point of its widest region."""
+    draw = ImageDraw.Draw(picture)
+    scale = labels.shape[0]
+    taken: list[tuple[float, float, float, float]] = []
+    for index, (row, column, radius) in word_places(labels, len(names)).items():
         largest = max(picture.size) / 46 + 4
-        size = int(np.clip(depth[row, column] * scale * 0.55, 11, largest))
-        word = lettering.drawable(names[index], int(index))
+        size = int(np.clip(radius * scale * 0.55, 11, largest))
+        word = lettering.drawable(names[index], index)
         for smaller in dict.fromkeys((size, max(11, round(size * 0.65)))):
-            centre = ((column + 0.5) * scale, (row + 0.5) * scale)
+            centre = (column * scale, row * scale)
             box = _placed(lettering.box(word, smaller), centre, picture.size)
             if box is None or any(_overlap(box, other) for other in taken):
                 continue

@@ -5,6 +5,10 @@ Usage (the function makes the component once; handlers return a new ``*_value`` 
     from demo import widgets
     from demo.widgets import values
 
+    canvas = widgets.canvas()              # select: [row, column] in image pixels; input: opacity;
+                                           # clear: the simulation is to be switched off
+    maps, norms = widgets.maps(), widgets.norms()       # norms.select: index == block, from 1
+    why = widgets.why()                    # clear: it was closed
     mask = widgets.mask(empty="The mask appears here.")
     mask.select(on_pixel)                  # gr.SelectData.index == [row, column] in image pixels
     mask.input(on_opacity)                 # gr.EventData._data["value"]: opacity 0 to 1
@@ -33,11 +37,33 @@ import gradio as gr
 from demo.widgets.values import LEVELS, level_colours
 
 STATIC = Path(__file__).parent / "static"
+HELD = ("held",)
+"""Shared by the widgets whose pictures and matrices are fetched by name."""
 
 
 def attention(value: Any = None, empty: str = "Attention appears here.", **more: Any) -> gr.HTML:
     """Hover, tap or arrow keys over the image show where that patch looks; also as a matrix."""
     return _widget("attention", value, empty, **more)
+
+
+def canvas(value: Any = None, empty: str = "The mask appears here.", **more: Any) -> gr.HTML:
+    """A picture with one mask, or two to swipe between; pointing shows where a patch looks."""
+    return _widget("canvas", value, empty, HELD, **more)
+
+
+def maps(value: Any = None, empty: str = "Attention appears here.", **more: Any) -> gr.HTML:
+    """The attention card: blocks AMF reads, the last block's matrix without and with."""
+    return _widget("maps", value, empty, HELD, **more)
+
+
+def norms(value: Any = None, empty: str = "The norms appear here.", **more: Any) -> gr.HTML:
+    """The norms card: one block's norms before and after CS, the entropy of all blocks."""
+    return _widget("norms", value, empty, HELD, **more)
+
+
+def why(value: Any = None, **more: Any) -> gr.HTML:
+    """The best words at a pixel under every variant, beside the place that was asked about."""
+    return _widget("why", value, "", HELD, **more)
 
 
 def blocks(value: Any = None, empty: str = "The blocks appear here.", **more: Any) -> gr.HTML:
@@ -76,7 +102,10 @@ def _static(name: str) -> str:
     return (STATIC / name).read_text(encoding="utf-8")
 
 
-def _widget(name: str, value: Any, empty: str, **more: Any) -> gr.HTML:
+def _widget(
+    name: str, value: Any, empty: str, shared: tuple[str, ...] = (), **more: Any
+) -> gr.HTML:
+    parts = ("common", *shared, name)
     lut = f"const LUT = {json.dumps(level_colours())}, LEVELS = {LEVELS};\n"
     shown = html.escape(empty, quote=True)
     if any(sign in shown for sign in ("${", "{{", "`", "\\")):
@@ -84,8 +113,8 @@ def _widget(name: str, value: Any, empty: str, **more: Any) -> gr.HTML:
     return gr.HTML(
         value,
         html_template=f'<div class="gw gw-{name}" data-empty="{shown}"></div>',
-        css_template=_static("common.css") + _static(f"{name}.css"),
-        js_on_load=lut + _static("common.js") + _static(f"{name}.js"),
+        css_template="".join(_static(f"{part}.css") for part in parts),
+        js_on_load=lut + "".join(_static(f"{part}.js") for part in parts),
         apply_default_css=False,
         **more,
     )

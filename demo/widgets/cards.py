@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from demo import render
+from demo.drawing import render
 from demo.widgets.held import from_above
 from demo.widgets.values import Json, levels
 from gclip_core import palette
@@ -63,11 +63,11 @@ def canvas_value(
     ``simulated`` is the sentence on a planted fault; ``compact`` leaves out all but the mask.
     """
     whole = [np.asarray(side.labels, np.int32) for side in sides]
-    small = [render._nearest(one, render._fitting(one.shape, max_side)) for one in whole]
+    small = [render.nearest(one, render.fitting(one.shape, max_side)) for one in whole]
     shares = [_shares(one, len(names)) for one in whole]
     colours = palette.of_names(names)
     wide = len(names) > 254
-    places = [_word_places(one, len(names)) for one in small]
+    places = [render.word_places(one, len(names)) for one in small]
     return {
         "kind": "canvas",
         "picture": shown.name,
@@ -92,7 +92,7 @@ def canvas_value(
                 "colour": colours[i],
                 "ink": palette.ink_on(colours[i]),
                 "shares": [share[i] for share in shares],
-                "places": [place.get(i) for place in places],
+                "places": [_rounded(place.get(i)) for place in places],
             }
             for i, name in enumerate(names)
         ],
@@ -215,24 +215,14 @@ def packed_labels(labels: NDArray[np.int32], wide: bool) -> str:
     return _text(zlib.compress(from_above(rows.view(np.uint8)).tobytes(), 6))
 
 
-def _word_places(labels: NDArray[np.int32], n: int) -> dict[int, list[float]]:
-    """Where each large class's word goes: row, column and free radius, in shares of the height."""
-    small = render._nearest(labels, render._fitting(labels.shape, render.POLE_SIDE))
-    depth = render._depth(small)
-    counts = np.bincount((small + 1).ravel(), minlength=n + 1)[1:]
-    found = {}
-    for index in np.flatnonzero(counts >= render.SMALLEST_LABELLED * small.size):
-        inside = np.where(small == index, depth, 0)
-        row, column = np.unravel_index(int(inside.argmax()), inside.shape)
-        place = (row + 0.5, column + 0.5, depth[row, column])
-        found[int(index)] = [round(float(x) / small.shape[0], 4) for x in place]
-    return found
-
-
 def _shares(labels: NDArray[np.int32], n: int) -> list[float]:
     """Share of the pixels per class, the rest last."""
     counts = np.bincount((labels + 1).ravel(), minlength=n + 1) / max(labels.size, 1)
     return [*map(float, counts[1:]), float(counts[0])]
+
+
+def _rounded(place: tuple[float, ...] | None) -> list[float] | None:
+    return None if place is None else [round(x, 4) for x in place]
 
 
 def _text(data: bytes) -> str:

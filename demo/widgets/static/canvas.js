@@ -161,9 +161,10 @@ mount(async (value) => {
   const say = () => {
     if (value.compact) return;
     if (!patch) return void (info.textContent = value.notes[0] ?? "");
-    const [y, x] = [(patch[0] + 0.5) / rows, (patch[1] + 0.5) / columns], names = labels.map((_, k) => word(classOf(k, y, x)));
+    const [y, x] = [(patch[0] + 0.5) / rows, (patch[1] + 0.5) / columns], brief = (text) => (text.length > 24 ? `${[...text].slice(0, 22).join("")}…` : text);
+    const names = labels.map((_, k) => brief(word(classOf(k, y, x))));
     const looks = matrices.map((matrix, k) => matrix && `${mostOf(matrix, index(), columnsPooled, pooled)}${two ? ` ${value.sides[k].short}` : ""}`).filter(Boolean);
-    info.textContent = `Patch in ${named(...patch)}${pinned ? " (pinned)" : ""}: ${names.every((one) => one === names[0]) ? names[0] : names.join(" → ")}.${looks.length ? ` Looks most at ${looks.join(", ")}${looks.length ? " (× an equal share)" : ""}.` : ""}`;
+    info.textContent = `${named(...patch).replace("row", "Row")}${pinned ? " (pinned)" : ""}: ${names.every((one) => one === names[0]) ? names[0] : names.join(" → ")}.${looks.length ? ` Looks most at ${looks.join("; ")}. 1 × is an equal share.` : ""}`;
   };
   const move = (to, tell = true) => {
     if (to && patch && to[0] === patch[0] && to[1] === patch[1] && !tell) return;

@@ -45,7 +45,7 @@ const mostOf = (matrix, i, columns, pooled) => {
     const where = j === i ? "itself" : named(Math.floor(j / columns) * pooled, (j % columns) * pooled);
     return `${where} (${matrix.times[2 * i + k].toFixed(1)} ×)`;
   };
-  return matrix.places[2 * i] === i ? `${one(0)}, then ${one(1)}` : one(0);
+  return matrix.places[2 * i] === i ? `${one(0)}, ${one(1)}` : one(0);
 };
 // One patch is looked at on the whole page: {row, column, source, pinned}, or null.
 const source = root.closest("[id]")?.id || "";

@@ -56,7 +56,6 @@ mount(async (value) => {
       if (!matrix) return;
       const top = Math.max(...matrices.map((one) => one?.top ?? 0)), share = (i, j) => Math.sqrt((matrix.at(i, j) * matrix.top) / top);
       const row = patch && Math.floor(patch[0] / pooled) * wide + Math.floor(patch[1] / pooled);
-      part.caption.textContent = patch && !inside ? `${value.sides[k].title}: ${mostOf(matrix, row, wide, pooled)}` : value.sides[k].title;
       if (patch && !inside) return over(part, (i) => share(row, Math.floor(Math.floor(i / columns) / pooled) * wide + Math.floor((i % columns) / pooled)));
       const m = matrix.n;
       part.stage.style.aspectRatio = "1";

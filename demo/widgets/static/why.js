@@ -1,8 +1,9 @@
 // The best words at one pixel under every variant, beside the place that was asked about.
 const away = () => {
   if (root.hidden) return;
+  const within = root.contains(document.activeElement);
   root.hidden = true;
-  if (root.contains(document.activeElement)) window.gclipAsked?.stage.focus({ preventScroll: true });
+  if (within) window.gclipAsked?.stage.focus({ preventScroll: true });
   trigger("clear");
 };
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") away(); });
@@ -45,6 +46,6 @@ mount(async (value) => {
   root.setAttribute("aria-label", value.title);
   root.tabIndex = -1;
   root.hidden = false;
-  root.addEventListener("placed", () => { put(); if (window.gclipAsked?.keyboard) root.focus({ preventScroll: true }); }, { once: true });
+  root.addEventListener("placed", () => { root.dataset.ready = "1"; put(); if (window.gclipAsked?.keyboard) root.focus({ preventScroll: true }); }, { once: true });
   return [head, grid, make("p", "gw-note", value.note)];
 });

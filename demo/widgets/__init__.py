@@ -71,6 +71,11 @@ def blocks(value: Any = None, empty: str = "The blocks appear here.", **more: An
     return _widget("blocks", value, empty, **more)
 
 
+def machine(value: Any = None, empty: str = "The machine appears here.", **more: Any) -> gr.HTML:
+    """From picture to mask in one linked diagram; select: [what was pressed, which]."""
+    return _widget("machine", value, empty, HELD, **more)
+
+
 def mask(value: Any = None, empty: str = "The mask appears here.", **more: Any) -> gr.HTML:
     """A mask over its image, with legend and opacity."""
     return _widget("mask", value, empty, **more)

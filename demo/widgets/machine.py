@@ -1,0 +1,363 @@
+"""What the machine shows, as a JSON-ready value: every part of one request, picture to mask.
+
+Numbers travel as one deflated run of bytes; ``arrays`` says how to read it. Attention is averaged
+over squares of patches so that a request stays light; whatever is *written* about a row (where it
+looks most) is taken from the exact one.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import math
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from demo.drawing import render
+from demo.widgets.cards import packed_labels
+from demo.widgets.values import Json, _pool_keys, _pool_patches
+from gclip_core import palette
+
+LEVELS = (32, 24, 16)
+MAX_DATA = 48_000
+"""Characters the packed arrays may take: coarser attention, then larger squares, until they do."""
+MAX_SQUARES = 200
+MAX_WORDS = 24
+MASK_SIDE = 224
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One block: attention ``received`` (N,), 1 = uniform, on the trunk that runs.
+
+    ``tokens`` are its global tokens, ``score`` the largest of ``received``, ``agreement`` theirs
+    with the class token (nan without one); ``ratio`` and ``after`` the largest channel's norm over
+    the median before and after CS.
+    """
+
+    received: ArrayLike
+    tokens: Sequence[int]
+    score: float
+    agreement: float
+    channel: int
+    ratio: float
+    after: float
+
+
+@dataclass(frozen=True, eq=False)
+class Machine:
+    """One request from picture to mask; blocks are 0-based; ``picture`` is its name among the held.
+
+    ``heads`` are the last block's "q", "k", "v", each (N, D), heads side by side; ``local`` (N, N)
+    its own matrix, ``fused`` the middle blocks' by number, ``used`` (N, N) what the method used:
+    all head means, patch to patch. ``before``, ``after`` (D,) are the norms of block ``norms_of``;
+    ``similar`` in-in, in-out and what the regions are; ``scores`` (C, N) on the patch grid,
+    ``labels`` (H, W). ``planted`` is channel, gain and blocks of a simulated fault.
+    """
+
+    model: str
+    picture: str
+    size: tuple[int, int]
+    grid: tuple[int, int]
+    tiles: Sequence[Tile]
+    heads: Mapping[str, ArrayLike]
+    local: ArrayLike
+    fused: Mapping[int, ArrayLike]
+    used: ArrayLike
+    attention: str
+    keeps: Sequence[str]
+    amf: bool
+    amf_reason: str
+    cs: bool
+    cs_reason: str
+    suppressed: Sequence[int]
+    planted: tuple[int, float, Sequence[int]] | None
+    norms_of: int
+    before: ArrayLike
+    after: ArrayLike
+    similar: tuple[float, float, str]
+    names: Sequence[str]
+    scores: ArrayLike
+    labels: ArrayLike
+    score_threshold: float = 5.0
+    norm_threshold: float = 2.0
+    logit_scale: float = 40.0
+    miou: float | None = None
+
+
+def machine_value(m: Machine) -> Json:
+    """Value of the machine widget."""
+    finest = 1
+    while math.prod(_squares(m.grid, finest)) > MAX_SQUARES:
+        finest += 1
+    for square, levels in itertools.product(range(finest, finest + 4), LEVELS):
+        made = _value(m, square, levels - 1)
+        if len(made["data"]) <= MAX_DATA:
+            break
+    return made
+
+
+def _value(m: Machine, square: int, levels: int) -> Json:
+    """The same, attention in squares of patches and ``levels`` steps above none."""
+    pack = _Pack()
+    received = np.stack([np.asarray(tile.received, np.float32) for tile in m.tiles])
+    pack.add("received", received, levels, gamma=0.5, top=3 * m.score_threshold)
+    for name in ("q", "k", "v"):
+        pooled = _pool_rows(np.asarray(m.heads[name], np.float32), m.grid, square)
+        pack.add(f"head {name}", _colours(pooled), 31, top=1.0)
+    for name, matrix in (("local", m.local), *((f"block {b}", a) for b, a in m.fused.items())):
+        pooled = _pool_patches(np.asarray(matrix, np.float32), m.grid, square)
+        pack.add(name, pooled, levels, gamma=0.5)
+    looks, times = _looks_most(np.asarray(m.used, np.float32))
+    pack.add("looks", looks, levels=65535, top=65535.0)
+    pack.add("times", times, levels=65535)
+    before, after = (np.asarray(norms, np.float32) for norms in (m.before, m.after))
+    pack.add("norms", before, levels=65535)
+    changed = np.flatnonzero(np.abs(after - before) > 1e-4 * np.maximum(before, 1e-12))
+    scores = np.asarray(m.scores, np.float32)
+    kept = np.sort(np.argsort(-scores.max(1), kind="stable")[:MAX_WORDS])
+    pack.add("scores", scores[kept], levels=255, top=1.0)
+    legend = {entry.index: entry for entry in render.legend(m.labels, m.names)}
+    labels = np.asarray(m.labels, np.int32)
+    small = render.nearest(labels, render.fitting(labels.shape, MASK_SIDE))
+    colours, wide = palette.of_names(m.names), len(m.names) > 254
+    return {
+        "kind": "machine",
+        "model": m.model,
+        "size": list(m.size),
+        "grid": list(m.grid),
+        "square": square,
+        "picture": m.picture,
+        "mask": packed_labels(small, wide),
+        "shape": list(small.shape),
+        "wide": wide,
+        "arrays": pack.arrays,
+        "data": pack.data(),
+        "blocks": [_block(i, tile, m) for i, tile in enumerate(m.tiles)],
+        "fused": [b + 1 for b in m.fused],
+        "attention": m.attention,
+        "local": MATRICES[m.attention][0].split(" =")[0],
+        "norms_of": m.norms_of + 1,
+        "median": float(np.median(before)),
+        "thresholds": [m.score_threshold, m.norm_threshold],
+        "channel": int(before.argmax()),
+        "repaired": [[int(d), float(after[d])] for d in changed],
+        "similar": [None if math.isnan(x) else float(x) for x in m.similar[:2]],
+        "amf": m.amf,
+        "amf_note": listed([b + 1 for b in m.fused]),
+        "cs": m.cs,
+        "cs_note": listed([b + 1 for b in m.suppressed]) if m.suppressed else "changes nothing",
+        "fault": m.planted and [m.planted[0], m.planted[1], [b + 1 for b in m.planted[2]]],
+        "words": [
+            {
+                "index": int(i),
+                "name": m.names[i],
+                "colour": colours[i],
+                "share": legend[int(i)].share if int(i) in legend else 0.0,
+            }
+            for i in kept
+        ],
+        "rest": legend[-1].share if -1 in legend else 0.0,
+        "parts": parts(m, square),
+    }
+
+
+def _block(index: int, tile: Tile, m: Machine) -> Json:
+    return {
+        "number": index + 1,
+        "score": float(tile.score),
+        "tokens": [int(token) for token in tile.tokens],
+        "agreement": None if math.isnan(tile.agreement) else float(tile.agreement),
+        "channel": int(tile.channel),
+        "ratio": float(tile.ratio),
+        "after": float(tile.after),
+        "planted": m.planted is not None and index in m.planted[2],
+        "repaired": index in m.suppressed,
+    }
+
+
+# --- words at the parts ------------------------------------------------------------------------
+
+MATRICES = {
+    "qq": ("A_{qq} = softmax(s q q^{T})", "each patch looks at patches with a similar query"),
+    "qk": ("A_{qk} = softmax(s q k^{T})", "CLIP's own attention, queries against keys"),
+    "kk": ("A_{kk} = softmax(s k k^{T})", "each patch looks at patches with a similar key"),
+    "vv": ("A_{vv} = softmax(s v v^{T})", "each patch looks at patches with a similar Value"),
+    "qq+kk": ("A_{qq} + A_{kk}", "queries with queries plus keys with keys; rows sum to 2"),
+    "kk+gaussian": ("softmax(s k k^{T} + ω)", "similar keys, near patches preferred"),
+    "identity": ("A v = v", "no attention: every patch keeps its own Value"),
+}
+
+
+def parts(m: Machine, square: int) -> dict[str, Json]:
+    """Name, equation, mark of its source, value and sentence of each part."""
+    h, w = m.grid
+    n, last = len(m.tiles), f"block {len(m.tiles)}"
+    tokened = [i + 1 for i, tile in enumerate(m.tiles) if len(tile.tokens)]
+    equation, meaning = MATRICES.get(m.attention, (m.attention, ""))
+    drawn = "" if square == 1 else f" Attention is drawn in squares of {square} × {square} patches."
+    taken = [b + 1 for b in m.fused]
+    weight = f"1/{1 + len(taken)}"
+    spikes = [i + 1 for i, tile in enumerate(m.tiles[:-1]) if tile.ratio >= m.norm_threshold]
+    top = int(np.asarray(m.before).argmax())
+    inside, across, regions = m.similar
+    best = sorted(render.legend(m.labels, m.names), key=lambda entry: -entry.share)[:1]
+    return {
+        "picture": _part(
+            "Picture in patches", f"N = h · w = {h} · {w}", "", f"{h * w} patches",
+            f"The picture is cut into {h} rows of {w} patches; each becomes one token, and a class "
+            f"token joins them.{drawn}",
+        ),
+        "blocks": _part(
+            f"{n} blocks", "m_{j} = N · mean_{i} Ā_{ij}", "ours",
+            f"global tokens in {listed(tokened)}" if tokened else "no global tokens",
+            "Bright: patches that many others look at. Framed: global tokens, looked at at least "
+            f"{m.score_threshold:g} times as much as evenly.",
+        ),
+        "heads": _part(
+            "Last block", "q, k, v = split(\nln_{1}(x) W_{in}\n+ b_{in})", "",
+            "alike in colour is alike in vector",
+            "Each patch's vector in three colours, by the three directions in which the patches "
+            "differ most.",
+        ),
+        "matrix": _part(
+            "Matrix used",
+            f"A = ({equation.split(' =')[0]} + Σ_{{l∈G}} A_{{qk}}^{{l}})\n/ (1 + |G|)" if taken
+            else equation, "reading" if taken else "",
+            f"mean of {listed([*taken, n])}, {weight} each" if taken else
+            f"{last} alone: {meaning}",
+            (f"AMF averages the last block's matrix ({meaning}) with the attention of "
+             f"{listed(taken)}. Why these: {m.amf_reason}." if taken else
+             f"Without AMF the last block's matrix is used as it is: {meaning}."),
+        ),
+        "values": _part(
+            "Channels, Values",
+            "W_{2}[d̂] ← W_{2}[d̂] ·\nmean_{d≠d̂} n_{d} / n_{d̂}" if m.cs
+            else "n_{d} = ‖W_{2}[d, :]‖_{2}",
+            "reading" if m.cs else "paper",
+            f"channel {top}: {_times(m.tiles[m.norms_of].ratio)} the median",
+            _values_sentence(m, spikes, top, inside, across, regions),
+        ),
+        "words": _part(
+            "Patches × words", f"logit = {m.logit_scale:g} · cos(z, t)", "",
+            f"{len(m.names)} word{'s' if len(m.names) != 1 else ''}",
+            "Every patch's vector against every word's. " + (
+                f"The last block keeps its {' and its '.join(m.keeps)}." if m.keeps else
+                "The last block's residual path and FFN are left out."),
+        ),
+        "scores": _part(
+            "Scores", "softmax", "", "five best words at the patch",
+            "How the words share the patch that is pointed at.",
+        ),
+        "mask": _part(
+            "Mask", "argmax", "",
+            " · ".join(
+                [f"{e.name} {100 * e.share:.0f} %" for e in best]
+                + ([f"mIoU {100 * m.miou:.0f} %"] if m.miou is not None else [])
+            ),
+            "Every pixel gets its best word.",
+        ),
+    }  # fmt: skip
+
+
+def _part(name: str, equation: str, mark: str, value: str, sentence: str) -> Json:
+    return {
+        "name": name, "equation": equation, "mark": mark, "value": value, "sentence": sentence,
+    }  # fmt: skip
+
+
+def _values_sentence(
+    m: Machine, spikes: Sequence[int], top: int, inside: float, across: float, regions: str
+) -> str:
+    fault = ""
+    if m.planted:
+        channel, gain, blocks = m.planted
+        where = listed([b + 1 for b in blocks])
+        fault = f"Simulated fault: channel {channel} times {gain:g} in {where}. "
+    repaired = [b + 1 for b in m.suppressed]
+    done = (
+        f"CS brings it back to the mean of the others in {listed(repaired)}. " if repaired
+        else f"CS is on: {m.cs_reason}. " if m.cs
+        else f"One channel stands out in {listed(spikes)}; CS would bring it back. " if spikes
+        else f"Channel {top} is the largest, and not abnormal. "
+    )  # fmt: skip
+    alike = "" if math.isnan(inside) or math.isnan(across) else (
+        f"Values of one region are alike by {inside:.2f}, of different ones by {across:.2f} "
+        f"(cosine; regions: {regions})."
+    )  # fmt: skip
+    return fault + done + alike
+
+
+def listed(numbers: Sequence[int]) -> str:
+    """ "block 6", "blocks 6 and 7", "blocks 7 to 11", "blocks 3, 5 and 8"."""
+    if len(numbers) < 2:
+        return f"block {numbers[0]}" if numbers else "no block"
+    if len(numbers) > 2 and numbers[-1] - numbers[0] == len(numbers) - 1:
+        return f"blocks {numbers[0]} to {numbers[-1]}"
+    return f"blocks {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.1f} ×" if ratio < 99.5 else f"{ratio:.0f} ×"
+
+
+# --- arrays ------------------------------------------------------------------------------------
+
+
+class _Pack:
+    """Arrays as levels in one run of bytes: ``x = top * (level / levels) ** (1 / gamma)``."""
+
+    def __init__(self) -> None:
+        self.arrays: list[list[Any]] = []
+        self._bytes: list[bytes] = []
+
+    def add(
+        self, name: str, values: ArrayLike, levels: int, gamma: float = 1.0,
+        top: float | None = None,
+    ) -> None:  # fmt: skip
+        x = np.asarray(values, np.float64)
+        most = float(x.max()) if top is None else top
+        scaled = np.clip(x / most, 0, 1) if most > 0 else np.zeros_like(x)
+        level = np.rint(scaled**gamma * levels)
+        self.arrays.append([name, list(x.shape), levels, gamma, most])
+        kind = np.uint8 if levels < 256 else np.dtype("<u2")
+        self._bytes.append(level.astype(kind).tobytes())
+
+    def data(self) -> str:
+        """All bytes, deflated, in base64."""
+        return base64.b64encode(zlib.compress(b"".join(self._bytes), 9)).decode("ascii")
+
+
+def _squares(grid: tuple[int, int], square: int) -> tuple[int, int]:
+    return -(-grid[0] // square), -(-grid[1] // square)
+
+
+def _pool_rows(x: Floats, grid: tuple[int, int], square: int) -> Floats:
+    """(N, D) averaged over squares of patches: (n, D)."""
+    return _pool_keys(x.T.reshape(-1, *grid), square).reshape(x.shape[1], -1).T
+
+
+def _colours(x: Floats) -> Floats:
+    """(n, D) as (n, 3) in [0, 1]: its three principal components; the mean is grey."""
+    x = x - x.mean(0)
+    values, vectors = np.linalg.eigh((x @ x.T).astype(np.float64))
+    out = np.zeros((len(x), 3), np.float32)
+    for k in range(min(3, len(x))):
+        one = vectors[:, -1 - k] * math.sqrt(max(values[-1 - k], 0.0))
+        one = one if one[np.abs(one).argmax()] > 0 else -one
+        spread = max(float(np.percentile(np.abs(one), 96)), 1e-12)
+        out[:, k] = 0.5 + 0.45 * np.clip(one / spread, -1, 1)
+    return out
+
+
+def _looks_most(used: Floats) -> tuple[Floats, Floats]:
+    """Where each patch's row is largest, (N,), and how many times uniform it is there, (N,)."""
+    rows = used / np.maximum(used.sum(1, keepdims=True), np.finfo(np.float32).tiny)
+    best = rows.argmax(1)
+    return best, rows[np.arange(len(rows)), best] * len(rows)

@@ -163,7 +163,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     made.add_argument(
         "--dtype", default=env("GCLIP_DTYPE", "auto"), choices=["float32", "bfloat16", "auto"],
-        help="of the backbone's weights; auto measures whether bfloat16 is faster here",
+        help="of the backbone's weights; auto is bfloat16 where the processor has it",
     )  # fmt: skip
     made.add_argument(
         "--no-downloads", action="store_true", default=env("GCLIP_NO_DOWNLOADS") == "1",

@@ -60,7 +60,8 @@ def threads(wanted: int | None, backbone: Backbone) -> Iterator[None]:
     for each other: the same run took six times as long on two.
     """
     before = torch.get_num_threads()
-    is_small = backbone.device.type == "cpu" and backbone.parameters < SMALL_TOWER
+    size = sum(parameter.numel() for parameter in backbone.model.parameters())
+    is_small = backbone.device.type == "cpu" and size < SMALL_TOWER
     torch.set_num_threads(wanted or (1 if is_small else before))
     try:
         yield

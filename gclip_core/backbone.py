@@ -17,10 +17,10 @@ from gclip_core import cs
 from gclip_core.blocks import unusual
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import BackboneError
-from gclip_core.load import Dtype, KnownWords, load
+from gclip_core.load import Dtype, load
 from gclip_core.registry import BUILT_IN, OPENAI_MEAN, OPENAI_STD, Triple, find_backbone
 from gclip_core.text_tower import Openings
-from gclip_core.types import Blocks, Plant
+from gclip_core.types import Blocks, KnownWords, Plant
 
 TEXT_CACHE_PHRASES = 4096
 OPENINGS_CACHE_SETS = 4
@@ -98,10 +98,6 @@ class Backbone:
         return int(getattr(self.model, "context_length", 77))
 
     @cached_property
-    def parameters(self) -> int:
-        return sum(p.numel() for p in self.model.parameters())
-
-    @cached_property
     def digest(self) -> str:
         """BLAKE2 digest of all weights: the same weights give the same digest anywhere."""
         state = blake2b(digest_size=16)
@@ -147,8 +143,8 @@ def load_backbone(
 ) -> Backbone:
     """Load a BACKBONES entry, from ``weights`` if given, else from disk or open_clip's download.
 
-    ``dtype="auto"`` measures at load whether bfloat16 pays on this device, else float32; the
-    built-in model stays float32.
+    ``dtype="auto"`` is bfloat16 where the processor computes in it, else float32; the built-in
+    model stays float32.
 
     Raises:
         BackboneError: an unknown name, no network, a damaged file, another architecture.
@@ -230,8 +226,7 @@ def check_tower(model: nn.Module) -> None:
         BackboneError: names the tower and the reason.
     """
     visual = getattr(model, "visual", None)
-    reason = next((reason for reason, holds in _REFUSED.items() if holds(visual)), None)
-    reason = reason or unusual(visual.transformer.resblocks)
+    reason = _refusal(visual) or unusual(visual.transformer.resblocks)
     if reason:
         raise BackboneError(
             f"The image tower {type(visual).__name__} cannot be used: {reason}. What works is "
@@ -240,22 +235,23 @@ def check_tower(model: nn.Module) -> None:
         )
 
 
-_REFUSED: dict[str, Callable[[Any], bool]] = {
-    "there is none": lambda visual: visual is None,
-    "it is a timm tower": lambda visual: type(visual).__name__ == "TimmModel",
-    "it is no vision transformer": lambda visual: not hasattr(visual, "transformer"),
-    "it has no class token": lambda visual: getattr(visual, "class_embedding", None) is None,
-    "it pools by attention": lambda visual: getattr(visual, "attn_pool", None) is not None,
-    "it pools by average, not by the class token": lambda visual: (
-        getattr(visual, "pool_type", "tok") != "tok"
-    ),
-    "its final norm comes after the pooling (final_ln_after_pool)": lambda visual: bool(
-        getattr(visual, "final_ln_after_pool", False)
-    ),
-    "its patches are not square": lambda visual: len(set(visual.conv1.kernel_size)) > 1,
-    "it has no projection": lambda visual: getattr(visual, "proj", None) is None,
-}
-"""Reasons to refuse a tower, in the order in which they can be asked."""
+def _refusal(visual: Any) -> str | None:
+    """The first reason why this tower is no vision transformer as ours, or None."""
+    kernel = getattr(getattr(visual, "conv1", None), "kernel_size", ())
+    found = {
+        "there is none": visual is None,
+        "it is a timm tower": type(visual).__name__ == "TimmModel",
+        "it is no vision transformer": not hasattr(visual, "transformer"),
+        "it has no class token": getattr(visual, "class_embedding", None) is None,
+        "it pools by attention": getattr(visual, "attn_pool", None) is not None,
+        "it pools by average, not by the class token": getattr(visual, "pool_type", "tok") != "tok",
+        "its final norm comes after the pooling (final_ln_after_pool)": getattr(
+            visual, "final_ln_after_pool", False
+        ),
+        "its patches are not square": len(set(kernel)) > 1,
+        "it has no projection": getattr(visual, "proj", None) is None,
+    }
+    return next((reason for reason, holds in found.items() if holds), None)
 
 
 def _check_placing(device: str | torch.device, dtype: str) -> tuple[torch.device, Dtype]:

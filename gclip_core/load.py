@@ -13,9 +13,8 @@ import os
 import re
 import shutil
 import tempfile
-import time
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,13 +24,13 @@ import torch
 from huggingface_hub import constants, get_session, try_to_load_from_cache
 from open_clip import pretrained
 from open_clip.model import CLIP, convert_weights_to_lp
-from open_clip.transformer import LayerNorm, LayerNormFp32, ResidualAttentionBlock
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from gclip_core import assets, blocks
+from gclip_core import assets
 from gclip_core.errors import BackboneError
 from gclip_core.registry import BackboneEntry
+from gclip_core.types import KnownWords
 
 Dtype = Literal["float32", "bfloat16", "auto"]
 StateDict = dict[str, Tensor]
@@ -58,14 +57,6 @@ _REASONS = {
     "EntryNotFound|RepositoryNotFound": _MISSING,
 }
 """What went wrong, by what the errors say that were raised over it; the first that fits."""
-
-
-@dataclass(frozen=True)
-class KnownWords:
-    """What a backbone was trained on: its words (lower case) and the tokens they are made of."""
-
-    words: frozenset[str]
-    tokens: frozenset[int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,19 +109,17 @@ def _fill_token_table(state: StateDict, vocabulary: int, title: str) -> StateDic
     """
     if "token_ids" not in state or "token_rows" not in state:
         return state
-    rest = {key: value for key, value in state.items() if not key.startswith("token_")}
-    ids, rows = state["token_ids"], state["token_rows"]
-    fits = (
-        ids.ndim == 1 and rows.ndim == 2 and len(ids) == len(rows) and not ids.is_floating_point()
-    )
-    if not (fits and all(0 <= token < vocabulary for token in ids.tolist())):
+    ids, rows = state["token_ids"], state["token_rows"].float()
+    try:
+        table = torch.zeros(vocabulary, rows.shape[1])
+        table.index_copy_(0, ids if ids.is_floating_point() else ids.long(), rows)
+    except (IndexError, RuntimeError) as error:
         raise BackboneError(
             f"These weights are not those of {title}: token_ids {tuple(ids.shape)} do not name a "
             f"token below {vocabulary} for each of token_rows {tuple(rows.shape)}. "
             "Choose the backbone that the file belongs to."
-        )
-    table = torch.zeros(vocabulary, rows.shape[1])
-    table[ids.long()] = rows.float()
+        ) from error
+    rest = {key: value for key, value in state.items() if not key.startswith("token_")}
     return {**rest, "token_embedding.weight": table}
 
 
@@ -253,27 +242,22 @@ def read(path: Path) -> StateDict:
 def _is_torchscript(path: Path) -> bool:
     """Whether it is one; refuses an archive that unpacks to far more than its own size.
 
-    By packing or by overlapping. PyTorch never compresses its own archives, so a compressed one is
-    a bomb or no weights.
+    By packing or by overlapping. TorchScript packs its code; PyTorch's own archives pack nothing.
     """
     if path.suffix == ".safetensors" or not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
         items = archive.infolist()
+    is_script = any("/code/" in item.filename for item in items)
+    is_packed = any(item.file_size > item.compress_size + 64 for item in items)
     unpacked = sum(item.file_size for item in items)
-    if unpacked > 1.1 * path.stat().st_size + UNPACKED_SLACK:
+    limit = 1.1 * path.stat().st_size + UNPACKED_SLACK
+    if unpacked > limit or (is_packed and not is_script):
         raise BackboneError(
-            f"'{path.name}' unpacks to {unpacked // 2**20:,} MB, far more than its own size, which "
-            "no weight file does; download it again from its publisher."
+            f"'{path.name}' is a compressed archive that unpacks to {unpacked // 2**20:,} MB, "
+            "which no weight file is; unpack it and name the file inside, or download it again."
         )
-    if any("/code/" in item.filename for item in items):
-        return True
-    if any(item.file_size > item.compress_size + 64 for item in items):
-        raise BackboneError(
-            f"'{path.name}' is a compressed archive, which PyTorch's weight files never are; "
-            "unpack it and name the file inside."
-        )
-    return False
+    return is_script
 
 
 def _is_ordinary(tensor: Tensor) -> bool:
@@ -304,14 +288,21 @@ def _build(
     config: dict[str, Any], state: StateDict, title: str, device: torch.device, dtype: Dtype
 ) -> nn.Module:
     """open_clip's CLIP of this configuration holding these weights, in eval mode."""
-    low = dtype == "bfloat16" or (dtype == "auto" and bfloat16_pays(device, config["vision_cfg"]))
+    low = dtype == "bfloat16" or (dtype == "auto" and has_bfloat16(device))
     settings = {key: value for key, value in config.items() if key != "custom_text"}
     with torch.device("meta"):  # random numbers that the weights replace would cost seconds
         model = CLIP(**settings, cast_dtype=torch.bfloat16 if low else None)
-    expected = model.state_dict()
-    _check_fits(expected, state, title)
-    given = {key: state[key].float().reshape(value.shape) for key, value in expected.items()}
-    model.load_state_dict(given, assign=True)
+    given = {key: value.float() for key, value in state.items()}
+    if "logit_scale" in given:
+        given["logit_scale"] = given["logit_scale"].reshape(())
+    try:
+        model.load_state_dict(given, assign=True)
+    except RuntimeError as error:  # one line for each kind of tensor that does not fit
+        found = "; ".join(line.strip()[:160] for line in str(error).splitlines()[1:4])
+        raise BackboneError(
+            f"These weights are not those of {title}: {found}. Choose the backbone that the file "
+            "belongs to."
+        ) from error
     if model.attn_mask is not None:  # no weight, so no file holds it
         model.attn_mask = torch.full(model.attn_mask.shape, float("-inf")).triu_(1)
     if low:
@@ -319,44 +310,12 @@ def _build(
     return model.eval().requires_grad_(False).to(device)
 
 
-def _check_fits(expected: StateDict, state: StateDict, title: str) -> None:
-    missing = [f"{key} is missing" for key in expected if key not in state]
-    wrong = [
-        f"{key} is {tuple(state[key].shape)}, not {tuple(value.shape)}"
-        for key, value in expected.items()
-        if key in state and key != "logit_scale" and state[key].shape != value.shape
-    ]
-    extra = [f"{key} is extra" for key in state if key not in expected]
-    if missing or wrong or extra:
-        raise BackboneError(
-            f"These weights are not those of {title}: {len(missing)} tensors are missing, "
-            f"{len(wrong)} have another shape, {len(extra)} are not expected (first: "
-            f"{[*wrong, *missing, *extra][0]}). Choose the backbone that the file belongs to."
-        )
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether this processor multiplies in bfloat16 itself, which then takes half the time.
 
-
-def bfloat16_pays(device: torch.device, vision: Mapping[str, Any]) -> bool:
-    """Whether a block of such a tower runs at least 1.3 times as fast in bfloat16, by measurement.
-
-    A whole block, since a narrow tower spends its time between the matrix products.
+    Asked, not timed: a busy machine must not choose another dtype than a quiet one.
     """
-    width = vision["width"]
-    seconds = []
-    for dtype, norm in ((torch.float32, LayerNorm), (torch.bfloat16, LayerNormFp32)):
-        with torch.device("meta"):
-            block = ResidualAttentionBlock(
-                width, width // vision.get("head_width", 64), norm_layer=norm
-            )
-        block = block.to_empty(device=device).requires_grad_(False)
-        for parameter in block.parameters():
-            parameter.fill_(0.01)  # what is multiplied takes no part in how long it takes
-        if dtype == torch.bfloat16:
-            convert_weights_to_lp(block, dtype)
-        x = torch.randn(1, 400, width, device=device, dtype=dtype)
-        times = []
-        for _ in range(4):  # the first warms up
-            start = time.perf_counter()
-            blocks.run_block(block, x).sum().item()
-            times.append(time.perf_counter() - start)
-        seconds.append(min(times[1:]))
-    return seconds[0] > 1.3 * seconds[1]
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    able = getattr(torch.cpu, "get_capabilities", dict)()  # newer PyTorch can say
+    return device.type == "cpu" and (able.get("avx512_bf16", False) or able.get("amx_bf16", False))

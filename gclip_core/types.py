@@ -234,6 +234,14 @@ class Found:
 
 
 @dataclass(frozen=True)
+class KnownWords:
+    """What a backbone was trained on: its words (lower case) and the tokens they are made of."""
+
+    words: frozenset[str]
+    tokens: frozenset[int]
+
+
+@dataclass(frozen=True)
 class Vocabulary:
     """Classes, each a tuple of synonyms (the first is its name); hashable.
 

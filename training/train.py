@@ -30,7 +30,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from gclip_core import scenes
-from gclip_core.load import bfloat16_pays
+from gclip_core.load import has_bfloat16
 from training import losses, model, validation
 from training.data import Batch, Kind, Stream
 from training.muon import Muon
@@ -371,7 +371,7 @@ def train(
         take_over(run, begin_from)
     generator = torch.Generator().manual_seed(settings.seed + run.step)
     block: model.Block = torch.compile(model.block, dynamic=False) if fused else model.block
-    half = bfloat16_pays(torch.device(device), model.CONFIG["vision_cfg"])
+    half = has_bfloat16(torch.device(device))
     stream = Stream(workers, seed=1 + settings.seed + 1000 * run.step + 100 * rank)
     tests = validation.tests()
     total, since, last_check = settings.minutes * 60, time.perf_counter(), run.seconds

@@ -130,7 +130,7 @@ def share(what: str, ours: float, whole: float, goal: float, note: str = "") -> 
 
 def not_run(what: str, goal: float, unit: str = "×") -> Row:
     """A row of ``dtype="auto"`` on a processor where that is float32."""
-    note = "not run: bfloat16 is not faster on this processor, so `auto` is float32"
+    note = "not run: this processor has no bfloat16, so `auto` is float32"
     return Row(what, "the usual way", "", "", "", f"≥ {goal:g} {unit}", None, note)
 
 

@@ -18,11 +18,15 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
 from demo import variants, wording
-from demo.controls import bounded, in_words
-from demo.inputs import path_of
-from demo.service import Mask, Request, Service
-from demo.settings import Settings
-from demo.views import export
+from demo.controls import in_words
+from demo.host.files import path_of
+from demo.look import Look, Mask, Request, Studio
+from demo.settings import read
+from demo.views import attention as attention_view
+from demo.views import channels as channels_view
+from demo.views import compare as compare_view
+from demo.views import export as export_view
+from demo.views import why
 from gclip_core.errors import GclipError
 from gclip_core.methods import find_method
 from gclip_core.numbering import block_indices, block_numbers
@@ -40,13 +44,13 @@ class ClassMask(TypedDict):
     rle: dict[str, Any] | None
 
 
-def add(service: Service) -> None:
+def add(studio: Studio) -> None:
     """Register the public endpoints in the page that is being built."""
-    for name, endpoint in endpoints(service).items():
+    for name, endpoint in endpoints(studio).items():
         gr.api(endpoint, api_name=name, **({"queue": False} if name == "about" else Model))
 
 
-def endpoints(service: Service) -> dict[str, Callable[..., Any]]:
+def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
     """The seven endpoints by name."""
 
     def segment(
@@ -67,22 +71,22 @@ def endpoints(service: Service) -> dict[str, Callable[..., Any]]:
         Without an image, the emoji scene of `seed` is taken (and its own words, if none are given).
         Returns {height, width, classes: [{name, share, rle}], method, facts, miou}.
         """
-        request = _request(
-            service, image, words, seed, amf=amf, cs=cs, method=find_method(method).name,
+        look = _look(
+            studio, image, words, seed, amf=amf, cs=cs, method=find_method(method).name,
             backbone=backbone, amf_blocks=_blocks(amf_blocks), cs_blocks=_blocks(cs_blocks),
             threshold=threshold,
         )  # fmt: skip
-        view = service.result(request)
-        rle = export.coco_json(view.mask.labels.astype(np.int32), view.mask.names)
+        view, status = export_view.see(look), look.done("segment")
+        rle = export_view.coco_json(view.mask.labels.astype(np.int32), view.mask.names)
         return {
-            "height": view.picture.image.height,
-            "width": view.picture.image.width,
+            "height": look.picture.image.height,
+            "width": look.picture.image.width,
             "method": view.mask.title,
             "classes": _classes(view.mask, rle),
             "miou": view.mask.miou,
             "facts": view.facts,
-            "unknown": list(view.status.unknown),
-            "notes": list(view.status.notes),
+            "unknown": list(status.unknown),
+            "notes": list(status.notes),
         }
 
     def compare(
@@ -98,7 +102,9 @@ def endpoints(service: Service) -> dict[str, Callable[..., Any]]:
         Returns [{variant, title, areas: {class: share}, changed, miou}].
         """
         names = _variant_names(variants)
-        view = service.compare(_request(service, image, words, seed, backbone=backbone), names)
+        look = _look(studio, image, words, seed, backbone=backbone)
+        view = compare_view.see(look, names)
+        look.done("compare")
         changed = (None, *view.changed)
         return [
             {
@@ -108,7 +114,7 @@ def endpoints(service: Service) -> dict[str, Callable[..., Any]]:
                 "changed": moved,
                 "miou": mask.miou,
             }
-            for name, mask, moved in zip(names, view.masks, changed, strict=True)
+            for (name, mask), moved in zip(view.masks.items(), changed, strict=True)
         ]
 
     def attention(
@@ -128,27 +134,30 @@ def endpoints(service: Service) -> dict[str, Callable[..., Any]]:
         column from 0. Returns {grid, block, attention: [h][w], used_without_amf, used_with_amf,
         scores: per block, tokens: per block [[row, column]], amf_blocks, reason}.
         """
-        request = _request(service, image, "anything", seed, amf=amf, cs=cs, backbone=backbone)
-        n = service.backbone(request.settings.backbone).n_blocks
+        n = studio.backbone(backbone or studio.default.name).n_blocks
         if not 0 <= block <= n:
             raise GclipError(f"Blocks run from 1 to {n} (0: the first AMF takes), not {block}.")
-        view = service.attention(request, block - 1 if block else None, head - 1 if head else None)
-        height, width = view.grid
+        look = _look(
+            studio, image, "anything", seed, amf=amf, cs=cs, backbone=backbone,
+            view_block=block - 1 if block else None, view_head=head - 1 if head else None,
+        )  # fmt: skip
+        height, width = look.grid
         if not (0 <= row < height and 0 <= column < width):
             raise GclipError(
                 f"Patches run to row {height - 1}, column {width - 1}, not {row}, {column}."
             )
-        at = row * width + column
+        view, at = attention_view.see(look), row * width + column
+        look.done("attention")
 
-        def look(matrix: np.ndarray) -> list[list[float]]:
-            return matrix[at].reshape(view.grid).tolist()
+        def row_of(matrix: np.ndarray) -> list[list[float]]:
+            return matrix[at].reshape(look.grid).tolist()
 
         return {
             "grid": [height, width],
             "block": view.block + 1,
-            "attention": look(view.matrix),
-            "used_without_amf": look(view.used_plain),
-            "used_with_amf": look(view.used_fused),
+            "attention": row_of(view.matrix),
+            "used_without_amf": row_of(view.used_plain),
+            "used_with_amf": row_of(view.used_fused),
             "scores": list(view.scores),
             "tokens": [[list(divmod(t, width)) for t in tokens] for tokens in view.tokens],
             "amf_blocks": list(block_numbers(view.amf_blocks)),
@@ -167,7 +176,9 @@ def endpoints(service: Service) -> dict[str, Callable[..., Any]]:
         more: dict[str, Any] = {}
         if plant_channel >= 0:
             more = {"plant": True, "plant_channel": plant_channel, "plant_gain": plant_gain}
-        view = service.channels(_request(service, None, "anything", 1, backbone=backbone, **more))
+        look = _look(studio, None, "anything", 1, backbone=backbone, **more)
+        view = channels_view.see_norms(look)
+        look.done("channels")
         found, n = view.found, len(view.before)
         if not 0 <= block <= n:
             raise GclipError(f"Blocks run from 1 to {n} (0: the one that stands out), not {block}.")
@@ -205,13 +216,15 @@ def endpoints(service: Service) -> dict[str, Callable[..., Any]]:
 
         row and column count from 0 at the top left of the image's own size.
         """
-        request = _request(service, image, words, seed, backbone=backbone)
+        look = _look(studio, image, words, seed, backbone=backbone)
+        found = why.see(look, (row, column), top=max(1, top))
+        look.done("explain_pixel")
         return [
             {
                 "variant": one.title,
                 "top": [{"name": name, "score": score} for name, score in one.top],
             }
-            for one in service.explain(request, row, column, top=max(1, top))
+            for one in found
         ]
 
     def export_zip(
@@ -223,19 +236,16 @@ def endpoints(service: Service) -> dict[str, Callable[..., Any]]:
         seed: int = 1,
     ) -> FileData:
         """A zip: indexed PNG mask, overlay, COCO RLE, settings with versions, Python to repeat."""
-        request = _request(service, image, words, seed, amf=amf, cs=cs, backbone=backbone)
-        view, settings = service.result(request), request.settings
-        data = export.bundle(
-            view.picture.image, view.mask.labels, view.mask.names, settings, settings.words,
-            view.n_blocks, view.facts, view.dtype,
-        )  # fmt: skip
+        look = _look(studio, image, words, seed, amf=amf, cs=cs, backbone=backbone)
+        data = export_view.see(look).zip()
+        look.done("export")
         return FileData(path=save_bytes_to_cache(data, wording.ZIP_NAME, get_upload_folder()))
 
     def about() -> dict[str, Any]:
         """What runs here: version, methods, backbones, and which of them need a download."""
         return {
             "version": __version__,
-            "backbone": service.default.name,
+            "backbone": studio.default.name,
             "methods": list(variants.METHOD_NAMES),
             "variants": list(variants.VARIANTS),
             "backbones": [
@@ -246,14 +256,14 @@ def endpoints(service: Service) -> dict[str, Callable[..., Any]]:
                     "patch": entry.patch,
                     "licence": entry.licence,
                     "download_mb": entry.download,
-                    "here": service.has(entry),
+                    "here": studio.has(entry),
                 }
                 for entry in BACKBONES.values()
             ],
             "cache": {
-                "trunks": len(service.trunks),
-                "bytes": service.trunks.size,
-                "limit": service.trunks.limit,
+                "trunks": len(studio.encoded),
+                "bytes": studio.encoded.size,
+                "limit": studio.encoded.limit,
             },
         }
 
@@ -288,18 +298,16 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _request(
-    service: Service, image: FileData | None, words: str, seed: int, backbone: str = "", **more: Any
-) -> Request:
-    name = find_backbone(backbone).name if backbone else service.default.name
-    more = {key: bounded(key, value) for key, value in {**more, "seed": seed}.items()}
-    settings = Settings(
-        source="upload" if image else "scene", words=str(words), backbone=name, **more
-    )
+def _look(
+    studio: Studio, image: FileData | None, words: str, seed: int, backbone: str = "", **more: Any
+) -> Look:
+    name = find_backbone(backbone).name if backbone else studio.default.name
+    source = "upload" if image else "scene"
+    settings = read({**more, "seed": seed, "source": source, "words": words, "backbone": name})
     upload = path_of(image)
     if not settings.words.strip() and not image:
-        settings = settings.changed(words=service.sources.picture(settings).words)
-    return Request(settings, upload)
+        settings = settings.changed(words=studio.sources.picture(settings).words)
+    return studio.look(Request(settings, upload))
 
 
 def _blocks(text: str) -> Any:

@@ -1,120 +1,130 @@
-"""The page's components that hold settings: from their values to Settings and back."""
+"""The Gradio half of the settings: their controls, and what tabs and events share.
+
+A tab is built from :class:`Controls` and returns a :class:`Tab`; ``demo.tabs`` says how one is
+added.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
+from gradio.events import Dependency
 
+from demo import settings as declared
 from demo import wording
-from demo.settings import Settings
+from demo.look import Look
+from demo.settings import FIELDS, Settings
 from gclip_core.errors import GclipError
 
 logger = logging.getLogger(__name__)
 
-Convert = Callable[[Any], Any]
+Answer = dict[Any, Any]
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+"""Options of an event that no program calls and that answers too soon for a progress bar."""
+RAW: dict[str, Any] = {"preprocess": False, **QUIET}
+"""The same for an event that reads the settings: pydantic judges what the browser sent."""
 
 
 @dataclass(frozen=True)
-class Control:
-    """One setting's component; ``read`` turns its value into the setting's, ``write`` back."""
+class Tab:
+    """A tab once it is built: its outputs, and how to fill them from a look.
 
-    name: str
-    component: Component
-    read: Convert
-    write: Convert
-    triggers: bool
+    ``show`` returns a value for each output it changes; it is called when the tab is opened and
+    whenever a setting changes while the tab is open. ``looks`` False: the tab shows nothing of the
+    picture and is never asked. ``wire`` makes the tab's own events once every control is there;
+    after each of those it returns, which write a setting's control, the open tab is shown anew.
+    ``extra`` are inputs beyond the settings by their name in :class:`demo.look.Request`, each with
+    what reads its raw value.
+    """
+
+    outputs: list[Any] = field(default_factory=list)
+    show: Callable[[Look], Answer] = lambda _: {}
+    looks: bool = True
+    wire: Callable[[], Sequence[Dependency]] = tuple
+    extra: dict[str, tuple[Component, Callable[[Any], Any]]] = field(default_factory=dict)
 
 
-@dataclass
 class Controls:
-    """All settings that have a component, in the order they were added."""
+    """The control of every setting, made from its declaration, in the order they were made."""
 
-    items: list[Control] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.parts: dict[str, Component] = {}
+        self.asking: list[Component] = []
+        self.written: set[str] = set()
 
-    def add(
-        self,
-        name: str,
-        component: Component,
-        read: Convert | None = None,
-        write: Convert | None = None,
-        triggers: bool = True,
-    ) -> Component:
-        """Register the component of a setting; a change of it makes the page answer."""
-        assert name in {f.name for f in fields(Settings)}, name
-        self.items.append(Control(name, component, read or _same, write or _same, triggers))
-        return component
+    def make(self, name: str, asks: bool = True, **more: Any) -> Component:
+        """The control of a setting; ``asks``: a change of it makes the page answer.
 
-    def add_text(self, name: str, component: Component, triggers: bool = True) -> Component:
-        """Register a text field that is read and written as in a link ("6 7", "backbone")."""
-        kind = next(f.metadata["kind"] for f in fields(Settings) if f.name == name)
+        ``more`` are options of the component, such as ``elem_id``.
+        """
+        made = declared.declared(name)
+        low, high = declared.limits(name)
+        options: dict[str, Any] = {
+            "value": declared.as_control(name, FIELDS[name].default),
+            "label": made["label"],
+            "info": made["info"] or None,
+        }
+        kind: type[Component] = gr.Textbox
+        if made["control"] == "switch":
+            kind = gr.Checkbox
+        elif made["control"] == "slider":
+            kind = gr.Slider
+            options |= {"minimum": low, "maximum": high, "step": made["step"]}
+        elif made["control"] == "number":
+            kind = gr.Number
+            whole = FIELDS[name].annotation is int
+            options |= {"minimum": low, "maximum": high, "precision": 0 if whole else None}
+        elif made["control"] in ("choice", "radio"):
+            kind = gr.Dropdown if made["control"] == "choice" else gr.Radio
+            options["choices"] = declared.choices(name)
+        self.parts[name] = kind(**{**options, **more})
+        if asks:
+            self.asking.append(self.parts[name])
+        return self.parts[name]
 
-        def read(text: Any) -> Any:
-            try:
-                return kind.read(str(text or "").strip())
-            except ValueError as wanted:
-                raise GclipError(
-                    f"“{component.label}”: {wanted} was expected, but “{str(text)[:40]}” came."
-                ) from None
+    def hidden(self, name: str, **more: Any) -> Component:
+        """A hidden text field that holds a setting as a link writes it, for events that set it."""
+        value = declared.as_text(name, FIELDS[name].default)
+        self.parts[name] = gr.Textbox(value, visible=False, **more)
+        self.written.add(name)
+        return self.parts[name]
 
-        return self.add(name, component, read, kind.write, triggers)
+    def hide_the_rest(self) -> None:
+        """A hidden field for every setting without a control, so that no link loses one."""
+        for name in FIELDS:
+            if name not in self.parts:
+                self.hidden(name)
 
     @property
     def components(self) -> list[Component]:
-        """Inputs of an event that needs the settings."""
-        return [item.component for item in self.items]
+        """Inputs of an event that needs the settings; complete once the page is built."""
+        return list(self.parts.values())
 
-    def component(self, name: str) -> Component:
-        """The component of the setting of that name."""
-        return next(item.component for item in self.items if item.name == name)
+    def __getitem__(self, name: str) -> Component:
+        return self.parts[name]
 
     def settings(self, values: Sequence[Any]) -> Settings:
         """Settings from the components' values, in the order of :attr:`components`.
 
-        An event wired before all were added brings fewer: the later settings keep their defaults.
-
         Raises:
             GclipError: a field holds something that is no such setting.
         """
-        assert len(values) <= len(self.items)
-        found = {
-            item.name: read_raw(item.read, value, _KEYS[item.name]["key"])
-            for item, value in zip(self.items, values, strict=False)
-        }
-        return Settings(
-            **{k: bounded(k, v) for k, v in found.items() if v is not None or k in _NULLABLE}
-        )
+        return declared.read(dict(zip(self.parts, values, strict=True)))
 
     def updates(self, settings: Settings) -> dict[Component, Any]:
         """Every component's value for these settings."""
-        return {item.component: item.write(getattr(settings, item.name)) for item in self.items}
-
-
-_NULLABLE = frozenset({"view_block", "view_head", "patch", "pixel"})
-
-
-_KEYS = {f.name: f.metadata for f in fields(Settings)}
-
-
-def read_raw(read: Convert, value: Any, name: str) -> Any:
-    """What ``read`` makes of a component's raw value, which may be anything at all.
-
-    Raises:
-        GclipError: ``read`` wanted another kind of value.
-    """
-    try:
-        return read(value)
-    except GclipError:
-        raise
-    except (TypeError, ValueError, AttributeError, OverflowError, LookupError) as error:
-        raise GclipError(
-            f"“{name}”: another kind of value was expected, but “{str(value)[:40]}” came."
-        ) from error
+        return {
+            part: (declared.as_text if name in self.written else declared.as_control)(
+                name, getattr(settings, name)
+            )
+            for name, part in self.parts.items()
+        }
 
 
 def in_words(event: Callable[..., Any]) -> Callable[..., Any]:
@@ -136,27 +146,6 @@ def in_words(event: Callable[..., Any]) -> Callable[..., Any]:
     return asked
 
 
-def bounded(name: str, value: Any) -> Any:
-    """The value as a link would carry it, so that a forged request sets no more than a link can.
-
-    Words are bounded where they are read.
-    """
-    if value is None or (name == "words" and isinstance(value, str)):
-        return value
-    kind, wanted = _KEYS[name]["kind"], "another kind of value"
-    try:
-        written = kind.write(value)
-    except (TypeError, ValueError, AttributeError, OverflowError):
-        written = None
-    if isinstance(written, str):
-        try:
-            return kind.read(written)
-        except ValueError as error:
-            wanted = str(error)
-    raise GclipError(
-        f"“{_KEYS[name]['key']}”: {wanted} was expected, but “{str(value)[:40]}” came."
-    )
-
-
-def _same(value: Any) -> Any:
-    return value
+def slide_opacity(mask: gr.HTML, controls: Controls) -> None:
+    """Let a mask's own slider set the page's opacity, in the browser alone."""
+    mask.input(fn=None, js="() => window.gclipOpacity", outputs=controls["opacity"], **QUIET)

@@ -5,26 +5,22 @@ from __future__ import annotations
 import functools
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 from gradio.events import Dependency
-from gradio.utils import get_upload_folder
 from PIL import Image, ImageDraw, ImageOps
 
 from demo import wording
-from demo.controls import Controls, in_words, read_raw
+from demo.controls import QUIET, RAW, Answer, Controls, in_words
 from demo.drawing import lettering
-from demo.service import Service
-from demo.settings import Settings
-from demo.tabs import QUIET, Answer
+from demo.look import Studio
+from demo.settings import MAX_WORDS, Settings
 from gclip_core import class_lists, scenes
-from gclip_core.errors import GclipError, ImageError
+from gclip_core.errors import GclipError
 from gclip_core.photos import star_photos
 from gclip_core.registry import BACKBONES
-from gclip_core.vocabulary import TEMPLATES
 
 STARRED = (137, 186, 225)
 PHOTO_BACKBONE = "openai-vit-b-16"
@@ -61,7 +57,7 @@ class Given:
     fetch_note: gr.Markdown
 
 
-def build(service: Service, controls: Controls, opening: Settings) -> Given:
+def build(studio: Studio, controls: Controls, opening: Settings) -> Given:
     """Build the column."""
     image = gr.Image(
         label=wording.IMAGE,
@@ -73,31 +69,19 @@ def build(service: Service, controls: Controls, opening: Settings) -> Given:
         buttons=["fullscreen"],
         alt_text="The image to segment",
     )
-    source = controls.add("source", gr.Textbox("scene", visible=False), triggers=False)
-    controls.add("example", gr.Textbox("", visible=False), triggers=False)
-    typed = controls.add(
-        "words",
-        gr.Textbox(
-            label=wording.WORDS,
-            placeholder=wording.WORDS_HINT,
-            info=wording.WORDS_INFO,
-            max_length=6000,
-            lines=1,
-            max_lines=4,
-            elem_id="words",
-        ),
-        triggers=False,
-    )
+    source = controls.hidden("source")
+    typed = controls.make(
+        "words", asks=False, placeholder=wording.WORDS_HINT, max_length=MAX_WORDS, max_lines=4,
+        elem_id="words",
+    )  # fmt: skip
     with gr.Row(elem_id="switches"):
-        controls.add(
-            "amf", gr.Checkbox(True, label=wording.AMF, info=wording.AMF_INFO, elem_id="amf")
-        )
-        controls.add("cs", gr.Checkbox(True, label=wording.CS, info=wording.CS_INFO, elem_id="cs"))
+        controls.make("amf", elem_id="amf")
+        controls.make("cs", elem_id="cs")
         segment = gr.Button(wording.SEGMENT, variant="primary", elem_id="segment", min_width=90)
-    examples = _examples(service)
+    examples = _examples(studio)
     with gr.Accordion(wording.SCENE, open=False, elem_id="scene"):
         new_scene, scene = _scene(controls)
-    backbone, fetch, fetch_note = _backbone(service, controls, opening)
+    backbone, fetch, fetch_note = _backbone(studio, controls, opening)
     with gr.Accordion(wording.ADVANCED, open=False, elem_id="advanced"):
         choices = list(_presets())
         preset = gr.Dropdown(
@@ -139,10 +123,10 @@ def _presets() -> dict[str, str]:
     return {wording.PRESET_KNOWN: known, **words}
 
 
-def _examples(service: Service) -> gr.Dataset:
+def _examples(studio: Studio) -> gr.Dataset:
     return gr.Dataset(
         components=[gr.Image(visible=False, type="pil")],
-        samples=[[thumbnail] for thumbnail in _thumbnails(service)],
+        samples=[[thumbnail] for thumbnail in _thumbnails(studio)],
         sample_labels=None,
         label=wording.EXAMPLES,
         type="index",
@@ -159,10 +143,10 @@ def example_names() -> list[str]:
     return [f"Example: {title}, truth known" for title in titles]
 
 
-def _thumbnails(service: Service) -> list[Image.Image]:
+def _thumbnails(studio: Studio) -> list[Image.Image]:
     """Small pictures, each with the star of a known truth: scenes first, then photos."""
     shown = [_example(index, Settings()) for index in range(len(example_names()))]
-    pictures = [service.sources.picture(settings).image for settings in shown]
+    pictures = [studio.sources.picture(settings).image for settings in shown]
     # Of an upright picture the upper part: there the heads are.
     pictures = [ImageOps.fit(p, (160, 120), centering=(0.5, 0.15)) for p in pictures]
     for picture in pictures:
@@ -171,67 +155,42 @@ def _thumbnails(service: Service) -> list[Image.Image]:
 
 
 def _scene(controls: Controls) -> tuple[gr.Button, tuple[Component, ...]]:
-    things = controls.add(
-        "things",
-        gr.Slider(0, scenes.MAX_THINGS, 0, step=1, label=wording.THINGS, info=wording.THINGS_INFO),
-        triggers=False,
-        read=int,
-    )
-    style = controls.add(
-        "style",
-        gr.Dropdown(["held-out", "seen", *scenes.styles()], value="held-out", label=wording.STYLE),
-        triggers=False,
-    )
-    seed = controls.add(
-        "seed",
-        gr.Number(1, label=wording.SEED, precision=0, minimum=0),
-        triggers=False,
-        read=_whole,
-    )
-    return gr.Button(wording.NEW_SCENE, elem_id="new-scene"), (things, style, seed)
+    things = controls.make("things", asks=False)
+    style = controls.make("style", asks=False, choices=["held-out", "seen", *scenes.styles()])
+    with gr.Row():
+        seed = controls.make("seed", asks=False, min_width=110)
+        size = controls.make("scene_size", asks=False, min_width=110)
+    return gr.Button(wording.NEW_SCENE, elem_id="new-scene"), (things, style, seed, size)
 
 
 def _backbone(
-    service: Service, controls: Controls, opening: Settings
+    studio: Studio, controls: Controls, opening: Settings
 ) -> tuple[gr.Dropdown, gr.Button, gr.Markdown]:
-    choices = [(wording.backbone_choice(e, service.has(e)), e.name) for e in BACKBONES.values()]
-    backbone = controls.add(
-        "backbone",
-        gr.Dropdown(choices, value=opening.backbone, label=wording.BACKBONE, elem_id="backbone"),
-        triggers=False,
+    choices = [(wording.backbone_choice(e, studio.has(e)), e.name) for e in BACKBONES.values()]
+    backbone = controls.make(
+        "backbone", asks=False, choices=choices, value=opening.backbone, elem_id="backbone"
     )
     note = gr.Markdown("", visible=False, elem_id="fetch-note")
     fetch = gr.Button(wording.FETCH, visible=False, elem_id="fetch")
     return backbone, fetch, note
 
 
+ADVANCED = (
+    "method", "amf_blocks", "cs_blocks", "n_blocks", "heads", "cs_target", "global_threshold",
+    "channel_threshold", "templates", "short_side", "window", "stride", "logit_scale", "threshold",
+)  # fmt: skip
+
+
 def _advanced(controls: Controls) -> None:
-    controls.add(
-        "opacity",
-        gr.Slider(0, 1, 0.6, step=0.05, label=wording.OPACITY, elem_id="opacity"),
-        triggers=False,
-    )
-    controls.add_text("amf_blocks", gr.Textbox("backbone", label=wording.AMF_BLOCKS))
-    controls.add_text("cs_blocks", gr.Textbox("backbone", label=wording.CS_BLOCKS))
-    controls.add("n_blocks", gr.Slider(1, 6, 2, step=1, label=wording.N_BLOCKS), read=int)
-    controls.add("heads", gr.Radio(["each", "mean"], value="each", label=wording.HEADS))
-    controls.add("cs_target", gr.Radio(["mean", "median"], value="mean", label=wording.CS_TARGET))
-    controls.add("global_threshold", gr.Number(5, label=wording.GLOBAL_THRESHOLD, minimum=1))
-    controls.add("channel_threshold", gr.Number(2, label=wording.CHANNEL_THRESHOLD, minimum=1))
-    controls.add(
-        "templates", gr.Dropdown(list(TEMPLATES), value="imagenet80", label=wording.TEMPLATES)
-    )
-    controls.add("short_side", gr.Number(0, label=wording.SHORT_SIDE, precision=0), read=_whole)
-    controls.add("window", gr.Number(0, label=wording.WINDOW, precision=0), read=_whole)
-    controls.add("stride", gr.Number(112, label=wording.STRIDE, precision=0), read=_whole)
-    controls.add("logit_scale", gr.Number(40, label=wording.SCALE, minimum=0.01))
-    controls.add("threshold", gr.Slider(0, 1, 0, step=0.01, label=wording.THRESHOLD))
+    controls.make("opacity", asks=False, elem_id="opacity")
+    for name in ADVANCED:
+        controls.make(name, elem_id=name.replace("_", "-"))
 
 
-def fill(service: Service, controls: Controls, given: Given, settings: Settings) -> Answer:
+def fill(studio: Studio, controls: Controls, given: Given, settings: Settings) -> Answer:
     """Values of all controls and the image for these settings."""
     try:
-        picture = None if settings.source == "upload" else service.sources.picture(settings)
+        picture = None if settings.source == "upload" else studio.sources.picture(settings)
     except GclipError:
         picture = None
     if picture and not settings.words:
@@ -241,45 +200,44 @@ def fill(service: Service, controls: Controls, given: Given, settings: Settings)
 
 
 def wire(
-    service: Service, controls: Controls, given: Given, filled: list[Component]
+    studio: Studio, controls: Controls, given: Given, filled: list[Component]
 ) -> list[Dependency]:
     """Events that change the input as a whole; after each the open tab is to be shown anew."""
 
     @in_words
     def choose(index: Any, *values: Any) -> Answer:
         old = controls.settings(values)
-        chosen = read_raw(lambda index: _example(_whole(index), old), index, "example")
-        return fill(service, controls, given, chosen)
+        chosen = _example(index, old)
+        return fill(studio, controls, given, chosen)
 
     @in_words
     def compose(*values: Any) -> Answer:
         old = controls.settings(values)
-        return fill(service, controls, given, old.changed(source="scene", example="", words=""))
+        return fill(studio, controls, given, old.changed(source="scene", example="", words=""))
 
     @in_words
     def another(*values: Any) -> Answer:
         old = controls.settings(values)
         new = old.changed(source="scene", example="", words="", seed=(old.seed + 1) % 2**31)
-        return fill(service, controls, given, new)
+        return fill(studio, controls, given, new)
 
     def look_up(name: str) -> tuple[Any, Any]:
         entry = BACKBONES[name]
-        missing = not service.has(entry)
+        missing = not studio.has(entry)
         return (
-            gr.Button(visible=missing and service.downloads),
+            gr.Button(visible=missing and studio.downloads),
             gr.Markdown(
-                wording.needs_fetch(entry, service.downloads) if missing else "", visible=missing
+                wording.needs_fetch(entry, studio.downloads) if missing else "", visible=missing
             ),
         )
 
     def fetch(name: str, progress: gr.Progress = gr.Progress(track_tqdm=True)) -> tuple[Any, Any]:  # noqa: B008
         try:
-            said = wording.fetched(service.fetch(name).title)
+            said = wording.fetched(studio.fetch(name).title)
         except GclipError as error:
             return gr.Button(), gr.Markdown(str(error), visible=True)
         return gr.Button(visible=False), gr.Markdown(said, visible=True)
 
-    raw: dict[str, Any] = {"preprocess": False, **QUIET}
     events = [
         given.preset.input(
             fn=None, js=f"(title) => ({json.dumps(_presets())})[title]",
@@ -287,9 +245,9 @@ def wire(
         ),
         given.image.input(fn=None, js="() => 'upload'", outputs=given.source, **QUIET),
         given.examples.click(
-            choose, [given.examples, *controls.components], filled, **raw
+            choose, [given.examples, *controls.components], filled, **RAW
         ),
-        given.new_scene.click(another, controls.components, filled, **raw),
+        given.new_scene.click(another, controls.components, filled, **RAW),
         given.backbone.input(
             look_up, given.backbone, [given.fetch, given.fetch_note], **QUIET
         ),
@@ -298,48 +256,28 @@ def wire(
             api_visibility="private", concurrency_id="model",
         ),
     ]  # fmt: skip
-    things, style, seed = given.scene
+    things, style, seed, size = given.scene
     events += [
-        things.release(compose, controls.components, filled, **raw),
-        style.input(compose, controls.components, filled, **raw),
-        seed.submit(compose, controls.components, filled, **raw),
+        things.release(compose, controls.components, filled, **RAW),
+        style.input(compose, controls.components, filled, **RAW),
+        seed.submit(compose, controls.components, filled, **RAW),
+        size.submit(compose, controls.components, filled, **RAW),
     ]
     return events
 
 
-def _example(index: int, old: Settings) -> Settings:
+def _example(index: Any, old: Settings) -> Settings:
     """The settings with the example at that place of the list chosen."""
     names = list(star_photos())
+    if index not in range(len(STARRED) + len(names)):
+        raise GclipError(f"The number of an example was expected, but “{str(index)[:40]}” came.")
     if index < len(STARRED):
         return old.changed(source="scene", example="", seed=STARRED[index], things=0,
                            style="held-out", words="")  # fmt: skip
     return old.changed(source="example", example=names[index - len(STARRED)], words="")
 
 
-def notice(service: Service, settings: Settings) -> str:
+def notice(studio: Studio, settings: Settings) -> str:
     """What to know about the backbone beside the result."""
     entry = BACKBONES[PHOTO_BACKBONE]
-    return wording.model_notice(settings.backbone, entry, service.has(entry))
-
-
-def path_of(image: Any) -> str:
-    """Path of an uploaded file in a component's raw value; empty for none.
-
-    Raises:
-        ImageError: a path that no upload made.
-    """
-    if isinstance(image, list):
-        image = image[0] if image else None
-    if image is None:
-        return ""
-    path = str((image.get("path") if isinstance(image, dict) else image.path) or "")
-    folder = Path(get_upload_folder()).resolve()
-    if path and not Path(path).resolve().is_relative_to(folder):
-        raise ImageError("An uploaded file was expected, but the path of another file came.")
-    return path
-
-
-def _whole(value: Any) -> int:
-    if value is None or int(value) != value:
-        raise GclipError(f"A whole number was expected, but {value!r} came.")
-    return int(value)
+    return wording.model_notice(settings.backbone, entry, studio.has(entry))

@@ -1,4 +1,4 @@
-"""Reads the command line, builds the service and the page, and serves it.
+"""Reads the command line, builds the studio and the page, and serves it.
 
 ``python app.py`` needs no network. Every option can also be given by an environment variable.
 """
@@ -19,7 +19,7 @@ import torch
 from demo import api, page, theme
 from demo.host import guard, logs, serve
 from demo.host.zero_gpu import encode_on_zero_gpu
-from demo.service import Service
+from demo.look import Studio
 from demo.settings import Settings
 from gclip_core import load
 from gclip_core.backbone import load_backbone
@@ -40,12 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logs.begin(args.quiet)
     started = time.perf_counter()
     try:
-        service = make_service(args)
+        studio = make_studio(args)
     except GclipError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     try:
-        demo = build(service)
+        demo = build(studio)
     except OSError as error:
         print(
             f"error: the folder for temporary files could not be used ({error.strerror}). Free or "
@@ -54,14 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 2
     print(
-        f"{service.default.title} is loaded; ready in {time.perf_counter() - started:.1f} s.",
+        f"{studio.default.title} is loaded; ready in {time.perf_counter() - started:.1f} s.",
         flush=True,
     )
-    return serve.serve(demo, launch_settings(args), service.state)
+    return serve.serve(demo, launch_settings(args), studio.state)
 
 
-def make_service(args: argparse.Namespace) -> Service:
-    """The service with its backbone loaded.
+def make_studio(args: argparse.Namespace) -> Studio:
+    """The studio with its backbone loaded.
 
     Raises:
         GclipError: the backbone cannot be loaded.
@@ -70,7 +70,7 @@ def make_service(args: argparse.Namespace) -> Service:
     encode = encode_on_zero_gpu()
     # A ZeroGPU is lent to single requests: until then there is none.
     device = default_device(lent=encode is not None) if args.device == "auto" else args.device
-    return Service(
+    return Studio(
         load_backbone(name, args.weights, device, args.dtype),
         encode=encode,
         downloads=not args.no_downloads,
@@ -89,11 +89,11 @@ def default_backbone() -> str:
     return PREFERRED if load.on_disk(BACKBONES[PREFERRED]) else BUILT_IN
 
 
-def build(service: Service) -> gr.Blocks:
+def build(studio: Studio) -> gr.Blocks:
     """The page and its public endpoints."""
-    demo = page.build(service, opening(service.default.name))
+    demo = page.build(studio, opening(studio.default.name))
     with demo:
-        api.add(service)
+        api.add(studio)
     return demo
 
 

@@ -5,29 +5,18 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
 from demo import inputs, panel, says, wording
-from demo.controls import Controls, read_raw
-from demo.service import Request, Service
+from demo.controls import QUIET, Answer, Controls, Tab
+from demo.host.files import path_of
+from demo.look import Request, Studio
 from demo.settings import Settings, from_query
-from demo.tabs import (
-    QUIET,
-    Answer,
-    Tab,
-    attention,
-    channels,
-    compare,
-    export,
-    learn,
-    side,
-    truth,
-    why,
-)
+from demo.tabs import TABS, TabEntry, attention, channels, compare, export, side
+from demo.variants import VARIANTS
 from gclip_core import scenes
 from gclip_core.errors import GclipError
 from gclip_core.photos import star_photos
@@ -83,28 +72,7 @@ HEAD = """
 """
 
 
-@dataclass(frozen=True)
-class TabEntry:
-    """A tab of the page: its name in links, its label, and what builds it."""
-
-    name: str
-    label: str
-    build: Callable[[Service, Controls], Tab]
-
-
-TABS: tuple[TabEntry, ...] = (
-    TabEntry("side", "Side by side", side.build),
-    TabEntry("compare", "Compare", compare.build),
-    TabEntry("truth", "Truth", truth.build),
-    TabEntry("attention", "Attention", attention.build),
-    TabEntry("channels", "Channels", channels.build),
-    TabEntry("why", "Why here?", why.build),
-    TabEntry("export", "Export", export.build),
-    TabEntry("learn", "Learn", learn.build),
-)
-
-
-def build(service: Service, opening: Settings) -> gr.Blocks:
+def build(studio: Studio, opening: Settings) -> gr.Blocks:
     """The whole page; ``opening`` is what a visitor without a link sees first."""
     controls = Controls()
     with gr.Blocks(
@@ -115,31 +83,30 @@ def build(service: Service, opening: Settings) -> gr.Blocks:
             share = gr.Button(wording.COPY_LINK, size="sm", elem_id="copy-link", min_width=110)
         with gr.Row(elem_id="main"):
             with gr.Column(scale=2, min_width=320, elem_id="input"):
-                given = inputs.build(service, controls, opening)
+                given = inputs.build(studio, controls, opening)
             with gr.Column(scale=5, min_width=320, elem_id="result"):
                 noted = says.build("link-notes", "About the link")
                 lines = says.build("says", "Status")
-                open_tab = controls.add(
-                    "tab", gr.Textbox("side", visible=False, elem_id="open-tab"), triggers=False
-                )
+                open_tab = controls.hidden("tab", elem_id="open-tab")
                 turned = gr.Textbox("", visible=False)
                 tabs: dict[str, Tab] = {}
                 with gr.Tabs(elem_id="tabs") as strip:
                     for entry in TABS:
                         with gr.Tab(entry.label, id=entry.name) as opened:
-                            tabs[entry.name] = entry.build(service, controls)
+                            tabs[entry.name] = entry.build(studio, controls)
                         opened.select(
                             fn=None, js=_TURN.format(entry.name), inputs=[open_tab, turned],
                             outputs=[open_tab, turned], **QUIET
                         )  # fmt: skip
-        _wire(page, service, controls, given, (noted, lines), tabs, strip, turned, opening)
+        controls.hide_the_rest()
+        _wire(page, studio, controls, given, (noted, lines), tabs, strip, turned, opening)
         _share(share, controls)
     return page
 
 
 def _wire(
     page: gr.Blocks,
-    service: Service,
+    studio: Studio,
     controls: Controls,
     given: inputs.Given,
     said: tuple[Component, Component],
@@ -151,26 +118,28 @@ def _wire(
     noted, lines = said
     extra = {key: (part, read) for tab in tabs.values() for key, (part, read) in tab.extra.items()}
 
-    def shows(tab: Tab) -> Callable[..., Answer]:
+    def shows(entry: TabEntry) -> Callable[..., Answer]:
         def show(image: Any, *raw: Any) -> Answer:
-            more = {"upload": (image, inputs.path_of)} | {
-                key: (value, read)
-                for (key, (_, read)), value in zip(extra.items(), raw, strict=False)
-            }
-            return answer(service, controls, tab, lines, raw[len(extra) :], more)
+            files = dict(zip(extra, raw, strict=False))
+            asked = {"upload": path_of, **{key: read for key, (_, read) in extra.items()}}
+            sent = {"upload": image, **files}
+            return answer(
+                studio, controls, entry.name, tabs[entry.name], lines, raw[len(extra) :],
+                {key: (asked[key], value) for key, value in sent.items()},
+            )  # fmt: skip
 
         return show
 
     def arrive(request: gr.Request) -> Answer:
         settings, notes = read_link(dict(request.query_params), opening)
-        found = inputs.fill(service, controls, given, settings)
+        found = inputs.fill(studio, controls, given, settings)
         return {**found, noted: says.value(notes=notes), strip: gr.Tabs(selected=settings.tab)}
 
     # Only the open tab is asked: gradio makes every output that an event skips anew, on both sides.
     asked = [gr.Textbox("", visible=False) for _ in TABS]
     for entry, one in zip(TABS, asked, strict=True):
         one.change(
-            shows(tabs[entry.name]),
+            shows(entry),
             [given.image, *(part for part, _ in extra.values()), *controls.components],
             [lines, *tabs[entry.name].outputs],
             preprocess=False,
@@ -182,16 +151,16 @@ def _wire(
             **MODEL,
         )
     ask: dict[str, Any] = {
-        "fn": None, "js": _ASK, "inputs": [controls.component("tab"), *asked], "outputs": asked,
+        "fn": None, "js": _ASK, "inputs": [controls["tab"], *asked], "outputs": asked,
         **QUIET,
     }  # fmt: skip
-    triggers = [item.component.input for item in controls.items if item.triggers]
+    triggers = [part.input for part in controls.asking]
     gr.on([*triggers, given.segment.click, given.words.submit, turned.change], **ask)
     filled = [given.image, *controls.components]
-    opacity = controls.component("opacity")
+    opacity = controls["opacity"]
     opacity.input(fn=None, js=_SLIDE, inputs=opacity, **QUIET)
-    changes = [change for tab in tabs.values() for change in tab.changes]
-    for change in [*inputs.wire(service, controls, given, filled), *changes]:
+    changes = [change for tab in tabs.values() for change in tab.wire()]
+    for change in [*inputs.wire(studio, controls, given, filled), *changes]:
         change.then(**ask)
     page.load(arrive, None, [*filled, noted, strip], **QUIET).then(**ask)
     page.load(fn=None, js=_NAME_EXAMPLES, **QUIET)
@@ -228,27 +197,31 @@ def _share(share: gr.Button, controls: Controls) -> None:
 
 
 def answer(
-    service: Service,
+    studio: Studio,
     controls: Controls,
+    name: str,
     tab: Tab,
     lines: Component,
     values: tuple[Any, ...],
-    more: dict[str, tuple[Any, Callable[[Any], Any]]],
+    files: dict[str, tuple[Callable[[Any], Any], Any]],
 ) -> Answer:
-    """What ``tab`` shows; a request that cannot be met changes nothing but the lines."""
+    """What ``tab`` shows of one look; a request that cannot be met changes nothing but the lines.
+
+    ``files`` are what the request holds beyond the settings, each with what reads it.
+    """
+    if not tab.looks:
+        return {lines: says.value()}
     try:
         settings = controls.settings(values)
-        read = {key: read_raw(read, raw, key) for key, (raw, read) in more.items()}
-        request = Request(settings, **read)
-        shown, status = tab.show(service, request)
+        read = {key: read(raw) for key, (read, raw) in files.items()}
+        look = studio.look(Request(settings, **read))
+        shown, status = tab.show(look), look.done(name)
     except GclipError as error:
         return {lines: says.value(problems=[str(error)])}
     except Exception as error:
         logger.exception("a request failed")
         return {lines: says.value(problems=[wording.failed(error)])}
-    if status is None:
-        return {**shown, lines: says.value()}
-    notes = [*status.notes, inputs.notice(service, settings)]
+    notes = [*status.notes, inputs.notice(studio, settings)]
     if settings.plant:
         notes.insert(0, wording.SIMULATION)
     if status.unknown:
@@ -259,11 +232,11 @@ def answer(
 
 def read_link(query: dict[str, str], opening: Settings) -> tuple[Settings, tuple[str, ...]]:
     """Settings of a link, or the opening ones where the link names a tab at most."""
-    settings, notes = from_query(query, examples=star_photos(), styles=("seen", *_styles()))
+    styles = ("seen", "held-out", *scenes.styles())
+    tabs = [entry.name for entry in TABS]
+    settings, notes = from_query(
+        query, example=star_photos(), style=styles, tab=tabs, left=VARIANTS, right=VARIANTS
+    )
     if settings == Settings(tab=settings.tab):
         return opening.changed(tab=settings.tab), notes
     return settings, notes
-
-
-def _styles() -> tuple[str, ...]:
-    return ("held-out", *scenes.styles())

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from demo.look import Studio
 from demo.main import OPENING_SEED, build, launch_settings, parser
-from demo.service import Service
 
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 THEMES = ("light", "dark")
@@ -23,7 +23,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the pictures and print their paths."""
     args = _parser().parse_args(arguments)
-    demo = build(Service())
+    demo = build(Studio())
     settings = launch_settings(parser().parse_args([])) | {"server_port": None}
     _, url, _ = demo.launch(**settings, prevent_thread_lock=True, quiet=True)
     try:

@@ -1,4 +1,4 @@
-"""Everything that makes a result again, as one frozen value, and its way through a link.
+"""Every setting of the page, each declared once: default, range, link key, sentence and control.
 
 Usage::
 
@@ -9,123 +9,41 @@ Usage::
     settings.to_json()                                     # for settings.json; blocks from 1
     settings.lost_in_link()                                # sentences: what a link cannot carry
 
-Only what differs from the defaults travels. A link is untrusted text: a value outside its range
-or list is dropped (the default stays) and a note says so.
+Only what differs from the defaults travels. A link is untrusted text, and so is what a browser
+sends of a control: pydantic reads both, a value outside its range or list is refused in words.
+A setting is added in one line of :class:`Settings`; its control is made by
+:meth:`demo.controls.Controls.make` where the page wants it, else a hidden one.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlencode
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 
 from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS
 from gclip_core.numbering import block_indices, block_numbers
 from gclip_core.registry import BACKBONES, BUILT_IN
-from gclip_core.types import Blocks
 from gclip_core.vocabulary import TEMPLATES
 
-TABS = ("side", "compare", "truth", "attention", "channels", "why", "export", "learn")
-SOURCES = ("scene", "example", "upload")
 MAX_WORDS = 6000
 MAX_QUERY = 20_000
 MAX_BLOCKS = 64
 MAX_CHANNEL = 8191
 MAX_CHANNELS = 512
+OLD_TABS = {"truth": "compare", "why": "side"}
+"""Tabs that links of earlier pages name, and where what they showed is now."""
 
 
 @dataclass(frozen=True)
-class Kind:
-    """How one kind of value is read from a link's text (ValueError: unusable) and written."""
+class Written:
+    """How a setting that is no plain number, switch or word is written in links and fields."""
 
-    read: Callable[[str], Any]
-    write: Callable[[Any], str] = str
-    shown: Callable[[Any], Any] = lambda value: value
-
-
-def _whole(low: int, high: int) -> Kind:
-    def read(text: str) -> int:
-        if not (text.isascii() and text.lstrip("-").isdigit() and len(text) <= 12):
-            raise ValueError(f"a whole number from {low} to {high}")
-        value = int(text)
-        if not low <= value <= high:
-            raise ValueError(f"a whole number from {low} to {high}")
-        return value
-
-    return Kind(read)
-
-
-def _real(low: float, high: float) -> Kind:
-    def read(text: str) -> float:
-        try:
-            value = float(text) if len(text) <= 24 else math.nan
-        except ValueError:
-            value = math.nan
-        if not low <= value <= high:  # also refuses nan
-            raise ValueError(f"a number from {low:g} to {high:g}")
-        return value
-
-    return Kind(read, lambda value: f"{value:.6g}")
-
-
-def _switch(text: str) -> bool:
-    if text not in ("0", "1"):
-        raise ValueError("0 or 1")
-    return text == "1"
-
-
-def _choice(valid: Collection[str]) -> Kind:
-    def read(text: str) -> str:
-        if text not in valid:
-            raise ValueError(f"one of {', '.join(valid)}")
-        return text
-
-    return Kind(read)
-
-
-def _text(longest: int) -> Kind:
-    def read(text: str) -> str:
-        if len(text) > longest or "\x00" in text:
-            raise ValueError(f"a text of at most {longest} characters")
-        return text
-
-    return Kind(read)
-
-
-def _name(text: str) -> str:
-    if len(text) > 60 or not all(c.isalnum() or c in "-_ ." for c in text):
-        raise ValueError("a short name")
-    return text
-
-
-def _read_blocks(text: str) -> tuple[int, ...]:
-    wanted = f"block numbers such as 6,7 from 1 to {MAX_BLOCKS}"
-    try:
-        blocks = block_indices(text[:400], MAX_BLOCKS)
-    except GclipError as error:
-        raise ValueError(wanted) from error
-    if not blocks:
-        raise ValueError(wanted)
-    return blocks
-
-
-def _write_blocks(blocks: tuple[int, ...]) -> str:
-    return write_ranges(block_numbers(blocks))
-
-
-def _read_auto_blocks(text: str) -> Blocks:
-    return text if text in ("auto", "backbone") else _read_blocks(text)  # type: ignore[return-value]
-
-
-def _write_auto_blocks(blocks: Blocks) -> str:
-    return blocks if isinstance(blocks, str) else _write_blocks(blocks)
-
-
-def _shown_blocks(blocks: Blocks) -> str | list[int]:
-    return blocks if isinstance(blocks, str) else list(block_numbers(blocks))
+    as_text: Callable[[Any], str]
 
 
 def write_ranges(numbers: Collection[int]) -> str:
@@ -161,41 +79,112 @@ def read_ranges(text: str, highest: int = MAX_CHANNEL, most: int = MAX_CHANNELS)
     return tuple(sorted(found))
 
 
-def _read_pair(text: str) -> tuple[int, int] | None:
-    parts = text.split(",")
-    if len(parts) != 2 or not all(p.isascii() and p.isdigit() and len(p) <= 5 for p in parts):
+# --- how texts are read; what is no text is left for pydantic to judge -------------------------
+
+
+def _switch(value: Any) -> Any:
+    if isinstance(value, str) and value not in ("0", "1"):
+        raise ValueError("0 or 1")
+    return value
+
+
+def _channels(value: Any) -> Any:
+    return read_ranges(value) if isinstance(value, str) else value
+
+
+def _blocks(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    wanted = f"block numbers such as 6,7 from 1 to {MAX_BLOCKS}"
+    try:
+        blocks = block_indices(value.strip()[:400], MAX_BLOCKS)
+    except GclipError as error:
+        raise ValueError(wanted) from error
+    if not blocks:
+        raise ValueError(wanted)
+    return blocks
+
+
+def _auto_blocks(value: Any) -> Any:
+    text = value.strip() if isinstance(value, str) else ""
+    return text if text in ("auto", "backbone") else _blocks(value)
+
+
+def _from_one(value: Any) -> Any:
+    if value in ("", "mean"):
+        return None
+    if not isinstance(value, str):
+        return value
+    if not (value.isascii() and value.isdigit() and 1 <= int(value[:9]) <= MAX_BLOCKS):
+        raise ValueError(f"a whole number from 1 to {MAX_BLOCKS}")
+    return int(value) - 1
+
+
+def _pair(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    parts = value.split(",")
+    if value and not (len(parts) == 2 and all(p.isascii() and p.isdigit() for p in parts)):
         raise ValueError("row,column")
-    return int(parts[0]), int(parts[1])
+    return parts if value else None
 
 
-def _read_head(text: str) -> int | None:
-    return None if text == "mean" else _whole(1, 64).read(text) - 1
+def _shown_blocks(blocks: Any) -> Any:
+    return blocks if isinstance(blocks, str) else list(block_numbers(blocks))
 
 
-BLOCKS = Kind(_read_blocks, _write_blocks, _shown_blocks)
-AUTO_BLOCKS = Kind(_read_auto_blocks, _write_auto_blocks, _shown_blocks)
-CHANNELS = Kind(read_ranges, write_ranges, list)
-SWITCH = Kind(_switch, lambda on: "1" if on else "0")
-PAIR = Kind(_read_pair, lambda pair: f"{pair[0]},{pair[1]}", lambda pair: pair and list(pair))
-HEAD = Kind(
-    _read_head,
-    lambda head: "mean" if head is None else str(head + 1),
-    lambda head: "mean" if head is None else head + 1,
-)
-BLOCK = Kind(
-    lambda text: _whole(1, MAX_BLOCKS).read(text) - 1,
-    lambda block: str(block + 1),
-    lambda block: None if block is None else block + 1,
-)
+def _written_blocks(blocks: Any) -> str:
+    return blocks if isinstance(blocks, str) else write_ranges(block_numbers(blocks))
 
 
-def _set(default: Any, key: str, kind: Kind, group: str) -> Any:
-    return field(default=default, metadata={"key": key, "kind": kind, "group": group})
+Switch = Annotated[bool, BeforeValidator(_switch)]
+Index = Annotated[int, Field(ge=0, lt=MAX_BLOCKS)]
+Indices = Annotated[tuple[Index, ...], Field(min_length=1, max_length=MAX_BLOCKS)]
+AutoBlocks = Annotated[
+    Literal["auto", "backbone"] | Indices,
+    BeforeValidator(_auto_blocks), PlainSerializer(_shown_blocks), Written(_written_blocks),
+]  # fmt: skip
+SomeBlocks = Annotated[
+    Indices, BeforeValidator(_blocks), PlainSerializer(_shown_blocks), Written(_written_blocks)
+]
+Channel = Annotated[int, Field(ge=0, le=MAX_CHANNEL)]
+Channels = Annotated[
+    Annotated[tuple[Channel, ...], Field(max_length=MAX_CHANNELS)],
+    BeforeValidator(_channels), Written(write_ranges),
+]  # fmt: skip
+Block = Annotated[
+    Index | None, BeforeValidator(_from_one),
+    PlainSerializer(lambda b: None if b is None else b + 1),
+    Written(lambda b: "" if b is None else str(b + 1)),
+]  # fmt: skip
+Head = Annotated[
+    Index | None, BeforeValidator(_from_one),
+    PlainSerializer(lambda h: "mean" if h is None else h + 1),
+    Written(lambda h: "mean" if h is None else str(h + 1)),
+]  # fmt: skip
+Side = Annotated[int, Field(ge=0, le=99_999)]
+Pair = Annotated[
+    tuple[Side, Side] | None, BeforeValidator(_pair),
+    Written(lambda pair: "" if pair is None else f"{pair[0]},{pair[1]}"),
+]  # fmt: skip
+Name = Annotated[str, Field(pattern=r"^[\w .-]{0,60}$")]
+Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Every reproducible setting of the page; hashable, equal by value.
+def _set(
+    default: Any, key: str, group: str, control: str = "hidden", label: str = "", info: str = "",
+    step: float | None = None, **bounds: Any,
+) -> Any:  # fmt: skip
+    """A setting: its default, key in links, group in JSON, and the control it gets on the page."""
+    extra = {"key": key, "group": group, "control": control, "label": label, "info": info,
+             "step": step}  # fmt: skip
+    if isinstance(default, float):
+        bounds["allow_inf_nan"] = False
+    return Field(default, json_schema_extra=extra, **bounds)
+
+
+class Settings(BaseModel):
+    """Every reproducible setting of the page; frozen, hashable, equal by value.
 
     Block and head indices are 0-based here and counted from 1 in links and JSON; channel numbers
     are the row numbers of ``W2`` everywhere. ``window`` 0 is off and ``short_side`` 0 the
@@ -203,54 +192,83 @@ class Settings:
     ``channels`` are dragged channels, empty for each block's own abnormal one.
     """
 
-    source: str = _set("scene", "source", _choice(SOURCES), "input")
-    example: str = _set("", "example", Kind(_name), "input")
-    seed: int = _set(1, "seed", _whole(0, 2**31 - 1), "input")
-    things: int = _set(0, "things", _whole(0, 5), "input")
-    style: str = _set("held-out", "style", Kind(_name), "input")
-    scene_size: int = _set(288, "size", _whole(48, 1024), "input")
-    words: str = _set("", "words", _text(MAX_WORDS), "input")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    backbone: str = _set(BUILT_IN, "backbone", _choice(tuple(BACKBONES)), "model")
-    templates: str = _set("imagenet80", "templates", _choice(tuple(TEMPLATES)), "model")
-    short_side: int = _set(0, "short", _whole(0, 2048), "model")
-    window: int = _set(0, "window", _whole(0, 2048), "model")
-    stride: int = _set(112, "stride", _whole(1, 2048), "model")
-    logit_scale: float = _set(40.0, "scale", _real(0.01, 1000), "model")
-    threshold: float = _set(0.0, "threshold", _real(0, 1), "model")
+    source: Literal["scene", "example", "upload"] = _set("scene", "source", "input")
+    example: Name = _set("", "example", "input")
+    seed: int = _set(1, "seed", "input", "number", "Seed", ge=0, lt=2**31)
+    things: int = _set(0, "things", "input", "slider", "Number of things",
+                       "0 lets the seed decide.", ge=0, le=5, step=1)  # fmt: skip
+    style: Name = _set("held-out", "style", "input", "choice", "Emoji style")
+    scene_size: int = _set(288, "size", "input", "number", "Height in pixels", ge=48, le=1024)
+    words: Text = _set("", "words", "input", "text", "Words to look for",
+                       "Commas separate classes, semicolons synonyms")  # fmt: skip
 
-    method: str = _set("gclip", "method", _choice(tuple(METHODS)), "method")
-    amf: bool = _set(True, "amf", SWITCH, "method")
-    cs: bool = _set(True, "cs", SWITCH, "method")
-    amf_blocks: Blocks = _set("backbone", "amf_blocks", AUTO_BLOCKS, "method")
-    n_blocks: int = _set(2, "amf_n", _whole(1, 12), "method")
-    heads: Literal["each", "mean"] = _set("each", "heads", _choice(("each", "mean")), "method")
-    global_threshold: float = _set(5.0, "global", _real(1, 10_000), "method")
-    cs_blocks: Blocks = _set("backbone", "cs_blocks", AUTO_BLOCKS, "method")
-    cs_target: Literal["mean", "median"] = _set(
-        "mean", "target", _choice(("mean", "median")), "method"
+    backbone: Literal[tuple(BACKBONES)] = _set(BUILT_IN, "backbone", "model", "choice", "Backbone")
+    templates: Literal[tuple(TEMPLATES)] = _set(
+        "imagenet80", "templates", "model", "choice", "Text templates"
     )
-    channel_threshold: float = _set(2.0, "abnormal", _real(1, 10_000), "method")
-    channels: tuple[int, ...] = _set((), "channels", CHANNELS, "method")
+    short_side: int = _set(0, "short", "model", "number",
+                           "Short side in pixels (0: the backbone’s own)", ge=0,
+                           le=2048)  # fmt: skip
+    window: int = _set(0, "window", "model", "number", "Window in pixels (0: off)", ge=0, le=2048)
+    stride: int = _set(112, "stride", "model", "number", "Window stride in pixels", ge=1, le=2048)
+    logit_scale: float = _set(40.0, "scale", "model", "number", "Logit scale", ge=0.01, le=1000)
+    threshold: float = _set(0.0, "threshold", "model", "slider",
+                            "Leave pixels unlabelled under this score", ge=0, le=1,
+                            step=0.01)  # fmt: skip
 
-    plant: bool = _set(False, "plant", SWITCH, "simulation")
-    plant_channel: int = _set(77, "plant_channel", _whole(0, MAX_CHANNEL), "simulation")
-    plant_gain: float = _set(100.0, "gain", _real(0, 1000), "simulation")
-    plant_blocks: tuple[int, ...] = _set((6, 7, 8, 9, 10), "plant_blocks", BLOCKS, "simulation")
+    method: Literal[tuple(METHODS)] = _set(
+        "gclip", "method", "method", "choice", "Method",
+        "Any but GCLIP leaves AMF and CS unused",
+    )  # fmt: skip
+    amf: Switch = _set(True, "amf", "method", "switch", "AMF", "Attention Map Fusion")
+    cs: Switch = _set(True, "cs", "method", "switch", "CS", "Channel Suppression")
+    amf_blocks: AutoBlocks = _set("backbone", "amf_blocks", "method", "text",
+                                  "AMF blocks (from 1: “6 7”, “auto”, “backbone”)")  # fmt: skip
+    n_blocks: int = _set(2, "amf_n", "method", "slider", "Blocks that “auto” fuses",
+                         ge=1, le=12, step=1)  # fmt: skip
+    heads: Literal["each", "mean"] = _set("each", "heads", "method", "radio", "Fused heads")
+    global_threshold: float = _set(5.0, "global", "method", "number",
+                                   "Global token from (× uniform)", ge=1, le=10_000)  # fmt: skip
+    cs_blocks: AutoBlocks = _set("backbone", "cs_blocks", "method", "text",
+                                 "CS blocks (from 1: “7-11”, “auto”, “backbone”)")  # fmt: skip
+    cs_target: Literal["mean", "median"] = _set(
+        "mean", "target", "method", "radio", "CS brings the norm to the others’"
+    )
+    channel_threshold: float = _set(2.0, "abnormal", "method", "number",
+                                    "Abnormal channel from (× median)", ge=1,
+                                    le=10_000)  # fmt: skip
+    channels: Channels = _set(
+        (), "channels", "method", "text", "Suppress these channels instead (from 0)",
+        "Empty: each block’s own abnormal channel. Press Enter. CS is switched on, in the blocks "
+        "it changes by itself or else in the block shown.",
+    )  # fmt: skip
 
-    tab: str = _set("side", "tab", _choice(TABS), "view")
-    view_block: int | None = _set(None, "block", BLOCK, "view")
-    view_head: int | None = _set(None, "head", HEAD, "view")
-    opacity: float = _set(0.6, "opacity", _real(0, 1), "view")
-    patch: tuple[int, int] | None = _set(None, "patch", PAIR, "view")
-    pixel: tuple[int, int] | None = _set(None, "pixel", PAIR, "view")
-    extras: bool = _set(False, "extras", SWITCH, "view")
-    left: str = _set("clearclip", "left", Kind(_name), "view")
-    right: str = _set("amf_cs", "right", Kind(_name), "view")
+    plant: Switch = _set(False, "plant", "simulation", "switch",
+                         "Plant an abnormal channel (a simulation)")  # fmt: skip
+    plant_channel: int = _set(77, "plant_channel", "simulation", "number", "Channel (from 0)",
+                              ge=0, le=MAX_CHANNEL)  # fmt: skip
+    plant_gain: float = _set(100.0, "gain", "simulation", "slider", "Gain (× weights)", ge=0,
+                             le=1000, step=1)  # fmt: skip
+    plant_blocks: SomeBlocks = _set((6, 7, 8, 9, 10), "plant_blocks", "simulation", "text",
+                                    "Blocks (from 1)")  # fmt: skip
+
+    tab: Name = _set("side", "tab", "view")
+    view_block: Block = _set(None, "block", "view")
+    view_head: Head = _set(None, "head", "view", "choice", "Head")
+    opacity: float = _set(0.6, "opacity", "view", "slider", "Mask opacity", ge=0, le=1,
+                          step=0.05)  # fmt: skip
+    patch: Pair = _set(None, "patch", "view")
+    pixel: Pair = _set(None, "pixel", "view")
+    extras: Switch = _set(False, "extras", "view", "switch",
+                          "Also show SCLIP, NACLIP and MaskCLIP")  # fmt: skip
+    left: Name = _set("clearclip", "left", "view", "choice", "From")
+    right: Name = _set("amf_cs", "right", "view", "choice", "To")
 
     def changed(self, **changes: Any) -> Settings:
         """A copy with some settings changed."""
-        return replace(self, **changes)
+        return Settings(**{**self.__dict__, **changes})
 
     def planted_blocks(self, n_blocks: int) -> tuple[int, ...]:
         """The planted blocks a tower of ``n_blocks`` has; if none, that before its last."""
@@ -258,13 +276,12 @@ class Settings:
 
     def to_query(self) -> str:
         """The query text of a link, without "?"; whatever equals its default stays out."""
-        pairs = []
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if value == item.default or (item.name == "words" and len(value) > MAX_WORDS):
-                continue
-            pairs.append((item.metadata["key"], item.metadata["kind"].write(value)))
-        return urlencode(pairs)
+        found = {
+            name: value
+            for name, value in self.__dict__.items()
+            if value != FIELDS[name].default and (name != "words" or len(value) <= MAX_WORDS)
+        }
+        return urlencode({key_of(name): as_text(name, value) for name, value in found.items()})
 
     def lost_in_link(self) -> tuple[str, ...]:
         """Sentences saying what :meth:`to_query` cannot carry; empty when it carries all."""
@@ -278,43 +295,127 @@ class Settings:
     def to_json(self) -> dict[str, dict[str, Any]]:
         """All settings by group, for settings.json; blocks and heads counted from 1."""
         groups: dict[str, dict[str, Any]] = {}
-        for item in fields(self):
-            shown = item.metadata["kind"].shown(getattr(self, item.name))
-            groups.setdefault(item.metadata["group"], {})[item.name] = shown
+        for name, shown in self.model_dump(mode="json").items():
+            groups.setdefault(declared(name)["group"], {})[name] = shown
         return groups
 
 
+FIELDS = Settings.model_fields
+_SCHEMA = Settings.model_json_schema()["properties"]
+
+
+def declared(name: str) -> dict[str, Any]:
+    """What a setting's line says besides its default and type: key, group, control, label …"""
+    return FIELDS[name].json_schema_extra  # type: ignore[return-value]
+
+
+def key_of(name: str) -> str:
+    """A setting's key in links."""
+    return declared(name)["key"]
+
+
+def limits(name: str) -> tuple[float | None, float | None]:
+    """Least and greatest value of a number."""
+    schema = _SCHEMA[name]
+    return schema.get("minimum"), schema.get("maximum", schema.get("exclusiveMaximum"))
+
+
+def choices(name: str) -> list[str]:
+    """The values of a setting that is one of a list."""
+    return list(_SCHEMA[name].get("enum", ()))
+
+
+def as_control(name: str, value: Any) -> Any:
+    """A setting as its control holds it: written where it is no plain number, switch or word."""
+    for item in FIELDS[name].metadata:
+        if isinstance(item, Written):
+            return item.as_text(value)
+    return value
+
+
+def as_text(name: str, value: Any) -> str:
+    """A setting as a link writes it."""
+    value = as_control(name, value)
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def read(raw: Mapping[str, Any]) -> Settings:
+    """Settings of what a browser or program sent, by name; None keeps the default.
+
+    Raises:
+        GclipError: the first value that is no such setting, in words.
+    """
+    found = {name: value for name, value in raw.items() if value is not None}
+    try:
+        return Settings(**found)
+    except ValidationError as error:
+        name = str(error.errors()[0]["loc"][0])
+        label = declared(name)["label"] or key_of(name)
+        raise GclipError(
+            f"“{label}”: {_wanted(name, error)} was expected, but “{str(found[name])[:40]}” came."
+        ) from error
+
+
 def from_query(
-    query: str | Mapping[str, str],
-    *,
-    examples: Collection[str] | None = None,
-    styles: Collection[str] | None = None,
+    query: str | Mapping[str, str], **here: Collection[str]
 ) -> tuple[Settings, tuple[str, ...]]:
     """Read a link's query into settings and notes on what was dropped.
 
-    ``examples`` and ``styles`` are the names that exist here; None takes any short name.
-    Keys that are not ours are ignored without a note: hosts add their own.
+    ``here`` names, by setting, the examples, styles and tabs that exist; without it any short name
+    is taken. Keys that are not ours are ignored without a note: hosts add their own.
     """
     if isinstance(query, str):
         if len(query) > MAX_QUERY:
             return Settings(), ("The link is too long to be one of ours; nothing was taken.",)
         query = dict(parse_qsl(query.lstrip("?"), keep_blank_values=True, max_num_fields=None))
-    found: dict[str, Any] = {}
+    found = {name: str(query[key_of(name)]) for name in FIELDS if key_of(name) in query}
     notes: list[str] = []
-    for item in fields(Settings):
-        key = item.metadata["key"]
-        if key not in query:
-            continue
-        try:
-            found[item.name] = item.metadata["kind"].read(str(query[key]))
-        except ValueError as wanted:
-            notes.append(f"The link's “{key}” was left out: {wanted} was expected.")
-    for name, valid in (("example", examples), ("style", styles)):
-        if valid is not None and found.get(name) and found[name] not in valid:
+    if len(found.get("words", "")) > MAX_WORDS:
+        del found["words"]
+        notes.append(_left_out("words", f"a text of at most {MAX_WORDS} characters"))
+    if found.get("tab") in OLD_TABS and found["tab"] not in here.get("tab", ()):
+        found["tab"] = OLD_TABS[found["tab"]]
+    for name in [name for name in found if name in _NOT_EMPTY and not found[name]]:
+        notes.append(_left_out(name, "a value"))
+        del found[name]
+    try:
+        Settings(**found)
+    except ValidationError as error:
+        for name in dict.fromkeys(str(one["loc"][0]) for one in error.errors()):
+            notes.append(_left_out(name, _wanted(name, error)))
             del found[name]
-            notes.append(f"The link names a {name} that is not here; it was left out.")
+    for name, valid in here.items():
+        if found.get(name) and found[name] not in valid:
+            del found[name]
+            notes.append(f"The link’s “{key_of(name)}” was left out: it names none that is here.")
     if found.get("source") == "example" and not found.get("example"):
         del found["source"]
     if found.get("source") == "upload":
         notes.append("This link was made with an uploaded image; add that image again.")
     return Settings(**found), tuple(notes)
+
+
+_NOT_EMPTY = ("view_block", "view_head", "patch", "pixel")
+
+
+def _left_out(name: str, wanted: str) -> str:
+    return f"The link’s “{key_of(name)}” was left out: {wanted} was expected."
+
+
+def _wanted(name: str, error: ValidationError | None = None) -> str:
+    """What a setting takes, in words."""
+    for one in error.errors() if error else ():
+        if one["loc"][0] == name and one["type"] == "value_error":
+            return str(one["ctx"]["error"])
+    schema, (low, high) = _SCHEMA[name], limits(name)
+    if "enum" in schema:
+        return f"one of {', '.join(schema['enum'])}"
+    if schema.get("type") in ("integer", "number") and low is not None and high is not None:
+        kind = "a whole number" if schema["type"] == "integer" else "a number"
+        top = high - 1 if "exclusiveMaximum" in schema else high
+        return f"{kind} from {low:.10g} to {top:.10g}"
+    return {"string": "a plain text", "boolean": "0 or 1"}.get(
+        schema.get("type", ""), "another kind of value"
+    )

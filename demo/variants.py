@@ -45,7 +45,9 @@ def ablation(settings: Settings, amf: bool, cs: bool) -> Method:
 
 
 def ablation_title(amf: bool, cs: bool) -> str:
-    """ "ClearCLIP", "ClearCLIP + CS" …: GCLIP is the one with both."""
+    """ "ClearCLIP", "ClearCLIP + CS" …: the one with both is called GCLIP."""
+    if amf and cs:
+        return "GCLIP"
     return " + ".join(["ClearCLIP", *(["AMF"] if amf else []), *(["CS"] if cs else [])])
 
 

@@ -17,7 +17,8 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[1]
 CORE_TESTS = (
     "test_images.py", "test_masks.py", "test_methods.py", "test_segmenter.py", "test_backbone.py",
-    "test_vocabulary.py", "test_weights.py", "test_render.py", "test_export.py", "test_api.py",
+    "test_vocabulary.py", "test_weights.py", "demo/test_drawing.py", "demo/test_export.py",
+    "demo/test_api.py",
 )  # fmt: skip
 # Pillow before 12 refuses this picture, where later ones read it; both are what we promise.
 ALL_BUT_STRICTER = "not (test_a_bomb_costs_little_memory_and_time and BMP and skips)"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
+from gradio.events import Dependency
 
 from demo import panel, widgets, wording
-from demo.controls import Controls
+from demo.controls import QUIET, Answer, Controls, Tab
 from demo.drawing import plots, render
-from demo.service import AttentionView, Request, Service, Status
-from demo.settings import BLOCK, HEAD, PAIR
-from demo.tabs import QUIET, Answer, Tab
+from demo.look import Look, Studio
+from demo.settings import as_control, as_text
+from demo.views import attention as views
+from demo.views.attention import AttentionView
 from demo.widgets import values
 from gclip_core.cache import BoundedCache
 
@@ -27,23 +27,16 @@ CSS = """
 """
 
 
-def build(service: Service, controls: Controls) -> Tab:
+def build(studio: Studio, controls: Controls) -> Tab:
     """The strip of all blocks; three maps that follow one pointer; the class token beside them."""
     gr.Markdown(wording.ATTENTION_INTRO, elem_classes=["gclip-note"])
-    block = controls.add(
-        "view_block", gr.Textbox("", visible=False), _read(BLOCK), _write(BLOCK), triggers=False
-    )
-    patch = controls.add(
-        "patch", gr.Textbox("", visible=False), _read(PAIR), _write(PAIR), triggers=False
-    )
+    block, patch = controls.hidden("view_block"), controls.hidden("patch")
     with gr.Column(elem_classes=["cardbox"]):
         strip = widgets.blocks(elem_id="block-strip")
     with gr.Column(elem_classes=["cardbox"]):
-        head = controls.add_text(
-            "view_head",
-            gr.Dropdown([wording.HEAD_MEAN], value="mean", label=wording.HEAD, elem_id="head",
-                        allow_custom_value=True),
-        )  # fmt: skip
+        head = controls.make(
+            "view_head", choices=[wording.HEAD_MEAN], elem_id="head", allow_custom_value=True
+        )
         live = widgets.attention(elem_id="live-attention")
     with gr.Row(elem_classes=["channelrow"]):
         with gr.Column(scale=5, min_width=300):
@@ -51,54 +44,35 @@ def build(service: Service, controls: Controls) -> Tab:
         with gr.Column(scale=5, min_width=300):
             scores = panel.build("block-scores", wording.BLOCK_SCORES)
 
-    def show(service: Service, request: Request) -> tuple[Answer, Status]:
-        settings = request.settings
-        view = service.attention(request, settings.view_block, settings.view_head)
+    def show(look: Look) -> Answer:
+        view = views.see(look)
         heads = [wording.HEAD_MEAN, *((str(h + 1), str(h + 1)) for h in range(view.n_heads))]
-        answer: Answer = {
-            strip: _strip(view),
-            head: gr.Dropdown(choices=heads, value=HEAD.write(view.head)),
-            live: _live(view, settings.patch),
-            beside: _class_token(view),
-            scores: _scores(view, settings.global_threshold),
+        return {
+            strip: _strip(look, view),
+            head: gr.Dropdown(choices=heads, value=as_control("view_head", view.head)),
+            live: _live(look, view),
+            beside: _class_token(look, view),
+            scores: _scores(look, view),
         }
-        return answer, view.status
 
     def pin(event: gr.SelectData) -> str:
-        return PAIR.write((int(event.index[0]), int(event.index[1])))
+        return as_text("patch", (int(event.index[0]), int(event.index[1])))
 
     def choose(event: gr.SelectData) -> str:
         return str(int(event.index))
 
-    live.select(pin, None, patch, **QUIET)
-    return Tab(
-        outputs=[strip, head, live, beside, scores],
-        show=show,
-        changes=[strip.select(choose, None, block, **QUIET)],
-    )
+    def wire() -> list[Dependency]:
+        live.select(pin, None, patch, **QUIET)
+        return [strip.select(choose, None, block, **QUIET)]
+
+    return Tab(outputs=[strip, head, live, beside, scores], show=show, wire=wire)
 
 
-def _read(kind: Any) -> Any:
-    """Reads a hidden field; an empty or strange one is no choice."""
-
-    def read(text: Any) -> Any:
-        try:
-            return kind.read(str(text)) if text else None
-        except ValueError:
-            return None
-
-    return read
-
-
-def _write(kind: Any) -> Any:
-    return lambda value: "" if value is None else kind.write(value)
-
-
-def _strip(view: AttentionView) -> values.Json:
+def _strip(look: Look, view: AttentionView) -> values.Json:
     return values.blocks_value(
-        view.picture.image,
+        look.picture.image,
         view.received,
-        view.grid,
+        look.grid,
         view.scores,
         view.tokens,
         view.amf_blocks,
@@ -107,7 +81,7 @@ def _strip(view: AttentionView) -> values.Json:
     )
 
 
-def _live(view: AttentionView, patch: tuple[int, int] | None) -> values.Json:
+def _live(look: Look, view: AttentionView) -> values.Json:
     """The block's own attention, then the last block's matrix without and with AMF."""
     n = len(view.scores)
     fused = sorted({token for block in view.amf_blocks for token in view.tokens[block]})
@@ -125,19 +99,19 @@ def _live(view: AttentionView, patch: tuple[int, int] | None) -> values.Json:
             wording.fused_note(view.amf_blocks, len(fused)),
         ),
     ]  # fmt: skip
-    return values.attention_value(view.picture.image, view.grid, maps, patch)
+    return values.attention_value(look.picture.image, look.grid, maps, look.settings.patch)
 
 
-def _class_token(view: AttentionView) -> panel.Value:
+def _class_token(look: Look, view: AttentionView) -> panel.Value:
     """The class token's row beside the mean row of the global tokens."""
-    image, n, tokens = view.picture.image, len(view.scores), view.tokens[view.block]
+    image, n, tokens = look.picture.image, len(view.scores), view.tokens[view.block]
     rows = [(wording.CLASS_ROW, view.class_row)]
     if tokens:
         rows.append((wording.token_rows(len(tokens)), view.matrix[list(tokens)].mean(0)))
     figures = []
     for caption, row in rows:
-        drawn = render.heat_map(image, row, view.grid, max_side=320)
-        drawn = render.token_outlines(drawn, tokens, view.grid)
+        drawn = render.heat_map(image, row, look.grid, max_side=320)
+        drawn = render.token_outlines(drawn, tokens, look.grid)
         figures.append(
             panel.figure(drawn, caption, f"{caption}, {wording.map_title(view.block, n)}")
         )
@@ -150,8 +124,8 @@ def _class_token(view: AttentionView) -> panel.Value:
     )
 
 
-def _scores(view: AttentionView, threshold: float) -> panel.Value:
-    model = view.status.backbone
+def _scores(look: Look, view: AttentionView) -> panel.Value:
+    model, threshold = look.segmenter.backbone.title, look.settings.global_threshold
     key = (model, threshold, view.scores, view.amf_blocks, str(view.agreement))
     drawn = _plots.get_or_make(
         key,

@@ -6,13 +6,14 @@ from typing import Any
 
 import gradio as gr
 from gradio.components import Component
+from PIL import Image
 
 from demo import panel, says, widgets, wording
-from demo.controls import Controls
+from demo.controls import Answer, Controls, Tab
 from demo.drawing import render
-from demo.service import CompareView, Mask, Request, Service, Status
-from demo.tabs import Answer, Tab
+from demo.look import Look, Mask, Studio
 from demo.variants import VARIANTS
+from demo.views import compare as views
 from demo.widgets import values
 
 CSS = """
@@ -22,43 +23,49 @@ CSS = """
 """
 
 
-def build(service: Service, controls: Controls) -> Tab:
+def build(studio: Studio, controls: Controls) -> Tab:
     """Masks of all variants; then two of them, their difference and a swipe."""
-    usual = [v.name for v in VARIANTS.values() if not v.asked_for]
-    more = [v.name for v in VARIANTS.values() if v.asked_for]
+    usual = views.shown(extras=False)
+    more = tuple(name for name in views.shown(extras=True) if name not in usual)
     cards: dict[str, list[Component]] = {}
     with gr.Row(elem_classes=["variants"]):
         cards |= {name: _card(name) for name in usual}
         with gr.Column(min_width=200, elem_classes=["cardbox", "explained"]):
             gr.Markdown(wording.COMPARE_INTRO)
             favoured = says.build("favoured", "Whom the model favours")
-            controls.add("extras", gr.Checkbox(False, label=wording.EXTRAS, elem_id="extras"))
+            controls.make("extras", elem_id="extras")
     with gr.Row(elem_classes=["variants"], visible=False) as extra_row:
         cards |= {name: _card(name) for name in more}
     gr.Markdown(f"### {wording.WHAT_CHANGED}")
     choices = [(variant.title, variant.name) for variant in VARIANTS.values()]
     with gr.Row():
-        controls.add("left", gr.Dropdown(choices, value="clearclip", label=wording.FROM))
-        controls.add("right", gr.Dropdown(choices, value="amf_cs", label=wording.TO))
+        controls.make("left", choices=choices)
+        controls.make("right", choices=choices)
     with gr.Row():
         with gr.Column(min_width=280):
             change = panel.build("change", wording.WHAT_CHANGED)
         with gr.Column(min_width=280, elem_classes=["cardbox"]):
             swipe = widgets.swipe(elem_id="swipe", empty=wording.SWIPE_EMPTY)
 
-    def show(service: Service, request: Request) -> tuple[Answer, Status]:
-        settings = request.settings
-        names = (*usual, *(more if settings.extras else ()))
-        view = service.compare(request, names)
-        pair = service.compare(request, (settings.left, settings.right))
+    def show(look: Look) -> Answer:
+        settings = look.settings
+        view = views.see(look, views.shown(settings.extras))
+        pair = views.mask(look, settings.left), views.mask(look, settings.right)
         answer: Answer = {
             extra_row: gr.Row(visible=settings.extras),
             favoured: says.value(notes=[wording.favoured(settings.backbone)]),
         }
-        for place, (name, mask) in enumerate(zip(names, view.masks, strict=True)):
-            answer |= dict(zip(cards[name], _shown(view, place, mask, settings.opacity),
-                               strict=True))  # fmt: skip
-        return answer | {change: _change(pair), swipe: _swipe(pair)}, view.status
+        before: Mask | None = None
+        for (name, mask), moved in zip(view.masks.items(), (0.0, *view.changed), strict=True):
+            value = values.mask_value(
+                look.picture.image, mask.labels, mask.names, mask.title, settings.opacity,
+                slider=False, max_side=448, badge=wording.miou(mask.miou),
+            )  # fmt: skip
+            note = wording.changed_against(moved, before.title) if before else wording.FIRST_VARIANT
+            answer |= dict(zip(cards[name], (value, says.value(note)), strict=True))
+            before = mask
+        image = look.picture.image
+        return answer | {change: _change(image, *pair), swipe: _swipe(image, *pair)}
 
     parts = [part for card in cards.values() for part in card]
     return Tab(outputs=[*parts, extra_row, favoured, change, swipe], show=show)
@@ -69,30 +76,8 @@ def _card(name: str) -> list[Component]:
         return [widgets.mask(elem_id=f"variant-{name}"), says.build(f"said-{name}", name)]
 
 
-def _shown(view: CompareView, place: int, mask: Mask, opacity: float) -> tuple[Any, Any]:
-    value = values.mask_value(
-        view.picture.image,
-        mask.labels,
-        mask.names,
-        mask.title,
-        opacity,
-        slider=False,
-        max_side=448,
-        badge=wording.miou(mask.miou),
-    )
-    note = (
-        wording.changed_against(view.changed[place - 1], view.masks[place - 1].title)
-        if place
-        else wording.FIRST_VARIANT
-    )
-    return value, says.value(note)
-
-
-def _change(pair: CompareView) -> panel.Value:
-    before, after = pair.masks
-    picture, share = render.change_map(
-        pair.picture.image, before.labels, after.labels, len(before.names), 640
-    )
+def _change(image: Image.Image, before: Mask, after: Mask) -> panel.Value:
+    picture, share = render.change_map(image, before.labels, after.labels, len(before.names), 640)
     return panel.value(
         wording.WHAT_CHANGED,
         figures=[panel.figure(picture, wording.CHANGE_CAPTION, wording.CHANGE_CAPTION)],
@@ -101,9 +86,6 @@ def _change(pair: CompareView) -> panel.Value:
     )
 
 
-def _swipe(pair: CompareView) -> Any:
-    pictures = [
-        render.overlay(pair.picture.image, mask.labels, mask.names, max_side=768)
-        for mask in pair.masks
-    ]
-    return values.swipe_value(*pictures, tuple(mask.title for mask in pair.masks))
+def _swipe(image: Image.Image, *pair: Mask) -> Any:
+    pictures = [render.overlay(image, mask.labels, mask.names, max_side=768) for mask in pair]
+    return values.swipe_value(*pictures, tuple(mask.title for mask in pair))

@@ -7,10 +7,9 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
 from demo import wording
-from demo.controls import Controls
-from demo.service import Request, Service, Status
-from demo.tabs import Answer, Tab
-from demo.views import export
+from demo.controls import Answer, Controls, Tab
+from demo.look import Look, Studio
+from demo.views import export as views
 
 # The editor's own colours are too faint on white: words of code take the page's text colour.
 CSS = """
@@ -20,7 +19,7 @@ CSS = """
 _WHOLE_LINK = "(q) => q.startsWith('?') ? location.origin + location.pathname + q : q"
 
 
-def build(service: Service, controls: Controls) -> Tab:
+def build(studio: Studio, controls: Controls) -> Tab:
     """The three ways to take a result along; all follow the settings while the tab is open."""
     gr.Markdown(wording.EXPORT_INTRO, elem_classes=["gclip-note"])
     files = gr.DownloadButton(wording.DOWNLOAD, variant="primary", elem_id="download")
@@ -37,24 +36,14 @@ def build(service: Service, controls: Controls) -> Tab:
         wrap_lines=True,
     )
 
-    def show(service: Service, request: Request) -> tuple[Answer, Status]:
-        view = service.result(request)
-        settings = request.settings
-        image = view.picture.image
-        data = export.bundle(
-            image, view.mask.labels, view.mask.names, settings, settings.words, view.n_blocks,
-            view.facts, view.dtype,
-        )  # fmt: skip
-        path = save_bytes_to_cache(data, wording.ZIP_NAME, get_upload_folder())
-        answer: Answer = {
-            files: path,
+    def show(look: Look) -> Answer:
+        view, settings = views.see(look), look.settings
+        return {
+            files: save_bytes_to_cache(view.zip(), wording.ZIP_NAME, get_upload_folder()),
             link: "?" + settings.to_query(),
             lost: " ".join(settings.lost_in_link()),
-            python: export.python_text(
-                settings, settings.words, (image.height, image.width), view.n_blocks, view.dtype
-            ),
+            python: view.python,
         }
-        return answer, view.status
 
     link.change(fn=None, js=_WHOLE_LINK, inputs=link, outputs=link, api_visibility="private")
     return Tab(outputs=[files, link, lost, python], show=show)

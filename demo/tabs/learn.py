@@ -8,10 +8,9 @@ from typing import Any
 import gradio as gr
 
 from demo import wording
-from demo.controls import Controls
+from demo.controls import QUIET, Controls, Tab
 from demo.learn.lesson import Step, figures_html, read_facts, steps
-from demo.service import Request, Service
-from demo.tabs import QUIET, Answer, Tab
+from demo.look import Studio
 from gclip_core import assets
 
 FIGURES_CSS = """
@@ -23,15 +22,11 @@ figcaption { color: var(--body-text-color); }
 """
 
 
-def build(service: Service, controls: Controls) -> Tab:
+def build(studio: Studio, controls: Controls) -> Tab:
     """The steps, and nothing that answers to the settings."""
     gr.Markdown(wording.LEARN_INTRO, elem_classes=["gclip-note"])
     lesson()
-
-    def show(service: Service, request: Request) -> tuple[Answer, None]:
-        return {}, None
-
-    return Tab(outputs=[], show=show)
+    return Tab(looks=False)
 
 
 def lesson(folder: Path | None = None) -> None:

@@ -11,11 +11,12 @@ import numpy as np
 from gradio.components import Component
 
 from demo import panel, says, widgets, wording
-from demo.controls import Controls
+from demo.controls import Answer, Controls, Tab, slide_opacity
 from demo.drawing import plots, render
-from demo.service import Request, Row, Service, SideView, Status
+from demo.look import Look, Studio
 from demo.settings import Settings
-from demo.tabs import Answer, Tab, slide_opacity
+from demo.views import side as views
+from demo.views.side import Row, SideView
 from demo.widgets import values
 from demo.widgets.values import Json
 from gclip_core.cache import BoundedCache
@@ -36,13 +37,13 @@ CSS = """
 """
 
 
-def build(service: Service, controls: Controls) -> Tab:
+def build(studio: Studio, controls: Controls) -> Tab:
     """Two rows of three cards."""
     rows = [_row("chosen", wording.CHOSEN_ROW), _row("plain", wording.PLAIN_ROW)]
     slide_opacity(rows[0][0], controls)
     return Tab(
         outputs=[*rows[0], *rows[1]],
-        show=lambda service, request: _show(service.side(request), request, rows),
+        show=lambda look: _show(look, views.see(look), rows),
     )
 
 
@@ -59,30 +60,29 @@ def _row(name: str, title: str) -> list[Component]:
     return [mask, note, attention, norms]
 
 
-def _show(view: SideView, request: Request, rows: list[list[Component]]) -> tuple[Answer, Status]:
+def _show(look: Look, view: SideView, rows: list[list[Component]]) -> Answer:
     answer: Answer = {}
     block = _norms_block(view)
     for cards, row, is_plain in ((rows[0], view.chosen, False), (rows[1], view.plain, True)):
         note = says.value() if is_plain else _mask_note(view)
-        mask, attention, norms = _drawn(view, request, row, block, is_plain)
+        mask, attention, norms = _drawn(look, row, block, is_plain)
         answer |= dict(zip(cards, (mask, note, attention, norms), strict=True))
-    return answer, view.status
+    return answer
 
 
-def _drawn(
-    view: SideView, request: Request, row: Row, block: int, is_plain: bool
-) -> tuple[Json, Json, Json]:
+def _drawn(look: Look, row: Row, block: int, is_plain: bool) -> tuple[Json, Json, Json]:
     """The three cards of a row, kept: a switch draws anew only what it changes.
 
     Each has an id, by which the browser too leaves alone what it shows already.
     """
-    settings = request.settings
+    settings = look.settings
     method = "gclip" if is_plain else settings.method
     shown = settings.changed(amf=row.amf, cs=row.cs, method=method, tab="side")
-    key = (view.picture.digest, shown, replace(request, settings=Settings()), block, is_plain)
+    rest = replace(look.request, settings=Settings())
+    key = (look.picture.digest, shown, rest, block, is_plain)
 
     def draw() -> tuple[Json, Json, Json]:
-        made = (_mask(view, row, not is_plain), _attention(view, row), _norms(view, row, block))
+        made = (_mask(look, row, not is_plain), _attention(look, row), _norms(look, row, block))
         return tuple(one | {"id": _digest(one)} for one in made)
 
     return _cards.get_or_make(key, draw)
@@ -92,10 +92,10 @@ def _digest(card: Json) -> str:
     return hashlib.blake2b(json.dumps(card).encode(), digest_size=16).hexdigest()
 
 
-def _mask(view: SideView, row: Row, slider: bool) -> Json:
-    settings = view.settings
+def _mask(look: Look, row: Row, slider: bool) -> Json:
+    settings = look.settings
     return values.mask_value(
-        view.picture.image,
+        look.picture.image,
         row.mask.labels,
         row.mask.names,
         title=row.mask.title,
@@ -115,8 +115,8 @@ def _mask_note(view: SideView) -> Json:
     return says.value(note)
 
 
-def _attention(view: SideView, row: Row) -> Json:
-    image, n, grid = view.picture.image, len(row.found.channels), view.status.grid
+def _attention(look: Look, row: Row) -> Json:
+    image, n, grid = look.picture.image, len(row.found.channels), look.grid
     figures = []
     for one in row.maps:
         drawn = render.heat_map(image, one.received, grid, max_side=320)
@@ -138,10 +138,10 @@ def _attention(view: SideView, row: Row) -> Json:
     )
 
 
-def _norms(view: SideView, row: Row, block: int) -> Json:
-    found = row.found
+def _norms(look: Look, row: Row, block: int) -> Json:
+    found, model = row.found, look.segmenter.backbone.title
     key = (
-        view.status.backbone, block, found.norms_before[block].numpy().tobytes(),
+        model, block, found.norms_before[block].numpy().tobytes(),
         found.norms_after[block].numpy().tobytes(), block in found.abnormal,
     )  # fmt: skip
     drawn = _plots.get_or_make(
@@ -151,7 +151,7 @@ def _norms(view: SideView, row: Row, block: int) -> Json:
             found.norms_after[block],
             block,
             len(found.channels),
-            view.status.backbone,
+            model,
             abnormal=block in found.abnormal,
         ),
     )

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 from demo import panel, widgets, wording
-from demo.controls import Controls
+from demo.controls import QUIET, Answer, Controls, Tab, slide_opacity
 from demo.drawing import plots
-from demo.inputs import path_of
-from demo.service import Request, Service, Status, TruthView
+from demo.host.files import path_of
+from demo.look import Look, Studio
 from demo.source import mask_colours, truth_in_words
-from demo.tabs import Answer, Tab, slide_opacity
+from demo.views import compare as views
+from demo.views.channels import see_alikeness, see_norms
+from demo.views.compare import TruthView
 from demo.widgets import values
 from gclip_core.errors import GclipError
 from gclip_core.vocabulary import parse
@@ -20,7 +23,7 @@ from gclip_core.vocabulary import parse
 HEADERS = ["value", "colour", "share", "class"]
 
 
-def build(service: Service, controls: Controls) -> Tab:
+def build(studio: Studio, controls: Controls) -> Tab:
     """The truth, a table of IoU, the similarity of Values; and a mask of one's own."""
     gr.Markdown(wording.TRUTH_INTRO, elem_classes=["gclip-note"])
     with gr.Row(elem_classes=["channelrow"]):
@@ -41,28 +44,25 @@ def build(service: Service, controls: Controls) -> Tab:
         )  # fmt: skip
         said = gr.Markdown("")
 
-    def show(service: Service, request: Request) -> tuple[Answer, Status]:
-        view = service.truth(request)
-        names = view.names
+    def show(look: Look) -> Answer:
+        view = views.see_truth(look)
         shown = (
             values.mask_value(
-                view.picture.image, view.labels, names, wording.TRUTH_TITLE,
-                request.settings.opacity,
+                look.picture.image, view.labels, view.names, wording.TRUTH_TITLE,
+                look.settings.opacity,
             )
             if view.labels is not None
             else None
         )  # fmt: skip
-        alike = service.similarity(request)
-        plot = plots.similarity_plot(
-            [(row.title, row.inside, row.across) for row in alike.rows], view.status.backbone
-        )
-        note = wording.similarity_note(alike.regions, view.found.cs_reason)
-        answer: Answer = {
+        alike = [(row.title, row.inside, row.across) for row in see_alikeness(look)]
+        plot = plots.similarity_plot(alike, look.segmenter.backbone.title)
+        regions = "the truth" if look.truth else "the mask shown"
+        note = wording.similarity_note(regions, see_norms(look).found.cs_reason)
+        return {
             known: shown,
             table: _table(view),
             similarity: panel.value(wording.SIMILARITY, plot=plot, note=note),
         }
-        return answer, view.status
 
     def read(path: str | None, words: str) -> tuple[Any, str]:
         if not path:
@@ -81,19 +81,17 @@ def build(service: Service, controls: Controls) -> Tab:
         ]
         return rows, wording.OWN_MASK_READ
 
-    words = next(item.component for item in controls.items if item.name == "words")
-    uploaded = file.change(
-        read, [file, words], [classes, said], api_visibility="private", show_progress="hidden"
-    )
-    edited = classes.input(fn=None, js="() => []", api_visibility="private")
+    def wire() -> list[Dependency]:
+        return [
+            file.change(read, [file, controls["words"]], [classes, said], **QUIET),
+            classes.input(fn=None, js="() => []", **QUIET),
+        ]
+
     return Tab(
         outputs=[known, table, similarity],
         show=show,
-        changes=[uploaded, edited],
-        extra={
-            "truth_file": (file, path_of),
-            "truth_classes": (classes, _classes),
-        },
+        wire=wire,
+        extra={"truth_file": (file, path_of), "truth_classes": (classes, _classes)},
     )
 
 

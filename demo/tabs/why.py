@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
+from gradio.events import Dependency
 
 from demo import widgets, wording
-from demo.controls import Controls
-from demo.service import Request, Service, Status
-from demo.settings import PAIR
-from demo.tabs import QUIET, Answer, Tab
-from demo.variants import VARIANTS
+from demo.controls import QUIET, Answer, Controls, Tab
+from demo.look import Look, Studio
+from demo.settings import as_text
+from demo.views import compare
+from demo.views import why as views
 from demo.widgets import values
-from gclip_core.types import Grid
 
 TYPED = "(row, column) => [row, column].every(Number.isFinite) ? `${row},${column}` : ''"
 
 
-def build(service: Service, controls: Controls) -> Tab:
+def build(studio: Studio, controls: Controls) -> Tab:
     """The mask to point at, row and column for the keyboard, and the scores."""
     gr.Markdown(wording.WHY_INTRO, elem_classes=["gclip-note"])
-    pixel = controls.add(
-        "pixel", gr.Textbox("", visible=False), _pixel_of, _written, triggers=False
-    )
+    pixel = controls.hidden("pixel")
     with gr.Row(elem_classes=["channelrow"]):
         with gr.Column(scale=4, min_width=280, elem_classes=["cardbox"]):
             mask = widgets.mask(elem_id="why-mask")
@@ -47,56 +43,28 @@ def build(service: Service, controls: Controls) -> Tab:
         with gr.Column(scale=6, min_width=300, elem_classes=["cardbox"]):
             scores = widgets.scores(elem_id="why-scores")
 
-    def show(service: Service, request: Request) -> tuple[Answer, Status]:
-        settings = request.settings
-        view = service.result(request)
-        at = _inside(settings.pixel, (view.picture.image.height, view.picture.image.width))
-        names = tuple(v.name for v in VARIANTS.values() if settings.extras or not v.asked_for)
-        found = service.explain(request, *at, names)
-        answer: Answer = {
+    def show(look: Look) -> Answer:
+        settings, image, chosen = look.settings, look.picture.image, look.mask(look.chosen)
+        at = views.inside(settings.pixel, (image.height, image.width))
+        found = views.see(look, at, compare.shown(settings.extras))
+        return {
             mask: values.mask_value(
-                view.picture.image,
-                view.mask.labels,
-                view.mask.names,
-                view.mask.title,
-                settings.opacity,
-                pick=True,
-                pixel=at,
-                slider=False,
-                badge=wording.miou(view.mask.miou),
+                image, chosen.labels, chosen.names, chosen.title, settings.opacity, pick=True,
+                pixel=at, slider=False, badge=wording.miou(chosen.miou),
             ),
             row: at[0],
             column: at[1],
-            scores: values.scores_value(
-                [(one.title, one.top) for one in found], view.mask.names, at
-            ),
-        }
-        return answer, view.status
+            scores: values.scores_value([(one.title, one.top) for one in found], chosen.names, at),
+        }  # fmt: skip
 
     def point(event: gr.SelectData) -> str:
-        return _written((int(event.index[0]), int(event.index[1])))
+        return as_text("pixel", (int(event.index[0]), int(event.index[1])))
 
-    typed = [
-        number.submit(fn=None, js=TYPED, inputs=[row, column], outputs=pixel, **QUIET)
-        for number in (row, column)
-    ]
-    pointed = mask.select(point, None, pixel, **QUIET)
-    return Tab(outputs=[mask, row, column, scores], show=show, changes=[pointed, *typed])
+    def wire() -> list[Dependency]:
+        typed = [
+            number.submit(fn=None, js=TYPED, inputs=[row, column], outputs=pixel, **QUIET)
+            for number in (row, column)
+        ]
+        return [mask.select(point, None, pixel, **QUIET), *typed]
 
-
-def _inside(pixel: tuple[int, int] | None, size: Grid) -> tuple[int, int]:
-    """The pixel, moved inside an image of ``size``; its middle where none was chosen."""
-    if pixel is None:
-        return size[0] // 2, size[1] // 2
-    return min(pixel[0], size[0] - 1), min(pixel[1], size[1] - 1)
-
-
-def _pixel_of(text: Any) -> tuple[int, int] | None:
-    try:
-        return PAIR.read(str(text)) if text else None
-    except ValueError:
-        return None
-
-
-def _written(pixel: tuple[int, int] | None) -> str:
-    return "" if pixel is None else PAIR.write(pixel)
+    return Tab(outputs=[mask, row, column, scores], show=show, wire=wire)

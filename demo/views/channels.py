@@ -1,63 +1,103 @@
-"""What the deeper tabs show, as plain data made by the :class:`Service`; knows no web framework."""
+"""Channels: norms before and after CS, what it does to masks and Values, and chosen channels."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from demo import variants
-from demo.service import ChannelsView, Mask, Request, Service, Status
+from demo.look import Look, Mask
 from demo.settings import Settings
-from demo.source import Picture
-from gclip_core.cs import largest_channel, repaired_channels
+from gclip_core import cs
+from gclip_core.backbone import Backbone
 from gclip_core.types import Blocks, Default, Found
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Alikeness:
+    """Mean cosine of the last block's Values within regions and across them; nan: no such pair."""
+
+    title: str
+    inside: float
+    across: float
 
 
 @dataclass(frozen=True, eq=False)
-class SuppressionView:
-    """The norms of all channels, and the mask without and with CS.
+class NormsView:
+    """Norms of every FFN output channel: ``before`` and ``after`` (L, D), and what CS found.
 
-    ``block`` (0-based) is the one in view. ``untouched`` is the mask of the model as it is, None
-    unless a planted channel is simulated. ``ratios_after`` are largest norm over median after CS.
+    ``block`` (0-based) is the one in view; ``ratios_after`` are largest norm over median after CS.
     """
 
-    picture: Picture
-    channels: ChannelsView
+    backbone: str
+    before: Floats
+    after: Floats
+    found: Found
+    planted: bool
     block: int
+    ratios_after: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelsView:
+    """The norms of all channels, and the mask and Values without and with CS.
+
+    ``untouched`` is the mask of the model as it is, None unless a planted channel is simulated.
+    ``alike`` are the Values without and with CS in ``regions``, which says what these are.
+    """
+
+    norms: NormsView
     off: Mask
     on: Mask
     untouched: Mask | None
-    ratios_after: tuple[float, ...]
-    status: Status
+    alike: tuple[Alikeness, ...]
+    regions: str
 
 
-def suppression(service: Service, request: Request) -> SuppressionView:
-    """Channels: norms before and after CS whether or not it is on, and the masks of both.
-
-    Raises:
-        GclipError: the picture, words or settings cannot be used.
-    """
-    look, settings = service.look(request), request.settings
-    channels = service.channels(request)
-    methods = [variants.ablation(settings, settings.amf, cs) for cs in (False, True)]
-    off, on = (look.mask(method.title, method) for method in methods)
-    untouched = None
-    if channels.planted:
-        real = service.look(replace(request, settings=settings.changed(plant=False)))
-        untouched = real.mask(off.title, off.method)
-    return SuppressionView(
-        picture=look.picture,
-        channels=channels,
-        block=block_in_view(settings, channels.found),
-        off=off,
-        on=on,
-        untouched=untouched,
-        ratios_after=_ratios(channels.found.norms_after),
-        status=look.status("channels"),
+def see(look: Look) -> ChannelsView:
+    """Norms, masks and Values without and with CS, whether or not it is switched on."""
+    off, on = (variants.ablation(look.settings, look.settings.amf, on) for on in (False, True))
+    norms = see_norms(look)
+    return ChannelsView(
+        norms=norms,
+        off=look.mask(off),
+        on=look.mask(on),
+        untouched=look.mask(off, planted=False) if norms.planted else None,
+        alike=see_alikeness(look),
+        regions="the truth" if look.truth else "the mask shown",
     )
+
+
+def see_norms(look: Look) -> NormsView:
+    """Weight norms before and after CS, whether or not it is switched on."""
+    found = look.findings(variants.ablation(look.settings, amf=False, cs=True))
+    return NormsView(
+        backbone=look.segmenter.backbone.title,
+        before=found.norms_before.numpy(),
+        after=found.norms_after.numpy(),
+        found=found,
+        planted=bool(look.segmenter.backbone.planted),
+        block=block_in_view(look.settings, found),
+        ratios_after=_ratios(found.norms_after),
+    )
+
+
+def see_alikeness(look: Look) -> tuple[Alikeness, ...]:
+    """In-in and in-out of the last block's Values, without CS and with it."""
+    labels = torch.from_numpy(look.truth.labels) if look.truth else look.segment(look.chosen).labels
+    regions, rows = cs.majority_labels(labels, look.grid), []
+    for title, on in (("CS off", False), ("CS on", True)):
+        method = variants.ablation(look.settings, amf=False, cs=on)
+        values = look.segmenter.values(look.trunk(method), method)
+        rows.append(Alikeness(title, *cs.in_in_out(values, regions)))
+    return tuple(rows)
 
 
 def block_in_view(settings: Settings, found: Found) -> int:
@@ -71,28 +111,21 @@ def block_in_view(settings: Settings, found: Found) -> int:
     return _standing_out(found.suppressed, found.ratios)
 
 
-def choose(service: Service, settings: Settings, channels: Iterable[int]) -> Settings:
+def choose(backbone: Backbone, settings: Settings, channels: Sequence[int]) -> Settings:
     """The settings after channels of the block in view were chosen to be suppressed.
 
     They replace the abnormal channel in the blocks CS changes; where the block in view is not
-    among these, in that block alone.
+    among these, in that block alone. No channels at all clear the choice.
 
     Raises:
-        GclipError: the backbone or settings cannot be used.
+        GclipError: the settings cannot be used.
     """
+    if not channels:
+        return clear(settings)
     chosen = settings.changed(channels=tuple(channels), cs=True)
-    blocks, found_block = _blocks_of(service, settings)
+    blocks, found_block = _blocks_of(backbone, settings)
     block = found_block if settings.view_block is None else settings.view_block
     return chosen if block in blocks else chosen.changed(cs_blocks=(block,))
-
-
-def choose_or_clear(service: Service, settings: Settings, channels: Sequence[int]) -> Settings:
-    """As :func:`choose`; no channels at all clear the choice.
-
-    Raises:
-        GclipError: the backbone or settings cannot be used.
-    """
-    return choose(service, settings, channels) if channels else clear(settings)
 
 
 def clear(settings: Settings) -> Settings:
@@ -102,10 +135,9 @@ def clear(settings: Settings) -> Settings:
     return settings.changed(channels=(), cs_blocks=blocks)
 
 
-def _blocks_of(service: Service, settings: Settings) -> tuple[tuple[int, ...], int]:
+def _blocks_of(backbone: Backbone, settings: Settings) -> tuple[tuple[int, ...], int]:
     """The blocks CS changes under these settings, and the block in view where none is chosen."""
-    backbone = service.segmenter(settings).backbone
-    repairs, _ = repaired_channels(
+    repairs, _ = cs.repaired_channels(
         variants.ablation(settings, amf=False, cs=True).suppression,
         backbone.largest_channels,
         backbone.width,
@@ -121,4 +153,4 @@ def _standing_out(suppressed: tuple[int, ...], ratios: tuple[float, ...]) -> int
 
 def _ratios(norms: Tensor) -> tuple[float, ...]:
     """Largest norm over median, per block of (L, D)."""
-    return tuple(largest_channel(row)[1] for row in norms)
+    return tuple(cs.largest_channel(row)[1] for row in norms)

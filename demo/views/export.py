@@ -1,9 +1,4 @@
-"""What a person takes away: a zip of files, Python text that makes the same labels again.
-
-Usage::
-
-    data = bundle(image, labels, names, settings, words)         # bytes of a zip
-    text = python_text(settings, words, image_size=(288, 384), n_blocks=12)
+"""Export: what a person takes away, a zip of files and Python that makes the same labels again.
 
 Links are :mod:`demo.settings`.
 """
@@ -14,19 +9,23 @@ import io
 import json
 import platform
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from pycocotools import mask as coco
 
 from demo.drawing import render
+from demo.look import Look, Mask
 from demo.settings import Settings
 from gclip_core import palette
 from gclip_core.load import Dtype
+from gclip_core.numbering import block_numbers
 from gclip_core.photos import star_photos
 from gclip_core.version import __version__
 
@@ -40,6 +39,40 @@ coco.json      one run-length encoded mask per class found (COCO's compressed RL
 settings.json  every setting, the classes with colour and area share, and the versions
 again.py       Python that makes the same labels again
 """
+
+
+@dataclass(frozen=True, eq=False)
+class ExportView:
+    """The chosen mask to take along; ``facts`` are plain numbers, blocks counted from 1."""
+
+    mask: Mask
+    facts: dict[str, Any]
+    python: str
+    zip: Callable[[], bytes]
+
+
+def see(look: Look) -> ExportView:
+    """The chosen mask, what was found on the way, and what is taken along."""
+    settings, image, backbone = look.settings, look.picture.image, look.segmenter.backbone
+    mask, found = look.mask(look.chosen), look.segment(look.chosen).found
+    dtype: Dtype = "float32" if backbone.dtype == torch.float32 else "bfloat16"
+    facts = {
+        "method": mask.title,
+        "backbone": backbone.title,
+        "weights": backbone.digest,
+        "amf_blocks": list(block_numbers(found.amf_blocks)),
+        "amf_reason": found.reason,
+        "cs_blocks": list(block_numbers(found.suppressed)),
+        "cs_reason": found.cs_reason,
+        "miou": mask.miou,
+    }
+    words, n = settings.words, backbone.n_blocks
+    return ExportView(
+        mask=mask,
+        facts=facts,
+        python=python_text(settings, words, (image.height, image.width), n, dtype),
+        zip=lambda: bundle(image, mask.labels, mask.names, settings, words, n, facts, dtype),
+    )
 
 
 def bundle(

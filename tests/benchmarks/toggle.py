@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from playwright.sync_api import Page, sync_playwright
 
 from demo.host import guard
+from demo.look import Studio
 from demo.main import build, launch_settings, parser
-from demo.service import Service
 from tests.benchmarks import clock
 
 GOAL = 0.3
@@ -29,7 +29,7 @@ PRESS = """(name) => new Promise((done) => {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Press AMF and CS in turns and print the medians; the built-in model, no network."""
     args = _parser().parse_args(arguments)
-    demo = build(Service())
+    demo = build(Studio())
     options = launch_settings(parser().parse_args([])) | {"server_port": None}
     _, url, _ = demo.launch(
         **options, app_kwargs=guard.app_settings(demo), prevent_thread_lock=True, quiet=True

@@ -16,7 +16,7 @@ from pycocotools import mask as coco
 
 import gclip_core as gclip
 from demo import main
-from demo.service import Service
+from demo.look import Studio
 from gclip_core import assets
 
 ENDPOINTS = {
@@ -26,7 +26,7 @@ ENDPOINTS = {
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    demo = main.build(Service())
+    demo = main.build(Studio())
     options = main.launch_settings(main.parser().parse_args([])) | {"server_port": None}
     _, url, _ = demo.launch(**options, prevent_thread_lock=True, quiet=True)
     yield Client(url, verbose=False)

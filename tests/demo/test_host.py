@@ -25,8 +25,9 @@ from torch import nn
 from demo import main
 from demo.host import logs
 from demo.host.zero_gpu import encode_on_zero_gpu
-from demo.service import Request, Service
+from demo.look import Request, Studio
 from demo.settings import Settings
+from demo.views import side
 from gclip_core import load_backbone
 from gclip_core.version import __version__
 from tests.visitor import API, ROOT, Server, Visitor, free_port, serving
@@ -138,12 +139,14 @@ class Spaces(types.ModuleType):
 
 
 class TestZeroGpu:
-    def view(self, spaces: Spaces | None, monkeypatch: pytest.MonkeyPatch) -> tuple[Service, Any]:
+    def view(self, spaces: Spaces | None, monkeypatch: pytest.MonkeyPatch) -> tuple[Studio, Any]:
         backbone = load_backbone()
         if spaces is not None:
             monkeypatch.setitem(sys.modules, "spaces", spaces)
-        service = Service(backbone, encode=encode_on_zero_gpu())
-        return service, service.side(Request(Settings(seed=3, scene_size=96, words="cat, grass")))
+        studio = Studio(backbone, encode=encode_on_zero_gpu())
+        return studio, side.see(
+            studio.look(Request(Settings(seed=3, scene_size=96, words="cat, grass")))
+        )
 
     def test_there_is_none_elsewhere(self) -> None:
         assert "spaces" not in sys.modules
@@ -154,17 +157,19 @@ class TestZeroGpu:
     ) -> None:
         _, plain = self.view(None, monkeypatch)
         spaces = Spaces()
-        service = Service(load_backbone())
+        studio = Studio(load_backbone())
         monkeypatch.setitem(sys.modules, "spaces", spaces)
-        service.encode = encode_on_zero_gpu() or service.encode
+        studio.encode = encode_on_zero_gpu() or studio.encode
         places: list[str] = []
         monkeypatch.setattr(nn.Module, "to", lambda self, place: places.append(place) or self)
-        lent = service.side(Request(Settings(seed=3, scene_size=96, words="cat, grass")))
+        lent = side.see(studio.look(Request(Settings(seed=3, scene_size=96, words="cat, grass"))))
         assert places == ["cuda"]
         assert spaces.durations == [15]
         assert all(isinstance(x, np.ndarray) for x in spaces.returned[0]), "no tensors come back"
         assert (lent.chosen.mask.labels == plain.chosen.mask.labels).all()
-        service.side(Request(Settings(seed=3, scene_size=96, words="cat, grass", amf=False)))
+        side.see(
+            studio.look(Request(Settings(seed=3, scene_size=96, words="cat, grass", amf=False)))
+        )
         assert len(spaces.durations) == 1, "a toggle borrows nothing"
 
     def test_a_spent_quota_is_computed_here(

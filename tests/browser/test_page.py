@@ -13,10 +13,11 @@ from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 from demo import main
 from demo.host import guard
-from demo.service import Request, Service
+from demo.look import Request, Studio
 from demo.settings import Settings
 from demo.tabs import attention
 from demo.variants import VARIANTS
+from demo.views import attention as attention_view
 from demo.widgets import values
 from gclip_core import assets
 
@@ -43,13 +44,13 @@ pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's ch
 
 
 @pytest.fixture(scope="module")
-def service() -> Service:
-    return Service()
+def studio() -> Studio:
+    return Studio()
 
 
 @pytest.fixture(scope="module")
-def url(service: Service) -> Iterator[str]:
-    demo = main.build(service)
+def url(studio: Studio) -> Iterator[str]:
+    demo = main.build(studio)
     options = main.launch_settings(main.parser().parse_args([])) | {"server_port": None}
     _, address, _ = demo.launch(
         **options, app_kwargs=guard.app_settings(demo), prevent_thread_lock=True, quiet=True
@@ -263,7 +264,7 @@ def test_a_link_restores_every_setting(desktop: Page, url: str) -> None:
 
 
 def test_pointing_shows_the_library_s_attention_and_asks_nothing_of_the_server(
-    page: Page, url: str, service: Service
+    page: Page, url: str, studio: Studio
 ) -> None:
     arrive(page, url, tab="attention", block=6)
     stage = page.locator("#live-attention .gw-stage").first
@@ -274,8 +275,9 @@ def test_pointing_shows_the_library_s_attention_and_asks_nothing_of_the_server(
         page.mouse.move(box["x"] + 4 + step * 5, box["y"] + 4 + step * 3)
     row, column = 5, 7
     settings = Settings(seed=SEED, words=WORDS, view_block=5)
-    view = service.attention(Request(settings), settings.view_block, None)
-    height, width = view.grid
+    look = studio.look(Request(settings))
+    view = attention_view.see(look)
+    height, width = look.grid
     page.mouse.move(
         box["x"] + box["width"] * (column + 0.5) / width,
         box["y"] + box["height"] * (row + 0.5) / height,
@@ -283,7 +285,7 @@ def test_pointing_shows_the_library_s_attention_and_asks_nothing_of_the_server(
     said = page.locator("#live-attention .gw-info")
     expect(said).to_contain_text(f"Patch row {row + 1}, column {column + 1} looks most at")
     assert asked == []
-    top = attention._live(view, None)["top"]
+    top = attention._live(look, view)["top"]
     for place, matrix in enumerate((view.matrix, view.used_plain, view.used_fused)):
         levels = page.evaluate(
             "k => document.querySelector('#live-attention .gw').levels(k)", place
@@ -424,16 +426,15 @@ def test_a_link_to_another_tab_is_computed_once(desktop: Page, url: str) -> None
     assert sum("queue/join" in one for one in asked) == 2, "reading the link, and one answer"
 
 
-def test_the_python_of_export_makes_the_page_s_labels(
-    page: Page, url: str, service: Service
-) -> None:
+def test_the_python_of_export_makes_the_page_s_labels(page: Page, url: str, studio: Studio) -> None:
     arrive(page, url, tab="export", amf=0, threshold=0.99)
     code = page.locator("#python .cm-content")
     expect(code).to_contain_text("threshold=0.99")
     made: dict[str, Any] = {}
     exec(code.inner_text(), made)
     settings = Settings(seed=SEED, words=WORDS, amf=False, threshold=0.99)
-    shown = service.result(Request(settings)).mask.labels
+    look = studio.look(Request(settings))
+    shown = look.mask(look.chosen).labels
     assert (made["labels"].numpy() == shown).all()
     assert (shown == -1).any()
 

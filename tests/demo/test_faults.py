@@ -25,9 +25,10 @@ from PIL import Image
 
 from demo import main, wording
 from demo.host import guard, serve
-from demo.service import Request, Service, encode_here
+from demo.look import Request, Studio
 from demo.settings import Settings
 from demo.source import mask_colours
+from demo.views import compare
 from gclip_core import blocks
 from gclip_core.errors import GclipError, ImageError
 from gclip_core.segmenter import Segmenter
@@ -52,7 +53,7 @@ class Slow:
     def __call__(self, segmenter: Segmenter, image: Any) -> Any:
         self.begun += 1
         assert self.go.wait(60)
-        return encode_here(segmenter, image)
+        return Segmenter.encode(segmenter, image)
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def slow() -> Slow:
 @pytest.fixture
 def url(slow: Slow) -> Iterator[str]:
     """The page in this process, on an encoder that the test holds up."""
-    demo = main.build(Service(encode=slow))
+    demo = main.build(Studio(encode=slow))
     demo.queue(max_size=3)
     options = main.launch_settings(main.parser().parse_args([])) | {"server_port": free_port()}
     _, found, _ = demo.launch(
@@ -292,16 +293,16 @@ def test_the_page_goes_on_after_a_device_ran_out_of_memory(
 
 
 @pytest.fixture(scope="module")
-def service() -> Service:
-    return Service()
+def studio() -> Studio:
+    return Studio()
 
 
-def _truth(service: Service, tmp_path: Path, mask: bytes, classes: Any = ((0, "cat"),)) -> Any:
+def _truth(studio: Studio, tmp_path: Path, mask: bytes, classes: Any = ((0, "cat"),)) -> Any:
     photo, file = tmp_path / "photo.png", tmp_path / "mask.png"
     noise(60, 80).save(photo)
     file.write_bytes(mask)
     settings = Settings(source="upload", words="cat, dog")
-    return service.truth(Request(settings, str(photo), str(file), classes))
+    return compare.see_truth(studio.look(Request(settings, str(photo), str(file), classes)))
 
 
 def _plain(mode: str, height: int = 60, width: int = 80) -> Image.Image:
@@ -315,15 +316,15 @@ def _plain(mode: str, height: int = 60, width: int = 80) -> Image.Image:
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGB", "RGBA", "I;16", "I"])
-def test_a_mask_of_any_mode_is_read(mode: str, service: Service, tmp_path: Path) -> None:
-    view = _truth(service, tmp_path, encoded(_plain(mode), "PNG"), ((0, "cat"),))
+def test_a_mask_of_any_mode_is_read(mode: str, studio: Studio, tmp_path: Path) -> None:
+    view = _truth(studio, tmp_path, encoded(_plain(mode), "PNG"), ((0, "cat"),))
     assert (view.labels[:30] == 0).all()
     assert (view.labels[30:] == -1).all()
 
 
-def test_a_mask_of_another_size_is_refused(service: Service, tmp_path: Path) -> None:
+def test_a_mask_of_another_size_is_refused(studio: Studio, tmp_path: Path) -> None:
     with pytest.raises(GclipError, match="60 × 80 .* but one of 61 × 80"):
-        _truth(service, tmp_path, encoded(_plain("L", 61, 80), "PNG"))
+        _truth(studio, tmp_path, encoded(_plain("L", 61, 80), "PNG"))
 
 
 @pytest.mark.parametrize(
@@ -334,10 +335,10 @@ def test_a_mask_of_another_size_is_refused(service: Service, tmp_path: Path) -> 
     ],
     ids=["bomb", "empty", "svg", "zip", "colours", "cut", "photo"],
 )  # fmt: skip
-def test_a_hostile_mask_is_refused_in_words(mask: bytes, service: Service, tmp_path: Path) -> None:
+def test_a_hostile_mask_is_refused_in_words(mask: bytes, studio: Studio, tmp_path: Path) -> None:
     start = time.monotonic()
     with pytest.raises(ImageError, match="expected") as refused:
-        _truth(service, tmp_path, mask)
+        _truth(studio, tmp_path, mask)
     assert str(tmp_path) not in str(refused.value)
     with pytest.raises(ImageError, match="expected"):
         mask_colours(str(tmp_path / "mask.png"))
@@ -348,9 +349,9 @@ def test_a_hostile_mask_is_refused_in_words(mask: bytes, service: Service, tmp_p
     "classes", [((999, "cat"),), ((0, "cat"), (0, "dog")), ((0, "x" * 10**6),), ((2**70, "cat"),)]
 )
 def test_a_table_of_classes_that_fits_no_mask_is_survived(
-    classes: Any, service: Service, tmp_path: Path
+    classes: Any, studio: Studio, tmp_path: Path
 ) -> None:
-    view = _truth(service, tmp_path, encoded(_plain("L"), "PNG"), classes)
+    view = _truth(studio, tmp_path, encoded(_plain("L"), "PNG"), classes)
     assert view.labels is None or view.labels.shape == (60, 80)
 
 

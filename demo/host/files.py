@@ -1,0 +1,32 @@
+"""What judges an uploaded file before anything opens it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gradio.utils import get_upload_folder
+
+from gclip_core.errors import ImageError
+
+
+def path_of(file: Any) -> str:
+    """Path of an uploaded file in a component's raw value; empty for none.
+
+    Raises:
+        ImageError: a path that no upload made, or no value of a file at all.
+    """
+    if isinstance(file, list):
+        file = file[0] if file else None
+    if file is None:
+        return ""
+    path = file.get("path") if isinstance(file, dict) else getattr(file, "path", "\0")
+    if not path:
+        return ""
+    if not isinstance(path, str) or "\0" in path or not _uploaded(path):
+        raise ImageError("An uploaded file was expected, but the path of another file came.")
+    return path
+
+
+def _uploaded(path: str) -> bool:
+    return Path(path).resolve().is_relative_to(Path(get_upload_folder()).resolve())

@@ -1,0 +1,328 @@
+"""One request: its picture, encodings and masks, each made at most once; and what all share.
+
+Usage::
+
+    studio = Studio()                                    # once: backbones and bounded caches
+    look = studio.look(Request(settings, upload=path))   # a visitor asks
+    view = side.see(look)                                # demo.views: plain data out of a look
+    status = look.done("side")                           # timed, and logged as one line
+
+A studio holds no visitor's choice: each request carries all of its settings, backbones are loaded
+once and shared, and everything that is kept is keyed by every setting that made it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from demo import variants
+from demo.host import logs
+from demo.settings import Settings
+from demo.source import Picture, Sources, Truth, truth_iou, truth_of_file
+from gclip_core import load
+from gclip_core.backbone import Backbone, load_backbone, plant_channel
+from gclip_core.cache import BoundedCache
+from gclip_core.errors import BackboneError
+from gclip_core.load import Dtype
+from gclip_core.registry import BACKBONES, BUILT_IN, BackboneEntry, find_backbone
+from gclip_core.segmenter import Segmenter
+from gclip_core.types import Encoded, Found, GlobalTokens, Grid, Method, Segmentation
+from gclip_core.version import __version__
+
+ENCODED_BYTES = 600 * 2**20
+RESULT_BYTES = 200 * 2**20
+
+Encoder = Callable[[Segmenter, Any], Encoded]
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a visitor asks for: settings, and the paths of what was uploaded (empty for none).
+
+    ``truth_classes`` says which class each value of the mask in ``truth_file`` means.
+    """
+
+    settings: Settings
+    upload: str = ""
+    truth_file: str = ""
+    truth_classes: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Status:
+    """How an answer came about: backbone, milliseconds, and whether its image was encoded before.
+
+    ``unknown`` are typed words the backbone never met.
+    """
+
+    backbone: str
+    milliseconds: float
+    kept: bool
+    grid: Grid
+    notes: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """One variant's mask: labels (H, W) int16 at the image's own size, -1 for no class.
+
+    ``areas`` are shares of the image per class. ``iou`` is per class that the truth holds, by its
+    index; ``miou`` its mean, None without truth.
+    """
+
+    title: str
+    method: Method
+    labels: NDArray[np.int16]
+    names: tuple[str, ...]
+    areas: tuple[float, ...]
+    iou: dict[int, float]
+    miou: float | None
+
+
+class Look:
+    """One request on its way; ``chosen`` is the method that the page's switches name."""
+
+    def __init__(self, studio: Studio, request: Request) -> None:
+        self.request, self.settings = request, request.settings
+        self.started, self.kept = time.perf_counter(), True
+        self.picture: Picture = studio.sources.picture(request.settings, request.upload)
+        self.segmenter = studio.segmenter(request.settings)
+        self.bare = replace(self.segmenter, backbone=replace(self.segmenter.backbone, planted=()))
+        self.chosen = variants.chosen(request.settings)
+        self._studio = studio
+        self._made: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """What ``make`` makes, made at most once in this look."""
+        # No cached_property: before Python 3.12 one visitor's would wait for another's.
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+    @property
+    def key(self) -> tuple:
+        """Everything the clean encoding depends on."""
+        s = self.segmenter
+        return (s.backbone.uid, self.picture.digest, s.short_side, s.window, s.stride, s.max_tokens)
+
+    @property
+    def encoded(self) -> Encoded:
+        """The image's way through the tower, without planting and suppression; kept."""
+
+        def make() -> Encoded:
+            self.kept = False
+            return self._studio.encode(self.bare, self.picture.image)
+
+        return self.once("encoded", lambda: self._studio.encoded.get_or_make(self.key, make))
+
+    def trunk(self, method: Method, planted: bool = True) -> Encoded:
+        """The encoding that ``method`` runs on; kept."""
+        segmenter = self.segmenter if planted else self.bare
+        plants = segmenter.backbone.planted
+        if not plants and method.suppression is None:
+            return self.encoded
+        key = (*self.key, plants, method.suppression)
+        return self.once(
+            key,
+            lambda: self._studio.encoded.get_or_make(
+                key, lambda: segmenter.suppress(self.encoded, method)
+            ),
+        )
+
+    def segment(self, method: Method, planted: bool = True) -> Segmentation:
+        """The segmentation under ``method``, kept with everything that made it.
+
+        ``planted`` False leaves the simulation out.
+        """
+        s, settings = self.segmenter if planted else self.bare, self.settings
+        key = (
+            *self.key, s.backbone.planted, s.templates, s.logit_scale,
+            settings.words, settings.threshold, method,
+        )  # fmt: skip
+        return self.once(
+            key,
+            lambda: self._studio.results.get_or_make(
+                key,
+                lambda: s.segment(
+                    self.trunk(method, planted), settings.words, method, settings.threshold
+                ),
+            ),
+        )
+
+    def mask(self, method: Method, planted: bool = True) -> Mask:
+        """The mask under ``method`` as plain data; ``planted`` False leaves the simulation out."""
+
+        def make() -> Mask:
+            result = self.segment(method, planted)
+            labels = result.labels.numpy()
+            iou = truth_iou(self.truth, labels, result.vocabulary) if self.truth else {}
+            return Mask(
+                title=method.title,
+                method=method,
+                labels=labels,
+                names=result.vocabulary.names,
+                areas=result.areas(),
+                iou=iou,
+                miou=float(np.mean(list(iou.values()))) if iou else None,
+            )
+
+        return self.once(("mask", method, planted), make)
+
+    def findings(self, method: Method) -> Found:
+        """Which blocks and channels ``method`` takes on this image, and why."""
+        return self.once(
+            ("findings", method), lambda: self.segmenter.findings(self.encoded, method)
+        )
+
+    @property
+    def globality(self) -> GlobalTokens:
+        """Global tokens of every block, on the clean encoding."""
+        threshold = self.settings.global_threshold
+        return self.once("globality", lambda: self.segmenter.globality(self.encoded, threshold))
+
+    @property
+    def truth(self) -> Truth | None:
+        """The visitor's own mask where there is one, else what the picture knows."""
+
+        def make() -> Truth | None:
+            asked, image = self.request, self.picture.image
+            if not asked.truth_file:
+                return self.picture.truth
+            own = truth_of_file(asked.truth_file, asked.truth_classes, (image.height, image.width))
+            return own or self.picture.truth
+
+        return self.once("truth", make)
+
+    @property
+    def grid(self) -> Grid:
+        """Patches (h, w) of the unwindowed pass."""
+        return self.encoded.grid
+
+    def done(self, view: str) -> Status:
+        """How this request went; logged in one line as the end of ``view``."""
+        result = self.segment(self.chosen)
+        milliseconds = (time.perf_counter() - self.started) * 1000
+        backbone = self.segmenter.backbone
+        logs.event(
+            "answered", view=view, backbone=backbone.name, ms=round(milliseconds),
+            trunk="kept" if self.kept else "new", patches="{}x{}".format(*self.grid),
+        )  # fmt: skip
+        return Status(
+            backbone.title, milliseconds, self.kept, self.grid, result.notes, result.unknown
+        )
+
+
+class Studio:
+    """What all visitors share: backbones, pictures, and bounded caches of encodings and masks.
+
+    ``default`` is the backbone that is there from the start. ``encode`` runs one image through a
+    tower and may run elsewhere (see :mod:`demo.host.zero_gpu`); ``downloads`` says whether a
+    visitor may make this machine fetch weights; ``device`` and ``dtype`` are for backbones loaded
+    later.
+    """
+
+    def __init__(
+        self,
+        default: Backbone | None = None,
+        *,
+        encode: Encoder | None = None,
+        encoded_bytes: int = ENCODED_BYTES,
+        downloads: bool = True,
+        device: str = "cpu",
+        dtype: Dtype = "float32",
+    ) -> None:
+        self._load = partial(load_backbone, device=device, dtype=dtype)
+        self.default = default or self._load(BUILT_IN)
+        self.downloads = downloads
+        self.encode: Encoder = encode or Segmenter.encode
+        self.sources = Sources()
+        self.encoded: BoundedCache[Encoded] = BoundedCache(encoded_bytes, lambda e: e.nbytes)
+        self.results: BoundedCache[Segmentation] = BoundedCache(RESULT_BYTES, _result_bytes)
+        self._backbones: BoundedCache[Backbone] = BoundedCache(len(BACKBONES))
+
+    def look(self, request: Request) -> Look:
+        """Open the picture and the segmenter that a request names.
+
+        Raises:
+            GclipError: the picture, backbone or settings cannot be used.
+        """
+        return Look(self, request)
+
+    def segmenter(self, settings: Settings) -> Segmenter:
+        """The segmenter of these settings, with the planted channel where one is asked for."""
+        backbone = self.backbone(settings.backbone)
+        if settings.plant:
+            blocks = settings.planted_blocks(backbone.n_blocks)
+            channel = min(settings.plant_channel, backbone.width - 1)
+            backbone = plant_channel(backbone, channel, settings.plant_gain, blocks)
+        return Segmenter(
+            backbone,
+            short_side=settings.short_side or None,
+            window=settings.window or None,
+            stride=settings.stride,
+            templates=settings.templates,
+            logit_scale=settings.logit_scale,
+        )
+
+    def backbone(self, name: str) -> Backbone:
+        """The backbone of that name, loaded once and shared; never downloads.
+
+        Raises:
+            BackboneError: its weights are not on this machine, or cannot be used.
+        """
+        if name == self.default.name:
+            return self.default
+        entry = find_backbone(name)
+        if self._backbones.get(name) is None and not load.on_disk(entry):
+            raise BackboneError(
+                f"{entry.title} is not on this machine yet. Fetch it first with the button under "
+                f"the backbone's name (about {entry.download} MB), or choose another backbone."
+            )
+        return self._backbones.get_or_make(name, lambda: self._load(name))
+
+    def fetch(self, name: str) -> Backbone:
+        """The same, downloading its weights where they are missing.
+
+        Raises:
+            BackboneError: no network, no room, or downloads are switched off here.
+        """
+        entry = find_backbone(name)
+        if not self.downloads and not self.has(entry):
+            raise BackboneError(
+                f"Downloads are switched off on this page, so {entry.title} cannot be fetched."
+            )
+        if name == self.default.name:
+            return self.default
+        return self._backbones.get_or_make(name, lambda: self._load(name))
+
+    def has(self, entry: BackboneEntry) -> bool:
+        """Whether a backbone can be used without a download."""
+        return entry.name == self.default.name or load.on_disk(entry)
+
+    def state(self) -> dict[str, Any]:
+        """What a host's monitor wants to know: versions, what is loaded, what is kept."""
+        return {
+            "version": __version__,
+            "backbone": self.default.name,
+            "device": str(self.default.device),
+            "dtype": str(self.default.dtype).removeprefix("torch."),
+            "kept": {"trunks": len(self.encoded), "masks": len(self.results)},
+        }
+
+
+def changed_share(before: NDArray, after: NDArray) -> float:
+    """Share of pixels labelled otherwise, in [0, 1]."""
+    return float((before != after).mean())
+
+
+def _result_bytes(result: Segmentation) -> int:
+    return result.labels.nbytes + result.logits.nbytes + 4096

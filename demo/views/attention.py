@@ -1,0 +1,69 @@
+"""Attention: every block's scores, and the matrices of one block and of the last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from demo import variants
+from demo.look import Look
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionView:
+    """Every block's attention of one image.
+
+    ``received`` (L, N); ``scores``, ``agreement`` and ``tokens`` per block; ``matrix`` (N, N) the
+    chosen block's, ``used_plain`` and ``used_fused`` (N, N) the last block's without and with AMF;
+    ``class_row`` (N,) the class token's row of the block, ``class_rows_used`` those of the last
+    two. ``amf_blocks`` are 0-based.
+    """
+
+    block: int
+    head: int | None
+    n_heads: int
+    received: Floats
+    scores: tuple[float, ...]
+    agreement: tuple[float, ...]
+    tokens: tuple[tuple[int, ...], ...]
+    matrix: Floats
+    used_plain: Floats
+    used_fused: Floats
+    class_row: Floats
+    class_rows_used: tuple[Floats, Floats]
+    amf_blocks: tuple[int, ...]
+    reason: str
+
+
+def see(look: Look) -> AttentionView:
+    """The block and head in view; without a choice the first block that AMF takes, all heads."""
+    method, seg = look.chosen, look.segmenter
+    fused = variants.ablation(look.settings, amf=True, cs=method.suppression is not None)
+    found, seen, trunk = look.findings(fused), look.globality, look.trunk(method)
+    block, head = look.settings.view_block, look.settings.view_head
+    block = found.amf_blocks[0] if block is None else min(block, seg.backbone.n_blocks - 1)
+    head = None if head is None else min(head, seg.backbone.n_heads - 1)
+    whole = seg.attention_map(trunk, block, head)
+    plain, mixed = (
+        seg.last_attention(trunk, one, head) for one in (replace(fused, fusion=None), fused)
+    )
+    return AttentionView(
+        block=block,
+        head=head,
+        n_heads=seg.backbone.n_heads,
+        received=seg.received(trunk).numpy(),
+        scores=seen.scores,
+        agreement=seen.agreement,
+        tokens=seen.tokens,
+        matrix=whole[1:, 1:].numpy(),
+        used_plain=plain[1:, 1:].numpy(),
+        used_fused=mixed[1:, 1:].numpy(),
+        class_row=whole[0, 1:].numpy(),
+        class_rows_used=(plain[0, 1:].numpy(), mixed[0, 1:].numpy()),
+        amf_blocks=found.amf_blocks,
+        reason=found.reason,
+    )

@@ -1,0 +1,44 @@
+"""Why here: the best words at one pixel under every variant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from demo.look import Look
+from demo.variants import VARIANTS
+from gclip_core import masks
+from gclip_core.types import Grid
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """The best classes at one pixel under one variant: (name, score in [0, 1]), best first."""
+
+    title: str
+    top: tuple[tuple[str, float], ...]
+
+
+def inside(pixel: tuple[int, int] | None, size: Grid) -> tuple[int, int]:
+    """The pixel, moved inside an image of ``size``; its middle where none was chosen."""
+    if pixel is None:
+        return size[0] // 2, size[1] // 2
+    return min(max(pixel[0], 0), size[0] - 1), min(max(pixel[1], 0), size[1] - 1)
+
+
+def see(
+    look: Look, pixel: tuple[int, int] | None, names: tuple[str, ...] = (), top: int = 5
+) -> tuple[Explained, ...]:
+    """The best classes at a pixel (of the image's own size) under these variants, or all."""
+    size = look.picture.image.height, look.picture.image.width
+    row, column = inside(pixel, size)
+    found = []
+    for name in names or tuple(VARIANTS):
+        method = VARIANTS[name].method(look.settings)
+        result = look.segment(method)
+        owner = masks.owners(result.vocabulary)
+        scores = masks.scores_at(result.logits, owner, size, row, column)
+        best = scores.topk(min(top, len(scores)))
+        words = (result.vocabulary.names[int(i)] for i in best.indices)
+        pairs = tuple((word, float(s)) for word, s in zip(words, best.values, strict=True))
+        found.append(Explained(method.title, pairs))
+    return tuple(found)

@@ -80,7 +80,7 @@ def test_where_a_patch_looks_most_comes_from_the_exact_row() -> None:
 
 
 def test_many_patches_are_drawn_in_squares_and_the_picture_says_so() -> None:
-    value = machine_value(a_machine((24, 32)))
+    value = machine_value(replace(a_machine((24, 32)), fused={}))
     assert value["square"] == 2 and "squares of 2 × 2" in value["parts"]["picture"]["sentence"]
     assert unpacked(value)["local"].shape == (192, 192)
     assert unpacked(value)["scores"].shape == (C, 768), "words are told of every patch"

@@ -25,7 +25,7 @@ from evaluation.tally import Tally, resume
 from gclip_core import metric
 from gclip_core.errors import EvaluationError
 from gclip_core.metric import IGNORE, Counts
-from gclip_core.segmenter import Encoded, Segmenter
+from gclip_core.segmenter import Segmenter
 from gclip_core.types import Vocabulary
 from gclip_core.version import __version__
 

@@ -26,7 +26,7 @@ from gclip_core import metric
 from gclip_core.errors import EvaluationError
 from gclip_core.metric import IGNORE, Counts
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Vocabulary
+from gclip_core.types import Encoded, Vocabulary
 from gclip_core.version import __version__
 
 SAVE_EVERY_S = 30.0

@@ -1,6 +1,7 @@
 """From logits on the patch grid to scores and labels, never holding all classes at full size.
 
-Logits are (entries, h, w) float32, one entry per synonym; ``owner[e]`` is the class of entry ``e``.
+Logits are (entries, h, w) float32, one entry per synonym; ``owner[e]`` is the class of entry ``e``,
+-1 for the hidden words of the rest, which come last and compete like others.
 Bilinear interpolation is PyTorch's with ``align_corners=False``.
 """
 
@@ -17,17 +18,16 @@ TILE_ELEMENTS = 1 << 20
 """Entries x pixels worked on at a time; small enough to stay in a processor's cache."""
 
 
-def owners(vocabulary: Vocabulary) -> tuple[int, ...]:
-    """The class of every phrase, in the order of ``vocabulary.phrases``."""
-    return tuple(
-        index for index, synonyms in enumerate(vocabulary.classes) for _ in range(len(synonyms))
-    )
+def owners(vocabulary: Vocabulary, n_hidden: int = 0) -> tuple[int, ...]:
+    """The class of every phrase, in the order of ``vocabulary.phrases``; -1 for hidden words."""
+    typed = (i for i, synonyms in enumerate(vocabulary.classes) for _ in synonyms)
+    return (*typed, *[-1] * n_hidden)
 
 
 def scores(logits: Tensor, owner: Sequence[int], size: Grid) -> Tensor:
     """Softmax over entries, maximum over a class's synonyms: (classes, *size) float32.
 
-    The columns of a class with synonyms need not sum to 1.
+    The columns of a class with synonyms need not sum to 1, nor those beside hidden words.
     """
     out = torch.empty(max(owner) + 1, *size)
     for rows, columns, tile in _tiles(logits, size):
@@ -36,14 +36,19 @@ def scores(logits: Tensor, owner: Sequence[int], size: Grid) -> Tensor:
 
 
 def labels(logits: Tensor, owner: Sequence[int], size: Grid, threshold: float = 0.0) -> Tensor:
-    """The best class of every pixel: ``size`` int16; -1 where its score is under ``threshold``."""
+    """The best class of every pixel: ``size`` int16.
+
+    -1 where a hidden word is best, or where the best score is under ``threshold``.
+    """
     out = torch.empty(size, dtype=torch.int16)
+    classes = torch.tensor(owner, dtype=torch.int16)
     for rows, columns, tile in _tiles(logits, size):
-        best, index = _per_class(tile, owner).max(dim=0)
+        best, entry = tile.max(dim=0)
+        index = classes[entry]
         if threshold > 0:
             score = (best - tile.logsumexp(dim=0)).exp()
             index = torch.where(score < threshold, -1, index)
-        out[rows, columns] = index.to(torch.int16)
+        out[rows, columns] = index
     return out
 
 
@@ -57,6 +62,8 @@ def scores_at(logits: Tensor, owner: Sequence[int], size: Grid, row: int, column
 def _per_class(entries: Tensor, owner: Sequence[int]) -> Tensor:
     """Maximum over the entries of a class: (entries, ...) to (classes, ...)."""
     n = max(owner) + 1
+    owner = [one for one in owner if one >= 0]
+    entries = entries[: len(owner)]
     if n == len(owner):
         return entries
     index = torch.tensor(owner).view(-1, *[1] * (entries.dim() - 1)).expand_as(entries)

@@ -29,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         words = vocabulary.parse(_words(given.words))
+        rest = _rest(given.rest)
         method = _method(given)
         backbone = load_backbone(given.backbone, given.weights, given.device, given.dtype)
         segmenter = Segmenter(
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for path, name in zip(given.images, _unique_names(given.images), strict=True):
         try:
             picture = images.check(path)
-            result = segmenter.segment(picture, words, method, given.threshold)
+            result = segmenter.segment(picture, words, method, given.threshold, rest)
             _save(given.out, name, picture, result, given.opacity)
         except (GclipError, OSError) as error:
             failed += 1
@@ -64,6 +65,13 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         help="classes separated by commas, synonyms by ';' (\"cat, sofa; couch, wall\"), "
         "or a text file of them",
+    )
+    parser.add_argument(
+        "--rest",
+        default="background",
+        metavar="WORDS",
+        help="what else a pixel may be, left without a class: 'background' (the field's list), "
+        "'none' (every pixel gets one of the words), or words as in --words",
     )
     parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR")
     parser.add_argument("--backbone", default=BUILT_IN, help=f"one of {', '.join(BACKBONES)}")
@@ -90,6 +98,12 @@ def _words(given: str) -> str:
     if len(given) < 1024 and "\n" not in given and Path(given).is_file():
         return Path(given).read_text("utf-8", errors="replace")
     return given
+
+
+def _rest(given: str) -> str | tuple[str, ...]:
+    if given in ("background", "none"):
+        return given
+    return vocabulary.parse(_words(given)).phrases
 
 
 def _method(given: argparse.Namespace) -> Method:
@@ -131,6 +145,7 @@ def _save(
     summary = {
         "classes": [list(synonyms) for synonyms in result.vocabulary.classes],
         "areas": dict(zip(result.vocabulary.names, result.areas(), strict=True)),
+        "rest": {"area": result.rest_area(), "words": result.hidden},
         "method": result.method.name,
         "amf_blocks": block_numbers(result.found.amf_blocks),
         "amf_reason": result.found.reason,
@@ -148,7 +163,8 @@ def _report(path: Path, result: Segmentation) -> None:
         f"{name} {area:.1%}"
         for name, area in zip(result.vocabulary.names, result.areas(), strict=True)
     )
-    print(f"{path}: {areas}")
+    rest = result.rest_area()
+    print(f"{path}: {areas}" + (f", rest {rest:.1%}" if rest else ""))
     if result.unknown:
         print(f"  this backbone never met: {', '.join(result.unknown)}")
     for note in result.notes:

@@ -41,6 +41,7 @@ from gclip_core.types import (
 )
 
 ImageLike = Image.Image | np.ndarray | str | Path | bytes
+NO_REST = "No hidden word is left to stand for the rest: every pixel gets a typed word."
 Words = str | Iterable[str] | Vocabulary
 
 
@@ -112,8 +113,12 @@ class Segmenter:
         words: Words,
         method: Method | None = None,
         threshold: float = 0.0,
+        rest: str | Iterable[str] = "none",
     ) -> Segmentation:
         """A mask of every class named in ``words`` (a list, or one string as a person types it).
+
+        ``rest`` is what else a pixel may be, and is then left without a class: ``"none"``, so that
+        every pixel gets one of ``words``; ``"background"``, the field's list; or words.
 
         Raises:
             GclipError: the image, the words or the method's settings cannot be used.
@@ -122,19 +127,24 @@ class Segmenter:
             raise GclipError(f"threshold is a score from 0 (off) to 1, but {threshold!r} came.")
         method = _method(method)
         classes = vocabulary.parse(words)
-        text = vocabulary.embed(self.backbone, classes.phrases, self.templates)
+        hidden = vocabulary.hidden_words(self.backbone, classes, rest)
+        no_rest = () if hidden or rest == "none" else (NO_REST,)
+        phrases = (*classes.phrases, *hidden)
+        text = vocabulary.embed(self.backbone, phrases, self.templates)
         encoded = self._encoded(image)
         mean = self._mean_features(encoded, method)
         logits = (self.logit_scale * (text @ mean.T)).reshape(len(text), *encoded.grid)
-        owner = masks.owners(classes)
+        owner = masks.owners(classes, len(hidden))
         return Segmentation(
             labels=masks.labels(logits, owner, encoded.image_size, threshold),
             logits=logits,
             vocabulary=classes,
             method=method,
             found=self.findings(encoded, method),
+            owner=owner,
+            hidden=hidden,
             unknown=vocabulary.unknown_phrases(self.backbone, classes),
-            notes=(*self.backbone.notes, *classes.notes),
+            notes=(*self.backbone.notes, *classes.notes, *no_rest),
             _scores=lambda: masks.scores(logits, owner, encoded.resized),
         )
 

@@ -269,9 +269,11 @@ class Vocabulary:
 class Segmentation:
     """A mask of each class.
 
-    ``labels`` (H, W) int16 at the image's own size, -1 under the threshold; ``scores``
-    (C, h', w') float32 at the resized image's size, made when first asked for from ``logits``
-    (entries, h, w) float32 on the patch grid. ``unknown`` are phrases this backbone has never met
+    ``labels`` (H, W) int16 at the image's own size, -1 under the threshold and where a hidden word
+    won; ``scores`` (C, h', w') float32 at the resized image's size, made when first asked for from
+    ``logits`` (entries, h, w) float32 on the patch grid. ``hidden`` are the words that stood for
+    the rest, ``owner`` the class of every entry, -1 for theirs. ``unknown`` are phrases this
+    backbone has never met
     (only one that knows its own vocabulary can say so). ``notes`` says in words whatever fell back
     or was adjusted.
     """
@@ -281,6 +283,8 @@ class Segmentation:
     vocabulary: Vocabulary
     method: Method
     found: Found
+    owner: tuple[int, ...]
+    hidden: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     _scores: Callable[[], Tensor] | None = field(default=None, repr=False)
@@ -291,8 +295,12 @@ class Segmentation:
         return self._scores()
 
     def areas(self) -> tuple[float, ...]:
-        """Share of the image's pixels per class, in [0, 1]; what is missing to 1 is unlabelled."""
+        """Share of the image's pixels per class, in [0, 1]; what is missing to 1 is the rest."""
         counts = torch.bincount(
             (self.labels.long() + 1).flatten(), minlength=len(self.vocabulary) + 1
         )
         return tuple((counts[1:].double() / self.labels.numel()).tolist())
+
+    def rest_area(self) -> float:
+        """Share of the image's pixels without a class: a hidden word's, or under the threshold."""
+        return float((self.labels < 0).double().mean())

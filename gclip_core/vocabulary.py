@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from open_clip import OPENAI_IMAGENET_TEMPLATES, SIMPLE_IMAGENET_TEMPLATES
 from torch import Tensor
 
-from gclip_core import text_tower
+from gclip_core import class_lists, text_tower
 from gclip_core.backbone import Backbone
+from gclip_core.cache import BoundedCache
 from gclip_core.errors import VocabularyError
 from gclip_core.text_tower import Openings
 from gclip_core.types import Vocabulary
@@ -112,6 +113,64 @@ def embed(
             cache.put((sentences, phrase), embedding)
             found[phrase] = embedding
     return torch.stack([found[phrase] for phrase in phrases])
+
+
+def hidden_words(
+    backbone: Backbone, typed: Vocabulary, rest: str | Iterable[str] = "background"
+) -> tuple[str, ...]:
+    """The words that stand for the rest of a picture: they compete, and what they win has no class.
+
+    ``"background"`` is the field's list less what the backbone never met, ``"none"`` no word at
+    all, anything else words of one's own. What was typed never competes with itself: its words,
+    their synonyms and plurals are left out ("pine trees" leaves out "tree").
+
+    Raises:
+        VocabularyError: another name, or words that cannot be read.
+    """
+    if rest == "none":
+        return ()
+    own = rest if isinstance(rest, str) else tuple(_check_items(rest))
+
+    def choose() -> tuple[str, ...]:
+        if own == "background":
+            field = tuple(p for one in class_lists.shipped("background") for p in one.phrases)
+            never = unknown_phrases(backbone, Vocabulary((field,)))
+            words = [phrase for phrase in field if phrase not in never]
+        elif isinstance(own, str):
+            raise VocabularyError(
+                f"rest must be background, none or a list of words, but '{own[:40]}' came."
+            )
+        else:
+            words = list(parse(own).phrases) if own else []
+        other = {one.name: one.phrases for one in class_lists.shipped("background_synonyms")}
+        return tuple(
+            word
+            for word in words
+            if not any(
+                _names(phrase, known)
+                for phrase in typed.phrases
+                for known in (word, *other.get(word.casefold(), ()))
+            )
+        )
+
+    return _hidden.get_or_make((backbone.uid, typed.classes, own), choose)
+
+
+_hidden: BoundedCache[tuple[str, ...]] = BoundedCache(256)
+
+
+def _names(phrase: str, word: str) -> bool:
+    """Whether a phrase is a word, its plural or its singular, alone or as what it ends in."""
+    *before, last = word.casefold().split()
+    *rest, end = phrase.casefold().split()
+    starts_alike = rest[len(rest) - len(before) :] == before
+    return len(rest) >= len(before) and starts_alike and bool(_forms(last) & _forms(end))
+
+
+def _forms(noun: str) -> set[str]:
+    """A noun, and what it would be the plural of."""
+    singular = {"s": "", "es": "", "ies": "y", "ves": "f"}
+    return {noun} | {noun.removesuffix(s) + to for s, to in singular.items() if noun.endswith(s)}
 
 
 _SMALL_WORDS = frozenset(["a", "an", "the", "of", "in", "on", "at", "with", "and", "or"])

@@ -142,7 +142,7 @@ def hidden_words(
             )
         else:
             words = list(parse(own).phrases) if own else []
-        other = {one.name: one.phrases for one in class_lists.shipped("background_synonyms")}
+        other = class_lists.synonyms("background_synonyms")
         return tuple(
             word
             for word in words

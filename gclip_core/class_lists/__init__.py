@@ -23,8 +23,7 @@ def parse(text: str, where: str) -> tuple[ClassName, ...]:
     Raises:
         EvaluationError: no class, a class without phrase, or one name or phrase twice.
     """
-    lines = (line.partition("#")[0].strip() for line in text.splitlines())
-    return checked(tuple(_parse_line(line, where) for line in lines if line), where)
+    return checked(_lines(text, where), where)
 
 
 def checked(classes: tuple[ClassName, ...], where: str) -> tuple[ClassName, ...]:
@@ -56,13 +55,26 @@ def read(path: Path) -> tuple[ClassName, ...]:
 
 def shipped(name: str) -> tuple[ClassName, ...]:
     """The shipped class list of that name, for example ``"voc20"``."""
-    file = files(__package__).joinpath(f"{name}.txt")
-    return parse(file.read_text("utf-8"), name)
+    return parse(_shipped_text(name), name)
+
+
+def synonyms(name: str) -> dict[str, tuple[str, ...]]:
+    """A shipped table of synonyms by word; one synonym may stand there for several words."""
+    return {one.name: one.phrases for one in _lines(_shipped_text(name), name)}
 
 
 def plain(classes: tuple[ClassName, ...]) -> tuple[ClassName, ...]:
     """The same classes, each looked for by its official name alone."""
     return tuple(ClassName(c.name, (c.name,)) for c in classes)
+
+
+def _shipped_text(name: str) -> str:
+    return files(__package__).joinpath(f"{name}.txt").read_text("utf-8")
+
+
+def _lines(text: str, where: str) -> tuple[ClassName, ...]:
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    return tuple(_parse_line(line, where) for line in lines if line)
 
 
 def _parse_line(line: str, where: str) -> ClassName:

@@ -92,6 +92,7 @@ def _load_shipped(
     known = KnownWords(
         frozenset(word.lower() for kind in words.values() for group in kind for word in group),
         frozenset(state.get("token_ids", torch.empty(0)).flatten().tolist()),
+        tuple(map(tuple, words.get("backgrounds", ()))),
     )
     if dtype == "auto":
         dtype = "float32"  # what its card's figures are of; it takes milliseconds either way

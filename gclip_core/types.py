@@ -235,10 +235,14 @@ class Found:
 
 @dataclass(frozen=True)
 class KnownWords:
-    """What a backbone was trained on: its words (lower case) and the tokens they are made of."""
+    """What a backbone was trained on: its words (lower case) and the tokens they are made of.
+
+    ``backgrounds`` are what it met behind things, each with its synonyms.
+    """
 
     words: frozenset[str]
     tokens: frozenset[int]
+    backgrounds: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)

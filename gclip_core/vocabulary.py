@@ -120,9 +120,10 @@ def hidden_words(
 ) -> tuple[str, ...]:
     """The words that stand for the rest of a picture: they compete, and what they win has no class.
 
-    ``"background"`` is the field's list less what the backbone never met, ``"none"`` no word at
-    all, anything else words of one's own. What was typed never competes with itself: its words,
-    their synonyms and plurals are left out ("pine trees" leaves out "tree").
+    ``"background"`` is the field's list, less what the backbone never met and with the backgrounds
+    it did meet; ``"none"`` no word at all; anything else words of one's own. What was typed never
+    competes with itself: its words, their synonyms and plurals are left out ("pine trees" leaves
+    out "tree").
 
     Raises:
         VocabularyError: another name, or words that cannot be read.
@@ -130,30 +131,36 @@ def hidden_words(
     if rest == "none":
         return ()
     own = rest if isinstance(rest, str) else tuple(_check_items(rest))
-
-    def choose() -> tuple[str, ...]:
-        if own == "background":
-            field = tuple(p for one in class_lists.shipped("background") for p in one.phrases)
-            never = unknown_phrases(backbone, Vocabulary((field,)))
-            words = [phrase for phrase in field if phrase not in never]
-        elif isinstance(own, str):
-            raise VocabularyError(
-                f"rest must be background, none or a list of words, but '{own[:40]}' came."
-            )
-        else:
-            words = list(parse(own).phrases) if own else []
-        other = class_lists.synonyms("background_synonyms")
-        return tuple(
-            word
-            for word in words
-            if not any(
-                _names(phrase, known)
-                for phrase in typed.phrases
-                for known in (word, *other.get(word.casefold(), ()))
-            )
+    if isinstance(own, str) and own != "background":
+        raise VocabularyError(
+            f"rest must be background, none or a list of words, but '{own[:40]}' came."
         )
 
+    def choose() -> tuple[str, ...]:
+        synonyms = class_lists.synonyms("background_synonyms")
+        if own == "background":
+            words = _background(backbone)
+            for group in () if backbone.known is None else backbone.known.backgrounds:
+                synonyms[group[0]] = (*group[1:], *synonyms.get(group[0], ()))
+        else:
+            words = parse(own).phrases if own else ()
+
+        def is_typed(word: str) -> bool:
+            means = (word, *synonyms.get(word.casefold(), ()))
+            return any(_names(phrase, one) for phrase in typed.phrases for one in means)
+
+        return tuple(word for word in words if not is_typed(word))
+
     return _hidden.get_or_make((backbone.uid, typed.classes, own), choose)
+
+
+def _background(backbone: Backbone) -> tuple[str, ...]:
+    field = tuple(p for one in class_lists.shipped("background") for p in one.phrases)
+    if backbone.known is None:
+        return field
+    never = unknown_phrases(backbone, Vocabulary((field,)))
+    met = (group[0] for group in backbone.known.backgrounds)
+    return tuple(dict.fromkeys((*(p for p in field if p not in never), *met)))
 
 
 _hidden: BoundedCache[tuple[str, ...]] = BoundedCache(256)

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from demo.host import guard
+from tests.gclip_core.test_hostile_words import MARKUP, SCRIPTS, TEMPLATES
 from tests.pictures import encoded, noise, png_bomb
-from tests.test_hostile_words import MARKUP, SCRIPTS, TEMPLATES
 from tests.visitor import (
     API,
     ROOT,

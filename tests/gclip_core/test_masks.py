@@ -120,3 +120,34 @@ def test_all_classes_are_never_held_at_full_size(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(masks, "_interpolate", watched)
     masks.labels(logits(100), tuple(range(100)), (300, 400))
     assert 0 < largest <= masks.TILE_ELEMENTS < 100 * 300 * 400
+
+
+class TestHiddenWords:
+    """Entries of no class, -1 in ``owner``: they compete, and what they win has no class."""
+
+    OWNER = (0, 0, 1, -1, -1)
+
+    def test_they_come_after_what_was_typed(self) -> None:
+        assert masks.owners(Vocabulary((("cat", "kitten"), ("sky",))), 2) == self.OWNER
+
+    def test_a_pixel_that_one_of_them_wins_has_no_class(self) -> None:
+        entries = per_entry(logits(), (37, 23))
+        best = entries.argmax(0)
+        found = masks.labels(logits(), self.OWNER, (37, 23))
+        expected = torch.tensor(self.OWNER, dtype=torch.int16)[best]
+        assert (found == expected).float().mean() > 0.999
+        assert set(found.unique().tolist()) == {-1, 0, 1}
+
+    def test_typed_columns_leave_them_their_share(self) -> None:
+        soft = per_entry(logits(), (20, 10)).softmax(0)
+        found = masks.scores(logits(), self.OWNER, (20, 10))
+        assert torch.allclose(found, torch.stack([soft[:2].amax(0), soft[2]]), atol=1e-5)
+        one = masks.scores_at(logits(), self.OWNER, (20, 10), 3, 4)
+        assert torch.allclose(one, found[:, 3, 4], atol=1e-6)
+
+    def test_a_threshold_acts_on_top(self) -> None:
+        soft = per_entry(logits() / 8, (37, 23)).softmax(0)
+        best, entry = soft.max(0)
+        expected = torch.tensor(self.OWNER)[entry].where(best >= 0.4, -1)
+        found = masks.labels(logits() / 8, self.OWNER, (37, 23), 0.4)
+        assert (found == expected).float().mean() > 0.999

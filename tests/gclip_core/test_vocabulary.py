@@ -1,6 +1,7 @@
 """What a person types becomes classes; classes become embeddings equal to the full computation."""
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gclip_core import Backbone, VocabularyError, load_backbone, text_tower, vocabulary
+from gclip_core import Backbone, VocabularyError, class_lists, load_backbone, text_tower, vocabulary
 from gclip_core.cache import BoundedCache
 from tests.models import CONTEXT, tiny_backbone, tokenizer
 
@@ -271,3 +272,55 @@ class TestWordsTheBuiltInModelKnows:
 
     def test_any_other_model_has_an_open_vocabulary(self, backbone: Backbone) -> None:
         assert vocabulary.unknown_phrases(backbone, vocabulary.parse("xylophone")) == ()
+
+
+class TestHiddenWords:
+    """What stands for the rest: the field's list, less whatever the visitor named."""
+
+    def hidden(self, backbone: Backbone, words: str, rest: str | list[str] = "background") -> set:
+        return set(vocabulary.hidden_words(backbone, vocabulary.parse(words), rest))
+
+    def test_the_field_s_list_for_a_model_with_an_open_vocabulary(self, backbone: Backbone) -> None:
+        (field,) = class_lists.shipped("background")
+        assert self.hidden(backbone, "cat") == set(field.phrases)
+
+    def test_nothing_hides_unless_asked_for(self, backbone: Backbone) -> None:
+        assert self.hidden(backbone, "cat", "none") == set()
+
+    @pytest.mark.parametrize(
+        ("typed", "gone"),
+        [
+            ("sky", {"sky"}),
+            ("SKY", {"sky"}),
+            ("trees", {"tree"}),
+            ("pine trees", {"tree"}),
+            ("bookshelves; shelves", {"shelf"}),
+            ("street", {"road"}),
+            ("cat; couch, wall", {"wall"}),
+            ("garage door", {"door"}),
+            ("doormat", set()),
+            ("lawn", {"grass"}),
+            ("ocean", {"sea", "water"}),
+        ],
+    )
+    def test_what_was_typed_its_synonyms_and_plurals_do_not_hide(
+        self, backbone: Backbone, typed: str, gone: set[str]
+    ) -> None:
+        assert self.hidden(backbone, "cat") - self.hidden(backbone, typed) == gone
+
+    def test_words_of_one_s_own_less_what_was_typed(self, backbone: Backbone) -> None:
+        found = self.hidden(backbone, "cat", ["cats", "dog", "sofa; couch", "polecat"])
+        assert found == {"dog", "sofa", "couch", "polecat"}
+        assert self.hidden(backbone, "cat", []) == set()
+
+    @pytest.mark.parametrize("rest", ["foreground", "", 7, [7]])
+    def test_what_is_no_rest_is_refused_in_words(self, backbone: Backbone, rest: Any) -> None:
+        with pytest.raises(VocabularyError):
+            vocabulary.hidden_words(backbone, vocabulary.parse("cat"), rest)
+
+    def test_a_model_that_knows_its_words_hides_only_those(self, built_in: Backbone) -> None:
+        found = self.hidden(built_in, "cat")
+        assert vocabulary.unknown_phrases(built_in, vocabulary.parse(sorted(found))) == ()
+        assert "ceiling" not in found
+        assert {group[0] for group in built_in.known.backgrounds} <= found
+        assert not {"grass", "leaves"} & self.hidden(built_in, "meadow, hedge")

@@ -24,9 +24,13 @@ def test_mask_holds_the_library_s_labels_as_indices(scene: Path, tmp_path: Path)
         main([str(scene), "--words", "cat, grass", "--method", "clearclip", "--out", str(out)]) == 0
     )
     mask = Image.open(out / "scene.png")
-    expected = Segmenter(load_backbone()).segment(scene, "cat, grass", METHODS["clearclip"]).labels
+    expected = (
+        Segmenter(load_backbone())
+        .segment(scene, "cat, grass", METHODS["clearclip"], rest="background")
+        .labels.numpy()
+    )
     assert mask.mode == "P"
-    assert np.array_equal(np.asarray(mask), expected.numpy())
+    assert np.array_equal(np.asarray(mask), np.where(expected < 0, 255, expected))
 
 
 def test_pixels_under_the_threshold_are_index_255(scene: Path, tmp_path: Path) -> None:
@@ -42,7 +46,17 @@ def test_summary_counts_blocks_from_one(scene: Path, tmp_path: Path) -> None:
     summary = json.loads((tmp_path / "scene.json").read_text("utf-8"))
     assert summary["amf_blocks"] == [6, 7]
     assert summary["cs_blocks"] == [7, 8, 9]
-    assert sum(summary["areas"].values()) == pytest.approx(1)
+    assert sum(summary["areas"].values()) + summary["rest"]["area"] == pytest.approx(1)
+
+
+def test_one_word_covers_the_picture_only_where_no_other_word_hides(
+    scene: Path, tmp_path: Path
+) -> None:
+    for rest, full in (("none", True), ("background", False), ("dog, sky; night sky", False)):
+        main([str(scene), "--words", "cat", "--rest", rest, "--out", str(tmp_path)])
+        summary = json.loads((tmp_path / "scene.json").read_text("utf-8"))
+        assert (summary["rest"]["area"] == 0) == full
+        assert ("sky" in summary["rest"]["words"]) != full
 
 
 def test_words_may_come_from_a_file(scene: Path, tmp_path: Path) -> None:

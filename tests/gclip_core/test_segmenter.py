@@ -395,6 +395,31 @@ class TestSegmenting:
         unlabelled = (found.labels == -1).float().mean().item()
         assert sum(areas) + unlabelled == pytest.approx(1)
 
+    def test_hidden_words_take_what_they_win(self) -> None:
+        face = segmenter(tiny_backbone(36))
+        encoded = face.encode(picture(32, 48))
+        every = face.segment(encoded, "dog, sofa, wall, sky")
+        some = face.segment(encoded, "dog, wall", rest=["sofa", "sky"])
+        assert some.hidden == ("sofa", "sky")
+        expected = torch.tensor([0, -1, 1, -1])[every.labels.long()]
+        assert torch.equal(some.labels.long(), expected)
+        assert torch.allclose(some.scores, every.scores[[0, 2]], atol=1e-6)
+        assert some.rest_area() == pytest.approx((expected == -1).float().mean().item())
+        assert sum(some.areas()) + some.rest_area() == pytest.approx(1)
+        assert 0 < some.rest_area() < 1
+
+    def test_the_library_hides_nothing_unless_asked_to(self) -> None:
+        face = segmenter(tiny_backbone(36))
+        found = face.segment(picture(32, 48), "cat")
+        assert found.hidden == () and found.rest_area() == 0
+        assert face.segment(picture(32, 48), "cat", rest="background").rest_area() > 0
+
+    def test_a_rest_that_nothing_is_left_of_is_said(self) -> None:
+        face = segmenter(tiny_backbone(36))
+        found = face.segment(picture(32, 32), "cat, sofa", rest=["cats"])
+        assert found.rest_area() == 0
+        assert any("every pixel gets a typed word" in note for note in found.notes)
+
     @pytest.mark.parametrize("n", [1, 500])
     def test_one_class_and_500(self, n: int) -> None:
         found = segmenter(tiny_backbone(36)).segment(

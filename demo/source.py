@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ SCENE_ASPECT = 4 / 3
 CACHE_BYTES = 400 * 2**20
 MAX_PIXELS = 24_000_000
 """Of an uploaded image: what is shown at its own size costs about 60 bytes a pixel."""
+CLASSES = "Classes"
+"""The text chunk in which a mask names the classes of its values, as a JSON list."""
 STRIP = 256
 """Rows of a large mask that are worked on together."""
 
@@ -110,11 +113,15 @@ def match(truth: Truth, vocabulary: Vocabulary) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class MaskColour:
-    """One value of an uploaded mask: how it is coloured there, and its share of the pixels."""
+    """One value of an uploaded mask: how it is coloured there, and its share of the pixels.
+
+    ``name`` is the class that the file itself says it means; empty where it says nothing.
+    """
 
     value: int
     colour: str
     share: float
+    name: str = ""
 
 
 def read_mask(path: str) -> tuple[NDArray[np.uint8], dict[int, str]]:
@@ -155,19 +162,33 @@ def _numbered(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def mask_colours(path: str) -> tuple[MaskColour, ...]:
-    """The values of a mask, with colours and shares, in order.
+    """The values of a mask in order, with colours, shares, and the names the file gives them.
+
+    What a value means is never guessed: a number says nothing of a class.
 
     Raises:
         ImageError: as :func:`read_mask`.
     """
     values, colours = read_mask(path)
     counts = dict(zip(*np.unique(values, return_counts=True), strict=True))
-    return tuple(MaskColour(v, c, float(counts[v] / values.size)) for v, c in colours.items())
+    named = dict(enumerate(_names_inside(path)))
+    return tuple(
+        MaskColour(v, c, float(counts[v] / values.size), named.get(v, ""))
+        for v, c in colours.items()
+    )
 
 
-def truth_in_words(value: int, names: Sequence[str]) -> str:
-    """The class a mask's value most likely means: value i is word i; 255 is not counted."""
-    return names[value] if value < len(names) and value != 255 else ""
+def _names_inside(path: str) -> list[str]:
+    """The classes that an indexed PNG names itself, by its values, as our own masks do."""
+    with Image.open(path) as image:
+        text = getattr(image, "text", {}).get(CLASSES, "") if image.mode == "P" else ""
+    try:
+        names = json.loads(text) if text else []
+    except (ValueError, RecursionError):
+        names = []
+    if not isinstance(names, list):
+        return []
+    return [name.strip()[:100] if isinstance(name, str) else "" for name in names[:255]]
 
 
 def truth_of_file(

@@ -12,13 +12,12 @@ from demo.controls import QUIET, Answer, Controls, Tab, slide_opacity
 from demo.drawing import plots
 from demo.host.files import path_of
 from demo.look import Look, Studio
-from demo.source import mask_colours, truth_in_words
+from demo.source import mask_colours
 from demo.views import compare as views
 from demo.views.channels import see_alikeness, see_norms
 from demo.views.compare import TruthView
 from demo.widgets import values
 from gclip_core.errors import GclipError
-from gclip_core.vocabulary import parse
 
 HEADERS = ["value", "colour", "share", "class"]
 
@@ -64,26 +63,19 @@ def build(studio: Studio, controls: Controls) -> Tab:
             similarity: panel.value(wording.SIMILARITY, plot=plot, note=note),
         }
 
-    def read(path: str | None, words: str) -> tuple[Any, str]:
+    def read(path: str | None) -> tuple[Any, str]:
         if not path:
             return [], ""
-        try:
-            typed = parse(words).names
-        except GclipError:
-            typed = ()
         try:
             found = mask_colours(path)
         except GclipError as error:
             return [], str(error)
-        rows = [
-            [str(c.value), c.colour, f"{c.share * 100:.1f} %", truth_in_words(c.value, typed)]
-            for c in found
-        ]
+        rows = [[str(c.value), c.colour, f"{c.share * 100:.1f} %", c.name] for c in found]
         return rows, wording.OWN_MASK_READ
 
     def wire() -> list[Dependency]:
         return [
-            file.change(read, [file, controls["words"]], [classes, said], **QUIET),
+            file.change(read, file, [classes, said], **QUIET),
             classes.input(fn=None, js="() => []", **QUIET),
         ]
 

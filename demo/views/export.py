@@ -12,17 +12,20 @@ import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image
+from PIL import ExifTags, Image
+from PIL.PngImagePlugin import PngInfo
 from pycocotools import mask as coco
 
 from demo.drawing import render
 from demo.look import Look, Mask
 from demo.settings import Settings
+from demo.source import CLASSES
 from gclip_core import palette
 from gclip_core.load import Dtype
 from gclip_core.numbering import block_numbers
@@ -32,13 +35,17 @@ from gclip_core.version import __version__
 PACKAGES = ("torch", "open_clip_torch", "numpy", "pillow")
 OWN_IMAGE = "your-image.png"
 README = """\
+{picture:<15}the picture, as it was segmented
 mask.png       the mask: pixel value = class number in settings.json, 255 = none
-               (over 255 classes: 16-bit grey, 65535 = none)
-overlay.png    the mask over the image, with the words
+               (over 255 classes: 16-bit grey, 65535 = none); it names its classes itself
+overlay.png    the mask over the picture, with the words
 coco.json      one run-length encoded mask per class found (COCO's compressed RLE)
 settings.json  every setting, the classes with colour and area share, and the versions
-again.py       Python that makes the same labels again
+again.py       Python that makes the same labels again, here and after `pip install` of gclip
 """
+SIMULATION = (
+    "\nA simulation: an abnormal channel was planted; these are not the model's own weights.\n"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,47 +73,72 @@ def see(look: Look) -> ExportView:
         "cs_reason": found.cs_reason,
         "miou": mask.miou,
     }
-    words, n = settings.words, backbone.n_blocks
-    return ExportView(
-        mask=mask,
-        facts=facts,
-        python=python_text(settings, words, (image.height, image.width), n, dtype),
-        zip=lambda: bundle(image, mask.labels, mask.names, settings, words, n, facts, dtype),
-    )
+    if settings.plant:
+        facts["simulation"] = "an abnormal channel was planted"
+    size, n = (image.height, image.width), backbone.n_blocks
+
+    def pack() -> bytes:
+        name, data = _picture(look)
+        again = python_text(settings, size, n, dtype, name)
+        return bundle(image, (name, data), mask.labels, mask.names, settings, again, facts)
+
+    return ExportView(mask, facts, python_text(settings, size, n, dtype), pack)
 
 
 def bundle(
     image: Image.Image,
+    picture: tuple[str, bytes],
     labels: ArrayLike,
     names: Sequence[str],
     settings: Settings,
-    words: str,
-    n_blocks: int,
-    more: dict[str, Any] | None = None,
-    dtype: Dtype = "float32",
+    again: str,
+    facts: dict[str, Any] | None = None,
 ) -> bytes:
-    """A zip of the mask in several forms, its settings and the Python that makes it again.
+    """A zip of the picture, the mask in several forms, its settings and the Python of it.
 
-    ``labels`` (H, W) at the image's own size, -1 for no class; ``words`` as they were used;
-    ``more`` is added to settings.json under "result".
+    ``picture`` is a file's name and content; ``labels`` (H, W) at the image's own size, -1 for no
+    class; ``facts`` are added to settings.json under "result".
     """
     array = np.asarray(labels).astype(np.int32)
     files: dict[str, bytes | str] = {
-        "mask.png": _png(palette.indexed(array)),
+        picture[0]: picture[1],
+        "mask.png": _png(palette.indexed(array), pnginfo=_class_names(names)),
         "overlay.png": _png(render.overlay(image, array, names, settings.opacity)),
-        "coco.json": _json(coco_json(array, names)),
-        "settings.json": _json(settings_json(array, names, settings, words, more)),
-        "again.py": python_text(settings, words, (image.height, image.width), n_blocks, dtype),
-        "README.txt": README,
+        "coco.json": _json(coco_json(array, names, picture[0])),
+        "settings.json": _json(settings_json(array, names, settings, facts)),
+        "again.py": again,
+        "README.txt": README.format(picture=picture[0]) + (SIMULATION if settings.plant else ""),
     }
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive:
         for name, content in files.items():
-            archive.writestr(name, content)
+            packed = zipfile.ZIP_STORED if name == picture[0] else None
+            archive.writestr(name, content, packed)
     return buffer.getvalue()
 
 
-def coco_json(labels: NDArray[np.int32], names: Sequence[str]) -> dict[str, Any]:
+def _picture(look: Look) -> tuple[str, bytes]:
+    """The picture's file: the visitor's own where it opens to the same pixels, else a PNG."""
+    image, path = look.picture.image, look.request.upload
+    if path:
+        with Image.open(path) as file:
+            kind = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}.get(file.format or "")
+            turned = file.getexif().get(ExifTags.Base.Orientation, 1) != 1
+            if kind and file.mode == "RGB" and file.size == image.size and not turned:
+                return f"picture.{kind}", Path(path).read_bytes()
+    return "picture.png", _png(image, compress_level=1)
+
+
+def _class_names(names: Sequence[str]) -> PngInfo:
+    """What the mask says of its values, so that whoever reads it needs not ask."""
+    info = PngInfo()
+    info.add_itxt(CLASSES, json.dumps(list(names), ensure_ascii=False))
+    return info
+
+
+def coco_json(
+    labels: NDArray[np.int32], names: Sequence[str], picture: str = "picture.png"
+) -> dict[str, Any]:
     """COCO annotations, a compressed RLE per class found; category ids count from 1."""
     height, width = labels.shape
     annotations = []
@@ -127,7 +159,7 @@ def coco_json(labels: NDArray[np.int32], names: Sequence[str]) -> dict[str, Any]
             }
         )
     return {
-        "images": [{"id": 1, "height": height, "width": width, "file_name": "overlay.png"}],
+        "images": [{"id": 1, "height": height, "width": width, "file_name": picture}],
         "categories": [{"id": i + 1, "name": name} for i, name in enumerate(names)],
         "annotations": annotations,
     }
@@ -137,13 +169,12 @@ def settings_json(
     labels: NDArray[np.int32],
     names: Sequence[str],
     settings: Settings,
-    words: str,
-    more: dict[str, Any] | None = None,
+    facts: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Every setting by group (blocks and heads from 1), the classes, the versions, the link."""
     return {
         "settings": settings.to_json(),
-        "words": words,
+        "words": settings.words,
         "classes": [
             {
                 "number": entry.index,
@@ -154,7 +185,7 @@ def settings_json(
             for entry in render.legend(labels, names)
         ],
         "no_class": {"number": 255 if len(names) <= 255 else 65535, "colour": palette.NO_CLASS},
-        "result": more or {},
+        "result": facts or {},
         "link": "?" + settings.to_query(),
         "versions": versions(),
     }
@@ -173,22 +204,26 @@ def versions() -> dict[str, str]:
 
 def python_text(
     settings: Settings,
-    words: str,
     image_size: tuple[int, int],
     n_blocks: int,
     dtype: Dtype = "float32",
+    picture: str = "",
 ) -> str:
     """Python that makes exactly the page's labels, with gclip_core's public names.
 
-    ``image_size`` (height, width) is the scene's; ``n_blocks`` and ``dtype`` the backbone's. Blocks
-    in the text count from 0, as in every Python argument.
+    ``image_size`` (height, width) is the scene's; ``n_blocks`` and ``dtype`` the backbone's,
+    ``picture`` a file beside the text. Blocks count from 0, as in every Python argument.
     """
-    helper = {
-        "scene": ["from gclip_core import scenes"],
-        "example": ["from gclip_core import assets"],
-        "upload": [],
+    helper, image = {
+        "scene": ("from gclip_core import scenes", _scene(settings, image_size)),
+        "example": ("from gclip_core import assets", _photo(settings)),
+        "upload": ("", f"{OWN_IMAGE!r}  # the image you uploaded"),
     }[settings.source]
-    lines = ["import gclip_core as gclip", *helper, "", f"image = {_image(settings, image_size)}"]
+    lines = ["import gclip_core as gclip", *([helper] if helper else [])]
+    if picture:
+        lines = ["from pathlib import Path", "", "import gclip_core as gclip"]
+        image = f"Path(__file__).with_name({picture!r})"
+    lines += ["", f"image = {image}"]
     chosen = "" if dtype == "float32" else f", dtype={dtype!r}"
     lines.append(f"backbone = gclip.load_backbone({settings.backbone!r}{chosen})")
     if settings.plant:
@@ -198,7 +233,7 @@ def python_text(
     lines += [
         f"segmenter = gclip.Segmenter(backbone{_segmenter(settings)})",
         f"method = {_method(settings)}",
-        f"words = {words!r}",
+        f"words = {settings.words!r}",
         f"result = segmenter.segment(image, words, method, threshold={settings.threshold!r})",
         "",
         "labels = result.labels  # (H, W), -1 for no class",
@@ -209,13 +244,14 @@ def python_text(
     return "\n".join(lines)
 
 
-def _image(settings: Settings, size: tuple[int, int]) -> str:
-    if settings.source == "scene":
-        things = settings.things or None
-        return f"scenes.compose({settings.seed}, {tuple(size)}, {settings.style!r}, {things}).image"
-    if settings.source == "example":
-        return f"assets.path('photos', {star_photos()[settings.example].path.name!r})"
-    return f"{OWN_IMAGE!r}  # the image you uploaded"
+def _scene(settings: Settings, size: tuple[int, int]) -> str:
+    things = settings.things or None
+    return f"scenes.compose({settings.seed}, {tuple(size)}, {settings.style!r}, {things}).image"
+
+
+def _photo(settings: Settings) -> str:
+    photo = star_photos().get(settings.example)
+    return f"assets.path('photos', {photo.path.name!r})" if photo else ""
 
 
 def _segmenter(settings: Settings) -> str:
@@ -246,9 +282,9 @@ def _method(settings: Settings) -> str:
     return f"gclip.gclip(amf={settings.amf}, cs={settings.cs}{more})"
 
 
-def _png(picture: Image.Image) -> bytes:
+def _png(picture: Image.Image, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    picture.save(buffer, "PNG", **options)
     return buffer.getvalue()
 
 

@@ -3,16 +3,20 @@
 import io
 import json
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 from pycocotools import mask as coco
 
 import gclip_core as gclip
+from demo.look import Request, Studio
 from demo.settings import Settings, from_query
+from demo.source import mask_colours
 from demo.views import export
 from gclip_core import scenes
+from gclip_core.photos import star_photos
 
 LABELS = np.array([[0, 0, 2, -1], [0, 0, 2, 2], [1, 1, 1, 1]], np.int16)
 NAMES = ("cat", "naïve 猫 <b>", "sky")
@@ -21,7 +25,10 @@ NAMES = ("cat", "naïve 猫 <b>", "sky")
 @pytest.fixture(scope="module")
 def archive() -> zipfile.ZipFile:
     image = Image.new("RGB", (4, 3), "white")
-    data = export.bundle(image, LABELS, NAMES, Settings(seed=7), "cat, sky", 12, {"miou": 0.5})
+    settings = Settings(seed=7, words="cat, sky")
+    data = export.bundle(
+        image, ("picture.jpg", b"a photo"), LABELS, NAMES, settings, "again", {"miou": 0.5}
+    )
     return zipfile.ZipFile(io.BytesIO(data))
 
 
@@ -40,6 +47,38 @@ def test_coco_masks_read_back_pixel_for_pixel(archive: zipfile.ZipFile) -> None:
         assert annotation["area"] == decoded.sum()
 
 
+def test_coco_points_to_the_picture_that_is_inside(archive: zipfile.ZipFile) -> None:
+    named = json.loads(archive.read("coco.json"))["images"][0]["file_name"]
+    assert named == "picture.jpg"
+    assert archive.read(named) == b"a photo"
+
+
+def test_the_mask_names_its_classes_itself(archive: zipfile.ZipFile, tmp_path: Path) -> None:
+    read = {c.value: c.name for c in mask_colours(archive.extract("mask.png", tmp_path))}
+    assert read == {0: NAMES[0], 1: NAMES[1], 2: NAMES[2], 255: ""}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_zip_makes_its_own_labels_again_in_a_folder_of_its_own(
+    turned: bool, tmp_path: Path
+) -> None:
+    """An upload travels as it came, or as the page turned it upright."""
+    photo = star_photos()["coffee"].image().resize((96, 64))
+    exif = photo.getexif()
+    exif[ExifTags.Base.Orientation] = 6 if turned else 1
+    photo.save(tmp_path / "own.jpg", exif=exif)
+    settings = Settings(source="upload", words="cup, table", amf=False)
+    look = Studio().look(Request(settings, str(tmp_path / "own.jpg")))
+    view = export.see(look)
+    with zipfile.ZipFile(io.BytesIO(view.zip())) as packed:
+        packed.extractall(tmp_path / "zip")
+    assert (tmp_path / "zip" / ("picture.png" if turned else "picture.jpg")).is_file()
+    text = (tmp_path / "zip" / "again.py").read_text()
+    made: dict = {"__file__": str(tmp_path / "zip" / "again.py")}
+    exec(compile(text, "again.py", "exec"), made)
+    assert (made["labels"].numpy() == view.mask.labels).all()
+
+
 def test_settings_say_versions_words_and_areas(archive: zipfile.ZipFile) -> None:
     found = json.loads(archive.read("settings.json"))
     assert found["versions"]["gclip"] == gclip.__version__
@@ -47,12 +86,12 @@ def test_settings_say_versions_words_and_areas(archive: zipfile.ZipFile) -> None
     assert found["words"] == "cat, sky"
     assert found["result"] == {"miou": 0.5}
     assert sum(entry["share"] for entry in found["classes"]) == pytest.approx(1)
-    assert from_query(found["link"])[0] == Settings(seed=7)
+    assert from_query(found["link"])[0] == Settings(seed=7, words="cat, sky")
 
 
 def test_the_archive_says_what_is_in_it(archive: zipfile.ZipFile) -> None:
     for name in set(archive.namelist()) - {"README.txt"}:
-        assert name in export.README
+        assert name in archive.read("README.txt").decode()
     assert archive.testzip() is None
 
 
@@ -95,13 +134,13 @@ def test_the_python_makes_the_same_labels_again(given_settings: Settings, method
     )
     wanted = segmenter.segment(scene.image, words, method, threshold=given_settings.threshold)
     made: dict = {}
-    exec(export.python_text(given_settings, words, (96, 128), 12), made)  # noqa: S102
+    exec(export.python_text(given_settings.changed(words=words), (96, 128), 12), made)  # noqa: S102
     assert (made["labels"] == wanted.labels).all()
 
 
 def test_the_python_opens_a_shipped_photo_and_names_an_uploaded_one() -> None:
-    photo = export.python_text(Settings(source="example", example="chelsea"), "cat", (1, 1), 12)
-    assert "assets.path('photos', 'chelsea.jpg')" in photo
-    own = export.python_text(Settings(source="upload"), "cat", (1, 1), 12)
+    photo = export.python_text(Settings(source="example", example="coffee"), (1, 1), 12)
+    assert "assets.path('photos', 'coffee.jpg')" in photo
+    own = export.python_text(Settings(source="upload"), (1, 1), 12)
     assert export.OWN_IMAGE in own
     compile(own, "own", "exec")

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from evaluation import block_vote, figures, report, runner
+from evaluation import block_vote, figures, report, runner, shares
 from evaluation.asking import parse_rule
 from evaluation.datasets import DATASETS, OpenSet, find_dataset, open_dataset
 from evaluation.experiment import Experiment, digest
@@ -29,6 +29,7 @@ from evaluation.rows import (
     sweep_rows,
 )
 from evaluation.scene_set import FIRST_SEED, SCENES, scene_set
+from evaluation.shares import Share
 from evaluation.tally import FILE as COUNTS_FILE
 from evaluation.tally import Tally, merge
 from gclip_core import class_lists
@@ -66,7 +67,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _evaluate(args: argparse.Namespace) -> int:
     parse_rule(_words(args))
-    shard = runner.parse_shard(args.shard) if args.shard else (0, 1)
     names = list(BACKBONES) if "all" in args.backbone else list(dict.fromkeys(args.backbone))
     if len(names) > 1 and args.weights:
         raise EvaluationError("--weights is one file, so it needs one --backbone; name just one.")
@@ -74,38 +74,62 @@ def _evaluate(args: argparse.Namespace) -> int:
         raise EvaluationError("--out is one folder, so it needs one --backbone; leave it out.")
     done: list[Tally] = []
     failed: list[str] = []
-    for name in names:
-        try:
-            done.append(_evaluate_backbone(args, name, shard))
-        except BackboneError as error:
-            if len(names) == 1:
-                raise
-            failed.append(f"{name}: {error}")
-            print(f"left out {failed[-1]}", file=sys.stderr)
+    with shares.of_this_process() as share:
+        if args.shard:
+            share = shares.parse(args.shard)
+        for name in names:
+            parts = shares.gather(_try_backbone(args, name, share))
+            errors = [part for part in parts if isinstance(part, BackboneError)]
+            if errors and len(names) == 1:
+                raise errors[0]
+            if errors:
+                failed.append(f"{name}: {errors[0]}")
+                print(f"left out {failed[-1]}", file=sys.stderr)
+            elif parts:
+                done.append(_add_up(args, parts))
     if len(done) > 1:
         print("\n" + report.paper(done, args.base))
     return 1 if failed else 0
 
 
-def _evaluate_backbone(args: argparse.Namespace, name: str, shard: tuple[int, int]) -> Tally:
-    with opened_backbone(args, name) as backbone:
-        return _evaluate_loaded(args, backbone, shard)
+def _try_backbone(
+    args: argparse.Namespace, name: str, share: Share
+) -> tuple[Path, Tally] | BackboneError:
+    """A share of one backbone's result, and the folder of the whole; or why there is none."""
+    try:
+        with opened_backbone(args, name) as backbone:
+            return _evaluate_share(args, backbone, share)
+    except BackboneError as error:
+        return error
 
 
-def _evaluate_loaded(args: argparse.Namespace, backbone: Backbone, shard: tuple[int, int]) -> Tally:
+def _evaluate_share(
+    args: argparse.Namespace, backbone: Backbone, share: Share
+) -> tuple[Path, Tally]:
     dataset = _dataset(args)
     segmenter = _segmenter(args, backbone)
     rows = _rows(args, segmenter, dataset)
     experiment = _experiment(args, segmenter, dataset, rows)
-    for note in (*backbone.notes, *_unknown_words(segmenter, dataset)):
+    is_first = bool(args.shard) or share[0] == 0  # of several processes one speaks
+    for note in (*backbone.notes, *_unknown_words(segmenter, dataset)) if is_first else ():
         print(f"note: {note}", file=sys.stderr)
     name = f"{dataset.name}-{backbone.name}-{digest(experiment.as_json())}"
-    folder = args.out or Path("results") / name
-    if args.shard:
-        folder = folder / f"share-{shard[0] + 1}-of-{shard[1]}"
-    if args.fresh and (folder / COUNTS_FILE).is_file():
-        shutil.rmtree(folder)
-    tally = runner.run(segmenter, dataset, experiment, folder, shard, show_progress=not args.quiet)
+    whole = own = args.out or Path("results") / name
+    if args.shard or share[1] > 1:
+        own = whole / f"share-{share[0] + 1}-of-{share[1]}"
+    if args.fresh and (own / COUNTS_FILE).is_file():
+        shutil.rmtree(own)
+    shows = is_first and not args.quiet
+    tally = runner.run(segmenter, dataset, experiment, own, share, show_progress=shows)
+    return own if args.shard else whole, tally
+
+
+def _add_up(args: argparse.Namespace, parts: list[tuple[Path, Tally]]) -> Tally:
+    """The sum of what the processes counted, saved where they were more than one, and shown."""
+    folder, tally = parts[0]
+    if len(parts) > 1:
+        tally = merge([(f"process {rank}", part) for rank, (_, part) in enumerate(parts)])
+        tally.save(folder)
     _finish(tally, folder, args)
     return tally
 
@@ -233,7 +257,7 @@ def _merge(given: list[str]) -> int:
     parser.add_argument("--out", type=Path, help="folder for the sum (default: beside the first)")
     _report_options(parser)
     args = parser.parse_args(given)
-    tally = merge(args.folders)
+    tally = merge([(str(folder), Tally.load(folder)) for folder in args.folders])
     folder = args.out or args.folders[0].parent / "merged"
     tally.save(folder)
     args.shard = None
@@ -329,7 +353,10 @@ def _parser() -> argparse.ArgumentParser:
     out = parser.add_argument_group("running")
     out.add_argument("--out", type=Path, help="result folder (default: results/…)")
     out.add_argument("--fresh", action="store_true", help="start over instead of going on")
-    out.add_argument("--shard", metavar="I/N", help="evaluate the I-th of N shares")
+    out.add_argument(
+        "--shard", metavar="I/N",
+        help="evaluate the I-th of N shares (under torchrun each process takes its own)",
+    )  # fmt: skip
     out.add_argument("--quiet", action="store_true", help="no progress")
     _report_options(out)
     return parser

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from evaluation.shares import own_device
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
 from gclip_core.errors import EvaluationError
 from gclip_core.numbering import block_indices
@@ -47,7 +48,7 @@ def opened_backbone(args: argparse.Namespace, name: str) -> Iterator[Backbone]:
         BackboneError: it cannot be loaded.
         EvaluationError: a simulation that cannot be read.
     """
-    backbone = load_backbone(name, args.weights, args.device, args.dtype)
+    backbone = load_backbone(name, args.weights, own_device(args.device), args.dtype)
     with threads(args.threads, backbone):
         yield planted(backbone, args.plant)
 

@@ -21,6 +21,7 @@ from evaluation.asking import asked
 from evaluation.datasets import OpenSet, Sample
 from evaluation.experiment import Experiment
 from evaluation.rows import computation
+from evaluation.shares import Share
 from evaluation.tally import Tally, resume
 from gclip_core import metric
 from gclip_core.errors import EvaluationError
@@ -41,27 +42,27 @@ def run(
     dataset: OpenSet,
     experiment: Experiment,
     folder: Path,
-    shard: tuple[int, int] = (0, 1),
+    share: Share = (0, 1),
     save_every: float = SAVE_EVERY_S,
     show_progress: bool = True,
 ) -> Tally:
     """Evaluate a share of a set, going on where ``folder`` left off, and save what was counted.
 
-    ``shard`` is (index from 0, number of shares): every n-th image. Whatever stops the run, at
+    ``share`` is every n-th image. Whatever stops the run, at
     most ``save_every`` seconds of work are lost.
 
     Raises:
         EvaluationError: ``folder`` holds a result of another experiment; a damaged image or label.
     """
     tally = resume(folder, experiment.as_json())
-    share = range(shard[0], len(dataset.samples), shard[1])
-    left = [i for i in share if i not in tally.image_miou]
+    mine = range(share[0], len(dataset.samples), share[1])
+    left = [i for i in mine if i not in tally.image_miou]
     here = environment(segmenter.backbone.device)
     if left and here not in tally.environments:
         tally.environments.append(here)
     bar = tqdm(
-        total=len(share),
-        initial=len(share) - len(left),
+        total=len(mine),
+        initial=len(mine) - len(left),
         desc=dataset.title,
         unit="image",
         disable=not show_progress,
@@ -152,18 +153,6 @@ def ahead(items: Iterable[Item], make: Callable[[Item], Made]) -> Iterator[tuple
         finally:
             for _, future in waiting:
                 future.cancel()
-
-
-def parse_shard(text: str) -> tuple[int, int]:
-    """Read ``2/8``, the second of eight shares, into (1, 8).
-
-    Raises:
-        EvaluationError: not such a pair.
-    """
-    first, _, second = text.partition("/")
-    if not (first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second)):
-        raise EvaluationError(f"A share such as 2/8 was expected, but '{text}' came.")
-    return int(first) - 1, int(second)
 
 
 def environment(device: torch.device) -> dict[str, str]:

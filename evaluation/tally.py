@@ -108,23 +108,21 @@ def resume(folder: Path, settings: dict[str, Any]) -> Tally:
     return found
 
 
-def merge(folders: Sequence[Path]) -> Tally:
-    """Add the results in ``folders``: exactly the result of one run over all their images.
+def merge(parts: Sequence[tuple[str, Tally]]) -> Tally:
+    """Add results, each with the name it is spoken of by: exactly one run over all their images.
 
     Raises:
         EvaluationError: no result, other settings, or an image that was counted twice.
     """
-    if not folders:
-        raise EvaluationError("At least one result folder to merge was expected, but none came.")
-    first = Tally.load(folders[0])
-    total = Tally.empty(first.settings)
-    for folder in folders:
-        part = Tally.load(folder)
-        require_equal(first.settings, part.settings, str(folder))
+    if not parts:
+        raise EvaluationError("At least one result to merge was expected, but none came.")
+    total = Tally.empty(parts[0][1].settings)
+    for name, part in parts:
+        require_equal(total.settings, part.settings, name)
         twice = sorted(total.image_miou.keys() & part.image_miou.keys())
         if twice:
             raise EvaluationError(
-                f"{len(twice)} images of {folder} were counted already in the folders before it "
+                f"{len(twice)} images of {name} were counted already in the shares before it "
                 f"(the first is image {twice[0] + 1}); name each share once."
             )
         total.counts += part.counts

@@ -12,11 +12,12 @@ from evaluation.phenomena import __main__ as phenomena
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "EVALUATION.md").read_text("utf-8")
-COMMANDS = [
+LINES = [
     shlex.split(line)
     for block in re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)
     for line in block.splitlines()
 ]
+COMMANDS = [line for line in LINES if line[0] == "python"]
 NEEDS_DATA = "DIR"
 
 # The same command on less: fewer and smaller scenes, one sentence around each word.
@@ -38,6 +39,20 @@ def test_commands_that_need_data_are_understood() -> None:
     assert len(needing) >= 3
     for command in needing:
         parsers[command[2]].parse_args(command[3:])
+
+
+def test_under_torchrun_it_is_the_command_that_test_shares_runs() -> None:
+    (command,) = [line for line in LINES if line not in COMMANDS]
+    assert command[:7] == [
+        "torchrun",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "evaluation",
+        "--",
+    ]
+    cli._parser().parse_args(command[7:])
 
 
 def test_commands_that_need_nothing_run_in_order(

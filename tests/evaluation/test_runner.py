@@ -26,7 +26,7 @@ from evaluation.rows import (
     sweep_rows,
 )
 from evaluation.scene_set import scene_set
-from evaluation.tally import FILE, Tally, merge, resume
+from evaluation.tally import FILE, Tally, resume
 from gclip_core.errors import EvaluationError, MethodError
 from gclip_core.methods import METHODS, gclip
 from gclip_core.segmenter import Segmenter
@@ -228,49 +228,7 @@ def test_a_failed_write_leaves_the_old_file(
     assert (tmp_path / "x").read_bytes() == b"old"
 
 
-# --- shares ----------------------------------------------------------------------------------
-
-
-def test_shares_add_up_to_the_whole(tmp_path: Path, whole: Tally) -> None:
-    folders = [tmp_path / str(i) for i in range(4)]
-    parts = [go(folder, (i, 4)) for i, folder in enumerate(folders)]
-    assert [sorted(p.image_miou) for p in parts] == [[0, 4], [1, 5], [2], [3]]
-    merged = merge(folders[::-1])
-    assert merged.complete
-    assert_same(merged, whole)
-    merged.save(tmp_path / "sum")
-    assert_same(Tally.load(tmp_path / "sum"), whole)
-    assert not merge(folders[:3]).complete
-
-
-def test_a_share_counted_twice_is_refused(tmp_path: Path) -> None:
-    go(tmp_path / "a", (0, 3), n=3)
-    go(tmp_path / "b", (0, 1), n=3)
-    with pytest.raises(EvaluationError, match="counted already"):
-        merge([tmp_path / "a", tmp_path / "b"])
-    with pytest.raises(EvaluationError, match="counted already"):
-        merge([tmp_path / "a", tmp_path / "a"])
-
-
-def test_shares_of_different_runs_are_refused(tmp_path: Path) -> None:
-    go(tmp_path / "a", (0, 2), n=2)
-    go(tmp_path / "b", (1, 2), n=3)
-    with pytest.raises(EvaluationError, match="fingerprint.*images"):
-        merge([tmp_path / "a", tmp_path / "b"])
-
-
-def test_a_folder_without_a_result_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(EvaluationError, match=FILE):
-        merge([tmp_path])
-    with pytest.raises(EvaluationError):
-        merge([])
-
-
-@pytest.mark.parametrize("text", ["0/8", "9/8", "1/0", "1", "a/b", "1/2/3", "-1/2"])
-def test_a_share_is_checked(text: str) -> None:
-    assert runner.parse_shard("2/8") == (1, 8)
-    with pytest.raises(EvaluationError, match="2/8"):
-        runner.parse_shard(text)
+# --- reading ahead ---------------------------------------------------------------------------
 
 
 def test_reading_ahead_keeps_the_order_and_passes_errors_on() -> None:

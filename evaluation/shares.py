@@ -1,0 +1,63 @@
+"""An evaluation in shares, every n-th image each: named by hand, or one for each process.
+
+Under ``torchrun`` a process takes its share by its rank without being told, and the first adds
+them up. Any other scheduler names shares with ``--shard``, and ``merge`` adds their folders.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TypeVar
+
+import torch.distributed as dist
+
+from gclip_core.errors import EvaluationError
+
+Part = TypeVar("Part")
+
+PATIENCE = timedelta(days=30)
+"""How long the first process waits for the slowest."""
+
+Share = tuple[int, int]
+"""(index from 0, number of shares)"""
+
+
+def parse(text: str) -> Share:
+    """Read ``2/8``, the second of eight shares, into (1, 8).
+
+    Raises:
+        EvaluationError: not such a pair.
+    """
+    first, _, second = text.partition("/")
+    if not (first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second)):
+        raise EvaluationError(f"A share such as 2/8 was expected, but '{text}' came.")
+    return int(first) - 1, int(second)
+
+
+@contextmanager
+def of_this_process() -> Iterator[Share]:
+    """This process's share: its rank's under ``torchrun``, else the whole as (0, 1)."""
+    if not dist.is_torchelastic_launched():
+        yield 0, 1
+        return
+    dist.init_process_group("gloo", timeout=PATIENCE)
+    yield dist.get_rank(), dist.get_world_size()
+    dist.destroy_process_group()  # not after an error: it would wait for the others
+
+
+def gather(part: Part) -> list[Part]:
+    """What every process made, by rank, on the first one; none on the others."""
+    if not dist.is_initialized():
+        return [part]
+    parts = [part] * dist.get_world_size() if dist.get_rank() == 0 else None
+    dist.gather_object(part, parts)
+    return parts or []
+
+
+def own_device(device: str) -> str:
+    """``cuda`` is a GPU of its own for each process of this machine."""
+    rank = os.environ.get("LOCAL_RANK")
+    return f"cuda:{rank}" if device == "cuda" and dist.is_initialized() and rank else device

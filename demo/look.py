@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from demo import variants
 from demo.host import logs
 from demo.settings import Settings
-from demo.source import Picture, Sources, Truth, truth_iou, truth_of_file
-from gclip_core import load
+from demo.source import Picture, Sources, Truth, truth_of_file
+from gclip_core import load, metric
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import BackboneError
@@ -76,7 +76,8 @@ class Mask:
     """One variant's mask: labels (H, W) int16 at the image's own size, -1 for no class.
 
     ``areas`` are shares of the image per class. ``iou`` is per class that the truth holds, by its
-    index; ``miou`` its mean, None without truth.
+    index; ``miou`` its mean, None without truth; ``absent`` are classes that the truth does not
+    hold.
     """
 
     title: str
@@ -86,6 +87,7 @@ class Mask:
     areas: tuple[float, ...]
     iou: dict[int, float]
     miou: float | None
+    absent: tuple[int, ...] = ()
 
 
 class Look:
@@ -164,15 +166,18 @@ class Look:
         def make() -> Mask:
             result = self.segment(method, planted)
             labels = result.labels.numpy()
-            iou = truth_iou(self.truth, labels, result.vocabulary) if self.truth else {}
+            score, truth = metric.WordScores({}, None, ()), self.truth
+            if truth:
+                score = metric.against_truth(truth.labels, truth.names, labels, result.vocabulary)
             return Mask(
                 title=method.title,
                 method=method,
                 labels=labels,
                 names=result.vocabulary.names,
                 areas=result.areas(),
-                iou=iou,
-                miou=float(np.mean(list(iou.values()))) if iou else None,
+                iou=score.iou,
+                miou=score.miou,
+                absent=score.absent,
             )
 
         return self.once(("mask", method, planted), make)

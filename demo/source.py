@@ -81,34 +81,10 @@ class Sources:
         return self._pictures.get_or_make(key, lambda: _upload(upload))
 
 
-def truth_iou(truth: Truth, labels: NDArray, vocabulary: Vocabulary) -> dict[int, float]:
-    """IoU of ``labels`` (H, W) per class (an index into the words) that the truth holds.
-
-    Empty where no class of the truth is among the words.
-    """
-    mapped = truth_labels(truth, vocabulary)
-    present = sorted(set(np.unique(mapped).tolist()) - {UNCOUNTED})
-    counts = metric.confusion(mapped, labels, len(vocabulary))
-    iou = metric.scores(counts).iou
-    return {c: float(iou[c]) for c in present}
-
-
 def truth_labels(truth: Truth, vocabulary: Vocabulary) -> NDArray[np.int64]:
     """The truth in the visitor's classes: (H, W), -1 for what is not among the words."""
-    return np.array([*match(truth, vocabulary), UNCOUNTED])[truth.labels]
-
-
-def match(truth: Truth, vocabulary: Vocabulary) -> tuple[int, ...]:
-    """For each class of the truth the class among the words that means it, or -1."""
-    typed = {
-        phrase.casefold(): index
-        for index, synonyms in reversed(list(enumerate(vocabulary.classes)))
-        for phrase in synonyms
-    }
-    return tuple(
-        next((typed[n.casefold()] for n in names if n.casefold() in typed), UNCOUNTED)
-        for names in truth.names
-    )
+    typed = metric.typed_truth(truth.labels, truth.names, vocabulary)
+    return np.where(typed < len(vocabulary), typed, UNCOUNTED)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from gclip_core.methods import METHODS
 from gclip_core.photos import Photo, star_photos
 from gclip_core.registry import BACKBONES, BUILT_IN
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Method
+from gclip_core.types import Method, Vocabulary
 
 ENOUGH = 0.6
 """IoU from which a photo's main thing counts as found."""
@@ -26,9 +26,10 @@ ENOUGH = 0.6
 
 def photo_iou(segmenter: Segmenter, method: Method, photo: Photo) -> tuple[float, ...]:
     """IoU of each of the photo's words, in their order: the main thing first."""
-    found = segmenter.segment(photo.image(), photo.text, method).labels.numpy()
-    counts = metric.confusion(photo.labels(), found, len(photo.words))
-    return tuple(metric.scores(counts).iou.tolist())
+    words = Vocabulary(photo.words)
+    labels = segmenter.segment(photo.image(), words, method).labels.numpy()
+    score = metric.against_truth(photo.labels(), photo.words, labels, words)
+    return tuple(score.iou[c] for c in range(len(photo.words)))
 
 
 def report(measured: dict[str, tuple[float, ...]]) -> str:

@@ -24,8 +24,8 @@ from PIL import Image
 import gclip_core as gclip
 from demo.drawing import plots, render
 from demo.settings import Settings
-from demo.source import Picture, Sources, truth_iou
-from gclip_core import amf, assets, cs
+from demo.source import Picture, Sources
+from gclip_core import amf, assets, cs, metric
 from gclip_core.errors import GclipError
 from gclip_core.photos import star_photos
 from gclip_core.registry import BUILT_IN, find_backbone
@@ -141,9 +141,10 @@ def _mean_miou(
     for scene in scenes:
         result = segmenter.segment(scene.image, scene.words, method)
         if scene.truth is not None:
-            by_class = truth_iou(scene.truth, result.labels.numpy(), result.vocabulary)
-            found.append(np.mean(list(by_class.values())))
-    return float(np.nanmean(found)) if found else None
+            truth, labels = scene.truth, result.labels.numpy()
+            score = metric.against_truth(truth.labels, truth.names, labels, result.vocabulary)
+            found.append(score.miou)
+    return float(np.mean(found)) if found else None
 
 
 def _clip(baking: Baking, scenes: Sequence[Picture]) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import torch
 from torchmetrics.classification import MulticlassJaccardIndex
 
 from gclip_core.errors import EvaluationError
-from gclip_core.metric import IGNORE, confusion, scores
+from gclip_core.metric import IGNORE, WordScores, against_truth, confusion, scores
+from gclip_core.vocabulary import parse
 
 
 def test_hand_worked_case() -> None:
@@ -77,3 +78,46 @@ def test_order_and_grouping_of_images_do_not_matter() -> None:
 def test_another_size_is_refused() -> None:
     with pytest.raises(EvaluationError, match=r"\(2, 3\).*\(3, 2\)"):
         confusion(np.zeros((2, 3), int), np.zeros((3, 2), int), 2)
+
+
+class TestAgainstTruth:
+    """A score that cannot lie: every pixel of known truth counts, whatever was typed."""
+
+    NAMES = (("monkey", "ape"), ("tree",), ("sky",))
+    TRUTH = np.array([[0, 0, 1, 1, 2, 2, 2, 2, IGNORE, IGNORE]])
+
+    def score(self, words: str, labels: list[int]) -> WordScores:
+        return against_truth(self.TRUTH, self.NAMES, np.array([labels]), parse(words))
+
+    def test_one_word_on_everything_scores_what_it_covers(self) -> None:
+        found = self.score("monkey", [0] * 10)
+        assert found.iou == {0: 2 / 8}
+        assert found.miou == 2 / 8
+
+    def test_the_rest_without_a_class_is_right(self) -> None:
+        assert self.score("monkey", [0, 0, *[-1] * 8]).miou == 1
+
+    def test_what_covers_an_untyped_truth_pays_and_nobody_else(self) -> None:
+        found = self.score("monkey, sky", [0, 0, 1, 0, 1, 1, 1, 1, 0, 1])
+        assert found.iou == {0: 2 / 3, 1: 4 / 5}
+
+    def test_void_is_nobody_s(self) -> None:
+        nowhere = [0, 0, -1, -1, 1, 1, 1, 1]
+        assert self.score("ape, sky", [*nowhere, 0, 1]) == self.score(
+            "ape, sky", [*nowhere, -1, -1]
+        )
+
+    def test_a_word_that_is_nowhere_is_named_and_takes_from_others(self) -> None:
+        found = self.score("sky, car", [-1, -1, -1, -1, 0, 0, 1, 1, 1, 1])
+        assert found.absent == (1,)
+        assert found.iou == {0: 2 / 4}
+
+    def test_words_that_are_all_nowhere_have_no_figure(self) -> None:
+        found = self.score("car, dog", [0, 1] * 5)
+        assert (found.iou, found.miou, found.absent) == ({}, None, (0, 1))
+
+    def test_all_words_typed_is_the_benchmarks_figure(self) -> None:
+        rng = np.random.default_rng(0)
+        truth, labels = rng.integers(-1, 3, (20, 30)), rng.integers(-1, 3, (20, 30))
+        found = against_truth(truth, self.NAMES, labels, parse("monkey, tree, sky"))
+        assert found.miou == pytest.approx(scores(confusion(truth, labels, 3)).miou)

@@ -125,8 +125,8 @@ def built_in() -> Finding:
 
 def local_weights() -> Finding:
     """Which real CLIP weights are on this disk."""
+    from gclip_core.load import WEIGHTS_FOLDER, on_disk
     from gclip_core.registry import BACKBONES
-    from gclip_core.weights import WEIGHTS_FOLDER, on_disk
 
     there = [entry.name for entry in BACKBONES.values() if entry.tag and on_disk(entry)]
     if there:

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def take(url: str, folder: Path, chromium: str, tabs: Sequence[str]) -> list[Path]:
     """Pictures of these tabs at every size and in both themes."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - optional
 
     folder.mkdir(parents=True, exist_ok=True)
     written = []

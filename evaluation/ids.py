@@ -122,7 +122,7 @@ def _read_png(path: Path) -> NDArray:
 
 def _read_mat(path: Path) -> NDArray:
     try:
-        from scipy.io import loadmat
+        from scipy.io import loadmat  # noqa: PLC0415 - optional
     except ImportError as error:
         raise EvaluationError(
             f"{path.name} is a MATLAB file: install scipy to read it, or convert the set to PNG."

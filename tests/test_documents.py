@@ -56,8 +56,9 @@ def test_front_matter_names_the_gradio_that_is_tested_here(front_matter: dict) -
 
 
 def test_preloaded_weights_are_where_the_loader_looks(front_matter: dict) -> None:
-    from gclip_core.registry import BACKBONES
     from gclip_core.weights import _hub_repository
+
+    from gclip_core.registry import BACKBONES
 
     repository, file = front_matter["preload_from_hub"][0].split()
     assert repository == _hub_repository(BACKBONES["openai-vit-b-16"])

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 Entries = list[dict[str, Any]]
 
 _LOSSES = ("things", "backgrounds", "patches", "captions", "following")
@@ -38,15 +40,11 @@ def draw(logs: Sequence[Path], out: Path) -> None:
 
     Grey lines: another size of canvas; a dotted line: another log begins.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
     losses, checks = read(*logs)
     earlier = [read(*logs[:n])[0] for n in range(1, len(logs))]
     joints = [entries[-1]["minutes"] for entries in earlier if entries]
-    figure, (above, below) = plt.subplots(2, 1, figsize=(9, 7), sharex=True, layout="constrained")
+    figure = Figure(figsize=(9, 7), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True)
     for name in _LOSSES:
         points = [(e["minutes"], e[name]) for e in losses if name in e]
         above.plot(*zip(*points, strict=True), label=name, linewidth=1.2) if points else None

@@ -71,7 +71,7 @@ def svg(icons: dict[str, Any], name: str) -> str | None:
 
 def draw(source: str) -> Image.Image:
     """An SVG as an RGBA cell: trimmed to what is visible, fitted, centred."""
-    import resvg_py
+    import resvg_py  # noqa: PLC0415 - optional
 
     drawn = Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=source)))).convert("RGBA")
     box = drawn.getchannel("A").point(lambda a: 255 * (a > 20)).getbbox()

@@ -27,7 +27,7 @@ def encode_on_zero_gpu(seconds: int = 15) -> Encoder | None:
     quota is spent the same is computed here.
     """
     try:
-        import spaces
+        import spaces  # noqa: PLC0415 - optional
     except ImportError:
         return None
     if not getattr(spaces.config.Config, "zero_gpu", False):

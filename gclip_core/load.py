@@ -89,9 +89,8 @@ def _load_shipped(
 ) -> Loaded:
     config = json.loads(assets.path(entry.name, "model.json").read_text("utf-8"))
     words = json.loads(assets.path(entry.name, "words.json").read_text("utf-8"))
-    state = _unpack(read(path or assets.path(entry.name, "model.safetensors")))
-    if "stem" in config:
-        state = {**_unpack(read(assets.path(entry.name, "stem.safetensors"))), **state}
+    files = [path] if path else sorted(assets.path(entry.name).glob("*.safetensors"))
+    state = _unpack({key: value for file in files for key, value in read(file).items()})
     known = KnownWords(
         frozenset(word.lower() for kind in words.values() for group in kind for word in group),
         frozenset(state.get("token_ids", torch.empty(0)).flatten().tolist()),

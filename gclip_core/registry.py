@@ -69,7 +69,7 @@ BACKBONES: dict[str, BackboneEntry] = _table(
         "Built-in (photos)",
         PHOTOS,
         "",
-        parameters=25.0,
+        parameters=25.4,
         download=0,
         licence="research and teaching",
         blocks=12,

@@ -20,7 +20,7 @@ from gradio.utils import get_upload_folder
 from demo import variants, wording
 from demo.controls import in_words
 from demo.host.files import path_of
-from demo.look import Look, Mask, Request, Studio
+from demo.look import Look, Mask, Request, Studio, changed_share
 from demo.settings import read
 from demo.views import attention as attention_view
 from demo.views import channels as channels_view
@@ -105,7 +105,9 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
         look = _look(studio, image, words, seed, backbone=backbone)
         view = compare_view.see(look, names)
         look.done("compare")
-        changed = (None, *view.changed)
+        made = list(view.masks.values())
+        pairs = zip(made, made[1:], strict=False)
+        changed = (None, *(changed_share(one.labels, other.labels) for one, other in pairs))
         return [
             {
                 "variant": name,

@@ -39,15 +39,14 @@ class Tab:
     whenever a setting changes while the tab is open. ``looks`` False: the tab shows nothing of the
     picture and is never asked. ``wire`` makes the tab's own events once every control is there;
     after each of those it returns, which write a setting's control, the open tab is shown anew.
-    ``extra`` are inputs beyond the settings by their name in :class:`demo.look.Request`, each with
-    what reads its raw value.
+    ``masks`` are canvases; a press on one asks why its word was chosen there.
     """
 
     outputs: list[Any] = field(default_factory=list)
     show: Callable[[Look], Answer] = lambda _: {}
     looks: bool = True
     wire: Callable[[], Sequence[Dependency]] = tuple
-    extra: dict[str, tuple[Component, Callable[[Any], Any]]] = field(default_factory=dict)
+    masks: list[gr.HTML] = field(default_factory=list)
 
 
 class Controls:

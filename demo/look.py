@@ -91,7 +91,10 @@ class Mask:
 
 
 class Look:
-    """One request on its way; ``chosen`` is the method that the page's switches name."""
+    """One request on its way; ``chosen`` is the method that the page's switches name.
+
+    ``again`` opens the same anew, and holds nothing of what this one has made.
+    """
 
     def __init__(self, studio: Studio, request: Request) -> None:
         self.request, self.settings = request, request.settings
@@ -100,6 +103,7 @@ class Look:
         self.segmenter = studio.segmenter(request.settings)
         self.bare = replace(self.segmenter, backbone=replace(self.segmenter.backbone, planted=()))
         self.chosen = variants.chosen(request.settings)
+        self.again: Callable[[], Look] = partial(studio.look, request)
         self._studio = studio
         self._made: dict[Hashable, Any] = {}
 

@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{studio.default.title} is loaded; ready in {time.perf_counter() - started:.1f} s.",
         flush=True,
     )
-    return serve.serve(demo, launch_settings(args), studio.state)
+    return serve.serve(demo, launch_settings(args), studio.state, page.routes())
 
 
 def make_studio(args: argparse.Namespace) -> Studio:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
+from starlette.routing import Route
 
-from demo import inputs, panel, says, wording
-from demo.controls import QUIET, Answer, Controls, Tab
+from demo import inputs, own_mask, panel, says, widgets, wording
+from demo.controls import QUIET, RAW, Answer, Controls, Tab
 from demo.host.files import path_of
-from demo.look import Request, Studio
-from demo.settings import Settings, from_query
-from demo.tabs import TABS, TabEntry, attention, channels, compare, export, side
+from demo.look import Look, Request, Studio
+from demo.settings import Settings, as_text, from_query
+from demo.tabs import TABS, TabEntry, attention, channels, compare, drawn, export, side
 from demo.variants import VARIANTS
+from demo.views.compare import TRUTH
+from demo.widgets.held import STORE
 from gclip_core import scenes
 from gclip_core.errors import GclipError
 from gclip_core.photos import star_photos
@@ -31,6 +35,7 @@ TOP_CSS = """
 #title h1 { margin: 0; font-size: 20px; line-height: 1.3; }
 #title small { font-size: 14px; font-weight: 400; }
 #copy-link { flex: 0 0 auto; }
+#says { min-height: 74px; }
 .gradio-container > .main { box-sizing: border-box; padding: 12px 24px; }
 @media (max-width: 640px) { .gradio-container > .main { padding: 8px; }
   #main { flex-direction: column; flex-wrap: nowrap; }
@@ -50,8 +55,10 @@ TOP_CSS = """
   #examples { contain: inline-size; }
   #switches .block { padding: 6px 8px; }
   #result { order: 1; }
-  #scene, #advanced, #fetch, #fetch-note, .form:has(#backbone) { order: 2; }
-  #image { height: 125px !important; }
+  #examples, #scene, #own-mask, #advanced, #fetch, #fetch-note, .form:has(#backbone) {
+    order: 2; }
+  #says { min-height: 0; }
+  #image { height: 82px !important; }
   #words [data-testid="block-info"] + * { display: none; }
   #title small { font-size: 12.5px; }
   #says .says { font-size: 12px; }
@@ -59,7 +66,6 @@ TOP_CSS = """
     grid-auto-columns: 62px; overflow-x: auto; padding-bottom: 4px; }
   #tabs > .tab-wrapper button { padding: 4px 9px; font-size: 14px; }
   .gradio-container footer .divider { display: none; } }
-#says { min-height: 74px; }
 #tabs .tabitem { padding: 8px 0 0; gap: 8px; }
 #result, #main { gap: 10px; }
 """
@@ -70,6 +76,11 @@ HEAD = """
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="description" content="Open-vocabulary segmentation with CLIP, without training">
 """
+
+
+def routes() -> list[Route]:
+    """What the page's server answers beside Gradio: pictures and matrices by name."""
+    return [STORE.route()]
 
 
 def build(studio: Studio, opening: Settings) -> gr.Blocks:
@@ -84,6 +95,7 @@ def build(studio: Studio, opening: Settings) -> gr.Blocks:
         with gr.Row(elem_id="main"):
             with gr.Column(scale=2, min_width=320, elem_id="input"):
                 given = inputs.build(studio, controls, opening)
+                own = own_mask.build()
             with gr.Column(scale=5, min_width=320, elem_id="result"):
                 noted = says.build("link-notes", "About the link")
                 lines = says.build("says", "Status")
@@ -98,8 +110,9 @@ def build(studio: Studio, opening: Settings) -> gr.Blocks:
                             fn=None, js=_TURN.format(entry.name), inputs=[open_tab, turned],
                             outputs=[open_tab, turned], **QUIET
                         )  # fmt: skip
+        why = widgets.why(elem_id="why")
         controls.hide_the_rest()
-        _wire(page, studio, controls, given, (noted, lines), tabs, strip, turned, opening)
+        _wire(page, studio, controls, given, own, (noted, lines, why), tabs, strip, turned, opening)
         _share(share, controls)
     return page
 
@@ -109,26 +122,36 @@ def _wire(
     studio: Studio,
     controls: Controls,
     given: inputs.Given,
-    said: tuple[Component, Component],
+    own: own_mask.OwnMask,
+    said: tuple[Component, Component, Component],
     tabs: dict[str, Tab],
     strip: gr.Tabs,
     turned: Component,
     opening: Settings,
 ) -> None:
-    noted, lines = said
-    extra = {key: (part, read) for tab in tabs.values() for key, (part, read) in tab.extra.items()}
+    noted, lines, why = said
+    files = {"upload": (given.image, path_of), **own.inputs}
+    sent = [*(part for part, _ in files.values()), *controls.components]
+
+    def look_of(raw: tuple[Any, ...]) -> Look:
+        settings = controls.settings(raw[len(files) :])
+        read = {key: read(one) for (key, (_, read)), one in zip(files.items(), raw, strict=False)}
+        return studio.look(Request(settings, **read))
 
     def shows(entry: TabEntry) -> Callable[..., Answer]:
-        def show(image: Any, *raw: Any) -> Answer:
-            files = dict(zip(extra, raw, strict=False))
-            asked = {"upload": path_of, **{key: read for key, (_, read) in extra.items()}}
-            sent = {"upload": image, **files}
-            return answer(
-                studio, controls, entry.name, tabs[entry.name], lines, raw[len(extra) :],
-                {key: (asked[key], value) for key, value in sent.items()},
-            )  # fmt: skip
+        tab = tabs[entry.name]
+        return lambda *raw: answer(studio, entry.name, tab, lines, partial(look_of, raw))
 
-        return show
+    def explain(*raw: Any) -> Any:
+        try:
+            look = look_of(raw)
+            pixel = look.settings.pixel
+            return pixel and drawn.why(look, pixel)
+        except GclipError:
+            return None  # the open tab says why
+
+    def point(event: gr.SelectData) -> str:
+        return as_text("pixel", (int(event.index[0]), int(event.index[1])))
 
     def arrive(request: gr.Request) -> Answer:
         settings, notes = read_link(dict(request.query_params), opening)
@@ -140,7 +163,7 @@ def _wire(
     for entry, one in zip(TABS, asked, strict=True):
         one.change(
             shows(entry),
-            [given.image, *(part for part, _ in extra.values()), *controls.components],
+            sent,
             [lines, *tabs[entry.name].outputs],
             preprocess=False,
             trigger_mode="always_last",
@@ -160,6 +183,11 @@ def _wire(
     opacity = controls["opacity"]
     opacity.input(fn=None, js=_SLIDE, inputs=opacity, **QUIET)
     changes = [change for tab in tabs.values() for change in tab.wire()]
+    changes += own.wire(given.image)
+    for mask in [mask for tab in tabs.values() for mask in tab.masks]:
+        mask.select(point, None, controls["pixel"], **QUIET)
+    controls["pixel"].change(explain, sent, why, trigger_mode="always_last", **RAW, **MODEL)
+    why.clear(fn=None, js="() => ''", outputs=controls["pixel"], **QUIET)
     for change in [*inputs.wire(studio, controls, given, filled), *changes]:
         change.then(**ask)
     page.load(arrive, None, [*filled, noted, strip], **QUIET).then(**ask)
@@ -197,32 +225,21 @@ def _share(share: gr.Button, controls: Controls) -> None:
 
 
 def answer(
-    studio: Studio,
-    controls: Controls,
-    name: str,
-    tab: Tab,
-    lines: Component,
-    values: tuple[Any, ...],
-    files: dict[str, tuple[Callable[[Any], Any], Any]],
+    studio: Studio, name: str, tab: Tab, lines: Component, opened: Callable[[], Look]
 ) -> Answer:
-    """What ``tab`` shows of one look; a request that cannot be met changes nothing but the lines.
-
-    ``files`` are what the request holds beyond the settings, each with what reads it.
-    """
+    """What ``tab`` shows of a look; one that cannot be had changes nothing but the lines."""
     if not tab.looks:
         return {lines: says.value()}
     try:
-        settings = controls.settings(values)
-        read = {key: read(raw) for key, (read, raw) in files.items()}
-        look = studio.look(Request(settings, **read))
+        look = opened()
         shown, status = tab.show(look), look.done(name)
     except GclipError as error:
         return {lines: says.value(problems=[str(error)])}
     except Exception as error:
         logger.exception("a request failed")
         return {lines: says.value(problems=[wording.failed(error)])}
-    notes = [*status.notes, inputs.notice(studio, settings)]
-    if settings.plant:
+    notes = [*status.notes, inputs.notice(studio, look.settings)]
+    if look.settings.plant:
         notes.insert(0, wording.SIMULATION)
     if status.unknown:
         notes.insert(0, wording.unknown(status.unknown))
@@ -233,9 +250,9 @@ def answer(
 def read_link(query: dict[str, str], opening: Settings) -> tuple[Settings, tuple[str, ...]]:
     """Settings of a link, or the opening ones where the link names a tab at most."""
     styles = ("seen", "held-out", *scenes.styles())
-    tabs = [entry.name for entry in TABS]
+    tabs, pairs = [entry.name for entry in TABS], (*VARIANTS, TRUTH)
     settings, notes = from_query(
-        query, example=star_photos(), style=styles, tab=tabs, left=VARIANTS, right=VARIANTS
+        query, example=star_photos(), style=styles, tab=tabs, left=pairs, right=pairs
     )
     if settings == Settings(tab=settings.tab):
         return opening.changed(tab=settings.tab), notes

@@ -106,7 +106,7 @@ CSS = """
   background: none; color: inherit; }
 .card th:first-child { text-align: left; overflow-wrap: break-word; min-width: 84px; }
 .card td { white-space: nowrap; }
-.card thead th { font-weight: 600; border-top: 0; line-height: 1.25; }
+.card thead th { font-weight: 600; white-space: normal; border-top: 0; line-height: 1.25; }
 .card tbody tr:first-child > * { font-weight: 600; border-top-width: 2px; }
 .card td.best { font-weight: 700; }
 #result .block:has(> .html-container), #result .html-container { padding: 0 !important;

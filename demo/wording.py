@@ -9,7 +9,7 @@ import torch
 
 from gclip_core.numbering import block_numbers
 from gclip_core.registry import BUILT_IN, BackboneEntry
-from gclip_core.types import Found
+from gclip_core.types import Found, Method, Plant
 
 TITLE = "GCLIP"
 SUBTITLE = "what global tokens do to CLIP segmentation"
@@ -33,10 +33,6 @@ EXAMPLES = "Examples (★ with known truth)"
 ADVANCED = "Advanced"
 OPACITY = "Mask opacity"
 
-CHOSEN_ROW = "With the switches as they are"
-PLAIN_ROW = "The same without AMF and CS (ClearCLIP)"
-ATTENTION = "Attention"
-NORMS = "Weight norms"
 
 UNEXPECTED = (
     "Something went wrong on our side; your image and words are untouched. Try once more, or "
@@ -112,77 +108,94 @@ def map_caption(block: int, n_blocks: int) -> str:
     return f"block {block + 1} of {n_blocks}"
 
 
-def used_caption(n_blocks: int, amf: bool) -> str:
-    """Under the image view of the last block's matrix."""
-    return f"block {n_blocks}, used: " + ("Query-Query fused" if amf else "Query-Query")
+MASK_EMPTY = "The mask appears here."
+PAIR_EMPTY = "Two masks appear here."
+CANVAS_HINT = (
+    "Point at a patch to see where it looks; press it to ask why its word was chosen. Drag to "
+    "swipe between the masks."
+)
+SCORE_COUNTS = (
+    "mIoU counts every pixel whose truth is known: a word painted on something else costs."
+)
+TRUTH = "Truth"
+COMPARE_NOTE = (
+    "**CLIP** is the tower as it is. **ClearCLIP** drops the last block’s residual path and FFN "
+    "and lets each patch look at similar ones. **AMF** and **CS** are the two ideas of **GCLIP**, "
+    "which is ClearCLIP with both. All come from one pass through the tower; only the last block "
+    "(with CS also the upper blocks) is computed anew."
+)
+SIMULATION_BADGE = "Simulation"
+WHY_NOTE = "The best word is the label, unless a hidden word for the rest or a threshold took it."
 
 
-def received_alt(caption: str) -> str:
-    """Alt text of an attention map."""
-    return f"Attention that each patch receives, {caption}"
+def planted(plant: Plant) -> str:
+    """On every card whose numbers a simulated fault made."""
+    return f"Simulation: channel {plant.channel} × {plant.gain:g} in {_blocks(plant.blocks)}."
 
 
-def matrix_caption(n_blocks: int, pooled: int) -> str:
-    """Under the matrix view."""
-    said = f"block {n_blocks} as matrix, token × token"
-    return said if pooled == 1 else f"{said}, {pooled} tokens a pixel"
+def switched(name: str, on: bool) -> str:
+    """Beside a card's title."""
+    return f"{name} {'on' if on else 'off'}"
+
+
+def last_title(n_blocks: int, which: str) -> str:
+    """Under the last block's matrix."""
+    return f"block {n_blocks}, {which}"
+
+
+def nothing_changed(method: Method, found: Found) -> str:
+    """Under the mask where the switches change no pixel."""
+    if method.fusion is None and method.suppression is None:
+        return "AMF and CS are off: this is ClearCLIP, and there is nothing to compare."
+    if method.fusion is None and not found.suppressed:
+        return f"CS changes nothing here: {found.cs_reason}."
+    return "Not one pixel changes."
 
 
 def attention_note(found: Found, amf: bool, shown: Sequence[int]) -> str:
     """What the attention card's switches can and cannot change."""
     blocks = numbers(shown)
     if amf:
-        said = f"AMF averages the maps of blocks {blocks} into the last block ({found.reason})."
+        said = f"AMF averages the maps of {_blocks(shown)} into the last block ({found.reason})."
     else:
-        said = f"AMF is off: the last block uses Query-Query alone; blocks {blocks} stay unread."
-    touched = [b for b in shown if found.suppressed and b > min(found.suppressed)]
+        said = f"AMF is off: the last block uses Query-Query alone; {_blocks(shown)} stay unread."
     if not found.suppressed:
         return said
-    if not touched:
-        return f"{said} CS does not touch blocks {blocks}: it begins at block " + numbers(
-            [min(found.suppressed)]
+    first = min(found.suppressed)
+    reached = [block for block in shown if block > first]
+    if not reached:
+        return (
+            f"{said} CS reaches the maps after block {first + 1}, whose weights it changes first: "
+            f"not those of {blocks}."
         )
-    return f"{said} CS, from block {numbers([min(found.suppressed)])} on, changes them too."
+    return f"{said} CS changes weights from block {first + 1} on, and with them the maps after it."
 
 
 def norms_note(found: Found, cs: bool, block: int) -> str:
-    """What the norms card's switches can and cannot change."""
+    """What CS does to the block in view, or would do; ``found`` is what it finds when on."""
     amf = "AMF changes no weights."
-    if found.suppressed:
-        before, after = found.norms_before[block], found.norms_after[block]
+    if block in found.suppressed:
+        before = float(found.norms_before[block].max())
         channel = int(found.channels[block])
+        after = float(found.norms_after[block, channel])
+        does = "CS brings" if cs else "CS is off. It would bring"
+        changes = "changes" if cs else "change"
         return (
-            f"CS brings channel {channel} of block {block + 1} from "
-            f"{float(before[channel]):.1f} to {float(after[channel]):.1f}, and changes blocks "
-            f"{numbers(found.suppressed)} ({found.cs_reason}). {amf}"
+            f"{does} channel {channel} of block {block + 1} from {before:.1f} to {after:.1f}, and "
+            f"{changes} {_blocks(found.suppressed)} ({found.cs_reason}). {amf}"
         )
-    if cs:
-        return f"{_sentence(found.cs_reason)}. {amf}"
-    if block in found.abnormal:  # the block shown has the largest ratio before the last
-        return (
-            f"CS is off: channel {found.channels[block]} of block {block + 1} stays at "
-            f"{found.ratios[block]:.1f} × the median. {amf}"
-        )
-    where = "before the last block" if found.abnormal else "in this model"
-    return f"CS is off. It would change nothing: no abnormal channel {where}. {amf}"
+    if found.suppressed:
+        return f"CS leaves block {block + 1} alone; it changes {_blocks(found.suppressed)}. {amf}"
+    return f"{_sentence(found.cs_reason)}. {amf}"
 
 
-def mask_note(
-    changed: float, amf: bool, cs: bool, suppressed: bool, before: float | None, after: float | None
-) -> str:
-    """Under the mask: what the switches did to it."""
-    parts = []
-    if not amf and not suppressed:
-        parts.append(
-            "CS is on and changes nothing in this model: this is the mask below."
-            if cs
-            else "AMF and CS are off: this is the mask below."
-        )
-    else:
-        parts.append(f"{_percent(changed)} of the pixels changed against the mask below.")
-    if before is not None and after is not None:
-        parts.append(f"mIoU {before * 100:.1f} % → {after * 100:.1f} % (truth is known).")
-    return " ".join(parts)
+def similarity_note(regions: str, found: Found) -> str:
+    """Under the in-in / in-out plot."""
+    here = f"changes {_blocks(found.suppressed)}" if found.suppressed else "changes nothing"
+    return (
+        f"Regions are those of {regions}. In the paper CS makes Values of one object more alike "
+        f"and those of different objects less. Here CS {here} ({found.cs_reason})."
+    )
 
 
 def status(backbone: str, milliseconds: float, kept: bool, grid: tuple[int, int]) -> str:
@@ -228,15 +241,6 @@ STRIDE = "Window stride in pixels"
 SCALE = "Logit scale"
 THRESHOLD = "Leave pixels unlabelled under this score"
 
-COMPARE_INTRO = (
-    "### One image, five variants\n"
-    "**CLIP** is the tower as it is. **ClearCLIP** drops the last block’s residual path and FFN "
-    "and lets each patch look at similar ones. **AMF** and **CS** are the two ideas of GCLIP; "
-    "**GCLIP** is ClearCLIP with both.\n\n"
-    "All come from one pass through the tower; only the last block (with CS also the upper blocks) "
-    "is computed anew."
-)
-
 
 def favoured(name: str) -> str:
     """Beside the variants: whom the built-in model's training favours."""
@@ -250,38 +254,9 @@ def favoured(name: str) -> str:
 
 
 EXTRAS = "Also show SCLIP, NACLIP and MaskCLIP"
-WHAT_CHANGED = "What changed"
-FROM = "From"
-TO = "To"
-SWIPE_EMPTY = "Two masks appear here."
-FIRST_VARIANT = "The tower as it is."
-CHANGE_CAPTION = "Relabelled pixels in their new colour; the rest is grey"
 
 
-def changed_against(share: float, title: str) -> str:
-    """Under a variant: how much it changed against its neighbour."""
-    return f"{_percent(share)} of the pixels changed against {title}."
-
-
-def changed_badge(share: float) -> str:
-    """How much of an image was relabelled."""
-    return f"{_percent(share)} of the pixels"
-
-
-def change_note(left: str, right: str, before: float | None, after: float | None) -> str:
-    """Under the change map."""
-    said = f"From {left} to {right}."
-    if before is None or after is None:
-        return said
-    return f"{said} mIoU {before * 100:.1f} % → {after * 100:.1f} %."
-
-
-TRUTH_INTRO = (
-    "Where the true mask is known, mIoU says how much of it a variant finds. Every ★ picture "
-    "knows its own; for a photo of yours you can upload one."
-)
-TRUTH_TITLE = "The true mask"
-TRUTH_EMPTY = "No true mask for this image: choose a ★ picture, or upload a mask below."
+TRUTH_EMPTY = "No true mask for this image: choose a ★ picture, or upload a mask under yours."
 IOU_TITLE = "How much of it each variant finds"
 IOU_TABLE = "Intersection over union (IoU) per class and variant; in bold the best of a row."
 SIMILARITY = "How alike are the last block’s Values?"
@@ -293,14 +268,6 @@ OWN_MASK_HINT = (
 OWN_MASK_FILE = "Mask (PNG)"
 OWN_MASK_CLASSES = "Colours and classes"
 OWN_MASK_READ = "The mask was read. Check the classes on the right of the table."
-
-
-def similarity_note(regions: str, reason: str) -> str:
-    """Under the in-in / in-out plot."""
-    return (
-        f"Regions are those of {regions}. In the paper CS makes Values of one object more alike "
-        f"and those of different objects less. With CS here: {reason}."
-    )
 
 
 EXPORT_INTRO = "Take the result along: as files, as a link, or as Python."
@@ -452,14 +419,6 @@ def _blocks(blocks: Sequence[int]) -> str:
 
 def _counted(number: int, thing: str) -> str:
     return f"{number} {thing}" + ("" if number == 1 else "s")
-
-
-WHY_INTRO = (
-    "Click a pixel, or type its row and column and press Enter: the five best words there under "
-    "every variant. The best one is the pixel’s label."
-)
-ROW = "Row (from 0 at the top)"
-COLUMN = "Column (from 0 at the left)"
 
 
 LEARN_INTRO = (

@@ -250,6 +250,31 @@ def pool(matrix: NDArray[np.float32], max_side: int) -> tuple[NDArray[np.float32
     return (sums / sizes).astype(np.float32), factor
 
 
+def pool_keys(rows: NDArray[np.float32], square: int) -> NDArray[np.float32]:
+    """Mean over squares of the last two axes (h, w), the last square cut at the border."""
+    if square == 1:
+        return rows
+    for axis in (-2, -1):
+        starts = np.arange(0, rows.shape[axis], square)
+        sizes = np.diff(np.append(starts, rows.shape[axis]))
+        shape = [1] * rows.ndim
+        shape[axis] = len(starts)
+        rows = np.add.reduceat(rows, starts, axis) / sizes.reshape(shape)
+    return rows.astype(np.float32)
+
+
+def pool_patches(
+    matrix: NDArray[np.float32], grid: tuple[int, int], square: int
+) -> NDArray[np.float32]:
+    """(N, N) averaged over squares of patches on both sides."""
+    if square == 1:
+        return matrix
+    n = grid[0] * grid[1]
+    keys = pool_keys(matrix.reshape(n, *grid), square).reshape(n, -1)
+    both = pool_keys(keys.T.reshape(keys.shape[1], *grid), square)
+    return np.ascontiguousarray(both.reshape(keys.shape[1], -1).T)
+
+
 def _array(values: ArrayLike) -> NDArray[Any]:
     array = np.asarray(values)
     return array.astype(np.int32) if array.dtype.kind in "iub" else array

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -24,17 +24,21 @@ STOP_SECONDS = 20
 
 
 def serve(
-    page: gr.Blocks, settings: dict[str, Any], state: Callable[[], dict[str, Any]] = dict
+    page: gr.Blocks,
+    settings: dict[str, Any],
+    state: Callable[[], dict[str, Any]] = dict,
+    routes: Sequence[Route] = (),
 ) -> int:
     """Serve until SIGTERM or Ctrl-C; what went wrong at the start is one sentence.
 
-    ``/health`` answers 200 with ``state()`` as JSON, or 503 from when the end is asked for.
+    ``routes`` are answered beside the page. ``/health`` answers 200 with ``state()`` as JSON, or
+    503 from when the end is asked for.
 
     Returns the exit status: 0 after an end that was asked for, 2 if it could not start.
     """
     ending = threading.Event()
     page.queue(max_size=guard.MAX_WAITING)
-    own = guard.app_settings(page, ending) | {"routes": [health(page, ending, state)]}
+    own = guard.app_settings(page, ending) | {"routes": [*routes, health(page, ending, state)]}
     problem = _launch(page, {**settings, "app_kwargs": own})
     if problem:
         print(f"error: {problem}", file=sys.stderr)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from demo.controls import Controls, Tab
 from demo.look import Studio
-from demo.tabs import attention, channels, compare, export, learn, side, truth, why
+from demo.tabs import attention, channels, compare, export, learn, side
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,8 @@ class TabEntry:
 TABS: tuple[TabEntry, ...] = (
     TabEntry("side", "Side by side", side.build),
     TabEntry("compare", "Compare", compare.build),
-    TabEntry("truth", "Truth", truth.build),
     TabEntry("attention", "Attention", attention.build),
     TabEntry("channels", "Channels", channels.build),
-    TabEntry("why", "Why here?", why.build),
     TabEntry("export", "Export", export.build),
     TabEntry("learn", "Learn", learn.build),
 )

@@ -12,8 +12,9 @@ from gradio.events import Dependency
 from demo import panel, says, widgets, wording
 from demo.controls import QUIET, RAW, Answer, Controls, Tab
 from demo.drawing import plots
-from demo.look import Look, Mask, Studio, changed_share
+from demo.look import Look, Studio, changed_share
 from demo.settings import Settings
+from demo.tabs import drawn
 from demo.views import channels as views
 from demo.views.channels import ChannelsView, NormsView
 from demo.widgets import values
@@ -45,7 +46,7 @@ def build(studio: Studio, controls: Controls) -> Tab:
     with gr.Column(elem_classes=["cardbox"]):
         with gr.Row(elem_classes=["masks"]):
             masks = [
-                widgets.mask(elem_id=f"channels-{name}", visible=name != "untouched")
+                widgets.canvas(elem_id=f"channels-{name}", visible=name != "untouched")
                 for name in ("off", "on", "untouched")
             ]
         said = says.build("channels-said", "What CS did")
@@ -66,24 +67,29 @@ def build(studio: Studio, controls: Controls) -> Tab:
                     elem_id="channels-typed",
                     max_lines=1,
                 )
-    by_block = panel.build("by-block", wording.BY_BLOCK)
+    with gr.Row(elem_classes=["channelrow"]):
+        with gr.Column(scale=5, min_width=300):
+            by_block = panel.build("by-block", wording.BY_BLOCK)
+        with gr.Column(scale=4, min_width=300):
+            similarity = panel.build("similarity", wording.SIMILARITY)
 
     def show(look: Look) -> Answer:
         view = views.see(look)
-        planted, opacity = view.norms.planted, look.settings.opacity
+        planted = view.norms.planted
         shown = [
-            _mask(look, mask, wording.suppression_title(cs, planted), opacity)
+            drawn.small(look, mask, wording.suppression_title(cs, planted))
             for cs, mask in ((False, view.off), (True, view.on))
         ]
         bare: dict[str, Any] = {"visible": view.untouched is not None}
         if view.untouched is not None:
-            bare["value"] = _mask(look, view.untouched, wording.UNTOUCHED, opacity)
+            bare["value"] = drawn.small(look, view.untouched, wording.UNTOUCHED)
         return {
             block: gr.Radio(choices=_choices(view.norms), value=str(view.norms.block + 1)),
             norms: _norms(view.norms, look.settings),
             **dict(zip(masks, (*shown, gr.HTML(**bare)), strict=True)),
             said: _said(view, look.settings),
             by_block: _by_block(view.norms, look.settings),
+            similarity: _similarity(view),
         }
 
     def drag(event: gr.SelectData, *raw: Any) -> Answer:
@@ -104,7 +110,12 @@ def build(studio: Studio, controls: Controls) -> Tab:
             plant_blocks.submit(fn=None, js="() => []", **QUIET),
         ]
 
-    return Tab(outputs=[block, norms, *masks, said, by_block], show=show, wire=wire)
+    return Tab(
+        outputs=[block, norms, *masks, said, by_block, similarity],
+        show=show,
+        wire=wire,
+        masks=masks,
+    )
 
 
 def _planting(controls: Controls) -> Component:
@@ -160,10 +171,14 @@ def _norms(norms: NormsView, settings: Settings) -> values.Json:
     )
 
 
-def _mask(look: Look, mask: Mask, name: str, opacity: float) -> values.Json:
-    return values.mask_value(
-        look.picture.image, mask.labels, mask.names, name, opacity,
-        legend=False, slider=False, max_side=448, badge=wording.miou(mask.miou),
+def _similarity(view: ChannelsView) -> panel.Value:
+    """In-in and in-out of the last block's Values, without and with CS."""
+    model = wording.model_name(view.norms.backbone, view.norms.planted)
+    alike = [(row.title, row.inside, row.across) for row in view.alike]
+    note = wording.similarity_note(view.regions, view.norms.found)
+    return panel.value(
+        wording.SIMILARITY, plot=plots.similarity_plot(alike, model), note=note,
+        badge=wording.SIMULATION_BADGE if view.norms.planted else "",
     )  # fmt: skip
 
 

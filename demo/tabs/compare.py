@@ -1,91 +1,114 @@
-"""Compare: every variant from one trunk, and what changed between two of them."""
+"""Compare: every variant from one encoding, any two of them, and IoU where truth is known."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import gradio as gr
-from gradio.components import Component
-from PIL import Image
 
 from demo import panel, says, widgets, wording
-from demo.controls import Answer, Controls, Tab
-from demo.drawing import render
+from demo.controls import Answer, Controls, Tab, slide_opacity
 from demo.look import Look, Mask, Studio
+from demo.tabs import drawn
 from demo.variants import VARIANTS
 from demo.views import compare as views
-from demo.widgets import values
+from demo.views.compare import CompareView
+from demo.widgets import cards
+from demo.widgets.values import Json
 
 CSS = """
 .variants { display: grid !important; gap: 10px; align-items: stretch;
-  grid-template-columns: repeat(auto-fill, minmax(min(250px, 100%), 1fr)); }
+  grid-template-columns: repeat(3, minmax(0, 1fr)); }
 .variants > * { min-width: 0 !important; width: auto !important; }
+.variants .cardbox { min-height: 0; padding: 8px; justify-content: flex-end; }
+.pair { display: grid !important; gap: 10px; align-items: stretch;
+  grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); }
+.pair > * { min-width: 0 !important; width: auto !important; }
+.pairchoice { gap: 8px; flex-wrap: nowrap; }
+.pairchoice > * { min-width: 0 !important; }
+@media (min-width: 1600px) { .variants { grid-template-columns: repeat(6, minmax(0, 1fr)); } }
+@media (max-width: 820px) { .pair { grid-template-columns: minmax(0, 1fr); } }
+@media (max-width: 640px) { .variants { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
 """
 
 
 def build(studio: Studio, controls: Controls) -> Tab:
-    """Masks of all variants; then two of them, their difference and a swipe."""
-    usual = views.shown(extras=False)
-    more = tuple(name for name in views.shown(extras=True) if name not in usual)
-    cards: dict[str, list[Component]] = {}
+    """Masks of all variants and the truth; then two of them, and a table of IoU."""
+    names = (*views.shown(extras=True), views.TRUTH)
+    usual = (*views.shown(extras=False), views.TRUTH)
+    boxes, masks = {}, {}
     with gr.Row(elem_classes=["variants"]):
-        cards |= {name: _card(name) for name in usual}
-        with gr.Column(min_width=200, elem_classes=["cardbox", "explained"]):
-            gr.Markdown(wording.COMPARE_INTRO)
-            favoured = says.build("favoured", "Whom the model favours")
-            controls.make("extras", elem_id="extras")
-    with gr.Row(elem_classes=["variants"], visible=False) as extra_row:
-        cards |= {name: _card(name) for name in more}
-    gr.Markdown(f"### {wording.WHAT_CHANGED}")
-    choices = [(variant.title, variant.name) for variant in VARIANTS.values()]
-    with gr.Row():
-        controls.make("left", choices=choices)
-        controls.make("right", choices=choices)
-    with gr.Row():
-        with gr.Column(min_width=280):
-            change = panel.build("change", wording.WHAT_CHANGED)
+        for name in (*usual, *(one for one in names if one not in usual)):
+            with gr.Column(
+                min_width=120, elem_classes=["cardbox"], visible=name in views.shown(False)
+            ) as boxes[name]:
+                masks[name] = widgets.canvas(elem_id=f"variant-{name}")
+    controls.make("extras", elem_id="extras", container=False)
+    gr.Markdown(wording.COMPARE_NOTE, elem_classes=["gclip-note"])
+    favoured = says.build("favoured", "Whom the model favours")
+    choices = [*((v.title, v.name) for v in VARIANTS.values()), (wording.TRUTH, views.TRUTH)]
+    with gr.Row(elem_classes=["pair"]):
         with gr.Column(min_width=280, elem_classes=["cardbox"]):
-            swipe = widgets.swipe(elem_id="swipe", empty=wording.SWIPE_EMPTY)
+            with gr.Row(elem_classes=["pairchoice"]):
+                controls.make("left", choices=choices, elem_id="left")
+                controls.make("right", choices=choices, elem_id="right")
+            both = widgets.canvas(elem_id="pair-canvas", empty=wording.PAIR_EMPTY)
+        with gr.Column(min_width=280):
+            table = panel.build("iou-table", wording.IOU_TITLE)
 
     def show(look: Look) -> Answer:
-        settings = look.settings
-        view = views.see(look, views.shown(settings.extras))
-        pair = views.mask(look, settings.left), views.mask(look, settings.right)
-        answer: Answer = {
-            extra_row: gr.Row(visible=settings.extras),
-            favoured: says.value(notes=[wording.favoured(settings.backbone)]),
+        view = views.see(look, views.shown(look.settings.extras))
+        shown = view.masks | ({views.TRUTH: view.truth} if view.truth else {})
+        answer: Answer = {box: gr.Column(visible=name in shown) for name, box in boxes.items()}
+        answer |= {
+            masks[name]: drawn.small(look, mask, fault=mask is not view.truth)
+            for name, mask in shown.items()
         }
-        before: Mask | None = None
-        for (name, mask), moved in zip(view.masks.items(), (0.0, *view.changed), strict=True):
-            value = values.mask_value(
-                look.picture.image, mask.labels, mask.names, mask.title, settings.opacity,
-                slider=False, max_side=448, badge=wording.miou(mask.miou),
-            )  # fmt: skip
-            note = wording.changed_against(moved, before.title) if before else wording.FIRST_VARIANT
-            answer |= dict(zip(cards[name], (value, says.value(note)), strict=True))
-            before = mask
-        image = look.picture.image
-        return answer | {change: _change(image, *pair), swipe: _swipe(image, *pair)}
+        return answer | {
+            favoured: says.value(notes=[wording.favoured(look.settings.backbone)]),
+            both: _both(look, *views.pair(look, view)),
+            table: _table(look, view),
+        }
 
-    parts = [part for card in cards.values() for part in card]
-    return Tab(outputs=[*parts, extra_row, favoured, change, swipe], show=show)
+    def wire() -> list[Any]:
+        slide_opacity(both, controls)
+        return [both.clear(**drawn.switch_off(controls))]
 
-
-def _card(name: str) -> list[Component]:
-    with gr.Column(min_width=200, elem_classes=["cardbox"]):
-        return [widgets.mask(elem_id=f"variant-{name}"), says.build(f"said-{name}", name)]
-
-
-def _change(image: Image.Image, before: Mask, after: Mask) -> panel.Value:
-    picture, share = render.change_map(image, before.labels, after.labels, len(before.names), 640)
-    return panel.value(
-        wording.WHAT_CHANGED,
-        figures=[panel.figure(picture, wording.CHANGE_CAPTION, wording.CHANGE_CAPTION)],
-        badge=wording.changed_badge(share),
-        note=wording.change_note(before.title, after.title, before.miou, after.miou),
+    return Tab(
+        outputs=[*boxes.values(), *masks.values(), favoured, both, table],
+        show=show,
+        wire=wire,
+        masks=[*masks.values(), both],
     )
 
 
-def _swipe(image: Image.Image, *pair: Mask) -> Any:
-    pictures = [render.overlay(image, mask.labels, mask.names, max_side=768) for mask in pair]
-    return values.swipe_value(*pictures, tuple(mask.title for mask in pair))
+def _both(look: Look, left: Mask, right: Mask) -> Json:
+    known = left.miou is not None and right.miou is not None
+    return cards.canvas_value(
+        drawn.picture(look),
+        [drawn.half(look, one, looks=one.title != wording.TRUTH) for one in (left, right)],
+        left.names,
+        opacity=look.settings.opacity,
+        pixel=look.settings.pixel,
+        notes=[wording.CANVAS_HINT, wording.SCORE_COUNTS if known else ""],
+        simulated=drawn.simulated(look),
+    )
+
+
+def _table(look: Look, view: CompareView) -> panel.Value:
+    """IoU of every class under every variant; a sentence where no truth is known."""
+    if not view.iou:
+        return panel.value(wording.IOU_TITLE, note=wording.TRUTH_EMPTY)
+    masks = view.masks.values()
+    rows = [("mIoU", tuple(one.miou for one in masks)), *view.iou]
+    table = {
+        "headers": ["class", *(one.title for one in masks)],
+        "rows": [[name, *map(_percent, ious)] for name, ious in rows],
+        "caption": wording.IOU_TABLE,
+    }
+    badge = wording.SIMULATION_BADGE if drawn.simulated(look) else ""
+    return panel.value(wording.IOU_TITLE, table=table, note=wording.SCORE_COUNTS, badge=badge)
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value * 100:.1f} %"

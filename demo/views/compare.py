@@ -1,37 +1,29 @@
-"""Compare: several variants of one image, what changed, and IoU where truth is known."""
+"""Compare: several variants of one image, and how much of the truth each finds."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from demo.look import Look, Mask, changed_share
+from demo.look import Look, Mask
 from demo.source import truth_labels
 from demo.variants import VARIANTS
+
+TRUTH = "truth"
+"""The known mask, beside the names of variants."""
 
 
 @dataclass(frozen=True, eq=False)
 class CompareView:
-    """Masks by variant, and the share of pixels each changed to the one before."""
+    """Masks by the name of their variant; ``truth`` in the visitor's classes, None if unknown.
 
-    masks: dict[str, Mask]
-    changed: tuple[float, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class TruthView:
-    """What is known: ``labels`` (H, W) in the visitor's classes, or None; IoU of every variant.
-
-    ``iou`` has, per class, one value per variant in the order of ``titles``; so has ``miou``.
+    ``iou`` has, per class that the truth holds, one value per mask in their order.
     """
 
-    labels: NDArray[np.int64] | None
-    names: tuple[str, ...]
-    titles: tuple[str, ...]
-    miou: tuple[float | None, ...]
-    iou: tuple[tuple[str, tuple[float | None, ...]], ...]
+    masks: dict[str, Mask]
+    truth: Mask | None
+    iou: tuple[tuple[str, tuple[float, ...]], ...]
 
 
 def shown(extras: bool) -> tuple[str, ...]:
@@ -42,11 +34,14 @@ def shown(extras: bool) -> tuple[str, ...]:
 def see(look: Look, names: tuple[str, ...] = ()) -> CompareView:
     """Several variants from one encoding; by default those that need no asking."""
     masks = {name: mask(look, name) for name in names or shown(False)}
-    made = list(masks.values())
-    changed = tuple(
-        changed_share(one.labels, next_.labels) for one, next_ in zip(made, made[1:], strict=False)
+    first = next(iter(masks.values()))
+    return CompareView(
+        masks=masks,
+        truth=known(look),
+        iou=tuple(
+            (first.names[c], tuple(one.iou[c] for one in masks.values())) for c in sorted(first.iou)
+        ),
     )
-    return CompareView(masks, changed)
 
 
 def mask(look: Look, name: str) -> Mask:
@@ -54,15 +49,23 @@ def mask(look: Look, name: str) -> Mask:
     return look.mask(VARIANTS[name].method(look.settings))
 
 
-def see_truth(look: Look) -> TruthView:
-    """The true mask in the visitor's classes, and how well every variant finds it."""
-    made = list(see(look).masks.values())
-    vocabulary = look.segment(look.chosen).vocabulary
-    held, names = sorted(made[0].iou), vocabulary.names
-    return TruthView(
-        labels=truth_labels(look.truth, vocabulary) if look.truth and held else None,
-        names=names,
-        titles=tuple(mask.title for mask in made),
-        miou=tuple(mask.miou for mask in made),
-        iou=tuple((names[c], tuple(mask.iou[c] for mask in made)) for c in held),
+def known(look: Look) -> Mask | None:
+    """The truth as a mask in the visitor's classes, -1 for the rest; None where none is known."""
+    plain = mask(look, "clearclip")
+    if look.truth is None or not plain.iou:
+        return None
+    labels = truth_labels(look.truth, look.segment(plain.method).vocabulary)
+    counts = np.bincount(labels[labels >= 0], minlength=len(plain.names)) / labels.size
+    return replace(
+        plain, title="Truth", labels=labels, areas=tuple(counts.tolist()), iou={}, miou=None
     )
+
+
+def pair(look: Look, view: CompareView) -> tuple[Mask, Mask]:
+    """The two masks that the settings name; ClearCLIP in place of a truth that is unknown."""
+    asked = look.settings.left, look.settings.right
+    left, right = (
+        (view.truth or mask(look, "clearclip")) if name == TRUTH else mask(look, name)
+        for name in asked
+    )
+    return left, right

@@ -1,4 +1,4 @@
-"""Side by side: what the switches choose beside the same without AMF and CS."""
+"""Side by side: what the switches choose, the same without AMF and CS, and what explains both."""
 
 from __future__ import annotations
 
@@ -6,94 +6,83 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from demo import variants
 from demo.drawing import render
-from demo.look import Look, Mask, changed_share
+from demo.look import Look, Mask
+from demo.views.channels import NormsView, see_norms
 from gclip_core import amf
-from gclip_core.types import Found, Method
+from gclip_core.types import Found, Grid, Method
 
-MAX_MATRIX = 768
-"""Tokens a side of a matrix that is shown; a larger one is averaged over squares."""
+MAX_PATCHES = 768
+"""Patches of a matrix that is shown; of more, squares are averaged."""
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
-class AttentionMap:
-    """One block's attention: ``received`` (N,), 1 = uniform, and the tokens framed on it.
+class BlockMap:
+    """A block (0-based) that AMF takes or would take.
 
-    ``block`` is 0-based; ``kind`` is "qk" for a block's own attention, "used" for the matrix the
-    method really uses in the last block.
+    ``received`` (N,) is the attention that each patch gets, 1 = uniform; ``tokens`` are the
+    global ones.
     """
 
     block: int
-    kind: str
     received: Floats
-    tokens: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Row:
-    """One side: a mask, attention maps and norms.
-
-    ``matrix`` (n, n) is the last block's, patch to patch, averaged over squares of ``pooled``
-    tokens a side.
-    """
-
-    mask: Mask
-    maps: tuple[AttentionMap, ...]
-    matrix: Floats
-    pooled: int
-    found: Found
-    amf: bool
-    cs: bool
+    tokens: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class SideView:
-    """What the switches choose, and the same without AMF and CS.
+    """``plain`` is ClearCLIP, ``chosen`` what the switches name, on the same trunk of pixels.
 
-    ``changed`` is the share of pixels labelled otherwise.
+    ``found`` is what the chosen method found; ``norms`` show what CS changes, on or off.
     """
 
-    chosen: Row
-    plain: Row
-    changed: float
+    plain: Mask
+    chosen: Mask
+    found: Found
+    blocks: tuple[BlockMap, ...]
+    norms: NormsView
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the switches choose nothing, so that there is nothing to compare."""
+        return self.chosen.method == self.plain.method
 
 
 def see(look: Look) -> SideView:
-    """Both sides of one look."""
-    plain = variants.ablation(look.settings, amf=False, cs=False)
-    rows = [_row(look, method) for method in (look.chosen, plain)]
-    changed = changed_share(rows[1].mask.labels, rows[0].mask.labels)
-    return SideView(chosen=rows[0], plain=rows[1], changed=changed)
-
-
-def _row(look: Look, method: Method) -> Row:
-    """One side; its attention maps are those of the blocks that AMF takes or would take."""
-    seg, trunk, found = look.segmenter, look.trunk(method), look.segment(method).found
+    """Both masks of one look, the blocks AMF reads, the norms of the block in view."""
+    seg, trunk = look.segmenter, look.trunk(look.chosen)
     fused = variants.ablation(look.settings, amf=True, cs=False)
-    blocks = found.amf_blocks or look.findings(fused).amf_blocks
-    tokens = look.globality.tokens
-    maps = [
-        AttentionMap(block, "qk", _received(seg.attention_map(trunk, block)), tokens[block])
-        for block in blocks
+    blocks = [
+        BlockMap(
+            block,
+            amf.received(amf.patch_attention(seg.attention_map(trunk, block))).numpy(),
+            look.globality.tokens[block],
+        )
+        for block in look.findings(fused).amf_blocks
     ]
-    used = seg.last_attention(trunk, method)
-    maps.append(AttentionMap(seg.backbone.n_blocks - 1, "used", _received(used)))
-    matrix, pooled = render.pool(amf.patch_attention(used).numpy(), MAX_MATRIX)
-    return Row(
-        mask=look.mask(method),
-        maps=tuple(maps),
-        matrix=matrix,
-        pooled=pooled,
-        found=found,
-        amf=method.fusion is not None,
-        cs=method.suppression is not None,
+    return SideView(
+        plain=look.mask(variants.ablation(look.settings, amf=False, cs=False)),
+        chosen=look.mask(look.chosen),
+        found=look.segment(look.chosen).found,
+        blocks=tuple(blocks),
+        norms=see_norms(look),
     )
 
 
-def _received(attention: Tensor) -> Floats:
-    return amf.received(amf.patch_attention(attention)).numpy()
+def pooled(grid: Grid) -> int:
+    """Side of the squares of patches that are averaged in a matrix of ``grid``."""
+    square = 1
+    while -(-grid[0] // square) * -(-grid[1] // square) > MAX_PATCHES:
+        square += 1
+    return square
+
+
+def matrix(look: Look, method: Method) -> tuple[Floats, int]:
+    """What ``method`` really uses in the last block: (n, n) patch to patch, n squares of patches;
+    and how many patches there are."""
+    used = amf.patch_attention(look.segmenter.last_attention(look.trunk(method), method)).numpy()
+    return render.pool_patches(used, look.grid, pooled(look.grid)), len(used)

@@ -3,21 +3,17 @@
 Usage (the function makes the component once; handlers return a new ``*_value`` for it)::
 
     from demo import widgets
-    from demo.widgets import values
+    from demo.widgets import cards, values
 
     canvas = widgets.canvas()              # select: [row, column] in image pixels; input: opacity;
                                            # clear: the simulation is to be switched off
     maps, norms = widgets.maps(), widgets.norms()       # norms.select: index == block, from 1
     why = widgets.why()                    # clear: it was closed
-    mask = widgets.mask(empty="The mask appears here.")
-    mask.select(on_pixel)                  # gr.SelectData.index == [row, column] in image pixels
-    mask.input(on_opacity)                 # gr.EventData._data["value"]: opacity 0 to 1
-    ... return values.mask_value(image, labels, names, title="AMF on, CS on", pick=True)
+    ... return cards.canvas_value(shown, [cards.Side("GCLIP", labels)], names)
 
     attention = widgets.attention()        # select: index == [row, column] of a patch, from 0
     blocks = widgets.blocks()              # select: index == block number, from 1
     channels = widgets.channels()          # select: index == [first, last] channel, None: cleared
-    swipe, scores = widgets.swipe(), widgets.scores()
     plot = widgets.plot()                  # shows what demo.drawing.plots returns
 
 A value of None shows the skeleton with ``empty`` in it. Words of visitors reach the page only as
@@ -76,24 +72,9 @@ def machine(value: Any = None, empty: str = "The machine appears here.", **more:
     return _widget("machine", value, empty, HELD, **more)
 
 
-def mask(value: Any = None, empty: str = "The mask appears here.", **more: Any) -> gr.HTML:
-    """A mask over its image, with legend and opacity."""
-    return _widget("mask", value, empty, **more)
-
-
 def channels(value: Any = None, empty: str = "The norms appear here.", **more: Any) -> gr.HTML:
     """All weight norms of a block; a drag chooses channels."""
     return _widget("channels", value, empty, **more)
-
-
-def swipe(value: Any = None, empty: str = "Two masks appear here.", **more: Any) -> gr.HTML:
-    """Two pictures, one uncovered from the left."""
-    return _widget("swipe", value, empty, **more)
-
-
-def scores(value: Any = None, empty: str = "Choose a pixel.", **more: Any) -> gr.HTML:
-    """The best words at one pixel under every variant."""
-    return _widget("scores", value, empty, **more)
 
 
 def plot(value: str | None = None, **more: Any) -> gr.HTML:

@@ -122,6 +122,7 @@ def maps_value(
     *,
     badge: str = "",
     note: str = "",
+    simulated: bool = False,
 ) -> Json:
     """The attention card: blocks as maps; the last block's matrix per (title, name) of a side."""
     tops = [render.full_scale(one.received) for one in thumbs]
@@ -133,6 +134,7 @@ def maps_value(
         "pooled": shown.pooled,
         "badge": badge,
         "note": note,
+        "simulated": simulated,
         "thumbs": [
             {
                 "title": one.title,

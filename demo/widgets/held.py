@@ -11,6 +11,7 @@ import hashlib
 import io
 import secrets
 import struct
+import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
@@ -21,11 +22,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from demo.drawing import render
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import GclipError
 
 HELD_BYTES = 64 * 2**20
 MAKERS = 4096
+AT_WORK = 2
+"""Things that are made at a time, beside the page's own queue."""
 MATRIX_BYTES = 96_000
 """What a packed matrix may take on the wire: coarser levels are taken until it does."""
 LEVELS = (32, 24, 16, 10)
@@ -46,19 +50,17 @@ class Held:
 
     def __init__(self, limit: int = HELD_BYTES) -> None:
         self._salt = secrets.token_bytes(16)
+        self._at_work = threading.Semaphore(AT_WORK)
         self._makers: BoundedCache[Callable[[], Thing]] = BoundedCache(MAKERS)
         self._made: BoundedCache[Thing] = BoundedCache(limit, lambda thing: len(thing.body))
 
     def offer(self, key: Hashable, make: Callable[[], Thing]) -> str:
-        """The name under which ``make`` is called once; ``key`` is all that it depends on."""
+        """The name under which ``make`` is called once; ``key`` is all that it depends on.
+
+        ``make`` is kept for long, so it should hold what to ask for, not what was found.
+        """
         name = hashlib.blake2b(repr(key).encode(), key=self._salt, digest_size=16).hexdigest()
         self._makers.put(name, make)
-        return name
-
-    def picture(self, key: Hashable, image: Image.Image) -> str:
-        """The name of a picture as a JPEG, made now: what is offered holds no large picture."""
-        name = self.offer((key, image.size), lambda: made)
-        made = self._made.get_or_make(name, lambda: _jpeg(image))
         return name
 
     def route(self) -> Route:
@@ -70,7 +72,8 @@ class Held:
             if make is None:
                 return PlainTextResponse("This is not kept any more.", 404)
             try:
-                thing = self._made.get_or_make(name, make)
+                with self._at_work:
+                    thing = self._made.get_or_make(name, make)
             except GclipError as error:
                 return PlainTextResponse(str(error), 410)
             packing = {"content-encoding": "gzip"} if thing.packed else {}
@@ -117,7 +120,12 @@ def from_above(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return out
 
 
-def _jpeg(image: Image.Image) -> Thing:
+def picture_thing(image: Image.Image, max_side: int = 768) -> Thing:
+    """A picture as a JPEG of at most ``max_side`` a side."""
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=88)
+    render.fit(image, max_side).save(buffer, "JPEG", quality=88)
     return Thing(buffer.getvalue(), "image/jpeg")
+
+
+STORE = Held()
+"""What this process holds; the page serves it."""

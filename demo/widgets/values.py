@@ -19,11 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from demo.drawing import render
-from gclip_core import palette
 
 LEVELS = 64
 MAX_PATCHES = 1024
-MASK_SIDE = 768
 Json = dict[str, Any]
 
 
@@ -56,7 +54,7 @@ def attention_value(
     square = 1
     while -(-grid[0] // square) * -(-grid[1] // square) > max_patches:
         square += 1
-    pooled = [_pool_patches(np.asarray(one.matrix, np.float32), grid, square) for one in maps]
+    pooled = [render.pool_patches(np.asarray(one.matrix, np.float32), grid, square) for one in maps]
     small = (-(-grid[0] // square), -(-grid[1] // square))
     top = max((render.full_scale(one) for one in pooled), default=1.0)
     shown = []
@@ -65,7 +63,7 @@ def attention_value(
         rows = [matrix]
         if with_class:
             row = np.asarray(one.class_row, np.float32).reshape(grid)
-            rows.append(_pool_keys(row[None], square).reshape(1, -1))
+            rows.append(render.pool_keys(row[None], square).reshape(1, -1))
         tokens = {_pooled_token(token, grid[1], square, small[1]) for token in one.tokens}
         shown.append(
             {
@@ -120,50 +118,6 @@ def blocks_value(
     }
 
 
-def mask_value(
-    image: Image.Image,
-    labels: ArrayLike,
-    names: Sequence[str],
-    title: str = "",
-    opacity: float = 0.6,
-    pick: bool = False,
-    pixel: tuple[int, int] | None = None,
-    legend: bool = True,
-    slider: bool = True,
-    max_side: int = MASK_SIDE,
-    badge: str = "",
-) -> Json:
-    """Value of the mask widget: image, class index per pixel, outlines with words, legend.
-
-    ``pick`` lets a click or Enter select a pixel; ``pixel`` (row, column) of the image is marked.
-    """
-    picture, small, top = render.parts(image, labels, names, max_side)
-    return {
-        "kind": "mask",
-        "title": title,
-        "badge": badge,
-        "size": [image.height, image.width],
-        "image": image_url(picture, max_side),
-        "mask": png_url(_index_picture(small)),
-        "top": png_url(top),
-        "opacity": float(np.clip(opacity, 0, 1)),
-        "pick": pick,
-        "pixel": None if pixel is None else list(_inside(pixel, (image.height, image.width))),
-        "legend_shown": legend,
-        "slider": slider,
-        "legend": [
-            {
-                "index": entry.index,
-                "name": entry.name,
-                "colour": entry.colour,
-                "rgb": [int(entry.colour[k : k + 2], 16) for k in (1, 3, 5)],
-                "share": entry.share,
-            }
-            for entry in render.legend(labels, names)
-        ],
-    }
-
-
 def channels_value(
     before: ArrayLike,
     after: ArrayLike,
@@ -193,47 +147,6 @@ def channels_value(
             f"Channel {top} has the largest norm, {ratio:.1f} × the median: "
             + ("abnormal." if abnormal else f"not abnormal, which begins at {threshold:g} ×.")
         ),
-    }
-
-
-def swipe_value(left: Image.Image, right: Image.Image, titles: tuple[str, str]) -> Json:
-    """Value of the swipe: two pictures of the same size and their titles."""
-    sides = [
-        {"title": title, "src": image_url(picture, render.MAX_SIDE)}
-        for title, picture in zip(titles, (left, right), strict=True)
-    ]
-    return {
-        "kind": "swipe",
-        "size": [left.height, left.width],
-        "left": sides[0],
-        "right": sides[1],
-    }
-
-
-def scores_value(
-    variants: Sequence[tuple[str, Sequence[tuple[str, float]]]],
-    names: Sequence[str],
-    pixel: tuple[int, int],
-) -> Json:
-    """Value of the score table: per variant its title and best (word, score) at ``pixel``."""
-    index = {name: i for i, name in enumerate(names)}
-    return {
-        "kind": "scores",
-        "note": f"Pixel in row {pixel[0]}, column {pixel[1]}, counted from 0 at the top left.",
-        "variants": [
-            {
-                "title": title,
-                "top": [
-                    {
-                        "name": name,
-                        "score": float(score),
-                        "colour": palette.hex_colour(index.get(name, -1)),
-                    }
-                    for name, score in top
-                ],
-            }
-            for title, top in variants
-        ],
     }
 
 
@@ -268,40 +181,6 @@ def _url(picture: Image.Image, kind: str, **options: Any) -> str:
 
 def _levels_png(values: NDArray[np.float32], top: float) -> str:
     return png_url(Image.fromarray(levels(values, top)), effort=6)
-
-
-def _index_picture(labels: NDArray[np.int32]) -> Image.Image:
-    """Class index as red + 256 · green; blue 255 is no class."""
-    out = np.zeros((*labels.shape, 3), np.uint8)
-    known = np.maximum(labels, 0)
-    out[..., 0], out[..., 1] = known % 256, known // 256
-    out[labels < 0] = (0, 0, 255)
-    return Image.fromarray(out)
-
-
-def _pool_keys(rows: NDArray[np.float32], square: int) -> NDArray[np.float32]:
-    """Mean over squares of the last two axes (h, w), the last square cut at the border."""
-    if square == 1:
-        return rows
-    for axis in (-2, -1):
-        starts = np.arange(0, rows.shape[axis], square)
-        sizes = np.diff(np.append(starts, rows.shape[axis]))
-        shape = [1] * rows.ndim
-        shape[axis] = len(starts)
-        rows = np.add.reduceat(rows, starts, axis) / sizes.reshape(shape)
-    return rows.astype(np.float32)
-
-
-def _pool_patches(
-    matrix: NDArray[np.float32], grid: tuple[int, int], square: int
-) -> NDArray[np.float32]:
-    """(N, N) averaged over squares of patches on both sides."""
-    if square == 1:
-        return matrix
-    n = grid[0] * grid[1]
-    keys = _pool_keys(matrix.reshape(n, *grid), square).reshape(n, -1)
-    both = _pool_keys(keys.T.reshape(keys.shape[1], *grid), square)
-    return np.ascontiguousarray(both.reshape(keys.shape[1], -1).T)
 
 
 def _pooled_token(token: int, width: int, square: int, small_width: int) -> int:

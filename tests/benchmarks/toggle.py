@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from playwright.sync_api import Page, sync_playwright
 
+from demo import page as page_of
 from demo.host import guard
 from demo.look import Studio
 from demo.main import build, launch_settings, parser
@@ -18,7 +19,7 @@ GOAL = 0.3
 FLAGS = ["--no-sandbox", "--disable-gpu"]
 # From the press until the frame after the new mask stands in the page, in milliseconds.
 PRESS = """(name) => new Promise((done) => {
-  const mask = document.querySelector('#chosen-mask .gw');
+  const mask = document.querySelector('#side-canvas .gw');
   const start = performance.now();
   mask.addEventListener('placed', () => requestAnimationFrame(() =>
     requestAnimationFrame(() => done(performance.now() - start))), { once: true });
@@ -32,8 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo = build(Studio())
     options = launch_settings(parser().parse_args([])) | {"server_port": None}
     _, url, _ = demo.launch(
-        **options, app_kwargs=guard.app_settings(demo), prevent_thread_lock=True, quiet=True
-    )
+        **options, app_kwargs=guard.app_settings(demo) | {"routes": page_of.routes()},
+        prevent_thread_lock=True, quiet=True,
+    )  # fmt: skip
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=args.chromium, args=FLAGS)

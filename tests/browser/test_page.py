@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Error, Page, Response, expect, sync_playwright
 
 from demo import main
+from demo import page as page_of
 from demo.host import guard
 from demo.look import Request, Studio
 from demo.settings import Settings
@@ -53,8 +55,9 @@ def url(studio: Studio) -> Iterator[str]:
     demo = main.build(studio)
     options = main.launch_settings(main.parser().parse_args([])) | {"server_port": None}
     _, address, _ = demo.launch(
-        **options, app_kwargs=guard.app_settings(demo), prevent_thread_lock=True, quiet=True
-    )
+        **options, app_kwargs=guard.app_settings(demo) | {"routes": page_of.routes()},
+        prevent_thread_lock=True, quiet=True,
+    )  # fmt: skip
     yield address
     demo.close()
 
@@ -99,18 +102,17 @@ def arrive(page: Page, url: str, **query: object) -> None:
 
 def toggle(page: Page, switch: str) -> None:
     """Press a switch and wait for the new answer."""
-    before = page.locator("#chosen-attention .card").inner_html()
+    pill = {"amf": "#side-attention", "cs": "#side-norms"}[switch] + " .gw-pill:last-child"
+    before = page.locator(pill).inner_text()
     page.locator(f"#{switch} input").click()
-    page.wait_for_function(
-        "before => document.querySelector('#chosen-attention .card').innerHTML !== before"
-        " || document.querySelector('#says .problem')",
-        arg=before,
-    )
+    expect(page.locator(pill)).not_to_have_text(before)
 
 
-def picture(page: Page, row: str, which: str = "mask") -> str:
-    """A mask, as the browser drew it."""
-    return page.locator(f"#{row}-{which} canvas").first.evaluate("c => c.toDataURL()")
+def picture(page: Page, canvas: str, side: int = 0) -> str:
+    """A mask, as the browser drew it; ``side`` 0 is the left one."""
+    mask = page.locator(f"#{canvas} .gw-mask").nth(side)
+    expect(mask).not_to_have_attribute("width", "300")  # a canvas that is not drawn yet
+    return mask.evaluate("c => c.toDataURL()")
 
 
 def asked_of(page: Page) -> list[str]:
@@ -142,59 +144,110 @@ def fits(page: Page) -> bool:
 def test_it_opens_on_a_starred_scene_and_nothing_overflows(page: Page, url: str) -> None:
     page.goto(url)
     page.wait_for_selector(DONE)
-    expect(page.locator("#chosen-mask")).to_contain_text("mIoU")
+    expect(page.locator("#side-canvas")).to_contain_text("mIoU")
     expect(page.locator("#says")).to_contain_text("emoji scenes, not photos")
     expect(page.locator("#says")).to_contain_text("OpenAI ViT-B/16")
     expect(page.locator("#says")).to_contain_text("599 MB")
     assert fits(page)
+    stage = page.locator("#side-canvas .gw-stage").bounding_box()
+    cards = [page.locator(f"#side-{c}").bounding_box() for c in ("canvas", "attention", "norms")]
     if page.viewport_size == DESKTOP:
-        row = page.locator("#row-chosen").bounding_box()
-        assert row["y"] + row["height"] <= DESKTOP["height"]
+        assert len({round(card["y"]) for card in cards}) == 1, "one row"
+        assert all(card["y"] + card["height"] <= DESKTOP["height"] for card in cards)
+        assert stage["width"] > 350
+    else:
+        assert stage["y"] + stage["height"] <= PHONE["height"], "the canvas is on the first screen"
 
 
 def test_amf_changes_mask_and_last_attention_and_says_what_it_cannot_change(
     desktop: Page, url: str
 ) -> None:
     arrive(desktop, url, cs=0)
-    figures = desktop.locator("#chosen-attention img")
-    before, mask = [f.get_attribute("src") for f in figures.all()], picture(desktop, "chosen")
-    toggle(desktop, "amf")
-    after = [f.get_attribute("src") for f in figures.all()]
-    assert before[:2] == after[:2], "the blocks that AMF reads stay as they are"
-    assert before[2] != after[2] and before[3] != after[3]
-    expect(desktop.locator("#chosen-attention")).to_contain_text("AMF off")
+    figures = desktop.locator("#side-attention canvas")
     desktop.wait_for_function(
-        "m => document.querySelector('#chosen-mask canvas').toDataURL() !== m", arg=mask
+        "document.querySelector('#side-attention .gw').matrices.filter(Boolean).length === 2"
     )
-    assert picture(desktop, "chosen") == picture(desktop, "plain")
-    expect(desktop.locator("#chosen-norms")).to_contain_text("AMF changes no weights")
+    before = [f.evaluate("c => c.toDataURL()") for f in figures.all()]
+    assert len(before) == 4 and before[2] != before[3], "the last block without and with AMF"
+    assert picture(desktop, "side-canvas") != picture(desktop, "side-canvas", 1)
+    toggle(desktop, "amf")
+    expect(figures).to_have_count(3)
+    after = [f.evaluate("c => c.toDataURL()") for f in figures.all()]
+    assert before[:2] == after[:2], "the blocks that AMF reads stay as they are"
+    expect(desktop.locator("#side-attention")).to_contain_text("AMF off")
+    expect(desktop.locator("#side-canvas")).to_contain_text("there is nothing to compare")
+    expect(desktop.locator("#side-canvas .gw-handle")).to_have_count(0)
+    expect(desktop.locator("#side-norms")).to_contain_text("AMF changes no weights")
 
 
 def test_cs_changes_nothing_in_a_healthy_model_and_says_so(page: Page, url: str) -> None:
     arrive(page, url, amf=0)
-    expect(page.locator("#chosen-norms")).to_contain_text("No abnormal channel before the last")
-    expect(page.locator("#chosen-note")).to_contain_text("changes nothing")
-    assert picture(page, "chosen") == picture(page, "plain")
+    expect(page.locator("#side-norms")).to_contain_text("No abnormal channel before the last")
+    expect(page.locator("#side-canvas")).to_contain_text("CS changes nothing")
+    assert picture(page, "side-canvas") == picture(page, "side-canvas", 1)
 
 
-def test_cs_changes_mask_and_norms_where_a_channel_is_planted(desktop: Page, url: str) -> None:
+def test_cs_changes_the_mask_where_a_channel_is_planted_and_the_plot_stays_where_it_is(
+    desktop: Page, url: str
+) -> None:
     arrive(desktop, url, amf=0, plant=1)
-    expect(desktop.locator("#says")).to_contain_text("Simulation")
-    expect(desktop.locator("#chosen-norms")).to_contain_text("CS brings channel 77")
-    assert picture(desktop, "chosen") != picture(desktop, "plain")
-    norms = "#{}-norms svg"
-    chosen, plain = (desktop.locator(norms.format(row)).inner_html() for row in ("chosen", "plain"))
-    assert chosen != plain
+    norms = desktop.locator("#side-norms")
+    expect(norms).to_contain_text("CS brings channel 77 of block 7")
+    assert picture(desktop, "side-canvas") != picture(desktop, "side-canvas", 1)
+    expect(desktop.locator("#side-canvas .gw-changed")).to_be_visible()
+    toggle(desktop, "cs")
+    expect(norms).to_contain_text("It would bring channel 77 of block 7")
+    expect(norms).to_contain_text("what CS would do")
+
+
+def test_a_simulation_is_named_on_every_card_and_switched_off_by_one_press(
+    desktop: Page, url: str
+) -> None:
+    arrive(desktop, url, plant=1)
+    for card in ("canvas", "attention", "norms"):
+        expect(desktop.locator(f"#side-{card}")).to_contain_text("Simulation")
+    desktop.locator("#side-norms .gw-link").click()
+    expect(desktop.locator("#side-canvas")).not_to_contain_text("Simulation")
+    expect(desktop.locator("#says")).not_to_contain_text("Simulation")
+
+
+def test_a_switch_keeps_the_mask_where_it_is_whatever_it_is_called(desktop: Page, url: str) -> None:
+    arrive(desktop, url, plant=1)
+    stage = desktop.locator("#side-canvas .gw-stage")
+    places = [stage.bounding_box()]
+    for switch in ("amf", "cs"):
+        toggle(desktop, switch)
+        desktop.wait_for_timeout(1000)  # the canvas is built anew
+        places.append(stage.bounding_box())
+    assert places[0] == places[1] == places[2]
+    expect(desktop.locator("#side-canvas .gw-title").first).to_have_text("ClearCLIP")
+
+
+def test_a_switch_is_light(desktop: Page, url: str) -> None:
+    arrive(desktop, url, plant=1)
+    desktop.wait_for_timeout(1500)
+    sizes: dict[str, int] = {}
+
+    def count(response: Response) -> None:
+        with contextlib.suppress(Error):  # a stream that goes on has no body yet
+            sizes[response.url] = sizes.get(response.url, 0) + len(response.body())
+
+    desktop.on("requestfinished", lambda request: count(request.response()))
+    toggle(desktop, "cs")
+    desktop.wait_for_timeout(2000)
+    held = {url: size for url, size in sizes.items() if "/held/" in url}
+    assert len(held) == 1, "the new matrix; picture and the other matrix are kept"
+    assert sum(size for url, size in sizes.items() if url not in held) <= 90_000
 
 
 def test_an_uploaded_photo_and_typed_words_give_a_mask(page: Page, url: str) -> None:
     arrive(page, url)
     photo = assets.path("photos", "chelsea.jpg")
     page.locator("#image input[type=file]").set_input_files(str(photo))
-    page.wait_for_function("!document.querySelector('#chosen-mask').innerText.includes('mIoU')")
+    page.wait_for_function("!document.querySelector('#side-canvas').innerText.includes('mIoU')")
     page.locator("#words textarea").fill("cat; kitten, grass")
     page.locator("#words textarea").press("Enter")
-    expect(page.locator("#chosen-mask .gw-legend")).to_contain_text("cat")
+    expect(page.locator("#side-canvas .gw-legend")).to_contain_text("cat")
 
 
 def test_a_broken_upload_is_refused_in_words_and_the_work_stays(
@@ -206,7 +259,7 @@ def test_a_broken_upload_is_refused_in_words_and_the_work_stays(
     desktop.locator("#image input[type=file]").set_input_files(str(broken))
     expect(desktop.locator("#says .problem")).to_contain_text("damaged")
     expect(desktop.locator("#words textarea")).to_have_value("strawberry, frog, grass")
-    assert desktop.locator("#chosen-mask canvas").count() > 0
+    assert desktop.locator("#side-canvas .gw-mask").count() > 0
 
 
 def test_hostile_words_are_shown_as_they_are_and_run_nothing(page: Page, url: str) -> None:
@@ -216,7 +269,7 @@ def test_hostile_words_are_shown_as_they_are_and_run_nothing(page: Page, url: st
         turn_to(page, tab)
         page.wait_for_timeout(1500)
     assert page.evaluate("window.ran") == 0
-    legend = page.locator("#chosen-mask")
+    legend = page.locator("#side-canvas")
     shown = legend.text_content()
     assert all(word in shown for word in HOSTILE)
     page.locator("#words textarea").fill("x" * 300)
@@ -225,27 +278,47 @@ def test_hostile_words_are_shown_as_they_are_and_run_nothing(page: Page, url: st
     assert fits(page)
 
 
-def test_compare_shows_all_variants_and_what_changed(page: Page, url: str) -> None:
+def test_compare_shows_all_variants_the_truth_and_any_two_of_them(page: Page, url: str) -> None:
     arrive(page, url, tab="compare")
     for name in ("clip", "clearclip", "amf", "cs", "amf_cs"):
         expect(page.locator(f"#variant-{name}")).to_contain_text("mIoU")
-    expect(page.locator("#change .badge")).to_contain_text("% of the pixels")
-    expect(page.locator("#swipe input")).to_be_visible()
+    expect(page.locator("#variant-amf_cs .gw-title")).to_have_text("GCLIP")
+    expect(page.locator("#variant-truth .gw-title")).to_have_text("Truth")
     assert not page.locator("#variant-sclip").is_visible()
     expect(page.locator("#favoured")).to_contain_text("That favours MaskCLIP")
+    changed = page.locator("#pair-canvas .gw-entry", has=page.locator(".gw-changed"))
+    expect(changed).to_contain_text("changed from ClearCLIP")
+    before = changed.inner_text()
+    page.locator("#left input").click()
+    page.get_by_role("option", name="Truth", exact=True).click()
+    expect(changed).to_contain_text("changed from Truth")
+    assert changed.inner_text().splitlines()[-1] != before.splitlines()[-1]
     page.locator("#extras input").click()
     expect(page.locator("#variant-sclip")).to_contain_text("SCLIP")
     assert fits(page)
 
 
-def test_truth_lists_iou_and_a_new_scene_brings_new_words(page: Page, url: str) -> None:
-    arrive(page, url, tab="truth")
+def test_compare_lists_iou_and_a_new_scene_brings_new_words(page: Page, url: str) -> None:
+    arrive(page, url, tab="truth")  # a tab that links of earlier pages name
+    expect(page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
     expect(page.locator("#iou-table")).to_contain_text("strawberry")
-    expect(page.locator("#similarity")).to_contain_text("the truth")
     page.locator("#scene button").first.click()
     page.locator("#new-scene").click()
     expect(page.locator("#words textarea")).not_to_have_value("strawberry, frog, grass")
     expect(page.locator("#iou-table")).not_to_contain_text("frog")
+
+
+def test_a_planted_fault_is_named_in_compare_and_beside_the_similarity(
+    desktop: Page, url: str
+) -> None:
+    arrive(desktop, url, tab="compare", plant=1)
+    expect(desktop.locator("#iou-table")).to_contain_text("Simulation")
+    expect(desktop.locator("#pair-canvas")).to_contain_text("Simulation")
+    expect(desktop.locator("#variant-clip")).to_contain_text("Simulation")
+    turn_to(desktop, "Channels")
+    expect(desktop.locator("#similarity")).to_contain_text("Simulation")
+    expect(desktop.locator("#similarity svg")).to_contain_text("simulation")
+    expect(desktop.locator("#similarity")).to_contain_text("the truth")
 
 
 def test_a_link_restores_every_setting(desktop: Page, url: str) -> None:
@@ -317,7 +390,7 @@ def test_a_block_and_a_head_are_chosen(desktop: Page, url: str) -> None:
 def test_a_drag_over_channels_suppresses_them_and_segments_anew(desktop: Page, url: str) -> None:
     arrive(desktop, url, tab="channels", amf=0, cs=0)
     expect(desktop.locator("#channels-said")).to_contain_text("No abnormal channel")
-    assert picture(desktop, "channels", "off") == picture(desktop, "channels", "on")
+    assert picture(desktop, "channels-off") == picture(desktop, "channels-on")
     plot = desktop.locator("#channel-norms .gw-plot")
     plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
@@ -328,7 +401,7 @@ def test_a_drag_over_channels_suppresses_them_and_segments_anew(desktop: Page, u
     expect(desktop.locator("#channels-said")).to_contain_text("CS changes block")
     expect(desktop.locator("#channels-typed input")).not_to_have_value("")
     expect(desktop.locator("#cs input")).to_be_checked()
-    assert picture(desktop, "channels", "off") != picture(desktop, "channels", "on")
+    assert picture(desktop, "channels-off") != picture(desktop, "channels-on")
     desktop.locator("#channels-typed input").fill("")
     desktop.locator("#channels-typed input").press("Enter")
     expect(desktop.locator("#channels-said")).to_contain_text("No abnormal channel")
@@ -355,25 +428,59 @@ def test_a_planted_channel_is_marked_a_simulation_and_cs_brings_the_mask_back(
     assert fits(page)
 
 
-def test_why_here_names_the_best_words_of_every_variant_by_click_and_by_number(
-    page: Page, url: str
-) -> None:
-    arrive(page, url, tab="why")
-    note, stage = page.locator("#why-scores .gw-note"), page.locator("#why-mask .gw-stage")
-    expect(note).to_contain_text("row 144, column 192")
-    stage.click(position={"x": 20, "y": 20})
-    expect(note).not_to_contain_text("row 144")
-    row, column = page.locator("#why-row input"), page.locator("#why-column input")
-    expect(row).not_to_have_value("144")
-    row.fill("10")
-    column.fill("200")
-    column.press("Enter")
-    expect(note).to_contain_text("row 10, column 200")
-    titles = page.locator("#why-scores caption").all_inner_texts()
+def test_a_press_on_any_mask_names_the_best_words_of_every_variant(page: Page, url: str) -> None:
+    arrive(page, url)
+    stage, why = page.locator("#side-canvas .gw-stage"), page.locator("#why .gw")
+    expect(why).to_be_hidden()
+    for _ in range(1 if page.viewport_size == DESKTOP else 2):
+        stage.click(position={"x": 20, "y": 20})
+    expect(why).to_be_visible()
+    titles = why.locator("h4").all_inner_texts()
     assert titles == [v.title for v in VARIANTS.values() if not v.asked_for]
-    for table in page.locator("#why-scores table").all():
-        assert table.locator("tbody tr").count() == len(WORDS.split(","))
+    for part in why.locator("ol").all():
+        assert part.locator("li").count() == len(WORDS.split(","))
+    first = why.get_attribute("aria-label")
+    page.keyboard.press("Escape")
+    expect(why).to_be_hidden()
+    turn_to(page, "Compare")
+    other = page.locator("#variant-clip .gw-stage")
+    other.scroll_into_view_if_needed()
+    for _ in range(1 if page.viewport_size == DESKTOP else 2):
+        other.click(position={"x": 60, "y": 60})
+    expect(why).to_be_visible()
+    assert why.get_attribute("aria-label") != first
+    page.locator("#words textarea").fill("frog, sky")
+    page.locator("#words textarea").press("Enter")
+    expect(why).to_be_hidden()  # it was about other words
     assert fits(page)
+
+
+def test_an_earlier_link_to_a_pixel_opens_its_words(desktop: Page, url: str) -> None:
+    arrive(desktop, url, tab="why", pixel="10,200")
+    expect(desktop.get_by_role("tab", name="Side by side")).to_have_attribute(
+        "aria-selected", "true"
+    )
+    expect(desktop.locator("#why .gw")).to_have_attribute(
+        "aria-label", "Pixel in row 11, column 201"
+    )
+    box = desktop.locator("#why .gw").bounding_box()
+    assert box["x"] > 0 and box["y"] > 0
+
+
+def test_a_class_keeps_its_colour_whatever_its_place_in_the_list(desktop: Page, url: str) -> None:
+    seen = []
+    for words in ("frog, strawberry, grass", "grass, sky, strawberry, frog"):
+        arrive(desktop, url, words=words, tab="side")
+        entries = desktop.locator("#side-canvas .gw-entry")
+        seen.append(
+            {
+                entry.locator(".gw-name").inner_text(): entry.locator(".gw-swatch").evaluate(
+                    "e => e.style.background"
+                )
+                for entry in entries.all()
+            }
+        )
+    assert seen[0]["grass"] == seen[1]["grass"] != ""
 
 
 def test_learn_asks_for_a_guess_before_it_tells(page: Page, url: str) -> None:
@@ -410,10 +517,9 @@ def test_copy_link_puts_the_view_on_the_clipboard(desktop: Page, url: str) -> No
 def test_opacity_reaches_every_mask_and_the_link_without_a_request(desktop: Page, url: str) -> None:
     arrive(desktop, url)
     asked = asked_of(desktop)
-    desktop.locator("#chosen-mask input[type=range]").fill("25")
-    for row in ("chosen", "plain"):
-        canvas = desktop.locator(f"#{row}-mask canvas").first
-        assert canvas.evaluate("c => c.style.opacity") == "0.25"
+    before = picture(desktop, "side-canvas")
+    desktop.locator("#side-canvas .gw-bar input").fill("25")
+    assert picture(desktop, "side-canvas") != before
     assert asked == []
     desktop.get_by_role("tab", name="Export").click()
     expect(desktop.locator("#link textarea")).to_have_value(re.compile("opacity=0.25"))
@@ -448,7 +554,7 @@ def test_controls_have_names_and_show_where_the_focus_is(desktop: Page, url: str
     assert len(set(names)) == len(names)
     unnamed = "img:not([alt]), [role=application]:not([aria-label]), svg.plot:not([aria-label])"
     assert desktop.locator("#result").locator(unnamed).count() == 0
-    for reached in ("#copy-link", "#segment", "#amf input", "#chosen-mask .gw-entry"):
+    for reached in ("#copy-link", "#segment", "#amf input", "#side-canvas .gw-entry"):
         desktop.locator(reached).first.focus()
         desktop.keyboard.press("Shift+Tab")
         desktop.keyboard.press("Tab")
@@ -468,16 +574,16 @@ def test_a_list_of_words_can_be_taken_and_changed(page: Page, url: str) -> None:
     page.get_by_role("option", name="Cityscapes 19").click()
     words = page.locator("#words textarea")
     expect(words).to_have_value(re.compile("^road, sidewalk, "))
-    expect(page.locator("#chosen-mask")).to_contain_text("sidewalk")
+    expect(page.locator("#side-canvas")).to_contain_text("sidewalk")
     words.fill("moon, water")
     words.press("Enter")
-    expect(page.locator("#chosen-mask")).not_to_contain_text("sidewalk")
+    expect(page.locator("#side-canvas")).not_to_contain_text("sidewalk")
     assert fits(page)
 
 
 def test_no_words_and_unknown_words_are_said_and_the_mask_stays(desktop: Page, url: str) -> None:
     arrive(desktop, url)
-    words, mask = desktop.locator("#words textarea"), desktop.locator("#chosen-mask canvas")
+    words, mask = desktop.locator("#words textarea"), desktop.locator("#side-canvas .gw-mask")
     words.fill("")
     words.press("Enter")
     expect(desktop.locator("#says .problem")).to_be_visible()
@@ -489,5 +595,5 @@ def test_no_words_and_unknown_words_are_said_and_the_mask_stays(desktop: Page, u
 
 def test_a_bad_link_is_said_and_the_page_opens(desktop: Page, url: str) -> None:
     desktop.goto(f"{url}?seed=-5&amf=maybe")
-    desktop.wait_for_selector("#chosen-mask canvas")
+    desktop.wait_for_selector("#side-canvas .gw-mask")
     expect(desktop.locator("#link-notes")).to_contain_text("left out")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from demo.drawing import render
 from demo.widgets import values
 
 GRID = (3, 5)
@@ -77,7 +78,7 @@ def test_many_patches_are_averaged_over_squares_and_the_value_says_so(photo) -> 
     assert value["maps"][0]["tokens"] == [0, 8]
     assert value["patch"] == [2, 2]
     first = matrix.reshape(5, 6, 5, 6)[:2, :2, :2, :2].mean()
-    pooled = values._pool_patches(matrix, grid, 2)
+    pooled = render.pool_patches(matrix, grid, 2)
     assert pooled[0, 0] == first
     assert pooled.shape == (9, 9)
 
@@ -89,17 +90,6 @@ def test_588_patches_stay_light() -> None:
         Image.new("RGB", (448, 336)), (21, 28), [values.Map("a", matrix), values.Map("b", matrix)]
     )
     assert len(json.dumps(value)) < 700_000  # noise packs worst; real maps take half
-
-
-def test_a_mask_carries_every_class_index_exactly(photo) -> None:  # noqa: ANN001
-    labels = np.arange(90 * 150).reshape(90, 150) % 500 - 1
-    value = values.mask_value(photo, labels, [f"w{i}" for i in range(499)], slider=False)
-    sent = opened(value["mask"]).astype(int)
-    back = np.where(sent[..., 2] == 255, -1, sent[..., 0] + 256 * sent[..., 1])
-    assert (back == labels).all()
-    assert value["legend"][3]["name"] == "w3"
-    assert value["legend"][-1]["index"] == -1
-    json.dumps(value)
 
 
 def test_the_channel_plot_marks_only_what_is_abnormal() -> None:
@@ -136,18 +126,14 @@ def page_of_widgets(photo, matrix) -> Iterator[str]:  # noqa: ANN001
 
     from demo import theme, widgets
 
-    labels = np.arange(90 * 150).reshape(90, 150) // 1500 % (len(HOSTILE) + 1) - 1
     maps = [values.Map("AMF off", matrix, (7,), matrix[0]), values.Map("AMF on", matrix[::-1])]
     norms = np.ones(64)
     norms[9] = 3
     shown = {
-        "mask": values.mask_value(photo, labels, HOSTILE, title=HOSTILE[0], pick=True),
         "attention": values.attention_value(photo, GRID, [maps[0]]),
         "both": values.attention_value(photo, GRID, maps),
         "blocks": values.blocks_value(photo, np.ones((2, N)), GRID, [1, 9], [(), (3,)], (1,), 0),
         "channels": values.channels_value(norms, np.ones(64), 8, 12, "m"),
-        "swipe": values.swipe_value(photo, photo, (HOSTILE[1], HOSTILE[2])),
-        "scores": values.scores_value([(HOSTILE[3], [(w, 0.5) for w in HOSTILE])], HOSTILE, (1, 2)),
     }
     kinds = {name: getattr(widgets, "attention" if name == "both" else name) for name in shown}
 
@@ -161,9 +147,8 @@ def page_of_widgets(photo, matrix) -> Iterator[str]:  # noqa: ANN001
         made = {name: kinds[name](elem_id=name) for name in shown}
         said = gr.Textbox(elem_id="said", label="said")
         again = gr.Button("again", elem_id="again")
-        for name in ("mask", "attention", "blocks", "channels"):
+        for name in ("attention", "blocks", "channels"):
             made[name].select(told, None, said, api_visibility="private")
-        made["mask"].input(moved, None, said, api_visibility="private")
         fill = {"outputs": list(made.values()), "api_visibility": "private"}
         demo.load(lambda: list(shown.values()), None, **fill)
         again.click(lambda: list(shown.values()), None, **fill)
@@ -192,7 +177,7 @@ def tab(page_of_widgets, headless) -> Iterator:  # noqa: ANN001
     errors: list[str] = []
     tab.on("pageerror", lambda error: errors.append(str(error)))
     tab.goto(page_of_widgets)
-    for name in ("mask", "attention", "both", "blocks", "channels", "swipe", "scores"):
+    for name in ("attention", "both", "blocks", "channels"):
         tab.wait_for_selector(f'#{name} .gw[data-ready="1"]')
     yield tab
     assert errors == []
@@ -250,34 +235,6 @@ def test_a_block_is_chosen_by_its_number(tab) -> None:  # noqa: ANN001
     assert tab.locator("#blocks button").nth(1).get_attribute("aria-pressed") == "true"
 
 
-def test_a_pixel_is_picked_by_pointer_and_by_keyboard(tab) -> None:  # noqa: ANN001
-    click_at(tab.locator("#mask .gw-stage"), 0.505, 0.503)
-    said(tab, "[45, 75]")
-    tab.keyboard.press("ArrowRight")
-    tab.keyboard.press("Enter")
-    said(tab, "[45, 78]")
-
-
-def test_opacity_changes_at_once_and_outlives_an_update(tab) -> None:  # noqa: ANN001
-    tab.locator("#mask input[type=range]").focus()
-    tab.keyboard.press("ArrowRight")
-    assert tab.locator("#mask canvas").evaluate("c => c.style.opacity") == "0.61"
-    said(tab, "0.61")
-    tab.locator("#again").click()
-    tab.wait_for_timeout(500)
-    assert tab.locator("#mask input[type=range]").input_value() == "61"
-
-
-def test_the_legend_highlights_its_class(tab) -> None:  # noqa: ANN001
-    read = """() => { const c = document.querySelector('#mask canvas');
-        const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
-        return new Set(Array.from({length: c.width * c.height}, (_, i) =>
-            d.slice(4 * i, 4 * i + 3).join())).size }"""
-    assert tab.evaluate(read) > 5
-    tab.locator("#mask .gw-entry").first.hover()
-    assert tab.evaluate(read) == 2
-
-
 def test_a_drag_over_channels_chooses_them_and_escape_clears(tab) -> None:  # noqa: ANN001
     plot = tab.locator("#channels .gw-plot")
     plot.scroll_into_view_if_needed()
@@ -292,19 +249,6 @@ def test_a_drag_over_channels_chooses_them_and_escape_clears(tab) -> None:  # no
     plot.focus()
     tab.keyboard.press("Escape")
     said(tab, "null")
-
-
-def test_the_swipe_moves_by_keyboard(tab) -> None:  # noqa: ANN001
-    tab.locator("#swipe input[type=range]").focus()
-    tab.keyboard.press("End")
-    assert tab.locator("#swipe .gw-edge").evaluate("e => e.style.left") == "100%"
-
-
-def test_hostile_words_stay_words(tab) -> None:  # noqa: ANN001
-    assert tab.evaluate("window.pwned") is None
-    names = tab.locator("#mask .gw-name").all_inner_texts()
-    assert set(HOSTILE[:5]) <= set(names)
-    assert tab.locator("#scores caption").inner_text() == HOSTILE[3]
 
 
 @pytest.mark.parametrize("width", [1280, 390])

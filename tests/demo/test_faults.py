@@ -23,7 +23,7 @@ import pytest
 import torch
 from PIL import Image
 
-from demo import main, wording
+from demo import main, page, wording
 from demo.host import guard, serve
 from demo.look import Request, Studio
 from demo.settings import Settings
@@ -68,8 +68,9 @@ def url(slow: Slow) -> Iterator[str]:
     demo.queue(max_size=3)
     options = main.launch_settings(main.parser().parse_args([])) | {"server_port": free_port()}
     _, found, _ = demo.launch(
-        **options, app_kwargs=guard.app_settings(demo), prevent_thread_lock=True, quiet=True
-    )
+        **options, app_kwargs=guard.app_settings(demo) | {"routes": page.routes()},
+        prevent_thread_lock=True, quiet=True,
+    )  # fmt: skip
     yield found
     slow.go.set()
     demo.close()
@@ -302,7 +303,7 @@ def _truth(studio: Studio, tmp_path: Path, mask: bytes, classes: Any = ((0, "cat
     noise(60, 80).save(photo)
     file.write_bytes(mask)
     settings = Settings(source="upload", words="cat, dog")
-    return compare.see_truth(studio.look(Request(settings, str(photo), str(file), classes)))
+    return compare.known(studio.look(Request(settings, str(photo), str(file), classes)))
 
 
 def _plain(mode: str, height: int = 60, width: int = 80) -> Image.Image:

@@ -11,11 +11,11 @@ from PIL import Image
 
 import gclip_core as gclip
 from demo import variants
-from demo.look import Request, Studio
+from demo.look import Request, Studio, changed_share
 from demo.settings import Settings
 from demo.source import mask_colours
 from demo.views import attention, channels, compare, export, side, why
-from gclip_core import GclipError
+from gclip_core import GclipError, amf
 from gclip_core.photos import star_photos
 
 SEED = 2
@@ -47,44 +47,73 @@ def test_side_by_side_is_the_librarys_own_segmentation(studio: Studio, words: st
     image = studio.sources.picture(Settings(seed=SEED)).image
     own = seg.segment(image, words, method).labels.numpy()
     plain = seg.segment(image, words, gclip.METHODS["clearclip"]).labels.numpy()
-    assert np.array_equal(view.chosen.mask.labels, own)
-    assert np.array_equal(view.plain.mask.labels, plain)
-    assert view.changed == pytest.approx((own != plain).mean())
+    assert np.array_equal(view.chosen.labels, own)
+    assert np.array_equal(view.plain.labels, plain)
+    assert changed_share(plain, own) == pytest.approx((own != plain).mean())
 
 
 @pytest.mark.parametrize("name", ["coffee", "jockey"])
 def test_a_star_photo_is_measured_against_its_own_mask(studio: Studio, name: str) -> None:
     photo = star_photos()[name]
     view = see(studio, Request(Settings(source="example", example=name, words=photo.text)))
-    labels = view.chosen.mask.labels
+    labels = view.chosen.labels
     for index in range(len(photo.words)):
         here, found = photo.labels() == index, (labels == index) & (photo.labels() >= 0)
         iou = (here & found).sum() / (here | found).sum()
-        assert view.chosen.mask.iou[index] == pytest.approx(iou)
+        assert view.chosen.iou[index] == pytest.approx(iou)
 
 
 def test_amf_changes_the_last_blocks_matrix_but_not_the_maps_it_reads(
     studio: Studio, words: str
 ) -> None:
-    on, off = (see(studio, request(words, amf=amf, cs=False)).chosen for amf in (True, False))
-    assert not np.allclose(on.matrix, off.matrix)
-    for one, other in zip(on.maps[:-1], off.maps[:-1], strict=True):
+    views = [see(studio, request(words, amf=amf, cs=False)) for amf in (True, False)]
+    look = studio.look(request(words))
+    on, off = (side.matrix(look, view.chosen.method)[0] for view in views)
+    assert not np.allclose(on, off)
+    assert not views[0].is_plain and views[1].is_plain
+    for one, other in zip(*(view.blocks for view in views), strict=True):
         assert one.block == other.block
         assert np.array_equal(one.received, other.received)
 
 
-def test_cs_changes_norms_and_mask_only_where_a_channel_is_abnormal(
+def test_a_matrix_of_many_patches_is_averaged_over_squares_of_the_grid(studio: Studio) -> None:
+    look = studio.look(Request(Settings(seed=SEED, words="cat, grass", short_side=400)))
+    height, width = look.grid
+    square = side.pooled(look.grid)
+    assert square == 3, "the fewest that make at most 768 of 50 × 67 patches"
+    matrix, patches = side.matrix(look, look.chosen)
+    assert patches == height * width
+    assert len(matrix) == -(-height // square) * -(-width // square) <= side.MAX_PATCHES
+    whole = amf.patch_attention(look.segmenter.last_attention(look.trunk(look.chosen), look.chosen))
+    corner = whole.numpy().reshape(height, width, height, width)[:3, :3, 3:6, :3]
+    assert matrix[0, -(-width // square)] == pytest.approx(corner.mean(), rel=1e-4)
+
+
+def test_cs_changes_mask_only_where_a_channel_is_abnormal_and_norms_stay_in_view(
     studio: Studio, words: str
 ) -> None:
-    healthy = see(studio, request(words, amf=False)).chosen
+    healthy = see(studio, request(words, amf=False))
     assert not healthy.found.suppressed
     assert "no abnormal channel" in healthy.found.cs_reason
-    on, off = (
-        see(studio, request(words, amf=False, cs=cs, **PLANTED)).chosen for cs in (True, False)
-    )
-    assert on.found.suppressed
-    assert not np.array_equal(on.found.norms_after, off.found.norms_after)
-    assert not np.array_equal(on.mask.labels, off.mask.labels)
+    on, off = (see(studio, request(words, amf=False, cs=cs, **PLANTED)) for cs in (True, False))
+    assert on.found.suppressed and not off.found.suppressed
+    assert not np.array_equal(on.chosen.labels, off.chosen.labels)
+    assert on.norms.block == off.norms.block == 6, "a switch does not move the plot"
+    assert np.array_equal(on.norms.after, off.norms.after)
+    assert not np.array_equal(on.norms.after, on.norms.before)
+
+
+def test_the_truth_is_one_more_mask_in_the_visitor_s_words(studio: Studio, words: str) -> None:
+    look = studio.look(request(words, left="truth"))
+    view = compare.see(look)
+    assert view.truth is not None and view.truth.title == "Truth"
+    assert sum(view.truth.areas) == pytest.approx((view.truth.labels >= 0).mean())
+    assert compare.pair(look, view)[0] is view.truth
+    unknown = studio.look(Request(Settings(seed=SEED, words="volcano", left="truth")))
+    assert compare.see(unknown).truth is None
+    assert compare.pair(unknown, compare.see(unknown))[0].title == "ClearCLIP"
+    for row, (name, ious) in enumerate(view.iou):
+        assert ious == tuple(mask.iou[row] for mask in view.masks.values()), name
 
 
 def test_compare_takes_one_pass_through_the_tower(words: str) -> None:
@@ -115,12 +144,12 @@ def test_visitors_at_the_same_time_get_their_own_answers(studio: Studio, words: 
         for cs in (True, False)
         for plant in (True, False)
     ]
-    alone = [see(Studio(studio.default), one).chosen.mask.labels for one in asked]
+    alone = [see(Studio(studio.default), one).chosen.labels for one in asked]
     together: dict[int, np.ndarray] = {}
     shared = Studio(studio.default)
 
     def visit(place: int) -> None:
-        together[place] = see(shared, asked[place]).chosen.mask.labels
+        together[place] = see(shared, asked[place]).chosen.labels
 
     threads = [threading.Thread(target=visit, args=(place,)) for place in range(len(asked))]
     for thread in threads:
@@ -142,7 +171,7 @@ def test_attention_shows_the_matrix_that_the_method_uses(studio: Studio, words: 
 
 def test_explain_names_the_class_that_the_mask_shows(studio: Studio, words: str) -> None:
     row, column = 150, 200
-    shown = see(studio, request(words)).chosen.mask
+    shown = see(studio, request(words)).chosen
     explained = why.see(studio.look(request(words)), (row, column), ("amf_cs",))[0]
     assert explained.top[0][0] == shown.names[shown.labels[row, column]]
 
@@ -163,11 +192,13 @@ def test_an_own_mask_counts_only_classes_that_are_named(
     mask.save(path)
     assert [c.colour for c in mask_colours(str(path))] == ["#ff0000", "#00ff00", "#0000ff"]
     names = words.split(", ")
-    known = compare.see_truth(studio.look(request(words)))
-    own = Request(request(words).settings, "", str(path), tuple(enumerate(names)))
-    assert compare.see_truth(studio.look(own)).miou == known.miou
+    known = compare.see(studio.look(request(words)))
+    own = compare.see(
+        studio.look(Request(request(words).settings, "", str(path), tuple(enumerate(names))))
+    )
+    assert own.iou == known.iou
     one = Request(request(words).settings, "", str(path), ((0, names[0]),))
-    assert [name for name, _ in compare.see_truth(studio.look(one)).iou] == [names[0]]
+    assert [name for name, _ in compare.see(studio.look(one)).iou] == [names[0]]
 
 
 def test_a_mask_of_another_size_is_refused_in_words(studio: Studio, tmp_path: Path) -> None:
@@ -175,7 +206,7 @@ def test_a_mask_of_another_size_is_refused_in_words(studio: Studio, tmp_path: Pa
     Image.new("L", (8, 8)).save(path)
     asked = Request(Settings(seed=SEED, words="cat"), "", str(path), ((0, "cat"),))
     with pytest.raises(GclipError, match="size"):
-        compare.see_truth(studio.look(asked))
+        compare.see(studio.look(asked))
 
 
 def test_a_backbone_that_is_not_here_is_never_fetched_by_asking(studio: Studio) -> None:

@@ -142,7 +142,8 @@ mount(async (value) => {
   const index = () => Math.floor(patch[0] / pooled) * columnsPooled + Math.floor(patch[1] / pooled);
   const look = () => {
     here.replaceChildren();
-    stage.classList.toggle("gw-looking", Boolean(patch) && matrices.some(Boolean));
+    layers.forEach(({ box }, k) => box.classList.toggle("gw-looking", Boolean(patch && matrices[k])));
+    stage.classList.toggle("gw-dimmed", Boolean(patch) && layers.every((_, k) => matrices[k]));
     if (patch) here.append(svg("rect", { x: patch[1], y: patch[0], width: 1, height: 1, class: "gw-here" }));
     const top = Math.max(...matrices.map((matrix) => matrix?.top ?? 0));
     layers.forEach(({ heat }, k) => {
@@ -237,14 +238,15 @@ mount(async (value) => {
 
   // --- around it
   const nodes = [];
-  if (value.simulated) nodes.push(simulation(value.simulated));
-  const head = make("div", "gw-head");
+  if (value.simulated && !value.compact) nodes.push(simulation(value.simulated));
+  const head = make("div", `gw-head${value.compact ? " gw-compact" : ""}`);
   value.sides.forEach((side) => {
     const box = make("span", "gw-named");
     box.append(make("span", "gw-title", side.title));
     if (side.badge) box.append(" ", make("span", "gw-pill", side.badge));
     head.append(box);
   });
+  if (value.simulated && value.compact) head.append(make("span", "gw-pill gw-fault", "Simulation"));
   nodes.push(head, stage);
   const found = value.classes.map((one, i) => ({ ...one, i })).filter((one) => one.shares.some((share) => share > 0)).sort((a, b) => b.shares[last] - a.shares[last]);
   const entries = found.map((one) => [one.i, one.name, one.colour, one.shares]);

@@ -79,6 +79,7 @@ mount(async (value) => {
   follow = (detail) => { inside = false; patch = detail && [clamp(detail.row, 0, rows - 1), clamp(detail.column, 0, columns - 1)]; show(); };
   const head = make("div", "gw-head"), blocks = make("div", "gw-pair"), last = make("div", "gw-pair");
   head.append(make("span", "gw-title", "Attention"));
+  if (value.simulated) head.append(make("span", "gw-pill gw-fault", "Simulation"));
   if (value.badge) head.append(make("span", "gw-pill", value.badge));
   blocks.append(...thumbs.map((part) => part.box));
   last.append(...sides.map((part) => part.box));

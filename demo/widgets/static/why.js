@@ -3,6 +3,7 @@ const away = () => {
   if (root.hidden) return;
   const within = root.contains(document.activeElement);
   root.hidden = true;
+  if (window.gclipAsked) window.gclipAsked.spot.hidden = true;
   if (within) window.gclipAsked?.stage.focus({ preventScroll: true });
   trigger("clear");
 };
@@ -26,7 +27,9 @@ mount(async (value) => {
   const grid = make("div", "gw-columns"), head = make("div", "gw-head"), close = make("button", "gw-button", "Close");
   close.type = "button";
   close.addEventListener("click", away);
-  head.append(make("span", "gw-title", value.title), close);
+  head.append(make("span", "gw-title", value.title));
+  if (value.simulated) head.append(make("span", "gw-pill gw-fault", "Simulation"));
+  head.append(close);
   for (const variant of value.variants) {
     const part = make("section"), list = make("ol");
     part.append(make("h4", "gw-title", variant.title));

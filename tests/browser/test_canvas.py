@@ -15,7 +15,7 @@ from PIL import Image
 
 from demo.host import guard
 from demo.widgets import cards
-from demo.widgets.held import LEVELS, MATRIX_BYTES, Held, matrix_thing
+from demo.widgets.held import LEVELS, MATRIX_BYTES, Held, matrix_thing, picture_thing
 from gclip_core import palette
 
 GRID, SIZE = (3, 5), (90, 150)
@@ -158,7 +158,7 @@ def url(matrix: np.ndarray) -> Iterator[str]:
 
     held = Held()
     photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8))
-    picture = held.picture("photo", photo)
+    picture = held.offer("photo", lambda: picture_thing(photo))
     names = [held.offer(k, lambda k=k: matrix_thing(matrix[::k], N)) for k in (1, -1)]
     shown = cards.Shown(picture, SIZE, GRID)
     labels = np.arange(90 * 150).reshape(SIZE) // 1500 % (len(HOSTILE) + 1) - 1

@@ -1,0 +1,73 @@
+"""A true mask of a visitor's own, uploaded under the picture and gone with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+from gradio.events import Dependency
+
+from demo import wording
+from demo.controls import QUIET
+from demo.host.files import path_of
+from demo.source import mask_colours
+from gclip_core.errors import GclipError
+
+HEADERS = ["value", "colour", "share", "class"]
+
+
+@dataclass(frozen=True)
+class OwnMask:
+    """Its components: inputs of a request by their name in it, each with what reads it."""
+
+    inputs: dict[str, tuple[Component, Callable[[Any], Any]]]
+    wire: Callable[[Component], list[Dependency]]
+
+
+def build() -> OwnMask:
+    """The file and the table of classes; ``wire(image)`` makes their events.
+
+    After those it returns the open tab is shown anew.
+    """
+    with gr.Accordion(wording.OWN_MASK, open=False, elem_id="own-mask"):
+        gr.Markdown(wording.OWN_MASK_HINT, elem_classes=["gclip-note"])
+        file = gr.File(
+            label=wording.OWN_MASK_FILE, file_types=[".png"], type="filepath", elem_id="mask-file"
+        )
+        classes = gr.Dataframe(
+            headers=HEADERS, datatype="str", label=wording.OWN_MASK_CLASSES, interactive=True,
+            type="array", elem_id="mask-classes", static_columns=[0, 1, 2],
+        )  # fmt: skip
+        said = gr.Markdown("")
+
+    def read(path: str | None) -> tuple[Any, str]:
+        if not path:
+            return [], ""
+        try:
+            found = mask_colours(path)
+        except GclipError as error:
+            return [], str(error)
+        rows = [[str(c.value), c.colour, f"{c.share * 100:.1f} %", c.name] for c in found]
+        return rows, wording.OWN_MASK_READ
+
+    def wire(image: Component) -> list[Dependency]:
+        image.change(lambda: None, None, file, **QUIET)
+        return [
+            file.change(read, file, [classes, said], **QUIET),
+            classes.input(fn=None, js="() => []", **QUIET),
+        ]
+
+    return OwnMask({"truth_file": (file, path_of), "truth_classes": (classes, _classes)}, wire)
+
+
+def _classes(raw: Any) -> tuple[tuple[int, str], ...]:
+    """Pairs (value in the mask, class name) of the table's raw value; rows without a class out."""
+    data = raw.get("data", []) if isinstance(raw, dict) else getattr(raw, "data", raw) or []
+    pairs = []
+    for row in data:
+        if len(row) == len(HEADERS) and str(row[0]).isdigit() and str(row[3]).strip():
+            pairs.append((int(row[0]), str(row[3]).strip()))
+    return tuple(pairs)

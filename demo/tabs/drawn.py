@@ -1,0 +1,71 @@
+"""What several tabs draw of a look: its picture, its masks and where its patches look."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from demo import wording
+from demo.controls import QUIET, Controls
+from demo.look import Look, Mask
+from demo.views import compare, side
+from demo.views import why as reasons
+from demo.widgets import cards, held
+from demo.widgets.held import STORE
+from gclip_core.types import Method
+
+
+def picture(look: Look) -> cards.Shown:
+    """The picture of a canvas."""
+    again, image = look.again, look.picture.image
+    name = STORE.offer(
+        ("picture", look.picture.digest), lambda: held.picture_thing(again().picture.image)
+    )
+    return cards.Shown(name, (image.height, image.width), look.grid, side.pooled(look.grid))
+
+
+def matrix(look: Look, method: Method) -> str:
+    """The name of the last block's matrix under a method."""
+    again = look.again
+    key = ("matrix", *look.key, look.segmenter.backbone.planted, method)
+    return STORE.offer(key, lambda: held.matrix_thing(*side.matrix(again(), method)))
+
+
+def half(look: Look, mask: Mask, short: str = "", looks: bool = True) -> cards.Side:
+    """One mask of a canvas, with its score, and its matrix if it ``looks``."""
+    name = matrix(look, mask.method) if looks else ""
+    return cards.Side(mask.title, mask.labels, wording.miou(mask.miou), name, short)
+
+
+def small(look: Look, mask: Mask, title: str = "", fault: bool = False) -> dict[str, Any]:
+    """A mask without legend or matrix, for a row of several; ``fault``: a simulation is named."""
+    badge = wording.miou(mask.miou)
+    return cards.canvas_value(
+        picture(look),
+        [cards.Side(title or mask.title, mask.labels, badge)],
+        mask.names,
+        opacity=look.settings.opacity,
+        pixel=look.settings.pixel,
+        simulated=simulated(look) if fault else "",
+        compact=True,
+        max_side=448,
+    )
+
+
+def why(look: Look, pixel: tuple[int, int]) -> dict[str, Any]:
+    """The best words at a pixel under every variant that Compare shows."""
+    at = reasons.inside(pixel, (look.picture.image.height, look.picture.image.width))
+    found = reasons.see(look, at, compare.shown(look.settings.extras))
+    value = cards.why_value(
+        [(one.title, one.top) for one in found], look.segment(look.chosen).vocabulary.names, at
+    )
+    return value | {"note": wording.WHY_NOTE, "simulated": bool(simulated(look))}
+
+
+def switch_off(controls: Controls) -> dict[str, Any]:
+    """What a canvas's or card's ``clear`` does: the simulation goes, in the browser alone."""
+    return {"fn": None, "js": "() => false", "outputs": controls["plant"], **QUIET}
+
+
+def simulated(look: Look) -> str:
+    """The sentence on a planted fault; empty where there is none."""
+    return "".join(map(wording.planted, look.segmenter.backbone.planted[:1]))

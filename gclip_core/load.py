@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from gclip_core import assets
 from gclip_core.errors import BackboneError
 from gclip_core.registry import BackboneEntry
+from gclip_core.stem import Stem
 from gclip_core.types import KnownWords
 
 Dtype = Literal["float32", "bfloat16", "auto"]
@@ -88,7 +89,8 @@ def _load_shipped(
 ) -> Loaded:
     config = json.loads(assets.path(entry.name, "model.json").read_text("utf-8"))
     words = json.loads(assets.path(entry.name, "words.json").read_text("utf-8"))
-    state = read(path or assets.path(entry.name, "model.safetensors"))
+    files = [path] if path else sorted(assets.path(entry.name).glob("*.safetensors"))
+    state = _unpack({key: value for file in files for key, value in read(file).items()})
     known = KnownWords(
         frozenset(word.lower() for kind in words.values() for group in kind for word in group),
         frozenset(state.get("token_ids", torch.empty(0)).flatten().tolist()),
@@ -100,6 +102,16 @@ def _load_shipped(
     model = _build(config, state, entry.title, device, dtype)
     tokenizer = open_clip.SimpleTokenizer(context_length=config["text_cfg"]["context_length"])
     return Loaded(model, tokenizer, known)
+
+
+def _unpack(state: StateDict) -> StateDict:
+    """Whole numbers times the scale of their row, for every ``name`` that has a ``name.scale``."""
+    scales = {key: value for key, value in state.items() if key.endswith(".scale")}
+    rest = {key: value for key, value in state.items() if key not in scales}
+    for key, scale in scales.items():
+        rows = rest[key.removesuffix(".scale")].float()
+        rest[key.removesuffix(".scale")] = rows * scale.float().reshape(-1, *[1] * (rows.ndim - 1))
+    return rest
 
 
 def _fill_token_table(state: StateDict, vocabulary: int, title: str) -> StateDict:
@@ -290,9 +302,11 @@ def _build(
 ) -> nn.Module:
     """open_clip's CLIP of this configuration holding these weights, in eval mode."""
     low = dtype == "bfloat16" or (dtype == "auto" and has_bfloat16(device))
-    settings = {key: value for key, value in config.items() if key != "custom_text"}
+    settings = {key: value for key, value in config.items() if key not in ("custom_text", "stem")}
     with torch.device("meta"):  # random numbers that the weights replace would cost seconds
         model = CLIP(**settings, cast_dtype=torch.bfloat16 if low else None)
+        if "stem" in config:
+            model.visual.conv1 = Stem(config["vision_cfg"]["width"], config["stem"])
     given = {key: value.float() for key, value in state.items()}
     if "logit_scale" in given:
         given["logit_scale"] = given["logit_scale"].reshape(())

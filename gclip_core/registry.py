@@ -8,6 +8,7 @@ from gclip_core.errors import BackboneError
 from gclip_core.types import Blocks
 
 BUILT_IN = "built-in"
+PHOTOS = "built-in-photos"
 
 Triple = tuple[float, float, float]
 
@@ -61,6 +62,21 @@ BACKBONES: dict[str, BackboneEntry] = _table(
         blocks=12,
         patch=8,
         short_side=192,
+    ),
+    # Its patch embedding is a convolutional stem (`stem`), in a file of its own.
+    BackboneEntry(
+        PHOTOS,
+        "Built-in (photos)",
+        PHOTOS,
+        "",
+        parameters=25.4,
+        download=0,
+        licence="research and teaching",
+        blocks=12,
+        patch=16,
+        mean=(127 / 255,) * 3,
+        std=(128 / 255,) * 3,
+        short_side=256,
     ),
     BackboneEntry(
         "openai-vit-b-16",

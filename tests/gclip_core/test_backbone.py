@@ -27,8 +27,8 @@ from tests.models import MEAN, STD, picture, tiny_backbone, tiny_clip, tokenizer
 class TestTable:
     def test_names(self) -> None:
         assert set(BACKBONES) == {
-            "built-in", "openai-vit-b-16", "openai-vit-b-32", "openai-vit-l-14",
-            "openai-vit-l-14-336", "laion2b-vit-b-16", "laion2b-vit-l-14",
+            "built-in", "built-in-photos", "openai-vit-b-16", "openai-vit-b-32",
+            "openai-vit-l-14", "openai-vit-l-14-336", "laion2b-vit-b-16", "laion2b-vit-l-14",
             "metaclip-vit-b-16", "metaclip-vit-l-14", "datacomp-vit-b-16",
         }  # fmt: skip
 
@@ -39,7 +39,7 @@ class TestTable:
         others = [e for e in BACKBONES.values() if e is not entry]
         assert {(e.amf_blocks, e.cs_blocks) for e in others} == {("auto", "auto")}
 
-    @pytest.mark.parametrize("name", [name for name in BACKBONES if name != "built-in"])
+    @pytest.mark.parametrize("name", [entry.name for entry in BACKBONES.values() if entry.tag])
     def test_entries_agree_with_open_clips_own_configurations(self, name: str) -> None:
         import open_clip
         from open_clip.pretrained import get_pretrained_cfg

@@ -1,0 +1,85 @@
+"""The convolutional stem, and the built-in model that has one."""
+
+import pytest
+import torch
+from open_clip.model import CLIP
+from PIL import Image
+
+from gclip_core import METHODS, Segmenter, load_backbone
+from gclip_core.backbone import Backbone, check_tower
+from gclip_core.load import _unpack
+from gclip_core.photos import star_photos
+from gclip_core.registry import PHOTOS
+from gclip_core.stem import Stem
+from gclip_core.vocabulary import parse, unknown_phrases
+
+SMALL = {
+    "first": 8,
+    "channels": [8, 8, 8, 16, 16, 24, 24],
+    "repeats": [1, 1, 2, 1, 2, 2, 1],
+    "hidden": 16,
+}
+
+
+@pytest.fixture(scope="module")
+def photos() -> Backbone:
+    return load_backbone(PHOTOS)
+
+
+class TestStem:
+    @pytest.mark.parametrize("side", [(32, 48), (64, 64), (80, 112)])
+    def test_a_token_stands_for_sixteen_pixels(self, side: tuple[int, int]) -> None:
+        found = Stem(32, SMALL)(torch.rand(2, 3, *side))
+        assert found.shape == (2, 32, side[0] // 16, side[1] // 16)
+
+    def test_a_mark_moves_the_token_it_is_under_most(self) -> None:
+        torch.manual_seed(0)
+        stem = Stem(32, SMALL).eval()
+        blank = torch.zeros(1, 3, 96, 96)
+        marked = blank.clone()
+        marked[..., 36:44, 52:60] = 1  # inside row 2, column 3
+        change = (stem.features(marked) - stem.features(blank)).norm(dim=-1)[0]
+        assert divmod(int(change.argmax()), 6) == (2, 3)
+
+    def test_a_tower_with_one_is_accepted(self) -> None:
+        vision = {"image_size": 64, "layers": 2, "width": 64, "head_width": 32, "patch_size": 16}
+        text = {"context_length": 8, "vocab_size": 64, "width": 32, "heads": 2, "layers": 1}
+        model = CLIP(16, vision, text)
+        model.visual.conv1 = Stem(64, SMALL)
+        check_tower(model)
+
+
+def test_rows_come_back_from_whole_numbers() -> None:
+    rows = torch.randn(5, 3, 2, 2)
+    scale = (rows.flatten(1).abs().amax(1) / 127).half()
+    whole = (rows / scale.float().reshape(-1, 1, 1, 1)).round().clamp(-127, 127).to(torch.int8)
+    state = _unpack({"w": whole, "w.scale": scale, "b": rows[0]})
+    assert set(state) == {"w", "b"}
+    assert (state["w"] - rows).abs().amax() <= 0.51 * float(scale.max())
+
+
+class TestPhotoModel:
+    def test_it_is_what_its_entry_says(self, photos: Backbone) -> None:
+        assert (photos.n_blocks, photos.patch, photos.short_side) == (12, 16, 256)
+
+    def test_a_passage_of_sky_and_a_building_are_told_apart(self, photos: Backbone) -> None:
+        photo = star_photos()["china"]
+        found = Segmenter(photos).segment(photo.image(), photo.text, METHODS["clearclip"])
+        truth = torch.from_numpy(photo.labels())
+        right = (found.labels == truth)[truth >= 0].float().mean()
+        most = truth[truth >= 0].bincount().max() / (truth >= 0).sum()
+        assert right > most
+
+    def test_words_next_to_known_ones_work_and_others_are_said_to_be_unknown(
+        self, photos: Backbone
+    ) -> None:
+        asked = parse("giraffe, kitten, couches, lawn, the sky, zorblax, quark")
+        assert unknown_phrases(photos, asked) == ("zorblax", "quark")
+
+    def test_every_method_runs_on_any_shape(self, photos: Backbone) -> None:
+        segmenter = Segmenter(photos, short_side=64)
+        encoded = segmenter.encode(Image.new("RGB", (150, 90), (80, 140, 220)))
+        for name, method in METHODS.items():
+            found = segmenter.segment(encoded, "sky, grass", method)
+            assert found.labels.shape == (90, 150), name
+            assert torch.isfinite(found.scores).all(), name

@@ -1,0 +1,109 @@
+"""What people know about photos without looking at a mask: where in a photo the parts of places
+tend to be, and what colours they tend to have.
+
+Numbers are added to a word's logit where the words of a photo are shared out among its patches
+(`learn.shares`); the trained model sees none of them. They were chosen on the first fifty photos
+of the measuring set.
+"""
+
+import torch
+from torch import Tensor
+
+from training.photos.features import GRID, TOKENS
+from training.photos.words import Words
+
+_BELOW = (
+    "road", "pavement", "floor", "grass", "sand", "water", "ocean", "snow", "dirt", "river",
+    "field", "carpet", "playingfield", "gravel",
+)  # fmt: skip
+_SELDOM = ("door", "pole", "street sign", "street light", "traffic light", "bus", "truck")
+_HIGH = ("window", "painting", "curtain", "lamp")
+_LOW = ("bed", "table", "chair", "carpet")
+
+
+def positions(words: Words, weight: float = 3.0) -> Tensor:
+    """Prior logits by place: (V, TOKENS)."""
+    index = torch.arange(TOKENS)
+    row, column = (index // GRID + 0.5) / GRID, (index % GRID + 0.5) / GRID
+    side = 2 * (column - 0.5).abs()
+    prior = torch.zeros(len(words.all), TOKENS)
+
+    def add(name: str, by: Tensor | float) -> None:
+        prior[words.number(name)] += by
+
+    for name in _BELOW:
+        add(name, -weight * (1 - row))
+    for name in ("mountain", "building"):
+        add(name, -0.4 * weight * row)
+    add("sky", -weight * row)
+    add("ceiling", -2 * weight * (row - 0.1).clamp_min(0))
+    add("tree", -1.3 * weight * (row - 0.5).clamp_min(0))
+    add("wall", -1.5 * weight * (row - 0.6).clamp_min(0))
+    add("floor", weight * (1 - row) - 1.5 * weight * (0.85 - row).clamp_min(0))
+    add("road", -1.2 * side)
+    add("pavement", -1.2 * (1 - side) - 0.5)
+    for name in _HIGH:
+        add(name, -weight * (row - 0.5).clamp_min(0) - 0.7)
+    for name in _SELDOM:
+        add(name, -0.7)
+    for name in _LOW:
+        add(name, -weight * (0.45 - row).clamp_min(0))
+    return prior
+
+
+def by_colour(colours: Tensor) -> dict[str, Tensor]:
+    """Prior logits of some words by mean colour and roughness (B, TOKENS, 4) uint8: (B, TOKENS)."""
+    red, green, blue, rough = (colours.float() / 255).unbind(-1)
+    light = torch.maximum(torch.maximum(red, green), blue)
+    saturation = (light - torch.minimum(torch.minimum(red, green), blue)) / (light + 0.05)
+    greener, bluer, warmer = green - torch.maximum(red, blue), blue - red, red - blue
+
+    def where(*terms: tuple[float, Tensor]) -> Tensor:
+        return sum(by * holds.float() for by, holds in terms)
+
+    pale = saturation < 0.25
+    grass = where(
+        (1.7, greener > 0.02), (0.4, rough < 0.06), (-0.8, rough > 0.13),
+        (-2, bluer > 0.03), (-1.5, saturation < 0.12),
+    )  # fmt: skip
+    paved = where(
+        (0.7, saturation < 0.22), (-1.5, greener > 0.03), (-1.5, saturation > 0.5),
+        (-0.7, rough > 0.12),
+    )  # fmt: skip
+    water = where((1, bluer > 0.03), (-1.2, warmer > 0.12), (0.4, rough < 0.04))
+    snow = where(
+        (1.5, (light > 0.7) & (saturation < 0.2)), (-2, light < 0.45), (-1.5, warmer > 0.12),
+        (-2, greener > 0.03),
+    )  # fmt: skip
+    earth = where((-1.5, bluer > 0.02), (-1.5, greener > 0.03))
+    return {
+        "sky": where(
+            (2, (bluer > 0.03) | ((light > 0.7) & pale)), (-1, rough > 0.06), (-1.5, rough > 0.1),
+            (-2, greener > 0.03), (-1.5, (warmer > 0.12) & (light < 0.6)), (-1, light < 0.25),
+        ),
+        "tree": where(
+            (1, greener > 0), (0.6, (light < 0.45) & (rough > 0.05)), (0.5, rough > 0.08),
+            (-1.5, rough < 0.035), (-1.5, (light > 0.75) & (greener < 0.02)), (-1, bluer > 0.1),
+            (-0.8, (saturation < 0.12) & (light > 0.4)),
+        ),
+        "grass": grass, "field": 0.6 * grass, "playingfield": 0.6 * grass,
+        "road": paved, "pavement": paved,
+        "water": water, "ocean": water, "river": water,
+        "snow": snow, "glacier": snow,
+        "sand": earth + where((1, (warmer > 0.05) & (light > 0.45))),
+        "dirt": earth + where((1, warmer > 0.05)),
+        "rock": where((0.5, rough > 0.05), (-1, greener > 0.04), (-1, bluer > 0.12)),
+        "wall": where((0.6, rough < 0.05), (-1, rough > 0.13), (-1, greener > 0.05)),
+        "ceiling": where(
+            (0.7, (light > 0.5) & (saturation < 0.4) & (rough < 0.08)), (-1, light < 0.3)
+        ),
+        "mountain": where((-1, saturation > 0.6), (-0.7, light > 0.85)),
+        "building": where(
+            (-1.2, greener > 0.03), (-0.7, bluer > 0.15), (0.4, (rough > 0.05) & (bluer < 0.05))
+        ),
+        "person": where(
+            (0.4, (warmer > 0.06) & (greener < 0) & (saturation > 0.15)), (-1, greener > 0.04)
+        ),
+        "window": where((0.8, light > 0.75)),
+        "cabinet": where((0.3, rough < 0.1)),
+    }  # fmt: skip

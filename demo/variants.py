@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from demo.settings import Settings
@@ -51,26 +51,20 @@ def ablation_title(amf: bool, cs: bool) -> str:
     return " + ".join(["ClearCLIP", *(["AMF"] if amf else []), *(["CS"] if cs else [])])
 
 
-def _named(name: str) -> Callable[[Settings], Method]:
-    return lambda _: find_method(name)
-
-
-def _switched(amf: bool, cs: bool) -> Callable[[Settings], Method]:
-    return lambda settings: ablation(settings, amf, cs)
+def _variants() -> Iterator[Variant]:
+    """Every method that METHODS shows; GCLIP with each of its switches on, then with both."""
+    own = gclip().name
+    for name, method in METHODS.items():
+        if name != own and method.shown != "never":
+            asked = method.shown == "asked for"
+            yield Variant(name, method.title, lambda _, name=name: find_method(name), asked)
+    for key, switches in (("amf", (True, False)), ("cs", (False, True)), ("amf_cs", (True, True))):
+        title = ablation_title(*switches)
+        yield Variant(key, title, lambda settings, on=switches: ablation(settings, *on))
 
 
 VARIANTS: dict[str, Variant] = {
-    variant.name: variant
-    for variant in (
-        Variant("clip", "CLIP", _named("clip")),
-        Variant("clearclip", "ClearCLIP", _named("clearclip")),
-        Variant("amf", ablation_title(True, False), _switched(True, False)),
-        Variant("cs", ablation_title(False, True), _switched(False, True)),
-        Variant("amf_cs", ablation_title(True, True), _switched(True, True)),
-        Variant("sclip", "SCLIP", _named("sclip"), asked_for=True),
-        Variant("naclip", "NACLIP", _named("naclip"), asked_for=True),
-        Variant("maskclip", "MaskCLIP", _named("maskclip"), asked_for=True),
-    )
+    variant.name: variant for variant in sorted(_variants(), key=lambda one: one.asked_for)
 }
 
 METHOD_NAMES: tuple[str, ...] = tuple(METHODS)

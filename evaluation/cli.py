@@ -43,7 +43,7 @@ from gclip_core.types import Vocabulary
 from gclip_core.vocabulary import TEMPLATES, unknown_phrases
 
 SCENES_N = 60
-DEFAULT_METHODS = ("clip", "maskclip", "sclip", "naclip", "clearclip", "gclip")
+DEFAULT_METHODS = tuple(name for name, method in METHODS.items() if method.shown != "never")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -310,7 +310,7 @@ def _parser() -> argparse.ArgumentParser:
     rows = parser.add_argument_group("rows of the table")
     rows.add_argument(
         "--methods", nargs="+", choices=list(METHODS), metavar="NAME",
-        help=f"any of: {', '.join(METHODS)}; default: the first six",
+        help=f"any of: {', '.join(METHODS)}; default: {', '.join(DEFAULT_METHODS)}",
     )  # fmt: skip
     rows.add_argument("--ablate", action="store_true", help="the 2 × 2 of AMF and CS")
     rows.add_argument("--sweep", choices=list(SWEEPS), help="one setting over all its values")

@@ -37,13 +37,10 @@ def computation(method: Method) -> tuple[Any, ...]:
 
 
 def method_rows(names: Iterable[str], make: MakeGclip) -> tuple[Row, ...]:
-    """One row for each METHODS entry; the one with AMF or CS takes this run's settings."""
-    rows = []
-    for name in dict.fromkeys(names):
-        method = find_method(name)
-        has_settings = method.fusion is not None or method.suppression is not None
-        rows.append(Row(METHODS[name].title.partition(" (")[0], make() if has_settings else method))
-    return tuple(rows)
+    """One row for each METHODS entry; GCLIP's takes this run's settings."""
+    own = make()
+    methods = [own if name == own.name else find_method(name) for name in dict.fromkeys(names)]
+    return tuple(Row(METHODS[m.name].title.partition(" (")[0], m) for m in methods)
 
 
 def ablation_rows(make: MakeGclip) -> tuple[Row, ...]:
@@ -118,7 +115,7 @@ def method_json(method: Method) -> dict[str, Any]:
     """A method's settings as plain data; blocks counted from 1."""
     plain = dataclasses.asdict(method)
     for part in ("fusion", "suppression"):
-        if plain[part] and not isinstance(plain[part]["blocks"], str):
+        if plain[part] and isinstance(plain[part]["blocks"], tuple):
             plain[part]["blocks"] = list(block_numbers(plain[part]["blocks"]))
-    plain.pop("summary")
+    del plain["summary"], plain["shown"]
     return plain

@@ -16,7 +16,7 @@ from torch import Tensor
 from gclip_core import attention
 from gclip_core.attention import Attention, Heads
 from gclip_core.errors import MethodError
-from gclip_core.types import Blocks, Default, Fusion, GlobalTokens, Grid
+from gclip_core.types import Blocks, Default, Fusion, GlobalTokens, Grid, Span
 
 # --- global tokens -------------------------------------------------------------------------------
 
@@ -104,6 +104,10 @@ def fused_blocks(
     """
     if fusion is None:
         return (), "AMF is off"
+    if isinstance(fusion.blocks, Span):
+        span = fusion.blocks
+        why = f"blocks {span.first} to {span.last} of {span.of}, scaled to the depth"
+        return span.indices(n_blocks), why
     blocks, reason = default.chosen(fusion.blocks)
     if isinstance(blocks, str):
         return _measured(fusion, n_blocks, received_by)
@@ -182,28 +186,35 @@ def _have_tokens(
 
 
 def attend_fused(
-    rule: Attention,
-    heads: Heads,
-    grid: Grid,
-    middle: Sequence[Heads],
-    per_head: bool,
+    rule: Attention, heads: Heads, grid: Grid, middle: Sequence[Heads], fusion: Fusion
 ) -> Tensor:
-    """AMF: ``(A + sum_l A_qk^(l)) / (1 + |G|)`` times the last block's Values, (..., H, T, d).
+    """``((1 - w) A + w mean_l A_qk^(l))`` times the last block's Values, (..., H, T, d).
 
-    ``middle`` holds queries and keys of the blocks in ``G``. ``per_head`` fuses head i with head i,
-    else the head mean of each middle map into every head. The product is linear in the matrix, so
-    per head nothing of size T x T is kept.
+    ``middle`` holds queries and keys of the blocks in ``G``; head i is fused with head i, or the
+    head mean of each middle map with every head. The product is linear in the matrix, so per head
+    nothing of size T x T is kept.
     """
     v = heads.part("v")
+    share, divisor = _shares(fusion, len(middle))
     total = attention.attend(rule, heads, grid).float()
     for block in middle:
-        if per_head:
-            total = total + F.scaled_dot_product_attention(block.q, block.k, v)
+        if fusion.heads == "each":
+            mixed = F.scaled_dot_product_attention(block.q, block.k, v)
         else:
-            total = total + attention.mean_weights(block).unsqueeze(-3) @ v.float()
-    return (total / (1 + len(middle))).to(v.dtype)
+            mixed = attention.mean_weights(block).unsqueeze(-3) @ v.float()
+        total = total + (mixed if share == 1 else share * mixed)
+    return (total / divisor).to(v.dtype)
 
 
-def fuse(local: Tensor, middle: Sequence[Tensor]) -> Tensor:
-    """AMF on matrices: the plain average of the last block's and the middle blocks'."""
-    return (local + sum(middle)) / (1 + len(middle))
+def fuse(local: Tensor, middle: Sequence[Tensor], fusion: Fusion) -> Tensor:
+    """The same on matrices: the last block's and the middle blocks', each (..., T, T)."""
+    share, divisor = _shares(fusion, len(middle))
+    return (local + sum(share * one for one in middle)) / divisor
+
+
+def _shares(fusion: Fusion, n: int) -> tuple[float, float]:
+    """A middle map's part where the last block's is 1, and what their sum is divided by."""
+    if fusion.weight is None:
+        return 1, 1 + n
+    rest = 1 - fusion.weight
+    return fusion.weight / rest / max(n, 1), 1 / rest

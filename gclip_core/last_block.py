@@ -30,7 +30,7 @@ def apply(
     last = visual.transformer.resblocks[-1]
     rule = ATTENTIONS[method.attention]
     if middle and method.fusion is not None:
-        mixed = amf.attend_fused(rule, heads, grid, middle, method.fusion.heads == "each")
+        mixed = amf.attend_fused(rule, heads, grid, middle, method.fusion)
     else:
         mixed = attention.attend(rule, heads, grid)
     z = blocks.merge(last, mixed)
@@ -62,4 +62,5 @@ def attention_matrix(
         return local
     if head is not None and method.fusion.heads == "each":
         middle = [heads.only(head) for heads in middle]
-    return amf.fuse(local, [attention.mean_weights(heads) for heads in middle])
+    maps = [attention.mean_weights(heads) for heads in middle]
+    return amf.fuse(local, maps, method.fusion)

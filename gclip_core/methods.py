@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from gclip_core.errors import MethodError
-from gclip_core.types import Blocks, Fusion, Method, Suppression
+from gclip_core.types import Blocks, Fusion, Method, Span, Suppression
 
 
 def _blocks(what: str, given: str | Iterable[int]) -> Blocks:
@@ -99,6 +99,7 @@ def gclip(
         citation="Wang, Yan, Kang 2025, arXiv:2502.06818",
         summary="Query-Query attention averaged with the first global-token blocks' attention; "
         "one abnormal FFN channel brought back to an ordinary norm.",
+        shown="at once",
     )
 
 
@@ -108,7 +109,7 @@ def _table(*methods: Method) -> dict[str, Method]:
 
 METHODS: dict[str, Method] = _table(
     Method(
-        "clip", "CLIP", "qk", residual=True, ffn=True,
+        "clip", "CLIP", "qk", residual=True, ffn=True, shown="at once",
         citation="Radford et al. 2021, arXiv:2103.00020",
         summary="The tower as it is: patch tokens of the last block.",
     ),
@@ -128,17 +129,24 @@ METHODS: dict[str, Method] = _table(
         summary="Key-Key attention drawn towards near patches.",
     ),
     Method(
-        "clearclip", "ClearCLIP", "qq", residual=False, ffn=False,
+        "clearclip", "ClearCLIP", "qq", residual=False, ffn=False, shown="at once",
         citation="Lan et al. 2024, arXiv:2407.12442",
         summary="Query-Query attention; residual path and FFN left out.",
     ),
+    Method(
+        "resclip", "ResCLIP (RCS)", "kk+gaussian", residual=False, ffn=False,
+        fusion=Fusion(Span(6, 9, of=12), weight=0.4),
+        citation="Yang et al. 2025, arXiv:2411.15851",
+        summary="NACLIP's attention mixed with the mean of the middle blocks' own; without the "
+        "semantic feedback.",
+    ),
     gclip(),
     Method(
-        "kk", "Key-Key", "kk", residual=False, ffn=False,
+        "kk", "Key-Key", "kk", residual=False, ffn=False, shown="never",
         summary="ClearCLIP's form with Key-Key attention: for comparison.",
     ),
     Method(
-        "vv", "Value-Value", "vv", residual=False, ffn=False,
+        "vv", "Value-Value", "vv", residual=False, ffn=False, shown="never",
         citation="Li et al. 2023 (CLIP Surgery), arXiv:2304.05653",
         summary="ClearCLIP's form with Value-Value attention: for comparison.",
     ),

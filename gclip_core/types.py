@@ -54,17 +54,34 @@ class Default:
 
 
 @dataclass(frozen=True)
+class Span:
+    """Blocks ``first`` to ``last`` of a tower of ``of`` (from 1), scaled to the depth at hand."""
+
+    first: int
+    last: int
+    of: int
+
+    def indices(self, n_blocks: int) -> tuple[int, ...]:
+        """The 0-based blocks that lie in the same part of a tower; at least one, never the last."""
+        start = min(round((self.first - 1) * n_blocks / self.of), n_blocks - 2)
+        stop = min(round(self.last * n_blocks / self.of), n_blocks - 1)
+        return tuple(range(max(0, start), max(start + 1, stop)))
+
+
+@dataclass(frozen=True)
 class Fusion:
-    """AMF: which blocks' Query-Key attention is averaged into the last block's Query-Query.
+    """AMF: which blocks' Query-Key attention is averaged into the last block's own.
 
     ``heads`` is ``"each"`` (head i with head i) or ``"mean"`` (their head mean into every head).
+    ``weight`` is the share of the blocks' mean, the plain average ``|G| / (1 + |G|)`` when None.
     ``global_threshold`` is in multiples of uniform attention.
     """
 
-    blocks: Blocks = "auto"
+    blocks: Blocks | Span = "auto"
     n_blocks: int = 2
     heads: Literal["each", "mean"] = "each"
     global_threshold: float = 5.0
+    weight: float | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +111,8 @@ class Plant:
 class Method:
     """What replaces the last block, and whether the trunk is suppressed; equal by value.
 
-    ``attention`` names an entry of :data:`gclip_core.attention.ATTENTIONS`.
+    ``attention`` names an entry of :data:`gclip_core.attention.ATTENTIONS`; ``shown`` says where
+    methods are compared whether this one is there at once, when asked for, or never.
     """
 
     name: str
@@ -106,6 +124,7 @@ class Method:
     suppression: Suppression | None = None
     citation: str = ""
     summary: str = ""
+    shown: Literal["at once", "asked for", "never"] = "asked for"
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ METHODS = {  # name: (attention, residual, FFN)
     "maskclip": ("identity", False, False),
     "sclip": ("qq+kk", True, True),
     "naclip": ("kk+gaussian", False, False),
+    "resclip": ("kk+gaussian", False, False),
     "clearclip": ("qq", False, False),
     "gclip": ("qq", False, False),
     "kk": ("kk", False, False),
@@ -196,6 +197,11 @@ def qk_maps(tower: Tower, index: int, x: Tensor) -> list[Tensor]:
 # --- methods -------------------------------------------------------------------------------------
 
 
+def fused_share(name: str, n: int) -> float:
+    """What the mean of ``n`` middle maps counts beside the last block's own."""
+    return 0.4 if name == "resclip" else n / (1 + n)
+
+
 def dense(
     tower: Tower,
     name: str,
@@ -205,7 +211,7 @@ def dense(
     heads: str = "each",
     last_W2: Tensor | None = None,
 ) -> Tensor:
-    """Dense features (N, E), L2-normalised, with AMF over ``amf_blocks``."""
+    """Dense features (N, E), L2-normalised, with the maps of ``amf_blocks`` fused in."""
     kind, residual, has_ffn = METHODS[name]
     last, x = tower.layers - 1, xs[-1]
     q, k, v = qkv(tower, last, x)
@@ -214,8 +220,9 @@ def dense(
         middle = [qk_maps(tower, index, xs[index]) for index in amf_blocks]
         if heads == "mean":
             middle = [[sum(maps) / len(maps)] * tower.heads for maps in middle]
+        weight = fused_share(name, len(middle))
         matrices = [
-            (A + sum(maps[i] for maps in middle)) / (1 + len(middle))
+            (1 - weight) * A + weight * sum(maps[i] for maps in middle) / len(middle)
             for i, A in enumerate(matrices)
         ]
     z = attended(tower, last, matrices, v)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gclip_core import amf
 from gclip_core.attention import ATTENTIONS
+from gclip_core.types import Fusion, Span
 from tests import reference
 from tests.gclip_core.test_attention import GRID, heads, mean_qk, qk
 
@@ -122,24 +123,50 @@ def test_middle_blocks_never_hold_the_last(n: int, n_blocks: int) -> None:
 def test_fusing_is_a_plain_average_that_keeps_rows(seed: int, n: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     maps = torch.rand(n + 1, 5, 5, generator=generator).softmax(-1)
-    fused = amf.fuse(maps[0], list(maps[1:]))
+    fused = amf.fuse(maps[0], list(maps[1:]), Fusion())
     assert torch.allclose(fused, maps.mean(0), atol=1e-6)
     assert torch.allclose(fused.sum(-1), torch.ones(5), atol=1e-5)
 
 
 def test_fusing_with_nothing_changes_nothing() -> None:
     local = torch.rand(3, 3)
-    assert torch.equal(amf.fuse(local, []), local)
+    assert torch.equal(amf.fuse(local, [], Fusion()), local)
 
 
 @pytest.mark.parametrize("per_head", [True, False])
 @pytest.mark.parametrize("n", [1, 2, 3])
-def test_fused_attention_agrees_with_its_matrix(n: int, per_head: bool) -> None:
+@pytest.mark.parametrize("weight", [None, 0.4])
+def test_fused_attention_agrees_with_its_matrix(
+    n: int, per_head: bool, weight: float | None
+) -> None:
+    fusion = Fusion(heads="each" if per_head else "mean", weight=weight)
+    share = n / (1 + n) if weight is None else weight
     last, middle = heads(2), [heads(seed) for seed in range(3, 3 + n)]
     expected = []
     for i in range(4):
         maps = [qk(block, i) if per_head else mean_qk(block) for block in middle]
         local = reference.alike(last.q[i].double(), last.q[i].double())
-        expected.append((local + sum(maps)) / (1 + n) @ last.part("v")[i].double())
-    found = amf.attend_fused(ATTENTIONS["qq"], last, GRID, middle, per_head)
+        fused = (1 - share) * local + share * sum(maps) / n
+        expected.append(fused @ last.part("v")[i].double())
+        assert torch.allclose(amf.fuse(local, maps, fusion), fused, atol=1e-9)
+    found = amf.attend_fused(ATTENTIONS["qq"], last, GRID, middle, fusion)
     assert torch.allclose(found.double(), torch.stack(expected), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("n_blocks", "expected"),
+    [
+        (12, (5, 6, 7, 8)),
+        (24, tuple(range(10, 18))),
+        (4, (2,)),
+        (2, (0,)),
+    ],
+)
+def test_a_span_of_blocks_scales_with_the_depth(n_blocks: int, expected: tuple[int, ...]) -> None:
+    assert Span(6, 9, of=12).indices(n_blocks) == expected
+
+
+@given(first=st.integers(1, 12), more=st.integers(0, 11), n=st.integers(2, 40))
+def test_a_span_never_holds_the_last_block(first: int, more: int, n: int) -> None:
+    found = Span(first, min(first + more, 12), of=12).indices(n)
+    assert found and 0 <= found[0] <= found[-1] <= n - 2

@@ -135,7 +135,8 @@ def test_the_matrix_shown_is_the_matrix_used(name: str, head: int | None) -> Non
     for i in range(4):
         local = reference.attention(kind, q[i], k[i], v[i], (3, 7))
         maps = [reference.qk_maps(tower, block, xs[block])[i] for block in middle]
-        matrices.append((local + sum(maps)) / (1 + len(maps)))
+        share = reference.fused_share(name, len(maps))
+        matrices.append((1 - share) * local + share * sum(maps) / max(1, len(maps)))
     expected = sum(matrices) / 4 if head is None else matrices[head]
     found = segmenter.last_attention(trunk, method, head)
     assert found.shape == (22, 22)

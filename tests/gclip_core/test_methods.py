@@ -13,13 +13,14 @@ FAMILY = {  # attention, residual path, FFN
     "maskclip": ("identity", False, False),
     "sclip": ("qq+kk", True, True),
     "naclip": ("kk+gaussian", False, False),
+    "resclip": ("kk+gaussian", False, False),
     "clearclip": ("qq", False, False),
     "gclip": ("qq", False, False),
 }
 
 
 @pytest.mark.parametrize("name", FAMILY)
-def test_the_six_methods(name: str) -> None:
+def test_the_methods_of_the_papers(name: str) -> None:
     method = METHODS[name]
     assert (method.attention, method.residual, method.ffn) == FAMILY[name]
     assert method.name == name
@@ -27,8 +28,12 @@ def test_the_six_methods(name: str) -> None:
     assert method.summary
 
 
-def test_only_gclip_fuses_and_suppresses() -> None:
-    assert [name for name, m in METHODS.items() if m.fusion or m.suppression] == ["gclip"]
+def test_only_gclip_suppresses_and_resclip_fuses_by_a_weight_of_its_own() -> None:
+    assert [name for name, m in METHODS.items() if m.suppression] == ["gclip"]
+    assert {n: m.fusion.weight for n, m in METHODS.items() if m.fusion} == {
+        "gclip": None,
+        "resclip": 0.4,
+    }
     assert METHODS["gclip"] == gclip()
 
 

@@ -55,14 +55,13 @@ def test_front_matter_names_the_gradio_that_is_tested_here(front_matter: dict) -
     assert requirement("gradio").specifier.contains(front_matter["sdk_version"])
 
 
-def test_preloaded_weights_are_where_the_loader_looks(front_matter: dict) -> None:
-    from gclip_core.weights import _hub_repository
-
-    from gclip_core.registry import BACKBONES
-
-    repository, file = front_matter["preload_from_hub"][0].split()
-    assert repository == _hub_repository(BACKBONES["openai-vit-b-16"])
-    assert file == "open_clip_model.safetensors"
+def test_preloaded_weights_are_where_the_loader_looks(
+    front_matter: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[tuple[str, str]] = []
+    monkeypatch.setattr(load, "try_to_load_from_cache", lambda *asked: looked.append(asked))
+    assert load.cached_file(BACKBONES["openai-vit-b-16"]) is None
+    assert tuple(front_matter["preload_from_hub"][0].split()) == looked[0]
 
 
 def test_python_312_gets_a_torch_that_zero_gpu_offers() -> None:

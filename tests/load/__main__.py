@@ -24,9 +24,9 @@ import httpx
 import open_clip
 import psutil
 import torch
-from gclip_core.weights import WEIGHTS_FOLDER
 from safetensors.torch import save_file
 
+from gclip_core.load import WEIGHTS_FOLDER
 from gclip_core.registry import find_backbone
 from tests.pictures import encoded, noise
 from tests.visitor import Answer, BusyError, FailedError, Server, Visitor, serving

@@ -1,0 +1,103 @@
+"""What CONTRIBUTING.md says about adding things is done here, in a copy of the code."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+PYTHON = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+CLASSES = re.search(r"```text\n(.*?)```", TEXT, re.DOTALL)
+
+# Where the entry of a table goes: right after the line that opens it.
+TABLES = {
+    "Method(": ("gclip_core/methods.py", "METHODS: dict[str, Method] = _table("),
+    "BackboneEntry(": ("gclip_core/registry.py", "BACKBONES: dict[str, BackboneEntry] = _table("),
+    "Dataset(": ("evaluation/datasets.py", "DATASETS: dict[str, Dataset] = _table("),
+    "TabEntry(": ("demo/tabs/__init__.py", "TABS: tuple[TabEntry, ...] = ("),
+}
+
+METHOD = """
+import numpy as np, open_clip
+import gclip_core as gclip
+from evaluation import cli, datasets
+from evaluation.rows import method_rows
+from open_clip.pretrained import get_pretrained_cfg
+face = gclip.Segmenter(gclip.load_backbone(), templates="plain")
+image = np.zeros((64, 64, 3), np.uint8)
+masks = face.segment(image, "cat, sky", gclip.METHODS["mine"])
+assert masks.method.title == "Mine"
+assert method_rows(["mine"], gclip.gclip)[0].label == "Mine"
+assert "mine" in cli._parser().format_help()
+entry = gclip.BACKBONES["datacomp-vit-b-32"]
+assert get_pretrained_cfg(entry.architecture, entry.tag), "open_clip publishes it"
+layers = open_clip.get_model_config(entry.architecture)["vision_cfg"]
+assert (entry.blocks, entry.patch) == (layers["layers"], layers["patch_size"])
+assert [c.name for c in datasets.DATASETS["mine"].classes()] == ["cat", "sofa"]
+"""
+
+TAB = """
+from demo import main
+from demo.look import Request, Studio
+from demo.settings import Settings
+from demo.variants import VARIANTS
+assert "mine" in VARIANTS
+studio = Studio()
+page = main.build(studio)
+made = [b for b in page.blocks.values() if getattr(b, "elem_id", None) == "areas"]
+assert len(made) == 1
+import gradio as gr
+from demo.controls import Controls
+from demo.tabs import areas
+with gr.Blocks():
+    tab = areas.build(studio, Controls())
+(shown,) = tab.show(studio.look(Request(Settings(words="cat, sky")))).values()
+assert set(shown) == {"cat", "sky"}
+assert 0.5 < sum(shown.values()) <= 1.001
+"""
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The code with everything added that CONTRIBUTING.md shows."""
+    folder = tmp_path_factory.mktemp("contributed")
+    for name in ("gclip_core", "evaluation", "demo"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "assets").symlink_to(ROOT / "assets")
+    (folder / "gclip_core/class_lists/mine.txt").write_text(CLASSES[1], "utf-8")
+    left = list(PYTHON)
+    for code in PYTHON:
+        for start, (file, opening) in TABLES.items():
+            if code.startswith(start):
+                path = folder / file
+                text = path.read_text("utf-8")
+                assert text.count(opening) == 1
+                path.write_text(text.replace(opening, f"{opening}\n{code}"), "utf-8")
+                left.remove(code)
+    (module,) = left
+    (folder / "demo/tabs/areas.py").write_text(module, "utf-8")
+    tabs = folder / "demo/tabs/__init__.py"
+    tabs.write_text(tabs.read_text("utf-8").replace("import attention,", "import areas, attention,"))
+    return folder
+
+
+def run(code: str, folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=240,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-1500:]
+
+
+def test_a_method_a_backbone_and_a_data_set_are_added_as_it_says(copy: Path) -> None:
+    run(METHOD, copy)
+
+
+def test_a_tab_is_added_as_it_says(copy: Path) -> None:
+    run(TAB, copy)

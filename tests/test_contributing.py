@@ -47,7 +47,7 @@ from demo import main
 from demo.look import Request, Studio
 from demo.settings import Settings
 from demo.variants import VARIANTS
-assert "mine" in VARIANTS
+assert VARIANTS["mine"].title == "Mine"
 studio = Studio()
 page = main.build(studio)
 made = [b for b in page.blocks.values() if getattr(b, "elem_id", None) == "areas"]
@@ -78,12 +78,14 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 path = folder / file
                 text = path.read_text("utf-8")
                 assert text.count(opening) == 1
-                path.write_text(text.replace(opening, f"{opening}\n{code}"), "utf-8")
+                path.write_text(text.replace(opening, f"{opening}\n{code.rstrip()},"), "utf-8")
                 left.remove(code)
     (module,) = left
     (folder / "demo/tabs/areas.py").write_text(module, "utf-8")
     tabs = folder / "demo/tabs/__init__.py"
-    tabs.write_text(tabs.read_text("utf-8").replace("import attention,", "import areas, attention,"))
+    tabs.write_text(
+        tabs.read_text("utf-8").replace("import attention,", "import areas, attention,")
+    )
     return folder
 
 

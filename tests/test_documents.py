@@ -12,6 +12,9 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from gclip_core import load
+from gclip_core.registry import BACKBONES
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")] + sorted(
     (ROOT / "docs").glob("*.md")

@@ -231,15 +231,17 @@ def answer(
     if not tab.looks:
         return {lines: says.value()}
     try:
-        look = opened()
-        shown, status = tab.show(look), look.done(name)
+        with studio.room.entered():
+            look = opened()
+            shown, status, settings = tab.show(look), look.done(name), look.settings
+            del look  # what it held is given back here
     except GclipError as error:
         return {lines: says.value(problems=[str(error)])}
     except Exception as error:
         logger.exception("a request failed")
         return {lines: says.value(problems=[wording.failed(error)])}
-    notes = [*status.notes, inputs.notice(studio, look.settings)]
-    if look.settings.plant:
+    notes = [*status.notes, inputs.notice(studio, settings)]
+    if settings.plant:
         notes.insert(0, wording.SIMULATION)
     if status.unknown:
         notes.insert(0, wording.unknown(status.unknown))

@@ -21,6 +21,7 @@ from demo.host import guard, logs, memory, serve
 from demo.host.zero_gpu import encode_on_zero_gpu
 from demo.look import Studio
 from demo.settings import Settings
+from demo.widgets.held import STORE
 from gclip_core import load
 from gclip_core.backbone import load_backbone
 from gclip_core.errors import GclipError
@@ -67,6 +68,7 @@ def make_studio(args: argparse.Namespace) -> Studio:
     Raises:
         GclipError: the backbone cannot be loaded.
     """
+    STORE.bound(memory.limits(args.memory)["held"])
     name = default_backbone() if args.backbone == "auto" else args.backbone
     encode = encode_on_zero_gpu()
     # A ZeroGPU is lent to single requests: until then there is none.

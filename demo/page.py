@@ -144,9 +144,10 @@ def _wire(
 
     def explain(*raw: Any) -> Any:
         try:
-            look = look_of(raw)
-            pixel = look.settings.pixel
-            return pixel and drawn.why(look, pixel)
+            with studio.room.entered():
+                look = look_of(raw)
+                pixel = look.settings.pixel
+                return pixel and drawn.why(look, pixel)
         except GclipError:
             return None  # the open tab says why
 

@@ -144,10 +144,9 @@ def _wire(
 
     def explain(*raw: Any) -> Any:
         try:
-            with studio.room.entered():
-                look = look_of(raw)
-                pixel = look.settings.pixel
-                return pixel and drawn.why(look, pixel)
+            look = look_of(raw)
+            pixel = look.settings.pixel
+            return pixel and drawn.why(look, pixel)
         except GclipError:
             return None  # the open tab says why
 
@@ -232,17 +231,15 @@ def answer(
     if not tab.looks:
         return {lines: says.value()}
     try:
-        with studio.room.entered():
-            look = opened()
-            shown, status, settings = tab.show(look), look.done(name), look.settings
-            del look  # what it held is given back here
+        look = opened()
+        shown, status = tab.show(look), look.done(name)
     except GclipError as error:
         return {lines: says.value(problems=[str(error)])}
     except Exception as error:
         logger.exception("a request failed")
         return {lines: says.value(problems=[wording.failed(error)])}
-    notes = [*status.notes, inputs.notice(studio, settings)]
-    if settings.plant:
+    notes = [*status.notes, inputs.notice(studio, look.settings)]
+    if look.settings.plant:
         notes.insert(0, wording.SIMULATION)
     if status.unknown:
         notes.insert(0, wording.unknown(status.unknown))

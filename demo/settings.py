@@ -260,6 +260,9 @@ class Settings(BaseModel):
     opacity: float = _set(0.6, "opacity", "view", "slider", "Mask opacity", ge=0, le=1,
                           step=0.05)  # fmt: skip
     patch: Pair = _set(None, "patch", "view")
+    step: int = _set(0, "step", "view", ge=0, le=6)
+    told: Switch = _set(False, "told", "view")
+    machine: Switch = _set(False, "machine", "view")
     pixel: Pair = _set(None, "pixel", "view")
     extras: Switch = _set(False, "extras", "view", "switch",
                           "Also show SCLIP, NACLIP and MaskCLIP")  # fmt: skip

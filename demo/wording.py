@@ -421,11 +421,14 @@ def _counted(number: int, thing: str) -> str:
     return f"{number} {thing}" + ("" if number == 1 else "s")
 
 
-LEARN_INTRO = (
-    "Five short steps, each with a guess before the answer: CLIP, global tokens, AMF, CS, and then "
-    "your image."
+MACHINE = "The machine: from picture to mask in one picture"
+LESSON_TITLE = "From picture to mask"
+LESSON_TEXT = (
+    "Below is the whole model, drawn from its own numbers. **Six steps** walk through it, each "
+    "with a guess before its answer. A step sets AMF, CS and the fault; your picture and words "
+    "stay."
 )
 LEARN_MISSING = (
     "The pictures of Learn are not here. Whoever runs this page can make them with "
-    "`python -m demo.learn.bake`."
+    "python -m demo.learn.bake."
 )

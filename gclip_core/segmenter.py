@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -146,7 +145,7 @@ class Segmenter:
             hidden=hidden,
             unknown=vocabulary.unknown_phrases(self.backbone, classes),
             notes=(*self.backbone.notes, *classes.notes, *no_rest),
-            _scores=partial(masks.scores, logits, owner, encoded.resized),
+            _scores=lambda: masks.scores(logits, owner, encoded.resized),
         )
 
     # --- words -------------------------------------------------------------------------------
@@ -192,13 +191,15 @@ class Segmenter:
         with torch.no_grad():
             return last_block.attention_matrix(method, heads, source.grid, middle, head)[0].cpu()
 
-    def values(self, encoded: Encoded, method: Method | None = None) -> Tensor:
-        """Values of the last block, heads side by side: (N, D) float32.
+    def values(
+        self, encoded: Encoded, method: Method | None = None, part: attention.Part = "v"
+    ) -> Tensor:
+        """Values (or "q", "k") of the last block, heads side by side: (N, D) float32.
 
         ``method`` decides whether the trunk is suppressed. With windows: of one unwindowed pass.
         """
         source = self.suppress(self._single(encoded), method or METHODS["clearclip"])
-        v = encoder.last_heads(self.backbone, source.passes[0]).part("v")[0]
+        v = encoder.last_heads(self.backbone, source.passes[0]).part(part)[0]
         return v.transpose(-3, -2).flatten(-2)[1:].float().cpu()
 
     def globality(self, encoded: Encoded, threshold: float = 5.0) -> GlobalTokens:

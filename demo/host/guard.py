@@ -17,8 +17,6 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 
-from demo.host.wire import Packed
-
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -188,5 +186,4 @@ def app_settings(page: gr.Blocks, ending: threading.Event | None = None) -> dict
         for function in page.fns.values()
         if function.api_name and (function.api_visibility != "private" or not function.queue)
     }
-    stack = [Middleware(Packed), Middleware(Guard, public=public, ending=ending)]
-    return {"middleware": stack, "openapi_url": None}
+    return {"middleware": [Middleware(Guard, public=public, ending=ending)], "openapi_url": None}

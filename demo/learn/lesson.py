@@ -1,50 +1,113 @@
-"""Learn: five short steps, each with a guess before its reveal, on baked pictures.
+"""The lesson: a list of steps, each with a guess before its reveal.
 
-It needs no model: what it shows was written by ``python -m demo.learn.bake``, and what it says
-depends on those facts.
+A step is told from facts: :func:`measure` takes them from what a visitor sees now, and
+``python -m demo.learn.bake`` wrote those of the pictures shown while no model is there. What a step
+sets, the page then has; what it claims was measured in that state.
 """
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
+from demo.look import Look
+from demo.views import learn as views
 from gclip_core import assets
 
 NEAR = 0.01
+Facts = Mapping[str, Any]
+PLAIN = {"method": "gclip", "amf": False, "cs": False, "plant": False, "view_block": None}
+"""ClearCLIP without a fault: where most steps begin."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a step is called, how it sets the page before and after its guess, where to look."""
+
+    name: str
+    title: str
+    sets: Mapping[str, Any]
+    then: Mapping[str, Any]
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a step says: text, question, options, the right one's index, and what is revealed.
+
+    ``**words**`` are strong.
+    """
+
+    text: str
+    question: str
+    options: tuple[str, str, str]
+    right: int
+    reveal: str
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A baked picture or plot: its file in the folder, a caption, and words for who cannot see."""
+    """A baked picture: its file in the folder, and its caption."""
 
     file: str
     caption: str
-    alt: str
 
 
-@dataclass(frozen=True)
-class Step:
-    """One step: what to look at, a question with its right option, and what is revealed."""
+def turns(own: bool) -> tuple[Turn, ...]:
+    """The steps; ``own``: the model has an abnormal channel itself, so that none is planted."""
+    ill = PLAIN if own else {**PLAIN, "plant": True}
+    return (
+        Turn("clip", "Who knows where?", {**PLAIN, "method": "clip"}, PLAIN,
+             ("heads", "matrix", "mask")),
+        Turn("tokens", "Global tokens", PLAIN, PLAIN, ("blocks",)),
+        Turn("amf", "Attention Map Fusion", PLAIN, {**PLAIN, "amf": True},
+             ("blocks", "matrix", "mask")),
+        Turn("fault", "One channel too loud", PLAIN, ill, ("blocks", "values", "mask")),
+        Turn("cs", "Channel Suppression", ill, {**ill, "cs": True}, ("blocks", "values", "mask")),
+        Turn("own", "Your picture", PLAIN, PLAIN, ("words", "scores", "mask")),
+    )  # fmt: skip
 
-    title: str
-    lead: str
-    first: tuple[Figure, ...]
-    question: str
-    options: tuple[str, ...]
-    right: int
-    reveal: str
-    then: tuple[Figure, ...]
+
+COUNT = len(turns(False))
+FIGURES = {
+    "": (("picture", "The picture"), ("matrix-global", "Who looks at whom in a later block"),
+         ("clearclip", "ClearCLIP"), ("sick", "A planted fault"), ("cured", "Mended by CS")),
+    "clip": (("picture", "The picture"), ("clip", "CLIP"), ("clearclip", "ClearCLIP")),
+    "tokens": (("matrix-early", "An early block: who looks at whom"),
+               ("matrix-global", "A later block: bright columns"),
+               ("seen-global", "How much each patch is looked at")),
+    "amf": (("row-plain", "Where the framed patch looks, AMF off"), ("row-fused", "AMF on"),
+            ("clearclip", "Mask, AMF off"), ("amf", "AMF on")),
+    "fault": (("clearclip", "Without the fault"), ("sick", "With it")),
+    "cs": (("sick", "CS off"), ("cured", "CS on")),
+    "own": (("picture", "The picture"), ("left-out", "One word left out")),
+}  # fmt: skip
 
 
-def steps(facts: dict[str, Any]) -> tuple[Step, ...]:
-    """The five steps that these baked facts support."""
-    return (_clip(facts), _tokens(facts), _amf(facts), _cs(facts), _own(facts))
+def figures(name: str) -> tuple[Figure, ...]:
+    """The baked pictures of a step."""
+    return tuple(Figure(f"{file}.webp", caption) for file, caption in FIGURES[name])
+
+
+def measure(look: Look, turn: Turn) -> dict[str, Any]:
+    """The facts of a step on what a visitor sees, as the page stands once it is told."""
+    told = look.changed(**{**turn.then, "view_block": look.settings.view_block})
+    facts, baked = views.see(told, turn.name), read_facts()
+    same = baked is not None and baked["weights"] == look.bare.backbone.digest
+    return facts | {"means": baked["means"] if baked and same else None}
+
+
+def turns_of(look: Look) -> tuple[Turn, ...]:
+    """The steps for a look's model."""
+    return turns(views.has_own_fault(look.bare.backbone, look.settings.channel_threshold))
+
+
+def tell(name: str, facts: Facts) -> Told:
+    """What the step of that name says of these facts."""
+    return _TOLD[name](facts, facts[name])
 
 
 def read_facts(folder: Path | None = None) -> dict[str, Any] | None:
@@ -56,298 +119,207 @@ def read_facts(folder: Path | None = None) -> dict[str, Any] | None:
         return None
 
 
-def _clip(facts: dict[str, Any]) -> Step:
-    clip, clear = facts["clip"]["clip"], facts["clip"]["clearclip"]
-    reveal = (
-        "CLIP's last block mixes every patch with many others, and its residual path carries "
-        "what the class token needs, not what the patch shows. **ClearCLIP** lets each patch "
-        "look at patches with a similar Query (Query-Query attention) and leaves the residual "
-        "path and the FFN of that block out. Nothing is trained for this."
-    )
-    if clip is not None:
-        reveal += (
-            f" Over {facts['scenes']} fresh scenes, mIoU is {_percent(clip)} for CLIP and "
-            f"{_percent(clear)} for ClearCLIP."
-        )
-    chosen = ""
-    if facts.get("chosen_of"):
-        chosen = (
-            f" This scene is the one of {facts['chosen_of']} on which {facts['backbone']} does "
-            "best; the numbers are means over other scenes."
-        )
-    return Step(
-        title="1 · CLIP",
-        lead=(
-            "CLIP learned to match whole images with captions; it never saw a mask. But its "
-            "image tower cuts the image into patches, and each patch ends as a vector. Give "
-            f"each patch the word it fits best: **{_words(facts)}**.{chosen}"
-        ),
-        first=(Figure("picture.webp", "The image", f"The image: {_words(facts)}"),),
-        question="What will the mask of plain CLIP look like?",
-        options=(
-            "Clean: it recognises images, so it finds the things in them",
-            "Muddled: words spread to places where they do not belong",
-            "Empty: patches carry no meaning at all",
-        ),
-        right=1,
-        reveal=reveal,
-        then=(
-            Figure("clip.webp", "CLIP as it is", "Mask of plain CLIP over the image"),
-            Figure("clearclip.webp", "ClearCLIP", "Mask of ClearCLIP over the image"),
-        ),
-    )
+def _clip(facts: Facts, part: Facts) -> Told:
+    return Told(
+        "CLIP learned to match whole pictures with captions; it never saw a mask. Its image tower "
+        "cuts the picture into patches, and each patch ends as a vector. The mask gives every "
+        f"patch the word that fits best: **{_words(facts)}**. This is **CLIP as it is**: in its "
+        "last block queries look at keys, and its residual path and FFN take part.",
+        "What if each patch looked only at patches with a similar query, and the last block’s "
+        "residual path and FFN were left out?",
+        ("The words find their places", "The mask gets worse: parts are missing",
+         "Nothing changes: it is one block of many"),
+        _better(part["before"], part["after"]) if part["before"] is not None
+        else 2 if part["changed"] < 0.02 else 0,
+        "That is **ClearCLIP**: Query-Query attention is local, and what the residual path carries "
+        "serves the class token, not the patch. Nothing is trained for this. "
+        + _moved(part, "the mask") + _means(facts, ("clip", "CLIP"), ("clearclip", "ClearCLIP")),
+    )  # fmt: skip
 
 
-def _tokens(facts: dict[str, Any]) -> Step:
-    tokens = facts["tokens"]
-    strongest, early = tokens["strongest"], tokens["early"]
-    count, score = tokens["counts"][strongest - 1], tokens["scores"][strongest - 1]
-    with_tokens = [i + 1 for i, n in enumerate(tokens["counts"]) if n]
-    if with_tokens:
+def _tokens(facts: Facts, part: Facts) -> Told:
+    strongest, counts = part["strongest"], part["counts"]
+    count, score = counts[strongest - 1], part["scores"][strongest - 1]
+    with_tokens = [i + 1 for i, n in enumerate(counts) if n]
+    if count:
         found = (
-            f"In {facts['backbone']}, {_blocks(with_tokens)} of {facts['n_blocks']} "
-            f"{'has' if len(with_tokens) == 1 else 'have'} such patches on this image. "
-            f"In block {strongest} there "
-            f"{'is 1' if count == 1 else f'are {count}'} of {tokens['patches']}; the strongest "
+            f"Here {blocks(with_tokens)} of {facts['n_blocks']} "
+            f"{'has' if len(with_tokens) == 1 else 'have'} such patches. In block {strongest} "
+            f"there {'is 1' if count == 1 else f'are {count}'} of {part['patches']}; the strongest "
             f"gets {score:.1f} times the attention it would get if all looked everywhere alike."
         )
     else:
         found = (
-            f"In {facts['backbone']} no patch reaches {tokens['threshold']:g} times uniform "
-            f"attention on this image; the strongest, in block {strongest}, gets {score:.1f} times."
+            f"Here no patch reaches {part['threshold']:g} times uniform attention; the strongest, "
+            f"in block {strongest}, gets {score:.1f} times."
         )
-    return Step(
-        title="2 · Global tokens",
-        lead=(
-            "This square shows who looks at whom in an early block: one row for each patch that "
-            "looks, one column for each patch looked at. Bright means much attention."
-        ),
-        first=(
-            Figure(
-                "matrix-early.webp",
-                f"Block {early} of {facts['n_blocks']}: rows look at columns",
-                f"Attention matrix of block {early}",
-            ),
-        ),
-        question="In a later block some columns turn into bright vertical stripes. What are they?",
-        options=(
-            "Patches that look at nothing but themselves",
-            "Patches that nearly every other patch looks at",
-            "Patches on the outlines of things",
-        ),
-        right=1,
-        reveal=(
-            "A bright column is a patch that nearly all others look at: a **global token**. The "
-            "paper finds that it gathers knowledge of the whole image, and that from the block "
-            "where such patches appear they look where the class token looks. On OpenAI's "
-            f"ViT-B/16 the paper sees them from block 6 of 12. {found}"
-        ),
-        then=(
-            Figure(
-                "matrix-global.webp",
-                f"Block {strongest} of {facts['n_blocks']}",
-                f"Attention matrix of block {strongest}",
-            ),
-            Figure(
-                "seen-global.webp",
-                f"How much each patch is looked at in block {strongest}; global tokens framed",
-                f"Attention received per patch in block {strongest}",
-            ),
-            Figure("scores.svg", "The most attended patch of every block", ""),
-        ),
-    )
-
-
-def _amf(facts: dict[str, Any]) -> Step:
-    amf = facts["amf"]
-    which = (
-        f"No run of blocks qualifies in {facts['backbone']} on this image, so its middle "
-        f"{_blocks(amf['blocks'])} of {facts['n_blocks']} are taken."
-        if amf["reason"].endswith("middle blocks taken")
-        else f"Here these are {_blocks(amf['blocks'])} of {facts['n_blocks']}."
-    )
-    lead = (
-        "Query-Query attention in the last block looks at what is alike and forgets the whole. "
-        "**Attention map fusion (AMF)** averages it with the attention of the first blocks that "
-        f"have global tokens. {which} The framed patch looks, before and after:"
-    )
-    first = (
-        Figure("row-plain.webp", "Last block, AMF off", "Where one patch looks without AMF"),
-        Figure("row-fused.webp", "Last block, AMF on", "Where one patch looks with AMF"),
-    )
-    then = (
-        Figure("clearclip.webp", "AMF off", "Mask without AMF"),
-        Figure("amf.webp", "AMF on", "Mask with AMF"),
-        Figure(
-            "amf-changed.webp",
-            f"What changed: {_percent(amf['changed'])} of the pixels",
-            "Relabelled pixels in colour",
-        ),
-    )
-    if amf["off"] is None:
-        bounds = (0.05, 0.2)
-        right = sum(amf["changed"] >= bound for bound in bounds)
-        return Step(
-            "3 · AMF", lead, first,
-            "How much of the mask will change on this image?",
-            ("Less than 5 % of the pixels", "5 to 20 %", "More than 20 %"),
-            right,
-            f"It is {_percent(amf['changed'])}. There is no true mask of this photo, so whether "
-            "that is better is for you to judge. In the paper AMF raises mIoU on its benchmarks.",
-            then,
-        )  # fmt: skip
-    change = amf["on"] - amf["off"]
-    right = 2 if abs(change) < NEAR else 0 if change > 0 else 1
-    ending = (
-        "as in the paper's benchmarks"
-        if right == 0
-        else "unlike in the paper, whose models are far larger and whose global tokens appear "
-        "in the middle blocks: a method that reads a phenomenon needs the phenomenon"
-    )
-    return Step(
-        "3 · AMF", lead, first,
-        f"In the paper AMF raises mIoU. What does it do to {facts['backbone']}, over "
-        f"{facts['scenes']} fresh scenes?",
-        ("It helps", "It hurts", "Next to nothing: less than one point"),
-        right,
-        f"mIoU goes from {_percent(amf['off'])} to {_percent(amf['on'])}: {ending}.",
-        then,
+    return Told(
+        "Each tile is a block. It shows how much every patch is looked at; bright is much. Under "
+        "it stands the most looked-at patch, in multiples of an equal share. From some block on a "
+        "few patches stand out: the tile glows and they are framed.",
+        "What are these patches?",
+        ("Patches that look at nothing but themselves",
+         "Patches that nearly every other patch looks at",
+         "Patches on the outlines of things"),
+        1,
+        "They are **global tokens**: bright columns in the matrix, looked at by nearly all. The "
+        "paper finds that they gather knowledge of the whole picture, and that from there on they "
+        "look where the class token looks (the number below each tile); on OpenAI’s ViT-B/16 from "
+        f"block 6 of 12. {found}",
     )  # fmt: skip
 
 
-def _cs(facts: dict[str, Any]) -> Step:
-    cs = facts["cs"]
-    if cs["planted"]:
-        why = (
-            f"{facts['backbone']} has no such channel (its largest norm is "
-            f"{cs['own_ratio']:.1f} times the median), so here we **planted one: a simulation**. "
-            f"Channel {cs['channel']} is multiplied by {cs['gain']:g} in "
-            f"{_blocks(cs['blocks'])}."
-        )
-    else:
-        why = (
-            f"In {facts['backbone']}, channel {cs['channel']} of block {cs['block']} has "
-            f"{cs['ratio']:.1f} times the median norm."
-        )
-    numbers = ""
-    if cs["sick"] is not None:
-        healthy = f"{_percent(cs['healthy'])} before planting, " if cs["healthy"] else ""
-        numbers = (
-            f" mIoU over {facts['scenes']} fresh scenes: {healthy}{_percent(cs['sick'])} with the "
-            f"abnormal channel, {_percent(cs['cured'])} with CS."
-        )
-    harmless = cs["healthy"] is not None and cs["healthy"] - cs["sick"] < NEAR
-    return Step(
-        title="4 · CS",
-        lead=(
-            "Each block ends with an FFN. The paper finds that from some block on *one* output "
-            f"channel of its second layer has weights far larger than all others. {why}"
-        ),
-        first=(Figure("norms.svg", "The weight norm of every output channel", ""),),
-        question="What does one huge channel do to the mask?",
-        options=(
-            "Things melt together or get wrong words",
-            "Outlines get sharper",
-            "Next to nothing: it is one channel among many",
-        ),
-        right=2 if harmless else 0,
-        reveal=(
-            "One huge channel outweighs all others in every patch. **Channel suppression (CS)** "
-            f"scales its weights down to the mean norm of the others.{numbers} {_alike(cs)}"
-        ),
-        then=(
-            Figure("sick.webp", "CS off", "Mask with the abnormal channel"),
-            Figure("cured.webp", "CS on", "Mask with the channel suppressed"),
-        ),
+def _amf(facts: Facts, part: Facts) -> Told:
+    taken, n = part["blocks"], facts["n_blocks"]
+    which = (
+        f"No run of blocks qualifies here, so the middle {blocks(taken)} are taken."
+        if "middle blocks taken" in part["reason"]
+        else f"Here these are {blocks(taken)}."
     )
+    weight = f"1/{1 + len(taken)}"
+    means = facts.get("means") or {}
+    before, after = means.get("clearclip", part["before"]), means.get("amf", part["after"])
+    ending = ""
+    if before is not None and after is not None:
+        ending = (
+            " That is what the paper reports on its benchmarks.",
+            " That is unlike the paper, whose models are far larger: a method that reads a "
+            "phenomenon needs the phenomenon.",
+            " That is next to nothing.",
+        )[_better(before, after)]
+    return Told(
+        "Query-Query attention looks at what is alike and forgets the whole. **AMF** brings the "
+        "whole back: it averages the last block’s matrix with the attention of the first blocks "
+        f"that have global tokens. {which}",
+        "How much of this mask will change?",
+        ("Less than 5 % of the pixels", "5 to 20 %", "More than 20 %"),
+        sum(part["changed"] >= bound for bound in (0.05, 0.2)),
+        f"The lines show it: {blocks(taken)} and block {n}, **{weight} each**. "
+        + _moved(part, "the mask").strip()
+        + _means(facts, ("clearclip", "without AMF"), ("amf", "with AMF")) + ending,
+    )  # fmt: skip
 
 
-def _alike(cs: dict[str, Any]) -> str:
-    """What CS does to the Values, beside what the paper says of it."""
-    sick, cured = cs["similar"]["sick"], cs["similar"]["cured"]
-    numbers = (
-        f"Here the mean cosine within regions goes from {sick[0]:.2f} to {cured[0]:.2f} with CS, "
-        f"across regions from {sick[1]:.2f} to {cured[1]:.2f}"
+def _fault(facts: Facts, part: Facts) -> Told:
+    where = blocks(part["blocks"])
+    why = (
+        f"**{facts['backbone']} has such a channel**: channel {part['channel']} stands out in "
+        f"{where}, by {part['ratio']:.1f} times the median."
+        if part["own"]
+        else f"{facts['backbone']} has none before its last block, so the next press **plants one: "
+        f"a simulation**. Channel {part['channel']} is multiplied by {part['gain']:g} in {where}."
     )
-    as_there = cured[0] >= sick[0] and cured[1] <= sick[1]
-    return (
-        "In the paper CS makes the last block's Values of one thing more alike and those of "
-        f"different things less alike. {numbers}{'.' if as_there else ': not both, on this image.'}"
+    harm = _moved(part, "the mask")
+    return Told(
+        "Each block ends with an FFN. The paper finds that from some block on one output channel "
+        f"of its second layer has weights far larger than all others. {why}",
+        "What does one huge channel do to the mask?",
+        ("Outlines get sharper", "Things melt together or get wrong words",
+         "Next to nothing: it is one channel of many"),
+        2 if part["changed"] < 0.02 else 1,
+        f"One huge channel outweighs all others in every patch. {harm}"
+        + _alike(part, "without it", "with it")
+        + _means(facts, ("healthy", "without the fault"), ("sick", "with it")),
+    )  # fmt: skip
+
+
+def _cs(facts: Facts, part: Facts) -> Told:
+    first, n = part["blocks"][0], facts["n_blocks"]
+    as_there = _alike(part, "without CS", "with it")
+    both = part["alike"] and (
+        part["alike"][1][0] >= part["alike"][0][0] and part["alike"][1][1] <= part["alike"][0][1]
     )
+    return Told(
+        f"**CS** scales channel {part['channel']} of {blocks(part['blocks'])} down to the mean "
+        "norm of the others: the spike goes, nothing else is touched, and no weight is trained.",
+        "Which blocks stay exactly as they are?",
+        (f"All {n} blocks: only the mask is mended", "None of them", f"Blocks 1 to {first}"),
+        2,
+        f"Block {first}’s own attention runs before its FFN, so the first {first} tiles stay; all "
+        f"that comes after changes. {_moved(part, 'the mask')}{as_there}"
+        + ("" if both or not as_there else "In the paper the first rises and the second falls; not "
+           "both do, on this picture. ")
+        + _means(facts, ("sick", "without CS"), ("cured", "with CS")),
+    )  # fmt: skip
 
 
-def _own(facts: dict[str, Any]) -> Step:
-    own = facts["own"]
-    where = (
-        "The built-in model knows emoji scenes; for photos, choose OpenAI ViT-B/16 as backbone. "
-        if facts["built_in"]
-        else ""
+def _own(facts: Facts, part: Facts) -> Told:
+    missing, taker = part["missing"], part["taker"]
+    right = 0 if taker is None else 1
+    rule = (
+        "The hidden words for the rest of the picture take what no typed word fits"
+        if part["rest"]
+        else "Every pixel gets the best of the words there are"
     )
-    return Step(
-        title="5 · Your image",
-        lead=(
-            "Before you try an image of your own: the words you type are all it can answer. Here "
-            f"the same image, but **{own['missing']}** is not among the words any more."
-        ),
-        first=(Figure("picture.webp", "The image", f"The image: {_words(facts)}"),),
-        question=f"What will the pixels of “{own['missing']}” be called?",
-        options=(
-            "Nothing: they stay without a class",
-            "Whichever of the other words fits least badly",
-            f"Still “{own['missing']}”: the model knows it",
-        ),
-        right=1,
-        reveal=(
-            f"Every pixel gets the best of the words there are, here mostly **{own['taker']}** "
-            f"({_percent(own['share'])} of them). So name the background too (wall, grass, sky), "
-            "add synonyms with “;” (sofa; couch), or set a threshold under Advanced: pixels "
-            f"below it stay without a class. {where}Now close Learn, drop an image, and toggle "
-            "AMF and CS."
-        ),
-        then=(
-            Figure(
-                "left-out.webp",
-                f"Words: {', '.join(own['words'])}",
-                f"Mask without the word {own['missing']}",
-            ),
-        ),
+    where = f"stay without a word ({_percent(part['share'])} of them)" if taker is None else (
+        f"mostly become **{taker}** ({_percent(part['share'])} of them)"
+    )  # fmt: skip
+    photos = (
+        "The built-in model knows what it was trained on; for any photo, choose OpenAI ViT-B/16 as "
+        "backbone. " if facts["built_in"] else ""
+    )  # fmt: skip
+    return Told(
+        "Before you take a picture of your own: the words you type are all it can answer. Suppose "
+        f"**{missing}** were not among {_words(facts)}.",
+        f"What would the pixels of “{missing}” be called?",
+        ("Nothing: they stay without a word", "Whichever other word fits least badly",
+         f"Still “{missing}”: the model knows it"),
+        right,
+        f"They {where}. {rule}: so name what is there, add synonyms with “;” (sofa; couch). "
+        f"{photos}Now drop a picture of your own, type its words, and switch AMF and CS.",
+    )  # fmt: skip
+
+
+_TOLD: dict[str, Callable[[Facts, Facts], Told]] = {
+    "clip": _clip, "tokens": _tokens, "amf": _amf, "fault": _fault, "cs": _cs, "own": _own,
+}  # fmt: skip
+
+
+def _better(before: float, after: float) -> int:
+    """0: better, 1: worse, 2: less than a point either way."""
+    return 2 if abs(after - before) < NEAR else 0 if after > before else 1
+
+
+def _moved(part: Facts, what: str) -> str:
+    """What a switch did to this picture's mask."""
+    scores = "" if part["before"] is None else (
+        f"; mIoU goes from {_percent(part['before'])} to {_percent(part['after'])}"
+    )  # fmt: skip
+    return f"Here {_percent(part['changed'])} of {what} changes{scores}. "
+
+
+def _alike(part: Facts, *states: str) -> str:
+    """How alike the last block's Values are in two states."""
+    if not part["alike"]:
+        return ""
+    told = " and ".join(
+        f"{inside:.2f} within things, {across:.2f} across them {state}"
+        for (inside, across), state in zip(part["alike"], states, strict=True)
     )
+    return f"The Values are alike by {told}. "
 
 
-def figures_html(figures: Sequence[Figure], folder: Path) -> str:
-    """Baked pictures as HTML with their captions; everything escaped, nothing from a visitor."""
-    return (
-        '<div class="learn-figures">'
-        + "".join(
-            f"<figure>{_inline(figure, folder)}"
-            f"<figcaption>{escape(figure.caption)}</figcaption></figure>"
-            for figure in figures
-        )
-        + "</div>"
-    )
-
-
-def _inline(figure: Figure, folder: Path) -> str:
-    path = folder / figure.file
-    if path.suffix == ".svg":
-        return path.read_text(encoding="utf-8")
-    data = base64.b64encode(path.read_bytes()).decode("ascii")
-    return f'<img alt="{escape(figure.alt)}" src="data:image/webp;base64,{data}">'
+def _means(facts: Facts, *pairs: tuple[str, str]) -> str:
+    """Mean scores over fresh scenes, where they were measured."""
+    means = facts.get("means")
+    if not means or any(means.get(key) is None for key, _ in pairs):
+        return ""
+    told = ", ".join(f"{_percent(means[key])} {state}" for key, state in pairs)
+    return f" Over {means['scenes']} fresh scenes mIoU is {told}."
 
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _words(facts: dict[str, Any]) -> str:
+def _words(facts: Facts) -> str:
     return facts["words"].replace(";", " or")
 
 
-def _blocks(numbers: Sequence[int]) -> str:
-    return f"block{'s' if len(numbers) > 1 else ''} {_listed(numbers)}"
-
-
-def _listed(numbers: Sequence[int]) -> str:
+def blocks(numbers: Sequence[int]) -> str:
+    """ "block 6", "blocks 6 and 7", "blocks 7 to 11", "blocks 3, 5 and 8"."""
+    if len(numbers) < 2:
+        return f"block {numbers[0]}" if numbers else "no block"
     if len(numbers) > 2 and numbers[-1] - numbers[0] == len(numbers) - 1:
-        return f"{numbers[0]} to {numbers[-1]}"
-    return " and ".join(filter(None, (", ".join(map(str, numbers[:-1])), str(numbers[-1]))))
+        return f"blocks {numbers[0]} to {numbers[-1]}"
+    return f"blocks {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"

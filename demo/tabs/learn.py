@@ -1,65 +1,89 @@
-"""Learn: five steps on baked pictures; needs no model and no image."""
+"""Learn: the lesson, driven by the machine, live; baked pictures while no model answers."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from gradio.events import Dependency
 
-import gradio as gr
-
-from demo import wording
-from demo.controls import QUIET, Controls, Tab
-from demo.learn.lesson import Step, figures_html, read_facts, steps
-from demo.look import Studio
+from demo import widgets, wording
+from demo.controls import Answer, Controls, Tab
+from demo.learn import lesson
+from demo.look import Look, Studio
+from demo.tabs import diagram
+from demo.widgets.held import STORE, Thing
+from demo.widgets.values import Json
 from gclip_core import assets
-
-FIGURES_CSS = """
-.learn-figures { display: flex; flex-wrap: wrap; gap: 0.75rem; align-items: flex-start; }
-figure { flex: 1 1 200px; max-width: 420px; min-width: 0; margin: 0; }
-img, svg { display: block; width: 100%; height: auto; margin: 0; border-radius: 6px; }
-figcaption { font-size: 0.875rem; line-height: 1.4; margin-top: 0.3rem; }
-figcaption { color: var(--body-text-color); }
-"""
 
 
 def build(studio: Studio, controls: Controls) -> Tab:
-    """The steps, and nothing that answers to the settings."""
-    gr.Markdown(wording.LEARN_INTRO, elem_classes=["gclip-note"])
-    lesson()
-    return Tab(looks=False)
+    """The machine with the lesson above it."""
+    for name in ("step", "told"):
+        controls.hidden(name)
+    machine = widgets.machine(baked(), empty=wording.LEARN_MISSING, elem_id="learn-machine")
+
+    def show(look: Look) -> Answer:
+        return {machine: {**diagram.value(look), "lesson": page(look)}}
+
+    def wire() -> list[Dependency]:
+        return [diagram.wire(machine, studio, controls)]
+
+    return Tab(outputs=[machine], show=show, wire=wire)
 
 
-def lesson(folder: Path | None = None) -> None:
-    """Make the five steps inside the current gradio context; a guess reveals its answer."""
-    facts = read_facts(folder)
+def page(look: Look) -> Json:
+    """The step a look is at, told from what is measured on it."""
+    settings = look.settings
+    if settings.step == 0:
+        return cover()
+    turn = lesson.turns_of(look)[settings.step - 1]
+    wanted = turn.then if settings.told else turn.sets
+    told = lesson.tell(turn.name, lesson.measure(look, turn))
+    as_set = all(
+        getattr(settings, name) == value for name, value in wanted.items() if name != "view_block"
+    )
+    return _json(settings.step, turn, told, settings.told) | {"as_set": as_set}
+
+
+def cover() -> Json:
+    """What stands before the first step."""
+    return {
+        "at": 0, "count": lesson.COUNT, "title": wording.LESSON_TITLE, "text": wording.LESSON_TEXT,
+        "question": "", "options": [], "told": False, "as_set": True, "parts": [],
+    }  # fmt: skip
+
+
+def baked() -> Json | None:
+    """The whole lesson on baked pictures; None where nothing was baked."""
+    facts = lesson.read_facts()
     if facts is None:
-        gr.Markdown(wording.LEARN_MISSING)
-        return
-    folder = folder or assets.path("learn")
-    content = steps(facts)
-    gr.Markdown(f"Pictures and numbers below: {facts['backbone']}, measured beforehand.")
-    with gr.Tabs(elem_id="learn-steps") as tabs:
-        for number, step in enumerate(content):
-            with gr.Tab(step.title, id=number):
-                _step(step, number, len(content), folder, tabs)
+        return None
+    pages: list[Json] = [cover() | {"figures": _figures("")}]
+    for number, turn in enumerate(lesson.turns(facts["fault"]["own"]), 1):
+        told = _json(number, turn, lesson.tell(turn.name, facts), shown=True)
+        pages.append(told | {"as_set": True, "figures": _figures(turn.name)})
+    return {"kind": "baked", "model": facts["backbone"], "pages": pages}
 
 
-def _step(step: Step, number: int, count: int, folder: Path, tabs: gr.Tabs) -> None:
-    gr.Markdown(step.lead)
-    _figures(figures_html(step.first, folder))
-    guess = gr.Radio(list(step.options), label=step.question, elem_id=f"learn-guess-{number + 1}")
-    verdict = gr.Markdown("", elem_id=f"learn-verdict-{number + 1}")
-    shown = _figures("")
-    following = gr.Button("Next step", visible=False, size="sm", elem_id=f"learn-next-{number + 1}")
-
-    def answer(chosen: str) -> tuple[str, str, Any]:
-        start = "**Right.**" if chosen == step.options[step.right] else "**Not quite.**"
-        html = figures_html(step.then, folder)
-        return f"{start} {step.reveal}", html, gr.Button(visible=number + 1 < count)
-
-    guess.input(answer, guess, [verdict, shown, following], **QUIET)
-    following.click(lambda: gr.Tabs(selected=number + 1), None, tabs, **QUIET)
+def _json(number: int, turn: lesson.Turn, told: lesson.Told, shown: bool) -> Json:
+    """A page; before its guess it does not hold its answer."""
+    made: Json = {
+        "at": number, "count": lesson.COUNT, "title": turn.title, "text": told.text,
+        "question": told.question, "options": list(told.options), "told": shown,
+        "parts": list(turn.parts),
+    }  # fmt: skip
+    return made | {"right": told.right, "reveal": told.reveal} if shown else made
 
 
-def _figures(html: str) -> gr.HTML:
-    return gr.HTML(html, css_template=FIGURES_CSS, js_on_load=None, apply_default_css=False)
+def _figures(name: str) -> list[Json]:
+    return [
+        {"picture": _held(figure.file), "caption": figure.caption}
+        for figure in lesson.figures(name)
+    ]
+
+
+def _held(file: str) -> str:
+    path = assets.path("learn", file)
+
+    def read() -> Thing:
+        return Thing(path.read_bytes(), "image/webp")
+
+    return STORE.offer(("learn", file, path.stat().st_mtime_ns), read)

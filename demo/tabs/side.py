@@ -8,7 +8,7 @@ from gradio.events import Dependency
 from demo import widgets, wording
 from demo.controls import QUIET, Answer, Controls, Tab, slide_opacity
 from demo.look import Look, Studio
-from demo.tabs import drawn
+from demo.tabs import diagram, drawn
 from demo.views import side as views
 from demo.views.side import SideView
 from demo.widgets import cards
@@ -26,7 +26,8 @@ CSS = """
 
 
 def build(studio: Studio, controls: Controls) -> Tab:
-    """The canvas, the attention card and the norms card."""
+    """The canvas, the attention card and the norms card; above them the machine, folded."""
+    strip = diagram.strip(studio, controls)
     with gr.Row(elem_classes=["sidebyside"], elem_id="side"):
         with gr.Column(min_width=200, elem_classes=["cardbox"]):
             canvas = widgets.canvas(elem_id="side-canvas", empty=wording.MASK_EMPTY)
@@ -37,7 +38,10 @@ def build(studio: Studio, controls: Controls) -> Tab:
 
     def show(look: Look) -> Answer:
         view = views.see(look)
-        return {canvas: _canvas(look, view), maps: _maps(look, view), norms: _norms(look, view)}
+        return {
+            canvas: _canvas(look, view), maps: _maps(look, view), norms: _norms(look, view),
+            **strip.show(look),
+        }  # fmt: skip
 
     def choose(event: gr.SelectData) -> str:
         return str(int(event.index))
@@ -49,9 +53,10 @@ def build(studio: Studio, controls: Controls) -> Tab:
             canvas.clear(**off),
             norms.clear(**off),
             norms.select(choose, None, controls["view_block"], **QUIET),
+            *strip.wire(),
         ]
 
-    return Tab(outputs=[canvas, maps, norms], show=show, wire=wire, masks=[canvas])
+    return Tab(outputs=[canvas, maps, norms, *strip.outputs], show=show, wire=wire, masks=[canvas])
 
 
 def _canvas(look: Look, view: SideView) -> Json:

@@ -69,7 +69,7 @@ def blocks(value: Any = None, empty: str = "The blocks appear here.", **more: An
 
 def machine(value: Any = None, empty: str = "The machine appears here.", **more: Any) -> gr.HTML:
     """From picture to mask in one linked diagram; select: [what was pressed, which]."""
-    return _widget("machine", value, empty, HELD, **more)
+    return _widget("machine", value, empty, (*HELD, "lesson"), **more)
 
 
 def channels(value: Any = None, empty: str = "The norms appear here.", **more: Any) -> gr.HTML:

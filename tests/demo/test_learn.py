@@ -1,17 +1,20 @@
-"""Learn: what it says follows from what was measured, and a guess comes before each reveal."""
+"""Learn: what a step says follows from what was measured; what it sets, the page then has."""
 
 import copy
-import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from demo.learn import lesson
-from demo.tabs import learn
+from demo.look import Request, Studio
+from demo.settings import Settings
+from demo.tabs import diagram
+from demo.tabs import learn as tab
 from gclip_core import assets
+from gclip_core.backbone import load_backbone
 
 FOLDER = assets.path("learn")
+NAMES = [turn.name for turn in lesson.turns(False)]
 
 
 @pytest.fixture
@@ -19,110 +22,143 @@ def facts() -> dict:
     return copy.deepcopy(lesson.read_facts())
 
 
+@pytest.fixture(scope="module")
+def studio() -> Studio:
+    return Studio()
+
+
+@pytest.fixture(scope="module")
+def settings(studio: Studio) -> Settings:
+    made = Settings(seed=2)
+    return made.changed(words=studio.sources.picture(made, "").words)
+
+
 def test_the_baked_numbers_are_of_the_model_that_ships(facts: dict) -> None:
-    weights = assets.path("built-in", "model.safetensors").read_bytes()
-    assert facts["weights"] == hashlib.sha256(weights).hexdigest(), "run: python -m demo.learn.bake"
+    assert facts["weights"] == load_backbone("built-in").digest, "run: python -m demo.learn.bake"
+    assert facts["means"]["scenes"] == 24
 
 
-def test_five_steps_ask_before_they_tell_and_every_picture_is_there(facts: dict) -> None:
-    steps = lesson.steps(facts)
-    assert len(steps) == 5
-    for step in steps:
-        assert step.question.endswith("?")
-        assert 0 <= step.right < len(step.options) == 3
-        assert step.first and step.then
-        for figure in (*step.first, *step.then):
+def test_every_step_asks_before_it_tells_and_every_picture_is_there(facts: dict) -> None:
+    for name in NAMES:
+        told = lesson.tell(name, facts)
+        assert told.question.endswith("?")
+        assert 0 <= told.right < len(told.options) == 3
+        assert told.text and told.reveal and "None" not in told.text + told.reveal
+        for figure in lesson.figures(name):
             assert (FOLDER / figure.file).is_file(), figure.file
-            assert figure.alt or figure.file.endswith(".svg")
+            assert figure.caption
+
+
+def test_a_page_does_not_hold_its_answer_before_the_guess(
+    studio: Studio, settings: Settings
+) -> None:
+    for step, turn in enumerate(lesson.turns(False), 1):
+        before = tab.page(studio.look(Request(settings.changed(step=step, **turn.sets))))
+        assert "reveal" not in before and "right" not in before and before["as_set"]
+        after = tab.page(studio.look(Request(settings.changed(step=step, told=True, **turn.then))))
+        assert after["reveal"] and after["as_set"] and after["question"] == before["question"]
+        assert after["text"] == before["text"], "the guess changes nothing that was said"
+
+
+def test_what_a_step_claims_is_what_the_page_then_shows(studio: Studio, settings: Settings) -> None:
+    for turn in lesson.turns(False):
+        facts = lesson.measure(studio.look(Request(settings)), turn)[turn.name]
+        before, after = (
+            studio.look(Request(settings.changed(**sets))) for sets in (turn.sets, turn.then)
+        )
+        masks = [look.mask(look.chosen) for look in (before, after)]
+        if "changed" in facts:
+            changed = float((masks[0].labels != masks[1].labels).mean())
+            assert facts["changed"] == pytest.approx(changed), turn.name
+            assert (facts["before"], facts["after"]) == (masks[0].miou, masks[1].miou), turn.name
+        if turn.name == "amf":
+            taken = after.findings(after.chosen).amf_blocks
+            assert facts["blocks"] == [block + 1 for block in taken]
+        if turn.name == "cs":
+            mended = after.findings(after.chosen).suppressed
+            assert facts["blocks"] == [block + 1 for block in mended]
+
+
+def test_pressing_walks_the_steps_and_a_guess_shows_what_it_reveals(settings: Settings) -> None:
+    at = diagram.pressed(settings, ["go", 4], own=False)
+    assert (at.step, at.told, at.plant, at.amf, at.cs) == (4, False, False, False, False)
+    told = diagram.pressed(at, ["guess", 1], own=False)
+    assert (told.step, told.told, told.plant) == (4, True, True)
+    onward = diagram.pressed(told, ["step", 1], own=False)
+    assert (onward.step, onward.told, onward.plant, onward.cs) == (5, False, True, False)
+    assert diagram.pressed(onward, ["guess", 0], own=False).cs
+    assert diagram.pressed(onward, ["step", -5], own=False).step == 0
+    otherwise = diagram.pressed(onward, ["switch", "amf"], own=False)
+    assert otherwise.amf and not diagram.pressed(otherwise, ["set", 5], own=False).amf
+    assert diagram.pressed(settings, ["block", 7], own=False).view_block == 6
 
 
 @pytest.mark.parametrize(
-    ("off", "on", "right"), [(0.5, 0.6, 0), (0.6, 0.5, 1), (0.6, 0.605, 2), (0.6, 0.595, 2)]
-)
+    "what", [None, "x", [], ["go"], ["go", "1"], ["go", None], ["switch", "words"], ["block", -1],
+             ["block", 1e9], ["go", True], [["go"], 1], {"go": 1}, ["guess", 1]],
+)  # fmt: skip
+def test_a_forged_press_changes_nothing(settings: Settings, what: object) -> None:
+    assert diagram.pressed(settings, what, own=False) == settings
+
+
+def test_a_model_with_a_fault_of_its_own_gets_none_planted() -> None:
+    assert not any(turn.sets.get("plant") or turn.then.get("plant") for turn in lesson.turns(True))
+
+
+@pytest.mark.parametrize(
+    ("off", "on", "words"), [(0.5, 0.6, "what the paper reports"), (0.6, 0.5, "unlike the paper"),
+                             (0.6, 0.605, "next to nothing"), (0.6, 0.595, "next to nothing")],
+)  # fmt: skip
 def test_amf_is_praised_only_where_it_helped(
-    facts: dict, off: float, on: float, right: int
+    facts: dict, off: float, on: float, words: str
 ) -> None:
-    facts["amf"].update(off=off, on=on)
-    step = lesson.steps(facts)[2]
-    assert step.right == right
-    assert f"{100 * on:.1f} %" in step.reveal
-    assert ("unlike in the paper" in step.reveal) == (right != 0)
+    facts["means"].update(clearclip=off, amf=on)
+    assert words in lesson.tell("amf", facts).reveal
+    facts["means"] = None
+    facts["amf"].update(before=off, after=on)
+    assert words in lesson.tell("amf", facts).reveal
 
 
 def test_without_truth_no_accuracy_is_claimed(facts: dict) -> None:
-    facts.update(built_in=False, backbone="OpenAI ViT-B/16", chosen_of=None)
-    facts["clip"] = {"clip": None, "clearclip": None}
-    facts["amf"].update(off=None, on=None, changed=0.1)
-    facts["cs"].update(healthy=None, sick=None, cured=None)
-    steps = lesson.steps(facts)
-    assert not any("fresh scenes" in step.reveal for step in steps)
-    assert steps[2].right == 1
-    assert "emoji" not in steps[4].reveal
+    facts.update(means=None, built_in=False)
+    for name in ("clip", "amf", "fault", "cs"):
+        facts[name].update(before=None, after=None)
+    assert not any("mIoU" in lesson.tell(name, facts).reveal for name in NAMES)
+    assert "ViT-B/16" not in lesson.tell("own", facts).reveal
 
 
 def test_a_planted_channel_is_called_a_simulation(facts: dict) -> None:
-    facts["cs"]["planted"] = True
-    assert "a simulation" in lesson.steps(facts)[3].lead
-    facts["cs"]["planted"] = False
-    assert "simulation" not in lesson.steps(facts)[3].lead
+    facts["fault"]["own"] = False
+    assert "a simulation" in lesson.tell("fault", facts).text
+    facts["fault"]["own"] = True
+    assert "simulation" not in lesson.tell("fault", facts).text
 
 
 def test_the_values_are_said_to_follow_the_paper_only_where_they_do(facts: dict) -> None:
-    facts["cs"]["similar"] = {"sick": [0.5, 0.4], "cured": [0.6, 0.2]}
-    assert "not both" not in lesson.steps(facts)[3].reveal
-    facts["cs"]["similar"] = {"sick": [0.5, 0.1], "cured": [0.6, 0.2]}
-    assert "not both" in lesson.steps(facts)[3].reveal
+    facts["cs"]["alike"] = [[0.5, 0.4], [0.6, 0.2]]
+    assert "not both" not in lesson.tell("cs", facts).reveal.replace("\n", " ")
+    facts["cs"]["alike"] = [[0.5, 0.1], [0.6, 0.2]]
+    assert "not both" in lesson.tell("cs", facts).reveal
 
 
 def test_fallen_back_blocks_are_not_called_global(facts: dict) -> None:
     facts["amf"].update(reason="no run of blocks: middle blocks taken", blocks=[6, 7])
-    assert "its middle blocks 6 and 7" in lesson.steps(facts)[2].lead
+    assert "the middle blocks 6 and 7" in lesson.tell("amf", facts).text
     facts["amf"]["reason"] = "global tokens in every block from 6 to 11"
-    assert "Here these are blocks 6 and 7" in lesson.steps(facts)[2].lead
+    assert "Here these are blocks 6 and 7" in lesson.tell("amf", facts).text
 
 
 def test_a_model_without_global_tokens_is_said_to_have_none(facts: dict) -> None:
     facts["tokens"]["counts"] = [0] * facts["n_blocks"]
-    assert "no patch reaches" in lesson.steps(facts)[1].reveal
-
-
-def test_captions_are_escaped() -> None:
-    figure = lesson.Figure("picture.webp", "<b>", '"><script>')
-    html = lesson.figures_html([figure], FOLDER)
-    assert "<b>" not in html
-    assert "<script>" not in html
+    assert "no patch reaches" in lesson.tell("tokens", facts).reveal
 
 
 def test_nothing_baked_is_no_error(tmp_path: Path) -> None:
     assert lesson.read_facts(tmp_path) is None
 
 
-@pytest.fixture(scope="module")
-def shown() -> Iterator:
-    import gradio as gr
-    from playwright.sync_api import sync_playwright
-
-    with gr.Blocks(analytics_enabled=False) as demo:
-        learn.lesson()
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, run_history=False)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-        )
-        tab = browser.new_page(viewport={"width": 390, "height": 800})
-        tab.goto(url)
-        yield tab
-        browser.close()
-    demo.close()
-
-
-def test_a_guess_reveals_its_answer_and_leads_on(shown) -> None:  # noqa: ANN001
-    shown.wait_for_selector("#learn-guess-1")
-    assert shown.locator("figure").count() == 1
-    shown.locator("#learn-guess-1 input").nth(0).check()
-    shown.wait_for_selector("#learn-verdict-1 strong")
-    assert shown.locator("#learn-verdict-1").inner_text().startswith("Not quite.")
-    shown.wait_for_function("document.querySelectorAll('figure').length === 3")
-    assert shown.evaluate("document.documentElement.scrollWidth") <= 390
-    shown.locator("#learn-next-1").click()
-    shown.wait_for_selector("#learn-guess-2")
+def test_the_lesson_that_needs_no_model_holds_every_step() -> None:
+    value = tab.baked()
+    assert value is not None and value["kind"] == "baked"
+    assert [page["at"] for page in value["pages"]] == list(range(lesson.COUNT + 1))
+    assert all(page["figures"] for page in value["pages"])

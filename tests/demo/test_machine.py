@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from demo.widgets.machine import LEVELS, MAX_DATA, Machine, Tile, listed, machine_value
+from demo.views.machine import Machine, Tile
+from demo.widgets import diagram
+from demo.widgets.diagram import LEVELS, MAX_DATA, listed
 
 GRID, SIZE = (4, 6), (80, 120)
 N, D, C, L = 24, 16, 3, 5
@@ -34,14 +36,19 @@ def a_machine(grid: tuple[int, int] = GRID, n_blocks: int = L, words: int = C) -
         for i, m in enumerate(received)
     ]
     return Machine(
-        model="m", picture="name", size=SIZE, grid=grid, tiles=tiles,
+        model="m", size=SIZE, grid=grid, tiles=tiles,
         heads={name: rng.normal(size=(n, D)) for name in "qkv"},
         local=local, fused={1: one, 2: two}, used=(local + one + two) / 3, attention="qq", keeps=(),
         amf=True, amf_reason="because", cs=True, cs_reason="", suppressed=(3,),
         planted=(7, 30.0, (3,)), norms_of=3, before=before, after=np.ones(D, np.float32),
         similar=(0.8, 0.3, "the truth"), names=[f"w{i}" for i in range(words)], scores=scores,
+        rest=None,
         labels=np.arange(SIZE[0] * SIZE[1]).reshape(SIZE) % (words + 1) - 1,
     )  # fmt: skip
+
+
+def machine_value(m: Machine) -> dict[str, Any]:
+    return diagram.machine_value(m, "name")
 
 
 def unpacked(value: dict[str, Any]) -> dict[str, np.ndarray]:

@@ -161,9 +161,9 @@ const arrange = (W, height) => {
   const k = Math.max(now.maps.length - 1, 2);
   if (wide) {
     const pad = 1.2 * u, gap = 2.4 * u, free = W - 2 * pad - 4 * gap, cols = [0.1, 0.27, 0.22, 0.23, 0.18].map((f) => f * free);
-    const H = height ? clamp(height - y - 8.8 * u, 15 * u, 24 * u) : clamp(0.22 * W, 18.5 * u, 20 * u), c = y + 2.8 * u;
+    const H = height ? clamp(height - y - 9.6 * u, 14 * u, 24 * u) : clamp(0.22 * W, 18.5 * u, 20 * u), c = y + 2.8 * u;
     let x = pad;
-    B.panel = { x: 0, y, w: W, h: H + 8.2 * u };
+    B.panel = { x: 0, y, w: W, h: H + 9.4 * u };
     ["heads", "matrix", "values", "words", "mask"].forEach((name, i) => { put(name, x, y, cols[i]); x += cols[i] + gap; });
     const hx = B.heads.x;
     B.heads3 = ["q", "k", "v"].map((_, i) => left(hx + 1.4 * u, c + (i * H) / 3, cols[0] - 1.4 * u, H / 3 - 0.8 * u));
@@ -232,6 +232,7 @@ const draw = (t) => {
   rect("panel", back, B.panel, "gm-panel", { rx: 0.8 * u });
   const lastTile = B.tiles[n - 1];
   path("zoom", back, `M${lastTile.x} ${lastTile.y + lastTile.h}H${lastTile.x + lastTile.w}L${B.W} ${B.panel.y + u}H0Z`, "gm-zoom");
+  for (const name of v.lesson?.parts ?? []) { const b = B[name]; rect(`light ${name}`, back, { x: b.x - 0.7 * u, y: b.y - 0.3 * u, w: Math.min(b.w + 1.4 * u, B.W - b.x + 0.7 * u), h: (name === "words" && B.wide ? B.scores.y : b.end) - b.y + 0.2 * u }, "gm-light", { rx: 0.7 * u }); }
   const g = Object.fromEntries(NAMES.map((name) => [name, group(name)]));
   for (const name of NAMES) {
     const b = plan[name], to = name === "words" && B.wide ? B.scores.y : b.end;
@@ -272,9 +273,9 @@ const draw = (t) => {
   // the mask
   const ink = new Map(v.words.map((one) => [one.index, pack(...[1, 3, 5].map((k) => parseInt(one.colour.slice(k, k + 2), 16)), word === null || word === one.index ? 190 : 40)]));
   raster("under", B.out, pw, ph, now.grey, true);
-  raster("mask", B.out, v.shape[1], v.shape[0], (i) => (now.labels[i] < 0 ? pack(20, 20, 24, 150) : ink.get(now.labels[i]) ?? pack(140, 140, 140, 160)));
+  raster("mask", B.out, v.shape[1], v.shape[0], (i) => (now.labels[i] < 0 ? (word === -1 ? pack(140, 140, 140, 190) : pack(20, 20, 24, 150)) : ink.get(now.labels[i]) ?? pack(140, 140, 140, 160)));
   zone("mask", g.mask, B.out, "grid");
-  const listed = shown.filter((i) => now.share[i] > 0).slice(0, v.rest > 0 ? 3 : 4).map((i) => [v.words[i].name, d.share[i], v.words[i].colour]);
+  const listed = shown.filter((i) => now.share[i] > 0 && v.words[i].index >= 0).slice(0, v.rest > 0 ? 3 : 4).map((i) => [v.words[i].name, d.share[i], v.words[i].colour]);
   if (v.rest > 0) listed.push(["rest", v.rest, "#8c8c8c"]);
   listed.forEach(([name, share, colour], k) => {
     const ly = B.legend.y + k * 1.45 * u;
@@ -308,7 +309,7 @@ const head = (name, g) => {
   if (name === "scores") return words(`eq ${name}`, g, b.x + b.w, b.y + 1.25 * u, p.equation, "gm-eq", "end");
   room.forEach((line, k) => { words(`eq ${name} ${k}`, g, b.x, y, line, "gm-eq"); y += 1.35 * u; });
   if (below && room.length < 3) words(`value ${name}`, g, b.x, y + 0.15 * u, clip(p.value, b.w + u, 0.88), "gm-small");
-  if (same[name]) words(`same ${name}`, g, b.x + (below ? 0 : b.w), below ? plan.foot + 4.2 * u : b.y + 2.65 * u, same[name], "gm-same", below ? "start" : "end");
+  if (same[name]) words(`same ${name}`, g, name === "blocks" ? b.x + b.w : b.x, below ? plan.foot + 4.2 * u : name === "picture" ? plan.photo.y + plan.photo.h + 1.2 * u : b.y + 2.65 * u, same[name], "gm-same", name === "blocks" ? "end" : "start");
 };
 
 const bolt = (x, y) => `M${x} ${y}l${0.5 * u} ${-0.75 * u}h${-0.4 * u}l${0.35 * u} ${-0.7 * u}h${-0.45 * u}l${-0.4 * u} ${0.85 * u}h${0.42 * u}z`;
@@ -464,17 +465,17 @@ const mark = () => {
   const text = !lit ? "Point at any patch: it lights up everywhere." : `Patch ${where(k)}${pinned ? " (pinned)" : ""} looks most at ${where(best)}, ${now.times[k].toFixed(1)} × uniform. ${order.length ? `Best word: ${v.words[order[0]].name}, ${(100 * now.scores[order[0] * now.n + k]).toFixed(0)} %.` : ""}`;
   if (text !== told) say.textContent = told = text;
 };
-const move = (row, column, tell = true) => {
+const move = (row, column, known = false) => {
   if (at && lit && at[0] === row && at[1] === column) return;
   at = [row, column];
   lit = true;
   mark();
-  if (tell) point(at, pinned);
+  if (!known) point(at, pinned);
 };
 onPoint((said) => {
   if (!now || !plan) return;
   pinned = !!said?.pinned;
-  if (said) move(said.row, said.column, false);
+  if (said) move(said.row, said.column, true);
 });
 const under = (event, { b, kind }) => {
   const origin = front.getBoundingClientRect(), k = plan.W / origin.width;
@@ -589,7 +590,7 @@ const onKey = (event) => {
   if (document.fullscreenElement !== root || act === undefined || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select")) return;
   event.preventDefault();
   if (typeof act === "string") flip(act);
-  else trigger("select", { index: ["step", act], value: act });
+  else if (value.lesson) go(clamp(value.lesson.at + act, 0, value.lesson.count));
 };
 document.addEventListener("keydown", onKey);
 document.addEventListener("fullscreenchange", () => resize());
@@ -621,7 +622,9 @@ const show = async (v) => {
   if (channel !== null && (!old || old.v.norms_of !== v.norms_of)) channel = null;
   if (!like) { at = null; lit = pinned = false; }
   chips();
-  if (root.firstChild !== bar) root.replaceChildren(bar, box, info);
+  if (!box.isConnected) root.replaceChildren(bar, box, info);
+  if (v.lesson && !panel.isConnected) root.prepend(panel);
+  lessonOf(v);
   resize();
   const begun = performance.now(), mine = ++frame;
   const step = (time) => {
@@ -637,7 +640,8 @@ const show = async (v) => {
 new ResizeObserver(resize).observe(box);
 const update = () => {
   value = props.value;
-  if (value && value.kind) show(value);
+  if (value && value.kind === "machine") show(value);
+  else if (value && value.kind === "baked") { root.replaceChildren(...lessonOf(value)); root.dataset.ready = "1"; }
   else root.replaceChildren(skeleton(root.dataset.empty));
 };
 watch("value", update);

@@ -11,8 +11,7 @@ import base64
 import itertools
 import math
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from demo.drawing import render
 from demo.widgets.cards import packed_labels
-from demo.widgets.values import Json, _pool_keys, _pool_patches
+from demo.widgets.values import Json
 from gclip_core import palette
 
 LEVELS = (32, 24, 16)
@@ -32,78 +31,22 @@ MASK_SIDE = 224
 Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Tile:
-    """One block: attention ``received`` (N,), 1 = uniform, on the trunk that runs.
+def machine_value(m: Any, picture: str) -> Json:
+    """Value of the machine widget from a :class:`demo.views.machine.Machine`.
 
-    ``tokens`` are its global tokens, ``score`` the largest of ``received``, ``agreement`` theirs
-    with the class token (nan without one); ``ratio`` and ``after`` the largest channel's norm over
-    the median before and after CS.
+    ``picture`` is the name of its picture among the held.
     """
-
-    received: ArrayLike
-    tokens: Sequence[int]
-    score: float
-    agreement: float
-    channel: int
-    ratio: float
-    after: float
-
-
-@dataclass(frozen=True, eq=False)
-class Machine:
-    """One request from picture to mask; blocks are 0-based; ``picture`` is its name among the held.
-
-    ``heads`` are the last block's "q", "k", "v", each (N, D), heads side by side; ``local`` (N, N)
-    its own matrix, ``fused`` the middle blocks' by number, ``used`` (N, N) what the method used:
-    all head means, patch to patch. ``before``, ``after`` (D,) are the norms of block ``norms_of``;
-    ``similar`` in-in, in-out and what the regions are; ``scores`` (C, N) on the patch grid,
-    ``labels`` (H, W). ``planted`` is channel, gain and blocks of a simulated fault.
-    """
-
-    model: str
-    picture: str
-    size: tuple[int, int]
-    grid: tuple[int, int]
-    tiles: Sequence[Tile]
-    heads: Mapping[str, ArrayLike]
-    local: ArrayLike
-    fused: Mapping[int, ArrayLike]
-    used: ArrayLike
-    attention: str
-    keeps: Sequence[str]
-    amf: bool
-    amf_reason: str
-    cs: bool
-    cs_reason: str
-    suppressed: Sequence[int]
-    planted: tuple[int, float, Sequence[int]] | None
-    norms_of: int
-    before: ArrayLike
-    after: ArrayLike
-    similar: tuple[float, float, str]
-    names: Sequence[str]
-    scores: ArrayLike
-    labels: ArrayLike
-    score_threshold: float = 5.0
-    norm_threshold: float = 2.0
-    logit_scale: float = 40.0
-    miou: float | None = None
-
-
-def machine_value(m: Machine) -> Json:
-    """Value of the machine widget."""
     finest = 1
     while math.prod(_squares(m.grid, finest)) > MAX_SQUARES:
         finest += 1
     for square, levels in itertools.product(range(finest, finest + 4), LEVELS):
-        made = _value(m, square, levels - 1)
+        made = _value(m, picture, square, levels - 1)
         if len(made["data"]) <= MAX_DATA:
             break
     return made
 
 
-def _value(m: Machine, square: int, levels: int) -> Json:
+def _value(m: Any, picture: str, square: int, levels: int) -> Json:
     """The same, attention in squares of patches and ``levels`` steps above none."""
     pack = _Pack()
     received = np.stack([np.asarray(tile.received, np.float32) for tile in m.tiles])
@@ -112,7 +55,7 @@ def _value(m: Machine, square: int, levels: int) -> Json:
         pooled = _pool_rows(np.asarray(m.heads[name], np.float32), m.grid, square)
         pack.add(f"head {name}", _colours(pooled), 31, top=1.0)
     for name, matrix in (("local", m.local), *((f"block {b}", a) for b, a in m.fused.items())):
-        pooled = _pool_patches(np.asarray(matrix, np.float32), m.grid, square)
+        pooled = render.pool_patches(np.asarray(matrix, np.float32), m.grid, square)
         pack.add(name, pooled, levels, gamma=0.5)
     looks, times = _looks_most(np.asarray(m.used, np.float32))
     pack.add("looks", looks, levels=65535, top=65535.0)
@@ -122,8 +65,9 @@ def _value(m: Machine, square: int, levels: int) -> Json:
     changed = np.flatnonzero(np.abs(after - before) > 1e-4 * np.maximum(before, 1e-12))
     scores = np.asarray(m.scores, np.float32)
     kept = np.sort(np.argsort(-scores.max(1), kind="stable")[:MAX_WORDS])
-    pack.add("scores", scores[kept], levels=255, top=1.0)
-    legend = {entry.index: entry for entry in render.legend(m.labels, m.names)}
+    rest = [] if m.rest is None else [np.asarray(m.rest, np.float32)]
+    pack.add("scores", np.stack([*scores[kept], *rest]), levels=255, top=1.0)
+    shares = {entry.index: entry.share for entry in render.legend(m.labels, m.names)}
     labels = np.asarray(m.labels, np.int32)
     small = render.nearest(labels, render.fitting(labels.shape, MASK_SIDE))
     colours, wide = palette.of_names(m.names), len(m.names) > 254
@@ -133,7 +77,7 @@ def _value(m: Machine, square: int, levels: int) -> Json:
         "size": list(m.size),
         "grid": list(m.grid),
         "square": square,
-        "picture": m.picture,
+        "picture": picture,
         "mask": packed_labels(small, wide),
         "shape": list(small.shape),
         "wide": wide,
@@ -159,16 +103,25 @@ def _value(m: Machine, square: int, levels: int) -> Json:
                 "index": int(i),
                 "name": m.names[i],
                 "colour": colours[i],
-                "share": legend[int(i)].share if int(i) in legend else 0.0,
+                "share": shares.get(int(i), 0.0),
             }
             for i in kept
+        ]
+        + [
+            {
+                "index": -1,
+                "name": "the rest",
+                "colour": palette.NO_CLASS,
+                "share": shares.get(-1, 0.0),
+            }
+            for _ in rest
         ],
-        "rest": legend[-1].share if -1 in legend else 0.0,
+        "rest": shares.get(-1, 0.0),
         "parts": parts(m, square),
     }
 
 
-def _block(index: int, tile: Tile, m: Machine) -> Json:
+def _block(index: int, tile: Any, m: Any) -> Json:
     return {
         "number": index + 1,
         "score": float(tile.score),
@@ -195,7 +148,7 @@ MATRICES = {
 }
 
 
-def parts(m: Machine, square: int) -> dict[str, Json]:
+def parts(m: Any, square: int) -> dict[str, Json]:
     """Name, equation, mark of its source, value and sentence of each part."""
     h, w = m.grid
     n, last = len(m.tiles), f"block {len(m.tiles)}"
@@ -273,7 +226,7 @@ def _part(name: str, equation: str, mark: str, value: str, sentence: str) -> Jso
 
 
 def _values_sentence(
-    m: Machine, spikes: Sequence[int], top: int, inside: float, across: float, regions: str
+    m: Any, spikes: Sequence[int], top: int, inside: float, across: float, regions: str
 ) -> str:
     fault = ""
     if m.planted:
@@ -340,7 +293,7 @@ def _squares(grid: tuple[int, int], square: int) -> tuple[int, int]:
 
 def _pool_rows(x: Floats, grid: tuple[int, int], square: int) -> Floats:
     """(N, D) averaged over squares of patches: (n, D)."""
-    return _pool_keys(x.T.reshape(-1, *grid), square).reshape(x.shape[1], -1).T
+    return render.pool_keys(x.T.reshape(-1, *grid), square).reshape(x.shape[1], -1).T
 
 
 def _colours(x: Floats) -> Floats:

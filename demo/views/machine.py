@@ -1,0 +1,183 @@
+"""The machine: one request from picture to mask, every number of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from demo.look import Look
+from gclip_core import amf, cs, encoder, masks
+from gclip_core.types import Encoded, Found, GlobalTokens, Method, Segmentation
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """One block: attention ``received`` (N,), 1 = uniform, on the trunk that runs.
+
+    ``tokens`` are its global tokens, ``score`` the largest of ``received``, ``agreement`` theirs
+    with the class token (nan without one); ``ratio`` and ``after`` the largest channel's norm over
+    the median before and after CS.
+    """
+
+    received: Floats
+    tokens: Sequence[int]
+    score: float
+    agreement: float
+    channel: int
+    ratio: float
+    after: float
+
+
+@dataclass(frozen=True, eq=False)
+class Machine:
+    """One request from picture to mask; blocks are 0-based.
+
+    ``heads`` are the last block's "q", "k", "v", each (N, D), heads side by side; ``local`` (N, N)
+    its own matrix, ``fused`` the middle blocks' by number, ``used`` (N, N) what the method used:
+    all head means, patch to patch. ``before``, ``after`` (D,) are the norms of block ``norms_of``;
+    ``similar`` in-in, in-out and what the regions are; ``scores`` (C, N) on the patch grid,
+    ``rest`` (N,) those of the best hidden word, ``labels`` (H, W). ``planted`` is channel, gain and
+    blocks of a simulated fault; ``keeps`` what the method keeps of the last block.
+    """
+
+    model: str
+    size: tuple[int, int]
+    grid: tuple[int, int]
+    tiles: Sequence[Tile]
+    heads: Mapping[str, Floats]
+    local: Floats
+    fused: Mapping[int, Floats]
+    used: Floats
+    attention: str
+    keeps: Sequence[str]
+    amf: bool
+    amf_reason: str
+    cs: bool
+    cs_reason: str
+    suppressed: Sequence[int]
+    planted: tuple[int, float, Sequence[int]] | None
+    norms_of: int
+    before: Floats
+    after: Floats
+    similar: tuple[float, float, str]
+    names: Sequence[str]
+    scores: Floats
+    rest: Floats | None
+    labels: NDArray[np.integer]
+    score_threshold: float = 5.0
+    norm_threshold: float = 2.0
+    logit_scale: float = 40.0
+    miou: float | None = None
+
+
+def see(look: Look) -> Machine:
+    """Everything on the way of the method that the switches name."""
+    seg, method, settings = look.segmenter, look.chosen, look.settings
+    trunk, result, mask = look.trunk(method), look.segment(method), look.mask(method)
+    found, n = result.found, seg.backbone.n_blocks
+    seen, received = _seen(look, trunk, found)
+    tiles = [
+        Tile(received[b], seen.tokens[b], seen.scores[b], seen.agreement[b],
+             found.channels[b], found.ratios[b], _after(found, b))
+        for b in range(n)
+    ]  # fmt: skip
+    plants = seg.backbone.planted
+    image, block = look.picture.image, _block_in_view(look, found)
+    return Machine(
+        model=seg.backbone.title,
+        size=(image.height, image.width),
+        grid=look.grid,
+        tiles=tiles,
+        heads={part: seg.values(trunk, method, part).numpy() for part in ("q", "k", "v")},
+        local=_patches(seg.last_attention(trunk, replace(method, fusion=None))),
+        fused={b: _patches(seg.attention_map(trunk, b)) for b in found.amf_blocks},
+        used=_patches(seg.last_attention(trunk, method)),
+        attention=method.attention,
+        keeps=[name for name, kept in (("residual path", method.residual), ("FFN", method.ffn))
+               if kept],
+        amf=method.fusion is not None,
+        amf_reason=found.reason,
+        cs=method.suppression is not None,
+        cs_reason=found.cs_reason,
+        suppressed=found.suppressed,
+        planted=(plants[0].channel, plants[0].gain, plants[0].blocks) if plants else None,
+        norms_of=block,
+        before=found.norms_before[block].numpy(),
+        after=found.norms_after[block].numpy(),
+        similar=alike(look, method),
+        names=mask.names,
+        scores=masks.scores(result.logits, result.owner, look.grid).flatten(1).numpy(),
+        rest=_rest(result),
+        labels=mask.labels,
+        score_threshold=settings.global_threshold,
+        norm_threshold=settings.channel_threshold,
+        logit_scale=settings.logit_scale,
+        miou=mask.miou,
+    )  # fmt: skip
+
+
+def alike(look: Look, method: Method, planted: bool = True) -> tuple[float, float, str]:
+    """In-in and in-out of the last block's Values under ``method``, and what the regions are."""
+    labels = torch.from_numpy(look.truth.labels) if look.truth else look.segment(look.chosen).labels
+    regions = cs.majority_labels(labels, look.grid)
+    seg = look.segmenter if planted else look.bare
+    inside, across = cs.in_in_out(seg.values(look.trunk(method, planted), method), regions)
+    return inside, across, "the truth" if look.truth else "the mask shown"
+
+
+def _seen(look: Look, trunk: Encoded, found: Found) -> tuple[GlobalTokens, Floats]:
+    """Global tokens and what patches receive, (L, N), on the trunk that runs.
+
+    Up to the first block that a fault or CS changes it is the clean one's, which is kept.
+    """
+    seg, clean, received = look.segmenter, look.globality, look.segmenter.received(trunk)
+    changed = [*found.suppressed, *(b for plant in seg.backbone.planted for b in plant.blocks)]
+    if not changed:
+        return clean, received.numpy()
+
+    def make() -> tuple[GlobalTokens, Floats]:
+        rows = received.clone()
+        agreement, tokens = list(clean.agreement), list(clean.tokens)
+        for block in range(min(changed) + 1, len(rows)):
+            attention = seg.attention_map(trunk, block)
+            patches = amf.patch_attention(attention)
+            rows[block] = amf.received(patches)
+            tokens[block] = amf.global_tokens(rows[block], clean.threshold)
+            agreement[block] = amf.agreement_with_class_token(
+                patches[list(tokens[block])], attention[0, 1:]
+            )
+        scores = tuple(rows.amax(1).tolist())
+        return GlobalTokens(scores, tuple(tokens), tuple(agreement), clean.threshold), rows.numpy()
+
+    return encoder.once(trunk, ("tokens of the trunk that runs", clean.threshold), make)
+
+
+def _after(found: Found, block: int) -> float:
+    """The largest channel's norm after CS over the median."""
+    median = float(found.norms_after[block].quantile(0.5))
+    norm = float(found.norms_after[block][found.channels[block]])
+    return norm / median if median else math.inf if norm else 1.0
+
+
+def _block_in_view(look: Look, found: Found) -> int:
+    """The block whose norms are shown: the chosen one, else the last that feeds the Values."""
+    n = len(found.channels)
+    chosen = look.settings.view_block
+    return max(n - 2, 0) if chosen is None else min(chosen, n - 1)
+
+
+def _rest(result: Segmentation) -> Floats | None:
+    """The best hidden word's score at each patch, (N,); None where there is no such word."""
+    hidden = torch.tensor(result.owner) < 0
+    return result.logits.softmax(0)[hidden].amax(0).flatten().numpy() if hidden.any() else None
+
+
+def _patches(matrix: torch.Tensor) -> Floats:
+    return matrix[1:, 1:].numpy()

@@ -278,13 +278,16 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
         "export": export_zip,
         "about": about,
     }
-    return {name: in_words(_finite_answer(endpoint)) for name, endpoint in made.items()}
+    return {name: in_words(_answered(studio, endpoint)) for name, endpoint in made.items()}
 
 
-def _finite_answer(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+def _answered(studio: Studio, endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """The endpoint with room to work in, its answer without nan."""
+
     @wraps(endpoint)
     def asked(*values: Any, **named: Any) -> Any:
-        return _finite(endpoint(*values, **named))
+        with studio.room.entered():
+            return _finite(endpoint(*values, **named))
 
     return asked
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from demo import variants
-from demo.host import logs
+from demo.host import logs, memory
 from demo.settings import Settings
 from demo.source import Picture, Sources, Truth, truth_of_file
 from gclip_core import load, metric
@@ -35,9 +35,6 @@ from gclip_core.registry import BACKBONES, BUILT_IN, BackboneEntry, find_backbon
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Encoded, Found, GlobalTokens, Grid, Method, Segmentation
 from gclip_core.version import __version__
-
-ENCODED_BYTES = 600 * 2**20
-RESULT_BYTES = 200 * 2**20
 
 Encoder = Callable[[Segmenter, Any], Encoded]
 Made = TypeVar("Made")
@@ -100,6 +97,7 @@ class Look:
         self.request, self.settings = request, request.settings
         self.started, self.kept = time.perf_counter(), True
         self.picture: Picture = studio.sources.picture(request.settings, request.upload)
+        studio.room.take(self.picture.image.width * self.picture.image.height)
         self.segmenter = studio.segmenter(request.settings)
         self.bare = replace(self.segmenter, backbone=replace(self.segmenter.backbone, planted=()))
         self.chosen = variants.chosen(request.settings)
@@ -165,8 +163,10 @@ class Look:
             key,
             lambda: self._studio.results.get_or_make(
                 key,
-                lambda: s.segment(
-                    self.trunk(method, planted), settings.words, method, settings.threshold
+                lambda: _apart(
+                    s.segment(
+                        self.trunk(method, planted), settings.words, method, settings.threshold
+                    )
                 ),
             ),
         )
@@ -243,7 +243,7 @@ class Studio:
     ``default`` is the backbone that is there from the start. ``encode`` runs one image through a
     tower and may run elsewhere (see :mod:`demo.host.zero_gpu`); ``downloads`` says whether a
     visitor may make this machine fetch weights; ``device`` and ``dtype`` are for backbones loaded
-    later.
+    later. ``bound`` is in bytes, for the whole process (see :mod:`demo.host.memory`).
     """
 
     def __init__(
@@ -251,7 +251,7 @@ class Studio:
         default: Backbone | None = None,
         *,
         encode: Encoder | None = None,
-        encoded_bytes: int = ENCODED_BYTES,
+        bound: int = memory.BOUND,
         downloads: bool = True,
         device: str = "cpu",
         dtype: Dtype = "float32",
@@ -260,9 +260,10 @@ class Studio:
         self.default = default or self._load(BUILT_IN)
         self.downloads = downloads
         self.encode: Encoder = encode or Segmenter.encode
-        self.sources = Sources()
-        self.encoded: BoundedCache[Encoded] = BoundedCache(encoded_bytes, lambda e: e.nbytes)
-        self.results: BoundedCache[Segmentation] = BoundedCache(RESULT_BYTES, _result_bytes)
+        kept = memory.limits(bound)
+        self.sources, self.room = Sources(kept["pictures"]), memory.Room()
+        self.encoded: BoundedCache[Encoded] = BoundedCache(kept["encoded"], lambda e: e.nbytes)
+        self.results: BoundedCache[Segmentation] = BoundedCache(kept["results"], _result_bytes)
         self._backbones: BoundedCache[Backbone] = BoundedCache(len(BACKBONES))
 
     def look(self, request: Request) -> Look:
@@ -340,5 +341,15 @@ def changed_share(before: NDArray, after: NDArray) -> float:
     return float((before != after).mean())
 
 
+def _apart(result: Segmentation) -> Segmentation:
+    """The result without its way back to the trunk, which would be kept as long as a mask is."""
+
+    def gone() -> GlobalTokens:
+        raise AssertionError("a kept result has no global tokens: ask Look.globality")
+
+    return replace(result, found=replace(result.found, _global_tokens=gone))
+
+
 def _result_bytes(result: Segmentation) -> int:
-    return result.labels.nbytes + result.logits.nbytes + 4096
+    held = (result.labels, result.logits, result.found.norms_after)
+    return sum(tensor.nbytes for tensor in held) + 4096

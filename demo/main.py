@@ -17,10 +17,11 @@ import gradio as gr
 import torch
 
 from demo import api, page, theme
-from demo.host import guard, logs, serve
+from demo.host import guard, logs, memory, serve
 from demo.host.zero_gpu import encode_on_zero_gpu
 from demo.look import Studio
 from demo.settings import Settings
+from demo.widgets.held import STORE
 from gclip_core import load
 from gclip_core.backbone import load_backbone
 from gclip_core.errors import GclipError
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.weights_dir:
         os.environ[load.WEIGHTS_FOLDER] = args.weights_dir
     logs.begin(args.quiet)
+    memory.prepare()
     started = time.perf_counter()
     try:
         studio = make_studio(args)
@@ -66,6 +68,7 @@ def make_studio(args: argparse.Namespace) -> Studio:
     Raises:
         GclipError: the backbone cannot be loaded.
     """
+    STORE.bound(memory.limits(args.memory)["held"])
     name = default_backbone() if args.backbone == "auto" else args.backbone
     encode = encode_on_zero_gpu()
     # A ZeroGPU is lent to single requests: until then there is none.
@@ -73,6 +76,7 @@ def make_studio(args: argparse.Namespace) -> Studio:
     return Studio(
         load_backbone(name, args.weights, device, args.dtype),
         encode=encode,
+        bound=args.memory,
         downloads=not args.no_downloads,
         device=device,
         dtype=args.dtype,
@@ -134,8 +138,8 @@ def parser() -> argparse.ArgumentParser:
         "when a visitor presses the button for it.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         epilog="Each option can be an environment variable instead: GCLIP_HOST, GCLIP_PORT, "
-        "GCLIP_BACKBONE, GCLIP_WEIGHTS (a folder), GCLIP_DEVICE, GCLIP_DTYPE, GCLIP_ROOT_PATH, "
-        "GCLIP_AUTH, GCLIP_SHARE=1, GCLIP_NO_DOWNLOADS=1, GCLIP_QUIET=1.",
+        "GCLIP_BACKBONE, GCLIP_WEIGHTS (a folder), GCLIP_DEVICE, GCLIP_DTYPE, GCLIP_MEMORY, "
+        "GCLIP_ROOT_PATH, GCLIP_AUTH, GCLIP_SHARE=1, GCLIP_NO_DOWNLOADS=1, GCLIP_QUIET=1.",
     )
     env = os.environ.get
     made.add_argument(
@@ -164,6 +168,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--dtype", default=env("GCLIP_DTYPE", "auto"), choices=["float32", "bfloat16", "auto"],
         help="of the backbone's weights; auto is bfloat16 where the processor has it",
+    )  # fmt: skip
+    made.add_argument(
+        "--memory", type=memory.parsed, default=env("GCLIP_MEMORY", str(memory.BOUND / 10**9)),
+        metavar="GB",
+        help="memory of the process with the built-in model; what is kept takes its share of it, "
+        "and the weights of other backbones come on top",
     )  # fmt: skip
     made.add_argument(
         "--no-downloads", action="store_true", default=env("GCLIP_NO_DOWNLOADS") == "1",

@@ -144,9 +144,10 @@ def _wire(
 
     def explain(*raw: Any) -> Any:
         try:
-            look = look_of(raw)
-            pixel = look.settings.pixel
-            return pixel and drawn.why(look, pixel)
+            with studio.room.entered():
+                look = look_of(raw)
+                pixel = look.settings.pixel
+                return pixel and drawn.why(look, pixel)
         except GclipError:
             return None  # the open tab says why
 
@@ -231,15 +232,17 @@ def answer(
     if not tab.looks:
         return {lines: says.value()}
     try:
-        look = opened()
-        shown, status = tab.show(look), look.done(name)
+        with studio.room.entered():
+            look = opened()
+            shown, status, settings = tab.show(look), look.done(name), look.settings
+            del look  # what it held is given back here
     except GclipError as error:
         return {lines: says.value(problems=[str(error)])}
     except Exception as error:
         logger.exception("a request failed")
         return {lines: says.value(problems=[wording.failed(error)])}
-    notes = [*status.notes, inputs.notice(studio, look.settings)]
-    if look.settings.plant:
+    notes = [*status.notes, inputs.notice(studio, settings)]
+    if settings.plant:
         notes.insert(0, wording.SIMULATION)
     if status.unknown:
         notes.insert(0, wording.unknown(status.unknown))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +21,8 @@ from gclip_core.types import Vocabulary
 
 UNCOUNTED = metric.IGNORE
 SCENE_ASPECT = 4 / 3
-CACHE_BYTES = 400 * 2**20
 MAX_PIXELS = 24_000_000
-"""Of an uploaded image: what is shown at its own size costs about 60 bytes a pixel."""
+"""Of an uploaded image."""
 CLASSES = "Classes"
 """The text chunk in which a mask names the classes of its values, as a JSON list."""
 STRIP = 256
@@ -53,14 +53,15 @@ class Picture:
     @property
     def nbytes(self) -> int:
         """Bytes of its pixels and truth."""
-        pixels = self.image.width * self.image.height * 3
+        pixels = self.image.width * self.image.height * 4  # Pillow keeps RGB in four bytes
         return pixels + (self.truth.labels.nbytes if self.truth else 0)
 
 
 class Sources:
     """Opens pictures; keeps those used last in a bounded cache."""
 
-    def __init__(self, limit: int = CACHE_BYTES) -> None:
+    def __init__(self, limit: int) -> None:
+        self._opening = threading.Lock()
         self._pictures: BoundedCache[Picture] = BoundedCache(limit, lambda p: p.nbytes)
 
     def picture(self, settings: Settings, upload: str = "") -> Picture:
@@ -78,7 +79,12 @@ class Sources:
             raise ImageError("No image yet: drop one into the image field, or choose an example.")
         stamp = Path(upload).stat() if Path(upload).is_file() else None
         key = (upload, stamp and (stamp.st_mtime_ns, stamp.st_size))
-        return self._pictures.get_or_make(key, lambda: _upload(upload))
+        return self._pictures.get_or_make(key, lambda: self._upload(upload))
+
+    def _upload(self, path: str) -> Picture:
+        with self._opening:  # a decoder takes several times a large picture's bytes
+            image = images.check(path, MAX_PIXELS)
+            return Picture(image, images.digest(image), "Your image", "")
 
 
 def truth_labels(truth: Truth, vocabulary: Vocabulary) -> NDArray[np.int64]:
@@ -211,8 +217,3 @@ def _photo(name: str) -> Picture:
     image = photo.image()
     truth = Truth(photo.labels(), photo.words)
     return Picture(image, images.digest(image), photo.title, photo.text, truth)
-
-
-def _upload(path: str) -> Picture:
-    image = images.check(path, MAX_PIXELS)
-    return Picture(image, images.digest(image), "Your image", "")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gclip_core.errors import EvaluationError
-from gclip_core.types import Vocabulary
+from gclip_core.types import ROWS, Vocabulary
 
 IGNORE = -1
 """Label of a pixel that is not counted, in the truth; and of "no class", in a prediction."""
@@ -66,10 +66,18 @@ def confusion(
             f"A prediction of the truth's size {truth.shape} was expected, but "
             f"{predicted.shape} came (height, width)."
         )
+    n_true = n_classes if n_true is None else n_true
+    counts = np.zeros((n_true, n_classes + 1), np.int64)
+    for top in range(0, len(truth), ROWS):
+        part = slice(top, top + ROWS)
+        counts += _confusion(truth[part], predicted[part], n_classes, n_true)
+    return counts
+
+
+def _confusion(truth: NDArray, predicted: NDArray, n_classes: int, n_true: int) -> Counts:
     kept = truth != IGNORE
     rows = truth[kept].astype(np.int64)
     columns = predicted[kept].astype(np.int64)
-    n_true = n_classes if n_true is None else n_true
     assert rows.size == 0 or (rows.min() >= 0 and rows.max() < n_true)
     assert columns.size == 0 or (columns.min() >= IGNORE and columns.max() < n_classes)
     columns[columns == IGNORE] = n_classes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -145,7 +146,7 @@ class Segmenter:
             hidden=hidden,
             unknown=vocabulary.unknown_phrases(self.backbone, classes),
             notes=(*self.backbone.notes, *classes.notes, *no_rest),
-            _scores=lambda: masks.scores(logits, owner, encoded.resized),
+            _scores=partial(masks.scores, logits, owner, encoded.resized),
         )
 
     # --- words -------------------------------------------------------------------------------

@@ -34,6 +34,9 @@ from torch import Tensor
 Grid = tuple[int, int]
 """Height and width, in patches or pixels as said."""
 
+ROWS = 256
+"""Rows of a large mask that are counted together: eight bytes a pixel of all would be too much."""
+
 Blocks = Literal["auto", "backbone"] | tuple[int, ...]
 """0-based block indices; ``"auto"``: measured on the image; ``"backbone"``: that backbone's own
 default (the paper's blocks for OpenAI ViT-B/16, else the same as ``"auto"``)."""
@@ -319,9 +322,10 @@ class Segmentation:
 
     def areas(self) -> tuple[float, ...]:
         """Share of the image's pixels per class, in [0, 1]; what is missing to 1 is the rest."""
-        counts = torch.bincount(
-            (self.labels.long() + 1).flatten(), minlength=len(self.vocabulary) + 1
-        )
+        n = len(self.vocabulary) + 1
+        counts = torch.zeros(n, dtype=torch.int64)
+        for rows in self.labels.split(ROWS):
+            counts += torch.bincount((rows.long() + 1).flatten(), minlength=n)
         return tuple((counts[1:].double() / self.labels.numel()).tolist())
 
     def rest_area(self) -> float:

@@ -31,6 +31,7 @@ from PIL import Image, ImageDraw
 
 from demo.drawing import lettering
 from gclip_core import palette
+from gclip_core.types import ROWS
 
 MAX_SIDE = 1024
 COLORMAP = "magma"
@@ -86,8 +87,11 @@ def parts(
 
 def legend(labels: ArrayLike, names: Sequence[str]) -> list[LegendEntry]:
     """Name, colour and area share of every class in order, then "no class" if there is any."""
-    array = _array(labels)
-    counts = np.bincount((array + 1).ravel(), minlength=len(names) + 1) / max(array.size, 1)
+    array = np.asarray(labels)
+    counts = np.zeros(len(names) + 1)
+    for top in range(0, len(array), ROWS):
+        rows = array[top : top + ROWS].astype(np.int32) + 1
+        counts += np.bincount(rows.ravel(), minlength=len(counts)) / max(array.size, 1)
     entries = [
         LegendEntry(i, name, palette.hex_colour(i), palette.text_colour(i), float(counts[i + 1]))
         for i, name in enumerate(names)
@@ -313,7 +317,7 @@ def _fit(
     image: Image.Image, labels: ArrayLike, max_side: int
 ) -> tuple[Image.Image, NDArray[np.int32]]:
     picture = fit(image, max_side)
-    return picture, nearest(_array(labels), (picture.height, picture.width))
+    return picture, _array(nearest(np.asarray(labels), (picture.height, picture.width)))
 
 
 def _outlines(labels: NDArray[np.int32]) -> Image.Image:

@@ -17,6 +17,8 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 
+from demo.host.wire import Packed
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -186,4 +188,5 @@ def app_settings(page: gr.Blocks, ending: threading.Event | None = None) -> dict
         for function in page.fns.values()
         if function.api_name and (function.api_visibility != "private" or not function.queue)
     }
-    return {"middleware": [Middleware(Guard, public=public, ending=ending)], "openapi_url": None}
+    stack = [Middleware(Packed), Middleware(Guard, public=public, ending=ending)]
+    return {"middleware": stack, "openapi_url": None}

@@ -63,6 +63,10 @@ class Held:
         self._makers.put(name, make)
         return name
 
+    def bound(self, limit: int) -> None:
+        """Keep at most so many bytes."""
+        self._made.limit = limit
+
     def route(self) -> Route:
         """Where the web server finds them."""
 

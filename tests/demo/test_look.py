@@ -131,7 +131,8 @@ def test_compare_takes_one_pass_through_the_tower(words: str) -> None:
 
 
 def test_the_trunk_cache_stays_under_its_limit(words: str) -> None:
-    studio = Studio(encoded_bytes=1_500_000)
+    studio = Studio()
+    studio.encoded.limit = 1_500_000
     for seed in range(6):
         side.see(studio.look(Request(Settings(seed=seed, words=words, **PLANTED))))
     assert studio.encoded.size <= 1_500_000

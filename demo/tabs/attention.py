@@ -10,6 +10,7 @@ from demo.controls import QUIET, Answer, Controls, Tab
 from demo.drawing import plots, render
 from demo.look import Look, Studio
 from demo.settings import as_control, as_text
+from demo.tabs.drawn import block_matrix, matrix, picture
 from demo.views import attention as views
 from demo.views.attention import AttentionView
 from demo.widgets import values
@@ -86,20 +87,23 @@ def _live(look: Look, view: AttentionView) -> values.Json:
     n = len(view.scores)
     fused = sorted({token for block in view.amf_blocks for token in view.tokens[block]})
     plain_row, fused_row = view.class_rows_used
+    plain, mixed = (matrix(look, method, view.head) for method in view.methods)
+    own = block_matrix(look, view.block, view.head)
     maps = [
         values.Map(
-            wording.map_title(view.block, n), view.matrix, view.tokens[view.block], view.class_row,
+            wording.map_title(view.block, n), own, view.tokens[view.block], view.class_row,
             wording.map_note(len(view.tokens[view.block])),
         ),
+        values.Map(wording.used_title(n, amf=False), plain, fused, plain_row, wording.PLAIN_NOTE),
         values.Map(
-            wording.used_title(n, amf=False), view.used_plain, fused, plain_row, wording.PLAIN_NOTE
-        ),
-        values.Map(
-            wording.used_title(n, amf=True), view.used_fused, fused, fused_row,
+            wording.used_title(n, amf=True), mixed, fused, fused_row,
             wording.fused_note(view.amf_blocks, len(fused)),
         ),
     ]  # fmt: skip
-    return values.attention_value(look.picture.image, look.grid, maps, look.settings.patch)
+    shown = picture(look)
+    return values.attention_value(
+        shown.name, shown.size, look.grid, maps, look.settings.patch, shown.pooled
+    )
 
 
 def _class_token(look: Look, view: AttentionView) -> panel.Value:

@@ -7,7 +7,7 @@ from typing import Any
 from demo import wording
 from demo.controls import QUIET, Controls
 from demo.look import Look, Mask
-from demo.views import compare, side
+from demo.views import attention, compare, side
 from demo.views import why as reasons
 from demo.widgets import cards, held
 from demo.widgets.held import STORE
@@ -23,11 +23,21 @@ def picture(look: Look) -> cards.Shown:
     return cards.Shown(name, (image.height, image.width), look.grid, side.pooled(look.grid))
 
 
-def matrix(look: Look, method: Method) -> str:
+def matrix(look: Look, method: Method, head: int | None = None) -> str:
     """The name of the last block's matrix under a method."""
     again = look.again
-    key = ("matrix", *look.key, look.segmenter.backbone.planted, method)
-    return STORE.offer(key, lambda: held.matrix_thing(*side.matrix(again(), method)))
+    key = ("matrix", *look.key, look.segmenter.backbone.planted, method, head)
+    return STORE.offer(key, lambda: held.matrix_thing(*side.matrix(again(), method, head)))
+
+
+def block_matrix(look: Look, block: int, head: int | None) -> str:
+    """The name of a block's own matrix."""
+    again = look.again
+    suppressed = look.chosen.suppression
+    key = ("block", *look.key, look.segmenter.backbone.planted, suppressed, block, head)
+    return STORE.offer(
+        key, lambda: held.matrix_thing(*attention.block_matrix(again(), block, head))
+    )
 
 
 def half(look: Look, mask: Mask, short: str = "", looks: bool = True) -> cards.Side:

@@ -81,8 +81,9 @@ def pooled(grid: Grid) -> int:
     return square
 
 
-def matrix(look: Look, method: Method) -> tuple[Floats, int]:
-    """What ``method`` really uses in the last block: (n, n) patch to patch, n squares of patches;
-    and how many patches there are."""
-    used = amf.patch_attention(look.segmenter.last_attention(look.trunk(method), method)).numpy()
+def matrix(look: Look, method: Method, head: int | None = None) -> tuple[Floats, int]:
+    """What ``method`` really uses in the last block, head mean or one head: (n, n) patch to patch,
+    n squares of patches; and how many patches there are."""
+    whole = look.segmenter.last_attention(look.trunk(method), method, head)
+    used = amf.patch_attention(whole).numpy()
     return render.pool_patches(used, look.grid, pooled(look.grid)), len(used)

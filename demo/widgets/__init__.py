@@ -39,7 +39,7 @@ HELD = ("held",)
 
 def attention(value: Any = None, empty: str = "Attention appears here.", **more: Any) -> gr.HTML:
     """Hover, tap or arrow keys over the image show where that patch looks; also as a matrix."""
-    return _widget("attention", value, empty, **more)
+    return _widget("attention", value, empty, HELD, **more)
 
 
 def canvas(value: Any = None, empty: str = "The mask appears here.", **more: Any) -> gr.HTML:

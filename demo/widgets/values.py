@@ -21,70 +21,68 @@ from PIL import Image
 from demo.drawing import render
 
 LEVELS = 64
-MAX_PATCHES = 1024
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Map:
-    """One attention map of the widget: ``matrix`` (N, N), global ``tokens``, words around it.
+    """One attention map of the widget: the name of its ``matrix`` in :mod:`widgets.held`, global
+    ``tokens`` of the whole grid, words around it.
 
     ``class_row`` (N,) is where the class token looks; None leaves it out.
     """
 
     title: str
-    matrix: ArrayLike
+    matrix: str
     tokens: Collection[int] = ()
     class_row: ArrayLike | None = None
     note: str = ""
 
 
 def attention_value(
-    image: Image.Image,
+    picture: str,
+    size: tuple[int, int],
     grid: tuple[int, int],
     maps: Sequence[Map],
     patch: tuple[int, int] | None = None,
-    max_patches: int = MAX_PATCHES,
+    square: int = 1,
 ) -> Json:
     """Value of the attention widget: maps side by side that follow one pointer.
 
-    All maps share one brightness scale. Over ``max_patches`` patches, squares of patches are
-    averaged, and the widget says so. ``patch`` (row, column) is pinned at the start.
+    All maps share one brightness scale. Matrices are averaged over squares of ``square`` patches a
+    side, and the widget says so. ``patch`` (row, column) is pinned at the start.
     """
-    square = 1
-    while -(-grid[0] // square) * -(-grid[1] // square) > max_patches:
-        square += 1
-    pooled = [render.pool_patches(np.asarray(one.matrix, np.float32), grid, square) for one in maps]
     small = (-(-grid[0] // square), -(-grid[1] // square))
-    top = max((render.full_scale(one) for one in pooled), default=1.0)
-    shown = []
-    with_class = all(one.class_row is not None for one in maps)
-    for one, matrix in zip(maps, pooled, strict=True):
-        rows = [matrix]
-        if with_class:
-            row = np.asarray(one.class_row, np.float32).reshape(grid)
-            rows.append(render.pool_keys(row[None], square).reshape(1, -1))
-        tokens = {_pooled_token(token, grid[1], square, small[1]) for token in one.tokens}
-        shown.append(
+    with_class = bool(maps) and all(one.class_row is not None for one in maps)
+    return {
+        "kind": "attention",
+        "picture": picture,
+        "size": list(size),
+        "grid": list(small),
+        "pooled": square,
+        "class_row": with_class,
+        "maps": [
             {
                 "title": one.title,
                 "note": one.note,
-                "png": _levels_png(np.concatenate(rows), top),
-                "tokens": sorted(tokens),
+                "matrix": one.matrix,
+                "tokens": sorted({_pooled_token(t, grid[1], square, small[1]) for t in one.tokens}),
+                "class_row": _class_row(one.class_row, grid, square) if with_class else None,
             }
-        )
-    return {
-        "kind": "attention",
-        "image": image_url(image, 512),
-        "size": [image.height, image.width],
-        "grid": list(small),
-        "pooled": square,
-        "patches": grid[0] * grid[1],
-        "top": top,
-        "class_row": with_class and bool(maps),
-        "maps": shown,
+            for one in maps
+        ],
         "patch": None if patch is None else [_inside(patch, grid)[k] // square for k in (0, 1)],
     }
+
+
+def _class_row(row: ArrayLike, grid: tuple[int, int], square: int) -> Json:
+    """A row in multiples of an equal share: bytes of ``top``, and the largest exactly."""
+    rows = np.asarray(row, np.float32).reshape(1, *grid) * (grid[0] * grid[1])
+    times = render.pool_keys(rows, square).ravel()
+    top = max(float(times.max()), 1e-9)
+    levels = np.rint(255 * times / top).astype(np.uint8)
+    text = base64.b64encode(levels.tobytes()).decode("ascii")
+    return {"levels": text, "top": top, "best": int(times.argmax())}
 
 
 def blocks_value(

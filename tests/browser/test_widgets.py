@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from demo.drawing import render
+from demo.host import guard
 from demo.widgets import values
+from demo.widgets.held import LEVELS, Held, matrix_thing, picture_thing
 
 GRID = (3, 5)
 N = 15
@@ -45,33 +47,22 @@ def matrix() -> np.ndarray:
     return (a / a.sum(1, keepdims=True)).astype(np.float32)
 
 
-def test_attention_travels_in_64_levels_of_its_square_root(photo, matrix) -> None:  # noqa: ANN001
-    value = values.attention_value(
-        photo, GRID, [values.Map("off", matrix), values.Map("on", matrix / 2)]
-    )
-    sent = opened(value["maps"][0]["png"])
-    assert sent.shape == (N, N)
-    back = (sent / 63.0) ** 2 * value["top"]
-    kept = matrix < value["top"]
-    assert np.abs(np.sqrt(back) - np.sqrt(matrix))[kept].max() <= np.sqrt(value["top"]) / 63
-    halved = opened(value["maps"][1]["png"]).astype(int)
-    assert (halved <= sent).all(), "both maps share one scale"
-
-
-def test_the_class_token_s_row_travels_below_the_patches(photo, matrix) -> None:  # noqa: ANN001
-    with_row = values.Map("a", matrix, class_row=matrix[0])
-    value = values.attention_value(photo, GRID, [with_row])
-    assert value["class_row"]
-    sent = opened(value["maps"][0]["png"])
-    assert (sent[N] == sent[0]).all()
-    assert not values.attention_value(photo, GRID, [with_row, values.Map("b", matrix)])["class_row"]
+def test_the_class_token_s_row_travels_with_the_maps(matrix) -> None:  # noqa: ANN001
+    with_row = values.Map("a", "name", class_row=matrix[0])
+    value = values.attention_value("p", (90, 150), GRID, [with_row])
+    row = value["maps"][0]["class_row"]
+    sent = np.frombuffer(base64.b64decode(row["levels"]), np.uint8)
+    assert row["best"] == matrix[0].argmax()
+    assert np.abs(sent / 255 * row["top"] - matrix[0] * N).max() <= row["top"] / 255
+    without = values.attention_value("p", (90, 150), GRID, [with_row, values.Map("b", "name")])
+    assert not without["class_row"]
 
 
 def test_many_patches_are_averaged_over_squares_and_the_value_says_so(photo) -> None:  # noqa: ANN001
     grid = (5, 6)
     matrix = np.arange(900, dtype=np.float32).reshape(30, 30)
     value = values.attention_value(
-        photo, grid, [values.Map("a", matrix, tokens=(0, 29))], patch=(4, 5), max_patches=9
+        "p", (90, 150), grid, [values.Map("a", "name", tokens=(0, 29))], patch=(4, 5), square=2
     )
     assert value["pooled"] == 2
     assert value["grid"] == [3, 3]
@@ -81,15 +72,6 @@ def test_many_patches_are_averaged_over_squares_and_the_value_says_so(photo) -> 
     pooled = render.pool_patches(matrix, grid, 2)
     assert pooled[0, 0] == first
     assert pooled.shape == (9, 9)
-
-
-def test_588_patches_stay_light() -> None:
-    rng = np.random.default_rng(0)
-    matrix = rng.dirichlet(np.ones(588), 588)
-    value = values.attention_value(
-        Image.new("RGB", (448, 336)), (21, 28), [values.Map("a", matrix), values.Map("b", matrix)]
-    )
-    assert len(json.dumps(value)) < 700_000  # noise packs worst; real maps take half
 
 
 def test_the_channel_plot_marks_only_what_is_abnormal() -> None:
@@ -126,12 +108,16 @@ def page_of_widgets(photo, matrix) -> Iterator[str]:  # noqa: ANN001
 
     from demo import theme, widgets
 
-    maps = [values.Map("AMF off", matrix, (7,), matrix[0]), values.Map("AMF on", matrix[::-1])]
+    held = Held()
+    picture = held.offer("photo", lambda: picture_thing(photo))
+    names = [held.offer(k, lambda k=k: matrix_thing(matrix[::k], N)) for k in (1, -1)]
+    maps = [values.Map("AMF off", names[0], (7,), matrix[0]), values.Map("AMF on", names[1])]
+    place = (picture, (90, 150), GRID)
     norms = np.ones(64)
     norms[9] = 3
     shown = {
-        "attention": values.attention_value(photo, GRID, [maps[0]]),
-        "both": values.attention_value(photo, GRID, maps),
+        "attention": values.attention_value(*place, [maps[0]]),
+        "both": values.attention_value(*place, maps),
         "blocks": values.blocks_value(photo, np.ones((2, N)), GRID, [1, 9], [(), (3,)], (1,), 0),
         "channels": values.channels_value(norms, np.ones(64), 8, 12, "m"),
     }
@@ -153,7 +139,11 @@ def page_of_widgets(photo, matrix) -> Iterator[str]:  # noqa: ANN001
         demo.load(lambda: list(shown.values()), None, **fill)
         again.click(lambda: list(shown.values()), None, **fill)
     _, url, _ = demo.launch(
-        prevent_thread_lock=True, quiet=True, run_history=False, **theme.launch_options()
+        prevent_thread_lock=True,
+        quiet=True,
+        run_history=False,
+        **theme.launch_options(),
+        app_kwargs=guard.app_settings(demo) | {"routes": [held.route()]},
     )
     yield url
     demo.close()
@@ -206,9 +196,13 @@ def test_pointer_moves_follow_the_library_s_map_and_ask_nothing_of_the_server(ta
     tab.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
     assert [url for url in asked if not url.startswith("data:")] == []
     shown = tab.evaluate("[0, 1].map(k => document.querySelector('#both .gw').levels(k))")
-    top = values.render.full_scale(matrix)
-    assert shown[0] == values.levels(matrix[7], top).tolist()
-    assert shown[1] == values.levels(matrix[::-1][7], top).tolist(), "the maps move in step"
+    top, step = render.full_scale(matrix), 1 / (LEVELS[0] - 1)
+    for levels, row in zip(shown, (matrix[7], matrix[::-1][7]), strict=True):
+        drawn = (np.array(levels) / 63) ** 2
+        assert np.abs(drawn - np.clip(row / top, 0, 1)).max() <= step, "the maps move in step"
+    best = int(matrix[7].argmax())
+    said = tab.locator("#both .gw-info").inner_text()
+    assert best == 7 or f"AMF off: row {best // 5 + 1}, column {best % 5 + 1}" in said
 
 
 def test_attention_works_by_keyboard_and_says_where_it_is(tab) -> None:  # noqa: ANN001

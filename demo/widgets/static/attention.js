@@ -1,16 +1,22 @@
-// Where each patch looks. A map travels as one grey PNG (a row per patch, then the class token's).
-let current = null, pinned = false, matrix = false, classToken = false;
+// Where each patch looks, in several maps that follow one pointer, which every widget shares.
+let current = null, pinned = false, matrix = false, classToken = false, follow = null;
+onPoint((detail) => follow?.(detail));
 mount(async (value) => {
   const [height, width] = value.grid, n = height * width;
-  const levels = await Promise.all(value.maps.map((map) => pixels(map.png)));
-  const images = await Promise.all(value.maps.map(() => picture(value.image)));
+  const matrices = await Promise.all(value.maps.map((map) => held(map.matrix, matrixOf))).catch(() => null);
+  if (!matrices) return [skeleton("These maps are not kept any more. Press Segment to make them anew.")];
+  const images = await Promise.all(value.maps.map(() => photo(value.picture)));
+  const classRows = value.maps.map((map) => map.class_row && { ...map.class_row, bytes: bytesOf(map.class_row.levels) });
+  const top = Math.max(...matrices.map((one) => one.top));
   if (value.patch) { current = value.patch[0] * width + value.patch[1]; pinned = true; }
   if (current === null || current >= n) current = Math.floor(height / 2) * width + Math.floor(width / 2);
   if (!value.class_row) classToken = false;
-  const level = (k, row, column) => levels[k].data[(row * n + column) * 4];
+  // Attention in multiples of an equal share; row n is the class token's.
+  const times = (k, row, column) => (row < n ? matrices[k].at(row, column) * matrices[k].top : (classRows[k].bytes[column] / 255) * classRows[k].top);
+  const level = (k, row, column) => Math.round(63 * Math.sqrt(Math.min(1, times(k, row, column) / top)));
   const info = make("p", "gw-note gw-info");
   info.setAttribute("aria-live", "polite");
-  const where = (i) => `row ${Math.floor(i / width) + 1}, column ${(i % width) + 1}`;
+  const where = (i) => named(Math.floor(i / width) * value.pooled, (i % width) * value.pooled);
   const ink = (context, w, h, at, faint) => {
     const data = context.createImageData(w, h);
     for (let i = 0; i < w * h; i++) {
@@ -62,7 +68,8 @@ mount(async (value) => {
       if (matrix) return clamp(Math.floor(y * n), 0, n - 1);
       return clamp(Math.floor(y * height), 0, height - 1) * width + clamp(Math.floor(x * width), 0, width - 1);
     };
-    stage.addEventListener("pointermove", (event) => { if (!pinned && event.pointerType !== "touch") move(at(event)); });
+    stage.addEventListener("pointermove", (event) => { const i = at(event); if (!pinned && event.pointerType !== "touch" && (i !== current || classToken)) move(i); });
+    stage.addEventListener("pointerleave", (event) => { if (!pinned && event.pointerType !== "touch") point(null); });
     stage.addEventListener("click", (event) => {
       const i = at(event);
       pinned = event.pointerType === "touch" || !pinned || i !== current;
@@ -79,31 +86,32 @@ mount(async (value) => {
         event.preventDefault();
         pinned = !pinned;
         tell();
+        tellAll();
         say();
-      } else if (event.key === "Escape") { pinned = false; say(); }
+      } else if (event.key === "Escape") { pinned = false; tellAll(); say(); }
     });
     return { figure, draw };
   });
-  const top = (k, row) => {
-    let best = 0;
-    for (let i = 1; i < n; i++) if (level(k, row, i) > level(k, row, best)) best = i;
-    return best;
-  };
-  const times = (k, row, i) => {
-    const x = level(k, row, i);
-    return (x >= 63 ? "at least " : "") + ((x / 63) ** 2 * value.top * value.patches).toFixed(1) + " × uniform";
-  };
   const say = () => {
     const row = classToken ? n : current;
     const who = classToken ? "The class token" : `Patch ${where(current)}${pinned ? " (pinned)" : ""}`;
     const looks = value.maps.map((map, k) => {
-      const best = top(k, row);
-      return `${value.maps.length > 1 ? map.title + ": " : ""}${where(best)}, ${times(k, row, best)}`;
+      const most = classToken ? `${where(classRows[k].best)} (${classRows[k].top.toFixed(1)} ×)` : mostOf(matrices[k], current, width, value.pooled);
+      return `${value.maps.length > 1 ? map.title + ": " : ""}${most}`;
     });
-    info.textContent = `${who} looks most at: ${looks.join("; ")}.`;
+    info.textContent = `${who} looks most at: ${looks.join("; ")}. 1 × is an equal share.`;
   };
   const draw = (fresh) => { panels.forEach((panel) => panel.draw(fresh)); say(); };
-  const move = (i) => { if (i !== current || classToken) { current = i; classToken = false; press(); draw(false); } };
+  const tellAll = () => point([Math.floor(current / width) * value.pooled, (current % width) * value.pooled], pinned);
+  const move = (i, tell = true) => {
+    if (i !== current || classToken) { current = i; classToken = false; press(); draw(false); }
+    if (tell) tellAll();
+  };
+  follow = (detail) => {
+    pinned = Boolean(detail?.pinned);
+    if (detail) move(clamp(Math.floor(detail.row / value.pooled), 0, height - 1) * width + clamp(Math.floor(detail.column / value.pooled), 0, width - 1), false);
+    say();
+  };
   const tell = () => {
     const p = value.pooled, point = [Math.floor(current / width) * p, (current % width) * p];
     trigger("select", { index: point, value: point });

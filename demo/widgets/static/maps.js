@@ -5,9 +5,11 @@ onPoint((detail) => follow?.(detail));
 mount(async (value) => {
   const [rows, columns] = value.grid, pooled = value.pooled, wide = Math.ceil(columns / pooled), n = rows * columns;
   const figure = async (title) => {
-    const box = make("figure", "gw-map"), stage = make("div", "gw-stage"), canvas = make("canvas"), image = await photo(value.picture);
-    const marks = svg("svg", { preserveAspectRatio: "none" }), caption = make("figcaption", "gw-note", title);
+    const box = make("div", "gw-map"), stage = make("div", "gw-stage"), canvas = make("canvas"), image = await photo(value.picture);
+    const marks = svg("svg", { preserveAspectRatio: "none" }), caption = make("p", "gw-note", title);
     image.className = "gw-dim";
+    stage.setAttribute("role", "img");
+    stage.style.setProperty("--ratio", value.size[1] / value.size[0]);
     stage.append(image, canvas, marks);
     box.append(stage, caption);
     return { box, stage, canvas, image, marks, caption };
@@ -17,6 +19,7 @@ mount(async (value) => {
     canvas.width = columns;
     canvas.height = rows;
     stage.style.aspectRatio = `${value.size[1]} / ${value.size[0]}`;
+    stage.classList.remove("gw-square");
     image.hidden = false;
     const context = canvas.getContext("2d"), data = context.createImageData(columns, rows);
     for (let i = 0; i < n; i++) { const share = level(i); data.data.set([...LUT[Math.round(63 * share)], 70 + 185 * share], 4 * i); }
@@ -59,6 +62,7 @@ mount(async (value) => {
       if (patch && !inside) return over(part, (i) => share(row, Math.floor(Math.floor(i / columns) / pooled) * wide + Math.floor((i % columns) / pooled)));
       const m = matrix.n;
       part.stage.style.aspectRatio = "1";
+      part.stage.classList.add("gw-square");
       part.image.hidden = true;
       part.marks.setAttribute("viewBox", `0 0 ${m} ${m}`);
       part.marks.replaceChildren();
@@ -71,8 +75,7 @@ mount(async (value) => {
       context.putImageData(data, 0, 0);
     };
     listen(part, (y) => { inside = true; const i = clamp(Math.floor(y * (matrices[k]?.n ?? 1)), 0, (matrices[k]?.n ?? 1) - 1); return [Math.floor(i / wide) * pooled, (i % wide) * pooled]; });
-    part.box.setAttribute("role", "img");
-    part.box.setAttribute("aria-label", `${value.sides[k].title}: the last block's attention as a matrix, a row per patch that looks, a column per patch looked at`);
+    part.stage.setAttribute("aria-label", `${value.sides[k].title}: the last block's attention as a matrix, a row per patch that looks, a column per patch looked at`);
     held(value.sides[k].matrix, matrixOf).then((matrix) => { matrices[k] = matrix; if (matrices.filter(Boolean).length === sides.length) show(); }, () => {});
   });
   const show = () => [...thumbs, ...sides].forEach((part) => part.show());
@@ -83,7 +86,7 @@ mount(async (value) => {
   if (value.badge) head.append(make("span", "gw-pill", value.badge));
   blocks.append(...thumbs.map((part) => part.box));
   last.append(...sides.map((part) => part.box));
-  thumbs.forEach((part, k) => { part.box.setAttribute("role", "img"); part.box.setAttribute("aria-label", `${value.thumbs[k].title}: attention that each patch receives`); });
+  thumbs.forEach((part, k) => part.stage.setAttribute("aria-label", `${value.thumbs[k].title}: attention that each patch receives`));
   root.matrices = matrices;
   show();
   return [head, blocks, last, make("p", "gw-note", value.note)];

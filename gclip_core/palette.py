@@ -73,6 +73,11 @@ def of_names(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(hex_colour(place[name]) for name in names)
 
 
+def table(names: Sequence[str]) -> NDArray[np.uint8]:
+    """(n+1, 3) uint8 of :func:`of_names`, the last row "no class": ``table(names)[labels]``."""
+    return np.array([_rgb(colour) for colour in (*of_names(names), NO_CLASS)], np.uint8)
+
+
 def ink_on(colour: str) -> str:
     """Ink or paper, whichever reads better on ``#rrggbb`` (at least 4.5:1)."""
     return INK if contrast(colour, INK) >= contrast(colour, PAPER) else PAPER
@@ -83,8 +88,10 @@ def text_colour(index: int) -> str:
     return ink_on(hex_colour(index))
 
 
-def indexed(labels: NDArray[np.integer]) -> Image.Image:
+def indexed(labels: NDArray[np.integer], names: Sequence[str] = ()) -> Image.Image:
     """Label map (H, W) as a picture of indices: class ``c`` is index ``c``, -1 is 255.
+
+    ``names`` gives each class its own colour, else its place in the list does.
 
     An 8-bit palette picture up to 255 classes, else 16-bit grey with 65535 for -1.
     """
@@ -92,7 +99,9 @@ def indexed(labels: NDArray[np.integer]) -> Image.Image:
     if n > 255:
         return Image.fromarray(np.where(labels < 0, 65535, labels).astype(np.uint16))
     picture = Image.fromarray(np.where(labels < 0, 255, labels).astype(np.uint8), mode="P")
-    picture.putpalette(lookup(255).tobytes())
+    colours = lookup(255)
+    colours[: len(names)] = table(names)[:-1]
+    picture.putpalette(colours.tobytes())
     return picture
 
 

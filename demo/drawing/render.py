@@ -8,10 +8,8 @@ pixels on its longer side.
 Usage::
 
     overlay(image, labels, names, opacity=0.6)           # mask over image, words, outlines
-    parts(image, labels, names)                          # (image, labels, outlines) at one size
     fit(image, max_side)                                 # RGB, at most max_side a side
     legend(labels, names)                                # list of LegendEntry
-    change_map(image, before, after)                     # (picture, share of pixels relabelled)
     heat_map(image, row, grid)                           # where one patch looks
     token_outlines(picture, tokens, grid)                # global tokens framed
     matrix_picture(matrix)                               # (picture, tokens per pixel)
@@ -62,7 +60,7 @@ def overlay(
 ) -> Image.Image:
     """The mask over the image, with thin outlines and the word on each large region."""
     picture, small = _fit(image, labels, max_side)
-    mask = Image.fromarray(palette.lookup(len(names))[small])
+    mask = Image.fromarray(palette.table(names)[small])
     blended = Image.blend(picture, mask, float(np.clip(opacity, 0, 1)))
     if outlines:
         lines = _outlines(small)
@@ -70,19 +68,6 @@ def overlay(
     if write_words:
         _write_words(blended, small, names)
     return blended
-
-
-def parts(
-    image: Image.Image,
-    labels: ArrayLike,
-    names: Sequence[str],
-    max_side: int = MAX_SIDE,
-) -> tuple[Image.Image, NDArray[np.int32], Image.Image]:
-    """The overlay's parts at one size: image (RGB), labels, outlines with words (RGBA)."""
-    picture, small = _fit(image, labels, max_side)
-    top = _outlines(small)
-    _write_words(top, small, names)
-    return picture, small, top
 
 
 def legend(labels: ArrayLike, names: Sequence[str]) -> list[LegendEntry]:
@@ -93,35 +78,14 @@ def legend(labels: ArrayLike, names: Sequence[str]) -> list[LegendEntry]:
         rows = array[top : top + ROWS].astype(np.int32) + 1
         counts += np.bincount(rows.ravel(), minlength=len(counts)) / max(array.size, 1)
     entries = [
-        LegendEntry(i, name, palette.hex_colour(i), palette.text_colour(i), float(counts[i + 1]))
-        for i, name in enumerate(names)
+        LegendEntry(i, name, colour, palette.ink_on(colour), float(counts[i + 1]))
+        for i, (name, colour) in enumerate(zip(names, palette.of_names(names), strict=True))
     ]
     if counts[0]:
         entries.append(
             LegendEntry(-1, "no class", palette.NO_CLASS, palette.text_colour(-1), float(counts[0]))
         )
     return entries
-
-
-def change_map(
-    image: Image.Image,
-    before: ArrayLike,
-    after: ArrayLike,
-    n_classes: int,
-    max_side: int = MAX_SIDE,
-) -> tuple[Image.Image, float]:
-    """Relabelled pixels in their new colour on a dimmed grey image, and their share (0 to 1)."""
-    old, new = _array(before), _array(after)
-    changed = old != new
-    picture, small = _fit(image, np.where(changed, new, -2), max_side)
-    grey = np.asarray(picture.convert("L"), np.float32)[..., None] * 0.5 + 30
-    moved = small > -2
-    colours = palette.lookup(n_classes)[np.maximum(small, -1)]
-    out = np.where(moved[..., None], colours, grey).astype(np.uint8)
-    drawn = Image.fromarray(out)
-    lines = _outlines(small)
-    drawn.paste(lines, (0, 0), lines)
-    return drawn, float(changed.mean()) if changed.size else 0.0
 
 
 def heat_map(
@@ -358,7 +322,7 @@ def word_places(labels: NDArray[np.int32], n: int) -> dict[int, tuple[float, flo
 def _write_words(picture: Image.Image, labels: NDArray[np.int32], names: Sequence[str]) -> None:
     """Write each large class's word at the innermost point of its widest region."""
     draw = ImageDraw.Draw(picture)
-    scale = labels.shape[0]
+    scale, colours = labels.shape[0], palette.of_names(names)
     taken: list[tuple[float, float, float, float]] = []
     for index, (row, column, radius) in word_places(labels, len(names)).items():
         largest = max(picture.size) / 46 + 4
@@ -371,8 +335,8 @@ def _write_words(picture: Image.Image, labels: NDArray[np.int32], names: Sequenc
                 continue
             taken.append(box)
             middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
-            fill, ink = palette.hex_colour(int(index)), palette.text_colour(int(index))
-            lettering.pill(draw, middle, word, smaller, fill, ink)
+            ink = palette.ink_on(colours[index])
+            lettering.pill(draw, middle, word, smaller, colours[index], ink)
             break
 
 

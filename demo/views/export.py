@@ -102,7 +102,7 @@ def bundle(
     array = np.asarray(labels).astype(np.int32)
     files: dict[str, bytes | str] = {
         picture[0]: picture[1],
-        "mask.png": _png(palette.indexed(array), pnginfo=_class_names(names)),
+        "mask.png": _png(palette.indexed(array, names), pnginfo=_class_names(names)),
         "overlay.png": _png(render.overlay(image, array, names, settings.opacity)),
         "coco.json": _json(coco_json(array, names, picture[0])),
         "settings.json": _json(settings_json(array, names, settings, facts)),

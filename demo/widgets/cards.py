@@ -18,6 +18,7 @@ from demo.drawing import render
 from demo.widgets.held import from_above
 from demo.widgets.values import Json, levels
 from gclip_core import palette
+from gclip_core.types import ROWS
 
 MASK_SIDE = 768
 
@@ -62,8 +63,10 @@ def canvas_value(
 
     ``simulated`` is the sentence on a planted fault; ``compact`` leaves out all but the mask.
     """
-    whole = [np.asarray(side.labels, np.int32) for side in sides]
-    small = [render.nearest(one, render.fitting(one.shape, max_side)) for one in whole]
+    whole = [np.asarray(side.labels) for side in sides]
+    small = [
+        render.nearest(one, render.fitting(one.shape, max_side)).astype(np.int32) for one in whole
+    ]
     shares = [_shares(one, len(names)) for one in whole]
     colours = palette.of_names(names)
     wide = len(names) > 254
@@ -217,9 +220,12 @@ def packed_labels(labels: NDArray[np.int32], wide: bool) -> str:
     return _text(zlib.compress(from_above(rows.view(np.uint8)).tobytes(), 6))
 
 
-def _shares(labels: NDArray[np.int32], n: int) -> list[float]:
+def _shares(labels: NDArray[np.integer], n: int) -> list[float]:
     """Share of the pixels per class, the rest last."""
-    counts = np.bincount((labels + 1).ravel(), minlength=n + 1) / max(labels.size, 1)
+    counts = np.zeros(n + 1)
+    for top in range(0, len(labels), ROWS):  # a large picture is never copied whole
+        rows = labels[top : top + ROWS].astype(np.int32) + 1
+        counts += np.bincount(rows.ravel(), minlength=n + 1) / max(labels.size, 1)
     return [*map(float, counts[1:]), float(counts[0])]
 
 

@@ -329,16 +329,13 @@ def after_the_model(bench: Bench) -> list[Row]:
     drawn = [masks.labels(one, range(21), size).numpy() for one in (logits, logits.flip(-1))]
     labels, drawing = medians(
         lambda: masks.labels(logits, range(21), size),
-        lambda: (
-            [render.overlay(shown, one, names) for one in drawn],
-            render.change_map(shown, *drawn, len(names)),
-        ),
+        lambda: [render.overlay(shown, one, names) for one in drawn],
         repeats=bench.repeats,
     )
     note = f"of which labels {_time(labels)}"
     return [
         at_most(
-            "labels of 21 classes at 1024 × 768, two overlays and their change",
+            "labels of 21 classes at 1024 × 768, and two overlays",
             labels + drawing, 0.25, "s", note,
         )
     ]  # fmt: skip

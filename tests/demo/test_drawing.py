@@ -61,7 +61,7 @@ def test_opacity_runs_from_the_image_to_the_mask(photo: Image.Image, labels: np.
     bare = render.overlay(photo, labels, NAMES, 0.0, **plain)
     full = render.overlay(photo, labels, NAMES, 1.0, **plain)
     assert (np.asarray(bare) == np.asarray(photo)).all()
-    assert (np.asarray(full) == palette.lookup(3)[labels]).all()
+    assert (np.asarray(full) == palette.table(NAMES)[labels]).all()
 
 
 def test_a_picture_is_at_most_as_large_as_asked_and_never_empty(photo: Image.Image) -> None:
@@ -100,21 +100,7 @@ def test_the_legend_adds_up_and_names_what_has_no_class(labels: np.ndarray) -> N
     assert [entry.name for entry in entries] == [*NAMES, "no class"]
     assert sum(entry.share for entry in entries) == pytest.approx(1)
     assert entries[2].share == pytest.approx(0.25)
-    assert entries[2].colour == palette.hex_colour(2)
-
-
-def test_the_change_map_counts_relabelled_pixels_only(
-    photo: Image.Image, labels: np.ndarray
-) -> None:
-    _, none = render.change_map(photo, labels, labels, 3)
-    after = labels.copy()
-    after[80:92, 10:30] = 0
-    picture, share = render.change_map(photo, labels, after, 3)
-    assert none == 0
-    assert share == pytest.approx(12 * 20 / labels.size)
-    assert tuple(np.asarray(picture)[86, 20]) == tuple(palette.colours(1)[0])
-    grey = np.asarray(picture)[110, 100]
-    assert grey[0] == grey[1] == grey[2]
+    assert entries[2].colour == palette.of_names(NAMES)[2]
 
 
 def test_a_heat_map_is_brightest_where_the_row_is_largest(photo: Image.Image) -> None:

@@ -64,17 +64,19 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
         cs_blocks: str = "backbone",
         threshold: float = 0.0,
         seed: int = 1,
+        rest: bool = True,
     ) -> dict[str, Any]:
         """Segment an image: a mask per class as COCO RLE, with its share of the pixels.
 
         amf_blocks and cs_blocks are "auto", "backbone" or numbers from 1 such as "6 7".
+        rest: pixels that fit none of the words stay without a class.
         Without an image, the emoji scene of `seed` is taken (and its own words, if none are given).
-        Returns {height, width, classes: [{name, share, rle}], method, facts, miou}.
+        Returns {height, width, classes: [{name, share, rle}], rest: share, method, facts, miou}.
         """
         look = _look(
             studio, image, words, seed, amf=amf, cs=cs, method=find_method(method).name,
             backbone=backbone, amf_blocks=_blocks(amf_blocks), cs_blocks=_blocks(cs_blocks),
-            threshold=threshold,
+            threshold=threshold, rest=rest,
         )  # fmt: skip
         view, status = export_view.see(look), look.done("segment")
         rle = export_view.coco_json(view.mask.labels.astype(np.int32), view.mask.names)
@@ -83,6 +85,7 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
             "width": look.picture.image.width,
             "method": view.mask.title,
             "classes": _classes(view.mask, rle),
+            "rest": max(0.0, 1 - sum(view.mask.areas)),
             "miou": view.mask.miou,
             "facts": view.facts,
             "unknown": list(status.unknown),

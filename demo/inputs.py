@@ -16,7 +16,7 @@ from demo import wording
 from demo.controls import QUIET, RAW, Answer, Controls, in_words
 from demo.drawing import lettering
 from demo.look import Studio
-from demo.settings import MAX_WORDS, Settings
+from demo.settings import MAX_WORDS, Settings, declared
 from gclip_core import class_lists, scenes
 from gclip_core.errors import GclipError
 from gclip_core.photos import star_photos
@@ -25,36 +25,30 @@ from gclip_core.registry import BACKBONES
 STARRED = (137, 186, 225)
 PHOTO_BACKBONE = "openai-vit-b-16"
 
-CSS = """
-#switches { gap: 8px; flex-wrap: nowrap; align-items: stretch; }
-#switches > * { min-width: 0 !important; }
-#switches .block { padding: 8px 10px; }
-#switches .prose, #switches span { line-height: 1.25; }
-#segment { flex: 0 0 96px; }
-#examples .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(62px, 1fr));
-  gap: 6px; }
-#examples .gallery-item { width: 100%; aspect-ratio: 4 / 3; overflow: hidden; }
-#examples .gallery-item img, #examples .gallery-item .container { width: 100% !important;
-  height: 100% !important; max-height: none !important; object-fit: cover; }
-#input { gap: 8px; }
-"""
-
 
 @dataclass(frozen=True)
 class Given:
     """The components of the input column that others need."""
 
     image: gr.Image
-    words: gr.Textbox
+    words: Component
     preset: gr.Dropdown
     segment: gr.Button
-    source: gr.Textbox
     examples: gr.Dataset
     new_scene: gr.Button
     scene: tuple[Component, ...]
-    backbone: gr.Dropdown
+    picker: Picker
+
+
+@dataclass(frozen=True)
+class Picker:
+    """The backbone's menu, and the card of one that is not on this machine."""
+
+    menu: gr.Dropdown
+    wanted: gr.Textbox
+    card: gr.Column
+    note: gr.Markdown
     fetch: gr.Button
-    fetch_note: gr.Markdown
 
 
 def build(studio: Studio, controls: Controls, opening: Settings) -> Given:
@@ -63,44 +57,34 @@ def build(studio: Studio, controls: Controls, opening: Settings) -> Given:
         label=wording.IMAGE,
         type="filepath",
         sources=["upload", "clipboard", "webcam"],
-        height=190,
+        height=178,
         placeholder=wording.IMAGE_HINT,
         elem_id="image",
         buttons=["fullscreen"],
         alt_text="The image to segment",
     )
-    source = controls.hidden("source")
+    gr.HTML("", elem_id="camera")
+    controls.hidden("source")
+    examples = _examples(studio)
     typed = controls.make(
         "words", asks=False, placeholder=wording.WORDS_HINT, max_length=MAX_WORDS, max_lines=4,
         elem_id="words",
     )  # fmt: skip
+    controls.make("rest", elem_id="rest")
     with gr.Row(elem_id="switches"):
         controls.make("amf", elem_id="amf")
         controls.make("cs", elem_id="cs")
         segment = gr.Button(wording.SEGMENT, variant="primary", elem_id="segment", min_width=90)
-    examples = _examples(studio)
+    picker = _picker(studio, controls, opening)
     with gr.Accordion(wording.SCENE, open=False, elem_id="scene"):
         new_scene, scene = _scene(controls)
-    backbone, fetch, fetch_note = _backbone(studio, controls, opening)
     with gr.Accordion(wording.ADVANCED, open=False, elem_id="advanced"):
-        choices = list(_presets())
         preset = gr.Dropdown(
-            choices, value=None, label=wording.PRESET, info=wording.PRESET_INFO, elem_id="preset"
-        )
+            list(_presets()), value=None, label=wording.PRESET, info=wording.PRESET_INFO,
+            elem_id="preset",
+        )  # fmt: skip
         _advanced(controls)
-    return Given(
-        image,
-        typed,
-        preset,
-        segment,
-        source,
-        examples,
-        new_scene,
-        scene,
-        backbone,
-        fetch,
-        fetch_note,
-    )
+    return Given(image, typed, preset, segment, examples, new_scene, scene, picker)
 
 
 @functools.cache
@@ -163,16 +147,18 @@ def _scene(controls: Controls) -> tuple[gr.Button, tuple[Component, ...]]:
     return gr.Button(wording.NEW_SCENE, elem_id="new-scene"), (things, style, seed, size)
 
 
-def _backbone(
-    studio: Studio, controls: Controls, opening: Settings
-) -> tuple[gr.Dropdown, gr.Button, gr.Markdown]:
+def _picker(studio: Studio, controls: Controls, opening: Settings) -> Picker:
+    """The menu is no setting: one that is not here changes nothing but the card under it."""
+    controls.hidden("backbone")
     choices = [(wording.backbone_choice(e, studio.has(e)), e.name) for e in BACKBONES.values()]
-    backbone = controls.make(
-        "backbone", asks=False, choices=choices, value=opening.backbone, elem_id="backbone"
+    menu = gr.Dropdown(
+        choices, value=opening.backbone, label=declared("backbone")["label"], elem_id="backbone"
     )
-    note = gr.Markdown("", visible=False, elem_id="fetch-note")
-    fetch = gr.Button(wording.FETCH, visible=False, elem_id="fetch")
-    return backbone, fetch, note
+    wanted = gr.Textbox("", visible=False)
+    with gr.Column(visible=False, elem_id="fetch-card") as card:
+        note = gr.Markdown("", elem_id="fetch-note")
+        fetch = gr.Button(wording.FETCH, visible=studio.downloads, elem_id="fetch", size="sm")
+    return Picker(menu, wanted, card, note, fetch)
 
 
 ADVANCED = (
@@ -196,7 +182,8 @@ def fill(studio: Studio, controls: Controls, given: Given, settings: Settings) -
     if picture and not settings.words:
         settings = settings.changed(words=picture.words)
     shown: Image.Image | None = picture.image if picture else None
-    return {**controls.updates(settings), given.image: shown}
+    menu = given.picker.menu
+    return {**controls.updates(settings), given.image: shown, menu: settings.backbone}
 
 
 def wire(
@@ -221,38 +208,50 @@ def wire(
         new = old.changed(source="scene", example="", words="", seed=(old.seed + 1) % 2**31)
         return fill(studio, controls, given, new)
 
-    def look_up(name: str) -> tuple[Any, Any]:
+    def pick(name: Any, current: Any) -> Answer:
+        if not isinstance(name, str) or name not in BACKBONES:
+            return {picker.menu: current}
         entry = BACKBONES[name]
-        missing = not studio.has(entry)
-        return (
-            gr.Button(visible=missing and studio.downloads),
-            gr.Markdown(
-                wording.needs_fetch(entry, studio.downloads) if missing else "", visible=missing
-            ),
-        )
+        if studio.has(entry):
+            return {controls["backbone"]: name, picker.card: gr.Column(visible=False)}
+        return {
+            picker.menu: current,
+            picker.wanted: name,
+            picker.note: wording.needs_fetch(entry, studio.downloads),
+            picker.card: gr.Column(visible=True),
+            picker.fetch: gr.Button(visible=studio.downloads),
+        }
 
-    def fetch(name: str, progress: gr.Progress = gr.Progress(track_tqdm=True)) -> tuple[Any, Any]:  # noqa: B008
+    def fetch(name: str, progress: gr.Progress = gr.Progress(track_tqdm=True)) -> Answer:  # noqa: B008
         try:
             said = wording.fetched(studio.fetch(name).title)
         except GclipError as error:
-            return gr.Button(), gr.Markdown(str(error), visible=True)
-        return gr.Button(visible=False), gr.Markdown(said, visible=True)
+            return {picker.note: str(error)}
+        return {
+            picker.note: said, picker.fetch: gr.Button(visible=False), picker.menu: name,
+            controls["backbone"]: name,
+        }  # fmt: skip
 
+    picker, source = given.picker, controls["source"]
     events = [
         given.preset.input(
             fn=None, js=f"(title) => ({json.dumps(_presets())})[title]",
             inputs=given.preset, outputs=given.words, **QUIET,
         ),
-        given.image.input(fn=None, js="() => 'upload'", outputs=given.source, **QUIET),
+        given.image.input(fn=None, js="() => 'upload'", outputs=source, **QUIET),
         given.examples.click(
             choose, [given.examples, *controls.components], filled, **RAW
         ),
         given.new_scene.click(another, controls.components, filled, **RAW),
-        given.backbone.input(
-            look_up, given.backbone, [given.fetch, given.fetch_note], **QUIET
+        picker.menu.input(
+            pick, [picker.menu, controls["backbone"]],
+            [controls["backbone"], picker.menu, picker.wanted, picker.note, picker.card,
+             picker.fetch],
+            **RAW,
         ),
-        given.fetch.click(
-            fetch, given.backbone, [given.fetch, given.fetch_note],
+        picker.fetch.click(
+            fetch, picker.wanted,
+            [picker.note, picker.fetch, picker.menu, controls["backbone"]],
             api_visibility="private", concurrency_id="model",
         ),
     ]  # fmt: skip

@@ -36,6 +36,9 @@ from gclip_core.segmenter import Segmenter
 from gclip_core.types import Encoded, Found, GlobalTokens, Grid, Method, Segmentation
 from gclip_core.version import __version__
 
+ANSWERS = 64
+"""Of a tab: JSON of some ten kilobytes each."""
+
 Encoder = Callable[[Segmenter, Any], Encoded]
 Made = TypeVar("Made")
 
@@ -57,10 +60,12 @@ class Request:
 class Status:
     """How an answer came about: backbone, milliseconds, and whether its image was encoded before.
 
+    ``backbone`` is its title, ``name`` that of the table.
     ``unknown`` are typed words the backbone never met.
     """
 
     backbone: str
+    name: str
     milliseconds: float
     kept: bool
     grid: Grid
@@ -98,12 +103,25 @@ class Look:
         self.started, self.kept = time.perf_counter(), True
         self.picture: Picture = studio.sources.picture(request.settings, request.upload)
         studio.room.take(self.picture.image.width * self.picture.image.height)
-        self.segmenter = studio.segmenter(request.settings)
-        self.bare = replace(self.segmenter, backbone=replace(self.segmenter.backbone, planted=()))
-        self.chosen = variants.chosen(request.settings)
         self.again: Callable[[], Look] = partial(studio.look, request)
         self._studio = studio
         self._made: dict[Hashable, Any] = {}
+
+    @property
+    def segmenter(self) -> Segmenter:
+        """The segmenter of the settings, with the planted channel where one is asked for."""
+        return self.once("segmenter", lambda: self._studio.segmenter(self.settings))
+
+    @property
+    def bare(self) -> Segmenter:
+        """The same without the planted channel."""
+        planted = self.segmenter
+        return replace(planted, backbone=replace(planted.backbone, planted=()))
+
+    @property
+    def chosen(self) -> Method:
+        """The method that the page's switches name."""
+        return self.once("chosen", lambda: variants.chosen(self.settings))
 
     def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
         """What ``make`` makes, made at most once in this look."""
@@ -157,7 +175,7 @@ class Look:
         s, settings = self.segmenter if planted else self.bare, self.settings
         key = (
             *self.key, s.backbone.planted, s.templates, s.logit_scale,
-            settings.words, settings.threshold, method,
+            settings.words, settings.threshold, settings.rest, method,
         )  # fmt: skip
         return self.once(
             key,
@@ -165,7 +183,11 @@ class Look:
                 key,
                 lambda: _apart(
                     s.segment(
-                        self.trunk(method, planted), settings.words, method, settings.threshold
+                        self.trunk(method, planted),
+                        settings.words,
+                        method,
+                        settings.threshold,
+                        "background" if settings.rest else "none",
                     )
                 ),
             ),
@@ -223,18 +245,32 @@ class Look:
         """Patches (h, w) of the unwindowed pass."""
         return self.encoded.grid
 
+    def answer(self, view: str, show: Callable[[Look], Any], keep: bool) -> tuple[Any, Status]:
+        """What ``show`` makes of this look and how that went; kept where it may be."""
+        key = (view, self.picture.digest, self.request)
+        made = self._studio.answers.get(key) if keep else None
+        if made is None:
+            made = (show(self), self._status())
+            self._studio.answers.put(key, made)
+        return made[0], self._log(view, made[1])
+
     def done(self, view: str) -> Status:
         """How this request went; logged in one line as the end of ``view``."""
-        result = self.segment(self.chosen)
-        milliseconds = (time.perf_counter() - self.started) * 1000
-        backbone = self.segmenter.backbone
-        logs.event(
-            "answered", view=view, backbone=backbone.name, ms=round(milliseconds),
-            trunk="kept" if self.kept else "new", patches="{}x{}".format(*self.grid),
-        )  # fmt: skip
+        return self._log(view, self._status())
+
+    def _status(self) -> Status:
+        result, backbone = self.segment(self.chosen), self.segmenter.backbone
         return Status(
-            backbone.title, milliseconds, self.kept, self.grid, result.notes, result.unknown
+            backbone.title, backbone.name, 0.0, True, self.grid, result.notes, result.unknown
         )
+
+    def _log(self, view: str, status: Status) -> Status:
+        milliseconds = (time.perf_counter() - self.started) * 1000
+        logs.event(
+            "answered", view=view, backbone=status.name, ms=round(milliseconds),
+            trunk="kept" if self.kept else "new", patches="{}x{}".format(*status.grid),
+        )  # fmt: skip
+        return replace(status, milliseconds=milliseconds, kept=self.kept)
 
 
 class Studio:
@@ -264,6 +300,7 @@ class Studio:
         self.sources, self.room = Sources(kept["pictures"]), memory.Room()
         self.encoded: BoundedCache[Encoded] = BoundedCache(kept["encoded"], lambda e: e.nbytes)
         self.results: BoundedCache[Segmentation] = BoundedCache(kept["results"], _result_bytes)
+        self.answers: BoundedCache[tuple[Any, Status]] = BoundedCache(ANSWERS)
         self._backbones: BoundedCache[Backbone] = BoundedCache(len(BACKBONES))
 
     def look(self, request: Request) -> Look:

@@ -16,7 +16,7 @@ from typing import Any
 import gradio as gr
 import torch
 
-from demo import api, page, theme
+from demo import api, page, theme, widgets
 from demo.host import guard, logs, memory, serve
 from demo.host.zero_gpu import encode_on_zero_gpu
 from demo.look import Studio
@@ -118,8 +118,8 @@ def launch_settings(args: argparse.Namespace) -> dict[str, Any]:
         "auth": _auth(args.auth),
         "inbrowser": args.open,
         "theme": theme.theme(),
-        "css": theme.CSS + page.CSS,
-        "head": theme.HEAD + page.HEAD,
+        "css": widgets.static("page.css"),
+        "head": page.head(),
         "ssr_mode": False,
         "run_history": False,
         "show_error": False,

@@ -12,14 +12,16 @@ import gradio as gr
 from gradio.components import Component
 from starlette.routing import Route
 
-from demo import inputs, own_mask, panel, says, widgets, wording
+from demo import inputs, own_mask, widgets, wording
 from demo.controls import QUIET, RAW, Answer, Controls, Tab
 from demo.host.files import path_of
 from demo.look import Look, Request, Studio
-from demo.settings import Settings, as_text, from_query
-from demo.tabs import TABS, TabEntry, attention, channels, compare, drawn, export, side
+from demo.settings import FIELDS, Settings, as_text, from_query, key_of
+from demo.source import NoPictureError
+from demo.tabs import TABS, TabEntry, drawn
 from demo.variants import VARIANTS
 from demo.views.compare import TRUTH
+from demo.widgets import values
 from demo.widgets.held import STORE
 from gclip_core import scenes
 from gclip_core.errors import GclipError
@@ -29,53 +31,28 @@ logger = logging.getLogger(__name__)
 
 MODEL = {"concurrency_id": "model", "concurrency_limit": 2}
 
-TOP_CSS = """
-#top { align-items: center; flex-wrap: nowrap; gap: 12px; }
-#title { flex: 1 1 auto; min-width: 0 !important; }
-#title h1 { margin: 0; font-size: 20px; line-height: 1.3; }
-#title small { font-size: 14px; font-weight: 400; }
-#copy-link { flex: 0 0 auto; }
-#says { min-height: 74px; }
-.gradio-container > .main { box-sizing: border-box; padding: 12px 24px; }
-@media (max-width: 640px) { .gradio-container > .main { padding: 8px; }
-  #main { flex-direction: column; flex-wrap: nowrap; }
-  #input, #result { min-width: 0 !important; max-width: calc(100vw - 16px); width: 100%; }
-  .gradio-container, .gradio-container > .main { max-width: 100vw !important; }
-  #title small { display: block; } }
-@media (max-width: 1000px) {
-  #main { flex-direction: column; flex-wrap: nowrap; }
-  #input, #result { min-width: 0 !important; width: 100%; } }
-@media (min-width: 641px) and (max-width: 1000px) {
-  #input { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: 8px 12px;
-    align-items: start; }
-  #image { grid-row: span 3; height: 252px !important; } }
-@media (max-width: 640px) {
-  #input { display: contents; }
-  #input > * { width: 100%; min-width: 0 !important; max-width: 100%; }
-  #examples { contain: inline-size; }
-  #switches .block { padding: 6px 8px; }
-  #result { order: 1; }
-  #examples, #scene, #own-mask, #advanced, #fetch, #fetch-note, .form:has(#backbone) {
-    order: 2; }
-  #says { min-height: 0; }
-  #image { height: 82px !important; }
-  #words [data-testid="block-info"] + * { display: none; }
-  #title small { font-size: 12.5px; }
-  #says .says { font-size: 12px; }
-  #examples .gallery { grid-auto-flow: column; grid-template-columns: none !important;
-    grid-auto-columns: 62px; overflow-x: auto; padding-bottom: 4px; }
-  #tabs > .tab-wrapper button { padding: 4px 9px; font-size: 14px; }
-  .gradio-container footer .divider { display: none; } }
-#tabs .tabitem { padding: 8px 0 0; gap: 8px; }
-#result, #main { gap: 10px; }
-"""
-PARTS = (panel, says, inputs, side, compare, attention, channels, export)
-CSS = TOP_CSS + "".join(part.CSS for part in PARTS)
-
 HEAD = """
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <meta name="description" content="Open-vocabulary segmentation with CLIP, without training">
+<script>
+const PAGE = {};
+{}</script>
 """
+
+
+def head() -> str:
+    """What goes into the page's head: tags, its script, and the words the script needs."""
+    words = {
+        "none": wording.NO_PICTURE,
+        "done": wording.DONE,
+        "camera": wording.CAMERA,
+        "terms": wording.TERMS,
+        "examples": inputs.example_names(),
+        "keys": [key_of(name) for name in FIELDS],
+    }
+    text = json.dumps(words, ensure_ascii=False).replace("<", "\\u003c")
+    return HEAD.replace("{}", text, 1).replace("{}", widgets.static("page.js"), 1)
 
 
 def routes() -> list[Route]:
@@ -89,16 +66,18 @@ def build(studio: Studio, opening: Settings) -> gr.Blocks:
     with gr.Blocks(
         title="GCLIP", analytics_enabled=False, delete_cache=(3600, 86400), fill_width=True
     ) as page:
+        gr.HTML(f'<a id="skip" href="#tabs">{wording.SKIP}</a>', elem_id="skip-box")
         with gr.Row(elem_id="top"):
             gr.Markdown(f"# {wording.TITLE} <small>{wording.SUBTITLE}</small>", elem_id="title")
+            lesson = gr.Button(wording.LEARN, size="sm", elem_id="open-learn", min_width=70)
             share = gr.Button(wording.COPY_LINK, size="sm", elem_id="copy-link", min_width=110)
         with gr.Row(elem_id="main"):
             with gr.Column(scale=2, min_width=320, elem_id="input"):
                 given = inputs.build(studio, controls, opening)
                 own = own_mask.build()
             with gr.Column(scale=5, min_width=320, elem_id="result"):
-                noted = says.build("link-notes", "About the link")
-                lines = says.build("says", "Status")
+                noted = widgets.lines("link-notes", "About the link")
+                lines = widgets.lines("says", "Status")
                 open_tab = controls.hidden("tab", elem_id="open-tab")
                 turned = gr.Textbox("", visible=False)
                 tabs: dict[str, Tab] = {}
@@ -114,6 +93,10 @@ def build(studio: Studio, opening: Settings) -> gr.Blocks:
         controls.hide_the_rest()
         _wire(page, studio, controls, given, own, (noted, lines, why), tabs, strip, turned, opening)
         _share(share, controls)
+        lesson.click(
+            fn=None, js=_TURN.format("learn"), inputs=[open_tab, turned],
+            outputs=[open_tab, turned], **QUIET,
+        ).then(lambda: gr.Tabs(selected="learn"), None, strip, **QUIET)  # fmt: skip
     return page
 
 
@@ -157,7 +140,7 @@ def _wire(
     def arrive(request: gr.Request) -> Answer:
         settings, notes = read_link(dict(request.query_params), opening)
         found = inputs.fill(studio, controls, given, settings)
-        return {**found, noted: says.value(notes=notes), strip: gr.Tabs(selected=settings.tab)}
+        return {**found, noted: values.lines(notes=notes), strip: gr.Tabs(selected=settings.tab)}
 
     # Only the open tab is asked: gradio makes every output that an event skips anew, on both sides.
     asked = [gr.Textbox("", visible=False) for _ in TABS]
@@ -180,7 +163,7 @@ def _wire(
     }  # fmt: skip
     triggers = [part.input for part in controls.asking]
     gr.on([*triggers, given.segment.click, given.words.submit, turned.change], **ask)
-    filled = [given.image, *controls.components]
+    filled = [given.image, given.picker.menu, *controls.components]
     opacity = controls["opacity"]
     opacity.input(fn=None, js=_SLIDE, inputs=opacity, **QUIET)
     changes = [change for tab in tabs.values() for change in tab.wire()]
@@ -192,37 +175,37 @@ def _wire(
     for change in [*inputs.wire(studio, controls, given, filled), *changes]:
         change.then(**ask)
     page.load(arrive, None, [*filled, noted, strip], **QUIET).then(**ask)
-    page.load(fn=None, js=_NAME_EXAMPLES, **QUIET)
 
 
-_ASK = "(tab, ...asked) => asked.map((n, i) => (i === %s.indexOf(tab) ? `${+n + 1}` : n))" % (
-    [entry.name for entry in TABS]
-)
-# Gradio's gallery gives its buttons no name to read out.
-_NAME_EXAMPLES = f"""() => document.querySelectorAll('#examples .gallery-item').forEach(
-  (button, i) => button.setAttribute('aria-label', {json.dumps(inputs.example_names())}[i]))"""
+_ASK = """(tab, ...asked) => {
+  document.dispatchEvent(new CustomEvent('gclip:asked'));
+  return asked.map((n, i) => (i === %s.indexOf(tab) ? `${+n + 1}` : n));
+}""" % [entry.name for entry in TABS]
 # A link opens its tab too; only a visitor's own turn changes `turned`, which asks for an answer.
 _TURN = "(old, turned) => old === '{0}' ? [old, turned] : ['{0}', turned + '.']"
 _SLIDE = "(o) => document.dispatchEvent(new CustomEvent('gclip-opacity', { detail: o }))"
-_COPY = """(query) => {
+_COPY = """async (query) => {
   const link = location.origin + location.pathname + query;
-  if (navigator.clipboard) navigator.clipboard.writeText(link).catch(() => prompt('', link));
+  if (navigator.clipboard) await navigator.clipboard.writeText(link).catch(() => prompt('', link));
   else prompt('', link);
+  return '%s';
 }"""
+_AFTER = "async () => { await new Promise((done) => setTimeout(done, 2000)); return '%s'; }"
 
 
 def _share(share: gr.Button, controls: Controls) -> None:
-    """Put a link to the page as it stands on the visitor's clipboard, or show it to wording."""
+    """Put a link to the page as it stands on the visitor's clipboard, or show it to copy."""
 
-    def query(*values: Any) -> tuple[str, Any]:
+    def query(*values: Any) -> str:
         try:
-            return "?" + controls.settings(values).to_query(), wording.COPIED
+            return "?" + controls.settings(values).to_query()
         except GclipError:
-            return "", wording.COPY_LINK
+            return ""
 
     held = gr.Textbox("", visible=False)
-    made = share.click(query, controls.components, [held, share], preprocess=False, **QUIET)
-    made.then(fn=None, js=_COPY, inputs=held, **QUIET)
+    made = share.click(query, controls.components, held, **RAW)
+    copied = made.then(fn=None, js=_COPY % wording.COPIED, inputs=held, outputs=share, **QUIET)
+    copied.then(fn=None, js=_AFTER % wording.COPY_LINK, outputs=share, **QUIET)
 
 
 def answer(
@@ -230,24 +213,27 @@ def answer(
 ) -> Answer:
     """What ``tab`` shows of a look; one that cannot be had changes nothing but the lines."""
     if not tab.looks:
-        return {lines: says.value()}
+        return {lines: values.lines(state="fresh")}
     try:
         with studio.room.entered():
             look = opened()
-            shown, status, settings = tab.show(look), look.done(name), look.settings
+            (shown, status), settings = look.answer(name, tab.show, tab.keep), look.settings
             del look  # what it held is given back here
+    except NoPictureError as error:
+        return {lines: values.lines(problems=[str(error)], state="none")}
     except GclipError as error:
-        return {lines: says.value(problems=[str(error)])}
+        return {lines: values.lines(problems=[str(error), wording.OLD], state="old")}
     except Exception as error:
         logger.exception("a request failed")
-        return {lines: says.value(problems=[wording.failed(error)])}
+        said = [wording.failed(error), wording.OLD]
+        return {lines: values.lines(problems=said, state="old")}
     notes = [*status.notes, inputs.notice(studio, settings)]
     if settings.plant:
         notes.insert(0, wording.SIMULATION)
     if status.unknown:
         notes.insert(0, wording.unknown(status.unknown))
     said = wording.status(status.backbone, status.milliseconds, status.kept, status.grid)
-    return {**shown, lines: says.value(said, notes)}
+    return {**shown, lines: values.lines(said, notes, state="fresh", query=settings.to_query())}
 
 
 def read_link(query: dict[str, str], opening: Settings) -> tuple[Settings, tuple[str, ...]]:

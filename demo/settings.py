@@ -218,6 +218,9 @@ class Settings(BaseModel):
                             "Leave pixels unlabelled under this score", ge=0, le=1,
                             step=0.01)  # fmt: skip
 
+    rest: Switch = _set(True, "rest", "model", "switch", "Leave the rest unlabelled",
+                        "What fits none of the words")  # fmt: skip
+
     method: Literal[tuple(METHODS)] = _set(
         "gclip", "method", "method", "choice", "Method",
         "Any but GCLIP leaves AMF and CS unused",

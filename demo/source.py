@@ -29,6 +29,10 @@ STRIP = 256
 """Rows of a large mask that are worked on together."""
 
 
+class NoPictureError(ImageError):
+    """There is no picture to answer for."""
+
+
 @dataclass(frozen=True, eq=False)
 class Truth:
     """A known mask: ``labels`` (H, W) int64 indices into ``names``, -1 where not counted.
@@ -76,7 +80,9 @@ class Sources:
         if settings.source == "example":
             return self._pictures.get_or_make(settings.example, lambda: _photo(settings.example))
         if not upload:
-            raise ImageError("No image yet: drop one into the image field, or choose an example.")
+            raise NoPictureError(
+                "No image yet: drop one into the image field, or choose an example."
+            )
         stamp = Path(upload).stat() if Path(upload).is_file() else None
         key = (upload, stamp and (stamp.st_mtime_ns, stamp.st_size))
         return self._pictures.get_or_make(key, lambda: self._upload(upload))

@@ -1,17 +1,6 @@
-"""How the page looks: a gradio theme, the page's CSS and head tags.
-
-Usage::
-
-    demo.launch(**theme.launch_options())       # theme, css, head belong to launch()
-
-Classes for the layout: ``gclip-fixed`` keeps a panel's least height so that nothing jumps;
-``gclip-three`` is a row of three panels that wraps at 320 px each; ``gclip-note`` is small text;
-``gclip-warning`` marks a simulation or a fall-back; ``gclip-title`` heads the page.
-"""
+"""How the page looks: a calm gradio theme with one accent; its CSS is `widgets/static/page.css`."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import gradio as gr
 from gradio.themes.utils import colors, sizes
@@ -30,25 +19,6 @@ ACCENT = colors.Color(
     c900="#123848",
     c950="#0a2430",
 )
-
-CSS = """
-.dark { --color-accent: #4b96b8; }
-.gradio-container { max-width: 1560px !important; margin: 0 auto !important; }
-.gclip-title h1 { font-size: 1.35rem; line-height: 1.3; margin: 0; }
-.gclip-title p { margin: 0.1rem 0 0; }
-.gclip-note, .gclip-note p { font-size: 0.875rem; line-height: 1.45; margin: 0; }
-.gclip-warning { border-left: 4px solid #de852f; padding-left: 0.75rem; }
-.gclip-fixed { min-height: 14rem; }
-.gclip-three { flex-wrap: wrap; align-items: flex-start; }
-.gclip-three > * { flex: 1 1 260px; min-width: min(260px, 100%) !important; }
-.prose :is(h1, h2, h3, h4) { text-wrap: balance; }
-button:focus-visible, a:focus-visible, input:focus-visible, textarea:focus-visible {
-  outline: 3px solid var(--color-accent); outline-offset: 2px; }
-@media (max-width: 640px) { .gradio-container { padding: 8px !important; } }
-@media (prefers-reduced-motion: reduce) { * { animation-duration: 1ms; transition-duration: 1ms; } }
-"""
-
-HEAD = '<meta name="color-scheme" content="light dark">'
 
 
 def theme() -> gr.themes.Base:
@@ -83,8 +53,3 @@ def theme() -> gr.themes.Base:
         block_shadow="none",
         block_border_width="1px",
     )
-
-
-def launch_options() -> dict[str, Any]:
-    """Keyword arguments for ``launch()``."""
-    return {"theme": theme(), "css": CSS, "head": HEAD}

@@ -16,22 +16,14 @@ SUBTITLE = "what global tokens do to CLIP segmentation"
 
 IMAGE = "Image"
 IMAGE_HINT = "Drop, paste or click to upload"
-WORDS = "Words to look for"
 WORDS_HINT = "cat; kitten, sofa, wall"
 PRESET = "Start from a list of words"
 PRESET_INFO = "Replaces the words above; change them as you like"
 PRESET_KNOWN = "All that the built-in model knows"
-WORDS_INFO = "Commas separate classes, semicolons synonyms"
 SEGMENT = "Segment"
-AMF = "AMF"
-AMF_INFO = "Attention Map Fusion"
-CS = "CS"
-CS_INFO = "Channel Suppression"
-BACKBONE = "Backbone"
 FETCH = "Fetch the weights"
 EXAMPLES = "Examples (★ with known truth)"
 ADVANCED = "Advanced"
-OPACITY = "Mask opacity"
 
 
 UNEXPECTED = (
@@ -432,3 +424,28 @@ LEARN_MISSING = (
     "The pictures of Learn are not here. Whoever runs this page can make them with "
     "python -m demo.learn.bake."
 )
+
+SKIP = "Skip to the answer"
+LEARN = "Learn"
+DONE = "Done."
+NO_PICTURE = "Add a picture, or choose an example."
+OLD = "What is shown below is still the answer from before."
+CAMERA = {
+    "NotFoundError": "There is no camera on this device. Upload or paste a picture instead.",
+    "NotAllowedError": "The camera may not be used here. Allow it in the browser, or upload a "
+    "picture instead.",
+    "NotReadableError": "The camera is in use elsewhere. Close what uses it, or upload a picture.",
+}
+TERMS = {
+    "ClearCLIP": "CLIP whose last block lets each patch look at similar ones and drops the "
+    "residual path and the FFN: the method that AMF and CS build on.",
+    "mIoU": "Mean intersection over union: how well the painted areas cover the true ones; "
+    "100 % is perfect.",
+    "Query-Query": "Attention between the Queries of patches: who resembles me, instead of whom do "
+    "I ask.",
+    "patch": "One of the small squares a picture is cut into; the model sees it as one token.",
+    "token": "A vector that a transformer works with: one for each patch, and the class token for "
+    "the whole picture.",
+    "block": "A layer of the model: a picture passes them one after the other.",
+}
+"""A word and its plural, explained where they first stand in an open tab."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 from gradio.events import Dependency
 
-from demo import panel, widgets, wording
+from demo import widgets, wording
 from demo.controls import QUIET, Answer, Controls, Tab
 from demo.drawing import plots, render
 from demo.look import Look, Studio
@@ -17,15 +17,6 @@ from demo.widgets import values
 from gclip_core.cache import BoundedCache
 
 _plots: BoundedCache[str] = BoundedCache(64)
-
-
-CSS = """
-.cardbox:has(#block-strip) { min-height: 0; }
-.form:has(#head) { border: 0; max-width: 320px; background: none; }
-#head { padding: 0; background: none; }
-#head .container { display: flex; align-items: center; gap: 10px; }
-#head .container > :last-child { flex: 1; }
-"""
 
 
 def build(studio: Studio, controls: Controls) -> Tab:
@@ -41,9 +32,9 @@ def build(studio: Studio, controls: Controls) -> Tab:
         live = widgets.attention(elem_id="live-attention")
     with gr.Row(elem_classes=["channelrow"]):
         with gr.Column(scale=5, min_width=300):
-            beside = panel.build("class-token", wording.CLASS_TOKEN)
+            beside = widgets.card("class-token", wording.CLASS_TOKEN)
         with gr.Column(scale=5, min_width=300):
-            scores = panel.build("block-scores", wording.BLOCK_SCORES)
+            scores = widgets.card("block-scores", wording.BLOCK_SCORES)
 
     def show(look: Look) -> Answer:
         view = views.see(look)
@@ -106,7 +97,7 @@ def _live(look: Look, view: AttentionView) -> values.Json:
     )
 
 
-def _class_token(look: Look, view: AttentionView) -> panel.Value:
+def _class_token(look: Look, view: AttentionView) -> values.Json:
     """The class token's row beside the mean row of the global tokens."""
     image, n, tokens = look.picture.image, len(view.scores), view.tokens[view.block]
     rows = [(wording.CLASS_ROW, view.class_row)]
@@ -117,9 +108,9 @@ def _class_token(look: Look, view: AttentionView) -> panel.Value:
         drawn = render.heat_map(image, row, look.grid, max_side=320)
         drawn = render.token_outlines(drawn, tokens, look.grid)
         figures.append(
-            panel.figure(drawn, caption, f"{caption}, {wording.map_title(view.block, n)}")
+            values.figure(drawn, caption, f"{caption}, {wording.map_title(view.block, n)}")
         )
-    return panel.value(
+    return values.card(
         wording.CLASS_TOKEN,
         figures=figures,
         columns=2,
@@ -128,11 +119,11 @@ def _class_token(look: Look, view: AttentionView) -> panel.Value:
     )
 
 
-def _scores(look: Look, view: AttentionView) -> panel.Value:
+def _scores(look: Look, view: AttentionView) -> values.Json:
     model, threshold = look.segmenter.backbone.title, look.settings.global_threshold
     key = (model, threshold, view.scores, view.amf_blocks, str(view.agreement))
     drawn = _plots.get_or_make(
         key,
         lambda: plots.scores_plot(view.scores, threshold, model, view.amf_blocks, view.agreement),
     )
-    return panel.value(wording.BLOCK_SCORES, plot=drawn, note=wording.SCORES_NOTE)
+    return values.card(wording.BLOCK_SCORES, plot=drawn, note=wording.SCORES_NOTE)

@@ -9,7 +9,7 @@ import gradio as gr
 from gradio.components import Component
 from gradio.events import Dependency
 
-from demo import panel, says, widgets, wording
+from demo import widgets, wording
 from demo.controls import QUIET, RAW, Answer, Controls, Tab
 from demo.drawing import plots
 from demo.look import Look, Studio, changed_share
@@ -24,21 +24,6 @@ from gclip_core.errors import GclipError
 _plots: BoundedCache[tuple[str, str]] = BoundedCache(64)
 DRAGGED = ("channels", "cs_blocks", "cs")
 
-CSS = """
-.masks { display: grid !important; gap: 12px; align-items: start;
-  grid-template-columns: repeat(auto-fill, minmax(min(150px, 100%), 1fr)); }
-@media (min-width: 641px) { .masks { grid-template-columns: repeat(3, minmax(0, 1fr)); } }
-.masks > * { min-width: 0 !important; width: auto !important; }
-.channelrow { gap: 10px; align-items: stretch; }
-.cardbox.simulated { border-left: 4px solid #de852f; }
-.blockchoice .wrap { gap: 4px !important; }
-.blockchoice label { padding: 3px 9px !important; min-height: 28px; }
-.blockchoice label input { margin-right: 5px; }
-.plantrow { gap: 10px; align-items: end; }
-.bare { gap: 10px; padding: 0; }
-.bare .cardbox { min-height: 0; }
-"""
-
 
 def build(studio: Studio, controls: Controls) -> Tab:
     """Masks without and with CS; under them a block's norms beside what to plant or suppress."""
@@ -49,7 +34,7 @@ def build(studio: Studio, controls: Controls) -> Tab:
                 widgets.canvas(elem_id=f"channels-{name}", visible=name != "untouched")
                 for name in ("off", "on", "untouched")
             ]
-        said = says.build("channels-said", "What CS did")
+        said = widgets.lines("channels-said", "What CS did")
     with gr.Row(elem_classes=["channelrow"]):
         with gr.Column(scale=5, min_width=300, elem_classes=["cardbox"]):
             block = gr.Radio(
@@ -69,9 +54,9 @@ def build(studio: Studio, controls: Controls) -> Tab:
                 )
     with gr.Row(elem_classes=["channelrow"]):
         with gr.Column(scale=5, min_width=300):
-            by_block = panel.build("by-block", wording.BY_BLOCK)
+            by_block = widgets.card("by-block", wording.BY_BLOCK)
         with gr.Column(scale=4, min_width=300):
-            similarity = panel.build("similarity", wording.SIMILARITY)
+            similarity = widgets.card("similarity", wording.SIMILARITY)
 
     def show(look: Look) -> Answer:
         view = views.see(look)
@@ -171,12 +156,12 @@ def _norms(norms: NormsView, settings: Settings) -> values.Json:
     )
 
 
-def _similarity(view: ChannelsView) -> panel.Value:
+def _similarity(view: ChannelsView) -> values.Json:
     """In-in and in-out of the last block's Values, without and with CS."""
     model = wording.model_name(view.norms.backbone, view.norms.planted)
     alike = [(row.title, row.inside, row.across) for row in view.alike]
     note = wording.similarity_note(view.regions, view.norms.found)
-    return panel.value(
+    return values.card(
         wording.SIMILARITY, plot=plots.similarity_plot(alike, model), note=note,
         badge=wording.SIMULATION_BADGE if view.norms.planted else "",
     )  # fmt: skip
@@ -188,10 +173,10 @@ def _said(view: ChannelsView, settings: Settings) -> values.Json:
     notes = [wording.suppression_said(found, changed, settings.amf)]
     if found.suppressed == (n - 1,):
         notes.append(wording.last_block_note(n))
-    return says.value(notes=notes)
+    return values.lines(notes=notes)
 
 
-def _by_block(norms: NormsView, settings: Settings) -> panel.Value:
+def _by_block(norms: NormsView, settings: Settings) -> values.Json:
     found, threshold = norms.found, settings.channel_threshold
     model = wording.model_name(norms.backbone, norms.planted)
     key = (model, threshold, norms.before.tobytes(), norms.after.tobytes())
@@ -207,4 +192,4 @@ def _by_block(norms: NormsView, settings: Settings) -> panel.Value:
             threshold,
         ),
     )
-    return panel.value(wording.BY_BLOCK, plot="".join(drawn), note=wording.by_block_note(found))
+    return values.card(wording.BY_BLOCK, plot="".join(drawn), note=wording.by_block_note(found))

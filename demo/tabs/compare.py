@@ -6,30 +6,15 @@ from typing import Any
 
 import gradio as gr
 
-from demo import panel, says, widgets, wording
+from demo import widgets, wording
 from demo.controls import Answer, Controls, Tab, slide_opacity
 from demo.look import Look, Mask, Studio
 from demo.tabs import drawn
 from demo.variants import VARIANTS
 from demo.views import compare as views
 from demo.views.compare import CompareView
-from demo.widgets import cards
+from demo.widgets import cards, values
 from demo.widgets.values import Json
-
-CSS = """
-.variants { display: grid !important; gap: 10px; align-items: stretch;
-  grid-template-columns: repeat(3, minmax(0, 1fr)); }
-.variants > * { min-width: 0 !important; width: auto !important; }
-.variants .cardbox { min-height: 0; padding: 8px; justify-content: flex-end; }
-.pair { display: grid !important; gap: 10px; align-items: stretch;
-  grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); }
-.pair > * { min-width: 0 !important; width: auto !important; }
-.pairchoice { gap: 8px; flex-wrap: nowrap; }
-.pairchoice > * { min-width: 0 !important; }
-@media (min-width: 1600px) { .variants { grid-template-columns: repeat(6, minmax(0, 1fr)); } }
-@media (max-width: 820px) { .pair { grid-template-columns: minmax(0, 1fr); } }
-@media (max-width: 640px) { .variants { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
-"""
 
 
 def build(studio: Studio, controls: Controls) -> Tab:
@@ -45,7 +30,7 @@ def build(studio: Studio, controls: Controls) -> Tab:
                 masks[name] = widgets.canvas(elem_id=f"variant-{name}")
     controls.make("extras", elem_id="extras", container=False)
     gr.Markdown(wording.COMPARE_NOTE, elem_classes=["gclip-note"])
-    favoured = says.build("favoured", "Whom the model favours")
+    favoured = widgets.lines("favoured", "Whom the model favours")
     choices = [*((v.title, v.name) for v in VARIANTS.values()), (wording.TRUTH, views.TRUTH)]
     with gr.Row(elem_classes=["pair"]):
         with gr.Column(min_width=280, elem_classes=["cardbox"]):
@@ -54,7 +39,7 @@ def build(studio: Studio, controls: Controls) -> Tab:
                 controls.make("right", choices=choices, elem_id="right")
             both = widgets.canvas(elem_id="pair-canvas", empty=wording.PAIR_EMPTY)
         with gr.Column(min_width=280):
-            table = panel.build("iou-table", wording.IOU_TITLE)
+            table = widgets.card("iou-table", wording.IOU_TITLE)
 
     def show(look: Look) -> Answer:
         view = views.see(look, views.shown(look.settings.extras))
@@ -65,7 +50,7 @@ def build(studio: Studio, controls: Controls) -> Tab:
             for name, mask in shown.items()
         }
         return answer | {
-            favoured: says.value(notes=[wording.favoured(look.settings.backbone)]),
+            favoured: values.lines(notes=[wording.favoured(look.settings.backbone)]),
             both: _both(look, *views.pair(look, view)),
             table: _table(look, view),
         }
@@ -95,10 +80,10 @@ def _both(look: Look, left: Mask, right: Mask) -> Json:
     )
 
 
-def _table(look: Look, view: CompareView) -> panel.Value:
+def _table(look: Look, view: CompareView) -> values.Json:
     """IoU of every class under every variant; a sentence where no truth is known."""
     if not view.iou:
-        return panel.value(wording.IOU_TITLE, note=wording.TRUTH_EMPTY)
+        return values.card(wording.IOU_TITLE, note=wording.TRUTH_EMPTY)
     masks = view.masks.values()
     rows = [("mIoU", tuple(one.miou for one in masks)), *view.iou]
     table = {
@@ -107,7 +92,7 @@ def _table(look: Look, view: CompareView) -> panel.Value:
         "caption": wording.IOU_TABLE,
     }
     badge = wording.SIMULATION_BADGE if drawn.simulated(look) else ""
-    return panel.value(wording.IOU_TITLE, table=table, note=wording.SCORE_COUNTS, badge=badge)
+    return values.card(wording.IOU_TITLE, table=table, note=wording.SCORE_COUNTS, badge=badge)
 
 
 def _percent(value: float | None) -> str:

@@ -11,11 +11,6 @@ from demo.controls import Answer, Controls, Tab
 from demo.look import Look, Studio
 from demo.views import export as views
 
-# The editor's own colours are too faint on white: words of code take the page's text colour.
-CSS = """
-#python .cm-line, #python .cm-line span { color: var(--body-text-color) !important; }
-#lost:not(:has(p)) { display: none; }
-"""
 _WHOLE_LINK = "(q) => q.startsWith('?') ? location.origin + location.pathname + q : q"
 
 
@@ -40,10 +35,10 @@ def build(studio: Studio, controls: Controls) -> Tab:
         view, settings = views.see(look), look.settings
         return {
             files: save_bytes_to_cache(view.zip(), wording.ZIP_NAME, get_upload_folder()),
-            link: "?" + settings.to_query(),
+            link: "?" + settings.changed(tab="side").to_query(),
             lost: " ".join(settings.lost_in_link()),
             python: view.python,
         }
 
     link.change(fn=None, js=_WHOLE_LINK, inputs=link, outputs=link, api_visibility="private")
-    return Tab(outputs=[files, link, lost, python], show=show)
+    return Tab(outputs=[files, link, lost, python], show=show, keep=False)

@@ -14,16 +14,6 @@ from demo.views.side import SideView
 from demo.widgets import cards
 from demo.widgets.values import Json
 
-CSS = """
-.sidebyside { gap: 10px; align-items: stretch; display: grid !important;
-  grid-template-columns: minmax(0, 1.85fr) minmax(0, 1fr) minmax(0, 1fr); }
-.sidebyside > * { min-width: 0 !important; width: auto !important; }
-@media (max-width: 820px) {
-  .sidebyside { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); }
-  .sidebyside > :first-child { grid-column: 1 / -1; } }
-@media (max-width: 640px) { .sidebyside { grid-template-columns: minmax(0, 1fr); } }
-"""
-
 
 def build(studio: Studio, controls: Controls) -> Tab:
     """The canvas, the attention card and the norms card; above them the machine, folded."""

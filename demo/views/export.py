@@ -234,7 +234,7 @@ def python_text(
         f"segmenter = gclip.Segmenter(backbone{_segmenter(settings)})",
         f"method = {_method(settings)}",
         f"words = {settings.words!r}",
-        f"result = segmenter.segment(image, words, method, threshold={settings.threshold!r})",
+        f"result = segmenter.segment(image, words, method, {_rest(settings)})",
         "",
         "labels = result.labels  # (H, W), -1 for no class",
         "for name, share in zip(result.vocabulary.names, result.areas()):",
@@ -252,6 +252,11 @@ def _scene(settings: Settings, size: tuple[int, int]) -> str:
 def _photo(settings: Settings) -> str:
     photo = star_photos().get(settings.example)
     return f"assets.path('photos', {photo.path.name!r})" if photo else ""
+
+
+def _rest(settings: Settings) -> str:
+    rest = "background" if settings.rest else "none"
+    return f"threshold={settings.threshold!r}, rest={rest!r}"
 
 
 def _segmenter(settings: Settings) -> str:

@@ -35,8 +35,7 @@ def see(
     for name in names or tuple(VARIANTS):
         method = VARIANTS[name].method(look.settings)
         result = look.segment(method)
-        owner = masks.owners(result.vocabulary)
-        scores = masks.scores_at(result.logits, owner, size, row, column)
+        scores = masks.scores_at(result.logits, result.owner, size, row, column)
         best = scores.topk(min(top, len(scores)))
         words = (result.vocabulary.names[int(i)] for i in best.indices)
         pairs = tuple((word, float(s)) for word, s in zip(words, best.values, strict=True))

@@ -14,7 +14,7 @@ Usage (the function makes the component once; handlers return a new ``*_value`` 
     attention = widgets.attention()        # select: index == [row, column] of a patch, from 0
     blocks = widgets.blocks()              # select: index == block number, from 1
     channels = widgets.channels()          # select: index == [first, last] channel, None: cleared
-    plot = widgets.plot()                  # shows what demo.drawing.plots returns
+    card, lines = widgets.card("id", "Title"), widgets.lines("id", "Status")
 
 A value of None shows the skeleton with ``empty`` in it. Words of visitors reach the page only as
 JSON values set by textContent; templates here hold no expression.
@@ -30,7 +30,7 @@ from typing import Any
 
 import gradio as gr
 
-from demo.widgets.values import LEVELS, level_colours
+from demo.widgets import values
 
 STATIC = Path(__file__).parent / "static"
 HELD = ("held",)
@@ -77,14 +77,19 @@ def channels(value: Any = None, empty: str = "The norms appear here.", **more: A
     return _widget("channels", value, empty, **more)
 
 
-def plot(value: str | None = None, **more: Any) -> gr.HTML:
-    """Shows the SVG that :mod:`demo.drawing.plots` returns; never give it other text."""
-    css = "svg.plot { width: 100%; height: auto; max-width: 760px; display: block; }"
-    return gr.HTML(value, css_template=css, js_on_load=None, apply_default_css=False, **more)
+def card(elem_id: str, title: str) -> gr.HTML:
+    """Figures, a table, a plot and a sentence under a title; see :func:`values.card`."""
+    return _widget("card", None, title, elem_id=elem_id, elem_classes=["panel"], label=title)
+
+
+def lines(elem_id: str, label: str) -> gr.HTML:
+    """Lines of words, read out as they change; see :func:`values.lines`."""
+    return _widget("lines", values.lines(), "", elem_id=elem_id, label=label)
 
 
 @cache
-def _static(name: str) -> str:
+def static(name: str) -> str:
+    """A file of the page's own JavaScript or CSS."""
     return (STATIC / name).read_text(encoding="utf-8")
 
 
@@ -92,15 +97,15 @@ def _widget(
     name: str, value: Any, empty: str, shared: tuple[str, ...] = (), **more: Any
 ) -> gr.HTML:
     parts = ("common", *shared, name)
-    lut = f"const LUT = {json.dumps(level_colours())}, LEVELS = {LEVELS};\n"
+    lut = f"const LUT = {json.dumps(values.level_colours())}, LEVELS = {values.LEVELS};\n"
     shown = html.escape(empty, quote=True)
     if any(sign in shown for sign in ("${", "{{", "`", "\\")):
         raise ValueError(f"empty must be plain words of the page's own, but {empty!r} came.")
     return gr.HTML(
         value,
         html_template=f'<div class="gw gw-{name}" data-empty="{shown}"></div>',
-        css_template="".join(_static(f"{part}.css") for part in parts),
-        js_on_load=lut + "".join(_static(f"{part}.js") for part in parts),
+        css_template="".join(static(f"{part}.css") for part in parts),
+        js_on_load=lut + "".join(static(f"{part}.js") for part in parts),
         apply_default_css=False,
         **more,
     )

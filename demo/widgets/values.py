@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -146,6 +146,63 @@ def channels_value(
             + ("abnormal." if abnormal else f"not abnormal, which begins at {threshold:g} ×.")
         ),
     }
+
+
+def card(
+    title: str,
+    *,
+    figures: Sequence[Json] = (),
+    columns: int = 1,
+    plot: str = "",
+    table: Json | None = None,
+    note: str = "",
+    badge: str = "",
+) -> Json:
+    """Value of a card; text may hold a visitor's words, but ``plot`` is SVG of our own.
+
+    ``table`` holds "headers", "rows" (each a name, then a cell per header) and a "caption".
+    """
+    return {
+        "kind": "card",
+        "title": title,
+        "figures": list(figures),
+        "columns": columns,
+        "plot": plot,
+        "table": table,
+        "note": note,
+        "badge": badge,
+    }
+
+
+def figure(
+    picture: Image.Image, caption: str, alt: str, ratio: str = "", pixels: bool = False
+) -> Json:
+    """A picture of a card and its caption; ``ratio`` (CSS) is the room it gets, else its shape."""
+    return {
+        "src": png_url(picture) if pixels else image_url(picture, 512),
+        "caption": caption,
+        "alt": alt,
+        "ratio": ratio or f"{picture.width} / {picture.height}",
+        "pixels": pixels,
+    }
+
+
+def lines(
+    status: str = "",
+    notes: Iterable[str] = (),
+    problems: Iterable[str] = (),
+    state: str = "",
+    query: str = "",
+) -> Json:
+    """Lines in the order problems, notes, status; any text may stand in them.
+
+    ``state`` tells the page what its tabs show: "fresh", "old" (of an earlier input) or "none".
+    ``query`` is the link to what is shown, for the page's address.
+    """
+    said = [("problem", text) for text in problems if text]
+    said += [("note", text) for text in notes if text]
+    said += [("status", status)] if status else []
+    return {"kind": "lines", "lines": said, "state": state, "query": query}
 
 
 @cache

@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import BrowserContext, Error, Page, Response, expect, sync_playwright
+from playwright.sync_api import Error, Page, Response, expect
 
-from demo import main
-from demo import page as page_of
-from demo.host import guard
 from demo.look import Request, Studio
 from demo.settings import Settings
 from demo.variants import VARIANTS
 from demo.views import attention as attention_view
 from gclip_core import assets
+from tests.browser.conftest import CHROMIUM, DESKTOP, PHONE
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--no-first-run",
-]  # fmt: skip
-DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
-WAIT = 60_000
 DONE = "#says .status"
 SEED, WORDS = 2, "strawberry, frog, grass"
 
@@ -39,58 +29,7 @@ HOSTILE = [
     "🐸🦑",
 ]
 
-expect.set_options(timeout=WAIT)
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
-
-
-@pytest.fixture(scope="module")
-def studio() -> Studio:
-    return Studio()
-
-
-@pytest.fixture(scope="module")
-def url(studio: Studio) -> Iterator[str]:
-    demo = main.build(studio)
-    options = main.launch_settings(main.parser().parse_args([])) | {"server_port": None}
-    _, address, _ = demo.launch(
-        **options, app_kwargs=guard.app_settings(demo) | {"routes": page_of.routes()},
-        prevent_thread_lock=True, quiet=True,
-    )  # fmt: skip
-    yield address
-    demo.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[BrowserContext]:
-    """One browser that keeps the page's scripts from test to test."""
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield launched.new_context(
-            permissions=["clipboard-read", "clipboard-write"], reduced_motion="reduce"
-        )
-        launched.close()
-
-
-@pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])
-def page(request: pytest.FixtureRequest, browser: BrowserContext) -> Iterator[Page]:
-    """A visitor's own page, at both widths; a script error anywhere fails the test."""
-    yield from visitor(browser, request.param)
-
-
-@pytest.fixture
-def desktop(browser: BrowserContext) -> Iterator[Page]:
-    yield from visitor(browser, DESKTOP)
-
-
-def visitor(browser: BrowserContext, size: dict[str, int]) -> Iterator[Page]:
-    opened = browser.new_page()
-    opened.set_viewport_size(size)
-    opened.set_default_timeout(WAIT)
-    errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    yield opened
-    opened.close()
-    assert not errors
 
 
 def arrive(page: Page, url: str, **query: object) -> None:

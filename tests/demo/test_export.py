@@ -132,7 +132,9 @@ def test_the_python_makes_the_same_labels_again(given_settings: Settings, method
         templates=given_settings.templates,
         logit_scale=given_settings.logit_scale,
     )
-    wanted = segmenter.segment(scene.image, words, method, threshold=given_settings.threshold)
+    wanted = segmenter.segment(
+        scene.image, words, method, given_settings.threshold, rest="background"
+    )
     made: dict = {}
     exec(export.python_text(given_settings.changed(words=words), (96, 128), 12), made)  # noqa: S102
     assert (made["labels"] == wanted.labels).all()

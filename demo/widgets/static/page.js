@@ -1,0 +1,147 @@
+// What the page does by itself, in the browser. PAGE holds its words and lists.
+(() => {
+  const find = (query) => document.querySelector(query);
+  const on = (type, follow, options) => document.addEventListener(type, follow, options);
+
+  // The tabs show what belongs to the input, or say that they do not; the address follows.
+  const mark = (key, value) => {
+    const tabs = find("#tabs");
+    if (!tabs) return;
+    if (value === null) delete tabs.dataset[key];
+    else tabs.dataset[key] = value;
+    tabs.dataset.none = PAGE.none;
+  };
+  on("gclip:asked", () => mark("busy", "1"));
+  on("gclip:said", ({ detail }) => {
+    mark("busy", null);
+    mark("state", detail.state);
+    if (!detail.query) return;
+    const hosts = [...new URLSearchParams(location.search)].filter(([key]) => !PAGE.keys.includes(key));
+    const query = new URLSearchParams([...hosts, ...new URLSearchParams(detail.query)]);
+    history.replaceState(history.state, "", `${location.pathname}?${query}`);
+  });
+  on("gclip-opacity", ({ detail }) => {
+    const query = new URLSearchParams(location.search);
+    query.set("opacity", String(Math.round(detail * 100) / 100));
+    history.replaceState(history.state, "", `${location.pathname}?${query}`);
+  });
+
+  // An image pasted anywhere but into a text becomes the picture.
+  const give = async (file) => {
+    find("#image button[aria-label='Clear'], #image button[title='Clear'], #image button[aria-label='Remove Image']")?.click();
+    for (let i = 0; i < 40 && !find("#image input[type=file]"); i++) await new Promise((done) => setTimeout(done, 50));
+    const input = find("#image input[type=file]"), held = new DataTransfer();
+    if (!input) return;
+    held.items.add(file);
+    input.files = held.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+  on("paste", (event) => {
+    const file = [...(event.clipboardData?.files ?? [])].find((one) => one.type.startsWith("image/"));
+    if (!file) return;
+    event.preventDefault();
+    give(file);
+  });
+  // While a file is on its way, what is shown belongs to another picture.
+  const waits = (event) => event.target.closest?.("#image") && (event.target.files?.length || event.dataTransfer?.files.length) && mark("busy", "1");
+  on("change", waits, true);
+  on("drop", waits, true);
+
+  // A camera that is not there is said in words.
+  window.addEventListener("unhandledrejection", (event) => {
+    const words = PAGE.camera[event.reason?.name];
+    if (!(event.reason instanceof DOMException) || !words) return;
+    event.preventDefault();
+    const place = find("#camera");
+    if (place) place.textContent = words;
+  });
+  on("gclip:said", () => find("#camera") && (find("#camera").textContent = ""));
+
+  // The tabs are one stop of the keyboard; arrows move between them.
+  const strip = () => [...document.querySelectorAll("#tabs > .tab-wrapper [role=tab]")];
+  on("keydown", (event) => {
+    const tabs = strip(), at = tabs.indexOf(event.target);
+    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: tabs.length - 1 }[event.key];
+    if (at < 0 || to === undefined) return;
+    event.preventDefault();
+    const next = tabs[(to + tabs.length) % tabs.length];
+    next.click();
+    next.focus();
+  });
+
+  // A word is explained where it first stands in the open tab.
+  const TEXTS = "#says .status, .tabitem :is(.gclip-note, .gw-note, .gw-title, .gw-pill, .badge, .note, figcaption, th, caption), .tabitem .prose p, #switches .prose, #words .prose, label[for] + div";
+  const terms = Object.keys(PAGE.terms);
+  const wrap = (node, term, shown, at) => {
+    const rest = node.splitText(at), word = document.createElement("span");
+    rest.splitText(shown.length);
+    word.className = "term";
+    word.tabIndex = 0;
+    word.dataset.term = term;
+    word.setAttribute("role", "note");
+    word.setAttribute("aria-label", `${rest.data}: ${PAGE.terms[term]}`);
+    word.textContent = rest.data;
+    rest.replaceWith(word);
+  };
+  const explain = () => {
+    const result = find("#result");
+    if (!result) return;
+    const open = new Set([...result.querySelectorAll(".term")].filter((one) => one.offsetParent).map((one) => one.dataset.term));
+    const missing = terms.filter((term) => !open.has(term));
+    if (!missing.length) return;
+    for (const text of result.querySelectorAll(TEXTS)) {
+      if (!text.offsetParent || text.closest("button, a, [role=application], [role=img], [aria-hidden=true]")) continue;
+      const walker = document.createTreeWalker(text, NodeFilter.SHOW_TEXT);
+      for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+        if (node.parentElement.closest(".term, button")) continue;
+        for (const term of missing) {
+          const found = new RegExp(`\\b${term}(?:e?s)?(?![\\w-])`, term === term.toLowerCase() ? "i" : "").exec(node.data);
+          if (!found) continue;
+          missing.splice(missing.indexOf(term), 1);
+          wrap(node, term, found[0], found.index);
+          break;
+        }
+      }
+      if (!missing.length) return;
+    }
+  };
+  const tip = document.createElement("div");
+  tip.id = "term-tip";
+  tip.setAttribute("role", "tooltip");
+  tip.hidden = true;
+  const show = (word) => {
+    tip.hidden = !word;
+    if (!word) return;
+    document.body.append(tip);
+    tip.textContent = PAGE.terms[word.dataset.term];
+    const box = word.getBoundingClientRect(), own = tip.getBoundingClientRect();
+    tip.style.left = `${Math.max(8, Math.min(box.left, innerWidth - own.width - 8))}px`;
+    tip.style.top = `${box.bottom + own.height + 10 > innerHeight ? box.top - own.height - 6 : box.bottom + 6}px`;
+  };
+  for (const type of ["pointerover", "focusin", "click"]) on(type, (event) => show(event.target.closest?.(".term") ?? null));
+  on("focusout", () => show(null));
+  on("keydown", (event) => event.key === "Escape" && show(null));
+  addEventListener("scroll", () => show(null), true);
+
+  // Gradio names neither its gallery's buttons nor the end of an upload.
+  const mend = () => {
+    document.querySelectorAll("#examples .gallery-item").forEach((button, i) => button.setAttribute("aria-label", PAGE.examples[i]));
+    for (const live of document.querySelectorAll("[aria-live], [role=status]")) {
+      const walker = document.createTreeWalker(live, NodeFilter.SHOW_TEXT);
+      for (let node = walker.nextNode(); node; node = walker.nextNode()) if (/^\s*common\.\w+\s*$/.test(node.data)) node.data = PAGE.done;
+    }
+    for (const tab of strip()) {
+      const stop = tab.getAttribute("aria-selected") === "true" ? 0 : -1;
+      if (tab.tabIndex !== stop) tab.tabIndex = stop;
+    }
+    explain();
+  };
+  let waiting = 0;
+  const later = () => (waiting ||= setTimeout(() => ((waiting = 0), mend()), 60));
+  const begin = () => {
+    new MutationObserver(later).observe(document.body, { childList: true, subtree: true, characterData: true, attributes: true, attributeFilter: ["aria-selected"] });
+    later();
+  };
+  if (document.body) begin();
+  else addEventListener("DOMContentLoaded", begin);
+})();

@@ -1,0 +1,74 @@
+"""The page and a browser, shared by the tests of what a person sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+
+from demo import main
+from demo import page as page_of
+from demo.host import guard
+from demo.look import Studio
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--no-first-run",
+]  # fmt: skip
+DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+WAIT = 60_000
+
+expect.set_options(timeout=WAIT)
+
+
+@pytest.fixture(scope="module")
+def studio() -> Studio:
+    return Studio()
+
+
+@pytest.fixture(scope="module")
+def url(studio: Studio) -> Iterator[str]:
+    demo = main.build(studio)
+    options = main.launch_settings(main.parser().parse_args([])) | {"server_port": None}
+    _, address, _ = demo.launch(
+        **options, app_kwargs=guard.app_settings(demo) | {"routes": page_of.routes()},
+        prevent_thread_lock=True, quiet=True,
+    )  # fmt: skip
+    yield address
+    demo.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[BrowserContext]:
+    """One browser that keeps the page's scripts from test to test."""
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield launched.new_context(
+            permissions=["clipboard-read", "clipboard-write"], reduced_motion="reduce"
+        )
+        launched.close()
+
+
+@pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])
+def page(request: pytest.FixtureRequest, browser: BrowserContext) -> Iterator[Page]:
+    """A visitor's own page, at both widths; a script error anywhere fails the test."""
+    yield from visitor(browser, request.param)
+
+
+@pytest.fixture
+def desktop(browser: BrowserContext) -> Iterator[Page]:
+    yield from visitor(browser, DESKTOP)
+
+
+def visitor(browser: BrowserContext, size: dict[str, int]) -> Iterator[Page]:
+    opened = browser.new_page()
+    opened.set_viewport_size(size)
+    opened.set_default_timeout(WAIT)
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    yield opened
+    opened.close()
+    assert not errors

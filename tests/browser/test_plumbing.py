@@ -1,0 +1,251 @@
+"""What the page does around its answers: nothing stale, an address that follows, ways in."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from demo import wording
+from tests.browser.conftest import CHROMIUM
+from tests.browser.test_page import DONE, SEED, arrive, fits, turn_to
+
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
+WIDTHS = (320, 390, 640, 700, 768, 820, 1000, 1280, 1440, 2560)
+PASTE = """async () => {
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [120, 90];
+  canvas.getContext('2d').fillRect(0, 0, 60, 90);
+  const blob = await new Promise((done) => canvas.toBlob(done));
+  const held = new DataTransfer();
+  held.items.add(new File([blob], 'pasted.png', { type: 'image/png' }));
+  document.body.dispatchEvent(
+    new ClipboardEvent('paste', { clipboardData: held, bubbles: true, cancelable: true }));
+}"""
+
+
+def state(page: Page) -> str | None:
+    return page.locator("#tabs").get_attribute("data-state")
+
+
+def remove(page: Page) -> None:
+    page.locator("#image button[aria-label='Remove Image']").click()
+
+
+def test_a_removed_picture_removes_its_answer(desktop: Page, url: str) -> None:
+    arrive(desktop, url)
+    expect(desktop.locator("#side-canvas")).to_be_visible()
+    remove(desktop)
+    expect(desktop.locator("#says .problem")).to_contain_text("No image yet")
+    expect(desktop.locator("#side-canvas")).to_be_hidden()
+
+
+def test_an_error_leaves_input_and_last_answer_clearly_apart(desktop: Page, url: str) -> None:
+    arrive(desktop, url)
+    desktop.locator("#words textarea").fill("")
+    desktop.locator("#words textarea").press("Enter")
+    expect(desktop.locator("#says")).to_contain_text(wording.OLD)
+    assert state(desktop) == "old"
+    faded = "document.querySelector('#tabs .tabitem').computedStyleMap().get('opacity').value < 0.6"
+    desktop.wait_for_function(faded)
+    desktop.locator("#words textarea").fill("frog, grass")
+    desktop.locator("#words textarea").press("Enter")
+    desktop.wait_for_function("document.querySelector('#tabs').dataset.state === 'fresh'")
+
+
+def test_an_answer_that_is_on_its_way_dims_the_last_one(desktop: Page, url: str) -> None:
+    arrive(desktop, url)
+    seen = (
+        "new Promise((done) => { const tabs = document.querySelector('#tabs');"
+        " new MutationObserver(() => done('busy' in tabs.dataset)).observe(tabs,"
+        " { attributes: true, attributeFilter: ['data-busy'] });"
+        " document.querySelector('#cs input').click(); })"
+    )
+    assert desktop.evaluate(seen)
+    desktop.wait_for_function("!('busy' in document.querySelector('#tabs').dataset)")
+
+
+def test_a_pasted_image_becomes_the_picture(desktop: Page, url: str) -> None:
+    arrive(desktop, url)
+    before = desktop.locator("#image img").first.get_attribute("src")
+    desktop.evaluate(PASTE)
+    desktop.wait_for_function(
+        "before => document.querySelector('#image img')?.src !== before", arg=before
+    )
+    desktop.wait_for_function("new URLSearchParams(location.search).get('source') === 'upload'")
+    expect(desktop.locator("#side-canvas")).not_to_contain_text("mIoU")
+
+
+def test_a_text_pasted_into_the_words_stays_a_text(desktop: Page, url: str) -> None:
+    arrive(desktop, url)
+    desktop.evaluate("navigator.clipboard.writeText('moon, frog')")
+    desktop.locator("#words textarea").fill("")
+    desktop.locator("#words textarea").press("Control+v")
+    expect(desktop.locator("#words textarea")).to_have_value("moon, frog")
+
+
+def test_a_camera_that_is_not_there_is_said_in_words(desktop: Page, url: str) -> None:
+    arrive(desktop, url)
+    desktop.evaluate(
+        "navigator.mediaDevices.getUserMedia = () =>"
+        " Promise.reject(new DOMException('Requested device not found', 'NotFoundError'))"
+    )
+    remove(desktop)
+    desktop.locator("#image button[aria-label='Capture from camera']").click()
+    permit = desktop.locator("#image button", has_text=re.compile("access|webcam|camera", re.I))
+    desktop.wait_for_timeout(500)
+    if not desktop.locator("#camera").inner_text() and permit.count():
+        permit.first.click()
+    expect(desktop.locator("#camera")).to_have_text(wording.CAMERA["NotFoundError"])
+
+
+def test_the_address_follows_and_a_reload_keeps_everything(desktop: Page, url: str) -> None:
+    arrive(desktop, url)
+    length = desktop.evaluate("history.length")
+    desktop.locator("#words textarea").fill("frog, grass, moon")
+    desktop.locator("#words textarea").press("Enter")
+    desktop.locator("#cs input").click()
+    desktop.wait_for_function(
+        "location.search.includes('moon') && location.search.includes('cs=0')"
+    )
+    turn_to(desktop, "Compare")
+    desktop.wait_for_function("location.search.includes('tab=compare')")
+    assert desktop.evaluate("history.length") == length, "Back leaves the page at once"
+    desktop.reload()
+    desktop.wait_for_selector(DONE)
+    expect(desktop.locator("#words textarea")).to_have_value("frog, grass, moon")
+    expect(desktop.locator("#cs input")).not_to_be_checked()
+    expect(desktop.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
+
+
+def test_keys_of_the_host_stay_in_the_address(desktop: Page, url: str) -> None:
+    arrive(desktop, url, __theme="dark")
+    desktop.locator("#cs input").click()
+    desktop.wait_for_function("location.search.includes('cs=0')")
+    assert "__theme=dark" in desktop.url
+
+
+def test_a_backbone_that_is_not_here_changes_nothing_but_its_card(desktop: Page, url: str) -> None:
+    arrive(desktop, url)
+    menu = desktop.locator("#backbone input")
+    before = menu.input_value()
+    menu.click()
+    desktop.get_by_role("option", name=re.compile("MetaCLIP ViT-L/14")).click()
+    expect(desktop.locator("#fetch-card")).to_contain_text("MB to download")
+    expect(desktop.locator("#fetch-card")).to_contain_text("licence")
+    expect(desktop.locator("#fetch")).to_be_visible()
+    expect(menu).to_have_value(before)
+    assert state(desktop) == "fresh"
+    desktop.locator("#cs input").click()
+    desktop.wait_for_function("location.search.includes('cs=0')")
+    assert state(desktop) == "fresh"
+
+
+def test_link_copied_is_said_for_a_moment(desktop: Page, url: str) -> None:
+    arrive(desktop, url)
+    desktop.locator("#copy-link").click()
+    expect(desktop.locator("#copy-link")).to_have_text("Link copied")
+    expect(desktop.locator("#copy-link")).to_have_text("Copy link")
+
+
+def test_export_s_link_opens_the_view_not_export(desktop: Page, url: str) -> None:
+    arrive(desktop, url, tab="export", cs=0)
+    link = desktop.locator("#link textarea").input_value()
+    assert "cs=0" in link
+    assert "tab=" not in link
+
+
+def test_arrow_keys_move_the_tabs_which_are_one_stop(desktop: Page, url: str) -> None:
+    arrive(desktop, url)
+    strip = desktop.locator("#tabs > .tab-wrapper [role=tab]")
+    stops = "els => els.filter((e) => e.tabIndex === 0).map((e) => e.textContent.trim())"
+    desktop.wait_for_function(
+        "[...document.querySelectorAll('#tabs > .tab-wrapper [role=tab]')]"
+        ".filter((e) => e.tabIndex === 0).length === 1"
+    )
+    assert strip.evaluate_all(stops) == ["Side by side"]
+    desktop.get_by_role("tab", name="Side by side").focus()
+    desktop.keyboard.press("ArrowRight")
+    expect(desktop.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
+    desktop.keyboard.press("Home")
+    expect(desktop.get_by_role("tab", name="Side by side")).to_have_attribute(
+        "aria-selected", "true"
+    )
+
+
+def test_the_first_stop_leads_past_the_input(desktop: Page, url: str) -> None:
+    arrive(desktop, url)
+    desktop.keyboard.press("Tab")
+    assert desktop.evaluate("document.activeElement.id") == "skip"
+    assert desktop.evaluate("document.activeElement.getAttribute('href')") == "#tabs"
+
+
+def test_no_live_region_reads_out_a_name_of_a_text(desktop: Page, url: str, tmp_path: Path) -> None:
+    arrive(desktop, url)
+    Image.new("RGB", (90, 60), "red").save(tmp_path / "red.png")
+    desktop.locator("#image input[type=file]").set_input_files(str(tmp_path / "red.png"))
+    desktop.wait_for_function("location.search.includes('source=upload')")
+    desktop.wait_for_timeout(300)
+    read = desktop.locator("[aria-live], [role=status]").all_text_contents()
+    assert not [text for text in read if "common." in text]
+
+
+@pytest.mark.parametrize("term", ["ClearCLIP", "mIoU", "patch", "block", "Query-Query"])
+def test_a_word_is_explained_where_it_first_stands(term: str, desktop: Page, url: str) -> None:
+    arrive(desktop, url, amf=0)
+    word = desktop.locator(f".term[data-term='{term}']:visible").first
+    tip = desktop.locator("#term-tip")
+    word.hover()
+    expect(tip).to_have_text(wording.TERMS[term])
+    desktop.mouse.move(2, 2)
+    desktop.mouse.wheel(0, 1)
+    word.focus()
+    expect(tip).to_be_visible()
+    desktop.keyboard.press("Escape")
+    expect(tip).to_be_hidden()
+
+
+def test_what_a_link_asks_for_is_what_is_shown(desktop: Page, url: str) -> None:
+    """A method and a size have controls, so that they act and are seen."""
+    arrive(desktop, url, method="sclip", size=96)
+    expect(desktop.locator("#side-canvas")).to_contain_text("SCLIP")
+    size = desktop.locator("#image img").first.evaluate("i => [i.naturalWidth, i.naturalHeight]")
+    assert size == [128, 96]
+    expect(desktop.locator("#method input")).to_have_value("sclip")
+    stage = desktop.locator("#side-canvas .gw-stage").first
+    assert stage.evaluate("s => s.style.aspectRatio") == "128 / 96"
+
+
+def test_the_rest_is_left_unlabelled_and_can_be_named(desktop: Page, url: str) -> None:
+    arrive(desktop, url, words="frog")
+    expect(desktop.locator("#rest input")).to_be_checked()
+    expect(desktop.locator("#side-canvas .gw-legend")).to_contain_text("rest")
+    desktop.locator("#rest input").click()
+    expect(desktop.locator("#side-canvas .gw-legend")).to_contain_text("100.0 %")
+    assert "rest=0" in desktop.url
+
+
+@pytest.mark.parametrize("tab", ["side", "compare", "attention", "channels", "export", "learn"])
+def test_nothing_overflows_at_any_width(tab: str, desktop: Page, url: str) -> None:
+    desktop.goto(f"{url}?seed={SEED}&tab={tab}")
+    desktop.wait_for_selector(DONE if tab != "learn" else "#tabs[data-state='fresh']")
+    desktop.wait_for_timeout(800)
+    for width in WIDTHS:
+        desktop.set_viewport_size({"width": width, "height": 900})
+        desktop.wait_for_timeout(150)
+        assert fits(desktop), width
+
+
+def test_a_tall_picture_makes_no_tall_page(desktop: Page, url: str) -> None:
+    arrive(desktop, url)
+    made = io.BytesIO()
+    Image.linear_gradient("L").resize((100, 900)).convert("RGB").save(made, "PNG")
+    file = {"name": "tall.png", "mimeType": "image/png", "buffer": made.getvalue()}
+    desktop.locator("#image input[type=file]").set_input_files(file)
+    desktop.wait_for_function("location.search.includes('source=upload')")
+    desktop.wait_for_timeout(500)
+    assert desktop.evaluate("document.documentElement.scrollHeight") < 1800

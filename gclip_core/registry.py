@@ -76,7 +76,7 @@ BACKBONES: dict[str, BackboneEntry] = _table(
         patch=16,
         mean=(127 / 255,) * 3,
         std=(128 / 255,) * 3,
-        short_side=256,
+        short_side=320,
     ),
     BackboneEntry(
         "openai-vit-b-16",
@@ -188,6 +188,11 @@ BACKBONES: dict[str, BackboneEntry] = _table(
         patch=16,
     ),
 )
+
+
+def built_in_for(drawn: bool) -> str:
+    """The shipped model that knows such pictures: drawn scenes, or photos."""
+    return BUILT_IN if drawn else PHOTOS
 
 
 def find_backbone(name: str) -> BackboneEntry:

@@ -60,7 +60,7 @@ def test_rows_come_back_from_whole_numbers() -> None:
 
 class TestPhotoModel:
     def test_it_is_what_its_entry_says(self, photos: Backbone) -> None:
-        assert (photos.n_blocks, photos.patch, photos.short_side) == (12, 16, 256)
+        assert (photos.n_blocks, photos.patch, photos.short_side) == (12, 16, 320)
 
     def test_a_passage_of_sky_and_a_building_are_told_apart(self, photos: Backbone) -> None:
         photo = star_photos()["china"]

@@ -1,0 +1,164 @@
+"""How the photo model is taught: words, sharing out patches, and what is exported."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from open_clip.model import CLIP
+
+from gclip_core import blocks
+from gclip_core.load import _unpack
+from gclip_core.stem import Stem
+from training.photos import export, features, learn, measure, priors
+from training.photos.student import Student
+from training.photos.words import Words, groups, names, plural
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> Words:
+    """All words that the tables name, with vectors by lot, and a few photos."""
+    folder = tmp_path_factory.mktemp("data")
+    table = names()
+    said = {w for key in ("anywhere", "indoors", "people") for w in table[key]}
+    said |= {w for key in ("classes", "labels") for group in table[key].values() for w in group}
+    said |= {*table["captions"], *table["called"].values(), *table["synonyms"], *learn_words()}
+    for place in table["scenes"].values():
+        said |= {*place["there"], *place["may be"]}
+    said |= {w for group in table["neighbours"].values() for w in group}
+    nouns = sorted({table["called"].get(w, w) for w in said} - set(table["stuff"]))
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((len(nouns), 512)).astype(np.float16)
+    np.savez(folder / "clip-text.npz", words=np.array(nouns), embeddings=vectors)
+    (folder / "imagenet-names.json").write_text(json.dumps([{"name": "golden retriever"}]))
+    photos = [
+        {"file": "0.jpg", "source": "mini-imagenet", "words": ["golden retriever"]},
+        {"file": "1.jpg", "source": "houses", "words": ["kitchen"]},
+        {"file": "2.jpg", "source": "flickr8k-1000", "captions": ["Two dogs run over a lawn ."]},
+        {"file": "3.jpg", "source": "camvid", "words": ["sky", "sidewalk"]},
+        {"file": "4.jpg", "source": "ade-unlabelled"},
+    ]
+    (folder / "index.jsonl").write_text("\n".join(json.dumps(photo) for photo in photos))
+    return Words(folder)
+
+
+def learn_words() -> list[str]:
+    """What priors and courses name beside the tables."""
+    return ["cabinet", "bed", "house", "pole", "street light", "traffic light", "bus", "truck"]
+
+
+class TestWords:
+    def test_what_photos_are_said_to_show(self, words: Words) -> None:
+        thing, kitchen, told, road, none = (words.label(photo) for photo in words.photos)
+        assert words.number("dog") in thing.there
+        assert thing.kind == "thing"
+        assert {"cabinet", "floor"} <= {words.all[n] for n in kitchen.there}
+        assert {words.all[n] for n in told.there} == {"dog", "grass"}
+        assert {words.all[n] for n in road.there} == {"sky", "pavement"}
+        assert none.kind == "none"
+
+    def test_no_name_belongs_to_two_words(self, words: Words) -> None:
+        every = [name for group in groups(words) for name in group]
+        assert len(every) == len(set(every))
+        assert [plural(w) for w in ("couch", "knife", "berry", "glass", "scissors")] == [
+            "couches", "knives", "berries", "glasses", "scissors",
+        ]  # fmt: skip
+
+    def test_words_that_no_photo_names_stand_by_their_neighbours(self, words: Words) -> None:
+        settled = words.settle(words.vectors)
+        river, water = (settled[words.number(word)] for word in ("river", "water"))
+        assert torch.allclose(river, water, atol=1e-6)
+
+
+class TestShares:
+    def test_only_allowed_words_share_and_those_there_get_some(self) -> None:
+        torch.manual_seed(0)
+        logits = torch.randn(2, features.TOKENS, 4)
+        logits[..., 0] -= 6  # of a word that must be there all the same
+        allowed = torch.tensor([[True, True, True, False]]).expand(2, 4)
+        must = torch.tensor([[True, False, False, False]]).expand(2, 4)
+        look = torch.randn(2, features.TOKENS, 16)
+        share = learn.shares(logits, allowed, must, torch.full((2, 4), 0.06), look)
+        assert torch.allclose(share.sum(-1), torch.ones(2, features.TOKENS), atol=1e-4)
+        assert share[..., 3].max() < 1e-6
+        without = learn.shares(logits, allowed, ~allowed, torch.full((2, 4), 0.06), look)
+        assert share[..., 0].mean() > 2 * without[..., 0].mean()
+
+    def test_patches_that_look_alike_share_alike(self) -> None:
+        half = torch.arange(features.TOKENS) < features.TOKENS // 2
+        look = torch.where(half[:, None], torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]))[None]
+        logits = torch.zeros(1, features.TOKENS, 2)
+        logits[0, half, 0] = 0.7  # a hint, missing from one patch
+        logits[0, 5, 0] = -0.7
+        both = torch.ones(1, 2, dtype=torch.bool)
+        share = learn.shares(logits, both, both, torch.full((1, 2), 0.06), look)
+        assert share[0, 5, 0] > 0.5
+
+    def test_the_sky_is_above_and_blue(self, words: Words) -> None:
+        prior = priors.positions(words)[words.number("sky")]
+        assert prior[0] > prior[-1]
+        blue, green = (
+            torch.tensor(c, dtype=torch.uint8).expand(1, features.TOKENS, 4)
+            for c in ([90, 140, 230, 4], [70, 120, 40, 20])
+        )
+        assert (priors.by_colour(blue)["sky"] > priors.by_colour(green)["sky"]).all()
+        assert (priors.by_colour(green)["grass"] > priors.by_colour(blue)["grass"]).all()
+
+
+def test_what_is_exported_computes_what_was_taught() -> None:
+    torch.manual_seed(0)
+    mean, spread = torch.randn(features.FEATURES), torch.rand(features.FEATURES) + 0.5
+    student = Student(mean, spread).eval()
+    for parameter in student.parameters():
+        parameter.data += 0.02 * torch.randn_like(parameter)
+    found = torch.randn(1, features.TOKENS, features.FEATURES)
+    with torch.no_grad():
+        patches, whole = student(student.even(found))
+    model = CLIP(**{k: v for k, v in export.CONFIG.items() if k != "stem"})
+    model.visual.conv1 = Stem(256, export.CONFIG["stem"])
+    missing, unexpected = model.load_state_dict(student.exported(), strict=False)
+    assert not unexpected
+    assert not [key for key in missing if "visual" in key and "conv1.first" not in key
+                and "conv1.stages" not in key]  # fmt: skip
+    visual = model.visual.eval()
+    with torch.no_grad():
+        tokens = visual.conv1.tokens(found)
+        x = torch.cat([visual.class_embedding.expand(1, 1, -1), tokens], 1)
+        x = visual.ln_pre(x + visual.positional_embedding)
+        x = blocks.block_inputs(visual.transformer.resblocks, x)[-1]
+        last = visual.transformer.resblocks[-1]
+        values = blocks.merge(last, blocks.project(last, x).v)
+        ours = F.normalize(visual.ln_post(values)[:, 1:] @ visual.proj, dim=-1)
+        cls = F.normalize(visual.ln_post(last(x))[:, 0] @ visual.proj, dim=-1)
+    assert torch.allclose(ours, patches, atol=1e-4)
+    assert torch.allclose(cls, whole, atol=1e-4)
+
+
+def test_packing_costs_little() -> None:
+    state = {"w": torch.randn(100, 100), "b": torch.randn(7)}
+    back = _unpack(export.packed(state))
+    assert (back["w"] - state["w"]).abs().max() < 0.02
+    assert torch.allclose(back["b"].float(), state["b"], atol=2e-3)
+
+
+def test_regions_of_a_percent_are_measured_and_walls_are_one_word(tmp_path: Path) -> None:
+    from PIL import Image
+
+    mask = np.zeros((40, 50), np.uint8)
+    mask[:20], mask[20:30], mask[30:, :10], mask[39, 49] = 1, 2, 3, 4
+    Image.fromarray(mask).save(tmp_path / "a.png")
+    Image.new("RGB", (50, 40)).save(tmp_path / "a.jpg")
+    others = {str(100 + n): f"word {n}" for n in range(12)}
+    index = [
+        {"file": "a", "words": {"1": "wall tile", "2": "wall", "3": "sea", "4": "cat", **others}}
+    ]
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    (case,) = measure.cases(tmp_path)
+    assert case.words == ("wall", "ocean")
+    assert len(case.distractors) == 10
+    assert not set(case.distractors) & set(case.words)
+    assert ((case.truth == -1) == ((mask == 0) | (mask == 4))).all()
+    assert measure.largest_everywhere(case) == pytest.approx(1500 / 1600 / 2)
+    assert measure.iou(case, np.where(case.truth < 0, 5, case.truth)).tolist() == [1.0, 1.0]

@@ -1,0 +1,120 @@
+"""A text tower that says the words' vectors, in any of ImageNet's templates.
+
+    python -m training.photos.text DATA RUN --minutes 20      # RUN/map.pt -> RUN/text.pt
+
+The tower is open_clip's, small, and its table of tokens holds only those that training can meet.
+"""
+
+import argparse
+import math
+import random
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from open_clip import OPENAI_IMAGENET_TEMPLATES, SimpleTokenizer
+from open_clip.transformer import TextTransformer
+from torch import Tensor
+
+from training.photos.words import WIDTH, Words, groups
+
+CONTEXT = 32
+TEXT = {"context_length": CONTEXT, "width": 192, "heads": 3, "layers": 3}
+TEMPLATES: tuple[str, ...] = (
+    *(template("{}") for template in OPENAI_IMAGENET_TEMPLATES),
+    "{}", "a {}", "the {}", "a photo of {}", "a photo of a {}.", "a picture of {}",
+    "an image of {}", "there is {}", "{} in the scene", "a photo of the {} in the scene",
+)  # fmt: skip
+
+
+class Sentences:
+    """Names of words in templates, as rows of the small token table.
+
+    The order of tokens is kept, so that the end token is still the largest.
+    """
+
+    def __init__(self, words: Words) -> None:
+        found = groups(words)
+        self.names = [name for group in found for name in group]
+        self.words = torch.tensor([n for n, group in enumerate(found) for _ in group])
+        self.first = [self.names.index(group[0]) for group in found]
+        self._tokenize = SimpleTokenizer(context_length=CONTEXT)
+        texts = [*self.names, *(template.format("cat") for template in TEMPLATES)]
+        self.ids = np.union1d(self._tokenize(texts).numpy(), [0]).astype(np.int32)
+
+    def encode(self, texts: list[str]) -> Tensor:
+        return torch.from_numpy(np.searchsorted(self.ids, self._tokenize(texts).numpy()))
+
+    def draw(self, count: int) -> tuple[list[str], Tensor]:
+        """Three names in four in a template; six in ten a word's first name."""
+        rows = [
+            random.choice(self.first)
+            if random.random() < 0.6
+            else random.randrange(len(self.names))
+            for _ in range(count)
+        ]
+        texts = [self.names[row] for row in rows]
+        texts = [
+            random.choice(TEMPLATES).format(text) if random.random() < 0.75 else text
+            for text in texts
+        ]
+        return texts, self.words[rows]
+
+
+def encode(tower: TextTransformer, tokens: Tensor) -> Tensor:
+    """Unit vectors of token rows, cut after the longest: what comes after an end is never seen."""
+    tokens = tokens[:, : int(tokens.argmax(1).max()) + 1]
+    length = tokens.shape[1]
+    x = tower.token_embedding(tokens) + tower.positional_embedding[:length]
+    mask = torch.full((length, length), float("-inf")).triu_(1)
+    x = tower.ln_final(tower.transformer(x, attn_mask=mask))
+    return F.normalize(x[torch.arange(len(x)), tokens.argmax(1)] @ tower.text_projection, dim=1)
+
+
+def learn(words: Words, run: Path, minutes: float, size: int = 160) -> None:
+    """Write `text.pt`; begins from an earlier one if there is one."""
+    vectors = torch.load(run / "map.pt", weights_only=True)["vectors"]
+    sentences = Sentences(words)
+    tower = TextTransformer(vocab_size=len(sentences.ids), output_dim=WIDTH, **TEXT)
+    saved = run / "text.pt"
+    if saved.exists():
+        tower.load_state_dict(torch.load(saved, weights_only=True)["tower"])
+    optimiser = torch.optim.AdamW(tower.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=0.01)
+    began, step = time.monotonic(), 0
+    while (part := (time.monotonic() - began) / (60 * minutes)) < 1:
+        falling = max(0.02, 0.5 * (1 + math.cos(math.pi * part)))
+        optimiser.param_groups[0]["lr"] = 1.5e-3 * min(1, (step + 1) / 100) * falling
+        texts, meant = sentences.draw(size)
+        with torch.autocast("cpu", torch.bfloat16):
+            said = encode(tower, sentences.encode(texts))
+        alike = said.float() @ vectors.T
+        loss = (1 - alike[torch.arange(size), meant]).mean()
+        loss = loss + 0.2 * F.cross_entropy(20 * alike, meant)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
+        optimiser.step()
+        step += 1
+    torch.save({"tower": tower.state_dict(), "ids": torch.from_numpy(sentences.ids)}, saved)
+    with torch.inference_mode():
+        first = [sentences.names[row] for row in sentences.first]
+        said = torch.cat(
+            [encode(tower, sentences.encode(first[i : i + 128])) for i in range(0, len(first), 128)]
+        )
+    cosine = (said * vectors).sum(1)
+    print(f"{step} steps; cosine {cosine.mean():.3f}, least {cosine.min():.3f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Teach the photo model's text tower.")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--minutes", type=float, default=20)
+    given = parser.parse_args()
+    learn(Words(given.data), given.run, given.minutes)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,6 @@
 """What the model makes of everyday photos with true masks: the figures of its card.
 
-    python -m training.photos.measure COCO_VAL [--backbone NAME] [--methods clearclip maskclip ...]
+    python -m training.photos.measure COCO_VAL [--backbone NAME] [--methods all]
 
 COCO_VAL holds photos, masks and ``index.json`` as training/photos/README.md says. Words are those
 of regions of at least one percent of a photo (smaller ones are void); all kinds of wall are
@@ -11,7 +11,7 @@ themselves and once beside ten distractors, which are drawn from the other words
 import argparse
 import json
 import random
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,58 +84,85 @@ def largest_everywhere(case: Case) -> float:
     return float(sizes.max() / sizes.sum() / len(case.words))
 
 
+class Tally:
+    """Scores of one method on one set of words."""
+
+    def __init__(self) -> None:
+        self.there: list[tuple[int, float]] = []
+        self.beside: list[tuple[int, float]] = []
+        self.words: dict[str, list[float]] = {}
+
+    def add(self, half: int, case: Case, alone: npt.NDArray, among: npt.NDArray) -> None:
+        """Label maps (H, W) of the photo's words alone, and among distractors."""
+        found = iou(case, alone)
+        self.there.append((half, float(found.mean())))
+        self.beside.append((half, float(iou(case, among).mean())))
+        for number, word in enumerate(case.words):
+            if (case.truth == number).mean() >= _LARGE:
+                self.words.setdefault(word, []).append(float(found[number]))
+
+    def summary(self) -> dict[str, object]:
+        """Mean IoU in percent (chosen-on half, other half, all), and by word with its photos."""
+        words = sorted(self.words.items(), key=lambda item: -len(item[1]))
+        return {
+            "there": _halves(self.there),
+            "+10": _halves(self.beside),
+            "words": {
+                word: [round(100 * float(np.mean(scores)), 1), len(scores)]
+                for word, scores in words
+                if word in _ALOUD or len(scores) >= 5
+            },
+        }
+
+
+def _halves(scores: Sequence[tuple[int, float]]) -> list[float]:
+    parts = [[s for h, s in scores if h == half] for half in (0, 1)] + [[s for _, s in scores]]
+    return [round(100 * float(np.mean(part)), 1) if part else float("nan") for part in parts]
+
+
 def measure(
-    segmenter: Segmenter, method: Method, folder: Path, only: Collection[str] | None = None
-) -> dict[str, object]:
-    """Mean IoU in percent (chosen-on half, other half, all) without and with distractors."""
-    there, beside, words = [], [], {}
-    for number, case in enumerate(cases(folder, only)):
-        encoded = segmenter.encode(Image.open(case.image))
-        found = iou(case, segmenter.segment(encoded, list(case.words), method).labels.numpy())
-        asked = [*case.words, *case.distractors]
-        among = iou(case, segmenter.segment(encoded, asked, method).labels.numpy())
-        half = int(number >= CHOSEN_ON)
-        there.append((half, found.mean()))
-        beside.append((half, among.mean()))
-        for index, word in enumerate(case.words):
-            if (case.truth == index).mean() >= _LARGE:
-                words.setdefault(word, []).append(found[index])
-
-    def halves(scores: list[tuple[int, float]]) -> list[float]:
-        parts = [[s for h, s in scores if h == half] for half in (0, 1)] + [[s for _, s in scores]]
-        return [round(100 * float(np.mean(part)), 1) for part in parts]
-
-    return {
-        "there": halves(there),
-        "+10": halves(beside),
-        "words": {
-            word: [round(100 * float(np.mean(scores)), 1), len(scores)]
-            for word, scores in sorted(words.items(), key=lambda item: -len(item[1]))
-            if word in _ALOUD or len(scores) >= 5
-        },
-    }
+    segmenter: Segmenter, methods: Mapping[str, Method], sets: Mapping[str, Sequence[Case]]
+) -> dict[str, dict[str, object]]:
+    """Each method on each set of cases; a photo is encoded once."""
+    tallies = {(name, method): Tally() for name in sets for method in methods}
+    order = list(dict.fromkeys(case.image for some in sets.values() for case in some))
+    for number, image in enumerate(sorted(order)):
+        encoded = segmenter.encode(Image.open(image))
+        for name, some in sets.items():
+            for case in (case for case in some if case.image == image):
+                asked = [*case.words, *case.distractors]
+                for key, method in methods.items():
+                    maps = (
+                        segmenter.segment(encoded, list(words), method).labels.numpy()
+                        for words in (case.words, asked)
+                    )
+                    tallies[name, key].add(int(number >= CHOSEN_ON), case, *maps)
+    return {name: {key: tallies[name, key].summary() for key in methods} for name in sets}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description="Measure a backbone on photos with true masks.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--backbone", default=PHOTOS)
     parser.add_argument("--methods", nargs="+", default=["clearclip"], choices=[*METHODS, "all"])
-    parser.add_argument("--nouns", type=Path, help="clip-text.npz: only the words it has")
+    parser.add_argument("--nouns", type=Path, help="clip-text.npz: its words alone, too")
     parser.add_argument("--short-side", type=int)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    only = None if given.nouns is None else {str(word) for word in np.load(given.nouns)["words"]}
+    sets = {"all words": list(cases(given.folder))}
+    if given.nouns is not None:
+        nouns = {str(word) for word in np.load(given.nouns)["words"]}
+        sets["nouns"] = list(cases(given.folder, nouns))
     segmenter = Segmenter(gclip.load_backbone(given.backbone), short_side=given.short_side)
-    base = [largest_everywhere(case) for case in cases(given.folder, only)]
-    measured: dict[str, object] = {"largest word everywhere": round(100 * float(np.mean(base)), 1)}
-    for name in METHODS if "all" in given.methods else given.methods:
-        measured[name] = measure(segmenter, METHODS[name], given.folder, only)
-        print(name, json.dumps(measured[name]), flush=True)
+    chosen = METHODS if "all" in given.methods else {n: METHODS[n] for n in given.methods}
+    measured = measure(segmenter, chosen, sets)
+    for name, some in sets.items():
+        base = 100 * float(np.mean([largest_everywhere(case) for case in some]))
+        measured[name]["the largest word everywhere"] = round(base, 1)
+    text = json.dumps(measured, indent=1)
+    print(text)
     if given.out is not None:
-        given.out.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+        given.out.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

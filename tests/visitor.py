@@ -91,7 +91,13 @@ class Server:
     @property
     def memory_mb(self) -> float:
         """Resident memory of the process in megabytes."""
-        return psutil.Process(self.process.pid).memory_info().rss / 2**20
+        return psutil.Process(self.process.pid).memory_info().rss / 10**6
+
+    @property
+    def peak_mb(self) -> float:
+        """The most that it ever was."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 10**6
 
     def stop(self, how: int = signal.SIGTERM, patience: float = 60) -> int:
         """Send a signal and return the exit status."""

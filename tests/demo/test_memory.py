@@ -16,7 +16,7 @@ from demo.look import Request, Studio
 from demo.settings import Settings
 from tests.models import picture, tiny_backbone
 from tests.pictures import encoded
-from tests.visitor import Server, Visitor, serving
+from tests.visitor import Visitor, serving
 
 WORDS = "words=strawberry,frog,grass"
 
@@ -90,12 +90,6 @@ def test_a_failed_request_gives_its_turn_back() -> None:
             raise ZeroDivisionError
 
 
-def peak_mb(server: Server) -> float:
-    """Most resident memory that the process ever had."""
-    status = Path(f"/proc/{server.process.pid}/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) * 1024 / memory.MB
-
-
 def test_a_small_bound_is_kept(tmp_path: Path) -> None:
     """Pictures of 24 megapixels on the tabs that cost most, and what would fill the caches."""
     bound = memory.LEAST / memory.MB
@@ -106,5 +100,5 @@ def test_a_small_bound_is_kept(tmp_path: Path) -> None:
             assert not visitor.ask(f"source=upload&tab={tab}&{WORDS}", large).problem
         for seed in range(8):
             assert not visitor.ask(f"seed={seed}&short=512&tab=compare&{WORDS}").problem
-        assert peak_mb(server) < bound
+        assert server.peak_mb < bound
         visitor.close()

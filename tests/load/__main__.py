@@ -18,6 +18,7 @@ import threading
 import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -26,14 +27,17 @@ import psutil
 import torch
 from safetensors.torch import save_file
 
+from demo.host import memory
+from demo.tabs import TABS
 from gclip_core.load import WEIGHTS_FOLDER
 from gclip_core.registry import find_backbone
-from tests.pictures import encoded, noise
+from tests.models import picture
+from tests.pictures import encoded
 from tests.visitor import Answer, BusyError, FailedError, Server, Visitor, serving
 
 WORDS = ("frog, grass", "strawberry; berry, frog, grass", "house, tree, sky, road", "cat")
-TABS = ("side", "compare", "truth", "attention", "channels", "why")
-UPLOADS = 4
+SIZES = ((120, 160), (480, 640), (1500, 2000), (3000, 4000), (4000, 6000))
+"""Uploaded pictures, height before width: up to the 24 megapixels that the page takes."""
 SECOND = "openai-vit-b-32"
 
 
@@ -50,23 +54,29 @@ class Wish:
         try:
             image = None
             if self.upload >= 0:
-                picture = noise(120, 160, seed=self.upload)
-                image = visitor.uploaded(encoded(picture, "PNG"), f"{self.upload}.png")
+                image = visitor.uploaded(photo(self.upload), f"{self.upload}.jpg")
             return visitor.ask(self.query, image)
         finally:
             visitor.close()
 
 
+@cache
+def photo(number: int) -> bytes:
+    """An uploaded picture as a file."""
+    return encoded(picture(*SIZES[number], seed=number), "JPEG")
+
+
 def wishes(amount: int, second: bool) -> list[Wish]:
     """Different pictures, words, switches and tabs; a fifth of them on the second backbone."""
     switches = list(itertools.product((0, 1), (0, 1)))
+    tabs = [entry.name for entry in TABS if entry.name != "learn"]
     found = [
         Wish(f"seed={seed}&words={words}&amf={amf}&cs={cs}&tab={tab}")
-        for seed, words, (amf, cs), tab in itertools.product(range(1, 5), WORDS, switches, TABS)
+        for seed, words, (amf, cs), tab in itertools.product(range(1, 9), WORDS, switches, tabs)
     ]
     found += [
         Wish(f"source=upload&words={words}&cs={cs}&tab={tab}", number)
-        for number, words, cs, tab in itertools.product(range(UPLOADS), WORDS, (0, 1), TABS[:2])
+        for number, words, cs, tab in itertools.product(range(len(SIZES)), WORDS, (0, 1), tabs)
     ]
     random.Random(0).shuffle(found)
     others = [
@@ -89,9 +99,10 @@ def weights_folder(folder: Path) -> Path:
     return folder
 
 
-def page(folder: Path, weights: Path | None) -> AbstractContextManager[Server]:
+def page(folder: Path, weights: Path | None, bound: int) -> AbstractContextManager[Server]:
     """The page to load, with the second backbone's weights on its disk if given."""
-    return serving(folder, "--no-downloads", environment={WEIGHTS_FOLDER: str(weights or "")})
+    arguments = ("--no-downloads", "--quiet", "--memory", str(bound / 10**9))
+    return serving(folder, *arguments, environment={WEIGHTS_FOLDER: str(weights or "")})
 
 
 @dataclass
@@ -102,6 +113,7 @@ class Tally:
     waits: list[float] = field(default_factory=list)
     memory: list[float] = field(default_factory=list)
     ranks: int = 0
+    peak: float = 0.0
     busy: int = 0
     wrong: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
@@ -110,7 +122,7 @@ class Tally:
 
 def run(
     server: Server,
-    alone: dict[Wish, Answer],
+    alone: dict[Wish, Answer | None],
     clients: int,
     minutes: float = 1e9,
     requests: int = sys.maxsize,
@@ -135,7 +147,8 @@ def run(
                 tally.waits.append(answer.waited)
                 tally.memory.append(server.memory_mb)
                 tally.ranks += any(rank > 0 for rank in answer.ranks)
-                if not answer.same_as(alone[wish]):
+                expected = alone[wish]
+                if answer.problem or (expected and not answer.same_as(expected)):
                     tally.wrong.append(f"{wish}: {answer.text}"[:300])
 
     threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
@@ -148,27 +161,37 @@ def run(
 
 def table(tally: Tally, every: int = 100) -> str:
     """Memory and latency by hundred requests, as Markdown."""
-    rows = ["| requests | memory (MB) | median (s) | slowest (s) |", "|---|---|---|---|"]
+    rows = [
+        "| requests | memory (MB): at the end | most | median (s) | slowest (s) |",
+        "|---|---|---|---|---|",
+    ]
     for start in range(0, len(tally.seconds), every):
         part = tally.seconds[start : start + every]
-        memory = tally.memory[start : start + every][-1]
+        used = tally.memory[start : start + every]
         last = start + len(part)
         rows.append(
-            f"| {start + 1} to {last} | {memory:.0f} | {statistics.median(part):.2f} "
-            f"| {max(part):.2f} |"
+            f"| {start + 1} to {last} | {used[-1]:.0f} | {max(used):.0f} "
+            f"| {statistics.median(part):.2f} | {max(part):.2f} |"
         )
     return "\n".join(rows)
 
 
 def growth(tally: Tally) -> float:
-    """Growth of memory from the end of the first quarter (warm-up) to the end, as a share."""
-    warm = tally.memory[len(tally.memory) // 4]
-    return tally.memory[-1] / warm - 1
+    """Growth of memory from the end of the first third (warm-up) to the end, as a share.
+
+    The mean of a tenth at either end: a large picture at work is no growth.
+    """
+    third, tenth = len(tally.memory) // 3, max(1, len(tally.memory) // 10)
+    ends = (tally.memory[third : third + tenth], tally.memory[-tenth:])
+    first, last = (statistics.fmean(part) for part in ends)
+    return last / first - 1
 
 
-def answers_alone(folder: Path, weights: Path | None, amount: int) -> dict[Wish, Answer]:
+def answers_alone(
+    folder: Path, weights: Path | None, amount: int, bound: int
+) -> dict[Wish, Answer | None]:
     """Each request's answer, made one after the other on a server of its own."""
-    with page(folder, weights) as server:
+    with page(folder, weights, bound) as server:
         asked = wishes(amount, second=weights is not None)
         found = {wish: wish.ask(server.url) for wish in asked}
     problems = [f"{wish}: {answer.problem}" for wish, answer in found.items() if answer.problem]
@@ -183,14 +206,15 @@ def cache_share(server: Server) -> float:
     return cache["bytes"] / cache["limit"]
 
 
-def summary(tally: Tally, clients: int, different: int, filled: float) -> str:
+def summary(tally: Tally, clients: int, different: int, filled: float, bound: int) -> str:
     """The figures in words."""
     return (
         f"{clients} clients, {different} different requests, {len(tally.seconds)} answers, "
         f"{len(tally.wrong)} wrong, {len(tally.failed)} lost, {tally.busy} told “busy”, "
         f"{tally.ranks} told their place in the queue; waits: median "
         f"{statistics.median(tally.waits):.1f} s, longest {max(tally.waits):.1f} s; memory "
-        f"{growth(tally):+.1%} after warm-up; the cache of trunks {filled:.0%} full"
+        f"{growth(tally):+.1%} over the last two thirds, {tally.peak:.0f} MB at the most of "
+        f"{bound / 10**6:.0f}; the cache of trunks {filled:.0%} full"
     )
 
 
@@ -217,21 +241,29 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=1e6)
     parser.add_argument("--requests", type=int, default=sys.maxsize)
     parser.add_argument("--different", type=int, default=80, help="how many different requests")
+    parser.add_argument("--memory", type=memory.parsed, default=memory.BOUND, help="GB, as app.py")
+    parser.add_argument(
+        "--unchecked", action="store_true",
+        help="no run alone beforehand: answers are not compared, only refusals counted",
+    )  # fmt: skip
     parser.add_argument("--write", type=Path, help="file for the table, as Markdown")
     args = parser.parse_args()
     if args.minutes == 1e6 and args.requests == sys.maxsize:
         args.minutes = 5
     with tempfile.TemporaryDirectory() as folder:
-        weights = weights_folder(Path(folder))
-        alone = answers_alone(Path(folder), weights, args.different)
-        print(f"{len(alone)} requests answered alone", flush=True)
-        with page(Path(folder), weights) as server:
+        weights = None if args.unchecked else weights_folder(Path(folder))
+        if args.unchecked:
+            alone = dict.fromkeys(wishes(args.different, second=False))
+        else:
+            alone = answers_alone(Path(folder), weights, args.different, args.memory)
+            print(f"{len(alone)} requests answered alone", flush=True)
+        with page(Path(folder), weights, args.memory) as server:
             tally = run(server, alone, args.clients, args.minutes, args.requests)
-            filled = cache_share(server)
+            filled, tally.peak = cache_share(server), server.peak_mb
     if not tally.seconds:
         print("no answer came", tally.busy, tally.failed[:5])
         return 1
-    said = summary(tally, args.clients, len(alone), filled)
+    said = summary(tally, args.clients, len(alone), filled, args.memory)
     print(f"{table(tally)}\n\n{said}")
     print("\n".join([*tally.wrong[:5], *tally.failed[:5]]))
     if args.write:

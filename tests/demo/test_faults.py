@@ -4,7 +4,9 @@ visitors leave, masks are wrong. Weights and their hub are in ``gclip_core/test_
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +17,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import gradio as gr
 import httpx
@@ -26,10 +29,11 @@ from PIL import Image
 from demo import main, page, wording
 from demo.host import guard, serve
 from demo.look import Request, Studio
-from demo.settings import Settings
+from demo.settings import FIELDS, Settings, choices, key_of, limits
 from demo.source import mask_colours
 from demo.views import compare
-from gclip_core import blocks
+from demo.widgets.held import STORE
+from gclip_core import blocks, load
 from gclip_core.errors import GclipError, ImageError
 from gclip_core.segmenter import Segmenter
 from tests.models import picture, tiny_backbone
@@ -245,6 +249,116 @@ def test_a_folder_for_uploads_that_cannot_be_written_is_said_in_a_sentence(tmp_p
     assert done.returncode == 2
     assert "GRADIO_TEMP_DIR" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+# ── time passes, and things go away ────────────────────────────────────────────────────────────
+
+
+def test_a_browser_that_slept_for_an_hour_goes_on_where_it_was(url: str, slow: Slow) -> None:
+    """Its stream has ended, and all that was kept for it was needed for others meanwhile."""
+    slow.go.set()
+    visitor = Visitor(url)
+    values = visitor.open(f"seed=5&{WORDS}")
+    before = visitor.press(values[0], values[1:])
+    names = set(re.findall(r'"([0-9a-f]{32})"', json.dumps(before.raw)))
+    assert names
+    visitor.close()
+    STORE._makers.clear()
+    STORE._made.clear()
+    for name in names:
+        gone = httpx.get(f"{url}held/{name}")
+        assert gone.status_code == 404
+        assert "Traceback" not in gone.text
+    visitor.web = httpx.Client(base_url=url, timeout=120)
+    after = visitor.press(values[0], values[1:])
+    assert after.same_as(before)
+    assert {httpx.get(f"{url}held/{name}").status_code for name in names} == {200}
+    visitor.close()
+
+
+@pytest.mark.parametrize("end", [0, 1], ids=["least", "greatest"])
+def test_a_link_with_every_setting_at_its_limit_is_answered_or_refused_in_words(
+    end: int, url: str, slow: Slow
+) -> None:
+    slow.go.set()
+    query = {"words": WORDS.removeprefix("words=")}
+    for name in FIELDS:
+        bound = limits(name)[end]
+        options = choices(name)
+        if bound is not None:
+            query[key_of(name)] = f"{bound:.10g}"
+        elif options:
+            query[key_of(name)] = options[-end]
+    query |= {"source": "scene", "tab": "side"}
+    visitor = Visitor(url)
+    answer = visitor.ask(urlencode(query))
+    assert "Traceback" not in answer.text
+    assert wording.failed(Exception()) not in answer.text, (
+        "refused, if so, by a sentence of its own"
+    )
+    assert not visitor.ask(f"seed=5&{WORDS}").problem, "and the page goes on"
+    visitor.close()
+
+
+def test_weights_that_vanish_while_serving_are_missed_only_by_who_needs_them(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A backbone in memory works on; one not yet read is said not to be here, the page works on."""
+    monkeypatch.setenv(load.WEIGHTS_FOLDER, str(tmp_path / "was here"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    studio._backbones.put("openai-vit-b-32", tiny_backbone())
+    for name in ("openai-vit-b-32", "built-in"):
+        look = studio.look(Request(Settings(seed=2, words="cat, dog", backbone=name)))
+        assert look.mask(look.chosen).labels.size
+    with pytest.raises(GclipError, match="not on this machine") as refused:
+        studio.look(Request(Settings(seed=2, words="cat", backbone="metaclip-vit-b-16")))
+    assert str(tmp_path) not in str(refused.value)
+
+
+def test_two_tabs_of_one_visitor_with_different_backbones_do_not_mix() -> None:
+    names = ("built-in", "openai-vit-b-32")
+    other = tiny_backbone(3)
+
+    def fresh() -> Studio:
+        made = Studio()
+        made._backbones.put(names[1], other)
+        return made
+
+    def mask(studio: Studio, name: str) -> np.ndarray:
+        look = studio.look(Request(Settings(seed=6, words="frog, grass", backbone=name)))
+        return look.mask(look.chosen).labels
+
+    alone = {name: mask(fresh(), name) for name in names}
+    assert not np.array_equal(*alone.values())
+    shared, wrong = fresh(), []
+
+    def turn(name: str) -> None:
+        for _ in range(5):
+            if not np.array_equal(mask(shared, name), alone[name]):
+                wrong.append(name)
+
+    threads = [threading.Thread(target=turn, args=(name,)) for name in names * 2]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_a_clock_set_back_changes_nothing(
+    url: str, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow.go.set()
+    visitor = Visitor(url)
+    photo = visitor.uploaded(encoded(noise(60, 80), "PNG"))
+    before = visitor.ask(f"source=upload&{WORDS}", photo)
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() - 86_400)
+    after = visitor.ask(f"source=upload&{WORDS}", photo)
+    assert not after.problem
+    assert after.same_as(before)
+    assert not visitor.ask(f"seed=8&{WORDS}").problem
+    visitor.close()
 
 
 # ── memory of a device ─────────────────────────────────────────────────────────────────────────

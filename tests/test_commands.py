@@ -45,6 +45,7 @@ NOT_RUN = {
 CHEAPER = (
     (r"^torchrun", "python -m torch.distributed.run"),
     (r"--n \d+", "--n 2"),
+    (r"--scenes \d+", "--scenes 2"),
     (r"--minutes \d+(.*--resume)", r"--minutes 0.4\1"),
     (r"--minutes \d\d+", "--minutes 0.2"),
     (r"--minutes [1-9]\b", "--minutes 0.2"),

@@ -309,7 +309,7 @@ def _finite(value: Any) -> Any:
 def _look(
     studio: Studio, image: FileData | None, words: str, seed: int, backbone: str = "", **more: Any
 ) -> Look:
-    name = find_backbone(backbone).name if backbone else studio.default.name
+    name = find_backbone(backbone).name if backbone else "auto"
     source = "upload" if image else "scene"
     settings = read({**more, "seed": seed, "source": source, "words": words, "backbone": name})
     upload = path_of(image)

@@ -150,7 +150,8 @@ def _scene(controls: Controls) -> tuple[gr.Button, tuple[Component, ...]]:
 def _picker(studio: Studio, controls: Controls, opening: Settings) -> Picker:
     """The menu is no setting: one that is not here changes nothing but the card under it."""
     controls.hidden("backbone")
-    choices = [(wording.backbone_choice(e, studio.has(e)), e.name) for e in BACKBONES.values()]
+    choices = [(wording.automatic(studio.default.name, studio.default.title), "auto")]
+    choices += [(wording.backbone_choice(e, studio.has(e)), e.name) for e in BACKBONES.values()]
     menu = gr.Dropdown(
         choices, value=opening.backbone, label=declared("backbone")["label"], elem_id="backbone"
     )
@@ -209,10 +210,10 @@ def wire(
         return fill(studio, controls, given, new)
 
     def pick(name: Any, current: Any) -> Answer:
-        if not isinstance(name, str) or name not in BACKBONES:
+        if not isinstance(name, str) or name not in ("auto", *BACKBONES):
             return {picker.menu: current}
-        entry = BACKBONES[name]
-        if studio.has(entry):
+        entry = BACKBONES.get(name)
+        if entry is None or studio.has(entry):
             return {controls["backbone"]: name, picker.card: gr.Column(visible=False)}
         return {
             picker.menu: current,
@@ -276,7 +277,7 @@ def _example(index: Any, old: Settings) -> Settings:
     return old.changed(source="example", example=names[index - len(STARRED)], words="")
 
 
-def notice(studio: Studio, settings: Settings) -> str:
+def notice(studio: Studio, name: str) -> str:
     """What to know about the backbone beside the result."""
     entry = BACKBONES[PHOTO_BACKBONE]
-    return wording.model_notice(settings.backbone, entry, studio.has(entry))
+    return wording.model_notice(name, entry, studio.has(entry))

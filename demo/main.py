@@ -16,19 +16,21 @@ from typing import Any
 import gradio as gr
 import torch
 
-from demo import api, page, theme, widgets
+from demo import api, page, theme, widgets, wording
 from demo.host import guard, logs, memory, serve
 from demo.host.zero_gpu import encode_on_zero_gpu
+from demo.learn import opening as openings
 from demo.look import Studio
 from demo.settings import Settings
 from demo.widgets.held import STORE
 from gclip_core import load
-from gclip_core.backbone import load_backbone
+from gclip_core.backbone import Backbone, load_backbone
 from gclip_core.errors import GclipError
+from gclip_core.photos import star_photos
 from gclip_core.registry import BACKBONES, BUILT_IN
 
 PREFERRED = "openai-vit-b-16"
-OPENING_SEED = 137
+OPENING_SEED, OPENING_PHOTO = 137, "chelsea"
 MAX_SESSIONS = 100
 """Tabs whose last answer is kept in memory (0.7 MB each); Gradio would keep 10,000."""
 
@@ -95,17 +97,24 @@ def default_backbone() -> str:
 
 def build(studio: Studio) -> gr.Blocks:
     """The page and its public endpoints."""
-    demo = page.build(studio, opening(studio.default.name))
+    demo = page.build(studio, *opening(studio.default))
     with demo:
         api.add(studio)
     return demo
 
 
-def opening(backbone: str) -> Settings:
-    """What a visitor sees first: a scene with truth, or a photo for a model that knows photos."""
-    if backbone == BUILT_IN:
-        return Settings(seed=OPENING_SEED, amf=False)  # AMF costs this model accuracy
-    return Settings(source="example", example="chelsea", backbone=backbone)
+def opening(backbone: Backbone) -> tuple[Settings, str]:
+    """What a visitor sees first, and a sentence on why.
+
+    It is what was baked for the model, else a photo with both switches on and no simulation.
+    """
+    baked = openings.read(backbone.name, backbone.digest)
+    if baked is not None:
+        return baked[0], wording.opened(baked[1])
+    if backbone.name == BUILT_IN:
+        return Settings(seed=OPENING_SEED, amf=False), ""
+    words = star_photos()[OPENING_PHOTO].text
+    return Settings(source="example", example=OPENING_PHOTO, words=words), ""
 
 
 def launch_settings(args: argparse.Namespace) -> dict[str, Any]:

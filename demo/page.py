@@ -60,8 +60,8 @@ def routes() -> list[Route]:
     return [STORE.route()]
 
 
-def build(studio: Studio, opening: Settings) -> gr.Blocks:
-    """The whole page; ``opening`` is what a visitor without a link sees first."""
+def build(studio: Studio, opening: Settings, note: str = "") -> gr.Blocks:
+    """The whole page; ``opening`` is what a visitor without a link sees first, ``note`` why."""
     controls = Controls()
     with gr.Blocks(
         title="GCLIP", analytics_enabled=False, delete_cache=(3600, 86400), fill_width=True
@@ -91,7 +91,8 @@ def build(studio: Studio, opening: Settings) -> gr.Blocks:
                         )  # fmt: skip
         why = widgets.why(elem_id="why")
         controls.hide_the_rest()
-        _wire(page, studio, controls, given, own, (noted, lines, why), tabs, strip, turned, opening)
+        said, first = (noted, lines, why), (opening, note)
+        _wire(page, studio, controls, given, own, said, tabs, strip, turned, first)
         _share(share, controls)
         lesson.click(
             fn=None, js=_TURN.format("learn"), inputs=[open_tab, turned],
@@ -110,7 +111,7 @@ def _wire(
     tabs: dict[str, Tab],
     strip: gr.Tabs,
     turned: Component,
-    opening: Settings,
+    first: tuple[Settings, str],
 ) -> None:
     noted, lines, why = said
     files = {"upload": (given.image, path_of), **own.inputs}
@@ -137,8 +138,12 @@ def _wire(
     def point(event: gr.SelectData) -> str:
         return as_text("pixel", (int(event.index[0]), int(event.index[1])))
 
+    opening, why_this = first
+
     def arrive(request: gr.Request) -> Answer:
         settings, notes = read_link(dict(request.query_params), opening)
+        if settings.changed(tab=opening.tab) == opening:
+            notes = (*notes, why_this)
         found = inputs.fill(studio, controls, given, settings)
         return {**found, noted: values.lines(notes=notes), strip: gr.Tabs(selected=settings.tab)}
 
@@ -227,7 +232,7 @@ def answer(
         logger.exception("a request failed")
         said = [wording.failed(error), wording.OLD]
         return {lines: values.lines(problems=said, state="old")}
-    notes = [*status.notes, inputs.notice(studio, settings)]
+    notes = [*status.notes, inputs.notice(studio, status.name)]
     if settings.plant:
         notes.insert(0, wording.SIMULATION)
     if status.unknown:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from demo.look import Studio
-from demo.main import OPENING_SEED, build, launch_settings, parser
+from demo.main import build, launch_settings, parser
 
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 THEMES = ("light", "dark")
@@ -46,7 +46,7 @@ def take(url: str, folder: Path, chromium: str, tabs: Sequence[str]) -> list[Pat
             for device, (width, height) in SIZES.items():
                 for theme in THEMES:
                     page = browser.new_page(viewport={"width": width, "height": height})
-                    page.goto(f"{url}?tab={tab}&seed={OPENING_SEED}&amf=0&__theme={theme}")
+                    page.goto(f"{url}?tab={tab}&__theme={theme}")
                     page.wait_for_selector("#says .status", timeout=120_000)
                     page.wait_for_timeout(1500)
                     path = folder / f"{tab}-{device}-{theme}.png"

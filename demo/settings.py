@@ -27,7 +27,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS
 from gclip_core.numbering import block_indices, block_numbers
-from gclip_core.registry import BACKBONES, BUILT_IN
+from gclip_core.registry import BACKBONES
 from gclip_core.vocabulary import TEMPLATES
 
 MAX_WORDS = 6000
@@ -187,9 +187,10 @@ class Settings(BaseModel):
     """Every reproducible setting of the page; frozen, hashable, equal by value.
 
     Block and head indices are 0-based here and counted from 1 in links and JSON; channel numbers
-    are the row numbers of ``W2`` everywhere. ``window`` 0 is off and ``short_side`` 0 the
-    backbone's own. ``things`` 0 lets the seed decide. ``patch`` and ``pixel`` are (row, column).
-    ``channels`` are dragged channels, empty for each block's own abnormal one.
+    are the row numbers of ``W2`` everywhere. ``window`` 0 is off, ``short_side`` 0 the backbone's
+    own, and ``backbone`` "auto" the one that fits the picture. ``things`` 0 lets the seed decide.
+    ``patch`` and ``pixel`` are (row, column). ``channels`` are dragged channels, empty for each
+    block's own abnormal one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -204,7 +205,9 @@ class Settings(BaseModel):
     words: Text = _set("", "words", "input", "text", "Words to look for",
                        "Commas separate classes, semicolons synonyms")  # fmt: skip
 
-    backbone: Literal[tuple(BACKBONES)] = _set(BUILT_IN, "backbone", "model", "choice", "Backbone")
+    backbone: Literal[("auto", *BACKBONES)] = _set(
+        "auto", "backbone", "model", "choice", "Backbone"
+    )
     templates: Literal[tuple(TEMPLATES)] = _set(
         "imagenet80", "templates", "model", "choice", "Text templates"
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
 from gclip_core.numbering import block_numbers
-from gclip_core.registry import BUILT_IN, BackboneEntry
+from gclip_core.registry import BUILT_IN, PHOTOS, BackboneEntry
 from gclip_core.types import Found, Method, Plant
 
 TITLE = "GCLIP"
@@ -46,18 +47,29 @@ def failed(error: Exception) -> str:
     return UNEXPECTED
 
 
+def automatic(name: str, title: str) -> str:
+    """The first line of the backbone menu."""
+    fits = name in (BUILT_IN, PHOTOS)
+    return "Built-in: emoji scenes or photos, whichever fits" if fits else f"{title} · here"
+
+
 def backbone_choice(entry: BackboneEntry, here: bool) -> str:
     """One line of the backbone menu: what to know before choosing it."""
-    if entry.name == BUILT_IN:
+    if entry.name in (BUILT_IN, PHOTOS):
         return entry.title
     return f"{entry.title} · " + ("here" if here else f"{entry.download} MB to fetch")
 
 
 def model_notice(name: str, entry: BackboneEntry, here: bool) -> str:
     """Beside the result: what the built-in model knows, and what to take for photos."""
+    how = "it is on this machine" if here else f"a download of {entry.download} MB, once"
+    if name == PHOTOS:
+        return (
+            "This picture is no emoji scene, so the small built-in model for photos answers. "
+            f"For better masks take {entry.title} as backbone ({how})."
+        )
     if name != BUILT_IN:
         return ""
-    how = "it is on this machine" if here else f"a download of {entry.download} MB, once"
     return (
         "The built-in model knows emoji scenes, not photos. "
         f"For photos take {entry.title} as backbone ({how})."
@@ -424,6 +436,22 @@ LEARN_MISSING = (
     "The pictures of Learn are not here. Whoever runs this page can make them with "
     "python -m demo.learn.bake."
 )
+
+
+def opened(facts: dict[str, Any]) -> str:
+    """Over the opening: why this picture, and what the switches do over others in mean."""
+
+    def moved(name: str) -> str:
+        mean = facts[f"mean_{name}"]
+        return f"from {100 * mean['off']:.0f} to {100 * mean['on']:.0f} %"
+
+    why = "because both switches show on it" if facts["both_matter"] else "as the best found"
+    return (
+        f"This scene opens the page {why}: press CS, then AMF. "
+        f"Over {facts['mean_of']} other scenes CS takes mIoU "
+        f"{moved('cs')} and AMF {moved('amf')} in the mean."
+    )
+
 
 SKIP = "Skip to the answer"
 LEARN = "Learn"

@@ -50,7 +50,7 @@ def build(studio: Studio, controls: Controls) -> Tab:
             for name, mask in shown.items()
         }
         return answer | {
-            favoured: values.lines(notes=[wording.favoured(look.settings.backbone)]),
+            favoured: values.lines(notes=[wording.favoured(look.segmenter.backbone.name)]),
             both: _both(look, *views.pair(look, view)),
             table: _table(look, view),
         }

@@ -54,7 +54,7 @@ def wire(machine: gr.HTML, studio: Studio, controls: Controls) -> Dependency:
 
     def press(event: gr.SelectData, *raw: Any) -> list[Any]:
         settings = controls.settings(raw)
-        backbone = studio.backbone(settings.backbone)
+        backbone = studio.backbone(studio.name_of(settings))
         own = learn.has_own_fault(backbone, settings.channel_threshold)
         made = controls.updates(pressed(settings, event.index, own))
         return [made[controls[name]] for name in SET]

@@ -60,7 +60,8 @@ class ExportView:
 
 def see(look: Look) -> ExportView:
     """The chosen mask, what was found on the way, and what is taken along."""
-    settings, image, backbone = look.settings, look.picture.image, look.segmenter.backbone
+    image, backbone = look.picture.image, look.segmenter.backbone
+    settings = look.settings.changed(backbone=backbone.name)
     mask, found = look.mask(look.chosen), look.segment(look.chosen).found
     dtype: Dtype = "float32" if backbone.dtype == torch.float32 else "bfloat16"
     facts = {

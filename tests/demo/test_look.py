@@ -231,3 +231,15 @@ def test_copy_as_python_makes_the_same_labels(
     names: dict[str, object] = {}
     exec(compile(view.python, "again.py", "exec"), names)
     assert np.array_equal(names["labels"].numpy(), view.mask.labels)
+
+
+def test_the_built_in_model_that_fits_the_picture_answers(studio: Studio) -> None:
+    for settings, title in (
+        (Settings(seed=SEED), "Built-in (emoji scenes)"),
+        (Settings(source="example", example="coffee"), "Built-in (photos)"),
+        (
+            Settings(source="example", example="coffee", backbone="built-in"),
+            "Built-in (emoji scenes)",
+        ),
+    ):
+        assert studio.segmenter(settings).backbone.title == title

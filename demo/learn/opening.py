@@ -1,0 +1,122 @@
+"""What the page opens on, chosen by measurement: a scene on which both switches show.
+
+``python -m demo.learn.opening`` looks through scenes with the built-in model and writes
+``assets/learn/opening.json``: the scene and switches, what each switch does there, and in the mean
+over other scenes, so that one scene proves nothing. A model without an abnormal channel gets the
+labelled simulation of one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from demo import variants
+from demo.look import Look, Request, Studio, changed_share
+from demo.settings import Settings, from_query
+from gclip_core import assets
+from gclip_core.numbering import block_numbers
+from gclip_core.registry import BUILT_IN
+
+FILE = "opening.json"
+TRIED, MEAN_OF, FIRST_OF_MEAN = 60, 24, 20_000
+LEAST_CHANGED, LEAST_MOVED = 0.05, 0.03
+"""Of the pixels, and of mIoU: what a switch must do to be seen and to matter."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a press of a switch does: share of pixels changed, mIoU without and with it."""
+
+    changed: float
+    off: float
+    on: float
+
+    @property
+    def matters(self) -> bool:
+        return self.changed >= LEAST_CHANGED and abs(self.on - self.off) >= LEAST_MOVED
+
+
+def read(name: str, weights: str) -> tuple[Settings, dict[str, Any]] | None:
+    """The opening baked for a backbone of these weights, and what was measured; None without."""
+    try:
+        baked = json.loads((assets.path("learn") / FILE).read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    found = baked.get(name)
+    if found is None or found["weights"] != weights:
+        return None
+    return from_query(found["query"])[0], found
+
+
+def effects(studio: Studio, settings: Settings) -> tuple[Look, Effect, Effect]:
+    """The look of these settings, and what AMF and CS do there, each pressed alone."""
+    bare = settings.changed(words="")
+    look = studio.look(Request(bare.changed(words=studio.sources.picture(bare).words)))
+    found = []
+    for switch in ("amf", "cs"):
+        states = ({"amf": settings.amf, "cs": settings.cs, switch: on} for on in (False, True))
+        pair = [look.mask(variants.ablation(look.settings, **state)) for state in states]
+        changed = changed_share(pair[0].labels, pair[1].labels)
+        found.append(Effect(changed, pair[0].miou or 0.0, pair[1].miou or 0.0))
+    return look, found[0], found[1]
+
+
+def bake(tried: int = TRIED, mean_of: int = MEAN_OF) -> dict[str, Any]:
+    """The opening of the built-in model, by measurement."""
+    studio = Studio()
+    backbone = studio.default
+    own = any(ratio >= 2 for ratio in backbone.ratios[:-1])
+    candidates = []
+    for amf in (False, True):
+        for seed in range(1, tried + 1):
+            settings = Settings(seed=seed, amf=amf, cs=True, plant=not own)
+            look, of_amf, of_cs = effects(studio, settings)
+            score = of_cs.on  # the mask that a visitor sees first
+            both = of_amf.matters and of_cs.matters
+            candidates.append((both, score, look.settings, of_amf, of_cs))
+    both, _, chosen, of_amf, of_cs = max(candidates, key=lambda one: one[:2])
+    others = [effects(studio, chosen.changed(seed=FIRST_OF_MEAN + i))[1:] for i in range(mean_of)]
+    means = [
+        {
+            key: float(np.mean([asdict(pair[k])[key] for pair in others]))
+            for key in ("changed", "off", "on")
+        }
+        for k in (0, 1)
+    ]
+    return {
+        "weights": backbone.digest,
+        "query": chosen.to_query(),
+        "both_matter": both,
+        "tried": 2 * tried,
+        "amf": asdict(of_amf),
+        "cs": asdict(of_cs),
+        "mean_of": mean_of,
+        "mean_amf": means[0],
+        "mean_cs": means[1],
+        "simulation": not own,
+        "blocks": list(block_numbers(chosen.planted_blocks(backbone.n_blocks))) if not own else [],
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the opening of the built-in model, and print it."""
+    parser = argparse.ArgumentParser(prog="python -m demo.learn.opening", description=__doc__)
+    parser.add_argument("--scenes", type=int, default=TRIED, help="how many scenes are tried")
+    parser.add_argument("--mean", type=int, default=MEAN_OF, help="how many the mean is over")
+    given = parser.parse_args(arguments)
+    made = {BUILT_IN: bake(given.scenes, given.mean)}
+    text = json.dumps(made, indent=1) + "\n"
+    (assets.path("README.md").parent / "learn" / FILE).write_text(text, "utf-8")
+    print(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

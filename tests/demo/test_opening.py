@@ -1,0 +1,54 @@
+"""The opening shows both switches at work, as it was measured."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from demo import main, wording
+from demo.learn import opening
+from demo.look import Studio
+from gclip_core.registry import BUILT_IN
+
+
+@pytest.fixture(scope="module")
+def studio() -> Studio:
+    return Studio()
+
+
+def test_both_switches_change_pixels_and_miou_as_baked(studio: Studio) -> None:
+    settings, facts = opening.read(BUILT_IN, studio.default.digest) or pytest.fail("bake it anew")
+    _, of_amf, of_cs = opening.effects(studio, settings)
+    for name, effect in (("amf", of_amf), ("cs", of_cs)):
+        assert effect.changed == pytest.approx(facts[name]["changed"], abs=0.01)
+        assert effect.on == pytest.approx(facts[name]["on"], abs=0.01)
+        assert effect.matters == (effect.changed >= 0.05 and abs(effect.on - effect.off) >= 0.03)
+    assert facts["both_matter"] == (of_amf.matters and of_cs.matters)
+    assert facts["both_matter"]
+    assert settings.plant == facts["simulation"]
+
+
+def test_the_mean_over_other_scenes_is_said_beside_it(studio: Studio) -> None:
+    _, note = main.opening(studio.default)
+    _, facts = opening.read(BUILT_IN, studio.default.digest) or pytest.fail("bake it anew")
+    assert note == wording.opened(facts)
+    assert f"{100 * facts['mean_cs']['on']:.0f} %" in note
+    assert facts["mean_of"] >= 24
+
+
+def test_a_backbone_without_a_baked_opening_opens_on_a_photo_without_a_simulation() -> None:
+    other = SimpleNamespace(name="openai-vit-b-16", digest="")
+    settings, note = main.opening(other)
+    assert (settings.source, settings.amf, settings.cs, settings.plant) == (
+        "example",
+        True,
+        True,
+        False,
+    )
+    assert settings.words
+    assert note == ""
+
+
+def test_other_weights_take_no_opening_of_these() -> None:
+    assert opening.read(BUILT_IN, "other") is None

@@ -239,7 +239,10 @@ def wire(
             fn=None, js=f"(title) => ({json.dumps(_presets())})[title]",
             inputs=given.preset, outputs=given.words, **QUIET,
         ),
-        given.image.input(fn=None, js="() => 'upload'", outputs=source, **QUIET),
+        # A picture of one's own is seen by the model as it is, not by a simulation of a fault.
+        given.image.input(
+            fn=None, js="() => ['upload', false]", outputs=[source, controls["plant"]], **QUIET
+        ),
         given.examples.click(
             choose, [given.examples, *controls.components], filled, **RAW
         ),
@@ -274,7 +277,8 @@ def _example(index: Any, old: Settings) -> Settings:
     if index < len(STARRED):
         return old.changed(source="scene", example="", seed=STARRED[index], things=0,
                            style="held-out", words="")  # fmt: skip
-    return old.changed(source="example", example=names[index - len(STARRED)], words="")
+    name = names[index - len(STARRED)]
+    return old.changed(source="example", example=name, words="", plant=False)
 
 
 def notice(studio: Studio, name: str) -> str:

@@ -54,7 +54,8 @@ def build() -> OwnMask:
         return rows, wording.OWN_MASK_READ
 
     def wire(image: Component) -> list[Dependency]:
-        image.change(lambda: None, None, file, **QUIET)
+        # A mask that is not there is left alone: each change of it asks for an answer.
+        image.change(lambda old: None if old else gr.skip(), file, file, preprocess=False, **QUIET)
         return [
             file.change(read, file, [classes, said], **QUIET),
             classes.input(fn=None, js="() => []", **QUIET),

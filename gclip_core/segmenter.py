@@ -303,14 +303,13 @@ class Segmenter:
     # --- which blocks and channels -----------------------------------------------------------
 
     def _amf(self, source: Encoded, fusion: Fusion | None) -> tuple[tuple[int, ...], str]:
-        """The blocks AMF fuses, and why."""
-        default = Default(self.backbone.amf_blocks, self.backbone.title)
-        return amf.fused_blocks(
-            fusion,
-            self.backbone.n_blocks,
-            default,
-            lambda block: self._received(source.whole, block),
-        )
+        """The blocks AMF fuses, and why; worked out once."""
+        n, default = self.backbone.n_blocks, Default(self.backbone.amf_blocks, self.backbone.title)
+
+        def decide() -> tuple[tuple[int, ...], str]:
+            return amf.fused_blocks(fusion, n, default, lambda b: self._received(source.whole, b))
+
+        return encoder.once(source.clean, ("fused", fusion, default), decide)
 
     def _repairs(self, settings: Suppression | None) -> tuple[dict[int, tuple[int, ...]], str]:
         """Which channels CS renormalises in which blocks, and why."""

@@ -71,11 +71,6 @@ class Backbone:
         return self.model.visual.conv1.out_channels
 
     @property
-    def embedding_width(self) -> int:
-        """Dimensions that image and text embeddings share."""
-        return self.model.visual.proj.shape[1]
-
-    @property
     def n_heads(self) -> int:
         return self.blocks[0].attn.num_heads
 

@@ -8,7 +8,6 @@ checked, and whatever goes wrong becomes a :class:`BackboneError` that says what
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import shutil
@@ -27,31 +26,27 @@ from open_clip.model import CLIP, convert_weights_to_lp
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from gclip_core import assets
+from gclip_core import shipped
 from gclip_core.errors import BackboneError
 from gclip_core.registry import BackboneEntry
+from gclip_core.shipped import StateDict
 from gclip_core.stem import Stem
 from gclip_core.types import KnownWords
 
 Dtype = Literal["float32", "bfloat16", "auto"]
-StateDict = dict[str, Tensor]
 
 WEIGHTS_FOLDER = "GCLIP_WEIGHTS"
 """Environment variable that names a folder of local weights, for machines without a network."""
 
 CONNECT_SECONDS = 10
-
-UNPACKED_SLACK = 32 * 2**20
-"""Bytes an archive may unpack to beyond its size: TorchScript compresses its code."""
-
+UNPACKED_SLACK = 32 * 2**20  # bytes beyond an archive's own size: TorchScript packs its code
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
 _MISSING = "the server does not have it (404), or broke off"
 _REASONS = {
     r"\[Errno 28\]|No space left": "the disk is full",
     r"\[Errno (1|13|17|20|30)\]": "the cache folder cannot be written",
-    r"UnpicklingError|Weights only": "it holds Python objects other than tensors, which are not "
-    "loaded",
+    r"UnpicklingError|Weights only": "it holds Python objects other than tensors",
     r"\b404\b": _MISSING,
     # Before the next: the hub client names one of these LocalEntryNotFoundError.
     "Connect|Timeout|Protocol|resolve host|Offline|LocalEntry": "no connection to the server",
@@ -76,64 +71,21 @@ def load(entry: BackboneEntry, path: Path | None, device: torch.device, dtype: D
     Raises:
         BackboneError: no network, a damaged file, weights of another architecture.
     """
-    if not entry.tag:
-        return _load_shipped(entry, path, device, dtype)
-    config = open_clip.get_model_config(entry.architecture)
-    state, notes = _read_or_download(entry, path)
-    model = _build(config, state, entry.title, device, dtype)
-    return Loaded(model, open_clip.get_tokenizer(entry.architecture), notes=notes)
-
-
-def _load_shipped(
-    entry: BackboneEntry, path: Path | None, device: torch.device, dtype: Dtype
-) -> Loaded:
-    config = json.loads(assets.path(entry.name, "model.json").read_text("utf-8"))
-    words = json.loads(assets.path(entry.name, "words.json").read_text("utf-8"))
-    files = [path] if path else sorted(assets.path(entry.name).glob("*.safetensors"))
-    state = _unpack({key: value for file in files for key, value in read(file).items()})
-    known = KnownWords(
-        frozenset(word.lower() for kind in words.values() for group in kind for word in group),
-        frozenset(state.get("token_ids", torch.empty(0)).flatten().tolist()),
-        tuple(map(tuple, words.get("backgrounds", ()))),
-    )
-    if dtype == "auto":
-        dtype = "float32"  # what its card's figures are of; it takes milliseconds either way
-    state = _fill_token_table(state, config["text_cfg"]["vocab_size"], entry.title)
-    model = _build(config, state, entry.title, device, dtype)
-    tokenizer = open_clip.SimpleTokenizer(context_length=config["text_cfg"]["context_length"])
-    return Loaded(model, tokenizer, known)
-
-
-def _unpack(state: StateDict) -> StateDict:
-    """Whole numbers times the scale of their row, for every ``name`` that has a ``name.scale``."""
-    scales = {key: value for key, value in state.items() if key.endswith(".scale")}
-    rest = {key: value for key, value in state.items() if key not in scales}
-    for key, scale in scales.items():
-        rows = rest[key.removesuffix(".scale")].float()
-        rest[key.removesuffix(".scale")] = rows * scale.float().reshape(-1, *[1] * (rows.ndim - 1))
-    return rest
-
-
-def _fill_token_table(state: StateDict, vocabulary: int, title: str) -> StateDict:
-    """A shipped model's one extra step: scatter its stored token rows into the full table.
-
-    ``token_ids`` (n,) and ``token_rows`` (n, width) become ``token_embedding.weight``
-    (vocabulary, width), zero where training never saw the token.
-    """
-    if "token_ids" not in state or "token_rows" not in state:
-        return state
-    ids, rows = state["token_ids"], state["token_rows"].float()
-    try:
-        table = torch.zeros(vocabulary, rows.shape[1])
-        table.index_copy_(0, ids if ids.is_floating_point() else ids.long(), rows)
-    except (IndexError, RuntimeError) as error:
-        raise BackboneError(
-            f"These weights are not those of {title}: token_ids {tuple(ids.shape)} do not name a "
-            f"token below {vocabulary} for each of token_rows {tuple(rows.shape)}. "
-            "Choose the backbone that the file belongs to."
-        ) from error
-    rest = {key: value for key, value in state.items() if not key.startswith("token_")}
-    return {**rest, "token_embedding.weight": table}
+    known, notes = None, ()
+    if entry.tag:
+        config = open_clip.get_model_config(entry.architecture)
+        tokenizer = open_clip.get_tokenizer(entry.architecture)
+        state, notes = _read_or_download(entry, path)
+    else:
+        config, state = shipped.config(entry), {}
+        tokenizer = open_clip.SimpleTokenizer(context_length=config["text_cfg"]["context_length"])
+        for file in [path] if path else shipped.files(entry):
+            state |= read(file)
+        known = shipped.known_words(entry, state)
+        state = shipped.unpack(state, config["text_cfg"]["vocab_size"], entry.title)
+        if dtype == "auto":
+            dtype = "float32"  # what its card's figures are of; it takes milliseconds either way
+    return Loaded(_build(config, state, entry.title, device, dtype), tokenizer, known, notes)
 
 
 # --- where weights are -----------------------------------------------------------------------
@@ -152,13 +104,11 @@ def local_file(entry: BackboneEntry) -> Path | None:
 
 def cached_file(entry: BackboneEntry) -> Path | None:
     """The entry's weights where an earlier download left them, or None; asks no network."""
-    published = pretrained.get_pretrained_cfg(entry.architecture, entry.tag)
-    repository = published.get("hf_hub", "").rstrip("/")
-    for name in ("open_clip_model.safetensors", "open_clip_pytorch_model.bin"):
-        found = try_to_load_from_cache(repository, name) if repository else None
-        if isinstance(found, str) and Path(found).is_file():
-            return Path(found)
-    return None
+    source = pretrained.get_pretrained_cfg(entry.architecture, entry.tag).get("hf_hub", "")
+    names = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin") if source else ()
+    found = (try_to_load_from_cache(source.rstrip("/"), name) for name in names)
+    paths = (Path(file) for file in found if isinstance(file, str))
+    return next((path for path in paths if path.is_file()), None)
 
 
 def on_disk(entry: BackboneEntry) -> bool:
@@ -285,7 +235,7 @@ def _is_ordinary(tensor: Tensor) -> bool:
 
 
 def _reason(error: BaseException) -> str:
-    """What went wrong in a few words a person understands, without paths or traces."""
+    """What went wrong in a few words, without paths or traces."""
     chain = [error]
     while (link := chain[-1].__cause__ or chain[-1].__context__) and link not in chain:
         chain.append(link)
@@ -307,10 +257,11 @@ def _build(
         model = CLIP(**settings, cast_dtype=torch.bfloat16 if low else None)
         if "stem" in config:
             model.visual.conv1 = Stem(config["vision_cfg"]["width"], config["stem"])
-    given = {key: value.float() for key, value in state.items()}
-    if "logit_scale" in given:
-        given["logit_scale"] = given["logit_scale"].reshape(())
     try:
+        given = {
+            key: value.float().reshape(() if key == "logit_scale" else value.shape)
+            for key, value in state.items()
+        }
         model.load_state_dict(given, assign=True)
     except RuntimeError as error:  # one line for each kind of tensor that does not fit
         found = "; ".join(line.strip()[:160] for line in str(error).splitlines()[1:4])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from gclip_core.errors import BackboneError
 from gclip_core.types import Blocks
@@ -48,146 +49,61 @@ def _table(*entries: BackboneEntry) -> dict[str, BackboneEntry]:
     return {entry.name: entry for entry in entries}
 
 
+_B16: dict[str, Any] = {"parameters": 149.6, "download": 599, "blocks": 12, "patch": 16}
+_B32: dict[str, Any] = {"parameters": 151.3, "download": 605, "blocks": 12, "patch": 32}
+_L14: dict[str, Any] = {"parameters": 427.6, "download": 1711, "blocks": 24, "patch": 14}
+
 BACKBONES: dict[str, BackboneEntry] = _table(
-    # Loads like any other but for one step, `load`: its file holds only the
-    # token rows that training saw, which are scattered into the full table.
+    # Those without a tag ship with us (`shipped`).
     BackboneEntry(
-        BUILT_IN,
-        "Built-in (emoji scenes)",
-        "built-in",
-        "",
-        parameters=7.6,
-        download=0,
-        licence="MIT",
-        blocks=12,
-        patch=8,
-        short_side=192,
+        BUILT_IN, "Built-in (emoji scenes)", BUILT_IN, "", parameters=7.6, download=0,
+        licence="MIT", blocks=12, patch=8, short_side=192,
     ),
     # Its patch embedding is a convolutional stem (`stem`), in a file of its own.
     BackboneEntry(
-        PHOTOS,
-        "Built-in (photos)",
-        PHOTOS,
-        "",
-        parameters=25.4,
-        download=0,
-        licence="research and teaching",
-        blocks=12,
-        patch=16,
-        mean=(127 / 255,) * 3,
-        std=(128 / 255,) * 3,
-        short_side=320,
+        PHOTOS, "Built-in (photos)", PHOTOS, "", parameters=25.4, download=0,
+        licence="research and teaching", blocks=12, patch=16, short_side=320,
+        mean=(127 / 255,) * 3, std=(128 / 255,) * 3,
     ),
     BackboneEntry(
-        "openai-vit-b-16",
-        "OpenAI ViT-B/16",
-        "ViT-B-16-quickgelu",
-        "openai",
-        parameters=149.6,
-        download=599,
+        "openai-vit-b-16", "OpenAI ViT-B/16", "ViT-B-16-quickgelu", "openai", **_B16,
+        licence="MIT", files=("ViT-B-16.pt",),
+        amf_blocks=(5, 6), cs_blocks=(6, 7, 8, 9, 10),
+    ),
+    BackboneEntry(
+        "openai-vit-b-32", "OpenAI ViT-B/32", "ViT-B-32-quickgelu", "openai", **_B32,
+        licence="MIT", files=("ViT-B-32.pt",),
+    ),
+    BackboneEntry(
+        "openai-vit-l-14", "OpenAI ViT-L/14", "ViT-L-14-quickgelu", "openai", **_L14,
+        licence="MIT", files=("ViT-L-14.pt",),
+    ),
+    BackboneEntry(
+        "openai-vit-l-14-336", "OpenAI ViT-L/14 at 336", "ViT-L-14-336-quickgelu", "openai",
+        parameters=427.9, download=1712, blocks=24, patch=14,
+        licence="MIT", files=("ViT-L-14-336px.pt",),
+    ),
+    BackboneEntry(
+        "laion2b-vit-b-16", "OpenCLIP LAION-2B ViT-B/16", "ViT-B-16", "laion2b_s34b_b88k", **_B16,
         licence="MIT",
-        blocks=12,
-        patch=16,
-        amf_blocks=(5, 6),
-        cs_blocks=(6, 7, 8, 9, 10),
-        files=("ViT-B-16.pt",),
     ),
     BackboneEntry(
-        "openai-vit-b-32",
-        "OpenAI ViT-B/32",
-        "ViT-B-32-quickgelu",
-        "openai",
-        parameters=151.3,
-        download=605,
+        "laion2b-vit-l-14", "OpenCLIP LAION-2B ViT-L/14", "ViT-L-14", "laion2b_s32b_b82k", **_L14,
+        licence="MIT", mean=HALF, std=HALF,
+    ),
+    BackboneEntry(
+        "metaclip-vit-b-16", "MetaCLIP ViT-B/16", "ViT-B-16-quickgelu", "metaclip_fullcc", **_B16,
+        licence="CC-BY-NC-4.0", files=("b16_fullcc2.5b.pt",),
+    ),
+    BackboneEntry(
+        "metaclip-vit-l-14", "MetaCLIP ViT-L/14", "ViT-L-14-quickgelu", "metaclip_fullcc", **_L14,
+        licence="CC-BY-NC-4.0", files=("l14_fullcc2.5b.pt",),
+    ),
+    BackboneEntry(
+        "datacomp-vit-b-16", "DataComp ViT-B/16", "ViT-B-16", "datacomp_xl_s13b_b90k", **_B16,
         licence="MIT",
-        blocks=12,
-        patch=32,
-        files=("ViT-B-32.pt",),
     ),
-    BackboneEntry(
-        "openai-vit-l-14",
-        "OpenAI ViT-L/14",
-        "ViT-L-14-quickgelu",
-        "openai",
-        parameters=427.6,
-        download=1711,
-        licence="MIT",
-        blocks=24,
-        patch=14,
-        files=("ViT-L-14.pt",),
-    ),
-    BackboneEntry(
-        "openai-vit-l-14-336",
-        "OpenAI ViT-L/14 at 336",
-        "ViT-L-14-336-quickgelu",
-        "openai",
-        parameters=427.9,
-        download=1712,
-        licence="MIT",
-        blocks=24,
-        patch=14,
-        files=("ViT-L-14-336px.pt",),
-    ),
-    BackboneEntry(
-        "laion2b-vit-b-16",
-        "OpenCLIP LAION-2B ViT-B/16",
-        "ViT-B-16",
-        "laion2b_s34b_b88k",
-        parameters=149.6,
-        download=599,
-        licence="MIT",
-        blocks=12,
-        patch=16,
-    ),
-    BackboneEntry(
-        "laion2b-vit-l-14",
-        "OpenCLIP LAION-2B ViT-L/14",
-        "ViT-L-14",
-        "laion2b_s32b_b82k",
-        parameters=427.6,
-        download=1711,
-        licence="MIT",
-        blocks=24,
-        patch=14,
-        mean=HALF,
-        std=HALF,
-    ),
-    BackboneEntry(
-        "metaclip-vit-b-16",
-        "MetaCLIP ViT-B/16",
-        "ViT-B-16-quickgelu",
-        "metaclip_fullcc",
-        parameters=149.6,
-        download=599,
-        licence="CC-BY-NC-4.0",
-        blocks=12,
-        patch=16,
-        files=("b16_fullcc2.5b.pt",),
-    ),
-    BackboneEntry(
-        "metaclip-vit-l-14",
-        "MetaCLIP ViT-L/14",
-        "ViT-L-14-quickgelu",
-        "metaclip_fullcc",
-        parameters=427.6,
-        download=1711,
-        licence="CC-BY-NC-4.0",
-        blocks=24,
-        patch=14,
-        files=("l14_fullcc2.5b.pt",),
-    ),
-    BackboneEntry(
-        "datacomp-vit-b-16",
-        "DataComp ViT-B/16",
-        "ViT-B-16",
-        "datacomp_xl_s13b_b90k",
-        parameters=149.6,
-        download=599,
-        licence="MIT",
-        blocks=12,
-        patch=16,
-    ),
-)
+)  # fmt: skip
 
 
 def built_in_for(drawn: bool) -> str:

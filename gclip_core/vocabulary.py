@@ -102,7 +102,7 @@ def embed(
     phrases = _check_items(phrases)
     sentences = template_set(templates)
     if not phrases:
-        return torch.empty(0, backbone.embedding_width)
+        return torch.empty(0, backbone.model.visual.proj.shape[1])
     cache = backbone.text_cache
     found = {phrase: cache.get((sentences, phrase)) for phrase in dict.fromkeys(phrases)}
     missing = [phrase for phrase, embedding in found.items() if embedding is None]

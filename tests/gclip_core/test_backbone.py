@@ -107,7 +107,7 @@ class TestWrapping:
         assert backbone.model is model
         assert (backbone.name, backbone.title) == ("mine", "mine")
         assert (backbone.n_blocks, backbone.n_heads, backbone.width) == (12, 4, 32)
-        assert (backbone.patch, backbone.embedding_width, backbone.context_length) == (8, 16, 77)
+        assert (backbone.patch, backbone.context_length) == (8, 77)
 
     def test_mean_and_std_are_the_models_own(self) -> None:
         model = tiny_clip(layers=1)

@@ -7,9 +7,9 @@ from PIL import Image
 
 from gclip_core import METHODS, Segmenter, load_backbone
 from gclip_core.backbone import Backbone, check_tower
-from gclip_core.load import _unpack
 from gclip_core.photos import star_photos
 from gclip_core.registry import PHOTOS
+from gclip_core.shipped import unpack
 from gclip_core.stem import Stem
 from gclip_core.vocabulary import parse, unknown_phrases
 
@@ -53,7 +53,7 @@ def test_rows_come_back_from_whole_numbers() -> None:
     rows = torch.randn(5, 3, 2, 2)
     scale = (rows.flatten(1).abs().amax(1) / 127).half()
     whole = (rows / scale.float().reshape(-1, 1, 1, 1)).round().clamp(-127, 127).to(torch.int8)
-    state = _unpack({"w": whole, "w.scale": scale, "b": rows[0]})
+    state = unpack({"w": whole, "w.scale": scale, "b": rows[0]}, 9, "Tiny")
     assert set(state) == {"w", "b"}
     assert (state["w"] - rows).abs().amax() <= 0.51 * float(scale.max())
 

@@ -1,0 +1,80 @@
+"""The models that ship with the project: a folder of ``assets/`` each, in a form that is small.
+
+``model.json`` is an open_clip configuration, ``words.json`` what it was trained on. Weights may be
+whole numbers with a scale a row, and of the table of tokens only the rows that training saw.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gclip_core import assets
+from gclip_core.errors import BackboneError
+from gclip_core.registry import BackboneEntry
+from gclip_core.types import KnownWords
+
+StateDict = dict[str, Tensor]
+
+
+def config(entry: BackboneEntry) -> dict[str, Any]:
+    """Its open_clip configuration, with ``stem`` where it has one."""
+    return json.loads(assets.path(entry.name, "model.json").read_text("utf-8"))
+
+
+def files(entry: BackboneEntry) -> list[Path]:
+    """Its weight files; together they hold every tensor once."""
+    return sorted(assets.path(entry.name).glob("*.safetensors"))
+
+
+def known_words(entry: BackboneEntry, state: StateDict) -> KnownWords:
+    """The words it was trained on, and the tokens whose rows ``state`` holds."""
+    words = json.loads(assets.path(entry.name, "words.json").read_text("utf-8"))
+    return KnownWords(
+        frozenset(word.lower() for kind in words.values() for group in kind for word in group),
+        frozenset(state.get("token_ids", torch.empty(0)).flatten().tolist()),
+        tuple(map(tuple, words.get("backgrounds", ()))),
+    )
+
+
+def unpack(state: StateDict, vocabulary: int, title: str) -> StateDict:
+    """The state dict of an open_clip CLIP whose text tower knows ``vocabulary`` tokens.
+
+    Raises:
+        BackboneError: rows of tokens that do not belong together.
+    """
+    try:
+        return _with_token_table(_scaled(state), vocabulary)
+    except (IndexError, KeyError, RuntimeError) as error:
+        raise BackboneError(
+            f"These weights are not those of {title}: rows of tokens or scales do not belong "
+            "together. Choose the backbone that the file belongs to."
+        ) from error
+
+
+def _scaled(state: StateDict) -> StateDict:
+    """Whole numbers times the scale of their row, for every ``name`` that has a ``name.scale``."""
+    scales = {key: value for key, value in state.items() if key.endswith(".scale")}
+    rest = {key: value for key, value in state.items() if key not in scales}
+    for key, scale in scales.items():
+        rows = rest[key.removesuffix(".scale")].float()
+        rest[key.removesuffix(".scale")] = rows * scale.float().reshape(-1, *[1] * (rows.ndim - 1))
+    return rest
+
+
+def _with_token_table(state: StateDict, vocabulary: int) -> StateDict:
+    """``token_ids`` (n,) and ``token_rows`` (n, width) as the full ``token_embedding.weight``.
+
+    (vocabulary, width), zero where training never saw the token.
+    """
+    if "token_ids" not in state or "token_rows" not in state:
+        return state
+    rest = {key: value for key, value in state.items() if not key.startswith("token_")}
+    ids, rows = state["token_ids"], state["token_rows"].float()
+    table = torch.zeros(vocabulary, rows.shape[1])
+    table.index_copy_(0, ids if ids.is_floating_point() else ids.long(), rows)
+    return {**rest, "token_embedding.weight": table}

@@ -124,7 +124,7 @@ def _wire(
 
     def shows(entry: TabEntry) -> Callable[..., Answer]:
         tab = tabs[entry.name]
-        return lambda *raw: answer(studio, entry.name, tab, lines, partial(look_of, raw))
+        return lambda *raw: answer(studio, entry.name, tab, lines, partial(look_of, raw), remark)
 
     def explain(*raw: Any) -> Any:
         try:
@@ -140,10 +140,12 @@ def _wire(
 
     opening, why_this = first
 
+    def remark(settings: Settings) -> str:
+        seen = settings.changed(tab=opening.tab, opacity=opening.opacity)
+        return why_this if seen == opening else ""
+
     def arrive(request: gr.Request) -> Answer:
         settings, notes = read_link(dict(request.query_params), opening)
-        if settings.changed(tab=opening.tab) == opening:
-            notes = (*notes, why_this)
         found = inputs.fill(studio, controls, given, settings)
         return {**found, noted: values.lines(notes=notes), strip: gr.Tabs(selected=settings.tab)}
 
@@ -214,7 +216,12 @@ def _share(share: gr.Button, controls: Controls) -> None:
 
 
 def answer(
-    studio: Studio, name: str, tab: Tab, lines: Component, opened: Callable[[], Look]
+    studio: Studio,
+    name: str,
+    tab: Tab,
+    lines: Component,
+    opened: Callable[[], Look],
+    remark: Callable[[Settings], str],
 ) -> Answer:
     """What ``tab`` shows of a look; one that cannot be had changes nothing but the lines."""
     if not tab.looks:
@@ -232,7 +239,7 @@ def answer(
         logger.exception("a request failed")
         said = [wording.failed(error), wording.OLD]
         return {lines: values.lines(problems=said, state="old")}
-    notes = [*status.notes, inputs.notice(studio, status.name)]
+    notes = [remark(settings), *status.notes, inputs.notice(studio, status.name)]
     if settings.plant:
         notes.insert(0, wording.SIMULATION)
     if status.unknown:

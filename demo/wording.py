@@ -50,7 +50,7 @@ def failed(error: Exception) -> str:
 def automatic(name: str, title: str) -> str:
     """The first line of the backbone menu."""
     fits = name in (BUILT_IN, PHOTOS)
-    return "Built-in: emoji scenes or photos, whichever fits" if fits else f"{title} · here"
+    return "Built-in, as the picture needs" if fits else f"{title} · here"
 
 
 def backbone_choice(entry: BackboneEntry, here: bool) -> str:

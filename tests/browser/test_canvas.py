@@ -154,6 +154,7 @@ def url(matrix: np.ndarray) -> Iterator[str]:
     """A page with the canvas and the cards on made-up arrays; its address."""
     import gradio as gr
 
+    from demo import page as layout
     from demo import theme, widgets
 
     held = Held()
@@ -210,7 +211,8 @@ def url(matrix: np.ndarray) -> Iterator[str]:
         demo.load(values, on, every, **quiet)
         on.input(values, on, every, **quiet)
     _, address, _ = demo.launch(
-        prevent_thread_lock=True, quiet=True, run_history=False, **theme.launch_options(),
+        prevent_thread_lock=True, quiet=True, run_history=False,
+        theme=theme.theme(), css=widgets.static("page.css"), head=layout.head(),
         app_kwargs=guard.app_settings(demo) | {"routes": [held.route()]},
     )  # fmt: skip
     yield address

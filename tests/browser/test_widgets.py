@@ -106,6 +106,7 @@ def page_of_widgets(photo, matrix) -> Iterator[str]:  # noqa: ANN001
     """A page with every widget on made-up arrays; its URL."""
     import gradio as gr
 
+    from demo import page as layout
     from demo import theme, widgets
 
     held = Held()
@@ -142,7 +143,9 @@ def page_of_widgets(photo, matrix) -> Iterator[str]:  # noqa: ANN001
         prevent_thread_lock=True,
         quiet=True,
         run_history=False,
-        **theme.launch_options(),
+        theme=theme.theme(),
+        css=widgets.static("page.css"),
+        head=layout.head(),
         app_kwargs=guard.app_settings(demo) | {"routes": [held.route()]},
     )
     yield url

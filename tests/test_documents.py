@@ -47,7 +47,8 @@ def test_front_matter_has_what_a_space_needs(front_matter: dict) -> None:
     assert (ROOT / front_matter["app_file"]).is_file()
     assert len(front_matter["short_description"]) <= 60
     assert {front_matter["colorFrom"], front_matter["colorTo"]} <= COLOURS
-    assert front_matter["license"] == "mit"
+    assert front_matter["license"] == "other"
+    assert front_matter["license_name"] == "mit-and-weights-for-research-and-teaching"
     assert front_matter["suggested_hardware"] == "cpu-basic"
     repositories = {line.split()[0] for line in front_matter["preload_from_hub"]}
     assert repositories <= set(front_matter["models"])

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from gclip_core.errors import MethodError
 from gclip_core.numbering import block_numbers
-from gclip_core.types import Default, Plant, Suppression
+from gclip_core.types import ROWS, Default, Plant, Suppression
 
 # --- norms ---------------------------------------------------------------------------------------
 
@@ -242,10 +242,13 @@ def majority_labels(labels: Tensor, grid: tuple[int, int]) -> Tensor:
     height, width = labels.shape
     rows = torch.arange(height) * grid[0] // height
     columns = torch.arange(width) * grid[1] // width
-    patch = (rows[:, None] * grid[1] + columns[None]).flatten()
-    values, index = labels.long().cpu().flatten().unique(return_inverse=True)
-    counts = torch.zeros(grid[0] * grid[1], len(values), dtype=torch.long)
-    counts.index_put_((patch, index), torch.ones_like(patch), accumulate=True)
+    values = torch.cat([strip.cpu().unique() for strip in labels.split(ROWS)]).unique().long()
+    counts = torch.zeros(grid[0] * grid[1] * len(values), dtype=torch.long)
+    for strip, down in zip(labels.split(ROWS), rows.split(ROWS), strict=True):
+        index = torch.searchsorted(values, strip.long().cpu())
+        place = (down[:, None] * grid[1] + columns) * len(values) + index
+        counts += torch.bincount(place.flatten(), minlength=len(counts))
+    counts = counts.view(-1, len(values))
     majority = values[counts.argmax(1)]
     majority[counts.sum(1) == 0] = -1  # an image smaller than the grid leaves patches without pixel
     return majority

@@ -19,6 +19,8 @@ from demo.host import guard
 
 ATTEMPTS = 3
 START_SECONDS = 120
+QUEUE_SECONDS = 0.02
+"""How often the queue looks for work; Gradio's 0.001 keeps an idle page at several percent."""
 STOP_SECONDS = 20
 """What is being computed when the end is asked for gets this long to finish."""
 
@@ -38,6 +40,7 @@ def serve(
     """
     ending = threading.Event()
     page.queue(max_size=guard.MAX_WAITING)
+    page._queue.sleep_when_free = QUEUE_SECONDS
     own = guard.app_settings(page, ending) | {"routes": [*routes, health(page, ending, state)]}
     problem = _launch(page, {**settings, "app_kwargs": own})
     if problem:

@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 import torch
 from torch import nn
@@ -40,6 +41,16 @@ LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d (INFO|WARNING|ERROR) (.+)")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serving(tmp_path_factory.mktemp("page"), "--backbone", "built-in") as running:
         yield running
+
+
+def test_a_page_without_visitors_is_idle(server: Server) -> None:
+    """Processor time of the process, which other programs on the machine do not change."""
+    process, shares = psutil.Process(server.process.pid), []
+    for _ in range(4):
+        before, start = sum(process.cpu_times()[:2]), time.monotonic()
+        time.sleep(4)
+        shares.append((sum(process.cpu_times()[:2]) - before) / (time.monotonic() - start))
+    assert min(shares) <= 0.01
 
 
 class TestHealth:

@@ -737,15 +737,30 @@ def _arrange(
     return layout, image, which, rng
 
 
+# Whoever drags a thing draws the same turned thing, and the same ground, again and again.
+@functools.lru_cache(64)
+def _turned(style: str, thing: int, flip: bool, half_tangent: float) -> tuple[Pixels, int]:
+    """A drawing mirrored and turned, premultiplied; and its longer side before."""
+    drawing = sprite(style, thing)
+    turned = turn(premultiply(drawing[:, ::-1] if flip else drawing), half_tangent)
+    return turned, max(drawing.shape[:2])
+
+
+@functools.lru_cache(4)
+def _ground(layout: Layout, size: tuple[int, int]) -> tuple[Pixels, npt.NDArray[np.int64]]:
+    rng = _start(layout.seed, layout.style, layout.things)[0]
+    ground = [_ground_names().index(name) for name in layout.ground]
+    return _lay_backgrounds(rng, ground, size, layout.horizon)[:2]
+
+
 def _draw(layout: Layout, image: Pixels, which: npt.NDArray[np.int64]) -> Scene:
-    """The items of a layout laid over its backgrounds, in place."""
+    """The items of a layout laid over its backgrounds (h, w, 3), in place; `which` as laid."""
     size = which.shape
     names = list(dict.fromkeys(item.thing for item in layout.items))
     labels = which + len(names)
     for item in layout.items:
-        drawing = sprite(item.style, _names().index(item.thing))
-        turned = turn(premultiply(drawing[:, ::-1] if item.flip else drawing), item.turn)
-        longer = item.size * min(size) * max(turned.shape[:2]) / max(drawing.shape[:2])
+        turned, side = _turned(item.style, _names().index(item.thing), item.flip, item.turn)
+        longer = item.size * min(size) * max(turned.shape[:2]) / side
         laid = fit(turned, max(1, int(longer + 0.5)))
         corner = (
             int(np.floor(middle * side - part / 2 + 0.5))
@@ -791,9 +806,8 @@ def render(layout: Layout, size: tuple[int, int] = (144, 144)) -> Scene:
     Raises:
         GclipError: an empty size.
     """
-    rng = _start(layout.seed, layout.style, layout.things)[0]
-    ground = [_ground_names().index(name) for name in layout.ground]
-    return _draw(layout, *_lay_backgrounds(rng, ground, size, layout.horizon)[:2])
+    image, which = _ground(replace(layout, items=()), size)
+    return _draw(layout, image.copy(), which)
 
 
 def compose(

@@ -9,7 +9,6 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from demo import widgets
 from demo.widgets import editor
 from gclip_core import scenes
 
@@ -34,8 +33,15 @@ def test_opening_the_editor_is_light(web: TestClient) -> None:
     opened = ["catalogue.json", "things/emojione.webp", "grounds.webp"]
     sizes = {path: len(web.get(f"{AT}/{path}").content) for path in opened}
     assert sum(sizes.values()) < 200_000, sizes
-    code = sum(len((widgets.STATIC / f"editor.{kind}").read_bytes()) for kind in ("js", "css"))
-    assert code < 32_000
+
+
+def test_the_code_is_a_module_of_its_own(web: TestClient) -> None:
+    answer = web.get(f"{AT}/editor.js")
+    assert answer.headers["content-type"].startswith("text/javascript")
+    assert answer.text.startswith("export default (element, props, trigger, watch) =>")
+    assert len(answer.content) < 32_000
+    for taken in ("innerHTML", "insertAdjacentHTML", "document.write", "eval("):
+        assert taken not in answer.text, "words of visitors go in as text"
 
 
 def test_the_catalogue_is_what_a_scene_can_hold(web: TestClient) -> None:

@@ -1,4 +1,4 @@
-"""What "Draw a scene" fetches when it is opened: names, thumbnails, sprites and painted grounds.
+"""What "Draw a scene" fetches when it is opened: code, names, thumbnails, sprites, grounds.
 
 All of it hangs under one address that names its content, so a browser fetches each part once.
 """
@@ -22,15 +22,17 @@ from gclip_core.errors import GclipError
 
 CELL, COLUMNS, SWATCH = 48, 12, 64
 LARGEST = 2048
+STATIC = Path(__file__).parent / "static"
 _USES = {"held-out": "Never trained on", "seen": "Trained on"}
 _KEEP = {"cache-control": "public, max-age=31536000, immutable"}
 
 
 @cache
 def key() -> str:
-    """Digest of everything that is fetched: the drawings, and the code that paints."""
-    parts = (assets.path("emoji", "index.json"), Path(scenes.__file__), Path(__file__))
-    return hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()[:12]
+    """Digest of everything that is fetched: the drawings, and the code that draws."""
+    drawings = [assets.path("emoji", "index.json"), Path(scenes.__file__), Path(__file__)]
+    parts = [*(path.read_bytes() for path in drawings), _code()]
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:12]
 
 
 def value(layout: scenes.Layout, size: tuple[int, int]) -> dict[str, Any]:
@@ -41,6 +43,9 @@ def value(layout: scenes.Layout, size: tuple[int, int]) -> dict[str, Any]:
 
 def routes() -> list[Route]:
     """Where the editor fetches from, for the web server."""
+
+    def code(_: Request) -> Response:
+        return Response(_code(), media_type="text/javascript", headers=_KEEP)
 
     def catalogue(_: Request) -> Response:
         return JSONResponse(_catalogue(), headers=_KEEP)
@@ -54,11 +59,19 @@ def routes() -> list[Route]:
         return Response(body, media_type="image/webp", headers=_KEEP)
 
     return [
+        Route("/draw/{key}/editor.js", code),
         Route("/draw/{key}/catalogue.json", catalogue),
         Route("/draw/{key}/{what}.webp", picture),
         Route("/draw/{key}/{what}/{style}.webp", picture),
         Route("/draw/{key}/{what}/{style}/{thing}.webp", picture),
     ]
+
+
+@cache
+def _code() -> bytes:
+    """The widget's code as a module; its text and the page's other widgets share one start."""
+    body = "".join((STATIC / f"{name}.js").read_text("utf-8") for name in ("common", "editor"))
+    return f"export default (element, props, trigger, watch) => {{\n{body}}};\n".encode()
 
 
 def _catalogue() -> dict[str, Any]:

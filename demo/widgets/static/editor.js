@@ -1,8 +1,8 @@
 // Draw a scene: things from a palette, moved by mouse, touch or keys. The value holds a layout as JSON (gclip_core.scenes);
-// when the hand rests, a new one leaves with "input". What it draws with is fetched when it is first seen.
+// when the hand rests, a new one leaves with "input", and with it the words for what it shows.
 const REST = 120, AT_MOST = 24, SMALLEST = 0.03, LARGEST = 1.5;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-let catalogue, layout, chosen = null, sent = "", waiting, pausing, ground = {}, past = [], future = [];
+let catalogue, layout, chosen = null, sent = "", shownWords = "", waiting, pausing, ground = {}, past = [], future = [];
 const parts = {}, art = new Map(), fingers = new Map();
 const lightId = `ge-${Math.random().toString(36).slice(2)}`;
 const el = (tag, cls, attributes = {}, ...inside) => {
@@ -97,13 +97,14 @@ const paint = () => {
 };
 
 // ---- state: what changed is drawn at once, sent when the hand rests, and remembered when it lets go
-const say = (words) => { if (words) parts.live.textContent = words; };
+const say = (text) => { if (text) parts.live.textContent = text; };
+const wordsNow = () => [...new Set(items().map((item) => item.thing)), ...layout.ground].join(", ");
 const send = () => {
   clearTimeout(waiting);
   const text = write(layout);
   if (text === sent) return;
   sent = text;
-  props.value = { ...props.value, layout: text };
+  props.value = { ...props.value, layout: text, was: shownWords, words: (shownWords = wordsNow()) };
   trigger("input", { value: text });
 };
 const moved = () => { paint(); clearTimeout(waiting); waiting = setTimeout(send, REST); };
@@ -396,6 +397,7 @@ const receive = () => {
   parts.stage.style.aspectRatio = `${size()[1]} / ${size()[0]}`;
   show(value.layout);
   sent = write(layout);
+  shownWords = wordsNow();
   if (sent !== past[past.length - 1]) past.push(sent);
   arrange();
   for (const row of [parts.above, parts.below]) row.scrollLeft = row.querySelector("[aria-checked='true']")?.offsetLeft - row.offsetLeft - 60;
@@ -412,11 +414,5 @@ const open = async () => {
   }
   receive();
 };
-const seen = new IntersectionObserver((entries) => {
-  if (!props.value?.from || !entries.some((entry) => entry.isIntersecting)) return;
-  seen.disconnect();
-  open();
-});
-root.append(skeleton(""));
-seen.observe(root);
 watch("value", receive);
+open();

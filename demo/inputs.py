@@ -12,11 +12,13 @@ from gradio.components import Component
 from gradio.events import Dependency
 from PIL import Image, ImageDraw, ImageOps
 
-from demo import wording
+from demo import widgets, wording
 from demo.controls import QUIET, RAW, Answer, Controls, in_words
 from demo.drawing import lettering
 from demo.look import Studio
 from demo.settings import MAX_WORDS, Settings, declared
+from demo.source import layout, scene_size
+from demo.widgets import editor
 from gclip_core import class_lists, scenes
 from gclip_core.errors import GclipError
 from gclip_core.photos import star_photos
@@ -37,6 +39,7 @@ class Given:
     examples: gr.Dataset
     new_scene: gr.Button
     scene: tuple[Component, ...]
+    editor: gr.HTML
     picker: Picker
 
 
@@ -77,14 +80,16 @@ def build(studio: Studio, controls: Controls, opening: Settings) -> Given:
         segment = gr.Button(wording.SEGMENT, variant="primary", elem_id="segment", min_width=90)
     picker = _picker(studio, controls, opening)
     with gr.Accordion(wording.SCENE, open=False, elem_id="scene"):
+        drawn = widgets.scene_editor(elem_id="editor")
         new_scene, scene = _scene(controls)
+    controls.hidden("drawing")
     with gr.Accordion(wording.ADVANCED, open=False, elem_id="advanced"):
         preset = gr.Dropdown(
             list(_presets()), value=None, label=wording.PRESET, info=wording.PRESET_INFO,
             elem_id="preset",
         )  # fmt: skip
         _advanced(controls)
-    return Given(image, typed, preset, segment, examples, new_scene, scene, picker)
+    return Given(image, typed, preset, segment, examples, new_scene, scene, drawn, picker)
 
 
 @functools.cache
@@ -183,8 +188,11 @@ def fill(studio: Studio, controls: Controls, given: Given, settings: Settings) -
     if picture and not settings.words:
         settings = settings.changed(words=picture.words)
     shown: Image.Image | None = picture.image if picture else None
-    menu = given.picker.menu
-    return {**controls.updates(settings), given.image: shown, menu: settings.backbone}
+    found = {**controls.updates(settings), given.image: shown}
+    drawn = layout(settings) if picture else None
+    if drawn is not None:
+        found[given.editor] = editor.value(drawn, scene_size(settings))
+    return {**found, given.picker.menu: settings.backbone}
 
 
 def wire(
@@ -234,11 +242,22 @@ def wire(
         }  # fmt: skip
 
     picker, source = given.picker, controls["source"]
+
+    @in_words
+    def preview(*values: Any) -> Image.Image:
+        return studio.sources.picture(controls.settings(values)).image
+
+    drawn = given.editor.input(
+        fn=None, js=_DRAWN, inputs=[given.editor, given.words],
+        outputs=[source, controls["drawing"], given.words], **QUIET,
+    )  # fmt: skip
+    drawn.then(preview, controls.components, given.image, trigger_mode="always_last", **RAW)
     events = [
         given.preset.input(
             fn=None, js=f"(title) => ({json.dumps(_presets())})[title]",
             inputs=given.preset, outputs=given.words, **QUIET,
         ),
+        drawn,
         # A picture of one's own is seen by the model as it is, not by a simulation of a fault.
         given.image.input(
             fn=None, js="() => ['upload', false]", outputs=[source, controls["plant"]], **QUIET
@@ -267,6 +286,11 @@ def wire(
         size.submit(compose, controls.components, filled, **RAW),
     ]
     return events
+
+
+# Words follow what is drawn until a visitor types others.
+_DRAWN = """(drawn, words) => ["drawing", drawn.layout,
+  !words.trim() || words === drawn.was ? drawn.words : words]"""
 
 
 def _example(index: Any, old: Settings) -> Settings:

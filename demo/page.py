@@ -21,7 +21,7 @@ from demo.source import NoPictureError
 from demo.tabs import TABS, TabEntry, drawn
 from demo.variants import VARIANTS
 from demo.views.compare import TRUTH
-from demo.widgets import values
+from demo.widgets import editor, values
 from demo.widgets.held import STORE
 from gclip_core import scenes
 from gclip_core.errors import GclipError
@@ -57,7 +57,7 @@ def head() -> str:
 
 def routes() -> list[Route]:
     """What the page's server answers beside Gradio: pictures and matrices by name."""
-    return [STORE.route()]
+    return [STORE.route(), *editor.routes()]
 
 
 def build(studio: Studio, opening: Settings, note: str = "") -> gr.Blocks:
@@ -170,7 +170,7 @@ def _wire(
     }  # fmt: skip
     triggers = [part.input for part in controls.asking]
     gr.on([*triggers, given.segment.click, given.words.submit, turned.change], **ask)
-    filled = [given.image, given.picker.menu, *controls.components]
+    filled = [given.image, given.editor, given.picker.menu, *controls.components]
     opacity = controls["opacity"]
     opacity.input(fn=None, js=_SLIDE, inputs=opacity, **QUIET)
     changes = [change for tab in tabs.values() for change in tab.wire()]

@@ -28,6 +28,7 @@ from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS
 from gclip_core.numbering import block_indices, block_numbers
 from gclip_core.registry import BACKBONES
+from gclip_core.scenes import Layout
 from gclip_core.vocabulary import TEMPLATES
 
 MAX_WORDS = 6000
@@ -129,6 +130,15 @@ def _pair(value: Any) -> Any:
     return parts if value else None
 
 
+def _drawing(text: Any) -> Any:
+    if not isinstance(text, str):
+        raise ValueError("a text")
+    try:
+        return Layout.from_json(text).to_json() if text else ""
+    except GclipError as error:
+        raise ValueError("a scene from “Draw a scene”") from error
+
+
 def _shown_blocks(blocks: Any) -> Any:
     return blocks if isinstance(blocks, str) else list(block_numbers(blocks))
 
@@ -167,6 +177,7 @@ Pair = Annotated[
     tuple[Side, Side] | None, BeforeValidator(_pair),
     Written(lambda pair: "" if pair is None else f"{pair[0]},{pair[1]}"),
 ]  # fmt: skip
+Drawing = Annotated[str, BeforeValidator(_drawing)]
 Name = Annotated[str, Field(pattern=r"^[\w .-]{0,60}$")]
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 
@@ -195,13 +206,14 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source: Literal["scene", "example", "upload"] = _set("scene", "source", "input")
+    source: Literal["scene", "drawing", "example", "upload"] = _set("scene", "source", "input")
     example: Name = _set("", "example", "input")
     seed: int = _set(1, "seed", "input", "number", "Seed", ge=0, lt=2**31)
     things: int = _set(0, "things", "input", "slider", "Number of things",
                        "0 lets the seed decide.", ge=0, le=5, step=1)  # fmt: skip
     style: Name = _set("held-out", "style", "input", "choice", "Emoji style")
     scene_size: int = _set(288, "size", "input", "number", "Height in pixels", ge=48, le=1024)
+    drawing: Drawing = _set("", "drawing", "input")
     words: Text = _set("", "words", "input", "text", "Words to look for",
                        "Commas separate classes, semicolons synonyms")  # fmt: skip
 
@@ -290,6 +302,8 @@ class Settings(BaseModel):
             for name, value in self.__dict__.items()
             if value != FIELDS[name].default and (name != "words" or len(value) <= MAX_WORDS)
         }
+        if self.source != "drawing":
+            found.pop("drawing", None)
         return urlencode({key_of(name): as_text(name, value) for name, value in found.items()})
 
     def lost_in_link(self) -> tuple[str, ...]:
@@ -399,7 +413,7 @@ def from_query(
         if found.get(name) and found[name] not in valid:
             del found[name]
             notes.append(f"The link’s “{key_of(name)}” was left out: it names none that is here.")
-    if found.get("source") == "example" and not found.get("example"):
+    if found.get("source") in ("example", "drawing") and not found.get(found["source"]):
         del found["source"]
     if found.get("source") == "upload":
         notes.append("This link was made with an uploaded image; add that image again.")

@@ -81,8 +81,11 @@ class Sources:
             GclipError: no picture yet, or one that cannot be used.
         """
         if settings.source == "scene":
-            key = (settings.seed, settings.things, settings.style, settings.scene_size)
+            key = (settings.seed, scene_size(settings), settings.style, settings.things)
             return self._pictures.get_or_make(key, lambda: _scene(*key))
+        if settings.source == "drawing":
+            drawn = (settings.drawing, scene_size(settings))
+            return self._pictures.get_or_make(drawn, lambda: _drawn(*drawn))
         if settings.source == "example":
             return self._pictures.get_or_make(settings.example, lambda: _photo(settings.example))
         if not upload:
@@ -208,14 +211,41 @@ def truth_of_file(
     return Truth(labels, tuple((name,) for name in names))
 
 
-def _scene(seed: int, things: int, style: str, side: int) -> Picture:
-    size = (side, round(side * SCENE_ASPECT))
-    scene = scenes.compose(seed, size, style, things or None)
+def scene_size(settings: Settings) -> tuple[int, int]:
+    """(height, width) of a scene, composed or drawn."""
+    return settings.scene_size, round(settings.scene_size * SCENE_ASPECT)
+
+
+def layout(settings: Settings) -> scenes.Layout | None:
+    """What is where in the settings' scene, to go on drawing from; None for any other picture.
+
+    Raises:
+        GclipError: no such scene.
+    """
+    if settings.source == "drawing":
+        return scenes.Layout.from_json(settings.drawing)
+    if settings.source != "scene":
+        return None
+    things = settings.things or None
+    return scenes.arrange(settings.seed, scene_size(settings), settings.style, things)
+
+
+def _scene(seed: int, size: tuple[int, int], style: str, things: int) -> Picture:
+    return _of_scene(scenes.compose(seed, size, style, things or None), f"Emoji scene {seed}")
+
+
+def _drawn(drawing: str, size: tuple[int, int]) -> Picture:
+    if not drawing:
+        raise ImageError("No scene yet: open “Draw a scene” and pick a thing.")
+    return _of_scene(scenes.render(scenes.Layout.from_json(drawing), size), "Your scene")
+
+
+def _of_scene(scene: scenes.Scene, title: str) -> Picture:
     synonyms = {w.name: (w.name, *w.synonyms) for w in (*scenes.things(), *scenes.backgrounds())}
     return Picture(
         image=scene.image,
         digest=images.digest(scene.image),
-        title=f"Emoji scene {seed}",
+        title=title,
         words=", ".join(scene.words),
         truth=Truth(scene.labels, tuple(synonyms[word] for word in scene.words)),
     )

@@ -225,7 +225,7 @@ def _percent(share: float) -> str:
     return "Under 1 %" if 0 < share < 0.01 else f"{share * 100:.0f} %"
 
 
-SCENE = "Compose a scene with known truth ★"
+SCENE = "Draw a scene ★"
 NEW_SCENE = "New scene"
 THINGS = "Number of things"
 THINGS_INFO = "0 lets the seed decide."

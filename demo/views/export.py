@@ -217,6 +217,7 @@ def python_text(
     """
     helper, image = {
         "scene": ("from gclip_core import scenes", _scene(settings, image_size)),
+        "drawing": ("from gclip_core import scenes", _drawing(settings, image_size)),
         "example": ("from gclip_core import assets", _photo(settings)),
         "upload": ("", f"{OWN_IMAGE!r}  # the image you uploaded"),
     }[settings.source]
@@ -248,6 +249,11 @@ def python_text(
 def _scene(settings: Settings, size: tuple[int, int]) -> str:
     things = settings.things or None
     return f"scenes.compose({settings.seed}, {tuple(size)}, {settings.style!r}, {things}).image"
+
+
+def _drawing(settings: Settings, size: tuple[int, int]) -> str:
+    layout = f"scenes.Layout.from_json({settings.drawing!r})"
+    return f"scenes.render({layout}, {tuple(size)}).image"
 
 
 def _photo(settings: Settings) -> str:

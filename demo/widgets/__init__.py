@@ -87,6 +87,21 @@ def lines(elem_id: str, label: str) -> gr.HTML:
     return _widget("lines", values.lines(), "", elem_id=elem_id, label=label)
 
 
+def scene_editor(value: Any = None, **more: Any) -> gr.HTML:
+    """A scene to draw; ``input``: its value's ``layout`` is new, ``words`` are what it shows.
+
+    Its code comes when it is first seen.
+    """
+    return gr.HTML(
+        value,
+        html_template='<div class="gw gw-editor"></div>',
+        css_template=static("common.css") + static("editor.css"),
+        js_on_load=static("editor_open.js"),
+        apply_default_css=False,
+        **more,
+    )
+
+
 @cache
 def static(name: str) -> str:
     """A file of the page's own JavaScript or CSS."""

@@ -16,10 +16,12 @@ from demo.settings import (
     read_ranges,
     write_ranges,
 )
+from gclip_core import scenes
 from gclip_core.errors import GclipError
 
 changed = Settings(
-    source="example", example="chelsea", seed=5, things=3, style="seen", scene_size=96,
+    source="drawing", drawing=scenes.arrange(5, (96, 128)).to_json(),
+    example="chelsea", seed=5, things=3, style="seen", scene_size=96,
     words="a; b, ${x} 猫\n# note", backbone="openai-vit-b-16",
     templates="imagenet7", short_side=224, window=224, stride=56, logit_scale=33.5, threshold=0.25,
     rest=False,

@@ -387,7 +387,7 @@ const build = () => {
   parts.above = swatches("Background", names(false), 0);
   parts.below = swatches("Ground below", ["", ...names(true)], 1);
   const grounds = el("div", "ge-grounds", {}, make("span", "", "Behind"), parts.above, make("span", "", "Below"), parts.below);
-  root.replaceChildren(hidden, el("div", "ge-bar", {}, parts.said, ...head, bin), stage, el("div", "ge-bar", {}, ...tools), ...found, grounds, parts.live);
+  root.replaceChildren(hidden, el("div", "ge-bar", {}, parts.said, ...head, bin), stage, el("div", "ge-tools", {}, ...tools), ...found, grounds, parts.live);
   new ResizeObserver(() => { if (layout) paint(); }).observe(stage);
 };
 const receive = () => {
@@ -414,5 +414,7 @@ const open = async () => {
   }
   receive();
 };
+root.layout = () => write(layout);
+root.drawn = () => !!ground.image && items().every((item) => sprite(item).opaque);
 watch("value", receive);
 open();

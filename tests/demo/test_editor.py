@@ -9,8 +9,12 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from demo.settings import Settings, from_query, read
+from demo.source import Sources, layout
+from demo.views.export import python_text
 from demo.widgets import editor
-from gclip_core import scenes
+from gclip_core import images, scenes
+from gclip_core.errors import GclipError, ImageError
 
 LAYOUT = scenes.Layout(("sky", "grass"), horizon=0.4, seed=3)
 AT = f"/draw/{editor.key()}"
@@ -92,3 +96,46 @@ def test_a_value_is_small_and_carries_no_picture() -> None:
     value = editor.value(scenes.arrange(7, (288, 384)), (288, 384))
     assert len(json.dumps(value)) < 1000
     assert scenes.Layout.from_json(value["layout"]).seed == 7
+
+
+def drawn(size: int = 96) -> Settings:
+    return Settings(source="drawing", drawing=LAYOUT.to_json(), scene_size=size, words="sky, grass")
+
+
+def test_a_drawing_is_a_picture_with_truth() -> None:
+    sources = Sources()
+    picture = sources.picture(drawn())
+    true = scenes.render(LAYOUT, (96, 128))
+    assert picture.digest == images.digest(true.image)
+    assert picture.words == "sky, grass"
+    assert picture.truth is not None and np.array_equal(picture.truth.labels, true.labels)
+    assert picture.truth.names[1] == ("grass", "lawn", "meadow")
+    assert sources.picture(drawn()) is picture, "kept"
+
+
+def test_the_editor_goes_on_from_any_scene_but_no_photo() -> None:
+    assert layout(drawn()) == LAYOUT
+    composed = Settings(seed=9, things=3, style="seen")
+    assert layout(composed) == scenes.arrange(9, (288, 384), "seen", 3)
+    assert layout(Settings(source="example", example="coffee")) is None
+
+
+def test_a_link_carries_a_drawing_only_where_it_is_shown() -> None:
+    assert from_query(drawn().to_query()) == (drawn(), ())
+    assert "drawing" not in drawn().changed(source="scene").to_query()
+    for query in ("source=drawing", "source=drawing&drawing=", "source=drawing&drawing={}"):
+        settings, notes = from_query(query)
+        assert settings == Settings()
+        assert len(notes) == query.count("{}")
+    with pytest.raises(GclipError, match="Draw a scene"):
+        read({"source": "drawing", "drawing": "[" * 3000})
+    with pytest.raises(ImageError, match="Draw a scene"):
+        Sources().picture(Settings(source="drawing"))
+
+
+def test_the_python_of_a_drawing_draws_it_again() -> None:
+    text = python_text(drawn(), (96, 128), 12)
+    line = next(line for line in text.splitlines() if line.startswith("image = "))
+    space: dict[str, object] = {"scenes": scenes}
+    exec(line, space)
+    assert images.digest(space["image"]) == Sources().picture(drawn()).digest

@@ -16,19 +16,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from gclip_core import scenes
 from gclip_core.scenes import Item, Layout
-from tests.browser.test_page import (  # noqa: F401 - fixtures
-    DONE,
-    PHONE,
-    WAIT,
-    arrive,
-    asked_of,
-    browser,
-    desktop,
-    page,
-    pytestmark,
-    studio,
-    url,
-)
+from tests.browser.conftest import PHONE, WAIT
+from tests.browser.test_page import DONE, arrive, asked_of
 
 SIZE = (288, 384)
 CAT = Item("cat", "emojione", 0.3, 0.4, 0.5, 0.3, True)
@@ -40,6 +29,7 @@ VALUE = "document.querySelector('#editor .gw').layout()"
 def draw(tab: Page) -> None:
     """Open the editor."""
     tab.locator("#scene > button").click()
+    tab.locator("#editor").scroll_into_view_if_needed()
     tab.wait_for_selector("#editor .gw[data-ready='1']")
     tab.locator("#editor .ge-stage").scroll_into_view_if_needed()
     tab.wait_for_function("document.querySelector('#editor .gw').drawn()")
@@ -78,14 +68,14 @@ def pixels(tab: Page) -> np.ndarray:
 
 
 @pytest.fixture
-def opened(desktop: Page, url: str) -> Page:  # noqa: F811
+def opened(desktop: Page, url: str) -> Page:
     arrive(desktop, url, source="drawing", drawing=DRAWN.to_json())
     draw(desktop)
     return desktop
 
 
 @pytest.fixture
-def touched(browser: BrowserContext, url: str) -> Iterator[Page]:  # noqa: F811
+def touched(browser: BrowserContext, url: str) -> Iterator[Page]:
     context = browser.browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
     tab = context.new_page()
     tab.set_default_timeout(WAIT)
@@ -95,7 +85,7 @@ def touched(browser: BrowserContext, url: str) -> Iterator[Page]:  # noqa: F811
     context.close()
 
 
-def test_the_editor_costs_nothing_until_it_is_opened(desktop: Page, url: str) -> None:  # noqa: F811
+def test_the_editor_costs_nothing_until_it_is_opened(desktop: Page, url: str) -> None:
     asked = asked_of(desktop)
     arrive(desktop, url)
     assert not [address for address in asked if "/draw/" in address]
@@ -259,7 +249,7 @@ def test_fingers_move_resize_and_turn_and_the_page_still_scrolls(touched: Page) 
     assert touched.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_a_link_carries_the_drawing_and_typed_words_stay(opened: Page, url: str) -> None:  # noqa: F811
+def test_a_link_carries_the_drawing_and_typed_words_stay(opened: Page, url: str) -> None:
     opened.locator("#words textarea").fill("cat, dog")
     opened.locator("#editor .ge-item").first.focus()
     opened.keyboard.press("Shift+ArrowRight")
@@ -289,12 +279,12 @@ def test_a_new_scene_fills_the_editor_to_go_on_from(opened: Page) -> None:
 
 
 @pytest.mark.parametrize("text", ["{}", "x" * 5000, json.dumps({"ground": ["<img onerror=a()>"]})])
-def test_a_link_with_something_else_is_told(desktop: Page, url: str, text: str) -> None:  # noqa: F811
+def test_a_link_with_something_else_is_told(desktop: Page, url: str, text: str) -> None:
     arrive(desktop, url, source="drawing", drawing=text)
     expect(desktop.locator("#link-notes")).to_contain_text("Draw a scene")
 
 
-def test_at_both_widths_nothing_overflows(page: Page, url: str) -> None:  # noqa: F811
+def test_at_both_widths_nothing_overflows(page: Page, url: str) -> None:
     arrive(page, url, source="drawing", drawing=DRAWN.to_json())
     draw(page)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -4,5 +4,5 @@ const seen = new IntersectionObserver((entries) => {
   seen.disconnect();
   const page = location.href.split(/[?#]/)[0].replace(/\/?$/, "/"), root = element.querySelector(".gw");
   import(`${page}${props.value.from}/editor.js`).then((code) => code.default(element, props, trigger, watch), () => { root.textContent = "The editor did not arrive; reload the page."; });
-});
+}, { rootMargin: "400px" });
 seen.observe(element);

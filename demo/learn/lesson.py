@@ -206,7 +206,7 @@ def _fault(facts: Facts, part: Facts) -> Told:
         f"**{facts['backbone']} has such a channel**: channel {part['channel']} stands out in "
         f"{where}, by {part['ratio']:.1f} times the median."
         if part["own"]
-        else f"{facts['backbone']} has none before its last block, so the next press **plants one: "
+        else f"{facts['backbone']} has none before its last block, so this step **plants one: "
         f"a simulation**. Channel {part['channel']} is multiplied by {part['gain']:g} in {where}."
     )
     harm = _moved(part, "the mask")
@@ -225,6 +225,9 @@ def _fault(facts: Facts, part: Facts) -> Told:
 
 def _cs(facts: Facts, part: Facts) -> Told:
     first, n = part["blocks"][0], facts["n_blocks"]
+    whole = f"{blocks(range(1, first)).capitalize()}, and block {first}’s attention"
+    if first == 1:
+        whole = "Block 1’s attention alone"
     as_there = _alike(part, "without CS", "with it")
     both = part["alike"] and (
         part["alike"][1][0] >= part["alike"][0][0] and part["alike"][1][1] <= part["alike"][0][1]
@@ -233,10 +236,10 @@ def _cs(facts: Facts, part: Facts) -> Told:
         f"**CS** scales channel {part['channel']} of {blocks(part['blocks'])} down to the mean "
         "norm of the others: the spike goes, nothing else is touched, and no weight is trained.",
         "Which blocks stay exactly as they are?",
-        (f"All {n} blocks: only the mask is mended", "None of them", f"Blocks 1 to {first}"),
+        (f"All {n} blocks: only the mask is mended", "None of them", whole),
         2,
-        f"Block {first}’s own attention runs before its FFN, so the first {first} tiles stay; all "
-        f"that comes after changes. {_moved(part, 'the mask')}{as_there}"
+        f"A block’s attention runs before its FFN, so the tile of block {first} stays, and all "
+        f"before it; all that comes after changes. {_moved(part, 'the mask')}{as_there}"
         + ("" if both or not as_there else "In the paper the first rises and the second falls; not "
            "both do, on this picture. ")
         + _means(facts, ("sick", "without CS"), ("cured", "with CS")),

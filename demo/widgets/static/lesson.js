@@ -19,6 +19,7 @@ const tell = (l) => {
   const left = make("div", "gm-told"), right = make("div", "gm-asked"), nav = make("div", "gm-nav");
   const title = make("h3", "", l.at ? `${l.at} · ${l.title}` : l.title);
   title.tabIndex = -1;
+  const nodes = [left];
   left.append(title, strong("p", "", l.text));
   if (!l.as_set) {
     const line = make("p", "gm-otherwise", "The switches stand otherwise than this step says. ");
@@ -45,17 +46,16 @@ const tell = (l) => {
     answer.setAttribute("aria-live", "polite");
     answer.setAttribute("role", "status");
     if (told) answer.append(strong("p", "", `${guess === undefined ? "" : guess === l.right ? "**Right.** " : "**Not quite.** "}${l.reveal}`));
-    left.append(answer);
+    nodes.push(right, answer);
   }
   if (l.at > 0) nav.append(press("← Back", () => go(l.at - 1)));
   nav.append(make("span", "gm-count", l.at ? `Step ${l.at} of ${l.count}` : ""));
   if (l.at === 0) nav.append(press("Begin →", () => go(1), "gm-go"));
   else if (l.at < l.count) nav.append(press("Next →", () => go(l.at + 1), told ? "gm-go" : ""));
   else nav.append(press("Take your own picture", own, "gm-go"));
-  left.append(nav);
   panel.dataset.step = l.at;
   panel.dataset.told = told ? "1" : "0";
-  const nodes = l.question ? [left, right] : [left];
+  nodes.push(nav);
   if (l.figures) {
     const row = make("div", "gm-figures");
     for (const one of l.figures) {

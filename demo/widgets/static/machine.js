@@ -79,6 +79,7 @@ const node = (key, tag, parent, attributes, text) => {
     nodes.set(key, one);
     parent.append(one);
     one.seen = {};
+    one.dataset.key = key;
   }
   used.add(key);
   for (const name in attributes) {
@@ -98,7 +99,7 @@ const rich = (one, text) => {
     level = to;
   }
 };
-let u = 13;
+let u = 13, least = 10;
 const group = (name) => node(`part ${name}`, "g", front, { "data-part": name, role: "group" });
 const words = (key, parent, x, y, text, cls = "", anchor = "start") =>
   node(key, "text", parent, { x: x.toFixed(1), y: y.toFixed(1), class: `gm-t ${cls}`, "text-anchor": anchor }, String(text));
@@ -126,7 +127,7 @@ const pack = (r, g, b, a = 255) => ((a << 24) | (b << 16) | (g << 8) | r) >>> 0;
 const HEAT = LUT.map(([r, g, b]) => pack(r, g, b));
 const VEIL = LUT.map(([r, g, b], k) => pack(r, g, b, 40 + 3.2 * k));
 const heat = (list, top, offset = 0, table = HEAT) => (i) => table[Math.min(63, Math.round(63 * Math.sqrt(Math.max(0, list[offset + i]) / top)))];
-const clip = (text, wide, size = 1) => { const n = Math.max(3, Math.floor(wide / (0.52 * size * u))); return [...text].length > n ? [...text].slice(0, n - 1).join("") + "…" : text; };
+const clip = (text, wide, size = 1) => { const n = Math.max(3, Math.floor(wide / (0.52 * Math.max(size * u, least)))); return [...text].length > n ? [...text].slice(0, n - 1).join("") + "…" : text; };
 const times = (x) => (x < 99.5 ? x.toFixed(x < 9.95 ? 1 : 0) : x < 9999 ? String(Math.round(x)) : x.toExponential(0)) + " ×";
 
 // --- where everything stands --------------------------------------------------------------------
@@ -303,7 +304,7 @@ const head = (name, g) => {
   const below = plan.wide && !["picture", "blocks", "scores"].includes(name);
   g.setAttribute("aria-label", `${p.name}: ${p.value}. ${p.sentence}${same[name] ? " Unchanged." : ""}`);
   g.dataset.same = same[name] ?? "";
-  words(`head ${name}`, g, b.x, b.y + 1.25 * u, clip(p.name, b.w), "gm-name");
+  words(`head ${name}`, g, b.x, b.y + 1.25 * u, clip(p.name, b.w + 2 * u), "gm-name");
   const lines = (p.equation + (p.mark ? ` [${p.mark}]` : "")).split("\n"), room = plan.wide ? lines : [lines.join(" ")];
   let y = below ? plan.foot : b.y + 2.65 * u;
   if (name === "scores") return words(`eq ${name}`, g, b.x + b.w, b.y + 1.25 * u, p.equation, "gm-eq", "end");
@@ -342,7 +343,10 @@ const blocks = (d, g) => {
   });
   if (plan.wide) for (let row = 0; row < plan.strips.rows; row++) {
     const foot = plan.tiles[row * 12].y + plan.tiles[0].h, x = plan.strips.x - 0.4 * u;
-    [["most looked-at", 1.1], ["patch, × uniform", 1.95], ["largest channel,", 3.7], ["× the median", 4.55], ["agreement with", 5.8], ["class token", 6.65]].forEach(([text, dy]) => words(`strip ${row} ${text}`, g, x, foot + dy * u, text, "gm-tiny", "end"));
+    (least > u * 0.85
+      ? [["most looked at ×", 1.5], ["largest channel ×", 4.4], ["like class token", 6.1]]
+      : [["most looked-at", 1.1], ["patch, × uniform", 1.95], ["largest channel,", 3.7], ["× the median", 4.55], ["agreement with", 5.8], ["class token", 6.65]]
+    ).forEach(([text, dy]) => words(`strip ${row} ${text}`, g, x, foot + dy * u, text, "gm-tiny", "end"));
   }
 };
 
@@ -574,7 +578,7 @@ const button = (text, act, title) => {
 };
 const switches = { amf: button("AMF", () => flip("amf")), cs: button("CS", () => flip("cs")), fault: button("Fault", () => flip("fault"), "Simulate an abnormal channel") };
 bar.append(make("span", "gm-space"));
-if (root.requestFullscreen) button("Full screen", wall, "PageDown and PageUp walk the steps; A, C and P switch");
+const full = root.requestFullscreen && button("Full screen", wall, "PageDown and PageUp walk the steps; A, C and P switch");
 button("SVG", saveSvg, "Save the diagram as SVG");
 button("PNG", savePng, "Save the diagram as PNG");
 const chips = () => {
@@ -598,9 +602,12 @@ document.addEventListener("fullscreenchange", () => resize());
 // --- a new value, a new size --------------------------------------------------------------------
 const resize = () => {
   if (!now || !box.clientWidth) return;
-  const W = box.clientWidth, big = document.fullscreenElement === root;
+  const big = document.fullscreenElement === root;
   root.classList.toggle("gm-wall", big);
-  u = big ? Math.max(14, W / 84) : W > 1500 ? 15 : W > 1100 ? 14 : 13;
+  if (full) full.textContent = big ? "Leave full screen" : "Full screen";
+  const W = box.clientWidth;
+  least = big ? 22 : 10;
+  u = big && W > 900 ? Math.max(22, W / 84) : W > 1500 ? 15 : W > 1100 ? 14 : 13;
   root.style.setProperty("--u", `${u}px`);
   plan = arrange(W, big ? window.innerHeight - bar.offsetHeight - info.offsetHeight - 3 * u : 0);
   draw(1);

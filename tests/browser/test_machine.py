@@ -120,10 +120,14 @@ def test_a_patch_lights_up_everywhere_and_names_its_words(page: Page, look: Look
     best = page.locator("#learn-machine text[data-name]:not([data-name=''])").evaluate_all(
         "l => l.map(t => [t.dataset.name, +t.dataset.value])"
     )
-    order = scores.argsort(descending=True)[:5]
-    for (name, score), index in zip(best, order, strict=False):
-        assert score == pytest.approx(float(scores[index]), abs=0.005)
-        assert name == result.vocabulary.names[int(index)] or score < 0.01
+    shares = dict(zip(result.vocabulary.names, scores.tolist(), strict=True))
+    hidden = views.see(look).rest
+    if hidden is not None:
+        shares["the rest"] = float(hidden[row * 32 + column])
+    assert len(best) == min(5, len(shares))
+    for name, score in best:
+        assert score == pytest.approx(shares[name], abs=0.005), name
+    assert best[0][1] == pytest.approx(max(shares.values()), abs=0.005)
     used = look.segmenter.last_attention(look.trunk(look.chosen), look.chosen)[1:, 1:]
     there = divmod(int(used[row * 32 + column].argmax()), 32)
     said = page.locator("#learn-machine .gm-info").inner_text()

@@ -103,7 +103,7 @@ def drawn(size: int = 96) -> Settings:
 
 
 def test_a_drawing_is_a_picture_with_truth() -> None:
-    sources = Sources()
+    sources = Sources(2**20)
     picture = sources.picture(drawn())
     true = scenes.render(LAYOUT, (96, 128))
     assert picture.digest == images.digest(true.image)
@@ -130,7 +130,7 @@ def test_a_link_carries_a_drawing_only_where_it_is_shown() -> None:
     with pytest.raises(GclipError, match="Draw a scene"):
         read({"source": "drawing", "drawing": "[" * 3000})
     with pytest.raises(ImageError, match="Draw a scene"):
-        Sources().picture(Settings(source="drawing"))
+        Sources(2**20).picture(Settings(source="drawing"))
 
 
 def test_the_python_of_a_drawing_draws_it_again() -> None:
@@ -138,4 +138,4 @@ def test_the_python_of_a_drawing_draws_it_again() -> None:
     line = next(line for line in text.splitlines() if line.startswith("image = "))
     space: dict[str, object] = {"scenes": scenes}
     exec(line, space)
-    assert images.digest(space["image"]) == Sources().picture(drawn()).digest
+    assert images.digest(space["image"]) == Sources(2**20).picture(drawn()).digest

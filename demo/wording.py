@@ -121,6 +121,7 @@ CANVAS_HINT = (
 SCORE_COUNTS = (
     "mIoU counts every pixel whose truth is known: a word painted on something else costs."
 )
+SCORE_SHORT = "mIoU counts every pixel whose truth is known."
 TRUTH = "Truth"
 COMPARE_NOTE = (
     "**CLIP** is the tower as it is. **ClearCLIP** drops the last block’s residual path and FFN "

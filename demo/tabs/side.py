@@ -62,7 +62,7 @@ def _canvas(look: Look, view: SideView) -> Json:
         notes=[
             wording.CANVAS_HINT,
             wording.nothing_changed(view.chosen.method, view.found) if _same(view) else "",
-            wording.SCORE_COUNTS if view.chosen.miou is not None else "",
+            wording.SCORE_SHORT if view.chosen.miou is not None else "",
         ],
         simulated=drawn.simulated(look),
     )

@@ -170,7 +170,7 @@ def _wire(
     }  # fmt: skip
     triggers = [part.input for part in controls.asking]
     gr.on([*triggers, given.segment.click, given.words.submit, turned.change], **ask)
-    filled = [given.image, given.editor, given.picker.menu, *controls.components]
+    filled = [given.image, *controls.components, given.picker.menu, given.editor]
     opacity = controls["opacity"]
     opacity.input(fn=None, js=_SLIDE, inputs=opacity, **QUIET)
     changes = [change for tab in tabs.values() for change in tab.wire()]

@@ -196,8 +196,12 @@ class Visitor:
     def open(self, query: str = "") -> list[Any]:
         """Follow a link: the values of the image and of every setting."""
         values = self.call("arrive", [], query)[0]
-        n_shown = len(self.functions["arrive"]["outputs"]) - 2
-        return values[:n_shown]
+        return values[: len(self._shown())]
+
+    def _shown(self) -> list[int]:
+        """What a link fills that the button sends: the image and every setting."""
+        sent = set(self.functions["show"]["inputs"])
+        return [i for i in self.functions["arrive"]["outputs"] if i in sent]
 
     def ask(self, query: str = "", image: dict[str, Any] | None = None) -> Answer:
         """Follow a link, with a picture of one's own if given, and press the button."""
@@ -218,7 +222,7 @@ class Visitor:
 
     def shows(self, values: list[Any]) -> str:
         """The function that answers for the open tab."""
-        fields = self.functions["arrive"]["outputs"][1:]
+        fields = self._shown()[1:]
         names = [self.components[i]["props"].get("elem_id") for i in fields]
         tab = values[names.index("open-tab")]
         name = f"show_{tab}"

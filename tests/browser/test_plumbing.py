@@ -91,10 +91,11 @@ def test_a_text_pasted_into_the_words_stays_a_text(desktop: Page, url: str) -> N
 def test_a_camera_that_is_not_there_is_said_in_words(desktop: Page, url: str) -> None:
     arrive(desktop, url)
     desktop.evaluate(
-        "navigator.mediaDevices.getUserMedia = () =>"
-        " Promise.reject(new DOMException('Requested device not found', 'NotFoundError'))"
+        "() => { navigator.mediaDevices.getUserMedia = () =>"
+        " Promise.reject(new DOMException('Requested device not found', 'NotFoundError')); }"
     )
     remove(desktop)
+    expect(desktop.locator("#says .problem")).to_contain_text("No image yet")
     desktop.locator("#image button[aria-label='Capture from camera']").click()
     permit = desktop.locator("#image button", has_text=re.compile("access|webcam|camera", re.I))
     desktop.wait_for_timeout(500)
@@ -134,7 +135,7 @@ def test_a_backbone_that_is_not_here_changes_nothing_but_its_card(desktop: Page,
     menu = desktop.locator("#backbone input")
     before = menu.input_value()
     menu.click()
-    desktop.get_by_role("option", name=re.compile("MetaCLIP ViT-L/14")).click()
+    desktop.get_by_role("option", name=re.compile("MB to fetch")).last.click()
     expect(desktop.locator("#fetch-card")).to_contain_text("MB to download")
     expect(desktop.locator("#fetch-card")).to_contain_text("licence")
     expect(desktop.locator("#fetch")).to_be_visible()
@@ -202,7 +203,7 @@ def test_a_word_is_explained_where_it_first_stands(term: str, desktop: Page, url
     word.hover()
     expect(tip).to_have_text(wording.TERMS[term])
     desktop.mouse.move(2, 2)
-    desktop.mouse.wheel(0, 1)
+    expect(tip).to_be_hidden()
     word.focus()
     expect(tip).to_be_visible()
     desktop.keyboard.press("Escape")

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from open_clip.model import CLIP
 
 from gclip_core import blocks
-from gclip_core.load import _unpack
+from gclip_core.shipped import unpack
 from gclip_core.stem import Stem
 from training.photos import export, features, learn, measure, priors
 from training.photos.student import Student
@@ -138,7 +138,7 @@ def test_what_is_exported_computes_what_was_taught() -> None:
 
 def test_packing_costs_little() -> None:
     state = {"w": torch.randn(100, 100), "b": torch.randn(7)}
-    back = _unpack(export.packed(state))
+    back = unpack(export.packed(state), vocabulary=0, title="the photo model")
     assert (back["w"] - state["w"]).abs().max() < 0.02
     assert torch.allclose(back["b"].float(), state["b"], atol=2e-3)
 

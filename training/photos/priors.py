@@ -2,8 +2,9 @@
 tend to be, and what colours they tend to have.
 
 Numbers are added to a word's logit where the words of a photo are shared out among its patches
-(`learn.shares`); the trained model sees none of them. They were chosen on the first fifty photos
-of the measuring set.
+(`learn.shares`); the trained model sees none of them. They were chosen by the first fifty
+photos of the measuring set, but with scores per word of all hundred in view: no half of it is a
+clean test of them.
 """
 
 import torch

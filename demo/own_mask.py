@@ -17,6 +17,7 @@ from demo.source import mask_colours
 from gclip_core.errors import GclipError
 
 HEADERS = ["value", "colour", "share", "class"]
+_GONE = f"() => [null, {{ headers: {HEADERS}, data: [] }}, '']"
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,11 @@ def build() -> OwnMask:
         return rows, wording.OWN_MASK_READ
 
     def wire(image: Component) -> list[Dependency]:
-        # A mask that is not there is left alone: each change of it asks for an answer.
-        image.change(lambda old: None if old else gr.skip(), file, file, preprocess=False, **QUIET)
+        # In the browser alone, and before the picture's own answer is asked for.
+        image.change(fn=None, js=_GONE, outputs=[file, classes, said], **QUIET)
         return [
-            file.change(read, file, [classes, said], **QUIET),
+            file.upload(read, file, [classes, said], **QUIET),
+            file.clear(fn=None, js=_GONE, outputs=[file, classes, said], **QUIET),
             classes.input(fn=None, js="() => []", **QUIET),
         ]
 

@@ -1,5 +1,6 @@
 // Every channel's weight norm in one block, before and after CS in one plot; under it the entropy of
 // all blocks, where a press chooses the block.
+const lowScreen = innerWidth > 640 && innerHeight < 900;
 const BEFORE = "#4a90d9", MARK = "#e0633a", AFTER = "#1f9d83";
 mount(async (value) => {
   const norms = value.norms, n = norms.length, moved = new Map(value.moved), blocks = value.entropy[0].length;
@@ -19,7 +20,7 @@ mount(async (value) => {
   const low = log ? value.median / 2.5 : 0, high = most * (log ? 1.6 : 1.25) || 1;
   let hovered = null;
   const draw = () => {
-    const W = Math.max(120, plot.clientWidth), H = 150, base = H - 18, X = (i) => ends.left + ((i + 0.5) / n) * (W - ends.left - ends.right);
+    const W = Math.max(120, plot.clientWidth), H = lowScreen ? 114 : 150, base = H - 18, X = (i) => ends.left + ((i + 0.5) / n) * (W - ends.left - ends.right);
     const Y = (v) => base - (log ? Math.log(Math.max(v, low) / low) / Math.log(high / low) : v / high) * (base - 6);
     plot.setAttribute("viewBox", `0 0 ${W} ${H}`);
     plot.setAttribute("height", H);
@@ -42,7 +43,7 @@ mount(async (value) => {
     drawLower();
   };
   const drawLower = () => {
-    const W = Math.max(120, lower.clientWidth), H = 78, base = H - 8, X = (b) => ends.left + 8 + (b / Math.max(1, blocks - 1)) * (W - ends.left - ends.right - 16);
+    const W = Math.max(120, lower.clientWidth), H = lowScreen ? 60 : 78, base = H - 8, X = (b) => ends.left + 8 + (b / Math.max(1, blocks - 1)) * (W - ends.left - ends.right - 16);
     const all = value.entropy.flat(), floor = Math.min(0.97, Math.min(...all) - 0.01), Y = (v) => base - ((v - floor) / (1.002 - floor)) * (base - 8);
     lower.setAttribute("viewBox", `0 0 ${W} ${H}`);
     lower.setAttribute("height", H);

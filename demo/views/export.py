@@ -212,8 +212,9 @@ def python_text(
 ) -> str:
     """Python that makes exactly the page's labels, with gclip_core's public names.
 
-    ``image_size`` (height, width) is the scene's; ``n_blocks`` and ``dtype`` the backbone's,
-    ``picture`` a file beside the text. Blocks count from 0, as in every Python argument.
+    ``settings`` name a backbone, not "auto"; ``image_size`` (height, width) is the scene's;
+    ``n_blocks`` and ``dtype`` the backbone's, ``picture`` a file beside the text.
+    Blocks count from 0, as in every Python argument.
     """
     helper, image = {
         "scene": ("from gclip_core import scenes", _scene(settings, image_size)),

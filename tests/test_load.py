@@ -6,13 +6,16 @@ import pytest
 
 from tests.load.__main__ import answers_alone, cache_share, growth, page, run, weights_folder
 
+BOUND = 1_500_000_000
+"""Bytes: what `--memory` is without being asked."""
+
 
 def test_visitors_at_once_each_get_their_own_answer(tmp_path: Path) -> None:
-    alone = answers_alone(tmp_path, None, different := 8)
+    alone = answers_alone(tmp_path, None, different := 8, BOUND)
     answers = list(alone.values())
     alike = [(i, j) for i in range(different) for j in range(i) if answers[i].same_as(answers[j])]
     assert len(alike) < different // 2, "the requests differ"
-    with page(tmp_path, None) as server:
+    with page(tmp_path, None, BOUND) as server:
         tally = run(server, alone, clients=6, requests=24)
     assert tally.wrong == []
     assert tally.failed == []
@@ -22,8 +25,8 @@ def test_visitors_at_once_each_get_their_own_answer(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_thirty_visitors_for_five_minutes(tmp_path: Path) -> None:
     weights = weights_folder(tmp_path)
-    alone = answers_alone(tmp_path, weights, 80)
-    with page(tmp_path, weights) as server:
+    alone = answers_alone(tmp_path, weights, 80, BOUND)
+    with page(tmp_path, weights, BOUND) as server:
         tally = run(server, alone, clients=30, minutes=5)
         assert cache_share(server) <= 1
     assert tally.wrong == []

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -178,6 +179,7 @@ class Visitor:
         config = self.web.get("/config").json()
         self.functions = {d["api_name"]: d for d in config["dependencies"]}
         self.components = {c["id"]: c for c in config["components"]}
+        self.held: dict[str, str] = {}
 
     def close(self) -> None:
         """Close the tab."""
@@ -215,10 +217,23 @@ class Visitor:
         shown, waited, ranks = self.call(self.shows(values), data)
         lines = tuple((kind, text) for kind, text in shown[0]["lines"])
         seconds, numbers = time.monotonic() - start, []
-        rest = _without_numbers(shown[1:], numbers)
+        rest = _without_numbers(self.fetched(shown[1:]), numbers)
         text = json.dumps(rest, sort_keys=True)
         digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
         return Answer(lines, digest, tuple(numbers), shown, seconds, waited, tuple(ranks))
+
+    def fetched(self, value: Any) -> Any:
+        """The value with what it names by a server's own secret name in the name's place."""
+        if isinstance(value, dict):
+            return {key: self.fetched(one) for key, one in value.items() if key != "id"}
+        if isinstance(value, list):
+            return [self.fetched(one) for one in value]
+        if not (isinstance(value, str) and re.fullmatch("[0-9a-f]{32}", value)):
+            return value
+        if value not in self.held:
+            body = self.web.get(f"/held/{value}").content
+            self.held[value] = hashlib.blake2b(body, digest_size=16).hexdigest()
+        return self.held[value]
 
     def shows(self, values: list[Any]) -> str:
         """The function that answers for the open tab."""

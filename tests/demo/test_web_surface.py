@@ -419,7 +419,8 @@ def test_public_endpoints_answer_odd_values_with_a_result_or_words(
             continue
         event = asked.json()["event_id"]
         answer = visitor.web.get(f"{API}/call/{name}/{event}").text
-        quiet(answer, server)
+        # A file's value says by Gradio's own format where among the uploads it is kept.
+        quiet(answer.replace(str(server.folder / "uploads"), ""), server)
         assert "root:" not in answer
         assert "format code" not in answer
         if "passwd" not in json.dumps(data):  # Gradio refuses that path before we see it

@@ -363,7 +363,9 @@ class Studio:
             )
         if name == self.default.name:
             return self.default
-        return self._backbones.get_or_make(name, lambda: self._load(name))
+        fetched = self._backbones.get_or_make(name, lambda: self._load(name))
+        self.answers.clear()  # some say what is to be downloaded
+        return fetched
 
     def has(self, entry: BackboneEntry) -> bool:
         """Whether a backbone can be used without a download."""

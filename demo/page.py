@@ -22,7 +22,7 @@ from demo.tabs import TABS, TabEntry, drawn
 from demo.variants import VARIANTS
 from demo.views.compare import TRUTH
 from demo.widgets import editor, values
-from demo.widgets.held import STORE
+from demo.widgets.held import STORE, Offers
 from gclip_core import scenes
 from gclip_core.errors import GclipError
 from gclip_core.photos import star_photos
@@ -226,10 +226,19 @@ def answer(
     """What ``tab`` shows of a look; one that cannot be had changes nothing but the lines."""
     if not tab.looks:
         return {lines: values.lines(state="fresh")}
+
+    def show(look: Look) -> tuple[Answer, Offers, str]:
+        with STORE.offers() as offers:
+            said = inputs.notice(studio, studio.name_of(look.settings))
+            return tab.show(look), offers, said
+
     try:
         with studio.room.entered():
             look = opened()
-            (shown, status), settings = look.answer(name, tab.show, tab.keep), look.settings
+            made, status = look.answer(name, show, tab.keep)
+            shown, offers, notice = made
+            STORE.renew(offers)
+            settings = look.settings
             del look  # what it held is given back here
     except NoPictureError as error:
         return {lines: values.lines(problems=[str(error)], state="none")}
@@ -239,7 +248,7 @@ def answer(
         logger.exception("a request failed")
         said = [wording.failed(error), wording.OLD]
         return {lines: values.lines(problems=said, state="old")}
-    notes = [remark(settings), *status.notes, inputs.notice(studio, status.name)]
+    notes = [remark(settings), *status.notes, notice]
     if settings.plant:
         notes.insert(0, wording.SIMULATION)
     if status.unknown:

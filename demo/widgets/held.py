@@ -12,7 +12,9 @@ import io
 import secrets
 import struct
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +47,10 @@ class Thing:
     packed: bool = False
 
 
+Offers = dict[str, Callable[[], Thing]]
+_offered: ContextVar[Offers | None] = ContextVar("offered", default=None)
+
+
 class Held:
     """Things by name. A name cannot be guessed, and says all that the thing was made from."""
 
@@ -61,7 +67,25 @@ class Held:
         """
         name = hashlib.blake2b(repr(key).encode(), key=self._salt, digest_size=16).hexdigest()
         self._makers.put(name, make)
+        offers = _offered.get()
+        if offers is not None:
+            offers[name] = make
         return name
+
+    @contextmanager
+    def offers(self) -> Iterator[Offers]:
+        """What is offered meanwhile, by name, for :meth:`renew`."""
+        made: Offers = {}
+        token = _offered.set(made)
+        try:
+            yield made
+        finally:
+            _offered.reset(token)
+
+    def renew(self, offers: Offers) -> None:
+        """Offer again what an answer names that was kept for longer than its offers were."""
+        for name, make in offers.items():
+            self._makers.put(name, make)
 
     def bound(self, limit: int) -> None:
         """Keep at most so many bytes."""

@@ -9,51 +9,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page
 
-from demo import main
-from demo import page as page_of
 from demo.look import Look, Request, Studio
 from demo.settings import Settings
 from demo.views import machine as views
 from gclip_core import masks
+from tests.browser.conftest import CHROMIUM, visitor
 
-CHROMIUM = Path("/usr/bin/chromium")
 SEED = 2
-WAIT = 90_000
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
 
 
 @pytest.fixture(scope="module")
-def studio() -> Studio:
-    return Studio()
-
-
-@pytest.fixture(scope="module")
-def url(studio: Studio) -> Iterator[str]:
-    demo = main.build(studio)
-    options = main.launch_settings(main.parser().parse_args([])) | {"server_port": None}
-    _, address, _ = demo.launch(
-        **options, app_kwargs={"routes": page_of.routes()}, prevent_thread_lock=True, quiet=True
-    )
-    yield address
-    demo.close()
-
-
-@pytest.fixture(scope="module")
-def page(url: str) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"]
-        )
-        made = browser.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-        problems: list[str] = []
-        made.on("pageerror", lambda error: problems.append(str(error)))
+def page(url: str, browser: BrowserContext) -> Iterator[Page]:
+    for made in visitor(browser, {"width": 1280, "height": 900}):
         made.goto(f"{url}?tab=learn&seed={SEED}&amf=1&cs=0&plant=1")
-        made.wait_for_selector("#learn-machine [data-ready='1'] .gm-box", timeout=WAIT)
+        made.wait_for_selector("#learn-machine [data-ready='1'] .gm-box")
         yield made
-        assert not problems
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -167,18 +140,18 @@ def test_it_is_taken_along_as_svg_and_png(page: Page) -> None:
 def test_the_lesson_sets_the_page_and_the_guess_reveals(page: Page) -> None:
     lesson = "#learn-machine .gm-lesson"
     page.get_by_role("button", name="Begin").click()
-    page.wait_for_selector(f"{lesson}[data-step='1']", timeout=WAIT)
+    page.wait_for_selector(f"{lesson}[data-step='1']")
     for step in range(2, 5):
         page.locator(f"{lesson} .gm-nav button").last.click()
-        page.wait_for_selector(f"{lesson}[data-step='{step}']", timeout=WAIT)
+        page.wait_for_selector(f"{lesson}[data-step='{step}']")
     assert page.locator(".gm-otherwise").count() == 0
     assert page.locator("#learn-machine .gm-bolt").count() == 0, "the fault comes with the answer"
     page.locator(f"{lesson} .gm-options button").nth(1).click()
-    page.wait_for_selector(f"{lesson}[data-told='1']", timeout=WAIT)
-    page.wait_for_selector("#learn-machine .gm-bolt", state="attached", timeout=WAIT)
+    page.wait_for_selector(f"{lesson}[data-told='1']")
+    page.wait_for_selector("#learn-machine .gm-bolt", state="attached")
     assert page.locator(f"{lesson} .gm-answer").inner_text().startswith("Right.")
     page.locator("#amf input").click()  # the visitor goes another way: the lesson says so
-    page.wait_for_selector(".gm-otherwise", timeout=WAIT)
+    page.wait_for_selector(".gm-otherwise")
 
 
 def test_on_a_phone_all_stands_below_each_other(page: Page) -> None:

@@ -255,9 +255,6 @@ def test_a_folder_for_uploads_that_cannot_be_written_is_said_in_a_sentence(tmp_p
 # ── time passes, and things go away ────────────────────────────────────────────────────────────
 
 
-@pytest.mark.xfail(
-    strict=True, reason="an answer that is kept does not offer anew the pictures it names"
-)
 def test_a_browser_that_slept_for_an_hour_goes_on_where_it_was(url: str, slow: Slow) -> None:
     """Its stream has ended, and all that was kept for it was needed for others meanwhile."""
     slow.go.set()

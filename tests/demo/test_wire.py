@@ -46,7 +46,7 @@ def test_the_page_travels_packed(url: str, path: str, way: str) -> None:
     ("path", "packed"),
     [
         ("/", True), ("/config", True), (f"{API}/queue/data", True), (f"{API}/info", True),
-        ("/held/3f2a", False), (f"{API}/file=/tmp/a", False), ("/assets/index.js", False),
+        ("/held/3f2a", False), (f"{API}/file=picture.png", False), ("/assets/index.js", False),
         ("/static/img/logo.png", False),
     ],
 )  # fmt: skip

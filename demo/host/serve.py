@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 import httpx
+from starlette.middleware import Middleware
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -19,8 +20,11 @@ from demo.host import guard
 
 ATTEMPTS = 3
 START_SECONDS = 120
-QUEUE_SECONDS = 0.02
-"""How often the queue looks for work; Gradio's 0.001 keeps an idle page at several percent."""
+QUEUE_SECONDS, IDLE_SECONDS = 0.01, 0.25
+"""How often the queue looks for work while somebody is connected, and while nobody is: Gradio's
+0.001 keeps an idle page at several percent of a core."""
+PROGRESS_SECONDS = 0.25
+"""How often it looks for how far a download is."""
 STOP_SECONDS = 20
 """What is being computed when the end is asked for gets this long to finish."""
 
@@ -40,8 +44,9 @@ def serve(
     """
     ending = threading.Event()
     page.queue(max_size=guard.MAX_WAITING)
-    page._queue.sleep_when_free = QUEUE_SECONDS
+    page._queue.progress_update_sleep_when_free = PROGRESS_SECONDS
     own = guard.app_settings(page, ending) | {"routes": [*routes, health(page, ending, state)]}
+    own["middleware"] = [Middleware(Pace, queue=page._queue), *own["middleware"]]
     problem = _launch(page, {**settings, "app_kwargs": own})
     if problem:
         print(f"error: {problem}", file=sys.stderr)
@@ -62,6 +67,28 @@ def health(page: gr.Blocks, ending: threading.Event, state: Callable[[], dict[st
         return JSONResponse(found, 200 if well else 503)
 
     return Route("/health", answer)
+
+
+class Pace:
+    """ASGI middleware: the queue looks for work often only while a request is open, and every
+    open page keeps one open, its heartbeat."""
+
+    def __init__(self, app: Callable, queue: Any) -> None:
+        self.app, self.queue, self.open = app, queue, 0
+        queue.sleep_when_free = IDLE_SECONDS
+
+    async def __call__(self, scope: Any, receive: Callable, send: Callable) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        self.open += 1
+        self.queue.sleep_when_free = QUEUE_SECONDS
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self.open -= 1
+            if not self.open:
+                self.queue.sleep_when_free = IDLE_SECONDS
 
 
 def _launch(page: gr.Blocks, settings: dict[str, Any]) -> str:

@@ -228,23 +228,6 @@ def _percent(share: float) -> str:
 
 SCENE = "Draw a scene ★"
 NEW_SCENE = "New scene"
-THINGS = "Number of things"
-THINGS_INFO = "0 lets the seed decide."
-STYLE = "Emoji style"
-SEED = "Seed"
-AMF_BLOCKS = "AMF blocks (from 1: “6 7”, “auto”, “backbone”)"
-CS_BLOCKS = "CS blocks (from 1: “7-11”, “auto”, “backbone”)"
-N_BLOCKS = "Blocks that “auto” fuses"
-HEADS = "Fused heads"
-CS_TARGET = "CS brings the norm to the others’"
-GLOBAL_THRESHOLD = "Global token from (× uniform)"
-CHANNEL_THRESHOLD = "Abnormal channel from (× median)"
-TEMPLATES = "Text templates"
-SHORT_SIDE = "Short side in pixels (0: the backbone’s own)"
-WINDOW = "Window in pixels (0: off)"
-STRIDE = "Window stride in pixels"
-SCALE = "Logit scale"
-THRESHOLD = "Leave pixels unlabelled under this score"
 
 
 def favoured(name: str) -> str:
@@ -256,9 +239,6 @@ def favoured(name: str) -> str:
         "whole images, without masks. That favours MaskCLIP, which shows the Values as they are, "
         "and what comes close to it. Real CLIPs were not taught so."
     )
-
-
-EXTRAS = "Also show SCLIP, NACLIP and MaskCLIP"
 
 
 TRUTH_EMPTY = "No true mask for this image: choose a ★ picture, or upload a mask under yours."
@@ -293,19 +273,10 @@ CHANNELS_INTRO = (
 )
 BLOCK = "Block (▲ with an abnormal channel)"
 BY_BLOCK = "By block: entropy of the norms, and how far the largest stands out"
-OTHER_CHANNELS = "Suppress these channels instead (from 0)"
-OTHER_CHANNELS_INFO = (
-    "Empty: each block’s own abnormal channel. Press Enter. CS is switched on, in the blocks it "
-    "changes by itself or else in the block shown."
-)
 PLANT_INTRO = (
     "**Simulation.** A model without the defect can be given it: one channel’s weights are "
     "multiplied, as in the paper’s Figure 3. Watch the masks melt, and CS bring them back."
 )
-PLANT = "Plant an abnormal channel (a simulation)"
-PLANT_GAIN = "Gain (× weights)"
-PLANT_CHANNEL = "Channel (from 0)"
-PLANT_BLOCKS = "Blocks (from 1)"
 
 
 def block_choice(block: int, abnormal: bool) -> str:
@@ -359,7 +330,6 @@ ATTENTION_INTRO = (
     "it. Bright vertical stripes in the matrix are global tokens: patches that nearly every patch "
     "looks at."
 )
-HEAD = "Head"
 HEAD_MEAN = ("mean of all heads", "mean")
 CLASS_TOKEN = "The class token beside the global tokens"
 BLOCK_SCORES = "When do global tokens appear?"

@@ -107,7 +107,7 @@ def test_readme_python_runs(code: str) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["gclip_core.segment", "evaluation", "evaluation.phenomena", "demo.doctor", "demo.learn.bake"],
+    ["gclip_core.segment", "evaluation", "evaluation.phenomena", "demo.learn.bake"],
 )
 def test_commands_explain_themselves(module: str) -> None:
     done = subprocess.run(

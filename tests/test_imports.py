@@ -1,7 +1,10 @@
 """Importing is free: no page, no plots, no network, no weights. `lint-imports` says the rest."""
 
+import ast
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "gclip_core"
@@ -50,3 +53,26 @@ def test_every_public_name_is_there() -> None:
     import gclip_core
 
     assert all(hasattr(gclip_core, name) for name in gclip_core.__all__)
+
+
+def imports_in_functions(folder: str) -> Iterator[tuple[str, str]]:
+    """Every package that a function of our code imports, and the file it is in."""
+    for path in (PACKAGE.parent / folder).rglob("*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        functions = (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef))
+        for node in (inner for function in functions for inner in ast.walk(function)):
+            if isinstance(node, ast.ImportFrom):
+                yield (node.module or "").partition(".")[0], str(path)
+            elif isinstance(node, ast.Import):
+                yield from ((name.name.partition(".")[0], str(path)) for name in node.names)
+
+
+def test_only_optional_packages_are_imported_inside_a_function() -> None:
+    listed = (PACKAGE.parent / "requirements.txt").read_text("utf-8")
+    needed = {"open_clip", "PIL", *re.findall(r"(?m)^[\w-]+", listed)}
+    found = [one for top in ("gclip_core", "evaluation", "training", "demo")
+             for one in imports_in_functions(top)]  # fmt: skip
+    assert found, "optional packages are"
+    for package, path in found:
+        assert package not in {"", *needed, *sys.stdlib_module_names}, path
+        assert not (PACKAGE.parent / package).is_dir(), f"{path} imports our own {package}"

@@ -29,7 +29,6 @@ from gclip_core import scenes
 from training import model
 from training.words import Tokens, names_of
 
-_BLOCKS = "visual.transformer.resblocks."
 _FIRST_SEED = 7_000_000  # neither training, its validation nor measuring uses these
 # A direction that queries hardly use is not blown up without end: its variance counts as this share
 # of the mean at least.

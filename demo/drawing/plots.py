@@ -6,7 +6,6 @@ Blocks are 0-based in arguments and counted from 1 in the picture.
 
 Usage::
 
-    norms_plot(before, after, block=8, n_blocks=12, model="OpenAI ViT-B/16", abnormal=True)
     by_block_plots(entropy, entropy_after, ratios, ratios_after, model, suppressed=(6, 7))
     scores_plot(scores, threshold=5.0, model="…", amf_blocks=(5, 6))
     similarity_plot([("CS off", 0.8, 0.4), ("CS on", 0.85, 0.3)], model="…")
@@ -55,52 +54,6 @@ STYLE = {
 _drawing = threading.Lock()
 
 Draw = Callable[[Figure], None]
-
-
-def norms_plot(
-    before: ArrayLike,
-    after: ArrayLike,
-    block: int,
-    n_blocks: int,
-    model: str,
-    abnormal: bool = False,
-    threshold: float = 2.0,
-) -> str:
-    """Weight norm of every FFN output channel of one block, before and after CS.
-
-    ``before`` and ``after`` are (D,). ``abnormal`` marks the largest one; channels that CS changed
-    show both norms. The scale is logarithmic once the largest is far above the median.
-    """
-    old, new = np.asarray(before, float), np.asarray(after, float)
-
-    def draw(figure: Figure) -> None:
-        axes = figure.add_subplot()
-        median, top = float(np.median(old)), int(old.argmax())
-        changed = np.flatnonzero(~np.isclose(old, new, rtol=1e-4))
-        low = 0.0
-        if max(old.max(), new.max()) > LOG_FROM * max(median, 1e-12):
-            low = 0.5 * max(float(min(old.min(), new.min())), median / 100)
-            _log_scale(axes)
-        _stems(axes, np.arange(len(old)), low, old, BEFORE, min(1.2, 150 / len(old)))
-        _stems(axes, changed, low, old[changed], MARK, 1.6)
-        if len(changed):
-            axes.plot(changed, new[changed], "o", color=AFTER, markersize=5, label="after CS")
-        if abnormal or len(changed):
-            axes.plot(top, old[top], "o", color=MARK, markersize=4)
-            _name_channel(axes, top, old, new, median)
-        axes.axhline(threshold * median, color=TEXT, linewidth=0.7, linestyle=(0, (4, 3)))
-        axes.text(
-            0.995, threshold * median, f"{threshold:g} × median", ha="right", va="bottom",
-            transform=axes.get_yaxis_transform(),
-        )  # fmt: skip
-        axes.set_xlim(-len(old) * 0.01, len(old) * 1.01)
-        highest = max(old.max(), new.max(), threshold * median) or 1.0
-        axes.set_ylim(low, highest * (1.6 if low else 1.22))
-        axes.set_xlabel("output channel (FFN, second layer)")
-        axes.set_ylabel("weight norm" + (" (log scale)" if low else ""))
-        axes.set_title(f"Block {block + 1} of {n_blocks} · {model}", loc="left", x=-0.16)
-
-    return svg(draw, (3.5, 3.0), f"Weight norms of block {block + 1} of {n_blocks}, {model}")
 
 
 def by_block_plots(
@@ -264,14 +217,6 @@ def _attribute(text: str) -> str:
     return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
 
 
-def _stems(
-    axes: Axes, x: np.ndarray, low: float, high: np.ndarray, colour: str, width: float
-) -> None:
-    """Vertical lines as one path: a thousand separate ones are slow to draw and to send."""
-    y = np.stack([np.full(len(high), low), high, np.full(len(high), np.nan)], 1)
-    axes.plot(np.repeat(x, 3), y.ravel(), color=colour, linewidth=width)
-
-
 def _finite(*rows: ArrayLike) -> list[float]:
     """The finite numbers of all rows, or 1: a block whose weights are all 0 has no ratio."""
     values = np.concatenate([np.asarray(row, float) for row in rows])
@@ -288,17 +233,3 @@ def _block_axis(axes: Axes, n_blocks: int) -> None:
     axes.set_xlim(0.4, n_blocks + 0.6)
     axes.xaxis.set_major_locator(MaxNLocator(12, integer=True, steps=[1, 2, 5, 10]))
     axes.set_xlabel(f"block (of {n_blocks})")
-
-
-def _name_channel(
-    axes: Axes, channel: int, old: np.ndarray, new: np.ndarray, median: float
-) -> None:
-    lines = [f"channel {channel}: {old[channel]:.3g}"]
-    lines.append(f"{old[channel] / max(median, 1e-12):.1f} × median")
-    if not np.isclose(old[channel], new[channel], rtol=1e-4):
-        lines.append(f"{new[channel]:.3g} after CS")
-    left = channel > len(old) / 2  # beside its own line, on the side with more room
-    axes.text(
-        0.02 if left else 0.98, 0.98, "\n".join(lines), ha="left" if left else "right", va="top",
-        transform=axes.transAxes,
-    )  # fmt: skip

@@ -1,7 +1,7 @@
 """Pictures: arrays in, PIL images out. Knows no model and no page.
 
 Shapes: an image is PIL RGB; ``labels`` is (H, W) integers, -1 for no class; ``grid`` is (h, w)
-patches; an attention ``row`` is (N,) with N = h*w; ``matrix`` is (N, N); ``received`` is (L, N).
+patches; an attention ``row`` is (N,) with N = h*w; ``matrix`` is (N, N).
 Torch tensors are taken as well as NumPy arrays (on the CPU). Every picture is at most ``max_side``
 pixels on its longer side.
 
@@ -13,7 +13,6 @@ Usage::
     heat_map(image, row, grid)                           # where one patch looks
     token_outlines(picture, tokens, grid)                # global tokens framed
     matrix_picture(matrix)                               # (picture, tokens per pixel)
-    block_strip(image, received, grid, scores, marked)   # all blocks in one picture
 """
 
 from __future__ import annotations
@@ -148,44 +147,6 @@ def matrix_picture(
         size = (level.shape[1] * times, level.shape[0] * times)
         picture = picture.resize(size, Image.Resampling.NEAREST)
     return picture, factor
-
-
-def block_strip(
-    image: Image.Image,
-    received: ArrayLike,
-    grid: tuple[int, int],
-    scores: Sequence[float],
-    marked: Collection[int] = (),
-    tile: int = 150,
-    columns: int = 6,
-) -> Image.Image:
-    """What every block attends to, its number and global-token score; AMF's blocks framed.
-
-    ``received`` is (L, N), the mean attention each patch gets; ``marked`` are 0-based blocks.
-    """
-    maps = _array(received)
-    gap, foot = 8, 26
-    width = min(tile, 4 * tile * grid[1] // max(grid[0], 1)) or 1
-    height = max(1, round(width * grid[0] / grid[1]))
-    if height > 2 * tile:
-        height, width = 2 * tile, max(24, round(2 * tile * grid[1] / grid[0]))
-    rows = -(-len(maps) // columns)
-    columns = min(columns, len(maps))
-    size = (columns * (width + gap) - gap, rows * (height + foot + gap) - gap)
-    strip = Image.new("RGBA", size, (0, 0, 0, 0))
-    small = fit(image, 512).resize((width, height), Image.Resampling.BICUBIC)
-    draw = ImageDraw.Draw(strip)
-    for index, one in enumerate(maps):
-        left = index % columns * (width + gap)
-        top = index // columns * (height + foot + gap)
-        strip.paste(heat_map(small, one, grid, max_side=max(width, height)), (left, top))
-        if index in marked:
-            draw.rectangle((left, top, left + width - 1, top + height - 1), outline=FRAME, width=3)
-        label = f"{index + 1}  ×{scores[index]:.1f}"
-        centre = (left + width / 2, top + height + foot / 2)
-        chosen = (FRAME, palette.INK) if index in marked else ("#3c4250", palette.PAPER)
-        lettering.pill(draw, centre, label, 13, *chosen)
-    return strip
 
 
 def scaled(values: ArrayLike, highest: float | None = None) -> NDArray[np.float32]:

@@ -129,12 +129,6 @@ def test_pooling_averages_and_keeps_the_total() -> None:
     assert pooled[2, 3] == matrix[4, 6]
 
 
-def test_the_block_strip_has_room_for_every_block(photo: Image.Image) -> None:
-    strip = render.block_strip(photo, np.ones((12, 15)), (3, 5), [1.0] * 12, marked=(5, 6))
-    assert strip.mode == "RGBA"
-    assert strip.width >= 6 * 100
-
-
 def test_overlays_are_fast_enough_for_a_toggle() -> None:
     rng = np.random.default_rng(0)
     image = Image.fromarray(rng.integers(0, 256, (768, 1024, 3), np.uint8))
@@ -148,13 +142,10 @@ def test_overlays_are_fast_enough_for_a_toggle() -> None:
     assert min(taken) < 0.2  # 0.06 s of processor time measured
 
 
-def test_plots_take_the_page_s_text_colour_and_say_block_and_model() -> None:
-    before = np.ones(768)
-    before[77] = 9
-    svg = plots.norms_plot(before, np.ones(768), 8, 12, "OpenAI ViT-B/16", abnormal=True)
-    assert "Block 9 of 12" in svg
+def test_plots_take_the_page_s_text_colour_and_say_blocks_and_model() -> None:
+    svg = plots.scores_plot([1.2] * 5 + [9.0] * 7, 5.0, "OpenAI ViT-B/16", amf_blocks=(5, 6))
     assert "OpenAI ViT-B/16" in svg
-    assert all(part in svg for part in ("channel 77: 9", "9.0 × median", "1 after CS"))
+    assert all(part in svg for part in ("block (of 12)", "fused by AMF", "global token from ×5"))
     assert "currentColor" in svg
     assert plots.TEXT not in svg
     assert "#ffffff" not in svg
@@ -167,8 +158,7 @@ def test_plots_take_the_page_s_text_colour_and_say_block_and_model() -> None:
         plots.scores_plot([1.2, 400.0], 5.0, "m", (1,), [float("nan"), 0.9]),
         plots.scores_plot([1.2], 5.0, "m"),
         plots.similarity_plot([("CS off", 0.8, float("nan"))], "m"),
-        plots.norms_plot(np.ones(8), np.ones(8), 0, 1, 'a"<b>&'),
-        plots.norms_plot(np.zeros(8), np.zeros(8), 0, 1, "a layer of zeros"),
+        plots.scores_plot([0.0], 5.0, 'a"<b>&'),
         *plots.by_block_plots([np.nan, 1], [np.nan, 1], [np.inf, 2], [np.nan, 1], "m", (1,)),
     ],
 )

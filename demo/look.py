@@ -95,7 +95,9 @@ class Mask:
 class Look:
     """One request on its way; ``chosen`` is the method that the page's switches name.
 
-    ``again`` opens the same anew, and holds nothing of what this one has made.
+    ``segmenter`` has the planted channel where one is asked for, ``bare`` never; ``key`` is all
+    that the clean encoding depends on. ``again`` opens the same anew, and holds nothing of what
+    this one has made.
     """
 
     def __init__(self, studio: Studio, request: Request) -> None:
@@ -103,25 +105,16 @@ class Look:
         self.started, self.kept = time.perf_counter(), True
         self.picture: Picture = studio.sources.picture(request.settings, request.upload)
         studio.room.take(self.picture.image.width * self.picture.image.height)
+        self.segmenter = studio.segmenter(request.settings)
+        self.bare = studio.segmenter(request.settings, planted=False)
+        self.chosen: Method = variants.chosen(request.settings)
+        s = self.segmenter
+        self.key = (
+            s.backbone.uid, self.picture.digest, s.short_side, s.window, s.stride, s.max_tokens
+        )  # fmt: skip
         self.again: Callable[[], Look] = partial(studio.look, request)
         self._studio = studio
         self._made: dict[Hashable, Any] = {}
-
-    @property
-    def segmenter(self) -> Segmenter:
-        """The segmenter of the settings, with the planted channel where one is asked for."""
-        return self.once("segmenter", lambda: self._studio.segmenter(self.settings))
-
-    @property
-    def bare(self) -> Segmenter:
-        """The same without the planted channel."""
-        planted = self.segmenter
-        return replace(planted, backbone=replace(planted.backbone, planted=()))
-
-    @property
-    def chosen(self) -> Method:
-        """The method that the page's switches name."""
-        return self.once("chosen", lambda: variants.chosen(self.settings))
 
     def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
         """What ``make`` makes, made at most once in this look."""
@@ -136,12 +129,6 @@ class Look:
         if settings == self.settings:
             return self
         return self._studio.look(replace(self.request, settings=settings))
-
-    @property
-    def key(self) -> tuple:
-        """Everything the clean encoding depends on."""
-        s = self.segmenter
-        return (s.backbone.uid, self.picture.digest, s.short_side, s.window, s.stride, s.max_tokens)
 
     @property
     def encoded(self) -> Encoded:
@@ -173,41 +160,45 @@ class Look:
         ``planted`` False leaves the simulation out.
         """
         s, settings = self.segmenter if planted else self.bare, self.settings
-        key = (
+        rest = "background" if settings.rest else "none"
+
+        def make() -> Segmentation:
+            trunk = self.trunk(method, planted)
+            return _apart(s.segment(trunk, settings.words, method, settings.threshold, rest))
+
+        key = self._result_key(method, planted)
+        return self.once(key, lambda: self._studio.results.get_or_make(key, make))
+
+    def _result_key(self, method: Method, planted: bool) -> tuple:
+        """All that a segmentation depends on."""
+        s, settings = self.segmenter if planted else self.bare, self.settings
+        return (
             *self.key, s.backbone.planted, s.templates, s.logit_scale,
             settings.words, settings.threshold, settings.rest, method,
         )  # fmt: skip
-        return self.once(
-            key,
-            lambda: self._studio.results.get_or_make(
-                key,
-                lambda: _apart(
-                    s.segment(
-                        self.trunk(method, planted),
-                        settings.words,
-                        method,
-                        settings.threshold,
-                        "background" if settings.rest else "none",
-                    )
-                ),
-            ),
-        )
 
     def mask(self, method: Method, planted: bool = True) -> Mask:
         """The mask under ``method`` as plain data; ``planted`` False leaves the simulation out."""
 
         def make() -> Mask:
-            result = self.segment(method, planted)
+            result, asked = self.segment(method, planted), self.request
             labels = result.labels.numpy()
-            score, truth = metric.WordScores({}, None, ()), self.truth
-            if truth:
-                score = metric.against_truth(truth.labels, truth.names, labels, result.vocabulary)
+
+            def count() -> tuple[tuple[float, ...], metric.WordScores]:
+                score, truth = metric.WordScores({}, None, ()), self.truth
+                if truth:
+                    names, typed = truth.names, result.vocabulary
+                    score = metric.against_truth(truth.labels, names, labels, typed)
+                return result.areas(), score
+
+            key = (self._result_key(method, planted), asked.truth_file, asked.truth_classes)
+            areas, score = self._studio.counted.get_or_make(key, count)
             return Mask(
                 title=method.title,
                 method=method,
                 labels=labels,
                 names=result.vocabulary.names,
-                areas=result.areas(),
+                areas=areas,
                 iou=score.iou,
                 miou=score.miou,
                 absent=score.absent,
@@ -300,8 +291,10 @@ class Studio:
         self.sources, self.room = Sources(kept["pictures"]), memory.Room()
         self.encoded: BoundedCache[Encoded] = BoundedCache(kept["encoded"], lambda e: e.nbytes)
         self.results: BoundedCache[Segmentation] = BoundedCache(kept["results"], _result_bytes)
+        self.counted: BoundedCache[tuple[tuple[float, ...], metric.WordScores]] = BoundedCache(256)
         self.answers: BoundedCache[tuple[Any, Status]] = BoundedCache(ANSWERS)
         self._backbones: BoundedCache[Backbone] = BoundedCache(len(BACKBONES))
+        self._segmenters: BoundedCache[Segmenter] = BoundedCache(ANSWERS)
 
     def look(self, request: Request) -> Look:
         """Open the picture and the segmenter that a request names.
@@ -311,21 +304,21 @@ class Studio:
         """
         return Look(self, request)
 
-    def segmenter(self, settings: Settings) -> Segmenter:
-        """The segmenter of these settings, with the planted channel where one is asked for."""
-        backbone = self.backbone(self.name_of(settings))
-        if settings.plant:
-            blocks = settings.planted_blocks(backbone.n_blocks)
-            channel = min(settings.plant_channel, backbone.width - 1)
-            backbone = plant_channel(backbone, channel, settings.plant_gain, blocks)
-        return Segmenter(
-            backbone,
-            short_side=settings.short_side or None,
-            window=settings.window or None,
-            stride=settings.stride,
-            templates=settings.templates,
-            logit_scale=settings.logit_scale,
-        )
+    def segmenter(self, settings: Settings, planted: bool = True) -> Segmenter:
+        """The segmenter of these settings; ``planted`` False leaves a planted channel out."""
+        backbone, s = self.backbone(self.name_of(settings)), settings
+        sides = (s.short_side or None, s.window or None, s.stride, s.templates, s.logit_scale)
+        plant = (s.plant_channel, s.plant_gain, s.plant_blocks) if planted and s.plant else ()
+
+        def make() -> Segmenter:
+            faulty = backbone
+            if plant:
+                channel = min(s.plant_channel, backbone.width - 1)
+                blocks = s.planted_blocks(backbone.n_blocks)
+                faulty = plant_channel(backbone, channel, s.plant_gain, blocks)
+            return Segmenter(faulty, *sides)
+
+        return self._segmenters.get_or_make((backbone.uid, sides, plant), make)
 
     def name_of(self, settings: Settings) -> str:
         """The backbone that these settings mean: "auto" is the one that fits the picture."""

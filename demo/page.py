@@ -141,7 +141,7 @@ def _wire(
     opening, why_this = first
 
     def remark(settings: Settings) -> str:
-        seen = settings.changed(tab=opening.tab, opacity=opening.opacity)
+        seen = settings.model_copy(update={"tab": opening.tab, "opacity": opening.opacity})
         return why_this if seen == opening else ""
 
     def arrive(request: gr.Request) -> Answer:

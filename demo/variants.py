@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any
 
 from demo.settings import Settings
 from gclip_core.methods import METHODS, find_method, gclip
@@ -29,19 +32,26 @@ def chosen(settings: Settings) -> Method:
 
 def ablation(settings: Settings, amf: bool, cs: bool) -> Method:
     """ClearCLIP under the page's settings with AMF and CS on or off, named as the page names it."""
-    made = gclip(
-        amf=amf,
-        cs=cs,
-        amf_blocks=settings.amf_blocks,
-        cs_blocks=settings.cs_blocks,
-        n_blocks=settings.n_blocks,
-        heads=settings.heads,
-        cs_target=settings.cs_target,
-        global_threshold=settings.global_threshold,
-        channel_threshold=settings.channel_threshold,
-        cs_channels=settings.channels or None,
+    both = _both(*attrgetter(*_OF_METHOD)(settings))
+    return replace(
+        both,
+        title=ablation_title(amf, cs),
+        fusion=both.fusion if amf else None,
+        suppression=both.suppression if cs else None,
     )
-    return replace(made, title=ablation_title(amf, cs))
+
+
+_OF_METHOD = (
+    "amf_blocks", "cs_blocks", "n_blocks", "heads", "cs_target", "global_threshold",
+    "channel_threshold", "channels",
+)  # fmt: skip
+
+
+@lru_cache(64)
+def _both(*values: Any) -> Method:
+    """GCLIP under the values of these settings."""
+    *made, channels = values
+    return gclip(**dict(zip(_OF_METHOD, made, strict=False)), cs_channels=channels or None)
 
 
 def ablation_title(amf: bool, cs: bool) -> str:

@@ -20,7 +20,7 @@ from gclip_core.errors import BackboneError
 from gclip_core.load import Dtype, load
 from gclip_core.registry import BUILT_IN, OPENAI_MEAN, OPENAI_STD, Triple, find_backbone
 from gclip_core.text_tower import Openings
-from gclip_core.types import Blocks, KnownWords, Plant
+from gclip_core.types import Blocks, Default, KnownWords, Plant, Suppression
 
 TEXT_CACHE_PHRASES = 4096
 OPENINGS_CACHE_SETS = 4
@@ -55,6 +55,10 @@ class Backbone:
     )
     openings_cache: BoundedCache[Openings] = field(
         default_factory=lambda: BoundedCache(OPENINGS_CACHE_SETS), repr=False
+    )
+
+    _repairs: BoundedCache[cs.Repair] = field(
+        default_factory=lambda: BoundedCache(64), init=False, repr=False
     )
 
     @property
@@ -108,14 +112,25 @@ class Backbone:
         return cs.planted_norms(self.clean_norms, self.planted)
 
     @cached_property
-    def largest_channels(self) -> tuple[tuple[int, float], ...]:
-        """Per block the channel with the largest norm, and that norm over the median."""
-        return tuple(cs.largest_channel(row) for row in self.norms)
+    def channels(self) -> tuple[int, ...]:
+        """Per block the channel with the largest norm."""
+        return tuple(self.norms.argmax(1).tolist())
 
-    @property
+    @cached_property
     def ratios(self) -> tuple[float, ...]:
         """The largest norm over the median, per block."""
-        return tuple(ratio for _, ratio in self.largest_channels)
+        return cs.ratios(self.norms)
+
+    def repair(self, settings: Suppression | None) -> cs.Repair:
+        """What CS changes here under ``settings``; worked out once.
+
+        Raises:
+            MethodError: a block or channel the tower does not have.
+        """
+        default, found = Default(self.cs_blocks, self.title), (self.channels, self.ratios)
+        return self._repairs.get_or_make(
+            settings, lambda: cs.repair(settings, *found, self.width, default)
+        )
 
     @cached_property
     def entropy(self) -> Tensor:

@@ -64,18 +64,19 @@ def positional_embedding(visual: nn.Module, grid: Grid) -> Tensor:
 
 def project(block: nn.Module, x: Tensor, values: bool = True) -> Heads:
     """Queries, keys and (unless not wanted) values of a block's input: each (..., H, 1+N, d)."""
-    attn, width = block.attn, x.shape[-1]
-    rows = (3 if values else 2) * width
+    attn, parts = block.attn, 3 if values else 2
+    rows = parts * x.shape[-1]
     weight, bias = attn.in_proj_weight[:rows], attn.in_proj_bias
-    parts = F.linear(block.ln_1(x), weight, None if bias is None else bias[:rows])
-    return Heads(*(_split(part, attn.num_heads) for part in parts.split(width, dim=-1)))
+    joined = F.linear(block.ln_1(x), weight, None if bias is None else bias[:rows])
+    heads = joined.unflatten(-1, (parts, attn.num_heads, -1)).transpose(-4, -3)
+    return Heads(*heads.transpose(-3, -2).unbind(-4))
 
 
 def merge(block: nn.Module, heads: Tensor) -> Tensor:
     """``ls_1(out_proj(.))`` of attended values: (..., H, T, d) to (..., T, D)."""
     joined = heads.transpose(-3, -2).flatten(-2)
     out = block.attn.out_proj
-    return _layer_scale(block, "ls_1")(F.linear(joined, out.weight, out.bias))
+    return block.ls_1(F.linear(joined, out.weight, out.bias))
 
 
 def ffn(block: nn.Module, x: Tensor, W2: Tensor | None = None) -> Tensor:
@@ -83,7 +84,7 @@ def ffn(block: nn.Module, x: Tensor, W2: Tensor | None = None) -> Tensor:
     mlp = block.mlp
     hidden = _activate(mlp.gelu, mlp.c_fc(block.ln_2(x)))
     W2 = mlp.c_proj.weight if W2 is None else W2
-    return _layer_scale(block, "ls_2")(F.linear(hidden, W2, mlp.c_proj.bias))
+    return block.ls_2(F.linear(hidden, W2, mlp.c_proj.bias))
 
 
 def run_block(
@@ -118,11 +119,6 @@ def block_inputs(
     return inputs
 
 
-def _split(x: Tensor, n_heads: int) -> Tensor:
-    """(..., T, D) to (..., H, T, D/H)."""
-    return x.unflatten(-1, (n_heads, -1)).transpose(-3, -2)
-
-
 def _activate(activation: nn.Module, hidden: Tensor) -> Tensor:
     """The FFN's activation; open_clip's QuickGELU without its three tensors of hidden size.
 
@@ -131,10 +127,6 @@ def _activate(activation: nn.Module, hidden: Tensor) -> Tensor:
     if type(activation).__name__ == "QuickGELU":
         return F.silu(hidden.mul_(1.702), inplace=True).div_(1.702)
     return activation(hidden)
-
-
-def _layer_scale(block: nn.Module, name: str) -> nn.Module:
-    return getattr(block, name, None) or nn.Identity()
 
 
 def _inside(block: nn.Module, path: Sequence[str]) -> object:

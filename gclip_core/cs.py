@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -40,16 +40,14 @@ def entropy(norms: Tensor) -> Tensor:
     return (-torch.special.xlogy(p, p).sum(-1) / math.log(norms.shape[-1])).float()
 
 
-def largest_channel(norms: Tensor) -> tuple[int, float]:
-    """The channel with the largest norm, and that norm over the median. Takes (D,).
+def ratios(norms: Tensor) -> tuple[float, ...]:
+    """The largest norm over the median, per block of (L, D).
 
-    The ratio is 1 for a block whose channels are all zero, infinite where only the median is.
+    1 for a block whose channels are all zero, infinite where only the median is.
     """
-    channel = int(norms.argmax())
-    largest, middle = float(norms[channel]), float(_median(norms))
-    if middle == 0:
-        return channel, 1.0 if largest == 0 else math.inf
-    return channel, largest / middle
+    largest, middle = norms.amax(1).double(), _median(norms).double()
+    found = torch.where(largest > 0, largest / middle, 1.0)
+    return tuple(found.tolist())
 
 
 def plant(channel: int, gain: float, blocks: Iterable[int], width: int, n_blocks: int) -> Plant:
@@ -82,32 +80,48 @@ def planted_norms(norms: Tensor, planted: Sequence[Plant]) -> Tensor:
     return norms
 
 
-def abnormal_blocks(largest: Sequence[tuple[int, float]], threshold: float) -> tuple[int, ...]:
+def abnormal_blocks(ratios: Sequence[float], threshold: float) -> tuple[int, ...]:
     """Blocks whose largest norm is at least ``threshold`` times the median."""
-    return tuple(block for block, (_, ratio) in enumerate(largest) if ratio >= threshold)
+    return tuple(block for block, ratio in enumerate(ratios) if ratio >= threshold)
 
 
 # --- which channels, and why ---------------------------------------------------------------------
 
 
-def repaired_channels(
+@dataclass(frozen=True)
+class Repair:
+    """What CS does to a tower: the channels it renormalises in each block (0-based), and why these.
+
+    ``settings`` name exactly these blocks; None where CS changes nothing.
+    """
+
+    channels: Mapping[int, tuple[int, ...]]
+    reason: str
+    settings: Suppression | None = None
+
+
+OFF = Repair({}, "CS is off")
+
+
+def repair(
     settings: Suppression | None,
-    largest: Sequence[tuple[int, float]],
+    largest: Sequence[int],
+    ratios: Sequence[float],
     width: int,
     default: Default,
-) -> tuple[dict[int, tuple[int, ...]], str]:
-    """The channels CS renormalises in each block it changes (0-based), and why these.
+) -> Repair:
+    """What CS does under ``settings``.
 
-    ``largest`` is every block's largest channel and its norm over the median, ``width`` the number
-    of channels.
+    ``largest`` is every block's largest channel, ``ratios`` its norm over the median, ``width`` the
+    number of channels.
 
     Raises:
         MethodError: a block or channel the tower does not have, or all channels at once.
     """
     if settings is None:
-        return {}, "CS is off"
+        return OFF
     n_blocks = len(largest)
-    abnormal = abnormal_blocks(largest, settings.channel_threshold)
+    abnormal = abnormal_blocks(ratios, settings.channel_threshold)
     blocks, reason = default.chosen(settings.blocks)
     if isinstance(blocks, str):
         # The methods that use CS leave out the last block's FFN.
@@ -115,13 +129,15 @@ def repaired_channels(
         reason = f"max/median of at least {settings.channel_threshold:g}"
         if not blocks:
             where = "before the last block" if abnormal else "in this model"
-            return {}, f"no abnormal channel {where}: CS changes nothing"
+            return Repair({}, f"no abnormal channel {where}: CS changes nothing")
     _check_there(blocks, settings.channels or (), n_blocks, width)
-    ordinary = [block for block in sorted(blocks) if block not in abnormal]
+    blocks = tuple(sorted(blocks))
+    ordinary = [block for block in blocks if block not in abnormal]
     if ordinary and not settings.channels:
         listed = ", ".join(map(str, block_numbers(ordinary)))
         reason += f"; without an abnormal channel: blocks {listed}"
-    return {block: settings.channels or (largest[block][0],) for block in sorted(blocks)}, reason
+    channels = {block: settings.channels or (largest[block],) for block in blocks}
+    return Repair(channels, reason, replace(settings, blocks=blocks))
 
 
 def _check_there(blocks: Sequence[int], channels: Sequence[int], n_blocks: int, width: int) -> None:
@@ -138,16 +154,8 @@ def _check_there(blocks: Sequence[int], channels: Sequence[int], n_blocks: int, 
 # --- the repair ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Repair:
-    """What CS does to a tower: the channels it renormalises in each block, and its settings."""
-
-    channels: Mapping[int, tuple[int, ...]]
-    settings: Suppression
-
-
 def changed_weight(
-    W2: Tensor, block: int, planted: Sequence[Plant], norms: Tensor, repair: Repair | None
+    W2: Tensor, block: int, planted: Sequence[Plant], norms: Tensor, repair: Repair
 ) -> Tensor:
     """``W2'`` of a planted or suppressed block; the given weight stays untouched.
 
@@ -156,22 +164,20 @@ def changed_weight(
     for plant in planted:
         if block in plant.blocks:
             W2 = scale_channels(W2, (plant.channel,), plant.gain)
-    if repair is not None and block in repair.channels:
+    if repair.settings is not None and block in repair.channels:
         channels = repair.channels[block]
         factors = suppressed_factors(norms, channels, repair.settings.target)
         W2 = scale_channels(W2, channels, factors)
     return W2
 
 
-def repaired_norms(
-    norms: Tensor, repairs: Mapping[int, tuple[int, ...]], settings: Suppression | None
-) -> Tensor:
+def repaired_norms(norms: Tensor, repair: Repair) -> Tensor:
     """The norms after CS: (L, D) float32; the given ones stay untouched."""
     after = norms.clone()
-    for block, channels in repairs.items():
-        target = (settings or Suppression()).target
-        factors = suppressed_factors(norms[block], channels, target)
-        after[block, list(channels)] *= factors
+    if repair.settings is not None:
+        for block, channels in repair.channels.items():
+            factors = suppressed_factors(norms[block], channels, repair.settings.target)
+            after[block, list(channels)] *= factors
     return after
 
 
@@ -201,7 +207,7 @@ def scale_channels(W2: Tensor, channels: Sequence[int], factors: Tensor | float)
 
 def _median(norms: Tensor) -> Tensor:
     """The middle value, or the mean of the middle two (``Tensor.median`` takes the lower)."""
-    return norms.quantile(0.5)
+    return norms.quantile(0.5, dim=-1)
 
 
 # --- Values within and across regions ------------------------------------------------------------

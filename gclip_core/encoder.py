@@ -143,20 +143,18 @@ def _trace(
 # --- planting and suppression --------------------------------------------------------------------
 
 
-def resumed(backbone: Backbone, encoded: Encoded, repair: Repair | None = None) -> Encoded:
+def resumed(backbone: Backbone, encoded: Encoded, repair: Repair = cs.OFF) -> Encoded:
     """The same picture with the backbone's planted channels, repaired or not.
 
     Shares all with the clean one up to the first block that differs.
     """
-    planted = backbone.planted
-    settings = None if repair is None else repair.settings
+    planted, settings = backbone.planted, repair.settings
     if (encoded.planted, encoded.suppression) == (planted, settings):
         return encoded
     clean = encoded.clean
-    if not planted and repair is None:
+    if not planted and settings is None:
         return clean
-    changed = {block for plant in planted for block in plant.blocks}
-    changed |= set() if repair is None else set(repair.channels)
+    changed = {*repair.channels, *(block for plant in planted for block in plant.blocks)}
     before_last = sorted(changed - {backbone.n_blocks - 1})
     passes = clean.passes
     if before_last:
@@ -167,7 +165,7 @@ def resumed(backbone: Backbone, encoded: Encoded, repair: Repair | None = None) 
     )
 
 
-def replaced_weight(backbone: Backbone, block: int, repair: Repair | None) -> Tensor:
+def replaced_weight(backbone: Backbone, block: int, repair: Repair) -> Tensor:
     """``W2'`` of a planted or suppressed block; the model's own weight stays untouched."""
     W2: Tensor = backbone.blocks[block].mlp.c_proj.weight
     return cs.changed_weight(W2, block, backbone.planted, backbone.norms[block], repair)

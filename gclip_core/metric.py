@@ -126,13 +126,9 @@ def typed_truth(
     truth: NDArray, names: Sequence[Sequence[str]], vocabulary: Vocabulary
 ) -> NDArray[np.int64]:
     """The truth in typed classes: (H, W), ``len(vocabulary)`` where none names it, else IGNORE."""
-    typed = {
-        phrase.casefold(): index
-        for index, synonyms in reversed(list(enumerate(vocabulary.classes)))
-        for phrase in synonyms
-    }
-    meant = [
-        next((typed[n.casefold()] for n in own if n.casefold() in typed), len(vocabulary))
-        for own in names
-    ]
+    n, typed = len(vocabulary), {}
+    for index, synonyms in enumerate(vocabulary.classes):
+        for phrase in synonyms:
+            typed.setdefault(phrase.casefold(), index)
+    meant = [next((typed[w.casefold()] for w in own if w.casefold() in typed), n) for own in names]
     return np.array([*meant, IGNORE])[truth]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,11 @@ def of_names(names: Sequence[str]) -> tuple[str, ...]:
 
     Where two names want one colour the same one of them takes the next that is free.
     """
+    return _of_names(tuple(names))
+
+
+@lru_cache(64)
+def _of_names(names: tuple[str, ...]) -> tuple[str, ...]:
     wanted = {name: hashlib.blake2b(name.casefold().encode(), digest_size=8).digest()
               for name in names}  # fmt: skip
     free, place = list(range(len(FIRST))), {}
@@ -78,6 +83,7 @@ def table(names: Sequence[str]) -> NDArray[np.uint8]:
     return np.array([_rgb(colour) for colour in (*of_names(names), NO_CLASS)], np.uint8)
 
 
+@lru_cache(1024)
 def ink_on(colour: str) -> str:
     """Ink or paper, whichever reads better on ``#rrggbb`` (at least 4.5:1)."""
     return INK if contrast(colour, INK) >= contrast(colour, PAPER) else PAPER

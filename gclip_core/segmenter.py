@@ -42,7 +42,6 @@ from gclip_core.types import (
 )
 
 ImageLike = Image.Image | np.ndarray | str | Path | bytes
-NO_REST = "No hidden word is left to stand for the rest: every pixel gets a typed word."
 Words = str | Iterable[str] | Vocabulary
 
 
@@ -127,26 +126,21 @@ class Segmenter:
         if not _is_between(threshold, 0, 1):
             raise GclipError(f"threshold is a score from 0 (off) to 1, but {threshold!r} came.")
         method = _method(method)
-        classes = vocabulary.parse(words)
-        hidden = vocabulary.hidden_words(self.backbone, classes, rest)
-        no_rest = () if hidden or rest == "none" else (NO_REST,)
-        phrases = (*classes.phrases, *hidden)
-        text = vocabulary.embed(self.backbone, phrases, self.templates)
+        asked = vocabulary.ask(self.backbone, words, rest, self.templates)
         encoded = self._encoded(image)
         mean = self._mean_features(encoded, method)
-        logits = (self.logit_scale * (text @ mean.T)).reshape(len(text), *encoded.grid)
-        owner = masks.owners(classes, len(hidden))
+        logits = (self.logit_scale * (asked.text @ mean.T)).unflatten(1, encoded.grid)
         return Segmentation(
-            labels=masks.labels(logits, owner, encoded.image_size, threshold),
+            labels=masks.labels(logits, asked.owner, encoded.image_size, threshold),
             logits=logits,
-            vocabulary=classes,
+            vocabulary=asked.classes,
             method=method,
             found=self.findings(encoded, method),
-            owner=owner,
-            hidden=hidden,
-            unknown=vocabulary.unknown_phrases(self.backbone, classes),
-            notes=(*self.backbone.notes, *classes.notes, *no_rest),
-            _scores=partial(masks.scores, logits, owner, encoded.resized),
+            owner=asked.owner,
+            hidden=asked.hidden,
+            unknown=asked.unknown,
+            notes=(*self.backbone.notes, *asked.notes),
+            _scores=partial(masks.scores, logits, asked.owner, encoded.resized),
         )
 
     # --- words -------------------------------------------------------------------------------
@@ -162,7 +156,7 @@ class Segmenter:
 
         ``segment`` and ``dense_features`` do this by themselves; keep the result to do it once.
         """
-        return encoder.resumed(self.backbone, self._encoded(encoded), self._repair(method))
+        return self._suppressed(self._encoded(encoded), method)
 
     def attention_map(self, encoded: Encoded, block: int, head: int | None = None) -> Tensor:
         """Query-Key attention of a block (0-based): (1+N, 1+N) float32, head mean or one head.
@@ -216,28 +210,32 @@ class Segmenter:
 
     def findings(self, encoded: Encoded, method: Method) -> Found:
         """What ``method`` found in this image and backbone: blocks, channels, norms, reasons."""
-        encoded = self._encoded(encoded)
-        amf_blocks, reason = self._amf(encoded, method.fusion)
-        repairs, cs_reason = self._repairs(method.suppression)
-        before = self.backbone.norms
-        after = cs.repaired_norms(before, repairs, method.suppression)
-        largest = self.backbone.largest_channels
+        encoded, backbone = self._encoded(encoded), self.backbone
         limit = (method.suppression or Suppression()).channel_threshold
+
+        def find() -> Found:
+            amf_blocks, reason = self._amf(encoded, method.fusion)
+            repair = backbone.repair(method.suppression)
+            after = cs.repaired_norms(backbone.norms, repair)
+            return Found(
+                amf_blocks=amf_blocks,
+                reason=reason,
+                cs_reason=repair.reason,
+                channels=backbone.channels,
+                ratios=backbone.ratios,
+                abnormal=cs.abnormal_blocks(backbone.ratios, limit),
+                suppressed=tuple(repair.channels),
+                norms_before=backbone.norms,
+                norms_after=after,
+                entropy=backbone.entropy,
+                entropy_after=cs.entropy(after) if repair.channels else backbone.entropy,
+            )
+
+        defaults = (backbone.amf_blocks, backbone.cs_blocks, backbone.title)
+        key = ("found", backbone.planted, defaults, method.fusion, method.suppression)
+        found = encoder.once(encoded.clean, key, find)
         threshold = (method.fusion or Fusion()).global_threshold
-        return Found(
-            amf_blocks=amf_blocks,
-            reason=reason,
-            cs_reason=cs_reason,
-            channels=tuple(channel for channel, _ in largest),
-            ratios=self.backbone.ratios,
-            abnormal=cs.abnormal_blocks(largest, limit),
-            suppressed=tuple(repairs),
-            norms_before=before,
-            norms_after=after,
-            entropy=self.backbone.entropy,
-            entropy_after=cs.entropy(after) if repairs else self.backbone.entropy,
-            _global_tokens=lambda: self.globality(encoded, threshold),
-        )
+        return replace(found, _global_tokens=lambda: self.globality(encoded, threshold))
 
     # --- one step each -----------------------------------------------------------------------
 
@@ -262,24 +260,21 @@ class Segmenter:
             return encoded
         return encoder.resumed(self.backbone, encoded.whole)
 
-    def _repair(self, method: Method) -> cs.Repair | None:
-        """What CS changes under ``method``; None where it changes nothing."""
-        repairs, _ = self._repairs(method.suppression)
-        if not repairs or method.suppression is None:
-            return None
-        return cs.Repair(repairs, replace(method.suppression, blocks=tuple(repairs)))
+    def _suppressed(self, encoded: Encoded, method: Method) -> Encoded:
+        return encoder.resumed(self.backbone, encoded, self.backbone.repair(method.suppression))
 
     def _mean_features(self, encoded: Encoded, method: Method) -> Tensor:
         """Features averaged where windows overlap, (h*w, E) float32 on the CPU.
 
         The mean of cosines is the cosine with the mean, so this serves the logits of any words.
         """
-        ready = self.suppress(encoded, method)
+        ready = self._suppressed(encoded, method)
         fused, _ = self._amf(ready, method.fusion)
         W2 = None
         if method.ffn:
             last = self.backbone.n_blocks - 1
-            W2 = encoder.replaced_weight(self.backbone, last, self._repair(method))
+            repair = self.backbone.repair(method.suppression)
+            W2 = encoder.replaced_weight(self.backbone, last, repair)
         parts: list[tuple[Grid, Tensor]] = []
         for one in ready.passes:
             heads = encoder.last_heads(self.backbone, one)
@@ -310,13 +305,6 @@ class Segmenter:
             return amf.fused_blocks(fusion, n, default, lambda b: self._received(source.whole, b))
 
         return encoder.once(source.clean, ("fused", fusion, default), decide)
-
-    def _repairs(self, settings: Suppression | None) -> tuple[dict[int, tuple[int, ...]], str]:
-        """Which channels CS renormalises in which blocks, and why."""
-        default = Default(self.backbone.cs_blocks, self.backbone.title)
-        return cs.repaired_channels(
-            settings, self.backbone.largest_channels, self.backbone.width, default
-        )
 
     # --- global tokens -----------------------------------------------------------------------
 

@@ -239,11 +239,12 @@ class Found:
     norms_after: Tensor
     entropy: Tensor
     entropy_after: Tensor
-    _global_tokens: Callable[[], GlobalTokens] = field(repr=False)
+    _global_tokens: Callable[[], GlobalTokens] | None = field(default=None, repr=False)
 
     @cached_property
     def globality(self) -> GlobalTokens:
         """Scores, tokens and agreement of every block (one attention map per block, once)."""
+        assert self._global_tokens is not None
         return self._global_tokens()
 
     @property
@@ -277,7 +278,7 @@ class Vocabulary:
     classes: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = field(default=(), compare=False)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The first word of every class."""
         return tuple(synonyms[0] for synonyms in self.classes)

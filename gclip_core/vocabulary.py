@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ from gclip_core import class_lists, text_tower
 from gclip_core.backbone import Backbone
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import VocabularyError
+from gclip_core.masks import owners
 from gclip_core.text_tower import Openings
 from gclip_core.types import Vocabulary
 
@@ -22,6 +24,7 @@ MAX_PHRASES = 2000
 MAX_CHARACTERS = 200_000
 MAX_PHRASE = 300
 _JOINERS = "\u200c\u200d"  # invisible, but part of how Persian words and emoji are written
+NO_REST = "No hidden word is left to stand for the rest: every pixel gets a typed word."
 NEAR_A_KNOWN_WORD = 0.8
 """Cosine to the nearest known word from which a phrase with known tokens counts as known."""
 
@@ -115,6 +118,54 @@ def embed(
     return torch.stack([found[phrase] for phrase in phrases])
 
 
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Words as they are looked for: classes, then hidden words, each phrase an entry.
+
+    ``text`` (entries, E) are their embeddings, ``owner`` the class of each, -1 for hidden words.
+    """
+
+    classes: Vocabulary
+    hidden: tuple[str, ...]
+    text: Tensor
+    owner: tuple[int, ...]
+    unknown: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def ask(
+    backbone: Backbone,
+    words: str | Iterable[str] | Vocabulary,
+    rest: str | Iterable[str],
+    templates: str | tuple[str, ...],
+) -> Asked:
+    """Read words and embed them; kept, for what is asked of one picture is asked of the next.
+
+    Raises:
+        VocabularyError: as :func:`parse`, :func:`hidden_words` and :func:`embed`.
+    """
+    typed = words if isinstance(words, str | Vocabulary) else tuple(_check_items(words))
+    other = rest if isinstance(rest, str) else tuple(_check_items(rest))
+
+    def make() -> Asked:
+        classes = parse(typed)
+        hidden = hidden_words(backbone, classes, other)
+        return Asked(
+            classes,
+            hidden,
+            embed(backbone, (*classes.phrases, *hidden), templates),
+            owners(classes, len(hidden)),
+            unknown_phrases(backbone, classes),
+            (*classes.notes, *(() if hidden or other == "none" else (NO_REST,))),
+        )
+
+    notes = typed.notes if isinstance(typed, Vocabulary) else ()
+    return _asked.get_or_make((backbone.uid, typed, notes, other, templates), make)
+
+
+_asked: BoundedCache[Asked] = BoundedCache(8 * 2**20, lambda asked: asked.text.nbytes)
+
+
 def hidden_words(
     backbone: Backbone, typed: Vocabulary, rest: str | Iterable[str] = "background"
 ) -> tuple[str, ...]:
@@ -136,22 +187,19 @@ def hidden_words(
             f"rest must be background, none or a list of words, but '{own[:40]}' came."
         )
 
-    def choose() -> tuple[str, ...]:
-        synonyms = class_lists.synonyms("background_synonyms")
-        if own == "background":
-            words = _background(backbone)
-            for group in () if backbone.known is None else backbone.known.backgrounds:
-                synonyms[group[0]] = (*group[1:], *synonyms.get(group[0], ()))
-        else:
-            words = parse(own).phrases if own else ()
+    synonyms = class_lists.synonyms("background_synonyms")
+    if own == "background":
+        words = _background(backbone)
+        for group in () if backbone.known is None else backbone.known.backgrounds:
+            synonyms[group[0]] = (*group[1:], *synonyms.get(group[0], ()))
+    else:
+        words = parse(own).phrases if own else ()
 
-        def is_typed(word: str) -> bool:
-            means = (word, *synonyms.get(word.casefold(), ()))
-            return any(_names(phrase, one) for phrase in typed.phrases for one in means)
+    def is_typed(word: str) -> bool:
+        means = (word, *synonyms.get(word.casefold(), ()))
+        return any(_names(phrase, one) for phrase in typed.phrases for one in means)
 
-        return tuple(word for word in words if not is_typed(word))
-
-    return _hidden.get_or_make((backbone.uid, typed.classes, own), choose)
+    return tuple(word for word in words if not is_typed(word))
 
 
 def _background(backbone: Backbone) -> tuple[str, ...]:
@@ -161,9 +209,6 @@ def _background(backbone: Backbone) -> tuple[str, ...]:
     never = unknown_phrases(backbone, Vocabulary((field,)))
     met = (group[0] for group in backbone.known.backgrounds)
     return tuple(dict.fromkeys((*(p for p in field if p not in never), *met)))
-
-
-_hidden: BoundedCache[tuple[str, ...]] = BoundedCache(256)
 
 
 def _names(phrase: str, word: str) -> bool:

@@ -29,10 +29,9 @@ def begin(quiet: bool = False, stream: TextIO | None = None) -> None:
 
 
 def event(what: str, **facts: object) -> None:
-    """Log that something happened, with its facts in the order given."""
-    logger.info("%s", " ".join([what, *(f"{key}={_plain(value)}" for key, value in facts.items())]))
+    """Log that something happened, with its facts in the order given.
 
-
-def _plain(value: object) -> str:
-    """A value without spaces or line breaks, so that a line stays a line and a pair a pair."""
-    return "_".join(str(value).split()) or "-"
+    A value goes without spaces or line breaks, so that a line stays a line and a pair a pair.
+    """
+    pairs = [f"{key}={'_'.join(str(value).split()) or '-'}" for key, value in facts.items()]
+    logger.info("%s", " ".join([what, *pairs]))

@@ -78,4 +78,5 @@ def switch_off(controls: Controls) -> dict[str, Any]:
 
 def simulated(look: Look) -> str:
     """The sentence on a planted fault; empty where there is none."""
-    return "".join(map(wording.planted, look.segmenter.backbone.planted[:1]))
+    planted = look.segmenter.backbone.planted[:1]
+    return look.once("simulated", lambda: "".join(map(wording.planted, planted)))

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from demo import variants
 from demo.look import Look, Mask
 from demo.settings import Settings
 from gclip_core import cs
 from gclip_core.backbone import Backbone
-from gclip_core.types import Blocks, Default, Found
+from gclip_core.types import Blocks, Found
 
 Floats = NDArray[np.float32]
 
@@ -85,7 +84,7 @@ def see_norms(look: Look) -> NormsView:
         found=found,
         planted=bool(look.segmenter.backbone.planted),
         block=block_in_view(look.settings, found),
-        ratios_after=_ratios(found.norms_after),
+        ratios_after=cs.ratios(found.norms_after),
     )
 
 
@@ -137,20 +136,11 @@ def clear(settings: Settings) -> Settings:
 
 def _blocks_of(backbone: Backbone, settings: Settings) -> tuple[tuple[int, ...], int]:
     """The blocks CS changes under these settings, and the block in view where none is chosen."""
-    repairs, _ = cs.repaired_channels(
-        variants.ablation(settings, amf=False, cs=True).suppression,
-        backbone.largest_channels,
-        backbone.width,
-        Default(backbone.cs_blocks, backbone.title),
-    )
-    return tuple(repairs), _standing_out(tuple(repairs), backbone.ratios)
+    repair = backbone.repair(variants.ablation(settings, amf=False, cs=True).suppression)
+    blocks = tuple(repair.channels)
+    return blocks, _standing_out(blocks, backbone.ratios)
 
 
 def _standing_out(suppressed: tuple[int, ...], ratios: tuple[float, ...]) -> int:
     """The first suppressed block, else the one before the last whose largest norm stands out."""
     return min(suppressed) if suppressed else int(np.argmax(ratios[:-1]))
-
-
-def _ratios(norms: Tensor) -> tuple[float, ...]:
-    """Largest norm over median, per block of (L, D)."""
-    return tuple(cs.largest_channel(row)[1] for row in norms)

@@ -47,9 +47,9 @@ def test_entropy_works_block_by_block_and_falls_with_an_abnormal_channel() -> No
     assert found[1] < found[0] - 0.1
 
 
-def test_largest_channel_and_its_ratio_to_the_median() -> None:
-    assert cs.largest_channel(torch.tensor([1.0, 9, 2, 3])) == (1, pytest.approx(9 / 2.5))
-    assert cs.largest_channel(torch.tensor([1.0, 2, 8])) == (2, pytest.approx(4))
+def test_the_ratio_of_the_largest_norm_to_the_median_of_every_block() -> None:
+    assert cs.ratios(torch.tensor([[1.0, 9, 2, 3], [1, 2, 3, 8]])) == pytest.approx((3.6, 3.2))
+    assert cs.ratios(torch.tensor([[1.0, 2, 8]])) == pytest.approx((4,))
 
 
 @pytest.mark.parametrize("target", ["mean", "median"])
@@ -116,10 +116,10 @@ def test_entropy_of_two_channels_is_binary_entropy() -> None:
 def test_a_block_of_zeros_has_no_abnormal_channel() -> None:
     """A freshly made or sleeping block: all channels alike, nothing to repair, nothing is nan."""
     zeros = torch.zeros(8)
-    assert cs.largest_channel(zeros) == (0, 1.0)
+    assert cs.ratios(zeros[None]) == (1.0,)
     assert float(cs.entropy(zeros)) == pytest.approx(1)
     one = torch.tensor([0.0, 0.0, 3.0, 0.0])
-    assert cs.largest_channel(one) == (2, float("inf"))
+    assert cs.ratios(one[None]) == (float("inf"),)
 
 
 def naive_in_in_out(values: torch.Tensor, labels: list[int]) -> tuple[float, float]:

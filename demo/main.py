@@ -16,7 +16,7 @@ from typing import Any
 import gradio as gr
 import torch
 
-from demo import api, page, theme, widgets, wording
+from demo import api, page, theme, wording
 from demo.host import guard, logs, memory, serve
 from demo.host.zero_gpu import encode_on_zero_gpu
 from demo.learn import opening as openings
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{studio.default.title} is loaded; ready in {time.perf_counter() - started:.1f} s.",
         flush=True,
     )
-    return serve.serve(demo, launch_settings(args), studio.state, page.routes())
+    return serve.serve(demo, launch_settings(args), studio.state, page.routes(), page.head())
 
 
 def make_studio(args: argparse.Namespace) -> Studio:
@@ -127,8 +127,6 @@ def launch_settings(args: argparse.Namespace) -> dict[str, Any]:
         "auth": _auth(args.auth),
         "inbrowser": args.open,
         "theme": theme.theme(),
-        "css": widgets.static("page.css"),
-        "head": page.head(),
         "ssr_mode": False,
         "run_history": False,
         "show_error": False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from functools import partial
@@ -21,7 +20,7 @@ from demo.source import NoPictureError
 from demo.tabs import TABS, TabEntry, drawn
 from demo.variants import VARIANTS
 from demo.views.compare import TRUTH
-from demo.widgets import editor, values
+from demo.widgets import code, editor, values
 from demo.widgets.held import STORE, Offers
 from gclip_core import scenes
 from gclip_core.errors import GclipError
@@ -31,33 +30,31 @@ logger = logging.getLogger(__name__)
 
 MODEL = {"concurrency_id": "model", "concurrency_limit": 2}
 
-HEAD = """
-<meta name="viewport" content="width=device-width, initial-scale=1">
+META = """<meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="description" content="Open-vocabulary segmentation with CLIP, without training">
-<script>
-const PAGE = {};
-{}</script>
 """
 
 
 def head() -> str:
-    """What goes into the page's head: tags, its script, and the words the script needs."""
-    words = {
-        "none": wording.NO_PICTURE,
-        "done": wording.DONE,
-        "camera": wording.CAMERA,
-        "terms": wording.TERMS,
-        "examples": inputs.example_names(),
-        "keys": [key_of(name) for name in FIELDS],
-    }
-    text = json.dumps(words, ensure_ascii=False).replace("<", "\\u003c")
-    return HEAD.replace("{}", text, 1).replace("{}", widgets.static("page.js"), 1)
+    """What goes into the document's head: tags, the page's own style and script."""
+    return META + code.head(
+        {
+            "none": wording.NO_PICTURE,
+            "done": wording.DONE,
+            "camera": wording.CAMERA,
+            "terms": wording.TERMS,
+            "examples": inputs.example_names(),
+            "keys": [key_of(name) for name in FIELDS],
+            "tabs": [entry.name for entry in TABS],
+            "copied": [wording.COPIED, wording.COPY_LINK],
+        }
+    )
 
 
 def routes() -> list[Route]:
-    """What the page's server answers beside Gradio: pictures and matrices by name."""
-    return [STORE.route(), *editor.routes()]
+    """What the page's server answers beside Gradio: its code, pictures and matrices by name."""
+    return [STORE.route(), *code.routes(), *editor.routes()]
 
 
 def build(studio: Studio, opening: Settings, note: str = "") -> gr.Blocks:
@@ -184,20 +181,10 @@ def _wire(
     page.load(arrive, None, [*filled, noted, strip], **QUIET).then(**ask)
 
 
-_ASK = """(tab, ...asked) => {
-  document.dispatchEvent(new CustomEvent('gclip:asked'));
-  return asked.map((n, i) => (i === %s.indexOf(tab) ? `${+n + 1}` : n));
-}""" % [entry.name for entry in TABS]
+_ASK = "(...a) => gclip.page.ask(...a)"
 # A link opens its tab too; only a visitor's own turn changes `turned`, which asks for an answer.
-_TURN = "(old, turned) => old === '{0}' ? [old, turned] : ['{0}', turned + '.']"
+_TURN = "(...a) => gclip.page.turn('{}', ...a)"
 _SLIDE = "(o) => document.dispatchEvent(new CustomEvent('gclip-opacity', { detail: o }))"
-_COPY = """async (query) => {
-  const link = location.origin + location.pathname + query;
-  if (navigator.clipboard) await navigator.clipboard.writeText(link).catch(() => prompt('', link));
-  else prompt('', link);
-  return '%s';
-}"""
-_AFTER = "async () => { await new Promise((done) => setTimeout(done, 2000)); return '%s'; }"
 
 
 def _share(share: gr.Button, controls: Controls) -> None:
@@ -211,8 +198,8 @@ def _share(share: gr.Button, controls: Controls) -> None:
 
     held = gr.Textbox("", visible=False)
     made = share.click(query, controls.components, held, **RAW)
-    copied = made.then(fn=None, js=_COPY % wording.COPIED, inputs=held, outputs=share, **QUIET)
-    copied.then(fn=None, js=_AFTER % wording.COPY_LINK, outputs=share, **QUIET)
+    copied = made.then(fn=None, js="(q) => gclip.page.copy(q)", inputs=held, outputs=share, **QUIET)
+    copied.then(fn=None, js="() => gclip.page.copied()", outputs=share, **QUIET)
 
 
 def answer(

@@ -17,7 +17,7 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 
-from demo.host.wire import Packed
+from demo.host.wire import Document, Packed
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -177,10 +177,12 @@ def _path(scope: Message) -> str:
     return "/" + "/".join(part for part in path.split("/") if part)
 
 
-def app_settings(page: gr.Blocks, ending: threading.Event | None = None) -> dict[str, Any]:
+def app_settings(
+    page: gr.Blocks, head: str = "", ending: threading.Event | None = None
+) -> dict[str, Any]:
     """What goes to ``launch(app_kwargs=…)``: the guard, knowing the page's public endpoints.
 
-    Once ``ending`` is set no new work is taken in.
+    ``head`` are tags for the document's head. Once ``ending`` is set no new work is taken in.
     """
     # The page itself calls by name what does not queue; all else it calls through the queue.
     public = {
@@ -188,5 +190,9 @@ def app_settings(page: gr.Blocks, ending: threading.Event | None = None) -> dict
         for function in page.fns.values()
         if function.api_name and (function.api_visibility != "private" or not function.queue)
     }
-    stack = [Middleware(Packed), Middleware(Guard, public=public, ending=ending)]
+    stack = [
+        Middleware(Packed),
+        Middleware(Guard, public=public, ending=ending),
+        Middleware(Document, head=head),
+    ]
     return {"middleware": stack, "openapi_url": None}

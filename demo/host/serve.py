@@ -34,18 +34,20 @@ def serve(
     settings: dict[str, Any],
     state: Callable[[], dict[str, Any]] = dict,
     routes: Sequence[Route] = (),
+    head: str = "",
 ) -> int:
     """Serve until SIGTERM or Ctrl-C; what went wrong at the start is one sentence.
 
-    ``routes`` are answered beside the page. ``/health`` answers 200 with ``state()`` as JSON, or
-    503 from when the end is asked for.
+    ``routes`` are answered beside the page, whose document gets the tags in ``head``. ``/health``
+    answers 200 with ``state()`` as JSON, or 503 from when the end is asked for.
 
     Returns the exit status: 0 after an end that was asked for, 2 if it could not start.
     """
     ending = threading.Event()
     page.queue(max_size=guard.MAX_WAITING)
     page._queue.progress_update_sleep_when_free = PROGRESS_SECONDS
-    own = guard.app_settings(page, ending) | {"routes": [*routes, health(page, ending, state)]}
+    own = guard.app_settings(page, head, ending)
+    own["routes"] = [*routes, health(page, ending, state)]
     own["middleware"] = [Middleware(Pace, queue=page._queue), *own["middleware"]]
     problem = _launch(page, {**settings, "app_kwargs": own})
     if problem:

@@ -23,43 +23,37 @@ JSON values set by textContent; templates here hold no expression.
 from __future__ import annotations
 
 import html
-import json
-from functools import cache
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
-from demo.widgets import values
-
-STATIC = Path(__file__).parent / "static"
-HELD = ("held",)
-"""Shared by the widgets whose pictures and matrices are fetched by name."""
+from demo.widgets import code, values
 
 
 def attention(value: Any = None, empty: str = "Attention appears here.", **more: Any) -> gr.HTML:
     """Hover, tap or arrow keys over the image show where that patch looks; also as a matrix."""
-    return _widget("attention", value, empty, HELD, **more)
+    return _widget("attention", value, empty, **more)
 
 
 def canvas(value: Any = None, empty: str = "The mask appears here.", **more: Any) -> gr.HTML:
     """A picture with one mask, or two to swipe between; pointing shows where a patch looks."""
-    return _widget("canvas", value, empty, HELD, **more)
+    return _widget("canvas", value, empty, **more)
 
 
 def maps(value: Any = None, empty: str = "Attention appears here.", **more: Any) -> gr.HTML:
     """The attention card: blocks AMF reads, the last block's matrix without and with."""
-    return _widget("maps", value, empty, HELD, **more)
+    return _widget("maps", value, empty, **more)
 
 
 def norms(value: Any = None, empty: str = "The norms appear here.", **more: Any) -> gr.HTML:
     """The norms card: one block's norms before and after CS, the entropy of all blocks."""
-    return _widget("norms", value, empty, HELD, **more)
+    return _widget("norms", value, empty, **more)
 
 
 def why(value: Any = None, **more: Any) -> gr.HTML:
     """The best words at a pixel under every variant, beside the place that was asked about."""
-    return _widget("why", value, "", HELD, **more)
+    return _widget("why", value, "", **more)
 
 
 def blocks(value: Any = None, empty: str = "The blocks appear here.", **more: Any) -> gr.HTML:
@@ -69,7 +63,7 @@ def blocks(value: Any = None, empty: str = "The blocks appear here.", **more: An
 
 def machine(value: Any = None, empty: str = "The machine appears here.", **more: Any) -> gr.HTML:
     """From picture to mask in one linked diagram; select: [what was pressed, which]."""
-    return _widget("machine", value, empty, (*HELD, "lesson"), **more)
+    return _widget("machine", value, empty, **more)
 
 
 def channels(value: Any = None, empty: str = "The norms appear here.", **more: Any) -> gr.HTML:
@@ -92,35 +86,21 @@ def scene_editor(value: Any = None, **more: Any) -> gr.HTML:
 
     Its code comes when it is first seen.
     """
-    return gr.HTML(
-        value,
-        html_template='<div class="gw gw-editor"></div>',
-        css_template=static("common.css") + static("editor.css"),
-        js_on_load=static("editor_open.js"),
-        apply_default_css=False,
-        **more,
-    )
-
-
-@cache
-def static(name: str) -> str:
-    """A file of the page's own JavaScript or CSS."""
-    return (STATIC / name).read_text(encoding="utf-8")
+    return _widget("editor", value, "", **more)
 
 
 def _widget(
-    name: str, value: Any, empty: str, shared: tuple[str, ...] = (), **more: Any
+    name: str, value: Any, empty: str, elem_classes: Sequence[str] = (), **more: Any
 ) -> gr.HTML:
-    parts = ("common", *shared, name)
-    lut = f"const LUT = {json.dumps(values.level_colours())}, LEVELS = {values.LEVELS};\n"
+    """A component that :mod:`widgets.code` draws by its name."""
     shown = html.escape(empty, quote=True)
     if any(sign in shown for sign in ("${", "{{", "`", "\\")):
         raise ValueError(f"empty must be plain words of the page's own, but {empty!r} came.")
     return gr.HTML(
         value,
         html_template=f'<div class="gw gw-{name}" data-empty="{shown}"></div>',
-        css_template="".join(static(f"{part}.css") for part in parts),
-        js_on_load=lut + "".join(static(f"{part}.js") for part in parts),
+        js_on_load=code.call(name),
         apply_default_css=False,
+        elem_classes=[f"w-{name}", *elem_classes],
         **more,
     )

@@ -17,14 +17,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from demo.widgets import code
 from gclip_core import assets, scenes
 from gclip_core.errors import GclipError
 
 CELL, COLUMNS, SWATCH = 48, 12, 64
 LARGEST = 2048
-STATIC = Path(__file__).parent / "static"
 _USES = {"held-out": "Never trained on", "seen": "Trained on"}
-_KEEP = {"cache-control": "public, max-age=31536000, immutable"}
 
 
 @cache
@@ -44,11 +43,11 @@ def value(layout: scenes.Layout, size: tuple[int, int]) -> dict[str, Any]:
 def routes() -> list[Route]:
     """Where the editor fetches from, for the web server."""
 
-    def code(_: Request) -> Response:
-        return Response(_code(), media_type="text/javascript", headers=_KEEP)
+    def module(_: Request) -> Response:
+        return Response(_code(), media_type="text/javascript", headers=code.KEEP)
 
     def catalogue(_: Request) -> Response:
-        return JSONResponse(_catalogue(), headers=_KEEP)
+        return JSONResponse(_catalogue(), headers=code.KEEP)
 
     def picture(request: Request) -> Response:
         names = {**request.path_params, **request.query_params}
@@ -56,10 +55,10 @@ def routes() -> list[Route]:
             body = _PICTURES[names["what"]](names)
         except (GclipError, KeyError, ValueError) as error:
             return PlainTextResponse(f"There is no such picture. {error}", 404)
-        return Response(body, media_type="image/webp", headers=_KEEP)
+        return Response(body, media_type="image/webp", headers=code.KEEP)
 
     return [
-        Route("/draw/{key}/editor.js", code),
+        Route("/draw/{key}/editor.js", module),
         Route("/draw/{key}/catalogue.json", catalogue),
         Route("/draw/{key}/{what}.webp", picture),
         Route("/draw/{key}/{what}/{style}.webp", picture),
@@ -69,9 +68,8 @@ def routes() -> list[Route]:
 
 @cache
 def _code() -> bytes:
-    """The widget's code as a module; its text and the page's other widgets share one start."""
-    body = "".join((STATIC / f"{name}.js").read_text("utf-8") for name in ("common", "editor"))
-    return f"export default (element, props, trigger, watch) => {{\n{body}}};\n".encode()
+    """The widget's code as a module; what it shares with the others is on the page already."""
+    return f"export default {code.body('editor')};\n".encode()
 
 
 def _catalogue() -> dict[str, Any]:

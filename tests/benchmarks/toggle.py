@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo = build(Studio())
     options = launch_settings(parser().parse_args([])) | {"server_port": None}
     _, url, _ = demo.launch(
-        **options, app_kwargs=guard.app_settings(demo) | {"routes": page_of.routes()},
+        **options,
+        app_kwargs=guard.app_settings(demo, page_of.head()) | {"routes": page_of.routes()},
         prevent_thread_lock=True, quiet=True,
     )  # fmt: skip
     try:

@@ -34,7 +34,8 @@ def url(studio: Studio) -> Iterator[str]:
     demo = main.build(studio)
     options = main.launch_settings(main.parser().parse_args([])) | {"server_port": None}
     _, address, _ = demo.launch(
-        **options, app_kwargs=guard.app_settings(demo) | {"routes": page_of.routes()},
+        **options,
+        app_kwargs=guard.app_settings(demo, page_of.head()) | {"routes": page_of.routes()},
         prevent_thread_lock=True, quiet=True,
     )  # fmt: skip
     yield address

@@ -156,6 +156,7 @@ def url(matrix: np.ndarray) -> Iterator[str]:
 
     from demo import page as layout
     from demo import theme, widgets
+    from demo.widgets import code
 
     held = Held()
     photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8))
@@ -212,8 +213,9 @@ def url(matrix: np.ndarray) -> Iterator[str]:
         on.input(values, on, every, **quiet)
     _, address, _ = demo.launch(
         prevent_thread_lock=True, quiet=True, run_history=False,
-        theme=theme.theme(), css=widgets.static("page.css"), head=layout.head(),
-        app_kwargs=guard.app_settings(demo) | {"routes": [held.route()]},
+        theme=theme.theme(),
+        app_kwargs=guard.app_settings(demo, layout.head())
+        | {"routes": [held.route(), *code.routes()]},
     )  # fmt: skip
     yield address
     demo.close()

@@ -108,6 +108,7 @@ def page_of_widgets(photo, matrix) -> Iterator[str]:  # noqa: ANN001
 
     from demo import page as layout
     from demo import theme, widgets
+    from demo.widgets import code
 
     held = Held()
     picture = held.offer("photo", lambda: picture_thing(photo))
@@ -144,9 +145,8 @@ def page_of_widgets(photo, matrix) -> Iterator[str]:  # noqa: ANN001
         quiet=True,
         run_history=False,
         theme=theme.theme(),
-        css=widgets.static("page.css"),
-        head=layout.head(),
-        app_kwargs=guard.app_settings(demo) | {"routes": [held.route()]},
+        app_kwargs=guard.app_settings(demo, layout.head())
+        | {"routes": [held.route(), *code.routes()]},
     )
     yield url
     demo.close()

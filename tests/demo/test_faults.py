@@ -72,7 +72,7 @@ def url(slow: Slow) -> Iterator[str]:
     demo.queue(max_size=3)
     options = main.launch_settings(main.parser().parse_args([])) | {"server_port": free_port()}
     _, found, _ = demo.launch(
-        **options, app_kwargs=guard.app_settings(demo) | {"routes": page.routes()},
+        **options, app_kwargs=guard.app_settings(demo, page.head()) | {"routes": page.routes()},
         prevent_thread_lock=True, quiet=True,
     )  # fmt: skip
     yield found

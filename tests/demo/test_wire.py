@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,9 +12,9 @@ import brotli
 import httpx
 import pytest
 
-from demo import main
+from demo import main, page
 from demo.host import guard
-from demo.host.wire import Packed, packs
+from demo.host.wire import Packed, light, packs
 from demo.look import Studio
 from tests.visitor import API, free_port
 
@@ -25,8 +27,10 @@ def url() -> Iterator[str]:
     demo.queue()
     options = main.launch_settings(main.parser().parse_args([])) | {"server_port": free_port()}
     _, found, _ = demo.launch(
-        **options, app_kwargs=guard.app_settings(demo), prevent_thread_lock=True, quiet=True
-    )
+        **options,
+        app_kwargs=guard.app_settings(demo, page.head()) | {"routes": page.routes()},
+        prevent_thread_lock=True, quiet=True,
+    )  # fmt: skip
     yield found.rstrip("/")
     demo.close()
 
@@ -40,6 +44,60 @@ def test_the_page_travels_packed(url: str, path: str, way: str) -> None:
     assert "content-encoding" not in plain.headers
     assert int(packed.headers["content-length"]) < len(plain.content) / 3
     assert abs(len(packed.content) - len(plain.content)) < 200, "but for ids that change"
+
+
+def config_in(document: str) -> dict[str, Any]:
+    return json.loads(document.split("window.gradio_config = ")[1].split(";</script>")[0])
+
+
+def test_the_document_is_light_and_names_its_code_once(url: str) -> None:
+    whole = httpx.get(url, headers={"accept-encoding": "identity"}).text
+    assert len(whole) <= 250_000
+    assert int(httpx.get(url, headers={"accept-encoding": "br"}).headers["content-length"]) < 60_000
+    calls = [one["props"].get("js_on_load") or "" for one in config_in(whole)["components"]]
+    own = [call for call in calls if call.startswith("gclip.")]
+    assert len(own) > 20
+    assert max(map(len, own)) < 80
+    assert not any(one["props"].get("css_template") for one in config_in(whole)["components"])
+    for kind, name in (("css", "href"), ("javascript", "src")):
+        (address,) = re.findall(
+            rf'{name}="(page/\w+\.{kind[-3:] if kind == "css" else "js"})"', whole
+        )
+        answer = httpx.get(f"{url}/{address}")
+        assert kind in answer.headers["content-type"]
+        assert "immutable" in answer.headers["cache-control"]
+    assert httpx.get(f"{url}/page/0123456789abcdef.js").status_code == 404
+
+
+def test_what_the_document_leaves_out_is_what_it_means_without(url: str) -> None:
+    """Programs get the whole configuration; the page's differs by what Gradio takes for granted."""
+    whole = httpx.get(f"{url}/config").json()
+    page_s = config_in(httpx.get(url).text)
+    assert len(page_s["dependencies"]) == len(whole["dependencies"]) > 50
+    dropped: dict[str, Any] = {}
+    for short, long in zip(page_s["dependencies"], whole["dependencies"], strict=True):
+        left_out = {name: value for name, value in long.items() if name not in short}
+        assert {**left_out, **short} == long
+        for name, value in left_out.items():
+            assert dropped.setdefault(name, value) == value, "one meaning for what is not said"
+    for short, long in zip(page_s["components"], whole["components"], strict=True):
+        assert {name for name in long if name not in short} <= {
+            "api_info", "api_info_as_input", "api_info_as_output",
+        }  # fmt: skip
+
+
+def test_a_document_that_is_otherwise_goes_as_it_came() -> None:
+    for document in (
+        b"<head></head> no configuration", b"<head>window.gradio_config = {};</script>",
+        b"<head>window.gradio_config = not json;</script>",
+    ):  # fmt: skip
+        assert light(document, b"").removeprefix(b"<head>") == document.removeprefix(b"<head>")
+    config = b'{"components": [], "dependencies": [], "t": "\\u003c/script\\u003e"}'
+    hostile = b"<head>window.gradio_config = " + config + b";</script>"
+    made = light(hostile, b"<link>")
+    assert made.startswith(b"<head><link>")
+    assert made.count(b"</script>") == 1
+    assert json.loads(made.split(b" = ")[1].split(b";</script>")[0])["t"] == "</script>"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,4 @@
 // Shared by every widget. Words of visitors enter the page through textContent only.
-const root = element.querySelector(".gw");
 const make = (tag, cls, text) => {
   const node = document.createElement(tag);
   if (cls) node.className = cls;
@@ -35,30 +34,4 @@ const skeleton = (words) => {
   const box = make("div", "gw-skeleton");
   box.append(make("span", "", words || ""));
   return box;
-};
-const onTheme = (draw) => {
-  const seen = new MutationObserver(() => (element.isConnected ? draw() : seen.disconnect()));
-  seen.observe(document.body, { attributes: true, attributeFilter: ["class"] });
-};
-// Calls build(value) now and after every update; only the latest call may put its nodes in place.
-let turn = 0;
-// A value with the id of what is shown is left alone.
-let shown = null;
-const mount = (build) => {
-  const show = async () => {
-    const mine = ++turn, value = props.value;
-    const id = (value && value.id) || null;
-    if (id && id === shown) return void root.dispatchEvent(new CustomEvent("placed"));
-    const held = root.contains(document.activeElement);
-    const nodes = value && value.kind ? await build(value) : [skeleton(root.dataset.empty)];
-    if (mine !== turn) return;
-    shown = id;
-    root.replaceChildren(...nodes);
-    root.dispatchEvent(new CustomEvent("placed"));
-    root.dataset.ready = value && value.kind ? "1" : "0";
-    const focusable = root.querySelector("[tabindex='0']");
-    if (held && focusable) focusable.focus({ preventScroll: true });
-  };
-  watch("value", show);
-  show();
 };

@@ -47,17 +47,3 @@ const mostOf = (matrix, i, columns, pooled) => {
   };
   return matrix.places[2 * i] === i ? `${one(0)}, ${one(1)}` : one(0);
 };
-// One patch is looked at on the whole page: {row, column, source, pinned}, or null.
-const source = root.closest("[id]")?.id || "";
-const point = (patch, pinned) => window.dispatchEvent(new CustomEvent("gclip:patch", { detail: patch && { row: patch[0], column: patch[1], source, pinned } }));
-const onPoint = (follow) => {
-  const heard = (event) => (element.isConnected ? event.detail?.source !== source && follow(event.detail) : window.removeEventListener("gclip:patch", heard));
-  window.addEventListener("gclip:patch", heard);
-};
-const simulation = (words) => {
-  const line = make("p", "gw-simulated", words + " "), off = make("button", "gw-link", "Switch it off");
-  off.type = "button";
-  off.addEventListener("click", () => trigger("clear", { value: "simulation" }));
-  line.append(off);
-  return line;
-};

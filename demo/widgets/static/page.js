@@ -1,4 +1,22 @@
-// What the page does by itself, in the browser. PAGE holds its words and lists.
+// What the page does by itself, in the browser. PAGE holds its words and lists; gclip.page what Gradio's events call.
+gclip.page = {
+  // Only the open tab is asked.
+  ask: (tab, ...asked) => {
+    document.dispatchEvent(new CustomEvent("gclip:asked"));
+    return asked.map((n, i) => (i === PAGE.tabs.indexOf(tab) ? `${+n + 1}` : n));
+  },
+  turn: (tab, old, turned) => (old === tab ? [old, turned] : [tab, turned + "."]),
+  copy: async (query) => {
+    const link = location.origin + location.pathname + query;
+    if (navigator.clipboard) await navigator.clipboard.writeText(link).catch(() => prompt("", link));
+    else prompt("", link);
+    return PAGE.copied[0];
+  },
+  copied: async () => {
+    await new Promise((done) => setTimeout(done, 2000));
+    return PAGE.copied[1];
+  },
+};
 (() => {
   const find = (query) => document.querySelector(query);
   const on = (type, follow, options) => document.addEventListener(type, follow, options);

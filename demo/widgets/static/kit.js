@@ -1,0 +1,45 @@
+// What a widget has for itself: its root, its value, what it says to the page and hears from it.
+const kit = (element, props, trigger, watch) => {
+  const root = element.querySelector(".gw");
+  // One patch is looked at on the whole page: {row, column, source, pinned}, or null.
+  const source = root.closest("[id]")?.id || "";
+  const point = (patch, pinned) => window.dispatchEvent(new CustomEvent("gclip:patch", { detail: patch && { row: patch[0], column: patch[1], source, pinned } }));
+  const onPoint = (follow) => {
+    const heard = (event) => (element.isConnected ? event.detail?.source !== source && follow(event.detail) : window.removeEventListener("gclip:patch", heard));
+    window.addEventListener("gclip:patch", heard);
+  };
+  const simulation = (words) => {
+    const line = make("p", "gw-simulated", words + " "), off = make("button", "gw-link", "Switch it off");
+    off.type = "button";
+    off.addEventListener("click", () => trigger("clear", { value: "simulation" }));
+    line.append(off);
+    return line;
+  };
+  const onTheme = (draw) => {
+    const seen = new MutationObserver(() => (element.isConnected ? draw() : seen.disconnect()));
+    seen.observe(document.body, { attributes: true, attributeFilter: ["class"] });
+  };
+  // Calls build(value) now and after every update; only the latest call may put its nodes in place.
+  let turn = 0;
+  // A value with the id of what is shown is left alone.
+  let shown = null;
+  const mount = (build) => {
+    const show = async () => {
+      const mine = ++turn, value = props.value;
+      const id = (value && value.id) || null;
+      if (id && id === shown) return void root.dispatchEvent(new CustomEvent("placed"));
+      const held = root.contains(document.activeElement);
+      const nodes = value && value.kind ? await build(value) : [skeleton(root.dataset.empty)];
+      if (mine !== turn) return;
+      shown = id;
+      root.replaceChildren(...nodes);
+      root.dispatchEvent(new CustomEvent("placed"));
+      root.dataset.ready = value && value.kind ? "1" : "0";
+      const focusable = root.querySelector("[tabindex='0']");
+      if (held && focusable) focusable.focus({ preventScroll: true });
+    };
+    watch("value", show);
+    show();
+  };
+  return { root, source, point, onPoint, simulation, onTheme, mount };
+};

@@ -205,7 +205,6 @@ class Scene:
     labels: (H, W) int64, each an index into `words`; every pixel has one.
     words: names of what can be seen: things first, in the order they were laid, then backgrounds.
     things, backgrounds: the two parts of `words`.
-    captions: sentences about the scene.
     """
 
     image: Image.Image
@@ -213,9 +212,6 @@ class Scene:
     words: tuple[str, ...]
     things: tuple[str, ...]
     backgrounds: tuple[str, ...]
-    captions: tuple[str, ...]
-    style: str
-    seed: int
 
 
 # ------------------------------------------------------------------------------------------- art
@@ -564,49 +560,6 @@ def choose_backgrounds(rng: np.random.Generator) -> tuple[int, ...]:
     return first, below[int(rng.integers(len(below)))]
 
 
-# -------------------------------------------------------------------------------------- captions
-
-OPENINGS = (
-    "a photo of ",
-    "a picture of ",
-    "an image of ",
-    "",
-    "there is ",
-    "a scene with ",
-    "a drawing of ",
-)
-
-
-def with_article(word: str) -> str:
-    """ "cat" -> "a cat"; words that take none stay as they are."""
-    if word.endswith("s") or word in _MASS:
-        return word
-    return ("an " if word[0] in "aeiou" and not word.startswith("uni") else "a ") + word
-
-
-_MASS = frozenset({"bread", "cheese", "corn", "maize", "popcorn", "coffee", "beer", "fire"})
-
-
-def any_name(rng: np.random.Generator, word: Word) -> str:
-    """A word's name, or, three times in ten, one of its synonyms."""
-    if word.synonyms and rng.random() < 0.3:
-        return word.synonyms[int(rng.integers(len(word.synonyms)))]
-    return word.name
-
-
-def caption(rng: np.random.Generator, seen: Sequence[int], behind: Sequence[int]) -> str:
-    """A sentence about things (indices into `things()`) on backgrounds (into BACKGROUNDS)."""
-    names = [with_article(any_name(rng, things()[seen[i]])) for i in rng.permutation(len(seen))]
-    text = ", ".join(names[:-1])
-    text = text + (" and " if text else "") + names[-1] if names else "nothing"
-    if rng.random() < 0.75:
-        link = (" on ", " and ", " with ")[int(rng.integers(3))]
-        text += link + "the " + any_name(rng, BACKGROUNDS[behind[-1]].word)
-        if len(behind) > 1 and rng.random() < 0.6:
-            text += " under the " + any_name(rng, BACKGROUNDS[behind[0]].word)
-    return OPENINGS[int(rng.integers(len(OPENINGS)))] + text
-
-
 # ----------------------------------------------------------------------------------- composition
 
 Box = tuple[int, int, int, int]
@@ -720,8 +673,8 @@ def _arrange_thing(
 
 def _arrange(
     seed: int, size: tuple[int, int], style: str, things: int | None
-) -> tuple[Layout, Pixels, npt.NDArray[np.int64], np.random.Generator]:
-    """A seed's layout, its backgrounds as `_lay_backgrounds` gives them, and the generator."""
+) -> tuple[Layout, Pixels, npt.NDArray[np.int64]]:
+    """A seed's layout, and its backgrounds as `_lay_backgrounds` gives them."""
     rng, arts, behind, chosen = _start(seed, style, things)
     image, which, horizon = _lay_backgrounds(rng, behind, size, None)
     items: list[Item] = []
@@ -734,7 +687,7 @@ def _arrange(
     light = (_between(rng, 0.85, 1.12), _between(rng, -10, 10))
     ground = tuple(BACKGROUNDS[i].word.name for i in behind)
     layout = Layout(ground, tuple(items), horizon, light, seed, style, things)
-    return layout, image, which, rng
+    return layout, image, which
 
 
 # Whoever drags a thing draws the same turned thing, and the same ground, again and again.
@@ -778,9 +731,6 @@ def _draw(layout: Layout, image: Pixels, which: npt.NDArray[np.int64]) -> Scene:
         words=tuple(words),
         things=tuple(words[:seen]),
         backgrounds=tuple(words[seen:]),
-        captions=(),
-        style=layout.style,
-        seed=layout.seed,
     )
 
 
@@ -799,7 +749,7 @@ def arrange(
 
 
 def render(layout: Layout, size: tuple[int, int] = (144, 144)) -> Scene:
-    """The scene of a layout, without captions; a thing that is there twice is one word.
+    """The scene of a layout; a thing that is there twice is one word.
 
     size: (height, width) in pixels.
 
@@ -827,11 +777,7 @@ def compose(
         GclipError: an unknown style, a number of things out of range, a seed that is negative or
             too large, or an empty size.
     """
-    layout, image, which, rng = _arrange(seed, size, style, things)
-    scene = _draw(layout, image, which)
-    seen = [_names().index(name) for name in scene.things]
-    behind = [_ground_names().index(name) for name in scene.backgrounds or layout.ground]
-    return replace(scene, captions=tuple(caption(rng, seen, behind) for _ in range(3)))
+    return _draw(*_arrange(seed, size, style, things))
 
 
 @functools.cache

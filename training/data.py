@@ -1,4 +1,4 @@
-"""Training scenes, fast: the same art, backgrounds and captions as `gclip_core.scenes`.
+"""Training scenes, fast: the same art and backgrounds as `gclip_core.scenes`.
 
 `scenes.compose` draws everything anew, some 5 ms a scene. Here turned and resized sprites and
 painted textures are kept in pools, from which a scene is pasted in about a millisecond; a little of
@@ -21,7 +21,7 @@ from PIL import Image, ImageFilter
 
 from gclip_core import scenes
 from training import icons
-from training.words import Tokens, all_words, prompt
+from training.words import Tokens, all_words, caption, prompt
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -283,7 +283,7 @@ class Composer:
             pixels[i], seen, behind = self.scene(kind)
             present[i, seen] = True
             present[i, [count + b for b in behind]] = True
-            captions.append(scenes.caption(self.rng, seen, behind))
+            captions.append(caption(self.rng, seen, behind))
         prompts = [prompt(self.rng, word) for word in words]
         self.renew()
         return Batch(

@@ -10,6 +10,7 @@ where the ink is, white where ink encloses something. `icons.json` says whose ea
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,126 +22,39 @@ from PIL import Image, ImageDraw
 from gclip_core import assets
 from training import sprites
 from training.sprites import CELL, HARDEST, HELD_OUT, draw, folders, install, svg
-from training.things import SECONDS, THINGS, Thing
+from training.things import SECONDS, THINGS, Thing, split, table
 
 COLUMNS = 24
 SHEET = "icons.webp"
 INDEX = "icons.json"
 
-# collection -> (version, licence, author, how its icons' names may be made of a thing's).
-_Icons = tuple[str, str, str, tuple[str, ...]]
-PACKAGES: dict[str, _Icons] = {
-    "fluent-emoji-high-contrast": ("1.2.6", "MIT", "Microsoft Corporation", ("{}",)),
-    "game-icons": ("1.2.4", "CC-BY-3.0", "GameIcons contributors", ("{}",)),
-    "mdi": ("1.2.3", "Apache-2.0", "Pictogrammers", ("{}",)),
-    "ph": ("1.2.2", "MIT", "Phosphor Icons", ("{}-fill",)),
-    "fa6-solid": ("1.2.4", "CC-BY-4.0", "Dave Gandy (Font Awesome)", ("{}",)),
-    "temaki": ("1.2.6", "CC0-1.0", "Bryan Housel and contributors", ("{}",)),
-    "icon-park": ("1.2.4", "Apache-2.0", "ByteDance", ("{}",)),
-    "tabler": ("1.2.41", "MIT", "Paweł Kuna", ("{}-filled", "{}")),
-    "streamline-plump-color": ("1.2.2", "CC-BY-4.0", "Streamline", ("{}",)),
-    "streamline-color": ("1.2.2", "CC-BY-4.0", "Streamline", ("{}",)),
-    "streamline-flex-color": ("1.2.2", "CC-BY-4.0", "Streamline", ("{}",)),
-    "streamline-cyber-color": ("1.2.2", "CC-BY-4.0", "Streamline", ("{}", "{}-1")),
-    "hugeicons": ("1.2.35", "MIT", "Hugeicons", ("{}", "{}-01")),
-    "lucide": ("1.2.137", "ISC", "Lucide Contributors", ("{}",)),
-    "lucide-lab": ("1.2.3", "ISC", "Lucide Contributors", ("{}",)),
-    "boxicons": ("1.2.0", "MIT", "Boxicons", ("{}-filled", "{}")),
-    "mingcute": (
-        "1.2.8",
-        "Apache-2.0",
-        "MingCute Design",
-        ("{}-fill", "{}-fruit-fill", "{}-1-fill"),
-    ),
-    "pinhead": ("1.2.28", "CC0-1.0", "Quincy Morgan", ("{}", "{}-sitting", "{}-face")),
-    "griddy-icons": ("1.2.0", "MIT", "Zuzana Benova", ("{}-filled", "{}")),
-    "ri": ("1.2.10", "Apache-2.0", "Remix Design", ("{}-fill",)),
-    "dinkie-icons": ("1.2.0", "MIT", "atelierAnchor", ("{}-filled", "{}", "{}-small")),
-    "iconoir": ("1.2.11", "MIT", "Luca Burgio", ("{}-solid", "{}")),
-    "fluent": (
-        "1.2.60",
-        "MIT",
-        "Microsoft Corporation",
-        tuple(f"{kind}{{}}-24-filled" for kind in ("", "animal-", "food-", "vehicle-")),
-    ),
-    "solar": ("1.2.13", "CC-BY-4.0", "480 Design", ("{}-bold",)),
-    "cil": ("1.2.3", "CC-BY-4.0", "creativeLabs Łukasz Holeczek", ("{}",)),
-}
-# What these collections mean by a name where they mean something else: a hand by "palm", a plug by
-# "lamp", a rugby ball by "football", a suit of cards by "diamond", a company by "apple".
-WRONG: frozenset[tuple[str, str]] = frozenset(
-    {
-        ("fa6-solid", "tree"),
-        ("icon-park", "palm"),
-        ("icon-park", "chicken"),
-        ("icon-park", "trumpet"),
-        ("icon-park", "scissors"),
-        ("icon-park", "anchor"),
-        ("icon-park", "lamp"),
-        ("icon-park", "phone"),
-        ("mdi", "lamp"),
-        ("ph", "lamp-fill"),
-        ("tabler", "lamp"),
-        ("mdi", "football"),
-        ("fa6-solid", "football"),
-        ("ph", "football-fill"),
-        ("tabler", "bike-filled"),
-        ("tabler", "bicycle-filled"),
-        ("tabler", "bike"),
-        ("tabler", "bicycle"),
-        ("temaki", "tennis"),
-        ("temaki", "coffee"),
-        ("temaki", "telephone"),
-        ("temaki", "diamond"),
-        ("temaki", "clock"),
-        ("ph", "diamond-fill"),
-        ("ph", "clock-fill"),
-        ("fa6-solid", "diamond"),
-        ("fa6-solid", "clock"),
-        ("tabler", "clock-filled"),
-        ("tabler", "clock"),
-        ("streamline-plump-color", "bell"),
-        ("streamline-flex-color", "bell"),
-        ("mingcute", "chicken-fill"),
-        ("boxicons", "tree-filled"),
-        ("mingcute", "tree-fill"),
-        ("boxicons", "coffee-filled"),
-        ("solar", "cup-bold"),
-        ("lucide", "bike"),
-        ("cil", "bike"),
-        ("iconoir", "hat"),
-        ("hugeicons", "sunglasses"),
-        ("griddy-icons", "toilet-filled"),
-        ("hugeicons", "diamond"),
-        ("lucide", "diamond"),
-        ("boxicons", "diamond-filled"),
-        ("mingcute", "diamond-fill"),
-        ("pinhead", "diamond"),
-        ("fluent", "diamond-24-filled"),
-        ("hugeicons", "moon"),
-        ("cil", "taxi"),
-        ("solar", "plane-bold"),
-        ("mingcute", "clock-fill"),
-        ("fluent", "phone-24-filled"),
-        ("hugeicons", "lamp"),
-        ("lucide", "lamp"),
-        ("solar", "lamp-bold"),
-        ("hugeicons", "lock"),
-        ("ri", "bell-fill"),
-        ("hugeicons", "apple"),
-        ("mingcute", "apple-fill"),
-        ("ri", "apple-fill"),
-        ("iconoir", "bed"),
-        ("hugeicons", "snail"),
-    }
-    | {(c, p.format("egg")) for c, (*_, patterns) in PACKAGES.items() for p in patterns}
-)
+
+@dataclass(frozen=True)
+class Collection:
+    """A line of `icons.txt`; `wrong` are icons that show something else than their name says."""
+
+    version: str
+    licence: str
+    author: str
+    patterns: tuple[str, ...]
+    wrong: tuple[str, ...]
+
+
+def _collections() -> Iterator[tuple[str, Collection]]:
+    for line in table("icons.txt"):
+        name, version, licence, author, patterns, *wrong = split(line, "|")
+        wrong = split("".join(wrong), ",")
+        yield name, Collection(version, licence, author, split(patterns, ","), wrong)
+
+
+PACKAGES: dict[str, Collection] = dict(_collections())
 
 
 def names(thing: Thing) -> list[str]:
-    """What an icon of a thing may be called, likeliest first."""
+    """What an icon of a thing may be called, likeliest first; of an egg none is fried."""
     given = (thing.name, *thing.synonyms, *thing.icons)
-    return list(dict.fromkeys(n.replace(" ", "-").replace("'", "") for n in given))
+    found = dict.fromkeys(n.replace(" ", "-").replace("'", "") for n in given)
+    return [name for name in found if name != "egg"]
 
 
 def enclosed(cell: Image.Image) -> Image.Image:
@@ -168,11 +82,11 @@ def _collection(packages: Path, name: str) -> dict[str, Any]:
 def plain(packages: Path) -> list[Found]:
     """The first icon of every thing that a collection has under an exact name, as ink."""
     found = []
-    for collection, (*_, patterns) in PACKAGES.items():
+    for collection, made in PACKAGES.items():
         icons = _collection(packages, collection)
         for i, thing in enumerate(THINGS):
-            for name in (p.format(n) for n in names(thing) for p in patterns):
-                source = None if (collection, name) in WRONG else svg(icons, name)
+            for name in (p.format(n) for n in names(thing) for p in made.patterns):
+                source = None if name in made.wrong else svg(icons, name)
                 if source is not None:
                     # resvg draws "currentColor" black, which is the ink.
                     found.append((i, collection, name, enclosed(draw(source))))
@@ -189,7 +103,7 @@ def seconds(packages: Path) -> list[Found]:
             first = next((n for n in thing.icons if svg(icons, n)), None)
             for name in SECONDS.get(thing.name, ()):
                 source = svg(icons, name) if name != first else None
-                if source is not None and (style, name) not in WRONG:
+                if source is not None:
                     found.append((i, style, name, draw(source)))
     return found
 
@@ -211,11 +125,11 @@ def build(packages: Path, out: Path) -> None:
         "collections": {
             name: {
                 "package": f"@iconify-json/{name}",
-                "version": v,
-                "licence": licence,
-                "author": a,
+                "version": made.version,
+                "licence": made.licence,
+                "author": made.author,
             }
-            for name, (v, licence, a, _) in PACKAGES.items()
+            for name, made in PACKAGES.items()
         },
         "icons": [[i, collection, name] for i, collection, name, _ in found],
     }
@@ -247,8 +161,8 @@ def load() -> list[list[Drawing]]:
 
 def main() -> None:
     packages, out = folders("Rebuild the sheet of icons.")
-    wanted = {**PACKAGES, **sprites.PACKAGES}
-    install(packages, {name: entry[0] for name, entry in wanted.items()})
+    wanted = {name: made.version for name, made in PACKAGES.items()}
+    install(packages, wanted | {style: entry[0] for style, entry in sprites.PACKAGES.items()})
     build(packages, out)
 
 

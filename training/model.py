@@ -2,12 +2,12 @@
 
 The parameters live in open_clip's module, under open_clip's names, so that what is saved loads
 there. The functions compute what its forward pass computes, and besides it the patch features of
-the last block's Values. One block function serves all blocks, so that it is compiled once a shape.
+the last block's Values.
 """
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from open_clip.model import CLIP
 from torch import Tensor, nn
 
-MEAN = (0.48145466, 0.4578275, 0.40821073)
-STD = (0.26862954, 0.26130258, 0.27577711)
+from gclip_core import blocks as core
+from gclip_core.registry import OPENAI_MEAN, OPENAI_STD
+
 CONTEXT = 24
 
 CONFIG: dict[str, Any] = {
@@ -112,42 +113,12 @@ def save_config(path: Path) -> None:
     path.write_text(json.dumps(CONFIG, indent=1) + "\n")
 
 
-def block(
-    x: Tensor,
-    ln_1: tuple[Tensor, Tensor],
-    inward: tuple[Tensor, Tensor],
-    outward: tuple[Tensor, Tensor],
-    ln_2: tuple[Tensor, Tensor],
-    fc: tuple[Tensor, Tensor],
-    proj: tuple[Tensor, Tensor],
-    heads: int,
-    causal: bool,
-) -> Tensor:
-    """One pre-norm transformer block on (batch, token, dim), its parameters given as (w, b)."""
-    batch, token, dim = x.shape
-    y = F.layer_norm(x, (dim,), *ln_1)
-    qkv = F.linear(y, *inward).view(batch, token, 3, heads, dim // heads)
-    q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (batch, head, token, dim / heads) each
-    y = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
-    x = x + F.linear(y.transpose(1, 2).reshape(batch, token, dim), *outward)
-    y = F.layer_norm(x, (dim,), *ln_2)
-    return x + F.linear(F.gelu(F.linear(y, *fc)), *proj)
-
-
-Block = Callable[..., Tensor]
-
-
-def parameters_of(layer: nn.Module) -> tuple[tuple[Tensor, Tensor], ...]:
-    """The parameters of an open_clip residual block in the order `block` takes them."""
-    a, m = layer.attn, layer.mlp
-    return (
-        (layer.ln_1.weight, layer.ln_1.bias),
-        (a.in_proj_weight, a.in_proj_bias),
-        (a.out_proj.weight, a.out_proj.bias),
-        (layer.ln_2.weight, layer.ln_2.bias),
-        (m.c_fc.weight, m.c_fc.bias),
-        (m.c_proj.weight, m.c_proj.bias),
-    )
+def run(layer: nn.Module, x: Tensor, causal: bool = False) -> Tensor:
+    """One residual block on (batch, token, dim); the sum keeps the dtype of `x` under autocast."""
+    heads = core.project(layer, x)
+    mixed = F.scaled_dot_product_attention(*heads.all, is_causal=causal)
+    x = x + core.merge(layer, mixed)
+    return x + core.ffn(layer, x)
 
 
 def positions(table: Tensor, grid: tuple[int, int], corner: tuple[int, int] | None) -> Tensor:
@@ -174,7 +145,6 @@ def encode_images(
     model: CLIP,
     images: Tensor,
     corner: tuple[int, int] | None = None,
-    run: Block = block,
     blocks: Sequence[int] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Normalised images (batch, 3, H, W) -> class embedding (batch, E), patches (batch, h*w, E).
@@ -191,21 +161,17 @@ def encode_images(
     cls = tower.class_embedding.expand(x.shape[0], 1, -1)
     x = torch.cat([cls, x], 1) + positions(tower.positional_embedding, grid, corner)
     x = tower.ln_pre(x)
-    heads = tower.transformer.resblocks[0].attn.num_heads
     layers = tower.transformer.resblocks
     for i in (range(len(layers)) if blocks is None else blocks)[:-1]:
-        x = run(x, *parameters_of(layers[i]), heads, False)
-    last = tower.transformer.resblocks[-1]
-    dim = x.shape[-1]
-    y = last.ln_1(x[:, 1:])
-    values = F.linear(y, last.attn.in_proj_weight[2 * dim :], last.attn.in_proj_bias[2 * dim :])
-    patches = tower.ln_post(last.attn.out_proj(values)) @ tower.proj
-    x = run(x, *parameters_of(last), heads, False)
+        x = run(layers[i], x)
+    values = core.project(layers[-1], x[:, 1:]).part("v")
+    patches = tower.ln_post(core.merge(layers[-1], values)) @ tower.proj
+    x = run(layers[-1], x)
     pooled = tower.ln_post(x[:, 0]) @ tower.proj
     return F.normalize(pooled, dim=-1), F.normalize(patches, dim=-1)
 
 
-def encode_text(model: CLIP, tokens: Tensor, run: Block = block) -> Tensor:
+def encode_text(model: CLIP, tokens: Tensor) -> Tensor:
     """Token ids (batch, CONTEXT), 0 after the end -> text embeddings (batch, E) of unit length.
 
     The end token must be the largest id, as in CLIP's own vocabulary. Positions after the longest
@@ -214,9 +180,8 @@ def encode_text(model: CLIP, tokens: Tensor, run: Block = block) -> Tensor:
     used = int((tokens != 0).sum(1).max())
     tokens = tokens[:, :used]
     x = model.token_embedding(tokens) + model.positional_embedding[:used]
-    heads = model.transformer.resblocks[0].attn.num_heads
     for layer in model.transformer.resblocks:
-        x = run(x, *parameters_of(layer), heads, True)
+        x = run(layer, x, causal=True)
     x = model.ln_final(x[torch.arange(len(x)), tokens.argmax(1)])
     return F.normalize(x @ model.text_projection, dim=-1)
 
@@ -224,4 +189,5 @@ def encode_text(model: CLIP, tokens: Tensor, run: Block = block) -> Tensor:
 def normalise(pixels: Tensor) -> Tensor:
     """uint8 pixels (batch, H, W, 3) -> what the image tower takes, (batch, 3, H, W) float32."""
     x = pixels.permute(0, 3, 1, 2).float() / 255
-    return (x - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+    mean, std = (torch.tensor(three).view(3, 1, 1) for three in (OPENAI_MEAN, OPENAI_STD))
+    return (x - mean) / std

@@ -104,7 +104,6 @@ class Settings:
 
     decay_from: the share of the time after which the learning rates fall.
     peak: the highest share of the learning rates.
-    adam_outputs: the FFNs' second layers by AdamW, at three times its rate and without decay.
     """
 
     minutes: float
@@ -120,7 +119,6 @@ class Settings:
     background_weight: float = 0.25
     by_word_weight: float = 0.5
     patch_weight: float = 1.0
-    adam_outputs: bool = False
     captions_a_batch: int = 32
     followers_a_batch: int = 24
 
@@ -182,20 +180,15 @@ def start(settings: Settings, tokens: int, device: str, phases: tuple[Phase, ...
     size = (len(all_words()), model.CONFIG["embed_dim"])
     table = torch.nn.Parameter(torch.randn(size, device=device) * size[1] ** -0.5)
     named = list(net.named_parameters())
-    outputs = [p for n, p in named if n.endswith("mlp.c_proj.weight") and n.startswith("visual")]
-    outputs = outputs if settings.adam_outputs else []
-    apart = {id(p) for p in outputs}
-    matrices = [p for n, p in named if "resblocks" in n and p.ndim == 2 and id(p) not in apart]
-    taken = apart | {id(p) for p in matrices}
-    rest = [(n, p) for n, p in named if id(p) not in taken]
+    matrices = [p for n, p in named if "resblocks" in n and p.ndim == 2]
+    rest = [(n, p) for n, p in named if "resblocks" not in n or p.ndim != 2]
     decayed = [p for n, p in rest if p.ndim >= 2 and "embedding" not in n]
     kept = {id(p) for p in decayed}
     plain = [table, *(p for _, p in rest if id(p) not in kept)]
     adam = torch.optim.AdamW(
         [
-            {"params": decayed, "weight_decay": 0.1, "times": 1.0},
-            {"params": plain, "weight_decay": 0.0, "times": 1.0},
-            *([{"params": outputs, "weight_decay": 0.0, "times": 3.0}] if outputs else []),
+            {"params": decayed, "weight_decay": 0.1},
+            {"params": plain, "weight_decay": 0.0},
         ],
         lr=settings.lr,
         betas=(0.9, 0.98),
@@ -279,11 +272,10 @@ def objective(
     settings: Settings,
     phase: Phase,
     blocks: tuple[int, ...] | None,
-    block: model.Block,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss of a batch, and its parts by name."""
     images = model.normalise(batch.pixels)
-    pooled, local = model.encode_images(run.net, images, corner, block, blocks)
+    pooled, local = model.encode_images(run.net, images, corner, blocks)
     pooled, local = pooled.float(), local.float()
     words, sentences, following = compare(run, batch, phase, settings)
     scale = run.net.logit_scale.exp()
@@ -313,7 +305,7 @@ def update(run: Run, loss: Tensor, settings: Settings, share: float) -> None:
     for group in run.muon.param_groups:
         group["lr"] = settings.muon_lr * share
     for group in run.adam.param_groups:
-        group["lr"] = settings.lr * share * group.get("times", 1.0)
+        group["lr"] = settings.lr * share
     run.net.zero_grad()
     run.table.grad = None
     loss.backward()
@@ -356,7 +348,6 @@ def train(
     workers: int = 1,
     phases: tuple[Phase, ...] = PHASES,
     validate_every: float = 300.0,
-    fused: bool = False,
     begin_from: Path | None = None,
 ) -> Run:
     """Train for `settings.minutes` in all; leaves `last.pt`, `earlier.pt`, `log.jsonl`."""
@@ -370,7 +361,6 @@ def train(
     elif begin_from is not None:
         take_over(run, begin_from)
     generator = torch.Generator().manual_seed(settings.seed + run.step)
-    block: model.Block = torch.compile(model.block, dynamic=False) if fused else model.block
     half = has_bfloat16(torch.device(device))
     stream = Stream(workers, seed=1 + settings.seed + 1000 * run.step + 100 * rank)
     tests = validation.tests()
@@ -384,7 +374,7 @@ def train(
             corner = corner_for(generator, batch.pixels.shape[1])
             blocks = awake(generator, phase)
             with torch.autocast(device, torch.bfloat16, enabled=half):
-                loss, parts = objective(run, batch, corner, settings, phase, blocks, block)
+                loss, parts = objective(run, batch, corner, settings, phase, blocks)
             share = rate(settings, run.step, done)
             update(run, loss, settings, share)
             run.step += 1
@@ -448,7 +438,6 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="processes that compose scenes")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--compile", action="store_true", help="fuse each block; pays on a GPU")
     parser.add_argument(
         "--from",
         type=Path,
@@ -476,7 +465,6 @@ def main() -> None:
         arguments.workers,
         phases=phases,
         begin_from=arguments.begin_from,
-        fused=arguments.compile,
     )
     if dist.is_initialized():
         dist.destroy_process_group()

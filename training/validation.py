@@ -12,17 +12,12 @@ import torch.nn.functional as F
 from open_clip.model import CLIP
 from torch import Tensor
 
-from gclip_core import scenes
+from gclip_core import metric, scenes
 from training import model
 from training.words import IMAGENET, Tokens, all_words
 
 SIDE = 96
 _TEMPLATES = IMAGENET[::12]  # seven of the eighty
-
-
-def backgrounds() -> tuple[scenes.Word, ...]:
-    """The backgrounds: the last columns of every label matrix."""
-    return scenes.backgrounds()
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,20 +61,11 @@ def _encode(net: CLIP, made: tuple[scenes.Scene, ...]) -> tuple[Tensor, Tensor]:
     return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
 
 
-def miou(labels: np.ndarray, truth: np.ndarray, count: int) -> float:
-    """Mean over the scene's words of intersection over union of two label maps (H, W)."""
-    ious = []
-    for i in range(count):
-        either = ((labels == i) | (truth == i)).sum()
-        ious.append(((labels == i) & (truth == i)).sum() / either)
-    return float(np.mean(ious))
-
-
 @torch.no_grad()
 def check(net: CLIP, made: tuple[Test, ...], tokens: Tokens) -> dict[str, float]:
     """Per style: top-1 of a single thing among all things, and mIoU of the Values' patches."""
     words = [word.name for word in all_words()]
-    things = len(words) - len(backgrounds())
+    things = len(scenes.things())
     embeddings = word_embeddings(net, tokens)
     found = {}
     for test in made:
@@ -94,6 +80,8 @@ def check(net: CLIP, made: tuple[Test, ...], tokens: Tokens) -> dict[str, float]
             columns = [words.index(word) for word in scene.words]
             grid = (patches @ embeddings[columns].T).T.reshape(1, -1, side, side)
             full = F.interpolate(grid, size=(SIDE, SIDE), mode="bilinear", align_corners=False)
-            results.append(miou(full[0].argmax(0).cpu().numpy(), scene.labels, len(columns)))
+            best = full[0].argmax(0).cpu().numpy()
+            counts = metric.confusion(scene.labels, best, len(columns))
+            results.append(metric.scores(counts).miou)
         found[f"{test.name} mIoU"] = round(100 * float(np.mean(results)), 1)
     return found

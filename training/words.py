@@ -1,7 +1,7 @@
 """What training says about a scene: prompts for every word, captions, and their tokens."""
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,18 @@ SIMPLE: tuple[str, ...] = (
 IMAGENET: tuple[str, ...] = tuple(t("{}") for t in OPENAI_IMAGENET_TEMPLATES)
 
 
+OPENINGS = (
+    "a photo of ",
+    "a picture of ",
+    "an image of ",
+    "",
+    "there is ",
+    "a scene with ",
+    "a drawing of ",
+)
+_MASS = frozenset({"bread", "cheese", "corn", "maize", "popcorn", "coffee", "beer", "fire"})
+
+
 def all_words() -> tuple[scenes.Word, ...]:
     """Things, then backgrounds: the columns of every label matrix in training."""
     return scenes.things() + scenes.backgrounds()
@@ -40,18 +52,46 @@ def prompt(rng: np.random.Generator, word: scenes.Word) -> str:
     if rng.random() < 0.7:
         return IMAGENET[int(rng.integers(len(IMAGENET)))].format(name)
     if name not in word.plurals and rng.random() < 0.5:
-        name = scenes.with_article(name)
+        name = with_article(name)
     return SIMPLE[int(rng.integers(len(SIMPLE)))].format(name)
+
+
+def with_article(word: str) -> str:
+    """ "cat" -> "a cat"; words that take none stay as they are."""
+    if word.endswith("s") or word in _MASS:
+        return word
+    return ("an " if word[0] in "aeiou" and not word.startswith("uni") else "a ") + word
+
+
+def _any_name(rng: np.random.Generator, word: scenes.Word) -> str:
+    """A word's name, or, three times in ten, one of its synonyms."""
+    if word.synonyms and rng.random() < 0.3:
+        return word.synonyms[int(rng.integers(len(word.synonyms)))]
+    return word.name
+
+
+def caption(rng: np.random.Generator, seen: Sequence[int], behind: Sequence[int]) -> str:
+    """A sentence about things on backgrounds, each by their places among all."""
+    things, grounds = scenes.things(), scenes.backgrounds()
+    names = [with_article(_any_name(rng, things[seen[i]])) for i in rng.permutation(len(seen))]
+    text = ", ".join(names[:-1])
+    text = text + (" and " if text else "") + names[-1] if names else "nothing"
+    if rng.random() < 0.75:
+        link = (" on ", " and ", " with ")[int(rng.integers(3))]
+        text += link + "the " + _any_name(rng, grounds[behind[-1]])
+        if len(behind) > 1 and rng.random() < 0.6:
+            text += " under the " + _any_name(rng, grounds[behind[0]])
+    return OPENINGS[int(rng.integers(len(OPENINGS)))] + text
 
 
 def _everything() -> Iterable[str]:
     """Texts that together hold every token that training can meet."""
     for word in all_words():
         for name in names_of(word):
-            yield from (name, scenes.with_article(name), f"{name}.", f"{name}, {name}")
+            yield from (name, with_article(name), f"{name}.", f"{name}, {name}")
     for template in IMAGENET + SIMPLE:
         yield template.format("cat")
-    for opening in scenes.OPENINGS:
+    for opening in OPENINGS:
         yield f"{opening}a cat, an egg and the sky on the sand with the snow under the grass"
 
 

@@ -3,21 +3,31 @@
 In a causal tower no token sees what comes after it. So nothing past the end token is needed, and
 the keys and values of a sentence's opening ("a photo of a") are the same whatever word follows:
 they are computed once, and a new word costs its own few tokens. Both are exact.
+
+A sentence's features are the same to the last bit whatever else is asked with it: matrix products
+of another size, activations split within a row and attention at odd addresses all round otherwise,
+so every product has one size, which splits evenly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gclip_core import blocks
-from gclip_core.attention import Heads
 
 TOKENS_PER_BATCH = 4096
+HIDDEN_PER_PRODUCT = 3 * 2**15
+"""Numbers of an FFN's hidden layer worked out at once: PyTorch gives a thread 2^15 or more of them,
+so one, two or three share them without cutting a row."""
+EVEN = 16
+"""Queries and keys are filled up to a multiple of it: fused attention keeps logits where a thread
+has room, and rounds some by how that place is aligned (3 queries to 8 keys, say)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,39 +121,62 @@ def _encode_batch(
     groups = [(n, *shape) for n, shape in zip(counts.tolist(), shapes.tolist(), strict=True)]
     last = new.cumsum(0) - 1  # the end tokens
     layers = model.transformer.resblocks
+    by_rows = partial(_by_rows, max(1, HIDDEN_PER_PRODUCT // layers[0].mlp.c_fc.out_features))
     for index, block in enumerate(layers):
-        heads = blocks.project(block, x)
+        heads = by_rows(partial(_project, block), x)
         mixed = _attend(heads, openings.keys[index], openings.values[index], which, groups)
         if index == len(layers) - 1:  # beyond here only the end tokens are asked for
-            x, mixed = x[last], mixed[:, last]
-        x = x + blocks.merge(block, mixed)
-        x = x + blocks.ffn(block, x)
-    x = model.ln_final(x)
-    projection = model.text_projection
+            x, mixed = x[last], mixed[last]
+        x = by_rows(partial(_go_on, block), x, mixed)
+    return by_rows(partial(_read_out, model), x)
+
+
+def _by_rows(rows: int, part: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    """``part`` of (T, ...) tensors, so many rows at a time, the last ones filled up with zeros."""
+    tokens = len(inputs[0])
+    filled = (torch.cat([x, x.new_zeros(-tokens % rows, *x.shape[1:])]) for x in inputs)
+    parts = zip(*(x.split(rows) for x in filled), strict=True)
+    return torch.cat([part(*some) for some in parts])[:tokens]
+
+
+def _project(block: nn.Module, x: Tensor) -> Tensor:
+    """Queries, keys and values of tokens (T, D): (T, 3, H, d)."""
+    return torch.stack(blocks.project(block, x).all).permute(2, 0, 1, 3)
+
+
+def _go_on(block: nn.Module, x: Tensor, mixed: Tensor) -> Tensor:
+    """The block after its attention, whose output is ``mixed`` (T, H, d): (T, D)."""
+    x = x + blocks.merge(block, mixed.transpose(0, 1))
+    return x + blocks.ffn(block, x)
+
+
+def _read_out(model: nn.Module, x: Tensor) -> Tensor:
+    x, projection = model.ln_final(x), model.text_projection
     if projection is None:
         return x
     return projection(x) if isinstance(projection, nn.Linear) else x @ projection
 
 
 def _attend(
-    heads: Heads,
+    heads: Tensor,
     keys: Tensor,
     values: Tensor,
     which: Tensor,
     groups: list[tuple[int, int, int]],
 ) -> Tensor:
-    """Causal attention of packed tokens to their openings and among themselves: (H, T, d)."""
-    out = torch.empty_like(heads.q)
+    """Causal attention of packed (T, 3, H, d) to their openings and among themselves: (T, H, d)."""
+    out = torch.empty_like(heads[:, 0])
     row = token = 0
     for n, known, new in groups:
         here = slice(token, token + n * new)
-        q, k, v = (part[:, here].unflatten(1, (n, new)).transpose(0, 1) for part in heads.all)
+        q, k, v = heads[here].unflatten(0, (n, new)).permute(2, 0, 3, 1, 4)  # (n, H, new, d)
         opening = which[row : row + n]
         k = torch.cat([keys[opening, :, :known], k], dim=2)  # (n, H, known + new, d)
         v = torch.cat([values[opening, :, :known], v], dim=2)
-        mask = torch.ones(new, known + new, dtype=torch.bool, device=q.device).tril_(known)
+        q, k, v = (F.pad(part, (0, 0, 0, -part.shape[2] % EVEN)) for part in (q, k, v))
+        mask = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).tril_(known)
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        out[:, here] = mixed.transpose(0, 1).flatten(1, 2)
+        out[here] = mixed[:, :, :new].transpose(1, 2).flatten(0, 1)
         row, token = row + n, token + n * new
     return out
 

@@ -251,7 +251,7 @@ def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[str, ..
     if partly:
         plain, words = TEMPLATES["plain"], sorted(known.words)
         theirs = backbone.text_cache.get_or_make(
-            (plain, *words), lambda: _embed_new(backbone, words, plain, together=True)
+            (plain, *words), lambda: _embed_new(backbone, words, plain)
         )
         near = embed(backbone, partly, plain) @ theirs.T
         unseen |= {
@@ -339,36 +339,23 @@ def template_set(templates: str | Sequence[str]) -> tuple[str, ...]:
     return sentences
 
 
-def _embed_new(
-    backbone: Backbone, phrases: list[str], sentences: tuple[str, ...], together: bool = False
-) -> Tensor:
+def _embed_new(backbone: Backbone, phrases: list[str], sentences: tuple[str, ...]) -> Tensor:
     """Embed phrases that are in no cache: (len(phrases), E) float32 on the CPU.
 
-    Each phrase goes through the tower by itself: in a batch its last bits would depend on its
-    company, and so on what is in the cache. ``together`` is faster where bits do not matter.
+    A phrase's bits hang neither on its company nor on what is in the cache.
     """
     _check_lengths(backbone, phrases, sentences)
     prompts = [sentence.replace("{}", phrase) for phrase in phrases for sentence in sentences]
     tokens = backbone.tokenizer(prompts).to(backbone.device)
     with torch.no_grad():
-        each = torch.cat(
-            [
-                _read(backbone, rows, sentences)
-                for rows in tokens.split(len(tokens) if together else len(sentences))
-            ]
-        )
+        if text_tower.is_causal(backbone.model):
+            which = torch.arange(len(sentences), device=backbone.device).repeat(len(phrases))
+            openings = _openings(backbone, sentences)
+            each = text_tower.encode(backbone.model, tokens, openings, which)
+        else:  # one by one: in a batch the last bits depend on its size
+            each = torch.cat([backbone.model.encode_text(row) for row in tokens.split(1)])
     each = F.normalize(each.float(), dim=-1).reshape(len(phrases), len(sentences), -1)
     return F.normalize(each.mean(1), dim=-1).cpu()
-
-
-def _read(backbone: Backbone, tokens: Tensor, sentences: tuple[str, ...]) -> Tensor:
-    """The text tower's features of token rows, every phrase in every sentence: (n, E)."""
-    if text_tower.is_causal(backbone.model):
-        repeats = len(tokens) // len(sentences)
-        which = torch.arange(len(sentences), device=backbone.device).repeat(repeats)
-        return text_tower.encode(backbone.model, tokens, _openings(backbone, sentences), which)
-    batches = tokens.split(max(1, text_tower.TOKENS_PER_BATCH // tokens.shape[1]))
-    return torch.cat([backbone.model.encode_text(batch) for batch in batches])
 
 
 def _openings(backbone: Backbone, sentences: tuple[str, ...]) -> Openings:

@@ -108,8 +108,11 @@ def _evaluate_share(
 ) -> tuple[Path, Tally]:
     dataset = _dataset(args)
     segmenter = _segmenter(args, backbone)
+    entry, threshold = DATASETS.get(args.dataset), args.threshold
+    if threshold is None:
+        threshold = entry.threshold if entry else 0.0
     rows = _rows(args, segmenter, dataset)
-    experiment = _experiment(args, segmenter, dataset, rows)
+    experiment = Experiment(segmenter, dataset, rows, _words(args), threshold)
     is_first = bool(args.shard) or share[0] == 0  # of several processes one speaks
     for note in (*backbone.notes, *_unknown_words(segmenter, dataset)) if is_first else ():
         print(f"note: {note}", file=sys.stderr)
@@ -120,7 +123,7 @@ def _evaluate_share(
     if args.fresh and (own / COUNTS_FILE).is_file():
         shutil.rmtree(own)
     shows = is_first and not args.quiet
-    tally = runner.run(segmenter, dataset, experiment, own, share, show_progress=shows)
+    tally = runner.run(experiment, own, share, show_progress=shows)
     return own if args.shard else whole, tally
 
 
@@ -143,8 +146,10 @@ def _dataset(args: argparse.Namespace) -> OpenSet:
         entry = find_dataset(args.dataset)
         if args.root is None:
             raise EvaluationError(f"{entry.title} needs --root, the folder that holds its files.")
+        if args.n is not None and args.n < 1:
+            raise EvaluationError(f"At least one image was expected, but {args.n} came.")
         opened = open_dataset(entry, args.root, args.split)
-        opened = replace(opened, samples=runner.first_n(opened.samples, args.n))
+        opened = replace(opened, samples=opened.samples[: args.n])
     if args.classes:
         own = class_lists.read(args.classes)
         if len(own) != len(opened.classes):
@@ -211,15 +216,6 @@ def _make_gclip(args: argparse.Namespace, segmenter: Segmenter, dataset: OpenSet
         global_threshold=args.global_threshold,
         channel_threshold=args.channel_threshold,
     )
-
-
-def _experiment(
-    args: argparse.Namespace, segmenter: Segmenter, dataset: OpenSet, rows: tuple[Row, ...]
-) -> Experiment:
-    threshold, entry = args.threshold, DATASETS.get(args.dataset)
-    if threshold is None:
-        threshold = entry.threshold if entry else 0.0
-    return Experiment.of(segmenter, dataset, rows, _words(args), threshold)
 
 
 def _words(args: argparse.Namespace) -> str:

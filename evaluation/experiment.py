@@ -2,94 +2,60 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from typing import Any
 
 from evaluation.datasets import OpenSet
 from evaluation.rows import Row, method_json
-from gclip_core.class_lists import ClassName
 from gclip_core.errors import EvaluationError
 from gclip_core.numbering import block_numbers
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Plant
 from gclip_core.version import __version__
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One evaluation: the set, the words, the backbone, the protocol and the rows.
+    """One evaluation: what segments which set, for which rows of the table.
 
-    ``fingerprint`` is of the images' names, ``weights`` the backbone's digest. ``words`` is which
-    classes are asked for on each image (:func:`evaluation.asking.asked`). ``background`` is the
-    class that takes pixels under ``threshold``. A ``window`` of 0 means one pass.
+    ``words`` is which classes are asked for on each image (:func:`evaluation.asking.asked`); pixels
+    under ``threshold`` go to the set's background class.
     """
 
-    dataset: str
-    title: str
-    source: str
-    images: int
-    fingerprint: str
-    classes: tuple[ClassName, ...]
-    words: str
-    background: int | None
-    threshold: float
-    backbone: str
-    backbone_title: str
-    weights: str
-    dtype: str
-    planted: tuple[Plant, ...]
-    short_side: int
-    window: int
-    stride: int
-    templates: str | tuple[str, ...]
-    logit_scale: float
+    segmenter: Segmenter
+    dataset: OpenSet
     rows: tuple[Row, ...]
-    version: str = __version__
-
-    @classmethod
-    def of(
-        cls,
-        segmenter: Segmenter,
-        dataset: OpenSet,
-        rows: tuple[Row, ...],
-        words: str = "all",
-        threshold: float = 0.0,
-    ) -> Experiment:
-        """What ``segmenter`` does with ``dataset``, one row after the other."""
-        backbone = segmenter.backbone
-        return cls(
-            dataset=dataset.name,
-            title=dataset.title,
-            source=dataset.source,
-            images=len(dataset.samples),
-            fingerprint=dataset.fingerprint,
-            classes=dataset.classes,
-            words=words,
-            background=dataset.background,
-            threshold=threshold,
-            backbone=backbone.name,
-            backbone_title=backbone.title,
-            weights=backbone.digest,
-            dtype=str(backbone.dtype).removeprefix("torch."),
-            planted=backbone.planted,
-            short_side=segmenter.short_side or backbone.short_side,
-            window=segmenter.window or 0,
-            stride=segmenter.stride,
-            templates=segmenter.templates,
-            logit_scale=segmenter.logit_scale,
-            rows=rows,
-        )
+    words: str = "all"
+    threshold: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
-        """As plain data; blocks counted from 1."""
-        plain = dataclasses.asdict(self)
-        for plant in plain["planted"]:
-            plant["blocks"] = block_numbers(plant["blocks"])
-        for row, made in zip(plain["rows"], self.rows, strict=True):
-            row["method"] = method_json(made.method)
+        """As plain data; blocks counted from 1. ``fingerprint`` is of the images' names,
+        ``weights`` the backbone's digest; a ``window`` of 0 means one pass."""
+        segmenter, dataset, backbone = self.segmenter, self.dataset, self.segmenter.backbone
+        plain = {
+            "dataset": dataset.name,
+            "title": dataset.title,
+            "source": dataset.source,
+            "images": len(dataset.samples),
+            "fingerprint": dataset.fingerprint,
+            "classes": [asdict(one) for one in dataset.classes],
+            "words": self.words,
+            "background": dataset.background,
+            "threshold": self.threshold,
+            "backbone": backbone.name,
+            "backbone_title": backbone.title,
+            "weights": backbone.digest,
+            "dtype": str(backbone.dtype).removeprefix("torch."),
+            "planted": [asdict(p) | {"blocks": block_numbers(p.blocks)} for p in backbone.planted],
+            "short_side": segmenter.short_side or backbone.short_side,
+            "window": segmenter.window or 0,
+            "stride": segmenter.stride,
+            "templates": segmenter.templates,
+            "logit_scale": segmenter.logit_scale,
+            "rows": [asdict(row) | {"method": method_json(row.method)} for row in self.rows],
+            "version": __version__,
+        }
         return json.loads(json.dumps(plain))  # tuples become the lists that a file gives back
 
 

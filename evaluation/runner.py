@@ -6,7 +6,7 @@ import platform
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from evaluation.asking import asked
-from evaluation.datasets import OpenSet, Sample
+from evaluation.datasets import Sample
 from evaluation.experiment import Experiment
 from evaluation.rows import computation
 from evaluation.shares import Share
@@ -26,7 +26,6 @@ from evaluation.tally import Tally, resume
 from gclip_core import metric
 from gclip_core.errors import EvaluationError
 from gclip_core.metric import IGNORE, Counts
-from gclip_core.segmenter import Segmenter
 from gclip_core.types import Encoded, Vocabulary
 from gclip_core.version import __version__
 
@@ -38,8 +37,6 @@ Made = TypeVar("Made")
 
 
 def run(
-    segmenter: Segmenter,
-    dataset: OpenSet,
     experiment: Experiment,
     folder: Path,
     share: Share = (0, 1),
@@ -48,12 +45,13 @@ def run(
 ) -> Tally:
     """Evaluate a share of a set, going on where ``folder`` left off, and save what was counted.
 
-    ``share`` is every n-th image. Whatever stops the run, at
-    most ``save_every`` seconds of work are lost.
+    ``share`` is every n-th image. Whatever stops the run, at most ``save_every`` seconds of work
+    are lost.
 
     Raises:
         EvaluationError: ``folder`` holds a result of another experiment; a damaged image or label.
     """
+    segmenter, dataset = experiment.segmenter, experiment.dataset
     tally = resume(folder, experiment.as_json())
     mine = range(share[0], len(dataset.samples), share[1])
     left = [i for i in mine if i not in tally.image_miou]
@@ -74,7 +72,7 @@ def run(
         for index, (image, truth) in ahead(left, lambda i: dataset.samples[i].load()):
             begun = time.monotonic()
             encoded = segmenter.encode(image)
-            counts = count_image(segmenter, experiment, dataset.samples[index], encoded, truth)
+            counts = count_image(experiment, dataset.samples[index], encoded, truth)
             miou = np.array([metric.scores(row).miou for row in counts])
             tally.add(index, counts, miou, time.monotonic() - begun)
             bar.update()
@@ -88,14 +86,11 @@ def run(
 
 
 def count_image(
-    segmenter: Segmenter,
-    experiment: Experiment,
-    sample: Sample,
-    encoded: Encoded,
-    truth: NDArray[np.int16],
+    experiment: Experiment, sample: Sample, encoded: Encoded, truth: NDArray[np.int16]
 ) -> Counts:
     """Confusion matrices of every row on one image, (rows, C, C+1): one trunk for all."""
-    classes, background = experiment.classes, experiment.background
+    segmenter = experiment.segmenter
+    classes, background = experiment.dataset.classes, experiment.dataset.background
     words = asked(truth, classes, experiment.words, sample.name, background)
     if not words:  # nothing in this image is counted
         return np.zeros((len(experiment.rows), len(classes), len(classes) + 1), np.int64)
@@ -167,14 +162,3 @@ def environment(device: torch.device) -> dict[str, str]:
         "machine": f"{platform.system()} {platform.machine()}",
         "device": torch.cuda.get_device_name(device) if is_cuda else device.type,
     }
-
-
-def first_n(samples: Sequence[Sample], n: int | None) -> tuple[Sample, ...]:
-    """The first ``n`` samples, or all.
-
-    Raises:
-        EvaluationError: fewer than one asked for.
-    """
-    if n is not None and n < 1:
-        raise EvaluationError(f"At least one image was expected, but {n} came.")
-    return tuple(samples[:n])

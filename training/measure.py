@@ -80,7 +80,7 @@ def segmentation(
 ) -> dict[str, dict[str, float]]:
     """Per row: mIoU with the exact words and with distractors, and what it is made of."""
     rules = ("present", "present+10")
-    asked = [Experiment.of(segmenter, dataset, tuple(chosen), rule) for rule in rules]
+    asked = [Experiment(segmenter, dataset, tuple(chosen), rule) for rule in rules]
     n_things = len(scenes.things())  # the first classes of the set
     sums = {row.label: Sums() for row in chosen}
     for sample in dataset.samples:
@@ -88,7 +88,7 @@ def segmentation(
         encoded = segmenter.encode(image)
         there = np.unique(truth)
         things = there[there < n_things]
-        counts = [count_image(segmenter, one, sample, encoded, truth) for one in asked]
+        counts = [count_image(one, sample, encoded, truth) for one in asked]
         for row, exact, distracted in zip(chosen, *counts, strict=True):
             keep = sums[row.label]
             iou = metric.scores(exact).iou

@@ -14,7 +14,6 @@ from evaluation.experiment import Experiment
 from evaluation.tally import Tally
 from gclip_core.errors import BackboneError
 from gclip_core.numbering import block_numbers
-from gclip_core.segmenter import Segmenter
 from tests.evaluation.sets import CASES
 
 # What keeps a test short: small scenes, one sentence around each word.
@@ -137,10 +136,7 @@ def test_the_protocol_comes_from_the_set(
 ) -> None:
     seen: list[Experiment] = []
 
-    def run(
-        segmenter: Segmenter, dataset: object, settings: Experiment, *_: object, **__: object
-    ) -> Tally:
-        assert (segmenter.short_side, segmenter.window, segmenter.stride) == (short_side, 224, 112)
+    def run(settings: Experiment, *_: object, **__: object) -> Tally:
         seen.append(settings)
         return Tally.empty(settings.as_json())
 
@@ -148,9 +144,10 @@ def test_the_protocol_comes_from_the_set(
     root = CASES[case].make(Path("data"), [[0, 1, 2], [3, 4, 5]])
     assert main(["--dataset", CASES[case].dataset, "--root", str(root)]) == 0
     (found,) = seen
-    assert (found.short_side, found.window, found.stride) == (short_side, 224, 112)
-    assert (found.words, found.threshold, found.logit_scale) == ("all", threshold, 40.0)
-    assert found.background == (0 if threshold else None)
+    used = found.segmenter
+    assert (used.short_side, used.window, used.stride) == (short_side, 224, 112)
+    assert (found.words, found.threshold, used.logit_scale) == ("all", threshold, 40.0)
+    assert found.dataset.background == (0 if threshold else None)
 
 
 def test_a_class_list_of_ones_own() -> None:

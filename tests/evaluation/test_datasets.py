@@ -13,7 +13,7 @@ from evaluation.asking import asked, parse_rule
 from evaluation.datasets import DATASETS, OpenSet, find_dataset, open_dataset
 from evaluation.experiment import Experiment
 from evaluation.rows import method_rows
-from evaluation.runner import at_size, count_image, first_n
+from evaluation.runner import at_size, count_image
 from evaluation.scene_set import scene_set
 from gclip_core import class_lists
 from gclip_core.class_lists import ClassName
@@ -30,9 +30,9 @@ SIZES = {
 
 def count(segmenter: PaintedSegmenter, opened: OpenSet, words: str = "all") -> Counts:
     """The first image's counts, by the predictions painted on it."""
-    experiment = Experiment.of(segmenter, opened, method_rows(["clearclip"], gclip), words)
+    experiment = Experiment(segmenter, opened, method_rows(["clearclip"], gclip), words)
     image, truth = opened.samples[0].load()
-    return count_image(segmenter, experiment, opened.samples[0], segmenter.encode(image), truth)[0]
+    return count_image(experiment, opened.samples[0], segmenter.encode(image), truth)[0]
 
 
 # --- classes ---------------------------------------------------------------------------------
@@ -151,16 +151,6 @@ def test_a_few_files_without_a_list(tmp_path: Path) -> None:
         "2007_000033",
         "2007_000042",
     ]
-
-
-def test_the_first_n_images(tmp_path: Path) -> None:
-    samples = open_dataset(
-        DATASETS["voc21"], CASES["voc21"].make(tmp_path, [[0, 0, 0], [0, 0, 0]])
-    ).samples
-    assert [s.name for s in first_n(samples, 1)] == ["2007_000033"]
-    assert len(first_n(samples, None)) == 2
-    with pytest.raises(EvaluationError):
-        first_n(samples, 0)
 
 
 # --- what goes wrong -------------------------------------------------------------------------

@@ -44,7 +44,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def tiny_run(n: int = SCENES, slowly: float = 0.0) -> tuple[Segmenter, object, Experiment]:
+def tiny_run(n: int = SCENES, slowly: float = 0.0) -> Experiment:
     """A seeded tiny CLIP on small scenes: real throughout, and quick."""
     backbone = tiny_backbone(prepare=lambda model: look_at_one_patch(model, range(5, 12)))
     segmenter = Segmenter(backbone, short_side=32, templates="plain")
@@ -52,8 +52,7 @@ def tiny_run(n: int = SCENES, slowly: float = 0.0) -> tuple[Segmenter, object, E
     if slowly:
         dataset = replace(dataset, samples=tuple(_slow(s, slowly) for s in dataset.samples))
     rows = (*method_rows(["clip", "clearclip", "gclip"], gclip), *ablation_rows(gclip))
-    settings = Experiment.of(segmenter, dataset, rows, "present+3")
-    return segmenter, dataset, settings
+    return Experiment(segmenter, dataset, rows, "present+3")
 
 
 def _slow(sample: object, seconds: float) -> object:
@@ -65,7 +64,7 @@ def _slow(sample: object, seconds: float) -> object:
 
 
 def go(folder: Path, shard: tuple[int, int] = (0, 1), n: int = SCENES) -> Tally:
-    return runner.run(*tiny_run(n), folder, shard, show_progress=False)
+    return runner.run(tiny_run(n), folder, shard, show_progress=False)
 
 
 def assert_same(found: Tally, wanted: Tally) -> None:
@@ -92,14 +91,14 @@ def test_every_pixel_is_counted_once_in_every_row(whole: Tally) -> None:
 
 
 def test_counts_are_those_of_the_segmenter_called_by_hand(whole: Tally) -> None:
-    segmenter, dataset, settings = tiny_run()
+    settings = tiny_run()
     for index, method in enumerate((METHODS["clip"], METHODS["clearclip"], gclip())):
         wanted = np.zeros_like(whole.counts[0])
-        for sample in dataset.samples:
+        for sample in settings.dataset.samples:
             image, truth = sample.load()
-            words = runner.asked(truth, settings.classes, "present+3", sample.name)
-            names = [settings.classes[c].name for c in words]
-            labels = segmenter.segment(image, names, method).labels.numpy()
+            words = runner.asked(truth, settings.dataset.classes, "present+3", sample.name)
+            names = [settings.dataset.classes[c].name for c in words]
+            labels = settings.segmenter.segment(image, names, method).labels.numpy()
             for true, guess in zip(truth.ravel(), np.array(words)[labels].ravel(), strict=True):
                 wanted[true, guess] += 1
         assert np.array_equal(whole.counts[index], wanted)
@@ -124,7 +123,7 @@ def test_an_image_is_encoded_once_and_equal_rows_computed_once(
             return _real(*args, **kw)
 
         monkeypatch.setattr(Segmenter, name, counted)
-    _, _, settings = tiny_run()
+    settings = tiny_run()
     go(tmp_path, n=2)
     different = {computation(row.method) for row in settings.rows}
     assert len(different) == 5  # of seven rows
@@ -132,14 +131,15 @@ def test_an_image_is_encoded_once_and_equal_rows_computed_once(
 
 
 def test_under_the_threshold_is_background() -> None:
-    segmenter, dataset, settings = tiny_run(1)
+    settings = tiny_run(1)
+    dataset = replace(settings.dataset, background=2)
     image, truth = dataset.samples[0].load()
-    encoded = segmenter.encode(image)
-    settings = replace(settings, threshold=1.0, background=2)
-    counts = runner.count_image(segmenter, settings, dataset.samples[0], encoded, truth)
+    encoded = settings.segmenter.encode(image)
+    under = replace(settings, dataset=dataset, threshold=1.0)
+    counts = runner.count_image(under, dataset.samples[0], encoded, truth)
     assert counts[0][:, 2].sum() == truth.size
-    without = replace(settings, background=None)
-    counts = runner.count_image(segmenter, without, dataset.samples[0], encoded, truth)
+    without = replace(settings, threshold=1.0)
+    counts = runner.count_image(without, dataset.samples[0], encoded, truth)
     assert counts[0][:, -1].sum() == truth.size
 
 
@@ -152,7 +152,7 @@ import torch
 from evaluation import runner
 from tests.evaluation.test_runner import tiny_run
 torch.set_num_threads(1)
-runner.run(*tiny_run(slowly=0.2), Path(sys.argv[1]), save_every=0.0, show_progress=False)
+runner.run(tiny_run(slowly=0.2), Path(sys.argv[1]), save_every=0.0, show_progress=False)
 """
 
 
@@ -201,11 +201,11 @@ def test_a_finished_run_is_not_computed_again(
 
 
 def test_other_settings_do_not_go_on_in_the_same_folder(tmp_path: Path) -> None:
-    segmenter, dataset, settings = tiny_run(1)
-    runner.run(segmenter, dataset, settings, tmp_path, show_progress=False)
+    settings = tiny_run(1)
+    runner.run(settings, tmp_path, show_progress=False)
     other = replace(settings, threshold=0.5)
     with pytest.raises(EvaluationError, match=r"threshold: 0\.5 here, 0\.0 there.*--fresh"):
-        runner.run(segmenter, dataset, other, tmp_path, show_progress=False)
+        runner.run(other, tmp_path, show_progress=False)
 
 
 def test_a_damaged_result_is_named(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_a_small_tower_runs_on_one_thread_unless_told_otherwise() -> None:
 
 
 def test_settings_as_plain_data_count_blocks_from_1() -> None:
-    _, _, settings = tiny_run(1)
+    settings = tiny_run(1)
     method = gclip(amf_blocks=(5, 6), cs_blocks=(6, 10))
     plain = replace(settings, rows=(Row("x", method),)).as_json()
     assert plain["rows"][0]["method"]["fusion"]["blocks"] == [6, 7]
@@ -259,7 +259,7 @@ def test_settings_as_plain_data_count_blocks_from_1() -> None:
 
 
 def test_every_setting_tells_two_runs_apart() -> None:
-    _, _, settings = tiny_run(1)
+    settings = tiny_run(1)
     plain = settings.as_json()
     for key, value in plain.items():
         other = {**plain, key: [value]}
@@ -298,16 +298,12 @@ def test_sweeps_cover_every_block_but_the_last() -> None:
 
 @pytest.mark.parametrize("name", SWEEPS)
 def test_every_sweep_runs_on_a_real_tower(name: str) -> None:
-    segmenter, dataset, settings = tiny_run(1)
+    settings = tiny_run(1)
+    segmenter, sample = settings.segmenter, settings.dataset.samples[0]
     rows = sweep_rows(name, gclip, segmenter.backbone.n_blocks, 2)
-    image, truth = dataset.samples[0].load()
-    counts = runner.count_image(
-        segmenter,
-        replace(settings, rows=rows),
-        dataset.samples[0],
-        segmenter.encode(image),
-        truth,
-    )
+    image, truth = sample.load()
+    encoded = segmenter.encode(image)
+    counts = runner.count_image(replace(settings, rows=rows), sample, encoded, truth)
     assert (counts.sum((1, 2)) == truth.size).all()
 
 
@@ -334,7 +330,8 @@ def test_most_images_decide_and_a_tie_goes_to_the_earlier() -> None:
 
 
 def test_the_decision_is_measured_as_auto_measures() -> None:
-    segmenter, dataset, _ = tiny_run(3)
+    tiny = tiny_run(3)
+    segmenter, dataset = tiny.segmenter, tiny.dataset
     chosen, _ = block_vote.decide(segmenter, dataset.samples, 2, 5.0)
     found = [
         segmenter.segment(sample.load()[0], ["cat"], gclip(amf_blocks="auto")).found.amf_blocks

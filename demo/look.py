@@ -25,13 +25,20 @@ from numpy.typing import NDArray
 from demo import variants
 from demo.host import logs, memory
 from demo.settings import Settings
-from demo.source import Picture, Sources, Truth, built_in_for, truth_of_file
+from demo.source import Picture, Sources, Truth, truth_of_file
 from gclip_core import load, metric
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import BackboneError
 from gclip_core.load import Dtype
-from gclip_core.registry import BACKBONES, BUILT_IN, PHOTOS, BackboneEntry, find_backbone
+from gclip_core.registry import (
+    BACKBONES,
+    BUILT_IN,
+    PHOTOS,
+    BackboneEntry,
+    built_in_for,
+    find_backbone,
+)
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Encoded, Found, GlobalTokens, Grid, Method, Segmentation
 from gclip_core.version import __version__
@@ -325,7 +332,8 @@ class Studio:
         if settings.backbone != "auto":
             return settings.backbone
         name = self.default.name
-        return built_in_for(settings.source) if name in (BUILT_IN, PHOTOS) else name
+        drawn = settings.source in ("scene", "drawing")
+        return built_in_for(drawn) if name in (BUILT_IN, PHOTOS) else name
 
     def backbone(self, name: str) -> Backbone:
         """The backbone of that name, loaded once and shared; never downloads.

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import io
+import itertools
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -27,71 +29,58 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the pictures and print their paths."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - optional
+
     args = _parser().parse_args(arguments)
     demo = build(Studio())
     settings = launch_settings(parser().parse_args([])) | {"server_port": None}
     _, url, _ = demo.launch(
         **settings, app_kwargs={"routes": routes()}, prevent_thread_lock=True, quiet=True
     )
+    args.out.mkdir(parents=True, exist_ok=True)
     try:
-        for path in take(url, args.out, args.chromium, args.tabs):
-            print(path)
-        if args.lesson:
-            for path in take_lesson(url, args.out, args.chromium):
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=args.chromium, args=FLAGS)
+            taken = take(browser, url, args.tabs)
+            for name, png in itertools.chain(taken, take_lesson(browser, url, args.lesson)):
+                path = args.out / name
+                path.write_bytes(png)
                 print(path)
+            browser.close()
     finally:
         demo.close()
     return 0
 
 
-def take(url: str, folder: Path, chromium: str, tabs: Sequence[str]) -> list[Path]:
+def take(browser: Any, url: str, tabs: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     """Pictures of these tabs at every size and in both themes."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - optional
-
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        for tab in tabs:
-            for device, (width, height) in SIZES.items():
-                for theme in THEMES:
-                    page = browser.new_page(viewport={"width": width, "height": height})
-                    page.goto(f"{url}?tab={tab}&__theme={theme}")
-                    page.wait_for_selector("#says .status", timeout=120_000)
-                    page.wait_for_timeout(1500)
-                    path = folder / f"{tab}-{device}-{theme}.png"
-                    page.screenshot(path=path)
-                    page.close()
-                    written.append(path)
-        browser.close()
-    return written
+    for tab, (device, (width, height)), theme in itertools.product(tabs, SIZES.items(), THEMES):
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.goto(f"{url}?tab={tab}&__theme={theme}")
+        page.wait_for_selector("#says .status", timeout=120_000)
+        page.wait_for_timeout(1500)
+        yield f"{tab}-{device}-{theme}.png", page.screenshot()
+        page.close()
 
 
-def take_lesson(url: str, folder: Path, chromium: str) -> list[Path]:
+def take_lesson(browser: Any, url: str, wanted: bool) -> Iterator[tuple[str, bytes]]:
     """A picture of every step of the lesson after its guess, as it stands on the wall."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - optional
-
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1920, "height": 1080})
-        page.goto(f"{url}?tab=learn&__theme=light")
-        page.wait_for_selector("#learn-machine .gm-box", timeout=120_000)
-        page.get_by_role("button", name="Full screen").last.click()
-        for step in range(1, lesson.COUNT + 1):
-            page.keyboard.press("PageDown")
-            at = f'#learn-machine .gm-lesson[data-step="{step}"]'
-            page.wait_for_selector(at, timeout=60_000)
-            page.locator(f"{at} .gm-options button").nth(1).click()
-            page.wait_for_selector(f'{at}[data-told="1"]', timeout=60_000)
-            page.wait_for_timeout(1500)
-            path = folder / f"lesson-{step}.png"
-            taken = Image.open(io.BytesIO(page.screenshot()))
-            taken.convert("RGB").quantize(256).save(path, optimize=True)
-            written.append(path)
-        browser.close()
-    return written
+    if not wanted:
+        return
+    page = browser.new_page(viewport={"width": 1920, "height": 1080})
+    page.goto(f"{url}?tab=learn&__theme=light")
+    page.wait_for_selector("#learn-machine .gm-box", timeout=120_000)
+    page.get_by_role("button", name="Full screen").last.click()
+    for step in range(1, lesson.COUNT + 1):
+        page.keyboard.press("PageDown")
+        at = f'#learn-machine .gm-lesson[data-step="{step}"]'
+        page.wait_for_selector(at, timeout=60_000)
+        page.locator(f"{at} .gm-options button").nth(1).click()
+        page.wait_for_selector(f'{at}[data-told="1"]', timeout=60_000)
+        page.wait_for_timeout(1500)
+        taken, small = Image.open(io.BytesIO(page.screenshot())), io.BytesIO()
+        taken.convert("RGB").quantize(256).save(small, "PNG", optimize=True)
+        yield f"lesson-{step}.png", small.getvalue()
 
 
 def _parser() -> argparse.ArgumentParser:

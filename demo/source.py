@@ -17,7 +17,6 @@ from gclip_core import images, metric, scenes
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import ImageError
 from gclip_core.photos import star_photos
-from gclip_core.registry import BUILT_IN, PHOTOS
 from gclip_core.types import Vocabulary
 
 UNCOUNTED = metric.IGNORE
@@ -60,11 +59,6 @@ class Picture:
         """Bytes of its pixels and truth."""
         pixels = self.image.width * self.image.height * 4  # Pillow keeps RGB in four bytes
         return pixels + (self.truth.labels.nbytes if self.truth else 0)
-
-
-def built_in_for(source: str) -> str:
-    """The built-in model that knows such pictures: emoji scenes, or photos."""
-    return BUILT_IN if source == "scene" else PHOTOS
 
 
 class Sources:

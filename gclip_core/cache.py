@@ -24,16 +24,12 @@ class BoundedCache(Generic[Value]):
         self._making: dict[Hashable, threading.Lock] = {}
         self._lock = threading.Lock()
         self.size = 0
-        self.hits = 0
-        self.misses = 0
 
     def get(self, key: Hashable) -> Value | None:
         """The value, now the most recently used, or None."""
         with self._lock:
             if key not in self._values:
-                self.misses += 1
                 return None
-            self.hits += 1
             self._values.move_to_end(key)
             return self._values[key][0]
 

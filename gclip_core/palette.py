@@ -89,11 +89,6 @@ def ink_on(colour: str) -> str:
     return INK if contrast(colour, INK) >= contrast(colour, PAPER) else PAPER
 
 
-def text_colour(index: int) -> str:
-    """Ink or paper, whichever reads better on that class's colour (at least 4.5:1)."""
-    return ink_on(hex_colour(index))
-
-
 def indexed(labels: NDArray[np.integer], names: Sequence[str] = ()) -> Image.Image:
     """Label map (H, W) as a picture of indices: class ``c`` is index ``c``, -1 is 255.
 

@@ -267,7 +267,7 @@ def test_a_run_can_be_interrupted_and_exported(tmp_path: Path, tokens: Tokens) -
         )
     assert run.step >= 2, "each of the two stretches took a step"
     losses_seen, checks = curves.read(tmp_path / "log.jsonl")
-    assert len(checks) == 2 or not losses_seen
+    assert checks or not losses_seen, "a check before any losses has no place on the curves"
     export.export([tmp_path / "last.pt"], tmp_path / "out")
     import gclip_core
 

@@ -71,20 +71,24 @@ def overlay(
 
 def legend(labels: ArrayLike, names: Sequence[str]) -> list[LegendEntry]:
     """Name, colour and area share of every class in order, then "no class" if there is any."""
-    array = np.asarray(labels)
-    counts = np.zeros(len(names) + 1)
-    for top in range(0, len(array), ROWS):
-        rows = array[top : top + ROWS].astype(np.int32) + 1
-        counts += np.bincount(rows.ravel(), minlength=len(counts)) / max(array.size, 1)
+    *found, rest = shares(np.asarray(labels), len(names))
     entries = [
-        LegendEntry(i, name, colour, palette.ink_on(colour), float(counts[i + 1]))
+        LegendEntry(i, name, colour, palette.ink_on(colour), found[i])
         for i, (name, colour) in enumerate(zip(names, palette.of_names(names), strict=True))
     ]
-    if counts[0]:
-        entries.append(
-            LegendEntry(-1, "no class", palette.NO_CLASS, palette.text_colour(-1), float(counts[0]))
-        )
+    if rest:
+        ink = palette.ink_on(palette.NO_CLASS)
+        entries.append(LegendEntry(-1, "no class", palette.NO_CLASS, ink, rest))
     return entries
+
+
+def shares(labels: NDArray[np.integer], n: int) -> list[float]:
+    """Share of the pixels per class, the rest last."""
+    counts = np.zeros(n + 1)
+    for top in range(0, len(labels), ROWS):  # a large picture is never copied whole
+        rows = labels[top : top + ROWS].astype(np.int32) + 1
+        counts += np.bincount(rows.ravel(), minlength=n + 1) / max(labels.size, 1)
+    return [*map(float, counts[1:]), float(counts[0])]
 
 
 def heat_map(
@@ -138,7 +142,9 @@ def matrix_picture(
     Global tokens are bright columns. Brightness is sqrt(attention) up to :func:`full_scale`.
     A matrix over ``max_side`` is averaged over equal squares of tokens, never sampled.
     """
-    pooled, factor = pool(_array(matrix).astype(np.float32), max_side)
+    array = _array(matrix).astype(np.float32)
+    factor = -(-max(array.shape) // max_side)
+    pooled = pool_keys(array, factor)
     level = (scaled(pooled) * 255).astype(np.uint8)
     picture = Image.fromarray(level)
     picture.putpalette(_colours().astype(np.uint8).tobytes())  # a third of the bytes of RGB
@@ -165,22 +171,8 @@ def full_scale(values: ArrayLike) -> float:
     return max(float(np.quantile(array, 0.995)), 8 * float(array.mean()))
 
 
-def pool(matrix: NDArray[np.float32], max_side: int) -> tuple[NDArray[np.float32], int]:
-    """Mean over equal squares so that no side is over ``max_side``; and the squares' side."""
-    factor = -(-max(matrix.shape) // max_side)
-    if factor == 1:
-        return matrix, 1
-    rows = np.arange(0, matrix.shape[0], factor)
-    columns = np.arange(0, matrix.shape[1], factor)
-    sums = np.add.reduceat(np.add.reduceat(matrix, rows, 0), columns, 1)
-    sizes = np.outer(
-        np.diff(np.append(rows, matrix.shape[0])), np.diff(np.append(columns, matrix.shape[1]))
-    )
-    return (sums / sizes).astype(np.float32), factor
-
-
 def pool_keys(rows: NDArray[np.float32], square: int) -> NDArray[np.float32]:
-    """Mean over squares of the last two axes (h, w), the last square cut at the border."""
+    """Mean over equal squares of the last two axes (h, w), the last square cut at the border."""
     if square == 1:
         return rows
     for axis in (-2, -1):

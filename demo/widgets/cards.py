@@ -18,7 +18,6 @@ from demo.drawing import render
 from demo.widgets.held import from_above
 from demo.widgets.values import Json, levels
 from gclip_core import palette
-from gclip_core.types import ROWS
 
 MASK_SIDE = 768
 
@@ -67,7 +66,7 @@ def canvas_value(
     small = [
         render.nearest(one, render.fitting(one.shape, max_side)).astype(np.int32) for one in whole
     ]
-    shares = [_shares(one, len(names)) for one in whole]
+    shares = [render.shares(one, len(names)) for one in whole]
     colours = palette.of_names(names)
     wide = len(names) > 254
     places = [render.word_places(one, len(names)) for one in small]
@@ -218,15 +217,6 @@ def packed_labels(labels: NDArray[np.int32], wide: bool) -> str:
     kind, none = (np.dtype("<u2"), 65535) if wide else (np.dtype("u1"), 255)
     rows = np.where(labels < 0, none, labels).astype(kind)
     return _text(zlib.compress(from_above(rows.view(np.uint8)).tobytes(), 6))
-
-
-def _shares(labels: NDArray[np.integer], n: int) -> list[float]:
-    """Share of the pixels per class, the rest last."""
-    counts = np.zeros(n + 1)
-    for top in range(0, len(labels), ROWS):  # a large picture is never copied whole
-        rows = labels[top : top + ROWS].astype(np.int32) + 1
-        counts += np.bincount(rows.ravel(), minlength=n + 1) / max(labels.size, 1)
-    return [*map(float, counts[1:]), float(counts[0])]
 
 
 def _rounded(place: tuple[float, ...] | None) -> list[float] | None:

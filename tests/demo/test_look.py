@@ -13,7 +13,7 @@ import gclip_core as gclip
 from demo import variants
 from demo.look import Request, Studio, changed_share
 from demo.settings import Settings
-from demo.source import mask_colours
+from demo.source import layout, mask_colours
 from demo.views import attention, channels, compare, export, side, why
 from gclip_core import GclipError, amf
 from gclip_core.photos import star_photos
@@ -234,8 +234,10 @@ def test_copy_as_python_makes_the_same_labels(
 
 
 def test_the_built_in_model_that_fits_the_picture_answers(studio: Studio) -> None:
+    drawing = layout(Settings(seed=SEED)).to_json()
     for settings, title in (
         (Settings(seed=SEED), "Built-in (emoji scenes)"),
+        (Settings(source="drawing", drawing=drawing), "Built-in (emoji scenes)"),
         (Settings(source="example", example="coffee"), "Built-in (photos)"),
         (
             Settings(source="example", example="coffee", backbone="built-in"),

@@ -1,4 +1,4 @@
-"""Shared by all tests: the ``--long`` flag and small models that need no download."""
+"""Shared by all tests: the ``--long`` flag, and two workers for a run of more than single files."""
 
 import os
 
@@ -6,10 +6,17 @@ import pytest
 
 # As app.py does, before anything imports torch: threads that spin slow a busy machine down.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "PYTEST_XDIST_WORKER" in os.environ:  # a core each, for what they start as well
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also run the tests marked long")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two for a whole run; files named by hand, and tests that may take all there is, run here."""
+    return 0 if config.getoption("--long") or all(".py" in name for name in config.args) else 2
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

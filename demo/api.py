@@ -18,7 +18,7 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
 from demo import variants, wording
-from demo.controls import in_words
+from demo.controls import MODEL, in_words
 from demo.host.files import path_of
 from demo.look import Look, Mask, Request, Studio, changed_share
 from demo.settings import read
@@ -33,8 +33,6 @@ from gclip_core.numbering import block_indices, block_numbers
 from gclip_core.registry import BACKBONES, find_backbone
 from gclip_core.version import __version__
 
-Model = {"concurrency_id": "model", "concurrency_limit": 2}
-
 
 class ClassMask(TypedDict):
     """One class: its name, its share of the pixels, its mask as COCO's compressed RLE."""
@@ -47,7 +45,7 @@ class ClassMask(TypedDict):
 def add(studio: Studio) -> None:
     """Register the public endpoints in the page that is being built."""
     for name, endpoint in endpoints(studio).items():
-        gr.api(endpoint, api_name=name, **({"queue": False} if name == "about" else Model))
+        gr.api(endpoint, api_name=name, **({"queue": False} if name == "about" else MODEL))
 
 
 def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:

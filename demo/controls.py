@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 Answer = dict[Any, Any]
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 """Options of an event that no program calls and that answers too soon for a progress bar."""
+MODEL = {"concurrency_id": "model", "concurrency_limit": 2}
+"""Options of what computes: two at a time."""
 RAW: dict[str, Any] = {"preprocess": False, **QUIET}
 """The same for an event that reads the settings: pydantic judges what the browser sent."""
 

@@ -12,7 +12,7 @@ from gradio.components import Component
 from starlette.routing import Route
 
 from demo import inputs, own_mask, widgets, wording
-from demo.controls import QUIET, RAW, Answer, Controls, Tab
+from demo.controls import MODEL, QUIET, RAW, Answer, Controls, Tab
 from demo.host.files import path_of
 from demo.look import Look, Request, Studio
 from demo.settings import FIELDS, Settings, as_text, from_query, key_of
@@ -27,8 +27,6 @@ from gclip_core.errors import GclipError
 from gclip_core.photos import star_photos
 
 logger = logging.getLogger(__name__)
-
-MODEL = {"concurrency_id": "model", "concurrency_limit": 2}
 
 META = """<meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">

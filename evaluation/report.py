@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,7 +111,7 @@ def classes(tally: Tally) -> str:
     there = [i for i in range(len(names)) if any(not math.isnan(line.iou[i]) for line in found)]
     head = ["class", *(line.label for line in found)]
     body = [[names[i], *(_percent(line.iou[i]) for line in found)] for i in there]
-    return _grid([head, *body])
+    return grid([head, *body])
 
 
 def paper(tallies: Sequence[Tally], base: str = BASE) -> str:
@@ -142,7 +142,7 @@ def paper(tallies: Sequence[Tally], base: str = BASE) -> str:
             [label, *_cells(values, None if label == base else reference, len(sets) > 1)]
             for label, values in zip(labels, table, strict=True)
         ]
-        blocks.append(_grid([head, *body]))
+        blocks.append(grid([head, *body]))
     note = [] if all(t.complete for t in tallies) else ["Some of these results are incomplete."]
     return "\n\n".join([*blocks, *note])
 
@@ -172,11 +172,7 @@ def _headline(tally: Tally) -> str:
     images = f"{n:,} images" if tally.complete else f"{n:,} of {total:,} images"
     rate = f", {tally.seconds / n:.2f} s each" if n and tally.seconds else ""
     asked = {"all": "all classes asked for"}.get(s["words"], f"words: {s['words']}")
-    planted = "".join(
-        f" · simulation: channel {p['channel']} × {p['gain']:g} planted in blocks "
-        f"{', '.join(map(str, p['blocks']))}"
-        for p in s["planted"]
-    )
+    planted = "".join(f" · {simulation(**one)}" for one in s["planted"])
     return f"{s['title']} · {s['backbone_title']} · {images}{rate} · {asked}{planted}"
 
 
@@ -193,7 +189,7 @@ def _methods(found: list[Line], base: str) -> str:
         ]
         for line in found
     ]
-    return _grid([head, *body])
+    return grid([head, *body])
 
 
 def _ablation(found: list[Line]) -> str:
@@ -204,7 +200,7 @@ def _ablation(found: list[Line]) -> str:
         value = by[(amf, cs)]
         return _percent(value) + ("" if amf == cs == 0 else f" ({difference(value, base)})")
 
-    return _grid(
+    return grid(
         [
             ["mIoU", "CS off", "CS on"],
             ["AMF off", cell(0, 0), cell(0, 1)],
@@ -223,7 +219,7 @@ def _sweep(found: list[Line]) -> str:
         ]
         for line in found
     ]
-    return _grid([["", "mIoU", f"to {base.label}"], *body])
+    return grid([["", "mIoU", f"to {base.label}"], *body])
 
 
 def _percent(value: float) -> str:
@@ -242,7 +238,13 @@ def _number(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _grid(cells: list[list[str]]) -> str:
+def simulation(channel: int, gain: float, blocks: Iterable[int]) -> str:
+    """What is said of a planted channel; blocks counted from 1."""
+    where = ", ".join(map(str, blocks))
+    return f"simulation: channel {channel} × {gain:g} planted in blocks {where}"
+
+
+def grid(cells: list[list[str]]) -> str:
     """Columns under each other: the first flush left, the others flush right."""
     widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
 

@@ -109,7 +109,8 @@ class Backbone:
     @cached_property
     def norms(self) -> Tensor:
         """Norm of every output channel of every FFN, planting included: (L, D) float32."""
-        return cs.planted_norms(self.clean_norms, self.planted)
+        norms = torch.stack([cs.weight_norms(block.mlp.c_proj.weight) for block in self.blocks])
+        return cs.planted_norms(norms.cpu(), self.planted)
 
     @cached_property
     def channels(self) -> tuple[int, ...]:
@@ -137,13 +138,6 @@ class Backbone:
         """Entropy of every block's norms, (L,) float32."""
         return cs.entropy(self.norms)
 
-    @cached_property
-    def clean_norms(self) -> Tensor:
-        """The same without planting."""
-        return torch.stack(
-            [cs.weight_norms(block.mlp.c_proj.weight) for block in self.blocks]
-        ).cpu()
-
 
 def load_backbone(
     name: str = BUILT_IN,
@@ -163,19 +157,8 @@ def load_backbone(
     place = _check_placing(device, dtype)
     loaded = load(entry, Path(weights).expanduser() if weights else None, *place)
     check_tower(loaded.model)
-    return Backbone(
-        name=entry.name,
-        title=entry.title,
-        model=loaded.model,
-        tokenizer=loaded.tokenizer,
-        mean=entry.mean,
-        std=entry.std,
-        short_side=entry.short_side,
-        amf_blocks=entry.amf_blocks,
-        cs_blocks=entry.cs_blocks,
-        known=loaded.known,
-        notes=loaded.notes,
-    )
+    same = ("name", "title", "mean", "std", "short_side", "amf_blocks", "cs_blocks")
+    return Backbone(**{name: getattr(entry, name) for name in same}, **vars(loaded))
 
 
 def wrap_backbone(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -13,6 +12,7 @@ from torch import Tensor
 from gclip_core import amf, blocks, cs
 from gclip_core.attention import Heads
 from gclip_core.backbone import Backbone
+from gclip_core.cache import BoundedCache
 from gclip_core.cs import Repair
 from gclip_core.errors import GclipError
 from gclip_core.types import Encoded, Grid, Pass
@@ -88,6 +88,7 @@ def windowed(
         (top, left), (height, width) = ((n * patch for n in pair) for pair in (corner, window))
         return pixels[:, top : top + height, left : left + width]
 
+    lazily: BoundedCache[Encoded] = BoundedCache(1)
     together = max(1, TOKENS_PER_BATCH // tokens)
     passes: list[Pass] = []
     for first in range(0, len(corners), together):
@@ -99,7 +100,7 @@ def windowed(
         image_size,
         _size(pixels),
         backbone.uid,
-        _whole=_Lazy(lambda: whole(backbone, pixels, image_size)),
+        _whole=lambda: lazily.get_or_make("whole", lambda: whole(backbone, pixels, image_size)),
     )
 
 
@@ -258,17 +259,3 @@ def _size(pixels: Tensor) -> Grid:
 
 def _patches(backbone: Backbone, size: Grid) -> Grid:
     return size[0] // backbone.patch, size[1] // backbone.patch
-
-
-class _Lazy:
-    """Made at the first call, once, whoever calls."""
-
-    def __init__(self, make: Callable[[], Encoded]) -> None:
-        self._make, self._lock = make, threading.Lock()
-        self._made: Encoded | None = None
-
-    def __call__(self) -> Encoded:
-        with self._lock:
-            if self._made is None:
-                self._made = self._make()
-            return self._made

@@ -239,16 +239,8 @@ def backgrounds() -> tuple[Word, ...]:
 def styles() -> dict[str, Style]:
     """Every art style in the sprite sheets, by name."""
     return {
-        name: Style(
-            name,
-            s["package"],
-            s["version"],
-            s["licence"],
-            s["author"],
-            s["use"],
-            tuple(s["things"]),
-        )
-        for name, s in _index()["styles"].items()
+        name: Style(name, **style | {"things": tuple(style["things"])})
+        for name, style in _index()["styles"].items()
     }
 
 

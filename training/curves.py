@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
+import matplotlib as mpl
+
+from evaluation.figures import BLUE, FAINT, INK, ORANGE, SOFT, STYLE, TEAL, new_figure, save
 
 Entries = list[dict[str, Any]]
 
 _LOSSES = ("things", "backgrounds", "patches", "captions", "following")
+_LINES = "grey: another size of canvas; dotted: another stretch begins"
 _QUALITY = ("seen top-1", "held-out top-1", "seen mIoU", "held-out mIoU")
 
 
@@ -36,37 +39,34 @@ def read(*logs: Path) -> tuple[Entries, Entries]:
 
 
 def draw(logs: Sequence[Path], out: Path) -> None:
-    """Losses above, quality on validation scenes below, both over minutes.
-
-    Grey lines: another size of canvas; a dotted line: another log begins.
-    """
+    """Losses above, quality on validation scenes below, both over minutes."""
     losses, checks = read(*logs)
     earlier = [read(*logs[:n])[0] for n in range(1, len(logs))]
     joints = [entries[-1]["minutes"] for entries in earlier if entries]
-    figure = Figure(figsize=(9, 7), layout="constrained")
-    above, below = figure.subplots(2, 1, sharex=True)
-    for name in _LOSSES:
-        points = [(e["minutes"], e[name]) for e in losses if name in e]
-        above.plot(*zip(*points, strict=True), label=name, linewidth=1.2) if points else None
-    above.set(yscale="log", ylabel="loss")
-    for name in _QUALITY:
-        style = "--" if name.startswith("seen") else "-"
-        colour = "tab:blue" if name.endswith("top-1") else "tab:orange"
-        values = [(e["minutes"], e[name]) for e in checks if name in e]
-        if values:
-            points = zip(*values, strict=True)
-            below.plot(*points, style, color=colour, marker="o", markersize=4, label=name)
-    below.set(ylabel="%", xlabel="minutes", ylim=(0, 100))
-    for axes in (above, below):
-        for before, after in zip(losses, losses[1:], strict=False):
-            if before["side"] != after["side"]:
-                axes.axvline(after["minutes"], color="0.9", linewidth=0.6, zorder=0)
-        for minutes in joints:
-            axes.axvline(minutes, color="0.4", linestyle=":", linewidth=1.2)
-        axes.legend(fontsize=8, ncols=2, loc="best")
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(out, dpi=110)
+    with mpl.rc_context(STYLE):
+        figure = new_figure(9, 7, "Losses and quality while training", _LINES)
+        above, below = figure.subplots(2, 1, sharex=True)
+        for name, colour in zip(_LOSSES, (BLUE, ORANGE, TEAL, INK, SOFT), strict=True):
+            points = [(e["minutes"], e[name]) for e in losses if name in e]
+            if points:
+                above.plot(*zip(*points, strict=True), color=colour, label=name, linewidth=1.2)
+        above.set(yscale="log", ylabel="loss")
+        for name in _QUALITY:
+            style = "--" if name.startswith("seen") else "-"
+            colour = BLUE if name.endswith("top-1") else ORANGE
+            points = [(e["minutes"], e[name]) for e in checks if name in e]
+            if points:
+                at, value = zip(*points, strict=True)
+                below.plot(at, value, style, color=colour, marker="o", markersize=4, label=name)
+        below.set(ylabel="%", xlabel="minutes", ylim=(0, 100))
+        for axes in (above, below):
+            for before, after in zip(losses, losses[1:], strict=False):
+                if before["side"] != after["side"]:
+                    axes.axvline(after["minutes"], color=FAINT, linewidth=0.6, zorder=0)
+            for minutes in joints:
+                axes.axvline(minutes, color=SOFT, linestyle=":", linewidth=1.2)
+            axes.legend(fontsize=8, ncols=2, loc="best")
+        save(figure, out)
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from evaluation.datasets import Sample
+from evaluation.report import grid, simulation
 from gclip_core import amf, cs
 from gclip_core.backbone import Backbone
 from gclip_core.errors import EvaluationError
@@ -181,22 +182,16 @@ def report(found: Phenomena) -> str:
         ]
         for block in range(found.backbone.n_blocks)
     ]
-    widths = [max(len(row[i]) for row in [head, *body]) for i in range(len(head))]
-    table = [
-        "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
-        for row in [head, *body]
-    ]
-    table.insert(1, "─" * len(table[0]))
     many = "image" if found.images == 1 else "images"
     title = f"{found.backbone.title} · {found.images} {many}"
-    return "\n".join([title, *_planted_lines(found), "", *table, "", *_sentences(found)])
+    return "\n".join([title, *planted(found), "", grid([head, *body]), "", *_sentences(found)])
 
 
-def _planted_lines(found: Phenomena) -> list[str]:
+def planted(found: Phenomena) -> list[str]:
+    """A line for each simulated channel."""
     return [
-        f"simulation: channel {p.channel} × {p.gain:g} planted in blocks "
-        + ", ".join(map(str, block_numbers(p.blocks)))
-        for p in found.backbone.planted
+        simulation(plant.channel, plant.gain, block_numbers(plant.blocks))
+        for plant in found.backbone.planted
     ]
 
 

@@ -13,8 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from evaluation.figures import BLUE, ORANGE, SOFT, STYLE, TEAL, new_figure, save
-from evaluation.phenomena import Phenomena
-from gclip_core.numbering import block_numbers
+from evaluation.phenomena import Phenomena, planted
 
 
 def draw(found: Phenomena, folder: Path) -> list[Path]:
@@ -47,14 +46,9 @@ def _draw_tokens(found: Phenomena) -> Figure:
 
 
 def _about(found: Phenomena, with_planting: bool = True) -> str:
-    planted = "".join(
-        f" · simulation: channel {p.channel} × {p.gain:g} planted in blocks "
-        + ", ".join(map(str, block_numbers(p.blocks)))
-        for p in found.backbone.planted
-        if with_planting
-    )
-    n = found.images
-    return f"{found.backbone.title} · mean over {n} image{'s' * (n > 1)}{planted}"
+    n, said = found.images, planted(found) if with_planting else []
+    mean = f"mean over {n} image{'s' * (n > 1)}"
+    return " · ".join([found.backbone.title, mean, *said])
 
 
 def _some_blocks(depth: int, most: int = 6) -> list[int]:

@@ -1,5 +1,6 @@
 """Wrapping a CLIP, refusing one that cannot be tapped, the table, and planting."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -245,7 +246,7 @@ class TestPlanting:
         expected = torch.ones(12, 32)
         expected[[6, 8], 7] = 30
         assert torch.allclose(ratio, expected)
-        assert torch.equal(planted.clean_norms, clean.norms)
+        assert torch.equal(replace(planted, planted=()).norms, clean.norms)
 
     def test_it_is_the_same_model_and_its_weights_stay(self) -> None:
         clean = tiny_backbone(6)

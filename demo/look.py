@@ -31,14 +31,7 @@ from gclip_core.backbone import Backbone, load_backbone, plant_channel
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import BackboneError
 from gclip_core.load import Dtype
-from gclip_core.registry import (
-    BACKBONES,
-    BUILT_IN,
-    PHOTOS,
-    BackboneEntry,
-    built_in_for,
-    find_backbone,
-)
+from gclip_core.registry import BACKBONES, BUILT_IN, PHOTOS, BackboneEntry, find_backbone
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Encoded, Found, GlobalTokens, Grid, Method, Segmentation
 from gclip_core.version import __version__
@@ -332,8 +325,9 @@ class Studio:
         if settings.backbone != "auto":
             return settings.backbone
         name = self.default.name
-        drawn = settings.source in ("scene", "drawing")
-        return built_in_for(drawn) if name in (BUILT_IN, PHOTOS) else name
+        if name not in (BUILT_IN, PHOTOS):
+            return name
+        return BUILT_IN if settings.source in ("scene", "drawing") else PHOTOS
 
     def backbone(self, name: str) -> Backbone:
         """The backbone of that name, loaded once and shared; never downloads.

@@ -155,7 +155,7 @@ def resumed(backbone: Backbone, encoded: Encoded, repair: Repair = cs.OFF) -> En
     clean = encoded.clean
     if not planted and settings is None:
         return clean
-    changed = {*repair.channels, *(block for plant in planted for block in plant.blocks)}
+    changed = set(repair.channels).union(*[plant.blocks for plant in planted])
     before_last = sorted(changed - {backbone.n_blocks - 1})
     passes = clean.passes
     if before_last:

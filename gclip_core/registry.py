@@ -106,11 +106,6 @@ BACKBONES: dict[str, BackboneEntry] = _table(
 )  # fmt: skip
 
 
-def built_in_for(drawn: bool) -> str:
-    """The shipped model that knows such pictures: drawn scenes, or photos."""
-    return BUILT_IN if drawn else PHOTOS
-
-
 def find_backbone(name: str) -> BackboneEntry:
     """The BACKBONES entry of that name.
 

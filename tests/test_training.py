@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -54,10 +55,11 @@ def test_a_sleeping_block_changes_nothing(tokens: Tokens) -> None:
 
 def test_a_small_canvas_takes_a_window_of_the_positions() -> None:
     table = torch.arange(1 + 144.0)[:, None]
-    window = model.positions(table, (2, 3), (4, 5))
+    tower = SimpleNamespace(positional_embedding=table, grid_size=(12, 12))
+    window = model.positions(tower, (2, 3), (4, 5))
     assert window[:, 0].tolist() == [0, 1 + 53, 1 + 54, 1 + 55, 1 + 65, 1 + 66, 1 + 67]
-    assert model.positions(table, (12, 12), None).equal(table)
-    assert model.positions(table, (18, 18), None).shape == (325, 1)
+    assert model.positions(tower, (12, 12), None).equal(table)
+    assert model.positions(tower, (18, 18), None).shape == (325, 1)
 
 
 def test_whitening_makes_patches_white() -> None:

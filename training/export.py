@@ -107,7 +107,7 @@ def export(checkpoints: Sequence[Path], out: Path, query_gain: float = 1.5, seen
     beside = out / "model.new"  # a page that is running reads the old file until the new is whole
     save_file(kept, beside)
     beside.replace(out / "model.safetensors")
-    model.save_config(out / "model.json")
+    (out / "model.json").write_text(json.dumps(model.CONFIG, indent=1) + "\n")
     (out / "words.json").write_text(json.dumps(words(), indent=1) + "\n")
 
 

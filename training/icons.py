@@ -13,7 +13,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +20,7 @@ from PIL import Image, ImageDraw
 
 from gclip_core import assets
 from training import sprites
-from training.sprites import CELL, HARDEST, HELD_OUT, draw, folders, install, svg
+from training.sprites import CELL, draw, svg
 from training.things import SECONDS, THINGS, Thing, split, table
 
 COLUMNS = 24
@@ -73,23 +72,17 @@ def enclosed(cell: Image.Image) -> Image.Image:
 Found = tuple[int, str, str, Image.Image]  # thing, collection, name, cell
 
 
-def _collection(packages: Path, name: str) -> dict[str, Any]:
-    folder = packages / "node_modules" / "@iconify-json" / name
-    icons: dict[str, Any] = json.loads((folder / "icons.json").read_text())
-    return icons
-
-
 def plain(packages: Path) -> list[Found]:
     """The first icon of every thing that a collection has under an exact name, as ink."""
     found = []
-    for collection, made in PACKAGES.items():
-        icons = _collection(packages, collection)
+    for package, made in PACKAGES.items():
+        icons = sprites.collection(packages, package)
         for i, thing in enumerate(THINGS):
             for name in (p.format(n) for n in names(thing) for p in made.patterns):
                 source = None if name in made.wrong else svg(icons, name)
                 if source is not None:
                     # resvg draws "currentColor" black, which is the ink.
-                    found.append((i, collection, name, enclosed(draw(source))))
+                    found.append((i, package, name, enclosed(draw(source))))
                     break
     return found
 
@@ -97,8 +90,8 @@ def plain(packages: Path) -> list[Found]:
 def seconds(packages: Path) -> list[Found]:
     """What the emoji styles that are trained on drew of a thing besides its first drawing."""
     found = []
-    for style in (s for s in sprites.PACKAGES if s not in (HELD_OUT, HARDEST)):
-        icons = _collection(packages, style)
+    for style in (s for s in sprites.PACKAGES if s not in (sprites.HELD_OUT, sprites.HARDEST)):
+        icons = sprites.collection(packages, style)
         for i, thing in enumerate(THINGS):
             first = next((n for n in thing.icons if svg(icons, n)), None)
             for name in SECONDS.get(thing.name, ()):
@@ -111,24 +104,15 @@ def seconds(packages: Path) -> list[Found]:
 def build(packages: Path, out: Path) -> None:
     """Write the sheet and its index."""
     found = plain(packages) + seconds(packages)  # apart: lossy colour reaches into its neighbours
-    rows = -(-len(found) // COLUMNS)
-    sheet = Image.new("RGBA", (COLUMNS * CELL, rows * CELL))
-    for n, (*_, cell) in enumerate(found):
-        sheet.paste(cell.convert("RGBA"), (n % COLUMNS * CELL, n // COLUMNS * CELL))
-    pixels = np.asarray(sheet).copy()
-    pixels[pixels[..., 3] == 0] = 0
+    picture = sprites.sheet([cell.convert("RGBA") for *_, cell in found], COLUMNS)
     # Training alone reads it, and distorts it anyway: not worth a lossless sheet's bytes.
-    Image.fromarray(pixels).save(out / SHEET, quality=80, alpha_quality=80, method=6)
+    picture.save(out / SHEET, quality=80, alpha_quality=80, method=6)
     index = {
         "cell": CELL,
         "columns": COLUMNS,
         "collections": {
-            name: {
-                "package": f"@iconify-json/{name}",
-                "version": made.version,
-                "licence": made.licence,
-                "author": made.author,
-            }
+            name: {"package": f"@iconify-json/{name}"}
+            | {key: getattr(made, key) for key in ("version", "licence", "author")}
             for name, made in PACKAGES.items()
         },
         "icons": [[i, collection, name] for i, collection, name, _ in found],
@@ -160,9 +144,11 @@ def load() -> list[list[Drawing]]:
 
 
 def main() -> None:
-    packages, out = folders("Rebuild the sheet of icons.")
+    packages, out = sprites.folders("Rebuild the sheet of icons.")
     wanted = {name: made.version for name, made in PACKAGES.items()}
-    install(packages, wanted | {style: entry[0] for style, entry in sprites.PACKAGES.items()})
+    sprites.install(
+        packages, wanted | {style: entry[0] for style, entry in sprites.PACKAGES.items()}
+    )
     build(packages, out)
 
 

@@ -20,25 +20,28 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from open_clip.model import CLIP
 from torch import Tensor
 
 import gclip_core as gclip
 from evaluation.datasets import OpenSet
 from evaluation.experiment import Experiment
 from evaluation.phenomena import look_into
-from evaluation.rows import Row
+from evaluation.rows import Row, method_rows
 from evaluation.runner import count_image
 from evaluation.scene_set import FIRST_SEED, scene_set
-from gclip_core import metric, scenes
+from gclip_core import masks, metric, scenes
 from gclip_core.types import Encoded
 from training import model
+from training.words import IMAGENET, Tokens
 
 SINGLES_FROM = 2_000_000  # training's own scenes come from pools, its validation from seeds above
 BEGIN, END = "<!-- measured -->", "<!-- end of measured -->"
 SIDE = model.CONFIG["vision_cfg"]["image_size"]  # scenes are as large as training's largest
 SIDES = (SIDE // 2, SIDE * 3 // 4, SIDE, SIDE * 3 // 2, SIDE * 2)
 FEWER = 100  # scenes for what is measured beside the main tables
-CLEAR = (Row("ClearCLIP", gclip.METHODS["clearclip"]),)
+SMALL = 96  # scenes while training goes on
+CLEAR, VALUES = method_rows(["clearclip"], gclip.gclip), method_rows(["maskclip"], gclip.gclip)
 
 
 def rows() -> tuple[Row, ...]:
@@ -55,18 +58,9 @@ def unseen(style: str, count: int, side: int = SIDE, first_seed: int = FIRST_SEE
     return scene_set(count, style, (side, side), first_seed)
 
 
-class Sums:
-    """Means by name, of numbers that come one by one."""
-
-    def __init__(self) -> None:
-        self._all: dict[str, list[float]] = defaultdict(list)
-
-    def add(self, name: str, value: float) -> None:
-        self._all[name].append(value)
-
-    def percent(self) -> dict[str, float]:
-        """Each mean in per cent, to a tenth."""
-        return {name: round(100 * float(np.mean(v)), 1) for name, v in self._all.items()}
+def percent(fractions: Sequence[float]) -> float:
+    """The mean in per cent, to a tenth."""
+    return round(100 * float(np.mean(fractions)), 1)
 
 
 def _size_of(thing: np.ndarray) -> str:
@@ -82,39 +76,47 @@ def segmentation(
     rules = ("present", "present+10")
     asked = [Experiment(segmenter, dataset, tuple(chosen), rule) for rule in rules]
     n_things = len(scenes.things())  # the first classes of the set
-    sums = {row.label: Sums() for row in chosen}
+    kept: list[dict[str, list[float]]] = [defaultdict(list) for _ in chosen]
     for sample in dataset.samples:
         image, truth = sample.load()
         encoded = segmenter.encode(image)
         there = np.unique(truth)
         things = there[there < n_things]
         counts = [count_image(one, sample, encoded, truth) for one in asked]
-        for row, exact, distracted in zip(chosen, *counts, strict=True):
-            keep = sums[row.label]
+        for found, exact, distracted in zip(kept, *counts, strict=True):
             iou = metric.scores(exact).iou
-            keep.add("exact", iou[there].mean())
-            keep.add("distracted", metric.scores(distracted).iou[there].mean())
+            found["exact"].append(iou[there].mean())
+            found["distracted"].append(metric.scores(distracted).iou[there].mean())
             if len(things):
-                keep.add("things", iou[things].mean())
-                keep.add(f"{len(things)} things", iou[there].mean())
+                found["things"].append(iou[things].mean())
+                found[f"{len(things)} things"].append(iou[there].mean())
             if len(there) > len(things):
-                keep.add("backgrounds", iou[there[len(things) :]].mean())
+                found["backgrounds"].append(iou[there[len(things) :]].mean())
             for thing in things:
-                keep.add(_size_of(truth == thing), iou[thing])
-    return {label: keep.percent() for label, keep in sums.items()}
+                found[_size_of(truth == thing)].append(iou[thing])
+    return {
+        row.label: {name: percent(values) for name, values in found.items()}
+        for row, found in zip(chosen, kept, strict=True)
+    }
 
 
 @torch.no_grad()
-def recognition(segmenter: gclip.Segmenter, style: str, count: int) -> float:
+def recognition(
+    segmenter: gclip.Segmenter,
+    style: str,
+    count: int,
+    side: int = SIDE,
+    first_seed: int = SINGLES_FROM,
+) -> float:
     """Zero-shot top-1 of the class token, in per cent: one thing a scene, among all things."""
     names = [word.name for word in scenes.things()]
     embeddings = segmenter.embed_words(names)
-    right = 0
-    for i in range(count):
-        scene = scenes.compose(SINGLES_FROM + i, (SIDE, SIDE), style, things=1)
-        pooled = class_embedding(segmenter, segmenter.encode(scene.image))
-        right += names[int((embeddings @ pooled).argmax())] == scene.things[0]
-    return round(100 * right / count, 1)
+    right = []
+    for seed in range(first_seed, first_seed + count):
+        scene = scenes.compose(seed, (side, side), style, things=1)
+        pooled = class_embedding(segmenter, segmenter.encode(scene.image)).cpu()
+        right.append(names[int((embeddings @ pooled).argmax())] == scene.things[0])
+    return percent(right)
 
 
 def class_embedding(segmenter: gclip.Segmenter, encoded: Encoded) -> Tensor:
@@ -157,17 +159,33 @@ def planted(
 
 def ceiling(dataset: OpenSet, side: int) -> float:
     """mIoU of the best that a grid can do: each patch says its most frequent true label."""
-    sums = Sums()
+    found = []
     for sample in dataset.samples:
         there, truth = np.unique(sample.load()[1], return_inverse=True)
         count = len(there)
         hot = F.one_hot(torch.from_numpy(truth), count).permute(2, 0, 1)[None].float()
-        grid = F.interpolate(hot, size=(side, side), mode="area").argmax(1)
-        logits = F.one_hot(grid, count).permute(0, 3, 1, 2).float()
-        full = F.interpolate(logits, size=truth.shape, mode="bilinear", align_corners=False)
-        counts = metric.confusion(truth, full[0].argmax(0).numpy(), count)
-        sums.add("grid", metric.scores(counts).iou.mean())
-    return sums.percent()["grid"]
+        patches = F.interpolate(hot, size=(side, side), mode="area")[0].argmax(0)
+        logits = F.one_hot(patches, count).permute(2, 0, 1).float()
+        best = masks.labels(logits, range(count), truth.shape).numpy()
+        found.append(metric.scores(metric.confusion(truth, best, count)).iou.mean())
+    return percent(found)
+
+
+def while_training(net: CLIP, tokens: Tokens, count: int = 128) -> dict[str, float]:
+    """Per style, small and quick: top-1 of a single thing, and mIoU of the last block's Values.
+
+    On the same scenes every time, of seeds that neither training nor the card uses.
+    """
+    backbone = gclip.wrap_backbone(
+        net, lambda texts: torch.from_numpy(tokens.encode(texts)), short_side=SMALL
+    )
+    segmenter = gclip.Segmenter(backbone, templates=IMAGENET[::12])  # seven of the eighty
+    found = {}
+    for style in ("seen", "held-out"):
+        made = unseen(style, count, SMALL, 9_100_000)
+        found[f"{style} top-1"] = recognition(segmenter, style, count, SMALL, 9_000_000)
+        found[f"{style} mIoU"] = segmentation(segmenter, made, VALUES)["MaskCLIP"]["exact"]
+    return found
 
 
 def table(columns: list[str], rows: Iterable[list[Any]]) -> str:

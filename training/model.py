@@ -5,10 +5,8 @@ there. The functions compute what its forward pass computes, and besides it the 
 the last block's Values.
 """
 
-import json
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +16,7 @@ from torch import Tensor, nn
 
 from gclip_core import blocks as core
 from gclip_core.registry import OPENAI_MEAN, OPENAI_STD
+from gclip_core.types import Grid
 
 CONTEXT = 24
 
@@ -108,11 +107,6 @@ def put_to_sleep(model: CLIP, awake: Sequence[int]) -> None:
                 nn.init.zeros_(part.bias)
 
 
-def save_config(path: Path) -> None:
-    """Write the open_clip configuration that the exported weights load into."""
-    path.write_text(json.dumps(CONFIG, indent=1) + "\n")
-
-
 def run(layer: nn.Module, x: Tensor, causal: bool = False) -> Tensor:
     """One residual block on (batch, token, dim); the sum keeps the dtype of `x` under autocast."""
     heads = core.project(layer, x)
@@ -121,30 +115,22 @@ def run(layer: nn.Module, x: Tensor, causal: bool = False) -> Tensor:
     return x + core.ffn(layer, x)
 
 
-def positions(table: Tensor, grid: tuple[int, int], corner: tuple[int, int] | None) -> Tensor:
+def positions(tower: nn.Module, grid: Grid, corner: Grid | None) -> Tensor:
     """Positional embeddings (1 + h*w, dim) for a grid of patches.
 
-    A grid no larger than the learned one is a window of it, whose corner is given; without a
-    corner, or for a larger grid, the learned one is resized as the library does it to segment.
+    A window of the learned ones at a corner, else these resized as the library does it to segment.
     """
-    side = math.isqrt(table.shape[0] - 1)
-    learned = table[1:].view(side, side, -1)
-    if corner is not None and max(grid) <= side:
-        top, left = corner
-        part = learned[top : top + grid[0], left : left + grid[1]]
-    elif grid == (side, side):
-        part = learned
-    else:
-        planes = learned.permute(2, 0, 1)[None]
-        part = F.interpolate(planes, size=grid, mode="bicubic", align_corners=False)[0]
-        part = part.permute(1, 2, 0)
-    return torch.cat([table[:1], part.reshape(-1, table.shape[1])])
+    if corner is None:
+        return core.positional_embedding(tower, grid)
+    (top, left), learned = corner, tower.positional_embedding
+    window = learned[1:].unflatten(0, tower.grid_size)[top : top + grid[0], left : left + grid[1]]
+    return torch.cat([learned[:1], window.flatten(0, 1)])
 
 
 def encode_images(
     model: CLIP,
     images: Tensor,
-    corner: tuple[int, int] | None = None,
+    corner: Grid | None = None,
     blocks: Sequence[int] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Normalised images (batch, 3, H, W) -> class embedding (batch, E), patches (batch, h*w, E).
@@ -159,7 +145,7 @@ def encode_images(
     grid = (x.shape[2], x.shape[3])
     x = x.flatten(2).transpose(1, 2)
     cls = tower.class_embedding.expand(x.shape[0], 1, -1)
-    x = torch.cat([cls, x], 1) + positions(tower.positional_embedding, grid, corner)
+    x = torch.cat([cls, x], 1) + positions(tower, grid, corner)
     x = tower.ln_pre(x)
     layers = tower.transformer.resblocks
     for i in (range(len(layers)) if blocks is None else blocks)[:-1]:

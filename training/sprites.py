@@ -52,6 +52,13 @@ def install(folder: Path, versions: dict[str, str]) -> None:
     subprocess.run(["npm", "install", "--no-audit", "--no-fund", *wanted], cwd=folder, check=True)
 
 
+def collection(packages: Path, name: str) -> dict[str, Any]:
+    """An installed package's icons."""
+    folder = packages / "node_modules" / "@iconify-json" / name
+    icons: dict[str, Any] = json.loads((folder / "icons.json").read_text())
+    return icons
+
+
 def svg(icons: dict[str, Any], name: str) -> str | None:
     """The SVG of one icon of an icon collection, or None where it has none of that name."""
     name = icons.get("aliases", {}).get(name, {}).get("parent", name)
@@ -89,20 +96,19 @@ def draw(source: str) -> Image.Image:
 
 def first_drawing(icons: dict[str, Any], thing: Thing) -> Image.Image | None:
     """The drawing of a thing in one collection: its first icon name that the collection has."""
-    for name in thing.icons:
-        source = svg(icons, name)
-        if source is not None:
-            return draw(source)
-    return None
+    found = (svg(icons, name) for name in thing.icons)
+    return next((draw(source) for source in found if source), None)
 
 
-def sheet(cells: list[Image.Image]) -> Image.Image:
-    """Cells in rows of COLUMNS as one RGBA picture, (rows * 128, 1536, 4)."""
-    rows = -(-len(cells) // COLUMNS)
-    picture = Image.new("RGBA", (COLUMNS * CELL, rows * CELL))
+def sheet(cells: list[Image.Image], columns: int = COLUMNS) -> Image.Image:
+    """Cells in rows as one RGBA picture, (rows * 128, columns * 128, 4)."""
+    rows = -(-len(cells) // columns)
+    picture = Image.new("RGBA", (columns * CELL, rows * CELL))
     for i, cell in enumerate(cells):
-        picture.paste(cell, (i % COLUMNS * CELL, i // COLUMNS * CELL))
-    return picture
+        picture.paste(cell, (i % columns * CELL, i // columns * CELL))
+    pixels = np.array(picture)
+    pixels[pixels[..., 3] == 0] = 0  # the colour of nothing costs bytes and means nothing
+    return Image.fromarray(pixels)
 
 
 def build(packages: Path, out: Path) -> None:
@@ -110,13 +116,11 @@ def build(packages: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     styles = {}
     for style, (version, licence, author) in PACKAGES.items():
-        folder = packages / "node_modules" / "@iconify-json" / style
-        icons = json.loads((folder / "icons.json").read_text())
+        icons = collection(packages, style)
         found = [(i, first_drawing(icons, thing)) for i, thing in enumerate(THINGS)]
         cells = [(i, cell) for i, cell in found if cell is not None]
-        pixels = np.asarray(sheet([cell for _, cell in cells])).copy()
-        pixels[pixels[..., 3] == 0] = 0  # the colour of nothing costs bytes and means nothing
-        Image.fromarray(pixels).save(out / f"{style}.webp", lossless=True, quality=100, method=6)
+        picture = sheet([cell for _, cell in cells])
+        picture.save(out / f"{style}.webp", lossless=True, quality=100, method=6)
         missing = [THINGS[i].name for i, cell in found if cell is None]
         print(f"{style}: {len(cells)} things; missing: {', '.join(missing) or 'none'}")
         styles[style] = {

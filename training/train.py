@@ -25,13 +25,14 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from open_clip.model import CLIP
+from open_clip.model import CLIP, resize_pos_embed
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.nn.utils import clip_grad_norm_, parameters_to_vector, vector_to_parameters
 
 from gclip_core import scenes
 from gclip_core.load import has_bfloat16
-from training import losses, model, validation
+from training import losses, measure, model
 from training.data import Batch, Kind, Stream
 from training.muon import Muon
 from training.words import Tokens, all_words
@@ -135,6 +136,9 @@ SCHEDULES: dict[str, tuple[tuple[Phase, ...], dict[str, float]]] = {
 class Run:
     """Everything that training changes, and a checkpoint keeps."""
 
+    _PARTS = ("net", "averaged", "muon", "adam")
+    _COUNTS = ("step", "scenes", "seconds")
+
     net: CLIP
     averaged: CLIP
     table: torch.nn.Parameter
@@ -146,25 +150,17 @@ class Run:
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds."""
-        return {
-            "net": self.net.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "table": self.table.detach(),
-            "muon": self.muon.state_dict(),
-            "adam": self.adam.state_dict(),
-            "step": self.step,
-            "scenes": self.scenes,
-            "seconds": self.seconds,
-            "random": torch.get_rng_state(),
-        }
+        parts = {name: getattr(self, name).state_dict() for name in self._PARTS}
+        counts = {name: getattr(self, name) for name in self._COUNTS}
+        return parts | counts | {"table": self.table.detach(), "random": torch.get_rng_state()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
-        for name in ("net", "averaged", "muon", "adam"):
+        for name in self._PARTS:
             getattr(self, name).load_state_dict(state[name])
-        with torch.no_grad():
-            self.table.copy_(state["table"])
-        self.step, self.scenes, self.seconds = state["step"], state["scenes"], state["seconds"]
+        for name in self._COUNTS:
+            setattr(self, name, state[name])
+        self.table.data.copy_(state["table"])
         torch.set_rng_state(state["random"])
 
 
@@ -179,21 +175,16 @@ def start(settings: Settings, tokens: int, device: str, phases: tuple[Phase, ...
     net = net.to(device)
     size = (len(all_words()), model.CONFIG["embed_dim"])
     table = torch.nn.Parameter(torch.randn(size, device=device) * size[1] ** -0.5)
-    named = list(net.named_parameters())
-    matrices = [p for n, p in named if "resblocks" in n and p.ndim == 2]
-    rest = [(n, p) for n, p in named if "resblocks" not in n or p.ndim != 2]
-    decayed = [p for n, p in rest if p.ndim >= 2 and "embedding" not in n]
-    kept = {id(p) for p in decayed}
-    plain = [table, *(p for _, p in rest if id(p) not in kept)]
-    adam = torch.optim.AdamW(
-        [
-            {"params": decayed, "weight_decay": 0.1},
-            {"params": plain, "weight_decay": 0.0},
-        ],
-        lr=settings.lr,
-        betas=(0.9, 0.98),
-        eps=1e-6,
-    )
+    matrices, decayed, plain = [], [], [table]
+    for name, weight in net.named_parameters():
+        if "resblocks" in name and weight.ndim == 2:
+            matrices.append(weight)
+        elif weight.ndim >= 2 and "embedding" not in name:
+            decayed.append(weight)
+        else:
+            plain.append(weight)
+    groups = [{"params": decayed, "weight_decay": 0.1}, {"params": plain, "weight_decay": 0.0}]
+    adam = torch.optim.AdamW(groups, lr=settings.lr, betas=(0.9, 0.98), eps=1e-6)
     averaged = copy.deepcopy(net).eval().requires_grad_(False)
     return Run(net, averaged, table, Muon(matrices, settings.muon_lr), adam)
 
@@ -204,13 +195,11 @@ def take_over(run: Run, exported: Path) -> None:
     Its queries are as long as they were made for segmenting, which changes nothing that training
     sees; its grid of positions is resized to the network's. Optimisers begin anew.
     """
-    state = load_file(exported / "model.safetensors")
+    state = {k: v.float() for k, v in load_file(exported / "model.safetensors").items()}
     if not torch.equal(state.pop("token_ids").long(), torch.from_numpy(Tokens().ids)):
         raise ValueError(f"{exported} was trained for other words: its tokens are not today's.")
     state["token_embedding.weight"] = state.pop("token_rows")
-    name = "visual.positional_embedding"
-    side = math.isqrt(run.net.visual.positional_embedding.shape[0] - 1)
-    state[name] = model.positions(state[name].float(), (side, side), None)
+    resize_pos_embed(state, run.net, antialias=False)
     for net in (run.net, run.averaged):
         net.load_state_dict(state)
 
@@ -309,8 +298,9 @@ def update(run: Run, loss: Tensor, settings: Settings, share: float) -> None:
     run.net.zero_grad()
     run.table.grad = None
     loss.backward()
-    _share_gradients([*run.net.parameters(), run.table])
-    torch.nn.utils.clip_grad_norm_([*run.net.parameters(), run.table], settings.clip)
+    parameters = [*run.net.parameters(), run.table]
+    _share_gradients(parameters)
+    clip_grad_norm_(parameters, settings.clip)
     run.muon.step()
     run.adam.step()
     with torch.no_grad():
@@ -324,11 +314,9 @@ def _share_gradients(parameters: list[torch.nn.Parameter]) -> None:
     if not dist.is_initialized():
         return
     grads = [p.grad for p in parameters if p.grad is not None]
-    flat = torch.cat([g.flatten() for g in grads])
+    flat = parameters_to_vector(grads)
     dist.all_reduce(flat)
-    flat /= dist.get_world_size()
-    for grad, mean in zip(grads, flat.split([g.numel() for g in grads]), strict=True):
-        grad.copy_(mean.view_as(grad))
+    vector_to_parameters(flat / dist.get_world_size(), grads)
 
 
 def _longest(seconds: float) -> float:
@@ -363,7 +351,6 @@ def train(
     generator = torch.Generator().manual_seed(settings.seed + run.step)
     half = has_bfloat16(torch.device(device))
     stream = Stream(workers, seed=1 + settings.seed + 1000 * run.step + 100 * rank)
-    tests = validation.tests()
     total, since, last_check = settings.minutes * 60, time.perf_counter(), run.seconds
     before, recent = run.seconds, []
     try:
@@ -388,7 +375,7 @@ def train(
                 recent = []
             if run.seconds - last_check > validate_every or run.seconds >= total:
                 last_check = run.seconds
-                _note(folder, {"step": run.step, **validation.check(run.averaged, tests, tokens)})
+                _note(folder, {"step": run.step, **measure.while_training(run.averaged, tokens)})
                 _save(run, folder / "last.pt")
                 earlier = folder / "earlier.pt"
                 if run.seconds > _EARLIER * total and not earlier.exists():

@@ -92,6 +92,12 @@ def build(studio: Studio, controls: Controls, opening: Settings) -> Given:
     return Given(image, typed, preset, segment, examples, new_scene, scene, drawn, picker)
 
 
+_EVERYDAY = (
+    "person, sky, tree, grass, road, building, wall, floor, water, car, dog, cat, horse, bird, "
+    "boat, table, chair, flower, food"
+)
+
+
 @functools.cache
 def _presets() -> dict[str, str]:
     """Word lists to start from, as a person would type them."""
@@ -109,7 +115,7 @@ def _presets() -> dict[str, str]:
         for title, names in lists.items()
     }
     known = ", ".join(word.name for word in (*scenes.things(), *scenes.backgrounds()))
-    return {wording.PRESET_KNOWN: known, **words}
+    return {wording.PRESET_PHOTO: _EVERYDAY, wording.PRESET_KNOWN: known, **words}
 
 
 def _examples(studio: Studio) -> gr.Dataset:

@@ -20,7 +20,8 @@ IMAGE_HINT = "Drop, paste or click to upload"
 WORDS_HINT = "cat; kitten, sofa, wall"
 PRESET = "Start from a list of words"
 PRESET_INFO = "Replaces the words above; change them as you like"
-PRESET_KNOWN = "All that the built-in model knows"
+PRESET_KNOWN = "All that the built-in model for scenes knows"
+PRESET_PHOTO = "An everyday photo"
 SEGMENT = "Segment"
 FETCH = "Fetch the weights"
 EXAMPLES = "Examples (★ with known truth)"
@@ -61,18 +62,19 @@ def backbone_choice(entry: BackboneEntry, here: bool) -> str:
 
 
 def model_notice(name: str, entry: BackboneEntry, here: bool) -> str:
-    """Beside the result: what the built-in model knows, and what to take for photos."""
+    """Beside the result: what the built-in model that answers is good at, and what is better."""
     how = "it is on this machine" if here else f"a download of {entry.download} MB, once"
     if name == PHOTOS:
         return (
-            "This picture is no emoji scene, so the small built-in model for photos answers. "
+            "The built-in model for photos is a small student: good at sky, grass, trees, people "
+            "and animals that fill a photo, poor at rooms and at what is small. "
             f"For better masks take {entry.title} as backbone ({how})."
         )
     if name != BUILT_IN:
         return ""
     return (
-        "The built-in model knows emoji scenes, not photos. "
-        f"For photos take {entry.title} as backbone ({how})."
+        "The built-in model for emoji scenes answers here; another one, built in too, answers "
+        f"photos. Best for photos is {entry.title} as backbone ({how})."
     )
 
 

@@ -10,13 +10,15 @@ import pytest
 from PIL import Image
 
 import gclip_core as gclip
-from demo import variants
+from demo import inputs, variants, wording
 from demo.look import Request, Studio, changed_share
 from demo.settings import Settings
 from demo.source import layout, mask_colours
 from demo.views import attention, channels, compare, export, side, why
 from gclip_core import GclipError, amf
 from gclip_core.photos import star_photos
+from gclip_core.registry import BUILT_IN, PHOTOS
+from gclip_core.vocabulary import parse, unknown_phrases
 
 SEED = 2
 PLANTED = {"plant": True, "plant_channel": 77, "plant_gain": 100.0}
@@ -245,3 +247,17 @@ def test_the_built_in_model_that_fits_the_picture_answers(studio: Studio) -> Non
         ),
     ):
         assert studio.segmenter(settings).backbone.title == title
+
+
+def test_the_notice_is_about_the_model_that_answers(studio: Studio) -> None:
+    for name, said in ((BUILT_IN, "emoji scenes answers"), (PHOTOS, "photos is a small student")):
+        notice = inputs.notice(studio, name)
+        assert said in notice
+        assert "OpenAI ViT-B/16" in notice, "what is better, and how to get it"
+    assert inputs.notice(studio, "openai-vit-b-16") == ""
+
+
+def test_the_photo_model_knows_the_words_of_an_everyday_photo(studio: Studio) -> None:
+    words = parse(inputs._presets()[wording.PRESET_PHOTO])
+    assert len(words) >= 15
+    assert unknown_phrases(studio.backbone(PHOTOS), words) == ()

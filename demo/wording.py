@@ -155,7 +155,7 @@ def nothing_changed(method: Method, found: Found) -> str:
     if method.fusion is None and method.suppression is None:
         return "AMF and CS are off: this is ClearCLIP, and there is nothing to compare."
     if method.fusion is None and not found.suppressed:
-        return f"CS changes nothing here: {found.cs_reason}."
+        return f"{_sentence(found.cs_reason)}."
     return "Not one pixel changes."
 
 

@@ -22,12 +22,15 @@ STATIC = Path(__file__).parent / "static"
 WIDGETS = {
     "attention": ("attention",), "blocks": ("blocks",), "canvas": ("canvas",), "card": ("card",),
     "channels": ("channels",), "editor": ("editor_open",), "lines": ("lines",), "maps": ("maps",),
-    "machine": ("lesson", "machine"), "norms": ("norms",), "why": ("why",),
+    "machine": (
+        "lesson", "machine_read", "machine_pen", "machine_plan", "machine_draw", "machine_point",
+        "machine_save", "machine",
+    ), "norms": ("norms",), "why": ("why",),
 }  # fmt: skip
 """The files of every widget's code, by its name."""
 KEEP = {"cache-control": "public, max-age=31536000, immutable"}
 _OPENED = """(element, props, trigger, watch) => {
-const { root, source, point, onPoint, simulation, onTheme, mount } =
+const { root, source, share, hear, point, onPoint, simulation, onTheme, mount } =
   kit(element, props, trigger, watch);
 {
 """
@@ -86,7 +89,8 @@ def _style() -> str:
     """The page's rules, then all widgets' under as strong a name, each within its own widget."""
     inside = _read("common.css") + _read("held.css")
     for name, files in WIDGETS.items():
-        rules = "".join(_read(f"{file.removesuffix('_open')}.css") for file in files)
+        styles = (f"{file.removesuffix('_open')}.css" for file in files)
+        rules = "".join(_read(style) for style in styles if (STATIC / style).exists())
         inside += f":where(.w-{name}) {{\n{rules}}}\n"
     strong = ".gradio-container" * 3
     return f"{_read('page.css')}{strong} {{\n{inside}}}\n"

@@ -93,6 +93,7 @@ def _value(m: Any, picture: str, square: int, levels: int) -> Json:
         "channel": int(before.argmax()),
         "repaired": [[int(d), float(after[d])] for d in changed],
         "similar": [None if math.isnan(x) else float(x) for x in m.similar[:2]],
+        "miou": m.miou,
         "amf": m.amf,
         "amf_note": listed([b + 1 for b in m.fused]),
         "cs": m.cs,
@@ -169,20 +170,21 @@ def parts(m: Any, square: int) -> dict[str, Json]:
         ),
         "blocks": _part(
             f"{n} blocks", "m_{j} = N · mean_{i} Ā_{ij}", "ours",
-            f"global tokens in {listed(tokened)}" if tokened else "no global tokens",
+            f"framed: global tokens, looked at ≥ {m.score_threshold:g} × an equal share" if tokened
+            else f"no global tokens: no patch gets {m.score_threshold:g} × an equal share",
             "Bright: patches that many others look at. Framed: global tokens, looked at at least "
-            f"{m.score_threshold:g} times as much as evenly.",
+            f"{m.score_threshold:g} times as much as evenly, in {listed(tokened)}.",
         ),
         "heads": _part(
-            "Last block", "q, k, v = split(\nln_{1}(x) W_{in}\n+ b_{in})", "",
-            "alike in colour is alike in vector",
+            "Last block", "q, k, v = split(ln_{1}(x) W_{in} + b_{in})", "",
+            "like colours, like vectors",
             "Each patch's vector in three colours, by the three directions in which the patches "
             "differ most.",
         ),
         "matrix": _part(
             "Matrix used",
-            f"A = ({equation.split(' =')[0]} + Σ_{{l∈G}} A_{{qk}}^{{l}})\n/ (1 + |G|)" if taken
-            else equation, "reading" if taken else "",
+            f"A = ({equation.split(' =')[0]} + Σ_{{l∈G}} A_{{qk}}^{{l}}) / (1\u00a0+\u00a0|G|)"
+            if taken else equation, "reading" if taken else "",
             f"mean of {listed([*taken, n])}, {weight} each" if taken else
             f"{last} alone: {meaning}",
             (f"AMF averages the last block's matrix ({meaning}) with the attention of "
@@ -191,7 +193,7 @@ def parts(m: Any, square: int) -> dict[str, Json]:
         ),
         "values": _part(
             "Channels, Values",
-            "W_{2}[d̂] ← W_{2}[d̂] ·\nmean_{d≠d̂} n_{d} / n_{d̂}" if m.cs
+            "W_{2}[d̂] ← W_{2}[d̂] · mean_{d≠d̂} n_{d} / n_{d̂}" if m.cs
             else "n_{d} = ‖W_{2}[d, :]‖_{2}",
             "reading" if m.cs else "paper",
             f"channel {top}: {_times(m.tiles[m.norms_of].ratio)} the median",
@@ -211,8 +213,8 @@ def parts(m: Any, square: int) -> dict[str, Json]:
         "mask": _part(
             "Mask", "argmax", "",
             " · ".join(
-                [f"{e.name} {100 * e.share:.0f} %" for e in best]
-                + ([f"mIoU {100 * m.miou:.0f} %"] if m.miou is not None else [])
+                [f"{e.name} {100 * e.share:.0f}\u00a0%" for e in best]
+                + ([f"mIoU\u00a0{100 * m.miou:.0f}\u00a0%"] if m.miou is not None else [])
             ),
             "Every pixel gets its best word.",
         ),

@@ -7,6 +7,7 @@ const packed = (colour, alpha) => ((alpha << 24) | (parseInt(colour.slice(5), 16
 const CHANGED = "changed", REST = -1;
 document.addEventListener("gclip-opacity", (event) => follow?.opacity(Number(event.detail)));
 onPoint((detail) => follow?.patch(detail));
+hear("word", (detail) => follow?.word(detail));
 mount(async (value) => {
   const [h, w] = value.shape, [rows, columns] = value.grid, pooled = value.pooled, two = value.sides.length > 1;
   const columnsPooled = Math.ceil(columns / pooled), last = value.sides.length - 1;
@@ -268,7 +269,11 @@ mount(async (value) => {
       button.addEventListener("pointerleave", () => paint());
       button.addEventListener("focus", () => button.matches(":focus-visible") && paint(one));
       button.addEventListener("blur", () => paint());
-      button.addEventListener("click", () => { isolated = isolated === one ? null : one; press(); });
+      button.addEventListener("click", () => {
+        isolated = isolated === one ? null : one;
+        share("word", { index: isolated === CHANGED ? null : isolated, name: value.classes[isolated]?.name });
+        press();
+      });
       buttons.push([button, one]);
       item.append(button);
       list.append(item);
@@ -291,7 +296,13 @@ mount(async (value) => {
     set();
     press();
     follow = { opacity: (to) => { opacity = to; set(); paint(); } };
-  } else follow = { opacity: (to) => { opacity = to; paint(); } };
+    follow.press = press;
+  } else follow = { opacity: (to) => { opacity = to; paint(); }, press: () => paint() };
+  follow.word = ({ index, name }) => {
+    const found = index < 0 ? REST : value.classes.findIndex((one) => one.name === name && one.shares.some((share) => share > 0));
+    isolated = index < 0 || found >= 0 ? found : null;
+    follow.press();
+  };
   follow.patch = (detail) => {
     pinned = Boolean(detail?.pinned);
     move(detail && [clamp(detail.row, 0, rows - 1), clamp(detail.column, 0, columns - 1)], false);

@@ -1,13 +1,16 @@
 // What a widget has for itself: its root, its value, what it says to the page and hears from it.
 const kit = (element, props, trigger, watch) => {
   const root = element.querySelector(".gw");
-  // One patch is looked at on the whole page: {row, column, source, pinned}, or null.
   const source = root.closest("[id]")?.id || "";
-  const point = (patch, pinned) => window.dispatchEvent(new CustomEvent("gclip:patch", { detail: patch && { row: patch[0], column: patch[1], source, pinned } }));
-  const onPoint = (follow) => {
-    const heard = (event) => (element.isConnected ? event.detail?.source !== source && follow(event.detail) : window.removeEventListener("gclip:patch", heard));
-    window.addEventListener("gclip:patch", heard);
+  // What one widget says, of this page's patch, word or channel, all others hear.
+  const share = (kind, detail) => window.dispatchEvent(new CustomEvent(`gclip:${kind}`, { detail: detail && { ...detail, source } }));
+  const hear = (kind, follow) => {
+    const heard = (event) => (element.isConnected ? event.detail?.source !== source && follow(event.detail) : window.removeEventListener(`gclip:${kind}`, heard));
+    window.addEventListener(`gclip:${kind}`, heard);
   };
+  // One patch is looked at on the whole page: {row, column, source, pinned}, or null.
+  const point = (patch, pinned) => share("patch", patch && { row: patch[0], column: patch[1], pinned });
+  const onPoint = (follow) => hear("patch", follow);
   const simulation = (words) => {
     const line = make("p", "gw-simulated", words + " "), off = make("button", "gw-link", "Switch it off");
     off.type = "button";
@@ -41,5 +44,5 @@ const kit = (element, props, trigger, watch) => {
     watch("value", show);
     show();
   };
-  return { root, source, point, onPoint, simulation, onTheme, mount };
+  return { root, source, share, hear, point, onPoint, simulation, onTheme, mount };
 };

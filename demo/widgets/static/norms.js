@@ -2,6 +2,8 @@
 // all blocks, where a press chooses the block.
 const lowScreen = innerWidth > 640 && innerHeight < 900;
 const BEFORE = "#4a90d9", MARK = "#e0633a", AFTER = "#1f9d83";
+let follow = null;
+hear("channel", (pressed) => follow?.(pressed));
 mount(async (value) => {
   const norms = value.norms, n = norms.length, moved = new Map(value.moved), blocks = value.entropy[0].length;
   const plot = svg("svg", { role: "img", class: "gw-plot" }), lower = svg("svg", { role: "img", class: "gw-plot" }), info = make("p", "gw-note gw-info");
@@ -66,6 +68,11 @@ mount(async (value) => {
     if (hovered === null) return void (info.textContent = value.note);
     const after = moved.get(hovered);
     info.textContent = `Channel ${hovered}: ${nice(norms[hovered])}, ${(norms[hovered] / (value.median || 1)).toFixed(2)} × the median${after === undefined ? "" : `; ${value.cs ? "after CS" : "CS would make it"} ${nice(after)}`}.`;
+  };
+  follow = ({ index, block }) => {
+    hovered = block === value.block ? index : null;
+    draw();
+    say();
   };
   plot.addEventListener("pointermove", (event) => {
     const box = plot.getBoundingClientRect();

@@ -1,0 +1,107 @@
+// Pointing: one patch lights up everywhere; a press shows a block, a word, a channel, or pins the patch.
+let at = null, lit = false, pinned = false, told = "";
+const spots = svg("g", {});
+const say = make("span", ""), explain = make("span", "gm-explain"), info = make("p", "gm-info");
+say.setAttribute("aria-live", "polite");
+info.append(say, " ", explain);
+const speak = (text) => text !== told && (say.textContent = told = text);
+const mark = () => {
+  const d = mixed, [row, column] = (at = at ? [clamp(at[0], 0, now.h - 1), clamp(at[1], 0, now.w - 1)] : [now.h >> 1, now.w >> 1]);
+  const square = Math.floor(row / now.v.square) * now.sw + Math.floor(column / now.v.square), patch = row * now.w + column;
+  spots.style.display = lit ? "" : "none";
+  scores(lit ? patch : null);
+  raster("look", plan.photo, now.sw, now.sh, [d.used, lit && square], lit ? heat(d.used, now.bright, square * now.m, VEIL) : () => 0);
+  if (!lit) return;
+  for (const [key, { b, kind }] of zones) {
+    const w = b.w / now.w, h = kind === "rows" ? b.h / now.m : b.h / now.h;
+    if (kind === "grid") rect(`spot ${key}`, spots, { x: b.x + column * w - 0.5, y: b.y + row * h - 0.5, w: w + 1, h: h + 1 }, "gm-spot", { "data-patch": at });
+    if (kind === "rows") rect(`spot ${key}`, spots, { x: b.x, y: b.y + square * h - 0.5, w: b.w, h: Math.max(h, 1) + 1 }, "gm-row", { "data-patch": at });
+  }
+};
+const describe = () => {
+  const patch = at[0] * now.w + at[1], there = now.looks[patch], where = (i) => named(Math.floor(i / now.w), i % now.w);
+  const score = (i) => now.scores[i * now.n + patch], best = now.v.words.map((_, i) => i).reduce((a, b) => (score(b) > score(a) ? b : a));
+  speak(`Patch ${where(patch)}${pinned ? " (pinned)" : ""} looks most at ${where(there)}, ${now.times[patch].toFixed(1)} × uniform, and takes its Values from where it looks. Best word: ${now.v.words[best].name}, ${(100 * score(best)).toFixed(0)} %.`);
+};
+const move = (row, column, heard = false) => {
+  if (lit && at[0] === row && at[1] === column) return;
+  at = [row, column];
+  lit = true;
+  mark();
+  describe();
+  if (!heard) point(at, pinned);
+};
+onPoint((patch) => {
+  if (!now || !plan) return;
+  pinned = Boolean(patch?.pinned);
+  if (patch) move(patch.row, patch.column, true);
+});
+const under = (event, { b, kind }) => {
+  const origin = front.getBoundingClientRect(), k = plan.W / origin.width, part = (x) => clamp(x, 0, 0.9999);
+  const x = part(((event.clientX - origin.left) * k - b.x) / b.w), y = part(((event.clientY - origin.top) * k - b.y) / b.h);
+  if (kind === "norms") return Math.floor(x * now.norms.length);
+  if (kind === "grid") return [Math.floor(y * now.h), Math.floor(x * now.w)];
+  const square = Math.floor(y * now.m), half = now.v.square >> 1, row = (i) => i * now.v.square + half;
+  return [row(Math.floor(square / now.sw)), row(square % now.sw)];
+};
+const hit = (event) => {
+  const found = event.target.closest("[data-zone]");
+  return found && [found, zones.get(found.dataset.zone)];
+};
+const about = (event) => {
+  const part = now.v.parts[event.target.closest("[data-part]")?.dataset.part], block = event.target.dataset.block;
+  explain.textContent = block ? `${sentenceOf(now.v.blocks[block - 1])}.` : part ? `${part.name}: ${part.sentence}` : "";
+};
+// A word or a channel that is pressed is shown by every widget on the page that draws it.
+const pick = (index) => {
+  word = index;
+  draw(1);
+  share("word", { index, name: now.v.words.find((one) => one.index === index)?.name });
+};
+const take = (index) => {
+  channel = clamp(index, 0, now.norms.length - 1);
+  draw(1);
+  share("channel", { index: channel, block: now.v.norms_of });
+};
+hear("word", ({ name, index }) => {
+  word = now?.v.words.find((one) => (index < 0 ? one.index === index : one.name === name))?.index ?? null;
+  if (plan) draw(1);
+});
+// The largest channel within a finger's breadth.
+const near = (c) => {
+  const reach = Math.ceil(now.norms.length / 60), from = Math.max(0, c - reach), some = now.norms.subarray(from, c + reach + 1);
+  return from + some.indexOf(Math.max(...some));
+};
+const press = (target, spot, event) => {
+  const { block, word: index } = target.dataset;
+  if (block) return Number(block) === now.v.norms_of || ask("block", Number(block));
+  if (index) return pick(word === Number(index) ? null : Number(index));
+  if (spot.kind === "norms") return take(event ? near(under(event, spot)) : channel ?? now.v.channel);
+  const to = event ? under(event, spot) : at;
+  pinned = !(pinned && to[0] === at[0] && to[1] === at[1]);
+  lit = false;
+  move(...to);
+};
+front.addEventListener("focusin", about);
+front.addEventListener("pointermove", (event) => {
+  about(event);
+  const found = hit(event);
+  if (found && !pinned && event.pointerType !== "touch" && found[1].kind !== "norms") move(...under(event, found[1]));
+});
+front.addEventListener("click", (event) => {
+  const found = hit(event);
+  if (found) press(...found, event);
+});
+front.addEventListener("keydown", (event) => {
+  const found = hit(event), arrow = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+  if (!found) return;
+  const { zone: name, block } = found[0].dataset;
+  if (arrow && name === "picture") move(clamp(at[0] + arrow[0], 0, now.h - 1), clamp(at[1] + arrow[1], 0, now.w - 1));
+  else if (arrow && name === "norms") take((channel ?? now.v.channel) - 10 * arrow[0] + arrow[1]);
+  else if (arrow && block) nodes.get(`zone tile ${clamp(Number(block) + arrow[1], 1, plan.tiles.length)}`).focus();
+  else if (event.key === "Enter" || event.key === " ") press(...found);
+  else if (event.key === "Escape" && (pinned || lit)) { pinned = lit = false; mark(); }
+  else return;
+  event.preventDefault();
+  event.stopPropagation();
+});

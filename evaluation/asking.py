@@ -1,7 +1,5 @@
 """Which classes are asked for on an image: all, or only those that are there."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from hashlib import blake2b

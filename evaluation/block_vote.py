@@ -3,8 +3,6 @@
 ``auto`` decides for every image on its own; here the first images vote once.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,7 +12,7 @@ from evaluation.datasets import Sample
 from evaluation.runner import ahead
 from gclip_core.amf import first_global_block, middle_blocks
 from gclip_core.errors import EvaluationError
-from gclip_core.numbering import block_indices, block_numbers
+from gclip_core.numbering import block_choice
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Blocks
 
@@ -26,11 +24,9 @@ def parse(text: str, depth: int) -> Blocks | int:
         EvaluationError: ``first-0``.
         MethodError: none of these, or a block the tower does not have.
     """
-    if text in ("auto", "backbone"):
-        return text  # type: ignore[return-value]
     voters = re.fullmatch(r"first-(\d{1,9})", text)
     if not voters:
-        return block_indices(text, depth)
+        return block_choice(text, depth)
     if int(voters[1]) < 1:
         raise EvaluationError("At least one image must vote on the blocks, but first-0 came.")
     return int(voters[1])
@@ -51,10 +47,8 @@ def vote(
     most = max(votes.values())
     first = min(block for block, n in votes.items() if n == most)
     blocks = tuple(range(first, first + n_blocks))
-    return blocks, (
-        f"global tokens begin at block {block_numbers([first])[0]} in {most} of the first "
-        f"{len(voters)} images"
-    )
+    where = f"block {first + 1} in {most} of the first {len(voters)} images"
+    return blocks, f"global tokens begin at {where}"
 
 
 def decide(

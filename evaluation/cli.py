@@ -1,7 +1,5 @@
 """The command line: ``python -m evaluation``, its ``merge`` and its ``table``."""
 
-from __future__ import annotations
-
 import argparse
 import shutil
 import sys
@@ -12,23 +10,16 @@ from pathlib import Path
 
 from evaluation import block_vote, figures, report, runner, shares
 from evaluation.asking import parse_rule
-from evaluation.datasets import DATASETS, OpenSet, find_dataset, open_dataset
+from evaluation.datasets import DATASETS, OpenSet
 from evaluation.experiment import Experiment, digest
 from evaluation.options import (
     add_backbone_options,
     add_finding_options,
-    cs_blocks,
     opened_backbone,
+    opened_set,
 )
-from evaluation.rows import (
-    SWEEPS,
-    MakeGclip,
-    Row,
-    ablation_rows,
-    method_rows,
-    sweep_rows,
-)
-from evaluation.scene_set import FIRST_SEED, SCENES, scene_set
+from evaluation.rows import SWEEPS, MakeGclip, Row, ablation_rows, method_rows, sweep_rows
+from evaluation.scene_set import FIRST_SEED, SCENES
 from evaluation.shares import Share
 from evaluation.tally import FILE as COUNTS_FILE
 from evaluation.tally import Tally, merge
@@ -36,13 +27,12 @@ from gclip_core import class_lists
 from gclip_core.backbone import Backbone
 from gclip_core.errors import BackboneError, EvaluationError, GclipError
 from gclip_core.methods import METHODS, gclip
-from gclip_core.numbering import block_numbers
+from gclip_core.numbering import block_choice, listed
 from gclip_core.registry import BACKBONES, BUILT_IN
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Vocabulary
 from gclip_core.vocabulary import TEMPLATES, unknown_phrases
 
-SCENES_N = 60
 DEFAULT_METHODS = tuple(name for name, method in METHODS.items() if method.shown != "never")
 
 
@@ -138,18 +128,7 @@ def _add_up(args: argparse.Namespace, parts: list[tuple[Path, Tally]]) -> Tally:
 
 
 def _dataset(args: argparse.Namespace) -> OpenSet:
-    if args.dataset == SCENES:
-        opened = scene_set(
-            SCENES_N if args.n is None else args.n, args.style, _size(args.size), args.seed
-        )
-    else:
-        entry = find_dataset(args.dataset)
-        if args.root is None:
-            raise EvaluationError(f"{entry.title} needs --root, the folder that holds its files.")
-        if args.n is not None and args.n < 1:
-            raise EvaluationError(f"At least one image was expected, but {args.n} came.")
-        opened = open_dataset(entry, args.root, args.split)
-        opened = replace(opened, samples=opened.samples[: args.n])
+    opened = opened_set(args)
     if args.classes:
         own = class_lists.read(args.classes)
         if len(own) != len(opened.classes):
@@ -204,12 +183,11 @@ def _make_gclip(args: argparse.Namespace, segmenter: Segmenter, dataset: OpenSet
         amf_blocks, why = block_vote.decide(
             segmenter, voters, args.amf_n_blocks, args.global_threshold
         )
-        shown = ", ".join(map(str, block_numbers(amf_blocks)))
-        print(f"AMF blocks for the whole set: {shown} ({why})", file=sys.stderr)
+        print(f"AMF blocks for the whole set: {listed(amf_blocks)} ({why})", file=sys.stderr)
     return partial(
         gclip,
         amf_blocks=amf_blocks,
-        cs_blocks=cs_blocks(args, segmenter.backbone),
+        cs_blocks=block_choice(args.cs_blocks, depth),
         n_blocks=args.amf_n_blocks,
         heads=args.amf_heads,
         cs_target=args.cs_target,
@@ -232,13 +210,6 @@ def _finish(tally: Tally, folder: Path, args: argparse.Namespace) -> None:
     print("\nwritten: " + ", ".join(map(str, written)), file=sys.stderr)
     if not tally.complete and not args.shard:
         print("some images are still missing from this result.", file=sys.stderr)
-
-
-def _size(text: str) -> tuple[int, int]:
-    height, _, width = text.lower().partition("x")
-    if not (height.isdecimal() and (width or height).isdecimal()):
-        raise EvaluationError(f"A size such as 144 or 144x192 was expected, but '{text}' came.")
-    return int(height), int(width or height)
 
 
 # --- merging and showing ---------------------------------------------------------------------

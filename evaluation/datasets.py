@@ -3,8 +3,6 @@
 Adding a set is one entry here and one class list in ``class_lists/``.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

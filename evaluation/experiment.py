@@ -1,7 +1,5 @@
 """Everything that decides the numbers, in one value: two runs that agree in it can be added."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass
 from hashlib import blake2b

@@ -1,7 +1,5 @@
 """Figures of results, and what all figures of this folder look like."""
 
-from __future__ import annotations
-
 import io
 import math
 from collections.abc import Sequence
@@ -10,6 +8,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
@@ -68,26 +67,28 @@ def save(figure: Figure, path: Path) -> Path:
     return path
 
 
+def level(axes: Axes, y: float, text: str) -> None:
+    """A dashed line across, and what it means."""
+    axes.axhline(y, color=SOFT, linewidth=1.2, linestyle=(0, (4, 3)))
+    axes.annotate(
+        text, (0, y), xycoords=("axes fraction", "data"), xytext=(4, 4),
+        textcoords="offset points", color=SOFT, fontsize=9,
+    )  # fmt: skip
+
+
 def _subtitle(settings: dict[str, Any]) -> str:
     planted = " · simulation: planted channel" if settings["planted"] else ""
     return f"{settings['title']} · {settings['backbone_title']}{planted}"
 
 
-def _head(figure: Figure, title: str, subtitle: str) -> None:
-    """Title and subtitle flush left, above everything."""
-    height = figure.get_figheight()
-    x = 0.22 / figure.get_figwidth()
+def new_figure(width: float, height: float, title: str, subtitle: str) -> Figure:
+    """An empty figure, sizes in inches, with title and subtitle flush left above all of it."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    rect = (0.01, 0.015, 0.98, 1 - 0.015 - 0.78 / height)
+    figure.get_layout_engine().set(rect=rect, w_pad=0.08, h_pad=0.08)
+    x = 0.22 / width
     figure.text(x, 1 - 0.16 / height, title, fontsize=14, fontweight="bold", va="top")
     figure.text(x, 1 - 0.46 / height, subtitle, fontsize=10, color=SOFT, va="top")
-
-
-def new_figure(width: float, height: float, title: str, subtitle: str) -> Figure:
-    """An empty figure, sizes in inches, with a title over all of it."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    figure.get_layout_engine().set(
-        rect=(0.01, 0.015, 0.98, 1 - 0.015 - 0.78 / height), w_pad=0.08, h_pad=0.08
-    )
-    _head(figure, title, subtitle)
     return figure
 
 
@@ -104,14 +105,8 @@ def _draw_methods(found: Sequence[report.Line], settings: dict[str, Any]) -> Fig
         value = 0.0 if math.isnan(line.miou) else 100 * line.miou
         axes.plot([0, value], [y, y], color=colour, linewidth=3, solid_capstyle="round")
         axes.plot(value, y, "o", color=colour, markersize=8)
-        axes.annotate(
-            f"{value:.1f}",
-            (value, y),
-            xytext=(10, 0),
-            textcoords="offset points",
-            va="center",
-            fontweight="bold",
-        )
+        label = {"xytext": (10, 0), "textcoords": "offset points", "va": "center"}
+        axes.annotate(f"{value:.1f}", (value, y), fontweight="bold", **label)
     axes.set_yticks(range(len(order)), [line.label for line in order])
     axes.set_ylim(-0.6, len(order) - 0.4)
     axes.set_xlim(0, 1.12 * max(100 * line.miou for line in order if not math.isnan(line.miou)))
@@ -146,8 +141,7 @@ def _draw_ablation(found: Sequence[report.Line], settings: dict[str, Any]) -> Fi
     axes.set_yticks([0.5, 1.5], ["AMF off", "AMF on"], fontsize=12, rotation=90, va="center")
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.spines[:].set_visible(False)
     axes.set_aspect("equal")
     return figure
 
@@ -155,17 +149,13 @@ def _draw_ablation(found: Sequence[report.Line], settings: dict[str, Any]) -> Fi
 def _draw_sweep(found: Sequence[report.Line], settings: dict[str, Any]) -> Figure:
     """mIoU over the swept value, against the row with the idea off."""
     base, *rest = found
-    axis = _swept_axis(found, settings)
+    axis = _swept_axis(found)
     at = [line.at[0] for line in rest]
     values = [100 * line.miou for line in rest]
     off = 100 * base.miou
     figure = new_figure(7.4, 4.4, f"Mean IoU by {axis}", _subtitle(settings))
     axes = figure.subplots()
-    axes.axhline(off, color=SOFT, linewidth=1.5, linestyle=(0, (4, 3)))
-    axes.annotate(
-        f"{base.label}: {off:.1f}", (1, off), xycoords=("axes fraction", "data"),
-        xytext=(-2, 5), textcoords="offset points", ha="right", color=SOFT,
-    )  # fmt: skip
+    level(axes, off, f"{base.label}: {off:.1f}")
     axes.plot(at, values, color=BLUE, linewidth=2.5, marker="o", markersize=7)
     best = int(np.nanargmax(values))
     axes.plot(at[best], values[best], "o", color=ORANGE, markersize=11, zorder=3)
@@ -184,10 +174,8 @@ def _draw_sweep(found: Sequence[report.Line], settings: dict[str, Any]) -> Figur
     return figure
 
 
-def _swept_axis(found: Sequence[report.Line], settings: dict[str, Any]) -> str:
-    labels = {line.label for line in found}
-    first = "no suppression" if "no suppression" in labels else "no fusion"
-    if first == "no suppression":
-        return SWEEPS["cs_blocks"].axis
-    is_count = any(label.endswith(("block", "blocks")) for label in labels)
-    return SWEEPS["amf_n_blocks" if is_count else "amf_blocks"].axis
+def _swept_axis(found: Sequence[report.Line]) -> str:
+    """What was swept, by what its rows are called."""
+    fits = [sweep.axis for sweep in SWEEPS.values() if sweep.off == found[0].label]
+    counts_them = found[1].label.endswith(("block", "blocks"))
+    return fits[-1 if counts_them else 0]

@@ -1,7 +1,5 @@
 """What the numbers in a data set's label files mean: file id to class index."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -5,8 +5,6 @@ words are typed; how much does a word take that is nowhere in the picture; and d
 what was not typed than when that is typed too.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

@@ -1,20 +1,22 @@
 """What the two commands ask alike: the backbone, its threads, and channels planted in it."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from evaluation.datasets import OpenSet, find_dataset, open_dataset
+from evaluation.scene_set import SCENES, scene_set
 from evaluation.shares import own_device
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
 from gclip_core.errors import EvaluationError
 from gclip_core.numbering import block_indices
-from gclip_core.types import Blocks
+from gclip_core.types import Grid
 
+SCENES_N = 60
 SMALL_TOWER = 20_000_000
 """Parameters under which a backbone runs on one thread unless told otherwise."""
 
@@ -88,8 +90,26 @@ def planted(backbone: Backbone, plants: Sequence[str]) -> Backbone:
     return backbone
 
 
-def cs_blocks(args: argparse.Namespace, backbone: Backbone) -> Blocks:
-    """The blocks that ``--cs-blocks`` names."""
-    if args.cs_blocks in ("auto", "backbone"):
-        return args.cs_blocks
-    return block_indices(args.cs_blocks, backbone.n_blocks)
+def opened_set(args: argparse.Namespace) -> OpenSet:
+    """The first ``--n`` images of ``--dataset``, whose files lie under ``--root``; or scenes.
+
+    Raises:
+        EvaluationError: no such set, no root or image of it, or another size than it has.
+    """
+    if args.dataset == SCENES:
+        n = SCENES_N if args.n is None else args.n
+        return scene_set(n, args.style, _size(args.size), args.seed)
+    entry = find_dataset(args.dataset)
+    if args.root is None:
+        raise EvaluationError(f"{entry.title} needs --root, the folder that holds its files.")
+    if args.n is not None and args.n < 1:
+        raise EvaluationError(f"At least one image was expected, but {args.n} came.")
+    opened = open_dataset(entry, args.root, args.split)
+    return replace(opened, samples=opened.samples[: args.n])
+
+
+def _size(text: str) -> Grid:
+    height, _, width = text.lower().partition("x")
+    if not (height.isdecimal() and (width or height).isdecimal()):
+        raise EvaluationError(f"A size such as 144 or 144x192 was expected, but '{text}' came.")
+    return int(height), int(width or height)

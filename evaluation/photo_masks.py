@@ -5,8 +5,6 @@ draws or corrects a polygon in ``assets/photos/photos.json`` reads the corners f
 ``--grid NAME``: the photo enlarged, under a grid of its pixels, with every outline on it.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

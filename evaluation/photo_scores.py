@@ -3,8 +3,6 @@
 ``python -m evaluation.photo_scores`` segments each photo into its own words; void is not counted.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

@@ -1,11 +1,9 @@
 """What a result says: as JSON for machines, and as tables in the form papers print."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -57,15 +55,7 @@ def as_json(tally: Tally) -> dict[str, Any]:
     """The result as plain data: scores, every setting, and where it was computed."""
     names = [c["name"] for c in tally.settings["classes"]]
     rows = [
-        {
-            "label": line.label,
-            "part": line.part,
-            "at": list(line.at),
-            "miou": _number(line.miou),
-            "pixel_accuracy": _number(line.pixel_accuracy),
-            "image_miou": _number(line.image_miou),
-            "iou": {n: _number(v) for n, v in zip(names, line.iou, strict=True)},
-        }
+        _known(asdict(line) | {"iou": dict(zip(names, line.iou, strict=True))})
         for line in lines(tally)
     ]
     return {
@@ -92,9 +82,9 @@ def tables(tally: Tally, base: str = BASE) -> str:
     """Everything a run found, as text: the methods, the 2 x 2, the sweep, whichever there are."""
     found = lines(tally)
     parts = {
-        "methods": lambda part: _methods(part, base),
+        "methods": lambda part: grid(_compared(part, base)),
         "ablation": _ablation,
-        "sweep": _sweep,
+        "sweep": lambda part: grid([row[:3] for row in _compared(part, part[0].label)]),
     }
     texts = [
         table(part)
@@ -176,7 +166,7 @@ def _headline(tally: Tally) -> str:
     return f"{s['title']} · {s['backbone_title']} · {images}{rate} · {asked}{planted}"
 
 
-def _methods(found: list[Line], base: str) -> str:
+def _compared(found: list[Line], base: str) -> list[list[str]]:
     reference = next((line for line in found if line.label == base), found[0])
     head = ["", "mIoU", f"to {reference.label}", "pixel accuracy", "mIoU by image"]
     body = [
@@ -189,7 +179,7 @@ def _methods(found: list[Line], base: str) -> str:
         ]
         for line in found
     ]
-    return grid([head, *body])
+    return [head, *body]
 
 
 def _ablation(found: list[Line]) -> str:
@@ -209,19 +199,6 @@ def _ablation(found: list[Line]) -> str:
     )
 
 
-def _sweep(found: list[Line]) -> str:
-    base = found[0]
-    body = [
-        [
-            line.label,
-            _percent(line.miou),
-            "" if line is base else difference(line.miou, base.miou),
-        ]
-        for line in found
-    ]
-    return grid([["", "mIoU", f"to {base.label}"], *body])
-
-
 def _percent(value: float) -> str:
     return "–" if math.isnan(value) else f"{100 * value:.2f}"
 
@@ -234,8 +211,11 @@ def difference(value: float, reference: float) -> str:
     return "0.00" if text in ("+0.00", "−0.00") else text
 
 
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _known(value: Any) -> Any:
+    """None in place of every nan, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _known(one) for key, one in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def simulation(channel: int, gain: float, blocks: Iterable[int]) -> str:

@@ -1,15 +1,13 @@
 """What is evaluated side by side: methods, the 2 x 2 of AMF and CS, or a sweep of one setting."""
 
-from __future__ import annotations
-
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from gclip_core.errors import EvaluationError
 from gclip_core.methods import METHODS, find_method
-from gclip_core.numbering import block_numbers
+from gclip_core.numbering import block_numbers, listed
 from gclip_core.types import Method
 
 Part = Literal["methods", "ablation", "sweep"]
@@ -52,48 +50,48 @@ def ablation_rows(make: MakeGclip) -> tuple[Row, ...]:
     )
 
 
+Swept = Iterable[tuple[int, str, Method]]
+
+
 @dataclass(frozen=True)
 class Sweep:
-    """One setting that can be swept: its axis label, and the rows for a tower of L blocks."""
+    """One setting that can be swept: its axis, and value, label and method of each row.
+
+    ``off`` is the label of the row that the others are compared with; ``values`` takes a way to
+    make GCLIP, a tower's depth and how many blocks are fused.
+    """
 
     axis: str
-    rows: Callable[[MakeGclip, int, int], Sequence[Row]]
+    off: str
+    values: Callable[[MakeGclip, int, int], Swept]
 
 
-def _sweep_amf_blocks(make: MakeGclip, depth: int, n_blocks: int) -> list[Row]:
+def _sweep_amf_blocks(make: MakeGclip, depth: int, n_blocks: int) -> Swept:
     # CS off: the curve shall show the blocks, not what CS does to them.
-    rows = [Row("no fusion", make(amf=False, cs=False), "sweep", (0,))]
     for first in range(depth - n_blocks):  # the last block is never fused
         blocks = tuple(range(first, first + n_blocks))
-        label = "AMF " + ", ".join(map(str, block_numbers(blocks)))
-        method = make(amf=True, cs=False, amf_blocks=blocks)
-        rows.append(Row(label, method, "sweep", (first + 1,)))
-    return rows
+        yield first + 1, f"AMF {listed(blocks)}", make(cs=False, amf_blocks=blocks)
 
 
-def _sweep_amf_n_blocks(make: MakeGclip, depth: int, n_blocks: int) -> list[Row]:
-    rows = [Row("no fusion", make(amf=False, cs=False), "sweep", (0,))]
+def _sweep_amf_n_blocks(make: MakeGclip, depth: int, n_blocks: int) -> Swept:
     for n in range(1, max(2, depth // 2 - 1)):
-        method = make(amf=True, cs=False, amf_blocks="auto", n_blocks=n)
-        rows.append(Row(f"AMF {n} block{'s' * (n > 1)}", method, "sweep", (n,)))
-    return rows
+        method = make(cs=False, amf_blocks="auto", n_blocks=n)
+        yield n, f"AMF {n} block{'s' * (n > 1)}", method
 
 
-def _sweep_cs_blocks(make: MakeGclip, depth: int, n_blocks: int) -> list[Row]:
+def _sweep_cs_blocks(make: MakeGclip, depth: int, n_blocks: int) -> Swept:
     # The last block's FFN takes no part in the masks; suppressing it alone would change nothing.
-    rows = [Row("no suppression", make(amf=False, cs=False), "sweep", (0,))]
     for first in range(depth - 1):
-        blocks = tuple(range(first, depth - 1))
-        label = f"CS {first + 1}-{depth - 1}"
-        method = make(amf=False, cs=True, cs_blocks=blocks)
-        rows.append(Row(label, method, "sweep", (first + 1,)))
-    return rows
+        method = make(amf=False, cs_blocks=tuple(range(first, depth - 1)))
+        yield first + 1, f"CS {first + 1}-{depth - 1}", method
 
 
 SWEEPS: dict[str, Sweep] = {
-    "amf_blocks": Sweep("first fused block", _sweep_amf_blocks),
-    "amf_n_blocks": Sweep("blocks fused, from the first with global tokens", _sweep_amf_n_blocks),
-    "cs_blocks": Sweep("first suppressed block", _sweep_cs_blocks),
+    "amf_blocks": Sweep("first fused block", "no fusion", _sweep_amf_blocks),
+    "amf_n_blocks": Sweep(
+        "blocks fused, from the first with global tokens", "no fusion", _sweep_amf_n_blocks
+    ),
+    "cs_blocks": Sweep("first suppressed block", "no suppression", _sweep_cs_blocks),
 }
 
 
@@ -105,10 +103,12 @@ def sweep_rows(name: str, make: MakeGclip, depth: int, n_blocks: int) -> tuple[R
     """
     if name not in SWEEPS:
         raise EvaluationError(f"'{name}' cannot be swept. Choose one of: {', '.join(SWEEPS)}.")
-    rows = tuple(SWEEPS[name].rows(make, depth, n_blocks))
-    if len(rows) < 2:
+    sweep, off = SWEEPS[name], make(amf=False, cs=False)
+    swept = list(sweep.values(make, depth, n_blocks))
+    if not swept:
         raise EvaluationError(f"A tower of {depth} blocks has too few to sweep {name}.")
-    return rows
+    values = [(0, sweep.off, off), *swept]
+    return tuple(Row(label, method, "sweep", (at,)) for at, label, method in values)
 
 
 def method_json(method: Method) -> dict[str, Any]:

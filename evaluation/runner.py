@@ -1,7 +1,5 @@
 """Runs one evaluation: every image once through the tower, every row from that one trunk."""
 
-from __future__ import annotations
-
 import platform
 import sys
 import time

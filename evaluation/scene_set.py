@@ -1,7 +1,5 @@
 """Emoji scenes as a data set: always at hand, made from seeds while they are evaluated."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np

@@ -4,8 +4,6 @@ Under ``torchrun`` a process takes its share by its rank without being told, and
 them up. Any other scheduler names shares with ``--shard``, and ``merge`` adds their folders.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

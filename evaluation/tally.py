@@ -1,7 +1,5 @@
 """What a run has counted so far: saved at once or not at all, and added exactly."""
 
-from __future__ import annotations
-
 import io
 import json
 import os
@@ -35,7 +33,7 @@ class Tally:
     environments: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def empty(cls, settings: dict[str, Any]) -> Tally:
+    def empty(cls, settings: dict[str, Any]) -> "Tally":
         """Nothing counted yet under these settings (as plain data)."""
         rows, n = len(settings["rows"]), len(settings["classes"])
         return cls(settings, np.zeros((rows, n, n + 1), np.int64))
@@ -69,7 +67,7 @@ class Tally:
         write_atomically(folder / FILE, buffer.getvalue())
 
     @classmethod
-    def load(cls, folder: Path) -> Tally:
+    def load(cls, folder: Path) -> "Tally":
         """Read what :meth:`save` wrote.
 
         Raises:

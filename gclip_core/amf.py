@@ -4,8 +4,6 @@ Global tokens are patches that nearly every patch attends to. Pure: queries and 
 that give a block's, in; blocks, reasons and attended Values out.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 
@@ -29,14 +27,6 @@ def patch_attention(mean_attention: Tensor) -> Tensor:
     patches = mean_attention[..., 1:, 1:]
     tiny = torch.finfo(patches.dtype).tiny
     return patches / patches.sum(-1, keepdim=True).clamp_min(tiny)
-
-
-def received_in(heads: Heads) -> Tensor:
-    """How much every patch is attended to in a block, from its queries and keys (1, H, T, d): (N,).
-
-    Float32 on the CPU.
-    """
-    return received(patch_attention(attention.mean_weights(heads)[0].cpu()))
 
 
 def received(patches: Tensor) -> Tensor:
@@ -68,22 +58,16 @@ def find_tokens(
 
     ``heads_of(block)`` gives queries and keys (1, H, 1+N, d); only a block with a token is asked.
     """
-
-    def agreement(block: int, found: tuple[int, ...]) -> float:
-        if not found:
-            return math.nan
-        heads = heads_of(block)
-        asking = heads.q[..., [0, *(1 + token for token in found)], :]
-        rows = attention.mean_weights(Heads(asking, heads.k))[0].cpu()[:, 1:]
-        return agreement_with_class_token(rows[1:], rows[0])
-
     tokens = tuple(global_tokens(m, threshold) for m in received_by_block)
-    return GlobalTokens(
-        scores=tuple(received_by_block.amax(dim=1).tolist()),
-        tokens=tokens,
-        agreement=tuple(agreement(block, found) for block, found in enumerate(tokens)),
-        threshold=threshold,
-    )
+    agreement = [math.nan] * len(tokens)
+    for block, found in enumerate(tokens):
+        if found:
+            heads = heads_of(block)
+            asking = heads.q[..., [0, *(1 + token for token in found)], :]
+            rows = attention.mean_weights(Heads(asking, heads.k))[0].cpu()[:, 1:]
+            agreement[block] = agreement_with_class_token(rows[1:], rows[0])
+    scores = tuple(received_by_block.amax(dim=1).tolist())
+    return GlobalTokens(scores, tokens, tuple(agreement), threshold)
 
 
 # --- which blocks, and why -----------------------------------------------------------------------
@@ -156,30 +140,17 @@ def _measured(
         raise MethodError(
             f"AMF can fuse up to {n_blocks - 1} of {n_blocks} blocks, but n_blocks={wanted} came."
         )
-    has_tokens = _have_tokens(n_blocks, received_by, fusion.global_threshold)
+    has_tokens = [False] * n_blocks
+    for block in range(n_blocks - 2, 0, -1):  # below the first without one nothing hangs on it
+        has_tokens[block] = bool(global_tokens(received_by(block), fusion.global_threshold))
+        if not has_tokens[block]:
+            break
     first = first_global_block(has_tokens, wanted)
     if first is None:
         middle = middle_blocks(n_blocks, wanted)
         return middle, "no run of blocks with global tokens up to the last: middle blocks taken"
-    return (
-        tuple(range(first, first + wanted)),
-        f"global tokens in every block from {first + 1} to {n_blocks - 1}",
-    )
-
-
-def _have_tokens(
-    n_blocks: int, received_by: Callable[[int], Tensor], threshold: float
-) -> list[bool]:
-    """Per block whether it has a global token, asked from the top.
-
-    Below the first block without one nothing is asked (False): no answer depends on it.
-    """
-    found = [False] * n_blocks
-    for block in range(n_blocks - 2, 0, -1):
-        found[block] = bool(global_tokens(received_by(block), threshold))
-        if not found[block]:
-            break
-    return found
+    reason = f"global tokens in every block from {first + 1} to {n_blocks - 1}"
+    return tuple(range(first, first + wanted)), reason
 
 
 # --- the fusion ----------------------------------------------------------------------------------

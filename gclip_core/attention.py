@@ -4,8 +4,6 @@ Queries, keys and values are (..., H, T, d) with T = 1 + N tokens (token 0 is th
 Softmax runs in float32 whatever the dtype that comes in.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 
@@ -60,7 +58,7 @@ class Heads:
     def all(self) -> tuple[Tensor, Tensor, Tensor]:
         return self.q, self.k, self.part("v")
 
-    def only(self, head: int) -> Heads:
+    def only(self, head: int) -> "Heads":
         """One head, its axis kept: each (..., 1, T, d)."""
         one = (..., slice(head, head + 1), slice(None), slice(None))
         return Heads(self.q[one], self.k[one], None if self.v is None else self.v[one])

@@ -1,14 +1,11 @@
 """A CLIP that can be tapped: loaded by name, from a file, or wrapped as it is."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -219,19 +216,8 @@ def check_tower(model: nn.Module) -> None:
         BackboneError: names the tower and the reason.
     """
     visual = getattr(model, "visual", None)
-    reason = _refusal(visual) or unusual(visual.transformer.resblocks)
-    if reason:
-        raise BackboneError(
-            f"The image tower {type(visual).__name__} cannot be used: {reason}. What works is "
-            "open_clip's VisionTransformer with a class token and its pooling, as in OpenAI's "
-            "ViT-B/16."
-        )
-
-
-def _refusal(visual: Any) -> str | None:
-    """The first reason why this tower is no vision transformer as ours, or None."""
     kernel = getattr(getattr(visual, "conv1", None), "kernel_size", ())
-    found = {
+    reasons = {
         "there is none": visual is None,
         "it is a timm tower": type(visual).__name__ == "TimmModel",
         "it is no vision transformer": not hasattr(visual, "transformer"),
@@ -244,7 +230,14 @@ def _refusal(visual: Any) -> str | None:
         "its patches are not square": len(set(kernel)) > 1,
         "it has no projection": getattr(visual, "proj", None) is None,
     }
-    return next((reason for reason, holds in found.items() if holds), None)
+    reason = next((reason for reason, holds in reasons.items() if holds), None)
+    reason = reason or unusual(visual.transformer.resblocks)
+    if reason:
+        raise BackboneError(
+            f"The image tower {type(visual).__name__} cannot be used: {reason}. What works is "
+            "open_clip's VisionTransformer with a class token and its pooling, as in OpenAI's "
+            "ViT-B/16."
+        )
 
 
 def _check_placing(device: str | torch.device, dtype: str) -> tuple[torch.device, Dtype]:

@@ -4,8 +4,6 @@ The blocks are recomputed from their own modules and parameters, outside open_cl
 that a block can run with its own ``W2'`` without a weight on the module ever being touched.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch

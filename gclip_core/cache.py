@@ -1,7 +1,5 @@
 """A bounded cache that many threads may ask at once."""
 
-from __future__ import annotations
-
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable

@@ -5,8 +5,6 @@ that a file of a few kilobytes can cost minutes or gigabytes. What is refused he
 editor writes. Only the costs are judged; damage is left for the decoder to find.
 """
 
-from __future__ import annotations
-
 import re
 import struct
 from collections.abc import Iterator

@@ -5,8 +5,6 @@ norms and settings in; channels, reasons and changed copies out. Also what CS is
 the last block's Values are within a region and across regions.
 """
 
-from __future__ import annotations
-
 import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core.errors import MethodError
-from gclip_core.numbering import block_numbers
+from gclip_core.numbering import listed
 from gclip_core.types import ROWS, Default, Plant, Suppression
 
 # --- norms ---------------------------------------------------------------------------------------
@@ -45,9 +43,9 @@ def ratios(norms: Tensor) -> tuple[float, ...]:
 
     1 for a block whose channels are all zero, infinite where only the median is.
     """
-    largest, middle = norms.amax(1).double(), _median(norms).double()
-    found = torch.where(largest > 0, largest / middle, 1.0)
-    return tuple(found.tolist())
+    # Of an even number the mean of the middle two: ``Tensor.median`` takes the lower.
+    largest, middle = norms.amax(1).double(), norms.quantile(0.5, dim=1).double()
+    return tuple(torch.where(largest > 0, largest / middle, 1.0).tolist())
 
 
 def plant(channel: int, gain: float, blocks: Iterable[int], width: int, n_blocks: int) -> Plant:
@@ -134,8 +132,7 @@ def repair(
     blocks = tuple(sorted(blocks))
     ordinary = [block for block in blocks if block not in abnormal]
     if ordinary and not settings.channels:
-        listed = ", ".join(map(str, block_numbers(ordinary)))
-        reason += f"; without an abnormal channel: blocks {listed}"
+        reason += f"; without an abnormal channel: blocks {listed(ordinary)}"
     channels = {block: settings.channels or (largest[block],) for block in blocks}
     return Repair(channels, reason, replace(settings, blocks=blocks))
 
@@ -192,7 +189,7 @@ def suppressed_factors(
     rest = torch.ones_like(norms, dtype=torch.bool)
     rest[selected] = False
     others = norms[rest]
-    wanted = _median(others) if target == "median" else others.double().mean().float()
+    wanted = others.quantile(0.5) if target == "median" else others.double().mean().float()
     return torch.where(norms[selected] > 0, wanted / norms[selected], torch.ones_like(wanted))
 
 
@@ -203,11 +200,6 @@ def scale_channels(W2: Tensor, channels: Sequence[int], factors: Tensor | float)
     rows = list(channels)
     changed[rows] = (changed[rows].float() * scale).to(W2.dtype)
     return changed
-
-
-def _median(norms: Tensor) -> Tensor:
-    """The middle value, or the mean of the middle two (``Tensor.median`` takes the lower)."""
-    return norms.quantile(0.5, dim=-1)
 
 
 # --- Values within and across regions ------------------------------------------------------------

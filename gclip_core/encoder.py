@@ -1,7 +1,5 @@
 """Images to block inputs: one window or many, resumed where planting or CS changes a block."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar

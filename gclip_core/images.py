@@ -6,8 +6,6 @@ or relied upon, and whatever goes wrong is an :class:`~gclip_core.errors.ImageEr
 Colour profiles are ignored, as they were when CLIP was trained.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from hashlib import blake2b
@@ -324,9 +322,5 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
 
 def _kind(head: bytes) -> str | None:
     """Say what the first bytes of a file look like, for the message; None when unknown."""
-    if not head:
-        return _EMPTY
-    for signature, kind in _SIGNATURES:
-        if re.match(signature, head, re.DOTALL):
-            return kind
-    return None
+    fits = (kind for signature, kind in _SIGNATURES if re.match(signature, head, re.DOTALL))
+    return next(fits, None) if head else _EMPTY

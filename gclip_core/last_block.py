@@ -1,7 +1,5 @@
 """(Method, block inputs) to dense features: what replaces the tower's last block."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch.nn.functional as F
@@ -53,11 +51,8 @@ def attention_matrix(
 
     Takes what :func:`apply` takes. Rows sum to 1 (SCLIP's to 2).
     """
-    rule = ATTENTIONS[method.attention]
-    if head is None:
-        local = attention.mean_matrix(rule, heads, grid)
-    else:
-        local = attention.matrix(rule, heads.only(head), grid)[..., 0, :, :]
+    chosen = heads if head is None else heads.only(head)
+    local = attention.mean_matrix(ATTENTIONS[method.attention], chosen, grid)
     if not middle or method.fusion is None:
         return local
     if head is not None and method.fusion.heads == "each":

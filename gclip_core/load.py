@@ -5,8 +5,6 @@ What is added: nothing runs from a file, no archive unpacks to more than it says
 checked, and whatever goes wrong becomes a :class:`BackboneError` that says what to do.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import re

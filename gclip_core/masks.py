@@ -5,8 +5,6 @@ Logits are (entries, h, w) float32, one entry per synonym; ``owner[e]`` is the c
 Bilinear interpolation is PyTorch's with ``align_corners=False``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """The METHODS table. Adding a method is one entry; nothing else asks for a method's name."""
 
-from __future__ import annotations
-
 import math
 import operator
 from collections.abc import Iterable

@@ -6,8 +6,6 @@ row, (C+1, C+1), counts pixels of known truth that none of them names. It is a s
 that neither the order nor the grouping of images matters, and shards add exactly.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

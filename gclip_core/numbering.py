@@ -4,11 +4,26 @@ import re
 from collections.abc import Iterable
 
 from gclip_core.errors import MethodError
+from gclip_core.types import Blocks
 
 
 def block_numbers(indices: Iterable[int]) -> tuple[int, ...]:
     """Turn 0-based indices into the numbers people read: ``(5, 6)`` becomes ``(6, 7)``."""
     return tuple(index + 1 for index in indices)
+
+
+def listed(indices: Iterable[int]) -> str:
+    """Blocks as a sentence names them: ``(5, 6)`` becomes ``"6, 7"``."""
+    return ", ".join(map(str, block_numbers(indices)))
+
+
+def block_choice(text: str, n_blocks: int | None = None) -> Blocks:
+    """Read ``auto``, ``backbone`` or block numbers.
+
+    Raises:
+        MethodError: as :func:`block_indices`.
+    """
+    return text if text in ("auto", "backbone") else block_indices(text, n_blocks)
 
 
 def block_indices(text: str, n_blocks: int | None = None) -> tuple[int, ...]:

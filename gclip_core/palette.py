@@ -5,8 +5,6 @@ as seen with normal, protan and deutan vision, within a calm range of lightness 
 Class 25 and up turn the hue by the golden angle while lightness cycles.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from functools import cache, lru_cache
@@ -14,6 +12,7 @@ from functools import cache, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.ImageColor import getrgb
 
 FIRST = (
     "#508ad3", "#73e6a0", "#952a1e", "#cec0ff", "#6b3d89", "#de852f", "#006f61", "#f6c24b",
@@ -40,21 +39,23 @@ GOLDEN_ANGLE = 137.50776
 @cache
 def colours(n: int) -> NDArray[np.uint8]:
     """RGB of the first ``n`` classes, (n, 3) uint8, read-only."""
-    table = np.array([_colour(index) for index in range(n)], dtype=np.uint8).reshape(n, 3)
+    codes = (getrgb(hex_colour(index)) for index in range(n))
+    table = np.array([*codes], np.uint8).reshape(n, 3)
     table.setflags(write=False)
     return table
 
 
 def lookup(n: int) -> NDArray[np.uint8]:
     """(n+1, 3) uint8 whose last row is "no class", so that ``lookup(n)[labels]`` takes -1 too."""
-    return np.concatenate([colours(n), [_rgb(NO_CLASS)]]).astype(np.uint8)
+    return np.concatenate([colours(n), [getrgb(NO_CLASS)]]).astype(np.uint8)
 
 
+@cache
 def hex_colour(index: int) -> str:
     """Colour of a class as ``#rrggbb``; -1 is "no class"."""
     if index < 0:
         return NO_CLASS
-    return "#{:02x}{:02x}{:02x}".format(*_colour(index))
+    return FIRST[index] if index < len(FIRST) else _by_rule(index)
 
 
 def of_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -80,7 +81,7 @@ def _of_names(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def table(names: Sequence[str]) -> NDArray[np.uint8]:
     """(n+1, 3) uint8 of :func:`of_names`, the last row "no class": ``table(names)[labels]``."""
-    return np.array([_rgb(colour) for colour in (*of_names(names), NO_CLASS)], np.uint8)
+    return np.array([getrgb(colour) for colour in (*of_names(names), NO_CLASS)], np.uint8)
 
 
 @lru_cache(1024)
@@ -108,12 +109,8 @@ def indexed(labels: NDArray[np.integer], names: Sequence[str] = ()) -> Image.Ima
 
 def contrast(one: str, other: str) -> float:
     """WCAG contrast ratio of two ``#rrggbb`` colours, 1 to 21."""
-    dark, light = sorted((_luminance(_rgb(one)), _luminance(_rgb(other))))
+    dark, light = sorted((_luminance(getrgb(one)), _luminance(getrgb(other))))
     return (light + 0.05) / (dark + 0.05)
-
-
-def _rgb(code: str) -> tuple[int, int, int]:
-    return int(code[1:3], 16), int(code[3:5], 16), int(code[5:7], 16)
 
 
 def _luminance(rgb: tuple[int, int, int]) -> float:
@@ -122,17 +119,11 @@ def _luminance(rgb: tuple[int, int, int]) -> float:
     return float(linear @ np.array([0.2126, 0.7152, 0.0722]))
 
 
-@cache
-def _colour(index: int) -> tuple[int, int, int]:
-    return _rgb(FIRST[index]) if index < len(FIRST) else _by_rule(index)
-
-
-def _by_rule(index: int) -> tuple[int, int, int]:
+def _by_rule(index: int) -> str:
     lightness = (0.52, 0.78, 0.64, 0.86, 0.45)[index % 5]
     chroma = (0.12, 0.09)[index // 5 % 2]
     hue = np.deg2rad(index * GOLDEN_ANGLE % 360)
     lab = np.array([lightness, chroma * np.cos(hue), chroma * np.sin(hue)])
     linear = np.clip(_LMS_TO_RGB @ (_OKLAB_TO_LMS @ lab) ** 3, 0, 1)
     srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    red, green, blue = np.rint(255 * srgb).astype(int)
-    return int(red), int(green), int(blue)
+    return "#{:02x}{:02x}{:02x}".format(*np.rint(255 * srgb).astype(int))

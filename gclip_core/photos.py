@@ -1,7 +1,5 @@
 """Photos that ship, each with a true mask drawn by hand: polygons laid one over the other."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The BACKBONES table: every CLIP we know by name, with what a person and the method need."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

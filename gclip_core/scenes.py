@@ -30,8 +30,8 @@ Floats = npt.NDArray[np.float32]
 Colour = tuple[float, float, float]
 
 MAX_THINGS = 5
-# How often a scene has 1, 2, ... 5 things, in twentieths.
-_HOW_MANY = (4, 5, 5, 4, 2)
+# How many things a scene has, in twenty scenes.
+_HOW_MANY = (*[1] * 4, *[2] * 5, *[3] * 5, *[4] * 4, *[5] * 2)
 # Longer side of a thing, as a share of the scene's short side, by how many things there are.
 SPANS = {1: (0.36, 0.80), 2: (0.30, 0.62), 3: (0.26, 0.50), 4: (0.23, 0.44), 5: (0.21, 0.40)}
 # A thing may hide at most this share of the smaller of two boxes, and hang out by this share.
@@ -589,15 +589,6 @@ def place(
     return best
 
 
-def _how_many(rng: np.random.Generator) -> int:
-    ticket = int(rng.integers(sum(_HOW_MANY)))
-    for n, tickets in enumerate(_HOW_MANY, 1):
-        if ticket < tickets:
-            return n
-        ticket -= tickets
-    raise AssertionError("the tickets are all given out")
-
-
 def _start(
     seed: int, style: str, things: int | None
 ) -> tuple[np.random.Generator, tuple[Style, ...], tuple[int, ...], list[int]]:
@@ -606,7 +597,7 @@ def _start(
     arts = styles_for(style)
     rng = np.random.Generator(np.random.PCG64(seed))
     behind = choose_backgrounds(rng)
-    count = _how_many(rng) if things is None else things
+    count = _HOW_MANY[int(rng.integers(len(_HOW_MANY)))] if things is None else things
     offered = sorted({thing for art in arts for thing in art.things})
     return rng, arts, behind, [offered[int(i)] for i in rng.permutation(len(offered))[:count]]
 

@@ -1,7 +1,5 @@
 """Masks without a page: ``python -m gclip_core.segment IMAGES… --words … --out DIR``."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys
@@ -14,7 +12,7 @@ from gclip_core import images, vocabulary
 from gclip_core.backbone import load_backbone
 from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS, find_method, gclip
-from gclip_core.numbering import block_indices, block_numbers
+from gclip_core.numbering import block_choice, block_numbers
 from gclip_core.palette import colours, indexed
 from gclip_core.registry import BACKBONES, BUILT_IN
 from gclip_core.segmenter import Segmenter
@@ -109,15 +107,11 @@ def _rest(given: str) -> str | tuple[str, ...]:
 def _method(given: argparse.Namespace) -> Method:
     if given.method != "gclip":
         return find_method(given.method)
-
-    def blocks(text: str) -> str | tuple[int, ...]:
-        return text if text in ("auto", "backbone") else block_indices(text)
-
     return gclip(
         amf=not given.no_amf,
         cs=not given.no_cs,
-        amf_blocks=blocks(given.amf_blocks),
-        cs_blocks=blocks(given.cs_blocks),
+        amf_blocks=block_choice(given.amf_blocks),
+        cs_blocks=block_choice(given.cs_blocks),
     )
 
 

@@ -1,7 +1,5 @@
 """The public face: composes backbone, trunk, last block, words and masks."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,16 +12,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from gclip_core import (
-    amf,
-    attention,
-    cs,
-    encoder,
-    images,
-    last_block,
-    masks,
-    vocabulary,
-)
+from gclip_core import amf, attention, cs, encoder, images, last_block, masks, vocabulary
 from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError, MethodError
 from gclip_core.methods import METHODS
@@ -156,7 +145,8 @@ class Segmenter:
 
         ``segment`` and ``dense_features`` do this by themselves; keep the result to do it once.
         """
-        return self._suppressed(self._encoded(encoded), method)
+        repair = self.backbone.repair(method.suppression)
+        return encoder.resumed(self.backbone, self._encoded(encoded), repair)
 
     def attention_map(self, encoded: Encoded, block: int, head: int | None = None) -> Tensor:
         """Query-Key attention of a block (0-based): (1+N, 1+N) float32, head mean or one head.
@@ -164,11 +154,8 @@ class Segmenter:
         With windows: of one unwindowed pass.
         """
         source = self._single(encoded)
-        self._check_head(head)
-        if not 0 <= block < self.backbone.n_blocks:
-            raise MethodError(
-                f"Blocks run from 0 to {self.backbone.n_blocks - 1}, but block {block} came."
-            )
+        _check_index("Head", head or 0, self.backbone.n_heads)
+        _check_index("Block", block, self.backbone.n_blocks)
         heads = encoder.queries_keys(self.backbone, source.passes[0], block)
         with torch.no_grad():
             return attention.mean_weights(heads if head is None else heads.only(head))[0].cpu()
@@ -178,7 +165,7 @@ class Segmenter:
 
         Query-Query for ClearCLIP, the fused one with AMF. With windows: of one unwindowed pass.
         """
-        self._check_head(head)
+        _check_index("Head", head or 0, self.backbone.n_heads)
         source = self.suppress(self._single(encoded), method)
         blocks, _ = self._amf(source, method.fusion)
         heads = encoder.last_heads(self.backbone, source.passes[0])
@@ -200,8 +187,12 @@ class Segmenter:
     def globality(self, encoded: Encoded, threshold: float = 5.0) -> GlobalTokens:
         """Global tokens of every block, on the clean trunk of the whole image; worked out once."""
         whole = self._encoded(encoded).whole
-        key = ("globality", threshold)
-        return encoder.once(whole, key, lambda: self._globality(whole, threshold))
+
+        def find() -> GlobalTokens:
+            heads = partial(encoder.queries_keys, self.backbone, whole.passes[0])
+            return amf.find_tokens(self.received(whole), heads, threshold)
+
+        return encoder.once(whole, ("globality", threshold), find)
 
     def received(self, encoded: Encoded) -> Tensor:
         """How much every patch is attended to in every block: (L, N) float32, 1 is uniform."""
@@ -260,15 +251,12 @@ class Segmenter:
             return encoded
         return encoder.resumed(self.backbone, encoded.whole)
 
-    def _suppressed(self, encoded: Encoded, method: Method) -> Encoded:
-        return encoder.resumed(self.backbone, encoded, self.backbone.repair(method.suppression))
-
     def _mean_features(self, encoded: Encoded, method: Method) -> Tensor:
         """Features averaged where windows overlap, (h*w, E) float32 on the CPU.
 
         The mean of cosines is the cosine with the mean, so this serves the logits of any words.
         """
-        ready = self._suppressed(encoded, method)
+        ready = self.suppress(encoded, method)
         fused, _ = self._amf(ready, method.fusion)
         W2 = None
         if method.ffn:
@@ -280,16 +268,11 @@ class Segmenter:
             heads = encoder.last_heads(self.backbone, one)
             middle = [encoder.queries_keys(self.backbone, one, block) for block in fused]
             with torch.no_grad():
+                visual, last_input = self.backbone.model.visual, one.inputs[-1]
                 features = last_block.apply(
-                    self.backbone.model.visual,
-                    method,
-                    one.inputs[-1],
-                    heads,
-                    ready.window,
-                    middle,
-                    W2,
-                ).cpu()
-            parts += zip(one.corners, features, strict=True)
+                    visual, method, last_input, heads, ready.window, middle, W2
+                )
+            parts += zip(one.corners, features.cpu(), strict=True)
         if len(parts) == 1:
             return parts[0][1]
         maps = ((corner, part.unflatten(0, ready.window)) for corner, part in parts)
@@ -306,27 +289,19 @@ class Segmenter:
 
         return encoder.once(source.clean, ("fused", fusion, default), decide)
 
-    # --- global tokens -----------------------------------------------------------------------
-
     def _received(self, whole: Encoded, block: int) -> Tensor:
         """Attention received per patch in a block, (N,); worked out once."""
 
         def measure() -> Tensor:
-            return amf.received_in(encoder.queries_keys(self.backbone, whole.passes[0], block))
+            heads = encoder.queries_keys(self.backbone, whole.passes[0], block)
+            return amf.received(amf.patch_attention(attention.mean_weights(heads)[0].cpu()))
 
         return encoder.once(whole, ("received", block), measure)
 
-    def _globality(self, whole: Encoded, threshold: float) -> GlobalTokens:
-        def heads(block: int) -> attention.Heads:
-            return encoder.queries_keys(self.backbone, whole.passes[0], block)
 
-        return amf.find_tokens(self.received(whole), heads, threshold)
-
-    def _check_head(self, head: int | None) -> None:
-        if head is not None and not 0 <= head < self.backbone.n_heads:
-            raise MethodError(
-                f"Heads run from 0 to {self.backbone.n_heads - 1}, but head {head} came."
-            )
+def _check_index(what: str, index: int, count: int) -> None:
+    if not 0 <= index < count:
+        raise MethodError(f"{what}s run from 0 to {count - 1}, but {what.lower()} {index} came.")
 
 
 def _method(given: Method | None) -> Method:

@@ -4,8 +4,6 @@
 whole numbers with a scale a row, and of the table of tokens only the rows that training saw.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

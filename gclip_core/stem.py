@@ -5,8 +5,6 @@ the last stride is taken away and the convolutions after it are dilated instead.
 stages say about a patch, from edges to things, becomes one token.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -9,8 +9,6 @@ of another size, activations split within a row and attention at odd addresses a
 so every product has one size, which splits evenly.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial

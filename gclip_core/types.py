@@ -21,8 +21,6 @@ labels               (H, W)              int16 class indices at the image's own 
 ===================  ==================  =========================================================
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -162,8 +160,8 @@ class Encoded:
     backbone: str
     planted: tuple[Plant, ...] = ()
     suppression: Suppression | None = None
-    _clean: Encoded | None = field(default=None, repr=False)
-    _whole: Callable[[], Encoded] | None = field(default=None, repr=False)
+    _clean: "Encoded | None" = field(default=None, repr=False)
+    _whole: "Callable[[], Encoded] | None" = field(default=None, repr=False)
     _memo: dict = field(default_factory=dict, repr=False)
 
     @property
@@ -172,12 +170,12 @@ class Encoded:
         return tuple(x[0] for x in self.passes[0].inputs)
 
     @property
-    def clean(self) -> Encoded:
+    def clean(self) -> "Encoded":
         """The same pixels, unplanted and unsuppressed."""
         return self if self._clean is None else self._clean
 
     @property
-    def whole(self) -> Encoded:
+    def whole(self) -> "Encoded":
         """The clean encoding of the whole image in one pass."""
         return self.clean if self._whole is None else self._whole()
 

@@ -1,7 +1,5 @@
 """What a person typed -> classes and synonyms -> text embeddings."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -29,13 +27,9 @@ NEAR_A_KNOWN_WORD = 0.8
 """Cosine to the nearest known word from which a phrase with known tokens counts as known."""
 
 
-def _templates(functions: Sequence) -> tuple[str, ...]:
-    return tuple(template("{}") for template in functions)
-
-
 TEMPLATES: dict[str, tuple[str, ...]] = {
-    "imagenet80": _templates(OPENAI_IMAGENET_TEMPLATES),
-    "imagenet7": _templates(SIMPLE_IMAGENET_TEMPLATES),
+    "imagenet80": tuple(t("{}") for t in OPENAI_IMAGENET_TEMPLATES),
+    "imagenet7": tuple(t("{}") for t in SIMPLE_IMAGENET_TEMPLATES),
     "plain": ("a photo of a {}.",),
 }
 """Sets of sentences a phrase is put into; the first two are those open_clip ships."""
@@ -347,25 +341,20 @@ def _embed_new(backbone: Backbone, phrases: list[str], sentences: tuple[str, ...
     _check_lengths(backbone, phrases, sentences)
     prompts = [sentence.replace("{}", phrase) for phrase in phrases for sentence in sentences]
     tokens = backbone.tokenizer(prompts).to(backbone.device)
+
+    def read_openings() -> Openings:
+        before = backbone.tokenizer([sentence.partition("{}")[0] for sentence in sentences])
+        return text_tower.read_openings(backbone.model, before.to(backbone.device))
+
     with torch.no_grad():
         if text_tower.is_causal(backbone.model):
             which = torch.arange(len(sentences), device=backbone.device).repeat(len(phrases))
-            openings = _openings(backbone, sentences)
+            openings = backbone.openings_cache.get_or_make(sentences, read_openings)
             each = text_tower.encode(backbone.model, tokens, openings, which)
         else:  # one by one: in a batch the last bits depend on its size
             each = torch.cat([backbone.model.encode_text(row) for row in tokens.split(1)])
     each = F.normalize(each.float(), dim=-1).reshape(len(phrases), len(sentences), -1)
     return F.normalize(each.mean(1), dim=-1).cpu()
-
-
-def _openings(backbone: Backbone, sentences: tuple[str, ...]) -> Openings:
-    """What the sentences say before the phrase, read once per backbone."""
-
-    def read() -> Openings:
-        before = backbone.tokenizer([sentence.partition("{}")[0] for sentence in sentences])
-        return text_tower.read_openings(backbone.model, before.to(backbone.device))
-
-    return backbone.openings_cache.get_or_make(sentences, read)
 
 
 def _token_ids(backbone: Backbone, phrase: str) -> list[int]:
@@ -375,8 +364,6 @@ def _token_ids(backbone: Backbone, phrase: str) -> list[int]:
 
 
 def _check_lengths(backbone: Backbone, phrases: list[str], sentences: tuple[str, ...]) -> None:
-    if not callable(getattr(backbone.tokenizer, "encode", None)):
-        return
     frame = max(len(_token_ids(backbone, sentence.replace("{}", ""))) for sentence in sentences)
     room = backbone.context_length - 2 - frame
     for phrase in phrases:

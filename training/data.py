@@ -7,17 +7,17 @@ any scene's, so that the network learns shapes that survive a change of style; f
 are icons of the thing, or second emoji of it (`training.icons`).
 """
 
+import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import parent_process
-from queue import Empty
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.multiprocessing as mp
 from PIL import Image, ImageFilter
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from gclip_core import scenes
 from training import icons
@@ -46,8 +46,7 @@ class Kind:
     spans: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """pixels (B, S, S, 3) uint8; captions (B, CONTEXT); prompts (words, CONTEXT), one for every
     word; present (B, words) bool."""
 
@@ -58,8 +57,7 @@ class Batch:
 
     def to(self, device: str) -> "Batch":
         """The same batch on a device."""
-        parts = (self.pixels, self.captions, self.prompts, self.present)
-        return Batch(*(part.to(device) for part in parts))
+        return Batch(*(part.to(device) for part in self))
 
 
 def _colour_matrix(rng: np.random.Generator) -> npt.NDArray[np.float32]:
@@ -294,44 +292,36 @@ class Composer:
         )
 
 
-def _work(queue: mp.Queue, kinds: mp.Queue, seed: int) -> None:
-    torch.set_num_threads(1)
+class _Batches(Dataset[Batch]):
+    """A batch of the kind asked for; every worker process has pools of its own."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    @functools.cached_property
+    def _made_from(self) -> tuple[Composer, Tokens]:
+        worker = get_worker_info()
+        return Composer(self.seed + (worker.id if worker else 0)), Tokens()
+
+    def __getitem__(self, kind: Kind) -> Batch:
+        composer, tokens = self._made_from
+        return composer.batch(kind, tokens)
+
+
+def _go_second(_: int) -> None:
     os.nice(3)  # the training process goes first; a short queue of batches hides the difference
-    composer, tokens = Composer(seed), Tokens()
-    parent = parent_process()
-    while parent is not None and parent.is_alive():  # else nobody is left to take a batch
-        try:
-            kind = kinds.get(timeout=5)
-        except Empty:
-            continue
-        queue.put(composer.batch(kind, tokens))
 
 
-class Stream:
-    """Batches made by worker processes, in the order they get ready."""
-
-    def __init__(self, workers: int, seed: int, ahead: int = 4) -> None:
-        context = mp.get_context("spawn")
-        self._batches, self._kinds = context.Queue(), context.Queue()
-        self._ahead = ahead * workers
-        self._asked = 0
-        self._workers = [
-            context.Process(target=_work, args=(self._batches, self._kinds, seed + i), daemon=True)
-            for i in range(workers)
-        ]
-        for worker in self._workers:
-            worker.start()
-
-    def take(self, kind: Kind) -> Batch:
-        """The next batch; the kind is that of a batch asked for now, delivered a little later."""
-        while self._asked < self._ahead:
-            self._kinds.put(kind)
-            self._asked += 1
-        self._asked -= 1
-        batch: Batch = self._batches.get()
-        return batch
-
-    def close(self) -> None:
-        """End the worker processes."""
-        for worker in self._workers:
-            worker.terminate()
+def stream(workers: int, seed: int, kinds: Iterator[Kind], ahead: int = 4) -> Iterator[Batch]:
+    """Batches made by worker processes, each asked for a little before it is taken."""
+    return iter(
+        DataLoader(
+            _Batches(seed),
+            batch_size=None,
+            sampler=kinds,
+            num_workers=workers,
+            prefetch_factor=ahead,
+            multiprocessing_context="spawn",
+            worker_init_fn=_go_second,
+        )
+    )

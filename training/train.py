@@ -11,12 +11,14 @@ runs.
 
 import argparse
 import copy
+import itertools
 import json
 import math
 import os
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +35,7 @@ from torch.nn.utils import clip_grad_norm_, parameters_to_vector, vector_to_para
 from gclip_core import scenes
 from gclip_core.load import has_bfloat16
 from training import losses, measure, model
-from training.data import Batch, Kind, Stream
+from training.data import Batch, Kind, stream
 from training.muon import Muon
 from training.words import Tokens, all_words
 
@@ -350,38 +352,41 @@ def train(
         take_over(run, begin_from)
     generator = torch.Generator().manual_seed(settings.seed + run.step)
     half = has_bfloat16(torch.device(device))
-    stream = Stream(workers, seed=1 + settings.seed + 1000 * run.step + 100 * rank)
     total, since, last_check = settings.minutes * 60, time.perf_counter(), run.seconds
     before, recent = run.seconds, []
-    try:
-        while run.seconds < total:
-            done = run.seconds / total
-            phase = phase_at(done, phases)
-            batch = stream.take(phase.kinds[run.step % len(phase.kinds)]).to(device)
-            corner = corner_for(generator, batch.pixels.shape[1])
-            blocks = awake(generator, phase)
-            with torch.autocast(device, torch.bfloat16, enabled=half):
-                loss, parts = objective(run, batch, corner, settings, phase, blocks)
-            share = rate(settings, run.step, done)
-            update(run, loss, settings, share)
-            run.step += 1
-            run.scenes += len(batch.pixels) * processes
-            run.seconds = _longest(before + time.perf_counter() - since)
-            if rank:
-                continue
-            recent.append({name: part.item() for name, part in parts.items()})
-            if run.step % 50 == 0:
-                _log(folder, run, recent, share, batch.pixels.shape[1])
-                recent = []
-            if run.seconds - last_check > validate_every or run.seconds >= total:
-                last_check = run.seconds
-                _note(folder, {"step": run.step, **measure.while_training(run.averaged, tokens)})
-                _save(run, folder / "last.pt")
-                earlier = folder / "earlier.pt"
-                if run.seconds > _EARLIER * total and not earlier.exists():
-                    shutil.copy(folder / "last.pt", earlier)
-    finally:
-        stream.close()
+
+    def kinds() -> Iterator[Kind]:
+        for asked in itertools.count(run.step):
+            wanted = phase_at(run.seconds / total, phases).kinds
+            yield wanted[asked % len(wanted)]
+
+    batches = stream(workers, 1 + settings.seed + 1000 * run.step + 100 * rank, kinds())
+    while run.seconds < total:
+        done = run.seconds / total
+        phase = phase_at(done, phases)
+        batch = next(batches).to(device)
+        corner = corner_for(generator, batch.pixels.shape[1])
+        blocks = awake(generator, phase)
+        with torch.autocast(device, torch.bfloat16, enabled=half):
+            loss, parts = objective(run, batch, corner, settings, phase, blocks)
+        share = rate(settings, run.step, done)
+        update(run, loss, settings, share)
+        run.step += 1
+        run.scenes += len(batch.pixels) * processes
+        run.seconds = _longest(before + time.perf_counter() - since)
+        if rank:
+            continue
+        recent.append({name: part.item() for name, part in parts.items()})
+        if run.step % 50 == 0:
+            _log(folder, run, recent, share, batch.pixels.shape[1])
+            recent = []
+        if run.seconds - last_check > validate_every or run.seconds >= total:
+            last_check = run.seconds
+            _note(folder, {"step": run.step, **measure.while_training(run.averaged, tokens)})
+            _save(run, folder / "last.pt")
+            earlier = folder / "earlier.pt"
+            if run.seconds > _EARLIER * total and not earlier.exists():
+                shutil.copy(folder / "last.pt", earlier)
     return run
 
 

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from open_clip import OPENAI_IMAGENET_TEMPLATES, SimpleTokenizer
+from open_clip import SimpleTokenizer
 
 from gclip_core import scenes
+from gclip_core.vocabulary import TEMPLATES
 from training.model import CONTEXT
 
 SIMPLE: tuple[str, ...] = (
@@ -20,8 +21,7 @@ SIMPLE: tuple[str, ...] = (
     "{} in the scene",
     "a scene with {}",
 )
-IMAGENET: tuple[str, ...] = tuple(t("{}") for t in OPENAI_IMAGENET_TEMPLATES)
-
+IMAGENET = TEMPLATES["imagenet80"]
 
 OPENINGS = (
     "a photo of ",

@@ -6,8 +6,6 @@ agree with the class token, the FFN's weight norms and their entropy, and how al
 block's Values are within things and across them, with Channel Suppression and without.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

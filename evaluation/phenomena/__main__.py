@@ -1,7 +1,5 @@
 """``python -m evaluation.phenomena``: what :func:`look_into` finds, printed and drawn."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
@@ -11,19 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from evaluation.datasets import Sample, find_dataset, open_dataset
+from evaluation.datasets import Sample
 from evaluation.options import (
     add_backbone_options,
     add_finding_options,
-    cs_blocks,
     opened_backbone,
+    opened_set,
 )
 from evaluation.phenomena import figures, look_into, report
-from evaluation.scene_set import SCENES, scene_set
+from evaluation.scene_set import FIRST_SEED, SCENES
 from gclip_core import images
-from gclip_core.errors import EvaluationError, GclipError
+from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS, gclip
 from gclip_core.metric import IGNORE
+from gclip_core.numbering import block_choice
 from gclip_core.registry import BACKBONES, BUILT_IN
 from gclip_core.segmenter import Segmenter
 
@@ -44,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> None:
     with opened_backbone(args, args.backbone) as backbone:
         segmenter = Segmenter(backbone, short_side=args.short_side)
-        suppressing = gclip(amf=False, cs=True, cs_blocks=cs_blocks(args, backbone))
+        cs_blocks = block_choice(args.cs_blocks, backbone.n_blocks)
+        suppressing = gclip(amf=False, cs=True, cs_blocks=cs_blocks)
         found = look_into(segmenter, _samples(args, segmenter), suppressing, args.global_threshold)
     print(report(found))
     if args.out:
@@ -55,11 +55,7 @@ def _run(args: argparse.Namespace) -> None:
 def _samples(args: argparse.Namespace, segmenter: Segmenter) -> Iterable[Sample]:
     if args.images:
         return [_own(path, args.words, segmenter) for path in args.images]
-    if args.dataset == SCENES:
-        return scene_set(args.n, args.style, (192, 256)).samples
-    if args.root is None:
-        raise EvaluationError(f"{args.dataset} needs --root, the folder that holds its files.")
-    return open_dataset(find_dataset(args.dataset), args.root).samples[: args.n]
+    return opened_set(args).samples
 
 
 def _own(path: Path, words: str | None, segmenter: Segmenter) -> Sample:
@@ -94,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--n", type=int, default=SCENES_N, help=f"how many of them ({SCENES_N})")
     parser.add_argument("--style", default="held-out", help="style of the scenes")
     parser.add_argument("--short-side", type=int, help="pixels (default: the backbone's)")
+    parser.set_defaults(size="192x256", seed=FIRST_SEED, split=None)
     add_finding_options(parser)
     parser.add_argument("--out", type=Path, help="folder for the figures; none: only print")
     return parser

@@ -1,7 +1,5 @@
 """The two figures of what is inside a backbone: its global tokens, and its channels."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 
@@ -11,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
 
-from evaluation.figures import BLUE, ORANGE, SOFT, STYLE, TEAL, new_figure, save
+from evaluation.figures import BLUE, ORANGE, SOFT, STYLE, TEAL, level, new_figure, save
 from evaluation.phenomena import Phenomena, planted
 
 
@@ -34,14 +33,18 @@ def _draw_tokens(found: Phenomena) -> Figure:
     top, bottom = figure.subfigures(2, 1, height_ratios=[1.35, 1])
     height, width = found.example.grid
     cells = top.subplots(2, len(shown) + 1, height_ratios=[height / width, 1])
-    _picture_cell(cells[0, 0], found)
-    _note_cell(cells[1, 0])
+    for cell in cells.flat:
+        cell.axis("off")
+    cells[0, 0].imshow(np.asarray(found.example.image))
+    cells[0, 0].set_title("the image", fontsize=10, fontweight="normal", pad=4)
+    _note(cells[1, 0])
     for column, block in enumerate(shown, 1):
         _received_cell(cells[0, column], found, block)
         _map_cell(cells[1, column], found, block)
     left, right = bottom.subplots(1, 2)
-    _score_curve(left, found)
-    _agreement_curve(right, found)
+    at = _block_axis(depth, left, right)
+    _score_curve(left, at, found)
+    _agreement_curve(right, at, found)
     return figure
 
 
@@ -57,21 +60,7 @@ def _some_blocks(depth: int, most: int = 6) -> list[int]:
     return sorted(depth - 1 - i * depth // n for i in range(n))
 
 
-def _bare(axes: Axes) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-
-
-def _picture_cell(axes: Axes, found: Phenomena) -> None:
-    axes.imshow(np.asarray(found.example.image))
-    axes.set_title("the image", fontsize=10, fontweight="normal", pad=4)
-    _bare(axes)
-
-
-def _note_cell(axes: Axes) -> None:
-    _bare(axes)
+def _note(axes: Axes) -> None:
     axes.text(
         0, 1,
         "above: how much each patch\nis attended to; global tokens\nare outlined\n\n"
@@ -90,7 +79,6 @@ def _received_cell(axes: Axes, found: Phenomena, block: int) -> None:
             Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, edgecolor="#38e0c8", linewidth=1.4)
         )
     axes.set_title(f"block {block + 1}", fontsize=10, pad=4)
-    _bare(axes)
 
 
 def _map_cell(axes: Axes, found: Phenomena, block: int) -> None:
@@ -100,38 +88,28 @@ def _map_cell(axes: Axes, found: Phenomena, block: int) -> None:
         interpolation="antialiased", aspect="auto",
     )  # fmt: skip
     axes.set_box_aspect(1)
-    _bare(axes)
 
 
-def _block_axis(axes: Axes, depth: int) -> None:
-    step = 1 if depth <= 12 else 2
-    axes.set_xticks(range(1, depth + 1, step))
-    axes.set_xlabel("block (counted from 1)")
-    axes.set_xlim(0.4, depth + 0.6)
+def _block_axis(depth: int, *parts: Axes) -> NDArray[np.int64]:
+    """Blocks along the axis of each part; where they stand on it."""
+    for axes in parts:
+        axes.set(xlabel="block (counted from 1)", xlim=(0.4, depth + 0.6))
+        axes.set_xticks(range(1, depth + 1, 1 if depth <= 12 else 2))
+    return np.arange(1, depth + 1)
 
 
-def _score_curve(axes: Axes, found: Phenomena) -> None:
-    depth = found.backbone.n_blocks
-    at = np.arange(1, depth + 1)
+def _score_curve(axes: Axes, at: NDArray[np.int64], found: Phenomena) -> None:
     over = found.scores >= found.threshold
-    axes.axhline(found.threshold, color=SOFT, linewidth=1.2, linestyle=(0, (4, 3)))
-    axes.annotate(
-        f"a global token from {found.threshold:g} on", (0, found.threshold),
-        xycoords=("axes fraction", "data"), xytext=(4, 4), textcoords="offset points",
-        color=SOFT, fontsize=9,
-    )  # fmt: skip
+    level(axes, found.threshold, f"a global token from {found.threshold:g} on")
     axes.plot(at, found.scores, color=BLUE, linewidth=2.2)
     axes.plot(at[~over], found.scores[~over], "o", color="white", mec=BLUE, mew=2, markersize=7)
     axes.plot(at[over], found.scores[over], "o", color=ORANGE, markersize=9)
     axes.set_title("How much the most attended patch draws, uniform = 1")
     axes.set_ylim(0, 1.15 * max(found.threshold, float(found.scores.max())))
     axes.grid(axis="y")
-    _block_axis(axes, depth)
 
 
-def _agreement_curve(axes: Axes, found: Phenomena) -> None:
-    depth = found.backbone.n_blocks
-    at = np.arange(1, depth + 1)
+def _agreement_curve(axes: Axes, at: NDArray[np.int64], found: Phenomena) -> None:
     known = ~np.isnan(found.agreement)
     axes.plot(at, found.agreement, color=TEAL, linewidth=2.2, marker="o", markersize=7)
     for block in at[~known]:
@@ -140,7 +118,6 @@ def _agreement_curve(axes: Axes, found: Phenomena) -> None:
     low = float(np.nanmin(found.agreement)) if known.any() else 0.0
     axes.set_ylim(min(0.0, low), 1.05)
     axes.grid(axis="y")
-    _block_axis(axes, depth)
 
 
 def _draw_channels(found: Phenomena) -> Figure:
@@ -152,7 +129,7 @@ def _draw_channels(found: Phenomena) -> Figure:
     title = "Weight norms of the FFN's output channels, before and after CS"
     figure = new_figure(13.2, 3.7 + 1.75 * rows, title, _about(found))
     top, bottom = figure.subfigures(2, 1, height_ratios=[1.75 * rows, 2.9])
-    cells = np.atleast_2d(top.subplots(rows, columns, sharex=True, sharey=True))
+    cells = top.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     norms = found.found.norms_before[shown]
     lowest, highest = float(norms.clamp_min(1e-6).min()), float(norms.max())
     for cell, block in zip(cells.flat, shown, strict=False):
@@ -164,8 +141,9 @@ def _draw_channels(found: Phenomena) -> Figure:
     for cell in cells[:, 0]:
         cell.set_ylabel("norm", fontsize=9)
     ratio, entropy, values = bottom.subplots(1, 3)
-    _ratio_curve(ratio, found)
-    _entropy_curve(entropy, found)
+    at = _block_axis(depth, ratio, entropy)
+    _ratio_curve(ratio, at, found)
+    _entropy_curve(entropy, at, found)
     _values_bars(values, found)
     return figure
 
@@ -186,16 +164,13 @@ def _norms_cell(axes: Axes, found: Phenomena, block: int, lowest: float, highest
     axes.text(0, 1.02, note, transform=axes.transAxes, fontsize=8, color=SOFT)
     axes.set_xlim(-0.02 * len(before), 1.02 * len(before))
     if is_wide:
-        axes.set_yscale("log")
-        axes.set_ylim(0.5 * lowest, 2 * highest)
+        axes.set(yscale="log", ylim=(0.5 * lowest, 2 * highest))
     else:
         axes.set_ylim(0, 1.06 * highest)
     axes.tick_params(labelsize=8)
 
 
-def _ratio_curve(axes: Axes, found: Phenomena) -> None:
-    depth = found.backbone.n_blocks
-    at = np.arange(1, depth + 1)
+def _ratio_curve(axes: Axes, at: NDArray[np.int64], found: Phenomena) -> None:
     ratios = np.array(found.found.ratios)
     after = found.found.norms_after
     then = (after.amax(1) / after.quantile(0.5, dim=1)).numpy()
@@ -206,23 +181,15 @@ def _ratio_curve(axes: Axes, found: Phenomena) -> None:
         axes.plot(at[changed], then[changed], "o", color=TEAL, markersize=7, label="with CS")
         axes.legend(loc="upper left")
     if ratios.max() > 10:
-        axes.set_yscale("log")
-        axes.set_ylim(0.7, 6 * ratios.max())
+        axes.set(yscale="log", ylim=(0.7, 6 * ratios.max()))
         axes.yaxis.set_major_formatter("{x:g}")
     else:
         axes.set_ylim(0, 1.2 * max(limit, float(ratios.max())))
-    axes.axhline(limit, color=SOFT, linewidth=1.2, linestyle=(0, (4, 3)))
-    axes.annotate(
-        f"abnormal from {limit:g} on", (0, limit), xycoords=("axes fraction", "data"),
-        xytext=(4, 4), textcoords="offset points", color=SOFT, fontsize=9,
-    )  # fmt: skip
+    level(axes, limit, f"abnormal from {limit:g} on")
     axes.set_title("Largest norm over the median")
-    _block_axis(axes, depth)
 
 
-def _entropy_curve(axes: Axes, found: Phenomena) -> None:
-    depth = found.backbone.n_blocks
-    at = np.arange(1, depth + 1)
+def _entropy_curve(axes: Axes, at: NDArray[np.int64], found: Phenomena) -> None:
     before, after = found.found.entropy.numpy(), found.found.entropy_after.numpy()
     if not np.allclose(before, after, atol=1e-4):
         axes.plot(at, after, color=TEAL, linewidth=2.2, marker="o", label="with CS")
@@ -234,13 +201,12 @@ def _entropy_curve(axes: Axes, found: Phenomena) -> None:
     axes.ticklabel_format(axis="y", useOffset=False)
     axes.legend(loc="lower left")
     axes.grid(axis="y")
-    _block_axis(axes, depth)
 
 
 def _values_bars(axes: Axes, found: Phenomena) -> None:
     axes.set_title("How alike the last block's Values are")
     if not found.alikeness:
-        _bare(axes)
+        axes.axis("off")
         axes.text(
             0.5, 0.5, "needs regions: name --words,\nor a data set with truth",
             ha="center", va="center", color=SOFT, transform=axes.transAxes,
@@ -249,12 +215,8 @@ def _values_bars(axes: Axes, found: Phenomena) -> None:
     at = np.arange(len(found.alikeness))
     for offset, name, colour in ((-0.2, "inside", BLUE), (0.2, "across", ORANGE)):
         heights = [getattr(s, name) for s in found.alikeness]
-        axes.bar(at + offset, heights, width=0.36, color=colour)
-        for x, value in zip(at + offset, heights, strict=True):
-            axes.annotate(
-                f"{value:.2f}", (x, max(value, 0)), xytext=(0, 3),
-                textcoords="offset points", ha="center", fontsize=9,
-            )  # fmt: skip
+        bars = axes.bar(at + offset, heights, width=0.36, color=colour)
+        axes.bar_label(bars, fmt="%.2f", padding=3, fontsize=9)
     axes.set_xticks(at, [s.label for s in found.alikeness])
     axes.tick_params(axis="x", length=0)
     axes.axhline(0, color=SOFT, linewidth=1)

@@ -1,7 +1,5 @@
 """Class lists: the official name of every class, and the phrases it is looked for by."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path

@@ -401,9 +401,9 @@ def _counted(number: int, thing: str) -> str:
 MACHINE = "The machine: from picture to mask in one picture"
 LESSON_TITLE = "From picture to mask"
 LESSON_TEXT = (
-    "Below is the whole model, drawn from its own numbers. **Six steps** walk through it, each "
-    "with a guess before its answer. A step sets AMF, CS and the fault; your picture and words "
-    "stay."
+    "This is the whole model, drawn from its own numbers: point at a patch, press a block, a "
+    "channel, a word or a switch. **Six steps** walk through it, each with a guess before its "
+    "answer. A step sets AMF, CS and the fault; your picture and words stay."
 )
 LEARN_MISSING = (
     "The pictures of Learn are not here. Whoever runs this page can make them with "

@@ -54,9 +54,10 @@ def _value(m: Any, picture: str, square: int, levels: int) -> Json:
     for name in ("q", "k", "v"):
         pooled = _pool_rows(np.asarray(m.heads[name], np.float32), m.grid, square)
         pack.add(f"head {name}", _colours(pooled), 31, top=1.0)
-    for name, matrix in (("local", m.local), *((f"block {b}", a) for b, a in m.fused.items())):
-        pooled = render.pool_patches(np.asarray(matrix, np.float32), m.grid, square)
-        pack.add(name, pooled, levels, gamma=0.5)
+    matrices = {"local": m.local, **{f"block {b}": a for b, a in m.fused.items()}}
+    for name, matrix in matrices.items():
+        matrices[name] = render.pool_patches(np.asarray(matrix, np.float32), m.grid, square)
+        pack.add(name, matrices[name], levels, gamma=0.5)
     looks, times = _looks_most(np.asarray(m.used, np.float32))
     pack.add("looks", looks, levels=65535, top=65535.0)
     pack.add("times", times, levels=65535)
@@ -84,6 +85,7 @@ def _value(m: Any, picture: str, square: int, levels: int) -> Json:
         "arrays": pack.arrays,
         "data": pack.data(),
         "blocks": [_block(i, tile, m) for i, tile in enumerate(m.tiles)],
+        "bright": float(np.quantile(matrices["local"], 0.995)) or 1.0,
         "fused": [b + 1 for b in m.fused],
         "attention": m.attention,
         "local": MATRICES[m.attention][0].split(" =")[0],

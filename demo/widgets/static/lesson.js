@@ -7,8 +7,9 @@ const strong = (tag, cls, text) => {
   return one;
 };
 const go = (step) => (value.kind === "baked" ? leaf(clamp(step, 0, value.pages.length - 1)) : trigger("select", { index: ["go", step], value: step }));
-const own = () => {
+const own = async () => {
   go(0);
+  if (document.fullscreenElement) await document.exitFullscreen();
   const input = document.querySelector("#image button, #image input");
   document.querySelector("#image")?.scrollIntoView({ behavior: STILL.matches ? "auto" : "smooth", block: "center" });
   if (input) input.focus({ preventScroll: true });

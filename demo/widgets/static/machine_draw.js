@@ -130,7 +130,8 @@ const matrix = (d, g) => {
   const v = now.v, count = v.fused.length, A = plan.used, amount = d.fusing[0], share = A.w / (amount > 0 ? plan.maps.length : 1);
   plan.maps.forEach((b, i) => {
     const there = i <= count, own = i === 0, mid = b.x + b.w / 2;
-    if (there) raster(`map ${i}`, b, now.m, now.m, [own ? d.local : now.maps[i]], heat(own ? d.local : now.maps[i], now.bright), own ? 1 : amount);
+    const map = own ? d.local : now.maps[i];
+    if (there) raster(`map ${i}`, b, now.m, now.m, [map, d.bright], heat(map, d.bright), own ? 1 : amount);
     rect(`maprim ${i}`, g, b, there ? `gm-rim${own ? "" : " gm-fused"}` : "gm-slot");
     if (!there) return words(`slot ${i}`, g, mid, b.y + b.h / 2 + 0.3 * u, ["", "AMF", "off"][i], "small", "middle");
     words(`mapname ${i}`, g, mid, b.y - 0.5 * u, own ? v.local : b.w > 2.6 * u ? `A_{qk}^{${v.fused[i - 1]}}` : v.fused[i - 1], "eq", "middle");
@@ -140,7 +141,7 @@ const matrix = (d, g) => {
     const weight = words(`weight ${i}`, g, (mid + to.x + share / 2) / 2, b.y + b.h + 1.7 * u, count ? `1/${count + 1}` : "1", "strong", "middle", "gm-halo");
     weight.dataset.weight = 1 / (count + 1);
   });
-  raster("used", A, now.m, now.m, [d.used], heat(d.used, now.bright));
+  raster("used", A, now.m, now.m, [d.used, d.bright], heat(d.used, d.bright));
   rect("usedrim", g, A, "gm-rim");
   zone("used", g, A, "rows");
   if (!plan.wide) return;
@@ -152,7 +153,7 @@ const matrix = (d, g) => {
 };
 // What joins the tiles to the opened last block: down, along the gap above the panel, down.
 const bend = (tile, x, y, lane) => {
-  const aside = tile.row < plan.tiles.at(-1).row ? tile.w / 2 + 0.45 * u : 0, from = tile.x + tile.w / 2 + aside;
+  const aside = tile.row < plan.tiles.at(-1).row ? tile.w / 2 + 0.45 * u : 0, from = tile.x + tile.w / 2 - aside;
   const along = plan.panel.y - (2.2 - 0.8 * lane) * u, r = Math.min(1.6 * u, Math.abs(x - from) / 2), k = x < from ? -r : r;
   return `M${from} ${tile.y + tile.h + (aside ? 0 : 6.6 * u)}V${along - r}Q${from} ${along} ${from + k} ${along}H${x - k}Q${x} ${along} ${x} ${along + r}V${y}`;
 };

@@ -10,7 +10,7 @@ const mark = () => {
   const square = Math.floor(row / now.v.square) * now.sw + Math.floor(column / now.v.square), patch = row * now.w + column;
   spots.style.display = lit ? "" : "none";
   scores(lit ? patch : null);
-  raster("look", plan.photo, now.sw, now.sh, [d.used, lit && square], lit ? heat(d.used, now.bright, square * now.m, VEIL) : () => 0);
+  raster("look", plan.photo, now.sw, now.sh, [d.used, lit && square], lit ? heat(d.used, d.bright, square * now.m, VEIL) : () => 0);
   if (!lit) return;
   for (const [key, { b, kind }] of zones) {
     const w = b.w / now.w, h = kind === "rows" ? b.h / now.m : b.h / now.h;
@@ -19,9 +19,10 @@ const mark = () => {
   }
 };
 const describe = () => {
-  const patch = at[0] * now.w + at[1], there = now.looks[patch], where = (i) => named(Math.floor(i / now.w), i % now.w);
-  const score = (i) => now.scores[i * now.n + patch], best = now.v.words.map((_, i) => i).reduce((a, b) => (score(b) > score(a) ? b : a));
-  speak(`Patch ${where(patch)}${pinned ? " (pinned)" : ""} looks most at ${where(there)}, ${now.times[patch].toFixed(1)} × uniform, and takes its Values from where it looks. Best word: ${now.v.words[best].name}, ${(100 * score(best)).toFixed(0)} %.`);
+  const patch = at[0] * now.w + at[1], where = (i) => named(Math.floor(i / now.w), i % now.w), { words } = now.v;
+  const score = (i) => now.scores[i * now.n + patch], order = words.map((_, i) => i).sort((i, j) => score(j) - score(i));
+  const [best, then] = order.map((i) => `${words[i].name}, ${(100 * score(i)).toFixed(0)} %`).map((one, k) => (k ? `, then ${one}` : ` best: ${one}`));
+  speak(`Patch ${where(patch)}${pinned ? " (pinned)" : ""} looks most at ${where(now.looks[patch])}, ${now.times[patch].toFixed(1)} × an equal share. What it gathers where it looks fits${best}${then ?? ""}.`);
 };
 const move = (row, column, heard = false) => {
   if (lit && at[0] === row && at[1] === column) return;

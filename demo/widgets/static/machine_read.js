@@ -18,8 +18,7 @@ const unpack = async (v) => {
   Object.assign(found, { h, w, n: h * w, sh, sw, m: sh * sw });
   found.maps = [found.local, ...v.fused.map((b) => found[`block ${b - 1}`])];
   found.used = found.local.map((_, i) => found.maps.reduce((sum, map) => sum + map[i], 0) / found.maps.length);
-  const sorted = found.used.slice().sort();
-  found.bright = sorted[Math.floor(0.995 * (sorted.length - 1))] || 1;
+  found.bright = v.bright;
   for (const name of ["score", "ratio", "after", "agreement"]) {
     found[name] = Float32Array.from(v.blocks, (block) => block[name] ?? NaN);
   }
@@ -38,7 +37,7 @@ const MOVES = ["received", "head q", "head k", "head v", "local", "used", "score
 // What is between two requests, t of the way; what is equal in both is the same array all the way.
 const between = (from, to, t) => {
   if (t >= 1 || !from) return to;
-  const mixed = { ...to };
+  const mixed = { ...to, bright: from.bright + (to.bright - from.bright) * t };
   for (const name of MOVES) {
     const a = from[name], b = to[name];
     if (a.length === b.length && !equal(a, b)) {

@@ -123,6 +123,9 @@ CANVAS_HINT = (
 SCORE_COUNTS = (
     "mIoU counts every pixel whose truth is known: a word painted on something else costs."
 )
+IOU_NOTE = (
+    f"Intersection over union (IoU) per class; in bold the best of a row. {SCORE_COUNTS}"
+)
 SCORE_SHORT = "mIoU counts every pixel whose truth is known."
 TRUTH = "Truth"
 COMPARE_NOTE = (
@@ -198,10 +201,10 @@ def norms_note(found: Found, cs: bool, block: int) -> str:
 
 def similarity_note(regions: str, found: Found) -> str:
     """Under the in-in / in-out plot."""
-    here = f"changes {_blocks(found.suppressed)}" if found.suppressed else "changes nothing"
+    does = f"CS changes {_blocks(found.suppressed)} ({found.cs_reason})"
     return (
         f"Regions are those of {regions}. In the paper CS makes Values of one object more alike "
-        f"and those of different objects less. Here CS {here} ({found.cs_reason})."
+        f"and those of different objects less. Here: {does if found.suppressed else found.cs_reason}."
     )
 
 
@@ -245,7 +248,7 @@ def favoured(name: str) -> str:
 
 TRUTH_EMPTY = "No true mask for this image: choose a ★ picture, or upload a mask under yours."
 IOU_TITLE = "How much of it each variant finds"
-IOU_TABLE = "Intersection over union (IoU) per class and variant; in bold the best of a row."
+IOU_TABLE = "IoU per class and variant"
 SIMILARITY = "How alike are the last block’s Values?"
 OWN_MASK = "A true mask of your own"
 OWN_MASK_HINT = (

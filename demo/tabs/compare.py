@@ -89,10 +89,10 @@ def _table(look: Look, view: CompareView) -> values.Json:
     table = {
         "headers": ["class", *(one.title for one in masks)],
         "rows": [[name, *map(_percent, ious)] for name, ious in rows],
-        "caption": wording.IOU_TABLE,
+        "label": wording.IOU_TABLE,
     }
     badge = wording.SIMULATION_BADGE if drawn.simulated(look) else ""
-    return values.card(wording.IOU_TITLE, table=table, note=wording.SCORE_COUNTS, badge=badge)
+    return values.card(wording.IOU_TITLE, table=table, note=wording.IOU_NOTE, badge=badge)
 
 
 def _percent(value: float | None) -> str:

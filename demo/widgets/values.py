@@ -160,7 +160,7 @@ def card(
 ) -> Json:
     """Value of a card; text may hold a visitor's words, but ``plot`` is SVG of our own.
 
-    ``table`` holds "headers", "rows" (each a name, then a cell per header) and a "caption".
+    ``table`` holds "headers", "rows" (each a name, then a cell per header) and a "label".
     """
     return {
         "kind": "card",

@@ -40,7 +40,13 @@ def test_without_an_abnormal_channel_cs_changes_nothing_and_says_so(
     view = see(studio, settings)
     assert (view.off.labels == view.on.labels).all()
     assert view.untouched is None
-    assert "CS changes nothing" in wording.suppression_said(view.norms.found, 0.0, amf=True)
+    found, cs = view.norms.found, ablation(settings, amf=False, cs=True)
+    for said in (
+        wording.suppression_said(found, 0.0, amf=True),
+        wording.nothing_changed(cs, found),
+        wording.similarity_note("the truth", found),
+    ):
+        assert said.count("CS changes nothing") == 1, said
     assert view.norms.block < len(view.norms.before) - 1, "the last block's FFN is not used"
 
 

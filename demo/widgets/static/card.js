@@ -7,7 +7,7 @@ const figureOf = (f) => {
   box.append(image, make("figcaption", "", f.caption));
   return box;
 };
-const tableOf = ({ headers, rows, caption }) => {
+const tableOf = ({ headers, rows, label }) => {
   const grid = make("table"), head = make("tr"), wide = make("div", "wide"), top = make("thead"), body = make("tbody");
   for (const name of headers) {
     const cell = make("th", "", name);
@@ -22,10 +22,10 @@ const tableOf = ({ headers, rows, caption }) => {
     body.append(line);
   }
   top.append(head);
-  grid.append(make("caption", "", caption), top, body);
+  grid.append(top, body);
   wide.tabIndex = 0;
   wide.setAttribute("role", "region");
-  wide.setAttribute("aria-label", caption);
+  wide.setAttribute("aria-label", label);
   wide.append(grid);
   return wide;
 };

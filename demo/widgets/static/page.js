@@ -88,7 +88,7 @@ gclip.page = {
   });
 
   // A word is explained where it first stands in the open tab.
-  const TEXTS = "#says .status, .tabitem :is(.gclip-note, .gw-note, .gw-title, .gw-pill, .badge, .note, figcaption, th, caption), .tabitem .prose p, #switches .prose, #words .prose, label[for] + div";
+  const TEXTS = "#says .status, .tabitem :is(.gclip-note, .gw-note, .gw-title, .gw-pill, .badge, .note, figcaption, th), .tabitem .prose p, #switches .prose, #words .prose, label[for] + div";
   const terms = Object.keys(PAGE.terms);
   const wrap = (node, term, shown, at) => {
     const rest = node.splitText(at), word = document.createElement("span");

@@ -123,9 +123,7 @@ CANVAS_HINT = (
 SCORE_COUNTS = (
     "mIoU counts every pixel whose truth is known: a word painted on something else costs."
 )
-IOU_NOTE = (
-    f"Intersection over union (IoU) per class; in bold the best of a row. {SCORE_COUNTS}"
-)
+IOU_NOTE = f"Intersection over union (IoU) per class; in bold the best of a row. {SCORE_COUNTS}"
 SCORE_SHORT = "mIoU counts every pixel whose truth is known."
 TRUTH = "Truth"
 COMPARE_NOTE = (
@@ -199,12 +197,13 @@ def norms_note(found: Found, cs: bool, block: int) -> str:
     return f"{_sentence(found.cs_reason)}. {amf}"
 
 
-def similarity_note(regions: str, found: Found) -> str:
-    """Under the in-in / in-out plot."""
-    does = f"CS changes {_blocks(found.suppressed)} ({found.cs_reason})"
+def similarity_note(regions: str, found: Found, model: str) -> str:
+    """Under the in-in / in-out bars."""
+    here = f"CS changes {_blocks(found.suppressed)}, {found.cs_reason}"
     return (
-        f"Regions are those of {regions}. In the paper CS makes Values of one object more alike "
-        f"and those of different objects less. Here: {does if found.suppressed else found.cs_reason}."
+        f"Mean cosine of Values, {model}; regions are those of {regions}. In the paper CS makes "
+        "Values of one object more alike and those of different objects less. Here: "
+        f"{here if found.suppressed else found.cs_reason}."
     )
 
 
@@ -276,17 +275,10 @@ CHANNELS_INTRO = (
     "others, from some block on. Channel Suppression (CS) brings it back to the mean of the "
     "others. Drag over the plot to suppress other channels instead."
 )
-BLOCK = "Block (▲ with an abnormal channel)"
-BY_BLOCK = "By block: entropy of the norms, and how far the largest stands out"
 PLANT_INTRO = (
     "**Simulation.** A model without the defect can be given it: one channel’s weights are "
     "multiplied, as in the paper’s Figure 3. Watch the masks melt, and CS bring them back."
 )
-
-
-def block_choice(block: int, abnormal: bool) -> str:
-    """A block to choose (0-based)."""
-    return f"{block + 1} ▲" if abnormal else f"{block + 1}"
 
 
 def model_name(title: str, planted: bool) -> str:
@@ -322,12 +314,18 @@ def last_block_note(n_blocks: int) -> str:
     )
 
 
-def by_block_note(found: Found) -> str:
-    """Under the plots by block."""
-    listed = f"Abnormal: {_blocks(found.abnormal)}." if found.abnormal else (
-        "No block has an abnormal channel."
-    )  # fmt: skip
-    return f"{listed} The threshold is a setting and was not calibrated."
+def largest_note(found: Found, block: int, threshold: float) -> str:
+    """Under the norms of a block: how far its largest stands out, and which blocks have one that is
+    abnormal."""
+    norms, ratio = found.norms_before[block], found.ratios[block]
+    if not norms.any():
+        return "All weights of this layer are 0."
+    is_it = "abnormal" if block in found.abnormal else "not abnormal"
+    listed = _blocks(found.abnormal) if found.abnormal else "none"
+    return (
+        f"Channel {found.channels[block]} has the largest norm, {ratio:.1f} × the median: {is_it}. "
+        f"Abnormal from {threshold:g} ×, a setting that was not calibrated: {listed}."
+    )
 
 
 ATTENTION_INTRO = (
@@ -335,15 +333,31 @@ ATTENTION_INTRO = (
     "it. Bright vertical stripes in the matrix are global tokens: patches that nearly every patch "
     "looks at."
 )
+ATTENTION = "Attention"
 HEAD_MEAN = ("mean of all heads", "mean")
 CLASS_TOKEN = "The class token beside the global tokens"
 BLOCK_SCORES = "When do global tokens appear?"
 CLASS_ROW = "Where the class token looks"
 PLAIN_NOTE = "Query-Query alone: local."
-SCORES_NOTE = (
-    "Score: how much attention the most attended patch gets, 1 = an equal share. Above a bar: how "
-    "well its global tokens agree with the class token (cosine)."
-)
+
+
+def fused_block(block: int, fused: bool) -> str:
+    """Beside a block's score."""
+    return f"Block {block + 1}" + (", AMF" if fused else "")
+
+
+def scored(score: float, agreement: float) -> str:
+    """A block's score, and the cosine where there is a global token."""
+    return f"×{score:.1f}" + ("" if agreement != agreement else f" · cosine {agreement:.2f}")
+
+
+def scores_note(threshold: float, model: str) -> str:
+    """Under every block's score."""
+    return (
+        f"{model}. ×: how much attention the most attended patch gets, 1 = an equal share; it is a "
+        f"global token from ×{threshold:g} on (the line; the scale is logarithmic). Cosine: how "
+        "well global tokens agree with the class token."
+    )
 
 
 def strip_note(blocks: Sequence[int], reason: str) -> str:

@@ -1,1 +1,1 @@
-"""Arrays in, pictures and plots out. Knows no model and no page."""
+"""Arrays in, pictures out. Knows no model and no page."""

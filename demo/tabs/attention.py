@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import gradio as gr
+import numpy as np
 from gradio.events import Dependency
 
 from demo import widgets, wording
 from demo.controls import QUIET, Answer, Controls, Tab
-from demo.drawing import plots, render
 from demo.look import Look, Studio
 from demo.settings import as_control, as_text
 from demo.tabs.drawn import block_matrix, matrix, picture
 from demo.views import attention as views
 from demo.views.attention import AttentionView
-from demo.widgets import values
-from gclip_core.cache import BoundedCache
+from demo.widgets import cards, values
 
-_plots: BoundedCache[str] = BoundedCache(64)
+FUSED, UNFUSED = "#e0633a", "#4a90d9"
 
 
 def build(studio: Studio, controls: Controls) -> Tab:
@@ -31,8 +30,8 @@ def build(studio: Studio, controls: Controls) -> Tab:
         )
         live = widgets.attention(elem_id="live-attention")
     with gr.Row(elem_classes=["channelrow"]):
-        with gr.Column(scale=5, min_width=300):
-            beside = widgets.card("class-token", wording.CLASS_TOKEN)
+        with gr.Column(scale=5, min_width=300, elem_classes=["cardbox"]):
+            beside = widgets.maps(elem_id="class-token")
         with gr.Column(scale=5, min_width=300):
             scores = widgets.card("block-scores", wording.BLOCK_SCORES)
 
@@ -99,31 +98,32 @@ def _live(look: Look, view: AttentionView) -> values.Json:
 
 def _class_token(look: Look, view: AttentionView) -> values.Json:
     """The class token's row beside the mean row of the global tokens."""
-    image, n, tokens = look.picture.image, len(view.scores), view.tokens[view.block]
+    tokens, block = view.tokens[view.block], view.block
     rows = [(wording.CLASS_ROW, view.class_row)]
     if tokens:
         rows.append((wording.token_rows(len(tokens)), view.matrix[list(tokens)].mean(0)))
-    figures = []
-    for caption, row in rows:
-        drawn = render.heat_map(image, row, look.grid, max_side=320)
-        drawn = render.token_outlines(drawn, tokens, look.grid)
-        figures.append(
-            values.figure(drawn, caption, f"{caption}, {wording.map_title(view.block, n)}")
-        )
-    return values.card(
-        wording.CLASS_TOKEN,
-        figures=figures,
-        columns=2,
-        note=wording.agreement_note(view.block, view.agreement[view.block], view.head),
-        badge=wording.map_title(view.block, n),
+    return cards.maps_value(
+        picture(look),
+        [cards.Thumb(caption, row, tokens) for caption, row in rows],
+        title=wording.CLASS_TOKEN,
+        badge=wording.map_title(block, len(view.scores)),
+        note=wording.agreement_note(block, view.agreement[block], view.head),
     )
 
 
 def _scores(look: Look, view: AttentionView) -> values.Json:
-    model, threshold = look.segmenter.backbone.title, look.settings.global_threshold
-    key = (model, threshold, view.scores, view.amf_blocks, str(view.agreement))
-    drawn = _plots.get_or_make(
-        key,
-        lambda: plots.scores_plot(view.scores, threshold, model, view.amf_blocks, view.agreement),
-    )
-    return values.card(wording.BLOCK_SCORES, plot=drawn, note=wording.SCORES_NOTE)
+    """Every block's global-token score, on a logarithmic scale from an equal share."""
+    threshold = look.settings.global_threshold
+    top = np.log(max(*view.scores, threshold, 2.0))
+    bars = [
+        {
+            "name": wording.fused_block(index, index in view.amf_blocks),
+            "share": max(0.0, float(np.log(max(score, 1.0)) / top)),
+            "colour": FUSED if index in view.amf_blocks else UNFUSED,
+            "text": wording.scored(score, agreement),
+        }
+        for index, (score, agreement) in enumerate(zip(view.scores, view.agreement, strict=True))
+    ]
+    mark, model = float(np.log(threshold) / top), look.segmenter.backbone.title
+    note = wording.scores_note(threshold, model)
+    return values.card(wording.BLOCK_SCORES, bars=bars, mark=mark, note=note)

@@ -6,23 +6,22 @@ from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
+import numpy as np
 from gradio.components import Component
 from gradio.events import Dependency
 
 from demo import widgets, wording
 from demo.controls import QUIET, RAW, Answer, Controls, Tab
-from demo.drawing import plots
 from demo.look import Look, Studio, changed_share
 from demo.settings import Settings
 from demo.tabs import drawn
 from demo.views import channels as views
 from demo.views.channels import ChannelsView, NormsView
-from demo.widgets import values
-from gclip_core.cache import BoundedCache
+from demo.widgets import cards, values
 from gclip_core.errors import GclipError
 
-_plots: BoundedCache[tuple[str, str]] = BoundedCache(64)
 DRAGGED = ("channels", "cs_blocks", "cs")
+ONE_REGION, TWO_REGIONS = "#1f9d83", "#e0633a"
 
 
 def build(studio: Studio, controls: Controls) -> Tab:
@@ -37,10 +36,7 @@ def build(studio: Studio, controls: Controls) -> Tab:
         said = widgets.lines("channels-said", "What CS did")
     with gr.Row(elem_classes=["channelrow"]):
         with gr.Column(scale=5, min_width=300, elem_classes=["cardbox"]):
-            block = gr.Radio(
-                [], label=wording.BLOCK, elem_id="channel-block", elem_classes=["blockchoice"]
-            )
-            norms = widgets.channels(elem_id="channel-norms")
+            norms = widgets.norms(elem_id="channel-norms")
         with gr.Column(scale=4, min_width=300, elem_classes=["bare"]):
             with gr.Column(elem_classes=["cardbox", "simulated"]):
                 plant_blocks = _planting(controls)
@@ -52,10 +48,6 @@ def build(studio: Studio, controls: Controls) -> Tab:
                     elem_id="channels-typed",
                     max_lines=1,
                 )
-    with gr.Row(elem_classes=["channelrow"]):
-        with gr.Column(scale=5, min_width=300):
-            by_block = widgets.card("by-block", wording.BY_BLOCK)
-        with gr.Column(scale=4, min_width=300):
             similarity = widgets.card("similarity", wording.SIMILARITY)
 
     def show(look: Look) -> Answer:
@@ -69,17 +61,17 @@ def build(studio: Studio, controls: Controls) -> Tab:
         if view.untouched is not None:
             bare["value"] = drawn.small(look, view.untouched, wording.UNTOUCHED)
         return {
-            block: gr.Radio(choices=_choices(view.norms), value=str(view.norms.block + 1)),
-            norms: _norms(view.norms, look.settings),
+            norms: _norms(look, view.norms),
             **dict(zip(masks, (*shown, gr.HTML(**bare)), strict=True)),
             said: _said(view, look.settings),
-            by_block: _by_block(view.norms, look.settings),
             similarity: _similarity(view),
         }
 
-    def drag(event: gr.SelectData, *raw: Any) -> Answer:
-        span = range(event.index[0], event.index[1] + 1) if event.index else ()
-        return _write(studio, controls, raw, span)
+    def select(event: gr.SelectData, *raw: Any) -> Answer:
+        chosen = event.index
+        if isinstance(chosen, int):
+            return {controls["view_block"]: str(chosen)}
+        return _write(studio, controls, raw, range(chosen[0], chosen[1] + 1) if chosen else ())
 
     def enter(*raw: Any) -> Answer:
         return _write(studio, controls, raw, None)
@@ -87,16 +79,14 @@ def build(studio: Studio, controls: Controls) -> Tab:
     def wire() -> list[Dependency]:
         inputs, outputs = controls.components, [controls[name] for name in DRAGGED]
         return [
-            block.input(
-                fn=None, js="(b) => b", inputs=block, outputs=controls["view_block"], **QUIET
-            ),
             typed.submit(enter, inputs, outputs, **RAW),
-            norms.select(drag, inputs, outputs, **RAW),
+            norms.select(select, inputs, [*outputs, controls["view_block"]], **RAW),
+            norms.clear(**drawn.switch_off(controls)),
             plant_blocks.submit(fn=None, js="() => []", **QUIET),
         ]
 
     return Tab(
-        outputs=[block, norms, *masks, said, by_block, similarity],
+        outputs=[norms, *masks, said, similarity],
         show=show,
         wire=wire,
         masks=masks,
@@ -134,37 +124,41 @@ def _write(
     return {part: every[part] for part in parts}
 
 
-def _choices(norms: NormsView) -> list[tuple[str, str]]:
-    found = norms.found
-    return [
-        (wording.block_choice(index, index in found.abnormal), str(index + 1))
-        for index in range(len(found.channels))
-    ]
-
-
-def _norms(norms: NormsView, settings: Settings) -> values.Json:
-    picked = settings.channels if norms.block in norms.found.suppressed else ()
+def _norms(look: Look, norms: NormsView) -> values.Json:
+    found, settings = norms.found, look.settings
+    picked = settings.channels if norms.block in found.suppressed else ()
     whole = picked and picked[-1] - picked[0] == len(picked) - 1
-    return values.channels_value(
-        norms.before[norms.block],
-        norms.after[norms.block],
-        norms.block,
-        len(norms.before),
-        wording.model_name(norms.backbone, norms.planted),
-        settings.channel_threshold,
-        (picked[0], picked[-1]) if whole else None,
-    )
+    curves = [
+        cards.entropy_curve(found.entropy, found.entropy_after),
+        cards.ratio_curve(found.ratios, norms.ratios_after, settings.channel_threshold),
+    ]
+    return drawn.norms(
+        look, norms, look.chosen.suppression is not None,
+        wording.largest_note(found, norms.block, settings.channel_threshold), curves,
+        drags=True, chosen=(picked[0], picked[-1]) if whole else None,
+    )  # fmt: skip
 
 
 def _similarity(view: ChannelsView) -> values.Json:
     """In-in and in-out of the last block's Values, without and with CS."""
-    model = wording.model_name(view.norms.backbone, view.norms.planted)
-    alike = [(row.title, row.inside, row.across) for row in view.alike]
-    note = wording.similarity_note(view.regions, view.norms.found)
-    return values.card(
-        wording.SIMILARITY, plot=plots.similarity_plot(alike, model), note=note,
-        badge=wording.SIMULATION_BADGE if view.norms.planted else "",
-    )  # fmt: skip
+    norms = view.norms
+    model = wording.model_name(norms.backbone, norms.planted)
+    bars = [
+        {
+            "name": f"{row.title}, {regions}",
+            "share": float(np.nan_to_num(max(value, 0.0))),
+            "colour": colour,
+            "text": "no pairs" if np.isnan(value) else f"{value:.3f}",
+        }
+        for row in view.alike
+        for regions, value, colour in (
+            ("one region", row.inside, ONE_REGION),
+            ("two regions", row.across, TWO_REGIONS),
+        )
+    ]
+    note = wording.similarity_note(view.regions, norms.found, model)
+    badge = wording.SIMULATION_BADGE if norms.planted else ""
+    return values.card(wording.SIMILARITY, bars=bars, note=note, badge=badge)
 
 
 def _said(view: ChannelsView, settings: Settings) -> values.Json:
@@ -174,22 +168,3 @@ def _said(view: ChannelsView, settings: Settings) -> values.Json:
     if found.suppressed == (n - 1,):
         notes.append(wording.last_block_note(n))
     return values.lines(notes=notes)
-
-
-def _by_block(norms: NormsView, settings: Settings) -> values.Json:
-    found, threshold = norms.found, settings.channel_threshold
-    model = wording.model_name(norms.backbone, norms.planted)
-    key = (model, threshold, norms.before.tobytes(), norms.after.tobytes())
-    drawn = _plots.get_or_make(
-        key,
-        lambda: plots.by_block_plots(
-            found.entropy.numpy(),
-            found.entropy_after.numpy(),
-            found.ratios,
-            norms.ratios_after,
-            model,
-            found.suppressed,
-            threshold,
-        ),
-    )
-    return values.card(wording.BY_BLOCK, plot="".join(drawn), note=wording.by_block_note(found))

@@ -9,8 +9,10 @@ from demo.controls import QUIET, Controls
 from demo.look import Look, Mask
 from demo.views import attention, compare, side
 from demo.views import why as reasons
+from demo.views.channels import NormsView
 from demo.widgets import cards, held
 from demo.widgets.held import STORE
+from demo.widgets.values import Json
 from gclip_core.types import Method
 
 
@@ -46,7 +48,7 @@ def half(look: Look, mask: Mask, short: str = "", looks: bool = True) -> cards.S
     return cards.Side(mask.title, mask.labels, wording.miou(mask.miou), name, short)
 
 
-def small(look: Look, mask: Mask, title: str = "", fault: bool = False) -> dict[str, Any]:
+def small(look: Look, mask: Mask, title: str = "", fault: bool = False) -> Json:
     """A mask without legend or matrix, for a row of several; ``fault``: a simulation is named."""
     badge = wording.miou(mask.miou)
     return cards.canvas_value(
@@ -61,7 +63,19 @@ def small(look: Look, mask: Mask, title: str = "", fault: bool = False) -> dict[
     )
 
 
-def why(look: Look, pixel: tuple[int, int]) -> dict[str, Any]:
+def norms(
+    look: Look, view: NormsView, cs: bool, note: str, curves: list[Json], **more: Any
+) -> Json:
+    """The norms of the block in view, before and after CS, whether or not ``cs`` is on."""
+    return cards.norms_value(
+        view.before[view.block], view.after[view.block], view.block, curves,
+        model=wording.model_name(view.backbone, view.planted), cs=cs, abnormal=view.found.abnormal,
+        threshold=look.settings.channel_threshold, badge=wording.switched("CS", cs), note=note,
+        simulated=simulated(look), **more,
+    )  # fmt: skip
+
+
+def why(look: Look, pixel: tuple[int, int]) -> Json:
     """The best words at a pixel under every variant that Compare shows."""
     at = reasons.inside(pixel, (look.picture.image.height, look.picture.image.width))
     found = reasons.see(look, at, compare.shown(look.settings.extras))

@@ -84,6 +84,7 @@ def _maps(look: Look, view: SideView) -> Json:
             for one in view.blocks
         ],
         [(title, drawn.matrix(look, mask.method)) for mask, title in sides],
+        title=wording.ATTENTION,
         badge=wording.switched("AMF", method.fusion is not None),
         note=wording.attention_note(
             view.found, method.fusion is not None, [one.block for one in view.blocks]
@@ -93,19 +94,7 @@ def _maps(look: Look, view: SideView) -> Json:
 
 
 def _norms(look: Look, view: SideView) -> Json:
-    norms, cs = view.norms, view.chosen.method.suppression is not None
-    found, block = norms.found, norms.block
-    return cards.norms_value(
-        norms.before[block],
-        norms.after[block],
-        block,
-        found.entropy,
-        found.entropy_after,
-        model=wording.model_name(norms.backbone, norms.planted),
-        cs=cs,
-        abnormal=found.abnormal,
-        threshold=look.settings.channel_threshold,
-        badge=wording.switched("CS", cs),
-        note=wording.norms_note(found, cs, block),
-        simulated=drawn.simulated(look),
-    )
+    cs = view.chosen.method.suppression is not None
+    found, block = view.norms.found, view.norms.block
+    curves = [cards.entropy_curve(found.entropy, found.entropy_after)]
+    return drawn.norms(look, view.norms, cs, wording.norms_note(found, cs, block), curves)

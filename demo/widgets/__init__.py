@@ -7,13 +7,14 @@ Usage (the function makes the component once; handlers return a new ``*_value`` 
 
     canvas = widgets.canvas()              # select: [row, column] in image pixels; input: opacity;
                                            # clear: the simulation is to be switched off
-    maps, norms = widgets.maps(), widgets.norms()       # norms.select: index == block, from 1
+    maps, norms = widgets.maps(), widgets.norms()
+                                           # norms.select: a block from 1, or [first, last] channel,
+                                           # None where that choice is cleared
     why = widgets.why()                    # clear: it was closed
     ... return cards.canvas_value(shown, [cards.Side("GCLIP", labels)], names)
 
     attention = widgets.attention()        # select: index == [row, column] of a patch, from 0
     blocks = widgets.blocks()              # select: index == block number, from 1
-    channels = widgets.channels()          # select: index == [first, last] channel, None: cleared
     card, lines = widgets.card("id", "Title"), widgets.lines("id", "Status")
 
 A value of None shows the skeleton with ``empty`` in it. Words of visitors reach the page only as
@@ -42,12 +43,12 @@ def canvas(value: Any = None, empty: str = "The mask appears here.", **more: Any
 
 
 def maps(value: Any = None, empty: str = "Attention appears here.", **more: Any) -> gr.HTML:
-    """The attention card: blocks AMF reads, the last block's matrix without and with."""
+    """Attention over the picture and as matrices; see :func:`cards.maps_value`."""
     return _widget("maps", value, empty, **more)
 
 
 def norms(value: Any = None, empty: str = "The norms appear here.", **more: Any) -> gr.HTML:
-    """The norms card: one block's norms before and after CS, the entropy of all blocks."""
+    """One block's norms before and after CS, curves over all blocks."""
     return _widget("norms", value, empty, **more)
 
 
@@ -66,13 +67,8 @@ def machine(value: Any = None, empty: str = "The machine appears here.", **more:
     return _widget("machine", value, empty, **more)
 
 
-def channels(value: Any = None, empty: str = "The norms appear here.", **more: Any) -> gr.HTML:
-    """All weight norms of a block; a drag chooses channels."""
-    return _widget("channels", value, empty, **more)
-
-
 def card(elem_id: str, title: str) -> gr.HTML:
-    """Figures, a table, a plot and a sentence under a title; see :func:`values.card`."""
+    """A table, bars and a sentence under a title; see :func:`values.card`."""
     return _widget("card", None, title, elem_id=elem_id, elem_classes=["panel"], label=title)
 
 

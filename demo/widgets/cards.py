@@ -6,7 +6,6 @@ Blocks and channels count from 0 in arguments, blocks from 1 in values.
 
 from __future__ import annotations
 
-import base64
 import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from demo.drawing import render
 from demo.widgets.held import from_above
-from demo.widgets.values import Json, levels
+from demo.widgets.values import Json, levels, text_of
 from gclip_core import palette
 
 MASK_SIDE = 768
@@ -120,16 +119,18 @@ class Thumb:
 def maps_value(
     shown: Shown,
     thumbs: Sequence[Thumb],
-    sides: Sequence[tuple[str, str]],
+    sides: Sequence[tuple[str, str]] = (),
     *,
+    title: str = "",
     badge: str = "",
     note: str = "",
     simulated: bool = False,
 ) -> Json:
-    """The attention card: blocks as maps; the last block's matrix per (title, name) of a side."""
+    """Attention over the picture; under it the last block's matrix per (title, name) of a side."""
     tops = [render.full_scale(one.received) for one in thumbs]
     return {
         "kind": "maps",
+        "title": title,
         "picture": shown.name,
         "size": list(shown.size),
         "grid": list(shown.grid),
@@ -140,7 +141,7 @@ def maps_value(
         "thumbs": [
             {
                 "title": one.title,
-                "levels": _text(levels(one.received, max(tops)).tobytes()),
+                "levels": text_of(levels(one.received, max(tops)).tobytes()),
                 "tokens": sorted(int(token) for token in one.tokens),
             }
             for one in thumbs
@@ -149,12 +150,32 @@ def maps_value(
     }
 
 
+def entropy_curve(before: ArrayLike, after: ArrayLike) -> Json:
+    """Entropy of the norms (L,) of all blocks without and with CS."""
+    rows = [np.nan_to_num(np.asarray(row, float)) for row in (before, after)]
+    return _curve("Entropy", rows, min(0.97, np.min(rows) - 0.01), 1.002)
+
+
+def ratio_curve(before: ArrayLike, after: ArrayLike, threshold: float) -> Json:
+    """Largest norm over the median (L,) of all blocks without and with CS."""
+    rows = [np.nan_to_num(np.asarray(row, float), posinf=0.0) for row in (before, after)]
+    most = max(np.max(rows), threshold)
+    return _curve("Largest norm over the median", rows, 0.8 if most > 12 else 0, 1.25 * most,
+                  threshold)  # fmt: skip
+
+
+def _curve(
+    title: str, rows: Sequence[NDArray[np.float64]], low: float, high: float, limit: float = 0.0
+) -> Json:
+    rounded = [[round(float(x), 4) for x in row] for row in rows]
+    return {"title": title, "rows": rounded, "low": float(low), "high": float(high), "limit": limit}
+
+
 def norms_value(
     before: ArrayLike,
     after: ArrayLike,
     block: int,
-    entropy: ArrayLike,
-    entropy_after: ArrayLike,
+    curves: Sequence[Json],
     *,
     model: str,
     cs: bool,
@@ -163,15 +184,16 @@ def norms_value(
     badge: str = "",
     note: str = "",
     simulated: str = "",
+    drags: bool = False,
+    chosen: tuple[int, int] | None = None,
 ) -> Json:
-    """The norms card: norms (D,) of ``block`` without and with CS, whether or not ``cs`` is on;
-    entropy (L,) of all blocks likewise."""
+    """The norms (D,) of ``block`` without and with CS, whether or not ``cs`` is on; ``curves``
+    over all blocks. ``drags``: channels can be chosen, as ``chosen`` (first, last) are."""
     old, new = np.asarray(before, float), np.asarray(after, float)
     moved = np.flatnonzero(~np.isclose(old, new, rtol=1e-4))
-    rows = [np.nan_to_num(np.asarray(row, float)) for row in (entropy, entropy_after)]
     return {
         "kind": "norms",
-        "title": f"Block {block + 1} of {len(rows[0])} · {model}",
+        "title": f"Block {block + 1} of {len(curves[0]['rows'][0])} · {model}",
         "block": block + 1,
         "norms": [round(float(norm), 4) for norm in old],
         "moved": [[int(i), round(float(new[i]), 4)] for i in moved],
@@ -179,11 +201,13 @@ def norms_value(
         "median": float(np.median(old)),
         "threshold": float(threshold),
         "abnormal": sorted(one + 1 for one in abnormal),
-        "entropy": [[round(float(x), 4) for x in row] for row in rows],
+        "curves": list(curves),
         "cs": cs,
         "badge": badge,
         "note": note,
         "simulated": simulated,
+        "drags": drags,
+        "chosen": None if chosen is None else list(chosen),
     }
 
 
@@ -216,12 +240,8 @@ def packed_labels(labels: NDArray[np.int32], wide: bool) -> str:
     less the one above, deflated, base64."""
     kind, none = (np.dtype("<u2"), 65535) if wide else (np.dtype("u1"), 255)
     rows = np.where(labels < 0, none, labels).astype(kind)
-    return _text(zlib.compress(from_above(rows.view(np.uint8)).tobytes(), 6))
+    return text_of(zlib.compress(from_above(rows.view(np.uint8)).tobytes(), 6))
 
 
 def _rounded(place: tuple[float, ...] | None) -> list[float] | None:
     return None if place is None else [round(x, 4) for x in place]
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")

@@ -21,7 +21,7 @@ from demo.widgets import values
 STATIC = Path(__file__).parent / "static"
 WIDGETS = {
     "attention": ("attention",), "blocks": ("blocks",), "canvas": ("canvas",), "card": ("card",),
-    "channels": ("channels",), "editor": ("editor_open",), "lines": ("lines",), "maps": ("maps",),
+    "editor": ("editor_open",), "lines": ("lines",), "maps": ("maps",),
     "machine": (
         "lesson", "machine_read", "machine_pen", "machine_plan", "machine_draw", "machine_point",
         "machine_save", "machine",

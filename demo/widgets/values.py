@@ -7,7 +7,6 @@ to patch; ``grid`` (h, w); blocks and channels 0-based in arguments.
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -81,8 +80,7 @@ def _class_row(row: ArrayLike, grid: tuple[int, int], square: int) -> Json:
     times = render.pool_keys(rows, square).ravel()
     top = max(float(times.max()), 1e-9)
     levels = np.rint(255 * times / top).astype(np.uint8)
-    text = base64.b64encode(levels.tobytes()).decode("ascii")
-    return {"levels": text, "top": top, "best": int(times.argmax())}
+    return {"levels": text_of(levels.tobytes()), "top": top, "best": int(times.argmax())}
 
 
 def blocks_value(
@@ -96,94 +94,48 @@ def blocks_value(
     note: str = "",
 ) -> Json:
     """Value of the block strip; ``received`` is (L, N), 1 = uniform attention."""
-    maps = np.asarray(received, np.float32)
+    top = render.full_scale(received)
     return {
         "kind": "blocks",
         "size": [image.height, image.width],
         "grid": list(grid),
-        "png": _levels_png(maps, render.full_scale(maps)),
         "chosen": None if chosen is None else chosen + 1,
         "note": note,
         "blocks": [
             {
                 "number": index + 1,
                 "score": float(score),
+                "levels": text_of(levels(row, top).tobytes()),
                 "fused": index in amf_blocks,
                 "tokens": sorted(int(token) for token in tokens[index]),
             }
-            for index, score in enumerate(scores)
+            for index, (score, row) in enumerate(zip(scores, np.asarray(received), strict=True))
         ],
-    }
-
-
-def channels_value(
-    before: ArrayLike,
-    after: ArrayLike,
-    block: int,
-    n_blocks: int,
-    model: str,
-    threshold: float = 2.0,
-    chosen: tuple[int, int] | None = None,
-) -> Json:
-    """Value of the channel plot: norms (D,) of one block before and after suppression."""
-    old, new = np.asarray(before, np.float64), np.asarray(after, np.float64)
-    median, top = float(np.median(old)), int(old.argmax())
-    abnormal = bool(old[top] > 0 and old[top] >= threshold * median)
-    ratio = old[top] / max(median, 1e-12)
-    return {
-        "kind": "channels",
-        "title": f"Block {block + 1} of {n_blocks} · {model}",
-        "before": [round(float(norm), 5) for norm in old],
-        "after": [round(float(norm), 5) for norm in new],
-        "median": median,
-        "threshold": float(threshold),
-        "abnormal": top if abnormal else None,
-        "chosen": None if chosen is None else [int(min(chosen)), int(max(chosen))],
-        "note": "All weights of this layer are 0."
-        if not old[top]
-        else (
-            f"Channel {top} has the largest norm, {ratio:.1f} × the median: "
-            + ("abnormal." if abnormal else f"not abnormal, which begins at {threshold:g} ×.")
-        ),
     }
 
 
 def card(
     title: str,
     *,
-    figures: Sequence[Json] = (),
-    columns: int = 1,
-    plot: str = "",
     table: Json | None = None,
+    bars: Sequence[Json] = (),
+    mark: float = 0.0,
     note: str = "",
     badge: str = "",
 ) -> Json:
-    """Value of a card; text may hold a visitor's words, but ``plot`` is SVG of our own.
+    """Value of a card; text may hold a visitor's words.
 
-    ``table`` holds "headers", "rows" (each a name, then a cell per header) and a "label".
+    ``table`` holds "headers", "rows" (each a name, then a cell per header) and a "label". A bar
+    holds "name", "share" (0 to 1), "colour" and "text"; ``mark`` is a line across all of them.
     """
     return {
         "kind": "card",
         "title": title,
-        "figures": list(figures),
-        "columns": columns,
-        "plot": plot,
         "table": table,
+        "bars": list(bars),
+        "mark": mark,
         "note": note,
         "badge": badge,
-    }
-
-
-def figure(
-    picture: Image.Image, caption: str, alt: str, ratio: str = "", pixels: bool = False
-) -> Json:
-    """A picture of a card and its caption; ``ratio`` (CSS) is the room it gets, else its shape."""
-    return {
-        "src": png_url(picture) if pixels else image_url(picture, 512),
-        "caption": caption,
-        "alt": alt,
-        "ratio": ratio or f"{picture.width} / {picture.height}",
-        "pixels": pixels,
     }
 
 
@@ -217,25 +169,9 @@ def levels(values: ArrayLike, top: float) -> NDArray[np.uint8]:
     return np.rint(render.scaled(values, top) * (LEVELS - 1)).astype(np.uint8)
 
 
-def png_url(picture: Image.Image, effort: int = 3) -> str:
-    """A picture as a PNG data URL; ``effort`` 0 to 9 makes it smaller, but later."""
-    return _url(picture, "PNG", compress_level=effort)
-
-
-def image_url(picture: Image.Image, max_side: int) -> str:
-    """A picture as a JPEG data URL, at most ``max_side`` a side."""
-    return _url(render.fit(picture, max_side), "JPEG", quality=88)
-
-
-def _url(picture: Image.Image, kind: str, **options: Any) -> str:
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
-    text = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return f"data:image/{kind.lower()};base64,{text}"
-
-
-def _levels_png(values: NDArray[np.float32], top: float) -> str:
-    return png_url(Image.fromarray(levels(values, top)), effort=6)
+def text_of(data: bytes) -> str:
+    """Bytes as a value carries them."""
+    return base64.b64encode(data).decode("ascii")
 
 
 def _pooled_token(token: int, width: int, square: int, small_width: int) -> int:

@@ -115,15 +115,16 @@ def test_a_class_keeps_its_colour_whatever_its_place_in_the_list() -> None:
 def test_norms_say_what_cs_would_do_whether_or_not_it_is_on() -> None:
     before = np.ones(64)
     before[9] = 8
-    after, entropy = np.ones(64), np.linspace(1, 0.9, 12)
+    after, curve = np.ones(64), cards.entropy_curve(np.linspace(1, 0.9, 12), np.ones(12))
     made = [
-        cards.norms_value(before, after, 6, entropy, entropy, model="m", cs=cs, abnormal=(6,))
+        cards.norms_value(before, after, 6, [curve], model="m", cs=cs, abnormal=(6,))
         for cs in (False, True)
     ]
     assert made[0]["moved"] == made[1]["moved"] == [[9, 1.0]]
     assert made[0]["block"] == 7 and made[0]["abnormal"] == [7]
     nothing = np.full(12, np.nan)
-    json.dumps(cards.norms_value(before * 0, after * 0, 0, nothing, nothing, model="m", cs=True),
+    curves = [cards.entropy_curve(nothing, nothing), cards.ratio_curve(nothing, [np.inf] * 12, 2)]
+    json.dumps(cards.norms_value(before * 0, after * 0, 0, curves, model="m", cs=True),
                allow_nan=False)  # fmt: skip
 
 
@@ -166,7 +167,7 @@ def url(matrix: np.ndarray) -> Iterator[str]:
     labels = np.arange(90 * 150).reshape(SIZE) // 1500 % (len(HOSTILE) + 1) - 1
     norms = np.ones(64)
     norms[9] = 30
-    entropy = np.linspace(1, 0.9, 12)
+    curve = cards.entropy_curve(np.linspace(1, 0.9, 12), np.ones(12))
     turned = np.roll(labels, 30, 0)
 
     def values(on: bool) -> list[dict]:
@@ -181,7 +182,7 @@ def url(matrix: np.ndarray) -> Iterator[str]:
                 [("without", names[0]), ("with", names[1])], note=HOSTILE[2],
             ),
             cards.norms_value(
-                norms, np.ones(64), 6, entropy, entropy, model="m", cs=on, abnormal=(6,),
+                norms, np.ones(64), 6, [curve], model="m", cs=on, abnormal=(6,),
                 simulated="Sim.",
             ),
             cards.canvas_value(shown, sides[:1], HOSTILE, compact=True),

@@ -254,7 +254,7 @@ def test_a_planted_fault_is_named_in_compare_and_beside_the_similarity(
     expect(desktop.locator("#variant-clip")).to_contain_text("Simulation")
     turn_to(desktop, "Channels")
     expect(desktop.locator("#similarity")).to_contain_text("Simulation")
-    expect(desktop.locator("#similarity svg")).to_contain_text("simulation")
+    expect(desktop.locator("#similarity .note")).to_contain_text("simulation")
     expect(desktop.locator("#similarity")).to_contain_text("the truth")
 
 
@@ -318,7 +318,7 @@ def test_a_block_and_a_head_are_chosen(desktop: Page, url: str) -> None:
     arrive(desktop, url, tab="attention")
     desktop.locator("#block-strip button").nth(7).click()
     expect(desktop.locator("#live-attention")).to_contain_text("Block 8 of 12")
-    expect(desktop.locator("#class-token .badge")).to_have_text("Block 8 of 12")
+    expect(desktop.locator("#class-token .gw-pill")).to_have_text("Block 8 of 12")
     desktop.locator("#head input").click()
     desktop.get_by_role("option", name="2", exact=True).click()
     expect(desktop.locator("#class-token")).to_contain_text("Shown: head 2")
@@ -331,7 +331,7 @@ def test_a_drag_over_channels_suppresses_them_and_segments_anew(desktop: Page, u
     arrive(desktop, url, tab="channels", amf=0, cs=0)
     expect(desktop.locator("#channels-said")).to_contain_text("No abnormal channel")
     assert picture(desktop, "channels-off") == picture(desktop, "channels-on")
-    plot = desktop.locator("#channel-norms .gw-plot")
+    plot = desktop.locator("#channel-norms .gw-plot").first
     plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
     desktop.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + 100)
@@ -356,7 +356,6 @@ def test_a_planted_channel_is_marked_a_simulation_and_cs_brings_the_mask_back(
     expect(page.locator("#channels-off")).to_contain_text("Simulation, CS off")
     expect(page.locator("#says")).to_contain_text("Simulation")
     expect(page.locator("#channel-norms")).to_contain_text("simulation")
-    expect(page.locator("#by-block svg").first).to_contain_text("simulation")
     sick = score(page, "channels-off")
     assert sick < 0.8 * healthy
     assert score(page, "channels-on") == pytest.approx(healthy, abs=2)
@@ -375,7 +374,7 @@ def test_a_press_on_any_mask_names_the_best_words_of_every_variant(page: Page, u
     for _ in range(1 if page.viewport_size == DESKTOP else 2):
         stage.click(position={"x": 20, "y": 20})
     expect(why).to_be_visible()
-    titles = why.locator("h4").all_inner_texts()
+    titles = why.locator("h2").all_inner_texts()
     assert titles == [v.title for v in VARIANTS.values() if not v.asked_for]
     for part in why.locator("ol").all():
         assert part.locator("li").count() == len(WORDS.split(","))

@@ -1,7 +1,6 @@
 """Widgets: their values from arrays, and what a person can do with them in a browser."""
 
 import base64
-import io
 import json
 from collections.abc import Iterator
 
@@ -11,7 +10,7 @@ from PIL import Image
 
 from demo.drawing import render
 from demo.host import guard
-from demo.widgets import values
+from demo.widgets import cards, values
 from demo.widgets.held import LEVELS, Held, matrix_thing, picture_thing
 
 GRID = (3, 5)
@@ -26,12 +25,6 @@ HOSTILE = (
     "🐱",
     "x" * 300,
 )
-
-
-def opened(url: str) -> np.ndarray:
-    head, _, text = url.partition(",")
-    assert head in ("data:image/png;base64", "data:image/jpeg;base64")
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(text))))
 
 
 @pytest.fixture(scope="module")
@@ -74,24 +67,6 @@ def test_many_patches_are_averaged_over_squares_and_the_value_says_so(photo) -> 
     assert pooled.shape == (9, 9)
 
 
-def test_the_channel_plot_marks_only_what_is_abnormal() -> None:
-    norms = np.ones(64)
-    norms[9] = 1.5
-    value = values.channels_value(norms, norms, 8, 12, "m", threshold=2.0)
-    assert value["abnormal"] is None
-    assert "not abnormal" in value["note"]
-    assert value["title"] == "Block 9 of 12 · m"
-    norms[9] = 3
-    assert values.channels_value(norms, norms, 8, 12, "m")["abnormal"] == 9
-
-
-def test_a_layer_of_zeros_has_nothing_abnormal() -> None:
-    value = values.channels_value(np.zeros(8), np.zeros(8), 0, 12, "m")
-    assert value["abnormal"] is None
-    assert value["note"] == "All weights of this layer are 0."
-    json.dumps(value, allow_nan=False)
-
-
 def test_blocks_count_from_1_where_a_person_reads(photo) -> None:  # noqa: ANN001
     value = values.blocks_value(photo, np.ones((2, N)), GRID, [1.0, 9.0], [(), (3,)], (1,), 1)
     assert value["chosen"] == 2
@@ -117,13 +92,17 @@ def page_of_widgets(photo, matrix) -> Iterator[str]:  # noqa: ANN001
     place = (picture, (90, 150), GRID)
     norms = np.ones(64)
     norms[9] = 3
+    curve = cards.entropy_curve(np.linspace(1, 0.9, 12), np.ones(12))
     shown = {
         "attention": values.attention_value(*place, [maps[0]]),
         "both": values.attention_value(*place, maps),
         "blocks": values.blocks_value(photo, np.ones((2, N)), GRID, [1, 9], [(), (3,)], (1,), 0),
-        "channels": values.channels_value(norms, np.ones(64), 8, 12, "m"),
+        "channels": cards.norms_value(
+            norms, np.ones(64), 8, [curve], model="m", cs=True, drags=True
+        ),
     }
-    kinds = {name: getattr(widgets, "attention" if name == "both" else name) for name in shown}
+    kind_of = {"both": "attention", "channels": "norms"}
+    kinds = {name: getattr(widgets, kind_of.get(name, name)) for name in shown}
 
     def told(event: gr.SelectData) -> str:
         return json.dumps(event.index)
@@ -233,7 +212,7 @@ def test_a_block_is_chosen_by_its_number(tab) -> None:  # noqa: ANN001
 
 
 def test_a_drag_over_channels_chooses_them_and_escape_clears(tab) -> None:  # noqa: ANN001
-    plot = tab.locator("#channels .gw-plot")
+    plot = tab.locator("#channels .gw-plot").first
     plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
     tab.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + 100)

@@ -1,4 +1,4 @@
-"""Pictures and plots: what they show, what they survive, how fast they are."""
+"""Pictures: what they show, what they survive, how fast they are."""
 
 import time
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demo.drawing import lettering, plots, render
+from demo.drawing import lettering, render
 from gclip_core import palette
 
 NAMES = ("cat", "grass", "sky")
@@ -141,32 +141,3 @@ def test_overlays_are_fast_enough_for_a_toggle() -> None:
         render.overlay(image, labels, names)
         taken.append(time.process_time() - start)
     assert min(taken) < 0.2  # 0.06 s of processor time measured
-
-
-def test_plots_take_the_page_s_text_colour_and_say_blocks_and_model() -> None:
-    svg = plots.scores_plot([1.2] * 5 + [9.0] * 7, 5.0, "OpenAI ViT-B/16", amf_blocks=(5, 6))
-    assert "OpenAI ViT-B/16" in svg
-    assert all(part in svg for part in ("block (of 12)", "fused by AMF", "global token from ×5"))
-    assert "currentColor" in svg
-    assert plots.TEXT not in svg
-    assert "#ffffff" not in svg
-
-
-@pytest.mark.parametrize(
-    "svg",
-    [
-        *plots.by_block_plots([0.9] * 24, [1.0] * 24, [200.0] * 24, [1.1] * 24, "m", (7, 8)),
-        plots.scores_plot([1.2, 400.0], 5.0, "m", (1,), [float("nan"), 0.9]),
-        plots.scores_plot([1.2], 5.0, "m"),
-        plots.similarity_plot([("CS off", 0.8, float("nan"))], "m"),
-        plots.scores_plot([0.0], 5.0, 'a"<b>&'),
-        *plots.by_block_plots([np.nan, 1], [np.nan, 1], [np.inf, 2], [np.nan, 1], "m", (1,)),
-    ],
-)
-def test_every_plot_is_one_labelled_svg(svg: str) -> None:
-    from xml.etree import ElementTree
-
-    tree = ElementTree.fromstring(svg)
-    assert tree.get("role") == "img"
-    assert tree.get("aria-label")
-    assert tree.get("viewBox")

@@ -1,5 +1,7 @@
 """The deeper tabs: attention, channels and the scores of one pixel, without a browser."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -44,7 +46,7 @@ def test_without_an_abnormal_channel_cs_changes_nothing_and_says_so(
     for said in (
         wording.suppression_said(found, 0.0, amf=True),
         wording.nothing_changed(cs, found),
-        wording.similarity_note("the truth", found),
+        wording.similarity_note("the truth", found, "a model"),
     ):
         assert said.count("CS changes nothing") == 1, said
     assert view.norms.block < len(view.norms.before) - 1, "the last block's FFN is not used"
@@ -70,11 +72,44 @@ def test_a_simulation_is_called_one_wherever_its_result_shows(
     studio: Studio, settings: Settings
 ) -> None:
     request = Request(settings.changed(plant=True))
-    view = views.see(studio.look(request))
-    assert "simulation" in channels._norms(view.norms, request.settings)["title"]
-    assert "simulation" in channels._by_block(view.norms, request.settings)["plot"]
+    look = studio.look(request)
+    view = views.see(look)
+    assert "simulation" in channels._norms(look, view.norms)["title"]
+    assert channels._norms(look, view.norms)["simulated"]
+    assert "simulation" in channels._similarity(view)["note"]
     assert all("Simulation" in wording.suppression_title(cs, planted=True) for cs in (False, True))
-    assert "simulation" not in channels._norms(see(studio, settings).norms, settings)["title"]
+    bare = studio.look(Request(settings))
+    assert "simulation" not in channels._norms(bare, views.see_norms(bare))["title"]
+
+
+def test_the_largest_channel_is_called_abnormal_only_from_the_threshold_on(
+    studio: Studio, settings: Settings
+) -> None:
+    found = see(studio, settings).norms.found
+    assert "not abnormal" in wording.largest_note(found, 3, 2.0)
+    assert wording.largest_note(found, 3, 2.0).endswith(": block 12.")
+    planted = see(studio, settings.changed(plant=True)).norms.found
+    assert "Channel 77 has the largest norm" in wording.largest_note(planted, 6, 2.0)
+    assert "not abnormal" not in wording.largest_note(planted, 6, 2.0)
+    zeros = replace(found, norms_before=torch.zeros_like(found.norms_before))
+    assert wording.largest_note(zeros, 0, 2.0) == "All weights of this layer are 0."
+
+
+def test_every_block_has_its_score_and_those_of_amf_are_named(
+    studio: Studio, settings: Settings
+) -> None:
+    look = studio.look(Request(settings))
+    view = attention_view.see(look)
+    bars = attention._scores(look, view)["bars"]
+    assert [bar["name"].endswith("AMF") for bar in bars] == [
+        b in view.amf_blocks for b in range(12)
+    ]
+    shares = [bar["share"] for bar in bars]
+    assert (
+        np.argsort(shares, kind="stable").tolist()
+        == np.argsort(view.scores, kind="stable").tolist()
+    )
+    assert 0 <= min(shares) <= max(shares) <= 1
 
 
 def test_planting_leaves_the_shared_backbone_as_it_was(studio: Studio, settings: Settings) -> None:
@@ -97,7 +132,7 @@ def test_dragged_channels_are_suppressed_in_the_block_shown(
     assert after[3:60] == pytest.approx(np.delete(before, range(3, 60)).mean(), rel=1e-4)
     assert (np.delete(after, range(3, 60)) == np.delete(before, range(3, 60))).all()
     assert changed_share(view.off.labels, view.on.labels) > 0
-    assert channels._norms(view.norms, new)["chosen"] == [3, 59]
+    assert channels._norms(studio.look(Request(new)), view.norms)["chosen"] == [3, 59]
 
 
 def test_where_cs_has_blocks_a_drag_takes_the_place_of_the_abnormal_channel(
@@ -205,7 +240,7 @@ def test_a_block_without_global_tokens_has_no_row_to_compare(
     look = studio.look(Request(settings.changed(view_block=block, patch=(2, 3))))
     view = attention_view.see(look)
     card = attention._class_token(look, view)
-    assert len(card["figures"]) == 1
+    assert len(card["thumbs"]) == 1
     assert "no global token" in card["note"]
 
 

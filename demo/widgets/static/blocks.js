@@ -1,11 +1,10 @@
 // Every block as a small map of how much each patch is attended to; a press chooses the block.
 mount(async (value) => {
-  const [height, width] = value.grid, n = height * width;
-  const levels = await pixels(value.png);
+  const [height, width] = value.grid;
   const list = make("div", "gw-strip");
   list.setAttribute("role", "group");
   list.setAttribute("aria-label", "Blocks: how much each patch is attended to");
-  for (const [k, block] of value.blocks.entries()) {
+  for (const block of value.blocks) {
     const button = make("button", "gw-block");
     button.type = "button";
     button.setAttribute("aria-pressed", String(block.number === value.chosen));
@@ -14,7 +13,7 @@ mount(async (value) => {
     canvas.width = width;
     canvas.height = height;
     const context = canvas.getContext("2d"), data = context.createImageData(width, height);
-    for (let i = 0; i < n; i++) data.data.set([...LUT[Math.min(63, levels.data[(k * n + i) * 4])], 255], 4 * i);
+    bytesOf(block.levels).forEach((level, i) => data.data.set([...LUT[level], 255], 4 * i));
     context.putImageData(data, 0, 0);
     for (const token of block.tokens) marks.append(svg("rect", { x: token % width, y: Math.floor(token / width), width: 1, height: 1, class: "gw-token" }));
     stage.append(canvas, marks);

@@ -1,12 +1,4 @@
-// A card: figures with captions, a table, a plot and a sentence, with a badge at the top.
-const figureOf = (f) => {
-  const box = make("figure", "fig"), image = make("img", f.pixels ? "pixels" : "");
-  image.src = f.src;
-  image.alt = f.alt;
-  image.style.aspectRatio = f.ratio;
-  box.append(image, make("figcaption", "", f.caption));
-  return box;
-};
+// A card: a table, bars and a sentence, with a badge at the top.
 const tableOf = ({ headers, rows, label }) => {
   const grid = make("table"), head = make("tr"), wide = make("div", "wide"), top = make("thead"), body = make("tbody");
   for (const name of headers) {
@@ -29,22 +21,28 @@ const tableOf = ({ headers, rows, label }) => {
   wide.append(grid);
   return wide;
 };
+const barsOf = ({ bars, mark }) => {
+  const list = make("ul", "bars");
+  for (const { name, share, colour, text } of bars) {
+    const row = make("li"), track = make("span", "track"), fill = make("span");
+    fill.style.cssText = `width: ${100 * share}%; background: ${colour}`;
+    track.append(fill);
+    if (mark) {
+      const line = make("i");
+      line.style.left = `${100 * mark}%`;
+      track.append(line);
+    }
+    row.append(make("span", "", name), track, make("span", "", text));
+    list.append(row);
+  }
+  return list;
+};
 mount(async (value) => {
   const head = make("header", "head"), nodes = [head];
-  head.append(make("h4", "", value.title));
+  head.append(make("p", "gw-title", value.title));
   if (value.badge) head.append(make("span", "badge", value.badge));
-  if (value.figures.length) {
-    const grid = make("div", "figs");
-    grid.style.setProperty("--columns", value.columns);
-    grid.append(...value.figures.map(figureOf));
-    nodes.push(grid);
-  }
   if (value.table) nodes.push(tableOf(value.table));
-  if (value.plot) {
-    const plot = make("div", "plot");
-    plot.innerHTML = value.plot; // SVG of our own: numbers and titles of backbones
-    nodes.push(plot);
-  }
+  if (value.bars.length) nodes.push(barsOf(value));
   if (value.note) nodes.push(make("p", "note", value.note));
   return nodes;
 });

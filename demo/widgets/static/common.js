@@ -10,24 +10,6 @@ const svg = (tag, attributes) => {
   for (const name in attributes) node.setAttribute(name, attributes[name]);
   return node;
 };
-const picture = async (source, alt) => {
-  const image = new Image();
-  image.alt = alt || "";
-  image.draggable = false;
-  if (!String(source).startsWith("data:image/")) return image;
-  image.src = source;
-  await image.decode().catch(() => {});
-  return image;
-};
-const pixels = async (source) => {
-  const image = await picture(source);
-  const canvas = make("canvas");
-  canvas.width = image.naturalWidth || 1;
-  canvas.height = image.naturalHeight || 1;
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.drawImage(image, 0, 0);
-  return context.getImageData(0, 0, canvas.width, canvas.height);
-};
 const clamp = (x, low, high) => Math.min(high, Math.max(low, x));
 const percent = (share) => (share > 0 && share < 0.001 ? "<0.1 %" : (100 * share).toFixed(1) + " %");
 const skeleton = (words) => {

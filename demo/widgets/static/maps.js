@@ -1,5 +1,5 @@
-// The blocks AMF reads, and the last block's matrix without and with the switches. Where a patch is
-// pointed at, here or elsewhere, both show that patch's row over the picture instead.
+// Rows of attention over the picture, such as what the blocks AMF reads receive, and the last block's
+// matrices. Where a patch is pointed at, here or elsewhere, matrices show its row over the picture.
 let patch = null, inside = false, follow = null;
 onPoint((detail) => follow?.(detail));
 mount(async (value) => {
@@ -81,7 +81,7 @@ mount(async (value) => {
   const show = () => [...thumbs, ...sides].forEach((part) => part.show());
   follow = (detail) => { inside = false; patch = detail && [clamp(detail.row, 0, rows - 1), clamp(detail.column, 0, columns - 1)]; show(); };
   const head = make("div", "gw-head"), blocks = make("div", "gw-pair"), last = make("div", "gw-pair");
-  head.append(make("span", "gw-title", "Attention"));
+  head.append(make("span", "gw-title", value.title));
   if (value.simulated) head.append(make("span", "gw-pill gw-fault", "Simulation"));
   if (value.badge) head.append(make("span", "gw-pill", value.badge));
   blocks.append(...thumbs.map((part) => part.box));

@@ -144,6 +144,7 @@ gclip.page = {
   // Gradio names neither its gallery's buttons nor the end of an upload.
   const mend = () => {
     document.querySelectorAll("#examples .gallery-item").forEach((button, i) => button.setAttribute("aria-label", PAGE.examples[i]));
+    document.querySelectorAll("footer img").forEach((image) => (image.alt = ""));
     for (const live of document.querySelectorAll("[aria-live], [role=status]")) {
       const walker = document.createTreeWalker(live, NodeFilter.SHOW_TEXT);
       for (let node = walker.nextNode(); node; node = walker.nextNode()) if (/^\s*common\.\w+\s*$/.test(node.data)) node.data = PAGE.done;

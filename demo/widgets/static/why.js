@@ -32,7 +32,7 @@ mount(async (value) => {
   head.append(close);
   for (const variant of value.variants) {
     const part = make("section"), list = make("ol");
-    part.append(make("h4", "gw-title", variant.title));
+    part.append(make("h2", "gw-title", variant.title));
     for (const entry of variant.top) {
       const item = make("li"), bar = make("span", "gw-share"), fill = make("span"), name = make("bdi", "gw-name", entry.name);
       fill.style.background = entry.colour;

@@ -307,7 +307,8 @@ class Studio:
     def segmenter(self, settings: Settings, planted: bool = True) -> Segmenter:
         """The segmenter of these settings; ``planted`` False leaves a planted channel out."""
         backbone, s = self.backbone(self.name_of(settings)), settings
-        sides = (s.short_side or None, s.window or None, s.stride, s.templates, s.logit_scale)
+        sides = (s.short_side or None, s.window or None, s.stride, s.templates, s.logit_scale,
+                 s.max_tokens)  # fmt: skip
         plant = (s.plant_channel, s.plant_gain, s.plant_blocks) if planted and s.plant else ()
 
         def make() -> Segmenter:

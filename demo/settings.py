@@ -287,6 +287,11 @@ class Settings(BaseModel):
     left: Name = _set("clearclip", "left", "view", "choice", "From")
     right: Name = _set("amf_cs", "right", "view", "choice", "To")
 
+    @property
+    def max_tokens(self) -> int:
+        """Patches at most: of a strip of a picture fewer, unless its size is chosen."""
+        return 4096 if self.short_side or self.window else 1200
+
     def changed(self, **changes: Any) -> Settings:
         """A copy with some settings changed."""
         return Settings(**{**self.__dict__, **changes})

@@ -123,7 +123,10 @@ CANVAS_HINT = (
 SCORE_COUNTS = (
     "mIoU counts every pixel whose truth is known: a word painted on something else costs."
 )
-IOU_NOTE = f"Intersection over union (IoU) per class; in bold the best of a row. {SCORE_COUNTS}"
+IOU_NOTE = (
+    "Intersection over union (IoU) per class, in percent; in bold the best of a row. "
+    f"{SCORE_COUNTS}"
+)
 SCORE_SHORT = "mIoU counts every pixel whose truth is known."
 TRUTH = "Truth"
 COMPARE_NOTE = (
@@ -247,7 +250,7 @@ def favoured(name: str) -> str:
 
 TRUTH_EMPTY = "No true mask for this image: choose a ★ picture, or upload a mask under yours."
 IOU_TITLE = "How much of it each variant finds"
-IOU_TABLE = "IoU per class and variant"
+IOU_TABLE = "IoU per class and variant, in percent"
 SIMILARITY = "How alike are the last block’s Values?"
 OWN_MASK = "A true mask of your own"
 OWN_MASK_HINT = (

@@ -9,7 +9,6 @@ Usage::
 
     overlay(image, labels, names, opacity=0.6)           # mask over image, words, outlines
     fit(image, max_side)                                 # RGB, at most max_side a side
-    legend(labels, names)                                # list of LegendEntry
     heat_map(image, row, grid)                           # where one patch looks
     token_outlines(picture, tokens, grid)                # global tokens framed
     matrix_picture(matrix)                               # (picture, tokens per pixel)
@@ -18,7 +17,6 @@ Usage::
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
@@ -35,17 +33,6 @@ COLORMAP = "magma"
 FRAME = "#4fd8e8"
 SMALLEST_LABELLED = 0.006
 POLE_SIDE = 128
-
-
-@dataclass(frozen=True)
-class LegendEntry:
-    """One line of a legend; ``index`` -1 is "no class"; ``share`` of the pixels, 0 to 1."""
-
-    index: int
-    name: str
-    colour: str
-    ink: str
-    share: float
 
 
 def overlay(
@@ -67,19 +54,6 @@ def overlay(
     if write_words:
         _write_words(blended, small, names)
     return blended
-
-
-def legend(labels: ArrayLike, names: Sequence[str]) -> list[LegendEntry]:
-    """Name, colour and area share of every class in order, then "no class" if there is any."""
-    *found, rest = shares(np.asarray(labels), len(names))
-    entries = [
-        LegendEntry(i, name, colour, palette.ink_on(colour), found[i])
-        for i, (name, colour) in enumerate(zip(names, palette.of_names(names), strict=True))
-    ]
-    if rest:
-        ink = palette.ink_on(palette.NO_CLASS)
-        entries.append(LegendEntry(-1, "no class", palette.NO_CLASS, ink, rest))
-    return entries
 
 
 def shares(labels: NDArray[np.integer], n: int) -> list[float]:
@@ -307,24 +281,14 @@ def _placed(
 
 def _depth(labels: NDArray[np.int32]) -> NDArray[np.int32]:
     """How many steps (city block) each pixel is from the next region or the border."""
-    inside = np.ones(labels.shape, bool)
-    same = np.zeros((4, *labels.shape), bool)
-    same[0, 1:] = same[1, :-1] = labels[1:] == labels[:-1]
-    same[2, :, 1:] = same[3, :, :-1] = labels[:, 1:] == labels[:, :-1]
-    depth = np.zeros(labels.shape, np.int32)
-    inside &= same.all(0)
-    depth += 1
-    while inside.any():
-        depth += inside
-        shrunk = inside.copy()
-        shrunk[1:] &= inside[:-1]
-        shrunk[:-1] &= inside[1:]
-        shrunk[:, 1:] &= inside[:, :-1]
-        shrunk[:, :-1] &= inside[:, 1:]
-        shrunk[[0, -1]] = False
-        shrunk[:, [0, -1]] = False
-        inside = shrunk
-    return depth
+    around = np.pad(labels, 1, constant_values=-2)
+    beside = (around[:-2, 1:-1], around[2:, 1:-1], around[1:-1, :-2], around[1:-1, 2:])
+    edge = np.any([one != labels for one in beside], axis=0)
+    far = np.where(edge, 1, sum(labels.shape)).astype(np.int32)
+    for _ in range(4):  # along each way, one step more than the pixel before
+        along = np.arange(far.shape[0], dtype=np.int32)[:, None]
+        far = np.rot90(np.minimum.accumulate(far - along) + along)
+    return far
 
 
 def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:

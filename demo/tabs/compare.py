@@ -96,4 +96,4 @@ def _table(look: Look, view: CompareView) -> values.Json:
 
 
 def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value * 100:.1f} %"
+    return "–" if value is None else f"{value * 100:.1f}"

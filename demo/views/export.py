@@ -173,19 +173,21 @@ def settings_json(
     facts: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Every setting by group (blocks and heads from 1), the classes, the versions, the link."""
+    *found, rest = render.shares(labels, len(names))
     return {
         "settings": settings.to_json(),
         "words": settings.words,
         "classes": [
-            {
-                "number": entry.index,
-                "name": entry.name,
-                "colour": entry.colour,
-                "share": entry.share,
-            }
-            for entry in render.legend(labels, names)
+            {"number": number, "name": name, "colour": colour, "share": share}
+            for number, (name, colour, share) in enumerate(
+                zip(names, palette.of_names(names), found, strict=True)
+            )
         ],
-        "no_class": {"number": 255 if len(names) <= 255 else 65535, "colour": palette.NO_CLASS},
+        "no_class": {
+            "number": 255 if len(names) <= 255 else 65535,
+            "colour": palette.NO_CLASS,
+            "share": rest,
+        },
         "result": facts or {},
         "link": "?" + settings.to_query(),
         "versions": versions(),
@@ -274,6 +276,7 @@ def _segmenter(settings: Settings) -> str:
         "stride": (settings.stride, 112),
         "templates": (settings.templates, "imagenet80"),
         "logit_scale": (settings.logit_scale, 40.0),
+        "max_tokens": (settings.max_tokens, 4096),
     }
     return "".join(f", {k}={value!r}" for k, (value, usual) in options.items() if value != usual)
 

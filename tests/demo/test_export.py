@@ -85,7 +85,8 @@ def test_settings_say_versions_words_and_areas(archive: zipfile.ZipFile) -> None
     assert set(export.PACKAGES) < set(found["versions"])
     assert found["words"] == "cat, sky"
     assert found["result"] == {"miou": 0.5}
-    assert sum(entry["share"] for entry in found["classes"]) == pytest.approx(1)
+    shares = [entry["share"] for entry in (*found["classes"], found["no_class"])]
+    assert sum(shares) == pytest.approx(1)
     assert from_query(found["link"])[0] == Settings(seed=7, words="cat, sky")
 
 

@@ -13,7 +13,7 @@ mount(async (value) => {
   const columnsPooled = Math.ceil(columns / pooled), last = value.sides.length - 1;
   const image = await photo(value.picture);
   const labels = await Promise.all(value.sides.map((side) => labelsOf(side.mask, w, value.wide)));
-  const matrices = [];
+  const matrices = value.sides.map(() => null);
   if (given !== value.opacity) opacity = given = value.opacity;
   if (typeof isolated === "number" && !value.classes[isolated]?.shares.some((share) => share > 0)) isolated = null;
   if (isolated === CHANGED && !two) isolated = null;

@@ -51,7 +51,7 @@ mount(async (value) => {
     listen(part, onPicture);
   });
   const sides = await Promise.all(value.sides.map((one) => figure(one.title)));
-  const matrices = [];
+  const matrices = value.sides.map(() => null);
   sides.forEach((part, k) => {
     part.stage.classList.add("gw-square");
     part.show = () => {

@@ -66,14 +66,19 @@ gclip.page = {
   on("drop", waits, true);
 
   // A camera that is not there is said in words.
+  const camera = (words) => {
+    const place = find("#camera");
+    if (!place) return;
+    place.textContent = words;
+    place.toggleAttribute("data-told", Boolean(words));
+  };
   window.addEventListener("unhandledrejection", (event) => {
     const words = PAGE.camera[event.reason?.name];
     if (!(event.reason instanceof DOMException) || !words) return;
     event.preventDefault();
-    const place = find("#camera");
-    if (place) place.textContent = words;
+    camera(words);
   });
-  on("gclip:said", () => find("#camera") && (find("#camera").textContent = ""));
+  on("gclip:said", () => camera(""));
 
   // The tabs are one stop of the keyboard; arrows move between them.
   const strip = () => [...document.querySelectorAll("#tabs > .tab-wrapper [role=tab]")];
@@ -141,14 +146,18 @@ gclip.page = {
   on("keydown", (event) => event.key === "Escape" && show(null));
   addEventListener("scroll", () => show(null), true);
 
-  // Gradio names neither its gallery's buttons nor the end of an upload.
+  // Gradio says the name of a text for the end of an upload: mended before it is read out.
+  const word = ({ type, target, addedNodes }) => {
+    for (const node of type === "characterData" ? [target] : addedNodes) {
+      if (!/^\s*common\.\w+\s*$/.test(node.textContent)) continue;
+      const text = document.createTreeWalker(node, NodeFilter.SHOW_TEXT);
+      (node.nodeType === Node.TEXT_NODE ? node : text.nextNode()).data = PAGE.done;
+    }
+  };
+  // Gradio names neither its gallery's buttons nor the footer's pictures.
   const mend = () => {
     document.querySelectorAll("#examples .gallery-item").forEach((button, i) => button.setAttribute("aria-label", PAGE.examples[i]));
     document.querySelectorAll("footer img").forEach((image) => (image.alt = ""));
-    for (const live of document.querySelectorAll("[aria-live], [role=status]")) {
-      const walker = document.createTreeWalker(live, NodeFilter.SHOW_TEXT);
-      for (let node = walker.nextNode(); node; node = walker.nextNode()) if (/^\s*common\.\w+\s*$/.test(node.data)) node.data = PAGE.done;
-    }
     for (const tab of strip()) {
       const stop = tab.getAttribute("aria-selected") === "true" ? 0 : -1;
       if (tab.tabIndex !== stop) tab.tabIndex = stop;
@@ -158,7 +167,7 @@ gclip.page = {
   let waiting = 0;
   const later = () => (waiting ||= setTimeout(() => ((waiting = 0), mend()), 60));
   const begin = () => {
-    new MutationObserver(later).observe(document.body, { childList: true, subtree: true, characterData: true, attributes: true, attributeFilter: ["aria-selected"] });
+    new MutationObserver((records) => (records.forEach(word), later())).observe(document.body, { childList: true, subtree: true, characterData: true, attributes: true, attributeFilter: ["aria-selected"] });
     later();
   };
   if (document.body) begin();

@@ -1,7 +1,6 @@
-"""``python -m demo.screenshots``: pictures of the page, desktop and phone, light and dark.
+"""``python -m tests.screenshots``: pictures of the page, desktop and phone, light and dark.
 
 Starts the page with the built-in model, opens its tabs in a headless Chromium and writes PNG files.
-Needs Playwright and a Chromium.
 """
 
 from __future__ import annotations
@@ -9,50 +8,39 @@ from __future__ import annotations
 import argparse
 import io
 import itertools
-import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
 
 from demo.learn import lesson
-from demo.look import Studio
-from demo.main import build, launch_settings, parser
-from demo.page import routes
+from tests.visitor import serving
 
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 THEMES = ("light", "dark")
 TABS = ("side", "compare")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+FLAGS = ["--no-sandbox", "--disable-gpu"]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Write the pictures and print their paths."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - optional
-
     args = _parser().parse_args(arguments)
-    demo = build(Studio())
-    settings = launch_settings(parser().parse_args([])) | {"server_port": None}
-    _, url, _ = demo.launch(
-        **settings, app_kwargs={"routes": routes()}, prevent_thread_lock=True, quiet=True
-    )
     args.out.mkdir(parents=True, exist_ok=True)
-    try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=args.chromium, args=FLAGS)
-            taken = take(browser, url, args.tabs)
-            for name, png in itertools.chain(taken, take_lesson(browser, url, args.lesson)):
-                path = args.out / name
-                path.write_bytes(png)
-                print(path)
-            browser.close()
-    finally:
-        demo.close()
-    return 0
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(Path(folder), "--no-downloads") as server,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=args.chromium, args=FLAGS)
+        lessons = take_lesson(browser, server.url) if args.lesson else ()
+        for name, png in itertools.chain(take(browser, server.url, args.tabs), lessons):
+            (args.out / name).write_bytes(png)
+            print(args.out / name)
 
 
-def take(browser: Any, url: str, tabs: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+def take(browser: Browser, url: str, tabs: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     """Pictures of these tabs at every size and in both themes."""
     for tab, (device, (width, height)), theme in itertools.product(tabs, SIZES.items(), THEMES):
         page = browser.new_page(viewport={"width": width, "height": height})
@@ -63,10 +51,8 @@ def take(browser: Any, url: str, tabs: Sequence[str]) -> Iterator[tuple[str, byt
         page.close()
 
 
-def take_lesson(browser: Any, url: str, wanted: bool) -> Iterator[tuple[str, bytes]]:
+def take_lesson(browser: Browser, url: str) -> Iterator[tuple[str, bytes]]:
     """A picture of every step of the lesson after its guess, as it stands on the wall."""
-    if not wanted:
-        return
     page = browser.new_page(viewport={"width": 1920, "height": 1080})
     page.goto(f"{url}?tab=learn&__theme=light")
     page.wait_for_selector("#learn-machine .gm-box", timeout=120_000)
@@ -84,10 +70,7 @@ def take_lesson(browser: Any, url: str, wanted: bool) -> Iterator[tuple[str, byt
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m demo.screenshots",
-        description="Write pictures of the page, desktop and phone, light and dark.",
-    )
+    parser = argparse.ArgumentParser(prog="python -m tests.screenshots", description=main.__doc__)
     parser.add_argument("--out", type=Path, default=Path("docs/screenshots"), help="folder")
     parser.add_argument("--chromium", default="/usr/bin/chromium", help="Chromium's path")
     parser.add_argument("--tabs", nargs="*", default=list(TABS), help="which tabs")
@@ -96,4 +79,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

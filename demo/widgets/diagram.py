@@ -68,7 +68,7 @@ def _value(m: Any, picture: str, square: int, levels: int) -> Json:
     kept = np.sort(np.argsort(-scores.max(1), kind="stable")[:MAX_WORDS])
     rest = [] if m.rest is None else [np.asarray(m.rest, np.float32)]
     pack.add("scores", np.stack([*scores[kept], *rest]), levels=255, top=1.0)
-    shares = {entry.index: entry.share for entry in render.legend(m.labels, m.names)}
+    *shares, rest_share = render.shares(np.asarray(m.labels), len(m.names))
     labels = np.asarray(m.labels, np.int32)
     small = render.nearest(labels, render.fitting(labels.shape, MASK_SIDE))
     colours, wide = palette.of_names(m.names), len(m.names) > 254
@@ -106,7 +106,7 @@ def _value(m: Any, picture: str, square: int, levels: int) -> Json:
                 "index": int(i),
                 "name": m.names[i],
                 "colour": colours[i],
-                "share": shares.get(int(i), 0.0),
+                "share": shares[int(i)],
             }
             for i in kept
         ]
@@ -115,11 +115,11 @@ def _value(m: Any, picture: str, square: int, levels: int) -> Json:
                 "index": -1,
                 "name": "the rest",
                 "colour": palette.NO_CLASS,
-                "share": shares.get(-1, 0.0),
+                "share": rest_share,
             }
             for _ in rest
         ],
-        "rest": shares.get(-1, 0.0),
+        "rest": rest_share,
         "parts": parts(m, square),
     }
 

@@ -163,7 +163,8 @@ def parts(m: Any, square: int) -> dict[str, Json]:
     spikes = [i + 1 for i, tile in enumerate(m.tiles[:-1]) if tile.ratio >= m.norm_threshold]
     top = int(np.asarray(m.before).argmax())
     inside, across, regions = m.similar
-    best = sorted(render.legend(m.labels, m.names), key=lambda entry: -entry.share)[:1]
+    shares = render.shares(np.asarray(m.labels), len(m.names))
+    share, largest = max(zip(shares, [*m.names, "no class"], strict=True), key=lambda one: one[0])
     return {
         "picture": _part(
             "Picture in patches", f"N = h · w = {h} · {w}", "", f"{h * w} patches",
@@ -215,7 +216,7 @@ def parts(m: Any, square: int) -> dict[str, Json]:
         "mask": _part(
             "Mask", "argmax", "",
             " · ".join(
-                [f"{e.name} {100 * e.share:.0f}\u00a0%" for e in best]
+                [f"{largest} {100 * share:.0f}\u00a0%"]
                 + ([f"mIoU\u00a0{100 * m.miou:.0f}\u00a0%"] if m.miou is not None else [])
             ),
             "Every pixel gets its best word.",

@@ -2,18 +2,20 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from open_clip.model import CLIP
+from safetensors.torch import load_file
 
 from gclip_core import blocks
 from gclip_core.shipped import unpack
 from gclip_core.stem import Stem
-from training.photos import export, features, learn, measure, priors
-from training.photos.student import Student
+from training.photos import export, features, join, learn, measure, priors, text
+from training.photos.student import Student, joined, opened
 from training.photos.words import Words, groups, names, plural
 
 
@@ -116,8 +118,8 @@ def test_what_is_exported_computes_what_was_taught() -> None:
     found = torch.randn(1, features.TOKENS, features.FEATURES)
     with torch.no_grad():
         patches, whole = student(student.even(found))
-    model = CLIP(**{k: v for k, v in export.CONFIG.items() if k != "stem"})
-    model.visual.conv1 = Stem(256, export.CONFIG["stem"])
+    model = CLIP(**{k: v for k, v in export.config().items() if k != "stem"})
+    model.visual.conv1 = Stem(256, export.config()["stem"])
     missing, unexpected = model.load_state_dict(student.exported(), strict=False)
     assert not unexpected
     assert not [key for key in missing if "visual" in key and "conv1.first" not in key
@@ -134,6 +136,59 @@ def test_what_is_exported_computes_what_was_taught() -> None:
         cls = F.normalize(visual.ln_post(last(x))[:, 0] @ visual.proj, dim=-1)
     assert torch.allclose(ours, patches, atol=1e-4)
     assert torch.allclose(cls, whole, atol=1e-4)
+
+
+def test_a_joined_map_says_the_mean_of_what_maps_say() -> None:
+    torch.manual_seed(0)
+    mean, spread = torch.randn(features.FEATURES), torch.rand(features.FEATURES) + 0.5
+    one, other = (Student(mean, spread, hidden) for hidden in (8, 12))
+    both = opened(joined([one.state_dict(), other.state_dict()]))
+    even = one.even(torch.randn(1, features.TOKENS, features.FEATURES))
+    with torch.no_grad():
+        half = (one.tokens(even) + other.tokens(even)) / 2
+        assert torch.allclose(both.tokens(even), half, atol=1e-5)
+    with pytest.raises(ValueError, match="one cache"):
+        joined([one.state_dict(), Student(mean + 1, spread).state_dict()])
+
+
+def test_the_recipe_makes_a_model(
+    words: Words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every step after the features, for moments; nothing is learned, but everything fits."""
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    singles, mosaics = [(photo, 0) for photo in range(4)], [(0, 0, 0, 0)]
+    cache, run, out = tmp_path / "cache", tmp_path / "run", tmp_path / "out"
+    cache.mkdir()
+    for kind, views in (("single", singles), ("mosaic", mosaics)):
+        (cache / f"{kind}.json").write_text(json.dumps(views))
+        (cache / f"{kind}.done").write_text(str(len(views)))
+        size = (len(views), features.TOKENS)
+        found = rng.standard_normal((*size, features.FEATURES)).astype(np.float16)
+        np.save(cache / f"{kind}-features.npy", found)
+        np.save(cache / f"{kind}-activation.npy", rng.uniform(-1, 1, size).astype(np.float16))
+        np.save(cache / f"{kind}-colours.npy", rng.integers(0, 255, (*size, 4), np.uint8))
+
+    monkeypatch.setattr(text, "OPENAI_IMAGENET_TEMPLATES", text.OPENAI_IMAGENET_TEMPLATES[:1])
+    moment = 0.001
+    learn.learn(words, cache, run, moment, size=4)
+    text.learn(words, run, moment, size=4)
+    learn.learn(words, cache, run, moment, size=4, name="map-2")
+    join.join(run, ["map", "map-2"])
+    learn.learn(words, cache, run, moment, blocks=4, size=4)
+    monkeypatch.setattr(export, "Teacher", lambda width, hidden: SimpleNamespace(
+        stem=Stem(width, export.config(hidden)["stem"])))  # fmt: skip
+    export.export(words, cache, run, out)
+
+    said = torch.load(run / "map.pt", weights_only=True)["vectors"]
+    assert torch.allclose(said, text.said(words, run)), "maps but the first learn what text says"
+    settings = json.loads((out / "model.json").read_text())
+    state = {}
+    for file in sorted(out.glob("*.safetensors")):
+        state.update(load_file(file))
+    model = CLIP(**{key: value for key, value in settings.items() if key != "stem"})
+    model.visual.conv1 = Stem(settings["embed_dim"], settings["stem"])
+    model.load_state_dict(unpack(state, settings["text_cfg"]["vocab_size"], "the photo model"))
 
 
 def test_packing_costs_little() -> None:

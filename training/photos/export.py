@@ -11,6 +11,7 @@ import argparse
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -20,23 +21,29 @@ from torch import Tensor
 from training.export import change_queries, whitening
 from training.photos.features import LITE2, PATCH, SIDE, Teacher
 from training.photos.learn import Lessons
-from training.photos.student import BLOCKS, HEADS, HIDDEN, Student
+from training.photos.student import BLOCKS, HEADS, HIDDEN, Student, opened
 from training.photos.text import TEXT
 from training.photos.words import WIDTH, Words, groups
 
-CONFIG = {
-    "embed_dim": WIDTH,
-    "vision_cfg": {
+PART = 0.3  # of the tower in the mean
+_SMALL = 4096  # numbers; smaller tensors stay in float16
+
+
+def config(hidden: int = HIDDEN) -> dict[str, Any]:
+    """open_clip's configuration, with the stem's."""
+    vision = {
         "image_size": SIDE,
         "layers": BLOCKS,
         "width": WIDTH,
         "head_width": WIDTH // HEADS,
         "patch_size": PATCH,
-    },
-    "text_cfg": {**TEXT, "vocab_size": 49408},
-    "stem": {**LITE2, "hidden": HIDDEN},
-}
-_SMALL = 4096  # numbers; smaller tensors stay in float16
+    }
+    return {
+        "embed_dim": WIDTH,
+        "vision_cfg": vision,
+        "text_cfg": {**TEXT, "vocab_size": 49408},
+        "stem": {**LITE2, "hidden": hidden},
+    }
 
 
 def packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -77,16 +84,28 @@ def known(words: Words, run: Path) -> dict[str, list[list[str]]]:
     return {kind: sorted(some) for kind, some in found.items()}
 
 
-def export(words: Words, cache: Path, run: Path, out: Path, gain: float = 1.5) -> None:
+def mean(run: Path, part: float) -> Student:
+    """The tower for its part, the map that it began from for the rest: the mean of their weights.
+
+    The map's blocks do nothing, so they count for less in the mean than in the tower.
+    """
+    tower, start = (
+        torch.load(run / f"{name}.pt", weights_only=True)["averaged"] for name in ("tower", "map")
+    )
+    return opened({name: start[name].lerp(tower[name], part) for name in tower})
+
+
+def export(
+    words: Words, cache: Path, run: Path, out: Path, gain: float = 1.5, part: float = PART
+) -> None:
     """Write model, stem and text weights, model.json and words.json."""
     held = torch.load(run / "tower.pt", weights_only=True)
-    student = Student(torch.zeros(1), torch.ones(1)).eval()
-    student.mean, student.spread = held["averaged"]["mean"], held["averaged"]["spread"]
-    student.load_state_dict(held["averaged"])
+    student = mean(run, part)
     if gain:
         make_queries_white(student, Lessons(words, cache), gain)
     learned = student.exported()
-    stem = {f"visual.conv1.{k}": v for k, v in Teacher(WIDTH, HIDDEN).stem.state_dict().items()}
+    hidden = student.hidden.out_features
+    stem = {f"visual.conv1.{k}": v for k, v in Teacher(WIDTH, hidden).stem.state_dict().items()}
     stem.update((k, v) for k, v in learned.items() if k.startswith("visual.conv1."))
     tower = {k: v for k, v in learned.items() if not k.startswith("visual.conv1.")}
     tower["logit_scale"] = held["scale"].reshape(())
@@ -99,7 +118,7 @@ def export(words: Words, cache: Path, run: Path, out: Path, gain: float = 1.5) -
     save_file(packed(stem), out / "stem.safetensors")
     save_file(packed(tower), out / "model.safetensors")
     save_file(text, out / "text.safetensors")
-    (out / "model.json").write_text(json.dumps(CONFIG, indent=1) + "\n")
+    (out / "model.json").write_text(json.dumps(config(hidden), indent=1) + "\n")
     lines = (
         f' "{kind}": [\n' + ",\n".join(f"  {json.dumps(group)}" for group in some) + "\n ]"
         for kind, some in known(words, run).items()
@@ -114,8 +133,9 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--out", type=Path, default=Path("assets/built-in-photos"))
     parser.add_argument("--query-gain", type=float, default=1.5, help="0: as training left them")
+    parser.add_argument("--part", type=float, default=PART, help="of the tower, the rest the map")
     given = parser.parse_args()
-    export(Words(given.data), given.cache, given.run, given.out, given.query_gain)
+    export(Words(given.data), given.cache, given.run, given.out, given.query_gain, given.part)
 
 
 if __name__ == "__main__":

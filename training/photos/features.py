@@ -37,7 +37,7 @@ LITE2: dict[str, Any] = {
 }
 """EfficientNet-Lite2's widths and depths."""
 FEATURES = 48 + 120 + 352
-_VIEWS = {"flickr8k-1000": 4, "houses": 2, "idd-lite": 2, "camvid": 3, "coco-mini": 8}
+_VIEWS = {"flickr8k-1000": 3, "houses": 2, "idd-lite": 2, "camvid": 2, "coco-mini": 6}
 _IN_MOSAICS = ("mini-imagenet", "imagenette", "imagenet-sample", "caltech-101", "pacs-photo")
 _MOSAICS = 8000
 _BATCH = 32

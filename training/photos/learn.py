@@ -1,6 +1,8 @@
 """Teach the photo model where words are, from words of whole photos.
 
-    python -m training.photos.learn DATA CACHE RUN --minutes 10                # the map
+    python -m training.photos.learn DATA CACHE RUN --minutes 10                # the first map
+    python -m training.photos.learn DATA CACHE RUN --minutes 5 --name map-2    # after the text
+    python -m training.photos.join RUN map map-2                               # -> map.pt
     python -m training.photos.learn DATA CACHE RUN --minutes 20 --blocks 4     # then the tower
 
 A photo of a thing: patches that speak for it to the teacher are the thing, those that do not are
@@ -26,15 +28,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.photos import features, priors
+from training.photos import features, priors, text
 from training.photos.features import GRID, Cache
-from training.photos.student import BLOCKS, Student, near
+from training.photos.student import BLOCKS, Student, near, opened
 from training.photos.words import Label, Words, names
 
 _SHARE = {
-    "mini-imagenet": 0.17, "imagenet-sample": 0.06, "imagenette": 0.03, "caltech-101": 0.10,
-    "pacs-photo": 0.08, "grocery": 0.02, "clothing": 0.03, "scenes": 0.12, "houses": 0.10,
-    "flickr8k-1000": 0.12, "idd-lite": 0.05, "camvid": 0.05, "sun-scenes": 0.06, "coco-mini": 0.06,
+    "mini-imagenet": 0.12, "imagenet-sample": 0.06, "imagenette": 0.02, "caltech-101": 0.07,
+    "pacs-photo": 0.06, "grocery": 0.02, "clothing": 0.02, "scenes": 0.08, "houses": 0.05,
+    "flickr8k-1000": 0.10, "idd-lite": 0.03, "camvid": 0.03, "sun-scenes": 0.08, "coco-mini": 0.08,
+    "rooms": 0.08, "corel-5k": 0.12,
 }  # fmt: skip
 """How many of a batch's photos come from each source."""
 _SHARING_SCALE = 11.0  # of cosines where patches are shared out: it must not outgrow the priors
@@ -278,15 +281,22 @@ def losses(
 
 
 def learn(
-    words: Words, cache: Path, run: Path, minutes: float, blocks: int = 0, size: int = 64
-) -> None:
-    """Learn the map (`blocks` = 0) or, from it, the tower; writes `map.pt` or `tower.pt`."""
+    words: Words, cache: Path, run: Path, minutes: float, blocks: int = 0, size: int = 64,
+    name: str = "",
+) -> None:  # fmt: skip
+    """Learn a map (`blocks` = 0) or, from `map.pt`, the tower; writes `name`.pt.
+
+    Maps but the first, `map.pt`, take the words' vectors from `text.pt`.
+    """
+    name = name or ("tower" if blocks else "map")
     lessons, course = Lessons(words, cache), Course(words)
     student = Student(*lessons.statistics())
     vectors, given, first_map = words.vectors.clone(), words.given, None
+    if name != "map" and not blocks:
+        vectors, given = text.said(words, run), torch.ones_like(given)
     if blocks:
         start = torch.load(run / "map.pt", weights_only=True)
-        student.load_state_dict(start["averaged"])
+        student = opened(start["averaged"]).train()
         vectors, given = start["vectors"], torch.ones_like(given)
         first_map = copy.deepcopy(student).eval().requires_grad_(False)
     free = nn.Parameter(vectors.clone(), requires_grad=not blocks)
@@ -302,7 +312,7 @@ def learn(
         {"params": [*scales, free], "base": 5e-4 if blocks else 2e-3, "weight_decay": 0.0},
     ]
     optimiser = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), weight_decay=0.02)
-    name, step, spent = "tower" if blocks else "map", 0, 0.0
+    step, spent = 0, 0.0
     saved = run / f"{name}-state.pt"
     run.mkdir(parents=True, exist_ok=True)
     if saved.exists():
@@ -350,7 +360,8 @@ def learn(
                 },
                 saved,
             )  # fmt: skip
-    now = words.settle(torch.where(given[:, None], vectors, free.data))
+    now = F.normalize(torch.where(given[:, None], vectors, free.data), dim=1)
+    now = words.settle(now) if name == "map" else now
     result = {"averaged": averaged.state_dict(), "vectors": now, "scale": scales[0].data}
     torch.save(result, run / f"{name}.pt")
 
@@ -363,11 +374,12 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--blocks", type=int, default=0, help="blocks a step; 0 learns the map")
     parser.add_argument("--size", type=int, default=64, help="photos a step")
+    parser.add_argument("--name", default="", help="what to write, beside map.pt or tower.pt")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     words = Words(given.data)
-    learn(words, given.cache, given.run, given.minutes, given.blocks, given.size)
+    learn(words, given.cache, given.run, given.minutes, given.blocks, given.size, given.name)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ leave blocks out. At the start every block is an identity, and the last one's Va
 what patches say is then a map of features alone, which is learned first.
 """
 
+from collections.abc import Mapping, Sequence
+
 import torch
 import torch.nn.functional as F
 from open_clip.transformer import ResidualAttentionBlock
@@ -21,13 +23,13 @@ class Student(nn.Module):
     class token (B, WIDTH). `mean` and `spread` (FEATURES,) make features even; export folds them.
     """
 
-    def __init__(self, mean: Tensor, spread: Tensor) -> None:
+    def __init__(self, mean: Tensor, spread: Tensor, hidden: int = HIDDEN) -> None:
         super().__init__()
         self.register_buffer("mean", mean)
         self.register_buffer("spread", spread)
         self.linear = nn.Linear(FEATURES, WIDTH)
-        self.hidden = nn.Linear(FEATURES, HIDDEN)
-        self.out = nn.Linear(HIDDEN, WIDTH, bias=False)
+        self.hidden = nn.Linear(FEATURES, hidden)
+        self.out = nn.Linear(hidden, WIDTH, bias=False)
         self.class_embedding = nn.Parameter(torch.randn(WIDTH) * 0.02)
         self.positional_embedding = nn.Parameter(torch.zeros(1 + TOKENS, WIDTH))
         self.ln_pre, self.ln_post = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
@@ -80,6 +82,31 @@ class Student(nn.Module):
             elif name.startswith(("ln_", "class_", "positional_", "proj")):
                 state[f"visual.{name}"] = value
         return state
+
+
+def opened(state: Mapping[str, Tensor]) -> Student:
+    """The student of a saved run, as wide as it was."""
+    student = Student(state["mean"], state["spread"], len(state["hidden.weight"]))
+    student.load_state_dict(state)
+    return student.eval()
+
+
+def joined(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The map that says the mean of what maps say: their hidden layers side by side.
+
+    The maps must make features even alike; the rest is the first one's.
+    """
+    first, count = states[0], len(states)
+    if not all(torch.equal(state["mean"], first["mean"]) for state in states):
+        raise ValueError("Maps that learned from one cache were expected; these make features "
+                         "even differently. Learn them anew from one cache.")  # fmt: skip
+    said = {}
+    for name in ("linear.weight", "linear.bias"):
+        said[name] = torch.stack([state[name] for state in states]).mean(0)
+    for name in ("hidden.weight", "hidden.bias"):
+        said[name] = torch.cat([state[name] for state in states])
+    said["out.weight"] = torch.cat([state["out.weight"] for state in states], dim=1) / count
+    return {**first, **said}
 
 
 def _run(block: nn.Module, x: Tensor, amount: float = 1.0) -> Tensor:

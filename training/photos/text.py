@@ -73,6 +73,23 @@ def encode(tower: TextTransformer, tokens: Tensor) -> Tensor:
     return F.normalize(x[torch.arange(len(x)), tokens.argmax(1)] @ tower.text_projection, dim=1)
 
 
+@torch.inference_mode()
+def said(words: Words, run: Path) -> Tensor:
+    """What `text.pt` says of the words in ImageNet's templates: unit vectors (V, WIDTH)."""
+    held = torch.load(run / "text.pt", weights_only=True)
+    tower = TextTransformer(vocab_size=len(held["ids"]), output_dim=WIDTH, **TEXT).eval()
+    tower.load_state_dict(held["tower"])
+    tokenize, ids = SimpleTokenizer(context_length=CONTEXT), held["ids"].numpy()
+    total = torch.zeros(len(words.all), WIDTH)
+    for number, word in enumerate(words.all):
+        tokens = tokenize([template(word) for template in OPENAI_IMAGENET_TEMPLATES]).numpy()
+        if not np.isin(tokens, ids).all():
+            raise ValueError(f"{run / 'text.pt'} was expected to know all words; it never met "
+                             f"the tokens of “{word}”. Teach the text tower again.")  # fmt: skip
+        total[number] = encode(tower, torch.from_numpy(np.searchsorted(ids, tokens))).mean(0)
+    return F.normalize(total, dim=1)
+
+
 def learn(words: Words, run: Path, minutes: float, size: int = 160) -> None:
     """Write `text.pt`; begins from an earlier one if there is one."""
     vectors = torch.load(run / "map.pt", weights_only=True)["vectors"]

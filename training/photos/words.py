@@ -21,8 +21,9 @@ WIDTH = 256
 """Directions of CLIP's text space that are kept: 94 % of the variance of its nouns."""
 
 Kind = Literal["thing", "place", "none"]
-_ROADS = ("idd-lite", "camvid")
-_PLACES = ("houses", "scenes", "sun-scenes")
+_LISTED = ("idd-lite", "camvid", "corel-5k")
+_KEYWORDS = "corel-5k"
+_PLACES = ("houses", "scenes", "sun-scenes", "rooms")
 _LIKE = 0.5
 """Words whose vectors are nearer than this cosine are not judged against each other."""
 
@@ -98,7 +99,9 @@ class Words:
         if "captions" in photo:
             told = [_COMMON.get(word, word) for word in said] + _told(photo["captions"])
             return self._place(told, [*anywhere, *(indoors if said else ())])
-        if source in _ROADS:
+        if source == _KEYWORDS:
+            said = _meant_by(said)
+        if source in _LISTED and said:
             return self._place(
                 [_COMMON.get(w, w) for w in said], names()["scenes"][source]["may be"]
             )
@@ -135,8 +138,25 @@ def _told(captions: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(meant[token] for token in tokens if token in meant))
 
 
+def _meant_by(keywords: Sequence[str]) -> list[str]:
+    """Everyday words for a photo's keywords, by `names.json`; none where they leave too much open.
+
+    A tiger's second keyword is "cat".
+    """
+    table, left_out = names()["keywords"], names()["keywords left out"]
+    if any(word in left_out for word in keywords):
+        return []
+    kept = [w for w in keywords if not (w == "cat" and "tiger" in keywords)]
+    found = list(dict.fromkeys(word for w in kept for word in table.get(w, ())))
+    for one, other in (("polar bear", "bear"), ("ocean", "water")):
+        if one in found and other in found:
+            found.remove(other)
+    unknown = sum(word not in table for word in kept)
+    return found if len(found) > 1 and unknown < 2 else []
+
+
 def _is_thing(photo: Mapping[str, Any]) -> bool:
-    return photo["source"] not in (*_ROADS, *_PLACES) and "captions" not in photo
+    return photo["source"] not in (*_LISTED, *_PLACES) and "captions" not in photo
 
 
 def _seeded() -> torch.Generator:

@@ -11,25 +11,30 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from gclip_core import palette
 from gclip_core.photos import VOID, Photo, star_photos
 
+Labels = npt.NDArray[np.int16]
 OPACITY = 0.55
 TILE = 400
 LEGEND = 20
 COLUMNS = 4
 
 
-def overlay(photo: Photo) -> Image.Image:
-    """The photo with its mask over it, in the words' colours."""
-    tint = palette.lookup(len(photo.words))[photo.labels()]
+def overlay(photo: Photo, labels: Labels | None = None) -> Image.Image:
+    """The photo with its mask, or other labels (H, W), over it, in the words' colours."""
+    tint = palette.lookup(len(photo.words))[photo.labels() if labels is None else labels]
     return Image.blend(photo.image(), Image.fromarray(tint), OPACITY)
 
 
-def sheet(photos: Sequence[Photo]) -> Image.Image:
-    """All overlays in rows, under each the words with their colour and share of the picture."""
+def sheet(photos: Sequence[Photo], masks: Sequence[Labels] | None = None) -> Image.Image:
+    """All overlays in rows, under each the words with their colour and share of the picture.
+
+    `masks`, labels (H, W) a photo, take the place of the true ones.
+    """
     lines = max(len(photo.words) for photo in photos)
     cell = TILE + LEGEND * lines + 10
     rows = -(-len(photos) // COLUMNS)
@@ -37,10 +42,10 @@ def sheet(photos: Sequence[Photo]) -> Image.Image:
     draw, font = ImageDraw.Draw(paper), ImageFont.load_default(15)
     for place, photo in enumerate(photos):
         left, top = place % COLUMNS * (TILE + 10), place // COLUMNS * cell
-        shown = overlay(photo)
+        labels = photo.labels() if masks is None else masks[place]
+        shown = overlay(photo, labels)
         shown.thumbnail((TILE, TILE))
         paper.paste(shown, (left, top + TILE - shown.height))
-        labels = photo.labels()
         for index, synonyms in enumerate(photo.words):
             y = top + TILE + 4 + index * LEGEND
             draw.rectangle((left, y, left + 14, y + 14), fill=palette.hex_colour(index))

@@ -6,15 +6,17 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from evaluation.options import add_backbone_options, opened_backbone
+from evaluation.photo_masks import sheet
 from gclip_core import metric
 from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS
 from gclip_core.photos import Photo, star_photos
-from gclip_core.registry import BACKBONES, BUILT_IN
+from gclip_core.registry import BACKBONES, PHOTOS
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Method, Vocabulary
 
@@ -45,9 +47,10 @@ def report(measured: dict[str, tuple[float, ...]]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m evaluation.photo_scores", description=__doc__)
-    parser.add_argument("--backbone", default=BUILT_IN, choices=list(BACKBONES), metavar="NAME")
+    parser.add_argument("--backbone", default=PHOTOS, choices=list(BACKBONES), metavar="NAME")
     parser.add_argument("--method", default="clearclip", choices=list(METHODS))
     parser.add_argument("--short-side", type=int, help="pixels (default: the backbone's)")
+    parser.add_argument("--sheet", type=Path, help="also draw all masks, as an image file")
     add_backbone_options(parser)
     args = parser.parse_args(arguments)
     try:
@@ -56,6 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             method = METHODS[args.method]
             photos = star_photos()
             print(report({n: photo_iou(segmenter, method, p) for n, p in photos.items()}))
+            if args.sheet:
+                found = [
+                    segmenter.segment(p.image(), Vocabulary(p.words), method).labels.numpy()
+                    for p in photos.values()
+                ]
+                sheet(list(photos.values()), found).save(args.sheet)
     except GclipError as error:
         print(error, file=sys.stderr)
         return 1

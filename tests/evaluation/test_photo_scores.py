@@ -1,12 +1,14 @@
 """What is measured on the shipped photos."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from evaluation import photo_scores
+from evaluation import photo_masks, photo_scores
 from gclip_core.methods import METHODS
 from gclip_core.photos import star_photos
 
@@ -38,7 +40,13 @@ def test_the_report_counts_the_main_things_found() -> None:
     assert "Main thing at 60 IoU or more: 1 of 2." in text
 
 
-def test_the_built_in_model_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    assert photo_scores.main(["--short-side", "64"]) == 0
+def test_the_photo_model_is_measured_and_its_masks_are_drawn(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    drawn = tmp_path / "sheet.png"
+    assert photo_scores.main(["--short-side", "64", "--sheet", str(drawn)]) == 0
+    with Image.open(drawn) as found, photo_masks.sheet(list(star_photos().values())) as true:
+        assert found.size == true.size
+        assert found.tobytes() != true.tobytes()
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
     assert [row.split(" | ")[0].removeprefix("| ") for row in rows[1:]] == list(star_photos())

@@ -5,15 +5,21 @@ Logits are (entries, h, w) float32, one entry per synonym; ``owner[e]`` is the c
 Bilinear interpolation is PyTorch's with ``align_corners=False``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import isqrt
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core.types import Grid, Vocabulary
 
 TILE_ELEMENTS = 1 << 20
 """Entries x pixels worked on at a time; small enough to stay in a processor's cache."""
+TILE_SIDE = 112
+"""Pixels; the smaller a tile, the fewer the entries that can be best somewhere in it."""
 
 
 def owners(vocabulary: Vocabulary, n_hidden: int = 0) -> tuple[int, ...]:
@@ -28,8 +34,9 @@ def scores(logits: Tensor, owner: Sequence[int], size: Grid) -> Tensor:
     The columns of a class with synonyms need not sum to 1, nor those beside hidden words.
     """
     out = torch.empty(max(owner) + 1, *size)
-    for rows, columns, tile in _tiles(logits, size):
-        out[:, rows, columns] = _per_class(tile.softmax(dim=0), owner)
+    for rows, columns in _tiles(logits, size):
+        tile = _interpolated(logits, rows, columns).softmax(dim=0)
+        out[:, rows.pixels, columns.pixels] = _per_class(tile, owner)
     return out
 
 
@@ -40,21 +47,33 @@ def labels(logits: Tensor, owner: Sequence[int], size: Grid, threshold: float = 
     """
     out = torch.empty(size, dtype=torch.int16)
     classes = torch.tensor(owner, dtype=torch.int16)
-    for rows, columns, tile in _tiles(logits, size):
+    may_win = _may_win(logits) if threshold == 0 else torch.ones_like(logits, dtype=torch.bool)
+    for rows, columns in _tiles(logits, size):
+        asked = may_win[:, rows.points, columns.points].flatten(1).any(1).nonzero()[:, 0]
+        tile = _interpolated(logits[asked], rows, columns)
         best, entry = tile.max(dim=0)
-        index = classes[entry]
+        index = classes[asked][entry]
         if threshold > 0:
             score = (best - tile.logsumexp(dim=0)).exp()
             index = torch.where(score < threshold, -1, index)
-        out[rows, columns] = index
+        out[rows.pixels, columns.pixels] = index
     return out
+
+
+def _may_win(logits: Tensor) -> Tensor:
+    """Whether an entry can be best between a grid point and the next three: bool (entries, h, w).
+
+    What is interpolated lies between its corners: whose most is under another's least cannot win.
+    """
+    padded = F.pad(logits, (0, 1, 0, 1), mode="replicate")
+    most, least = F.max_pool2d(padded, 2, 1), -F.max_pool2d(-padded, 2, 1)
+    return ~(most < least.amax(0) - 1e-4)  # so that what is no number is asked as well
 
 
 def scores_at(logits: Tensor, owner: Sequence[int], size: Grid, row: int, column: int) -> Tensor:
     """The scores of one pixel of an image of ``size``: (classes,) float32."""
-    rows, columns = slice(row, row + 1), slice(column, column + 1)
-    tile = _interpolate(logits, size, rows, columns)
-    return _per_class(tile.softmax(dim=0), owner)[:, 0, 0]
+    spans = map(_span, logits.shape[1:], size, (row, column), (row + 1, column + 1))
+    return _per_class(_interpolated(logits, *spans).softmax(dim=0), owner)[:, 0, 0]
 
 
 def _per_class(entries: Tensor, owner: Sequence[int]) -> Tensor:
@@ -69,38 +88,33 @@ def _per_class(entries: Tensor, owner: Sequence[int]) -> Tensor:
     return out.scatter_reduce_(0, index, entries, "amax")
 
 
-def _tiles(logits: Tensor, size: Grid) -> Iterator[tuple[slice, slice, Tensor]]:
-    """Interpolated logits tile by tile: row range, column range, (entries, rows, columns)."""
-    height, width = size
-    pixels = max(1, TILE_ELEMENTS // logits.shape[0])
-    n_columns = min(width, pixels)
-    n_rows = max(1, pixels // n_columns)
-    for top in range(0, height, n_rows):
-        rows = slice(top, min(top + n_rows, height))
-        for left in range(0, width, n_columns):
-            columns = slice(left, min(left + n_columns, width))
-            yield rows, columns, _interpolate(logits, size, rows, columns)
+@dataclass(frozen=True, eq=False)
+class _Span:
+    """``pixels`` along an axis, the grid ``points`` they lie between, and what is mixed of these:
+    (pixels, points), two points a pixel."""
+
+    pixels: slice
+    points: slice
+    mixing: Tensor
 
 
-def _interpolate(logits: Tensor, size: Grid, rows: slice, columns: slice) -> Tensor:
-    y0, y1, dy = _positions(logits.shape[1], size[0], rows)
-    vertical = torch.lerp(logits[:, y0], logits[:, y1], dy[:, None])  # (entries, rows, w)
-    return vertical @ _mixing(logits.shape[2], size[1], columns)
+def _span(n: int, length: int, start: int, stop: int) -> _Span:
+    at = ((torch.arange(start, stop, dtype=torch.float32) + 0.5) * (n / length) - 0.5).clamp_(min=0)
+    first, last = min(int(at[0]), n - 1), min(int(at[-1]) + 1, n - 1)
+    apart = at.clamp_(max=n - 1)[:, None] - torch.arange(first, last + 1)
+    return _Span(slice(start, stop), slice(first, last + 1), (1 - apart.abs()).clamp_(min=0))
 
 
-def _mixing(n: int, length: int, span: slice) -> Tensor:
-    """Linear interpolation as a matrix, (n, columns): a product is twice as fast as a gather."""
-    left, right, weight = _positions(n, length, span)
-    mixing = torch.zeros(n, len(weight))
-    column = torch.arange(len(weight))
-    mixing[left, column] = 1 - weight
-    mixing.index_put_((right, column), weight, accumulate=True)  # both are one at the edge
-    return mixing
+def _tiles(logits: Tensor, size: Grid) -> Iterable[tuple[_Span, _Span]]:
+    """Rows and columns of squares that cover ``size``."""
+    side = max(1, min(TILE_SIDE, isqrt(TILE_ELEMENTS // len(logits))))
+    rows, columns = (
+        [_span(n, length, at, min(at + side, length)) for at in range(0, length, side)]
+        for n, length in zip(logits.shape[1:], size, strict=True)
+    )
+    return product(rows, columns)
 
 
-def _positions(n: int, length: int, span: slice) -> tuple[Tensor, Tensor, Tensor]:
-    """Both grid neighbours of every output pixel in ``span``, and the weight of the second."""
-    at = (torch.arange(span.start, span.stop, dtype=torch.float32) + 0.5) * (n / length) - 0.5
-    at = at.clamp_(min=0)
-    low = at.long().clamp_(max=n - 1)
-    return low, (low + 1).clamp_(max=n - 1), at - low
+def _interpolated(logits: Tensor, rows: _Span, columns: _Span) -> Tensor:
+    """(entries, rows, columns); as matrix products, which are twice as fast as gathers."""
+    return rows.mixing @ logits[:, rows.points, columns.points] @ columns.mixing.T

@@ -109,7 +109,7 @@ def test_the_scores_of_one_pixel_are_those_of_the_whole_map() -> None:
 
 def test_all_classes_are_never_held_at_full_size(monkeypatch: pytest.MonkeyPatch) -> None:
     largest = 0
-    interpolate = masks._interpolate
+    interpolate = masks._interpolated
 
     def watched(*args: object) -> Tensor:
         nonlocal largest
@@ -117,7 +117,7 @@ def test_all_classes_are_never_held_at_full_size(monkeypatch: pytest.MonkeyPatch
         largest = max(largest, tile.numel())
         return tile
 
-    monkeypatch.setattr(masks, "_interpolate", watched)
+    monkeypatch.setattr(masks, "_interpolated", watched)
     masks.labels(logits(100), tuple(range(100)), (300, 400))
     assert 0 < largest <= masks.TILE_ELEMENTS < 100 * 300 * 400
 

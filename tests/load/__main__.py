@@ -48,16 +48,12 @@ class Wish:
     query: str
     upload: int = -1
 
-    def ask(self, url: str) -> Answer:
-        """Make the request in a tab of its own."""
-        visitor = Visitor(url)
-        try:
-            image = None
-            if self.upload >= 0:
-                image = visitor.uploaded(photo(self.upload), f"{self.upload}.jpg")
-            return visitor.ask(self.query, image)
-        finally:
-            visitor.close()
+    def ask(self, visitor: Visitor) -> Answer:
+        """Follow the link in a visitor's tab."""
+        if self.upload < 0:
+            return visitor.ask(self.query)
+        name = f"{self.upload}.jpg"
+        return visitor.ask(self.query, visitor.uploaded(photo(self.upload), name))
 
 
 @cache
@@ -132,11 +128,11 @@ def run(
     tally, end, given = Tally(), time.monotonic() + 60 * minutes, itertools.count()
 
     def client(number: int) -> None:
-        chance = random.Random(number)
+        chance, visitor = random.Random(number), Visitor(server.url)
         while time.monotonic() < end and next(given) < requests:
             wish = chance.choice(list(alone))
             try:
-                answer = wish.ask(server.url)
+                answer = wish.ask(visitor)
             except BusyError:
                 tally.busy += 1
                 continue
@@ -151,6 +147,7 @@ def run(
                 expected = alone[wish]
                 if answer.problem or (expected and not answer.same_as(expected)):
                     tally.wrong.append(f"{wish}: {answer.text}"[:300])
+        visitor.close()
 
     threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
     for thread in threads:
@@ -193,8 +190,9 @@ def answers_alone(
 ) -> dict[Wish, Answer | None]:
     """Each request's answer, made one after the other on a server of its own."""
     with page(folder, weights, bound) as server:
-        asked = wishes(amount, second=weights is not None)
-        found = {wish: wish.ask(server.url) for wish in asked}
+        asked, visitor = wishes(amount, second=weights is not None), Visitor(server.url)
+        found = {wish: wish.ask(visitor) for wish in asked}
+        visitor.close()
     problems = [f"{wish}: {answer.problem}" for wish, answer in found.items() if answer.problem]
     assert not problems, problems
     return found

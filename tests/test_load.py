@@ -1,10 +1,13 @@
 """Many visitors at once each get their own answer; the long form runs for minutes."""
 
+import itertools
 from pathlib import Path
 
 import pytest
 
+from tests.load import same
 from tests.load.__main__ import answers_alone, cache_share, growth, page, run, weights_folder
+from tests.models import tiny_backbone
 
 BOUND = 1_500_000_000
 """Bytes: what `--memory` is without being asked."""
@@ -20,6 +23,23 @@ def test_visitors_at_once_each_get_their_own_answer(tmp_path: Path) -> None:
     assert tally.wrong == []
     assert tally.failed == []
     assert len(tally.seconds) + tally.busy == 24
+
+
+def test_the_same_request_has_the_same_labels_to_the_byte() -> None:
+    differed, texts, trunks = same.run(tiny_backbone(), requests=400, threads=4)
+    assert texts > 5
+    assert trunks > 5
+    assert differed == []
+
+
+def test_labels_that_hang_on_what_was_asked_before_are_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    honest, asked = same.answer, itertools.count()
+    monkeypatch.setattr(
+        same, "answer", lambda *about: honest(*about) + ("!" if next(asked) % 100 == 99 else "")
+    )
+    assert same.run(tiny_backbone(), requests=200, threads=2)[0]
 
 
 @pytest.mark.long

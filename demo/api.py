@@ -20,6 +20,7 @@ from gradio.utils import get_upload_folder
 from demo import variants, wording
 from demo.controls import MODEL, in_words
 from demo.host.files import path_of
+from demo.host.memory import ROOM
 from demo.look import Look, Mask, Request, Studio, changed_share
 from demo.settings import read
 from demo.views import attention as attention_view
@@ -279,15 +280,15 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
         "export": export_zip,
         "about": about,
     }
-    return {name: in_words(_answered(studio, endpoint)) for name, endpoint in made.items()}
+    return {name: in_words(_answered(endpoint)) for name, endpoint in made.items()}
 
 
-def _answered(studio: Studio, endpoint: Callable[..., Any]) -> Callable[..., Any]:
+def _answered(endpoint: Callable[..., Any]) -> Callable[..., Any]:
     """The endpoint with room to work in, its answer without nan."""
 
     @wraps(endpoint)
     def asked(*values: Any, **named: Any) -> Any:
-        with studio.room.entered():
+        with ROOM.entered():
             return _finite(endpoint(*values, **named))
 
     return asked

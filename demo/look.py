@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 
 from demo import variants
 from demo.host import logs, memory
+from demo.host.memory import LARGE_PIXELS
 from demo.settings import Settings
 from demo.source import Picture, Sources, Truth, truth_of_file
-from gclip_core import load, metric
+from gclip_core import load, metric, vocabulary
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import BackboneError
@@ -104,14 +105,11 @@ class Look:
         self.request, self.settings = request, request.settings
         self.started, self.kept = time.perf_counter(), True
         self.picture: Picture = studio.sources.picture(request.settings, request.upload)
-        studio.room.take(self.picture.image.width * self.picture.image.height)
+        memory.ROOM.take(self.picture.pixels)
         self.segmenter = studio.segmenter(request.settings)
         self.bare = studio.segmenter(request.settings, planted=False)
         self.chosen: Method = variants.chosen(request.settings)
-        s = self.segmenter
-        self.key = (
-            s.backbone.uid, self.picture.digest, s.short_side, s.window, s.stride, s.max_tokens
-        )  # fmt: skip
+        self.key = _encoding(self.segmenter, self.picture)
         self.again: Callable[[], Look] = partial(studio.look, request)
         self._studio = studio
         self._made: dict[Hashable, Any] = {}
@@ -288,7 +286,7 @@ class Studio:
         self.downloads = downloads
         self.encode: Encoder = encode or Segmenter.encode
         kept = memory.limits(bound)
-        self.sources, self.room = Sources(kept["pictures"]), memory.Room()
+        self.sources = Sources(kept["pictures"])
         self.encoded: BoundedCache[Encoded] = BoundedCache(kept["encoded"], lambda e: e.nbytes)
         self.results: BoundedCache[Segmentation] = BoundedCache(kept["results"], _result_bytes)
         self.counted: BoundedCache[tuple[tuple[float, ...], metric.WordScores]] = BoundedCache(256)
@@ -303,6 +301,18 @@ class Studio:
             GclipError: the picture, backbone or settings cannot be used.
         """
         return Look(self, request)
+
+    def is_light(self, request: Request) -> bool:
+        """Whether its picture has gone through the tower and its words are read: a switch."""
+        s = request.settings
+        picture, name = self.sources.kept(s, request.upload), self.name_of(s)
+        loaded = name == self.default.name or self._backbones.get(name)
+        if picture is None or not loaded or s.window or picture.pixels > LARGE_PIXELS:
+            return False
+        bare, rest = self.segmenter(s, planted=False), "background" if s.rest else "none"
+        return self.encoded.get(_encoding(bare, picture)) is not None and vocabulary.is_read(
+            bare.backbone, s.words, rest, bare.templates
+        )
 
     def segmenter(self, settings: Settings, planted: bool = True) -> Segmenter:
         """The segmenter of these settings; ``planted`` False leaves a planted channel out."""
@@ -376,6 +386,11 @@ class Studio:
             "dtype": str(self.default.dtype).removeprefix("torch."),
             "kept": {"trunks": len(self.encoded), "masks": len(self.results)},
         }
+
+
+def _encoding(s: Segmenter, picture: Picture) -> tuple:
+    """All that a picture's clean encoding depends on."""
+    return s.backbone.uid, picture.digest, s.short_side, s.window, s.stride, s.max_tokens
 
 
 def changed_share(before: NDArray, after: NDArray) -> float:

@@ -70,7 +70,7 @@ def make_studio(args: argparse.Namespace) -> Studio:
     Raises:
         GclipError: the backbone cannot be loaded.
     """
-    STORE.bound(memory.limits(args.memory)["held"])
+    STORE.bound(memory.limits(args.memory)["held"], memory.ROOM.entered)
     name = default_backbone() if args.backbone == "auto" else args.backbone
     encode = encode_on_zero_gpu()
     # A ZeroGPU is lent to single requests: until then there is none.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,8 @@ from starlette.routing import Route
 from demo import inputs, own_mask, widgets, wording
 from demo.controls import MODEL, QUIET, RAW, Answer, Controls, Tab
 from demo.host.files import path_of
+from demo.host.lanes import light_where
+from demo.host.memory import ROOM
 from demo.look import Look, Request, Studio
 from demo.settings import FIELDS, Settings, as_text, from_query, key_of
 from demo.source import NoPictureError
@@ -112,18 +114,27 @@ def _wire(
     files = {"upload": (given.image, path_of), **own.inputs}
     sent = [*(part for part, _ in files.values()), *controls.components]
 
-    def look_of(raw: tuple[Any, ...]) -> Look:
+    def asked_for(raw: Sequence[Any]) -> Request:
         settings = controls.settings(raw[len(files) :])
         read = {key: read(one) for (key, (_, read)), one in zip(files.items(), raw, strict=False)}
-        return studio.look(Request(settings, **read))
+        return Request(settings, **read)
+
+    def look_of(raw: Sequence[Any]) -> Look:
+        return studio.look(asked_for(raw))
+
+    def is_light(raw: Sequence[Any]) -> bool:
+        return studio.is_light(asked_for(raw))
 
     def shows(entry: TabEntry) -> Callable[..., Answer]:
-        tab = tabs[entry.name]
-        return lambda *raw: answer(studio, entry.name, tab, lines, partial(look_of, raw), remark)
+        def show(*raw: Any) -> Answer:
+            tab = tabs[entry.name]
+            return answer(studio, entry.name, tab, lines, partial(look_of, raw), remark)
+
+        return light_where(is_light, show)
 
     def explain(*raw: Any) -> Any:
         try:
-            with studio.room.entered():
+            with ROOM.entered():
                 look = look_of(raw)
                 pixel = look.settings.pixel
                 return pixel and drawn.why(look, pixel)
@@ -218,7 +229,7 @@ def answer(
             return tab.show(look), offers, said
 
     try:
-        with studio.room.entered():
+        with ROOM.entered():
             look = opened()
             made, status = look.answer(name, show, tab.keep)
             shown, offers, notice = made

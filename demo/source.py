@@ -7,11 +7,13 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from demo.host.memory import ROOM
 from demo.settings import Settings
 from gclip_core import images, metric, scenes
 from gclip_core.cache import BoundedCache
@@ -23,6 +25,8 @@ UNCOUNTED = metric.IGNORE
 SCENE_ASPECT = 4 / 3
 MAX_PIXELS = 24_000_000
 """Of an uploaded image."""
+LARGE_BYTES = 2**20
+"""A file over it is decoded in its turn, as a large picture is worked on."""
 CLASSES = "Classes"
 """The text chunk in which a mask names the classes of its values, as a JSON list."""
 STRIP = 256
@@ -55,10 +59,15 @@ class Picture:
     truth: Truth | None = None
 
     @property
+    def pixels(self) -> int:
+        """How many it has."""
+        return self.image.width * self.image.height
+
+    @property
     def nbytes(self) -> int:
         """Bytes of its pixels and truth."""
-        pixels = self.image.width * self.image.height * 4  # Pillow keeps RGB in four bytes
-        return pixels + (self.truth.labels.nbytes if self.truth else 0)
+        # Pillow keeps RGB in four bytes
+        return 4 * self.pixels + (self.truth.labels.nbytes if self.truth else 0)
 
 
 class Sources:
@@ -74,23 +83,34 @@ class Sources:
         Raises:
             GclipError: no picture yet, or one that cannot be used.
         """
+        make, *key = self._made_from(settings, upload)
+        return self._pictures.get_or_make(tuple(key), lambda: make(*key))
+
+    def kept(self, settings: Settings, upload: str = "") -> Picture | None:
+        """The same where it is open already, else None."""
+        try:
+            return self._pictures.get(tuple(self._made_from(settings, upload)[1:]))
+        except NoPictureError:
+            return None
+
+    def _made_from(self, settings: Settings, upload: str) -> tuple[Any, ...]:
+        """What makes a picture, and all that it depends on."""
         if settings.source == "scene":
-            key = (settings.seed, scene_size(settings), settings.style, settings.things)
-            return self._pictures.get_or_make(key, lambda: _scene(*key))
+            return _scene, settings.seed, scene_size(settings), settings.style, settings.things
         if settings.source == "drawing":
-            drawn = (settings.drawing, scene_size(settings))
-            return self._pictures.get_or_make(drawn, lambda: _drawn(*drawn))
+            return _drawn, settings.drawing, scene_size(settings)
         if settings.source == "example":
-            return self._pictures.get_or_make(settings.example, lambda: _photo(settings.example))
+            return _photo, settings.example
         if not upload:
             raise NoPictureError(
                 "No image yet: drop one into the image field, or choose an example."
             )
         stamp = Path(upload).stat() if Path(upload).is_file() else None
-        key = (upload, stamp and (stamp.st_mtime_ns, stamp.st_size))
-        return self._pictures.get_or_make(key, lambda: self._upload(upload))
+        return self._upload, upload, stamp and (stamp.st_mtime_ns, stamp.st_size)
 
-    def _upload(self, path: str) -> Picture:
+    def _upload(self, path: str, _: Any) -> Picture:
+        if Path(path).is_file() and Path(path).stat().st_size > LARGE_BYTES:
+            ROOM.take(MAX_PIXELS)  # how many there are is known too late
         with self._opening:  # a decoder takes several times a large picture's bytes
             image = images.check(path, MAX_PIXELS)
             return Picture(image, images.digest(image), "Your image", "")

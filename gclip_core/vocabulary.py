@@ -157,6 +157,11 @@ def ask(
     return _asked.get_or_make((backbone.uid, typed, notes, other, templates), make)
 
 
+def is_read(backbone: Backbone, words: str, rest: str, templates: str | tuple[str, ...]) -> bool:
+    """Whether :func:`ask` would find these words read and embedded."""
+    return _asked.get((backbone.uid, words, (), rest, templates)) is not None
+
+
 _asked: BoundedCache[Asked] = BoundedCache(8 * 2**20, lambda asked: asked.text.nbytes)
 
 

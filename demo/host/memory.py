@@ -17,7 +17,7 @@ from contextlib import contextmanager
 
 MB = 10**6
 BOUND = 1500 * MB
-BASE = 640 * MB
+BASE = 720 * MB
 WORK = 460 * MB
 SHARES = {"encoded": 0.45, "results": 0.15, "pictures": 0.25, "held": 0.15}
 LEAST = BASE + WORK + 100 * MB
@@ -92,6 +92,10 @@ class Room:
         if pixels > LARGE_PIXELS and getattr(mine, "open", False) and not mine.large:
             self._large.acquire()
             mine.large = True
+
+
+ROOM = Room()
+"""The process's own."""
 
 
 def trim() -> None:

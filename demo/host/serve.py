@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from demo.host import guard
+from demo.host.lanes import Lanes
 
 ATTEMPTS = 3
 START_SECONDS = 120
@@ -46,6 +47,7 @@ def serve(
     ending = threading.Event()
     page.queue(max_size=guard.MAX_WAITING)
     page._queue.progress_update_sleep_when_free = PROGRESS_SECONDS
+    Lanes(page._queue)
     own = guard.app_settings(page, head, ending)
     own["routes"] = [*routes, health(page, ending, state)]
     own["middleware"] = [Middleware(Pace, queue=page._queue), *own["middleware"]]

@@ -13,7 +13,7 @@ import secrets
 import struct
 import threading
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -57,6 +57,7 @@ class Held:
     def __init__(self, limit: int = HELD_BYTES) -> None:
         self._salt = secrets.token_bytes(16)
         self._at_work = threading.Semaphore(AT_WORK)
+        self._room: Callable[[], AbstractContextManager] = nullcontext
         self._makers: BoundedCache[Callable[[], Thing]] = BoundedCache(MAKERS)
         self._made: BoundedCache[Thing] = BoundedCache(limit, lambda thing: len(thing.body))
 
@@ -87,9 +88,9 @@ class Held:
         for name, make in offers.items():
             self._makers.put(name, make)
 
-    def bound(self, limit: int) -> None:
-        """Keep at most so many bytes."""
-        self._made.limit = limit
+    def bound(self, limit: int, room: Callable[[], AbstractContextManager]) -> None:
+        """Keep at most so many bytes, and make things in ``room``."""
+        self._made.limit, self._room = limit, room
 
     def route(self) -> Route:
         """Where the web server finds them."""
@@ -100,7 +101,7 @@ class Held:
             if make is None:
                 return PlainTextResponse("This is not kept any more.", 404)
             try:
-                with self._at_work:
+                with self._at_work, self._room():
                     thing = self._made.get_or_make(name, make)
             except GclipError as error:
                 return PlainTextResponse(str(error), 410)

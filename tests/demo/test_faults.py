@@ -15,6 +15,8 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -28,6 +30,7 @@ from PIL import Image
 
 from demo import main, page, wording
 from demo.host import guard, serve
+from demo.host.lanes import Lanes
 from demo.look import Request, Studio
 from demo.settings import FIELDS, Settings, choices, key_of, limits
 from demo.source import mask_colours
@@ -68,15 +71,23 @@ def slow() -> Slow:
 @pytest.fixture
 def url(slow: Slow) -> Iterator[str]:
     """The page in this process, on an encoder that the test holds up."""
-    demo = main.build(Studio(encode=slow))
-    demo.queue(max_size=3)
+    with served(slow, 3) as found:
+        yield found
+    slow.go.set()
+
+
+@contextmanager
+def served(encoder: Any, waiting: int) -> Iterator[str]:
+    """The page in this process, on an encoder of one's own; so many may wait."""
+    demo = main.build(Studio(encode=encoder))
+    demo.queue(max_size=waiting)
+    Lanes(demo._queue)
     options = main.launch_settings(main.parser().parse_args([])) | {"server_port": free_port()}
     _, found, _ = demo.launch(
         **options, app_kwargs=guard.app_settings(demo, page.head()) | {"routes": page.routes()},
         prevent_thread_lock=True, quiet=True,
     )  # fmt: skip
     yield found
-    slow.go.set()
     demo.close()
 
 
@@ -146,6 +157,66 @@ def test_a_full_queue_says_so(url: str, slow: Slow) -> None:
     for other, stream in waiting:
         stream.close()
         other.close()
+
+
+# ── who waits ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_switch_is_answered_while_heavy_work_holds_every_place(url: str, slow: Slow) -> None:
+    slow.go.set()
+    visitor = Visitor(url)
+    assert not visitor.ask(f"seed=1&{WORDS}").problem
+    slow.go.clear()
+    heavy = [Asking(url, f"seed={seed}&{WORDS}") for seed in (2, 3, 4, 5)]
+    wait_for(lambda: slow.begun == 3)
+    for switch in ("amf=0", "cs=0", "amf=0&cs=0&tab=compare"):
+        answer = visitor.ask(f"seed=1&{switch}&{WORDS}")
+        assert not answer.problem
+        assert "encoded anew" not in answer.text
+    assert slow.begun == 3, "two are at work, two wait"
+    slow.go.set()
+    for thread in heavy:
+        thread.join()
+        assert thread.answer is not None
+    visitor.close()
+
+
+def test_thirty_at_once_take_their_turns_and_are_told_about_how_long() -> None:
+    def encode(segmenter: Segmenter, image: Any) -> Any:
+        time.sleep(0.3)
+        return Segmenter.encode(segmenter, image)
+
+    def listen(visitor: Visitor) -> tuple[float, float, list[tuple[float, float]]]:
+        """When the work began and was done, and what was told of the seconds left before."""
+        told, began = [], 0.0
+        for message in visitor.messages():
+            now = time.monotonic()
+            if message["msg"] == "estimation" and message["rank_eta"]:
+                told.append((now, message["rank_eta"]))
+            elif message["msg"] == "process_starts":
+                began = now
+            elif message["msg"] == "process_completed":
+                assert message["success"]
+                return began, now, told
+        raise AssertionError("the stream ended before the answer came")
+
+    with served(encode, 30) as url:
+        first = Visitor(url)
+        values = first.open(f"seed=1&{WORDS}")
+        for seed in (1, 2, 3):
+            assert not first.ask(f"seed={seed}&{WORDS}").problem
+        visitors = [Visitor(url) for _ in range(30)]
+        with ThreadPoolExecutor(30) as pool:
+            for seed, visitor in enumerate(visitors, 100):
+                asked = visitor.open(f"seed={seed}&size=128&short=112&{WORDS}")
+                data = visitor.pressed(values[0], asked[1:])
+                assert visitor.join("show", data).status_code == 200
+            found = list(pool.map(listen, visitors))
+    began = [one for one, _, _ in found]
+    assert all(abs(sorted(began).index(one) - place) <= 3 for place, one in enumerate(began))
+    ratios = [(done - at) / eta for _, done, told in found for at, eta in told if done - at > 1]
+    assert len(ratios) > 10
+    assert 0.5 <= sorted(ratios)[len(ratios) // 2] <= 2
 
 
 # ── ending and beginning again ─────────────────────────────────────────────────────────────────

@@ -261,3 +261,18 @@ def test_the_photo_model_knows_the_words_of_an_everyday_photo(studio: Studio) ->
     words = parse(inputs._presets()[wording.PRESET_PHOTO])
     assert len(words) >= 15
     assert unknown_phrases(studio.backbone(PHOTOS), words) == ()
+
+
+def test_light_is_a_switch_over_what_is_kept() -> None:
+    studio = Studio()
+    asked = Settings(seed=1, words="cat, dog")
+    assert not studio.is_light(Request(asked))
+    look = studio.look(Request(asked))
+    look.segment(look.chosen)
+    for switch in ({}, {"amf": False}, {"cs": False}, {"tab": "compare"}, {"logit_scale": 20.0}):
+        assert studio.is_light(Request(asked.changed(**switch)))
+    for work in (
+        {"seed": 2}, {"words": "cow"}, {"window": 224}, {"short_side": 448}, {"templates": "plain"},
+        {"source": "upload"}, {"backbone": "openai-vit-b-16"},
+    ):  # fmt: skip
+        assert not studio.is_light(Request(asked.changed(**work))), work

@@ -170,6 +170,23 @@ class Answer:
         return " ".join(text for _, text in self.lines)
 
 
+@dataclass(frozen=True)
+class Turn:
+    """A request's way through the queue, by the clock: what was told, its beginning and its end.
+
+    ``told`` are (when, seconds left until the answer).
+    """
+
+    told: tuple[tuple[float, float], ...]
+    began: float
+    done: float
+
+    def ratios(self, least: float = 1.0) -> list[float]:
+        """True over told seconds, wherever more than ``least`` of them were left."""
+        left = ((self.done - at, eta) for at, eta in self.told)
+        return [true / eta for true, eta in left if true > least]
+
+
 class Visitor:
     """One browser tab: opens links, uploads pictures, presses the button."""
 
@@ -287,6 +304,19 @@ class Visitor:
                 return message["output"]["data"], waited, ranks
             elif message["msg"] in ("unexpected_error", "close_stream"):
                 break
+        raise FailedError("the stream ended before the answer came")
+
+    def turn(self) -> Turn:
+        """Wait for the answer to the one request that was made, and listen meanwhile."""
+        told, began = [], 0.0
+        for message in self.messages():
+            now = time.monotonic()
+            if message["msg"] == "estimation" and message["rank_eta"]:
+                told.append((now, message["rank_eta"]))
+            elif message["msg"] == "process_starts":
+                began = now
+            elif message["msg"] == "process_completed" and message["success"]:
+                return Turn(tuple(told), began, now)
         raise FailedError("the stream ended before the answer came")
 
     def messages(self) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import threading
@@ -186,20 +187,6 @@ def test_thirty_at_once_take_their_turns_and_are_told_about_how_long() -> None:
         time.sleep(0.3)
         return Segmenter.encode(segmenter, image)
 
-    def listen(visitor: Visitor) -> tuple[float, float, list[tuple[float, float]]]:
-        """When the work began and was done, and what was told of the seconds left before."""
-        told, began = [], 0.0
-        for message in visitor.messages():
-            now = time.monotonic()
-            if message["msg"] == "estimation" and message["rank_eta"]:
-                told.append((now, message["rank_eta"]))
-            elif message["msg"] == "process_starts":
-                began = now
-            elif message["msg"] == "process_completed":
-                assert message["success"]
-                return began, now, told
-        raise AssertionError("the stream ended before the answer came")
-
     with served(encode, 30) as url:
         first = Visitor(url)
         values = first.open(f"seed=1&{WORDS}")
@@ -211,12 +198,12 @@ def test_thirty_at_once_take_their_turns_and_are_told_about_how_long() -> None:
                 asked = visitor.open(f"seed={seed}&size=128&short=112&{WORDS}")
                 data = visitor.pressed(values[0], asked[1:])
                 assert visitor.join("show", data).status_code == 200
-            found = list(pool.map(listen, visitors))
-    began = [one for one, _, _ in found]
+            turns = list(pool.map(Visitor.turn, visitors))
+    began = [turn.began for turn in turns]
     assert all(abs(sorted(began).index(one) - place) <= 3 for place, one in enumerate(began))
-    ratios = [(done - at) / eta for _, done, told in found for at, eta in told if done - at > 1]
+    ratios = [ratio for turn in turns for ratio in turn.ratios()]
     assert len(ratios) > 10
-    assert 0.5 <= sorted(ratios)[len(ratios) // 2] <= 2
+    assert 0.5 <= statistics.median(ratios) <= 2
 
 
 # ── ending and beginning again ─────────────────────────────────────────────────────────────────

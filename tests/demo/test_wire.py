@@ -69,6 +69,16 @@ def test_the_document_is_light_and_names_its_code_once(url: str) -> None:
     assert httpx.get(f"{url}/page/0123456789abcdef.js").status_code == 404
 
 
+def test_no_script_and_no_font_holds_the_first_picture_up(url: str) -> None:
+    head = httpx.get(url).text.partition("</head>")[0]
+    scripts = re.findall(r"<script[^>]*\ssrc=[^>]*>", head)
+    assert scripts
+    waits = [one for one in scripts if not re.search(r'\b(defer|async)\b|type="module"', one)]
+    assert waits == []
+    sheets = re.findall(r'<link[^>]*rel="stylesheet"[^>]*href="([^"]+)"', head)
+    assert not [one for one in sheets if "//" in one], "fonts are the system's, and none is fetched"
+
+
 def test_what_the_document_leaves_out_is_what_it_means_without(url: str) -> None:
     """Programs get the whole configuration; the page's differs by what Gradio takes for granted."""
     whole = httpx.get(f"{url}/config").json()

@@ -84,15 +84,15 @@ def wishes(amount: int, second: bool) -> list[Wish]:
     return found[: amount - len(others)] + others
 
 
-def weights_folder(folder: Path) -> Path:
-    """A folder with seeded random weights of the second backbone."""
+def weights_folder(folder: Path, name: str = SECOND) -> Path:
+    """A folder with seeded random weights of a backbone."""
     folder = folder / "weights"
     folder.mkdir(exist_ok=True)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = open_clip.create_model(find_backbone(SECOND).architecture)
+        model = open_clip.create_model(find_backbone(name).architecture)
     state = {key: value.half().contiguous() for key, value in model.state_dict().items()}
-    save_file(state, folder / f"{SECOND}.safetensors")
+    save_file(state, folder / f"{name}.safetensors")
     return folder
 
 

@@ -80,14 +80,17 @@ def said(words: Words, run: Path) -> Tensor:
     tower = TextTransformer(vocab_size=len(held["ids"]), output_dim=WIDTH, **TEXT).eval()
     tower.load_state_dict(held["tower"])
     tokenize, ids = SimpleTokenizer(context_length=CONTEXT), held["ids"].numpy()
-    total = torch.zeros(len(words.all), WIDTH)
-    for number, word in enumerate(words.all):
-        tokens = tokenize([template(word) for template in OPENAI_IMAGENET_TEMPLATES]).numpy()
+    templates, said = OPENAI_IMAGENET_TEMPLATES, []
+    step = max(1, 1280 // len(templates))
+    for start in range(0, len(words.all), step):
+        some = words.all[start : start + step]
+        tokens = tokenize([template(word) for word in some for template in templates]).numpy()
         if not np.isin(tokens, ids).all():
-            raise ValueError(f"{run / 'text.pt'} was expected to know all words; it never met "
-                             f"the tokens of “{word}”. Teach the text tower again.")  # fmt: skip
-        total[number] = encode(tower, torch.from_numpy(np.searchsorted(ids, tokens))).mean(0)
-    return F.normalize(total, dim=1)
+            raise ValueError(f"{run / 'text.pt'} was expected to know all words; it never met the "
+                             f"tokens of one of {', '.join(some)}. Teach it again.")  # fmt: skip
+        rows = encode(tower, torch.from_numpy(np.searchsorted(ids, tokens)))
+        said.append(rows.unflatten(0, (len(some), -1)).mean(1))
+    return F.normalize(torch.cat(said), dim=1)
 
 
 def learn(words: Words, run: Path, minutes: float, size: int = 160) -> None:

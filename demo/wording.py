@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from gclip_core.numbering import block_numbers
+from gclip_core.numbering import block_numbers, named
 from gclip_core.registry import BUILT_IN, PHOTOS, BackboneEntry
 from gclip_core.types import Found, Method, Plant
 
@@ -99,16 +99,6 @@ def miou(share: float | None) -> str:
     return "" if share is None else f"mIoU {share * 100:.1f} %"
 
 
-def numbers(blocks: Sequence[int]) -> str:
-    """0-based blocks as people read them: "6 and 7", "7 to 11"."""
-    shown = block_numbers(sorted(blocks))
-    if len(shown) > 2 and shown[-1] - shown[0] == len(shown) - 1:
-        return f"{shown[0]} to {shown[-1]}"
-    if len(shown) < 2:
-        return "".join(map(str, shown))
-    return ", ".join(map(str, shown[:-1])) + f" and {shown[-1]}"
-
-
 def map_caption(block: int, n_blocks: int) -> str:
     """Under the attention map of a block AMF reads."""
     return f"block {block + 1} of {n_blocks}"
@@ -165,7 +155,6 @@ def nothing_changed(method: Method, found: Found) -> str:
 
 def attention_note(found: Found, amf: bool, shown: Sequence[int]) -> str:
     """What the attention card's switches can and cannot change."""
-    blocks = numbers(shown)
     if amf:
         said = f"AMF averages the maps of {_blocks(shown)} into the last block ({found.reason})."
     else:
@@ -177,7 +166,7 @@ def attention_note(found: Found, amf: bool, shown: Sequence[int]) -> str:
     if not reached:
         return (
             f"{said} CS reaches the maps after block {first + 1}, whose weights it changes first: "
-            f"not those of {blocks}."
+            f"not those of {_blocks(shown)}."
         )
     return f"{said} CS changes weights from block {first + 1} on, and with them the maps after it."
 
@@ -411,7 +400,7 @@ def agreement_note(block: int, cosine: float, head: int | None) -> str:
 
 
 def _blocks(blocks: Sequence[int]) -> str:
-    return ("block " if len(blocks) == 1 else "blocks ") + numbers(blocks)
+    return named(block_numbers(sorted(blocks)))
 
 
 def _counted(number: int, thing: str) -> str:

@@ -1,7 +1,7 @@
 """Block numbers: 0-based indices in Python, 1-based numbers wherever a person reads."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gclip_core.errors import MethodError
 from gclip_core.types import Blocks
@@ -15,6 +15,15 @@ def block_numbers(indices: Iterable[int]) -> tuple[int, ...]:
 def listed(indices: Iterable[int]) -> str:
     """Blocks as a sentence names them: ``(5, 6)`` becomes ``"6, 7"``."""
     return ", ".join(map(str, block_numbers(indices)))
+
+
+def named(numbers: Sequence[int]) -> str:
+    """Numbers, smallest first, in a sentence: "no block", "block 6", "blocks 7 to 11"."""
+    if len(numbers) < 2:
+        return f"block {numbers[0]}" if numbers else "no block"
+    if len(numbers) > 2 and numbers[-1] - numbers[0] == len(numbers) - 1:
+        return f"blocks {numbers[0]} to {numbers[-1]}"
+    return f"blocks {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
 
 
 def block_choice(text: str, n_blocks: int | None = None) -> Blocks:

@@ -63,6 +63,8 @@ def take_lesson(browser: Browser, url: str) -> Iterator[tuple[str, bytes]]:
         page.wait_for_selector(at, timeout=60_000)
         page.locator(f"{at} .gm-options button").nth(1).click()
         page.wait_for_selector(f'{at}[data-told="1"]', timeout=60_000)
+        if step == lesson.COUNT:
+            page.locator("#learn-machine [data-zone='picture']").hover()
         page.wait_for_timeout(1500)
         taken, small = Image.open(io.BytesIO(page.screenshot())), io.BytesIO()
         taken.convert("RGB").quantize(256).save(small, "PNG", optimize=True)

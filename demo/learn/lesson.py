@@ -8,7 +8,7 @@ sets, the page then has; what it claims was measured in that state.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from demo.look import Look
 from demo.views import learn as views
 from gclip_core import assets
+from gclip_core.numbering import named
 
 NEAR = 0.01
 Facts = Mapping[str, Any]
@@ -143,7 +144,7 @@ def _tokens(facts: Facts, part: Facts) -> Told:
     with_tokens = [i + 1 for i, n in enumerate(counts) if n]
     if count:
         found = (
-            f"Here {blocks(with_tokens)} of {facts['n_blocks']} "
+            f"Here {named(with_tokens)} of {facts['n_blocks']} "
             f"{'has' if len(with_tokens) == 1 else 'have'} such patches. In block {strongest} "
             f"there {'is 1' if count == 1 else f'are {count}'} of {part['patches']}; the strongest "
             f"gets {score:.1f} times the attention it would get if all looked everywhere alike."
@@ -162,19 +163,19 @@ def _tokens(facts: Facts, part: Facts) -> Told:
          "Patches that nearly every other patch looks at",
          "Patches on the outlines of things"),
         1,
-        "They are **global tokens**: bright columns in the matrix, looked at by nearly all. The "
-        "paper finds that they gather knowledge of the whole picture, and that from there on they "
-        "look where the class token looks (the number below each tile); on OpenAI’s ViT-B/16 from "
-        f"block 6 of 12. {found}",
+        "They are **global tokens**: bright columns in their block’s matrix, looked at by nearly "
+        "all. The paper finds that they gather knowledge of the whole picture, and that from there "
+        "on they look where the class token looks (the number below each tile); on OpenAI’s "
+        "ViT-B/16 from block 6 of 12. " + found,
     )  # fmt: skip
 
 
 def _amf(facts: Facts, part: Facts) -> Told:
     taken, n = part["blocks"], facts["n_blocks"]
     which = (
-        f"No run of blocks qualifies here, so the middle {blocks(taken)} are taken."
+        f"No run of blocks qualifies here, so the middle {named(taken)} are taken."
         if "middle blocks taken" in part["reason"]
-        else f"Here these are {blocks(taken)}."
+        else f"Here these are {named(taken)}."
     )
     weight = f"1/{1 + len(taken)}"
     means = facts.get("means") or {}
@@ -194,14 +195,14 @@ def _amf(facts: Facts, part: Facts) -> Told:
         "How much of this mask will change?",
         ("Less than 5 % of the pixels", "5 to 20 %", "More than 20 %"),
         sum(part["changed"] >= bound for bound in (0.05, 0.2)),
-        f"The lines show it: {blocks(taken)} and block {n}, **{weight} each**. "
+        f"The lines show it: {named(taken)} and block {n}, **{weight} each**. "
         + _moved(part, "the mask").strip()
         + _means(facts, ("clearclip", "without AMF"), ("amf", "with AMF")) + ending,
     )  # fmt: skip
 
 
 def _fault(facts: Facts, part: Facts) -> Told:
-    where = blocks(part["blocks"])
+    where = named(part["blocks"])
     why = (
         f"**{facts['backbone']} has such a channel**: channel {part['channel']} stands out in "
         f"{where}, by {part['ratio']:.1f} times the median."
@@ -225,7 +226,7 @@ def _fault(facts: Facts, part: Facts) -> Told:
 
 def _cs(facts: Facts, part: Facts) -> Told:
     first, n = part["blocks"][0], facts["n_blocks"]
-    whole = f"{blocks(range(1, first)).capitalize()}, and block {first}’s attention"
+    whole = f"{named(range(1, first)).capitalize()}, and block {first}’s attention"
     if first == 1:
         whole = "Block 1’s attention alone"
     as_there = _alike(part, "without CS", "with it")
@@ -233,7 +234,7 @@ def _cs(facts: Facts, part: Facts) -> Told:
         part["alike"][1][0] >= part["alike"][0][0] and part["alike"][1][1] <= part["alike"][0][1]
     )
     return Told(
-        f"**CS** scales channel {part['channel']} of {blocks(part['blocks'])} down to the mean "
+        f"**CS** scales channel {part['channel']} of {named(part['blocks'])} down to the mean "
         "norm of the others: the spike goes, nothing else is touched, and no weight is trained.",
         "Which blocks stay exactly as they are?",
         (f"All {n} blocks: only the mask is mended", "None of them", whole),
@@ -317,12 +318,3 @@ def _percent(share: float) -> str:
 
 def _words(facts: Facts) -> str:
     return facts["words"].replace(";", " or")
-
-
-def blocks(numbers: Sequence[int]) -> str:
-    """ "block 6", "blocks 6 and 7", "blocks 7 to 11", "blocks 3, 5 and 8"."""
-    if len(numbers) < 2:
-        return f"block {numbers[0]}" if numbers else "no block"
-    if len(numbers) > 2 and numbers[-1] - numbers[0] == len(numbers) - 1:
-        return f"blocks {numbers[0]} to {numbers[-1]}"
-    return f"blocks {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"

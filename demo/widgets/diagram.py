@@ -21,6 +21,7 @@ from demo.drawing import render
 from demo.widgets.cards import packed_labels
 from demo.widgets.values import Json
 from gclip_core import palette
+from gclip_core.numbering import block_numbers, named
 
 LEVELS = (32, 24, 16)
 MAX_DATA = 48_000
@@ -86,7 +87,7 @@ def _value(m: Any, picture: str, square: int, levels: int) -> Json:
         "data": pack.data(),
         "blocks": [_block(i, tile, m) for i, tile in enumerate(m.tiles)],
         "bright": float(np.quantile(matrices["local"], 0.995)) or 1.0,
-        "fused": [b + 1 for b in m.fused],
+        "fused": list(block_numbers(m.fused)),
         "attention": m.attention,
         "local": MATRICES[m.attention][0].split(" =")[0],
         "norms_of": m.norms_of + 1,
@@ -97,27 +98,16 @@ def _value(m: Any, picture: str, square: int, levels: int) -> Json:
         "similar": [None if math.isnan(x) else float(x) for x in m.similar[:2]],
         "miou": m.miou,
         "amf": m.amf,
-        "amf_note": listed([b + 1 for b in m.fused]),
+        "amf_note": named(block_numbers(m.fused)),
         "cs": m.cs,
-        "cs_note": listed([b + 1 for b in m.suppressed]) if m.suppressed else "changes nothing",
-        "fault": m.planted and [m.planted[0], m.planted[1], [b + 1 for b in m.planted[2]]],
+        "cs_note": named(block_numbers(m.suppressed)) if m.suppressed else "changes nothing",
+        "fault": m.planted and [*m.planted[:2], list(block_numbers(m.planted[2]))],
         "words": [
-            {
-                "index": int(i),
-                "name": m.names[i],
-                "colour": colours[i],
-                "share": shares[int(i)],
-            }
-            for i in kept
-        ]
-        + [
-            {
-                "index": -1,
-                "name": "the rest",
-                "colour": palette.NO_CLASS,
-                "share": rest_share,
-            }
-            for _ in rest
+            {"index": index, "name": name, "colour": colour, "share": share}
+            for index, name, colour, share in [
+                *((int(i), m.names[i], colours[i], shares[int(i)]) for i in kept),
+                *((-1, "the rest", palette.NO_CLASS, rest_share) for _ in rest),
+            ]
         ],
         "rest": rest_share,
         "parts": parts(m, square),
@@ -158,7 +148,7 @@ def parts(m: Any, square: int) -> dict[str, Json]:
     tokened = [i + 1 for i, tile in enumerate(m.tiles) if len(tile.tokens)]
     equation, meaning = MATRICES.get(m.attention, (m.attention, ""))
     drawn = "" if square == 1 else f" Attention is drawn in squares of {square} × {square} patches."
-    taken = [b + 1 for b in m.fused]
+    taken = list(block_numbers(m.fused))
     weight = f"1/{1 + len(taken)}"
     spikes = [i + 1 for i, tile in enumerate(m.tiles[:-1]) if tile.ratio >= m.norm_threshold]
     top = int(np.asarray(m.before).argmax())
@@ -176,7 +166,7 @@ def parts(m: Any, square: int) -> dict[str, Json]:
             f"framed: global tokens, looked at ≥ {m.score_threshold:g} × an equal share" if tokened
             else f"no global tokens: no patch gets {m.score_threshold:g} × an equal share",
             "Bright: patches that many others look at. Framed: global tokens, looked at at least "
-            f"{m.score_threshold:g} times as much as evenly, in {listed(tokened)}.",
+            f"{m.score_threshold:g} times as much as evenly, in {named(tokened)}.",
         ),
         "heads": _part(
             "Last block", "q, k, v = split(ln_{1}(x) W_{in} + b_{in})", "",
@@ -188,10 +178,10 @@ def parts(m: Any, square: int) -> dict[str, Json]:
             "Matrix used",
             f"A = ({equation.split(' =')[0]} + Σ_{{l∈G}} A_{{qk}}^{{l}}) / (1\u00a0+\u00a0|G|)"
             if taken else equation, "reading" if taken else "",
-            f"mean of {listed([*taken, n])}, {weight} each" if taken else
+            f"mean of {named([*taken, n])}, {weight} each" if taken else
             f"{last} alone: {meaning}",
             (f"AMF averages the last block's matrix ({meaning}) with the attention of "
-             f"{listed(taken)}. Why these: {m.amf_reason}." if taken else
+             f"{named(taken)}. Why these: {m.amf_reason}." if taken else
              f"Without AMF the last block's matrix is used as it is: {meaning}."),
         ),
         "values": _part(
@@ -224,10 +214,8 @@ def parts(m: Any, square: int) -> dict[str, Json]:
     }  # fmt: skip
 
 
-def _part(name: str, equation: str, mark: str, value: str, sentence: str) -> Json:
-    return {
-        "name": name, "equation": equation, "mark": mark, "value": value, "sentence": sentence,
-    }  # fmt: skip
+def _part(*said: str) -> Json:
+    return dict(zip(("name", "equation", "mark", "value", "sentence"), said, strict=True))
 
 
 def _values_sentence(
@@ -236,13 +224,13 @@ def _values_sentence(
     fault = ""
     if m.planted:
         channel, gain, blocks = m.planted
-        where = listed([b + 1 for b in blocks])
+        where = named(block_numbers(blocks))
         fault = f"Simulated fault: channel {channel} times {gain:g} in {where}. "
-    repaired = [b + 1 for b in m.suppressed]
     done = (
-        f"CS brings it back to the mean of the others in {listed(repaired)}. " if repaired
+        f"CS brings it back to the mean of the others in {named(block_numbers(m.suppressed))}. "
+        if m.suppressed
         else f"CS is on: {m.cs_reason}. " if m.cs
-        else f"One channel stands out in {listed(spikes)}; CS would bring it back. " if spikes
+        else f"One channel stands out in {named(spikes)}; CS would bring it back. " if spikes
         else f"Channel {top} is the largest, and not abnormal. "
     )  # fmt: skip
     alike = "" if math.isnan(inside) or math.isnan(across) else (
@@ -250,15 +238,6 @@ def _values_sentence(
         f"(cosine; regions: {regions})."
     )  # fmt: skip
     return fault + done + alike
-
-
-def listed(numbers: Sequence[int]) -> str:
-    """ "block 6", "blocks 6 and 7", "blocks 7 to 11", "blocks 3, 5 and 8"."""
-    if len(numbers) < 2:
-        return f"block {numbers[0]}" if numbers else "no block"
-    if len(numbers) > 2 and numbers[-1] - numbers[0] == len(numbers) - 1:
-        return f"blocks {numbers[0]} to {numbers[-1]}"
-    return f"blocks {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
 
 
 def _times(ratio: float) -> str:

@@ -264,7 +264,7 @@ def test_a_press_on_the_strip_is_followed_by_the_tab_below(page: Page) -> None:
     page.locator("#side-machine [data-zone='tile 8']").click()
     page.wait_for_selector("#side-machine [data-zone='tile 8'][aria-pressed='true']")
     expect(page.locator("#side-norms")).to_contain_text("Block 8 of 12")
-    expect(page.locator("#side-machine [data-part='values']")).to_contain_text("of block 8")
+    expect(page.locator("#side-machine [data-part='values']")).to_contain_text(", block 8")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     word = page.locator("#side-machine [data-zone='word 1']")
@@ -296,7 +296,7 @@ def on_the_wall(page: Page) -> list[str]:
     for part in (root, page.locator(STEP)):
         seen, whole = part.evaluate(SCROLLED)
         wrong += [f"{whole - seen} px do not fit"] if whole > seen + 1 else []
-    for kind in ("tspan", "button, p, h3, span"):
+    for kind in ("tspan", "button, p, h2, span"):
         sizes = root.locator(kind).evaluate_all(SIZES)
         wrong += [f"{size} px: {text}" for text, size in sizes if size < 22]
     places = root.locator("svg text").evaluate_all(PLACES)
@@ -340,6 +340,9 @@ def test_on_the_wall_the_keys_walk_and_switch_and_nothing_is_small_or_cut(page: 
         page.wait_for_selector(f"{STEP}[data-step='{step}'][data-told='1']")
         page.wait_for_selector("#learn-machine [data-ready='1']")
         assert on_the_wall(page) == [], step
+    page.locator("#learn-machine [data-zone='picture']").hover()
+    assert page.locator("#learn-machine [data-patch]").count() > 20
+    assert on_the_wall(page) == []
 
 
 def test_the_last_step_hands_over_the_visitor_s_own_picture(page: Page) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from demo.views.machine import Machine, Tile
 from demo.widgets import diagram
-from demo.widgets.diagram import LEVELS, MAX_DATA, listed
+from demo.widgets.diagram import LEVELS, MAX_DATA
+from gclip_core.numbering import named
 
 GRID, SIZE = (4, 6), (80, 120)
 N, D, C, L = 24, 16, 3, 5
@@ -128,4 +129,4 @@ def test_every_part_has_a_name_a_value_and_a_sentence() -> None:
      ([3, 5, 8], "blocks 3, 5 and 8")],
 )  # fmt: skip
 def test_blocks_are_listed_as_a_person_says_them(numbers: list[int], words: str) -> None:
-    assert listed(numbers) == words
+    assert named(numbers) == words

@@ -38,6 +38,7 @@ const backdrop = (v) => {
   rect("panel", back, plan.panel, "gm-panel", { rx: 0.8 * u });
   path("zoom", back, `M${last.x} ${foot}H${last.x + last.w}L${plan.W} ${top + u}H0Z`, "gm-zoom");
   for (const name of v.lesson?.parts ?? []) {
+    if (plan.wide && name === "scores") continue; // within the words
     const { x, y, w, h } = plan[name], left = Math.max(0, x - 0.8 * u);
     rect(`light ${name}`, back, { x: left, y, w: Math.min(x + w + 0.8 * u, plan.W) - left, h }, "gm-light", { rx: 0.7 * u });
   }
@@ -191,7 +192,7 @@ const values = (d, g) => {
   lines.forEach((line, k) => words(`channel ${k}`, g, x + (left ? -0.6 : 0.6) * u, y + 1.2 * k * u, line, k ? "num" : "strong", left ? "end" : "start", "gm-halo"));
   nodes.get("channel 0").dataset.value = now.norms[c];
   if (channel !== null) path("pressed", g, `M${x} ${Math.max(y, b.y)}V${base}`, "gm-axis");
-  words("normsname", g, b.x, base + 1.3 * u, `‖W_{2}[d, :]‖_{2} of block ${v.norms_of}`, "eq");
+  words("normsname", g, b.x, base + 1.3 * u, `‖W_{2}[d, :]‖_{2}, block ${v.norms_of}`, "eq");
   zone("norms", g, b, "norms", {
     role: "slider", tabindex: 0, "aria-label": `Channels of block ${v.norms_of}`, "aria-valuemin": 0,
     "aria-valuemax": count - 1, "aria-valuenow": c, "aria-valuetext": `channel ${c}, ${norm}`,
@@ -230,10 +231,12 @@ const scores = (patch) => {
   const v = now.v, d = mixed, g = part.scores, { x, y: top, w } = plan.bars, at = (i) => d.scores[i * now.n + patch];
   const order = patch === null ? [] : v.words.map((_, i) => i).sort((i, j) => at(j) - at(i)).slice(0, 5);
   words("ask", g, x, top + 0.75 * u, order.length ? "" : "Point at a patch.", "small");
+  const names = order.map((i) => brief(v.words[i].name, 0.56 * w, "body")), percents = lengthOf("100 %", "num") + 0.5 * u;
+  const from = Math.max(0, ...names.map((name) => lengthOf(name, "body"))) + 0.6 * u, room = w - from - percents;
   for (let k = 0; k < 5; k++) {
     const i = order[k], y = top + 1.4 * k * u, one = v.words[i], score = one ? at(i) : 0;
-    words(`best ${k}`, g, x, y + 0.75 * u, one ? brief(one.name, 0.46 * w, "body") : "");
-    rect(`bar ${k}`, g, { x: x + 0.48 * w, y, w: one ? Math.max((0.52 * w - 3.2 * u) * score, 1) : 0, h: 0.85 * u }, "gm-score", { fill: one?.colour ?? "none", rx: 2 });
+    words(`best ${k}`, g, x, y + 0.75 * u, names[k] ?? "");
+    rect(`bar ${k}`, g, { x: x + from, y, w: one ? Math.max(room * score, 1) : 0, h: 0.85 * u }, "", { fill: one?.colour ?? "none", rx: 2 });
     const number = words(`percent ${k}`, g, x + w, y + 0.75 * u, one ? `${(100 * score).toFixed(0)} %` : "", "num", "end");
     Object.assign(number.dataset, { value: score, name: one?.name ?? "" });
   }

@@ -67,5 +67,5 @@ const effect = (from, to, key) => {
   const score = before === null || after === null ? "" : `; mIoU goes from ${whole(before)} to ${whole(after)}`;
   const parts = { picture: "the picture", blocks: "all blocks", heads: "queries, keys and Values", mask: "the mask" };
   const same = Object.keys(parts).filter((name) => stayed[name]).map((name) => (/\d/.test(stayed[name]) ? stayed[name].slice(0, -10) : parts[name]));
-  return `${state[key] ?? "Another matrix"}: ${whole(pixels)} of the mask changes${score}. Unchanged: ${same.join(", ")}.`;
+  return `${state[key] ?? "Another last block"}: ${whole(pixels)} of the mask changes${score}. Unchanged: ${same.join(", ")}.`;
 };

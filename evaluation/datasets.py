@@ -19,6 +19,7 @@ from evaluation.ids import Ids
 from gclip_core import class_lists, images
 from gclip_core.class_lists import ClassName
 from gclip_core.errors import EvaluationError
+from gclip_core.tables import find, table
 
 EVERY_LABEL = "all"
 """The split that takes every label file of a set whose splits are lists."""
@@ -146,11 +147,7 @@ _CONTEXT_ROOTS = ("", "VOC2010", "VOCdevkit/VOC2010")
 _COCO_ROOTS = ("", "coco_stuff164k", "coco_object", "coco")
 
 
-def _table(*entries: Dataset) -> dict[str, Dataset]:
-    return {entry.name: entry for entry in entries}
-
-
-DATASETS: dict[str, Dataset] = _table(
+DATASETS: dict[str, Dataset] = table(
     Dataset("voc20", "VOC20", "voc20", "val", _voc(ids.VOC20), _VOC_ROOTS),
     Dataset(
         "voc21", "VOC21", "voc20", "val", _voc(ids.VOC21), _VOC_ROOTS,
@@ -196,16 +193,8 @@ DATASETS: dict[str, Dataset] = _table(
 
 
 def find_dataset(name: str) -> Dataset:
-    """The DATASETS entry of that name.
-
-    Raises:
-        EvaluationError: no such entry; the message lists the valid names.
-    """
-    if name not in DATASETS:
-        raise EvaluationError(
-            f"'{name[:80]}' is not a data set. Choose one of: scenes, {', '.join(DATASETS)}."
-        )
-    return DATASETS[name]
+    """The DATASETS entry of that name; an EvaluationError lists the valid names."""
+    return find(DATASETS, name, "data set", EvaluationError)
 
 
 def open_dataset(dataset: Dataset, root: Path, split: str | None = None) -> OpenSet:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from gclip_core.errors import EvaluationError
 from gclip_core.methods import METHODS, find_method
 from gclip_core.numbering import block_numbers, listed
+from gclip_core.tables import find
 from gclip_core.types import Method
 
 Part = Literal["methods", "ablation", "sweep"]
@@ -101,9 +102,7 @@ def sweep_rows(name: str, make: MakeGclip, depth: int, n_blocks: int) -> tuple[R
     Raises:
         EvaluationError: no such entry, or a tower with too few blocks for it.
     """
-    if name not in SWEEPS:
-        raise EvaluationError(f"'{name}' cannot be swept. Choose one of: {', '.join(SWEEPS)}.")
-    sweep, off = SWEEPS[name], make(amf=False, cs=False)
+    sweep, off = find(SWEEPS, name, "sweep", EvaluationError), make(amf=False, cs=False)
     swept = list(sweep.values(make, depth, n_blocks))
     if not swept:
         raise EvaluationError(f"A tower of {depth} blocks has too few to sweep {name}.")

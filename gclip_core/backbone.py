@@ -120,11 +120,7 @@ class Backbone:
         return cs.ratios(self.norms)
 
     def repair(self, settings: Suppression | None) -> cs.Repair:
-        """What CS changes here under ``settings``; worked out once.
-
-        Raises:
-            MethodError: a block or channel the tower does not have.
-        """
+        """What CS changes here under ``settings``; worked out once."""
         default, found = Default(self.cs_blocks, self.title), (self.channels, self.ratios)
         return self._repairs.get_or_make(
             settings, lambda: cs.repair(settings, *found, self.width, default)

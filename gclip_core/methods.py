@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from gclip_core.errors import MethodError
+from gclip_core.tables import find, table
 from gclip_core.types import Blocks, Fusion, Method, Span, Suppression
 
 
@@ -101,11 +102,7 @@ def gclip(
     )
 
 
-def _table(*methods: Method) -> dict[str, Method]:
-    return {method.name: method for method in methods}
-
-
-METHODS: dict[str, Method] = _table(
+METHODS: dict[str, Method] = table(
     Method(
         "clip", "CLIP", "qk", residual=True, ffn=True, shown="at once",
         citation="Radford et al. 2021, arXiv:2103.00020",
@@ -152,11 +149,5 @@ METHODS: dict[str, Method] = _table(
 
 
 def find_method(name: str) -> Method:
-    """The METHODS entry of that name.
-
-    Raises:
-        MethodError: no such entry; the message lists the valid names.
-    """
-    if name not in METHODS:
-        raise MethodError(f"'{name}' is not a method. Choose one of: {', '.join(METHODS)}.")
-    return METHODS[name]
+    """The METHODS entry of that name; a MethodError lists the valid names."""
+    return find(METHODS, name, "method", MethodError)

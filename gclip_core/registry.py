@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gclip_core.errors import BackboneError
+from gclip_core.tables import find, table
 from gclip_core.types import Blocks
 
 BUILT_IN = "built-in"
@@ -43,15 +44,11 @@ class BackboneEntry:
     files: tuple[str, ...] = ()
 
 
-def _table(*entries: BackboneEntry) -> dict[str, BackboneEntry]:
-    return {entry.name: entry for entry in entries}
-
-
 _B16: dict[str, Any] = {"parameters": 149.6, "download": 599, "blocks": 12, "patch": 16}
 _B32: dict[str, Any] = {"parameters": 151.3, "download": 605, "blocks": 12, "patch": 32}
 _L14: dict[str, Any] = {"parameters": 427.6, "download": 1711, "blocks": 24, "patch": 14}
 
-BACKBONES: dict[str, BackboneEntry] = _table(
+BACKBONES: dict[str, BackboneEntry] = table(
     # Those without a tag ship with us (`shipped`).
     BackboneEntry(
         BUILT_IN, "Built-in (emoji scenes)", BUILT_IN, "", parameters=7.6, download=0,
@@ -105,13 +102,5 @@ BACKBONES: dict[str, BackboneEntry] = _table(
 
 
 def find_backbone(name: str) -> BackboneEntry:
-    """The BACKBONES entry of that name.
-
-    Raises:
-        BackboneError: no such entry; the message lists the valid names.
-    """
-    if name not in BACKBONES:
-        raise BackboneError(
-            f"'{name[:80]}' is not a backbone. Choose one of: {', '.join(BACKBONES)}."
-        )
-    return BACKBONES[name]
+    """The BACKBONES entry of that name; a BackboneError lists the valid names."""
+    return find(BACKBONES, name, "backbone", BackboneError)

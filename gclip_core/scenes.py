@@ -723,11 +723,7 @@ def arrange(
     style: str = "held-out",
     things: int | None = None,
 ) -> Layout:
-    """The layout of `compose`'s scene with the same arguments, to go on from.
-
-    Raises:
-        GclipError: as `compose`.
-    """
+    """The layout of `compose`'s scene with the same arguments, to go on from."""
     return _arrange(seed, size, style, things)[0]
 
 

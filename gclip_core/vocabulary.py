@@ -14,6 +14,7 @@ from gclip_core.backbone import Backbone
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import VocabularyError
 from gclip_core.masks import owners
+from gclip_core.tables import find
 from gclip_core.text_tower import Openings
 from gclip_core.types import Vocabulary
 
@@ -324,11 +325,7 @@ def template_set(templates: str | Sequence[str]) -> tuple[str, ...]:
         VocabularyError: an unknown name, no sentence, or one without ``{}`` for the phrase.
     """
     if isinstance(templates, str):
-        if templates not in TEMPLATES:
-            raise VocabularyError(
-                f"'{templates[:40]}' is not a template set. Choose one of: {', '.join(TEMPLATES)}."
-            )
-        return TEMPLATES[templates]
+        return find(TEMPLATES, templates, "template set", VocabularyError)
     sentences = tuple(templates) if isinstance(templates, Iterable) else ()
     if not sentences or not all(isinstance(one, str) and "{}" in one for one in sentences):
         raise VocabularyError(

@@ -17,9 +17,9 @@ CLASSES = re.search(r"```text\n(.*?)```", TEXT, re.DOTALL)
 
 # Where the entry of a table goes: right after the line that opens it.
 TABLES = {
-    "Method(": ("gclip_core/methods.py", "METHODS: dict[str, Method] = _table("),
-    "BackboneEntry(": ("gclip_core/registry.py", "BACKBONES: dict[str, BackboneEntry] = _table("),
-    "Dataset(": ("evaluation/datasets.py", "DATASETS: dict[str, Dataset] = _table("),
+    "Method(": ("gclip_core/methods.py", "METHODS: dict[str, Method] = table("),
+    "BackboneEntry(": ("gclip_core/registry.py", "BACKBONES: dict[str, BackboneEntry] = table("),
+    "Dataset(": ("evaluation/datasets.py", "DATASETS: dict[str, Dataset] = table("),
     "TabEntry(": ("demo/tabs/__init__.py", "TABS: tuple[TabEntry, ...] = ("),
 }
 

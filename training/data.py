@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from gclip_core import scenes
 from training import icons
-from training.words import Tokens, all_words, caption, prompt
+from training.prompts import Tokens, all_words, caption, prompt
 
 Pixels = npt.NDArray[np.uint8]
 

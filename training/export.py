@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from gclip_core import scenes
 from training import model
-from training.words import Tokens, names_of
+from training.prompts import Tokens, names_of
 
 _FIRST_SEED = 7_000_000  # neither training, its validation nor measuring uses these
 # A direction that queries hardly use is not blown up without end: its variance counts as this share

@@ -10,10 +10,12 @@ writes the figures as JSON.
 import argparse
 import json
 import multiprocessing
+import operator
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ from evaluation.scene_set import FIRST_SEED, scene_set
 from gclip_core import masks, metric, scenes
 from gclip_core.types import Encoded
 from training import model
-from training.words import IMAGENET, Tokens
+from training.prompts import IMAGENET, Tokens
 
 SINGLES_FROM = 2_000_000  # training's own scenes come from pools, its validation from seeds above
 BEGIN, END = "<!-- measured -->", "<!-- end of measured -->"
@@ -238,16 +240,16 @@ def write_card(card: Path, measured: dict[str, Any]) -> None:
 
 def _style(segmenter: gclip.Segmenter, style: str, count: int) -> dict[str, Any]:
     """A style's methods on all scenes, and ClearCLIP by encoded size on fewer."""
-    some = {side: unseen(style, min(count, FEWER), side) for side in SIDES}
+    by_size, best = {}, {}
+    for side in SIDES:
+        few = unseen(style, min(count, FEWER), side)
+        sized = replace(segmenter, short_side=side)
+        by_size[str(side)] = segmentation(sized, few, CLEAR)["ClearCLIP"]
+        best[str(side)] = ceiling(few, side // segmenter.backbone.patch)
     return {
         "methods": segmentation(segmenter, unseen(style, count), rows()),
-        "by size": {
-            str(side): segmentation(replace(segmenter, short_side=side), few, CLEAR)["ClearCLIP"]
-            for side, few in some.items()
-        },
-        "ceiling": {
-            str(side): ceiling(few, side // segmenter.backbone.patch) for side, few in some.items()
-        },
+        "by size": by_size,
+        "ceiling": best,
         "top-1": recognition(segmenter, style, count),
     }
 
@@ -277,15 +279,10 @@ def section(name: str, weights: Path | None, short_side: int | None, count: int)
 
 def measure(weights: Path | None, short_side: int | None, count: int, jobs: int) -> dict[str, Any]:
     """Everything the card states."""
-    measured: dict[str, Any] = {"scenes": count, "fewer": min(count, FEWER)}
+    part = partial(section, weights=weights, short_side=short_side, count=count)
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        parts = [
-            pool.submit(section, name, weights, short_side, count)
-            for name in ("held-out", "seen", "rest")
-        ]
-        for part in parts:
-            measured.update(part.result())
-    return measured
+        found = reduce(operator.or_, pool.map(part, ("held-out", "seen", "rest")))
+    return {"scenes": count, "fewer": min(count, FEWER)} | found
 
 
 def main() -> None:
@@ -300,12 +297,9 @@ def main() -> None:
         "--figures", type=Path, help="figures measured before, instead of measuring"
     )
     arguments = parser.parse_args()
-    if arguments.figures:
-        measured = json.loads(arguments.figures.read_text())
-    else:
-        measured = measure(
-            arguments.weights, arguments.short_side, arguments.scenes, arguments.jobs
-        )
+    given = (arguments.weights, arguments.short_side, arguments.scenes, arguments.jobs)
+    before = arguments.figures
+    measured = json.loads(before.read_text()) if before else measure(*given)
     if arguments.out:
         arguments.out.write_text(json.dumps(measured, indent=1) + "\n")
     if arguments.card:

@@ -37,7 +37,7 @@ from gclip_core.load import has_bfloat16
 from training import losses, measure, model
 from training.data import Batch, Kind, stream
 from training.muon import Muon
-from training.words import Tokens, all_words
+from training.prompts import Tokens, all_words
 
 # glibc gives large blocks back to the kernel at once, and a training step asks for them again at
 # once: telling it to keep them made a step a third faster.
@@ -102,7 +102,7 @@ LARGER: tuple[Phase, ...] = (
 
 
 @dataclass(frozen=True)
-class Settings:
+class Recipe:
     """What a run is made of.
 
     decay_from: the share of the time after which the learning rates fall.
@@ -166,9 +166,9 @@ class Run:
         torch.set_rng_state(state["random"])
 
 
-def start(settings: Settings, tokens: int, device: str, phases: tuple[Phase, ...] = PHASES) -> Run:
+def start(recipe: Recipe, tokens: int, device: str, phases: tuple[Phase, ...] = PHASES) -> Run:
     """A fresh network and its optimisers: Muon for the blocks' matrices, AdamW for the rest."""
-    torch.manual_seed(settings.seed)
+    torch.manual_seed(recipe.seed)
     net = model.build(tokens)
     made = [scenes.compose(8_000_000 + i, (96, 96), "seen").image for i in range(64)]
     model.initialise(net, torch.from_numpy(np.stack([np.asarray(image) for image in made])))
@@ -186,9 +186,9 @@ def start(settings: Settings, tokens: int, device: str, phases: tuple[Phase, ...
         else:
             plain.append(weight)
     groups = [{"params": decayed, "weight_decay": 0.1}, {"params": plain, "weight_decay": 0.0}]
-    adam = torch.optim.AdamW(groups, lr=settings.lr, betas=(0.9, 0.98), eps=1e-6)
+    adam = torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.98), eps=1e-6)
     averaged = copy.deepcopy(net).eval().requires_grad_(False)
-    return Run(net, averaged, table, Muon(matrices, settings.muon_lr), adam)
+    return Run(net, averaged, table, Muon(matrices, recipe.muon_lr), adam)
 
 
 def take_over(run: Run, exported: Path) -> None:
@@ -206,11 +206,11 @@ def take_over(run: Run, exported: Path) -> None:
         net.load_state_dict(state)
 
 
-def rate(settings: Settings, step: int, done: float) -> float:
+def rate(recipe: Recipe, step: int, done: float) -> float:
     """Share of the learning rates: a warm-up, a plateau, then a straight way down to 2 % of it."""
-    warm = min(1.0, (step + 1) / settings.warm_up_steps)
-    left = (1 - done) / (1 - settings.decay_from)
-    return warm * settings.peak * min(1.0, 0.02 + 0.98 * max(left, 0.0))
+    warm = min(1.0, (step + 1) / recipe.warm_up_steps)
+    left = (1 - done) / (1 - recipe.decay_from)
+    return warm * recipe.peak * min(1.0, 0.02 + 0.98 * max(left, 0.0))
 
 
 def phase_at(done: float, phases: tuple[Phase, ...] = PHASES) -> Phase:
@@ -237,7 +237,7 @@ def awake(generator: torch.Generator, phase: Phase) -> tuple[int, ...] | None:
 
 
 def compare(
-    run: Run, batch: Batch, phase: Phase, settings: Settings
+    run: Run, batch: Batch, phase: Phase, recipe: Recipe
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Embeddings of the words (words, E), of some captions (n, E), and the loss of following.
 
@@ -245,12 +245,12 @@ def compare(
     learns, from prompts for some of the words, to say what the table says.
     """
     if not phase.table:
-        captions = batch.captions[: settings.captions_a_batch]
+        captions = batch.captions[: recipe.captions_a_batch]
         texts = model.encode_text(run.net, torch.cat([batch.prompts, captions])).float()
         count = len(batch.prompts)
         return texts[:count], texts[count:], None
     words = F.normalize(run.table, dim=-1)
-    some = torch.randperm(len(words))[: settings.followers_a_batch].to(words.device)
+    some = torch.randperm(len(words))[: recipe.followers_a_batch].to(words.device)
     texts = model.encode_text(run.net, batch.prompts[some]).float()
     scale = run.net.logit_scale.exp().detach()
     return words, words[:0], losses.follow(texts, words.detach(), some, scale)
@@ -260,7 +260,7 @@ def objective(
     run: Run,
     batch: Batch,
     corner: tuple[int, int] | None,
-    settings: Settings,
+    recipe: Recipe,
     phase: Phase,
     blocks: tuple[int, ...] | None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -268,7 +268,7 @@ def objective(
     images = model.normalise(batch.pixels)
     pooled, local = model.encode_images(run.net, images, corner, blocks)
     pooled, local = pooled.float(), local.float()
-    words, sentences, following = compare(run, batch, phase, settings)
+    words, sentences, following = compare(run, batch, phase, recipe)
     scale = run.net.logit_scale.exp()
     things = len(scenes.things())
     seen, behind, by_word = losses.words(scale * pooled @ words.T, batch.present, things)
@@ -276,9 +276,9 @@ def objective(
     parts = {"things": seen, "backgrounds": behind, "by_word": by_word, "patches": weak}
     total = (
         seen
-        + settings.background_weight * behind
-        + settings.by_word_weight * by_word
-        + settings.patch_weight * weak
+        + recipe.background_weight * behind
+        + recipe.by_word_weight * by_word
+        + recipe.patch_weight * weak
     )
     if following is not None:
         parts["following"] = following
@@ -286,28 +286,28 @@ def objective(
     else:
         n = len(sentences)
         parts["captions"] = losses.captions(scale * pooled[:n] @ sentences.T, batch.present[:n])
-        total = total + settings.caption_weight * parts["captions"]
+        total = total + recipe.caption_weight * parts["captions"]
     parts["loss"] = total
     return total, {name: part.detach() for name, part in parts.items()}
 
 
-def update(run: Run, loss: Tensor, settings: Settings, share: float) -> None:
+def update(run: Run, loss: Tensor, recipe: Recipe, share: float) -> None:
     """One step of both optimisers at a share of their learning rates, and of the average."""
     for group in run.muon.param_groups:
-        group["lr"] = settings.muon_lr * share
+        group["lr"] = recipe.muon_lr * share
     for group in run.adam.param_groups:
-        group["lr"] = settings.lr * share
+        group["lr"] = recipe.lr * share
     run.net.zero_grad()
     run.table.grad = None
     loss.backward()
     parameters = [*run.net.parameters(), run.table]
     _share_gradients(parameters)
-    clip_grad_norm_(parameters, settings.clip)
+    clip_grad_norm_(parameters, recipe.clip)
     run.muon.step()
     run.adam.step()
     with torch.no_grad():
         run.net.logit_scale.clamp_(0, math.log(100))
-        keep = min(settings.average, (run.step + 1) / (run.step + 10))
+        keep = min(recipe.average, (run.step + 1) / (run.step + 10))
         torch._foreach_lerp_(list(run.averaged.parameters()), list(run.net.parameters()), 1 - keep)
 
 
@@ -331,7 +331,7 @@ def _longest(seconds: float) -> float:
 
 
 def train(
-    settings: Settings,
+    recipe: Recipe,
     folder: Path,
     resume: bool = False,
     device: str = "cpu",
@@ -340,19 +340,19 @@ def train(
     validate_every: float = 300.0,
     begin_from: Path | None = None,
 ) -> Run:
-    """Train for `settings.minutes` in all; leaves `last.pt`, `earlier.pt`, `log.jsonl`."""
+    """Train for `recipe.minutes` in all; leaves `last.pt`, `earlier.pt`, `log.jsonl`."""
     folder.mkdir(parents=True, exist_ok=True)
     together = dist.is_initialized()
     rank, processes = (dist.get_rank(), dist.get_world_size()) if together else (0, 1)
     tokens = Tokens()
-    run = start(settings, len(tokens.ids), device, phases)
+    run = start(recipe, len(tokens.ids), device, phases)
     if resume:
         run.restore(torch.load(folder / "last.pt", map_location=device, weights_only=True))
     elif begin_from is not None:
         take_over(run, begin_from)
-    generator = torch.Generator().manual_seed(settings.seed + run.step)
+    generator = torch.Generator().manual_seed(recipe.seed + run.step)
     half = has_bfloat16(torch.device(device))
-    total, since, last_check = settings.minutes * 60, time.perf_counter(), run.seconds
+    total, since, last_check = recipe.minutes * 60, time.perf_counter(), run.seconds
     before, recent = run.seconds, []
 
     def kinds() -> Iterator[Kind]:
@@ -360,7 +360,7 @@ def train(
             wanted = phase_at(run.seconds / total, phases).kinds
             yield wanted[asked % len(wanted)]
 
-    batches = stream(workers, 1 + settings.seed + 1000 * run.step + 100 * rank, kinds())
+    batches = stream(workers, 1 + recipe.seed + 1000 * run.step + 100 * rank, kinds())
     while run.seconds < total:
         done = run.seconds / total
         phase = phase_at(done, phases)
@@ -368,9 +368,9 @@ def train(
         corner = corner_for(generator, batch.pixels.shape[1])
         blocks = awake(generator, phase)
         with torch.autocast(device, torch.bfloat16, enabled=half):
-            loss, parts = objective(run, batch, corner, settings, phase, blocks)
-        share = rate(settings, run.step, done)
-        update(run, loss, settings, share)
+            loss, parts = objective(run, batch, corner, recipe, phase, blocks)
+        share = rate(recipe, run.step, done)
+        update(run, loss, recipe, share)
         run.step += 1
         run.scenes += len(batch.pixels) * processes
         run.seconds = _longest(before + time.perf_counter() - since)
@@ -430,16 +430,10 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="processes that compose scenes")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument(
-        "--from",
-        type=Path,
-        dest="begin_from",
-        metavar="FOLDER",
-        help="begin from an exported model",
-    )
-    parser.add_argument(
-        "--schedule", choices=SCHEDULES, default="first", help="later ones are for --from"
-    )
+    begin = {"dest": "begin_from", "type": Path, "metavar": "FOLDER"}
+    parser.add_argument("--from", **begin, help="begin from an exported model")
+    later = "later ones are for --from"
+    parser.add_argument("--schedule", choices=SCHEDULES, default="first", help=later)
     arguments = parser.parse_args()
     if sys.platform == "linux" and not _MALLOC.keys() <= os.environ.keys():
         command = [sys.executable, "-m", "training.train", *sys.argv[1:]]
@@ -448,9 +442,9 @@ def main() -> None:
     if "WORLD_SIZE" in os.environ:  # torchrun started this process, and others like it
         dist.init_process_group("gloo")
     phases, changes = SCHEDULES[arguments.schedule]
-    settings = replace(Settings(arguments.minutes, arguments.seed), **changes)
+    recipe = replace(Recipe(arguments.minutes, arguments.seed), **changes)
     train(
-        settings,
+        recipe,
         arguments.folder,
         arguments.resume,
         arguments.device,

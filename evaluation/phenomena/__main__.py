@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from evaluation.datasets import Sample
+from evaluation.datasets import DATASETS, Sample
 from evaluation.options import (
     add_backbone_options,
     add_finding_options,
@@ -85,7 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--words", help="words whose masks are the images' regions, for in-in and in-out"
     )
-    parser.add_argument("--dataset", default=SCENES, help="look into a data set's images instead")
+    parser.add_argument(
+        "--dataset", default=SCENES, choices=[SCENES, *DATASETS], help="whose images to look into"
+    )
     parser.add_argument("--root", type=Path, help="folder that holds the data set")
     parser.add_argument("--n", type=int, default=SCENES_N, help=f"how many of them ({SCENES_N})")
     parser.add_argument("--style", default="held-out", help="style of the scenes")

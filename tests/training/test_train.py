@@ -16,8 +16,8 @@ from gclip_core import assets, scenes
 from training import curves, export, icons, losses, model, train
 from training.data import Composer, Kind, duotone, render
 from training.muon import Muon, orthogonal
+from training.prompts import IMAGENET, Tokens, all_words, caption, names_of, prompt
 from training.things import SECONDS, THINGS
-from training.words import IMAGENET, Tokens, all_words, caption, names_of, prompt
 
 WORDS = len(all_words())
 SMALL = Kind(32, 8, (0.5, 0.5), ((20, 34), (16, 24)))
@@ -192,7 +192,7 @@ def test_sprites_keep_their_size() -> None:
 
 
 def test_the_schedule() -> None:
-    settings = train.Settings(minutes=1)
+    settings = train.Recipe(minutes=1)
     assert train.rate(settings, 0, 0.0) < 0.05
     assert train.rate(settings, 500, settings.decay_from - 0.01) == 1
     assert abs(train.rate(settings, 500, 1.0) - 0.02) < 1e-9
@@ -215,10 +215,10 @@ def test_blocks_are_left_out_by_chance() -> None:
 
 def test_training_can_begin_from_an_exported_model(tmp_path: Path, tokens: Tokens) -> None:
     """The network says of a picture what the exported one says of it."""
-    first = train.start(train.Settings(1), len(tokens.ids), "cpu")
+    first = train.start(train.Recipe(1), len(tokens.ids), "cpu")
     torch.save({"averaged": first.averaged.state_dict()}, tmp_path / "last.pt")
     export.export([tmp_path / "last.pt"], tmp_path / "out", seen=4)
-    second = train.start(train.Settings(1, seed=1), len(tokens.ids), "cpu")
+    second = train.start(train.Recipe(1, seed=1), len(tokens.ids), "cpu")
     images = torch.randn(2, 3, 192, 192)
     with torch.no_grad():
         told = model.encode_images(first.averaged, images)
@@ -236,7 +236,7 @@ def test_whitening_queries_changes_no_output(tokens: Tokens) -> None:
     The keys of a trained network are not its queries: here they are made to differ.
     """
     torch.manual_seed(1)
-    net = train.start(train.Settings(1), len(tokens.ids), "cpu").averaged
+    net = train.start(train.Recipe(1), len(tokens.ids), "cpu").averaged
     last = net.visual.transformer.resblocks[-1]
     torch.nn.init.orthogonal_(last.attn.in_proj_weight, 2.0)
     torch.nn.init.normal_(last.attn.in_proj_bias)
@@ -265,7 +265,7 @@ def test_a_run_can_be_interrupted_and_exported(tmp_path: Path, tokens: Tokens) -
     phases = tiny_phases(0.5)
     for minutes, resume in ((0.2, False), (0.5, True)):
         run = train.train(
-            train.Settings(minutes), tmp_path, resume, phases=phases, validate_every=1e9
+            train.Recipe(minutes), tmp_path, resume, phases=phases, validate_every=1e9
         )
     assert run.step >= 2, "each of the two stretches took a step"
     losses_seen, checks = curves.read(tmp_path / "log.jsonl")
@@ -286,7 +286,7 @@ def _train_together(rank: int, folder: Path, meeting: Path) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
     run = train.train(
-        train.Settings(0.1), folder, phases=(train.Phase(1.0, (SMALL,)),), validate_every=1e9
+        train.Recipe(0.1), folder, phases=(train.Phase(1.0, (SMALL,)),), validate_every=1e9
     )
     torch.save(run.state(), folder / f"rank-{rank}.pt")
     dist.destroy_process_group()
@@ -312,7 +312,7 @@ def test_two_minutes_of_training_learn(tmp_path: Path) -> None:
     """
     kind = Kind(32, 64, (1.0,), ((27, 37),))
     run = train.train(
-        train.Settings(2.0),
+        train.Recipe(2.0),
         tmp_path,
         phases=(train.Phase(1.0, (kind,), (0, 3, 7, 11), table=True),),
         validate_every=1e9,

@@ -90,8 +90,12 @@ def run_block(
 ) -> Tensor:
     """One whole residual block: (B, 1+N, D) to (B, 1+N, D); ``heads`` where they are known."""
     heads = project(block, x) if heads is None else heads
-    mixed = merge(block, F.scaled_dot_product_attention(heads.q, heads.k, heads.v))
-    x = mixed.add_(x)
+    return finish(block, x, F.scaled_dot_product_attention(heads.q, heads.k, heads.v), W2)
+
+
+def finish(block: nn.Module, x: Tensor, mixed: Tensor, W2: Tensor | None = None) -> Tensor:
+    """What a block makes of its input (..., T, D) and its attended values (..., H, T, d)."""
+    x = merge(block, mixed).add_(x)
     return ffn(block, x, W2).add_(x)
 
 

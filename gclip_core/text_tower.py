@@ -66,8 +66,7 @@ def read_openings(model: nn.Module, tokens: Tensor) -> Openings:
         keys.append(heads.k.contiguous())
         values.append(heads.v.contiguous())
         mixed = F.scaled_dot_product_attention(heads.q, heads.k, heads.v, is_causal=True)
-        x = x + blocks.merge(block, mixed)
-        x = x + blocks.ffn(block, x)
+        x = blocks.finish(block, x, mixed)
     return Openings(tokens, lengths, tuple(keys), tuple(values))
 
 
@@ -144,8 +143,7 @@ def _project(block: nn.Module, x: Tensor) -> Tensor:
 
 def _go_on(block: nn.Module, x: Tensor, mixed: Tensor) -> Tensor:
     """The block after its attention, whose output is ``mixed`` (T, H, d): (T, D)."""
-    x = x + blocks.merge(block, mixed.transpose(0, 1))
-    return x + blocks.ffn(block, x)
+    return blocks.finish(block, x, mixed.transpose(0, 1))
 
 
 def _read_out(model: nn.Module, x: Tensor) -> Tensor:

@@ -512,13 +512,13 @@ def test_a_mask_of_another_size_is_refused(studio: Studio, tmp_path: Path) -> No
     ids=["bomb", "empty", "svg", "zip", "colours", "cut", "photo"],
 )  # fmt: skip
 def test_a_hostile_mask_is_refused_in_words(mask: bytes, studio: Studio, tmp_path: Path) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(ImageError, match="expected") as refused:
         _truth(studio, tmp_path, mask)
     assert str(tmp_path) not in str(refused.value)
     with pytest.raises(ImageError, match="expected"):
         mask_colours(str(tmp_path / "mask.png"))
-    assert time.monotonic() - start < 10
+    assert time.process_time() - start < 10
 
 
 @pytest.mark.parametrize(

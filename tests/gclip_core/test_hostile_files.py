@@ -94,9 +94,9 @@ def test_a_zip_bomb_is_refused_unread(name: str, tmp_path: Path) -> None:
     file = tmp_path / "weights.pt"
     _archive(file, name, 400 * 2**20, zipfile.ZIP_DEFLATED)
     assert file.stat().st_size < 2**20
-    start = time.monotonic()
+    start = time.process_time()
     refused(lambda: load.read(file), "unpacks to 400 MB", folder=tmp_path)
-    assert time.monotonic() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_an_archive_whose_entries_lie_upon_each_other_is_refused(tmp_path: Path) -> None:

@@ -129,10 +129,10 @@ def test_a_tower_of_combining_marks_is_refused_at_once(marks: str) -> None:
 
 
 def test_separators_by_the_hundred_thousand_are_read_at_once() -> None:
-    start = time.monotonic()
+    start = time.process_time()
     for separator in (",", ";", "\n", "#", " ", "\u200b", ",;"):
         assert parse("cat" + separator * (190_000 // len(separator)) + "\ndog").names[0] == "cat"
-    assert time.monotonic() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_a_phrase_too_long_for_the_text_tower_is_refused(backbone: Backbone) -> None:
@@ -176,10 +176,10 @@ def test_any_text_becomes_clean_words_or_a_refusal(text: str) -> None:
 
 
 def _refused_soon(words: str | list[str], says: str | None) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     if says is None:
         parse(words)
     else:
         with pytest.raises(VocabularyError, match=says):
             parse(words)
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5

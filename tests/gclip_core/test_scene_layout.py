@@ -165,11 +165,11 @@ CAT_ROW = ["cat", "emojione", 0.4, 0.5, 0.5, 0, 0]
     ],
 )  # fmt: skip
 def test_a_link_may_hold_anything(text: str) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(GclipError) as refused:
         Layout.from_json(text)
     assert len(str(refused.value)) < 2500 and "Traceback" not in str(refused.value)
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_the_largest_layout_still_travels() -> None:

@@ -18,12 +18,7 @@ from gclip_core.types import Blocks
 
 
 def parse(text: str, depth: int) -> Blocks | int:
-    """Read ``backbone``, ``auto``, block numbers such as ``6 7``, or ``first-100`` (100).
-
-    Raises:
-        EvaluationError: ``first-0``.
-        MethodError: none of these, or a block the tower does not have.
-    """
+    """Read ``backbone``, ``auto``, block numbers such as ``6 7``, or ``first-100`` (100)."""
     voters = re.fullmatch(r"first-(\d{1,9})", text)
     if not voters:
         return block_choice(text, depth)

@@ -64,11 +64,7 @@ def digest(plain: dict[str, Any]) -> str:
 
 
 def require_equal(wanted: dict[str, Any], found: dict[str, Any], where: str) -> None:
-    """Refuse results of another experiment, naming what differs.
-
-    Raises:
-        EvaluationError: any setting differs.
-    """
+    """Refuse results of another experiment with an EvaluationError that names what differs."""
     if wanted == found:
         return
     keys = sorted(k for k in {*wanted, *found} if wanted.get(k) != found.get(k))

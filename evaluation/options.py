@@ -44,12 +44,7 @@ def add_finding_options(parser: argparse._ActionsContainer) -> None:
 
 @contextmanager
 def opened_backbone(args: argparse.Namespace, name: str) -> Iterator[Backbone]:
-    """The backbone as the command line describes it, and PyTorch on its threads meanwhile.
-
-    Raises:
-        BackboneError: it cannot be loaded.
-        EvaluationError: a simulation that cannot be read.
-    """
+    """The backbone as the command line describes it, and PyTorch on its threads meanwhile."""
     backbone = load_backbone(name, args.weights, own_device(args.device), args.dtype)
     with threads(args.threads, backbone):
         yield planted(backbone, args.plant)

@@ -91,11 +91,7 @@ class Tally:
 
 
 def resume(folder: Path, settings: dict[str, Any]) -> Tally:
-    """What ``folder`` already holds for these settings; empty when it holds nothing.
-
-    Raises:
-        EvaluationError: it holds a result of other settings.
-    """
+    """What ``folder`` holds for these settings, or nothing; refused where it is for others."""
     if not (folder / FILE).is_file():
         return Tally.empty(settings)
     found = Tally.load(folder)

@@ -206,11 +206,7 @@ def plant_channel(backbone: Backbone, channel: int, gain: float, blocks: Iterabl
 
 
 def check_tower(model: nn.Module) -> None:
-    """Refuse a CLIP whose image tower our recomputation would get wrong.
-
-    Raises:
-        BackboneError: names the tower and the reason.
-    """
+    """Refuse a CLIP whose image tower our recomputation would get wrong, with the reason."""
     visual = getattr(model, "visual", None)
     kernel = getattr(getattr(visual, "conv1", None), "kernel_size", ())
     reasons = {

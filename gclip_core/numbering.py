@@ -27,11 +27,7 @@ def named(numbers: Sequence[int]) -> str:
 
 
 def block_choice(text: str, n_blocks: int | None = None) -> Blocks:
-    """Read ``auto``, ``backbone`` or block numbers.
-
-    Raises:
-        MethodError: as :func:`block_indices`.
-    """
+    """Read ``auto``, ``backbone`` or block numbers as :func:`block_indices` does."""
     return text if text in ("auto", "backbone") else block_indices(text, n_blocks)
 
 

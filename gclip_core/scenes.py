@@ -245,11 +245,7 @@ def styles() -> dict[str, Style]:
 
 
 def styles_for(style: str) -> tuple[Style, ...]:
-    """The styles that "seen", "held-out" or one style's own name stand for.
-
-    Raises:
-        GclipError: no such style; the message lists the valid ones.
-    """
+    """The styles that "seen", "held-out" or one's own name stand for; an error lists the names."""
     found = tuple(s for s in styles().values() if style in (s.name, s.use))
     if not found or style == "extra":
         names = ", ".join(["seen", "held-out", *styles()])
@@ -728,13 +724,7 @@ def arrange(
 
 
 def render(layout: Layout, size: tuple[int, int] = (144, 144)) -> Scene:
-    """The scene of a layout; a thing that is there twice is one word.
-
-    size: (height, width) in pixels.
-
-    Raises:
-        GclipError: an empty size.
-    """
+    """The scene of a layout at a size (height, width); a thing that is there twice is one word."""
     image, which = _ground(replace(layout, items=()), size)
     return _draw(layout, image.copy(), which)
 

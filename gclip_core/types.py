@@ -298,9 +298,8 @@ class Segmentation:
     won; ``scores`` (C, h', w') float32 at the resized image's size, made when first asked for from
     ``logits`` (entries, h, w) float32 on the patch grid. ``hidden`` are the words that stood for
     the rest, ``owner`` the class of every entry, -1 for theirs. ``unknown`` are phrases this
-    backbone has never met
-    (only one that knows its own vocabulary can say so). ``notes`` says in words whatever fell back
-    or was adjusted.
+    backbone has never met (only one that knows its own vocabulary can say so). ``notes`` says in
+    words whatever fell back or was adjusted.
     """
 
     labels: Tensor

@@ -151,10 +151,7 @@ def _alikeness(
 
 def _mean_of_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean over rows (n, k) without nan; nan where a column has nothing else."""
-    known = ~np.isnan(values)
-    total = np.where(known, values, 0.0).sum(0)
-    count = known.sum(0)
-    return np.divide(total, count, out=np.full(values.shape[1], np.nan), where=count > 0)
+    return np.ma.masked_invalid(values).mean(0).filled(np.nan)
 
 
 # --- in words --------------------------------------------------------------------------------

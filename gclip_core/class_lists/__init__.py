@@ -25,11 +25,7 @@ def parse(text: str, where: str) -> tuple[ClassName, ...]:
 
 
 def checked(classes: tuple[ClassName, ...], where: str) -> tuple[ClassName, ...]:
-    """The same classes, if there is one at least and no name or phrase stands for two of them.
-
-    Raises:
-        EvaluationError: it does.
-    """
+    """The same classes; an EvaluationError where there is none, or a name or phrase twice."""
     names = [c.name.casefold() for c in classes]
     phrases = [phrase.casefold() for c in classes for phrase in c.phrases]
     twice = [word for words in (names, phrases) for word in words if words.count(word) > 1]

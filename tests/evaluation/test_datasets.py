@@ -205,7 +205,7 @@ def test_mat_files_without_scipy_say_what_to_do(
 
 
 def test_an_unknown_name_lists_the_valid_ones() -> None:
-    with pytest.raises(EvaluationError, match="scenes, voc20, voc21"):
+    with pytest.raises(EvaluationError, match="voc20, voc21"):
         find_dataset("voc")
 
 

@@ -96,7 +96,7 @@ def mean(run: Path, part: float) -> Student:
 
 
 def export(
-    words: Words, cache: Path, run: Path, out: Path, gain: float = 1.5, part: float = PART
+    words: Words, cache: Path, run: Path, out: Path, gain: float = 2.4, part: float = PART
 ) -> None:
     """Write model, stem and text weights, model.json and words.json."""
     held = torch.load(run / "tower.pt", weights_only=True)
@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("cache", type=Path)
     parser.add_argument("run", type=Path)
     parser.add_argument("--out", type=Path, default=Path("assets/built-in-photos"))
-    parser.add_argument("--query-gain", type=float, default=1.5, help="0: as training left them")
+    parser.add_argument("--query-gain", type=float, default=2.4, help="0: as training left them")
     parser.add_argument("--part", type=float, default=PART, help="of the tower, the rest the map")
     given = parser.parse_args()
     export(Words(given.data), given.cache, given.run, given.out, given.query_gain, given.part)

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from gclip_core import blocks
 from gclip_core.shipped import unpack
 from gclip_core.stem import Stem
-from training.photos import export, features, join, learn, measure, priors, text
+from training.photos import curves, export, features, join, learn, measure, priors, text
 from training.photos.student import Student, joined, opened
 from training.photos.words import Words, groups, names, plural
 
@@ -189,6 +189,12 @@ def test_the_recipe_makes_a_model(
     model = CLIP(**{key: value for key, value in settings.items() if key != "stem"})
     model.visual.conv1 = Stem(settings["embed_dim"], settings["stem"])
     model.load_state_dict(unpack(state, settings["text_cfg"]["vocab_size"], "the photo model"))
+
+
+def test_the_logs_that_lie_there_are_drawn(tmp_path: Path) -> None:
+    folder = Path(curves.__file__).parent
+    curves.draw([folder / "map-2.jsonl", folder / "tower.jsonl"], tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").stat().st_size > 20_000
 
 
 def test_packing_costs_little() -> None:

@@ -148,60 +148,40 @@ def parser() -> argparse.ArgumentParser:
         "GCLIP_BACKBONE, GCLIP_WEIGHTS (a folder), GCLIP_DEVICE, GCLIP_DTYPE, GCLIP_MEMORY, "
         "GCLIP_ROOT_PATH, GCLIP_AUTH, GCLIP_SHARE=1, GCLIP_NO_DOWNLOADS=1, GCLIP_QUIET=1.",
     )
+
+    def option(name: str, default: str, says: str, env: str = "", **more: Any) -> None:
+        found = os.environ.get(env or "GCLIP_" + name.upper().replace("-", "_"), default)
+        made.add_argument(f"--{name}", default=found, help=says, **more)
+
+    def switch(name: str, says: str) -> None:
+        on = os.environ.get("GCLIP_" + name.upper().replace("-", "_")) == "1"
+        made.add_argument(f"--{name}", action="store_true", default=on, help=says)
+
     env = os.environ.get
-    made.add_argument(
-        "--host", default=env("GCLIP_HOST", env("GRADIO_SERVER_NAME", "127.0.0.1")),
-        help="address to listen on; 0.0.0.0 lets other machines in",
-    )  # fmt: skip
+    option("host", env("GRADIO_SERVER_NAME", "127.0.0.1"),
+           "address to listen on; 0.0.0.0 lets other machines in")  # fmt: skip
     made.add_argument(
         "--port", type=int, default=_number(env("GCLIP_PORT", env("GRADIO_SERVER_PORT"))),
         help="port; none takes the first free one from 7860",
     )  # fmt: skip
-    made.add_argument(
-        "--backbone", default=env("GCLIP_BACKBONE", "auto"), choices=["auto", *BACKBONES],
-        metavar="NAME",
-        help="auto (OpenAI ViT-B/16 where its weights are on disk, else the built-in) or one of: "
-        + ", ".join(BACKBONES),
-    )  # fmt: skip
+    option("backbone", "auto", "auto (OpenAI ViT-B/16 where its weights are on disk, else the "
+           f"built-in) or one of: {', '.join(BACKBONES)}", choices=["auto", *BACKBONES],
+           metavar="NAME")  # fmt: skip
     made.add_argument("--weights", type=Path, help="weight file of that backbone")
-    made.add_argument(
-        "--weights-dir", default=env(load.WEIGHTS_FOLDER, ""),
-        help="folder of local weight files, for machines without a network",
-    )  # fmt: skip
-    made.add_argument(
-        "--device", default=env("GCLIP_DEVICE", "auto"),
-        help="cpu, cuda, mps …; auto takes a GPU that is there",
-    )  # fmt: skip
-    made.add_argument(
-        "--dtype", default=env("GCLIP_DTYPE", "auto"), choices=["float32", "bfloat16", "auto"],
-        help="of the backbone's weights; auto is bfloat16 where the processor has it",
-    )  # fmt: skip
-    made.add_argument(
-        "--memory", type=memory.parsed, default=env("GCLIP_MEMORY", str(memory.BOUND / 10**9)),
-        metavar="GB",
-        help="memory of the process with the built-in model; what is kept takes its share of it, "
-        "and the weights of other backbones come on top",
-    )  # fmt: skip
-    made.add_argument(
-        "--no-downloads", action="store_true", default=env("GCLIP_NO_DOWNLOADS") == "1",
-        help="visitors may not make this machine download weights",
-    )  # fmt: skip
-    made.add_argument(
-        "--share", action="store_true", default=env("GCLIP_SHARE") == "1",
-        help="open a public link through Gradio's servers",
-    )  # fmt: skip
-    made.add_argument(
-        "--root-path", default=env("GCLIP_ROOT_PATH", ""),
-        help="path under which a reverse proxy serves the page, such as /gclip",
-    )  # fmt: skip
-    made.add_argument(
-        "--auth", default=env("GCLIP_AUTH", ""), metavar="NAME:PASSWORD",
-        help="ask visitors for a name and password (better given by GCLIP_AUTH)",
-    )  # fmt: skip
-    made.add_argument(
-        "--quiet", action="store_true", default=env("GCLIP_QUIET") == "1",
-        help="log warnings only, not one line a request",
-    )  # fmt: skip
+    option("weights-dir", "", "folder of local weight files, for machines without a network",
+           load.WEIGHTS_FOLDER)  # fmt: skip
+    option("device", "auto", "cpu, cuda, mps …; auto takes a GPU that is there")
+    option("dtype", "auto", "of the backbone's weights; auto is bfloat16 where the processor has "
+           "it", choices=["float32", "bfloat16", "auto"])  # fmt: skip
+    option("memory", str(memory.BOUND / 10**9), "memory of the process with the built-in model; "
+           "what is kept takes its share of it, and the weights of other backbones come on top",
+           type=memory.parsed, metavar="GB")  # fmt: skip
+    switch("no-downloads", "visitors may not make this machine download weights")
+    switch("share", "open a public link through Gradio's servers")
+    option("root-path", "", "path under which a reverse proxy serves the page, such as /gclip")
+    option("auth", "", "ask visitors for a name and password (better given by GCLIP_AUTH)",
+           metavar="NAME:PASSWORD")  # fmt: skip
+    switch("quiet", "log warnings only, not one line a request")
     made.add_argument("--open", action="store_true", help="open the page in a browser")
     return made
 

@@ -147,7 +147,8 @@ def _wire(
     opening, why_this = first
 
     def remark(settings: Settings) -> str:
-        seen = settings.model_copy(update={"tab": opening.tab, "opacity": opening.opacity})
+        own = ("tab", "opacity", "amf", "cs", "view_block", "pixel")  # it is about all of these
+        seen = settings.model_copy(update={name: getattr(opening, name) for name in own})
         return why_this if seen == opening else ""
 
     def arrive(request: gr.Request) -> Answer:

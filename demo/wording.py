@@ -106,10 +106,8 @@ def map_caption(block: int, n_blocks: int) -> str:
 
 MASK_EMPTY = "The mask appears here."
 PAIR_EMPTY = "Two masks appear here."
-CANVAS_HINT = (
-    "Point at a patch to see where it looks; press it to ask why its word was chosen. Drag to "
-    "swipe between the masks."
-)
+CANVAS_HINT = "Point at a patch to see where it looks; press it to ask why its word was chosen."
+SWIPE_HINT = f"{CANVAS_HINT} Drag to swipe between the masks."
 SCORE_COUNTS = (
     "mIoU counts every pixel whose truth is known: a word painted on something else costs."
 )
@@ -151,6 +149,29 @@ def nothing_changed(method: Method, found: Found) -> str:
     if method.fusion is None and not found.suppressed:
         return f"{_sentence(found.cs_reason)}."
     return "Not one pixel changes."
+
+
+def found_nothing(titles: Sequence[str], words: Sequence[str]) -> str:
+    """Where masks find none of the words; ``titles`` are theirs."""
+    if not titles:
+        return ""
+    said = "the word" if len(words) == 1 else "any of the words"
+    return (
+        f"{', '.join(titles)} cannot find {said} here: hidden words for the rest fit every pixel "
+        "better. Type what the picture shows, or untick “Leave the rest unlabelled”."
+    )
+
+
+def missed(words: Sequence[str]) -> str:
+    """Typed words that the truth holds and the mask does not."""
+    if not words:
+        return ""
+    listed = ", ".join(f"“{word[:40]}”" for word in words[:5])
+    one = len(words) == 1
+    return (
+        f"{listed} {'is' if one else 'are'} in the picture but not found, and "
+        f"{'counts' if one else 'count'} as 0 % in mIoU."
+    )
 
 
 def attention_note(found: Found, amf: bool, shown: Sequence[int]) -> str:
@@ -208,7 +229,7 @@ def status(backbone: str, milliseconds: float, kept: bool, grid: tuple[int, int]
 def unknown(words: Sequence[str]) -> str:
     """Words that the backbone never met."""
     listed = ", ".join(f"“{w[:40]}”" for w in words[:8]) + ("…" if len(words) > 8 else "")
-    return f"This model has never met: {listed}. Its masks for them mean little."
+    return f"This model has never met: {listed}. A mask for such a word means little."
 
 
 SIMULATION = "Simulation: a planted abnormal channel, not the model's own weights."
@@ -429,7 +450,7 @@ def opened(facts: dict[str, Any]) -> str:
 
     why = "because both switches show on it" if facts["both_matter"] else "as the best found"
     return (
-        f"This scene opens the page {why}: press CS, then AMF. "
+        f"This scene opens the page {why}: switch CS off and on again, then AMF. "
         f"Over {facts['mean_of']} other scenes CS takes mIoU "
         f"{moved('cs')} and AMF {moved('amf')} in the mean."
     )

@@ -148,7 +148,8 @@ def _measured(
     first = first_global_block(has_tokens, wanted)
     if first is None:
         middle = middle_blocks(n_blocks, wanted)
-        return middle, "no run of blocks with global tokens up to the last: middle blocks taken"
+        few = f"fewer than {wanted} blocks in a row up to block {n_blocks - 1} have global tokens"
+        return middle, f"{few}: middle blocks taken"
     reason = f"global tokens in every block from {first + 1} to {n_blocks - 1}"
     return tuple(range(first, first + wanted)), reason
 

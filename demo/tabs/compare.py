@@ -50,7 +50,12 @@ def build(studio: Studio, controls: Controls) -> Tab:
             for name, mask in shown.items()
         }
         return answer | {
-            favoured: values.lines(notes=[wording.favoured(look.segmenter.backbone.name)]),
+            favoured: values.lines(
+                notes=[
+                    drawn.found_nothing(list(view.masks.values())),
+                    wording.favoured(look.segmenter.backbone.name),
+                ]
+            ),
             both: _both(look, *views.pair(look, view)),
             table: _table(look, view),
         }
@@ -75,7 +80,7 @@ def _both(look: Look, left: Mask, right: Mask) -> Json:
         left.names,
         opacity=look.settings.opacity,
         pixel=look.settings.pixel,
-        notes=[wording.CANVAS_HINT, wording.SCORE_COUNTS if known else ""],
+        notes=[wording.SWIPE_HINT, wording.SCORE_COUNTS if known else ""],
         simulated=drawn.simulated(look),
     )
 

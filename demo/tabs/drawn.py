@@ -75,6 +75,17 @@ def norms(
     )  # fmt: skip
 
 
+def found_nothing(masks: list[Mask]) -> str:
+    """The sentence on those of the masks that find none of the words."""
+    empty = [mask.title for mask in masks if not any(mask.areas)]
+    return wording.found_nothing(empty, masks[0].names)
+
+
+def missed(mask: Mask) -> list[str]:
+    """Words of the truth that the mask shows nowhere."""
+    return [mask.names[index] for index in mask.iou if not mask.areas[index]]
+
+
 def why(look: Look, pixel: tuple[int, int]) -> Json:
     """The best words at a pixel under every variant that Compare shows."""
     at = reasons.inside(pixel, (look.picture.image.height, look.picture.image.width))

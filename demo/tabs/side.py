@@ -60,7 +60,9 @@ def _canvas(look: Look, view: SideView) -> Json:
         opacity=look.settings.opacity,
         pixel=look.settings.pixel,
         notes=[
-            wording.CANVAS_HINT,
+            wording.CANVAS_HINT if view.is_plain else wording.SWIPE_HINT,
+            drawn.found_nothing([view.chosen]),
+            wording.missed(drawn.missed(view.chosen)),
             wording.nothing_changed(view.chosen.method, view.found) if _same(view) else "",
             wording.SCORE_SHORT if view.chosen.miou is not None else "",
         ],

@@ -394,6 +394,20 @@ def test_a_press_on_any_mask_names_the_best_words_of_every_variant(page: Page, u
     assert fits(page)
 
 
+def test_a_pinned_patch_goes_with_its_picture(desktop: Page, url: str) -> None:
+    arrive(desktop, url)
+    desktop.locator("#side-canvas .gw-stage").click(position={"x": 20, "y": 20})
+    here = desktop.locator("#side-attention .gw-here")
+    expect(here).not_to_have_count(0)
+    desktop.keyboard.press("Escape")
+    desktop.locator("#side-canvas .gw-stage").click(position={"x": 60, "y": 60})
+    expect(here).not_to_have_count(0)
+    desktop.locator("#examples .gallery-item").nth(1).click()
+    desktop.wait_for_function("location.search.includes('seed=186')")
+    expect(here).to_have_count(0)
+    expect(desktop.locator("#side-canvas .gw-here")).to_have_count(0)
+
+
 def test_an_earlier_link_to_a_pixel_opens_its_words(desktop: Page, url: str) -> None:
     arrive(desktop, url, tab="why", pixel="10,200")
     expect(desktop.get_by_role("tab", name="Side by side")).to_have_attribute(

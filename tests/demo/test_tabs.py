@@ -9,7 +9,7 @@ import torch
 from demo import wording
 from demo.look import Request, Studio, changed_share
 from demo.settings import Settings
-from demo.tabs import attention, channels
+from demo.tabs import attention, channels, drawn
 from demo.variants import VARIANTS, ablation
 from demo.views import attention as attention_view
 from demo.views import channels as views
@@ -179,6 +179,19 @@ def test_suppressing_in_the_last_block_alone_is_said_to_change_nothing(
 
 def test_a_block_that_the_tower_lacks_becomes_its_last(studio: Studio, settings: Settings) -> None:
     assert see(studio, settings.changed(view_block=40)).norms.block == 11
+
+
+def test_a_mask_that_finds_no_word_or_misses_one_that_is_there_says_so(
+    studio: Studio, settings: Settings
+) -> None:
+    look = studio.look(Request(settings))
+    mask = look.mask(look.chosen)
+    mask = replace(mask, areas=(0.3,) * len(mask.names))
+    empty = replace(mask, areas=(0.0,) * len(mask.names), iou={0: 0.0, 2: 0.0})
+    assert drawn.found_nothing([mask]) == wording.missed(drawn.missed(mask)) == ""
+    assert drawn.found_nothing([mask, empty]).startswith(f"{empty.title} cannot find")
+    assert drawn.missed(empty) == [mask.names[0], mask.names[2]]
+    assert "count as 0 %" in wording.missed(drawn.missed(empty))
 
 
 # --- attention -----------------------------------------------------------------------------------

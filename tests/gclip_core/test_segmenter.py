@@ -100,7 +100,8 @@ class TestWhichBlocksAmfFuses:
         found = face.findings(face.encode(picture(32, 32)), gclip(n_blocks=n_blocks))
         assert found.amf_blocks == expected
         assert found.reason == (
-            "no run of blocks with global tokens up to the last: middle blocks taken"
+            f"fewer than {n_blocks} blocks in a row up to block 11 have global tokens: "
+            "middle blocks taken"
         )
 
     def test_scores_and_tokens_agree_with_the_reference(self) -> None:

@@ -1,7 +1,9 @@
 // Where each patch looks, in several maps that follow one pointer, which every widget shares.
-let current = null, pinned = false, matrix = false, classToken = false, follow = null;
+let current = null, pinned = false, matrix = false, classToken = false, follow = null, seen = null;
 onPoint((detail) => follow?.(detail));
 mount(async (value) => {
+  if (seen !== value.picture) { current = null; pinned = false; }
+  seen = value.picture;
   const [height, width] = value.grid, n = height * width;
   const matrices = await Promise.all(value.maps.map((map) => held(map.matrix, matrixOf))).catch(() => null);
   if (!matrices) return [skeleton("These maps are not kept any more. Press Segment to make them anew.")];

@@ -45,6 +45,14 @@ mount(async (value) => {
   const differs = (i) => two && labels[0][i] !== labels[1][i];
 
   // --- masks
+  // A class's place within the part of a side that shows: the spot there nearest to their middle.
+  const spotIn = (k, i, from, to) => {
+    const spots = [];
+    for (let y = 0.02; y < 1; y += 0.04) for (let x = from + 0.02; x < to; x += 0.04) if (classOf(k, y, x) === i) spots.push([y, x]);
+    const mean = (a) => spots.reduce((sum, spot) => sum + spot[a], 0) / spots.length, [my, mx] = [mean(0), mean(1)];
+    const far = ([y, x]) => Math.hypot(y - my, x - mx);
+    return spots.length > 2 ? spots.reduce((best, spot) => (far(spot) < far(best) ? spot : best)) : null;
+  };
   const draw = (k, only) => {
     const ratio = Math.min(2, window.devicePixelRatio || 1), canvas = layers[k].mask;
     const W = Math.round(stage.clientWidth * ratio), H = Math.round(stage.clientHeight * ratio);
@@ -75,7 +83,10 @@ mount(async (value) => {
       const [row, column, radius] = value.classes[i].places[k], size = clamp(radius * H * 0.55, 11 * ratio, 15 * ratio);
       context.font = `600 ${size}px ${getComputedStyle(root).fontFamily}`;
       const text = value.classes[i].name, wide = Math.min(context.measureText(text).width, W - size * 1.4), high = size * 1.45, full = wide + size * 0.9;
-      const x = clamp(column * H, full / 2 + 2, W - full / 2 - 2), y = clamp(row * H, high / 2 + 2, H - high / 2 - 2);
+      const [from, to] = two ? [[0, split], [split, 1]][k] : [0, 1], hidden = column * H - full / 2 < from * W || column * H + full / 2 > to * W;
+      const spot = hidden && two ? spotIn(k, i, from, to) : [(row * H) / H, (column * H) / W];
+      if (!spot || full + 4 > (to - from) * W) continue;
+      const x = clamp(spot[1] * W, from * W + full / 2 + 2, to * W - full / 2 - 2), y = clamp(spot[0] * H, high / 2 + 2, H - high / 2 - 2);
       if (high > H - 4 || taken.some((box) => Math.abs(box[0] - x) < (box[2] + full) / 2 && Math.abs(box[1] - y) < (box[3] + high) / 2)) continue;
       taken.push([x, y, full, high]);
       context.fillStyle = value.classes[i].colour;
@@ -213,7 +224,7 @@ mount(async (value) => {
       if (!pinned && (!patch || next[0] !== patch[0] || next[1] !== patch[1])) move(next);
     }
   });
-  const release = () => (from = null);
+  const release = () => { from = null; if (dragged) paint(); };
   stage.addEventListener("pointerup", release);
   stage.addEventListener("pointercancel", release);
   stage.addEventListener("pointerleave", () => { tip.hidden = true; if (!pinned) move(null); });

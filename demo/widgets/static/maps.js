@@ -1,8 +1,10 @@
 // Rows of attention over the picture, such as what the blocks AMF reads receive, and the last block's
 // matrices. Where a patch is pointed at, here or elsewhere, matrices show its row over the picture.
-let patch = null, inside = false, follow = null;
+let patch = null, inside = false, follow = null, seen = null;
 onPoint((detail) => follow?.(detail));
 mount(async (value) => {
+  if (seen !== value.picture) patch = null;
+  seen = value.picture;
   const [rows, columns] = value.grid, pooled = value.pooled, wide = Math.ceil(columns / pooled), n = rows * columns;
   const figure = async (title) => {
     const box = make("div", "gw-map"), stage = make("div", "gw-stage"), canvas = make("canvas"), image = await photo(value.picture);

@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from tests.load import same
-from tests.load.__main__ import answers_alone, cache_share, growth, page, run, weights_folder
+from tests.load.__main__ import (
+    answers_alone,
+    cache_share,
+    growth,
+    page,
+    run,
+    weights_folder,
+    write,
+)
 from tests.models import tiny_backbone
 
 BOUND = 1_500_000_000
@@ -40,6 +48,15 @@ def test_labels_that_hang_on_what_was_asked_before_are_found(
         same, "answer", lambda *about: honest(*about) + ("!" if next(asked) % 100 == 99 else "")
     )
     assert same.run(tiny_backbone(), requests=200, threads=2)[0]
+
+
+def test_a_run_takes_the_place_of_the_last_one_alone(tmp_path: Path) -> None:
+    document = tmp_path / "soak.md"
+    document.write_text("# Soak\n\nAbout.\n\n## The last run\n\nOld.\n\n## Before\n\nOlder.\n")
+    for section in ("\nNew.\n", "\nNewer.\n"):
+        write(document, section)
+    whole = "# Soak\n\nAbout.\n\n## The last run\n\nNewer.\n\n## Before\n\nOlder.\n"
+    assert document.read_text() == whole
 
 
 @pytest.mark.long

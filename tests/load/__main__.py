@@ -217,20 +217,23 @@ def summary(tally: Tally, clients: int, different: int, filled: float, bound: in
     )
 
 
-SOAK = """# Soak
-
-Written by `python -m tests.load --clients {clients} --requests {requests} --write docs/SOAK.md`:
-{clients} clients ask the page for {requests} answers, one after the other each, and every answer is
-compared with the one given alone beforehand. Requests differ in picture, words, switches, tab and
-backbone (the built-in model, and a ViT-B/32 with seeded random weights).
+RUN = "## The last run\n"
+SECTION = """
+`python -m tests.load {arguments}` on {cores} cores that {load:.1f} processes wanted on average in
+the last 15 minutes, this page among them: latencies beside other work are no benchmark.
 
 {summary}.
-{wrong}
-Machine: {cores} cores, {load:.1f} processes wanting one on average in the last 15 minutes of the
-run, this page among them: other work ran beside it, so the latencies are no benchmark.
 
 {table}
 """
+
+
+def write(path: Path, section: str) -> None:
+    """Put a section in the place of the document's last run, or at its end."""
+    text = path.read_text("utf-8") if path.exists() else ""
+    before, _, rest = text.partition(RUN)
+    _, title, after = rest.partition("\n## ")
+    path.write_text(before + RUN + section + title + after, "utf-8")
 
 
 def main() -> int:
@@ -245,7 +248,7 @@ def main() -> int:
         "--unchecked", action="store_true",
         help="no run alone beforehand: answers are not compared, only refusals counted",
     )  # fmt: skip
-    parser.add_argument("--write", type=Path, help="file for the table, as Markdown")
+    parser.add_argument("--write", type=Path, help="document whose last run this is")
     args = parser.parse_args()
     if args.minutes == 1e6 and args.requests == sys.maxsize:
         args.minutes = 5
@@ -266,16 +269,14 @@ def main() -> int:
     print(f"{table(tally)}\n\n{said}")
     print("\n".join([*tally.wrong[:5], *tally.failed[:5]]))
     if args.write:
-        text = SOAK.format(
-            clients=args.clients,
-            requests=len(tally.seconds),
+        section = SECTION.format(
+            arguments=" ".join(sys.argv[1:]),
             summary=said,
-            wrong="".join(f"\nDiffered: `{one}`.\n" for one in tally.wrong[:20]),
             cores=psutil.cpu_count(),
             load=psutil.getloadavg()[2],
             table=table(tally),
         )
-        args.write.write_text(text, "utf-8")
+        write(args.write, section)
     return int(bool(tally.wrong or tally.failed))
 
 

@@ -175,7 +175,7 @@ def _amf(facts: Facts, part: Facts) -> Told:
     which = (
         f"No run of blocks qualifies here, so the middle {named(taken)} are taken."
         if "middle blocks taken" in part["reason"]
-        else f"Here these are {named(taken)}."
+        else f"Here these are {named(taken)} ({part['reason']})."
     )
     weight = f"1/{1 + len(taken)}"
     means = facts.get("means") or {}
@@ -184,14 +184,13 @@ def _amf(facts: Facts, part: Facts) -> Told:
     if before is not None and after is not None:
         ending = (
             " That is what the paper reports on its benchmarks.",
-            " That is unlike the paper, whose models are far larger: a method that reads a "
-            "phenomenon needs the phenomenon.",
+            " That is unlike the paper, whose models are far larger.",
             " That is next to nothing.",
         )[_better(before, after)]
     return Told(
         "Query-Query attention looks at what is alike and forgets the whole. **AMF** brings the "
         "whole back: it averages the last block’s matrix with the attention of the first blocks "
-        f"that have global tokens. {which}",
+        f"from which on every block has global tokens. {which}",
         "How much of this mask will change?",
         ("Less than 5 % of the pixels", "5 to 20 %", "More than 20 %"),
         sum(part["changed"] >= bound for bound in (0.05, 0.2)),
@@ -212,14 +211,15 @@ def _fault(facts: Facts, part: Facts) -> Told:
     )
     harm = _moved(part, "the mask")
     return Told(
-        "Each block ends with an FFN. The paper finds that from some block on one output channel "
-        f"of its second layer has weights far larger than all others. {why}",
+        "Each block ends with an FFN, a small network that every patch passes alone. The paper "
+        "finds that from some block on one output channel of its second layer has weights far "
+        f"larger than all others. {why}",
         "What does one huge channel do to the mask?",
         ("Outlines get sharper", "Things melt together or get wrong words",
          "Next to nothing: it is one channel of many"),
         2 if part["changed"] < 0.02 else 1,
         f"One huge channel outweighs all others in every patch. {harm}"
-        + _alike(part, "without it", "with it")
+        + _alike(part)
         + _means(facts, ("healthy", "without the fault"), ("sick", "with it")),
     )  # fmt: skip
 
@@ -229,7 +229,7 @@ def _cs(facts: Facts, part: Facts) -> Told:
     whole = f"{named(range(1, first)).capitalize()}, and block {first}’s attention"
     if first == 1:
         whole = "Block 1’s attention alone"
-    as_there = _alike(part, "without CS", "with it")
+    as_there = _alike(part)
     both = part["alike"] and (
         part["alike"][1][0] >= part["alike"][0][0] and part["alike"][1][1] <= part["alike"][0][1]
     )
@@ -241,8 +241,8 @@ def _cs(facts: Facts, part: Facts) -> Told:
         2,
         f"A block’s attention runs before its FFN, so the tile of block {first} stays, and all "
         f"before it; all that comes after changes. {_moved(part, 'the mask')}{as_there}"
-        + ("" if both or not as_there else "In the paper the first rises and the second falls; not "
-           "both do, on this picture. ")
+        + ("" if both or not as_there else "In the paper in-in rises and in-out falls; not both do "
+           "on this picture. ")
         + _means(facts, ("sick", "without CS"), ("cured", "with CS")),
     )  # fmt: skip
 
@@ -292,15 +292,15 @@ def _moved(part: Facts, what: str) -> str:
     return f"Here {_percent(part['changed'])} of {what} changes{scores}. "
 
 
-def _alike(part: Facts, *states: str) -> str:
-    """How alike the last block's Values are in two states."""
+def _alike(part: Facts) -> str:
+    """How alike the last block's Values are before and after."""
     if not part["alike"]:
         return ""
-    told = " and ".join(
-        f"{inside:.2f} within things, {across:.2f} across them {state}"
-        for (inside, across), state in zip(part["alike"], states, strict=True)
+    (inside, across), (inside_then, across_then) = part["alike"]
+    return (
+        f"Within things the Values were alike by {inside:.2f}, now {inside_then:.2f} (in\u2011in); "
+        f"across things {across:.2f}, now {across_then:.2f} (in\u2011out). "
     )
-    return f"The Values are alike by {told}. "
 
 
 def _means(facts: Facts, *pairs: tuple[str, str]) -> str:

@@ -60,7 +60,11 @@ def wire(machine: gr.HTML, studio: Studio, controls: Controls) -> Dependency:
         return [made[controls[name]] for name in SET]
 
     return machine.select(
-        in_words(press), controls.components, [controls[name] for name in SET], **RAW
+        in_words(press),
+        controls.components,
+        [controls[name] for name in SET],
+        trigger_mode="always_last",
+        **RAW,
     )
 
 

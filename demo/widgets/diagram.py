@@ -154,7 +154,7 @@ def parts(m: Any, square: int) -> dict[str, Json]:
     top = int(np.asarray(m.before).argmax())
     inside, across, regions = m.similar
     shares = render.shares(np.asarray(m.labels), len(m.names))
-    share, largest = max(zip(shares, [*m.names, "no class"], strict=True), key=lambda one: one[0])
+    share, largest = max(zip(shares, [*m.names, "the rest"], strict=True), key=lambda one: one[0])
     return {
         "picture": _part(
             "Picture in patches", f"N = h · w = {h} · {w}", "", f"{h * w} patches",
@@ -189,7 +189,8 @@ def parts(m: Any, square: int) -> dict[str, Json]:
             "W_{2}[d̂] ← W_{2}[d̂] · mean_{d≠d̂} n_{d} / n_{d̂}" if m.cs
             else "n_{d} = ‖W_{2}[d, :]‖_{2}",
             "reading" if m.cs else "paper",
-            f"channel {top}: {_times(m.tiles[m.norms_of].ratio)} the median",
+            f"channel {top}: {_times(m.tiles[m.norms_of].ratio)} the median"
+            + f", {_times(m.tiles[m.norms_of].after)} with CS" * (m.norms_of in m.suppressed),
             _values_sentence(m, spikes, top, inside, across, regions),
         ),
         "words": _part(

@@ -51,7 +51,7 @@ const resize = () => {
   least = wall ? 1.1 * u : 11;
   family = getComputedStyle(root).fontFamily;
   root.style.setProperty("--u", `${u}px`);
-  plan = arrange(W, wall ? innerHeight - bar.offsetHeight - 7 * u : 0);
+  plan = arrange(W, wall ? innerHeight - bar.offsetHeight - 9.2 * u : 0);
   draw(1);
 };
 const KEPT = ["picture", "model"], SWITCHES = ["amf", "cs", "fault", "attention"];

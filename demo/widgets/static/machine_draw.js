@@ -39,7 +39,7 @@ const backdrop = (v) => {
   path("zoom", back, `M${last.x} ${foot}H${last.x + last.w}L${plan.W} ${top + u}H0Z`, "gm-zoom");
   for (const name of v.lesson?.parts ?? []) {
     if (plan.wide && name === "scores") continue; // within the words
-    const { x, y, w, h } = plan[name], left = Math.max(0, x - 0.8 * u);
+    const { x, y, w, h } = plan[name], left = name === "blocks" && plan.wide ? plan.photo.w + 0.5 * u : Math.max(0, x - 0.8 * u);
     rect(`light ${name}`, back, { x: left, y, w: Math.min(x + w + 0.8 * u, plan.W) - left, h }, "gm-light", { rx: 0.7 * u });
   }
 };
@@ -55,7 +55,7 @@ const heading = (name, g) => {
     wrapped.forEach(([line, kind], k) => words(`line ${name} ${k}`, g, b.x, first + 1.35 * k * u, line, kind));
   } else {
     words(`line ${name} 0`, g, b.x, b.y + 2.7 * u, equation, "eq");
-    words(`line ${name} 1`, g, b.x + lengthOf(p.name, "name") + 0.8 * u, b.y + 1.35 * u, value, "small");
+    if (name === "blocks") words(`line ${name} 1`, g, b.x + lengthOf(p.name, "name") + 0.8 * u, b.y + 1.35 * u, value, "small");
   }
   if (!same[name]) return;
   if (!plan.wide) words(`same ${name}`, g, b.x + b.w, b.y + 1.35 * u, same[name], "small", "end", "gm-same");
@@ -105,7 +105,8 @@ const tile = (d, g, block, i, height) => {
   path(`base ${key}`, g, `M${b.x} ${base}h${b.w}`, "gm-axis");
   spike("spike", tall, `gm-spike${bad ? " gm-bad" : ""}${block.repaired ? " gm-was" : ""}`);
   if (block.repaired) spike("mended", height(d.after[i]), "gm-mended");
-  words(`ratio ${key}`, g, mid, base - tall - 0.3 * u, times(d.ratio[i]), bad ? "strong" : "num", "middle").dataset.value = block.ratio;
+  const norm = block.repaired ? d.after[i] : d.ratio[i], kind = bad && !block.repaired ? "strong" : "num";
+  words(`ratio ${key}`, g, mid, base - tall - 0.3 * u, times(norm), kind, "middle").dataset.value = block.repaired ? block.after : block.ratio;
   const x = mid + 0.75 * u, y = base - 0.2 * u, [a, c, e] = [0.5 * u, 0.75 * u, 0.4 * u];
   if (block.planted) path(`fault ${key}`, g, `M${x} ${y}l${a} ${-c}h${-e}l${e} ${-c}h${-e}l${-e} ${1.15 * c}h${e}z`, "gm-bolt");
   const agreement = words(`agreement ${key}`, g, mid, foot + 6.1 * u, Number.isNaN(d.agreement[i]) ? "–" : d.agreement[i].toFixed(2), "num", "middle");
@@ -165,7 +166,7 @@ const amfLines = (v, amount) => {
   });
   const block = v.blocks[v.norms_of - 1], { norms } = plan;
   const state = block.repaired ? " gm-good" : block.ratio >= v.thresholds[1] ? " gm-ill" : "";
-  path("ffn", back, bend(plan.tiles[v.norms_of - 1], norms.x + 0.92 * norms.w, norms.y - 0.2 * u, 0.5), `gm-ffn${state}`);
+  path("ffn", back, bend(plan.tiles[v.norms_of - 1], norms.x + norms.w, norms.y - 0.2 * u, 0.5), `gm-ffn${state}`);
 };
 
 // --- the norms of the channels that fed the Values, and how alike these are ------------------------
@@ -184,7 +185,8 @@ const values = (d, g) => {
     dot(`menddot ${c}`, g, X(c), Y(d.mended[c]), 0.35 * u, "gm-mended");
   }
   words("limitname", g, b.x, Y(limit) - 0.35 * u, `${v.thresholds[1]} × median`, "tiny");
-  const c = channel ?? v.channel, x = X(c), left = x > b.x + b.w / 2, norm = `${times(now.norms[c] / v.median)} median`;
+  const c = channel ?? v.channel, x = X(c), left = x > b.x + b.w / 2, mended = v.repaired.some(([one]) => one === c);
+  const norm = `${times(now.norms[c] / v.median)} ${mended ? `→ ${times(now.mended[c] / v.median)}` : "median"}`;
   const lines = [`channel ${c}`, ...(block.planted && c === v.fault?.[0] ? ["planted"] : []), norm], tall = 1.2 * u * (lines.length - 1);
   // Beside a stem that stands out; else above it, below the limit or above it.
   const top = Y(now.norms[c]), beside = top < Y(limit) - 2 * u, between = top - Y(limit) > tall + 1.4 * u;
@@ -252,7 +254,7 @@ const mask = (d, g, t) => {
   zone("mask", g, plan.out, "grid");
   const listed = largest().filter((i) => now.share[i] > 0 && v.words[i].index >= 0).slice(0, v.rest > 0 ? 3 : 4);
   const legend = listed.map((i) => [v.words[i].name, d.share[i], v.words[i].colour]);
-  if (v.rest > 0) legend.push(["rest", v.rest, "#8c8c8c"]);
+  if (v.rest > 0) legend.push(["the rest", v.rest, "#8c8c8c"]);
   legend.forEach(([name, share, colour], k) => {
     const line = y + 1.45 * k * u;
     rect(`swatch ${k}`, g, { x, y: line - 0.75 * u, w: 0.85 * u, h: 0.85 * u }, "", { fill: colour });

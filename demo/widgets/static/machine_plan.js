@@ -58,7 +58,7 @@ const sideBySide = (P, height) => {
   P.picture = { x: 0, y: 0, w: P.photo.w, h: P.photo.y + P.photo.h };
   P.blocks = { x: x0, y: 0, w: W - x0, h: foot };
   const y = Math.max(foot, P.picture.h) + 3.4 * u, below = 6.4 * u, c = y + 3.2 * u;
-  const H = height ? clamp(height - c - below, 17 * u, 30 * u) : clamp(0.22 * W, 18.5 * u, 21 * u);
+  const H = height ? clamp(height - c - below, 15 * u, 30 * u) : clamp(0.22 * W, 18.5 * u, 21 * u);
   const free = W - 2 * pad - 4 * gap;
   let x = pad;
   for (const name in OPENED) {

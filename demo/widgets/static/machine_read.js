@@ -62,10 +62,10 @@ const unchanged = (from, to) => {
 // What one switch did, in a sentence.
 const effect = (from, to, key) => {
   const pixels = from.labels.reduce((sum, label, i) => sum + (label !== to.labels[i]), 0) / to.labels.length;
-  const whole = (x) => `${Math.round(100 * x)} %`, [before, after] = [from.v.miou, to.v.miou], stayed = unchanged(from, to);
+  const [before, after] = [from.v.miou, to.v.miou], stayed = unchanged(from, to);
   const state = { amf: `AMF is ${to.v.amf ? "on" : "off"}`, cs: `CS is ${to.v.cs ? "on" : "off"}`, fault: to.v.fault ? "With the fault" : "Without the fault" };
-  const score = before === null || after === null ? "" : `; mIoU goes from ${whole(before)} to ${whole(after)}`;
+  const score = before === null || after === null ? "" : `; mIoU goes from ${percent(before)} to ${percent(after)}`;
   const parts = { picture: "the picture", blocks: "all blocks", heads: "queries, keys and Values", mask: "the mask" };
   const same = Object.keys(parts).filter((name) => stayed[name]).map((name) => (/\d/.test(stayed[name]) ? stayed[name].slice(0, -10) : parts[name]));
-  return `${state[key] ?? "Another last block"}: ${whole(pixels)} of the mask changes${score}. Unchanged: ${same.join(", ")}.`;
+  return `${state[key] ?? "Another last block"}: about ${Math.round(100 * pixels)} % of the mask changes${score}. Unchanged: ${same.join(", ")}.`;
 };

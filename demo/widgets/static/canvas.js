@@ -330,5 +330,6 @@ mount(async (value) => {
   }, { once: true });
   value.sides.forEach((side, k) => side.matrix && held(side.matrix, matrixOf).then((matrix) => { matrices[k] = matrix; if (patch) look(); }, () => {}));
   root.matrices = matrices;
+  root.labels = labels;
   return nodes;
 });

@@ -17,7 +17,7 @@ import gradio as gr
 import torch
 
 from demo import api, page, theme, wording
-from demo.host import guard, logs, memory, serve
+from demo.host import files, guard, logs, memory, serve
 from demo.host.zero_gpu import encode_on_zero_gpu
 from demo.learn import opening as openings
 from demo.look import Studio
@@ -49,11 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     try:
+        files.own_folder()
         demo = build(studio)
     except OSError as error:
         print(
             f"error: the folder for temporary files could not be used ({error.strerror}). Free or "
-            "choose one with the environment variable GRADIO_TEMP_DIR.",
+            f"choose one with the environment variable {files.FOLDER}.",
             file=sys.stderr,
         )
         return 2

@@ -1,6 +1,8 @@
 """Shared by all tests: the ``--long`` flag, and two workers for a run of more than single files."""
 
 import os
+import tempfile
+from collections.abc import Iterator
 
 import pytest
 
@@ -8,6 +10,14 @@ import pytest
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if "PYTEST_XDIST_WORKER" in os.environ:  # a core each, for what they start as well
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _files_of_this_worker() -> Iterator[None]:
+    """Pages of two workers share no folder: the one that ends first would empty it."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.setenv("GRADIO_TEMP_DIR", folder)
+        yield
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

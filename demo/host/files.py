@@ -1,13 +1,33 @@
-"""What judges an uploaded file before anything opens it."""
+"""Where uploaded files lie, and what judges one before anything opens it."""
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from gradio.utils import get_upload_folder
 
 from gclip_core.errors import ImageError
+
+FOLDER = "GRADIO_TEMP_DIR"
+
+
+def own_folder() -> None:
+    """Give this process a folder for temporary files, unless the environment names one.
+
+    Gradio names a file by its content and ends by deleting what it named: of two pages that share
+    a folder, the one that ends first would take the other's pictures away.
+
+    Raises:
+        OSError: no folder can be made.
+    """
+    if FOLDER not in os.environ:
+        os.environ[FOLDER] = tempfile.mkdtemp(prefix="gclip-")
+        atexit.register(shutil.rmtree, os.environ[FOLDER], ignore_errors=True)
 
 
 def path_of(file: Any) -> str:

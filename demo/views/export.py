@@ -121,7 +121,8 @@ def bundle(
 def _picture(look: Look) -> tuple[str, bytes]:
     """The picture's file: the visitor's own where it opens to the same pixels, else a PNG."""
     image, path = look.picture.image, look.request.upload
-    if path:
+    # The field may still hold the picture from before: it counts only where it was chosen.
+    if look.settings.source == "upload":
         with Image.open(path) as file:
             kind = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}.get(file.format or "")
             turned = file.getexif().get(ExifTags.Base.Orientation, 1) != 1

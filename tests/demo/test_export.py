@@ -79,6 +79,16 @@ def test_the_zip_makes_its_own_labels_again_in_a_folder_of_its_own(
     assert (made["labels"].numpy() == view.mask.labels).all()
 
 
+def test_the_zip_holds_the_picture_that_was_segmented_whatever_lies_in_the_field(
+    tmp_path: Path,
+) -> None:
+    Image.new("RGB", (384, 288), "red").save(tmp_path / "before.webp")
+    look = Studio().look(Request(Settings(seed=4, words="cat"), str(tmp_path / "before.webp")))
+    with zipfile.ZipFile(io.BytesIO(export.see(look).zip())) as packed:
+        inside = Image.open(packed.open("picture.png"))
+    assert np.array_equal(inside, look.picture.image)
+
+
 def test_settings_say_versions_words_and_areas(archive: zipfile.ZipFile) -> None:
     found = json.loads(archive.read("settings.json"))
     assert found["versions"]["gclip"] == gclip.__version__

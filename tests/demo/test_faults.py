@@ -30,7 +30,7 @@ import torch
 from PIL import Image
 
 from demo import main, page, wording
-from demo.host import guard, serve
+from demo.host import files, guard, serve
 from demo.host.lanes import Lanes
 from demo.look import Request, Studio
 from demo.settings import FIELDS, Settings, choices, key_of, limits
@@ -333,6 +333,25 @@ def test_a_browser_that_slept_for_an_hour_goes_on_where_it_was(url: str, slow: S
     assert after.same_as(before)
     assert {httpx.get(f"{url}held/{name}").status_code for name in names} == {200}
     visitor.close()
+
+
+def test_each_page_of_a_machine_has_a_folder_of_its_own_and_leaves_none(tmp_path: Path) -> None:
+    """Gradio names a file by its content, and ends by deleting what it named."""
+    told = "import os; from demo.host.files import *; own_folder(); print(os.environ[FOLDER])"
+    environment = {k: v for k, v in os.environ.items() if k != files.FOLDER}
+
+    def folder(**more: str) -> Path:
+        run = [sys.executable, "-c", told]
+        done = subprocess.run(
+            run, cwd=ROOT, env=environment | more, check=True, capture_output=True, text=True
+        )
+        return Path(done.stdout.strip())
+
+    made = [folder(TMPDIR=str(tmp_path)) for _ in range(2)]
+    assert made[0] != made[1]
+    assert {one.parent for one in made} == {tmp_path}
+    assert not list(tmp_path.iterdir())
+    assert folder(**{files.FOLDER: "/chosen"}) == Path("/chosen")
 
 
 @pytest.mark.parametrize("end", [0, 1], ids=["least", "greatest"])

@@ -285,6 +285,7 @@ class Studio:
         self.default = default or self._load(BUILT_IN)
         self.downloads = downloads
         self.encode: Encoder = encode or Segmenter.encode
+        self.encodes_here = encode is None
         kept = memory.limits(bound)
         self.sources = Sources(kept["pictures"])
         self.encoded: BoundedCache[Encoded] = BoundedCache(kept["encoded"], lambda e: e.nbytes)

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,8 +22,9 @@ from demo import api, page, theme, wording
 from demo.host import files, guard, logs, memory, serve
 from demo.host.zero_gpu import encode_on_zero_gpu
 from demo.learn import opening as openings
-from demo.look import Studio
+from demo.look import Request, Studio
 from demo.settings import Settings
+from demo.views import side
 from demo.widgets.held import STORE
 from gclip_core import load
 from gclip_core.backbone import Backbone, load_backbone
@@ -50,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         files.own_folder()
+        work_out_opening(studio)
         demo = build(studio)
     except OSError as error:
         print(
@@ -109,13 +113,31 @@ def opening(backbone: Backbone) -> tuple[Settings, str]:
 
     It is what was baked for the model, else a photo with both switches on and no simulation.
     """
-    baked = openings.read(backbone.name, backbone.digest)
+    baked = openings.read(backbone)
     if baked is not None:
         return baked[0], wording.opened(baked[1])
     if backbone.name == BUILT_IN:
         return Settings(seed=OPENING_SEED, amf=False), ""
     words = star_photos()[OPENING_PHOTO].text
     return Settings(source="example", example=OPENING_PHOTO, words=words), ""
+
+
+def work_out_opening(studio: Studio) -> threading.Thread | None:
+    """Make the opening's answer in the background: the first visitor then finds it made.
+
+    None where encodings are made elsewhere, for a request only.
+    """
+    if not studio.encodes_here:
+        return None
+
+    def work() -> None:
+        # What goes wrong is told to the visitor who asks for it.
+        with contextlib.suppress(GclipError, MemoryError):
+            side.see(studio.look(Request(opening(studio.default)[0])))
+
+    thread = threading.Thread(target=work, name="opening", daemon=True)
+    thread.start()
+    return thread
 
 
 def launch_settings(args: argparse.Namespace) -> dict[str, Any]:

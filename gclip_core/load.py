@@ -255,9 +255,15 @@ def _build(
         model = CLIP(**settings, cast_dtype=torch.bfloat16 if low else None)
         if "stem" in config:
             model.visual.conv1 = Stem(config["vision_cfg"]["width"], config["stem"])
+        if low:
+            convert_weights_to_lp(model, dtype=torch.bfloat16)
+    # Each at once as what it will be: all of them as float32 in between are a large model's peak.
+    wanted = {key: value.dtype for key, value in model.state_dict().items()}
     try:
         given = {
-            key: value.float().reshape(() if key == "logit_scale" else value.shape)
+            key: value.to(wanted.get(key, value.dtype)).reshape(
+                () if key == "logit_scale" else value.shape
+            )
             for key, value in state.items()
         }
         model.load_state_dict(given, assign=True)
@@ -269,8 +275,6 @@ def _build(
         ) from error
     if model.attn_mask is not None:  # no weight, so no file holds it
         model.attn_mask = torch.full(model.attn_mask.shape, float("-inf")).triu_(1)
-    if low:
-        convert_weights_to_lp(model, dtype=torch.bfloat16)
     return model.eval().requires_grad_(False).to(device)
 
 

@@ -194,10 +194,14 @@ class Segmenter:
 
         return encoder.once(whole, ("globality", threshold), find)
 
-    def received(self, encoded: Encoded) -> Tensor:
-        """How much every patch is attended to in every block: (L, N) float32, 1 is uniform."""
+    def received(self, encoded: Encoded, blocks: Iterable[int] | None = None) -> Tensor:
+        """How much every patch is attended to in these blocks (all): (L, N) float32, 1 is uniform.
+
+        Worked out once for an encoding, on the clean trunk of the whole image.
+        """
         whole = self._encoded(encoded).whole
-        return torch.stack([self._received(whole, b) for b in range(self.backbone.n_blocks)])
+        wanted = range(self.backbone.n_blocks) if blocks is None else blocks
+        return torch.stack([self._received(whole, block) for block in wanted])
 
     def findings(self, encoded: Encoded, method: Method) -> Found:
         """What ``method`` found in this image and backbone: blocks, channels, norms, reasons."""

@@ -9,6 +9,7 @@ of another size, activations split within a row and attention at odd addresses a
 so every product has one size, which splits evenly.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -20,9 +21,11 @@ from torch import Tensor, nn
 from gclip_core import blocks
 
 TOKENS_PER_BATCH = 4096
-HIDDEN_PER_PRODUCT = 3 * 2**15
-"""Numbers of an FFN's hidden layer worked out at once: PyTorch gives a thread 2^15 or more of them,
-so one, two or three share them without cutting a row."""
+PER_THREAD = 2**15
+"""PyTorch gives a thread at least so many numbers of an element-wise operation."""
+PER_PRODUCT = 12 * PER_THREAD
+"""Numbers of an FFN's hidden layer worked out at once, at the most: of a third of it products take
+half as long again, of four times as much a single new word would wait for what fills it up."""
 EVEN = 16
 """Queries and keys are filled up to a multiple of it: fused attention keeps logits where a thread
 has room, and rounds some by how that place is aligned (3 queries to 8 keys, say)."""
@@ -118,7 +121,7 @@ def _encode_batch(
     groups = [(n, *shape) for n, shape in zip(counts.tolist(), shapes.tolist(), strict=True)]
     last = new.cumsum(0) - 1  # the end tokens
     layers = model.transformer.resblocks
-    by_rows = partial(_by_rows, max(1, HIDDEN_PER_PRODUCT // layers[0].mlp.c_fc.out_features))
+    by_rows = partial(_by_rows, rows_per_product(layers[0].mlp.c_fc.out_features))
     for index, block in enumerate(layers):
         heads = by_rows(partial(_project, block), x)
         mixed = _attend(heads, openings.keys[index], openings.values[index], which, groups)
@@ -126,6 +129,14 @@ def _encode_batch(
             x, mixed = x[last], mixed[last]
         x = by_rows(partial(_go_on, block), x, mixed)
     return by_rows(partial(_read_out, model), x)
+
+
+def rows_per_product(hidden: int) -> int:
+    """The most tokens whose FFN of so many hidden numbers threads share without cutting a token."""
+    rows = max(1, PER_PRODUCT // hidden)
+    while rows % min(torch.get_num_threads(), math.ceil(rows * hidden / PER_THREAD)):
+        rows -= 1
+    return rows
 
 
 def _by_rows(rows: int, part: Callable[..., Tensor], *inputs: Tensor) -> Tensor:

@@ -117,7 +117,7 @@ class Server:
             with contextlib.suppress(httpx.HTTPError):
                 if httpx.get(f"{self.url}/config", timeout=5).status_code == 200:
                     return
-            time.sleep(0.3)
+            time.sleep(0.1)
         self.process.kill()
         raise AssertionError(f"the page was not there in time:\n{self.said()[-3000:]}")
 
@@ -201,6 +201,12 @@ class Visitor:
     def close(self) -> None:
         """Close the tab."""
         self.web.close()
+
+    @contextlib.contextmanager
+    def staying(self) -> Iterator[Visitor]:
+        """With the heartbeat that an open page keeps; while there is one, the queue is awake."""
+        with self.web.stream("GET", f"{API}/heartbeat/{self.session}"):
+            yield self
 
     def upload(self, data: bytes, name: str = "picture.png") -> httpx.Response:
         """Send a file as the image field does."""

@@ -21,6 +21,7 @@ from demo import variants
 from demo.look import Look, Request, Studio, changed_share
 from demo.settings import Settings, from_query
 from gclip_core import assets
+from gclip_core.backbone import Backbone
 from gclip_core.numbering import block_numbers
 from gclip_core.registry import BUILT_IN
 
@@ -43,14 +44,14 @@ class Effect:
         return self.changed >= LEAST_CHANGED and abs(self.on - self.off) >= LEAST_MOVED
 
 
-def read(name: str, weights: str) -> tuple[Settings, dict[str, Any]] | None:
+def read(backbone: Backbone) -> tuple[Settings, dict[str, Any]] | None:
     """The opening baked for a backbone of these weights, and what was measured; None without."""
     try:
         baked = json.loads((assets.path("learn") / FILE).read_text("utf-8"))
     except FileNotFoundError:
         return None
-    found = baked.get(name)
-    if found is None or found["weights"] != weights:
+    found = baked.get(backbone.name)
+    if found is None or found["weights"] != backbone.digest:
         return None
     return from_query(found["query"])[0], found
 

@@ -56,14 +56,14 @@ def see(look: Look) -> SideView:
     """Both masks of one look, the blocks AMF reads, the norms of the block in view."""
     seg, trunk = look.segmenter, look.trunk(look.chosen)
     fused = variants.ablation(look.settings, amf=True, cs=False)
-    blocks = [
-        BlockMap(
-            block,
-            amf.received(amf.patch_attention(seg.attention_map(trunk, block))).numpy(),
-            look.globality.tokens[block],
-        )
-        for block in look.findings(fused).amf_blocks
-    ]
+
+    def see_block(block: int) -> BlockMap:
+        received = amf.received(amf.patch_attention(seg.attention_map(trunk, block)))
+        clean = seg.received(look.encoded, [block])[0]
+        tokens = amf.global_tokens(clean, look.settings.global_threshold)
+        return BlockMap(block, received.numpy(), tokens)
+
+    blocks = map(see_block, look.findings(fused).amf_blocks)
     return SideView(
         plain=look.mask(variants.ablation(look.settings, amf=False, cs=False)),
         chosen=look.mask(look.chosen),

@@ -8,7 +8,7 @@ import pytest
 
 from demo import main, wording
 from demo.learn import opening
-from demo.look import Studio
+from demo.look import Request, Studio
 from gclip_core.registry import BUILT_IN
 
 
@@ -18,7 +18,7 @@ def studio() -> Studio:
 
 
 def test_both_switches_change_pixels_and_miou_as_baked(studio: Studio) -> None:
-    settings, facts = opening.read(BUILT_IN, studio.default.digest) or pytest.fail("bake it anew")
+    settings, facts = opening.read(studio.default) or pytest.fail("bake it anew")
     _, of_amf, of_cs = opening.effects(studio, settings)
     for name, effect in (("amf", of_amf), ("cs", of_cs)):
         assert effect.changed == pytest.approx(facts[name]["changed"], abs=0.01)
@@ -31,7 +31,7 @@ def test_both_switches_change_pixels_and_miou_as_baked(studio: Studio) -> None:
 
 def test_the_mean_over_other_scenes_is_said_beside_it(studio: Studio) -> None:
     _, note = main.opening(studio.default)
-    _, facts = opening.read(BUILT_IN, studio.default.digest) or pytest.fail("bake it anew")
+    _, facts = opening.read(studio.default) or pytest.fail("bake it anew")
     assert note == wording.opened(facts)
     assert f"{100 * facts['mean_cs']['on']:.0f} %" in note
     assert facts["mean_of"] >= 24
@@ -51,4 +51,17 @@ def test_a_backbone_without_a_baked_opening_opens_on_a_photo_without_a_simulatio
 
 
 def test_other_weights_take_no_opening_of_these() -> None:
-    assert opening.read(BUILT_IN, "other") is None
+    assert opening.read(SimpleNamespace(name=BUILT_IN, digest="other")) is None
+
+
+def test_the_opening_is_worked_out_while_the_page_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh = Studio()
+    main.work_out_opening(fresh).join(120)
+    monkeypatch.setattr(fresh, "encode", lambda *_: pytest.fail("its picture is encoded again"))
+    look = fresh.look(Request(main.opening(fresh.default)[0]))
+    assert look.mask(look.chosen).labels.size
+
+
+def test_a_page_whose_encodings_are_made_elsewhere_works_nothing_out_before_it_is_asked() -> None:
+    """A GPU lent to single requests is there in a request only."""
+    assert main.work_out_opening(Studio(encode=lambda *_: pytest.fail("asked"))) is None

@@ -204,7 +204,7 @@ class TestEmbedding:
         assert torch.allclose(found, full(backbone, phrase, (sentence,)), atol=1e-5)
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-    @pytest.mark.parametrize("threads", [1, 2, 3])
+    @pytest.mark.parametrize("threads", [1, 2, 3, 5, 8])
     def test_any_order_and_any_company_gives_the_same_to_the_last_bit(
         self, dtype: torch.dtype, threads: int
     ) -> None:
@@ -212,12 +212,14 @@ class TestEmbedding:
         backbone, chance = company(dtype), random.Random(threads)
         phrases = ["cat", "an extremely long and winding road", *map(str, range(70))]
         with threads_of(threads):
-            together = dict(zip(phrases, vocabulary.embed(backbone, phrases, "plain"), strict=True))
+            together = dict(
+                zip(phrases, vocabulary.embed(backbone, phrases, "imagenet7"), strict=True)
+            )
             for amount in (1, 2, 3, 9, 40):
                 some = chance.sample(phrases, amount)
                 backbone.text_cache.clear()
                 for phrase, found in zip(
-                    some, vocabulary.embed(backbone, some, "plain"), strict=True
+                    some, vocabulary.embed(backbone, some, "imagenet7"), strict=True
                 ):
                     assert torch.equal(found, together[phrase]), (phrase, amount)
 

@@ -19,13 +19,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gclip_core import blocks
+from gclip_core.attention import Heads
 
 TOKENS_PER_BATCH = 4096
 PER_THREAD = 2**15
 """PyTorch gives a thread at least so many numbers of an element-wise operation."""
-PER_PRODUCT = 12 * PER_THREAD
-"""Numbers of an FFN's hidden layer worked out at once, at the most: of a third of it products take
-half as long again, of four times as much a single new word would wait for what fills it up."""
+PER_PRODUCT = 24 * PER_THREAD
+"""Numbers of an FFN's hidden layer worked out at once, at the most: with an eighth of it a hundred
+words take twice as long, with twice as much a single new one waits for what fills it up."""
 EVEN = 16
 """Queries and keys are filled up to a multiple of it: fused attention keeps logits where a thread
 has room, and rounds some by how that place is aligned (3 queries to 8 keys, say)."""
@@ -121,14 +122,14 @@ def _encode_batch(
     groups = [(n, *shape) for n, shape in zip(counts.tolist(), shapes.tolist(), strict=True)]
     last = new.cumsum(0) - 1  # the end tokens
     layers = model.transformer.resblocks
-    by_rows = partial(_by_rows, rows_per_product(layers[0].mlp.c_fc.out_features))
+    rows = partial(_some_rows, rows_per_product(layers[0].mlp.c_fc.out_features))
     for index, block in enumerate(layers):
-        heads = by_rows(partial(_project, block), x)
+        heads = blocks.project(block, x, rows=rows)
         mixed = _attend(heads, openings.keys[index], openings.values[index], which, groups)
         if index == len(layers) - 1:  # beyond here only the end tokens are asked for
-            x, mixed = x[last], mixed[last]
-        x = by_rows(partial(_go_on, block), x, mixed)
-    return by_rows(partial(_read_out, model), x)
+            x, mixed = x[last], mixed[:, last]
+        x = blocks.finish(block, x, mixed, rows=rows)
+    return rows(partial(_read_out, model), model.ln_final(x))
 
 
 def rows_per_product(hidden: int) -> int:
@@ -139,51 +140,40 @@ def rows_per_product(hidden: int) -> int:
     return rows
 
 
-def _by_rows(rows: int, part: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
-    """``part`` of (T, ...) tensors, so many rows at a time, the last ones filled up with zeros."""
-    tokens = len(inputs[0])
-    filled = (torch.cat([x, x.new_zeros(-tokens % rows, *x.shape[1:])]) for x in inputs)
-    parts = zip(*(x.split(rows) for x in filled), strict=True)
-    return torch.cat([part(*some) for some in parts])[:tokens]
-
-
-def _project(block: nn.Module, x: Tensor) -> Tensor:
-    """Queries, keys and values of tokens (T, D): (T, 3, H, d)."""
-    return torch.stack(blocks.project(block, x).all).permute(2, 0, 1, 3)
-
-
-def _go_on(block: nn.Module, x: Tensor, mixed: Tensor) -> Tensor:
-    """The block after its attention, whose output is ``mixed`` (T, H, d): (T, D)."""
-    return blocks.finish(block, x, mixed.transpose(0, 1))
+def _some_rows(amount: int, product: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """``product`` of (T, D), so many rows at a time, the last ones filled up with zeros."""
+    *full, last = x.split(amount)
+    filled = F.pad(last, (0, 0, 0, amount - len(last)))
+    return torch.cat([*map(product, full), product(filled)[: len(last)]])
 
 
 def _read_out(model: nn.Module, x: Tensor) -> Tensor:
-    x, projection = model.ln_final(x), model.text_projection
+    projection = model.text_projection
     if projection is None:
         return x
     return projection(x) if isinstance(projection, nn.Linear) else x @ projection
 
 
 def _attend(
-    heads: Tensor,
+    heads: Heads,
     keys: Tensor,
     values: Tensor,
     which: Tensor,
     groups: list[tuple[int, int, int]],
 ) -> Tensor:
-    """Causal attention of packed (T, 3, H, d) to their openings and among themselves: (T, H, d)."""
-    out = torch.empty_like(heads[:, 0])
+    """Causal attention of packed heads (H, T, d) to their openings and among themselves."""
+    out = torch.empty(heads.q.shape, dtype=heads.q.dtype, device=heads.q.device)
     row = token = 0
     for n, known, new in groups:
         here = slice(token, token + n * new)
-        q, k, v = heads[here].unflatten(0, (n, new)).permute(2, 0, 3, 1, 4)  # (n, H, new, d)
+        q, k, v = (part[:, here].unflatten(1, (n, new)).transpose(0, 1) for part in heads.all)
         opening = which[row : row + n]
         k = torch.cat([keys[opening, :, :known], k], dim=2)  # (n, H, known + new, d)
         v = torch.cat([values[opening, :, :known], v], dim=2)
         q, k, v = (F.pad(part, (0, 0, 0, -part.shape[2] % EVEN)) for part in (q, k, v))
         mask = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).tril_(known)
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        out[here] = mixed[:, :, :new].transpose(1, 2).flatten(0, 1)
+        out[:, here] = mixed[:, :, :new].transpose(0, 1).flatten(1, 2)
         row, token = row + n, token + n * new
     return out
 

@@ -184,7 +184,7 @@ class TestEmbedding:
             computed += given[0].numel() // given[0].shape[-1]
 
         block = backbone.model.transformer.resblocks[0]
-        hook = block.mlp.c_fc.register_forward_pre_hook(count)
+        hook = block.ln_2.register_forward_pre_hook(count)
         vocabulary.embed(backbone, ["cat", "sofa", "a green wall"])
         assert 0 < computed < 3 * 80 * CONTEXT / 3
         computed = 0
@@ -227,7 +227,7 @@ class TestEmbedding:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """What the test above would find; where it does not hold, that one proves little."""
-        monkeypatch.setattr(text_tower, "_by_rows", lambda rows, part, *inputs: part(*inputs))
+        monkeypatch.setattr(text_tower, "_some_rows", lambda _, product, x: product(x))
         backbone = company(torch.float32)
         phrases = ["cat", *map(str, range(70))]
         together = vocabulary.embed(backbone, phrases, "plain")[0]

@@ -164,10 +164,15 @@ gclip.page = {
     }
     explain();
   };
+  // Gradio adds the input's parts one by one: once all are there, the page is shown.
+  const built = () => {
+    const page = document.documentElement;
+    if (!page.dataset.built && ["#examples", "#words textarea", "#rest input"].every(find)) page.dataset.built = "1";
+  };
   let waiting = 0;
   const later = () => (waiting ||= setTimeout(() => ((waiting = 0), mend()), 60));
   const begin = () => {
-    new MutationObserver((records) => (records.forEach(word), later())).observe(document.body, { childList: true, subtree: true, characterData: true, attributes: true, attributeFilter: ["aria-selected"] });
+    new MutationObserver((records) => (records.forEach(word), built(), later())).observe(document.body, { childList: true, subtree: true, characterData: true, attributes: true, attributeFilter: ["aria-selected"] });
     later();
   };
   if (document.body) begin();

@@ -50,6 +50,9 @@ def labels(logits: Tensor, owner: Sequence[int], size: Grid, threshold: float = 
     may_win = _may_win(logits) if threshold == 0 else torch.ones_like(logits, dtype=torch.bool)
     for rows, columns in _tiles(logits, size):
         asked = may_win[:, rows.points, columns.points].flatten(1).any(1).nonzero()[:, 0]
+        if len(asked) == 1 and not threshold:
+            out[rows.pixels, columns.pixels] = classes[asked]
+            continue
         tile = _interpolated(logits[asked], rows, columns)
         best, entry = tile.max(dim=0)
         index = classes[asked][entry]

@@ -35,6 +35,15 @@ Grid = tuple[int, int]
 ROWS = 256
 """Rows of a large mask that are counted together: eight bytes a pixel of all would be too much."""
 
+
+def class_shares(labels: Tensor, n: int) -> tuple[float, ...]:
+    """Share of the pixels (H, W) of every class in ``range(n)``; last that of -1, no class."""
+    counts = torch.zeros(n + 1, dtype=torch.int64)
+    for rows in labels.split(ROWS):
+        counts += torch.bincount((rows + 1).flatten(), minlength=n + 1)
+    return tuple((counts.roll(-1).double() / max(labels.numel(), 1)).tolist())
+
+
 Blocks = Literal["auto", "backbone"] | tuple[int, ...]
 """0-based block indices; ``"auto"``: measured on the image; ``"backbone"``: that backbone's own
 default (the paper's blocks for OpenAI ViT-B/16, else the same as ``"auto"``)."""
@@ -320,11 +329,7 @@ class Segmentation:
 
     def areas(self) -> tuple[float, ...]:
         """Share of the image's pixels per class, in [0, 1]; what is missing to 1 is the rest."""
-        n = len(self.vocabulary) + 1
-        counts = torch.zeros(n, dtype=torch.int64)
-        for rows in self.labels.split(ROWS):
-            counts += torch.bincount((rows.long() + 1).flatten(), minlength=n)
-        return tuple((counts[1:].double() / self.labels.numel()).tolist())
+        return class_shares(self.labels, len(self.vocabulary))[:-1]
 
     def rest_area(self) -> float:
         """Share of the image's pixels without a class: a hidden word's, or under the threshold."""

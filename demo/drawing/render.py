@@ -26,7 +26,6 @@ from PIL import Image, ImageDraw
 
 from demo.drawing import lettering
 from gclip_core import palette
-from gclip_core.types import ROWS
 
 MAX_SIDE = 1024
 COLORMAP = "magma"
@@ -54,15 +53,6 @@ def overlay(
     if write_words:
         _write_words(blended, small, names)
     return blended
-
-
-def shares(labels: NDArray[np.integer], n: int) -> list[float]:
-    """Share of the pixels per class, the rest last."""
-    counts = np.zeros(n + 1)
-    for top in range(0, len(labels), ROWS):  # a large picture is never copied whole
-        rows = labels[top : top + ROWS].astype(np.int32) + 1
-        counts += np.bincount(rows.ravel(), minlength=n + 1) / max(labels.size, 1)
-    return [*map(float, counts[1:]), float(counts[0])]
 
 
 def heat_map(

@@ -30,6 +30,7 @@ from gclip_core import palette
 from gclip_core.load import Dtype
 from gclip_core.numbering import block_numbers
 from gclip_core.photos import star_photos
+from gclip_core.types import class_shares
 from gclip_core.version import __version__
 
 PACKAGES = ("torch", "open_clip_torch", "numpy", "pillow")
@@ -174,7 +175,7 @@ def settings_json(
     facts: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Every setting by group (blocks and heads from 1), the classes, the versions, the link."""
-    *found, rest = render.shares(labels, len(names))
+    *found, rest = class_shares(torch.from_numpy(labels), len(names))
     return {
         "settings": settings.to_json(),
         "words": settings.words,

@@ -11,12 +11,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 
 from demo.drawing import render
 from demo.widgets.held import from_above
 from demo.widgets.values import Json, levels, text_of
 from gclip_core import palette
+from gclip_core.types import class_shares
 
 MASK_SIDE = 768
 
@@ -65,7 +67,7 @@ def canvas_value(
     small = [
         render.nearest(one, render.fitting(one.shape, max_side)).astype(np.int32) for one in whole
     ]
-    shares = [render.shares(one, len(names)) for one in whole]
+    areas = [class_shares(torch.from_numpy(one), len(names)) for one in whole]
     colours = palette.of_names(names)
     wide = len(names) > 254
     places = [render.word_places(one, len(names)) for one in small]
@@ -92,12 +94,12 @@ def canvas_value(
                 "name": name,
                 "colour": colours[i],
                 "ink": palette.ink_on(colours[i]),
-                "shares": [share[i] for share in shares],
+                "shares": [area[i] for area in areas],
                 "places": [_rounded(place.get(i)) for place in places],
             }
             for i, name in enumerate(names)
         ],
-        "rest": [share[-1] for share in shares],
+        "rest": [area[-1] for area in areas],
         "changed": float((whole[0] != whole[-1]).mean()) if len(whole) > 1 else None,
         "opacity": float(np.clip(opacity, 0, 1)),
         "pixel": None if pixel is None else list(pixel),

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 
 from demo.drawing import render
@@ -22,6 +23,7 @@ from demo.widgets.cards import packed_labels
 from demo.widgets.values import Json
 from gclip_core import palette
 from gclip_core.numbering import block_numbers, named
+from gclip_core.types import class_shares
 
 LEVELS = (32, 24, 16)
 MAX_DATA = 48_000
@@ -69,7 +71,7 @@ def _value(m: Any, picture: str, square: int, levels: int) -> Json:
     kept = np.sort(np.argsort(-scores.max(1), kind="stable")[:MAX_WORDS])
     rest = [] if m.rest is None else [np.asarray(m.rest, np.float32)]
     pack.add("scores", np.stack([*scores[kept], *rest]), levels=255, top=1.0)
-    *shares, rest_share = render.shares(np.asarray(m.labels), len(m.names))
+    *shares, rest_share = class_shares(torch.from_numpy(m.labels), len(m.names))
     labels = np.asarray(m.labels, np.int32)
     small = render.nearest(labels, render.fitting(labels.shape, MASK_SIDE))
     colours, wide = palette.of_names(m.names), len(m.names) > 254
@@ -153,7 +155,7 @@ def parts(m: Any, square: int) -> dict[str, Json]:
     spikes = [i + 1 for i, tile in enumerate(m.tiles[:-1]) if tile.ratio >= m.norm_threshold]
     top = int(np.asarray(m.before).argmax())
     inside, across, regions = m.similar
-    shares = render.shares(np.asarray(m.labels), len(m.names))
+    shares = class_shares(torch.from_numpy(m.labels), len(m.names))
     share, largest = max(zip(shares, [*m.names, "the rest"], strict=True), key=lambda one: one[0])
     return {
         "picture": _part(

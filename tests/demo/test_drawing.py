@@ -97,13 +97,6 @@ def test_any_word_becomes_a_short_drawable_label(word: str, drawn: str) -> None:
     assert lettering.drawable(word, 0) == drawn
 
 
-def test_shares_add_up_with_what_has_no_class(labels: np.ndarray) -> None:
-    shares = render.shares(labels, len(NAMES))
-    assert len(shares) == len(NAMES) + 1
-    assert sum(shares) == pytest.approx(1)
-    assert shares[2] == pytest.approx(0.25)
-
-
 def test_a_heat_map_is_brightest_where_the_row_is_largest(photo: Image.Image) -> None:
     row = np.full(15, 0.01)
     row[7] = 1.0  # row 1, column 2 of a 3 by 5 grid

@@ -13,6 +13,9 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from demo.learn import lesson
+from demo.tabs import TABS
+from demo.widgets import code
 from gclip_core import load
 from gclip_core.registry import BACKBONES
 
@@ -95,6 +98,16 @@ def test_every_command_and_link_leads_somewhere(path: Path) -> None:
         assert place.with_suffix(".py").is_file() or (place / "__main__.py").is_file(), module
     for link in LINK.findall(text):
         assert (path.parent / link).exists(), f"{path.name} links to {link}"
+
+
+def test_the_lesson_plan_names_steps_tabs_and_buttons_that_the_page_has() -> None:
+    text = read(ROOT / "docs" / "TEACHING.md")
+    buttons = set(re.findall(r'(?:tool|press)\("([\w ]+)', code.body(*code.WIDGETS["machine"])))
+    named = {one.strip() for one in re.findall(r"(?<!\*)\*([A-Z][^*?]*)\*(?!\*)", text)}
+    assert {"Learn", "Begin"} <= named
+    assert named <= {entry.label for entry in TABS} | {one.strip() for one in buttons}
+    steps = re.findall(r"^\| [\d–]+ \| \d · ([^|]*) \|", text, re.MULTILINE)
+    assert steps == [turn.title for turn in lesson.turns(False)]
 
 
 @pytest.mark.parametrize("code", PYTHON.findall(read(ROOT / "README.md")))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import io
 import re
-from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from demo import wording
 from tests.browser.conftest import CHROMIUM
@@ -32,6 +31,20 @@ def state(page: Page) -> str | None:
     return page.locator("#tabs").get_attribute("data-state")
 
 
+FADED = "document.querySelector('#tabs .tabitem').computedStyleMap().get('opacity').value < 0.6"
+MOVED = """window.moved = 0;
+new PerformanceObserver((list) => list.getEntries().forEach((one) => (window.moved += one.value)))
+  .observe({ type: 'layout-shift', buffered: true });"""
+
+
+def give(page: Page, picture: Image.Image, field: str = "image") -> None:
+    """Upload a picture, or a mask of one's own."""
+    made = io.BytesIO()
+    picture.save(made, "PNG")
+    file = {"name": f"{field}.png", "mimeType": "image/png", "buffer": made.getvalue()}
+    page.locator(f"#{field} input[type=file]").set_input_files(file)
+
+
 def remove(page: Page) -> None:
     page.locator("#image button[aria-label='Remove Image']").click()
 
@@ -50,8 +63,7 @@ def test_an_error_leaves_input_and_last_answer_clearly_apart(desktop: Page, url:
     desktop.locator("#words textarea").press("Enter")
     expect(desktop.locator("#says")).to_contain_text(wording.OLD)
     assert state(desktop) == "old"
-    faded = "document.querySelector('#tabs .tabitem').computedStyleMap().get('opacity').value < 0.6"
-    desktop.wait_for_function(faded)
+    desktop.wait_for_function(FADED)
     desktop.locator("#words textarea").fill("frog, grass")
     desktop.locator("#words textarea").press("Enter")
     desktop.wait_for_function("document.querySelector('#tabs').dataset.state === 'fresh'")
@@ -67,6 +79,59 @@ def test_an_answer_that_is_on_its_way_dims_the_last_one(desktop: Page, url: str)
     )
     assert desktop.evaluate(seen)
     desktop.wait_for_function("!('busy' in document.querySelector('#tabs').dataset)")
+
+
+def test_a_picture_that_is_slow_to_come_dims_the_answer_to_the_last_one(
+    desktop: Page, url: str
+) -> None:
+    arrive(desktop, url)
+    held: list[Route] = []
+    desktop.route("**/upload?*", lambda route: held.append(route))
+    give(desktop, Image.new("RGB", (90, 60), "red"))
+    desktop.wait_for_function(FADED)
+    desktop.wait_for_timeout(1500)
+    assert desktop.evaluate(FADED), "for as long as it takes"
+    assert len(held) == 1, "the file is still on its way"
+    held[0].continue_()
+    desktop.wait_for_function("location.search.includes('source=upload')")
+    desktop.wait_for_function(f"!({FADED})")
+
+
+def test_a_mask_of_one_s_own_is_not_guessed_at_and_goes_with_its_picture(
+    desktop: Page, url: str
+) -> None:
+    arrive(desktop, url, words="frog, grass")
+    give(desktop, Image.linear_gradient("L").resize((120, 90)).convert("RGB"))
+    desktop.wait_for_function("location.search.includes('source=upload')")
+    mask = Image.new("P", (120, 90))
+    mask.putpalette([0, 0, 0, 255, 0, 0])
+    mask.paste(1, (0, 0, 60, 90))
+    desktop.locator("#own-mask > button").click()
+    give(desktop, mask, "mask-file")
+    classes = desktop.locator("#mask-classes [data-col='3']")
+    expect(classes).to_have_text(["", ""])
+    turn_to(desktop, "Compare")
+    expect(desktop.locator("#iou-table")).to_contain_text(wording.TRUTH_EMPTY)
+    for cell, word in zip(classes.all(), ("grass", "frog"), strict=True):
+        cell.dblclick()
+        desktop.keyboard.type(word)
+        desktop.keyboard.press("Enter")
+    expect(desktop.locator("#variant-clip")).to_contain_text("mIoU")
+    expect(desktop.locator("#variant-truth")).to_be_visible()
+    give(desktop, Image.new("RGB", (64, 80), "red"))
+    expect(desktop.locator("#variant-truth")).to_be_hidden()
+    expect(desktop.locator("#iou-table")).to_contain_text(wording.TRUTH_EMPTY)
+    expect(desktop.locator("#variant-clip")).not_to_contain_text("mIoU")
+    expect(desktop.locator("#says .problem")).to_have_count(0)
+    expect(classes).to_have_count(0)
+
+
+def test_nothing_moves_while_the_page_comes(page: Page, url: str) -> None:
+    page.add_init_script(MOVED)
+    page.goto(url)
+    page.wait_for_selector(DONE)
+    page.wait_for_timeout(1500)
+    assert page.evaluate("window.moved") <= 0.05
 
 
 def test_a_pasted_image_becomes_the_picture(desktop: Page, url: str) -> None:
@@ -185,10 +250,9 @@ def test_the_first_stop_leads_past_the_input(desktop: Page, url: str) -> None:
     assert desktop.evaluate("document.activeElement.getAttribute('href')") == "#tabs"
 
 
-def test_no_live_region_reads_out_a_name_of_a_text(desktop: Page, url: str, tmp_path: Path) -> None:
+def test_no_live_region_reads_out_a_name_of_a_text(desktop: Page, url: str) -> None:
     arrive(desktop, url)
-    Image.new("RGB", (90, 60), "red").save(tmp_path / "red.png")
-    desktop.locator("#image input[type=file]").set_input_files(str(tmp_path / "red.png"))
+    give(desktop, Image.new("RGB", (90, 60), "red"))
     desktop.wait_for_function("location.search.includes('source=upload')")
     desktop.wait_for_timeout(300)
     read = desktop.locator("[aria-live], [role=status]").all_text_contents()
@@ -244,10 +308,7 @@ def test_nothing_overflows_at_any_width(tab: str, desktop: Page, url: str) -> No
 
 def test_a_tall_picture_makes_no_tall_page(desktop: Page, url: str) -> None:
     arrive(desktop, url)
-    made = io.BytesIO()
-    Image.linear_gradient("L").resize((100, 900)).convert("RGB").save(made, "PNG")
-    file = {"name": "tall.png", "mimeType": "image/png", "buffer": made.getvalue()}
-    desktop.locator("#image input[type=file]").set_input_files(file)
+    give(desktop, Image.linear_gradient("L").resize((100, 900)).convert("RGB"))
     desktop.wait_for_function("location.search.includes('source=upload')")
     desktop.wait_for_timeout(500)
     assert desktop.evaluate("document.documentElement.scrollHeight") < 1800

@@ -20,6 +20,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from demo import variants
@@ -39,6 +40,8 @@ from gclip_core.version import __version__
 
 ANSWERS = 64
 """Of a tab: JSON of some ten kilobytes each."""
+MOST_OF_A_BYTE = 127
+"""Classes whose numbers, counted from 0, and one more fit a signed byte."""
 
 Encoder = Callable[[Segmenter, Any], Encoded]
 Made = TypeVar("Made")
@@ -76,7 +79,9 @@ class Status:
 
 @dataclass(frozen=True, eq=False)
 class Mask:
-    """One variant's mask: labels (H, W) int16 at the image's own size, -1 for no class.
+    """One variant's mask: labels (H, W) at the image's own size, -1 for no class.
+
+    They are int8 where the classes fit, else int16.
 
     ``areas`` are shares of the image per class. ``iou`` is per class that the truth holds, by its
     index; ``miou`` its mean, None without truth; ``absent`` are classes that the truth does not
@@ -85,7 +90,7 @@ class Mask:
 
     title: str
     method: Method
-    labels: NDArray[np.int16]
+    labels: NDArray[np.signedinteger]
     names: tuple[str, ...]
     areas: tuple[float, ...]
     iou: dict[int, float]
@@ -162,7 +167,7 @@ class Look:
 
         def make() -> Segmentation:
             trunk = self.trunk(method, planted)
-            return _apart(s.segment(trunk, settings.words, method, settings.threshold, rest))
+            return _lean(s.segment(trunk, settings.words, method, settings.threshold, rest))
 
         key = self._result_key(method, planted)
         return self.once(key, lambda: self._studio.results.get_or_make(key, make))
@@ -399,13 +404,16 @@ def changed_share(before: NDArray, after: NDArray) -> float:
     return float((before != after).mean())
 
 
-def _apart(result: Segmentation) -> Segmentation:
-    """The result without its way back to the trunk, which would be kept as long as a mask is."""
+def _lean(result: Segmentation) -> Segmentation:
+    """The result as it is kept: without its way back to the trunk, which would be kept as long as a
+    mask is, and its labels in a byte each where they fit (a large picture has 24 million)."""
 
     def gone() -> GlobalTokens:
         raise AssertionError("a kept result has no global tokens: ask Look.globality")
 
-    return replace(result, found=replace(result.found, _global_tokens=gone))
+    narrow = torch.int8 if len(result.vocabulary) <= MOST_OF_A_BYTE else torch.int16
+    found = replace(result.found, _global_tokens=gone)
+    return replace(result, labels=result.labels.to(narrow), found=found)
 
 
 def _result_bytes(result: Segmentation) -> int:

@@ -1,8 +1,8 @@
 """One bound for the process's memory: what each cache takes of it, and how what is freed goes back.
 
 The bound is for the page with the built-in model; the weights of whatever else is loaded come on
-top. Of it, libraries, page and model take ``BASE``; two requests at work, or one with a large
-picture, take ``WORK``; the rest is what may be kept, by ``SHARES``.
+top. Of it, libraries, page, model and visitors' sessions take ``BASE``; two requests at work, or
+one with a large picture, take ``WORK``; the rest is what may be kept, by ``SHARES``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from contextlib import contextmanager
 
 MB = 10**6
 BOUND = 1500 * MB
-BASE = 720 * MB
+BASE = 820 * MB
 WORK = 460 * MB
 SHARES = {"encoded": 0.45, "results": 0.15, "pictures": 0.25, "held": 0.15}
 LEAST = BASE + WORK + 100 * MB

@@ -144,6 +144,8 @@ def run(
                 tally.waits.append(answer.waited)
                 tally.memory.append(server.memory_mb)
                 tally.ranks += any(rank > 0 for rank in answer.ranks)
+                if not len(tally.seconds) % 500:
+                    print(f"{len(tally.seconds)} answers; {server.peak_mb:.0f} MB", flush=True)
                 expected = alone[wish]
                 if answer.problem or (expected and not answer.same_as(expected)):
                     tally.wrong.append(f"{wish}: {answer.text}"[:300])

@@ -11,8 +11,7 @@ hear("word", (detail) => follow?.word(detail));
 mount(async (value) => {
   const [h, w] = value.shape, [rows, columns] = value.grid, pooled = value.pooled, two = value.sides.length > 1;
   const columnsPooled = Math.ceil(columns / pooled), last = value.sides.length - 1;
-  const image = await photo(value.picture);
-  const labels = await Promise.all(value.sides.map((side) => labelsOf(side.mask, w, value.wide)));
+  const [image, ...labels] = await Promise.all([photo(value.picture), ...value.sides.map((side) => labelsOf(side.mask, w, value.wide))]);
   const matrices = value.sides.map(() => null);
   if (given !== value.opacity) opacity = given = value.opacity;
   if (typeof isolated === "number" && !value.classes[isolated]?.shares.some((share) => share > 0)) isolated = null;

@@ -26,7 +26,9 @@ const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 const labelsOf = async (text, width, wide) => {
   const stream = new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
   const rows = added(new Uint8Array(await new Response(stream).arrayBuffer()), wide ? 2 * width : width);
-  return Int32Array.from(wide ? new Uint16Array(rows.buffer) : rows, (x) => (x === (wide ? 65535 : 255) ? -1 : x));
+  const labels = Int32Array.from(wide ? new Uint16Array(rows.buffer) : rows), none = wide ? 65535 : 255;
+  for (let i = 0; i < labels.length; i++) if (labels[i] === none) labels[i] = -1;  // a callback for each takes twenty times as long
+  return labels;
 };
 // n × n levels of attention, and of every row the two largest, exactly.
 const matrixOf = (buffer) => {

@@ -19,8 +19,8 @@ from PIL import Image
 
 from demo import variants
 from demo.drawing import render
-from demo.learn import lesson
-from demo.look import Look, Request, Studio
+from demo.learn import lesson, opening
+from demo.look import Look, Studio
 from demo.settings import Settings
 from demo.views import learn as views
 from gclip_core import amf, assets
@@ -32,8 +32,6 @@ from gclip_core.registry import BUILT_IN
 
 TRIED = 12
 """From how many scenes the one that is shown is taken: the one with the best ClearCLIP mask."""
-SCENES = 24
-FIRST_SCENE = 20_000
 SIDE = 480
 
 
@@ -42,7 +40,7 @@ def bake(
     folder: Path | None = None,
     photo: str | None = None,
     seed: int | None = None,
-    n_scenes: int = SCENES,
+    n_scenes: int = opening.MEAN_OF,
 ) -> dict[str, Any]:
     """Write every picture and ``facts.json`` of Learn; returns the facts.
 
@@ -55,61 +53,29 @@ def bake(
     if photo is None and backbone_name != BUILT_IN:
         photo = next(iter(star_photos()))
     if photo is not None:
-        look = _look(studio, Settings(source="example", example=photo))
-    elif seed is not None:
-        look = _look(studio, _scene(seed))
+        shown = [{"source": "example", "example": photo}]
     else:
-        tried = [_look(studio, _scene(seed)) for seed in range(1, TRIED + 1)]
-        look = max(tried, key=lambda one: one.mask(_plain(one)).miou or 0.0)
+        seeds = range(1, TRIED + 1) if seed is None else [seed]
+        shown = [{"seed": number, "scene_size": 288, "things": 3} for number in seeds]
+    settings = [Settings(backbone=studio.default.name, **one) for one in shown]
+    look = max(
+        (opening.look_at(studio, one) for one in settings),
+        key=lambda one: one.mask(_plain(one)).miou or 0.0,
+    )
     backbone = studio.default
     own = views.has_own_fault(backbone, look.settings.channel_threshold)
     facts: dict[str, Any] = {"weights": backbone.digest, "picture": look.picture.title}
     for turn in lesson.turns(own):
         facts |= lesson.measure(look, turn)
-    facts["means"] = _means(studio, own, n_scenes) if photo is None else None
+    facts["means"] = opening.means(studio, n_scenes) if photo is None else None
     _draw(look, own, folder)
     text = json.dumps(facts, indent=1, ensure_ascii=False)
     (folder / "facts.json").write_text(text + "\n", encoding="utf-8")
     return facts
 
 
-def _scene(seed: int) -> Settings:
-    return Settings(seed=seed, scene_size=288, things=3)
-
-
-def _look(studio: Studio, settings: Settings) -> Look:
-    """A look at a picture with the words it comes with."""
-    settings = settings.changed(backbone=studio.default.name)
-    words = studio.sources.picture(settings, "").words
-    return studio.look(Request(settings.changed(words=words)))
-
-
 def _plain(look: Look) -> Any:
     return variants.ablation(look.settings, amf=False, cs=False)
-
-
-def _means(studio: Studio, own: bool, n: int) -> dict[str, Any]:
-    """mIoU over fresh scenes in the art style no training saw, per state of the lesson."""
-    found: dict[str, list[float]] = {}
-    for number in range(n):
-        look = _look(studio, Settings(seed=FIRST_SCENE + number, scene_size=192))
-        for state, score in _scores(look, own).items():
-            found.setdefault(state, []).append(np.nan if score is None else score)
-    return {"scenes": n, **{state: float(np.nanmean(scores)) for state, scores in found.items()}}
-
-
-def _scores(look: Look, own: bool) -> dict[str, float | None]:
-    plain, cs = _plain(look), variants.ablation(look.settings, amf=False, cs=True)
-    fused = variants.ablation(look.settings, amf=True, cs=False)
-    ill = look if own else look.changed(plant=True)
-    return {
-        "clip": look.mask(METHODS["clip"]).miou,
-        "clearclip": look.mask(plain).miou,
-        "amf": look.mask(fused).miou,
-        "healthy": look.mask(cs if own else plain).miou,
-        "sick": ill.mask(plain).miou,
-        "cured": ill.mask(cs).miou,
-    }
 
 
 def _draw(look: Look, own: bool, folder: Path) -> None:
@@ -156,7 +122,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--backbone", default=BUILT_IN, help="a name of the BACKBONES table")
     parser.add_argument("--photo", choices=sorted(star_photos()), help="a photo instead of a scene")
     parser.add_argument("--seed", type=int, help="which scene is shown")
-    parser.add_argument("--scenes", type=int, default=SCENES, help="how many scenes are measured")
+    parser.add_argument(
+        "--scenes", type=int, default=opening.MEAN_OF, help="how many the mean is over"
+    )
     parser.add_argument("--out", type=Path, help="folder (default: assets/learn)")
     given = parser.parse_args(arguments)
     try:

@@ -20,8 +20,10 @@ import numpy as np
 from demo import variants
 from demo.look import Look, Request, Studio, changed_share
 from demo.settings import Settings, from_query
+from demo.views import learn as views
 from gclip_core import assets
 from gclip_core.backbone import Backbone
+from gclip_core.methods import METHODS
 from gclip_core.numbering import block_numbers
 from gclip_core.registry import BUILT_IN
 
@@ -56,10 +58,34 @@ def read(backbone: Backbone) -> tuple[Settings, dict[str, Any]] | None:
     return from_query(found["query"])[0], found
 
 
+def look_at(studio: Studio, settings: Settings) -> Look:
+    """A look at a picture with the words it comes with."""
+    bare = settings.changed(words="")
+    return studio.look(Request(bare.changed(words=studio.sources.picture(bare).words)))
+
+
+def means(studio: Studio, n: int = MEAN_OF) -> dict[str, Any]:
+    """Mean mIoU over scenes that nothing was chosen by, in each state of opening and lesson."""
+    found: dict[str, list[float]] = {}
+    for number in range(n):
+        scene = Settings(seed=FIRST_OF_MEAN + number, backbone=studio.default.name)
+        look = look_at(studio, scene)
+        switches = ((False, False), (False, True), (True, False))
+        plain, cs, fused = (variants.ablation(look.settings, *on) for on in switches)
+        own = views.has_own_fault(look.bare.backbone, look.settings.channel_threshold)
+        ill = look if own else look.changed(plant=True)
+        for state, at, method in (
+            ("clip", look, METHODS["clip"]), ("clearclip", look, plain), ("amf", look, fused),
+            ("healthy", look, cs if own else plain), ("sick", ill, plain), ("cured", ill, cs),
+        ):  # fmt: skip
+            score = at.mask(method).miou
+            found.setdefault(state, []).append(np.nan if score is None else score)
+    return {"scenes": n, **{state: float(np.nanmean(scores)) for state, scores in found.items()}}
+
+
 def effects(studio: Studio, settings: Settings) -> tuple[Look, Effect, Effect]:
     """The look of these settings, and what AMF and CS do there, each pressed alone."""
-    bare = settings.changed(words="")
-    look = studio.look(Request(bare.changed(words=studio.sources.picture(bare).words)))
+    look = look_at(studio, settings)
     found = []
     for switch in ("amf", "cs"):
         states = ({"amf": settings.amf, "cs": settings.cs, switch: on} for on in (False, True))
@@ -83,14 +109,7 @@ def bake(tried: int = TRIED, mean_of: int = MEAN_OF) -> dict[str, Any]:
             both = of_amf.matters and of_cs.matters
             candidates.append((both, score, look.settings, of_amf, of_cs))
     both, _, chosen, of_amf, of_cs = max(candidates, key=lambda one: one[:2])
-    others = [effects(studio, chosen.changed(seed=FIRST_OF_MEAN + i))[1:] for i in range(mean_of)]
-    means = [
-        {
-            key: float(np.mean([asdict(pair[k])[key] for pair in others]))
-            for key in ("changed", "off", "on")
-        }
-        for k in (0, 1)
-    ]
+    mean = means(studio, mean_of)
     return {
         "weights": backbone.digest,
         "query": chosen.to_query(),
@@ -99,8 +118,8 @@ def bake(tried: int = TRIED, mean_of: int = MEAN_OF) -> dict[str, Any]:
         "amf": asdict(of_amf),
         "cs": asdict(of_cs),
         "mean_of": mean_of,
-        "mean_amf": means[0],
-        "mean_cs": means[1],
+        "mean_amf": {"off": mean["clearclip"], "on": mean["amf"]},
+        "mean_cs": {"off": mean["sick"], "on": mean["cured"]},
         "simulation": not own,
         "blocks": list(block_numbers(chosen.planted_blocks(backbone.n_blocks))) if not own else [],
     }

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from demo.learn import lesson
+from demo import variants
+from demo.learn import lesson, opening
 from demo.look import Request, Studio
 from demo.settings import Settings
 from demo.tabs import diagram
@@ -36,6 +37,27 @@ def settings(studio: Studio) -> Settings:
 def test_the_baked_numbers_are_of_the_model_that_ships(facts: dict) -> None:
     assert facts["weights"] == load_backbone("built-in").digest, "run: python -m demo.learn.bake"
     assert facts["means"]["scenes"] == 24
+
+
+def test_the_opening_and_the_lesson_say_the_same_of_other_scenes(
+    facts: dict, studio: Studio
+) -> None:
+    _, opened = opening.read(studio.default) or pytest.fail("bake it anew")
+    means = facts["means"]
+    assert opened["mean_of"] == means["scenes"]
+    for switch, states in (("cs", ("sick", "cured")), ("amf", ("clearclip", "amf"))):
+        said = opened[f"mean_{switch}"]
+        assert [said["off"], said["on"]] == pytest.approx([means[one] for one in states], abs=1e-3)
+
+
+def test_means_are_of_what_the_page_shows(studio: Studio) -> None:
+    means = opening.means(studio, 1)
+    scene = opening.look_at(studio, Settings(seed=opening.FIRST_OF_MEAN))
+    assert scene.picture.image.size == (384, 288), 'a scene as "New scene" makes it'
+    plain, fused = (variants.ablation(scene.settings, amf, False) for amf in (False, True))
+    assert means["clearclip"] == pytest.approx(scene.mask(plain).miou)
+    assert means["amf"] == pytest.approx(scene.mask(fused).miou)
+    assert means["sick"] == pytest.approx(scene.changed(plant=True).mask(plain).miou)
 
 
 def test_every_step_asks_before_it_tells_and_every_picture_is_there(facts: dict) -> None:
@@ -88,8 +110,8 @@ def test_pressing_walks_the_steps_and_a_guess_shows_what_it_reveals(settings: Se
     assert (onward.step, onward.told, onward.plant, onward.cs) == (5, False, True, False)
     assert diagram.pressed(onward, ["guess", 0], own=False).cs
     assert diagram.pressed(onward, ["step", -5], own=False).step == 0
-    otherwise = diagram.pressed(onward, ["switch", "amf"], own=False)
-    assert otherwise.amf and not diagram.pressed(otherwise, ["set", 5], own=False).amf
+    otherwise = onward.changed(amf=True)
+    assert not diagram.pressed(otherwise, ["set", 5], own=False).amf
     assert diagram.pressed(settings, ["block", 7], own=False).view_block == 6
 
 

@@ -62,7 +62,7 @@ def turns(own: bool) -> tuple[Turn, ...]:
     ill = PLAIN if own else {**PLAIN, "plant": True}
     return (
         Turn("clip", "Who knows where?", {**PLAIN, "method": "clip"}, PLAIN,
-             ("heads", "matrix", "mask")),
+             ("heads", "matrix", "words", "mask")),
         Turn("tokens", "Global tokens", PLAIN, PLAIN, ("blocks",)),
         Turn("amf", "Attention Map Fusion", PLAIN, {**PLAIN, "amf": True},
              ("blocks", "matrix", "mask")),
@@ -134,7 +134,8 @@ def _clip(facts: Facts, part: Facts) -> Told:
         else 2 if part["changed"] < 0.02 else 0,
         "That is **ClearCLIP**: Query-Query attention is local, and what the residual path carries "
         "serves the class token, not the patch. Nothing is trained for this. "
-        + _moved(part, "the mask") + _means(facts, ("clip", "CLIP"), ("clearclip", "ClearCLIP")),
+        + _moved(part, "the mask")
+        + _means(facts, ("clip", "with CLIP"), ("clearclip", "with ClearCLIP")),
     )  # fmt: skip
 
 
@@ -163,10 +164,10 @@ def _tokens(facts: Facts, part: Facts) -> Told:
          "Patches that nearly every other patch looks at",
          "Patches on the outlines of things"),
         1,
-        "They are **global tokens**: bright columns in their block’s matrix, looked at by nearly "
-        "all. The paper finds that they gather knowledge of the whole picture, and that from there "
-        "on they look where the class token looks (the number below each tile); on OpenAI’s "
-        "ViT-B/16 from block 6 of 12. " + found,
+        "They are **global tokens**: looked at by nearly all, and so bright columns in their "
+        "block’s matrix (step 3 draws two). The paper finds that they gather knowledge of the "
+        "whole picture, and that from there on they look where the class token looks (the lowest "
+        "number below each tile: 1 is alike); on OpenAI’s ViT-B/16 from block 6 of 12. " + found,
     )  # fmt: skip
 
 
@@ -215,7 +216,7 @@ def _fault(facts: Facts, part: Facts) -> Told:
         "finds that from some block on one output channel of its second layer has weights far "
         f"larger than all others. {why}",
         "What does one huge channel do to the mask?",
-        ("Outlines get sharper", "Things melt together or get wrong words",
+        ("Outlines get sharper", "Things melt together or lose their words",
          "Next to nothing: it is one channel of many"),
         2 if part["changed"] < 0.02 else 1,
         f"One huge channel outweighs all others in every patch. {harm}"
@@ -269,7 +270,7 @@ def _own(facts: Facts, part: Facts) -> Told:
         ("Nothing: they stay without a word", "Whichever other word fits least badly",
          f"Still “{missing}”: the model knows it"),
         right,
-        f"They {where}. {rule}: so name what is there, add synonyms with “;” (sofa; couch). "
+        f"They would {where}. {rule}: so name what is there, add synonyms with “;” (sofa; couch). "
         f"{photos}Now drop a picture of your own, type its words, and switch AMF and CS.",
     )  # fmt: skip
 
@@ -300,16 +301,16 @@ def _alike(part: Facts) -> str:
     return (
         f"Within things the Values were alike by {inside:.2f}, now {inside_then:.2f} (in\u2011in); "
         f"across things {across:.2f}, now {across_then:.2f} (in\u2011out). "
-    )
+    ).replace("-", "−")
 
 
 def _means(facts: Facts, *pairs: tuple[str, str]) -> str:
-    """Mean scores over fresh scenes, where they were measured."""
+    """Mean scores over other scenes, where they were measured."""
     means = facts.get("means")
     if not means or any(means.get(key) is None for key, _ in pairs):
         return ""
     told = ", ".join(f"{_percent(means[key])} {state}" for key, state in pairs)
-    return f" Over {means['scenes']} fresh scenes mIoU is {told}."
+    return f" Over {means['scenes']} other scenes mIoU is {told} in the mean."
 
 
 def _percent(share: float) -> str:

@@ -18,7 +18,8 @@ from demo.views import machine as views
 from demo.widgets.diagram import machine_value
 from demo.widgets.values import Json
 
-SWITCHES = {"amf": "amf", "cs": "cs", "fault": "plant"}
+SWITCHES = ("method", "amf", "cs", "plant")
+"""What a switch on the machine flips, in its order; AMF and CS are GCLIP's."""
 SET = ("method", "amf", "cs", "plant", "view_block", "step", "told")
 """The settings that a press on the machine may change."""
 
@@ -43,14 +44,17 @@ def strip(studio: Studio, controls: Controls) -> Tab:
         return [
             fold.expand(lambda: "1", None, opened, **QUIET),
             fold.collapse(lambda: "0", None, opened, **QUIET),
-            wire(machine, studio, controls),
+            *wire(machine, studio, controls),
         ]
 
     return Tab(outputs=[fold, machine], show=show, wire=wired)
 
 
-def wire(machine: gr.HTML, studio: Studio, controls: Controls) -> Dependency:
-    """A press on the machine sets what it names: a block, a switch, a step of the lesson."""
+def wire(machine: gr.HTML, studio: Studio, controls: Controls) -> list[Dependency]:
+    """A press on the machine sets what it names: a block, a step of the lesson, a switch.
+
+    A switch is flipped in the browser, so that the page asks for its answer and nothing else.
+    """
 
     def press(event: gr.SelectData, *raw: Any) -> list[Any]:
         settings = controls.settings(raw)
@@ -59,13 +63,19 @@ def wire(machine: gr.HTML, studio: Studio, controls: Controls) -> Dependency:
         made = controls.updates(pressed(settings, event.index, own))
         return [made[controls[name]] for name in SET]
 
-    return machine.select(
-        in_words(press),
-        controls.components,
-        [controls[name] for name in SET],
-        trigger_mode="always_last",
-        **RAW,
-    )
+    flipped = [controls[name] for name in SWITCHES]
+    return [
+        machine.select(
+            in_words(press),
+            controls.components,
+            [controls[name] for name in SET],
+            trigger_mode="always_last",
+            **RAW,
+        ),
+        machine.submit(
+            fn=None, js="(...on) => gclip.flip(...on)", inputs=flipped, outputs=flipped, **QUIET
+        ),
+    ]
 
 
 def pressed(settings: Settings, what: Any, own: bool) -> Settings:
@@ -74,9 +84,6 @@ def pressed(settings: Settings, what: Any, own: bool) -> Settings:
     ``own``: the model has an abnormal channel itself. What is no such pair changes nothing.
     """
     kind, which = what if isinstance(what, list) and len(what) == 2 else (None, None)
-    if kind == "switch" and which in SWITCHES:
-        name = SWITCHES[which]
-        return settings.changed(**{name: not getattr(settings, name)})
     if type(which) is not int:
         return settings
     if kind == "block" and which > 0:

@@ -24,7 +24,7 @@ def build(studio: Studio, controls: Controls) -> Tab:
         return {machine: {**diagram.value(look), "lesson": page(look)}}
 
     def wire() -> list[Dependency]:
-        return [diagram.wire(machine, studio, controls)]
+        return diagram.wire(machine, studio, controls)
 
     return Tab(outputs=[machine], show=show, wire=wire)
 

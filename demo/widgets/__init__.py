@@ -63,7 +63,10 @@ def blocks(value: Any = None, empty: str = "The blocks appear here.", **more: An
 
 
 def machine(value: Any = None, empty: str = "The machine appears here.", **more: Any) -> gr.HTML:
-    """From picture to mask in one linked diagram; select: [what was pressed, which]."""
+    """From picture to mask in one linked diagram.
+
+    select: [what was pressed, which]; submit: ``gclip.flip`` turns the switches over.
+    """
     return _widget("machine", value, empty, **more)
 
 

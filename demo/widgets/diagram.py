@@ -184,7 +184,8 @@ def parts(m: Any, square: int) -> dict[str, Json]:
             f"{last} alone: {meaning}",
             (f"AMF averages the last block's matrix ({meaning}) with the attention of "
              f"{named(taken)}. Why these: {m.amf_reason}." if taken else
-             f"Without AMF the last block's matrix is used as it is: {meaning}."),
+             f"Without AMF the last block's matrix is used as it is: {meaning}.")
+            + " A row is who looks, a column at whom.",
         ),
         "values": _part(
             "Channels, Values",
@@ -197,8 +198,9 @@ def parts(m: Any, square: int) -> dict[str, Json]:
         ),
         "words": _part(
             "Patches × words", f"logit = {m.logit_scale:g} · cos(z, t)", "",
-            f"{len(m.names)} word{'s' if len(m.names) != 1 else ''}",
-            "Every patch's vector against every word's. " + (
+            f"{len(m.names)} word{'s' if len(m.names) != 1 else ''}; z = A\u00a0v "
+            + (f"with {' and '.join(m.keeps)}" if m.keeps else "without residual path and FFN"),
+            "Every patch's vector z against every word's vector t. " + (
                 f"The last block keeps its {' and its '.join(m.keeps)}." if m.keeps else
                 "The last block's residual path and FFN are left out."),
         ),
@@ -208,7 +210,7 @@ def parts(m: Any, square: int) -> dict[str, Json]:
         ),
         "mask": _part(
             "Mask", "argmax", "",
-            " · ".join(
+            ", ".join(
                 [f"{largest} {100 * share:.0f}\u00a0%"]
                 + ([f"mIoU\u00a0{100 * m.miou:.0f}\u00a0%"] if m.miou is not None else [])
             ),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Request as Asked
 
 from demo.drawing import render
 from demo.learn import lesson
@@ -17,7 +20,7 @@ from demo.look import Look, Request, Studio
 from demo.settings import Settings
 from demo.views import machine as views
 from demo.widgets.values import level_colours
-from gclip_core import masks
+from gclip_core import masks, palette
 from tests.browser.conftest import CHROMIUM, visitor
 
 SEED = 2
@@ -60,8 +63,8 @@ def test_every_number_at_the_blocks_is_the_library_s(page: Page, look: Look) -> 
     assert read(page, "in-out name") == pytest.approx(machine.similar[1], abs=1e-5)
 
 
-def levels(page: Page, key: str) -> np.ndarray:
-    """The drawn pixels of a canvas as levels of the colour scale, 0 to 63."""
+def pixels(page: Page, key: str) -> np.ndarray:
+    """The drawn pixels of a canvas, (height, width, 4)."""
     rgba = page.evaluate(
         """key => {
           const one = [...document.querySelectorAll('#learn-machine canvas')]
@@ -71,8 +74,12 @@ def levels(page: Page, key: str) -> np.ndarray:
         }""",
         key,
     )
-    drawn = np.array(rgba[2]).reshape(rgba[0], rgba[1], 4)[..., :3]
-    scale = np.array(level_colours())
+    return np.array(rgba[2]).reshape(rgba[0], rgba[1], 4)
+
+
+def levels(page: Page, key: str) -> np.ndarray:
+    """The same as levels of the colour scale, 0 to 63."""
+    drawn, scale = pixels(page, key)[..., :3], np.array(level_colours())
     return np.abs(drawn[..., None, :] - scale).sum(-1).argmin(-1)
 
 
@@ -97,6 +104,39 @@ def test_every_thumbnail_is_painted_from_the_library_s_tensors(page: Page, look:
         name = (zone.get_attribute("aria-label") or "").split(":")[0]
         wanted = expected(np.asarray(names[name]).reshape(look.grid), 1)
         assert np.abs(levels(page, f"word {place}") - wanted).max() <= 4, name
+
+
+def test_queries_and_values_have_the_colours_of_their_main_directions(
+    page: Page, look: Look
+) -> None:
+    trunk, (h, w) = look.trunk(look.chosen), look.grid
+    for part in "qv":
+        vectors = look.segmenter.values(trunk, look.chosen, part).numpy()
+        squares = vectors.reshape(h // 2, 2, w // 2, 2, -1).mean((1, 3)).reshape(h * w // 4, -1)
+        u, s, _ = np.linalg.svd(squares - squares.mean(0), full_matrices=False)
+        directions = u[:, :3] * s[:3]
+        directions *= np.sign(directions[np.abs(directions).argmax(0), range(3)])
+        directions /= np.percentile(np.abs(directions), 96, axis=0)
+        wanted = 255 * (0.5 + 0.45 * np.clip(directions, -1, 1)).reshape(h // 2, w // 2, 3)
+        drawn = pixels(page, f"head {part}")
+        assert np.abs(drawn[..., :3] - wanted).max() <= 255 / 62 + 1.5, part
+        assert (drawn[..., 3] == 255).all() and drawn[..., :3].std((0, 1)).min() > 20
+    unused = pixels(page, "head k")  # Query-Query attention has no use for keys
+    assert (np.ptp(unused[..., :3], axis=-1) <= 4).all()
+    assert (unused[..., 3] < 128).all()
+
+
+def test_the_mask_s_pixels_have_the_colours_of_the_library_s_labels(page: Page, look: Look) -> None:
+    mask = look.mask(look.chosen)
+    drawn = pixels(page, "mask")
+    (height, width), shape = drawn.shape[:2], mask.labels.shape
+    rows, columns = ((np.arange(n) * 2 + 1) * of // (2 * n) for n, of in zip(
+        (height, width), shape, strict=True))  # fmt: skip
+    labels = mask.labels[rows[:, None], columns]
+    colours = [[int(one[i : i + 2], 16) for i in (1, 3, 5)] for one in palette.of_names(mask.names)]
+    table = np.array([*colours, [20, 20, 24]])  # the last is the rest's
+    assert len(np.unique(labels)) >= 3, "the picture must tell"
+    assert (np.abs(drawn[..., :3] - table[labels]).max(-1) <= 2).all()
 
 
 def test_the_lines_come_from_amf_s_blocks_with_their_weight(page: Page, look: Look) -> None:
@@ -151,6 +191,25 @@ def test_a_patch_lights_up_everywhere_and_names_its_words(page: Page, look: Look
     assert not asked, "pointing asks nobody"
 
 
+def test_a_patch_pointed_at_in_any_part_lights_up_in_all(page: Page) -> None:
+    for key, kind in (("mask", "grid"), ("tile 8", "grid"), ("head v", "grid"), ("word 1", "grid"),
+                      ("used", "rows"), ("map 2", "rows")):  # fmt: skip
+        box = page.locator(f"#learn-machine [data-zone='{key}']").bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.3 * box["height"])
+        across, down = int(0.7 * 32), int(0.3 * 24)
+        square = int(0.3 * 192)  # a row of the matrix is a square of 2 × 2 patches
+        patch = [down, across] if kind == "grid" else [square // 16 * 2 + 1, square % 16 * 2 + 1]
+        wanted = ",".join(map(str, patch))
+        lit = page.locator("#learn-machine [data-patch]").evaluate_all(
+            "l => l.map(one => [one.dataset.key, one.dataset.patch])"
+        )
+        assert {where for _, where in lit} == {wanted}, key
+        everywhere = {"picture", "mask", "used", "map 0", "map 1", "map 2", "head q", "word 0"}
+        everywhere |= {f"tile {number}" for number in range(1, 13)}
+        assert {f"spot {one}" for one in everywhere} <= {name for name, _ in lit}, key
+
+
 def test_a_pointer_s_move_takes_the_page_s_thread_less_than_a_frame(page: Page) -> None:
     """In processor time of the page's main thread, so that no other load on the machine counts."""
     devtools = page.context.new_cdp_session(page)
@@ -179,16 +238,43 @@ def test_a_pointer_s_move_takes_the_page_s_thread_less_than_a_frame(page: Page) 
     assert min(sweeps) <= 16, f"ms a move: {sweeps}"
 
 
-def test_it_is_taken_along_as_svg_and_png(page: Page) -> None:
-    for kind in ("SVG", "PNG"):
-        with page.expect_download() as waiting:
-            page.locator("#learn-machine .gm-bar").get_by_role("button", name=kind).click()
-        data = Path(waiting.value.path()).read_bytes()
-        if kind == "SVG":
-            assert data.startswith(b"<svg") and b"Matrix used" in data and b"var(--" not in data
-        else:
-            picture = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-            assert picture.shape[1] > 1000 and picture.std() > 20
+def taken(page: Page, kind: str) -> bytes:
+    """What a button saves."""
+    with page.expect_download() as waiting:
+        page.locator("#learn-machine .gm-bar").get_by_role("button", name=kind).click()
+    return Path(waiting.value.path()).read_bytes()
+
+
+def in_pixels(png: bytes, size: tuple[int, int]) -> np.ndarray:
+    picture = Image.open(io.BytesIO(png)).convert("RGB").resize(size, Image.Resampling.BOX)
+    return np.asarray(picture, float)
+
+
+def test_the_saved_svg_and_png_are_the_diagram_as_it_stands(page: Page) -> None:
+    page.mouse.move(0, 0)
+    vector, pixel = taken(page, "SVG"), taken(page, "PNG")
+    assert b"var(--" not in vector
+    tree = ElementTree.fromstring(vector)
+    said = ["".join(one.itertext()) for one in tree.iter("{http://www.w3.org/2000/svg}text")]
+    shown = page.locator("#learn-machine svg text").all_text_contents()
+    assert [one for one in said if one] == [one for one in shown if one] and "Matrix used" in said
+    hrefs = [one.get("href") for one in tree.iter("{http://www.w3.org/2000/svg}image")]
+    canvases = page.locator("#learn-machine canvas")
+    assert len(hrefs) == canvases.count() and all(one.startswith("data:image") for one in hrefs)
+    screen = page.locator("#learn-machine .gm-box").screenshot()
+    size = Image.open(io.BytesIO(screen)).size
+    assert Image.open(io.BytesIO(pixel)).width == 2 * round(float(tree.get("width")))
+    opened = page.context.new_page()
+    opened.set_viewport_size({"width": size[0], "height": size[1]})
+    opened.set_content(f"<style>* {{ margin: 0 }}</style>{vector.decode()}")
+    drawn = opened.screenshot()
+    opened.close()
+    # All but the edges of letters and lines, which fall between pixels.
+    here = in_pixels(screen, (size[0] // 4, size[1] // 4))
+    for name, other in (("SVG", drawn), ("PNG", pixel)):
+        there = in_pixels(other, (size[0] // 4, size[1] // 4))
+        far = np.abs(here - there).max(-1) > 60
+        assert far.mean() < 0.02, f"{name}: {far.mean():.3f} of the picture is another"
 
 
 def test_the_lesson_sets_the_page_and_the_guess_reveals(page: Page) -> None:
@@ -255,6 +341,28 @@ def test_with_reduced_motion_a_switch_is_there_at_once(page: Page) -> None:
         same = page.locator(f"#learn-machine [data-part='{part}']").get_attribute("data-same")
         assert same == "unchanged", part
     assert page.locator("#learn-machine [data-part='matrix']").get_attribute("data-same") == ""
+
+
+def test_a_switch_on_the_machine_asks_once_and_as_the_page_s_own_does(page: Page) -> None:
+    asked: list[dict] = []
+
+    def note(request: Asked) -> None:
+        if request.method == "POST" and "queue/join" in request.url:
+            asked.append(request.post_data_json)
+
+    page.goto(page.url.split("?")[0] + f"?tab=learn&seed={SEED}&amf=0&cs=0&plant=0")
+    page.wait_for_selector("#learn-machine [data-ready='1'] .gm-box")
+    page.on("request", note)
+    bar = page.locator("#learn-machine .gm-bar")
+    for off, on in (("AMF off", "AMF on"), ("CS off", "CS on"), ("No fault", "Simulated fault")):
+        bar.get_by_role("button", name=off).click()
+        bar.get_by_role("button", name=on).wait_for()
+        page.wait_for_selector("#learn-machine [data-ready='1']")
+    page.locator("#amf input").click()
+    bar.get_by_role("button", name="AMF off").wait_for()
+    assert len(asked) == 4
+    assert len({one["fn_index"] for one in asked}) == 1, "the page's own question"
+    page.remove_listener("request", note)
 
 
 def test_a_press_on_the_strip_is_followed_by_the_tab_below(page: Page) -> None:
@@ -332,19 +440,46 @@ def test_on_the_wall_the_keys_walk_and_switch_and_nothing_is_small_or_cut(page: 
                       ("c", "CS off"), ("A", "AMF off")):  # fmt: skip
         page.keyboard.press(key)
         page.locator("#learn-machine .gm-bar").get_by_role("button", name=said).wait_for()
-    for key, step in (("PageDown", 1), ("ArrowRight", 2), ("ArrowDown", 3), ("ArrowLeft", 2),
-                      ("ArrowUp", 1), ("PageUp", 0)):  # fmt: skip
+    for key, step, told in (("PageDown", 1, 0), ("ArrowRight", 1, 1), ("ArrowDown", 2, 0),
+                            ("PageDown", 2, 1), ("PageDown", 3, 0), ("ArrowLeft", 2, 0),
+                            ("ArrowUp", 1, 0), ("PageUp", 0, 0)):  # fmt: skip
         page.keyboard.press(key)
-        page.wait_for_selector(f"{STEP}[data-step='{step}']")
+        page.wait_for_selector(f"{STEP}[data-step='{step}'][data-told='{told}']")
     for step in range(1, lesson.COUNT + 1):
         page.keyboard.press("PageDown")
         page.locator(f"{STEP}[data-step='{step}'] .gm-options button").nth(1).click()
         page.wait_for_selector(f"{STEP}[data-step='{step}'][data-told='1']")
         page.wait_for_selector("#learn-machine [data-ready='1']")
         assert on_the_wall(page) == [], step
+    page.keyboard.press("PageDown")  # the lesson ends here, and stands
     page.locator("#learn-machine [data-zone='picture']").hover()
     assert page.locator("#learn-machine [data-patch]").count() > 20
     assert on_the_wall(page) == []
+    assert page.locator(STEP).get_attribute("data-told") == "1"
+
+
+def test_in_a_text_field_the_wall_s_keys_are_letters(page: Page) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    assert page.evaluate("document.fullscreenElement !== null")
+    page.evaluate("document.fullscreenElement.append(document.createElement('textarea'))")
+    field = page.locator("#learn-machine textarea")  # the only place that takes letters there
+    field.focus()
+    for key in ("PageUp", "PageDown", "ArrowLeft", "ArrowUp", "ArrowRight", "ArrowDown"):
+        page.keyboard.press(key)
+    page.keyboard.type("acpACP")
+    assert field.input_value() == "acpACP"
+    state = page.locator(STEP).evaluate("one => [one.dataset.step, one.dataset.told]")
+    assert state == [str(lesson.COUNT), "1"]
+    bar = page.locator("#learn-machine .gm-bar button")
+    assert bar.all_inner_texts()[:3] == ["AMF off", "CS off", "No fault"]
+    assert not asked
+    field.evaluate("one => one.remove()")
+    page.locator("#learn-machine [data-zone='picture']").focus()
+    page.keyboard.press("a")
+    bar.filter(has_text="AMF on").wait_for()
+    page.keyboard.press("a")
+    bar.filter(has_text="AMF off").wait_for()
 
 
 def test_the_last_step_hands_over_the_visitor_s_own_picture(page: Page) -> None:
@@ -363,3 +498,22 @@ def test_on_a_phone_all_stands_below_each_other(page: Page) -> None:
     for part in parts.all():
         label = part.get_attribute("aria-label") or ""
         assert ": " in label and label.rstrip().endswith((".", "!")), label
+
+
+def test_all_that_is_pressed_or_pointed_at_has_a_role_and_a_name(page: Page) -> None:
+    unnamed = re.compile(r"- (button|slider|application|group|region|heading|img|link)(:|$| \[)")
+    for size, step in (({"width": 390, "height": 844}, 0), ({"width": 1280, "height": 900}, 3)):
+        page.set_viewport_size(size)
+        page.goto(page.url.split("?")[0] + f"?tab=learn&seed={SEED}&amf=1&plant=1&step={step}")
+        page.wait_for_selector("#learn-machine [data-ready='1'] .gm-box")
+        machine = page.locator("#learn-machine .gw")
+        said = [line.strip() for line in machine.aria_snapshot().splitlines()]
+        assert not [line for line in said if unnamed.match(line)]
+        assert sum('button "Block ' in line for line in said) == 12
+        assert any('slider "Channels of block 11"' in line for line in said)
+        stops = machine.locator("[tabindex='0'], button").evaluate_all(
+            "l => l.map(one => [one.localName, one.getAttribute('role')])"
+        )
+        assert all(name == "button" or role for name, role in stops), stops
+        free = machine.locator("svg:not([aria-hidden]) > :not(g):not([data-zone])")
+        assert free.count() == 0, "what is drawn belongs to a part"

@@ -7,6 +7,12 @@ const strong = (tag, cls, text) => {
   return one;
 };
 const go = (step) => (value.kind === "baked" ? leaf(clamp(step, 0, value.pages.length - 1)) : trigger("select", { index: ["go", step], value: step }));
+// Onward: from a question to its answer, then to the next step.
+const walk = (way) => {
+  const { at, count, told, question } = value.lesson;
+  if (way > 0 && question && !told) trigger("select", { index: ["guess", -1], value: -1 });
+  else if (at + way >= 0 && at + way <= count) go(at + way);
+};
 const own = async () => {
   go(0);
   if (document.fullscreenElement) await document.exitFullscreen();

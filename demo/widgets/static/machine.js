@@ -8,7 +8,11 @@ const tool = (text, act, title = "") => {
   bar.append(one);
   return one;
 };
-const flip = (name) => ask("switch", name);
+// A switch is flipped in the browser, so that the page asks but once.
+const flip = (name) => {
+  gclip.flip = (method, ...on) => [name === "fault" ? method : "gclip", ...on.map((was, i) => was !== (Object.keys(switches)[i] === name))];
+  trigger("submit");
+};
 const switches = {
   amf: tool("AMF", () => flip("amf"), "Key A in full screen"),
   cs: tool("CS", () => flip("cs"), "Key C in full screen"),
@@ -33,13 +37,13 @@ const KEYS = { pagedown: 1, arrowright: 1, arrowdown: 1, pageup: -1, arrowleft: 
 const onKey = (event) => {
   if (!element.isConnected) return document.removeEventListener("keydown", onKey);
   const act = KEYS[event.key.toLowerCase()], busy = event.ctrlKey || event.metaKey || event.altKey;
-  if (!walled() || act === undefined || busy || event.target.matches("input, textarea, select")) return;
+  if (!walled() || act === undefined || busy || event.target.closest("input, textarea, select, [contenteditable]")) return;
   event.preventDefault();
   if (typeof act === "string") flip(act);
-  else if (value.lesson) go(clamp(value.lesson.at + act, 0, value.lesson.count));
+  else if (value.lesson) walk(act);
 };
 document.addEventListener("keydown", onKey);
-document.addEventListener("fullscreenchange", () => resize());
+document.addEventListener("fullscreenchange", () => { resize(); if (told.startsWith(INVITE)) speak(invite()); });
 
 const resize = () => {
   if (!now || !box.clientWidth) return;
@@ -47,33 +51,39 @@ const resize = () => {
   root.classList.toggle("gm-wall", walled());
   if (full) full.textContent = walled() ? "Leave full screen" : "Full screen";
   const W = box.clientWidth;
-  u = wall ? Math.max(20, Math.min(W / 70, innerHeight / 54)) : W > 1500 ? 15 : W > 1100 ? 14 : 13;
-  least = wall ? 1.1 * u : 11;
+  const letter = Math.max(20, Math.min(W / 70, innerHeight / 54)), closer = now.v.blocks.length > ROW ? 0.82 : 1;
+  u = wall ? closer * letter : W > 1500 ? 15 : W > 1100 ? 14 : 13;
+  least = wall ? 1.1 * letter : 11;
   family = getComputedStyle(root).fontFamily;
-  root.style.setProperty("--u", `${u}px`);
-  plan = arrange(W, wall ? innerHeight - bar.offsetHeight - 9.2 * u : 0);
+  root.style.setProperty("--u", `${wall ? letter : u}px`);
+  plan = arrange(W, wall ? innerHeight - bar.offsetHeight - 8.4 * letter : 0);
   draw(1);
 };
 const KEPT = ["picture", "model"], SWITCHES = ["amf", "cs", "fault", "attention"];
 const INVITE = "Point at any patch: it lights up everywhere.";
+const invite = () => `${INVITE}${walled() ? " PageDown goes on, PageUp back; A, C and P switch AMF, CS and the fault." : ""}`;
 const arrive = async (v) => {
   const next = await unpack(v);
   if (v !== props.value) return;
   const differ = (names) => names.filter((name) => JSON.stringify(now.v[name]) !== JSON.stringify(v[name]));
   const list = (one) => one.words.map(({ name }) => name).join("\n");
   old = now && !differ(KEPT).length && list(now.v) === list(v) ? now : null;
-  const flipped = old ? differ(SWITCHES) : [];
+  // What a step sets is no switch: what it leaves as it was needs no word.
+  const step = (one) => one?.lesson?.at, flipped = old && step(old.v) === step(v) ? differ(SWITCHES) : [];
   same = flipped.length ? unchanged(old, next) : {};
   if (!v.words.some((one) => one.index === word)) word = null;
   if (old?.v.norms_of !== v.norms_of) channel = null;
-  if (!old) { at = null; lit = pinned = false; speak(INVITE); }
+  if (!old) { at = null; lit = pinned = false; }
+  const first = !old || step(old.v) !== step(v);
   now = next;
   label(v);
   if (!box.isConnected) root.replaceChildren(bar, box, info);
   if (v.lesson && !panel.isConnected) root.prepend(panel);
   lessonOf(v);
   resize();
-  if (flipped.length) speak(flipped.length > 1 ? INVITE : effect(old, now, flipped[0]));
+  explained();
+  if (flipped.length === 1) speak(effect(old, now, flipped[0]));
+  else if (flipped.length || first) lit ? describe() : speak(invite());
   turn();
 };
 // From the old to the new in 400 ms; at once where motion is not wanted.

@@ -39,8 +39,8 @@ const backdrop = (v) => {
   path("zoom", back, `M${last.x} ${foot}H${last.x + last.w}L${plan.W} ${top + u}H0Z`, "gm-zoom");
   for (const name of v.lesson?.parts ?? []) {
     if (plan.wide && name === "scores") continue; // within the words
-    const { x, y, w, h } = plan[name], left = name === "blocks" && plan.wide ? plan.photo.w + 0.5 * u : Math.max(0, x - 0.8 * u);
-    rect(`light ${name}`, back, { x: left, y, w: Math.min(x + w + 0.8 * u, plan.W) - left, h }, "gm-light", { rx: 0.7 * u });
+    const { x, y, w, h } = plan[name], left = name === "blocks" && plan.wide ? plan.photo.w + 0.5 * u : Math.max(1, x - 0.8 * u);
+    rect(`light ${name}`, back, { x: left, y, w: Math.min(x + w + 0.8 * u, plan.W - 1) - left, h }, "gm-light", { rx: 0.7 * u });
   }
 };
 // The name of a part, its equation with the mark of its source, its value, and whether it stayed.
@@ -52,7 +52,7 @@ const heading = (name, g) => {
   if (name === "scores") return words(`eq ${name}`, g, b.x + b.w, b.y + 1.35 * u, equation, "eq", "end");
   if (wrapped) {
     const first = b.foot ?? b.y + 2.8 * u;
-    wrapped.forEach(([line, kind], k) => words(`line ${name} ${k}`, g, b.x, first + 1.35 * k * u, line, kind));
+    wrapped.forEach(([line, kind], k) => words(`line ${name} ${k}`, g, b.x, first + k * plan.line, line, kind));
   } else {
     words(`line ${name} 0`, g, b.x, b.y + 2.7 * u, equation, "eq");
     if (name === "blocks") words(`line ${name} 1`, g, b.x + lengthOf(p.name, "name") + 0.8 * u, b.y + 1.35 * u, value, "small");
@@ -60,7 +60,7 @@ const heading = (name, g) => {
   if (!same[name]) return;
   if (!plan.wide) words(`same ${name}`, g, b.x + b.w, b.y + 1.35 * u, same[name], "small", "end", "gm-same");
   else if (name === "blocks") words(`same ${name}`, g, b.x + b.w - 0.3 * u, b.y + 2.7 * u, same[name], "small", "end", "gm-same");
-  else words(`same ${name}`, g, b.x, name === "picture" ? b.h + 1.3 * u : b.y + 2.6 * u, same[name], "small", "start", "gm-same");
+  else words(`same ${name}`, g, b.x, name === "picture" ? b.h + 2.7 * u : b.y + 2.6 * u, same[name], "small", "start", "gm-same");
 };
 const picture = (d, g) => {
   const { x, y, w, h } = plan.photo, { photo: image } = now;
@@ -69,7 +69,15 @@ const picture = (d, g) => {
   const line = (count, draw) => Array.from({ length: count - 1 }, (_, i) => draw((i + 1) / count)).join("");
   const down = line(now.w, (k) => `M${(x + k * w).toFixed(1)} ${y}v${h}`);
   path("patches", g, down + line(now.h, (k) => `M${x} ${(y + k * h).toFixed(1)}h${w}`), "gm-grid");
+  // What the chosen block looks at most, in the picture itself.
+  const { number, tokens } = now.v.blocks[now.v.norms_of - 1];
+  path("seen", g, frames(tokens, plan.photo), "gm-token gm-seen");
+  words("framed", g, x, y + h + 1.25 * u, tokens.length ? `framed: block ${number}` : `none in block ${number}`, "small");
   if (plan.wide) band("in", plan.photo, plan.tiles[0]);
+};
+const frames = (tokens, { x, y, w, h }) => {
+  const [across, down] = [w / now.w, h / now.h].map((side) => side.toFixed(1));
+  return tokens.map((k) => `M${(x + (k % now.w) * w / now.w).toFixed(1)} ${(y + Math.floor(k / now.w) * h / now.h).toFixed(1)}h${across}v${down}h${-across}z`).join("");
 };
 
 // --- a tile a block: attention received, its global tokens, its largest channel, the class token ---
@@ -94,9 +102,7 @@ const tile = (d, g, block, i, height) => {
   const around = { x: b.x - 0.35 * u, y: b.y - 0.35 * u, w: b.w + 0.7 * u, h: b.h + 0.7 * u };
   rect(`glow ${key}`, back, around, "gm-glow", { rx: 0.5 * u, opacity: glow.toFixed(3) });
   raster(`tile ${key}`, b, now.w, now.h, [d.received], heat(d.received, 3 * tokens, i * now.n));
-  const w = b.w / now.w, h = b.h / now.h;
-  const frame = (k) => `M${(b.x + (k % now.w) * w).toFixed(1)} ${(b.y + Math.floor(k / now.w) * h).toFixed(1)}h${w.toFixed(1)}v${h.toFixed(1)}h${(-w).toFixed(1)}z`;
-  path(`tokens ${key}`, g, block.tokens.map(frame).join(""), "gm-token");
+  path(`tokens ${key}`, g, frames(block.tokens, b), "gm-token");
   rect(`rim ${key}`, g, b, `gm-rim${fused ? " gm-fused" : ""}${chosen ? " gm-chosen" : ""}`);
   words(`number ${key}`, g, mid, b.y - 0.6 * u, key, "num", "middle");
   words(`score ${key}`, g, mid, foot + 1.5 * u, times(d.score[i]), d.score[i] >= tokens ? "strong" : "num", "middle").dataset.value = block.score;
@@ -185,31 +191,39 @@ const values = (d, g) => {
     dot(`menddot ${c}`, g, X(c), Y(d.mended[c]), 0.35 * u, "gm-mended");
   }
   words("limitname", g, b.x, Y(limit) - 0.35 * u, `${v.thresholds[1]} × median`, "tiny");
-  const c = channel ?? v.channel, x = X(c), left = x > b.x + b.w / 2, mended = v.repaired.some(([one]) => one === c);
-  const norm = `${times(now.norms[c] / v.median)} ${mended ? `→ ${times(now.mended[c] / v.median)}` : "median"}`;
+  const c = channel ?? v.channel, x = X(c), mended = v.repaired.some(([one]) => one === c);
+  const norm = `${times(now.norms[c] / v.median)}${mended ? ` → ${times(now.mended[c] / v.median)}` : ""}`.replace(" × →", " →");
   const lines = [`channel ${c}`, ...(block.planted && c === v.fault?.[0] ? ["planted"] : []), norm], tall = 1.2 * u * (lines.length - 1);
   // Beside a stem that stands out; else above it, below the limit or above it.
   const top = Y(now.norms[c]), beside = top < Y(limit) - 2 * u, between = top - Y(limit) > tall + 1.4 * u;
   const y = beside ? Math.max(top + 0.3 * u, b.y + 0.4 * u) : (between ? top - 0.5 * u : Y(limit) - 1.5 * u) - tall;
-  lines.forEach((line, k) => words(`channel ${k}`, g, x + (left ? -0.6 : 0.6) * u, y + 1.2 * k * u, line, k ? "num" : "strong", left ? "end" : "start", "gm-halo"));
+  // To the left of its stem where there is room, and within its part wherever it stands.
+  const wide = Math.max(...lines.map((line, k) => lengthOf(line, k ? "num" : "strong"))), [first, last] = [b.x - 0.4 * u, b.x + b.w + 0.4 * u];
+  const left = x - 0.6 * u - wide >= first || x > b.x + b.w / 2, from = left ? Math.max(x - 0.6 * u, first + wide) : Math.min(x + 0.6 * u, last - wide);
+  lines.forEach((line, k) => words(`channel ${k}`, g, from, y + 1.2 * k * u, line, k ? "num" : "strong", left ? "end" : "start", "gm-halo"));
   nodes.get("channel 0").dataset.value = now.norms[c];
   if (channel !== null) path("pressed", g, `M${x} ${Math.max(y, b.y)}V${base}`, "gm-axis");
   words("normsname", g, b.x, base + 1.3 * u, `‖W_{2}[d, :]‖_{2}, block ${v.norms_of}`, "eq");
   zone("norms", g, b, "norms", {
     role: "slider", tabindex: 0, "aria-label": `Channels of block ${v.norms_of}`, "aria-valuemin": 0,
-    "aria-valuemax": count - 1, "aria-valuenow": c, "aria-valuetext": `channel ${c}, ${norm}`,
+    "aria-valuemax": count - 1, "aria-valuenow": c, "aria-valuetext": `channel ${c}, ${norm} the median`,
   });
   similarity(d, g);
 };
 const similarity = (d, g) => {
-  const a = plan.alike, line = a.y + 2.2 * u, x = (s) => a.x + clamp(s, 0, 1) * a.w, end = (at) => `M${at} ${line - 0.3 * u}v${0.6 * u}`;
-  path("alike", g, `M${a.x} ${line}H${a.x + a.w}${end(a.x)}${end(a.x + a.w)}`, "gm-axis");
+  const a = plan.alike, line = a.y + 2.2 * u, low = Math.min(0, ...now.v.similar.map((s) => Math.floor(10 * s) / 10));
+  const signed = (s, digits) => s.toFixed(digits).replace("-", "−"), lowest = signed(low, low ? 1 : 0), gap = 0.75 * u;
+  const from = a.x + lengthOf(lowest, "small") + gap, to = a.x + a.w - lengthOf("1", "small") - gap;
+  const part = (s) => clamp((s - low) / (1 - low), 0, 1), x = (s) => from + part(s) * (to - from), end = (at) => `M${at} ${line - 0.3 * u}v${0.6 * u}`;
+  path("alike", g, `M${from} ${line}H${to}${end(from)}${end(to)}`, "gm-axis");
+  words("alike low", g, a.x, line + 0.35 * u, lowest, "small");
+  words("alike high", g, a.x + a.w, line + 0.35 * u, "1", "small", "end");
   if (d.similar.some(Number.isNaN)) return;
   path("apart", g, `M${x(d.similar[1])} ${line}H${x(d.similar[0])}`, "gm-apart");
   [["in-in", "in", -0.9, "strong"], ["in-out", "out", 1.7, "num"]].forEach(([name, cls, dy, kind], i) => {
-    const s = d.similar[i], [anchor, dx] = s > 0.7 ? ["end", 0.5] : s < 0.3 ? ["start", -0.5] : ["middle", 0];
+    const s = d.similar[i], [anchor, dx] = part(s) > 0.7 ? ["end", 0.5] : part(s) < 0.3 ? ["start", -0.5] : ["middle", 0];
     dot(name, g, x(s), line, 0.5 * u, `gm-${cls}`);
-    words(`${name} name`, g, x(s) + dx * u, line + dy * u, `${name} ${s.toFixed(2)}`, kind, anchor).dataset.value = now.v.similar[i];
+    words(`${name} name`, g, x(s) + dx * u, line + dy * u, `${name} ${signed(s, 2)}`, kind, anchor).dataset.value = now.v.similar[i];
   });
 };
 

@@ -12,7 +12,7 @@ const SHORT = [["most looked at ×", 1.5], ["largest channel ×", 4.4], ["like c
 let plan = null;
 const arrange = (W, height) => {
   const v = now.v, wide = W >= 54 * u, ratio = v.size[0] / v.size[1];
-  const P = { W, wide, ratio, lines: {}, tiles: [], strips: least > 0.85 * u ? SHORT : FULL };
+  const P = { W, wide, ratio, line: Math.max(1.35 * u, 1.22 * least), lines: {}, tiles: [], strips: least > 0.85 * u ? SHORT : FULL };
   for (const name of NAMES) P[name] = {};
   for (const name of NAMES) {
     const { equation, mark, value } = v.parts[name];
@@ -54,16 +54,16 @@ const wordsIn = (P, x, y, w, most) => {
 const sideBySide = (P, height) => {
   const top = 3.5 * u, pad = 1.2 * u, gap = 2.2 * u, { W } = P;
   P.photo = fit(P, 0, top, clamp(0.17 * W, 11 * u, 20 * u), 11.4 * u, true);
-  const x0 = P.photo.w + 1.4 * u + Math.max(...P.strips.map(([text]) => lengthOf(text, "tiny"))), foot = tilesIn(P, x0, top, W - x0, Math.min(now.v.blocks.length, ROW));
+  const x0 = P.photo.w + 1.4 * u + Math.max(...P.strips.map(([text]) => lengthOf(text, "tiny"))), foot = tilesIn(P, x0, top, W - x0 - 0.5 * u, Math.min(now.v.blocks.length, ROW));
   P.picture = { x: 0, y: 0, w: P.photo.w, h: P.photo.y + P.photo.h };
   P.blocks = { x: x0, y: 0, w: W - x0, h: foot };
-  const y = Math.max(foot, P.picture.h) + 3.4 * u, below = 6.4 * u, c = y + 3.2 * u;
-  const H = height ? clamp(height - c - below, 15 * u, 30 * u) : clamp(0.22 * W, 18.5 * u, 21 * u);
+  const y = Math.max(foot, P.picture.h) + 3.4 * u, below = 4 * P.line + u, c = y + 3.2 * u;
+  const H = height ? clamp(height - c - below, 14 * u, 30 * u) : clamp(0.22 * W, 18.5 * u, 21 * u);
   const free = W - 2 * pad - 4 * gap;
   let x = pad;
   for (const name in OPENED) {
     P[name] = { x, y, w: OPENED[name] * free, h: 3.2 * u + H + below, foot: c + H + 1.5 * u };
-    P.lines[name].wrapped = linesOf(P.lines[name], P[name].w + 0.6 * gap);
+    P.lines[name].wrapped = linesOf(P.lines[name], P[name].w + 0.4 * u);
     x += P[name].w + gap;
   }
   P.panel = { x: 0, y, w: W, h: P.mask.h };

@@ -49,9 +49,14 @@ const hit = (event) => {
   const found = event.target.closest("[data-zone]");
   return found && [found, zones.get(found.dataset.zone)];
 };
-const about = (event) => {
-  const part = now.v.parts[event.target.closest("[data-part]")?.dataset.part], block = event.target.dataset.block;
-  explain.textContent = block ? `${sentenceOf(now.v.blocks[block - 1])}.` : part ? `${part.name}: ${part.sentence}` : "";
+let asked = {};
+const explained = () => {
+  const part = now.v.parts[asked.part], block = now.v.blocks[asked.block - 1];
+  explain.textContent = block ? `${sentenceOf(block)}.` : part ? `${part.name}: ${part.sentence}` : "";
+};
+const about = ({ target }) => {
+  asked = { part: target.closest("[data-part]")?.dataset.part, block: target.dataset.block };
+  explained();
 };
 // A word or a channel that is pressed is shown by every widget on the page that draws it.
 const pick = (index) => {

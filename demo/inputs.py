@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 from dataclasses import dataclass
@@ -10,11 +11,10 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 from gradio.events import Dependency
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageOps
 
 from demo import widgets, wording
 from demo.controls import QUIET, RAW, Answer, Controls, in_words
-from demo.drawing import lettering
 from demo.look import Studio
 from demo.settings import MAX_WORDS, Settings, declared
 from demo.source import layout, scene_size
@@ -133,20 +133,19 @@ def _examples(studio: Studio) -> gr.Dataset:
 
 def example_names() -> list[str]:
     """What each example is called, in their order."""
-    titles = [f"emoji scene {seed}" for seed in STARRED]
-    titles += [f"photo, {photo.title}" for photo in star_photos().values()]
-    return [f"Example: {title}, truth known" for title in titles]
+    found = [layout(Settings(seed=seed)) for seed in STARRED]
+    titles = [
+        ", ".join({i.thing: 0 for i in one.items} | dict.fromkeys(one.ground)) for one in found
+    ]
+    return [f"Scene: {t}" for t in titles] + [f"Photo: {p.title}" for p in star_photos().values()]
 
 
 def _thumbnails(studio: Studio) -> list[Image.Image]:
-    """Small pictures, each with the star of a known truth: scenes first, then photos."""
+    """Small pictures: scenes first, then photos."""
     shown = [_example(index, Settings()) for index in range(len(example_names()))]
     pictures = [studio.sources.picture(settings).image for settings in shown]
     # Of an upright picture the upper part: there the heads are.
-    pictures = [ImageOps.fit(p, (160, 120), centering=(0.5, 0.15)) for p in pictures]
-    for picture in pictures:
-        lettering.pill(ImageDraw.Draw(picture), (20, 20), "★", 22, "#ffffff", "#111111")
-    return pictures
+    return [ImageOps.fit(p, (160, 120), centering=(0.5, 0.15)) for p in pictures]
 
 
 def _scene(controls: Controls) -> tuple[gr.Button, tuple[Component, ...]]:
@@ -309,6 +308,15 @@ def _example(index: Any, old: Settings) -> Settings:
                            style="held-out", words="")  # fmt: skip
     name = names[index - len(STARRED)]
     return old.changed(source="example", example=name, words="", plant=False)
+
+
+def old_words(studio: Studio, settings: Settings) -> str:
+    """Said where an upload is asked for the words of the picture that it took the place of."""
+    source = "drawing" if settings.drawing else "example" if settings.example else "scene"
+    with contextlib.suppress(GclipError):
+        if studio.sources.picture(settings.changed(source=source)).words == settings.words:
+            return wording.OLD_WORDS
+    return ""
 
 
 def notice(studio: Studio, name: str) -> str:

@@ -246,8 +246,8 @@ def answer(
         said = [wording.failed(error), wording.OLD]
         return {lines: values.lines(problems=said, state="old")}
     notes = [remark(settings), *status.notes, notice]
-    if settings.plant:
-        notes.insert(0, wording.SIMULATION)
+    if settings.source == "upload":
+        notes.insert(0, inputs.old_words(studio, settings))
     if status.unknown:
         notes.insert(0, wording.unknown(status.unknown))
     said = wording.status(status.backbone, status.milliseconds, status.kept, status.grid)

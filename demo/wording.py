@@ -24,7 +24,7 @@ PRESET_KNOWN = "All that the built-in model for scenes knows"
 PRESET_PHOTO = "An everyday photo"
 SEGMENT = "Segment"
 FETCH = "Fetch the weights"
-EXAMPLES = "Examples (★ with known truth)"
+EXAMPLES = "Examples, all with known truth"
 ADVANCED = "Advanced"
 
 
@@ -99,6 +99,23 @@ def miou(share: float | None) -> str:
     return "" if share is None else f"mIoU {share * 100:.1f} %"
 
 
+def best_badge(share: float | None) -> str:
+    """The same beside the best of several."""
+    return f"best: {miou(share)}"
+
+
+def best(
+    titles: Sequence[str], miou: float, second: str, miou_2: float, word: str, iou: float,
+    iou_2: float,
+) -> str:  # fmt: skip
+    """Which variants do best, and by which word they are ahead of the next."""
+    return (
+        f"Best on this picture: {' and '.join(titles)}, mIoU {miou * 100:.1f} %. Ahead of {second} "
+        f"({miou_2 * 100:.1f} %) most by “{word[:40]}”: IoU {iou * 100:.1f} against "
+        f"{iou_2 * 100:.1f} %. Other pictures may favour another."
+    )
+
+
 def map_caption(block: int, n_blocks: int) -> str:
     """Under the attention map of a block AMF reads."""
     return f"block {block + 1} of {n_blocks}"
@@ -124,7 +141,14 @@ COMPARE_NOTE = (
     "(with CS also the upper blocks) is computed anew."
 )
 SIMULATION_BADGE = "Simulation"
-WHY_NOTE = "The best word is the label, unless a hidden word for the rest or a threshold took it."
+
+
+def why_note(row: int, column: int) -> str:
+    """Under the best words of a pixel; ``row`` and ``column`` are its patch's, from 0."""
+    return (
+        f"It lies in the patch in row {row + 1}, column {column + 1}. The best word is the label, "
+        "unless a hidden word for the rest or a threshold took it."
+    )
 
 
 def planted(plant: Plant) -> str:
@@ -147,7 +171,7 @@ def nothing_changed(method: Method, found: Found) -> str:
     if method.fusion is None and method.suppression is None:
         return "AMF and CS are off: this is ClearCLIP, and there is nothing to compare."
     if method.fusion is None and not found.suppressed:
-        return f"{_sentence(found.cs_reason)}."
+        return "CS changes nothing here."
     return "Not one pixel changes."
 
 
@@ -212,11 +236,10 @@ def norms_note(found: Found, cs: bool, block: int) -> str:
 
 def similarity_note(regions: str, found: Found, model: str) -> str:
     """Under the in-in / in-out bars."""
-    here = f"CS changes {_blocks(found.suppressed)}, {found.cs_reason}"
+    here = f"CS changes {_blocks(found.suppressed)}" if found.suppressed else "CS changes nothing"
     return (
         f"Mean cosine of Values, {model}; regions are those of {regions}. In the paper CS makes "
-        "Values of one object more alike and those of different objects less. Here: "
-        f"{here if found.suppressed else found.cs_reason}."
+        f"Values of one object more alike and those of different objects less. Here {here}."
     )
 
 
@@ -243,7 +266,7 @@ def _percent(share: float) -> str:
     return "Under 1 %" if 0 < share < 0.01 else f"{share * 100:.0f} %"
 
 
-SCENE = "Draw a scene ★"
+SCENE = "Draw a scene"
 NEW_SCENE = "New scene"
 
 
@@ -258,7 +281,9 @@ def favoured(name: str) -> str:
     )
 
 
-TRUTH_EMPTY = "No true mask for this image: choose a ★ picture, or upload a mask under yours."
+TRUTH_EMPTY = (
+    "No true mask for this image: choose an example, draw a scene, or upload a mask under yours."
+)
 IOU_TITLE = "How much of it each variant finds"
 IOU_TABLE = "IoU per class and variant, in percent"
 SIMILARITY = "How alike are the last block’s Values?"
@@ -269,7 +294,7 @@ OWN_MASK_HINT = (
 )
 OWN_MASK_FILE = "Mask (PNG)"
 OWN_MASK_CLASSES = "Colours and classes"
-OWN_MASK_READ = "The mask was read. Check the classes on the right of the table."
+OWN_MASK_READ = "The mask was read. Name each value’s class in the last column of the table."
 
 
 EXPORT_INTRO = "Take the result along: as files, as a link, or as Python."
@@ -292,11 +317,6 @@ PLANT_INTRO = (
     "**Simulation.** A model without the defect can be given it: one channel’s weights are "
     "multiplied, as in the paper’s Figure 3. Watch the masks melt, and CS bring them back."
 )
-
-
-def model_name(title: str, planted: bool) -> str:
-    """A backbone's title wherever a number of it is shown."""
-    return f"{title}, simulation" if planted else title
 
 
 def suppression_title(cs: bool, planted: bool) -> str:
@@ -460,6 +480,7 @@ SKIP = "Skip to the answer"
 LEARN = "Learn"
 DONE = "Done."
 NO_PICTURE = "Add a picture, or choose an example."
+OLD_WORDS = "The words are still those of the picture before: type what this one shows."
 OLD = "What is shown below is still the answer from before."
 CAMERA = {
     "NotFoundError": "There is no camera on this device. Upload or paste a picture instead.",
@@ -470,10 +491,26 @@ CAMERA = {
 TERMS = {
     "ClearCLIP": "CLIP whose last block lets each patch look at similar ones and drops the "
     "residual path and the FFN: the method that AMF and CS build on.",
+    "GCLIP": "ClearCLIP with both AMF and CS.",
+    "AMF": "Attention Map Fusion: the maps of middle blocks, where global tokens first appear, are "
+    "averaged into the last block’s attention.",
+    "CS": "Channel Suppression: a channel whose weights are far larger than all others is brought "
+    "back to their mean.",
     "mIoU": "Mean intersection over union: how well the painted areas cover the true ones; "
     "100 % is perfect.",
     "Query-Query": "Attention between the Queries of patches: who resembles me, instead of whom do "
     "I ask.",
+    "IoU": "Intersection over union: the pixels that are painted and true, of those that are "
+    "either.",
+    "global token": "A patch that nearly every patch looks at, in one block.",
+    "class token": "The vector that stands for the whole picture, beside those of the patches.",
+    "FFN": "Feed-forward network: what a block does with each token by itself, after attention.",
+    "Values": "What a token passes on to those that look at it.",
+    "norm": "The length of a channel’s vector of weights.",
+    "channel": "One of the numbers of which each token consists.",
+    "entropy": "1 where all channels’ norms are alike; less where a few stand out.",
+    "cosine": "How alike two vectors are: 1 the same direction, 0 unrelated.",
+    "head": "Attention is computed several times side by side; each time is a head.",
     "patch": "One of the small squares a picture is cut into; the model sees it as one token.",
     "token": "A vector that a transformer works with: one for each patch, and the class token for "
     "the whole picture.",

@@ -10,7 +10,7 @@ from demo import widgets, wording
 from demo.controls import QUIET, Answer, Controls, Tab
 from demo.look import Look, Studio
 from demo.settings import as_control, as_text
-from demo.tabs.drawn import block_matrix, matrix, picture
+from demo.tabs.drawn import block_matrix, matrix, picture, simulated
 from demo.views import attention as views
 from demo.views.attention import AttentionView
 from demo.widgets import cards, values
@@ -69,6 +69,7 @@ def _strip(look: Look, view: AttentionView) -> values.Json:
         view.amf_blocks,
         view.block,
         wording.strip_note(view.amf_blocks, view.reason),
+        bool(simulated(look)),
     )
 
 
@@ -92,7 +93,13 @@ def _live(look: Look, view: AttentionView) -> values.Json:
     ]  # fmt: skip
     shown = picture(look)
     return values.attention_value(
-        shown.name, shown.size, look.grid, maps, look.settings.patch, shown.pooled
+        shown.name,
+        shown.size,
+        look.grid,
+        maps,
+        look.settings.patch,
+        shown.pooled,
+        bool(simulated(look)),
     )
 
 
@@ -108,6 +115,7 @@ def _class_token(look: Look, view: AttentionView) -> values.Json:
         title=wording.CLASS_TOKEN,
         badge=wording.map_title(block, len(view.scores)),
         note=wording.agreement_note(block, view.agreement[block], view.head),
+        simulated=bool(simulated(look)),
     )
 
 
@@ -126,4 +134,5 @@ def _scores(look: Look, view: AttentionView) -> values.Json:
     ]
     mark, model = float(np.log(threshold) / top), look.segmenter.backbone.title
     note = wording.scores_note(threshold, model)
-    return values.card(wording.BLOCK_SCORES, bars=bars, mark=mark, note=note)
+    badge = wording.SIMULATION_BADGE if simulated(look) else ""
+    return values.card(wording.BLOCK_SCORES, bars=bars, mark=mark, note=note, badge=badge)

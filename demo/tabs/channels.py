@@ -142,7 +142,6 @@ def _norms(look: Look, norms: NormsView) -> values.Json:
 def _similarity(view: ChannelsView) -> values.Json:
     """In-in and in-out of the last block's Values, without and with CS."""
     norms = view.norms
-    model = wording.model_name(norms.backbone, norms.planted)
     bars = [
         {
             "name": f"{row.title}, {regions}",
@@ -156,7 +155,7 @@ def _similarity(view: ChannelsView) -> values.Json:
             ("two regions", row.across, TWO_REGIONS),
         )
     ]
-    note = wording.similarity_note(view.regions, norms.found, model)
+    note = wording.similarity_note(view.regions, norms.found, norms.backbone)
     badge = wording.SIMULATION_BADGE if norms.planted else ""
     return values.card(wording.SIMILARITY, bars=bars, note=note, badge=badge)
 

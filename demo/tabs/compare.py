@@ -44,14 +44,16 @@ def build(studio: Studio, controls: Controls) -> Tab:
     def show(look: Look) -> Answer:
         view = views.see(look, views.shown(look.settings.extras))
         shown = view.masks | ({views.TRUTH: view.truth} if view.truth else {})
+        best = views.best(view)
         answer: Answer = {box: gr.Column(visible=name in shown) for name, box in boxes.items()}
         answer |= {
-            masks[name]: drawn.small(look, mask, fault=mask is not view.truth)
+            masks[name]: drawn.small(look, mask, fault=mask is not view.truth, best=name in best)
             for name, mask in shown.items()
         }
         return answer | {
             favoured: values.lines(
                 notes=[
+                    _best(view, best),
                     drawn.found_nothing(list(view.masks.values())),
                     wording.favoured(look.segmenter.backbone.name),
                 ]
@@ -70,6 +72,20 @@ def build(studio: Studio, controls: Controls) -> Tab:
         wire=wire,
         masks=[*masks.values(), both],
     )
+
+
+def _best(view: CompareView, best: tuple[str, ...]) -> str:
+    """Which variants are the best, and the class by which they lead most."""
+    rest = {name: mask for name, mask in view.masks.items() if name not in best}
+    if not best:
+        return ""
+    first, second = view.masks[best[0]], max(rest.values(), key=lambda mask: mask.miou or 0.0)
+    most = max(first.iou, key=lambda c: first.iou[c] - second.iou[c])
+    return wording.best(
+        [view.masks[name].title for name in best], first.miou or 0.0,
+        second.title, second.miou or 0.0,
+        first.names[most], first.iou[most], second.iou[most],
+    )  # fmt: skip
 
 
 def _both(look: Look, left: Mask, right: Mask) -> Json:

@@ -48,9 +48,12 @@ def half(look: Look, mask: Mask, short: str = "", looks: bool = True) -> cards.S
     return cards.Side(mask.title, mask.labels, wording.miou(mask.miou), name, short)
 
 
-def small(look: Look, mask: Mask, title: str = "", fault: bool = False) -> Json:
-    """A mask without legend or matrix, for a row of several; ``fault``: a simulation is named."""
-    badge = wording.miou(mask.miou)
+def small(look: Look, mask: Mask, title: str = "", fault: bool = False, best: bool = False) -> Json:
+    """A mask without legend or matrix, for a row of several; ``fault``: a simulation is named.
+
+    ``best``: it is said to be.
+    """
+    badge = wording.best_badge(mask.miou) if best else wording.miou(mask.miou)
     return cards.canvas_value(
         picture(look),
         [cards.Side(title or mask.title, mask.labels, badge)],
@@ -68,10 +71,9 @@ def norms(
 ) -> Json:
     """The norms of the block in view, before and after CS, whether or not ``cs`` is on."""
     return cards.norms_value(
-        view.before[view.block], view.after[view.block], view.block, curves,
-        model=wording.model_name(view.backbone, view.planted), cs=cs, abnormal=view.found.abnormal,
-        threshold=look.settings.channel_threshold, badge=wording.switched("CS", cs), note=note,
-        simulated=simulated(look), **more,
+        view.before[view.block], view.after[view.block], view.block, curves, model=view.backbone,
+        cs=cs, abnormal=view.found.abnormal, threshold=look.settings.channel_threshold,
+        badge=wording.switched("CS", cs), note=note, simulated=simulated(look), **more,
     )  # fmt: skip
 
 
@@ -88,12 +90,14 @@ def missed(mask: Mask) -> list[str]:
 
 def why(look: Look, pixel: tuple[int, int]) -> Json:
     """The best words at a pixel under every variant that Compare shows."""
-    at = reasons.inside(pixel, (look.picture.image.height, look.picture.image.width))
+    size = look.picture.image.height, look.picture.image.width
+    at = reasons.inside(pixel, size)
     found = reasons.see(look, at, compare.shown(look.settings.extras))
     value = cards.why_value(
         [(one.title, one.top) for one in found], look.segment(look.chosen).vocabulary.names, at
     )
-    return value | {"note": wording.WHY_NOTE, "simulated": bool(simulated(look))}
+    patch = [at[k] * look.grid[k] // size[k] for k in (0, 1)]
+    return value | {"note": wording.why_note(*patch), "simulated": bool(simulated(look))}
 
 
 def switch_off(controls: Controls) -> dict[str, Any]:

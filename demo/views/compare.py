@@ -44,6 +44,16 @@ def see(look: Look, names: tuple[str, ...] = ()) -> CompareView:
     )
 
 
+def best(view: CompareView) -> tuple[str, ...]:
+    """Names of the variants with the highest mIoU; none where it is unknown or alike."""
+    scores = {
+        name: round(mask.miou, 3) for name, mask in view.masks.items() if mask.miou is not None
+    }
+    if len(set(scores.values())) < 2:
+        return ()
+    return tuple(name for name, score in scores.items() if score == max(scores.values()))
+
+
 def mask(look: Look, name: str) -> Mask:
     """The mask of the variant of that name."""
     return look.mask(VARIANTS[name].method(look.settings))

@@ -45,6 +45,7 @@ def attention_value(
     maps: Sequence[Map],
     patch: tuple[int, int] | None = None,
     square: int = 1,
+    simulated: bool = False,
 ) -> Json:
     """Value of the attention widget: maps side by side that follow one pointer.
 
@@ -60,6 +61,7 @@ def attention_value(
         "grid": list(small),
         "pooled": square,
         "class_row": with_class,
+        "simulated": simulated,
         "maps": [
             {
                 "title": one.title,
@@ -92,6 +94,7 @@ def blocks_value(
     amf_blocks: Collection[int],
     chosen: int | None,
     note: str = "",
+    simulated: bool = False,
 ) -> Json:
     """Value of the block strip; ``received`` is (L, N), 1 = uniform attention."""
     top = render.full_scale(received)
@@ -101,6 +104,7 @@ def blocks_value(
         "grid": list(grid),
         "chosen": None if chosen is None else chosen + 1,
         "note": note,
+        "simulated": simulated,
         "blocks": [
             {
                 "number": index + 1,

@@ -301,7 +301,7 @@ def test_pointing_shows_where_a_patch_looks_everywhere_and_asks_nothing_of_the_s
     assert tab.locator("#maps canvas").nth(1).get_attribute("width") == "5", "its row, as a map"
     assert tab.locator("#small .gw-here").get_attribute("x") == "0"
     tab.mouse.move(*at(tab, 2, 4, "maps"))
-    assert info(tab).startswith("Row 3, column 5")
+    assert info(tab).startswith("Patch in row 3, column 5")
     tab.mouse.move(0, 0)
     assert info(tab) == "hint"
     assert ink(tab, "#canvas .gw-heat") == blank
@@ -321,7 +321,7 @@ def test_a_press_asks_why_and_pins_and_escape_lets_go(tab) -> None:  # noqa: ANN
     assert box["x"] >= 0 and box["x"] + box["width"] <= 1280
     assert box["y"] >= 0 and box["y"] + box["height"] <= 800
     tab.mouse.move(*at(tab, 0, 0))
-    assert "Row 2, column 4" in info(tab), "pinned: the pointer no longer moves it"
+    assert "Patch in row 2, column 4" in info(tab), "pinned: the pointer no longer moves it"
     tab.locator("#canvas .gw-stage").focus()
     tab.keyboard.press("Escape")
     why.wait_for(state="hidden")
@@ -333,7 +333,7 @@ def test_everything_works_by_keyboard(tab) -> None:  # noqa: ANN001
     tab.locator("#canvas .gw-stage").focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
         tab.keyboard.press(key)
-    assert info(tab).startswith("Row 3, column 4")
+    assert info(tab).startswith("Patch in row 3, column 4")
     tab.keyboard.press(" ")
     assert "(pinned)" in info(tab)
     tab.keyboard.press("Enter")
@@ -364,7 +364,7 @@ def test_on_a_touch_screen_a_first_tap_looks_and_a_second_asks(url: str, browser
     tab = opened(browser, url, viewport={"width": 390, "height": 844}, has_touch=True)
     where = at(tab, 1, 1)
     tab.touchscreen.tap(*where)
-    assert info(tab).startswith("Row 2, column 2 (pinned)")
+    assert info(tab).startswith("Patch in row 2, column 2 (pinned)")
     tab.wait_for_timeout(300)
     assert tab.locator("#said textarea").input_value() == ""
     tab.touchscreen.tap(*where)

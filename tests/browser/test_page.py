@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Error, Page, Response, expect
 
+from demo import wording
 from demo.look import Request, Studio
 from demo.settings import Settings
 from demo.variants import VARIANTS
@@ -146,9 +147,18 @@ def test_a_simulation_is_named_on_every_card_and_switched_off_by_one_press(
     arrive(desktop, url, plant=1)
     for card in ("canvas", "attention", "norms"):
         expect(desktop.locator(f"#side-{card}")).to_contain_text("Simulation")
+        assert desktop.locator(f"#side-{card}").inner_text().lower().count("simulation") == 1
+    expect(desktop.locator("#says")).not_to_contain_text("Simulation")
+    turn_to(desktop, "Attention")
+    for card in ("block-strip", "live-attention", "class-token", "block-scores"):
+        expect(desktop.locator(f"#{card}")).to_contain_text("Simulation")
+    turn_to(desktop, "Export")
+    expect(desktop.locator("#lost")).to_contain_text("Simulation")
+    turn_to(desktop, "Side by side")
     desktop.locator("#side-norms .gw-link").click()
     expect(desktop.locator("#side-canvas")).not_to_contain_text("Simulation")
-    expect(desktop.locator("#says")).not_to_contain_text("Simulation")
+    turn_to(desktop, "Export")
+    expect(desktop.locator("#lost")).not_to_contain_text("Simulation")
 
 
 def test_a_switch_keeps_the_mask_where_it_is_whatever_it_is_called(desktop: Page, url: str) -> None:
@@ -185,9 +195,11 @@ def test_an_uploaded_photo_and_typed_words_give_a_mask(page: Page, url: str) -> 
     photo = assets.path("photos", "chelsea.jpg")
     page.locator("#image input[type=file]").set_input_files(str(photo))
     page.wait_for_function("!document.querySelector('#side-canvas').innerText.includes('mIoU')")
+    expect(page.locator("#says")).to_contain_text(wording.OLD_WORDS)
     page.locator("#words textarea").fill("cat; kitten, grass")
     page.locator("#words textarea").press("Enter")
     expect(page.locator("#side-canvas .gw-legend")).to_contain_text("cat")
+    expect(page.locator("#says")).not_to_contain_text(wording.OLD_WORDS)
 
 
 def test_a_broken_upload_is_refused_in_words_and_the_work_stays(
@@ -242,6 +254,17 @@ def test_compare_lists_iou_and_a_new_scene_brings_new_words(page: Page, url: str
     arrive(page, url, tab="truth")  # a tab that links of earlier pages name
     expect(page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
     expect(page.locator("#iou-table")).to_contain_text("strawberry")
+    heads, first = (
+        page.locator(f"#iou-table {row} > *").all_inner_texts()
+        for row in ("thead tr", "tbody tr:first-child")
+    )
+    scores = dict(zip(heads[1:], map(float, first[1:]), strict=True))
+    most = max(scores.values())
+    expect(page.locator("#favoured")).to_contain_text(f"mIoU {most} %. Ahead of")
+    said = page.locator("#favoured").inner_text()
+    best = re.search("Best on this picture: (.*), mIoU", said)[1].split(" and ")
+    assert best == [name for name, score in scores.items() if score == most]
+    expect(page.locator(".variants .gw-pill", has_text="best: ")).to_have_count(len(best))
     page.locator("#scene button").first.click()
     page.locator("#new-scene").click()
     expect(page.locator("#words textarea")).not_to_have_value("strawberry, frog, grass")
@@ -257,7 +280,6 @@ def test_a_planted_fault_is_named_in_compare_and_beside_the_similarity(
     expect(desktop.locator("#variant-clip")).to_contain_text("Simulation")
     turn_to(desktop, "Channels")
     expect(desktop.locator("#similarity")).to_contain_text("Simulation")
-    expect(desktop.locator("#similarity .note")).to_contain_text("simulation")
     expect(desktop.locator("#similarity")).to_contain_text("the truth")
 
 
@@ -300,7 +322,7 @@ def test_pointing_shows_the_library_s_attention_and_asks_nothing_of_the_server(
         box["y"] + box["height"] * (row + 0.5) / height,
     )
     said = page.locator("#live-attention .gw-info")
-    expect(said).to_contain_text(f"Patch row {row + 1}, column {column + 1} looks most at")
+    expect(said).to_contain_text(f"Patch in row {row + 1}, column {column + 1} looks most at")
     assert asked == []
     used = (view.matrix, view.used_plain, view.used_fused)
     best = [divmod(int(one[row * width + column].argmax()), width) for one in used]
@@ -310,7 +332,7 @@ def test_pointing_shows_the_library_s_attention_and_asks_nothing_of_the_server(
     stage.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
-    expect(said).to_contain_text(f"Patch row {row + 2}, column {column + 2} looks")
+    expect(said).to_contain_text(f"Patch in row {row + 2}, column {column + 2} looks")
     assert asked == []
     page.keyboard.press("Enter")
     expect(said).to_contain_text("(pinned)")
@@ -357,8 +379,8 @@ def test_a_planted_channel_is_marked_a_simulation_and_cs_brings_the_mask_back(
     healthy = score(page, "channels-off")
     page.locator("#plant input").click()
     expect(page.locator("#channels-off")).to_contain_text("Simulation, CS off")
-    expect(page.locator("#says")).to_contain_text("Simulation")
-    expect(page.locator("#channel-norms")).to_contain_text("simulation")
+    expect(page.locator("#channel-norms")).to_contain_text("Simulation")
+    expect(page.locator("#similarity")).to_contain_text("Simulation")
     sick = score(page, "channels-off")
     assert sick < 0.8 * healthy
     assert score(page, "channels-on") == pytest.approx(healthy, abs=2)
@@ -490,6 +512,9 @@ def test_controls_have_names_and_show_where_the_focus_is(desktop: Page, url: str
     ]
     assert all(names), names
     assert len(set(names)) == len(names)
+    third = desktop.locator("#examples .gallery-item").nth(2)
+    third.hover()
+    expect(desktop.locator("#term-tip")).to_have_text(names[2].removeprefix("Example: "))
     unnamed = "img:not([alt]), [role=application]:not([aria-label]), svg.plot:not([aria-label])"
     assert desktop.locator("#result").locator(unnamed).count() == 0
     for reached in ("#copy-link", "#segment", "#amf input", "#side-canvas .gw-entry"):

@@ -259,7 +259,7 @@ def test_no_live_region_reads_out_a_name_of_a_text(desktop: Page, url: str) -> N
     assert not [text for text in read if "common." in text]
 
 
-@pytest.mark.parametrize("term", ["ClearCLIP", "mIoU", "patch", "block", "Query-Query"])
+@pytest.mark.parametrize("term", ["ClearCLIP", "mIoU", "patch", "block", "Query-Query", "CS"])
 def test_a_word_is_explained_where_it_first_stands(term: str, desktop: Page, url: str) -> None:
     arrive(desktop, url, amf=0)
     word = desktop.locator(f".term[data-term='{term}']:visible").first

@@ -74,12 +74,11 @@ def test_a_simulation_is_called_one_wherever_its_result_shows(
     request = Request(settings.changed(plant=True))
     look = studio.look(request)
     view = views.see(look)
-    assert "simulation" in channels._norms(look, view.norms)["title"]
     assert channels._norms(look, view.norms)["simulated"]
-    assert "simulation" in channels._similarity(view)["note"]
+    assert channels._similarity(view)["badge"] == wording.SIMULATION_BADGE
     assert all("Simulation" in wording.suppression_title(cs, planted=True) for cs in (False, True))
     bare = studio.look(Request(settings))
-    assert "simulation" not in channels._norms(bare, views.see_norms(bare))["title"]
+    assert not channels._norms(bare, views.see_norms(bare))["simulated"]
 
 
 def test_the_largest_channel_is_called_abnormal_only_from_the_threshold_on(

@@ -96,12 +96,12 @@ mount(async (value) => {
   });
   const say = () => {
     const row = classToken ? n : current;
-    const who = classToken ? "The class token" : `Patch ${where(current)}${pinned ? " (pinned)" : ""}`;
+    const who = classToken ? "The class token" : `Patch in ${where(current)}${pinned ? " (pinned)" : ""}`;
     const looks = value.maps.map((map, k) => {
       const most = classToken ? `${where(classRows[k].best)} (${classRows[k].top.toFixed(1)} ×)` : mostOf(matrices[k], current, width, value.pooled);
       return `${value.maps.length > 1 ? map.title + ": " : ""}${most}`;
     });
-    info.textContent = `${who} looks most at: ${looks.join("; ")}. 1 × is an equal share.`;
+    info.textContent = `${who} looks most at these patches: ${looks.join("; ")}. 1 × is an equal share.`;
   };
   const draw = (fresh) => { panels.forEach((panel) => panel.draw(fresh)); say(); };
   const tellAll = () => point([Math.floor(current / width) * value.pooled, (current % width) * value.pooled], pinned);
@@ -130,6 +130,7 @@ mount(async (value) => {
   button("Show as matrix", () => matrix, () => (matrix = !matrix));
   if (value.class_row) button("Class token's row", () => classToken, () => (classToken = !classToken));
   press();
+  bar.append(...fault(value));
   const row = make("div", "gw-row");
   row.append(...panels.map((panel) => panel.figure));
   const nodes = [row, bar, info];

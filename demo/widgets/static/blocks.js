@@ -27,5 +27,7 @@ mount(async (value) => {
     });
     list.append(button);
   }
-  return [make("p", "gw-title", "Attention received, block by block"), list, make("p", "gw-note", value.note)];
+  const head = make("p", "gw-head");
+  head.append(make("span", "gw-title", "Attention received, block by block"), ...fault(value));
+  return [head, list, make("p", "gw-note", value.note)];
 });

@@ -176,7 +176,7 @@ mount(async (value) => {
     const [y, x] = [(patch[0] + 0.5) / rows, (patch[1] + 0.5) / columns], brief = (text) => (text.length > 24 ? `${[...text].slice(0, 22).join("")}…` : text);
     const names = labels.map((_, k) => brief(word(classOf(k, y, x))));
     const looks = matrices.map((matrix, k) => matrix && `${mostOf(matrix, index(), columnsPooled, pooled)}${two ? ` ${value.sides[k].short}` : ""}`).filter(Boolean);
-    info.textContent = `${named(...patch).replace("row", "Row")}${pinned ? " (pinned)" : ""}: ${names.every((one) => one === names[0]) ? names[0] : names.join(" → ")}.${looks.length ? ` Looks most at ${looks.join("; ")}. 1 × is an equal share.` : ""}`;
+    info.textContent = `Patch in ${named(...patch)}${pinned ? " (pinned)" : ""}: ${names.every((one) => one === names[0]) ? names[0] : names.join(" → ")}.${looks.length ? ` Looks most at ${looks.join("; ")}. 1 × is an equal share.` : ""}`;
   };
   const move = (to, tell = true) => {
     if (to && patch && to[0] === patch[0] && to[1] === patch[1] && !tell) return;
@@ -257,7 +257,7 @@ mount(async (value) => {
     if (side.badge) box.append(" ", make("span", "gw-pill", side.badge));
     head.append(box);
   });
-  if (value.simulated && value.compact) head.append(make("span", "gw-pill gw-fault", "Simulation"));
+  if (value.compact) head.append(...fault(value));
   nodes.push(head, stage);
   const found = value.classes.map((one, i) => ({ ...one, i })).filter((one) => one.shares.some((share) => share > 0)).sort((a, b) => b.shares[last] - a.shares[last]);
   const entries = found.map((one) => [one.i, one.name, one.colour, one.shares]);

@@ -10,6 +10,7 @@ const svg = (tag, attributes) => {
   for (const name in attributes) node.setAttribute(name, attributes[name]);
   return node;
 };
+const fault = (value) => (value.simulated ? [make("span", "gw-pill gw-fault", "Simulation")] : []);
 const clamp = (x, low, high) => Math.min(high, Math.max(low, x));
 const percent = (share) => (share > 0 && share < 0.001 ? "<0.1 %" : (100 * share).toFixed(1) + " %");
 const skeleton = (words) => {

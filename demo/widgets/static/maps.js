@@ -83,8 +83,7 @@ mount(async (value) => {
   const show = () => [...thumbs, ...sides].forEach((part) => part.show());
   follow = (detail) => { inside = false; patch = detail && [clamp(detail.row, 0, rows - 1), clamp(detail.column, 0, columns - 1)]; show(); };
   const head = make("div", "gw-head"), blocks = make("div", "gw-pair"), last = make("div", "gw-pair");
-  head.append(make("span", "gw-title", value.title));
-  if (value.simulated) head.append(make("span", "gw-pill gw-fault", "Simulation"));
+  head.append(make("span", "gw-title", value.title), ...fault(value));
   if (value.badge) head.append(make("span", "gw-pill", value.badge));
   blocks.append(...thumbs.map((part) => part.box));
   last.append(...sides.map((part) => part.box));

@@ -78,7 +78,7 @@ mount(async (value) => {
   });
   plot.addEventListener("pointerleave", () => { if (from === null) { hovered = null; shown(); } });
   plot.setAttribute("role", value.drags ? "application" : "img");
-  plot.setAttribute("aria-label", `${value.title}: weight norm of every output channel, ${n} channels. ${value.drags ? "Arrow keys walk, Shift and arrow keys choose a range, Enter suppresses it, Escape clears." : value.note}`);
+  plot.setAttribute("aria-label", `${value.simulated ? "Simulation. " : ""}${value.title}: weight norm of every output channel, ${n} channels. ${value.drags ? "Arrow keys walk, Shift and arrow keys choose a range, Enter suppresses it, Escape clears." : value.note}`);
   if (value.drags) {
     plot.setAttribute("tabindex", "0");
     info.setAttribute("aria-live", "polite");

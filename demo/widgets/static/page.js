@@ -117,13 +117,11 @@ gclip.page = {
       const walker = document.createTreeWalker(text, NodeFilter.SHOW_TEXT);
       for (let node = walker.nextNode(); node; node = walker.nextNode()) {
         if (node.parentElement.closest(".term, button")) continue;
-        for (const term of missing) {
-          const found = new RegExp(`\\b${term}(?:e?s)?(?![\\w-])`, term === term.toLowerCase() ? "i" : "").exec(node.data);
-          if (!found) continue;
-          missing.splice(missing.indexOf(term), 1);
-          wrap(node, term, found[0], found.index);
-          break;
-        }
+        const found = missing.map((term) => [term, new RegExp(`\\b${term}(?:e?s)?(?![\\w-])`, term === term.toLowerCase() ? "i" : "").exec(node.data)]).filter((one) => one[1]);
+        if (!found.length) continue;
+        const [term, first] = found.reduce((one, other) => (other[1].index < one[1].index ? other : one));
+        missing.splice(missing.indexOf(term), 1);
+        wrap(node, term, first[0], first.index);
       }
       if (!missing.length) return;
     }
@@ -136,12 +134,14 @@ gclip.page = {
     tip.hidden = !word;
     if (!word) return;
     document.body.append(tip);
-    tip.textContent = PAGE.terms[word.dataset.term];
+    tip.textContent = word.dataset.tip ?? PAGE.terms[word.dataset.term];
     const box = word.getBoundingClientRect(), own = tip.getBoundingClientRect();
     tip.style.left = `${Math.max(8, Math.min(box.left, innerWidth - own.width - 8))}px`;
     tip.style.top = `${box.bottom + own.height + 10 > innerHeight ? box.top - own.height - 6 : box.bottom + 6}px`;
   };
-  for (const type of ["pointerover", "focusin", "click"]) on(type, (event) => show(event.target.closest?.(".term") ?? null));
+  // A finger's press on an example is no question what it is.
+  const asksFor = ({ target, type, pointerType }) => target.closest?.(type === "click" || pointerType === "touch" ? ".term" : ".term, [data-tip]");
+  for (const type of ["pointerover", "focusin", "click"]) on(type, (event) => show(asksFor(event) ?? null));
   on("focusout", () => show(null));
   on("keydown", (event) => event.key === "Escape" && show(null));
   addEventListener("scroll", () => show(null), true);
@@ -156,20 +156,25 @@ gclip.page = {
   };
   // Gradio names neither its gallery's buttons nor the footer's pictures.
   const mend = () => {
-    document.querySelectorAll("#examples .gallery-item").forEach((button, i) => button.setAttribute("aria-label", PAGE.examples[i]));
+    document.querySelectorAll("#examples .gallery-item").forEach((button, i) => {
+      button.setAttribute("aria-label", `Example: ${PAGE.examples[i]}`);
+      button.dataset.tip = PAGE.examples[i];
+    });
     document.querySelectorAll("footer img").forEach((image) => (image.alt = ""));
     for (const tab of strip()) {
       const stop = tab.getAttribute("aria-selected") === "true" ? 0 : -1;
       if (tab.tabIndex !== stop) tab.tabIndex = stop;
     }
-    explain();
+    // Once all cards are there, so that it is the first of them that explains.
+    clearTimeout(settling);
+    settling = setTimeout(explain, 250);
   };
   // Gradio adds the input's parts one by one: once all are there, the page is shown.
   const built = () => {
     const page = document.documentElement;
     if (!page.dataset.built && ["#examples", "#words textarea", "#rest input"].every(find)) page.dataset.built = "1";
   };
-  let waiting = 0;
+  let waiting = 0, settling = 0;
   const later = () => (waiting ||= setTimeout(() => ((waiting = 0), mend()), 60));
   const begin = () => {
     new MutationObserver((records) => (records.forEach(word), built(), later())).observe(document.body, { childList: true, subtree: true, characterData: true, attributes: true, attributeFilter: ["aria-selected"] });

@@ -27,9 +27,7 @@ mount(async (value) => {
   const grid = make("div", "gw-columns"), head = make("div", "gw-head"), close = make("button", "gw-button", "Close");
   close.type = "button";
   close.addEventListener("click", away);
-  head.append(make("span", "gw-title", value.title));
-  if (value.simulated) head.append(make("span", "gw-pill gw-fault", "Simulation"));
-  head.append(close);
+  head.append(make("span", "gw-title", value.title), ...fault(value), close);
   for (const variant of value.variants) {
     const part = make("section"), list = make("ol");
     part.append(make("h2", "gw-title", variant.title));

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import re
+import time
 
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from demo import wording
+from demo.look import Studio
 from tests.browser.conftest import CHROMIUM
 from tests.browser.test_page import DONE, SEED, arrive, fits, turn_to
 
@@ -79,6 +81,23 @@ def test_an_answer_that_is_on_its_way_dims_the_last_one(desktop: Page, url: str)
     )
     assert desktop.evaluate(seen)
     desktop.wait_for_function("!('busy' in document.querySelector('#tabs').dataset)")
+
+
+def test_a_long_wait_says_how_long(
+    page: Page, url: str, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrive(page, url)
+    look = studio.look
+    monkeypatch.setattr(studio, "look", lambda asked: time.sleep(4) or look(asked))
+    page.locator("#cs input").click()
+    wait = page.locator("#says [data-testid='status-tracker']")
+    expect(wait).to_have_css("visibility", "visible")
+    expect(wait).to_contain_text(re.compile(r"\d\.\d"))
+    text, box = wait.locator(".progress-text").bounding_box(), wait.bounding_box()
+    assert box["height"] >= text["height"] > 0, "not clipped away"
+    assert box["y"] <= text["y"]
+    assert 0 < box["y"] < page.viewport_size["height"] - text["height"], "on the screen"
+    expect(wait).to_have_css("visibility", "hidden")
 
 
 def test_a_picture_that_is_slow_to_come_dims_the_answer_to_the_last_one(

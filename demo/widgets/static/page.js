@@ -106,6 +106,7 @@ gclip.page = {
     word.textContent = rest.data;
     rest.replaceWith(word);
   };
+  // (On a narrow screen the status stands last.)
   const explain = () => {
     const result = find("#result");
     if (!result) return;
@@ -113,7 +114,7 @@ gclip.page = {
     const missing = terms.filter((term) => !open.has(term));
     if (!missing.length) return;
     for (const text of result.querySelectorAll(TEXTS)) {
-      if (!text.offsetParent || text.closest("button, a, [role=application], [role=img], [aria-hidden=true]")) continue;
+      if (!text.offsetParent || (innerWidth <= 640 && text.closest("#says")) || text.closest("button, a, [role=application], [role=img], [aria-hidden=true]")) continue;
       const walker = document.createTreeWalker(text, NodeFilter.SHOW_TEXT);
       for (let node = walker.nextNode(); node; node = walker.nextNode()) {
         if (node.parentElement.closest(".term, button")) continue;

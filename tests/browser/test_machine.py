@@ -399,7 +399,7 @@ SIZES = """all => all.filter(one => one.textContent.trim() && one.offsetParent !
   .map(one => [one.textContent, parseFloat(getComputedStyle(one).fontSize)])"""
 
 
-def on_the_wall(page: Page) -> list[str]:
+def on_the_wall(page: Page, least: float = 22) -> list[str]:
     """What is wrong with what is projected: it scrolls, is small, cut, outside or over another."""
     root = page.locator("#learn-machine .gw")
     wrong = []
@@ -408,7 +408,7 @@ def on_the_wall(page: Page) -> list[str]:
         wrong += [f"{whole - seen} px do not fit"] if whole > seen + 1 else []
     for kind in ("tspan", "button, p, h2, span"):
         sizes = root.locator(kind).evaluate_all(SIZES)
-        wrong += [f"{size} px: {text}" for text, size in sizes if size < 22]
+        wrong += [f"{size} px: {text}" for text, size in sizes if size < least]
     places = root.locator("svg text").evaluate_all(PLACES)
     edge = page.locator("#learn-machine .gm-box").bounding_box()
     assert edge is not None and len(places) > 60
@@ -451,6 +451,10 @@ def test_on_the_wall_the_keys_walk_and_switch_and_nothing_is_small_or_cut(page: 
         page.wait_for_selector(f"{STEP}[data-step='{step}'][data-told='1']")
         page.wait_for_selector("#learn-machine [data-ready='1']")
         assert on_the_wall(page) == [], step
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.wait_for_function("innerWidth === 1280")
+    assert on_the_wall(page, 22 * 1280 / 1920) == [], "a small projector shows the same"
+    page.set_viewport_size({"width": 1920, "height": 1080})
     page.keyboard.press("PageDown")  # the lesson ends here, and stands
     page.locator("#learn-machine [data-zone='picture']").hover()
     assert page.locator("#learn-machine [data-patch]").count() > 20

@@ -97,9 +97,5 @@ def run(code: str, folder: Path) -> None:
     assert done.returncode == 0, done.stderr[-1500:]
 
 
-def test_a_method_a_backbone_and_a_data_set_are_added_as_it_says(copy: Path) -> None:
-    run(METHOD, copy)
-
-
-def test_a_tab_is_added_as_it_says(copy: Path) -> None:
-    run(TAB, copy)
+def test_a_method_a_backbone_a_data_set_and_a_tab_are_added_as_it_says(copy: Path) -> None:
+    run(METHOD + TAB, copy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from demo.look import Studio
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--no-first-run",
+    "--disable-component-update", "--disable-sync", "--no-first-run", "--process-per-site",
 ]  # fmt: skip
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 WAIT = 60_000
@@ -24,13 +25,20 @@ WAIT = 60_000
 expect.set_options(timeout=WAIT)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def studio() -> Studio:
     return Studio()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def url(studio: Studio) -> Iterator[str]:
+    with served(studio) as address:
+        yield address
+
+
+@contextmanager
+def served(studio: Studio) -> Iterator[str]:
+    """The page in this process; its address."""
     demo = main.build(studio)
     options = main.launch_settings(main.parser().parse_args([])) | {"server_port": None}
     _, address, _ = demo.launch(
@@ -42,14 +50,18 @@ def url(studio: Studio) -> Iterator[str]:
     demo.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[BrowserContext]:
-    """One browser that keeps the page's scripts from test to test."""
+    """One browser, in which a page that stays keeps the compiled scripts from test to test."""
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield launched.new_context(
+        context = launched.new_context(
             permissions=["clipboard-read", "clipboard-write"], reduced_motion="reduce"
         )
+        stays = context.new_page()
+        stays.route("**", lambda route: route.fulfill(body=""))
+        stays.goto("http://127.0.0.1/")
+        yield context
         launched.close()
 
 

@@ -12,11 +12,13 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import BrowserContext, Page
 
 from demo.host import guard
 from demo.widgets import cards
 from demo.widgets.held import LEVELS, MATRIX_BYTES, Held, matrix_thing, picture_thing
 from gclip_core import palette
+from tests.browser.conftest import DESKTOP, PHONE
 
 GRID, SIZE = (3, 5), (90, 150)
 N = 15
@@ -222,20 +224,9 @@ def url(matrix: np.ndarray) -> Iterator[str]:
     demo.close()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
-
-
-def opened(browser, url: str, **context) -> object:  # noqa: ANN001, ANN003
-    tab = browser.new_context(**{"viewport": {"width": 1280, "height": 800}} | context).new_page()
+def opened(context: BrowserContext, url: str, size: dict[str, int] = DESKTOP) -> Page:
+    tab = context.new_page()
+    tab.set_viewport_size(size)
     tab.errors = []
     tab.on("pageerror", lambda error: tab.errors.append(str(error)))
     tab.set_default_timeout(15_000)
@@ -250,14 +241,14 @@ def opened(browser, url: str, **context) -> object:  # noqa: ANN001, ANN003
 
 
 @pytest.fixture
-def tab(url: str, browser) -> Iterator:  # noqa: ANN001
-    made = opened(browser, url, reduced_motion="reduce")
+def tab(url: str, browser: BrowserContext) -> Iterator[Page]:
+    made = opened(browser, url)
     yield made
     assert made.errors == []
-    made.context.close()
+    made.close()
 
 
-def at(tab, row: int, column: int, name: str = "canvas") -> tuple[float, float]:  # noqa: ANN001
+def at(tab: Page, row: int, column: int, name: str = "canvas") -> tuple[float, float]:
     """The middle of a patch on the screen."""
     stage = tab.locator(f"#{name} .gw-stage").first
     stage.scroll_into_view_if_needed()
@@ -268,28 +259,28 @@ def at(tab, row: int, column: int, name: str = "canvas") -> tuple[float, float]:
     )
 
 
-def info(tab) -> str:  # noqa: ANN001
+def info(tab: Page) -> str:
     return tab.locator("#canvas .gw-info").inner_text()
 
 
-def pixel_said(tab, row: int, column: int) -> None:  # noqa: ANN001
+def pixel_said(tab: Page, row: int, column: int) -> None:
     """The pixel that was asked about, up to where the pointer stands within a screen's pixel."""
     tab.wait_for_function("document.querySelector('#said textarea').value.startsWith('[')")
     found = json.loads(tab.locator("#said textarea").input_value())
     assert found == pytest.approx([row, column], abs=1)
 
 
-def said(tab, wanted: str) -> None:  # noqa: ANN001
+def said(tab: Page, wanted: str) -> None:
     tab.wait_for_function("w => document.querySelector('#said textarea').value === w", arg=wanted)
 
 
-def ink(tab, selector: str) -> str:  # noqa: ANN001
+def ink(tab: Page, selector: str) -> str:
     return tab.locator(selector).first.evaluate("c => c.toDataURL()")
 
 
 def test_pointing_shows_where_a_patch_looks_everywhere_and_asks_nothing_of_the_server(
-    tab, matrix: np.ndarray  # noqa: ANN001
-) -> None:  # fmt: skip
+    tab: Page, matrix: np.ndarray
+) -> None:
     asked: list[str] = []
     tab.on("request", lambda request: asked.append(request.url))
     blank = ink(tab, "#canvas .gw-heat")
@@ -309,7 +300,7 @@ def test_pointing_shows_where_a_patch_looks_everywhere_and_asks_nothing_of_the_s
     assert [one for one in asked if not one.startswith("data:")] == []
 
 
-def test_a_press_asks_why_and_pins_and_escape_lets_go(tab) -> None:  # noqa: ANN001
+def test_a_press_asks_why_and_pins_and_escape_lets_go(tab: Page) -> None:
     tab.mouse.click(*at(tab, 1, 3))
     pixel_said(tab, 45, 105)
     assert "(pinned)" in info(tab)
@@ -329,7 +320,7 @@ def test_a_press_asks_why_and_pins_and_escape_lets_go(tab) -> None:  # noqa: ANN
     assert stage["width"] > 0
 
 
-def test_everything_works_by_keyboard(tab) -> None:  # noqa: ANN001
+def test_everything_works_by_keyboard(tab: Page) -> None:
     tab.locator("#canvas .gw-stage").focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
         tab.keyboard.press(key)
@@ -349,7 +340,7 @@ def test_everything_works_by_keyboard(tab) -> None:  # noqa: ANN001
     assert tab.locator("#canvas .gw-edge").evaluate("e => e.style.left") == "95%"
 
 
-def test_a_drag_swipes_and_asks_nothing(tab) -> None:  # noqa: ANN001
+def test_a_drag_swipes_and_asks_nothing(tab: Page) -> None:
     x, y = at(tab, 1, 2)
     tab.mouse.move(x, y)
     tab.mouse.down()
@@ -360,8 +351,11 @@ def test_a_drag_swipes_and_asks_nothing(tab) -> None:  # noqa: ANN001
     assert tab.locator("#said textarea").input_value() == ""
 
 
-def test_on_a_touch_screen_a_first_tap_looks_and_a_second_asks(url: str, browser) -> None:  # noqa: ANN001
-    tab = opened(browser, url, viewport={"width": 390, "height": 844}, has_touch=True)
+def test_on_a_touch_screen_a_first_tap_looks_and_a_second_asks(
+    url: str, browser: BrowserContext
+) -> None:
+    context = browser.browser.new_context(has_touch=True)
+    tab = opened(context, url, PHONE)
     where = at(tab, 1, 1)
     tab.touchscreen.tap(*where)
     assert info(tab).startswith("Patch in row 2, column 2 (pinned)")
@@ -374,10 +368,10 @@ def test_on_a_touch_screen_a_first_tap_looks_and_a_second_asks(url: str, browser
     box = sheet.bounding_box()
     assert box["x"] >= 0 and box["x"] + box["width"] <= 390
     assert tab.errors == []
-    tab.context.close()
+    context.close()
 
 
-def colours(tab) -> int:  # noqa: ANN001
+def colours(tab: Page) -> int:
     return tab.evaluate("""() => { const c = document.querySelector('#canvas .gw-mask');
         const all = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
         const d = new Uint32Array(all.buffer);
@@ -385,7 +379,7 @@ def colours(tab) -> int:  # noqa: ANN001
         return [...seen.values()].filter((n) => n > 0.01 * d.length).length }""")
 
 
-def test_the_legend_tells_areas_and_isolates_a_class_the_rest_and_what_changed(tab) -> None:  # noqa: ANN001
+def test_the_legend_tells_areas_and_isolates_a_class_the_rest_and_what_changed(tab: Page) -> None:
     before = colours(tab)
     entry = tab.locator("#canvas .gw-entry")
     names = entry.locator(".gw-name").all_inner_texts()
@@ -405,23 +399,24 @@ def test_the_legend_tells_areas_and_isolates_a_class_the_rest_and_what_changed(t
 
 
 def test_a_switch_melts_one_mask_into_the_next_unless_motion_is_unwanted(
-    url: str, browser  # noqa: ANN001
-) -> None:  # fmt: skip
+    url: str, browser: BrowserContext
+) -> None:
     watch = """new MutationObserver((all) => all.forEach((one) => one.addedNodes.forEach((node) => {
         if (node.classList?.contains('gw-ghost')) window.ghosts = (window.ghosts || 0) + 1; })))
         .observe(document.querySelector('#canvas'), {childList: true, subtree: true})"""
     for motion, wanted in (("no-preference", 2), ("reduce", 0)):
-        tab = opened(browser, url, reduced_motion=motion)
+        tab = opened(browser, url)
+        tab.emulate_media(reduced_motion=motion)
         tab.evaluate(watch)
         tab.locator("#on input").click()
         tab.wait_for_selector("#canvas .gw-changed")
         tab.wait_for_timeout(900)
         assert tab.evaluate("window.ghosts || 0") == wanted
         assert tab.locator("#canvas .gw-ghost").count() == 0
-        tab.context.close()
+        tab.close()
 
 
-def test_norms_choose_a_block_and_switch_a_simulation_off(tab) -> None:  # noqa: ANN001
+def test_norms_choose_a_block_and_switch_a_simulation_off(tab: Page) -> None:
     tab.locator("#norms input[type=range]").focus()
     tab.keyboard.press("ArrowRight")
     said(tab, "8")
@@ -433,7 +428,7 @@ def test_norms_choose_a_block_and_switch_a_simulation_off(tab) -> None:  # noqa:
     assert tab.locator("#norms .gw-info").inner_text().startswith("Channel ")
 
 
-def test_a_switch_sends_no_picture_and_no_matrix_again(tab) -> None:  # noqa: ANN001
+def test_a_switch_sends_no_picture_and_no_matrix_again(tab: Page) -> None:
     asked: list[str] = []
     tab.on("request", lambda request: asked.append(request.url))
     tab.locator("#on input").click()
@@ -447,7 +442,7 @@ def test_a_switch_sends_no_picture_and_no_matrix_again(tab) -> None:  # noqa: AN
     assert len(set(sizes)) == 3, "one picture, two matrices"
 
 
-def test_what_is_not_kept_is_said_and_what_is_kept_is_kept_for_good(url: str, tab) -> None:  # noqa: ANN001
+def test_what_is_not_kept_is_said_and_what_is_kept_is_kept_for_good(url: str, tab: Page) -> None:
     missing = httpx.get(f"{url}held/{'0' * 32}")
     assert (missing.status_code, missing.text) == (404, "This is not kept any more.")
     name = tab.evaluate(
@@ -458,7 +453,7 @@ def test_what_is_not_kept_is_said_and_what_is_kept_is_kept_for_good(url: str, ta
     assert Image.open(io.BytesIO(found.content)).size == (150, 90)
 
 
-def test_hostile_words_stay_words(tab) -> None:  # noqa: ANN001
+def test_hostile_words_stay_words(tab: Page) -> None:
     tab.mouse.click(*at(tab, 1, 3))
     tab.locator("#why .gw").wait_for(state="visible")
     assert tab.evaluate("window.pwned") is None
@@ -466,7 +461,7 @@ def test_hostile_words_stay_words(tab) -> None:  # noqa: ANN001
 
 
 @pytest.mark.parametrize("width", [1280, 390, 320])
-def test_nothing_overflows(tab, width: int) -> None:  # noqa: ANN001
+def test_nothing_overflows(tab: Page, width: int) -> None:
     tab.set_viewport_size({"width": width, "height": 800})
     tab.wait_for_timeout(200)
     assert tab.evaluate("document.documentElement.scrollWidth") <= width

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from playwright.sync_api import BrowserContext
 
 from demo.look import Request, Studio
 from demo.settings import Settings
 from demo.views import machine as views
-from tests.browser.conftest import CHROMIUM, visitor
+from tests.browser.conftest import CHROMIUM, served, visitor
 from tests.browser.test_machine import on_the_wall, read
 from tests.models import tiny_backbone
 
@@ -19,6 +21,12 @@ QUERY = "?tab=learn&seed=2&amf=1&cs=0&plant=1"
 @pytest.fixture(scope="module")
 def studio() -> Studio:
     return Studio(tiny_backbone(layers=24, image=(96, 128)))
+
+
+@pytest.fixture(scope="module")
+def url(studio: Studio) -> Iterator[str]:
+    with served(studio) as address:
+        yield address
 
 
 @pytest.mark.parametrize("width", [1920, 1280, 390])

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import Locator, Page
 
 from demo.drawing import render
 from demo.host import guard
@@ -40,7 +41,7 @@ def matrix() -> np.ndarray:
     return (a / a.sum(1, keepdims=True)).astype(np.float32)
 
 
-def test_the_class_token_s_row_travels_with_the_maps(matrix) -> None:  # noqa: ANN001
+def test_the_class_token_s_row_travels_with_the_maps(matrix: np.ndarray) -> None:
     with_row = values.Map("a", "name", class_row=matrix[0])
     value = values.attention_value("p", (90, 150), GRID, [with_row])
     row = value["maps"][0]["class_row"]
@@ -51,7 +52,7 @@ def test_the_class_token_s_row_travels_with_the_maps(matrix) -> None:  # noqa: A
     assert not without["class_row"]
 
 
-def test_many_patches_are_averaged_over_squares_and_the_value_says_so(photo) -> None:  # noqa: ANN001
+def test_many_patches_are_averaged_over_squares_and_the_value_says_so(photo: Image.Image) -> None:
     grid = (5, 6)
     matrix = np.arange(900, dtype=np.float32).reshape(30, 30)
     value = values.attention_value(
@@ -67,7 +68,7 @@ def test_many_patches_are_averaged_over_squares_and_the_value_says_so(photo) -> 
     assert pooled.shape == (9, 9)
 
 
-def test_blocks_count_from_1_where_a_person_reads(photo) -> None:  # noqa: ANN001
+def test_blocks_count_from_1_where_a_person_reads(photo: Image.Image) -> None:
     value = values.blocks_value(photo, np.ones((2, N)), GRID, [1.0, 9.0], [(), (3,)], (1,), 1)
     assert value["chosen"] == 2
     assert [(b["number"], b["fused"], b["tokens"]) for b in value["blocks"]] == [
@@ -77,7 +78,7 @@ def test_blocks_count_from_1_where_a_person_reads(photo) -> None:  # noqa: ANN00
 
 
 @pytest.fixture(scope="module")
-def page_of_widgets(photo, matrix) -> Iterator[str]:  # noqa: ANN001
+def page_of_widgets(photo: Image.Image, matrix: np.ndarray) -> Iterator[str]:
     """A page with every widget on made-up arrays; its URL."""
     import gradio as gr
 
@@ -131,44 +132,29 @@ def page_of_widgets(photo, matrix) -> Iterator[str]:  # noqa: ANN001
     demo.close()
 
 
-@pytest.fixture(scope="module")
-def headless() -> Iterator:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def tab(page_of_widgets, headless) -> Iterator:  # noqa: ANN001
-    tab = headless.new_page(viewport={"width": 1280, "height": 800})
-    errors: list[str] = []
-    tab.on("pageerror", lambda error: errors.append(str(error)))
-    tab.goto(page_of_widgets)
+def tab(page_of_widgets: str, desktop: Page) -> Page:
+    desktop.goto(page_of_widgets)
     for name in ("attention", "both", "blocks", "channels"):
-        tab.wait_for_selector(f'#{name} .gw[data-ready="1"]')
-    yield tab
-    assert errors == []
-    tab.close()
+        desktop.wait_for_selector(f'#{name} .gw[data-ready="1"]')
+    return desktop
 
 
-def said(tab, wanted: str) -> None:  # noqa: ANN001
+def said(tab: Page, wanted: str) -> None:
     tab.wait_for_function(
         "wanted => document.querySelector('#said textarea').value === wanted", arg=wanted
     )
 
 
-def click_at(stage, y: float, x: float) -> None:  # noqa: ANN001
+def click_at(stage: Locator, y: float, x: float) -> None:
     stage.scroll_into_view_if_needed()
     box = stage.bounding_box()
     stage.click(position={"x": box["width"] * x, "y": box["height"] * y})
 
 
-def test_pointer_moves_follow_the_library_s_map_and_ask_nothing_of_the_server(tab, matrix) -> None:  # noqa: ANN001
+def test_pointer_moves_follow_the_library_s_map_and_ask_nothing_of_the_server(
+    tab: Page, matrix: np.ndarray
+) -> None:
     asked: list[str] = []
     tab.on("request", lambda request: asked.append(request.url))
     stage = tab.locator("#both .gw-stage")
@@ -187,7 +173,7 @@ def test_pointer_moves_follow_the_library_s_map_and_ask_nothing_of_the_server(ta
     assert best == 7 or f"AMF off: row {best // 5 + 1}, column {best % 5 + 1}" in said
 
 
-def test_attention_works_by_keyboard_and_says_where_it_is(tab) -> None:  # noqa: ANN001
+def test_attention_works_by_keyboard_and_says_where_it_is(tab: Page) -> None:
     tab.locator("#attention .gw-stage").focus()
     for key in ("ArrowRight", "ArrowDown", "ArrowDown"):
         tab.keyboard.press(key)
@@ -200,18 +186,18 @@ def test_attention_works_by_keyboard_and_says_where_it_is(tab) -> None:  # noqa:
     assert tab.locator("#attention canvas").get_attribute("width") == str(N)
 
 
-def test_a_click_names_the_patch(tab) -> None:  # noqa: ANN001
+def test_a_click_names_the_patch(tab: Page) -> None:
     click_at(tab.locator("#attention .gw-stage"), 0.9, 0.9)
     said(tab, "[2, 4]")
 
 
-def test_a_block_is_chosen_by_its_number(tab) -> None:  # noqa: ANN001
+def test_a_block_is_chosen_by_its_number(tab: Page) -> None:
     tab.locator("#blocks button").nth(1).click()
     said(tab, "2")
     assert tab.locator("#blocks button").nth(1).get_attribute("aria-pressed") == "true"
 
 
-def test_a_drag_over_channels_chooses_them_and_escape_clears(tab) -> None:  # noqa: ANN001
+def test_a_drag_over_channels_chooses_them_and_escape_clears(tab: Page) -> None:
     plot = tab.locator("#channels .gw-plot").first
     plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
@@ -228,7 +214,7 @@ def test_a_drag_over_channels_chooses_them_and_escape_clears(tab) -> None:  # no
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_nothing_overflows(tab, width: int) -> None:  # noqa: ANN001
+def test_nothing_overflows(tab: Page, width: int) -> None:
     tab.set_viewport_size({"width": width, "height": 800})
     tab.wait_for_timeout(200)
     assert tab.evaluate("document.documentElement.scrollWidth") <= width

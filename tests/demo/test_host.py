@@ -45,12 +45,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def test_a_page_without_visitors_is_idle(server: Server) -> None:
     """Processor time of the process, which other programs on the machine do not change."""
-    process, shares = psutil.Process(server.process.pid), []
-    for _ in range(4):
+    process = psutil.Process(server.process.pid)
+
+    def share() -> float:
         before, start = sum(process.cpu_times()[:2]), time.monotonic()
         time.sleep(4)
-        shares.append((sum(process.cpu_times()[:2]) - before) / (time.monotonic() - start))
-    assert min(shares) <= 0.01
+        return (sum(process.cpu_times()[:2]) - before) / (time.monotonic() - start)
+
+    assert any(share() <= 0.01 for _ in range(4))
 
 
 class TestHealth:

@@ -4,8 +4,6 @@ Each takes an image (a file) or none for the emoji scene of ``seed``, words as a
 and the two switches. What they do not name keeps the page's defaults.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import wraps

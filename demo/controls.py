@@ -4,8 +4,6 @@ A tab is built from :class:`Controls` and returns a :class:`Tab`; ``demo.tabs`` 
 added.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -3,8 +3,6 @@
 ``python app.py`` needs no network. Every option can also be given by an environment variable.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import os

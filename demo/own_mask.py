@@ -1,7 +1,5 @@
 """A true mask of a visitor's own, uploaded under the picture and gone with it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The page: input on the left, the answers in tabs on the right. Wiring only."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """Where a picture comes from: an emoji scene, a shipped photo or an upload; and its truth."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Sequence

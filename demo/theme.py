@@ -1,7 +1,5 @@
 """How the page looks: a calm gradio theme with one accent; its CSS is `widgets/static/page.css`."""
 
-from __future__ import annotations
-
 import gradio as gr
 from gradio.themes.utils import colors, sizes
 

@@ -1,7 +1,5 @@
 """The variants of one image that the page compares: a name, and how the settings make it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Every sentence a person reads on the page. Blocks are counted from 1 here."""
 
-from __future__ import annotations
-
 import errno
 from collections.abc import Sequence
 from typing import Any

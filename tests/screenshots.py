@@ -3,8 +3,6 @@
 Starts the page with the built-in model, opens its tabs in a headless Chromium and writes PNG files.
 """
 
-from __future__ import annotations
-
 import argparse
 import io
 import itertools

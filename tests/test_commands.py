@@ -1,7 +1,5 @@
 """Every command in the documents is run, in a copy of the checkout, or it is said why it is not."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import shutil

@@ -1,7 +1,5 @@
 """What CONTRIBUTING.md says about adding things is done here, in a copy of the code."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

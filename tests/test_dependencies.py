@@ -1,7 +1,5 @@
 """The versions our ranges admit: the oldest pass the tests, and none has a known hole."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """The documents are true: their commands exist, their Python runs, their front matter is valid."""
 
-from __future__ import annotations
-
 import re
 import runpy
 import subprocess

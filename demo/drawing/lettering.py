@@ -1,7 +1,5 @@
 """Draws words on pictures: any Unicode, no tofu boxes, never longer than a label may be."""
 
-from __future__ import annotations
-
 import unicodedata
 from functools import cache
 from pathlib import Path

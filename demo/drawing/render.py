@@ -14,8 +14,6 @@ Usage::
     matrix_picture(matrix)                               # (picture, tokens per pixel)
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Where uploaded files lie, and what judges one before anything opens it."""
 
-from __future__ import annotations
-
 import atexit
 import os
 import shutil

@@ -1,8 +1,6 @@
 """Stands before the web server: hides what the page does not need, bounds what comes in, and
 answers in words where a request breaks the server."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging

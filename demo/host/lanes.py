@@ -1,7 +1,5 @@
 """Two lanes: what is light, such as a switch over a kept picture, does not wait for heavy work."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -5,8 +5,6 @@
 Never words, pictures, links, addresses or paths of a visitor.
 """
 
-from __future__ import annotations
-
 import logging
 import sys
 from typing import TextIO

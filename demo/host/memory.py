@@ -5,8 +5,6 @@ top. Of it, libraries, page, model and visitors' sessions take ``BASE``; two req
 one with a large picture, take ``WORK``; the rest is what may be kept, by ``SHARES``.
 """
 
-from __future__ import annotations
-
 import argparse
 import ctypes
 import sys

@@ -1,7 +1,5 @@
 """Starts the web server with patience and ends it with care."""
 
-from __future__ import annotations
-
 import signal
 import sys
 import threading

@@ -1,8 +1,6 @@
 """Packs what Gradio sends as it is (the page, its configuration, the stream of answers), and makes
 the page's document light."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, MutableMapping
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Borrows a ZeroGPU for the trunk of one request."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from typing import Any

@@ -5,8 +5,6 @@ takes any other, ``--photo NAME`` a shipped photo instead of a scene. What is wr
 was measured here, by the functions that measure what a visitor sees.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

@@ -5,8 +5,6 @@ A step is told from facts: :func:`measure` takes them from what a visitor sees n
 sets, the page then has; what it claims was measured in that state.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ over other scenes, so that one scene proves nothing. A model without an abnormal
 labelled simulation of one.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

@@ -5,8 +5,6 @@ A tab is added in three lines: a module here with ``build(studio, controls) -> T
 from a module of the same name in :mod:`demo.views`, which is handed the look.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

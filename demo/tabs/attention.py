@@ -1,7 +1,5 @@
 """Attention: where every patch looks, in any block and in the last one without and with AMF."""
 
-from __future__ import annotations
-
 import gradio as gr
 import numpy as np
 from gradio.events import Dependency

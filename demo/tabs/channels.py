@@ -1,7 +1,5 @@
 """Channels: the norms of every FFN output channel, other channels to suppress, one to plant."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

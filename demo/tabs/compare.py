@@ -1,7 +1,5 @@
 """Compare: every variant from one encoding, any two of them, and IoU where truth is known."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import gradio as gr

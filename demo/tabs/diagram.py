@@ -1,7 +1,5 @@
 """The machine as a part of tabs: its value out of a look, and what pressing it sets."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import gradio as gr

@@ -1,7 +1,5 @@
 """What several tabs draw of a look: its picture, its masks and where its patches look."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from demo import wording

@@ -1,7 +1,5 @@
 """Export and share: a zip, a link, and the Python that makes the same labels again."""
 
-from __future__ import annotations
-
 import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder

@@ -1,7 +1,5 @@
 """Learn: the lesson, driven by the machine, live; baked pictures while no model answers."""
 
-from __future__ import annotations
-
 from gradio.events import Dependency
 
 from demo import widgets, wording

@@ -1,7 +1,5 @@
 """Side by side: one row of three cards, each without and with what the switches choose."""
 
-from __future__ import annotations
-
 import gradio as gr
 from gradio.events import Dependency
 

@@ -1,7 +1,5 @@
 """Attention: every block's scores, and the matrices of one block and of the last."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Channels: norms before and after CS, what it does to masks and Values, and chosen channels."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

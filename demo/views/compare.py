@@ -1,7 +1,5 @@
 """Compare: several variants of one image, and how much of the truth each finds."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

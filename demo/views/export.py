@@ -3,8 +3,6 @@
 Links are :mod:`demo.settings`.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import platform

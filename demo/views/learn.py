@@ -1,7 +1,5 @@
 """Learn: the facts a step of the lesson is told from, measured on what the visitor sees."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The machine: one request from picture to mask, every number of it."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Side by side: what the switches choose, the same without AMF and CS, and what explains both."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Why here: the best words at one pixel under every variant."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from demo.look import Look

@@ -21,8 +21,6 @@ A value of None shows the skeleton with ``empty`` in it. Words of visitors reach
 JSON values set by textContent; templates here hold no expression.
 """
 
-from __future__ import annotations
-
 import html
 from collections.abc import Sequence
 from typing import Any

@@ -4,8 +4,6 @@
 Blocks and channels count from 0 in arguments, blocks from 1 in values.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ A widget's file is the body of a function of ``element, props, trigger, watch``,
 calls by its name; ``common.js`` and ``held.js`` are there for all of them, ``kit.js`` for each.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from functools import cache

@@ -5,8 +5,6 @@ over squares of patches so that a request stays light; whatever is *written* abo
 looks most) is taken from the exact one.
 """
 
-from __future__ import annotations
-
 import base64
 import itertools
 import math

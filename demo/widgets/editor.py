@@ -3,8 +3,6 @@
 All of it hangs under one address that names its content, so a browser fetches each part once.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 from collections.abc import Callable

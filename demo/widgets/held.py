@@ -4,8 +4,6 @@ A value that goes through the page's event names them only; what is named is mad
 fetched, after the mask is there, and never again while a browser keeps it.
 """
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import io

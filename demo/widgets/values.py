@@ -4,8 +4,6 @@ Shapes as in :mod:`demo.drawing.render`: ``labels`` (H, W), -1 for no class; ``m
 to patch; ``grid`` (h, w); blocks and channels 0-based in arguments.
 """
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """``python -m tests.benchmarks``: one table of ratios, on this machine, with its goals."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from pathlib import Path

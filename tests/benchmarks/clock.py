@@ -1,7 +1,5 @@
 """Times as processor time of one thread, or as wall-clock time of many; peaks of memory."""
 
-from __future__ import annotations
-
 import platform
 import statistics
 import subprocess

@@ -1,7 +1,5 @@
 """How cost grows with the image, the words, the windows and the blocks, beside the theory."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path

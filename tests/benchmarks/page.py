@@ -5,8 +5,6 @@ network panel counts them (headers and packing included); a slow line and a phon
 emulation of them. The page runs in a process of its own on the same machine.
 """
 
-from __future__ import annotations
-
 import argparse
 import io
 import os

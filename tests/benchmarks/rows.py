@@ -1,7 +1,5 @@
 """The rows of the table: what is measured, against what, and what was aimed at."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -5,8 +5,6 @@ explicit attention matrices in the last block; windows one at a time, their clas
 at full size; softmax over all classes at full size; nothing kept.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -6,8 +6,6 @@ once, each for a picture of their own; then one switches what is kept while four
 (windows, 500 words) hold every place.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import statistics

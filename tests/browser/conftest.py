@@ -1,7 +1,5 @@
 """The page and a browser, shared by the tests of what a person sees."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

@@ -1,12 +1,10 @@
 """Draw a scene with the mouse, a finger and the keys: what is drawn is what is segmented."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import urlparse
 
 import numpy as np
@@ -137,7 +135,7 @@ def test_a_press_takes_what_the_truth_says_is_there(opened: Page) -> None:
 
 
 def test_the_mouse_adds_moves_turns_and_removes(
-    opened: Page, record_property: pytest.RecordProperty
+    opened: Page, record_property: Callable[[str, object], None]
 ) -> None:
     opened.locator("#editor input[type=search]").fill("kitten")
     assert opened.locator("#editor .ge-thing:visible").count() == 1, "synonyms are found"

@@ -1,7 +1,5 @@
 """The machine and the lesson in a browser: what is drawn is what the library found."""
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Iterator

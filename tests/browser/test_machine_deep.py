@@ -1,7 +1,5 @@
 """The machine of a tower with 24 blocks in a browser: all of them are drawn, nothing is cut."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

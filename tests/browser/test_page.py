@@ -1,7 +1,5 @@
 """The page as a person sees it, in a real browser at two widths; the server has no network."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the page does around its answers: nothing stale, an address that follows, ways in."""
 
-from __future__ import annotations
-
 import io
 import re
 import time

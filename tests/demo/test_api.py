@@ -1,7 +1,5 @@
 """The public endpoints, asked with gradio_client as a program would; plain data comes back."""
 
-from __future__ import annotations
-
 import io
 import json
 import zipfile

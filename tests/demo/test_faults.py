@@ -1,8 +1,6 @@
 """What breaks around the page: it is ended, killed, its disk is full, its device has no memory,
 visitors leave, masks are wrong. Weights and their hub are in ``gclip_core/test_hostile_files``."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

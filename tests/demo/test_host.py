@@ -1,7 +1,5 @@
 """What hosts rely on: a health route, logs without visitors, ZeroGPU, a proxy under a sub-path."""
 
-from __future__ import annotations
-
 import io
 import logging
 import os

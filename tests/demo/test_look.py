@@ -1,7 +1,5 @@
 """A look: every answer depends on its own request only, and what is kept is bounded."""
 
-from __future__ import annotations
-
 import threading
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """One bound for the process: shares that make it up, caches that obey, a page that stays below."""
 
-from __future__ import annotations
-
 import argparse
 import gc
 import threading

@@ -1,7 +1,5 @@
 """The opening shows both switches at work, as it was measured."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import pytest

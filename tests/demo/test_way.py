@@ -1,7 +1,5 @@
 """The way of one request is short: how many files and calls of ours a warm switch passes."""
 
-from __future__ import annotations
-
 import sys
 from collections import Counter
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What strangers can reach through the web server, and what they get when they try to hurt it."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import socket

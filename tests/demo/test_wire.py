@@ -1,7 +1,5 @@
 """What goes over the wire is packed, once, and a stream of answers keeps flowing."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import re

@@ -6,8 +6,6 @@ Requests differ in picture, words, switches, tab and backbone: beside the built-
 with seeded random weights, read from a local file.
 """
 
-from __future__ import annotations
-
 import argparse
 import itertools
 import random

@@ -5,8 +5,6 @@ ask them at random from one studio, whose kept masks go before every request and
 trunks and words go every now and then, while words of other companies are embedded.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import itertools

@@ -17,7 +17,9 @@ MB = 10**6
 BOUND = 1500 * MB
 BASE = 820 * MB
 WORK = 460 * MB
-SHARES = {"encoded": 0.45, "results": 0.15, "pictures": 0.25, "held": 0.15}
+SHARES = {"encoded": 0.57, "results": 0.12, "pictures": 0.23, "held": 0.08}
+"""With the bound's default a picture of 12 megapixels and both its masks are kept, and beside one
+encoding in windows those of others."""
 LEAST = BASE + WORK + 100 * MB
 """Below it nothing worth while could be kept."""
 

@@ -25,8 +25,8 @@ TOKENS_PER_BATCH = 4096
 PER_THREAD = 2**15
 """PyTorch gives a thread at least so many numbers of an element-wise operation."""
 PER_PRODUCT = 24 * PER_THREAD
-"""Numbers of an FFN's hidden layer worked out at once, at the most: with an eighth of it a hundred
-words take twice as long, with twice as much a single new one waits for what fills it up."""
+"""Numbers of an FFN's hidden layer worked out at once, at the most: with an eighth of it 33 new
+words take twice as long, with twice as much a small tower's single one waits for what fills it."""
 EVEN = 16
 """Queries and keys are filled up to a multiple of it: fused attention keeps logits where a thread
 has room, and rounds some by how that place is aligned (3 queries to 8 keys, say)."""

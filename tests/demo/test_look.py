@@ -5,17 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import gclip_core as gclip
 from demo import inputs, variants, wording
-from demo.look import Request, Studio, changed_share
+from demo.look import MOST_OF_A_BYTE, Request, Studio, changed_share
 from demo.settings import Settings
 from demo.source import layout, mask_colours
 from demo.views import attention, channels, compare, export, side, why
 from gclip_core import GclipError, amf
 from gclip_core.photos import star_photos
 from gclip_core.registry import BUILT_IN, PHOTOS
+from gclip_core.types import class_shares
 from gclip_core.vocabulary import parse, unknown_phrases
 
 SEED = 2
@@ -274,3 +276,13 @@ def test_light_is_a_switch_over_what_is_kept() -> None:
         {"source": "upload"}, {"backbone": "openai-vit-b-16"},
     ):  # fmt: skip
         assert not studio.is_light(Request(asked.changed(**work))), work
+
+
+def test_what_is_kept_of_a_mask_has_a_byte_a_pixel_and_counts_alike() -> None:
+    look = Studio().look(Request(Settings(seed=3, words="cat, grass")))
+    mask = look.mask(look.chosen)
+    assert mask.labels.dtype == np.int8
+    whole = torch.from_numpy(mask.labels.astype(np.int16))
+    assert class_shares(whole, 2)[:-1] == mask.areas
+    last = torch.full((2, 3), MOST_OF_A_BYTE - 1, dtype=torch.int8)
+    assert class_shares(last, MOST_OF_A_BYTE) == (*[0.0] * (MOST_OF_A_BYTE - 1), 1.0, 0.0)

@@ -83,7 +83,7 @@ mount(async (value) => {
       context.font = `600 ${size}px ${getComputedStyle(root).fontFamily}`;
       const text = value.classes[i].name, wide = Math.min(context.measureText(text).width, W - size * 1.4), high = size * 1.45, full = wide + size * 0.9;
       const [from, to] = two ? [[0, split], [split, 1]][k] : [0, 1], hidden = column * H - full / 2 < from * W || column * H + full / 2 > to * W;
-      const spot = hidden && two ? spotIn(k, i, from, to) : [(row * H) / H, (column * H) / W];
+      const spot = hidden && two ? spotIn(k, i, from, to) : [row, (column * H) / W];
       if (!spot || full + 4 > (to - from) * W) continue;
       const x = clamp(spot[1] * W, from * W + full / 2 + 2, to * W - full / 2 - 2), y = clamp(spot[0] * H, high / 2 + 2, H - high / 2 - 2);
       if (high > H - 4 || taken.some((box) => Math.abs(box[0] - x) < (box[2] + full) / 2 && Math.abs(box[1] - y) < (box[3] + high) / 2)) continue;

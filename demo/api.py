@@ -82,7 +82,7 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
             "width": look.picture.image.width,
             "method": view.mask.title,
             "classes": _classes(view.mask, rle),
-            "rest": max(0.0, 1 - sum(view.mask.areas)),
+            "rest": view.mask.shares[-1],
             "miou": view.mask.miou,
             "facts": view.facts,
             "unknown": list(status.unknown),

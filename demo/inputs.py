@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 from dataclasses import dataclass
@@ -313,10 +312,8 @@ def _example(index: Any, old: Settings) -> Settings:
 def old_words(studio: Studio, settings: Settings) -> str:
     """Said where an upload is asked for the words of the picture that it took the place of."""
     source = "drawing" if settings.drawing else "example" if settings.example else "scene"
-    with contextlib.suppress(GclipError):
-        if studio.sources.picture(settings.changed(source=source)).words == settings.words:
-            return wording.OLD_WORDS
-    return ""
+    before = studio.sources.kept(settings.changed(source=source))
+    return wording.OLD_WORDS if before and before.words == settings.words else ""
 
 
 def notice(studio: Studio, name: str) -> str:

@@ -35,7 +35,15 @@ from gclip_core.errors import BackboneError
 from gclip_core.load import Dtype
 from gclip_core.registry import BACKBONES, BUILT_IN, PHOTOS, BackboneEntry, find_backbone
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Encoded, Found, GlobalTokens, Grid, Method, Segmentation
+from gclip_core.types import (
+    Encoded,
+    Found,
+    GlobalTokens,
+    Grid,
+    Method,
+    Segmentation,
+    class_shares,
+)
 from gclip_core.version import __version__
 
 ANSWERS = 64
@@ -83,19 +91,24 @@ class Mask:
 
     They are int8 where the classes fit, else int16.
 
-    ``areas`` are shares of the image per class. ``iou`` is per class that the truth holds, by its
-    index; ``miou`` its mean, None without truth; ``absent`` are classes that the truth does not
-    hold.
+    ``shares`` of the image are per class, and last that of the rest. ``iou`` is per class that the
+    truth holds, by its index; ``miou`` its mean, None without truth; ``absent`` are classes that
+    the truth does not hold.
     """
 
     title: str
     method: Method
     labels: NDArray[np.signedinteger]
     names: tuple[str, ...]
-    areas: tuple[float, ...]
+    shares: tuple[float, ...]
     iou: dict[int, float]
     miou: float | None
     absent: tuple[int, ...] = ()
+
+    @property
+    def areas(self) -> tuple[float, ...]:
+        """Shares of the image per class."""
+        return self.shares[:-1]
 
 
 class Look:
@@ -192,16 +205,16 @@ class Look:
                 if truth:
                     names, typed = truth.names, result.vocabulary
                     score = metric.against_truth(truth.labels, names, labels, typed)
-                return result.areas(), score
+                return class_shares(result.labels, len(result.vocabulary)), score
 
             key = (self._result_key(method, planted), asked.truth_file, asked.truth_classes)
-            areas, score = self._studio.counted.get_or_make(key, count)
+            shares, score = self._studio.counted.get_or_make(key, count)
             return Mask(
                 title=method.title,
                 method=method,
                 labels=labels,
                 names=result.vocabulary.names,
-                areas=areas,
+                shares=shares,
                 iou=score.iou,
                 miou=score.miou,
                 absent=score.absent,

@@ -43,7 +43,7 @@ def block_matrix(look: Look, block: int, head: int | None) -> str:
 def half(look: Look, mask: Mask, short: str = "", looks: bool = True) -> cards.Side:
     """One mask of a canvas, with its score, and its matrix if it ``looks``."""
     name = matrix(look, mask.method) if looks else ""
-    return cards.Side(mask.title, mask.labels, wording.miou(mask.miou), name, short)
+    return cards.Side(mask.title, mask.labels, wording.miou(mask.miou), name, short, mask.shares)
 
 
 def small(look: Look, mask: Mask, title: str = "", fault: bool = False, best: bool = False) -> Json:
@@ -54,7 +54,7 @@ def small(look: Look, mask: Mask, title: str = "", fault: bool = False, best: bo
     badge = wording.best_badge(mask.miou) if best else wording.miou(mask.miou)
     return cards.canvas_value(
         picture(look),
-        [cards.Side(title or mask.title, mask.labels, badge)],
+        [cards.Side(title or mask.title, mask.labels, badge, shares=mask.shares)],
         mask.names,
         opacity=look.settings.opacity,
         pixel=look.settings.pixel,

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
+import torch
 
 from demo.look import Look, Mask
 from demo.source import truth_labels
 from demo.variants import VARIANTS
+from gclip_core.types import class_shares
 
 TRUTH = "truth"
 """The known mask, beside the names of variants."""
@@ -63,10 +64,8 @@ def known(look: Look) -> Mask | None:
     if look.truth is None or not plain.iou:
         return None
     labels = truth_labels(look.truth, look.segment(plain.method).vocabulary)
-    counts = np.bincount(labels[labels >= 0], minlength=len(plain.names)) / labels.size
-    return replace(
-        plain, title="Truth", labels=labels, areas=tuple(counts.tolist()), iou={}, miou=None
-    )
+    shares = class_shares(torch.from_numpy(labels), len(plain.names))
+    return replace(plain, title="Truth", labels=labels, shares=shares, iou={}, miou=None)
 
 
 def pair(look: Look, view: CompareView) -> tuple[Mask, Mask]:

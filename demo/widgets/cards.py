@@ -25,7 +25,8 @@ MASK_SIDE = 768
 class Side:
     """One mask of a canvas: ``badge`` is its score in words, ``matrix`` where its patches look.
 
-    ``short`` says which side it is within a sentence: "without", "with".
+    ``short`` says which side it is within a sentence: "without", "with". ``shares`` of the image
+    are per class, and last that of the rest; where none are given, the labels are counted.
     """
 
     title: str
@@ -33,6 +34,7 @@ class Side:
     badge: str = ""
     matrix: str = ""
     short: str = ""
+    shares: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,10 @@ def canvas_value(
     small = [
         render.nearest(one, render.fitting(one.shape, max_side)).astype(np.int32) for one in whole
     ]
-    areas = [class_shares(torch.from_numpy(one), len(names)) for one in whole]
+    areas = [
+        side.shares or class_shares(torch.from_numpy(one), len(names))
+        for side, one in zip(sides, whole, strict=True)
+    ]
     colours = palette.of_names(names)
     wide = len(names) > 254
     places = [render.word_places(one, len(names)) for one in small]

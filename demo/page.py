@@ -225,7 +225,7 @@ def answer(
     def show(look: Look) -> tuple[Answer, Offers, str]:
         with STORE.offers() as offers:
             said = inputs.notice(studio, studio.name_of(look.settings))
-            return tab.show(look), offers, said
+            return {part: values.packed(one) for part, one in tab.show(look).items()}, offers, said
 
     try:
         with ROOM.entered():

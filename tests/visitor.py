@@ -307,7 +307,7 @@ class Visitor:
             elif message["msg"] == "process_completed":
                 if not message["success"]:
                     raise FailedError(json.dumps(message["output"])[:500])
-                return message["output"]["data"], waited, ranks
+                return self.read(name, message["output"]["data"]), waited, ranks
             elif message["msg"] in ("unexpected_error", "close_stream"):
                 break
         raise FailedError("the stream ended before the answer came")
@@ -324,6 +324,14 @@ class Visitor:
             elif message["msg"] == "process_completed" and message["success"]:
                 return Turn(tuple(told), began, now)
         raise FailedError("the stream ended before the answer came")
+
+    def read(self, name: str, data: list[Any]) -> list[Any]:
+        """What a function answered, with the values of widgets read out of their texts."""
+        kinds = [self.components[i]["type"] for i in self.functions[name]["outputs"]]
+        return [
+            json.loads(one) if kind == "html" and isinstance(one, str) else one
+            for kind, one in zip(kinds, data, strict=True)
+        ]
 
     def messages(self) -> Iterator[dict[str, Any]]:
         """What the server sends to this tab."""

@@ -5,6 +5,7 @@ to patch; ``grid`` (h, w); blocks and channels 0-based in arguments.
 """
 
 import base64
+import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,14 @@ from demo.drawing import render
 
 LEVELS = 64
 Json = dict[str, Any]
+
+
+def packed(value: Any) -> Any:
+    """A widget's value as one text, anything else as it is.
+
+    An object Gradio's page copies part by part, again at every event.
+    """
+    return json.dumps(value) if isinstance(value, dict) and "kind" in value else value
 
 
 @dataclass(frozen=True, eq=False)

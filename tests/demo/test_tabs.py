@@ -185,8 +185,8 @@ def test_a_mask_that_finds_no_word_or_misses_one_that_is_there_says_so(
 ) -> None:
     look = studio.look(Request(settings))
     mask = look.mask(look.chosen)
-    mask = replace(mask, areas=(0.3,) * len(mask.names))
-    empty = replace(mask, areas=(0.0,) * len(mask.names), iou={0: 0.0, 2: 0.0})
+    mask = replace(mask, shares=(*[0.3] * len(mask.names), 0.0))
+    empty = replace(mask, shares=(*[0.0] * len(mask.names), 1.0), iou={0: 0.0, 2: 0.0})
     assert drawn.found_nothing([mask]) == wording.missed(drawn.missed(mask)) == ""
     assert drawn.found_nothing([mask, empty]).startswith(f"{empty.title} cannot find")
     assert drawn.missed(empty) == [mask.names[0], mask.names[2]]

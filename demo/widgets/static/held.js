@@ -36,7 +36,7 @@ const matrixOf = (buffer) => {
   const levels = new Uint8Array(buffer, 16 + 12 * n);
   if (head.getUint32(8, true)) added(levels, n);
   return {
-    n, top: head.getFloat32(12, true), places: new Uint16Array(buffer, 16, 2 * n), times: new Float32Array(buffer, 16 + 4 * n, 2 * n),
+    n, count, levels, top: head.getFloat32(12, true), places: new Uint16Array(buffer, 16, 2 * n), times: new Float32Array(buffer, 16 + 4 * n, 2 * n),
     at: (i, j) => levels[i * n + j] / (count - 1),
   };
 };

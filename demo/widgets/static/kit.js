@@ -22,13 +22,20 @@ const kit = (element, props, trigger, watch) => {
     const seen = new MutationObserver(() => (element.isConnected ? draw() : seen.disconnect()));
     seen.observe(document.body, { attributes: true, attributeFilter: ["class"] });
   };
+  // The value; where it came as text, read once.
+  let text = null, read = null;
+  const arrived = () => {
+    if (!props.value || typeof props.value !== "string") return props.value;
+    if (props.value !== text) read = JSON.parse((text = props.value));
+    return read;
+  };
   // Calls build(value) now and after every update; only the latest call may put its nodes in place.
   let turn = 0;
   // A value with the id of what is shown is left alone.
   let shown = null;
   const mount = (build) => {
     const show = async () => {
-      const mine = ++turn, value = props.value;
+      const mine = ++turn, value = arrived();
       const id = (value && value.id) || null;
       if (id && id === shown) return void root.dispatchEvent(new CustomEvent("placed"));
       const held = root.contains(document.activeElement);
@@ -44,5 +51,5 @@ const kit = (element, props, trigger, watch) => {
     watch("value", show);
     show();
   };
-  return { root, source, share, hear, point, onPoint, simulation, onTheme, mount };
+  return { root, source, share, hear, point, onPoint, simulation, onTheme, arrived, mount };
 };

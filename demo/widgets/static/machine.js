@@ -65,7 +65,7 @@ const INVITE = "Point at any patch: it lights up everywhere.";
 const invite = () => `${INVITE}${walled() ? " PageDown goes on, PageUp back; A, C and P switch AMF, CS and the fault." : ""}`;
 const arrive = async (v) => {
   const next = await unpack(v);
-  if (v !== props.value) return;
+  if (v !== arrived()) return;
   const differ = (names) => names.filter((name) => JSON.stringify(now.v[name]) !== JSON.stringify(v[name]));
   const list = (one) => one.words.map(({ name }) => name).join("\n");
   old = now && !differ(KEPT).length && list(now.v) === list(v) ? now : null;
@@ -101,7 +101,7 @@ const turn = () => {
 };
 new ResizeObserver(resize).observe(box);
 const update = () => {
-  value = props.value;
+  value = arrived();
   if (value?.kind === "machine") return void arrive(value);
   root.replaceChildren(...(value?.kind === "baked" ? lessonOf(value) : [skeleton(root.dataset.empty)]));
   root.dataset.ready = value ? "1" : "0";

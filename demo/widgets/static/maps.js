@@ -59,7 +59,7 @@ mount(async (value) => {
     part.show = () => {
       const matrix = matrices[k];
       if (!matrix) return;
-      const top = Math.max(...matrices.map((one) => one?.top ?? 0)), share = (i, j) => Math.sqrt((matrix.at(i, j) * matrix.top) / top);
+      const top = Math.max(...matrices.map((one) => one?.top ?? 0)), shown = (level) => Math.sqrt((level * matrix.top) / top), share = (i, j) => shown(matrix.at(i, j));
       const row = patch && Math.floor(patch[0] / pooled) * wide + Math.floor(patch[1] / pooled);
       if (patch && !inside) return over(part, (i) => share(row, Math.floor(Math.floor(i / columns) / pooled) * wide + Math.floor((i % columns) / pooled)));
       const m = matrix.n;
@@ -73,7 +73,8 @@ mount(async (value) => {
       part.canvas.width = part.canvas.height = m;
       const context = part.canvas.getContext("2d"), data = context.createImageData(m, m), ink = new Uint32Array(data.data.buffer);
       const shades = LUT.map(([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0);
-      for (let i = 0; i < m; i++) for (let j = 0; j < m; j++) ink[i * m + j] = shades[Math.round(63 * share(i, j))];
+      const inks = Array.from({ length: matrix.count }, (_, level) => shades[Math.round(63 * shown(level / (matrix.count - 1)))]);
+      for (let i = 0; i < m * m; i++) ink[i] = inks[matrix.levels[i]];
       context.putImageData(data, 0, 0);
     };
     listen(part, (y) => { inside = true; const i = clamp(Math.floor(y * (matrices[k]?.n ?? 1)), 0, (matrices[k]?.n ?? 1) - 1); return [Math.floor(i / wide) * pooled, (i % wide) * pooled]; });

@@ -62,9 +62,12 @@ class Report:
 
 # Each file is read in a forked child, so that its own peak of memory is seen.
 _PROBE = """
-import json, os, resource, sys, time
+import json, os, resource, sys, time, types
 from pathlib import Path
 from PIL import Image
+
+sys.modules["gclip_core"] = core = types.ModuleType("gclip_core")
+core.__path__ = ["gclip_core"]  # without the package's face, which imports torch
 from gclip_core.errors import ImageError
 from gclip_core.images import check
 

@@ -2,14 +2,14 @@
 visitors leave, masks are wrong. Weights and their hub are in ``gclip_core/test_hostile_files``."""
 
 import asyncio
+import atexit
 import json
 import os
 import re
 import signal
 import socket
 import statistics
-import subprocess
-import sys
+import tempfile
 import threading
 import time
 import tracemalloc
@@ -28,19 +28,19 @@ import torch
 from PIL import Image
 
 from demo import main, page, wording
-from demo.host import files, guard, serve
+from demo.host import files, guard, logs, memory, serve
 from demo.host.lanes import Lanes
 from demo.look import Request, Studio
 from demo.settings import FIELDS, Settings, choices, key_of, limits
 from demo.source import mask_colours
 from demo.views import compare
-from demo.widgets.held import STORE
+from demo.widgets.held import STORE, Held
 from gclip_core import blocks, load
 from gclip_core.errors import GclipError, ImageError
 from gclip_core.segmenter import Segmenter
 from tests.models import picture, tiny_backbone
 from tests.pictures import encoded, noise, png_bomb
-from tests.visitor import API, ROOT, Answer, FailedError, Visitor, free_port, serving
+from tests.visitor import API, Answer, FailedError, Server, Visitor, free_port, serving
 
 WORDS = "words=strawberry,frog,grass"
 HEAVY = f"short=336&{WORDS}"
@@ -204,7 +204,7 @@ def test_thirty_at_once_take_their_turns_and_are_told_about_how_long() -> None:
     assert 0.5 <= statistics.median(ratios) <= 2
 
 
-# ── ending and beginning again ─────────────────────────────────────────────────────────────────
+# ── disks, ending and beginning again ──────────────────────────────────────────────────────────
 
 
 def test_after_the_end_is_asked_for_no_work_is_taken_in() -> None:
@@ -215,14 +215,39 @@ def test_after_the_end_is_asked_for_no_work_is_taken_in() -> None:
     assert _status(page, "GET", f"{API}/monitoring/x") != 503
 
 
+def _no_room() -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+
+@pytest.fixture(scope="module")
+def full_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The page in a process of its own, where no file can grow; who kills it is the last."""
+    folder = tmp_path_factory.mktemp("full")
+    with serving(folder, "--no-downloads", before_start=_no_room) as server:
+        yield server
+
+
+def test_a_disk_without_room_is_survived(full_disk: Server) -> None:
+    visitor = Visitor(full_disk.url)
+    refused = visitor.upload(encoded(noise(300, 300), "PNG"))
+    assert refused.status_code >= 400
+    assert "Traceback" not in refused.text
+    small = visitor.uploaded(encoded(noise(20, 20), "PNG"))
+    assert not visitor.ask(f"source=upload&{WORDS}", small).problem
+    refused = visitor.ask(f"seed=3&size=512&tab=export&{WORDS}").problem
+    assert refused.startswith(wording.NO_ROOM)
+    assert not visitor.ask(f"seed=3&{WORDS}").problem, "masks need no disk"
+
+
 def test_killed_and_started_again_a_link_shows_the_same_and_an_end_is_clean(
-    tmp_path: Path,
+    full_disk: Server, tmp_path: Path
 ) -> None:
     """kill -9 loses nothing that a visitor was promised: the link; SIGTERM loses nothing at all."""
     link = f"seed=41&cs=0&tab=compare&{WORDS}"
-    with serving(tmp_path, "--no-downloads") as server:
-        before = Visitor(server.url).ask(link)
-        server.stop(signal.SIGKILL)
+    before = Visitor(full_disk.url).ask(link)
+    full_disk.stop(signal.SIGKILL)
     with serving(tmp_path, "--no-downloads") as server:
         after = Visitor(server.url).ask(link)
         assert not before.problem
@@ -242,25 +267,37 @@ def test_killed_and_started_again_a_link_shows_the_same_and_an_end_is_clean(
         assert "Traceback" not in server.said()
 
 
-def test_a_port_in_use_is_said_in_a_sentence(tmp_path: Path) -> None:
+@pytest.fixture
+def started(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """A start of the page, here, that ends by itself: what it says of the reason."""
+    for part in (logs, "begin"), (memory, "prepare"), (main, "work_out_opening"):
+        monkeypatch.setattr(*part, lambda *_: None)
+    monkeypatch.setattr(main, "STORE", Held())
+
+    def start(*arguments: str) -> str:
+        assert main.main(["--backbone", "built-in", *arguments]) == 2
+        said = capsys.readouterr().err
+        assert "Traceback" not in said
+        return said
+
+    return start
+
+
+def test_a_port_in_use_is_said_in_a_sentence(started: Callable[..., str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = _started(["--port", port], GRADIO_TEMP_DIR=str(tmp_path))
-    assert done.returncode == 2
-    assert port in done.stderr
-    assert "Traceback" not in done.stderr
+        assert port in started("--port", port)
 
 
-def _started(arguments: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
-    """A start of the page that ends by itself."""
-    return subprocess.run(
-        [sys.executable, "app.py", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=180,
-    )
+def test_a_folder_for_uploads_that_cannot_be_written_is_said_in_a_sentence(
+    started: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("where the folder should be")
+    monkeypatch.setenv(files.FOLDER, str(tmp_path / "file" / "uploads"))
+    monkeypatch.setattr(serve, "serve", lambda *_: pytest.fail("it was not found out"))
+    assert files.FOLDER in started()
 
 
 @pytest.mark.parametrize("answering", [True, False])
@@ -276,36 +313,6 @@ def test_a_page_that_gradio_saw_too_late_is_looked_at_once_more(
         assert problem == "" if answering else "did not answer" in problem
     finally:
         page.close()
-
-
-# ── disks ──────────────────────────────────────────────────────────────────────────────────────
-
-
-def _no_room() -> None:
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-
-
-def test_a_disk_without_room_is_survived(tmp_path: Path) -> None:
-    with serving(tmp_path, "--no-downloads", before_start=_no_room) as server:
-        visitor = Visitor(server.url)
-        refused = visitor.upload(encoded(noise(300, 300), "PNG"))
-        assert refused.status_code >= 400
-        assert "Traceback" not in refused.text
-        small = visitor.uploaded(encoded(noise(20, 20), "PNG"))
-        assert not visitor.ask(f"source=upload&{WORDS}", small).problem
-        refused = visitor.ask(f"seed=3&size=512&tab=export&{WORDS}").problem
-        assert refused.startswith(wording.NO_ROOM)
-        assert not visitor.ask(f"seed=3&{WORDS}").problem, "masks need no disk"
-
-
-def test_a_folder_for_uploads_that_cannot_be_written_is_said_in_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("where the folder should be")
-    done = _started([], GRADIO_TEMP_DIR=str(tmp_path / "file" / "uploads"))
-    assert done.returncode == 2
-    assert "GRADIO_TEMP_DIR" in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 # ── time passes, and things go away ────────────────────────────────────────────────────────────
@@ -333,30 +340,37 @@ def test_a_browser_that_slept_for_an_hour_goes_on_where_it_was(url: str, slow: S
     visitor.close()
 
 
-def test_each_page_of_a_machine_has_a_folder_of_its_own_and_leaves_none(tmp_path: Path) -> None:
+def test_each_page_of_a_machine_has_a_folder_of_its_own_and_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Gradio names a file by its content, and ends by deleting what it named."""
-    told = """
-import os, sys
-from demo.host.files import FOLDER, own_folder
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
-for chosen in ("", "", "/chosen"):
-    if not os.fork():  # a process of its own, which ends as any
-        os.environ |= {FOLDER: chosen} if chosen else {}
-        own_folder()
-        print(os.environ[FOLDER])
-        sys.exit()
-    os.wait()
-"""
-    environment = {k: v for k, v in os.environ.items() if k != files.FOLDER}
-    done = subprocess.run(
-        [sys.executable, "-c", told], cwd=ROOT, env=environment | {"TMPDIR": str(tmp_path)},
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    *made, chosen = map(Path, done.stdout.split())
+    def folder_of_a_page() -> Path:
+        read, write = os.pipe()
+        page = os.fork()  # a process of its own, which ends as any
+        if not page:
+            try:
+                atexit._clear()
+                files.own_folder()
+                os.write(write, os.environ[files.FOLDER].encode())
+                atexit._run_exitfuncs()
+            finally:
+                os._exit(0)
+        os.waitpid(page, 0)
+        os.close(write)
+        with os.fdopen(read) as told:
+            return Path(told.read())
+
+    monkeypatch.delenv(files.FOLDER, raising=False)
+    made = [folder_of_a_page() for _ in range(2)]
     assert made[0] != made[1]
     assert {one.parent for one in made} == {tmp_path}
     assert not list(tmp_path.iterdir())
-    assert chosen == Path("/chosen")
+    (tmp_path / "chosen").mkdir()
+    monkeypatch.setenv(files.FOLDER, str(tmp_path / "chosen"))
+    assert folder_of_a_page() == tmp_path / "chosen"
+    assert (tmp_path / "chosen").is_dir(), "what one has chosen stays"
 
 
 @pytest.mark.parametrize("end", [0, 1], ids=["least", "greatest"])

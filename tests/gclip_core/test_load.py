@@ -373,39 +373,38 @@ class NotFound(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def empty_server() -> Iterator[str]:
+def empty_server() -> Iterator[HTTPServer]:
     server = HTTPServer(("127.0.0.1", 0), NotFound)
     Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
+    yield server
     server.shutdown()
     server.server_close()
 
 
-def download_from(endpoint: str, cache: Path) -> str:
-    """What a person is told whose hub is ``endpoint``, in a process of its own."""
+def test_a_server_that_has_nothing_and_then_no_network(
+    empty_server: HTTPServer, tmp_path: Path
+) -> None:
+    """What a person is told, in a process of its own: the hub's address is read at its start."""
     code = (
-        "import gclip_core as gclip\n"
-        "try:\n    gclip.load_backbone('openai-vit-b-16')\n"
-        "except gclip.BackboneError as error:\n    print(error)\n"
+        "import sys, gclip_core as gclip\n"
+        "for _ in sys.stdin:\n"
+        "    try:\n        gclip.load_backbone('openai-vit-b-16')\n"
+        "    except gclip.BackboneError as error:\n        print(error, flush=True)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        timeout=120,
+    endpoint = f"http://127.0.0.1:{empty_server.server_port}"
+    asked = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         cwd=Path(__file__).parents[2],
-        env={"HF_ENDPOINT": endpoint, "HF_HOME": str(cache), "HOME": str(cache), "PATH": ""},
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def test_no_network(tmp_path: Path) -> None:
-    message = download_from("http://127.0.0.1:9", tmp_path)  # nothing listens there
+        env={"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path), "HOME": str(tmp_path), "PATH": ""},
+    )  # fmt: skip
+    with asked:
+        asked.stdin.write("\n")
+        asked.stdin.flush()
+        assert "(404)" in asked.stdout.readline()
+        empty_server.shutdown()
+        empty_server.server_close()
+        message, _ = asked.communicate("\n", timeout=120)
+    assert asked.returncode == 0
     assert "no connection to the server" in message
     assert "OpenAI ViT-B/16 (about 599 MB)" in message
     assert "openai-vit-b-16.safetensors" in message
-
-
-def test_a_server_that_has_nothing(empty_server: str, tmp_path: Path) -> None:
-    assert "(404)" in download_from(empty_server, tmp_path)

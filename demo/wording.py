@@ -446,7 +446,7 @@ def _counted(number: int, thing: str) -> str:
     return f"{number} {thing}" + ("" if number == 1 else "s")
 
 
-MACHINE = "The machine: from picture to mask in one picture"
+MACHINE = "The machine: from picture to mask"
 LESSON_TITLE = "From picture to mask"
 LESSON_TEXT = (
     "This is the whole model, drawn from its own numbers: point at a patch, press a block, a "
@@ -469,8 +469,9 @@ def opened(facts: dict[str, Any]) -> str:
     why = "because both switches show on it" if facts["both_matter"] else "as the best found"
     return (
         f"This scene opens the page {why}: switch CS off and on again, then AMF. "
-        f"Over {facts['mean_of']} other scenes CS takes mIoU "
-        f"{moved('cs')} and AMF {moved('amf')} in the mean."
+        f"Over {facts['mean_of']} other scenes CS takes mIoU {moved('cs')}"
+        f"{' where the fault is planted' * facts['simulation']}, and AMF {moved('amf')}"
+        f"{' without it' * facts['simulation']}, in the mean."
     )
 
 

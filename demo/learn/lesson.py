@@ -60,7 +60,7 @@ def turns(own: bool) -> tuple[Turn, ...]:
     ill = PLAIN if own else {**PLAIN, "plant": True}
     return (
         Turn("clip", "Who knows where?", {**PLAIN, "method": "clip"}, PLAIN,
-             ("heads", "matrix", "words", "mask")),
+             ("heads", "matrix", "words", "scores", "mask")),
         Turn("tokens", "Global tokens", PLAIN, PLAIN, ("blocks",)),
         Turn("amf", "Attention Map Fusion", PLAIN, {**PLAIN, "amf": True},
              ("blocks", "matrix", "mask")),
@@ -120,20 +120,21 @@ def read_facts(folder: Path | None = None) -> dict[str, Any] | None:
 
 def _clip(facts: Facts, part: Facts) -> Told:
     return Told(
-        "CLIP learned to match whole pictures with captions; it never saw a mask. Its image tower "
-        "cuts the picture into patches, and each patch ends as a vector. The mask gives every "
-        f"patch the word that fits best: **{_words(facts)}**. This is **CLIP as it is**: in its "
-        "last block queries look at keys, and its residual path and FFN take part.",
-        "What if each patch looked only at patches with a similar query, and the last block’s "
-        "residual path and FFN were left out?",
+        "CLIP learned to match whole pictures with captions; it never saw a mask. Here every patch "
+        f"gets the word that fits its vector best: **{_words(facts)}**. This is **CLIP as it is**: "
+        "in its last block queries look at keys, and its residual path and FFN take part.",
+        "What if each patch looked only at those with a similar query, without residual path and "
+        "FFN?",
         ("The words find their places", "The mask gets worse: parts are missing",
          "Nothing changes: it is one block of many"),
         _better(part["before"], part["after"]) if part["before"] is not None
         else 2 if part["changed"] < 0.02 else 0,
         "That is **ClearCLIP**: Query-Query attention is local, and what the residual path carries "
-        "serves the class token, not the patch. Nothing is trained for this. "
+        "serves the class token, not the patch. "
         + _moved(part, "the mask")
-        + _means(facts, ("clip", "with CLIP"), ("clearclip", "with ClearCLIP")),
+        + _means(facts, ("clip", "with CLIP"), ("clearclip", "with ClearCLIP"))
+        + " **Why has this patch its word?** Read it under “Scores” and in the line at the bottom, "
+        "then point at another.",
     )  # fmt: skip
 
 
@@ -143,10 +144,9 @@ def _tokens(facts: Facts, part: Facts) -> Told:
     with_tokens = [i + 1 for i, n in enumerate(counts) if n]
     if count:
         found = (
-            f"Here {named(with_tokens)} of {facts['n_blocks']} "
-            f"{'has' if len(with_tokens) == 1 else 'have'} such patches. In block {strongest} "
-            f"there {'is 1' if count == 1 else f'are {count}'} of {part['patches']}; the strongest "
-            f"gets {score:.1f} times the attention it would get if all looked everywhere alike."
+            f"Here {named(with_tokens)} {'has' if len(with_tokens) == 1 else 'have'} such patches, "
+            f"{count} of {part['patches']} in block {strongest}; the strongest gets {score:.1f} "
+            "times an equal share."
         )
     else:
         found = (
@@ -163,9 +163,9 @@ def _tokens(facts: Facts, part: Facts) -> Told:
          "Patches on the outlines of things"),
         1,
         "They are **global tokens**: looked at by nearly all, and so bright columns in their "
-        "block’s matrix (step 3 draws two). The paper finds that they gather knowledge of the "
-        "whole picture, and that from there on they look where the class token looks (the lowest "
-        "number below each tile: 1 is alike); on OpenAI’s ViT-B/16 from block 6 of 12. " + found,
+        "block’s matrix. In the paper they gather knowledge of the whole picture and look where "
+        "the class token looks, in OpenAI’s ViT-B/16 from block 6 of 12 on. "
+        f"{found}{_agreeing(part)}",
     )  # fmt: skip
 
 
@@ -189,7 +189,8 @@ def _amf(facts: Facts, part: Facts) -> Told:
     return Told(
         "Query-Query attention looks at what is alike and forgets the whole. **AMF** brings the "
         "whole back: it averages the last block’s matrix with the attention of the first blocks "
-        f"from which on every block has global tokens. {which}",
+        "from which on every block but the last has global tokens (of the last, such attention is "
+        f"not used). {which}",
         "How much of this mask will change?",
         ("Less than 5 % of the pixels", "5 to 20 %", "More than 20 %"),
         sum(part["changed"] >= bound for bound in (0.05, 0.2)),
@@ -262,7 +263,8 @@ def _own(facts: Facts, part: Facts) -> Told:
         "backbone. " if facts["built_in"] else ""
     )  # fmt: skip
     return Told(
-        "Before you take a picture of your own: the words you type are all it can answer. Suppose "
+        "Before you take a picture of your own: it answers with the words you type"
+        f"{', or with none' if part['rest'] else ' and no others'}. Suppose "
         f"**{missing}** were not among {_words(facts)}.",
         f"What would the pixels of “{missing}” be called?",
         ("Nothing: they stay without a word", "Whichever other word fits least badly",
@@ -276,6 +278,17 @@ def _own(facts: Facts, part: Facts) -> Told:
 _TOLD: dict[str, Callable[[Facts, Facts], Told]] = {
     "clip": _clip, "tokens": _tokens, "amf": _amf, "fault": _fault, "cs": _cs, "own": _own,
 }  # fmt: skip
+
+
+def _agreeing(part: Facts) -> str:
+    """How far global tokens look where the class token looks."""
+    known = [one for one in part["agreement"] if one is not None]
+    if not known:
+        return ""
+    return (
+        f" They look where the class token looks by {min(known):.2f} to {max(known):.2f} (the "
+        "lowest number below a tile: 0 elsewhere, 1 alike)."
+    )
 
 
 def _better(before: float, after: float) -> int:

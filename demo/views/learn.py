@@ -1,5 +1,6 @@
 """Learn: the facts a step of the lesson is told from, measured on what the visitor sees."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -44,6 +45,7 @@ def _tokens(look: Look) -> Facts:
     return {
         "scores": list(seen.scores),
         "counts": [len(tokens) for tokens in seen.tokens],
+        "agreement": [None if math.isnan(one) else one for one in seen.agreement],
         "threshold": seen.threshold,
         "strongest": int(np.argmax(seen.scores[:-1])) + 1,
         "patches": look.grid[0] * look.grid[1],

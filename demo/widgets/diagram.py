@@ -29,6 +29,8 @@ MAX_DATA = 48_000
 MAX_SQUARES = 200
 MAX_WORDS = 24
 MASK_SIDE = 224
+LOOKS = 3
+"""Of the patches that a patch looks at, so many are named."""
 Floats = NDArray[np.float32]
 
 
@@ -86,6 +88,7 @@ def _value(m: Any, picture: str, square: int, levels: int) -> Json:
         "arrays": pack.arrays,
         "data": pack.data(),
         "blocks": [_block(i, tile, m) for i, tile in enumerate(m.tiles)],
+        "marks": MARKS,
         "bright": float(np.quantile(matrices["local"], 0.995)) or 1.0,
         "fused": list(block_numbers(m.fused)),
         "attention": m.attention,
@@ -125,11 +128,17 @@ def _block(index: int, tile: Any, m: Any) -> Json:
         "after": float(tile.after),
         "planted": m.planted is not None and index in m.planted[2],
         "repaired": index in m.suppressed,
+        "idle": index == len(m.tiles) - 1 and "FFN" not in m.keeps,
     }
 
 
 # --- words at the parts ------------------------------------------------------------------------
 
+MARKS = {
+    "[paper]": "Stated in the paper’s abstract, overview or figure captions.",
+    "[reading]": "How independent readers understand the paper’s method section.",
+    "[ours]": "This project’s choice, where the paper is silent.",
+}
 MATRICES = {
     "qq": ("A_{qq} = softmax(s q q^{T})", "each patch looks at patches with a similar query"),
     "qk": ("A_{qk} = softmax(s q k^{T})", "CLIP's own attention, queries against keys"),
@@ -149,6 +158,7 @@ def parts(m: Any, square: int) -> dict[str, Json]:
     equation, meaning = MATRICES.get(m.attention, (m.attention, ""))
     drawn = "" if square == 1 else f" Attention is drawn in squares of {square} × {square} patches."
     taken = list(block_numbers(m.fused))
+    why = f"AMF takes {named(taken)}: {m.amf_reason}." if taken else ""
     weight = f"1/{1 + len(taken)}"
     spikes = [i + 1 for i, tile in enumerate(m.tiles[:-1]) if tile.ratio >= m.norm_threshold]
     top = int(np.asarray(m.before).argmax())
@@ -166,8 +176,8 @@ def parts(m: Any, square: int) -> dict[str, Json]:
             f"framed: global tokens, looked at ≥ {m.score_threshold:g} × an equal share" if tokened
             else f"no global tokens: no patch gets {m.score_threshold:g} × an equal share",
             "Bright: patches that many others look at. Framed: global tokens, looked at at least "
-            f"{m.score_threshold:g} times as much as evenly, in {named(tokened)}.",
-        ),
+            f"{m.score_threshold:g} times as much as evenly, in {named(tokened)}. {why}".rstrip(),
+        ) | {"more": _taken(m, taken) if taken else ""},
         "heads": _part(
             "Last block", "q, k, v = split(ln_{1}(x) W_{in} + b_{in})", "",
             "like colours, like vectors",
@@ -181,7 +191,7 @@ def parts(m: Any, square: int) -> dict[str, Json]:
             f"mean of {named([*taken, n])}, {weight} each" if taken else
             f"{last} alone: {meaning}",
             (f"AMF averages the last block's matrix ({meaning}) with the attention of "
-             f"{named(taken)}. Why these: {m.amf_reason}." if taken else
+             f"{named(taken)}. {why}" if taken else
              f"Without AMF the last block's matrix is used as it is: {meaning}.")
             + " A row is who looks, a column at whom.",
         ),
@@ -215,6 +225,16 @@ def parts(m: Any, square: int) -> dict[str, Json]:
             "Every pixel gets its best word.",
         ),
     }  # fmt: skip
+
+
+def _taken(m: Any, taken: Sequence[int]) -> str:
+    """Which blocks AMF takes and why, to stand where global tokens are spoken of."""
+    last, before = len(m.tiles) - 1, " before CS" if m.suppressed else ""
+    if "middle blocks taken" in m.amf_reason:
+        return f"AMF takes {named(taken)}, the middle: no run up to {last} has them{before}"
+    if m.amf_reason.startswith("global tokens in every block"):
+        return f"AMF takes {named(taken)}: all from {taken[0]} to {last} have them{before}"
+    return f"AMF takes {named(taken)}: {m.amf_reason}"
 
 
 def _part(*said: str) -> Json:
@@ -297,7 +317,7 @@ def _colours(x: Floats) -> Floats:
 
 
 def _looks_most(used: Floats) -> tuple[Floats, Floats]:
-    """Where each patch's row is largest, (N,), and how many times uniform it is there, (N,)."""
+    """Where each patch's row is largest, (LOOKS, N), and how many times uniform it is there."""
     rows = used / np.maximum(used.sum(1, keepdims=True), np.finfo(np.float32).tiny)
-    best = rows.argmax(1)
-    return best, rows[np.arange(len(rows)), best] * len(rows)
+    best = np.argsort(-rows, axis=1, kind="stable")[:, :LOOKS]
+    return best.T, np.take_along_axis(rows, best, 1).T * len(rows)

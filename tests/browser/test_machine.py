@@ -132,9 +132,12 @@ def test_the_mask_s_pixels_have_the_colours_of_the_library_s_labels(page: Page, 
         (height, width), shape, strict=True))  # fmt: skip
     labels = mask.labels[rows[:, None], columns]
     colours = [[int(one[i : i + 2], 16) for i in (1, 3, 5)] for one in palette.of_names(mask.names)]
-    table = np.array([*colours, [20, 20, 24]])  # the last is the rest's
-    assert len(np.unique(labels)) >= 3, "the picture must tell"
-    assert (np.abs(drawn[..., :3] - table[labels]).max(-1) <= 2).all()
+    wanted = np.array([*colours, [20, 20, 24]])[labels]  # the last is the rest's
+    rows, columns = np.indices(labels.shape)
+    hatched = (labels < 0) & ((columns - rows) % 8 < 2)
+    wanted[hatched] = 150
+    assert len(np.unique(labels)) >= 3 and hatched.any(), "the picture must tell"
+    assert (np.abs(drawn[..., :3] - wanted).max(-1) <= 2).all()
 
 
 def test_the_lines_come_from_amf_s_blocks_with_their_weight(page: Page, look: Look) -> None:
@@ -145,6 +148,31 @@ def test_the_lines_come_from_amf_s_blocks_with_their_weight(page: Page, look: Lo
         "l => l.map(t => +t.dataset.weight)"
     )
     assert weights == pytest.approx([1 / 3] * 3)
+
+
+def test_amf_s_first_line_comes_down_beside_the_part_s_name(page: Page) -> None:
+    name = page.locator("#learn-machine [data-key='head matrix']").bounding_box()
+    line = page.locator("#learn-machine [data-key='amf 0']").bounding_box()
+    assert name is not None and line is not None
+    assert line["x"] > name["x"] + name["width"]
+
+
+def test_beside_the_blocks_stands_why_amf_takes_them_and_marks_explain_themselves(
+    page: Page,
+) -> None:
+    part = page.locator("#learn-machine [data-part='blocks']")
+    assert "AMF takes blocks " in (part.text_content() or "")
+    for mark, said in (("[paper]", "Stated in the paper"), ("[reading]", "readers understand"),
+                       ("[ours]", "choice"), ("in-in", "of one region")):  # fmt: skip
+        page.locator("#learn-machine svg .term").filter(has_text=mark).first.hover()
+        expect(page.locator("#term-tip")).to_contain_text(said)
+
+
+def test_words_stand_in_the_order_in_which_they_were_typed(page: Page, look: Look) -> None:
+    labels = page.locator("#learn-machine [data-word]").evaluate_all(
+        "l => l.map(one => one.getAttribute('aria-label').split(':')[0])"
+    )
+    assert labels == [*look.mask(look.chosen).names, "the rest"][: len(labels)] and len(labels) > 3
 
 
 def test_the_planted_fault_is_drawn_as_one(page: Page, look: Look) -> None:
@@ -182,10 +210,18 @@ def test_a_patch_lights_up_everywhere_and_names_its_words(page: Page, look: Look
         assert score == pytest.approx(shares[name], abs=0.005), name
     assert best[0][1] == pytest.approx(max(shares.values()), abs=0.005)
     used = look.segmenter.last_attention(look.trunk(look.chosen), look.chosen)[1:, 1:]
-    there = divmod(int(used[row * 32 + column].argmax()), 32)
-    said = page.locator("#learn-machine .gm-info").inner_text()
-    assert f"fits best: {best[0][0]}, {100 * best[0][1]:.0f} %, then {best[1][0]}" in said
-    assert f"looks most at row {there[0] + 1}, column {there[1] + 1}," in said
+    most = used[row * 32 + column].argsort(descending=True)[:3].tolist()
+    info = page.locator("#learn-machine .gm-info")
+    said = info.inner_text()
+    assert f"fits best: {best[0][0]} {100 * best[0][1]:.0f} %, then {best[1][0]}" in said
+    for patch in most:
+        assert f"row {patch // 32 + 1}, column {patch % 32 + 1} (" in said
+    framed = page.locator("#learn-machine [data-from]").evaluate_all(
+        "l => l.map(one => +one.dataset.from)"
+    )
+    assert framed == most
+    box = info.bounding_box()
+    assert box is not None and box["y"] + box["height"] <= 900, "in plain sight"
     assert not asked, "pointing asks nobody"
 
 
@@ -290,6 +326,34 @@ def test_the_lesson_sets_the_page_and_the_guess_reveals(page: Page) -> None:
     assert page.locator(f"{lesson} .gm-answer").inner_text().startswith("Right.")
     page.locator("#amf input").click()  # the visitor goes another way: the lesson says so
     page.wait_for_selector(".gm-otherwise")
+    page.locator("#examples button").first.click()  # of another picture nothing was guessed
+    page.wait_for_selector("#learn-machine .gm-box svg[aria-label]")
+    expect(page.locator(f"{lesson} .gm-options button[aria-pressed='true']")).to_have_count(0)
+    assert not page.locator(f"{lesson} .gm-answer").inner_text().startswith("Right.")
+
+
+def test_a_step_and_what_it_speaks_of_are_on_one_screen(page: Page) -> None:
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto(page.url.split("?")[0] + f"?tab=learn&seed={SEED}&amf=0&cs=0&plant=0")
+    page.wait_for_selector("#learn-machine [data-ready='1'] .gm-box")
+    page.get_by_role("button", name="Begin").click()
+    for step in range(1, lesson.COUNT + 1):
+        page.locator(f"{STEP}[data-step='{step}'] .gm-options button").nth(1).click()
+        page.wait_for_selector(f"{STEP}[data-step='{step}'][data-told='1']")
+        page.wait_for_selector("#learn-machine [data-ready='1']")
+        info = page.locator("#learn-machine .gm-info").bounding_box()
+        title = page.locator(f"{STEP} h2").bounding_box()
+        assert info is not None and title is not None and title["y"] >= 0, step
+        for key in ("key='used'", "zone='mask'", "key='alike low'", "key='best 3'"):
+            box = page.locator(f"#learn-machine [data-{key}]").bounding_box()
+            assert box is not None and box["y"] + box["height"] <= info["y"] + 1, (step, key)
+        if step < lesson.COUNT:
+            page.locator(f"{STEP} .gm-nav button").last.click()
+
+
+def test_where_a_step_asks_for_a_patch_s_word_one_is_shown(page: Page) -> None:
+    assert page.locator("#learn-machine [data-from]").count() == 3
+    assert page.locator("#learn-machine text[data-name]:not([data-name=''])").count() >= 4
 
 
 HELD_FRAMES = """() => {
@@ -306,7 +370,7 @@ def test_what_a_switch_changes_moves_and_what_it_leaves_stays_and_says_so(page: 
     page.wait_for_selector("#learn-machine [data-ready='1'] .gm-box")
     page.evaluate(HELD_FRAMES)
     begun = {key: levels(page, key) for key in ("used", "tile 1", "tile 9")}
-    page.locator("#learn-machine .gm-bar").get_by_role("button", name="CS off").click()
+    page.locator("#learn-machine .gm-bar").get_by_role("button", name="CS").click()
     page.wait_for_selector("#learn-machine [data-ready='0']")
     page.evaluate("pass(150)")
     midway = {key: levels(page, key) for key in begun}
@@ -329,8 +393,9 @@ def test_what_a_switch_changes_moves_and_what_it_leaves_stays_and_says_so(page: 
 def test_with_reduced_motion_a_switch_is_there_at_once(page: Page) -> None:
     page.emulate_media(reduced_motion="reduce")
     begun = levels(page, "used")
-    page.locator("#learn-machine .gm-bar").get_by_role("button", name="AMF off").click()
-    page.locator("#learn-machine .gm-bar").get_by_role("button", name="AMF on").wait_for()
+    switch = page.locator("#learn-machine .gm-bar").get_by_role("button", name="AMF")
+    switch.click()
+    expect(switch).to_have_attribute("aria-pressed", "true")
     page.wait_for_selector("#learn-machine [data-ready='1']")
     at_once = levels(page, "used")
     page.evaluate("pass(400)")
@@ -352,12 +417,15 @@ def test_a_switch_on_the_machine_asks_once_and_as_the_page_s_own_does(page: Page
     page.wait_for_selector("#learn-machine [data-ready='1'] .gm-box")
     page.on("request", note)
     bar = page.locator("#learn-machine .gm-bar")
-    for off, on in (("AMF off", "AMF on"), ("CS off", "CS on"), ("No fault", "Simulated fault")):
-        bar.get_by_role("button", name=off).click()
-        bar.get_by_role("button", name=on).wait_for()
+    for name in ("AMF", "CS", "Simulated fault"):
+        switch = bar.get_by_role("button", name=name)
+        expect(switch).to_have_text(name)  # a switch, so that its name is no state
+        expect(switch).to_have_attribute("aria-pressed", "false")
+        switch.click()
+        expect(switch).to_have_attribute("aria-pressed", "true")
         page.wait_for_selector("#learn-machine [data-ready='1']")
     page.locator("#amf input").click()
-    bar.get_by_role("button", name="AMF off").wait_for()
+    expect(bar.get_by_role("button", name="AMF")).to_have_attribute("aria-pressed", "false")
     assert len(asked) == 4
     assert len({one["fn_index"] for one in asked}) == 1, "the page's own question"
     page.remove_listener("request", note)
@@ -434,10 +502,12 @@ def test_on_the_wall_the_keys_walk_and_switch_and_nothing_is_small_or_cut(page: 
     page.locator("#learn-machine .gm-bar").get_by_role("button", name="Full screen").click()
     page.wait_for_selector("#learn-machine .gm-wall")
     assert on_the_wall(page) == []
-    for key, said in (("a", "AMF on"), ("C", "CS on"), ("p", "Simulated fault"), ("P", "No fault"),
-                      ("c", "CS off"), ("A", "AMF off")):  # fmt: skip
+    bar = page.locator("#learn-machine .gm-bar")
+    for key, name, on in (("a", "AMF", True), ("C", "CS", True), ("p", "Simulated fault", True),
+                          ("P", "Simulated fault", False), ("c", "CS", False),
+                          ("A", "AMF", False)):  # fmt: skip
         page.keyboard.press(key)
-        page.locator("#learn-machine .gm-bar").get_by_role("button", name=said).wait_for()
+        bar.get_by_role("button", name=name, pressed=on).wait_for()
     for key, step, told in (("PageDown", 1, 0), ("ArrowRight", 1, 1), ("ArrowDown", 2, 0),
                             ("PageDown", 2, 1), ("PageDown", 3, 0), ("ArrowLeft", 2, 0),
                             ("ArrowUp", 1, 0), ("PageUp", 0, 0)):  # fmt: skip
@@ -473,15 +543,14 @@ def test_in_a_text_field_the_wall_s_keys_are_letters(page: Page) -> None:
     assert field.input_value() == "acpACP"
     state = page.locator(STEP).evaluate("one => [one.dataset.step, one.dataset.told]")
     assert state == [str(lesson.COUNT), "1"]
-    bar = page.locator("#learn-machine .gm-bar button")
-    assert bar.all_inner_texts()[:3] == ["AMF off", "CS off", "No fault"]
+    bar = page.locator("#learn-machine .gm-bar")
+    assert bar.locator("[aria-pressed='false']").count() == 3
     assert not asked
     field.evaluate("one => one.remove()")
     page.locator("#learn-machine [data-zone='picture']").focus()
-    page.keyboard.press("a")
-    bar.filter(has_text="AMF on").wait_for()
-    page.keyboard.press("a")
-    bar.filter(has_text="AMF off").wait_for()
+    for on in (True, False):
+        page.keyboard.press("a")
+        bar.get_by_role("button", name="AMF", pressed=on).wait_for()
 
 
 def test_the_last_step_hands_over_the_visitor_s_own_picture(page: Page) -> None:

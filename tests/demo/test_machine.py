@@ -82,9 +82,9 @@ def test_where_a_patch_looks_most_comes_from_the_exact_row() -> None:
     m = a_machine()
     back = unpacked(machine_value(m))
     used = np.asarray(m.used)
-    assert (back["looks"] == used.argmax(1)).all()
-    shares = used / used.sum(1, keepdims=True)
-    assert np.allclose(back["times"], shares.max(1) * N, rtol=1e-3)
+    assert (back["looks"] == np.argsort(-used, axis=1)[:, :3].T).all()
+    shares = np.sort(used / used.sum(1, keepdims=True))[:, :-4:-1]
+    assert np.allclose(back["times"], shares.T * N, rtol=1e-3)
 
 
 def test_many_patches_are_drawn_in_squares_and_the_picture_says_so() -> None:
@@ -110,6 +110,28 @@ def test_a_fault_is_called_a_simulation_and_says_where_it_sits() -> None:
     assert [block["planted"] for block in value["blocks"]] == [False, False, False, True, False]
     assert "Simulated fault: channel 7 times 30 in block 4." in value["parts"]["values"]["sentence"]
     assert machine_value(replace(a_machine(), planted=None))["fault"] is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [("global tokens in every block from 2 to 4", "blocks 2 and 3: all from 2 to 4 have them"),
+     ("few in a row: middle blocks taken", "blocks 2 and 3, the middle: no run up to 4 has them"),
+     ("blocks chosen by hand", "blocks 2 and 3: blocks chosen by hand")],
+)  # fmt: skip
+def test_beside_the_blocks_stands_why_amf_takes_these(reason: str, said: str) -> None:
+    m = replace(a_machine(), amf_reason=reason, suppressed=())
+    part = machine_value(m)["parts"]["blocks"]
+    assert part["more"] == f"AMF takes {said}" and reason in part["sentence"]
+    assert machine_value(replace(m, fused={}))["parts"]["blocks"]["more"] == ""
+    if "hand" not in reason:  # what AMF decided by may be gone from the tiles
+        mended = machine_value(replace(m, suppressed=(1,)))["parts"]["blocks"]["more"]
+        assert mended.endswith("before CS")
+
+
+def test_the_last_block_s_channel_is_idle_where_its_ffn_is_left_out() -> None:
+    for keeps, idle in (((), True), (("residual path", "FFN"), False)):
+        blocks = machine_value(replace(a_machine(), keeps=keeps))["blocks"]
+        assert [block["idle"] for block in blocks] == [False] * (L - 1) + [idle]
 
 
 def test_every_part_has_a_name_a_value_and_a_sentence() -> None:

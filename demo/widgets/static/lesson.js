@@ -78,7 +78,10 @@ const tell = (l) => {
   const turned = Number(panel.dataset.shown ?? l.at) !== l.at, had = panel.contains(document.activeElement);
   panel.dataset.shown = l.at;
   panel.replaceChildren(...nodes);
-  if (had && (turned || told)) title.focus({ preventScroll: true });
+  if (!had || !(turned || told)) return;
+  title.focus({ preventScroll: true });
+  // The step and what it speaks of on one screen, where they fit.
+  if (live && root.getBoundingClientRect().bottom > innerHeight) root.scrollIntoView({ block: "start", behavior: STILL.matches ? "auto" : "smooth" });
 };
 let baked = 0;
 const leaf = (at) => { baked = at; tell(value.pages[at]); };

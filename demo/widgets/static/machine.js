@@ -2,8 +2,8 @@
 const STILL = matchMedia("(prefers-reduced-motion: reduce)"), bar = make("div", "gm-bar");
 let value = null, frame = 0;
 const walled = () => document.fullscreenElement === root;
-const tool = (text, act, title = "") => {
-  const one = Object.assign(make("button", "gw-button", text), { type: "button", title });
+const tool = (text, act, title = "", cls = "") => {
+  const one = Object.assign(make("button", `gw-button ${cls}`, text), { type: "button", title });
   one.addEventListener("click", act);
   bar.append(one);
   return one;
@@ -14,9 +14,9 @@ const flip = (name) => {
   trigger("submit");
 };
 const switches = {
-  amf: tool("AMF", () => flip("amf"), "Key A in full screen"),
-  cs: tool("CS", () => flip("cs"), "Key C in full screen"),
-  fault: tool("Fault", () => flip("fault"), "Simulate an abnormal channel; key P in full screen"),
+  amf: tool("AMF", () => flip("amf"), "Key A in full screen", "gm-switch"),
+  cs: tool("CS", () => flip("cs"), "Key C in full screen", "gm-switch"),
+  fault: tool("Fault", () => flip("fault"), "Simulate an abnormal channel; key P in full screen", "gm-switch"),
 };
 bar.append(make("span", "gm-space"));
 const full = root.requestFullscreen && tool("Full screen", () => (walled() ? document.exitFullscreen() : root.requestFullscreen()),
@@ -25,8 +25,8 @@ tool("SVG", saveSvg, "Save the diagram as SVG");
 tool("PNG", savePng, "Save the diagram as PNG");
 const label = (v) => {
   const said = {
-    amf: v.amf ? `AMF on: ${v.amf_note}` : "AMF off", cs: v.cs ? `CS on: ${v.cs_note}` : "CS off",
-    fault: v.fault ? `Simulated fault: channel ${v.fault[0]} × ${v.fault[1]}` : "No fault",
+    amf: `AMF${v.amf ? `: ${v.amf_note}` : ""}`, cs: `CS${v.cs ? `: ${v.cs_note}` : ""}`,
+    fault: `Simulated fault${v.fault ? `: channel ${v.fault[0]} × ${v.fault[1]}` : ""}`,
   };
   for (const key in switches) {
     switches[key].textContent = said[key];
@@ -75,7 +75,10 @@ const arrive = async (v) => {
   if (!v.words.some((one) => one.index === word)) word = null;
   if (old?.v.norms_of !== v.norms_of) channel = null;
   if (!old) { at = null; lit = pinned = false; }
-  const first = !old || step(old.v) !== step(v);
+  const first = !old || step(old.v) !== step(v), told = old?.v.lesson?.told !== v.lesson?.told;
+  if (!old) guesses.clear(); // they were about another picture
+  const shows = v.lesson?.parts.includes("scores");
+  if (first && !pinned) lit = false;
   now = next;
   label(v);
   if (!box.isConnected) root.replaceChildren(bar, box, info);
@@ -85,6 +88,7 @@ const arrive = async (v) => {
   explained();
   if (flipped.length === 1) speak(effect(old, now, flipped[0]));
   else if (flipped.length || first) lit ? describe() : speak(invite());
+  if (shows && (first || told) && !pinned) example();
   turn();
 };
 // From the old to the new in 400 ms; at once where motion is not wanted.

@@ -55,11 +55,15 @@ const heading = (name, g) => {
     wrapped.forEach(([line, kind], k) => words(`line ${name} ${k}`, g, b.x, first + k * plan.line, line, kind));
   } else {
     words(`line ${name} 0`, g, b.x, b.y + 2.7 * u, equation, "eq");
-    if (name === "blocks") words(`line ${name} 1`, g, b.x + lengthOf(p.name, "name") + 0.8 * u, b.y + 1.35 * u, value, "small");
+    if (name === "blocks") {
+      words(`line ${name} 1`, g, b.x + lengthOf(p.name, "name") + 0.8 * u, b.y + 1.35 * u, value, "small");
+      const from = lengthOf(equation, "eq") + 1.2 * u;
+      if (lengthOf(p.more, "small") <= b.w - from) words(`line ${name} 2`, g, b.x + from, b.y + 2.7 * u, p.more, "small");
+    }
   }
   if (!same[name]) return;
   if (!plan.wide) words(`same ${name}`, g, b.x + b.w, b.y + 1.35 * u, same[name], "small", "end", "gm-same");
-  else if (name === "blocks") words(`same ${name}`, g, b.x + b.w - 0.3 * u, b.y + 2.7 * u, same[name], "small", "end", "gm-same");
+  else if (name === "blocks") wrap(same[name], plan.gutter, "tiny").forEach((line, k) => words(`same ${name} ${k}`, g, b.x - 0.4 * u, plan.tiles[0].y + (0.6 + 1.2 * k) * u, line, "tiny", "end", "gm-same"));
   else words(`same ${name}`, g, b.x, name === "picture" ? b.h + 2.7 * u : b.y + 2.6 * u, same[name], "small", "start", "gm-same");
 };
 const picture = (d, g) => {
@@ -93,11 +97,13 @@ const blocks = (d, g) => {
 const sentenceOf = (block) => {
   const fault = block.planted ? ", a simulated fault" : "", mended = block.repaired ? `, brought back by CS to ${times(block.after)}` : "";
   return `Block ${block.number}: most looked-at patch ${times(block.score)} uniform, ${block.tokens.length} global tokens; `
-    + `largest channel ${block.channel}, ${times(block.ratio)} the median${fault}${mended}; `
-    + `agreement with the class token ${block.agreement?.toFixed(2) ?? "none"}${now.v.fused.includes(block.number) ? "; AMF takes it" : ""}`;
+    + `largest channel ${block.channel}, ${times(block.ratio)} the median${fault}${mended}${block.idle ? ", unused: the last block's FFN is left out" : ""}; `
+    + `${block.agreement === null ? "" : `they look where the class token looks by ${block.agreement.toFixed(2)} of 1`}${now.v.fused.includes(block.number) ? "; AMF takes it" : ""}`;
 };
+// Red is what stands out and takes part: the last block's FFN mostly does not.
+const abnormal = (block, ratio = block.ratio) => !block.idle && ratio >= now.v.thresholds[1];
 const tile = (d, g, block, i, height) => {
-  const b = plan.tiles[i], key = block.number, mid = b.x + b.w / 2, foot = b.y + b.h, [tokens, spikes] = now.v.thresholds;
+  const b = plan.tiles[i], key = block.number, mid = b.x + b.w / 2, foot = b.y + b.h, [tokens] = now.v.thresholds;
   const fused = now.v.fused.includes(key), chosen = now.v.norms_of === key, glow = clamp((d.score[i] - 1) / (2 * tokens), 0, 1);
   const around = { x: b.x - 0.35 * u, y: b.y - 0.35 * u, w: b.w + 0.7 * u, h: b.h + 0.7 * u };
   rect(`glow ${key}`, back, around, "gm-glow", { rx: 0.5 * u, opacity: glow.toFixed(3) });
@@ -106,13 +112,14 @@ const tile = (d, g, block, i, height) => {
   rect(`rim ${key}`, g, b, `gm-rim${fused ? " gm-fused" : ""}${chosen ? " gm-chosen" : ""}`);
   words(`number ${key}`, g, mid, b.y - 0.6 * u, key, "num", "middle");
   words(`score ${key}`, g, mid, foot + 1.5 * u, times(d.score[i]), d.score[i] >= tokens ? "strong" : "num", "middle").dataset.value = block.score;
-  const base = foot + 4.6 * u, tall = height(d.ratio[i]), bad = d.ratio[i] >= spikes, wide = 0.5 * u;
+  const base = foot + 4.6 * u, tall = height(d.ratio[i]), bad = abnormal(block, d.ratio[i]), wide = 0.5 * u;
   const spike = (name, tall, cls) => rect(`${name} ${key}`, g, { x: mid - wide / 2, y: base - tall, w: wide, h: tall }, cls);
   path(`base ${key}`, g, `M${b.x} ${base}h${b.w}`, "gm-axis");
-  spike("spike", tall, `gm-spike${bad ? " gm-bad" : ""}${block.repaired ? " gm-was" : ""}`);
+  spike("spike", tall, `gm-spike${bad ? " gm-bad" : ""}${block.repaired || block.idle ? " gm-was" : ""}`);
   if (block.repaired) spike("mended", height(d.after[i]), "gm-mended");
   const norm = block.repaired ? d.after[i] : d.ratio[i], kind = bad && !block.repaired ? "strong" : "num";
-  words(`ratio ${key}`, g, mid, base - tall - 0.3 * u, times(norm), kind, "middle").dataset.value = block.repaired ? block.after : block.ratio;
+  words(`ratio ${key}`, g, mid, base - tall - 0.3 * u, times(norm), kind, "middle", block.idle ? "gm-small" : "").dataset.value = block.repaired ? block.after : block.ratio;
+  if (block.idle) words(`unused ${key}`, g, mid, base - tall - 1.4 * u, "unused", "tiny", "middle");
   const x = mid + 0.75 * u, y = base - 0.2 * u, [a, c, e] = [0.5 * u, 0.75 * u, 0.4 * u];
   if (block.planted) path(`fault ${key}`, g, `M${x} ${y}l${a} ${-c}h${-e}l${e} ${-c}h${-e}l${-e} ${1.15 * c}h${e}z`, "gm-bolt");
   const agreement = words(`agreement ${key}`, g, mid, foot + 6.1 * u, Number.isNaN(d.agreement[i]) ? "–" : d.agreement[i].toFixed(2), "num", "middle");
@@ -162,7 +169,7 @@ const matrix = (d, g) => {
 // What joins the tiles to the opened last block: down, along the gap above the panel, down.
 const bend = (tile, x, y, lane) => {
   const aside = tile.row < plan.tiles.at(-1).row ? tile.w / 2 + 0.45 * u : 0, from = tile.x + tile.w / 2 - aside;
-  const along = plan.panel.y - (2.2 - 0.8 * lane) * u, r = Math.min(1.6 * u, Math.abs(x - from) / 2), k = x < from ? -r : r;
+  const along = plan.panel.y - (1.9 - 0.8 * lane) * u, r = Math.min(u, Math.abs(x - from) / 2), k = x < from ? -r : r;
   return `M${from} ${tile.y + tile.h + (aside ? 0 : 6.6 * u)}V${along - r}Q${from} ${along} ${from + k} ${along}H${x - k}Q${x} ${along} ${x} ${along + r}V${y}`;
 };
 const amfLines = (v, amount) => {
@@ -171,7 +178,7 @@ const amfLines = (v, amount) => {
     if (m) path(`amf ${i}`, back, bend(plan.tiles[block - 1], m.x + m.w / 2, m.y - 1.5 * u, i), "gm-amf", { ...dash, "data-block": block });
   });
   const block = v.blocks[v.norms_of - 1], { norms } = plan;
-  const state = block.repaired ? " gm-good" : block.ratio >= v.thresholds[1] ? " gm-ill" : "";
+  const state = block.repaired ? " gm-good" : abnormal(block) ? " gm-ill" : "";
   path("ffn", back, bend(plan.tiles[v.norms_of - 1], norms.x + norms.w, norms.y - 0.2 * u, 0.5), `gm-ffn${state}`);
 };
 
@@ -185,7 +192,7 @@ const values = (d, g) => {
   path("norms", g, [...d.norms].map((x, i) => (i === v.channel ? "" : stem(i, x))).join(""), "gm-norms", { "stroke-width": clamp((0.62 * b.w) / count, 0.8, 6) });
   path("normsaxis", g, `M${b.x} ${base}H${b.x + b.w}`, "gm-axis");
   path("limit", g, `M${b.x} ${Y(limit)}H${b.x + b.w}`, "gm-limit");
-  path("topnorm", g, stem(v.channel, d.norms[v.channel]), `gm-norms${block.ratio >= v.thresholds[1] ? " gm-bad" : ""}${v.repaired.length ? " gm-was" : ""}`, thick);
+  path("topnorm", g, stem(v.channel, d.norms[v.channel]), `gm-norms${abnormal(block) ? " gm-bad" : ""}${v.repaired.length ? " gm-was" : ""}`, thick);
   for (const [c] of v.repaired) {
     path(`mend ${c}`, g, stem(c, d.mended[c]), "gm-mend", thick);
     dot(`menddot ${c}`, g, X(c), Y(d.mended[c]), 0.35 * u, "gm-mended");
@@ -220,15 +227,19 @@ const similarity = (d, g) => {
   words("alike high", g, a.x + a.w, line + 0.35 * u, "1", "small", "end");
   if (d.similar.some(Number.isNaN)) return;
   path("apart", g, `M${x(d.similar[1])} ${line}H${x(d.similar[0])}`, "gm-apart");
-  [["in-in", "in", -0.9, "strong"], ["in-out", "out", 1.7, "num"]].forEach(([name, cls, dy, kind], i) => {
-    const s = d.similar[i], [anchor, dx] = part(s) > 0.7 ? ["end", 0.5] : part(s) < 0.3 ? ["start", -0.5] : ["middle", 0];
+  [["in-in", "in", -0.9, "strong", "one thing"], ["in-out", "out", 1.7, "num", "two things"]].forEach(([name, cls, dy, kind, which], i) => {
+    const s = d.similar[i], said = `${name} ${signed(s, 2)}`, whole = `${said}, ${which}`, shown = lengthOf(whole, kind) <= a.w ? whole : said;
     dot(name, g, x(s), line, 0.5 * u, `gm-${cls}`);
-    words(`${name} name`, g, x(s) + dx * u, line + dy * u, `${name} ${signed(s, 2)}`, kind, anchor).dataset.value = now.v.similar[i];
+    const half = lengthOf(shown, kind) / 2, at = clamp(x(s), a.x + half, a.x + a.w - half);
+    const one = words(`${name} name`, g, at, line + dy * u, shown, kind, "middle", "term");
+    one.dataset.value = now.v.similar[i];
+    explain(one, said, `Mean cosine of the Values of two patches ${i ? "in different regions" : "of one region"}: 1 alike, 0 unrelated.`);
   });
 };
 
 // --- patches × words, the scores at the patch that is pointed at, the mask -------------------------
-const largest = () => now.v.words.map((_, i) => i).sort((i, j) => now.share[j] - now.share[i] || i - j).slice(0, plan.maplets.length);
+// The largest words, in the order in which they were typed, whatever becomes of their shares.
+const largest = () => now.v.words.map((_, i) => i).sort((i, j) => now.share[j] - now.share[i] || i - j).slice(0, plan.maplets.length).sort((i, j) => i - j);
 const maplets = (d, g) => {
   largest().forEach((i, k) => {
     const b = plan.maplets[k], one = now.v.words[i];
@@ -261,17 +272,21 @@ const mask = (d, g, t) => {
   const v = now.v, [rows, columns] = v.shape, { x, y, w } = plan.legend;
   const faint = (index) => (word === null || word === index ? 190 : 40), rest = pack(...(word === -1 ? [140, 140, 140, 190] : [20, 20, 24, 150]));
   const inks = new Map(v.words.map((one) => [one.index, pack(...[1, 3, 5].map((k) => parseInt(one.colour.slice(k, k + 2), 16)), faint(one.index))]));
-  const ink = (labels) => (i) => (labels[i] < 0 ? rest : inks.get(labels[i]) ?? pack(140, 140, 140, 160));
+  // What has no word is hatched, as in the page's other legends.
+  const hatched = (i) => (((i % columns) - Math.floor(i / columns)) & 7) < 2, hatch = pack(150, 150, 150, 190);
+  const ink = (labels) => (i) => (labels[i] < 0 ? (hatched(i) ? hatch : rest) : inks.get(labels[i]) ?? pack(140, 140, 140, 160));
   raster("under", plan.out, now.photo.naturalWidth || 1, now.photo.naturalHeight || 1, [now.photo], now.photo);
   raster("mask", plan.out, columns, rows, [now.labels, word], ink(now.labels), t);
   if (t < 1) raster("mask before", plan.out, columns, rows, [old.labels, word], ink(old.labels), 1 - t);
   zone("mask", g, plan.out, "grid");
   const listed = largest().filter((i) => now.share[i] > 0 && v.words[i].index >= 0).slice(0, v.rest > 0 ? 3 : 4);
   const legend = listed.map((i) => [v.words[i].name, d.share[i], v.words[i].colour]);
-  if (v.rest > 0) legend.push(["the rest", v.rest, "#8c8c8c"]);
+  if (v.rest > 0) legend.push(["the rest", v.rest, "none"]);
   legend.forEach(([name, share, colour], k) => {
     const line = y + 1.45 * k * u;
-    rect(`swatch ${k}`, g, { x, y: line - 0.75 * u, w: 0.85 * u, h: 0.85 * u }, "", { fill: colour });
+    const b = { x, y: line - 0.75 * u, w: 0.85 * u, h: 0.85 * u }, third = b.w / 3;
+    rect(`swatch ${k}`, g, b, "", { fill: colour });
+    if (colour === "none") path("hatch", g, `M${x} ${b.y}l${b.w} ${b.w}m${-third} 0l${-2 * third} ${-2 * third}M${x + third} ${b.y}l${2 * third} ${2 * third}`, "gm-hatch");
     words(`area ${k}`, g, x + 1.3 * u, line, brief(name, w - 2 * u - lengthOf(`${Math.round(100 * share)} %`, "num"), "body"));
     words(`share ${k}`, g, x + w, line, `${Math.round(100 * share)} %`, "num", "end");
   });

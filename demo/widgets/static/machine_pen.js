@@ -47,6 +47,11 @@ const lengthOf = (text, kind) => {
     return sum + ruler.measureText(piece.text).width;
   }, 0);
 };
+// A sentence about what is written, as at the page's other words.
+const explain = (one, said, sentence) => {
+  const all = { tabindex: 0, role: "note", "data-tip": sentence, "aria-label": `${said}: ${sentence}` };
+  for (const name in all) one.setAttribute(name, all[name]);
+};
 const words = (key, parent, x, y, text, kind = "body", anchor = "start", cls = "") => {
   const size = sized(kind), one = node(key, "text", parent, {
     x: x.toFixed(1), y: y.toFixed(1), class: `gm-t gm-${kind} ${cls}`, "text-anchor": anchor,
@@ -57,7 +62,10 @@ const words = (key, parent, x, y, text, kind = "body", anchor = "start", cls = "
   let rise = 0;
   one.replaceChildren(...pieces(String(text), size).map((piece) => {
     const span = svg("tspan", { dy: (rise - piece.rise).toFixed(2), "font-size": `${piece.size}px` });
-    if (piece.origin) span.setAttribute("class", "gm-origin");
+    if (piece.origin) {
+      span.setAttribute("class", "gm-origin term");
+      explain(span, piece.text, now.v.marks[piece.text]);
+    }
     span.textContent = piece.text;
     rise = piece.rise;
     return span;

@@ -6,17 +6,17 @@ const linesOf = ({ equation, value }, w) => {
   const [first, second] = [[equation, "eq"], [value, "small"]].map(([text, kind]) => wrap(text, w, kind).map((line) => [line, kind]));
   return first.length + second.length > 4 ? first : [...first, ...second];
 };
-const ROW = 12, STRIPS = "below each: most looked-at patch, × uniform · largest channel, × the median · agreement with the class token";
-const FULL = [["most looked-at", 1.1], ["patch, × uniform", 1.95], ["largest channel,", 3.7], ["× the median", 4.55], ["agreement with", 5.8], ["class token", 6.65]];
-const SHORT = [["most looked at ×", 1.5], ["largest channel ×", 4.4], ["like class token", 6.1]];
+const ROW = 12, STRIPS = "below each: most looked-at patch, × uniform · largest channel, × the median · how alike the class token looks, 0 to 1";
+const FULL = [["most looked-at", 1.1], ["patch, × uniform", 1.95], ["largest channel,", 3.7], ["× the median", 4.55], ["look like class", 5.8], ["token: 1 fully", 6.65]];
+const SHORT = [["most looked at ×", 1.5], ["largest channel ×", 4.4], ["class token: 0–1", 6.1]];
 let plan = null;
 const arrange = (W, height) => {
   const v = now.v, wide = W >= 54 * u, ratio = v.size[0] / v.size[1];
   const P = { W, wide, ratio, line: Math.max(1.35 * u, 1.22 * least), lines: {}, tiles: [], strips: least > 0.85 * u ? SHORT : FULL };
   for (const name of NAMES) P[name] = {};
   for (const name of NAMES) {
-    const { equation, mark, value } = v.parts[name];
-    P.lines[name] = { equation: equation + (mark ? ` [${mark}]` : ""), value: name === "blocks" && !wide ? `${value}; ${STRIPS}` : value };
+    const { equation, mark, value, more } = v.parts[name];
+    P.lines[name] = { equation: equation + (mark ? ` [${mark}]` : ""), value: name === "blocks" && !wide ? [value, more, STRIPS].filter(Boolean).join("; ") : value };
   }
   (wide ? sideBySide : stacked)(P, height);
   return P;
@@ -41,7 +41,9 @@ const tilesIn = (P, x, y, w, per) => {
   return last.y + last.h + 6.9 * u;
 };
 const mapsIn = (P, x, y, w, h, most) => {
-  const count = Math.max(now.maps.length, 3), gap = 0.7 * u, apart = 1.2 * u, s = Math.min(most, (w - apart - (count - 1) * gap) / count);
+  const count = Math.max(now.maps.length, 3), gap = 0.7 * u, side3 = (apart) => Math.min(most, (w - apart - (count - 1) * gap) / count);
+  // The first line of AMF comes down beside the part's name, never through it.
+  const lack = lengthOf(now.v.parts.matrix.name, "name") + u - 1.5 * side3(1.2 * u) - gap - 1.2 * u, apart = 1.2 * u + (P.wide ? clamp(2 * lack, 0, 4 * u) : 0), s = side3(apart);
   const side = Math.min(w, h - s - 4 * u), from = x + (P.wide ? 0 : (w - apart - count * (s + gap)) / 2);
   P.maps = Array.from({ length: count }, (_, i) => ({ x: from + i * (s + gap) + (i && apart), y: y + 1.3 * u, w: s, h: s }));
   P.used = { x: P.wide ? x : x + (w - side) / 2, y: y + s + 4 * u, w: side, h: side };
@@ -54,10 +56,11 @@ const wordsIn = (P, x, y, w, most) => {
 const sideBySide = (P, height) => {
   const top = 3.5 * u, pad = 1.2 * u, gap = 2.2 * u, { W } = P;
   P.photo = fit(P, 0, top, clamp(0.17 * W, 11 * u, 20 * u), 11.4 * u, true);
-  const x0 = P.photo.w + 1.4 * u + Math.max(...P.strips.map(([text]) => lengthOf(text, "tiny"))), foot = tilesIn(P, x0, top, W - x0 - 0.5 * u, Math.min(now.v.blocks.length, ROW));
+  P.gutter = Math.max(...P.strips.map(([text]) => lengthOf(text, "tiny")));
+  const x0 = P.photo.w + 1.4 * u + P.gutter, foot = tilesIn(P, x0, top, W - x0 - 0.5 * u, Math.min(now.v.blocks.length, ROW));
   P.picture = { x: 0, y: 0, w: P.photo.w, h: P.photo.y + P.photo.h };
   P.blocks = { x: x0, y: 0, w: W - x0, h: foot };
-  const y = Math.max(foot, P.picture.h) + 3.4 * u, below = 4 * P.line + u, c = y + 3.2 * u;
+  const y = Math.max(foot, P.picture.h) + 2.6 * u, below = 4 * P.line + u, c = y + 3.2 * u;
   const H = height ? clamp(height - c - below, 14 * u, 30 * u) : clamp(0.22 * W, 18.5 * u, 21 * u);
   const free = W - 2 * pad - 4 * gap;
   let x = pad;

@@ -1,9 +1,9 @@
 // Pointing: one patch lights up everywhere; a press shows a block, a word, a channel, or pins the patch.
 let at = null, lit = false, pinned = false, told = "";
 const spots = svg("g", {});
-const say = make("span", ""), explain = make("span", "gm-explain"), info = make("p", "gm-info");
+const say = make("span", ""), more = make("span", "gm-explain"), info = make("p", "gm-info");
 say.setAttribute("aria-live", "polite");
-info.append(say, " ", explain);
+info.append(say, " ", more);
 const speak = (text) => text !== told && (say.textContent = told = text);
 const mark = () => {
   const d = mixed, [row, column] = (at = at ? [clamp(at[0], 0, now.h - 1), clamp(at[1], 0, now.w - 1)] : [now.h >> 1, now.w >> 1]);
@@ -12,6 +12,11 @@ const mark = () => {
   scores(lit ? patch : null);
   raster("look", plan.photo, now.sw, now.sh, [d.used, lit && square], lit ? heat(d.used, d.bright, square * now.m, VEIL) : () => 0);
   if (!lit) return;
+  const { x, y, w: wide, h: high } = plan.photo;
+  for (let k = 0; k < now.looks.length / now.n; k++) {
+    const there = now.looks[k * now.n + patch], w = wide / now.w, h = high / now.h;
+    rect(`from ${k}`, spots, { x: x + (there % now.w) * w, y: y + Math.floor(there / now.w) * h, w, h }, "gm-from", { "data-from": there });
+  }
   for (const [key, { b, kind }] of zones) {
     const w = b.w / now.w, h = kind === "rows" ? b.h / now.m : b.h / now.h;
     if (kind === "grid") rect(`spot ${key}`, spots, { x: b.x + column * w - 0.5, y: b.y + row * h - 0.5, w: w + 1, h: h + 1 }, "gm-spot", { "data-patch": at });
@@ -21,8 +26,19 @@ const mark = () => {
 const describe = () => {
   const patch = at[0] * now.w + at[1], where = (i) => named(Math.floor(i / now.w), i % now.w), { words } = now.v;
   const score = (i) => now.scores[i * now.n + patch], order = words.map((_, i) => i).sort((i, j) => score(j) - score(i));
-  const [best, then] = order.map((i) => `${words[i].name}, ${(100 * score(i)).toFixed(0)} %`).map((one, k) => (k ? `, then ${one}` : ` best: ${one}`));
-  speak(`Patch ${where(patch)}${pinned ? " (pinned)" : ""} looks most at ${where(now.looks[patch])}, ${now.times[patch].toFixed(1)} × an equal share. What it gathers where it looks fits${best}${then ?? ""}.`);
+  const fits = order.slice(0, 5).filter((i, k) => k < 2 || score(i) >= 0.005).map((i) => `${words[i].name} ${(100 * score(i)).toFixed(0)} %`);
+  const most = Array.from({ length: now.looks.length / now.n }, (_, k) => k * now.n + patch).map((i, k) => `${where(now.looks[i])} (${now.times[i].toFixed(1)} ×${k ? "" : " an equal share"})`);
+  speak(`Patch ${where(patch)}${pinned ? " (pinned)" : ""} looks most at ${most.join(", ")}: it averages their Values most. What it gathers fits best: ${fits[0]}${fits.length > 1 ? `, then ${fits.slice(1).join(", ")}` : ""}.`);
+};
+// A step that asks for a patch's word shows one: a patch amid those of the smallest thing there is.
+const example = () => {
+  const { words } = now.v, score = (i, patch) => now.scores[i * now.n + patch], all = words.map((_, i) => i);
+  const best = Array.from({ length: now.n }, (_, patch) => all.reduce((top, i) => (score(i, patch) > score(top, patch) ? i : top), 0));
+  const having = all.map((i) => best.flatMap((top, patch) => (top === i && words[i].index >= 0 ? [patch] : []))).filter((list) => list.length);
+  if (!having.length) return;
+  const least = having.reduce((few, list) => (list.length < few.length ? list : few)), mine = best[least[0]];
+  const patch = least.sort((one, other) => score(mine, one) - score(mine, other))[least.length >> 1];
+  move(Math.floor(patch / now.w), patch % now.w);
 };
 const move = (row, column, heard = false) => {
   if (lit && at[0] === row && at[1] === column) return;
@@ -52,7 +68,7 @@ const hit = (event) => {
 let asked = {};
 const explained = () => {
   const part = now.v.parts[asked.part], block = now.v.blocks[asked.block - 1];
-  explain.textContent = block ? `${sentenceOf(block)}.` : part ? `${part.name}: ${part.sentence}` : "";
+  more.textContent = block ? `${sentenceOf(block)}.` : part ? `${part.name}: ${part.sentence}` : "";
 };
 const about = ({ target }) => {
   asked = { part: target.closest("[data-part]")?.dataset.part, block: target.dataset.block };

@@ -519,6 +519,9 @@ def test_on_the_wall_the_keys_walk_and_switch_and_nothing_is_small_or_cut(page: 
         page.wait_for_selector(f"{STEP}[data-step='{step}'][data-told='1']")
         page.wait_for_selector("#learn-machine [data-ready='1']")
         assert on_the_wall(page) == [], step
+        # What is not used is no fault: red is what stands out and takes part.
+        red = page.locator("#learn-machine .gm-bad[data-key^='spike']")
+        assert red.count() == 5 * (step in (4, 5)), step
     page.set_viewport_size({"width": 1280, "height": 720})
     page.wait_for_function("innerWidth === 1280")
     assert on_the_wall(page, 22 * 1280 / 1920) == [], "a small projector shows the same"

@@ -1,11 +1,12 @@
 """Learn: what a step says follows from what was measured; what it sets, the page then has."""
 
 import copy
+import re
 from pathlib import Path
 
 import pytest
 
-from demo import variants
+from demo import variants, wording
 from demo.learn import lesson, opening
 from demo.look import Request, Studio
 from demo.settings import Settings
@@ -173,6 +174,28 @@ def test_fallen_back_blocks_are_not_called_global(facts: dict) -> None:
 def test_a_model_without_global_tokens_is_said_to_have_none(facts: dict) -> None:
     facts["tokens"]["counts"] = [0] * facts["n_blocks"]
     assert "no patch reaches" in lesson.tell("tokens", facts).reveal
+
+
+def test_agreement_is_told_with_what_its_numbers_mean(facts: dict) -> None:
+    facts["tokens"]["agreement"] = [None, 0.1, 0.8]
+    assert "by 0.10 to 0.80 (the lowest number below a tile: 0 elsewhere, 1 alike)" in (
+        lesson.tell("tokens", facts).reveal
+    )
+    facts["tokens"]["agreement"] = [None, None, None]
+    assert "lowest number" not in lesson.tell("tokens", facts).reveal
+
+
+def test_what_words_can_answer_is_said_as_the_rest_is_set(facts: dict) -> None:
+    for rest, said in ((True, "the words you type, or with none."), (False, "and no others.")):
+        facts["own"]["rest"] = rest
+        assert f"{said} Suppose" in lesson.tell("own", facts).text
+
+
+def test_the_opening_says_of_each_mean_whether_the_fault_is_in_it(studio: Studio) -> None:
+    _, found = opening.read(studio.default) or pytest.fail("bake it anew")
+    said = wording.opened(found)
+    assert re.search(r"CS takes mIoU from \d+ to \d+ % where the fault is planted, and AMF", said)
+    assert "fault" not in wording.opened({**found, "simulation": False})
 
 
 def test_nothing_baked_is_no_error(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ const tile = (d, g, block, i, height) => {
   if (block.repaired) spike("mended", height(d.after[i]), "gm-mended");
   const norm = block.repaired ? d.after[i] : d.ratio[i], kind = bad && !block.repaired ? "strong" : "num";
   words(`ratio ${key}`, g, mid, base - tall - 0.3 * u, times(norm), kind, "middle", block.idle ? "gm-small" : "").dataset.value = block.repaired ? block.after : block.ratio;
-  if (block.idle) words(`unused ${key}`, g, mid, base - tall - 1.4 * u, "unused", "tiny", "middle");
+  if (block.idle) words(`unused ${key}`, g, mid, base - tall - 1.4 * u, lengthOf("unused", "tiny") <= b.w + 0.2 * u ? "unused" : "idle", "tiny", "middle");
   const x = mid + 0.75 * u, y = base - 0.2 * u, [a, c, e] = [0.5 * u, 0.75 * u, 0.4 * u];
   if (block.planted) path(`fault ${key}`, g, `M${x} ${y}l${a} ${-c}h${-e}l${e} ${-c}h${-e}l${-e} ${1.15 * c}h${e}z`, "gm-bolt");
   const agreement = words(`agreement ${key}`, g, mid, foot + 6.1 * u, Number.isNaN(d.agreement[i]) ? "–" : d.agreement[i].toFixed(2), "num", "middle");

@@ -19,6 +19,12 @@ FLAGS = [
 ]  # fmt: skip
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 WAIT = 60_000
+SETTLED = """(width) => new Promise((done) => {
+  const look = (frames) => requestAnimationFrame(() =>
+    frames ? look(innerWidth === width ? frames - 1 : frames) : done(document.documentElement));
+  look(4);
+}).then((page) => page.scrollWidth)"""
+"""How wide the page is once a window's width has come to it."""
 
 expect.set_options(timeout=WAIT)
 

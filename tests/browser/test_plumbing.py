@@ -12,7 +12,7 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 from demo import wording
 from demo.look import Studio
 from demo.tabs import TABS
-from tests.browser.conftest import CHROMIUM, DESKTOP, visitor
+from tests.browser.conftest import CHROMIUM, DESKTOP, SETTLED, visitor
 from tests.browser.test_page import DONE, arrive, turn_to
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
@@ -34,11 +34,6 @@ def state(page: Page) -> str | None:
 
 
 FADED = "document.querySelector('#tabs .tabitem').computedStyleMap().get('opacity').value < 0.6"
-SETTLED = """(width) => new Promise((done) => {
-  const look = (frames) => requestAnimationFrame(() =>
-    frames ? look(innerWidth === width ? frames - 1 : frames) : done(document.documentElement));
-  look(4);
-}).then((page) => page.scrollWidth)"""
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,5 @@
 """What breaks around the page: it is ended, killed, its disk is full, its device has no memory,
-visitors leave, masks are wrong. Weights and their hub are in ``gclip_core/test_hostile_files``."""
+visitors leave, masks are wrong. Weights and their hub are in ``gclip_core/test_load``."""
 
 import asyncio
 import atexit

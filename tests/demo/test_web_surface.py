@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from demo.host import guard
-from tests.gclip_core.test_hostile_words import MARKUP, SCRIPTS, TEMPLATES
+from tests.gclip_core.test_vocabulary import MARKUP, SCRIPTS, TEMPLATES
 from tests.pictures import encoded, noise, png_bomb
 from tests.visitor import (
     API,

@@ -406,6 +406,16 @@ def test_with_reduced_motion_a_switch_is_there_at_once(page: Page) -> None:
     assert page.locator("#learn-machine [data-part='matrix']").get_attribute("data-same") == ""
 
 
+def test_a_guess_where_the_switches_stood_otherwise_is_not_told_as_their_effect(page: Page) -> None:
+    page.goto(page.url.split("?")[0] + f"?tab=learn&seed={SEED}&step=3&amf=1&cs=1&plant=0")
+    page.wait_for_selector("#learn-machine [data-ready='1'] .gm-otherwise")
+    page.locator(f"{STEP} .gm-options button").first.click()
+    page.wait_for_selector(f"{STEP}[data-told='1']")
+    page.wait_for_selector("#learn-machine [data-ready='1']")
+    assert page.locator("#learn-machine [data-part='mask']").get_attribute("data-same") == ""
+    assert "CS is off" not in page.locator("#learn-machine .gm-info").inner_text()
+
+
 def test_a_switch_on_the_machine_asks_once_and_as_the_page_s_own_does(page: Page) -> None:
     asked: list[dict] = []
 
@@ -439,6 +449,9 @@ def test_a_press_on_the_strip_is_followed_by_the_tab_below(page: Page) -> None:
     page.wait_for_selector("#side-machine [data-ready='1'] .gm-box")
     page.locator("#side-machine [data-zone='tile 8']").click()
     page.wait_for_selector("#side-machine [data-zone='tile 8'][aria-pressed='true']")
+    line = page.locator("#side-machine .gm-info").bounding_box()
+    height = page.evaluate("innerHeight")
+    assert line is not None and line["y"] + line["height"] <= height, "in plain sight here too"
     expect(page.locator("#side-norms")).to_contain_text("Block 8 of 12")
     expect(page.locator("#side-machine [data-part='values']")).to_contain_text(", block 8")
     asked: list[str] = []

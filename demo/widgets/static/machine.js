@@ -70,12 +70,14 @@ const arrive = async (v) => {
   const list = (one) => one.words.map(({ name }) => name).join("\n");
   old = now && !differ(KEPT).length && list(now.v) === list(v) ? now : null;
   // What a step sets is no switch: what it leaves as it was needs no word.
-  const step = (one) => one?.lesson?.at, flipped = old && step(old.v) === step(v) ? differ(SWITCHES) : [];
+  // Nor is a guess where the switches stood otherwise: what it then sets is not what its step speaks of.
+  const step = (one) => one?.lesson?.at, told = old?.v.lesson?.told !== v.lesson?.told, stray = told && !old?.v.lesson?.as_set;
+  const flipped = old && step(old.v) === step(v) && !stray ? differ(SWITCHES) : [];
   same = flipped.length ? unchanged(old, next) : {};
   if (!v.words.some((one) => one.index === word)) word = null;
   if (old?.v.norms_of !== v.norms_of) channel = null;
   if (!old) { at = null; lit = pinned = false; }
-  const first = !old || step(old.v) !== step(v), told = old?.v.lesson?.told !== v.lesson?.told;
+  const first = !old || step(old.v) !== step(v);
   if (!old) guesses.clear(); // they were about another picture
   const shows = v.lesson?.parts.includes("scores");
   if (first && !pinned) lit = false;

@@ -89,16 +89,7 @@ def _live(look: Look, view: AttentionView) -> values.Json:
             wording.fused_note(view.amf_blocks, len(fused)),
         ),
     ]  # fmt: skip
-    shown = picture(look)
-    return values.attention_value(
-        shown.name,
-        shown.size,
-        look.grid,
-        maps,
-        look.settings.patch,
-        shown.pooled,
-        bool(simulated(look)),
-    )
+    return values.attention_value(picture(look), maps, look.settings.patch, bool(simulated(look)))
 
 
 def _class_token(look: Look, view: AttentionView) -> values.Json:

@@ -23,6 +23,7 @@ JSON values set by textContent; templates here hold no expression.
 
 import html
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -30,64 +31,8 @@ import gradio as gr
 from demo.widgets import code, values
 
 
-def attention(value: Any = None, empty: str = "Attention appears here.", **more: Any) -> gr.HTML:
-    """Hover, tap or arrow keys over the image show where that patch looks; also as a matrix."""
-    return _widget("attention", value, empty, **more)
-
-
-def canvas(value: Any = None, empty: str = "The mask appears here.", **more: Any) -> gr.HTML:
-    """A picture with one mask, or two to swipe between; pointing shows where a patch looks."""
-    return _widget("canvas", value, empty, **more)
-
-
-def maps(value: Any = None, empty: str = "Attention appears here.", **more: Any) -> gr.HTML:
-    """Attention over the picture and as matrices; see :func:`cards.maps_value`."""
-    return _widget("maps", value, empty, **more)
-
-
-def norms(value: Any = None, empty: str = "The norms appear here.", **more: Any) -> gr.HTML:
-    """One block's norms before and after CS, curves over all blocks."""
-    return _widget("norms", value, empty, **more)
-
-
-def why(value: Any = None, **more: Any) -> gr.HTML:
-    """The best words at a pixel under every variant, beside the place that was asked about."""
-    return _widget("why", value, "", **more)
-
-
-def blocks(value: Any = None, empty: str = "The blocks appear here.", **more: Any) -> gr.HTML:
-    """Every block as a small pressable map."""
-    return _widget("blocks", value, empty, **more)
-
-
-def machine(value: Any = None, empty: str = "The machine appears here.", **more: Any) -> gr.HTML:
-    """From picture to mask in one linked diagram.
-
-    select: [what was pressed, which]; submit: ``gclip.flip`` turns the switches over.
-    """
-    return _widget("machine", value, empty, **more)
-
-
-def card(elem_id: str, title: str) -> gr.HTML:
-    """A table, bars and a sentence under a title; see :func:`values.card`."""
-    return _widget("card", None, title, elem_id=elem_id, elem_classes=["panel"], label=title)
-
-
-def lines(elem_id: str, label: str) -> gr.HTML:
-    """Lines of words, read out as they change; see :func:`values.lines`."""
-    return _widget("lines", values.lines(), "", elem_id=elem_id, label=label)
-
-
-def scene_editor(value: Any = None, **more: Any) -> gr.HTML:
-    """A scene to draw; ``input``: its value's ``layout`` is new, ``words`` are what it shows.
-
-    Its code comes when it is first seen.
-    """
-    return _widget("editor", value, "", **more)
-
-
 def _widget(
-    name: str, value: Any, empty: str, elem_classes: Sequence[str] = (), **more: Any
+    name: str, value: Any = None, empty: str = "", elem_classes: Sequence[str] = (), **more: Any
 ) -> gr.HTML:
     """A component that :mod:`widgets.code` draws by its name."""
     shown = html.escape(empty, quote=True)
@@ -101,3 +46,37 @@ def _widget(
         elem_classes=[f"w-{name}", *elem_classes],
         **more,
     )
+
+
+attention = partial(_widget, "attention", empty="Attention appears here.")
+"""Hover, tap or arrow keys over the image show where that patch looks; also as a matrix."""
+canvas = partial(_widget, "canvas", empty="The mask appears here.")
+"""A picture with one mask, or two to swipe between; pointing shows where a patch looks."""
+maps = partial(_widget, "maps", empty="Attention appears here.")
+"""Attention over the picture and as matrices; see :func:`cards.maps_value`."""
+norms = partial(_widget, "norms", empty="The norms appear here.")
+"""One block's norms before and after CS, curves over all blocks."""
+why = partial(_widget, "why")
+"""The best words at a pixel under every variant, beside the place that was asked about."""
+blocks = partial(_widget, "blocks", empty="The blocks appear here.")
+"""Every block as a small pressable map."""
+machine = partial(_widget, "machine", empty="The machine appears here.")
+"""From picture to mask in one linked diagram.
+
+select: [what was pressed, which]; submit: ``gclip.flip`` turns the switches over.
+"""
+scene_editor = partial(_widget, "editor")
+"""A scene to draw; ``input``: its value's ``layout`` is new, ``words`` are what it shows.
+
+Its code comes when it is first seen.
+"""
+
+
+def card(elem_id: str, title: str) -> gr.HTML:
+    """A table, bars and a sentence under a title; see :func:`values.card`."""
+    return _widget("card", None, title, elem_id=elem_id, elem_classes=["panel"], label=title)
+
+
+def lines(elem_id: str, label: str) -> gr.HTML:
+    """Lines of words, read out as they change; see :func:`values.lines`."""
+    return _widget("lines", values.lines(), "", elem_id=elem_id, label=label)

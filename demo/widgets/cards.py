@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from demo.drawing import render
 from demo.widgets.held import from_above
-from demo.widgets.values import Json, levels, text_of
+from demo.widgets.values import Json, Shown, levels, text_of
 from gclip_core import palette
 from gclip_core.types import class_shares
 
@@ -35,16 +35,6 @@ class Side:
     matrix: str = ""
     short: str = ""
     shares: Sequence[float] = ()
-
-
-@dataclass(frozen=True)
-class Shown:
-    """The picture of a canvas: its name in :mod:`widgets.held`, size (height, width), patches."""
-
-    name: str
-    size: tuple[int, int]
-    grid: tuple[int, int]
-    pooled: int = 1
 
 
 def canvas_value(
@@ -76,10 +66,7 @@ def canvas_value(
     places = [render.word_places(one, len(names)) for one in small]
     return {
         "kind": "canvas",
-        "picture": shown.name,
-        "size": list(shown.size),
-        "grid": list(shown.grid),
-        "pooled": shown.pooled,
+        **shown.value(),
         "shape": list(small[0].shape),
         "wide": wide,
         "sides": [
@@ -136,10 +123,7 @@ def maps_value(
     return {
         "kind": "maps",
         "title": title,
-        "picture": shown.name,
-        "size": list(shown.size),
-        "grid": list(shown.grid),
-        "pooled": shown.pooled,
+        **shown.value(),
         "badge": badge,
         "note": note,
         "simulated": simulated,

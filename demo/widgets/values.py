@@ -30,6 +30,23 @@ def packed(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, dict) and "kind" in value else value
 
 
+@dataclass(frozen=True)
+class Shown:
+    """The picture of a widget: its name in :mod:`widgets.held`, size (height, width), patches.
+
+    Matrices over it are averaged over squares of ``pooled`` patches a side.
+    """
+
+    name: str
+    size: tuple[int, int]
+    grid: tuple[int, int]
+    pooled: int = 1
+
+    def value(self) -> Json:
+        """Its part of a widget's value."""
+        return {"picture": self.name, "size": self.size, "grid": self.grid, "pooled": self.pooled}
+
+
 @dataclass(frozen=True, eq=False)
 class Map:
     """One attention map of the widget: the name of its ``matrix`` in :mod:`widgets.held`, global
@@ -46,27 +63,22 @@ class Map:
 
 
 def attention_value(
-    picture: str,
-    size: tuple[int, int],
-    grid: tuple[int, int],
+    shown: Shown,
     maps: Sequence[Map],
     patch: tuple[int, int] | None = None,
-    square: int = 1,
     simulated: bool = False,
 ) -> Json:
     """Value of the attention widget: maps side by side that follow one pointer.
 
-    All maps share one brightness scale. Matrices are averaged over squares of ``square`` patches a
-    side, and the widget says so. ``patch`` (row, column) is pinned at the start.
+    All maps share one brightness scale. ``patch`` (row, column) is pinned at the start.
     """
+    grid, square = shown.grid, shown.pooled
     small = (-(-grid[0] // square), -(-grid[1] // square))
     with_class = bool(maps) and all(one.class_row is not None for one in maps)
     return {
         "kind": "attention",
-        "picture": picture,
-        "size": list(size),
-        "grid": list(small),
-        "pooled": square,
+        **shown.value(),
+        "grid": small,
         "class_row": with_class,
         "simulated": simulated,
         "maps": [
@@ -79,7 +91,9 @@ def attention_value(
             }
             for one in maps
         ],
-        "patch": None if patch is None else [_inside(patch, grid)[k] // square for k in (0, 1)],
+        "patch": None
+        if patch is None
+        else [min(max(at, 0), n - 1) // square for at, n in zip(patch, grid, strict=True)],
     }
 
 
@@ -188,11 +202,3 @@ def text_of(data: bytes) -> str:
 def _pooled_token(token: int, width: int, square: int, small_width: int) -> int:
     row, column = divmod(int(token), width)
     return row // square * small_width + column // square
-
-
-def _inside(point: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
-    """A (row, column) moved inside (height, width)."""
-    return (
-        int(np.clip(point[0], 0, size[0] - 1)),
-        int(np.clip(point[1], 0, size[1] - 1)),
-    )

@@ -17,6 +17,7 @@ from tests.browser.conftest import SETTLED
 
 GRID = (3, 5)
 N = 15
+PLACE = values.Shown("p", (90, 150), GRID)
 HOSTILE = (
     "<img src=x onerror=window.pwned=1>",
     "${window.pwned=1}",
@@ -44,12 +45,12 @@ def matrix() -> np.ndarray:
 
 def test_the_class_token_s_row_travels_with_the_maps(matrix: np.ndarray) -> None:
     with_row = values.Map("a", "name", class_row=matrix[0])
-    value = values.attention_value("p", (90, 150), GRID, [with_row])
+    value = values.attention_value(PLACE, [with_row])
     row = value["maps"][0]["class_row"]
     sent = np.frombuffer(base64.b64decode(row["levels"]), np.uint8)
     assert row["best"] == matrix[0].argmax()
     assert np.abs(sent / 255 * row["top"] - matrix[0] * N).max() <= row["top"] / 255
-    without = values.attention_value("p", (90, 150), GRID, [with_row, values.Map("b", "name")])
+    without = values.attention_value(PLACE, [with_row, values.Map("b", "name")])
     assert not without["class_row"]
 
 
@@ -57,10 +58,10 @@ def test_many_patches_are_averaged_over_squares_and_the_value_says_so(photo: Ima
     grid = (5, 6)
     matrix = np.arange(900, dtype=np.float32).reshape(30, 30)
     value = values.attention_value(
-        "p", (90, 150), grid, [values.Map("a", "name", tokens=(0, 29))], patch=(4, 5), square=2
+        values.Shown("p", (90, 150), grid, 2), [values.Map("a", "name", tokens=(0, 29))], (4, 5)
     )
     assert value["pooled"] == 2
-    assert value["grid"] == [3, 3]
+    assert value["grid"] == (3, 3)
     assert value["maps"][0]["tokens"] == [0, 8]
     assert value["patch"] == [2, 2]
     first = matrix.reshape(5, 6, 5, 6)[:2, :2, :2, :2].mean()
@@ -91,13 +92,13 @@ def page_of_widgets(photo: Image.Image, matrix: np.ndarray) -> Iterator[str]:
     picture = held.offer("photo", lambda: picture_thing(photo))
     names = [held.offer(k, lambda k=k: matrix_thing(matrix[::k], N)) for k in (1, -1)]
     maps = [values.Map("AMF off", names[0], (7,), matrix[0]), values.Map("AMF on", names[1])]
-    place = (picture, (90, 150), GRID)
+    place = values.Shown(picture, (90, 150), GRID)
     norms = np.ones(64)
     norms[9] = 3
     curve = cards.entropy_curve(np.linspace(1, 0.9, 12), np.ones(12))
     shown = {
-        "attention": values.attention_value(*place, [maps[0]]),
-        "both": values.attention_value(*place, maps),
+        "attention": values.attention_value(place, [maps[0]]),
+        "both": values.attention_value(place, maps),
         "blocks": values.blocks_value(photo, np.ones((2, N)), GRID, [1, 9], [(), (3,)], (1,), 0),
         "channels": cards.norms_value(
             norms, np.ones(64), 8, [curve], model="m", cs=True, drags=True

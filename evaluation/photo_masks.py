@@ -26,7 +26,7 @@ COLUMNS = 4
 
 def overlay(photo: Photo, labels: Labels | None = None) -> Image.Image:
     """The photo with its mask, or other labels (H, W), over it, in the words' colours."""
-    tint = palette.lookup(len(photo.words))[photo.labels() if labels is None else labels]
+    tint = palette.table(photo.names)[photo.labels() if labels is None else labels]
     return Image.blend(photo.image(), Image.fromarray(tint), OPACITY)
 
 
@@ -46,11 +46,12 @@ def sheet(photos: Sequence[Photo], masks: Sequence[Labels] | None = None) -> Ima
         shown = overlay(photo, labels)
         shown.thumbnail((TILE, TILE))
         paper.paste(shown, (left, top + TILE - shown.height))
-        for index, synonyms in enumerate(photo.words):
+        colours = palette.of_names(photo.names)
+        for index, (word, colour) in enumerate(zip(photo.names, colours, strict=True)):
             y = top + TILE + 4 + index * LEGEND
-            draw.rectangle((left, y, left + 14, y + 14), fill=palette.hex_colour(index))
+            draw.rectangle((left, y, left + 14, y + 14), fill=colour)
             share = f"{(labels == index).mean():.1%}"
-            draw.text((left + 22, y - 2), f"{synonyms[0]}  {share}", palette.INK, font)
+            draw.text((left + 22, y - 2), f"{word}  {share}", palette.INK, font)
     return paper
 
 
@@ -69,8 +70,9 @@ def grid(photo: Photo, scale: int = 2, step: int = 20) -> Image.Image:
         for x in range(0, width, 8 * step):
             draw.text((x * scale + 1, y * scale), str(y), "cyan", font, stroke_width=1,
                       stroke_fill="black")  # fmt: skip
+    colours = palette.of_names(photo.names)
     for region in photo.regions:
-        colour = palette.hex_colour(-1 if region.word == VOID else region.word)
+        colour = palette.NO_CLASS if region.word == VOID else colours[region.word]
         corners = [(x * scale, y * scale) for x, y in region.corners]
         draw.line([*corners, corners[0]], fill=colour, width=2)
     return shown
@@ -89,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         grid(photos[args.grid], args.scale).save(args.out / f"{args.grid}-grid.png")
         return 0
     for name, photo in photos.items():
-        palette.indexed(photo.labels()).save(args.out / f"{name}.png")
+        palette.indexed(photo.labels(), photo.names).save(args.out / f"{name}.png")
         named = np.mean(photo.labels() >= 0)
         print(f"{name}: {photo.text} ({named:.0%} of the picture named)")
     sheet(list(photos.values())).save(args.out / "sheet.png")

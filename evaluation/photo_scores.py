@@ -36,8 +36,8 @@ def report(measured: dict[str, tuple[float, ...]]) -> str:
     """A table of every word's IoU in percent, and on how many photos the main thing is found."""
     lines = ["| photo | mean | IoU per word |", "|---|---|---|"]
     for name, iou in measured.items():
-        words = (synonyms[0] for synonyms in star_photos()[name].words)
-        cells = ", ".join(f"{w} {100 * x:.1f}" for w, x in zip(words, iou, strict=True))
+        words = zip(star_photos()[name].names, iou, strict=True)
+        cells = ", ".join(f"{word} {100 * share:.1f}" for word, share in words)
         lines.append(f"| {name} | {100 * np.mean(iou):.1f} | {cells} |")
     found = sum(iou[0] >= ENOUGH for iou in measured.values())
     lines += ["", f"Main thing at {100 * ENOUGH:.0f} IoU or more: {found} of {len(measured)}."]

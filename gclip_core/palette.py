@@ -37,24 +37,8 @@ GOLDEN_ANGLE = 137.50776
 
 
 @cache
-def colours(n: int) -> NDArray[np.uint8]:
-    """RGB of the first ``n`` classes, (n, 3) uint8, read-only."""
-    codes = (getrgb(hex_colour(index)) for index in range(n))
-    table = np.array([*codes], np.uint8).reshape(n, 3)
-    table.setflags(write=False)
-    return table
-
-
-def lookup(n: int) -> NDArray[np.uint8]:
-    """(n+1, 3) uint8 whose last row is "no class", so that ``lookup(n)[labels]`` takes -1 too."""
-    return np.concatenate([colours(n), [getrgb(NO_CLASS)]]).astype(np.uint8)
-
-
-@cache
-def hex_colour(index: int) -> str:
-    """Colour of a class as ``#rrggbb``; -1 is "no class"."""
-    if index < 0:
-        return NO_CLASS
+def numbered(index: int) -> str:
+    """A colour as ``#rrggbb`` by its place among all, from 0."""
     return FIRST[index] if index < len(FIRST) else _by_rule(index)
 
 
@@ -76,7 +60,7 @@ def _of_names(names: tuple[str, ...]) -> tuple[str, ...]:
         near = [*(i for i in free if i >= first and i < USUAL), *free]
         place[name] = near[0] if near else len(place)
         free = [i for i in free if i != place[name]]
-    return tuple(hex_colour(place[name]) for name in names)
+    return tuple(numbered(place[name]) for name in names)
 
 
 def table(names: Sequence[str]) -> NDArray[np.uint8]:
@@ -93,15 +77,12 @@ def ink_on(colour: str) -> str:
 def indexed(labels: NDArray[np.integer], names: Sequence[str] = ()) -> Image.Image:
     """Label map (H, W) as a picture of indices: class ``c`` is index ``c``, -1 is 255.
 
-    ``names`` gives each class its own colour, else its place in the list does.
-
     An 8-bit palette picture up to 255 classes, else 16-bit grey with 65535 for -1.
     """
-    n = int(labels.max(initial=-1)) + 1
-    if n > 255:
+    if max(len(names), int(labels.max(initial=-1)) + 1) > 255:
         return Image.fromarray(np.where(labels < 0, 65535, labels).astype(np.uint16))
     picture = Image.fromarray(np.where(labels < 0, 255, labels).astype(np.uint8), mode="P")
-    colours = lookup(255)
+    colours = np.tile(table(()), (256, 1))
     colours[: len(names)] = table(names)[:-1]
     picture.putpalette(colours.tobytes())
     return picture

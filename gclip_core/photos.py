@@ -47,6 +47,11 @@ class Photo:
         return assets.path("photos", f"{self.name}.jpg")
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The first word of every class."""
+        return tuple(synonyms[0] for synonyms in self.words)
+
+    @property
     def text(self) -> str:
         """Its words as a person types them."""
         return ", ".join("; ".join(synonyms) for synonyms in self.words)

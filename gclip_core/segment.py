@@ -13,7 +13,7 @@ from gclip_core.backbone import load_backbone
 from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS, find_method, gclip
 from gclip_core.numbering import block_choice, block_numbers
-from gclip_core.palette import colours, indexed
+from gclip_core.palette import indexed, table
 from gclip_core.registry import BACKBONES, BUILT_IN
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Method, Segmentation
@@ -130,15 +130,15 @@ def _unique_names(paths: Sequence[Path]) -> list[str]:
 def _save(
     folder: Path, name: str, picture: images.Image.Image, result: Segmentation, opacity: float
 ) -> None:
-    labels = result.labels.numpy()
-    indexed(labels).save(folder / f"{name}.png")
-    paint = colours(len(result.vocabulary))[np.maximum(labels, 0)].astype(np.float32)
+    labels, names = result.labels.numpy(), result.vocabulary.names
+    indexed(labels, names).save(folder / f"{name}.png")
+    paint = table(names)[labels].astype(np.float32)
     alpha = np.where(labels < 0, 0.0, min(max(opacity, 0.0), 1.0))[..., None].astype(np.float32)
     mixed = np.asarray(picture, np.float32) * (1 - alpha) + paint * alpha
     images.Image.fromarray(mixed.round().astype(np.uint8)).save(folder / f"{name}-overlay.png")
     summary = {
         "classes": [list(synonyms) for synonyms in result.vocabulary.classes],
-        "areas": dict(zip(result.vocabulary.names, result.areas(), strict=True)),
+        "areas": dict(zip(names, result.areas(), strict=True)),
         "rest": {"area": result.rest_area(), "words": result.hidden},
         "method": result.method.name,
         "amf_blocks": block_numbers(result.found.amf_blocks),

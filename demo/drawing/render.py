@@ -14,6 +14,7 @@ Usage::
     matrix_picture(matrix)                               # (picture, tokens per pixel)
 """
 
+import io
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -181,6 +182,13 @@ def fit(image: Image.Image, max_side: int) -> Image.Image:
     if (width, height) == rgb.size:
         return rgb
     return rgb.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2)
+
+
+def saved(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    """A picture as a file of one of Pillow's kinds."""
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
 
 
 def nearest(labels: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:

@@ -102,8 +102,8 @@ def bundle(
     array = np.asarray(labels).astype(np.int32)
     files: dict[str, bytes | str] = {
         picture[0]: picture[1],
-        "mask.png": _png(palette.indexed(array, names), pnginfo=_class_names(names)),
-        "overlay.png": _png(render.overlay(image, array, names, settings.opacity)),
+        "mask.png": render.saved(palette.indexed(array, names), pnginfo=_class_names(names)),
+        "overlay.png": render.saved(render.overlay(image, array, names, settings.opacity)),
         "coco.json": _json(coco_json(array, names, picture[0])),
         "settings.json": _json(settings_json(array, names, settings, facts)),
         "again.py": again,
@@ -127,7 +127,7 @@ def _picture(look: Look) -> tuple[str, bytes]:
             turned = file.getexif().get(ExifTags.Base.Orientation, 1) != 1
             if kind and file.mode == "RGB" and file.size == image.size and not turned:
                 return f"picture.{kind}", Path(path).read_bytes()
-    return "picture.png", _png(image, compress_level=1)
+    return "picture.png", render.saved(image, compress_level=1)
 
 
 def _class_names(names: Sequence[str]) -> PngInfo:
@@ -296,12 +296,6 @@ def _method(settings: Settings) -> str:
     }
     more = "".join(f", {k}={value!r}" for k, (value, usual) in options.items() if value != usual)
     return f"gclip.gclip(amf={settings.amf}, cs={settings.cs}{more})"
-
-
-def _png(picture: Image.Image, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", **options)
-    return buffer.getvalue()
 
 
 def _json(value: dict[str, Any]) -> str:

@@ -4,7 +4,6 @@ All of it hangs under one address that names its content, so a browser fetches e
 """
 
 import hashlib
-import io
 from collections.abc import Callable
 from functools import cache, lru_cache
 from pathlib import Path
@@ -15,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from demo.drawing import render
 from demo.widgets import code
 from gclip_core import assets, scenes
 from gclip_core.errors import GclipError
@@ -81,12 +81,6 @@ def _catalogue() -> dict[str, Any]:
     }
 
 
-def _webp(picture: Image.Image, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", **options)
-    return buffer.getvalue()
-
-
 @cache
 def _thumbnails(style: str) -> bytes:
     drawn = scenes.styles()[style].things
@@ -98,12 +92,12 @@ def _thumbnails(style: str) -> bytes:
         row, column = divmod(index, COLUMNS)
         corner = (column * CELL + (CELL - w) // 2, row * CELL + (CELL - h) // 2)
         sheet.paste(picture.resize((w, h), Image.Resampling.BICUBIC).convert("RGBA"), corner)
-    return _webp(sheet, quality=75)
+    return render.saved(sheet, "WEBP", quality=75)
 
 
 @lru_cache(512)
 def _sprite(style: str, thing: int) -> bytes:
-    return _webp(Image.fromarray(scenes.sprite(style, thing)), lossless=True)
+    return render.saved(Image.fromarray(scenes.sprite(style, thing)), "WEBP", lossless=True)
 
 
 @cache
@@ -112,7 +106,7 @@ def _swatches() -> bytes:
     for index, ground in enumerate(scenes.BACKGROUNDS):
         painted = scenes.render(scenes.Layout((ground.word.name,)), (SWATCH, SWATCH)).image
         sheet.paste(painted, (SWATCH * index, 0))
-    return _webp(sheet, quality=80)
+    return render.saved(sheet, "WEBP", quality=80)
 
 
 @lru_cache(256)
@@ -120,7 +114,8 @@ def _ground(layout: str, size: str) -> bytes:
     h, w = (int(side) for side in size[:9].split("x"))
     if not 1 <= min(h, w) <= max(h, w) <= LARGEST:
         raise GclipError(f"Sides of 1 to {LARGEST} pixels were expected, not {h} x {w}.")
-    return _webp(scenes.render(scenes.Layout.from_json(layout), (h, w)).image, quality=85)
+    drawn = scenes.render(scenes.Layout.from_json(layout), (h, w)).image
+    return render.saved(drawn, "WEBP", quality=85)
 
 
 _PICTURES: dict[str, Callable[[dict[str, str]], bytes]] = {

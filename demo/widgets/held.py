@@ -6,7 +6,6 @@ fetched, after the mask is there, and never again while a browser keeps it.
 
 import gzip
 import hashlib
-import io
 import secrets
 import struct
 import threading
@@ -121,7 +120,7 @@ def matrix_thing(matrix: ArrayLike, patches: int) -> Thing:
     n = len(times)
     order = np.argsort(-times, axis=1, kind="stable")[:, :2].astype(np.uint16)
     largest = np.take_along_axis(times, order.astype(int), axis=1)
-    top = max(float(np.quantile(times, 0.995)), 8 * float(times.mean()), 1e-9)
+    top = max(render.full_scale(times), 1e-9)
     share = np.clip(times / top, 0, 1)
     for count in LEVELS:
         levels = np.rint(share * (count - 1)).astype(np.uint8)
@@ -149,9 +148,7 @@ def from_above(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def picture_thing(image: Image.Image, max_side: int = 768) -> Thing:
     """A picture as a JPEG of at most ``max_side`` a side."""
-    buffer = io.BytesIO()
-    render.fit(image, max_side).save(buffer, "JPEG", quality=88)
-    return Thing(buffer.getvalue(), "image/jpeg")
+    return Thing(render.saved(render.fit(image, max_side), "JPEG", quality=88), "image/jpeg")
 
 
 STORE = Held()

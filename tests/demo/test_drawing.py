@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.ImageColor import getrgb
 
 from demo.drawing import lettering, render
 from gclip_core import palette
@@ -40,22 +41,21 @@ def seen_by(rgb: np.ndarray, vision: str) -> np.ndarray:
 
 @pytest.mark.parametrize(("vision", "least"), [("normal", 0.1), ("deutan", 0.05), ("protan", 0.05)])
 def test_the_first_24_colours_differ_for_every_colour_vision(vision: str, least: float) -> None:
-    colours = seen_by(palette.colours(24).astype(float), vision)
+    colours = seen_by(np.array([getrgb(colour) for colour in palette.FIRST], float), vision)
     apart = np.linalg.norm(colours[:, None] - colours[None], axis=-1)[np.triu_indices(24, 1)]
     assert apart.min() > least
 
 
 def test_500_classes_have_500_colours_and_readable_text() -> None:
-    assert len({tuple(colour) for colour in palette.colours(500)}) == 500
-    for index in range(-1, 500):
-        ratio = palette.contrast(
-            palette.hex_colour(index), palette.ink_on(palette.hex_colour(index))
-        )
-        assert ratio >= 4.5, index
+    colours = [palette.numbered(index) for index in range(500)]
+    assert len(set(colours)) == 500
+    for colour in (*colours, palette.NO_CLASS):
+        assert palette.contrast(colour, palette.ink_on(colour)) >= 4.5, colour
 
 
-def test_a_class_keeps_its_colour_however_many_there_are() -> None:
-    assert (palette.colours(30)[:5] == palette.colours(5)).all()
+def test_a_mask_of_more_classes_than_a_byte_holds_is_grey_whatever_is_seen_of_them() -> None:
+    picture = palette.indexed(np.array([[-1, 3]]), [f"word {i}" for i in range(300)])
+    assert np.asarray(picture).tolist() == [[65535, 3]]
 
 
 def test_opacity_runs_from_the_image_to_the_mask(photo: Image.Image, labels: np.ndarray) -> None:

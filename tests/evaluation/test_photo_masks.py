@@ -27,12 +27,12 @@ def test_the_grid_is_the_photo_enlarged_under_its_outlines(tmp_path: Path) -> No
     with Image.open(tmp_path / "teddy-grid.png") as shown:
         assert shown.size == (3 * photo.size[1], 3 * photo.size[0])
         x, y = photo.regions[-1].corners[0]
-        assert shown.getpixel((3 * x, 3 * y)) == tuple(palette.colours(1)[0])
+        assert shown.getpixel((3 * x, 3 * y)) == tuple(palette.table(photo.names)[0])
 
 
 def test_an_overlay_carries_the_words_colours() -> None:
     photo = star_photos()["flower"]
     shown = np.asarray(photo_masks.overlay(photo), float)
-    tint = palette.colours(2)[0]
+    tint = palette.table(photo.names)[0]
     expected = np.asarray(photo.image(), float)[215, 305] * 0.45 + tint * 0.55
     np.testing.assert_allclose(shown[215, 305], expected, atol=1)

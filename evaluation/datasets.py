@@ -57,7 +57,7 @@ class OpenSet:
 
 
 @dataclass(frozen=True)
-class Layout:
+class Files:
     """One way in which a set's files lie under its root.
 
     ``images`` and ``truth`` are patterns with ``{split}`` and ``{name}``, where ``{name}`` stands
@@ -85,7 +85,7 @@ class Dataset:
     title: str
     class_list: str
     split: str
-    layouts: tuple[Layout, ...]
+    files: tuple[Files, ...]
     roots: tuple[str, ...] = ()
     background: str | None = None
     threshold: float = 0.0
@@ -99,9 +99,9 @@ class Dataset:
         return (*class_lists.shipped(self.background), *objects) if self.background else objects
 
 
-def _voc(meaning: Ids) -> tuple[Layout, ...]:
+def _voc(meaning: Ids) -> tuple[Files, ...]:
     return (
-        Layout(
+        Files(
             "JPEGImages/{name}.jpg",
             "SegmentationClass/{name}.png",
             meaning,
@@ -110,17 +110,17 @@ def _voc(meaning: Ids) -> tuple[Layout, ...]:
     )
 
 
-def _context(converted: Ids, original: Ids) -> tuple[Layout, ...]:
+def _context(converted: Ids, original: Ids) -> tuple[Files, ...]:
     lists = ("ImageSets/SegmentationContext/{split}.txt", "ImageSets/Main/{split}.txt")
     return (
-        Layout("JPEGImages/{name}.jpg", "SegmentationClassContext/{name}.png", converted, lists),
-        Layout("JPEGImages/{name}.jpg", "trainval/{name}.mat", original, lists),
+        Files("JPEGImages/{name}.jpg", "SegmentationClassContext/{name}.png", converted, lists),
+        Files("JPEGImages/{name}.jpg", "trainval/{name}.mat", original, lists),
     )
 
 
-def _coco(*kinds: tuple[str, Ids]) -> tuple[Layout, ...]:
+def _coco(*kinds: tuple[str, Ids]) -> tuple[Files, ...]:
     return tuple(
-        Layout(
+        Files(
             "images/{split}/{name}.jpg",
             "annotations/{split}/{name}" + f"{suffix}.png",
             meaning,
@@ -130,9 +130,9 @@ def _coco(*kinds: tuple[str, Ids]) -> tuple[Layout, ...]:
     )
 
 
-def _cityscapes(*kinds: tuple[str, Ids]) -> tuple[Layout, ...]:
+def _cityscapes(*kinds: tuple[str, Ids]) -> tuple[Files, ...]:
     return tuple(
-        Layout(
+        Files(
             "leftImg8bit/{split}/{name}_leftImg8bit.png",
             "gtFine/{split}/{name}" + f"_gtFine_{suffix}.png",
             meaning,
@@ -178,7 +178,7 @@ DATASETS: dict[str, Dataset] = table(
     Dataset(
         "ade20k", "ADE20K", "ade20k", "validation",
         (
-            Layout(
+            Files(
                 "images/{split}/{name}.jpg", "annotations/{split}/{name}.png", ids.ADE20K
             ),
         ),
@@ -208,19 +208,19 @@ def open_dataset(dataset: Dataset, root: Path, split: str | None = None) -> Open
     """
     split = split or dataset.split
     looked_for: list[Path] = []
-    for layout in dataset.layouts:
+    for files in dataset.files:
         for base in (root / folder for folder in dataset.roots or ("",)):
-            names = _names(layout, base, split)
+            names = _names(files, base, split)
             if names:
                 return OpenSet(
                     name=dataset.name,
                     title=dataset.title,
                     classes=dataset.classes(),
-                    samples=_samples(layout, base, split, names),
+                    samples=_samples(files, base, split, names),
                     background=0 if dataset.background else None,
-                    source=layout.truth.format(split=split, name="*"),
+                    source=files.truth.format(split=split, name="*"),
                 )
-            looked_for += _wanted(layout, base, split)
+            looked_for += _wanted(files, base, split)
     shown = "\n  ".join(dict.fromkeys(str(path) for path in looked_for))
     raise EvaluationError(
         f"{dataset.title} was not found. These paths were looked for:\n  {shown}\n"
@@ -228,35 +228,35 @@ def open_dataset(dataset: Dataset, root: Path, split: str | None = None) -> Open
     )
 
 
-def _wanted(layout: Layout, base: Path, split: str) -> list[Path]:
-    lists = [base / name.format(split=split) for name in layout.lists]
-    return [*lists, (base / layout.truth.format(split=split, name="*"))]
+def _wanted(files: Files, base: Path, split: str) -> list[Path]:
+    lists = [base / name.format(split=split) for name in files.lists]
+    return [*lists, (base / files.truth.format(split=split, name="*"))]
 
 
-def _names(layout: Layout, base: Path, split: str) -> list[str]:
-    """Names of the samples in order, empty when this layout is not what lies at ``base``."""
-    folder = base / Path(layout.truth.partition("{name}")[0].format(split=split))
+def _names(files: Files, base: Path, split: str) -> list[str]:
+    """Names of the samples in order, empty when these are not the files that lie at ``base``."""
+    folder = base / Path(files.truth.partition("{name}")[0].format(split=split))
     if not folder.is_dir():
         return []
-    for file in (base / pattern.format(split=split) for pattern in layout.lists):
+    for file in (base / pattern.format(split=split) for pattern in files.lists):
         if file.is_file():
             # Lists of VOC's Main folder carry a second column.
             return [
                 line.split()[0] for line in file.read_text("utf-8").splitlines() if line.strip()
             ]
-    if layout.lists and split != EVERY_LABEL:
+    if files.lists and split != EVERY_LABEL:
         return []
-    suffix = layout.truth.partition("{name}")[2]
+    suffix = files.truth.partition("{name}")[2]
     found = (
         path.relative_to(folder).as_posix().removesuffix(suffix)
         for path in folder.rglob(f"*{suffix}")
     )
-    return sorted(name for name in found if re.fullmatch(layout.names, name))
+    return sorted(name for name in found if re.fullmatch(files.names, name))
 
 
-def _samples(layout: Layout, base: Path, split: str, names: list[str]) -> tuple[Sample, ...]:
+def _samples(files: Files, base: Path, split: str, names: list[str]) -> tuple[Sample, ...]:
     pairs = [
-        tuple(base / p.format(split=split, name=name) for p in (layout.images, layout.truth))
+        tuple(base / p.format(split=split, name=name) for p in (files.images, files.truth))
         for name in names
     ]
     missing = [path for pair in pairs for path in pair if not path.is_file()]
@@ -265,7 +265,7 @@ def _samples(layout: Layout, base: Path, split: str, names: list[str]) -> tuple[
             f"{len(missing)} of {2 * len(pairs)} files are missing, the first one is {missing[0]}."
         )
     return tuple(
-        Sample(name, partial(_load, image, truth, layout.ids))
+        Sample(name, partial(_load, image, truth, files.ids))
         for name, (image, truth) in zip(names, pairs, strict=True)
     )
 

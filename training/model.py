@@ -43,7 +43,7 @@ CONFIG: dict[str, Any] = {
 def build(tokens: int, config: dict[str, Any] = CONFIG) -> CLIP:
     """A fresh CLIP whose token table has only as many rows as training has tokens.
 
-    The full table would be two thirds of all parameters, and nearly all of it never used; export
+    The full table would be two thirds of all parameters, and nearly all of it never used; packing
     scatters the rows into it.
     """
     text = {**config["text_cfg"], "vocab_size": tokens}

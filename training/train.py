@@ -47,7 +47,7 @@ _MALLOC = {
     "MALLOC_TOP_PAD_": "500000000",
 }
 
-# After this share of the time a checkpoint is kept, for export to average with the last.
+# After this share of the time a checkpoint is kept, to be averaged with the last.
 _EARLIER = 0.75
 
 
@@ -191,15 +191,15 @@ def start(recipe: Recipe, tokens: int, device: str, phases: tuple[Phase, ...] = 
     return Run(net, averaged, table, Muon(matrices, recipe.muon_lr), adam)
 
 
-def take_over(run: Run, exported: Path) -> None:
-    """Begin from a model that `training.export` wrote, in place of the fresh network.
+def take_over(run: Run, packed: Path) -> None:
+    """Begin from a model that `training.pack` wrote, in place of the fresh network.
 
     Its queries are as long as they were made for segmenting, which changes nothing that training
     sees; its grid of positions is resized to the network's. Optimisers begin anew.
     """
-    state = {k: v.float() for k, v in load_file(exported / "model.safetensors").items()}
+    state = {k: v.float() for k, v in load_file(packed / "model.safetensors").items()}
     if not torch.equal(state.pop("token_ids").long(), torch.from_numpy(Tokens().ids)):
-        raise ValueError(f"{exported} was trained for other words: its tokens are not today's.")
+        raise ValueError(f"{packed} was trained for other words: its tokens are not today's.")
     state["token_embedding.weight"] = state.pop("token_rows")
     resize_pos_embed(state, run.net, antialias=False)
     for net in (run.net, run.averaged):
@@ -431,7 +431,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     begin = {"dest": "begin_from", "type": Path, "metavar": "FOLDER"}
-    parser.add_argument("--from", **begin, help="begin from an exported model")
+    parser.add_argument("--from", **begin, help="begin from a packed model")
     later = "later ones are for --from"
     parser.add_argument("--schedule", choices=SCHEDULES, default="first", help=later)
     arguments = parser.parse_args()

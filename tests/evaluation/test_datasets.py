@@ -160,8 +160,8 @@ def test_a_few_files_without_a_list(tmp_path: Path) -> None:
 def test_a_missing_folder_says_which_paths_were_looked_for(name: str, tmp_path: Path) -> None:
     with pytest.raises(EvaluationError) as raised:
         open_dataset(DATASETS[name], tmp_path / "nowhere")
-    for layout in DATASETS[name].layouts:
-        path = layout.truth.format(split=DATASETS[name].split, name="*")
+    for files in DATASETS[name].files:
+        path = files.truth.format(split=DATASETS[name].split, name="*")
         assert str(tmp_path / "nowhere" / path) in str(raised.value)
     assert "--root" in str(raised.value)
 

@@ -10,7 +10,7 @@ import torch
 
 import gclip_core as gclip
 from gclip_core import assets, scenes
-from training import export, measure
+from training import measure, pack
 
 CARD = assets.path("built-in", "README.md").read_text()
 MEASURED = json.loads(assets.path("built-in", "measured.json").read_text())
@@ -59,7 +59,7 @@ def test_it_loads_within_a_second() -> None:
 
 def test_its_words_are_the_scenes_words() -> None:
     shipped = json.loads(assets.path("built-in", "words.json").read_text())
-    assert shipped == export.words()
+    assert shipped == pack.words()
     assert len(shipped["things"]) >= 120
     assert [group[0] for group in shipped["backgrounds"]] == [b.name for b in scenes.backgrounds()]
 
@@ -71,13 +71,13 @@ def test_a_word_it_never_met_is_said(segmenter: gclip.Segmenter) -> None:
 
 
 def test_its_queries_are_white(segmenter: gclip.Segmenter) -> None:
-    """No direction of a head's queries is much longer than another, on scenes the export never saw.
+    """No direction of a head's queries is much longer than another, on unseen scenes.
 
     So no patch draws the last block's Query-Query attention merely by a long query.
     """
     backbone = segmenter.backbone
     layer = backbone.model.visual.transformer.resblocks[-1]
-    weight, bias = (part.chunk(3)[0] for part in export.projections(layer))
+    weight, bias = (part.chunk(3)[0] for part in pack.projections(layer))
     inputs = [
         segmenter.encode(scenes.compose(seed, (192, 192), "seen").image).inputs[-1][1:]
         for seed in range(12)

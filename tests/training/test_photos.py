@@ -1,4 +1,4 @@
-"""How the photo model is taught: words, sharing out patches, and what is exported."""
+"""How the photo model is taught: words, sharing out patches, and what is packed."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from gclip_core import blocks
 from gclip_core.shipped import unpack
 from gclip_core.stem import Stem
-from training.photos import curves, export, features, join, learn, measure, priors, text
+from training.photos import curves, features, join, learn, measure, pack, priors, text
 from training.photos.student import Student, joined, opened
 from training.photos.words import Words, groups, names, plural
 
@@ -118,8 +118,8 @@ def test_what_is_exported_computes_what_was_taught() -> None:
     found = torch.randn(1, features.TOKENS, features.FEATURES)
     with torch.no_grad():
         patches, whole = student(student.even(found))
-    model = CLIP(**{k: v for k, v in export.config().items() if k != "stem"})
-    model.visual.conv1 = Stem(256, export.config()["stem"])
+    model = CLIP(**{k: v for k, v in pack.config().items() if k != "stem"})
+    model.visual.conv1 = Stem(256, pack.config()["stem"])
     missing, unexpected = model.load_state_dict(student.exported(), strict=False)
     assert not unexpected
     assert not [key for key in missing if "visual" in key and "conv1.first" not in key
@@ -176,9 +176,9 @@ def test_the_recipe_makes_a_model(
     learn.learn(words, cache, run, moment, size=4, name="map-2")
     join.join(run, ["map", "map-2"])
     learn.learn(words, cache, run, moment, blocks=4, size=4)
-    monkeypatch.setattr(export, "Teacher", lambda width, hidden: SimpleNamespace(
-        stem=Stem(width, export.config(hidden)["stem"])))  # fmt: skip
-    export.export(words, cache, run, out)
+    monkeypatch.setattr(pack, "Teacher", lambda width, hidden: SimpleNamespace(
+        stem=Stem(width, pack.config(hidden)["stem"])))  # fmt: skip
+    pack.pack(words, cache, run, out)
 
     said = torch.load(run / "map.pt", weights_only=True)["vectors"]
     assert torch.allclose(said, text.said(words, run)), "maps but the first learn what text says"
@@ -199,7 +199,7 @@ def test_the_logs_that_lie_there_are_drawn(tmp_path: Path) -> None:
 
 def test_packing_costs_little() -> None:
     state = {"w": torch.randn(100, 100), "b": torch.randn(7)}
-    back = unpack(export.packed(state), vocabulary=0, title="the photo model")
+    back = unpack(pack.packed(state), vocabulary=0, title="the photo model")
     assert (back["w"] - state["w"]).abs().max() < 0.02
     assert torch.allclose(back["b"].float(), state["b"], atol=2e-3)
 

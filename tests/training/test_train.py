@@ -13,7 +13,7 @@ import torch.multiprocessing as mp
 import torch.nn.functional as F
 
 from gclip_core import assets, scenes
-from training import curves, export, icons, losses, model, train
+from training import curves, icons, losses, model, pack, train
 from training.data import Composer, Kind, duotone, render
 from training.muon import Muon, orthogonal
 from training.prompts import IMAGENET, Tokens, all_words, caption, names_of, prompt
@@ -213,11 +213,11 @@ def test_blocks_are_left_out_by_chance() -> None:
     assert train.awake(generator, train.PHASES[-1]) is None
 
 
-def test_training_can_begin_from_an_exported_model(tmp_path: Path, tokens: Tokens) -> None:
-    """The network says of a picture what the exported one says of it."""
+def test_training_can_begin_from_a_packed_model(tmp_path: Path, tokens: Tokens) -> None:
+    """The network says of a picture what the packed one says of it."""
     first = train.start(train.Recipe(1), len(tokens.ids), "cpu")
     torch.save({"averaged": first.averaged.state_dict()}, tmp_path / "last.pt")
-    export.export([tmp_path / "last.pt"], tmp_path / "out", seen=4)
+    pack.pack([tmp_path / "last.pt"], tmp_path / "out", seen=4)
     second = train.start(train.Recipe(1, seed=1), len(tokens.ids), "cpu")
     images = torch.randn(2, 3, 192, 192)
     with torch.no_grad():
@@ -243,10 +243,10 @@ def test_whitening_queries_changes_no_output(tokens: Tokens) -> None:
     images = torch.randn(2, 3, 192, 192)
     with torch.no_grad():
         before = net.encode_image(images)
-        queries = export.patch_queries(net, 4)
-        export.change_queries(last, export.whitening(queries, 1.5))
+        queries = pack.patch_queries(net, 4)
+        pack.change_queries(last, pack.whitening(queries, 1.5))
         after = net.encode_image(images)
-        white = export.patch_queries(net, 4)
+        white = pack.patch_queries(net, 4)
     assert torch.allclose(before, after, atol=1e-4 * before.abs().max().item())
     moment = torch.einsum("nhi,nhj->hij", white, white) / len(white)
     eye = 1.5**2 * torch.eye(moment.shape[-1]).expand_as(moment)
@@ -261,7 +261,7 @@ def tiny_phases(until: float) -> tuple[train.Phase, ...]:
 
 
 @pytest.mark.long
-def test_a_run_can_be_interrupted_and_exported(tmp_path: Path, tokens: Tokens) -> None:
+def test_a_run_can_be_interrupted_and_packed(tmp_path: Path, tokens: Tokens) -> None:
     phases = tiny_phases(0.5)
     run = None
     for more in (0.2, 0.3):
@@ -272,7 +272,7 @@ def test_a_run_can_be_interrupted_and_exported(tmp_path: Path, tokens: Tokens) -
     assert run.step >= 2, "each of the two stretches took a step"
     losses_seen, checks = curves.read(tmp_path / "log.jsonl")
     assert checks or not losses_seen, "a check before any losses has no place on the curves"
-    export.export([tmp_path / "last.pt"], tmp_path / "out")
+    pack.pack([tmp_path / "last.pt"], tmp_path / "out")
     import gclip_core
 
     loaded = gclip_core.load_backbone("built-in", weights=tmp_path / "out" / "model.safetensors")

@@ -20,7 +20,7 @@ BLOCKS, HEADS, HIDDEN = 12, 4, 640
 
 class Student(nn.Module):
     """Features (B, TOKENS, FEATURES) to unit vectors of patches (B, TOKENS, WIDTH) and of the
-    class token (B, WIDTH). `mean` and `spread` (FEATURES,) make features even; export folds them.
+    class token (B, WIDTH). `mean` and `spread` (FEATURES,) make features even; packing folds them.
     """
 
     def __init__(self, mean: Tensor, spread: Tensor, hidden: int = HIDDEN) -> None:

@@ -1,6 +1,6 @@
 """Turn a training checkpoint into what ships in `assets/built-in/`.
 
-    python -m training.export runs/one/last.pt [more.pt ...] [--out assets/built-in]
+    python -m training.pack runs/one/last.pt [more.pt ...] [--out assets/built-in]
 
 Writes the averaged weights (of several checkpoints, their mean) in float16 with open_clip's names,
 the token table as `token_ids` and `token_rows`; the configuration; and the words.
@@ -88,7 +88,7 @@ def mean(checkpoints: Sequence[Path]) -> dict[str, Tensor]:
     return {name: torch.stack([state[name] for state in held]).mean(0) for name in held[0]}
 
 
-def export(checkpoints: Sequence[Path], out: Path, query_gain: float = 1.5, seen: int = 64) -> None:
+def pack(checkpoints: Sequence[Path], out: Path, query_gain: float = 1.5, seen: int = 64) -> None:
     """Write model.json, model.safetensors and words.json.
 
     query_gain: 0 leaves the last block's queries as trained. seen: scenes that make them white.
@@ -112,12 +112,12 @@ def export(checkpoints: Sequence[Path], out: Path, query_gain: float = 1.5, seen
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Export a checkpoint as the built-in model.")
+    parser = argparse.ArgumentParser(description="Pack a checkpoint as the built-in model.")
     parser.add_argument("checkpoints", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, default=Path("assets/built-in"))
     parser.add_argument("--query-gain", type=float, default=1.5, help="0: as training left them")
     arguments = parser.parse_args()
-    export(arguments.checkpoints, arguments.out, arguments.query_gain)
+    pack(arguments.checkpoints, arguments.out, arguments.query_gain)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Turn a run into what ships in `assets/built-in-photos/`.
 
-    python -m training.photos.export DATA CACHE RUN [--out assets/built-in-photos]
+    python -m training.photos.pack DATA CACHE RUN [--out assets/built-in-photos]
 
 Matrices are stored as whole numbers of eight bits with a scale a row, everything else in float16;
 the text tower's token table only for the tokens that training met. The last block's queries are
-made white first, as for the scene model (`training.export` says why): no output of CLIP changes.
+made white first, as for the scene model (`training.pack` says why): no output of CLIP changes.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor
 
-from training.export import change_queries, whitening
+from training.pack import change_queries, whitening
 from training.photos.features import LITE2, PATCH, SIDE, Teacher
 from training.photos.learn import Lessons
 from training.photos.student import BLOCKS, HEADS, HIDDEN, Student, opened
@@ -95,7 +95,7 @@ def mean(run: Path, part: float) -> Student:
     return opened({name: start[name].lerp(tower[name], part) for name in tower})
 
 
-def export(
+def pack(
     words: Words, cache: Path, run: Path, out: Path, gain: float = 2.4, part: float = PART
 ) -> None:
     """Write model, stem and text weights, model.json and words.json."""
@@ -135,7 +135,7 @@ def main() -> None:
     parser.add_argument("--query-gain", type=float, default=2.4, help="0: as training left them")
     parser.add_argument("--part", type=float, default=PART, help="of the tower, the rest the map")
     given = parser.parse_args()
-    export(Words(given.data), given.cache, given.run, given.out, given.query_gain, given.part)
+    pack(Words(given.data), given.cache, given.run, given.out, given.query_gain, given.part)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 from gradio.components import Component
@@ -21,7 +21,7 @@ from demo.widgets import editor
 from gclip_core import class_lists, scenes
 from gclip_core.errors import GclipError
 from gclip_core.photos import star_photos
-from gclip_core.registry import BACKBONES
+from gclip_core.registry import BACKBONES, BackboneEntry
 
 STARRED = (137, 186, 225)
 PHOTO_BACKBONE = "openai-vit-b-16"
@@ -42,8 +42,7 @@ class Given:
     picker: Picker
 
 
-@dataclass(frozen=True)
-class Picker:
+class Picker(NamedTuple):
     """The backbone's menu, and the card of one that is not on this machine."""
 
     menu: gr.Dropdown
@@ -166,8 +165,8 @@ def _picker(studio: Studio, controls: Controls, opening: Settings) -> Picker:
     )
     wanted = gr.Textbox("", visible=False)
     with gr.Column(visible=False, elem_id="fetch-card") as card:
-        note = gr.Markdown("", elem_id="fetch-note")
         fetch = gr.Button(wording.FETCH, visible=studio.downloads, elem_id="fetch", size="sm")
+        note = gr.Markdown("", elem_id="fetch-note")
     return Picker(menu, wanted, card, note, fetch)
 
 
@@ -189,6 +188,10 @@ def fill(studio: Studio, controls: Controls, given: Given, settings: Settings) -
         picture = None if settings.source == "upload" else studio.sources.picture(settings)
     except GclipError:
         picture = None
+    entry = BACKBONES.get(settings.backbone)
+    missing = entry if entry and not studio.has(entry) else None
+    if missing:
+        settings = settings.changed(backbone="auto")
     if picture and not settings.words:
         settings = settings.changed(words=picture.words)
     shown: Image.Image | None = picture.image if picture else None
@@ -196,7 +199,20 @@ def fill(studio: Studio, controls: Controls, given: Given, settings: Settings) -
     drawn = layout(settings) if picture else None
     if drawn is not None:
         found[given.editor] = editor.value(drawn, scene_size(settings))
-    return {**found, given.picker.menu: settings.backbone}
+    menu = {given.picker.menu: settings.backbone}
+    return {**found, **menu, **_offer(studio, given.picker, missing)}
+
+
+def _offer(studio: Studio, picker: Picker, entry: BackboneEntry | None) -> Answer:
+    """The card that fetches a backbone's weights; none closes it."""
+    if entry is None:
+        return {picker.card: gr.Column(visible=False)}
+    return {
+        picker.wanted: entry.name,
+        picker.note: wording.needs_fetch(entry, studio.downloads),
+        picker.card: gr.Column(visible=True),
+        picker.fetch: gr.Button(visible=studio.downloads),
+    }
 
 
 def wire(
@@ -226,14 +242,8 @@ def wire(
             return {picker.menu: current}
         entry = BACKBONES.get(name)
         if entry is None or studio.has(entry):
-            return {controls["backbone"]: name, picker.card: gr.Column(visible=False)}
-        return {
-            picker.menu: current,
-            picker.wanted: name,
-            picker.note: wording.needs_fetch(entry, studio.downloads),
-            picker.card: gr.Column(visible=True),
-            picker.fetch: gr.Button(visible=studio.downloads),
-        }
+            return {controls["backbone"]: name, **_offer(studio, picker, None)}
+        return {picker.menu: current, **_offer(studio, picker, entry)}
 
     def fetch(name: str, progress: gr.Progress = gr.Progress(track_tqdm=True)) -> Answer:  # noqa: B008
         try:
@@ -272,8 +282,7 @@ def wire(
         given.new_scene.click(another, controls.components, filled, **RAW),
         picker.menu.input(
             pick, [picker.menu, controls["backbone"]],
-            [controls["backbone"], picker.menu, picker.wanted, picker.note, picker.card,
-             picker.fetch],
+            [controls["backbone"], *picker],
             **RAW,
         ),
         picker.fetch.click(

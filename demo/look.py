@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from demo import variants
 from demo.host import logs, memory
 from demo.host.memory import LARGE_PIXELS
+from demo.host.zero_gpu import WITHOUT_GPU
 from demo.settings import Settings
 from demo.source import Picture, Sources, Truth, truth_of_file
 from gclip_core import load, metric, vocabulary
@@ -73,7 +74,7 @@ class Status:
     """How an answer came about: backbone, milliseconds, and whether its image was encoded before.
 
     ``backbone`` is its title, ``name`` that of the table.
-    ``unknown`` are typed words the backbone never met.
+    ``unknown`` are typed words the backbone never met; ``no_gpu``: none was lent.
     """
 
     backbone: str
@@ -83,6 +84,7 @@ class Status:
     grid: Grid
     notes: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    no_gpu: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,8 +270,9 @@ class Look:
     def _status(self) -> Status:
         result, backbone = self.segment(self.chosen), self.segmenter.backbone
         return Status(
-            backbone.title, backbone.name, 0.0, True, self.grid, result.notes, result.unknown
-        )
+            backbone.title, backbone.name, 0.0, True, self.grid, result.notes, result.unknown,
+            self.encoded in WITHOUT_GPU,
+        )  # fmt: skip
 
     def _log(self, view: str, status: Status) -> Status:
         milliseconds = (time.perf_counter() - self.started) * 1000

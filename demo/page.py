@@ -39,6 +39,7 @@ def head() -> str:
     return META + code.head(
         {
             "none": wording.NO_PICTURE,
+            "edited": wording.EDITED,
             "done": wording.DONE,
             "camera": wording.CAMERA,
             "terms": wording.TERMS,
@@ -175,7 +176,7 @@ def _wire(
     }  # fmt: skip
     triggers = [part.input for part in controls.asking]
     gr.on([*triggers, given.segment.click, given.words.submit, turned.change], **ask)
-    filled = [given.image, *controls.components, given.picker.menu, given.editor]
+    filled = [given.image, *controls.components, given.editor, *given.picker]
     opacity = controls["opacity"]
     opacity.input(fn=None, js=_SLIDE, inputs=opacity, **QUIET)
     changes = [change for tab in tabs.values() for change in tab.wire()]
@@ -184,6 +185,9 @@ def _wire(
         mask.select(point, None, controls["pixel"], **QUIET)
     controls["pixel"].change(explain, sent, why, trigger_mode="always_last", **RAW, **MODEL)
     why.clear(fn=None, js="() => ''", outputs=controls["pixel"], **QUIET)
+    for name in ("pixel", "patch"):
+        js = f"(text) => gclip.page.keep('{key_of(name)}', text)"
+        controls[name].change(fn=None, js=js, inputs=controls[name], **QUIET)
     for change in [*inputs.wire(studio, controls, given, filled), *changes]:
         change.then(**ask)
     page.load(arrive, None, [*filled, noted, strip], **QUIET).then(**ask)
@@ -246,6 +250,8 @@ def answer(
     notes = [remark(settings), *status.notes, notice]
     if settings.source == "upload":
         notes.insert(0, inputs.old_words(studio, settings))
+    if status.no_gpu:
+        notes.insert(0, wording.NO_GPU)
     if status.unknown:
         notes.insert(0, wording.unknown(status.unknown))
     said = wording.status(status.backbone, status.milliseconds, status.kept, status.grid)

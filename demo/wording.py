@@ -124,7 +124,8 @@ PAIR_EMPTY = "Two masks appear here."
 CANVAS_HINT = "Point at a patch to see where it looks; press it to ask why its word was chosen."
 SWIPE_HINT = f"{CANVAS_HINT} Drag to swipe between the masks."
 SCORE_COUNTS = (
-    "mIoU counts every pixel whose truth is known: a word painted on something else costs."
+    "mIoU counts every pixel whose truth is known: a word of the truth painted on something else "
+    "costs."
 )
 IOU_NOTE = (
     "Intersection over union (IoU) per class, in percent; in bold the best of a row. "
@@ -193,6 +194,20 @@ def missed(words: Sequence[str]) -> str:
     return (
         f"{listed} {'is' if one else 'are'} in the picture but not found, and "
         f"{'counts' if one else 'count'} as 0 % in mIoU."
+    )
+
+
+def absent(words: Sequence[str]) -> str:
+    """Typed words that the truth does not hold."""
+    if not words:
+        return ""
+    listed = ", ".join(f"“{word[:40]}”" for word in words[:5])
+    more = f" and {len(words) - 5} more" if len(words) > 5 else ""
+    one = len(words) == 1
+    return (
+        f"{listed}{more} {'is' if one else 'are'} nowhere in the truth: in mIoU "
+        f"{'it counts' if one else 'they count'} by what {'it takes' if one else 'they take'} from "
+        "others."
     )
 
 
@@ -479,6 +494,8 @@ SKIP = "Skip to the answer"
 LEARN = "Learn"
 DONE = "Done."
 NO_PICTURE = "Add a picture, or choose an example."
+NO_GPU = "No GPU was lent for this (a visitor’s share may be spent): the processor computed it."
+EDITED = "Press Enter or Segment for the new words."
 OLD_WORDS = "The words are still those of the picture before: type what this one shows."
 OLD = "What is shown below is still the answer from before."
 CAMERA = {
@@ -501,7 +518,8 @@ TERMS = {
     "I ask.",
     "IoU": "Intersection over union: the pixels that are painted and true, of those that are "
     "either.",
-    "global token": "A patch that nearly every patch looks at, in one block.",
+    "global token": "A token, which is what the model makes of one patch, that nearly every patch "
+    "looks at, in one block.",
     "class token": "The vector that stands for the whole picture, beside those of the patches.",
     "FFN": "Feed-forward network: what a block does with each token by itself, after attention.",
     "Values": "What a token passes on to those that look at it.",

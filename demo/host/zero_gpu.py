@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import torch
@@ -13,6 +14,9 @@ from gclip_core.segmenter import Segmenter
 from gclip_core.types import Encoded
 
 logger = logging.getLogger(__name__)
+
+WITHOUT_GPU: WeakSet[Encoded] = WeakSet()
+"""What was computed here because no GPU was lent."""
 
 Floats = NDArray[np.float32]
 Encoder = Callable[[Segmenter, Any], Encoded]
@@ -45,7 +49,9 @@ def encode_on_zero_gpu(seconds: int = 15) -> Encoder | None:
             arrays = trunk_arrays(segmenter, image)
         except Exception:  # quota, a full queue, a failed GPU: none of them is the visitor's fault
             logger.exception("no GPU for this request; computing here")
-            return segmenter.encode(image)
+            encoded = segmenter.encode(image)
+            WITHOUT_GPU.add(encoded)
+            return encoded
         backbone = segmenter.backbone
         size = images.target_size(
             (image.height, image.width),

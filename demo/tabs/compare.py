@@ -53,6 +53,7 @@ def build(studio: Studio, controls: Controls) -> Tab:
                 notes=[
                     _best(view, best),
                     drawn.found_nothing(list(view.masks.values())),
+                    drawn.absent(next(iter(view.masks.values()))),
                     wording.favoured(look.segmenter.backbone.name),
                 ]
             ),

@@ -86,6 +86,11 @@ def missed(mask: Mask) -> list[str]:
     return [mask.names[index] for index in mask.iou if not mask.areas[index]]
 
 
+def absent(mask: Mask) -> str:
+    """The sentence on typed words that the truth, where it is known, does not hold."""
+    return wording.absent([mask.names[index] for index in mask.absent if mask.miou is not None])
+
+
 def why(look: Look, pixel: tuple[int, int]) -> Json:
     """The best words at a pixel under every variant that Compare shows."""
     size = look.picture.image.height, look.picture.image.width

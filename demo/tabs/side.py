@@ -61,6 +61,7 @@ def _canvas(look: Look, view: SideView) -> Json:
             wording.CANVAS_HINT if view.is_plain else wording.SWIPE_HINT,
             drawn.found_nothing([view.chosen]),
             wording.missed(drawn.missed(view.chosen)),
+            drawn.absent(view.chosen),
             wording.nothing_changed(view.chosen.method, view.found) if _same(view) else "",
             wording.SCORE_SHORT if view.chosen.miou is not None else "",
         ],

@@ -9,6 +9,7 @@ from demo import variants
 from demo.drawing import render
 from demo.look import Look
 from demo.views.side import pooled
+from demo.views.tokens import globality
 from gclip_core import amf
 from gclip_core.types import Method
 
@@ -54,7 +55,8 @@ def see(look: Look) -> AttentionView:
     """The block and head in view; without a choice the first block that AMF takes, all heads."""
     method, seg = look.chosen, look.segmenter
     fused = variants.ablation(look.settings, amf=True, cs=method.suppression is not None)
-    found, seen, trunk = look.findings(fused), look.globality, look.trunk(method)
+    found, trunk = look.findings(fused), look.trunk(method)
+    seen, received = globality(look, trunk, look.findings(method))
     block, head = look.settings.view_block, look.settings.view_head
     block = found.amf_blocks[0] if block is None else min(block, seg.backbone.n_blocks - 1)
     head = None if head is None else min(head, seg.backbone.n_heads - 1)
@@ -65,7 +67,7 @@ def see(look: Look) -> AttentionView:
         block=block,
         head=head,
         n_heads=seg.backbone.n_heads,
-        received=seg.received(trunk).numpy(),
+        received=received,
         scores=seen.scores,
         agreement=seen.agreement,
         tokens=seen.tokens,

@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from demo.look import Look
-from gclip_core import amf, cs, encoder, masks
-from gclip_core.types import Encoded, Found, GlobalTokens, Method, Segmentation
+from demo.views.tokens import globality
+from gclip_core import cs, masks
+from gclip_core.types import Found, Method, Segmentation
 
 Floats = NDArray[np.float32]
 
@@ -80,7 +81,7 @@ def see(look: Look) -> Machine:
     seg, method, settings = look.segmenter, look.chosen, look.settings
     trunk, result, mask = look.trunk(method), look.segment(method), look.mask(method)
     found, n = result.found, seg.backbone.n_blocks
-    seen, received = _seen(look, trunk, found)
+    seen, received = globality(look, trunk, found)
     tiles = [
         Tile(received[b], seen.tokens[b], seen.scores[b], seen.agreement[b],
              found.channels[b], found.ratios[b], _after(found, b))
@@ -128,33 +129,6 @@ def alike(look: Look, method: Method, planted: bool = True) -> tuple[float, floa
     seg = look.segmenter if planted else look.bare
     inside, across = cs.in_in_out(seg.values(look.trunk(method, planted), method), regions)
     return inside, across, "the truth" if look.truth else "the mask shown"
-
-
-def _seen(look: Look, trunk: Encoded, found: Found) -> tuple[GlobalTokens, Floats]:
-    """Global tokens and what patches receive, (L, N), on the trunk that runs.
-
-    Up to the first block that a fault or CS changes it is the clean one's, which is kept.
-    """
-    seg, clean, received = look.segmenter, look.globality, look.segmenter.received(trunk)
-    changed = [*found.suppressed, *(b for plant in seg.backbone.planted for b in plant.blocks)]
-    if not changed:
-        return clean, received.numpy()
-
-    def make() -> tuple[GlobalTokens, Floats]:
-        rows = received.clone()
-        agreement, tokens = list(clean.agreement), list(clean.tokens)
-        for block in range(min(changed) + 1, len(rows)):
-            attention = seg.attention_map(trunk, block)
-            patches = amf.patch_attention(attention)
-            rows[block] = amf.received(patches)
-            tokens[block] = amf.global_tokens(rows[block], clean.threshold)
-            agreement[block] = amf.agreement_with_class_token(
-                patches[list(tokens[block])], attention[0, 1:]
-            )
-        scores = tuple(rows.amax(1).tolist())
-        return GlobalTokens(scores, tuple(tokens), tuple(agreement), clean.threshold), rows.numpy()
-
-    return encoder.once(trunk, ("tokens of the trunk that runs", clean.threshold), make)
 
 
 def _after(found: Found, block: int) -> float:

@@ -57,8 +57,7 @@ def see(look: Look) -> SideView:
 
     def see_block(block: int) -> BlockMap:
         received = amf.received(amf.patch_attention(seg.attention_map(trunk, block)))
-        clean = seg.received(look.encoded, [block])[0]
-        tokens = amf.global_tokens(clean, look.settings.global_threshold)
+        tokens = amf.global_tokens(received, look.settings.global_threshold)
         return BlockMap(block, received.numpy(), tokens)
 
     blocks = map(see_block, look.findings(fused).amf_blocks)

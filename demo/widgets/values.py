@@ -6,6 +6,7 @@ to patch; ``grid`` (h, w); blocks and channels 0-based in arguments.
 
 import base64
 import json
+import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -174,12 +175,14 @@ def lines(
     """Lines in the order problems, notes, status; any text may stand in them.
 
     ``state`` tells the page what its tabs show: "fresh", "old" (of an earlier input) or "none".
-    ``query`` is the link to what is shown, for the page's address.
+    ``query`` is the link to what is shown, for the page's address. ``at`` tells an answer from an
+    earlier one in the same words: the page waits for it.
     """
     said = [("problem", text) for text in problems if text]
     said += [("note", text) for text in notes if text]
     said += [("status", status)] if status else []
-    return {"kind": "lines", "lines": said, "state": state, "query": query}
+    at = time.monotonic_ns() if state else 0
+    return {"kind": "lines", "lines": said, "state": state, "query": query, "at": at}
 
 
 @cache

@@ -150,14 +150,14 @@ class Spaces(types.ModuleType):
 
 
 class TestZeroGpu:
+    asked = Request(Settings(seed=3, scene_size=96, words="cat, grass"))
+
     def view(self, spaces: Spaces | None, monkeypatch: pytest.MonkeyPatch) -> tuple[Studio, Any]:
         backbone = load_backbone()
         if spaces is not None:
             monkeypatch.setitem(sys.modules, "spaces", spaces)
         studio = Studio(backbone, encode=encode_on_zero_gpu())
-        return studio, side.see(
-            studio.look(Request(Settings(seed=3, scene_size=96, words="cat, grass")))
-        )
+        return studio, side.see(studio.look(self.asked))
 
     def test_there_is_none_elsewhere(self) -> None:
         assert "spaces" not in sys.modules
@@ -173,7 +173,8 @@ class TestZeroGpu:
         studio.encode = encode_on_zero_gpu() or studio.encode
         places: list[str] = []
         monkeypatch.setattr(nn.Module, "to", lambda self, place: places.append(place) or self)
-        lent = side.see(studio.look(Request(Settings(seed=3, scene_size=96, words="cat, grass"))))
+        lent = side.see(studio.look(self.asked))
+        assert not studio.look(self.asked).done("side").no_gpu
         assert places == ["cuda"]
         assert spaces.durations == [15]
         assert all(isinstance(x, np.ndarray) for x in spaces.returned[0]), "no tensors come back"
@@ -189,10 +190,11 @@ class TestZeroGpu:
         _, plain = self.view(None, monkeypatch)
         spaces = Spaces(refuses=True)
         with caplog.at_level(logging.ERROR):
-            _, refused = self.view(spaces, monkeypatch)
+            studio, refused = self.view(spaces, monkeypatch)
         assert len(spaces.durations) == 1
         assert (refused.chosen.labels == plain.chosen.labels).all()
         assert "no GPU for this request" in caplog.text
+        assert studio.look(self.asked).done("side").no_gpu
 
     def test_the_package_comes_before_torch(self, tmp_path: Path) -> None:
         (tmp_path / "spaces.py").write_text(

@@ -12,6 +12,13 @@ gclip.page = {
     else prompt("", link);
     return PAGE.copied[0];
   },
+  // A setting that asks for no answer is in the address at once.
+  keep: (key, text) => {
+    const query = new URLSearchParams(location.search);
+    if (text) query.set(key, text);
+    else query.delete(key);
+    history.replaceState(history.state, "", `${location.pathname}?${query}`);
+  },
   copied: async () => {
     await new Promise((done) => setTimeout(done, 2000));
     return PAGE.copied[1];
@@ -33,16 +40,15 @@ gclip.page = {
   on("gclip:said", ({ detail }) => {
     mark("busy", null);
     mark("state", detail.state);
+    mark("edited", null);
+    // A picture that was taken away does not come back with a reload.
+    if (detail.state === "none") gclip.page.keep("source", "upload");
     if (!detail.query) return;
     const hosts = [...new URLSearchParams(location.search)].filter(([key]) => !PAGE.keys.includes(key));
     const query = new URLSearchParams([...hosts, ...new URLSearchParams(detail.query)]);
     history.replaceState(history.state, "", `${location.pathname}?${query}`);
   });
-  on("gclip-opacity", ({ detail }) => {
-    const query = new URLSearchParams(location.search);
-    query.set("opacity", String(Math.round(detail * 100) / 100));
-    history.replaceState(history.state, "", `${location.pathname}?${query}`);
-  });
+  on("gclip-opacity", ({ detail }) => gclip.page.keep("opacity", String(Math.round(detail * 100) / 100)));
 
   // An image pasted anywhere but into a text becomes the picture.
   const give = async (file) => {
@@ -62,6 +68,8 @@ gclip.page = {
   });
   // While a file is on its way, what is shown belongs to another picture.
   const waits = (event) => event.target.closest?.("#image") && (event.target.files?.length || event.dataTransfer?.files.length) && mark("busy", "1");
+  // So is it once other words are typed.
+  on("input", (event) => event.target.closest?.("#words") && mark("edited", PAGE.edited));
   on("change", waits, true);
   on("drop", waits, true);
 
@@ -93,7 +101,7 @@ gclip.page = {
   });
 
   // A word is explained where it first stands in the open tab.
-  const TEXTS = "#says .status, .tabitem :is(.gclip-note, .gw-note, .gw-title, .gw-pill, .badge, .note, figcaption, th), .tabitem .prose p, #switches .prose, #words .prose, label[for] + div";
+  const TEXTS = "#says :is(.note, .status), .tabitem :is(.gclip-note, .gw-note, .gw-simulated, .gw-title, .gw-pill, .gm-lesson p, .badge, .note, figcaption, th), .tabitem .prose p";
   const terms = Object.keys(PAGE.terms);
   const wrap = (node, term, shown, at) => {
     const rest = node.splitText(at), word = document.createElement("span");
@@ -108,12 +116,15 @@ gclip.page = {
   };
   // (On a narrow screen the status stands last.)
   const explain = () => {
-    const result = find("#result");
-    if (!result) return;
-    const open = new Set([...result.querySelectorAll(".term")].filter((one) => one.offsetParent).map((one) => one.dataset.term));
+    explainIn("#title", "small");
+    explainIn("#result", TEXTS);
+  };
+  const explainIn = (place, texts) => {
+    if (!find(place)) return;
+    const open = new Set([...document.querySelectorAll(`${place} .term`)].filter((one) => one.offsetParent).map((one) => one.dataset.term));
     const missing = terms.filter((term) => !open.has(term));
     if (!missing.length) return;
-    for (const text of result.querySelectorAll(TEXTS)) {
+    for (const text of find(place).querySelectorAll(texts)) {
       if (!text.offsetParent || (innerWidth <= 640 && text.closest("#says")) || text.closest("button, a, [role=application], [role=img], [aria-hidden=true]")) continue;
       const walker = document.createTreeWalker(text, NodeFilter.SHOW_TEXT);
       for (let node = walker.nextNode(); node; node = walker.nextNode()) {

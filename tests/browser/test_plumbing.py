@@ -68,6 +68,9 @@ def test_a_removed_picture_removes_its_answer_and_a_camera_that_is_not_there_is_
     remove(desktop)
     expect(desktop.locator("#says .problem")).to_contain_text("No image yet")
     expect(desktop.locator("#side-canvas")).to_be_hidden()
+    assert "source=upload" in desktop.url, "a reload does not bring it back"
+    desktop.get_by_role("tab", name="Learn").click()
+    expect(desktop.locator("#learn-machine .gm-lesson")).to_be_visible()
     desktop.locator("#image button[aria-label='Capture from camera']").click()
     permit = desktop.locator("#image button", has_text=re.compile("access|webcam|camera", re.I))
     said = desktop.locator("#camera", has_text=wording.CAMERA["NotFoundError"])
@@ -105,6 +108,23 @@ def test_an_answer_that_is_on_its_way_dims_the_last_one(stays: Page) -> None:
     for _ in range(2):
         assert stays.evaluate(seen)
         stays.wait_for_function("!('busy' in document.querySelector('#tabs').dataset)")
+
+
+def test_an_answer_in_the_same_words_ends_the_wait(stays: Page) -> None:
+    for _ in range(2):
+        stays.locator("#segment").click()
+        stays.wait_for_function("!('busy' in document.querySelector('#tabs').dataset)")
+    assert state(stays) == "fresh"
+
+
+def test_words_that_are_not_asked_yet_dim_the_answer_to_others(stays: Page) -> None:
+    words, tabs = stays.locator("#words textarea"), stays.locator("#tabs")
+    before = words.input_value()
+    words.fill(f"{before}, frog")
+    expect(tabs).to_have_attribute("data-edited", wording.EDITED)
+    words.fill(before)
+    words.press("Enter")
+    expect(tabs).not_to_have_attribute("data-edited", wording.EDITED)
 
 
 def test_a_long_wait_says_how_long(
@@ -208,6 +228,11 @@ def test_the_address_follows_and_a_reload_keeps_everything(desktop: Page, url: s
     expect(desktop.locator("#words textarea")).to_have_value("frog, grass, moon")
     expect(desktop.locator("#cs input")).not_to_be_checked()
     expect(desktop.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
+    desktop.locator("#pair-canvas .gw-stage").click(position={"x": 60, "y": 60})
+    expect(desktop.locator("#why .gw")).to_have_attribute("aria-label", re.compile("Pixel"))
+    pixel = desktop.locator("#why .gw").get_attribute("aria-label")
+    desktop.reload()
+    expect(desktop.locator("#why .gw")).to_have_attribute("aria-label", pixel)
 
 
 def test_keys_of_the_host_stay_in_the_address(stays: Page) -> None:
@@ -231,6 +256,16 @@ def test_a_backbone_that_is_not_here_changes_nothing_but_its_card(desktop: Page,
     desktop.locator("#cs input").click()
     desktop.wait_for_function("location.search.includes('cs=0')")
     assert state(desktop) == "fresh"
+
+
+def test_a_link_to_a_backbone_that_is_not_here_opens_its_card(desktop: Page, url: str) -> None:
+    arrive(desktop, url, backbone="openai-vit-b-16")
+    expect(desktop.locator("#fetch-card")).to_contain_text("MB to download")
+    button = desktop.locator("#fetch").bounding_box()
+    assert button["y"] + button["height"] <= DESKTOP["height"], "above the fold"
+    expect(desktop.locator("#says .problem")).to_have_count(0)
+    assert state(desktop) == "fresh"
+    assert "backbone=openai" not in desktop.url
 
 
 def test_link_copied_is_said_for_a_moment(stays: Page) -> None:

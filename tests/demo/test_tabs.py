@@ -13,7 +13,7 @@ from demo.tabs import attention, channels, drawn
 from demo.variants import VARIANTS, ablation
 from demo.views import attention as attention_view
 from demo.views import channels as views
-from demo.views import why
+from demo.views import machine, why
 
 SEED = 2
 
@@ -194,6 +194,30 @@ def test_a_mask_that_finds_no_word_or_misses_one_that_is_there_says_so(
 
 
 # --- attention -----------------------------------------------------------------------------------
+
+
+def test_a_typed_word_that_the_truth_does_not_hold_is_said(
+    studio: Studio, settings: Settings
+) -> None:
+    for words, said in ((f"{settings.words}, car", "“car” is nowhere"), (settings.words, "")):
+        look = studio.look(Request(settings.changed(words=words)))
+        found = drawn.absent(look.mask(look.chosen))
+        assert said in found
+        assert bool(found) == bool(said)
+
+
+def test_under_a_fault_global_tokens_are_those_of_the_trunk_that_runs(
+    studio: Studio, settings: Settings
+) -> None:
+    look = studio.look(Request(settings.changed(plant=True, cs=False)))
+    seen, clean = attention_view.see(look), look.globality
+    tiles = machine.see(look).tiles
+    assert seen.tokens == tuple(tuple(tile.tokens) for tile in tiles)
+    assert seen.scores == tuple(tile.score for tile in tiles)
+    assert seen.received.max(1).tolist() == pytest.approx(seen.scores)
+    first = min(look.segmenter.backbone.planted[0].blocks)
+    assert seen.scores[: first + 1] == clean.scores[: first + 1]
+    assert seen.scores[first + 1 :] != clean.scores[first + 1 :]
 
 
 def test_the_last_block_s_maps_are_those_without_and_with_amf(

@@ -27,8 +27,8 @@ from demo.views import compare as compare_view
 from demo.views import export as export_view
 from demo.views import why
 from gclip_core.errors import GclipError
-from gclip_core.methods import find_method
-from gclip_core.numbering import block_indices, block_numbers
+from gclip_core.methods import METHODS, find_method
+from gclip_core.numbering import block_choice, block_numbers
 from gclip_core.registry import BACKBONES, find_backbone
 from gclip_core.version import __version__
 
@@ -72,7 +72,8 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
         """
         look = _look(
             studio, image, words, seed, amf=amf, cs=cs, method=find_method(method).name,
-            backbone=backbone, amf_blocks=_blocks(amf_blocks), cs_blocks=_blocks(cs_blocks),
+            backbone=backbone, amf_blocks=block_choice(amf_blocks),
+            cs_blocks=block_choice(cs_blocks),
             threshold=threshold, rest=rest,
         )  # fmt: skip
         view, status = export_view.see(look), look.done("segment")
@@ -248,7 +249,7 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
         return {
             "version": __version__,
             "backbone": studio.default.name,
-            "methods": list(variants.METHOD_NAMES),
+            "methods": list(METHODS),
             "variants": list(variants.VARIANTS),
             "backbones": [
                 {
@@ -313,10 +314,6 @@ def _look(
     if not settings.words.strip() and not image:
         settings = settings.changed(words=studio.sources.picture(settings).words)
     return studio.look(Request(settings, upload))
-
-
-def _blocks(text: str) -> Any:
-    return text if text in ("auto", "backbone") else block_indices(text)
 
 
 def _variant_names(text: str) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ def chosen(settings: Settings) -> Method:
 
 def ablation(settings: Settings, amf: bool, cs: bool) -> Method:
     """ClearCLIP under the page's settings with AMF and CS on or off, named as the page names it."""
-    both = _both(*attrgetter(*_OF_METHOD)(settings))
+    both = _both(*attrgetter(*OF_METHOD)(settings))
     return replace(
         both,
         title=ablation_title(amf, cs),
@@ -39,7 +39,7 @@ def ablation(settings: Settings, amf: bool, cs: bool) -> Method:
     )
 
 
-_OF_METHOD = (
+OF_METHOD = (
     "amf_blocks", "cs_blocks", "n_blocks", "heads", "cs_target", "global_threshold",
     "channel_threshold", "channels",
 )  # fmt: skip
@@ -49,7 +49,7 @@ _OF_METHOD = (
 def _both(*values: Any) -> Method:
     """GCLIP under the values of these settings."""
     *made, channels = values
-    return gclip(**dict(zip(_OF_METHOD, made, strict=False)), cs_channels=channels or None)
+    return gclip(**dict(zip(OF_METHOD, made, strict=False)), cs_channels=channels or None)
 
 
 def ablation_title(amf: bool, cs: bool) -> str:
@@ -74,5 +74,3 @@ def _variants() -> Iterator[Variant]:
 VARIANTS: dict[str, Variant] = {
     variant.name: variant for variant in sorted(_variants(), key=lambda one: one.asked_for)
 }
-
-METHOD_NAMES: tuple[str, ...] = tuple(METHODS)

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,17 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 from pycocotools import mask as coco
 
+from demo import variants
 from demo.drawing import render
 from demo.look import Look, Mask
 from demo.settings import Settings
 from demo.source import CLASSES
 from gclip_core import palette
 from gclip_core.load import Dtype
+from gclip_core.methods import gclip
 from gclip_core.numbering import block_numbers
 from gclip_core.photos import star_photos
+from gclip_core.segmenter import Segmenter
 from gclip_core.types import class_shares
 from gclip_core.version import __version__
 
@@ -270,32 +274,27 @@ def _rest(settings: Settings) -> str:
 
 
 def _segmenter(settings: Settings) -> str:
-    options = {
-        "short_side": (settings.short_side or None, None),
-        "window": (settings.window or None, None),
-        "stride": (settings.stride, 112),
-        "templates": (settings.templates, "imagenet80"),
-        "logit_scale": (settings.logit_scale, 40.0),
-        "max_tokens": (settings.max_tokens, 4096),
-    }
-    return "".join(f", {k}={value!r}" for k, (value, usual) in options.items() if value != usual)
+    s = settings
+    given = _unusual(
+        Segmenter, short_side=s.short_side or None, window=s.window or None, stride=s.stride,
+        templates=s.templates, logit_scale=s.logit_scale, max_tokens=s.max_tokens,
+    )  # fmt: skip
+    return "".join(f", {one}" for one in given)
 
 
 def _method(settings: Settings) -> str:
     if settings.method != "gclip":
         return f"gclip.METHODS[{settings.method!r}]"
-    options = {
-        "amf_blocks": (settings.amf_blocks, "auto"),
-        "cs_blocks": (settings.cs_blocks, "auto"),
-        "n_blocks": (settings.n_blocks, 2),
-        "heads": (settings.heads, "each"),
-        "cs_target": (settings.cs_target, "mean"),
-        "global_threshold": (settings.global_threshold, 5.0),
-        "channel_threshold": (settings.channel_threshold, 2.0),
-        "cs_channels": (settings.channels or None, None),
-    }
-    more = "".join(f", {k}={value!r}" for k, (value, usual) in options.items() if value != usual)
-    return f"gclip.gclip(amf={settings.amf}, cs={settings.cs}{more})"
+    options = {name: getattr(settings, name) for name in variants.OF_METHOD}
+    channels = options.pop("channels") or None
+    given = _unusual(gclip, **options, cs_channels=channels)
+    return f"gclip.gclip({', '.join([f'amf={settings.amf}', f'cs={settings.cs}', *given])})"
+
+
+def _unusual(function: Callable[..., Any], **options: Any) -> list[str]:
+    """Those arguments of a call that are not its defaults, as Python."""
+    usual = signature(function).parameters
+    return [f"{k}={v!r}" for k, v in options.items() if v != usual[k].default]
 
 
 def _json(value: dict[str, Any]) -> str:

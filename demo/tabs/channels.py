@@ -142,15 +142,15 @@ def _similarity(view: ChannelsView) -> values.Json:
     norms = view.norms
     bars = [
         {
-            "name": f"{row.title}, {regions}",
+            "name": f"{title}, {regions}",
             "share": float(np.nan_to_num(max(value, 0.0))),
             "colour": colour,
             "text": "no pairs" if np.isnan(value) else f"{value:.3f}",
         }
-        for row in view.alike
+        for title, (inside, across) in view.alike.items()
         for regions, value, colour in (
-            ("one region", row.inside, ONE_REGION),
-            ("two regions", row.across, TWO_REGIONS),
+            ("one region", inside, ONE_REGION),
+            ("two regions", across, TWO_REGIONS),
         )
     ]
     note = wording.similarity_note(view.regions, norms.found, norms.backbone)

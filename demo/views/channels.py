@@ -6,24 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from demo import variants
 from demo.look import Look, Mask
 from demo.settings import Settings
 from gclip_core import cs
 from gclip_core.backbone import Backbone
-from gclip_core.types import Blocks, Found
+from gclip_core.types import Blocks, Found, Method
 
 Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Alikeness:
-    """Mean cosine of the last block's Values within regions and across them; nan: no such pair."""
-
-    title: str
-    inside: float
-    across: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,14 +39,14 @@ class ChannelsView:
     """The norms of all channels, and the mask and Values without and with CS.
 
     ``untouched`` is the mask of the model as it is, None unless a planted channel is simulated.
-    ``alike`` are the Values without and with CS in ``regions``, which says what these are.
+    ``alike`` are in-in and in-out of the Values, "CS off" and "CS on", in ``regions``.
     """
 
     norms: NormsView
     off: Mask
     on: Mask
     untouched: Mask | None
-    alike: tuple[Alikeness, ...]
+    alike: dict[str, tuple[float, float]]
     regions: str
 
 
@@ -62,13 +54,14 @@ def see(look: Look) -> ChannelsView:
     """Norms, masks and Values without and with CS, whether or not it is switched on."""
     off, on = (variants.ablation(look.settings, look.settings.amf, on) for on in (False, True))
     norms = see_norms(look)
+    plain, cured = (variants.ablation(look.settings, amf=False, cs=on) for on in (False, True))
     return ChannelsView(
         norms=norms,
         off=look.mask(off),
         on=look.mask(on),
         untouched=look.mask(off, planted=False) if norms.planted else None,
-        alike=see_alikeness(look),
-        regions="the truth" if look.truth else "the mask shown",
+        alike={"CS off": alike(look, plain), "CS on": alike(look, cured)},
+        regions=regions(look),
     )
 
 
@@ -86,15 +79,22 @@ def see_norms(look: Look) -> NormsView:
     )
 
 
-def see_alikeness(look: Look) -> tuple[Alikeness, ...]:
-    """In-in and in-out of the last block's Values, without CS and with it."""
-    labels = torch.from_numpy(look.truth.labels) if look.truth else look.segment(look.chosen).labels
-    regions, rows = cs.majority_labels(labels, look.grid), []
-    for title, on in (("CS off", False), ("CS on", True)):
-        method = variants.ablation(look.settings, amf=False, cs=on)
-        values = look.segmenter.values(look.trunk(method), method)
-        rows.append(Alikeness(title, *cs.in_in_out(values, regions)))
-    return tuple(rows)
+def alike(look: Look, method: Method, planted: bool = True) -> tuple[float, float]:
+    """In-in and in-out of the last block's Values under ``method``; nan where there is no pair."""
+
+    def patches() -> Tensor:
+        shown = look.segment(look.chosen).labels
+        labels = torch.from_numpy(look.truth.labels) if look.truth else shown
+        return cs.majority_labels(labels, look.grid)
+
+    seg = look.segmenter if planted else look.bare
+    values = seg.values(look.trunk(method, planted), method)
+    return cs.in_in_out(values, look.once("regions", patches))
+
+
+def regions(look: Look) -> str:
+    """What the regions of :func:`alike` are."""
+    return "the truth" if look.truth else "the mask shown"
 
 
 def block_in_view(settings: Settings, found: Found) -> int:

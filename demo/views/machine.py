@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from demo.look import Look
+from demo.views.channels import alike, regions
 from demo.views.tokens import globality
-from gclip_core import cs, masks
-from gclip_core.types import Found, Method, Segmentation
+from gclip_core import masks
+from gclip_core.types import Found, Segmentation
 
 Floats = NDArray[np.float32]
 
@@ -110,7 +111,7 @@ def see(look: Look) -> Machine:
         norms_of=block,
         before=found.norms_before[block].numpy(),
         after=found.norms_after[block].numpy(),
-        similar=alike(look, method),
+        similar=(*alike(look, method), regions(look)),
         names=mask.names,
         scores=masks.scores(result.logits, result.owner, look.grid).flatten(1).numpy(),
         rest=_rest(result),
@@ -120,15 +121,6 @@ def see(look: Look) -> Machine:
         logit_scale=settings.logit_scale,
         miou=mask.miou,
     )  # fmt: skip
-
-
-def alike(look: Look, method: Method, planted: bool = True) -> tuple[float, float, str]:
-    """In-in and in-out of the last block's Values under ``method``, and what the regions are."""
-    labels = torch.from_numpy(look.truth.labels) if look.truth else look.segment(look.chosen).labels
-    regions = cs.majority_labels(labels, look.grid)
-    seg = look.segmenter if planted else look.bare
-    inside, across = cs.in_in_out(seg.values(look.trunk(method, planted), method), regions)
-    return inside, across, "the truth" if look.truth else "the mask shown"
 
 
 def _after(found: Found, block: int) -> float:

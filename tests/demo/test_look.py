@@ -185,7 +185,7 @@ def test_explain_names_the_class_that_the_mask_shows(studio: Studio, words: str)
 def test_in_in_is_above_in_out_where_regions_are_things(studio: Studio, words: str) -> None:
     view = channels.see(studio.look(request(words)))
     assert view.regions == "the truth"
-    assert all(row.inside > row.across for row in view.alike)
+    assert all(inside > across for inside, across in view.alike.values())
 
 
 def test_an_own_mask_counts_only_classes_that_are_named(

@@ -36,16 +36,14 @@ class Tab:
     """A tab once it is built: its outputs, and how to fill them from a look.
 
     ``show`` returns a value for each output it changes; it is called when the tab is opened and
-    whenever a setting changes while the tab is open. ``looks`` False: the tab shows nothing of the
-    picture and is never asked; ``keep`` False: what it shows does not last. ``wire`` makes the
-    tab's own events once every control is there; after each of those it returns, which write a
-    setting's control, the open tab is shown anew. ``masks`` are canvases; a press on one asks why
-    its word was chosen there.
+    whenever a setting changes while the tab is open. ``keep`` False: what it shows does not last.
+    ``wire`` makes the tab's own events once every control is there; after each of those it returns,
+    which write a setting's control, the open tab is shown anew. ``masks`` are canvases; a press on
+    one asks why its word was chosen there.
     """
 
     outputs: list[Any] = field(default_factory=list)
     show: Callable[[Look], Answer] = lambda _: {}
-    looks: bool = True
     keep: bool = True
     wire: Callable[[], Sequence[Dependency]] = tuple
     masks: list[gr.HTML] = field(default_factory=list)

@@ -223,8 +223,6 @@ def answer(
     remark: Callable[[Settings], str],
 ) -> Answer:
     """What ``tab`` shows of a look; one that cannot be had changes nothing but the lines."""
-    if not tab.looks:
-        return {lines: values.lines(state="fresh")}
 
     def show(look: Look) -> tuple[Answer, Offers, str]:
         with STORE.offers() as offers:

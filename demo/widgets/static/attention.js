@@ -121,7 +121,6 @@ mount(async (value) => {
   const bar = make("div", "gw-bar"), buttons = [];
   const button = (words, get, flip) => {
     const node = make("button", "gw-button", words);
-    node.type = "button";
     node.addEventListener("click", () => { flip(); press(); draw(true); });
     buttons.push([node, get]);
     bar.append(node);

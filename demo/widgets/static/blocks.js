@@ -6,7 +6,6 @@ mount(async (value) => {
   list.setAttribute("aria-label", "Blocks: how much each patch is attended to");
   for (const block of value.blocks) {
     const button = make("button", "gw-block");
-    button.type = "button";
     button.setAttribute("aria-pressed", String(block.number === value.chosen));
     const stage = make("span", "gw-stage"), canvas = make("canvas"), marks = svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none" });
     stage.style.aspectRatio = `${value.size[1]} / ${value.size[0]}`;

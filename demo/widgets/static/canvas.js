@@ -270,7 +270,6 @@ mount(async (value) => {
     if (value.changed) entries.push([CHANGED, `changed from ${value.sides[0].title}`, null, [value.changed]]);
     for (const [one, name, colour, shares] of entries) {
       const item = make("li"), button = make("button", "gw-entry"), swatch = make("span", `gw-swatch${one === REST ? " gw-rest" : one === CHANGED ? " gw-changed" : ""}`), title = make("bdi", "gw-name", name);
-      button.type = "button";
       if (colour) swatch.style.background = colour;
       title.title = name;
       const same = shares.length < 2 || percent(shares[0]) === percent(shares[1]);

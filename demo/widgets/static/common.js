@@ -2,6 +2,7 @@
 const make = (tag, cls, text) => {
   const node = document.createElement(tag);
   if (cls) node.className = cls;
+  if (tag === "button") node.type = "button";
   if (text !== undefined) node.textContent = text;
   return node;
 };

@@ -8,7 +8,6 @@ const lightId = `ge-${Math.random().toString(36).slice(2)}`;
 const el = (tag, cls, attributes = {}, ...inside) => {
   const node = make(tag, cls);
   for (const name in attributes) node.setAttribute(name, attributes[name]);
-  if (tag === "button") node.type = "button";
   node.append(...inside);
   return node;
 };

@@ -13,7 +13,6 @@ const kit = (element, props, trigger, watch) => {
   const onPoint = (follow) => hear("patch", follow);
   const simulation = (words) => {
     const line = make("p", "gw-simulated", words + " "), off = make("button", "gw-link", "Switch it off");
-    off.type = "button";
     off.addEventListener("click", () => trigger("clear", { value: "simulation" }));
     line.append(off);
     return line;

@@ -21,7 +21,7 @@ const own = async () => {
   if (input) input.focus({ preventScroll: true });
 };
 const tell = (l) => {
-  const press = (text, act, cls = "") => { const one = make("button", `gw-button ${cls}`, text); one.type = "button"; one.addEventListener("click", act); return one; };
+  const press = (text, act, cls = "") => { const one = make("button", `gw-button ${cls}`, text); one.addEventListener("click", act); return one; };
   const live = value.kind !== "baked", told = live ? l.told : guesses.has(l.at), guess = guesses.get(l.at);
   const left = make("div", "gm-told"), right = make("div", "gm-asked"), nav = make("div", "gm-nav");
   const title = make("h2", "", l.at ? `${l.at} · ${l.title}` : l.title);

@@ -3,7 +3,7 @@ const STILL = matchMedia("(prefers-reduced-motion: reduce)"), bar = make("div", 
 let value = null, frame = 0;
 const walled = () => document.fullscreenElement === root;
 const tool = (text, act, title = "", cls = "") => {
-  const one = Object.assign(make("button", `gw-button ${cls}`, text), { type: "button", title });
+  const one = Object.assign(make("button", `gw-button ${cls}`, text), { title });
   one.addEventListener("click", act);
   bar.append(one);
   return one;

@@ -146,7 +146,6 @@ mount(async (value) => {
   nodes.push(...below.map((one) => one.lower), choose, info);
   if (value.drags && chosen) {
     const clear = make("button", "gw-button", "Clear the choice");
-    clear.type = "button";
     clear.addEventListener("click", () => { chosen = null; tell(); });
     nodes.push(clear);
   }

@@ -25,7 +25,6 @@ addEventListener("gclip:placed", (event) => (event.detail.stale ? away() : put()
 addEventListener("scroll", put, { passive: true, capture: true });
 mount(async (value) => {
   const grid = make("div", "gw-columns"), head = make("div", "gw-head"), close = make("button", "gw-button", "Close");
-  close.type = "button";
   close.addEventListener("click", away);
   head.append(make("span", "gw-title", value.title), ...fault(value), close);
   for (const variant of value.variants) {

@@ -265,7 +265,10 @@ def wire(
         fn=None, js=_DRAWN, inputs=[given.editor, given.words],
         outputs=[source, controls["drawing"], given.words], **QUIET,
     )  # fmt: skip
-    drawn.then(preview, controls.components, given.image, trigger_mode="always_last", **RAW)
+    # The field's own picture of a scene that is drawn follows once its mask is there.
+    rested = gr.Textbox("", visible=False)
+    drawn.then(fn=None, js=_RESTED, inputs=rested, outputs=rested, **QUIET)
+    rested.change(preview, controls.components, given.image, trigger_mode="always_last", **RAW)
     events = [
         given.preset.input(
             fn=None, js=f"(title) => ({json.dumps(_presets())})[title]",
@@ -304,6 +307,11 @@ def wire(
 # Words follow what is drawn until a visitor types others.
 _DRAWN = """(drawn, words) => ["drawing", drawn.layout,
   !words.trim() || words === drawn.was ? drawn.words : words]"""
+
+
+_RESTED = """async (was) => { const mine = (window.gclipDrawn = {});
+  await new Promise((done) => setTimeout(done, 1000));
+  return mine === window.gclipDrawn ? was + "." : was; }"""
 
 
 def _example(index: Any, old: Settings) -> Settings:

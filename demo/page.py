@@ -40,6 +40,7 @@ def head() -> str:
         {
             "none": wording.NO_PICTURE,
             "edited": wording.EDITED,
+            "old": wording.OLD,
             "done": wording.DONE,
             "camera": wording.CAMERA,
             "terms": wording.TERMS,

@@ -248,6 +248,8 @@ class Visitor:
     def fetched(self, value: Any) -> Any:
         """The value with what it names by a server's own secret name in the name's place."""
         if isinstance(value, dict):
+            if "path" in value:  # a file, which every server stores in a place of its own
+                return value.get("orig_name")
             return {key: self.fetched(one) for key, one in value.items() if key != "id"}
         if isinstance(value, list):
             return [self.fetched(one) for one in value]

@@ -572,7 +572,7 @@ def test_in_a_text_field_the_wall_s_keys_are_letters(page: Page) -> None:
 def test_the_last_step_hands_over_the_visitor_s_own_picture(page: Page) -> None:
     page.get_by_role("button", name="Take your own picture").click()
     page.wait_for_function("!document.fullscreenElement")
-    page.wait_for_function("document.querySelector('#image').contains(document.activeElement)")
+    page.wait_for_function("document.activeElement.matches('#image [aria-label=\"Upload file\"]')")
 
 
 def test_on_a_phone_all_stands_below_each_other(page: Page) -> None:

@@ -63,8 +63,7 @@ def photo(number: int) -> bytes:
 def wishes(amount: int, second: bool) -> list[Wish]:
     """Different pictures, words, switches and tabs; a fifth of them on the second backbone."""
     switches = list(itertools.product((0, 1), (0, 1)))
-    # Learn shows the same to all; an export's files are stored anew by every server.
-    tabs = [entry.name for entry in TABS if entry.name not in ("learn", "export")]
+    tabs = [entry.name for entry in TABS]
     found = [
         Wish(f"seed={seed}&words={words}&amf={amf}&cs={cs}&tab={tab}")
         for seed, words, (amf, cs), tab in itertools.product(range(1, 9), WORDS, switches, tabs)

@@ -16,7 +16,7 @@ const walk = (way) => {
 const own = async () => {
   go(0);
   if (document.fullscreenElement) await document.exitFullscreen();
-  const input = document.querySelector("#image button, #image input");
+  const input = document.querySelector("#image button[aria-label='Upload file']");
   document.querySelector("#image")?.scrollIntoView({ behavior: STILL.matches ? "auto" : "smooth", block: "center" });
   if (input) input.focus({ preventScroll: true });
 };

@@ -158,6 +158,9 @@ gclip.page = {
   on("keydown", (event) => event.key === "Escape" && show(null));
   addEventListener("scroll", () => show(null), true);
 
+  // On a phone the examples stand under the answer: to it who has chosen one is led.
+  on("click", ({ target }) => innerWidth <= 640 && target.closest?.("#examples") && find("#main").scrollIntoView());
+
   // Gradio says the name of a text for the end of an upload: mended before it is read out.
   const word = ({ type, target, addedNodes }) => {
     for (const node of type === "characterData" ? [target] : addedNodes) {
@@ -172,6 +175,7 @@ gclip.page = {
       button.setAttribute("aria-label", `Example: ${PAGE.examples[i]}`);
       button.dataset.tip = PAGE.examples[i];
     });
+    document.querySelectorAll("#mask-classes [aria-label]:is(div:not([role]))").forEach((box) => box.setAttribute("role", "group"));
     document.querySelectorAll("footer img").forEach((image) => (image.alt = ""));
     for (const tab of strip()) {
       const stop = tab.getAttribute("aria-selected") === "true" ? 0 : -1;

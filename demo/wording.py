@@ -145,8 +145,8 @@ SIMULATION_BADGE = "Simulation"
 def why_note(row: int, column: int) -> str:
     """Under the best words of a pixel; ``row`` and ``column`` are its patch's, from 0."""
     return (
-        f"It lies in the patch in row {row + 1}, column {column + 1}. The best word is the label, "
-        "unless a hidden word for the rest or a threshold took it."
+        f"It lies in the patch in row {row + 1}, column {column + 1}. In bold its label, the best "
+        "single word; “rest” sums up all hidden ones."
     )
 
 
@@ -313,6 +313,13 @@ OWN_MASK_READ = "The mask was read. Name each value’s class in the last column
 EXPORT_INTRO = "Take the result along: as files, as a link, or as Python."
 DOWNLOAD = "Download everything as a zip"
 ZIP_NAME = "gclip.zip"
+
+
+def taken(title: str) -> str:
+    """Which of the variants the result is."""
+    return f"What you take is the mask under **{title}**, as AMF and CS stand."
+
+
 LINK = "Link to this view"
 LINK_INFO = "Whoever opens it sees the same scene or example with the same settings."
 PYTHON = "Copy as Python"

@@ -97,7 +97,9 @@ def why(look: Look, pixel: tuple[int, int]) -> Json:
     at = reasons.inside(pixel, size)
     found = reasons.see(look, at, compare.shown(look.settings.extras))
     value = cards.why_value(
-        [(one.title, one.top) for one in found], look.segment(look.chosen).vocabulary.names, at
+        [cards.Reason(one.title, one.top, one.label, one.others, one.rest) for one in found],
+        look.segment(look.chosen).vocabulary.names,
+        at,
     )
     patch = [at[k] * look.grid[k] // size[k] for k in (0, 1)]
     return value | {"note": wording.why_note(*patch), "simulated": bool(simulated(look))}

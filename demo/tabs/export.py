@@ -34,7 +34,11 @@ def build(studio: Studio, controls: Controls) -> Tab:
         return {
             files: save_bytes_to_cache(view.zip(), wording.ZIP_NAME, get_upload_folder()),
             link: "?" + settings.changed(tab="side").to_query(),
-            lost: " ".join([wording.SIMULATION] * settings.plant + [*settings.lost_in_link()]),
+            lost: " ".join(
+                [wording.taken(look.chosen.title)]
+                + [wording.SIMULATION] * settings.plant
+                + [*settings.lost_in_link()]
+            ),
             python: view.python,
         }
 

@@ -40,6 +40,7 @@ def build(studio: Studio, controls: Controls) -> Tab:
         return [
             canvas.clear(**off),
             norms.clear(**off),
+            norms.submit(fn=None, js="() => true", outputs=controls["plant"], **QUIET),
             norms.select(choose, None, controls["view_block"], **QUIET),
             *strip.wire(),
         ]

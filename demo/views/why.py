@@ -10,10 +10,17 @@ from gclip_core.types import Grid
 
 @dataclass(frozen=True, eq=False)
 class Explained:
-    """The best classes at one pixel under one variant: (name, score in [0, 1]), best first."""
+    """The best classes at one pixel under one variant: (name, score in [0, 1]), best first.
+
+    ``label`` is the class that the pixel got, "" for none. ``others`` is the score of all further
+    classes, ``rest`` that of the hidden words, None where there are none: with ``top`` they make 1.
+    """
 
     title: str
     top: tuple[tuple[str, float], ...]
+    label: str
+    others: float | None
+    rest: float | None
 
 
 def inside(pixel: tuple[int, int] | None, size: Grid) -> tuple[int, int]:
@@ -37,5 +44,11 @@ def see(
         best = scores.topk(min(top, len(scores)))
         words = (result.vocabulary.names[int(i)] for i in best.indices)
         pairs = tuple((word, float(s)) for word, s in zip(words, best.values, strict=True))
-        found.append(Explained(method.title, pairs))
+        label, names = int(result.labels[row, column]), result.vocabulary.names
+        typed, shown = float(scores.sum()), float(best.values.sum())
+        others = max(typed - shown, 0.0) if len(pairs) < len(scores) else None
+        rest = max(1 - typed, 0.0) if min(result.owner) < 0 else None
+        found.append(
+            Explained(method.title, pairs, names[label] if label >= 0 else "", others, rest)
+        )
     return tuple(found)

@@ -9,7 +9,8 @@ Usage (the function makes the component once; handlers return a new ``*_value`` 
                                            # clear: the simulation is to be switched off
     maps, norms = widgets.maps(), widgets.norms()
                                            # norms.select: a block from 1, or [first, last] channel,
-                                           # None where that choice is cleared
+                                           # None where that choice is cleared; submit: a fault is
+                                           # to be simulated
     why = widgets.why()                    # clear: it was closed
     ... return cards.canvas_value(shown, [cards.Side("GCLIP", labels)], names)
 

@@ -200,27 +200,40 @@ def norms_value(
     }
 
 
-def why_value(
-    variants: Sequence[tuple[str, Sequence[tuple[str, float]]]],
-    names: Sequence[str],
-    pixel: tuple[int, int],
-) -> Json:
-    """The best (word, score) at ``pixel`` (row, column from 0) under every variant."""
+@dataclass(frozen=True)
+class Reason:
+    """Why a pixel has its label under one variant: the best (word, score), what is left to all
+    further words (None: there are none) and to the hidden ones for the rest."""
+
+    title: str
+    top: Sequence[tuple[str, float]]
+    label: str = ""
+    others: float | None = None
+    rest: float | None = None
+
+
+def why_value(reasons: Sequence[Reason], names: Sequence[str], pixel: tuple[int, int]) -> Json:
+    """The scores at ``pixel`` (row, column from 0) under every variant; they add up to 1."""
     colours = dict(zip(names, palette.of_names(names), strict=True))
+
+    def entries(one: Reason) -> list[Json]:
+        words = [
+            {"name": name, "score": float(score), "colour": colours.get(name, ""),
+             "label": name == one.label}
+            for name, score in one.top
+        ]  # fmt: skip
+        left = [("other words", one.others, False), ("rest", one.rest, not one.label)]
+        return words + [
+            {"name": name, "score": float(score), "colour": None, "label": label}
+            for name, score, label in left
+            if score is not None
+        ]
+
     return {
         "kind": "why",
         "title": f"Pixel in row {pixel[0] + 1}, column {pixel[1] + 1}",
         "pixel": list(pixel),
-        "variants": [
-            {
-                "title": title,
-                "top": [
-                    {"name": name, "score": float(score), "colour": colours.get(name, "")}
-                    for name, score in top
-                ],
-            }
-            for title, top in variants
-        ],
+        "variants": [{"title": one.title, "entries": entries(one)} for one in reasons],
     }
 
 

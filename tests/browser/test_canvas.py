@@ -131,9 +131,9 @@ def test_norms_say_what_cs_would_do_whether_or_not_it_is_on() -> None:
 
 
 def test_pixels_are_counted_from_1_where_a_person_reads() -> None:
-    value = cards.why_value([("CLIP", [("cat", 0.7)])], ["cat"], (0, 4))
+    value = cards.why_value([cards.Reason("CLIP", [("cat", 0.7)])], ["cat"], (0, 4))
     assert value["title"] == "Pixel in row 1, column 5"
-    assert value["variants"][0]["top"][0]["colour"] == palette.of_names(["cat"])[0]
+    assert value["variants"][0]["entries"][0]["colour"] == palette.of_names(["cat"])[0]
 
 
 def test_what_is_held_is_made_once_under_a_name_of_its_own() -> None:
@@ -195,7 +195,9 @@ def url(matrix: np.ndarray) -> Iterator[str]:
 
     def explain(event: gr.SelectData) -> dict:
         pixel = (event.index[0], event.index[1])
-        return cards.why_value([(HOSTILE[3], [(w, 0.5) for w in HOSTILE])], HOSTILE, pixel)
+        return cards.why_value(
+            [cards.Reason(HOSTILE[3], [(w, 0.5) for w in HOSTILE])], HOSTILE, pixel
+        )
 
     with gr.Blocks(analytics_enabled=False) as demo:
         canvas, maps, norm = widgets.canvas(elem_id="canvas"), None, None

@@ -170,6 +170,9 @@ def test_a_simulation_is_named_on_every_card_and_switched_off_by_one_press(
     expect(desktop.locator("#side-canvas")).not_to_contain_text("Simulation")
     turn_to(desktop, "Export")
     expect(desktop.locator("#lost")).not_to_contain_text("Simulation")
+    turn_to(desktop, "Side by side")
+    desktop.get_by_role("button", name="Simulate an abnormal channel").click()
+    expect(desktop.locator("#side-norms .gw-simulated")).to_be_visible()
 
 
 def test_a_switch_is_light_and_keeps_the_mask_where_it_is_whatever_it_is_called(
@@ -406,7 +409,8 @@ def test_a_press_on_any_mask_names_the_best_words_of_every_variant(page: Page, u
     titles = why.locator("h2").all_inner_texts()
     assert titles == [v.title for v in VARIANTS.values() if not v.asked_for]
     for part in why.locator("ol").all():
-        assert part.locator("li").count() == len(WORDS.split(","))
+        assert part.locator("li").count() == len(WORDS.split(",")) + 1, "and the rest"
+        assert part.locator(".gw-label").count() == 1
     first = why.get_attribute("aria-label")
     page.keyboard.press("Escape")
     expect(why).to_be_hidden()

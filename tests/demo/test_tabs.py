@@ -296,8 +296,10 @@ def test_the_best_word_at_a_pixel_is_its_label_under_every_variant(
         for one, mask in zip(found, masks, strict=True):
             label = mask.labels[row, column]
             assert label < 0 or one.top[0][0] == mask.names[label], one.title
+            assert one.label == (mask.names[label] if label >= 0 else "")
             scores = [score for _, score in one.top]
             assert scores == sorted(scores, reverse=True)
+            assert sum(scores) + (one.others or 0) + (one.rest or 0) == pytest.approx(1)
             assert len(scores) == min(5, len(mask.names))
 
 

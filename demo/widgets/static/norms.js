@@ -149,6 +149,11 @@ mount(async (value) => {
     clear.addEventListener("click", () => { chosen = null; tell(); });
     nodes.push(clear);
   }
+  if (!value.simulated && !value.drags) {
+    const plant = make("button", "gw-link", "Simulate an abnormal channel");
+    plant.addEventListener("click", () => trigger("submit"));
+    nodes.push(plant);
+  }
   root.addEventListener("placed", draw, { once: true });
   new ResizeObserver(draw).observe(plot);
   say();

@@ -30,9 +30,10 @@ mount(async (value) => {
   for (const variant of value.variants) {
     const part = make("section"), list = make("ol");
     part.append(make("h2", "gw-title", variant.title));
-    for (const entry of variant.top) {
-      const item = make("li"), bar = make("span", "gw-share"), fill = make("span"), name = make("bdi", "gw-name", entry.name);
-      fill.style.background = entry.colour;
+    for (const entry of variant.entries) {
+      const item = make("li", entry.label ? "gw-label" : ""), bar = make("span", "gw-share"), fill = make("span"), name = make("bdi", "gw-name", entry.name);
+      if (entry.colour === null) fill.className = "gw-rest";
+      else fill.style.background = entry.colour;
       fill.style.width = `${100 * entry.score}%`;
       bar.append(fill);
       name.title = entry.name;

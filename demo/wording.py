@@ -489,11 +489,12 @@ def opened(facts: dict[str, Any]) -> str:
         return f"from {100 * mean['off']:.0f} to {100 * mean['on']:.0f} %"
 
     why = "because both switches show on it" if facts["both_matter"] else "as the best found"
+    sick = facts["simulation"]
     return (
-        f"This scene opens the page {why}: switch CS off and on again, then AMF. "
-        f"Over {facts['mean_of']} other scenes CS takes mIoU {moved('cs')}"
-        f"{' where the fault is planted' * facts['simulation']}, and AMF {moved('amf')}"
-        f"{' without it' * facts['simulation']}, in the mean."
+        f"This scene opens the page {why}{', with a simulated fault' * sick}: switch CS off and on "
+        f"again, then AMF. In the mean of {facts['mean_of']} other scenes CS takes mIoU "
+        f"{moved('cs')}{' under that fault' * sick}; AMF{', without the fault,' * sick} takes it "
+        f"{moved('amf')}: this model is far smaller than the paper’s."
     )
 
 

@@ -488,13 +488,12 @@ def opened(facts: dict[str, Any]) -> str:
         mean = facts[f"mean_{name}"]
         return f"from {100 * mean['off']:.0f} to {100 * mean['on']:.0f} %"
 
-    why = "because both switches show on it" if facts["both_matter"] else "as the best found"
+    why = "Both switches show on this scene" if facts["both_matter"] else "The best scene found"
     sick = facts["simulation"]
     return (
-        f"This scene opens the page {why}{', with a simulated fault' * sick}: switch CS off and on "
-        f"again, then AMF. In the mean of {facts['mean_of']} other scenes CS takes mIoU "
-        f"{moved('cs')}{' under that fault' * sick}; AMF{', without the fault,' * sick} takes it "
-        f"{moved('amf')}: this model is far smaller than the paper’s."
+        f"{why}{', under a simulated fault' * sick}: switch CS off and on again, then AMF. In the "
+        f"mean of {facts['mean_of']} others CS takes mIoU {moved('cs')}{' under that fault' * sick}; "
+        f"{'without it ' * sick}AMF, on so small a model, {moved('amf')}."
     )
 
 

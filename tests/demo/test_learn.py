@@ -194,7 +194,7 @@ def test_what_words_can_answer_is_said_as_the_rest_is_set(facts: dict) -> None:
 def test_the_opening_says_of_each_mean_whether_the_fault_is_in_it(studio: Studio) -> None:
     _, found = opening.read(studio.default) or pytest.fail("bake it anew")
     said = wording.opened(found)
-    assert re.search(r"CS takes mIoU from \d+ to \d+ % under that fault; AMF, without", said)
+    assert re.search(r"CS takes mIoU from \d+ to \d+ % under that fault; without it AMF", said)
     assert "fault" not in wording.opened({**found, "simulation": False})
 
 

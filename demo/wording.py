@@ -492,8 +492,9 @@ def opened(facts: dict[str, Any]) -> str:
     sick = facts["simulation"]
     return (
         f"{why}{', under a simulated fault' * sick}: switch CS off and on again, then AMF. In the "
-        f"mean of {facts['mean_of']} others CS takes mIoU {moved('cs')}{' under that fault' * sick}; "
-        f"{'without it ' * sick}AMF, on so small a model, {moved('amf')}."
+        f"mean of {facts['mean_of']} others CS takes mIoU {moved('cs')}"
+        f"{' under that fault' * sick}; {'without it ' * sick}AMF, on so small a model, "
+        f"{moved('amf')}."
     )
 
 

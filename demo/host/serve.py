@@ -53,9 +53,13 @@ def serve(
     if problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
+    asked: list[int] = []
     for wanted in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(wanted, lambda *_: ending.set())
-    ending.wait()
+        signal.signal(wanted, lambda number, _: asked.append(number))
+    # The system may give a signal to any thread: a lock waited for here would sleep on.
+    while not asked:
+        time.sleep(0.2)
+    ending.set()
     _finish(page)
     return 0
 

@@ -5,15 +5,17 @@ import logging
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
+import gradio as gr
 import httpx
 import numpy as np
 import psutil
@@ -22,7 +24,7 @@ import torch
 from torch import nn
 
 from demo import main
-from demo.host import logs
+from demo.host import logs, serve
 from demo.host.zero_gpu import encode_on_zero_gpu
 from demo.look import Request, Studio
 from demo.settings import Settings
@@ -39,6 +41,32 @@ LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d (INFO|WARNING|ERROR) (.+)")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serving(tmp_path_factory.mktemp("page"), "--backbone", "built-in") as running:
         yield running
+
+
+def test_an_end_that_another_thread_hears_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system gives SIGTERM to any thread, and then a lock in the first sleeps on."""
+    monkeypatch.setattr(serve, "_launch", lambda *_: "")
+    monkeypatch.setattr(serve, "_finish", lambda _: None)
+    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)}
+    over, late = threading.Event(), []
+
+    def end() -> None:
+        time.sleep(0.5)
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+        if not over.wait(10):
+            late.append(1)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+
+    asking = threading.Thread(target=end)
+    asking.start()
+    with gr.Blocks(analytics_enabled=False) as page:
+        gr.Markdown("")
+    assert serve.serve(page, {}) == 0
+    over.set()
+    asking.join()
+    for one, handler in before.items():
+        signal.signal(one, handler)
+    assert not late
 
 
 def test_a_page_without_visitors_is_idle(server: Server) -> None:
@@ -98,7 +126,7 @@ class TestLogs:
             yield b"0\r\n--x--\r\n"
 
         kind = {"Content-Type": "multipart/form-data; boundary=x"}
-        upload = Thread(
+        upload = threading.Thread(
             target=httpx.post, args=(f"{server.url}{API}/upload?upload_id=watched",),
             kwargs={"content": slowly(), "headers": kind, "timeout": 60},
         )  # fmt: skip

@@ -80,8 +80,8 @@ def indexed(labels: NDArray[np.integer], names: Sequence[str] = ()) -> Image.Ima
     An 8-bit palette picture up to 255 classes, else 16-bit grey with 65535 for -1.
     """
     if max(len(names), int(labels.max(initial=-1)) + 1) > 255:
-        return Image.fromarray(np.where(labels < 0, 65535, labels).astype(np.uint16))
-    picture = Image.fromarray(np.where(labels < 0, 255, labels).astype(np.uint8), mode="P")
+        return Image.fromarray(labels.astype(np.uint16))
+    picture = Image.fromarray(labels.astype(np.uint8), mode="P")
     colours = np.tile(table(()), (256, 1))
     colours[: len(names)] = table(names)[:-1]
     picture.putpalette(colours.tobytes())

@@ -103,7 +103,7 @@ def bundle(
     ``picture`` is a file's name and content; ``labels`` (H, W) at the image's own size, -1 for no
     class; ``facts`` are added to settings.json under "result".
     """
-    array = np.asarray(labels).astype(np.int32)
+    array = np.asarray(labels)
     files: dict[str, bytes | str] = {
         picture[0]: picture[1],
         "mask.png": render.saved(palette.indexed(array, names), pnginfo=_class_names(names)),
@@ -142,13 +142,14 @@ def _class_names(names: Sequence[str]) -> PngInfo:
 
 
 def coco_json(
-    labels: NDArray[np.int32], names: Sequence[str], picture: str = "picture.png"
+    labels: NDArray[np.integer], names: Sequence[str], picture: str = "picture.png"
 ) -> dict[str, Any]:
     """COCO annotations, a compressed RLE per class found; category ids count from 1."""
     height, width = labels.shape
     annotations = []
-    for index in np.unique(labels[labels >= 0]):
-        encoded = coco.encode(np.asfortranarray((labels == index).astype(np.uint8)))
+    *shares, _ = class_shares(torch.from_numpy(labels), int(labels.max(initial=-1)) + 1)
+    for index in np.flatnonzero(shares):
+        encoded = coco.encode(np.asfortranarray((labels == index).view(np.uint8)))
         annotations.append(
             {
                 "id": len(annotations) + 1,
@@ -171,7 +172,7 @@ def coco_json(
 
 
 def settings_json(
-    labels: NDArray[np.int32],
+    labels: NDArray[np.integer],
     names: Sequence[str],
     settings: Settings,
     facts: dict[str, Any] | None = None,

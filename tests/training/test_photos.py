@@ -14,7 +14,17 @@ from safetensors.torch import load_file
 from gclip_core import blocks
 from gclip_core.shipped import unpack
 from gclip_core.stem import Stem
-from training.photos import curves, features, join, learn, measure, pack, priors, text
+from training.photos import (
+    curves,
+    features,
+    join,
+    learn,
+    measure,
+    pack,
+    priors,
+    relearn,
+    text,
+)
 from training.photos.student import Student, joined, opened
 from training.photos.words import Words, groups, names, plural
 
@@ -98,6 +108,19 @@ class TestShares:
         share = learn.shares(logits, both, both, torch.full((1, 2), 0.06), look)
         assert share[0, 5, 0] > 0.5
 
+    def test_of_a_thing_there_is_one_share_whatever_it_is_called(self, words: Words) -> None:
+        label = words.label({"source": "mini-imagenet", "words": ["hen"]})
+        assert len(label.there) > 1
+        said = torch.zeros(1, features.TOKENS, len(words.all))
+        half = torch.arange(features.TOKENS) < features.TOKENS // 2
+        said[0, half, label.there[-1]] = 0.9
+        look = torch.where(half[:, None], 1.0, -1.0).expand(-1, features.FEATURES)[None]
+        grey = torch.full((1, features.TOKENS, 4), 128, dtype=torch.uint8)
+        share = relearn.worked_out(learn.Course(words), [label], said, grey, look)
+        assert share[0, half, 0].min() > 0.6
+        assert share[0, ~half, 0].max() < 0.12
+        assert (share[0, :, 1 : len(label.there)] < 1e-6).all()
+
     def test_the_sky_is_above_and_blue(self, words: Words) -> None:
         prior = priors.positions(words)[words.number("sky")]
         assert prior[0] > prior[-1]
@@ -175,6 +198,8 @@ def test_the_recipe_makes_a_model(
     text.learn(words, run, moment, size=4)
     learn.learn(words, cache, run, moment, size=4, name="map-2")
     join.join(run, ["map", "map-2"])
+    relearn.relearn(words, cache, run, "map-3", moment, size=4)
+    join.join(run, ["map-3"])
     learn.learn(words, cache, run, moment, blocks=4, size=4)
     monkeypatch.setattr(pack, "Teacher", lambda width, hidden: SimpleNamespace(
         stem=Stem(width, pack.config(hidden)["stem"])))  # fmt: skip

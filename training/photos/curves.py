@@ -26,7 +26,7 @@ def draw(logs: Sequence[Path], out: Path) -> None:
                 points = [(line["step"], line[name]) for line in lines if name in line]
                 axes.plot(*zip(*points, strict=True), color=colour, label=name)
             axes.set(title=log.stem, xlabel="step")
-        axes.legend()
+        figure.axes[0].legend()
         save(figure, out)
 
 

@@ -19,7 +19,7 @@ import json
 import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,15 +33,15 @@ from training.photos.features import GRID, Cache
 from training.photos.student import BLOCKS, Student, near, opened
 from training.photos.words import Label, Words, names
 
-_SHARE = {
+SHARE = {
     "mini-imagenet": 0.12, "imagenet-sample": 0.06, "imagenette": 0.02, "caltech-101": 0.07,
     "pacs-photo": 0.06, "grocery": 0.02, "clothing": 0.02, "scenes": 0.08, "houses": 0.05,
     "flickr8k-1000": 0.10, "idd-lite": 0.03, "camvid": 0.03, "sun-scenes": 0.08, "coco-mini": 0.08,
     "rooms": 0.08, "corel-5k": 0.12,
 }  # fmt: skip
 """How many of a batch's photos come from each source."""
-_SHARING_SCALE = 11.0  # of cosines where patches are shared out: it must not outgrow the priors
-_APPEARANCE = 168  # channels of the two shallower stages: they tell where, the deepest tells what
+SHARING_SCALE = 11.0  # of cosines where patches are shared out: it must not outgrow the priors
+APPEARANCE = 168  # channels of the two shallower stages: they tell where, the deepest tells what
 _NEVER = -1e4
 _OTHERS = 160  # words drawn from the table that a step compares with, beside its own
 
@@ -66,32 +66,43 @@ def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
 
 
 def shares(
-    logits: Tensor, allowed: Tensor, must: Tensor, least: Tensor, appearance: Tensor
+    logits: Tensor,
+    allowed: Tensor,
+    must: Tensor,
+    least: Tensor,
+    appearance: Tensor,
+    look: float = 5.0,
+    power: int = 2,
+    even: float = 0.0,
 ) -> Tensor:
     """Share every patch out among a photo's words: (B, N, K), one per patch.
 
     `logits` (B, N, K) with their priors; `allowed` and `must` (B, K), `least` (B, K) the part of
     the photo that a word that must be there gets; `appearance` (B, N, C). A word's patches look
     alike (mean appearance, two rounds), words that need not be there are held back by how little
-    they have, and what is shared out is spread over near patches of like appearance.
+    they have, and what is shared out is spread over near patches of like appearance. `look` is how
+    much that mean counts, in which patches count by their share to the `power`; `even` says how far
+    words that must be there are made equally large.
     """
     logits = logits.masked_fill(~allowed[:, None], _NEVER)
     appearance = F.normalize(appearance, dim=-1)
+    part = 1 / allowed.sum(1, keepdim=True)
 
     def settled(by: Tensor) -> Tensor:
         share = by.masked_fill(~allowed[:, None], _NEVER).softmax(-1)
         for _ in range(3):
-            lack = (least / share.mean(1).clamp_min(1e-4)).clamp(1, 8)
+            has = share.mean(1).clamp_min(1e-4)
+            lack = (least / has).clamp(1, 8) * (part / has).clamp(0.2, 5) ** even
             share = share * torch.where(must, lack, torch.ones_like(lack))[:, None]
             share = share / share.sum(-1, keepdim=True)
         return share
 
     share = settled(logits)
     for _ in range(2):
-        like = F.normalize(torch.einsum("bnk,bnc->bkc", share.square(), appearance), dim=-1)
+        like = F.normalize(torch.einsum("bnk,bnc->bkc", share**power, appearance), dim=-1)
         rare = torch.where(must, 0.0, 0.5 * share.mean(1).clamp_min(1e-4).log())
         by_look = torch.einsum("bnc,bkc->bnk", appearance, like)
-        share = settled(logits + 5 * by_look + rare[:, None])
+        share = settled(logits + look * by_look + rare[:, None])
     alike = torch.baddbmm(near().expand(len(share), -1, -1), appearance, appearance.mT, alpha=10)
     share = (alike.softmax(-1) @ share) ** 1.5
     return share / share.sum(-1, keepdim=True).clamp_min(1e-8)
@@ -118,7 +129,7 @@ class Lessons:
         """Photos of all sources; half of the batches are mirrored."""
         rows = [
             row
-            for source, share in _SHARE.items()
+            for source, share in SHARE.items()
             if source in self.rows
             for row in random.choices(self.rows[source], k=max(1, round(size * share)))
         ]
@@ -252,8 +263,8 @@ def losses(
             by = 0.7 * scores(taught[place], numbers) + 0.3 * own
             found["map"] = torch.zeros(())
         prior = course.priors(numbers, batch.colours[place])
-        look = batch.even[place][..., :_APPEARANCE]
-        share = shares(_SHARING_SCALE * by + prior, allowed, must, least, look)
+        look = batch.even[place][..., :APPEARANCE]
+        share = shares(SHARING_SCALE * by + prior, allowed, must, least, look)
     own = patch_scale * own
     found["shares"] = (against[place] - (share * own * allowed[:, None]).sum(-1)).mean()
     if first_map is not None:
@@ -346,10 +357,7 @@ def learn(
             for mean, new in zip(averaged.parameters(), student.parameters(), strict=True):
                 mean.lerp_(new, 1 - keep)
         if step % 25 == 0:
-            line = {"step": step, "part": round(part, 3)}
-            line.update((key, round(value.item(), 4)) for key, value in found.items())
-            with (run / f"{name}.jsonl").open("a") as log:
-                log.write(json.dumps(line) + "\n")
+            log_line(run / f"{name}.jsonl", step, part, found)
         if time.monotonic() - kept_at > 120:
             kept_at = time.monotonic()
             torch.save(
@@ -364,6 +372,14 @@ def learn(
     now = words.settle(now) if name == "map" else now
     result = {"averaged": averaged.state_dict(), "vectors": now, "scale": scales[0].data}
     torch.save(result, run / f"{name}.pt")
+
+
+def log_line(log: Path, step: int, part: float, found: Mapping[str, Tensor]) -> None:
+    """Add the losses of a step, and which part of the time is over, to a log."""
+    line = {"step": step, "part": round(part, 3)}
+    line.update((key, round(value.item(), 4)) for key, value in found.items())
+    with log.open("a") as file:
+        file.write(json.dumps(line) + "\n")
 
 
 def main() -> None:

@@ -61,12 +61,25 @@ class Student(nn.Module):
         for number, block in enumerate(self.blocks[:-1]):
             if kept is None or number in kept:
                 x = _run(block, x, amount)
+        whole = self.ln_post(_run(self.blocks[-1], x)[:, 0]) @ self.proj
+        return self._said(x[:, 1:]), F.normalize(whole.float(), dim=-1)
+
+    def mapped(self, even: Tensor, patches: Tensor | None = None) -> Tensor:
+        """What patches say when the blocks before the last are left out: (B, N, WIDTH).
+
+        `patches` (B, N) names those that `even` (B, N, FEATURES) holds; None all, in order.
+        """
+        places = self.positional_embedding[1:]
+        places = places if patches is None else places[patches]
+        return self._said(self.ln_pre(self.tokens(even) + places))
+
+    def _said(self, x: Tensor) -> Tensor:
+        """What the last block's Values say of its inputs: unit vectors."""
         last = self.blocks[-1]
         weight, bias = last.attn.in_proj_weight, last.attn.in_proj_bias
-        values = F.linear(last.ln_1(x)[:, 1:], weight[2 * WIDTH :], bias[2 * WIDTH :])
+        values = F.linear(last.ln_1(x), weight[2 * WIDTH :], bias[2 * WIDTH :])
         patches = self.ln_post(last.attn.out_proj(values)) @ self.proj
-        whole = self.ln_post(_run(last, x)[:, 0]) @ self.proj
-        return F.normalize(patches.float(), dim=-1), F.normalize(whole.float(), dim=-1)
+        return F.normalize(patches.float(), dim=-1)
 
     def exported(self) -> dict[str, Tensor]:
         """Weights under open_clip's names, features made even inside the stem's two maps."""

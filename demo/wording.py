@@ -160,9 +160,11 @@ def switched(name: str, on: bool) -> str:
     return f"{name} {'on' if on else 'off'}"
 
 
-def last_title(n_blocks: int, which: str) -> str:
-    """Under the last block's matrix."""
-    return f"block {n_blocks}, {which}"
+def last_title(n_blocks: int, which: str, method: Method) -> str:
+    """Under the last block's matrix: without or with what ``method`` switches on."""
+    on = {"AMF": method.fusion, "CS": method.suppression}
+    names = " and ".join(name for name, one in on.items() if one is not None)
+    return f"block {n_blocks}" + (f", {which} {names}" if names else "")
 
 
 def nothing_changed(method: Method, found: Found) -> str:
@@ -216,7 +218,7 @@ def attention_note(found: Found, amf: bool, shown: Sequence[int]) -> str:
     if amf:
         said = f"AMF averages the maps of {_blocks(shown)} into the last block ({found.reason})."
     else:
-        said = f"AMF is off: the last block uses Query-Query alone; {_blocks(shown)} stay unread."
+        said = f"AMF is off: the last block uses Query-Query alone. AMF would add {_blocks(shown)}."
     if not found.suppressed:
         return said
     first = min(found.suppressed)
@@ -374,10 +376,13 @@ def largest_note(found: Found, block: int, threshold: float) -> str:
     if not norms.any():
         return "All weights of this layer are 0."
     is_it = "abnormal" if block in found.abnormal else "not abnormal"
-    listed = _blocks(found.abnormal) if found.abnormal else "none"
+    listed, last = _blocks(found.abnormal) if found.abnormal else "none", len(found.channels) - 1
+    if last in found.abnormal and last not in found.suppressed:
+        listed += f" (CS leaves {last + 1}, the last: its FFN is not used)"
     return (
         f"Channel {found.channels[block]} has the largest norm, {ratio:.1f} × the median: {is_it}. "
-        f"Abnormal from {threshold:g} ×, a setting that was not calibrated: {listed}."
+        f"Abnormal is what has {threshold:g} × or more, a bound of our choice, not tried on large "
+        f"models: {listed}."
     )
 
 
@@ -391,7 +396,7 @@ HEAD_MEAN = ("mean of all heads", "mean")
 CLASS_TOKEN = "The class token beside the global tokens"
 BLOCK_SCORES = "When do global tokens appear?"
 CLASS_ROW = "Where the class token looks"
-PLAIN_NOTE = "Query-Query alone: local."
+PLAIN_NOTE = "Query-Query alone: each patch looks at those with a similar query, wherever they are."
 
 
 def fused_block(block: int, fused: bool) -> str:
@@ -404,12 +409,13 @@ def scored(score: float, agreement: float) -> str:
     return f"×{score:.1f}" + ("" if agreement != agreement else f" · cosine {agreement:.2f}")
 
 
-def scores_note(threshold: float, model: str) -> str:
-    """Under every block's score."""
+def scores_note(threshold: float, model: str, agrees: bool) -> str:
+    """Under every block's score; ``agrees``: cosines stand there."""
     return (
         f"{model}. ×: how much attention the most attended patch gets, 1 = an equal share; it is a "
-        f"global token from ×{threshold:g} on (the line; the scale is logarithmic). Cosine: how "
-        "well global tokens agree with the class token."
+        f"global token from ×{threshold:g} on (the line; the scale is logarithmic)."
+        + " Cosine: how well global tokens agree with the class token."
+        * agrees
     )
 
 

@@ -156,7 +156,7 @@ def _tokens(facts: Facts, part: Facts) -> Told:
     return Told(
         "Each tile is a block. It shows how much every patch is looked at; bright is much. Under "
         "it stands the most looked-at patch, in multiples of an equal share. From some block on a "
-        "few patches stand out: the tile glows and they are framed.",
+        "few patches stand out: the tile glows, and small squares mark them.",
         "What are these patches?",
         ("Patches that look at nothing but themselves",
          "Patches that nearly every other patch looks at",
@@ -235,7 +235,7 @@ def _cs(facts: Facts, part: Facts) -> Told:
     )
     return Told(
         f"**CS** scales channel {part['channel']} of {named(part['blocks'])} down to the mean "
-        "norm of the others: the spike goes, nothing else is touched, and no weight is trained.",
+        "norm of the others: the spike goes. No weight is trained.",
         "Which blocks stay exactly as they are?",
         (f"All {n} blocks: only the mask is mended", "None of them", whole),
         2,
@@ -286,8 +286,8 @@ def _agreeing(part: Facts) -> str:
     if not known:
         return ""
     return (
-        f" They look where the class token looks by {min(known):.2f} to {max(known):.2f} (the "
-        "lowest number below a tile: 0 elsewhere, 1 alike)."
+        " Whether they look where the class token looks says a tile’s lowest number (0 elsewhere, "
+        f"1 alike): here {min(known):.2f} to {max(known):.2f}."
     )
 
 

@@ -122,6 +122,6 @@ def _scores(look: Look, view: AttentionView) -> values.Json:
         for index, (score, agreement) in enumerate(zip(view.scores, view.agreement, strict=True))
     ]
     mark, model = float(np.log(threshold) / top), look.segmenter.backbone.title
-    note = wording.scores_note(threshold, model)
+    note = wording.scores_note(threshold, model, any(view.tokens))
     badge = wording.SIMULATION_BADGE if simulated(look) else ""
     return values.card(wording.BLOCK_SCORES, bars=bars, mark=mark, note=note, badge=badge)

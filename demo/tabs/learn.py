@@ -19,7 +19,9 @@ def build(studio: Studio, controls: Controls) -> Tab:
     machine = widgets.machine(baked(), empty=wording.LEARN_MISSING, elem_id="learn-machine")
 
     def show(look: Look) -> Answer:
-        return {machine: {**diagram.value(look), "lesson": page(look)}}
+        switches = [getattr(look.settings, name) for name in diagram.SWITCHES]
+        told = page(look) | {"switches": switches}
+        return {machine: {**diagram.value(look), "lesson": told}}
 
     def wire() -> list[Dependency]:
         return diagram.wire(machine, studio, controls)

@@ -76,9 +76,9 @@ def _same(view: SideView) -> bool:
 
 def _maps(look: Look, view: SideView) -> Json:
     method, n = view.chosen.method, look.segmenter.backbone.n_blocks
-    sides = [(view.plain, wording.last_title(n, "without"))]
+    sides = [(view.plain, wording.last_title(n, "without", method))]
     if not view.is_plain:
-        sides.append((view.chosen, wording.last_title(n, "with")))
+        sides.append((view.chosen, wording.last_title(n, "with", method)))
     return cards.maps_value(
         drawn.picture(look),
         [
@@ -87,7 +87,6 @@ def _maps(look: Look, view: SideView) -> Json:
         ],
         [(title, drawn.matrix(look, mask.method)) for mask, title in sides],
         title=wording.ATTENTION,
-        badge=wording.switched("AMF", method.fusion is not None),
         note=wording.attention_note(
             view.found, method.fusion is not None, [one.block for one in view.blocks]
         ),

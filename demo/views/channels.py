@@ -100,12 +100,13 @@ def regions(look: Look) -> str:
 def block_in_view(settings: Settings, found: Found) -> int:
     """The block whose channels are shown: the chosen one, else the first that CS changes.
 
-    Where CS changes none it is the one whose largest norm stands out most, the last (whose FFN
-    is not used) left out.
+    Where CS changes none it is the first that a fault would be planted in, so that the block stays
+    where one is switched off.
     """
+    n = len(found.channels)
     if settings.view_block is not None:
-        return min(settings.view_block, len(found.channels) - 1)
-    return _standing_out(found.suppressed, found.ratios)
+        return min(settings.view_block, n - 1)
+    return min(found.suppressed or settings.planted_blocks(n))
 
 
 def choose(backbone: Backbone, settings: Settings, channels: Sequence[int]) -> Settings:
@@ -136,9 +137,4 @@ def _blocks_of(backbone: Backbone, settings: Settings) -> tuple[tuple[int, ...],
     """The blocks CS changes under these settings, and the block in view where none is chosen."""
     repair = backbone.repair(variants.ablation(settings, amf=False, cs=True).suppression)
     blocks = tuple(repair.channels)
-    return blocks, _standing_out(blocks, backbone.ratios)
-
-
-def _standing_out(suppressed: tuple[int, ...], ratios: tuple[float, ...]) -> int:
-    """The first suppressed block, else the one before the last whose largest norm stands out."""
-    return min(suppressed) if suppressed else int(np.argmax(ratios[:-1]))
+    return blocks, min(blocks or settings.planted_blocks(backbone.n_blocks))

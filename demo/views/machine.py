@@ -43,7 +43,8 @@ class Machine:
     its own matrix, ``fused`` the middle blocks' by number, ``used`` (N, N) what the method used:
     all head means, patch to patch. ``before``, ``after`` (D,) are the norms of block ``norms_of``;
     ``similar`` in-in, in-out and what the regions are; ``scores`` (C, N) on the patch grid,
-    ``rest`` (N,) those of the best hidden word, ``labels`` (H, W). ``planted`` is channel, gain and
+    ``rest`` (N,) what they leave to hidden words, ``labels`` (H, W). ``fits`` (2, N) are the best
+    word and the next by ``cosines`` (2, N), C for a hidden one. ``planted`` is channel, gain and
     blocks of a simulated fault; ``keeps`` what the method keeps of the last block.
     """
 
@@ -70,10 +71,13 @@ class Machine:
     names: Sequence[str]
     scores: Floats
     rest: Floats | None
+    fits: NDArray[np.integer]
+    cosines: Floats
     labels: NDArray[np.integer]
     score_threshold: float = 5.0
     norm_threshold: float = 2.0
     logit_scale: float = 40.0
+    threshold: float = 0.0
     miou: float | None = None
 
 
@@ -90,6 +94,8 @@ def see(look: Look) -> Machine:
     ]  # fmt: skip
     plants = seg.backbone.planted
     image, block = look.picture.image, _block_in_view(look, found)
+    scores = masks.scores(result.logits, result.owner, look.grid).flatten(1).numpy()
+    fits, cosines = _fits(result, seg.logit_scale)
     return Machine(
         model=seg.backbone.title,
         size=(image.height, image.width),
@@ -113,12 +119,15 @@ def see(look: Look) -> Machine:
         after=found.norms_after[block].numpy(),
         similar=(*alike(look, method), regions(look)),
         names=mask.names,
-        scores=masks.scores(result.logits, result.owner, look.grid).flatten(1).numpy(),
-        rest=_rest(result),
+        scores=scores,
+        rest=np.maximum(1 - scores.sum(0), 0) if min(result.owner) < 0 else None,
+        fits=fits,
+        cosines=cosines,
         labels=mask.labels,
         score_threshold=settings.global_threshold,
         norm_threshold=settings.channel_threshold,
         logit_scale=settings.logit_scale,
+        threshold=settings.threshold,
         miou=mask.miou,
     )  # fmt: skip
 
@@ -137,10 +146,13 @@ def _block_in_view(look: Look, found: Found) -> int:
     return max(n - 2, 0) if chosen is None else min(chosen, n - 1)
 
 
-def _rest(result: Segmentation) -> Floats | None:
-    """The best hidden word's score at each patch, (N,); None where there is no such word."""
-    hidden = torch.tensor(result.owner) < 0
-    return result.logits.softmax(0)[hidden].amax(0).flatten().numpy() if hidden.any() else None
+def _fits(result: Segmentation, scale: float) -> tuple[NDArray[np.integer], Floats]:
+    """The two classes that fit each patch best, and their cosines, (2, N) each."""
+    logits, owner = result.logits.flatten(1).numpy(), np.array(result.owner)
+    rows = np.full((len(set(result.owner)), logits.shape[1]), -np.inf, np.float32)
+    np.maximum.at(rows, owner, logits)  # -1, the hidden words, is the last
+    best = np.argsort(-rows, axis=0, kind="stable")[:2]
+    return best, np.take_along_axis(rows, best, 0) / scale
 
 
 def _patches(matrix: torch.Tensor) -> Floats:

@@ -28,7 +28,7 @@ WIDGETS = {
 """The files of every widget's code, by its name."""
 KEEP = {"cache-control": "public, max-age=31536000, immutable"}
 _OPENED = """(element, props, trigger, watch) => {
-const { root, source, share, hear, point, onPoint, simulation, onTheme, arrived, mount } =
+const { root, source, share, hear, point, pointed, onPoint, simulation, onTheme, arrived, mount } =
   kit(element, props, trigger, watch);
 {
 """

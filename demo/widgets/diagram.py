@@ -68,10 +68,13 @@ def _value(m: Any, picture: str, square: int, levels: int) -> Json:
     pack.add("norms", before, levels=65535)
     changed = np.flatnonzero(np.abs(after - before) > 1e-4 * np.maximum(before, 1e-12))
     scores = np.asarray(m.scores, np.float32)
-    kept = np.sort(np.argsort(-scores.max(1), kind="stable")[:MAX_WORDS])
+    *shares, rest_share = class_shares(torch.from_numpy(m.labels), len(m.names))
+    kept = np.sort(np.lexsort((-scores.max(1), -np.array(shares)))[:MAX_WORDS])
     rest = [] if m.rest is None else [np.asarray(m.rest, np.float32)]
     pack.add("scores", np.stack([*scores[kept], *rest]), levels=255, top=1.0)
-    *shares, rest_share = class_shares(torch.from_numpy(m.labels), len(m.names))
+    fits = np.asarray(m.fits)
+    pack.add("fits", (fits + 1) % (len(m.names) + 1), levels=65535, top=65535.0)  # 0: hidden
+    pack.add("cosines", np.asarray(m.cosines) + 1, levels=2000, top=2.0)
     labels = np.asarray(m.labels, np.int32)
     small = render.nearest(labels, render.fitting(labels.shape, MASK_SIDE))
     colours, wide = palette.of_names(m.names), len(m.names) > 254
@@ -100,6 +103,7 @@ def _value(m: Any, picture: str, square: int, levels: int) -> Json:
         "repaired": [[int(d), float(after[d])] for d in changed],
         "similar": [None if math.isnan(x) else float(x) for x in m.similar[:2]],
         "miou": m.miou,
+        "threshold": m.threshold,
         "amf": m.amf,
         "amf_note": named(block_numbers(m.fused)),
         "cs": m.cs,
@@ -136,7 +140,7 @@ def _block(index: int, tile: Any, m: Any) -> Json:
 
 MARKS = {
     "[paper]": "Stated in the paper’s abstract, overview or figure captions.",
-    "[reading]": "How independent readers understand the paper’s method section.",
+    "[reading]": "The paper’s own formula is not at hand: others who read it describe it so.",
     "[ours]": "This project’s choice, where the paper is silent.",
 }
 MATRICES = {
@@ -159,6 +163,9 @@ def parts(m: Any, square: int) -> dict[str, Json]:
     drawn = "" if square == 1 else f" Attention is drawn in squares of {square} × {square} patches."
     taken = list(block_numbers(m.fused))
     why = f"AMF takes {named(taken)}: {m.amf_reason}." if taken else ""
+    if m.amf_reason.startswith("global tokens in every block"):
+        why = why and f"{why[:-1]}; of these the first, as the paper."
+    drawn_words = min(len(m.names), 6 - (m.rest is not None))
     weight = f"1/{1 + len(taken)}"
     spikes = [i + 1 for i, tile in enumerate(m.tiles[:-1]) if tile.ratio >= m.norm_threshold]
     top = int(np.asarray(m.before).argmax())
@@ -173,10 +180,12 @@ def parts(m: Any, square: int) -> dict[str, Json]:
         ),
         "blocks": _part(
             f"{n} blocks", "m_{j} = N · mean_{i} Ā_{ij}", "ours",
-            f"framed: global tokens, looked at ≥ {m.score_threshold:g} × an equal share" if tokened
+            f"glow, squares: global tokens, looked at ≥ {m.score_threshold:g} × an equal share"
+            if tokened
             else f"no global tokens: no patch gets {m.score_threshold:g} × an equal share",
-            "Bright: patches that many others look at. Framed: global tokens, looked at at least "
-            f"{m.score_threshold:g} times as much as evenly, in {named(tokened)}. {why}".rstrip(),
+            "Bright: patches that many others look at. Small squares: global tokens, looked at at "
+            f"least {m.score_threshold:g} times as much as evenly, in {named(tokened)}. Dark "
+            f"number: the block whose channels are shown. {why}".rstrip(),
         ) | {"more": _taken(m, taken) if taken else ""},
         "heads": _part(
             "Last block", "q, k, v = split(ln_{1}(x) W_{in} + b_{in})", "",
@@ -193,7 +202,7 @@ def parts(m: Any, square: int) -> dict[str, Json]:
             (f"AMF averages the last block's matrix ({meaning}) with the attention of "
              f"{named(taken)}. {why}" if taken else
              f"Without AMF the last block's matrix is used as it is: {meaning}.")
-            + " A row is who looks, a column at whom.",
+            + " A row is who looks, a column at whom, to average their Values.",
         ),
         "values": _part(
             "Channels, Values",
@@ -206,15 +215,19 @@ def parts(m: Any, square: int) -> dict[str, Json]:
         ),
         "words": _part(
             "Patches × words", f"logit = {m.logit_scale:g} · cos(z, t)", "",
-            f"{len(m.names)} word{'s' if len(m.names) != 1 else ''}; z = A\u00a0v "
+            f"{len(m.names)} word{'s' if len(m.names) != 1 else ''}"
+            + f", the {drawn_words} largest drawn" * (drawn_words < len(m.names))
+            + "; z = A\u00a0v "
             + (f"with {' and '.join(m.keeps)}" if m.keeps else "without residual path and FFN"),
             "Every patch's vector z against every word's vector t. " + (
                 f"The last block keeps its {' and its '.join(m.keeps)}." if m.keeps else
                 "The last block's residual path and FFN are left out."),
         ),
         "scores": _part(
-            "Scores", "softmax", "", "five best words at the patch",
-            "How the words share the patch that is pointed at.",
+            "Scores", "cos, softmax", "", "best words at the patch",
+            "How the words share the patch that is pointed at, to 100 %; at the two that fit it "
+            "best their cosine. Its label is the best single word, of hidden ones too; “the rest” "
+            "is all that the typed words leave.",
         ),
         "mask": _part(
             "Mask", "argmax", "",
@@ -233,7 +246,7 @@ def _taken(m: Any, taken: Sequence[int]) -> str:
     if "middle blocks taken" in m.amf_reason:
         return f"AMF takes {named(taken)}, the middle: no run up to {last} has them{before}"
     if m.amf_reason.startswith("global tokens in every block"):
-        return f"AMF takes {named(taken)}: all from {taken[0]} to {last} have them{before}"
+        return f"AMF takes {named(taken)}, as the paper the first with them{before}"
     return f"AMF takes {named(taken)}: {m.amf_reason}"
 
 
@@ -248,7 +261,11 @@ def _values_sentence(
     if m.planted:
         channel, gain, blocks = m.planted
         where = named(block_numbers(blocks))
-        fault = f"Simulated fault: channel {channel} times {gain:g} in {where}. "
+        ratios = [m.tiles[block].ratio for block in blocks]
+        fault = (
+            f"Simulated fault: channel {channel} times {gain:g} in {where}, which makes its norm "
+            f"{min(ratios):.0f} to {max(ratios):.0f} times the median of all. "
+        )
     done = (
         f"CS brings it back to the mean of the others in {named(block_numbers(m.suppressed))}. "
         if m.suppressed

@@ -41,10 +41,10 @@ def arrive(page: Page, url: str, **query: object) -> None:
 
 def toggle(page: Page, switch: str) -> None:
     """Press a switch and wait for the new answer."""
-    pill = {"amf": "#side-attention", "cs": "#side-norms"}[switch] + " .gw-pill:last-child"
-    before = page.locator(pill).inner_text()
+    said = {"amf": "#side-attention .gw > .gw-note", "cs": "#side-norms .gw-pill:last-child"}
+    before = page.locator(said[switch]).inner_text()
     page.locator(f"#{switch} input").click()
-    expect(page.locator(pill)).not_to_have_text(before)
+    expect(page.locator(said[switch])).not_to_have_text(before)
 
 
 def picture(page: Page, canvas: str, side: int = 0) -> str:
@@ -116,7 +116,7 @@ def test_amf_changes_mask_and_last_attention_and_says_what_it_cannot_change(
     expect(figures).to_have_count(3)
     after = [f.evaluate("c => c.toDataURL()") for f in figures.all()]
     assert before[:2] == after[:2], "the blocks that AMF reads stay as they are"
-    expect(desktop.locator("#side-attention")).to_contain_text("AMF off")
+    expect(desktop.locator("#side-attention")).to_contain_text("AMF is off")
     expect(desktop.locator("#side-canvas")).to_contain_text("there is nothing to compare")
     expect(desktop.locator("#side-canvas .gw-handle")).to_have_count(0)
     expect(desktop.locator("#side-norms")).to_contain_text("AMF changes no weights")

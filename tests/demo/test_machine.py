@@ -32,6 +32,7 @@ def a_machine(grid: tuple[int, int] = GRID, n_blocks: int = L, words: int = C) -
     before = np.ones(D, np.float32)
     before[7] = 30
     scores = rng.dirichlet(np.full(words, 0.3), n).T
+    fits = np.argsort(-scores, axis=0)[:2]
     tiles = [
         Tile(m, (3,) if i == 2 else (), float(m.max()), 0.5 if i == 2 else math.nan, 7, 30, 1)
         for i, m in enumerate(received)
@@ -43,7 +44,7 @@ def a_machine(grid: tuple[int, int] = GRID, n_blocks: int = L, words: int = C) -
         amf=True, amf_reason="because", cs=True, cs_reason="", suppressed=(3,),
         planted=(7, 30.0, (3,)), norms_of=3, before=before, after=np.ones(D, np.float32),
         similar=(0.8, 0.3, "the truth"), names=[f"w{i}" for i in range(words)], scores=scores,
-        rest=None,
+        rest=None, fits=fits, cosines=np.take_along_axis(scores, fits, 0) - 0.5,
         labels=np.arange(SIZE[0] * SIZE[1]).reshape(SIZE) % (words + 1) - 1,
     )  # fmt: skip
 
@@ -74,6 +75,8 @@ def test_what_travels_is_what_came_to_half_a_level() -> None:
     mean = (back["local"] + back["block 1"] + back["block 2"]) / 3
     assert np.abs(mean - m.used).max() < 0.03 * np.max(m.used)
     assert np.abs(back["scores"] - m.scores).max() <= 0.51 / 255
+    assert (back["fits"] == m.fits + 1).all()
+    assert np.abs(back["cosines"] - 1 - m.cosines).max() <= 0.00051
     assert np.abs(back["norms"] - m.before).max() < 30 / 65000
     assert value["repaired"] == [[7, 1.0]] and value["channel"] == 7 and value["norms_of"] == 4
 
@@ -108,13 +111,15 @@ def test_a_fault_is_called_a_simulation_and_says_where_it_sits() -> None:
     value = machine_value(a_machine())
     assert value["fault"] == [7, 30.0, [4]]
     assert [block["planted"] for block in value["blocks"]] == [False, False, False, True, False]
-    assert "Simulated fault: channel 7 times 30 in block 4." in value["parts"]["values"]["sentence"]
+    said = value["parts"]["values"]["sentence"]
+    assert "channel 7 times 30 in block 4, which makes its norm 30 to 30 times the median" in said
     assert machine_value(replace(a_machine(), planted=None))["fault"] is None
 
 
 @pytest.mark.parametrize(
     ("reason", "said"),
-    [("global tokens in every block from 2 to 4", "blocks 2 and 3: all from 2 to 4 have them"),
+    [("global tokens in every block from 2 to 4",
+      "blocks 2 and 3, as the paper the first with them"),
      ("few in a row: middle blocks taken", "blocks 2 and 3, the middle: no run up to 4 has them"),
      ("blocks chosen by hand", "blocks 2 and 3: blocks chosen by hand")],
 )  # fmt: skip

@@ -9,7 +9,7 @@ import torch
 from demo import wording
 from demo.look import Request, Studio, changed_share
 from demo.settings import Settings
-from demo.tabs import attention, channels, drawn
+from demo.tabs import attention, channels, drawn, side
 from demo.variants import VARIANTS, ablation
 from demo.views import attention as attention_view
 from demo.views import channels as views
@@ -86,7 +86,7 @@ def test_the_largest_channel_is_called_abnormal_only_from_the_threshold_on(
 ) -> None:
     found = see(studio, settings).norms.found
     assert "not abnormal" in wording.largest_note(found, 3, 2.0)
-    assert wording.largest_note(found, 3, 2.0).endswith(": block 12.")
+    assert "block 12 (CS leaves 12, the last" in wording.largest_note(found, 3, 2.0)
     planted = see(studio, settings.changed(plant=True)).norms.found
     assert "Channel 77 has the largest norm" in wording.largest_note(planted, 6, 2.0)
     assert "not abnormal" not in wording.largest_note(planted, 6, 2.0)
@@ -311,3 +311,23 @@ def test_a_pixel_outside_the_image_moves_inside(studio: Studio, settings: Settin
     look = studio.look(Request(settings))
     corner = [one.top for one in why.see(look, (size[0] - 1, size[1] - 1))]
     assert [one.top for one in why.see(look, (10**6, 10**6))] == corner
+
+
+def test_the_block_in_view_stays_where_the_fault_is_switched_off(
+    studio: Studio, settings: Settings
+) -> None:
+    planted = see(studio, settings.changed(plant=True)).norms.block
+    assert see(studio, settings.changed(plant=False)).norms.block == planted
+
+
+@pytest.mark.parametrize(
+    ("amf", "cs", "said"),
+    [(False, False, [""]), (True, False, [", without AMF", ", with AMF"]),
+     (True, True, [", without AMF and CS", ", with AMF and CS"])],
+)  # fmt: skip
+def test_under_the_last_block_stands_what_it_is_without(
+    studio: Studio, settings: Settings, amf: bool, cs: bool, said: list[str]
+) -> None:
+    look = studio.look(Request(settings.changed(amf=amf, cs=cs)))
+    made = side._maps(look, side.views.see(look))["sides"]
+    assert [one["title"] for one in made] == [f"block 12{one}" for one in said]

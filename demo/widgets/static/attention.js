@@ -10,14 +10,16 @@ mount(async (value) => {
   const images = await Promise.all(value.maps.map(() => photo(value.picture)));
   const classRows = value.maps.map((map) => map.class_row && { ...map.class_row, bytes: bytesOf(map.class_row.levels) });
   const top = Math.max(...matrices.map((one) => one.top));
-  if (value.patch) { current = value.patch[0] * width + value.patch[1]; pinned = true; }
+  const kept = pointed(value.picture), first = kept ? [kept.row, kept.column].map((x) => Math.floor(x / value.pooled)) : value.patch;
+  if (first) [current, pinned] = [first[0] * width + first[1], kept ? kept.pinned : true];
   if (current === null || current >= n) current = Math.floor(height / 2) * width + Math.floor(width / 2);
   if (!value.class_row) classToken = false;
   // Attention in multiples of an equal share; row n is the class token's.
   const times = (k, row, column) => (row < n ? matrices[k].at(row, column) * matrices[k].top : (classRows[k].bytes[column] / 255) * classRows[k].top);
   const level = (k, row, column) => Math.round(63 * Math.sqrt(Math.min(1, times(k, row, column) / top)));
-  const info = make("p", "gw-note gw-info");
+  const info = make("p", "gw-note gw-info gw-room"), line = make("span");
   info.setAttribute("aria-live", "polite");
+  info.append(line);
   const where = (i) => named(Math.floor(i / width) * value.pooled, (i % width) * value.pooled);
   const ink = (context, w, h, at, faint) => {
     const data = context.createImageData(w, h);
@@ -101,7 +103,8 @@ mount(async (value) => {
       const most = classToken ? `${where(classRows[k].best)} (${classRows[k].top.toFixed(1)} ×)` : mostOf(matrices[k], current, width, value.pooled);
       return `${value.maps.length > 1 ? map.title + ": " : ""}${most}`;
     });
-    info.textContent = `${who} looks most at these patches: ${looks.join("; ")}. 1 × is an equal share.`;
+    line.textContent = `${who} looks most at these patches: ${looks.join("; ")}. 1 × is an equal share.`;
+    info.dataset.room = `${line.textContent.replace(/\d+/g, "88")} (pinned)`;
   };
   const draw = (fresh) => { panels.forEach((panel) => panel.draw(fresh)); say(); };
   const tellAll = () => point([Math.floor(current / width) * value.pooled, (current % width) * value.pooled], pinned);

@@ -9,7 +9,12 @@ const kit = (element, props, trigger, watch) => {
     window.addEventListener(`gclip:${kind}`, heard);
   };
   // One patch is looked at on the whole page: {row, column, source, pinned}, or null.
-  const point = (patch, pinned) => share("patch", patch && { row: patch[0], column: patch[1], pinned });
+  const point = (patch, pinned) => {
+    gclip.at = patch && { row: patch[0], column: patch[1], pinned, picture: arrived()?.picture };
+    share("patch", gclip.at);
+  };
+  // The patch for who comes later.
+  const pointed = (picture) => (gclip.at?.picture === picture ? gclip.at : null);
   const onPoint = (follow) => hear("patch", follow);
   const simulation = (words) => {
     const line = make("p", "gw-simulated", words + " "), off = make("button", "gw-link", "Switch it off");
@@ -50,5 +55,5 @@ const kit = (element, props, trigger, watch) => {
     watch("value", show);
     show();
   };
-  return { root, source, share, hear, point, onPoint, simulation, onTheme, arrived, mount };
+  return { root, source, share, hear, point, pointed, onPoint, simulation, onTheme, arrived, mount };
 };

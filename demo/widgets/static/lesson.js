@@ -83,11 +83,23 @@ const tell = (l) => {
   // The step and what it speaks of on one screen, where they fit.
   if (live && root.getBoundingClientRect().bottom > innerHeight) root.scrollIntoView({ block: "start", behavior: STILL.matches ? "auto" : "smooth" });
 };
+// The visitor's switches before the first step set them, and as a step left them: put back where Learn is left.
+let kept = null, put = null;
+const leave = () => {
+  const [mine, theirs] = [kept, put];
+  kept = put = null;
+  if (!theirs || theirs.every((one, i) => one === mine[i])) return;
+  gclip.flip = (...on) => on.map((one, i) => (one === theirs[i] ? mine[i] : one));
+  trigger("submit");
+};
 let baked = 0;
 const leaf = (at) => { baked = at; tell(value.pages[at]); };
 const lessonOf = (v) => {
   if (v.kind === "baked") { leaf(baked); return [panel]; }
   if (!v.lesson) return [];
+  const { at, as_set, switches } = v.lesson;
+  if (!kept || !(at || put)) kept = switches;
+  if (at && as_set) put = switches;
   tell(v.lesson);
   return [panel];
 };

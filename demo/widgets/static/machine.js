@@ -16,18 +16,19 @@ const flip = (name) => {
 const switches = {
   amf: tool("AMF", () => flip("amf"), "Key A in full screen", "gm-switch"),
   cs: tool("CS", () => flip("cs"), "Key C in full screen", "gm-switch"),
-  fault: tool("Fault", () => flip("fault"), "Simulate an abnormal channel; key P in full screen", "gm-switch"),
+  fault: tool("Fault", () => flip("fault"), "", "gm-switch"),
 };
-bar.append(make("span", "gm-space"));
 const full = root.requestFullscreen && tool("Full screen", () => (walled() ? document.exitFullscreen() : root.requestFullscreen()),
   "PageDown and PageUp walk the steps; A, C and P switch");
-tool("SVG", saveSvg, "Save the diagram as SVG");
-tool("PNG", savePng, "Save the diagram as PNG");
+const tools = make("span", "gm-tools"), saves = [tool("SVG", saveSvg, "Save the diagram as SVG"), tool("PNG", savePng, "Save the diagram as PNG")];
+tools.append(...(full ? [full] : []), ...saves);
+bar.append(tools);
 const label = (v) => {
   const said = {
     amf: `AMF${v.amf ? `: ${v.amf_note}` : ""}`, cs: `CS${v.cs ? `: ${v.cs_note}` : ""}`,
-    fault: `Simulated fault${v.fault ? `: channel ${v.fault[0]} × ${v.fault[1]}` : ""}`,
+    fault: "Simulated fault",
   };
+  switches.fault.title = v.fault ? `Channel ${v.fault[0]} × ${v.fault[1]}; key P in full screen` : "Simulate an abnormal channel; key P in full screen";
   for (const key in switches) {
     switches[key].textContent = said[key];
     switches[key].setAttribute("aria-pressed", String(Boolean(v[key])));
@@ -46,6 +47,7 @@ document.addEventListener("keydown", onKey);
 document.addEventListener("fullscreenchange", () => { resize(); if (told.startsWith(INVITE)) speak(invite()); });
 
 const resize = () => {
+  if (!box.clientWidth) leave();
   if (!now || !box.clientWidth) return;
   const wall = walled() && innerWidth > 900;
   root.classList.toggle("gm-wall", walled());
@@ -76,12 +78,19 @@ const arrive = async (v) => {
   same = flipped.length ? unchanged(old, next) : {};
   if (!v.words.some((one) => one.index === word)) word = null;
   if (old?.v.norms_of !== v.norms_of) channel = null;
-  if (!old) { at = null; lit = pinned = false; }
+  if (now?.v.picture !== v.picture) {
+    const kept = pointed(v.picture);
+    at = kept && [kept.row, kept.column];
+    lit = Boolean(kept);
+    pinned = Boolean(kept?.pinned);
+  }
   const first = !old || step(old.v) !== step(v);
   if (!old) guesses.clear(); // they were about another picture
   const shows = v.lesson?.parts.includes("scores");
   if (first && !pinned) lit = false;
   now = next;
+  say.parentNode.dataset.room = longest();
+  root.classList.remove("gm-stale");
   label(v);
   if (!box.isConnected) root.replaceChildren(bar, box, info);
   if (v.lesson && !panel.isConnected) root.prepend(panel);
@@ -108,7 +117,10 @@ const turn = () => {
 new ResizeObserver(resize).observe(box);
 const update = () => {
   value = arrived();
-  if (value?.kind === "machine") return void arrive(value);
+  if (value?.kind === "machine") {
+    root.classList.toggle("gm-stale", Boolean(now && now.v.picture !== value.picture));
+    return void arrive(value);
+  }
   root.replaceChildren(...(value?.kind === "baked" ? lessonOf(value) : [skeleton(root.dataset.empty)]));
   root.dataset.ready = value ? "1" : "0";
 };

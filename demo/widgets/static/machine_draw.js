@@ -76,7 +76,7 @@ const picture = (d, g) => {
   // What the chosen block looks at most, in the picture itself.
   const { number, tokens } = now.v.blocks[now.v.norms_of - 1];
   path("seen", g, frames(tokens, plan.photo), "gm-token gm-seen");
-  words("framed", g, x, y + h + 1.25 * u, tokens.length ? `framed: block ${number}` : `none in block ${number}`, "small");
+  words("framed", g, x, y + h + 1.25 * u, `${tokens.length ? "squares:" : "none in"} block ${number}`, "small");
   if (plan.wide) band("in", plan.photo, plan.tiles[0]);
 };
 const frames = (tokens, { x, y, w, h }) => {
@@ -104,23 +104,23 @@ const sentenceOf = (block) => {
 const abnormal = (block, ratio = block.ratio) => !block.idle && ratio >= now.v.thresholds[1];
 const tile = (d, g, block, i, height) => {
   const b = plan.tiles[i], key = block.number, mid = b.x + b.w / 2, foot = b.y + b.h, [tokens] = now.v.thresholds;
-  const fused = now.v.fused.includes(key), chosen = now.v.norms_of === key, glow = clamp((d.score[i] - 1) / (2 * tokens), 0, 1);
+  const fused = now.v.fused.includes(key), chosen = now.v.norms_of === key, glow = d.score[i] < tokens ? 0 : clamp(d.score[i] / (3 * tokens), 0, 1);
   const around = { x: b.x - 0.35 * u, y: b.y - 0.35 * u, w: b.w + 0.7 * u, h: b.h + 0.7 * u };
   rect(`glow ${key}`, back, around, "gm-glow", { rx: 0.5 * u, opacity: glow.toFixed(3) });
   raster(`tile ${key}`, b, now.w, now.h, [d.received], heat(d.received, 3 * tokens, i * now.n));
   path(`tokens ${key}`, g, frames(block.tokens, b), "gm-token");
-  rect(`rim ${key}`, g, b, `gm-rim${fused ? " gm-fused" : ""}${chosen ? " gm-chosen" : ""}`);
-  words(`number ${key}`, g, mid, b.y - 0.6 * u, key, "num", "middle");
+  rect(`rim ${key}`, g, b, `gm-rim${fused ? " gm-fused" : ""}`);
+  if (chosen) rect(`chosen ${key}`, g, { x: mid - 0.9 * u, y: b.y - 1.6 * u, w: 1.8 * u, h: 1.3 * u }, "gm-in", { rx: 0.4 * u });
+  words(`number ${key}`, g, mid, b.y - 0.6 * u, key, chosen ? "strong" : "num", "middle", chosen ? "gm-on" : "");
   words(`score ${key}`, g, mid, foot + 1.5 * u, times(d.score[i]), d.score[i] >= tokens ? "strong" : "num", "middle").dataset.value = block.score;
-  const base = foot + 4.6 * u, tall = height(d.ratio[i]), bad = abnormal(block, d.ratio[i]), wide = 0.5 * u;
+  const norm = block.repaired ? d.after[i] : d.ratio[i], base = foot + 4.6 * u, tall = height(norm), bad = !block.repaired && abnormal(block, norm), wide = 0.5 * u;
   const spike = (name, tall, cls) => rect(`${name} ${key}`, g, { x: mid - wide / 2, y: base - tall, w: wide, h: tall }, cls);
   path(`base ${key}`, g, `M${b.x} ${base}h${b.w}`, "gm-axis");
-  spike("spike", tall, `gm-spike${bad ? " gm-bad" : ""}${block.repaired || block.idle ? " gm-was" : ""}`);
-  if (block.repaired) spike("mended", height(d.after[i]), "gm-mended");
-  const norm = block.repaired ? d.after[i] : d.ratio[i], kind = bad && !block.repaired ? "strong" : "num";
-  words(`ratio ${key}`, g, mid, base - tall - 0.3 * u, times(norm), kind, "middle", block.idle ? "gm-small" : "").dataset.value = block.repaired ? block.after : block.ratio;
-  if (block.idle) words(`unused ${key}`, g, mid, base - tall - 1.4 * u, lengthOf("unused", "tiny") <= b.w + 0.2 * u ? "unused" : "idle", "tiny", "middle");
-  const x = mid + 0.75 * u, y = base - 0.2 * u, [a, c, e] = [0.5 * u, 0.75 * u, 0.4 * u];
+  spike("spike", Math.max(tall, 0.12 * u), block.repaired ? "gm-mended" : `gm-spike${bad ? " gm-bad" : ""}${block.idle ? " gm-was" : ""}`);
+  words(`ratio ${key}`, g, mid, base - tall - 0.3 * u, times(norm), bad ? "strong" : "num", "middle", block.idle ? "gm-small" : "").dataset.value = block.repaired ? block.after : block.ratio;
+  if (block.idle) words(`unused ${key}`, g, mid, base - tall - 1.4 * u, "unused", "tiny", "middle");
+  // Beside its spike; above what is left of one that was brought back.
+  const [x, y] = block.repaired ? [mid - 0.1 * u, base - 1.45 * u - tall] : [mid + 0.75 * u, base - 0.2 * u], [a, c, e] = [0.5 * u, 0.75 * u, 0.4 * u];
   if (block.planted) path(`fault ${key}`, g, `M${x} ${y}l${a} ${-c}h${-e}l${e} ${-c}h${-e}l${-e} ${1.15 * c}h${e}z`, "gm-bolt");
   const agreement = words(`agreement ${key}`, g, mid, foot + 6.1 * u, Number.isNaN(d.agreement[i]) ? "–" : d.agreement[i].toFixed(2), "num", "middle");
   agreement.dataset.value = block.agreement ?? "";
@@ -138,7 +138,7 @@ const heads = (d, g) => {
     if (plan.wide) words(`name ${name}`, g, b.x - 0.5 * u, b.y + b.h / 2 + 0.35 * u, name, "big", "end");
     else words(`name ${name}`, g, b.x + b.w / 2, b.y - 0.4 * u, name, "big", "middle");
     if (idle) words(`idle ${name}`, g, b.x + b.w / 2, b.y + b.h / 2 + 0.35 * u, "unused", "small", "middle", "gm-halo");
-    zone(`head ${name}`, g, b, "grid");
+    else zone(`head ${name}`, g, b, "grid");
   });
 };
 const matrix = (d, g) => {
@@ -187,7 +187,7 @@ const values = (d, g) => {
   const v = now.v, b = plan.norms, count = d.norms.length, block = v.blocks[v.norms_of - 1], limit = v.median * v.thresholds[1];
   const most = Math.max(...now.norms, limit) * 1.08, log = most > 12 * v.median, low = log ? 0.4 * v.median : 0;
   const base = b.y + b.h, X = (i) => b.x + ((i + 0.5) / count) * b.w;
-  const level = (x) => clamp(log ? Math.log(Math.max(x, low) / low) / Math.log(most / low) : x / most, 0, 1), Y = (x) => base - level(x) * (b.h - 1.6 * u);
+  const level = (x) => clamp(log ? Math.log(Math.max(x, low) / low) / Math.log(most / low) : x / most, 0, 1), Y = (x) => base - level(x) * (b.h - (log ? 1.6 : 3.6) * u);
   const stem = (i, x) => `M${X(i).toFixed(1)} ${base}V${Y(x).toFixed(1)}`, thick = { "stroke-width": 0.4 * u };
   path("norms", g, [...d.norms].map((x, i) => (i === v.channel ? "" : stem(i, x))).join(""), "gm-norms", { "stroke-width": clamp((0.62 * b.w) / count, 0.8, 6) });
   path("normsaxis", g, `M${b.x} ${base}H${b.x + b.w}`, "gm-axis");
@@ -238,14 +238,17 @@ const similarity = (d, g) => {
 };
 
 // --- patches × words, the scores at the patch that is pointed at, the mask -------------------------
-// The largest words, in the order in which they were typed, whatever becomes of their shares.
-const largest = () => now.v.words.map((_, i) => i).sort((i, j) => now.share[j] - now.share[i] || i - j).slice(0, plan.maplets.length).sort((i, j) => i - j);
+// The largest words and the rest, in the order in which they were typed, whatever becomes of their shares.
+const largest = (most) => {
+  const all = now.v.words.map((_, i) => i), typed = all.filter((i) => now.v.words[i].index >= 0), rest = all.slice(typed.length);
+  return [...typed.sort((i, j) => now.share[j] - now.share[i] || i - j).slice(0, most - rest.length).sort((i, j) => i - j), ...rest];
+};
 const maplets = (d, g) => {
-  largest().forEach((i, k) => {
+  largest(plan.maplets.length).forEach((i, k) => {
     const b = plan.maplets[k], one = now.v.words[i];
     raster(`word ${k}`, b, now.w, now.h, [d.scores, i], heat(d.scores, 1, i * now.n));
     rect(`wordrim ${k}`, g, b, word === one.index ? "gm-rim gm-chosen" : "gm-rim");
-    words(`wordname ${k}`, g, b.x + b.w / 2, b.y + b.h + 1.25 * u, brief(one.name, b.room, "body"), "body", "middle");
+    words(`wordname ${k}`, g, b.x + b.w / 2, b.y + b.h + 1.25 * u, ...brief(one.name, b.room), "middle");
     zone(`word ${k}`, g, b, "grid", button(`${one.name}: ${percent(one.share)} of the picture`, word === one.index, { "data-word": one.index }));
   });
   if (!plan.wide) return;
@@ -255,19 +258,35 @@ const maplets = (d, g) => {
   band("mask", { x: at.x + edge, w: at.w, ...tall }, { x: out.x - edge, ...tall });
 };
 const scores = (patch) => {
-  const v = now.v, d = mixed, g = part.scores, { x, y: top, w } = plan.bars, at = (i) => d.scores[i * now.n + patch];
-  const order = patch === null ? [] : v.words.map((_, i) => i).sort((i, j) => at(j) - at(i)).slice(0, 5);
-  words("ask", g, x, top + 0.75 * u, order.length ? "" : "Point at a patch.", "small");
-  const names = order.map((i) => brief(v.words[i].name, 0.56 * w, "body")), percents = lengthOf("100 %", "num") + 0.5 * u;
-  const from = Math.max(0, ...names.map((name) => lengthOf(name, "body"))) + 0.6 * u, room = w - from - percents;
+  const v = now.v, d = mixed, g = part.scores, { x, y: top, w } = plan.bars;
+  const list = patch === null ? [] : shared(patch, d), round = rounded(list.map(([, score]) => score)), percents = lengthOf("100 %", "num") + 0.5 * u;
+  words("ask", g, x, top + 0.75 * u, list.length ? "" : "Point at a patch.", "small");
   for (let k = 0; k < 5; k++) {
-    const i = order[k], y = top + 1.4 * k * u, one = v.words[i], score = one ? at(i) : 0;
-    words(`best ${k}`, g, x, y + 0.75 * u, names[k] ?? "");
-    rect(`bar ${k}`, g, { x: x + from, y, w: one ? Math.max(room * score, 1) : 0, h: 0.85 * u }, "", { fill: one?.colour ?? "none", rx: 2 });
-    const number = words(`percent ${k}`, g, x + w, y + 0.75 * u, one ? `${(100 * score).toFixed(0)} %` : "", "num", "end");
+    const [one, score] = list[k] ?? [null, 0], y = top + 1.4 * k * u, near = one ? fitsAt(patch).find(([index]) => index === one.index) : null;
+    const cosine = near ? signed(near[1]) : "", room = w - percents - (cosine ? lengthOf(cosine, "num") + 0.5 * u : 0);
+    words(`best ${k}`, g, x, y + 0.75 * u, ...brief(one?.name ?? "", room));
+    words(`cosine ${k}`, g, x + w - percents, y + 0.75 * u, cosine, "num", "end").dataset.value = near?.[1] ?? "";
+    rect(`bar ${k}`, g, { x, y: y + 0.98 * u, w: one ? Math.max(w * score, 1) : 0, h: 0.3 * u }, "", { fill: one?.colour ?? "none", rx: 2 });
+    const number = words(`percent ${k}`, g, x + w, y + 0.75 * u, one ? `${round[k]} %` : "", "num", "end");
     Object.assign(number.dataset, { value: score, name: one?.name ?? "" });
   }
 };
+// A patch's words by their scores, and what is left: together they make 1, and 100 % as they are written.
+const rows = () => Math.min(now.v.words.length + (now.v.words.at(-1).index < 0 ? 0 : 1), 5);
+const shared = (patch, d) => {
+  const near = fitsAt(patch).map(([index]) => index), rank = ([{ index }]) => (near.includes(index) ? near.indexOf(index) : 2);
+  const all = now.v.words.map((one, i) => [one, d.scores[i * now.n + patch]]).sort((one, other) => other[1] - one[1] || rank(one) - rank(other)), list = all.slice(0, rows() - (all.length > rows() ? 1 : 0));
+  const left = 1 - list.reduce((sum, [, score]) => sum + score, 0);
+  return all.length > list.length || left > 0.01 ? [...list, [{ name: "others", colour: "#8a8a8a" }, Math.max(left, 0)]] : list;
+};
+const rounded = (scores) => {
+  const whole = scores.map((score) => Math.floor(100 * score)), order = scores.map((_, i) => i).sort((i, j) => 100 * (scores[j] - scores[i]) - whole[j] + whole[i]);
+  order.slice(0, Math.max(0, 100 - whole.reduce((a, b) => a + b, 0))).forEach((i) => whole[i]++);
+  return whole;
+};
+// The two best words of a patch with their cosines; -1 is one of the hidden.
+const fitsAt = (patch) => Array.from({ length: now.fits.length / now.n }, (_, k) => k * now.n + patch).map((i) => [now.fits[i] - 1, now.cosines[i] - 1]);
+const signed = (cosine) => cosine.toFixed(3).replace("-", "−").replace("0.", ".");
 const mask = (d, g, t) => {
   const v = now.v, [rows, columns] = v.shape, { x, y, w } = plan.legend;
   const faint = (index) => (word === null || word === index ? 190 : 40), rest = pack(...(word === -1 ? [140, 140, 140, 190] : [20, 20, 24, 150]));
@@ -279,15 +298,17 @@ const mask = (d, g, t) => {
   raster("mask", plan.out, columns, rows, [now.labels, word], ink(now.labels), t);
   if (t < 1) raster("mask before", plan.out, columns, rows, [old.labels, word], ink(old.labels), 1 - t);
   zone("mask", g, plan.out, "grid");
-  const listed = largest().filter((i) => now.share[i] > 0 && v.words[i].index >= 0).slice(0, v.rest > 0 ? 3 : 4);
-  const legend = listed.map((i) => [v.words[i].name, d.share[i], v.words[i].colour]);
-  if (v.rest > 0) legend.push(["the rest", v.rest, "none"]);
+  const found = v.words.filter((one, i) => now.share[i] > 0).length, listed = largest(found > 5 ? 4 : 5).filter((i) => now.share[i] > 0);
+  const legend = listed.map((i) => [v.words[i].name, d.share[i], v.words[i].index < 0 ? "none" : v.words[i].colour]);
+  if (v.rest > 0 && v.words.at(-1).index >= 0) legend.push(["no label", v.rest, "none"]);
+  if (found > listed.length) legend.push([`${found - listed.length} more`, 1 - listed.reduce((sum, i) => sum + d.share[i], 0), "transparent"]);
   legend.forEach(([name, share, colour], k) => {
-    const line = y + 1.45 * k * u;
+    const line = y + 1.35 * k * u;
     const b = { x, y: line - 0.75 * u, w: 0.85 * u, h: 0.85 * u }, third = b.w / 3;
     rect(`swatch ${k}`, g, b, "", { fill: colour });
     if (colour === "none") path("hatch", g, `M${x} ${b.y}l${b.w} ${b.w}m${-third} 0l${-2 * third} ${-2 * third}M${x + third} ${b.y}l${2 * third} ${2 * third}`, "gm-hatch");
-    words(`area ${k}`, g, x + 1.3 * u, line, brief(name, w - 2 * u - lengthOf(`${Math.round(100 * share)} %`, "num"), "body"));
-    words(`share ${k}`, g, x + w, line, `${Math.round(100 * share)} %`, "num", "end");
+    const said = `${Math.round(100 * share)} %`;
+    words(`area ${k}`, g, x + 1.3 * u, line, ...brief(name, w - 1.6 * u - lengthOf(said, "num")));
+    words(`share ${k}`, g, x + w, line, said, "num", "end");
   });
 };

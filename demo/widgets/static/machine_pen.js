@@ -72,11 +72,12 @@ const words = (key, parent, x, y, text, kind = "body", anchor = "start", cls = "
   }));
   return one;
 };
-const brief = (text, room, kind) => {
-  const letters = [...text];
-  if (lengthOf(text, kind) <= room) return text;
-  while (letters.length > 1 && lengthOf(`${letters.join("")}…`, kind) > room) letters.pop();
-  return `${letters.join("")}…`;
+// A word in a room and its kind: smaller where it must be, then cut.
+const brief = (text, room) => {
+  const letters = [...text], kind = ["body", "tiny"].find((one) => lengthOf(text, one) <= room);
+  if (kind) return [text, kind];
+  while (letters.length > 1 && lengthOf(`${letters.join("")}…`, "tiny") > room) letters.pop();
+  return [`${letters.join("")}…`, "tiny"];
 };
 const wrap = (text, room, kind) => {
   const lines = [];

@@ -1,6 +1,6 @@
 // Where everything stands: the last block's parts side by side below the blocks, or all below each other.
 const NAMES = ["picture", "blocks", "heads", "matrix", "values", "words", "scores", "mask"];
-const OPENED = { heads: 0.13, matrix: 0.25, values: 0.21, words: 0.22, mask: 0.19 };
+const OPENED = { heads: 0.12, matrix: 0.25, values: 0.21, words: 0.23, mask: 0.19 };
 // A part's equation and, where four lines hold both, its value.
 const linesOf = ({ equation, value }, w) => {
   const [first, second] = [[equation, "eq"], [value, "small"]].map(([text, kind]) => wrap(text, w, kind).map((line) => [line, kind]));
@@ -76,7 +76,7 @@ const sideBySide = (P, height) => {
   mapsIn(P, matrix.x, c, matrix.w, H, 4.6 * u);
   P.norms = { x: values.x, y: c, w: values.w, h: H - 7.2 * u };
   P.alike = { x: values.x, y: c + H - 4.4 * u, w: values.w };
-  const bars = Math.min(now.v.words.length, 5) * 1.4 * u;
+  const bars = rows() * 1.4 * u;
   wordsIn(P, word.x, c, word.w, H - bars - 2.2 * u);
   P.scores = { x: word.x, y: c + H - bars - 2 * u, w: word.w, h: bars + 2 * u };
   P.bars = { x: word.x, y: c + H - bars, w: word.w };

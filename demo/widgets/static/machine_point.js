@@ -1,9 +1,10 @@
 // Pointing: one patch lights up everywhere; a press shows a block, a word, a channel, or pins the patch.
 let at = null, lit = false, pinned = false, told = "";
 const spots = svg("g", {});
-const say = make("span", ""), more = make("span", "gm-explain"), info = make("p", "gm-info");
+const say = make("span", ""), room = make("span", "gw-room"), more = make("span", "gm-explain"), info = make("p", "gm-info");
 say.setAttribute("aria-live", "polite");
-info.append(say, " ", more);
+room.append(say);
+info.append(room, " ", more);
 const speak = (text) => text !== told && (say.textContent = told = text);
 const mark = () => {
   const d = mixed, [row, column] = (at = at ? [clamp(at[0], 0, now.h - 1), clamp(at[1], 0, now.w - 1)] : [now.h >> 1, now.w >> 1]);
@@ -23,13 +24,20 @@ const mark = () => {
     if (kind === "rows") rect(`spot ${key}`, spots, { x: b.x, y: b.y + square * h - 0.5, w: b.w, h: Math.max(h, 1) + 1 }, "gm-row", { "data-patch": at });
   }
 };
-const describe = () => {
-  const patch = at[0] * now.w + at[1], where = (i) => named(Math.floor(i / now.w), i % now.w), { words } = now.v;
-  const score = (i) => now.scores[i * now.n + patch], order = words.map((_, i) => i).sort((i, j) => score(j) - score(i));
-  const fits = order.slice(0, 5).filter((i, k) => k < 2 || score(i) >= 0.005).map((i) => `${words[i].name} ${(100 * score(i)).toFixed(0)} %`);
+const sentence = (patch) => {
+  const where = (i) => named(Math.floor(i / now.w), i % now.w), { words } = now.v;
+  const list = shared(patch, now), round = rounded(list.map(([, score]) => score));
+  const fits = fitsAt(patch).map(([index, cosine], k) => {
+    const at = list.findIndex(([one]) => one.index === index), name = index < 0 ? "the rest" : words.find((one) => one.index === index)?.name ?? "another word";
+    return `${name} (${k ? "" : "cosine "}${signed(cosine)}${at < 0 ? "" : `, ${round[at]} %`})`;
+  });
   const most = Array.from({ length: now.looks.length / now.n }, (_, k) => k * now.n + patch).map((i, k) => `${where(now.looks[i])} (${now.times[i].toFixed(1)} ×${k ? "" : " an equal share"})`);
-  speak(`Patch ${where(patch)}${pinned ? " (pinned)" : ""} looks most at ${most.join(", ")}: it averages their Values most. What it gathers fits best: ${fits[0]}${fits.length > 1 ? `, then ${fits.slice(1).join(", ")}` : ""}.`);
+  const best = now.fits[patch] - 1, score = list.find(([one]) => one.index === best)?.[1] ?? 1, low = best >= 0 && score < now.v.threshold ? "none, under the threshold; best " : "";
+  return `Patch ${where(patch)}${pinned ? " (pinned)" : ""}. Label: ${low}${fits.join(", then ")}. Looks most at ${most.join(", ")}.`;
 };
+const describe = () => speak(sentence(at[0] * now.w + at[1]));
+// What is said of a patch has its room beforehand, so that nothing moves under the pointer.
+const longest = () => Array.from({ length: now.n }, (_, patch) => sentence(patch)).reduce((one, other) => (other.length > one.length ? other : one)) + " (pinned)";
 // A step that asks for a patch's word shows one: a patch amid those of the smallest thing there is.
 const example = () => {
   const { words } = now.v, score = (i, patch) => now.scores[i * now.n + patch], all = words.map((_, i) => i);
@@ -104,7 +112,8 @@ const press = (target, spot, event) => {
   lit = false;
   move(...to);
 };
-front.addEventListener("focusin", about);
+// (An SVG that hears of focus takes it itself.)
+box.addEventListener("focusin", about);
 front.addEventListener("pointermove", (event) => {
   about(event);
   const found = hit(event);

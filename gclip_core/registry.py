@@ -56,7 +56,7 @@ BACKBONES: dict[str, BackboneEntry] = table(
     ),
     # Its patch embedding is a convolutional stem (`stem`), in a file of its own.
     BackboneEntry(
-        PHOTOS, "Built-in (photos)", PHOTOS, "", parameters=25.9, download=0,
+        PHOTOS, "Built-in (photos)", PHOTOS, "", parameters=26.9, download=0,
         licence="research and teaching", blocks=12, patch=16, short_side=320,
         mean=(127 / 255,) * 3, std=(128 / 255,) * 3,
     ),

@@ -289,7 +289,10 @@ def test_arrow_keys_move_the_tabs_which_are_one_stop(stays: Page) -> None:
     expect(stays.get_by_role("tab", name="Side by side")).to_have_attribute("aria-selected", "true")
 
 
-@pytest.mark.parametrize("term", ["ClearCLIP", "mIoU", "patch", "block", "Query-Query", "CS"])
+TERMS = ["ClearCLIP", "mIoU", "patch", "block", "Query-Query", "CS", "global token"]
+
+
+@pytest.mark.parametrize("term", TERMS)
 def test_a_word_is_explained_where_it_first_stands(term: str, stays: Page) -> None:
     word = stays.locator(f".term[data-term='{term}']:visible").first
     tip = stays.locator("#term-tip")

@@ -50,9 +50,13 @@ class Tab:
 
 
 class Controls:
-    """The control of every setting, made from its declaration, in the order they were made."""
+    """The control of every setting, made from its declaration, in the order they were made.
 
-    def __init__(self) -> None:
+    They stand as ``opening`` says.
+    """
+
+    def __init__(self, opening: Settings | None = None) -> None:
+        self.opening = opening or Settings()
         self.parts: dict[str, Component] = {}
         self.asking: list[Component] = []
         self.written: set[str] = set()
@@ -65,7 +69,7 @@ class Controls:
         made = declared.declared(name)
         low, high = declared.limits(name)
         options: dict[str, Any] = {
-            "value": declared.as_control(name, FIELDS[name].default),
+            "value": declared.as_control(name, getattr(self.opening, name)),
             "label": made["label"],
             "info": made["info"] or None,
         }
@@ -89,7 +93,7 @@ class Controls:
 
     def hidden(self, name: str, **more: Any) -> Component:
         """A hidden text field that holds a setting as a link writes it, for events that set it."""
-        value = declared.as_text(name, FIELDS[name].default)
+        value = declared.as_text(name, getattr(self.opening, name))
         self.parts[name] = gr.Textbox(value, visible=False, **more)
         self.written.add(name)
         return self.parts[name]

@@ -16,8 +16,9 @@ from demo import widgets, wording
 from demo.controls import QUIET, RAW, Answer, Controls, in_words
 from demo.look import Studio
 from demo.settings import MAX_WORDS, Settings, declared
-from demo.source import layout, scene_size
+from demo.source import Picture, layout, scene_size
 from demo.widgets import editor
+from demo.widgets.values import Json
 from gclip_core import class_lists, scenes
 from gclip_core.errors import GclipError
 from gclip_core.photos import star_photos
@@ -52,9 +53,12 @@ class Picker(NamedTuple):
     fetch: gr.Button
 
 
-def build(studio: Studio, controls: Controls, opening: Settings) -> Given:
-    """Build the column."""
+def build(studio: Studio, controls: Controls) -> Given:
+    """Build the column, filled with what the controls open on."""
+    opening = controls.opening
+    _, picture = with_words(studio, opening)
     image = gr.Image(
+        picture and picture.image,
         label=wording.IMAGE,
         type="filepath",
         sources=["upload", "clipboard", "webcam"],
@@ -78,7 +82,7 @@ def build(studio: Studio, controls: Controls, opening: Settings) -> Given:
         segment = gr.Button(wording.SEGMENT, variant="primary", elem_id="segment", min_width=90)
     picker = _picker(studio, controls, opening)
     with gr.Accordion(wording.SCENE, open=False, elem_id="scene"):
-        drawn = widgets.scene_editor(elem_id="editor")
+        drawn = widgets.scene_editor(_drawn(opening, picture), elem_id="editor")
         new_scene, scene = _scene(controls)
     controls.hidden("drawing")
     with gr.Accordion(wording.ADVANCED, open=False, elem_id="advanced"):
@@ -184,23 +188,34 @@ def _advanced(controls: Controls) -> None:
 
 def fill(studio: Studio, controls: Controls, given: Given, settings: Settings) -> Answer:
     """Values of all controls and the image for these settings."""
-    try:
-        picture = None if settings.source == "upload" else studio.sources.picture(settings)
-    except GclipError:
-        picture = None
+    settings, picture = with_words(studio, settings)
     entry = BACKBONES.get(settings.backbone)
     missing = entry if entry and not studio.has(entry) else None
     if missing:
         settings = settings.changed(backbone="auto")
-    if picture and not settings.words:
-        settings = settings.changed(words=picture.words)
-    shown: Image.Image | None = picture.image if picture else None
-    found = {**controls.updates(settings), given.image: shown}
-    drawn = layout(settings) if picture else None
+    found = {**controls.updates(settings), given.image: picture and picture.image}
+    drawn = _drawn(settings, picture)
     if drawn is not None:
-        found[given.editor] = editor.value(drawn, scene_size(settings))
+        found[given.editor] = drawn
     menu = {given.picker.menu: settings.backbone}
     return {**found, **menu, **_offer(studio, given.picker, missing)}
+
+
+def with_words(studio: Studio, settings: Settings) -> tuple[Settings, Picture | None]:
+    """The settings, with their picture's words where they have none; and that picture."""
+    try:
+        picture = None if settings.source == "upload" else studio.sources.picture(settings)
+    except GclipError:
+        picture = None
+    if picture and not settings.words:
+        settings = settings.changed(words=picture.words)
+    return settings, picture
+
+
+def _drawn(settings: Settings, picture: Picture | None) -> Json | None:
+    """What the scene editor goes on from."""
+    drawn = layout(settings) if picture else None
+    return drawn and editor.value(drawn, scene_size(settings))
 
 
 def _offer(studio: Studio, picker: Picker, entry: BackboneEntry | None) -> Answer:

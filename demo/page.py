@@ -59,7 +59,8 @@ def routes() -> list[Route]:
 
 def build(studio: Studio, opening: Settings, note: str = "") -> gr.Blocks:
     """The whole page; ``opening`` is what a visitor without a link sees first, ``note`` why."""
-    controls = Controls()
+    opening, _ = inputs.with_words(studio, opening)
+    controls = Controls(opening)
     with gr.Blocks(
         title="GCLIP", analytics_enabled=False, delete_cache=(3600, 86400), fill_width=True
     ) as page:
@@ -70,7 +71,7 @@ def build(studio: Studio, opening: Settings, note: str = "") -> gr.Blocks:
             share = gr.Button(wording.COPY_LINK, size="sm", elem_id="copy-link", min_width=110)
         with gr.Row(elem_id="main"):
             with gr.Column(scale=2, min_width=320, elem_id="input"):
-                given = inputs.build(studio, controls, opening)
+                given = inputs.build(studio, controls)
                 own = own_mask.build()
             with gr.Column(scale=5, min_width=320, elem_id="result"):
                 noted = widgets.lines("link-notes", "About the link")
@@ -191,9 +192,18 @@ def _wire(
         controls[name].change(fn=None, js=js, inputs=controls[name], **QUIET)
     for change in [*inputs.wire(studio, controls, given, filled), *changes]:
         change.then(**ask)
-    page.load(arrive, None, [*filled, noted, strip], **QUIET).then(**ask)
+    # Without a link all stands as it opens, and what is asked first is the answer.
+    link = gr.Textbox("", visible=False)
+    page.load(
+        fn=None, js=_OPEN, inputs=[controls["tab"], link, *asked], outputs=[link, *asked], **QUIET
+    )
+    link.change(arrive, None, [*filled, noted, strip], **QUIET).then(**ask)
 
 
+# Keys that begin with two underscores are the host's.
+_OPEN = """(tab, link, ...asked) =>
+  [...new URLSearchParams(location.search).keys()].every((key) => key.startsWith("__"))
+    ? [link, ...gclip.page.ask(tab, ...asked)] : [location.search, ...asked]"""
 _ASK = "(...a) => gclip.page.ask(...a)"
 # A link opens its tab too; only a visitor's own turn changes `turned`, which asks for an answer.
 _TURN = "(...a) => gclip.page.turn('{}', ...a)"

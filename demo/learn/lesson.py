@@ -286,7 +286,7 @@ def _agreeing(part: Facts) -> str:
     if not known:
         return ""
     return (
-        " Whether they look where the class token looks says a tile’s lowest number (0 elsewhere, "
+        " A tile’s lowest number says whether they look where the class token looks (0 elsewhere, "
         f"1 alike): here {min(known):.2f} to {max(known):.2f}."
     )
 

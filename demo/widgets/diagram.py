@@ -243,11 +243,12 @@ def parts(m: Any, square: int) -> dict[str, Json]:
 def _taken(m: Any, taken: Sequence[int]) -> str:
     """Which blocks AMF takes and why, to stand where global tokens are spoken of."""
     last, before = len(m.tiles) - 1, " before CS" if m.suppressed else ""
-    if "middle blocks taken" in m.amf_reason:
-        return f"AMF takes {named(taken)}, the middle: no run up to {last} has them{before}"
-    if m.amf_reason.startswith("global tokens in every block"):
-        return f"AMF takes {named(taken)}, as the paper the first with them{before}"
-    return f"AMF takes {named(taken)}: {m.amf_reason}"
+    why = m.amf_reason
+    if "middle blocks taken" in why:
+        why = f"the middle: no run up to {last} has them{before}"
+    elif why.startswith("global tokens in every block"):
+        why = f"the paper’s first with them{before}"
+    return f"Violet: AMF takes {named(taken)}, {why}"
 
 
 def _part(*said: str) -> Json:

@@ -179,7 +179,7 @@ def test_a_model_without_global_tokens_is_said_to_have_none(facts: dict) -> None
 def test_agreement_is_told_with_what_its_numbers_mean(facts: dict) -> None:
     facts["tokens"]["agreement"] = [None, 0.1, 0.8]
     said = lesson.tell("tokens", facts).reveal
-    assert "lowest number (0 elsewhere, 1 alike): here 0.10 to 0.80" in said
+    assert "class token looks (0 elsewhere, 1 alike): here 0.10 to 0.80" in said
     facts["tokens"]["agreement"] = [None, None, None]
     assert "lowest number" not in lesson.tell("tokens", facts).reveal
 

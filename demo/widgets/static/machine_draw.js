@@ -91,14 +91,15 @@ const blocks = (d, g) => {
   v.blocks.forEach((block, i) => tile(d, g, block, i, height));
   if (!plan.wide) return;
   for (const first of plan.tiles.filter((_, i) => i % plan.per === 0)) {
+    words(`strip ${first.row}`, g, plan.blocks.x - 0.4 * u, first.y - 0.6 * u, "dark: shown", "tiny", "end");
     for (const [text, dy] of plan.strips) words(`strip ${first.row} ${text}`, g, plan.blocks.x - 0.4 * u, first.y + first.h + dy * u, text, "tiny", "end");
   }
 };
 const sentenceOf = (block) => {
   const fault = block.planted ? ", a simulated fault" : "", mended = block.repaired ? `, brought back by CS to ${times(block.after)}` : "";
   return `Block ${block.number}: most looked-at patch ${times(block.score)} uniform, ${block.tokens.length} global tokens; `
-    + `largest channel ${block.channel}, ${times(block.ratio)} the median${fault}${mended}${block.idle ? ", unused: the last block's FFN is left out" : ""}; `
-    + `${block.agreement === null ? "" : `they look where the class token looks by ${block.agreement.toFixed(2)} of 1`}${now.v.fused.includes(block.number) ? "; AMF takes it" : ""}`;
+    + `largest channel ${block.channel}, ${times(block.ratio)} the median${fault}${mended}${block.idle ? ", unused: the last block's FFN is left out" : ""}`
+    + `${block.agreement === null ? "" : `; they look where the class token looks by ${block.agreement.toFixed(2)} of 1`}${now.v.fused.includes(block.number) ? "; AMF takes it" : ""}`;
 };
 // Red is what stands out and takes part: the last block's FFN mostly does not.
 const abnormal = (block, ratio = block.ratio) => !block.idle && ratio >= now.v.thresholds[1];

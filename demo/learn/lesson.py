@@ -81,7 +81,7 @@ FIGURES = {
     "amf": (("row-plain", "Where the framed patch looks, AMF off"), ("row-fused", "AMF on"),
             ("clearclip", "Mask, AMF off"), ("amf", "AMF on")),
     "fault": (("clearclip", "Without the fault"), ("sick", "With it")),
-    "cs": (("sick", "CS off"), ("cured", "CS on")),
+    "cs": (("sick", "The fault, CS off"), ("cured", "The fault, CS on")),
     "own": (("picture", "The picture"), ("left-out", "One word left out")),
 }  # fmt: skip
 

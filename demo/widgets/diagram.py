@@ -248,7 +248,7 @@ def _taken(m: Any, taken: Sequence[int]) -> str:
         why = f"the middle: no run up to {last} has them{before}"
     elif why.startswith("global tokens in every block"):
         why = f"the paper’s first with them{before}"
-    return f"Violet: AMF takes {named(taken)}, {why}"
+    return f"Violet: AMF takes {named(taken).removeprefix('blocks ')}, {why}"
 
 
 def _part(*said: str) -> Json:

@@ -161,7 +161,7 @@ def test_beside_the_blocks_stands_why_amf_takes_them_and_marks_explain_themselve
     page: Page,
 ) -> None:
     part = page.locator("#learn-machine [data-part='blocks']")
-    assert "AMF takes blocks " in (part.text_content() or "")
+    assert "Violet: AMF takes " in (part.text_content() or "")
     for mark, said in (("[paper]", "Stated in the paper"), ("[reading]", "others who read it"),
                        ("[ours]", "choice"), ("in-in", "of one region")):  # fmt: skip
         page.locator("#learn-machine svg .term").filter(has_text=mark).first.hover()

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 MB = 10**6
 BOUND = 1500 * MB
-BASE = 820 * MB
+BASE = 850 * MB
 WORK = 460 * MB
 SHARES = {"encoded": 0.57, "results": 0.12, "pictures": 0.23, "held": 0.08}
 """With the bound's default a picture of 12 megapixels and both its masks are kept, and beside one

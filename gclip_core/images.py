@@ -16,6 +16,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 from gclip_core.containers import check_parts, orientation
 from gclip_core.errors import ImageError
@@ -181,10 +182,10 @@ def _from_bytes(data: bytes, max_pixels: int) -> Image.Image:
         # A tile is decoded whole, however little of it lies within the image.
         tags = getattr(image, "tag_v2", {})
         _check_size(tags.get(323, 1), tags.get(322, 1), max_pixels)
-        return _from_image(image, max_pixels)
+        return _from_image(image, max_pixels, own=True)
 
 
-def _from_image(image: Image.Image, max_pixels: int) -> Image.Image:
+def _from_image(image: Image.Image, max_pixels: int, own: bool = False) -> Image.Image:
     _check_size(image.height, image.width, max_pixels)
     image.load()
     upright = _upright(image)
@@ -192,7 +193,10 @@ def _from_image(image: Image.Image, max_pixels: int) -> Image.Image:
         return _from_array(_deep_pixels(upright), max_pixels)
     if upright.mode == "LAB":
         raise ImageError(f"{_EXPECTED} in RGB or grey, but one in CIE Lab came; {_SAVE_AS}.")
-    rgb = _on_white(upright) if upright.has_transparency_data else upright.convert("RGB")
+    if own and isinstance(upright, JpegImageFile) and upright.mode == "RGB":
+        rgb: Image.Image = upright  # a copy would double it, and it has 24 megapixels at times
+    else:
+        rgb = _on_white(upright) if upright.has_transparency_data else upright.convert("RGB")
     rgb.info = {}  # what is upright already must not be turned again by whoever reads its EXIF
     return rgb
 

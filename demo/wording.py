@@ -241,7 +241,7 @@ def norms_note(found: Found, cs: bool, block: int) -> str:
         does = "CS brings" if cs else "CS is off. It would bring"
         changes = "changes" if cs else "change"
         return (
-            f"{does} channel {channel} of block {block + 1} from {before:.1f} to {after:.1f}, and "
+            f"{does} channel {channel} of block {block + 1} from {before:.3g} to {after:.3g}, and "
             f"{changes} {_blocks(found.suppressed)} ({found.cs_reason}). {amf}"
         )
     if found.suppressed:

@@ -503,6 +503,9 @@ def test_a_press_on_the_strip_is_followed_by_the_tab_below(page: Page) -> None:
     page.wait_for_selector("#side-machine [data-ready='1'] .gm-box")
     page.locator("#side-machine [data-zone='tile 8']").click()
     page.wait_for_selector("#side-machine [data-zone='tile 8'][aria-pressed='true']")
+    keys = "all => all.map((one) => one.dataset.key)"
+    order = page.locator("#side-machine [data-part='blocks'] > *").evaluate_all(keys)
+    assert order.index("chosen 8") < order.index("number 8"), "the number lies on its ground"
     line = page.locator("#side-machine .gm-info").bounding_box()
     height = page.evaluate("innerHeight")
     assert line is not None and line["y"] + line["height"] <= height, "in plain sight here too"
@@ -526,11 +529,11 @@ def test_a_pinned_patch_outlives_other_words_and_is_one_on_all_tabs(page: Page) 
     page.locator("#side-machine [data-zone='picture']").click(position={"x": 30, "y": 30})
     line = page.locator("#side-machine .gm-info")
     expect(line).to_contain_text("(pinned)")
-    patch = line.inner_text().split(" (pinned)")[0]
+    patch = line.inner_text().split(" (pinned")[0]
     page.locator("#words textarea").fill("frog, strawberry")
     page.locator("#words textarea").press("Enter")
     expect(page.locator("#side-machine [data-zone^='word ']")).to_have_count(3)
-    assert line.inner_text().startswith(f"{patch} (pinned)")
+    assert line.inner_text().startswith(f"{patch} (pinned")
     page.get_by_role("tab", name="Attention").click()
     where = patch.removeprefix("Patch ")
     expect(page.locator("#live-attention .gw-info")).to_contain_text(f"Patch in {where} (pinned)")

@@ -111,7 +111,8 @@ const tile = (d, g, block, i, height) => {
   raster(`tile ${key}`, b, now.w, now.h, [d.received], heat(d.received, 3 * tokens, i * now.n));
   path(`tokens ${key}`, g, frames(block.tokens, b), "gm-token");
   rect(`rim ${key}`, g, b, `gm-rim${fused ? " gm-fused" : ""}`);
-  if (chosen) rect(`chosen ${key}`, g, { x: mid - 0.9 * u, y: b.y - 1.6 * u, w: 1.8 * u, h: 1.3 * u }, "gm-in", { rx: 0.4 * u });
+  // There for every block, so that it lies under the number.
+  rect(`chosen ${key}`, g, { x: mid - 0.9 * u, y: b.y - 1.6 * u, w: chosen ? 1.8 * u : 0, h: 1.3 * u }, "gm-in", { rx: 0.4 * u });
   words(`number ${key}`, g, mid, b.y - 0.6 * u, key, chosen ? "strong" : "num", "middle", chosen ? "gm-on" : "");
   words(`score ${key}`, g, mid, foot + 1.5 * u, times(d.score[i]), d.score[i] >= tokens ? "strong" : "num", "middle").dataset.value = block.score;
   const norm = block.repaired ? d.after[i] : d.ratio[i], base = foot + 4.6 * u, tall = height(norm), bad = !block.repaired && abnormal(block, norm), wide = 0.5 * u;

@@ -24,6 +24,7 @@ const mark = () => {
     if (kind === "rows") rect(`spot ${key}`, spots, { x: b.x, y: b.y + square * h - 0.5, w: b.w, h: Math.max(h, 1) + 1 }, "gm-row", { "data-patch": at });
   }
 };
+const PINNED = " (pinned)";
 const sentence = (patch) => {
   const where = (i) => named(Math.floor(i / now.w), i % now.w), { words } = now.v;
   const list = shared(patch, now), round = rounded(list.map(([, score]) => score));
@@ -33,11 +34,11 @@ const sentence = (patch) => {
   });
   const most = Array.from({ length: now.looks.length / now.n }, (_, k) => k * now.n + patch).map((i, k) => `${where(now.looks[i])} (${now.times[i].toFixed(1)} ×${k ? "" : " an equal share"})`);
   const best = now.fits[patch] - 1, score = list.find(([one]) => one.index === best)?.[1] ?? 1, low = best >= 0 && score < now.v.threshold ? "none, under the threshold; best " : "";
-  return `Patch ${where(patch)}${pinned ? " (pinned)" : ""}. Label: ${low}${fits.join(", then ")}. Looks most at ${most.join(", ")}.`;
+  return `Patch ${where(patch)}${pinned ? PINNED : ""}. Label: ${low}${fits.join(", then ")}. Looks most at ${most.join(", ")}.`;
 };
 const describe = () => speak(sentence(at[0] * now.w + at[1]));
 // What is said of a patch has its room beforehand, so that nothing moves under the pointer.
-const longest = () => Array.from({ length: now.n }, (_, patch) => sentence(patch)).reduce((one, other) => (other.length > one.length ? other : one)) + " (pinned)";
+const longest = () => Array.from({ length: now.n }, (_, patch) => sentence(patch)).reduce((one, other) => (other.length > one.length ? other : one)) + PINNED;
 // A step that asks for a patch's word shows one: a patch amid those of the smallest thing there is.
 const example = () => {
   const { words } = now.v, score = (i, patch) => now.scores[i * now.n + patch], all = words.map((_, i) => i);
@@ -49,7 +50,7 @@ const example = () => {
   move(Math.floor(patch / now.w), patch % now.w);
 };
 const move = (row, column, heard = false) => {
-  if (lit && at[0] === row && at[1] === column) return;
+  if (lit && at[0] === row && at[1] === column) return heard || describe();
   at = [row, column];
   lit = true;
   mark();
@@ -117,7 +118,8 @@ box.addEventListener("focusin", about);
 front.addEventListener("pointermove", (event) => {
   about(event);
   const found = hit(event);
-  if (found && !pinned && event.pointerType !== "touch" && found[1].kind !== "norms") move(...under(event, found[1]));
+  if (found && pinned) describe();
+  else if (found && event.pointerType !== "touch" && found[1].kind !== "norms") move(...under(event, found[1]));
 });
 front.addEventListener("click", (event) => {
   const found = hit(event);

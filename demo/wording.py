@@ -187,14 +187,18 @@ def found_nothing(titles: Sequence[str], words: Sequence[str]) -> str:
     )
 
 
+def _quoted(words: Sequence[str]) -> str:
+    more = f" and {len(words) - 5} more" if len(words) > 5 else ""
+    return ", ".join(f"“{word[:40]}”" for word in words[:5]) + more
+
+
 def missed(words: Sequence[str]) -> str:
     """Typed words that the truth holds and the mask does not."""
     if not words:
         return ""
-    listed = ", ".join(f"“{word[:40]}”" for word in words[:5])
     one = len(words) == 1
     return (
-        f"{listed} {'is' if one else 'are'} in the picture but not found, and "
+        f"{_quoted(words)} {'is' if one else 'are'} in the picture but not found, and "
         f"{'counts' if one else 'count'} as 0 % in mIoU."
     )
 
@@ -203,11 +207,9 @@ def absent(words: Sequence[str]) -> str:
     """Typed words that the truth does not hold."""
     if not words:
         return ""
-    listed = ", ".join(f"“{word[:40]}”" for word in words[:5])
-    more = f" and {len(words) - 5} more" if len(words) > 5 else ""
     one = len(words) == 1
     return (
-        f"{listed}{more} {'is' if one else 'are'} nowhere in the truth: in mIoU "
+        f"{_quoted(words)} {'is' if one else 'are'} nowhere in the truth: in mIoU "
         f"{'it counts' if one else 'they count'} by what {'it takes' if one else 'they take'} from "
         "others."
     )

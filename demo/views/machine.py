@@ -43,9 +43,10 @@ class Machine:
     its own matrix, ``fused`` the middle blocks' by number, ``used`` (N, N) what the method used:
     all head means, patch to patch. ``before``, ``after`` (D,) are the norms of block ``norms_of``;
     ``similar`` in-in, in-out and what the regions are; ``scores`` (C, N) on the patch grid,
-    ``rest`` (N,) what they leave to hidden words, ``labels`` (H, W). ``fits`` (2, N) are the best
-    word and the next by ``cosines`` (2, N), C for a hidden one. ``planted`` is channel, gain and
-    blocks of a simulated fault; ``keeps`` what the method keeps of the last block.
+    ``rest`` (N,) what they leave to hidden words, ``labels`` (H, W), ``shares`` of the picture per
+    class and last of the rest. ``fits`` (2, N) are the best word and the next by ``cosines``
+    (2, N), C for a hidden one. ``planted`` is channel, gain and blocks of a simulated fault;
+    ``keeps`` what the method keeps of the last block.
     """
 
     model: str
@@ -74,6 +75,7 @@ class Machine:
     fits: NDArray[np.integer]
     cosines: Floats
     labels: NDArray[np.integer]
+    shares: Sequence[float]
     score_threshold: float = 5.0
     norm_threshold: float = 2.0
     logit_scale: float = 40.0
@@ -124,6 +126,7 @@ def see(look: Look) -> Machine:
         fits=fits,
         cosines=cosines,
         labels=mask.labels,
+        shares=mask.shares,
         score_threshold=settings.global_threshold,
         norm_threshold=settings.channel_threshold,
         logit_scale=settings.logit_scale,

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
 from demo.drawing import render
@@ -21,7 +20,6 @@ from demo.widgets.cards import packed_labels
 from demo.widgets.values import Json
 from gclip_core import palette
 from gclip_core.numbering import block_numbers, named
-from gclip_core.types import class_shares
 
 LEVELS = (32, 24, 16)
 MAX_DATA = 48_000
@@ -68,7 +66,7 @@ def _value(m: Any, picture: str, square: int, levels: int) -> Json:
     pack.add("norms", before, levels=65535)
     changed = np.flatnonzero(np.abs(after - before) > 1e-4 * np.maximum(before, 1e-12))
     scores = np.asarray(m.scores, np.float32)
-    *shares, rest_share = class_shares(torch.from_numpy(m.labels), len(m.names))
+    *shares, rest_share = m.shares
     kept = np.sort(np.lexsort((-scores.max(1), -np.array(shares)))[:MAX_WORDS])
     rest = [] if m.rest is None else [np.asarray(m.rest, np.float32)]
     pack.add("scores", np.stack([*scores[kept], *rest]), levels=255, top=1.0)
@@ -170,8 +168,7 @@ def parts(m: Any, square: int) -> dict[str, Json]:
     spikes = [i + 1 for i, tile in enumerate(m.tiles[:-1]) if tile.ratio >= m.norm_threshold]
     top = int(np.asarray(m.before).argmax())
     inside, across, regions = m.similar
-    shares = class_shares(torch.from_numpy(m.labels), len(m.names))
-    share, largest = max(zip(shares, [*m.names, "the rest"], strict=True), key=lambda one: one[0])
+    share, largest = max(zip(m.shares, [*m.names, "the rest"], strict=True), key=lambda one: one[0])
     return {
         "picture": _part(
             "Picture in patches", f"N = h · w = {h} · {w}", "", f"{h * w} patches",

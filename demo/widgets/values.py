@@ -28,7 +28,9 @@ def packed(value: Any) -> Any:
 
     An object Gradio's page copies part by part, again at every event.
     """
-    return json.dumps(value) if isinstance(value, dict) and "kind" in value else value
+    if isinstance(value, dict) and "kind" in value:
+        return json.dumps(value, allow_nan=False)  # NaN is no JSON: the browser would not read it
+    return value
 
 
 @dataclass(frozen=True)

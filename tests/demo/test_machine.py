@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from demo.views.machine import Machine, Tile
 from demo.widgets import diagram
 from demo.widgets.diagram import LEVELS, MAX_DATA
 from gclip_core.numbering import named
+from gclip_core.types import class_shares
 
 GRID, SIZE = (4, 6), (80, 120)
 N, D, C, L = 24, 16, 3, 5
@@ -37,6 +39,7 @@ def a_machine(grid: tuple[int, int] = GRID, n_blocks: int = L, words: int = C) -
         Tile(m, (3,) if i == 2 else (), float(m.max()), 0.5 if i == 2 else math.nan, 7, 30, 1)
         for i, m in enumerate(received)
     ]
+    labels = np.arange(SIZE[0] * SIZE[1]).reshape(SIZE) % (words + 1) - 1
     return Machine(
         model="m", size=SIZE, grid=grid, tiles=tiles,
         heads={name: rng.normal(size=(n, D)) for name in "qkv"},
@@ -45,7 +48,7 @@ def a_machine(grid: tuple[int, int] = GRID, n_blocks: int = L, words: int = C) -
         planted=(7, 30.0, (3,)), norms_of=3, before=before, after=np.ones(D, np.float32),
         similar=(0.8, 0.3, "the truth"), names=[f"w{i}" for i in range(words)], scores=scores,
         rest=None, fits=fits, cosines=np.take_along_axis(scores, fits, 0) - 0.5,
-        labels=np.arange(SIZE[0] * SIZE[1]).reshape(SIZE) % (words + 1) - 1,
+        labels=labels, shares=class_shares(torch.from_numpy(labels), words),
     )  # fmt: skip
 
 

@@ -150,9 +150,10 @@ mount(async (value) => {
     nodes.push(clear);
   }
   if (!value.simulated && !value.drags) {
-    const plant = make("button", "gw-link", "Simulate an abnormal channel");
+    const line = make("p", "gw-note"), plant = make("button", "gw-link", "Simulate an abnormal channel");
     plant.addEventListener("click", () => trigger("submit"));
-    nodes.push(plant);
+    line.append(plant);
+    nodes.push(line);
   }
   root.addEventListener("placed", draw, { once: true });
   new ResizeObserver(draw).observe(plot);

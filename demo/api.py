@@ -12,12 +12,10 @@ from typing import Any, TypedDict
 import gradio as gr
 import numpy as np
 from gradio.data_classes import FileData
-from gradio.processing_utils import save_bytes_to_cache
-from gradio.utils import get_upload_folder
 
-from demo import variants, wording
+from demo import variants
 from demo.controls import MODEL, in_words
-from demo.host.files import path_of
+from demo.host.files import path_of, zip_file
 from demo.host.memory import ROOM
 from demo.look import Look, Mask, Request, Studio, changed_share
 from demo.settings import read
@@ -240,9 +238,9 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
     ) -> FileData:
         """A zip: indexed PNG mask, overlay, COCO RLE, settings with versions, Python to repeat."""
         look = _look(studio, image, words, seed, amf=amf, cs=cs, backbone=backbone)
-        data = export_view.see(look).zip()
+        path = zip_file(export_view.see(look).zip())
         look.done("export")
-        return FileData(path=save_bytes_to_cache(data, wording.ZIP_NAME, get_upload_folder()))
+        return FileData(path=path)
 
     def about() -> dict[str, Any]:
         """What runs here: version, methods, backbones, and which of them need a download."""

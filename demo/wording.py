@@ -1,7 +1,13 @@
-"""Every sentence a person reads on the page. Blocks are counted from 1 here."""
+"""Every sentence a person reads on the page. Blocks are counted from 1 here.
+
+Those that are always the same stand in ``sentences.toml``; ``wording.SEGMENT`` is the one of that
+name there. Those that follow what was found are functions here.
+"""
 
 import errno
+import tomllib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,40 +16,23 @@ from gclip_core.numbering import block_numbers, named
 from gclip_core.registry import BUILT_IN, PHOTOS, BackboneEntry
 from gclip_core.types import Found, Method, Plant
 
-TITLE = "GCLIP"
-SUBTITLE = "what global tokens do to CLIP segmentation"
-
-IMAGE = "Image"
-IMAGE_HINT = "Drop, paste or click to upload"
-WORDS_HINT = "cat; kitten, sofa, wall"
-PRESET = "Start from a list of words"
-PRESET_INFO = "Replaces the words above; change them as you like"
-PRESET_KNOWN = "All that the built-in model for scenes knows"
-PRESET_PHOTO = "An everyday photo"
-SEGMENT = "Segment"
-FETCH = "Fetch the weights"
-EXAMPLES = "Examples, all with known truth"
-ADVANCED = "Advanced"
+_FIXED = tomllib.loads(Path(__file__).with_name("sentences.toml").read_text("utf-8"))
 
 
-UNEXPECTED = (
-    "Something went wrong on our side; your image and words are untouched. Try once more, or "
-    "change a setting."
-)
-NO_ROOM = "This machine's disk has no room for a file just now. Try again later; masks still work."
-NO_MEMORY = (
-    "This machine has no memory left for that just now. Take a smaller image or fewer classes, or "
-    "try again."
-)
+def __getattr__(name: str) -> Any:
+    try:
+        return _FIXED[name]
+    except KeyError:
+        raise AttributeError(f"sentences.toml has no {name!r}") from None
 
 
 def failed(error: Exception) -> str:
     """What a visitor reads of an error that nobody foresaw."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return NO_ROOM
+        return _FIXED["NO_ROOM"]
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return NO_MEMORY
-    return UNEXPECTED
+        return _FIXED["NO_MEMORY"]
+    return _FIXED["UNEXPECTED"]
 
 
 def automatic(name: str, title: str) -> str:
@@ -119,27 +108,9 @@ def map_caption(block: int, n_blocks: int) -> str:
     return f"block {block + 1} of {n_blocks}"
 
 
-MASK_EMPTY = "The mask appears here."
-PAIR_EMPTY = "Two masks appear here."
-CANVAS_HINT = "Point at a patch to see where it looks; press it to ask why its word was chosen."
-SWIPE_HINT = f"{CANVAS_HINT} Drag to swipe between the masks."
-SCORE_COUNTS = (
-    "mIoU counts every pixel whose truth is known: a word of the truth painted on something else "
-    "costs."
-)
-IOU_NOTE = (
-    "Intersection over union (IoU) per class, in percent; in bold the best of a row. "
-    f"{SCORE_COUNTS}"
-)
-SCORE_SHORT = "mIoU counts every pixel whose truth is known."
-TRUTH = "Truth"
-COMPARE_NOTE = (
-    "**CLIP** is the tower as it is. **ClearCLIP** drops the last block’s residual path and FFN "
-    "and lets each patch look at similar ones. **AMF** and **CS** are the two ideas of **GCLIP**, "
-    "which is ClearCLIP with both. All come from one pass through the tower; only the last block "
-    "(with CS also the upper blocks) is computed anew."
-)
-SIMULATION_BADGE = "Simulation"
+def pointing(swipes: bool) -> str:
+    """Under a canvas while nothing is pointed at."""
+    return _FIXED["CANVAS_HINT"] + f" {_FIXED['SWIPE_HINT']}" * swipes
 
 
 def why_note(row: int, column: int) -> str:
@@ -272,19 +243,12 @@ def unknown(words: Sequence[str]) -> str:
     return f"This model has never met: {listed}. A mask for such a word means little."
 
 
-SIMULATION = "Simulation: a planted abnormal channel, not the model's own weights."
-
-
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
 def _percent(share: float) -> str:
     return "Under 1 %" if 0 < share < 0.01 else f"{share * 100:.0f} %"
-
-
-SCENE = "Draw a scene"
-NEW_SCENE = "New scene"
 
 
 def favoured(name: str) -> str:
@@ -298,58 +262,15 @@ def favoured(name: str) -> str:
     )
 
 
-TRUTH_EMPTY = (
-    "No true mask for this image: choose an example, draw a scene, or upload a mask under yours."
-)
-IOU_TITLE = "How much of it each variant finds"
-IOU_TABLE = "IoU per class and variant, in percent"
-SIMILARITY = "How alike are the last block’s Values?"
-OWN_MASK = "A true mask of your own"
-OWN_MASK_HINT = (
-    "A PNG of the image’s size whose pixel values (or colours) are classes. Name the class of each "
-    "in the table, with words from your list; what stays empty is not counted."
-)
-OWN_MASK_FILE = "Mask (PNG)"
-OWN_MASK_CLASSES = "Colours and classes"
-OWN_MASK_READ = "The mask was read. Name each value’s class in the last column of the table."
-
-
-EXPORT_INTRO = "Take the result along: as files, as a link, or as Python."
-DOWNLOAD = "Download everything as a zip"
-ZIP_NAME = "gclip.zip"
-
-
 def taken(title: str) -> str:
     """Which of the variants the result is."""
     return f"What you take is the mask under **{title}**, as AMF and CS stand."
-
-
-LINK = "Link to this view"
-LINK_INFO = "Whoever opens it sees the same scene or example with the same settings."
-PYTHON = "Copy as Python"
-
-COPY_LINK = "Copy link"
-COPIED = "Link copied"
-
-
-CHANNELS_INTRO = (
-    "In the paper one output channel of the FFN’s second layer has far larger weights than all "
-    "others, from some block on. Channel Suppression (CS) brings it back to the mean of the "
-    "others. Drag over the plot to suppress other channels instead."
-)
-PLANT_INTRO = (
-    "**Simulation.** A model without the defect can be given it: one channel’s weights are "
-    "multiplied, as in the paper’s Figure 3. Watch the masks melt, and CS bring them back."
-)
 
 
 def suppression_title(cs: bool, planted: bool) -> str:
     """Above the mask without or with CS."""
     said = "CS on" if cs else "CS off"
     return f"Simulation, {said}" if planted else said
-
-
-UNTOUCHED = "No simulation"
 
 
 def suppression_said(found: Found, changed: float, amf: bool) -> str:
@@ -386,19 +307,6 @@ def largest_note(found: Found, block: int, threshold: float) -> str:
         f"Abnormal is what has {threshold:g} × or more, a bound of our choice, not tried on large "
         f"models: {listed}."
     )
-
-
-ATTENTION_INTRO = (
-    "Point at a patch, or use the arrow keys, to see where it looks; click or press Enter to pin "
-    "it. Bright vertical stripes in the matrix are global tokens: patches that nearly every patch "
-    "looks at."
-)
-ATTENTION = "Attention"
-HEAD_MEAN = ("mean of all heads", "mean")
-CLASS_TOKEN = "The class token beside the global tokens"
-BLOCK_SCORES = "When do global tokens appear?"
-CLASS_ROW = "Where the class token looks"
-PLAIN_NOTE = "Query-Query alone: each patch looks at those with a similar query, wherever they are."
 
 
 def fused_block(block: int, fused: bool) -> str:
@@ -476,19 +384,6 @@ def _counted(number: int, thing: str) -> str:
     return f"{number} {thing}" + ("" if number == 1 else "s")
 
 
-MACHINE = "The machine: from picture to mask"
-LESSON_TITLE = "From picture to mask"
-LESSON_TEXT = (
-    "This is the whole model, drawn from its own numbers: point at a patch, press a block, a "
-    "channel, a word or a switch. **Six steps** walk through it, each with a guess before its "
-    "answer. A step sets AMF, CS and the fault; your picture and words stay."
-)
-LEARN_MISSING = (
-    "The pictures of Learn are not here. Whoever runs this page can make them with "
-    "python -m demo.learn.bake."
-)
-
-
 def opened(facts: dict[str, Any]) -> str:
     """Over the opening: why this picture, and what the switches do over others in mean."""
 
@@ -504,49 +399,3 @@ def opened(facts: dict[str, Any]) -> str:
         f"{' under that fault' * sick}; {'without it ' * sick}AMF, on so small a model, "
         f"{moved('amf')}."
     )
-
-
-SKIP = "Skip to the answer"
-LEARN = "Learn"
-DONE = "Done."
-NO_PICTURE = "Add a picture, or choose an example."
-NO_GPU = "No GPU was lent for this (a visitor’s share may be spent): the processor computed it."
-EDITED = "Press Enter or Segment for the new words."
-OLD_WORDS = "The words are still those of the picture before: type what this one shows."
-OLD = "What is shown below is still the answer from before."
-CAMERA = {
-    "NotFoundError": "There is no camera on this device. Upload or paste a picture instead.",
-    "NotAllowedError": "The camera may not be used here. Allow it in the browser, or upload a "
-    "picture instead.",
-    "NotReadableError": "The camera is in use elsewhere. Close what uses it, or upload a picture.",
-}
-TERMS = {
-    "ClearCLIP": "CLIP whose last block lets each patch look at similar ones and drops the "
-    "residual path and the FFN: the method that AMF and CS build on.",
-    "GCLIP": "ClearCLIP with both AMF and CS.",
-    "AMF": "Attention Map Fusion: the maps of middle blocks, where global tokens first appear, are "
-    "averaged into the last block’s attention.",
-    "CS": "Channel Suppression: a channel whose weights are far larger than all others is brought "
-    "back to their mean.",
-    "mIoU": "Mean intersection over union: how well the painted areas cover the true ones; "
-    "100 % is perfect.",
-    "Query-Query": "Attention between the Queries of patches: who resembles me, instead of whom do "
-    "I ask.",
-    "IoU": "Intersection over union: the pixels that are painted and true, of those that are "
-    "either.",
-    "global token": "A token, which is what the model makes of one patch, that nearly every patch "
-    "looks at, in one block.",
-    "class token": "The vector that stands for the whole picture, beside those of the patches.",
-    "FFN": "Feed-forward network: what a block does with each token by itself, after attention.",
-    "Values": "What a token passes on to those that look at it.",
-    "norm": "The length of a channel’s vector of weights.",
-    "channel": "One of the numbers of which each token consists.",
-    "entropy": "1 where all channels’ norms are alike; less where a few stand out.",
-    "cosine": "How alike two vectors are: 1 the same direction, 0 unrelated.",
-    "head": "Attention is computed several times side by side; each time is a head.",
-    "patch": "One of the small squares a picture is cut into; the model sees it as one token.",
-    "token": "A vector that a transformer works with: one for each patch, and the class token for "
-    "the whole picture.",
-    "block": "A layer of the model: a picture passes them one after the other.",
-}
-"""A word and its plural, explained where they first stand in an open tab."""

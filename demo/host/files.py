@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
 from gclip_core.errors import ImageError
@@ -44,6 +45,11 @@ def path_of(file: Any) -> str:
     if not isinstance(path, str) or "\0" in path or not _uploaded(path):
         raise ImageError("An uploaded file was expected, but the path of another file came.")
     return path
+
+
+def zip_file(data: bytes) -> str:
+    """Path of a file of these bytes that a visitor may fetch."""
+    return save_bytes_to_cache(data, "gclip.zip", get_upload_folder())
 
 
 def _uploaded(path: str) -> bool:

@@ -77,7 +77,7 @@ def _plain(look: Look) -> Any:
 
 
 def _draw(look: Look, own: bool, folder: Path) -> None:
-    """The pictures of every step (:data:`demo.learn.lesson.FIGURES`)."""
+    """The pictures of every step that ``lesson.toml`` names."""
     image, seg, grid = look.picture.image, look.segmenter, look.grid
     plain, cs = _plain(look), variants.ablation(look.settings, amf=False, cs=True)
     fused = variants.ablation(look.settings, amf=True, cs=False)

@@ -95,7 +95,7 @@ def _both(look: Look, left: Mask, right: Mask) -> Json:
         left.names,
         opacity=look.settings.opacity,
         pixel=look.settings.pixel,
-        notes=[wording.SWIPE_HINT, wording.SCORE_COUNTS if known else ""],
+        notes=[wording.pointing(swipes=True), wording.SCORE_COUNTS if known else ""],
         simulated=drawn.simulated(look),
     )
 
@@ -112,7 +112,12 @@ def _table(look: Look, view: CompareView) -> values.Json:
         "label": wording.IOU_TABLE,
     }
     badge = wording.SIMULATION_BADGE if drawn.simulated(look) else ""
-    return values.card(wording.IOU_TITLE, table=table, note=wording.IOU_NOTE, badge=badge)
+    return values.card(
+        wording.IOU_TITLE,
+        table=table,
+        note=f"{wording.IOU_NOTE} {wording.SCORE_COUNTS}",
+        badge=badge,
+    )
 
 
 def _percent(value: float | None) -> str:

@@ -1,11 +1,10 @@
 """Export and share: a zip, a link, and the Python that makes the same labels again."""
 
 import gradio as gr
-from gradio.processing_utils import save_bytes_to_cache
-from gradio.utils import get_upload_folder
 
 from demo import wording
 from demo.controls import Answer, Controls, Tab
+from demo.host.files import zip_file
 from demo.look import Look, Studio
 from demo.views import export as views
 
@@ -32,7 +31,7 @@ def build(studio: Studio, controls: Controls) -> Tab:
     def show(look: Look) -> Answer:
         view, settings = views.see(look), look.settings
         return {
-            files: save_bytes_to_cache(view.zip(), wording.ZIP_NAME, get_upload_folder()),
+            files: zip_file(view.zip()),
             link: "?" + settings.changed(tab="side").to_query(),
             lost: " ".join(
                 [wording.taken(look.chosen.title)]

@@ -1,5 +1,7 @@
 """Learn: the lesson, driven by the machine, live; baked pictures while no model answers."""
 
+from collections.abc import Sequence
+
 from gradio.events import Dependency
 
 from demo import widgets, wording
@@ -46,8 +48,9 @@ def page(look: Look) -> Json:
 def cover() -> Json:
     """What stands before the first step."""
     return {
-        "at": 0, "count": lesson.COUNT, "title": wording.LESSON_TITLE, "text": wording.LESSON_TEXT,
-        "question": "", "options": [], "told": False, "as_set": True, "parts": [],
+        "at": 0, "count": lesson.COUNT, "title": lesson.COVER["title"],
+        "text": lesson.COVER["text"], "question": "", "options": [], "told": False, "as_set": True,
+        "parts": [],
     }  # fmt: skip
 
 
@@ -56,28 +59,24 @@ def baked() -> Json | None:
     facts = lesson.read_facts()
     if facts is None:
         return None
-    pages: list[Json] = [cover() | {"figures": _figures("")}]
+    pages: list[Json] = [cover() | {"figures": _figures(lesson.COVER["figures"])}]
     for number, turn in enumerate(lesson.turns(facts["fault"]["own"]), 1):
         told = _json(number, turn, lesson.tell(turn.name, facts), shown=True)
-        pages.append(told | {"as_set": True, "figures": _figures(turn.name)})
+        pages.append(told | {"as_set": True, "figures": _figures(turn.figures)})
     return {"kind": "baked", "model": facts["backbone"], "pages": pages}
 
 
 def _json(number: int, turn: lesson.Turn, told: lesson.Told, shown: bool) -> Json:
     """A page; before its guess it does not hold its answer."""
-    made: Json = {
-        "at": number, "count": lesson.COUNT, "title": turn.title, "text": told.text,
-        "question": told.question, "options": list(told.options), "told": shown,
-        "parts": list(turn.parts),
+    said = {key: one for key, one in vars(told).items() if shown or key not in ("right", "reveal")}
+    return {
+        "at": number, "count": lesson.COUNT, "title": turn.title, "told": shown,
+        "parts": turn.parts, **said,
     }  # fmt: skip
-    return made | {"right": told.right, "reveal": told.reveal} if shown else made
 
 
-def _figures(name: str) -> list[Json]:
-    return [
-        {"picture": _held(figure.file), "caption": figure.caption}
-        for figure in lesson.figures(name)
-    ]
+def _figures(figures: Sequence[tuple[str, str]]) -> list[Json]:
+    return [{"picture": _held(f"{name}.webp"), "caption": said} for name, said in figures]
 
 
 def _held(file: str) -> str:

@@ -59,7 +59,7 @@ def _canvas(look: Look, view: SideView) -> Json:
         opacity=look.settings.opacity,
         pixel=look.settings.pixel,
         notes=[
-            wording.CANVAS_HINT if view.is_plain else wording.SWIPE_HINT,
+            wording.pointing(swipes=not view.is_plain),
             drawn.found_nothing([view.chosen]),
             wording.missed(drawn.missed(view.chosen)),
             drawn.absent(view.chosen),

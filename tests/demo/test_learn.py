@@ -62,14 +62,13 @@ def test_means_are_of_what_the_page_shows(studio: Studio) -> None:
 
 
 def test_every_step_asks_before_it_tells_and_every_picture_is_there(facts: dict) -> None:
-    for name in NAMES:
-        told = lesson.tell(name, facts)
+    for turn in lesson.turns(False):
+        told = lesson.tell(turn.name, facts)
         assert told.question.endswith("?")
         assert 0 <= told.right < len(told.options) == 3
         assert told.text and told.reveal and "None" not in told.text + told.reveal
-        for figure in lesson.figures(name):
-            assert (FOLDER / figure.file).is_file(), figure.file
-            assert figure.caption
+        for name, caption in turn.figures:
+            assert (FOLDER / f"{name}.webp").is_file() and caption, name
 
 
 def test_a_page_does_not_hold_its_answer_before_the_guess(

@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from gclip_core import blocks
 from gclip_core.attention import Heads
 
-TOKENS_PER_BATCH = 4096
 PER_THREAD = 2**15
 """PyTorch gives a thread at least so many numbers of an element-wise operation."""
 PER_PRODUCT = 24 * PER_THREAD
@@ -87,10 +86,13 @@ def encode(model: nn.Module, tokens: Tensor, openings: Openings, which: Tensor) 
     known = torch.minimum(alike.long().cumprod(dim=-1).sum(-1), ends)
     new = ends + 1 - known
     order = torch.argsort(known * tokens.shape[1] + new)  # rows of one shape side by side
+    together = rows_per_product(model.transformer.resblocks[0].mlp.c_fc.out_features)
     features = torch.cat(
         [
-            _encode_batch(model, tokens[rows], openings, which[rows], known[rows], new[rows])
-            for rows in _batches(order, new)
+            _encode_batch(
+                model, tokens[rows], openings, which[rows], known[rows], new[rows], together
+            )
+            for rows in _batches(order, new, together)
         ]
     )
     inverse = torch.empty_like(order)
@@ -98,9 +100,10 @@ def encode(model: nn.Module, tokens: Tensor, openings: Openings, which: Tensor) 
     return features[inverse]
 
 
-def _batches(order: Tensor, new: Tensor) -> Iterator[Tensor]:
-    """Consecutive rows that together have at most TOKENS_PER_BATCH new tokens."""
-    batch = (new[order].cumsum(0) - 1) // TOKENS_PER_BATCH
+def _batches(order: Tensor, new: Tensor, together: int) -> Iterator[Tensor]:
+    """Consecutive rows whose new tokens go through one product: a block's numbers then stay where
+    the processor has them at hand, which takes a third less time than thousands at once."""
+    batch = (new[order].cumsum(0) - 1) // max(1, together + 1 - int(new.max()))
     yield from order.split(torch.unique_consecutive(batch, return_counts=True)[1].tolist())
 
 
@@ -111,6 +114,7 @@ def _encode_batch(
     which: Tensor,
     known: Tensor,
     new: Tensor,
+    together: int,
 ) -> Tensor:
     """Features of rows sorted by (known, new), all their new tokens packed into one (T, D)."""
     place = torch.arange(tokens.shape[1], device=tokens.device)
@@ -122,7 +126,7 @@ def _encode_batch(
     groups = [(n, *shape) for n, shape in zip(counts.tolist(), shapes.tolist(), strict=True)]
     last = new.cumsum(0) - 1  # the end tokens
     layers = model.transformer.resblocks
-    rows = partial(_some_rows, rows_per_product(layers[0].mlp.c_fc.out_features))
+    rows = partial(_some_rows, together)
     for index, block in enumerate(layers):
         heads = blocks.project(block, x, rows=rows)
         mixed = _attend(heads, openings.keys[index], openings.values[index], which, groups)
@@ -168,14 +172,22 @@ def _attend(
         here = slice(token, token + n * new)
         q, k, v = (part[:, here].unflatten(1, (n, new)).transpose(0, 1) for part in heads.all)
         opening = which[row : row + n]
-        k = torch.cat([keys[opening, :, :known], k], dim=2)  # (n, H, known + new, d)
-        v = torch.cat([values[opening, :, :known], v], dim=2)
-        q, k, v = (F.pad(part, (0, 0, 0, -part.shape[2] % EVEN)) for part in (q, k, v))
-        mask = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).tril_(known)
+        k, v = (_behind(part, opening, own, known) for part, own in ((keys, k), (values, v)))
+        mask = torch.ones(new, k.shape[2], dtype=torch.bool, device=q.device).tril_(known)
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        out[:, here] = mixed[:, :, :new].transpose(0, 1).flatten(1, 2)
+        out[:, here] = mixed.transpose(0, 1).flatten(1, 2)
         row, token = row + n, token + n * new
     return out
+
+
+def _behind(openings: Tensor, which: Tensor, own: Tensor, known: int) -> Tensor:
+    """Each row's opening (H, P, d), as far as it is known, then its own (n, H, new, d), filled up
+    to EVEN: (n, H, T, d)."""
+    length = known + own.shape[2]
+    before = F.pad(openings[:, :, :known], (0, 0, 0, own.shape[2] + -length % EVEN))
+    joined = before.index_select(0, which)
+    joined[:, :, known:length] = own
+    return joined
 
 
 def _embed(model: nn.Module, tokens: Tensor, positions: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ Usage::
     fit(image, max_side)                                 # RGB, at most max_side a side
     heat_map(image, row, grid)                           # where one patch looks
     token_outlines(picture, tokens, grid)                # global tokens framed
-    matrix_picture(matrix)                               # (picture, tokens per pixel)
+    matrix_picture(matrix, side)                         # who looks at whom
 """
 
 import io
@@ -67,16 +67,13 @@ def heat_map(
     ``marked`` frames one patch; ``highest`` fixes the top of the scale (default: the row's own,
     :func:`full_scale`), so that several maps can share it.
     """
-    values = scaled(_array(row).reshape(grid), highest)
-    picture = fit(image, max_side)
-    shown = Image.fromarray((values * 255).astype(np.uint8)).resize(
-        picture.size, Image.Resampling.NEAREST
+    values, picture = scaled(_array(row).reshape(grid), highest), fit(image, max_side)
+    colours, weight = (
+        one.resize(picture.size, Image.Resampling.NEAREST)
+        for one in (_painted(values), Image.fromarray(np.uint8(255 * (0.25 + 0.75 * values))))
     )
-    level = np.asarray(shown, np.uint8)
-    grey = np.asarray(picture.convert("L"), np.float32)[..., None] * 0.45
-    weight = (0.25 + 0.75 * level.astype(np.float32) / 255)[..., None]
-    out = grey * (1 - weight) + _colours()[level] * weight
-    drawn = Image.fromarray(out.astype(np.uint8))
+    grey = picture.convert("L").point(lambda level: 0.45 * level).convert("RGB")
+    drawn = Image.composite(colours, grey, weight)
     return drawn if marked is None else token_outlines(drawn, [marked], grid, "#ffffff")
 
 
@@ -97,25 +94,16 @@ def token_outlines(
     return drawn
 
 
-def matrix_picture(
-    matrix: ArrayLike, max_side: int = 768, least_side: int = 432
-) -> tuple[Image.Image, int]:
-    """The token × token matrix (row: who looks; column: at whom), and tokens per pixel.
+def matrix_picture(matrix: ArrayLike, side: int) -> Image.Image:
+    """The token × token matrix (row: who looks; column: at whom), ``side`` pixels a side.
 
     Global tokens are bright columns. Brightness is sqrt(attention) up to :func:`full_scale`.
-    A matrix over ``max_side`` is averaged over equal squares of tokens, never sampled.
+    Of more tokens than pixels the mean is drawn, never a sample.
     """
-    array = _array(matrix).astype(np.float32)
-    factor = -(-max(array.shape) // max_side)
-    pooled = pool_keys(array, factor)
-    level = (scaled(pooled) * 255).astype(np.uint8)
-    picture = Image.fromarray(level)
-    picture.putpalette(_colours().astype(np.uint8).tobytes())  # a third of the bytes of RGB
-    times = max(1, round(least_side / max(level.shape)))
-    if times > 1:
-        size = (level.shape[1] * times, level.shape[0] * times)
-        picture = picture.resize(size, Image.Resampling.NEAREST)
-    return picture, factor
+    whole = Image.fromarray(_array(matrix).astype(np.float32))
+    if whole.width > side:
+        whole = whole.resize((side, side), Image.Resampling.BOX)
+    return _painted(scaled(whole)).resize((side, side), Image.Resampling.NEAREST)
 
 
 def scaled(values: ArrayLike, highest: float | None = None) -> NDArray[np.float32]:
@@ -164,9 +152,10 @@ def _array(values: ArrayLike) -> NDArray[Any]:
     return array.astype(np.int32) if array.dtype.kind in "iub" else array
 
 
-def _colours() -> NDArray[np.float32]:
-    table = matplotlib.colormaps[COLORMAP](np.linspace(0, 1, 256))[:, :3] * 255
-    return table.astype(np.float32)
+def _painted(values: NDArray[np.float32]) -> Image.Image:
+    """Values in [0, 1] in the colours of attention."""
+    rgba = matplotlib.colormaps[COLORMAP](values, bytes=True)
+    return Image.fromarray(np.ascontiguousarray(rgba[..., :3]))
 
 
 def fitting(shape: tuple[int, ...], max_side: int) -> tuple[int, int]:

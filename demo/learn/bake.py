@@ -99,7 +99,7 @@ def _draw(look: Look, own: bool, folder: Path) -> None:
     strongest = int(np.argmax(look.globality.scores[:-1]))
     for name, block in (("early", 1), ("global", strongest)):
         patches = amf.patch_attention(seg.attention_map(look.encoded, block))
-        save(f"matrix-{name}", render.matrix_picture(patches)[0])
+        save(f"matrix-{name}", render.matrix_picture(patches, SIDE))
     seen = render.heat_map(image, amf.received(patches), grid, max_side=SIDE)
     save("seen-global", render.token_outlines(seen, look.globality.tokens[strongest], grid))
     middle = grid[0] // 2 * grid[1] + grid[1] // 2

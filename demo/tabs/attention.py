@@ -8,7 +8,7 @@ from demo import widgets, wording
 from demo.controls import QUIET, Answer, Controls, Tab
 from demo.look import Look, Studio
 from demo.settings import as_control, as_text
-from demo.tabs.drawn import block_matrix, matrix, picture, simulated
+from demo.tabs.drawn import block_matrix, card, matrix, picture, simulated
 from demo.views import attention as views
 from demo.views.attention import AttentionView
 from demo.widgets import cards, values
@@ -123,5 +123,4 @@ def _scores(look: Look, view: AttentionView) -> values.Json:
     ]
     mark, model = float(np.log(threshold) / top), look.segmenter.backbone.title
     note = wording.scores_note(threshold, model, any(view.tokens))
-    badge = wording.SIMULATION_BADGE if simulated(look) else ""
-    return values.card(wording.BLOCK_SCORES, bars=bars, mark=mark, note=note, badge=badge)
+    return card(look, wording.BLOCK_SCORES, note, bars=bars, mark=mark)

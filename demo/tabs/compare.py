@@ -11,7 +11,7 @@ from demo.tabs import drawn
 from demo.variants import VARIANTS
 from demo.views import compare as views
 from demo.views.compare import CompareView
-from demo.widgets import cards, values
+from demo.widgets import values
 from demo.widgets.values import Json
 
 
@@ -89,15 +89,9 @@ def _best(view: CompareView, best: tuple[str, ...]) -> str:
 
 def _both(look: Look, left: Mask, right: Mask) -> Json:
     known = left.miou is not None and right.miou is not None
-    return cards.canvas_value(
-        drawn.picture(look),
-        [drawn.half(look, one, looks=one.title != wording.TRUTH) for one in (left, right)],
-        left.names,
-        opacity=look.settings.opacity,
-        pixel=look.settings.pixel,
-        notes=[wording.pointing(swipes=True), wording.SCORE_COUNTS if known else ""],
-        simulated=drawn.simulated(look),
-    )
+    halves = [drawn.half(look, one, looks=one.title != wording.TRUTH) for one in (left, right)]
+    notes = [wording.pointing(swipes=True), wording.SCORE_COUNTS if known else ""]
+    return drawn.canvas(look, halves, left.names, notes=notes)
 
 
 def _table(look: Look, view: CompareView) -> values.Json:
@@ -111,13 +105,8 @@ def _table(look: Look, view: CompareView) -> values.Json:
         "rows": [[name, *map(_percent, ious)] for name, ious in rows],
         "label": wording.IOU_TABLE,
     }
-    badge = wording.SIMULATION_BADGE if drawn.simulated(look) else ""
-    return values.card(
-        wording.IOU_TITLE,
-        table=table,
-        note=f"{wording.IOU_NOTE} {wording.SCORE_COUNTS}",
-        badge=badge,
-    )
+    note = f"{wording.IOU_NOTE} {wording.SCORE_COUNTS}"
+    return drawn.card(look, wording.IOU_TITLE, note, table=table)
 
 
 def _percent(value: float | None) -> str:

@@ -1,5 +1,6 @@
 """What several tabs draw of a look: its picture, its masks and where its patches look."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from demo import wording
@@ -8,7 +9,7 @@ from demo.look import Look, Mask
 from demo.views import attention, compare, side
 from demo.views import why as reasons
 from demo.views.channels import NormsView
-from demo.widgets import cards, held
+from demo.widgets import cards, held, values
 from demo.widgets.held import STORE
 from demo.widgets.values import Json
 from gclip_core.types import Method
@@ -52,16 +53,24 @@ def small(look: Look, mask: Mask, title: str = "", fault: bool = False, best: bo
     ``best``: it is said to be.
     """
     badge = wording.best_badge(mask.miou) if best else wording.miou(mask.miou)
+    side = cards.Side(title or mask.title, mask.labels, badge, shares=mask.shares)
+    said = simulated(look) if fault else ""
+    return canvas(look, [side], mask.names, simulated=said, compact=True, max_side=448)
+
+
+def canvas(look: Look, sides: list[cards.Side], names: Sequence[str], **more: Any) -> Json:
+    """Masks over the look's picture; a simulation is named, unless ``more`` says otherwise."""
+    options = {"simulated": simulated(look), **more}
+    opacity, pixel = look.settings.opacity, look.settings.pixel
     return cards.canvas_value(
-        picture(look),
-        [cards.Side(title or mask.title, mask.labels, badge, shares=mask.shares)],
-        mask.names,
-        opacity=look.settings.opacity,
-        pixel=look.settings.pixel,
-        simulated=simulated(look) if fault else "",
-        compact=True,
-        max_side=448,
-    )
+        picture(look), sides, names, opacity=opacity, pixel=pixel, **options
+    )  # fmt: skip
+
+
+def card(look: Look, title: str, note: str, **more: Any) -> Json:
+    """A card of what was found; a simulation is named."""
+    badge = wording.SIMULATION_BADGE if simulated(look) else ""
+    return values.card(title, note=note, badge=badge, **more)
 
 
 def norms(
@@ -96,11 +105,7 @@ def why(look: Look, pixel: tuple[int, int]) -> Json:
     size = look.picture.image.height, look.picture.image.width
     at = reasons.inside(pixel, size)
     found = reasons.see(look, at, compare.shown(look.settings.extras))
-    value = cards.why_value(
-        [cards.Reason(one.title, one.top, one.label, one.others, one.rest) for one in found],
-        look.segment(look.chosen).vocabulary.names,
-        at,
-    )
+    value = cards.why_value(found, look.segment(look.chosen).vocabulary.names, at)
     patch = [at[k] * look.grid[k] // size[k] for k in (0, 1)]
     return value | {"note": wording.why_note(*patch), "simulated": bool(simulated(look))}
 

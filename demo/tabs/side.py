@@ -52,12 +52,10 @@ def _canvas(look: Look, view: SideView) -> Json:
     halves = [drawn.half(look, view.plain, "without")]
     if not view.is_plain:
         halves.append(drawn.half(look, view.chosen, "with"))
-    return cards.canvas_value(
-        drawn.picture(look),
+    return drawn.canvas(
+        look,
         halves,
         view.chosen.names,
-        opacity=look.settings.opacity,
-        pixel=look.settings.pixel,
         notes=[
             wording.pointing(swipes=not view.is_plain),
             drawn.found_nothing([view.chosen]),
@@ -66,7 +64,6 @@ def _canvas(look: Look, view: SideView) -> Json:
             wording.nothing_changed(view.chosen.method, view.found) if _same(view) else "",
             wording.SCORE_SHORT if view.chosen.miou is not None else "",
         ],
-        simulated=drawn.simulated(look),
     )
 
 

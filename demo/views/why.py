@@ -1,26 +1,10 @@
 """Why here: the best words at one pixel under every variant."""
 
-from dataclasses import dataclass
-
 from demo.look import Look
 from demo.variants import VARIANTS
+from demo.widgets.cards import Reason
 from gclip_core import masks
 from gclip_core.types import Grid
-
-
-@dataclass(frozen=True, eq=False)
-class Explained:
-    """The best classes at one pixel under one variant: (name, score in [0, 1]), best first.
-
-    ``label`` is the class that the pixel got, "" for none. ``others`` is the score of all further
-    classes, ``rest`` that of the hidden words, None where there are none: with ``top`` they make 1.
-    """
-
-    title: str
-    top: tuple[tuple[str, float], ...]
-    label: str
-    others: float | None
-    rest: float | None
 
 
 def inside(pixel: tuple[int, int] | None, size: Grid) -> tuple[int, int]:
@@ -32,7 +16,7 @@ def inside(pixel: tuple[int, int] | None, size: Grid) -> tuple[int, int]:
 
 def see(
     look: Look, pixel: tuple[int, int] | None, names: tuple[str, ...] = (), top: int = 5
-) -> tuple[Explained, ...]:
+) -> tuple[Reason, ...]:
     """The best classes at a pixel (of the image's own size) under these variants, or all."""
     size = look.picture.image.height, look.picture.image.width
     row, column = inside(pixel, size)
@@ -48,7 +32,5 @@ def see(
         typed, shown = float(scores.sum()), float(best.values.sum())
         others = max(typed - shown, 0.0) if len(pairs) < len(scores) else None
         rest = max(1 - typed, 0.0) if min(result.owner) < 0 else None
-        found.append(
-            Explained(method.title, pairs, names[label] if label >= 0 else "", others, rest)
-        )
+        found.append(Reason(method.title, pairs, names[label] if label >= 0 else "", others, rest))
     return tuple(found)

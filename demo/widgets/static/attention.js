@@ -21,14 +21,6 @@ mount(async (value) => {
   info.setAttribute("aria-live", "polite");
   info.append(line);
   const where = (i) => named(Math.floor(i / width) * value.pooled, (i % width) * value.pooled);
-  const ink = (context, w, h, at, faint) => {
-    const data = context.createImageData(w, h);
-    for (let i = 0; i < w * h; i++) {
-      const x = Math.min(63, at(i)), colour = LUT[x];
-      data.data.set([colour[0], colour[1], colour[2], faint ? 70 + (185 * x) / 63 : 255], 4 * i);
-    }
-    context.putImageData(data, 0, 0);
-  };
   const panels = value.maps.map((map, k) => {
     const figure = make("figure", "gw-map");
     const caption = make("figcaption", "gw-title", map.title);
@@ -41,16 +33,10 @@ mount(async (value) => {
     figure.append(caption, stage);
     if (map.note) figure.append(make("p", "gw-note", map.note));
     const rect = (x, y, w, h, cls) => marks.append(svg("rect", { x, y, width: w, height: h, class: cls }));
-    const drawMatrix = () => {
-      canvas.width = canvas.height = n;
-      ink(canvas.getContext("2d"), n, n, (i) => level(k, Math.floor(i / n), i % n), false);
-    };
     const draw = (fresh) => {
       const row = classToken ? n : current;
-      if (!matrix) {
-        if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
-        ink(canvas.getContext("2d"), width, height, (i) => level(k, row, i), true);
-      } else if (fresh) drawMatrix();
+      if (!matrix) pixels(canvas, width, height, (i) => GLOW[level(k, row, i)]);
+      else if (fresh) pixels(canvas, n, n, (i) => HEAT[level(k, Math.floor(i / n), i % n)]);
       if (fresh) {
         stage.style.aspectRatio = matrix ? "1" : `${value.size[1]} / ${value.size[0]}`;
         marks.setAttribute("viewBox", matrix ? `0 0 ${n} ${n}` : `0 0 ${width} ${height}`);
@@ -67,10 +53,8 @@ mount(async (value) => {
       }
     };
     const at = (event) => {
-      const box = stage.getBoundingClientRect();
-      const x = (event.clientX - box.left) / box.width, y = (event.clientY - box.top) / box.height;
-      if (matrix) return clamp(Math.floor(y * n), 0, n - 1);
-      return clamp(Math.floor(y * height), 0, height - 1) * width + clamp(Math.floor(x * width), 0, width - 1);
+      const [y, x] = placeIn(stage, event);
+      return matrix ? Math.floor(y * n) : Math.floor(y * height) * width + Math.floor(x * width);
     };
     stage.addEventListener("pointermove", (event) => { const i = at(event); if (!pinned && event.pointerType !== "touch" && (i !== current || classToken)) move(i); });
     stage.addEventListener("pointerleave", (event) => { if (!pinned && event.pointerType !== "touch") point(null); });

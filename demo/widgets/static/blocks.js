@@ -9,11 +9,8 @@ mount(async (value) => {
     button.setAttribute("aria-pressed", String(block.number === value.chosen));
     const stage = make("span", "gw-stage"), canvas = make("canvas"), marks = svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none" });
     stage.style.aspectRatio = `${value.size[1]} / ${value.size[0]}`;
-    canvas.width = width;
-    canvas.height = height;
-    const context = canvas.getContext("2d"), data = context.createImageData(width, height);
-    bytesOf(block.levels).forEach((level, i) => data.data.set([...LUT[level], 255], 4 * i));
-    context.putImageData(data, 0, 0);
+    const levels = bytesOf(block.levels);
+    pixels(canvas, width, height, (i) => HEAT[levels[i]]);
     for (const token of block.tokens) marks.append(svg("rect", { x: token % width, y: Math.floor(token / width), width: 1, height: 1, class: "gw-token" }));
     stage.append(canvas, marks);
     const number = make("span", "gw-number");

@@ -3,7 +3,6 @@
 let split = 0.5, opacity = null, given = null, isolated = null, patch = null, pinned = false, spot = null;
 let before = null, follow = null;
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
-const packed = (colour, alpha) => ((alpha << 24) | (parseInt(colour.slice(5), 16) << 16) | (parseInt(colour.slice(3, 5), 16) << 8) | parseInt(colour.slice(1, 3), 16)) >>> 0;
 const CHANGED = "changed", REST = -1;
 document.addEventListener("gclip-opacity", (event) => follow?.opacity(Number(event.detail)));
 onPoint((detail) => follow?.patch(detail));
@@ -59,10 +58,10 @@ mount(async (value) => {
     canvas.width = W;
     canvas.height = H;
     const context = canvas.getContext("2d"), out = context.createImageData(W, H), ink = new Uint32Array(out.data.buffer);
-    const dark = packed("#16181d", Math.round(255 * Math.max(0.55, opacity)));
-    const shades = [only === null ? 0 : dark, ...value.classes.map((one) => packed(one.colour, Math.round(255 * (only === null ? opacity : Math.max(opacity, 0.5)))))];
+    const dark = pack(22, 24, 29, 255 * Math.max(0.55, opacity));
+    const shades = [only === null ? 0 : dark, ...value.classes.map((one) => pack(...hex(one.colour), 255 * (only === null ? opacity : Math.max(opacity, 0.5))))];
     const show = (label, i) => (only === null || only === label || (only === CHANGED && differs(i)) ? (label < 0 && only !== null ? 0 : shades[label + 1]) : dark);
-    const t = Math.max(1, Math.round(ratio)), white = packed("#ffffff", only === null ? 235 : 130), halo = packed("#14161c", 150);
+    const t = Math.max(1, Math.round(ratio)), white = pack(255, 255, 255, only === null ? 235 : 130), halo = pack(20, 22, 28, 150);
     // The label's row and column under every pixel of the screen, and t pixels before and after.
     const line = (size, length, step, by) => Int32Array.from({ length }, (_, at) => Math.floor(((clamp(at + by, 0, length - 1) + 0.5) * size) / length) * step);
     const [ys, up, down] = [0, -t, t].map((by) => line(h, H, w, by)), [xs, left, right] = [0, -t, t].map((by) => line(w, W, 1, by)), all = labels[k];
@@ -111,11 +110,7 @@ mount(async (value) => {
     ghost.width = old.canvas.width;
     ghost.height = old.canvas.height;
     ghost.getContext("2d").drawImage(old.canvas, 0, 0);
-    flash.width = w;
-    flash.height = h;
-    const data = flash.getContext("2d").createImageData(w, h);
-    new Uint32Array(data.data.buffer).forEach((_, i, all) => { if (old.labels[i] !== labels[last][i]) all[i] = 0xffffffff; });
-    flash.getContext("2d").putImageData(data, 0, 0);
+    pixels(flash, w, h, (i) => (old.labels[i] === labels[last][i] ? 0 : 0xffffffff));
     layers[last].box.append(ghost, flash);
     ghost.animate([{ opacity: 1 }, { opacity: 0 }], { duration: 400, easing: "ease-in-out" }).finished.finally(() => ghost.remove());
     layers[last].mask.animate([{ opacity: 0 }, { opacity: 1 }], { duration: 400, easing: "ease-in-out" });
@@ -158,15 +153,9 @@ mount(async (value) => {
     if (patch) here.append(svg("rect", { x: patch[1], y: patch[0], width: 1, height: 1, class: "gw-here" }));
     const top = Math.max(...matrices.map((matrix) => matrix?.top ?? 0));
     layers.forEach(({ heat }, k) => {
-      const context = heat.getContext("2d"), matrix = matrices[k];
-      context.clearRect(0, 0, columns, rows);
-      if (!patch || !matrix) return;
-      const data = context.createImageData(columns, rows), i = index();
-      for (let y = 0; y < rows; y++) for (let x = 0; x < columns; x++) {
-        const share = Math.sqrt((matrix.at(i, Math.floor(y / pooled) * columnsPooled + Math.floor(x / pooled)) * matrix.top) / top);
-        data.data.set([...LUT[Math.round(63 * share)], 70 + 185 * share], 4 * (y * columns + x));
-      }
-      context.putImageData(data, 0, 0);
+      const matrix = matrices[k], i = patch && index();
+      const at = (j) => Math.floor(Math.floor(j / columns) / pooled) * columnsPooled + Math.floor((j % columns) / pooled);
+      pixels(heat, columns, rows, (j) => (patch && matrix ? GLOW[Math.round(63 * Math.sqrt((matrix.at(i, at(j)) * matrix.top) / top))] : 0));
     });
     say();
   };
@@ -183,10 +172,6 @@ mount(async (value) => {
     patch = to;
     look();
     if (tell) point(patch, pinned);
-  };
-  const fraction = (event) => {
-    const box = stage.getBoundingClientRect();
-    return [clamp((event.clientY - box.top) / box.height, 0, 0.99999), clamp((event.clientX - box.left) / box.width, 0, 0.99999)];
   };
   const patchAt = ([y, x]) => [Math.floor(y * rows), Math.floor(x * columns)];
   const mark = () => {
@@ -207,7 +192,7 @@ mount(async (value) => {
   let from = null, dragged = false, kind = "mouse";
   stage.addEventListener("pointerdown", (event) => { kind = event.pointerType; from = [event.clientX, event.clientY]; dragged = false; info.setAttribute("aria-live", "off"); });
   stage.addEventListener("pointermove", (event) => {
-    const at = fraction(event);
+    const at = placeIn(stage, event);
     if (from && two && event.buttons && (dragged || Math.abs(event.clientX - from[0]) > 6)) {
       if (!dragged) stage.setPointerCapture(event.pointerId);
       dragged = true;
@@ -229,7 +214,7 @@ mount(async (value) => {
   stage.addEventListener("pointerleave", () => { tip.hidden = true; if (!pinned) move(null); });
   stage.addEventListener("click", (event) => {
     if (dragged || event.target === handle) return;
-    const at = fraction(event), next = patchAt(at), same = pinned && patch && next[0] === patch[0] && next[1] === patch[1];
+    const at = placeIn(stage, event), next = patchAt(at), same = pinned && patch && next[0] === patch[0] && next[1] === patch[1];
     if (kind !== "touch" || same) return ask(at);
     pinned = true; // a first tap looks, a second on the same patch asks
     move(next);

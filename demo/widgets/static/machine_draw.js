@@ -292,7 +292,7 @@ const signed = (cosine) => cosine.toFixed(3).replace("-", "−").replace("0.", "
 const mask = (d, g, t) => {
   const v = now.v, [rows, columns] = v.shape, { x, y, w } = plan.legend;
   const faint = (index) => (word === null || word === index ? 190 : 40), rest = pack(...(word === -1 ? [140, 140, 140, 190] : [20, 20, 24, 150]));
-  const inks = new Map(v.words.map((one) => [one.index, pack(...[1, 3, 5].map((k) => parseInt(one.colour.slice(k, k + 2), 16)), faint(one.index))]));
+  const inks = new Map(v.words.map((one) => [one.index, pack(...hex(one.colour), faint(one.index))]));
   // What has no word is hatched, as in the page's other legends.
   const hatched = (i) => (((i % columns) - Math.floor(i / columns)) & 7) < 2, hatch = pack(150, 150, 150, 190);
   const ink = (labels) => (i) => (labels[i] < 0 ? (hatched(i) ? hatch : rest) : inks.get(labels[i]) ?? pack(140, 140, 140, 160));

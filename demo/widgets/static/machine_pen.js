@@ -116,20 +116,14 @@ const raster = (key, b, w, h, from, ink, opacity = 1) => {
   one.box = b;
   if (one.width === w && one.height === h && one.from?.every((x, i) => x === from[i])) return one;
   one.from = from;
-  one.width = w;
-  one.height = h;
-  const context = one.getContext("2d");
   if (smooth) {
+    Object.assign(one, { width: w, height: h });
+    const context = one.getContext("2d");
     context.filter = key === "photo" ? "none" : "grayscale(1)";
     context.drawImage(ink, 0, 0, w, h);
-    return one;
-  }
-  const data = context.createImageData(w, h), out = new Uint32Array(data.data.buffer);
-  for (let i = 0; i < out.length; i++) out[i] = ink(i);
-  context.putImageData(data, 0, 0);
+  } else pixels(one, w, h, ink);
   return one;
 };
-const pack = (r, g, b, a = 255) => ((a << 24) | (b << 16) | (g << 8) | r) >>> 0;
-const HEAT = LUT.map(([r, g, b]) => pack(r, g, b)), VEIL = LUT.map(([r, g, b], k) => pack(r, g, b, 40 + 3.2 * k));
+const VEIL = LUT.map((rgb, k) => pack(...rgb, 40 + 3.2 * k));
 const heat = (list, top, start = 0, table = HEAT) => (i) =>
   table[Math.min(63, Math.round(63 * Math.sqrt(Math.max(0, list[start + i]) / top)))];

@@ -5,7 +5,7 @@ onPoint((detail) => follow?.(detail));
 mount(async (value) => {
   if (seen !== value.picture) patch = null;
   seen = value.picture;
-  const [rows, columns] = value.grid, pooled = value.pooled, wide = Math.ceil(columns / pooled), n = rows * columns;
+  const [rows, columns] = value.grid, pooled = value.pooled, wide = Math.ceil(columns / pooled);
   const figure = async (title) => {
     const box = make("div", "gw-map"), stage = make("div", "gw-stage"), canvas = make("canvas"), image = await photo(value.picture);
     const marks = svg("svg", { preserveAspectRatio: "none" }), caption = make("p", "gw-note", title);
@@ -18,21 +18,17 @@ mount(async (value) => {
   };
   const over = (part, level) => {
     const { canvas, stage, image, marks } = part;
-    canvas.width = columns;
-    canvas.height = rows;
     stage.style.aspectRatio = `${value.size[1]} / ${value.size[0]}`;
     stage.classList.remove("gw-square");
     image.hidden = false;
-    const context = canvas.getContext("2d"), data = context.createImageData(columns, rows);
-    for (let i = 0; i < n; i++) { const share = level(i); data.data.set([...LUT[Math.round(63 * share)], 70 + 185 * share], 4 * i); }
-    context.putImageData(data, 0, 0);
+    pixels(canvas, columns, rows, (i) => GLOW[Math.round(63 * level(i))]);
     marks.setAttribute("viewBox", `0 0 ${columns} ${rows}`);
     marks.replaceChildren();
     if (patch) marks.append(svg("rect", { x: patch[1], y: patch[0], width: 1, height: 1, class: "gw-here" }));
   };
   const listen = (part, at) => {
     const tell = (event) => {
-      const box = part.stage.getBoundingClientRect(), next = at((event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width);
+      const next = at(...placeIn(part.stage, event));
       if (patch && next[0] === patch[0] && next[1] === patch[1]) return;
       patch = next;
       show();
@@ -42,7 +38,7 @@ mount(async (value) => {
     part.stage.addEventListener("pointerdown", tell);
     part.stage.addEventListener("pointerleave", (event) => { if (event.pointerType === "touch") return; patch = null; inside = false; show(); point(null); });
   };
-  const onPicture = (y, x) => [clamp(Math.floor(y * rows), 0, rows - 1), clamp(Math.floor(x * columns), 0, columns - 1)];
+  const onPicture = (y, x) => [Math.floor(y * rows), Math.floor(x * columns)];
   const thumbs = await Promise.all(value.thumbs.map((one) => figure(one.title)));
   thumbs.forEach((part, k) => {
     const level = bytesOf(value.thumbs[k].levels);
@@ -70,14 +66,10 @@ mount(async (value) => {
       part.marks.replaceChildren();
       if (patch) part.marks.append(svg("rect", { x: 0, y: row, width: m, height: 1, class: "gw-here" }));
       if (part.drawn === matrix && part.canvas.width === m) return;
-      part.canvas.width = part.canvas.height = m;
-      const context = part.canvas.getContext("2d"), data = context.createImageData(m, m), ink = new Uint32Array(data.data.buffer);
-      const shades = LUT.map(([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0);
-      const inks = Array.from({ length: matrix.count }, (_, level) => shades[Math.round(63 * shown(level / (matrix.count - 1)))]);
-      for (let i = 0; i < m * m; i++) ink[i] = inks[matrix.levels[i]];
-      context.putImageData(data, 0, 0);
+      const inks = Array.from({ length: matrix.count }, (_, level) => HEAT[Math.round(63 * shown(level / (matrix.count - 1)))]);
+      pixels(part.canvas, m, m, (i) => inks[matrix.levels[i]]);
     };
-    listen(part, (y) => { inside = true; const i = clamp(Math.floor(y * (matrices[k]?.n ?? 1)), 0, (matrices[k]?.n ?? 1) - 1); return [Math.floor(i / wide) * pooled, (i % wide) * pooled]; });
+    listen(part, (y) => { inside = true; const i = Math.floor(y * (matrices[k]?.n ?? 1)); return [Math.floor(i / wide) * pooled, (i % wide) * pooled]; });
     part.stage.setAttribute("aria-label", `${value.sides[k].title}: the last block's attention as a matrix, a row per patch that looks, a column per patch looked at`);
     held(value.sides[k].matrix, matrixOf).then((matrix) => { matrices[k] = matrix; if (matrices.filter(Boolean).length === sides.length) show(); }, () => {});
   });

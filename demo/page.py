@@ -64,6 +64,7 @@ def build(studio: Studio, opening: Settings, note: str = "") -> gr.Blocks:
     with gr.Blocks(
         title="GCLIP", analytics_enabled=False, delete_cache=(3600, 86400), fill_width=True
     ) as page:
+        gr.State()  # for its heartbeat, which keeps the queue awake while the page is open
         gr.HTML(f'<a id="skip" href="#tabs">{wording.SKIP}</a>', elem_id="skip-box")
         with gr.Row(elem_id="top"):
             gr.Markdown(f"# {wording.TITLE} <small>{wording.SUBTITLE}</small>", elem_id="title")

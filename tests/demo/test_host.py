@@ -1,5 +1,6 @@
 """What hosts rely on: a health route, logs without visitors, ZeroGPU, a proxy under a sub-path."""
 
+import asyncio
 import io
 import logging
 import os
@@ -68,6 +69,18 @@ def test_an_end_that_another_thread_hears_is_one(monkeypatch: pytest.MonkeyPatch
     for one, handler in before.items():
         signal.signal(one, handler)
     assert not late
+
+
+def test_an_open_page_keeps_the_queue_awake(server: Server) -> None:
+    """By its heartbeat, a request that stays open: a press would else wait for up to 0.25 s."""
+    assert httpx.get(f"{server.url}/config", timeout=30).json()["connect_heartbeat"]
+    queue, seen = types.SimpleNamespace(), []
+
+    async def app(*_: Any) -> None:
+        seen.append(queue.sleep_when_free)
+
+    asyncio.run(serve.Pace(app, queue)({"type": "http"}, None, None))
+    assert (seen, queue.sleep_when_free) == ([serve.QUEUE_SECONDS], serve.IDLE_SECONDS)
 
 
 def test_a_page_without_visitors_is_idle(server: Server) -> None:

@@ -8,6 +8,8 @@ import sys
 # Threads that wait for each other by spinning take a busy machine's time from each other: with two
 # requests on two cores a small tower took twenty times as long. Read when torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# A large tensor in pages of 4 kB takes as long to be given as to be filled.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 with contextlib.suppress(ImportError):  # on ZeroGPU it must be imported before torch
     importlib.import_module("spaces")
 

@@ -1,39 +1,32 @@
-"""Reads the command line, builds the studio and the page, and serves it.
+"""Reads the command line, loads the backbone, and has the page built and served.
 
 ``python app.py`` needs no network. Every option can also be given by an environment variable.
 """
 
 import argparse
-import contextlib
+import importlib
 import os
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 import torch
 
-from demo import api, page, theme, wording
-from demo.host import files, guard, logs, memory, serve
+from demo.host import logs, memory
 from demo.host.zero_gpu import encode_on_zero_gpu
-from demo.learn import opening as openings
-from demo.look import Request, Studio
-from demo.settings import Settings
-from demo.views import side
-from demo.widgets.held import STORE
+from demo.learn import opening
+from demo.look import Studio
 from gclip_core import load
-from gclip_core.backbone import Backbone, load_backbone
+from gclip_core.backbone import load_backbone
 from gclip_core.errors import GclipError
-from gclip_core.photos import star_photos
 from gclip_core.registry import BACKBONES, BUILT_IN
 
 PREFERRED = "openai-vit-b-16"
-OPENING_SEED, OPENING_PHOTO = 137, "chelsea"
-MAX_SESSIONS = 100
-"""Tabs whose last answer is kept in memory (0.7 MB each); Gradio would keep 10,000."""
+SWITCH_SECONDS = 2e-4
+"""How long a thread of Python may keep others waiting. The default of 5 ms is as long as many a
+block of a tower: one that came back from each would wait for whatever else runs."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,28 +36,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ[load.WEIGHTS_FOLDER] = args.weights_dir
     logs.begin(args.quiet)
     memory.prepare()
+    sys.setswitchinterval(SWITCH_SECONDS)
     started = time.perf_counter()
     try:
         studio = make_studio(args)
     except GclipError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    try:
-        files.own_folder()
-        work_out_opening(studio)
-        demo = build(studio)
-    except OSError as error:
-        print(
-            f"error: the folder for temporary files could not be used ({error.strerror}). Free or "
-            f"choose one with the environment variable {files.FOLDER}.",
-            file=sys.stderr,
-        )
-        return 2
-    print(
-        f"{studio.default.title} is loaded; ready in {time.perf_counter() - started:.1f} s.",
-        flush=True,
-    )
-    return serve.serve(demo, launch_settings(args), studio.state, page.routes(), page.head())
+    opening.work_out(studio)
+    # Gradio takes seconds to import, in which the first answer is worked out.
+    return importlib.import_module("demo.launch").launch(studio, args, started)
 
 
 def make_studio(args: argparse.Namespace) -> Studio:
@@ -73,7 +54,6 @@ def make_studio(args: argparse.Namespace) -> Studio:
     Raises:
         GclipError: the backbone cannot be loaded.
     """
-    STORE.bound(memory.limits(args.memory)["held"], memory.ROOM.entered)
     name = default_backbone() if args.backbone == "auto" else args.backbone
     encode = encode_on_zero_gpu()
     # A ZeroGPU is lent to single requests: until then there is none.
@@ -96,66 +76,6 @@ def default_device(lent: bool = False) -> str:
 def default_backbone() -> str:
     """OpenAI ViT-B/16 where its weights are on disk, else the built-in; asks no network."""
     return PREFERRED if load.on_disk(BACKBONES[PREFERRED]) else BUILT_IN
-
-
-def build(studio: Studio) -> gr.Blocks:
-    """The page and its public endpoints."""
-    demo = page.build(studio, *opening(studio.default))
-    with demo:
-        api.add(studio)
-    return demo
-
-
-def opening(backbone: Backbone) -> tuple[Settings, str]:
-    """What a visitor sees first, and a sentence on why.
-
-    It is what was baked for the model, else a photo with both switches on and no simulation.
-    """
-    baked = openings.read(backbone)
-    if baked is not None:
-        return baked[0], wording.opened(baked[1])
-    if backbone.name == BUILT_IN:
-        return Settings(seed=OPENING_SEED, amf=False), ""
-    words = star_photos()[OPENING_PHOTO].text
-    return Settings(source="example", example=OPENING_PHOTO, words=words), ""
-
-
-def work_out_opening(studio: Studio) -> threading.Thread | None:
-    """Make the opening's answer in the background: the first visitor then finds it made.
-
-    None where encodings are made elsewhere, for a request only.
-    """
-    if not studio.encodes_here:
-        return None
-
-    def work() -> None:
-        # What goes wrong is told to the visitor who asks for it.
-        with contextlib.suppress(GclipError, MemoryError):
-            side.see(studio.look(Request(opening(studio.default)[0])))
-
-    thread = threading.Thread(target=work, name="opening", daemon=True)
-    thread.start()
-    return thread
-
-
-def launch_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """What goes to ``launch()``."""
-    return {
-        "server_name": args.host,
-        "server_port": args.port,
-        "share": args.share,
-        "root_path": args.root_path or None,
-        "auth": _auth(args.auth),
-        "inbrowser": args.open,
-        "theme": theme.theme(),
-        "ssr_mode": False,
-        "run_history": False,
-        "show_error": False,
-        "enable_monitoring": False,
-        "max_file_size": guard.MAX_FILE_BYTES,
-        "state_session_capacity": MAX_SESSIONS,
-        "footer_links": ["api", "settings"],
-    }
 
 
 def parser() -> argparse.ArgumentParser:
@@ -205,11 +125,6 @@ def parser() -> argparse.ArgumentParser:
     switch("quiet", "log warnings only, not one line a request")
     made.add_argument("--open", action="store_true", help="open the page in a browser")
     return made
-
-
-def _auth(text: str) -> tuple[str, str] | None:
-    name, colon, password = text.partition(":")
-    return (name, password) if colon and name and password else None
 
 
 def _number(text: str | None) -> int | None:

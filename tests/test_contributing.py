@@ -41,13 +41,13 @@ assert [c.name for c in datasets.DATASETS["mine"].classes()] == ["cat", "sofa"]
 """
 
 TAB = """
-from demo import main
+from demo import launch
 from demo.look import Request, Studio
 from demo.settings import Settings
 from demo.variants import VARIANTS
 assert VARIANTS["mine"].title == "Mine"
 studio = Studio()
-page = main.build(studio)
+page = launch.build(studio)
 made = [b for b in page.blocks.values() if getattr(b, "elem_id", None) == "areas"]
 assert len(made) == 1
 import gradio as gr

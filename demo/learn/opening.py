@@ -7,25 +7,32 @@ labelled simulation of one.
 """
 
 import argparse
+import contextlib
 import json
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from demo import variants
+from demo import variants, wording
 from demo.look import Look, Request, Studio, changed_share
 from demo.settings import Settings, from_query
 from demo.views import learn as views
+from demo.views import side
 from gclip_core import assets
 from gclip_core.backbone import Backbone
+from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS
 from gclip_core.numbering import block_numbers
+from gclip_core.photos import star_photos
 from gclip_core.registry import BUILT_IN
 
 FILE = "opening.json"
+SEED, PHOTO = 137, "chelsea"
+"""Of the scene and the photo that the page opens on where nothing is baked."""
 TRIED, MEAN_OF, FIRST_OF_MEAN = 60, 24, 20_000
 LEAST_CHANGED, LEAST_MOVED = 0.05, 0.03
 """Of the pixels, and of mIoU: what a switch must do to be seen and to matter."""
@@ -54,6 +61,38 @@ def read(backbone: Backbone) -> tuple[Settings, dict[str, Any]] | None:
     if found is None or found["weights"] != backbone.digest:
         return None
     return from_query(found["query"])[0], found
+
+
+def first(backbone: Backbone) -> tuple[Settings, str]:
+    """What a visitor sees first, and a sentence on why.
+
+    It is what was baked for the model, else a photo with both switches on and no simulation.
+    """
+    baked = read(backbone)
+    if baked is not None:
+        return baked[0], wording.opened(baked[1])
+    if backbone.name == BUILT_IN:
+        return Settings(seed=SEED, amf=False), ""
+    words = star_photos()[PHOTO].text
+    return Settings(source="example", example=PHOTO, words=words), ""
+
+
+def work_out(studio: Studio) -> threading.Thread | None:
+    """Make the opening's answer in the background: the first visitor then finds it made.
+
+    None where encodings are made elsewhere, for a request only.
+    """
+    if not studio.encodes_here:
+        return None
+
+    def work() -> None:
+        # What goes wrong is told to the visitor who asks for it.
+        with contextlib.suppress(GclipError, MemoryError):
+            side.see(studio.look(Request(first(studio.default)[0])))
+
+    thread = threading.Thread(target=work, name="opening", daemon=True)
+    thread.start()
+    return thread
 
 
 def look_at(studio: Studio, settings: Settings) -> Look:

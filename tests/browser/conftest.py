@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
-from demo import main
+from demo import launch, main
 from demo import page as page_of
 from demo.host import guard
 from demo.look import Studio
@@ -43,8 +43,8 @@ def url(studio: Studio) -> Iterator[str]:
 @contextmanager
 def served(studio: Studio) -> Iterator[str]:
     """The page in this process; its address."""
-    demo = main.build(studio)
-    options = main.launch_settings(main.parser().parse_args([])) | {"server_port": None}
+    demo = launch.build(studio)
+    options = launch.launch_settings(main.parser().parse_args([])) | {"server_port": None}
     _, address, _ = demo.launch(
         **options,
         app_kwargs=guard.app_settings(demo, page_of.head()) | {"routes": page_of.routes()},

@@ -13,7 +13,7 @@ from PIL import Image
 from pycocotools import mask as coco
 
 import gclip_core as gclip
-from demo import main
+from demo import launch, main
 from demo.look import Studio
 from gclip_core import assets
 
@@ -24,8 +24,8 @@ ENDPOINTS = {
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    demo = main.build(Studio())
-    options = main.launch_settings(main.parser().parse_args([])) | {"server_port": None}
+    demo = launch.build(Studio())
+    options = launch.launch_settings(main.parser().parse_args([])) | {"server_port": None}
     _, url, _ = demo.launch(**options, prevent_thread_lock=True, quiet=True)
     yield Client(url, verbose=False)
     demo.close()

@@ -27,9 +27,10 @@ import pytest
 import torch
 from PIL import Image
 
-from demo import main, page, wording
+from demo import launch, main, page, wording
 from demo.host import files, guard, logs, memory, serve
 from demo.host.lanes import Lanes
+from demo.learn import opening
 from demo.look import Request, Studio
 from demo.settings import FIELDS, Settings, choices, key_of, limits
 from demo.source import mask_colours
@@ -78,10 +79,10 @@ def url(slow: Slow) -> Iterator[str]:
 @contextmanager
 def served(encoder: Any, waiting: int) -> Iterator[str]:
     """The page in this process, on an encoder of one's own; so many may wait."""
-    demo = main.build(Studio(encode=encoder))
+    demo = launch.build(Studio(encode=encoder))
     demo.queue(max_size=waiting)
     Lanes(demo._queue)
-    options = main.launch_settings(main.parser().parse_args([])) | {"server_port": free_port()}
+    options = launch.launch_settings(main.parser().parse_args([])) | {"server_port": free_port()}
     _, found, _ = demo.launch(
         **options, app_kwargs=guard.app_settings(demo, page.head()) | {"routes": page.routes()},
         prevent_thread_lock=True, quiet=True,
@@ -272,9 +273,9 @@ def started(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., str]:
     """A start of the page, here, that ends by itself: what it says of the reason."""
-    for part in (logs, "begin"), (memory, "prepare"), (main, "work_out_opening"):
+    for part in (logs, "begin"), (memory, "prepare"), (opening, "work_out"):
         monkeypatch.setattr(*part, lambda *_: None)
-    monkeypatch.setattr(main, "STORE", Held())
+    monkeypatch.setattr(launch, "STORE", Held())
 
     def start(*arguments: str) -> str:
         assert main.main(["--backbone", "built-in", *arguments]) == 2

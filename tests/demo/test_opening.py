@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from demo import main, wording
+from demo import wording
 from demo.learn import opening
 from demo.look import Request, Studio
 from gclip_core.registry import BUILT_IN
@@ -28,7 +28,7 @@ def test_both_switches_change_pixels_and_miou_as_baked(studio: Studio) -> None:
 
 
 def test_the_mean_over_other_scenes_is_said_beside_it(studio: Studio) -> None:
-    _, note = main.opening(studio.default)
+    _, note = opening.first(studio.default)
     _, facts = opening.read(studio.default) or pytest.fail("bake it anew")
     assert note == wording.opened(facts)
     assert f"{100 * facts['mean_cs']['on']:.0f} %" in note
@@ -37,7 +37,7 @@ def test_the_mean_over_other_scenes_is_said_beside_it(studio: Studio) -> None:
 
 def test_a_backbone_without_a_baked_opening_opens_on_a_photo_without_a_simulation() -> None:
     other = SimpleNamespace(name="openai-vit-b-16", digest="")
-    settings, note = main.opening(other)
+    settings, note = opening.first(other)
     assert (settings.source, settings.amf, settings.cs, settings.plant) == (
         "example",
         True,
@@ -54,12 +54,12 @@ def test_other_weights_take_no_opening_of_these() -> None:
 
 def test_the_opening_is_worked_out_while_the_page_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     fresh = Studio()
-    main.work_out_opening(fresh).join(120)
+    opening.work_out(fresh).join(120)
     monkeypatch.setattr(fresh, "encode", lambda *_: pytest.fail("its picture is encoded again"))
-    look = fresh.look(Request(main.opening(fresh.default)[0]))
+    look = fresh.look(Request(opening.first(fresh.default)[0]))
     assert look.mask(look.chosen).labels.size
 
 
 def test_a_page_whose_encodings_are_made_elsewhere_works_nothing_out_before_it_is_asked() -> None:
     """A GPU lent to single requests is there in a request only."""
-    assert main.work_out_opening(Studio(encode=lambda *_: pytest.fail("asked"))) is None
+    assert opening.work_out(Studio(encode=lambda *_: pytest.fail("asked"))) is None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from demo import main
+from demo import launch
 from demo.look import Studio
 
 ROOT = str(Path(__file__).parents[2])
@@ -21,7 +21,7 @@ class Page:
     """The built page, asked as a browser asks it: by the function of a tab and raw values."""
 
     def __init__(self, studio: Studio) -> None:
-        demo = main.build(studio)
+        demo = launch.build(studio)
         functions = {function.api_name: function for function in demo.fns.values()}
         self.show, self.arrive = functions["show"], functions["arrive"]
         self.names = [part.elem_id or part.label for part in self.show.inputs]

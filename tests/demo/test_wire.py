@@ -10,7 +10,7 @@ import brotli
 import httpx
 import pytest
 
-from demo import main, page
+from demo import launch, main, page
 from demo.host import guard
 from demo.host.wire import Packed, light, packs
 from demo.look import Studio
@@ -21,9 +21,9 @@ WORDS = b'data: {"words": "cat, cat, cat, cat, cat, cat, cat, cat"}\n\n' * 20
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    demo = main.build(Studio())
+    demo = launch.build(Studio())
     demo.queue()
-    options = main.launch_settings(main.parser().parse_args([])) | {"server_port": free_port()}
+    options = launch.launch_settings(main.parser().parse_args([])) | {"server_port": free_port()}
     _, found, _ = demo.launch(
         **options,
         app_kwargs=guard.app_settings(demo, page.head()) | {"routes": page.routes()},

@@ -1,0 +1,73 @@
+"""Builds the page of a studio and serves it; the first module that needs Gradio."""
+
+import argparse
+import sys
+import time
+from typing import Any
+
+import gradio as gr
+
+from demo import api, page, theme
+from demo.host import files, guard, memory, serve
+from demo.learn import opening
+from demo.look import Studio
+from demo.widgets.held import STORE
+
+MAX_SESSIONS = 100
+"""Tabs whose last answer is kept in memory (0.7 MB each); Gradio would keep 10,000."""
+
+
+def launch(studio: Studio, args: argparse.Namespace, started: float) -> int:
+    """Serve the page until it is stopped; ``started`` is the clock's reading when loading began.
+
+    What went wrong is one sentence. Returns the exit status.
+    """
+    STORE.bound(memory.limits(args.memory)["held"], memory.ROOM.entered)
+    try:
+        files.own_folder()
+        demo = build(studio)
+    except OSError as error:
+        print(
+            f"error: the folder for temporary files could not be used ({error.strerror}). Free or "
+            f"choose one with the environment variable {files.FOLDER}.",
+            file=sys.stderr,
+        )
+        return 2
+    print(
+        f"{studio.default.title} is loaded; ready in {time.perf_counter() - started:.1f} s.",
+        flush=True,
+    )
+    return serve.serve(demo, launch_settings(args), studio.state, page.routes(), page.head())
+
+
+def build(studio: Studio) -> gr.Blocks:
+    """The page and its public endpoints."""
+    demo = page.build(studio, *opening.first(studio.default))
+    with demo:
+        api.add(studio)
+    return demo
+
+
+def launch_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """What goes to ``launch()``."""
+    return {
+        "server_name": args.host,
+        "server_port": args.port,
+        "share": args.share,
+        "root_path": args.root_path or None,
+        "auth": _auth(args.auth),
+        "inbrowser": args.open,
+        "theme": theme.theme(),
+        "ssr_mode": False,
+        "run_history": False,
+        "show_error": False,
+        "enable_monitoring": False,
+        "max_file_size": guard.MAX_FILE_BYTES,
+        "state_session_capacity": MAX_SESSIONS,
+        "footer_links": ["api", "settings"],
+    }
+
+
+def _auth(text: str) -> tuple[str, str] | None:
+    name, colon, password = text.partition(":")
+    return (name, password) if colon and name and password else None

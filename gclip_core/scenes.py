@@ -27,7 +27,11 @@ from gclip_core.errors import GclipError
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
-Colour = tuple[float, float, float]
+Labels = npt.NDArray[np.int64]
+Size = tuple[int, int]
+"""Height and width in pixels."""
+Box = tuple[int, int, int, int]
+"""Top, left, height and width."""
 
 MAX_THINGS = 5
 # How many things a scene has, in twenty scenes.
@@ -48,30 +52,26 @@ _BOUNDS = {"x": (-0.5, 1.5), "y": (-0.5, 1.5), "size": (0.03, 1.5), "turn": (-10
 _DESIGN = 96
 
 
-@dataclass(frozen=True)
-class Word:
-    """A thing or a background: its name, other names for it, and its plurals."""
-
-    name: str
-    synonyms: tuple[str, ...] = ()
-    plurals: tuple[str, ...] = ()
+# ------------------------------------------------------------------------------ scenes and layouts
 
 
-@dataclass(frozen=True)
-class Style:
-    """One emoji package: whose art, under which licence, and which things it draws.
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A scene and its truth.
 
-    `use` is "seen" (trained on), "held-out" (never trained on, what quality is measured on) or
-    "extra" (never trained on either).
+    image: RGB.
+    labels: (H, W) int64, each an index into `words`; every pixel has one.
+    things, backgrounds: what can be seen, things in the order they were laid.
     """
 
-    name: str
-    package: str
-    version: str
-    licence: str
-    author: str
-    use: str
-    things: tuple[int, ...]
+    image: Image.Image
+    labels: Labels
+    things: tuple[str, ...]
+    backgrounds: tuple[str, ...]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return self.things + self.backgrounds
 
 
 @dataclass(frozen=True)
@@ -95,15 +95,12 @@ class Item:
 
 @dataclass(frozen=True)
 class Layout:
-    """What is where in a scene, at whatever size it is drawn.
+    """What is where in a scene, at whatever size it is drawn; refused where it cannot be drawn.
 
     ground: one background, or two, (above, below), that meet at `horizon`, in heights.
     items: from the backmost to the foremost.
     light: gain and shift of all grey levels.
     seed, style, things: the grounds get the textures of the scene that `compose` makes of these.
-
-    Raises:
-        GclipError: a name that does not exist, or a number out of range.
     """
 
     ground: tuple[str, ...]
@@ -116,10 +113,10 @@ class Layout:
 
     def __post_init__(self) -> None:
         _check_start(self.seed, self.style, self.things)
-        if len(set(self.ground)) != len(self.ground) or len(self.ground) not in (1, 2):
-            raise GclipError(f"A scene has 1 or 2 different backgrounds, not {self.ground!s:.60}.")
         for name in self.ground:
             _check_name("background", name, _ground_names())
+        if len(set(self.ground)) != len(self.ground) or len(self.ground) not in (1, 2):
+            raise GclipError(f"A scene has 1 or 2 different backgrounds, not {self.ground!s:.60}.")
         _check_number("horizon", self.horizon, 0, 1)
         _check_number("gain", self.light[0], 0.5, 1.5)
         _check_number("shift", self.light[1], -64, 64)
@@ -149,11 +146,7 @@ class Layout:
 
     @staticmethod
     def from_json(text: str) -> "Layout":
-        """The layout that `to_json` wrote, or anybody.
-
-        Raises:
-            GclipError: not a layout, or one out of bounds.
-        """
+        """The layout that `to_json` wrote, or anybody; a GclipError where it is none."""
         wanted = f"A scene's layout of up to {MAX_LAYOUT_CHARACTERS} characters was expected, but"
         if len(text) > MAX_LAYOUT_CHARACTERS:
             raise GclipError(f"{wanted} {len(text)} came; take some items out.")
@@ -163,19 +156,13 @@ class Layout:
                 data.pop(key) for key in ("ground", "horizon", "light", "like", "items")
             )
             (gain, shift), (seed, style, things) = light, like
-            items = [Item(*map(_plain, row[:-1]), bool((0, 1).index(row[-1]))) for row in rows]
+            items = tuple(Item(*row[:-1], bool((0, 1).index(row[-1]))) for row in rows)
             if data or type(seed) is not int or type(things) is not int:
                 raise ValueError(data)
-            ground = tuple(map(_plain, ground))
+            ground = tuple(ground)
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise GclipError(f"{wanted} something else came; arrange() makes one.") from error
-        return Layout(ground, tuple(items), horizon, (gain, shift), seed, style, things or None)
-
-
-def _plain(value: Any) -> Any:
-    if type(value) not in (str, int, float):
-        raise TypeError(value)
-    return value
+        return Layout(ground, items, horizon, (gain, shift), seed, style, things or None)
 
 
 def _check_number(name: str, value: Any, low: float, high: float) -> None:
@@ -197,24 +184,30 @@ def _check_start(seed: int, style: str, things: int | None) -> None:
     styles_for(style)
 
 
-@dataclass(frozen=True, eq=False)
-class Scene:
-    """A scene and its truth.
+# ------------------------------------------------------------------------------------------- art
 
-    image: RGB, (W, H) in Pillow's order.
-    labels: (H, W) int64, each an index into `words`; every pixel has one.
-    words: names of what can be seen: things first, in the order they were laid, then backgrounds.
-    things, backgrounds: the two parts of `words`.
+
+@dataclass(frozen=True)
+class Word:
+    """A thing or a background: its name, other names for it, and its plurals."""
+
+    name: str
+    synonyms: tuple[str, ...] = ()
+    plurals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Style:
+    """One emoji package: its licence, what it is used for, and which things it draws.
+
+    `use` is "seen" (trained on), "held-out" (never trained on, what quality is measured on) or
+    "extra" (never trained on either).
     """
 
-    image: Image.Image
-    labels: npt.NDArray[np.int64]
-    words: tuple[str, ...]
-    things: tuple[str, ...]
-    backgrounds: tuple[str, ...]
-
-
-# ------------------------------------------------------------------------------------------- art
+    name: str
+    licence: str
+    use: str
+    things: tuple[int, ...]
 
 
 @functools.cache
@@ -230,16 +223,16 @@ def things() -> tuple[Word, ...]:
     )
 
 
-def backgrounds() -> tuple[Word, ...]:
-    """Every background a scene can have."""
-    return tuple(b.word for b in BACKGROUNDS)
+@functools.cache
+def _names() -> tuple[str, ...]:
+    return tuple(word.name for word in things())
 
 
 @functools.cache
 def styles() -> dict[str, Style]:
     """Every art style in the sprite sheets, by name."""
     return {
-        name: Style(name, **style | {"things": tuple(style["things"])})
+        name: Style(name, style["licence"], style["use"], tuple(style["things"]))
         for name, style in _index()["styles"].items()
     }
 
@@ -284,10 +277,18 @@ def turn(rgba: Pixels, half_tangent: float) -> Pixels:
     """
     cosine, sine = _cosine_and_sine(half_tangent)
     h, w = rgba.shape[:2]
-    tall, wide = _turned_size(h, w, cosine, sine)
+    tall, wide = _turned_size((h, w), half_tangent)
     y = (np.arange(tall) - (tall - 1) / 2)[:, None]
     x = (np.arange(wide) - (wide - 1) / 2)[None, :]
-    return _sample(rgba, cosine * y - sine * x + (h - 1) / 2, sine * y + cosine * x + (w - 1) / 2)
+    # Where each pixel comes from, in a sprite with one empty pixel around it.
+    padded = np.pad(rgba, ((1, 2), (1, 2), (0, 0))).astype(np.float32)
+    from_y = np.clip(cosine * y - sine * x + (h - 1) / 2, -1, h) + 1
+    from_x = np.clip(sine * y + cosine * x + (w - 1) / 2, -1, w) + 1
+    y0, x0 = from_y.astype(np.int64), from_x.astype(np.int64)
+    fy, fx = ((at - at.astype(np.int64)).astype(np.float32)[..., None] for at in (from_y, from_x))
+    top = padded[y0, x0] * (1 - fx) + padded[y0, x0 + 1] * fx
+    bottom = padded[y0 + 1, x0] * (1 - fx) + padded[y0 + 1, x0 + 1] * fx
+    return (top * (1 - fy) + bottom * fy + np.float32(0.5)).astype(np.uint8)
 
 
 def _cosine_and_sine(half_tangent: float) -> tuple[float, float]:
@@ -295,50 +296,32 @@ def _cosine_and_sine(half_tangent: float) -> tuple[float, float]:
     return (1 - square) / (1 + square), 2 * half_tangent / (1 + square)
 
 
-def _turned_size(h: int, w: int, cosine: float, sine: float) -> tuple[int, int]:
-    tall = h * abs(cosine) + w * abs(sine)
-    return int(tall) + 1, int(w * abs(cosine) + h * abs(sine)) + 1
-
-
-def _sample(picture: Pixels, y: npt.NDArray[Any], x: npt.NDArray[Any]) -> Pixels:
-    """Bilinear samples of (h, w, c) at float positions y, x (H, W); outside it is empty."""
-    padded = np.pad(picture, ((1, 2), (1, 2), (0, 0))).astype(np.float32)
-    h, w = picture.shape[:2]
-    y, x = np.clip(y, -1, h) + 1, np.clip(x, -1, w) + 1
-    y0, x0 = y.astype(np.int64), x.astype(np.int64)
-    fy, fx = (y - y0).astype(np.float32)[..., None], (x - x0).astype(np.float32)[..., None]
-    top = padded[y0, x0] * (1 - fx) + padded[y0, x0 + 1] * fx
-    bottom = padded[y0 + 1, x0] * (1 - fx) + padded[y0 + 1, x0 + 1] * fx
-    return (top * (1 - fy) + bottom * fy + np.float32(0.5)).astype(np.uint8)
+def _turned_size(size: Size, half_tangent: float) -> Size:
+    (h, w), (cosine, sine) = size, map(abs, _cosine_and_sine(half_tangent))
+    return int(h * cosine + w * sine) + 1, int(w * cosine + h * sine) + 1
 
 
 def fit(rgba: Pixels, longer_side: int) -> Pixels:
     """A premultiplied sprite resized so that its longer side has that many pixels."""
-    h, w = _fitted_size(*rgba.shape[:2], longer_side)
+    h, w = _fitted_size(rgba.shape[:2], longer_side)
     bands = [Image.fromarray(np.ascontiguousarray(rgba[..., c])) for c in range(4)]
     return np.stack([np.asarray(b.resize((w, h), Image.Resampling.BICUBIC)) for b in bands], -1)
 
 
-def _fitted_size(h: int, w: int, longer_side: int) -> tuple[int, int]:
-    scale = longer_side / max(h, w)
-    return max(1, int(h * scale + 0.5)), max(1, int(w * scale + 0.5))
+def _fitted_size(size: Size, longer_side: int) -> Size:
+    scale = longer_side / max(size)
+    return max(1, int(size[0] * scale + 0.5)), max(1, int(size[1] * scale + 0.5))
 
 
-def paste(
-    image: Pixels, labels: npt.NDArray[Any], rgba: Pixels, y: int, x: int, label: int
-) -> None:
+def paste(image: Pixels, labels: npt.NDArray, rgba: Pixels, y: int, x: int, label: int) -> None:
     """Lay a premultiplied sprite over an image (H, W, 3) and its labels (H, W), in place."""
-    h, w = rgba.shape[:2]
     top, left = max(0, y), max(0, x)
-    bottom, right = min(image.shape[0], y + h), min(image.shape[1], x + w)
-    if top >= bottom or left >= right:
-        return
-    part = rgba[top - y : bottom - y, left - x : right - x]
-    under = image[top:bottom, left:right]
+    part = rgba[top - y :, left - x :][: max(0, len(image) - top), : max(0, image.shape[1] - left)]
+    there = np.s_[top : top + part.shape[0], left : left + part.shape[1]]
     seen_through = 255 - part[..., 3:].astype(np.uint16)
-    over = part[..., :3] + ((under * seen_through + 127) // 255)
-    under[:] = np.minimum(over, 255).astype(np.uint8)
-    labels[top:bottom, left:right][part[..., 3] > 127] = label
+    over = part[..., :3] + ((image[there] * seen_through + 127) // 255)
+    image[there] = np.minimum(over, 255).astype(np.uint8)
+    labels[there][part[..., 3] > 127] = label
 
 
 # ----------------------------------------------------------------------------------- backgrounds
@@ -348,13 +331,37 @@ def _between(rng: np.random.Generator, low: float, high: float) -> float:
     return low + (high - low) * float(rng.random())
 
 
-def _noise(rng: np.random.Generator, h: int, w: int, cell_h: float, cell_w: float) -> Floats:
-    """Smooth noise (h, w) about 0, mostly within +-2, in blobs of about cell_h x cell_w pixels."""
-    rows, columns = int(h / max(cell_h, 1)) + 2, int(w / max(cell_w, 1)) + 2
-    coarse = (rng.random((rows, columns)) * 256).astype(np.uint8)
-    smooth = Image.fromarray(coarse).resize((w, h), Image.Resampling.BICUBIC)
-    # A uniform byte has a standard deviation of 74; interpolation takes about a third of it.
-    return (np.asarray(smooth).astype(np.float32) - np.float32(127.5)) * np.float32(1 / 52)
+@dataclass(frozen=True)
+class _Canvas:
+    """What a background is painted on: (h, w) pixels, ``u`` of them for one of its design."""
+
+    rng: np.random.Generator
+    h: int
+    w: int
+    u: float
+
+    @property
+    def y(self) -> Floats:
+        return np.broadcast_to(np.arange(self.h, dtype=np.float32)[:, None], (self.h, self.w))
+
+    @property
+    def x(self) -> Floats:
+        return np.broadcast_to(np.arange(self.w, dtype=np.float32), (self.h, self.w))
+
+    def between(self, low: float, high: float) -> float:
+        return _between(self.rng, low, high)
+
+    def tint(self, *ranges: tuple[float, float]) -> Floats:
+        return np.array([self.between(low, high) for low, high in ranges], np.float32)
+
+    def noise(self, tall: float, wide: float) -> Floats:
+        """Smooth noise (h, w) about 0, mostly within +-2, in blobs of ``tall`` x ``wide`` u."""
+        rows = int(self.h / max(tall * self.u, 1)) + 2
+        columns = int(self.w / max(wide * self.u, 1)) + 2
+        coarse = (self.rng.random((rows, columns)) * 256).astype(np.uint8)
+        smooth = Image.fromarray(coarse).resize((self.w, self.h), Image.Resampling.BICUBIC)
+        # A uniform byte has a standard deviation of 74; interpolation takes about a third of it.
+        return (np.asarray(smooth).astype(np.float32) - np.float32(127.5)) * np.float32(1 / 52)
 
 
 def _wave(x: Floats) -> Floats:
@@ -364,142 +371,120 @@ def _wave(x: Floats) -> Floats:
     return y.astype(np.float32)
 
 
-def _tint(rng: np.random.Generator, *ranges: tuple[float, float]) -> Floats:
-    return np.array([_between(rng, low, high) for low, high in ranges], np.float32)
-
-
-def _shade(colour: Floats, change: Floats, by: Colour = (1, 1, 1)) -> Floats:
+def _shade(colour: Floats, change: Floats, by: tuple[float, float, float] = (1, 1, 1)) -> Floats:
     """A flat colour (3,) and a change of brightness (h, w), weighted by channel -> (h, w, 3)."""
     return colour + change[..., None] * np.array(by, np.float32)
 
 
-def _grid(h: int, w: int) -> tuple[Floats, Floats]:
-    y, x = np.arange(h, dtype=np.float32)[:, None], np.arange(w, dtype=np.float32)[None, :]
-    return np.broadcast_to(y, (h, w)), np.broadcast_to(x, (h, w))
+def _sky(c: _Canvas) -> Floats:
+    colour = c.tint((70, 120), (150, 185), (220, 250))
+    blue = _shade(colour, c.y / c.h * c.between(20, 70), (1, 0.7, 0.2))
+    clouds = np.clip(c.noise(24, 48) - c.between(0.5, 1.3), 0, 1.5)
+    return blue + clouds[..., None] * c.between(20, 60)
 
 
-def _sky(rng: np.random.Generator, h: int, w: int, u: float) -> Floats:
-    y, _ = _grid(h, w)
-    blue = _shade(
-        _tint(rng, (70, 120), (150, 185), (220, 250)), y / h * _between(rng, 20, 70), (1, 0.7, 0.2)
-    )
-    clouds = np.clip(_noise(rng, h, w, 24 * u, 48 * u) - _between(rng, 0.5, 1.3), 0, 1.5)
-    return blue + clouds[..., None] * _between(rng, 20, 60)
+def _grass(c: _Canvas) -> Floats:
+    change = c.noise(7, 2) * c.between(10, 22) + c.noise(40, 40) * 8
+    return _shade(c.tint((60, 110), (130, 175), (40, 70)), change, (0.8, 1, 0.5))
 
 
-def _grass(rng: np.random.Generator, h: int, w: int, u: float) -> Floats:
-    blades = _noise(rng, h, w, 7 * u, 2 * u) * _between(rng, 10, 22)
-    patches = _noise(rng, h, w, 40 * u, 40 * u) * 8
-    return _shade(_tint(rng, (60, 110), (130, 175), (40, 70)), blades + patches, (0.8, 1, 0.5))
+def _sand(c: _Canvas) -> Floats:
+    bent = c.y + c.noise(30, 30) * 6 * c.u
+    ripples = _wave(bent / (c.between(25, 50) * c.u)) * c.between(2, 9)
+    grains = c.noise(1.5, 1.5) * c.between(4, 9)
+    return _shade(c.tint((205, 235), (180, 205), (125, 160)), ripples + grains)
 
 
-def _sand(rng: np.random.Generator, h: int, w: int, u: float) -> Floats:
-    y, _ = _grid(h, w)
-    bent = y + _noise(rng, h, w, 30 * u, 30 * u) * 6 * u
-    ripples = _wave(bent / (_between(rng, 25, 50) * u)) * _between(rng, 2, 9)
-    grains = _noise(rng, h, w, 1.5 * u, 1.5 * u) * _between(rng, 4, 9)
-    return _shade(_tint(rng, (205, 235), (180, 205), (125, 160)), ripples + grains)
+def _water(c: _Canvas) -> Floats:
+    waves = c.noise(3, c.between(14, 30)) * c.between(10, 22)
+    swell = c.noise(30, 60) * 6
+    return _shade(c.tint((15, 60), (95, 150), (150, 200)), waves + swell, (0.7, 1, 1))
 
 
-def _water(rng: np.random.Generator, h: int, w: int, u: float) -> Floats:
-    waves = _noise(rng, h, w, 3 * u, _between(rng, 14, 30) * u) * _between(rng, 10, 22)
-    swell = _noise(rng, h, w, 30 * u, 60 * u) * 6
-    return _shade(_tint(rng, (15, 60), (95, 150), (150, 200)), waves + swell, (0.7, 1, 1))
+def _snow(c: _Canvas) -> Floats:
+    drifts = c.noise(c.between(15, 30), c.between(20, 50))
+    glitter = c.noise(1, 1) * 2
+    change = drifts * c.between(3, 8) + glitter
+    return _shade(c.tint((228, 242), (234, 246), (240, 252)), change, (1.2, 1, 0.6))
 
 
-def _snow(rng: np.random.Generator, h: int, w: int, u: float) -> Floats:
-    drifts = _noise(rng, h, w, _between(rng, 15, 30) * u, _between(rng, 20, 50) * u)
-    glitter = _noise(rng, h, w, u, u) * 2
-    change = drifts * _between(rng, 3, 8) + glitter
-    return _shade(_tint(rng, (228, 242), (234, 246), (240, 252)), change, (1.2, 1, 0.6))
-
-
-def _night(rng: np.random.Generator, h: int, w: int, u: float) -> Floats:
-    y, _ = _grid(h, w)
-    dark = _shade(
-        _tint(rng, (5, 25), (8, 30), (35, 75)), _noise(rng, h, w, 50 * u, 50 * u) * 6 + y / h * 15
-    )
-    stars = int(h * w / (u * u) * _between(rng, 0.0017, 0.0043)) + 1
-    rows, columns = rng.integers(0, h, stars), rng.integers(0, w, stars)
-    light = (90 + 140 * rng.random(stars)).astype(np.float32)[:, None]
-    big = max(1, int(u + 0.5))
-    for dy in range(big):
-        for dx in range(big):
-            dark[np.minimum(rows + dy, h - 1), np.minimum(columns + dx, w - 1)] += light
-    for dy, dx in ((big, 0), (0, big)):  # half as bright below and to the right
-        dark[np.minimum(rows + dy, h - 1), np.minimum(columns + dx, w - 1)] += light * 0.5
+def _night(c: _Canvas) -> Floats:
+    colour = c.tint((5, 25), (8, 30), (35, 75))
+    dark = _shade(colour, c.noise(50, 50) * 6 + c.y / c.h * 15)
+    stars = int(c.h * c.w / (c.u * c.u) * c.between(0.0017, 0.0043)) + 1
+    rows, columns = c.rng.integers(0, c.h, stars), c.rng.integers(0, c.w, stars)
+    light = (90 + 140 * c.rng.random(stars)).astype(np.float32)[:, None]
+    big = max(1, int(c.u + 0.5))
+    places = [(dy, dx, 1.0) for dy in range(big) for dx in range(big)]
+    for dy, dx, share in (*places, (big, 0, 0.5), (0, big, 0.5)):  # dimmer below, and to the right
+        dark[np.minimum(rows + dy, c.h - 1), np.minimum(columns + dx, c.w - 1)] += light * share
     return dark
 
 
-def _wood(rng: np.random.Generator, h: int, w: int, u: float) -> Floats:
-    y, _ = _grid(h, w)
-    grain = _noise(rng, h, w, 2 * u, 40 * u) * _between(rng, 8, 16)
-    boards = _noise(rng, h, w, 6 * u, 80 * u) * 6
-    plank = _between(rng, 18, 34) * u
-    gap = np.where(y % plank < 1.5 * u, 0.6, 1.0)[..., None]
-    colour = _tint(rng, (120, 175), (78, 115), (40, 65))
+def _wood(c: _Canvas) -> Floats:
+    grain = c.noise(2, 40) * c.between(8, 16)
+    boards = c.noise(6, 80) * 6
+    plank = c.between(18, 34) * c.u
+    gap = np.where(c.y % plank < 1.5 * c.u, 0.6, 1.0)[..., None]
+    colour = c.tint((120, 175), (78, 115), (40, 65))
     return _shade(colour, grain + boards, (1, 0.8, 0.6)) * gap
 
 
-def _brick(rng: np.random.Generator, h: int, w: int, u: float) -> Floats:
-    y, x = _grid(h, w)
-    tall = _between(rng, 8, 13) * u
-    row = np.floor(y / tall)
-    along = x + (row % 2) * (tall * 1.1)
-    mortar = (y % tall < 1.6 * u) | (along % (tall * 2.2) < 1.6 * u)
+def _brick(c: _Canvas) -> Floats:
+    tall = c.between(8, 13) * c.u
+    row = np.floor(c.y / tall)
+    along = c.x + (row % 2) * (tall * 1.1)
+    mortar = (c.y % tall < 1.6 * c.u) | (along % (tall * 2.2) < 1.6 * c.u)
     which = (row * 37 + np.floor(along / (tall * 2.2)) * 17).astype(np.int64) % 97
-    tone = ((rng.random(97) - 0.5) * 3.4).astype(np.float32)[which] * _between(rng, 8, 18)
-    rough = _noise(rng, h, w, 2 * u, 2 * u) * 5
-    bricks = _shade(_tint(rng, (150, 190), (70, 95), (55, 80)), tone + rough, (1, 0.7, 0.6))
-    return np.where(mortar[..., None], np.float32(_between(rng, 170, 215)), bricks)
+    tone = ((c.rng.random(97) - 0.5) * 3.4).astype(np.float32)[which] * c.between(8, 18)
+    rough = c.noise(2, 2) * 5
+    bricks = _shade(c.tint((150, 190), (70, 95), (55, 80)), tone + rough, (1, 0.7, 0.6))
+    return np.where(mortar[..., None], np.float32(c.between(170, 215)), bricks)
 
 
-def _road(rng: np.random.Generator, h: int, w: int, u: float) -> Floats:
-    y, x = _grid(h, w)
-    grey = np.full(3, _between(rng, 75, 110), np.float32)
-    rough = _noise(rng, h, w, 1.5 * u, 1.5 * u) * _between(rng, 6, 12)
-    asphalt = _shade(grey, rough + _noise(rng, h, w, 40 * u, 40 * u) * 5)
-    shift = _between(rng, 0, 60) * u
-    dash = (np.abs((y + shift) % (64 * u) - 32 * u) < 2.2 * u) & (x % (26 * u) < 15 * u)
-    return np.where(dash[..., None], _tint(rng, (215, 245), (205, 240), (120, 230)), asphalt)
+def _road(c: _Canvas) -> Floats:
+    grey = np.full(3, c.between(75, 110), np.float32)
+    rough = c.noise(1.5, 1.5) * c.between(6, 12)
+    asphalt = _shade(grey, rough + c.noise(40, 40) * 5)
+    shift = c.between(0, 60) * c.u
+    beside = np.abs((c.y + shift) % (64 * c.u) - 32 * c.u)
+    dash = (beside < 2.2 * c.u) & (c.x % (26 * c.u) < 15 * c.u)
+    return np.where(dash[..., None], c.tint((215, 245), (205, 240), (120, 230)), asphalt)
 
 
-def _tiles(rng: np.random.Generator, h: int, w: int, u: float) -> Floats:
-    y, x = _grid(h, w)
-    side = _between(rng, 10, 18) * u
-    light = np.full(3, _between(rng, 200, 240), np.float32)
-    dark = _tint(rng, (40, 170), (60, 150), (60, 150))
-    odd = (np.floor(x / side) + np.floor(y / side)) % 2 > 0
-    gap = np.where((x % side < u) | (y % side < u), 0.85, 1.0)[..., None]
-    soft = _noise(rng, h, w, 3 * u, 3 * u)[..., None] * 4
-    return (np.where(odd[..., None], light, dark) + soft) * gap
+def _tiles(c: _Canvas) -> Floats:
+    side = c.between(10, 18) * c.u
+    light = np.full(3, c.between(200, 240), np.float32)
+    dark = c.tint((40, 170), (60, 150), (60, 150))
+    odd = (np.floor(c.x / side) + np.floor(c.y / side)) % 2 > 0
+    gap = np.where((c.x % side < c.u) | (c.y % side < c.u), 0.85, 1.0)[..., None]
+    return (np.where(odd[..., None], light, dark) + c.noise(3, 3)[..., None] * 4) * gap
 
 
-def _curtain(rng: np.random.Generator, h: int, w: int, u: float) -> Floats:
-    _, x = _grid(h, w)
-    bent = x + _noise(rng, h, w, 60 * u, 30 * u) * 5 * u
-    folds = _wave(bent / (_between(rng, 25, 50) * u)) * _between(rng, 20, 40)
-    cloth = _noise(rng, h, w, 40 * u, 3 * u) * 6
-    return _shade(_tint(rng, (140, 190), (15, 40), (25, 50)), folds + cloth, (1, 0.35, 0.35))
+def _curtain(c: _Canvas) -> Floats:
+    bent = c.x + c.noise(60, 30) * 5 * c.u
+    folds = _wave(bent / (c.between(25, 50) * c.u)) * c.between(20, 40)
+    cloth = c.noise(40, 3) * 6
+    return _shade(c.tint((140, 190), (15, 40), (25, 50)), folds + cloth, (1, 0.35, 0.35))
 
 
-def _carpet(rng: np.random.Generator, h: int, w: int, u: float) -> Floats:
-    y, x = _grid(h, w)
-    side = _between(rng, 16, 26) * u
-    across = np.abs(x % side - side / 2) + np.abs(y % side - side / 2)
-    diamond = np.where(across < side * _between(rng, 0.25, 0.4), 1.0, 0.0)[..., None]
-    base = _tint(rng, (90, 130), (40, 70), (110, 150))
-    figure = _tint(rng, (190, 230), (160, 190), (110, 150))
-    pile = _noise(rng, h, w, 1.5 * u, 1.5 * u) * _between(rng, 6, 12)
+def _carpet(c: _Canvas) -> Floats:
+    side = c.between(16, 26) * c.u
+    across = np.abs(c.x % side - side / 2) + np.abs(c.y % side - side / 2)
+    diamond = np.where(across < side * c.between(0.25, 0.4), 1.0, 0.0)[..., None]
+    base, figure = (
+        c.tint((90, 130), (40, 70), (110, 150)),
+        c.tint((190, 230), (160, 190), (110, 150)),
+    )
+    pile = c.noise(1.5, 1.5) * c.between(6, 12)
     return base + (figure - base) * np.float32(1) * diamond + pile[..., None]
 
 
-def _leaves(rng: np.random.Generator, h: int, w: int, u: float) -> Floats:
-    size = _between(rng, 5, 9) * u
-    clumps = np.abs(_noise(rng, h, w, size, size))
-    veins = np.abs(_noise(rng, h, w, size / 2, size / 2))
-    change = (clumps - 0.7) * _between(rng, 25, 40) + veins * 10
-    return _shade(_tint(rng, (25, 50), (75, 105), (30, 50)), change, (0.6, 1, 0.4))
+def _leaves(c: _Canvas) -> Floats:
+    size = c.between(5, 9)
+    clumps, veins = np.abs(c.noise(size, size)), np.abs(c.noise(size / 2, size / 2))
+    change = (clumps - 0.7) * c.between(25, 40) + veins * 10
+    return _shade(c.tint((25, 50), (75, 105), (30, 50)), change, (0.6, 1, 0.4))
 
 
 @dataclass(frozen=True)
@@ -507,7 +492,7 @@ class Background:
     """A background: its words, how it is painted, and whether it can be above or below."""
 
     word: Word
-    paint: Callable[[np.random.Generator, int, int, float], Floats]
+    paint: Callable[[_Canvas], Floats]
     above: bool
     below: bool
 
@@ -529,12 +514,22 @@ BACKGROUNDS: tuple[Background, ...] = (
 )
 
 
+def backgrounds() -> tuple[Word, ...]:
+    """Every background a scene can have."""
+    return tuple(b.word for b in BACKGROUNDS)
+
+
+@functools.cache
+def _ground_names() -> tuple[str, ...]:
+    return tuple(word.name for word in backgrounds())
+
+
 def paint(rng: np.random.Generator, background: int, h: int, w: int, unit: float) -> Pixels:
     """A background (an index into BACKGROUNDS) as (h, w, 3) pixels.
 
     unit: how many pixels one pixel of the texture's design (a 96-pixel scene) has become.
     """
-    pixels = BACKGROUNDS[background].paint(rng, h, w, unit)
+    pixels = BACKGROUNDS[background].paint(_Canvas(rng, h, w, unit))
     return (np.clip(pixels, 0, 255) + np.float32(0.5)).astype(np.uint8)
 
 
@@ -550,22 +545,16 @@ def choose_backgrounds(rng: np.random.Generator) -> tuple[int, ...]:
 
 # ----------------------------------------------------------------------------------- composition
 
-Box = tuple[int, int, int, int]
-
 
 def overlap(a: Box, b: Box) -> float:
-    """Overlap of two boxes (top, left, height, width), as a share of the smaller."""
+    """Overlap of two boxes, as a share of the smaller."""
     high = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
     wide = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
-    if high <= 0 or wide <= 0:
-        return 0.0
-    return high * wide / min(a[2] * a[3], b[2] * b[3])
+    return max(0, high) * max(0, wide) / min(a[2] * a[3], b[2] * b[3])
 
 
-def place(
-    rng: np.random.Generator, size: tuple[int, int], part: tuple[int, int], taken: Sequence[Box]
-) -> Box:
-    """A box of `part` (h, w) in a scene of `size` (H, W) that hides little of what is there.
+def place(rng: np.random.Generator, size: Size, part: Size, taken: Sequence[Box]) -> Box:
+    """A box of the size `part` in a scene that hides little of what is there.
 
     The first of two dozen random places that overlaps little enough, else the best of them.
     """
@@ -599,8 +588,8 @@ def _start(
 
 
 def _lay_backgrounds(
-    rng: np.random.Generator, chosen: Sequence[int], size: tuple[int, int], horizon: float | None
-) -> tuple[Pixels, npt.NDArray[np.int64], float]:
+    rng: np.random.Generator, chosen: Sequence[int], size: Size, horizon: float | None
+) -> tuple[Pixels, Labels, float]:
     """Image (h, w, 3), which background it is (h, w), and where the second begins, in heights.
 
     horizon: None where the generator decides; it is asked in either case.
@@ -623,36 +612,30 @@ def _lay_backgrounds(
 
 def _arrange_thing(
     rng: np.random.Generator,
-    name: str,
+    thing: int,
     art: Style,
-    size: tuple[int, int],
+    size: Size,
     span: tuple[float, float],
     taken: list[Box],
 ) -> Item:
     """A thing somewhere, perhaps mirrored, turned and sized; its box joins those taken."""
-    drawing = sprite(art.name, _names().index(name)).shape[:2]
+    drawing = sprite(art.name, thing).shape[:2]
     flip = bool(rng.random() < 0.5)
     half_tangent = _between(rng, -1, 1) * _between(rng, 0, _HALF_TURN)
     u = float(rng.random())
     share = span[0] + (span[1] - span[0]) * u * (1 + u) / 2  # smaller ones a little more often
     longer = max(1, int(min(size) * share + 0.5))
-    turned = _turned_size(*drawing, *_cosine_and_sine(half_tangent))
-    top, left, h, w = place(rng, size, _fitted_size(*turned, longer), taken)
+    turned = _turned_size(drawing, half_tangent)
+    top, left, h, w = place(rng, size, _fitted_size(turned, longer), taken)
     taken.append((top, left, h, w))
-    return Item(
-        name,
-        art.name,
-        x=(left + w / 2) / size[1],
-        y=(top + h / 2) / size[0],
-        size=longer * max(drawing) / max(turned) / min(size),
-        turn=half_tangent,
-        flip=flip,
-    )
+    x, y = (left + w / 2) / size[1], (top + h / 2) / size[0]
+    side = longer * max(drawing) / max(turned) / min(size)
+    return Item(_names()[thing], art.name, x, y, side, half_tangent, flip)
 
 
 def _arrange(
-    seed: int, size: tuple[int, int], style: str, things: int | None
-) -> tuple[Layout, Pixels, npt.NDArray[np.int64]]:
+    seed: int, size: Size, style: str, things: int | None
+) -> tuple[Layout, Pixels, Labels]:
     """A seed's layout, and its backgrounds as `_lay_backgrounds` gives them."""
     rng, arts, behind, chosen = _start(seed, style, things)
     image, which, horizon = _lay_backgrounds(rng, behind, size, None)
@@ -661,99 +644,72 @@ def _arrange(
     for thing in chosen:
         drawn_by = [art for art in arts if thing in art.things]
         art = drawn_by[int(rng.integers(len(drawn_by)))]
-        name = _names()[thing]
-        items.append(_arrange_thing(rng, name, art, size, SPANS[len(chosen)], taken))
+        items.append(_arrange_thing(rng, thing, art, size, SPANS[len(chosen)], taken))
     light = (_between(rng, 0.85, 1.12), _between(rng, -10, 10))
-    ground = tuple(BACKGROUNDS[i].word.name for i in behind)
-    layout = Layout(ground, tuple(items), horizon, light, seed, style, things)
-    return layout, image, which
+    ground = tuple(_ground_names()[i] for i in behind)
+    return Layout(ground, tuple(items), horizon, light, seed, style, things), image, which
 
 
 # Whoever drags a thing draws the same turned thing, and the same ground, again and again.
 @functools.lru_cache(64)
-def _turned(style: str, thing: int, flip: bool, half_tangent: float) -> tuple[Pixels, int]:
+def _turned(style: str, thing: str, flip: bool, half_tangent: float) -> tuple[Pixels, int]:
     """A drawing mirrored and turned, premultiplied; and its longer side before."""
-    drawing = sprite(style, thing)
+    drawing = sprite(style, _names().index(thing))
     turned = turn(premultiply(drawing[:, ::-1] if flip else drawing), half_tangent)
     return turned, max(drawing.shape[:2])
 
 
 @functools.lru_cache(4)
-def _ground(layout: Layout, size: tuple[int, int]) -> tuple[Pixels, npt.NDArray[np.int64]]:
+def _ground(layout: Layout, size: Size) -> tuple[Pixels, Labels]:
     rng = _start(layout.seed, layout.style, layout.things)[0]
     ground = [_ground_names().index(name) for name in layout.ground]
     return _lay_backgrounds(rng, ground, size, layout.horizon)[:2]
 
 
-def _draw(layout: Layout, image: Pixels, which: npt.NDArray[np.int64]) -> Scene:
+def _draw(layout: Layout, image: Pixels, which: Labels) -> Scene:
     """The items of a layout laid over its backgrounds (h, w, 3), in place; `which` as laid."""
     size = which.shape
     names = list(dict.fromkeys(item.thing for item in layout.items))
     labels = which + len(names)
     for item in layout.items:
-        turned, side = _turned(item.style, _names().index(item.thing), item.flip, item.turn)
+        turned, side = _turned(item.style, item.thing, item.flip, item.turn)
         longer = item.size * min(size) * max(turned.shape[:2]) / side
         laid = fit(turned, max(1, int(longer + 0.5)))
-        corner = (
-            int(np.floor(middle * side - part / 2 + 0.5))
-            for middle, side, part in zip((item.y, item.x), size, laid.shape, strict=False)
-        )
-        paste(image, labels, laid, *corner, names.index(item.thing))
+        top = int(np.floor(item.y * size[0] - laid.shape[0] / 2 + 0.5))
+        left = int(np.floor(item.x * size[1] - laid.shape[1] / 2 + 0.5))
+        paste(image, labels, laid, top, left, names.index(item.thing))
     gain, shift = layout.light
     table = np.clip(np.arange(256) * gain + shift + 0.5, 0, 255).astype(np.uint8)
     kept = np.unique(labels)
-    words = [(*names, *layout.ground)[i] for i in kept]
-    seen = int((kept < len(names)).sum())
     return Scene(
         image=Image.fromarray(table[image]),
         labels=np.searchsorted(kept, labels),
-        words=tuple(words),
-        things=tuple(words[:seen]),
-        backgrounds=tuple(words[seen:]),
+        things=tuple(names[i] for i in kept if i < len(names)),
+        backgrounds=tuple(layout.ground[i - len(names)] for i in kept if i >= len(names)),
     )
 
 
 def arrange(
-    seed: int,
-    size: tuple[int, int] = (144, 144),
-    style: str = "held-out",
-    things: int | None = None,
+    seed: int, size: Size = (144, 144), style: str = "held-out", things: int | None = None
 ) -> Layout:
     """The layout of `compose`'s scene with the same arguments, to go on from."""
     return _arrange(seed, size, style, things)[0]
 
 
-def render(layout: Layout, size: tuple[int, int] = (144, 144)) -> Scene:
-    """The scene of a layout at a size (height, width); a thing that is there twice is one word."""
+def render(layout: Layout, size: Size = (144, 144)) -> Scene:
+    """The scene of a layout at a size; a thing that is there twice is one word."""
     image, which = _ground(replace(layout, items=()), size)
     return _draw(layout, image.copy(), which)
 
 
 def compose(
-    seed: int,
-    size: tuple[int, int] = (144, 144),
-    style: str = "held-out",
-    things: int | None = None,
+    seed: int, size: Size = (144, 144), style: str = "held-out", things: int | None = None
 ) -> Scene:
-    """The scene of a seed.
+    """The scene of a seed; a GclipError where there can be none.
 
     size: (height, width) in pixels; things and textures scale with the shorter.
     style: "held-out" (art no training saw), "seen" (each thing from any style that was trained
         on), or the name of one style.
     things: how many, 1 to 5; by default the seed decides.
-
-    Raises:
-        GclipError: an unknown style, a number of things out of range, a seed that is negative or
-            too large, or an empty size.
     """
     return _draw(*_arrange(seed, size, style, things))
-
-
-@functools.cache
-def _names() -> tuple[str, ...]:
-    return tuple(word.name for word in things())
-
-
-@functools.cache
-def _ground_names() -> tuple[str, ...]:
-    return tuple(background.word.name for background in BACKGROUNDS)

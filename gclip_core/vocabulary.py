@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 import torch.nn.functional as F
@@ -37,33 +38,24 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
 
 
 def parse(words: str | Iterable[str] | Vocabulary) -> Vocabulary:
-    """Read words as a person types them.
+    """Read words as a person types them; a VocabularyError where there are none or too many.
 
     Commas and new lines separate classes, ``;`` synonyms, ``#`` starts a comment. A list holds a
     class per item. Duplicates and empties are dropped, and ``notes`` says which.
-
-    Raises:
-        VocabularyError: no class left, more than 500, more than 2,000 words and synonyms together,
-            or a phrase longer than 300 characters.
     """
     if isinstance(words, Vocabulary):
         return words
-    items = _split_text(words) if isinstance(words, str) else _check_items(words)
     classes: list[tuple[str, ...]] = []
     seen: set[str] = set()
-    twice: list[str] = []
-    for item in items:
+    twice: dict[str, None] = {}
+    for item in _split_text(words) if isinstance(words, str) else _texts(words):
         synonyms = []
-        for phrase in map(_clean, item.split(";")):
-            if not phrase:
-                continue
-            if len(phrase) > MAX_PHRASE:
-                raise _too_long(phrase)
+        for phrase in filter(None, map(_clean, item.split(";"))):
             if phrase.casefold() in seen:
-                twice.append(phrase)
-                continue
-            seen.add(phrase.casefold())
-            synonyms.append(phrase)
+                twice[phrase] = None
+            else:
+                seen.add(phrase.casefold())
+                synonyms.append(phrase)
         if synonyms:
             classes.append(tuple(synonyms))
         if len(classes) > MAX_CLASSES:
@@ -81,7 +73,53 @@ def parse(words: str | Iterable[str] | Vocabulary) -> Vocabulary:
             "At least one word was expected, but none came. Type the things you look for, "
             "separated by commas: cat, sofa; couch, wall"
         )
-    return Vocabulary(tuple(classes), _duplicates_note(twice))
+    if not twice:
+        return Vocabulary(tuple(classes))
+    shown = ", ".join(f"'{phrase[:30]}'" for phrase in islice(twice, 5))
+    more = ", …" if len(twice) > 5 else ""
+    return Vocabulary(tuple(classes), (f"Given more than once and kept once: {shown}{more}.",))
+
+
+def _split_text(text: str) -> list[str]:
+    if len(text) > MAX_CHARACTERS:
+        raise VocabularyError(
+            f"The words may have up to {MAX_CHARACTERS:,} characters, but {len(text):,} came."
+        )
+    lines = (line.partition("#")[0] for line in text.splitlines())
+    return [item for line in lines for item in line.split(",")]
+
+
+def _texts(words: Iterable[str]) -> tuple[str, ...]:
+    """A list of texts, cut where it is far too long to be used."""
+    is_list = isinstance(words, Iterable)
+    items = tuple(islice(words, 100 * MAX_CLASSES)) if is_list else (words,)
+    for item in items:
+        if not isinstance(item, str):
+            raise VocabularyError(
+                f"Words must be text or a list of texts, but a {type(item).__name__} came."
+            )
+    return items
+
+
+def _clean(phrase: str) -> str:
+    """One line of visible characters: controls and direction overrides removed, spaces folded."""
+    phrase = " ".join(_visible(phrase).split())
+    # Composing takes time by the square of a run of combining marks: minutes for 200,000.
+    if len(phrase) <= 4 * MAX_PHRASE:
+        phrase = unicodedata.normalize("NFC", phrase).strip(" " + _JOINERS)
+    if len(phrase) > MAX_PHRASE:
+        raise VocabularyError(
+            f"A word or phrase may have up to {MAX_PHRASE} characters, but one of {len(phrase):,} "
+            f"came: '{_visible(phrase[:40])}…'. Separate classes with commas."
+        )
+    return phrase
+
+
+def _visible(text: str) -> str:
+    hidden = ("Cc", "Cf", "Cs", "Co")
+    return "".join(
+        " " if unicodedata.category(c) in hidden and c not in _JOINERS else c for c in text
+    )
 
 
 def embed(
@@ -91,13 +129,10 @@ def embed(
 
     Every phrase goes through all templates, each embedding normalised, averaged, normalised.
     Kept per (backbone, templates, phrase) in the backbone's bounded cache.
-
-    Raises:
-        VocabularyError: a phrase too long for the text tower, or an unknown template set.
     """
     if isinstance(phrases, str):
         raise VocabularyError(f"A list of phrases was expected, but one text came: {phrases[:40]}")
-    phrases = _check_items(phrases)
+    phrases = _texts(phrases)
     sentences = template_set(templates)
     if not phrases:
         return torch.empty(0, backbone.model.visual.proj.shape[1])
@@ -105,11 +140,9 @@ def embed(
     found = {phrase: cache.get((sentences, phrase)) for phrase in dict.fromkeys(phrases)}
     missing = [phrase for phrase, embedding in found.items() if embedding is None]
     if missing:
-        for phrase, embedding in zip(
-            missing, _embed_new(backbone, missing, sentences), strict=True
-        ):
-            cache.put((sentences, phrase), embedding)
-            found[phrase] = embedding
+        found |= zip(missing, _embed_new(backbone, missing, sentences), strict=True)
+        for phrase in missing:
+            cache.put((sentences, phrase), found[phrase])
     return torch.stack([found[phrase] for phrase in phrases])
 
 
@@ -134,13 +167,9 @@ def ask(
     rest: str | Iterable[str],
     templates: str | tuple[str, ...],
 ) -> Asked:
-    """Read words and embed them; kept, for what is asked of one picture is asked of the next.
-
-    Raises:
-        VocabularyError: as :func:`parse`, :func:`hidden_words` and :func:`embed`.
-    """
-    typed = words if isinstance(words, str | Vocabulary) else tuple(_check_items(words))
-    other = rest if isinstance(rest, str) else tuple(_check_items(rest))
+    """Read words and embed them; kept, for what is asked of one picture is asked of the next."""
+    typed = words if isinstance(words, str | Vocabulary) else _texts(words)
+    other = rest if isinstance(rest, str) else _texts(rest)
 
     def make() -> Asked:
         classes = parse(typed)
@@ -175,24 +204,23 @@ def hidden_words(
     it did meet; ``"none"`` no word at all; anything else words of one's own. What was typed never
     competes with itself: its words, their synonyms and plurals are left out ("pine trees" leaves
     out "tree").
-
-    Raises:
-        VocabularyError: another name, or words that cannot be read.
     """
     if rest == "none":
         return ()
-    own = rest if isinstance(rest, str) else tuple(_check_items(rest))
-    if isinstance(own, str) and own != "background":
-        raise VocabularyError(
-            f"rest must be background, none or a list of words, but '{own[:40]}' came."
-        )
-
+    met = () if backbone.known is None else backbone.known.backgrounds
     synonyms = class_lists.synonyms("background_synonyms")
-    if own == "background":
-        words = _background(backbone)
-        for group in () if backbone.known is None else backbone.known.backgrounds:
-            synonyms[group[0]] = (*group[1:], *synonyms.get(group[0], ()))
+    if rest == "background":
+        field = tuple(p for one in class_lists.shipped("background") for p in one.phrases)
+        never = unknown_phrases(backbone, Vocabulary((field,)))
+        words = tuple(dict.fromkeys([p for p in field if p not in never] + [w for w, *_ in met]))
+        for word, *others in met:
+            synonyms[word] = (*others, *synonyms.get(word, ()))
+    elif isinstance(rest, str):
+        raise VocabularyError(
+            f"rest must be background, none or a list of words, but '{rest[:40]}' came."
+        )
     else:
+        own = _texts(rest)
         words = parse(own).phrases if own else ()
 
     def is_typed(word: str) -> bool:
@@ -200,15 +228,6 @@ def hidden_words(
         return any(_names(phrase, one) for phrase in typed.phrases for one in means)
 
     return tuple(word for word in words if not is_typed(word))
-
-
-def _background(backbone: Backbone) -> tuple[str, ...]:
-    field = tuple(p for one in class_lists.shipped("background") for p in one.phrases)
-    if backbone.known is None:
-        return field
-    never = unknown_phrases(backbone, Vocabulary((field,)))
-    met = (group[0] for group in backbone.known.backgrounds)
-    return tuple(dict.fromkeys((*(p for p in field if p not in never), *met)))
 
 
 def _names(phrase: str, word: str) -> bool:
@@ -232,98 +251,31 @@ def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[str, ..
     """Phrases the backbone never met: none of its words seen, or an embedding near no known word.
 
     A word is seen only as a whole: "xylophone" ends in a token that "phone" taught. Empty for a
-    backbone with an open vocabulary (any CLIP but the built-in one).
+    backbone with an open vocabulary (any CLIP but the built-in ones).
     """
     known = backbone.known
     if known is None:
         return ()
+
+    def is_seen(phrase: str) -> bool:
+        words = (word for word in phrase.casefold().split() if word not in _SMALL_WORDS)
+        return any(known.tokens >= set(_token_ids(backbone, word)) for word in words)
+
     doubtful = [p for p in vocabulary.phrases if p.casefold() not in known.words]
-    unseen = {
-        phrase
-        for phrase in doubtful
-        if not any(
-            known.tokens >= set(_token_ids(backbone, word))
-            for word in phrase.casefold().split()
-            if word not in _SMALL_WORDS
-        )
-    }
-    partly = [p for p in doubtful if p not in unseen]
+    nearest = dict.fromkeys(doubtful, -1.0)
+    partly = [p for p in doubtful if is_seen(p)]
     if partly:
         plain, words = TEMPLATES["plain"], sorted(known.words)
         theirs = backbone.text_cache.get_or_make(
             (plain, *words), lambda: _embed_new(backbone, words, plain)
         )
         near = embed(backbone, partly, plain) @ theirs.T
-        unseen |= {
-            phrase
-            for phrase, cosine in zip(partly, near.max(dim=1).values.tolist(), strict=True)
-            if cosine < NEAR_A_KNOWN_WORD
-        }
-    return tuple(phrase for phrase in doubtful if phrase in unseen)
-
-
-def _split_text(text: str) -> list[str]:
-    if len(text) > MAX_CHARACTERS:
-        raise VocabularyError(
-            f"The words may have up to {MAX_CHARACTERS:,} characters, but {len(text):,} came."
-        )
-    lines = (line.partition("#")[0] for line in text.splitlines())
-    return [item for line in lines for item in line.split(",")]
-
-
-def _check_items(words: Iterable[str]) -> list[str]:
-    if not isinstance(words, Iterable):
-        raise VocabularyError(
-            f"Words must be text or a list of texts, but a {type(words).__name__} came."
-        )
-    items = []
-    for item in words:
-        if not isinstance(item, str):
-            raise VocabularyError(
-                f"Words must be text, but a {type(item).__name__} came. Pass a list of strings."
-            )
-        items.append(item)
-        if len(items) > 100 * MAX_CLASSES:
-            break
-    return items
-
-
-def _clean(phrase: str) -> str:
-    """One line of visible characters: controls and direction overrides removed, spaces folded."""
-    phrase = " ".join(_visible(phrase).split())
-    # Composing takes time by the square of a run of combining marks: minutes for 200,000.
-    if len(phrase) > 4 * MAX_PHRASE:
-        raise _too_long(phrase)
-    return unicodedata.normalize("NFC", phrase).strip(" " + _JOINERS)
-
-
-def _visible(text: str) -> str:
-    hidden = ("Cc", "Cf", "Cs", "Co")
-    return "".join(
-        " " if unicodedata.category(c) in hidden and c not in _JOINERS else c for c in text
-    )
-
-
-def _too_long(phrase: str) -> VocabularyError:
-    return VocabularyError(
-        f"A word or phrase may have up to {MAX_PHRASE} characters, but one of {len(phrase):,} "
-        f"came: '{_visible(phrase[:40])}…'. Separate classes with commas."
-    )
-
-
-def _duplicates_note(twice: list[str]) -> tuple[str, ...]:
-    if not twice:
-        return ()
-    shown = ", ".join(f"'{phrase[:30]}'" for phrase in dict.fromkeys(twice[:5]))
-    return (f"Given more than once and kept once: {shown}{', …' if len(twice) > 5 else ''}.",)
+        nearest |= zip(partly, near.max(dim=1).values.tolist(), strict=True)
+    return tuple(phrase for phrase in doubtful if nearest[phrase] < NEAR_A_KNOWN_WORD)
 
 
 def template_set(templates: str | Sequence[str]) -> tuple[str, ...]:
-    """The sentences of a named set, or these sentences themselves.
-
-    Raises:
-        VocabularyError: an unknown name, no sentence, or one without ``{}`` for the phrase.
-    """
+    """The sentences of a named set, or these sentences themselves."""
     if isinstance(templates, str):
         return find(TEMPLATES, templates, "template set", VocabularyError)
     sentences = tuple(templates) if isinstance(templates, Iterable) else ()

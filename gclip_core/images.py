@@ -8,6 +8,7 @@ Colour profiles are ignored, as they were when CLIP was trained.
 
 import math
 import re
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from io import BytesIO
 from pathlib import Path
@@ -42,6 +43,10 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
+# The value of white by NumPy's name of an array's type, "f" for floats: the first that holds all.
+_WHITE = {"b1": (1,), "u1": (255,), "u2": (65_535,), "f": (1, 255)}
+_WHITE_OF_IMAGES = _WHITE | {"i4": (255, 65_535)}
+
 Source = Image.Image | NDArray | str | Path | bytes | bytearray | BinaryIO
 
 
@@ -53,13 +58,10 @@ def check(source: Source, max_pixels: int = MAX_PIXELS) -> Image.Image:
     taken as it is; ``uint16`` is divided by 257; floats are fractions when no value is above 1,
     else they run from 0 to 255. PIL's ``I`` and ``F`` follow the same rules (``I`` above 255 is 16
     bits deep). Alpha is laid on white, and of an animation the first frame is taken.
-
-    Raises:
-        ImageError: not an image, damaged, empty, of an unknown kind, or over ``max_pixels``.
     """
-    if isinstance(source, np.ndarray):
-        return _from_array(source, max_pixels)
     try:
+        if isinstance(source, np.ndarray):
+            return _from_array(source, max_pixels)
         if isinstance(source, Image.Image):
             return _from_image(source, max_pixels)
         return _from_bytes(_read(source), max_pixels)
@@ -95,25 +97,21 @@ def target_size(
     The short side becomes ``short_side``, each side is rounded to whole patches (at least one),
     and the largest scale is taken that gives no more than ``max_tokens`` patches.
     """
-    height, width = size
-    full = short_side / min(height, width)
+
+    full = short_side / min(size)
 
     def grid(shrink: float) -> tuple[int, int]:
-        rows, columns = (
-            max(1, math.floor(side * full * shrink / patch + 0.5)) for side in (height, width)
-        )
-        return rows, columns
+        rows, columns = (math.floor(side * full * shrink / patch + 0.5) for side in size)
+        return max(1, rows), max(1, columns)
 
-    rows, columns = grid(1.0)
-    if rows * columns > max_tokens:
-        fits, too_large = 0.0, 1.0
-        for _ in range(60):  # halving a float's range this often leaves nothing between the two
-            middle = (fits + too_large) / 2
-            if math.prod(grid(middle)) > max_tokens:
-                too_large = middle
-            else:
-                fits = middle
-        rows, columns = grid(fits)
+    fits, too_large = (1.0, 1.0) if math.prod(grid(1.0)) <= max_tokens else (0.0, 1.0)
+    for _ in range(60):  # halving a float's range this often leaves nothing between the two
+        middle = (fits + too_large) / 2
+        if math.prod(grid(middle)) <= max_tokens:
+            fits = middle
+        else:
+            too_large = middle
+    rows, columns = grid(fits)
     return rows * patch, columns * patch
 
 
@@ -127,8 +125,8 @@ def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 def _read(source: str | Path | bytes | bytearray | BinaryIO) -> bytes:
     if isinstance(source, str | Path):
-        return _read_file(Path(source))
-    if isinstance(source, bytes | bytearray):
+        data = _read_file(Path(source))
+    elif isinstance(source, bytes | bytearray):
         data = bytes(source)
     elif hasattr(source, "read"):
         data = source.read(MAX_BYTES + 1)
@@ -141,7 +139,10 @@ def _read(source: str | Path | bytes | bytearray | BinaryIO) -> bytes:
             f"{_EXPECTED}, or a PIL image or NumPy array, but a '{type(source).__name__}' came."
         )
     if len(data) > MAX_BYTES:
-        raise _too_many_bytes()
+        raise ImageError(
+            f"An image file of at most {MAX_BYTES // 2**20} MB was expected, but a larger one "
+            "came; scale the image down and try again."
+        )
     return data
 
 
@@ -151,10 +152,9 @@ def _read_file(path: Path) -> bytes:
             f"An image file was expected, but there is no file '{path.name[:80]}'; "
             "check its name and folder."
         )
-    if path.stat().st_size > MAX_BYTES:
-        raise _too_many_bytes()
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ImageError(
             f"An image file was expected, but '{path.name[:80]}' cannot be read "
@@ -162,21 +162,13 @@ def _read_file(path: Path) -> bytes:
         ) from error
 
 
-def _too_many_bytes() -> ImageError:
-    return ImageError(
-        f"An image file of at most {MAX_BYTES // 2**20} MB was expected, but a larger one came; "
-        "scale the image down and try again."
-    )
-
-
 def _from_bytes(data: bytes, max_pixels: int) -> Image.Image:
     check_parts(data)
     try:
         image = Image.open(BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
-        kind = _kind(data[:1024])
-        what = f"{kind} came" if kind else "this file is of no kind we know"
-        raise ImageError(f"{_EXPECTED}, but {what}; {_ADVICE.get(kind, _SAVE_AS)}.") from error
+        what, advice = _kind(data[:1024])
+        raise ImageError(f"{_EXPECTED}, but {what} came; {advice}.") from error
     with image:
         _check_size(image.height, image.width, max_pixels)
         # A tile is decoded whole, however little of it lies within the image.
@@ -190,7 +182,7 @@ def _from_image(image: Image.Image, max_pixels: int, own: bool = False) -> Image
     image.load()
     upright = _upright(image)
     if upright.mode in ("I", "F") or upright.mode.startswith("I;16"):
-        return _from_array(_deep_pixels(upright), max_pixels)
+        return _from_array(np.asarray(upright), max_pixels, _WHITE_OF_IMAGES)
     if upright.mode == "LAB":
         raise ImageError(f"{_EXPECTED} in RGB or grey, but one in CIE Lab came; {_SAVE_AS}.")
     if own and isinstance(upright, JpegImageFile) and upright.mode == "RGB":
@@ -209,21 +201,6 @@ def _upright(image: Image.Image) -> Image.Image:
     return image.transpose(_UPRIGHT[turn]) if turn in _UPRIGHT else image
 
 
-def _deep_pixels(image: Image.Image) -> NDArray:
-    """Return a grey image of more than 8 bits as an array that :func:`_from_array` takes."""
-    pixels = np.asarray(image)
-    if pixels.dtype.kind == "f":
-        return pixels
-    low, high = int(pixels.min()), int(pixels.max())
-    if low < 0 or high > 65_535:
-        raise ImageError(
-            f"A grey image with values from 0 to 65535 was expected, but they run from {low} to "
-            f"{high}; scale them and try again."
-        )
-    is_byte_range = image.mode == "I" and high <= 255
-    return pixels.astype(np.uint8 if is_byte_range else np.uint16)
-
-
 def _on_white(image: Image.Image) -> Image.Image:
     # Premultiplied grey ("La") has no direct way to RGBA.
     image = image.convert("LA") if image.mode == "La" else image
@@ -233,42 +210,37 @@ def _on_white(image: Image.Image) -> Image.Image:
     return white
 
 
-def _from_array(array: NDArray, max_pixels: int) -> Image.Image:
-    shape_fits = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))
-    if not shape_fits:
+def _from_array(
+    array: NDArray, max_pixels: int, whites: Mapping[str, tuple[int, ...]] = _WHITE
+) -> Image.Image:
+    if array.ndim != 2 and (array.ndim != 3 or array.shape[2] not in (1, 3, 4)):
         raise ImageError(
             "An array of shape (height, width) or (height, width, channels) with 1, 3 or 4 "
             f"channels was expected, but {array.shape} came; put the channels last."
         )
     _check_size(array.shape[0], array.shape[1], max_pixels)
-    pixels = _as_bytes(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array)
+    white = whites.get("f" if array.dtype.kind == "f" else array.dtype.str[1:])
+    if white is None:
+        raise ImageError(
+            "An array of bool, uint8, uint16 or floating-point values was expected, but "
+            f"{array.dtype} came; convert it with .astype(numpy.uint8)."
+        )
+    pixels = _as_bytes(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array, white)
     return _from_image(Image.fromarray(np.ascontiguousarray(pixels)), max_pixels)
 
 
-def _as_bytes(array: NDArray) -> NDArray[np.uint8]:
-    if array.dtype == np.bool_:
-        return array.astype(np.uint8) * np.uint8(255)
-    if array.dtype == np.uint8:
-        return array
-    # Byte order aside, so that big-endian TIFF pixels pass.
-    if array.dtype.kind == "u" and array.dtype.itemsize == 2:
-        return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if array.dtype.kind == "f":
-        low, high = float(array.min()), float(array.max())
-        # Written so that nan, which compares false with everything, is refused too.
-        if not (low >= 0 and high <= 255):
-            raise ImageError(
-                "Floating-point values within 0 to 1 or 0 to 255 were expected, but they run from "
-                f"{low:g} to {high:g}; scale them and try again."
-            )
-        scale = 255.0 if high <= 1 else 1.0
-        return np.floor(array.astype(np.float32) * np.float32(scale) + np.float32(0.5)).astype(
-            np.uint8
+def _as_bytes(values: NDArray, white: Sequence[int]) -> NDArray[np.uint8]:
+    """Values from 0 to white as bytes: white is the first of these numbers that holds them all."""
+    if values.dtype == np.uint8:
+        return values
+    low, high = float(values.min()), float(values.max())
+    if not (low >= 0 and high <= white[-1]):  # nan compares false with everything
+        raise ImageError(
+            f"Values from 0 to {' or from 0 to '.join(map(str, white))} were expected, but they "
+            f"run from {low:g} to {high:g}; scale them and try again."
         )
-    raise ImageError(
-        "An array of bool, uint8, uint16 or floating-point values was expected, but "
-        f"{array.dtype} came; convert it with .astype(numpy.uint8)."
-    )
+    scale = np.float32(255 / next(number for number in white if high <= number))
+    return np.floor(values.astype(np.float32) * scale + np.float32(0.5)).astype(np.uint8)
 
 
 def _check_size(height: int, width: int, max_pixels: int) -> None:
@@ -289,42 +261,45 @@ def _check_size(height: int, width: int, max_pixels: int) -> None:
         )
 
 
-_ZIP, _SVG, _HTML, _PDF = "a ZIP archive (or an office document)", "an SVG", "a web page", "a PDF"
-_EMPTY = "an empty file (0 bytes)"
-_ADVICE: dict[str | None, str] = {
-    _ZIP: "unpack it and choose a picture inside",
-    _SVG: "export it as PNG and try again",
-    _HTML: "save the picture itself, not the page around it",
-    _PDF: "export the page as PNG and try again",
-    _EMPTY: "copy or download it again",
-}
-_SIGNATURES: tuple[tuple[bytes, str], ...] = (
-    (rb"\x89PNG", "a damaged PNG"),
-    (rb"\xff\xd8", "a damaged JPEG"),
-    (rb"RIFF....WEBP", "a damaged WebP"),
-    (rb"GIF8", "a damaged GIF"),
-    (rb"II[*+]\0|MM\0[*+]", "a damaged TIFF"),
-    (rb"BM", "a damaged BMP"),
-    (rb"PK[\x03\x05\x07]", _ZIP),
-    (rb"%PDF", _PDF),
-    (rb"\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!", "a compressed archive"),
-    (rb"....ftyp(avif|avis)", "an AVIF"),
-    (rb"....ftyp(hei|hev|mif|msf)", "a HEIC photo"),
-    (rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI ", "a video"),
-    (rb"\xff\x0a|\0\0\0\x0cJXL ", "a JPEG XL"),
-    (rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "a JPEG 2000"),
-    (rb"8BPS", "a Photoshop document"),
-    (rb"\0\0\x01\0", "an icon"),
-    (rb"%!PS", "a PostScript document"),
+# How a file begins that is no picture we read, what it is, and what to do with it.
+_KINDS: tuple[tuple[bytes, str, str], ...] = (
+    (rb"\Z", "an empty file (0 bytes)", "copy or download it again"),
+    (rb"\x89PNG", "a damaged PNG", _SAVE_AS),
+    (rb"\xff\xd8", "a damaged JPEG", _SAVE_AS),
+    (rb"RIFF....WEBP", "a damaged WebP", _SAVE_AS),
+    (rb"GIF8", "a damaged GIF", _SAVE_AS),
+    (rb"II[*+]\0|MM\0[*+]", "a damaged TIFF", _SAVE_AS),
+    (rb"BM", "a damaged BMP", _SAVE_AS),
+    (
+        rb"PK[\x03\x05\x07]",
+        "a ZIP archive (or an office document)",
+        "unpack it and choose a picture inside",
+    ),
+    (rb"%PDF", "a PDF", "export the page as PNG and try again"),
+    (rb"\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!", "a compressed archive", _SAVE_AS),
+    (rb"....ftyp(avif|avis)", "an AVIF", _SAVE_AS),
+    (rb"....ftyp(hei|hev|mif|msf)", "a HEIC photo", _SAVE_AS),
+    (rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI ", "a video", _SAVE_AS),
+    (rb"\xff\x0a|\0\0\0\x0cJXL ", "a JPEG XL", _SAVE_AS),
+    (rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "a JPEG 2000", _SAVE_AS),
+    (rb"8BPS", "a Photoshop document", _SAVE_AS),
+    (rb"\0\0\x01\0", "an icon", _SAVE_AS),
+    (rb"%!PS", "a PostScript document", _SAVE_AS),
     (
         rb"(?i)(\xef\xbb\xbf)?\s*(<\?xml.{0,900}?|<!--.{0,900}?-->\s*|<!doctype )?\s*<?svg[\s>]",
-        _SVG,
+        "an SVG",
+        "export it as PNG and try again",
     ),
-    (rb"(?i)(\xef\xbb\xbf)?\s*(<!--.{0,900}?-->\s*)?<(!doctype\s+html|html|head|body)", _HTML),
+    (
+        rb"(?i)(\xef\xbb\xbf)?\s*(<!--.{0,900}?-->\s*)?<(!doctype\s+html|html|head|body)",
+        "a web page",
+        "save the picture itself, not the page around it",
+    ),
+    (rb"", "a file of no kind we know", _SAVE_AS),
 )
 
 
-def _kind(head: bytes) -> str | None:
-    """Say what the first bytes of a file look like, for the message; None when unknown."""
-    fits = (kind for signature, kind in _SIGNATURES if re.match(signature, head, re.DOTALL))
-    return next(fits, None) if head else _EMPTY
+def _kind(head: bytes) -> tuple[str, str]:
+    """What the first bytes of a file say about it, and what to do with it."""
+    fits = (kind for kind in _KINDS if re.match(kind[0], head, re.DOTALL))
+    return next(fits)[1:]

@@ -54,10 +54,6 @@ class Backbone:
         default_factory=lambda: BoundedCache(OPENINGS_CACHE_SETS), repr=False
     )
 
-    _repairs: BoundedCache[cs.Repair] = field(
-        default_factory=lambda: BoundedCache(64), init=False, repr=False
-    )
-
     @property
     def blocks(self) -> nn.ModuleList:
         """The image tower's residual blocks."""
@@ -120,11 +116,9 @@ class Backbone:
         return cs.ratios(self.norms)
 
     def repair(self, settings: Suppression | None) -> cs.Repair:
-        """What CS changes here under ``settings``; worked out once."""
-        default, found = Default(self.cs_blocks, self.title), (self.channels, self.ratios)
-        return self._repairs.get_or_make(
-            settings, lambda: cs.repair(settings, *found, self.width, default)
-        )
+        """What CS changes here under ``settings``."""
+        default = Default(self.cs_blocks, self.title)
+        return cs.repair(settings, self.channels, self.ratios, self.width, default)
 
     @cached_property
     def entropy(self) -> Tensor:
@@ -141,17 +135,26 @@ def load_backbone(
     """Load a BACKBONES entry, from ``weights`` if given, else from disk or open_clip's download.
 
     ``dtype="auto"`` is bfloat16 where the processor computes in it, else float32; the built-in
-    model stays float32.
+    models stay float32.
 
     Raises:
         BackboneError: an unknown name, no network, a damaged file, another architecture.
     """
     entry = find_backbone(name)
-    place = _check_placing(device, dtype)
-    loaded = load(entry, Path(weights).expanduser() if weights else None, *place)
-    check_tower(loaded.model)
+    if dtype not in ("float32", "bfloat16", "auto"):
+        raise BackboneError(f"dtype must be float32, bfloat16 or auto, but '{dtype}' came.")
+    try:
+        place = torch.device(device)
+        torch.empty(1, device=place)
+    except (RuntimeError, AssertionError) as error:
+        raise BackboneError(
+            f"The device '{device}' cannot be used here: {str(error).splitlines()[0][:160]}. "
+            'Take device="cpu".'
+        ) from error
+    loaded = load(entry, Path(weights).expanduser() if weights else None, place, dtype)
+    check_tower(loaded["model"])
     same = ("name", "title", "mean", "std", "short_side", "amf_blocks", "cs_blocks")
-    return Backbone(**{name: getattr(entry, name) for name in same}, **vars(loaded))
+    return Backbone(**{name: getattr(entry, name) for name in same}, **loaded)
 
 
 def wrap_backbone(
@@ -180,16 +183,9 @@ def wrap_backbone(
             "Pass mean=… and std=… if it was trained with others.",
         )
     native = int(visual.image_size[0])
-    return Backbone(
-        name=name,
-        title=name,
-        model=model,
-        tokenizer=tokenizer,
-        mean=tuple(mean or OPENAI_MEAN),
-        std=tuple(std or OPENAI_STD),
-        short_side=short_side or (336 if native in (224, 336) else native),
-        notes=notes,
-    )
+    side = short_side or (336 if native in (224, 336) else native)
+    mean, std = tuple(mean or OPENAI_MEAN), tuple(std or OPENAI_STD)
+    return Backbone(name, name, model, tokenizer, mean, std, side, notes=notes)
 
 
 def plant_channel(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int]) -> Backbone:
@@ -230,17 +226,3 @@ def check_tower(model: nn.Module) -> None:
             "open_clip's VisionTransformer with a class token and its pooling, as in OpenAI's "
             "ViT-B/16."
         )
-
-
-def _check_placing(device: str | torch.device, dtype: str) -> tuple[torch.device, Dtype]:
-    if dtype not in ("float32", "bfloat16", "auto"):
-        raise BackboneError(f"dtype must be float32, bfloat16 or auto, but '{dtype}' came.")
-    try:
-        place = torch.device(device)
-        torch.empty(1, device=place)
-    except (RuntimeError, AssertionError) as error:
-        raise BackboneError(
-            f"The device '{device}' cannot be used here: {str(error).splitlines()[0][:160]}. "
-            'Take device="cpu".'
-        ) from error
-    return place, dtype

@@ -6,7 +6,6 @@ the last block's Values are within a region and across regions.
 """
 
 import math
-import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -16,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core.errors import MethodError
-from gclip_core.numbering import listed
+from gclip_core.numbering import indices, listed
 from gclip_core.types import ROWS, Default, Plant, Suppression
 
 # --- norms ---------------------------------------------------------------------------------------
@@ -49,21 +48,11 @@ def ratios(norms: Tensor) -> tuple[float, ...]:
 
 
 def plant(channel: int, gain: float, blocks: Iterable[int], width: int, n_blocks: int) -> Plant:
-    """One planted channel of a tower that wide and deep; blocks count from 0.
-
-    Raises:
-        MethodError: a channel or block the tower does not have, or a gain that is no number.
-    """
-    try:
-        channel = operator.index(channel)
-        chosen = tuple(sorted({operator.index(block) for block in blocks}))
-    except TypeError:
-        raise MethodError(
-            f"A channel and blocks are whole numbers from 0, but {channel!r} and {blocks!r} came."
-        ) from None
-    if not 0 <= channel < width:
+    """One planted channel of a tower that wide and deep; blocks count from 0."""
+    (channel,), chosen = indices("Channels", [channel]), tuple(sorted(indices("Blocks", blocks)))
+    if channel >= width:
         raise MethodError(f"Channels run from 0 to {width - 1}, but channel {channel} came.")
-    if not chosen or chosen[0] < 0 or chosen[-1] >= n_blocks:
+    if not chosen or chosen[-1] >= n_blocks:
         raise MethodError(f"Blocks run from 0 to {n_blocks - 1} (at least one), but {chosen} came.")
     if not abs(gain) < 1e4:  # also refuses nan
         raise MethodError(f"The gain must be a number below 10,000, but {gain} came.")
@@ -112,9 +101,6 @@ def repair(
 
     ``largest`` is every block's largest channel, ``ratios`` its norm over the median, ``width`` the
     number of channels.
-
-    Raises:
-        MethodError: a block or channel the tower does not have, or all channels at once.
     """
     if settings is None:
         return OFF
@@ -128,24 +114,20 @@ def repair(
         if not blocks:
             where = "before the last block" if abnormal else "in this model"
             return Repair({}, f"no abnormal channel {where}: CS changes nothing")
-    _check_there(blocks, settings.channels or (), n_blocks, width)
-    blocks = tuple(sorted(blocks))
-    ordinary = [block for block in blocks if block not in abnormal]
-    if ordinary and not settings.channels:
-        reason += f"; without an abnormal channel: blocks {listed(ordinary)}"
-    channels = {block: settings.channels or (largest[block],) for block in blocks}
-    return Repair(channels, reason, replace(settings, blocks=blocks))
-
-
-def _check_there(blocks: Sequence[int], channels: Sequence[int], n_blocks: int, width: int) -> None:
-    if max(blocks) >= n_blocks:
-        raise MethodError(f"CS takes blocks 1 to {n_blocks}, but block {max(blocks) + 1} came.")
+    channels, blocks = settings.channels or (), tuple(sorted(blocks))
+    if blocks[-1] >= n_blocks:
+        raise MethodError(f"CS takes blocks 1 to {n_blocks}, but block {blocks[-1] + 1} came.")
     if channels and max(channels) >= width:
         raise MethodError(f"Channels run from 0 to {width - 1}, but channel {max(channels)} came.")
     if len(channels) >= width:
         raise MethodError(
             f"CS brings channels to the mean of the others, but all {width} channels came."
         )
+    ordinary = [block for block in blocks if block not in abnormal]
+    if ordinary and not channels:
+        reason += f"; without an abnormal channel: blocks {listed(ordinary)}"
+    changed = {block: channels or (largest[block],) for block in blocks}
+    return Repair(changed, reason, replace(settings, blocks=blocks))
 
 
 # --- the repair ----------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Images to block inputs: one window or many, resumed where planting or CS changes a block."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -27,7 +27,10 @@ MAX_WINDOW_TOKENS = 65_536
 
 
 def whole(backbone: Backbone, pixels: Tensor, image_size: Grid) -> Encoded:
-    """One normalised picture, (3, height, width), in one pass, without planting and CS."""
+    """One normalised picture, (3, height, width), in one pass, without planting and CS.
+
+    Queries and keys of blocks that AMF is likely to ask for are kept.
+    """
     wanted = amf.likely_fused(backbone.amf_blocks, backbone.n_blocks)
     kept: dict[int, Heads] = {}
 
@@ -37,23 +40,9 @@ def whole(backbone: Backbone, pixels: Tensor, image_size: Grid) -> Encoded:
 
     inputs = _trace(backbone, pixels[None], keep)
     assert inputs is not None  # a picture that has no room alone is refused
-    return of_inputs(backbone, inputs, image_size, _size(pixels), kept)
-
-
-def of_inputs(
-    backbone: Backbone,
-    inputs: Sequence[Tensor],
-    image_size: Grid,
-    resized: Grid,
-    kept: dict[int, Heads] | None = None,
-) -> Encoded:
-    """What one pass over a whole picture leaves: the input of every block, each (1, 1+N, D).
-
-    ``kept`` are queries and keys of blocks that the pass held on to.
-    """
+    one = Pass(inputs, ((0, 0),), {block: (inputs[block], heads) for block, heads in kept.items()})
+    resized = _size(pixels)
     grid = _patches(backbone, resized)
-    heads = {block: (inputs[block], found) for block, found in (kept or {}).items()}
-    one = Pass(tuple(inputs), ((0, 0),), _heads=heads)
     return Encoded((one,), grid, grid, image_size, resized, backbone.uid)
 
 
@@ -64,9 +53,6 @@ def windowed(
 
     ``side`` and ``stride`` are in pixels, rounded to patches. A picture no larger than the window
     takes one pass.
-
-    Raises:
-        GclipError: the windows would hold too many patches together.
     """
     patch = backbone.patch
     grid = _patches(backbone, _size(pixels))
@@ -120,10 +106,7 @@ def _trace(
 ) -> tuple[Tensor, ...] | None:
     """Inputs of every block of equally large pictures, (B, 3, height, width): each (B, 1+N, D).
 
-    None where the device's memory cannot hold so many together.
-
-    Raises:
-        GclipError: one picture alone is too large for it.
+    None where the device's memory cannot hold so many together; refused where it is one alone.
     """
     try:
         with torch.no_grad():
@@ -155,10 +138,15 @@ def resumed(backbone: Backbone, encoded: Encoded, repair: Repair = cs.OFF) -> En
         return clean
     changed = set(repair.channels).union(*[plant.blocks for plant in planted])
     before_last = sorted(changed - {backbone.n_blocks - 1})
-    passes = clean.passes
-    if before_last:
-        weights = {block: replaced_weight(backbone, block, repair) for block in before_last}
-        passes = tuple(_rerun(backbone, one, before_last[0], weights) for one in passes)
+    weights = {block: replaced_weight(backbone, block, repair) for block in before_last}
+
+    def rerun(one: Pass) -> Pass:
+        start = before_last[0]
+        with torch.no_grad():
+            rest = blocks.block_inputs(backbone.blocks, one.inputs[start], start, weights)
+        return Pass((*one.inputs[: start + 1], *rest[1:]), one.corners, one._heads)
+
+    passes = tuple(map(rerun, clean.passes)) if before_last else clean.passes
     return replace(
         clean, passes=passes, planted=planted, suppression=settings, _clean=clean, _memo={}
     )
@@ -168,13 +156,6 @@ def replaced_weight(backbone: Backbone, block: int, repair: Repair) -> Tensor:
     """``W2'`` of a planted or suppressed block; the model's own weight stays untouched."""
     W2: Tensor = backbone.blocks[block].mlp.c_proj.weight
     return cs.changed_weight(W2, block, backbone.planted, backbone.norms[block], repair)
-
-
-def _rerun(backbone: Backbone, one: Pass, start: int, replaced: Mapping[int, Tensor]) -> Pass:
-    """The pass when some blocks from ``start`` on run with a ``W2'`` of their own."""
-    with torch.no_grad():
-        rest = blocks.block_inputs(backbone.blocks, one.inputs[start], start, replaced)
-    return Pass((*one.inputs[: start + 1], *rest[1:]), one.corners, _heads=one._heads)
 
 
 # --- heads ---------------------------------------------------------------------------------------

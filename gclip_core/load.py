@@ -11,8 +11,6 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +27,6 @@ from gclip_core.errors import BackboneError
 from gclip_core.registry import BackboneEntry
 from gclip_core.shipped import StateDict
 from gclip_core.stem import Stem
-from gclip_core.types import KnownWords
 
 Dtype = Literal["float32", "bfloat16", "auto"]
 
@@ -53,22 +50,11 @@ _REASONS = {
 """What went wrong, by what the errors say that were raised over it; the first that fits."""
 
 
-@dataclass(frozen=True, eq=False)
-class Loaded:
-    """A model in eval mode and its tokenizer; ``notes`` says in words what fell back."""
-
-    model: nn.Module
-    tokenizer: Callable[[list[str]], Tensor]
-    known: KnownWords | None = None
-    notes: tuple[str, ...] = ()
-
-
-def load(entry: BackboneEntry, path: Path | None, device: torch.device, dtype: Dtype) -> Loaded:
-    """The entry's model with the weights in ``path``, else from disk or open_clip's download.
-
-    Raises:
-        BackboneError: no network, a damaged file, weights of another architecture.
-    """
+def load(
+    entry: BackboneEntry, path: Path | None, device: torch.device, dtype: Dtype
+) -> dict[str, Any]:
+    """The entry's ``model`` in eval mode, its ``tokenizer``, the words it has ``known``, and
+    ``notes`` on what fell back; with the weights in ``path``, else from disk or a download."""
     known, notes = None, ()
     if entry.tag:
         config = open_clip.get_model_config(entry.architecture)
@@ -83,7 +69,8 @@ def load(entry: BackboneEntry, path: Path | None, device: torch.device, dtype: D
         state = shipped.unpack(state, config["text_cfg"]["vocab_size"], entry.title)
         if dtype == "auto":
             dtype = "float32"  # what its card's figures are of; it takes milliseconds either way
-    return Loaded(_build(config, state, entry.title, device, dtype), tokenizer, known, notes)
+    model = _build(config, state, entry.title, device, dtype)
+    return {"model": model, "tokenizer": tokenizer, "known": known, "notes": notes}
 
 
 # --- where weights are -----------------------------------------------------------------------
@@ -154,14 +141,11 @@ def _download(entry: BackboneEntry) -> Path:
 
 
 def read(path: Path) -> StateDict:
-    """Read a state dict without running code from the file.
+    """Read a state dict without running code from the file; a BackboneError where there is none.
 
     ``.safetensors`` and ``.pt`` hold tensors only (``weights_only=True``). A TorchScript archive,
     as OpenAI publishes, goes through PyTorch's own archive reader instead, which knows no pickle
     of arbitrary Python objects but does parse TorchScript code.
-
-    Raises:
-        BackboneError: not there, damaged, or holding something other than tensors.
     """
     if not path.is_file():
         raise BackboneError(f"A weight file was expected at '{path.name}', but there is none.")

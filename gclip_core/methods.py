@@ -1,11 +1,11 @@
 """The METHODS table. Adding a method is one entry; nothing else asks for a method's name."""
 
 import math
-import operator
 from collections.abc import Iterable
 from typing import Literal
 
 from gclip_core.errors import MethodError
+from gclip_core.numbering import indices
 from gclip_core.tables import find, table
 from gclip_core.types import Blocks, Fusion, Method, Span, Suppression
 
@@ -17,21 +17,9 @@ def _blocks(what: str, given: str | Iterable[int]) -> Blocks:
         raise MethodError(
             f"{what} must be auto, backbone or block indices counted from 0, but '{given}' came."
         )
-    blocks = _indices(what, given)
-    if not blocks:
-        raise MethodError(f"{what} needs at least one block, counted from 0, but none came.")
-    return blocks
-
-
-def _indices(what: str, given: Iterable[int]) -> tuple[int, ...]:
-    """Whole numbers from 0, each once, in the order given."""
-    try:
-        indices = tuple(dict.fromkeys(operator.index(one) for one in given))
-    except TypeError:
-        raise MethodError(f"{what} must be whole numbers from 0, but {given!r} came.") from None
-    if indices and min(indices) < 0:
-        raise MethodError(f"{what} count from 0, but {min(indices)} came.")
-    return indices
+    if blocks := indices(what, given):
+        return blocks
+    raise MethodError(f"{what} needs at least one block, counted from 0, but none came.")
 
 
 def _one_of(what: str, given: str, valid: tuple[str, ...]) -> None:
@@ -75,11 +63,11 @@ def gclip(
     _at_least_one("n_blocks", n_blocks)
     fusion = Fusion(
         _blocks("amf_blocks", amf_blocks),
-        _indices("n_blocks", [n_blocks])[0],
+        indices("n_blocks", [n_blocks])[0],
         heads,
         _at_least_one("global_threshold", global_threshold),
     )
-    channels = _indices("cs_channels", () if cs_channels is None else cs_channels)
+    channels = indices("cs_channels", () if cs_channels is None else cs_channels)
     suppression = Suppression(
         _blocks("cs_blocks", cs_blocks),
         cs_target,

@@ -1,5 +1,6 @@
 """Block numbers: 0-based indices in Python, 1-based numbers wherever a person reads."""
 
+import operator
 import re
 from collections.abc import Iterable, Sequence
 
@@ -24,6 +25,17 @@ def named(numbers: Sequence[int]) -> str:
     if len(numbers) > 2 and numbers[-1] - numbers[0] == len(numbers) - 1:
         return f"blocks {numbers[0]} to {numbers[-1]}"
     return f"blocks {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
+
+
+def indices(what: str, given: Iterable[int]) -> tuple[int, ...]:
+    """Whole numbers from 0, each once, in the order given."""
+    try:
+        found = tuple(dict.fromkeys(operator.index(one) for one in given))
+    except TypeError:
+        raise MethodError(f"{what} must be whole numbers from 0, but {given!r} came.") from None
+    if found and min(found) < 0:
+        raise MethodError(f"{what} count from 0, but {min(found)} came.")
+    return found
 
 
 def block_choice(text: str, n_blocks: int | None = None) -> Blocks:

@@ -42,37 +42,23 @@ def known_words(entry: BackboneEntry, state: StateDict) -> KnownWords:
 def unpack(state: StateDict, vocabulary: int, title: str) -> StateDict:
     """The state dict of an open_clip CLIP whose text tower knows ``vocabulary`` tokens.
 
-    Raises:
-        BackboneError: rows of tokens that do not belong together.
+    A ``name.scale`` holds the scale of every row of ``name``; ``token_ids`` (n,) and ``token_rows``
+    (n, width) stand for ``token_embedding.weight``, zero where training never saw the token.
     """
+    full = dict(state)
     try:
-        return _with_token_table(_scaled(state), vocabulary)
+        for key in [key for key in state if key.endswith(".scale")]:
+            name, scale = key.removesuffix(".scale"), full.pop(key).float()
+            rows = full[name].float()
+            full[name] = rows * scale.reshape(-1, *[1] * (rows.ndim - 1))
+        if {"token_ids", "token_rows"} <= full.keys():
+            ids, rows = full.pop("token_ids"), full.pop("token_rows").float()
+            table = torch.zeros(vocabulary, rows.shape[1])
+            table.index_copy_(0, ids if ids.is_floating_point() else ids.long(), rows)
+            full["token_embedding.weight"] = table
     except (IndexError, KeyError, RuntimeError) as error:
         raise BackboneError(
             f"These weights are not those of {title}: rows of tokens or scales do not belong "
             "together. Choose the backbone that the file belongs to."
         ) from error
-
-
-def _scaled(state: StateDict) -> StateDict:
-    """Whole numbers times the scale of their row, for every ``name`` that has a ``name.scale``."""
-    scales = {key: value for key, value in state.items() if key.endswith(".scale")}
-    rest = {key: value for key, value in state.items() if key not in scales}
-    for key, scale in scales.items():
-        rows = rest[key.removesuffix(".scale")].float()
-        rest[key.removesuffix(".scale")] = rows * scale.float().reshape(-1, *[1] * (rows.ndim - 1))
-    return rest
-
-
-def _with_token_table(state: StateDict, vocabulary: int) -> StateDict:
-    """``token_ids`` (n,) and ``token_rows`` (n, width) as the full ``token_embedding.weight``.
-
-    (vocabulary, width), zero where training never saw the token.
-    """
-    if "token_ids" not in state or "token_rows" not in state:
-        return state
-    rest = {key: value for key, value in state.items() if not key.startswith("token_")}
-    ids, rows = state["token_ids"], state["token_rows"].float()
-    table = torch.zeros(vocabulary, rows.shape[1])
-    table.index_copy_(0, ids if ids.is_floating_point() else ids.long(), rows)
-    return {**rest, "token_embedding.weight": table}
+    return full

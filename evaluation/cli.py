@@ -25,6 +25,7 @@ from evaluation.tally import FILE as COUNTS_FILE
 from evaluation.tally import Tally, merge
 from gclip_core import class_lists
 from gclip_core.backbone import Backbone
+from gclip_core.class_lists import ClassName
 from gclip_core.errors import BackboneError, EvaluationError, GclipError
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_choice, listed
@@ -138,7 +139,9 @@ def _dataset(args: argparse.Namespace) -> OpenSet:
             )
         opened = replace(opened, classes=own)
     if args.names == "official":
-        opened = replace(opened, classes=class_lists.plain(opened.classes))
+        opened = replace(
+            opened, classes=tuple(ClassName(c.name, (c.name,)) for c in opened.classes)
+        )
     return opened
 
 

@@ -55,32 +55,23 @@ def confusion(
 
     Pixels with ``truth == IGNORE`` are left out; ``predicted == IGNORE`` is the last column. With
     ``n_true`` there are so many rows: more of them than classes that can be predicted.
-
-    Raises:
-        EvaluationError: the two differ in shape.
     """
     if truth.shape != predicted.shape:
         raise EvaluationError(
             f"A prediction of the truth's size {truth.shape} was expected, but "
             f"{predicted.shape} came (height, width)."
         )
-    n_true = n_classes if n_true is None else n_true
-    counts = np.zeros((n_true, n_classes + 1), np.int64)
+    n_true, width = n_classes if n_true is None else n_true, n_classes + 1
+    cells = np.zeros(n_true * width, np.int64)
     for top in range(0, len(truth), ROWS):
-        part = slice(top, top + ROWS)
-        counts += _confusion(truth[part], predicted[part], n_classes, n_true)
-    return counts
-
-
-def _confusion(truth: NDArray, predicted: NDArray, n_classes: int, n_true: int) -> Counts:
-    kept = truth != IGNORE
-    rows = truth[kept].astype(np.int64)
-    columns = predicted[kept].astype(np.int64)
-    assert rows.size == 0 or (rows.min() >= 0 and rows.max() < n_true)
-    assert columns.size == 0 or (columns.min() >= IGNORE and columns.max() < n_classes)
-    columns[columns == IGNORE] = n_classes
-    cells = np.bincount(rows * (n_classes + 1) + columns, minlength=n_true * (n_classes + 1))
-    return cells.reshape(n_true, n_classes + 1)
+        kept = truth[top : top + ROWS] != IGNORE
+        rows = truth[top : top + ROWS][kept].astype(np.int64)
+        columns = predicted[top : top + ROWS][kept].astype(np.int64)
+        assert rows.size == 0 or (rows.min() >= 0 and rows.max() < n_true)
+        assert columns.size == 0 or (columns.min() >= IGNORE and columns.max() < n_classes)
+        columns[columns == IGNORE] = n_classes
+        cells += np.bincount(rows * width + columns, minlength=len(cells))
+    return cells.reshape(n_true, width)
 
 
 def scores(counts: Counts) -> Scores:

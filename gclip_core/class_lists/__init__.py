@@ -1,10 +1,12 @@
 """Class lists: the official name of every class, and the phrases it is looked for by."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from gclip_core.errors import EvaluationError
+
+_FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -15,13 +17,28 @@ class ClassName:
     phrases: tuple[str, ...]
 
 
-def parse(text: str, where: str) -> tuple[ClassName, ...]:
-    """Read a class list: ``name: phrase; phrase`` a line, or just ``name``; ``#`` comments.
+def read(path: Path) -> tuple[ClassName, ...]:
+    """Read a class list of one's own; an EvaluationError where there is none."""
+    try:
+        return parse(path.read_text("utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise EvaluationError(f"A class list was expected at {path}, but {error}.") from error
 
-    Raises:
-        EvaluationError: no class, a class without phrase, or one name or phrase twice.
-    """
-    return checked(_lines(text, where), where)
+
+def shipped(name: str) -> tuple[ClassName, ...]:
+    """The shipped class list of that name, for example ``"voc20"``."""
+    return read(_FOLDER / f"{name}.txt")
+
+
+def synonyms(name: str) -> dict[str, tuple[str, ...]]:
+    """A shipped table of synonyms by word; one synonym may stand there for several words."""
+    text = (_FOLDER / f"{name}.txt").read_text("utf-8")
+    return {one.name: one.phrases for one in _lines(text, name)}
+
+
+def parse(text: str, where: str) -> tuple[ClassName, ...]:
+    """Read a class list: ``name: phrase; phrase`` a line, or just ``name``; ``#`` comments."""
+    return checked(tuple(_lines(text, where)), where)
 
 
 def checked(classes: tuple[ClassName, ...], where: str) -> tuple[ClassName, ...]:
@@ -35,45 +52,12 @@ def checked(classes: tuple[ClassName, ...], where: str) -> tuple[ClassName, ...]
     return classes
 
 
-def read(path: Path) -> tuple[ClassName, ...]:
-    """Read a class list from a file of one's own.
-
-    Raises:
-        EvaluationError: not there, no text, or not a class list.
-    """
-    try:
-        return parse(path.read_text("utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise EvaluationError(f"A class list was expected at {path}, but {error}.") from error
-
-
-def shipped(name: str) -> tuple[ClassName, ...]:
-    """The shipped class list of that name, for example ``"voc20"``."""
-    return parse(_shipped_text(name), name)
-
-
-def synonyms(name: str) -> dict[str, tuple[str, ...]]:
-    """A shipped table of synonyms by word; one synonym may stand there for several words."""
-    return {one.name: one.phrases for one in _lines(_shipped_text(name), name)}
-
-
-def plain(classes: tuple[ClassName, ...]) -> tuple[ClassName, ...]:
-    """The same classes, each looked for by its official name alone."""
-    return tuple(ClassName(c.name, (c.name,)) for c in classes)
-
-
-def _shipped_text(name: str) -> str:
-    return files(__package__).joinpath(f"{name}.txt").read_text("utf-8")
-
-
-def _lines(text: str, where: str) -> tuple[ClassName, ...]:
-    lines = (line.partition("#")[0].strip() for line in text.splitlines())
-    return tuple(_parse_line(line, where) for line in lines if line)
-
-
-def _parse_line(line: str, where: str) -> ClassName:
-    name, _, rest = line.partition(":")
-    phrases = tuple(p for p in (part.strip() for part in (rest or name).split(";")) if p)
-    if not name.strip() or not phrases:
-        raise EvaluationError(f"'name: phrase; phrase' was expected in {where}, but '{line}' came.")
-    return ClassName(name.strip(), phrases)
+def _lines(text: str, where: str) -> Iterator[ClassName]:
+    for line in filter(None, (line.partition("#")[0].strip() for line in text.splitlines())):
+        name, _, rest = line.partition(":")
+        phrases = tuple(filter(None, (part.strip() for part in (rest or name).split(";"))))
+        if not name.strip() or not phrases:
+            raise EvaluationError(
+                f"'name: phrase; phrase' was expected in {where}, but '{line}' came."
+            )
+        yield ClassName(name.strip(), phrases)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from typing import TypeVar
 
 import torch
@@ -10,7 +11,6 @@ from torch import Tensor
 from gclip_core import amf, blocks, cs
 from gclip_core.attention import Heads
 from gclip_core.backbone import Backbone
-from gclip_core.cache import BoundedCache
 from gclip_core.cs import Repair
 from gclip_core.errors import GclipError
 from gclip_core.types import Encoded, Grid, Pass
@@ -57,42 +57,41 @@ def windowed(
     patch = backbone.patch
     grid = _patches(backbone, _size(pixels))
     length, step = (to_patches(n, patch) // patch for n in (side, stride))
-    window = (min(length, grid[0]), min(length, grid[1]))
+    window = height, width = min(length, grid[0]), min(length, grid[1])
     corners = window_corners(grid, window, step)
     if len(corners) == 1:
         return whole(backbone, pixels, image_size)
-    tokens = window[0] * window[1] + 1
+    tokens = height * width + 1
     if len(corners) * tokens > MAX_WINDOW_TOKENS:
         raise GclipError(
             f"Windows may hold {MAX_WINDOW_TOKENS:,} patches together, but {len(corners):,}"
             f" windows of {tokens - 1:,} came. Take a longer stride or a smaller image."
         )
 
-    def cut(corner: Grid) -> Tensor:
-        (top, left), (height, width) = ((n * patch for n in pair) for pair in (corner, window))
-        return pixels[:, top : top + height, left : left + width]
+    def cut(top: int, left: int) -> Tensor:
+        rows, columns = (
+            slice(p * patch, (p + n) * patch) for p, n in ((top, height), (left, width))
+        )
+        return pixels[:, rows, columns]
 
-    lazily: BoundedCache[Encoded] = BoundedCache(1)
     together = max(1, TOKENS_PER_BATCH // tokens)
-    passes: list[Pass] = []
-    for first in range(0, len(corners), together):
-        passes += _passes(backbone, cut, corners[first : first + together])
+    batches = [corners[first : first + together] for first in range(0, len(corners), together)]
     return Encoded(
-        tuple(passes),
+        tuple(one for batch in batches for one in _passes(backbone, cut, batch)),
         grid,
         window,
         image_size,
         _size(pixels),
         backbone.uid,
-        _whole=lambda: lazily.get_or_make("whole", lambda: whole(backbone, pixels, image_size)),
+        _whole=cache(partial(whole, backbone, pixels, image_size)),
     )
 
 
 def _passes(
-    backbone: Backbone, cut: Callable[[Grid], Tensor], corners: Sequence[Grid]
+    backbone: Backbone, cut: Callable[[int, int], Tensor], corners: Sequence[Grid]
 ) -> list[Pass]:
     """The windows at these corners in one batch, or halved where memory cannot hold them."""
-    inputs = _trace(backbone, torch.stack([cut(corner) for corner in corners]))
+    inputs = _trace(backbone, torch.stack([cut(*corner) for corner in corners]))
     if inputs is not None:
         return [Pass(inputs, tuple(corners))]
     half = len(corners) // 2

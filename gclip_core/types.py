@@ -157,8 +157,7 @@ class Encoded:
 
     ``grid`` is the image's in patches and ``window`` that of each window; the same where there is
     one. ``image_size`` is the image's own size and ``resized`` the size that was encoded, both
-    (height, width) in pixels. ``clean`` is the same without planting and suppression (itself when
-    there is neither), ``whole`` that in one pass, on which global-token blocks are decided.
+    (height, width) in pixels.
     """
 
     passes: tuple[Pass, ...]
@@ -180,12 +179,12 @@ class Encoded:
 
     @property
     def clean(self) -> "Encoded":
-        """The same pixels, unplanted and unsuppressed."""
+        """The same without planting and suppression; itself when there is neither."""
         return self if self._clean is None else self._clean
 
     @property
     def whole(self) -> "Encoded":
-        """The clean encoding of the whole image in one pass."""
+        """The clean one in one pass, on which global-token blocks are decided."""
         return self.clean if self._whole is None else self._whole()
 
     @property
@@ -232,7 +231,7 @@ class Found:
     ``channels[l]`` is the channel with the largest norm in block ``l``, ``ratios[l]`` its norm over
     the median; ``abnormal`` the blocks over the threshold; ``suppressed`` the blocks CS changed.
     ``norms_before`` and ``norms_after`` are (L, D) float32, ``entropy`` and ``entropy_after`` (L,)
-    in [0, 1]. Global-token figures are computed when first asked for.
+    in [0, 1].
     """
 
     amf_blocks: tuple[int, ...]
@@ -304,9 +303,8 @@ class Segmentation:
     """A mask of each class.
 
     ``labels`` (H, W) int16 at the image's own size, -1 under the threshold and where a hidden word
-    won; ``scores`` (C, h', w') float32 at the resized image's size, made when first asked for from
-    ``logits`` (entries, h, w) float32 on the patch grid. ``hidden`` are the words that stood for
-    the rest, ``owner`` the class of every entry, -1 for theirs. ``unknown`` are phrases this
+    won; ``logits`` (entries, h, w) float32 on the patch grid. ``hidden`` are the words that stood
+    for the rest, ``owner`` the class of every entry, -1 for theirs. ``unknown`` are phrases this
     backbone has never met (only one that knows its own vocabulary can say so). ``notes`` says in
     words whatever fell back or was adjusted.
     """
@@ -324,6 +322,7 @@ class Segmentation:
 
     @cached_property
     def scores(self) -> Tensor:
+        """Each class's share of the softmax, (C, h', w') float32 at the resized image's size."""
         assert self._scores is not None
         return self._scores()
 

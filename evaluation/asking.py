@@ -12,11 +12,7 @@ from gclip_core.errors import EvaluationError
 
 
 def parse_rule(rule: str) -> int | None:
-    """Read ``all`` (None), ``present`` (0) or ``present+10`` (10 distractors).
-
-    Raises:
-        EvaluationError: none of these.
-    """
+    """Read ``all`` (None), ``present`` (0) or ``present+10`` (10 distractors)."""
     if rule == "all":
         return None
     found = re.fullmatch(r"present(?:\+(\d{1,4}))?", rule)

@@ -201,10 +201,6 @@ def open_dataset(dataset: Dataset, root: Path, split: str | None = None) -> Open
     """Find a set's files under ``root`` and pair every image with its truth.
 
     ``split`` names another list or folder than the set's own; :data:`EVERY_LABEL` needs no list.
-
-    Raises:
-        EvaluationError: nothing of the set is there, or an image or label file is missing; the
-            message says which paths were looked for.
     """
     split = split or dataset.split
     looked_for: list[Path] = []

@@ -25,11 +25,7 @@ class Ids:
     others: int | None = None
 
     def labels(self, ids: NDArray, where: str) -> NDArray[np.int16]:
-        """Class indices of (H, W) ids, :data:`~gclip_core.metric.IGNORE` where ignored.
-
-        Raises:
-            EvaluationError: an id that this data set does not have.
-        """
+        """Class indices of (H, W) ids, :data:`~gclip_core.metric.IGNORE` where ignored."""
         if ids.ndim != 2 or ids.dtype.kind not in "iu" or ids.min(initial=0) < 0:
             raise EvaluationError(
                 f"Ids from 0, (height, width), were expected in {where}, but {ids.dtype} of shape "
@@ -92,11 +88,7 @@ CITYSCAPES_STORED = Ids(
 
 
 def read(path: Path) -> NDArray:
-    """The ids in a label file, (H, W): a palette, grey or 16-bit PNG, or a ``.mat``.
-
-    Raises:
-        EvaluationError: not readable, or a picture of colours.
-    """
+    """The ids in a label file, (H, W): a palette, grey or 16-bit PNG, or a ``.mat``."""
     try:
         return _read_mat(path) if path.suffix == ".mat" else _read_png(path)
     except EvaluationError:

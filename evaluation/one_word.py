@@ -99,11 +99,7 @@ def ask(
 
 
 def photo_set(folder: Path) -> OpenSet:
-    """Photos ``NAME.jpg`` with masks ``NAME.png`` whose values ``index.json`` puts into words.
-
-    Raises:
-        EvaluationError: no such folder.
-    """
+    """Photos ``NAME.jpg`` with masks ``NAME.png`` whose values ``index.json`` puts into words."""
     try:
         index = json.loads((folder / "index.json").read_text("utf-8"))
         words = [{int(v): word for v, word in one["words"].items()} for one in index]

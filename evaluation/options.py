@@ -68,11 +68,7 @@ def threads(wanted: int | None, backbone: Backbone) -> Iterator[None]:
 
 
 def planted(backbone: Backbone, plants: Sequence[str]) -> Backbone:
-    """The backbone with simulated channels, each ``CHANNEL:GAIN:BLOCKS``; blocks count from 1.
-
-    Raises:
-        EvaluationError: not such a triple.
-    """
+    """The backbone with simulated channels, each ``CHANNEL:GAIN:BLOCKS``; blocks count from 1."""
     for text in plants:
         channel, gain, where = (text.split(":") + ["", ""])[:3]
         try:
@@ -86,11 +82,7 @@ def planted(backbone: Backbone, plants: Sequence[str]) -> Backbone:
 
 
 def opened_set(args: argparse.Namespace) -> OpenSet:
-    """The first ``--n`` images of ``--dataset``, whose files lie under ``--root``; or scenes.
-
-    Raises:
-        EvaluationError: no such set, no root or image of it, or another size than it has.
-    """
+    """The first ``--n`` images of ``--dataset``, whose files lie under ``--root``; or scenes."""
     if args.dataset == SCENES:
         n = SCENES_N if args.n is None else args.n
         return scene_set(n, args.style, _size(args.size), args.seed)

@@ -108,9 +108,6 @@ def paper(tallies: Sequence[Tally], base: str = BASE) -> str:
     """Several results as a paper prints them: methods down, sets across, difference to ``base``.
 
     One block of lines per backbone; the last column is the mean over the sets.
-
-    Raises:
-        EvaluationError: none, or one set twice for one backbone.
     """
     if not tallies:
         raise EvaluationError("At least one result folder was expected, but none came.")

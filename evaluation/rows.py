@@ -97,11 +97,7 @@ SWEEPS: dict[str, Sweep] = {
 
 
 def sweep_rows(name: str, make: MakeGclip, depth: int, n_blocks: int) -> tuple[Row, ...]:
-    """The rows of one SWEEPS entry for a tower of ``depth`` blocks.
-
-    Raises:
-        EvaluationError: no such entry, or a tower with too few blocks for it.
-    """
+    """The rows of one SWEEPS entry for a tower of ``depth`` blocks."""
     sweep, off = find(SWEEPS, name, "sweep", EvaluationError), make(amf=False, cs=False)
     swept = list(sweep.values(make, depth, n_blocks))
     if not swept:

@@ -45,9 +45,6 @@ def run(
 
     ``share`` is every n-th image. Whatever stops the run, at most ``save_every`` seconds of work
     are lost.
-
-    Raises:
-        EvaluationError: ``folder`` holds a result of another experiment; a damaged image or label.
     """
     segmenter, dataset = experiment.segmenter, experiment.dataset
     tally = resume(folder, experiment.as_json())
@@ -111,11 +108,7 @@ def count_image(
 
 
 def at_size(labels: NDArray[np.int16], shape: tuple[int, ...], sample: Sample) -> NDArray[np.int16]:
-    """Labels (H, W) at the truth's size: the nearest pixel, where the two differ.
-
-    Raises:
-        EvaluationError: the two have not the same shape, so they are not of one picture.
-    """
+    """Labels (H, W) at the truth's size, by the nearest pixel; refused where they cannot be its."""
     if labels.shape == shape:
         return labels
     (height, width), (to_height, to_width) = labels.shape, shape

@@ -20,12 +20,7 @@ FIRST_SEED = 1_000_000
 
 
 def scene_set(n: int, style: str, size: Grid, first_seed: int = FIRST_SEED) -> OpenSet:
-    """``n`` scenes of a style, ``size`` (height, width) in pixels, seeds from ``first_seed``.
-
-    Raises:
-        EvaluationError: no scene asked for.
-        GclipError: a style there is not, or a size too small.
-    """
+    """``n`` scenes of a style, ``size`` (height, width) in pixels, seeds from ``first_seed``."""
     if n < 1:
         raise EvaluationError(f"At least one scene was expected, but {n} came.")
     scenes.compose(first_seed, size, style)  # a wrong style or size is refused here, not later

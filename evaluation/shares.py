@@ -24,11 +24,7 @@ Share = tuple[int, int]
 
 
 def parse(text: str) -> Share:
-    """Read ``2/8``, the second of eight shares, into (1, 8).
-
-    Raises:
-        EvaluationError: not such a pair.
-    """
+    """Read ``2/8``, the second of eight shares, into (1, 8)."""
     first, _, second = text.partition("/")
     if not (first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second)):
         raise EvaluationError(f"A share such as 2/8 was expected, but '{text}' came.")

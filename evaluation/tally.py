@@ -68,11 +68,7 @@ class Tally:
 
     @classmethod
     def load(cls, folder: Path) -> "Tally":
-        """Read what :meth:`save` wrote.
-
-        Raises:
-            EvaluationError: there is none, or it is damaged.
-        """
+        """Read what :meth:`save` wrote; an EvaluationError where there is none."""
         path = folder / FILE
         if not path.is_file():
             raise EvaluationError(f"A result was expected at {path}, but there is none.")
@@ -103,11 +99,7 @@ def resume(folder: Path, settings: dict[str, Any]) -> Tally:
 
 
 def merge(parts: Sequence[tuple[str, Tally]]) -> Tally:
-    """Add results, each with the name it is spoken of by: exactly one run over all their images.
-
-    Raises:
-        EvaluationError: no result, other settings, or an image that was counted twice.
-    """
+    """Add results, each with the name it is spoken of by: exactly one run over all their images."""
     if not parts:
         raise EvaluationError("At least one result to merge was expected, but none came.")
     total = Tally.empty(parts[0][1].settings)

@@ -82,9 +82,6 @@ def fused_blocks(
     """The blocks AMF fuses (0-based), and why these.
 
     ``received_by(block)`` is what every patch receives there, (N,); asked only where that decides.
-
-    Raises:
-        MethodError: the last block is named, or more blocks are wanted than there are.
     """
     if fusion is None:
         return (), "AMF is off"

@@ -9,9 +9,6 @@ def path(*parts: str) -> Path:
     """Path of a shipped file or folder, for example ``path("built-in", "model.safetensors")``.
 
     A wheel carries ``assets/`` inside the package as ``_assets``; a checkout has it beside it.
-
-    Raises:
-        FileNotFoundError: the file is in neither place.
     """
     for root in (_PACKAGE / "_assets", _PACKAGE.parent / "assets"):
         found = root.joinpath(*parts)

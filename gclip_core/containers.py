@@ -34,11 +34,7 @@ _JPEG_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
 
 
 def check_parts(data: bytes) -> None:
-    """Refuse a file whose parts would cost its decoder out of all proportion.
-
-    Raises:
-        ImageError: far too many parts, or parts that lie upon each other.
-    """
+    """Refuse a file whose parts would cost its decoder out of all proportion."""
     if data.startswith(b"\xff\xd8"):
         _check_jpeg(data)
     elif data.startswith(b"\x89PNG"):

@@ -44,11 +44,7 @@ def block_choice(text: str, n_blocks: int | None = None) -> Blocks:
 
 
 def block_indices(text: str, n_blocks: int | None = None) -> tuple[int, ...]:
-    """Read 1-based block numbers such as ``"6 7"``, ``"6,7"`` or ``"7-11"`` into 0-based indices.
-
-    Raises:
-        MethodError: not numbers, or outside 1 to ``n_blocks``.
-    """
+    """Read 1-based block numbers, ``"6 7"``, ``"6,7"`` or ``"7-11"``, into 0-based indices."""
     found: list[int] = []
     for part in text.replace(",", " ").split():
         written = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", part)

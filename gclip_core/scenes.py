@@ -275,9 +275,11 @@ def turn(rgba: Pixels, half_tangent: float) -> Pixels:
     Bilinear. Not Pillow's rotate: compilers may fuse its multiplications and additions, and then
     two machines would disagree by one grey level here and there.
     """
-    cosine, sine = _cosine_and_sine(half_tangent)
+    square = half_tangent * half_tangent
+    cosine, sine = (1 - square) / (1 + square), 2 * half_tangent / (1 + square)
     h, w = rgba.shape[:2]
-    tall, wide = _turned_size((h, w), half_tangent)
+    tall = int(h * abs(cosine) + w * abs(sine)) + 1
+    wide = int(w * abs(cosine) + h * abs(sine)) + 1
     y = (np.arange(tall) - (tall - 1) / 2)[:, None]
     x = (np.arange(wide) - (wide - 1) / 2)[None, :]
     # Where each pixel comes from, in a sprite with one empty pixel around it.
@@ -289,16 +291,6 @@ def turn(rgba: Pixels, half_tangent: float) -> Pixels:
     top = padded[y0, x0] * (1 - fx) + padded[y0, x0 + 1] * fx
     bottom = padded[y0 + 1, x0] * (1 - fx) + padded[y0 + 1, x0 + 1] * fx
     return (top * (1 - fy) + bottom * fy + np.float32(0.5)).astype(np.uint8)
-
-
-def _cosine_and_sine(half_tangent: float) -> tuple[float, float]:
-    square = half_tangent * half_tangent
-    return (1 - square) / (1 + square), 2 * half_tangent / (1 + square)
-
-
-def _turned_size(size: Size, half_tangent: float) -> Size:
-    (h, w), (cosine, sine) = size, map(abs, _cosine_and_sine(half_tangent))
-    return int(h * cosine + w * sine) + 1, int(w * cosine + h * sine) + 1
 
 
 def fit(rgba: Pixels, longer_side: int) -> Pixels:
@@ -612,25 +604,24 @@ def _lay_backgrounds(
 
 def _arrange_thing(
     rng: np.random.Generator,
-    thing: int,
-    art: Style,
+    thing: str,
+    style: str,
     size: Size,
     span: tuple[float, float],
     taken: list[Box],
 ) -> Item:
     """A thing somewhere, perhaps mirrored, turned and sized; its box joins those taken."""
-    drawing = sprite(art.name, thing).shape[:2]
     flip = bool(rng.random() < 0.5)
     half_tangent = _between(rng, -1, 1) * _between(rng, 0, _HALF_TURN)
     u = float(rng.random())
     share = span[0] + (span[1] - span[0]) * u * (1 + u) / 2  # smaller ones a little more often
     longer = max(1, int(min(size) * share + 0.5))
-    turned = _turned_size(drawing, half_tangent)
-    top, left, h, w = place(rng, size, _fitted_size(turned, longer), taken)
+    turned, side = _turned(style, thing, flip, half_tangent)
+    top, left, h, w = place(rng, size, _fitted_size(turned.shape[:2], longer), taken)
     taken.append((top, left, h, w))
     x, y = (left + w / 2) / size[1], (top + h / 2) / size[0]
-    side = longer * max(drawing) / max(turned) / min(size)
-    return Item(_names()[thing], art.name, x, y, side, half_tangent, flip)
+    upright = longer * side / max(turned.shape[:2]) / min(size)
+    return Item(thing, style, x, y, upright, half_tangent, flip)
 
 
 def _arrange(
@@ -644,13 +635,14 @@ def _arrange(
     for thing in chosen:
         drawn_by = [art for art in arts if thing in art.things]
         art = drawn_by[int(rng.integers(len(drawn_by)))]
-        items.append(_arrange_thing(rng, thing, art, size, SPANS[len(chosen)], taken))
+        span = SPANS[len(chosen)]
+        items.append(_arrange_thing(rng, _names()[thing], art.name, size, span, taken))
     light = (_between(rng, 0.85, 1.12), _between(rng, -10, 10))
     ground = tuple(_ground_names()[i] for i in behind)
     return Layout(ground, tuple(items), horizon, light, seed, style, things), image, which
 
 
-# Whoever drags a thing draws the same turned thing, and the same ground, again and again.
+# A thing is turned to be arranged and drawn, and whoever drags it draws it and its ground again.
 @functools.lru_cache(64)
 def _turned(style: str, thing: str, flip: bool, half_tangent: float) -> tuple[Pixels, int]:
     """A drawing mirrored and turned, premultiplied; and its longer side before."""

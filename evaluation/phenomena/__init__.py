@@ -77,9 +77,6 @@ def look_into(
     """Look into a backbone with these images, whose truth is their regions (negative: none).
 
     ``suppressing`` is the method that applies CS.
-
-    Raises:
-        EvaluationError: no image.
     """
     scores, tokens, agreement, firsts = [], [], [], []
     example: Example | None = None

@@ -5,6 +5,7 @@ that a block can run with its own ``W2'`` without a weight on the module ever be
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 
 import torch
 import torch.nn.functional as F
@@ -17,25 +18,21 @@ Rows = Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]
 """How a product of every row of (..., T, D) by itself is worked out: all rows at once, or some."""
 
 _UNUSUAL = {
-    "its blocks normalise queries and keys (qk-norm)": ("attn", "ln_q"),
-    "its blocks use scaled cosine attention": ("attn", "logit_scale"),
-    "its blocks scale their heads": ("attn", "head_scale"),
-    "its blocks normalise inside the attention": ("attn", "ln_inner"),
-    "its blocks normalise the attention's output": ("ln_attn",),
-    "its blocks normalise inside the FFN": ("mlp", "ln"),
+    "attn.ln_q": "its blocks normalise queries and keys (qk-norm)",
+    "attn.logit_scale": "its blocks use scaled cosine attention",
+    "attn.head_scale": "its blocks scale their heads",
+    "attn.ln_inner": "its blocks normalise inside the attention",
+    "ln_attn": "its blocks normalise the attention's output",
+    "mlp.ln": "its blocks normalise inside the FFN",
 }
-"""What a block may hold that :func:`run_block` does not compute, and where it would be."""
+"""What a block may hold that :func:`run_block` does not compute."""
 
 
 def unusual(blocks: Iterable[nn.Module]) -> str | None:
     """The first reason why these blocks cannot be recomputed here, or None."""
-    every = list(blocks)
-    found = (
-        reason
-        for reason, path in _UNUSUAL.items()
-        if any(_is_active(_inside(block, path)) for block in every)
-    )
-    return next(found, None)
+    parts = (chain(block.named_modules(), block.named_parameters()) for block in blocks)
+    held = {name for name, part in chain(*parts) if not isinstance(part, nn.Identity)}
+    return next((reason for name, reason in _UNUSUAL.items() if name in held), None)
 
 
 def embed_patches(visual: nn.Module, pixels: Tensor) -> Tensor:
@@ -143,14 +140,3 @@ def _activate(activation: nn.Module, hidden: Tensor) -> Tensor:
     if type(activation).__name__ == "QuickGELU":
         return F.silu(hidden.mul_(1.702), inplace=True).div_(1.702)
     return activation(hidden)
-
-
-def _inside(block: nn.Module, path: Sequence[str]) -> object:
-    part: object = block
-    for step in path:
-        part = getattr(part, step, None)
-    return part
-
-
-def _is_active(part: object) -> bool:
-    return part is not None and not isinstance(part, nn.Identity)

@@ -46,16 +46,13 @@ class BoundedCache(Generic[Value]):
 
     def get_or_make(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """The value, made by ``make`` if it is not there."""
-        found = self.get(key)
-        if found is not None:
+        if (found := self.get(key)) is not None:
             return found
         with self._lock:
             turn = self._making.setdefault(key, threading.Lock())
         with turn:
-            with self._lock:
-                if key in self._values:
-                    self._values.move_to_end(key)
-                    return self._values[key][0]
+            if (found := self.get(key)) is not None:
+                return found
             try:
                 value = make()
                 self.put(key, value)

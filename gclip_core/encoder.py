@@ -41,8 +41,7 @@ def whole(backbone: Backbone, pixels: Tensor, image_size: Grid) -> Encoded:
     inputs = _trace(backbone, pixels[None], keep)
     assert inputs is not None  # a picture that has no room alone is refused
     one = Pass(inputs, ((0, 0),), {block: (inputs[block], heads) for block, heads in kept.items()})
-    resized = _size(pixels)
-    grid = _patches(backbone, resized)
+    resized, grid = _sizes(backbone, pixels)
     return Encoded((one,), grid, grid, image_size, resized, backbone.uid)
 
 
@@ -55,7 +54,7 @@ def windowed(
     takes one pass.
     """
     patch = backbone.patch
-    grid = _patches(backbone, _size(pixels))
+    resized, grid = _sizes(backbone, pixels)
     length, step = (to_patches(n, patch) // patch for n in (side, stride))
     window = height, width = min(length, grid[0]), min(length, grid[1])
     corners = window_corners(grid, window, step)
@@ -81,7 +80,7 @@ def windowed(
         grid,
         window,
         image_size,
-        _size(pixels),
+        resized,
         backbone.uid,
         _whole=cache(partial(whole, backbone, pixels, image_size)),
     )
@@ -231,9 +230,7 @@ def once(source: Encoded | Pass, key: Hashable, make: Callable[[], Made]) -> Mad
     return found
 
 
-def _size(pixels: Tensor) -> Grid:
-    return pixels.shape[-2], pixels.shape[-1]
-
-
-def _patches(backbone: Backbone, size: Grid) -> Grid:
-    return size[0] // backbone.patch, size[1] // backbone.patch
+def _sizes(backbone: Backbone, pixels: Tensor) -> tuple[Grid, Grid]:
+    """Height and width of a picture in pixels, and in patches."""
+    height, width = pixels.shape[-2:]
+    return (height, width), (height // backbone.patch, width // backbone.patch)

@@ -14,8 +14,8 @@ from PIL import Image, ImageDraw
 from gclip_core import assets, images
 from gclip_core.types import Grid
 
-VOID = 255
-"""In a mask while it is drawn: what no word names."""
+VOID = -1
+"""What no word names."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,12 @@ class Photo:
         return images.check(self.path)
 
     def labels(self) -> NDArray[np.int64]:
-        """The true mask: (H, W) indices into ``words``, -1 where nothing is named."""
-        height, width = self.size
-        mask = Image.new("L", (width, height), VOID)
+        """The true mask: (H, W) indices into ``words``, ``VOID`` where nothing is named."""
+        mask = Image.new("I", self.size[::-1], VOID)
         draw = ImageDraw.Draw(mask)
         for region in self.regions:
             draw.polygon(region.corners, fill=region.word)
-        values = np.asarray(mask).astype(np.int64)
-        return np.where(values == VOID, -1, values)
+        return np.asarray(mask).astype(np.int64)
 
 
 @cache
@@ -81,12 +79,9 @@ def star_photos() -> Mapping[str, Photo]:
 def _photo(name: str, entry: dict) -> Photo:
     words = tuple(tuple(w.strip() for w in word.split(";")) for word in entry["words"])
     index = {synonyms[0]: i for i, synonyms in enumerate(words)} | {"": VOID}
-    regions = tuple(Region(index[word], _corners(points)) for word, points in entry["regions"])
-    height, width = entry["size"]
-    return Photo(name, entry["title"], entry["credit"], (height, width), words, regions)
-
-
-def _corners(points: str) -> tuple[tuple[int, int], ...]:
-    """Corners as SVG writes them: ``"x,y x,y x,y"``."""
-    pairs = (point.split(",") for point in points.split())
-    return tuple((int(x), int(y)) for x, y in pairs)
+    regions = [
+        Region(index[word], tuple(tuple(map(int, corner.split(","))) for corner in points.split()))
+        for word, points in entry["regions"]  # points as SVG writes them: "x,y x,y x,y"
+    ]
+    size = tuple(entry["size"])
+    return Photo(name, entry["title"], entry["credit"], size, words, tuple(regions))

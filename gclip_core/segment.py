@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         words = vocabulary.parse(_words(given.words))
-        rest = _rest(given.rest)
+        rest = given.rest
+        if rest not in ("background", "none"):
+            rest = vocabulary.parse(_words(rest)).phrases
         method = _method(given)
         backbone = load_backbone(given.backbone, given.weights, given.device, given.dtype)
         segmenter = Segmenter(
@@ -98,12 +101,6 @@ def _words(given: str) -> str:
     return given
 
 
-def _rest(given: str) -> str | tuple[str, ...]:
-    if given in ("background", "none"):
-        return given
-    return vocabulary.parse(_words(given)).phrases
-
-
 def _method(given: argparse.Namespace) -> Method:
     if given.method != "gclip":
         return find_method(given.method)
@@ -119,11 +116,8 @@ def _unique_names(paths: Sequence[Path]) -> list[str]:
     """Output names: the file's stem, numbered where two images share one."""
     names: list[str] = []
     for path in paths:
-        name, n = path.stem, 1
-        while name in names:
-            n += 1
-            name = f"{path.stem}-{n}"
-        names.append(name)
+        numbered = (f"{path.stem}-{n}" for n in count(2))
+        names.append(next(one for one in chain([path.stem], numbered) if one not in names))
     return names
 
 

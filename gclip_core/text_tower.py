@@ -95,9 +95,7 @@ def encode(model: nn.Module, tokens: Tensor, openings: Openings, which: Tensor) 
             for rows in _batches(order, new, together)
         ]
     )
-    inverse = torch.empty_like(order)
-    inverse[order] = torch.arange(len(order), device=order.device)
-    return features[inverse]
+    return features[order.argsort()]
 
 
 def _batches(order: Tensor, new: Tensor, together: int) -> Iterator[Tensor]:

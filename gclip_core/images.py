@@ -261,45 +261,10 @@ def _check_size(height: int, width: int, max_pixels: int) -> None:
         )
 
 
-# How a file begins that is no picture we read, what it is, and what to do with it.
-_KINDS: tuple[tuple[bytes, str, str], ...] = (
-    (rb"\Z", "an empty file (0 bytes)", "copy or download it again"),
-    (rb"\x89PNG", "a damaged PNG", _SAVE_AS),
-    (rb"\xff\xd8", "a damaged JPEG", _SAVE_AS),
-    (rb"RIFF....WEBP", "a damaged WebP", _SAVE_AS),
-    (rb"GIF8", "a damaged GIF", _SAVE_AS),
-    (rb"II[*+]\0|MM\0[*+]", "a damaged TIFF", _SAVE_AS),
-    (rb"BM", "a damaged BMP", _SAVE_AS),
-    (
-        rb"PK[\x03\x05\x07]",
-        "a ZIP archive (or an office document)",
-        "unpack it and choose a picture inside",
-    ),
-    (rb"%PDF", "a PDF", "export the page as PNG and try again"),
-    (rb"\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!", "a compressed archive", _SAVE_AS),
-    (rb"....ftyp(avif|avis)", "an AVIF", _SAVE_AS),
-    (rb"....ftyp(hei|hev|mif|msf)", "a HEIC photo", _SAVE_AS),
-    (rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI ", "a video", _SAVE_AS),
-    (rb"\xff\x0a|\0\0\0\x0cJXL ", "a JPEG XL", _SAVE_AS),
-    (rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "a JPEG 2000", _SAVE_AS),
-    (rb"8BPS", "a Photoshop document", _SAVE_AS),
-    (rb"\0\0\x01\0", "an icon", _SAVE_AS),
-    (rb"%!PS", "a PostScript document", _SAVE_AS),
-    (
-        rb"(?i)(\xef\xbb\xbf)?\s*(<\?xml.{0,900}?|<!--.{0,900}?-->\s*|<!doctype )?\s*<?svg[\s>]",
-        "an SVG",
-        "export it as PNG and try again",
-    ),
-    (
-        rb"(?i)(\xef\xbb\xbf)?\s*(<!--.{0,900}?-->\s*)?<(!doctype\s+html|html|head|body)",
-        "a web page",
-        "save the picture itself, not the page around it",
-    ),
-    (rb"", "a file of no kind we know", _SAVE_AS),
-)
-
-
 def _kind(head: bytes) -> tuple[str, str]:
-    """What the first bytes of a file say about it, and what to do with it."""
-    fits = (kind for kind in _KINDS if re.match(kind[0], head, re.DOTALL))
-    return next(fits)[1:]
+    """What the first bytes of a file say that it is, and what to do with it."""
+    lines = Path(__file__).with_name("file_kinds.txt").read_text("ascii").splitlines()
+    kinds = (line.split(" :: ") for line in lines if not line.startswith("#"))
+    fits = (kind for kind in kinds if re.match(kind[0].encode(), head, re.DOTALL))
+    _, what, advice = next(fits)
+    return what, advice

@@ -131,14 +131,10 @@ def _directory(data: bytes, at: int | None = None) -> Iterator[_Entry]:
         offset = struct.unpack(order + ("Q" if big else "L"), raw)[0]
         if n_bytes > inline and offset + n_bytes > len(data):
             return
-        yield _Entry(
-            tag,
-            kind,
-            values,
-            n_bytes if n_bytes > inline else 0,
-            struct.unpack(order + "H", raw[:2])[0],
-            struct.unpack(order + "L", raw[:4])[0],
-        )
+        outside = n_bytes if n_bytes > inline else 0
+        short = struct.unpack(order + "H", raw[:2])[0]
+        long = struct.unpack(order + "L", raw[:4])[0]
+        yield _Entry(tag, kind, values, outside, short, long)
 
 
 def _check_tiff(data: bytes) -> None:

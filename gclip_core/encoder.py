@@ -75,15 +75,9 @@ def windowed(
 
     together = max(1, TOKENS_PER_BATCH // tokens)
     batches = [corners[first : first + together] for first in range(0, len(corners), together)]
-    return Encoded(
-        tuple(one for batch in batches for one in _passes(backbone, cut, batch)),
-        grid,
-        window,
-        image_size,
-        resized,
-        backbone.uid,
-        _whole=cache(partial(whole, backbone, pixels, image_size)),
-    )
+    passes = tuple(one for batch in batches for one in _passes(backbone, cut, batch))
+    later = cache(partial(whole, backbone, pixels, image_size))
+    return Encoded(passes, grid, window, image_size, resized, backbone.uid, _whole=later)
 
 
 def _passes(

@@ -602,41 +602,29 @@ def _lay_backgrounds(
     return image, which, (row + 0.5) / h
 
 
-def _arrange_thing(
-    rng: np.random.Generator,
-    thing: str,
-    style: str,
-    size: Size,
-    span: tuple[float, float],
-    taken: list[Box],
-) -> Item:
-    """A thing somewhere, perhaps mirrored, turned and sized; its box joins those taken."""
-    flip = bool(rng.random() < 0.5)
-    half_tangent = _between(rng, -1, 1) * _between(rng, 0, _HALF_TURN)
-    u = float(rng.random())
-    share = span[0] + (span[1] - span[0]) * u * (1 + u) / 2  # smaller ones a little more often
-    longer = max(1, int(min(size) * share + 0.5))
-    turned, side = _turned(style, thing, flip, half_tangent)
-    top, left, h, w = place(rng, size, _fitted_size(turned.shape[:2], longer), taken)
-    taken.append((top, left, h, w))
-    x, y = (left + w / 2) / size[1], (top + h / 2) / size[0]
-    upright = longer * side / max(turned.shape[:2]) / min(size)
-    return Item(thing, style, x, y, upright, half_tangent, flip)
-
-
 def _arrange(
     seed: int, size: Size, style: str, things: int | None
 ) -> tuple[Layout, Pixels, Labels]:
     """A seed's layout, and its backgrounds as `_lay_backgrounds` gives them."""
     rng, arts, behind, chosen = _start(seed, style, things)
     image, which, horizon = _lay_backgrounds(rng, behind, size, None)
+    smallest, largest = SPANS[len(chosen)]
     items: list[Item] = []
     taken: list[Box] = []
     for thing in chosen:
         drawn_by = [art for art in arts if thing in art.things]
-        art = drawn_by[int(rng.integers(len(drawn_by)))]
-        span = SPANS[len(chosen)]
-        items.append(_arrange_thing(rng, _names()[thing], art.name, size, span, taken))
+        art, name = drawn_by[int(rng.integers(len(drawn_by)))].name, _names()[thing]
+        flip = bool(rng.random() < 0.5)
+        half_tangent = _between(rng, -1, 1) * _between(rng, 0, _HALF_TURN)
+        u = float(rng.random())
+        share = smallest + (largest - smallest) * u * (1 + u) / 2  # small ones a little more often
+        longer = max(1, int(min(size) * share + 0.5))
+        turned, side = _turned(art, name, flip, half_tangent)
+        top, left, h, w = place(rng, size, _fitted_size(turned.shape[:2], longer), taken)
+        taken.append((top, left, h, w))
+        x, y = (left + w / 2) / size[1], (top + h / 2) / size[0]
+        upright = longer * side / max(turned.shape[:2]) / min(size)
+        items.append(Item(name, art, x, y, upright, half_tangent, flip))
     light = (_between(rng, 0.85, 1.12), _between(rng, -10, 10))
     ground = tuple(_ground_names()[i] for i in behind)
     return Layout(ground, tuple(items), horizon, light, seed, style, things), image, which

@@ -36,21 +36,12 @@ class Stem(nn.Module):
         self.stages = nn.ModuleList()
         before = settings["first"]
         for index, (kernel, stride, expansion) in enumerate(_STAGES):
-            stage = nn.Sequential()
+            stage, after = nn.Sequential(), channels[index]
             for repeat in range(repeats[index]):
-                begins = repeat == 0
-                dilated = index > _DILATED_FROM or (index == _DILATED_FROM and not begins)
-                stage.append(
-                    InvertedResidual(
-                        before,
-                        channels[index],
-                        kernel,
-                        stride if begins else 1,
-                        expansion,
-                        dilation=2 if dilated else 1,
-                    )
-                )
-                before = channels[index]
+                step = 1 if repeat else stride
+                dilation = 2 if index + (repeat > 0) > _DILATED_FROM else 1
+                stage.append(InvertedResidual(before, after, kernel, step, expansion, dilation))
+                before = after
             self.stages.append(stage)
         tapped = sum(channels[index] for index in _TAPPED)
         self.linear = nn.Linear(tapped, width)
@@ -109,16 +100,6 @@ def _convolution(
     """
     reach = kernel - 2 if stride == 2 else (kernel - 1) * dilation
     low, high = reach // 2, reach - reach // 2
-    even = low == high
-    return nn.Sequential(
-        nn.Identity() if even else nn.ZeroPad2d((low, high, low, high)),
-        nn.Conv2d(
-            before,
-            after,
-            kernel,
-            stride,
-            padding=low if even else 0,
-            dilation=dilation,
-            groups=groups,
-        ),
-    )
+    pad = nn.Identity() if low == high else nn.ZeroPad2d((low, high, low, high))
+    padding = low if low == high else 0
+    return nn.Sequential(pad, nn.Conv2d(before, after, kernel, stride, padding, dilation, groups))

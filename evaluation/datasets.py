@@ -4,7 +4,7 @@ Adding a set is one entry here and one class list in ``class_lists/``.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
@@ -100,14 +100,8 @@ class Dataset:
 
 
 def _voc(meaning: Ids) -> tuple[Files, ...]:
-    return (
-        Files(
-            "JPEGImages/{name}.jpg",
-            "SegmentationClass/{name}.png",
-            meaning,
-            ("ImageSets/Segmentation/{split}.txt",),
-        ),
-    )
+    listed = ("ImageSets/Segmentation/{split}.txt",)
+    return (Files("JPEGImages/{name}.jpg", "SegmentationClass/{name}.png", meaning, listed),)
 
 
 def _context(converted: Ids, original: Ids) -> tuple[Files, ...]:
@@ -118,28 +112,15 @@ def _context(converted: Ids, original: Ids) -> tuple[Files, ...]:
     )
 
 
-def _coco(*kinds: tuple[str, Ids]) -> tuple[Files, ...]:
-    return tuple(
-        Files(
-            "images/{split}/{name}.jpg",
-            "annotations/{split}/{name}" + f"{suffix}.png",
-            meaning,
-            names=r"\d+",
-        )
-        for suffix, meaning in kinds
-    )
+def _coco(kinds: Mapping[str, Ids]) -> tuple[Files, ...]:
+    image, truth = "images/{split}/{name}.jpg", "annotations/{split}/{name}"
+    return tuple(Files(image, f"{truth}{kind}.png", kinds[kind], names=r"\d+") for kind in kinds)
 
 
-def _cityscapes(*kinds: tuple[str, Ids]) -> tuple[Files, ...]:
-    return tuple(
-        Files(
-            "leftImg8bit/{split}/{name}_leftImg8bit.png",
-            "gtFine/{split}/{name}" + f"_gtFine_{suffix}.png",
-            meaning,
-            names=r"[^/]+/[^/]+",
-        )
-        for suffix, meaning in kinds
-    )
+def _cityscapes(kinds: Mapping[str, Ids]) -> tuple[Files, ...]:
+    image, truth = "leftImg8bit/{split}/{name}_leftImg8bit.png", "gtFine/{split}/{name}_gtFine_"
+    names = r"[^/]+/[^/]+"
+    return tuple(Files(image, f"{truth}{kind}.png", kinds[kind], names=names) for kind in kinds)
 
 
 _VOC_ROOTS = ("", "VOC2012", "VOCdevkit/VOC2012")
@@ -164,29 +145,24 @@ DATASETS: dict[str, Dataset] = table(
     ),
     Dataset(
         "coco-stuff", "COCO-Stuff", "coco_stuff", "val2017",
-        _coco(("_labelTrainIds", ids.COCO_STUFF), ("", ids.COCO_STUFF_STORED)), _COCO_ROOTS,
+        _coco({"_labelTrainIds": ids.COCO_STUFF, "": ids.COCO_STUFF_STORED}), _COCO_ROOTS,
     ),
     Dataset(
         "coco-object", "COCO-Object", "coco_object", "val2017",
-        _coco(
-            ("_instanceTrainIds", ids.COCO_OBJECT),
-            ("_labelTrainIds", ids.COCO_OBJECT_STUFF),
-            ("", ids.COCO_OBJECT_STORED),
-        ),
+        _coco({
+            "_instanceTrainIds": ids.COCO_OBJECT, "_labelTrainIds": ids.COCO_OBJECT_STUFF,
+            "": ids.COCO_OBJECT_STORED,
+        }),
         _COCO_ROOTS, background="background", threshold=0.1,
     ),
     Dataset(
         "ade20k", "ADE20K", "ade20k", "validation",
-        (
-            Files(
-                "images/{split}/{name}.jpg", "annotations/{split}/{name}.png", ids.ADE20K
-            ),
-        ),
+        (Files("images/{split}/{name}.jpg", "annotations/{split}/{name}.png", ids.ADE20K),),
         ("", "ADEChallengeData2016", "ade/ADEChallengeData2016"),
     ),
     Dataset(
         "cityscapes", "Cityscapes", "cityscapes", "val",
-        _cityscapes(("labelTrainIds", ids.CITYSCAPES), ("labelIds", ids.CITYSCAPES_STORED)),
+        _cityscapes({"labelTrainIds": ids.CITYSCAPES, "labelIds": ids.CITYSCAPES_STORED}),
         ("", "cityscapes"), short_side=560,
     ),
 )  # fmt: skip

@@ -200,8 +200,15 @@ class Segmenter:
         Worked out once for an encoding, on the clean trunk of the whole image.
         """
         whole = self._encoded(encoded).whole
+
+        def measure(block: int) -> Tensor:
+            heads = encoder.queries_keys(self.backbone, whole.passes[0], block)
+            return amf.received(amf.patch_attention(attention.mean_weights(heads)[0].cpu()))
+
         wanted = range(self.backbone.n_blocks) if blocks is None else blocks
-        return torch.stack([self._received(whole, block) for block in wanted])
+        return torch.stack(
+            [encoder.once(whole, ("received", b), partial(measure, b)) for b in wanted]
+        )
 
     def findings(self, encoded: Encoded, method: Method) -> Found:
         """What ``method`` found in this image and backbone: blocks, channels, norms, reasons."""
@@ -289,18 +296,9 @@ class Segmenter:
         n, default = self.backbone.n_blocks, Default(self.backbone.amf_blocks, self.backbone.title)
 
         def decide() -> tuple[tuple[int, ...], str]:
-            return amf.fused_blocks(fusion, n, default, lambda b: self._received(source.whole, b))
+            return amf.fused_blocks(fusion, n, default, lambda b: self.received(source, [b])[0])
 
         return encoder.once(source.clean, ("fused", fusion, default), decide)
-
-    def _received(self, whole: Encoded, block: int) -> Tensor:
-        """Attention received per patch in a block, (N,); worked out once."""
-
-        def measure() -> Tensor:
-            heads = encoder.queries_keys(self.backbone, whole.passes[0], block)
-            return amf.received(amf.patch_attention(attention.mean_weights(heads)[0].cpu()))
-
-        return encoder.once(whole, ("received", block), measure)
 
 
 def _check_index(what: str, index: int, count: int) -> None:

@@ -139,10 +139,7 @@ def _read(source: str | Path | bytes | bytearray | BinaryIO) -> bytes:
             f"{_EXPECTED}, or a PIL image or NumPy array, but a '{type(source).__name__}' came."
         )
     if len(data) > MAX_BYTES:
-        raise ImageError(
-            f"An image file of at most {MAX_BYTES // 2**20} MB was expected, but a larger one "
-            "came; scale the image down and try again."
-        )
+        raise _too_many_bytes()
     return data
 
 
@@ -152,14 +149,22 @@ def _read_file(path: Path) -> bytes:
             f"An image file was expected, but there is no file '{path.name[:80]}'; "
             "check its name and folder."
         )
+    if path.stat().st_size > MAX_BYTES:
+        raise _too_many_bytes()
     try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
+        return path.read_bytes()
     except OSError as error:
         raise ImageError(
             f"An image file was expected, but '{path.name[:80]}' cannot be read "
             f"({(error.strerror or 'unknown reason').lower()}); check its permissions."
         ) from error
+
+
+def _too_many_bytes() -> ImageError:
+    return ImageError(
+        f"An image file of at most {MAX_BYTES // 2**20} MB was expected, but a larger one came; "
+        "scale the image down and try again."
+    )
 
 
 def _from_bytes(data: bytes, max_pixels: int) -> Image.Image:

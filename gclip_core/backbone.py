@@ -19,9 +19,6 @@ from gclip_core.registry import BUILT_IN, OPENAI_MEAN, OPENAI_STD, Triple, find_
 from gclip_core.text_tower import Openings
 from gclip_core.types import Blocks, Default, KnownWords, Plant, Suppression
 
-TEXT_CACHE_PHRASES = 4096
-OPENINGS_CACHE_SETS = 4
-
 _uids = itertools.count()
 
 
@@ -31,7 +28,8 @@ class Backbone:
 
     ``uid`` tells models apart in caches; a planted copy shares its model's. ``norms`` is (L, D)
     float32. ``known`` is None for a model whose vocabulary is open. ``notes`` says in words what
-    was assumed or fell back while loading.
+    was assumed or fell back while loading. The caches keep embeddings by templates and phrase, and
+    openings by templates.
     """
 
     name: str
@@ -47,11 +45,9 @@ class Backbone:
     planted: tuple[Plant, ...] = ()
     notes: tuple[str, ...] = ()
     uid: str = field(default_factory=lambda: str(next(_uids)))
-    text_cache: BoundedCache[Tensor] = field(
-        default_factory=lambda: BoundedCache(TEXT_CACHE_PHRASES), repr=False
-    )
+    text_cache: BoundedCache[Tensor] = field(default_factory=lambda: BoundedCache(4096), repr=False)
     openings_cache: BoundedCache[Openings] = field(
-        default_factory=lambda: BoundedCache(OPENINGS_CACHE_SETS), repr=False
+        default_factory=lambda: BoundedCache(4), repr=False
     )
 
     @property

@@ -6,6 +6,7 @@ checked, and whatever goes wrong becomes a :class:`BackboneError` that says what
 """
 
 import errno
+import json
 import os
 import re
 import shutil
@@ -22,7 +23,7 @@ from open_clip.model import CLIP, convert_weights_to_lp
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from gclip_core import shipped
+from gclip_core import assets, shipped
 from gclip_core.errors import BackboneError
 from gclip_core.registry import BackboneEntry
 from gclip_core.shipped import StateDict
@@ -61,11 +62,12 @@ def load(
         tokenizer = open_clip.get_tokenizer(entry.architecture)
         state, notes = _read_or_download(entry, path)
     else:
-        config, state = shipped.config(entry), {}
+        folder, state = assets.path(entry.name), {}
+        config = json.loads((folder / "model.json").read_text("utf-8"))
         tokenizer = open_clip.SimpleTokenizer(context_length=config["text_cfg"]["context_length"])
-        for file in [path] if path else shipped.files(entry):
+        for file in [path] if path else folder.glob("*.safetensors"):
             state |= read(file)
-        known = shipped.known_words(entry, state)
+        known = shipped.known_words(folder, state)
         state = shipped.unpack(state, config["text_cfg"]["vocab_size"], entry.title)
         if dtype == "auto":
             dtype = "float32"  # what its card's figures are of; it takes milliseconds either way

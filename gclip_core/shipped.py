@@ -1,37 +1,25 @@
 """The models that ship with the project: a folder of ``assets/`` each, in a form that is small.
 
-``model.json`` is an open_clip configuration, ``words.json`` what it was trained on. Weights may be
-whole numbers with a scale a row, and of the table of tokens only the rows that training saw.
+``model.json`` is an open_clip configuration, with ``stem`` where it has one, ``words.json`` what it
+was trained on. Weights may be whole numbers with a scale a row, in several files, and of the table
+of tokens only the rows that training saw.
 """
 
 import json
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from gclip_core import assets
 from gclip_core.errors import BackboneError
-from gclip_core.registry import BackboneEntry
 from gclip_core.types import KnownWords
 
 StateDict = dict[str, Tensor]
 
 
-def config(entry: BackboneEntry) -> dict[str, Any]:
-    """Its open_clip configuration, with ``stem`` where it has one."""
-    return json.loads(assets.path(entry.name, "model.json").read_text("utf-8"))
-
-
-def files(entry: BackboneEntry) -> list[Path]:
-    """Its weight files; together they hold every tensor once."""
-    return sorted(assets.path(entry.name).glob("*.safetensors"))
-
-
-def known_words(entry: BackboneEntry, state: StateDict) -> KnownWords:
+def known_words(folder: Path, state: StateDict) -> KnownWords:
     """The words it was trained on, and the tokens whose rows ``state`` holds."""
-    words = json.loads(assets.path(entry.name, "words.json").read_text("utf-8"))
+    words = json.loads((folder / "words.json").read_text("utf-8"))
     return KnownWords(
         frozenset(word.lower() for kind in words.values() for group in kind for word in group),
         frozenset(state.get("token_ids", torch.empty(0)).flatten().tolist()),

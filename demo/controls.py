@@ -27,6 +27,11 @@ QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 """Options of an event that no program calls and that answers too soon for a progress bar."""
 MODEL = {"concurrency_id": "model", "concurrency_limit": 2}
 """Options of what computes: two at a time."""
+KINDS: dict[str, type[Component]] = {
+    "text": gr.Textbox, "switch": gr.Checkbox, "slider": gr.Slider, "number": gr.Number,
+    "choice": gr.Dropdown, "radio": gr.Radio,
+}  # fmt: skip
+"""What a setting's control is."""
 RAW: dict[str, Any] = {"preprocess": False, **QUIET}
 """The same for an event that reads the settings: pydantic judges what the browser sent."""
 
@@ -73,18 +78,14 @@ class Controls:
             "label": made["label"],
             "info": made["info"] or None,
         }
-        kind: type[Component] = gr.Textbox
-        if made["control"] == "switch":
-            kind = gr.Checkbox
-        elif made["control"] == "slider":
-            kind = gr.Slider
-            options |= {"minimum": low, "maximum": high, "step": made["step"]}
-        elif made["control"] == "number":
-            kind = gr.Number
-            whole = FIELDS[name].annotation is int
-            options |= {"minimum": low, "maximum": high, "precision": 0 if whole else None}
-        elif made["control"] in ("choice", "radio"):
-            kind = gr.Dropdown if made["control"] == "choice" else gr.Radio
+        kind = KINDS[made["control"]]
+        if kind in (gr.Slider, gr.Number):
+            options |= {"minimum": low, "maximum": high}
+        if kind is gr.Slider:
+            options["step"] = made["step"]
+        if kind is gr.Number:
+            options["precision"] = 0 if FIELDS[name].annotation is int else None
+        if kind in (gr.Dropdown, gr.Radio):
             options["choices"] = declared.choices(name)
         self.parts[name] = kind(**{**options, **more})
         if asks:

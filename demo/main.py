@@ -90,8 +90,8 @@ def parser() -> argparse.ArgumentParser:
         "GCLIP_ROOT_PATH, GCLIP_AUTH, GCLIP_SHARE=1, GCLIP_NO_DOWNLOADS=1, GCLIP_QUIET=1.",
     )
 
-    def option(name: str, default: str, says: str, env: str = "", **more: Any) -> None:
-        found = os.environ.get(env or "GCLIP_" + name.upper().replace("-", "_"), default)
+    def option(name: str, default: str | None, says: str, env: str = "", **more: Any) -> None:
+        found = os.environ.get(env or "GCLIP_" + name.upper().replace("-", "_")) or default
         made.add_argument(f"--{name}", default=found, help=says, **more)
 
     def switch(name: str, says: str) -> None:
@@ -101,10 +101,8 @@ def parser() -> argparse.ArgumentParser:
     env = os.environ.get
     option("host", env("GRADIO_SERVER_NAME", "127.0.0.1"),
            "address to listen on; 0.0.0.0 lets other machines in")  # fmt: skip
-    made.add_argument(
-        "--port", type=int, default=_number(env("GCLIP_PORT", env("GRADIO_SERVER_PORT"))),
-        help="port; none takes the first free one from 7860",
-    )  # fmt: skip
+    option("port", env("GRADIO_SERVER_PORT") or None,
+           "port; none takes the first free one from 7860", type=int)  # fmt: skip
     option("backbone", "auto", "auto (OpenAI ViT-B/16 where its weights are on disk, else the "
            f"built-in) or one of: {', '.join(BACKBONES)}", choices=["auto", *BACKBONES],
            metavar="NAME")  # fmt: skip
@@ -125,7 +123,3 @@ def parser() -> argparse.ArgumentParser:
     switch("quiet", "log warnings only, not one line a request")
     made.add_argument("--open", action="store_true", help="open the page in a browser")
     return made
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() else None

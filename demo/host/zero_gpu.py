@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gclip_core import encoder, images
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Encoded
+from gclip_core.types import Encoded, Grid, Pass
 
 logger = logging.getLogger(__name__)
 
@@ -36,30 +35,25 @@ def encode_on_zero_gpu(seconds: int = 15) -> Encoder | None:
         return None
 
     @spaces.GPU(duration=seconds)
-    def trunk_arrays(segmenter: Segmenter, image: Any) -> list[Floats]:
+    def trunk_arrays(segmenter: Segmenter, image: Any) -> tuple[list[Floats], Grid, Grid]:
         model = segmenter.backbone.model
         model.to("cuda")
         encoded = segmenter.encode(image)
-        return [x.float().cpu().numpy() for x in encoded.inputs]
+        arrays = [x.float().cpu().numpy() for x in encoded.inputs]
+        return arrays, encoded.grid, encoded.resized
 
     def encode(segmenter: Segmenter, image: Any) -> Encoded:
         if segmenter.window is not None:
             return segmenter.encode(image)
         try:
-            arrays = trunk_arrays(segmenter, image)
+            arrays, grid, resized = trunk_arrays(segmenter, image)
         except Exception:  # quota, a full queue, a failed GPU: none of them is the visitor's fault
             logger.exception("no GPU for this request; computing here")
             encoded = segmenter.encode(image)
             WITHOUT_GPU.add(encoded)
             return encoded
-        backbone = segmenter.backbone
-        size = images.target_size(
-            (image.height, image.width),
-            segmenter.short_side or backbone.short_side,
-            backbone.patch,
-            segmenter.max_tokens,
-        )
-        inputs = [torch.from_numpy(x)[None].to(backbone.dtype) for x in arrays]
-        return encoder.of_inputs(backbone, inputs, (image.height, image.width), size)
+        backbone, size = segmenter.backbone, (image.height, image.width)
+        inputs = tuple(torch.from_numpy(x)[None].to(backbone.dtype) for x in arrays)
+        return Encoded((Pass(inputs, ((0, 0),)),), grid, grid, size, resized, backbone.uid)
 
     return encode

@@ -223,12 +223,19 @@ def python_text(
     ``n_blocks`` and ``dtype`` the backbone's, ``picture`` a file beside the text.
     Blocks count from 0, as in every Python argument.
     """
+    s, size, rest = settings, tuple(image_size), "background" if settings.rest else "none"
+    photo = star_photos().get(s.example)
+    composed = f"scenes.compose({s.seed}, {size}, {s.style!r}, {s.things or None}).image"
+    drawn = f"scenes.render(scenes.Layout.from_json({s.drawing!r}), {size}).image"
     helper, image = {
-        "scene": ("from gclip_core import scenes", _scene(settings, image_size)),
-        "drawing": ("from gclip_core import scenes", _drawing(settings, image_size)),
-        "example": ("from gclip_core import assets", _photo(settings)),
+        "scene": ("from gclip_core import scenes", composed),
+        "drawing": ("from gclip_core import scenes", drawn),
+        "example": (
+            "from gclip_core import assets",
+            f"assets.path('photos', {photo.path.name!r})" if photo else "",
+        ),
         "upload": ("", f"{OWN_IMAGE!r}  # the image you uploaded"),
-    }[settings.source]
+    }[s.source]
     lines = ["import gclip_core as gclip", *([helper] if helper else [])]
     if picture:
         lines = ["from pathlib import Path", "", "import gclip_core as gclip"]
@@ -244,7 +251,8 @@ def python_text(
         f"segmenter = gclip.Segmenter(backbone{_segmenter(settings)})",
         f"method = {_method(settings)}",
         f"words = {settings.words!r}",
-        f"result = segmenter.segment(image, words, method, {_rest(settings)})",
+        f"result = segmenter.segment(image, words, method, threshold={s.threshold!r}, "
+        f"rest={rest!r})",
         "",
         "labels = result.labels  # (H, W), -1 for no class",
         "for name, share in zip(result.vocabulary.names, result.areas()):",
@@ -252,26 +260,6 @@ def python_text(
         "",
     ]
     return "\n".join(lines)
-
-
-def _scene(settings: Settings, size: tuple[int, int]) -> str:
-    things = settings.things or None
-    return f"scenes.compose({settings.seed}, {tuple(size)}, {settings.style!r}, {things}).image"
-
-
-def _drawing(settings: Settings, size: tuple[int, int]) -> str:
-    layout = f"scenes.Layout.from_json({settings.drawing!r})"
-    return f"scenes.render({layout}, {tuple(size)}).image"
-
-
-def _photo(settings: Settings) -> str:
-    photo = star_photos().get(settings.example)
-    return f"assets.path('photos', {photo.path.name!r})" if photo else ""
-
-
-def _rest(settings: Settings) -> str:
-    rest = "background" if settings.rest else "none"
-    return f"threshold={settings.threshold!r}, rest={rest!r}"
 
 
 def _segmenter(settings: Settings) -> str:

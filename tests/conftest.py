@@ -3,8 +3,13 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
+
+ONE_PAGE = ("tests/demo/test_host.py", "tests/demo/test_web_surface.py")
+"""Files that talk to one page in a process of its own, which takes seconds to start."""
 
 # As app.py does, before anything imports torch: threads that spin slow a busy machine down.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -29,7 +34,21 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 0 if config.getoption("--long") or all(".py" in name for name in config.args) else 2
 
 
+class ByFile(LoadFileScheduling):
+    """A file is one worker's, and so are the files of one page."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return ONE_PAGE[0] if file in ONE_PAGE else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # What takes longest begins first, so that no worker waits for it in the end.
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/test_load.py"))
     if config.getoption("--long"):
         return
     skip = pytest.mark.skip(reason="long: run with --long")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.look import Studio
 from tests.load import __main__ as load
 from tests.load import same
 from tests.load.__main__ import (
@@ -14,9 +15,11 @@ from tests.load.__main__ import (
     page,
     run,
     weights_folder,
+    wishes,
     write,
 )
 from tests.models import tiny_backbone
+from tests.visitor import served
 
 BOUND = 1_500_000_000
 """Bytes: what `--memory` is without being asked."""
@@ -27,7 +30,8 @@ def test_visitors_at_once_each_get_their_own_answer(
 ) -> None:
     """With pictures up to three megapixels; the long form has the largest that the page takes."""
     monkeypatch.setattr(load, "SIZES", load.SIZES[:3])
-    alone = answers_alone(tmp_path, None, different := 8, BOUND)
+    with served(Studio()) as url:
+        alone = answers_alone(url, wishes(different := 8, second=False))
     answers = list(alone.values())
     alike = [(i, j) for i in range(different) for j in range(i) if answers[i].same_as(answers[j])]
     assert len(alike) < different // 2, "the requests differ"
@@ -67,7 +71,8 @@ def test_a_run_takes_the_place_of_the_last_one_alone(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_thirty_visitors_for_five_minutes(tmp_path: Path) -> None:
     weights = weights_folder(tmp_path)
-    alone = answers_alone(tmp_path, weights, 80, BOUND)
+    with page(tmp_path, weights, BOUND) as server:
+        alone = answers_alone(server.url, wishes(80, second=True))
     with page(tmp_path, weights, BOUND) as server:
         tally = run(server, alone, clients=30, minutes=5)
         assert cache_share(server) <= 1

@@ -22,6 +22,11 @@ import httpx
 import psutil
 import pytest
 
+from demo import launch, main, page
+from demo.host import guard
+from demo.host.lanes import Lanes
+from demo.look import Studio
+
 ROOT = Path(__file__).parents[1]
 API = "/gradio_api"
 STARTUP_SECONDS = 180
@@ -132,6 +137,23 @@ def serving(folder: Path, *arguments: str, **settings: Any) -> Iterator[Server]:
         if server.process.poll() is None:
             server.process.kill()
             server.process.wait()
+
+
+@contextlib.contextmanager
+def served(studio: Studio, waiting: int = 0) -> Iterator[str]:
+    """The page in this process; its address. So many may wait, by default as many as on any."""
+    demo = launch.build(studio)
+    if waiting:
+        demo.queue(max_size=waiting)
+        Lanes(demo._queue)
+    options = launch.launch_settings(main.parser().parse_args([])) | {"server_port": None}
+    _, address, _ = demo.launch(
+        **options,
+        app_kwargs=guard.app_settings(demo, page.head()) | {"routes": page.routes()},
+        prevent_thread_lock=True, quiet=True,
+    )  # fmt: skip
+    yield address
+    demo.close()
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,13 @@
 """The page and a browser, shared by the tests of what a person sees."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
-from demo import launch, main
-from demo import page as page_of
-from demo.host import guard
 from demo.look import Studio
+from tests.visitor import served
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -40,20 +37,6 @@ def url(studio: Studio) -> Iterator[str]:
         yield address
 
 
-@contextmanager
-def served(studio: Studio) -> Iterator[str]:
-    """The page in this process; its address."""
-    demo = launch.build(studio)
-    options = launch.launch_settings(main.parser().parse_args([])) | {"server_port": None}
-    _, address, _ = demo.launch(
-        **options,
-        app_kwargs=guard.app_settings(demo, page_of.head()) | {"routes": page_of.routes()},
-        prevent_thread_lock=True, quiet=True,
-    )  # fmt: skip
-    yield address
-    demo.close()
-
-
 @pytest.fixture(scope="package")
 def browser() -> Iterator[BrowserContext]:
     """One browser, in which a page that stays keeps the compiled scripts from test to test."""
@@ -73,6 +56,11 @@ def browser() -> Iterator[BrowserContext]:
 def page(request: pytest.FixtureRequest, browser: BrowserContext) -> Iterator[Page]:
     """A visitor's own page, at both widths; a script error anywhere fails the test."""
     yield from visitor(browser, request.param)
+
+
+@pytest.fixture
+def phone(browser: BrowserContext) -> Iterator[Page]:
+    yield from visitor(browser, PHONE)
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ from playwright.sync_api import BrowserContext
 from demo.look import Request, Studio
 from demo.settings import Settings
 from demo.views import machine as views
-from tests.browser.conftest import CHROMIUM, served, visitor
+from tests.browser.conftest import CHROMIUM, visitor
 from tests.browser.test_machine import on_the_wall, read
 from tests.models import tiny_backbone
+from tests.visitor import served
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
 QUERY = "?tab=learn&seed=2&amf=1&cs=0&plant=1"

@@ -122,11 +122,11 @@ def test_amf_changes_mask_and_last_attention_and_says_what_it_cannot_change(
     expect(desktop.locator("#side-norms")).to_contain_text("AMF changes no weights")
 
 
-def test_cs_changes_nothing_in_a_healthy_model_and_says_so(page: Page, url: str) -> None:
-    arrive(page, url, amf=0)
-    expect(page.locator("#side-norms")).to_contain_text("No abnormal channel before the last")
-    expect(page.locator("#side-canvas")).to_contain_text("CS changes nothing")
-    without, with_cs = page.locator("#side-canvas .gw").evaluate(
+def test_cs_changes_nothing_in_a_healthy_model_and_says_so(desktop: Page, url: str) -> None:
+    arrive(desktop, url, amf=0)
+    expect(desktop.locator("#side-norms")).to_contain_text("No abnormal channel before the last")
+    expect(desktop.locator("#side-canvas")).to_contain_text("CS changes nothing")
+    without, with_cs = desktop.locator("#side-canvas .gw").evaluate(
         "canvas => canvas.labels.map((side) => Array.from(side))"
     )
     assert len(set(without)) > 1 and without == with_cs, "every pixel keeps its word"
@@ -227,22 +227,22 @@ def test_a_broken_upload_is_refused_in_words_and_the_work_stays(
     assert desktop.locator("#side-canvas .gw-mask").count() > 0
 
 
-def test_hostile_words_are_shown_as_they_are_and_run_nothing(page: Page, url: str) -> None:
-    page.add_init_script("window.ran = 0; window.hit = () => { window.ran += 1; };")
-    arrive(page, url, words=", ".join(HOSTILE), cs=0)
+def test_hostile_words_are_shown_as_they_are_and_run_nothing(phone: Page, url: str) -> None:
+    phone.add_init_script("window.ran = 0; window.hit = () => { window.ran += 1; };")
+    arrive(phone, url, words=", ".join(HOSTILE), cs=0)
     shown = {"Compare": "#pair-canvas", "Export": "#python", "Side by side": "#side-canvas"}
     for tab in shown:
-        turn_to(page, tab)
-        expect(page.locator(shown[tab])).to_contain_text(HOSTILE[0])
-    page.wait_for_timeout(500)  # a picture that is not there fails a little later
-    assert page.evaluate("window.ran") == 0
-    legend = page.locator("#side-canvas")
+        turn_to(phone, tab)
+        expect(phone.locator(shown[tab])).to_contain_text(HOSTILE[0])
+    phone.wait_for_timeout(500)  # a picture that is not there fails a little later
+    assert phone.evaluate("window.ran") == 0
+    legend = phone.locator("#side-canvas")
     shown = legend.text_content()
     assert all(word in shown for word in HOSTILE)
-    page.locator("#words textarea").fill("x" * 300)
-    page.locator("#words textarea").press("Enter")
-    expect(page.locator("#says .problem").first).to_contain_text("xxx")
-    assert fits(page)
+    phone.locator("#words textarea").fill("x" * 300)
+    phone.locator("#words textarea").press("Enter")
+    expect(phone.locator("#says .problem").first).to_contain_text("xxx")
+    assert fits(phone)
 
 
 def test_compare_shows_all_variants_the_truth_and_any_two_of_them(page: Page, url: str) -> None:
@@ -268,25 +268,25 @@ def test_compare_shows_all_variants_the_truth_and_any_two_of_them(page: Page, ur
     assert fits(page)
 
 
-def test_compare_lists_iou_and_a_new_scene_brings_new_words(page: Page, url: str) -> None:
-    arrive(page, url, tab="truth")  # a tab that links of earlier pages name
-    expect(page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
-    expect(page.locator("#iou-table")).to_contain_text("strawberry")
+def test_compare_lists_iou_and_a_new_scene_brings_new_words(desktop: Page, url: str) -> None:
+    arrive(desktop, url, tab="truth")  # a tab that links of earlier pages name
+    expect(desktop.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
+    expect(desktop.locator("#iou-table")).to_contain_text("strawberry")
     heads, first = (
-        page.locator(f"#iou-table {row} > *").all_inner_texts()
+        desktop.locator(f"#iou-table {row} > *").all_inner_texts()
         for row in ("thead tr", "tbody tr:first-child")
     )
     scores = dict(zip(heads[1:], map(float, first[1:]), strict=True))
     most = max(scores.values())
-    expect(page.locator("#favoured")).to_contain_text(f"mIoU {most} %. Ahead of")
-    said = page.locator("#favoured").inner_text()
+    expect(desktop.locator("#favoured")).to_contain_text(f"mIoU {most} %. Ahead of")
+    said = desktop.locator("#favoured").inner_text()
     best = re.search("Best on this picture: (.*), mIoU", said)[1].split(" and ")
     assert best == [name for name, score in scores.items() if score == most]
-    expect(page.locator(".variants .gw-pill", has_text="best: ")).to_have_count(len(best))
-    page.locator("#scene button").first.click()
-    page.locator("#new-scene").click()
-    expect(page.locator("#words textarea")).not_to_have_value("strawberry, frog, grass")
-    expect(page.locator("#iou-table")).not_to_contain_text("frog")
+    expect(desktop.locator(".variants .gw-pill", has_text="best: ")).to_have_count(len(best))
+    desktop.locator("#scene button").first.click()
+    desktop.locator("#new-scene").click()
+    expect(desktop.locator("#words textarea")).not_to_have_value("strawberry, frog, grass")
+    expect(desktop.locator("#iou-table")).not_to_contain_text("frog")
 
 
 def test_a_link_restores_every_setting(desktop: Page, url: str) -> None:
@@ -380,23 +380,23 @@ def test_a_drag_over_channels_suppresses_them_and_segments_anew(desktop: Page, u
 
 
 def test_a_planted_channel_is_marked_a_simulation_and_cs_brings_the_mask_back(
-    page: Page, url: str
+    phone: Page, url: str
 ) -> None:
-    arrive(page, url, tab="channels", amf=0)
-    healthy = score(page, "channels-off")
-    page.locator("#plant input").click()
-    expect(page.locator("#channels-off")).to_contain_text("Simulation, CS off")
-    expect(page.locator("#channel-norms")).to_contain_text("Simulation")
-    expect(page.locator("#similarity")).to_contain_text("Simulation")
-    sick = score(page, "channels-off")
+    arrive(phone, url, tab="channels", amf=0)
+    healthy = score(phone, "channels-off")
+    phone.locator("#plant input").click()
+    expect(phone.locator("#channels-off")).to_contain_text("Simulation, CS off")
+    expect(phone.locator("#channel-norms")).to_contain_text("Simulation")
+    expect(phone.locator("#similarity")).to_contain_text("Simulation")
+    sick = score(phone, "channels-off")
     assert sick < 0.8 * healthy
-    assert score(page, "channels-on") == pytest.approx(healthy, abs=2)
-    gain = page.locator("#plant-gain input[type=number]")
+    assert score(phone, "channels-on") == pytest.approx(healthy, abs=2)
+    gain = phone.locator("#plant-gain input[type=number]")
     gain.fill("1")
     gain.press("Enter")
-    pill = page.locator("#channels-off .gw-pill")
+    pill = phone.locator("#channels-off .gw-pill")
     expect(pill).to_have_text(f"mIoU {healthy:.1f} %")
-    assert fits(page)
+    assert fits(phone)
 
 
 def test_a_press_on_any_mask_names_the_best_words_of_every_variant(page: Page, url: str) -> None:
@@ -531,18 +531,18 @@ def test_controls_have_names_and_show_where_the_focus_is(desktop: Page, url: str
         assert seen, reached
 
 
-def test_a_list_of_words_can_be_taken_and_changed(page: Page, url: str) -> None:
-    arrive(page, url)
-    page.locator("#advanced button").first.click()
-    page.locator("#preset input").click()
-    page.get_by_role("option", name="Cityscapes 19").click()
-    words = page.locator("#words textarea")
+def test_a_list_of_words_can_be_taken_and_changed(phone: Page, url: str) -> None:
+    arrive(phone, url)
+    phone.locator("#advanced button").first.click()
+    phone.locator("#preset input").click()
+    phone.get_by_role("option", name="Cityscapes 19").click()
+    words = phone.locator("#words textarea")
     expect(words).to_have_value(re.compile("^road, sidewalk, "))
-    expect(page.locator("#side-canvas")).to_contain_text("sidewalk")
+    expect(phone.locator("#side-canvas")).to_contain_text("sidewalk")
     words.fill("moon, water")
     words.press("Enter")
-    expect(page.locator("#side-canvas")).not_to_contain_text("sidewalk")
-    assert fits(page)
+    expect(phone.locator("#side-canvas")).not_to_contain_text("sidewalk")
+    assert fits(phone)
 
 
 def test_a_bad_link_is_said_and_the_page_opens(desktop: Page, url: str) -> None:

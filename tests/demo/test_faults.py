@@ -15,7 +15,6 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -27,9 +26,8 @@ import pytest
 import torch
 from PIL import Image
 
-from demo import launch, main, page, wording
+from demo import launch, main, wording
 from demo.host import files, guard, logs, memory, serve
-from demo.host.lanes import Lanes
 from demo.learn import opening
 from demo.look import Request, Studio
 from demo.settings import FIELDS, Settings, choices, key_of, limits
@@ -41,7 +39,7 @@ from gclip_core.errors import GclipError, ImageError
 from gclip_core.segmenter import Segmenter
 from tests.models import picture, tiny_backbone
 from tests.pictures import encoded, noise, png_bomb
-from tests.visitor import API, Answer, FailedError, Server, Visitor, free_port, serving
+from tests.visitor import API, Answer, FailedError, Server, Visitor, served, serving
 
 WORDS = "words=strawberry,frog,grass"
 HEAVY = f"short=336&{WORDS}"
@@ -71,24 +69,9 @@ def slow() -> Slow:
 @pytest.fixture
 def url(slow: Slow) -> Iterator[str]:
     """The page in this process, on an encoder that the test holds up."""
-    with served(slow, 3) as found:
+    with served(Studio(encode=slow), 3) as found:
         yield found
     slow.go.set()
-
-
-@contextmanager
-def served(encoder: Any, waiting: int) -> Iterator[str]:
-    """The page in this process, on an encoder of one's own; so many may wait."""
-    demo = launch.build(Studio(encode=encoder))
-    demo.queue(max_size=waiting)
-    Lanes(demo._queue)
-    options = launch.launch_settings(main.parser().parse_args([])) | {"server_port": free_port()}
-    _, found, _ = demo.launch(
-        **options, app_kwargs=guard.app_settings(demo, page.head()) | {"routes": page.routes()},
-        prevent_thread_lock=True, quiet=True,
-    )  # fmt: skip
-    yield found
-    demo.close()
 
 
 def wait_for(holds: Callable[[], bool], seconds: float = 30) -> None:
@@ -186,7 +169,7 @@ def test_thirty_at_once_take_their_turns_and_are_told_about_how_long() -> None:
         time.sleep(0.3)
         return Segmenter.encode(segmenter, image)
 
-    with served(encode, 30) as url:
+    with served(Studio(encode=encode), 30) as url:
         first = Visitor(url)
         values = first.open(f"seed=1&{WORDS}")
         for seed in (1, 2, 3):

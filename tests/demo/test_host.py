@@ -38,12 +38,6 @@ SECRET = "zanzibar"
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d (INFO|WARNING|ERROR) (.+)")
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("page"), "--backbone", "built-in") as running:
-        yield running
-
-
 def test_an_end_that_another_thread_hears_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """The system gives SIGTERM to any thread, and then a lock in the first sleeps on."""
     monkeypatch.setattr(serve, "_launch", lambda *_: "")
@@ -219,7 +213,9 @@ class TestZeroGpu:
         assert not studio.look(self.asked).done("side").no_gpu
         assert places == ["cuda"]
         assert spaces.durations == [15]
-        assert all(isinstance(x, np.ndarray) for x in spaces.returned[0]), "no tensors come back"
+        arrays, *sizes = spaces.returned[0]
+        assert all(isinstance(x, np.ndarray) for x in arrays), "no tensors come back"
+        assert all(isinstance(side, int) for size in sizes for side in size)
         assert (lent.chosen.labels == plain.chosen.labels).all()
         side.see(
             studio.look(Request(Settings(seed=3, scene_size=96, words="cat, grass", amf=False)))

@@ -21,19 +21,12 @@ from tests.visitor import (
     Server,
     Visitor,
     file_value,
-    serving,
 )
 
 WORDS = "words=strawberry,frog,grass"
 SECRET = b"nobody may read this"
 TOO_LONG = "</textarea><iframe src=//example.org>"
 """More tokens than the built-in model reads in its sentences."""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("page"), "--no-downloads") as running:
-        yield running
 
 
 @pytest.fixture

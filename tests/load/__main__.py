@@ -184,14 +184,11 @@ def growth(tally: Tally) -> float:
     return last / first - 1
 
 
-def answers_alone(
-    folder: Path, weights: Path | None, amount: int, bound: int
-) -> dict[Wish, Answer | None]:
-    """Each request's answer, made one after the other on a server of its own."""
-    with page(folder, weights, bound) as server:
-        asked, visitor = wishes(amount, second=weights is not None), Visitor(server.url)
-        found = {wish: wish.ask(visitor) for wish in asked}
-        visitor.close()
+def answers_alone(url: str, asked: list[Wish]) -> dict[Wish, Answer | None]:
+    """Each request's answer, made one after the other by a page that nobody else asks."""
+    visitor = Visitor(url)
+    found = {wish: wish.ask(visitor) for wish in asked}
+    visitor.close()
     problems = [f"{wish}: {answer.problem}" for wish, answer in found.items() if answer.problem]
     assert not problems, problems
     return found
@@ -256,7 +253,8 @@ def main() -> int:
         if args.unchecked:
             alone = dict.fromkeys(wishes(args.different, second=False))
         else:
-            alone = answers_alone(Path(folder), weights, args.different, args.memory)
+            with page(Path(folder), weights, args.memory) as server:
+                alone = answers_alone(server.url, wishes(args.different, second=True))
             print(f"{len(alone)} requests answered alone", flush=True)
         with page(Path(folder), weights, args.memory) as server:
             tally = run(server, alone, args.clients, args.minutes, args.requests)

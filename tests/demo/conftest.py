@@ -1,0 +1,14 @@
+"""The page in a process of its own, shared by the tests that talk to it as visitors do."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.visitor import Server, serving
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("page")
+    with serving(folder, "--backbone", "built-in", "--no-downloads") as running:
+        yield running

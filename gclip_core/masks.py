@@ -20,6 +20,8 @@ TILE_ELEMENTS = 1 << 20
 """Entries x pixels worked on at a time; small enough to stay in a processor's cache."""
 TILE_SIDE = 112
 """Pixels; the smaller a tile, the fewer the entries that can be best somewhere in it."""
+CELL_SIDE = 24
+"""Pixels; the smaller a cell, the fewer still."""
 
 
 def owners(vocabulary: Vocabulary, n_hidden: int = 0) -> tuple[int, ...]:
@@ -47,9 +49,10 @@ def labels(logits: Tensor, owner: Sequence[int], size: Grid, threshold: float = 
     """
     out = torch.empty(size, dtype=torch.int16)
     classes = torch.tensor(owner, dtype=torch.int16)
-    may_win = _may_win(logits) if threshold == 0 else torch.ones_like(logits, dtype=torch.bool)
-    for rows, columns in _tiles(logits, size):
-        asked = may_win[:, rows.points, columns.points].flatten(1).any(1).nonzero()[:, 0]
+    parts = _parts(logits, size)
+    may_win = _may_win(logits, parts, threshold)
+    for rows, columns in _tiles(logits, size, parts):
+        asked = may_win[:, rows.cells, columns.cells].flatten(1).any(1).nonzero()[:, 0]
         if len(asked) == 1 and not threshold:
             out[rows.pixels, columns.pixels] = classes[asked]
             continue
@@ -63,12 +66,22 @@ def labels(logits: Tensor, owner: Sequence[int], size: Grid, threshold: float = 
     return out
 
 
-def _may_win(logits: Tensor) -> Tensor:
-    """Whether an entry can be best between a grid point and the next three: bool (entries, h, w).
+def _parts(logits: Tensor, size: Grid) -> int:
+    """In how many cells a side the square between grid points is cut, to ask fewer entries each."""
+    pixels = min(length // n for n, length in zip(logits.shape[1:], size, strict=True))
+    return max(1, min(pixels // CELL_SIDE, isqrt(TILE_ELEMENTS // logits.numel())))
+
+
+def _may_win(logits: Tensor, parts: int, threshold: float) -> Tensor:
+    """Whether an entry can be best in a cell: bool (entries, cells, cells).
 
     What is interpolated lies between its corners: whose most is under another's least cannot win.
     """
-    padded = F.pad(logits, (0, 1, 0, 1), mode="replicate")
+    h, w = ((n - 1) * parts + 1 for n in logits.shape[1:])
+    if threshold > 0:
+        return torch.ones(len(logits), h, w, dtype=torch.bool)
+    corners = F.interpolate(logits[None], (h, w), mode="bilinear", align_corners=True)[0]
+    padded = F.pad(corners, (0, 1, 0, 1), mode="replicate")
     most, least = F.max_pool2d(padded, 2, 1), -F.max_pool2d(-padded, 2, 1)
     return ~(most < least.amax(0) - 1e-4)  # so that what is no number is asked as well
 
@@ -94,25 +107,28 @@ def _per_class(entries: Tensor, owner: Sequence[int]) -> Tensor:
 @dataclass(frozen=True, eq=False)
 class _Span:
     """``pixels`` along an axis, the grid ``points`` they lie between, and what is mixed of these:
-    (pixels, points), two points a pixel."""
+    (pixels, points), two points a pixel; the ``cells`` between points that they lie in."""
 
     pixels: slice
     points: slice
     mixing: Tensor
+    cells: slice
 
 
-def _span(n: int, length: int, start: int, stop: int) -> _Span:
-    at = ((torch.arange(start, stop, dtype=torch.float32) + 0.5) * (n / length) - 0.5).clamp_(min=0)
-    first, last = min(int(at[0]), n - 1), min(int(at[-1]) + 1, n - 1)
-    apart = at.clamp_(max=n - 1)[:, None] - torch.arange(first, last + 1)
-    return _Span(slice(start, stop), slice(first, last + 1), (1 - apart.abs()).clamp_(min=0))
+def _span(n: int, length: int, start: int, stop: int, parts: int = 1) -> _Span:
+    at = (torch.arange(start, stop, dtype=torch.float32) + 0.5) * (n / length) - 0.5
+    at = at.clamp_(0, n - 1)
+    first, last = int(at[0]), min(int(at[-1]) + 1, n - 1)
+    cells = slice(int(at[0] * parts), int(at[-1] * parts) + 1)
+    apart = at[:, None] - torch.arange(first, last + 1)
+    return _Span(slice(start, stop), slice(first, last + 1), (1 - apart.abs()).clamp_(min=0), cells)
 
 
-def _tiles(logits: Tensor, size: Grid) -> Iterable[tuple[_Span, _Span]]:
+def _tiles(logits: Tensor, size: Grid, parts: int = 1) -> Iterable[tuple[_Span, _Span]]:
     """Rows and columns of squares that cover ``size``."""
     side = max(1, min(TILE_SIDE, isqrt(TILE_ELEMENTS // len(logits))))
     rows, columns = (
-        [_span(n, length, at, min(at + side, length)) for at in range(0, length, side)]
+        [_span(n, length, at, min(at + side, length), parts) for at in range(0, length, side)]
         for n, length in zip(logits.shape[1:], size, strict=True)
     )
     return product(rows, columns)

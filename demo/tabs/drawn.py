@@ -5,6 +5,7 @@ from typing import Any
 
 from demo import wording
 from demo.controls import QUIET, Controls
+from demo.host.memory import LARGE_PIXELS
 from demo.look import Look, Mask
 from demo.views import attention, compare, side
 from demo.views import why as reasons
@@ -21,6 +22,8 @@ def picture(look: Look) -> cards.Shown:
     name = STORE.offer(
         ("picture", look.picture.digest), lambda: held.picture_thing(again().picture.image)
     )
+    if look.picture.pixels > LARGE_PIXELS:  # it may be too large to be kept, and is open now
+        STORE.put(name, lambda: held.picture_thing(image))
     return cards.Shown(name, (image.height, image.width), look.grid, side.pooled(look.grid))
 
 

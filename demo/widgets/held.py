@@ -70,6 +70,10 @@ class Held:
             offers[name] = make
         return name
 
+    def put(self, name: str, make: Callable[[], Thing]) -> None:
+        """Make what a name stands for at once, by who has at hand what it is made from."""
+        self._made.get_or_make(name, make)
+
     @contextmanager
     def offers(self) -> Iterator[Offers]:
         """What is offered meanwhile, by name, for :meth:`renew`."""

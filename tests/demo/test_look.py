@@ -1,5 +1,6 @@
 """A look: every answer depends on its own request only, and what is kept is bounded."""
 
+import io
 import threading
 from pathlib import Path
 
@@ -7,18 +8,24 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 import gclip_core as gclip
 from demo import inputs, variants, wording
 from demo.look import MOST_OF_A_BYTE, Request, Studio, changed_share
 from demo.settings import Settings
 from demo.source import layout, mask_colours
+from demo.tabs import drawn
 from demo.views import attention, channels, compare, export, side, why
+from demo.widgets.held import Held
 from gclip_core import GclipError, amf
+from gclip_core.cache import BoundedCache
 from gclip_core.photos import star_photos
 from gclip_core.registry import BUILT_IN, PHOTOS
 from gclip_core.types import class_shares
 from gclip_core.vocabulary import parse, unknown_phrases
+from tests.pictures import noise
 
 SEED = 2
 PLANTED = {"plant": True, "plant_channel": 77, "plant_gain": 100.0}
@@ -276,6 +283,30 @@ def test_light_is_a_switch_over_what_is_kept() -> None:
         {"source": "upload"}, {"backbone": "openai-vit-b-16"},
     ):  # fmt: skip
         assert not studio.is_light(Request(asked.changed(**work))), work
+
+
+def test_a_picture_too_large_to_be_kept_is_opened_once_for_its_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What its canvas then fetches is made of it while it is open; a small one is asked for."""
+    held = Held()
+    monkeypatch.setattr(drawn, "STORE", held)
+    web = TestClient(Starlette(routes=[held.route()]))
+    studio, opened = Studio(), []
+    monkeypatch.setattr(studio.sources, "_pictures", BoundedCache(1, lambda picture: 2))
+    upload = studio.sources._upload
+    monkeypatch.setattr(
+        studio.sources, "_upload", lambda *given: opened.append(given) or upload(*given)
+    )
+    for size, expected in (((2500, 1700), 1), ((250, 170), 2)):
+        path = tmp_path / f"{size[0]}.png"
+        noise(170, 250).resize(size).save(path)
+        opened.clear()
+        look = studio.look(Request(Settings(source="upload", words="cat"), upload=str(path)))
+        body = web.get(f"/held/{drawn.picture(look).name}").content
+        assert len(opened) == expected
+        with Image.open(io.BytesIO(body)) as shown:
+            assert max(shown.size) == min(768, size[0])
 
 
 def test_what_is_kept_of_a_mask_has_a_byte_a_pixel_and_counts_alike() -> None:

@@ -9,6 +9,7 @@ import hashlib
 import secrets
 import struct
 import threading
+import zlib
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
@@ -122,25 +123,30 @@ def matrix_thing(matrix: ArrayLike, patches: int) -> Thing:
     """
     times = np.asarray(matrix, np.float32) * patches
     n = len(times)
-    order = np.argsort(-times, axis=1, kind="stable")[:, :2].astype(np.uint16)
+    order = _two_largest(times)
     largest = np.take_along_axis(times, order.astype(int), axis=1)
     top = max(render.full_scale(times), 1e-9)
     share = np.clip(times / top, 0, 1)
     for count in LEVELS:
         levels = np.rint(share * (count - 1)).astype(np.uint8)
         rows = [(False, levels.tobytes()), (True, from_above(levels).tobytes())]
-        bodies = [
-            gzip.compress(
-                struct.pack("<IIIf", n, count, changes, top)
-                + order.tobytes() + largest.astype("<f4").tobytes() + body,
-                6, mtime=0,
-            )
-            for changes, body in rows
-        ]  # fmt: skip
-        best = min(bodies, key=len)
-        if len(best) <= MATRIX_BYTES:
+        changes, body = min(rows, key=lambda one: len(zlib.compress(one[1], 1)))
+        packed = gzip.compress(
+            struct.pack("<IIIf", n, count, changes, top)
+            + order.tobytes() + largest.astype("<f4").tobytes() + body,
+            6, mtime=0,
+        )  # fmt: skip
+        if len(packed) <= MATRIX_BYTES:
             break
-    return Thing(best, "application/octet-stream", packed=True)
+    return Thing(packed, "application/octet-stream", packed=True)
+
+
+def _two_largest(times: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Where each row's two largest are, (n, 2); of equal ones the first."""
+    first = times.argmax(axis=1)
+    others = times.copy()
+    others[np.arange(len(times)), first] = -np.inf
+    return np.stack([first, others.argmax(axis=1)], axis=1).astype(np.uint16)
 
 
 def from_above(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:

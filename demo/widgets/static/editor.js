@@ -1,6 +1,6 @@
 // Draw a scene: things from a palette, moved by mouse, touch or keys. The value holds a layout as JSON (gclip_core.scenes);
 // when the hand rests, a new one leaves with "input", and with it the words for what it shows.
-const REST = 60, AT_MOST = 24, SMALLEST = 0.03, LARGEST = 1.5;
+const REST = 40, AT_MOST = 24, SMALLEST = 0.03, LARGEST = 1.5;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 let catalogue, layout, chosen = null, sent = "", shownWords = "", waiting, pausing, ground = {}, past = [], future = [];
 const parts = {}, art = new Map(), fingers = new Map();

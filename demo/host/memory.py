@@ -29,7 +29,7 @@ _TRIM_SECONDS = 5.0
 # glibc's <malloc.h>; of blocks from _OWN_MAPPING bytes each is a mapping of its own, which goes
 # back when it is freed. Left alone, that size grows to 32 MB and holes between what is kept stay.
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
-_OWN_MAPPING = 4 * 2**20
+_OWN_MAPPING = 2**20
 _ARENAS = 2
 
 

@@ -36,6 +36,40 @@ def state(page: Page) -> str | None:
 FADED = "document.querySelector('#tabs .tabitem').computedStyleMap().get('opacity').value < 0.6"
 
 
+# Words that stand out from what is behind them by less than WCAG asks (AA).
+FAINT = """() => {
+  const colour = (text) => {
+    const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number);
+    return [r, g, b, a];
+  };
+  const over = (top, below) => [0, 1, 2].map((k) => top[k] * top[3] + below[k] * (1 - top[3]));
+  const light = (rgb) => [0.2126, 0.7152, 0.0722].reduce((sum, share, k) => {
+    const x = rgb[k] / 255;
+    return sum + share * (x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4); }, 0);
+  const ground = (node) => {
+    if (!node) return [255, 255, 255];
+    const style = getComputedStyle(node), own = colour(style.backgroundColor);
+    if (style.backgroundImage !== 'none') return null;
+    const below = own[3] < 1 ? ground(node.parentElement) : own;
+    return below && over(own, below);
+  };
+  const found = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const words = walker.currentNode.data.trim(), node = walker.currentNode.parentElement;
+    const seen = { opacityProperty: true, visibilityProperty: true };
+    if (!words || !node.checkVisibility(seen) || !node.getClientRects().length) continue;
+    if (node.closest('script, style, svg, :disabled, .gw-stage')) continue;
+    const style = getComputedStyle(node), behind = ground(node), ink = colour(style.color);
+    if (!behind) continue;
+    const [high, low] = [light(over(ink, behind)), light(behind)].sort((a, b) => b - a);
+    const size = parseFloat(style.fontSize), ratio = (high + 0.05) / (low + 0.05);
+    const large = size >= 24 || (size >= 18.6 && style.fontWeight >= 700);
+    if (ratio < (large ? 3 : 4.5)) found.push(`${words.slice(0, 40)}: ${ratio.toFixed(2)}`);
+  }
+  return [...new Set(found)];
+}"""
+
+
 @pytest.fixture(scope="module")
 def stays(url: str, browser: BrowserContext) -> Iterator[Page]:
     """A page that has answered, for tests that leave it as they found it."""
@@ -352,3 +386,22 @@ def test_a_tall_picture_makes_no_tall_page_and_no_live_region_reads_out_a_name_o
     assert desktop.evaluate("document.documentElement.scrollHeight") < 1800
     read = desktop.locator("[aria-live], [role=status]").all_text_contents()
     assert not [text for text in read if "common." in text]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_there_are_six_tabs_and_the_words_of_each_can_be_read(
+    theme: str, desktop: Page, url: str
+) -> None:
+    arrive(desktop, url, __theme=theme)
+    tabs = desktop.locator("#tabs > .tab-wrapper [role=tab]").all_inner_texts()
+    assert len({tab.strip() for tab in tabs}) == len(TABS) == 6
+    for entry in TABS:
+        turn_to(desktop, entry.label)
+        for widget in desktop.locator("#result .gw:visible").all():
+            expect(widget).to_have_attribute("data-ready", "1")
+        expect(desktop.locator("#tabs[data-busy]")).to_have_count(0)
+        assert desktop.evaluate(FAINT) == [], entry.name
+    desktop.locator("#title h1").evaluate(
+        "title => title.style.cssText = 'color: rgb(128 128 128 / 0.3); transition-property: none'"
+    )
+    assert desktop.evaluate(FAINT), "faint words are found"

@@ -1,6 +1,6 @@
 """Images to block inputs: one window or many, resumed where planting or CS changes a block."""
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from typing import TypeVar
@@ -26,40 +26,23 @@ MAX_WINDOW_TOKENS = 65_536
 # --- clean passes --------------------------------------------------------------------------------
 
 
-def whole(backbone: Backbone, pixels: Tensor, image_size: Grid) -> Encoded:
-    """One normalised picture, (3, height, width), in one pass, without planting and CS.
-
-    Queries and keys of blocks that AMF is likely to ask for are kept.
-    """
-    wanted = amf.likely_fused(backbone.amf_blocks, backbone.n_blocks)
-    kept: dict[int, Heads] = {}
-
-    def keep(block: int, heads: Heads) -> None:
-        if block in wanted:
-            kept[block] = Heads(heads.q, heads.k)
-
-    inputs = _trace(backbone, pixels[None], keep)
-    assert inputs is not None  # a picture that has no room alone is refused
-    one = Pass(inputs, ((0, 0),), {block: (inputs[block], heads) for block, heads in kept.items()})
-    resized, grid = _sizes(backbone, pixels)
-    return Encoded((one,), grid, grid, image_size, resized, backbone.uid)
-
-
-def windowed(
-    backbone: Backbone, pixels: Tensor, image_size: Grid, side: int, stride: int
+def encode(
+    backbone: Backbone, pixels: Tensor, image_size: Grid, side: int | None = None, stride: int = 112
 ) -> Encoded:
-    """A normalised picture window by window, several in one batch, without planting and CS.
+    """A normalised picture, (3, height, width), without planting and CS.
 
-    ``side`` and ``stride`` are in pixels, rounded to patches. A picture no larger than the window
-    takes one pass.
+    In windows of ``side`` every ``stride``, in pixels, rounded to patches; in one pass without them
+    or where one holds it, which then keeps queries and keys that AMF is likely to ask for.
     """
-    patch = backbone.patch
-    resized, grid = _sizes(backbone, pixels)
-    length, step = (to_patches(n, patch) // patch for n in (side, stride))
+    patch, resized = backbone.patch, (pixels.shape[1], pixels.shape[2])
+    grid = resized[0] // patch, resized[1] // patch
+    length, step = (to_patches(n, patch) // patch for n in (side or max(resized), stride))
     window = height, width = min(length, grid[0]), min(length, grid[1])
     corners = window_corners(grid, window, step)
     if len(corners) == 1:
-        return whole(backbone, pixels, image_size)
+        wanted = amf.likely_fused(backbone.amf_blocks, backbone.n_blocks)
+        passes = _passes(backbone, pixels[None], corners, wanted)
+        return Encoded(tuple(passes), grid, grid, image_size, resized, backbone.uid)
     tokens = height * width + 1
     if len(corners) * tokens > MAX_WINDOW_TOKENS:
         raise GclipError(
@@ -68,42 +51,39 @@ def windowed(
         )
 
     def cut(top: int, left: int) -> Tensor:
-        rows, columns = (
-            slice(p * patch, (p + n) * patch) for p, n in ((top, height), (left, width))
-        )
-        return pixels[:, rows, columns]
+        below, beside = (top + height) * patch, (left + width) * patch
+        return pixels[:, top * patch : below, left * patch : beside]
 
-    together = max(1, TOKENS_PER_BATCH // tokens)
-    batches = [corners[first : first + together] for first in range(0, len(corners), together)]
-    passes = tuple(one for batch in batches for one in _passes(backbone, cut, batch))
-    later = cache(partial(whole, backbone, pixels, image_size))
-    return Encoded(passes, grid, window, image_size, resized, backbone.uid, _whole=later)
+    passes, together = [], max(1, TOKENS_PER_BATCH // tokens)
+    for first in range(0, len(corners), together):
+        some = corners[first : first + together]
+        passes += _passes(backbone, torch.stack([cut(*corner) for corner in some]), some)
+    whole = cache(partial(encode, backbone, pixels, image_size))
+    return Encoded(tuple(passes), grid, window, image_size, resized, backbone.uid, _whole=whole)
 
 
 def _passes(
-    backbone: Backbone, cut: Callable[[int, int], Tensor], corners: Sequence[Grid]
+    backbone: Backbone, pixels: Tensor, corners: Sequence[Grid], wanted: Collection[int] = ()
 ) -> list[Pass]:
-    """The windows at these corners in one batch, or halved where memory cannot hold them."""
-    inputs = _trace(backbone, torch.stack([cut(*corner) for corner in corners]))
-    if inputs is not None:
-        return [Pass(inputs, tuple(corners))]
-    half = len(corners) // 2
-    return [
-        one for part in (corners[:half], corners[half:]) for one in _passes(backbone, cut, part)
-    ]
+    """Equally large windows, (B, 3, height, width), in one batch, or halved where memory is short.
 
-
-def _trace(
-    backbone: Backbone, pixels: Tensor, seen: Callable[[int, Heads], None] | None = None
-) -> tuple[Tensor, ...] | None:
-    """Inputs of every block of equally large pictures, (B, 3, height, width): each (B, 1+N, D).
-
-    None where the device's memory cannot hold so many together; refused where it is one alone.
+    Queries and keys of ``wanted`` blocks are kept.
     """
+    kept: dict[int, Heads] = {}
+
+    def keep(block: int, heads: Heads) -> None:
+        if block in wanted:
+            kept[block] = Heads(heads.q, heads.k)
+
     try:
         with torch.no_grad():
-            x = blocks.embed_patches(backbone.model.visual, pixels.to(backbone.device))
-            return tuple(blocks.block_inputs(backbone.blocks, x, seen=seen))
+            inputs = blocks.block_inputs(
+                backbone.blocks,
+                blocks.embed_patches(backbone.model.visual, pixels.to(backbone.device)),
+                seen=keep,
+            )
+        found = {block: (inputs[block], heads) for block, heads in kept.items()}
+        return [Pass(tuple(inputs), tuple(corners), found)]
     except torch.OutOfMemoryError as error:
         if len(pixels) == 1:
             height, width = pixels.shape[-2:]
@@ -111,7 +91,9 @@ def _trace(
                 f"The memory of {backbone.device} was to hold a picture of {height} × {width} "
                 "pixels, but has no room for it now. Take a smaller shorter side, or try again."
             ) from error
-    return None  # said here, where the failed attempt holds no memory any more
+    half = len(pixels) // 2  # out here, where the failed attempt holds no block's input any more
+    parts = (pixels[:half], corners[:half]), (pixels[half:], corners[half:])
+    return [one for part in parts for one in _passes(backbone, *part)]
 
 
 # --- planting and suppression --------------------------------------------------------------------
@@ -222,9 +204,3 @@ def once(source: Encoded | Pass, key: Hashable, make: Callable[[], Made]) -> Mad
         source._memo[key] = make()
     found: Made = source._memo[key]
     return found
-
-
-def _sizes(backbone: Backbone, pixels: Tensor) -> tuple[Grid, Grid]:
-    """Height and width of a picture in pixels, and in patches."""
-    height, width = pixels.shape[-2:]
-    return (height, width), (height // backbone.patch, width // backbone.patch)

@@ -82,10 +82,7 @@ class Segmenter:
             own, self.short_side or self.backbone.short_side, self.backbone.patch, self.max_tokens
         )
         pixels = self._normalise(images.resize(checked, size))
-        if self.window is None:
-            clean = encoder.whole(self.backbone, pixels, own)
-        else:
-            clean = encoder.windowed(self.backbone, pixels, own, self.window, self.stride)
+        clean = encoder.encode(self.backbone, pixels, own, self.window, self.stride)
         return encoder.resumed(self.backbone, clean)
 
     def dense_features(

@@ -55,7 +55,8 @@ class Stem(nn.Module):
 
     def features(self, pixels: Tensor) -> Tensor:
         """What the tapped stages say about every token: (B, h, w, channels of them together)."""
-        x = F.relu6(self.first(pixels))
+        x = pixels.contiguous(memory_format=torch.channels_last)  # as convolutions are quickest
+        x = F.relu6(self.first(x), inplace=True)
         tapped = []
         for index, stage in enumerate(self.stages):
             x = stage(x)
@@ -86,8 +87,8 @@ class InvertedResidual(nn.Module):
         self.adds = stride == 1 and before == after
 
     def forward(self, x: Tensor) -> Tensor:
-        y = x if self.expand is None else F.relu6(self.expand(x))
-        y = self.project(F.relu6(self.depthwise(y)))
+        y = x if self.expand is None else F.relu6(self.expand(x), inplace=True)
+        y = self.project(F.relu6(self.depthwise(y), inplace=True))
         return x + y if self.adds else y
 
 

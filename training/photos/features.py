@@ -155,7 +155,7 @@ def single_views(words: Words) -> list[View]:
 def mosaics(words: Words) -> list[View]:
     rng = random.Random(11)
     pool = [n for n, photo in enumerate(words.photos) if photo["source"] in _IN_MOSAICS]
-    return [tuple(rng.choices(pool, k=4)) for _ in range(_MOSAICS)]
+    return [tuple(rng.choices(pool, k=4)) for _ in range(min(_MOSAICS, len(pool)))]
 
 
 def compute(data: Path, folder: Path, kind: str, words: Words, teacher: Teacher) -> None:

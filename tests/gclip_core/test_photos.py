@@ -10,7 +10,7 @@ from gclip_core.photos import VOID, Photo, Region, star_photos
 
 PHOTOS = list(star_photos().values())
 SEEN = {
-    "chelsea": {(170, 110): "cat", (420, 250): "bed", (420, 40): ""},
+    "chelsea": {(170, 110): "cat", (420, 250): "blanket", (420, 40): ""},
     "coffee": {(290, 150): "coffee", (290, 230): "cup", (365, 285): "spoon", (130, 200): "saucer",
                (540, 300): "table", (30, 30): ""},
     "astronaut": {(225, 100): "person", (150, 330): "person", (400, 450): "helmet",

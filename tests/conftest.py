@@ -13,6 +13,7 @@ ONE_PAGE = ("tests/demo/test_host.py", "tests/demo/test_web_surface.py")
 
 # As app.py does, before anything imports torch: threads that spin slow a busy machine down.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 if "PYTEST_XDIST_WORKER" in os.environ:  # a core each, for what they start as well
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 

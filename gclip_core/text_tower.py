@@ -30,8 +30,8 @@ PRODUCTS_PER_BATCH = 4
 """Products of tokens that go through the tower together: a quarter of them leaves threads waiting
 for each other, ten times as many leave the processor's cache."""
 EVEN = 16
-"""Queries and keys are filled up to a multiple of it: fused attention keeps logits where a thread
-has room, and rounds some by how that place is aligned (3 queries to 8 keys, say)."""
+"""Keys are filled up to a multiple of it: fused attention keeps logits where a thread has room, and
+rounds some by how each row of them is aligned (8 keys, say)."""
 
 
 @dataclass(frozen=True, eq=False)

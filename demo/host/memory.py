@@ -29,7 +29,7 @@ _TRIM_SECONDS = 5.0
 # glibc's <malloc.h>; of blocks from _OWN_MAPPING bytes each is a mapping of its own, which goes
 # back when it is freed. Left alone, that size grows to 32 MB and holes between what is kept stay.
 # Up to _SLACK bytes free at an arena's end stay: by default 128 kB, so that every operation of a
-# tower gave its memory back and was given it anew, page by page, for as long as it then computed.
+# tower gave its memory back and was given it anew, page by page: up to a third of its time.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _OWN_MAPPING, _SLACK = 2 * 2**20, 16 * 2**20
 _ARENAS = 2

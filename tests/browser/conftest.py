@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 from demo.look import Studio
@@ -19,9 +20,13 @@ WAIT = 60_000
 SETTLED = """(width) => new Promise((done) => {
   const look = (frames) => requestAnimationFrame(() =>
     frames ? look(innerWidth === width ? frames - 1 : frames) : done(document.documentElement));
-  look(4);
+  look(2);
 }).then((page) => page.scrollWidth)"""
 """How wide the page is once a window's width has come to it."""
+WCAG = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]},
+    "resultTypes": ["violations"],
+}
 
 expect.set_options(timeout=WAIT)
 
@@ -77,3 +82,18 @@ def visitor(browser: BrowserContext, size: dict[str, int]) -> Iterator[Page]:
     yield opened
     opened.close()
     assert not errors
+
+
+def barriers(page: Page, dark: bool, place: str = "html") -> list[str]:
+    """What axe finds at a place of the page, by day or in the dark, against WCAG 2.1 A and AA."""
+    expect(page.locator("#tabs[data-busy], .pending")).to_have_count(0)
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(Axe().axe_script)
+        page.add_style_tag(content="* { transition: none !important; }")
+    page.evaluate("(dark) => document.body.classList.toggle('dark', dark)", dark)
+    found = page.evaluate("([place, options]) => axe.run(place, options)", [place, WCAG])
+    return [
+        f"{rule['id']}: {node['html'][:200]} {node['failureSummary']}"
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    ]

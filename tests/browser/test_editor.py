@@ -14,7 +14,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from gclip_core import scenes
 from gclip_core.scenes import Item, Layout
-from tests.browser.conftest import PHONE, WAIT
+from tests.browser.conftest import PHONE, WAIT, barriers
 from tests.browser.test_page import DONE, arrive, asked_of
 
 SIZE = (288, 384)
@@ -282,7 +282,7 @@ def test_a_new_scene_fills_the_editor_to_go_on_from(opened: Page) -> None:
     assert drawn(opened) == DRAWN, "and undo leads back to what was drawn before"
 
 
-def test_at_both_widths_nothing_overflows(page: Page, url: str) -> None:
+def test_at_both_widths_nothing_overflows_and_axe_finds_no_barrier(page: Page, url: str) -> None:
     arrive(page, url, source="drawing", drawing=DRAWN.to_json())
     draw(page)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -292,3 +292,4 @@ def test_at_both_widths_nothing_overflows(page: Page, url: str) -> None:
         "b.offsetHeight) < 24).map((b) => b.className)"
     )
     assert not small, "every button can be hit with a finger"
+    assert barriers(page, page.viewport_size == PHONE, "#scene") == []

@@ -16,6 +16,9 @@ from gclip_core.attention import Attention, Heads
 from gclip_core.errors import MethodError
 from gclip_core.types import Blocks, Default, Fusion, GlobalTokens, Grid, Span
 
+TOGETHER = 400_000
+"""Elements of attention that are worked on at a time: they stay in a processor's cache."""
+
 # --- global tokens -------------------------------------------------------------------------------
 
 
@@ -24,7 +27,11 @@ def patch_attention(mean_attention: Tensor) -> Tensor:
 
     The row of a patch that sees nothing but the class token stays zero.
     """
-    patches = mean_attention[..., 1:, 1:]
+    return _among_patches(mean_attention[..., 1:, :])
+
+
+def _among_patches(rows: Tensor) -> Tensor:
+    patches = rows[..., 1:]
     tiny = torch.finfo(patches.dtype).tiny
     return patches / patches.sum(-1, keepdim=True).clamp_min(tiny)
 
@@ -32,6 +39,14 @@ def patch_attention(mean_attention: Tensor) -> Tensor:
 def received(patches: Tensor) -> Tensor:
     """``m_j = N mean_i A_ij``: (N,) float32; 1 is uniform, N means all look only at ``j``."""
     return patches.mean(-2) * patches.shape[-1]
+
+
+def received_of(heads: Heads) -> Tensor:
+    """The same of the head mean of queries and keys (H, 1+N, d), which is never held whole."""
+    rows = max(1, TOGETHER // (heads.k.shape[0] * heads.k.shape[1]))
+    asking = heads.q[:, 1:].split(rows, dim=1)
+    parts = (_among_patches(attention.weights(some, heads.k).mean(0)).sum(0) for some in asking)
+    return torch.stack(list(parts)).sum(0)
 
 
 def global_tokens(m: Tensor, threshold: float = 5.0) -> tuple[int, ...]:

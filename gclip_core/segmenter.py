@@ -181,31 +181,42 @@ class Segmenter:
         v = encoder.last_heads(self.backbone, source.passes[0]).part(part)[0]
         return v.transpose(-3, -2).flatten(-2)[1:].float().cpu()
 
-    def globality(self, encoded: Encoded, threshold: float = 5.0) -> GlobalTokens:
-        """Global tokens of every block, on the clean trunk of the whole image; worked out once."""
-        whole = self._encoded(encoded).whole
+    def globality(
+        self, encoded: Encoded, threshold: float = 5.0, clean: bool = True
+    ) -> GlobalTokens:
+        """Global tokens of every block, as :meth:`received`; worked out once."""
+        source = encoded.whole if clean else self._single(encoded)
 
         def find() -> GlobalTokens:
-            heads = partial(encoder.queries_keys, self.backbone, whole.passes[0])
-            return amf.find_tokens(self.received(whole), heads, threshold)
+            heads = partial(encoder.queries_keys, self.backbone, source.passes[0])
+            return amf.find_tokens(self.received(encoded, clean=clean), heads, threshold)
 
-        return encoder.once(whole, ("globality", threshold), find)
+        key = ("globality", threshold, source.planted, source.suppression)
+        return encoder.once(encoded.whole if clean else encoded, key, find)
 
-    def received(self, encoded: Encoded, blocks: Iterable[int] | None = None) -> Tensor:
+    def received(
+        self, encoded: Encoded, blocks: Iterable[int] | None = None, clean: bool = True
+    ) -> Tensor:
         """How much every patch is attended to in these blocks (all): (L, N) float32, 1 is uniform.
 
-        Worked out once for an encoding, on the clean trunk of the whole image.
+        Worked out once, on the clean trunk of the whole image; ``clean`` False: as it runs.
         """
         whole = self._encoded(encoded).whole
+        source = whole if clean else self._single(encoded)
 
         def measure(block: int) -> Tensor:
-            heads = encoder.queries_keys(self.backbone, whole.passes[0], block)
-            return amf.received(amf.patch_attention(attention.mean_weights(heads)[0].cpu()))
+            heads = encoder.queries_keys(self.backbone, source.passes[0], block)
+            with torch.no_grad():
+                return amf.received_of(attention.Heads(heads.q[0], heads.k[0])).cpu()
+
+        def find(block: int) -> Tensor:
+            if source.passes[0].inputs[block] is whole.passes[0].inputs[block]:
+                return encoder.once(whole, ("received", block), partial(measure, block))
+            key = ("received", block, source.planted, source.suppression)
+            return encoder.once(encoded, key, partial(measure, block))
 
         wanted = range(self.backbone.n_blocks) if blocks is None else blocks
-        return torch.stack(
-            [encoder.once(whole, ("received", b), partial(measure, b)) for b in wanted]
-        )
+        return torch.stack([find(block) for block in wanted])
 
     def findings(self, encoded: Encoded, method: Method) -> Found:
         """What ``method`` found in this image and backbone: blocks, channels, norms, reasons."""

@@ -9,7 +9,6 @@ from demo import variants
 from demo.drawing import render
 from demo.look import Look
 from demo.views.side import pooled
-from demo.views.tokens import globality
 from gclip_core import amf
 from gclip_core.types import Method
 
@@ -56,7 +55,8 @@ def see(look: Look) -> AttentionView:
     method, seg = look.chosen, look.segmenter
     fused = variants.ablation(look.settings, amf=True, cs=method.suppression is not None)
     found, trunk = look.findings(fused), look.trunk(method)
-    seen, received = globality(look, trunk, look.findings(method))
+    seen = seg.globality(trunk, look.settings.global_threshold, clean=False)
+    received = seg.received(trunk, clean=False).numpy()
     block, head = look.settings.view_block, look.settings.view_head
     block = found.amf_blocks[0] if block is None else min(block, seg.backbone.n_blocks - 1)
     head = None if head is None else min(head, seg.backbone.n_heads - 1)

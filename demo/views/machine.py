@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from demo.look import Look
 from demo.views.channels import alike, regions
-from demo.views.tokens import globality
 from gclip_core import masks
 from gclip_core.types import Found, Segmentation
 
@@ -88,7 +87,8 @@ def see(look: Look) -> Machine:
     seg, method, settings = look.segmenter, look.chosen, look.settings
     trunk, result, mask = look.trunk(method), look.segment(method), look.mask(method)
     found, n = result.found, seg.backbone.n_blocks
-    seen, received = globality(look, trunk, found)
+    seen = seg.globality(trunk, look.settings.global_threshold, clean=False)
+    received = seg.received(trunk, clean=False).numpy()
     tiles = [
         Tile(received[b], seen.tokens[b], seen.scores[b], seen.agreement[b],
              found.channels[b], found.ratios[b], _after(found, b))

@@ -56,7 +56,7 @@ def see(look: Look) -> SideView:
     fused = variants.ablation(look.settings, amf=True, cs=False)
 
     def see_block(block: int) -> BlockMap:
-        received = amf.received(amf.patch_attention(seg.attention_map(trunk, block)))
+        received = seg.received(trunk, [block], clean=False)[0]
         tokens = amf.global_tokens(received, look.settings.global_threshold)
         return BlockMap(block, received.numpy(), tokens)
 

@@ -1,6 +1,7 @@
 """Global tokens: who is looked at, from which block on, and which blocks AMF then takes."""
 
 import math
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gclip_core import amf
-from gclip_core.attention import ATTENTIONS
+from gclip_core.attention import ATTENTIONS, Heads, mean_weights
 from gclip_core.types import Fusion, Span
 from tests import reference
 from tests.gclip_core.test_attention import GRID, heads, mean_qk, qk
@@ -43,6 +44,16 @@ def test_scores_are_one_on_average(seed: int, n: int) -> None:
     m = amf.received(amf.patch_attention(attention))
     assert m.mean().item() == pytest.approx(1, abs=1e-4)
     assert m.max() <= n * (1 + 1e-4)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 12), together=st.integers(1, 60))
+def test_what_patches_receive_needs_no_whole_matrix(seed: int, n: int, together: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    one = Heads(*(3 * torch.randn(2, 3, 1 + n, 4, generator=generator)))
+    whole = amf.received(amf.patch_attention(mean_weights(one)))
+    with patch.object(amf, "TOGETHER", together):
+        assert torch.allclose(amf.received_of(one), whole, atol=1e-5)
 
 
 def test_global_tokens_are_those_at_or_above_the_threshold() -> None:

@@ -106,12 +106,14 @@ const send = () => {
   props.value = { ...props.value, layout: text, was: shownWords, words: (shownWords = wordsNow()) };
   trigger("input", { value: text });
 };
-const moved = () => { paint(); clearTimeout(waiting); waiting = setTimeout(send, REST); };
-const keep = (words) => {
+const later = () => { clearTimeout(waiting); waiting = setTimeout(send, REST); };
+const moved = () => { paint(); later(); };
+const keep = (words, goesOn) => {
   const text = write(layout);
   if (text !== past[past.length - 1]) { past = [...past.slice(-99), text]; future = []; }
+  if (goesOn) later();
+  else send();
   arrange();
-  moved();
   say(words);
 };
 const show = (text) => {
@@ -121,8 +123,8 @@ const show = (text) => {
   arrange();
   fetchGround();
 };
-const undo = () => { if (past.length > 1) { future.push(past.pop()); show(past[past.length - 1]); moved(); say("Undone"); } };
-const redo = () => { if (future.length) { past.push(future.pop()); show(past[past.length - 1]); moved(); say("Done again"); } };
+const undo = () => { if (past.length > 1) { future.push(past.pop()); show(past[past.length - 1]); send(); say("Undone"); } };
+const redo = () => { if (future.length) { past.push(future.pop()); show(past[past.length - 1]); send(); say("Done again"); } };
 const clear = () => { layout.items = []; layout.light = [1, 0]; chosen = null; keep("All things removed"); };
 // One button an item, from the back to the front, so that Tab walks through them.
 const arrange = () => {
@@ -184,11 +186,11 @@ const DEEDS = {
   copy: ["Copy", ["d"], "M9 9h11v11H9zM5 15H4V4h11v1", (it) => { if (room()) items().push((chosen = { ...it, x: clamp(it.x + 0.08, 0, 1), y: clamp(it.y + 0.05, 0, 1) })); }],
   remove: ["Remove", ["Delete", "Backspace"], "m6 6 12 12M18 6 6 18", (it, i) => { items().splice(i, 1); chosen = null; }],
 };
-const run = (name) => {
+const run = (name, goesOn) => {
   const item = chosen, index = items().indexOf(item), held = parts.items.contains(document.activeElement);
   if (!item) return;
   DEEDS[name][3](item, index);
-  keep(`${item.thing}: ${DEEDS[name][0]}`);
+  keep(`${item.thing}: ${DEEDS[name][0]}`, goesOn);
   if (held) (nodes()[items().indexOf(chosen)] || nodes()[index] || nodes().pop() || parts.find).focus();
 };
 
@@ -238,7 +240,6 @@ const onUp = (event) => {
   const outside = Math.max(Math.abs(chosen.x - 0.5), Math.abs(chosen.y - 0.5)) > 0.5;
   if (fresh && outside) run("remove");
   else keep(fresh ? `${chosen.thing} added` : "");
-  send();
 };
 const onKey = (event) => {
   const item = items()[nodes().indexOf(event.target)], arrow = ARROWS[event.key], step = event.shiftKey ? 0.05 : 0.01;
@@ -248,8 +249,8 @@ const onKey = (event) => {
   if (arrow) {
     item.x = clamp(item.x + step * arrow[0], 0, 1);
     item.y = clamp(item.y + step * arrow[1], 0, 1);
-    keep(`${Math.round(100 * item.x)} % from the left, ${Math.round(100 * item.y)} % from the top`);
-  } else if (deed) run(deed);
+    keep(`${Math.round(100 * item.x)} % from the left, ${Math.round(100 * item.y)} % from the top`, event.repeat);
+  } else if (deed) run(deed, event.repeat);
   else if (event.key === "Escape") choose(null);
   else return;
   event.preventDefault();
@@ -364,7 +365,7 @@ const build = () => {
     if (!ARROWS[event.key]) return;
     event.preventDefault();
     setHorizon(layout.horizon + 0.02 * (ARROWS[event.key][1] - ARROWS[event.key][0]));
-    keep();
+    keep("", event.repeat);
   });
   const help = "The scene. Arrow keys move a thing, plus and minus resize it, brackets turn it, F mirrors, D copies, Page Up and Page Down order, Delete removes.";
   const stage = (parts.stage = el("div", "gw-stage ge-stage", { role: "group", "aria-label": help }, parts.canvas, parts.items, horizon, parts.handle, parts.hint));

@@ -1,5 +1,6 @@
 """Starts the web server with patience and ends it with care."""
 
+import gc
 import signal
 import sys
 import threading
@@ -53,6 +54,8 @@ def serve(
     if problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
+    gc.freeze()  # of what is here by now nothing goes: it need not be looked through again
+    gc.enable()
     asked: list[int] = []
     for wanted in (signal.SIGTERM, signal.SIGINT):
         signal.signal(wanted, lambda number, _: asked.append(number))

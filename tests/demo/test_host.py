@@ -2,9 +2,12 @@
 
 import asyncio
 import gc
+import importlib
+import inspect
 import io
 import logging
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -26,7 +29,7 @@ import torch
 from torch import nn
 
 from demo import main
-from demo.host import logs, serve
+from demo.host import logs, serve, stubs
 from demo.host.zero_gpu import encode_on_zero_gpu
 from demo.look import Request, Studio
 from demo.settings import Settings
@@ -69,6 +72,22 @@ def test_an_end_that_another_thread_hears_is_one(monkeypatch: pytest.MonkeyPatch
     for one, handler in before.items():
         signal.signal(one, handler)
     assert not late
+
+
+def test_a_component_is_made_without_a_file_beside_its_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gradio would write a stub for editors, which takes half of the time of its import."""
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("unwritten_one", "written_one"):
+        (tmp_path / f"{name}.py").write_text(
+            "import gradio as gr\n\n\nclass One(gr.HTML):\n    a = 1\n"
+        )
+    with stubs.unwritten():
+        assert importlib.import_module("unwritten_one").One.a == 1
+        assert inspect.getfile(Path) == pathlib.__file__
+    importlib.import_module("written_one")
+    assert [file.stem for file in tmp_path.glob("*.pyi")] == ["written_one"]
 
 
 def test_an_open_page_keeps_the_queue_awake(server: Server) -> None:

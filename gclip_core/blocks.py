@@ -9,6 +9,7 @@ from itertools import chain
 
 import torch
 import torch.nn.functional as F
+from open_clip.transformer import LayerNormFp32
 from torch import Tensor, nn
 
 from gclip_core.attention import Heads
@@ -46,7 +47,7 @@ def embed_patches(visual: nn.Module, pixels: Tensor) -> Tensor:
     x = x.flatten(2).transpose(1, 2)  # (B, N, D)
     first = visual.class_embedding.to(x.dtype).expand(x.shape[0], 1, -1)
     x = torch.cat([first, x], dim=1) + positional_embedding(visual, grid).to(x.dtype)
-    return visual.ln_pre(x)
+    return normalised(visual.ln_pre, x)
 
 
 def positional_embedding(visual: nn.Module, grid: Grid) -> Tensor:
@@ -71,7 +72,7 @@ def project(block: nn.Module, x: Tensor, values: bool = True, rows: Rows = at_on
     outputs = parts * x.shape[-1]
     weight, bias = attn.in_proj_weight[:outputs], attn.in_proj_bias
     bias = None if bias is None else bias[:outputs]
-    joined = rows(lambda some: F.linear(some, weight, bias), block.ln_1(x))
+    joined = rows(lambda some: F.linear(some, weight, bias), normalised(block.ln_1, x))
     heads = joined.unflatten(-1, (parts, attn.num_heads, -1)).transpose(-4, -3)
     return Heads(*heads.transpose(-3, -2).unbind(-4))
 
@@ -89,9 +90,11 @@ def ffn(block: nn.Module, x: Tensor, W2: Tensor | None = None, rows: Rows = at_o
     W2 = mlp.c_proj.weight if W2 is None else W2
 
     def product(some: Tensor) -> Tensor:
-        return F.linear(_activate(mlp.gelu, mlp.c_fc(some)), W2, mlp.c_proj.bias)
+        if type(mlp.gelu).__name__ == "QuickGELU":
+            return _quick_ffn(mlp.c_fc, W2, mlp.c_proj.bias, some)
+        return F.linear(mlp.gelu(mlp.c_fc(some)), W2, mlp.c_proj.bias)
 
-    return block.ls_2(rows(product, block.ln_2(x)))
+    return block.ls_2(rows(product, normalised(block.ln_2, x)))
 
 
 def run_block(
@@ -132,11 +135,23 @@ def block_inputs(
     return inputs
 
 
-def _activate(activation: nn.Module, hidden: Tensor) -> Tensor:
-    """The FFN's activation; open_clip's QuickGELU without its three tensors of hidden size.
+def normalised(norm: nn.Module, x: Tensor) -> Tensor:
+    """``norm(x)``; on a CPU without the two copies that open_clip's makes of what is bfloat16.
 
-    ``x sigmoid(1.702 x) = silu(1.702 x) / 1.702``, in place: a tenth of the whole block's time.
+    The same arithmetic in float32: a third of the time, one number in 40,000 rounded otherwise.
     """
-    if type(activation).__name__ == "QuickGELU":
-        return F.silu(hidden.mul_(1.702), inplace=True).div_(1.702)
-    return activation(hidden)
+    if isinstance(norm, LayerNormFp32) and x.device.type == "cpu":
+        return F.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+    return norm(x)
+
+
+def _quick_ffn(c_fc: nn.Linear, W2: Tensor, bias: Tensor, x: Tensor) -> Tensor:
+    """The FFN of QuickGELU: ``x sigmoid(1.702 x) = silu(1.702 x) / 1.702``.
+
+    The products take the factors along, which saves passes over the hidden layer: a fifth of the
+    time in bfloat16.
+    """
+    rows = x.flatten(0, -2)
+    hidden = torch.addmm(c_fc.bias, rows, c_fc.weight.T, beta=1.702, alpha=1.702)
+    out = torch.addmm(bias, F.silu(hidden, inplace=True), W2.T, alpha=1 / 1.702)
+    return out.unflatten(0, x.shape[:-1])

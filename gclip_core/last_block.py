@@ -36,7 +36,7 @@ def apply(
         z = last_input + z
     if method.ffn:
         z = z + blocks.ffn(last, z, W2)
-    patches = visual.ln_post(z[:, 1:]) @ visual.proj
+    patches = blocks.normalised(visual.ln_post, z[:, 1:]) @ visual.proj
     return F.normalize(patches.float(), dim=-1)
 
 

@@ -123,9 +123,14 @@ def _encode_batch(
     shapes, counts = torch.unique_consecutive(
         torch.stack([known, new], dim=1), dim=0, return_counts=True
     )
-    groups = [(n, *shape) for n, shape in zip(counts.tolist(), shapes.tolist(), strict=True)]
-    last = new.cumsum(0) - 1  # the end tokens
     layers = model.transformer.resblocks
+    own = openings.keys[0]
+    groups = []
+    for n, (before, behind) in zip(counts.tolist(), shapes.tolist(), strict=True):
+        length = math.ceil((before + behind) / EVEN) * EVEN
+        room = own.new_empty(2, n, own.shape[1], length, own.shape[3])  # for every block's turn
+        groups.append((before, behind, room))
+    last = new.cumsum(0) - 1  # the end tokens
     rows = partial(_some_rows, together)
     for index, block in enumerate(layers):
         heads = blocks.project(block, x, rows=rows)
@@ -133,7 +138,7 @@ def _encode_batch(
         if index == len(layers) - 1:  # beyond here only the end tokens are asked for
             x, mixed = x[last], mixed[:, last]
         x = blocks.finish(block, x, mixed, rows=rows)
-    return rows(partial(_read_out, model), model.ln_final(x))
+    return rows(partial(_read_out, model), blocks.normalised(model.ln_final, x))
 
 
 def rows_per_product(hidden: int) -> int:
@@ -147,7 +152,7 @@ def rows_per_product(hidden: int) -> int:
 def _some_rows(amount: int, product: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """``product`` of (T, D), so many rows at a time, the last ones filled up with zeros."""
     *full, last = x.split(amount)
-    filled = F.pad(last, (0, 0, 0, amount - len(last)))
+    filled = F.pad(last, (0, 0, 0, amount - len(last))) if len(last) < amount else last
     return torch.cat([*map(product, full), product(filled)[: len(last)]])
 
 
@@ -163,31 +168,35 @@ def _attend(
     keys: Tensor,
     values: Tensor,
     which: Tensor,
-    groups: list[tuple[int, int, int]],
+    groups: list[tuple[int, int, Tensor]],
 ) -> Tensor:
-    """Causal attention of packed heads (H, T, d) to their openings and among themselves."""
+    """Causal attention of packed heads (H, T, d) to their openings and among themselves.
+
+    Rows of a group share how many tokens are known and how many are new; its third is room for
+    their keys and values, (2, n, H, T, d).
+    """
     out = torch.empty(heads.q.shape, dtype=heads.q.dtype, device=heads.q.device)
     row = token = 0
-    for n, known, new in groups:
+    for known, new, room in groups:
+        n = room.shape[1]
         here = slice(token, token + n * new)
         q, k, v = (part[:, here].unflatten(1, (n, new)).transpose(0, 1) for part in heads.all)
         opening = which[row : row + n]
-        k, v = (_behind(part, opening, own, known) for part, own in ((keys, k), (values, v)))
-        mask = torch.ones(new, k.shape[2], dtype=torch.bool, device=q.device).tril_(known)
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        for place, part, own in zip(room, (keys, values), (k, v), strict=True):
+            _join(place, part, opening, own, known)
+        mask = torch.ones(new, room.shape[3], dtype=torch.bool, device=q.device).tril_(known)
+        mixed = F.scaled_dot_product_attention(q, *room, attn_mask=mask)
         out[:, here] = mixed.transpose(0, 1).flatten(1, 2)
         row, token = row + n, token + n * new
     return out
 
 
-def _behind(openings: Tensor, which: Tensor, own: Tensor, known: int) -> Tensor:
-    """Each row's opening (H, P, d), as far as it is known, then its own (n, H, new, d), filled up
-    to EVEN: (n, H, T, d)."""
-    length = known + own.shape[2]
-    before = F.pad(openings[:, :, :known], (0, 0, 0, own.shape[2] + -length % EVEN))
-    joined = before.index_select(0, which)
-    joined[:, :, known:length] = own
-    return joined
+def _join(place: Tensor, openings: Tensor, which: Tensor, own: Tensor, known: int) -> None:
+    """Into (n, H, T, d): each row's opening (H, P, d), as far as it is known, its own
+    (n, H, new, d), then zeros."""
+    before = F.pad(openings[:, :, :known], (0, 0, 0, place.shape[2] - known))
+    torch.index_select(before, 0, which, out=place)
+    place[:, :, known : known + own.shape[2]] = own
 
 
 def _embed(model: nn.Module, tokens: Tensor, positions: Tensor) -> Tensor:

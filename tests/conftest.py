@@ -1,12 +1,15 @@
-"""Shared by all tests: the ``--long`` flag, and two workers for a run of more than single files."""
+"""Shared by all tests: the ``--long`` flag, and three workers for more than single files."""
 
+import gc
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadFileScheduling
+
+from demo.host import stubs
 
 ONE_PAGE = ("tests/demo/test_host.py", "tests/demo/test_web_surface.py")
 """Files that talk to one page in a process of its own, which takes seconds to start."""
@@ -26,13 +29,25 @@ def _files_of_this_worker() -> Iterator[None]:
         yield
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Imports are as quick as the page's own."""
+    gc.disable()
+    with stubs.unwritten():
+        found = yield
+    gc.freeze()
+    gc.enable()
+    return found
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also run the tests marked long")
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Two for a whole run; files named by hand, and tests that may take all there is, run here."""
-    return 0 if config.getoption("--long") or all(".py" in name for name in config.args) else 2
+    """Three for a whole run, as a page or a browser often waits; files named by hand, and tests
+    that may take all there is, run here."""
+    return 0 if config.getoption("--long") or all(".py" in name for name in config.args) else 3
 
 
 class ByFile(LoadFileScheduling):

@@ -1,13 +1,16 @@
 """Learn: what a step says follows from what was measured; what it sets, the page then has."""
 
 import copy
+import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from demo import variants, wording
-from demo.learn import lesson, opening
+from demo.learn import bake, lesson, opening
 from demo.look import Request, Studio
 from demo.settings import Settings
 from demo.tabs import diagram
@@ -38,6 +41,33 @@ def settings(studio: Studio) -> Settings:
 def test_the_baked_numbers_are_of_the_model_that_ships(facts: dict) -> None:
     assert facts["weights"] == load_backbone("built-in").digest, "run: python -m demo.learn.bake"
     assert facts["means"]["scenes"] == 24
+
+
+def test_a_bake_of_the_shipped_picture_makes_what_is_shipped(facts: dict, tmp_path: Path) -> None:
+    seed = facts["picture"].split()[-1]
+    assert bake.main(["--seed", seed, "--scenes", "1", "--out", str(tmp_path)]) == 0
+    made = json.loads((tmp_path / "facts.json").read_text("utf-8"))
+    assert made.keys() == facts.keys()
+    del made["means"], facts["means"]
+    assert leaves(made) == [
+        pytest.approx(one, abs=0.01) if isinstance(one, float) else one for one in leaves(facts)
+    ]
+    pictures = sorted(path.name for path in tmp_path.glob("*.webp"))
+    assert pictures == sorted(path.name for path in FOLDER.glob("*.webp"))
+    for name in pictures:
+        drawn, shipped = (
+            np.asarray(Image.open(folder / name).convert("RGB"), int)
+            for folder in (tmp_path, FOLDER)
+        )
+        assert drawn.shape == shipped.shape
+        assert np.abs(drawn - shipped).mean() < 1, name
+
+
+def leaves(value: object) -> list:
+    """What a value holds, with the keys on the way."""
+    if isinstance(value, dict):
+        return [leaf for key in value for leaf in (key, *leaves(value[key]))]
+    return [leaf for one in value for leaf in leaves(one)] if isinstance(value, list) else [value]
 
 
 def test_the_opening_and_the_lesson_say_the_same_of_other_scenes(

@@ -1,6 +1,7 @@
 """How the photo model is taught: words, sharing out patches, and what is packed."""
 
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,13 +10,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 from open_clip.model import CLIP
+from PIL import Image
 from safetensors.torch import load_file
 
-from gclip_core import blocks
+from gclip_core import blocks, scenes
 from gclip_core.shipped import unpack
 from gclip_core.stem import Stem
 from training.photos import (
     curves,
+    emoji,
     features,
     join,
     learn,
@@ -30,7 +33,7 @@ from training.photos.words import Words, groups, names, plural
 
 
 @pytest.fixture(scope="module")
-def words(tmp_path_factory: pytest.TempPathFactory) -> Words:
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All words that the tables name, with vectors by lot, and a few photos."""
     folder = tmp_path_factory.mktemp("data")
     table = names()
@@ -53,7 +56,12 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> Words:
         {"file": "4.jpg", "source": "ade-unlabelled"},
     ]
     (folder / "index.jsonl").write_text("\n".join(json.dumps(photo) for photo in photos))
-    return Words(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def words(data: Path) -> Words:
+    return Words(data)
 
 
 def learn_words() -> list[str]:
@@ -82,6 +90,24 @@ class TestWords:
         settled = words.settle(words.vectors)
         river, water = (settled[words.number(word)] for word in ("river", "water"))
         assert torch.allclose(river, water, atol=1e-6)
+
+    def test_of_a_scene_every_part_is_one_of_its_words(self, data: Path, tmp_path: Path) -> None:
+        for name in ("clip-text.npz", "imagenet-names.json"):
+            shutil.copy(data / name, tmp_path)
+        (tmp_path / "index.jsonl").write_text('{"file": "0.jpg", "source": "ade-unlabelled"}\n')
+        (tmp_path / "photos").mkdir()
+        emoji.add(tmp_path, 3)
+        emoji.add(tmp_path, 3)  # they are there
+        found = Words(tmp_path)
+        assert [photo["source"] for photo in found.photos] == ["ade-unlabelled", *["emoji"] * 3]
+        for photo in found.photos[1:]:
+            label = found.label(photo)
+            assert [found.all[n] for n in label.there] == photo["words"]
+            assert (label.may_be, label.kind) == ((), "place")
+            seed = int(photo["file"].split("-")[1].removesuffix(".png"))
+            with Image.open(tmp_path / "photos" / photo["file"]) as picture:
+                scene = scenes.compose(seed, picture.size, "seen")
+                assert picture.tobytes() == scene.image.tobytes()
 
 
 class TestShares:
@@ -163,15 +189,15 @@ def test_what_is_exported_computes_what_was_taught() -> None:
 
 def test_a_joined_map_says_the_mean_of_what_maps_say() -> None:
     torch.manual_seed(0)
-    mean, spread = torch.randn(features.FEATURES), torch.rand(features.FEATURES) + 0.5
-    one, other = (Student(mean, spread, hidden) for hidden in (8, 12))
-    both = opened(joined([one.state_dict(), other.state_dict()]))
+    average, spread = torch.randn(features.FEATURES), torch.rand(features.FEATURES) + 0.5
+    one, other = (Student(average, spread, hidden) for hidden in (8, 12))
+    both = opened(joined([one.state_dict(), other.state_dict()], [2, 1]))
     even = one.even(torch.randn(1, features.TOKENS, features.FEATURES))
     with torch.no_grad():
-        half = (one.tokens(even) + other.tokens(even)) / 2
-        assert torch.allclose(both.tokens(even), half, atol=1e-5)
+        mean = (2 * one.tokens(even) + other.tokens(even)) / 3
+        assert torch.allclose(both.tokens(even), mean, atol=1e-5)
     with pytest.raises(ValueError, match="one cache"):
-        joined([one.state_dict(), Student(mean + 1, spread).state_dict()])
+        joined([one.state_dict(), Student(average + 1, spread).state_dict()], [1, 1])
 
 
 def test_the_recipe_makes_a_model(
@@ -199,7 +225,8 @@ def test_the_recipe_makes_a_model(
     learn.learn(words, cache, run, moment, size=4, name="map-2")
     join.join(run, ["map", "map-2"])
     relearn.relearn(words, cache, run, "map-3", moment, size=4)
-    join.join(run, ["map-3"])
+    join.join(run, ["map", "map", "map-3"])
+    assert not (run / "shares.npy").exists(), "the next map would learn what an earlier one says"
     learn.learn(words, cache, run, moment, blocks=4, size=4)
     monkeypatch.setattr(pack, "Teacher", lambda width, hidden: SimpleNamespace(
         stem=Stem(width, pack.config(hidden)["stem"])))  # fmt: skip
@@ -230,8 +257,6 @@ def test_packing_costs_little() -> None:
 
 
 def test_regions_of_a_percent_are_measured_and_walls_are_one_word(tmp_path: Path) -> None:
-    from PIL import Image
-
     mask = np.zeros((40, 50), np.uint8)
     mask[:20], mask[20:30], mask[30:, :10], mask[39, 49] = 1, 2, 3, 4
     Image.fromarray(mask).save(tmp_path / "a.png")

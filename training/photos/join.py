@@ -6,6 +6,7 @@ Maps that learned apart err apart. The first one learned the words' vectors; it 
 """
 
 import argparse
+from collections import Counter
 from pathlib import Path
 
 import torch
@@ -14,12 +15,17 @@ from training.photos.student import joined
 
 
 def join(run: Path, names: list[str]) -> None:
-    """Write `map.pt` from the named maps of a run; the vectors are the last one's."""
-    held = [torch.load(run / f"{name}.pt", weights_only=True) for name in names]
+    """Write `map.pt` from the named maps of a run; the vectors are the last one's.
+
+    A map counts as often as it is named.
+    """
+    counts = Counter(names)
+    held = [torch.load(run / f"{name}.pt", weights_only=True) for name in counts]
     if "map" in names:
         (run / "map.pt").replace(run / "first.pt")
-    together = joined([one["averaged"] for one in held])
+    together = joined([one["averaged"] for one in held], list(counts.values()))
     torch.save({**held[-1], "averaged": together}, run / "map.pt")
+    (run / "shares.npy").unlink(missing_ok=True)  # worked out by the map before
 
 
 def main() -> None:

@@ -37,7 +37,7 @@ SHARE = {
     "mini-imagenet": 0.12, "imagenet-sample": 0.06, "imagenette": 0.02, "caltech-101": 0.07,
     "pacs-photo": 0.06, "grocery": 0.02, "clothing": 0.02, "scenes": 0.08, "houses": 0.05,
     "flickr8k-1000": 0.10, "idd-lite": 0.03, "camvid": 0.03, "sun-scenes": 0.08, "coco-mini": 0.08,
-    "rooms": 0.08, "corel-5k": 0.12,
+    "rooms": 0.08, "corel-5k": 0.12, "emoji": 0.08,
 }  # fmt: skip
 """How many of a batch's photos come from each source."""
 SHARING_SCALE = 11.0  # of cosines where patches are shared out: it must not outgrow the priors

@@ -23,7 +23,7 @@ from training.photos.features import LITE2, PATCH, SIDE, Teacher
 from training.photos.learn import Lessons
 from training.photos.student import BLOCKS, HEADS, HIDDEN, Student, opened
 from training.photos.text import TEXT
-from training.photos.words import WIDTH, Words, groups
+from training.photos.words import EMOJI, WIDTH, Words, groups
 
 PART = 0.3  # of the tower in the mean
 _SMALL = 4096  # numbers; smaller tensors stay in float16
@@ -76,7 +76,8 @@ def make_queries_white(student: Student, lessons: Lessons, gain: float, views: i
 
 def known(words: Words, run: Path) -> dict[str, list[list[str]]]:
     """Words with their other names: seen in photos, or known by their neighbours alone."""
-    seen = {n for photo in words.photos for n in words.label(photo).there}
+    photos = (photo for photo in words.photos if photo["source"] != EMOJI)
+    seen = {n for photo in photos for n in words.label(photo).there}
     seen |= {n for name in words.classes for n in words.of_class(name)}
     found: dict[str, list[list[str]]] = {"seen": [], "neighbours": []}
     for number, group in enumerate(groups(words)):

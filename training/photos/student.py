@@ -104,21 +104,23 @@ def opened(state: Mapping[str, Tensor]) -> Student:
     return student.eval()
 
 
-def joined(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+def joined(states: Sequence[Mapping[str, Tensor]], counts: Sequence[int]) -> dict[str, Tensor]:
     """The map that says the mean of what maps say: their hidden layers side by side.
 
-    The maps must make features even alike; the rest is the first one's.
+    The maps must make features even alike; the rest is the first one's. `counts` says how much
+    each one counts in the mean.
     """
-    first, count = states[0], len(states)
+    first, parts = states[0], [count / sum(counts) for count in counts]
     if not all(torch.equal(state["mean"], first["mean"]) for state in states):
         raise ValueError("Maps that learned from one cache were expected; these make features "
                          "even differently. Learn them anew from one cache.")  # fmt: skip
     said = {}
     for name in ("linear.weight", "linear.bias"):
-        said[name] = torch.stack([state[name] for state in states]).mean(0)
+        said[name] = sum(part * s[name] for part, s in zip(parts, states, strict=True))
     for name in ("hidden.weight", "hidden.bias"):
         said[name] = torch.cat([state[name] for state in states])
-    said["out.weight"] = torch.cat([state["out.weight"] for state in states], dim=1) / count
+    outs = [part * s["out.weight"] for part, s in zip(parts, states, strict=True)]
+    said["out.weight"] = torch.cat(outs, dim=1)
     return {**first, **said}
 
 

@@ -21,7 +21,8 @@ WIDTH = 256
 """Directions of CLIP's text space that are kept: 94 % of the variance of its nouns."""
 
 Kind = Literal["thing", "place", "none"]
-_LISTED = ("idd-lite", "camvid", "corel-5k")
+EMOJI = "emoji"
+_LISTED = ("idd-lite", "camvid", "corel-5k", EMOJI)
 _KEYWORDS = "corel-5k"
 _PLACES = ("houses", "scenes", "sun-scenes", "rooms")
 _LIKE = 0.5

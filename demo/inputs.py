@@ -69,6 +69,7 @@ def build(studio: Studio, controls: Controls) -> Given:
         alt_text="The image to segment",
     )
     gr.HTML("", elem_id="camera")
+    gr.HTML(f'<button type="button">{wording.SEE_EXAMPLES}</button>', elem_id="to-examples")
     controls.hidden("source")
     examples = _examples(studio)
     typed = controls.make(

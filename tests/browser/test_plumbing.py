@@ -330,6 +330,37 @@ def test_the_rest_is_left_unlabelled_and_can_be_named(desktop: Page, url: str) -
     expect(desktop).to_have_url(re.compile(r"[?&]rest=0(&|$)"))
 
 
+@pytest.mark.parametrize("example", ["moon, monkey", "Horse"])
+def test_the_first_card_of_an_example_ends_on_the_first_screen(example: str, stays: Page) -> None:
+    """Of the scene with the most words, and of the photo of which the most is said."""
+    before = stays.url
+    stays.get_by_role("button", name=example).click()
+    stays.wait_for_function("(before) => location.href !== before", arg=before)
+    expect(stays.locator("#tabs[data-busy]")).to_have_count(0)
+    stays.wait_for_function(
+        "(end) => document.querySelector('.cardbox:has(#side-canvas)')"
+        ".getBoundingClientRect().bottom <= end",
+        arg=DESKTOP["height"],
+    )
+    stays.get_by_role("tab", name="Side by side").focus()
+
+
+def test_on_a_phone_a_button_on_the_first_screen_leads_to_the_examples_and_one_of_them_back(
+    phone: Page, url: str
+) -> None:
+    arrive(phone, url)
+    button = phone.get_by_role("button", name="Examples", exact=True)
+    box = button.bounding_box()
+    assert 0 <= box["y"] <= PHONE["height"] - box["height"]
+    button.click()
+    first = phone.locator("#examples .gallery-item").first
+    expect(first).to_be_in_viewport()
+    expect(first).to_be_focused()
+    first.click()
+    expect(phone.locator("#side-canvas .gw-stage")).to_be_in_viewport()
+    expect(button).to_be_in_viewport()
+
+
 def test_there_are_six_tabs_in_which_nothing_overflows_and_axe_finds_no_barrier(
     desktop: Page, url: str
 ) -> None:

@@ -274,6 +274,9 @@ mount(async (value) => {
     }
     nodes.push(list);
     const missing = value.classes.filter((one) => one.shares.every((share) => share === 0));
+    // The more stands under the picture, the lower it is, so that its card ends on the first screen.
+    const rows = Math.min(10, Math.ceil((entries.length - (value.changed ? 1 : 0)) / 2) + 1);
+    stage.style.setProperty("--around", `${24 * rows + 20 * (value.notes.length - 1) + (missing.length ? 30 : 0) + (value.simulated ? 48 : 0)}px`);
     if (missing.length) {
       const more = make("details", "gw-missing");
       more.append(make("summary", "", `${missing.length} not found here`), make("p", "gw-note", missing.map((one) => one.name).join(", ")));

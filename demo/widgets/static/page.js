@@ -158,7 +158,12 @@ gclip.page = {
   on("keydown", (event) => event.key === "Escape" && show(null));
   addEventListener("scroll", () => show(null), true);
 
-  // On a phone the examples stand under the answer: to it who has chosen one is led.
+  // On a phone the examples stand under the answer: a button leads there, and who has chosen one is led back.
+  on("click", ({ target }) => {
+    if (!target.closest?.("#to-examples")) return;
+    find("#examples").scrollIntoView({ block: "center" });
+    find("#examples .gallery-item").focus({ preventScroll: true });
+  });
   on("click", ({ target }) => innerWidth <= 640 && target.closest?.("#examples") && find("#main").scrollIntoView());
 
   // Gradio says the name of a text for the end of an upload: mended before it is read out.

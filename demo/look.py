@@ -172,6 +172,11 @@ class Look:
             ),
         )
 
+    def read(self) -> None:
+        """Read the words and embed them, before they are asked for; kept."""
+        rest = "background" if self.settings.rest else "none"
+        vocabulary.ask(self.bare.backbone, self.settings.words, rest, self.bare.templates)
+
     def segment(self, method: Method, planted: bool = True) -> Segmentation:
         """The segmentation under ``method``, kept with everything that made it.
 

@@ -88,7 +88,9 @@ def work_out(studio: Studio) -> threading.Thread | None:
     def work() -> None:
         # What goes wrong is told to the visitor who asks for it.
         with contextlib.suppress(GclipError, MemoryError):
-            side.see(studio.look(Request(first(studio.default)[0])))
+            look = studio.look(Request(first(studio.default)[0]))
+            look.read()  # what takes longest first, while imports keep one core alone
+            side.see(look)
 
     thread = threading.Thread(target=work, name="opening", daemon=True)
     thread.start()

@@ -239,6 +239,8 @@ def opened(context: BrowserContext, url: str, size: dict[str, int] = DESKTOP) ->
         "document.querySelector('#canvas .gw').matrices.filter(Boolean).length === 2"
         " && document.querySelector('#maps .gw').matrices.filter(Boolean).length === 2"
     )
+    tab.wait_for_function("""() => [...document.querySelectorAll('#canvas .gw-mask')].every((c) =>
+        c.width === Math.round(c.closest('.gw-stage').clientWidth * devicePixelRatio))""")
     return tab
 
 

@@ -174,8 +174,8 @@ class Look:
 
     def read(self) -> None:
         """Read the words and embed them, before they are asked for; kept."""
-        rest = "background" if self.settings.rest else "none"
-        vocabulary.ask(self.bare.backbone, self.settings.words, rest, self.bare.templates)
+        s = self.settings
+        vocabulary.ask(self.bare.backbone, s.words, s.others, self.bare.templates)
 
     def segment(self, method: Method, planted: bool = True) -> Segmentation:
         """The segmentation under ``method``, kept with everything that made it.
@@ -183,10 +183,9 @@ class Look:
         ``planted`` False leaves the simulation out.
         """
         s, settings = self.segmenter if planted else self.bare, self.settings
-        rest = "background" if settings.rest else "none"
 
         def make() -> Segmentation:
-            trunk = self.trunk(method, planted)
+            trunk, rest = self.trunk(method, planted), settings.others
             return _lean(s.segment(trunk, settings.words, method, settings.threshold, rest))
 
         key = self._result_key(method, planted)
@@ -336,9 +335,9 @@ class Studio:
         loaded = name == self.default.name or self._backbones.get(name)
         if picture is None or not loaded or s.window or picture.pixels > LARGE_PIXELS:
             return False
-        bare, rest = self.segmenter(s, planted=False), "background" if s.rest else "none"
+        bare = self.segmenter(s, planted=False)
         return self.encoded.get(_encoding(bare, picture)) is not None and vocabulary.is_read(
-            bare.backbone, s.words, rest, bare.templates
+            bare.backbone, s.words, s.others, bare.templates
         )
 
     def segmenter(self, settings: Settings, planted: bool = True) -> Segmenter:

@@ -296,6 +296,11 @@ class Settings(BaseModel):
         """A copy with some settings changed."""
         return Settings(**{**self.__dict__, **changes})
 
+    @property
+    def others(self) -> str:
+        """What else a pixel may be, as :meth:`Segmenter.segment` takes it for ``rest``."""
+        return "background" if self.rest else "none"
+
     def planted_blocks(self, n_blocks: int) -> tuple[int, ...]:
         """The planted blocks a tower of ``n_blocks`` has; if none, that before its last."""
         return tuple(b for b in self.plant_blocks if b < n_blocks) or (max(n_blocks - 2, 0),)

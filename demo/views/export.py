@@ -223,7 +223,7 @@ def python_text(
     ``n_blocks`` and ``dtype`` the backbone's, ``picture`` a file beside the text.
     Blocks count from 0, as in every Python argument.
     """
-    s, size, rest = settings, tuple(image_size), "background" if settings.rest else "none"
+    s, size, rest = settings, tuple(image_size), settings.others
     photo = star_photos().get(s.example)
     composed = f"scenes.compose({s.seed}, {size}, {s.style!r}, {s.things or None}).image"
     drawn = f"scenes.render(scenes.Layout.from_json({s.drawing!r}), {size}).image"

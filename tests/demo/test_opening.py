@@ -10,6 +10,7 @@ from demo import wording
 from demo.learn import opening
 from demo.look import Request, Studio
 from demo.settings import Settings
+from gclip_core import vocabulary
 from gclip_core.registry import BUILT_IN
 
 
@@ -78,6 +79,15 @@ def test_the_opening_is_worked_out_while_the_page_starts(monkeypatch: pytest.Mon
     opening.work_out(fresh).join(120)
     monkeypatch.setattr(fresh, "encode", lambda *_: pytest.fail("its picture is encoded again"))
     look = fresh.look(Request(opening.first(fresh.default)[0]))
+    assert look.mask(look.chosen).labels.size
+
+
+def test_words_read_early_are_those_that_a_mask_asks_for(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = studio.look(Request(Settings(seed=3, words="cat, an unheard of word")))
+    look.read()
+    monkeypatch.setattr(vocabulary, "embed", lambda *_: pytest.fail("they are read again"))
     assert look.mask(look.chosen).labels.size
 
 

@@ -1,4 +1,4 @@
-"""Many visitors at once each get their own answer; the long form runs for minutes."""
+"""Many visitors at once each get their own answer; the load itself is long."""
 
 import itertools
 from pathlib import Path
@@ -25,10 +25,11 @@ BOUND = 1_500_000_000
 """Bytes: what `--memory` is without being asked."""
 
 
+@pytest.mark.long
 def test_visitors_at_once_each_get_their_own_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With pictures up to three megapixels; the long form has the largest that the page takes."""
+    """With pictures up to three megapixels; the next has the largest that the page takes."""
     monkeypatch.setattr(load, "SIZES", load.SIZES[:3])
     with served(Studio()) as url:
         alone = answers_alone(url, wishes(different := 8, second=False))

@@ -310,25 +310,25 @@ def test_a_link_restores_every_setting(desktop: Page, url: str) -> None:
 
 
 def test_pointing_shows_the_library_s_attention_and_asks_nothing_of_the_server(
-    page: Page, url: str, studio: Studio
+    desktop: Page, url: str, studio: Studio
 ) -> None:
-    arrive(page, url, tab="attention", block=6)
-    stage = page.locator("#live-attention .gw-stage").first
+    arrive(desktop, url, tab="attention", block=6)
+    stage = desktop.locator("#live-attention .gw-stage").first
     stage.scroll_into_view_if_needed()
-    page.wait_for_timeout(500)
-    asked, box = asked_of(page), stage.bounding_box()
+    desktop.wait_for_timeout(500)
+    asked, box = asked_of(desktop), stage.bounding_box()
     for step in range(20):
-        page.mouse.move(box["x"] + 4 + step * 5, box["y"] + 4 + step * 3)
+        desktop.mouse.move(box["x"] + 4 + step * 5, box["y"] + 4 + step * 3)
     row, column = 5, 7
     settings = Settings(seed=SEED, words=WORDS, view_block=5)
     look = studio.look(Request(settings))
     view = attention_view.see(look)
     height, width = look.grid
-    page.mouse.move(
+    desktop.mouse.move(
         box["x"] + box["width"] * (column + 0.5) / width,
         box["y"] + box["height"] * (row + 0.5) / height,
     )
-    said = page.locator("#live-attention .gw-info")
+    said = desktop.locator("#live-attention .gw-info")
     expect(said).to_contain_text(f"Patch in row {row + 1}, column {column + 1} looks most at")
     assert asked == []
     used = (view.matrix, view.used_plain, view.used_fused)
@@ -337,13 +337,13 @@ def test_pointing_shows_the_library_s_attention_and_asks_nothing_of_the_server(
         expect(said).to_contain_text(f"row {y + 1}, column {x + 1}" if (y, x) != (row, column)
                                      else "itself")  # fmt: skip
     stage.focus()
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowDown")
+    desktop.keyboard.press("ArrowRight")
+    desktop.keyboard.press("ArrowDown")
     expect(said).to_contain_text(f"Patch in row {row + 2}, column {column + 2} looks")
     assert asked == []
-    page.keyboard.press("Enter")
+    desktop.keyboard.press("Enter")
     expect(said).to_contain_text("(pinned)")
-    assert fits(page)
+    assert fits(desktop)
 
 
 def test_a_block_and_a_head_are_chosen(desktop: Page, url: str) -> None:

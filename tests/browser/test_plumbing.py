@@ -17,7 +17,8 @@ from tests.browser.test_page import DONE, arrive, turn_to
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
 ANSWERED = "(tab) => (new URLSearchParams(location.search).get('tab') ?? 'side') === tab"
-WIDTHS = (320, 390, 640, 700, 768, 820, 1000, 1280, 1440, 2560)
+WIDTHS = (320, 390, 641, 821, 1001, 1600)
+"""The narrowest at which each arrangement of the page stands, and a phone."""
 PASTE = """async () => {
   const canvas = document.createElement('canvas');
   [canvas.width, canvas.height] = [120, 90];

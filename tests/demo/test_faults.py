@@ -164,6 +164,7 @@ def test_a_switch_is_answered_while_heavy_work_holds_every_place(url: str, slow:
     visitor.close()
 
 
+@pytest.mark.long
 def test_thirty_at_once_take_their_turns_and_are_told_about_how_long() -> None:
     def encode(segmenter: Segmenter, image: Any) -> Any:
         time.sleep(0.3)

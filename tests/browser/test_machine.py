@@ -683,6 +683,13 @@ def test_the_last_step_hands_over_the_visitor_s_own_picture(page: Page) -> None:
     page.wait_for_function("document.activeElement.matches('#image [aria-label=\"Upload file\"]')")
 
 
+BEHIND = """(room) => {
+  const { left, top } = room.firstChild.getBoundingClientRect();
+  return top - room.getBoundingClientRect().top > 40
+    && !room.parentNode.contains(document.elementFromPoint(left + 9, top - 30));
+}"""
+
+
 def test_on_a_phone_all_stands_below_each_other(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(page.url.split("?")[0] + f"?tab=learn&seed={SEED}&amf=1&plant=1")
@@ -693,6 +700,8 @@ def test_on_a_phone_all_stands_below_each_other(page: Page) -> None:
     for part in parts.all():
         label = part.get_attribute("aria-label") or ""
         assert ": " in label and label.rstrip().endswith((".", "!")), label
+    room = page.locator("#learn-machine .gw-room")
+    assert room.evaluate(BEHIND), "through the room of what is not said the picture is seen"
 
 
 def test_all_that_is_pressed_or_pointed_at_has_a_role_and_a_name(page: Page) -> None:

@@ -53,6 +53,7 @@ const resize = () => {
   root.classList.toggle("gm-wall", walled());
   if (full) full.textContent = walled() ? "Leave full screen" : "Full screen";
   const W = box.clientWidth;
+  info.style.minHeight = "";
   // A small projector shows the same picture, smaller.
   const letter = Math.max(Math.min(20, innerWidth / 96), Math.min(W / 70, innerHeight / 54)), closer = now.v.blocks.length > ROW ? 0.82 : 1;
   u = wall ? closer * letter : W > 1500 ? 15 : W > 1100 ? 14 : 13;

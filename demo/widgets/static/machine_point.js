@@ -78,6 +78,7 @@ let asked = {};
 const explained = () => {
   const part = now.v.parts[asked.part], block = now.v.blocks[asked.block - 1];
   more.textContent = block ? `${sentenceOf(block)}.` : part ? `${part.name}: ${part.sentence}` : "";
+  info.style.minHeight = `${Math.max(parseFloat(info.style.minHeight) || 0, info.offsetHeight)}px`; // a room once taken stays
 };
 const about = ({ target }) => {
   asked = { part: target.closest("[data-part]")?.dataset.part, block: target.dataset.block };

@@ -56,7 +56,7 @@ const tell = (l) => {
     nodes.push(right, answer);
   }
   if (l.at > 0) nav.append(press("← Back", () => go(l.at - 1)));
-  nav.append(make("span", "gm-count", l.at ? `Step ${l.at} of ${l.count}` : ""));
+  if (l.at) nav.append(make("span", "gm-count", `Step ${l.at} of ${l.count}`));
   if (l.at === 0) nav.append(press("Begin →", () => go(1), "gm-go"));
   else if (l.at < l.count) nav.append(press("Next →", () => go(l.at + 1), told ? "gm-go" : ""));
   else nav.append(press("Take your own picture", own, "gm-go"));

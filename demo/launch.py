@@ -55,7 +55,7 @@ def launch_settings(args: argparse.Namespace) -> dict[str, Any]:
         "server_port": args.port,
         "share": args.share,
         "root_path": args.root_path or None,
-        "auth": _auth(args.auth),
+        "auth": args.auth,
         "inbrowser": args.open,
         "theme": theme.theme(),
         "ssr_mode": False,
@@ -66,8 +66,3 @@ def launch_settings(args: argparse.Namespace) -> dict[str, Any]:
         "state_session_capacity": MAX_SESSIONS,
         "footer_links": ["api", "settings"],
     }
-
-
-def _auth(text: str) -> tuple[str, str] | None:
-    name, colon, password = text.partition(":")
-    return (name, password) if colon and name and password else None

@@ -103,7 +103,7 @@ def parser() -> argparse.ArgumentParser:
     option("host", env("GRADIO_SERVER_NAME", "127.0.0.1"),
            "address to listen on; 0.0.0.0 lets other machines in")  # fmt: skip
     option("port", env("GRADIO_SERVER_PORT") or None,
-           "port; none takes the first free one from 7860", type=int)  # fmt: skip
+           "port; none takes the first free one from 7860", type=_port)  # fmt: skip
     option("backbone", "auto", "auto (OpenAI ViT-B/16 where its weights are on disk, else the "
            f"built-in) or one of: {', '.join(BACKBONES)}", choices=["auto", *BACKBONES],
            metavar="NAME")  # fmt: skip
@@ -120,7 +120,21 @@ def parser() -> argparse.ArgumentParser:
     switch("share", "open a public link through Gradio's servers")
     option("root-path", "", "path under which a reverse proxy serves the page, such as /gclip")
     option("auth", "", "ask visitors for a name and password (better given by GCLIP_AUTH)",
-           metavar="NAME:PASSWORD")  # fmt: skip
+           type=_name_and_password, metavar="NAME:PASSWORD")  # fmt: skip
     switch("quiet", "log warnings only, not one line a request")
     made.add_argument("--open", action="store_true", help="open the page in a browser")
     return made
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text[:9]) < 2**16):
+        raise argparse.ArgumentTypeError(f"a port from 0 to 65535 was expected, but “{text}” came")
+    return int(text)
+
+
+def _name_and_password(text: str) -> tuple[str, str] | None:
+    """None where nothing was given; anything else that is no pair is refused, not left open."""
+    name, _, password = text.partition(":")
+    if text and not (name and password):
+        raise argparse.ArgumentTypeError("NAME:PASSWORD was expected, with a colon between them")
+    return (name, password) if text else None

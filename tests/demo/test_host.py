@@ -28,7 +28,7 @@ import pytest
 import torch
 from torch import nn
 
-from demo import main
+from demo import launch, main
 from demo.host import logs, serve, stubs
 from demo.host.zero_gpu import encode_on_zero_gpu
 from demo.look import Request, Studio
@@ -72,6 +72,25 @@ def test_an_end_that_another_thread_hears_is_one(monkeypatch: pytest.MonkeyPatch
     for one, handler in before.items():
         signal.signal(one, handler)
     assert not late
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("AUTH", "secret"), ("AUTH", ":b"), ("AUTH", "a:"), ("PORT", "99999")]
+)
+def test_what_cannot_be_meant_keeps_the_page_from_starting(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Above all a password without its name leaves no page open to everybody."""
+    monkeypatch.setenv(f"GCLIP_{name}", value)
+    with pytest.raises(SystemExit):
+        main.parser().parse_args([])
+    assert "was expected" in capsys.readouterr().err
+
+
+def test_a_name_and_a_password_are_asked_for() -> None:
+    given = main.parser().parse_args(["--auth", "a:b:c", "--port", "0"])
+    assert launch.launch_settings(given)["auth"] == ("a", "b:c")
+    assert launch.launch_settings(main.parser().parse_args([]))["auth"] is None
 
 
 def test_a_component_is_made_without_a_file_beside_its_source(

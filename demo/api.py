@@ -97,7 +97,7 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
     ) -> list[dict[str, Any]]:
         """Segment with several variants from one pass: areas, change against the one before, mIoU.
 
-        variants: names among clip, clearclip, amf, cs, amf_cs, sclip, naclip, maskclip.
+        variants: names that /about lists as such.
         Returns [{variant, title, areas: {class: share}, changed, miou}].
         """
         names = _variant_names(variants)
@@ -135,9 +135,12 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
         column from 0. Returns {grid, block, attention: [h][w], used_without_amf, used_with_amf,
         scores: per block, tokens: per block [[row, column]], amf_blocks, reason}.
         """
-        n = studio.backbone(backbone or studio.default.name).n_blocks
+        found = studio.backbone(backbone or studio.default.name)
+        n, heads = found.n_blocks, found.n_heads
         if not 0 <= block <= n:
             raise GclipError(f"Blocks run from 1 to {n} (0: the first AMF takes), not {block}.")
+        if not 0 <= head <= heads:
+            raise GclipError(f"Heads run from 1 to {heads} (0: their mean), not {head}.")
         look = _look(
             studio, image, "anything", seed, amf=amf, cs=cs, backbone=backbone,
             view_block=block - 1 if block else None, view_head=head - 1 if head else None,
@@ -178,6 +181,9 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
         if plant_channel >= 0:
             more = {"plant": True, "plant_channel": plant_channel, "plant_gain": plant_gain}
         look = _look(studio, None, "anything", 1, backbone=backbone, **more)
+        width = look.bare.backbone.width
+        if plant_channel >= width:
+            raise GclipError(f"Channels run from 0 to {width - 1}, not {plant_channel}.")
         view = channels_view.see_norms(look)
         look.done("channels")
         found, n = view.found, len(view.before)
@@ -218,6 +224,12 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
         row and column count from 0 at the top left of the image's own size.
         """
         look = _look(studio, image, words, seed, backbone=backbone)
+        pixels = look.picture.image
+        if not (0 <= row < pixels.height and 0 <= column < pixels.width):
+            raise GclipError(
+                f"Pixels run to row {pixels.height - 1}, column {pixels.width - 1}, "
+                f"not {row}, {column}."
+            )
         found = why.see(look, (row, column), top=max(1, top))
         look.done("explain_pixel")
         return [

@@ -282,8 +282,10 @@ class Settings(BaseModel):
     told: Switch = _set(False, "told", "view")
     machine: Switch = _set(False, "machine", "view")
     pixel: Pair = _set(None, "pixel", "view")
-    extras: Switch = _set(False, "extras", "view", "switch",
-                          "Also show SCLIP, NACLIP and MaskCLIP")  # fmt: skip
+    extras: Switch = _set(
+        False, "extras", "view", "switch",
+        "Also show " + ", ".join(m.title for m in METHODS.values() if m.shown == "asked for"),
+    )  # fmt: skip
     left: Name = _set("clearclip", "left", "view", "choice", "From")
     right: Name = _set("amf_cs", "right", "view", "choice", "To")
 
@@ -387,7 +389,7 @@ def read(raw: Mapping[str, Any]) -> Settings:
         name = str(error.errors()[0]["loc"][0])
         label = declared(name)["label"] or key_of(name)
         raise GclipError(
-            f"“{label}”: {_wanted(name, error)} was expected, but “{str(found[name])[:40]}” came."
+            f"“{label}” takes {_wanted(name, error)}, but “{str(found[name])[:40]}” came."
         ) from error
 
 
@@ -434,7 +436,7 @@ _NOT_EMPTY = ("view_block", "view_head", "patch", "pixel")
 
 
 def _left_out(name: str, wanted: str) -> str:
-    return f"The link’s “{key_of(name)}” was left out: {wanted} was expected."
+    return f"The link’s “{key_of(name)}” was left out: it takes {wanted}."
 
 
 def _wanted(name: str, error: ValidationError | None = None) -> str:

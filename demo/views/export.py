@@ -65,6 +65,8 @@ def see(look: Look) -> ExportView:
     """The chosen mask, what was found on the way, and what is taken along."""
     image, backbone = look.picture.image, look.segmenter.backbone
     settings = look.settings.changed(backbone=backbone.name)
+    for plant in backbone.planted:  # a channel over the tower's width was brought inside
+        settings = settings.changed(plant_channel=plant.channel)
     mask, found = look.mask(look.chosen), look.segment(look.chosen).found
     dtype: Dtype = "float32" if backbone.dtype == torch.float32 else "bfloat16"
     facts = {

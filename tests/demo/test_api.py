@@ -99,6 +99,23 @@ def test_a_refusal_is_a_sentence(client: Client) -> None:
         client.predict(method="nope", api_name="/segment")
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "asked", "said"),
+    [
+        ("/attention", {"head": 5}, "from 1 to 4"),
+        ("/attention", {"head": 99}, "not 99"),
+        ("/channels", {"plant_channel": 128}, "from 0 to 127"),
+        ("/explain_pixel", {"row": 288}, "row 287"),
+        ("/explain_pixel", {"column": -1}, "column 383"),
+    ],
+)
+def test_what_is_not_there_is_refused_as_it_was_asked(
+    client: Client, endpoint: str, asked: dict[str, int], said: str
+) -> None:
+    with pytest.raises(Exception, match=said):
+        client.predict(**asked, api_name=endpoint)
+
+
 def test_a_path_that_no_upload_made_is_refused(client: Client) -> None:
     image = {"path": str(assets.path("photos", "chelsea.jpg"))}
     with pytest.raises(Exception, match="uploaded file"):

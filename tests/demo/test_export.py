@@ -79,6 +79,12 @@ def test_the_zip_makes_its_own_labels_again_in_a_folder_of_its_own(
     assert (made["labels"].numpy() == view.mask.labels).all()
 
 
+def test_a_planted_channel_over_the_width_is_written_as_it_was_planted() -> None:
+    look = Studio().look(Request(Settings(seed=4, words="cat", plant=True, plant_channel=500)))
+    view, (planted,) = export.see(look), look.segmenter.backbone.planted
+    assert f"plant_channel(backbone, {planted.channel}, " in view.python
+
+
 def test_the_zip_holds_the_picture_that_was_segmented_whatever_lies_in_the_field(
     tmp_path: Path,
 ) -> None:

@@ -1,7 +1,7 @@
 """Training-free open-vocabulary segmentation with a frozen CLIP image tower.
 
 Global-token fusion (AMF) and channel suppression (CS) of Wang, Yan and Kang (arXiv 2502.06818),
-with the baselines CLIP, MaskCLIP, SCLIP, NACLIP and ClearCLIP, exact and fast.
+with CLIP, MaskCLIP, SCLIP, NACLIP, ClearCLIP and ResCLIP beside them, exact and fast.
 """
 
 from gclip_core.backbone import Backbone, load_backbone, plant_channel, wrap_backbone

@@ -8,6 +8,7 @@ the last block's Values are within a region and across regions.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Literal
 
 import torch
@@ -54,8 +55,8 @@ def plant(channel: int, gain: float, blocks: Iterable[int], width: int, n_blocks
         raise MethodError(f"Channels run from 0 to {width - 1}, but channel {channel} came.")
     if not chosen or chosen[-1] >= n_blocks:
         raise MethodError(f"Blocks run from 0 to {n_blocks - 1} (at least one), but {chosen} came.")
-    if not abs(gain) < 1e4:  # also refuses nan
-        raise MethodError(f"The gain must be a number below 10,000, but {gain} came.")
+    if not (isinstance(gain, Real) and abs(gain) < 1e4):  # also refuses nan
+        raise MethodError(f"The gain must be a number below 10,000, but {gain!r} came.")
     return Plant(channel, float(gain), chosen)
 
 

@@ -264,11 +264,11 @@ class TestPlanting:
         [
             (32, 2, [0]), (-1, 2, [0]), (1.5, 2, [0]), (0, float("nan"), [0]),
             (0, float("inf"), [0]), (0, 1e9, [0]), (0, 2, []), (0, 2, [12]), (0, 2, [-1]),
-            (0, 2, [0.5]), (0, 2, 3),
+            (0, 2, [0.5]), (0, 2, 3), (0, "2", [0]),
         ],
     )  # fmt: skip
     def test_what_cannot_be_planted_is_refused(
-        self, channel: int, gain: float, blocks: list[int]
+        self, channel: int, gain: Any, blocks: list[int]
     ) -> None:
         with pytest.raises(MethodError):
             plant_channel(tiny_backbone(7), channel, gain, blocks)

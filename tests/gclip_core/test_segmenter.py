@@ -734,6 +734,11 @@ class TestSettings:
         with pytest.raises(MethodError, match="METHODS"):
             face.segment(picture(8, 8), "cat", "clip")
 
+    def test_an_attention_that_is_none_is_refused_with_the_valid_names(self) -> None:
+        with pytest.raises(MethodError, match="qq, kk"):
+            face = Segmenter(tiny_backbone())
+            face.segment(picture(32, 32), "cat", Method("mine", "Mine", "quick", False, False))
+
     def test_words_are_checked_before_the_image_is_encoded(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given and given[0] in commands:
             return commands[given[0]](given[1:])
         return _evaluate(_parser().parse_args(given))
-    except GclipError as error:
+    except (GclipError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -103,6 +103,9 @@ def _evaluate_share(
     if threshold is None:
         threshold = entry.threshold if entry else 0.0
     rows = _rows(args, segmenter, dataset)
+    if args.base not in (report.BASE, *(row.label for row in rows)):
+        labels = ", ".join(row.label for row in rows)
+        raise EvaluationError(f"--base names no row: '{args.base}'. Choose one of: {labels}.")
     experiment = Experiment(segmenter, dataset, rows, _words(args), threshold)
     is_first = bool(args.shard) or share[0] == 0  # of several processes one speaks
     for note in (*backbone.notes, *_unknown_words(segmenter, dataset)) if is_first else ():

@@ -72,12 +72,13 @@ def planted(backbone: Backbone, plants: Sequence[str]) -> Backbone:
     for text in plants:
         channel, gain, where = (text.split(":") + ["", ""])[:3]
         try:
-            backbone = plant_channel(backbone, int(channel), float(gain), block_indices(where))
+            plant = int(channel), float(gain), block_indices(where)
         except ValueError as error:
             raise EvaluationError(
                 "A simulation such as 7:100:7-11 (channel, gain, blocks) was expected, but "
                 f"'{text}' came."
             ) from error
+        backbone = plant_channel(backbone, *plant)
     return backbone
 
 

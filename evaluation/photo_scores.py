@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     for p in photos.values()
                 ]
                 sheet(list(photos.values()), found).save(args.sheet)
-    except GclipError as error:
+    except (GclipError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -22,7 +22,7 @@ from gclip_core import amf, cs
 from gclip_core.backbone import Backbone
 from gclip_core.errors import EvaluationError
 from gclip_core.methods import METHODS
-from gclip_core.numbering import block_numbers
+from gclip_core.numbering import block_numbers, named
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Encoded, Found, Grid, Method, Suppression
 
@@ -200,7 +200,7 @@ def _sentences(found: Phenomena) -> list[str]:
         ]
     abnormal = block_numbers(found.found.abnormal)
     lines.append(
-        f"Abnormal channel: in blocks {', '.join(map(str, abnormal))}."
+        f"Abnormal channel: in {named(abnormal)}."
         if abnormal
         else "Abnormal channel: none in this model."
     )

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     try:
         _run(args)
-    except GclipError as error:
+    except (GclipError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

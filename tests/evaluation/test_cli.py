@@ -230,6 +230,9 @@ def test_fresh_starts_over() -> None:
         ([*SCENES, "--n", "0"], "At least one scene"),
         ([*SCENES, "--short-side", "-3"], "short_side"),
         ([*SCENES, "--threshold", "2"], "threshold"),
+        ([*SCENES, "--base", "clip"], "Choose one of: CLIP, MaskCLIP"),
+        ([*SCENES, "--plant", "999:2:7"], "from 0 to 127"),
+        ([*SCENES, "--n", "1", "--methods", "clip", "--out", "/dev/null/out"], "/dev/null/out"),
         (["merge", "nowhere"], "nowhere"),
     ],
 )

@@ -112,7 +112,7 @@ def test_planting_is_compared_with_before() -> None:
 def test_the_report_counts_blocks_from_1(found: Phenomena) -> None:
     text = report(found)
     assert "stay from: block 6 (2 of 2 images)." in text
-    assert "Abnormal channel: in blocks 5, 6, 7, 8, 9, 10, 11." in text
+    assert "Abnormal channel: in blocks 5 to 11." in text
     rows = [line.split() for line in text.splitlines() if line[:5].strip().isdigit()]
     assert [row[0] for row in rows] == [str(i) for i in range(1, 13)]
     assert rows[4][4] == "9"

@@ -50,7 +50,7 @@ const resize = () => {
   if (!box.clientWidth) leave();
   if (!now || !box.clientWidth) return;
   const wall = walled() && innerWidth > 900;
-  root.classList.toggle("gm-wall", walled());
+  root.classList.toggle("gm-wall", wall);
   if (full) full.textContent = walled() ? "Leave full screen" : "Full screen";
   const W = box.clientWidth;
   info.style.minHeight = "";

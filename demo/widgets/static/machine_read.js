@@ -67,5 +67,5 @@ const effect = (from, to, key) => {
   const score = before === null || after === null ? "" : `; mIoU goes from ${percent(before)} to ${percent(after)}`;
   const parts = { picture: "the picture", blocks: "all blocks", heads: "queries, keys and Values", mask: "the mask" };
   const same = Object.keys(parts).filter((name) => stayed[name]).map((name) => (/\d/.test(stayed[name]) ? stayed[name].slice(0, -10) : parts[name]));
-  return `${state[key] ?? "Another last block"}: about ${percent(pixels)} of the mask changes${score}. Unchanged: ${same.join(", ")}.`;
+  return `${state[key] ?? "Another last block"}: ${percent(pixels)} of the mask changes${score}. Unchanged: ${same.join(", ")}.`;
 };

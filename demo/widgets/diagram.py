@@ -13,10 +13,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 
 from demo.drawing import render
 from demo.widgets.cards import packed_labels
+from demo.widgets.held import largest
 from demo.widgets.values import Json
 from gclip_core import palette
 from gclip_core.numbering import block_numbers, named
@@ -306,7 +308,7 @@ class _Pack:
 
     def data(self) -> str:
         """All bytes, deflated, in base64."""
-        return base64.b64encode(zlib.compress(b"".join(self._bytes), 9)).decode("ascii")
+        return base64.b64encode(zlib.compress(b"".join(self._bytes))).decode("ascii")
 
 
 def _squares(grid: tuple[int, int], square: int) -> tuple[int, int]:
@@ -320,8 +322,9 @@ def _pool_rows(x: Floats, grid: tuple[int, int], square: int) -> Floats:
 
 def _colours(x: Floats) -> Floats:
     """(n, D) as (n, 3) in [0, 1]: its three principal components; the mean is grey."""
-    x = x - x.mean(0)
-    values, vectors = np.linalg.eigh((x @ x.T).astype(np.float64))
+    rows = torch.from_numpy(x - x.mean(0)).double()
+    # NumPy's has threads of its own that wait by spinning: on a busy machine half a second each.
+    values, vectors = (part.numpy() for part in torch.linalg.eigh(rows @ rows.T))
     out = np.zeros((len(x), 3), np.float32)
     for k in range(min(3, len(x))):
         one = vectors[:, -1 - k] * math.sqrt(max(values[-1 - k], 0.0))
@@ -334,5 +337,5 @@ def _colours(x: Floats) -> Floats:
 def _looks_most(used: Floats) -> tuple[Floats, Floats]:
     """Where each patch's row is largest, (LOOKS, N), and how many times uniform it is there."""
     rows = used / np.maximum(used.sum(1, keepdims=True), np.finfo(np.float32).tiny)
-    best = np.argsort(-rows, axis=1, kind="stable")[:, :LOOKS]
+    best = largest(rows, min(LOOKS, len(rows)))
     return best.T, np.take_along_axis(rows, best, 1).T * len(rows)

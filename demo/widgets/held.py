@@ -123,8 +123,8 @@ def matrix_thing(matrix: ArrayLike, patches: int) -> Thing:
     """
     times = np.asarray(matrix, np.float32) * patches
     n = len(times)
-    order = _two_largest(times)
-    largest = np.take_along_axis(times, order.astype(int), axis=1)
+    places = largest(times, 2)
+    most = np.take_along_axis(times, places, axis=1)
     top = max(render.full_scale(times), 1e-9)
     share = np.clip(times / top, 0, 1)
     for count in LEVELS:
@@ -133,7 +133,7 @@ def matrix_thing(matrix: ArrayLike, patches: int) -> Thing:
         changes, body = min(rows, key=lambda one: len(zlib.compress(one[1], 1)))
         packed = gzip.compress(
             struct.pack("<IIIf", n, count, changes, top)
-            + order.tobytes() + largest.astype("<f4").tobytes() + body,
+            + places.astype("<u2").tobytes() + most.astype("<f4").tobytes() + body,
             6, mtime=0,
         )  # fmt: skip
         if len(packed) <= MATRIX_BYTES:
@@ -141,12 +141,13 @@ def matrix_thing(matrix: ArrayLike, patches: int) -> Thing:
     return Thing(packed, "application/octet-stream", packed=True)
 
 
-def _two_largest(times: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """Where each row's two largest are, (n, 2); of equal ones the first."""
-    first = times.argmax(axis=1)
-    others = times.copy()
-    others[np.arange(len(times)), first] = -np.inf
-    return np.stack([first, others.argmax(axis=1)], axis=1).astype(np.uint16)
+def largest(rows: NDArray[np.float32], count: int) -> NDArray[np.integer]:
+    """Where each row's largest are, (n, count); of equal ones the first."""
+    left, places = rows.copy(), []
+    for _ in range(count):
+        places.append(left.argmax(axis=1))
+        left[np.arange(len(left)), places[-1]] = -np.inf
+    return np.stack(places, axis=1)
 
 
 def from_above(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -16,7 +16,7 @@ from playwright.sync_api import BrowserContext, Page
 
 from demo.host import guard
 from demo.widgets import cards
-from demo.widgets.held import LEVELS, MATRIX_BYTES, Held, matrix_thing, picture_thing
+from demo.widgets.held import LEVELS, MATRIX_BYTES, Held, largest, matrix_thing, picture_thing
 from gclip_core import palette
 from tests.browser.conftest import DESKTOP, PHONE, SETTLED
 
@@ -70,6 +70,11 @@ def test_where_a_patch_looks_most_is_told_from_the_exact_row(matrix: np.ndarray)
     assert np.abs(levels / (count - 1) - np.clip(matrix * N / top, 0, 1)).max() <= 0.51 / (
         count - 1
     )
+
+
+def test_of_equal_numbers_the_first_is_the_largest() -> None:
+    rows = np.random.default_rng(0).integers(0, 4, (50, 30)).astype(np.float32)
+    assert (largest(rows, 3) == np.argsort(-rows, axis=1, kind="stable")[:, :3]).all()
 
 
 def test_a_matrix_of_768_patches_stays_under_its_share_of_the_wire() -> None:

@@ -49,6 +49,7 @@ CHEAPER = (
     (r"--minutes [1-9]\b", "--minutes 0.2"),
     (r"--clients \d+", "--clients 3"),
     (r"--requests \d+", "--requests 20"),
+    (r"load\.same$", "load.same --requests 200"),
     (r"photo\.jpg", "assets/photos/dog.jpg"),
     (r"assets/built-in/measured\.json", "measured.json"),
 )

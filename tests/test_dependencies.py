@@ -19,7 +19,9 @@ CORE_TESTS = (
 )  # fmt: skip
 # Pillow before 12 refuses this picture, where later ones read it; both are what we promise.
 ALL_BUT_STRICTER = "not (test_a_bomb_costs_little_memory_and_time and BMP and skips)"
-FOR_TESTS = ("pytest", "pytest-xdist", "hypothesis", "torchmetrics", "scipy", "packaging")
+FOR_TESTS = (
+    "pytest", "pytest-xdist", "hypothesis", "torchmetrics", "scipy", "packaging", "psutil",
+)  # fmt: skip
 # No CPU build of their oldest versions is on the package index: these stay untested.
 NOT_HAD = ("torch", "torchvision")
 

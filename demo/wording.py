@@ -133,6 +133,8 @@ def switched(name: str, on: bool) -> str:
 
 def last_title(n_blocks: int, which: str, method: Method) -> str:
     """Under the last block's matrix: without or with what ``method`` switches on."""
+    if not _has_switches(method):
+        return f"block {n_blocks}, {'ClearCLIP' if which == 'without' else method.title}"
     on = {"AMF": method.fusion, "CS": method.suppression}
     names = " and ".join(name for name, one in on.items() if one is not None)
     return f"block {n_blocks}" + (f", {which} {names}" if names else "")
@@ -186,9 +188,16 @@ def absent(words: Sequence[str]) -> str:
     )
 
 
-def attention_note(found: Found, amf: bool, shown: Sequence[int]) -> str:
+def _has_switches(method: Method) -> bool:
+    """Whether its last block is ClearCLIP's or GCLIP's, in which AMF and CS have their place."""
+    return method.attention == "qq"
+
+
+def attention_note(found: Found, method: Method, shown: Sequence[int]) -> str:
     """What the attention card's switches can and cannot change."""
-    if amf:
+    if not _has_switches(method):
+        return f"{method.title}’s last block has an attention of its own: AMF and CS are unused."
+    if method.fusion:
         said = f"AMF averages the maps of {_blocks(shown)} into the last block ({found.reason})."
     else:
         said = f"AMF is off: the last block uses Query-Query alone. AMF would add {_blocks(shown)}."
@@ -264,7 +273,7 @@ def favoured(name: str) -> str:
 
 def taken(title: str) -> str:
     """Which of the variants the result is."""
-    return f"What you take is the mask under **{title}**, as AMF and CS stand."
+    return f"What you take is the mask under **{title}**, as the page is set."
 
 
 def suppression_title(cs: bool, planted: bool) -> str:

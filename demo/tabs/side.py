@@ -84,9 +84,7 @@ def _maps(look: Look, view: SideView) -> Json:
         ],
         [(title, drawn.matrix(look, mask.method)) for mask, title in sides],
         title=wording.ATTENTION,
-        note=wording.attention_note(
-            view.found, method.fusion is not None, [one.block for one in view.blocks]
-        ),
+        note=wording.attention_note(view.found, method, [one.block for one in view.blocks]),
         simulated=bool(drawn.simulated(look)),
     )
 

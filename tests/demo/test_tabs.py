@@ -14,6 +14,7 @@ from demo.variants import VARIANTS, ablation
 from demo.views import attention as attention_view
 from demo.views import channels as views
 from demo.views import machine, why
+from gclip_core.methods import METHODS
 
 SEED = 2
 
@@ -331,3 +332,13 @@ def test_under_the_last_block_stands_what_it_is_without(
     look = studio.look(Request(settings.changed(amf=amf, cs=cs)))
     made = side._maps(look, side.views.see(look))["sides"]
     assert [one["title"] for one in made] == [f"block 12{one}" for one in said]
+
+
+@pytest.mark.parametrize("method", ["clip", "sclip", "resclip"])
+def test_a_method_without_switches_is_not_said_to_be_what_they_make(
+    studio: Studio, settings: Settings, method: str
+) -> None:
+    look = studio.look(Request(settings.changed(method=method, amf=True, cs=True)))
+    made, title = side._maps(look, side.views.see(look)), METHODS[method].title
+    assert [one["title"] for one in made["sides"]] == ["block 12, ClearCLIP", f"block 12, {title}"]
+    assert made["note"].startswith(f"{title}’s last block has an attention of its own")

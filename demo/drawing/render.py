@@ -20,6 +20,8 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
 
@@ -123,16 +125,9 @@ def full_scale(values: ArrayLike) -> float:
 
 
 def pool_keys(rows: NDArray[np.float32], square: int) -> NDArray[np.float32]:
-    """Mean over equal squares of the last two axes (h, w), the last square cut at the border."""
-    if square == 1:
-        return rows
-    for axis in (-2, -1):
-        starts = np.arange(0, rows.shape[axis], square)
-        sizes = np.diff(np.append(starts, rows.shape[axis]))
-        shape = [1] * rows.ndim
-        shape[axis] = len(starts)
-        rows = np.add.reduceat(rows, starts, axis) / sizes.reshape(shape)
-    return rows.astype(np.float32)
+    """Mean over equal squares of (n, h, w), the last square cut at the border."""
+    cut = {"ceil_mode": True, "count_include_pad": False}
+    return F.avg_pool2d(torch.from_numpy(rows), square, **cut).numpy()
 
 
 def pool_patches(

@@ -116,7 +116,7 @@ def test_global_tokens_are_bright_columns_of_the_matrix_also_when_averaged() -> 
 
 def test_pooling_averages_and_keeps_the_total() -> None:
     matrix = np.arange(35, dtype=np.float32).reshape(5, 7)
-    pooled = render.pool_keys(matrix, 2)
+    pooled = render.pool_keys(matrix[None], 2)[0]
     assert pooled.shape == (3, 4)
     assert pooled[0, 0] == matrix[:2, :2].mean()
     assert pooled[2, 3] == matrix[4, 6]

@@ -117,25 +117,22 @@ class Held:
 def matrix_thing(matrix: ArrayLike, patches: int) -> Thing:
     """A matrix (n, n) of rows that sum to 1, for drawing; and each row's two largest, exactly.
 
-    Little-endian: n, number of levels, whether a row is the difference to the one above, the
-    attention of the highest level; n × 2 places (uint16), n × 2 attentions (float32), n × n levels.
+    Little-endian: n, number of levels, the attention of the highest level; n × 2 places (uint16),
+    n × 2 attentions (float32), n × n levels, each row the difference to the one above.
     Attention is in multiples of an equal share among ``patches``.
     """
     times = np.asarray(matrix, np.float32) * patches
-    n = len(times)
-    places = largest(times, 2)
+    places, top = largest(times, 2), max(render.full_scale(times), 1e-9)
     most = np.take_along_axis(times, places, axis=1)
-    top = max(render.full_scale(times), 1e-9)
+    exact = places.astype("<u2").tobytes() + most.astype("<f4").tobytes()
     share = np.clip(times / top, 0, 1)
     for count in LEVELS:
-        levels = np.rint(share * (count - 1)).astype(np.uint8)
-        rows = [(False, levels.tobytes()), (True, from_above(levels).tobytes())]
-        changes, body = min(rows, key=lambda one: len(zlib.compress(one[1], 1)))
-        packed = gzip.compress(
-            struct.pack("<IIIf", n, count, changes, top)
-            + places.astype("<u2").tobytes() + most.astype("<f4").tobytes() + body,
-            6, mtime=0,
-        )  # fmt: skip
+        body = from_above(np.rint(share * (count - 1)).astype(np.uint8)).tobytes()
+        # Packed well it takes three quarters of this or more.
+        if count > LEVELS[-1] and 0.75 * len(zlib.compress(body, 1)) > MATRIX_BYTES:
+            continue
+        head = struct.pack("<IIf", len(times), count, top)
+        packed = gzip.compress(head + exact + body, 5, mtime=0)
         if len(packed) <= MATRIX_BYTES:
             break
     return Thing(packed, "application/octet-stream", packed=True)

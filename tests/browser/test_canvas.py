@@ -39,13 +39,12 @@ def matrix() -> np.ndarray:
 
 def unpacked(body: bytes) -> tuple[int, int, float, np.ndarray, np.ndarray, np.ndarray]:
     data = gzip.decompress(body)
-    n, count, changes, _ = np.frombuffer(data, "<u4", 4)
-    top = float(np.frombuffer(data, "<f4", 1, 12)[0])
-    places = np.frombuffer(data, "<u2", 2 * n, 16).reshape(n, 2)
-    times = np.frombuffer(data, "<f4", 2 * n, 16 + 4 * n).reshape(n, 2)
-    levels = np.frombuffer(data, np.uint8, n * n, 16 + 12 * n).reshape(n, n)
-    if changes:
-        levels = np.cumsum(levels, 0, dtype=np.uint8)
+    n, count = np.frombuffer(data, "<u4", 2)
+    top = float(np.frombuffer(data, "<f4", 1, 8)[0])
+    places = np.frombuffer(data, "<u2", 2 * n, 12).reshape(n, 2)
+    times = np.frombuffer(data, "<f4", 2 * n, 12 + 4 * n).reshape(n, 2)
+    rows = np.frombuffer(data, np.uint8, n * n, 12 + 12 * n).reshape(n, n)
+    levels = np.cumsum(rows, 0, dtype=np.uint8)
     return int(n), int(count), top, places, times, levels
 
 

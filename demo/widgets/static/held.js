@@ -33,10 +33,9 @@ const labelsOf = async (text, width, wide) => {
 // n × n levels of attention, and of every row the two largest, exactly.
 const matrixOf = (buffer) => {
   const head = new DataView(buffer), n = head.getUint32(0, true), count = head.getUint32(4, true);
-  const levels = new Uint8Array(buffer, 16 + 12 * n);
-  if (head.getUint32(8, true)) added(levels, n);
+  const levels = added(new Uint8Array(buffer, 12 + 12 * n), n);
   return {
-    n, count, levels, top: head.getFloat32(12, true), places: new Uint16Array(buffer, 16, 2 * n), times: new Float32Array(buffer, 16 + 4 * n, 2 * n),
+    n, count, levels, top: head.getFloat32(8, true), places: new Uint16Array(buffer, 12, 2 * n), times: new Float32Array(buffer, 12 + 4 * n, 2 * n),
     at: (i, j) => levels[i * n + j] / (count - 1),
   };
 };

@@ -109,7 +109,7 @@ def parser() -> argparse.ArgumentParser:
            metavar="NAME")  # fmt: skip
     made.add_argument("--weights", type=Path, help="weight file of that backbone")
     option("weights-dir", "", "folder of local weight files, for machines without a network",
-           load.WEIGHTS_FOLDER)  # fmt: skip
+           load.WEIGHTS_FOLDER, type=_folder)  # fmt: skip
     option("device", "auto", "cpu, cuda, mps …; auto takes a GPU that is there")
     option("dtype", "auto", "of the backbone's weights; auto is bfloat16 where the processor has "
            "it", choices=["float32", "bfloat16", "auto"])  # fmt: skip
@@ -130,6 +130,12 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text[:9]) < 2**16):
         raise argparse.ArgumentTypeError(f"a port from 0 to 65535 was expected, but “{text}” came")
     return int(text)
+
+
+def _folder(text: str) -> str:
+    if text and not Path(text).expanduser().is_dir():
+        raise argparse.ArgumentTypeError(f"a folder was expected, but there is no “{text}”")
+    return text
 
 
 def _name_and_password(text: str) -> tuple[str, str] | None:

@@ -2,6 +2,7 @@
 
 import gc
 import signal
+import socket
 import sys
 import threading
 import time
@@ -104,8 +105,14 @@ def _launch(page: gr.Blocks, settings: dict[str, Any]) -> str:
     """Start the server; returns what went wrong, empty for nothing.
 
     Gradio gives its server 5 s to start and itself 3 s to see the page, which is too little on a
-    busy machine.
+    busy machine; of an address that cannot be had it speaks of its own settings, or not at all.
     """
+    host, port = settings.get("server_name") or "127.0.0.1", settings["server_port"] or 0
+    try:
+        family = socket.getaddrinfo(host, port)[0][0]
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        return f"{host}: {error.strerror}. Choose another --host or --port."
     problem = ""
     for _ in range(ATTEMPTS):
         try:

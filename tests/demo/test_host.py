@@ -11,6 +11,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -75,7 +76,14 @@ def test_an_end_that_another_thread_hears_is_one(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("AUTH", "secret"), ("AUTH", ":b"), ("AUTH", "a:"), ("PORT", "99999")]
+    ("name", "value"),
+    [
+        ("AUTH", "secret"),
+        ("AUTH", ":b"),
+        ("AUTH", "a:"),
+        ("PORT", "99999"),
+        ("WEIGHTS", "no/such/folder"),
+    ],
 )
 def test_what_cannot_be_meant_keeps_the_page_from_starting(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -85,6 +93,16 @@ def test_what_cannot_be_meant_keeps_the_page_from_starting(
     with pytest.raises(SystemExit):
         main.parser().parse_args([])
     assert "was expected" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("host", "taken"), [("127.0.0.1", True), ("192.0.2.1", False)])
+def test_an_address_that_cannot_be_had_is_named(host: str, taken: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1] if taken else None
+        said = serve._launch(gr.Blocks(), {"server_name": host, "server_port": port})
+    assert said.startswith(f"{host}: ")
+    assert str(port or "") in said
+    assert said.endswith("Choose another --host or --port.")
 
 
 def test_a_name_and_a_password_are_asked_for() -> None:

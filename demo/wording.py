@@ -351,9 +351,9 @@ def map_title(block: int, n_blocks: int) -> str:
     return f"Block {block + 1} of {n_blocks}"
 
 
-def used_title(n_blocks: int, amf: bool) -> str:
-    """Above the matrix that the last block really uses."""
-    return f"Block {n_blocks} used, AMF " + ("on" if amf else "off")
+def used_title(n_blocks: int, method: Method) -> str:
+    """Above the matrix that the last block uses, or would if ``method`` were GCLIP."""
+    return f"Block {n_blocks} {'used' if _has_switches(method) else 'in GCLIP'}"
 
 
 def map_note(n_tokens: int) -> str:

@@ -78,14 +78,15 @@ def _live(look: Look, view: AttentionView) -> values.Json:
     plain_row, fused_row = view.class_rows_used
     plain, mixed = (matrix(look, method, view.head) for method in view.methods)
     own = block_matrix(look, view.block, view.head)
+    used = wording.used_title(n, look.chosen)
     maps = [
         values.Map(
             wording.map_title(view.block, n), own, view.tokens[view.block], view.class_row,
             wording.map_note(len(view.tokens[view.block])),
         ),
-        values.Map(wording.used_title(n, amf=False), plain, fused, plain_row, wording.PLAIN_NOTE),
+        values.Map(f"{used}, AMF off", plain, fused, plain_row, wording.PLAIN_NOTE),
         values.Map(
-            wording.used_title(n, amf=True), mixed, fused, fused_row,
+            f"{used}, AMF on", mixed, fused, fused_row,
             wording.fused_note(view.amf_blocks, len(fused)),
         ),
     ]  # fmt: skip

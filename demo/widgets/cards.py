@@ -149,7 +149,7 @@ def ratio_curve(before: ArrayLike, after: ArrayLike, threshold: float) -> Json:
     """Largest norm over the median (L,) of all blocks without and with CS."""
     rows = [np.nan_to_num(np.asarray(row, float), posinf=0.0) for row in (before, after)]
     most = max(np.max(rows), threshold)
-    return _curve("Largest norm over the median", rows, 0.8 if most > 12 else 0, 1.25 * most,
+    return _curve("Largest / median", rows, 0.8 if most > 12 else 0, 1.25 * most,
                   threshold)  # fmt: skip
 
 

@@ -342,3 +342,7 @@ def test_a_method_without_switches_is_not_said_to_be_what_they_make(
     made, title = side._maps(look, side.views.see(look)), METHODS[method].title
     assert [one["title"] for one in made["sides"]] == ["block 12, ClearCLIP", f"block 12, {title}"]
     assert made["note"].startswith(f"{title}’s last block has an attention of its own")
+    maps = attention._live(look, attention_view.see(look))["maps"]
+    assert [one["title"] for one in maps[1:]] == [
+        f"Block 12 in GCLIP, AMF {s}" for s in ("off", "on")
+    ]

@@ -66,7 +66,8 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
         amf_blocks and cs_blocks are "auto", "backbone" or numbers from 1 such as "6 7".
         rest: pixels that fit none of the words stay without a class.
         Without an image, the emoji scene of `seed` is taken (and its own words, if none are given).
-        Returns {height, width, classes: [{name, share, rle}], rest: share, method, facts, miou}.
+        Returns {height, width, classes: [{name, share, rle}], rest: share, method, facts, miou,
+        unknown: [word], notes: [sentence]}.
         """
         look = _look(
             studio, image, words, seed, amf=amf, cs=cs, method=find_method(method).name,

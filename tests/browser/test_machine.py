@@ -576,6 +576,8 @@ def test_where_learn_is_left_the_visitor_s_switches_are_as_before(page: Page) ->
         page.wait_for_selector(f"{STEP}[data-step='0']")
 
 
+PASSED = """() => new Promise((done) => requestAnimationFrame(
+  () => requestAnimationFrame(() => setTimeout(done, 50))))"""
 SCROLLED = """one => [one.clientHeight, one.scrollHeight]"""
 PLACES = """texts => texts.filter(one => one.textContent.trim()).map(one => {
   const { left, top, right, bottom } = one.getBoundingClientRect();
@@ -621,6 +623,7 @@ def test_on_the_wall_the_keys_walk_and_switch_and_nothing_is_small_or_cut(page: 
     assert page.locator(STEP).get_attribute("data-step") == "0", "keys are those of the full screen"
     page.locator("#learn-machine .gm-bar").get_by_role("button", name="Full screen").click()
     page.wait_for_selector("#learn-machine .gm-wall")
+    page.evaluate(PASSED)
     assert on_the_wall(page) == []
     bar = page.locator("#learn-machine .gm-bar")
     for key, name, on in (("a", "AMF", True), ("C", "CS", True), ("p", "Simulated fault", True),

@@ -245,27 +245,27 @@ def test_hostile_words_are_shown_as_they_are_and_run_nothing(phone: Page, url: s
     assert fits(phone)
 
 
-def test_compare_shows_all_variants_the_truth_and_any_two_of_them(page: Page, url: str) -> None:
-    asked = asked_of(page)
-    arrive(page, url, tab="compare")
+def test_compare_shows_all_variants_the_truth_and_any_two_of_them(phone: Page, url: str) -> None:
+    asked = asked_of(phone)
+    arrive(phone, url, tab="compare")
     for name in ("clip", "clearclip", "amf", "cs", "amf_cs"):
-        expect(page.locator(f"#variant-{name}")).to_contain_text("mIoU")
-    page.wait_for_timeout(500)
+        expect(phone.locator(f"#variant-{name}")).to_contain_text("mIoU")
+    phone.wait_for_timeout(500)
     assert sum("queue/join" in one for one in asked) == 2, "reading the link, and one answer"
-    expect(page.locator("#variant-amf_cs .gw-title")).to_have_text("GCLIP")
-    expect(page.locator("#variant-truth .gw-title")).to_have_text("Truth")
-    assert not page.locator("#variant-sclip").is_visible()
-    expect(page.locator("#favoured")).to_contain_text("That favours MaskCLIP")
-    changed = page.locator("#pair-canvas .gw-entry", has=page.locator(".gw-changed"))
+    expect(phone.locator("#variant-amf_cs .gw-title")).to_have_text("GCLIP")
+    expect(phone.locator("#variant-truth .gw-title")).to_have_text("Truth")
+    assert not phone.locator("#variant-sclip").is_visible()
+    expect(phone.locator("#favoured")).to_contain_text("That favours MaskCLIP")
+    changed = phone.locator("#pair-canvas .gw-entry", has=phone.locator(".gw-changed"))
     expect(changed).to_contain_text("changed from ClearCLIP")
     before = changed.inner_text()
-    page.locator("#left input").click()
-    page.get_by_role("option", name="Truth", exact=True).click()
+    phone.locator("#left input").click()
+    phone.get_by_role("option", name="Truth", exact=True).click()
     expect(changed).to_contain_text("changed from Truth")
     assert changed.inner_text().splitlines()[-1] != before.splitlines()[-1]
-    page.locator("#extras input").click()
-    expect(page.locator("#variant-sclip")).to_contain_text("SCLIP")
-    assert fits(page)
+    phone.locator("#extras input").click()
+    expect(phone.locator("#variant-sclip")).to_contain_text("SCLIP")
+    assert fits(phone)
 
 
 def test_compare_lists_iou_and_a_new_scene_brings_new_words(desktop: Page, url: str) -> None:

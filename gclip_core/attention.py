@@ -11,8 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gclip_core.errors import MethodError
-from gclip_core.tables import find
 from gclip_core.types import Grid
 
 Part = Literal["q", "k", "v"]
@@ -41,11 +39,6 @@ ATTENTIONS: dict[str, Attention] = {
     "kk+gaussian": Attention((("k", "k"),), gaussian=True),
     "identity": Attention(()),
 }
-
-
-def find_attention(name: str) -> Attention:
-    """The ATTENTIONS entry of that name; a MethodError lists the valid names."""
-    return find(ATTENTIONS, name, "kind of attention", MethodError)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gclip_core import amf, attention, blocks
-from gclip_core.attention import Heads, find_attention
+from gclip_core.attention import ATTENTIONS, Heads
 from gclip_core.types import Grid, Method
 
 
@@ -26,7 +26,7 @@ def apply(
     weight where the method keeps that FFN.
     """
     last = visual.transformer.resblocks[-1]
-    rule = find_attention(method.attention)
+    rule = ATTENTIONS[method.attention]
     if middle and method.fusion is not None:
         mixed = amf.attend_fused(rule, heads, grid, middle, method.fusion)
     else:
@@ -52,7 +52,7 @@ def attention_matrix(
     Takes what :func:`apply` takes. Rows sum to 1 (SCLIP's to 2).
     """
     chosen = heads if head is None else heads.only(head)
-    local = attention.mean_matrix(find_attention(method.attention), chosen, grid)
+    local = attention.mean_matrix(ATTENTIONS[method.attention], chosen, grid)
     if not middle or method.fusion is None:
         return local
     if head is not None and method.fusion.heads == "each":

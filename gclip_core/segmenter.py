@@ -163,7 +163,7 @@ class Segmenter:
         Query-Query for ClearCLIP, the fused one with AMF. With windows: of one unwindowed pass.
         """
         _check_index("Head", head or 0, self.backbone.n_heads)
-        source = self.suppress(self._single(encoded), method)
+        source = self.suppress(self._single(encoded), _method(method))
         blocks, _ = self._amf(source, method.fusion)
         heads = encoder.last_heads(self.backbone, source.passes[0])
         middle = [encoder.queries_keys(self.backbone, source.passes[0], b) for b in blocks]
@@ -320,6 +320,11 @@ def _method(given: Method | None) -> Method:
     if not isinstance(given, Method):
         raise MethodError(
             f'A method such as METHODS["clearclip"] or gclip(…) was expected, but {given!r} came.'
+        )
+    if given.attention not in attention.ATTENTIONS:
+        raise MethodError(
+            f"'{given.attention[:80]}' is not a kind of attention. "
+            f"Choose one of: {', '.join(attention.ATTENTIONS)}."
         )
     return given
 

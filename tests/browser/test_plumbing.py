@@ -17,8 +17,8 @@ from tests.browser.test_page import DONE, arrive, turn_to
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
 ANSWERED = "(tab) => (new URLSearchParams(location.search).get('tab') ?? 'side') === tab"
-WIDTHS = (320, 390, 641, 821, 1001, 1600)
-"""The narrowest at which each arrangement of the page stands, and a phone."""
+WIDTHS = (320, 390, 641, 821, 1001, 1600, 2560)
+"""The narrowest at which each arrangement of the page stands, a phone, and the widest."""
 PASTE = """async () => {
   const canvas = document.createElement('canvas');
   [canvas.width, canvas.height] = [120, 90];

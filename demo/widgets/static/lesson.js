@@ -55,8 +55,7 @@ const tell = (l) => {
     if (told) answer.append(strong("p", "", `${guess === undefined ? "" : guess === l.right ? "**Right.** " : "**Not quite.** "}${l.reveal}`));
     nodes.push(right, answer);
   }
-  if (l.at > 0) nav.append(press("← Back", () => go(l.at - 1)));
-  if (l.at) nav.append(make("span", "gm-count", `Step ${l.at} of ${l.count}`));
+  if (l.at > 0) nav.append(press("← Back", () => go(l.at - 1)), make("span", "gm-count", `Step ${l.at} of ${l.count}`));
   if (l.at === 0) nav.append(press("Begin →", () => go(1), "gm-go"));
   else if (l.at < l.count) nav.append(press("Next →", () => go(l.at + 1), told ? "gm-go" : ""));
   else nav.append(press("Take your own picture", own, "gm-go"));

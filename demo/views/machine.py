@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from demo.look import Look
 from demo.views.channels import alike, regions
+from demo.widgets.held import largest
 from gclip_core import masks
 from gclip_core.types import Found, Segmentation
 
@@ -154,7 +155,7 @@ def _fits(result: Segmentation, scale: float) -> tuple[NDArray[np.integer], Floa
     logits, owner = result.logits.flatten(1).numpy(), np.array(result.owner)
     rows = np.full((len(set(result.owner)), logits.shape[1]), -np.inf, np.float32)
     np.maximum.at(rows, owner, logits)  # -1, the hidden words, is the last
-    best = np.argsort(-rows, axis=0, kind="stable")[:2]
+    best = largest(rows.T, min(2, len(rows))).T
     return best, np.take_along_axis(rows, best, 0) / scale
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import BrowserContext, Page
 
 from demo.host import guard
-from demo.widgets import cards
+from demo.widgets import cards, held
 from demo.widgets.held import LEVELS, MATRIX_BYTES, Held, largest, matrix_thing, picture_thing
 from gclip_core import palette
 from tests.browser.conftest import DESKTOP, PHONE, SETTLED
@@ -74,6 +74,20 @@ def test_where_a_patch_looks_most_is_told_from_the_exact_row(matrix: np.ndarray)
 def test_of_equal_numbers_the_first_is_the_largest() -> None:
     rows = np.random.default_rng(0).integers(0, 4, (50, 30)).astype(np.float32)
     assert (largest(rows, 3) == np.argsort(-rows, axis=1, kind="stable")[:, :3]).all()
+
+
+def test_the_finest_levels_that_fit_are_taken(
+    matrix: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = {}
+    for count in LEVELS:
+        monkeypatch.setattr(held, "LEVELS", (count,))
+        sizes[count] = len(matrix_thing(matrix, N).body)
+    monkeypatch.setattr(held, "LEVELS", LEVELS)
+    for limit in (*sizes.values(), min(sizes.values()) - 1):
+        monkeypatch.setattr(held, "MATRIX_BYTES", limit)
+        fits = [count for count in LEVELS if sizes[count] <= limit]
+        assert unpacked(matrix_thing(matrix, N).body)[1] == (fits or LEVELS[-1:])[0]
 
 
 def test_a_matrix_of_768_patches_stays_under_its_share_of_the_wire() -> None:

@@ -76,18 +76,17 @@ def test_of_equal_numbers_the_first_is_the_largest() -> None:
     assert (largest(rows, 3) == np.argsort(-rows, axis=1, kind="stable")[:, :3]).all()
 
 
-def test_the_finest_levels_that_fit_are_taken(
-    matrix: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_finest_levels_that_fit_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = np.random.default_rng(0).dirichlet(np.full(256, 0.5), 256)
     sizes = {}
     for count in LEVELS:
         monkeypatch.setattr(held, "LEVELS", (count,))
-        sizes[count] = len(matrix_thing(matrix, N).body)
+        sizes[count] = len(matrix_thing(matrix, 256).body)
     monkeypatch.setattr(held, "LEVELS", LEVELS)
     for limit in (*sizes.values(), min(sizes.values()) - 1):
         monkeypatch.setattr(held, "MATRIX_BYTES", limit)
         fits = [count for count in LEVELS if sizes[count] <= limit]
-        assert unpacked(matrix_thing(matrix, N).body)[1] == (fits or LEVELS[-1:])[0]
+        assert unpacked(matrix_thing(matrix, 256).body)[1] == (fits or LEVELS[-1:])[0]
 
 
 def test_a_matrix_of_768_patches_stays_under_its_share_of_the_wire() -> None:

@@ -34,7 +34,7 @@ from gclip_core.backbone import Backbone, load_backbone, plant_channel
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import BackboneError
 from gclip_core.load import Dtype
-from gclip_core.registry import BACKBONES, BUILT_IN, PHOTOS, BackboneEntry, find_backbone
+from gclip_core.registry import BACKBONES, BUILT_IN, BackboneEntry, find_backbone
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import (
     Encoded,
@@ -358,13 +358,8 @@ class Studio:
         return self._segmenters.get_or_make((backbone.uid, sides, plant), make)
 
     def name_of(self, settings: Settings) -> str:
-        """The backbone that these settings mean: "auto" is the one that fits the picture."""
-        if settings.backbone != "auto":
-            return settings.backbone
-        name = self.default.name
-        if name not in (BUILT_IN, PHOTOS):
-            return name
-        return BUILT_IN if settings.source in ("scene", "drawing") else PHOTOS
+        """The backbone that these settings mean: "auto" is the page's default."""
+        return self.default.name if settings.backbone == "auto" else settings.backbone
 
     def backbone(self, name: str) -> Backbone:
         """The backbone of that name, loaded once and shared; never downloads.

@@ -21,7 +21,7 @@ from demo.look import Studio
 from gclip_core import load
 from gclip_core.backbone import load_backbone
 from gclip_core.errors import GclipError
-from gclip_core.registry import BACKBONES, BUILT_IN
+from gclip_core.registry import BACKBONES, BUILT_IN, backbone_name
 
 PREFERRED = "openai-vit-b-16"
 SWITCH_SECONDS = 2e-4
@@ -106,7 +106,7 @@ def parser() -> argparse.ArgumentParser:
            "port; none takes the first free one from 7860", type=_port)  # fmt: skip
     option("backbone", "auto", "auto (OpenAI ViT-B/16 where its weights are on disk, else the "
            f"built-in) or one of: {', '.join(BACKBONES)}", choices=["auto", *BACKBONES],
-           metavar="NAME")  # fmt: skip
+           type=backbone_name, metavar="NAME")  # fmt: skip
     made.add_argument("--weights", type=Path, help="weight file of that backbone")
     option("weights-dir", "", "folder of local weight files, for machines without a network",
            load.WEIGHTS_FOLDER, type=_folder)  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from gclip_core.numbering import block_numbers, named
-from gclip_core.registry import BUILT_IN, PHOTOS, BackboneEntry
+from gclip_core.registry import BUILT_IN, BackboneEntry
 from gclip_core.types import Found, Method, Plant
 
 _FIXED = tomllib.loads(Path(__file__).with_name("sentences.toml").read_text("utf-8"))
@@ -37,13 +37,12 @@ def failed(error: Exception) -> str:
 
 def automatic(name: str, title: str) -> str:
     """The first line of the backbone menu."""
-    fits = name in (BUILT_IN, PHOTOS)
-    return "Built-in, as the picture needs" if fits else f"{title} · here"
+    return title if name == BUILT_IN else f"{title} · here"
 
 
 def backbone_choice(entry: BackboneEntry, here: bool) -> str:
     """One line of the backbone menu: what to know before choosing it."""
-    if entry.name in (BUILT_IN, PHOTOS):
+    if entry.name == BUILT_IN:
         return entry.title
     return f"{entry.title} · " + ("here" if here else f"{entry.download} MB to fetch")
 
@@ -51,17 +50,12 @@ def backbone_choice(entry: BackboneEntry, here: bool) -> str:
 def model_notice(name: str, entry: BackboneEntry, here: bool) -> str:
     """Beside the result: what the built-in model that answers is good at, and what is better."""
     how = "it is on this machine" if here else f"a download of {entry.download} MB, once"
-    if name == PHOTOS:
-        return (
-            "The built-in model for photos is a small student: good at sky, grass, trees, people "
-            "and animals that fill a photo, poor at rooms and at what is small. "
-            f"For better masks take {entry.title} as backbone ({how})."
-        )
     if name != BUILT_IN:
         return ""
     return (
-        "The built-in model for emoji scenes answers here; another one, built in too, answers "
-        f"photos. Best for photos is {entry.title} as backbone ({how})."
+        "The built-in model is a small student: good at sky, grass, trees, people "
+        "and animals that fill a photo, poor at rooms and at what is small. "
+        f"For better masks take {entry.title} as backbone ({how})."
     )
 
 

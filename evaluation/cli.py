@@ -29,7 +29,7 @@ from gclip_core.class_lists import ClassName
 from gclip_core.errors import BackboneError, EvaluationError, GclipError
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_choice, listed
-from gclip_core.registry import BACKBONES, BUILT_IN
+from gclip_core.registry import BACKBONES, BUILT_IN, backbone_name
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Vocabulary
 from gclip_core.vocabulary import TEMPLATES, unknown_phrases
@@ -275,7 +275,8 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--split", help="default: the set's validation split")
     what.add_argument("--n", type=int, help="first n images only (scenes: how many, 60)")
     what.add_argument(
-        "--backbone", nargs="+", default=[BUILT_IN], choices=["all", *BACKBONES], metavar="NAME",
+        "--backbone", nargs="+", default=[BUILT_IN], choices=["all", *BACKBONES],
+        type=backbone_name, metavar="NAME",
         help=f"one or several of: {', '.join(BACKBONES)}; or all",
     )  # fmt: skip
     add_backbone_options(what)

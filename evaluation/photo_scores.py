@@ -16,7 +16,7 @@ from gclip_core import metric
 from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS
 from gclip_core.photos import Photo, star_photos
-from gclip_core.registry import BACKBONES, PHOTOS
+from gclip_core.registry import BACKBONES, BUILT_IN, backbone_name
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Method, Vocabulary
 
@@ -47,7 +47,9 @@ def report(measured: dict[str, tuple[float, ...]]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m evaluation.photo_scores", description=__doc__)
-    parser.add_argument("--backbone", default=PHOTOS, choices=list(BACKBONES), metavar="NAME")
+    parser.add_argument(
+        "--backbone", default=BUILT_IN, choices=list(BACKBONES), type=backbone_name, metavar="NAME"
+    )
     parser.add_argument("--method", default="clearclip", choices=list(METHODS))
     parser.add_argument("--short-side", type=int, help="pixels (default: the backbone's)")
     parser.add_argument("--sheet", type=Path, help="also draw all masks, as an image file")

@@ -8,7 +8,8 @@ from gclip_core.tables import find, table
 from gclip_core.types import Blocks
 
 BUILT_IN = "built-in"
-PHOTOS = "built-in-photos"
+ALIASES = {"built-in-photos": BUILT_IN}
+"""Names that backbones had before, and the names they have now."""
 
 Triple = tuple[float, float, float]
 
@@ -49,14 +50,10 @@ _B32: dict[str, Any] = {"parameters": 151.3, "download": 605, "blocks": 12, "pat
 _L14: dict[str, Any] = {"parameters": 427.6, "download": 1711, "blocks": 24, "patch": 14}
 
 BACKBONES: dict[str, BackboneEntry] = table(
-    # Those without a tag ship with us (`shipped`).
+    # It has no tag, since it ships with us (`shipped`). Its patch embedding is a convolutional
+    # stem (`stem`).
     BackboneEntry(
-        BUILT_IN, "Built-in (emoji scenes)", BUILT_IN, "", parameters=7.6, download=0,
-        licence="MIT", blocks=12, patch=8, short_side=192,
-    ),
-    # Its patch embedding is a convolutional stem (`stem`), in a file of its own.
-    BackboneEntry(
-        PHOTOS, "Built-in (photos)", PHOTOS, "", parameters=26.9, download=0,
+        BUILT_IN, "Built-in", BUILT_IN, "", parameters=26.9, download=0,
         licence="research and teaching", blocks=12, patch=16, short_side=320,
         mean=(127 / 255,) * 3, std=(128 / 255,) * 3,
     ),
@@ -101,6 +98,11 @@ BACKBONES: dict[str, BackboneEntry] = table(
 )  # fmt: skip
 
 
+def backbone_name(name: str) -> str:
+    """The name that this backbone has now; any other text is returned as it is."""
+    return ALIASES.get(name, name)
+
+
 def find_backbone(name: str) -> BackboneEntry:
-    """The BACKBONES entry of that name; a BackboneError lists the valid names."""
-    return find(BACKBONES, name, "backbone", BackboneError)
+    """The BACKBONES entry of that name or alias; a BackboneError lists the valid names."""
+    return find(BACKBONES, backbone_name(name), "backbone", BackboneError)

@@ -38,7 +38,7 @@ NOT_RUN = {
     "FOLDER": "names no folder",
     "training.sprites": "needs npm",
     "training.icons": "needs npm",
-    "training.measure": "500 scenes a style; tests/gclip_core/test_shipped.py measures a sample",
+    "training.measure": "500 scenes a style",
     "tests.benchmarks": "not part of the tests",
 }
 # The same commands, cheaper: what they print and write is of no matter here.

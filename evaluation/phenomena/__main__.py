@@ -23,7 +23,7 @@ from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS, gclip
 from gclip_core.metric import IGNORE
 from gclip_core.numbering import block_choice
-from gclip_core.registry import BACKBONES, BUILT_IN
+from gclip_core.registry import BACKBONES, BUILT_IN, backbone_name
 from gclip_core.segmenter import Segmenter
 
 SCENES_N = 12
@@ -78,7 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("images", nargs="*", type=Path, help="image files")
     parser.add_argument(
-        "--backbone", default=BUILT_IN, choices=list(BACKBONES), metavar="NAME",
+        "--backbone", default=BUILT_IN, choices=list(BACKBONES), type=backbone_name,
+        metavar="NAME",
         help=f"one of: {', '.join(BACKBONES)}",
     )  # fmt: skip
     add_backbone_options(parser)

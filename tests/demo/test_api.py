@@ -41,7 +41,7 @@ def test_segment_gives_the_librarys_masks(client: Client) -> None:
     photo = assets.path("photos", "chelsea.jpg")
     answer = client.predict(handle_file(photo), "cat, grass", api_name="/segment")
     method = gclip.gclip(amf_blocks="backbone", cs_blocks="backbone")
-    seg = gclip.Segmenter(gclip.load_backbone("built-in-photos"))
+    seg = gclip.Segmenter(gclip.load_backbone("built-in"))
     labels = seg.segment(photo, "cat, grass", method, rest="background").labels.numpy()
     assert (answer["height"], answer["width"]) == labels.shape
     for index, one in enumerate(answer["classes"]):

@@ -22,7 +22,7 @@ from demo.widgets.held import Held
 from gclip_core import GclipError, amf
 from gclip_core.cache import BoundedCache
 from gclip_core.photos import star_photos
-from gclip_core.registry import BUILT_IN, PHOTOS
+from gclip_core.registry import BUILT_IN
 from gclip_core.types import class_shares
 from gclip_core.vocabulary import parse, unknown_phrases
 from tests.pictures import noise
@@ -257,7 +257,7 @@ def test_the_built_in_model_that_fits_the_picture_answers(studio: Studio) -> Non
 
 
 def test_the_notice_is_about_the_model_that_answers(studio: Studio) -> None:
-    for name, said in ((BUILT_IN, "emoji scenes answers"), (PHOTOS, "photos is a small student")):
+    for name, said in ((BUILT_IN, "is a small student"),):
         notice = inputs.notice(studio, name)
         assert said in notice
         assert "OpenAI ViT-B/16" in notice, "what is better, and how to get it"
@@ -267,7 +267,7 @@ def test_the_notice_is_about_the_model_that_answers(studio: Studio) -> None:
 def test_the_photo_model_knows_the_words_of_an_everyday_photo(studio: Studio) -> None:
     words = parse(inputs._presets()[wording.PRESET_PHOTO])
     assert len(words) >= 15
-    assert unknown_phrases(studio.backbone(PHOTOS), words) == ()
+    assert unknown_phrases(studio.backbone(BUILT_IN), words) == ()
 
 
 def test_light_is_a_switch_over_what_is_kept() -> None:

@@ -28,10 +28,13 @@ from tests.models import MEAN, STD, picture, tiny_backbone, tiny_clip, tokenizer
 class TestTable:
     def test_names(self) -> None:
         assert set(BACKBONES) == {
-            "built-in", "built-in-photos", "openai-vit-b-16", "openai-vit-b-32",
+            "built-in", "openai-vit-b-16", "openai-vit-b-32",
             "openai-vit-l-14", "openai-vit-l-14-336", "laion2b-vit-b-16", "laion2b-vit-l-14",
             "metaclip-vit-b-16", "metaclip-vit-l-14", "datacomp-vit-b-16",
         }  # fmt: skip
+
+    def test_a_name_from_before_finds_the_entry_of_today(self) -> None:
+        assert load_backbone("built-in-photos").name == "built-in"
 
     def test_openai_vit_b_16_carries_the_papers_blocks(self) -> None:
         entry = BACKBONES["openai-vit-b-16"]

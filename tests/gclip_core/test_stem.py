@@ -8,7 +8,6 @@ from PIL import Image
 from gclip_core import METHODS, Segmenter, load_backbone
 from gclip_core.backbone import Backbone, check_tower
 from gclip_core.photos import star_photos
-from gclip_core.registry import PHOTOS
 from gclip_core.shipped import unpack
 from gclip_core.stem import Stem
 from gclip_core.vocabulary import parse, unknown_phrases
@@ -23,7 +22,7 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def photos() -> Backbone:
-    return load_backbone(PHOTOS)
+    return load_backbone()
 
 
 class TestStem:

@@ -22,7 +22,7 @@ from PIL import Image
 import gclip_core as gclip
 from gclip_core import metric
 from gclip_core.methods import METHODS
-from gclip_core.registry import PHOTOS
+from gclip_core.registry import BUILT_IN
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Method
 
@@ -143,7 +143,7 @@ def measure(
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure a backbone on photos with true masks.")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--backbone", default=PHOTOS)
+    parser.add_argument("--backbone", default=BUILT_IN)
     parser.add_argument("--methods", nargs="+", default=["clearclip"], choices=[*METHODS, "all"])
     parser.add_argument("--nouns", type=Path, help="clip-text.npz: its words alone, too")
     parser.add_argument("--short-side", type=int)

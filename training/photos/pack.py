@@ -1,6 +1,6 @@
-"""Turn a run into what ships in `assets/built-in-photos/`.
+"""Turn a run into what ships in `assets/built-in/`.
 
-    python -m training.photos.pack DATA CACHE RUN [--out assets/built-in-photos]
+    python -m training.photos.pack DATA CACHE RUN [--out assets/built-in]
 
 Matrices are stored as whole numbers of eight bits with a scale a row, everything else in float16;
 the text tower's token table only for the tokens that training met. The last block's queries are
@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("cache", type=Path)
     parser.add_argument("run", type=Path)
-    parser.add_argument("--out", type=Path, default=Path("assets/built-in-photos"))
+    parser.add_argument("--out", type=Path, default=Path("assets/built-in"))
     parser.add_argument("--query-gain", type=float, default=2.4, help="0: as training left them")
     parser.add_argument("--part", type=float, default=PART, help="of the tower, the rest the map")
     given = parser.parse_args()

@@ -1,6 +1,6 @@
 """Named endpoints for programs: plain typed data in, plain data out; blocks counted from 1.
 
-Each takes an image (a file) or none for the emoji scene of ``seed``, words as a person types them,
+Each takes an image (a file) or none for the first example, words as a person types them,
 and the two switches. What they do not name keeps the page's defaults.
 """
 
@@ -58,19 +58,18 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
         amf_blocks: str = "backbone",
         cs_blocks: str = "backbone",
         threshold: float = 0.0,
-        seed: int = 1,
         rest: bool = True,
     ) -> dict[str, Any]:
         """Segment an image: a mask per class as COCO RLE, with its share of the pixels.
 
         amf_blocks and cs_blocks are "auto", "backbone" or numbers from 1 such as "6 7".
         rest: pixels that fit none of the words stay without a class.
-        Without an image, the emoji scene of `seed` is taken (and its own words, if none are given).
+        Without an image, the first example is taken (and its own words, if none are given).
         Returns {height, width, classes: [{name, share, rle}], rest: share, method, facts, miou,
         unknown: [word], notes: [sentence]}.
         """
         look = _look(
-            studio, image, words, seed, amf=amf, cs=cs, method=find_method(method).name,
+            studio, image, words, amf=amf, cs=cs, method=find_method(method).name,
             backbone=backbone, amf_blocks=block_choice(amf_blocks),
             cs_blocks=block_choice(cs_blocks),
             threshold=threshold, rest=rest,
@@ -94,7 +93,6 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
         words: str = "",
         variants: str = "clip clearclip amf cs amf_cs",
         backbone: str = "",
-        seed: int = 1,
     ) -> list[dict[str, Any]]:
         """Segment with several variants from one pass: areas, change against the one before, mIoU.
 
@@ -102,7 +100,7 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
         Returns [{variant, title, areas: {class: share}, changed, miou}].
         """
         names = _variant_names(variants)
-        look = _look(studio, image, words, seed, backbone=backbone)
+        look = _look(studio, image, words, backbone=backbone)
         view = compare_view.see(look, names)
         look.done("compare")
         made = list(view.masks.values())
@@ -128,7 +126,6 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
         amf: bool = True,
         cs: bool = True,
         backbone: str = "",
-        seed: int = 1,
     ) -> dict[str, Any]:
         """Where the patch at (row, column) looks in a block, and every block's global tokens.
 
@@ -143,7 +140,7 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
         if not 0 <= head <= heads:
             raise GclipError(f"Heads run from 1 to {heads} (0: their mean), not {head}.")
         look = _look(
-            studio, image, "anything", seed, amf=amf, cs=cs, backbone=backbone,
+            studio, image, "anything", amf=amf, cs=cs, backbone=backbone,
             view_block=block - 1 if block else None, view_head=head - 1 if head else None,
         )  # fmt: skip
         height, width = look.grid
@@ -181,7 +178,7 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
         more: dict[str, Any] = {}
         if plant_channel >= 0:
             more = {"plant": True, "plant_channel": plant_channel, "plant_gain": plant_gain}
-        look = _look(studio, None, "anything", 1, backbone=backbone, **more)
+        look = _look(studio, None, "anything", backbone=backbone, **more)
         width = look.bare.backbone.width
         if plant_channel >= width:
             raise GclipError(f"Channels run from 0 to {width - 1}, not {plant_channel}.")
@@ -218,13 +215,12 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
         column: int = 0,
         top: int = 5,
         backbone: str = "",
-        seed: int = 1,
     ) -> list[dict[str, Any]]:
         """The best classes at a pixel under every variant: [{variant, top: [{name, score}]}].
 
         row and column count from 0 at the top left of the image's own size.
         """
-        look = _look(studio, image, words, seed, backbone=backbone)
+        look = _look(studio, image, words, backbone=backbone)
         pixels = look.picture.image
         if not (0 <= row < pixels.height and 0 <= column < pixels.width):
             raise GclipError(
@@ -247,10 +243,9 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
         amf: bool = True,
         cs: bool = True,
         backbone: str = "",
-        seed: int = 1,
     ) -> FileData:
         """A zip: indexed PNG mask, overlay, COCO RLE, settings with versions, Python to repeat."""
-        look = _look(studio, image, words, seed, amf=amf, cs=cs, backbone=backbone)
+        look = _look(studio, image, words, amf=amf, cs=cs, backbone=backbone)
         path = zip_file(export_view.see(look).zip())
         look.done("export")
         return FileData(path=path)
@@ -316,11 +311,11 @@ def _finite(value: Any) -> Any:
 
 
 def _look(
-    studio: Studio, image: FileData | None, words: str, seed: int, backbone: str = "", **more: Any
+    studio: Studio, image: FileData | None, words: str, backbone: str = "", **more: Any
 ) -> Look:
-    name = find_backbone(backbone).name if backbone else "auto"
-    source = "upload" if image else "scene"
-    settings = read({**more, "seed": seed, "source": source, "words": words, "backbone": name})
+    name = find_backbone(backbone).name if backbone else "default"
+    source = "upload" if image else "example"
+    settings = read({**more, "source": source, "words": words, "backbone": name})
     upload = path_of(image)
     if not settings.words.strip() and not image:
         settings = settings.changed(words=studio.sources.picture(settings).words)

@@ -1,4 +1,4 @@
-"""The input column: image, words, switches, backbone, examples, scenes and what is advanced."""
+"""The input column: image, examples, words, switches, backbone and what is advanced."""
 
 from __future__ import annotations
 
@@ -12,19 +12,16 @@ from gradio.components import Component
 from gradio.events import Dependency
 from PIL import Image, ImageOps
 
-from demo import widgets, wording
+from demo import wording
 from demo.controls import QUIET, RAW, Answer, Controls, in_words
 from demo.look import Studio
 from demo.settings import MAX_WORDS, Settings, declared
-from demo.source import Picture, layout, scene_size
-from demo.widgets import editor
-from demo.widgets.values import Json
-from gclip_core import class_lists, scenes
+from demo.source import Picture
+from gclip_core import class_lists
 from gclip_core.errors import GclipError
 from gclip_core.photos import star_photos
 from gclip_core.registry import BACKBONES, BackboneEntry
 
-STARRED = (137, 186, 225)
 PHOTO_BACKBONE = "openai-vit-b-16"
 
 
@@ -37,9 +34,6 @@ class Given:
     preset: gr.Dropdown
     segment: gr.Button
     examples: gr.Dataset
-    new_scene: gr.Button
-    scene: tuple[Component, ...]
-    editor: gr.HTML
     picker: Picker
 
 
@@ -71,6 +65,7 @@ def build(studio: Studio, controls: Controls) -> Given:
     gr.HTML("", elem_id="camera")
     gr.HTML(f'<button type="button">{wording.SEE_EXAMPLES}</button>', elem_id="to-examples")
     controls.hidden("source")
+    controls.hidden("example")
     examples = _examples(studio)
     typed = controls.make(
         "words", asks=False, placeholder=wording.WORDS_HINT, max_length=MAX_WORDS, max_lines=4,
@@ -82,17 +77,13 @@ def build(studio: Studio, controls: Controls) -> Given:
         controls.make("cs", elem_id="cs")
         segment = gr.Button(wording.SEGMENT, variant="primary", elem_id="segment", min_width=90)
     picker = _picker(studio, controls, opening)
-    with gr.Accordion(wording.SCENE, open=False, elem_id="scene"):
-        drawn = widgets.scene_editor(_drawn(opening, picture), elem_id="editor")
-        new_scene, scene = _scene(controls)
-    controls.hidden("drawing")
     with gr.Accordion(wording.ADVANCED, open=False, elem_id="advanced"):
         preset = gr.Dropdown(
             list(_presets()), value=None, label=wording.PRESET, info=wording.PRESET_INFO,
             elem_id="preset",
         )  # fmt: skip
         _advanced(controls)
-    return Given(image, typed, preset, segment, examples, new_scene, scene, drawn, picker)
+    return Given(image, typed, preset, segment, examples, picker)
 
 
 _EVERYDAY = (
@@ -117,8 +108,7 @@ def _presets() -> dict[str, str]:
         title: ", ".join("; ".join(c.phrases) for name in names for c in class_lists.shipped(name))
         for title, names in lists.items()
     }
-    known = ", ".join(word.name for word in (*scenes.things(), *scenes.backgrounds()))
-    return {wording.PRESET_PHOTO: _EVERYDAY, wording.PRESET_KNOWN: known, **words}
+    return {wording.PRESET_PHOTO: _EVERYDAY, **words}
 
 
 def _examples(studio: Studio) -> gr.Dataset:
@@ -136,35 +126,21 @@ def _examples(studio: Studio) -> gr.Dataset:
 
 def example_names() -> list[str]:
     """What each example is called, in their order."""
-    found = [layout(Settings(seed=seed)) for seed in STARRED]
-    titles = [
-        ", ".join({i.thing: 0 for i in one.items} | dict.fromkeys(one.ground)) for one in found
-    ]
-    return [f"Scene: {t}" for t in titles] + [f"Photo: {p.title}" for p in star_photos().values()]
+    return [photo.title for photo in star_photos().values()]
 
 
 def _thumbnails(studio: Studio) -> list[Image.Image]:
-    """Small pictures: scenes first, then photos."""
-    shown = [_example(index, Settings()) for index in range(len(example_names()))]
-    pictures = [studio.sources.picture(settings).image for settings in shown]
+    pictures = [studio.sources.picture(Settings(example=name)).image for name in star_photos()]
     # Of an upright picture the upper part: there the heads are.
     return [ImageOps.fit(p, (160, 120), centering=(0.5, 0.15)) for p in pictures]
-
-
-def _scene(controls: Controls) -> tuple[gr.Button, tuple[Component, ...]]:
-    things = controls.make("things", asks=False)
-    style = controls.make("style", asks=False, choices=["held-out", "seen", *scenes.styles()])
-    with gr.Row():
-        seed = controls.make("seed", asks=False, min_width=110)
-        size = controls.make("scene_size", asks=False, min_width=110)
-    return gr.Button(wording.NEW_SCENE, elem_id="new-scene"), (things, style, seed, size)
 
 
 def _picker(studio: Studio, controls: Controls, opening: Settings) -> Picker:
     """The menu is no setting: one that is not here changes nothing but the card under it."""
     controls.hidden("backbone")
-    choices = [(wording.automatic(studio.default.name, studio.default.title), "auto")]
-    choices += [(wording.backbone_choice(e, studio.has(e)), e.name) for e in BACKBONES.values()]
+    choices = [(wording.default_backbone(studio.default.title), "default")]
+    others = [entry for entry in BACKBONES.values() if entry.name != studio.default.name]
+    choices += [(wording.backbone_choice(entry, studio.has(entry)), entry.name) for entry in others]
     menu = gr.Dropdown(
         choices, value=opening.backbone, label=declared("backbone")["label"], elem_id="backbone"
     )
@@ -193,11 +169,10 @@ def fill(studio: Studio, controls: Controls, given: Given, settings: Settings) -
     entry = BACKBONES.get(settings.backbone)
     missing = entry if entry and not studio.has(entry) else None
     if missing:
-        settings = settings.changed(backbone="auto")
+        settings = settings.changed(backbone="default")
+    if settings.backbone == studio.default.name:
+        settings = settings.changed(backbone="default")
     found = {**controls.updates(settings), given.image: picture and picture.image}
-    drawn = _drawn(settings, picture)
-    if drawn is not None:
-        found[given.editor] = drawn
     menu = {given.picker.menu: settings.backbone}
     return {**found, **menu, **_offer(studio, given.picker, missing)}
 
@@ -211,12 +186,6 @@ def with_words(studio: Studio, settings: Settings) -> tuple[Settings, Picture | 
     if picture and not settings.words:
         settings = settings.changed(words=picture.words)
     return settings, picture
-
-
-def _drawn(settings: Settings, picture: Picture | None) -> Json | None:
-    """What the scene editor goes on from."""
-    drawn = layout(settings) if picture else None
-    return drawn and editor.value(drawn, scene_size(settings))
 
 
 def _offer(studio: Studio, picker: Picker, entry: BackboneEntry | None) -> Answer:
@@ -242,19 +211,8 @@ def wire(
         chosen = _example(index, old)
         return fill(studio, controls, given, chosen)
 
-    @in_words
-    def compose(*values: Any) -> Answer:
-        old = controls.settings(values)
-        return fill(studio, controls, given, old.changed(source="scene", example="", words=""))
-
-    @in_words
-    def another(*values: Any) -> Answer:
-        old = controls.settings(values)
-        new = old.changed(source="scene", example="", words="", seed=(old.seed + 1) % 2**31)
-        return fill(studio, controls, given, new)
-
     def pick(name: Any, current: Any) -> Answer:
-        if not isinstance(name, str) or name not in ("auto", *BACKBONES):
+        if not isinstance(name, str) or name not in ("default", *BACKBONES):
             return {picker.menu: current}
         entry = BACKBONES.get(name)
         if entry is None or studio.has(entry):
@@ -273,24 +231,11 @@ def wire(
 
     picker, source = given.picker, controls["source"]
 
-    @in_words
-    def preview(*values: Any) -> Image.Image:
-        return studio.sources.picture(controls.settings(values)).image
-
-    drawn = given.editor.input(
-        fn=None, js=_DRAWN, inputs=[given.editor, given.words],
-        outputs=[source, controls["drawing"], given.words], **QUIET,
-    )  # fmt: skip
-    # The field's own picture of a scene that is drawn follows once its mask is there.
-    rested = gr.Textbox("", visible=False)
-    drawn.then(fn=None, js=_RESTED, inputs=rested, outputs=rested, **QUIET)
-    rested.change(preview, controls.components, given.image, trigger_mode="always_last", **RAW)
     events = [
         given.preset.input(
             fn=None, js=f"(title) => ({json.dumps(_presets())})[title]",
             inputs=given.preset, outputs=given.words, **QUIET,
         ),
-        drawn,
         # A picture of one's own is seen by the model as it is, not by a simulation of a fault.
         given.image.input(
             fn=None, js="() => ['upload', false]", outputs=[source, controls["plant"]], **QUIET
@@ -298,7 +243,6 @@ def wire(
         given.examples.click(
             choose, [given.examples, *controls.components], filled, **RAW
         ),
-        given.new_scene.click(another, controls.components, filled, **RAW),
         picker.menu.input(
             pick, [picker.menu, controls["backbone"]],
             [controls["backbone"], *picker],
@@ -310,42 +254,20 @@ def wire(
             api_visibility="private", concurrency_id="model",
         ),
     ]  # fmt: skip
-    things, style, seed, size = given.scene
-    events += [
-        things.release(compose, controls.components, filled, **RAW),
-        style.input(compose, controls.components, filled, **RAW),
-        seed.submit(compose, controls.components, filled, **RAW),
-        size.submit(compose, controls.components, filled, **RAW),
-    ]
     return events
-
-
-# Words follow what is drawn until a visitor types others.
-_DRAWN = """(drawn, words) => ["drawing", drawn.layout,
-  !words.trim() || words === drawn.was ? drawn.words : words]"""
-
-
-_RESTED = """async (was) => { const mine = (window.gclipDrawn = {});
-  await new Promise((done) => setTimeout(done, 1000));
-  return mine === window.gclipDrawn ? was + "." : was; }"""
 
 
 def _example(index: Any, old: Settings) -> Settings:
     """The settings with the example at that place of the list chosen."""
     names = list(star_photos())
-    if index not in range(len(STARRED) + len(names)):
+    if index not in range(len(names)):
         raise GclipError(f"The number of an example was expected, but “{str(index)[:40]}” came.")
-    if index < len(STARRED):
-        return old.changed(source="scene", example="", seed=STARRED[index], things=0,
-                           style="held-out", words="")  # fmt: skip
-    name = names[index - len(STARRED)]
-    return old.changed(source="example", example=name, words="", plant=False)
+    return old.changed(source="example", example=names[index], words="", plant=False)
 
 
 def old_words(studio: Studio, settings: Settings) -> str:
     """Said where an upload is asked for the words of the picture that it took the place of."""
-    source = "drawing" if settings.drawing else "example" if settings.example else "scene"
-    before = studio.sources.kept(settings.changed(source=source))
+    before = studio.sources.kept(settings.changed(source="example"))
     return wording.OLD_WORDS if before and before.words == settings.words else ""
 
 

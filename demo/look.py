@@ -358,8 +358,8 @@ class Studio:
         return self._segmenters.get_or_make((backbone.uid, sides, plant), make)
 
     def name_of(self, settings: Settings) -> str:
-        """The backbone that these settings mean: "auto" is the page's default."""
-        return self.default.name if settings.backbone == "auto" else settings.backbone
+        """The backbone that these settings mean: "default" is the one this page started with."""
+        return self.default.name if settings.backbone == "default" else settings.backbone
 
     def backbone(self, name: str) -> Backbone:
         """The backbone of that name, loaded once and shared; never downloads.

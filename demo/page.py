@@ -20,9 +20,8 @@ from demo.source import NoPictureError
 from demo.tabs import TABS, TabEntry, drawn
 from demo.variants import VARIANTS
 from demo.views.compare import TRUTH
-from demo.widgets import code, editor, values
+from demo.widgets import code, values
 from demo.widgets.held import STORE, Offers
-from gclip_core import scenes
 from gclip_core.errors import GclipError
 from gclip_core.photos import star_photos
 
@@ -54,7 +53,7 @@ def head() -> str:
 
 def routes() -> list[Route]:
     """What the page's server answers beside Gradio: its code, pictures and matrices by name."""
-    return [STORE.route(), *code.routes(), *editor.routes()]
+    return [STORE.route(), *code.routes()]
 
 
 def build(studio: Studio, opening: Settings, note: str = "") -> gr.Blocks:
@@ -179,7 +178,7 @@ def _wire(
     }  # fmt: skip
     triggers = [part.input for part in controls.asking]
     gr.on([*triggers, given.segment.click, given.words.submit, turned.change], **ask)
-    filled = [given.image, *controls.components, given.editor, *given.picker]
+    filled = [given.image, *controls.components, *given.picker]
     opacity = controls["opacity"]
     opacity.input(fn=None, js=_SLIDE, inputs=opacity, **QUIET)
     changes = [change for tab in tabs.values() for change in tab.wire()]
@@ -270,11 +269,8 @@ def answer(
 
 def read_link(query: dict[str, str], opening: Settings) -> tuple[Settings, tuple[str, ...]]:
     """Settings of a link, or the opening ones where the link names a tab at most."""
-    styles = ("seen", "held-out", *scenes.styles())
     tabs, pairs = [entry.name for entry in TABS], (*VARIANTS, TRUTH)
-    settings, notes = from_query(
-        query, example=star_photos(), style=styles, tab=tabs, left=pairs, right=pairs
-    )
+    settings, notes = from_query(query, example=star_photos(), tab=tabs, left=pairs, right=pairs)
     if settings == Settings(tab=settings.tab):
         return opening.changed(tab=settings.tab), notes
     return settings, notes

@@ -2,9 +2,9 @@
 
 Usage::
 
-    settings = Settings(example="", seed=7, words="cat, grass", cs=False)
+    settings = Settings(example="dog", words="dog, grass", cs=False)
     settings = settings.changed(view_block=5)              # 0-based in Python
-    link = "?" + settings.to_query()                       # "?seed=7&words=cat%2C+grass&cs=0&…"
+    link = "?" + settings.to_query()                       # "?example=dog&words=dog%2C+grass&…"
     settings, notes = from_query(request.query_params)     # bad values dropped, each with a note
     settings.to_json()                                     # for settings.json; blocks from 1
     settings.lost_in_link()                                # sentences: what a link cannot carry
@@ -24,20 +24,21 @@ from urllib.parse import parse_qsl, urlencode
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 
+from demo import wording
 from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS
 from gclip_core.numbering import block_indices, block_numbers
-from gclip_core.registry import BACKBONES
-from gclip_core.scenes import Layout
+from gclip_core.registry import ALIASES, BACKBONES
 from gclip_core.vocabulary import TEMPLATES
 
-MAX_WORDS = 6000
+MAX_WORDS = 4000
 MAX_QUERY = 20_000
 MAX_BLOCKS = 64
 MAX_CHANNEL = 8191
 MAX_CHANNELS = 512
 OLD_TABS = {"truth": "compare", "why": "side"}
 """Tabs that links of earlier pages name, and where what they showed is now."""
+OLD_SCENE_KEYS = ("seed", "things", "style", "size", "drawing")
 
 
 @dataclass(frozen=True)
@@ -130,15 +131,6 @@ def _pair(value: Any) -> Any:
     return parts if value else None
 
 
-def _drawing(text: Any) -> Any:
-    if not isinstance(text, str):
-        raise ValueError("a text")
-    try:
-        return Layout.from_json(text).to_json() if text else ""
-    except GclipError as error:
-        raise ValueError("a scene from “Draw a scene”") from error
-
-
 def _shown_blocks(blocks: Any) -> Any:
     return blocks if isinstance(blocks, str) else list(block_numbers(blocks))
 
@@ -177,7 +169,6 @@ Pair = Annotated[
     tuple[Side, Side] | None, BeforeValidator(_pair),
     Written(lambda pair: "" if pair is None else f"{pair[0]},{pair[1]}"),
 ]  # fmt: skip
-Drawing = Annotated[str, BeforeValidator(_drawing)]
 Name = Annotated[str, Field(pattern=r"^[\w .-]{0,60}$")]
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 
@@ -199,26 +190,20 @@ class Settings(BaseModel):
 
     Block and head indices are 0-based here and counted from 1 in links and JSON; channel numbers
     are the row numbers of ``W2`` everywhere. ``window`` 0 is off, ``short_side`` 0 the backbone's
-    own, and ``backbone`` "auto" the one that fits the picture. ``things`` 0 lets the seed decide.
+    own. ``example`` "" is the first one, ``backbone`` "default" the one this page started with.
     ``patch`` and ``pixel`` are (row, column). ``channels`` are dragged channels, empty for each
     block's own abnormal one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source: Literal["scene", "drawing", "example", "upload"] = _set("scene", "source", "input")
+    source: Literal["example", "upload"] = _set("example", "source", "input")
     example: Name = _set("", "example", "input")
-    seed: int = _set(1, "seed", "input", "number", "Seed", ge=0, lt=2**31)
-    things: int = _set(0, "things", "input", "slider", "Number of things",
-                       "0 lets the seed decide.", ge=0, le=5, step=1)  # fmt: skip
-    style: Name = _set("held-out", "style", "input", "choice", "Emoji style")
-    scene_size: int = _set(288, "size", "input", "number", "Height in pixels", ge=48, le=1024)
-    drawing: Drawing = _set("", "drawing", "input")
     words: Text = _set("", "words", "input", "text", "Words to look for",
                        "Commas separate classes, semicolons synonyms")  # fmt: skip
 
-    backbone: Literal[("auto", *BACKBONES)] = _set(
-        "auto", "backbone", "model", "choice", "Backbone"
+    backbone: Literal[("default", *BACKBONES)] = _set(
+        "default", "backbone", "model", "choice", "Backbone"
     )
     templates: Literal[tuple(TEMPLATES)] = _set(
         "imagenet80", "templates", "model", "choice", "Text templates"
@@ -314,8 +299,6 @@ class Settings(BaseModel):
             for name, value in self.__dict__.items()
             if value != FIELDS[name].default and (name != "words" or len(value) <= MAX_WORDS)
         }
-        if self.source != "drawing":
-            found.pop("drawing", None)
         return urlencode({key_of(name): as_text(name, value) for name, value in found.items()})
 
     def lost_in_link(self) -> tuple[str, ...]:
@@ -398,7 +381,7 @@ def from_query(
 ) -> tuple[Settings, tuple[str, ...]]:
     """Read a link's query into settings and notes on what was dropped.
 
-    ``here`` names, by setting, the examples, styles and tabs that exist; without it any short name
+    ``here`` names, by setting, the examples and tabs that exist; without it any short name
     is taken. Keys that are not ours are ignored without a note: hosts add their own.
     """
     if isinstance(query, str):
@@ -412,6 +395,11 @@ def from_query(
         notes.append(_left_out("words", f"a text of at most {MAX_WORDS} characters"))
     if found.get("tab") in OLD_TABS and found["tab"] not in here.get("tab", ()):
         found["tab"] = OLD_TABS[found["tab"]]
+    if found.get("backbone") in ALIASES:
+        found["backbone"] = ALIASES[found["backbone"]]
+    if any(key in query for key in OLD_SCENE_KEYS):
+        found = {name: one for name, one in found.items() if name not in ("source", "words")}
+        notes.append(wording.OLD_SCENE)
     for name in [name for name in found if name in _NOT_EMPTY and not found[name]]:
         notes.append(_left_out(name, "a value"))
         del found[name]
@@ -425,8 +413,6 @@ def from_query(
         if found.get(name) and found[name] not in valid:
             del found[name]
             notes.append(f"The link’s “{key_of(name)}” was left out: it names none that is here.")
-    if found.get("source") in ("example", "drawing") and not found.get(found["source"]):
-        del found["source"]
     if found.get("source") == "upload":
         notes.append("This link was made with an uploaded image; add that image again.")
     return Settings(**found), tuple(notes)

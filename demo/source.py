@@ -1,4 +1,4 @@
-"""Where a picture comes from: an emoji scene, a shipped photo or an upload; and its truth."""
+"""Where a picture comes from, a shipped photo or an upload; and its truth."""
 
 import json
 import threading
@@ -14,14 +14,13 @@ from PIL import Image
 
 from demo.host.memory import ROOM
 from demo.settings import Settings
-from gclip_core import images, metric, scenes
+from gclip_core import images, metric
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import ImageError
 from gclip_core.photos import star_photos
 from gclip_core.types import Vocabulary
 
 UNCOUNTED = metric.IGNORE
-SCENE_ASPECT = 4 / 3
 MAX_PIXELS = 24_000_000
 """Of an uploaded image."""
 LARGE_BYTES = 2**20
@@ -94,10 +93,6 @@ class Sources:
 
     def _made_from(self, settings: Settings, upload: str) -> tuple[Any, ...]:
         """What makes a picture, and all that it depends on."""
-        if settings.source == "scene":
-            return _scene, settings.seed, scene_size(settings), settings.style, settings.things
-        if settings.source == "drawing":
-            return _drawn, settings.drawing, scene_size(settings)
         if settings.source == "example":
             return _photo, settings.example
         if not upload:
@@ -226,48 +221,9 @@ def truth_of_file(
     return Truth(labels, tuple((name,) for name in names))
 
 
-def scene_size(settings: Settings) -> tuple[int, int]:
-    """(height, width) of a scene, composed or drawn."""
-    return settings.scene_size, round(settings.scene_size * SCENE_ASPECT)
-
-
-def layout(settings: Settings) -> scenes.Layout | None:
-    """What is where in the settings' scene, to go on drawing from; None for any other picture.
-
-    Raises:
-        GclipError: no such scene.
-    """
-    if settings.source == "drawing":
-        return scenes.Layout.from_json(settings.drawing)
-    if settings.source != "scene":
-        return None
-    things = settings.things or None
-    return scenes.arrange(settings.seed, scene_size(settings), settings.style, things)
-
-
-def _scene(seed: int, size: tuple[int, int], style: str, things: int) -> Picture:
-    return _of_scene(scenes.compose(seed, size, style, things or None), f"Emoji scene {seed}")
-
-
-def _drawn(drawing: str, size: tuple[int, int]) -> Picture:
-    if not drawing:
-        raise ImageError("No scene yet: open “Draw a scene” and pick a thing.")
-    return _of_scene(scenes.render(scenes.Layout.from_json(drawing), size), "Your scene")
-
-
-def _of_scene(scene: scenes.Scene, title: str) -> Picture:
-    synonyms = {w.name: (w.name, *w.synonyms) for w in (*scenes.things(), *scenes.backgrounds())}
-    return Picture(
-        image=scene.image,
-        digest=images.digest(scene.image),
-        title=title,
-        words=", ".join(scene.words),
-        truth=Truth(scene.labels, tuple(synonyms[word] for word in scene.words)),
-    )
-
-
 def _photo(name: str) -> Picture:
     photos = star_photos()
+    name = name or next(iter(photos))
     if name not in photos:
         raise ImageError(f"There is no example '{name[:40]}'. Choose one of: {', '.join(photos)}.")
     photo = photos[name]

@@ -1,14 +1,10 @@
 """Every sentence a person reads on the page. Blocks are counted from 1 here.
 
-Those that are always the same stand in ``sentences.toml``; ``wording.SEGMENT`` is the one of that
-name there. Those that follow what was found are functions here.
+Sentences that never change are constants; those that depend on a result are functions.
 """
 
 import errno
-import tomllib
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -16,45 +12,184 @@ from gclip_core.numbering import block_numbers, named
 from gclip_core.registry import BUILT_IN, BackboneEntry
 from gclip_core.types import Found, Method, Plant
 
-_FIXED = tomllib.loads(Path(__file__).with_name("sentences.toml").read_text("utf-8"))
-
-
-def __getattr__(name: str) -> Any:
-    try:
-        return _FIXED[name]
-    except KeyError:
-        raise AttributeError(f"sentences.toml has no {name!r}") from None
+TITLE = "GCLIP"
+SUBTITLE = "what global tokens do to CLIP segmentation"
+IMAGE = "Image"
+IMAGE_HINT = "Drop, paste or click to upload"
+SEE_EXAMPLES = "Examples"
+WORDS_HINT = "cat; kitten, sofa, wall"
+PRESET = "Start from a list of words"
+PRESET_INFO = "Replaces the words above; change them as you like"
+PRESET_PHOTO = "An everyday photo"
+SEGMENT = "Segment"
+FETCH = "Fetch the weights"
+EXAMPLES = "Examples, all with known truth"
+ADVANCED = "Advanced"
+UNEXPECTED = (
+    "Something went wrong on our side; your image and words are untouched. Try once more, or "
+    "change a setting."
+)
+NO_ROOM = "This machine's disk has no room for a file just now. Try again later; masks still work."
+NO_MEMORY = (
+    "This machine has no memory left for that just now. Take a smaller image or fewer classes, or "
+    "try again."
+)
+MASK_EMPTY = "The mask appears here."
+PAIR_EMPTY = "Two masks appear here."
+CANVAS_HINT = "Point at a patch to see where it looks; press it to ask why its word was chosen."
+SWIPE_HINT = "Drag to swipe between the masks."
+SCORE_COUNTS = (
+    "mIoU counts every pixel whose truth is known: a word of the truth painted on something else "
+    "costs."
+)
+IOU_NOTE = "Intersection over union (IoU) per class, in percent; in bold the best of a row."
+SCORE_SHORT = "mIoU counts every pixel whose truth is known."
+TRUTH = "Truth"
+COMPARE_NOTE = (
+    "**CLIP** is the tower as it is. **ClearCLIP** drops the last block’s residual path and FFN "
+    "and lets each patch look at similar ones. **AMF** and **CS** are the two ideas of **GCLIP**, "
+    "which is ClearCLIP with both. All come from one pass through the tower; only the last block "
+    "(with CS also the upper blocks) is computed anew."
+)
+SIMULATION_BADGE = "Simulation"
+SIMULATION = "Simulation: a planted abnormal channel, not the model's own weights."
+TRUTH_EMPTY = "No true mask for this image: choose an example, or upload a mask under yours."
+IOU_TITLE = "How much of it each variant finds"
+IOU_TABLE = "IoU per class and variant, in percent"
+SIMILARITY = "How alike are the last block’s Values?"
+OWN_MASK = "A true mask of your own"
+OWN_MASK_HINT = (
+    "A PNG of the image’s size whose pixel values (or colours) are classes. Name the class of each "
+    "in the table, with words from your list; what stays empty is not counted."
+)
+OWN_MASK_FILE = "Mask (PNG)"
+OWN_MASK_CLASSES = "Colours and classes"
+OWN_MASK_READ = "The mask was read. Name each value’s class in the last column of the table."
+EXPORT_INTRO = "Take the result along: as files, as a link, or as Python."
+DOWNLOAD = "Download everything as a zip"
+LINK = "Link to this view"
+LINK_INFO = "It opens the same example, with the same settings."
+PYTHON = "Copy as Python"
+COPY_LINK = "Copy link"
+COPIED = "Link copied"
+CHANNELS_INTRO = (
+    "In the paper one output channel of the FFN’s second layer has far larger weights than all "
+    "others, from some block on. Channel Suppression (CS) brings it back to the mean of the "
+    "others. Drag over the plot to suppress other channels instead."
+)
+PLANT_INTRO = (
+    "**Simulation.** A model without the defect can be given it: one channel’s weights are "
+    "multiplied, as in the paper’s Figure 3. Watch the masks melt, and CS bring them back."
+)
+UNTOUCHED = "No simulation"
+ATTENTION_INTRO = (
+    "Point at a patch, or use the arrow keys, to see where it looks; click or press Enter to pin "
+    "it. Bright vertical stripes in the matrix are global tokens: patches that nearly every patch "
+    "looks at."
+)
+ATTENTION = "Attention"
+HEAD_MEAN = ["mean of all heads", "mean"]
+CLASS_TOKEN = "The class token beside the global tokens"
+BLOCK_SCORES = "When do global tokens appear?"
+CLASS_ROW = "Where the class token looks"
+PLAIN_NOTE = "Query-Query alone: each patch looks at those with a similar query, wherever they are."
+MACHINE = "The machine: from picture to mask"
+LEARN_MISSING = (
+    "The pictures of Learn are not here. Whoever runs this page can make them with python -m "
+    "demo.learn.bake."
+)
+SKIP = "Skip to the answer"
+LEARN = "Learn"
+DONE = "Done."
+NO_PICTURE = "Add a picture, or choose an example."
+NO_GPU = "No GPU was lent for this (a visitor’s share may be spent): the processor computed it."
+EDITED = "Press Enter or Segment for the new words."
+OLD_WORDS = "The words are still those of the picture before: type what this one shows."
+OLD = "What is shown below is still the answer from before."
+OLD_SCENE = (
+    "This link was made with a drawn scene. The page shows photos now: this is the first one."
+)
+CAMERA = {
+    "NotFoundError": "There is no camera on this device. Upload or paste a picture instead.",
+    "NotAllowedError": (
+        "The camera may not be used here. Allow it in the browser, or upload a picture instead."
+    ),
+    "NotReadableError": "The camera is in use elsewhere. Close what uses it, or upload a picture.",
+}
+"""What is said where the browser refuses the camera, by the name of its error."""
+TERMS = {
+    "ClearCLIP": (
+        "CLIP whose last block lets each patch look at similar ones and drops the residual path "
+        "and the FFN: the method that AMF and CS build on."
+    ),
+    "GCLIP": "ClearCLIP with both AMF and CS.",
+    "AMF": (
+        "Attention Map Fusion: the maps of middle blocks, where global tokens first appear, are "
+        "averaged into the last block’s attention."
+    ),
+    "CS": (
+        "Channel Suppression: a channel whose weights are far larger than all others is brought "
+        "back to their mean."
+    ),
+    "mIoU": (
+        "Mean intersection over union: how well the painted areas cover the true ones; 100 % is "
+        "perfect."
+    ),
+    "Query-Query": (
+        "Attention between the Queries of patches: who resembles me, instead of whom do I ask."
+    ),
+    "IoU": (
+        "Intersection over union: the pixels that are painted and true, of those that are either."
+    ),
+    "global token": (
+        "A token, which is what the model makes of one patch, that nearly every patch looks at, in "
+        "one block."
+    ),
+    "class token": "The vector that stands for the whole picture, beside those of the patches.",
+    "FFN": "Feed-forward network: what a block does with each token by itself, after attention.",
+    "Values": "What a token passes on to those that look at it.",
+    "norm": "The length of a channel’s vector of weights.",
+    "channel": "One of the numbers of which each token consists.",
+    "entropy": "1 where all channels’ norms are alike; less where a few stand out.",
+    "cosine": "How alike two vectors are: 1 the same direction, 0 unrelated.",
+    "head": "Attention is computed several times side by side; each time is a head.",
+    "patch": "One of the small squares a picture is cut into; the model sees it as one token.",
+    "token": (
+        "A vector that a transformer works with: one for each patch, and the class token for the "
+        "whole picture."
+    ),
+    "block": "A layer of the model: a picture passes them one after the other.",
+}
+"""A word (and its plural), explained where it first stands in an open tab."""
 
 
 def failed(error: Exception) -> str:
     """What a visitor reads of an error that nobody foresaw."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return _FIXED["NO_ROOM"]
+        return NO_ROOM
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return _FIXED["NO_MEMORY"]
-    return _FIXED["UNEXPECTED"]
+        return NO_MEMORY
+    return UNEXPECTED
 
 
-def automatic(name: str, title: str) -> str:
+def default_backbone(title: str) -> str:
     """The first line of the backbone menu."""
-    return title if name == BUILT_IN else f"{title} · here"
+    return f"{title} · here"
 
 
 def backbone_choice(entry: BackboneEntry, here: bool) -> str:
     """One line of the backbone menu: what to know before choosing it."""
-    if entry.name == BUILT_IN:
-        return entry.title
     return f"{entry.title} · " + ("here" if here else f"{entry.download} MB to fetch")
 
 
 def model_notice(name: str, entry: BackboneEntry, here: bool) -> str:
-    """Beside the result: what the built-in model that answers is good at, and what is better."""
-    how = "it is on this machine" if here else f"a download of {entry.download} MB, once"
+    """Beside the result: what the built-in model is good at, and which one is better."""
     if name != BUILT_IN:
         return ""
+    how = "it is on this machine" if here else f"a download of {entry.download} MB, once"
     return (
-        "The built-in model is a small student: good at sky, grass, trees, people "
-        "and animals that fill a photo, poor at rooms and at what is small. "
+        "The built-in model is small: good at sky, grass, trees, people and animals that fill a "
+        "photo, poor at rooms and at what is small. "
         f"For better masks take {entry.title} as backbone ({how})."
     )
 
@@ -104,7 +239,7 @@ def map_caption(block: int, n_blocks: int) -> str:
 
 def pointing(swipes: bool) -> str:
     """Under a canvas while nothing is pointed at."""
-    return _FIXED["CANVAS_HINT"] + f" {_FIXED['SWIPE_HINT']}" * swipes
+    return CANVAS_HINT + f" {SWIPE_HINT}" * swipes
 
 
 def why_note(row: int, column: int) -> str:
@@ -385,20 +520,3 @@ def _blocks(blocks: Sequence[int]) -> str:
 
 def _counted(number: int, thing: str) -> str:
     return f"{number} {thing}" + ("" if number == 1 else "s")
-
-
-def opened(facts: dict[str, Any]) -> str:
-    """Over the opening: why this picture, and what the switches do over others in mean."""
-
-    def moved(name: str) -> str:
-        mean = facts[f"mean_{name}"]
-        return f"from {100 * mean['off']:.0f} to {100 * mean['on']:.0f} %"
-
-    why = "Both switches show on this scene" if facts["both_matter"] else "The best scene found"
-    sick = facts["simulation"]
-    return (
-        f"{why}{', under a simulated fault' * sick}: switch CS off and on again, then AMF. In the "
-        f"mean of {facts['mean_of']} others CS takes mIoU {moved('cs')}"
-        f"{' under that fault' * sick}; {'without it ' * sick}AMF, on so small a model, "
-        f"{moved('amf')}."
-    )

@@ -1,8 +1,8 @@
 """Bakes the pictures and numbers that Learn shows while no model answers.
 
 ``python -m demo.learn.bake`` writes ``assets/learn/`` from the built-in model; ``--backbone NAME``
-takes any other, ``--photo NAME`` a shipped photo instead of a scene. What is written is only what
-was measured here, by the functions that measure what a visitor sees.
+takes any other, ``--photo NAME`` another example. What is written is only what was measured here,
+by the functions that measure what a visitor sees.
 """
 
 import argparse
@@ -28,17 +28,13 @@ from gclip_core.methods import METHODS
 from gclip_core.photos import star_photos
 from gclip_core.registry import BUILT_IN
 
-TRIED = 12
-"""From how many scenes the one that is shown is taken: the one with the best ClearCLIP mask."""
 SIDE = 480
 
 
 def bake(
     backbone_name: str = BUILT_IN,
     folder: Path | None = None,
-    photo: str | None = None,
-    seed: int | None = None,
-    n_scenes: int = opening.MEAN_OF,
+    photo: str = opening.PHOTO,
 ) -> dict[str, Any]:
     """Write every picture and ``facts.json`` of Learn; returns the facts.
 
@@ -48,24 +44,14 @@ def bake(
     folder = folder or assets.path("README.md").parent / "learn"
     folder.mkdir(parents=True, exist_ok=True)
     studio = Studio(load_backbone(backbone_name))
-    if photo is None and backbone_name != BUILT_IN:
-        photo = next(iter(star_photos()))
-    if photo is not None:
-        shown = [{"source": "example", "example": photo}]
-    else:
-        seeds = range(1, TRIED + 1) if seed is None else [seed]
-        shown = [{"seed": number, "scene_size": 288, "things": 3} for number in seeds]
-    settings = [Settings(backbone=studio.default.name, **one) for one in shown]
-    look = max(
-        (opening.look_at(studio, one) for one in settings),
-        key=lambda one: one.mask(_plain(one)).miou or 0.0,
-    )
+    shown = Settings(backbone=studio.default.name, example=photo)
+    look = opening.look_at(studio, shown)
     backbone = studio.default
     own = views.has_own_fault(backbone, look.settings.channel_threshold)
     facts: dict[str, Any] = {"weights": backbone.digest, "picture": look.picture.title}
     for turn in lesson.turns(own):
         facts |= lesson.measure(look, turn)
-    facts["means"] = opening.means(studio, n_scenes) if photo is None else None
+    facts["means"] = None
     _draw(look, own, folder)
     text = json.dumps(facts, indent=1, ensure_ascii=False)
     (folder / "facts.json").write_text(text + "\n", encoding="utf-8")
@@ -118,15 +104,13 @@ def _draw(look: Look, own: bool, folder: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m demo.learn.bake", description=__doc__)
     parser.add_argument("--backbone", default=BUILT_IN, help="a name of the BACKBONES table")
-    parser.add_argument("--photo", choices=sorted(star_photos()), help="a photo instead of a scene")
-    parser.add_argument("--seed", type=int, help="which scene is shown")
     parser.add_argument(
-        "--scenes", type=int, default=opening.MEAN_OF, help="how many the mean is over"
+        "--photo", choices=sorted(star_photos()), default=opening.PHOTO, help="which is shown"
     )
     parser.add_argument("--out", type=Path, help="folder (default: assets/learn)")
     given = parser.parse_args(arguments)
     try:
-        facts = bake(given.backbone, given.out, given.photo, given.seed, given.scenes)
+        facts = bake(given.backbone, given.out, given.photo)
     except GclipError as error:
         print(error, file=sys.stderr)
         return 1

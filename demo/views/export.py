@@ -81,14 +81,14 @@ def see(look: Look) -> ExportView:
     }
     if settings.plant:
         facts["simulation"] = "an abnormal channel was planted"
-    size, n = (image.height, image.width), backbone.n_blocks
+    n = backbone.n_blocks
 
     def pack() -> bytes:
         name, data = _picture(look)
-        again = python_text(settings, size, n, dtype, name)
+        again = python_text(settings, n, dtype, name)
         return bundle(image, (name, data), mask.labels, mask.names, settings, again, facts)
 
-    return ExportView(mask, facts, python_text(settings, size, n, dtype), pack)
+    return ExportView(mask, facts, python_text(settings, n, dtype), pack)
 
 
 def bundle(
@@ -214,30 +214,22 @@ def versions() -> dict[str, str]:
 
 def python_text(
     settings: Settings,
-    image_size: tuple[int, int],
     n_blocks: int,
     dtype: Dtype = "float32",
     picture: str = "",
 ) -> str:
     """Python that makes exactly the page's labels, with gclip_core's public names.
 
-    ``settings`` name a backbone, not "auto"; ``image_size`` (height, width) is the scene's;
-    ``n_blocks`` and ``dtype`` the backbone's, ``picture`` a file beside the text.
+    ``settings`` name a backbone, not "default"; ``n_blocks`` and ``dtype`` the
+    backbone's, ``picture`` a file beside the text.
     Blocks count from 0, as in every Python argument.
     """
-    s, size, rest = settings, tuple(image_size), settings.others
-    photo = star_photos().get(s.example)
-    composed = f"scenes.compose({s.seed}, {size}, {s.style!r}, {s.things or None}).image"
-    drawn = f"scenes.render(scenes.Layout.from_json({s.drawing!r}), {size}).image"
-    helper, image = {
-        "scene": ("from gclip_core import scenes", composed),
-        "drawing": ("from gclip_core import scenes", drawn),
-        "example": (
-            "from gclip_core import assets",
-            f"assets.path('photos', {photo.path.name!r})" if photo else "",
-        ),
-        "upload": ("", f"{OWN_IMAGE!r}  # the image you uploaded"),
-    }[s.source]
+    s, rest = settings, settings.others
+    helper, image = "", f"{OWN_IMAGE!r}  # the image you uploaded"
+    if s.source == "example":
+        photo = star_photos().get(s.example) or next(iter(star_photos().values()))
+        helper = "from gclip_core import assets"
+        image = f"assets.path('photos', {photo.path.name!r})"
     lines = ["import gclip_core as gclip", *([helper] if helper else [])]
     if picture:
         lines = ["from pathlib import Path", "", "import gclip_core as gclip"]

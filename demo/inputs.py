@@ -231,7 +231,7 @@ def wire(
 
     picker, source = given.picker, controls["source"]
 
-    events = [
+    return [
         given.preset.input(
             fn=None, js=f"(title) => ({json.dumps(_presets())})[title]",
             inputs=given.preset, outputs=given.words, **QUIET,
@@ -254,7 +254,6 @@ def wire(
             api_visibility="private", concurrency_id="model",
         ),
     ]  # fmt: skip
-    return events
 
 
 def _example(index: Any, old: Settings) -> Settings:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from demo import wording
 from demo.settings import (
     FIELDS,
     OLD_TABS,
@@ -16,12 +17,10 @@ from demo.settings import (
     read_ranges,
     write_ranges,
 )
-from gclip_core import scenes
 from gclip_core.errors import GclipError
 
 changed = Settings(
-    source="drawing", drawing=scenes.arrange(5, (96, 128)).to_json(),
-    example="chelsea", seed=5, things=3, style="seen", scene_size=96,
+    source="upload", example="chelsea",
     words="a; b, ${x} 猫\n# note", backbone="openai-vit-b-16",
     templates="imagenet7", short_side=224, window=224, stride=56, logit_scale=33.5, threshold=0.25,
     rest=False,
@@ -37,7 +36,9 @@ changed = Settings(
 def test_a_link_restores_every_setting() -> None:
     for name, item in FIELDS.items():
         assert getattr(changed, name) != item.default, f"{name} is not tried here"
-    assert from_query(changed.to_query()) == (changed, ())
+    found, notes = from_query(changed.to_query())
+    assert found == changed
+    assert len(notes) == 1, "an upload is to be added again"
     assert Settings().to_query() == ""
 
 
@@ -54,19 +55,17 @@ def test_links_and_json_count_blocks_from_1() -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("seed", "-1"), ("seed", "1e3"), ("seed", "9" * 40), ("amf", "yes"), ("opacity", "nan"),
+        ("short", "-1"), ("short", "1e3"), ("short", "9" * 40), ("amf", "yes"), ("opacity", "nan"),
         ("opacity", "2"), ("backbone", "../../etc/passwd"), ("method", "<img>"), ("block", "0"),
         ("block", "65"), ("amf_blocks", "0"), ("amf_blocks", ""), ("amf_blocks", "1-99999999"),
         ("plant_blocks", ""), ("channels", "0-8192"), ("channels", "5-1"), ("channels", "x"),
-        ("patch", "1"), ("patch", "a,b"), ("words", "x" * 6001), ("words", "a\0b"), ("head", "0"),
-        ("example", "a/b"), ("example", "nowhere"), ("style", "nowhere"), ("gain", "inf"),
+        ("patch", "1"), ("patch", "a,b"), ("words", "x" * 4001), ("words", "a\0b"), ("head", "0"),
+        ("example", "a/b"), ("example", "nowhere"), ("gain", "inf"),
         ("tab", "admin"), ("templates", "__class__"),
     ],
 )  # fmt: skip
 def test_a_tampered_value_is_dropped_with_a_note(key: str, value: str) -> None:
-    found, notes = from_query(
-        {key: value, "cs": "0"}, example=("chelsea",), style=("seen",), tab=("side",)
-    )
+    found, notes = from_query({key: value, "cs": "0"}, example=("chelsea",), tab=("side",))
     assert found == Settings(cs=False)
     assert len(notes) == 1
     assert value[:80] not in notes[0] or len(value) < 3
@@ -99,9 +98,9 @@ def test_channel_ranges_read_back(numbers: set[int]) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("seed", 1.5), ("seed", "x"), ("amf", {"a": 1}), ("view_block", []), ("words", 5),
-        ("plant_gain", 1e9), ("patch", [1]), ("amf_blocks", ["a"]), ("channels", [9999]),
-        ("plant_blocks", []), ("opacity", float("nan")), ("method", "nope"),
+        ("short_side", 1.5), ("short_side", "x"), ("amf", {"a": 1}), ("view_block", []),
+        ("words", 5), ("plant_gain", 1e9), ("patch", [1]), ("amf_blocks", ["a"]),
+        ("channels", [9999]), ("plant_blocks", []), ("opacity", float("nan")), ("method", "nope"),
     ],
 )  # fmt: skip
 def test_a_forged_value_of_a_control_is_refused_in_words(name: str, value: object) -> None:
@@ -110,9 +109,18 @@ def test_a_forged_value_of_a_control_is_refused_in_words(name: str, value: objec
 
 
 def test_an_emptied_field_keeps_its_default() -> None:
-    assert read({"seed": None, "words": "cat"}) == Settings(words="cat")
+    assert read({"short_side": None, "words": "cat"}) == Settings(words="cat")
 
 
 def test_links_of_earlier_pages_open_where_their_tab_went() -> None:
     for old, new in OLD_TABS.items():
         assert from_query(f"tab={old}")[0].tab == new
+
+
+@pytest.mark.parametrize("query", ["seed=7&words=moon", "source=drawing&drawing={}", "style=seen"])
+def test_a_link_to_a_drawn_scene_opens_the_first_example_and_says_so(query: str) -> None:
+    assert from_query(query + "&cs=0") == (Settings(cs=False), (wording.OLD_SCENE,))
+
+
+def test_a_link_may_call_the_built_in_model_by_its_old_name() -> None:
+    assert from_query("backbone=built-in-photos") == (Settings(backbone="built-in"), ())

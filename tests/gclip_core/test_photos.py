@@ -23,6 +23,11 @@ SEEN = {
             (250, 650): "grass", (145, 520): "grass", (400, 30): "sky", (420, 160): "soil"},
     "teddy": {(460, 170): "teddy bear", (240, 220): "person", (320, 420): "floor",
               (360, 180): "tree", (510, 100): ""},
+    "raccoon": {(385, 280): "raccoon", (575, 80): "raccoon", (600, 40): "plant", (60, 400): "plant"},
+    "rocket": {(322, 200): "rocket", (250, 200): "sky", (60, 100): "tower", (445, 300): "tower"},
+    "moose": {(350, 220): "elk", (470, 80): "elk", (560, 60): "tree", (560, 400): "bush"},
+    "panda": {(200, 150): "giant panda", (400, 320): "giant panda", (500, 400): "rock",
+              (100, 250): "tree"},
 }  # fmt: skip
 
 

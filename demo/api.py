@@ -19,11 +19,10 @@ from demo.host.files import path_of, zip_file
 from demo.host.memory import ROOM
 from demo.look import Look, Mask, Request, Studio, changed_share
 from demo.settings import read
-from demo.views import attention as attention_view
-from demo.views import channels as channels_view
-from demo.views import compare as compare_view
-from demo.views import export as export_view
-from demo.views import why
+from demo.tabs import attention as attention_view
+from demo.tabs import compare as compare_view
+from demo.tabs import export as export_view
+from demo.tabs import norms, why
 from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS, find_method
 from gclip_core.numbering import block_choice, block_numbers
@@ -182,7 +181,7 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
         width = look.bare.backbone.width
         if plant_channel >= width:
             raise GclipError(f"Channels run from 0 to {width - 1}, not {plant_channel}.")
-        view = channels_view.see_norms(look)
+        view = norms.see(look)
         look.done("channels")
         found, n = view.found, len(view.before)
         if not 0 <= block <= n:

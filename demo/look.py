@@ -4,7 +4,7 @@ Usage::
 
     studio = Studio()                                    # once: backbones and bounded caches
     look = studio.look(Request(settings, upload=path))   # a visitor asks
-    view = side.see(look)                                # demo.views: plain data out of a look
+    answer = side.build(…).show(look)                    # demo.tabs: what a tab shows of a look
     status = look.done("side")                           # timed, and logged as one line
 
 A studio holds no visitor's choice: each request carries all of its settings, backbones are loaded
@@ -29,7 +29,7 @@ from demo.host.memory import LARGE_PIXELS
 from demo.host.zero_gpu import WITHOUT_GPU
 from demo.settings import Settings
 from demo.source import Picture, Sources, Truth, truth_of_file
-from gclip_core import load, metric, vocabulary
+from gclip_core import cs, load, metric, vocabulary
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import BackboneError
@@ -252,6 +252,23 @@ class Look:
             return own or self.picture.truth
 
         return self.once("truth", make)
+
+    def alike(self, method: Method, planted: bool = True) -> tuple[float, float]:
+        """In-in and in-out of the last block's Values under ``method``; nan where no pair is."""
+
+        def patches() -> torch.Tensor:
+            shown = self.segment(self.chosen).labels
+            labels = torch.from_numpy(self.truth.labels) if self.truth else shown
+            return cs.majority_labels(labels, self.grid)
+
+        segmenter = self.segmenter if planted else self.bare
+        values = segmenter.values(self.trunk(method, planted), method)
+        return cs.in_in_out(values, self.once("regions", patches))
+
+    @property
+    def regions(self) -> str:
+        """What the regions of :meth:`alike` are."""
+        return "the truth" if self.truth else "the mask shown"
 
     @property
     def grid(self) -> Grid:

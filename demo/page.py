@@ -17,9 +17,10 @@ from demo.host.memory import ROOM
 from demo.look import Look, Request, Studio
 from demo.settings import FIELDS, Settings, as_text, from_query, key_of
 from demo.source import NoPictureError
-from demo.tabs import TABS, TabEntry, drawn
+from demo.tabs import TABS, TabEntry
+from demo.tabs import why as reasons
+from demo.tabs.compare import TRUTH
 from demo.variants import VARIANTS
-from demo.views.compare import TRUTH
 from demo.widgets import code, values
 from demo.widgets.held import STORE, Offers
 from gclip_core.errors import GclipError
@@ -138,7 +139,7 @@ def _wire(
             with ROOM.entered():
                 look = look_of(raw)
                 pixel = look.settings.pixel
-                return pixel and drawn.why(look, pixel)
+                return pixel and reasons.value(look, pixel)
         except GclipError:
             return None  # the open tab says why
 

@@ -17,10 +17,10 @@ from PIL import Image
 
 from demo import variants
 from demo.drawing import render
+from demo.learn import facts as measured
 from demo.learn import lesson, opening
 from demo.look import Look, Studio
 from demo.settings import Settings
-from demo.views import learn as views
 from gclip_core import amf, assets
 from gclip_core.backbone import load_backbone
 from gclip_core.errors import GclipError
@@ -47,7 +47,7 @@ def bake(
     shown = Settings(backbone=studio.default.name, example=photo)
     look = opening.look_at(studio, shown)
     backbone = studio.default
-    own = views.has_own_fault(backbone, look.settings.channel_threshold)
+    own = measured.has_own_fault(backbone, look.settings.channel_threshold)
     facts: dict[str, Any] = {"weights": backbone.digest, "picture": look.picture.title}
     for turn in lesson.turns(own):
         facts |= lesson.measure(look, turn)
@@ -96,7 +96,7 @@ def _draw(look: Look, own: bool, folder: Path) -> None:
     top = render.full_scale(np.stack(rows))
     for name, row in zip(("row-plain", "row-fused"), rows, strict=True):
         save(name, render.heat_map(image, row, grid, middle, top, SIDE))
-    left = views.without_largest(look)
+    left = measured.without_largest(look)
     if left is not None:
         mask("left-out", left, plain)
 

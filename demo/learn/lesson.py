@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from demo.learn import facts as measured
 from demo.look import Look
-from demo.views import learn as views
 from gclip_core import assets
 from gclip_core.numbering import named
 
@@ -77,14 +77,14 @@ def turns(own: bool) -> tuple[Turn, ...]:
 def measure(look: Look, turn: Turn) -> dict[str, Any]:
     """The facts of a step on what a visitor sees, as the page stands once it is told."""
     told = look.changed(**{**turn.then, "view_block": look.settings.view_block})
-    facts, baked = views.see(told, turn.name), read_facts()
+    facts, baked = measured.see(told, turn.name), read_facts()
     same = baked is not None and baked["weights"] == look.bare.backbone.digest
     return facts | {"means": baked["means"] if baked and same else None}
 
 
 def turns_of(look: Look) -> tuple[Turn, ...]:
     """The steps for a look's model."""
-    return turns(views.has_own_fault(look.bare.backbone, look.settings.channel_threshold))
+    return turns(measured.has_own_fault(look.bare.backbone, look.settings.channel_threshold))
 
 
 def tell(name: str, facts: Facts) -> Told:

@@ -3,9 +3,9 @@
 import contextlib
 import threading
 
+from demo import variants
 from demo.look import Look, Request, Studio
 from demo.settings import Settings
-from demo.views import side
 from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError
 from gclip_core.photos import star_photos
@@ -31,7 +31,8 @@ def work_out(studio: Studio) -> threading.Thread | None:
         with contextlib.suppress(GclipError, MemoryError):
             look = studio.look(Request(first(studio.default)[0]))
             look.read()  # what takes longest first, while imports keep one core alone
-            side.see(look)
+            for method in (variants.ablation(look.settings, False, False), look.chosen):
+                look.mask(method)
 
     thread = threading.Thread(target=work, name="opening", daemon=True)
     thread.start()

@@ -1,8 +1,8 @@
 """The tabs of the page, in their order.
 
 A tab is added in three lines: a module here with ``build(studio, controls) -> Tab`` (see
-:class:`demo.controls.Tab`), its import below, and its entry in :data:`TABS`. What it shows comes
-from a module of the same name in :mod:`demo.views`, which is handed the look.
+:class:`demo.controls.Tab`), its import below, and its entry in :data:`TABS`. What a tab shows is
+made in its module, from the look it is handed; what several show is in :mod:`demo.tabs.common`.
 """
 
 from collections.abc import Callable

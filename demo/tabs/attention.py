@@ -1,19 +1,49 @@
 """Attention: where every patch looks, in any block and in the last one without and with AMF."""
 
+from dataclasses import dataclass
+
 import gradio as gr
 import numpy as np
 from gradio.events import Dependency
+from numpy.typing import NDArray
 
-from demo import widgets, wording
+from demo import variants, widgets, wording
 from demo.controls import QUIET, Answer, Controls, Tab
 from demo.look import Look, Studio
 from demo.settings import as_control, as_text
-from demo.tabs.drawn import block_matrix, card, matrix, picture, simulated
-from demo.views import attention as views
-from demo.views.attention import AttentionView
+from demo.tabs.common import block_matrix, card, matrix, picture, simulated
 from demo.widgets import cards, values
+from gclip_core.types import Method
 
 FUSED, UNFUSED = "#e0633a", "#4a90d9"
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionView:
+    """Every block's attention of one image.
+
+    ``received`` (L, N); ``scores``, ``agreement`` and ``tokens`` per block; ``matrix`` (N, N) the
+    chosen block's, ``used_plain`` and ``used_fused`` (N, N) the last block's without and with AMF;
+    ``class_row`` (N,) the class token's row of the block, ``class_rows_used`` those of the last
+    two, whose methods are ``methods``. ``amf_blocks`` are 0-based.
+    """
+
+    block: int
+    head: int | None
+    n_heads: int
+    received: Floats
+    scores: tuple[float, ...]
+    agreement: tuple[float, ...]
+    tokens: tuple[tuple[int, ...], ...]
+    matrix: Floats
+    used_plain: Floats
+    used_fused: Floats
+    class_row: Floats
+    class_rows_used: tuple[Floats, Floats]
+    methods: tuple[Method, Method]
+    amf_blocks: tuple[int, ...]
+    reason: str
 
 
 def build(studio: Studio, controls: Controls) -> Tab:
@@ -34,7 +64,7 @@ def build(studio: Studio, controls: Controls) -> Tab:
             scores = widgets.card("block-scores", wording.BLOCK_SCORES)
 
     def show(look: Look) -> Answer:
-        view = views.see(look)
+        view = see(look)
         heads = [wording.HEAD_MEAN, *((str(h + 1), str(h + 1)) for h in range(view.n_heads))]
         return {
             strip: _strip(look, view),
@@ -125,3 +155,35 @@ def _scores(look: Look, view: AttentionView) -> values.Json:
     mark, model = float(np.log(threshold) / top), look.segmenter.backbone.title
     note = wording.scores_note(threshold, model, any(view.tokens))
     return card(look, wording.BLOCK_SCORES, note, bars=bars, mark=mark)
+
+
+def see(look: Look) -> AttentionView:
+    """The block and head in view; without a choice the first block that AMF takes, all heads."""
+    method, seg = look.chosen, look.segmenter
+    fused = variants.ablation(look.settings, amf=True, cs=method.suppression is not None)
+    found, trunk = look.findings(fused), look.trunk(method)
+    seen = seg.globality(trunk, look.settings.global_threshold, clean=False)
+    received = seg.received(trunk, clean=False).numpy()
+    block, head = look.settings.view_block, look.settings.view_head
+    block = found.amf_blocks[0] if block is None else min(block, seg.backbone.n_blocks - 1)
+    head = None if head is None else min(head, seg.backbone.n_heads - 1)
+    whole = seg.attention_map(trunk, block, head)
+    methods = (variants.ablation(look.settings, False, method.suppression is not None), fused)
+    plain, mixed = (seg.last_attention(trunk, one, head) for one in methods)
+    return AttentionView(
+        block=block,
+        head=head,
+        n_heads=seg.backbone.n_heads,
+        received=received,
+        scores=seen.scores,
+        agreement=seen.agreement,
+        tokens=seen.tokens,
+        matrix=whole[1:, 1:].numpy(),
+        used_plain=plain[1:, 1:].numpy(),
+        used_fused=mixed[1:, 1:].numpy(),
+        class_row=whole[0, 1:].numpy(),
+        class_rows_used=(plain[0, 1:].numpy(), mixed[0, 1:].numpy()),
+        methods=methods,
+        amf_blocks=found.amf_blocks,
+        reason=found.reason,
+    )

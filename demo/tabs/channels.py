@@ -1,6 +1,7 @@
 """Channels: the norms of every FFN output channel, other channels to suppress, one to plant."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -8,18 +9,35 @@ import numpy as np
 from gradio.components import Component
 from gradio.events import Dependency
 
-from demo import widgets, wording
+from demo import variants, widgets, wording
 from demo.controls import QUIET, RAW, Answer, Controls, Tab
-from demo.look import Look, Studio, changed_share
+from demo.look import Look, Mask, Studio, changed_share
 from demo.settings import Settings
-from demo.tabs import drawn
-from demo.views import channels as views
-from demo.views.channels import ChannelsView, NormsView
+from demo.tabs import common
+from demo.tabs import norms as norms_card
 from demo.widgets import cards, values
+from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError
+from gclip_core.types import Blocks
 
 DRAGGED = ("channels", "cs_blocks", "cs")
 ONE_REGION, TWO_REGIONS = "#1f9d83", "#e0633a"
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelsView:
+    """The norms of all channels, and the mask and Values without and with CS.
+
+    ``untouched`` is the mask of the model as it is, None unless a planted channel is simulated.
+    ``alike`` are in-in and in-out of the Values, "CS off" and "CS on", in ``regions``.
+    """
+
+    norms: norms_card.Norms
+    off: Mask
+    on: Mask
+    untouched: Mask | None
+    alike: dict[str, tuple[float, float]]
+    regions: str
 
 
 def build(studio: Studio, controls: Controls) -> Tab:
@@ -49,15 +67,15 @@ def build(studio: Studio, controls: Controls) -> Tab:
             similarity = widgets.card("similarity", wording.SIMILARITY)
 
     def show(look: Look) -> Answer:
-        view = views.see(look)
+        view = see(look)
         planted = view.norms.planted
         shown = [
-            drawn.small(look, mask, wording.suppression_title(cs, planted))
+            common.small(look, mask, wording.suppression_title(cs, planted))
             for cs, mask in ((False, view.off), (True, view.on))
         ]
         bare: dict[str, Any] = {"visible": view.untouched is not None}
         if view.untouched is not None:
-            bare["value"] = drawn.small(look, view.untouched, wording.UNTOUCHED)
+            bare["value"] = common.small(look, view.untouched, wording.UNTOUCHED)
         return {
             norms: _norms(look, view.norms),
             **dict(zip(masks, (*shown, gr.HTML(**bare)), strict=True)),
@@ -79,7 +97,7 @@ def build(studio: Studio, controls: Controls) -> Tab:
         return [
             typed.submit(enter, inputs, outputs, **RAW),
             norms.select(select, inputs, [*outputs, controls["view_block"]], **RAW),
-            norms.clear(**drawn.switch_off(controls)),
+            norms.clear(**common.switch_off(controls)),
             plant_blocks.submit(fn=None, js="() => []", **QUIET),
         ]
 
@@ -115,14 +133,14 @@ def _write(
         old = controls.settings(raw)
         backbone = studio.segmenter(old).backbone
         every = controls.updates(
-            views.choose(backbone, old, old.channels if channels is None else channels)
+            choose(backbone, old, old.channels if channels is None else channels)
         )
     except GclipError:
         return {part: gr.skip() for part in parts}
     return {part: every[part] for part in parts}
 
 
-def _norms(look: Look, norms: NormsView) -> values.Json:
+def _norms(look: Look, norms: norms_card.Norms) -> values.Json:
     found, settings = norms.found, look.settings
     picked = settings.channels if norms.block in found.suppressed else ()
     whole = picked and picked[-1] - picked[0] == len(picked) - 1
@@ -130,7 +148,7 @@ def _norms(look: Look, norms: NormsView) -> values.Json:
         cards.entropy_curve(found.entropy, found.entropy_after),
         cards.ratio_curve(found.ratios, norms.ratios_after, settings.channel_threshold),
     ]
-    return drawn.norms(
+    return norms_card.value(
         look, norms, look.chosen.suppression is not None,
         wording.largest_note(found, norms.block, settings.channel_threshold), curves,
         drags=True, chosen=(picked[0], picked[-1]) if whole else None,
@@ -165,3 +183,49 @@ def _said(view: ChannelsView, settings: Settings) -> values.Json:
     if found.suppressed == (n - 1,):
         notes.append(wording.last_block_note(n))
     return values.lines(notes=notes)
+
+
+def see(look: Look) -> ChannelsView:
+    """Norms, masks and Values without and with CS, whether or not it is switched on."""
+    off, on = (variants.ablation(look.settings, look.settings.amf, on) for on in (False, True))
+    norms = norms_card.see(look)
+    plain, cured = (variants.ablation(look.settings, amf=False, cs=on) for on in (False, True))
+    return ChannelsView(
+        norms=norms,
+        off=look.mask(off),
+        on=look.mask(on),
+        untouched=look.mask(off, planted=False) if norms.planted else None,
+        alike={"CS off": look.alike(plain), "CS on": look.alike(cured)},
+        regions=look.regions,
+    )
+
+
+def choose(backbone: Backbone, settings: Settings, channels: Sequence[int]) -> Settings:
+    """The settings after channels of the block in view were chosen to be suppressed.
+
+    They replace the abnormal channel in the blocks CS changes; where the block in view is not
+    among these, in that block alone. No channels at all clear the choice.
+
+    Raises:
+        GclipError: the settings cannot be used.
+    """
+    if not channels:
+        return clear(settings)
+    chosen = settings.changed(channels=tuple(channels), cs=True)
+    blocks, found_block = _blocks_of(backbone, settings)
+    block = found_block if settings.view_block is None else settings.view_block
+    return chosen if block in blocks else chosen.changed(cs_blocks=(block,))
+
+
+def clear(settings: Settings) -> Settings:
+    """The settings without channels of one's own, and without the one block such a choice named."""
+    one = not isinstance(settings.cs_blocks, str) and len(settings.cs_blocks) == 1
+    blocks: Blocks = "backbone" if one else settings.cs_blocks
+    return settings.changed(channels=(), cs_blocks=blocks)
+
+
+def _blocks_of(backbone: Backbone, settings: Settings) -> tuple[tuple[int, ...], int]:
+    """The blocks CS changes under these settings, and the block in view where none is chosen."""
+    repair = backbone.repair(variants.ablation(settings, amf=False, cs=True).suppression)
+    blocks = tuple(repair.channels)
+    return blocks, min(blocks or settings.planted_blocks(backbone.n_blocks))

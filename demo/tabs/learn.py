@@ -8,7 +8,7 @@ from demo import widgets, wording
 from demo.controls import Answer, Controls, Tab
 from demo.learn import lesson
 from demo.look import Look, Studio
-from demo.tabs import diagram
+from demo.tabs import machine as machine_tab
 from demo.widgets.held import STORE, Thing
 from demo.widgets.values import Json
 from gclip_core import assets
@@ -21,12 +21,12 @@ def build(studio: Studio, controls: Controls) -> Tab:
     machine = widgets.machine(baked(), empty=wording.LEARN_MISSING, elem_id="learn-machine")
 
     def show(look: Look) -> Answer:
-        switches = [getattr(look.settings, name) for name in diagram.SWITCHES]
+        switches = [getattr(look.settings, name) for name in machine_tab.SWITCHES]
         told = page(look) | {"switches": switches}
-        return {machine: {**diagram.value(look), "lesson": told}}
+        return {machine: {**machine_tab.value(look), "lesson": told}}
 
     def wire() -> list[Dependency]:
-        return diagram.wire(machine, studio, controls)
+        return machine_tab.wire(machine, studio, controls)
 
     return Tab(outputs=[machine], show=show, wire=wire)
 

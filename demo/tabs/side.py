@@ -1,21 +1,60 @@
 """Side by side: one row of three cards, each without and with what the switches choose."""
 
-import gradio as gr
-from gradio.events import Dependency
+from dataclasses import dataclass
 
-from demo import widgets, wording
+import gradio as gr
+import numpy as np
+from gradio.events import Dependency
+from numpy.typing import NDArray
+
+from demo import variants, widgets, wording
 from demo.controls import QUIET, Answer, Controls, Tab, slide_opacity
-from demo.look import Look, Studio
-from demo.tabs import diagram, drawn
-from demo.views import side as views
-from demo.views.side import SideView
+from demo.look import Look, Mask, Studio
+from demo.tabs import common, machine
+from demo.tabs import norms as norms_card
 from demo.widgets import cards
 from demo.widgets.values import Json
+from gclip_core import amf
+from gclip_core.types import Found
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class BlockMap:
+    """A block (0-based) that AMF takes or would take.
+
+    ``received`` (N,) is the attention that each patch gets, 1 = uniform; ``tokens`` are the
+    global ones.
+    """
+
+    block: int
+    received: Floats
+    tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class SideView:
+    """``plain`` is ClearCLIP, ``chosen`` what the switches name, on the same trunk of pixels.
+
+    ``found`` is what the chosen method found; ``norms`` show what CS changes, on or off.
+    """
+
+    plain: Mask
+    chosen: Mask
+    found: Found
+    blocks: tuple[BlockMap, ...]
+    norms: norms_card.Norms
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the switches choose nothing, so that there is nothing to compare."""
+        return self.chosen.method == self.plain.method
 
 
 def build(studio: Studio, controls: Controls) -> Tab:
     """The canvas, the attention card and the norms card; above them the machine, folded."""
-    strip = diagram.strip(studio, controls)
+    strip = machine.strip(studio, controls)
     with gr.Row(elem_classes=["sidebyside"], elem_id="side"):
         with gr.Column(min_width=200, elem_classes=["cardbox"]):
             canvas = widgets.canvas(elem_id="side-canvas", empty=wording.MASK_EMPTY)
@@ -25,7 +64,7 @@ def build(studio: Studio, controls: Controls) -> Tab:
             norms = widgets.norms(elem_id="side-norms")
 
     def show(look: Look) -> Answer:
-        view = views.see(look)
+        view = see(look)
         return {
             canvas: _canvas(look, view), maps: _maps(look, view), norms: _norms(look, view),
             **strip.show(look),
@@ -36,7 +75,7 @@ def build(studio: Studio, controls: Controls) -> Tab:
 
     def wire() -> list[Dependency]:
         slide_opacity(canvas, controls)
-        off = drawn.switch_off(controls)
+        off = common.switch_off(controls)
         return [
             canvas.clear(**off),
             norms.clear(**off),
@@ -49,18 +88,18 @@ def build(studio: Studio, controls: Controls) -> Tab:
 
 
 def _canvas(look: Look, view: SideView) -> Json:
-    halves = [drawn.half(look, view.plain, "without")]
+    halves = [common.half(look, view.plain, "without")]
     if not view.is_plain:
-        halves.append(drawn.half(look, view.chosen, "with"))
-    return drawn.canvas(
+        halves.append(common.half(look, view.chosen, "with"))
+    return common.canvas(
         look,
         halves,
         view.chosen.names,
         notes=[
             wording.pointing(swipes=not view.is_plain),
-            drawn.found_nothing([view.chosen]),
-            wording.missed(drawn.missed(view.chosen)),
-            drawn.absent(view.chosen),
+            common.found_nothing([view.chosen]),
+            wording.missed(common.missed(view.chosen)),
+            common.absent(view.chosen),
             wording.nothing_changed(view.chosen.method, view.found) if _same(view) else "",
             wording.SCORE_SHORT if view.chosen.miou is not None else "",
         ],
@@ -77,15 +116,15 @@ def _maps(look: Look, view: SideView) -> Json:
     if not view.is_plain:
         sides.append((view.chosen, wording.last_title(n, "with", method)))
     return cards.maps_value(
-        drawn.picture(look),
+        common.picture(look),
         [
             cards.Thumb(wording.map_caption(one.block, n), one.received, one.tokens)
             for one in view.blocks
         ],
-        [(title, drawn.matrix(look, mask.method)) for mask, title in sides],
+        [(title, common.matrix(look, mask.method)) for mask, title in sides],
         title=wording.ATTENTION,
         note=wording.attention_note(view.found, method, [one.block for one in view.blocks]),
-        simulated=bool(drawn.simulated(look)),
+        simulated=bool(common.simulated(look)),
     )
 
 
@@ -93,4 +132,24 @@ def _norms(look: Look, view: SideView) -> Json:
     cs = view.chosen.method.suppression is not None
     found, block = view.norms.found, view.norms.block
     curves = [cards.entropy_curve(found.entropy, found.entropy_after)]
-    return drawn.norms(look, view.norms, cs, wording.norms_note(found, cs, block), curves)
+    return norms_card.value(look, view.norms, cs, wording.norms_note(found, cs, block), curves)
+
+
+def see(look: Look) -> SideView:
+    """Both masks of one look, the blocks AMF reads, the norms of the block in view."""
+    seg, trunk = look.segmenter, look.trunk(look.chosen)
+    fused = variants.ablation(look.settings, amf=True, cs=False)
+
+    def see_block(block: int) -> BlockMap:
+        received = seg.received(trunk, [block], clean=False)[0]
+        tokens = amf.global_tokens(received, look.settings.global_threshold)
+        return BlockMap(block, received.numpy(), tokens)
+
+    blocks = map(see_block, look.findings(fused).amf_blocks)
+    return SideView(
+        plain=look.mask(variants.ablation(look.settings, amf=False, cs=False)),
+        chosen=look.mask(look.chosen),
+        found=look.segment(look.chosen).found,
+        blocks=tuple(blocks),
+        norms=norms_card.see(look),
+    )

@@ -35,7 +35,7 @@ Floats = NDArray[np.float32]
 
 
 def machine_value(m: Any, picture: str) -> Json:
-    """Value of the machine widget from a :class:`demo.views.machine.Machine`.
+    """Value of the machine widget from a :class:`demo.tabs.machine.Machine`.
 
     ``picture`` is the name of its picture among the held.
     """

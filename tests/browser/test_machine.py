@@ -16,7 +16,7 @@ from demo.drawing import render
 from demo.learn import lesson
 from demo.look import Look, Request, Studio
 from demo.settings import Settings
-from demo.views import machine as views
+from demo.tabs import machine as views
 from demo.widgets.values import level_colours
 from gclip_core import masks, palette
 from tests.browser.conftest import CHROMIUM, visitor

@@ -7,7 +7,7 @@ from playwright.sync_api import BrowserContext
 
 from demo.look import Request, Studio
 from demo.settings import Settings
-from demo.views import machine as views
+from demo.tabs import machine as views
 from tests.browser.conftest import CHROMIUM, visitor
 from tests.browser.test_machine import on_the_wall, read
 from tests.models import tiny_backbone

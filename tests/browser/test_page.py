@@ -12,8 +12,8 @@ from playwright.sync_api import Error, Page, Response, expect
 from demo import wording
 from demo.look import Request, Studio
 from demo.settings import Settings
+from demo.tabs import attention as attention_view
 from demo.variants import VARIANTS
-from demo.views import attention as attention_view
 from gclip_core import assets
 from tests.browser.conftest import CHROMIUM, DESKTOP, PHONE
 

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from demo.settings import Settings, from_query, read
 from demo.source import Sources, layout
-from demo.views.export import python_text
+from demo.tabs.export import python_text
 from demo.widgets import editor
 from gclip_core import images, scenes
 from gclip_core.errors import GclipError, ImageError

@@ -14,7 +14,7 @@ import gclip_core as gclip
 from demo.look import Request, Studio
 from demo.settings import Settings, from_query
 from demo.source import mask_colours
-from demo.views import export
+from demo.tabs import export
 from gclip_core import scenes
 from gclip_core.photos import star_photos
 

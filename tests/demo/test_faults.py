@@ -32,7 +32,7 @@ from demo.learn import opening
 from demo.look import Request, Studio
 from demo.settings import FIELDS, Settings, choices, key_of, limits
 from demo.source import mask_colours
-from demo.views import compare
+from demo.tabs import compare
 from demo.widgets.held import STORE, Held
 from gclip_core import blocks, load
 from gclip_core.errors import GclipError, ImageError

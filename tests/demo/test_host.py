@@ -34,7 +34,7 @@ from demo.host import logs, serve, stubs
 from demo.host.zero_gpu import encode_on_zero_gpu
 from demo.look import Request, Studio
 from demo.settings import Settings
-from demo.views import side
+from demo.tabs import side
 from gclip_core import load_backbone
 from gclip_core.version import __version__
 from tests.visitor import API, ROOT, Server, Visitor, free_port, serving

@@ -13,8 +13,8 @@ from demo import variants, wording
 from demo.learn import bake, lesson, opening
 from demo.look import Request, Studio
 from demo.settings import Settings
-from demo.tabs import diagram
 from demo.tabs import learn as tab
+from demo.tabs import machine
 from gclip_core import assets
 from gclip_core.backbone import load_backbone
 
@@ -132,17 +132,17 @@ def test_what_a_step_claims_is_what_the_page_then_shows(studio: Studio, settings
 
 
 def test_pressing_walks_the_steps_and_a_guess_shows_what_it_reveals(settings: Settings) -> None:
-    at = diagram.pressed(settings, ["go", 4], own=False)
+    at = machine.pressed(settings, ["go", 4], own=False)
     assert (at.step, at.told, at.plant, at.amf, at.cs) == (4, False, False, False, False)
-    told = diagram.pressed(at, ["guess", 1], own=False)
+    told = machine.pressed(at, ["guess", 1], own=False)
     assert (told.step, told.told, told.plant) == (4, True, True)
-    onward = diagram.pressed(told, ["step", 1], own=False)
+    onward = machine.pressed(told, ["step", 1], own=False)
     assert (onward.step, onward.told, onward.plant, onward.cs) == (5, False, True, False)
-    assert diagram.pressed(onward, ["guess", 0], own=False).cs
-    assert diagram.pressed(onward, ["step", -5], own=False).step == 0
+    assert machine.pressed(onward, ["guess", 0], own=False).cs
+    assert machine.pressed(onward, ["step", -5], own=False).step == 0
     otherwise = onward.changed(amf=True)
-    assert not diagram.pressed(otherwise, ["set", 5], own=False).amf
-    assert diagram.pressed(settings, ["block", 7], own=False).view_block == 6
+    assert not machine.pressed(otherwise, ["set", 5], own=False).amf
+    assert machine.pressed(settings, ["block", 7], own=False).view_block == 6
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_pressing_walks_the_steps_and_a_guess_shows_what_it_reveals(settings: Se
              ["block", 1e9], ["go", True], [["go"], 1], {"go": 1}, ["guess", 1]],
 )  # fmt: skip
 def test_a_forged_press_changes_nothing(settings: Settings, what: object) -> None:
-    assert diagram.pressed(settings, what, own=False) == settings
+    assert machine.pressed(settings, what, own=False) == settings
 
 
 def test_a_model_with_a_fault_of_its_own_gets_none_planted() -> None:

@@ -16,8 +16,7 @@ from demo import inputs, variants, wording
 from demo.look import MOST_OF_A_BYTE, Request, Studio, changed_share
 from demo.settings import Settings
 from demo.source import layout, mask_colours
-from demo.tabs import drawn
-from demo.views import attention, channels, compare, export, side, why
+from demo.tabs import attention, channels, common, compare, export, side, why
 from demo.widgets.held import Held
 from gclip_core import GclipError, amf
 from gclip_core.cache import BoundedCache
@@ -78,7 +77,7 @@ def test_amf_changes_the_last_blocks_matrix_but_not_the_maps_it_reads(
 ) -> None:
     views = [see(studio, request(words, amf=amf, cs=False)) for amf in (True, False)]
     look = studio.look(request(words))
-    on, off = (side.matrix(look, view.chosen.method)[0] for view in views)
+    on, off = (common.last_matrix(look, view.chosen.method)[0] for view in views)
     assert not np.allclose(on, off)
     assert not views[0].is_plain and views[1].is_plain
     for one, other in zip(*(view.blocks for view in views), strict=True):
@@ -89,11 +88,11 @@ def test_amf_changes_the_last_blocks_matrix_but_not_the_maps_it_reads(
 def test_a_matrix_of_many_patches_is_averaged_over_squares_of_the_grid(studio: Studio) -> None:
     look = studio.look(Request(Settings(seed=SEED, words="cat, grass", short_side=256)))
     height, width = look.grid
-    square = side.pooled(look.grid)
+    square = common.pooled(look.grid)
     assert square == 2, "the fewest that make at most 768 of 32 × 43 patches"
-    matrix, patches = side.matrix(look, look.chosen)
+    matrix, patches = common.last_matrix(look, look.chosen)
     assert patches == height * width
-    assert len(matrix) == -(-height // square) * -(-width // square) <= side.MAX_PATCHES
+    assert len(matrix) == -(-height // square) * -(-width // square) <= common.MAX_PATCHES
     whole = amf.patch_attention(look.segmenter.last_attention(look.trunk(look.chosen), look.chosen))
     corner = whole.numpy().reshape(height, width, height, width)[:2, :2, 2:4, :2]
     assert matrix[0, -(-width // square)] == pytest.approx(corner.mean(), rel=1e-4)
@@ -290,7 +289,7 @@ def test_a_picture_too_large_to_be_kept_is_opened_once_for_its_answer(
 ) -> None:
     """What its canvas then fetches is made of it while it is open; a small one is asked for."""
     held = Held()
-    monkeypatch.setattr(drawn, "STORE", held)
+    monkeypatch.setattr(common, "STORE", held)
     web = TestClient(Starlette(routes=[held.route()]))
     studio, opened = Studio(), []
     monkeypatch.setattr(studio.sources, "_pictures", BoundedCache(1, lambda picture: 2))
@@ -303,7 +302,7 @@ def test_a_picture_too_large_to_be_kept_is_opened_once_for_its_answer(
         noise(170, 250).resize(size).save(path)
         opened.clear()
         look = studio.look(Request(Settings(source="upload", words="cat"), upload=str(path)))
-        body = web.get(f"/held/{drawn.picture(look).name}").content
+        body = web.get(f"/held/{common.picture(look).name}").content
         assert len(opened) == expected
         with Image.open(io.BytesIO(body)) as shown:
             assert max(shown.size) == min(768, size[0])

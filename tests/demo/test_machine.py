@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from demo.views.machine import Machine, Tile
+from demo.tabs.machine import Machine, Tile
 from demo.widgets import diagram
 from demo.widgets.diagram import LEVELS, MAX_DATA
 from gclip_core.numbering import named

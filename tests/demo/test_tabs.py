@@ -9,11 +9,8 @@ import torch
 from demo import wording
 from demo.look import Request, Studio, changed_share
 from demo.settings import Settings
-from demo.tabs import attention, channels, drawn, side
+from demo.tabs import attention, channels, common, machine, norms, side, why
 from demo.variants import VARIANTS, ablation
-from demo.views import attention as attention_view
-from demo.views import channels as views
-from demo.views import machine, why
 from gclip_core.methods import METHODS
 
 SEED = 2
@@ -30,8 +27,8 @@ def settings(studio: Studio) -> Settings:
     return bare.changed(words=studio.sources.picture(bare).words)
 
 
-def see(studio: Studio, settings: Settings) -> views.ChannelsView:
-    return views.see(studio.look(Request(settings)))
+def see(studio: Studio, settings: Settings) -> channels.ChannelsView:
+    return channels.see(studio.look(Request(settings)))
 
 
 # --- channels ------------------------------------------------------------------------------------
@@ -74,12 +71,12 @@ def test_a_simulation_is_called_one_wherever_its_result_shows(
 ) -> None:
     request = Request(settings.changed(plant=True))
     look = studio.look(request)
-    view = views.see(look)
+    view = channels.see(look)
     assert channels._norms(look, view.norms)["simulated"]
     assert channels._similarity(view)["badge"] == wording.SIMULATION_BADGE
     assert all("Simulation" in wording.suppression_title(cs, planted=True) for cs in (False, True))
     bare = studio.look(Request(settings))
-    assert not channels._norms(bare, views.see_norms(bare))["simulated"]
+    assert not channels._norms(bare, norms.see(bare))["simulated"]
 
 
 def test_the_largest_channel_is_called_abnormal_only_from_the_threshold_on(
@@ -99,7 +96,7 @@ def test_every_block_has_its_score_and_those_of_amf_are_named(
     studio: Studio, settings: Settings
 ) -> None:
     look = studio.look(Request(settings))
-    view = attention_view.see(look)
+    view = attention.see(look)
     bars = attention._scores(look, view)["bars"]
     assert [bar["name"].endswith("AMF") for bar in bars] == [
         b in view.amf_blocks for b in range(12)
@@ -124,7 +121,7 @@ def test_dragged_channels_are_suppressed_in_the_block_shown(
     studio: Studio, settings: Settings
 ) -> None:
     shown = settings.changed(view_block=7, amf=False, cs=False)
-    new = views.choose(studio.segmenter(shown).backbone, shown, range(3, 60))
+    new = channels.choose(studio.segmenter(shown).backbone, shown, range(3, 60))
     assert (new.cs, new.cs_blocks, new.channels) == (True, (7,), tuple(range(3, 60)))
     view = see(studio, new)
     assert view.norms.found.suppressed == (7,)
@@ -139,7 +136,7 @@ def test_where_cs_has_blocks_a_drag_takes_the_place_of_the_abnormal_channel(
     studio: Studio, settings: Settings
 ) -> None:
     planted = settings.changed(plant=True)
-    new = views.choose(studio.segmenter(planted).backbone, planted, [5])
+    new = channels.choose(studio.segmenter(planted).backbone, planted, [5])
     assert new.cs_blocks == "backbone"
     view = see(studio, new)
     assert view.norms.found.suppressed == (6, 7, 8, 9, 10)
@@ -149,8 +146,8 @@ def test_where_cs_has_blocks_a_drag_takes_the_place_of_the_abnormal_channel(
 def test_clearing_takes_back_the_channels_and_the_block_a_drag_named(
     studio: Studio, settings: Settings
 ) -> None:
-    new = views.clear(
-        views.choose(
+    new = channels.clear(
+        channels.choose(
             studio.segmenter(settings.changed(view_block=4)).backbone,
             settings.changed(view_block=4),
             [1, 2],
@@ -158,20 +155,20 @@ def test_clearing_takes_back_the_channels_and_the_block_a_drag_named(
     )
     assert (new.channels, new.cs_blocks) == ((), "backbone")
     kept = settings.changed(cs_blocks=(6, 7), channels=(1,))
-    assert views.clear(kept).cs_blocks == (6, 7)
+    assert channels.clear(kept).cs_blocks == (6, 7)
 
 
 def test_suppressing_in_the_last_block_alone_is_said_to_change_nothing(
     studio: Studio, settings: Settings
 ) -> None:
     request = Request(
-        views.choose(
+        channels.choose(
             studio.segmenter(settings.changed(view_block=11)).backbone,
             settings.changed(view_block=11),
             range(40),
         )
     )
-    view = views.see(studio.look(request))
+    view = channels.see(studio.look(request))
     assert (view.off.labels == view.on.labels).all()
     lines = [text for _, text in channels._said(view, request.settings)["lines"]]
     assert wording.last_block_note(12) in lines
@@ -188,10 +185,10 @@ def test_a_mask_that_finds_no_word_or_misses_one_that_is_there_says_so(
     mask = look.mask(look.chosen)
     mask = replace(mask, shares=(*[0.3] * len(mask.names), 0.0))
     empty = replace(mask, shares=(*[0.0] * len(mask.names), 1.0), iou={0: 0.0, 2: 0.0})
-    assert drawn.found_nothing([mask]) == wording.missed(drawn.missed(mask)) == ""
-    assert drawn.found_nothing([mask, empty]).startswith(f"{empty.title} cannot find")
-    assert drawn.missed(empty) == [mask.names[0], mask.names[2]]
-    assert "count as 0 %" in wording.missed(drawn.missed(empty))
+    assert common.found_nothing([mask]) == wording.missed(common.missed(mask)) == ""
+    assert common.found_nothing([mask, empty]).startswith(f"{empty.title} cannot find")
+    assert common.missed(empty) == [mask.names[0], mask.names[2]]
+    assert "count as 0 %" in wording.missed(common.missed(empty))
 
 
 # --- attention -----------------------------------------------------------------------------------
@@ -202,7 +199,7 @@ def test_a_typed_word_that_the_truth_does_not_hold_is_said(
 ) -> None:
     for words, said in ((f"{settings.words}, car", "“car” is nowhere"), (settings.words, "")):
         look = studio.look(Request(settings.changed(words=words)))
-        found = drawn.absent(look.mask(look.chosen))
+        found = common.absent(look.mask(look.chosen))
         assert said in found
         assert bool(found) == bool(said)
 
@@ -211,7 +208,7 @@ def test_under_a_fault_global_tokens_are_those_of_the_trunk_that_runs(
     studio: Studio, settings: Settings
 ) -> None:
     look = studio.look(Request(settings.changed(plant=True, cs=False)))
-    seen, clean = attention_view.see(look), look.globality
+    seen, clean = attention.see(look), look.globality
     tiles = machine.see(look).tiles
     assert seen.tokens == tuple(tuple(tile.tokens) for tile in tiles)
     assert seen.scores == tuple(tile.score for tile in tiles)
@@ -224,7 +221,7 @@ def test_under_a_fault_global_tokens_are_those_of_the_trunk_that_runs(
 def test_the_last_block_s_maps_are_those_without_and_with_amf(
     studio: Studio, settings: Settings
 ) -> None:
-    view = attention_view.see(studio.look(Request(settings)))
+    view = attention.see(studio.look(Request(settings)))
     look = studio.look(Request(settings))
     for amf, shown in ((False, view.used_plain), (True, view.used_fused)):
         method = ablation(settings, amf, cs=True)
@@ -237,9 +234,9 @@ def test_the_last_block_s_maps_are_those_without_and_with_amf(
 def test_both_follow_the_chosen_head(studio: Studio, settings: Settings) -> None:
     shown = settings.changed(view_block=7)
     heads = [
-        attention_view.see(studio.look(Request(shown.changed(view_head=head)))) for head in range(4)
+        attention.see(studio.look(Request(shown.changed(view_head=head)))) for head in range(4)
     ]
-    mean = attention_view.see(studio.look(Request(shown)))
+    mean = attention.see(studio.look(Request(shown)))
     for name in ("matrix", "used_plain", "used_fused", "class_row"):
         stacked = np.mean([getattr(view, name) for view in heads], axis=0)
         assert np.abs(stacked - getattr(mean, name)).max() < 1e-5, name
@@ -250,10 +247,10 @@ def test_both_follow_the_chosen_head(studio: Studio, settings: Settings) -> None
 def test_global_tokens_are_outlined_and_blocks_count_from_1(
     studio: Studio, settings: Settings
 ) -> None:
-    seen = attention_view.see(studio.look(Request(settings)))
+    seen = attention.see(studio.look(Request(settings)))
     block = next(index for index, tokens in enumerate(seen.tokens) if tokens)
     look = studio.look(Request(settings.changed(view_block=block, patch=(2, 3))))
-    view = attention_view.see(look)
+    view = attention.see(look)
     live, strip = attention._live(look, view), attention._strip(look, view)
     assert [one["title"] for one in live["maps"]] == [
         f"Block {block + 1} of 12",
@@ -272,10 +269,10 @@ def test_global_tokens_are_outlined_and_blocks_count_from_1(
 def test_a_block_without_global_tokens_has_no_row_to_compare(
     studio: Studio, settings: Settings
 ) -> None:
-    seen = attention_view.see(studio.look(Request(settings)))
+    seen = attention.see(studio.look(Request(settings)))
     block = next(index for index, tokens in enumerate(seen.tokens) if not tokens)
     look = studio.look(Request(settings.changed(view_block=block, patch=(2, 3))))
-    view = attention_view.see(look)
+    view = attention.see(look)
     card = attention._class_token(look, view)
     assert len(card["thumbs"]) == 1
     assert "no global token" in card["note"]
@@ -330,7 +327,7 @@ def test_under_the_last_block_stands_what_it_is_without(
     studio: Studio, settings: Settings, amf: bool, cs: bool, said: list[str]
 ) -> None:
     look = studio.look(Request(settings.changed(amf=amf, cs=cs)))
-    made = side._maps(look, side.views.see(look))["sides"]
+    made = side._maps(look, side.see(look))["sides"]
     assert [one["title"] for one in made] == [f"block 12{one}" for one in said]
 
 
@@ -339,10 +336,10 @@ def test_a_method_without_switches_is_not_said_to_be_what_they_make(
     studio: Studio, settings: Settings, method: str
 ) -> None:
     look = studio.look(Request(settings.changed(method=method, amf=True, cs=True)))
-    made, title = side._maps(look, side.views.see(look)), METHODS[method].title
+    made, title = side._maps(look, side.see(look)), METHODS[method].title
     assert [one["title"] for one in made["sides"]] == ["block 12, ClearCLIP", f"block 12, {title}"]
     assert made["note"].startswith(f"{title}’s last block has an attention of its own")
-    maps = attention._live(look, attention_view.see(look))["maps"]
+    maps = attention._live(look, attention.see(look))["maps"]
     assert [one["title"] for one in maps[1:]] == [
         f"Block 12 in GCLIP, AMF {s}" for s in ("off", "on")
     ]

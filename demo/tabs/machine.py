@@ -1,19 +1,32 @@
-"""The machine: one request from picture to mask, every number of it."""
+"""The machine as a part of tabs: its value out of a look, and what pressing it sets."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+import gradio as gr
 import numpy as np
 import torch
+from gradio.events import Dependency
 from numpy.typing import NDArray
 
-from demo.look import Look
-from demo.views.channels import alike, regions
+from demo import widgets, wording
+from demo.controls import QUIET, RAW, Answer, Controls, Tab, in_words
+from demo.learn import lesson
+from demo.look import Look, Studio
+from demo.settings import Settings
+from demo.tabs import common
+from demo.widgets.diagram import machine_value
 from demo.widgets.held import largest
+from demo.widgets.values import Json
 from gclip_core import masks
 from gclip_core.types import Found, Segmentation
 
+SWITCHES = ("method", "amf", "cs", "plant")
+"""What a switch on the machine flips, in its order; AMF and CS are GCLIP's."""
+SET = ("method", "amf", "cs", "plant", "view_block", "step", "told")
+"""The settings that a press on the machine may change."""
 Floats = NDArray[np.float32]
 
 
@@ -83,6 +96,82 @@ class Machine:
     miou: float | None = None
 
 
+def value(look: Look) -> Json:
+    """The machine of a look."""
+    return machine_value(see(look), common.picture(look).name)
+
+
+def strip(studio: Studio, controls: Controls) -> Tab:
+    """The machine under a heading, folded; what it shows is worked out once it is opened."""
+    opened = controls.hidden("machine")
+    with gr.Accordion(wording.MACHINE, open=False, elem_id="machine-fold") as fold:
+        machine = widgets.machine(elem_id="side-machine")
+
+    def show(look: Look) -> Answer:
+        return (
+            {fold: gr.Accordion(open=True), machine: value(look)} if look.settings.machine else {}
+        )
+
+    def wired() -> list[Dependency]:
+        return [
+            fold.expand(lambda: "1", None, opened, **QUIET),
+            fold.collapse(lambda: "0", None, opened, **QUIET),
+            *wire(machine, studio, controls),
+        ]
+
+    return Tab(outputs=[fold, machine], show=show, wire=wired)
+
+
+def wire(machine: gr.HTML, studio: Studio, controls: Controls) -> list[Dependency]:
+    """A press on the machine sets what it names: a block, a step of the lesson, a switch.
+
+    A switch is flipped in the browser, so that the page asks for its answer and nothing else.
+    """
+
+    def press(event: gr.SelectData, *raw: Any) -> list[Any]:
+        settings = controls.settings(raw)
+        backbone = studio.backbone(studio.name_of(settings))
+        own = lesson.has_own_fault(backbone, settings.channel_threshold)
+        made = controls.updates(pressed(settings, event.index, own))
+        return [made[controls[name]] for name in SET]
+
+    flipped = [controls[name] for name in SWITCHES]
+    return [
+        machine.select(
+            in_words(press),
+            controls.components,
+            [controls[name] for name in SET],
+            trigger_mode="always_last",
+            **RAW,
+        ),
+        machine.submit(
+            fn=None, js="(...on) => gclip.flip(...on)", inputs=flipped, outputs=flipped, **QUIET
+        ),
+    ]
+
+
+def pressed(settings: Settings, what: Any, own: bool) -> Settings:
+    """The settings after a press on ``what``: a pair of its kind and which.
+
+    ``own``: the model has an abnormal channel itself. What is no such pair changes nothing.
+    """
+    kind, which = what if isinstance(what, list) and len(what) == 2 else (None, None)
+    if type(which) is not int:
+        return settings
+    if kind == "block" and which > 0:
+        return settings.changed(view_block=min(which, 64) - 1)
+    if kind in ("step", "go"):
+        step = which if kind == "go" else settings.step + which
+        step = min(max(step, 0), lesson.COUNT)
+        sets = lesson.turns(own)[step - 1].sets if step else {}
+        return settings.changed(step=step, told=False, **sets)
+    if kind in ("guess", "set") and settings.step:
+        turn = lesson.turns(own)[settings.step - 1]
+        told = settings.told or kind == "guess"
+        return settings.changed(told=told, **(turn.then if told else turn.sets))
+    return settings
+
+
 def see(look: Look) -> Machine:
     """Everything on the way of the method that the switches name."""
     seg, method, settings = look.segmenter, look.chosen, look.settings
@@ -120,7 +209,7 @@ def see(look: Look) -> Machine:
         norms_of=block,
         before=found.norms_before[block].numpy(),
         after=found.norms_after[block].numpy(),
-        similar=(*alike(look, method), regions(look)),
+        similar=(*look.alike(method), look.regions),
         names=mask.names,
         scores=scores,
         rest=np.maximum(1 - scores.sum(0), 0) if min(result.owner) < 0 else None,

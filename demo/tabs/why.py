@@ -1,10 +1,26 @@
-"""Why here: the best words at one pixel under every variant."""
+"""Why here: the best words at one pixel under every variant, beside the canvas pressed."""
 
+from demo import wording
 from demo.look import Look
+from demo.tabs import common, compare
 from demo.variants import VARIANTS
-from demo.widgets.cards import Reason
+from demo.widgets.cards import Reason, why_value
+from demo.widgets.values import Json
 from gclip_core import masks
 from gclip_core.types import Grid
+
+
+def value(look: Look, pixel: tuple[int, int]) -> Json:
+    """The best words at a pixel under every variant that Compare shows."""
+    size = look.picture.image.height, look.picture.image.width
+    at = inside(pixel, size)
+    found = see(look, at, compare.shown(look.settings.extras))
+    patch = [at[k] * look.grid[k] // size[k] for k in (0, 1)]
+    return {
+        **why_value(found, look.segment(look.chosen).vocabulary.names, at),
+        "note": wording.why_note(*patch),
+        "simulated": bool(common.simulated(look)),
+    }
 
 
 def inside(pixel: tuple[int, int] | None, size: Grid) -> tuple[int, int]:

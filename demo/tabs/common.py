@@ -1,19 +1,26 @@
-"""What several tabs draw of a look: its picture, its masks and where its patches look."""
+"""What several tabs show of a look: its picture, its masks, and where its patches look."""
 
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from demo import wording
 from demo.controls import QUIET, Controls
+from demo.drawing import render
 from demo.host.memory import LARGE_PIXELS
 from demo.look import Look, Mask
-from demo.views import attention, compare, side
-from demo.views import why as reasons
-from demo.views.channels import NormsView
 from demo.widgets import cards, held, values
 from demo.widgets.held import STORE
 from demo.widgets.values import Json
-from gclip_core.types import Method
+from gclip_core import amf
+from gclip_core.types import Grid, Method
+
+MAX_PATCHES = 768
+"""Patches of a matrix that is shown; of more, squares are averaged."""
+
+Floats = NDArray[np.float32]
 
 
 def picture(look: Look) -> cards.Shown:
@@ -24,14 +31,14 @@ def picture(look: Look) -> cards.Shown:
     )
     if look.picture.pixels > LARGE_PIXELS:  # it may be too large to be kept, and is open now
         STORE.put(name, lambda: held.picture_thing(image))
-    return cards.Shown(name, (image.height, image.width), look.grid, side.pooled(look.grid))
+    return cards.Shown(name, (image.height, image.width), look.grid, pooled(look.grid))
 
 
 def matrix(look: Look, method: Method, head: int | None = None) -> str:
     """The name of the last block's matrix under a method."""
     again = look.again
     key = ("matrix", *look.key, look.segmenter.backbone.planted, method, head)
-    return STORE.offer(key, lambda: held.matrix_thing(*side.matrix(again(), method, head)))
+    return STORE.offer(key, lambda: held.matrix_thing(*last_matrix(again(), method, head)))
 
 
 def block_matrix(look: Look, block: int, head: int | None) -> str:
@@ -39,9 +46,7 @@ def block_matrix(look: Look, block: int, head: int | None) -> str:
     again = look.again
     suppressed = look.chosen.suppression
     key = ("block", *look.key, look.segmenter.backbone.planted, suppressed, block, head)
-    return STORE.offer(
-        key, lambda: held.matrix_thing(*attention.block_matrix(again(), block, head))
-    )
+    return STORE.offer(key, lambda: held.matrix_thing(*block_map(again(), block, head)))
 
 
 def half(look: Look, mask: Mask, short: str = "", looks: bool = True) -> cards.Side:
@@ -76,17 +81,6 @@ def card(look: Look, title: str, note: str, **more: Any) -> Json:
     return values.card(title, note=note, badge=badge, **more)
 
 
-def norms(
-    look: Look, view: NormsView, cs: bool, note: str, curves: list[Json], **more: Any
-) -> Json:
-    """The norms of the block in view, before and after CS, whether or not ``cs`` is on."""
-    return cards.norms_value(
-        view.before[view.block], view.after[view.block], view.block, curves, model=view.backbone,
-        cs=cs, abnormal=view.found.abnormal, threshold=look.settings.channel_threshold,
-        badge=wording.switched("CS", cs), note=note, simulated=simulated(look), **more,
-    )  # fmt: skip
-
-
 def found_nothing(masks: list[Mask]) -> str:
     """The sentence on those of the masks that find none of the words."""
     empty = [mask.title for mask in masks if not any(mask.areas)]
@@ -103,16 +97,6 @@ def absent(mask: Mask) -> str:
     return wording.absent([mask.names[index] for index in mask.absent if mask.miou is not None])
 
 
-def why(look: Look, pixel: tuple[int, int]) -> Json:
-    """The best words at a pixel under every variant that Compare shows."""
-    size = look.picture.image.height, look.picture.image.width
-    at = reasons.inside(pixel, size)
-    found = reasons.see(look, at, compare.shown(look.settings.extras))
-    value = cards.why_value(found, look.segment(look.chosen).vocabulary.names, at)
-    patch = [at[k] * look.grid[k] // size[k] for k in (0, 1)]
-    return value | {"note": wording.why_note(*patch), "simulated": bool(simulated(look))}
-
-
 def switch_off(controls: Controls) -> dict[str, Any]:
     """What a canvas's or card's ``clear`` does: the simulation goes, in the browser alone."""
     return {"fn": None, "js": "() => false", "outputs": controls["plant"], **QUIET}
@@ -122,3 +106,27 @@ def simulated(look: Look) -> str:
     """The sentence on a planted fault; empty where there is none."""
     planted = look.segmenter.backbone.planted[:1]
     return look.once("simulated", lambda: "".join(map(wording.planted, planted)))
+
+
+def pooled(grid: Grid) -> int:
+    """Side of the squares of patches that are averaged in a matrix of ``grid``."""
+    square = 1
+    while -(-grid[0] // square) * -(-grid[1] // square) > MAX_PATCHES:
+        square += 1
+    return square
+
+
+def last_matrix(look: Look, method: Method, head: int | None = None) -> tuple[Floats, int]:
+    """What ``method`` really uses in the last block, head mean or one head: (n, n) patch to patch,
+    n squares of patches; and how many patches there are."""
+    whole = look.segmenter.last_attention(look.trunk(method), method, head)
+    used = amf.patch_attention(whole).numpy()
+    return render.pool_patches(used, look.grid, pooled(look.grid)), len(used)
+
+
+def block_map(look: Look, block: int, head: int | None) -> tuple[Floats, int]:
+    """A block's own matrix, patch to patch, averaged over squares as :func:`last_matrix`; and how
+    many patches there are."""
+    whole = look.segmenter.attention_map(look.trunk(look.chosen), block, head)
+    seen = amf.patch_attention(whole).numpy()
+    return render.pool_patches(seen, look.grid, pooled(look.grid)), len(seen)

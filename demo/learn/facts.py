@@ -8,7 +8,6 @@ import numpy as np
 
 from demo import variants
 from demo.look import Look, Mask, changed_share
-from demo.views.channels import alike
 from gclip_core.backbone import Backbone
 from gclip_core.methods import METHODS
 from gclip_core.numbering import block_numbers
@@ -157,5 +156,5 @@ def _change(before: Mask, after: Mask) -> Facts:
 
 def _alike(look: Look, states: list[tuple[Method, bool]]) -> list[list[float]] | None:
     """In-in and in-out per state; None where there are no such pairs."""
-    rows = [list(alike(look, method, planted)) for method, planted in states]
+    rows = [list(look.alike(method, planted)) for method, planted in states]
     return None if np.isnan(rows).any() else rows

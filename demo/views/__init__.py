@@ -1,1 +1,0 @@
-"""One file a tab: plain data out of a look. Knows no Gradio."""

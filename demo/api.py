@@ -14,9 +14,8 @@ import numpy as np
 from gradio.data_classes import FileData
 
 from demo import variants
-from demo.controls import MODEL, in_words
+from demo.controls import HEAVY, in_words
 from demo.host.files import path_of, zip_file
-from demo.host.memory import ROOM
 from demo.look import Look, Mask, Request, Studio, changed_share
 from demo.settings import read
 from demo.tabs import attention as attention_view
@@ -41,7 +40,7 @@ class ClassMask(TypedDict):
 def add(studio: Studio) -> None:
     """Register the public endpoints in the page that is being built."""
     for name, endpoint in endpoints(studio).items():
-        gr.api(endpoint, api_name=name, **({"queue": False} if name == "about" else MODEL))
+        gr.api(endpoint, api_name=name, **({"queue": False} if name == "about" else HEAVY))
 
 
 def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
@@ -269,9 +268,8 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
                 for entry in BACKBONES.values()
             ],
             "cache": {
-                "trunks": len(studio.encoded),
-                "bytes": studio.encoded.size,
-                "limit": studio.encoded.limit,
+                "bytes": studio.cache.size,
+                "limit": studio.cache.limit,
             },
         }
 
@@ -288,12 +286,11 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
 
 
 def _answered(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """The endpoint with room to work in, its answer without nan."""
+    """The endpoint, its answer without nan."""
 
     @wraps(endpoint)
     def asked(*values: Any, **named: Any) -> Any:
-        with ROOM.entered():
-            return _finite(endpoint(*values, **named))
+        return _finite(endpoint(*values, **named))
 
     return asked
 

@@ -23,10 +23,12 @@ from gclip_core.errors import GclipError
 logger = logging.getLogger(__name__)
 
 Answer = dict[Any, Any]
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+HEAVY: dict[str, Any] = {"concurrency_id": "heavy", "concurrency_limit": 2}
+"""Queue of events for a new picture, backbone or size, for Compare and for Export."""
+LIGHT: dict[str, Any] = {"concurrency_id": "light", "concurrency_limit": 2}
+"""Queue of all other events: switches, words, views of the picture at hand."""
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
 """Options of an event that no program calls and that answers too soon for a progress bar."""
-MODEL = {"concurrency_id": "model", "concurrency_limit": 2}
-"""Options of what computes: two at a time."""
 KINDS: dict[str, type[Component]] = {
     "text": gr.Textbox, "switch": gr.Checkbox, "slider": gr.Slider, "number": gr.Number,
     "choice": gr.Dropdown, "radio": gr.Radio,

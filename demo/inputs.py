@@ -13,7 +13,7 @@ from gradio.events import Dependency
 from PIL import Image, ImageOps
 
 from demo import wording
-from demo.controls import QUIET, RAW, Answer, Controls, in_words
+from demo.controls import HEAVY, QUIET, RAW, Answer, Controls, in_words
 from demo.look import Studio
 from demo.settings import MAX_WORDS, Settings, declared
 from demo.source import Picture
@@ -251,7 +251,7 @@ def wire(
         picker.fetch.click(
             fetch, picker.wanted,
             [picker.note, picker.fetch, picker.menu, controls["backbone"]],
-            api_visibility="private", concurrency_id="model",
+            api_visibility="private", **HEAVY,
         ),
     ]  # fmt: skip
 

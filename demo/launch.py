@@ -8,10 +8,9 @@ from typing import Any
 import gradio as gr
 
 from demo import api, page, theme
-from demo.host import files, guard, memory, serve
+from demo.host import files, guard, serve
 from demo.learn import opening
 from demo.look import Studio
-from demo.widgets.held import STORE
 
 MAX_SESSIONS = 100
 """Tabs whose last answer is kept in memory (0.7 MB each); Gradio would keep 10,000."""
@@ -22,7 +21,6 @@ def launch(studio: Studio, args: argparse.Namespace, started: float) -> int:
 
     What went wrong is one sentence. Returns the exit status.
     """
-    STORE.bound(memory.limits(args.memory)["held"], memory.ROOM.entered)
     try:
         files.own_folder()
         demo = build(studio)
@@ -37,7 +35,7 @@ def launch(studio: Studio, args: argparse.Namespace, started: float) -> int:
         f"{studio.default.title} is loaded; ready in {time.perf_counter() - started:.1f} s.",
         flush=True,
     )
-    return serve.serve(demo, launch_settings(args), studio.state, page.routes(), page.head())
+    return serve.serve(demo, launch_settings(args), studio.state, page.routes())
 
 
 def build(studio: Studio) -> gr.Blocks:
@@ -58,6 +56,7 @@ def launch_settings(args: argparse.Namespace) -> dict[str, Any]:
         "auth": args.auth,
         "inbrowser": args.open,
         "theme": theme.theme(),
+        "head": page.head(),
         "ssr_mode": False,
         "run_history": False,
         "show_error": False,

@@ -13,8 +13,10 @@ once and shared, and everything that is kept is keyed by every setting that made
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -25,7 +27,7 @@ from numpy.typing import NDArray
 
 from demo import variants
 from demo.host import logs, memory
-from demo.host.memory import LARGE_PIXELS
+from demo.host.byte_cache import ByteCache
 from demo.host.zero_gpu import WITHOUT_GPU
 from demo.settings import Settings
 from demo.source import Picture, Sources, Truth, truth_of_file
@@ -46,11 +48,6 @@ from gclip_core.types import (
     class_shares,
 )
 from gclip_core.version import __version__
-
-ANSWERS = 64
-"""Of a tab: JSON of some ten kilobytes each."""
-MOST_OF_A_BYTE = 127
-"""Classes whose numbers, counted from 0, and one more fit a signed byte."""
 
 Encoder = Callable[[Segmenter, Any], Encoded]
 Made = TypeVar("Made")
@@ -125,7 +122,6 @@ class Look:
         self.request, self.settings = request, request.settings
         self.started, self.kept = time.perf_counter(), True
         self.picture: Picture = studio.sources.picture(request.settings, request.upload)
-        memory.ROOM.take(self.picture.pixels)
         self.segmenter = studio.segmenter(request.settings)
         self.bare = studio.segmenter(request.settings, planted=False)
         self.chosen: Method = variants.chosen(request.settings)
@@ -154,9 +150,11 @@ class Look:
 
         def make() -> Encoded:
             self.kept = False
-            return self._studio.encode(self.bare, self.picture.image)
+            with self._studio.trunk():
+                return self._studio.encode(self.bare, self.picture.image)
 
-        return self.once("encoded", lambda: self._studio.encoded.get_or_make(self.key, make))
+        key = ("encoded", self.key)
+        return self.once(key, lambda: self._studio.cache.get_or_make(key, make))
 
     def trunk(self, method: Method, planted: bool = True) -> Encoded:
         """The encoding that ``method`` runs on; kept."""
@@ -164,13 +162,14 @@ class Look:
         plants = segmenter.backbone.planted
         if not plants and method.suppression is None:
             return self.encoded
-        key = (*self.key, plants, method.suppression)
-        return self.once(
-            key,
-            lambda: self._studio.encoded.get_or_make(
-                key, lambda: segmenter.suppress(self.encoded, method)
-            ),
-        )
+        clean = self.encoded
+
+        def make() -> Encoded:
+            with self._studio.trunk():
+                return segmenter.suppress(clean, method)
+
+        key = ("encoded", self.key, plants, method.suppression)
+        return self.once(key, lambda: self._studio.cache.get_or_make(key, make))
 
     def read(self) -> None:
         """Read the words and embed them, before they are asked for; kept."""
@@ -188,8 +187,8 @@ class Look:
             trunk, rest = self.trunk(method, planted), settings.others
             return _lean(s.segment(trunk, settings.words, method, settings.threshold, rest))
 
-        key = self._result_key(method, planted)
-        return self.once(key, lambda: self._studio.results.get_or_make(key, make))
+        key = ("segmentation", self._result_key(method, planted))
+        return self.once(key, lambda: self._studio.cache.get_or_make(key, make))
 
     def _result_key(self, method: Method, planted: bool) -> tuple:
         """All that a segmentation depends on."""
@@ -213,8 +212,9 @@ class Look:
                     score = metric.against_truth(truth.labels, names, labels, typed)
                 return class_shares(result.labels, len(result.vocabulary)), score
 
-            key = (self._result_key(method, planted), asked.truth_file, asked.truth_classes)
-            shares, score = self._studio.counted.get_or_make(key, count)
+            result_key = self._result_key(method, planted)
+            key = ("counts", result_key, asked.truth_file, asked.truth_classes)
+            shares, score = self._studio.cache.get_or_make(key, count)
             return Mask(
                 title=method.title,
                 method=method,
@@ -277,11 +277,12 @@ class Look:
 
     def answer(self, view: str, show: Callable[[Look], Any], keep: bool) -> tuple[Any, Status]:
         """What ``show`` makes of this look and how that went; kept where it may be."""
-        key = (view, self.picture.digest, self.request)
-        made = self._studio.answers.get(key) if keep else None
+        # What an answer says of a backbone changes once it is fetched.
+        key = ("answer", view, self.picture.digest, self.request, self._studio.fetched)
+        made = self._studio.cache.get(key) if keep else None
         if made is None:
             made = (show(self), self._status())
-            self._studio.answers.put(key, made)
+            self._studio.cache.put(key, made)
         return made[0], self._log(view, made[1])
 
     def done(self, view: str) -> Status:
@@ -305,7 +306,7 @@ class Look:
 
 
 class Studio:
-    """What all visitors share: backbones, pictures, and bounded caches of encodings and masks.
+    """What all visitors share: backbones, and one cache of pictures, encodings, masks and answers.
 
     ``default`` is the backbone that is there from the start. ``encode`` runs one image through a
     tower and may run elsewhere (see :mod:`demo.host.zero_gpu`); ``downloads`` says whether a
@@ -328,14 +329,11 @@ class Studio:
         self.downloads = downloads
         self.encode: Encoder = encode or Segmenter.encode
         self.encodes_here = encode is None
-        kept = memory.limits(bound)
-        self.sources = Sources(kept["pictures"])
-        self.encoded: BoundedCache[Encoded] = BoundedCache(kept["encoded"], lambda e: e.nbytes)
-        self.results: BoundedCache[Segmentation] = BoundedCache(kept["results"], _result_bytes)
-        self.counted: BoundedCache[tuple[tuple[float, ...], metric.WordScores]] = BoundedCache(256)
-        self.answers: BoundedCache[tuple[Any, Status]] = BoundedCache(ANSWERS)
+        self.cache = ByteCache(memory.cache_bytes(bound))
+        self.sources = Sources(self.cache)
+        self.fetched: tuple[str, ...] = ()
         self._backbones: BoundedCache[Backbone] = BoundedCache(len(BACKBONES))
-        self._segmenters: BoundedCache[Segmenter] = BoundedCache(ANSWERS)
+        self._one_trunk = threading.Lock()
 
     def look(self, request: Request) -> Look:
         """Open the picture and the segmenter that a request names.
@@ -345,17 +343,14 @@ class Studio:
         """
         return Look(self, request)
 
-    def is_light(self, request: Request) -> bool:
-        """Whether its picture has gone through the tower and its words are read: a switch."""
-        s = request.settings
-        picture, name = self.sources.kept(s, request.upload), self.name_of(s)
-        loaded = name == self.default.name or self._backbones.get(name)
-        if picture is None or not loaded or s.window or picture.pixels > LARGE_PIXELS:
-            return False
-        bare = self.segmenter(s, planted=False)
-        return self.encoded.get(_encoding(bare, picture)) is not None and vocabulary.is_read(
-            bare.backbone, s.words, s.others, bare.templates
-        )
+    @contextmanager
+    def trunk(self) -> Iterator[None]:
+        """Around a picture's way through a tower: one at a time, its memory given back."""
+        with self._one_trunk:
+            try:
+                yield
+            finally:
+                memory.trim()
 
     def segmenter(self, settings: Settings, planted: bool = True) -> Segmenter:
         """The segmenter of these settings; ``planted`` False leaves a planted channel out."""
@@ -372,7 +367,7 @@ class Studio:
                 faulty = plant_channel(backbone, channel, s.plant_gain, blocks)
             return Segmenter(faulty, *sides)
 
-        return self._segmenters.get_or_make((backbone.uid, sides, plant), make)
+        return self.cache.get_or_make(("segmenter", backbone.uid, sides, plant), make)
 
     def name_of(self, settings: Settings) -> str:
         """The backbone that these settings mean: "default" is the one this page started with."""
@@ -408,7 +403,7 @@ class Studio:
         if name == self.default.name:
             return self.default
         fetched = self._backbones.get_or_make(name, lambda: self._load(name))
-        self.answers.clear()  # some say what is to be downloaded
+        self.fetched = (*self.fetched, name)
         return fetched
 
     def has(self, entry: BackboneEntry) -> bool:
@@ -422,7 +417,7 @@ class Studio:
             "backbone": self.default.name,
             "device": str(self.default.device),
             "dtype": str(self.default.dtype).removeprefix("torch."),
-            "kept": {"trunks": len(self.encoded), "masks": len(self.results)},
+            "cache": {"values": len(self.cache), "bytes": self.cache.size},
         }
 
 
@@ -438,16 +433,10 @@ def changed_share(before: NDArray, after: NDArray) -> float:
 
 def _lean(result: Segmentation) -> Segmentation:
     """The result as it is kept: without its way back to the trunk, which would be kept as long as a
-    mask is, and its labels in a byte each where they fit (a large picture has 24 million)."""
+    mask is, and its labels in two bytes each."""
 
     def gone() -> GlobalTokens:
         raise AssertionError("a kept result has no global tokens: ask Look.globality")
 
-    narrow = torch.int8 if len(result.vocabulary) <= MOST_OF_A_BYTE else torch.int16
     found = replace(result.found, _global_tokens=gone)
-    return replace(result, labels=result.labels.to(narrow), found=found)
-
-
-def _result_bytes(result: Segmentation) -> int:
-    held = (result.labels, result.logits, result.found.norms_after)
-    return sum(tensor.nbytes for tensor in held) + 4096
+    return replace(result, labels=result.labels.to(torch.int16), found=found)

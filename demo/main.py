@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from demo.host import logs, memory, stubs
+from demo.host import logs, memory
 from demo.host.zero_gpu import encode_on_zero_gpu
 from demo.learn import opening
 from demo.look import Studio
@@ -44,9 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     opening.work_out(studio)
-    with stubs.unwritten():  # this takes seconds, in which the first answer is worked out
-        launch = importlib.import_module("demo.launch").launch
-    return launch(studio, args, started)
+    # This takes seconds, in which the first answer is worked out.
+    return importlib.import_module("demo.launch").launch(studio, args, started)
 
 
 def make_studio(args: argparse.Namespace) -> Studio:

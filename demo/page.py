@@ -10,10 +10,8 @@ from gradio.components import Component
 from starlette.routing import Route
 
 from demo import inputs, own_mask, widgets, wording
-from demo.controls import MODEL, QUIET, RAW, Answer, Controls, Tab
+from demo.controls import HEAVY, LIGHT, QUIET, RAW, Answer, Controls, Tab
 from demo.host.files import path_of
-from demo.host.lanes import light_where
-from demo.host.memory import ROOM
 from demo.look import Look, Request, Studio
 from demo.settings import FIELDS, Settings, as_text, from_query, key_of
 from demo.source import NoPictureError
@@ -27,6 +25,9 @@ from gclip_core.errors import GclipError
 from gclip_core.photos import star_photos
 
 logger = logging.getLogger(__name__)
+
+HEAVY_SETTINGS = ("short_side", "window", "stride")
+"""Settings that send the picture through the tower anew."""
 
 META = """<meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
@@ -47,6 +48,7 @@ def head() -> str:
             "examples": inputs.example_names(),
             "keys": [key_of(name) for name in FIELDS],
             "tabs": [entry.name for entry in TABS],
+            "heavy": [entry.name for entry in TABS if entry.heavy],
             "copied": [wording.COPIED, wording.COPY_LINK],
         }
     )
@@ -64,7 +66,6 @@ def build(studio: Studio, opening: Settings, note: str = "") -> gr.Blocks:
     with gr.Blocks(
         title="GCLIP", analytics_enabled=False, delete_cache=(3600, 86400), fill_width=True
     ) as page:
-        gr.State()  # for its heartbeat, which keeps the queue awake while the page is open
         gr.HTML(f'<a id="skip" href="#tabs">{wording.SKIP}</a>', elem_id="skip-box")
         with gr.Row(elem_id="top"):
             gr.Markdown(f"# {wording.TITLE} <small>{wording.SUBTITLE}</small>", elem_id="title")
@@ -124,22 +125,18 @@ def _wire(
     def look_of(raw: Sequence[Any]) -> Look:
         return studio.look(asked_for(raw))
 
-    def is_light(raw: Sequence[Any]) -> bool:
-        return studio.is_light(asked_for(raw))
-
     def shows(entry: TabEntry) -> Callable[..., Answer]:
         def show(*raw: Any) -> Answer:
             tab = tabs[entry.name]
             return answer(studio, entry.name, tab, lines, partial(look_of, raw), remark)
 
-        return light_where(is_light, show)
+        return show
 
     def explain(*raw: Any) -> Any:
         try:
-            with ROOM.entered():
-                look = look_of(raw)
-                pixel = look.settings.pixel
-                return pixel and reasons.value(look, pixel)
+            look = look_of(raw)
+            pixel = look.settings.pixel
+            return pixel and reasons.value(look, pixel)
         except GclipError:
             return None  # the open tab says why
 
@@ -159,8 +156,13 @@ def _wire(
         return {**found, noted: values.lines(notes=notes), strip: gr.Tabs(selected=settings.tab)}
 
     # Only the open tab is asked: gradio makes every output that an event skips anew, on both sides.
-    asked = [gr.Textbox("", visible=False) for _ in TABS]
-    for entry, one in zip(TABS, asked, strict=True):
+    # A tab is asked in one of two queues, light ones first; a heavy tab always in the heavy one.
+    asked = [gr.Textbox("", visible=False) for _ in (*TABS, *TABS)]
+    for at, one in enumerate(asked):
+        entry, heavy = TABS[at % len(TABS)], at >= len(TABS)
+        if entry.heavy and not heavy:
+            continue
+        name = "show" if entry is TABS[0] else f"show_{entry.name}"
         one.change(
             shows(entry),
             sent,
@@ -169,43 +171,47 @@ def _wire(
             trigger_mode="always_last",
             show_progress="minimal",
             show_progress_on=[lines],
-            api_name="show" if entry is TABS[0] else f"show_{entry.name}",
+            api_name=name if heavy else f"{name}_light",
             api_visibility="private",
-            **MODEL,
+            **(HEAVY if heavy else LIGHT),
         )
-    ask: dict[str, Any] = {
-        "fn": None, "js": _ASK, "inputs": [controls["tab"], *asked], "outputs": asked,
-        **QUIET,
-    }  # fmt: skip
-    triggers = [part.input for part in controls.asking]
-    gr.on([*triggers, given.segment.click, given.words.submit, turned.change], **ask)
+
+    def ask(heavy: bool) -> dict[str, Any]:
+        js = _ASK.format("true" if heavy else "false")
+        inputs = [controls["tab"], *asked]
+        return {"fn": None, "js": js, "inputs": inputs, "outputs": asked, **QUIET}
+
+    sizes = [controls[name] for name in HEAVY_SETTINGS]
+    switches = [part.input for part in controls.asking if part not in sizes]
+    gr.on([size.input for size in sizes], **ask(heavy=True))
+    gr.on([*switches, given.segment.click, given.words.submit, turned.change], **ask(heavy=False))
     filled = [given.image, *controls.components, *given.picker]
     opacity = controls["opacity"]
     opacity.input(fn=None, js=_SLIDE, inputs=opacity, **QUIET)
-    changes = [change for tab in tabs.values() for change in tab.wire()]
-    changes += own.wire(given.image)
     for mask in [mask for tab in tabs.values() for mask in tab.masks]:
         mask.select(point, None, controls["pixel"], **QUIET)
-    controls["pixel"].change(explain, sent, why, trigger_mode="always_last", **RAW, **MODEL)
+    controls["pixel"].change(explain, sent, why, trigger_mode="always_last", **RAW)
     why.clear(fn=None, js="() => ''", outputs=controls["pixel"], **QUIET)
     for name in ("pixel", "patch"):
         js = f"(text) => gclip.page.keep('{key_of(name)}', text)"
         controls[name].change(fn=None, js=js, inputs=controls[name], **QUIET)
-    for change in [*inputs.wire(studio, controls, given, filled), *changes]:
-        change.then(**ask)
+    for change in [change for tab in tabs.values() for change in tab.wire()]:
+        change.then(**ask(heavy=False))
+    for change in [*inputs.wire(studio, controls, given, filled), *own.wire(given.image)]:
+        change.then(**ask(heavy=True))
     # Without a link all stands as it opens, and what is asked first is the answer.
     link = gr.Textbox("", visible=False)
     page.load(
         fn=None, js=_OPEN, inputs=[controls["tab"], link, *asked], outputs=[link, *asked], **QUIET
     )
-    link.change(arrive, None, [*filled, noted, strip], **QUIET).then(**ask)
+    link.change(arrive, None, [*filled, noted, strip], **QUIET).then(**ask(heavy=True))
 
 
 # Keys that begin with two underscores are the host's.
 _OPEN = """(tab, link, ...asked) =>
   [...new URLSearchParams(location.search).keys()].every((key) => key.startsWith("__"))
-    ? [link, ...gclip.page.ask(tab, ...asked)] : [location.search, ...asked]"""
-_ASK = "(...a) => gclip.page.ask(...a)"
+    ? [link, ...gclip.page.ask(true, tab, ...asked)] : [location.search, ...asked]"""
+_ASK = "(...a) => gclip.page.ask({}, ...a)"
 # A link opens its tab too; only a visitor's own turn changes `turned`, which asks for an answer.
 _TURN = "(...a) => gclip.page.turn('{}', ...a)"
 _SLIDE = "(o) => document.dispatchEvent(new CustomEvent('gclip-opacity', { detail: o }))"
@@ -242,13 +248,11 @@ def answer(
             return {part: values.packed(one) for part, one in tab.show(look).items()}, offers, said
 
     try:
-        with ROOM.entered():
-            look = opened()
-            made, status = look.answer(name, show, tab.keep)
-            shown, offers, notice = made
-            STORE.renew(offers)
-            settings = look.settings
-            del look  # what it held is given back here
+        look = opened()
+        made, status = look.answer(name, show, tab.keep)
+        shown, offers, notice = made
+        STORE.renew(offers)
+        settings = look.settings
     except NoPictureError as error:
         return {lines: values.lines(problems=[str(error)], state="none")}
     except GclipError as error:

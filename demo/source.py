@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from demo.host.memory import ROOM
+from demo.host.byte_cache import ByteCache
 from demo.settings import Settings
 from gclip_core import images, metric
-from gclip_core.cache import BoundedCache
 from gclip_core.errors import ImageError
 from gclip_core.photos import star_photos
 from gclip_core.types import Vocabulary
@@ -23,8 +22,6 @@ from gclip_core.types import Vocabulary
 UNCOUNTED = metric.IGNORE
 MAX_PIXELS = 24_000_000
 """Of an uploaded image."""
-LARGE_BYTES = 2**20
-"""A file over it is decoded in its turn, as a large picture is worked on."""
 CLASSES = "Classes"
 """The text chunk in which a mask names the classes of its values, as a JSON list."""
 STRIP = 256
@@ -69,11 +66,11 @@ class Picture:
 
 
 class Sources:
-    """Opens pictures; keeps those used last in a bounded cache."""
+    """Opens pictures; keeps those used last in the page's cache."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, cache: ByteCache) -> None:
         self._opening = threading.Lock()
-        self._pictures: BoundedCache[Picture] = BoundedCache(limit, lambda p: p.nbytes)
+        self._cache = cache
 
     def picture(self, settings: Settings, upload: str = "") -> Picture:
         """The picture that the settings name; ``upload`` is the path of a visitor's file.
@@ -82,12 +79,12 @@ class Sources:
             GclipError: no picture yet, or one that cannot be used.
         """
         make, *key = self._made_from(settings, upload)
-        return self._pictures.get_or_make(tuple(key), lambda: make(*key))
+        return self._cache.get_or_make(("picture", *key), lambda: make(*key))
 
     def kept(self, settings: Settings, upload: str = "") -> Picture | None:
         """The same where it is open already, else None."""
         try:
-            return self._pictures.get(tuple(self._made_from(settings, upload)[1:]))
+            return self._cache.get(("picture", *self._made_from(settings, upload)[1:]))
         except NoPictureError:
             return None
 
@@ -103,8 +100,6 @@ class Sources:
         return self._upload, upload, stamp and (stamp.st_mtime_ns, stamp.st_size)
 
     def _upload(self, path: str, _: Any) -> Picture:
-        if Path(path).is_file() and Path(path).stat().st_size > LARGE_BYTES:
-            ROOM.take(MAX_PIXELS)  # how many there are is known too late
         with self._opening:  # a decoder takes several times a large picture's bytes
             image = images.check(path, MAX_PIXELS)
         # Of the file: a large picture has a hundred times its bytes.

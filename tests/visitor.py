@@ -24,7 +24,6 @@ import pytest
 
 from demo import launch, main, page
 from demo.host import guard
-from demo.host.lanes import Lanes
 from demo.look import Studio
 
 ROOT = Path(__file__).parents[1]
@@ -143,13 +142,11 @@ def serving(folder: Path, *arguments: str, **settings: Any) -> Iterator[Server]:
 def served(studio: Studio, waiting: int = 0) -> Iterator[str]:
     """The page in this process; its address. So many may wait, by default as many as on any."""
     demo = launch.build(studio)
-    if waiting:
-        demo.queue(max_size=waiting)
-        Lanes(demo._queue)
+    demo.queue(max_size=waiting or guard.MAX_WAITING, api_open=False)
     options = launch.launch_settings(main.parser().parse_args([])) | {"server_port": None}
     _, address, _ = demo.launch(
         **options,
-        app_kwargs=guard.app_settings(demo, page.head()) | {"routes": page.routes()},
+        app_kwargs=guard.app_settings(demo) | {"routes": page.routes()},
         prevent_thread_lock=True, quiet=True,
     )  # fmt: skip
     yield address

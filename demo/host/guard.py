@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
 
@@ -12,10 +13,9 @@ import gradio as gr
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
-
-from demo.host.wire import Document, Packed
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -52,6 +52,30 @@ _HEADERS = (
 )
 
 
+class Pending:
+    """Requests that wait in the queue, are computed, or whose answers are not read yet."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, tuple[str, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def joined(self, event: str, session: str) -> None:
+        """A request came in."""
+        self._events[event] = (session, time.monotonic())
+
+    def answered(self, event: str) -> None:
+        """Its answer was read, or nobody waits for it any more."""
+        self._events.pop(event, None)
+
+    def left(self, session: str) -> None:
+        """The stream of a session's answers ended; Gradio drops what waits for it."""
+        for event, (whose, _) in list(self._events.items()):
+            if whose == session:
+                self.answered(event)
+
+
 class Guard:
     """ASGI middleware: named calls reach only ``public`` endpoints, tools are not found, bodies
     are bounded, and what the server trips over is answered in words.
@@ -60,10 +84,15 @@ class Guard:
     """
 
     def __init__(
-        self, app: Callable, public: Collection[str], ending: threading.Event | None = None
+        self,
+        app: Callable,
+        public: Collection[str],
+        pending: Pending | None = None,
+        ending: threading.Event | None = None,
     ) -> None:
         self.app = app
         self.public = frozenset(public)
+        self.pending = pending or Pending()
         self.ending = ending or threading.Event()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -176,11 +205,11 @@ def _path(scope: Message) -> str:
 
 
 def app_settings(
-    page: gr.Blocks, head: str = "", ending: threading.Event | None = None
+    page: gr.Blocks, pending: Pending | None = None, ending: threading.Event | None = None
 ) -> dict[str, Any]:
     """What goes to ``launch(app_kwargs=…)``: the guard, knowing the page's public endpoints.
 
-    ``head`` are tags for the document's head. Once ``ending`` is set no new work is taken in.
+    Once ``ending`` is set no new work is taken in. Answers are compressed, their stream is not.
     """
     # The page itself calls by name what does not queue; all else it calls through the queue.
     public = {
@@ -189,8 +218,7 @@ def app_settings(
         if function.api_name and (function.api_visibility != "private" or not function.queue)
     }
     stack = [
-        Middleware(Packed),
-        Middleware(Guard, public=public, ending=ending),
-        Middleware(Document, head=head),
+        Middleware(GZipMiddleware, minimum_size=500, compresslevel=6),
+        Middleware(Guard, public=public, pending=pending, ending=ending),
     ]
     return {"middleware": stack, "openapi_url": None}

@@ -11,21 +11,14 @@ from typing import Any
 
 import gradio as gr
 import httpx
-from starlette.middleware import Middleware
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from demo.host import guard
-from demo.host.lanes import Lanes
 
 ATTEMPTS = 3
 START_SECONDS = 120
-QUEUE_SECONDS, IDLE_SECONDS = 0.01, 0.25
-"""How often the queue looks for work while somebody is connected, and while nobody is: Gradio's
-0.001 keeps an idle page at several percent of a core."""
-PROGRESS_SECONDS = 0.25
-"""How often it looks for how far a download is."""
 STOP_SECONDS = 20
 """What is being computed when the end is asked for gets this long to finish."""
 
@@ -35,22 +28,19 @@ def serve(
     settings: dict[str, Any],
     state: Callable[[], dict[str, Any]] = dict,
     routes: Sequence[Route] = (),
-    head: str = "",
 ) -> int:
     """Serve until SIGTERM or Ctrl-C; what went wrong at the start is one sentence.
 
-    ``routes`` are answered beside the page, whose document gets the tags in ``head``. ``/health``
-    answers 200 with ``state()`` as JSON, or 503 from when the end is asked for.
+    ``routes`` are answered beside the page. ``/health`` answers 200 with ``state()`` as JSON, or
+    503 from when the end is asked for.
 
     Returns the exit status: 0 after an end that was asked for, 2 if it could not start.
     """
     ending = threading.Event()
-    page.queue(max_size=guard.MAX_WAITING)
-    page._queue.progress_update_sleep_when_free = PROGRESS_SECONDS
-    Lanes(page._queue)
-    own = guard.app_settings(page, head, ending)
-    own["routes"] = [*routes, health(page, ending, state)]
-    own["middleware"] = [Middleware(Pace, queue=page._queue), *own["middleware"]]
+    page.queue(max_size=guard.MAX_WAITING, api_open=False)
+    queue = guard.Pending()
+    own = guard.app_settings(page, queue, ending)
+    own["routes"] = [*routes, health(queue, ending, state)]
     problem = _launch(page, {**settings, "app_kwargs": own})
     if problem:
         print(f"error: {problem}", file=sys.stderr)
@@ -64,41 +54,21 @@ def serve(
     while not asked:
         time.sleep(0.2)
     ending.set()
-    _finish(page)
+    _finish(page, queue)
     return 0
 
 
-def health(page: gr.Blocks, ending: threading.Event, state: Callable[[], dict[str, Any]]) -> Route:
+def health(
+    queue: guard.Pending, ending: threading.Event, state: Callable[[], dict[str, Any]]
+) -> Route:
     """The route a host's monitor asks: is the page well, what runs, how many requests wait."""
 
     def answer(_: HttpRequest) -> JSONResponse:
         well = not ending.is_set()
-        found = {"status": "ok" if well else "ending", **state(), "waiting": len(page._queue)}
+        found = {"status": "ok" if well else "ending", **state(), "waiting": len(queue)}
         return JSONResponse(found, 200 if well else 503)
 
     return Route("/health", answer)
-
-
-class Pace:
-    """ASGI middleware: the queue looks for work often only while a request is open, and every
-    open page keeps one open, its heartbeat."""
-
-    def __init__(self, app: Callable, queue: Any) -> None:
-        self.app, self.queue, self.open = app, queue, 0
-        queue.sleep_when_free = IDLE_SECONDS
-
-    async def __call__(self, scope: Any, receive: Callable, send: Callable) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        self.open += 1
-        self.queue.sleep_when_free = QUEUE_SECONDS
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            self.open -= 1
-            if not self.open:
-                self.queue.sleep_when_free = IDLE_SECONDS
 
 
 def _launch(page: gr.Blocks, settings: dict[str, Any]) -> str:
@@ -143,10 +113,10 @@ def _answers(url: str, seconds: float) -> bool:
     return False
 
 
-def _finish(page: gr.Blocks) -> None:
+def _finish(page: gr.Blocks, queue: guard.Pending) -> None:
     """Let what was asked for be answered, up to a time, and close."""
-    queue, end = page._queue, time.monotonic() + STOP_SECONDS
-    while time.monotonic() < end and (len(queue) or queue.get_active_worker_count()):
+    end = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < end and len(queue):
         time.sleep(0.05)
     time.sleep(0.2)  # the last answer is still on its way
     page.close(verbose=False)

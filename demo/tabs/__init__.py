@@ -15,18 +15,22 @@ from demo.tabs import attention, channels, compare, export, learn, side
 
 @dataclass(frozen=True)
 class TabEntry:
-    """A tab of the page: its name in links, its label, and what builds it."""
+    """A tab of the page: its name in links, its label, and what builds it.
+
+    ``heavy``: it always waits in the queue for heavy requests.
+    """
 
     name: str
     label: str
     build: Callable[[Studio, Controls], Tab]
+    heavy: bool = False
 
 
 TABS: tuple[TabEntry, ...] = (
     TabEntry("side", "Side by side", side.build),
-    TabEntry("compare", "Compare", compare.build),
+    TabEntry("compare", "Compare", compare.build, heavy=True),
     TabEntry("attention", "Attention", attention.build),
     TabEntry("channels", "Channels", channels.build),
-    TabEntry("export", "Export", export.build),
+    TabEntry("export", "Export", export.build, heavy=True),
     TabEntry("learn", "Learn", learn.build),
 )

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from demo import wording
 from demo.controls import QUIET, Controls
 from demo.drawing import render
-from demo.host.memory import LARGE_PIXELS
 from demo.look import Look, Mask
 from demo.widgets import cards, held, values
 from demo.widgets.held import STORE
@@ -29,8 +28,6 @@ def picture(look: Look) -> cards.Shown:
     name = STORE.offer(
         ("picture", look.picture.digest), lambda: held.picture_thing(again().picture.image)
     )
-    if look.picture.pixels > LARGE_PIXELS:  # it may be too large to be kept, and is open now
-        STORE.put(name, lambda: held.picture_thing(image))
     return cards.Shown(name, (image.height, image.width), look.grid, pooled(look.grid))
 
 

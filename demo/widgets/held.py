@@ -11,7 +11,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ from demo.drawing import render
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import GclipError
 
-HELD_BYTES = 64 * 2**20
+HELD_BYTES = 48 * 2**20
 MAKERS = 4096
 AT_WORK = 2
 """Things that are made at a time, beside the page's own queue."""
@@ -55,7 +55,6 @@ class Held:
     def __init__(self, limit: int = HELD_BYTES) -> None:
         self._salt = secrets.token_bytes(16)
         self._at_work = threading.Semaphore(AT_WORK)
-        self._room: Callable[[], AbstractContextManager] = nullcontext
         self._makers: BoundedCache[Callable[[], Thing]] = BoundedCache(MAKERS)
         self._made: BoundedCache[Thing] = BoundedCache(limit, lambda thing: len(thing.body))
 
@@ -70,10 +69,6 @@ class Held:
         if offers is not None:
             offers[name] = make
         return name
-
-    def put(self, name: str, make: Callable[[], Thing]) -> None:
-        """Make what a name stands for at once, by who has at hand what it is made from."""
-        self._made.get_or_make(name, make)
 
     @contextmanager
     def offers(self) -> Iterator[Offers]:
@@ -90,10 +85,6 @@ class Held:
         for name, make in offers.items():
             self._makers.put(name, make)
 
-    def bound(self, limit: int, room: Callable[[], AbstractContextManager]) -> None:
-        """Keep at most so many bytes, and make things in ``room``."""
-        self._made.limit, self._room = limit, room
-
     def route(self) -> Route:
         """Where the web server finds them."""
 
@@ -103,7 +94,7 @@ class Held:
             if make is None:
                 return PlainTextResponse("This is not kept any more.", 404)
             try:
-                with self._at_work, self._room():
+                with self._at_work:
                     thing = self._made.get_or_make(name, make)
             except GclipError as error:
                 return PlainTextResponse(str(error), 410)

@@ -1,103 +1,37 @@
-"""One bound for the process: shares that make it up, caches that obey, a page that stays below."""
+"""How much memory the page may use, and what its one cache keeps of it."""
 
 import argparse
-import gc
-import threading
-import weakref
-from pathlib import Path
 
+import numpy as np
 import pytest
 
 from demo.host import memory
-from demo.host.memory import Room
-from demo.look import Request, Studio
-from demo.settings import Settings
-from tests.models import picture, tiny_backbone
-from tests.pictures import encoded
-from tests.visitor import Visitor, serving
-
-WORDS = "words=strawberry,frog,grass"
+from demo.host.byte_cache import ByteCache, digest, nbytes
 
 
-@pytest.mark.parametrize("bound", [memory.LEAST, memory.BOUND, 8 * memory.BOUND])
-def test_what_is_kept_and_what_is_needed_make_up_the_bound(bound: int) -> None:
-    kept = memory.limits(bound)
-    assert all(share > 0 for share in kept.values())
-    assert bound - len(kept) <= memory.BASE + memory.WORK + sum(kept.values()) <= bound
+def test_the_cache_keeps_what_was_used_last_within_its_bytes() -> None:
+    cache = ByteCache(10_000)
+    for number in range(5):
+        cache.put(("array", number), np.zeros(4000, np.uint8))
+    assert cache.size <= 10_000
+    assert cache.get(("array", 0)) is None
+    assert cache.get(("array", 4)) is not None
 
 
-def test_every_cache_of_the_studio_takes_its_share() -> None:
-    studio, kept = Studio(tiny_backbone(), bound=memory.LEAST), memory.limits(memory.LEAST)
-    assert studio.encoded.limit == kept["encoded"]
-    assert studio.results.limit == kept["results"]
-    assert studio.sources._pictures.limit == kept["pictures"]
+def test_a_key_costs_the_same_whatever_a_visitor_sent() -> None:
+    assert len(digest("x")) == len(digest("x" * 10**6)) == 16
+    assert digest(("a", 1)) != digest(("a", 2))
 
 
-@pytest.mark.parametrize(("text", "bound"), [("1.5", 1500), ("2", 2000), ("16", 16_000)])
-def test_the_bound_is_given_in_gigabytes(text: str, bound: int) -> None:
-    assert memory.parsed(text) == bound * memory.MB
+def test_the_size_of_an_answer_counts_its_texts_and_arrays() -> None:
+    assert nbytes({"text": "x" * 1000, "rows": [np.zeros(500, np.uint8)]}) > 1500
 
 
-@pytest.mark.parametrize("text", ["0.3", "-2", "nan", "inf", "much", ""])
-def test_too_little_to_run_in_is_said(text: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="at least"):
+@pytest.mark.parametrize("text", ["1.1", "-3", "nan", "inf", "much", ""])
+def test_a_bound_too_small_to_work_in_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="1.2 .GB. was expected"):
         memory.parsed(text)
 
 
-def test_a_kept_mask_holds_no_trunk() -> None:
-    """Else the cache of trunks would let go of what the cache of masks holds on to, uncounted."""
-    studio = Studio(tiny_backbone())
-    look = studio.look(Request(Settings(seed=1, words="cat, dog")))
-    look.mask(look.chosen)
-    trunk, results = weakref.ref(look.encoded), len(studio.results)
-    studio.encoded.clear()
-    del look
-    gc.collect()
-    assert results
-    assert len(studio.results) == results
-    assert trunk() is None
-
-
-def test_large_pictures_are_worked_on_one_at_a_time_and_small_ones_beside_them() -> None:
-    room, begun, go = Room(), threading.Semaphore(0), threading.Event()
-
-    def work(pixels: int) -> None:
-        with room.entered():
-            room.take(pixels)
-            room.take(pixels)  # a request may name its picture more than once
-            begun.release()
-            assert go.wait(30)
-
-    large = [threading.Thread(target=work, args=(24_000_000,)) for _ in range(2)]
-    small = [threading.Thread(target=work, args=(300_000,)) for _ in range(2)]
-    for thread in (*large, *small):
-        thread.start()
-    for _ in range(3):
-        assert begun.acquire(timeout=30)
-    assert not begun.acquire(timeout=0.3), "both large ones at once"
-    go.set()
-    for thread in (*large, *small):
-        thread.join()
-
-
-def test_a_failed_request_gives_its_turn_back() -> None:
-    room = Room()
-    for _ in range(2):
-        with pytest.raises(ZeroDivisionError), room.entered():
-            room.take(24_000_000)
-            raise ZeroDivisionError
-
-
-@pytest.mark.long
-def test_a_small_bound_is_kept(tmp_path: Path) -> None:
-    """Pictures of 24 megapixels on the tabs that cost most, and what would fill the caches."""
-    bound = memory.LEAST / memory.MB
-    with serving(tmp_path, "--no-downloads", "--memory", f"{bound / 1000}") as server:
-        visitor = Visitor(server.url)
-        large = visitor.uploaded(encoded(picture(4000, 6000), "JPEG"), "large.jpg")
-        for tab in ("side", "compare", "export"):
-            assert not visitor.ask(f"source=upload&tab={tab}&{WORDS}", large).problem
-        for seed in range(8):
-            assert not visitor.ask(f"seed={seed}&short=512&tab=compare&{WORDS}").problem
-        assert server.peak_mb < bound
-        visitor.close()
+def test_what_is_not_working_memory_is_the_caches() -> None:
+    assert memory.cache_bytes(memory.parsed("2")) == 2 * 10**9 - memory.WORKING

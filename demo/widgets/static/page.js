@@ -1,10 +1,18 @@
 // What the page does by itself, in the browser. PAGE holds its words and lists; gclip.page what Gradio's events call.
 gclip.page = {
-  // Only the open tab is asked.
-  ask: (tab, ...asked) => {
+  // Only the open tab is asked, in one of two queues. While an answer is due, whatever is asked
+  // goes to the queue of that answer: an answer from the other one could be older and arrive later.
+  ask: (heavy, tab, ...asked) => {
+    const { queue } = gclip.page;
+    queue.heavy = queue.due ? queue.heavy : heavy;
+    queue.due = Math.min(queue.due + 1, 2);
     document.dispatchEvent(new CustomEvent("gclip:asked"));
-    return asked.map((n, i) => (i === PAGE.tabs.indexOf(tab) ? `${+n + 1}` : n));
+    const lane = queue.heavy || PAGE.heavy.includes(tab) ? PAGE.tabs.length : 0;
+    const at = lane + PAGE.tabs.indexOf(tab);
+    return asked.map((n, i) => (i === at ? `${+n + 1}` : n));
   },
+  // Gradio sends one request at a time and keeps one more for later: so many answers are due.
+  queue: { heavy: false, due: 0 },
   turn: (tab, old, turned) => (old === tab ? [old, turned] : [tab, turned + "."]),
   copy: async (query) => {
     const link = location.origin + location.pathname + query;
@@ -38,6 +46,7 @@ gclip.page = {
   };
   on("gclip:asked", () => mark("busy", "1"));
   on("gclip:said", ({ detail }) => {
+    gclip.page.queue.due = Math.max(gclip.page.queue.due - 1, 0);
     mark("busy", null);
     mark("state", detail.state);
     mark("edited", null);

@@ -8,6 +8,7 @@ RUN pip install --no-cache-dir -r requirements.txt
 
 COPY --chown=gclip app.py LICENSE README.md ./
 COPY --chown=gclip gclip_core gclip_core
+COPY --chown=gclip evaluation evaluation
 COPY --chown=gclip demo demo
 COPY --chown=gclip assets assets
 

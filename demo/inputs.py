@@ -17,9 +17,9 @@ from demo.controls import HEAVY, QUIET, RAW, Answer, Controls, in_words
 from demo.look import Studio
 from demo.settings import MAX_WORDS, Settings, declared
 from demo.source import Picture
-from gclip_core import class_lists
+from evaluation import class_lists
+from evaluation.photos import star_photos
 from gclip_core.errors import GclipError
-from gclip_core.photos import star_photos
 from gclip_core.registry import BACKBONES, BackboneEntry
 
 PHOTO_BACKBONE = "openai-vit-b-16"
@@ -95,19 +95,17 @@ _EVERYDAY = (
 @functools.cache
 def _presets() -> dict[str, str]:
     """Word lists to start from, as a person would type them."""
+    shipped = class_lists.shipped
     lists = {
-        "VOC 20": ("voc20",),
-        "VOC 21, with background": ("voc20", "background"),
-        "Context 59": ("context59",),
-        "COCO-Object 80": ("coco_object",),
-        "COCO-Stuff 171": ("coco_stuff",),
-        "ADE20K 150": ("ade20k",),
-        "Cityscapes 19": ("cityscapes",),
+        "VOC 20": shipped("voc20"),
+        "VOC 21, with background": (*shipped("voc20"), class_lists.BACKGROUND),
+        "Context 59": shipped("context59"),
+        "COCO-Object 80": shipped("coco_object"),
+        "COCO-Stuff 171": shipped("coco_stuff"),
+        "ADE20K 150": shipped("ade20k"),
+        "Cityscapes 19": shipped("cityscapes"),
     }
-    words = {
-        title: ", ".join("; ".join(c.phrases) for name in names for c in class_lists.shipped(name))
-        for title, names in lists.items()
-    }
+    words = {title: ", ".join("; ".join(c.phrases) for c in one) for title, one in lists.items()}
     return {wording.PRESET_PHOTO: _EVERYDAY, **words}
 
 

@@ -31,7 +31,8 @@ from demo.host.byte_cache import ByteCache
 from demo.host.zero_gpu import WITHOUT_GPU
 from demo.settings import Settings
 from demo.source import Picture, Sources, Truth, truth_of_file
-from gclip_core import cs, load, metric, vocabulary
+from evaluation import metric
+from gclip_core import cs, load, vocabulary
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import BackboneError

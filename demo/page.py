@@ -21,8 +21,8 @@ from demo.tabs.compare import TRUTH
 from demo.variants import VARIANTS
 from demo.widgets import code, values
 from demo.widgets.held import STORE, Offers
+from evaluation.photos import star_photos
 from gclip_core.errors import GclipError
-from gclip_core.photos import star_photos
 
 logger = logging.getLogger(__name__)
 

@@ -14,9 +14,10 @@ from PIL import Image
 
 from demo.host.byte_cache import ByteCache
 from demo.settings import Settings
-from gclip_core import images, metric
+from evaluation import metric
+from evaluation.photos import star_photos
+from gclip_core import images
 from gclip_core.errors import ImageError
-from gclip_core.photos import star_photos
 from gclip_core.types import Vocabulary
 
 UNCOUNTED = metric.IGNORE

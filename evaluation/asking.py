@@ -7,7 +7,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from gclip_core.class_lists import ClassName
+from evaluation.class_lists import ClassName
 from gclip_core.errors import EvaluationError
 
 

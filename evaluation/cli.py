@@ -8,8 +8,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from evaluation import block_vote, figures, report, runner, shares
+from evaluation import block_vote, class_lists, figures, report, runner, shares
 from evaluation.asking import parse_rule
+from evaluation.class_lists import ClassName
 from evaluation.datasets import DATASETS, OpenSet
 from evaluation.experiment import Experiment, digest
 from evaluation.options import (
@@ -23,9 +24,7 @@ from evaluation.scene_set import FIRST_SEED, SCENES
 from evaluation.shares import Share
 from evaluation.tally import FILE as COUNTS_FILE
 from evaluation.tally import Tally, merge
-from gclip_core import class_lists
 from gclip_core.backbone import Backbone
-from gclip_core.class_lists import ClassName
 from gclip_core.errors import BackboneError, EvaluationError, GclipError
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_choice, listed

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from evaluation import ids
+from evaluation import class_lists, ids
+from evaluation.class_lists import ClassName
 from evaluation.ids import Ids
-from gclip_core import class_lists, images
-from gclip_core.class_lists import ClassName
+from gclip_core import images
 from gclip_core.errors import EvaluationError
 from gclip_core.tables import find, table
 
@@ -76,9 +76,9 @@ class Files:
 class Dataset:
     """One entry: its files, its classes, and the protocol it is evaluated by.
 
-    ``roots`` are folders under the given root in which the set may lie. ``background`` names the
-    class list of a class 0 that stands for whatever is no object, ``threshold`` the probability
-    under which a pixel goes to it. Sizes are in pixels; a ``window`` of 0 means one pass.
+    ``roots`` are folders under the given root in which the set may lie. ``background`` is a
+    class 0 for whatever is no object, ``threshold`` the probability under which a pixel goes to
+    it. Sizes are in pixels; a ``window`` of 0 means one pass.
     """
 
     name: str
@@ -87,7 +87,7 @@ class Dataset:
     split: str
     files: tuple[Files, ...]
     roots: tuple[str, ...] = ()
-    background: str | None = None
+    background: ClassName | None = None
     threshold: float = 0.0
     short_side: int = 336
     window: int = 224
@@ -96,7 +96,7 @@ class Dataset:
     def classes(self) -> tuple[ClassName, ...]:
         """Every class in the order of its index, the background first where there is one."""
         objects = class_lists.shipped(self.class_list)
-        return (*class_lists.shipped(self.background), *objects) if self.background else objects
+        return (self.background, *objects) if self.background else objects
 
 
 def _voc(meaning: Ids) -> tuple[Files, ...]:
@@ -126,13 +126,14 @@ def _cityscapes(kinds: Mapping[str, Ids]) -> tuple[Files, ...]:
 _VOC_ROOTS = ("", "VOC2012", "VOCdevkit/VOC2012")
 _CONTEXT_ROOTS = ("", "VOC2010", "VOCdevkit/VOC2010")
 _COCO_ROOTS = ("", "coco_stuff164k", "coco_object", "coco")
+_WORD = ClassName("background", ("background",))
 
 
 DATASETS: dict[str, Dataset] = table(
     Dataset("voc20", "VOC20", "voc20", "val", _voc(ids.VOC20), _VOC_ROOTS),
     Dataset(
         "voc21", "VOC21", "voc20", "val", _voc(ids.VOC21), _VOC_ROOTS,
-        background="background", threshold=0.1,
+        background=class_lists.BACKGROUND, threshold=0.1,
     ),
     Dataset(
         "context59", "Context59", "context59", "val",
@@ -141,7 +142,7 @@ DATASETS: dict[str, Dataset] = table(
     Dataset(
         "context60", "Context60", "context59", "val",
         _context(ids.CONTEXT60, ids.CONTEXT60_ALL), _CONTEXT_ROOTS,
-        background="background_plain", threshold=0.1,
+        background=_WORD, threshold=0.1,
     ),
     Dataset(
         "coco-stuff", "COCO-Stuff", "coco_stuff", "val2017",
@@ -153,7 +154,7 @@ DATASETS: dict[str, Dataset] = table(
             "_instanceTrainIds": ids.COCO_OBJECT, "_labelTrainIds": ids.COCO_OBJECT_STUFF,
             "": ids.COCO_OBJECT_STORED,
         }),
-        _COCO_ROOTS, background="background", threshold=0.1,
+        _COCO_ROOTS, background=class_lists.BACKGROUND, threshold=0.1,
     ),
     Dataset(
         "ade20k", "ADE20K", "ade20k", "validation",

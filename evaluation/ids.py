@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from evaluation.metric import IGNORE
 from gclip_core.errors import EvaluationError
-from gclip_core.metric import IGNORE
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Ids:
     others: int | None = None
 
     def labels(self, ids: NDArray, where: str) -> NDArray[np.int16]:
-        """Class indices of (H, W) ids, :data:`~gclip_core.metric.IGNORE` where ignored."""
+        """Class indices of (H, W) ids, :data:`~evaluation.metric.IGNORE` where ignored."""
         if ids.ndim != 2 or ids.dtype.kind not in "iu" or ids.min(initial=0) < 0:
             raise EvaluationError(
                 f"Ids from 0, (height, width), were expected in {where}, but {ids.dtype} of shape "

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from evaluation.class_lists import ClassName
 from evaluation.datasets import OpenSet, Sample
 from evaluation.options import add_backbone_options, opened_backbone
 from evaluation.scene_set import scene_set
 from gclip_core import images, scenes
-from gclip_core.class_lists import ClassName
 from gclip_core.errors import EvaluationError, GclipError
 from gclip_core.methods import find_method
 from gclip_core.registry import BUILT_IN

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from evaluation.photos import VOID, Photo, star_photos
 from gclip_core import palette
-from gclip_core.photos import VOID, Photo, star_photos
 
 Labels = npt.NDArray[np.int16]
 OPACITY = 0.55

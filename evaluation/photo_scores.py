@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from evaluation import metric
 from evaluation.options import add_backbone_options, opened_backbone
 from evaluation.photo_masks import sheet
-from gclip_core import metric
+from evaluation.photos import Photo, star_photos
 from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS
-from gclip_core.photos import Photo, star_photos
 from gclip_core.registry import BACKBONES, BUILT_IN, backbone_name
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Method, Vocabulary

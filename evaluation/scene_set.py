@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from evaluation.class_lists import ClassName, checked
 from evaluation.datasets import OpenSet, Sample
 from gclip_core import scenes
-from gclip_core.class_lists import ClassName, checked
 from gclip_core.errors import EvaluationError
 from gclip_core.types import Grid
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.experiment import require_equal
+from evaluation.metric import Counts
 from gclip_core.errors import EvaluationError
-from gclip_core.metric import Counts
 
 FILE = "counts.npz"
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from open_clip import OPENAI_IMAGENET_TEMPLATES, SIMPLE_IMAGENET_TEMPLATES
 from torch import Tensor
 
-from gclip_core import class_lists, text_tower
+from gclip_core import text_tower, word_lists
 from gclip_core.backbone import Backbone
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import VocabularyError
@@ -208,9 +208,9 @@ def hidden_words(
     if rest == "none":
         return ()
     met = () if backbone.known is None else backbone.known.backgrounds
-    synonyms = class_lists.synonyms("background_synonyms")
+    synonyms = word_lists.read("background")
     if rest == "background":
-        field = tuple(p for one in class_lists.shipped("background") for p in one.phrases)
+        field = tuple(synonyms)
         never = unknown_phrases(backbone, Vocabulary((field,)))
         words = tuple(dict.fromkeys([p for p in field if p not in never] + [w for w, *_ in met]))
         for word, *others in met:

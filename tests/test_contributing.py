@@ -68,7 +68,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("gclip_core", "evaluation", "demo"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "assets").symlink_to(ROOT / "assets")
-    (folder / "gclip_core/class_lists/mine.txt").write_text(CLASSES[1], "utf-8")
+    (folder / "evaluation/class_lists/mine.txt").write_text(CLASSES[1], "utf-8")
     left = list(PYTHON)
     for code in PYTHON:
         for start, (file, opening) in TABLES.items():

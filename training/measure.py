@@ -26,13 +26,14 @@ from open_clip.model import CLIP
 from torch import Tensor
 
 import gclip_core as gclip
+from evaluation import metric
 from evaluation.datasets import OpenSet
 from evaluation.experiment import Experiment
 from evaluation.phenomena import look_into
 from evaluation.rows import Row, method_rows
 from evaluation.runner import count_image
 from evaluation.scene_set import FIRST_SEED, scene_set
-from gclip_core import masks, metric, scenes
+from gclip_core import masks, scenes
 from gclip_core.types import Encoded
 from training import model
 from training.prompts import IMAGENET, Tokens

@@ -21,11 +21,11 @@ from demo.learn import facts as measured
 from demo.learn import lesson, opening
 from demo.look import Look, Studio
 from demo.settings import Settings
+from evaluation.photos import star_photos
 from gclip_core import amf, assets
 from gclip_core.backbone import load_backbone
 from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS
-from gclip_core.photos import star_photos
 from gclip_core.registry import BUILT_IN
 
 SIDE = 480

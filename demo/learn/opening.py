@@ -6,9 +6,9 @@ import threading
 from demo import variants
 from demo.look import Look, Request, Studio
 from demo.settings import Settings
+from evaluation.photos import star_photos
 from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError
-from gclip_core.photos import star_photos
 
 PHOTO = "dog"
 

@@ -26,11 +26,11 @@ from demo.host.files import zip_file
 from demo.look import Look, Mask, Studio
 from demo.settings import Settings
 from demo.source import CLASSES
+from evaluation.photos import star_photos
 from gclip_core import palette
 from gclip_core.load import Dtype
 from gclip_core.methods import gclip
 from gclip_core.numbering import block_numbers
-from gclip_core.photos import star_photos
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import class_shares
 from gclip_core.version import __version__

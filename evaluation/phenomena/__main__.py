@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evaluation.datasets import DATASETS, Sample
+from evaluation.metric import IGNORE
 from evaluation.options import (
     add_backbone_options,
     add_finding_options,
@@ -21,7 +22,6 @@ from evaluation.scene_set import FIRST_SEED, SCENES
 from gclip_core import images
 from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS, gclip
-from gclip_core.metric import IGNORE
 from gclip_core.numbering import block_choice
 from gclip_core.registry import BACKBONES, BUILT_IN, backbone_name
 from gclip_core.segmenter import Segmenter

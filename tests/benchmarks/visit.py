@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from evaluation.photos import star_photos
 from gclip_core.load import WEIGHTS_FOLDER
-from gclip_core.photos import star_photos
 from tests.benchmarks import clock
 from tests.benchmarks.page import row
 from tests.load.__main__ import weights_folder

@@ -18,9 +18,9 @@ from demo.settings import Settings
 from demo.source import layout, mask_colours
 from demo.tabs import attention, channels, common, compare, export, side, why
 from demo.widgets.held import Held
+from evaluation.photos import star_photos
 from gclip_core import GclipError, amf
 from gclip_core.cache import BoundedCache
-from gclip_core.photos import star_photos
 from gclip_core.registry import BUILT_IN
 from gclip_core.types import class_shares
 from gclip_core.vocabulary import parse, unknown_phrases

@@ -8,18 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evaluation import ids
+from evaluation import class_lists, ids
 from evaluation.asking import asked, parse_rule
+from evaluation.class_lists import ClassName
 from evaluation.datasets import DATASETS, OpenSet, find_dataset, open_dataset
 from evaluation.experiment import Experiment
+from evaluation.metric import IGNORE, Counts, scores
 from evaluation.rows import method_rows
 from evaluation.runner import at_size, count_image
 from evaluation.scene_set import scene_set
-from gclip_core import class_lists
-from gclip_core.class_lists import ClassName
 from gclip_core.errors import EvaluationError
 from gclip_core.methods import gclip
-from gclip_core.metric import IGNORE, Counts, scores
 from tests.evaluation.sets import CASES, Case, PaintedSegmenter, enlarge, save_ids, save_image
 
 SIZES = {

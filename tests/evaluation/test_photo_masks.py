@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from evaluation import photo_masks
+from evaluation.photos import star_photos
 from gclip_core import palette
-from gclip_core.photos import star_photos
 
 
 def test_masks_and_sheet_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

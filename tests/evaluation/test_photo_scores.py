@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from evaluation import photo_masks, photo_scores
+from evaluation.photos import star_photos
 from gclip_core.methods import METHODS
-from gclip_core.photos import star_photos
 
 PHOTO = star_photos()["coffee"]
 

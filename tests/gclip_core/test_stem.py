@@ -5,9 +5,9 @@ import torch
 from open_clip.model import CLIP
 from PIL import Image
 
+from evaluation.photos import star_photos
 from gclip_core import METHODS, Segmenter, load_backbone
 from gclip_core.backbone import Backbone, check_tower
-from gclip_core.photos import star_photos
 from gclip_core.shipped import unpack
 from gclip_core.stem import Stem
 from gclip_core.vocabulary import parse, unknown_phrases

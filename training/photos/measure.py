@@ -20,7 +20,7 @@ import numpy.typing as npt
 from PIL import Image
 
 import gclip_core as gclip
-from gclip_core import metric
+from evaluation import metric
 from gclip_core.methods import METHODS
 from gclip_core.registry import BUILT_IN
 from gclip_core.segmenter import Segmenter

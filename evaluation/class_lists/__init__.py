@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gclip_core import word_lists
 from gclip_core.errors import EvaluationError
 
 _FOLDER = Path(__file__).parent
@@ -17,6 +18,10 @@ class ClassName:
     phrases: tuple[str, ...]
 
 
+BACKGROUND = ClassName("background", tuple(word_lists.read("background")))
+"""The class of VOC21 and COCO-Object for whatever is no object."""
+
+
 def read(path: Path) -> tuple[ClassName, ...]:
     """Read a class list of one's own; an EvaluationError where there is none."""
     try:
@@ -28,12 +33,6 @@ def read(path: Path) -> tuple[ClassName, ...]:
 def shipped(name: str) -> tuple[ClassName, ...]:
     """The shipped class list of that name, for example ``"voc20"``."""
     return read(_FOLDER / f"{name}.txt")
-
-
-def synonyms(name: str) -> dict[str, tuple[str, ...]]:
-    """A shipped table of synonyms by word; one synonym may stand there for several words."""
-    text = (_FOLDER / f"{name}.txt").read_text("utf-8")
-    return {one.name: one.phrases for one in _lines(text, name)}
 
 
 def parse(text: str, where: str) -> tuple[ClassName, ...]:
@@ -53,11 +52,9 @@ def checked(classes: tuple[ClassName, ...], where: str) -> tuple[ClassName, ...]
 
 
 def _lines(text: str, where: str) -> Iterator[ClassName]:
-    for line in filter(None, (line.partition("#")[0].strip() for line in text.splitlines())):
-        name, _, rest = line.partition(":")
-        phrases = tuple(filter(None, (part.strip() for part in (rest or name).split(";"))))
-        if not name.strip() or not phrases:
+    for name, phrases in word_lists.entries(text):
+        if not name:
             raise EvaluationError(
-                f"'name: phrase; phrase' was expected in {where}, but '{line}' came."
+                f"'name: phrase; phrase' was expected in {where}, but a line without a name came."
             )
-        yield ClassName(name.strip(), phrases)
+        yield ClassName(name, phrases or (name,))

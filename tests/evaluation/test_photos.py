@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
+from evaluation.photos import VOID, Photo, Region, star_photos
 from gclip_core import assets, palette, vocabulary
-from gclip_core.photos import VOID, Photo, Region, star_photos
 
 PHOTOS = list(star_photos().values())
 SEEN = {

@@ -1,0 +1,16 @@
+"""Word lists that ship: a word a line, then a colon and its synonyms; ``#`` starts a comment."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def read(name: str) -> dict[str, tuple[str, ...]]:
+    """Every word of the shipped list ``name.txt`` with its synonyms, in the list's order."""
+    return dict(entries(Path(__file__).with_name(f"{name}.txt").read_text("utf-8")))
+
+
+def entries(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """What is before the colon and the parts behind it, of every line that is not empty."""
+    for line in filter(None, (line.partition("#")[0].strip() for line in text.splitlines())):
+        word, _, rest = line.partition(":")
+        yield word.strip(), tuple(filter(None, (part.strip() for part in rest.split(";"))))

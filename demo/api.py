@@ -70,7 +70,7 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
             studio, image, words, amf=amf, cs=cs, method=find_method(method).name,
             backbone=backbone, amf_blocks=block_choice(amf_blocks),
             cs_blocks=block_choice(cs_blocks),
-            threshold=threshold, rest=rest,
+            threshold=threshold, background="on" if rest else "off",
         )  # fmt: skip
         view, status = export_view.see(look), look.done("segment")
         rle = export_view.coco_json(view.mask.labels.astype(np.int32), view.mask.names)

@@ -154,4 +154,6 @@ def in_words(event: Callable[..., Any]) -> Callable[..., Any]:
 
 def slide_opacity(mask: gr.HTML, controls: Controls) -> None:
     """Let a mask's own slider set the page's opacity, in the browser alone."""
-    mask.input(fn=None, js="() => window.gclipOpacity", outputs=controls["opacity"], **QUIET)
+    mask.input(
+        fn=None, js="() => String(window.gclipOpacity)", outputs=controls["opacity"], **QUIET
+    )

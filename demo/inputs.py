@@ -71,7 +71,7 @@ def build(studio: Studio, controls: Controls) -> Given:
         "words", asks=False, placeholder=wording.WORDS_HINT, max_length=MAX_WORDS, max_lines=4,
         elem_id="words",
     )  # fmt: skip
-    controls.make("rest", elem_id="rest")
+    controls.make("background", elem_id="background")
     with gr.Row(elem_id="switches"):
         controls.make("amf", elem_id="amf")
         controls.make("cs", elem_id="cs")
@@ -156,9 +156,11 @@ ADVANCED = (
 
 
 def _advanced(controls: Controls) -> None:
-    controls.make("opacity", asks=False, elem_id="opacity")
     for name in ADVANCED:
-        controls.make(name, elem_id=name.replace("_", "-"))
+        more: dict[str, Any] = {}
+        if name == "amf_blocks":
+            more = {"choices": wording.AMF_BLOCKS, "allow_custom_value": True}
+        controls.make(name, elem_id=name.replace("_", "-"), **more)
 
 
 def fill(studio: Studio, controls: Controls, given: Given, settings: Settings) -> Answer:

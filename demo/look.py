@@ -196,7 +196,7 @@ class Look:
         s, settings = self.segmenter if planted else self.bare, self.settings
         return (
             *self.key, s.backbone.planted, s.templates, s.logit_scale,
-            settings.words, settings.threshold, settings.rest, method,
+            settings.words, settings.threshold, settings.others, method,
         )  # fmt: skip
 
     def mask(self, method: Method, planted: bool = True) -> Mask:

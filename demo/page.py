@@ -186,8 +186,6 @@ def _wire(
     gr.on([size.input for size in sizes], **ask(heavy=True))
     gr.on([*switches, given.segment.click, given.words.submit, turned.change], **ask(heavy=False))
     filled = [given.image, *controls.components, *given.picker]
-    opacity = controls["opacity"]
-    opacity.input(fn=None, js=_SLIDE, inputs=opacity, **QUIET)
     for mask in [mask for tab in tabs.values() for mask in tab.masks]:
         mask.select(point, None, controls["pixel"], **QUIET)
     controls["pixel"].change(explain, sent, why, trigger_mode="always_last", **RAW)
@@ -214,7 +212,6 @@ _OPEN = """(tab, link, ...asked) =>
 _ASK = "(...a) => gclip.page.ask({}, ...a)"
 # A link opens its tab too; only a visitor's own turn changes `turned`, which asks for an answer.
 _TURN = "(...a) => gclip.page.turn('{}', ...a)"
-_SLIDE = "(o) => document.dispatchEvent(new CustomEvent('gclip-opacity', { detail: o }))"
 
 
 def _share(share: gr.Button, controls: Controls) -> None:

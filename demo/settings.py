@@ -29,7 +29,7 @@ from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS
 from gclip_core.numbering import block_indices, block_numbers
 from gclip_core.registry import ALIASES, BACKBONES
-from gclip_core.vocabulary import TEMPLATES
+from gclip_core.vocabulary import TEMPLATES, parse
 
 MAX_WORDS = 4000
 MAX_QUERY = 20_000
@@ -38,6 +38,8 @@ MAX_CHANNEL = 8191
 MAX_CHANNELS = 512
 OLD_TABS = {"truth": "compare", "why": "side"}
 """Tabs that links of earlier pages name, and where what they showed is now."""
+OLD_REST = {"0": "off", "1": "on"}
+"""What links of earlier pages say of the background, in a key of another name."""
 OLD_SCENE_KEYS = ("seed", "things", "style", "size", "drawing")
 
 
@@ -206,46 +208,62 @@ class Settings(BaseModel):
         "default", "backbone", "model", "choice", "Backbone"
     )
     templates: Literal[tuple(TEMPLATES)] = _set(
-        "imagenet80", "templates", "model", "choice", "Text templates"
-    )
-    short_side: int = _set(0, "short", "model", "number",
-                           "Short side in pixels (0: the backbone’s own)", ge=0,
-                           le=2048)  # fmt: skip
-    window: int = _set(0, "window", "model", "number", "Window in pixels (0: off)", ge=0, le=2048)
-    stride: int = _set(112, "stride", "model", "number", "Window stride in pixels", ge=1, le=2048)
-    logit_scale: float = _set(40.0, "scale", "model", "number", "Logit scale", ge=0.01, le=1000)
-    threshold: float = _set(0.0, "threshold", "model", "slider",
-                            "Leave pixels unlabelled under this score", ge=0, le=1,
+        "imagenet80", "templates", "model", "choice", "Text templates",
+        "Sentences that each word is put into before it is encoded: 80, 7 or 1.",
+    )  # fmt: skip
+    short_side: int = _set(0, "short", "model", "number", "Size",
+                           "Shorter side of the encoded picture in pixels. 0: the backbone’s own.",
+                           ge=0, le=2048)  # fmt: skip
+    window: int = _set(0, "window", "model", "number", "Windows",
+                       "Encode overlapping windows of so many pixels: finer, slower. 0: one pass.",
+                       ge=0, le=2048)  # fmt: skip
+    stride: int = _set(112, "stride", "model", "number", "Window stride",
+                       "Pixels from one window to the next. Fewer overlap more and cost more.",
+                       ge=1, le=2048)  # fmt: skip
+    logit_scale: float = _set(40.0, "scale", "model", "number", "Logit scale",
+                              "Factor of the cosines before the softmax: scores get sharper.",
+                              ge=0.01, le=1000)  # fmt: skip
+    threshold: float = _set(0.0, "threshold", "model", "slider", "Least score",
+                            "A pixel whose best score is lower gets no label.", ge=0, le=1,
                             step=0.01)  # fmt: skip
 
-    rest: Switch = _set(True, "rest", "model", "switch", "Leave the rest unlabelled",
-                        "What fits none of the words")  # fmt: skip
+    background: Literal["automatic", "on", "off"] = _set(
+        "automatic", "background", "model", "radio", "Background",
+        "What fits none of the words gets no label. Automatic: on for one word, off for more.",
+    )  # fmt: skip
 
     method: Literal[tuple(METHODS)] = _set(
         "gclip", "method", "method", "choice", "Method",
-        "Any but GCLIP leaves AMF and CS unused",
+        "Any but GCLIP leaves AMF and CS unused.",
     )  # fmt: skip
     amf: Switch = _set(True, "amf", "method", "switch", "AMF", "Attention Map Fusion")
     cs: Switch = _set(True, "cs", "method", "switch", "CS", "Channel Suppression")
-    amf_blocks: AutoBlocks = _set("backbone", "amf_blocks", "method", "text",
-                                  "AMF blocks (from 1: “6 7”, “auto”, “backbone”)")  # fmt: skip
-    n_blocks: int = _set(2, "amf_n", "method", "slider", "Blocks that “auto” fuses",
+    amf_blocks: AutoBlocks = _set("backbone", "amf_blocks", "method", "choice", "AMF’s blocks",
+                                  "Their attention goes into the last block. Counted from 1; "
+                                  "type others, such as 5 6 7.")  # fmt: skip
+    n_blocks: int = _set(2, "amf_n", "method", "slider", "Blocks of “auto”",
+                         "How many blocks AMF takes when they are chosen on the picture.",
                          ge=1, le=12, step=1)  # fmt: skip
-    heads: Literal["each", "mean"] = _set("each", "heads", "method", "radio", "Fused heads")
-    global_threshold: float = _set(5.0, "global", "method", "number",
-                                   "Global token from (× uniform)", ge=1, le=10_000)  # fmt: skip
-    cs_blocks: AutoBlocks = _set("backbone", "cs_blocks", "method", "text",
-                                 "CS blocks (from 1: “7-11”, “auto”, “backbone”)")  # fmt: skip
+    heads: Literal["each", "mean"] = _set(
+        "each", "heads", "method", "radio", "Heads of AMF",
+        "each: head by head. mean: the mean of all heads goes into every head.",
+    )  # fmt: skip
+    global_threshold: float = _set(5.0, "global", "method", "number", "Global token from",
+                                   "A patch is a global token if it gets so many times an equal "
+                                   "share of attention.", ge=1, le=10_000)  # fmt: skip
+    cs_blocks: AutoBlocks = _set("backbone", "cs_blocks", "method", "text", "CS’s blocks",
+                                 "Where channels are suppressed: “7-11” counted from 1, “auto” or "
+                                 "“backbone”.")  # fmt: skip
     cs_target: Literal["mean", "median"] = _set(
-        "mean", "target", "method", "radio", "CS brings the norm to the others’"
-    )
-    channel_threshold: float = _set(2.0, "abnormal", "method", "number",
-                                    "Abnormal channel from (× median)", ge=1,
-                                    le=10_000)  # fmt: skip
+        "mean", "target", "method", "radio", "Norm after CS",
+        "The mean or the median norm of the other channels.",
+    )  # fmt: skip
+    channel_threshold: float = _set(2.0, "abnormal", "method", "number", "Abnormal channel from",
+                                    "A channel is abnormal if its norm is so many times the "
+                                    "median.", ge=1, le=10_000)  # fmt: skip
     channels: Channels = _set(
-        (), "channels", "method", "text", "Suppress these channels instead (from 0)",
-        "Empty: each block’s own abnormal channel. Press Enter. CS is switched on, in the blocks "
-        "it changes by itself or else in the block shown.",
+        (), "channels", "method", "text", "CS’s channels",
+        "Counted from 0, such as 100-120, 64; then Enter. Empty: the abnormal one of each block.",
     )  # fmt: skip
 
     plant: Switch = _set(False, "plant", "simulation", "switch",
@@ -260,8 +278,7 @@ class Settings(BaseModel):
     tab: Name = _set("side", "tab", "view")
     view_block: Block = _set(None, "block", "view")
     view_head: Head = _set(None, "head", "view", "choice", "Head")
-    opacity: float = _set(0.6, "opacity", "view", "slider", "Mask opacity", ge=0, le=1,
-                          step=0.05)  # fmt: skip
+    opacity: float = _set(0.45, "opacity", "view", ge=0, le=1)
     patch: Pair = _set(None, "patch", "view")
     step: int = _set(0, "step", "view", ge=0, le=6)
     told: Switch = _set(False, "told", "view")
@@ -285,8 +302,13 @@ class Settings(BaseModel):
 
     @property
     def others(self) -> str:
-        """What else a pixel may be, as :meth:`Segmenter.segment` takes it for ``rest``."""
-        return "background" if self.rest else "none"
+        """What else a pixel may be, as :meth:`Segmenter.segment` takes it for ``rest``.
+
+        Raises:
+            VocabularyError: the background is automatic and there are no words.
+        """
+        alone = self.background == "automatic" and len(parse(self.words)) == 1
+        return "background" if alone or self.background == "on" else "none"
 
     def planted_blocks(self, n_blocks: int) -> tuple[int, ...]:
         """The planted blocks a tower of ``n_blocks`` has; if none, that before its last."""
@@ -397,6 +419,8 @@ def from_query(
         found["tab"] = OLD_TABS[found["tab"]]
     if found.get("backbone") in ALIASES:
         found["backbone"] = ALIASES[found["backbone"]]
+    if query.get("rest") in OLD_REST:
+        found.setdefault("background", OLD_REST[query["rest"]])
     if any(key in query for key in OLD_SCENE_KEYS):
         found = {name: one for name, one in found.items() if name not in ("source", "words")}
         notes.append(wording.OLD_SCENE)

@@ -25,6 +25,12 @@ SEGMENT = "Segment"
 FETCH = "Fetch the weights"
 EXAMPLES = "Examples, all with known truth"
 ADVANCED = "Advanced"
+AMF_BLOCKS = [
+    ("the backbone’s own", "backbone"),
+    ("chosen on the picture", "auto"),
+    ("6 7: the paper’s for ViT-B/16, counted from 1", "6-7"),
+    ("7 8: the same, counted from 0", "7-8"),
+]
 UNEXPECTED = (
     "Something went wrong on our side; your image and words are untouched. Try once more, or "
     "change a setting."

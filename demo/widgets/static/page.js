@@ -202,7 +202,7 @@ gclip.page = {
   // Gradio adds the input's parts one by one: once all are there, the page is shown.
   const built = () => {
     const page = document.documentElement;
-    if (!page.dataset.built && ["#examples", "#words textarea", "#rest input"].every(find)) page.dataset.built = "1";
+    if (!page.dataset.built && ["#examples", "#words textarea", "#background input"].every(find)) page.dataset.built = "1";
   };
   let waiting = 0, settling = 0;
   const later = () => (waiting ||= setTimeout(() => ((waiting = 0), mend()), 60));

@@ -160,8 +160,8 @@ def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
             "used_with_amf": row_of(view.used_fused),
             "scores": list(view.scores),
             "tokens": [[list(divmod(t, width)) for t in tokens] for tokens in view.tokens],
-            "amf_blocks": list(block_numbers(view.amf_blocks)),
-            "reason": view.reason,
+            "amf_blocks": list(block_numbers(view.fusion.blocks)),
+            "reason": view.fusion.reason,
         }
 
     def channels(

@@ -10,7 +10,17 @@ import torch
 
 from gclip_core.numbering import block_numbers, named
 from gclip_core.registry import BUILT_IN, BackboneEntry
-from gclip_core.types import Found, Method, Plant
+from gclip_core.types import Found, FusionReason, FusionReport, Method, Plant
+
+FUSION_REASONS: dict[FusionReason, str] = {
+    FusionReason.OFF: "AMF is off",
+    FusionReason.BY_HAND: "blocks chosen by hand",
+    FusionReason.BACKBONE: "this backbone’s default",
+    FusionReason.METHOD: "blocks that the method fixes, scaled to the depth",
+    FusionReason.GLOBAL_TOKENS: "from the first of them on every block has global tokens",
+    FusionReason.MIDDLE: "the middle blocks, because too few blocks in a row have global tokens",
+}
+"""Why AMF takes its blocks, to follow their numbers."""
 
 TITLE = "GCLIP"
 SUBTITLE = "what global tokens do to CLIP segmentation"
@@ -333,7 +343,8 @@ def attention_note(found: Found, method: Method, shown: Sequence[int]) -> str:
     if not _has_switches(method):
         return f"{method.title}’s last block has an attention of its own: AMF and CS are unused."
     if method.fusion:
-        said = f"AMF averages the maps of {_blocks(shown)} into the last block ({found.reason})."
+        reason = FUSION_REASONS[found.fusion.reason]
+        said = f"AMF averages the maps of {_blocks(shown)} into the last block ({reason})."
     else:
         said = f"AMF is off: the last block uses Query-Query alone. AMF would add {_blocks(shown)}."
     if not found.suppressed:
@@ -473,11 +484,12 @@ def scores_note(threshold: float, model: str, agrees: bool) -> str:
     )
 
 
-def strip_note(blocks: Sequence[int], reason: str) -> str:
+def strip_note(fusion: FusionReport) -> str:
     """Under the strip of blocks."""
     return (
         f"Brightness: attention that each patch receives (mean of all heads); outlined: global "
-        f"tokens; ×: the most attended patch. AMF takes {_blocks(blocks)}: {reason}."
+        f"tokens; ×: the most attended patch. AMF takes {_blocks(fusion.blocks)}: "
+        f"{FUSION_REASONS[fusion.reason]}."
     )
 
 

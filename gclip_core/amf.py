@@ -14,7 +14,15 @@ from torch import Tensor
 from gclip_core import attention
 from gclip_core.attention import Attention, Heads
 from gclip_core.errors import MethodError
-from gclip_core.types import Blocks, Default, Fusion, GlobalTokens, Grid, Span
+from gclip_core.types import (
+    Blocks,
+    Fusion,
+    FusionReason,
+    FusionReport,
+    GlobalTokens,
+    Grid,
+    Span,
+)
 
 TOGETHER = 400_000
 """Elements of attention that are worked on at a time: they stay in a processor's cache."""
@@ -91,20 +99,24 @@ def find_tokens(
 def fused_blocks(
     fusion: Fusion | None,
     n_blocks: int,
-    default: Default,
+    default: Blocks,
     received_by: Callable[[int], Tensor],
-) -> tuple[tuple[int, ...], str]:
-    """The blocks AMF fuses (0-based), and why these.
+) -> FusionReport:
+    """The blocks that ``fusion`` fuses in a tower of ``n_blocks``.
 
-    ``received_by(block)`` is what every patch receives there, (N,); asked only where that decides.
+    ``default`` are the backbone's blocks. ``received_by(block)`` returns what every patch receives
+    in a block, (N,); it is called only for blocks that can change the choice.
+
+    Raises:
+        MethodError: a block that the tower does not have, or its last; more blocks than it has.
     """
     if fusion is None:
-        return (), "AMF is off"
+        return FusionReport((), FusionReason.OFF)
     if isinstance(fusion.blocks, Span):
-        span = fusion.blocks
-        why = f"blocks {span.first} to {span.last} of {span.of}, scaled to the depth"
-        return span.indices(n_blocks), why
-    blocks, reason = default.chosen(fusion.blocks)
+        return FusionReport(fusion.blocks.indices(n_blocks), FusionReason.METHOD)
+    blocks, reason = fusion.blocks, FusionReason.BY_HAND
+    if blocks == "backbone":
+        blocks, reason = default, FusionReason.BACKBONE
     if isinstance(blocks, str):
         return _measured(fusion, n_blocks, received_by)
     if max(blocks) >= n_blocks - 1:
@@ -112,11 +124,11 @@ def fused_blocks(
             f"AMF takes blocks before the last one (1 to {n_blocks - 1} of {n_blocks}), "
             f"but block {max(blocks) + 1} came."
         )
-    return blocks, reason
+    return FusionReport(blocks, reason)
 
 
 def likely_fused(default: Blocks, n_blocks: int) -> frozenset[int]:
-    """Blocks whose attention is asked for first where a backbone's default is ``default``."""
+    """Blocks whose queries and keys are worth keeping for a backbone of this ``default``."""
     if not isinstance(default, str):
         return frozenset(default)
     return frozenset((n_blocks - 2, *middle_blocks(n_blocks)))
@@ -144,26 +156,23 @@ def middle_blocks(n: int, n_blocks: int = 2) -> tuple[int, ...]:
     return tuple(range(start, min(start + n_blocks, n - 1)))
 
 
-def _measured(
-    fusion: Fusion, n_blocks: int, received_by: Callable[[int], Tensor]
-) -> tuple[tuple[int, ...], str]:
+def _measured(fusion: Fusion, n_blocks: int, received_by: Callable[[int], Tensor]) -> FusionReport:
     wanted = fusion.n_blocks
     if wanted > n_blocks - 1:
         raise MethodError(
             f"AMF can fuse up to {n_blocks - 1} of {n_blocks} blocks, but n_blocks={wanted} came."
         )
     has_tokens = [False] * n_blocks
-    for block in range(n_blocks - 2, 0, -1):  # below the first without one nothing hangs on it
+    # Downwards: the first block without a global token ends the run, so those below it are not
+    # measured.
+    for block in range(n_blocks - 2, 0, -1):
         has_tokens[block] = bool(global_tokens(received_by(block), fusion.global_threshold))
         if not has_tokens[block]:
             break
     first = first_global_block(has_tokens, wanted)
     if first is None:
-        middle = middle_blocks(n_blocks, wanted)
-        few = f"fewer than {wanted} blocks in a row up to block {n_blocks - 1} have global tokens"
-        return middle, f"{few}: middle blocks taken"
-    reason = f"global tokens in every block from {first + 1} to {n_blocks - 1}"
-    return tuple(range(first, first + wanted)), reason
+        return FusionReport(middle_blocks(n_blocks, wanted), FusionReason.MIDDLE)
+    return FusionReport(tuple(range(first, first + wanted)), FusionReason.GLOBAL_TOKENS)
 
 
 # --- the fusion ----------------------------------------------------------------------------------

@@ -107,7 +107,9 @@ def repair(
         return OFF
     n_blocks = len(largest)
     abnormal = abnormal_blocks(ratios, settings.channel_threshold)
-    blocks, reason = default.chosen(settings.blocks)
+    blocks, reason = settings.blocks, "blocks chosen by hand"
+    if blocks == "backbone":
+        blocks, reason = default.blocks, f"the default for {default.title}"
     if isinstance(blocks, str):
         # The methods that use CS leave out the last block's FFN.
         blocks = tuple(block for block in abnormal if block < n_blocks - 1)

@@ -17,11 +17,11 @@ from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError, MethodError
 from gclip_core.methods import METHODS
 from gclip_core.types import (
-    Default,
     DenseFeatures,
     Encoded,
     Found,
     Fusion,
+    FusionReport,
     GlobalTokens,
     Grid,
     Method,
@@ -164,7 +164,7 @@ class Segmenter:
         """
         _check_index("Head", head or 0, self.backbone.n_heads)
         source = self.suppress(self._single(encoded), _method(method))
-        blocks, _ = self._amf(source, method.fusion)
+        blocks = self._amf(source, method.fusion).blocks
         heads = encoder.last_heads(self.backbone, source.passes[0])
         middle = [encoder.queries_keys(self.backbone, source.passes[0], b) for b in blocks]
         with torch.no_grad():
@@ -224,12 +224,10 @@ class Segmenter:
         limit = (method.suppression or Suppression()).channel_threshold
 
         def find() -> Found:
-            amf_blocks, reason = self._amf(encoded, method.fusion)
             repair = backbone.repair(method.suppression)
             after = cs.repaired_norms(backbone.norms, repair)
             return Found(
-                amf_blocks=amf_blocks,
-                reason=reason,
+                fusion=self._amf(encoded, method.fusion),
                 cs_reason=repair.reason,
                 channels=backbone.channels,
                 ratios=backbone.ratios,
@@ -276,7 +274,7 @@ class Segmenter:
         The mean of cosines is the cosine with the mean, so this serves the logits of any words.
         """
         ready = self.suppress(encoded, method)
-        fused, _ = self._amf(ready, method.fusion)
+        fused = self._amf(ready, method.fusion).blocks
         W2 = None
         if method.ffn:
             last = self.backbone.n_blocks - 1
@@ -299,11 +297,11 @@ class Segmenter:
 
     # --- which blocks and channels -----------------------------------------------------------
 
-    def _amf(self, source: Encoded, fusion: Fusion | None) -> tuple[tuple[int, ...], str]:
+    def _amf(self, source: Encoded, fusion: Fusion | None) -> FusionReport:
         """The blocks AMF fuses, and why; worked out once."""
-        n, default = self.backbone.n_blocks, Default(self.backbone.amf_blocks, self.backbone.title)
+        n, default = self.backbone.n_blocks, self.backbone.amf_blocks
 
-        def decide() -> tuple[tuple[int, ...], str]:
+        def decide() -> FusionReport:
             return amf.fused_blocks(fusion, n, default, lambda b: self.received(source, [b])[0])
 
         return encoder.once(source.clean, ("fused", fusion, default), decide)

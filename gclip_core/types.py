@@ -23,6 +23,7 @@ labels               (H, W)              int16 class indices at the image's own 
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal
 
@@ -49,18 +50,35 @@ Blocks = Literal["auto", "backbone"] | tuple[int, ...]
 default (the paper's blocks for OpenAI ViT-B/16, else the same as ``"auto"``)."""
 
 
+class FusionReason(StrEnum):
+    """Why AMF fuses the blocks it fuses, or none."""
+
+    OFF = "off"
+    BY_HAND = "by hand"
+    BACKBONE = "backbone default"
+    METHOD = "fixed by the method"
+    GLOBAL_TOKENS = "first with global tokens"
+    MIDDLE = "middle blocks"
+
+
+@dataclass(frozen=True)
+class FusionReport:
+    """The blocks whose attention is fused (0-based, none without fusion), and why these.
+
+    With ``GLOBAL_TOKENS`` every block from the first of ``blocks`` up to ``L-2`` has a global
+    token; with ``MIDDLE`` there is no such run of blocks.
+    """
+
+    blocks: tuple[int, ...]
+    reason: FusionReason
+
+
 @dataclass(frozen=True)
 class Default:
-    """What a backbone takes for ``"backbone"``, and the name it is called by."""
+    """What a backbone takes for ``"backbone"``, and its title."""
 
     blocks: Blocks
     title: str
-
-    def chosen(self, blocks: Blocks) -> tuple[Blocks, str]:
-        """The blocks asked for, ``"backbone"`` replaced by its default, and why these."""
-        if blocks == "backbone":
-            return self.blocks, f"the default for {self.title}"
-        return blocks, "blocks chosen by hand"
 
 
 @dataclass(frozen=True)
@@ -227,15 +245,14 @@ class GlobalTokens:
 class Found:
     """What a request found out about the model and the image.
 
-    ``amf_blocks`` (0-based) are the fused blocks, empty without AMF; ``reason`` says why these.
+    ``fusion`` names the blocks AMF fuses.
     ``channels[l]`` is the channel with the largest norm in block ``l``, ``ratios[l]`` its norm over
     the median; ``abnormal`` the blocks over the threshold; ``suppressed`` the blocks CS changed.
     ``norms_before`` and ``norms_after`` are (L, D) float32, ``entropy`` and ``entropy_after`` (L,)
     in [0, 1].
     """
 
-    amf_blocks: tuple[int, ...]
-    reason: str
+    fusion: FusionReport
     cs_reason: str
     channels: tuple[int, ...]
     ratios: tuple[float, ...]

@@ -55,8 +55,8 @@ def _amf(look: Look) -> Facts:
     fused = _method(look, amf=True)
     found = look.findings(fused)
     return {
-        "blocks": list(block_numbers(found.amf_blocks)),
-        "reason": found.reason,
+        "blocks": list(block_numbers(found.fusion.blocks)),
+        "reason": found.fusion.reason,
         **_change(look.mask(_method(look), planted=False), look.mask(fused, planted=False)),
     }
 

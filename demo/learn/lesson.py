@@ -16,6 +16,7 @@ from demo.learn import facts as measured
 from demo.look import Look
 from gclip_core import assets
 from gclip_core.numbering import named
+from gclip_core.types import FusionReason
 
 NEAR = 0.01
 Facts = Mapping[str, Any]
@@ -144,7 +145,7 @@ def _amf(facts: Facts, part: Facts, say: Say) -> Own:
     before, after = means.get("clearclip", part["before"]), means.get("amf", part["after"])
     known = before is not None and after is not None
     return sum(part["changed"] >= bound for bound in (0.05, 0.2)), {
-        "which": say("middle" if "middle blocks taken" in part["reason"] else "run"),
+        "which": say("middle" if part["reason"] == FusionReason.MIDDLE else "run"),
         "weight": f"1/{1 + len(part['blocks'])}",
         "ending": say(("better", "worse", "alike")[_better(before, after)]) if known else "",
     }

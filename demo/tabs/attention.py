@@ -13,7 +13,7 @@ from demo.look import Look, Studio
 from demo.settings import as_control, as_text
 from demo.tabs.common import block_matrix, card, matrix, picture, simulated
 from demo.widgets import cards, values
-from gclip_core.types import Method
+from gclip_core.types import FusionReport, Method
 
 FUSED, UNFUSED = "#e0633a", "#4a90d9"
 Floats = NDArray[np.float32]
@@ -26,7 +26,7 @@ class AttentionView:
     ``received`` (L, N); ``scores``, ``agreement`` and ``tokens`` per block; ``matrix`` (N, N) the
     chosen block's, ``used_plain`` and ``used_fused`` (N, N) the last block's without and with AMF;
     ``class_row`` (N,) the class token's row of the block, ``class_rows_used`` those of the last
-    two, whose methods are ``methods``. ``amf_blocks`` are 0-based.
+    two, whose methods are ``methods``.
     """
 
     block: int
@@ -42,8 +42,7 @@ class AttentionView:
     class_row: Floats
     class_rows_used: tuple[Floats, Floats]
     methods: tuple[Method, Method]
-    amf_blocks: tuple[int, ...]
-    reason: str
+    fusion: FusionReport
 
 
 def build(studio: Studio, controls: Controls) -> Tab:
@@ -94,9 +93,9 @@ def _strip(look: Look, view: AttentionView) -> values.Json:
         look.grid,
         view.scores,
         view.tokens,
-        view.amf_blocks,
+        view.fusion.blocks,
         view.block,
-        wording.strip_note(view.amf_blocks, view.reason),
+        wording.strip_note(view.fusion),
         bool(simulated(look)),
     )
 
@@ -104,7 +103,7 @@ def _strip(look: Look, view: AttentionView) -> values.Json:
 def _live(look: Look, view: AttentionView) -> values.Json:
     """The block's own attention, then the last block's matrix without and with AMF."""
     n = len(view.scores)
-    fused = sorted({token for block in view.amf_blocks for token in view.tokens[block]})
+    fused = sorted({token for block in view.fusion.blocks for token in view.tokens[block]})
     plain_row, fused_row = view.class_rows_used
     plain, mixed = (matrix(look, method, view.head) for method in view.methods)
     own = block_matrix(look, view.block, view.head)
@@ -117,7 +116,7 @@ def _live(look: Look, view: AttentionView) -> values.Json:
         values.Map(f"{used}, AMF off", plain, fused, plain_row, wording.PLAIN_NOTE),
         values.Map(
             f"{used}, AMF on", mixed, fused, fused_row,
-            wording.fused_note(view.amf_blocks, len(fused)),
+            wording.fused_note(view.fusion.blocks, len(fused)),
         ),
     ]  # fmt: skip
     return values.attention_value(picture(look), maps, look.settings.patch, bool(simulated(look)))
@@ -145,9 +144,9 @@ def _scores(look: Look, view: AttentionView) -> values.Json:
     top = np.log(max(*view.scores, threshold, 2.0))
     bars = [
         {
-            "name": wording.fused_block(index, index in view.amf_blocks),
+            "name": wording.fused_block(index, index in view.fusion.blocks),
             "share": max(0.0, float(np.log(max(score, 1.0)) / top)),
-            "colour": FUSED if index in view.amf_blocks else UNFUSED,
+            "colour": FUSED if index in view.fusion.blocks else UNFUSED,
             "text": wording.scored(score, agreement),
         }
         for index, (score, agreement) in enumerate(zip(view.scores, view.agreement, strict=True))
@@ -165,7 +164,7 @@ def see(look: Look) -> AttentionView:
     seen = seg.globality(trunk, look.settings.global_threshold, clean=False)
     received = seg.received(trunk, clean=False).numpy()
     block, head = look.settings.view_block, look.settings.view_head
-    block = found.amf_blocks[0] if block is None else min(block, seg.backbone.n_blocks - 1)
+    block = found.fusion.blocks[0] if block is None else min(block, seg.backbone.n_blocks - 1)
     head = None if head is None else min(head, seg.backbone.n_heads - 1)
     whole = seg.attention_map(trunk, block, head)
     methods = (variants.ablation(look.settings, False, method.suppression is not None), fused)
@@ -184,6 +183,5 @@ def see(look: Look) -> AttentionView:
         class_row=whole[0, 1:].numpy(),
         class_rows_used=(plain[0, 1:].numpy(), mixed[0, 1:].numpy()),
         methods=methods,
-        amf_blocks=found.amf_blocks,
-        reason=found.reason,
+        fusion=found.fusion,
     )

@@ -21,7 +21,7 @@ from demo.widgets.diagram import machine_value
 from demo.widgets.held import largest
 from demo.widgets.values import Json
 from gclip_core import masks
-from gclip_core.types import Found, Segmentation
+from gclip_core.types import Found, FusionReason, Segmentation
 
 SWITCHES = ("method", "amf", "cs", "plant")
 """What a switch on the machine flips, in its order; AMF and CS are GCLIP's."""
@@ -73,7 +73,7 @@ class Machine:
     attention: str
     keeps: Sequence[str]
     amf: bool
-    amf_reason: str
+    amf_reason: FusionReason
     cs: bool
     cs_reason: str
     suppressed: Sequence[int]
@@ -195,13 +195,13 @@ def see(look: Look) -> Machine:
         tiles=tiles,
         heads={part: seg.values(trunk, method, part).numpy() for part in ("q", "k", "v")},
         local=_patches(seg.last_attention(trunk, replace(method, fusion=None))),
-        fused={b: _patches(seg.attention_map(trunk, b)) for b in found.amf_blocks},
+        fused={b: _patches(seg.attention_map(trunk, b)) for b in found.fusion.blocks},
         used=_patches(seg.last_attention(trunk, method)),
         attention=method.attention,
         keeps=[name for name, kept in (("residual path", method.residual), ("FFN", method.ffn))
                if kept],
         amf=method.fusion is not None,
-        amf_reason=found.reason,
+        amf_reason=found.fusion.reason,
         cs=method.suppression is not None,
         cs_reason=found.cs_reason,
         suppressed=found.suppressed,

@@ -145,7 +145,7 @@ def see(look: Look) -> SideView:
         tokens = amf.global_tokens(received, look.settings.global_threshold)
         return BlockMap(block, received.numpy(), tokens)
 
-    blocks = map(see_block, look.findings(fused).amf_blocks)
+    blocks = map(see_block, look.findings(fused).fusion.blocks)
     return SideView(
         plain=look.mask(variants.ablation(look.settings, amf=False, cs=False)),
         chosen=look.mask(look.chosen),

@@ -16,12 +16,14 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from demo import wording
 from demo.drawing import render
 from demo.widgets.cards import packed_labels
 from demo.widgets.held import largest
 from demo.widgets.values import Json
 from gclip_core import palette
 from gclip_core.numbering import block_numbers, named
+from gclip_core.types import FusionReason
 
 LEVELS = (32, 24, 16)
 MAX_DATA = 48_000
@@ -162,9 +164,7 @@ def parts(m: Any, square: int) -> dict[str, Json]:
     equation, meaning = MATRICES.get(m.attention, (m.attention, ""))
     drawn = "" if square == 1 else f" Attention is drawn in squares of {square} × {square} patches."
     taken = list(block_numbers(m.fused))
-    why = f"AMF takes {named(taken)}: {m.amf_reason}." if taken else ""
-    if m.amf_reason.startswith("global tokens in every block"):
-        why = why and f"{why[:-1]}; of these the first, as the paper."
+    why = f"AMF takes {named(taken)}: {wording.FUSION_REASONS[m.amf_reason]}." if taken else ""
     drawn_words = min(len(m.names), 6 - (m.rest is not None))
     weight = f"1/{1 + len(taken)}"
     spikes = [i + 1 for i, tile in enumerate(m.tiles[:-1]) if tile.ratio >= m.norm_threshold]
@@ -242,10 +242,10 @@ def parts(m: Any, square: int) -> dict[str, Json]:
 def _taken(m: Any, taken: Sequence[int]) -> str:
     """Which blocks AMF takes and why, to stand where global tokens are spoken of."""
     last, before = len(m.tiles) - 1, " before CS" if m.suppressed else ""
-    why = m.amf_reason
-    if "middle blocks taken" in why:
+    why = wording.FUSION_REASONS[m.amf_reason]
+    if m.amf_reason is FusionReason.MIDDLE:
         why = f"the middle: no run up to {last} has them{before}"
-    elif why.startswith("global tokens in every block"):
+    elif m.amf_reason is FusionReason.GLOBAL_TOKENS:
         why = f"the paper’s first with them{before}"
     return f"Violet: AMF takes {named(taken).removeprefix('blocks ')}, {why}"
 

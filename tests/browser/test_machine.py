@@ -141,7 +141,7 @@ def test_the_mask_s_pixels_have_the_colours_of_the_library_s_labels(page: Page, 
 
 
 def test_the_lines_come_from_amf_s_blocks_with_their_weight(page: Page, look: Look) -> None:
-    blocks = look.findings(look.chosen).amf_blocks
+    blocks = look.findings(look.chosen).fusion.blocks
     drawn = page.locator("#learn-machine .gm-amf").evaluate_all("l => l.map(p => +p.dataset.block)")
     assert drawn == [block + 1 for block in blocks]
     weights = page.locator("#learn-machine [data-weight]").evaluate_all(

@@ -17,6 +17,7 @@ from demo.tabs import learn as tab
 from demo.tabs import machine
 from gclip_core import assets
 from gclip_core.backbone import load_backbone
+from gclip_core.types import FusionReason
 
 FOLDER = assets.path("learn")
 NAMES = [turn.name for turn in lesson.turns(False)]
@@ -124,7 +125,7 @@ def test_what_a_step_claims_is_what_the_page_then_shows(studio: Studio, settings
             assert facts["changed"] == pytest.approx(changed), turn.name
             assert (facts["before"], facts["after"]) == (masks[0].miou, masks[1].miou), turn.name
         if turn.name == "amf":
-            taken = after.findings(after.chosen).amf_blocks
+            taken = after.findings(after.chosen).fusion.blocks
             assert facts["blocks"] == [block + 1 for block in taken]
         if turn.name == "cs":
             mended = after.findings(after.chosen).suppressed
@@ -194,9 +195,9 @@ def test_the_values_are_said_to_follow_the_paper_only_where_they_do(facts: dict)
 
 
 def test_fallen_back_blocks_are_not_called_global(facts: dict) -> None:
-    facts["amf"].update(reason="no run of blocks: middle blocks taken", blocks=[6, 7])
+    facts["amf"].update(reason=FusionReason.MIDDLE, blocks=[6, 7])
     assert "the middle blocks 6 and 7" in lesson.tell("amf", facts).text
-    facts["amf"]["reason"] = "global tokens in every block from 6 to 11"
+    facts["amf"]["reason"] = FusionReason.GLOBAL_TOKENS
     assert "Here these are blocks 6 and 7" in lesson.tell("amf", facts).text
 
 

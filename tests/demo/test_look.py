@@ -178,7 +178,7 @@ def test_attention_shows_the_matrix_that_the_method_uses(studio: Studio, words: 
     trunk = seg.encode(studio.sources.picture(Settings(seed=SEED)).image)
     used = seg.last_attention(trunk, gclip.gclip(cs=False, amf_blocks="backbone"))
     assert np.allclose(view.used_fused, used[1:, 1:].numpy(), atol=1e-6)
-    assert view.block == view.amf_blocks[0]
+    assert view.block == view.fusion.blocks[0]
 
 
 def test_explain_names_the_class_that_the_mask_shows(studio: Studio, words: str) -> None:

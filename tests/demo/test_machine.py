@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 
+from demo import wording
 from demo.tabs.machine import Machine, Tile
 from demo.widgets import diagram
 from demo.widgets.diagram import LEVELS, MAX_DATA
 from gclip_core.numbering import named
-from gclip_core.types import class_shares
+from gclip_core.types import FusionReason, class_shares
 
 GRID, SIZE = (4, 6), (80, 120)
 N, D, C, L = 24, 16, 3, 5
@@ -44,7 +45,7 @@ def a_machine(grid: tuple[int, int] = GRID, n_blocks: int = L, words: int = C) -
         model="m", size=SIZE, grid=grid, tiles=tiles,
         heads={name: rng.normal(size=(n, D)) for name in "qkv"},
         local=local, fused={1: one, 2: two}, used=(local + one + two) / 3, attention="qq", keeps=(),
-        amf=True, amf_reason="because", cs=True, cs_reason="", suppressed=(3,),
+        amf=True, amf_reason=FusionReason.BY_HAND, cs=True, cs_reason="", suppressed=(3,),
         planted=(7, 30.0, (3,)), norms_of=3, before=before, after=np.ones(D, np.float32),
         similar=(0.8, 0.3, "the truth"), names=[f"w{i}" for i in range(words)], scores=scores,
         rest=None, fits=fits, cosines=np.take_along_axis(scores, fits, 0) - 0.5,
@@ -121,16 +122,19 @@ def test_a_fault_is_called_a_simulation_and_says_where_it_sits() -> None:
 
 @pytest.mark.parametrize(
     ("reason", "said"),
-    [("global tokens in every block from 2 to 4", "2 and 3, the paper’s first with them"),
-     ("few in a row: middle blocks taken", "2 and 3, the middle: no run up to 4 has them"),
-     ("blocks chosen by hand", "2 and 3, blocks chosen by hand")],
+    [(FusionReason.GLOBAL_TOKENS, "2 and 3, the paper’s first with them"),
+     (FusionReason.MIDDLE, "2 and 3, the middle: no run up to 4 has them"),
+     (FusionReason.BY_HAND, "2 and 3, blocks chosen by hand")],
 )  # fmt: skip
-def test_beside_the_blocks_stands_why_amf_takes_these(reason: str, said: str) -> None:
+def test_beside_the_blocks_stands_why_amf_takes_these(reason: FusionReason, said: str) -> None:
     m = replace(a_machine(), amf_reason=reason, suppressed=())
     part = machine_value(m)["parts"]["blocks"]
-    assert part["more"] == f"Violet: AMF takes {said}" and reason in part["sentence"]
+    assert (
+        part["more"] == f"Violet: AMF takes {said}"
+        and wording.FUSION_REASONS[reason] in part["sentence"]
+    )
     assert machine_value(replace(m, fused={}))["parts"]["blocks"]["more"] == ""
-    if "hand" not in reason:  # what AMF decided by may be gone from the tiles
+    if reason is not FusionReason.BY_HAND:  # what AMF decided by may be gone from the tiles
         mended = machine_value(replace(m, suppressed=(1,)))["parts"]["blocks"]["more"]
         assert mended.endswith("before CS")
 

@@ -99,7 +99,7 @@ def test_every_block_has_its_score_and_those_of_amf_are_named(
     view = attention.see(look)
     bars = attention._scores(look, view)["bars"]
     assert [bar["name"].endswith("AMF") for bar in bars] == [
-        b in view.amf_blocks for b in range(12)
+        b in view.fusion.blocks for b in range(12)
     ]
     shares = [bar["share"] for bar in bars]
     assert (
@@ -228,7 +228,7 @@ def test_the_last_block_s_maps_are_those_without_and_with_amf(
         wanted = look.segmenter.last_attention(look.trunk(method), method)[1:, 1:]
         assert np.abs(shown - wanted.numpy()).max() < 1e-6
     assert np.abs(view.used_plain - view.used_fused).max() > 1e-3
-    assert view.block == view.amf_blocks[0]
+    assert view.block == view.fusion.blocks[0]
 
 
 def test_both_follow_the_chosen_head(studio: Studio, settings: Settings) -> None:
@@ -262,8 +262,8 @@ def test_global_tokens_are_outlined_and_blocks_count_from_1(
     assert live["class_row"]
     assert strip["chosen"] == block + 1
     fused = [block["number"] for block in strip["blocks"] if block["fused"]]
-    assert fused == [block + 1 for block in view.amf_blocks]
-    assert view.reason in strip["note"]
+    assert fused == [block + 1 for block in view.fusion.blocks]
+    assert wording.FUSION_REASONS[view.fusion.reason] in strip["note"]
 
 
 def test_a_block_without_global_tokens_has_no_row_to_compare(

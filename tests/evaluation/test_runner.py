@@ -326,7 +326,7 @@ def test_the_decision_is_measured_as_auto_measures() -> None:
     segmenter, dataset = tiny.segmenter, tiny.dataset
     chosen, _ = block_vote.decide(segmenter, dataset.samples, 2, 5.0)
     found = [
-        segmenter.segment(sample.load()[0], ["cat"], gclip(amf_blocks="auto")).found.amf_blocks
+        segmenter.segment(sample.load()[0], ["cat"], gclip(amf_blocks="auto")).found.fusion.blocks
         for sample in dataset.samples
     ]
     assert {chosen} == set(found) == {(5, 6)}

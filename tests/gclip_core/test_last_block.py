@@ -71,7 +71,7 @@ def encoded(tower: str) -> tuple[Segmenter, Encoded, reference.Tower, list[Tenso
 @pytest.mark.parametrize("tower", TOWERS)
 def test_every_method_agrees_with_the_reference(tower: str, name: str) -> None:
     segmenter, trunk, theirs, xs = encoded(tower)
-    middle = segmenter.findings(trunk, METHODS[name]).amf_blocks
+    middle = segmenter.findings(trunk, METHODS[name]).fusion.blocks
     expected = reference.dense(theirs, name, xs, (3, 7), middle)
     found = segmenter.dense_features(trunk, METHODS[name])
     assert found.grid == (3, 7)
@@ -108,7 +108,7 @@ def test_fusion_of_explicit_blocks_agrees_with_the_reference(
     segmenter, trunk, theirs, xs = encoded(tower)
     expected = reference.dense(theirs, "gclip", xs, (3, 7), blocks, heads)
     method = gclip(cs=False, amf_blocks=blocks, heads=heads)
-    assert segmenter.findings(trunk, method).amf_blocks == blocks
+    assert segmenter.findings(trunk, method).fusion.blocks == blocks
     found = segmenter.dense_features(trunk, method)
     assert worst_cosine(found.patches, expected) >= 0.99999
 
@@ -128,7 +128,7 @@ def test_each_head_and_head_mean_are_not_the_same() -> None:
 def test_the_matrix_shown_is_the_matrix_used(name: str, head: int | None) -> None:
     segmenter, trunk, tower, xs = encoded("12 blocks")
     method = METHODS[name]
-    middle = segmenter.findings(trunk, method).amf_blocks
+    middle = segmenter.findings(trunk, method).fusion.blocks
     q, k, v = reference.qkv(tower, 11, xs[11])
     kind = reference.METHODS[name][0]
     matrices = []
@@ -187,7 +187,7 @@ def worst_of_all_methods(
         worst_cosine(
             segmenter.dense_features(trunk, method).patches,
             reference.dense(
-                tower, name, xs, trunk.grid, segmenter.findings(trunk, method).amf_blocks
+                tower, name, xs, trunk.grid, segmenter.findings(trunk, method).fusion.blocks
             ),
         )
         for name, method in METHODS.items()

@@ -27,6 +27,7 @@ from gclip_core import (
     gclip,
     plant_channel,
 )
+from gclip_core.types import FusionReason, FusionReport
 from tests import reference
 from tests.models import (
     enlarge_channel,
@@ -76,8 +77,7 @@ class TestWhichBlocksAmfFuses:
     ) -> None:
         face = looking(*blocks)
         found = face.findings(face.encode(picture(32, 48)), gclip(n_blocks=n_blocks))
-        assert found.amf_blocks == expected
-        assert found.reason == f"global tokens in every block from {expected[0] + 1} to 11"
+        assert found.fusion == FusionReport(expected, FusionReason.GLOBAL_TOKENS)
         with_tokens = [block for block, tokens in enumerate(found.global_tokens) if tokens]
         assert with_tokens == list(blocks)
         assert [block for block, score in enumerate(found.global_scores) if score > 5] == list(
@@ -87,7 +87,7 @@ class TestWhichBlocksAmfFuses:
     def test_twenty_four_blocks(self) -> None:
         face = looking(*range(14, 24), layers=24)
         found = face.findings(face.encode(picture(32, 32)), gclip())
-        assert found.amf_blocks == (14, 15)
+        assert found.fusion.blocks == (14, 15)
 
     @pytest.mark.parametrize(
         ("blocks", "n_blocks", "expected"),
@@ -98,11 +98,7 @@ class TestWhichBlocksAmfFuses:
     ) -> None:
         face = looking(*blocks)
         found = face.findings(face.encode(picture(32, 32)), gclip(n_blocks=n_blocks))
-        assert found.amf_blocks == expected
-        assert found.reason == (
-            f"fewer than {n_blocks} blocks in a row up to block 11 have global tokens: "
-            "middle blocks taken"
-        )
+        assert found.fusion == FusionReport(expected, FusionReason.MIDDLE)
 
     def test_scores_and_tokens_agree_with_the_reference(self) -> None:
         backbone = tiny_backbone(32)
@@ -134,19 +130,18 @@ class TestWhichBlocksAmfFuses:
         strict = face.findings(encoded, gclip(global_threshold=1000))
         loose = face.findings(encoded, gclip(global_threshold=1))
         assert not any(strict.global_tokens)
-        assert loose.amf_blocks == (1, 2)
+        assert loose.fusion.blocks == (1, 2)
 
     def test_named_blocks_and_the_backbones_own(self) -> None:
         face = looking(8, 9, 10)
         encoded = face.encode(picture(32, 32))
         found = face.findings(encoded, gclip(amf_blocks=[3]))
-        assert (found.amf_blocks, found.reason) == ((3,), "blocks chosen by hand")
+        assert found.fusion == FusionReport((3,), FusionReason.BY_HAND)
         own = replace(face, backbone=replace(face.backbone, amf_blocks=(2, 4)))
         found = own.findings(encoded, gclip(amf_blocks="backbone"))
-        assert found.amf_blocks == (2, 4)
-        assert "tiny" in found.reason
+        assert found.fusion == FusionReport((2, 4), FusionReason.BACKBONE)
         found = face.findings(encoded, gclip(amf_blocks="backbone"))
-        assert found.amf_blocks == (8, 9)
+        assert found.fusion.blocks == (8, 9)
 
     @pytest.mark.parametrize("blocks", [[11], [5, 11], [12], [99]])
     def test_the_last_block_is_refused_counted_from_one(self, blocks: list[int]) -> None:
@@ -165,7 +160,7 @@ class TestWhichBlocksAmfFuses:
     def test_amf_off(self) -> None:
         face = looking(*range(5, 11))
         found = face.findings(face.encode(picture(32, 32)), METHODS["clearclip"])
-        assert (found.amf_blocks, found.reason) == ((), "AMF is off")
+        assert found.fusion == FusionReport((), FusionReason.OFF)
         assert len(found.global_scores) == 12
 
     def test_neither_cs_nor_planting_nor_windows_change_them(self) -> None:
@@ -178,7 +173,7 @@ class TestWhichBlocksAmfFuses:
             method = gclip(cs_blocks=[0, 1, 2], global_threshold=2)
             for ready in (encoded, face.suppress(encoded, method)):
                 found = face.findings(ready, method)
-                assert found.amf_blocks == expected.amf_blocks
+                assert found.fusion.blocks == expected.fusion.blocks
                 assert found.global_scores == pytest.approx(expected.global_scores)
                 assert found.global_tokens == expected.global_tokens
 
@@ -526,7 +521,7 @@ class TestWindows:
         assert len(corners) == 2 * 3
         method = gclip()
         found = face.segment(encoded, WORDS, method)
-        blocks = face.findings(encoded, method).amf_blocks
+        blocks = face.findings(encoded, method).fusion.blocks
         single = segmenter(backbone, short_side=24)
         total, count = torch.zeros(4, 4, 7), torch.zeros(4, 7)
         for top, left in corners:

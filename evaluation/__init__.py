@@ -1,1 +1,1 @@
-"""Evaluation on the benchmarks of the field and on emoji scenes: datasets, mIoU, tables."""
+"""Evaluation on the field's benchmarks and on photos with drawn truth: data sets, mIoU, tables."""

@@ -1,14 +1,14 @@
-"""The command line: ``python -m evaluation``, its ``merge`` and its ``table``."""
+"""The command line: ``python -m evaluation``, and ``python -m evaluation table``."""
 
 import argparse
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from evaluation import block_vote, class_lists, figures, report, runner, shares
+from evaluation import block_vote, class_lists, report, runner, shares
 from evaluation.asking import parse_rule
 from evaluation.class_lists import ClassName
 from evaluation.datasets import DATASETS, OpenSet
@@ -19,11 +19,11 @@ from evaluation.options import (
     opened_backbone,
     opened_set,
 )
+from evaluation.photo_set import NAME as PHOTOS
 from evaluation.rows import SWEEPS, MakeGclip, Row, ablation_rows, method_rows, sweep_rows
-from evaluation.scene_set import FIRST_SEED, SCENES
 from evaluation.shares import Share
 from evaluation.tally import FILE as COUNTS_FILE
-from evaluation.tally import Tally, merge
+from evaluation.tally import Tally, added
 from gclip_core.backbone import Backbone
 from gclip_core.errors import BackboneError, EvaluationError, GclipError
 from gclip_core.methods import METHODS, gclip
@@ -33,16 +33,13 @@ from gclip_core.segmenter import Segmenter
 from gclip_core.types import Vocabulary
 from gclip_core.vocabulary import TEMPLATES, unknown_phrases
 
-DEFAULT_METHODS = tuple(name for name, method in METHODS.items() if method.shown != "never")
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; what went wrong is one sentence on stderr. Returns the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    commands: dict[str, Callable[[list[str]], int]] = {"merge": _merge, "table": _table}
     try:
-        if given and given[0] in commands:
-            return commands[given[0]](given[1:])
+        if given and given[0] == "table":
+            return _table(given[1:])
         return _evaluate(_parser().parse_args(given))
     except (GclipError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -65,8 +62,6 @@ def _evaluate(args: argparse.Namespace) -> int:
     done: list[Tally] = []
     failed: list[str] = []
     with shares.of_this_process() as share:
-        if args.shard:
-            share = shares.parse(args.shard)
         for name in names:
             parts = shares.gather(_try_backbone(args, name, share))
             errors = [part for part in parts if isinstance(part, BackboneError)]
@@ -106,25 +101,25 @@ def _evaluate_share(
         labels = ", ".join(row.label for row in rows)
         raise EvaluationError(f"--base names no row: '{args.base}'. Choose one of: {labels}.")
     experiment = Experiment(segmenter, dataset, rows, _words(args), threshold)
-    is_first = bool(args.shard) or share[0] == 0  # of several processes one speaks
+    is_first = share[0] == 0  # only the first of several processes prints
     for note in (*backbone.notes, *_unknown_words(segmenter, dataset)) if is_first else ():
         print(f"note: {note}", file=sys.stderr)
     name = f"{dataset.name}-{backbone.name}-{digest(experiment.as_json())}"
     whole = own = args.out or Path("results") / name
-    if args.shard or share[1] > 1:
+    if share[1] > 1:
         own = whole / f"share-{share[0] + 1}-of-{share[1]}"
     if args.fresh and (own / COUNTS_FILE).is_file():
         shutil.rmtree(own)
     shows = is_first and not args.quiet
     tally = runner.run(experiment, own, share, show_progress=shows)
-    return own if args.shard else whole, tally
+    return whole, tally
 
 
 def _add_up(args: argparse.Namespace, parts: list[tuple[Path, Tally]]) -> Tally:
     """The sum of what the processes counted, saved where they were more than one, and shown."""
     folder, tally = parts[0]
     if len(parts) > 1:
-        tally = merge([(f"process {rank}", part) for rank, (_, part) in enumerate(parts)])
+        tally = added([part for _, part in parts])
         tally.save(folder)
     _finish(tally, folder, args)
     return tally
@@ -171,7 +166,7 @@ def _segmenter(args: argparse.Namespace, backbone: Backbone) -> Segmenter:
 def _rows(args: argparse.Namespace, segmenter: Segmenter, dataset: OpenSet) -> tuple[Row, ...]:
     depth = segmenter.backbone.n_blocks
     make = _make_gclip(args, segmenter, dataset)
-    methods = args.methods or ([] if args.ablate or args.sweep else DEFAULT_METHODS)
+    methods = args.methods or ([] if args.ablate or args.sweep else METHODS)
     rows = method_rows(methods, make)
     if args.ablate:
         rows += ablation_rows(make)
@@ -202,39 +197,19 @@ def _make_gclip(args: argparse.Namespace, segmenter: Segmenter, dataset: OpenSet
 
 
 def _words(args: argparse.Namespace) -> str:
-    return args.words or ("present" if args.dataset == SCENES else "all")
+    return args.words or ("present" if args.dataset == PHOTOS else "all")
 
 
 def _finish(tally: Tally, folder: Path, args: argparse.Namespace) -> None:
     print(report.tables(tally, args.base))
     if args.per_class:
         print("\n" + report.classes(tally))
-    written = [report.write_json(tally, folder)]
-    if any(line.part == "sweep" for line in report.lines(tally)) or args.draw:
-        written += figures.draw_result(tally, folder)
-    print("\nwritten: " + ", ".join(map(str, written)), file=sys.stderr)
-    if not tally.complete and not args.shard:
+    print(f"\nwritten: {report.write_json(tally, folder)}", file=sys.stderr)
+    if not tally.complete:
         print("some images are still missing from this result.", file=sys.stderr)
 
 
-# --- merging and showing ---------------------------------------------------------------------
-
-
-def _merge(given: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m evaluation merge",
-        description="Add shares of one evaluation: exactly the result of one run over all of it.",
-    )
-    parser.add_argument("folders", nargs="+", type=Path, help="result folders of the shares")
-    parser.add_argument("--out", type=Path, help="folder for the sum (default: beside the first)")
-    _report_options(parser)
-    args = parser.parse_args(given)
-    tally = merge([(str(folder), Tally.load(folder)) for folder in args.folders])
-    folder = args.out or args.folders[0].parent / "merged"
-    tally.save(folder)
-    args.shard = None
-    _finish(tally, folder, args)
-    return 0
+# --- showing results -------------------------------------------------------------------------
 
 
 def _table(given: list[str]) -> int:
@@ -257,22 +232,23 @@ def _report_options(parser: argparse.ArgumentParser) -> None:
         "--base", default=report.BASE, help=f"row the others are compared with ({report.BASE})"
     )
     parser.add_argument("--per-class", action="store_true", help="also print IoU by class")
-    parser.add_argument("--draw", action="store_true", help="also draw the table as a figure")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m evaluation",
         description="Mean IoU of training-free segmentation methods on the benchmarks of the "
-        "field, or on emoji scenes, which are always at hand. 'merge' adds shares, 'table' sets "
-        "results side by side; each has its own --help.",
+        "field, or on the photos with drawn truth that ship. 'table' prints finished results side "
+        "by side and has its own --help.",
         epilog="docs/EVALUATION.md shows where to get each data set, and the protocol.",
     )
     what = parser.add_argument_group("what is evaluated")
-    what.add_argument("--dataset", required=True, choices=[SCENES, *DATASETS])
-    what.add_argument("--root", type=Path, help="folder that holds the data set")
+    what.add_argument("--dataset", required=True, choices=[PHOTOS, *DATASETS])
+    what.add_argument(
+        "--root", type=Path, help="folder that holds the data set (photos: one of your own)"
+    )
     what.add_argument("--split", help="default: the set's validation split")
-    what.add_argument("--n", type=int, help="first n images only (scenes: how many, 60)")
+    what.add_argument("--n", type=int, help="first n images only")
     what.add_argument(
         "--backbone", nargs="+", default=[BUILT_IN], choices=["all", *BACKBONES],
         type=backbone_name, metavar="NAME",
@@ -283,7 +259,7 @@ def _parser() -> argparse.ArgumentParser:
     rows = parser.add_argument_group("rows of the table")
     rows.add_argument(
         "--methods", nargs="+", choices=list(METHODS), metavar="NAME",
-        help=f"any of: {', '.join(METHODS)}; default: {', '.join(DEFAULT_METHODS)}",
+        help=f"any of: {', '.join(METHODS)}; default: all",
     )  # fmt: skip
     rows.add_argument("--ablate", action="store_true", help="the 2 × 2 of AMF and CS")
     rows.add_argument("--sweep", choices=list(SWEEPS), help="one setting over all its values")
@@ -292,7 +268,8 @@ def _parser() -> argparse.ArgumentParser:
     method.add_argument(
         "--amf-blocks", default="backbone", metavar="BLOCKS",
         help="'backbone': its default; 'auto': decided for every image; 'first-100': decided once, "
-        "by the first 100 images; or numbers such as '6 7' (default: backbone)",
+        "by the first 100 images; 'paper-from-1' or 'paper-from-0': the paper's 6 and 7 in either "
+        "counting; or numbers such as '6 7' (default: backbone)",
     )  # fmt: skip
     method.add_argument("--amf-n-blocks", type=int, default=2, help="blocks auto fuses (2)")
     method.add_argument("--amf-heads", default="each", choices=["each", "mean"])
@@ -310,7 +287,7 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--words", metavar="RULE",
         help="'all' classes, those 'present' in the image, or 'present+10' with ten others "
-        "(default: all; scenes: present)",
+        "(default: all; photos: present)",
     )  # fmt: skip
     how.add_argument(
         "--names", default="words", choices=["words", "official"],
@@ -318,18 +295,9 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     how.add_argument("--classes", type=Path, help="a class list of your own")
 
-    scenes = parser.add_argument_group("scenes")
-    scenes.add_argument("--style", default="held-out", help="held-out, seen, or a style's name")
-    scenes.add_argument("--size", default="192", help="pixels: 192 or HEIGHTxWIDTH")
-    scenes.add_argument("--seed", type=int, default=FIRST_SEED, help="first seed")
-
     out = parser.add_argument_group("running")
     out.add_argument("--out", type=Path, help="result folder (default: results/…)")
     out.add_argument("--fresh", action="store_true", help="start over instead of going on")
-    out.add_argument(
-        "--shard", metavar="I/N",
-        help="evaluate the I-th of N shares (under torchrun each process takes its own)",
-    )  # fmt: skip
     out.add_argument("--quiet", action="store_true", help="no progress")
     _report_options(out)
     return parser

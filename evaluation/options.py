@@ -1,4 +1,4 @@
-"""What the two commands ask alike: the backbone, its threads, and channels planted in it."""
+"""Options that the commands share: the backbone, its threads, planted channels, the data set."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -9,20 +9,19 @@ from pathlib import Path
 import torch
 
 from evaluation.datasets import OpenSet, find_dataset, open_dataset
-from evaluation.scene_set import SCENES, scene_set
+from evaluation.photo_set import NAME as PHOTOS
+from evaluation.photo_set import photo_folder, shipped_photos
 from evaluation.shares import own_device
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
 from gclip_core.errors import EvaluationError
 from gclip_core.numbering import block_indices
-from gclip_core.types import Grid
 
-SCENES_N = 60
 SMALL_TOWER = 20_000_000
 """Parameters under which a backbone runs on one thread unless told otherwise."""
 
 
 def add_backbone_options(parser: argparse._ActionsContainer) -> None:
-    """Everything about the backbone but its name, which one command takes several of."""
+    """The options of the backbone, except for its name: one command takes several names."""
     parser.add_argument("--weights", type=Path, help="weight file of the backbone")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "auto"])
@@ -52,10 +51,10 @@ def opened_backbone(args: argparse.Namespace, name: str) -> Iterator[Backbone]:
 
 @contextmanager
 def threads(wanted: int | None, backbone: Backbone) -> Iterator[None]:
-    """PyTorch on ``wanted`` threads meanwhile; by default one for a small tower on the CPU.
+    """Run PyTorch on ``wanted`` threads; by default on one for a small tower on the CPU.
 
-    A tower of a few million parameters gains nothing by threads, and on a busy machine they wait
-    for each other: the same run took six times as long on two.
+    A tower of a few million parameters is no faster with several threads, and on a busy machine
+    they wait for each other.
     """
     before = torch.get_num_threads()
     size = sum(parameter.numel() for parameter in backbone.model.parameters())
@@ -83,21 +82,17 @@ def planted(backbone: Backbone, plants: Sequence[str]) -> Backbone:
 
 
 def opened_set(args: argparse.Namespace) -> OpenSet:
-    """The first ``--n`` images of ``--dataset``, whose files lie under ``--root``; or scenes."""
-    if args.dataset == SCENES:
-        n = SCENES_N if args.n is None else args.n
-        return scene_set(n, args.style, _size(args.size), args.seed)
-    entry = find_dataset(args.dataset)
-    if args.root is None:
-        raise EvaluationError(f"{entry.title} needs --root, the folder that holds its files.")
+    """The first ``--n`` images of ``--dataset``; its files are those under ``--root``.
+
+    Without ``--root``, photos are those that ship.
+    """
     if args.n is not None and args.n < 1:
         raise EvaluationError(f"At least one image was expected, but {args.n} came.")
-    opened = open_dataset(entry, args.root, args.split)
+    if args.dataset == PHOTOS:
+        opened = photo_folder(args.root) if args.root else shipped_photos()
+    else:
+        entry = find_dataset(args.dataset)
+        if args.root is None:
+            raise EvaluationError(f"{entry.title} needs --root, the folder that holds its files.")
+        opened = open_dataset(entry, args.root, args.split)
     return replace(opened, samples=opened.samples[: args.n])
-
-
-def _size(text: str) -> Grid:
-    height, _, width = text.lower().partition("x")
-    if not (height.isdecimal() and (width or height).isdecimal()):
-        raise EvaluationError(f"A size such as 144 or 144x192 was expected, but '{text}' came.")
-    return int(height), int(width or height)

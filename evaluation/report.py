@@ -118,8 +118,7 @@ def paper(tallies: Sequence[Tally], base: str = BASE) -> str:
         by_set = {t.settings["title"]: _by_label(t) for t in mine}
         if len(by_set) < len(mine):
             raise EvaluationError(
-                f"Two results of one data set with {backbone} came; name one of them, or merge "
-                "them if they are shares."
+                f"Two results of one data set with {backbone} came; name one of them."
             )
         labels = list(dict.fromkeys(label for found in by_set.values() for label in found))
         table = [[by_set.get(s, {}).get(label, math.nan) for s in sets] for label in labels]

@@ -56,13 +56,12 @@ Swept = Iterable[tuple[int, str, Method]]
 
 @dataclass(frozen=True)
 class Sweep:
-    """One setting that can be swept: its axis, and value, label and method of each row.
+    """One setting that can be swept: value, label and method of each row.
 
     ``off`` is the label of the row that the others are compared with; ``values`` takes a way to
     make GCLIP, a tower's depth and how many blocks are fused.
     """
 
-    axis: str
     off: str
     values: Callable[[MakeGclip, int, int], Swept]
 
@@ -88,11 +87,9 @@ def _sweep_cs_blocks(make: MakeGclip, depth: int, n_blocks: int) -> Swept:
 
 
 SWEEPS: dict[str, Sweep] = {
-    "amf_blocks": Sweep("first fused block", "no fusion", _sweep_amf_blocks),
-    "amf_n_blocks": Sweep(
-        "blocks fused, from the first with global tokens", "no fusion", _sweep_amf_n_blocks
-    ),
-    "cs_blocks": Sweep("first suppressed block", "no suppression", _sweep_cs_blocks),
+    "amf_blocks": Sweep("no fusion", _sweep_amf_blocks),
+    "amf_n_blocks": Sweep("no fusion", _sweep_amf_n_blocks),
+    "cs_blocks": Sweep("no suppression", _sweep_cs_blocks),
 }
 
 

@@ -1,7 +1,6 @@
-"""An evaluation in shares, every n-th image each: named by hand, or one for each process.
+"""Shares of an evaluation, one for each process that ``torchrun`` starts: every n-th image.
 
-Under ``torchrun`` a process takes its share by its rank without being told, and the first adds
-them up. Any other scheduler names shares with ``--shard``, and ``merge`` adds their folders.
+The first process adds them up.
 """
 
 import os
@@ -12,8 +11,6 @@ from typing import TypeVar
 
 import torch.distributed as dist
 
-from gclip_core.errors import EvaluationError
-
 Part = TypeVar("Part")
 
 PATIENCE = timedelta(days=30)
@@ -21,14 +18,6 @@ PATIENCE = timedelta(days=30)
 
 Share = tuple[int, int]
 """(index from 0, number of shares)"""
-
-
-def parse(text: str) -> Share:
-    """Read ``2/8``, the second of eight shares, into (1, 8)."""
-    first, _, second = text.partition("/")
-    if not (first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second)):
-        raise EvaluationError(f"A share such as 2/8 was expected, but '{text}' came.")
-    return int(first) - 1, int(second)
 
 
 @contextmanager

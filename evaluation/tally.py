@@ -1,4 +1,4 @@
-"""What a run has counted so far: saved at once or not at all, and added exactly."""
+"""The pixel counts of a run: saved atomically, and added exactly."""
 
 import io
 import json
@@ -20,7 +20,7 @@ FILE = "counts.npz"
 
 @dataclass(eq=False)
 class Tally:
-    """Counts of one run, a share of one, or several merged.
+    """Counts of one run, or of a share of one.
 
     ``counts`` is (rows, C, C+1) int64; ``image_miou`` holds, by image number, the mean IoU of that
     image alone, (rows,) float64; ``seconds`` is computing time; ``environments`` says where.
@@ -98,19 +98,12 @@ def resume(folder: Path, settings: dict[str, Any]) -> Tally:
     return found
 
 
-def merge(parts: Sequence[tuple[str, Tally]]) -> Tally:
-    """Add results, each with the name it is spoken of by: exactly one run over all their images."""
-    if not parts:
-        raise EvaluationError("At least one result to merge was expected, but none came.")
-    total = Tally.empty(parts[0][1].settings)
-    for name, part in parts:
-        require_equal(total.settings, part.settings, name)
-        twice = sorted(total.image_miou.keys() & part.image_miou.keys())
-        if twice:
-            raise EvaluationError(
-                f"{len(twice)} images of {name} were counted already in the shares before it "
-                f"(the first is image {twice[0] + 1}); name each share once."
-            )
+def added(parts: Sequence[Tally]) -> Tally:
+    """The sum of shares of one run: exactly the result of one run over all their images."""
+    total = Tally.empty(parts[0].settings)
+    for part in parts:
+        require_equal(total.settings, part.settings, "another process")
+        assert not total.image_miou.keys() & part.image_miou.keys()
         total.counts += part.counts
         total.image_miou |= part.image_miou
         total.seconds += part.seconds

@@ -38,8 +38,17 @@ def indices(what: str, given: Iterable[int]) -> tuple[int, ...]:
     return found
 
 
+PAPERS_BLOCKS: dict[str, tuple[int, ...]] = {"paper-from-1": (5, 6), "paper-from-0": (6, 7)}
+"""The paper's "blocks 6 and 7" of ViT-B/16 (0-based), by which number its first block has."""
+
+
 def block_choice(text: str, n_blocks: int | None = None) -> Blocks:
-    """Read ``auto``, ``backbone`` or block numbers as :func:`block_indices` does."""
+    """Read ``auto``, ``backbone``, a name of :data:`PAPERS_BLOCKS`, or block numbers.
+
+    Block numbers are read as by :func:`block_indices`.
+    """
+    if text in PAPERS_BLOCKS:
+        return PAPERS_BLOCKS[text]
     return text if text in ("auto", "backbone") else block_indices(text, n_blocks)
 
 

@@ -83,7 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-amf", action="store_true", help="GCLIP without attention fusion")
     parser.add_argument("--no-cs", action="store_true", help="GCLIP without channel suppression")
     blocks = "'auto', 'backbone' (its default) or numbers from 1, such as '6 7' or '7-11'"
-    parser.add_argument("--amf-blocks", default="backbone", help=blocks)
+    papers = ", 'paper-from-1' or 'paper-from-0' (the paper's 6 and 7 in either counting)"
+    parser.add_argument("--amf-blocks", default="backbone", help=blocks + papers)
     parser.add_argument("--cs-blocks", default="backbone", help=blocks)
     parser.add_argument("--threshold", type=float, default=0.0, help="score from 0 (off) to 1")
     parser.add_argument("--short-side", type=int, metavar="PIXELS")

@@ -1,9 +1,10 @@
-"""What is inside a backbone: global tokens and abnormal channels, block by block.
+"""Global tokens and abnormal channels of a backbone, block by block.
 
 ``python -m evaluation.phenomena --backbone NAME [IMAGES…]`` prints and draws, for any backbone,
-what Figs. 1 and 3 of the paper show: how much the most attended patch draws, how global tokens
-agree with the class token, the FFN's weight norms and their entropy, and how alike the last
-block's Values are within things and across them, with Channel Suppression and without.
+what Figs. 1 and 3 of the paper show: how much attention the most attended patch receives, the
+agreement of global tokens with the class token, the FFN's weight norms and their entropy, and the
+similarity of the last block's Values within and across regions, with and without CS. For weights
+that another paper reports on, it says whether these agree.
 """
 
 import math
@@ -25,6 +26,24 @@ from gclip_core.methods import METHODS
 from gclip_core.numbering import block_numbers, named
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Encoded, Found, Grid, Method, Suppression
+
+LARGE = 3.0
+"""A dimension is large from this multiple of the median dimension's mean magnitude on."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a paper reports of some weights: blocks with global tokens (0-based), and the large
+    dimensions of patch tokens, the same in every image."""
+
+    source: str
+    token_blocks: tuple[int, ...]
+    dimensions: tuple[int, ...]
+
+
+PUBLISHED = {
+    "openai-vit-b-16": Published("RF-CLIP (arXiv 2511.16170)", tuple(range(6, 12)), (4, 162, 474))
+}
 
 
 @dataclass(frozen=True)
@@ -54,7 +73,8 @@ class Phenomena:
     ``threshold`` makes a patch a global token, ``channel_threshold`` a channel abnormal.
     ``scores``, ``tokens`` and ``agreement`` are (L,) float64: the most attended patch's share (1 =
     uniform), how many global tokens there are, and their cosine with the class token's row, nan
-    without any. ``first_blocks`` are the blocks ``auto`` would begin to fuse at (0-based), by
+    without any. ``dimensions`` are the large ones of each image's patch tokens at the last block,
+    largest first. ``first_blocks`` are the blocks ``auto`` would begin to fuse at (0-based), by
     image. ``alikeness`` is empty when no image has regions.
     """
 
@@ -65,6 +85,7 @@ class Phenomena:
     scores: NDArray[np.float64]
     tokens: NDArray[np.float64]
     agreement: NDArray[np.float64]
+    dimensions: tuple[tuple[int, ...], ...]
     first_blocks: tuple[int | None, ...]
     found: Found
     alikeness: tuple[Alikeness, ...]
@@ -78,7 +99,7 @@ def look_into(
 
     ``suppressing`` is the method that applies CS.
     """
-    scores, tokens, agreement, firsts = [], [], [], []
+    scores, tokens, agreement, dimensions, firsts = [], [], [], [], []
     example: Example | None = None
     found: Found | None = None
     values: dict[str, list[tuple[float, float]]] = {}
@@ -89,6 +110,7 @@ def look_into(
         scores.append(seen.scores)
         tokens.append([len(t) for t in seen.tokens])
         agreement.append(seen.agreement)
+        dimensions.append(large_dimensions(encoded.whole.inputs[-1]))
         firsts.append(amf.first_global_block([bool(t) for t in seen.tokens]))
         found = found or segmenter.findings(encoded, suppressing)
         example = example or _example(segmenter, image, encoded, seen.tokens)
@@ -104,6 +126,7 @@ def look_into(
         scores=np.array(scores).mean(0),
         tokens=np.array(tokens, float).mean(0),
         agreement=_mean_of_known(np.array(agreement, float)),
+        dimensions=tuple(dimensions),
         first_blocks=tuple(firsts),
         found=found,
         alikeness=tuple(
@@ -111,6 +134,13 @@ def look_into(
         ),
         example=example,
     )
+
+
+def large_dimensions(tokens: Tensor) -> tuple[int, ...]:
+    """Dimensions of large mean magnitude over the patches of (1+N, D) tokens, largest first."""
+    size = tokens[1:].float().abs().mean(0)
+    order = size.argsort(descending=True)
+    return tuple(order[: int((size >= LARGE * size.quantile(0.5)).sum())].tolist())
 
 
 def _example(
@@ -205,6 +235,7 @@ def _sentences(found: Phenomena) -> list[str]:
         else "Abnormal channel: none in this model."
     )
     lines.append(f"CS: {found.found.cs_reason}.")
+    lines += _against_published(found)
     if not found.alikeness:
         lines.append("In-in and in-out need regions: name --words, or a data set with truth.")
     for s in found.alikeness:
@@ -213,6 +244,29 @@ def _sentences(found: Phenomena) -> list[str]:
             f"apart {_number(s.inside - s.across)}."
         )
     return lines
+
+
+def _against_published(found: Phenomena) -> list[str]:
+    """Whether these weights agree with what another paper reports of them; [] where none does."""
+    paper = PUBLISHED.get(found.backbone.name)
+    if paper is None:
+        return []
+    blocks = tuple(np.flatnonzero(found.scores >= found.threshold).tolist())
+    always = sorted(set.intersection(*map(set, found.dimensions)))
+    theirs, ours = named(block_numbers(paper.token_blocks)), named(block_numbers(blocks))
+    checks = (
+        ("global tokens in", theirs, ours),
+        ("large dimensions in every image", _listed(paper.dimensions), _listed(always)),
+    )
+    return [
+        f"{paper.source} reports {what}: {theirs}. These weights: {ours}. "
+        + ("They agree." if theirs == ours else "They differ.")
+        for what, theirs, ours in checks
+    ]
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, numbers)) or "none"
 
 
 def _number(value: float) -> str:

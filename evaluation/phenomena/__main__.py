@@ -18,15 +18,13 @@ from evaluation.options import (
     opened_set,
 )
 from evaluation.phenomena import figures, look_into, report
-from evaluation.scene_set import FIRST_SEED, SCENES
+from evaluation.photo_set import NAME as PHOTOS
 from gclip_core import images
 from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_choice
 from gclip_core.registry import BACKBONES, BUILT_IN, backbone_name
 from gclip_core.segmenter import Segmenter
-
-SCENES_N = 12
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m evaluation.phenomena",
         description="Global tokens and abnormal channels of a backbone, block by block (blocks "
-        "are counted from 1). Without images, emoji scenes are looked into.",
+        "are counted from 1). Without images, those of a data set are measured.",
     )
     parser.add_argument("images", nargs="*", type=Path, help="image files")
     parser.add_argument(
@@ -87,13 +85,12 @@ def _parser() -> argparse.ArgumentParser:
         "--words", help="words whose masks are the images' regions, for in-in and in-out"
     )
     parser.add_argument(
-        "--dataset", default=SCENES, choices=[SCENES, *DATASETS], help="whose images to look into"
+        "--dataset", default=PHOTOS, choices=[PHOTOS, *DATASETS], help="whose images to measure"
     )
     parser.add_argument("--root", type=Path, help="folder that holds the data set")
-    parser.add_argument("--n", type=int, default=SCENES_N, help=f"how many of them ({SCENES_N})")
-    parser.add_argument("--style", default="held-out", help="style of the scenes")
+    parser.add_argument("--n", type=int, default=12, help="how many of them (12)")
     parser.add_argument("--short-side", type=int, help="pixels (default: the backbone's)")
-    parser.set_defaults(size="192x256", seed=FIRST_SEED, split=None)
+    parser.set_defaults(split=None)
     add_finding_options(parser)
     parser.add_argument("--out", type=Path, help="folder for the figures; none: only print")
     return parser

@@ -1,5 +1,6 @@
 """The two figures of what is inside a backbone: its global tokens, and its channels."""
 
+import io
 import math
 from pathlib import Path
 
@@ -11,17 +12,50 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from evaluation.figures import BLUE, ORANGE, SOFT, STYLE, TEAL, level, new_figure, save
 from evaluation.phenomena import Phenomena, planted
+from evaluation.tally import write_atomically
+
+SOFT, BLUE, ORANGE, TEAL = "#6b7684", "#2459b3", "#e0701b", "#1b8a7a"
+STYLE = mpl.rc_params_from_file(
+    Path(__file__).with_name("paper.mplstyle"), use_default_template=False
+)
 
 
 def draw(found: Phenomena, folder: Path) -> list[Path]:
     """Draw global tokens and channels of a backbone; returns the two files."""
     with mpl.rc_context(STYLE):
         return [
-            save(_draw_tokens(found), folder / "global-tokens.png"),
-            save(_draw_channels(found), folder / "channels.png"),
+            _save(_draw_tokens(found), folder / "global-tokens.png"),
+            _save(_draw_channels(found), folder / "channels.png"),
         ]
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    """Write a PNG."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=160)
+    write_atomically(path, buffer.getvalue())
+    return path
+
+
+def _level(axes: Axes, y: float, text: str) -> None:
+    """A dashed line across, and what it means."""
+    axes.axhline(y, color=SOFT, linewidth=1.2, linestyle=(0, (4, 3)))
+    axes.annotate(
+        text, (0, y), xycoords=("axes fraction", "data"), xytext=(4, 4),
+        textcoords="offset points", color=SOFT, fontsize=9,
+    )  # fmt: skip
+
+
+def _new_figure(width: float, height: float, title: str, subtitle: str) -> Figure:
+    """An empty figure, sizes in inches, with title and subtitle flush left above all of it."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    rect = (0.01, 0.015, 0.98, 1 - 0.015 - 0.78 / height)
+    figure.get_layout_engine().set(rect=rect, w_pad=0.08, h_pad=0.08)
+    x = 0.22 / width
+    figure.text(x, 1 - 0.16 / height, title, fontsize=14, fontweight="bold", va="top")
+    figure.text(x, 1 - 0.46 / height, subtitle, fontsize=10, color=SOFT, va="top")
+    return figure
 
 
 def _draw_tokens(found: Phenomena) -> Figure:
@@ -29,7 +63,7 @@ def _draw_tokens(found: Phenomena) -> Figure:
     depth = found.backbone.n_blocks
     shown = _some_blocks(depth)
     title = "Global tokens: from which block on every patch looks at the same few"
-    figure = new_figure(13.2, 8.0, title, _about(found, with_planting=False))
+    figure = _new_figure(13.2, 8.0, title, _about(found, with_planting=False))
     top, bottom = figure.subfigures(2, 1, height_ratios=[1.35, 1])
     height, width = found.example.grid
     cells = top.subplots(2, len(shown) + 1, height_ratios=[height / width, 1])
@@ -100,7 +134,7 @@ def _block_axis(depth: int, *parts: Axes) -> NDArray[np.int64]:
 
 def _score_curve(axes: Axes, at: NDArray[np.int64], found: Phenomena) -> None:
     over = found.scores >= found.threshold
-    level(axes, found.threshold, f"a global token from {found.threshold:g} on")
+    _level(axes, found.threshold, f"a global token from {found.threshold:g} on")
     axes.plot(at, found.scores, color=BLUE, linewidth=2.2)
     axes.plot(at[~over], found.scores[~over], "o", color="white", mec=BLUE, mew=2, markersize=7)
     axes.plot(at[over], found.scores[over], "o", color=ORANGE, markersize=9)
@@ -127,7 +161,7 @@ def _draw_channels(found: Phenomena) -> Figure:
     columns = 6
     rows = math.ceil(len(shown) / columns)
     title = "Weight norms of the FFN's output channels, before and after CS"
-    figure = new_figure(13.2, 3.7 + 1.75 * rows, title, _about(found))
+    figure = _new_figure(13.2, 3.7 + 1.75 * rows, title, _about(found))
     top, bottom = figure.subfigures(2, 1, height_ratios=[1.75 * rows, 2.9])
     cells = top.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     norms = found.found.norms_before[shown]
@@ -185,7 +219,7 @@ def _ratio_curve(axes: Axes, at: NDArray[np.int64], found: Phenomena) -> None:
         axes.yaxis.set_major_formatter("{x:g}")
     else:
         axes.set_ylim(0, 1.2 * max(limit, float(ratios.max())))
-    level(axes, limit, f"abnormal from {limit:g} on")
+    _level(axes, limit, f"abnormal from {limit:g} on")
     axes.set_title("Largest norm over the median")
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from evaluation.scene_set import scene_set
 
 from evaluation import block_vote, options, runner, tally
 from evaluation.experiment import Experiment, digest, require_equal
@@ -25,7 +26,6 @@ from evaluation.rows import (
     method_rows,
     sweep_rows,
 )
-from evaluation.scene_set import scene_set
 from evaluation.tally import FILE, Tally, resume
 from gclip_core.errors import EvaluationError, MethodError
 from gclip_core.methods import METHODS, gclip

@@ -1,0 +1,79 @@
+"""Photos as a data set: those that ship, or a folder of photos with masks."""
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from evaluation.class_lists import ClassName
+from evaluation.datasets import OpenSet, Sample
+from evaluation.metric import IGNORE
+from evaluation.photos import Photo, star_photos
+from gclip_core import images
+from gclip_core.errors import EvaluationError
+
+NAME = "photos"
+
+
+def shipped_photos() -> OpenSet:
+    """Every photo that ships; its classes are the words of all of them."""
+    photos = star_photos().values()
+    synonyms: dict[str, dict[str, None]] = {}
+    for word, *others in (word for photo in photos for word in photo.words):
+        synonyms.setdefault(word, {}).update(dict.fromkeys(others))
+    classes = tuple(
+        ClassName(word, (word, *(o for o in others if o not in synonyms)))
+        for word, others in synonyms.items()
+    )
+    index = {one.name: number for number, one in enumerate(classes)}
+
+    def load(photo: Photo) -> tuple[Image.Image, NDArray[np.int16]]:
+        table = np.array([*(index[word] for word in photo.names), IGNORE], np.int16)
+        return photo.image(), table[photo.labels()]
+
+    samples = tuple(Sample(photo.name, partial(load, photo)) for photo in photos)
+    return OpenSet(NAME, "Photos", classes, samples, None, "the photos that ship")
+
+
+def photo_folder(folder: Path) -> OpenSet:
+    """Photos ``NAME.jpg`` with masks ``NAME.png`` in a folder.
+
+    Its ``index.json`` is a list of ``{"file": NAME, "words": {value: word}}``, where a value is one
+    of the mask's; pixels of other values are not counted.
+
+    Raises:
+        EvaluationError: there is no such index, or a photo or mask is missing.
+    """
+    try:
+        entries = json.loads((folder / "index.json").read_text("utf-8"))
+        found = {one["file"]: {int(v): word for v, word in one["words"].items()} for one in entries}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EvaluationError(
+            f"{folder} should hold index.json, a list of file and words, but: {error!r}."
+        ) from error
+    words = dict.fromkeys(word for one in found.values() for word in one.values())
+    index = {word: number for number, word in enumerate(words)}
+    files = [folder / f"{name}{kind}" for name in found for kind in (".jpg", ".png")]
+    missing = [file for file in files if not file.is_file()]
+    if missing:
+        raise EvaluationError(f"{len(missing)} files are missing, the first one is {missing[0]}.")
+
+    def load(name: str, meaning: Mapping[int, str]) -> tuple[Image.Image, NDArray[np.int16]]:
+        table = np.full(256, IGNORE, np.int16)
+        for value, word in meaning.items():
+            table[value] = index[word]
+        with Image.open(folder / f"{name}.png") as mask:
+            return images.check(folder / f"{name}.jpg"), table[np.asarray(mask)]
+
+    return OpenSet(
+        name=NAME,
+        title=f"Photos of {folder.name}",
+        classes=tuple(ClassName(word, (word,)) for word in words),
+        samples=tuple(Sample(name, partial(load, name, one)) for name, one in found.items()),
+        background=None,
+        source=folder.name,
+    )

@@ -286,7 +286,7 @@ class Settings(BaseModel):
     pixel: Pair = _set(None, "pixel", "view")
     extras: Switch = _set(
         False, "extras", "view", "switch",
-        "Also show " + ", ".join(m.title for m in METHODS.values() if m.shown == "asked for"),
+        "Also show " + ", ".join(m.title for m in METHODS.values() if not m.shown),
     )  # fmt: skip
     left: Name = _set("clearclip", "left", "view", "choice", "From")
     right: Name = _set("amf_cs", "right", "view", "choice", "To")

@@ -63,8 +63,8 @@ def _variants() -> Iterator[Variant]:
     """Every method that METHODS shows; GCLIP with each of its switches on, then with both."""
     own = gclip().name
     for name, method in METHODS.items():
-        if name != own and method.shown != "never":
-            asked = method.shown == "asked for"
+        if name != own:
+            asked = not method.shown
             yield Variant(name, method.title, lambda _, name=name: find_method(name), asked)
     for key, switches in (("amf", (True, False)), ("cs", (False, True)), ("amf_cs", (True, True))):
         title = ablation_title(*switches)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core import attention
-from gclip_core.attention import Attention, Heads
+from gclip_core.attention import ATTENTIONS, Attention, Heads
 from gclip_core.errors import MethodError
 from gclip_core.types import (
     Blocks,
@@ -181,22 +181,27 @@ def _measured(fusion: Fusion, n_blocks: int, received_by: Callable[[int], Tensor
 def attend_fused(
     rule: Attention, heads: Heads, grid: Grid, middle: Sequence[Heads], fusion: Fusion
 ) -> Tensor:
-    """``((1 - w) A + w mean_l A_qk^(l))`` times the last block's Values, (..., H, T, d).
+    """``((1 - w) A + w mean_l A^(l))`` times the last block's Values, (..., H, T, d).
 
     ``middle`` holds queries and keys of the blocks in ``G``; head i is fused with head i, or the
     head mean of each middle map with every head. The product is linear in the matrix, so per head
     nothing of size T x T is kept.
     """
-    v = heads.part("v")
+    v, fused = heads.part("v"), fused_kind(rule, fusion)
     share, divisor = _shares(fusion, len(middle))
     total = attention.attend(rule, heads, grid).float()
     for block in middle:
         if fusion.heads == "each":
-            mixed = F.scaled_dot_product_attention(block.q, block.k, v)
+            mixed = attention.attend(fused, block, grid, v)
         else:
-            mixed = attention.mean_weights(block).unsqueeze(-3) @ v.float()
+            mixed = attention.mean_matrix(fused, block, grid).unsqueeze(-3) @ v.float()
         total = total + (mixed if share == 1 else share * mixed)
     return (total / divisor).to(v.dtype)
+
+
+def fused_kind(rule: Attention, fusion: Fusion) -> Attention:
+    """The attention of the middle blocks that is fused into ``rule``."""
+    return rule if fusion.attention == "own" else ATTENTIONS["qk"]
 
 
 def fuse(local: Tensor, middle: Sequence[Tensor], fusion: Fusion) -> Tensor:

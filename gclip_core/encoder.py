@@ -135,17 +135,17 @@ def replaced_weight(backbone: Backbone, block: int, repair: Repair) -> Tensor:
 # --- heads ---------------------------------------------------------------------------------------
 
 
-def queries_keys(backbone: Backbone, one: Pass, block: int) -> Heads:
-    """Queries and keys of a block, each (B, H, 1+N, d).
+def queries_keys(backbone: Backbone, one: Pass, block: int, values: bool = False) -> Heads:
+    """Queries and keys of a block, and its values where asked for: each (B, H, 1+N, d).
 
     Taken from the clean pass where it kept them and nothing has changed what enters the block.
     """
     x = one.inputs[block]
     entered, kept = one._heads.get(block, (None, None))
-    if kept is not None and entered is x:
+    if kept is not None and entered is x and not values:
         return kept
     with torch.no_grad():
-        return blocks.project(backbone.blocks[block], x, values=False)
+        return blocks.project(backbone.blocks[block], x, values)
 
 
 def last_heads(backbone: Backbone, one: Pass) -> Heads:

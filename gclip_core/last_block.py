@@ -49,13 +49,15 @@ def attention_matrix(
 ) -> Tensor:
     """The matrix the last block really used: (B, 1+N, 1+N) float32, head mean or one head's.
 
-    Takes what :func:`apply` takes. Rows sum to 1 (SCLIP's to 2).
+    Takes what :func:`apply` takes. Rows sum to 1 (to 2 with the sum of two).
     """
     chosen = heads if head is None else heads.only(head)
-    local = attention.mean_matrix(ATTENTIONS[method.attention], chosen, grid)
+    rule = ATTENTIONS[method.attention]
+    local = attention.mean_matrix(rule, chosen, grid)
     if not middle or method.fusion is None:
         return local
     if head is not None and method.fusion.heads == "each":
         middle = [heads.only(head) for heads in middle]
-    maps = [attention.mean_weights(heads) for heads in middle]
+    fused = amf.fused_kind(rule, method.fusion)
+    maps = [attention.mean_matrix(fused, heads, grid) for heads in middle]
     return amf.fuse(local, maps, method.fusion)

@@ -83,55 +83,70 @@ def gclip(
         ffn=False,
         fusion=fusion if amf else None,
         suppression=suppression if cs else None,
-        citation="Wang, Yan, Kang 2025, arXiv:2502.06818",
         summary="Query-Query attention averaged with the first global-token blocks' attention; "
         "one abnormal FFN channel brought back to an ordinary norm.",
-        shown="at once",
+        authors="Wang, Yan, Kang",
+        year=2025,
+        paper="arXiv:2502.06818",
+        shown=True,
     )
 
 
-METHODS: dict[str, Method] = table(
+METHODS: dict[str, Method] = table(  # in the order of their years
     Method(
-        "clip", "CLIP", "qk", residual=True, ffn=True, shown="at once",
-        citation="Radford et al. 2021, arXiv:2103.00020",
+        "clip", "CLIP", "qk", residual=True, ffn=True, shown=True,
+        authors="Radford et al.", year=2021, paper="arXiv:2103.00020",
         summary="The tower as it is: patch tokens of the last block.",
     ),
     Method(
-        "maskclip", "MaskCLIP", "identity", residual=False, ffn=False,
-        citation="Zhou, Loy, Dai 2022, arXiv:2112.01071",
+        "maskclip", "MaskCLIP", "identity", residual=False, ffn=False, shown=True,
+        authors="Zhou, Loy, Dai", year=2022, paper="arXiv:2112.01071",
         summary="No attention in the last block: every patch keeps its own Value.",
     ),
     Method(
-        "sclip", "SCLIP", "qq+kk", residual=True, ffn=True,
-        citation="Wang, Mei, Yuille 2024, arXiv:2312.01597",
+        "vv", "Value-Value", "vv", residual=False, ffn=False,
+        authors="Li et al. (CLIP Surgery)", year=2023, paper="arXiv:2304.05653",
+        summary="ClearCLIP's form with Value-Value attention: for comparison.",
+    ),
+    Method(
+        "sclip", "SCLIP", "qq+kk", residual=True, ffn=True, shown=True,
+        authors="Wang, Mei, Yuille", year=2024, paper="arXiv:2312.01597",
         summary="Query-Query plus Key-Key attention in the last block.",
     ),
     Method(
-        "naclip", "NACLIP", "kk+gaussian", residual=False, ffn=False,
-        citation="Hajimiri, Ben Ayed, Dolz 2025, arXiv:2404.08181",
-        summary="Key-Key attention drawn towards near patches.",
-    ),
-    Method(
-        "clearclip", "ClearCLIP", "qq", residual=False, ffn=False, shown="at once",
-        citation="Lan et al. 2024, arXiv:2407.12442",
+        "clearclip", "ClearCLIP", "qq", residual=False, ffn=False, shown=True,
+        authors="Lan et al.", year=2024, paper="arXiv:2407.12442",
         summary="Query-Query attention; residual path and FFN left out.",
     ),
     Method(
-        "resclip", "ResCLIP (RCS)", "kk+gaussian", residual=False, ffn=False,
-        fusion=Fusion(Span(6, 9, of=12), weight=0.4),
-        citation="Yang et al. 2025, arXiv:2411.15851",
+        "kk", "Key-Key", "kk", residual=False, ffn=False,
+        summary="ClearCLIP's form with Key-Key attention: for comparison.",
+    ),
+    Method(
+        "itaclip", "ITACLIP (attention)", "qq+kk", residual=True, ffn=False,
+        fusion=Fusion(Span((7, 8), (10, 10), of=12), weight=0.5, attention="own"),
+        authors="Aydın et al.", year=2024, paper="arXiv:2411.12044",
+        summary="SCLIP's attention averaged with the same of three middle blocks; FFN left out. "
+        "Without its augmented copies and written definitions.",
+    ),
+    Method(
+        "naclip", "NACLIP", "kk+gaussian", residual=False, ffn=False, shown=True,
+        authors="Hajimiri, Ben Ayed, Dolz", year=2025, paper="arXiv:2404.08181",
+        summary="Key-Key attention drawn towards near patches.",
+    ),
+    Method(
+        "resclip", "ResCLIP (RCS)", "kk+gaussian", residual=False, ffn=False, shown=True,
+        fusion=Fusion(Span((6, 9), of=12), weight=0.4),
+        authors="Yang et al.", year=2025, paper="arXiv:2411.15851",
         summary="NACLIP's attention mixed with the mean of the middle blocks' own; without the "
         "semantic feedback.",
     ),
     gclip(),
     Method(
-        "kk", "Key-Key", "kk", residual=False, ffn=False, shown="never",
-        summary="ClearCLIP's form with Key-Key attention: for comparison.",
-    ),
-    Method(
-        "vv", "Value-Value", "vv", residual=False, ffn=False, shown="never",
-        citation="Li et al. 2023 (CLIP Surgery), arXiv:2304.05653",
-        summary="ClearCLIP's form with Value-Value attention: for comparison.",
+        "pearl", "PEARL (attention)", "aligned qk", residual=False, ffn=False,
+        authors="Pei et al.", year=2026, paper="arXiv:2603.21528",
+        summary="Query-Key attention after the Keys are rotated towards the Queries, with a little "
+        "Key-Key; without its propagation over the picture.",
     ),
 )  # fmt: skip
 

@@ -83,26 +83,39 @@ class Default:
 
 @dataclass(frozen=True)
 class Span:
-    """Blocks ``first`` to ``last`` of a tower of ``of`` (from 1), scaled to the depth at hand."""
+    """Runs of blocks of a tower of ``of`` blocks (from 1), to be scaled to a tower of any depth.
 
-    first: int
-    last: int
+    ``Span((6, 9), of=12)`` is one run of four blocks: 6, 7, 8 and 9.
+    """
+
+    runs: tuple[tuple[int, int], ...]
     of: int
 
+    def __init__(self, *runs: tuple[int, int], of: int) -> None:
+        object.__setattr__(self, "runs", runs)
+        object.__setattr__(self, "of", of)
+
     def indices(self, n_blocks: int) -> tuple[int, ...]:
-        """The 0-based blocks that lie in the same part of a tower; at least one, never the last."""
-        start = min(round((self.first - 1) * n_blocks / self.of), n_blocks - 2)
-        stop = min(round(self.last * n_blocks / self.of), n_blocks - 1)
-        return tuple(range(max(0, start), max(start + 1, stop)))
+        """The 0-based blocks in the same parts of a tower of ``n_blocks``.
+
+        Of each run at least one, never the last block.
+        """
+        found: set[int] = set()
+        for first, last in self.runs:
+            start = min(round((first - 1) * n_blocks / self.of), n_blocks - 2)
+            stop = min(round(last * n_blocks / self.of), n_blocks - 1)
+            found.update(range(max(0, start), max(start + 1, stop)))
+        return tuple(sorted(found))
 
 
 @dataclass(frozen=True)
 class Fusion:
-    """AMF: which blocks' Query-Key attention is averaged into the last block's own.
+    """AMF: which blocks' attention is averaged into the last block's own.
 
-    ``heads`` is ``"each"`` (head i with head i) or ``"mean"`` (their head mean into every head).
-    ``weight`` is the share of the blocks' mean, the plain average ``|G| / (1 + |G|)`` when None.
-    ``global_threshold`` is in multiples of uniform attention.
+    ``attention`` says which of their matrices: their Query-Key one, or the kind that the method
+    itself uses ("own"). ``heads`` is ``"each"`` (head i with head i) or ``"mean"`` (their head
+    mean into every head). ``weight`` is the share of the blocks' mean, the plain average
+    ``|G| / (1 + |G|)`` when None. ``global_threshold`` is in multiples of uniform attention.
     """
 
     blocks: Blocks | Span = "auto"
@@ -110,6 +123,7 @@ class Fusion:
     heads: Literal["each", "mean"] = "each"
     global_threshold: float = 5.0
     weight: float | None = None
+    attention: Literal["qk", "own"] = "qk"
 
 
 @dataclass(frozen=True)
@@ -139,8 +153,10 @@ class Plant:
 class Method:
     """What replaces the last block, and whether the trunk is suppressed; equal by value.
 
-    ``attention`` names an entry of :data:`gclip_core.attention.ATTENTIONS`; ``shown`` says where
-    methods are compared whether this one is there at once, when asked for, or never.
+    ``attention`` names an entry of :data:`gclip_core.attention.ATTENTIONS`. ``summary`` says in a
+    sentence what the method changes. ``authors``, ``year`` and ``paper`` (an arXiv number, or where
+    it was published) are empty where no paper proposes it. ``shown`` is whether a comparison shows
+    it at once, and not only among more methods.
     """
 
     name: str
@@ -150,9 +166,16 @@ class Method:
     ffn: bool
     fusion: Fusion | None = None
     suppression: Suppression | None = None
-    citation: str = ""
     summary: str = ""
-    shown: Literal["at once", "asked for", "never"] = "asked for"
+    authors: str = ""
+    year: int | None = None
+    paper: str = ""
+    shown: bool = False
+
+    @property
+    def citation(self) -> str:
+        """Authors, year and paper in one line; empty where there is no paper."""
+        return f"{self.authors} {self.year}, {self.paper}" if self.year else ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,8 @@ METHODS = {  # name: (attention, residual, FFN)
     "naclip": ("kk+gaussian", False, False),
     "resclip": ("kk+gaussian", False, False),
     "clearclip": ("qq", False, False),
+    "itaclip": ("qq+kk", True, False),
+    "pearl": ("aligned qk", False, False),
     "gclip": ("qq", False, False),
     "kk": ("kk", False, False),
     "vv": ("vv", False, False),
@@ -146,8 +148,33 @@ def attention(kind: str, q: Tensor, k: Tensor, v: Tensor, grid: tuple[int, int])
         return torch.eye(len(q)).to(q)
     if kind == "kk+gaussian":
         return alike(k, k, gaussian(grid).to(k))
+    if kind == "aligned qk":
+        return pearl(q, k)
     named = {"q": q, "k": k, "v": v}
     return sum(alike(named[pair[0]], named[pair[1]]) for pair in kind.split("+"))
+
+
+def pearl(q: Tensor, k: Tensor, alpha: float = 0.08) -> Tensor:
+    """PEARL's attention of one head: keys rotated towards the queries, and a little key-key."""
+    norms = [0.0, *(float(row.norm()) for row in q[1:])]  # the class token counts nothing
+    share = torch.tensor(norms).to(q) / (sum(norms) + 1e-6)
+    q_centred, k_centred = (
+        x - sum(w * row for w, row in zip(share, x, strict=True)) for x in (q, k)
+    )
+    M = torch.einsum("ti,tj->ij", k_centred, q_centred)
+    rotated = k @ (M @ inverse_root(M.T @ M))
+    return softmax((q @ rotated.T + alpha * k_centred @ k_centred.T) / math.sqrt(q.shape[1]))
+
+
+def inverse_root(S: Tensor, steps: int = 5) -> Tensor:
+    """An inverse square root of ``S`` by Newton and Schulz, as near as ``steps`` steps come."""
+    norm = math.sqrt(float((S * S).sum()))
+    one = torch.eye(len(S)).to(S)
+    root, inverse = S / norm + 1e-6 * one, one
+    for _ in range(steps):
+        correction = 1.5 * one - 0.5 * inverse @ root
+        root, inverse = root @ correction, correction @ inverse
+    return inverse / math.sqrt(norm)
 
 
 def scaled(tower: Tower, index: int, name: str, z: Tensor) -> Tensor:
@@ -199,7 +226,17 @@ def qk_maps(tower: Tower, index: int, x: Tensor) -> list[Tensor]:
 
 def fused_share(name: str, n: int) -> float:
     """What the mean of ``n`` middle maps counts beside the last block's own."""
-    return 0.4 if name == "resclip" else n / (1 + n)
+    return {"resclip": 0.4, "itaclip": 0.5}.get(name, n / (1 + n))
+
+
+def middle_maps(
+    tower: Tower, name: str, index: int, x: Tensor, grid: tuple[int, int]
+) -> list[Tensor]:
+    """What a middle block gives to a fusion, per head: ITACLIP takes the kind of its last block."""
+    if name != "itaclip":
+        return qk_maps(tower, index, x)
+    heads = zip(*qkv(tower, index, x), strict=True)
+    return [attention(METHODS[name][0], *one, grid) for one in heads]
 
 
 def dense(
@@ -217,7 +254,7 @@ def dense(
     q, k, v = qkv(tower, last, x)
     matrices = [attention(kind, *one, grid) for one in zip(q, k, v, strict=True)]
     if amf_blocks:
-        middle = [qk_maps(tower, index, xs[index]) for index in amf_blocks]
+        middle = [middle_maps(tower, name, index, xs[index], grid) for index in amf_blocks]
         if heads == "mean":
             middle = [[sum(maps) / len(maps)] * tower.heads for maps in middle]
         weight = fused_share(name, len(middle))

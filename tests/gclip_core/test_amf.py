@@ -174,10 +174,10 @@ def test_fused_attention_agrees_with_its_matrix(
     ],
 )
 def test_a_span_of_blocks_scales_with_the_depth(n_blocks: int, expected: tuple[int, ...]) -> None:
-    assert Span(6, 9, of=12).indices(n_blocks) == expected
+    assert Span((6, 9), of=12).indices(n_blocks) == expected
 
 
 @given(first=st.integers(1, 12), more=st.integers(0, 11), n=st.integers(2, 40))
 def test_a_span_never_holds_the_last_block(first: int, more: int, n: int) -> None:
-    found = Span(first, min(first + more, 12), of=12).indices(n)
+    found = Span((first, min(first + more, 12)), of=12).indices(n)
     assert found and 0 <= found[0] <= found[-1] <= n - 2

@@ -134,7 +134,7 @@ def test_the_matrix_shown_is_the_matrix_used(name: str, head: int | None) -> Non
     matrices = []
     for i in range(4):
         local = reference.attention(kind, q[i], k[i], v[i], (3, 7))
-        maps = [reference.qk_maps(tower, block, xs[block])[i] for block in middle]
+        maps = [reference.middle_maps(tower, name, block, xs[block], (3, 7))[i] for block in middle]
         share = reference.fused_share(name, len(maps))
         matrices.append((1 - share) * local + share * sum(maps) / max(1, len(maps)))
     expected = sum(matrices) / 4 if head is None else matrices[head]
@@ -142,7 +142,7 @@ def test_the_matrix_shown_is_the_matrix_used(name: str, head: int | None) -> Non
     assert found.shape == (22, 22)
     assert torch.allclose(found.double(), expected, atol=1e-5)
     rows = found.sum(-1)
-    assert torch.allclose(rows, torch.full_like(rows, 2.0 if name == "sclip" else 1.0), atol=1e-5)
+    assert torch.allclose(rows, torch.full_like(rows, 2.0 if kind == "qq+kk" else 1.0), atol=1e-5)
 
 
 def test_the_matrix_shown_with_the_head_mean_fused_into_every_head() -> None:

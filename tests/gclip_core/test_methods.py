@@ -19,13 +19,25 @@ def test_the_methods_of_the_papers(name: str) -> None:
     assert method.summary
 
 
-def test_only_gclip_suppresses_and_resclip_fuses_by_a_weight_of_its_own() -> None:
+def test_only_gclip_suppresses_and_its_relatives_fuse_by_weights_of_their_own() -> None:
     assert [name for name, m in METHODS.items() if m.suppression] == ["gclip"]
     assert {n: m.fusion.weight for n, m in METHODS.items() if m.fusion} == {
-        "gclip": None,
+        "itaclip": 0.5,
         "resclip": 0.4,
+        "gclip": None,
     }
     assert METHODS["gclip"] == gclip()
+
+
+def test_methods_stand_in_the_order_of_their_years() -> None:
+    years = [method.year for method in METHODS.values() if method.year]
+    assert years == sorted(years)
+
+
+def test_a_comparison_shows_seven_methods_before_it_is_asked_for_more() -> None:
+    assert {name for name, method in METHODS.items() if method.shown} == {
+        "clip", "maskclip", "sclip", "naclip", "clearclip", "resclip", "gclip",
+    }  # fmt: skip
 
 
 def test_the_defaults_are_those_of_the_reading() -> None:

@@ -314,7 +314,7 @@ def _look(
     settings = read({**more, "source": source, "words": words, "backbone": name})
     upload = path_of(image)
     if not settings.words.strip() and not image:
-        settings = settings.changed(words=studio.sources.picture(settings).words)
+        settings = settings.changed(words=studio.picture(settings).words)
     return studio.look(Request(settings, upload))
 
 

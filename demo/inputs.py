@@ -22,8 +22,6 @@ from evaluation.photos import star_photos
 from gclip_core.errors import GclipError
 from gclip_core.registry import BACKBONES, BackboneEntry
 
-PHOTO_BACKBONE = "openai-vit-b-16"
-
 
 @dataclass(frozen=True)
 class Given:
@@ -128,7 +126,7 @@ def example_names() -> list[str]:
 
 
 def _thumbnails(studio: Studio) -> list[Image.Image]:
-    pictures = [studio.sources.picture(Settings(example=name)).image for name in star_photos()]
+    pictures = [studio.picture(Settings(example=name)).image for name in star_photos()]
     # Of an upright picture the upper part: there the heads are.
     return [ImageOps.fit(p, (160, 120), centering=(0.5, 0.15)) for p in pictures]
 
@@ -140,7 +138,11 @@ def _picker(studio: Studio, controls: Controls, opening: Settings) -> Picker:
     others = [entry for entry in BACKBONES.values() if entry.name != studio.default.name]
     choices += [(wording.backbone_choice(entry, studio.has(entry)), entry.name) for entry in others]
     menu = gr.Dropdown(
-        choices, value=opening.backbone, label=declared("backbone")["label"], elem_id="backbone"
+        choices,
+        value=opening.backbone,
+        label=declared("backbone")["label"],
+        info=wording.BACKBONE_INFO,
+        elem_id="backbone",
     )
     wanted = gr.Textbox("", visible=False)
     with gr.Column(visible=False, elem_id="fetch-card") as card:
@@ -180,7 +182,7 @@ def fill(studio: Studio, controls: Controls, given: Given, settings: Settings) -
 def with_words(studio: Studio, settings: Settings) -> tuple[Settings, Picture | None]:
     """The settings, with their picture's words where they have none; and that picture."""
     try:
-        picture = None if settings.source == "upload" else studio.sources.picture(settings)
+        picture = None if settings.source == "upload" else studio.picture(settings)
     except GclipError:
         picture = None
     if picture and not settings.words:
@@ -262,15 +264,3 @@ def _example(index: Any, old: Settings) -> Settings:
     if index not in range(len(names)):
         raise GclipError(f"The number of an example was expected, but “{str(index)[:40]}” came.")
     return old.changed(source="example", example=names[index], words="", plant=False)
-
-
-def old_words(studio: Studio, settings: Settings) -> str:
-    """Said where an upload is asked for the words of the picture that it took the place of."""
-    before = studio.sources.kept(settings.changed(source="example"))
-    return wording.OLD_WORDS if before and before.words == settings.words else ""
-
-
-def notice(studio: Studio, name: str) -> str:
-    """What to know about the backbone beside the result."""
-    entry = BACKBONES[PHOTO_BACKBONE]
-    return wording.model_notice(name, entry, studio.has(entry))

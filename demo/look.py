@@ -4,11 +4,11 @@ Usage::
 
     studio = Studio()                                    # once: backbones and bounded caches
     look = studio.look(Request(settings, upload=path))   # a visitor asks
-    answer = side.build(…).show(look)                    # demo.tabs: what a tab shows of a look
+    shown = tab.show(look)                               # demo.tabs: what a tab shows of a look
     status = look.done("side")                           # timed, and logged as one line
 
-A studio holds no visitor's choice: each request carries all of its settings, backbones are loaded
-once and shared, and everything that is kept is keyed by every setting that made it.
+A request carries all of its settings, a studio none. Backbones are loaded once and shared. Whatever
+is cached is keyed by every setting that it depends on.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from demo.host import logs, memory
 from demo.host.byte_cache import ByteCache
 from demo.host.zero_gpu import WITHOUT_GPU
 from demo.settings import Settings
-from demo.source import Picture, Sources, Truth, truth_of_file
+from demo.source import Picture, Truth, open_picture, stamp, truth_of_file
 from evaluation import metric
 from gclip_core import cs, load, vocabulary
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
@@ -69,10 +69,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Status:
-    """How an answer came about: backbone, milliseconds, and whether its image was encoded before.
+    """How an answer was made: backbone, milliseconds, and whether the encoding was cached.
 
-    ``backbone`` is its title, ``name`` that of the table.
-    ``unknown`` are typed words the backbone never met; ``no_gpu``: none was lent.
+    ``backbone`` is its title, ``name`` its key in the table. ``unknown`` are typed words that the
+    backbone never met; ``no_gpu``: none was lent; ``scaled``: the (height, width) of an upload and
+    the smaller one that the page works at.
     """
 
     backbone: str
@@ -83,17 +84,16 @@ class Status:
     notes: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     no_gpu: bool = False
+    scaled: tuple[Grid, Grid] | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Mask:
-    """One variant's mask: labels (H, W) at the image's own size, -1 for no class.
+    """One variant's mask: labels (H, W) int16 at the picture's size, -1 for no class.
 
-    They are int8 where the classes fit, else int16.
-
-    ``shares`` of the image are per class, and last that of the rest. ``iou`` is per class that the
-    truth holds, by its index; ``miou`` its mean, None without truth; ``absent`` are classes that
-    the truth does not hold.
+    ``shares`` of the picture are per class, and last that of no class. ``iou`` is per class of the
+    truth, by its index; ``miou`` its mean, None without truth; ``absent`` are classes that are not
+    in the truth.
     """
 
     title: str
@@ -112,17 +112,17 @@ class Mask:
 
 
 class Look:
-    """One request on its way; ``chosen`` is the method that the page's switches name.
+    """One request; ``chosen`` is the method that the page's switches name.
 
-    ``segmenter`` has the planted channel where one is asked for, ``bare`` never; ``key`` is all
-    that the clean encoding depends on. ``again`` opens the same anew, and holds nothing of what
-    this one has made.
+    ``segmenter`` has the planted channel if one is asked for, ``bare`` never. ``key`` is all that
+    the clean encoding depends on. ``again`` makes a new look of the same request and references
+    nothing of this one.
     """
 
     def __init__(self, studio: Studio, request: Request) -> None:
         self.request, self.settings = request, request.settings
         self.started, self.kept = time.perf_counter(), True
-        self.picture: Picture = studio.sources.picture(request.settings, request.upload)
+        self.picture = studio.picture(request.settings, request.upload)
         self.segmenter = studio.segmenter(request.settings)
         self.bare = studio.segmenter(request.settings, planted=False)
         self.chosen: Method = variants.chosen(request.settings)
@@ -147,7 +147,7 @@ class Look:
 
     @property
     def encoded(self) -> Encoded:
-        """The image's way through the tower, without planting and suppression; kept."""
+        """The picture's encoding without planting and suppression; cached."""
 
         def make() -> Encoded:
             self.kept = False
@@ -158,7 +158,7 @@ class Look:
         return self.once(key, lambda: self._studio.cache.get_or_make(key, make))
 
     def trunk(self, method: Method, planted: bool = True) -> Encoded:
-        """The encoding that ``method`` runs on; kept."""
+        """The encoding that ``method`` runs on; cached."""
         segmenter = self.segmenter if planted else self.bare
         plants = segmenter.backbone.planted
         if not plants and method.suppression is None:
@@ -173,15 +173,12 @@ class Look:
         return self.once(key, lambda: self._studio.cache.get_or_make(key, make))
 
     def read(self) -> None:
-        """Read the words and embed them, before they are asked for; kept."""
+        """Embed the words; cached."""
         s = self.settings
         vocabulary.ask(self.bare.backbone, s.words, s.others, self.bare.templates)
 
     def segment(self, method: Method, planted: bool = True) -> Segmentation:
-        """The segmentation under ``method``, kept with everything that made it.
-
-        ``planted`` False leaves the simulation out.
-        """
+        """The segmentation under ``method``; cached. ``planted`` False: without a simulation."""
         s, settings = self.segmenter if planted else self.bare, self.settings
 
         def make() -> Segmentation:
@@ -200,7 +197,7 @@ class Look:
         )  # fmt: skip
 
     def mask(self, method: Method, planted: bool = True) -> Mask:
-        """The mask under ``method`` as plain data; ``planted`` False leaves the simulation out."""
+        """The mask under ``method`` as plain data; ``planted`` False: without a simulation."""
 
         def make() -> Mask:
             result, asked = self.segment(method, planted), self.request
@@ -246,10 +243,10 @@ class Look:
         """The visitor's own mask where there is one, else what the picture knows."""
 
         def make() -> Truth | None:
-            asked, image = self.request, self.picture.image
+            asked = self.request
             if not asked.truth_file:
                 return self.picture.truth
-            own = truth_of_file(asked.truth_file, asked.truth_classes, (image.height, image.width))
+            own = truth_of_file(asked.truth_file, asked.truth_classes, self.picture.size)
             return own or self.picture.truth
 
         return self.once("truth", make)
@@ -276,34 +273,20 @@ class Look:
         """Patches (h, w) of the unwindowed pass."""
         return self.encoded.grid
 
-    def answer(self, view: str, show: Callable[[Look], Any], keep: bool) -> tuple[Any, Status]:
-        """What ``show`` makes of this look and how that went; kept where it may be."""
-        # What an answer says of a backbone changes once it is fetched.
-        key = ("answer", view, self.picture.digest, self.request, self._studio.fetched)
-        made = self._studio.cache.get(key) if keep else None
-        if made is None:
-            made = (show(self), self._status())
-            self._studio.cache.put(key, made)
-        return made[0], self._log(view, made[1])
-
     def done(self, view: str) -> Status:
         """How this request went; logged in one line as the end of ``view``."""
-        return self._log(view, self._status())
-
-    def _status(self) -> Status:
         result, backbone = self.segment(self.chosen), self.segmenter.backbone
-        return Status(
-            backbone.title, backbone.name, 0.0, True, self.grid, result.notes, result.unknown,
-            self.encoded in WITHOUT_GPU,
-        )  # fmt: skip
-
-    def _log(self, view: str, status: Status) -> Status:
+        came, size = self.picture.came, self.picture.size
         milliseconds = (time.perf_counter() - self.started) * 1000
         logs.event(
-            "answered", view=view, backbone=status.name, ms=round(milliseconds),
-            trunk="kept" if self.kept else "new", patches="{}x{}".format(*status.grid),
+            "answered", view=view, backbone=backbone.name, ms=round(milliseconds),
+            trunk="kept" if self.kept else "new", patches="{}x{}".format(*self.grid),
         )  # fmt: skip
-        return replace(status, milliseconds=milliseconds, kept=self.kept)
+        return Status(
+            backbone.title, backbone.name, milliseconds, self.kept, self.grid, result.notes,
+            result.unknown, self.encoded in WITHOUT_GPU,
+            (came, size) if came and came != size else None,
+        )  # fmt: skip
 
 
 class Studio:
@@ -331,7 +314,6 @@ class Studio:
         self.encode: Encoder = encode or Segmenter.encode
         self.encodes_here = encode is None
         self.cache = ByteCache(memory.cache_bytes(bound))
-        self.sources = Sources(self.cache)
         self.fetched: tuple[str, ...] = ()
         self._backbones: BoundedCache[Backbone] = BoundedCache(len(BACKBONES))
         self._one_trunk = threading.Lock()
@@ -344,9 +326,18 @@ class Studio:
         """
         return Look(self, request)
 
+    def picture(self, settings: Settings, upload: str = "") -> Picture:
+        """The picture of these settings; ``upload`` is a visitor's file. Cached.
+
+        Raises:
+            GclipError: there is no picture yet, or it cannot be used.
+        """
+        key = ("picture", *stamp(settings, upload))
+        return self.cache.get_or_make(key, lambda: open_picture(settings, upload))
+
     @contextmanager
     def trunk(self) -> Iterator[None]:
-        """Around a picture's way through a tower: one at a time, its memory given back."""
+        """Around a pass through a tower: one at a time, its memory given back."""
         with self._one_trunk:
             try:
                 yield
@@ -433,11 +424,10 @@ def changed_share(before: NDArray, after: NDArray) -> float:
 
 
 def _lean(result: Segmentation) -> Segmentation:
-    """The result as it is kept: without its way back to the trunk, which would be kept as long as a
-    mask is, and its labels in two bytes each."""
+    """The result as it is cached: without a reference to the encoding, labels in int16."""
 
     def gone() -> GlobalTokens:
-        raise AssertionError("a kept result has no global tokens: ask Look.globality")
+        raise AssertionError("a cached result has no global tokens: use Look.globality")
 
     found = replace(result.found, _global_tokens=gone)
     return replace(result, labels=result.labels.to(torch.int16), found=found)

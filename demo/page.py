@@ -1,7 +1,9 @@
 """The page: input on the left, the answers in tabs on the right. Wiring only."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,9 +14,9 @@ from starlette.routing import Route
 from demo import inputs, own_mask, widgets, wording
 from demo.controls import HEAVY, LIGHT, QUIET, RAW, Answer, Controls, Tab
 from demo.host.files import path_of
-from demo.look import Look, Request, Studio
+from demo.look import Request, Status, Studio
 from demo.settings import FIELDS, Settings, as_text, from_query, key_of
-from demo.source import NoPictureError
+from demo.source import NoPictureError, stamp
 from demo.tabs import TABS, TabEntry
 from demo.tabs import why as reasons
 from demo.tabs.compare import TRUTH
@@ -122,19 +124,16 @@ def _wire(
         read = {key: read(one) for (key, (_, read)), one in zip(files.items(), raw, strict=False)}
         return Request(settings, **read)
 
-    def look_of(raw: Sequence[Any]) -> Look:
-        return studio.look(asked_for(raw))
-
     def shows(entry: TabEntry) -> Callable[..., Answer]:
         def show(*raw: Any) -> Answer:
             tab = tabs[entry.name]
-            return answer(studio, entry.name, tab, lines, partial(look_of, raw), remark)
+            return answer(studio, entry.name, tab, lines, partial(asked_for, raw), remark)
 
         return show
 
     def explain(*raw: Any) -> Any:
         try:
-            look = look_of(raw)
+            look = studio.look(asked_for(raw))
             pixel = look.settings.pixel
             return pixel and reasons.value(look, pixel)
         except GclipError:
@@ -229,27 +228,39 @@ def _share(share: gr.Button, controls: Controls) -> None:
     copied.then(fn=None, js="() => gclip.page.copied()", outputs=share, **QUIET)
 
 
+@dataclass(frozen=True)
+class Answered:
+    """A tab's answer as it is cached: what it shows, what the browser may fetch, how it went."""
+
+    shown: Answer
+    offers: Offers
+    status: Status
+    settings: Settings
+
+
 def answer(
     studio: Studio,
     name: str,
     tab: Tab,
     lines: Component,
-    opened: Callable[[], Look],
+    asked_for: Callable[[], Request],
     remark: Callable[[Settings], str],
 ) -> Answer:
-    """What ``tab`` shows of a look; one that cannot be had changes nothing but the lines."""
-
-    def show(look: Look) -> tuple[Answer, Offers, str]:
-        with STORE.offers() as offers:
-            said = inputs.notice(studio, studio.name_of(look.settings))
-            return {part: values.packed(one) for part, one in tab.show(look).items()}, offers, said
-
+    """What ``tab`` shows of a request; one that fails changes the status lines alone."""
+    started = time.perf_counter()
     try:
-        look = opened()
-        made, status = look.answer(name, show, tab.keep)
-        shown, offers, notice = made
-        STORE.renew(offers)
-        settings = look.settings
+        request = asked_for()
+        # What an answer says of a backbone changes once it is fetched.
+        key = ("answer", name, stamp(request.settings, request.upload), request, studio.fetched)
+        made = studio.cache.get(key) if tab.keep else None
+        if made is None:
+            made = _make(studio, name, tab, request)
+            studio.cache.put(key, made)
+        else:
+            STORE.renew(made.offers)
+            milliseconds = 1000 * (time.perf_counter() - started)
+            status = replace(made.status, milliseconds=milliseconds, kept=True)
+            made = replace(made, status=status)
     except NoPictureError as error:
         return {lines: values.lines(problems=[str(error)], state="none")}
     except GclipError as error:
@@ -258,15 +269,24 @@ def answer(
         logger.exception("a request failed")
         said = [wording.failed(error), wording.OLD]
         return {lines: values.lines(problems=said, state="old")}
-    notes = [remark(settings), *status.notes, notice]
-    if settings.source == "upload":
-        notes.insert(0, inputs.old_words(studio, settings))
-    if status.no_gpu:
-        notes.insert(0, wording.NO_GPU)
-    if status.unknown:
-        notes.insert(0, wording.unknown(status.unknown))
-    said = wording.status(status.backbone, status.milliseconds, status.kept, status.grid)
-    return {**shown, lines: values.lines(said, notes, state="fresh", query=settings.to_query())}
+    status, settings = made.status, made.settings
+    notes = [
+        remark(settings),
+        wording.unknown(status.unknown) if status.unknown else "",
+        wording.NO_GPU if status.no_gpu else "",
+        *status.notes,
+    ]
+    said = wording.status(status.backbone, status.grid, status.milliseconds, status.scaled)
+    query = settings.to_query()
+    return {**made.shown, lines: values.lines(said, notes, state="fresh", query=query)}
+
+
+def _make(studio: Studio, name: str, tab: Tab, request: Request) -> Answered:
+    """The answer of a tab, not from the cache."""
+    look = studio.look(request)
+    with STORE.offers() as offers:
+        shown = {part: values.packed(one) for part, one in tab.show(look).items()}
+    return Answered(shown, offers, look.done(name), look.settings)
 
 
 def read_link(query: dict[str, str], opening: Settings) -> tuple[Settings, tuple[str, ...]]:

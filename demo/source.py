@@ -1,6 +1,7 @@
 """Where a picture comes from, a shipped photo or an upload; and its truth."""
 
 import json
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,21 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from demo.host.byte_cache import ByteCache
 from demo.settings import Settings
 from evaluation import metric
 from evaluation.photos import star_photos
 from gclip_core import images
 from gclip_core.errors import ImageError
-from gclip_core.types import Vocabulary
+from gclip_core.types import Grid, Vocabulary
 
 UNCOUNTED = metric.IGNORE
-MAX_PIXELS = 24_000_000
-"""Of an uploaded image."""
+MAX_PIXELS = 100_000_000
+"""Larger uploads are refused."""
+WORKED_PIXELS = 4_000_000
+"""Larger uploads are scaled down to this on arrival."""
 CLASSES = "Classes"
 """The text chunk in which a mask names the classes of its values, as a JSON list."""
-STRIP = 256
-"""Rows of a large mask that are worked on together."""
 
 
 class NoPictureError(ImageError):
@@ -46,66 +46,71 @@ class Truth:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A checked RGB image, its digest, what it is called, and its truth where that is known."""
+    """A checked RGB image, its digest, what it is called, and its truth where that is known.
+
+    ``came`` is the (height, width) of the uploaded file, None for an example.
+    """
 
     image: Image.Image
     digest: str
     title: str
     words: str
     truth: Truth | None = None
+    came: Grid | None = None
 
     @property
-    def pixels(self) -> int:
-        """How many it has."""
-        return self.image.width * self.image.height
+    def size(self) -> Grid:
+        """Height and width in pixels."""
+        return self.image.height, self.image.width
 
     @property
     def nbytes(self) -> int:
         """Bytes of its pixels and truth."""
-        # Pillow keeps RGB in four bytes
-        return 4 * self.pixels + (self.truth.labels.nbytes if self.truth else 0)
+        # Pillow stores a pixel of RGB in four bytes.
+        pixels = self.image.height * self.image.width
+        return 4 * pixels + (self.truth.labels.nbytes if self.truth else 0)
 
 
-class Sources:
-    """Opens pictures; keeps those used last in the page's cache."""
+def worked_size(size: Grid) -> Grid:
+    """The (height, width) that the page works at: at most ``WORKED_PIXELS``, of the same shape."""
+    shrink = min(1.0, math.sqrt(WORKED_PIXELS / math.prod(size)))
+    height, width = (max(1, math.floor(side * shrink)) for side in size)
+    return height, width
 
-    def __init__(self, cache: ByteCache) -> None:
-        self._opening = threading.Lock()
-        self._cache = cache
 
-    def picture(self, settings: Settings, upload: str = "") -> Picture:
-        """The picture that the settings name; ``upload`` is the path of a visitor's file.
+def stamp(settings: Settings, upload: str) -> tuple[Any, ...]:
+    """All that the picture of these settings depends on; ``upload`` is a visitor's file.
 
-        Raises:
-            GclipError: no picture yet, or one that cannot be used.
-        """
-        make, *key = self._made_from(settings, upload)
-        return self._cache.get_or_make(("picture", *key), lambda: make(*key))
+    Raises:
+        NoPictureError: there is no picture yet.
+    """
+    if settings.source == "example":
+        return ("example", settings.example)
+    if not upload:
+        raise NoPictureError("No photo yet: drop one on the page, or choose an example.")
+    file = Path(upload).stat() if Path(upload).is_file() else None
+    return ("upload", upload, file and (file.st_mtime_ns, file.st_size))
 
-    def kept(self, settings: Settings, upload: str = "") -> Picture | None:
-        """The same where it is open already, else None."""
-        try:
-            return self._cache.get(("picture", *self._made_from(settings, upload)[1:]))
-        except NoPictureError:
-            return None
 
-    def _made_from(self, settings: Settings, upload: str) -> tuple[Any, ...]:
-        """What makes a picture, and all that it depends on."""
-        if settings.source == "example":
-            return _photo, settings.example
-        if not upload:
-            raise NoPictureError(
-                "No image yet: drop one into the image field, or choose an example."
-            )
-        stamp = Path(upload).stat() if Path(upload).is_file() else None
-        return self._upload, upload, stamp and (stamp.st_mtime_ns, stamp.st_size)
+def open_picture(settings: Settings, upload: str) -> Picture:
+    """The picture of these settings, scaled down if it is large; ``upload`` is a visitor's file.
 
-    def _upload(self, path: str, _: Any) -> Picture:
-        with self._opening:  # a decoder takes several times a large picture's bytes
-            image = images.check(path, MAX_PIXELS)
-        # Of the file: a large picture has a hundred times its bytes.
-        digest = blake2b(Path(path).read_bytes(), digest_size=16).hexdigest()
-        return Picture(image, digest, "Your image", "")
+    Raises:
+        ImageError: no such example, or a file that cannot be used.
+    """
+    if settings.source == "example":
+        return _photo(settings.example)
+    with _decoding:
+        image = images.check(upload, MAX_PIXELS)
+        came = image.height, image.width
+        image = images.resize(image, worked_size(came))
+    # Hashing the file is quicker than hashing the pixels.
+    digest = blake2b(Path(upload).read_bytes(), digest_size=16).hexdigest()
+    return Picture(image, digest, "Your photo", "", came=came)
+
+
+_decoding = threading.Lock()
+"""One decoder at a time: it needs several times the bytes of a large picture."""
 
 
 def truth_labels(truth: Truth, vocabulary: Vocabulary) -> NDArray[np.int64]:
@@ -130,17 +135,18 @@ class MaskColour:
 def read_mask(path: str) -> tuple[NDArray[np.uint8], dict[int, str]]:
     """Values (H, W) of a mask in a PNG, and the colour of each; other colours are numbered.
 
+    A large one is scaled down as its picture is, to the nearest value.
+
     Raises:
         ImageError: not a PNG, damaged, too large, or more than 256 colours.
     """
-    images.check(path, MAX_PIXELS)  # what is damaged or too large is not decoded again below
-    with Image.open(path, formats=("PNG", "BMP", "GIF", "TIFF", "WEBP", "JPEG")) as image:
-        if image.mode in ("P", "L", "1"):
-            shown = image.convert("RGB")
-            values = np.asarray(image.convert("L") if image.mode == "1" else image)
-        else:
-            shown = image.convert("RGB")
-            values = _numbered(shown)
+    images.check(path, MAX_PIXELS)  # refuses what is damaged or too large
+    with Image.open(path, formats=images.FORMATS) as image:
+        height, width = worked_size((image.height, image.width))
+        mask = image if image.mode in ("P", "L") else image.convert("RGB")
+        mask = mask.resize((width, height), Image.Resampling.NEAREST)
+    shown = mask.convert("RGB")
+    values = np.asarray(mask) if mask.mode != "RGB" else _numbered(shown)
     places = {int(v): np.unravel_index(int(np.argmax(values == v)), values.shape)
               for v in np.unique(values)}  # fmt: skip
     colours = {v: shown.getpixel((int(x), int(y))) for v, (y, x) in places.items()}
@@ -148,7 +154,7 @@ def read_mask(path: str) -> tuple[NDArray[np.uint8], dict[int, str]]:
 
 
 def _numbered(image: Image.Image) -> NDArray[np.uint8]:
-    """The colours of an RGB image numbered in their order, (H, W); a strip of rows at a time."""
+    """The colours of an RGB image numbered in their order, (H, W)."""
     found = image.getcolors(256)
     if found is None:
         raise ImageError(
@@ -157,11 +163,7 @@ def _numbered(image: Image.Image) -> NDArray[np.uint8]:
         )
     place = np.array([65536, 256, 1])
     colours = np.sort(np.array([colour for _, colour in found]) @ place)
-    values = np.empty((image.height, image.width), np.uint8)
-    for top in range(0, image.height, STRIP):
-        strip = image.crop((0, top, image.width, min(top + STRIP, image.height)))
-        values[top : top + STRIP] = np.searchsorted(colours, np.asarray(strip) @ place)
-    return values
+    return np.searchsorted(colours, np.asarray(image) @ place).astype(np.uint8)
 
 
 def mask_colours(path: str) -> tuple[MaskColour, ...]:

@@ -10,7 +10,7 @@ import torch
 
 from gclip_core.numbering import block_numbers, named
 from gclip_core.registry import BUILT_IN, BackboneEntry
-from gclip_core.types import Found, FusionReason, FusionReport, Method, Plant
+from gclip_core.types import Found, FusionReason, FusionReport, Grid, Method, Plant
 
 FUSION_REASONS: dict[FusionReason, str] = {
     FusionReason.OFF: "AMF is off",
@@ -32,6 +32,10 @@ PRESET = "Start from a list of words"
 PRESET_INFO = "Replaces the words above; change them as you like"
 PRESET_PHOTO = "An everyday photo"
 SEGMENT = "Segment"
+BACKBONE_INFO = (
+    "The built-in model is small: good at sky, grass, trees, people and animals that fill a photo, "
+    "poor at rooms and small things. A larger one makes better masks."
+)
 FETCH = "Fetch the weights"
 EXAMPLES = "Examples, all with known truth"
 ADVANCED = "Advanced"
@@ -120,7 +124,6 @@ DONE = "Done."
 NO_PICTURE = "Add a picture, or choose an example."
 NO_GPU = "No GPU was lent for this (a visitor’s share may be spent): the processor computed it."
 EDITED = "Press Enter or Segment for the new words."
-OLD_WORDS = "The words are still those of the picture before: type what this one shows."
 OLD = "What is shown below is still the answer from before."
 OLD_SCENE = (
     "This link was made with a drawn scene. The page shows photos now: this is the first one."
@@ -196,18 +199,6 @@ def default_backbone(title: str) -> str:
 def backbone_choice(entry: BackboneEntry, here: bool) -> str:
     """One line of the backbone menu: what to know before choosing it."""
     return f"{entry.title} · " + ("here" if here else f"{entry.download} MB to fetch")
-
-
-def model_notice(name: str, entry: BackboneEntry, here: bool) -> str:
-    """Beside the result: what the built-in model is good at, and which one is better."""
-    if name != BUILT_IN:
-        return ""
-    how = "it is on this machine" if here else f"a download of {entry.download} MB, once"
-    return (
-        "The built-in model is small: good at sky, grass, trees, people and animals that fill a "
-        "photo, poor at rooms and at what is small. "
-        f"For better masks take {entry.title} as backbone ({how})."
-    )
 
 
 def needs_fetch(entry: BackboneEntry, allowed: bool) -> str:
@@ -386,16 +377,18 @@ def similarity_note(regions: str, found: Found, model: str) -> str:
     )
 
 
-def status(backbone: str, milliseconds: float, kept: bool, grid: tuple[int, int]) -> str:
-    """The status line."""
-    source = "the image was already encoded" if kept else "the image was encoded anew"
-    return f"{backbone} · {grid[0]} × {grid[1]} patches · {milliseconds:.0f} ms, {source}"
+def status(backbone: str, grid: Grid, milliseconds: float, scaled: tuple[Grid, Grid] | None) -> str:
+    """The status line; ``scaled`` are the sizes of a large upload before and after."""
+    said = [backbone, f"{grid[0]} × {grid[1]} patches", f"{milliseconds:.0f} ms"]
+    if scaled:
+        (height, width), size = scaled
+        said.append(f"scaled from {height} × {width} to {size[0]} × {size[1]} pixels")
+    return " · ".join(said)
 
 
 def unknown(words: Sequence[str]) -> str:
     """Words that the backbone never met."""
-    listed = ", ".join(f"“{w[:40]}”" for w in words[:8]) + ("…" if len(words) > 8 else "")
-    return f"This model has never met: {listed}. A mask for such a word means little."
+    return f"This model never met {_quoted(words)}. A mask for such a word means little."
 
 
 def _sentence(text: str) -> str:

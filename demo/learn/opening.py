@@ -42,4 +42,4 @@ def work_out(studio: Studio) -> threading.Thread | None:
 def look_at(studio: Studio, settings: Settings) -> Look:
     """A look at a picture with the words it comes with."""
     bare = settings.changed(words="")
-    return studio.look(Request(bare.changed(words=studio.sources.picture(bare).words)))
+    return studio.look(Request(bare.changed(words=studio.picture(bare).words)))

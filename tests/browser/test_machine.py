@@ -36,7 +36,7 @@ def page(url: str, browser: BrowserContext) -> Iterator[Page]:
 @pytest.fixture(scope="module")
 def look(studio: Studio) -> Look:
     plain = Settings(seed=SEED, amf=True, cs=False, plant=True)
-    words = studio.sources.picture(plain, "").words
+    words = studio.picture(plain, "").words
     return studio.look(Request(plain.changed(words=words)))
 
 
@@ -263,7 +263,7 @@ def test_the_legend_names_the_largest_as_they_were_typed_and_counts_the_others(
     page.goto(f"{url}?tab=learn&seed=4&rest=0&cs=0&amf=0")
     page.wait_for_selector("#learn-machine [data-ready='1'] .gm-box")
     plain = Settings(seed=4, rest=False, amf=False, cs=False)
-    words = studio.sources.picture(plain, "").words
+    words = studio.picture(plain, "").words
     look = studio.look(Request(plain.changed(words=words)))
     mask = look.mask(look.chosen)
     pairs = zip(mask.areas, mask.names, strict=True)

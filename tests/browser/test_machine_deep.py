@@ -33,7 +33,7 @@ def test_nothing_of_24_blocks_is_cut(
     url: str, browser: BrowserContext, studio: Studio, width: int
 ) -> None:
     settings = Settings(seed=2, amf=True, cs=False, plant=True)
-    words = studio.sources.picture(settings, "").words
+    words = studio.picture(settings, "").words
     machine = views.see(studio.look(Request(settings.changed(words=words))))
     for page in visitor(browser, {"width": width, "height": 1080}):
         page.goto(url + QUERY)

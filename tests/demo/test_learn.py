@@ -36,7 +36,7 @@ def studio() -> Studio:
 @pytest.fixture(scope="module")
 def settings(studio: Studio) -> Settings:
     made = Settings(seed=2)
-    return made.changed(words=studio.sources.picture(made, "").words)
+    return made.changed(words=studio.picture(made, "").words)
 
 
 def test_the_baked_numbers_are_of_the_model_that_ships(facts: dict) -> None:

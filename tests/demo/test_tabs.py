@@ -24,7 +24,7 @@ def studio() -> Studio:
 @pytest.fixture(scope="module")
 def settings(studio: Studio) -> Settings:
     bare = Settings(seed=SEED)
-    return bare.changed(words=studio.sources.picture(bare).words)
+    return bare.changed(words=studio.picture(bare).words)
 
 
 def see(studio: Studio, settings: Settings) -> channels.ChannelsView:
@@ -302,7 +302,7 @@ def test_the_best_word_at_a_pixel_is_its_label_under_every_variant(
 
 
 def test_a_pixel_outside_the_image_moves_inside(studio: Studio, settings: Settings) -> None:
-    image = studio.sources.picture(settings).image
+    image = studio.picture(settings).image
     size = (image.height, image.width)
     assert why.inside((99_999, 0), size) == (size[0] - 1, 0)
     assert why.inside(None, size) == (size[0] // 2, size[1] // 2)

@@ -1,298 +1,194 @@
-"""Named endpoints for programs: plain typed data in, plain data out; blocks counted from 1.
+"""The public API: ``segment``, ``suggest`` and ``about``. Plain data in and out, blocks from 1.
 
-Each takes an image (a file) or none for the first example, words as a person types them,
-and the two switches. What they do not name keeps the page's defaults.
+Values are judged twice by the same types: by the guard, before a request waits in the queue, and
+here, where a request comes through the queue itself.
 """
 
+import inspect
+import json
 import math
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, TypedDict
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, wraps
+from typing import Annotated, Any, Literal
 
 import gradio as gr
-import numpy as np
 from gradio.data_classes import FileData
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from demo import variants
+from demo import settings as declared
 from demo.controls import HEAVY, in_words
-from demo.host.files import path_of, zip_file
-from demo.look import Look, Mask, Request, Studio, changed_share
-from demo.settings import read
-from demo.tabs import attention as attention_view
-from demo.tabs import compare as compare_view
-from demo.tabs import export as export_view
-from demo.tabs import norms, why
+from demo.host.files import path_of, saved_file
+from demo.look import Look, Request, Studio
+from demo.settings import FIELDS, MAX_WORDS, Settings
+from demo.tabs import export
 from gclip_core.errors import GclipError
-from gclip_core.methods import METHODS, find_method
-from gclip_core.numbering import block_choice, block_numbers
-from gclip_core.registry import BACKBONES, find_backbone
+from gclip_core.methods import METHODS
+from gclip_core.registry import BACKBONES
 from gclip_core.version import __version__
 
+SWITCHED = {"clearclip": (False, False), "amf": (True, False), "cs": (False, True)}
+"""Methods that are the page's switches: AMF and CS."""
+_Method = Literal[tuple(dict.fromkeys(["gclip", *METHODS, *SWITCHED]))]
+_Backbone = Literal[("default", *BACKBONES)]
+_Background = Literal[tuple(declared.choices("background"))]
+_Words = Annotated[str, Field(max_length=MAX_WORDS)]
+_Blocks = Annotated[str, Field(max_length=200)]
+_Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+_Most = Annotated[int, Field(ge=1, le=20)]
 
-class ClassMask(TypedDict):
-    """One class: its name, its share of the pixels, its mask as COCO's compressed RLE."""
 
-    name: str
-    share: float
-    rle: dict[str, Any] | None
+def segment(
+    studio: Studio,
+    image: FileData,
+    words: _Words,
+    method: _Method = "gclip",
+    backbone: _Backbone = "default",
+    amf_blocks: _Blocks = "backbone",
+    cs_blocks: _Blocks = "backbone",
+    threshold: _Share = 0.0,
+    background: _Background = FIELDS["background"].default,
+) -> tuple[FileData, dict[str, Any]]:
+    """Segment a picture: an indexed PNG, and the share of every class with the reasons.
+
+    words: classes with commas between them, synonyms with semicolons. method: one that /about
+    lists. amf_blocks, cs_blocks: "auto", "backbone", or numbers from 1 such as "6 7". background:
+    whether pixels that fit none of the words stay without a class.
+    Returns the PNG (a pixel is the number of its class, 255 is none) and {height, width, classes:
+    [{number, name, share}], none: share, facts, unknown: [word], notes: [sentence]}.
+    """
+    amf, cs = SWITCHED.get(method, (True, True))
+    settings = {
+        "method": "gclip" if method in SWITCHED else method, "amf": amf, "cs": cs, "words": words,
+        "backbone": backbone, "amf_blocks": amf_blocks, "cs_blocks": cs_blocks,
+        "threshold": threshold, "background": background,
+    }  # fmt: skip
+    look = _look(studio, image, settings)
+    view, status = export.see(look), look.done("segment")
+    mask = view.mask
+    png = FileData(path=saved_file(export.mask_png(mask.labels, mask.names), "mask.png"))
+    return png, {
+        "height": look.picture.image.height,
+        "width": look.picture.image.width,
+        "classes": [
+            {"number": number, "name": name, "share": share}
+            for number, (name, share) in enumerate(zip(mask.names, mask.areas, strict=True))
+        ],
+        "none": mask.shares[-1],
+        "facts": view.facts,
+        "unknown": list(status.unknown),
+        "notes": list(status.notes),
+    }
+
+
+def about(studio: Studio) -> dict[str, Any]:
+    """What runs here: version, methods, backbones, and which of them need a download."""
+    return {
+        "version": __version__,
+        "backbone": studio.default.name,
+        "methods": list(dict.fromkeys([*METHODS, *SWITCHED])),
+        "backbones": [
+            {
+                "name": entry.name,
+                "title": entry.title,
+                "blocks": entry.blocks,
+                "patch": entry.patch,
+                "licence": entry.licence,
+                "download_mb": entry.download,
+                "here": studio.has(entry),
+            }
+            for entry in BACKBONES.values()
+        ],
+    }
+
+
+ENDPOINTS: dict[str, Callable[..., Any]] = {"segment": segment, "about": about}
 
 
 def add(studio: Studio) -> None:
     """Register the public endpoints in the page that is being built."""
-    for name, endpoint in endpoints(studio).items():
-        gr.api(endpoint, api_name=name, **({"queue": False} if name == "about" else HEAVY))
+    for name, endpoint in ENDPOINTS.items():
+        options = {"queue": False} if name == "about" else HEAVY
+        gr.api(_served(studio, name, endpoint), api_name=name, **options)
 
 
-def endpoints(studio: Studio) -> dict[str, Callable[..., Any]]:
-    """The seven endpoints by name."""
+def checks() -> dict[str, Callable[[Any], str]]:
+    """What judges the values of each endpoint before they wait in the queue."""
+    return {name: lambda values, name=name: problem(name, values) for name in ENDPOINTS}
 
-    def segment(
-        image: FileData | None = None,
-        words: str = "",
-        amf: bool = True,
-        cs: bool = True,
-        method: str = "gclip",
-        backbone: str = "",
-        amf_blocks: str = "backbone",
-        cs_blocks: str = "backbone",
-        threshold: float = 0.0,
-        rest: bool = True,
-    ) -> dict[str, Any]:
-        """Segment an image: a mask per class as COCO RLE, with its share of the pixels.
 
-        amf_blocks and cs_blocks are "auto", "backbone" or numbers from 1 such as "6 7".
-        rest: pixels that fit none of the words stay without a class.
-        Without an image, the first example is taken (and its own words, if none are given).
-        Returns {height, width, classes: [{name, share, rle}], rest: share, method, facts, miou,
-        unknown: [word], notes: [sentence]}.
-        """
-        look = _look(
-            studio, image, words, amf=amf, cs=cs, method=find_method(method).name,
-            backbone=backbone, amf_blocks=block_choice(amf_blocks),
-            cs_blocks=block_choice(cs_blocks),
-            threshold=threshold, background="on" if rest else "off",
-        )  # fmt: skip
-        view, status = export_view.see(look), look.done("segment")
-        rle = export_view.coco_json(view.mask.labels.astype(np.int32), view.mask.names)
-        return {
-            "height": look.picture.image.height,
-            "width": look.picture.image.width,
-            "method": view.mask.title,
-            "classes": _classes(view.mask, rle),
-            "rest": view.mask.shares[-1],
-            "miou": view.mask.miou,
-            "facts": view.facts,
-            "unknown": list(status.unknown),
-            "notes": list(status.notes),
-        }
+def problem(name: str, values: Any) -> str:
+    """What is wrong with values for an endpoint, a list or a mapping by name; empty for nothing."""
+    model = _model(name)
+    names = list(model.model_fields)
+    if isinstance(values, Sequence) and not isinstance(values, str):
+        if len(values) != len(names):
+            takes = f"{len(names)} values ({', '.join(names)})" if names else "no values"
+            return f"/{name} takes {takes}, but {len(values)} came."
+        values = dict(zip(names, values, strict=True))
+    if not isinstance(values, Mapping):
+        return f"/{name} takes a list of values, or values by name."
+    values = {key: value for key, value in values.items() if key != "session_hash"}
+    try:
+        model.model_validate(values)
+    except ValidationError as error:
+        return _sentence(name, names, error.errors()[0])
+    return ""
 
-    def compare(
-        image: FileData | None = None,
-        words: str = "",
-        variants: str = "clip clearclip amf cs amf_cs",
-        backbone: str = "",
-    ) -> list[dict[str, Any]]:
-        """Segment with several variants from one pass: areas, change against the one before, mIoU.
 
-        variants: names that /about lists as such.
-        Returns [{variant, title, areas: {class: share}, changed, miou}].
-        """
-        names = _variant_names(variants)
-        look = _look(studio, image, words, backbone=backbone)
-        view = compare_view.see(look, names)
-        look.done("compare")
-        made = list(view.masks.values())
-        pairs = zip(made, made[1:], strict=False)
-        changed = (None, *(changed_share(one.labels, other.labels) for one, other in pairs))
-        return [
-            {
-                "variant": name,
-                "title": mask.title,
-                "areas": dict(zip(mask.names, mask.areas, strict=True)),
-                "changed": moved,
-                "miou": mask.miou,
-            }
-            for (name, mask), moved in zip(view.masks.items(), changed, strict=True)
-        ]
-
-    def attention(
-        image: FileData | None = None,
-        block: int = 0,
-        head: int = 0,
-        row: int = 0,
-        column: int = 0,
-        amf: bool = True,
-        cs: bool = True,
-        backbone: str = "",
-    ) -> dict[str, Any]:
-        """Where the patch at (row, column) looks in a block, and every block's global tokens.
-
-        block counts from 1 (0: the first that AMF takes), head from 1 (0: their mean), row and
-        column from 0. Returns {grid, block, attention: [h][w], used_without_amf, used_with_amf,
-        scores: per block, tokens: per block [[row, column]], amf_blocks, reason}.
-        """
-        found = studio.backbone(backbone or studio.default.name)
-        n, heads = found.n_blocks, found.n_heads
-        if not 0 <= block <= n:
-            raise GclipError(f"Blocks run from 1 to {n} (0: the first AMF takes), not {block}.")
-        if not 0 <= head <= heads:
-            raise GclipError(f"Heads run from 1 to {heads} (0: their mean), not {head}.")
-        look = _look(
-            studio, image, "anything", amf=amf, cs=cs, backbone=backbone,
-            view_block=block - 1 if block else None, view_head=head - 1 if head else None,
-        )  # fmt: skip
-        height, width = look.grid
-        if not (0 <= row < height and 0 <= column < width):
-            raise GclipError(
-                f"Patches run to row {height - 1}, column {width - 1}, not {row}, {column}."
-            )
-        view, at = attention_view.see(look), row * width + column
-        look.done("attention")
-
-        def row_of(matrix: np.ndarray) -> list[list[float]]:
-            return matrix[at].reshape(look.grid).tolist()
-
-        return {
-            "grid": [height, width],
-            "block": view.block + 1,
-            "attention": row_of(view.matrix),
-            "used_without_amf": row_of(view.used_plain),
-            "used_with_amf": row_of(view.used_fused),
-            "scores": list(view.scores),
-            "tokens": [[list(divmod(t, width)) for t in tokens] for tokens in view.tokens],
-            "amf_blocks": list(block_numbers(view.fusion.blocks)),
-            "reason": view.fusion.reason,
-        }
-
-    def channels(
-        backbone: str = "", block: int = 0, plant_channel: int = -1, plant_gain: float = 100.0
-    ) -> dict[str, Any]:
-        """Norms of every FFN output channel of a block, before and after CS.
-
-        block counts from 1 (0: the one with the largest max/median). plant_channel simulates an
-        abnormal channel (-1: none). Returns {block, before, after, blocks: [{block, channel,
-        ratio, entropy, entropy_after}], abnormal, suppressed, reason, simulation}.
-        """
-        more: dict[str, Any] = {}
-        if plant_channel >= 0:
-            more = {"plant": True, "plant_channel": plant_channel, "plant_gain": plant_gain}
-        look = _look(studio, None, "anything", backbone=backbone, **more)
-        width = look.bare.backbone.width
-        if plant_channel >= width:
-            raise GclipError(f"Channels run from 0 to {width - 1}, not {plant_channel}.")
-        view = norms.see(look)
-        look.done("channels")
-        found, n = view.found, len(view.before)
-        if not 0 <= block <= n:
-            raise GclipError(f"Blocks run from 1 to {n} (0: the one that stands out), not {block}.")
-        at = block - 1 if block else int(np.argmax(found.ratios))
-        return {
-            "block": at + 1,
-            "before": view.before[at].tolist(),
-            "after": view.after[at].tolist(),
-            "blocks": [
-                {
-                    "block": index + 1,
-                    "channel": found.channels[index],
-                    "ratio": found.ratios[index],
-                    "entropy": float(found.entropy[index]),
-                    "entropy_after": float(found.entropy_after[index]),
-                }
-                for index in range(n)
-            ],
-            "abnormal": list(block_numbers(found.abnormal)),
-            "suppressed": list(block_numbers(found.suppressed)),
-            "reason": found.cs_reason,
-            "simulation": view.planted,
-        }
-
-    def explain_pixel(
-        image: FileData | None = None,
-        words: str = "",
-        row: int = 0,
-        column: int = 0,
-        top: int = 5,
-        backbone: str = "",
-    ) -> list[dict[str, Any]]:
-        """The best classes at a pixel under every variant: [{variant, top: [{name, score}]}].
-
-        row and column count from 0 at the top left of the image's own size.
-        """
-        look = _look(studio, image, words, backbone=backbone)
-        pixels = look.picture.image
-        if not (0 <= row < pixels.height and 0 <= column < pixels.width):
-            raise GclipError(
-                f"Pixels run to row {pixels.height - 1}, column {pixels.width - 1}, "
-                f"not {row}, {column}."
-            )
-        found = why.see(look, (row, column), top=max(1, top))
-        look.done("explain_pixel")
-        return [
-            {
-                "variant": one.title,
-                "top": [{"name": name, "score": score} for name, score in one.top],
-            }
-            for one in found
-        ]
-
-    def export_zip(
-        image: FileData | None = None,
-        words: str = "",
-        amf: bool = True,
-        cs: bool = True,
-        backbone: str = "",
-    ) -> FileData:
-        """A zip: indexed PNG mask, overlay, COCO RLE, settings with versions, Python to repeat."""
-        look = _look(studio, image, words, amf=amf, cs=cs, backbone=backbone)
-        path = zip_file(export_view.see(look).zip())
-        look.done("export")
-        return FileData(path=path)
-
-    def about() -> dict[str, Any]:
-        """What runs here: version, methods, backbones, and which of them need a download."""
-        return {
-            "version": __version__,
-            "backbone": studio.default.name,
-            "methods": list(METHODS),
-            "variants": list(variants.VARIANTS),
-            "backbones": [
-                {
-                    "name": entry.name,
-                    "title": entry.title,
-                    "blocks": entry.blocks,
-                    "patch": entry.patch,
-                    "licence": entry.licence,
-                    "download_mb": entry.download,
-                    "here": studio.has(entry),
-                }
-                for entry in BACKBONES.values()
-            ],
-            "cache": {
-                "bytes": studio.cache.size,
-                "limit": studio.cache.limit,
-            },
-        }
-
-    made = {
-        "segment": segment,
-        "compare": compare,
-        "attention": attention,
-        "channels": channels,
-        "explain_pixel": explain_pixel,
-        "export": export_zip,
-        "about": about,
+@cache
+def _model(name: str) -> type[BaseModel]:
+    """The values of an endpoint, as its signature has them."""
+    _, *parameters = inspect.signature(ENDPOINTS[name]).parameters.values()
+    fields: dict[str, Any] = {
+        one.name: (one.annotation, ... if one.default is one.empty else one.default)
+        for one in parameters
     }
-    return {name: in_words(_answered(endpoint)) for name, endpoint in made.items()}
+    config = ConfigDict(extra="forbid", strict=True)
+    return create_model(name, __config__=config, **fields)
 
 
-def _answered(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """The endpoint, its answer without nan."""
+def _sentence(name: str, names: Sequence[str], error: Mapping[str, Any]) -> str:
+    field = str(error["loc"][0])[:40]
+    if error["type"] == "extra_forbidden":
+        return f"/{name} takes {', '.join(names) or 'no values'}, but “{field}” came."
+    if error["type"] == "missing":
+        return f"/{name} needs “{field}”."
+    came = json.dumps(error["input"], default=str)[:60]
+    schema = _model(name).model_json_schema()["properties"][field]
+    return f"“{field}” takes {_wanted(field, schema)}, but {came} came."
+
+
+def _wanted(field: str, schema: Mapping[str, Any]) -> str:
+    """What a field takes, in words."""
+    if field == "image":
+        return "an uploaded picture"
+    if "enum" in schema:
+        return f"one of {', '.join(schema['enum'])}"
+    if schema["type"] == "string":
+        return f"a text of at most {schema['maxLength']} characters"
+    kind = "a whole number" if schema["type"] == "integer" else "a number"
+    return f"{kind} from {schema['minimum']} to {schema['maximum']}"
+
+
+def _served(studio: Studio, name: str, endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """The endpoint as Gradio calls it: without the studio, its values judged, no nan in answers."""
 
     @wraps(endpoint)
-    def asked(*values: Any, **named: Any) -> Any:
-        return _finite(endpoint(*values, **named))
+    def served(*values: Any) -> Any:
+        wrong = problem(name, [_plain(value) for value in values])
+        if wrong:
+            raise GclipError(wrong)
+        return _finite(endpoint(studio, *values))
 
-    return asked
+    own = inspect.signature(endpoint)
+    _, *parameters = own.parameters.values()
+    served.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    served.__annotations__ = {k: v for k, v in endpoint.__annotations__.items() if k != "studio"}
+    return in_words(served)
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump() if isinstance(value, BaseModel) else value
 
 
 def _finite(value: Any) -> Any:
@@ -301,36 +197,12 @@ def _finite(value: Any) -> Any:
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
+    if isinstance(value, (list, tuple)):
+        return type(value)(_finite(item) for item in value)
     return value
 
 
-def _look(
-    studio: Studio, image: FileData | None, words: str, backbone: str = "", **more: Any
-) -> Look:
-    name = find_backbone(backbone).name if backbone else "default"
-    source = "upload" if image else "example"
-    settings = read({**more, "source": source, "words": words, "backbone": name})
-    upload = path_of(image)
-    if not settings.words.strip() and not image:
-        settings = settings.changed(words=studio.picture(settings).words)
-    return studio.look(Request(settings, upload))
-
-
-def _variant_names(text: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(str(text).replace(",", " ").split()))
-    unknown = [name for name in names if name not in variants.VARIANTS]
-    if unknown or not names:
-        raise GclipError(
-            f"Variants are {', '.join(variants.VARIANTS)}, but '{(unknown or [''])[0][:40]}' came."
-        )
-    return names
-
-
-def _classes(mask: Mask, coco: dict[str, Any]) -> list[ClassMask]:
-    found = {a["category_id"] - 1: a["segmentation"] for a in coco["annotations"]}
-    return [
-        {"name": name, "share": share, "rle": found.get(index)}
-        for index, (name, share) in enumerate(zip(mask.names, mask.areas, strict=True))
-    ]
+def _look(studio: Studio, image: Any, settings: dict[str, Any]) -> Look:
+    """A look at an uploaded picture; what ``settings`` do not name is as on the page."""
+    read: Settings = declared.read({"source": "upload", **settings})
+    return studio.look(Request(read, path_of(image)))

@@ -35,7 +35,7 @@ def launch(studio: Studio, args: argparse.Namespace, started: float) -> int:
         f"{studio.default.title} is loaded; ready in {time.perf_counter() - started:.1f} s.",
         flush=True,
     )
-    return serve.serve(demo, launch_settings(args), studio.state, page.routes())
+    return serve.serve(demo, launch_settings(args), api.checks(), studio.state, page.routes())
 
 
 def build(studio: Studio) -> gr.Blocks:

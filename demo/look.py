@@ -29,13 +29,13 @@ from demo import variants
 from demo.host import logs, memory
 from demo.host.byte_cache import ByteCache
 from demo.host.zero_gpu import WITHOUT_GPU
-from demo.settings import Settings
+from demo.settings import MAX_CLASSES, MAX_WORDS, Settings
 from demo.source import Picture, Truth, open_picture, stamp, truth_of_file
 from evaluation import metric
 from gclip_core import cs, load, vocabulary
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
 from gclip_core.cache import BoundedCache
-from gclip_core.errors import BackboneError
+from gclip_core.errors import BackboneError, VocabularyError
 from gclip_core.load import Dtype
 from gclip_core.registry import BACKBONES, BUILT_IN, BackboneEntry, find_backbone
 from gclip_core.segmenter import Segmenter
@@ -121,6 +121,7 @@ class Look:
 
     def __init__(self, studio: Studio, request: Request) -> None:
         self.request, self.settings = request, request.settings
+        _check_words(request.settings.words)
         self.started, self.kept = time.perf_counter(), True
         self.picture = studio.picture(request.settings, request.upload)
         self.segmenter = studio.segmenter(request.settings)
@@ -416,6 +417,25 @@ class Studio:
 def _encoding(s: Segmenter, picture: Picture) -> tuple:
     """All that a picture's clean encoding depends on."""
     return s.backbone.uid, picture.digest, s.short_side, s.window, s.stride, s.max_tokens
+
+
+def _check_words(words: str) -> None:
+    """Judge a vocabulary by its length and classes.
+
+    Raises:
+        VocabularyError: it is longer than the page takes.
+    """
+    if len(words) > MAX_WORDS:
+        raise VocabularyError(
+            f"Up to {MAX_WORDS} characters of words are read here, but {len(words)} came."
+        )
+    if words.count(",") + words.count("\n") >= MAX_CLASSES:
+        classes = len(vocabulary.parse(words))
+        if classes > MAX_CLASSES:
+            raise VocabularyError(
+                f"Up to {MAX_CLASSES} classes are segmented at once here, but {classes} came. "
+                "Leave some out."
+            )
 
 
 def changed_share(before: NDArray, after: NDArray) -> float:

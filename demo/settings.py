@@ -32,6 +32,7 @@ from gclip_core.registry import ALIASES, BACKBONES
 from gclip_core.vocabulary import TEMPLATES, parse
 
 MAX_WORDS = 4000
+MAX_CLASSES = 200
 MAX_QUERY = 20_000
 MAX_BLOCKS = 64
 MAX_CHANNEL = 8191

@@ -22,7 +22,7 @@ import httpx
 import psutil
 import pytest
 
-from demo import launch, main, page
+from demo import api, launch, main, page
 from demo.host import guard
 from demo.look import Studio
 
@@ -146,7 +146,7 @@ def served(studio: Studio, waiting: int = 0) -> Iterator[str]:
     options = launch.launch_settings(main.parser().parse_args([])) | {"server_port": None}
     _, address, _ = demo.launch(
         **options,
-        app_kwargs=guard.app_settings(demo) | {"routes": page.routes()},
+        app_kwargs=guard.app_settings(demo, api.checks()) | {"routes": page.routes()},
         prevent_thread_lock=True, quiet=True,
     )  # fmt: skip
     yield address

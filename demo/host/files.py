@@ -29,6 +29,14 @@ def own_folder() -> None:
         atexit.register(shutil.rmtree, os.environ[FOLDER], ignore_errors=True)
 
 
+def is_uploaded(path: str) -> bool:
+    """Whether a path lies in the folder of uploads."""
+    try:
+        return Path(path).resolve().is_relative_to(Path(get_upload_folder()).resolve())
+    except (OSError, ValueError, RuntimeError):  # no path at all, or one that leads in a circle
+        return False
+
+
 def path_of(file: Any) -> str:
     """Path of an uploaded file in a component's raw value; empty for none.
 
@@ -42,15 +50,11 @@ def path_of(file: Any) -> str:
     path = file.get("path") if isinstance(file, dict) else getattr(file, "path", "\0")
     if not path:
         return ""
-    if not isinstance(path, str) or "\0" in path or not _uploaded(path):
+    if not isinstance(path, str) or not is_uploaded(path):
         raise ImageError("An uploaded file was expected, but the path of another file came.")
     return path
 
 
-def zip_file(data: bytes) -> str:
-    """Path of a file of these bytes that a visitor may fetch."""
-    return save_bytes_to_cache(data, "gclip.zip", get_upload_folder())
-
-
-def _uploaded(path: str) -> bool:
-    return Path(path).resolve().is_relative_to(Path(get_upload_folder()).resolve())
+def saved_file(data: bytes, name: str) -> str:
+    """Path of a file of these bytes that a visitor may fetch; its folder is their digest."""
+    return save_bytes_to_cache(data, name, get_upload_folder())

@@ -1,13 +1,22 @@
-"""Stands before the web server: hides what the page does not need, bounds what comes in, and
-answers in words where a request breaks the server."""
+"""Stands before Gradio: hides what the page does not need, bounds and checks what comes in, counts
+what waits, and answers in words what the server would trip over.
+
+It knows Gradio by its public routes only: requests join the queue by ``/queue/join`` and
+``/call/NAME``, and answers come back as server-sent events.
+"""
 
 import asyncio
 import contextlib
+import json
 import logging
+import re
 import threading
 import time
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qs, unquote
 
 import gradio as gr
 from starlette.exceptions import HTTPException
@@ -15,25 +24,40 @@ from starlette.formparsers import MultiPartException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse
+
+from demo.host.files import is_uploaded
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Check = Callable[[Any], str]
+"""Judges an endpoint's values, a list or a mapping by name: empty, or what is wrong with them."""
 
 logger = logging.getLogger(__name__)
 
 API = "/gradio_api"
 MAX_FILE_BYTES = 64 * 2**20
-MAX_BODY_BYTES = 4 * 2**20
-"""Of a request that uploads no file: settings and words are far below it."""
+MAX_BODY_BYTES = 64 * 2**10
+"""Of a request that uploads no file."""
+MAX_DEPTH, MAX_VALUES = 16, 4096
+"""Of JSON: containers within containers, and values altogether."""
 MAX_WAITING = 200
-"""Requests that may wait in the queue; whoever comes then is told that the page is busy."""
+"""Requests that may wait in Gradio's queue."""
+MAX_PENDING, MAX_PENDING_BYTES = 2 * MAX_WAITING, 4 * 2**20
+"""Requests that wait, are computed or were answered without the answer being read; their bodies."""
+MAX_OF_SESSION = 32
+"""The same of one session."""
+UNREAD_SECONDS = 120
+"""An answer that nobody fetches for so long is thrown away."""
 
 _UPLOAD = f"{API}/upload"
 _FORM_BYTES = 64 * 2**10
 _DRAIN_SECONDS = 10
+_JOIN = f"{API}/queue/join"
+_DATA = f"{API}/queue/data"
 _NAMED = tuple(f"{API}/{way}/" for way in ("call/v2", "call", "api", "run"))
+_FILES = tuple(f"{start}/file{sign}" for start in (API, "") for sign in "=/")
 # Gradio's tools for development and traffic, its way to fetch other hosts' files, what it would
 # keep of visitors' runs and states, and what only pages with components of their own need.
 _HIDDEN = (
@@ -50,35 +74,156 @@ _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"strict-origin-when-cross-origin"),
 )
+_RANGE = re.compile(rb"bytes=(\d{1,18}-\d{0,18}|-\d{1,18})")
+_EVENT = re.compile(rb'"event_id": ?"([0-9a-f]{32})"')
+_DONE = re.compile(rb'"msg": ?"process_completed"')
+_TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
+_NOT_STRUCTURE = bytes(sorted(set(range(256)) - set(b"[]{},")))
+
+NO_ENDPOINT = "There is no such endpoint."
+NO_FILE = "There is no such file here: this page serves uploaded pictures and its own files only."
+NOT_UPLOADED = (
+    "An uploaded file was expected, but the path or address of another file came. Upload the "
+    "picture first."
+)
+BUSY = "This page is too busy: too many requests wait. Try again in a minute."
+UNREAD = "Too many answers of this session wait to be read. Read them, then ask again."
+ENDING = "This page is being ended; try again in a minute."
+NOT_JSON = "A JSON object was expected, but this could not be read as one."
+TOO_DEEP = f"JSON of at most {MAX_DEPTH} levels and {MAX_VALUES} values was expected."
+NOT_UNICODE = "A text was expected, but half of a surrogate pair came, which is no character."
+
+
+class RefusedError(Exception):
+    """A request is refused: its HTTP status, and why in words."""
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(words)
+        self.status, self.words = status, words
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An event of the page: how many values it takes, and whether a browser's event data."""
+
+    name: str
+    values: int
+    event_data: bool = False
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """What may be called: events by Gradio's number, names that programs may call, and checks."""
+
+    events: Mapping[int, Endpoint]
+    public: frozenset[str]
+    checks: Mapping[str, Check]
+
+    @classmethod
+    def of(cls, page: gr.Blocks, checks: Mapping[str, Check]) -> "Endpoints":
+        """Those of a page; ``checks`` judge the values of its public endpoints."""
+        events = {
+            number: Endpoint(str(event.api_name), len(event.inputs), event.collects_event_data)
+            for number, event in page.fns.items()
+            if event.fn is not None
+        }
+        # The page itself calls by name what does not queue; all else it calls through the queue.
+        public = frozenset(
+            str(event.api_name)
+            for event in page.fns.values()
+            if event.api_name and (event.api_visibility != "private" or not event.queue)
+        )
+        return cls(events, public, checks)
+
+    def check_named(self, name: str, values: Any) -> None:
+        """Judge a public endpoint's values.
+
+        Raises:
+            RefusedError: they are not what it takes.
+        """
+        check = self.checks.get(name)
+        problem = check(values) if check else ""
+        if problem:
+            raise RefusedError(422, problem)
+
+    def check_event(self, body: Mapping[str, Any]) -> None:
+        """Judge a request to the queue.
+
+        Raises:
+            RefusedError: no such event, or it takes other values.
+        """
+        number, values, data = body.get("fn_index"), body.get("data"), body.get("event_data")
+        event = self.events.get(number) if type(number) is int else None
+        if event is None:
+            raise RefusedError(404, NO_ENDPOINT)
+        if not isinstance(body.get("session_hash"), str) or len(body["session_hash"]) > 64:
+            raise RefusedError(422, "“session_hash” takes a text of at most 64 characters.")
+        if not isinstance(values, list):
+            raise RefusedError(422, "“data” takes a list of values.")
+        self.check_named(event.name, values)
+        if len(values) != event.values:
+            raise RefusedError(
+                422, f"“data” takes {event.values} values here, but {len(values)} came."
+            )
+        if event.event_data and not (isinstance(data, dict) and {"index", "value"} <= data.keys()):
+            raise RefusedError(422, "“event_data” takes an index and a value.")
 
 
 class Pending:
-    """Requests that wait in the queue, are computed, or whose answers are not read yet."""
+    """Requests that wait, are computed, or whose answers are not read yet."""
 
     def __init__(self) -> None:
-        self._events: dict[str, tuple[str, float]] = {}
+        self._events: dict[str, tuple[str, int, float, Message]] = {}
+        self._read: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._events)
 
-    def joined(self, event: str, session: str) -> None:
-        """A request came in."""
-        self._events[event] = (session, time.monotonic())
+    def check(self, session: str, nbytes: int) -> None:
+        """Judge whether one more request may wait.
+
+        Raises:
+            RefusedError: too many wait, of all visitors or of this session.
+        """
+        if sum(whose == session for whose, *_ in self._events.values()) >= MAX_OF_SESSION:
+            raise RefusedError(429, UNREAD)
+        waiting = sum(size for _, size, *_ in self._events.values())
+        if len(self) >= MAX_PENDING or waiting + nbytes > MAX_PENDING_BYTES:
+            raise RefusedError(503, BUSY)
+
+    def joined(self, event: str, session: str, nbytes: int, scope: Message) -> None:
+        """A request of ``nbytes`` came in; ``scope`` is that of its HTTP request."""
+        self._events[event] = (session or event, nbytes, time.monotonic(), scope)
 
     def answered(self, event: str) -> None:
         """Its answer was read, or nobody waits for it any more."""
         self._events.pop(event, None)
 
-    def left(self, session: str) -> None:
-        """The stream of a session's answers ended; Gradio drops what waits for it."""
-        for event, (whose, _) in list(self._events.items()):
-            if whose == session:
-                self.answered(event)
+    @contextlib.contextmanager
+    def reading(self, session: str) -> Iterator[None]:
+        """While a session reads its answers; Gradio drops what waits when it stops."""
+        self._read[session] += 1
+        try:
+            yield
+        finally:
+            self._read[session] -= 1
+            self._read += Counter()
+            for event, (whose, *_) in list(self._events.items()):
+                if whose == session:
+                    self.answered(event)
+
+    def unread(self) -> dict[str, Message]:
+        """Sessions that wait for answers for long and read none, each with a scope of theirs."""
+        late = time.monotonic() - UNREAD_SECONDS
+        return {
+            session: scope
+            for session, _, came, scope in self._events.values()
+            if came < late and not self._read[session]
+        }
 
 
 class Guard:
-    """ASGI middleware: named calls reach only ``public`` endpoints, tools are not found, bodies
-    are bounded, and what the server trips over is answered in words.
+    """ASGI middleware before Gradio; see the module.
 
     A frame is not forbidden: a Space shows the page inside one.
     """
@@ -86,14 +231,15 @@ class Guard:
     def __init__(
         self,
         app: Callable,
-        public: Collection[str],
+        endpoints: Endpoints,
         pending: Pending | None = None,
         ending: threading.Event | None = None,
     ) -> None:
         self.app = app
-        self.public = frozenset(public)
+        self.endpoints = endpoints
         self.pending = pending or Pending()
         self.ending = ending or threading.Event()
+        self._tasks: set[asyncio.Task] = set()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -112,39 +258,142 @@ class Guard:
             await send(message)
 
         async def say(status: int, words: str) -> None:
-            await PlainTextResponse(words, status)(scope, body.receive, answer)
+            if path.startswith(API):
+                said = {"error": words, "detail": words}
+                await JSONResponse(said, status)(scope, body.receive, answer)
+            else:
+                await PlainTextResponse(words, status)(scope, body.receive, answer)
 
-        if not self.allows(path):
-            await say(404, "There is no such endpoint.")
-        elif self.ending.is_set() and scope["method"] == "POST":
-            await say(503, "This page is being ended; try again in a minute.")
-        elif body.announced(scope) > body.limit:
-            await say(413, body.too_large)
-        else:
-            try:
-                await self.app(scope, body.receive, answer)
-            except ClientDisconnect:
+        try:
+            self._check(path, scope, body)
+            await self._pass(path, scope, body, answer)
+        except RefusedError as refused:
+            await say(refused.status, refused.words)
+        except ClientDisconnect:
+            return
+        except (UnicodeError, RecursionError):
+            await say(400, "This request could not be read.")
+        except Exception as error:
+            # Left to the server, it would end the connection, and the next request with it.
+            if answered:
+                logger.warning("a web request broke off: %s", type(error).__name__)
+                with contextlib.suppress(Exception):  # it may have been whole already
+                    await send({"type": "http.response.body", "body": b""})
                 return
-            except (UnicodeError, RecursionError):
-                await say(400, "This request could not be read.")
-            except Exception as error:
-                # Left to the server, it would end the connection, and the next request with it.
-                if answered:
-                    logger.warning("a web request broke off: %s", type(error).__name__)
-                    with contextlib.suppress(Exception):  # it may have been whole already
-                        await send({"type": "http.response.body", "body": b""})
-                    return
-                logger.exception("a web request could not be answered")
-                await say(500, "This request could not be answered.")
+            logger.exception("a web request could not be answered")
+            await say(500, "This request could not be answered.")
 
-    def allows(self, path: str) -> bool:
-        """Whether a request for this path may pass."""
+    def _check(self, path: str, scope: Message, body: "_Body") -> None:
+        """Judge a request by its path and headers."""
         if path.startswith(_HIDDEN):
-            return False
-        for way in _NAMED:
-            if path.startswith(way):
-                return path.removeprefix(way).split("/")[0] in self.public
-        return True
+            raise RefusedError(404, NO_ENDPOINT)
+        name = _named(path)
+        if name is not None and name not in self.endpoints.public:
+            raise RefusedError(404, NO_ENDPOINT)
+        for way in _FILES:
+            if path.startswith(way) and not is_uploaded(scope["path"].split(way, 1)[-1]):
+                raise RefusedError(404, NO_FILE)
+        if self.ending.is_set() and scope["method"] == "POST":
+            raise RefusedError(503, ENDING)
+        if body.announced(scope) > body.limit:
+            raise RefusedError(413, body.too_large)
+        headers = dict(scope["headers"])
+        if not _RANGE.fullmatch(headers.get(b"range", b"bytes=0-")):
+            raise RefusedError(416, "“Range” takes bytes=FIRST-LAST, one range of whole numbers.")
+        # Whatever is served here is small: a range of it is answered with all of it.
+        scope["headers"] = [(key, value) for key, value in scope["headers"] if key != b"range"]
+
+    async def _pass(self, path: str, scope: Message, body: "_Body", answer: Send) -> None:
+        """Let a request through to Gradio, its body checked and its answer watched."""
+        if path == _DATA or (_named(path) and scope["method"] == "GET"):
+            query = parse_qs(scope["query_string"].decode("latin-1"))
+            session = query.get("session_hash", [path.rsplit("/", 1)[-1]])[0]
+            with self.pending.reading(session):
+                await self.app(scope, body.receive, self._watched(answer))
+            return
+        if scope["method"] != "POST" or path == _UPLOAD:
+            await self.app(scope, body.receive, answer)
+            return
+        data = await body.whole()
+        if not path.startswith(f"{API}/"):  # a form: a name and a password
+            await self.app(scope, body.replayed(data), answer)
+            return
+        session = self._check_json(path, data)
+        if path != _JOIN and _named(path) is None:
+            await self.app(scope, body.replayed(data), answer)
+            return
+        self._discard_unread()
+        self.pending.check(session, len(data))
+
+        async def joined(message: Message) -> None:
+            found = _EVENT.search(message.get("body", b""))
+            if found:
+                self.pending.joined(found[1].decode(), session, len(data), scope)
+            await answer(message)
+
+        await self.app(scope, body.replayed(data), joined)
+
+    def _check_json(self, path: str, data: bytes) -> str:
+        """Judge a JSON body; its session, or an empty text.
+
+        Raises:
+            RefusedError: it is none, too deep, names a file that is no upload, or has wrong values.
+        """
+        if not _is_shallow(data):
+            raise RefusedError(400, TOO_DEEP)
+        try:
+            body = json.loads(data)
+        except ValueError as error:
+            raise RefusedError(400, NOT_JSON) from error
+        if not isinstance(body, dict):
+            raise RefusedError(400, NOT_JSON)
+        name = _named(path)
+        if path == _JOIN:
+            self.endpoints.check_event(body)
+        elif name is not None:
+            if body.get("fn_index") is not None:
+                raise RefusedError(422, "“fn_index” is not taken with an endpoint's name.")
+            by_name = path.startswith(_NAMED[0])
+            self.endpoints.check_named(name, body if by_name else body.get("data"))
+        _check_values(body)
+        session = body.get("session_hash")
+        return session if isinstance(session, str) else ""
+
+    def _watched(self, answer: Send) -> Send:
+        """The same, noting whose answers go by."""
+
+        async def watch(message: Message) -> None:
+            part = message.get("body", b"")
+            found = _EVENT.search(part) if _DONE.search(part) else None
+            await answer(message)
+            if found:
+                self.pending.answered(found[1].decode())
+
+        return watch
+
+    def _discard_unread(self) -> None:
+        """Fetch and drop answers that nobody reads, so that Gradio does not keep them."""
+        for session, scope in self.pending.unread().items():
+            task = asyncio.create_task(self._discard(session, scope))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _discard(self, session: str, scope: Message) -> None:
+        query = f"session_hash={session}".encode("ascii", "ignore")
+        asked = {**scope, "method": "GET", "path": _DATA, "raw_path": _DATA.encode()}
+        asked |= {"query_string": query, "asgi": {"version": "3.0", "spec_version": "2.3"}}
+        gone = asyncio.Event()
+
+        async def receive() -> Message:
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def drop(_: Message) -> None:
+            pass
+
+        with self.pending.reading(session), contextlib.suppress(Exception):
+            asyncio.get_running_loop().call_later(_DRAIN_SECONDS, gone.set)
+            await self.app(asked, receive, self._watched(drop))
 
 
 class _Body:
@@ -156,9 +405,10 @@ class _Body:
         self._read = 0
         self._upload = upload
         self.limit = MAX_FILE_BYTES + _FORM_BYTES if upload else MAX_BODY_BYTES
+        most = f"{MAX_FILE_BYTES // 2**20} MB" if upload else f"{MAX_BODY_BYTES // 2**10} kB"
         self.too_large = (
-            f"A request of at most {self.limit // 2**20} MB was expected, but this one exceeds the "
-            "maximum allowed size."
+            f"A request of at most {most} was expected, but this one exceeds the maximum allowed "
+            "size."
         )
 
     def announced(self, scope: Message) -> int:
@@ -183,9 +433,39 @@ class _Body:
             raise MultiPartException("The upload was cut off.")
         return message
 
+    async def whole(self) -> bytes:
+        """All of it.
+
+        Raises:
+            RefusedError: it is too large.
+            ClientDisconnect: it was cut off.
+        """
+        parts = []
+        while not self._ended:
+            message = await self._next()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            if self._read > self.limit:
+                raise RefusedError(413, self.too_large)
+            parts.append(message.get("body", b""))
+        return b"".join(parts)
+
+    def replayed(self, data: bytes) -> Receive:
+        """A body that was read, once more; afterwards what the connection says."""
+        given = False
+
+        async def receive() -> Message:
+            nonlocal given
+            if given:
+                return await self._receive()
+            given = True
+            return {"type": "http.request", "body": data, "more_body": False}
+
+        return receive
+
     async def drain(self) -> None:
         """Read on before answering, for who still sends hears nothing; but not without end."""
-        most = self._read + 2 * self.limit
+        most = self._read + (2 * self.limit if self._upload else MAX_FILE_BYTES)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_SECONDS):
                 while not self._ended and self._read < most:
@@ -204,21 +484,72 @@ def _path(scope: Message) -> str:
     return "/" + "/".join(part for part in path.split("/") if part)
 
 
+def _named(path: str) -> str | None:
+    """The endpoint that a path calls by name; None where it calls none."""
+    for way in _NAMED:
+        if path.startswith(way):
+            return path.removeprefix(way).split("/")[0]
+    return None
+
+
+def _is_shallow(data: bytes) -> bool:
+    """Whether JSON has few enough levels and values; told from its bytes, without parsing it."""
+    structure = _TEXTS.sub(b"", data).translate(None, _NOT_STRUCTURE)
+    if len(structure) > 2 * MAX_VALUES or structure.count(b",") >= MAX_VALUES:
+        return False
+    depth = 0
+    for sign in structure:
+        depth += 1 if sign in b"[{" else -1 if sign in b"]}" else 0
+        if depth > MAX_DEPTH:
+            return False
+    return True
+
+
+def _check_values(value: Any) -> None:
+    """Judge what JSON holds: texts are Unicode, and files are uploads of this server.
+
+    Raises:
+        RefusedError: they are not.
+    """
+    if isinstance(value, str):
+        if not value.isascii() and any("\ud800" <= sign <= "\udfff" for sign in value):
+            raise RefusedError(422, NOT_UNICODE)
+    elif isinstance(value, list):
+        for one in value:
+            _check_values(one)
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            _check_values(key)
+            if (key == "path" and one and not _is_upload(one)) or (
+                key == "url" and one and not _is_upload_address(one)
+            ):
+                raise RefusedError(422, NOT_UPLOADED)
+            _check_values(one)
+
+
+def _is_upload(path: Any) -> bool:
+    return isinstance(path, str) and is_uploaded(path)
+
+
+def _is_upload_address(url: Any) -> bool:
+    """Whether a browser's address of a file names an upload; Gradio reads its path only."""
+    start, found, path = url.partition(f"{API}/file=") if isinstance(url, str) else ("", "", "")
+    return bool(found) and _is_upload(unquote(path))
+
+
 def app_settings(
-    page: gr.Blocks, pending: Pending | None = None, ending: threading.Event | None = None
+    page: gr.Blocks,
+    checks: Mapping[str, Check],
+    pending: Pending | None = None,
+    ending: threading.Event | None = None,
 ) -> dict[str, Any]:
-    """What goes to ``launch(app_kwargs=…)``: the guard, knowing the page's public endpoints.
+    """What goes to ``launch(app_kwargs=…)``: the guard, knowing the page's endpoints.
 
     Once ``ending`` is set no new work is taken in. Answers are compressed, their stream is not.
     """
-    # The page itself calls by name what does not queue; all else it calls through the queue.
-    public = {
-        str(function.api_name)
-        for function in page.fns.values()
-        if function.api_name and (function.api_visibility != "private" or not function.queue)
-    }
+    endpoints = Endpoints.of(page, checks)
     stack = [
         Middleware(GZipMiddleware, minimum_size=500, compresslevel=6),
-        Middleware(Guard, public=public, pending=pending, ending=ending),
+        Middleware(Guard, endpoints=endpoints, pending=pending, ending=ending),
     ]
     return {"middleware": stack, "openapi_url": None}

@@ -6,7 +6,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -26,20 +26,21 @@ STOP_SECONDS = 20
 def serve(
     page: gr.Blocks,
     settings: dict[str, Any],
+    checks: Mapping[str, guard.Check],
     state: Callable[[], dict[str, Any]] = dict,
     routes: Sequence[Route] = (),
 ) -> int:
     """Serve until SIGTERM or Ctrl-C; what went wrong at the start is one sentence.
 
-    ``routes`` are answered beside the page. ``/health`` answers 200 with ``state()`` as JSON, or
-    503 from when the end is asked for.
+    ``checks`` judge the values of public endpoints; ``routes`` are answered beside the page.
+    ``/health`` answers 200 with ``state()`` as JSON, or 503 from when the end is asked for.
 
     Returns the exit status: 0 after an end that was asked for, 2 if it could not start.
     """
     ending = threading.Event()
     page.queue(max_size=guard.MAX_WAITING, api_open=False)
     queue = guard.Pending()
-    own = guard.app_settings(page, queue, ending)
+    own = guard.app_settings(page, checks, queue, ending)
     own["routes"] = [*routes, health(queue, ending, state)]
     problem = _launch(page, {**settings, "app_kwargs": own})
     if problem:

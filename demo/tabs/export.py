@@ -22,7 +22,7 @@ from pycocotools import mask as coco
 from demo import variants, wording
 from demo.controls import Answer, Controls, Tab
 from demo.drawing import render
-from demo.host.files import zip_file
+from demo.host.files import saved_file
 from demo.look import Look, Mask, Studio
 from demo.settings import Settings
 from demo.source import CLASSES
@@ -68,7 +68,7 @@ def build(studio: Studio, controls: Controls) -> Tab:
     def show(look: Look) -> Answer:
         view, settings = see(look), look.settings
         return {
-            files: zip_file(view.zip()),
+            files: saved_file(view.zip(), "gclip.zip"),
             link: "?" + settings.changed(tab="side").to_query(),
             lost: " ".join(
                 [wording.taken(look.chosen.title)]
@@ -145,7 +145,7 @@ def bundle(
     array = np.asarray(labels)
     files: dict[str, bytes | str] = {
         picture[0]: picture[1],
-        "mask.png": render.saved(palette.indexed(array, names), pnginfo=_class_names(names)),
+        "mask.png": mask_png(array, names),
         "overlay.png": render.saved(render.overlay(image, array, names, settings.opacity)),
         "coco.json": _json(coco_json(array, names, picture[0])),
         "settings.json": _json(settings_json(array, names, settings, facts)),
@@ -171,6 +171,11 @@ def _picture(look: Look) -> tuple[str, bytes]:
             if kind and file.mode == "RGB" and file.size == image.size and not turned:
                 return f"picture.{kind}", Path(path).read_bytes()
     return "picture.png", render.saved(image, compress_level=1)
+
+
+def mask_png(labels: NDArray[np.integer], names: Sequence[str]) -> bytes:
+    """An indexed PNG of labels (H, W); it names its classes itself."""
+    return render.saved(palette.indexed(labels, names), pnginfo=_class_names(names))
 
 
 def _class_names(names: Sequence[str]) -> PngInfo:

@@ -1,122 +1,125 @@
 """The public endpoints, asked with gradio_client as a program would; plain data comes back."""
 
-import io
 import json
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
-from pycocotools import mask as coco
 
 import gclip_core as gclip
-from demo import launch, main
+from demo import api
+from demo.api import problem
 from demo.look import Studio
 from gclip_core import assets
+from tests.visitor import API, served
 
-ENDPOINTS = {
-    "/segment", "/compare", "/attention", "/channels", "/explain_pixel", "/export", "/about",
-}  # fmt: skip
+PHOTO = {"path": "x.png"}
+PICTURE = assets.path("photos", "chelsea.jpg")
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    demo = launch.build(Studio())
-    options = launch.launch_settings(main.parser().parse_args([])) | {"server_port": None}
-    _, url, _ = demo.launch(**options, prevent_thread_lock=True, quiet=True)
-    yield Client(url, verbose=False)
-    demo.close()
+def url() -> Iterator[str]:
+    with served(Studio()) as address:
+        yield address.rstrip("/")
 
 
-def test_seven_endpoints_are_public_and_described(client: Client) -> None:
+@pytest.fixture(scope="module")
+def client(url: str) -> Client:
+    return Client(url, verbose=False)
+
+
+def test_the_endpoints_are_public_and_described(client: Client) -> None:
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(named) == ENDPOINTS
+    assert set(named) == {f"/{name}" for name in api.ENDPOINTS}
     assert all(entry.get("description") for entry in named.values())
 
 
-def test_segment_gives_the_librarys_masks(client: Client) -> None:
-    photo = assets.path("photos", "chelsea.jpg")
-    answer = client.predict(handle_file(photo), "cat, grass", api_name="/segment")
-    method = gclip.gclip(amf_blocks="backbone", cs_blocks="backbone")
-    seg = gclip.Segmenter(gclip.load_backbone("built-in"))
-    labels = seg.segment(photo, "cat, grass", method, rest="background").labels.numpy()
-    assert (answer["height"], answer["width"]) == labels.shape
-    for index, one in enumerate(answer["classes"]):
-        found = np.zeros(labels.shape, bool) if one["rle"] is None else coco.decode(one["rle"])
-        assert np.array_equal(found.astype(bool), labels == index)
-
-
-def test_compare_says_what_each_variant_changed(client: Client) -> None:
-    answer = client.predict(seed=2, variants="clip clearclip amf", api_name="/compare")
-    assert [one["variant"] for one in answer] == ["clip", "clearclip", "amf"]
-    assert answer[0]["changed"] is None
-    assert 0 <= answer[1]["changed"] <= 1
-    assert answer[1]["miou"] > answer[0]["miou"]
-
-
-def test_attention_rows_sum_to_at_most_one_and_blocks_count_from_one(client: Client) -> None:
-    answer = client.predict(seed=2, block=1, row=2, column=3, api_name="/attention")
-    assert answer["block"] == 1
-    assert 0 < np.sum(answer["attention"]) <= 1 + 1e-5
-    assert np.shape(answer["attention"]) == tuple(answer["grid"])
-    assert min(answer["amf_blocks"]) >= 1
-    assert answer["used_with_amf"] != answer["used_without_amf"]
-
-
-def test_channels_finds_a_planted_channel(client: Client) -> None:
-    answer = client.predict(plant_channel=5, plant_gain=50, block=9, api_name="/channels")
-    assert answer["simulation"]
-    assert int(np.argmax(answer["before"])) == 5
-    assert max(answer["after"]) < max(answer["before"])
-
-
-def test_explain_pixel_ranks_scores(client: Client) -> None:
-    for one in client.predict(seed=2, row=10, column=20, api_name="/explain_pixel"):
-        scores = [entry["score"] for entry in one["top"]]
-        assert scores == sorted(scores, reverse=True)
-
-
-def test_export_is_a_zip_with_mask_and_settings(client: Client) -> None:
-    path = client.predict(seed=2, api_name="/export")
-    with zipfile.ZipFile(Path(path)) as archive:
-        settings = json.loads(archive.read("settings.json"))
-        mask = Image.open(io.BytesIO(archive.read("mask.png")))
-    assert settings["settings"]["input"]["seed"] == 2
-    assert mask.size == (384, 288)
+@pytest.mark.parametrize(
+    ("method", "same"),
+    [
+        ("gclip", gclip.gclip(amf_blocks="backbone", cs_blocks="backbone")),
+        ("amf", gclip.gclip(cs=False, amf_blocks="backbone")),
+        ("naclip", gclip.METHODS["naclip"]),
+    ],
+)
+def test_segment_gives_the_librarys_mask(client: Client, method: str, same: gclip.Method) -> None:
+    answer = client.predict(handle_file(PICTURE), "cat, grass", method, api_name="/segment")
+    labels = gclip.Segmenter(gclip.load_backbone()).segment(PICTURE, "cat, grass", same).labels
+    found = np.asarray(Image.open(Path(answer[0]))).astype(int)
+    assert np.array_equal(np.where(found == 255, -1, found), labels.numpy())
+    said = answer[1]
+    assert (said["height"], said["width"]) == labels.shape
+    assert [one["name"] for one in said["classes"]] == ["cat", "grass"]
+    shares = [one["share"] for one in said["classes"]] + [said["none"]]
+    assert sum(shares) == pytest.approx(1)
+    assert said["facts"]["weights"]
 
 
 def test_about_names_what_runs(client: Client) -> None:
     answer = client.predict(api_name="/about")
     assert answer["backbone"] == "built-in"
     assert {one["name"]: one["here"] for one in answer["backbones"]}["built-in"]
+    assert {"gclip", "clearclip", "amf", "cs"} <= set(answer["methods"])
 
 
-def test_a_refusal_is_a_sentence(client: Client) -> None:
-    with pytest.raises(Exception, match="is not a method"):
-        client.predict(method="nope", api_name="/segment")
+def test_a_refusal_inside_is_a_sentence(client: Client) -> None:
+    with pytest.raises(Exception, match="Up to 200 classes"):
+        client.predict(handle_file(PICTURE), ",".join(map(str, range(201))), api_name="/segment")
 
 
-@pytest.mark.parametrize(
-    ("endpoint", "asked", "said"),
-    [
-        ("/attention", {"head": 5}, "from 1 to 4"),
-        ("/attention", {"head": 99}, "not 99"),
-        ("/channels", {"plant_channel": 128}, "from 0 to 127"),
-        ("/explain_pixel", {"row": 288}, "row 287"),
-        ("/explain_pixel", {"column": -1}, "column 383"),
-    ],
-)
-def test_what_is_not_there_is_refused_as_it_was_asked(
-    client: Client, endpoint: str, asked: dict[str, int], said: str
-) -> None:
-    with pytest.raises(Exception, match=said):
-        client.predict(**asked, api_name=endpoint)
+def _values(**changed: Any) -> dict[str, Any]:
+    return {"image": PHOTO, "words": "cat", **changed}
 
 
-def test_a_path_that_no_upload_made_is_refused(client: Client) -> None:
-    image = {"path": str(assets.path("photos", "chelsea.jpg"))}
-    with pytest.raises(Exception, match="uploaded file"):
-        client.predict(image, "cat", api_name="/segment")
+WRONG = {
+    "words null": (_values(words=None), "“words” takes a text"),
+    "words a list": (_values(words=["cat"]), "“words” takes a text"),
+    "words half a pair": (_values(words="\ud800"), "“words” takes a text"),
+    "words too long": (_values(words="x" * 4001), "at most 4000"),
+    "threshold a text": (_values(threshold="0.5"), "“threshold” takes a number from 0 to 1"),
+    "threshold over 1": (_values(threshold=2), "“threshold” takes a number from 0 to 1"),
+    "method unknown": (_values(method="nope"), "“method” takes one of gclip"),
+    "image null": (_values(image=None), "“image” takes an uploaded picture"),
+    "image missing": ({"words": "cat"}, "needs “image”"),
+    "argument unknown": (_values(colour=1), "“colour” came"),
+    "too few": ([PHOTO, "cat"], "takes 8 values .image, words"),
+    "no values": ("text", "takes a list"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_values_are_refused_by_the_name_of_their_field(case: str, url: str) -> None:
+    values, said = WRONG[case]
+    with pytest.raises(AssertionError, match=said):
+        assert not problem("segment", values), problem("segment", values)
+    if isinstance(values, dict):
+        answer = _post(url, "call/v2/segment", values)
+    else:
+        answer = _post(url, "call/segment", {"data": values})
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == problem("segment", values)
+
+
+def _post(url: str, way: str, body: Any) -> httpx.Response:
+    # Ascii, so that half of a surrogate pair goes over the wire as JSON writes it.
+    headers = {"content-type": "application/json"}
+    return httpx.post(f"{url}{API}/{way}", content=json.dumps(body), headers=headers, timeout=60)
+
+
+@pytest.mark.parametrize("way", ["run", "api"])
+def test_the_queue_cannot_be_passed_by(way: str, url: str) -> None:
+    body = {"data": [None, "cat", *["x"] * 6]}
+    assert _post(url, f"{way}/segment", body).status_code in (404, 422)
+    assert _post(url, f"{way}/about", {"data": []}).status_code == 200
+
+
+def test_a_number_beside_a_name_reaches_nothing_private(url: str) -> None:
+    for number in range(20):
+        answer = _post(url, "run/about", {"data": [], "fn_index": number})
+        assert answer.status_code == 422
+        assert "fn_index" in answer.json()["detail"]

@@ -61,7 +61,7 @@ def test_an_end_that_another_thread_hears_is_one(monkeypatch: pytest.MonkeyPatch
     asking.start()
     with gr.Blocks(analytics_enabled=False) as page:
         gr.Markdown("")
-    assert serve.serve(page, {}) == 0
+    assert serve.serve(page, {}, {}) == 0
     assert gc.isenabled()
     over.set()
     asking.join()

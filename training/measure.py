@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from evaluation.scene_set import FIRST_SEED, scene_set
 from open_clip.model import CLIP
 from torch import Tensor
 
@@ -32,7 +33,6 @@ from evaluation.experiment import Experiment
 from evaluation.phenomena import look_into
 from evaluation.rows import Row, method_rows
 from evaluation.runner import count_image
-from evaluation.scene_set import FIRST_SEED, scene_set
 from gclip_core import masks, scenes
 from gclip_core.types import Encoded
 from training import model

@@ -52,6 +52,7 @@ def head() -> str:
             "tabs": [entry.name for entry in TABS],
             "heavy": [entry.name for entry in TABS if entry.heavy],
             "copied": [wording.COPIED, wording.COPY_LINK],
+            "built": ["#examples", "#words textarea", "#background input"],
         }
     )
 

@@ -29,20 +29,20 @@ from typing import Any
 
 import gradio as gr
 
-from demo.widgets import code, values
+from demo.widgets import values
 
 
 def _widget(
     name: str, value: Any = None, empty: str = "", elem_classes: Sequence[str] = (), **more: Any
 ) -> gr.HTML:
-    """A component that :mod:`widgets.code` draws by its name."""
+    """A component that the module ``demo/web/NAME.js`` draws."""
     shown = html.escape(empty, quote=True)
     if any(sign in shown for sign in ("${", "{{", "`", "\\")):
         raise ValueError(f"empty must be plain words of the page's own, but {empty!r} came.")
     return gr.HTML(
         value,
         html_template=f'<div class="gw gw-{name}" data-empty="{shown}"></div>',
-        js_on_load=code.call(name),
+        js_on_load=f"gclip.mount('{name}', element, props, trigger, watch)",
         apply_default_css=False,
         elem_classes=[f"w-{name}", *elem_classes],
         **more,

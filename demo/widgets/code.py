@@ -1,7 +1,6 @@
-"""The page's own JavaScript and CSS: one file each, under an address that names its content.
+"""Serves ``demo/web``: ES modules as they are, all style as one file.
 
-A widget's file is the body of a function of ``element, props, trigger, watch``, which the page
-calls by its name; ``common.js`` and ``held.js`` are there for all of them, ``kit.js`` for each.
+Every address contains a digest of all files, so that a browser may keep them for ever.
 """
 
 import hashlib
@@ -14,86 +13,71 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from demo.widgets import values
-
-STATIC = Path(__file__).parent / "static"
-WIDGETS = {
-    "attention": ("attention",), "blocks": ("blocks",), "canvas": ("canvas",), "card": ("card",),
-    "editor": ("editor_open",), "lines": ("lines",), "maps": ("maps",),
-    "machine": (
-        "lesson", "machine_read", "machine_pen", "machine_plan", "machine_draw", "machine_point",
-        "machine_save", "machine",
-    ), "norms": ("norms",), "why": ("why",),
-}  # fmt: skip
-"""The files of every widget's code, by its name."""
+WEB = Path(__file__).parents[1] / "web"
 KEEP = {"cache-control": "public, max-age=31536000, immutable"}
-_OPENED = """(element, props, trigger, watch) => {
-const { root, source, share, hear, point, pointed, onPoint, simulation, onTheme, arrived, mount } =
-  kit(element, props, trigger, watch);
-{
-"""
-
-
-def call(name: str) -> str:
-    """What a widget of that name does when it is there."""
-    return f"gclip.{name}(element, props, trigger, watch)"
-
-
-def body(*names: str) -> str:
-    """A widget's function out of its files, which may give its own names another meaning."""
-    return _OPENED + "".join(_read(f"{name}.js") for name in names) + "}}"
+LATER = ("attention.js", "machine")
+"""Modules, or folders of them, that are fetched with the tab that needs them."""
+STRONG = ".gradio-container" * 3
+"""Gradio's own rules name this class, at most twice."""
 
 
 def head(words: dict[str, Any]) -> str:
-    """Tags for the page's head that bring both files; ``words`` are what the page's script says."""
-    style, script = _offer(_style(), "css"), _offer(_script(words), "js")
-    return f'<link rel="stylesheet" href="page/{style}"><script defer src="page/{script}"></script>'
+    """Tags of the document's head; ``words`` are what ``page.js`` reads.
 
-
-def routes() -> list[Route]:
-    """Where both files are found."""
-
-    def file(request: Request) -> Response:
-        name = request.path_params["name"]
-        if name not in _offered:
-            return PlainTextResponse("This file is of an earlier page; reload it.", 404)
-        return Response(_offered[name], media_type=_TYPES[name.split(".")[1]], headers=KEEP)
-
-    return [Route("/page/{name}", file)]
-
-
-_TYPES = {"css": "text/css", "js": "text/javascript"}
-_offered: dict[str, bytes] = {}
-
-
-def _offer(text: str, kind: str) -> str:
-    data = text.encode()
-    name = f"{hashlib.sha256(data).hexdigest()[:16]}.{kind}"
-    _offered[name] = data
-    return name
-
-
-def _script(words: dict[str, Any]) -> str:
-    lut = f"const LUT = {json.dumps(values.level_colours())}, LEVELS = {values.LEVELS};\n"
-    shared = lut + "".join(_read(f"{name}.js") for name in ("common", "held", "kit"))
-    functions = "".join(f"{name}: {body(*files)},\n" for name, files in WIDGETS.items())
+    The modules' tag comes before Gradio's own, so that they run first.
+    """
+    text = json.dumps(words, ensure_ascii=False).replace("<", "\\u003c")
+    at = f"web/{digest()}"
+    early = (name for name in modules() if not name.startswith(LATER))
     return (
-        f"const PAGE = {json.dumps(words, ensure_ascii=False)};\n{shared}"
-        f"const gclip = {{ kit,\n{functions}}};\n{_read('page.js')}"
+        f'<link rel="stylesheet" href="{at}/style.css">'
+        f'<script type="application/json" id="page-words">{text}</script>'
+        f'<script type="module" src="{at}/main.js"></script>'
+        + "".join(f'<link rel="modulepreload" href="{at}/{name}">' for name in early)
     )
 
 
-def _style() -> str:
-    """The page's rules, then all widgets' under as strong a name, each within its own widget."""
-    inside = _read("common.css") + _read("held.css")
-    for name, files in WIDGETS.items():
-        styles = (f"{file.removesuffix('_open')}.css" for file in files)
-        rules = "".join(_read(style) for style in styles if (STATIC / style).exists())
-        inside += f":where(.w-{name}) {{\n{rules}}}\n"
-    strong = ".gradio-container" * 3
-    return f"{_read('page.css')}{strong} {{\n{inside}}}\n"
+def routes() -> list[Route]:
+    """Where the files are found."""
+
+    def file(request: Request) -> Response:
+        name = request.path_params["name"]
+        if request.path_params["digest"] != digest() or name not in _files():
+            return PlainTextResponse("This file belongs to an earlier page; reload the page.", 404)
+        kind = "text/css" if name.endswith(".css") else "text/javascript"
+        return Response(_files()[name], media_type=kind, headers=KEEP)
+
+    return [Route("/web/{digest}/{name:path}", file)]
+
+
+def modules() -> list[str]:
+    """Paths of all modules within ``demo/web``."""
+    return sorted(path.relative_to(WEB).as_posix() for path in WEB.rglob("*.js"))
 
 
 @cache
-def _read(name: str) -> str:
-    return (STATIC / name).read_text(encoding="utf-8")
+def digest() -> str:
+    """Names the content of all files."""
+    whole = json.dumps(sorted(_files().items()))
+    return hashlib.sha256(whole.encode()).hexdigest()[:16]
+
+
+@cache
+def _files() -> dict[str, str]:
+    read = {name: (WEB / name).read_text(encoding="utf-8") for name in modules()}
+    return read | {"style.css": style()}
+
+
+def style() -> str:
+    """The page's rules, then every other file's: a widget's apply within that widget alone.
+
+    ``dom.css`` is for all widgets, ``NAME.css`` for the widget of that name; a folder of files
+    belongs to one widget.
+    """
+    rules = {path: path.read_text(encoding="utf-8") for path in sorted(WEB.rglob("*.css"))}
+    page, shared = (rules.pop(WEB / f"{name}.css") for name in ("page", "dom"))
+    own = "".join(
+        f":where(.w-{path.stem if path.parent == WEB else path.parent.name}) {{\n{text}}}\n"
+        for path, text in rules.items()
+    )
+    return f"{page}{STRONG} {{\n{shared}{own}}}\n"

@@ -1,0 +1,23 @@
+// The entry of the page's own code: `gclip` is what Gradio's components and events call.
+import { blocks } from "./blocks.js";
+import { canvas } from "./canvas.js";
+import { card } from "./card.js";
+import { kit } from "./kit.js";
+import { lines } from "./lines.js";
+import { maps } from "./maps.js";
+import { norms } from "./norms.js";
+import { begin, page } from "./page.js";
+import { why } from "./why.js";
+
+// Widgets of tabs that most visitors open late are fetched then.
+const widgets = {
+  ...{ blocks, canvas, card, lines, maps, norms, why },
+  attention: async (kit) => (await import("./attention.js")).attention(kit),
+  machine: async (kit) => (await import("./machine/machine.js")).machine(kit),
+};
+
+window.gclip = {
+  page,
+  mount: (name, ...given) => widgets[name]?.(kit(...given)),
+};
+begin();

@@ -1,7 +1,7 @@
 // Where each patch looks, in several maps that follow one pointer, which every widget shares.
 import { bytesOf, held, matrixOf, mostOf, named, photo } from "./blobs.js";
 import { GLOW, HEAT, pixels } from "./colours.js";
-import { clamp, make, placeIn, skeleton, svg } from "./dom.js";
+import { clamp, fault, make, placeIn, skeleton, svg } from "./dom.js";
 
 export const attention = ({ root, share, point, pointed, onPoint, mount, trigger }) => {
   let current = null,

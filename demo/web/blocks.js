@@ -1,7 +1,7 @@
 // Every block as a small map of how much each patch is attended to; a press chooses the block.
 import { bytesOf } from "./blobs.js";
 import { HEAT, pixels } from "./colours.js";
-import { make, svg } from "./dom.js";
+import { fault, make, svg } from "./dom.js";
 
 export const blocks = ({ mount, trigger }) => {
   mount(async (value) => {

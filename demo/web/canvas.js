@@ -1,8 +1,8 @@
 // The picture with one mask, or two to swipe between. Pointing at a patch shows where it looks, here
 // and in every widget that draws patches; a press asks why its word was chosen.
 import { held, labelsOf, matrixOf, mostOf, named, photo, place } from "./blobs.js";
-import { GLOW, pack, pixels } from "./colours.js";
-import { clamp, make, percent, placeIn, svg } from "./dom.js";
+import { GLOW, hex, pack, pixels } from "./colours.js";
+import { clamp, fault, make, percent, placeIn, svg } from "./dom.js";
 
 export const canvas = ({
   root,

@@ -1,5 +1,6 @@
 // How a request went: problems, notes and the status line; the page hears of it too.
 import { make } from "./dom.js";
+import { WORDS } from "./page.js";
 
 export const lines = ({ root, mount }) => {
   root.setAttribute("role", "status");
@@ -10,7 +11,7 @@ export const lines = ({ root, mount }) => {
     const shown = [...document.querySelectorAll("#tabs .gw")].filter((one) => one.offsetParent);
     const empty = shown.length && shown.every((one) => one.dataset.ready !== "1");
     return value.lines
-      .filter(([, text]) => !empty || text !== PAGE.old)
+      .filter(([, text]) => !empty || text !== WORDS.old)
       .map(([kind, text]) => make("p", kind, text));
   });
 };

@@ -2,7 +2,7 @@
 // matrices. Where a patch is pointed at, here or elsewhere, matrices show its row over the picture.
 import { bytesOf, held, matrixOf, photo } from "./blobs.js";
 import { GLOW, HEAT, pixels } from "./colours.js";
-import { clamp, make, svg } from "./dom.js";
+import { clamp, fault, make, placeIn, svg } from "./dom.js";
 
 export const maps = ({ root, share, point, onPoint, mount }) => {
   let patch = null,

@@ -1,5 +1,5 @@
 // The best words at one pixel under every variant, beside the place that was asked about.
-import { clamp, make, percent } from "./dom.js";
+import { clamp, fault, make, percent } from "./dom.js";
 
 export const why = ({ root, mount, trigger }) => {
   const away = () => {

@@ -66,11 +66,6 @@ machine = partial(_widget, "machine", empty="The machine appears here.")
 
 select: [what was pressed, which]; submit: ``gclip.flip`` turns the switches over.
 """
-scene_editor = partial(_widget, "editor")
-"""A scene to draw; ``input``: its value's ``layout`` is new, ``words`` are what it shows.
-
-Its code comes when it is first seen.
-"""
 
 
 def card(elem_id: str, title: str) -> gr.HTML:

@@ -1,5 +1,5 @@
 // One frame: every part drawn from one request, or from the state between two.
-import { HEAT, hex, pack, VEIL } from "../colours.js";
+import { hex, pack, VEIL } from "../colours.js";
 import { clamp, percent } from "../dom.js";
 import { explain, heat, times } from "./pen.js";
 import { NAMES } from "./plan.js";

@@ -123,7 +123,7 @@ export const makeLesson = (m) => {
     const [mine, theirs] = [kept, put];
     kept = put = null;
     if (!theirs || theirs.every((one, i) => one === mine[i])) return;
-    gclip.flip = (...on) => on.map((one, i) => (one === theirs[i] ? mine[i] : one));
+    window.gclip.flip = (...on) => on.map((one, i) => (one === theirs[i] ? mine[i] : one));
     trigger("submit");
   };
   const show = (v) => {

@@ -41,7 +41,7 @@ export const machine = (kit) => {
   // A switch is flipped in the browser, so that the page asks only once.
   const flip = (name) => {
     const at = Object.keys(switches).indexOf(name);
-    gclip.flip = (method, ...on) => [
+    window.gclip.flip = (method, ...on) => [
       name === "fault" ? method : "gclip",
       ...on.map((was, i) => was !== (i === at)),
     ];

@@ -22,6 +22,7 @@ from demo.widgets.cards import packed_labels
 from demo.widgets.held import largest
 from demo.widgets.values import Json
 from gclip_core import palette
+from gclip_core.attention import ATTENTIONS, Attention
 from gclip_core.numbering import block_numbers, named
 from gclip_core.types import FusionReason
 
@@ -80,6 +81,7 @@ def _value(m: Any, picture: str, square: int, levels: int) -> Json:
     labels = np.asarray(m.labels, np.int32)
     small = render.nearest(labels, render.fitting(labels.shape, MASK_SIDE))
     colours, wide = palette.of_names(m.names), len(m.names) > 254
+    kind = ATTENTIONS[m.attention]
     return {
         "kind": "machine",
         "model": m.model,
@@ -97,7 +99,8 @@ def _value(m: Any, picture: str, square: int, levels: int) -> Json:
         "bright": float(np.quantile(matrices["local"], 0.995)) or 1.0,
         "fused": list(block_numbers(m.fused)),
         "attention": m.attention,
-        "local": MATRICES[m.attention][0].split(" =")[0],
+        "local": symbol_of(kind),
+        "unused": [name for name in "qk" if all(name not in pair for pair in kind.pairs)],
         "norms_of": m.norms_of + 1,
         "median": float(np.median(before)),
         "thresholds": [m.score_threshold, m.norm_threshold],
@@ -145,15 +148,31 @@ MARKS = {
     "[reading]": "The paper’s own formula is not at hand: others who read it describe it so.",
     "[ours]": "This project’s choice, where the paper is silent.",
 }
-MATRICES = {
-    "qq": ("A_{qq} = softmax(s q q^{T})", "each patch looks at patches with a similar query"),
-    "qk": ("A_{qk} = softmax(s q k^{T})", "CLIP's own attention, queries against keys"),
-    "kk": ("A_{kk} = softmax(s k k^{T})", "each patch looks at patches with a similar key"),
-    "vv": ("A_{vv} = softmax(s v v^{T})", "each patch looks at patches with a similar Value"),
-    "qq+kk": ("A_{qq} + A_{kk}", "queries with queries plus keys with keys; rows sum to 2"),
-    "kk+gaussian": ("softmax(s k k^{T} + ω)", "similar keys, near patches preferred"),
-    "identity": ("A v = v", "no attention: every patch keeps its own Value"),
-}
+LOOKS_AT = {"q": "query", "k": "key", "v": "Value"}
+
+
+def symbol_of(kind: Attention) -> str:
+    """An attention as the drawing writes it."""
+    found = " + ".join(f"A_{{{a}{b}}}" for a, b in kind.pairs) or "I"
+    return f"{found} + ω" if kind.gaussian else found
+
+
+def equation_of(kind: Attention) -> str:
+    """How an attention is calculated."""
+    bias = " + ω" if kind.gaussian else ""
+    found = " + ".join(f"softmax(s {a} {b}^{{T}}{bias})" for a, b in kind.pairs)
+    return f"A = {found}" if found else "A v = v"
+
+
+def meaning_of(kind: Attention) -> str:
+    """Whom a patch looks at under an attention, in words."""
+    if not kind.pairs:
+        return "no attention: every patch keeps its own Value"
+    same = [LOOKS_AT[a] for a, b in kind.pairs if a == b]
+    crossed = ["its query matches their key" for a, b in kind.pairs if a != b]
+    alike = [f"with a similar {' or '.join(same)}"] * bool(same)
+    near = ", near ones preferred" if kind.gaussian else ""
+    return f"each patch looks at patches {', or where '.join([*alike, *crossed])}{near}"
 
 
 def parts(m: Any, square: int) -> dict[str, Json]:
@@ -161,7 +180,8 @@ def parts(m: Any, square: int) -> dict[str, Json]:
     h, w = m.grid
     n, last = len(m.tiles), f"block {len(m.tiles)}"
     tokened = [i + 1 for i, tile in enumerate(m.tiles) if len(tile.tokens)]
-    equation, meaning = MATRICES.get(m.attention, (m.attention, ""))
+    kind = ATTENTIONS[m.attention]
+    equation, meaning = equation_of(kind), meaning_of(kind)
     drawn = "" if square == 1 else f" Attention is drawn in squares of {square} × {square} patches."
     taken = list(block_numbers(m.fused))
     why = f"AMF takes {named(taken)}: {wording.FUSION_REASONS[m.amf_reason]}." if taken else ""
@@ -194,7 +214,7 @@ def parts(m: Any, square: int) -> dict[str, Json]:
         ),
         "matrix": _part(
             "Matrix used",
-            f"A = ({equation.split(' =')[0]} + Σ_{{l∈G}} A_{{qk}}^{{l}}) / (1\u00a0+\u00a0|G|)"
+            f"A = ({symbol_of(kind)} + Σ_{{l∈G}} A_{{qk}}^{{l}}) / (1\u00a0+\u00a0|G|)"
             if taken else equation, "reading" if taken else "",
             f"mean of {named([*taken, n])}, {weight} each" if taken else
             f"{last} alone: {meaning}",

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-
 from evaluation.figures import BLUE, FAINT, INK, ORANGE, SOFT, STYLE, TEAL, new_figure, save
 
 Entries = list[dict[str, Any]]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from evaluation.scene_set import scene_set
 from PIL import Image
 
 from evaluation import class_lists, ids
@@ -16,7 +17,6 @@ from evaluation.experiment import Experiment
 from evaluation.metric import IGNORE, Counts, scores
 from evaluation.rows import method_rows
 from evaluation.runner import at_size, count_image
-from evaluation.scene_set import scene_set
 from gclip_core.errors import EvaluationError
 from gclip_core.methods import gclip
 from tests.evaluation.sets import CASES, Case, PaintedSegmenter, enlarge, save_ids, save_image

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from evaluation.scene_set import scene_set
 from PIL import Image
 
 from evaluation.datasets import Sample
 from evaluation.phenomena import Phenomena, look_into, report
 from evaluation.phenomena.__main__ import main
-from evaluation.scene_set import scene_set
 from gclip_core import METHODS, Segmenter, cs, gclip, plant_channel
 from gclip_core.errors import EvaluationError
 from tests.evaluation.sets import CASES

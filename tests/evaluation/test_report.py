@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from evaluation.figures import draw_result
 from PIL import Image
 
 from evaluation import report
-from evaluation.figures import draw_result
 from evaluation.tally import Tally
 from gclip_core.errors import EvaluationError
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
-
 from evaluation.figures import BLUE, ORANGE, SOFT, STYLE, TEAL, new_figure, save
 
 _LOSSES = {"on": BLUE, "shares": ORANGE, "mosaics": TEAL, "whole": SOFT}

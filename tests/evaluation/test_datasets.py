@@ -1,5 +1,6 @@
 """Class lists, ids, and data sets found on disk in every layout people have them in."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -14,12 +15,22 @@ from evaluation.asking import asked, parse_rule
 from evaluation.class_lists import ClassName
 from evaluation.datasets import DATASETS, OpenSet, find_dataset, open_dataset
 from evaluation.experiment import Experiment
-from evaluation.metric import IGNORE, Counts, scores
+from evaluation.metric import IGNORE, Counts
+from evaluation.photo_set import photo_folder, shipped_photos
+from evaluation.photos import star_photos
 from evaluation.rows import method_rows
 from evaluation.runner import at_size, count_image
 from gclip_core.errors import EvaluationError
 from gclip_core.methods import gclip
-from tests.evaluation.sets import CASES, Case, PaintedSegmenter, enlarge, save_ids, save_image
+from tests.evaluation.sets import (
+    CASES,
+    Case,
+    PaintedSegmenter,
+    enlarge,
+    plain_set,
+    save_ids,
+    save_image,
+)
 
 SIZES = {
     "voc20": 20, "voc21": 21, "context59": 59, "context60": 60, "coco-stuff": 171,
@@ -108,20 +119,6 @@ def test_each_layout_gives_its_numbers_to_the_digit(case: Case, tmp_path: Path) 
     assert counts.tolist() == wanted.tolist()
 
 
-def test_voc20_by_hand(tmp_path: Path) -> None:
-    # Truth (of 4 counted squares): aeroplane, tvmonitor, person, person.
-    # Predicted there:              aeroplane, bicycle,   person, aeroplane.
-    case = CASES["voc20"]
-    opened = open_dataset(DATASETS["voc20"], case.make(tmp_path, [[5, 0, 1], [5, 14, 0]]))
-    found = scores(count(PaintedSegmenter(), opened))
-
-    # aeroplane 1 of 2, bicycle 0 of 1, person 1 of 2, tvmonitor 0 of 1; ignored squares nowhere
-    assert found.iou[[0, 1, 14, 19]].tolist() == [0.5, 0.0, 0.5, 0.0]
-    assert np.isnan(np.delete(found.iou, [0, 1, 14, 19])).all()
-    assert found.miou == 0.25
-    assert found.pixel_accuracy == 0.5
-
-
 def test_converted_labels_win_over_the_originals_beside_them(tmp_path: Path) -> None:
     CASES["coco-stuff-stored"].make(tmp_path, [[0, 0, 0], [0, 0, 0]])
     CASES["coco-stuff"].build(
@@ -137,17 +134,6 @@ def test_another_split(tmp_path: Path) -> None:
     (root / "ImageSets/Segmentation/mine.txt").write_text("2007_000042\n")
     assert [s.name for s in open_dataset(DATASETS["voc21"], root, "mine").samples] == [
         "2007_000042"
-    ]
-
-
-def test_a_few_files_without_a_list(tmp_path: Path) -> None:
-    root = CASES["voc21"].make(tmp_path, [[0, 0, 0], [0, 0, 0]])
-    (root / "ImageSets/Segmentation/val.txt").unlink()
-    with pytest.raises(EvaluationError, match=r"val\.txt"):
-        open_dataset(DATASETS["voc21"], root)
-    assert [s.name for s in open_dataset(DATASETS["voc21"], root, "all").samples] == [
-        "2007_000033",
-        "2007_000042",
     ]
 
 
@@ -235,7 +221,7 @@ def test_truth_drawn_on_the_upright_picture(tmp_path: Path) -> None:
 
 
 def test_predictions_are_compared_at_the_truths_own_size() -> None:
-    sample = scene_set(1, "held-out", (32, 32)).samples[0]
+    sample = plain_set(1).samples[0]
     labels = enlarge([[1, 2, 3], [4, 5, 6]], np.int16)
     for factor in (2, 3):
         large = np.kron(labels, np.ones((factor, factor), np.int16))
@@ -245,30 +231,38 @@ def test_predictions_are_compared_at_the_truths_own_size() -> None:
         at_size(labels, (24, 16), sample)
 
 
-# --- scenes ----------------------------------------------------------------------------------
+# --- photos ----------------------------------------------------------------------------------
 
 
-def test_scenes_are_a_data_set() -> None:
-    opened = scene_set(3, "held-out", (40, 56))
-    again = scene_set(3, "held-out", (40, 56))
-    image, labels = opened.samples[2].load()
-    assert (image.height, image.width) == labels.shape == (40, 56)
-    assert labels.min() >= 0
-    assert labels.max() < len(opened.classes)
-    assert np.array_equal(labels, again.samples[2].load()[1])
-    assert opened.fingerprint == again.fingerprint
-    assert opened.fingerprint != scene_set(3, "seen", (40, 56)).fingerprint
-    assert opened.fingerprint != scene_set(2, "held-out", (40, 56)).fingerprint
+def test_the_photos_that_ship_are_a_data_set() -> None:
+    opened = shipped_photos()
+    assert [sample.name for sample in opened.samples] == list(star_photos())
+    names = np.array([one.name for one in opened.classes])
+    assert len(set(names)) == len(names)
+    photo = star_photos()["dog"]
+    image, labels = opened.samples[list(star_photos()).index("dog")].load()
+    assert (image.height, image.width) == labels.shape
+    own = photo.labels()
+    assert np.array_equal(labels < 0, own < 0)
+    assert np.array_equal(names[labels[own >= 0]], np.array(photo.names)[own[own >= 0]])
 
 
-def test_a_scenes_labels_are_its_words() -> None:
-    from gclip_core import scenes
-
-    opened = scene_set(2, "held-out", (40, 40), first_seed=7)
-    scene = scenes.compose(8, (40, 40), "held-out")
-    _, labels = opened.samples[1].load()
-    names = np.array([c.name for c in opened.classes])
-    assert np.array_equal(names[labels], np.array(scene.words)[scene.labels])
+def test_a_folder_of_photos_with_masks(tmp_path: Path) -> None:
+    index = [{"file": "a", "words": {"3": "cat"}}, {"file": "b", "words": {"0": "dog", "3": "cat"}}]
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    for name in ("a", "b"):
+        save_image(tmp_path / f"{name}.jpg", [[0, 1, 2]])
+        save_ids(tmp_path / f"{name}.png", [[0, 3, 9]])
+    opened = photo_folder(tmp_path)
+    assert [one.name for one in opened.classes] == ["cat", "dog"]
+    assert opened.samples[0].load()[1][0, ::8].tolist() == [-1, 0, -1]
+    assert opened.samples[1].load()[1][0, ::8].tolist() == [1, 0, -1]
+    (tmp_path / "b.png").unlink()
+    with pytest.raises(EvaluationError, match=r"1 files are missing.*b\.png"):
+        photo_folder(tmp_path)
+    (tmp_path / "index.json").write_text("[1]")
+    with pytest.raises(EvaluationError, match=r"index\.json"):
+        photo_folder(tmp_path)
 
 
 # --- which words are asked for ---------------------------------------------------------------
@@ -297,7 +291,7 @@ def test_a_rule_nobody_knows() -> None:
 
 
 def test_only_the_words_asked_for_reach_the_segmenter() -> None:
-    opened = scene_set(1, "held-out", (32, 32))
+    opened = plain_set(1)
     _, truth = opened.samples[0].load()
     segmenter = PaintedSegmenter()
     segmenter.encode = lambda image: np.zeros(truth.shape, np.int64)

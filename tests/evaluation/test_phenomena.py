@@ -1,7 +1,8 @@
-"""Looking into a backbone: what is put in by hand must be found, block by block."""
+"""Phenomena of a backbone: what is put in by hand is found, block by block."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,11 @@ from evaluation.scene_set import scene_set
 from PIL import Image
 
 from evaluation.datasets import Sample
-from evaluation.phenomena import Phenomena, look_into, report
+from evaluation.phenomena import Phenomena, large_dimensions, look_into, report
 from evaluation.phenomena.__main__ import main
 from gclip_core import METHODS, Segmenter, cs, gclip, plant_channel
 from gclip_core.errors import EvaluationError
-from tests.evaluation.sets import CASES
+from tests.evaluation.sets import CASES, plain_set
 from tests.models import enlarge_channel, look_at_one_patch, tiny_backbone
 
 CS = gclip(amf=False, cs=True)
@@ -23,15 +24,15 @@ CS = gclip(amf=False, cs=True)
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
-    """Towers this small lose by threads, and on a busy machine they lose a lot."""
+    """Towers this small are slower on several threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
 
 
-def scenes(n: int = 2) -> tuple[Sample, ...]:
-    return scene_set(n, "held-out", (32, 48)).samples
+def pictures(n: int = 2) -> Sequence[Sample]:
+    return plain_set(n, 32, 48).samples
 
 
 def prepared(model: torch.nn.Module) -> None:
@@ -43,7 +44,7 @@ def prepared(model: torch.nn.Module) -> None:
 @pytest.fixture(scope="module")
 def found() -> Phenomena:
     segmenter = Segmenter(tiny_backbone(prepare=prepared), short_side=32)
-    return look_into(segmenter, scenes(), CS)
+    return look_into(segmenter, pictures(), CS)
 
 
 def test_global_tokens_are_found_where_they_were_put(found: Phenomena) -> None:
@@ -69,7 +70,7 @@ def test_similarity_is_that_of_the_values(found: Phenomena) -> None:
     assert [s.label for s in found.alikeness] == ["as it is", "with CS"]
     for method, similarity in zip((METHODS["clearclip"], CS), found.alikeness, strict=True):
         pairs = []
-        for image, regions in (scene.load() for scene in scenes()):
+        for image, regions in (one.load() for one in pictures()):
             trunk = segmenter.encode(image)
             labels = cs.majority_labels(torch.from_numpy(regions), trunk.grid)
             pairs.append(cs.in_in_out(segmenter.values(trunk, method), labels))
@@ -80,7 +81,7 @@ def test_similarity_is_that_of_the_values(found: Phenomena) -> None:
 
 def test_a_picture_without_pairs_does_not_spoil_the_mean() -> None:
     segmenter = Segmenter(tiny_backbone(), short_side=32)
-    one = scenes(1)[0]
+    one = pictures(1)[0]
     image, regions = one.load()
     flat = Sample("flat", lambda: (image, np.zeros_like(regions)))  # no in-out pair
     both = look_into(segmenter, [one, flat], CS).alikeness[0]
@@ -98,14 +99,14 @@ def test_the_figure_s_maps_are_attention_of_the_picture(found: Phenomena) -> Non
 
 def test_planting_is_compared_with_before() -> None:
     planted = plant_channel(tiny_backbone(), 3, 100.0, range(6, 11))
-    seen = look_into(Segmenter(planted, short_side=32), scenes(), CS)
+    seen = look_into(Segmenter(planted, short_side=32), pictures(), CS)
     before, now, with_cs = seen.alikeness
     assert [s.label for s in seen.alikeness] == ["before planting", "as it is", "with CS"]
     assert abs(now.across - before.across) > 0.01
     assert abs(with_cs.across - before.across) < 0.1 * abs(now.across - before.across)
     assert seen.found.abnormal == tuple(range(6, 11))
     # Global tokens are decided on the unplanted model.
-    plain = look_into(Segmenter(tiny_backbone(), short_side=32), scenes(), CS)
+    plain = look_into(Segmenter(tiny_backbone(), short_side=32), pictures(), CS)
     assert seen.scores == pytest.approx(plain.scores)
 
 
@@ -118,6 +119,31 @@ def test_the_report_counts_blocks_from_1(found: Phenomena) -> None:
     assert rows[4][4] == "9"
 
 
+def test_weights_that_a_paper_reports_on_are_compared_with_it(found: Phenomena) -> None:
+    def compared(dimensions: tuple[int, ...], scores: list[float]) -> list[bool]:
+        known = replace(
+            found,
+            backbone=replace(found.backbone, name="openai-vit-b-16"),
+            dimensions=(dimensions, dimensions[::-1]),
+            scores=np.array(scores),
+        )
+        lines = [line for line in report(known).splitlines() if "2511.16170" in line]
+        return [line.endswith("They agree.") for line in lines]
+
+    stripes = [1.0] * 6 + [9.0] * 6
+    assert compared((474, 4, 162), stripes) == [True, True]
+    assert compared((474, 4), [9.0] * 12) == [False, False]
+    assert "2511.16170" not in report(found), "the paper says nothing of these weights"
+
+
+def test_large_dimensions_stand_out_from_the_median() -> None:
+    tokens = torch.randn(25, 64, generator=torch.Generator().manual_seed(0))
+    assert large_dimensions(tokens) == ()
+    tokens[:, 9] *= 20
+    tokens[:, 40] *= 30
+    assert large_dimensions(tokens) == (40, 9)
+
+
 def test_nothing_to_look_into() -> None:
     with pytest.raises(EvaluationError, match="At least one image"):
         look_into(Segmenter(tiny_backbone()), [], CS)
@@ -126,13 +152,11 @@ def test_nothing_to_look_into() -> None:
 # --- the command -----------------------------------------------------------------------------
 
 
-def test_scenes_are_looked_into_by_default(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    command = ["--n", "2", "--short-side", "48", "--plant", "7:100:7-11", "--out", str(tmp_path)]
+def test_photos_are_measured_by_default(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    command = ["--n", "2", "--short-side", "48", "--plant", "77:100:7-11", "--out", str(tmp_path)]
     assert main(command) == 0
     out = capsys.readouterr().out
-    assert "simulation: channel 7 × 100 planted in blocks 7, 8, 9, 10, 11" in out
+    assert "simulation: channel 77 × 100 planted in blocks 7, 8, 9, 10, 11" in out
     assert "Values before planting" in out
     for name in ("global-tokens.png", "channels.png"):
         pixels = np.asarray(Image.open(tmp_path / name).convert("L"))
@@ -141,8 +165,8 @@ def test_scenes_are_looked_into_by_default(
 
 
 def test_images_with_and_without_words(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    path = tmp_path / "scene.png"
-    scenes(1)[0].load()[0].save(path)
+    path = tmp_path / "picture.png"
+    pictures(1)[0].load()[0].save(path)
     assert main([str(path), "--short-side", "48"]) == 0
     assert "name --words" in capsys.readouterr().out
     assert main([str(path), "--short-side", "48", "--words", "cat, sky, grass"]) == 0

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,38 +10,61 @@ import torch
 from PIL import Image
 
 from evaluation import photo_masks, photo_scores
+from evaluation.photo_scores import PhotoScore
 from evaluation.photos import star_photos
 from gclip_core.methods import METHODS
+from gclip_core.types import Vocabulary
 
 PHOTO = star_photos()["coffee"]
 
 
-def found(labels: np.ndarray) -> tuple[float, ...]:
-    """IoU of a segmenter that answers with these labels."""
-    answer = SimpleNamespace(labels=torch.from_numpy(labels))
-    segmenter = SimpleNamespace(segment=lambda image, words, method: answer)
-    return photo_scores.photo_iou(segmenter, METHODS["clearclip"], PHOTO)
+def found(labels: np.ndarray) -> PhotoScore:
+    """Scores of a segmenter that answers with these labels, and of one word with its first."""
+
+    def segment(encoded: Any, words: Vocabulary, method: Any, rest: str) -> SimpleNamespace:
+        alone = np.where(labels == 0, 0, -1) if len(words) == 1 else labels
+        return SimpleNamespace(labels=torch.from_numpy(alone))
+
+    segmenter = SimpleNamespace(encode=lambda image: image, segment=segment)
+    return photo_scores.score(segmenter, METHODS["clearclip"], PHOTO, ["boat"])
 
 
 def test_the_true_mask_scores_one_and_void_is_not_counted() -> None:
     truth = PHOTO.labels()
-    assert found(truth) == (1, 1, 1, 1, 1)
-    assert found(np.where(truth < 0, 0, truth)) == (1, 1, 1, 1, 1)
+    assert found(truth).together == (1, 1, 1, 1, 1)
+    assert found(np.where(truth < 0, 0, truth)).together == (1, 1, 1, 1, 1)
+    assert (found(truth).alone, found(truth).wrong) == (1, 0)
 
 
-def test_one_word_everywhere_scores_its_share() -> None:
+def test_a_word_on_everything_is_wrong_on_all_that_it_does_not_name() -> None:
     truth = PHOTO.labels()
-    table = (truth == 4).sum() / (truth >= 0).sum()
-    assert found(np.full_like(truth, 4)) == pytest.approx((0, 0, 0, 0, table))
+    one = found(np.zeros_like(truth))
+    share = (truth == 0).sum() / (truth >= 0).sum()
+    assert one.alone == one.together[0] == pytest.approx(share)
+    assert one.wrong == pytest.approx((truth > 0).mean())
+    assert one.absent == (1,)
+
+
+def test_words_asked_for_in_vain_are_those_of_other_photos() -> None:
+    words = photo_scores.words_elsewhere(PHOTO, star_photos())
+    assert len(words) == photo_scores.ABSENT_WORDS
+    assert not set(words) & {one for word in PHOTO.words for one in word}
 
 
 def test_the_report_counts_the_main_things_found() -> None:
-    text = photo_scores.report({"coffee": (0.6, 0.5, 0, 0, 1), "flower": (0.59, 1)})
-    assert "| coffee | 42.0 | cup 60.0, coffee 50.0, saucer 0.0, spoon 0.0, table 100.0 |" in text
+    nothing = np.zeros((1, 1))
+    scores = {
+        "coffee": PhotoScore((0.6, 0.5, 0, 0, 1), 0.5, 0.1, (0.0, 0.2), nothing),
+        "flower": PhotoScore((0.59, 1), 0.25, 0.3, (0.01, 0.03), nothing),
+    }
+    text = photo_scores.report(scores)
+    row = "| coffee | 42.0 | cup 60.0, coffee 50.0, saucer 0.0, spoon 0.0, table 100.0 | 50.0 |"
+    assert row in text
     assert "Main thing at 60 IoU or more: 1 of 2." in text
+    assert "an absent word covers, median: 2.0 %" in text
 
 
-def test_the_photo_model_is_measured_and_its_masks_are_drawn(
+def test_the_built_in_is_measured_and_its_masks_are_drawn(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     drawn = tmp_path / "sheet.png"

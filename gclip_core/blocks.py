@@ -15,9 +15,6 @@ from torch import Tensor, nn
 from gclip_core.attention import Heads
 from gclip_core.types import Grid
 
-Rows = Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]
-"""How a product of every row of (..., T, D) by itself is worked out: all rows at once, or some."""
-
 _UNUSUAL = {
     "attn.ln_q": "its blocks normalise queries and keys (qk-norm)",
     "attn.logit_scale": "its blocks use scaled cosine attention",
@@ -61,40 +58,31 @@ def positional_embedding(visual: nn.Module, grid: Grid) -> Tensor:
     return torch.cat([own[:1].float(), patches.flatten(2)[0].T])
 
 
-def at_once(product: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """The product of all rows in one."""
-    return product(x)
-
-
-def project(block: nn.Module, x: Tensor, values: bool = True, rows: Rows = at_once) -> Heads:
+def project(block: nn.Module, x: Tensor, values: bool = True) -> Heads:
     """Queries, keys and (unless not wanted) values of a block's input: each (..., H, 1+N, d)."""
     attn, parts = block.attn, 3 if values else 2
     outputs = parts * x.shape[-1]
     weight, bias = attn.in_proj_weight[:outputs], attn.in_proj_bias
     bias = None if bias is None else bias[:outputs]
-    joined = rows(lambda some: F.linear(some, weight, bias), normalised(block.ln_1, x))
+    joined = F.linear(normalised(block.ln_1, x), weight, bias)
     heads = joined.unflatten(-1, (parts, attn.num_heads, -1)).transpose(-4, -3)
     return Heads(*heads.transpose(-3, -2).unbind(-4))
 
 
-def merge(block: nn.Module, heads: Tensor, rows: Rows = at_once) -> Tensor:
+def merge(block: nn.Module, heads: Tensor) -> Tensor:
     """``ls_1(out_proj(.))`` of attended values: (..., H, T, d) to (..., T, D)."""
     joined = heads.transpose(-3, -2).flatten(-2)
     out = block.attn.out_proj
-    return block.ls_1(rows(lambda some: F.linear(some, out.weight, out.bias), joined))
+    return block.ls_1(F.linear(joined, out.weight, out.bias))
 
 
-def ffn(block: nn.Module, x: Tensor, W2: Tensor | None = None, rows: Rows = at_once) -> Tensor:
+def ffn(block: nn.Module, x: Tensor, W2: Tensor | None = None) -> Tensor:
     """``ls_2(c_proj(gelu(c_fc(ln_2(x)))))``, with ``W2`` in place of ``c_proj.weight`` if given."""
-    mlp = block.mlp
+    mlp, x = block.mlp, normalised(block.ln_2, x)
     W2 = mlp.c_proj.weight if W2 is None else W2
-
-    def product(some: Tensor) -> Tensor:
-        if type(mlp.gelu).__name__ == "QuickGELU":
-            return _quick_ffn(mlp.c_fc, W2, mlp.c_proj.bias, some)
-        return F.linear(mlp.gelu(mlp.c_fc(some)), W2, mlp.c_proj.bias)
-
-    return block.ls_2(rows(product, normalised(block.ln_2, x)))
+    if type(mlp.gelu).__name__ == "QuickGELU":
+        return block.ls_2(_quick_ffn(mlp.c_fc, W2, mlp.c_proj.bias, x))
+    return block.ls_2(F.linear(mlp.gelu(mlp.c_fc(x)), W2, mlp.c_proj.bias))
 
 
 def run_block(
@@ -105,12 +93,10 @@ def run_block(
     return finish(block, x, F.scaled_dot_product_attention(heads.q, heads.k, heads.v), W2)
 
 
-def finish(
-    block: nn.Module, x: Tensor, mixed: Tensor, W2: Tensor | None = None, rows: Rows = at_once
-) -> Tensor:
-    """What a block makes of its input (..., T, D) and its attended values (..., H, T, d)."""
-    x = merge(block, mixed, rows).add_(x)
-    return ffn(block, x, W2, rows).add_(x)
+def finish(block: nn.Module, x: Tensor, mixed: Tensor, W2: Tensor | None = None) -> Tensor:
+    """A block's output from its input (..., T, D) and its attended values (..., H, T, d)."""
+    x = merge(block, mixed).add_(x)
+    return ffn(block, x, W2).add_(x)
 
 
 def block_inputs(

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation.scene_set import scene_set
 from PIL import Image
 
 from evaluation import class_lists, ids

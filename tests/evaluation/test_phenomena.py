@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from evaluation.scene_set import scene_set
 from PIL import Image
 
 from evaluation.datasets import Sample

@@ -11,6 +11,8 @@ import sys
 # microseconds between two operations. Read when torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+# MKL then sums in one order whatever else the machine does: the same request, the same bits.
+os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 # A large tensor in pages of 4 kB takes as long to be given as to be filled.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 # Nearly all that imports make stays: to look through it for garbage takes a fifth of the start.

@@ -152,6 +152,18 @@ def in_words(event: Callable[..., Any]) -> Callable[..., Any]:
     return asked
 
 
+def chosen(event: gr.SelectData, count: int) -> tuple[int, ...]:
+    """The ``count`` whole numbers from 0 that were chosen in a widget.
+
+    Raises:
+        GclipError: a program sent something else.
+    """
+    index = event.index if isinstance(event.index, (list, tuple)) else (event.index,)
+    if len(index) != count or not all(type(one) is int and 0 <= one < 10**5 for one in index):
+        raise GclipError(f"{count} whole numbers were expected, but {str(event.index)[:40]} came.")
+    return tuple(index)
+
+
 def slide_opacity(mask: gr.HTML, controls: Controls) -> None:
     """Let a mask's own slider set the page's opacity, in the browser alone."""
     mask.input(

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from demo import variants
+from demo import cost, variants
 from demo.host import logs, memory
 from demo.host.byte_cache import ByteCache
 from demo.host.zero_gpu import WITHOUT_GPU
@@ -126,6 +126,7 @@ class Look:
         self.picture = studio.picture(request.settings, request.upload)
         self.segmenter = studio.segmenter(request.settings)
         self.bare = studio.segmenter(request.settings, planted=False)
+        cost.check(self.bare, self.picture.size, variants.count(request.settings))
         self.chosen: Method = variants.chosen(request.settings)
         self.key = _encoding(self.segmenter, self.picture)
         self.again: Callable[[], Look] = partial(studio.look, request)

@@ -9,12 +9,13 @@ from gradio.components import Component
 from gradio.events import Dependency
 
 from demo import wording
-from demo.controls import QUIET
+from demo.controls import QUIET, RAW
 from demo.host.files import path_of
 from demo.source import mask_colours
 from gclip_core.errors import GclipError
 
 HEADERS = ["value", "colour", "share", "class"]
+MAX_ROWS, MAX_NAME = 254, 300
 _GONE = f"() => [null, {{ headers: {HEADERS}, data: [] }}, '']"
 
 
@@ -42,21 +43,20 @@ def build() -> OwnMask:
         )  # fmt: skip
         said = gr.Markdown("")
 
-    def read(path: str | None) -> tuple[Any, str]:
-        if not path:
-            return [], ""
+    def read(raw: Any) -> tuple[Any, str]:
         try:
-            found = mask_colours(path)
+            path = path_of(raw)
+            found = mask_colours(path) if path else ()
         except GclipError as error:
             return [], str(error)
         rows = [[str(c.value), c.colour, f"{c.share * 100:.1f} %", c.name] for c in found]
-        return rows, wording.OWN_MASK_READ
+        return rows, wording.OWN_MASK_READ if rows else ""
 
     def wire(image: Component) -> list[Dependency]:
         # In the browser alone, and before the picture's own answer is asked for.
         image.change(fn=None, js=_GONE, outputs=[file, classes, said], **QUIET)
         return [
-            file.upload(read, file, [classes, said], **QUIET),
+            file.upload(read, file, [classes, said], **RAW),
             file.clear(fn=None, js=_GONE, outputs=[file, classes, said], **QUIET),
             classes.input(fn=None, js="() => []", **QUIET),
         ]
@@ -65,10 +65,25 @@ def build() -> OwnMask:
 
 
 def _classes(raw: Any) -> tuple[tuple[int, str], ...]:
-    """Pairs (value in the mask, class name) of the table's raw value; rows without a class out."""
-    data = raw.get("data", []) if isinstance(raw, dict) else getattr(raw, "data", raw) or []
+    """Pairs (value in the mask, class name) of the table's raw value; rows without a class out.
+
+    Raises:
+        GclipError: more rows, or longer names, than a mask can have.
+    """
+    data = raw.get("data") if isinstance(raw, dict) else getattr(raw, "data", raw)
+    rows = data if isinstance(data, list) else []
+    if len(rows) > MAX_ROWS:
+        raise GclipError(f"A mask has at most {MAX_ROWS} classes, but {len(rows)} rows came.")
     pairs = []
-    for row in data:
-        if len(row) == len(HEADERS) and str(row[0]).isdigit() and str(row[3]).strip():
-            pairs.append((int(row[0]), str(row[3]).strip()))
+    for row in rows:
+        if not isinstance(row, list) or len(row) != len(HEADERS):
+            continue
+        value, name = str(row[0]), str(row[3]).strip()
+        if len(value) > 3 or len(name) > MAX_NAME:
+            raise GclipError(
+                f"A class of a mask has a value up to 255 and a name of at most {MAX_NAME} "
+                "characters, but longer ones came."
+            )
+        if value.isascii() and value.isdigit() and name:
+            pairs.append((int(value), name))
     return tuple(pairs)

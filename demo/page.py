@@ -12,7 +12,7 @@ from gradio.components import Component
 from starlette.routing import Route
 
 from demo import inputs, own_mask, widgets, wording
-from demo.controls import HEAVY, LIGHT, QUIET, RAW, Answer, Controls, Tab
+from demo.controls import HEAVY, LIGHT, QUIET, RAW, Answer, Controls, Tab, chosen, in_words
 from demo.host.files import path_of
 from demo.look import Request, Status, Studio
 from demo.settings import FIELDS, Settings, as_text, from_query, key_of
@@ -140,8 +140,9 @@ def _wire(
         except GclipError:
             return None  # the open tab says why
 
+    @in_words
     def point(event: gr.SelectData) -> str:
-        return as_text("pixel", (int(event.index[0]), int(event.index[1])))
+        return as_text("pixel", chosen(event, 2))
 
     opening, why_this = first
 

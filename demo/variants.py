@@ -21,6 +21,13 @@ class Variant:
     asked_for: bool = False
 
 
+def count(settings: Settings) -> int:
+    """How many variants a request with these settings computes."""
+    if settings.tab != "compare":
+        return 1
+    return sum(settings.extras or not one.asked_for for one in VARIANTS.values())
+
+
 def chosen(settings: Settings) -> Method:
     """The method that the page's own switches name."""
     if settings.method != "gclip":

@@ -8,7 +8,7 @@ from gradio.events import Dependency
 from numpy.typing import NDArray
 
 from demo import variants, widgets, wording
-from demo.controls import QUIET, Answer, Controls, Tab
+from demo.controls import QUIET, Answer, Controls, Tab, chosen, in_words
 from demo.look import Look, Studio
 from demo.settings import as_control, as_text
 from demo.tabs.common import block_matrix, card, matrix, picture, simulated
@@ -73,11 +73,13 @@ def build(studio: Studio, controls: Controls) -> Tab:
             scores: _scores(look, view),
         }
 
+    @in_words
     def pin(event: gr.SelectData) -> str:
-        return as_text("patch", (int(event.index[0]), int(event.index[1])))
+        return as_text("patch", chosen(event, 2))
 
+    @in_words
     def choose(event: gr.SelectData) -> str:
-        return str(int(event.index))
+        return str(*chosen(event, 1))
 
     def wire() -> list[Dependency]:
         live.select(pin, None, patch, **QUIET)

@@ -10,7 +10,7 @@ from gradio.components import Component
 from gradio.events import Dependency
 
 from demo import variants, widgets, wording
-from demo.controls import QUIET, RAW, Answer, Controls, Tab
+from demo.controls import QUIET, RAW, Answer, Controls, Tab, chosen, in_words
 from demo.look import Look, Mask, Studio, changed_share
 from demo.settings import Settings
 from demo.tabs import common
@@ -83,11 +83,14 @@ def build(studio: Studio, controls: Controls) -> Tab:
             similarity: _similarity(view),
         }
 
+    @in_words
     def select(event: gr.SelectData, *raw: Any) -> Answer:
-        chosen = event.index
-        if isinstance(chosen, int):
-            return {controls["view_block"]: str(chosen)}
-        return _write(studio, controls, raw, range(chosen[0], chosen[1] + 1) if chosen else ())
+        if isinstance(event.index, int):
+            return {controls["view_block"]: str(event.index)}
+        if not event.index:
+            return _write(studio, controls, raw, ())
+        first, last = chosen(event, 2)
+        return _write(studio, controls, raw, range(first, last + 1))
 
     def enter(*raw: Any) -> Answer:
         return _write(studio, controls, raw, None)

@@ -8,7 +8,7 @@ from gradio.events import Dependency
 from numpy.typing import NDArray
 
 from demo import variants, widgets, wording
-from demo.controls import QUIET, Answer, Controls, Tab, slide_opacity
+from demo.controls import QUIET, Answer, Controls, Tab, chosen, in_words, slide_opacity
 from demo.look import Look, Mask, Studio
 from demo.tabs import common, machine
 from demo.tabs import norms as norms_card
@@ -70,8 +70,9 @@ def build(studio: Studio, controls: Controls) -> Tab:
             **strip.show(look),
         }  # fmt: skip
 
+    @in_words
     def choose(event: gr.SelectData) -> str:
-        return str(int(event.index))
+        return str(*chosen(event, 1))
 
     def wire() -> list[Dependency]:
         slide_opacity(canvas, controls)

@@ -1,0 +1,46 @@
+"""What a request may cost: patches that go through the tower, times the methods compared."""
+
+import math
+
+from gclip_core import images
+from gclip_core.errors import GclipError
+from gclip_core.segmenter import Segmenter
+from gclip_core.types import Grid
+
+MAX_PATCHES = 8192
+"""Of all windows of a picture together: with the built-in model 100 MB an encoding."""
+MAX_WORK = 100_000
+"""Patches times windows times methods."""
+
+
+def check(segmenter: Segmenter, size: Grid, methods: int) -> None:
+    """Judge what a picture of ``size`` (height, width) costs under so many methods.
+
+    Raises:
+        GclipError: more than the page computes for one request.
+    """
+    windows, patches = _windows(segmenter, size)
+    if windows * patches > MAX_PATCHES:
+        raise GclipError(
+            f"A picture may have {MAX_PATCHES:,} patches here, but {windows:,} windows of "
+            f"{patches:,} came. Take a longer stride, a smaller window or a smaller shorter side."
+        )
+    work = windows * patches * methods
+    if work > MAX_WORK:
+        raise GclipError(
+            f"Patches times windows times methods may come to {MAX_WORK:,} here, but {patches:,} × "
+            f"{windows:,} × {methods} is {work:,}. Take a smaller shorter side or fewer methods."
+        )
+
+
+def _windows(segmenter: Segmenter, size: Grid) -> tuple[int, int]:
+    """How many windows, and patches in each."""
+    patch = segmenter.backbone.patch
+    side = segmenter.short_side or segmenter.backbone.short_side
+    height, width = images.target_size(size, side, patch, segmenter.max_tokens)
+    grid = height // patch, width // patch
+    if not segmenter.window:
+        return 1, math.prod(grid)
+    length, step = (max(1, round(n / patch)) for n in (segmenter.window, segmenter.stride))
+    count = math.prod(1 + math.ceil(max(0, n - length) / step) for n in grid)
+    return count, math.prod(min(length, n) for n in grid)

@@ -16,7 +16,7 @@ from gradio.events import Dependency
 
 from demo import settings as declared
 from demo import wording
-from demo.look import Look
+from demo.look import Look, Request
 from demo.settings import FIELDS, Settings
 from gclip_core.errors import GclipError
 
@@ -44,6 +44,7 @@ class Tab:
 
     ``show`` returns a value for each output it changes; it is called when the tab is opened and
     whenever a setting changes while the tab is open. ``keep`` False: what it shows does not last.
+    ``own`` is what a tab that shows everybody the same asks for, whatever the settings.
     ``wire`` makes the tab's own events once every control is there; after each of those it returns,
     which write a setting's control, the open tab is shown anew. ``masks`` are canvases; a press on
     one asks why its word was chosen there.
@@ -52,6 +53,7 @@ class Tab:
     outputs: list[Any] = field(default_factory=list)
     show: Callable[[Look], Answer] = lambda _: {}
     keep: bool = True
+    own: Request | None = None
     wire: Callable[[], Sequence[Dependency]] = tuple
     masks: list[gr.HTML] = field(default_factory=list)
 

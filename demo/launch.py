@@ -40,7 +40,7 @@ def launch(studio: Studio, args: argparse.Namespace, started: float) -> int:
 
 def build(studio: Studio) -> gr.Blocks:
     """The page and its public endpoints."""
-    demo = page.build(studio, *opening.first(studio.default))
+    demo = page.build(studio, opening.first(studio.default))
     with demo:
         api.add(studio)
     return demo

@@ -181,11 +181,22 @@ class Look:
 
     def segment(self, method: Method, planted: bool = True) -> Segmentation:
         """The segmentation under ``method``; cached. ``planted`` False: without a simulation."""
+        return self._segmented(method, planted)[0]
+
+    def seconds(self, method: Method) -> float:
+        """How long ``method`` took from the kept encoding to its labels, when it was computed."""
+        return self._segmented(method)[1]
+
+    def _segmented(self, method: Method, planted: bool = True) -> tuple[Segmentation, float]:
         s, settings = self.segmenter if planted else self.bare, self.settings
 
-        def make() -> Segmentation:
-            trunk, rest = self.trunk(method, planted), settings.others
-            return _lean(s.segment(trunk, settings.words, method, settings.threshold, rest))
+        def make() -> tuple[Segmentation, float]:
+            words, rest = settings.words, settings.others
+            _ = self.encoded, self.read()  # shared by all methods: not a part of their times
+            started = time.perf_counter()
+            trunk = self.trunk(method, planted)
+            found = _lean(s.segment(trunk, words, method, settings.threshold, rest))
+            return found, time.perf_counter() - started
 
         key = ("segmentation", self._result_key(method, planted))
         return self.once(key, lambda: self._studio.cache.get_or_make(key, make))

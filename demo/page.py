@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -62,8 +63,8 @@ def routes() -> list[Route]:
     return [STORE.route(), *code.routes()]
 
 
-def build(studio: Studio, opening: Settings, note: str = "") -> gr.Blocks:
-    """The whole page; ``opening`` is what a visitor without a link sees first, ``note`` why."""
+def build(studio: Studio, opening: Settings) -> gr.Blocks:
+    """The whole page; ``opening`` is what a visitor without a link sees first."""
     opening, _ = inputs.with_words(studio, opening)
     controls = Controls(opening)
     with gr.Blocks(
@@ -94,8 +95,8 @@ def build(studio: Studio, opening: Settings, note: str = "") -> gr.Blocks:
                         )  # fmt: skip
         why = widgets.why(elem_id="why")
         controls.hide_the_rest()
-        said, first = (noted, lines, why), (opening, note)
-        _wire(page, studio, controls, given, own, said, tabs, strip, turned, first)
+        said = (noted, lines, why)
+        _wire(page, studio, controls, given, own, said, tabs, strip, turned, opening)
         _share(share, controls)
         lesson.click(
             fn=None, js=_TURN.format("learn"), inputs=[open_tab, turned],
@@ -114,7 +115,7 @@ def _wire(
     tabs: dict[str, Tab],
     strip: gr.Tabs,
     turned: Component,
-    first: tuple[Settings, str],
+    opening: Settings,
 ) -> None:
     noted, lines, why = said
     files = {"upload": (given.image, path_of), **own.inputs}
@@ -128,7 +129,13 @@ def _wire(
     def shows(entry: TabEntry) -> Callable[..., Answer]:
         def show(*raw: Any) -> Answer:
             tab = tabs[entry.name]
-            return answer(studio, entry.name, tab, lines, partial(asked_for, raw), remark)
+            if tab.own is None:
+                return answer(studio, entry.name, tab, lines, partial(asked_for, raw))
+            shown = answer(studio, entry.name, tab, lines, lambda: tab.own)
+            with suppress(GclipError):  # the address stays the visitor's
+                query = asked_for(raw).settings.to_query()
+                shown[lines] = values.lines(state="fresh", query=query)
+            return shown
 
         return show
 
@@ -143,13 +150,6 @@ def _wire(
     @in_words
     def point(event: gr.SelectData) -> str:
         return as_text("pixel", chosen(event, 2))
-
-    opening, why_this = first
-
-    def remark(settings: Settings) -> str:
-        own = ("tab", "opacity", "amf", "cs", "view_block", "pixel")  # it is about all of these
-        seen = settings.model_copy(update={name: getattr(opening, name) for name in own})
-        return why_this if seen == opening else ""
 
     def arrive(request: gr.Request) -> Answer:
         settings, notes = read_link(dict(request.query_params), opening)
@@ -246,7 +246,6 @@ def answer(
     tab: Tab,
     lines: Component,
     asked_for: Callable[[], Request],
-    remark: Callable[[Settings], str],
 ) -> Answer:
     """What ``tab`` shows of a request; one that fails changes the status lines alone."""
     started = time.perf_counter()
@@ -273,7 +272,6 @@ def answer(
         return {lines: values.lines(problems=said, state="old")}
     status, settings = made.status, made.settings
     notes = [
-        remark(settings),
         wording.unknown(status.unknown) if status.unknown else "",
         wording.NO_GPU if status.no_gpu else "",
         *status.notes,

@@ -281,8 +281,6 @@ class Settings(BaseModel):
     view_head: Head = _set(None, "head", "view", "choice", "Head")
     opacity: float = _set(0.45, "opacity", "view", ge=0, le=1)
     patch: Pair = _set(None, "patch", "view")
-    step: int = _set(0, "step", "view", ge=0, le=6)
-    told: Switch = _set(False, "told", "view")
     machine: Switch = _set(False, "machine", "view")
     pixel: Pair = _set(None, "pixel", "view")
     extras: Switch = _set(

@@ -67,17 +67,17 @@ def ablation_title(amf: bool, cs: bool) -> str:
 
 
 def _variants() -> Iterator[Variant]:
-    """Every method that METHODS shows; GCLIP with each of its switches on, then with both."""
+    """Every method, in the order of the table; GCLIP with each of its switches on, then both."""
     own = gclip().name
+    switched = (("amf", (True, False)), ("cs", (False, True)), ("amf_cs", (True, True)))
     for name, method in METHODS.items():
         if name != own:
             asked = not method.shown
             yield Variant(name, method.title, lambda _, name=name: find_method(name), asked)
-    for key, switches in (("amf", (True, False)), ("cs", (False, True)), ("amf_cs", (True, True))):
-        title = ablation_title(*switches)
-        yield Variant(key, title, lambda settings, on=switches: ablation(settings, *on))
+            continue
+        for key, on in switched:
+            title, asked = ablation_title(*on), key != "amf_cs"
+            yield Variant(key, title, lambda settings, on=on: ablation(settings, *on), asked)
 
 
-VARIANTS: dict[str, Variant] = {
-    variant.name: variant for variant in sorted(_variants(), key=lambda one: one.asked_for)
-}
+VARIANTS: dict[str, Variant] = {variant.name: variant for variant in _variants()}

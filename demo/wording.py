@@ -4,12 +4,13 @@ Sentences that never change are constants; those that depend on a result are fun
 """
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
+from gclip_core.attention import ATTENTIONS, unchanged
 from gclip_core.numbering import block_numbers, named
-from gclip_core.registry import BUILT_IN, BackboneEntry
+from gclip_core.registry import BackboneEntry
 from gclip_core.types import Found, FusionReason, FusionReport, Grid, Method, Plant
 
 FUSION_REASONS: dict[FusionReason, str] = {
@@ -62,20 +63,19 @@ SCORE_COUNTS = (
     "mIoU counts every pixel whose truth is known: a word of the truth painted on something else "
     "costs."
 )
-IOU_NOTE = "Intersection over union (IoU) per class, in percent; in bold the best of a row."
 SCORE_SHORT = "mIoU counts every pixel whose truth is known."
 TRUTH = "Truth"
 COMPARE_NOTE = (
-    "**CLIP** is the tower as it is. **ClearCLIP** drops the last block’s residual path and FFN "
-    "and lets each patch look at similar ones. **AMF** and **CS** are the two ideas of **GCLIP**, "
-    "which is ClearCLIP with both. All come from one pass through the tower; only the last block "
-    "(with CS also the upper blocks) is computed anew."
+    "Training-free methods in the order of their years, all from one pass through the tower. A dot "
+    "marks what a method changes of CLIP; press a row to open its mask below."
 )
+COMPARE_NOTES = "What the table shows"
+METHODS_EMPTY = "The methods appear here."
+METHOD_PARTS = ("attention", "fusion", "calibration", "channels", "residual", "FFN")
+"""What a method may change, in the order of :func:`method_marks`."""
 SIMULATION_BADGE = "Simulation"
 SIMULATION = "Simulation: a planted abnormal channel, not the model's own weights."
 TRUTH_EMPTY = "No true mask for this image: choose an example, or upload a mask under yours."
-IOU_TITLE = "How much of it each variant finds"
-IOU_TABLE = "IoU per class and variant, in percent"
 SIMILARITY = "How alike are the last block’s Values?"
 OWN_MASK = "A true mask of your own"
 OWN_MASK_HINT = (
@@ -114,10 +114,7 @@ BLOCK_SCORES = "When do global tokens appear?"
 CLASS_ROW = "Where the class token looks"
 PLAIN_NOTE = "Query-Query alone: each patch looks at those with a similar query, wherever they are."
 MACHINE = "The machine: from picture to mask"
-LEARN_MISSING = (
-    "The pictures of Learn are not here. Whoever runs this page can make them with python -m "
-    "demo.learn.bake."
-)
+LESSON_EMPTY = "The lesson appears here."
 SKIP = "Skip to the answer"
 LEARN = "Learn"
 DONE = "Done."
@@ -217,14 +214,67 @@ def fetched(title: str) -> str:
     return f"{title} is ready."
 
 
+def percent(share: float) -> str:
+    """A share or an IoU: rounded alike wherever it stands."""
+    return f"{share * 100:.1f} %"
+
+
+def opened(scores: Mapping[str, float]) -> str:
+    """Under the opening picture: what the simulated fault does, and what each switch brings."""
+    neither, amf, cs, both = map(percent, scores.values())
+    return (
+        f"A simulated fault makes one channel far too loud. Without AMF and CS mIoU is {neither} "
+        f"here; AMF brings {amf}, CS {cs}, both {both}."
+    )
+
+
+def times(ratio: float) -> str:
+    """A multiple, rounded alike wherever it stands."""
+    return f"{ratio:.1f} ×" if ratio < 99.5 else f"{ratio:.0f} ×"
+
+
+def points(share: float | None) -> str:
+    """The same in a table whose heading says percent."""
+    return "–" if share is None else f"{share * 100:.1f}"
+
+
+def method_marks(method: Method) -> list[str]:
+    """What a method changes of CLIP's last block, a word for each of METHOD_PARTS or none."""
+    fusion, suppression = method.fusion, method.suppression
+    return [
+        "" if method.attention == "qk" else attention_words(method.attention)[1],
+        "middle blocks’ attention is mixed in" if fusion else "",
+        "",
+        "an abnormal channel is suppressed" if suppression else "",
+        "" if method.residual else "the residual path is left out",
+        "" if method.ffn else "the FFN is left out",
+    ]
+
+
+PARTS = {"q": "query", "k": "key", "v": "Value"}
+
+
+def attention_words(name: str) -> tuple[str, str, str]:
+    """The symbol, the equation and the meaning of an entry of ATTENTIONS, made of what it is."""
+    kind = ATTENTIONS[name]
+    if not kind.pairs:
+        return "I", "A v = v", "no attention: every patch keeps its own Value"
+    prime = "" if kind.prepare is unchanged else "′"
+    near = " + ω" if kind.gaussian else ""
+    factor = f"1/{len(kind.pairs)} · " if kind.mean else ""
+    symbol = " + ".join(f"A{prime}_{{{a}{b}}}" for a, b in kind.pairs)
+    equation = " + ".join(f"softmax(s {a}{prime} {b}{prime}^{{T}}{near})" for a, b in kind.pairs)
+    meaning = " and ".join(
+        f"patches with a similar {PARTS[a]}" if a == b else f"{PARTS[a]} against {PARTS[b]}"
+        for a, b in kind.pairs
+    )
+    more = ", near ones first" * kind.gaussian + ", both prepared" * bool(prime)
+    return symbol, f"{factor}({equation})" if factor else equation, f"by {meaning}{more}"
+
+
 def miou(share: float | None) -> str:
     """Beside a mask's title: how well it does where truth is known."""
-    return "" if share is None else f"mIoU {share * 100:.1f} %"
-
-
-def best_badge(share: float | None) -> str:
-    """The same beside the best of several."""
-    return f"best: {miou(share)}"
+    return "" if share is None else f"mIoU {percent(share)}"
 
 
 def best(
@@ -397,17 +447,6 @@ def _sentence(text: str) -> str:
 
 def _percent(share: float) -> str:
     return "Under 1 %" if 0 < share < 0.01 else f"{share * 100:.0f} %"
-
-
-def favoured(name: str) -> str:
-    """Beside the variants: whom the built-in model's training favours."""
-    if name != BUILT_IN:
-        return ""
-    return (
-        "The built-in model was taught to localise: its last block’s Values learned the words of "
-        "whole images, without masks. That favours MaskCLIP, which shows the Values as they are, "
-        "and what comes close to it. Real CLIPs were not taught so."
-    )
 
 
 def taken(title: str) -> str:

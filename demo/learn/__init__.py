@@ -1,1 +1,1 @@
-"""The lesson: what it says as data, and the command that bakes its pictures and numbers."""
+"""What everybody sees first and learns by: the opening picture, and the lesson on one photo."""

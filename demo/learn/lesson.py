@@ -1,223 +1,235 @@
-"""The lesson: a list of steps, each with a guess before its reveal; its text is ``lesson.toml``.
+"""The lesson as data: six steps on one photo and the built-in model, a guess before each answer.
 
-A step is told from facts: :func:`measure` takes them from what a visitor sees now, and
-``python -m demo.learn.bake`` wrote those of the pictures shown while no model is there. What a step
-sets, the page then has; what it claims was measured in that state.
+``{braces}`` are filled with what :func:`measure` finds on that photo: mIoU of the states below,
+numbers of the other transformer (``assets/learn/stripes.json``), and what a word left out becomes.
+A step tells one number.
 """
 
 import json
-import tomllib
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from functools import cache
+from typing import Any, Literal
 
-from demo.learn import facts as measured
-from demo.look import Look
+import numpy as np
+
+from demo import variants
+from demo.look import Look, Mask, Request
+from demo.settings import Settings
+from demo.wording import percent
+from evaluation.photos import star_photos
 from gclip_core import assets
-from gclip_core.numbering import named
-from gclip_core.types import FusionReason
+from gclip_core.methods import METHODS
+from gclip_core.numbering import block_numbers, named
+from gclip_core.registry import BUILT_IN
 
+PHOTO = "jockey"
+LEFT_OUT = "horse"
+"""The word that the last step leaves out."""
 NEAR = 0.01
-Facts = Mapping[str, Any]
-PLAIN = {"method": "gclip", "amf": False, "cs": False, "plant": False, "view_block": None}
-"""ClearCLIP without a fault: where most steps begin."""
-
-_BOOK = tomllib.loads(Path(__file__).with_name("lesson.toml").read_text("utf-8"))
-_STEPS: dict[str, dict[str, Any]] = {step["name"]: step for step in _BOOK["steps"]}
-_MEASURED: dict[str, str] = _BOOK["measured"]
-COVER: dict[str, Any] = _BOOK["cover"]
-COUNT = len(_STEPS)
+"""Of mIoU: less is "hardly any change"."""
 
 
 @dataclass(frozen=True)
-class Turn:
-    """What a step is called, how it sets the page before and after its guess, where to look.
+class State:
+    """A mask of the lesson: ClearCLIP, with what is switched on."""
 
-    ``figures`` are its baked pictures: a name and a caption each.
+    amf: bool = False
+    cs: bool = False
+    plant: bool = False
+    clip: bool = False
+    left_out: bool = False
+
+
+STATES = {
+    "clip": State(clip=True),
+    "clearclip": State(),
+    "amf": State(amf=True),
+    "planted": State(plant=True),
+    "cs": State(plant=True, cs=True),
+    "both": State(plant=True, amf=True, cs=True),
+    "left_out": State(left_out=True),
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture of a step: a "mask" of a state, a "matrix" or "norms" of a block."""
+
+    kind: Literal["photo", "mask", "matrix", "norms"]
+    of: str = ""
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step; ``right`` is the right option's index, or the two states that decide it.
+
+    Of two states the options are: the mask gets better, gets worse, hardly changes.
     """
 
-    name: str
     title: str
-    sets: Mapping[str, Any]
-    then: Mapping[str, Any]
-    parts: Sequence[str]
-    figures: Sequence[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class Told:
-    """What a step says: text, question, options, the right one's index, and what is revealed.
-
-    ``**words**`` are strong.
-    """
-
     text: str
     question: str
-    options: Sequence[str]
-    right: int
-    reveal: str
+    options: tuple[str, ...]
+    right: int | tuple[str, str]
+    answer: str
+    before: tuple[Figure, ...] = ()
+    after: tuple[Figure, ...] = ()
 
 
-def turns(own: bool) -> tuple[Turn, ...]:
-    """The steps; ``own``: the model has an abnormal channel itself, so that none is planted."""
-    never = {"plant": False} if own else {}
-    return tuple(
-        Turn(
-            name,
-            step["title"],
-            {**PLAIN, **step.get("sets", {}), **never},
-            {**PLAIN, **step.get("then", {}), **never},
-            step["parts"],
-            step["figures"],
-        )
-        for name, step in _STEPS.items()
-    )
+CHANGES = ("The mask gets better", "The mask gets worse", "It hardly changes")
+THEIRS = "DINOv2’s ViT-S/14, fine-tuned for saliency"
+
+COVER = Step(
+    "Ninety seconds on one photo",
+    "How does a model that never saw a mask make one? Six guesses, one number each. The masks are "
+    "the built-in model’s, made on this page.",
+    "",
+    (),
+    0,
+    "",
+    (Figure("photo"),),
+)
+STEPS = (
+    Step(
+        "CLIP knows what, not where",
+        "CLIP learned from photos and their captions. Here every patch of the photo gets the word "
+        "that fits it best.",
+        "In its last block each patch looks at whatever it asks for. What if it looked only at "
+        "patches like itself?",
+        CHANGES,
+        ("clip", "clearclip"),
+        "This is **ClearCLIP**. mIoU, how well the mask covers the true one, goes from {clip} to "
+        "**{clearclip}**.",
+        (Figure("mask", "clip", "CLIP"),),
+        (Figure("mask", "clearclip", "ClearCLIP"),),
+    ),
+    Step(
+        "Global tokens",
+        "Who looks at whom: a row is a patch that looks, a column one that is looked at, bright "
+        f"is much. This is another transformer, {THEIRS}: the built-in model has no global tokens.",
+        "In its later block some columns are bright from top to bottom. What are they?",
+        (
+            "Patches that look only at themselves",
+            "Patches that nearly all others look at",
+            "Patches on the outlines of things",
+        ),
+        1,
+        "They are **global tokens**, here **{tokens}** of {patches} patches. In the paper they "
+        "know the whole picture; in OpenAI’s ViT-B/16 they appear from block 6 on.",
+        (
+            Figure("matrix", "early", "Block {early}: a diagonal, each looks near itself"),
+            Figure("matrix", "late", "Block {late}: bright columns"),
+        ),
+    ),
+    Step(
+        "Attention Map Fusion",
+        "A patch that looks only at its like knows nothing of the whole. **AMF** averages the "
+        "attention of the first blocks with global tokens into the last block’s. The built-in has "
+        "none, so AMF takes its middle blocks, {amf_blocks}.",
+        "What happens to ClearCLIP’s mask?",
+        CHANGES,
+        ("clearclip", "amf"),
+        "mIoU goes from {clearclip} to **{amf}** on this photo.",
+        (Figure("mask", "clearclip", "ClearCLIP"),),
+        (Figure("mask", "amf", "ClearCLIP + AMF"),),
+    ),
+    Step(
+        "A channel too loud",
+        "In the paper one channel of a block’s FFN has far larger weights than all others. The "
+        "other transformer has one, {ratio} times the median. The built-in has none: "
+        "**a simulation** multiplies its channel {channel} by {gain} in {planted_blocks}.",
+        "What does the loud channel do to ClearCLIP’s mask?",
+        CHANGES,
+        ("clearclip", "planted"),
+        "mIoU goes from {clearclip} to **{planted}**: the channel outweighs all others in every "
+        "patch.",
+        (
+            Figure("norms", "theirs", f"{THEIRS}, block {{norms_of}}"),
+            Figure("norms", "planted", "The built-in, block {planted_block}, simulation"),
+        ),
+        (Figure("mask", "planted", "ClearCLIP, simulation"),),
+    ),
+    Step(
+        "Channel Suppression",
+        "**CS** scales the loud channel down to the mean of the others. No weight is trained, and "
+        "the simulation stays.",
+        "What happens to the mask?",
+        CHANGES,
+        ("planted", "cs"),
+        "mIoU goes from {planted} to **{cs}**. That is CS; with AMF beside it this is **GCLIP**.",
+        (Figure("mask", "planted", "CS off, simulation"),),
+        (Figure("mask", "cs", "CS on, simulation"),),
+    ),
+    Step(
+        "Your words are all there is",
+        "The model can only answer with the words you type. Suppose **{missing}** were not among "
+        "them.",
+        "What would most pixels of “{missing}” be called?",
+        ("{missing}, all the same", "{taker}", "Nothing: they stay without a word"),
+        1,
+        "**{share}** of them become {taker}: the word that fits least badly. So name what your "
+        "photo shows.",
+        (Figure("mask", "clearclip", "All words"),),
+        (Figure("mask", "left_out", "Without “{missing}”"),),
+    ),
+)
 
 
-def measure(look: Look, turn: Turn) -> dict[str, Any]:
-    """The facts of a step on what a visitor sees, as the page stands once it is told."""
-    told = look.changed(**{**turn.then, "view_block": look.settings.view_block})
-    facts, baked = measured.see(told, turn.name), read_facts()
-    same = baked is not None and baked["weights"] == look.bare.backbone.digest
-    return facts | {"means": baked["means"] if baked and same else None}
+def _words(left_out: str) -> str:
+    classes = [one for one in star_photos()[PHOTO].words if left_out not in one]
+    return ", ".join("; ".join(synonyms) for synonyms in classes)
 
 
-def turns_of(look: Look) -> tuple[Turn, ...]:
-    """The steps for a look's model."""
-    return turns(measured.has_own_fault(look.bare.backbone, look.settings.channel_threshold))
+REQUEST = Request(Settings(backbone=BUILT_IN, example=PHOTO, words=_words("")))
+"""The lesson's photo, words and model, whatever the page shows."""
 
 
-def tell(name: str, facts: Facts) -> Told:
-    """What the step of that name says of these facts."""
-    step, part = _STEPS[name], facts[name]
-    found = {
-        **facts, **part, "words": facts["words"].replace(";", " or"),
-        "where": named(part.get("blocks", ())), "moved": _moved(part), "alike": _alike(part),
-        "means": _means(facts, step.get("means", ())),
-    }  # fmt: skip
-
-    def say(sentence: str, **more: Any) -> str:
-        return step["says"][sentence].format_map(found | more)
-
-    right, own = _OWN[name](facts, part, say)
-    found |= own
-    text, question, reveal = (step[key].format_map(found) for key in ("text", "question", "reveal"))
-    return Told(text, question, [one.format_map(found) for one in step["options"]], right, reveal)
+def mask(look: Look, name: str) -> Mask:
+    """The mask of one of the STATES; ``look`` is that of REQUEST."""
+    state = STATES[name]
+    at = look.changed(plant=state.plant, words=_words(LEFT_OUT if state.left_out else ""))
+    if state.clip:
+        return at.mask(METHODS["clip"])
+    return at.mask(variants.ablation(at.settings, state.amf, state.cs))
 
 
-def read_facts(folder: Path | None = None) -> dict[str, Any] | None:
-    """What was baked; None where nothing was."""
-    try:
-        path = (folder or assets.path("learn")) / "facts.json"
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
+@cache
+def stripes() -> dict[str, Any]:
+    """What was baked of the other transformer on this photo: blocks, global tokens, norms."""
+    return json.loads(assets.path("learn", "stripes.json").read_text("utf-8"))
 
 
-# --- which option of a step is right, and what it alone says -------------------------------------
-
-Say = Callable[..., str]
-Own = tuple[int, dict[str, str]]
-
-
-def _clip(facts: Facts, part: Facts, say: Say) -> Own:
-    if part["before"] is None:
-        return 2 if part["changed"] < 0.02 else 0, {}
-    return _better(part["before"], part["after"]), {}
-
-
-def _tokens(facts: Facts, part: Facts, say: Say) -> Own:
-    at = part["strongest"] - 1
-    count, score = part["counts"][at], part["scores"][at]
-    blocks = [i + 1 for i, n in enumerate(part["counts"]) if n]
-    has = "has" if len(blocks) == 1 else "have"
-    known = [one for one in part["agreement"] if one is not None]
-    return 1, {
-        "found": say("some" if count else "none", where=named(blocks), has=has, count=count,
-                     score=score),
-        "agreeing": say("agreeing", least=min(known), most=max(known)) if known else "",
-    }  # fmt: skip
-
-
-def _amf(facts: Facts, part: Facts, say: Say) -> Own:
-    means = facts.get("means") or {}
-    before, after = means.get("clearclip", part["before"]), means.get("amf", part["after"])
-    known = before is not None and after is not None
-    return sum(part["changed"] >= bound for bound in (0.05, 0.2)), {
-        "which": say("middle" if part["reason"] == FusionReason.MIDDLE else "run"),
-        "weight": f"1/{1 + len(part['blocks'])}",
-        "ending": say(("better", "worse", "alike")[_better(before, after)]) if known else "",
+def measure(look: Look) -> dict[str, str]:
+    """What stands in the braces of the steps; ``look`` is that of REQUEST."""
+    masks, theirs, settings = {name: mask(look, name) for name in STATES}, stripes(), look.settings
+    fused = look.findings(variants.ablation(settings, amf=True, cs=False)).fusion.blocks
+    planted = block_numbers(settings.planted_blocks(look.bare.backbone.n_blocks))
+    missing = masks["clearclip"].names.index(LEFT_OUT)
+    left = masks["left_out"].labels[masks["clearclip"].labels == missing]
+    counts = np.bincount(left[left >= 0].astype(int), minlength=1)
+    return {
+        **{name: percent(one.miou or 0.0) for name, one in masks.items()},
+        "amf_blocks": named(block_numbers(fused)),
+        "planted_blocks": named(planted),
+        "planted_block": str(planted[0]),
+        "channel": str(settings.plant_channel),
+        "gain": f"{settings.plant_gain:g}",
+        "early": str(theirs["early"]),
+        "late": str(theirs["late"]),
+        "tokens": str(theirs["tokens"]),
+        "patches": str(theirs["patches"]),
+        "norms_of": str(theirs["norms_of"]),
+        "ratio": f"{theirs['ratio']:.1f}",
+        "missing": LEFT_OUT,
+        "taker": masks["left_out"].names[int(counts.argmax())],
+        "share": percent(counts.max() / max(left.size, 1)),
     }
 
 
-def _fault(facts: Facts, part: Facts, say: Say) -> Own:
-    return 2 if part["changed"] < 0.02 else 1, {"why": say("own" if part["own"] else "planted")}
-
-
-def _cs(facts: Facts, part: Facts, say: Say) -> Own:
-    first, alike = part["blocks"][0], part["alike"]
-    earlier = named(range(1, first)).capitalize()
-    both = alike and alike[1][0] >= alike[0][0] and alike[1][1] <= alike[0][1]
-    return 2, {
-        "first": str(first),
-        "whole": say("attention" if first == 1 else "whole", earlier=earlier, first=first),
-        "unlike": say("unlike") if alike and not both else "",
-    }
-
-
-def _own(facts: Facts, part: Facts, say: Say) -> Own:
-    taken = part["taker"] is not None
-    return int(taken), {
-        "none": say("or_none" if part["rest"] else "no_others"),
-        "become": say("become" if taken else "stay", share=_percent(part["share"])),
-        "rule": say("rest" if part["rest"] else "best"),
-        "photos": say("photos") if facts["built_in"] else "",
-    }
-
-
-_OWN: dict[str, Callable[[Facts, Facts, Say], Own]] = {
-    "clip": _clip, "tokens": _tokens, "amf": _amf, "fault": _fault, "cs": _cs, "own": _own,
-}  # fmt: skip
-
-
-def _better(before: float, after: float) -> int:
-    """0: better, 1: worse, 2: less than a point either way."""
-    return 2 if abs(after - before) < NEAR else 0 if after > before else 1
-
-
-# --- what was measured, as several steps say it --------------------------------------------------
-
-
-def _moved(part: Facts) -> str:
-    """What a switch did to this picture's mask."""
-    if "changed" not in part:
-        return ""
-    said = _MEASURED["moved"].format(changed=_percent(part["changed"]))
-    if part["before"] is not None:
-        before, after = _percent(part["before"]), _percent(part["after"])
-        said += _MEASURED["scores"].format(before=before, after=after)
-    return f"{said}."
-
-
-def _alike(part: Facts) -> str:
-    """How alike the last block's Values are before and after."""
-    if not part.get("alike"):
-        return ""
-    (inside, across), (inside_then, across_then) = part["alike"]
-    return _MEASURED["alike"].format(
-        inside=inside, inside_then=inside_then, across=across, across_then=across_then
-    ).replace("-", "−")  # fmt: skip
-
-
-def _means(facts: Facts, states: Sequence[tuple[str, str]]) -> str:
-    """Mean scores over other scenes, where they were measured."""
-    means = facts.get("means")
-    if not (means and states) or any(means.get(key) is None for key, _ in states):
-        return ""
-    told = ", ".join(f"{_percent(means[key])} {state}" for key, state in states)
-    return _MEASURED["means"].format(scenes=means["scenes"], told=told)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+def right(look: Look, step: Step) -> int:
+    """The index of a step's right option."""
+    if isinstance(step.right, int):
+        return step.right
+    before, after = (mask(look, name).miou or 0.0 for name in step.right)
+    return 2 if abs(after - before) < NEAR else int(after < before)

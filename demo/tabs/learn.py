@@ -1,88 +1,81 @@
-"""Learn: the lesson, driven by the machine, live; baked pictures while no model answers."""
-
-from collections.abc import Sequence
+"""Learn: the lesson on one photo and the built-in model, the same for everybody."""
 
 from gradio.events import Dependency
 
 from demo import widgets, wording
-from demo.controls import Answer, Controls, Tab
+from demo.controls import QUIET, Answer, Controls, Tab
+from demo.drawing import render
 from demo.learn import lesson
+from demo.learn.lesson import Figure, Step
 from demo.look import Look, Studio
-from demo.tabs import machine as machine_tab
+from demo.tabs import norms
 from demo.widgets.held import STORE, Thing
 from demo.widgets.values import Json
 from gclip_core import assets
 
+SIDE = 480
+
 
 def build(studio: Studio, controls: Controls) -> Tab:
-    """The machine with the lesson above it."""
-    for name in ("step", "told"):
-        controls.hidden(name)
-    machine = widgets.machine(baked(), empty=wording.LEARN_MISSING, elem_id="learn-machine")
+    """The lesson; its last button opens the file chooser with AMF and CS on."""
+    shown = widgets.lesson(elem_id="lesson", empty=wording.LESSON_EMPTY)
 
     def show(look: Look) -> Answer:
-        switches = [getattr(look.settings, name) for name in machine_tab.SWITCHES]
-        told = page(look) | {"switches": switches}
-        return {machine: {**machine_tab.value(look), "lesson": told}}
+        return {shown: value(look)}
 
     def wire() -> list[Dependency]:
-        return machine_tab.wire(machine, studio, controls)
+        switches = [controls["amf"], controls["cs"]]
+        return [shown.submit(fn=None, js="() => [true, true]", outputs=switches, **QUIET)]
 
-    return Tab(outputs=[machine], show=show, wire=wire)
-
-
-def page(look: Look) -> Json:
-    """The step a look is at, told from what is measured on it."""
-    settings = look.settings
-    if settings.step == 0:
-        return cover()
-    turn = lesson.turns_of(look)[settings.step - 1]
-    wanted = turn.then if settings.told else turn.sets
-    told = lesson.tell(turn.name, lesson.measure(look, turn))
-    as_set = all(
-        getattr(settings, name) == value for name, value in wanted.items() if name != "view_block"
-    )
-    return _json(settings.step, turn, told, settings.told) | {"as_set": as_set}
+    return Tab(outputs=[shown], show=show, wire=wire, own=lesson.REQUEST)
 
 
-def cover() -> Json:
-    """What stands before the first step."""
+def value(look: Look) -> Json:
+    """The cover and every step; ``look`` is the lesson's own."""
+    numbers = lesson.measure(look)
     return {
-        "at": 0, "count": lesson.COUNT, "title": lesson.COVER["title"],
-        "text": lesson.COVER["text"], "question": "", "options": [], "told": False, "as_set": True,
-        "parts": [],
-    }  # fmt: skip
+        "kind": "lesson",
+        "pages": [_page(look, step, numbers) for step in (lesson.COVER, *lesson.STEPS)],
+    }
 
 
-def baked() -> Json | None:
-    """The whole lesson on baked pictures; None where nothing was baked."""
-    facts = lesson.read_facts()
-    if facts is None:
-        return None
-    pages: list[Json] = [cover() | {"figures": _figures(lesson.COVER["figures"])}]
-    for number, turn in enumerate(lesson.turns(facts["fault"]["own"]), 1):
-        told = _json(number, turn, lesson.tell(turn.name, facts), shown=True)
-        pages.append(told | {"as_set": True, "figures": _figures(turn.figures)})
-    return {"kind": "baked", "model": facts["backbone"], "pages": pages}
-
-
-def _json(number: int, turn: lesson.Turn, told: lesson.Told, shown: bool) -> Json:
-    """A page; before its guess it does not hold its answer."""
-    said = {key: one for key, one in vars(told).items() if shown or key not in ("right", "reveal")}
+def _page(look: Look, step: Step, numbers: dict[str, str]) -> Json:
     return {
-        "at": number, "count": lesson.COUNT, "title": turn.title, "told": shown,
-        "parts": turn.parts, **said,
-    }  # fmt: skip
+        "title": step.title,
+        "text": step.text.format_map(numbers),
+        "question": step.question.format_map(numbers),
+        "options": [option.format_map(numbers) for option in step.options],
+        "right": lesson.right(look, step),
+        "answer": step.answer.format_map(numbers),
+        "before": [_figure(look, figure, numbers) for figure in step.before],
+        "after": [_figure(look, figure, numbers) for figure in step.after],
+    }
 
 
-def _figures(figures: Sequence[tuple[str, str]]) -> list[Json]:
-    return [{"picture": _held(f"{name}.webp"), "caption": said} for name, said in figures]
+def _figure(look: Look, figure: Figure, numbers: dict[str, str]) -> Json:
+    """A picture by its name among what the browser fetches, or norms to draw."""
+    caption = figure.caption.format_map(numbers)
+    if figure.kind == "norms":
+        values = lesson.stripes()["norms"] if figure.of == "theirs" else _planted_norms(look)
+        return {"norms": values, "caption": caption}
+
+    def draw() -> Thing:
+        if figure.kind == "matrix":
+            path = assets.path("learn", f"stripes-{figure.of}.webp")
+            return Thing(path.read_bytes(), "image/webp")
+        image = look.picture.image
+        picture = render.fit(image, SIDE)
+        if figure.kind == "mask":
+            mask = lesson.mask(look, figure.of)
+            picture = render.overlay(image, mask.labels, mask.names, max_side=SIDE)
+        return Thing(render.saved(picture, "WEBP", quality=84), "image/webp")
+
+    key = ("lesson", look.bare.backbone.digest, figure.kind, figure.of)
+    return {"picture": STORE.offer(key, draw), "caption": caption}
 
 
-def _held(file: str) -> str:
-    path = assets.path("learn", file)
-
-    def read() -> Thing:
-        return Thing(path.read_bytes(), "image/webp")
-
-    return STORE.offer(("learn", file, path.stat().st_mtime_ns), read)
+def _planted_norms(look: Look) -> list[float]:
+    """The norms of the first block that the simulation changes."""
+    planted = norms.see(look.changed(plant=True))
+    block = planted.before[look.settings.planted_blocks(len(planted.before))[0]]
+    return [round(float(norm), 4) for norm in block]

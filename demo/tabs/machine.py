@@ -1,7 +1,14 @@
-"""The machine as a part of tabs: its value out of a look, and what pressing it sets."""
+"""The machine: one request from picture to mask in one linked diagram, every number of it.
 
+Numbers travel as one deflated run of bytes; "arrays" of the value says how to read it. Attention is
+averaged over squares of patches; what is *written* about a row (where a patch looks most) is taken
+from the exact one.
+"""
+
+import base64
 import math
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,241 +19,290 @@ from gradio.events import Dependency
 from numpy.typing import NDArray
 
 from demo import widgets, wording
-from demo.controls import QUIET, RAW, Answer, Controls, Tab, in_words
-from demo.learn import lesson
+from demo.controls import QUIET, Answer, Controls, Tab
+from demo.drawing import render
 from demo.look import Look, Studio
-from demo.settings import Settings
-from demo.tabs import common
-from demo.widgets.diagram import machine_value
+from demo.tabs import common, machine_words
+from demo.widgets.cards import packed_labels
 from demo.widgets.held import largest
 from demo.widgets.values import Json
-from gclip_core import masks
-from gclip_core.types import Found, FusionReason, Segmentation
+from gclip_core import masks, palette
+from gclip_core.attention import ATTENTIONS
+from gclip_core.numbering import block_numbers, named
+from gclip_core.types import Found, GlobalTokens
 
 SWITCHES = ("method", "amf", "cs", "plant")
 """What a switch on the machine flips, in its order; AMF and CS are GCLIP's."""
-SET = ("method", "amf", "cs", "plant", "view_block", "step", "told")
-"""The settings that a press on the machine may change."""
+LEVELS = 31
+"""Steps of attention above none."""
+MAX_SQUARES = 200
+MAX_WORDS = 24
+MASK_SIDE = 224
+LOOKS = 3
+"""Of the patches that a patch looks at, so many are named."""
 Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True, eq=False)
-class Tile:
-    """One block: attention ``received`` (N,), 1 = uniform, on the trunk that runs.
+def build(studio: Studio, controls: Controls) -> Tab:
+    """The machine under a heading, folded; what it shows is worked out once it is opened."""
+    opened = controls.hidden("machine")
+    with gr.Accordion(wording.MACHINE, open=False, elem_id="machine-fold") as fold:
+        machine = widgets.machine(elem_id="machine")
 
-    ``tokens`` are its global tokens, ``score`` the largest of ``received``, ``agreement`` theirs
-    with the class token (nan without one); ``ratio`` and ``after`` the largest channel's norm over
-    the median before and after CS.
-    """
+    def show(look: Look) -> Answer:
+        if not look.settings.machine:
+            return {}
+        return {fold: gr.Accordion(open=True), machine: value(look)}
 
-    received: Floats
-    tokens: Sequence[int]
-    score: float
-    agreement: float
-    channel: int
-    ratio: float
-    after: float
+    def choose(event: gr.SelectData) -> str:
+        return str(int(event.index))
 
+    def wire() -> list[Dependency]:
+        flipped = [controls[name] for name in SWITCHES]
+        flip = {"fn": None, "js": "(...on) => gclip.flip(...on)", **QUIET}
+        return [
+            fold.expand(lambda: "1", None, opened, **QUIET),
+            fold.collapse(lambda: "0", None, opened, **QUIET),
+            machine.select(choose, None, controls["view_block"], **QUIET),
+            machine.submit(inputs=flipped, outputs=flipped, **flip),
+        ]
 
-@dataclass(frozen=True, eq=False)
-class Machine:
-    """One request from picture to mask; blocks are 0-based.
-
-    ``heads`` are the last block's "q", "k", "v", each (N, D), heads side by side; ``local`` (N, N)
-    its own matrix, ``fused`` the middle blocks' by number, ``used`` (N, N) what the method used:
-    all head means, patch to patch. ``before``, ``after`` (D,) are the norms of block ``norms_of``;
-    ``similar`` in-in, in-out and what the regions are; ``scores`` (C, N) on the patch grid,
-    ``rest`` (N,) what they leave to hidden words, ``labels`` (H, W), ``shares`` of the picture per
-    class and last of the rest. ``fits`` (2, N) are the best word and the next by ``cosines``
-    (2, N), C for a hidden one. ``planted`` is channel, gain and blocks of a simulated fault;
-    ``keeps`` what the method keeps of the last block.
-    """
-
-    model: str
-    size: tuple[int, int]
-    grid: tuple[int, int]
-    tiles: Sequence[Tile]
-    heads: Mapping[str, Floats]
-    local: Floats
-    fused: Mapping[int, Floats]
-    used: Floats
-    attention: str
-    keeps: Sequence[str]
-    amf: bool
-    amf_reason: FusionReason
-    cs: bool
-    cs_reason: str
-    suppressed: Sequence[int]
-    planted: tuple[int, float, Sequence[int]] | None
-    norms_of: int
-    before: Floats
-    after: Floats
-    similar: tuple[float, float, str]
-    names: Sequence[str]
-    scores: Floats
-    rest: Floats | None
-    fits: NDArray[np.integer]
-    cosines: Floats
-    labels: NDArray[np.integer]
-    shares: Sequence[float]
-    score_threshold: float = 5.0
-    norm_threshold: float = 2.0
-    logit_scale: float = 40.0
-    threshold: float = 0.0
-    miou: float | None = None
+    return Tab(outputs=[fold, machine], show=show, wire=wire)
 
 
 def value(look: Look) -> Json:
     """The machine of a look."""
-    return machine_value(see(look), common.picture(look).name)
-
-
-def strip(studio: Studio, controls: Controls) -> Tab:
-    """The machine under a heading, folded; what it shows is worked out once it is opened."""
-    opened = controls.hidden("machine")
-    with gr.Accordion(wording.MACHINE, open=False, elem_id="machine-fold") as fold:
-        machine = widgets.machine(elem_id="side-machine")
-
-    def show(look: Look) -> Answer:
-        return (
-            {fold: gr.Accordion(open=True), machine: value(look)} if look.settings.machine else {}
-        )
-
-    def wired() -> list[Dependency]:
-        return [
-            fold.expand(lambda: "1", None, opened, **QUIET),
-            fold.collapse(lambda: "0", None, opened, **QUIET),
-            *wire(machine, studio, controls),
-        ]
-
-    return Tab(outputs=[fold, machine], show=show, wire=wired)
-
-
-def wire(machine: gr.HTML, studio: Studio, controls: Controls) -> list[Dependency]:
-    """A press on the machine sets what it names: a block, a step of the lesson, a switch.
-
-    A switch is flipped in the browser, so that the page asks for its answer and nothing else.
-    """
-
-    def press(event: gr.SelectData, *raw: Any) -> list[Any]:
-        settings = controls.settings(raw)
-        backbone = studio.backbone(studio.name_of(settings))
-        own = lesson.has_own_fault(backbone, settings.channel_threshold)
-        made = controls.updates(pressed(settings, event.index, own))
-        return [made[controls[name]] for name in SET]
-
-    flipped = [controls[name] for name in SWITCHES]
-    return [
-        machine.select(
-            in_words(press),
-            controls.components,
-            [controls[name] for name in SET],
-            trigger_mode="always_last",
-            **RAW,
-        ),
-        machine.submit(
-            fn=None, js="(...on) => gclip.flip(...on)", inputs=flipped, outputs=flipped, **QUIET
-        ),
-    ]
-
-
-def pressed(settings: Settings, what: Any, own: bool) -> Settings:
-    """The settings after a press on ``what``: a pair of its kind and which.
-
-    ``own``: the model has an abnormal channel itself. What is no such pair changes nothing.
-    """
-    kind, which = what if isinstance(what, list) and len(what) == 2 else (None, None)
-    if type(which) is not int:
-        return settings
-    if kind == "block" and which > 0:
-        return settings.changed(view_block=min(which, 64) - 1)
-    if kind in ("step", "go"):
-        step = which if kind == "go" else settings.step + which
-        step = min(max(step, 0), lesson.COUNT)
-        sets = lesson.turns(own)[step - 1].sets if step else {}
-        return settings.changed(step=step, told=False, **sets)
-    if kind in ("guess", "set") and settings.step:
-        turn = lesson.turns(own)[settings.step - 1]
-        told = settings.told or kind == "guess"
-        return settings.changed(told=told, **(turn.then if told else turn.sets))
-    return settings
-
-
-def see(look: Look) -> Machine:
-    """Everything on the way of the method that the switches name."""
     seg, method, settings = look.segmenter, look.chosen, look.settings
-    trunk, result, mask = look.trunk(method), look.segment(method), look.mask(method)
-    found, n = result.found, seg.backbone.n_blocks
-    seen = seg.globality(trunk, look.settings.global_threshold, clean=False)
-    received = seg.received(trunk, clean=False).numpy()
-    tiles = [
-        Tile(received[b], seen.tokens[b], seen.scores[b], seen.agreement[b],
-             found.channels[b], found.ratios[b], _after(found, b))
-        for b in range(n)
-    ]  # fmt: skip
-    plants = seg.backbone.planted
-    image, block = look.picture.image, _block_in_view(look, found)
+    found, mask, image = look.segment(method).found, look.mask(method), look.picture.image
+    square = _square(look.grid)
+    exact = arrays(look)
+    used = [int(i) for i in _largest_words(mask.shares[:-1], exact["scores"])]
+    packed = _packed(look, exact, square, used)
+    small = render.nearest(mask.labels, render.fitting(mask.labels.shape, MASK_SIDE))
+    colours, wide = palette.of_names(mask.names), len(mask.names) > 254
+    block, seen = block_in_view(look), tokens(look)
+    before, after = found.norms_before[block].numpy(), found.norms_after[block].numpy()
+    moved = np.flatnonzero(np.abs(after - before) > 1e-4 * np.maximum(before, 1e-12))
+    symbol, _, _ = wording.attention_words(method.attention)
+    kept = [(i, mask.names[i], colours[i], mask.shares[i]) for i in used]
+    if "rest" in exact:
+        kept.append((-1, "the rest", palette.NO_CLASS, mask.shares[-1]))
+    return {
+        "kind": "machine",
+        "model": seg.backbone.title,
+        "size": [image.height, image.width],
+        "grid": list(look.grid),
+        "square": square,
+        "picture": common.picture(look).name,
+        "mask": packed_labels(small.astype(np.int32), wide),
+        "shape": list(small.shape),
+        "wide": wide,
+        **packed.value(),
+        "blocks": [_block(look, index, seen) for index in range(len(found.channels))],
+        "marks": machine_words.MARKS,
+        "bright": float(np.quantile(_pooled(look, exact["local"], square), 0.995)) or 1.0,
+        "fused": list(block_numbers(found.fusion.blocks)),
+        "attention": method.attention,
+        "unused": [part for part in "qkv" if part not in parts_used(method.attention)],
+        "local": symbol,
+        "norms_of": block + 1,
+        "median": float(np.median(before)),
+        "thresholds": [settings.global_threshold, settings.channel_threshold],
+        "channel": int(before.argmax()),
+        "repaired": [[int(channel), float(after[channel])] for channel in moved],
+        "similar": [None if math.isnan(one) else one for one in look.alike(method)],
+        "miou": mask.miou,
+        "threshold": settings.threshold,
+        "amf": method.fusion is not None,
+        "amf_note": named(block_numbers(found.fusion.blocks)),
+        "cs": method.suppression is not None,
+        "cs_note": named(block_numbers(found.suppressed)),
+        "fault": next(
+            ([one.channel, one.gain, list(block_numbers(one.blocks))]
+             for one in seg.backbone.planted), None,
+        ),
+        "words": [
+            {"index": index, "name": name, "colour": colour, "share": share}
+            for index, name, colour, share in kept
+        ],
+        "rest": mask.shares[-1],
+        "parts": machine_words.parts(look, seen.tokens, block, square),
+    }  # fmt: skip
+
+
+def tokens(look: Look) -> GlobalTokens:
+    """Global tokens of every block, on the trunk that runs."""
+    seg, trunk = look.segmenter, look.trunk(look.chosen)
+    return look.once(
+        "tokens", lambda: seg.globality(trunk, look.settings.global_threshold, clean=False)
+    )
+
+
+def block_in_view(look: Look) -> int:
+    """The block whose norms are shown: the chosen one, else the last that feeds the Values."""
+    n, chosen = look.segmenter.backbone.n_blocks, look.settings.view_block
+    return max(n - 2, 0) if chosen is None else min(chosen, n - 1)
+
+
+def parts_used(attention: str) -> set[str]:
+    """Which of q, k and v the last block uses under an entry of ATTENTIONS."""
+    return {"v", *(part for pair in ATTENTIONS[attention].pairs for part in pair)}
+
+
+def arrays(look: Look) -> dict[str, NDArray[Any]]:
+    """The exact numbers of a look by name.
+
+    "received" (L, N), 1 = uniform; "head q", "head k", "head v" (N, D), heads side by side;
+    matrices patch to patch (N, N), head means: "local" the last block's own, "block 5" that of a
+    fused block (0-based), "used" what the method used; "norms" (D,) of the block in view;
+    "scores" (C, N) and what they leave to hidden words, "rest" (N,); "fits" (2, N) the best word
+    and the next, C for a hidden one, by their "cosines" (2, N).
+    """
+    seg, method, trunk = look.segmenter, look.chosen, look.trunk(look.chosen)
+    result = look.segment(method)
     scores = masks.scores(result.logits, result.owner, look.grid).flatten(1).numpy()
-    fits, cosines = _fits(result, seg.logit_scale)
-    return Machine(
-        model=seg.backbone.title,
-        size=(image.height, image.width),
-        grid=look.grid,
-        tiles=tiles,
-        heads={part: seg.values(trunk, method, part).numpy() for part in ("q", "k", "v")},
-        local=_patches(seg.last_attention(trunk, replace(method, fusion=None))),
-        fused={b: _patches(seg.attention_map(trunk, b)) for b in found.fusion.blocks},
-        used=_patches(seg.last_attention(trunk, method)),
-        attention=method.attention,
-        keeps=[name for name, kept in (("residual path", method.residual), ("FFN", method.ffn))
-               if kept],
-        amf=method.fusion is not None,
-        amf_reason=found.fusion.reason,
-        cs=method.suppression is not None,
-        cs_reason=found.cs_reason,
-        suppressed=found.suppressed,
-        planted=(plants[0].channel, plants[0].gain, plants[0].blocks) if plants else None,
-        norms_of=block,
-        before=found.norms_before[block].numpy(),
-        after=found.norms_after[block].numpy(),
-        similar=(*look.alike(method), look.regions),
-        names=mask.names,
-        scores=scores,
-        rest=np.maximum(1 - scores.sum(0), 0) if min(result.owner) < 0 else None,
-        fits=fits,
-        cosines=cosines,
-        labels=mask.labels,
-        shares=mask.shares,
-        score_threshold=settings.global_threshold,
-        norm_threshold=settings.channel_threshold,
-        logit_scale=settings.logit_scale,
-        threshold=settings.threshold,
-        miou=mask.miou,
-    )  # fmt: skip
+    logits, owner = result.logits.flatten(1).numpy(), np.array(result.owner)
+    entries = np.full((len(set(result.owner)), logits.shape[1]), -np.inf, np.float32)
+    np.maximum.at(entries, owner, logits)  # -1, the hidden words, is the last
+    fits = largest(entries.T, min(2, len(entries))).T
+    return {
+        "received": seg.received(trunk, clean=False).numpy(),
+        **{f"head {part}": seg.values(trunk, method, part).numpy() for part in ("q", "k", "v")},
+        "local": _patches(seg.last_attention(trunk, replace(method, fusion=None))),
+        **{f"block {b}": _patches(seg.attention_map(trunk, b)) for b in result.found.fusion.blocks},
+        "used": _patches(seg.last_attention(trunk, method)),
+        "norms": result.found.norms_before[block_in_view(look)].numpy(),
+        "scores": scores,
+        **({"rest": np.maximum(1 - scores.sum(0), 0)} if min(result.owner) < 0 else {}),
+        "fits": fits,
+        "cosines": np.take_along_axis(entries, fits, 0) / seg.logit_scale,
+    }
 
 
-def _after(found: Found, block: int) -> float:
+def _patches(matrix: torch.Tensor) -> Floats:
+    return matrix[1:, 1:].numpy()
+
+
+def _block(look: Look, index: int, seen: GlobalTokens) -> Json:
+    found, method = look.segment(look.chosen).found, look.chosen
+    agreement, last = seen.agreement[index], len(found.channels) - 1
+    return {
+        "number": index + 1,
+        "score": float(seen.scores[index]),
+        "tokens": [int(token) for token in seen.tokens[index]],
+        "agreement": None if math.isnan(agreement) else float(agreement),
+        "channel": int(found.channels[index]),
+        "ratio": float(found.ratios[index]),
+        "after": ratio_after(found, index),
+        "planted": any(index in one.blocks for one in look.segmenter.backbone.planted),
+        "repaired": index in found.suppressed,
+        "idle": index == last and not method.ffn,
+    }
+
+
+def ratio_after(found: Found, block: int) -> float:
     """The largest channel's norm after CS over the median."""
     median = float(found.norms_after[block].quantile(0.5))
     norm = float(found.norms_after[block][found.channels[block]])
     return norm / median if median else math.inf if norm else 1.0
 
 
-def _block_in_view(look: Look, found: Found) -> int:
-    """The block whose norms are shown: the chosen one, else the last that feeds the Values."""
-    n = len(found.channels)
-    chosen = look.settings.view_block
-    return max(n - 2, 0) if chosen is None else min(chosen, n - 1)
+# --- arrays as they travel ----------------------------------------------------------------------
 
 
-def _fits(result: Segmentation, scale: float) -> tuple[NDArray[np.integer], Floats]:
-    """The two classes that fit each patch best, and their cosines, (2, N) each."""
-    logits, owner = result.logits.flatten(1).numpy(), np.array(result.owner)
-    rows = np.full((len(set(result.owner)), logits.shape[1]), -np.inf, np.float32)
-    np.maximum.at(rows, owner, logits)  # -1, the hidden words, is the last
-    best = largest(rows.T, min(2, len(rows))).T
-    return best, np.take_along_axis(rows, best, 0) / scale
+@dataclass(frozen=True)
+class Packing:
+    """How an array travels: in ``levels`` steps of ``(x / top) ** gamma``, ``top`` its largest
+    where None."""
+
+    levels: int
+    gamma: float = 1.0
+    top: float | None = None
 
 
-def _patches(matrix: torch.Tensor) -> Floats:
-    return matrix[1:, 1:].numpy()
+class Packed:
+    """Arrays as levels in one run of bytes: ``x = top * (level / levels) ** (1 / gamma)``."""
+
+    def __init__(self) -> None:
+        self.arrays: list[list[Any]] = []
+        self.parts: list[bytes] = []
+
+    def add(self, name: str, array: NDArray[Any], packing: Packing) -> None:
+        exact = np.asarray(array, np.float64)
+        top = float(exact.max()) if packing.top is None else packing.top
+        share = np.clip(exact / top, 0, 1) if top > 0 else np.zeros_like(exact)
+        level = np.rint(share**packing.gamma * packing.levels)
+        self.arrays.append([name, list(exact.shape), packing.levels, packing.gamma, top])
+        kind = np.uint8 if packing.levels < 256 else np.dtype("<u2")
+        self.parts.append(level.astype(kind).tobytes())
+
+    def value(self) -> Json:
+        """What says how to read them, and all bytes, deflated, in base64."""
+        data = base64.b64encode(zlib.compress(b"".join(self.parts))).decode("ascii")
+        return {"arrays": self.arrays, "data": data}
+
+
+def _packed(look: Look, exact: Mapping[str, NDArray[Any]], square: int, words: list[int]) -> Packed:
+    packed, attention = Packed(), Packing(LEVELS, gamma=0.5)
+    top = 3 * look.settings.global_threshold
+    packed.add("received", exact["received"], Packing(LEVELS, 0.5, top))
+    for part in ("q", "k", "v"):
+        colours = _colours(_pooled_rows(look, exact[f"head {part}"], square))
+        packed.add(f"head {part}", colours, Packing(LEVELS, top=1.0))
+    for name in exact:
+        if name == "local" or name.startswith("block "):
+            packed.add(name, _pooled(look, exact[name], square), attention)
+    looks, times = _looks_most(exact["used"])
+    packed.add("looks", looks, Packing(65535, top=65535.0))
+    packed.add("times", times, Packing(65535))
+    packed.add("norms", exact["norms"], Packing(65535))
+    rest = [exact["rest"]] if "rest" in exact else []
+    packed.add("scores", np.stack([*exact["scores"][words], *rest]), Packing(255, top=1.0))
+    hidden_first = (exact["fits"] + 1) % (len(exact["scores"]) + 1)  # 0: a hidden word
+    packed.add("fits", hidden_first, Packing(65535, top=65535.0))
+    packed.add("cosines", exact["cosines"] + 1, Packing(2000, top=2.0))
+    return packed
+
+
+def _square(grid: tuple[int, int]) -> int:
+    """Side of the squares of patches that are averaged: the smallest that makes few enough."""
+    square = 1
+    while math.prod(-(-side // square) for side in grid) > MAX_SQUARES:
+        square += 1
+    return square
+
+
+def _largest_words(areas: tuple[float, ...], scores: Floats) -> NDArray[np.integer]:
+    """The words that are drawn: those with the largest areas, then the highest scores."""
+    return np.sort(np.lexsort((-scores.max(1), -np.array(areas)))[:MAX_WORDS])
+
+
+def _pooled(look: Look, matrix: Floats, square: int) -> Floats:
+    return render.pool_patches(np.asarray(matrix, np.float32), look.grid, square)
+
+
+def _pooled_rows(look: Look, rows: Floats, square: int) -> Floats:
+    """(N, D) averaged over squares of patches: (n, D)."""
+    maps = np.asarray(rows, np.float32).T.reshape(-1, *look.grid)
+    return render.pool_keys(maps, square).reshape(rows.shape[1], -1).T
+
+
+def _colours(rows: Floats) -> Floats:
+    """(n, D) as (n, 3) in [0, 1]: its three principal components; the mean is grey."""
+    centred = torch.from_numpy(rows - rows.mean(0)).double()
+    # NumPy's has threads of its own that wait by spinning: on a busy machine half a second each.
+    values, vectors = (part.numpy() for part in torch.linalg.eigh(centred @ centred.T))
+    out = np.zeros((len(rows), 3), np.float32)
+    for k in range(min(3, len(rows))):
+        one = vectors[:, -1 - k] * math.sqrt(max(values[-1 - k], 0.0))
+        one = one if one[np.abs(one).argmax()] > 0 else -one
+        spread = max(float(np.percentile(np.abs(one), 96)), 1e-12)
+        out[:, k] = 0.5 + 0.45 * np.clip(one / spread, -1, 1)
+    return out
+
+
+def _looks_most(used: Floats) -> tuple[Floats, Floats]:
+    """Where each patch's row is largest, (LOOKS, N), and how many times uniform it is there."""
+    rows = used / np.maximum(used.sum(1, keepdims=True), np.finfo(np.float32).tiny)
+    best = largest(rows, min(LOOKS, len(rows)))
+    return best.T, np.take_along_axis(rows, best, 1).T * len(rows)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from demo import variants, widgets, wording
 from demo.controls import QUIET, Answer, Controls, Tab, chosen, in_words, slide_opacity
+from demo.learn import opening
 from demo.look import Look, Mask, Studio
 from demo.tabs import common, machine
 from demo.tabs import norms as norms_card
@@ -54,7 +55,7 @@ class SideView:
 
 def build(studio: Studio, controls: Controls) -> Tab:
     """The canvas, the attention card and the norms card; above them the machine, folded."""
-    strip = machine.strip(studio, controls)
+    strip = machine.build(studio, controls)
     with gr.Row(elem_classes=["sidebyside"], elem_id="side"):
         with gr.Column(min_width=200, elem_classes=["cardbox"]):
             canvas = widgets.canvas(elem_id="side-canvas", empty=wording.MASK_EMPTY)
@@ -97,6 +98,7 @@ def _canvas(look: Look, view: SideView) -> Json:
         halves,
         view.chosen.names,
         notes=[
+            opening.remark(look),
             wording.pointing(swipes=not view.is_plain),
             common.found_nothing([view.chosen]),
             wording.missed(common.missed(view.chosen)),

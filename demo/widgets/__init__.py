@@ -61,10 +61,14 @@ why = partial(_widget, "why")
 """The best words at a pixel under every variant, beside the place that was asked about."""
 blocks = partial(_widget, "blocks", empty="The blocks appear here.")
 """Every block as a small pressable map."""
+lesson = partial(_widget, "lesson", empty="The lesson appears here.")
+"""Steps with a guess before each answer; submit: the visitor's own photo is chosen."""
+methods = partial(_widget, "methods", empty="The methods appear here.")
+"""The methods on one picture as a sortable table; select: the name of a row."""
 machine = partial(_widget, "machine", empty="The machine appears here.")
 """From picture to mask in one linked diagram.
 
-select: [what was pressed, which]; submit: ``gclip.flip`` turns the switches over.
+select: a block from 1; submit: ``gclip.flip`` turns the switches over.
 """
 
 

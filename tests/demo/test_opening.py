@@ -1,16 +1,39 @@
-"""The opening is an example photo whose answer is made while the page starts."""
+"""The opening: a photo on which AMF and CS both show, its answer made while the page starts."""
 
 import pytest
 
 from demo.learn import opening
-from demo.look import Request, Studio
+from demo.look import Look, Request, Studio
+
+
+@pytest.fixture(scope="module")
+def look() -> Look:
+    studio = Studio()
+    return studio.look(Request(opening.first(studio.default)))
+
+
+def test_with_the_fault_each_switch_helps_and_both_help_most(look: Look) -> None:
+    neither, amf, cs, both = opening.scores(look, plant=True).values()
+    assert neither < amf < cs < both
+
+
+def test_without_the_fault_amf_is_no_worse_than_clearclip(look: Look) -> None:
+    found = opening.scores(look, plant=False)
+    assert found["AMF"] >= found["neither"]
+
+
+def test_the_sentence_under_the_opening_belongs_to_it_alone(look: Look) -> None:
+    assert opening.remark(look)
+    assert opening.remark(look.changed(amf=False)), "it tells of all switches"
+    assert not opening.remark(look.changed(plant=False))
+    assert not opening.remark(look.changed(words="dog"))
 
 
 def test_the_opening_is_worked_out_while_the_page_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     fresh = Studio()
     opening.work_out(fresh).join(120)
     monkeypatch.setattr(fresh, "encode", lambda *_: pytest.fail("its picture is encoded again"))
-    look = fresh.look(Request(opening.first(fresh.default)[0]))
+    look = fresh.look(Request(opening.first(fresh.default)))
     assert look.mask(look.chosen).labels.size
 
 

@@ -1,0 +1,134 @@
+// The lesson: a step's text and pictures, its question, a guess, then the answer.
+import { place } from "./blobs.js";
+import { button, make, svg } from "./dom.js";
+
+const WIDTH = 384;
+const HEIGHT = 120;
+
+// Text in which **words** are strong.
+const strong = (className, text) => {
+  const node = make("p", className);
+  text.split("**").forEach((part, i) => {
+    node.append(i % 2 ? make("strong", "", part) : part);
+  });
+  return node;
+};
+
+// Every channel's norm as a stem; the largest is marked.
+const normsPlot = (norms) => {
+  const median = norms.toSorted((a, b) => a - b)[norms.length >> 1];
+  const most = Math.max(...norms);
+  const top = norms.indexOf(most);
+  const x = (i) => ((i + 0.5) / norms.length) * WIDTH;
+  const stem = (i) => `M${x(i).toFixed(1)} ${HEIGHT}v${((-90 * norms[i]) / most).toFixed(1)}`;
+  const plot = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "norms" });
+  const stems = norms.map((_, i) => stem(i)).join("");
+  const words = svg("text", {
+    x: Math.min(Math.max(x(top), 90), WIDTH - 90),
+    y: 20,
+    "text-anchor": "middle",
+  });
+  words.textContent = `channel ${top}: ${(most / median).toFixed(1)} × the median`;
+  plot.append(
+    svg("path", { d: stems, class: "stems" }),
+    svg("path", { d: stem(top), class: "top" }),
+    words,
+  );
+  plot.setAttribute("role", "img");
+  plot.setAttribute("aria-label", words.textContent);
+  return plot;
+};
+
+const figure = ({ picture, norms, caption }) => {
+  const node = make("figure");
+  if (norms) node.append(normsPlot(norms));
+  else node.append(Object.assign(make("img"), { src: place(picture), alt: caption }));
+  node.append(make("figcaption", "", caption));
+  return node;
+};
+
+export const lesson = ({ mount, trigger }) => {
+  const guesses = new Map();
+  let at = 0;
+
+  const ownPhoto = () => {
+    trigger("submit");
+    document.querySelector("#tabs [role=tab]")?.click();
+    window.gclip.page.choosePhoto();
+  };
+
+  mount(async ({ pages }) => {
+    const box = make("section", "lesson");
+    box.setAttribute("aria-label", "Lesson");
+
+    const options = (page, guess) => {
+      const list = make("div", "options");
+      list.setAttribute("role", "group");
+      list.setAttribute("aria-label", "Your guess");
+      page.options.forEach((text, i) => {
+        const right = guess !== undefined && i === page.right;
+        const sign = right ? "✓ " : guess === i ? "✗ " : "";
+        const one = button(sign + text, () => {
+          guesses.set(at, i);
+          show();
+        });
+        one.classList.toggle("right", right);
+        one.setAttribute("aria-pressed", String(guess === i));
+        list.append(one);
+      });
+      return list;
+    };
+
+    const asked = (page, guess) => {
+      const node = make("div", "asked");
+      const answer = make("div", "answer");
+      answer.setAttribute("role", "status");
+      if (page.question) node.append(make("p", "question", page.question), options(page, guess));
+      if (guess !== undefined) {
+        const verdict = guess === page.right ? "**Right.** " : "**Not quite.** ";
+        answer.append(strong("", verdict + page.answer));
+      }
+      node.append(answer);
+      return node;
+    };
+
+    const walk = () => {
+      const node = make("div", "walk");
+      const go = (to) => () => {
+        at = to;
+        show(true);
+      };
+      const last = pages.length - 1;
+      if (at > 0) {
+        const count = make("span", "count", `Step ${at} of ${last}`);
+        node.append(button("← Back", go(at - 1)), count);
+      }
+      const told = at === 0 || guesses.has(at);
+      const [text, act] =
+        at === last ? ["Take your own photo", ownPhoto] : [at ? "Next →" : "Begin →", go(at + 1)];
+      node.append(button(text, act, `gw-button ${told ? "main" : ""}`));
+      return node;
+    };
+
+    const show = (turned = false) => {
+      const page = pages[at];
+      const guess = guesses.get(at);
+      const title = make("h2", "", at ? `${at} · ${page.title}` : page.title);
+      title.tabIndex = -1;
+      const figures = make("div", "figures");
+      figures.append(...page.before.map(figure));
+      if (guess !== undefined) figures.append(...page.after.map(figure));
+      const told = make("div", "told");
+      told.append(title, strong("", page.text));
+      const focused = box.contains(document.activeElement);
+      box.replaceChildren(told, figures, asked(page, guess), walk());
+      box.dataset.step = at;
+      if (focused || turned) {
+        const next = turned ? title : box.querySelector("[aria-pressed=true]");
+        next?.focus({ preventScroll: true });
+      }
+    };
+    show();
+    return [box];
+  });
+};

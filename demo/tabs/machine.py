@@ -44,15 +44,12 @@ Floats = NDArray[np.float32]
 
 
 def build(studio: Studio, controls: Controls) -> Tab:
-    """The machine under a heading, folded; what it shows is worked out once it is opened."""
+    """A button that opens the machine full screen; what it shows is computed then."""
     opened = controls.hidden("machine")
-    with gr.Accordion(wording.MACHINE, open=False, elem_id="machine-fold") as fold:
-        machine = widgets.machine(elem_id="machine")
+    machine = widgets.machine(elem_id="machine")
 
     def show(look: Look) -> Answer:
-        if not look.settings.machine:
-            return {}
-        return {fold: gr.Accordion(open=True), machine: value(look)}
+        return {machine: value(look)} if look.settings.machine else {}
 
     def choose(event: gr.SelectData) -> str:
         return str(int(event.index))
@@ -60,14 +57,14 @@ def build(studio: Studio, controls: Controls) -> Tab:
     def wire() -> list[Dependency]:
         flipped = [controls[name] for name in SWITCHES]
         flip = {"fn": None, "js": "(...on) => gclip.flip(...on)", **QUIET}
+        machine.clear(fn=None, js="() => '0'", outputs=opened, **QUIET)
         return [
-            fold.expand(lambda: "1", None, opened, **QUIET),
-            fold.collapse(lambda: "0", None, opened, **QUIET),
+            machine.input(fn=None, js="() => '1'", outputs=opened, **QUIET),
             machine.select(choose, None, controls["view_block"], **QUIET),
             machine.submit(inputs=flipped, outputs=flipped, **flip),
         ]
 
-    return Tab(outputs=[fold, machine], show=show, wire=wire)
+    return Tab(outputs=[machine], show=show, wire=wire)
 
 
 def value(look: Look) -> Json:

@@ -1,6 +1,7 @@
 // The lesson: a step's text and pictures, its question, a guess, then the answer.
 import { place } from "./blobs.js";
 import { button, make, svg } from "./dom.js";
+import { page } from "./page.js";
 
 const WIDTH = 384;
 const HEIGHT = 120;
@@ -54,19 +55,19 @@ export const lesson = ({ mount, trigger }) => {
   const ownPhoto = () => {
     trigger("submit");
     document.querySelector("#tabs [role=tab]")?.click();
-    window.gclip.page.choosePhoto();
+    page.choosePhoto?.();
   };
 
   mount(async ({ pages }) => {
     const box = make("section", "lesson");
     box.setAttribute("aria-label", "Lesson");
 
-    const options = (page, guess) => {
+    const options = (step, guess) => {
       const list = make("div", "options");
       list.setAttribute("role", "group");
       list.setAttribute("aria-label", "Your guess");
-      page.options.forEach((text, i) => {
-        const right = guess !== undefined && i === page.right;
+      step.options.forEach((text, i) => {
+        const right = guess !== undefined && i === step.right;
         const sign = right ? "✓ " : guess === i ? "✗ " : "";
         const one = button(sign + text, () => {
           guesses.set(at, i);
@@ -79,14 +80,14 @@ export const lesson = ({ mount, trigger }) => {
       return list;
     };
 
-    const asked = (page, guess) => {
+    const asked = (step, guess) => {
       const node = make("div", "asked");
       const answer = make("div", "answer");
       answer.setAttribute("role", "status");
-      if (page.question) node.append(make("p", "question", page.question), options(page, guess));
+      if (step.question) node.append(make("p", "question", step.question), options(step, guess));
       if (guess !== undefined) {
-        const verdict = guess === page.right ? "**Right.** " : "**Not quite.** ";
-        answer.append(strong("", verdict + page.answer));
+        const verdict = guess === step.right ? "**Right.** " : "**Not quite.** ";
+        answer.append(strong("", verdict + step.answer));
       }
       node.append(answer);
       return node;
@@ -111,17 +112,17 @@ export const lesson = ({ mount, trigger }) => {
     };
 
     const show = (turned = false) => {
-      const page = pages[at];
+      const step = pages[at];
       const guess = guesses.get(at);
-      const title = make("h2", "", at ? `${at} · ${page.title}` : page.title);
+      const title = make("h2", "", at ? `${at} · ${step.title}` : step.title);
       title.tabIndex = -1;
       const figures = make("div", "figures");
-      figures.append(...page.before.map(figure));
-      if (guess !== undefined) figures.append(...page.after.map(figure));
+      figures.append(...step.before.map(figure));
+      if (guess !== undefined) figures.append(...step.after.map(figure));
       const told = make("div", "told");
-      told.append(title, strong("", page.text));
+      told.append(title, strong("", step.text));
       const focused = box.contains(document.activeElement);
-      box.replaceChildren(told, figures, asked(page, guess), walk());
+      box.replaceChildren(told, figures, asked(step, guess), walk());
       box.dataset.step = at;
       if (focused || turned) {
         const next = turned ? title : box.querySelector("[aria-pressed=true]");

@@ -12,6 +12,8 @@ import { why } from "./why.js";
 // Widgets of tabs that most visitors open late are fetched then.
 const widgets = {
   ...{ blocks, canvas, card, lines, maps, norms, why },
+  lesson: async (kit) => (await import("./lesson.js")).lesson(kit),
+  methods: async (kit) => (await import("./methods.js")).methods(kit),
   attention: async (kit) => (await import("./attention.js")).attention(kit),
   machine: async (kit) => (await import("./machine/machine.js")).machine(kit),
 };

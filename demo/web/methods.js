@@ -38,11 +38,12 @@ export const methods = ({ mount, simulation, trigger }) => {
   const cellOf = (column, row, canvas) => {
     if (column.key === "title") {
       const cell = make("th");
-      const open = button(row.title, () => trigger("select", { index: row.name, value: row.name }));
+      const pick = () => trigger("select", { index: row.name, value: row.name });
+      const open = button(row.title, pick, "open");
+      open.title = row.citation ?? "";
       cell.scope = "row";
       cell.append(open);
       if (row.summary) cell.append(make("p", "summary", row.summary));
-      if (row.citation) cell.append(make("p", "citation", row.citation));
       return cell;
     }
     const cell = make("td");

@@ -3,7 +3,7 @@ import { make } from "./dom.js";
 
 const TEXTS =
   "#says :is(.note, .status), .tabitem :is(.gclip-note, .gw-note, .gw-simulated, .gw-title, " +
-  ".gw-pill, .gm-lesson p, .badge, .note, figcaption, th), .tabitem .prose p";
+  ".gw-pill, .lesson p, .badge, .note, figcaption, th), .tabitem .prose p";
 const SKIPPED = "button, a, [role=application], [role=img], [aria-hidden=true]";
 
 const wrap = (node, term, shown, at, sentence) => {

@@ -68,7 +68,7 @@ methods = partial(_widget, "methods", empty="The methods appear here.")
 machine = partial(_widget, "machine", empty="The machine appears here.")
 """From picture to mask in one linked diagram.
 
-select: a block from 1; submit: ``gclip.flip`` turns the switches over.
+input: it was opened; clear: closed; select: a block from 1; submit: ``gclip.flip`` flips switches.
 """
 
 

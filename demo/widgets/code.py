@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 WEB = Path(__file__).parents[1] / "web"
 KEEP = {"cache-control": "public, max-age=31536000, immutable"}
-LATER = ("attention.js", "machine")
+LATER = ("attention.js", "lesson.js", "machine", "methods.js")
 """Modules, or folders of them, that are fetched with the tab that needs them."""
 STRONG = ".gradio-container" * 3
 """Gradio's own rules name this class, at most twice."""

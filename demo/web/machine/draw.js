@@ -49,21 +49,13 @@ const pressable = (label, pressed, more) => ({
   ...more,
 });
 
-const backdrop = ({ pen, plan, now }) => {
+const backdrop = ({ pen, plan }) => {
   const { u, back } = pen;
   const last = plan.tiles.at(-1);
   const foot = last.y + last.h;
   pen.rect("panel", back, plan.panel, "gm-panel", { rx: 0.8 * u });
   const top = `M${last.x} ${foot}H${last.x + last.w}`;
   pen.path("zoom", back, `${top}L${plan.W} ${plan.panel.y + u}H0Z`, "gm-zoom");
-  for (const name of now.v.lesson?.parts ?? []) {
-    if (plan.wide && name === "scores") continue; // within the words
-    const { x, y, w, h } = plan[name];
-    const beside = name === "blocks" && plan.wide;
-    const left = beside ? plan.photo.w + 0.5 * u : Math.max(1, x - 0.8 * u);
-    const b = { x: left, y, w: Math.min(x + w + 0.8 * u, plan.W - 1) - left, h };
-    pen.rect(`light ${name}`, back, b, "gm-light", { rx: 0.7 * u });
-  }
 };
 
 // The name of a part, its equation with the mark of its source, its value, whether it stayed.

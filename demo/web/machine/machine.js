@@ -1,20 +1,18 @@
 // The machine: one linked diagram from picture to mask, its switches, and its full screen.
 import { button, clamp, make, skeleton, still, svg } from "../dom.js";
 import { draw } from "./draw.js";
-import { makeLesson } from "./lesson.js";
 import { Pen } from "./pen.js";
 import { arrange, ROW } from "./plan.js";
-import { describe, example, explained, listen, longest, makeInfo, speak } from "./point.js";
+import { describe, explained, listen, longest, makeInfo, speak } from "./point.js";
 import { effect, unchanged, unpack } from "./read.js";
 import { savePng, saveSvg } from "./save.js";
 
-const KEYS = {
-  ...{ pagedown: 1, arrowright: 1, arrowdown: 1, pageup: -1, arrowleft: -1, arrowup: -1 },
-  ...{ a: "amf", c: "cs", p: "fault" },
-};
+const KEYS = { a: "amf", c: "cs", p: "fault" };
 const KEPT = ["picture", "model"];
 const SWITCHES = ["amf", "cs", "fault", "attention"];
-const INVITE = "Point at any patch: it lights up everywhere.";
+const TITLE = "The machine: from picture to mask, full screen";
+const INVITE =
+  "Point at any patch: it lights up everywhere. Keys A, C and P switch AMF, CS and the fault.";
 
 export const machine = (kit) => {
   const { root, element, trigger, watch, arrived, pointed } = kit;
@@ -29,9 +27,24 @@ export const machine = (kit) => {
   const { pen } = m;
   const { box } = pen;
   makeInfo(m);
-  const lesson = makeLesson(m);
   const bar = make("div", "gm-bar");
-  const walled = () => document.fullscreenElement === root;
+  let opened = false;
+  const open = () => {
+    opened = true;
+    // Where a browser has no full screen, the machine covers the page.
+    if (root.requestFullscreen) root.requestFullscreen().catch(cover);
+    else cover();
+    trigger("input", { value: true });
+    update();
+  };
+  const cover = () => root.classList.add("gm-over");
+  const close = () => {
+    opened = false;
+    root.classList.remove("gm-over", "gm-wall");
+    if (document.fullscreenElement === root) document.exitFullscreen();
+    trigger("clear");
+    update();
+  };
   const tool = (text, act, title = "", className = "gw-button") => {
     const one = Object.assign(button(text, act, className), { title });
     bar.append(one);
@@ -66,19 +79,16 @@ export const machine = (kit) => {
       switches[key].setAttribute("aria-pressed", String(Boolean(v[key])));
     }
   };
-  const screen = () => (walled() ? document.exitFullscreen() : root.requestFullscreen());
-  const walks = "PageDown and PageUp walk the steps; A, C and P switch";
   const formulas = tool("Show formulas", () => {
     m.formulas = !m.formulas;
     formulas.setAttribute("aria-pressed", String(m.formulas));
     resize();
   });
   formulas.setAttribute("aria-pressed", "false");
-  const full = root.requestFullscreen && tool("Full screen", screen, walks);
   const tools = make("span", "gm-tools");
   const svgSaved = tool("SVG", () => saveSvg(m), "Save the diagram as SVG");
   const pngSaved = tool("PNG", () => savePng(m), "Save the diagram as PNG");
-  tools.append(formulas, ...(full ? [full] : []), svgSaved, pngSaved);
+  tools.append(formulas, svgSaved, pngSaved, button("Close", close));
   bar.append(tools);
 
   const onKey = (event) => {
@@ -86,27 +96,20 @@ export const machine = (kit) => {
     const act = KEYS[event.key.toLowerCase()];
     const busy = event.ctrlKey || event.metaKey || event.altKey;
     const typing = event.target.closest("input, textarea, select, [contenteditable]");
-    if (!walled() || act === undefined || busy || typing) return;
+    if (!opened || act === undefined || busy || typing) return;
     event.preventDefault();
-    if (typeof act === "string") flip(act);
-    else if (m.value.lesson) lesson.walk(act);
+    flip(act);
   };
   document.addEventListener("keydown", onKey);
   document.addEventListener("fullscreenchange", () => {
+    if (opened && document.fullscreenElement !== root && !root.matches(".gm-over")) close();
     resize();
-    if (m.told.startsWith(INVITE)) speak(m, invite());
   });
-  const invite = () => {
-    const keys = " PageDown goes on, PageUp back; A, C and P switch AMF, CS and the fault.";
-    return INVITE + (walled() ? keys : "");
-  };
 
   const resize = () => {
-    if (!box.clientWidth) lesson.leave();
     if (!m.now || !box.clientWidth) return;
-    const wall = walled() && innerWidth > 900;
+    const wall = opened && innerWidth > 900;
     root.classList.toggle("gm-wall", wall);
-    if (full) full.textContent = walled() ? "Leave full screen" : "Full screen";
     const W = box.clientWidth;
     m.info.style.minHeight = "";
     // A small projector shows the same picture, smaller.
@@ -130,11 +133,7 @@ export const machine = (kit) => {
     const list = (one) => one.words.map(({ name }) => name).join("\n");
     m.old = now && !differ(KEPT).length && list(now.v) === list(v) ? now : null;
     const { old } = m;
-    // What a step sets, or a guess does, is no switch that was flipped.
-    const step = (one) => one?.lesson?.at;
-    const told = old?.v.lesson?.told !== v.lesson?.told;
-    const stray = told && !old?.v.lesson?.as_set;
-    const flipped = old && step(old.v) === step(v) && !stray ? differ(SWITCHES) : [];
+    const flipped = old ? differ(SWITCHES) : [];
     m.same = flipped.length ? unchanged(old, next) : {};
     if (!v.words.some((one) => one.index === m.word)) m.word = null;
     if (old?.v.norms_of !== v.norms_of) m.channel = null;
@@ -144,10 +143,7 @@ export const machine = (kit) => {
       m.lit = Boolean(kept);
       m.pinned = Boolean(kept?.pinned);
     }
-    const first = !old || step(old.v) !== step(v);
-    if (!old) lesson.guesses.clear(); // they were about another picture
-    const shows = v.lesson?.parts.includes("scores");
-    if (first && !m.pinned) m.lit = false;
+    if (!old && !m.pinned) m.lit = false;
     m.now = next;
     m.state = next;
     pen.marks = v.marks;
@@ -155,14 +151,11 @@ export const machine = (kit) => {
     root.classList.remove("gm-stale");
     label(v);
     if (!box.isConnected) root.replaceChildren(bar, box, m.info);
-    if (v.lesson && !lesson.panel.isConnected) root.prepend(lesson.panel);
-    lesson.show(v);
     resize();
     explained(m);
     if (flipped.length === 1) speak(m, effect(old, next, flipped[0]));
-    else if (m.lit && (flipped.length || first)) describe(m);
-    else if (flipped.length || first) speak(m, invite());
-    if (shows && (first || told) && !m.pinned) example(m);
+    else if (m.lit && (flipped.length || !old)) describe(m);
+    else if (flipped.length || !old) speak(m, INVITE);
     turn();
   };
 
@@ -186,15 +179,14 @@ export const machine = (kit) => {
   const update = () => {
     const value = arrived();
     m.value = value;
-    if (value?.kind === "machine") {
+    if (opened && value?.kind === "machine") {
       const stale = m.now && m.now.v.picture !== value.picture;
       root.classList.toggle("gm-stale", Boolean(stale));
       arrive(value);
       return;
     }
-    const nodes = value?.kind === "baked" ? lesson.show(value) : [skeleton(root.dataset.empty)];
-    root.replaceChildren(...nodes);
-    root.dataset.ready = value ? "1" : "0";
+    root.replaceChildren(opened ? skeleton(root.dataset.empty) : button(TITLE, open));
+    root.dataset.ready = "0";
   };
   watch("value", update);
   update();

@@ -47,25 +47,6 @@ export const longest = (m) => {
   return all.reduce((a, b) => (b.length > a.length ? b : a)) + PINNED;
 };
 
-// A step that asks for a patch's word shows one: a patch amid those of the smallest thing.
-export const example = (m) => {
-  const { now } = m;
-  const { words } = now.v;
-  const all = words.map((_, i) => i);
-  const score = (i, patch) => now.scores[i * now.n + patch];
-  const bestOf = (patch) => all.reduce((a, b) => (score(b, patch) > score(a, patch) ? b : a), 0);
-  const best = Array.from({ length: now.n }, (_, patch) => bestOf(patch));
-  const having = all
-    .filter((i) => words[i].index >= 0)
-    .map((i) => best.flatMap((top, patch) => (top === i ? [patch] : [])))
-    .filter((list) => list.length);
-  if (!having.length) return;
-  const least = having.reduce((a, b) => (b.length < a.length ? b : a));
-  const mine = best[least[0]];
-  const patch = least.sort((a, b) => score(mine, a) - score(mine, b))[least.length >> 1];
-  move(m, Math.floor(patch / now.w), patch % now.w);
-};
-
 export const move = (m, row, column, heard = false) => {
   if (m.lit && m.at[0] === row && m.at[1] === column) {
     if (!heard) describe(m);
@@ -137,7 +118,7 @@ export const listen = (m) => {
     const { v } = m.now;
     if (block) {
       const which = Number(block);
-      if (which !== v.norms_of) trigger("select", { index: ["block", which], value: which });
+      if (which !== v.norms_of) trigger("select", { index: which, value: which });
     } else if (word) pick(m.word === Number(word) ? null : Number(word));
     else if (spot.kind === "norms") {
       take(event ? near(under(m, event, spot)) : (m.channel ?? v.channel));

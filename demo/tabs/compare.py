@@ -66,7 +66,8 @@ def build(studio: Studio, controls: Controls) -> Tab:
         }
 
     def choose(event: gr.SelectData, left: str, right: str) -> tuple[str, str]:
-        return (right if event.index == left else left), event.index
+        name = event.index if event.index in (*VARIANTS, TRUTH) else right
+        return (right if name == left else left), name
 
     def wire() -> list[Any]:
         slide_opacity(both, controls)

@@ -19,7 +19,7 @@ from gradio.events import Dependency
 from numpy.typing import NDArray
 
 from demo import widgets, wording
-from demo.controls import QUIET, Answer, Controls, Tab
+from demo.controls import QUIET, Answer, Controls, Tab, chosen, in_words
 from demo.drawing import render
 from demo.look import Look, Studio
 from demo.tabs import common, machine_words
@@ -51,8 +51,9 @@ def build(studio: Studio, controls: Controls) -> Tab:
     def show(look: Look) -> Answer:
         return {machine: value(look)} if look.settings.machine else {}
 
+    @in_words
     def choose(event: gr.SelectData) -> str:
-        return str(int(event.index))
+        return str(*chosen(event, 1))
 
     def wire() -> list[Dependency]:
         flipped = [controls[name] for name in SWITCHES]

@@ -101,8 +101,8 @@ def open_picture(settings: Settings, upload: str) -> Picture:
     if settings.source == "example":
         return _photo(settings.example)
     with _decoding:
-        image = images.check(upload, MAX_PIXELS)
-        came = image.height, image.width
+        came = images.header_size(upload, MAX_PIXELS)
+        image = images.check(upload, MAX_PIXELS, draft=worked_size(came))
         image = images.resize(image, worked_size(came))
     # Hashing the file is quicker than hashing the pixels.
     digest = blake2b(Path(upload).read_bytes(), digest_size=16).hexdigest()

@@ -1,14 +1,15 @@
 """Untrusted pictures in, checked RGB images out; and the size a picture is encoded at.
 
-Everything here works on what a stranger may send: the size is read from the header before a pixel
-is decoded, only the decoders of :data:`FORMATS` ever run, no global setting of Pillow is changed
-or relied upon, and whatever goes wrong is an :class:`~gclip_core.errors.ImageError` in words.
-Colour profiles are ignored, as they were when CLIP was trained.
+The size is read from the header before a pixel is decoded, only the decoders of :data:`FORMATS`
+run, the cost of reading a header is bounded, and whatever goes wrong is an
+:class:`~gclip_core.errors.ImageError`. Colour profiles are ignored, as they were when CLIP was
+trained.
 """
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from hashlib import blake2b
 from io import BytesIO
 from pathlib import Path
@@ -16,55 +17,79 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
-from PIL.JpegImagePlugin import JpegImageFile
+from PIL import Image, ImageOps, UnidentifiedImageError
 
-from gclip_core.containers import check_parts, orientation
 from gclip_core.errors import ImageError
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 """The decoders that may run, by Pillow's names."""
 
 MAX_PIXELS = 64_000_000
 MAX_SIDE = 65_535
 MAX_BYTES = 256 * 2**20
+MAX_READS = 10_000
+"""Reads of a file until its header is known: of comments and chunks without end there are more."""
+MAX_EXIF = 2**16
+"""Bytes of EXIF: its entries may all point to the same bytes, which Pillow copies for each."""
+MAX_JPEG_SCANS = 100  # libtiff draws the same line; encoders write about ten
 DIGEST_ROWS = 256
 
-_EXPECTED = "An image was expected (PNG, JPEG, WebP, GIF, TIFF or BMP)"
+_EXPECTED = "An image was expected (PNG, JPEG, WebP or GIF)"
 _SAVE_AS = "save it as PNG or JPEG and try again"
 
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+# In compressed data a 0xFF byte is followed by 0 or a restart number; any other pair is a marker.
+_JPEG_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
+_JPEG_END = b"\xff\xd9"
 
 # The value of white by NumPy's name of an array's type, "f" for floats: the first that holds all.
 _WHITE = {"b1": (1,), "u1": (255,), "u2": (65_535,), "f": (1, 255)}
 _WHITE_OF_IMAGES = _WHITE | {"i4": (255, 65_535)}
 
 Source = Image.Image | NDArray | str | Path | bytes | bytearray | BinaryIO
+Grid = tuple[int, int]  # as in gclip_core.types, which imports torch
 
 
-def check(source: Source, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Return the picture upright as an RGB image of its own, without metadata.
+def check(source: Source, max_pixels: int = MAX_PIXELS, draft: Grid | None = None) -> Image.Image:
+    """The picture upright as an RGB image of its own, without metadata.
 
     ``source`` is a PIL image, a file (path, bytes or binary file object) or an array of shape
     (H, W), (H, W, 1), (H, W, 3) or (H, W, 4). Arrays: ``bool`` is black and white; ``uint8`` is
     taken as it is; ``uint16`` is divided by 257; floats are fractions when no value is above 1,
     else they run from 0 to 255. PIL's ``I`` and ``F`` follow the same rules (``I`` above 255 is 16
-    bits deep). Alpha is laid on white, and of an animation the first frame is taken.
+    bits deep). Alpha is laid on white, and of an animation the first frame is taken. With
+    ``draft``, a JPEG may be decoded at a half, quarter or eighth of its size, but at no less than
+    this height and width.
+
+    Raises:
+        ImageError: no picture of these kinds, damaged, or more than ``max_pixels``.
     """
-    try:
+    with _refusing(max_pixels):
         if isinstance(source, np.ndarray):
             return _from_array(source, max_pixels)
         if isinstance(source, Image.Image):
-            return _from_image(source, max_pixels)
-        return _from_bytes(_read(source), max_pixels)
+            _check_size(source.height, source.width, max_pixels)
+            source.load()
+            return _as_rgb(_upright(source.copy()), max_pixels)
+        return _from_bytes(_read(source), max_pixels, draft)
+
+
+def header_size(source: str | Path | bytes, max_pixels: int = MAX_PIXELS) -> Grid:
+    """The height and width of an upright picture, from a file's header alone.
+
+    Raises:
+        ImageError: no picture of these kinds, or more than ``max_pixels``.
+    """
+    with _refusing(max_pixels):
+        image = _open(_read(source), max_pixels)
+        turned = _orientation(image) in (5, 6, 7, 8)
+        return (image.width, image.height) if turned else (image.height, image.width)
+
+
+@contextmanager
+def _refusing(max_pixels: int) -> Iterator[None]:
+    """Every error of a decoder as an ImageError."""
+    try:
+        yield
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -89,9 +114,7 @@ def digest(image: Image.Image) -> str:
     return summary.hexdigest()
 
 
-def target_size(
-    size: tuple[int, int], short_side: int, patch: int, max_tokens: int = 4096
-) -> tuple[int, int]:
+def target_size(size: Grid, short_side: int, patch: int, max_tokens: int = 4096) -> Grid:
     """Return the (height, width) to encode an image of ``size`` (height, width) at.
 
     The short side becomes ``short_side``, each side is rounded to whole patches (at least one),
@@ -100,7 +123,7 @@ def target_size(
 
     full = short_side / min(size)
 
-    def grid(shrink: float) -> tuple[int, int]:
+    def grid(shrink: float) -> Grid:
         rows, columns = (math.floor(side * full * shrink / patch + 0.5) for side in size)
         return max(1, rows), max(1, columns)
 
@@ -115,7 +138,7 @@ def target_size(
     return rows * patch, columns * patch
 
 
-def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+def resize(image: Image.Image, size: Grid) -> Image.Image:
     """Return ``image`` at ``size`` (height, width), bicubic; itself when it has that size."""
     height, width = size
     if image.size == (width, height):
@@ -139,7 +162,10 @@ def _read(source: str | Path | bytes | bytearray | BinaryIO) -> bytes:
             f"{_EXPECTED}, or a PIL image or NumPy array, but a '{type(source).__name__}' came."
         )
     if len(data) > MAX_BYTES:
-        raise _too_many_bytes()
+        raise ImageError(
+            f"An image file of at most {MAX_BYTES // 2**20} MB was expected, but a larger one "
+            "came; scale the image down and try again."
+        )
     return data
 
 
@@ -149,10 +175,9 @@ def _read_file(path: Path) -> bytes:
             f"An image file was expected, but there is no file '{path.name[:80]}'; "
             "check its name and folder."
         )
-    if path.stat().st_size > MAX_BYTES:
-        raise _too_many_bytes()
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ImageError(
             f"An image file was expected, but '{path.name[:80]}' cannot be read "
@@ -160,50 +185,111 @@ def _read_file(path: Path) -> bytes:
         ) from error
 
 
-def _too_many_bytes() -> ImageError:
+class _CountedReads(BytesIO):
+    """Bytes that can be read :data:`MAX_READS` times until ``counts`` is unset."""
+
+    counts = True
+    reads = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.reads += self.counts
+        if self.reads > MAX_READS:
+            raise _unusual(f"more than {MAX_READS:,} parts before its pixels")
+        return super().read(size)
+
+
+def _open(data: bytes, max_pixels: int) -> Image.Image:
+    """The image of a file, its size checked and no pixel decoded."""
+    if data.startswith(b"\xff\xd8"):
+        _check_jpeg(data)
+    stream = _CountedReads(data)
+    try:
+        image = Image.open(stream, formats=FORMATS)
+    except UnidentifiedImageError as error:
+        what = "one of another kind, or a damaged one," if data else "an empty file (0 bytes)"
+        raise ImageError(f"{_EXPECTED}, but {what} came; {_SAVE_AS}.") from error
+    stream.counts = False
+    _check_size(image.height, image.width, max_pixels)
+    return image
+
+
+def _from_bytes(data: bytes, max_pixels: int, draft: Grid | None) -> Image.Image:
+    with _open(data, max_pixels) as image:
+        if draft:
+            turned = _orientation(image) in (5, 6, 7, 8)
+            image.draft(None, draft if turned else draft[::-1])  # Pillow: (width, height)
+        try:
+            image.load()
+        except OSError:
+            if image.format != "JPEG":
+                raise
+            return _without_end(data, max_pixels)
+        return _as_rgb(_upright(image), max_pixels)
+
+
+def _without_end(data: bytes, max_pixels: int) -> Image.Image:
+    """A JPEG that lacks only its end marker; an OSError for one that lacks pixels, too.
+
+    What follows the last pixel is ignored, so two different endings then decode alike.
+    """
+    endings = (_JPEG_END, bytes(range(7, 250, 9)) + _JPEG_END)
+    opened = [_open(data.rstrip(b"\xff") + ending, max_pixels) for ending in endings]
+    if len({image.tobytes() for image in opened}) > 1:
+        raise OSError("the file lacks pixels")
+    return _as_rgb(_upright(opened[0]), max_pixels)
+
+
+def _check_jpeg(data: bytes) -> None:
+    """Refuse a JPEG of many scans, each of which costs as much as a picture, or of much EXIF."""
+    at, scans, exif = 2, 0, 0
+    for _ in range(MAX_READS):
+        found = _JPEG_MARKER.search(data, at)
+        if found is None or found[0] == _JPEG_END:
+            return
+        length = max(2, int.from_bytes(data[found.end() : found.end() + 2], "big"))
+        scans += found[1] == b"\xda"
+        if found[1] == b"\xe1" and data.startswith(b"Exif\0\0", found.end() + 2):
+            exif += length
+        if scans > MAX_JPEG_SCANS or exif > MAX_EXIF + 2:
+            raise _unusual(f"more than {MAX_JPEG_SCANS} scans or {MAX_EXIF:,} bytes of EXIF")
+        at = found.end() + length
+    raise _unusual(f"more than {MAX_READS:,} parts")
+
+
+def _unusual(what: str) -> ImageError:
     return ImageError(
-        f"An image file of at most {MAX_BYTES // 2**20} MB was expected, but a larger one came; "
-        "scale the image down and try again."
+        f"An ordinary image file was expected, but this one has {what}; open it in a picture "
+        f"editor, {_SAVE_AS}."
     )
 
 
-def _from_bytes(data: bytes, max_pixels: int) -> Image.Image:
-    check_parts(data)
+def _orientation(image: Image.Image) -> int:
+    """How the camera was turned, 1 to 8 as EXIF counts it; 1 where EXIF does not tell."""
+    exif = image.info.get("exif", b"")
+    if not isinstance(exif, bytes) or len(exif) > MAX_EXIF + 2:
+        image.info.pop("exif", None)
     try:
-        image = Image.open(BytesIO(data), formats=FORMATS)
-    except UnidentifiedImageError as error:
-        what, advice = _kind(data[:1024])
-        raise ImageError(f"{_EXPECTED}, but {what} came; {advice}.") from error
-    with image:
-        _check_size(image.height, image.width, max_pixels)
-        # A tile is decoded whole, however little of it lies within the image.
-        tags = getattr(image, "tag_v2", {})
-        _check_size(tags.get(323, 1), tags.get(322, 1), max_pixels)
-        return _from_image(image, max_pixels, own=True)
-
-
-def _from_image(image: Image.Image, max_pixels: int, own: bool = False) -> Image.Image:
-    _check_size(image.height, image.width, max_pixels)
-    image.load()
-    upright = _upright(image)
-    if upright.mode in ("I", "F") or upright.mode.startswith("I;16"):
-        return _from_array(np.asarray(upright), max_pixels, _WHITE_OF_IMAGES)
-    if upright.mode == "LAB":
-        raise ImageError(f"{_EXPECTED} in RGB or grey, but one in CIE Lab came; {_SAVE_AS}.")
-    if own and isinstance(upright, JpegImageFile) and upright.mode == "RGB":
-        rgb: Image.Image = upright  # a copy would double it, and it has 24 megapixels at times
-    else:
-        rgb = _on_white(upright) if upright.has_transparency_data else upright.convert("RGB")
-    rgb.info = {}  # what is upright already must not be turned again by whoever reads its EXIF
-    return rgb
+        return image.getexif().get(0x0112, 1)
+    except Exception:  # EXIF is damaged in as many ways as pixels
+        return 1
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    # Pillow's own reading of EXIF follows whatever a file points to; only one number is needed.
-    # TIFF needs none: Pillow turns it while it loads.
-    exif = image.info.get("exif")
-    turn = orientation(exif) if isinstance(exif, bytes) and image.format != "TIFF" else 1
-    return image.transpose(_UPRIGHT[turn]) if turn in _UPRIGHT else image
+    """The image turned as its EXIF says, in place."""
+    if _orientation(image) in range(2, 9):
+        ImageOps.exif_transpose(image, in_place=True)
+    return image
+
+
+def _as_rgb(image: Image.Image, max_pixels: int) -> Image.Image:
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return _from_array(np.asarray(image), max_pixels, _WHITE_OF_IMAGES)
+    if image.has_transparency_data:
+        rgb = _on_white(image)
+    else:  # a copy of one that is RGB would double its memory
+        rgb = image if image.mode == "RGB" else image.convert("RGB")
+    rgb.info = {}  # what is upright already must not be turned again by whoever reads its EXIF
+    return rgb
 
 
 def _on_white(image: Image.Image) -> Image.Image:
@@ -231,7 +317,7 @@ def _from_array(
             f"{array.dtype} came; convert it with .astype(numpy.uint8)."
         )
     pixels = _as_bytes(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array, white)
-    return _from_image(Image.fromarray(np.ascontiguousarray(pixels)), max_pixels)
+    return _as_rgb(Image.fromarray(np.ascontiguousarray(pixels)), max_pixels)
 
 
 def _as_bytes(values: NDArray, white: Sequence[int]) -> NDArray[np.uint8]:
@@ -249,27 +335,16 @@ def _as_bytes(values: NDArray, white: Sequence[int]) -> NDArray[np.uint8]:
 
 
 def _check_size(height: int, width: int, max_pixels: int) -> None:
+    came = f"{height} × {width} (height × width)"
     if height < 1 or width < 1:
-        raise ImageError(
-            f"An image of at least 1 × 1 pixel was expected, but {height} × {width} came "
-            "(height × width)."
-        )
+        raise ImageError(f"An image of at least 1 × 1 pixel was expected, but {came} came.")
     if height * width > max_pixels:
         raise ImageError(
-            f"An image of at most {max_pixels:,} pixels was expected, but {height} × {width} "
-            f"(height × width) is {height * width:,}; scale it down and try again."
+            f"An image of at most {max_pixels:,} pixels was expected, but {came} is "
+            f"{height * width:,}; scale it down and try again."
         )
     if max(height, width) > MAX_SIDE:
         raise ImageError(
-            f"An image of at most {MAX_SIDE:,} pixels a side was expected, but {height} × {width} "
-            "came (height × width); cut or scale it and try again."
+            f"An image of at most {MAX_SIDE:,} pixels a side was expected, but {came} came; "
+            "scale it down and try again."
         )
-
-
-def _kind(head: bytes) -> tuple[str, str]:
-    """What the first bytes of a file say that it is, and what to do with it."""
-    lines = Path(__file__).with_name("file_kinds.txt").read_text("ascii").splitlines()
-    kinds = (line.split(" :: ") for line in lines if not line.startswith("#"))
-    fits = (kind for kind in kinds if re.match(kind[0].encode(), head, re.DOTALL))
-    _, what, advice = next(fits)
-    return what, advice

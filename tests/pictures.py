@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP")
-LOSSLESS = ("PNG", "TIFF", "BMP")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+LOSSLESS = ("PNG",)
 
 
 def noise(height: int, width: int, seed: int = 0) -> Image.Image:

@@ -3,9 +3,6 @@
 import itertools
 import os
 import struct
-import threading
-import warnings
-import zipfile
 import zlib
 from io import BytesIO
 from pathlib import Path
@@ -108,10 +105,9 @@ def test_a_transparent_colour_of_an_opaque_png_is_white() -> None:
     assert pixels(check(stream.getvalue()))[0, 0].tolist() == [255, 255, 255]
 
 
-@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_sixteen_bits_are_scaled_and_not_clipped(kind: str) -> None:
+def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
     deep = np.array([[0, 257, 128 * 257, 65_535, 128, 129]], np.uint16)
-    data = encoded(Image.fromarray(deep), kind)
+    data = encoded(Image.fromarray(deep), "PNG")
     expected = [0, 1, 128, 255, 0, 1]  # rounded from v / 257
     assert pixels(check(data))[0, :, 0].tolist() == expected
     big_endian = Image.frombytes("I;16B", (6, 1), deep.astype(">u2").tobytes())
@@ -132,35 +128,20 @@ def test_floating_point_pictures_are_fractions_or_bytes() -> None:
     for source in (np.array([[0, 0.5, 1]]), np.array([[0, 0.5, 1]], np.float16)):
         assert pixels(check(source))[0, :, 0].tolist() == [0, 128, 255]
     assert pixels(check(np.array([[0, 1.4, 255.0]])))[0, :, 0].tolist() == [0, 1, 255]
-    tiff = encoded(Image.fromarray(np.array([[0, 0.5, 1]], np.float32)), "TIFF")
-    assert pixels(check(tiff))[0, :, 0].tolist() == [0, 128, 255]
+    floats = Image.fromarray(np.array([[0, 0.5, 1]], np.float32))
+    assert pixels(check(floats))[0, :, 0].tolist() == [0, 128, 255]
     for bad in (np.nan, np.inf, -np.inf, -0.1, 255.5):
         refused(np.array([[0.0, bad]]), "scale them")
 
 
 def test_cmyk_comes_out_in_its_colours_also_inverted_by_adobe() -> None:
     red = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
-    for kind in ("JPEG", "TIFF"):
-        data = encoded(red, kind)
-        if kind == "JPEG":
-            assert b"Adobe" in data, "which says that the inks are stored inverted"
-        assert np.abs(pixels(check(data)) - [255, 0, 0]).max() <= 6
+    data = encoded(red, "JPEG")
+    assert b"Adobe" in data, "which says that the inks are stored inverted"
+    assert np.abs(pixels(check(data)) - [255, 0, 0]).max() <= 6
 
 
-@pytest.mark.parametrize("mode", ["YCbCr", "HSV", "RGBX"])
-def test_other_colour_spaces_are_turned_into_rgb(mode: str) -> None:
-    if mode == "RGBX":
-        source = Image.frombytes("RGBX", (17, 12), rgb().convert("RGBA").tobytes())
-    else:
-        source = rgb().convert(mode)
-    assert (pixels(check(source)) == pixels(source.convert("RGB"))).all()
-
-
-def test_lab_is_refused_in_words() -> None:
-    refused(Image.new("LAB", (2, 2)), "Lab", "save it as PNG")
-
-
-@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
 def test_the_first_frame_of_an_animation_is_taken(kind: str) -> None:
     first, second = (Image.new("RGB", (9, 7), colour) for colour in ("red", "blue"))
     stream = BytesIO()
@@ -188,7 +169,7 @@ _STORED_AS = {  # what the camera stored -> how a person turns it by hand
 }
 
 
-@pytest.mark.parametrize(("kind", "turn"), itertools.product(["PNG", "TIFF", "WEBP"], range(1, 9)))
+@pytest.mark.parametrize(("kind", "turn"), itertools.product(["PNG", "WEBP"], range(1, 9)))
 def test_all_eight_turns_of_a_camera_are_undone(kind: str, turn: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = turn
@@ -308,64 +289,20 @@ def test_a_bomb_by_pixels_is_refused_unread(size: tuple[int, int]) -> None:
     refused(png_bomb(*size), "pixels was expected", "scale it down")
 
 
-def test_the_limit_does_not_rest_on_a_global_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    for setting in (None, 10**12):
-        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", setting)
-        refused(png_bomb(20_000, 20_000), "20000 × 20000")
-        assert setting == Image.MAX_IMAGE_PIXELS, "and leaves it alone"
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
-    refused(encoded(noise(20, 20), "PNG"), "far larger")
-
-
-def test_warnings_turned_into_errors_change_nothing() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        refused(png_bomb(10_000, 10_000))
-        assert check(encoded(rgb(), "TIFF")).size == (17, 12)
-
-
 def test_only_the_listed_decoders_run() -> None:
-    for kind in ("PPM", "ICO", "TGA", "PCX", "JPEG2000", "SGI", "DDS", "IM", "PDF"):
+    for kind in ("TIFF", "BMP", "PPM", "ICO", "TGA", "PCX", "JPEG2000", "SGI", "DDS", "IM", "PDF"):
         stream = BytesIO()
         noise(16, 16).save(stream, kind)
-        refused(stream.getvalue(), "PNG, JPEG, WebP, GIF, TIFF or BMP")
+        refused(stream.getvalue(), "PNG, JPEG, WebP or GIF")
 
 
 # ── what is no picture ─────────────────────────────────────────────────────────────────────────
 
 
-def _zip() -> bytes:
-    stream = BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr("picture.png", encoded(rgb(), "PNG"))
-    return stream.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("data", "named", "advice"),
-    [
-        (b"", "empty file (0 bytes)", "copy or download it again"),
-        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "an SVG", "export it as PNG"),
-        (b'<?xml version="1.0"?>\n<!-- by hand -->\n<svg>', "an SVG", "export it as PNG"),
-        (b"\xef\xbb\xbf <!DOCTYPE svg PUBLIC>", "an SVG", "export it as PNG"),
-        (b"\n <!doctype html><html><script>alert(1)</script>", "a web page", "the picture itself"),
-        (b"<html><body><svg></svg>", "a web page", "the picture itself"),
-        (_zip(), "a ZIP archive", "unpack it"),
-        (b"%PDF-1.7\n", "a PDF", "export the page"),
-        (b"\x1f\x8b\x08\0", "a compressed archive", "save it as PNG"),
-        (b"\0\0\0\x1cftypavif\0\0", "an AVIF", "save it as PNG"),
-        (b"\0\0\0\x1cftypheic\0\0", "a HEIC photo", "save it as PNG"),
-        (b"\0\0\0\x1cftypisom\0\0", "a video", "save it as PNG"),
-        (b"8BPS\0\x01", "a Photoshop document", "save it as PNG"),
-        (b"\x89PNG\r\n\x1a\n", "a damaged PNG", "save it as PNG"),
-        (b"GIF89a", "a damaged GIF", "save it as PNG"),
-        (b"just words", "of no kind we know", "save it as PNG"),
-        (bytes(1000), "of no kind we know", "save it as PNG"),
-    ],
-)
-def test_what_is_no_picture_is_named_and_advised(data: bytes, named: str, advice: str) -> None:
-    refused(data, named, advice)
-    refused(BytesIO(data), named, advice)
+@pytest.mark.parametrize("data", [b"<svg/>", b"PK\3\4", b"GIF89a", b"just words", bytes(1000)])
+def test_what_is_no_picture_is_refused_with_the_list(data: bytes) -> None:
+    refused(data, "PNG, JPEG, WebP or GIF", "save it as PNG")
+    refused(b"", "empty file (0 bytes)")
 
 
 def test_a_file_that_is_not_there_is_named_without_its_folder(tmp_path: Path) -> None:
@@ -397,12 +334,30 @@ def test_a_file_over_the_limit_of_bytes_is_refused(monkeypatch: pytest.MonkeyPat
     refused(BytesIO(heavy), "at most 1 MB")
 
 
-def test_a_closed_image_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "picture.png"
-    rgb().save(path)
-    with Image.open(path) as image:
-        pass
-    refused(image)
+# ── a JPEG without its end, and at a smaller scale ─────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_lacks_only_its_end_marker_opens(progressive: bool) -> None:
+    data = encoded(noise(64, 80), "JPEG", progressive=progressive)
+    assert np.array_equal(pixels(check(data[:-2])), pixels(check(data)))
+    assert np.array_equal(pixels(check(data[:-1])), pixels(check(data)))
+    refused(data[: len(data) * 2 // 3], "cut short")
+
+
+@pytest.mark.parametrize("turn", [1, 6])
+def test_a_draft_is_the_picture_at_a_smaller_scale(turn: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    smooth = noise(5, 8).resize((800, 500), Image.Resampling.BICUBIC)
+    data = encoded(smooth, "JPEG", exif=exif)
+    height, width = images.header_size(data)
+    assert (height, width) == ((500, 800) if turn == 1 else (800, 500))
+    small = check(data, draft=(height // 3, width // 3))
+    assert (small.height, small.width) == (height // 2, width // 2)
+    wanted = pixels(check(data).resize(small.size, Image.Resampling.BOX))
+    assert np.abs(pixels(small) - wanted).mean() < 2
+    assert check(encoded(smooth, "PNG"), draft=(10, 10)).size == (800, 500)
 
 
 # ── damage, and files built to hurt ────────────────────────────────────────────────────────────
@@ -447,11 +402,6 @@ def test_a_video_behind_a_photo_does_not_count_as_scans() -> None:
     assert check(encoded(noise(9, 9), "JPEG") + trailer).size == (9, 9)
 
 
-def test_a_jpeg_of_endless_comments_is_refused_at_once() -> None:
-    data = encoded(rgb(), "JPEG")
-    refused(data[:2] + b"\xff\xfe\0\2" * 2_000_000 + data[2:], "more than 20,000 parts")
-
-
 def _text_bomb() -> bytes:
     """A PNG whose text chunk of 1 MB unpacks to 300 MB."""
     body = b"key\0\0" + zlib.compress(bytes(300 * 2**20), 1)
@@ -476,17 +426,6 @@ def _jpeg_of_scans(scans: int, size: int = 2048) -> bytes:
     return data[:last] + data[last:-2] * scans + data[-2:]
 
 
-def _tile_bomb() -> bytes:
-    """A TIFF of one pixel in a tile of 1.6 thousand million."""
-    tags = {256: 1, 257: 1, 258: 8, 259: 8, 262: 1, 277: 1, 322: 40_000, 323: 40_000}
-    tile = zlib.compress(bytes(30_000_000), 1)
-    entries = sorted((tags | {324: 8 + 2 + 12 * 10 + 4, 325: len(tile)}).items())
-    directory = struct.pack("<H", len(entries))
-    for tag, value in entries:
-        directory += struct.pack("<HHII", tag, 4, 1, value)
-    return b"II*\0\x08\0\0\0" + directory + bytes(4) + tile
-
-
 def _overlapping_notes(data_bytes: int) -> bytes:
     """A TIFF directory of which every entry points to the same bytes."""
     entries = b"".join(
@@ -502,40 +441,15 @@ def _overlapping_notes(data_bytes: int) -> bytes:
     )
 
 
-def _endless_strips() -> bytes:
-    """A TIFF of one pixel in 5 million strips."""
-    strips = 5_000_000
-    tags = {256: 1, 257: 1, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 1, 279: 8}
-    directory = struct.pack("<H", len(tags))
-    for tag, value in tags.items():
-        directory += struct.pack("<HHII", tag, 4, strips if tag in (273, 279) else 1, value)
-    return b"II*\0" + struct.pack("<I", 8 + 4 * strips) + bytes(4 * strips) + directory + bytes(4)
-
-
 def _gif_of_comments() -> bytes:
     data = encoded(rgb(), "GIF")
     start = 13 + (3 << (data[10] & 7) + 1)
     return data[:start] + b"!\xfe" + (b"\xff" + b"x" * 255) * 80_000 + b"\0" + data[start:]
 
 
-def _skipping_bmp(height: int, width: int) -> bytes:
-    """A run-length BMP that jumps over 255 rows in four bytes."""
-    header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, 400, 0, 0, 256, 0)
-    body = b"\0\2\xff\xff" * 100
-    start = 14 + len(header) + 1024
-    lead = struct.pack("<2sIHHI", b"BM", start + len(body), 0, 0, start)
-    return lead + header + bytes(1024) + body
-
-
-def _many_frames(kind: str) -> bytes:
+def _many_frames() -> bytes:
     frames = [Image.new("P", (400, 400), colour) for colour in range(200)]
-    options = {"compression": "tiff_deflate"} if kind == "TIFF" else {}
-    return encoded(frames[0], kind, save_all=True, append_images=frames[1:], **options)
-
-
-def _bmp_bomb() -> bytes:
-    lead = struct.pack("<2sIHHI", b"BM", 54, 0, 0, 54)
-    return lead + struct.pack("<IiiHHIIiiII", 40, 60_000, 60_000, 1, 24, 0, 0, 0, 0, 0, 0)
+    return encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
 
 
 def _webp_bomb() -> bytes:
@@ -550,17 +464,14 @@ _BOMBS = {
     "400 million pixels of PNG": (lambda: png_bomb(20_000, 20_000), "ImageError", 30, 3),
     "a pixel over the limit": (lambda: png_bomb(8001, 8000), "ImageError", 30, 3),
     "4300 million pixels of GIF": (lambda: _GIF_BOMB, "ImageError", 30, 3),
-    "3600 million pixels of BMP": (_bmp_bomb, "ImageError", 30, 3),
     "268 million pixels of WebP": (_webp_bomb, "ImageError", 30, 3),
-    "200 frames of GIF": (lambda: _many_frames("GIF"), "400x400", 60, 5),
-    "200 frames of TIFF": (lambda: _many_frames("TIFF"), "400x400", 60, 5),
+    "200 frames of GIF": (_many_frames, "400x400", 60, 5),
     "text that unpacks to 300 MB": (_text_bomb, "ImageError", 200, 5),
     "a million empty chunks": (_chunk_bomb, "ImageError", 60, 3),
     "20 MB of comments in a GIF": (_gif_of_comments, "ImageError", 60, 3),
-    "5000 notes on the same megabyte": (lambda: _overlapping_notes(10**6), "ImageError", 60, 3),
-    "the same in a photo's EXIF": (
+    "5000 notes on the same bytes of a photo's EXIF": (
         lambda: encoded(rgb(), "JPEG", exif=b"Exif\0\0" + _overlapping_notes(5000)),
-        "ImageError",
+        "12x17",
         60,
         3,
     ),
@@ -570,7 +481,6 @@ _BOMBS = {
         60,
         3,
     ),
-    "five million strips": (_endless_strips, "ImageError", 60, 3),
     "20,000 scans": (lambda: _jpeg_of_scans(20_000), "ImageError", 100, 5),
     "ten scans": (lambda: _jpeg_of_scans(10), "2048x2048", 100, 5),
     "2,000,000 comments": (
@@ -580,13 +490,6 @@ _BOMBS = {
         "ImageError",
         100,
         10,
-    ),
-    "a tile of 1600 million pixels": (_tile_bomb, "ImageError", 30, 3),
-    "a BMP that skips 6 million pixels at a time": (
-        lambda: _skipping_bmp(1000, 60_000),
-        "1000x60000",
-        1000,
-        20,
     ),
 }
 
@@ -603,30 +506,6 @@ def test_a_bomb_costs_little_memory_and_time(bomb: str, cost: dict[str, Report])
     assert report.outcome == outcome
     assert report.peak_growth_mb < most_mb
     assert report.seconds < most_seconds
-
-
-# ── many at once ───────────────────────────────────────────────────────────────────────────────
-
-
-def test_threads_with_different_limits_each_get_their_own_answer() -> None:
-    data = encoded(noise(200, 200), "PNG")
-    wrong: list[str] = []
-
-    def work(limit: int) -> None:
-        for _ in range(30):
-            try:
-                passed = check(data, max_pixels=limit).size == (200, 200)
-            except ImageError:
-                passed = False
-            if passed != (limit >= 40_000):
-                wrong.append(f"limit {limit}")
-
-    threads = [threading.Thread(target=work, args=(limit,)) for limit in (39_999, 40_000) * 3]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == []
 
 
 # ── digest, target size, resize ────────────────────────────────────────────────────────────────

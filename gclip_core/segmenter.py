@@ -12,7 +12,17 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from gclip_core import amf, attention, cs, encoder, images, last_block, masks, vocabulary
+from gclip_core import (
+    amf,
+    attention,
+    cs,
+    encoder,
+    images,
+    last_block,
+    masks,
+    suggestions,
+    vocabulary,
+)
 from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError, MethodError
 from gclip_core.methods import METHODS
@@ -130,6 +140,19 @@ class Segmenter:
         )
 
     # --- words -------------------------------------------------------------------------------
+
+    def suggest(
+        self, image: ImageLike | Encoded, most: int = 5, choosy: bool = True
+    ) -> tuple[str, ...]:
+        """Words for what the image shows, best first: at most ``most``, at least one.
+
+        ``choosy`` leaves out what covers little and what may not be there. By ClearCLIP on one
+        unwindowed pass, without planted channels.
+        """
+        whole = self._encoded(image).whole
+        clean = replace(self, backbone=replace(self.backbone, planted=()))
+        dense = clean.dense_features(whole, METHODS["clearclip"])
+        return suggestions.suggest(self.backbone, dense.patches, dense.grid, most, choosy)
 
     def embed_words(self, words: Sequence[str]) -> Tensor:
         """Text embedding of each phrase: (len(words), E) float32, L2-normalised."""

@@ -1,16 +1,19 @@
 """The models that ship with the project: a folder of ``assets/`` each, in a form that is small.
 
-``model.json`` is an open_clip configuration, with ``stem`` where it has one, ``words.json`` what it
-was trained on. Weights may be whole numbers with a scale a row, in several files, and of the table
-of tokens only the rows that training saw.
+``model.json`` is an open_clip configuration, with ``stem`` where it has one; ``words.json`` what it
+was trained on; ``nearest.txt.gz`` leads from other words to those. Weights may be whole numbers
+with a scale a row, in several files, and of the table of tokens only the rows that training saw.
 """
 
+import gzip
 import json
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from gclip_core import word_lists
 from gclip_core.errors import BackboneError
 from gclip_core.types import KnownWords
 
@@ -23,8 +26,14 @@ def known_words(folder: Path, state: StateDict) -> KnownWords:
     return KnownWords(
         frozenset(word.lower() for kind in words.values() for group in kind for word in group),
         frozenset(state.get("token_ids", torch.empty(0)).flatten().tolist()),
-        tuple(map(tuple, words.get("backgrounds", ()))),
+        tuple(map(tuple, words["seen"])),
+        partial(_nearest, folder / "nearest.txt.gz"),
     )
+
+
+def _nearest(path: Path) -> dict[str, str]:
+    lines = word_lists.entries(gzip.decompress(path.read_bytes()).decode())
+    return {word: seen for seen, words in lines for word in words}
 
 
 def unpack(state: StateDict, vocabulary: int, title: str) -> StateDict:

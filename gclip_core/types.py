@@ -21,7 +21,7 @@ labels               (H, W)              int16 class indices at the image's own 
 ===================  ==================  =========================================================
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -306,12 +306,18 @@ class Found:
 class KnownWords:
     """What a backbone was trained on: its words (lower case) and the tokens they are made of.
 
-    ``backgrounds`` are what it met behind things, each with its synonyms.
+    ``seen`` are the words of its training photos, each with its synonyms. ``nearest`` leads from a
+    word that it never met to the nearest of them, for many English nouns.
     """
 
     words: frozenset[str]
     tokens: frozenset[int]
-    backgrounds: tuple[tuple[str, ...], ...] = ()
+    seen: tuple[tuple[str, ...], ...] = ()
+    _nearest: Callable[[], Mapping[str, str]] = field(default=dict, repr=False)
+
+    @cached_property
+    def nearest(self) -> Mapping[str, str]:
+        return self._nearest()
 
 
 @dataclass(frozen=True)

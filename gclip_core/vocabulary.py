@@ -146,6 +146,13 @@ def embed(
     return torch.stack([found[phrase] for phrase in phrases])
 
 
+def embed_together(backbone: Backbone, phrases: Sequence[str], templates: str) -> Tensor:
+    """As :func:`embed`, kept as one, for a long list that is asked for again and again."""
+    sentences = TEMPLATES[templates]
+    key = (sentences, *phrases)
+    return backbone.text_cache.get_or_make(key, lambda: _embed_new(backbone, phrases, sentences))
+
+
 @dataclass(frozen=True, eq=False)
 class Asked:
     """Words as they are looked for: classes, then hidden words, each phrase an entry.
@@ -200,21 +207,17 @@ def hidden_words(
 ) -> tuple[str, ...]:
     """The words that stand for the rest of a picture: they compete, and what they win has no class.
 
-    ``"background"`` is the field's list, less what the backbone never met and with the backgrounds
-    it did meet; ``"none"`` no word at all; anything else words of one's own. What was typed never
-    competes with itself: its words, their synonyms and plurals are left out ("pine trees" leaves
-    out "tree").
+    ``"background"`` is the field's list, less what the backbone never met; ``"none"`` no word at
+    all; anything else words of one's own. What was typed never competes with itself: its words,
+    their synonyms and plurals are left out ("pine trees" leaves out "tree").
     """
     if rest == "none":
         return ()
-    met = () if backbone.known is None else backbone.known.backgrounds
     synonyms = word_lists.read("background")
     if rest == "background":
         field = tuple(synonyms)
         never = unknown_phrases(backbone, Vocabulary((field,)))
-        words = tuple(dict.fromkeys([p for p in field if p not in never] + [w for w, *_ in met]))
-        for word, *others in met:
-            synonyms[word] = (*others, *synonyms.get(word, ()))
+        words = tuple(phrase for phrase in field if phrase not in never)
     elif isinstance(rest, str):
         raise VocabularyError(
             f"rest must be background, none or a list of words, but '{rest[:40]}' came."
@@ -265,13 +268,29 @@ def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[str, ..
     nearest = dict.fromkeys(doubtful, -1.0)
     partly = [p for p in doubtful if is_seen(p)]
     if partly:
-        plain, words = TEMPLATES["plain"], sorted(known.words)
-        theirs = backbone.text_cache.get_or_make(
-            (plain, *words), lambda: _embed_new(backbone, words, plain)
-        )
-        near = embed(backbone, partly, plain) @ theirs.T
+        theirs = embed_together(backbone, sorted(known.words), "plain")
+        near = embed(backbone, partly, "plain") @ theirs.T
         nearest |= zip(partly, near.max(dim=1).values.tolist(), strict=True)
     return tuple(phrase for phrase in doubtful if nearest[phrase] < NEAR_A_KNOWN_WORD)
+
+
+def nearest_known(backbone: Backbone, phrase: str) -> str | None:
+    """The nearest word that the backbone knows, for a phrase it never met, or None.
+
+    Looks up the phrase, then what it ends in ("old golden retriever"), in WordNet's nouns. None for
+    names, other languages, and a backbone with an open vocabulary.
+    """
+    known = backbone.known
+    if known is None:
+        return None
+    words = phrase.casefold().split()
+    for start in range(len(words)):
+        *before, last = words[start:]
+        for form in sorted(_forms(last), key=len, reverse=True):
+            noun = " ".join([*before, form])
+            if noun in known.words or noun in known.nearest:
+                return known.nearest.get(noun, noun)
+    return None
 
 
 def template_set(templates: str | Sequence[str]) -> tuple[str, ...]:
@@ -287,7 +306,7 @@ def template_set(templates: str | Sequence[str]) -> tuple[str, ...]:
     return sentences
 
 
-def _embed_new(backbone: Backbone, phrases: list[str], sentences: tuple[str, ...]) -> Tensor:
+def _embed_new(backbone: Backbone, phrases: Sequence[str], sentences: tuple[str, ...]) -> Tensor:
     """Embed phrases that are in no cache: (len(phrases), E) float32 on the CPU.
 
     A phrase's bits hang neither on its company nor on what is in the cache.
@@ -317,7 +336,7 @@ def _token_ids(backbone: Backbone, phrase: str) -> list[int]:
     return list(encode(phrase)) if callable(encode) else []
 
 
-def _check_lengths(backbone: Backbone, phrases: list[str], sentences: tuple[str, ...]) -> None:
+def _check_lengths(backbone: Backbone, phrases: Sequence[str], sentences: tuple[str, ...]) -> None:
     frame = max(len(_token_ids(backbone, sentence.replace("{}", ""))) for sentence in sentences)
     room = backbone.context_length - 2 - frame
     for phrase in phrases:

@@ -312,6 +312,38 @@ class TestWordsTheBuiltInModelKnows:
         assert vocabulary.unknown_phrases(backbone, vocabulary.parse("xylophone")) == ()
 
 
+class TestTheNearestKnownWord:
+    @pytest.mark.parametrize(
+        ("typed", "known"),
+        [
+            ("golden retriever", "dog"),
+            ("Golden Retrievers", "dog"),
+            ("two old poodles", "dog"),
+            ("cathedral", "building"),
+            ("trout", "fish"),
+            ("teacher", "person"),
+        ],
+    )
+    def test_a_noun_leads_to_the_seen_word_above_it(
+        self, built_in: Backbone, typed: str, known: str
+    ) -> None:
+        assert vocabulary.nearest_known(built_in, typed) == known
+
+    @pytest.mark.parametrize("typed", ["happiness", "Paris", "Einstein", "Hund", "猫", "qwrtzp"])
+    def test_ideas_names_and_other_languages_lead_nowhere(
+        self, built_in: Backbone, typed: str
+    ) -> None:
+        assert vocabulary.nearest_known(built_in, typed) is None
+
+    def test_every_word_offered_is_one_it_has_seen(self, built_in: Backbone) -> None:
+        seen = {word for group in built_in.known.seen for word in group}
+        assert set(built_in.known.nearest.values()) <= seen
+        assert not built_in.known.nearest.keys() & built_in.known.words
+
+    def test_a_model_with_an_open_vocabulary_needs_none(self, backbone: Backbone) -> None:
+        assert vocabulary.nearest_known(backbone, "golden retriever") is None
+
+
 class TestHiddenWords:
     """What stands for the rest: the field's list, less whatever the visitor named."""
 
@@ -359,7 +391,6 @@ class TestHiddenWords:
         found = self.hidden(built_in, "cat")
         assert vocabulary.unknown_phrases(built_in, vocabulary.parse(sorted(found))) == ()
         assert "ceiling" not in found
-        assert {group[0] for group in built_in.known.backgrounds} <= found
         assert not {"grass", "leaves"} & self.hidden(built_in, "meadow, hedge")
 
 

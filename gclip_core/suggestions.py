@@ -1,0 +1,71 @@
+"""Words for a picture that nobody has described: those that fit its patches best.
+
+A word is taken where it fits patches better than every word taken before it. So the second of two
+words of one meaning, or a part after its whole, adds little and is left out.
+"""
+
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gclip_core import vocabulary, word_lists
+from gclip_core.backbone import Backbone
+from gclip_core.types import Grid
+
+LEAST_GAIN = 0.14
+"""What a word must add to the mean fit of all patches, in standard deviations of the scores."""
+LEAST_SHARE = 0.03
+"""Share of the patches that a word must win."""
+EVERYDAY = 0.6
+"""What an everyday word is ahead of a rare one, in standard deviations of the scores."""
+
+
+def candidates(backbone: Backbone) -> tuple[list[str], Tensor]:
+    """Words that may be suggested, and their embeddings (words, E), made once per backbone.
+
+    The seen words of a backbone that knows its own, else the shipped list of everyday words.
+    """
+    known = backbone.known
+    words = [seen[0] for seen in known.seen] if known else list(word_lists.read("everyday"))
+    return words, vocabulary.embed_together(backbone, words, "plain")
+
+
+def choose(scores: Tensor, everyday: Tensor, grid: Grid, most: int, choosy: bool) -> list[int]:
+    """The words that fit best, the one that wins most patches first.
+
+    ``scores`` (words, h*w) float32 are cosines on the patch grid, ``everyday`` (words,) bool. At
+    most ``most``; with ``choosy`` only words that add enough and win enough of the picture.
+    """
+    maps = F.avg_pool2d(scores.unflatten(1, grid), 3, 1, 1, count_include_pad=False)
+    fit = maps.flatten(1) / scores.std(0).mean() + EVERYDAY * everyday[:, None]
+    best, chosen = fit.mean(0), []
+    while len(chosen) < min(most, len(fit)):
+        gain = (fit - best).clamp(min=0).mean(1)
+        word = int(gain.argmax())
+        if chosen and gain[word] <= (LEAST_GAIN if choosy else 0):
+            break
+        chosen.append(word)
+        best = torch.maximum(best, fit[word])
+    share = fit[chosen].argmax(0).bincount(minlength=len(chosen)) / fit.shape[1]
+    order = share.argsort(descending=True, stable=True).tolist()
+    return [chosen[i] for i in order if share[i] >= LEAST_SHARE or not choosy]
+
+
+def suggest(
+    backbone: Backbone, patches: Tensor, grid: Grid, most: int, choosy: bool
+) -> tuple[str, ...]:
+    """Words for the dense features ``patches`` (h*w, E), best first."""
+    words, embeddings = candidates(backbone)
+    known = backbone.known
+    groups = known.seen if known else tuple((word,) for word in words)
+    everyday = torch.tensor([not _everyday_words().isdisjoint(group) for group in groups])
+    return tuple(words[i] for i in choose(embeddings @ patches.T, everyday, grid, most, choosy))
+
+
+@cache
+def _everyday_words() -> frozenset[str]:
+    """The everyday words and their synonyms."""
+    listed = word_lists.read("everyday")
+    return frozenset(word for name, others in listed.items() for word in (name, *others))

@@ -41,10 +41,10 @@ from gclip_core.registry import BACKBONES, BUILT_IN, BackboneEntry, find_backbon
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import (
     Encoded,
-    Found,
     GlobalTokens,
     Grid,
     Method,
+    MethodReport,
     Segmentation,
     class_shares,
 )
@@ -239,7 +239,7 @@ class Look:
 
         return self.once(("mask", method, planted), make)
 
-    def findings(self, method: Method) -> Found:
+    def findings(self, method: Method) -> MethodReport:
         """Which blocks and channels ``method`` takes on this image, and why."""
         return self.once(
             ("findings", method), lambda: self.segmenter.findings(self.encoded, method)

@@ -11,7 +11,15 @@ import torch
 from gclip_core.attention import ATTENTIONS, unchanged
 from gclip_core.numbering import block_numbers, named
 from gclip_core.registry import BackboneEntry
-from gclip_core.types import Found, FusionReason, FusionReport, Grid, Method, Plant
+from gclip_core.types import (
+    FusionReason,
+    FusionReport,
+    Grid,
+    Method,
+    MethodReport,
+    Plant,
+    SuppressionReason,
+)
 
 FUSION_REASONS: dict[FusionReason, str] = {
     FusionReason.OFF: "AMF is off",
@@ -22,6 +30,16 @@ FUSION_REASONS: dict[FusionReason, str] = {
     FusionReason.MIDDLE: "the middle blocks, because too few blocks in a row have global tokens",
 }
 """Why AMF takes its blocks, to follow their numbers."""
+
+SUPPRESSION_REASONS: dict[SuppressionReason, str] = {
+    SuppressionReason.OFF: "CS is off",
+    SuppressionReason.BY_HAND: "blocks chosen by hand",
+    SuppressionReason.BACKBONE: "this backbone’s default",
+    SuppressionReason.ABNORMAL: "their largest norm is far above the median",
+    SuppressionReason.NONE_ABNORMAL: "no abnormal channel in this model: CS changes nothing",
+    SuppressionReason.LAST_ABNORMAL: "none is abnormal before the last block: CS changes nothing",
+}
+"""Why CS changes its blocks, to follow their numbers, or why it changes none."""
 
 TITLE = "GCLIP"
 SUBTITLE = "what global tokens do to CLIP segmentation"
@@ -325,7 +343,7 @@ def last_title(n_blocks: int, which: str, method: Method) -> str:
     return f"block {n_blocks}" + (f", {which} {names}" if names else "")
 
 
-def nothing_changed(method: Method, found: Found) -> str:
+def nothing_changed(method: Method, found: MethodReport) -> str:
     """Under the mask where the switches change no pixel."""
     if method.fusion is None and method.suppression is None:
         return "AMF and CS are off: this is ClearCLIP, and there is nothing to compare."
@@ -378,7 +396,7 @@ def _has_switches(method: Method) -> bool:
     return method.attention == "qq"
 
 
-def attention_note(found: Found, method: Method, shown: Sequence[int]) -> str:
+def attention_note(found: MethodReport, method: Method, shown: Sequence[int]) -> str:
     """What the attention card's switches can and cannot change."""
     if not _has_switches(method):
         return f"{method.title}’s last block has an attention of its own: AMF and CS are unused."
@@ -399,7 +417,7 @@ def attention_note(found: Found, method: Method, shown: Sequence[int]) -> str:
     return f"{said} CS changes weights from block {first + 1} on, and with them the maps after it."
 
 
-def norms_note(found: Found, cs: bool, block: int) -> str:
+def norms_note(found: MethodReport, cs: bool, block: int) -> str:
     """What CS does to the block in view, or would do; ``found`` is what it finds when on."""
     amf = "AMF changes no weights."
     if block in found.suppressed:
@@ -410,14 +428,14 @@ def norms_note(found: Found, cs: bool, block: int) -> str:
         changes = "changes" if cs else "change"
         return (
             f"{does} channel {channel} of block {block + 1} from {before:.3g} to {after:.3g}, and "
-            f"{changes} {_blocks(found.suppressed)} ({found.cs_reason}). {amf}"
+            f"{changes} {_blocks(found.suppressed)} ({SUPPRESSION_REASONS[found.cs_reason]}). {amf}"
         )
     if found.suppressed:
         return f"CS leaves block {block + 1} alone; it changes {_blocks(found.suppressed)}. {amf}"
-    return f"{_sentence(found.cs_reason)}. {amf}"
+    return f"{_sentence(SUPPRESSION_REASONS[found.cs_reason])}. {amf}"
 
 
-def similarity_note(regions: str, found: Found, model: str) -> str:
+def similarity_note(regions: str, found: MethodReport, model: str) -> str:
     """Under the in-in / in-out bars."""
     here = f"CS changes {_blocks(found.suppressed)}" if found.suppressed else "CS changes nothing"
     return (
@@ -459,14 +477,14 @@ def suppression_title(cs: bool, planted: bool) -> str:
     return f"Simulation, {said}" if planted else said
 
 
-def suppression_said(found: Found, changed: float, amf: bool) -> str:
+def suppression_said(found: MethodReport, changed: float, amf: bool) -> str:
     """Under the masks: what CS did to them."""
     fusion = "AMF is on in all of them." if amf else "AMF is off in all of them."
     if not found.suppressed:
-        return f"{_sentence(found.cs_reason)}. {fusion}"
+        return f"{_sentence(SUPPRESSION_REASONS[found.cs_reason])}. {fusion}"
     return (
-        f"CS changes {_blocks(found.suppressed)} ({found.cs_reason}) and relabels "
-        f"{_percent(changed).lower()} of the pixels. {fusion}"
+        f"CS changes {_blocks(found.suppressed)} ({SUPPRESSION_REASONS[found.cs_reason]}) and "
+        f"relabels {_percent(changed).lower()} of the pixels. {fusion}"
     )
 
 
@@ -478,7 +496,7 @@ def last_block_note(n_blocks: int) -> str:
     )
 
 
-def largest_note(found: Found, block: int, threshold: float) -> str:
+def largest_note(found: MethodReport, block: int, threshold: float) -> str:
     """Under the norms of a block: how far its largest stands out, and which blocks have one that is
     abnormal."""
     norms, ratio = found.norms_before[block], found.ratios[block]

@@ -9,7 +9,7 @@ from gclip_core.errors import BackboneError, GclipError, ImageError, MethodError
 from gclip_core.methods import METHODS, gclip
 from gclip_core.registry import BACKBONES
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import DenseFeatures, Encoded, Found, Method, Segmentation, Vocabulary
+from gclip_core.types import DenseFeatures, Encoded, Method, MethodReport, Segmentation, Vocabulary
 from gclip_core.version import __version__
 
 __all__ = [
@@ -19,7 +19,7 @@ __all__ = [
     "BackboneError",
     "DenseFeatures",
     "Encoded",
-    "Found",
+    "MethodReport",
     "GclipError",
     "ImageError",
     "Method",

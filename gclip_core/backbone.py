@@ -17,7 +17,7 @@ from gclip_core.errors import BackboneError
 from gclip_core.load import Dtype, load
 from gclip_core.registry import BUILT_IN, OPENAI_MEAN, OPENAI_STD, Triple, find_backbone
 from gclip_core.text_tower import Openings
-from gclip_core.types import Blocks, Default, KnownWords, Plant, Suppression
+from gclip_core.types import Blocks, KnownWords, Plant, Suppression
 
 _uids = itertools.count()
 
@@ -112,9 +112,8 @@ class Backbone:
         return cs.ratios(self.norms)
 
     def repair(self, settings: Suppression | None) -> cs.Repair:
-        """What CS changes here under ``settings``."""
-        default = Default(self.cs_blocks, self.title)
-        return cs.repair(settings, self.channels, self.ratios, self.width, default)
+        """The channels that CS changes in this backbone under ``settings``."""
+        return cs.repair(settings, self.channels, self.ratios, self.width, self.cs_blocks)
 
     @cached_property
     def entropy(self) -> Tensor:

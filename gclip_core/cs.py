@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core.errors import MethodError
-from gclip_core.numbering import indices, listed
-from gclip_core.types import ROWS, Default, Plant, Suppression
+from gclip_core.numbering import indices
+from gclip_core.types import ROWS, Blocks, Plant, Suppression, SuppressionReason
 
 # --- norms ---------------------------------------------------------------------------------------
 
@@ -84,11 +84,11 @@ class Repair:
     """
 
     channels: Mapping[int, tuple[int, ...]]
-    reason: str
+    reason: SuppressionReason
     settings: Suppression | None = None
 
 
-OFF = Repair({}, "CS is off")
+OFF = Repair({}, SuppressionReason.OFF)
 
 
 def repair(
@@ -96,27 +96,30 @@ def repair(
     largest: Sequence[int],
     ratios: Sequence[float],
     width: int,
-    default: Default,
+    default: Blocks,
 ) -> Repair:
-    """What CS does under ``settings``.
+    """The channels that CS renormalises under ``settings``.
 
     ``largest`` is every block's largest channel, ``ratios`` its norm over the median, ``width`` the
-    number of channels.
+    number of channels, ``default`` the backbone's blocks.
+
+    Raises:
+        MethodError: a block or channel that the tower does not have, or all channels at once.
     """
     if settings is None:
         return OFF
     n_blocks = len(largest)
     abnormal = abnormal_blocks(ratios, settings.channel_threshold)
-    blocks, reason = settings.blocks, "blocks chosen by hand"
+    blocks, reason = settings.blocks, SuppressionReason.BY_HAND
     if blocks == "backbone":
-        blocks, reason = default.blocks, f"the default for {default.title}"
+        blocks, reason = default, SuppressionReason.BACKBONE
     if isinstance(blocks, str):
         # The methods that use CS leave out the last block's FFN.
         blocks = tuple(block for block in abnormal if block < n_blocks - 1)
-        reason = f"max/median of at least {settings.channel_threshold:g}"
+        reason = SuppressionReason.ABNORMAL
         if not blocks:
-            where = "before the last block" if abnormal else "in this model"
-            return Repair({}, f"no abnormal channel {where}: CS changes nothing")
+            last = SuppressionReason.LAST_ABNORMAL
+            return Repair({}, last if abnormal else SuppressionReason.NONE_ABNORMAL)
     channels, blocks = settings.channels or (), tuple(sorted(blocks))
     if blocks[-1] >= n_blocks:
         raise MethodError(f"CS takes blocks 1 to {n_blocks}, but block {blocks[-1] + 1} came.")
@@ -126,9 +129,6 @@ def repair(
         raise MethodError(
             f"CS brings channels to the mean of the others, but all {width} channels came."
         )
-    ordinary = [block for block in blocks if block not in abnormal]
-    if ordinary and not channels:
-        reason += f"; without an abnormal channel: blocks {listed(ordinary)}"
     changed = {block: channels or (largest[block],) for block in blocks}
     return Repair(changed, reason, replace(settings, blocks=blocks))
 

@@ -29,12 +29,12 @@ from gclip_core.methods import METHODS
 from gclip_core.types import (
     DenseFeatures,
     Encoded,
-    Found,
     Fusion,
     FusionReport,
     GlobalTokens,
     Grid,
     Method,
+    MethodReport,
     Segmentation,
     Suppression,
     Vocabulary,
@@ -241,15 +241,15 @@ class Segmenter:
         wanted = range(self.backbone.n_blocks) if blocks is None else blocks
         return torch.stack([find(block) for block in wanted])
 
-    def findings(self, encoded: Encoded, method: Method) -> Found:
+    def findings(self, encoded: Encoded, method: Method) -> MethodReport:
         """What ``method`` found in this image and backbone: blocks, channels, norms, reasons."""
         encoded, backbone = self._encoded(encoded), self.backbone
         limit = (method.suppression or Suppression()).channel_threshold
 
-        def find() -> Found:
+        def find() -> MethodReport:
             repair = backbone.repair(method.suppression)
             after = cs.repaired_norms(backbone.norms, repair)
-            return Found(
+            return MethodReport(
                 fusion=self._amf(encoded, method.fusion),
                 cs_reason=repair.reason,
                 channels=backbone.channels,

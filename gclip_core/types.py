@@ -73,12 +73,15 @@ class FusionReport:
     reason: FusionReason
 
 
-@dataclass(frozen=True)
-class Default:
-    """What a backbone takes for ``"backbone"``, and its title."""
+class SuppressionReason(StrEnum):
+    """Why CS changes the blocks it changes, or none."""
 
-    blocks: Blocks
-    title: str
+    OFF = "off"
+    BY_HAND = "by hand"
+    BACKBONE = "backbone default"
+    ABNORMAL = "abnormal channels"
+    NONE_ABNORMAL = "no abnormal channel"
+    LAST_ABNORMAL = "an abnormal channel in the last block only"
 
 
 @dataclass(frozen=True)
@@ -265,10 +268,10 @@ class GlobalTokens:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """What a request found out about the model and the image.
+class MethodReport:
+    """What AMF and CS do in one image and backbone, and the measurements that decide it.
 
-    ``fusion`` names the blocks AMF fuses.
+    ``fusion`` names the blocks AMF fuses, ``cs_reason`` says why CS changes ``suppressed``.
     ``channels[l]`` is the channel with the largest norm in block ``l``, ``ratios[l]`` its norm over
     the median; ``abnormal`` the blocks over the threshold; ``suppressed`` the blocks CS changed.
     ``norms_before`` and ``norms_after`` are (L, D) float32, ``entropy`` and ``entropy_after`` (L,)
@@ -276,7 +279,7 @@ class Found:
     """
 
     fusion: FusionReport
-    cs_reason: str
+    cs_reason: SuppressionReason
     channels: tuple[int, ...]
     ratios: tuple[float, ...]
     abnormal: tuple[int, ...]
@@ -359,7 +362,7 @@ class Segmentation:
     logits: Tensor
     vocabulary: Vocabulary
     method: Method
-    found: Found
+    found: MethodReport
     owner: tuple[int, ...]
     hidden: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()

@@ -29,7 +29,7 @@ from demo.widgets.values import Json
 from gclip_core import masks, palette
 from gclip_core.attention import ATTENTIONS
 from gclip_core.numbering import block_numbers, named
-from gclip_core.types import Found, GlobalTokens
+from gclip_core.types import GlobalTokens, MethodReport
 
 SWITCHES = ("method", "amf", "cs", "plant")
 """What a switch on the machine flips, in its order; AMF and CS are GCLIP's."""
@@ -198,7 +198,7 @@ def _block(look: Look, index: int, seen: GlobalTokens) -> Json:
     }
 
 
-def ratio_after(found: Found, block: int) -> float:
+def ratio_after(found: MethodReport, block: int) -> float:
     """The largest channel's norm after CS over the median."""
     median = float(found.norms_after[block].quantile(0.5))
     norm = float(found.norms_after[block][found.channels[block]])

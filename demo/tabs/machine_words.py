@@ -121,7 +121,7 @@ def _values(look: Look, block: int) -> Json:
     done = (
         f"CS brings it back to the mean of the others in {named(block_numbers(found.suppressed))}."
         if found.suppressed
-        else f"CS is on: {found.cs_reason}." if cs
+        else f"CS is on: {wording.SUPPRESSION_REASONS[found.cs_reason]}." if cs
         else f"One channel stands out in {named(spikes)}; CS would bring it back." if spikes
         else f"Channel {top} is the largest, and not abnormal."
     )  # fmt: skip

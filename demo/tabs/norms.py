@@ -13,7 +13,7 @@ from demo.tabs import common
 from demo.widgets import cards
 from demo.widgets.values import Json
 from gclip_core import cs as suppression
-from gclip_core.types import Found
+from gclip_core.types import MethodReport
 
 Floats = NDArray[np.float32]
 
@@ -28,7 +28,7 @@ class Norms:
     backbone: str
     before: Floats
     after: Floats
-    found: Found
+    found: MethodReport
     planted: bool
     block: int
     ratios_after: tuple[float, ...]
@@ -48,7 +48,7 @@ def see(look: Look) -> Norms:
     )
 
 
-def block_in_view(settings: Settings, found: Found) -> int:
+def block_in_view(settings: Settings, found: MethodReport) -> int:
     """The block whose channels are shown: the chosen one, else the first that CS changes.
 
     Where CS changes none it is the first that a fault would be planted in, so that the block stays

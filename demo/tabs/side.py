@@ -16,7 +16,7 @@ from demo.tabs import norms as norms_card
 from demo.widgets import cards
 from demo.widgets.values import Json
 from gclip_core import amf
-from gclip_core.types import Found
+from gclip_core.types import MethodReport
 
 Floats = NDArray[np.float32]
 
@@ -43,7 +43,7 @@ class SideView:
 
     plain: Mask
     chosen: Mask
-    found: Found
+    found: MethodReport
     blocks: tuple[BlockMap, ...]
     norms: norms_card.Norms
 

@@ -25,7 +25,7 @@ from gclip_core.errors import EvaluationError
 from gclip_core.methods import METHODS
 from gclip_core.numbering import block_numbers, named
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Encoded, Found, Grid, Method, Suppression
+from gclip_core.types import Encoded, Grid, Method, MethodReport, Suppression
 
 LARGE = 3.0
 """A dimension is large from this multiple of the median dimension's mean magnitude on."""
@@ -87,7 +87,7 @@ class Phenomena:
     agreement: NDArray[np.float64]
     dimensions: tuple[tuple[int, ...], ...]
     first_blocks: tuple[int | None, ...]
-    found: Found
+    found: MethodReport
     alikeness: tuple[Alikeness, ...]
     example: Example
 
@@ -101,7 +101,7 @@ def look_into(
     """
     scores, tokens, agreement, dimensions, firsts = [], [], [], [], []
     example: Example | None = None
-    found: Found | None = None
+    found: MethodReport | None = None
     values: dict[str, list[tuple[float, float]]] = {}
     for sample in samples:
         image, regions = sample.load()

@@ -27,7 +27,7 @@ from gclip_core import (
     gclip,
     plant_channel,
 )
-from gclip_core.types import FusionReason, FusionReport
+from gclip_core.types import FusionReason, FusionReport, SuppressionReason
 from tests import reference
 from tests.models import (
     enlarge_channel,
@@ -281,7 +281,7 @@ class TestChannelSuppression:
         method = gclip(amf=False)
         found = face.findings(encoded, method)
         assert found.suppressed == found.abnormal == ()
-        assert "CS changes nothing" in found.cs_reason
+        assert found.cs_reason == SuppressionReason.NONE_ABNORMAL
         assert face.suppress(encoded, method) is encoded
         on, off = (face.dense_features(encoded, m).patches for m in (method, METHODS["clearclip"]))
         assert torch.equal(on, off)
@@ -291,7 +291,7 @@ class TestChannelSuppression:
         found = face.findings(face.encode(picture(32, 32)), gclip(cs_blocks=[6, 2]))
         assert found.suppressed == (2, 6)
         assert found.abnormal == (6, 8)
-        assert found.cs_reason.endswith("without an abnormal channel: blocks 3")
+        assert found.cs_reason == SuppressionReason.BY_HAND
 
     def test_the_threshold_is_a_setting(self) -> None:
         face = segmenter(with_channel())

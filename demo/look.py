@@ -50,6 +50,9 @@ from gclip_core.types import (
 )
 from gclip_core.version import __version__
 
+SUGGESTED, MORE = 5, 6
+"""Words that fill an empty field, and words offered besides."""
+
 Encoder = Callable[[Segmenter, Any], Encoded]
 Made = TypeVar("Made")
 
@@ -252,6 +255,29 @@ class Look:
         return self.once("globality", lambda: self.segmenter.globality(self.encoded, threshold))
 
     @property
+    def suggested(self) -> tuple[str, ...]:
+        """Words that the picture shows, best first; cached."""
+        key = ("suggested", self.key)
+        return self.once(key, lambda: self._studio.cache.get_or_make(key, lambda: self._suggest()))
+
+    def _suggest(self) -> tuple[str, ...]:
+        return tuple(self.bare.suggest(self.encoded, SUGGESTED + MORE))
+
+    @property
+    def more_words(self) -> tuple[str, ...]:
+        """Suggested words that are not looked for."""
+        typed = {phrase.casefold() for phrase in vocabulary.parse(self.settings.words).phrases}
+        return tuple(word for word in self.suggested if word.casefold() not in typed)[:MORE]
+
+    @property
+    def nearest_known(self) -> dict[str, str]:
+        """Words that the backbone never met, each with the nearest that it knows."""
+        backbone = self.bare.backbone
+        unknown = self.segment(self.chosen).unknown
+        found = {word: vocabulary.nearest_known(backbone, word) for word in unknown}
+        return {word: known for word, known in found.items() if known}
+
+    @property
     def truth(self) -> Truth | None:
         """The visitor's own mask where there is one, else what the picture knows."""
 
@@ -332,12 +358,26 @@ class Studio:
         self._one_trunk = threading.Lock()
 
     def look(self, request: Request) -> Look:
-        """Open the picture and the segmenter that a request names.
+        """A look at a request; without words at those of the example, or at suggested ones.
 
         Raises:
             GclipError: the picture, backbone or settings cannot be used.
         """
-        return Look(self, request)
+        look = Look(self, request)
+        if request.settings.words.strip():
+            return look
+        words = self.known_words(request.settings, look.picture.words)
+        words = words or ", ".join(look.suggested[:SUGGESTED])
+        return look.changed(words=words) if words else look
+
+    def known_words(self, settings: Settings, words: str) -> str:
+        """The words without those that the settings' backbone never met."""
+        if not words:
+            return ""
+        typed = vocabulary.parse(words)
+        unknown = vocabulary.unknown_phrases(self.backbone(self.name_of(settings)), typed)
+        kept = ([one for one in phrases if one not in unknown] for phrases in typed.classes)
+        return ", ".join("; ".join(phrases) for phrases in kept if phrases)
 
     def picture(self, settings: Settings, upload: str = "") -> Picture:
         """The picture of these settings; ``upload`` is a visitor's file. Cached.

@@ -15,10 +15,10 @@ from starlette.routing import Route
 from demo import inputs, own_mask, widgets, wording
 from demo.controls import HEAVY, LIGHT, QUIET, RAW, Answer, Controls, Tab, chosen, in_words
 from demo.host.files import path_of
-from demo.look import Request, Status, Studio
+from demo.look import Look, Request, Status, Studio
 from demo.settings import FIELDS, Settings, as_text, from_query, key_of
 from demo.source import NoPictureError, stamp
-from demo.tabs import TABS, TabEntry
+from demo.tabs import TABS, TabEntry, common
 from demo.tabs import why as reasons
 from demo.tabs.compare import TRUTH
 from demo.variants import VARIANTS
@@ -47,8 +47,9 @@ def head() -> str:
             "old": wording.OLD,
             "done": wording.DONE,
             "camera": wording.CAMERA,
+            "photo": wording.PHOTO,
             "terms": wording.TERMS,
-            "examples": inputs.example_names(),
+            "examples": [[photo.name, photo.title] for photo in star_photos().values()],
             "keys": [key_of(name) for name in FIELDS],
             "tabs": [entry.name for entry in TABS],
             "heavy": [entry.name for entry in TABS if entry.heavy],
@@ -65,7 +66,6 @@ def routes() -> list[Route]:
 
 def build(studio: Studio, opening: Settings) -> gr.Blocks:
     """The whole page; ``opening`` is what a visitor without a link sees first."""
-    opening, _ = inputs.with_words(studio, opening)
     controls = Controls(opening)
     with gr.Blocks(
         title="GCLIP", analytics_enabled=False, delete_cache=(3600, 86400), fill_width=True
@@ -73,7 +73,7 @@ def build(studio: Studio, opening: Settings) -> gr.Blocks:
         gr.HTML(f'<a id="skip" href="#tabs">{wording.SKIP}</a>', elem_id="skip-box")
         with gr.Row(elem_id="top"):
             gr.Markdown(f"# {wording.TITLE} <small>{wording.SUBTITLE}</small>", elem_id="title")
-            lesson = gr.Button(wording.LEARN, size="sm", elem_id="open-learn", min_width=70)
+            stays = widgets.offers(elem_id="photo-stays")
             share = gr.Button(wording.COPY_LINK, size="sm", elem_id="copy-link", min_width=110)
         with gr.Row(elem_id="main"):
             with gr.Column(scale=2, min_width=320, elem_id="input"):
@@ -95,13 +95,10 @@ def build(studio: Studio, opening: Settings) -> gr.Blocks:
                         )  # fmt: skip
         why = widgets.why(elem_id="why")
         controls.hide_the_rest()
-        said = (noted, lines, why)
+        said = (noted, lines, stays, why)
         _wire(page, studio, controls, given, own, said, tabs, strip, turned, opening)
         _share(share, controls)
-        lesson.click(
-            fn=None, js=_TURN.format("learn"), inputs=[open_tab, turned],
-            outputs=[open_tab, turned], **QUIET,
-        ).then(lambda: gr.Tabs(selected="learn"), None, strip, **QUIET)  # fmt: skip
+        stays.select(fn=None, js="() => gclip.page.open('export')", **QUIET)
     return page
 
 
@@ -109,15 +106,15 @@ def _wire(
     page: gr.Blocks,
     studio: Studio,
     controls: Controls,
-    given: inputs.Given,
+    given: inputs.InputWidgets,
     own: own_mask.OwnMask,
-    said: tuple[Component, Component, Component],
+    said: tuple[Component, Component, Component, Component],
     tabs: dict[str, Tab],
     strip: gr.Tabs,
     turned: Component,
     opening: Settings,
 ) -> None:
-    noted, lines, why = said
+    noted, lines, stays, why = said
     files = {"upload": (given.image, path_of), **own.inputs}
     sent = [*(part for part, _ in files.values()), *controls.components]
 
@@ -126,12 +123,18 @@ def _wire(
         read = {key: read(one) for (key, (_, read)), one in zip(files.items(), raw, strict=False)}
         return Request(settings, **read)
 
+    def around(look: Look) -> Answer:
+        stay = [wording.PHOTO_STAYS] if look.settings.source == "upload" else []
+        picture = widgets.photo_value(common.picture(look).name, look.picture.title)
+        answered = inputs.answered(given, look)
+        return {**answered, given.photo: picture, stays: widgets.offers_value(stay)}
+
     def shows(entry: TabEntry) -> Callable[..., Answer]:
         def show(*raw: Any) -> Answer:
             tab = tabs[entry.name]
             if tab.own is None:
-                return answer(studio, entry.name, tab, lines, partial(asked_for, raw))
-            shown = answer(studio, entry.name, tab, lines, lambda: tab.own)
+                return answer(studio, entry.name, tab, around, lines, partial(asked_for, raw))
+            shown = answer(studio, entry.name, tab, lambda _: {}, lines, lambda: tab.own)
             with suppress(GclipError):  # the address stays the visitor's
                 query = asked_for(raw).settings.to_query()
                 shown[lines] = values.lines(state="fresh", query=query)
@@ -167,7 +170,7 @@ def _wire(
         one.change(
             shows(entry),
             sent,
-            [lines, *tabs[entry.name].outputs],
+            [lines, given.photo, *inputs.answers(given), stays, *tabs[entry.name].outputs],
             preprocess=False,
             trigger_mode="always_last",
             show_progress="minimal",
@@ -175,7 +178,10 @@ def _wire(
             api_name=name if heavy else f"{name}_light",
             api_visibility="private",
             **(HEAVY if heavy else LIGHT),
-        )
+        ).then(
+            fn=None, js="(...a) => gclip.page.fillWords(...a)",
+            inputs=[given.suggested, given.words], outputs=given.words, **QUIET,
+        )  # fmt: skip
 
     def ask(heavy: bool) -> dict[str, Any]:
         js = _ASK.format("true" if heavy else "false")
@@ -186,7 +192,7 @@ def _wire(
     switches = [part.input for part in controls.asking if part not in sizes]
     gr.on([size.input for size in sizes], **ask(heavy=True))
     gr.on([*switches, given.segment.click, given.words.submit, turned.change], **ask(heavy=False))
-    filled = [given.image, *controls.components, *given.picker]
+    filled = [*controls.components, *given.picker]
     for mask in [mask for tab in tabs.values() for mask in tab.masks]:
         mask.select(point, None, controls["pixel"], **QUIET)
     controls["pixel"].change(explain, sent, why, trigger_mode="always_last", **RAW)
@@ -196,7 +202,7 @@ def _wire(
         controls[name].change(fn=None, js=js, inputs=controls[name], **QUIET)
     for change in [change for tab in tabs.values() for change in tab.wire()]:
         change.then(**ask(heavy=False))
-    for change in [*inputs.wire(studio, controls, given, filled), *own.wire(given.image)]:
+    for change in [*inputs.wire(studio, controls, given), *own.wire(given.image)]:
         change.then(**ask(heavy=True))
     # Without a link all stands as it opens, and what is asked first is the answer.
     link = gr.Textbox("", visible=False)
@@ -244,6 +250,7 @@ def answer(
     studio: Studio,
     name: str,
     tab: Tab,
+    around: Callable[[Look], Answer],
     lines: Component,
     asked_for: Callable[[], Request],
 ) -> Answer:
@@ -255,7 +262,7 @@ def answer(
         key = ("answer", name, stamp(request.settings, request.upload), request, studio.fetched)
         made = studio.cache.get(key) if tab.keep else None
         if made is None:
-            made = _make(studio, name, tab, request)
+            made = _make(studio, name, tab, around, request)
             studio.cache.put(key, made)
         else:
             STORE.renew(made.offers)
@@ -281,11 +288,14 @@ def answer(
     return {**made.shown, lines: values.lines(said, notes, state="fresh", query=query)}
 
 
-def _make(studio: Studio, name: str, tab: Tab, request: Request) -> Answered:
+def _make(
+    studio: Studio, name: str, tab: Tab, around: Callable[[Look], Answer], request: Request
+) -> Answered:
     """The answer of a tab, not from the cache."""
     look = studio.look(request)
     with STORE.offers() as offers:
-        shown = {part: values.packed(one) for part, one in tab.show(look).items()}
+        every = {**around(look), **tab.show(look)}
+        shown = {part: values.packed(one) for part, one in every.items()}
     return Answered(shown, offers, look.done(name), look.settings)
 
 

@@ -5,6 +5,8 @@ Sentences that never change are constants; those that depend on a result are fun
 
 import errno
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -43,13 +45,28 @@ SUPPRESSION_REASONS: dict[SuppressionReason, str] = {
 
 TITLE = "GCLIP"
 SUBTITLE = "what global tokens do to CLIP segmentation"
-IMAGE = "Image"
-IMAGE_HINT = "Drop, paste or click to upload"
-SEE_EXAMPLES = "Examples"
+PHOTO = {
+    "drop": "Drop a photo",
+    "choose": "Choose a photo",
+    "how": "or click, or paste one",
+    "camera": "Camera",
+    "take": "Take the photo",
+    "cancel": "Cancel",
+    "file": "Photo to segment",
+    "uploading": "Uploading …",
+    "refused": "The photo could not be uploaded. Try again, or take another.",
+    "large": "This file is too large. Take a smaller photo.",
+    "kind": "This is no photo. Take a PNG, JPEG, WebP or GIF.",
+}
+"""What the target for a photo says."""
 WORDS_HINT = "cat; kitten, sofa, wall"
 PRESET = "Start from a list of words"
 PRESET_INFO = "Replaces the words above; change them as you like"
 PRESET_PHOTO = "An everyday photo"
+EVERYDAY = (
+    "person, sky, tree, grass, road, building, wall, floor, water, car, dog, cat, horse, bird, "
+    "boat, table, chair, flower, food"
+)
 SEGMENT = "Segment"
 BACKBONE_INFO = (
     "The built-in model is small: good at sky, grass, trees, people and animals that fill a photo, "
@@ -58,6 +75,7 @@ BACKBONE_INFO = (
 FETCH = "Fetch the weights"
 EXAMPLES = "Examples, all with known truth"
 ADVANCED = "Advanced"
+ALL_SETTINGS = "All settings"
 AMF_BLOCKS = [
     ("the backbone’s own", "backbone"),
     ("chosen on the picture", "auto"),
@@ -135,7 +153,7 @@ LESSON_EMPTY = "The lesson appears here."
 SKIP = "Skip to the answer"
 LEARN = "Learn"
 DONE = "Done."
-NO_PICTURE = "Add a picture, or choose an example."
+NO_PICTURE = "Drop a photo on the page, or choose an example."
 NO_GPU = "No GPU was lent for this (a visitor’s share may be spent): the processor computed it."
 EDITED = "Press Enter or Segment for the new words."
 OLD = "What is shown below is still the answer from before."
@@ -194,6 +212,36 @@ TERMS = {
     "block": "A layer of the model: a picture passes them one after the other.",
 }
 """A word (and its plural), explained where it first stands in an open tab."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A line of text with choices, each a label and what the browser does with it."""
+
+    text: str
+    choices: tuple[dict[str, Any], ...] = ()
+
+
+NOTHING_TO_SUPPRESS = Offer(
+    "CS changes nothing: no channel of this model is abnormal.",
+    ({"label": "Simulate one"},),
+)
+PHOTO_STAYS = Offer("A link does not carry your photo.", ({"label": "Make a share card"},))
+
+
+def unused(title: str) -> Offer:
+    """Beside the switches under another method than GCLIP."""
+    return Offer(f"{title} uses neither AMF nor CS. Any but GCLIP leaves them unused.")
+
+
+def swap(typed: str, known: str) -> Offer:
+    """A word that the model knows, for one that it never met."""
+    return Offer(f"{typed[:40]}: try", ({"label": known, "swap": [typed, known]},))
+
+
+def add(words: Sequence[str]) -> Offer:
+    """More words that the model sees in the picture."""
+    return Offer("", tuple({"label": f"+ {word}", "add": word} for word in words))
 
 
 def failed(error: Exception) -> str:

@@ -56,14 +56,6 @@ def build(studio: Studio, controls: Controls) -> Tab:
         with gr.Column(scale=4, min_width=300, elem_classes=["bare"]):
             with gr.Column(elem_classes=["cardbox", "simulated"]):
                 plant_blocks = _planting(controls)
-            with gr.Column(elem_classes=["cardbox"]):
-                typed = controls.make(
-                    "channels",
-                    asks=False,
-                    placeholder="100-120, 64",
-                    elem_id="channels-typed",
-                    max_lines=1,
-                )
             similarity = widgets.card("similarity", wording.SIMILARITY)
 
     def show(look: Look) -> Answer:
@@ -98,7 +90,7 @@ def build(studio: Studio, controls: Controls) -> Tab:
     def wire() -> list[Dependency]:
         inputs, outputs = controls.components, [controls[name] for name in DRAGGED]
         return [
-            typed.submit(enter, inputs, outputs, **RAW),
+            controls["channels"].submit(enter, inputs, outputs, **RAW),
             norms.select(select, inputs, [*outputs, controls["view_block"]], **RAW),
             norms.clear(**common.switch_off(controls)),
             plant_blocks.submit(fn=None, js="() => []", **QUIET),

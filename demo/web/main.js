@@ -6,12 +6,14 @@ import { kit } from "./kit.js";
 import { lines } from "./lines.js";
 import { maps } from "./maps.js";
 import { norms } from "./norms.js";
+import { offers } from "./offers.js";
 import { begin, page } from "./page.js";
+import { photo } from "./photo.js";
 import { why } from "./why.js";
 
 // Widgets of tabs that most visitors open late are fetched then.
 const widgets = {
-  ...{ blocks, canvas, card, lines, maps, norms, why },
+  ...{ blocks, canvas, card, lines, maps, norms, offers, photo, why },
   lesson: async (kit) => (await import("./lesson.js")).lesson(kit),
   methods: async (kit) => (await import("./methods.js")).methods(kit),
   attention: async (kit) => (await import("./attention.js")).attention(kit),

@@ -36,6 +36,8 @@ export const page = {
     await after(2000);
     return WORDS.copied[1];
   },
+  example: (index) => WORDS.examples[index][0],
+  open: (tab) => strip()[WORDS.tabs.indexOf(tab)].click(),
   // A setting that asks for no answer is in the address at once.
   keep: (key, text) => {
     const query = new URLSearchParams(location.search);
@@ -67,54 +69,8 @@ const followAnswers = () => {
     const hosts = all.filter(([key]) => !WORDS.keys.includes(key));
     rewrite(new URLSearchParams([...hosts, ...new URLSearchParams(detail.query)]));
   });
-  on("gclip-opacity", ({ detail }) => page.keep("opacity", String(Math.round(detail * 100) / 100)));
-};
-
-// An image pasted anywhere but into a text becomes the picture.
-const CLEAR = ["aria-label='Clear'", "title='Clear'", "aria-label='Remove Image'"];
-const give = async (file) => {
-  find(CLEAR.map((one) => `#image button[${one}]`).join())?.click();
-  for (let i = 0; i < 40 && !find("#image input[type=file]"); i++) await after(50);
-  const input = find("#image input[type=file]");
-  if (!input) return;
-  const files = new DataTransfer();
-  files.items.add(file);
-  input.files = files.files;
-  input.dispatchEvent(new Event("change", { bubbles: true }));
-};
-const takePictures = () => {
-  on("paste", (event) => {
-    const files = [...(event.clipboardData?.files ?? [])];
-    const file = files.find((one) => one.type.startsWith("image/"));
-    if (!file) return;
-    event.preventDefault();
-    give(file);
-  });
-  // While a file uploads, what is shown belongs to another picture.
-  const waits = ({ target, dataTransfer }) => {
-    const files = target.files?.length || dataTransfer?.files.length;
-    if (target.closest?.("#image") && files) mark("busy", "1");
-  };
-  on("change", waits, true);
-  on("drop", waits, true);
   on("input", ({ target }) => target.closest?.("#words") && mark("edited", WORDS.edited));
-};
-
-// A camera that is not there is reported in words.
-const reportCamera = () => {
-  const report = (words) => {
-    const place = find("#camera");
-    if (!place) return;
-    place.textContent = words;
-    place.toggleAttribute("data-told", Boolean(words));
-  };
-  addEventListener("unhandledrejection", (event) => {
-    const words = WORDS.camera[event.reason?.name];
-    if (!(event.reason instanceof DOMException) || !words) return;
-    event.preventDefault();
-    report(words);
-  });
-  on("gclip:said", () => report(""));
+  on("gclip-opacity", ({ detail }) => page.keep("opacity", String(Math.round(detail * 100) / 100)));
 };
 
 // The tabs are one stop of the keyboard; arrows move between them.
@@ -132,15 +88,6 @@ const walkTabs = () =>
     next.focus();
   });
 
-// On a phone the examples stand under the answer: a button leads there, and a choice leads back.
-const leadOnPhones = () =>
-  on("click", ({ target }) => {
-    if (target.closest?.("#to-examples")) {
-      find("#examples").scrollIntoView({ block: "center" });
-      find("#examples .gallery-item").focus({ preventScroll: true });
-    } else if (innerWidth <= 640 && target.closest?.("#examples")) find("#main").scrollIntoView();
-  });
-
 // Gradio writes the name of a text for the end of an upload: replaced before it is read out.
 const translate = ({ type, target, addedNodes }) => {
   for (const node of type === "characterData" ? [target] : addedNodes) {
@@ -152,8 +99,8 @@ const translate = ({ type, target, addedNodes }) => {
 // Gradio names neither its gallery's buttons nor the footer's pictures.
 const label = () => {
   for (const [i, item] of findAll("#examples .gallery-item").entries()) {
-    item.setAttribute("aria-label", `Example: ${WORDS.examples[i]}`);
-    item.dataset.tip = WORDS.examples[i];
+    item.setAttribute("aria-label", `Example: ${WORDS.examples[i][1]}`);
+    item.dataset.tip = WORDS.examples[i][1];
   }
   for (const box of findAll("#mask-classes div[aria-label]:not([role])")) {
     box.setAttribute("role", "group");
@@ -196,10 +143,7 @@ const watchGradio = () => {
 
 export const begin = () => {
   followAnswers();
-  takePictures();
-  reportCamera();
   walkTabs();
-  leadOnPhones();
   showTerms(WORDS.terms);
   watchGradio();
 };

@@ -24,12 +24,14 @@ JSON values set by textContent; templates here hold no expression.
 
 import html
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 import gradio as gr
 
 from demo.widgets import values
+from demo.wording import Offer
 
 
 def _widget(
@@ -80,3 +82,20 @@ def card(elem_id: str, title: str) -> gr.HTML:
 def lines(elem_id: str, label: str) -> gr.HTML:
     """Lines of words, read out as they change; see :func:`values.lines`."""
     return _widget("lines", values.lines(), "", elem_id=elem_id, label=label)
+
+
+photo = partial(_widget, "photo", {"kind": "photo", "picture": "", "title": ""})
+"""The target for a photo. submit: ``gclip.page.photo`` is an uploaded file."""
+offers = partial(_widget, "offers", {"kind": "offers", "rows": [], "off": []})
+"""Lines with choices; select: one was pressed, ``gclip.page.offer``."""
+
+
+def photo_value(picture: str, title: str) -> values.Json:
+    """Value of the target for a photo: the name of the blob that it shows, and its title."""
+    return {"kind": "photo", "picture": picture, "title": title}
+
+
+def offers_value(rows: Sequence[Offer], off: Sequence[str] = ()) -> values.Json:
+    """Value of the offers; ``off`` names the switches that do nothing."""
+    shown = [asdict(row) for row in rows if row.text or row.choices]
+    return {"kind": "offers", "rows": shown, "off": list(off)}

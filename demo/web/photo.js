@@ -33,7 +33,11 @@ const photograph = (place, stream) =>
       canvas.toBlob((blob) => end(new File([blob], "camera.png", { type: "image/png" })));
     };
     Object.assign(video, { autoplay: true, muted: true, playsInline: true, srcObject: stream });
-    box.append(video, button(WORDS.photo.take, take), button(WORDS.photo.cancel, () => end(null)));
+    box.append(
+      video,
+      button(WORDS.photo.take, take),
+      button(WORDS.photo.cancel, () => end(null)),
+    );
     box.addEventListener("cancel", () => end(null));
     place.append(box);
     box.showModal();
@@ -41,7 +45,12 @@ const photograph = (place, stream) =>
 
 export const photo = ({ root, element, trigger, mount }) => {
   const input = make("input");
-  Object.assign(input, { type: "file", accept: "image/*", hidden: true, ariaLabel: WORDS.photo.file });
+  Object.assign(input, {
+    type: "file",
+    accept: "image/*",
+    hidden: true,
+    ariaLabel: WORDS.photo.file,
+  });
   element.append(input);
   const say = (words) => {
     const said = root.querySelector(".said");

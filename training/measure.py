@@ -1,311 +1,229 @@
-"""Measure a backbone on emoji scenes, with the library and the evaluation.
+"""What the model makes of photos with true masks: the figures of its card.
 
-    python -m training.measure --out assets/built-in/measured.json --card assets/built-in/README.md
+    python -m training.measure COCO_VAL [--backbone NAME] [--photos 100] [--out FILE]
 
-mIoU is per scene: the mean over the words that are there, then the mean over scenes. Asked for are
-exactly these words, or they and ten others. Prints Markdown tables, which are the card's, and
-writes the figures as JSON.
+COCO_VAL holds photos, masks and ``index.json`` as training/README.md says. Words are those of
+regions of at least one percent of a photo (smaller ones are void); all kinds of wall are "wall".
+The score is the mean over photos of the mean IoU of the words that are there, once among themselves
+and once beside ten distractors, which are drawn from the other words of the set. Then the photos
+that ship, with and without a planted channel, and where attention in the middle blocks goes.
 """
 
 import argparse
 import json
-import multiprocessing
-import operator
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
-from functools import partial, reduce
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
-import torch.nn.functional as F
-from evaluation.scene_set import FIRST_SEED, scene_set
-from open_clip.model import CLIP
+from PIL import Image
 from torch import Tensor
 
 import gclip_core as gclip
 from evaluation import metric
-from evaluation.datasets import OpenSet
-from evaluation.experiment import Experiment
-from evaluation.phenomena import look_into
-from evaluation.rows import Row, method_rows
-from evaluation.runner import count_image
-from gclip_core import masks, scenes
-from gclip_core.types import Encoded
-from training import model
-from training.prompts import IMAGENET, Tokens
+from evaluation.photos import star_photos
+from gclip_core import masks
+from gclip_core.backbone import Backbone, plant_channel
+from gclip_core.methods import METHODS
+from gclip_core.registry import BUILT_IN
+from gclip_core.segmenter import Segmenter
+from gclip_core.types import Method, Vocabulary
 
-SINGLES_FROM = 2_000_000  # training's own scenes come from pools, its validation from seeds above
-BEGIN, END = "<!-- measured -->", "<!-- end of measured -->"
-SIDE = model.CONFIG["vision_cfg"]["image_size"]  # scenes are as large as training's largest
-SIDES = (SIDE // 2, SIDE * 3 // 4, SIDE, SIDE * 3 // 2, SIDE * 2)
-FEWER = 100  # scenes for what is measured beside the main tables
-SMALL = 96  # scenes while training goes on
-CLEAR, VALUES = method_rows(["clearclip"], gclip.gclip), method_rows(["maskclip"], gclip.gclip)
+WAYS: dict[str, Method] = {
+    "neither": METHODS["clearclip"],
+    "AMF": gclip.gclip(amf=True, cs=False),
+    "CS": gclip.gclip(amf=False, cs=True),
+    "both": gclip.gclip(amf=True, cs=True),
+}
+"""The paper's two ideas on top of ClearCLIP."""
+PLANTED: dict[str, Any] = {"channel": 77, "gain": 100.0, "blocks": range(6, 11)}
+EIGHT = ("chelsea", "flower", "china", "teddy", "dog", "astronaut", "jockey", "coffee")
+"""Photos whose scores earlier versions were judged by."""
+_LEAST, _LARGE = 0.01, 0.05
+_FIVE = ("person", "sky", "grass", "tree", "wall")
+_MIDDLE, _MOST = (5, 6), 10
 
 
-def rows() -> tuple[Row, ...]:
-    """Every method, and GCLIP's two parts on their own."""
+@dataclass(frozen=True)
+class Case:
+    """One photo: its words, ten that are not there, and its truth (H, W), -1 where void."""
+
+    image: Path
+    words: tuple[str, ...]
+    distractors: tuple[str, ...]
+    truth: npt.NDArray[np.int64]
+
+
+def one_name(word: str) -> str:
+    """COCO's finer names for walls, floors and the sea, as one word each."""
     return (
-        *(Row(method.title, method) for method in gclip.METHODS.values()),
-        Row("GCLIP, AMF only", gclip.gclip(amf=True, cs=False)),
-        Row("GCLIP, CS only", gclip.gclip(amf=False, cs=True)),
+        "wall"
+        if word.startswith("wall")
+        else {"wooden floor": "floor", "sea": "ocean"}.get(word, word)
     )
 
 
-def unseen(style: str, count: int, side: int = SIDE, first_seed: int = FIRST_SEED) -> OpenSet:
-    """Square scenes of seeds that training never uses."""
-    return scene_set(count, style, (side, side), first_seed)
+def cases(folder: Path) -> Iterator[Case]:
+    """The photos of a measuring set in order."""
+    index = json.loads((folder / "index.json").read_text("utf-8"))
+    pool = sorted({one_name(word) for item in index for word in item["words"].values()})
+    rng = random.Random(0)
+    for item in index:
+        mask = np.array(Image.open(folder / f"{item['file']}.png"))
+        regions: dict[str, npt.NDArray[np.bool_]] = {}
+        for value, word in item["words"].items():
+            name = one_name(word)
+            regions[name] = regions.get(name, False) | (mask == int(value))
+        words = tuple(word for word, region in regions.items() if region.mean() >= _LEAST)
+        distractors = tuple(rng.sample([word for word in pool if word not in words], 10))
+        truth = np.full(mask.shape, -1)
+        for number, word in enumerate(words):
+            truth[regions[word]] = number
+        if words:
+            yield Case(folder / f"{item['file']}.jpg", words, distractors, truth)
 
 
-def percent(fractions: Sequence[float]) -> float:
-    """The mean in per cent, to a tenth."""
-    return round(100 * float(np.mean(fractions)), 1)
+def iou(case: Case, labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """IoU of each word of a photo; labels beyond its words are distractors."""
+    counts = metric.confusion(case.truth, labels, len(case.words) + len(case.distractors))
+    return metric.scores(counts).iou[: len(case.words)]
 
 
-def _size_of(thing: np.ndarray) -> str:
-    """Small, middle or large: the square root of a mask's (H, W) area, in its short side."""
-    share = (thing.sum() ** 0.5) / min(thing.shape)
-    return "small (< 0.2)" if share < 0.2 else "middle" if share < 0.35 else "large (> 0.35)"
+def largest_everywhere(case: Case) -> float:
+    """The mean IoU of saying the largest region's word everywhere."""
+    sizes = np.bincount(case.truth[case.truth >= 0], minlength=len(case.words))
+    return float(sizes.max() / sizes.sum() / len(case.words))
 
 
-def segmentation(
-    segmenter: gclip.Segmenter, dataset: OpenSet, chosen: Sequence[Row]
-) -> dict[str, dict[str, float]]:
-    """Per row: mIoU with the exact words and with distractors, and what it is made of."""
-    rules = ("present", "present+10")
-    asked = [Experiment(segmenter, dataset, tuple(chosen), rule) for rule in rules]
-    n_things = len(scenes.things())  # the first classes of the set
-    kept: list[dict[str, list[float]]] = [defaultdict(list) for _ in chosen]
-    for sample in dataset.samples:
-        image, truth = sample.load()
-        encoded = segmenter.encode(image)
-        there = np.unique(truth)
-        things = there[there < n_things]
-        counts = [count_image(one, sample, encoded, truth) for one in asked]
-        for found, exact, distracted in zip(kept, *counts, strict=True):
-            iou = metric.scores(exact).iou
-            found["exact"].append(iou[there].mean())
-            found["distracted"].append(metric.scores(distracted).iou[there].mean())
-            if len(things):
-                found["things"].append(iou[things].mean())
-                found[f"{len(things)} things"].append(iou[there].mean())
-            if len(there) > len(things):
-                found["backgrounds"].append(iou[there[len(things) :]].mean())
-            for thing in things:
-                found[_size_of(truth == thing)].append(iou[thing])
+class Tally:
+    """Scores of one method."""
+
+    def __init__(self) -> None:
+        self.there: list[float] = []
+        self.beside: list[float] = []
+        self.words: dict[str, list[float]] = {}
+
+    def add(self, case: Case, alone: npt.NDArray, among: npt.NDArray) -> None:
+        """Label maps (H, W) of the photo's words alone, and among distractors."""
+        found = iou(case, alone)
+        self.there.append(float(found.mean()))
+        self.beside.append(float(iou(case, among).mean()))
+        for number, word in enumerate(case.words):
+            if (case.truth == number).mean() >= _LARGE:
+                self.words.setdefault(word, []).append(float(found[number]))
+
+    def summary(self) -> dict[str, Any]:
+        """Mean IoU in percent, and by word with the number of its photos."""
+        often = sorted(self.words.items(), key=lambda item: -len(item[1]))
+        return {
+            "there": _percent(self.there),
+            "+10": _percent(self.beside),
+            "words": {word: [_percent(scores), len(scores)] for word, scores in often
+                      if word in _FIVE or len(scores) >= 5},
+        }  # fmt: skip
+
+
+def _percent(scores: Sequence[float]) -> float:
+    return round(100 * float(np.mean(scores)), 1)
+
+
+def measure(
+    segmenter: Segmenter, methods: Mapping[str, Method], some: Sequence[Case]
+) -> dict[str, Any]:
+    """Each method on some photos, and where attention goes; a photo is encoded once."""
+    tallies, looked = {name: Tally() for name in methods}, []
+    for case in some:
+        encoded = segmenter.encode(Image.open(case.image))
+        for name, method in methods.items():
+            asked = [*case.words, *case.distractors]
+            found = segmenter.segment(encoded, asked, method)
+            there = found.logits[: len(case.words)], found.owner[: len(case.words)]
+            alone = masks.labels(*there, encoded.image_size)
+            tallies[name].add(case, alone.numpy(), found.labels.numpy())
+        maps = [segmenter.attention_map(encoded, block)[1:, 1:] for block in _MIDDLE]
+        looked.append(same_region(sum(maps), case.truth, encoded.grid))
+    most, random_ones = np.nanmean(looked, axis=0)
+    found = {name: tally.summary() for name, tally in tallies.items()}
     return {
-        row.label: {name: percent(values) for name, values in found.items()}
-        for row, found in zip(chosen, kept, strict=True)
-    }
+        "methods": found,
+        "over": {
+            name: [round(found[name][column] - found[base][column], 1)
+                   for column in ("there", "+10")]
+            for base, names in (("clearclip", ("AMF",)),
+                                ("maskclip", ("naclip", "kk", "resclip", "sclip")))
+            for name in names if name in found
+        },
+        "attended patches of the same region": [_percent([most]), _percent([random_ones])],
+    }  # fmt: skip
 
 
-@torch.no_grad()
-def recognition(
-    segmenter: gclip.Segmenter,
-    style: str,
-    count: int,
-    side: int = SIDE,
-    first_seed: int = SINGLES_FROM,
-) -> float:
-    """Zero-shot top-1 of the class token, in per cent: one thing a scene, among all things."""
-    names = [word.name for word in scenes.things()]
-    embeddings = segmenter.embed_words(names)
-    right = []
-    for seed in range(first_seed, first_seed + count):
-        scene = scenes.compose(seed, (side, side), style, things=1)
-        pooled = class_embedding(segmenter, segmenter.encode(scene.image)).cpu()
-        right.append(names[int((embeddings @ pooled).argmax())] == scene.things[0])
-    return percent(right)
-
-
-def class_embedding(segmenter: gclip.Segmenter, encoded: Encoded) -> Tensor:
-    """The image embedding that CLIP itself would give: (E,), of unit length."""
-    tower = segmenter.backbone.model.visual
-    x = tower.transformer.resblocks[-1](encoded.inputs[-1][None])
-    return F.normalize(tower.ln_post(x[0, 0]) @ tower.proj, dim=-1)
-
-
-def phenomena(segmenter: gclip.Segmenter, dataset: OpenSet) -> list[dict[str, float]]:
-    """Per block, counted from 1: global tokens, and the largest channel's norm over the median."""
-    found = look_into(segmenter, dataset.samples, gclip.gclip(amf=False, cs=True))
-    return [
-        {
-            "block": block + 1,
-            "score": round(float(found.scores[block]), 2),
-            "global tokens": round(float(found.tokens[block]), 2),
-            "max / median norm": round(ratio, 2),
-        }
-        for block, ratio in enumerate(found.found.ratios)
-    ]
-
-
-def planted(
-    segmenter: gclip.Segmenter, dataset: OpenSet, channel: int = 77, gain: float = 100.0
-) -> dict[str, float]:
-    """ClearCLIP's mIoU as it is, with a planted channel in blocks 7 to 11, and with CS besides."""
-    repaired = (Row("with CS", gclip.gclip(amf=False, cs=True)),)
-    blocks = range(6, segmenter.backbone.n_blocks - 1)
-    sick = replace(
-        segmenter, backbone=gclip.plant_channel(segmenter.backbone, channel, gain, blocks)
+def same_region(attention: Tensor, truth: npt.NDArray, grid: tuple[int, int]) -> tuple[float, ...]:
+    """How many of a patch's most attended patches lie on its region, and of patches at random of
+    the same distance: shares, of attention (N, N) and truth (H, W)."""
+    rows, columns = (
+        ((np.arange(n) + 0.5) * size / n).astype(int)
+        for n, size in zip(grid, truth.shape, strict=True)
     )
-    both = segmentation(sick, dataset, CLEAR + repaired)
-    return {
-        "as it is": segmentation(segmenter, dataset, CLEAR)["ClearCLIP"]["exact"],
-        "planted": both["ClearCLIP"]["exact"],
-        "planted, CS": both["with CS"]["exact"],
-    }
+    region = torch.from_numpy(truth[rows[:, None], columns].flatten())
+    place = torch.cartesian_prod(*(torch.arange(n) for n in grid)).float()
+    distance = torch.cdist(place, place).round().long()
+    same = (region[:, None] == region[None]).float()
+    known = (region >= 0).float()
+    rings = int(distance.max()) + 1
+    blank = torch.zeros(len(region), rings)
+    there = blank.scatter_add(1, distance, known.expand(len(region), -1))
+    alike = blank.scatter_add(1, distance, same * known)
+    by_chance = alike / there.clamp_min(1)
+    hidden = torch.eye(len(region), dtype=torch.bool) | (region < 0)
+    best = attention.masked_fill(hidden, -1).topk(min(_MOST, len(region) - 1), dim=1).indices
+    asking = region >= 0
+    chance = by_chance.gather(1, distance.gather(1, best))
+    return tuple(float(of[asking].mean()) for of in (same.gather(1, best), chance))
 
 
-def ceiling(dataset: OpenSet, side: int) -> float:
-    """mIoU of the best that a grid can do: each patch says its most frequent true label."""
-    found = []
-    for sample in dataset.samples:
-        there, truth = np.unique(sample.load()[1], return_inverse=True)
-        count = len(there)
-        hot = F.one_hot(torch.from_numpy(truth), count).permute(2, 0, 1)[None].float()
-        patches = F.interpolate(hot, size=(side, side), mode="area")[0].argmax(0)
-        logits = F.one_hot(patches, count).permute(2, 0, 1).float()
-        best = masks.labels(logits, range(count), truth.shape).numpy()
-        found.append(metric.scores(metric.confusion(truth, best, count)).iou.mean())
-    return percent(found)
-
-
-def while_training(net: CLIP, tokens: Tokens, count: int = 128) -> dict[str, float]:
-    """Per style, small and quick: top-1 of a single thing, and mIoU of the last block's Values.
-
-    On the same scenes every time, of seeds that neither training nor the card uses.
-    """
-    backbone = gclip.wrap_backbone(
-        net, lambda texts: torch.from_numpy(tokens.encode(texts)), short_side=SMALL
-    )
-    segmenter = gclip.Segmenter(backbone, templates=IMAGENET[::12])  # seven of the eighty
-    found = {}
-    for style in ("seen", "held-out"):
-        made = unseen(style, count, SMALL, 9_100_000)
-        found[f"{style} top-1"] = recognition(segmenter, style, count, SMALL, 9_000_000)
-        found[f"{style} mIoU"] = segmentation(segmenter, made, VALUES)["MaskCLIP"]["exact"]
+def shipped(backbone: Backbone) -> dict[str, dict[str, list[float]]]:
+    """Each photo that ships, with and without a planted channel, in each of the four ways."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for title, one in (("as it is", backbone), ("planted", plant_channel(backbone, **PLANTED))):
+        segmenter, rows = Segmenter(one), found.setdefault(title, {})
+        for name, photo in star_photos().items():
+            encoded, words = segmenter.encode(photo.image()), Vocabulary(photo.words)
+            rows[name] = []
+            for method in WAYS.values():
+                labels = segmenter.segment(encoded, words, method).labels.numpy()
+                scores = metric.against_truth(photo.labels(), photo.words, labels, words)
+                rows[name].append(_percent([scores.iou[c] for c in range(len(words))]))
+        eight = [rows[name] for name in EIGHT if name in rows]
+        for mean, of in (("mean of eight", eight), ("mean of all", [*rows.values()])):
+            rows[mean] = [round(float(np.mean(column)), 1) for column in zip(*of, strict=True)]
     return found
 
 
-def table(columns: list[str], rows: Iterable[list[Any]]) -> str:
-    """A Markdown table."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
-
-
-def report(measured: dict[str, Any]) -> str:
-    """The figures as Markdown: methods, sizes, numbers and sizes of things, blocks, planting."""
-    styles = ("held-out", "seen")
-    parts = []
-    for style in styles:
-        rows = [
-            [name, f["exact"], f["distracted"], f["things"], f["backgrounds"]]
-            for name, f in measured[style]["methods"].items()
-        ]
-        columns = ["method", "exact words", "+ 10 distractors", "things", "backgrounds"]
-        parts.append(f"{style}\n\n" + table(columns, rows))
-    rows = []
-    for style in styles:
-        sizes, best = measured[style]["by size"], measured[style]["ceiling"]
-        for kind, cells in (
-            ("exact words", [sizes[str(s)]["exact"] for s in SIDES]),
-            ("+ 10 distractors", [sizes[str(s)]["distracted"] for s in SIDES]),
-            ("the grid's ceiling", [best[str(s)] for s in SIDES]),
-        ):
-            rows.append([style, kind, *cells])
-    parts.append(table(["style", "words", *(f"{s} px" for s in SIDES)], rows))
-    kinds = ["1 things", "2 things", "3 things", "4 things", "5 things"]
-    kinds += ["small (< 0.2)", "middle", "large (> 0.35)"]
-    rows = [[s, *(measured[s]["methods"]["ClearCLIP"].get(k, "") for k in kinds)] for s in styles]
-    parts.append(table(["style", *kinds], rows))
-    rows = [[s, measured[s]["top-1"]] for s in (*styles, "openmoji")]
-    parts.append(table(["style", "top-1"], rows))
-    hardest = measured["openmoji"]
-    parts.append(f"openmoji: {hardest['exact']} exact, {hardest['distracted']} distracted")
-    blocks = measured["blocks"]
-    parts.append(table(list(blocks[0]), [list(b.values()) for b in blocks]))
-    parts.append(table(list(measured["planted"]), [list(measured["planted"].values())]))
-    return "\n\n".join(parts) + "\n"
-
-
-def write_card(card: Path, measured: dict[str, Any]) -> None:
-    """Put the tables between the card's two marks."""
-    before, rest = card.read_text().split(BEGIN)
-    _, after = rest.split(END)
-    card.write_text(f"{before}{BEGIN}\n\n{report(measured)}\n{END}{after}")
-
-
-def _style(segmenter: gclip.Segmenter, style: str, count: int) -> dict[str, Any]:
-    """A style's methods on all scenes, and ClearCLIP by encoded size on fewer."""
-    by_size, best = {}, {}
-    for side in SIDES:
-        few = unseen(style, min(count, FEWER), side)
-        sized = replace(segmenter, short_side=side)
-        by_size[str(side)] = segmentation(sized, few, CLEAR)["ClearCLIP"]
-        best[str(side)] = ceiling(few, side // segmenter.backbone.patch)
-    return {
-        "methods": segmentation(segmenter, unseen(style, count), rows()),
-        "by size": by_size,
-        "ceiling": best,
-        "top-1": recognition(segmenter, style, count),
-    }
-
-
-def _rest(segmenter: gclip.Segmenter, count: int) -> dict[str, Any]:
-    """The hardest style, and what the model has of what AMF and CS act on."""
-    few, fewest = min(count, FEWER), unseen("seen", min(count, FEWER // 2))
-    return {
-        "openmoji": {
-            **segmentation(segmenter, unseen("openmoji", few), CLEAR)["ClearCLIP"],
-            "top-1": recognition(segmenter, "openmoji", few),
-        },
-        "blocks": phenomena(segmenter, fewest),
-        "planted": planted(segmenter, fewest),
-    }
-
-
-def section(name: str, weights: Path | None, short_side: int | None, count: int) -> dict[str, Any]:
-    """One part of the measurement, in a process of its own."""
-    torch.set_num_threads(1)
-    backbone = gclip.load_backbone("built-in", weights=weights)
-    segmenter = gclip.Segmenter(backbone, short_side=short_side)
-    if name == "rest":
-        return _rest(segmenter, count)
-    return {name: _style(segmenter, name, count)}
-
-
-def measure(weights: Path | None, short_side: int | None, count: int, jobs: int) -> dict[str, Any]:
-    """Everything the card states."""
-    part = partial(section, weights=weights, short_side=short_side, count=count)
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        found = reduce(operator.or_, pool.map(part, ("held-out", "seen", "rest")))
-    return {"scenes": count, "fewer": min(count, FEWER)} | found
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure the built-in model on emoji scenes.")
-    parser.add_argument("--scenes", type=int, default=500)
-    parser.add_argument("--weights", type=Path, help="a weight file other than the shipped one")
-    parser.add_argument("--short-side", type=int, help="pixels; the backbone's own by default")
-    parser.add_argument("--jobs", type=int, default=2, help="processes")
-    parser.add_argument("--out", type=Path, help="where the figures go, as JSON")
-    parser.add_argument("--card", type=Path, help="a card whose tables to renew")
-    parser.add_argument(
-        "--figures", type=Path, help="figures measured before, instead of measuring"
-    )
-    arguments = parser.parse_args()
-    given = (arguments.weights, arguments.short_side, arguments.scenes, arguments.jobs)
-    before = arguments.figures
-    measured = json.loads(before.read_text()) if before else measure(*given)
-    if arguments.out:
-        arguments.out.write_text(json.dumps(measured, indent=1) + "\n")
-    if arguments.card:
-        write_card(arguments.card, measured)
-    print(report(measured))
+    parser = argparse.ArgumentParser(description="Measure a backbone on photos with true masks.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--backbone", default=BUILT_IN)
+    parser.add_argument("--photos", type=int, default=100)
+    parser.add_argument("--methods", nargs="+", choices=[*METHODS, "AMF", "CS"])
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    some = list(cases(given.folder))[: given.photos]
+    every = {**METHODS, "AMF": WAYS["AMF"], "CS": WAYS["CS"]}
+    methods = {name: every[name] for name in given.methods or every}
+    backbone = gclip.load_backbone(given.backbone)
+    measured = {
+        "the largest word everywhere": _percent([largest_everywhere(case) for case in some]),
+        **measure(Segmenter(backbone), methods, some),
+        f"shipped photos: {', '.join(WAYS)}": shipped(backbone),
+    }
+    text = json.dumps(measured, indent=1)
+    print(text)
+    if given.out is not None:
+        given.out.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

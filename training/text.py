@@ -1,6 +1,6 @@
 """A text tower that says the words' vectors, in any of ImageNet's templates.
 
-    python -m training.photos.text DATA RUN --minutes 20      # RUN/map.pt -> RUN/text.pt
+    python -m training.text DATA RUN      # RUN/first.pt -> RUN/text.pt
 
 The tower is open_clip's, small, and its table of tokens holds only those that training can meet.
 """
@@ -8,7 +8,6 @@ The tower is open_clip's, small, and its table of tokens holds only those that t
 import argparse
 import math
 import random
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,8 @@ from open_clip import OPENAI_IMAGENET_TEMPLATES, SimpleTokenizer
 from open_clip.transformer import TextTransformer
 from torch import Tensor
 
-from training.photos.words import WIDTH, Words, groups
+from training.state import State, log_line
+from training.words import WIDTH, Words, groups
 
 CONTEXT = 32
 TEXT = {"context_length": CONTEXT, "width": 192, "heads": 3, "layers": 3}
@@ -93,47 +93,47 @@ def said(words: Words, run: Path) -> Tensor:
     return F.normalize(torch.cat(said), dim=1)
 
 
-def learn(words: Words, run: Path, minutes: float, size: int = 160) -> None:
-    """Write `text.pt`; begins from an earlier one if there is one."""
-    vectors = torch.load(run / "map.pt", weights_only=True)["vectors"]
+def learn(words: Words, run: Path, steps: int = 3000, size: int = 128) -> None:
+    """Write `text.pt`. Resumable."""
+    torch.manual_seed(0)
+    random.seed(0)
+    vectors = torch.load(run / "first.pt", weights_only=True)["vectors"]
     sentences = Sentences(words)
     tower = TextTransformer(vocab_size=len(sentences.ids), output_dim=WIDTH, **TEXT)
-    saved = run / "text.pt"
-    if saved.exists():
-        tower.load_state_dict(torch.load(saved, weights_only=True)["tower"])
     optimiser = torch.optim.AdamW(tower.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=0.01)
-    began, step = time.monotonic(), 0
-    while (part := (time.monotonic() - began) / (60 * minutes)) < 1:
-        falling = max(0.02, 0.5 * (1 + math.cos(math.pi * part)))
+    state = State(run / "text-state.pt", {"tower": tower, "optimiser": optimiser})
+    for step in state.steps(steps):
+        falling = max(0.02, 0.5 * (1 + math.cos(math.pi * step / steps)))
         optimiser.param_groups[0]["lr"] = 1.5e-3 * min(1, (step + 1) / 100) * falling
         texts, meant = sentences.draw(size)
-        with torch.autocast("cpu", torch.bfloat16):
-            said = encode(tower, sentences.encode(texts))
-        alike = said.float() @ vectors.T
-        loss = (1 - alike[torch.arange(size), meant]).mean()
-        loss = loss + 0.2 * F.cross_entropy(20 * alike, meant)
+        alike = encode(tower, sentences.encode(texts)) @ vectors.T
+        apart = (1 - alike[torch.arange(size), meant]).mean()
+        loss = apart + 0.2 * F.cross_entropy(20 * alike, meant)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
         optimiser.step()
-        step += 1
-    torch.save({"tower": tower.state_dict(), "ids": torch.from_numpy(sentences.ids)}, saved)
+        if step % 100 == 99:
+            log_line(run / "text.jsonl", step + 1, {"apart": apart})
+    torch.save(
+        {"tower": tower.state_dict(), "ids": torch.from_numpy(sentences.ids)}, run / "text.pt"
+    )
     with torch.inference_mode():
         first = [sentences.names[row] for row in sentences.first]
         said = torch.cat(
             [encode(tower, sentences.encode(first[i : i + 128])) for i in range(0, len(first), 128)]
         )
     cosine = (said * vectors).sum(1)
-    print(f"{step} steps; cosine {cosine.mean():.3f}, least {cosine.min():.3f}")
+    print(f"cosine {cosine.mean():.3f}, least {cosine.min():.3f}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Teach the photo model's text tower.")
     parser.add_argument("data", type=Path)
     parser.add_argument("run", type=Path)
-    parser.add_argument("--minutes", type=float, default=20)
+    parser.add_argument("--steps", type=int, default=3000)
     given = parser.parse_args()
-    learn(Words(given.data), given.run, given.minutes)
+    learn(Words(given.data), given.run, given.steps)
 
 
 if __name__ == "__main__":

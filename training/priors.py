@@ -2,7 +2,7 @@
 tend to be, and what colours they tend to have.
 
 Numbers are added to a word's logit where the words of a photo are shared out among its patches
-(`learn.shares`); the trained model sees none of them. They were chosen by the first fifty
+(`sharing.shares`); the trained model sees none of them. They were chosen by the first fifty
 photos of the measuring set, but with scores per word of all hundred in view: no half of it is a
 clean test of them.
 """
@@ -10,8 +10,8 @@ clean test of them.
 import torch
 from torch import Tensor
 
-from training.photos.features import GRID, TOKENS
-from training.photos.words import Words
+from training.features import GRID, TOKENS
+from training.words import Words
 
 _BELOW = (
     "road", "pavement", "floor", "grass", "sand", "water", "ocean", "snow", "dirt", "river",

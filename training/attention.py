@@ -1,0 +1,211 @@
+"""Teach the twelve blocks where to look, from a vision transformer's affinities of patches.
+
+    python -m training.attention CACHE RUN      # RUN/map.pt -> RUN/attention.pt
+
+The head mean of Query-Key attention in blocks 5 to 11, and of the last block's Key-Key attention,
+learns which patches belong together (Kullback-Leibler divergence from `Grouping`'s affinity). What
+the last block's Values say is kept where the map has it; where patches are hidden it is filled in
+from their surroundings. CLIP's ordinary output of a patch learns what its region says, the class
+token what the photo says. The last block's Queries are made white and stay so: Query-Query
+attention is local. Resumable.
+"""
+
+import argparse
+import math
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training import features
+from training.features import SIDES, Cache
+from training.network import BLOCKS, HEADS, Student, opened
+from training.state import State, log_line
+from training.words import WIDTH
+
+TAUGHT = range(4, BLOCKS - 1)
+"""Blocks whose attention is taught, from 0; the last one's Keys are, too."""
+SHARPNESS = 10.0
+QUERY_GAIN = 2.4
+"""How long the last block's Queries are made: the longer, the more local."""
+_LEAST = 0.05  # a direction's variance counts as this share of the mean at least
+_HIDDEN = 0.2  # of a batch's photos have patches hidden
+_WEIGHTS = {"values": 12.0, "filled": 0.4, "output": 1.0, "class": 1.0, "middle": 0.3, "keys": 0.3}
+_LARGE_EVERY = 4  # steps
+
+
+def target(alike: Tensor) -> Tensor:
+    """Which patches a patch shall attend to, from cosines (B, N, N): rows add up to 1."""
+    return (SHARPNESS * alike).masked_fill(alike < 0, -1e9).softmax(-1)
+
+
+def divergence(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of the head mean of attention from what is wanted, in nats.
+
+    logits (B, HEADS, N, N) of patches; wanted (B, N, N).
+    """
+    mean = logits.softmax(-1).mean(1)
+    return (torch.xlogy(wanted, wanted) - wanted * mean.clamp_min(1e-8).log()).sum(-1).mean()
+
+
+def scores(queries: Tensor, keys: Tensor) -> Tensor:
+    """Attention logits among patches of heads (B, HEADS, 1 + N, d)."""
+    return queries[..., 1:, :] @ keys[..., 1:, :].mT / queries.shape[-1] ** 0.5
+
+
+def hide(count: int, grid: int) -> Tensor:
+    """Rectangles and single patches of each photo, up to about half of it: (count, grid²) bool."""
+    hidden = torch.rand(count, grid, grid) < 0.1
+    for photo in hidden:
+        for _ in range(3):
+            height, width = (random.randint(grid // 6, grid // 3) for _ in range(2))
+            top, left = random.randint(0, grid - height), random.randint(0, grid - width)
+            photo[top : top + height, left : left + width] = True
+    return hidden.flatten(1)
+
+
+class Photos:
+    """Draws views of one kind: features made even (B, N, F) and affinities (B, N, N)."""
+
+    def __init__(self, cache: Cache, kind: str) -> None:
+        self.cache, self.grid = cache, SIDES[kind] // features.PATCH
+
+    def draw(self, student: Student, size: int) -> tuple[Tensor, Tensor]:
+        rows = sorted(random.sample(range(len(self.cache.views)), min(size, len(self.cache.views))))
+        even, alike = (
+            torch.from_numpy(np.stack([of[row] for row in rows]).astype(np.float32))
+            for of in (self.cache.features, self.cache.affinity)
+        )
+        if random.random() < 0.5:
+            mirrored = torch.arange(self.grid**2).unflatten(0, (-1, self.grid)).flip(1).flatten()
+            even, alike = even[:, mirrored], alike[:, mirrored][..., mirrored]
+        return student.even(even), alike
+
+
+def begin(student: Student, mapped: Student, photos: Photos, steps: int, size: int = 12) -> None:
+    """Give all blocks the Queries and Keys that read affinities best from what they read at first.
+
+    One linear layer for all, and the places it needs, learned while blocks do nothing.
+    """
+    layer = nn.Linear(WIDTH, 2 * WIDTH)
+    student.positional_embedding.requires_grad_(True)
+    learned = [*layer.parameters(), student.positional_embedding]
+    optimiser = torch.optim.AdamW(learned, lr=0.0, betas=(0.9, 0.95))
+    for step in range(steps):
+        rate = min(1, (step + 1) / 20) * (0.02 + 0.5 * (1 + math.cos(math.pi * step / steps)))
+        optimiser.param_groups[0]["lr"] = 2e-3 * rate
+        even, alike = photos.draw(student, size)
+        with torch.no_grad():
+            tokens, said = student.tokens(even), mapped.mapped(even)
+        x = student.inputs(tokens)
+        values = student.said(student.heads(BLOCKS - 1, x)[2])[:, 1:]
+        q, k = layer(F.layer_norm(x, (WIDTH,))).unflatten(-1, (2, HEADS, -1)).permute(2, 0, 3, 1, 4)
+        loss = divergence(scores(q, k), target(alike)) + divergence(scores(k, k), target(alike))
+        loss = loss + 12 * (1 - (values * said).sum(-1)).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    with torch.no_grad():
+        for number, block in enumerate(student.blocks):
+            rows = slice(WIDTH if number == BLOCKS - 1 else 0, 2 * WIDTH)
+            noise = 0.004 * torch.randn_like(layer.weight)
+            block.attn.in_proj_weight[rows] = (layer.weight + noise)[rows]
+            block.attn.in_proj_bias[rows] = layer.bias[rows]
+    make_queries_white(student, photos)
+
+
+@torch.no_grad()
+def make_queries_white(student: Student, photos: Photos, views: int = 64) -> None:
+    """Make each direction of the last block's Queries of patches as long as every other, a head at
+    a time, times a gain: no direction is like every patch, so a patch is like itself most."""
+    weight = student.blocks[-1].attn.in_proj_weight[:WIDTH]
+    student.blocks[-1].attn.in_proj_bias[:WIDTH] = 0
+    x = student.inputs(student.tokens(photos.draw(student, views)[0]))
+    queries = student.heads(BLOCKS - 1, x)[0][:, :, 1:].transpose(0, 1).flatten(1, 2)
+    values, vectors = torch.linalg.eigh(queries.mT @ queries / queries.shape[1])
+    values = values.clamp_min(_LEAST * values.mean(1, keepdim=True))
+    change = QUERY_GAIN * (vectors * values.rsqrt()[:, None]) @ vectors.mT
+    weight.copy_((change @ weight.unflatten(0, (HEADS, -1))).flatten(0, 1))
+
+
+def losses(student: Student, mapped: Student, drawn: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+    """All losses of a step; what patches say without the blocks is what their Values shall say."""
+    even, alike = drawn
+    count = int(_HIDDEN * len(even))
+    with torch.no_grad():
+        tokens, said = student.tokens(even), mapped.mapped(even)
+        wanted = target(alike)
+        region = F.normalize(wanted @ said, dim=-1)
+        hidden = torch.zeros(even.shape[:2], dtype=torch.bool)
+        hidden[:count] = hide(count, math.isqrt(even.shape[1]))
+        tokens = torch.where(hidden[..., None], tokens.mean((0, 1)), tokens)
+    x, middle = student.inputs(tokens), []
+    for number in range(BLOCKS):
+        heads = student.heads(number, x)
+        if number in TAUGHT:
+            middle.append(divergence(scores(heads[0], heads[1])[count:], wanted[count:]))
+        if number == BLOCKS - 1:
+            keys = divergence(scores(heads[1], heads[1])[count:], wanted[count:])
+            values = student.said(heads[2])[:, 1:]
+        x = student.run(number, x, heads)
+    output = F.normalize(student.ln_post(x) @ student.proj, dim=-1)
+    apart = 1 - (values * torch.where(hidden[..., None], region, said)).sum(-1)
+    found = {
+        "values": apart[~hidden].mean(),
+        "output": 1 - (output[:, 1:] * region).sum(-1).mean(),
+        "class": 1 - (output[:, 0] * F.normalize(said.mean(1), dim=-1)).sum(-1).mean(),
+        "middle": torch.stack(middle).mean(),
+        "keys": keys,
+    }
+    return {**found, "filled": apart[hidden].mean()} if count else found
+
+
+def teach(cache: Path, run: Path, steps: int = 400, size: int = 10, start: int = 400) -> None:
+    """Write `attention.pt`."""
+    torch.manual_seed(0)
+    random.seed(0)
+    held = torch.load(run / "map.pt", weights_only=True)
+    student, mapped = (opened(held["student"]).requires_grad_(False) for _ in range(2))
+    singles = Photos(features.opened(cache, "single"), "single")
+    large = Photos(features.opened(cache, "large"), "large")
+    state = run / "attention-state.pt"
+    if not state.exists():
+        begin(student, mapped, singles, start)
+    for name, parameter in student.named_parameters():
+        if name.startswith(("blocks.", "class_", "positional_")):
+            parameter.requires_grad_(True)
+    learned = [p for p in student.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(learned, lr=0.0, betas=(0.9, 0.95), weight_decay=0.01)
+    last = student.blocks[-1].attn
+    for step in State(state, {"student": student, "optimiser": optimiser}).steps(steps):
+        rate = min(1, (step + 1) / 40) * (0.02 + 0.5 * (1 + math.cos(math.pi * step / steps)))
+        optimiser.param_groups[0]["lr"] = 7e-4 * rate
+        wide = step % _LARGE_EVERY == _LARGE_EVERY - 1
+        drawn = large.draw(student, size // 2) if wide else singles.draw(student, size)
+        found = losses(student, mapped, drawn)
+        optimiser.zero_grad()
+        sum(_WEIGHTS[name] * value for name, value in found.items()).backward()
+        for kept in (last.in_proj_weight, last.in_proj_bias):
+            kept.grad[:WIDTH] = 0
+        nn.utils.clip_grad_norm_(learned, 1.0)
+        optimiser.step()
+        if step % 10 == 9:
+            log_line(run / "attention.jsonl", step + 1, found)
+    torch.save({"student": student.state_dict(), "scale": held["scale"]}, run / "attention.pt")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Teach the blocks where to look.")
+    parser.add_argument("cache", type=Path)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--steps", type=int, default=400)
+    given = parser.parse_args(argv)
+    teach(given.cache, given.run, given.steps)
+
+
+if __name__ == "__main__":
+    main()

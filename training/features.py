@@ -1,0 +1,238 @@
+"""Photos to cached features: what the frozen teachers say about every patch, computed once.
+
+    python -m training.features DATA CACHE
+
+DATA holds `index.jsonl` and `photos/`. Each photo becomes one or more square views (sources with
+few photos more), some a larger one, and four things together a mosaic, since things are small on
+everyday photos. Per view: the stem's features, how alike its patches are (`Grouping`), how much
+each patch speaks for the thing the photo is named after (the classifier's class activation), and
+its mean colour and roughness. Resumable. Views come by lot: any first part is a fair sample.
+"""
+
+import argparse
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from training.teachers import Classifier, Grouping
+from training.words import Words
+
+SIDE, PATCH = 192, 16
+GRID = SIDE // PATCH
+TOKENS = GRID * GRID
+FEATURES = 48 + 120 + 352
+SIDES = {"single": SIDE, "mosaic": SIDE, "large": 256}
+"""The kinds of views and their sides in pixels."""
+_VIEWS = {"flickr8k-1000": 3, "houses": 2, "idd-lite": 2, "camvid": 2}
+_THINGS = ("mini-imagenet", "imagenette", "imagenet-sample", "caltech-101", "pacs-photo")
+_MOSAICS, _LARGE = 2000, 3000
+_BATCH = 16
+_PARTS = ("features", "activation", "colours", "affinity")
+
+View = tuple[int, ...]
+"""A photo's number and the view's; or, in a mosaic, four photos' numbers."""
+
+
+def crop(image: Image.Image, side: int, rng: random.Random, zoom: float) -> npt.NDArray[np.uint8]:
+    """A square of a photo whose shorter side is `side` to `zoom` times as long, anywhere in it."""
+    scale = side * rng.uniform(1, zoom) / min(image.size)
+    width, height = (max(side, round(n * scale)) for n in image.size)
+    image = image.resize((width, height), Image.Resampling.BICUBIC)
+    left, top = rng.randint(0, width - side), rng.randint(0, height - side)
+    return np.asarray(image.crop((left, top, left + side, top + side)))
+
+
+def colours(view: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Mean red, green, blue and the deviation of the brightness of every patch: (N, 4)."""
+    grid = len(view) // PATCH
+    patches = view.reshape(grid, PATCH, grid, PATCH, 3).astype(np.float32)
+    rough = patches.mean(-1).std((1, 3))[..., None]
+    return np.concatenate([patches.mean((1, 3)), rough], -1).reshape(-1, 4).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Views and what is known of each: features (n, N, FEATURES) float16, activation (n, N)
+    float16, colours (n, N, 4) uint8 and affinity (n, N, N) float16."""
+
+    views: Sequence[View]
+    features: npt.NDArray[np.float16]
+    activation: npt.NDArray[np.float16]
+    colours: npt.NDArray[np.uint8]
+    affinity: npt.NDArray[np.float16]
+
+
+def opened(folder: Path, kind: str) -> Cache:
+    """Views of one kind, as far as they are made."""
+    views = json.loads((folder / f"{kind}.json").read_text())
+    parts = [np.load(folder / f"{kind}-{part}.npy", mmap_mode="r") for part in _PARTS]
+    done = int((folder / f"{kind}.done").read_text())
+    return Cache(views[:done], *(part[:done] for part in parts))
+
+
+def views_of(words: Words, kind: str) -> list[View]:
+    """All views of a kind, by lot; every photo's first one comes before any second one."""
+    if kind == "mosaic":
+        rng = random.Random(11)
+        pool = [n for n, photo in enumerate(words.photos) if photo["source"] in _THINGS]
+        return [tuple(rng.choices(pool, k=4)) for _ in range(min(_MOSAICS, len(pool)))]
+    found = [
+        (number, view)
+        for number, photo in enumerate(words.photos)
+        for view in range(_VIEWS.get(photo["source"], 1))
+        if words.label(photo).kind != "none"
+    ]
+    random.Random(7).shuffle(found)
+    if kind == "single":
+        return sorted(found, key=lambda view: view[1] > 0)
+    fine = [view for view in found if min(words.photos[view[0]].get("size", [SIDE])) >= 128]
+    return fine[:_LARGE]
+
+
+def compute(
+    data: Path, folder: Path, kind: str, words: Words, stem: Classifier, teacher: Grouping
+) -> None:
+    """All of one kind of views but activations, from where an earlier run left off."""
+    views, tokens = views_of(words, kind), (SIDES[kind] // PATCH) ** 2
+    (folder / f"{kind}.json").write_text(json.dumps(views))
+    marker = folder / f"{kind}.done"
+    done = int(marker.read_text()) if marker.exists() else 0
+    found = _store(folder, kind, "features", (len(views), tokens, FEATURES))
+    seen = _store(folder, kind, "colours", (len(views), tokens, 4), np.uint8)
+    alike = _store(folder, kind, "affinity", (len(views), tokens, tokens))
+    for start in range(done, len(views), _BATCH):
+        some = slice(start, min(start + _BATCH, len(views)))
+        pictures = [_picture(data, v, words, start + i, SIDES[kind])
+                    for i, v in enumerate(views[some])]  # fmt: skip
+        with torch.inference_mode():
+            pixels = (_pixels(pictures) - 127) / 128
+            found[some] = stem.stem.features(pixels).flatten(1, 2).half().numpy()
+            if kind != "mosaic":
+                side = SIDES[kind] // PATCH * 14
+                smaller = [
+                    np.asarray(Image.fromarray(p).resize((side, side), Image.Resampling.BICUBIC))
+                    for p in pictures
+                ]
+                alike[some] = teacher(_pixels(smaller)).half().numpy()
+        seen[some] = [colours(picture) for picture in pictures]
+        marker.write_text(str(some.stop))
+
+
+def activate(folder: Path, words: Words, stem: Classifier) -> None:
+    """How much each patch speaks for the thing its photo is named after, 1 where most.
+
+    By the classifier's own class where it has one of that name, else by a linear classifier of the
+    labels that it lacks, learned here on what it averages over a photo's patches.
+    """
+    rows = {name: stem.classes[i] for i, name in reversed(list(enumerate(words.classes)))}
+    rows.update(_learned_rows(folder, words, stem, set(rows)))
+    for kind in SIDES:
+        views = json.loads((folder / f"{kind}.json").read_text())
+        done = int((folder / f"{kind}.done").read_text())
+        features = np.load(folder / f"{kind}-features.npy", mmap_mode="r")
+        out = _store(folder, kind, "activation", features.shape[:2])
+        for number, view in enumerate(views[:done]):
+            deep = stem.deep(torch.from_numpy(features[number].astype(np.float32)))
+            for cell, photo in cells(view, len(deep)):
+                if words.label(words.photos[photo]).kind == "thing":
+                    found = deep[cell] @ rows[words.photos[photo]["words"][0]]
+                    found = (found / found.max().clamp_min(1e-3)).clamp(-1, 1)
+                    out[number, cell.numpy()] = found.half().numpy()
+
+
+def _learned_rows(
+    folder: Path, words: Words, stem: Classifier, known: set[str]
+) -> dict[str, Tensor]:
+    """Rows of a linear classifier (1280,) for the labels of things that the published one lacks."""
+    views = json.loads((folder / "single.json").read_text())
+    views = views[: int((folder / "single.done").read_text())]
+    features = np.load(folder / "single-features.npy", mmap_mode="r")
+    things = [
+        (row, words.photos[photo]["words"][0])
+        for row, (photo, _) in enumerate(views)
+        if words.label(words.photos[photo]).kind == "thing"
+    ]
+    labels = sorted({label for _, label in things})
+    if set(labels) <= known:
+        return {}
+    targets = torch.tensor([labels.index(label) for _, label in things])
+    means = torch.stack([
+        stem.deep(torch.from_numpy(features[row].astype(np.float32))).mean(0) for row, _ in things
+    ])  # fmt: skip
+    spread = means.std(0) + 1e-3
+    means = (means - means.mean(0)) / spread
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(means.shape[1], len(labels))
+    optimiser = torch.optim.AdamW(layer.parameters(), lr=3e-3, weight_decay=0.3)
+    for _ in range(12):
+        for rows in torch.randperm(len(targets)).split(256):
+            loss = F.cross_entropy(layer(means[rows]), targets[rows], label_smoothing=0.05)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        for group in optimiser.param_groups:
+            group["lr"] *= 0.8
+    learned = (layer.weight / spread).detach()
+    return {label: learned[i] for i, label in enumerate(labels) if label not in known}
+
+
+def cells(view: View, tokens: int = TOKENS) -> Iterator[tuple[Tensor, int]]:
+    """The patches of each photo in a view, and its number."""
+    patches = torch.arange(tokens)
+    if len(view) == 2:
+        yield patches, view[0]
+        return
+    half = GRID // 2
+    quarter = (patches // GRID >= half) * 2 + (patches % GRID >= half) * 1
+    yield from ((patches[quarter == cell], photo) for cell, photo in enumerate(view))
+
+
+def _picture(data: Path, view: View, words: Words, seed: int, side: int) -> npt.NDArray[np.uint8]:
+    rng = random.Random(seed)
+
+    def cut(photo: int, side: int, zoom: float) -> npt.NDArray[np.uint8]:
+        with Image.open(data / "photos" / words.photos[photo]["file"]) as image:
+            return crop(image.convert("RGB"), side, rng, zoom)
+
+    if len(view) == 2:
+        return cut(view[0], side, 1.2)
+    one, two, three, four = (cut(photo, side // 2, 1.25) for photo in view)
+    return np.concatenate([np.concatenate([one, two], 1), np.concatenate([three, four], 1)])
+
+
+def _pixels(pictures: Sequence[npt.NDArray[np.uint8]]) -> Tensor:
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
+
+
+def _store(
+    folder: Path, kind: str, part: str, shape: tuple[int, ...], dtype: type = np.float16
+) -> np.memmap:
+    path = folder / f"{kind}-{part}.npy"
+    if path.exists():
+        return np.load(path, mmap_mode="r+")
+    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Compute the features of all photos, once.")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("cache", type=Path)
+    given = parser.parse_args()
+    words, stem = Words(given.data), Classifier()
+    given.cache.mkdir(parents=True, exist_ok=True)
+    for kind in SIDES:
+        compute(given.data, given.cache, kind, words, stem, Grouping())
+    activate(given.cache, words, stem)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,307 @@
+"""Teach the map from features to tokens where words are, from words of whole photos.
+
+    python -m training.map DATA CACHE RUN           # the first map and the words' vectors
+    python -m training.map DATA CACHE RUN --anew    # after the text tower: a new map, by the first
+
+A photo of a thing: patches that speak for it are the thing, those that do not are not; what they
+are else is not said. A photo of a place: its patches are shared out among the words that are there
+or may be (`sharing`) and learned as such. The first map shares out by what it says so far, and by
+the classifier's activation for things. The new one learns of what the first one says, of things
+too, and the vectors that the text tower says stay. Words that patches have often are favoured
+while it learns, and not afterwards: else walls, skies and people take what is rare.
+"""
+
+import argparse
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training import features, sharing, text
+from training.features import TOKENS, Cache
+from training.network import Student, opened
+from training.sharing import Course, padded
+from training.state import State, log_line
+from training.words import Label, Words
+
+SHARE = {
+    "mini-imagenet": 0.12, "imagenet-sample": 0.06, "imagenette": 0.02, "caltech-101": 0.07,
+    "pacs-photo": 0.06, "grocery": 0.02, "clothing": 0.02, "scenes": 0.08, "houses": 0.05,
+    "flickr8k-1000": 0.10, "idd-lite": 0.03, "camvid": 0.03,
+}  # fmt: skip
+"""How many of a batch's photos come from each source, in parts."""
+APPEARANCE = 168  # channels of the two shallower stages: they tell where, the deepest tells what
+OF_TEACHER = 0.5  # how much the grouping teacher counts in how alike patches are
+FAVOUR = 1.0  # by how much of the logarithm of how often patches have them words are favoured
+_SELDOM = 0.002  # how often the rarest words are taken to be
+_PATCHES = 48  # of a view in a step
+
+
+@dataclass
+class Batch:
+    even: Tensor
+    activation: Tensor
+    colours: Tensor
+    alike: Tensor
+    labels: list[Label]
+    sources: list[str]
+
+
+class Lessons:
+    """Draws batches from the caches."""
+
+    def __init__(self, words: Words, cache: Path) -> None:
+        self.words = words
+        self.single, self.mosaic = (features.opened(cache, kind) for kind in ("single", "mosaic"))
+        self.labels = {n: words.label(words.photos[n]) for n, *_ in self.single.views}
+        self.rows: dict[str, list[int]] = {}
+        for row, (photo, _) in enumerate(self.single.views):
+            if self.labels[photo].there:
+                self.rows.setdefault(words.photos[photo]["source"], []).append(row)
+        there = {source: share for source, share in SHARE.items() if source in self.rows}
+        self.parts = {source: share / sum(there.values()) for source, share in there.items()}
+
+    def statistics(self) -> tuple[Tensor, Tensor]:
+        rows = np.linspace(0, len(self.single.views) - 1, 600).astype(int)
+        some = torch.from_numpy(self.single.features[rows].astype(np.float32)).flatten(0, 1)
+        return some.mean(0), some.std(0) + 1e-3
+
+    def draw(self, student: Student, size: int) -> Batch:
+        """Photos of all sources."""
+        return self.batch(student, [
+            row
+            for source, part in self.parts.items()
+            for row in random.choices(self.rows[source], k=max(1, round(size * part)))
+        ])  # fmt: skip
+
+    def batch(self, student: Student, rows: Sequence[int]) -> Batch:
+        """Single views; how alike patches are by appearance and by the grouping teacher."""
+        found = _read(self.single, rows)
+        even = student.even(found[0])
+        look = F.normalize(even[..., :APPEARANCE], dim=-1)
+        taught = torch.from_numpy(np.stack([self.single.affinity[row] for row in rows])).float()
+        alike = (1 - OF_TEACHER) * look @ look.mT + OF_TEACHER * taught
+        photos = [self.single.views[row][0] for row in rows]
+        labels = [self.labels[photo] for photo in photos]
+        sources = [self.words.photos[photo]["source"] for photo in photos]
+        return Batch(even, found[1], found[2], alike, labels, sources)
+
+    def draw_mosaics(self, student: Student, count: int) -> tuple[Tensor, list[tuple]]:
+        """Whole mosaics made even, and their things' cells: (row, patches, label, activation)."""
+        rows = random.choices(range(len(self.mosaic.views)), k=count)
+        found = _read(self.mosaic, rows)
+        cells = []
+        for index, row in enumerate(rows):
+            for patches, photo in features.cells(self.mosaic.views[row]):
+                label = self.words.label(self.words.photos[photo])
+                cells.append((index, patches, label, found[1][index, patches]))
+        return student.even(found[0]), cells
+
+
+def _read(cache: Cache, rows: Sequence[int]) -> list[Tensor]:
+    parts = (cache.features, cache.activation, cache.colours)
+    read = [torch.from_numpy(np.stack([part[row] for row in rows])) for part in parts]
+    return [read[0].float(), read[1].float(), read[2]]
+
+
+def thing_losses(
+    scores: Tensor, against: Tensor, counts: Tensor, activation: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Patches that speak for the thing say one of its words, those that do not say none of them.
+
+    scores (B, N, K): logits of the thing's words; against (B, N): log of the sum over all words.
+    """
+    scores = scores.masked_fill(~counts[:, None], -1e4)
+    any_of = scores.logsumexp(-1)
+    each = (scores * counts[:, None]).sum(-1) / counts.sum(1)[:, None]
+    on, off = (activation > 0.5).float(), ((activation < 0.2) & (activation != 0)).float()
+    said = (any_of - against).exp().clamp(0, 1 - 1e-4)
+    loss_on = ((against - 0.5 * each - 0.5 * any_of) * on).sum() / on.sum().clamp_min(1)
+    return loss_on, (-(1 - said).log() * off).sum() / off.sum().clamp_min(1)
+
+
+def told(share: Tensor) -> Tensor:
+    """What a thing's share of patches says in terms of activations, as `thing_losses` wants."""
+    return torch.where(share > 0.6, 1.0, torch.where(share < 0.12, 0.1, 0.3))
+
+
+class Judge:
+    """The losses of a step: `favour` (V,) is added to the logits of words; `teacher` is the first
+    map while a new one learns, else None."""
+
+    def __init__(self, course: Course, lessons: Lessons, teacher: Student | None) -> None:
+        self.course, self.lessons, self.teacher = course, lessons, teacher
+        self.how = sharing.FIRST if teacher is None else sharing.ANEW
+        self.favour = torch.zeros(len(course.words.all))
+
+    def shared(self, student: Student, batch: Batch, vectors: Tensor) -> Tensor:
+        with torch.no_grad():
+            said = (self.teacher or student).mapped(batch.even)
+            return self.course.shared(
+                batch.labels, said, vectors, batch.colours, batch.alike, self.how
+            )
+
+    def often(self, vectors: Tensor, each: int = 160) -> Tensor:
+        """How much of what is learned of is each word: (V,), 1 together. Of a thing's surroundings
+        nothing is learned; they count for three tenths."""
+        often = torch.zeros(len(self.course.words.all))
+        for source, part in self.lessons.parts.items():
+            rows = self.lessons.rows[source]
+            rows = random.sample(rows, min(each, len(rows)))
+            for some in (rows[i : i + 32] for i in range(0, len(rows), 32)):
+                batch = self.lessons.batch(self.teacher, some)
+                means = self.shared(self.teacher, batch, vectors).mean(1) * part / len(rows)
+                for mean, label in zip(means, batch.labels, strict=True):
+                    count = len(label.there)
+                    numbers = torch.tensor(label.there + label.may_be)
+                    mean = mean[: len(numbers)]
+                    if label.kind == "thing":
+                        mean = torch.cat([mean[:1].expand(count), 0.3 * mean[count:]])
+                    often.index_add_(0, numbers, mean)
+        return often / often.sum()
+
+    def losses(
+        self, student: Student, vectors: Tensor, scale: Tensor, size: int
+    ) -> dict[str, Tensor]:
+        """Of a batch of views, some patches of each, and of some mosaics."""
+        batch = self.lessons.draw(student, size)
+        labels = batch.labels
+        share = self.shared(student, batch, vectors.detach())
+        patches = torch.rand(len(labels), TOKENS).argsort(1)[:, :_PATCHES]
+
+        def at(of: Tensor) -> Tensor:
+            shape = (*patches.shape, *[1] * (of.ndim - 2))
+            return of.gather(1, patches.reshape(shape).expand(*patches.shape, *of.shape[2:]))
+
+        said, share = student.mapped(at(batch.even), patches), at(share)
+        against = self._against(said, labels, batch.sources, vectors, scale)
+        numbers, _ = padded([label.there + label.may_be for label in labels])
+        there, counts = padded([label.there for label in labels])
+        thing = torch.tensor([label.kind == "thing" for label in labels])
+        right = (share * self._logits(said, numbers, vectors, scale)).sum(-1)
+        speaks = at(batch.activation) if self.teacher is None else told(share[..., 0])
+        on, off = thing_losses(
+            self._logits(said, there, vectors, scale)[thing], against[thing], counts[thing],
+            speaks[thing],
+        )  # fmt: skip
+        found = {"shares": (against[~thing] - right[~thing]).mean(), "on": on, "off": off}
+        found["mosaics"] = self._mosaics(student, vectors, scale, max(1, size // 16))
+        return found
+
+    def _mosaics(self, student: Student, vectors: Tensor, scale: Tensor, count: int) -> Tensor:
+        even, cells = self.lessons.draw_mosaics(student, count)
+        said = student.mapped(even)
+        said = torch.stack([said[row][cell] for row, cell, _, _ in cells])
+        labels = [label for _, _, label, _ in cells]
+        there, counts = padded([label.there for label in labels])
+        against = self._against(said, labels, [""] * len(cells), vectors, scale)
+        speaks = torch.stack([activation for *_, activation in cells])
+        if self.teacher is not None:
+            with torch.no_grad():
+                taught = self.teacher.mapped(even)
+            apart = [_apart(taught[row][cell], label, vectors) for row, cell, label, _ in cells]
+            speaks = told(torch.stack(apart))
+        on, off = thing_losses(self._logits(said, there, vectors, scale), against, counts, speaks)
+        return 0.5 * (on + off)
+
+    def _logits(self, said: Tensor, numbers: Tensor, vectors: Tensor, scale: Tensor) -> Tensor:
+        by = torch.einsum("bne,bke->bnk", said, vectors[numbers])
+        return scale * by + self.favour[numbers][:, None]
+
+    def _against(
+        self, said: Tensor, labels: Sequence[Label], sources: Sequence[str], vectors: Tensor,
+        scale: Tensor,
+    ) -> Tensor:  # fmt: skip
+        """The logarithm of the sum over all words that a step compares: (B, N)."""
+        used = self.course.compared(labels)
+        hidden = -1e4 * self.course.not_judged(labels, sources, used)
+        return (scale * said @ vectors[used].T + hidden[:, None] + self.favour[used]).logsumexp(-1)
+
+
+def _apart(said: Tensor, label: Label, vectors: Tensor) -> Tensor:
+    """A thing's share of each patch of its cell in a mosaic (N,), of which it has a quarter."""
+    logits = sharing.SCALE * said @ vectors[list(label.there + label.may_be)].T
+    names = len(label.there)
+    share = torch.cat([logits[:, :names].amax(1, keepdim=True), logits[:, names:]], 1).softmax(1)
+    own = share[:, 0] * (0.25 / share[:, 0].mean().clamp_min(1e-3)).clamp(1, 8)
+    return own / (own + share[:, 1:].sum(1))
+
+
+def learn(
+    words: Words, cache: Path, run: Path, anew: bool = False, steps: int = 400, size: int = 64
+) -> None:
+    """Write `first.pt`, or `map.pt` by `first.pt` and `text.pt`. Resumable."""
+    name = "map" if anew else "first"
+    torch.manual_seed(0)
+    random.seed(0)
+    lessons, course, teacher = Lessons(words, cache), Course(words), None
+    vectors, given = words.vectors.clone(), words.given
+    student = Student(*lessons.statistics())
+    if anew:
+        vectors, given = text.said(words, run), torch.ones_like(given)
+        held = torch.load(run / "first.pt", weights_only=True)["student"]
+        teacher = opened(held).requires_grad_(False)
+        student = Student(teacher.mean, teacher.spread)
+        student.load_state_dict({k: v for k, v in held.items() if not _in_map(k)}, strict=False)
+    judge = Judge(course, lessons, teacher)
+    if anew:
+        judge.favour = FAVOUR * (judge.often(vectors) + _SELDOM).log()
+    student.requires_grad_(False)
+    learned = {n: p.requires_grad_() for n, p in student.named_parameters() if _in_map(n)}
+    averaged = nn.ParameterList([p.detach().clone() for p in learned.values()])
+    free = nn.Parameter(vectors.clone(), requires_grad=not anew)
+    scale = nn.Parameter(torch.tensor(math.log(14.0)))
+    others = nn.ParameterList([scale, free])
+    groups = [{"params": [*learned.values()]}, {"params": [*others], "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), weight_decay=0.02)
+    parts = {"student": student, "averaged": averaged, "others": others, "optimiser": optimiser}
+    for step in State(run / f"{name}-state.pt", parts).steps(steps):
+        rate, part = min(1, (step + 1) / 30), step / steps
+        if part > 0.3:
+            rate *= max(0.02, 0.5 * (1 + math.cos(math.pi * (part - 0.3) / 0.7)))
+        for group in optimiser.param_groups:
+            group["lr"] = 2e-3 * rate
+        now = F.normalize(torch.where(given[:, None], vectors, free), dim=1)
+        found = judge.losses(student, now, scale.exp(), size)
+        optimiser.zero_grad()
+        sum(found.values()).backward()
+        nn.utils.clip_grad_norm_([*learned.values(), free], 1.0)
+        optimiser.step()
+        with torch.no_grad():
+            for mean, new in zip(averaged, learned.values(), strict=True):
+                mean.lerp_(new, 1 - min(0.99, (step + 1) / (step + 11)))
+        if step % 25 == 24:
+            log_line(run / f"{name}.jsonl", step + 1, found)
+    with torch.no_grad():
+        for parameter, mean in zip(learned.values(), averaged, strict=True):
+            parameter.copy_(mean)
+        vectors = F.normalize(torch.where(given[:, None], vectors, free), dim=1)
+    vectors = vectors if anew else words.settle(vectors)
+    result = {"student": student.state_dict(), "vectors": vectors, "scale": scale.data}
+    torch.save(result, run / f"{name}.pt")
+
+
+def _in_map(name: str) -> bool:
+    return name.split(".")[0] in ("linear", "hidden", "out")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Teach a map where words are.")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("cache", type=Path)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--anew", action="store_true", help="by the first map and the text tower")
+    parser.add_argument("--steps", type=int, default=400)
+    given = parser.parse_args()
+    given.run.mkdir(parents=True, exist_ok=True)
+    learn(Words(given.data), given.cache, given.run, given.anew, given.steps)
+
+
+if __name__ == "__main__":
+    main()

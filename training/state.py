@@ -1,0 +1,51 @@
+"""What a step of training leaves behind: a state to go on from, and a log."""
+
+import json
+import random
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_EVERY = 50
+
+
+class State:
+    """Things with a `state_dict`, saved beside the step they are at; random numbers, too.
+
+    A run that was interrupted goes on as if it had not been.
+    """
+
+    def __init__(self, path: Path, parts: Mapping[str, Any]) -> None:
+        self.path, self.parts = path, parts
+
+    def steps(self, count: int) -> Iterator[int]:
+        """Step numbers that are left to do, saved as they are done."""
+        start = 0
+        if self.path.exists():
+            held = torch.load(self.path, weights_only=False)
+            for name, part in self.parts.items():
+                part.load_state_dict(held[name])
+            start = held["step"]
+            torch.set_rng_state(held["torch"])
+            random.setstate(held["python"])
+        for step in range(start, count):
+            yield step
+            if (step + 1) % _EVERY == 0 or step + 1 == count:
+                self._save(step + 1)
+
+    def _save(self, step: int) -> None:
+        held = {name: part.state_dict() for name, part in self.parts.items()}
+        held.update(step=step, torch=torch.get_rng_state(), python=random.getstate())
+        beside = self.path.with_suffix(".half")
+        torch.save(held, beside)
+        beside.replace(self.path)
+
+
+def log_line(log: Path, step: int, found: Mapping[str, Tensor]) -> None:
+    """Add the losses of a step to a log."""
+    line = {"step": step, **{key: round(value.item(), 4) for key, value in found.items()}}
+    with log.open("a") as file:
+        file.write(json.dumps(line) + "\n")

@@ -271,7 +271,7 @@ class Settings(BaseModel):
                          "Plant an abnormal channel (a simulation)")  # fmt: skip
     plant_channel: int = _set(77, "plant_channel", "simulation", "number", "Channel (from 0)",
                               ge=0, le=MAX_CHANNEL)  # fmt: skip
-    plant_gain: float = _set(100.0, "gain", "simulation", "slider", "Gain (× weights)", ge=0,
+    plant_gain: float = _set(200.0, "gain", "simulation", "slider", "Gain (× weights)", ge=0,
                              le=1000, step=1)  # fmt: skip
     plant_blocks: SomeBlocks = _set((6, 7, 8, 9, 10), "plant_blocks", "simulation", "text",
                                     "Blocks (from 1)")  # fmt: skip

@@ -1,6 +1,7 @@
 """Options that the commands share: the backbone, its threads, planted channels, the data set."""
 
 import argparse
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -44,6 +45,7 @@ def add_finding_options(parser: argparse._ActionsContainer) -> None:
 @contextmanager
 def opened_backbone(args: argparse.Namespace, name: str) -> Iterator[Backbone]:
     """The backbone as the command line describes it, and PyTorch on its threads meanwhile."""
+    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")  # read at the first product: results repeat
     backbone = load_backbone(name, args.weights, own_device(args.device), args.dtype)
     with threads(args.threads, backbone):
         yield planted(backbone, args.plant)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from itertools import chain, count
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns 0 when all went well, 1 when some image could not be used, 2 for unusable settings.
     """
     given = _parser().parse_args(arguments)
+    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")  # read at the first product: answers repeat
     try:
         words = vocabulary.parse(_words(given.words))
         rest = given.rest

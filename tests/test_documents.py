@@ -156,9 +156,9 @@ def test_the_wheel_segments_in_a_fresh_environment(tmp_path: Path) -> None:
     python = tmp_path / "env" / "bin" / "python"
     subprocess.run([python, "-m", "pip", "install", "-q", str(ROOT)], check=True, timeout=1500)
     code = (
-        "import gclip_core as g; from gclip_core import scenes, assets\n"
-        "scene = scenes.compose(5)\n"
-        "r = g.Segmenter(g.load_backbone()).segment(scene.image, list(scene.words))\n"
+        "import gclip_core as g, numpy as np; from gclip_core import assets\n"
+        "image = np.zeros((144, 144, 3), np.uint8)\n"
+        "r = g.Segmenter(g.load_backbone()).segment(image, 'cat, sky')\n"
         "print(assets.path('built-in').parent.name, tuple(r.labels.shape), g.__version__)"
     )
     done = subprocess.run(

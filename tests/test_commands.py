@@ -36,16 +36,12 @@ NOT_RUN = {
     "--root DIR": "needs images that may not be shipped; the data set tests make some",
     "COCO_VAL": "needs masks that may not be shipped; the training tests make some",
     "FOLDER": "names no folder",
-    "training.sprites": "needs npm",
-    "training.icons": "needs npm",
-    "training.measure": "500 scenes a style",
     "tests.benchmarks": "not part of the tests",
 }
 # The same commands, cheaper: what they print and write is of no matter here.
 CHEAPER = (
     (r"^torchrun", "python -m torch.distributed.run"),
     (r"--n \d+", "--n 2"),
-    (r"--scenes \d+", "--scenes 2"),
     (r"--minutes \d+(.*--resume)", r"--minutes 0.4\1"),
     (r"--minutes \d\d+", "--minutes 0.2"),
     (r"--minutes [1-9]\b", "--minutes 0.2"),

@@ -14,21 +14,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import httpx
 from PIL import Image
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from demo.tabs import TABS
-from gclip_core import assets, scenes
+from gclip_core import assets
 from tests.benchmarks import clock
 from tests.visitor import serving
 
 FLAGS = ["--no-sandbox", "--disable-gpu"]
 PLACED_SECONDS = 180
 WIDTHS = (320, 390, 640, 768, 820, 1280, 1440, 2560)
-SCENE = scenes.Layout(("grass",), (scenes.Item("cat", "emojione", 0.4, 0.5, 0.5),))
 # Kept from the first script on: when a key or a file came, when masks were placed (also one of
 # another picture), and how far things moved by themselves.
 WATCH = """
@@ -164,17 +162,6 @@ def answered(page: Page, give: Callable[[], None]) -> float:
     return float(page.evaluate("window.last - window.given")) / 1000
 
 
-def drawn(page: Page, url: str, repeats: int) -> list[float]:
-    """Seconds from the last key that moves a drawn thing to its mask."""
-    first_mask(page, f"{url}?{urlencode({'source': 'drawing', 'drawing': SCENE.to_json()})}")
-    page.locator("#scene > button").click()
-    page.locator("#editor").scroll_into_view_if_needed()
-    page.wait_for_function("document.querySelector('#editor .gw')?.drawn?.()")
-    thing = page.locator("#editor .ge-item").first
-    thing.focus()
-    return [answered(page, lambda: thing.press("ArrowRight")) for _ in range(repeats)]
-
-
 def uploaded(page: Page, url: str, kind: str, size: tuple[int, int], number: int) -> float:
     """Seconds from an upload of that (width, height) to its mask; each ``number`` is another."""
     first_mask(page, url)
@@ -243,8 +230,6 @@ def measure(browser: Browser, url: str, repeats: int, say: Callable[[str], None]
     say(row("a tab shown again: pictures", f"{held:.0f} kB (all: {wire.total:.0f})", "0 kB"))
     page.context.close()
     page, _ = opened(browser, LOCAL)
-    found = min(drawn(page, url, 2 * repeats))
-    say(row("a drawn scene: last key to mask, best", f"{found:.2f} s", "≤ 0.3 s"))
     for kind, size, goal in (("png", (2000, 40), 1.5), ("jpeg", (6000, 4000), 2.5)):
         found = min(uploaded(page, url, kind, size, number) for number in range(repeats))
         say(row(f"a {size[0]} × {size[1]} {kind}, best", f"{found:.2f} s", f"≤ {goal:g} s"))

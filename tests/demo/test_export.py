@@ -16,6 +16,7 @@ from demo.settings import Settings, from_query
 from demo.source import mask_colours
 from demo.tabs import export
 from evaluation.photos import star_photos
+from tests.models import picture
 
 LABELS = np.array([[0, 0, 2, -1], [0, 0, 2, 2], [1, 1, 1, 1]], np.int16)
 NAMES = ("cat", "naïve 猫 <b>", "sky")

@@ -30,9 +30,11 @@ class Row:
     at: tuple[int, ...] = ()
 
 
-def computation(method: Method) -> tuple[Any, ...]:
-    """What decides a method's masks: its name and words aside. Equal ones are computed once."""
-    return (method.attention, method.residual, method.ffn, method.fusion, method.suppression)
+def computation(method: Method) -> Method:
+    """The method without its name and words: methods that are equal then are computed once."""
+    return dataclasses.replace(
+        method, name="", title="", summary="", authors="", year=None, paper="", shown=False
+    )
 
 
 def method_rows(names: Iterable[str], make: MakeGclip) -> tuple[Row, ...]:

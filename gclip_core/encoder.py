@@ -135,27 +135,22 @@ def replaced_weight(backbone: Backbone, block: int, repair: Repair) -> Tensor:
 # --- heads ---------------------------------------------------------------------------------------
 
 
-def queries_keys(backbone: Backbone, one: Pass, block: int, values: bool = False) -> Heads:
+def block_heads(backbone: Backbone, one: Pass, block: int, values: bool = False) -> Heads:
     """Queries and keys of a block, and its values where asked for: each (B, H, 1+N, d).
 
-    Taken from the clean pass where it kept them and nothing has changed what enters the block.
+    Taken from the clean pass where it kept them and nothing has changed what enters the block. The
+    last block's are kept with a single window: nearly every method uses them.
     """
-    x = one.inputs[block]
+    x, last = one.inputs[block], block == backbone.n_blocks - 1
     entered, kept = one._heads.get(block, (None, None))
     if kept is not None and entered is x and not values:
         return kept
-    with torch.no_grad():
-        return blocks.project(backbone.blocks[block], x, values)
-
-
-def last_heads(backbone: Backbone, one: Pass) -> Heads:
-    """The last block's queries, keys and values, (B, H, 1+N, d): the same for every method."""
 
     def make() -> Heads:
         with torch.no_grad():
-            return blocks.project(backbone.blocks[-1], one.inputs[-1])
+            return blocks.project(backbone.blocks[block], x, values or last)
 
-    return once(one, "last heads", make) if len(one.corners) == 1 else make()
+    return once(one, "last heads", make) if last and len(one.corners) == 1 else make()
 
 
 # --- windows -------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Literal
 from gclip_core.errors import MethodError
 from gclip_core.numbering import indices
 from gclip_core.tables import find, table
-from gclip_core.types import Blocks, Fusion, Method, Span, Suppression
+from gclip_core.types import Blocks, Calibration, Fusion, Method, Span, Suppression
 
 
 def _blocks(what: str, given: str | Iterable[int]) -> Blocks:
@@ -130,6 +130,13 @@ METHODS: dict[str, Method] = table(  # in the order of their years
         "Without its augmented copies and written definitions.",
     ),
     Method(
+        "scclip", "SC-CLIP", "kk", residual=False, ffn=False,
+        calibration=Calibration("lof", "kept", gate_thresholded=False, second_pass="same"),
+        authors="Bai et al.", year=2024, paper="arXiv:2411.15869",
+        summary="Outlier patches are replaced by their neighbours; patches alike in a middle block "
+        "are averaged before and after the last block; middle blocks' tokens go through it, too.",
+    ),
+    Method(
         "naclip", "NACLIP", "kk+gaussian", residual=False, ffn=False, shown=True,
         authors="Hajimiri, Ben Ayed, Dolz", year=2025, paper="arXiv:2404.08181",
         summary="Key-Key attention drawn towards near patches.",
@@ -142,6 +149,13 @@ METHODS: dict[str, Method] = table(  # in the order of their years
         "semantic feedback.",
     ),
     gclip(),
+    Method(
+        "sfp", "SFP", "qq+kk", residual=False, ffn=False,
+        calibration=Calibration("som", "zero", gate_thresholded=True, second_pass="gate"),
+        authors="Jin et al.", year=2025, paper="ICCV 2025",
+        summary="As SC-CLIP, but outliers are the patches that the class token looks at most, and "
+        "Query-Query attention takes part.",
+    ),
     Method(
         "pearl", "PEARL (attention)", "aligned qk", residual=False, ffn=False,
         authors="Pei et al.", year=2026, paper="arXiv:2603.21528",

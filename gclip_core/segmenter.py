@@ -176,22 +176,25 @@ class Segmenter:
         source = self._single(encoded)
         _check_index("Head", head or 0, self.backbone.n_heads)
         _check_index("Block", block, self.backbone.n_blocks)
-        heads = encoder.queries_keys(self.backbone, source.passes[0], block)
+        heads = encoder.block_heads(self.backbone, source.passes[0], block)
         with torch.no_grad():
             return attention.mean_weights(heads if head is None else heads.only(head))[0].cpu()
 
     def last_attention(self, encoded: Encoded, method: Method, head: int | None = None) -> Tensor:
-        """The matrix ``method`` uses in the last block: (1+N, 1+N) float32, head mean or one head.
+        """What each token draws from under ``method``: (1+N, 1+N) float32, head mean or one head.
 
-        Query-Query for ClearCLIP, the fused one with AMF. With windows: of one unwindowed pass.
+        Query-Query for ClearCLIP, the fused one with AMF; with a calibration its repair and
+        spreading, too (:func:`last_block.attention_matrix`). With windows: of one unwindowed pass.
         """
         _check_index("Head", head or 0, self.backbone.n_heads)
         source = self.suppress(self._single(encoded), _method(method))
         blocks = self._amf(source, method.fusion).blocks
-        heads = encoder.last_heads(self.backbone, source.passes[0])
-        middle = [encoder.queries_keys(self.backbone, source.passes[0], b) for b in blocks]
+        one, visual = source.passes[0], self.backbone.model.visual
+        heads_of = partial(encoder.block_heads, self.backbone, one)
         with torch.no_grad():
-            return last_block.attention_matrix(method, heads, source.grid, middle, head)[0].cpu()
+            return last_block.attention_matrix(
+                visual, method, one.inputs, heads_of, source.grid, blocks, head
+            )[0].cpu()
 
     def values(
         self, encoded: Encoded, method: Method | None = None, part: attention.Part = "v"
@@ -201,7 +204,8 @@ class Segmenter:
         ``method`` decides whether the trunk is suppressed. With windows: of one unwindowed pass.
         """
         source = self.suppress(self._single(encoded), method or METHODS["clearclip"])
-        v = encoder.last_heads(self.backbone, source.passes[0]).part(part)[0]
+        last = self.backbone.n_blocks - 1
+        v = encoder.block_heads(self.backbone, source.passes[0], last, True).part(part)[0]
         return v.transpose(-3, -2).flatten(-2)[1:].float().cpu()
 
     def globality(
@@ -211,7 +215,7 @@ class Segmenter:
         source = encoded.whole if clean else self._single(encoded)
 
         def find() -> GlobalTokens:
-            heads = partial(encoder.queries_keys, self.backbone, source.passes[0])
+            heads = partial(encoder.block_heads, self.backbone, source.passes[0])
             return amf.find_tokens(self.received(encoded, clean=clean), heads, threshold)
 
         key = ("globality", threshold, source.planted, source.suppression)
@@ -228,7 +232,7 @@ class Segmenter:
         source = whole if clean else self._single(encoded)
 
         def measure(block: int) -> Tensor:
-            heads = encoder.queries_keys(self.backbone, source.passes[0], block)
+            heads = encoder.block_heads(self.backbone, source.passes[0], block)
             with torch.no_grad():
                 return amf.received_of(attention.Heads(heads.q[0], heads.k[0])).cpu()
 
@@ -305,12 +309,16 @@ class Segmenter:
             W2 = encoder.replaced_weight(self.backbone, last, repair)
         parts: list[tuple[Grid, Tensor]] = []
         for one in ready.passes:
-            heads = encoder.last_heads(self.backbone, one)
-            middle = [encoder.queries_keys(self.backbone, one, block) for block in fused]
+            heads_of = partial(encoder.block_heads, self.backbone, one)
             with torch.no_grad():
-                visual, last_input = self.backbone.model.visual, one.inputs[-1]
                 features = last_block.apply(
-                    visual, method, last_input, heads, ready.window, middle, W2
+                    self.backbone.model.visual,
+                    method,
+                    one.inputs,
+                    heads_of,
+                    ready.window,
+                    fused,
+                    W2,
                 )
             parts += zip(one.corners, features.cpu(), strict=True)
         if len(parts) == 1:
@@ -347,6 +355,15 @@ def _method(given: Method | None) -> Method:
             f"'{given.attention[:80]}' is not a kind of attention. "
             f"Choose one of: {', '.join(attention.ATTENTIONS)}."
         )
+    if given.calibration is not None:
+        kind = attention.ATTENTIONS[given.attention]
+        plain = kind == attention.Attention(kind.pairs, mean=kind.mean)
+        if given.residual or given.ffn or given.fusion or not plain:
+            raise MethodError(
+                f"A calibration goes with plain attention such as 'kk', without fusion, residual "
+                f"path and FFN, but {given.title} has {given.attention!r} or one of these. Leave "
+                "them out."
+            )
     return given
 
 

@@ -130,6 +130,28 @@ class Fusion:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """What is done around the last block: outlier patches repaired, alike ones averaged.
+
+    ``outliers`` names the detector. ``isolated`` is what becomes of an outlier whose neighbours are
+    outliers, too. ``gate_thresholded``: similarities under ``threshold`` count as 0 in the gate as
+    they do in spreading. ``second_pass`` has the first's attention, or the gate alone.
+    ``similarity``, ``spread`` and ``summed`` are the blocks whose outputs give the similarity
+    before the last block, the one after it, and the sum that enters the second pass.
+    """
+
+    outliers: Literal["lof", "som"]
+    isolated: Literal["kept", "zero"]
+    gate_thresholded: bool
+    second_pass: Literal["same", "gate"]
+    threshold: float = 0.4
+    class_weight: float = 0.3
+    similarity: Span = Span((9, 9), of=12)
+    spread: Span = Span((4, 4), of=12)
+    summed: Span = Span((4, 10), of=12)
+
+
+@dataclass(frozen=True)
 class Suppression:
     """CS: which output channels of which blocks' FFN are brought back to an ordinary norm.
 
@@ -169,6 +191,7 @@ class Method:
     ffn: bool
     fusion: Fusion | None = None
     suppression: Suppression | None = None
+    calibration: Calibration | None = None
     summary: str = ""
     authors: str = ""
     year: int | None = None

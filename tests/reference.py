@@ -19,6 +19,8 @@ METHODS = {  # name: (attention, residual, FFN)
     "clearclip": ("qq", False, False),
     "itaclip": ("qq+kk", True, False),
     "pearl": ("aligned qk", False, False),
+    "scclip": ("kk", False, False),
+    "sfp": ("qq+kk", False, False),
     "gclip": ("qq", False, False),
     "kk": ("kk", False, False),
     "vv": ("vv", False, False),
@@ -249,6 +251,8 @@ def dense(
     last_W2: Tensor | None = None,
 ) -> Tensor:
     """Dense features (N, E), L2-normalised, with the maps of ``amf_blocks`` fused in."""
+    if name in ("scclip", "sfp"):
+        return calibrated(tower, name, xs, grid)
     kind, residual, has_ffn = METHODS[name]
     last, x = tower.layers - 1, xs[-1]
     q, k, v = qkv(tower, last, x)
@@ -268,6 +272,130 @@ def dense(
     if has_ffn:
         z = z + ffn(tower, last, z, last_W2)
     patches = layer_norm(z, tower["ln_post.weight"], tower["ln_post.bias"])[1:] @ tower["proj"]
+    return patches / patches.norm(dim=1, keepdim=True)
+
+
+# --- SC-CLIP and SFP ------------------------------------------------------------------------------
+
+
+def lof(P: Tensor) -> list[float]:
+    """SC-CLIP's outlier score of every row: its squared reach over its neighbours'."""
+    reach, nearest = [], []
+    for i in range(len(P)):
+        apart = sorted((float((P[i] - P[j]).pow(2).sum()), j) for j in range(len(P)) if j != i)[:30]
+        reach.append(apart[-1][0])
+        nearest.append([j for _, j in apart])
+    return [
+        r * sum(1 / reach[j] for j in near) / 30 for r, near in zip(reach, nearest, strict=True)
+    ]
+
+
+def lof_outliers(P: Tensor) -> list[int]:
+    """The patches above the 0.95 quantile of the scores, interpolated linearly."""
+    scores = lof(P)
+    at = 0.95 * (len(scores) - 1)
+    low, high = sorted(scores)[math.floor(at)], sorted(scores)[math.ceil(at)]
+    bound = low + (at - math.floor(at)) * (high - low)
+    return [i for i, score in enumerate(scores) if score > bound]
+
+
+def som_scores(maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """What SFP compares, of a block's Query-Key maps: the class token's row, and the diagonal."""
+    mean = sum(maps) / len(maps)
+    return 1.5 * mean[0, 1:], mean.diagonal()[1:]
+
+
+def som_outliers(maps: Sequence[Tensor]) -> list[int]:
+    """The ten patches the class token looks at most, of those it looks at more than themselves."""
+    looked_at, own = som_scores(maps)
+    candidates = [j for j in range(len(own)) if looked_at[j] > own[j]]
+    return sorted(candidates, key=lambda j: -float(looked_at[j]))[:10]
+
+
+def mended(
+    P: Tensor, outliers: Sequence[int], grid: tuple[int, int], isolated: str = "kept"
+) -> Tensor:
+    """Every outlier becomes the mean of its ordinary neighbours in the picture."""
+    out = P.clone()
+    for i in outliers:
+        row, column = divmod(i, grid[1])
+        around = [
+            y * grid[1] + x
+            for y in range(max(0, row - 1), min(grid[0], row + 2))
+            for x in range(max(0, column - 1), min(grid[1], column + 2))
+        ]
+        good = [P[j] for j in around if j not in outliers]
+        if good:
+            out[i] = torch.stack(good).mean(0)
+        elif isolated == "zero":
+            out[i] = 0
+    return out
+
+
+def cosine_matrix(P: Tensor) -> Tensor:
+    return torch.stack([(P @ row) / (P.norm(dim=1) * row.norm()) for row in P])
+
+
+def averaging(S: Tensor, bound: float = 0.4) -> Tensor:
+    """The matrix that spreads: what is under the bound counts nothing, each row is averaged."""
+    kept = S * S.ge(bound)
+    return torch.stack([row / (row.sum() + 1e-6) for row in kept])
+
+
+def gate(S: Tensor) -> Tensor:
+    """Softmax over three times what is above the mean of all entries."""
+    raised = 3 * (S - S.mean())
+    return softmax(torch.where(raised < 0, torch.full_like(S, -math.inf), raised))
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """One picture's way through SC-CLIP or SFP, (N, N) matrices and (N, D) patches."""
+
+    outliers: list[int]
+    before: Tensor
+    after: Tensor
+    first: list[Tensor]  # the attention of every head in the first pass
+    second: list[Tensor]
+    z: Tensor
+
+
+def calibrated_steps(
+    tower: Tower,
+    name: str,
+    xs: Sequence[Tensor],
+    grid: tuple[int, int],
+    class_weight: float = 0.3,
+) -> Steps:
+    """A tower of 12 blocks, or a multiple: ``xs[b]`` is what block b puts out, counted from 1."""
+    scclip, last, times = name == "scclip", tower.layers - 1, tower.layers // 12
+    isolated = "kept" if scclip else "zero"
+    late, maps = xs[last], qk_maps(tower, last - 1, xs[last - 1])
+    found = lof_outliers(late[1:]) if scclip else som_outliers(maps)
+    S9 = cosine_matrix(mended(xs[9 * times][1:], found, grid, isolated))
+    before, after = averaging(S9), averaging(cosine_matrix(xs[4 * times][1:]))
+    shared = gate(S9 if scclip else S9 * S9.ge(0.4))
+
+    q, k, v = qkv(tower, last, before @ mended(late[1:], found, grid, isolated))
+    total = sum(xs[3 * times + 1 : 10 * times + 1])  # X_4 + ... + X_10 of 12
+    q2, k2, v2 = qkv(tower, last, total[1:])
+    if scclip:
+        first = [(shared + alike(a, a)) / 2 for a in k]
+        second = [(shared + alike(a, a)) / 2 for a in k2]
+    else:
+        first = [(alike(a, a) + alike(b, b) + shared) / 3 for a, b in zip(k, q, strict=True)]
+        second = [shared] * tower.heads
+    y = after @ (attended(tower, last, first, v) + class_weight * late[0])
+    y = y + after @ (attended(tower, last, second, v2) + class_weight * total[0])
+    return Steps(found, before, after, first, second, y)
+
+
+def calibrated(
+    tower: Tower, name: str, xs: Sequence[Tensor], grid: tuple[int, int], class_weight: float = 0.3
+) -> Tensor:
+    """Dense features (N, E) of SC-CLIP or SFP."""
+    z = calibrated_steps(tower, name, xs, grid, class_weight).z
+    patches = layer_norm(z, tower["ln_post.weight"], tower["ln_post.bias"]) @ tower["proj"]
     return patches / patches.norm(dim=1, keepdim=True)
 
 

@@ -149,15 +149,15 @@ class TestWrapping:
     @pytest.mark.parametrize("way", ["all", "weights only"])
     @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
     def test_low_precision_runs_in_its_own_dtype(self, dtype: torch.dtype, way: str) -> None:
-        exact = Segmenter(tiny_backbone(3, layers=4), templates="plain")
+        exact = Segmenter(tiny_backbone(3, layers=4), templates="plain", short_side=48)
         model = tiny_clip(3, layers=4)
         if way == "all":
             model = model.to(dtype)
         else:
             convert_weights_to_lp(model, dtype=dtype)
         backbone = wrap_backbone(model, tokenizer(), mean=MEAN, std=STD)
-        low = Segmenter(backbone, templates="plain")
-        image = picture(32, 48)
+        low = Segmenter(backbone, templates="plain", short_side=48)
+        image = picture(48, 48)
         trunk, whole = low.encode(image), exact.encode(image)
         assert {x.dtype for x in trunk.inputs} == {dtype}
         for name, method in METHODS.items():

@@ -18,9 +18,12 @@ from gclip_core import (
     last_block,
     wrap_backbone,
 )
+from gclip_core.attention import Heads
 from tests import reference
 from tests.models import MEAN, STD, normalised, picture, tiny_backbone, tiny_clip, tokenizer
 
+GRID = (5, 7)
+RELATIVES = [name for name, method in METHODS.items() if method.calibration]
 TOWERS: dict[str, dict[str, Any]] = {
     "12 blocks": {},
     "24 blocks": {"layers": 24},
@@ -57,12 +60,12 @@ def test_the_clip_entry_is_the_stock_towers_patch_tokens(
 
 @lru_cache
 def encoded(tower: str) -> tuple[Segmenter, Encoded, reference.Tower, list[Tensor]]:
-    """A picture of 3 x 7 patches, encoded by us and by the reference."""
+    """A picture of 5 x 7 patches, encoded by us and by the reference."""
     settings = TOWERS[tower]
     backbone = tiny_backbone(7, **settings)
     patch = backbone.patch
-    image = picture(3 * patch, 7 * patch)
-    segmenter = Segmenter(backbone, short_side=3 * patch)
+    image = picture(5 * patch, 7 * patch)
+    segmenter = Segmenter(backbone, short_side=5 * patch)
     theirs = reference.read(backbone.model, settings.get("quick_gelu", False))
     return segmenter, segmenter.encode(image), theirs, reference.inputs(theirs, normalised(image))
 
@@ -72,18 +75,18 @@ def encoded(tower: str) -> tuple[Segmenter, Encoded, reference.Tower, list[Tenso
 def test_every_method_agrees_with_the_reference(tower: str, name: str) -> None:
     segmenter, trunk, theirs, xs = encoded(tower)
     middle = segmenter.findings(trunk, METHODS[name]).fusion.blocks
-    expected = reference.dense(theirs, name, xs, (3, 7), middle)
+    expected = reference.dense(theirs, name, xs, GRID, middle)
     found = segmenter.dense_features(trunk, METHODS[name])
-    assert found.grid == (3, 7)
-    assert found.patches.shape == (21, 16)
+    assert found.grid == GRID
+    assert found.patches.shape == (35, 16)
     assert worst_cosine(found.patches, expected) >= 0.99999
-    assert torch.allclose(found.patches.norm(dim=1), torch.ones(21), atol=1e-5)
+    assert torch.allclose(found.patches.norm(dim=1), torch.ones(35), atol=1e-5)
 
 
 def test_methods_differ_from_each_other() -> None:
     """A table whose entries were all the same would pass too many tests."""
-    segmenter = Segmenter(tiny_backbone(8))
-    trunk = segmenter.encode(picture(32, 48))
+    segmenter = Segmenter(tiny_backbone(8), short_side=48)
+    trunk = segmenter.encode(picture(48, 48))
     features = {name: segmenter.dense_features(trunk, m).patches for name, m in METHODS.items()}
     names = list(METHODS)
     for i, one in enumerate(names):
@@ -106,7 +109,7 @@ def test_fusion_of_explicit_blocks_agrees_with_the_reference(
     blocks: tuple[int, ...], heads: Literal["each", "mean"], tower: str
 ) -> None:
     segmenter, trunk, theirs, xs = encoded(tower)
-    expected = reference.dense(theirs, "gclip", xs, (3, 7), blocks, heads)
+    expected = reference.dense(theirs, "gclip", xs, GRID, blocks, heads)
     method = gclip(cs=False, amf_blocks=blocks, heads=heads)
     assert segmenter.findings(trunk, method).fusion.blocks == blocks
     found = segmenter.dense_features(trunk, method)
@@ -123,7 +126,7 @@ def test_each_head_and_head_mean_are_not_the_same() -> None:
     assert worst_cosine(each, mean) < 0.9999
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [n for n in METHODS if n not in RELATIVES])
 @pytest.mark.parametrize("head", [None, 0, 3])
 def test_the_matrix_shown_is_the_matrix_used(name: str, head: int | None) -> None:
     segmenter, trunk, tower, xs = encoded("12 blocks")
@@ -133,16 +136,35 @@ def test_the_matrix_shown_is_the_matrix_used(name: str, head: int | None) -> Non
     kind = reference.METHODS[name][0]
     matrices = []
     for i in range(4):
-        local = reference.attention(kind, q[i], k[i], v[i], (3, 7))
-        maps = [reference.middle_maps(tower, name, block, xs[block], (3, 7))[i] for block in middle]
+        local = reference.attention(kind, q[i], k[i], v[i], GRID)
+        maps = [reference.middle_maps(tower, name, block, xs[block], GRID)[i] for block in middle]
         share = reference.fused_share(name, len(maps))
         matrices.append((1 - share) * local + share * sum(maps) / max(1, len(maps)))
     expected = sum(matrices) / 4 if head is None else matrices[head]
     found = segmenter.last_attention(trunk, method, head)
-    assert found.shape == (22, 22)
+    assert found.shape == (36, 36)
     assert torch.allclose(found.double(), expected, atol=1e-5)
     rows = found.sum(-1)
     assert torch.allclose(rows, torch.full_like(rows, 2.0 if kind == "qq+kk" else 1.0), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", RELATIVES)
+@pytest.mark.parametrize("head", [None, 2])
+def test_the_matrix_shown_of_a_calibrated_method_holds_repair_and_spreading(
+    name: str, head: int | None
+) -> None:
+    segmenter, trunk, tower, xs = encoded("12 blocks")
+    steps = reference.calibrated_steps(tower, name, xs, GRID)
+    first, second = (
+        sum(maps) / 4 if head is None else maps[head] for maps in (steps.first, steps.second)
+    )
+    eye, isolated = torch.eye(35).double(), "kept" if name == "scclip" else "zero"
+    repair = reference.mended(eye, steps.outliers, GRID, isolated)
+    expected = steps.after @ (first @ steps.before @ repair + second) / 2
+    found = segmenter.last_attention(trunk, METHODS[name], head)
+    assert torch.allclose(found[1:, 1:].double(), expected, atol=1e-5)
+    assert found[0].tolist() == [1] + 35 * [0], "the class token keeps to itself"
+    assert found[1:, 0].abs().max() == 0
 
 
 def test_the_matrix_shown_with_the_head_mean_fused_into_every_head() -> None:
@@ -162,9 +184,12 @@ def test_a_kept_ffn_runs_with_the_weight_it_is_given() -> None:
     xs = reference.inputs(tower, pixels)
     W2 = torch.randn(32, 128)
     expected = reference.dense(tower, "sclip", xs, (4, 4), last_W2=W2.double())
-    x = xs[-1].float()[None]
-    heads = blocks.project(model.visual.transformer.resblocks[-1], x)
-    found = last_block.apply(model.visual, METHODS["sclip"], x, heads, (4, 4), W2=W2)
+    inputs = [x.float()[None] for x in xs]
+
+    def heads_of(block: int, values: bool = False) -> Heads:
+        return blocks.project(model.visual.transformer.resblocks[block], inputs[block], values)
+
+    found = last_block.apply(model.visual, METHODS["sclip"], inputs, heads_of, (4, 4), W2=W2)
     assert worst_cosine(found[0], expected) >= 0.99999
 
 

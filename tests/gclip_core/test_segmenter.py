@@ -461,8 +461,8 @@ class TestSegmenting:
             assert torch.equal(face.encode(same).inputs[-1], expected)
 
     def test_encoding_once_serves_every_method(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        face = segmenter(tiny_backbone(36))
-        image = picture(32, 32)
+        face = segmenter(tiny_backbone(36), short_side=48)
+        image = picture(48, 48)
         expected = {name: face.segment(image, WORDS, m).logits for name, m in METHODS.items()}
         encoded = face.encode(image)
         monkeypatch.setattr(blocks, "embed_patches", None)
@@ -587,9 +587,9 @@ class TestQueriesAndKeysKept:
             *amf.middle_blocks(face.backbone.n_blocks),
         }
         for block in wanted:
-            kept = encoder.queries_keys(face.backbone, made.passes[0], block)
+            kept = encoder.block_heads(face.backbone, made.passes[0], block)
             again = blocks.project(face.backbone.blocks[block], made.passes[0].inputs[block], False)
-            assert kept is encoder.queries_keys(face.backbone, made.passes[0], block), (
+            assert kept is encoder.block_heads(face.backbone, made.passes[0], block), (
                 "no second time"
             )
             assert torch.equal(kept.q, again.q) and torch.equal(kept.k, again.k)
@@ -600,8 +600,8 @@ class TestQueriesAndKeysKept:
         changed = face.suppress(clean, gclip(amf=False, cs_blocks=[2]))
         late = face.backbone.n_blocks - 2
         assert late in amf.likely_fused(face.backbone.amf_blocks, face.backbone.n_blocks)
-        kept = encoder.queries_keys(face.backbone, clean.passes[0], late)
-        own = encoder.queries_keys(face.backbone, changed.passes[0], late)
+        kept = encoder.block_heads(face.backbone, clean.passes[0], late)
+        own = encoder.block_heads(face.backbone, changed.passes[0], late)
         assert not torch.allclose(kept.q, own.q, atol=1e-4)
         expected = blocks.project(face.backbone.blocks[late], changed.passes[0].inputs[late], False)
         assert torch.equal(own.q, expected.q)

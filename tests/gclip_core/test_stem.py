@@ -76,7 +76,7 @@ class TestPhotoModel:
         assert unknown_phrases(photos, asked) == ("zorblax", "quark")
 
     def test_every_method_runs_on_any_shape(self, photos: Backbone) -> None:
-        segmenter = Segmenter(photos, short_side=64)
+        segmenter = Segmenter(photos, short_side=96)
         encoded = segmenter.encode(Image.new("RGB", (150, 90), (80, 140, 220)))
         for name, method in METHODS.items():
             found = segmenter.segment(encoded, "sky, grass", method)

@@ -1,0 +1,197 @@
+"""Calibration around the last block (SC-CLIP, SFP): repair, spreading, class term, second pass.
+
+A few *outlier* patches of the late blocks attract most of the attention. They are replaced by
+their neighbours on the grid; then patches that are alike in an earlier hidden state are averaged,
+before the last block and after it. Pure: hidden states of one picture in, tensors out. All of it
+runs in float32. ``X_b`` in the comments is the output of block b, counted from 1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gclip_core import attention
+from gclip_core.attention import Heads
+from gclip_core.errors import MethodError
+from gclip_core.types import Calibration, Grid
+
+NEIGHBOURS = 30
+"""The nearest other patches that a patch is compared with."""
+LOF_QUANTILE = 0.95
+"""Patches whose outlier score is above this quantile of all scores are outliers."""
+SOM_FACTOR = 1.5
+"""A patch is a candidate if the class token looks at it this many times less than it does itself.
+
+The authors' class weight 0.3 times 5.
+"""
+SOM_MOST = 10
+"""The most outliers that :func:`som_outliers` returns, whatever the picture's size."""
+GATE_SHARPNESS = 3.0
+"""Factor of the similarity before the softmax of :func:`gate`."""
+
+
+# --- outliers -------------------------------------------------------------------------------------
+
+
+def lof_scores(patches: Tensor) -> Tensor:
+    """How isolated every patch (N, D) is: its reach over that of its neighbours, (N,) float32.
+
+    The reach is the squared distance to the 30th nearest other patch. This is SC-CLIP's short form
+    of the local outlier factor, not the textbook's.
+    """
+    centred = patches - patches.mean(0)  # smaller numbers, so less is lost in the difference below
+    squares = centred.square().sum(1)
+    apart = squares[:, None] + squares[None] - 2 * centred @ centred.T  # (N, N)
+    apart.fill_diagonal_(torch.inf)
+    near, which = apart.topk(NEIGHBOURS, largest=False)
+    reach = near[:, -1].clamp_min(torch.finfo(near.dtype).tiny)
+    return reach * (1 / reach)[which].mean(1)
+
+
+def lof_outliers(patches: Tensor) -> Tensor:
+    """Indices of the patches whose :func:`lof_scores` lie above their 0.95 quantile."""
+    scores = lof_scores(patches)
+    return (scores > scores.quantile(LOF_QUANTILE)).nonzero()[:, 0]
+
+
+def som_outliers(heads: Heads) -> Tensor:
+    """Indices of the ten patches that the class token looks at most, and more than they themselves.
+
+    ``heads`` are queries and keys (H, 1+N, d) of the block before the last. The attention is the
+    head mean of Query-Key; the class token's counts 1.5 times.
+    """
+    looked_at = SOM_FACTOR * attention.weights(heads.q[:, :1], heads.k).mean(0)[0, 1:]  # (N,)
+    found = []
+    # A patch's own attention takes a whole row of the matrix. The rows of the most looked at come
+    # first, and nearly always suffice.
+    for some in looked_at.argsort(descending=True).split(8 * SOM_MOST):
+        rows = attention.weights(heads.q[:, 1 + some], heads.k).mean(0)
+        own = rows.gather(1, 1 + some[:, None])[:, 0]
+        found.append(some[looked_at[some] > own])
+        if sum(map(len, found)) >= SOM_MOST:
+            break
+    return torch.cat(found)[:SOM_MOST]
+
+
+def repaired(
+    patches: Tensor, outliers: Tensor, grid: Grid, isolated: Literal["kept", "zero"]
+) -> Tensor:
+    """Patches (N, D) with each outlier replaced by the mean of its neighbours on the grid.
+
+    Neighbours are those of the eight around it that lie in the picture and are no outliers. An
+    outlier without any stays as it is, or becomes zero.
+    """
+    height, width = grid
+    steps = torch.tensor([-1, 0, 1], device=patches.device)
+    dy, dx = steps.repeat_interleave(3), steps.repeat(3)  # all nine; the middle is an outlier
+    y, x = outliers[:, None] // width + dy, outliers[:, None] % width + dx  # (outliers, 9)
+    inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+    places = y.clamp(0, height - 1) * width + x.clamp(0, width - 1)
+    usable = inside & ~torch.isin(places, outliers)
+    count = usable.sum(1, keepdim=True)
+    mean = (patches[places] * usable[..., None]).sum(1) / count.clamp_min(1)
+    if isolated == "kept":
+        mean = mean.where(count > 0, patches[outliers])
+    return patches.index_copy(0, outliers, mean)
+
+
+# --- similarity -----------------------------------------------------------------------------------
+
+
+def cosines(patches: Tensor) -> Tensor:
+    """Cosine similarity of every two patches (N, D): (N, N)."""
+    scaled = F.normalize(patches, dim=-1)
+    return scaled @ scaled.T
+
+
+def thresholded(similarity: Tensor, threshold: float) -> Tensor:
+    """The similarity with entries below ``threshold`` set to 0."""
+    return similarity.where(similarity >= threshold, 0.0)
+
+
+def spread(similarity: Tensor, threshold: float) -> Tensor:
+    """The matrix (N, N) that averages alike patches: :func:`thresholded`, rows over their sum."""
+    kept = thresholded(similarity, threshold)
+    return kept.div_(kept.sum(-1, keepdim=True) + 1e-6)
+
+
+def gate(similarity: Tensor) -> Tensor:
+    """An attention from a similarity, (N, N): softmax of the entries above the mean of all."""
+    logits = GATE_SHARPNESS * (similarity - similarity.mean())
+    logits.diagonal().clamp_(min=0)  # rounding must not empty the rows of a uniform picture
+    return logits.masked_fill_(logits < 0, -torch.inf).softmax(-1)
+
+
+# --- what enters and leaves the last block --------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """One picture's hidden states as a calibrated last block uses them, in float32.
+
+    ``patches`` (2, N, D) enter the block in its first and second pass and ``class_terms``
+    (2, 1, D) are added to its output there. ``gate`` (N, N) is the attention of both passes that
+    all heads share; ``after`` (N, N) spreads the sum of their outputs. ``outliers`` were repaired,
+    and ``before`` (N, N) then spread, to make the first pass's patches.
+    """
+
+    patches: Tensor
+    class_terms: Tensor
+    gate: Tensor
+    after: Tensor
+    outliers: Tensor
+    before: Tensor
+
+
+def calibrate(
+    settings: Calibration, inputs: Sequence[Tensor], before_last: Heads, grid: Grid
+) -> Calibrated:
+    """Repair, similarities and both passes' inputs, of one picture.
+
+    ``inputs`` (1+N, D) enter the tower's blocks; ``before_last`` are queries and keys of the block
+    before the last, (H, 1+N, d).
+
+    Raises:
+        MethodError: fewer than 31 patches.
+    """
+    check_grid(grid)
+
+    def leaving(block: int) -> Tensor:
+        return inputs[block + 1].float()
+
+    blocks = len(inputs)
+    late = inputs[-1].float()  # X_11 of 12
+    lof = settings.outliers == "lof"
+    outliers = lof_outliers(late[1:]) if lof else som_outliers(before_last)
+
+    similar = leaving(settings.similarity.indices(blocks)[-1])[1:]  # X_9
+    near = cosines(repaired(similar, outliers, grid, settings.isolated))
+    before = spread(near, settings.threshold)
+    if settings.gate_thresholded:
+        near = thresholded(near, settings.threshold)
+    first = before @ repaired(late[1:], outliers, grid, settings.isolated)
+
+    summed = torch.stack([leaving(block) for block in settings.summed.indices(blocks)]).sum(0)
+    after = cosines(leaving(settings.spread.indices(blocks)[-1])[1:])  # of X_4
+    return Calibrated(
+        patches=torch.stack([first, summed[1:]]),
+        class_terms=settings.class_weight * torch.stack([late[:1], summed[:1]]),
+        gate=gate(near),
+        after=spread(after, settings.threshold),
+        outliers=outliers,
+        before=before,
+    )
+
+
+def check_grid(grid: Grid) -> None:
+    """Refuses a grid on which a patch has fewer than 30 others to be compared with."""
+    if grid[0] * grid[1] <= NEIGHBOURS:
+        raise MethodError(
+            f"A calibrated method (SC-CLIP, SFP) needs at least {NEIGHBOURS + 1} patches, because "
+            f"it compares each with {NEIGHBOURS} others, but a grid of {grid[0]} × {grid[1]} came. "
+            "Take a longer shorter side, or another method."
+        )

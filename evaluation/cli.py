@@ -82,8 +82,7 @@ def _try_backbone(
 ) -> tuple[Path, Tally] | BackboneError:
     """A share of one backbone's result, and the folder of the whole; or why there is none."""
     try:
-        with opened_backbone(args, name) as backbone:
-            return _evaluate_share(args, backbone, share)
+        return _evaluate_share(args, opened_backbone(args, name), share)
     except BackboneError as error:
         return error
 

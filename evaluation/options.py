@@ -2,8 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,16 +16,13 @@ from gclip_core.backbone import Backbone, load_backbone, plant_channel
 from gclip_core.errors import EvaluationError
 from gclip_core.numbering import block_indices
 
-SMALL_TOWER = 20_000_000
-"""Parameters under which a backbone runs on one thread unless told otherwise."""
-
 
 def add_backbone_options(parser: argparse._ActionsContainer) -> None:
     """The options of the backbone, except for its name: one command takes several names."""
     parser.add_argument("--weights", type=Path, help="weight file of the backbone")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "auto"])
-    parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's; built-in: 1)")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's)")
     parser.add_argument(
         "--plant", action="append", default=[], metavar="CHANNEL:GAIN:BLOCKS",
         help="simulate an abnormal channel, for example 7:100:7-11",
@@ -42,30 +38,13 @@ def add_finding_options(parser: argparse._ActionsContainer) -> None:
     )  # fmt: skip
 
 
-@contextmanager
-def opened_backbone(args: argparse.Namespace, name: str) -> Iterator[Backbone]:
-    """The backbone as the command line describes it, and PyTorch on its threads meanwhile."""
+def opened_backbone(args: argparse.Namespace, name: str) -> Backbone:
+    """The backbone as the command line describes it, and PyTorch on so many threads."""
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")  # read at the first product: results repeat
+    if args.threads:
+        torch.set_num_threads(args.threads)
     backbone = load_backbone(name, args.weights, own_device(args.device), args.dtype)
-    with threads(args.threads, backbone):
-        yield planted(backbone, args.plant)
-
-
-@contextmanager
-def threads(wanted: int | None, backbone: Backbone) -> Iterator[None]:
-    """Run PyTorch on ``wanted`` threads; by default on one for a small tower on the CPU.
-
-    A tower of a few million parameters is no faster with several threads, and on a busy machine
-    they wait for each other.
-    """
-    before = torch.get_num_threads()
-    size = sum(parameter.numel() for parameter in backbone.model.parameters())
-    is_small = backbone.device.type == "cpu" and size < SMALL_TOWER
-    torch.set_num_threads(wanted or (1 if is_small else before))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    return planted(backbone, args.plant)
 
 
 def planted(backbone: Backbone, plants: Sequence[str]) -> Backbone:

@@ -113,12 +113,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     photos, method = star_photos(), METHODS[args.method]
     try:
-        with opened_backbone(args, args.backbone) as backbone:
-            segmenter = Segmenter(backbone, short_side=args.short_side)
-            scores = {
-                name: score(segmenter, method, photo, words_elsewhere(photo, photos))
-                for name, photo in photos.items()
-            }
+        segmenter = Segmenter(opened_backbone(args, args.backbone), short_side=args.short_side)
+        scores = {
+            name: score(segmenter, method, photo, words_elsewhere(photo, photos))
+            for name, photo in photos.items()
+        }
         print(report(scores))
         if args.sheet:
             masks = [one.labels for one in scores.values()]

@@ -75,12 +75,6 @@ def _sweep_amf_blocks(make: MakeGclip, depth: int, n_blocks: int) -> Swept:
         yield first + 1, f"AMF {listed(blocks)}", make(cs=False, amf_blocks=blocks)
 
 
-def _sweep_amf_n_blocks(make: MakeGclip, depth: int, n_blocks: int) -> Swept:
-    for n in range(1, max(2, depth // 2 - 1)):
-        method = make(cs=False, amf_blocks="auto", n_blocks=n)
-        yield n, f"AMF {n} block{'s' * (n > 1)}", method
-
-
 def _sweep_cs_blocks(make: MakeGclip, depth: int, n_blocks: int) -> Swept:
     # The last block's FFN takes no part in the masks; suppressing it alone would change nothing.
     for first in range(depth - 1):
@@ -90,7 +84,6 @@ def _sweep_cs_blocks(make: MakeGclip, depth: int, n_blocks: int) -> Swept:
 
 SWEEPS: dict[str, Sweep] = {
     "amf_blocks": Sweep("no fusion", _sweep_amf_blocks),
-    "amf_n_blocks": Sweep("no fusion", _sweep_amf_n_blocks),
     "cs_blocks": Sweep("no suppression", _sweep_cs_blocks),
 }
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from evaluation.datasets import Sample
@@ -25,7 +24,7 @@ from gclip_core.errors import EvaluationError
 from gclip_core.methods import METHODS
 from gclip_core.numbering import block_numbers, named
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Encoded, Grid, Method, MethodReport, Suppression
+from gclip_core.types import Encoded, Method, MethodReport, Suppression
 
 LARGE = 3.0
 """A dimension is large from this multiple of the median dimension's mean magnitude on."""
@@ -56,17 +55,6 @@ class Alikeness:
 
 
 @dataclass(frozen=True, eq=False)
-class Example:
-    """One image's attention, for the figure: ``received`` (L, N) and ``maps`` (L, N, N)."""
-
-    image: Image.Image
-    grid: Grid
-    received: Tensor
-    maps: Tensor
-    tokens: tuple[tuple[int, ...], ...]
-
-
-@dataclass(frozen=True, eq=False)
 class Phenomena:
     """What was found in one backbone; per-block figures are means over the images.
 
@@ -89,7 +77,6 @@ class Phenomena:
     first_blocks: tuple[int | None, ...]
     found: MethodReport
     alikeness: tuple[Alikeness, ...]
-    example: Example
 
 
 def look_into(
@@ -100,7 +87,6 @@ def look_into(
     ``suppressing`` is the method that applies CS.
     """
     scores, tokens, agreement, dimensions, firsts = [], [], [], [], []
-    example: Example | None = None
     found: MethodReport | None = None
     values: dict[str, list[tuple[float, float]]] = {}
     for sample in samples:
@@ -113,10 +99,9 @@ def look_into(
         dimensions.append(large_dimensions(encoded.whole.inputs[-1]))
         firsts.append(amf.first_global_block([bool(t) for t in seen.tokens]))
         found = found or segmenter.findings(encoded, suppressing)
-        example = example or _example(segmenter, image, encoded, seen.tokens)
         for label, pair in _alikeness(segmenter, encoded, regions, suppressing):
             values.setdefault(label, []).append(pair)
-    if example is None or found is None:
+    if found is None:
         raise EvaluationError("At least one image to look into was expected, but none came.")
     return Phenomena(
         backbone=segmenter.backbone,
@@ -132,7 +117,6 @@ def look_into(
         alikeness=tuple(
             Alikeness(label, *_mean_of_known(np.array(pairs))) for label, pairs in values.items()
         ),
-        example=example,
     )
 
 
@@ -141,20 +125,6 @@ def large_dimensions(tokens: Tensor) -> tuple[int, ...]:
     size = tokens[1:].float().abs().mean(0)
     order = size.argsort(descending=True)
     return tuple(order[: int((size >= LARGE * size.quantile(0.5)).sum())].tolist())
-
-
-def _example(
-    segmenter: Segmenter, image: Image.Image, trunk: Encoded, tokens: tuple[tuple[int, ...], ...]
-) -> Example:
-    whole = trunk.whole
-    clean = replace(segmenter, backbone=replace(segmenter.backbone, planted=()))
-    maps = torch.stack(
-        [
-            amf.patch_attention(clean.attention_map(whole, block))
-            for block in range(segmenter.backbone.n_blocks)
-        ]
-    )
-    return Example(image, whole.grid, segmenter.received(trunk), maps, tokens)
 
 
 def _alikeness(

@@ -39,15 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> None:
-    with opened_backbone(args, args.backbone) as backbone:
-        segmenter = Segmenter(backbone, short_side=args.short_side)
-        cs_blocks = block_choice(args.cs_blocks, backbone.n_blocks)
-        suppressing = gclip(amf=False, cs=True, cs_blocks=cs_blocks)
-        found = look_into(segmenter, _samples(args, segmenter), suppressing, args.global_threshold)
+    backbone = opened_backbone(args, args.backbone)
+    segmenter = Segmenter(backbone, short_side=args.short_side)
+    cs_blocks = block_choice(args.cs_blocks, backbone.n_blocks)
+    suppressing = gclip(amf=False, cs=True, cs_blocks=cs_blocks)
+    found = look_into(segmenter, _samples(args, segmenter), suppressing, args.global_threshold)
     print(report(found))
     if args.out:
-        written = figures.draw(found, args.out)
-        print("\nwritten: " + ", ".join(map(str, written)), file=sys.stderr)
+        print(f"\nwritten: {figures.draw(found, args.out)}", file=sys.stderr)
 
 
 def _samples(args: argparse.Namespace, segmenter: Segmenter) -> Iterable[Sample]:

@@ -1,4 +1,4 @@
-"""The two figures of what is inside a backbone: its global tokens, and its channels."""
+"""The figure of a backbone's channels: weight norms, their entropy, and the Values."""
 
 import io
 import math
@@ -9,8 +9,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
-from numpy.typing import NDArray
 
 from evaluation.phenomena import Phenomena, planted
 from evaluation.tally import write_atomically
@@ -21,30 +19,13 @@ STYLE = mpl.rc_params_from_file(
 )
 
 
-def draw(found: Phenomena, folder: Path) -> list[Path]:
-    """Draw global tokens and channels of a backbone; returns the two files."""
-    with mpl.rc_context(STYLE):
-        return [
-            _save(_draw_tokens(found), folder / "global-tokens.png"),
-            _save(_draw_channels(found), folder / "channels.png"),
-        ]
-
-
-def _save(figure: Figure, path: Path) -> Path:
-    """Write a PNG."""
+def draw(found: Phenomena, folder: Path) -> Path:
+    """Draw the channels of a backbone; returns the file."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=160)
-    write_atomically(path, buffer.getvalue())
-    return path
-
-
-def _level(axes: Axes, y: float, text: str) -> None:
-    """A dashed line across, and what it means."""
-    axes.axhline(y, color=SOFT, linewidth=1.2, linestyle=(0, (4, 3)))
-    axes.annotate(
-        text, (0, y), xycoords=("axes fraction", "data"), xytext=(4, 4),
-        textcoords="offset points", color=SOFT, fontsize=9,
-    )  # fmt: skip
+    with mpl.rc_context(STYLE):
+        _draw_channels(found).savefig(buffer, format="png", dpi=160)
+    write_atomically(folder / "channels.png", buffer.getvalue())
+    return folder / "channels.png"
 
 
 def _new_figure(width: float, height: float, title: str, subtitle: str) -> Figure:
@@ -58,100 +39,15 @@ def _new_figure(width: float, height: float, title: str, subtitle: str) -> Figur
     return figure
 
 
-def _draw_tokens(found: Phenomena) -> Figure:
-    """Where the picture is looked at in every block, the token maps, and two curves."""
-    depth = found.backbone.n_blocks
-    shown = _some_blocks(depth)
-    title = "Global tokens: from which block on every patch looks at the same few"
-    figure = _new_figure(13.2, 8.0, title, _about(found, with_planting=False))
-    top, bottom = figure.subfigures(2, 1, height_ratios=[1.35, 1])
-    height, width = found.example.grid
-    cells = top.subplots(2, len(shown) + 1, height_ratios=[height / width, 1])
-    for cell in cells.flat:
-        cell.axis("off")
-    cells[0, 0].imshow(np.asarray(found.example.image))
-    cells[0, 0].set_title("the image", fontsize=10, fontweight="normal", pad=4)
-    _note(cells[1, 0])
-    for column, block in enumerate(shown, 1):
-        _received_cell(cells[0, column], found, block)
-        _map_cell(cells[1, column], found, block)
-    left, right = bottom.subplots(1, 2)
-    at = _block_axis(depth, left, right)
-    _score_curve(left, at, found)
-    _agreement_curve(right, at, found)
-    return figure
-
-
-def _about(found: Phenomena, with_planting: bool = True) -> str:
-    n, said = found.images, planted(found) if with_planting else []
-    mean = f"mean over {n} image{'s' * (n > 1)}"
-    return " · ".join([found.backbone.title, mean, *said])
+def _about(found: Phenomena) -> str:
+    mean = f"mean over {found.images} image{'s' * (found.images > 1)}"
+    return " · ".join([found.backbone.title, mean, *planted(found)])
 
 
 def _some_blocks(depth: int, most: int = 6) -> list[int]:
     """Evenly spread blocks, the last among them."""
     n = min(most, depth)
     return sorted(depth - 1 - i * depth // n for i in range(n))
-
-
-def _note(axes: Axes) -> None:
-    axes.text(
-        0, 1,
-        "above: how much each patch\nis attended to; global tokens\nare outlined\n\n"
-        "right: who (row) attends to\nwhom (column); a global\ntoken is a bright vertical\nstripe",
-        va="top", ha="left", color=SOFT, fontsize=9, linespacing=1.35, transform=axes.transAxes,
-    )  # fmt: skip
-
-
-def _received_cell(axes: Axes, found: Phenomena, block: int) -> None:
-    height, width = found.example.grid
-    received = found.example.received[block].reshape(height, width).numpy()
-    axes.imshow(received, cmap="magma", vmin=0, vmax=max(found.threshold, float(received.max())))
-    for token in found.example.tokens[block]:
-        y, x = divmod(token, width)
-        axes.add_patch(
-            Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, edgecolor="#38e0c8", linewidth=1.4)
-        )
-    axes.set_title(f"block {block + 1}", fontsize=10, pad=4)
-
-
-def _map_cell(axes: Axes, found: Phenomena, block: int) -> None:
-    attention = found.example.maps[block].numpy() * found.example.maps.shape[-1]
-    axes.imshow(
-        attention, cmap="magma", vmin=0, vmax=found.threshold,
-        interpolation="antialiased", aspect="auto",
-    )  # fmt: skip
-    axes.set_box_aspect(1)
-
-
-def _block_axis(depth: int, *parts: Axes) -> NDArray[np.int64]:
-    """Blocks along the axis of each part; where they stand on it."""
-    for axes in parts:
-        axes.set(xlabel="block (counted from 1)", xlim=(0.4, depth + 0.6))
-        axes.set_xticks(range(1, depth + 1, 1 if depth <= 12 else 2))
-    return np.arange(1, depth + 1)
-
-
-def _score_curve(axes: Axes, at: NDArray[np.int64], found: Phenomena) -> None:
-    over = found.scores >= found.threshold
-    _level(axes, found.threshold, f"a global token from {found.threshold:g} on")
-    axes.plot(at, found.scores, color=BLUE, linewidth=2.2)
-    axes.plot(at[~over], found.scores[~over], "o", color="white", mec=BLUE, mew=2, markersize=7)
-    axes.plot(at[over], found.scores[over], "o", color=ORANGE, markersize=9)
-    axes.set_title("How much the most attended patch draws, uniform = 1")
-    axes.set_ylim(0, 1.15 * max(found.threshold, float(found.scores.max())))
-    axes.grid(axis="y")
-
-
-def _agreement_curve(axes: Axes, at: NDArray[np.int64], found: Phenomena) -> None:
-    known = ~np.isnan(found.agreement)
-    axes.plot(at, found.agreement, color=TEAL, linewidth=2.2, marker="o", markersize=7)
-    for block in at[~known]:
-        axes.annotate("none", (block, 0.02), ha="center", color=SOFT, fontsize=8)
-    axes.set_title("Agreement of global tokens with the class token (cosine)")
-    low = float(np.nanmin(found.agreement)) if known.any() else 0.0
-    axes.set_ylim(min(0.0, low), 1.05)
-    axes.grid(axis="y")
 
 
 def _draw_channels(found: Phenomena) -> Figure:
@@ -174,10 +70,8 @@ def _draw_channels(found: Phenomena) -> Figure:
         cell.set_xlabel("output channel", fontsize=9)
     for cell in cells[:, 0]:
         cell.set_ylabel("norm", fontsize=9)
-    ratio, entropy, values = bottom.subplots(1, 3)
-    at = _block_axis(depth, ratio, entropy)
-    _ratio_curve(ratio, at, found)
-    _entropy_curve(entropy, at, found)
+    entropy, values = bottom.subplots(1, 2)
+    _entropy_curve(entropy, found)
     _values_bars(values, found)
     return figure
 
@@ -204,26 +98,11 @@ def _norms_cell(axes: Axes, found: Phenomena, block: int, lowest: float, highest
     axes.tick_params(labelsize=8)
 
 
-def _ratio_curve(axes: Axes, at: NDArray[np.int64], found: Phenomena) -> None:
-    ratios = np.array(found.found.ratios)
-    after = found.found.norms_after
-    then = (after.amax(1) / after.quantile(0.5, dim=1)).numpy()
-    limit = found.channel_threshold
-    axes.bar(at, ratios, width=0.62, color=[ORANGE if r >= limit else BLUE for r in ratios])
-    changed = ~np.isclose(ratios, then)
-    if changed.any():
-        axes.plot(at[changed], then[changed], "o", color=TEAL, markersize=7, label="with CS")
-        axes.legend(loc="upper left")
-    if ratios.max() > 10:
-        axes.set(yscale="log", ylim=(0.7, 6 * ratios.max()))
-        axes.yaxis.set_major_formatter("{x:g}")
-    else:
-        axes.set_ylim(0, 1.2 * max(limit, float(ratios.max())))
-    _level(axes, limit, f"abnormal from {limit:g} on")
-    axes.set_title("Largest norm over the median")
-
-
-def _entropy_curve(axes: Axes, at: NDArray[np.int64], found: Phenomena) -> None:
+def _entropy_curve(axes: Axes, found: Phenomena) -> None:
+    depth = found.backbone.n_blocks
+    at = np.arange(1, depth + 1)
+    axes.set(xlabel="block (counted from 1)", xlim=(0.4, depth + 0.6))
+    axes.set_xticks(range(1, depth + 1, 1 if depth <= 12 else 2))
     before, after = found.found.entropy.numpy(), found.found.entropy_after.numpy()
     if not np.allclose(before, after, atol=1e-4):
         axes.plot(at, after, color=TEAL, linewidth=2.2, marker="o", label="with CS")

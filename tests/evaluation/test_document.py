@@ -49,8 +49,8 @@ def test_commands_that_need_nothing_run_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    # test_phenomena.py draws these two large figures, and looks at them.
-    monkeypatch.setattr(phenomena.figures, "draw", lambda found, folder: [folder])
+    # test_phenomena.py draws this large figure, and looks at it.
+    monkeypatch.setattr(phenomena.figures, "draw", lambda found, folder: folder)
     for _, _, module, *arguments in (c for c in COMMANDS if NEEDS_DATA not in c):
         if module == "evaluation.phenomena":
             assert phenomena.main([*arguments, "--n", "1", "--short-side", "48"]) == 0, arguments

@@ -237,7 +237,7 @@ class Guard:
     ) -> None:
         self.app = app
         self.endpoints = endpoints
-        self.pending = pending or Pending()
+        self.pending = Pending() if pending is None else pending
         self.ending = ending or threading.Event()
         self._tasks: set[asyncio.Task] = set()
 
@@ -291,7 +291,7 @@ class Guard:
         if name is not None and name not in self.endpoints.public:
             raise RefusedError(404, NO_ENDPOINT)
         for way in _FILES:
-            if path.startswith(way) and not is_uploaded(scope["path"].split(way, 1)[-1]):
+            if f"{path}/".startswith(way) and not is_uploaded(scope["path"].split(way, 1)[-1]):
                 raise RefusedError(404, NO_FILE)
         if self.ending.is_set() and scope["method"] == "POST":
             raise RefusedError(503, ENDING)

@@ -1,0 +1,307 @@
+"""The guard at the edge, before an application that must not be reached by what it refuses."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gradio.utils import get_upload_folder
+
+from demo.host import guard
+from demo.host.guard import API, Endpoint, Endpoints, Guard, Pending
+
+JOIN = f"{API}/queue/join"
+EVENT = "0123456789abcdef" * 2
+ENDPOINTS = Endpoints(
+    {0: Endpoint("segment", 2), 1: Endpoint("show", 3), 2: Endpoint("press", 1, event_data=True)},
+    frozenset({"segment"}),
+    {"segment": lambda values: "" if values == ["picture", "cat"] else "“words” takes a text."},
+)
+
+
+class App:
+    """Stands in the place of Gradio: says which requests reached it, and joins each to a queue."""
+
+    def __init__(self, say: bytes = b"") -> None:
+        self.reached: list[tuple[str, bytes, dict[bytes, bytes]]] = []
+        self.say = say
+
+    async def __call__(self, scope: Any, receive: Callable, send: Callable) -> None:
+        body, more = b"", scope["method"] == "POST"
+        while more:
+            message = await receive()
+            body, more = body + message["body"], message.get("more_body", False)
+        self.reached.append((scope["path"], body, dict(scope["headers"])))
+        event = f"{len(self.reached):032x}"
+        said = self.say or json.dumps({"event_id": event}).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": said})
+
+
+def asked(
+    page: Guard, method: str, path: str, body: bytes = b"", query: str = "", **headers: str
+) -> tuple[int, str]:
+    """Status and text of the answer to a request."""
+    sent: list[Any] = []
+    parts = [body[at : at + 2**16] for at in range(0, len(body), 2**16)] or [b""]
+
+    async def receive() -> dict[str, Any]:
+        part = parts.pop(0)
+        return {"type": "http.request", "body": part, "more_body": bool(parts)}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    named = [(key.encode(), value.encode()) for key, value in headers.items()]
+    scope = {"type": "http", "method": method, "path": path, "headers": named}
+    scope |= {"query_string": query.encode()}
+    asyncio.run(page(scope, receive, send))
+    return sent[0]["status"], b"".join(m.get("body", b"") for m in sent[1:]).decode()
+
+
+def join(page: Guard, session: str = "one", **changed: Any) -> tuple[int, str]:
+    """The answer to a request that joins the queue."""
+    body = {"fn_index": 1, "data": [1, 2, 3], "session_hash": session, "event_data": None}
+    return asked(page, "POST", JOIN, json.dumps(body | changed).encode())
+
+
+@pytest.fixture
+def app() -> App:
+    return App()
+
+
+@pytest.fixture
+def page(app: App) -> Guard:
+    return Guard(app, ENDPOINTS)
+
+
+@pytest.fixture
+def upload() -> Path:
+    file = Path(get_upload_folder()) / "digest" / "photo.png"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"a picture")
+    return file
+
+
+# ── bodies ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("way", [JOIN, f"{API}/call/segment", f"{API}/run/segment", "/login"])
+def test_a_body_over_64_kilobytes_is_refused(way: str, page: Guard, app: App) -> None:
+    status, said = asked(page, "POST", way, b'{"data": ["' + b"x" * 2**16 + b'"]}')
+    assert (status, app.reached) == (413, [])
+    assert "64 kB" in said
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 20, b'{"a":' * 20, b"[" + b"1," * 5000 + b"1]", b"[" + b"[]," * 5000 + b"1]",
+        b'["\\"' + b"]" * 9 + b'",' + b"[" * 20,
+    ],
+    ids=["depth", "depth of objects", "values", "containers", "depth behind a text"],
+)  # fmt: skip
+def test_json_of_many_levels_or_values_is_refused_unparsed(
+    body: bytes, page: Guard, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard.json, "loads", lambda _: pytest.fail("it was parsed"))
+    status, said = asked(page, "POST", JOIN, body)
+    assert (status, app.reached) == (400, [])
+    assert "16 levels and 4096 values" in said
+
+
+def test_brackets_within_a_text_are_no_levels(page: Guard, app: App) -> None:
+    assert join(page, data=["[" * 100, "}" * 100, '"\\' * 50])[0] == 200
+    assert len(app.reached) == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"7", b'"text"', b"[]", b"1" * 5000])
+def test_what_is_no_json_object_is_refused(body: bytes, page: Guard, app: App) -> None:
+    status, said = asked(page, "POST", JOIN, body)
+    assert (status, app.reached) == (400, [])
+    assert "JSON object was expected" in said
+
+
+def test_what_waits_is_bounded_in_bytes(page: Guard) -> None:
+    body = {"data": ["x" * 60_000, 1, 2]}
+    statuses = [join(page, f"session {n}", **body)[0] for n in range(100)]
+    assert statuses.count(200) * 60_000 <= guard.MAX_PENDING_BYTES < 100 * 60_000
+    assert statuses[-1] == 503
+    assert "too busy" in join(page, **body)[1]
+
+
+def test_answers_that_a_session_does_not_read_are_bounded(page: Guard) -> None:
+    statuses = [join(page)[0] for _ in range(guard.MAX_OF_SESSION + 1)]
+    assert statuses == [200] * guard.MAX_OF_SESSION + [429]
+    assert join(page, "another")[0] == 200
+
+
+def test_an_answer_that_was_read_waits_no_longer() -> None:
+    pending = Pending()
+    done = f'data: {{"msg":"process_completed","output":{{}},"event_id":"{1:032x}"}}\n\n'
+    page = Guard(App(), ENDPOINTS, pending)
+    join(page)
+    join(page, "another")
+    assert len(pending) == 2
+    page.app = App(done.encode())
+    asked(page, "GET", f"{API}/queue/data", query="session_hash=someone")
+    assert len(pending) == 1
+    asked(page, "GET", f"{API}/queue/data", query="session_hash=another")
+    assert len(pending) == 0, "who hangs up waits for nothing"
+
+
+def test_answers_unread_for_long_are_fetched_and_thrown_away(
+    monkeypatch: pytest.MonkeyPatch, app: App
+) -> None:
+    pending = Pending()
+    page = Guard(app, ENDPOINTS, pending)
+    join(page)
+    monkeypatch.setattr(guard, "UNREAD_SECONDS", -1)
+
+    async def later() -> None:
+        page._discard_unread()
+        await asyncio.gather(*page._tasks)
+
+    asyncio.run(later())
+    assert app.reached[-1][0] == f"{API}/queue/data"
+    assert len(pending) == 0
+
+
+# ── files and addresses ────────────────────────────────────────────────────────────────────────
+
+ELSEWHERE = (
+    "http://pictures.example/photo.png", "https:/pictures.example/photo.png", "/etc/passwd",
+    "../../etc/passwd", "app.py", f"http://pictures.example{API}/file=/etc/passwd", "\0", "//",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("where", ELSEWHERE)
+@pytest.mark.parametrize("key", ["path", "url"])
+def test_a_file_or_address_that_is_no_upload_never_reaches_gradio(
+    where: str, key: str, page: Guard, app: App
+) -> None:
+    """Gradio would look the name up and fetch what is there, of any length."""
+    file = {key: where, "meta": {"_type": "gradio.FileData"}}
+    for data in ([file, 0, 0], [[[file]], 0, 0], [{"value": {"image": file}}, 0, 0]):
+        status, said = join(page, data=data)
+        assert (status, app.reached) == (422, [])
+        assert "uploaded file was expected" in said
+
+
+def test_a_public_name_behind_which_our_upload_seems_to_lie_is_no_path(
+    upload: Path, page: Guard, app: App
+) -> None:
+    file = {"path": f"http://pictures.example{API}/file={upload}"}
+    assert join(page, data=[file, 0, 0])[0] == 422
+    assert not app.reached
+
+
+def test_an_upload_passes_with_its_address_on_this_page(
+    upload: Path, page: Guard, app: App
+) -> None:
+    file = {"path": str(upload), "url": f"http://127.0.0.1:7860{API}/file={upload}"}
+    assert join(page, data=[file, 0, 0])[0] == 200
+    assert json.loads(app.reached[0][1])["data"][0] == file
+
+
+@pytest.mark.parametrize("where", ELSEWHERE)
+@pytest.mark.parametrize("way", [f"{API}/file=", f"{API}/file/", "/file=", "/file/"])
+def test_no_file_but_an_upload_is_served(where: str, way: str, page: Guard, app: App) -> None:
+    assert asked(page, "GET", way + where)[0] == 404
+    assert not app.reached
+
+
+def test_an_upload_is_served(upload: Path, page: Guard, app: App) -> None:
+    assert asked(page, "GET", f"{API}/file={upload}")[0] == 200
+    assert asked(page, "GET", f"{API}/file={upload.parent}/../../../x")[0] == 404
+    assert len(app.reached) == 1
+
+
+# ── endpoints and their values ─────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("way", ["call/v2", "call", "api", "run", "/call", "call/"])
+def test_a_private_event_cannot_be_called_by_name(way: str, page: Guard, app: App) -> None:
+    assert asked(page, "POST", f"{API}/{way}/show", b'{"data": [1, 2, 3]}')[0] == 404
+    assert not app.reached
+
+
+@pytest.mark.parametrize("way", ["call", "run", "api"])
+def test_a_number_beside_a_name_is_refused(way: str, page: Guard, app: App) -> None:
+    """Gradio would call the event of that number, private ones as well."""
+    status, said = asked(page, "POST", f"{API}/{way}/segment", b'{"data": [], "fn_index": 1}')
+    assert (status, app.reached) == (422, [])
+    assert "fn_index" in said
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "said"),
+    [
+        ({"fn_index": 99}, 404, "no such endpoint"),
+        ({"fn_index": -1}, 404, "no such endpoint"),
+        ({"fn_index": "1"}, 404, "no such endpoint"),
+        ({"fn_index": True}, 404, "no such endpoint"),
+        ({"session_hash": None}, 422, "“session_hash” takes a text"),
+        ({"session_hash": "x" * 65}, 422, "“session_hash” takes a text"),
+        ({"data": None}, 422, "“data” takes a list"),
+        ({"data": "abc"}, 422, "“data” takes a list"),
+        ({"data": [1, 2]}, 422, "takes 3 values here, but 2 came"),
+        ({"data": [1, 2, 3, 4]}, 422, "takes 3 values here, but 4 came"),
+        ({"data": [1, 2, "\ud800"]}, 422, "surrogate"),
+        ({"data": [1, 2, {"\ud800": 1}]}, 422, "surrogate"),
+        ({"fn_index": 0, "data": ["picture", None]}, 422, "“words” takes a text"),
+        ({"fn_index": 2, "data": [1]}, 422, "“event_data” takes"),
+        ({"fn_index": 2, "data": [1], "event_data": {"index": 1}}, 422, "“event_data” takes"),
+    ],
+)
+def test_the_queue_takes_only_what_an_event_takes(
+    changed: dict[str, Any], status: int, said: str, page: Guard, app: App
+) -> None:
+    found = join(page, **changed)
+    assert (found[0], app.reached) == (status, [])
+    assert said in json.loads(found[1])["detail"]
+
+
+@pytest.mark.parametrize("header", ["bytes=0-5-9", "bytes=a-b", "bytes=0-1,3-4", "x", "bytes=-"])
+def test_a_range_that_is_none_is_refused_by_its_name(header: str, page: Guard, app: App) -> None:
+    status, said = asked(page, "GET", "/", range=header)
+    assert (status, app.reached) == (416, [])
+    assert "“Range” takes" in said
+
+
+def test_a_range_is_answered_with_all_of_it(page: Guard, app: App) -> None:
+    assert asked(page, "GET", "/", range="bytes=0-5")[0] == 200
+    assert b"range" not in app.reached[0][2]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/monitoring", "/monitoring/summary", f"{API}/vibe-edit", f"{API}//vibe-code", "/monitoring/",
+     f"{API}/undo-vibe-edit", f"{API}/dev/reload", f"{API}/proxy=https://example.org/",
+     f"{API}/run-history/buckets", f"{API}/component_server", f"{API}/stream/x"],
+)  # fmt: skip
+def test_tools_that_the_page_does_not_need_are_not_there(path: str, page: Guard, app: App) -> None:
+    for method in ("GET", "POST"):
+        assert asked(page, method, path)[0] == 404
+    assert not app.reached
+
+
+def test_after_the_end_is_asked_for_no_work_is_taken_in(app: App) -> None:
+    ending = threading.Event()
+    page = Guard(app, ENDPOINTS, ending=ending)
+    ending.set()
+    assert join(page)[0] == 503
+    assert asked(page, "GET", "/")[0] == 200
+
+
+def test_what_breaks_the_application_is_answered_in_words(page: Guard) -> None:
+    async def broken(*_: Any) -> None:
+        raise RuntimeError("a secret")
+
+    page.app = broken
+    status, said = asked(page, "GET", "/")
+    assert status == 500
+    assert "secret" not in said

@@ -293,13 +293,15 @@ class Visitor:
         extra = [self.components[i]["props"].get("value") for i in inputs[1 : -len(values)]]
         return [image, *(between or extra), *values]
 
-    def join(self, name: str, data: list[Any], query: str = "") -> httpx.Response:
+    def join(
+        self, name: str, data: list[Any], query: str = "", event_data: Any = None
+    ) -> httpx.Response:
         """Stand in the queue."""
         body = {
             "fn_index": self.functions[name]["id"],
             "data": data,
             "session_hash": self.session,
-            "event_data": None,
+            "event_data": event_data,
             "trigger_id": None,
         }
         return self.web.post(f"{API}/queue/join?{query}", json=body)

@@ -1,4 +1,4 @@
-"""What strangers can reach through the web server, and what they get when they try to hurt it."""
+"""What strangers reach through the web server of the real page; its guard alone is in test_guard."""
 
 import http.client
 import json
@@ -11,19 +11,11 @@ from typing import Any
 
 import pytest
 
-from demo.host import guard
 from tests.gclip_core.test_vocabulary import MARKUP, SCRIPTS, TEMPLATES
 from tests.pictures import encoded, noise, png_bomb
-from tests.visitor import (
-    API,
-    ROOT,
-    FailedError,
-    Server,
-    Visitor,
-    file_value,
-)
+from tests.visitor import API, ROOT, FailedError, Server, Visitor, file_value
 
-WORDS = "words=strawberry,frog,grass"
+WORDS = "words=cat,dog,grass"
 SECRET = b"nobody may read this"
 TOO_LONG = "</textarea><iframe src=//example.org>"
 """More tokens than the built-in model reads in its sentences."""
@@ -41,7 +33,8 @@ def raw(server: Server, method: str, path: str, **headers: str) -> tuple[int, by
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     connection.request(method, path, headers=headers)
     response = connection.getresponse()
-    found = response.status, response.read(), dict(response.getheaders())
+    named = {name.lower(): value for name, value in response.getheaders()}
+    found = response.status, response.read(), named
     connection.close()
     return found
 
@@ -54,10 +47,8 @@ def quiet(text: str, server: Server) -> None:
 
 # ── files ──────────────────────────────────────────────────────────────────────────────────────
 
-_WAYS = (
-    f"{API}/file=", f"{API}/file/", "/file=", "/file/", "/static/", "/assets/", "/svelte/",
-    f"{API}/custom_component/", "/theme.css/", f"{API}/proxy=", f"{API}/stream/", "/",
-)  # fmt: skip
+_WAYS = (f"{API}/file=", f"{API}/file/", "/file=", "/static/", "/assets/", "/svelte/", "/page/",
+         "/held/", "/")  # fmt: skip
 _UP = ("", "../" * 12, "..%2f" * 12, "%2e%2e/" * 12, "..%5c" * 12, "....//" * 12, "//", "file://")
 
 
@@ -65,8 +56,7 @@ _UP = ("", "../" * 12, "..%2f" * 12, "%2e%2e/" * 12, "..%5c" * 12, "....//" * 12
 def test_no_file_outside_is_readable(way: str, server: Server, tmp_path: Path) -> None:
     secret = tmp_path / "secret.txt"
     secret.write_bytes(SECRET)
-    targets = {str(secret): SECRET, "/etc/passwd": b"root:", str(ROOT / "app.py"): b"def main"}
-    targets |= {"/proc/self/environ": b"PATH=", str(server.log): b"Running on"}
+    targets = {str(secret): SECRET, "/etc/passwd": b"root:", str(ROOT / "app.py"): b"import main"}
     for up in _UP:
         for target, marker in targets.items():
             path = way + up + (target if up in ("", "file://") else target.lstrip("/"))
@@ -80,12 +70,9 @@ def test_an_uploaded_file_is_readable_and_its_folder_is_not(visitor: Visitor) ->
     path = visitor.upload(data).json()[0]
     assert visitor.web.get(f"{API}/file={path}").content == data
     assert visitor.web.get(f"{API}/file={Path(path).parent}").status_code in (403, 404)
-    assert visitor.web.get(f"{API}/file={Path(path).parents[1]}").status_code in (403, 404)
 
 
-@pytest.mark.parametrize(
-    "name", ["../../up.png", "/abs.png", "a\0b.png", "..", "x" * 3000, "<b>.png"]
-)
+@pytest.mark.parametrize("name", ["../../up.png", "/abs.png", "a\0b.png", "..", "x" * 3000])
 def test_an_upload_s_name_chooses_no_place(name: str, visitor: Visitor, server: Server) -> None:
     response = visitor.upload(encoded(noise(4, 4), "PNG"), name)
     if response.status_code == 200:
@@ -104,49 +91,23 @@ def test_an_uploaded_page_or_drawing_is_never_shown_as_one(visitor: Visitor) -> 
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def _forged(path: str) -> list[Any]:
-    return [
-        file_value(path),
-        {"path": path},
-        {"path": path, "meta": {"_type": "gradio.FileData"}, "url": path},
-        {"path": {"path": path}},
-        [file_value(path)],
-        path,
-        file_value(f"file://{path}"),
-        {"path": path, "meta": None, "is_stream": True},
-    ]
-
-
-def test_a_forged_upload_reads_no_file_of_this_machine(
+def test_a_forged_upload_reads_no_file_and_fetches_nothing(
     visitor: Visitor, server: Server, tmp_path: Path
 ) -> None:
     picture = tmp_path / "private.png"
     noise(40, 40).save(picture)
     values = visitor.open(f"source=upload&{WORDS}")[1:]
-    for forged in _forged(str(picture)) + _forged(str(ROOT / "assets" / "photos" / "chelsea.jpg")):
-        try:
-            answer = visitor.press(forged, values)
-        except FailedError as error:
-            quiet(str(error), server)
-            continue
-        assert answer.problem, f"{forged} was read"
-        quiet(answer.problem, server)
-
-
-def test_a_forged_address_fetches_nothing_from_the_inner_network(
-    visitor: Visitor, server: Server
-) -> None:
     with socket.create_server(("127.0.0.1", 0)) as inner:
         inner.settimeout(0.5)
         address = f"http://127.0.0.1:{inner.getsockname()[1]}/picture.png"
-        values = visitor.open(f"source=upload&{WORDS}")[1:]
-        for forged in (*_forged(address), {"path": "x.png", **file_value("x.png", url=address)}):
-            try:
-                assert visitor.press(forged, values).problem
-            except FailedError as error:
-                quiet(str(error), server)
-        raw(server, "GET", f"{API}/proxy={address}")
-        raw(server, "GET", f"{API}/file={address}")
+        for path in (str(picture), f"file://{picture}", address):
+            for forged in (file_value(path), {"path": {"path": path}}, [file_value(path)], path):
+                try:
+                    answer = visitor.press(forged, values)
+                except FailedError as error:
+                    quiet(str(error), server)
+                else:
+                    assert answer.problem, f"{forged} was read"
         with pytest.raises(TimeoutError):
             inner.accept()
 
@@ -160,37 +121,31 @@ def test_a_file_of_too_many_bytes_is_refused(visitor: Visitor, server: Server) -
     quiet(response.text, server)
 
 
-@pytest.mark.parametrize("announced", [True, False])
-def test_a_body_without_end_is_refused(announced: bool, visitor: Visitor, server: Server) -> None:
-    before, size = server.memory_mb, 30 * 2**20
-    content = bytes(size) if announced else (bytes(2**20) for _ in range(size // 2**20))
+def test_a_body_without_end_is_not_taken_into_memory(visitor: Visitor, server: Server) -> None:
+    before = server.memory_mb
+    content = (bytes(2**20) for _ in range(30))
     answer = visitor.web.post(f"{API}/queue/join", content=content)
     assert answer.status_code == 413
-    assert "4 MB" in answer.text
-    assert server.memory_mb - before < 25, "it was not taken into memory"
-    assert not visitor.ask(WORDS).problem
+    assert server.memory_mb - before < 25
 
 
 def test_many_files_at_once_are_no_way_around_the_limit(visitor: Visitor, server: Server) -> None:
-    def left() -> int:
-        return sum(file.stat().st_size for file in server.uploads.rglob("*") if file.is_file())
-
-    before = left()
+    before = _stored(server)
     files = [("files", (f"{n}.png", bytes([n]) * 2**23)) for n in range(9)]
-    answer = visitor.web.post(f"{API}/upload", files=files)
-    assert answer.status_code == 413
-    _wait_for(lambda: left() == before)
+    assert visitor.web.post(f"{API}/upload", files=files).status_code == 413
+    _wait_for(lambda: _stored(server) == before)
 
 
 def test_an_upload_cut_off_leaves_nothing_behind(server: Server) -> None:
-    def left() -> set[Path]:
-        return {file for file in server.uploads.rglob("*") if file.is_file()}
-
-    before = left()
+    before = _stored(server)
     with socket.create_connection(("127.0.0.1", server.port)) as wire:
         wire.sendall(_form_head(10**6) + bytes(400_000))
-        _wait_for(lambda: bool(left() - before))
-    _wait_for(lambda: not left() - before)
+        _wait_for(lambda: bool(_stored(server) - before))
+    _wait_for(lambda: not _stored(server) - before)
+
+
+def _stored(server: Server) -> set[Path]:
+    return {file for file in server.uploads.rglob("*") if file.is_file()}
 
 
 def _wait_for(holds: Callable[[], bool], seconds: float = 30) -> None:
@@ -201,46 +156,38 @@ def _wait_for(holds: Callable[[], bool], seconds: float = 30) -> None:
 
 
 def _form_head(length: int) -> bytes:
-    part = (
-        "--x\r\nContent-Disposition: form-data; name=files; filename=a.png\r\n"
-        "Content-Type: image/png\r\n\r\n"
-    )
-    head = (
+    return (
         f"POST {API}/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n"
         "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
-    )
-    return (head + part).encode()
+        "--x\r\nContent-Disposition: form-data; name=files; filename=a.png\r\n"
+        "Content-Type: image/png\r\n\r\n"
+    ).encode()
 
 
 def _hostile_files() -> dict[str, bytes]:
     picture = encoded(noise(64, 64), "JPEG")
     return {
         "pixels": png_bomb(20_000, 20_000),
-        "more pixels than the page takes": png_bomb(5_000, 5_000),
         "empty": b"",
         "svg": b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
-        "page": b"<!doctype html><script>alert(1)</script>",
         "zip": b"PK\x03\x04" + bytes(60),
         "cut": picture[: len(picture) // 2],
         "comments": picture[:2] + b"\xff\xfe\0\2" * 10**6 + picture[2:],
-        "words": b"these are words",
         "gif": b"GIF89a" + struct.pack("<HH", 65_535, 65_535) + bytes(20),
     }
 
 
 @pytest.mark.parametrize("kind", _hostile_files())
 def test_a_hostile_picture_is_refused_in_words(kind: str, visitor: Visitor, server: Server) -> None:
-    before, start = server.memory_mb, time.monotonic()
+    before = server.memory_mb
     image = visitor.uploaded(_hostile_files()[kind])
     answer = visitor.ask(f"source=upload&{WORDS}", image)
     assert "expected" in answer.problem
     quiet(answer.problem, server)
     assert server.memory_mb - before < 200
-    assert time.monotonic() - start < 30
-    assert not visitor.ask(WORDS).problem, "and the page goes on"
 
 
-# ── words and links ────────────────────────────────────────────────────────────────────────────
+# ── words, links and fields ────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -249,43 +196,42 @@ def test_a_hostile_picture_is_refused_in_words(kind: str, visitor: Visitor, serv
 def test_hostile_words_are_shown_as_they_are(
     words: tuple[str, ...], visitor: Visitor, server: Server
 ) -> None:
-    words = tuple(word for word in words if word != TOO_LONG)
     values = visitor.open(WORDS)
-    at = values.index("strawberry,frog,grass")
-    values[at] = "\n".join(words)
-    for tab in ("side", "compare"):
-        values = [tab if value in ("side", "compare") else value for value in values]
-        answer = visitor.press(values[0], values[1:])
-        assert not answer.problem
-        quiet(json.dumps(answer.raw), server)
-        assert "49" not in answer.text.split("·")[0], "7 * 7 was not worked out"
+    typed = "\n".join(word for word in words if word != TOO_LONG)
+    answer = visitor.press(values[0], _with_words(values, typed))
+    assert not answer.problem
+    quiet(json.dumps(answer.raw), server)
+    assert "49" not in answer.text.split("·")[0], "7 * 7 was not worked out"
 
 
-def test_words_too_long_for_the_model_are_refused_in_words(visitor: Visitor) -> None:
-    assert TOO_LONG in MARKUP
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (TOO_LONG, "Use fewer words"), (",;\n", "At least one word"), ("x" * 4001, "4000"),
+        (",".join(map(str, range(201))), "Up to 200 classes"), ("\0", ""),
+    ],
+    ids=["tokens", "none", "characters", "classes", "nul"],
+)  # fmt: skip
+def test_words_that_cannot_be_used_are_refused_in_words(
+    words: str, said: str, visitor: Visitor
+) -> None:
     values = visitor.open(WORDS)
-    values[values.index("strawberry,frog,grass")] = TOO_LONG
-    problem = visitor.press(values[0], values[1:]).problem
-    assert "tokens" in problem
-    assert "Use fewer words" in problem
+    problem = visitor.press(values[0], _with_words(values, words)).problem
+    assert problem
+    assert said in problem
 
 
-@pytest.mark.parametrize("words", [",;\n", "x" * 5000, ",".join(map(str, range(1100))), "\0"])
-def test_words_that_cannot_be_used_are_refused_in_words(words: str, visitor: Visitor) -> None:
-    values = visitor.open(WORDS)
-    values[values.index("strawberry,frog,grass")] = words
-    assert visitor.press(values[0], values[1:]).problem
+def _with_words(values: list[Any], words: str) -> list[Any]:
+    return [words if value == "cat,dog,grass" else value for value in values[1:]]
 
 
 _TAMPERED = (
-    "backbone=../../etc/passwd", "backbone=openai-vit-l-14-336",
-    "source=upload&example=/etc/passwd", "size=1024&short=512&window=256&stride=1",
-    "source=example&example=../../../etc/passwd", "seed=-1&things=99&style=<script>",
-    "size=1000000", "short=999999&window=-5&stride=0", "scale=nan&threshold=inf", "tab=__class__",
-    "amf_blocks=0&cs_blocks=1-999999999", "method=__import__('os')", "channels=1-99999",
-    "plant=1&gain=1e308&plant_blocks=64&plant_channel=99999", "words=" + "%00" * 50,
-    "words=" + "x" * 30_000, "seed=1&seed=2&seed[]=3", "amf=2&cs=true", "%ff%fe=%00", "a" * 20_000,
-    "&".join(f"k{n}=v" for n in range(2000)), "__theme=dark&view=api", "left=x&right=%3Cimg%3E",
+    "backbone=../../etc/passwd", "source=upload&example=/etc/passwd", "example=../../../etc/passwd",
+    "short=1024&window=64&stride=1", "short=999999&window=-5&stride=0", "scale=nan&threshold=inf",
+    "tab=__class__", "amf_blocks=0&cs_blocks=1-999999999", "method=__import__('os')",
+    "channels=1-99999", "plant=1&gain=1e308&plant_blocks=64&plant_channel=99999",
+    "words=" + "%00" * 50, "words=" + "x" * 30_000, "seed=1&seed=2&seed[]=3", "%ff%fe=%00",
+    "a" * 20_000, "&".join(f"k{n}=v" for n in range(2000)), "left=x&right=%3Cimg%3E",
 )  # fmt: skip
 
 
@@ -293,20 +239,79 @@ _TAMPERED = (
 def test_a_tampered_link_neither_fails_nor_widens_anything(
     query: str, visitor: Visitor, server: Server
 ) -> None:
-    values = visitor.open(query)
+    values, untampered = visitor.open(query), visitor.open("")
     answer = visitor.press(values[0], values[1:])
     quiet(json.dumps(answer.raw[0]), server)
-    untampered = visitor.open("")
-    assert len(values) == len(untampered)
-    assert [type(v) for v in values[1:]] == [type(v) for v in untampered[1:]], (
-        "no new kind of value"
-    )
+    assert [type(v) for v in values[1:]] == [type(v) for v in untampered[1:]]
 
 
-# ── requests no browser sends ──────────────────────────────────────────────────────────────────
+def test_what_would_cost_too_much_is_refused_in_words(visitor: Visitor) -> None:
+    values = visitor.open(f"short=1024&window=64&stride=16&{WORDS}")
+    problem = visitor.press(values[0], values[1:]).problem
+    assert "may have 8,192 patches here" in problem
+    assert "longer stride" in problem
 
 
-def test_private_endpoints_cannot_be_called_by_name(visitor: Visitor, server: Server) -> None:
+@pytest.mark.parametrize(
+    "odd",
+    [
+        [[1]],
+        *(pytest.param(one, marks=pytest.mark.long) for one in
+          (None, "x", -1, 1e308, {}, True, "../../etc/passwd", [[1]] * 50)),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_fields_of_the_wrong_kind_are_refused_in_words(
+    odd: Any, visitor: Visitor, server: Server
+) -> None:
+    values = visitor.open(WORDS)
+    for at in range(1, len(values)):
+        changed = [*values[:at], odd, *values[at + 1 :]]
+        try:
+            answer = visitor.press(changed[0], changed[1:])
+        except FailedError as error:
+            quiet(str(error), server)
+        else:
+            quiet(json.dumps(answer.raw[0]), server)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([["0", "", "", "cat"]] * 255, "at most 254 classes"),
+        ([["0", "", "", "x" * 301]], "at most 300 characters"),
+        ([["9" * 5000, "", "", "cat"]], "up to 255"),
+    ],
+)
+def test_a_mask_s_table_is_bounded_before_anything_is_built(
+    rows: list[list[str]], said: str, visitor: Visitor
+) -> None:
+    values = visitor.open(WORDS)
+    table = {"headers": ["value", "colour", "share", "class"], "data": rows, "metadata": None}
+    assert said in visitor.press(values[0], values[1:], [None, table]).problem
+
+
+@pytest.mark.parametrize("index", [None, "x", [1], ["a", "b"], {}, [1, 2, 3], -1, [1e9, 0]])
+def test_a_choice_in_a_widget_that_is_none_is_refused_in_words(
+    index: Any, visitor: Visitor, server: Server
+) -> None:
+    events = {n: f for n, f in visitor.functions.items() if f.get("collects_event_data")}
+    assert events
+    for name, function in events.items():
+        if not function["backend_fn"]:
+            continue
+        data = [visitor.components[i]["props"].get("value") for i in function["inputs"]]
+        answer = visitor.join(name, data, event_data={"index": index, "value": None})
+        assert answer.status_code == 200
+        done = next(m for m in visitor.messages() if m["msg"] == "process_completed")
+        quiet(json.dumps(done), server)
+    assert "an event failed" not in server.said()
+
+
+# ── the server as a whole ──────────────────────────────────────────────────────────────────────
+
+
+def test_private_events_cannot_be_called_by_name(visitor: Visitor, server: Server) -> None:
     private = [
         name
         for name, function in visitor.functions.items()
@@ -314,109 +319,8 @@ def test_private_endpoints_cannot_be_called_by_name(visitor: Visitor, server: Se
     ]
     assert {"show", "arrive"} <= set(private)
     for name in private:
-        for way in ("call", "call/v2", "api", "run", "/call", "call/"):
-            answer = visitor.web.post(f"{API}/{way}/{name}", json={"data": []})
-            assert answer.status_code == 404, f"{way}/{name}"
-            quiet(answer.text, server)
-    assert visitor.web.post(f"{API}/run/about", json={"data": []}).status_code == 200
-
-
-@pytest.mark.parametrize(
-    "path",
-    ["/monitoring", "/monitoring/", "/monitoring/summary", f"{API}/vibe-edit", f"{API}/vibe-code",
-     f"{API}/undo-vibe-edit", f"{API}/dev/reload", f"{API}/proxy=https://example.org/", "/docs",
-     "/redoc", "/openapi.json", f"{API}/run-history/buckets", f"{API}//vibe-code"],
-)  # fmt: skip
-def test_tools_that_the_page_does_not_need_are_not_there(path: str, server: Server) -> None:
-    for method in ("GET", "POST"):
-        status, body, _ = raw(server, method, path)
-        assert status in (404, 405), f"{method} {path}: {status}"
-        quiet(body.decode("utf-8", "replace"), server)
-
-
-def _odd_bodies(visitor: Visitor) -> list[Any]:
-    show = visitor.functions["show"]["id"]
-    size = len(visitor.functions["show"]["inputs"])
-    bodies: list[Any] = [
-        {"fn_index": index, "data": [], "session_hash": "x"} for index in (-1, 10**6, None, "show")
-    ]
-    bodies += [
-        {"fn_index": show, "data": data, "session_hash": "x"}
-        for data in ([], [None] * (size - 1), [None] * (size + 9), "text", None, {"a": 1})
-    ]
-    return [*bodies, [], "text", None, 7, {}, {"data": []}]
-
-
-def test_bodies_of_the_wrong_shape_are_refused_and_tell_nothing(
-    visitor: Visitor, server: Server
-) -> None:
-    for body in _odd_bodies(visitor):
-        answer = visitor.web.post(f"{API}/queue/join", json=body)
-        quiet(answer.text, server)
-    for content in (b"", b"{", b"\xff\xfe", b"[" * 5000, b'{"fn_index": 1e999}'):
-        answer = visitor.web.post(f"{API}/queue/join", content=content)
-        assert answer.status_code in (400, 422), content[:20]
-        quiet(answer.text, server)
-    assert not visitor.ask(WORDS).problem, "and the page goes on"
-
-
-def _press_odd(visitor: Visitor, server: Server, odds: list[Any]) -> None:
-    values = visitor.open(WORDS)
-    for odd in odds:
-        for at in range(1, len(values)):
-            changed = [*values[:at], odd, *values[at + 1 :]]
-            try:
-                answer = visitor.press(changed[0], changed[1:])
-            except FailedError as error:
-                quiet(str(error), server)
-            else:
-                quiet(json.dumps(answer.raw[0]), server)
-
-
-def test_fields_of_the_wrong_kind_are_refused_in_words(visitor: Visitor, server: Server) -> None:
-    _press_odd(visitor, server, [[1]])
-
-
-@pytest.mark.long
-def test_fields_of_any_wrong_kind_are_refused_in_words(visitor: Visitor, server: Server) -> None:
-    _press_odd(visitor, server, [None, "x", -1, 1e308, {}, True, "../../etc/passwd", [[1]] * 50])
-
-
-_ODD_CALLS: tuple[tuple[str, list[Any]], ...] = (
-    ("segment", [None, "cat", "x", {}]), ("segment", [None, 5]), ("segment", [None, ["cat"]]),
-    ("segment", [None, "cat", True, True, "nope"]),
-    ("segment", [None, "cat", True, True, "gclip", "../x"]),
-    ("segment", [None, "cat", True, True, "gclip", "", "x", []]),
-    ("segment", [None, "cat", True, True, "gclip", "", "auto", "auto", "nan", 1e300]),
-    ("segment", [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "cat"]),
-    ("segment", ["/etc/passwd", "cat"]), ("segment", [{"path": "/etc/passwd"}, "cat"]),
-    ("explain_pixel", [None, "cat", "a", "b"]), ("explain_pixel", [None, "cat", 1e300, -4, 1e9]),
-    ("channels", ["", 0, 10**9, 1e308]), ("channels", ["", 99, 1, 1]), ("channels", [[], {}]),
-    ("compare", [None, "cat", "clip," * 500]), ("compare", [None, "cat", 7]), ("compare", [7]),
-    ("attention", [None, -1, 99]), ("attention", [None, "x"]), ("export", [None, None, None]),
-    ("export", [None, "cat", True, True, "openai-vit-b-16"]), ("about", [1, 2, 3]),
-)  # fmt: skip
-
-
-def test_public_endpoints_answer_odd_values_with_a_result_or_words(
-    visitor: Visitor, server: Server
-) -> None:
-    for name, data in _ODD_CALLS:
-        start = time.monotonic()
-        data = data + [None] * (len(visitor.functions[name]["inputs"]) - len(data))
-        asked = visitor.web.post(f"{API}/call/{name}", json={"data": data})
-        quiet(asked.text, server)
-        if asked.status_code != 200:
-            continue
-        event = asked.json()["event_id"]
-        answer = visitor.web.get(f"{API}/call/{name}/{event}").text
-        # A file's value says by Gradio's own format where among the uploads it is kept.
-        quiet(answer.replace(str(server.folder / "uploads"), ""), server)
-        assert "root:" not in answer
-        assert "format code" not in answer
-        if "passwd" not in json.dumps(data):  # Gradio refuses that path before we see it
-            assert '"error": null' not in answer, (name, data)
-        assert time.monotonic() - start < 30, (name, data)
+        for way in ("call", "call/v2", "run"):
+            assert visitor.web.post(f"{API}/{way}/{name}", json={"data": []}).status_code == 404
 
 
 def test_a_session_that_is_not_there_ends_the_stream(visitor: Visitor) -> None:
@@ -424,29 +328,33 @@ def test_a_session_that_is_not_there_ends_the_stream(visitor: Visitor) -> None:
     assert "session_not_found" in answer.text
 
 
-def test_health_is_open_to_all(server: Server) -> None:
-    assert guard.Guard(raw, ()).allows("/health")
-    status, _, headers = raw(server, "GET", "/health")
-    assert status == 200
-    assert {"x-content-type-options", "referrer-policy"} <= {name.lower() for name in headers}
-
-
 def test_the_headers_suit_a_page_inside_a_frame(server: Server) -> None:
     _, _, headers = raw(server, "GET", "/")
-    named = {name.lower(): value for name, value in headers.items()}
-    assert named["x-content-type-options"] == "nosniff"
-    assert "x-frame-options" not in named, "a Space shows the page inside a frame"
-    assert "referrer-policy" in named
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "x-frame-options" not in headers, "a Space shows the page inside a frame"
+    assert "referrer-policy" in headers
 
 
 def test_a_page_of_another_origin_gets_no_permission_to_read(server: Server) -> None:
     _, _, headers = raw(server, "GET", "/config", Origin="https://evil.example", Host="localhost")
-    allowed = {name.lower(): value for name, value in headers.items()}.get(
-        "access-control-allow-origin"
-    )
-    assert allowed != "https://evil.example"
+    assert headers.get("access-control-allow-origin") != "https://evil.example"
+
+
+def test_answers_are_compressed_and_their_stream_is_not(visitor: Visitor) -> None:
+    assert visitor.web.get("/config").headers["content-encoding"] == "gzip"
+    with visitor.web.stream("GET", f"{API}/queue/data?session_hash=x") as stream:
+        assert "content-encoding" not in stream.headers
+
+
+def test_without_downloads_no_sentence_offers_one(visitor: Visitor) -> None:
+    missing = "backbone=openai-vit-l-14-336"
+    config = json.dumps(list(visitor.components.values()))
+    said = visitor.ask(f"{missing}&{WORDS}").text + visitor.ask(WORDS).text + config
+    for offer in ("Fetch it", "MB to fetch", "MB to download", "a download of"):
+        assert offer not in said
 
 
 def test_nothing_of_all_this_was_unexpected(server: Server) -> None:
     """Runs last of those that share the page: no request ended in an error we had no words for."""
-    assert "a request failed" not in server.said()
+    for trace in ("a request failed", "an event failed", "Traceback"):
+        assert trace not in server.said()

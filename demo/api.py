@@ -80,6 +80,14 @@ def segment(
     }
 
 
+def suggest(
+    studio: Studio, image: FileData, most: _Most = 5, backbone: _Backbone = "default"
+) -> list[str]:
+    """Words for what a picture shows, best first: at most so many, at least one."""
+    look = _look(studio, image, {"backbone": backbone})
+    return list(look.bare.suggest(look.encoded, most))
+
+
 def about(studio: Studio) -> dict[str, Any]:
     """What runs here: version, methods, backbones, and which of them need a download."""
     return {
@@ -101,7 +109,7 @@ def about(studio: Studio) -> dict[str, Any]:
     }
 
 
-ENDPOINTS: dict[str, Callable[..., Any]] = {"segment": segment, "about": about}
+ENDPOINTS: dict[str, Callable[..., Any]] = {"segment": segment, "suggest": suggest, "about": about}
 
 
 def add(studio: Studio) -> None:

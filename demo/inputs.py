@@ -141,7 +141,10 @@ def _picker(studio: Studio, controls: Controls) -> Picker:
     controls.hidden("backbone")
     others = [entry for entry in BACKBONES.values() if entry.name != studio.default.name]
     choices = [(wording.default_backbone(studio.default.title), "default")]
-    choices += [(wording.backbone_choice(entry, studio.has(entry)), entry.name) for entry in others]
+    choices += [
+        (wording.backbone_choice(entry, studio.has(entry), studio.downloads), entry.name)
+        for entry in others
+    ]
     menu = gr.Dropdown(
         choices, value=controls.opening.backbone, label=declared("backbone")["label"],
         info=wording.BACKBONE_INFO, elem_id="backbone",

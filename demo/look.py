@@ -170,11 +170,9 @@ class Look:
             return self.encoded
         clean = self.encoded
 
-        def make() -> Encoded:
-            with self._studio.trunk():
-                return segmenter.suppress(clean, method)
-
+        # It resumes in the middle blocks and does not wait for a picture's whole pass.
         key = ("encoded", self.key, plants, method.suppression)
+        make = partial(segmenter.suppress, clean, method)
         return self.once(key, lambda: self._studio.cache.get_or_make(key, make))
 
     def read(self) -> None:
@@ -430,10 +428,12 @@ class Studio:
             return self.default
         entry = find_backbone(name)
         if self._backbones.get(name) is None and not load.on_disk(entry):
-            raise BackboneError(
-                f"{entry.title} is not on this machine yet. Fetch it first with the button under "
-                f"the backbone's name (about {entry.download} MB), or choose another backbone."
+            fetch = (
+                f"Fetch it first with the button under the backbone's name (about "
+                f"{entry.download} MB), or choose another backbone."
             )
+            then = fetch if self.downloads else "Choose another backbone."
+            raise BackboneError(f"{entry.title} is not on this machine. {then}")
         return self._backbones.get_or_make(name, lambda: self._load(name))
 
     def fetch(self, name: str) -> Backbone:

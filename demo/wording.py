@@ -258,9 +258,10 @@ def default_backbone(title: str) -> str:
     return f"{title} · here"
 
 
-def backbone_choice(entry: BackboneEntry, here: bool) -> str:
+def backbone_choice(entry: BackboneEntry, here: bool, downloads: bool) -> str:
     """One line of the backbone menu: what to know before choosing it."""
-    return f"{entry.title} · " + ("here" if here else f"{entry.download} MB to fetch")
+    missing = f"{entry.download} MB to fetch" if downloads else "not on this machine"
+    return f"{entry.title} · " + ("here" if here else missing)
 
 
 def needs_fetch(entry: BackboneEntry, allowed: bool) -> str:

@@ -26,6 +26,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse
 
+from demo import wording
 from demo.host.files import is_uploaded
 
 Message = MutableMapping[str, Any]
@@ -258,7 +259,7 @@ class Guard:
             await send(message)
 
         async def say(status: int, words: str) -> None:
-            if path.startswith(API):
+            if path.startswith(API) and path != _UPLOAD:
                 said = {"error": words, "detail": words}
                 await JSONResponse(said, status)(scope, body.receive, answer)
             else:
@@ -274,6 +275,9 @@ class Guard:
         except (UnicodeError, RecursionError):
             await say(400, "This request could not be read.")
         except Exception as error:
+            if wording.failed(error) == wording.NO_ROOM and not answered:
+                await say(507, wording.NO_ROOM)
+                return
             # Left to the server, it would end the connection, and the next request with it.
             if answered:
                 logger.warning("a web request broke off: %s", type(error).__name__)

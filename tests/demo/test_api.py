@@ -60,6 +60,11 @@ def test_segment_gives_the_librarys_mask(client: Client, method: str, same: gcli
     assert said["facts"]["weights"]
 
 
+def test_suggest_gives_the_librarys_words(client: Client) -> None:
+    words = client.predict(handle_file(PICTURE), 3, api_name="/suggest")
+    assert words == list(gclip.Segmenter(gclip.load_backbone()).suggest(PICTURE, 3))
+
+
 def test_about_names_what_runs(client: Client) -> None:
     answer = client.predict(api_name="/about")
     assert answer["backbone"] == "built-in"

@@ -1,23 +1,20 @@
 """What breaks around the page: it is ended, killed, its disk is full, its device has no memory,
 visitors leave, masks are wrong. Weights and their hub are in ``gclip_core/test_load``."""
 
-import asyncio
-import atexit
 import json
 import os
 import re
 import signal
 import socket
 import statistics
-import tempfile
+import subprocess
+import sys
 import threading
 import time
-import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import gradio as gr
 import httpx
@@ -26,26 +23,22 @@ import pytest
 import torch
 from PIL import Image
 
-from demo import launch, main, wording
-from demo.host import files, guard, logs, memory, serve
+from demo import main, wording
+from demo.host import files, logs, memory, serve
 from demo.learn import opening
 from demo.look import Request, Studio
-from demo.settings import FIELDS, Settings, choices, key_of, limits
+from demo.settings import Settings
 from demo.source import mask_colours
 from demo.tabs import compare
-from demo.widgets.held import STORE, Held
+from demo.widgets.held import STORE
 from gclip_core import blocks, load
 from gclip_core.errors import GclipError, ImageError
 from gclip_core.segmenter import Segmenter
 from tests.models import picture, tiny_backbone
 from tests.pictures import encoded, noise, png_bomb
-from tests.visitor import API, Answer, FailedError, Server, Visitor, served, serving
+from tests.visitor import ROOT, Answer, FailedError, Server, Visitor, served, serving
 
-WORDS = "words=strawberry,frog,grass"
-HEAVY = f"short=336&{WORDS}"
-
-
-# ── who leaves ─────────────────────────────────────────────────────────────────────────────────
+WORDS = "words=cat,dog,grass"
 
 
 class Slow:
@@ -68,8 +61,8 @@ def slow() -> Slow:
 
 @pytest.fixture
 def url(slow: Slow) -> Iterator[str]:
-    """The page in this process, on an encoder that the test holds up."""
-    with served(Studio(encode=slow), 3) as found:
+    """The page in this process, on an encoder that the test holds up; three may wait."""
+    with served(Studio(tiny_backbone(), encode=slow), 3) as found:
         yield found
     slow.go.set()
 
@@ -99,6 +92,11 @@ class Asking(threading.Thread):
             visitor.close()
 
 
+def of_size(short: int) -> str:
+    """A link to a picture that was not encoded yet."""
+    return f"short={short}&{WORDS}"
+
+
 def stand_in_line(url: str, query: str) -> tuple[Visitor, Iterator[dict[str, Any]]]:
     """A visitor who has pressed the button and is told a place in the queue."""
     visitor = Visitor(url)
@@ -109,10 +107,14 @@ def stand_in_line(url: str, query: str) -> tuple[Visitor, Iterator[dict[str, Any
     return visitor, stream
 
 
+# ── who leaves, and who waits ──────────────────────────────────────────────────────────────────
+
+
 def test_who_leaves_frees_the_work_not_yet_begun(url: str, slow: Slow) -> None:
-    working = [Asking(url, f"seed={seed}&{WORDS}") for seed in (1, 2)]
-    wait_for(lambda: slow.begun == 2)
-    (leaving, stream), (staying, _) = (stand_in_line(url, f"seed={s}&{WORDS}") for s in (3, 4))
+    working = [Asking(url, of_size(side)) for side in (64, 80)]
+    wait_for(lambda: slow.begun == 1)
+    time.sleep(1)
+    (leaving, stream), (staying, _) = (stand_in_line(url, of_size(side)) for side in (96, 112))
     stream.close()
     leaving.close()
     time.sleep(0.5)
@@ -122,41 +124,46 @@ def test_who_leaves_frees_the_work_not_yet_begun(url: str, slow: Slow) -> None:
         assert thread.answer is not None
     wait_for(lambda: slow.begun == 3)
     staying.close()
-    again = Visitor(url)
-    assert "encoded anew" in again.ask(f"seed=3&{WORDS}").text
+    assert not Visitor(url).ask(of_size(96)).problem
     assert slow.begun == 4, "the picture of who left was encoded only now"
-    assert "encoded anew" not in again.ask(f"seed=4&{WORDS}").text, "that of who stayed, before"
+
+
+def test_two_pictures_never_go_through_the_tower_at_once(url: str, slow: Slow) -> None:
+    working = [Asking(url, of_size(side)) for side in (64, 80)]
+    wait_for(lambda: slow.begun == 1)
+    time.sleep(1)
+    assert slow.begun == 1
+    slow.go.set()
+    for thread in working:
+        thread.join()
+    assert slow.begun == 2
 
 
 def test_a_full_queue_says_so(url: str, slow: Slow) -> None:
-    for seed in (1, 2):
-        Asking(url, f"seed={seed}&{WORDS}")
-    wait_for(lambda: slow.begun == 2)
-    waiting = [stand_in_line(url, f"seed={seed}&{WORDS}") for seed in (3, 4, 5)]
+    for side in (64, 80):
+        Asking(url, of_size(side))
+    wait_for(lambda: slow.begun == 1)
+    time.sleep(1)
+    waiting = [stand_in_line(url, of_size(side)) for side in (96, 112, 128)]
     visitor = Visitor(url)
-    refused = visitor.join("about", [])
+    values = visitor.open(of_size(144))
+    refused = visitor.join("show", visitor.pressed(values[0], values[1:]))
     assert refused.status_code == 503
-    assert "Queue is full" in refused.text
     for other, stream in waiting:
         stream.close()
         other.close()
 
 
-# ── who waits ──────────────────────────────────────────────────────────────────────────────────
-
-
 def test_a_switch_is_answered_while_heavy_work_holds_every_place(url: str, slow: Slow) -> None:
     slow.go.set()
     visitor = Visitor(url)
-    assert not visitor.ask(f"seed=1&{WORDS}").problem
+    assert not visitor.ask(of_size(64)).problem
     slow.go.clear()
-    heavy = [Asking(url, f"seed={seed}&{WORDS}") for seed in (2, 3, 4, 5)]
-    wait_for(lambda: slow.begun == 3)
-    for switch in ("amf=0", "cs=0", "amf=0&cs=0&tab=compare"):
-        answer = visitor.ask(f"seed=1&{switch}&{WORDS}")
-        assert not answer.problem
-        assert "encoded anew" not in answer.text
-    assert slow.begun == 3, "two are at work, two wait"
+    heavy = [Asking(url, of_size(side)) for side in (80, 96, 112)]
+    wait_for(lambda: slow.begun == 2)
+    for switch in ("amf=0", "cs=0", "amf=0&cs=0"):
+        assert not visitor.ask(f"{of_size(64)}&{switch}", lane="light").problem
+    assert slow.begun == 2, "one is at work, two wait"
     slow.go.set()
     for thread in heavy:
         thread.join()
@@ -170,16 +177,15 @@ def test_thirty_at_once_take_their_turns_and_are_told_about_how_long() -> None:
         time.sleep(0.3)
         return Segmenter.encode(segmenter, image)
 
-    with served(Studio(encode=encode), 30) as url:
+    with served(Studio(tiny_backbone(), encode=encode), 30) as url:
         first = Visitor(url)
-        values = first.open(f"seed=1&{WORDS}")
-        for seed in (1, 2, 3):
-            assert not first.ask(f"seed={seed}&{WORDS}").problem
+        for side in (64, 80, 96):
+            assert not first.ask(of_size(side)).problem
         visitors = [Visitor(url) for _ in range(30)]
         with ThreadPoolExecutor(30) as pool:
-            for seed, visitor in enumerate(visitors, 100):
-                asked = visitor.open(f"seed={seed}&size=128&short=112&{WORDS}")
-                data = visitor.pressed(values[0], asked[1:])
+            for side, visitor in enumerate(visitors, 10):
+                values = visitor.open(of_size(16 * side))
+                data = visitor.pressed(values[0], values[1:])
                 assert visitor.join("show", data).status_code == 200
             turns = list(pool.map(Visitor.turn, visitors))
     began = [turn.began for turn in turns]
@@ -190,14 +196,6 @@ def test_thirty_at_once_take_their_turns_and_are_told_about_how_long() -> None:
 
 
 # ── disks, ending and beginning again ──────────────────────────────────────────────────────────
-
-
-def test_after_the_end_is_asked_for_no_work_is_taken_in() -> None:
-    ending = threading.Event()
-    page = guard.Guard(_never, {"segment"}, ending)
-    ending.set()
-    assert _status(page, "POST", f"{API}/queue/join") == 503
-    assert _status(page, "GET", f"{API}/monitoring/x") != 503
 
 
 def _no_room() -> None:
@@ -214,23 +212,22 @@ def full_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-def test_a_disk_without_room_is_survived(full_disk: Server) -> None:
+def test_a_disk_without_room_is_said_in_a_sentence_and_masks_go_on(full_disk: Server) -> None:
     visitor = Visitor(full_disk.url)
     refused = visitor.upload(encoded(noise(300, 300), "PNG"))
-    assert refused.status_code >= 400
-    assert "Traceback" not in refused.text
+    assert refused.status_code == 507
+    assert refused.text == wording.NO_ROOM
     small = visitor.uploaded(encoded(noise(20, 20), "PNG"))
     assert not visitor.ask(f"source=upload&{WORDS}", small).problem
-    refused = visitor.ask(f"seed=3&size=512&tab=export&{WORDS}").problem
-    assert refused.startswith(wording.NO_ROOM)
-    assert not visitor.ask(f"seed=3&{WORDS}").problem, "masks need no disk"
+    assert visitor.ask(f"tab=export&{WORDS}").problem.startswith(wording.NO_ROOM)
+    assert not visitor.ask(WORDS).problem, "masks need no disk"
 
 
 def test_killed_and_started_again_a_link_shows_the_same_and_an_end_is_clean(
     full_disk: Server, tmp_path: Path
 ) -> None:
     """kill -9 loses nothing that a visitor was promised: the link; SIGTERM loses nothing at all."""
-    link = f"seed=41&cs=0&tab=compare&{WORDS}"
+    link = f"cs=0&tab=compare&{WORDS}"
     before = Visitor(full_disk.url).ask(link)
     full_disk.stop(signal.SIGKILL)
     with serving(tmp_path, "--no-downloads") as server:
@@ -238,7 +235,7 @@ def test_killed_and_started_again_a_link_shows_the_same_and_an_end_is_clean(
         assert not before.problem
         assert after.same_as(before)
         visitor = Visitor(server.url)
-        values = visitor.open(f"seed=77&tab=compare&{HEAVY}")
+        values = visitor.open(f"tab=compare&{of_size(400)}")
         visitor.join("show", visitor.pressed(values[0], values[1:])).raise_for_status()
         messages = visitor.messages()
         while next(messages)["msg"] != "process_starts":
@@ -246,7 +243,6 @@ def test_killed_and_started_again_a_link_shows_the_same_and_an_end_is_clean(
         server.process.send_signal(signal.SIGTERM)
         last = next(m for m in messages if m["msg"] == "process_completed")
         assert last["success"]
-        assert last["output"]["data"][0]["lines"][0][0] != "problem"
         visitor.close()
         assert server.process.wait(40) == 0
         assert "Traceback" not in server.said()
@@ -259,7 +255,6 @@ def started(
     """A start of the page, here, that ends by itself: what it says of the reason."""
     for part in (logs, "begin"), (memory, "prepare"), (opening, "work_out"):
         monkeypatch.setattr(*part, lambda *_: None)
-    monkeypatch.setattr(launch, "STORE", Held())
 
     def start(*arguments: str) -> str:
         assert main.main(["--backbone", "built-in", *arguments]) == 2
@@ -300,152 +295,66 @@ def test_a_page_that_gradio_saw_too_late_is_looked_at_once_more(
         page.close()
 
 
-# ── time passes, and things go away ────────────────────────────────────────────────────────────
+def test_each_page_of_a_machine_has_a_folder_of_its_own_and_leaves_none(tmp_path: Path) -> None:
+    """Gradio names a file by its content, and ends by deleting what it named."""
+    script = (
+        "import os; from demo.host import files; files.own_folder();"
+        "print(os.environ[files.FOLDER], os.path.isdir(os.environ[files.FOLDER]))"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != files.FOLDER}
+
+    def folder_of_a_page(**more: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=ROOT, env={**environment, "TMPDIR": str(tmp_path), **more},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return done.stdout.split()[0]
+
+    made = [folder_of_a_page(), folder_of_a_page()]
+    assert made[0] != made[1]
+    assert not any(Path(one).exists() for one in made)
+    (tmp_path / "chosen").mkdir()
+    assert folder_of_a_page(**{files.FOLDER: str(tmp_path / "chosen")}) == str(tmp_path / "chosen")
+    assert (tmp_path / "chosen").is_dir(), "what one has chosen stays"
 
 
 def test_a_browser_that_slept_for_an_hour_goes_on_where_it_was(url: str, slow: Slow) -> None:
-    """Its stream has ended, and all that was kept for it was needed for others meanwhile."""
+    """Its stream has ended, and all that was cached for it was needed for others meanwhile."""
     slow.go.set()
     visitor = Visitor(url)
-    values = visitor.open(f"seed=5&{WORDS}")
+    values = visitor.open(WORDS)
     before = visitor.press(values[0], values[1:])
     names = set(re.findall(r'"([0-9a-f]{32})"', json.dumps(before.raw)))
     assert names
     visitor.close()
     STORE._makers.clear()
     STORE._made.clear()
-    for name in names:
-        gone = httpx.get(f"{url}held/{name}")
-        assert gone.status_code == 404
-        assert "Traceback" not in gone.text
+    assert {httpx.get(f"{url}held/{name}").status_code for name in names} == {404}
     visitor.web = httpx.Client(base_url=url, timeout=120)
-    after = visitor.press(values[0], values[1:])
-    assert after.same_as(before)
+    assert visitor.press(values[0], values[1:]).same_as(before)
     assert {httpx.get(f"{url}held/{name}").status_code for name in names} == {200}
     visitor.close()
 
 
-def test_each_page_of_a_machine_has_a_folder_of_its_own_and_leaves_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Gradio names a file by its content, and ends by deleting what it named."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-
-    def folder_of_a_page() -> Path:
-        read, write = os.pipe()
-        page = os.fork()  # a process of its own, which ends as any
-        if not page:
-            try:
-                atexit._clear()
-                files.own_folder()
-                os.write(write, os.environ[files.FOLDER].encode())
-                atexit._run_exitfuncs()
-            finally:
-                os._exit(0)
-        os.waitpid(page, 0)
-        os.close(write)
-        with os.fdopen(read) as told:
-            return Path(told.read())
-
-    monkeypatch.delenv(files.FOLDER, raising=False)
-    made = [folder_of_a_page() for _ in range(2)]
-    assert made[0] != made[1]
-    assert {one.parent for one in made} == {tmp_path}
-    assert not list(tmp_path.iterdir())
-    (tmp_path / "chosen").mkdir()
-    monkeypatch.setenv(files.FOLDER, str(tmp_path / "chosen"))
-    assert folder_of_a_page() == tmp_path / "chosen"
-    assert (tmp_path / "chosen").is_dir(), "what one has chosen stays"
+# ── weights, devices and masks ─────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("end", [0, 1], ids=["least", "greatest"])
-def test_a_link_with_every_setting_at_its_limit_is_answered_or_refused_in_words(
-    end: int, url: str, slow: Slow
-) -> None:
-    slow.go.set()
-    query = {"words": WORDS.removeprefix("words=")}
-    for name in FIELDS:
-        bound = limits(name)[end]
-        options = choices(name)
-        if bound is not None:
-            query[key_of(name)] = f"{bound:.10g}"
-        elif options:
-            query[key_of(name)] = options[-end]
-    query |= {"source": "scene", "tab": "side"}
-    visitor = Visitor(url)
-    answer = visitor.ask(urlencode(query))
-    assert "Traceback" not in answer.text
-    assert wording.failed(Exception()) not in answer.text, (
-        "refused, if so, by a sentence of its own"
-    )
-    assert not visitor.ask(f"seed=5&{WORDS}").problem, "and the page goes on"
-    visitor.close()
+@pytest.fixture(scope="module")
+def studio() -> Studio:
+    return Studio()
 
 
 def test_weights_that_vanish_while_serving_are_missed_only_by_who_needs_them(
     studio: Studio, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A backbone in memory works on; one not yet read is said not to be here, the page works on."""
     monkeypatch.setenv(load.WEIGHTS_FOLDER, str(tmp_path / "was here"))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    studio._backbones.put("openai-vit-b-32", tiny_backbone())
-    for name in ("openai-vit-b-32", "built-in"):
-        look = studio.look(Request(Settings(seed=2, words="cat, dog", backbone=name)))
-        assert look.mask(look.chosen).labels.size
+    look = studio.look(Request(Settings(words="cat, dog")))
+    assert look.mask(look.chosen).labels.size
     with pytest.raises(GclipError, match="not on this machine") as refused:
-        look = studio.look(Request(Settings(seed=2, words="cat", backbone="metaclip-vit-b-16")))
-        look.mask(look.chosen)
+        studio.look(Request(Settings(words="cat", backbone="metaclip-vit-b-16")))
     assert str(tmp_path) not in str(refused.value)
-
-
-def test_two_tabs_of_one_visitor_with_different_backbones_do_not_mix() -> None:
-    names = ("built-in", "openai-vit-b-32")
-    other = tiny_backbone(3)
-
-    def fresh() -> Studio:
-        made = Studio()
-        made._backbones.put(names[1], other)
-        return made
-
-    def mask(studio: Studio, name: str) -> np.ndarray:
-        asked = Settings(seed=6, words="frog, grass", backbone=name, rest=False)
-        look = studio.look(Request(asked))
-        return look.mask(look.chosen).labels
-
-    alone = {name: mask(fresh(), name) for name in names}
-    assert not np.array_equal(*alone.values())
-    shared, wrong = fresh(), []
-
-    def turn(name: str) -> None:
-        for _ in range(5):
-            if not np.array_equal(mask(shared, name), alone[name]):
-                wrong.append(name)
-
-    threads = [threading.Thread(target=turn, args=(name,)) for name in names * 2]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
-
-
-def test_a_clock_set_back_changes_nothing(
-    url: str, slow: Slow, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    slow.go.set()
-    visitor = Visitor(url)
-    photo = visitor.uploaded(encoded(noise(60, 80), "PNG"))
-    before = visitor.ask(f"source=upload&{WORDS}", photo)
-    now = time.time
-    monkeypatch.setattr(time, "time", lambda: now() - 86_400)
-    after = visitor.ask(f"source=upload&{WORDS}", photo)
-    assert not after.problem
-    assert after.same_as(before)
-    assert not visitor.ask(f"seed=8&{WORDS}").problem
-    visitor.close()
-
-
-# ── memory of a device ─────────────────────────────────────────────────────────────────────────
 
 
 def _out_of_memory(monkeypatch: pytest.MonkeyPatch, holds: int, failures: int = 10**6) -> list[int]:
@@ -472,28 +381,14 @@ def test_a_device_out_of_memory_takes_smaller_batches(monkeypatch: pytest.Monkey
     assert torch.allclose(found, expected, atol=1e-4)
 
 
-def test_a_device_without_memory_for_one_picture_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    _out_of_memory(monkeypatch, holds=0)
-    with pytest.raises(GclipError, match="no room for it now"):
-        Segmenter(tiny_backbone()).segment(picture(64, 96), "cat")
-
-
 def test_the_page_goes_on_after_a_device_ran_out_of_memory(
     url: str, slow: Slow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow.go.set()
     _out_of_memory(monkeypatch, holds=0, failures=1)
     visitor = Visitor(url)
-    assert "no room for it now" in visitor.ask(f"seed=9&{WORDS}").problem
-    assert not visitor.ask(f"seed=9&{WORDS}").problem
-
-
-# ── masks of one's own ─────────────────────────────────────────────────────────────────────────
-
-
-@pytest.fixture(scope="module")
-def studio() -> Studio:
-    return Studio()
+    assert "no room for it now" in visitor.ask(WORDS).problem
+    assert not visitor.ask(WORDS).problem
 
 
 def _truth(studio: Studio, tmp_path: Path, mask: bytes, classes: Any = ((0, "cat"),)) -> Any:
@@ -528,56 +423,21 @@ def test_a_mask_of_another_size_is_refused(studio: Studio, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     "mask",
-    [
-        png_bomb(30_000, 30_000), b"", b"<svg/>", b"PK\x03\x04", encoded(noise(60, 80), "PNG"),
-        encoded(_plain("L"), "PNG")[:60], encoded(noise(60, 80), "JPEG"),
-    ],
-    ids=["bomb", "empty", "svg", "zip", "colours", "cut", "photo"],
+    [png_bomb(30_000, 30_000), b"", b"<svg/>", encoded(noise(60, 80), "PNG"),
+     encoded(_plain("L"), "PNG")[:60]],
+    ids=["bomb", "empty", "svg", "colours", "cut"],
 )  # fmt: skip
 def test_a_hostile_mask_is_refused_in_words(mask: bytes, studio: Studio, tmp_path: Path) -> None:
-    start = time.process_time()
     with pytest.raises(ImageError, match="expected") as refused:
         _truth(studio, tmp_path, mask)
     assert str(tmp_path) not in str(refused.value)
     with pytest.raises(ImageError, match="expected"):
         mask_colours(str(tmp_path / "mask.png"))
-    assert time.process_time() - start < 10
 
 
-@pytest.mark.parametrize(
-    "classes", [((999, "cat"),), ((0, "cat"), (0, "dog")), ((0, "x" * 10**6),), ((2**70, "cat"),)]
-)
+@pytest.mark.parametrize("classes", [((999, "cat"),), ((0, "cat"), (0, "dog")), ((2**70, "cat"),)])
 def test_a_table_of_classes_that_fits_no_mask_is_survived(
     classes: Any, studio: Studio, tmp_path: Path
 ) -> None:
     view = _truth(studio, tmp_path, encoded(_plain("L"), "PNG"), classes)
     assert view is None or view.labels is None or view.labels.shape == (60, 80)
-
-
-def test_a_large_mask_costs_bounded_memory(tmp_path: Path) -> None:
-    file = tmp_path / "mask.png"
-    _plain("RGB", 4000, 6000).save(file)
-    tracemalloc.start()
-    assert len(mask_colours(str(file))) == 2
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 250 * 2**20
-
-
-async def _never(scope: Any, receive: Any, send: Any) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b""})
-
-
-def _status(page: guard.Guard, method: str, path: str) -> int:
-    sent: list[Any] = []
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope = {"type": "http", "method": method, "path": path, "headers": []}
-    asyncio.run(page(scope, receive, send))
-    return sent[0]["status"]

@@ -1,4 +1,4 @@
-"""What strangers reach through the web server of the real page; its guard alone is in test_guard."""
+"""What strangers reach through the web server of the real page; its guard alone: test_guard."""
 
 import http.client
 import json

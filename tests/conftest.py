@@ -12,7 +12,9 @@ from xdist.scheduler import LoadFileScheduling
 ONE_PAGE = ("tests/demo/test_host.py", "tests/demo/test_web_surface.py")
 """Files that talk to one page in a process of its own, which takes seconds to start."""
 
-# As app.py does, before anything imports torch: threads that spin slow a busy machine down.
+# As app.py does, before anything imports torch: MKL's results repeat, and threads that spin slow a
+# busy machine down.
+os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 if "PYTEST_XDIST_WORKER" in os.environ:  # a core each, for what they start as well

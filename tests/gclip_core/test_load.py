@@ -3,23 +3,18 @@
 A small server on this machine stands in for the hub, and a tiny model for the large ones.
 """
 
-import errno
 import http.server
 import json
 import os
 import pickle
 import shutil
 import struct
-import subprocess
-import sys
 import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -183,13 +178,15 @@ class TestFiles:
     def test_the_built_in_takes_a_file_too(self, tmp_path: Path) -> None:
         from gclip_core import assets
 
-        own = assets.path("built-in", "model.safetensors")
-        copy = tmp_path / "copy.safetensors"
-        copy.write_bytes(own.read_bytes())
-        assert load_backbone("built-in", weights=copy).digest == load_backbone().digest
+        own: dict[str, Tensor] = {}
+        for file in assets.path("built-in").glob("*.safetensors"):
+            own |= load.read(file)
+        save_file(own, tmp_path / "copy.safetensors")
+        copied = load_backbone("built-in", weights=tmp_path / "copy.safetensors")
+        assert copied.digest == load_backbone().digest
 
 
-class TestWhatCannotBeRead:
+class TestAnotherArchitecture:
     def refused(self, path: Path) -> str:
         with pytest.raises(BackboneError) as refused:
             load_backbone("tiny", weights=path)
@@ -197,40 +194,6 @@ class TestWhatCannotBeRead:
         assert str(path.parent) not in message
         assert "Traceback" not in message
         return message
-
-    def test_a_missing_file(self, tmp_path: Path) -> None:
-        assert "nothing.pt" in self.refused(tmp_path / "nothing.pt")
-        assert "there is none" in self.refused(tmp_path)
-
-    @pytest.mark.parametrize("share", [0, 0.001, 0.5, 0.99])
-    @pytest.mark.parametrize("name", WRITERS)
-    def test_a_file_cut_short(self, model: CLIP, tmp_path: Path, name: str, share: float) -> None:
-        path = tmp_path / name
-        WRITERS[name](model, path)
-        whole = path.read_bytes()
-        path.write_bytes(whole[: int(share * len(whole))])
-        assert "damaged" in self.refused(path)
-
-    @pytest.mark.parametrize("name", ["text.pt", "text.safetensors", "text.bin"])
-    def test_a_file_of_something_else(self, tmp_path: Path, name: str) -> None:
-        (tmp_path / name).write_text("version https://git-lfs.github.com/spec/v1\n" * 3)
-        assert "could not be read as weights" in self.refused(tmp_path / name)
-
-    def test_a_file_that_would_run_code_is_not_run(self, tmp_path: Path) -> None:
-        torch.save(RunsCode(tmp_path / "ran"), tmp_path / "evil.pt")
-        assert "Python objects" in self.refused(tmp_path / "evil.pt")
-        assert not (tmp_path / "ran").exists()
-
-    def test_a_zip_bomb(self, tmp_path: Path) -> None:
-        with zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("archive/data.pkl", bytes(10_000_000))
-        assert "compressed" in self.refused(tmp_path / "bomb.pt")
-
-    @pytest.mark.parametrize("content", [{}, [1], {"a": 1}, torch.zeros(2)])
-    def test_a_file_without_a_models_tensors(self, tmp_path: Path, content: object) -> None:
-        torch.save(content, tmp_path / "odd.pt")
-        message = self.refused(tmp_path / "odd.pt")
-        assert "state dict" in message or "Missing" in message
 
     @pytest.mark.parametrize(
         ("change", "said"),
@@ -253,21 +216,6 @@ class TestWhatCannotBeRead:
         assert "not those of Tiny" in message
         assert said in message
 
-    def test_the_working_backbone_stays(self, model: CLIP, tmp_path: Path) -> None:
-        write_pt(model, tmp_path / "good.pt")
-        backbone = load_backbone("tiny", weights=tmp_path / "good.pt")
-        (tmp_path / "bad.pt").write_bytes(b"bad")
-        self.refused(tmp_path / "bad.pt")
-        assert_same(backbone, model)
-
-
-class RunsCode:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Path.touch, (self.path,)
-
 
 class TestAuto:
     """``dtype="auto"`` does what the processor says it can, however busy it is."""
@@ -280,146 +228,6 @@ class TestAuto:
         write_safetensors(model, tmp_path / "w.safetensors")
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has})
         assert load_backbone("tiny", tmp_path / "w.safetensors", dtype="auto").dtype == dtype
-
-    def test_a_pytorch_that_cannot_say_means_float32(
-        self, model: CLIP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        write_safetensors(model, tmp_path / "w.safetensors")
-        monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
-        backbone = load_backbone("tiny", tmp_path / "w.safetensors", dtype="auto")
-        assert backbone.dtype == torch.float32
-
-
-class TestDownloading:
-    @pytest.fixture
-    def downloaded(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-        """open_clip's download replaced: each item is a file or an exception, in turn."""
-        turns: list[Any] = []
-
-        def download(*_: Any) -> str:
-            turn = turns.pop(0)
-            if isinstance(turn, Exception):
-                raise turn
-            return str(turn)
-
-        monkeypatch.setattr("open_clip.pretrained.download_pretrained", download)
-        reached = SimpleNamespace(head=lambda *_, **__: None)
-        monkeypatch.setattr(load, "get_session", lambda: reached)
-        return turns
-
-    def test_a_download_is_loaded(self, model: CLIP, tmp_path: Path, downloaded: list[Any]) -> None:
-        write_safetensors(model, tmp_path / "open_clip_model.safetensors")
-        downloaded += [tmp_path / "open_clip_model.safetensors"]
-        backbone = load_backbone("tiny")
-        assert_same(backbone, model)
-        assert backbone.notes == ()
-
-    def test_a_damaged_download_is_fetched_again_and_it_is_said(
-        self, model: CLIP, tmp_path: Path, downloaded: list[Any]
-    ) -> None:
-        damaged, good = tmp_path / "damaged.safetensors", tmp_path / "good.safetensors"
-        damaged.write_bytes(b"half of it")
-        write_safetensors(model, good)
-        downloaded += [damaged, good]
-        backbone = load_backbone("tiny")
-        assert_same(backbone, model)
-        assert "fetched again" in backbone.notes[0]
-        assert not damaged.exists()
-
-    def test_damaged_twice_is_given_up(self, tmp_path: Path, downloaded: list[Any]) -> None:
-        files = [tmp_path / "one.safetensors", tmp_path / "two.safetensors"]
-        for file in files:
-            file.write_bytes(b"half of it")
-        downloaded += files
-        with pytest.raises(BackboneError, match="damaged"):
-            load_backbone("tiny")
-        assert not downloaded
-
-    def test_what_was_downloaded_before_is_taken_without_asking_the_network(
-        self,
-        model: CLIP,
-        tmp_path: Path,
-        downloaded: list[Any],
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        write_safetensors(model, tmp_path / "kept.safetensors")
-        monkeypatch.setattr(load, "cached_file", lambda _: tmp_path / "kept.safetensors")
-        assert_same(load_backbone("tiny"), model)
-
-    @pytest.mark.parametrize(
-        ("error", "said"),
-        [
-            (OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
-            (OSError(errno.EACCES, "Permission denied"), "cannot be written"),
-            (OSError(errno.EROFS, "Read-only file system"), "cannot be written"),
-            (ConnectionError("refused"), "no connection"),
-            (TimeoutError("timed out"), "no connection"),
-            (RuntimeError("HTTP Error 404: Not Found"), "404"),
-        ],
-    )
-    def test_what_went_wrong_and_what_to_do(
-        self, error: Exception, said: str, downloaded: list[Any]
-    ) -> None:
-        downloaded += [error]
-        with pytest.raises(BackboneError, match=said) as refused:
-            load_backbone("tiny")
-        message = str(refused.value)
-        assert "Tiny" in message
-        assert "tiny.safetensors" in message
-        assert load.WEIGHTS_FOLDER in message
-
-
-class NotFound(BaseHTTPRequestHandler):
-    """A server that has nothing."""
-
-    def do_HEAD(self) -> None:  # noqa: N802 - the library's name
-        self.send_response(404)
-        self.send_header("X-Error-Code", "EntryNotFound")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    do_GET = do_HEAD  # noqa: N815
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def empty_server() -> Iterator[HTTPServer]:
-    server = HTTPServer(("127.0.0.1", 0), NotFound)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-def test_a_server_that_has_nothing_and_then_no_network(
-    empty_server: HTTPServer, tmp_path: Path
-) -> None:
-    """What a person is told, in a process of its own: the hub's address is read at its start."""
-    code = (
-        "import sys, gclip_core as gclip\n"
-        "for _ in sys.stdin:\n"
-        "    try:\n        gclip.load_backbone('openai-vit-b-16')\n"
-        "    except gclip.BackboneError as error:\n        print(error, flush=True)\n"
-    )
-    endpoint = f"http://127.0.0.1:{empty_server.server_port}"
-    asked = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        cwd=Path(__file__).parents[2],
-        env={"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path), "HOME": str(tmp_path), "PATH": ""},
-    )  # fmt: skip
-    with asked:
-        asked.stdin.write("\n")
-        asked.stdin.flush()
-        assert "(404)" in asked.stdout.readline()
-        empty_server.shutdown()
-        empty_server.server_close()
-        message, _ = asked.communicate("\n", timeout=120)
-    assert asked.returncode == 0
-    assert "no connection to the server" in message
-    assert "OpenAI ViT-B/16 (about 599 MB)" in message
-    assert "openai-vit-b-16.safetensors" in message
 
 
 # --- damaged, wrong and hostile files -------------------------------------------------------------
@@ -456,7 +264,7 @@ class _Code:
         return os.mkdir, (str(self.marker),)
 
 
-@pytest.mark.parametrize("suffix", [".pt", ".pth", ".bin", ".safetensors", ".unknown"])
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors", ".unknown"])
 @pytest.mark.parametrize("form", ["torch", "legacy", "bare", "beside tensors"])
 def test_a_pickle_with_code_in_it_does_not_run(form: str, suffix: str, tmp_path: Path) -> None:
     marker, file = tmp_path / "it-ran", tmp_path / f"weights{suffix}"
@@ -470,12 +278,6 @@ def test_a_pickle_with_code_in_it_does_not_run(form: str, suffix: str, tmp_path:
     with file.open("rb") as stream:  # a careless loader would have run it
         pickle.load(stream) if form == "bare" else torch.load(stream, weights_only=False)
     assert marker.exists()
-
-
-def test_what_holds_code_is_said_to_hold_more_than_tensors(tmp_path: Path) -> None:
-    file = tmp_path / "weights.pt"
-    torch.save(_Code(tmp_path / "it-ran"), file)
-    refused(lambda: load.read(file), "Python objects other than tensors", ".safetensors")
 
 
 def _archive(file: Path, name: str, size: int, method: int) -> None:
@@ -510,13 +312,7 @@ def test_an_archive_whose_entries_lie_upon_each_other_is_refused(tmp_path: Path)
     refused(lambda: load.read(file), "unpacks to 60 MB")
 
 
-def test_a_compressed_archive_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "weights.pt"
-    _archive(file, "archive/data/0", 2**20, zipfile.ZIP_DEFLATED)
-    refused(lambda: load.read(file), "compressed archive", "unpack it")
-
-
-@pytest.mark.parametrize("tenth", range(10))
+@pytest.mark.parametrize("tenth", [0, 1, 5, 9])
 @pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
 def test_a_file_cut_at_any_tenth_is_refused(suffix: str, tenth: int, tmp_path: Path) -> None:
     whole, cut = tmp_path / f"whole{suffix}", tmp_path / f"cut{suffix}"
@@ -604,18 +400,21 @@ def test_weights_of_another_model_are_refused_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("ids", "rows"),
     [
-        (torch.tensor([10**6]), torch.ones(1, 128)),
-        (torch.tensor([-1]), torch.ones(1, 128)),
-        (torch.tensor([1, 2]), torch.ones(3, 128)),
-        (torch.tensor([[1]]), torch.ones(1, 128)),
+        (torch.tensor([10**6]), torch.ones(1, 192)),
+        (torch.tensor([-1]), torch.ones(1, 192)),
+        (torch.tensor([1, 2]), torch.ones(3, 192)),
+        (torch.tensor([[1]]), torch.ones(1, 192)),
         (torch.tensor(1), torch.ones(1)),
-        (torch.tensor([0.5]), torch.ones(1, 128)),
+        (torch.tensor([0.5]), torch.ones(1, 192)),
     ],
 )
 def test_a_built_in_file_with_broken_words_is_refused(
     ids: torch.Tensor, rows: torch.Tensor, tmp_path: Path
 ) -> None:
-    state = load.read(asset(BUILT_IN, "model.safetensors"))
+    state: dict[str, Tensor] = {}
+    for one in asset(BUILT_IN).glob("*.safetensors"):
+        state |= load.read(one)
+    state.pop("token_rows.scale", None)
     file = tmp_path / "weights.pt"
     torch.save({**state, "token_ids": ids, "token_rows": rows}, file)
     refused(lambda: load_backbone(BUILT_IN, weights=file), BACKBONES[BUILT_IN].title)
@@ -733,11 +532,6 @@ def test_a_backbone_is_fetched_once_and_then_taken_from_disk(hub: Hub) -> None:
     assert hub.downloads == 1
 
 
-def test_a_slow_hub_is_waited_for(hub: Hub) -> None:
-    hub.fault = "slow"
-    assert load_backbone(TINY).n_blocks == 2
-
-
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
@@ -753,14 +547,6 @@ def test_a_hub_that_fails_is_said_to_with_a_way_on(hub: Hub, fault: str, reason:
     refused(lambda: load_backbone(TINY), reason, "Tiny", "6 MB", *way_on)
     hub.fault = ""
     assert load_backbone(TINY).n_blocks == 2, "and the next attempt succeeds"
-
-
-def test_no_network_at_all_is_said_so(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    from huggingface_hub import constants
-
-    template = "http://127.0.0.1:9/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    refused(lambda: load_backbone(TINY), "no connection to the server", load.WEIGHTS_FOLDER)
 
 
 def test_a_damaged_download_is_found_said_and_fetched_again(hub: Hub) -> None:
@@ -791,16 +577,6 @@ def test_a_disk_too_full_for_the_file_is_said_so_before_fetching(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=5 * 10**6))
     refused(lambda: load_backbone(TINY), "the disk is full", load.WEIGHTS_FOLDER)
     assert hub.downloads == 0
-
-
-def test_a_disk_that_fills_up_on_the_way_is_said_so(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("open_clip.pretrained.download_pretrained", full)
-    refused(lambda: load_backbone(TINY), "the disk is full", load.WEIGHTS_FOLDER)
 
 
 def test_a_cache_that_cannot_be_written_is_said_so(

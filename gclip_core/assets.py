@@ -1,4 +1,4 @@
-"""Finds what ships with the project, in a checkout and in an installed wheel alike."""
+"""Paths of the files that ship with the project, in a checkout and in an installed wheel."""
 
 from pathlib import Path
 

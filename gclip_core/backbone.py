@@ -1,4 +1,4 @@
-"""A CLIP that can be tapped: loaded by name, from a file, or wrapped as it is."""
+"""A checked CLIP with its norms and caches: loaded by name, from a file, or wrapped."""
 
 import itertools
 from collections.abc import Callable, Iterable
@@ -24,12 +24,12 @@ _uids = itertools.count()
 
 @dataclass(frozen=True, eq=False)
 class Backbone:
-    """A checked CLIP with what the method needs to know about it.
+    """A checked CLIP and the properties of it that the method needs.
 
-    ``uid`` tells models apart in caches; a planted copy shares its model's. ``norms`` is (L, D)
-    float32. ``known`` is None for a model whose vocabulary is open. ``notes`` says in words what
-    was assumed or fell back while loading. The caches keep embeddings by templates and phrase, and
-    openings by templates.
+    ``uid`` identifies the model in caches; a planted copy has the same. ``norms`` is (L, D)
+    float32. ``known`` is None for a model with an open vocabulary. ``notes`` are sentences on what
+    was assumed while loading. ``text_cache`` has embeddings by templates and phrase,
+    ``openings_cache`` the text tower's prefix cache by templates.
     """
 
     name: str
@@ -184,10 +184,10 @@ def wrap_backbone(
 
 
 def plant_channel(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int]) -> Backbone:
-    """A simulation: the same backbone with one FFN output channel multiplied in some blocks.
+    """A simulation: a backbone with one FFN output channel multiplied in some blocks.
 
-    ``W2[channel, :]`` times ``gain`` in ``blocks`` (0-based). The given backbone and its weights
-    stay untouched; both share one model.
+    ``W2[channel, :]`` times ``gain`` in ``blocks`` (0-based). The given backbone does not change;
+    both use one model.
 
     Raises:
         MethodError: a channel or block the tower does not have, or a gain that is no number.
@@ -197,7 +197,7 @@ def plant_channel(backbone: Backbone, channel: int, gain: float, blocks: Iterabl
 
 
 def check_tower(model: nn.Module) -> None:
-    """Refuse a CLIP whose image tower our recomputation would get wrong, with the reason."""
+    """Refuse a CLIP whose image tower is not the one recomputed here, with the reason."""
     visual = getattr(model, "visual", None)
     kernel = getattr(getattr(visual, "conv1", None), "kernel_size", ())
     reasons = {

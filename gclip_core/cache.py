@@ -1,4 +1,4 @@
-"""A bounded cache that many threads may ask at once."""
+"""A bounded cache that several threads can use at once."""
 
 import threading
 from collections import OrderedDict
@@ -9,10 +9,10 @@ Value = TypeVar("Value")
 
 
 class BoundedCache(Generic[Value]):
-    """Least recently used values go first once ``size_of`` adds up to more than ``limit``.
+    """Drops the least recently used values when their sizes add up to more than ``limit``.
 
-    Two threads that ask for the same missing key make it once: the second waits for the first.
-    A failed making is not kept: whoever asks next tries again.
+    Two threads that need the same missing key make its value once: the second waits for the first.
+    If ``make`` fails, nothing is cached, and the next thread calls it again.
     """
 
     def __init__(self, limit: int, size_of: Callable[[Value], int] = lambda _: 1) -> None:
@@ -32,7 +32,7 @@ class BoundedCache(Generic[Value]):
             return self._values[key][0]
 
     def put(self, key: Hashable, value: Value) -> None:
-        """Keep a value; one larger than the whole limit is not kept."""
+        """Cache a value, unless it is larger than the limit."""
         size = self._size_of(value)
         with self._lock:
             if key in self._values:
@@ -45,7 +45,7 @@ class BoundedCache(Generic[Value]):
                 self.size -= self._values.popitem(last=False)[1][1]
 
     def get_or_make(self, key: Hashable, make: Callable[[], Value]) -> Value:
-        """The value, made by ``make`` if it is not there."""
+        """The value of ``key``, made by ``make`` if it is not cached."""
         if (found := self.get(key)) is not None:
             return found
         with self._lock:
@@ -65,7 +65,7 @@ class BoundedCache(Generic[Value]):
         return len(self._values)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop all values."""
         with self._lock:
             self._values.clear()
             self.size = 0

@@ -1,12 +1,8 @@
-"""What can go wrong, in words for the person who asked.
-
-Every message says what was wanted, what came and what to do next; it holds no stack trace.
-Only the page turns a :class:`GclipError` into something on a screen.
-"""
+"""Errors whose message can be shown to a person: what was expected, what came, what to do next."""
 
 
 class GclipError(ValueError):
-    """A request that cannot be met as it stands; ``str(error)`` can be shown to a person."""
+    """A request that cannot be fulfilled; ``str(error)`` can be shown to a person."""
 
 
 class ImageError(GclipError):

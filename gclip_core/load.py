@@ -1,8 +1,8 @@
-"""A backbone's model: by name, from a file or a folder, built by open_clip and read safely.
+"""Loads a backbone's model, from a file, a folder, or a download by open_clip.
 
-open_clip knows the configurations, where weights are published and how to fetch and read them.
-What is added: nothing runs from a file, no archive unpacks to more than it says, every tensor is
-checked, and whatever goes wrong becomes a :class:`BackboneError` that says what to do.
+open_clip has the configurations, the addresses of published weights, and the download. Added here:
+no code of a file runs, no archive unpacks to far more than its size, every tensor is checked, and
+every failure is a :class:`BackboneError` that says what to do.
 """
 
 import errno
@@ -44,11 +44,11 @@ _REASONS = {
     r"\[Errno (1|13|17|20|30)\]": "the cache folder cannot be written",
     r"UnpicklingError|Weights only": "it holds Python objects other than tensors",
     r"\b404\b": _MISSING,
-    # Before the next: the hub client names one of these LocalEntryNotFoundError.
+    # Before EntryNotFound: the hub client raises LocalEntryNotFoundError without a connection.
     "Connect|Timeout|Protocol|resolve host|Offline|LocalEntry": "no connection to the server",
     "EntryNotFound|RepositoryNotFound": _MISSING,
 }
-"""What went wrong, by what the errors say that were raised over it; the first that fits."""
+"""What went wrong, by a pattern in the names and texts of the errors; the first match counts."""
 
 
 def load(
@@ -70,7 +70,7 @@ def load(
         known = shipped.known_words(folder, state)
         state = shipped.unpack(state, config["text_cfg"]["vocab_size"], entry.title)
         if dtype == "auto":
-            dtype = "float32"  # what its card's figures are of; it takes milliseconds either way
+            dtype = "float32"  # as its card's figures; bfloat16 saves only milliseconds
     model = _build(config, state, entry.title, device, dtype)
     return {"model": model, "tokenizer": tokenizer, "known": known, "notes": notes}
 
@@ -121,9 +121,9 @@ def _download(entry: BackboneEntry) -> Path:
     """Fetch with open_clip's own download; its progress goes to stderr."""
     published = pretrained.get_pretrained_cfg(entry.architecture, entry.tag)
     try:
-        # Asked once: the hub client would try for most of a minute before giving up.
+        # One quick request first: the hub client retries for most of a minute before it fails.
         get_session().head(constants.ENDPOINT, timeout=CONNECT_SECONDS)
-        # open_clip goes on to another file name after any failure, which hides why it failed.
+        # open_clip tries another file name after any failure, which hides the reason.
         cache = Path(constants.HF_HUB_CACHE)
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=cache):
@@ -187,9 +187,10 @@ def read(path: Path) -> StateDict:
 
 
 def _is_torchscript(path: Path) -> bool:
-    """Whether it is one; refuses an archive that unpacks to far more than its own size.
+    """Whether the file is a TorchScript archive.
 
-    By packing or by overlapping. TorchScript packs its code; PyTorch's own archives pack nothing.
+    Refuses an archive that unpacks to far more than its size, by compression or by overlapping
+    entries. TorchScript compresses its code; PyTorch's own archives compress nothing.
     """
     if path.suffix == ".safetensors" or not zipfile.is_zipfile(path):
         return False
@@ -213,7 +214,7 @@ def _is_ordinary(tensor: Tensor) -> bool:
         and tensor.device.type == "cpu"
         and not tensor.is_quantized
         and not tensor.is_complex()
-        # A sum is finite only if all it adds is, and takes a twentieth of asking each number.
+        # A finite sum means that all numbers are finite, and takes a twentieth of the time.
         and (bool(tensor.sum().isfinite()) or bool(torch.isfinite(tensor).all()))
     )
 
@@ -234,16 +235,16 @@ def _reason(error: BaseException) -> str:
 def _build(
     config: dict[str, Any], state: StateDict, title: str, device: torch.device, dtype: Dtype
 ) -> nn.Module:
-    """open_clip's CLIP of this configuration holding these weights, in eval mode."""
+    """open_clip's CLIP of this configuration with these weights, in eval mode."""
     low = dtype == "bfloat16" or (dtype == "auto" and has_bfloat16(device))
     settings = {key: value for key, value in config.items() if key not in ("custom_text", "stem")}
-    with torch.device("meta"):  # random numbers that the weights replace would cost seconds
+    with torch.device("meta"):  # no time for random numbers that the weights replace
         model = CLIP(**settings, cast_dtype=torch.bfloat16 if low else None)
         if "stem" in config:
             model.visual.conv1 = Stem(config["vision_cfg"]["width"], config["stem"])
         if low:
             convert_weights_to_lp(model, dtype=torch.bfloat16)
-    # Each at once as what it will be: all of them as float32 in between are a large model's peak.
+    # Each tensor is converted alone: all of them in float32 would double a large model's memory.
     wanted = {key: value.dtype for key, value in model.state_dict().items()}
     try:
         given = {
@@ -265,9 +266,9 @@ def _build(
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether this processor multiplies in bfloat16 itself, which then takes half the time.
+    """Whether this processor multiplies in bfloat16, which then takes half the time.
 
-    Asked, not timed: a busy machine must not choose another dtype than a quiet one.
+    Decided by its capabilities, not by timing, so that a busy machine chooses the same dtype.
     """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)

@@ -1,8 +1,8 @@
 """From logits on the patch grid to scores and labels, never holding all classes at full size.
 
 Logits are (entries, h, w) float32, one entry per synonym; ``owner[e]`` is the class of entry ``e``,
--1 for the hidden words of the rest, which come last and compete like others.
-Bilinear interpolation is PyTorch's with ``align_corners=False``.
+-1 for hidden words, which come last and compete like others. Bilinear interpolation is PyTorch's
+with ``align_corners=False``.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,9 +19,9 @@ from gclip_core.types import Grid, Vocabulary
 TILE_ELEMENTS = 1 << 20
 """Entries x pixels worked on at a time; small enough to stay in a processor's cache."""
 TILE_SIDE = 112
-"""Pixels; the smaller a tile, the fewer the entries that can be best somewhere in it."""
+"""Pixels; in a smaller tile fewer entries can be the best one, but there are more tiles."""
 CELL_SIDE = 24
-"""Pixels; the smaller a cell, the fewer still."""
+"""Pixels; the size of the cells for which is decided which entries can be the best one."""
 
 
 def owners(vocabulary: Vocabulary, n_hidden: int = 0) -> tuple[int, ...]:
@@ -50,15 +50,15 @@ def labels(logits: Tensor, owner: Sequence[int], size: Grid, threshold: float = 
     out = torch.empty(size, dtype=torch.int16)
     classes = torch.tensor(owner, dtype=torch.int16)
     parts = _parts(logits, size)
-    may_win = _may_win(logits, parts, threshold)
+    can_win = _can_win(logits, parts, threshold)
     for rows, columns in _tiles(logits, size, parts):
-        asked = may_win[:, rows.cells, columns.cells].flatten(1).any(1).nonzero()[:, 0]
-        if len(asked) == 1 and not threshold:
-            out[rows.pixels, columns.pixels] = classes[asked]
+        entries = can_win[:, rows.cells, columns.cells].flatten(1).any(1).nonzero()[:, 0]
+        if len(entries) == 1 and not threshold:
+            out[rows.pixels, columns.pixels] = classes[entries]
             continue
-        tile = _interpolated(logits[asked], rows, columns)
+        tile = _interpolated(logits[entries], rows, columns)
         best, entry = tile.max(dim=0)
-        index = classes[asked][entry]
+        index = classes[entries][entry]
         if threshold > 0:
             score = (best - tile.logsumexp(dim=0)).exp()
             index = torch.where(score < threshold, -1, index)
@@ -67,23 +67,24 @@ def labels(logits: Tensor, owner: Sequence[int], size: Grid, threshold: float = 
 
 
 def _parts(logits: Tensor, size: Grid) -> int:
-    """In how many cells a side the square between grid points is cut, to ask fewer entries each."""
+    """How many cells lie side by side between two neighbouring points of the grid."""
     pixels = min(length // n for n, length in zip(logits.shape[1:], size, strict=True))
     return max(1, min(pixels // CELL_SIDE, isqrt(TILE_ELEMENTS // logits.numel())))
 
 
-def _may_win(logits: Tensor, parts: int, threshold: float) -> Tensor:
-    """Whether an entry can be best in a cell: bool (entries, cells, cells).
+def _can_win(logits: Tensor, parts: int, threshold: float) -> Tensor:
+    """Whether an entry can be the best one in a cell: bool (entries, cells, cells).
 
-    What is interpolated lies between its corners: whose most is under another's least cannot win.
+    Interpolated values lie between those at the cell's corners. So an entry whose largest corner is
+    below the smallest corner of another entry is never the best one.
     """
     h, w = ((n - 1) * parts + 1 for n in logits.shape[1:])
     if threshold > 0:
         return torch.ones(len(logits), h, w, dtype=torch.bool)
     corners = F.interpolate(logits[None], (h, w), mode="bilinear", align_corners=True)[0]
     padded = F.pad(corners, (0, 1, 0, 1), mode="replicate")
-    most, least = F.max_pool2d(padded, 2, 1), -F.max_pool2d(-padded, 2, 1)
-    return ~(most < least.amax(0) - 1e-4)  # so that what is no number is asked as well
+    largest, smallest = F.max_pool2d(padded, 2, 1), -F.max_pool2d(-padded, 2, 1)
+    return ~(largest < smallest.amax(0) - 1e-4)  # also True for nan
 
 
 def scores_at(logits: Tensor, owner: Sequence[int], size: Grid, row: int, column: int) -> Tensor:
@@ -106,8 +107,10 @@ def _per_class(entries: Tensor, owner: Sequence[int]) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class _Span:
-    """``pixels`` along an axis, the grid ``points`` they lie between, and what is mixed of these:
-    (pixels, points), two points a pixel; the ``cells`` between points that they lie in."""
+    """Pixels along an axis, the grid points around them, and the weights of bilinear interpolation.
+
+    ``mixing`` (pixels, points) has two weights a pixel; ``cells`` are the cells of the pixels.
+    """
 
     pixels: slice
     points: slice
@@ -125,7 +128,7 @@ def _span(n: int, length: int, start: int, stop: int, parts: int = 1) -> _Span:
 
 
 def _tiles(logits: Tensor, size: Grid, parts: int = 1) -> Iterable[tuple[_Span, _Span]]:
-    """Rows and columns of squares that cover ``size``."""
+    """Rows and columns of the square tiles that cover ``size``."""
     side = max(1, min(TILE_SIDE, isqrt(TILE_ELEMENTS // len(logits))))
     rows, columns = (
         [_span(n, length, at, min(at + side, length), parts) for at in range(0, length, side)]

@@ -1,4 +1,4 @@
-"""The BACKBONES table: every CLIP we know by name, with what a person and the method need."""
+"""The BACKBONES table: every CLIP that can be loaded by name."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,12 +20,12 @@ HALF: Triple = (0.5, 0.5, 0.5)
 
 @dataclass(frozen=True)
 class BackboneEntry:
-    """One backbone: what to know before choosing it, and what the method needs.
+    """One backbone: its name, size and licence, and the settings the method uses with it.
 
     ``architecture`` and ``tag`` are open_clip's names (quickgelu where the weights need it);
     ``parameters`` in millions, ``download`` in megabytes, ``patch`` and ``short_side`` in pixels;
-    ``amf_blocks`` and ``cs_blocks`` are the defaults taken by ``"backbone"`` (0-based).
-    ``files`` are other names under which people keep these weights.
+    ``amf_blocks`` and ``cs_blocks`` are what ``"backbone"`` means (0-based).
+    ``files`` are other names of the published weight files.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Masks without a page: ``python -m gclip_core.segment IMAGES… --words … --out DIR``."""
+"""Masks from the command line: ``python -m gclip_core.segment IMAGES… --words … --out DIR``."""
 
 import argparse
 import json
@@ -22,7 +22,7 @@ from gclip_core.types import Method, Segmentation
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Segment every image; an unusable one is reported and the others still done.
+    """Segment every image; one that cannot be used is reported, and the others are segmented.
 
     Returns 0 when all went well, 1 when some image could not be used, 2 for unusable settings.
     """

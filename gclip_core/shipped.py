@@ -1,8 +1,8 @@
-"""The models that ship with the project: a folder of ``assets/`` each, in a form that is small.
+"""The compact form of the model that ships: a folder of ``assets/``.
 
-``model.json`` is an open_clip configuration, with ``stem`` where it has one; ``words.json`` what it
-was trained on; ``nearest.txt.gz`` leads from other words to those. Weights may be whole numbers
-with a scale a row, in several files, and of the table of tokens only the rows that training saw.
+``model.json`` is an open_clip configuration, with ``stem`` where it has one; ``words.json`` has the
+words it was trained on; ``nearest.txt.gz`` maps other words to those. Weights may be integers with
+a scale per row, in several files; the token embedding has only the rows that training saw.
 """
 
 import gzip

@@ -1,8 +1,8 @@
-"""A convolutional stem in the place of a vision transformer's patch embedding.
+"""A convolutional stem that replaces the patch embedding of a vision transformer.
 
-EfficientNet-Lite (Tan & Le 2019) without its classifier, batch norms folded. It stays at stride 16:
-the last stride is taken away and the convolutions after it are dilated instead. What three of its
-stages say about a patch, from edges to things, becomes one token.
+EfficientNet-Lite (Tan & Le 2019) without its classifier, batch norms folded, at stride 16: its last
+stride is 1, and the convolutions after it are dilated instead. The features of three stages are
+mapped to one token per patch.
 """
 
 from collections.abc import Mapping
@@ -12,21 +12,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# What makes the family's first two stages and the rest: kernel, stride, expansion. The fifth stage
-# number's stride of 2 is the one taken away.
+# Kernel, stride and expansion of every stage. EfficientNet-Lite's sixth stage has a stride of 2.
 _STAGES = ((3, 1, 1), (3, 2, 6), (5, 2, 6), (3, 2, 6), (5, 1, 6), (5, 1, 6), (3, 1, 6))
 _DILATED_FROM = 5
 _TAPPED = (2, 4, 6)
 
 
 class Stem(nn.Module):
-    """Pixels (B, 3, 16h, 16w) to tokens (B, width, h, w); stands in for ``visual.conv1``.
+    """Pixels (B, 3, 16h, 16w) to tokens (B, width, h, w), in place of ``visual.conv1``.
 
-    ``channels`` and ``repeats`` say how wide and how deep each of the seven stages is; ``hidden``
-    is the width of the two-layer map from stages to tokens, which a linear one runs beside.
+    ``channels`` and ``repeats`` are the width and depth of each of the seven stages; ``hidden`` is
+    the width of the two-layer map from features to tokens, to which a linear map is added.
     """
 
-    kernel_size = (16, 16)  # what one token stands for, as a patch embedding would say it
+    kernel_size = (16, 16)  # pixels of a patch, as a patch embedding has it
 
     def __init__(self, width: int, settings: Mapping[str, Any]) -> None:
         super().__init__()
@@ -50,12 +49,12 @@ class Stem(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """The first convolution's: for its device and dtype, as one asks a patch embedding."""
+        """The first convolution's weight, for its device and dtype."""
         return self.first[-1].weight
 
     def features(self, pixels: Tensor) -> Tensor:
-        """What the tapped stages say about every token: (B, h, w, channels of them together)."""
-        x = pixels.contiguous(memory_format=torch.channels_last)  # as convolutions are quickest
+        """Features of three stages, concatenated: (B, h, w, C)."""
+        x = pixels.contiguous(memory_format=torch.channels_last)  # faster convolutions
         x = F.relu6(self.first(x), inplace=True)
         tapped = []
         for index, stage in enumerate(self.stages):
@@ -74,7 +73,7 @@ class Stem(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """Expand, convolve each channel alone, project; added to what came if nothing changes shape."""
+    """Expand, convolve each channel alone, project; with a residual if the shape stays the same."""
 
     def __init__(
         self, before: int, after: int, kernel: int, stride: int, expansion: int, dilation: int
@@ -97,7 +96,7 @@ def _convolution(
 ) -> nn.Sequential:
     """A convolution with the padding its weights were trained with.
 
-    TensorFlow's "same": where a stride of 2 leaves an odd number over, it goes below and right.
+    TensorFlow's "same": an odd number of padding pixels puts the last one below and right.
     """
     reach = kernel - 2 if stride == 2 else (kernel - 1) * dilation
     low, high = reach // 2, reach - reach // 2

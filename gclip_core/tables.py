@@ -1,4 +1,4 @@
-"""Tables of named values: an entry is added in one place and found by its name."""
+"""Tables of named entries."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -9,7 +9,7 @@ Entry = TypeVar("Entry")
 
 
 def table(*entries: Entry) -> dict[str, Entry]:
-    """Entries by their ``name``, in their order."""
+    """A dictionary of entries by their ``name``, in their order."""
     return {entry.name: entry for entry in entries}
 
 

@@ -1,4 +1,4 @@
-"""The values that travel between the parts, and the glossary of every activation.
+"""Types of the core, and the glossary of all activations.
 
 Dimension names: ``L`` blocks, ``D`` width, ``H`` heads, ``d = D / H`` head width, ``h, w`` the
 patch grid, ``N = h * w`` patch tokens, ``E`` embedding width, ``C`` classes. Height always before
@@ -34,7 +34,7 @@ Grid = tuple[int, int]
 """Height and width, in patches or pixels as said."""
 
 ROWS = 256
-"""Rows of a large mask that are counted together: eight bytes a pixel of all would be too much."""
+"""Rows of a large mask that are counted at a time, since counting takes eight bytes a pixel."""
 
 
 def class_shares(labels: Tensor, n: int) -> tuple[float, ...]:

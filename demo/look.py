@@ -178,7 +178,7 @@ class Look:
     def read(self) -> None:
         """Embed the words; cached."""
         s = self.settings
-        vocabulary.ask(self.bare.backbone, s.words, s.others, self.bare.templates)
+        vocabulary.read_words(self.bare.backbone, s.words, s.others, self.bare.templates)
 
     def segment(self, method: Method, planted: bool = True) -> Segmentation:
         """The segmentation under ``method``; cached. ``planted`` False: without a simulation."""

@@ -1,4 +1,7 @@
-"""The public face: composes backbone, trunk, last block, words and masks."""
+"""The public class of the library: segments, suggests words, and inspects.
+
+Longer than other files, since each method of the class is one call of the parts it composes.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -122,21 +125,21 @@ class Segmenter:
         if not _is_between(threshold, 0, 1):
             raise GclipError(f"threshold is a score from 0 (off) to 1, but {threshold!r} came.")
         method = _method(method)
-        asked = vocabulary.ask(self.backbone, words, rest, self.templates)
+        parsed = vocabulary.read_words(self.backbone, words, rest, self.templates)
         encoded = self._encoded(image)
         mean = self._mean_features(encoded, method)
-        logits = (self.logit_scale * (asked.text @ mean.T)).unflatten(1, encoded.grid)
+        logits = (self.logit_scale * (parsed.text @ mean.T)).unflatten(1, encoded.grid)
         return Segmentation(
-            labels=masks.labels(logits, asked.owner, encoded.image_size, threshold),
+            labels=masks.labels(logits, parsed.owner, encoded.image_size, threshold),
             logits=logits,
-            vocabulary=asked.classes,
+            vocabulary=parsed.classes,
             method=method,
             found=self.findings(encoded, method),
-            owner=asked.owner,
-            hidden=asked.hidden,
-            unknown=asked.unknown,
-            notes=(*self.backbone.notes, *asked.notes),
-            _scores=partial(masks.scores, logits, asked.owner, encoded.resized),
+            owner=parsed.owner,
+            hidden=parsed.hidden,
+            unknown=parsed.unknown,
+            notes=(*self.backbone.notes, *parsed.notes),
+            _scores=partial(masks.scores, logits, parsed.owner, encoded.resized),
         )
 
     # --- words -------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Types of the core, and the glossary of all activations.
 
+Longer than other files, since it is the one place to look up a type or a shape.
+
 Dimension names: ``L`` blocks, ``D`` width, ``H`` heads, ``d = D / H`` head width, ``h, w`` the
 patch grid, ``N = h * w`` patch tokens, ``E`` embedding width, ``C`` classes. Height always before
 width.

@@ -154,8 +154,8 @@ def embed_together(backbone: Backbone, phrases: Sequence[str], templates: str) -
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
-    """Words as they are looked for: classes, then hidden words, each phrase an entry.
+class ParsedWords:
+    """Words and their embeddings: an entry per phrase, those of the classes, then hidden words.
 
     ``text`` (entries, E) are their embeddings, ``owner`` the class of each, -1 for hidden words.
     """
@@ -168,20 +168,20 @@ class Asked:
     notes: tuple[str, ...]
 
 
-def ask(
+def read_words(
     backbone: Backbone,
     words: str | Iterable[str] | Vocabulary,
     rest: str | Iterable[str],
     templates: str | tuple[str, ...],
-) -> Asked:
-    """Read words and embed them; kept, for what is asked of one picture is asked of the next."""
+) -> ParsedWords:
+    """Parse and embed words; cached, since the next picture often has the same words."""
     typed = words if isinstance(words, str | Vocabulary) else _texts(words)
     other = rest if isinstance(rest, str) else _texts(rest)
 
-    def make() -> Asked:
+    def make() -> ParsedWords:
         classes = parse(typed)
         hidden = hidden_words(backbone, classes, other)
-        return Asked(
+        return ParsedWords(
             classes,
             hidden,
             embed(backbone, (*classes.phrases, *hidden), templates),
@@ -191,15 +191,15 @@ def ask(
         )
 
     notes = typed.notes if isinstance(typed, Vocabulary) else ()
-    return _asked.get_or_make((backbone.uid, typed, notes, other, templates), make)
+    return _parsed.get_or_make((backbone.uid, typed, notes, other, templates), make)
 
 
 def is_read(backbone: Backbone, words: str, rest: str, templates: str | tuple[str, ...]) -> bool:
-    """Whether :func:`ask` would find these words read and embedded."""
-    return _asked.get((backbone.uid, words, (), rest, templates)) is not None
+    """Whether :func:`read_words` would find these words read and embedded."""
+    return _parsed.get((backbone.uid, words, (), rest, templates)) is not None
 
 
-_asked: BoundedCache[Asked] = BoundedCache(8 * 2**20, lambda asked: asked.text.nbytes)
+_parsed: BoundedCache[ParsedWords] = BoundedCache(8 * 2**20, lambda parsed: parsed.text.nbytes)
 
 
 def hidden_words(
@@ -324,8 +324,8 @@ def _embed_new(backbone: Backbone, phrases: Sequence[str], sentences: tuple[str,
             which = torch.arange(len(sentences), device=backbone.device).repeat(len(phrases))
             openings = backbone.openings_cache.get_or_make(sentences, read_openings)
             each = text_tower.encode(backbone.model, tokens, openings, which)
-        else:  # one by one: in a batch the last bits depend on its size
-            each = torch.cat([backbone.model.encode_text(row) for row in tokens.split(1)])
+        else:
+            each = torch.cat([backbone.model.encode_text(some) for some in tokens.split(64)])
     each = F.normalize(each.float(), dim=-1).reshape(len(phrases), len(sentences), -1)
     return F.normalize(each.mean(1), dim=-1).cpu()
 

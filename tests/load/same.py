@@ -60,7 +60,7 @@ def answer(studio: Studio, wish: Wish) -> str:
 
 def forget(studio: Studio, backbone: Backbone) -> None:
     """Let go of every kept text, trunk and mask."""
-    for kept in (studio.results, studio.encoded, backbone.text_cache, vocabulary._asked):
+    for kept in (studio.results, studio.encoded, backbone.text_cache, vocabulary._parsed):
         kept.clear()
 
 
@@ -78,7 +78,7 @@ def run(backbone: Backbone, requests: int, threads: int) -> tuple[list[Wish], in
         studio.results.clear()
         if chance.random() < 0.05:
             backbone.text_cache.clear()
-            vocabulary._asked.clear()
+            vocabulary._parsed.clear()
             texts = 1
         if chance.random() < 0.04:
             studio.encoded.clear()

@@ -199,10 +199,10 @@ class Look:
             found = _lean(s.segment(trunk, words, method, settings.threshold, rest))
             return found, time.perf_counter() - started
 
-        key = ("segmentation", self._result_key(method, planted))
+        key = ("segmentation", self.result_key(method, planted))
         return self.once(key, lambda: self._studio.cache.get_or_make(key, make))
 
-    def _result_key(self, method: Method, planted: bool) -> tuple:
+    def result_key(self, method: Method, planted: bool = True) -> tuple:
         """All that a segmentation depends on."""
         s, settings = self.segmenter if planted else self.bare, self.settings
         return (
@@ -224,7 +224,7 @@ class Look:
                     score = metric.against_truth(truth.labels, names, labels, typed)
                 return class_shares(result.labels, len(result.vocabulary)), score
 
-            result_key = self._result_key(method, planted)
+            result_key = self.result_key(method, planted)
             key = ("counts", result_key, asked.truth_file, asked.truth_classes)
             shares, score = self._studio.cache.get_or_make(key, count)
             return Mask(

@@ -23,7 +23,7 @@ from demo.tabs import why as reasons
 from demo.tabs.compare import TRUTH
 from demo.variants import VARIANTS
 from demo.widgets import code, values
-from demo.widgets.held import STORE, Offers
+from demo.widgets.blobs import STORE, Offers
 from evaluation.photos import star_photos
 from gclip_core.errors import GclipError
 

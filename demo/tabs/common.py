@@ -1,19 +1,23 @@
 """What several tabs show of a look: its picture, its masks, and where its patches look."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from demo import wording
 from demo.controls import QUIET, Controls
 from demo.drawing import render
 from demo.look import Look, Mask
-from demo.widgets import cards, held, values
-from demo.widgets.held import STORE
+from demo.widgets import cards, values
+from demo.widgets.blobs import STORE, Blob, attention_blob, picture_blob
+from demo.widgets.codec import Levels, packed
 from demo.widgets.values import Json
-from gclip_core import amf
+from gclip_core import amf, masks
 from gclip_core.types import Grid, Method
 
 MAX_PATCHES = 768
@@ -26,7 +30,7 @@ def picture(look: Look) -> cards.Shown:
     """The picture of a canvas."""
     again, image = look.again, look.picture.image
     name = STORE.offer(
-        ("picture", look.picture.digest), lambda: held.picture_thing(again().picture.image)
+        ("picture", look.picture.digest), lambda: picture_blob(again().picture.image)
     )
     return cards.Shown(name, (image.height, image.width), look.grid, pooled(look.grid))
 
@@ -35,7 +39,7 @@ def matrix(look: Look, method: Method, head: int | None = None) -> str:
     """The name of the last block's matrix under a method."""
     again = look.again
     key = ("matrix", *look.key, look.segmenter.backbone.planted, method, head)
-    return STORE.offer(key, lambda: held.matrix_thing(*last_matrix(again(), method, head)))
+    return STORE.offer(key, lambda: attention_blob(*last_matrix(again(), method, head)))
 
 
 def block_matrix(look: Look, block: int, head: int | None) -> str:
@@ -43,13 +47,28 @@ def block_matrix(look: Look, block: int, head: int | None) -> str:
     again = look.again
     suppressed = look.chosen.suppression
     key = ("block", *look.key, look.segmenter.backbone.planted, suppressed, block, head)
-    return STORE.offer(key, lambda: held.matrix_thing(*block_map(again(), block, head)))
+    return STORE.offer(key, lambda: attention_blob(*block_map(again(), block, head)))
+
+
+def words_blob(look: Look, method: Method) -> str:
+    """The name of the words that match each patch best under a method."""
+    again = look.again
+
+    def make() -> Blob:
+        best, cosines, shares = best_words(again(), method)
+        return Blob(packed(best=best, cosines=cosines, shares=Levels(shares, 1.0, 255)))
+
+    return STORE.offer(("words", *look.result_key(method)), make)
 
 
 def half(look: Look, mask: Mask, short: str = "", looks: bool = True) -> cards.Side:
     """One mask of a canvas, with its score, and its matrix if it ``looks``."""
-    name = matrix(look, mask.method) if looks else ""
-    return cards.Side(mask.title, mask.labels, wording.miou(mask.miou), name, short, mask.shares)
+    score = wording.miou(mask.miou)
+    side = cards.Side(mask.title, mask.labels, score, short=short, shares=mask.shares)
+    if not looks:
+        return side
+    names = {"matrix": matrix(look, mask.method), "words": words_blob(look, mask.method)}
+    return replace(side, **names)
 
 
 def small(look: Look, mask: Mask, title: str = "", fault: bool = False, best: bool = False) -> Json:
@@ -127,3 +146,25 @@ def block_map(look: Look, block: int, head: int | None) -> tuple[Floats, int]:
     whole = look.segmenter.attention_map(look.trunk(look.chosen), block, head)
     seen = amf.patch_attention(whole).numpy()
     return render.pool_patches(seen, look.grid, pooled(look.grid)), len(seen)
+
+
+def best_words(look: Look, method: Method, most: int = 3) -> tuple[NDArray[np.integer], ...]:
+    """The classes that match each patch best, (most, N), with their cosines and their shares.
+
+    Class C stands for all hidden words. Shares are those of :func:`masks.scores`.
+    """
+    result, grid = look.segment(method), look.grid
+    logits = result.logits
+    if tuple(logits.shape[1:]) != grid:
+        logits = F.interpolate(logits[None], grid, mode="bilinear", align_corners=False)[0]
+    classes, hidden = len(result.vocabulary.names), min(result.owner) < 0
+    owner = torch.tensor([one if one >= 0 else classes for one in result.owner])
+    rows = logits.flatten(1)
+    whole = rows.new_full((classes + hidden, rows.shape[1]), -torch.inf)
+    whole.scatter_reduce_(0, owner[:, None].expand_as(rows), rows, "amax")
+    best, which = whole.topk(min(most, len(whole)), dim=0)
+    shares = masks.scores(result.logits, result.owner, grid).flatten(1)
+    if hidden:
+        shares = torch.cat([shares, (1 - shares.sum(0, keepdim=True)).clamp_min(0)])
+    cosines = best / look.segmenter.logit_scale
+    return which.numpy(), cosines.numpy(), shares.gather(0, which).numpy()

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
-import numpy as np
 import torch
 
 from demo import widgets, wording
@@ -128,10 +127,10 @@ def _table(look: Look, found: Comparison) -> Json:
     scores = [{name: one.miou for name, one in masks.items()}]
     scores += [{name: one.iou[c] for name, one in masks.items()} for c in scored]
     bests = [best(column) for column in scores]
-    size, wide = render.fitting(first.labels.shape, SMALL), len(first.names) > 254
+    size = render.fitting(first.labels.shape, SMALL)
 
     def small(one: Mask) -> str:
-        return cards.packed_labels(render.nearest(one.labels, size).astype(np.int32), wide)
+        return cards.packed_labels(render.nearest(one.labels, size))
 
     rows = [
         {
@@ -162,7 +161,6 @@ def _table(look: Look, found: Comparison) -> Json:
         "kind": "methods",
         **common.picture(look).value(),
         "colours": palette.of_names(first.names),
-        "wide": wide,
         "shape": list(size),
         "headers": ["mIoU", *(first.names[c] for c in scored)] if found.truth else [],
         "parts": wording.METHOD_PARTS,
@@ -178,7 +176,7 @@ def _both(look: Look, left: Mask, right: Mask) -> Json:
     known = left.miou is not None and right.miou is not None
     halves = [common.half(look, one, looks=one.title != wording.TRUTH) for one in (left, right)]
     notes = [wording.pointing(swipes=True), wording.SCORE_COUNTS if known else ""]
-    return common.canvas(look, halves, left.names, notes=notes)
+    return common.canvas(look, halves, left.names, notes=notes, mode="swipe")
 
 
 def _best(found: Comparison) -> str:

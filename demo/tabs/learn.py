@@ -9,7 +9,7 @@ from demo.learn import lesson
 from demo.learn.lesson import Figure, Step
 from demo.look import Look, Studio
 from demo.tabs import norms
-from demo.widgets.held import STORE, Thing
+from demo.widgets.blobs import STORE, Blob
 from demo.widgets.values import Json
 from gclip_core import assets
 
@@ -59,16 +59,16 @@ def _figure(look: Look, figure: Figure, numbers: dict[str, str]) -> Json:
         values = lesson.stripes()["norms"] if figure.of == "theirs" else _planted_norms(look)
         return {"norms": values, "caption": caption}
 
-    def draw() -> Thing:
+    def draw() -> Blob:
         if figure.kind == "matrix":
             path = assets.path("learn", f"stripes-{figure.of}.webp")
-            return Thing(path.read_bytes(), "image/webp")
+            return Blob(path.read_bytes(), "image/webp")
         image = look.picture.image
         picture = render.fit(image, SIDE)
         if figure.kind == "mask":
             mask = lesson.mask(look, figure.of)
             picture = render.overlay(image, mask.labels, mask.names, max_side=SIDE)
-        return Thing(render.saved(picture, "WEBP", quality=84), "image/webp")
+        return Blob(render.saved(picture, "WEBP", quality=84), "image/webp")
 
     key = ("lesson", look.bare.backbone.digest, figure.kind, figure.of)
     return {"picture": STORE.offer(key, draw), "caption": caption}

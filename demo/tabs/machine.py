@@ -1,30 +1,28 @@
 """The machine: one request from picture to mask in one linked diagram, every number of it.
 
-Numbers travel as one deflated run of bytes; "arrays" of the value says how to read it. Attention is
-averaged over squares of patches; what is *written* about a row (where a patch looks most) is taken
-from the exact one.
+Arrays travel packed by :mod:`widgets.codec`. Attention is averaged over squares of patches; what is
+*written* about a row (where a patch looks most) is taken from the exact one.
 """
 
-import base64
 import math
-import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 import numpy as np
 import torch
 from gradio.events import Dependency
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from demo import widgets, wording
 from demo.controls import QUIET, Answer, Controls, Tab, chosen, in_words
 from demo.drawing import render
 from demo.look import Look, Studio
 from demo.tabs import common, machine_words
+from demo.widgets.blobs import largest
 from demo.widgets.cards import packed_labels
-from demo.widgets.held import largest
+from demo.widgets.codec import Levels, packed_text
 from demo.widgets.values import Json
 from gclip_core import masks, palette
 from gclip_core.attention import ATTENTIONS
@@ -33,8 +31,6 @@ from gclip_core.types import GlobalTokens, MethodReport
 
 SWITCHES = ("method", "amf", "cs", "plant")
 """What a switch on the machine flips, in its order; AMF and CS are GCLIP's."""
-LEVELS = 31
-"""Steps of attention above none."""
 MAX_SQUARES = 200
 MAX_WORDS = 24
 MASK_SIDE = 224
@@ -75,9 +71,8 @@ def value(look: Look) -> Json:
     square = _square(look.grid)
     exact = arrays(look)
     used = [int(i) for i in _largest_words(mask.shares[:-1], exact["scores"])]
-    packed = _packed(look, exact, square, used)
     small = render.nearest(mask.labels, render.fitting(mask.labels.shape, MASK_SIDE))
-    colours, wide = palette.of_names(mask.names), len(mask.names) > 254
+    colours = palette.of_names(mask.names)
     block, seen = block_in_view(look), tokens(look)
     before, after = found.norms_before[block].numpy(), found.norms_after[block].numpy()
     moved = np.flatnonzero(np.abs(after - before) > 1e-4 * np.maximum(before, 1e-12))
@@ -92,10 +87,9 @@ def value(look: Look) -> Json:
         "grid": list(look.grid),
         "square": square,
         "picture": common.picture(look).name,
-        "mask": packed_labels(small.astype(np.int32), wide),
+        "mask": packed_labels(small),
         "shape": list(small.shape),
-        "wide": wide,
-        **packed.value(),
+        "data": _packed(look, exact, square, used),
         "blocks": [_block(look, index, seen) for index in range(len(found.channels))],
         "marks": machine_words.MARKS,
         "bright": float(np.quantile(_pooled(look, exact["local"], square), 0.995)) or 1.0,
@@ -159,10 +153,7 @@ def arrays(look: Look) -> dict[str, NDArray[Any]]:
     seg, method, trunk = look.segmenter, look.chosen, look.trunk(look.chosen)
     result = look.segment(method)
     scores = masks.scores(result.logits, result.owner, look.grid).flatten(1).numpy()
-    logits, owner = result.logits.flatten(1).numpy(), np.array(result.owner)
-    entries = np.full((len(set(result.owner)), logits.shape[1]), -np.inf, np.float32)
-    np.maximum.at(entries, owner, logits)  # -1, the hidden words, is the last
-    fits = largest(entries.T, min(2, len(entries))).T
+    fits, cosines, _ = common.best_words(look, method, 2)
     return {
         "received": seg.received(trunk, clean=False).numpy(),
         **{f"head {part}": seg.values(trunk, method, part).numpy() for part in ("q", "k", "v")},
@@ -173,7 +164,7 @@ def arrays(look: Look) -> dict[str, NDArray[Any]]:
         "scores": scores,
         **({"rest": np.maximum(1 - scores.sum(0), 0)} if min(result.owner) < 0 else {}),
         "fits": fits,
-        "cosines": np.take_along_axis(entries, fits, 0) / seg.logit_scale,
+        "cosines": cosines,
     }
 
 
@@ -208,58 +199,24 @@ def ratio_after(found: MethodReport, block: int) -> float:
 # --- arrays as they travel ----------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Packing:
-    """How an array travels: in ``levels`` steps of ``(x / top) ** gamma``, ``top`` its largest
-    where None."""
-
-    levels: int
-    gamma: float = 1.0
-    top: float | None = None
-
-
-class Packed:
-    """Arrays as levels in one run of bytes: ``x = top * (level / levels) ** (1 / gamma)``."""
-
-    def __init__(self) -> None:
-        self.arrays: list[list[Any]] = []
-        self.parts: list[bytes] = []
-
-    def add(self, name: str, array: NDArray[Any], packing: Packing) -> None:
-        exact = np.asarray(array, np.float64)
-        top = float(exact.max()) if packing.top is None else packing.top
-        share = np.clip(exact / top, 0, 1) if top > 0 else np.zeros_like(exact)
-        level = np.rint(share**packing.gamma * packing.levels)
-        self.arrays.append([name, list(exact.shape), packing.levels, packing.gamma, top])
-        kind = np.uint8 if packing.levels < 256 else np.dtype("<u2")
-        self.parts.append(level.astype(kind).tobytes())
-
-    def value(self) -> Json:
-        """What says how to read them, and all bytes, deflated, in base64."""
-        data = base64.b64encode(zlib.compress(b"".join(self.parts))).decode("ascii")
-        return {"arrays": self.arrays, "data": data}
-
-
-def _packed(look: Look, exact: Mapping[str, NDArray[Any]], square: int, words: list[int]) -> Packed:
-    packed, attention = Packed(), Packing(LEVELS, gamma=0.5)
-    top = 3 * look.settings.global_threshold
-    packed.add("received", exact["received"], Packing(LEVELS, 0.5, top))
+def _packed(look: Look, exact: Mapping[str, NDArray[Any]], square: int, words: list[int]) -> str:
+    found: dict[str, ArrayLike | Levels] = {}
+    found["received"] = Levels(exact["received"], 3 * look.settings.global_threshold)
     for part in ("q", "k", "v"):
-        colours = _colours(_pooled_rows(look, exact[f"head {part}"], square))
-        packed.add(f"head {part}", colours, Packing(LEVELS, top=1.0))
+        found[f"head {part}"] = Levels(
+            _colours(_pooled_rows(look, exact[f"head {part}"], square)), 1.0
+        )
     for name in exact:
-        if name == "local" or name.startswith("block "):
-            packed.add(name, _pooled(look, exact[name], square), attention)
-    looks, times = _looks_most(exact["used"])
-    packed.add("looks", looks, Packing(65535, top=65535.0))
-    packed.add("times", times, Packing(65535))
-    packed.add("norms", exact["norms"], Packing(65535))
+        if name in ("local", "used") or name.startswith("block "):
+            whole = _pooled(look, exact[name], square)
+            found[name] = Levels(whole, float(whole.max()))
+    found["looks"], found["times"] = _looks_most(exact["used"])
+    found["norms"] = exact["norms"].astype(np.float32)
     rest = [exact["rest"]] if "rest" in exact else []
-    packed.add("scores", np.stack([*exact["scores"][words], *rest]), Packing(255, top=1.0))
-    hidden_first = (exact["fits"] + 1) % (len(exact["scores"]) + 1)  # 0: a hidden word
-    packed.add("fits", hidden_first, Packing(65535, top=65535.0))
-    packed.add("cosines", exact["cosines"] + 1, Packing(2000, top=2.0))
-    return packed
+    found["scores"] = Levels(np.stack([*exact["scores"][words], *rest]), 1.0, 255)
+    found["fits"] = (exact["fits"] + 1) % (len(exact["scores"]) + 1)  # 0: a hidden word
+    found["cosines"] = exact["cosines"].astype(np.float32)
+    return packed_text(**found)
 
 
 def _square(grid: tuple[int, int]) -> int:

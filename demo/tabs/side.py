@@ -90,20 +90,21 @@ def build(studio: Studio, controls: Controls) -> Tab:
 
 
 def _canvas(look: Look, view: SideView) -> Json:
-    halves = [common.half(look, view.plain, "without")]
-    if not view.is_plain:
-        halves.append(common.half(look, view.chosen, "with"))
+    same = _same(view)
+    halves = [common.half(look, view.chosen, "with")]
+    if not same:
+        halves.insert(0, common.half(look, view.plain, "without"))
     return common.canvas(
         look,
         halves,
         view.chosen.names,
         notes=[
             opening.remark(look),
-            wording.pointing(swipes=not view.is_plain),
+            wording.pointing(swipes=not same),
             common.found_nothing([view.chosen]),
             wording.missed(common.missed(view.chosen)),
             common.absent(view.chosen),
-            wording.nothing_changed(view.chosen.method, view.found) if _same(view) else "",
+            wording.nothing_changed(view.chosen.method, view.found) if same else "",
             wording.SCORE_SHORT if view.chosen.miou is not None else "",
         ],
     )

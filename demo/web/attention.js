@@ -1,96 +1,122 @@
 // Where each patch looks, in several maps that follow one pointer, which every widget shares.
-import { bytesOf, held, matrixOf, mostOf, named, photo } from "./blobs.js";
-import { GLOW, HEAT, pixels } from "./colours.js";
-import { clamp, fault, make, placeIn, skeleton, svg } from "./dom.js";
+import { fetchMatrix, unpackText } from "./blobs.js";
+import { arrows, button, clamp, fault, make, placeIn, placeName, skeleton } from "./dom.js";
+import { makeFigures } from "./figure.js";
 
-export const attention = ({ root, share, point, pointed, onPoint, mount, trigger }) => {
-  let current = null,
-    pinned = false,
-    matrix = false,
-    classToken = false,
-    follow = null,
-    seen = null;
+const GONE = "These maps are not kept any more. Press Segment to make them anew.";
+
+export const attention = ({ root, point, pointed, onPoint, mount, trigger }) => {
+  let current = null;
+  let pinned = false;
+  let asMatrix = false;
+  let ofClass = false; // the class token's row instead of a patch's
+  let seen = null;
+  let follow = null;
   onPoint((detail) => follow?.(detail));
   mount(async (value) => {
-    if (seen !== value.picture) {
-      current = null;
-      pinned = false;
-    }
+    if (seen !== value.picture) [current, pinned] = [null, false];
     seen = value.picture;
-    const [height, width] = value.grid,
-      n = height * width;
-    const matrices = await Promise.all(value.maps.map((map) => held(map.matrix, matrixOf))).catch(
+    const [height, width] = value.grid;
+    const { pooled } = value;
+    const n = height * width;
+    const matrices = await Promise.all(value.maps.map(({ matrix }) => fetchMatrix(matrix))).catch(
       () => null,
     );
-    if (!matrices)
-      return [skeleton("These maps are not kept any more. Press Segment to make them anew.")];
-    const images = await Promise.all(value.maps.map(() => photo(value.picture)));
-    const classRows = value.maps.map(
-      (map) => map.class_row && { ...map.class_row, bytes: bytesOf(map.class_row.levels) },
+    if (!matrices) return [skeleton(GONE)];
+    const parts = await makeFigures(
+      value,
+      value.maps.map(({ title }) => title),
     );
+    const rowOf = ({ class_row: row }) => row && unpackText(row.row);
+    const classRows = await Promise.all(value.maps.map(rowOf));
     const top = Math.max(...matrices.map((one) => one.top));
-    const kept = pointed(value.picture),
-      first = kept ? [kept.row, kept.column].map((x) => Math.floor(x / value.pooled)) : value.patch;
+    const kept = pointed(value.picture);
+    const first = kept ? [kept.row, kept.column].map((at) => Math.floor(at / pooled)) : value.patch;
     if (first) [current, pinned] = [first[0] * width + first[1], kept ? kept.pinned : true];
-    if (current === null || current >= n)
-      current = Math.floor(height / 2) * width + Math.floor(width / 2);
-    if (!value.class_row) classToken = false;
-    // Attention in multiples of an equal share; row n is the class token's.
-    const times = (k, row, column) =>
-      row < n
-        ? matrices[k].at(row, column) * matrices[k].top
-        : (classRows[k].bytes[column] / 255) * classRows[k].top;
-    const level = (k, row, column) =>
-      Math.round(63 * Math.sqrt(Math.min(1, times(k, row, column) / top)));
-    const info = make("p", "gw-note gw-info gw-room"),
-      line = make("span");
+    if (current === null || current >= n) current = (height >> 1) * width + (width >> 1);
+    if (!value.class_row) ofClass = false;
+    const patchOf = (i) => [Math.floor(i / width) * pooled, (i % width) * pooled];
+    const where = (i) => placeName(...patchOf(i));
+    const info = make("p", "gw-note gw-info gw-room");
+    const line = make("span");
     info.setAttribute("aria-live", "polite");
     info.append(line);
-    const where = (i) => named(Math.floor(i / width) * value.pooled, (i % width) * value.pooled);
-    const panels = value.maps.map((map, k) => {
-      const figure = make("figure", "gw-map");
-      const caption = make("figcaption", "gw-title", map.title);
-      const stage = make("div", "gw-stage"),
-        canvas = make("canvas"),
-        marks = svg("svg", { preserveAspectRatio: "none" });
+
+    const drawOne = (part, k) => {
+      const { tokens } = value.maps[k];
+      if (asMatrix) {
+        part.asMatrix(matrices[k], top, Math.min(...parts.map(({ stage }) => stage.clientWidth)));
+        for (const token of tokens) part.mark(token, 0, 1, n, "gw-stripe");
+        if (!ofClass) part.mark(0, current, n, 1, "gw-here");
+      } else {
+        const row = classRows[k]?.row;
+        part.overPhoto((i) => (ofClass ? row[i] : matrices[k].at(current, i)), top);
+        for (const token of tokens) part.markPatch(token, "gw-token");
+        if (!ofClass) part.markPatch(current, "gw-here");
+      }
+    };
+    const most = (k) => {
+      if (ofClass) {
+        const { best } = value.maps[k].class_row;
+        return `${where(best)} (${classRows[k].row[best].toFixed(1)} ×)`;
+      }
+      const list = matrices[k].strongest(current);
+      const shown = list.slice(0, list[0][0] === current ? 2 : 1);
+      const name = (i) => (i === current ? "itself" : where(i));
+      return shown.map(([i, times]) => `${name(i)} (${times.toFixed(1)} ×)`).join(", ");
+    };
+    const say = () => {
+      const pin = pinned ? " (pinned)" : "";
+      const who = ofClass ? "The class token" : `Patch in ${where(current)}${pin}`;
+      const many = value.maps.length > 1;
+      const looks = value.maps.map(({ title }, k) => (many ? `${title}: ` : "") + most(k));
+      const text = `${who} looks most at these patches: ${looks.join("; ")}.`;
+      line.textContent = `${text} 1 × is an equal share.`;
+      info.dataset.room = `${line.textContent.replace(/\d+/g, "88")} (pinned)`;
+    };
+    const draw = () => {
+      for (const [k, part] of parts.entries()) drawOne(part, k);
+      say();
+    };
+    const share = () => point(patchOf(current), pinned);
+    const tell = () => trigger("select", { index: patchOf(current), value: patchOf(current) });
+    const move = (i, told = true) => {
+      if (i !== current || ofClass) {
+        current = i;
+        ofClass = false;
+        press();
+        draw();
+      }
+      if (told) share();
+    };
+    follow = (detail) => {
+      pinned = Boolean(detail?.pinned);
+      if (detail) {
+        const row = clamp(Math.floor(detail.row / pooled), 0, height - 1);
+        const column = clamp(Math.floor(detail.column / pooled), 0, width - 1);
+        move(row * width + column, false);
+      }
+      say();
+    };
+
+    for (const [k, { box, stage, caption }] of parts.entries()) {
+      const { title, note } = value.maps[k];
+      caption.className = "gw-title";
+      box.prepend(caption);
+      if (note) box.append(make("p", "gw-note", note));
       stage.tabIndex = 0;
       stage.setAttribute("role", "application");
-      stage.setAttribute(
-        "aria-label",
-        `${map.title}: where one patch looks. Arrow keys move, Enter pins.`,
-      );
-      images[k].className = "gw-dim";
-      stage.append(images[k], canvas, marks);
-      figure.append(caption, stage);
-      if (map.note) figure.append(make("p", "gw-note", map.note));
-      const rect = (x, y, w, h, cls) =>
-        marks.append(svg("rect", { x, y, width: w, height: h, class: cls }));
-      const draw = (fresh) => {
-        const row = classToken ? n : current;
-        if (!matrix) pixels(canvas, width, height, (i) => GLOW[level(k, row, i)]);
-        else if (fresh) pixels(canvas, n, n, (i) => HEAT[level(k, Math.floor(i / n), i % n)]);
-        if (fresh) {
-          stage.style.aspectRatio = matrix ? "1" : `${value.size[1]} / ${value.size[0]}`;
-          marks.setAttribute("viewBox", matrix ? `0 0 ${n} ${n}` : `0 0 ${width} ${height}`);
-          images[k].style.display = matrix ? "none" : "";
-        }
-        marks.replaceChildren();
-        for (const token of map.tokens) {
-          if (matrix) rect(token, 0, 1, n, "gw-stripe");
-          else rect(token % width, Math.floor(token / width), 1, 1, "gw-token");
-        }
-        if (!classToken) {
-          if (matrix) rect(0, current, n, 1, "gw-here");
-          else rect(current % width, Math.floor(current / width), 1, 1, "gw-here");
-        }
-      };
+      const label = `${title}: where one patch looks. Arrow keys move, Enter pins.`;
+      stage.setAttribute("aria-label", label);
       const at = (event) => {
         const [y, x] = placeIn(stage, event);
-        return matrix ? Math.floor(y * n) : Math.floor(y * height) * width + Math.floor(x * width);
+        return asMatrix
+          ? Math.floor(y * n)
+          : Math.floor(y * height) * width + Math.floor(x * width);
       };
       stage.addEventListener("pointermove", (event) => {
         const i = at(event);
-        if (!pinned && event.pointerType !== "touch" && (i !== current || classToken)) move(i);
+        if (!pinned && event.pointerType !== "touch" && (i !== current || ofClass)) move(i);
       });
       stage.addEventListener("pointerleave", (event) => {
         if (!pinned && event.pointerType !== "touch") point(null);
@@ -102,110 +128,61 @@ export const attention = ({ root, share, point, pointed, onPoint, mount, trigger
         tell();
       });
       stage.addEventListener("keydown", (event) => {
-        const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -width, ArrowDown: width }[event.key];
-        if (step !== undefined) {
-          event.preventDefault();
-          const column = (current % width) + (Math.abs(step) === 1 ? step : 0),
-            next = current + step;
-          if (column >= 0 && column < width && next >= 0 && next < n) move(next);
+        const step = arrows[event.key];
+        if (step) {
+          const [row, column] = [
+            Math.floor(current / width) + step[0],
+            (current % width) + step[1],
+          ];
+          const within = row >= 0 && row < height && column >= 0 && column < width;
+          if (within) move(row * width + column);
         } else if (event.key === "Enter" || event.key === " ") {
-          event.preventDefault();
           pinned = !pinned;
           tell();
-          tellAll();
+          share();
           say();
         } else if (event.key === "Escape") {
           pinned = false;
-          tellAll();
+          share();
           say();
-        }
+        } else return;
+        event.preventDefault();
       });
-      return { figure, draw };
-    });
-    const say = () => {
-      const row = classToken ? n : current;
-      const who = classToken
-        ? "The class token"
-        : `Patch in ${where(current)}${pinned ? " (pinned)" : ""}`;
-      const looks = value.maps.map((map, k) => {
-        const most = classToken
-          ? `${where(classRows[k].best)} (${classRows[k].top.toFixed(1)} ×)`
-          : mostOf(matrices[k], current, width, value.pooled);
-        return `${value.maps.length > 1 ? map.title + ": " : ""}${most}`;
-      });
-      line.textContent = `${who} looks most at these patches: ${looks.join("; ")}. 1 × is an equal share.`;
-      info.dataset.room = `${line.textContent.replace(/\d+/g, "88")} (pinned)`;
-    };
-    const draw = (fresh) => {
-      panels.forEach((panel) => panel.draw(fresh));
-      say();
-    };
-    const tellAll = () =>
-      point([Math.floor(current / width) * value.pooled, (current % width) * value.pooled], pinned);
-    const move = (i, tell = true) => {
-      if (i !== current || classToken) {
-        current = i;
-        classToken = false;
-        press();
-        draw(false);
-      }
-      if (tell) tellAll();
-    };
-    follow = (detail) => {
-      pinned = Boolean(detail?.pinned);
-      if (detail)
-        move(
-          clamp(Math.floor(detail.row / value.pooled), 0, height - 1) * width +
-            clamp(Math.floor(detail.column / value.pooled), 0, width - 1),
-          false,
-        );
-      say();
-    };
-    const tell = () => {
-      const p = value.pooled,
-        point = [Math.floor(current / width) * p, (current % width) * p];
-      trigger("select", { index: point, value: point });
-    };
-    const bar = make("div", "gw-bar"),
-      buttons = [];
-    const button = (words, get, flip) => {
-      const node = make("button", "gw-button", words);
-      node.addEventListener("click", () => {
+    }
+
+    const bar = make("div", "gw-bar");
+    const toggles = [];
+    const toggle = (words, get, flip) => {
+      const act = () => {
         flip();
         press();
-        draw(true);
-      });
-      buttons.push([node, get]);
+        draw();
+      };
+      const node = button(words, act);
+      toggles.push([node, get]);
       bar.append(node);
     };
-    const press = () =>
-      buttons.forEach(([node, get]) => node.setAttribute("aria-pressed", String(get())));
-    button(
-      "Show as matrix",
-      () => matrix,
-      () => (matrix = !matrix),
-    );
-    if (value.class_row)
-      button(
-        "Class token's row",
-        () => classToken,
-        () => (classToken = !classToken),
-      );
+    const press = () => {
+      for (const [node, get] of toggles) node.setAttribute("aria-pressed", String(get()));
+    };
+    const flipMatrix = () => {
+      asMatrix = !asMatrix;
+    };
+    const flipClass = () => {
+      ofClass = !ofClass;
+    };
+    toggle("Show as matrix", () => asMatrix, flipMatrix);
+    if (value.class_row) toggle("Class token's row", () => ofClass, flipClass);
     press();
     bar.append(...fault(value));
     const row = make("div", "gw-row");
-    row.append(...panels.map((panel) => panel.figure));
+    row.append(...parts.map(({ box }) => box));
     const nodes = [row, bar, info];
-    if (value.pooled > 1)
-      nodes.push(
-        make(
-          "p",
-          "gw-note",
-          `Averaged over squares of ${value.pooled} × ${value.pooled} patches, to keep the page light.`,
-        ),
-      );
-    root.levels = (k) => Array.from({ length: n }, (_, i) => level(k, classToken ? n : current, i));
-    draw(true);
+    if (pooled > 1) {
+      const squares = `squares of ${pooled} × ${pooled} patches`;
+      nodes.push(make("p", "gw-note", `Averaged over ${squares}, to keep the page light.`));
+    }
+    root.addEventListener("placed", draw, { once: true });
     return nodes;
   });
 };

@@ -2,19 +2,53 @@
 
 const KEPT = 24;
 const kept = new Map();
-export const place = (name) =>
-  new URL(`held/${name}`, location.href.split(/[?#]/)[0].replace(/\/?$/, "/")).href;
+const base = () => location.href.split(/[?#]/)[0].replace(/\/?$/, "/");
+export const place = (name) => new URL(`blob/${name}`, base()).href;
 
-export const held = (name, read) => {
+const TYPES = { u1: Uint8Array, u2: Uint16Array, f4: Float32Array };
+
+// Arrays by name, as demo/widgets/codec.py packs them; levels become values again.
+export const unpack = async (bytes) => {
+  const flow = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const buffer = await new Response(flow).arrayBuffer();
+  let at = 4 + new DataView(buffer).getUint32(0, true);
+  const head = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, at - 4)));
+  const found = {};
+  for (const [name, type, shape, top, steps] of head) {
+    const size = shape.reduce((a, b) => a * b, 1) * TYPES[type].BYTES_PER_ELEMENT;
+    const array = new TYPES[type](buffer.slice(at, at + size));
+    at += size;
+    const table = Float32Array.from({ length: steps + 1 }, (_, k) => top * (k / steps) ** 2);
+    found[name] = steps ? Float32Array.from(array, (k) => table[k]) : array;
+  }
+  return found;
+};
+
+// The same from a text within a value.
+export const unpackText = (text) => unpack(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)));
+
+export const fetchArrays = (name) => {
   if (!kept.has(name)) {
     while (kept.size > KEPT) kept.delete(kept.keys().next().value);
     const coming = fetch(place(name))
       .then((answer) => (answer.ok ? answer.arrayBuffer() : Promise.reject(answer.status)))
-      .then(read);
+      .then(unpack);
     kept.set(name, coming);
     coming.catch(() => kept.delete(name));
   }
   return kept.get(name);
+};
+
+// n × n attention in multiples of an equal share, and the exact largest of each row.
+export const fetchMatrix = async (name) => {
+  const { times, places, most } = await fetchArrays(name);
+  const n = Math.sqrt(times.length);
+  const looks = places.length / n;
+  const top = times.reduce((a, b) => Math.max(a, b), 0) || 1;
+  // The strongest places of row i, each with its attention.
+  const strongest = (i) =>
+    Array.from({ length: looks }, (_, k) => [places[i * looks + k], most[i * looks + k]]);
+  return { n, times, top, strongest, at: (i, j) => times[i * n + j] };
 };
 
 export const photo = async (name) => {
@@ -23,43 +57,10 @@ export const photo = async (name) => {
   return image;
 };
 
-const added = (bytes, width) => {
-  for (let i = width; i < bytes.length; i++) bytes[i] += bytes[i - width];
-  return bytes;
-};
-export const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-export const labelsOf = async (text, width, wide) => {
-  const stream = new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
-  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
-  const rows = added(bytes, wide ? 2 * width : width);
-  const labels = Int32Array.from(wide ? new Uint16Array(rows.buffer) : rows);
-  const none = wide ? 65535 : 255;
-  for (let i = 0; i < labels.length; i++) if (labels[i] === none) labels[i] = -1;
-  return labels;
-};
-// n × n levels of attention, and of every row the two largest, exactly.
-export const matrixOf = (buffer) => {
-  const head = new DataView(buffer);
-  const n = head.getUint32(0, true);
-  const count = head.getUint32(4, true);
-  const levels = added(new Uint8Array(buffer, 12 + 12 * n), n);
-  return {
-    n,
-    count,
-    levels,
-    top: head.getFloat32(8, true),
-    places: new Uint16Array(buffer, 12, 2 * n),
-    times: new Float32Array(buffer, 12 + 4 * n, 2 * n),
-    at: (i, j) => levels[i * n + j] / (count - 1),
-  };
-};
-export const named = (row, column) => `row ${row + 1}, column ${column + 1}`;
-export const mostOf = (matrix, i, columns, pooled) => {
-  const one = (k) => {
-    const j = matrix.places[2 * i + k];
-    const where =
-      j === i ? "itself" : named(Math.floor(j / columns) * pooled, (j % columns) * pooled);
-    return `${where} (${matrix.times[2 * i + k].toFixed(1)} ×)`;
-  };
-  return matrix.places[2 * i] === i ? `${one(0)}, ${one(1)}` : one(0);
+// The labels of a mask, -1 for none.
+export const labelsOf = async (text) => {
+  const { labels } = await unpackText(text);
+  const found = new Int32Array(labels.length);
+  for (let i = 0; i < found.length; i++) found[i] = labels[i] - 1;
+  return found;
 };

@@ -1,7 +1,7 @@
 // Every block as a small map of how much each patch is attended to; a press chooses the block.
-import { bytesOf } from "./blobs.js";
-import { HEAT, pixels } from "./colours.js";
-import { fault, make, svg } from "./dom.js";
+import { unpackText } from "./blobs.js";
+import { HEAT, level, pixels } from "./colours.js";
+import { button, fault, make, svg } from "./dom.js";
 
 export const blocks = ({ mount, trigger }) => {
   mount(async (value) => {
@@ -9,41 +9,31 @@ export const blocks = ({ mount, trigger }) => {
     const list = make("div", "gw-strip");
     list.setAttribute("role", "group");
     list.setAttribute("aria-label", "Blocks: how much each patch is attended to");
-    for (const block of value.blocks) {
-      const button = make("button", "gw-block");
-      button.setAttribute("aria-pressed", String(block.number === value.chosen));
-      const stage = make("span", "gw-stage"),
-        canvas = make("canvas"),
-        marks = svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none" });
+    const maps = await Promise.all(value.blocks.map((block) => unpackText(block.received)));
+    const top = Math.max(...maps.flatMap(({ received }) => [...received]));
+    for (const [k, { number, tokens, score, fused }] of value.blocks.entries()) {
+      const choose = () => {
+        for (const one of list.children) one.setAttribute("aria-pressed", String(one === block));
+        trigger("select", { index: number, value: number });
+      };
+      const block = button(undefined, choose, "gw-block");
+      block.setAttribute("aria-pressed", String(number === value.chosen));
+      const stage = make("span", "gw-stage");
+      const canvas = make("canvas");
+      const marks = svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none" });
       stage.style.aspectRatio = `${value.size[1]} / ${value.size[0]}`;
-      const levels = bytesOf(block.levels);
-      pixels(canvas, width, height, (i) => HEAT[levels[i]]);
-      for (const token of block.tokens)
-        marks.append(
-          svg("rect", {
-            x: token % width,
-            y: Math.floor(token / width),
-            width: 1,
-            height: 1,
-            class: "gw-token",
-          }),
-        );
+      pixels(canvas, width, height, (i) => HEAT[level(maps[k].received[i] / top)]);
+      for (const token of tokens) {
+        const place = { x: token % width, y: Math.floor(token / width), width: 1, height: 1 };
+        marks.append(svg("rect", { ...place, class: "gw-token" }));
+      }
       stage.append(canvas, marks);
-      const number = make("span", "gw-number");
-      number.append(make("span", "gw-hidden", "Block "), String(block.number));
-      button.append(
-        stage,
-        number,
-        " ",
-        make("span", "gw-score", `×${block.score.toFixed(block.score < 9.95 ? 1 : 0)}`),
-      );
-      if (block.fused) button.append(" ", make("span", "gw-badge", "AMF"));
-      button.addEventListener("click", () => {
-        for (const other of list.children)
-          other.setAttribute("aria-pressed", String(other === button));
-        trigger("select", { index: block.number, value: block.number });
-      });
-      list.append(button);
+      const name = make("span", "gw-number");
+      name.append(make("span", "gw-hidden", "Block "), String(number));
+      const times = `×${score.toFixed(score < 9.95 ? 1 : 0)}`;
+      block.append(stage, name, " ", make("span", "gw-score", times));
+      if (fused) block.append(" ", make("span", "gw-badge", "AMF"));
+      list.append(block);
     }
     const head = make("p", "gw-head");
     head.append(make("span", "gw-title", "Attention received, block by block"), ...fault(value));

@@ -1,52 +1,78 @@
-// Rows of attention over the picture, such as what the blocks AMF reads receive, and the last block's
-// matrices. Where a patch is pointed at, here or elsewhere, matrices show its row over the picture.
-import { bytesOf, held, matrixOf, photo } from "./blobs.js";
-import { GLOW, HEAT, pixels } from "./colours.js";
-import { clamp, fault, make, placeIn, svg } from "./dom.js";
+// What each patch receives in the blocks that AMF reads, and the last block's matrices. Where a
+// patch is pointed at, a matrix shows its row over the photo.
+import { fetchMatrix, unpackText } from "./blobs.js";
+import { clamp, fault, make, placeIn } from "./dom.js";
+import { makeFigures } from "./figure.js";
 
-export const maps = ({ root, share, point, onPoint, mount }) => {
-  let patch = null,
-    inside = false,
-    follow = null,
-    seen = null;
+const MATRIX = "the last block's attention as a matrix, a row per patch that looks";
+
+export const maps = ({ root, point, onPoint, mount }) => {
+  let patch = null;
+  let inside = false; // the pointer is in a matrix, which then stays a matrix
+  let seen = null;
+  let follow = null;
   onPoint((detail) => follow?.(detail));
   mount(async (value) => {
     if (seen !== value.picture) patch = null;
     seen = value.picture;
-    const [rows, columns] = value.grid,
-      pooled = value.pooled,
-      wide = Math.ceil(columns / pooled);
-    const figure = async (title) => {
-      const box = make("div", "gw-map"),
-        stage = make("div", "gw-stage"),
-        canvas = make("canvas"),
-        image = await photo(value.picture);
-      const marks = svg("svg", { preserveAspectRatio: "none" }),
-        caption = make("p", "gw-note", title);
-      image.className = "gw-dim";
-      stage.setAttribute("role", "img");
-      stage.style.setProperty("--ratio", value.size[1] / value.size[0]);
-      stage.append(image, canvas, marks);
-      box.append(stage, caption);
-      return { box, stage, canvas, image, marks, caption };
+    const [rows, columns] = value.grid;
+    const { pooled } = value;
+    const wide = Math.ceil(columns / pooled);
+    const squareOf = (row, column) => Math.floor(row / pooled) * wide + Math.floor(column / pooled);
+    const [thumbs, sides] = await Promise.all(
+      [value.thumbs, value.sides].map((list) =>
+        makeFigures(
+          value,
+          list.map(({ title }) => title),
+        ),
+      ),
+    );
+    const received = await Promise.all(value.thumbs.map((one) => unpackText(one.received)));
+    const matrices = value.sides.map(() => null);
+    const markHere = (part) => {
+      if (patch) part.mark(patch[1], patch[0], 1, 1, "gw-here");
     };
-    const over = (part, level) => {
-      const { canvas, stage, image, marks } = part;
-      stage.style.aspectRatio = `${value.size[1]} / ${value.size[0]}`;
-      stage.classList.remove("gw-square");
-      image.hidden = false;
-      pixels(canvas, columns, rows, (i) => GLOW[Math.round(63 * level(i))]);
-      marks.setAttribute("viewBox", `0 0 ${columns} ${rows}`);
-      marks.replaceChildren();
-      if (patch)
-        marks.append(
-          svg("rect", { x: patch[1], y: patch[0], width: 1, height: 1, class: "gw-here" }),
-        );
+    const top = Math.max(
+      ...received.map((one) => one.received.reduce((a, b) => Math.max(a, b), 0)),
+    );
+    const showThumb = (part, k) => {
+      part.overPhoto((i) => received[k].received[i], top);
+      for (const token of value.thumbs[k].tokens) part.markPatch(token, "gw-token");
+      markHere(part);
     };
-    const listen = (part, at) => {
+    const showSide = (part, k) => {
+      const matrix = matrices[k];
+      if (!matrix) return part.frame(true, 1);
+      const most = Math.max(...matrices.map((one) => one?.top ?? 0));
+      const row = patch && squareOf(...patch);
+      if (patch && !inside) {
+        const at = (i) => matrix.at(row, squareOf(Math.floor(i / columns), i % columns));
+        part.overPhoto(at, most);
+        markHere(part);
+      } else {
+        part.asMatrix(matrix, most, Math.min(...sides.map(({ stage }) => stage.clientWidth)));
+        if (patch) part.mark(0, row, matrix.n, 1, "gw-here");
+      }
+    };
+    const show = () => {
+      for (const [k, part] of thumbs.entries()) showThumb(part, k);
+      for (const [k, part] of sides.entries()) if (!part.box.hidden) showSide(part, k);
+    };
+    // Equal matrices are drawn once.
+    const join = () => {
+      if (matrices.some((one) => !one)) return;
+      const [first, second] = matrices;
+      const equal = second && first.times.every((x, i) => x === second.times[i]);
+      if (equal) {
+        sides[1].box.hidden = true;
+        sides[0].caption.textContent = `${value.sides[0].title}: the same as ${value.sides[1].title}`;
+      }
+      show();
+    };
+    const listen = (part, patchAt) => {
       const tell = (event) => {
-        const next = at(...placeIn(part.stage, event));
-        if (patch && next[0] === patch[0] && next[1] === patch[1]) return;
+        const next = patchAt(placeIn(part.stage, event));
+        if (String(next) === String(patch)) return;
         patch = next;
         show();
         point(patch, false);
@@ -61,97 +87,44 @@ export const maps = ({ root, share, point, onPoint, mount }) => {
         point(null);
       });
     };
-    const onPicture = (y, x) => [Math.floor(y * rows), Math.floor(x * columns)];
-    const thumbs = await Promise.all(value.thumbs.map((one) => figure(one.title)));
-    thumbs.forEach((part, k) => {
-      const level = bytesOf(value.thumbs[k].levels);
-      part.show = () => {
-        over(part, (i) => level[i] / 63);
-        for (const token of value.thumbs[k].tokens)
-          part.marks.append(
-            svg("rect", {
-              x: token % columns,
-              y: Math.floor(token / columns),
-              width: 1,
-              height: 1,
-              class: "gw-token",
-            }),
-          );
-      };
-      listen(part, onPicture);
-    });
-    const sides = await Promise.all(value.sides.map((one) => figure(one.title)));
-    const matrices = value.sides.map(() => null);
-    sides.forEach((part, k) => {
-      part.stage.classList.add("gw-square");
-      part.show = () => {
-        const matrix = matrices[k];
-        if (!matrix) return;
-        const top = Math.max(...matrices.map((one) => one?.top ?? 0)),
-          shown = (level) => Math.sqrt((level * matrix.top) / top),
-          share = (i, j) => shown(matrix.at(i, j));
-        const row = patch && Math.floor(patch[0] / pooled) * wide + Math.floor(patch[1] / pooled);
-        if (patch && !inside)
-          return over(part, (i) =>
-            share(
-              row,
-              Math.floor(Math.floor(i / columns) / pooled) * wide +
-                Math.floor((i % columns) / pooled),
-            ),
-          );
-        const m = matrix.n;
-        part.stage.style.aspectRatio = "1";
-        part.stage.classList.add("gw-square");
-        part.image.hidden = true;
-        part.marks.setAttribute("viewBox", `0 0 ${m} ${m}`);
-        part.marks.replaceChildren();
-        if (patch)
-          part.marks.append(svg("rect", { x: 0, y: row, width: m, height: 1, class: "gw-here" }));
-        if (part.drawn === matrix && part.canvas.width === m) return;
-        const inks = Array.from(
-          { length: matrix.count },
-          (_, level) => HEAT[Math.round(63 * shown(level / (matrix.count - 1)))],
-        );
-        pixels(part.canvas, m, m, (i) => inks[matrix.levels[i]]);
-      };
-      listen(part, (y) => {
+    const label = (part, text) => {
+      part.stage.setAttribute("role", "img");
+      part.stage.setAttribute("aria-label", text);
+    };
+    for (const [k, part] of thumbs.entries()) {
+      label(part, `${value.thumbs[k].title}: attention that each patch receives`);
+      listen(part, ([y, x]) => [Math.floor(y * rows), Math.floor(x * columns)]);
+    }
+    for (const [k, part] of sides.entries()) {
+      label(part, `${value.sides[k].title}: ${MATRIX}`);
+      listen(part, ([y]) => {
         inside = true;
         const i = Math.floor(y * (matrices[k]?.n ?? 1));
         return [Math.floor(i / wide) * pooled, (i % wide) * pooled];
       });
-      part.stage.setAttribute(
-        "aria-label",
-        `${value.sides[k].title}: the last block's attention as a matrix, a row per patch that looks, a column per patch looked at`,
-      );
-      held(value.sides[k].matrix, matrixOf).then(
-        (matrix) => {
-          matrices[k] = matrix;
-          if (matrices.filter(Boolean).length === sides.length) show();
-        },
-        () => {},
-      );
-    });
-    const show = () => [...thumbs, ...sides].forEach((part) => part.show());
+      const take = (matrix) => {
+        matrices[k] = matrix;
+        join();
+      };
+      fetchMatrix(value.sides[k].matrix).then(take, () => {});
+    }
     follow = (detail) => {
       inside = false;
-      patch = detail && [clamp(detail.row, 0, rows - 1), clamp(detail.column, 0, columns - 1)];
+      const at = detail && [clamp(detail.row, 0, rows - 1), clamp(detail.column, 0, columns - 1)];
+      patch = at;
       show();
     };
-    const head = make("div", "gw-head"),
-      blocks = make("div", "gw-pair"),
-      last = make("div", "gw-pair");
+    const head = make("div", "gw-head");
     head.append(make("span", "gw-title", value.title), ...fault(value));
     if (value.badge) head.append(make("span", "gw-pill", value.badge));
-    blocks.append(...thumbs.map((part) => part.box));
-    last.append(...sides.map((part) => part.box));
-    thumbs.forEach((part, k) =>
-      part.stage.setAttribute(
-        "aria-label",
-        `${value.thumbs[k].title}: attention that each patch receives`,
-      ),
-    );
+    const pair = (parts) => {
+      const box = make("div", "gw-pair");
+      box.append(...parts.map((part) => part.box));
+      return box;
+    };
     root.matrices = matrices;
-    show();
-    return [head, blocks, last, make("p", "gw-note", value.note)];
+    root.addEventListener("placed", show, { once: true });
+    if (sides.length) new ResizeObserver(() => patch || show()).observe(sides[0].box);
+    return [head, pair(thumbs), pair(sides), make("p", "gw-note", value.note)];
   });
 };

@@ -6,7 +6,7 @@ import { button, make } from "./dom.js";
 
 const thumb = async (value, mask, image) => {
   const [height, width] = value.shape;
-  const labels = await labelsOf(mask, width, value.wide);
+  const labels = await labelsOf(mask);
   const inks = value.colours.map((colour) => pack(...hex(colour)));
   const veil = make("canvas");
   pixels(veil, width, height, (i) => (labels[i] < 0 ? 0 : inks[labels[i]]));

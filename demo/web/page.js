@@ -120,7 +120,8 @@ const watchGradio = () => {
   let waiting = 0;
   let settling = 0;
   const later = () => {
-    waiting ||= setTimeout(() => {
+    if (waiting) return;
+    waiting = setTimeout(() => {
       waiting = 0;
       label();
       // Once all cards are there, so that the first of them explains.

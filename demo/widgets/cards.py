@@ -1,10 +1,9 @@
 """What the canvas and the cards beside it show, as JSON-ready values; needs no gradio.
 
-``labels`` are (H, W), -1 for the rest; matrices and pictures are names of :mod:`widgets.held`.
+``labels`` are (H, W), -1 for the rest; matrices and pictures are names of :mod:`widgets.blobs`.
 Blocks and channels count from 0 in arguments, blocks from 1 in values.
 """
 
-import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -13,8 +12,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from demo.drawing import render
-from demo.widgets.held import from_above
-from demo.widgets.values import Json, Shown, levels, text_of
+from demo.widgets.codec import Levels, packed_text
+from demo.widgets.values import Json, Shown
 from gclip_core import palette
 from gclip_core.types import class_shares
 
@@ -23,7 +22,8 @@ MASK_SIDE = 768
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """One mask of a canvas: ``badge`` is its score in words, ``matrix`` where its patches look.
+    """One mask of a canvas: ``badge`` is its score in words; ``matrix`` names the blob of where its
+    patches look, ``words`` that of the words they match.
 
     ``short`` says which side it is within a sentence: "without", "with". ``shares`` of the image
     are per class, and last that of the rest; where none are given, the labels are counted.
@@ -33,6 +33,7 @@ class Side:
     labels: ArrayLike
     badge: str = ""
     matrix: str = ""
+    words: str = ""
     short: str = ""
     shares: Sequence[float] = ()
 
@@ -47,11 +48,13 @@ def canvas_value(
     notes: Sequence[str] = (),
     simulated: str = "",
     compact: bool = False,
+    mode: str = "after",
     max_side: int = MASK_SIDE,
 ) -> Json:
-    """One mask, or two to swipe between: the one without on the left, the one with on the right.
+    """One mask, or two: before and after.
 
-    ``simulated`` is the sentence on a planted fault; ``compact`` leaves out all but the mask.
+    ``mode`` is what of two is shown first: "before", "after" or "swipe". ``simulated`` is the
+    sentence on a planted fault; ``compact`` leaves out all but the mask.
     """
     whole = [np.asarray(side.labels) for side in sides]
     small = [
@@ -62,20 +65,19 @@ def canvas_value(
         for side, one in zip(sides, whole, strict=True)
     ]
     colours = palette.of_names(names)
-    wide = len(names) > 254
     places = [render.word_places(one, len(names)) for one in small]
     return {
         "kind": "canvas",
         **shown.value(),
         "shape": list(small[0].shape),
-        "wide": wide,
         "sides": [
             {
                 "title": side.title,
                 "short": side.short or f"under {side.title}",
                 "badge": side.badge,
-                "mask": packed_labels(one, wide),
+                "mask": packed_labels(one),
                 "matrix": side.matrix,
+                "words": side.words,
             }
             for side, one in zip(sides, small, strict=True)
         ],
@@ -96,6 +98,7 @@ def canvas_value(
         "notes": [note for note in notes if note],
         "simulated": simulated,
         "compact": compact,
+        "mode": mode,
     }
 
 
@@ -130,7 +133,7 @@ def maps_value(
         "thumbs": [
             {
                 "title": one.title,
-                "levels": text_of(levels(one.received, max(tops)).tobytes()),
+                "received": packed_text(received=Levels(one.received, max(tops))),
                 "tokens": sorted(int(token) for token in one.tokens),
             }
             for one in thumbs
@@ -237,12 +240,9 @@ def why_value(reasons: Sequence[Reason], names: Sequence[str], pixel: tuple[int,
     }
 
 
-def packed_labels(labels: NDArray[np.int32], wide: bool) -> str:
-    """Labels (h, w) as text: one byte each (two where ``wide``), all bits set for -1, each row
-    less the one above, deflated, base64."""
-    kind, none = (np.dtype("<u2"), 65535) if wide else (np.dtype("u1"), 255)
-    rows = np.where(labels < 0, none, labels).astype(kind)
-    return text_of(zlib.compress(from_above(rows.view(np.uint8)).tobytes(), 6))
+def packed_labels(labels: ArrayLike) -> str:
+    """Labels (h, w) as text; each is sent plus 1, so that 0 is none."""
+    return packed_text(labels=np.asarray(labels, np.int32) + 1)
 
 
 def _rounded(place: tuple[float, ...] | None) -> list[float] | None:

@@ -4,22 +4,19 @@ Shapes as in :mod:`demo.drawing.render`: ``labels`` (H, W), -1 for no class; ``m
 to patch; ``grid`` (h, w); blocks and channels 0-based in arguments.
 """
 
-import base64
 import json
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-import matplotlib
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from PIL import Image
 
 from demo.drawing import render
+from demo.widgets.codec import Levels, packed_text
 
-LEVELS = 64
 Json = dict[str, Any]
 
 
@@ -35,7 +32,7 @@ def packed(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Shown:
-    """The picture of a widget: its name in :mod:`widgets.held`, size (height, width), patches.
+    """The picture of a widget: its name in :mod:`widgets.blobs`, size (height, width), patches.
 
     Matrices over it are averaged over squares of ``pooled`` patches a side.
     """
@@ -52,7 +49,7 @@ class Shown:
 
 @dataclass(frozen=True, eq=False)
 class Map:
-    """One attention map of the widget: the name of its ``matrix`` in :mod:`widgets.held`, global
+    """One attention map of the widget: the name of its ``matrix`` in :mod:`widgets.blobs`, global
     ``tokens`` of the whole grid, words around it.
 
     ``class_row`` (N,) is where the class token looks; None leaves it out.
@@ -101,12 +98,10 @@ def attention_value(
 
 
 def _class_row(row: ArrayLike, grid: tuple[int, int], square: int) -> Json:
-    """A row in multiples of an equal share: bytes of ``top``, and the largest exactly."""
+    """A row in multiples of an equal share, and where it is largest."""
     rows = np.asarray(row, np.float32).reshape(1, *grid) * (grid[0] * grid[1])
     times = render.pool_keys(rows, square).ravel()
-    top = max(float(times.max()), 1e-9)
-    levels = np.rint(255 * times / top).astype(np.uint8)
-    return {"levels": text_of(levels.tobytes()), "top": top, "best": int(times.argmax())}
+    return {"row": packed_text(row=times), "best": int(times.argmax())}
 
 
 def blocks_value(
@@ -133,7 +128,7 @@ def blocks_value(
             {
                 "number": index + 1,
                 "score": float(score),
-                "levels": text_of(levels(row, top).tobytes()),
+                "received": packed_text(received=Levels(row, top)),
                 "fused": index in amf_blocks,
                 "tokens": sorted(int(token) for token in tokens[index]),
             }
@@ -185,23 +180,6 @@ def lines(
     said += [("status", status)] if status else []
     at = time.monotonic_ns() if state else 0
     return {"kind": "lines", "lines": said, "state": state, "query": query, "at": at}
-
-
-@cache
-def level_colours() -> list[list[int]]:
-    """RGB of the 64 brightness levels that travel, dark to bright."""
-    table = matplotlib.colormaps[render.COLORMAP](np.linspace(0, 1, LEVELS))[:, :3]
-    return np.rint(table * 255).astype(int).tolist()
-
-
-def levels(values: ArrayLike, top: float) -> NDArray[np.uint8]:
-    """sqrt(attention / top) in 64 levels, uint8 0 to 63."""
-    return np.rint(render.scaled(values, top) * (LEVELS - 1)).astype(np.uint8)
-
-
-def text_of(data: bytes) -> str:
-    """Bytes as a value carries them."""
-    return base64.b64encode(data).decode("ascii")
 
 
 def _pooled_token(token: int, width: int, square: int, small_width: int) -> int:

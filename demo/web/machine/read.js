@@ -1,32 +1,13 @@
 // What a request brought: its arrays, and what of them moves from one request to the next.
-import { bytesOf, labelsOf, photo } from "../blobs.js";
+import { labelsOf, photo, unpackText } from "../blobs.js";
 import { percent } from "../dom.js";
 
-const arraysOf = (view, arrays) => {
-  let start = 0;
-  const read = ([name, shape, levels, gamma, top]) => {
-    const wide = levels > 255;
-    const list = new Float32Array(shape.reduce((a, b) => a * b, 1));
-    const length = levels + 1;
-    const table = Float32Array.from({ length }, (_, k) => top * (k / levels) ** (1 / gamma));
-    for (let i = 0; i < list.length; i++, start += wide ? 2 : 1) {
-      list[i] = table[wide ? view.getUint16(start, true) : view.getUint8(start)];
-    }
-    return [name, list];
-  };
-  return Object.fromEntries(arrays.map(read));
-};
-
 export const unpack = async (v) => {
-  const flow = new Blob([bytesOf(v.data)]).stream().pipeThrough(new DecompressionStream("deflate"));
-  const view = new DataView(await new Response(flow).arrayBuffer());
-  const found = { v, ...arraysOf(view, v.arrays) };
+  const found = { v, ...(await unpackText(v.data)) };
   const [h, w] = v.grid;
   const [sh, sw] = [Math.ceil(h / v.square), Math.ceil(w / v.square)];
   Object.assign(found, { h, w, n: h * w, sh, sw, m: sh * sw });
   found.maps = [found.local, ...v.fused.map((b) => found[`block ${b - 1}`])];
-  const mean = (_, i) => found.maps.reduce((sum, map) => sum + map[i], 0) / found.maps.length;
-  found.used = found.local.map(mean);
   found.bright = v.bright;
   for (const name of ["score", "ratio", "after", "agreement"]) {
     found[name] = Float32Array.from(v.blocks, (block) => block[name] ?? Number.NaN);
@@ -37,7 +18,7 @@ export const unpack = async (v) => {
   found.mended = found.norms.slice();
   for (const [channel, norm] of v.repaired) found.mended[channel] = norm;
   found.photo = await photo(v.picture);
-  found.labels = await labelsOf(v.mask, v.shape[1], v.wide);
+  found.labels = await labelsOf(v.mask);
   return found;
 };
 

@@ -4,7 +4,7 @@ import { rows } from "./plan.js";
 // The two words that fit a patch best, with their cosines; -1 is a hidden word.
 export const fitsAt = ({ fits, cosines, n }, patch) => {
   const places = Array.from({ length: fits.length / n }, (_, k) => k * n + patch);
-  return places.map((i) => [fits[i] - 1, cosines[i] - 1]);
+  return places.map((i) => [fits[i] - 1, cosines[i]]);
 };
 
 export const sharesAt = (now, state, patch) => {

@@ -280,7 +280,7 @@ class Visitor:
         if not (isinstance(value, str) and re.fullmatch("[0-9a-f]{32}", value)):
             return value
         if value not in self.held:
-            body = self.web.get(f"/held/{value}").content
+            body = self.web.get(f"/blob/{value}").content
             self.held[value] = hashlib.blake2b(body, digest_size=16).hexdigest()
         return self.held[value]
 

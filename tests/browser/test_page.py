@@ -192,7 +192,7 @@ def test_a_switch_is_light_and_keeps_the_mask_where_it_is_whatever_it_is_called(
     desktop.on("requestfinished", lambda request: count(request.response()))
     toggle(desktop, "cs")
     desktop.wait_for_timeout(2000)
-    held = {url: size for url, size in sizes.items() if "/held/" in url}
+    held = {url: size for url, size in sizes.items() if "/blob/" in url}
     assert len(held) == 1, "the new matrix; picture and the other matrix are kept"
     assert sum(size for url, size in sizes.items() if url not in held) <= 90_000
     places.append(stage.bounding_box())

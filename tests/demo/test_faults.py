@@ -30,7 +30,7 @@ from demo.look import Request, Studio
 from demo.settings import Settings
 from demo.source import mask_colours
 from demo.tabs import compare
-from demo.widgets.held import STORE
+from demo.widgets.blobs import STORE
 from gclip_core import blocks, load
 from gclip_core.errors import GclipError, ImageError
 from gclip_core.segmenter import Segmenter
@@ -330,10 +330,10 @@ def test_a_browser_that_slept_for_an_hour_goes_on_where_it_was(url: str, slow: S
     visitor.close()
     STORE._makers.clear()
     STORE._made.clear()
-    assert {httpx.get(f"{url}held/{name}").status_code for name in names} == {404}
+    assert {httpx.get(f"{url}blob/{name}").status_code for name in names} == {404}
     visitor.web = httpx.Client(base_url=url, timeout=120)
     assert visitor.press(values[0], values[1:]).same_as(before)
-    assert {httpx.get(f"{url}held/{name}").status_code for name in names} == {200}
+    assert {httpx.get(f"{url}blob/{name}").status_code for name in names} == {200}
     visitor.close()
 
 

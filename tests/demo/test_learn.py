@@ -8,7 +8,7 @@ import pytest
 from demo.learn import lesson
 from demo.look import Look, Studio
 from demo.tabs import learn
-from demo.widgets.held import STORE
+from demo.widgets.blobs import STORE
 
 
 @pytest.fixture(scope="module")

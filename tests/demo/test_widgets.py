@@ -1,0 +1,175 @@
+"""Widgets' values: arrays as the browser reads them, blobs by name, canvas, norms, cards."""
+
+import base64
+import json
+import re
+
+import matplotlib
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from demo.drawing import render
+from demo.widgets import cards, code, values
+from demo.widgets.blobs import Blob, BlobStore, attention_blob, largest
+from demo.widgets.codec import Levels, packed, unpacked
+from gclip_core import palette
+
+GRID, SIZE, N = (3, 5), (90, 150), 15
+SHOWN = cards.Shown("p", SIZE, GRID)
+
+
+@pytest.fixture(scope="module")
+def matrix() -> np.ndarray:
+    return np.random.default_rng(1).dirichlet(np.full(N, 0.2), N).astype(np.float32)
+
+
+def read(text: str) -> dict[str, np.ndarray]:
+    return unpacked(base64.b64decode(text))
+
+
+# --- the codec -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("largest", [0, 255, 256, 65535])
+def test_integers_and_floats_travel_exactly(largest: int) -> None:
+    whole, floats = np.array([[0, largest]]), np.array([0.1, -7e9], np.float32)
+    back = unpacked(packed(whole=whole, floats=floats, none=np.zeros((0, 3))))
+    assert (back["whole"] == whole).all() and back["whole"].shape == (1, 2)
+    assert (back["floats"] == floats).all()
+    assert back["none"].shape == (0, 3)
+
+
+def test_levels_are_right_to_half_a_step_of_the_square_root() -> None:
+    exact = np.random.default_rng(0).random((20, 30)) ** 3
+    back = unpacked(packed(x=Levels(exact, 1.0, 31)))["x"]
+    assert np.abs(np.sqrt(back) - np.sqrt(exact)).max() <= 0.5 / 31 + 1e-6
+    assert unpacked(packed(x=Levels([5.0, -1.0], 1.0)))["x"].tolist() == [1.0, 0.0]
+
+
+# --- blobs ---------------------------------------------------------------------------------------
+
+
+def test_a_blob_is_made_once_under_a_name_that_nobody_can_guess() -> None:
+    store, made = BlobStore(), []
+
+    def make() -> Blob:
+        made.append(1)
+        return Blob(b"x")
+
+    name = store.offer(("a", 1), make)
+    assert store.offer(("a", 1), make) == name != store.offer(("a", 2), make)
+    assert BlobStore().offer(("a", 1), make) != name
+    assert made == []
+    web = TestClient(Starlette(routes=[store.route()]))
+    assert [web.get(f"/blob/{name}").content for _ in range(2)] == [b"x", b"x"]
+    assert made == [1]
+    assert "immutable" in web.get(f"/blob/{name}").headers["cache-control"]
+    assert web.get(f"/blob/{'0' * 32}").status_code == 404
+
+
+def test_where_a_patch_looks_most_is_exact(matrix: np.ndarray) -> None:
+    back = unpacked(attention_blob(matrix, N).body)
+    assert (back["places"][:, 0] == matrix.argmax(1)).all()
+    assert np.allclose(back["most"], -np.sort(-matrix, 1)[:, :4] * N)
+    top = render.full_scale(matrix * N)
+    assert np.abs(np.sqrt(back["times"]) - np.sqrt(np.minimum(matrix * N, top))).max() < 0.1
+
+
+def test_of_equal_numbers_the_first_is_the_largest() -> None:
+    rows = np.random.default_rng(0).integers(0, 4, (50, 30)).astype(np.float32)
+    assert (largest(rows, 3) == np.argsort(-rows, axis=1, kind="stable")[:, :3]).all()
+
+
+# --- values --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [3, 254, 300])
+def test_a_canvas_has_every_label_exactly(n: int) -> None:
+    labels = np.arange(90 * 150).reshape(SIZE) % (n + 1) - 1
+    value = cards.canvas_value(SHOWN, [cards.Side("a", labels)], [f"w{i}" for i in range(n)])
+    assert (read(value["sides"][0]["mask"])["labels"].astype(int) - 1 == labels).all()
+    assert value["rest"] == [pytest.approx((labels < 0).mean())]
+    assert value["classes"][1]["shares"] == [pytest.approx((labels == 1).mean())]
+    json.dumps(value, allow_nan=False)
+
+
+def test_what_changed_counts_every_pixel_at_full_size() -> None:
+    one = np.zeros((900, 1500), int)
+    two = one.copy()
+    two[0, :135] = 1  # a tenth of one thousandth, lost at the size that travels
+    shown = cards.Shown("p", one.shape, GRID)
+    value = cards.canvas_value(shown, [cards.Side("a", one), cards.Side("b", two)], ["x", "y"])
+    assert value["changed"] == pytest.approx(135 / one.size)
+
+
+def test_a_class_keeps_its_colour_whatever_its_place_in_the_list() -> None:
+    names = ["moon", "monkey", "octopus", "tree", "night sky", "water", "cat"]
+    colours = dict(zip(names, palette.of_names(names), strict=True))
+    assert dict(zip(names[::-1], palette.of_names(names[::-1]), strict=True)) == colours
+    assert len(set(colours.values())) == len(names)
+
+
+def test_norms_say_what_cs_would_do_whether_or_not_it_is_on() -> None:
+    before, after = np.ones(64), np.ones(64)
+    before[9] = 8
+    curve = cards.entropy_curve(np.linspace(1, 0.9, 12), np.ones(12))
+    off, on = (
+        cards.norms_value(before, after, 6, [curve], model="m", cs=cs, abnormal=(6,))
+        for cs in (False, True)
+    )
+    assert off["moved"] == on["moved"] == [[9, 1.0]]
+    assert off["block"] == 7 and off["abnormal"] == [7]
+
+
+def test_numbers_that_are_none_can_be_sent() -> None:
+    nothing = np.full(12, np.nan)
+    curves = [cards.entropy_curve(nothing, nothing), cards.ratio_curve(nothing, [np.inf] * 12, 2)]
+    value = cards.norms_value(np.zeros(64), np.zeros(64), 0, curves, model="m", cs=True)
+    json.dumps(value, allow_nan=False)
+
+
+def test_the_class_token_s_row_travels_where_all_maps_have_one(matrix: np.ndarray) -> None:
+    with_row = values.Map("a", "name", class_row=matrix[0])
+    row = values.attention_value(SHOWN, [with_row])["maps"][0]["class_row"]
+    assert row["best"] == matrix[0].argmax()
+    assert np.allclose(read(row["row"])["row"], matrix[0] * N)
+    assert not values.attention_value(SHOWN, [with_row, values.Map("b", "n")])["class_row"]
+
+
+def test_many_patches_are_averaged_over_squares() -> None:
+    shown = values.Shown("p", SIZE, (5, 6), 2)
+    value = values.attention_value(shown, [values.Map("a", "name", tokens=(0, 29))], (4, 5))
+    assert (value["grid"], value["maps"][0]["tokens"], value["patch"]) == ((3, 3), [0, 8], [2, 2])
+
+
+def test_blocks_and_pixels_count_from_1_where_a_person_reads() -> None:
+    image = Image.new("RGB", (150, 90))
+    value = values.blocks_value(image, np.ones((2, N)), GRID, [1.0, 9.0], [(), (3,)], (1,), 1)
+    assert value["chosen"] == 2
+    assert [one["number"] for one in value["blocks"]] == [1, 2]
+    why = cards.why_value([cards.Reason("CLIP", [("cat", 0.7)])], ["cat"], (0, 4))
+    assert why["title"] == "Pixel in row 1, column 5"
+
+
+def test_modules_and_style_are_kept_for_good_under_a_name_of_their_content() -> None:
+    web, at = TestClient(Starlette(routes=code.routes())), f"/web/{code.digest()}"
+    for name in ("main.js", "machine/draw.js", "style.css"):
+        found = web.get(f"{at}/{name}")
+        assert found.status_code == 200 and "immutable" in found.headers["cache-control"]
+    assert web.get("/web/0000/main.js").status_code == 404
+    assert web.get(f"{at}/../code.py").status_code == 404
+
+
+def test_words_of_the_page_cannot_end_their_tag() -> None:
+    assert "</script><script>alert" not in code.head({"x": "</script><script>alert(1)"})
+
+
+def test_the_colours_of_attention_are_matplotlib_s() -> None:
+    text = (code.WEB / "colours.js").read_text("utf-8")
+    found = [int(one, 16) for one in re.findall(r"0x([0-9a-f]{6})", text)]
+    table = matplotlib.colormaps[render.COLORMAP](np.linspace(0, 1, 64))[:, :3]
+    red, green, blue = np.rint(table * 255).astype(int).T
+    assert found == (red * 65536 + green * 256 + blue).tolist()

@@ -256,11 +256,11 @@ class Look:
     def suggested(self) -> tuple[str, ...]:
         """Words that the picture shows, best first; cached."""
         key = ("suggested", self.key)
-        return self.once(key, lambda: self._studio.cache.get_or_make(key, lambda: self._suggest()))
 
-    def _suggest(self) -> tuple[str, ...]:
-        suggest = getattr(self.bare, "suggest", None)  # until it has landed
-        return tuple(suggest(self.encoded, SUGGESTED + MORE)) if suggest else ()
+        def make() -> tuple[str, ...]:
+            return tuple(self.bare.suggest(self.encoded, SUGGESTED + MORE))
+
+        return self.once(key, lambda: self._studio.cache.get_or_make(key, make))
 
     @property
     def more_words(self) -> tuple[str, ...]:
@@ -273,8 +273,7 @@ class Look:
         """Words that the backbone never met, each with the nearest that it knows."""
         backbone = self.bare.backbone
         unknown = self.segment(self.chosen).unknown
-        nearest = getattr(vocabulary, "nearest_known", lambda *_: None)  # until it has landed
-        found = {word: nearest(backbone, word) for word in unknown}
+        found = {word: vocabulary.nearest_known(backbone, word) for word in unknown}
         return {word: known for word, known in found.items() if known}
 
     @property

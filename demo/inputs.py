@@ -78,7 +78,7 @@ def build(studio: Studio, controls: Controls) -> InputWidgets:
     )
     words = controls.make(
         "words", asks=False, placeholder=wording.WORDS_HINT, max_length=MAX_WORDS, max_lines=4,
-        elem_id="words",
+        lines=1, elem_id="words",
     )  # fmt: skip
     suggested = gr.Textbox("", visible=False)
     chips = widgets.offers(elem_id="chips")

@@ -255,18 +255,20 @@ class Look:
     @property
     def suggested(self) -> tuple[str, ...]:
         """Words that the picture shows, best first; cached."""
-        key = ("suggested", self.key)
-
-        def make() -> tuple[str, ...]:
-            return tuple(self.bare.suggest(self.encoded, SUGGESTED + MORE))
-
-        return self.once(key, lambda: self._studio.cache.get_or_make(key, make))
+        return self._suggest(SUGGESTED, choosy=True)
 
     @property
     def more_words(self) -> tuple[str, ...]:
-        """Suggested words that are not looked for."""
+        """Words that the picture may show besides those that are looked for."""
         typed = {phrase.casefold() for phrase in vocabulary.parse(self.settings.words).phrases}
-        return tuple(word for word in self.suggested if word.casefold() not in typed)[:MORE]
+        found = self._suggest(SUGGESTED + MORE, choosy=False)
+        return tuple(word for word in found if word.casefold() not in typed)[:MORE]
+
+    def _suggest(self, most: int, choosy: bool) -> tuple[str, ...]:
+        key = ("suggested", self.key, most, choosy)
+        return self._studio.cache.get_or_make(
+            key, lambda: self.bare.suggest(self.encoded, most, choosy)
+        )
 
     @property
     def nearest_known(self) -> dict[str, str]:

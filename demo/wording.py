@@ -44,7 +44,7 @@ SUPPRESSION_REASONS: dict[SuppressionReason, str] = {
 """Why CS changes its blocks, to follow their numbers, or why it changes none."""
 
 TITLE = "GCLIP"
-SUBTITLE = "what global tokens do to CLIP segmentation"
+SUBTITLE = "type words, get masks; see what two ideas do"
 PHOTO = {
     "drop": "Drop a photo",
     "choose": "Choose a photo",
@@ -223,7 +223,7 @@ class Offer:
 
 
 NOTHING_TO_SUPPRESS = Offer(
-    "CS changes nothing: no channel of this model is abnormal.",
+    "CS changes nothing: this model has no abnormal channel.",
     ({"label": "Simulate one"},),
 )
 PHOTO_STAYS = Offer("A link does not carry your photo.", ({"label": "Make a share card"},))

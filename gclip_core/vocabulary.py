@@ -307,10 +307,7 @@ def template_set(templates: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def _embed_new(backbone: Backbone, phrases: Sequence[str], sentences: tuple[str, ...]) -> Tensor:
-    """Embed phrases that are in no cache: (len(phrases), E) float32 on the CPU.
-
-    A phrase's bits hang neither on its company nor on what is in the cache.
-    """
+    """Embed phrases that are in no cache: (len(phrases), E) float32 on the CPU."""
     _check_lengths(backbone, phrases, sentences)
     prompts = [sentence.replace("{}", phrase) for phrase in phrases for sentence in sentences]
     tokens = backbone.tokenizer(prompts).to(backbone.device)

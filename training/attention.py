@@ -1,6 +1,6 @@
 """Teach the twelve blocks where to look, from a vision transformer's affinities of patches.
 
-    python -m training.attention CACHE RUN      # RUN/map.pt -> RUN/attention.pt
+    python -m training attention DATA WORK
 
 The head mean of Query-Key attention in blocks 5 to 11, and of the last block's Key-Key attention,
 learns which patches belong together (Kullback-Leibler divergence from `Grouping`'s affinity). What
@@ -10,10 +10,8 @@ token what the photo says. The last block's Queries are made white and stay so: 
 attention is local. Resumable.
 """
 
-import argparse
 import math
 import random
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -164,15 +162,15 @@ def losses(student: Student, mapped: Student, drawn: tuple[Tensor, Tensor]) -> d
     return {**found, "filled": apart[hidden].mean()} if count else found
 
 
-def teach(cache: Path, run: Path, steps: int = 400, size: int = 10, start: int = 400) -> None:
-    """Write `attention.pt`."""
+def teach(_: Path, work: Path, steps: int = 400, size: int = 10, start: int = 400) -> None:
+    """Write `attention.pt` by `map.pt`."""
     torch.manual_seed(0)
     random.seed(0)
-    held = torch.load(run / "map.pt", weights_only=True)
+    held = torch.load(work / "map.pt", weights_only=True)
     student, mapped = (opened(held["student"]).requires_grad_(False) for _ in range(2))
-    singles = Photos(features.opened(cache, "single"), "single")
-    large = Photos(features.opened(cache, "large"), "large")
-    state = run / "attention-state.pt"
+    singles = Photos(features.opened(work, "single"), "single")
+    large = Photos(features.opened(work, "large"), "large")
+    state = work / "attention-state.pt"
     if not state.exists():
         begin(student, mapped, singles, start)
     for name, parameter in student.named_parameters():
@@ -194,18 +192,5 @@ def teach(cache: Path, run: Path, steps: int = 400, size: int = 10, start: int =
         nn.utils.clip_grad_norm_(learned, 1.0)
         optimiser.step()
         if step % 10 == 9:
-            log_line(run / "attention.jsonl", step + 1, found)
-    torch.save({"student": student.state_dict(), "scale": held["scale"]}, run / "attention.pt")
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Teach the blocks where to look.")
-    parser.add_argument("cache", type=Path)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--steps", type=int, default=400)
-    given = parser.parse_args(argv)
-    teach(given.cache, given.run, given.steps)
-
-
-if __name__ == "__main__":
-    main()
+            log_line(work / "attention.jsonl", step + 1, found)
+    torch.save({"student": student.state_dict(), "scale": held["scale"]}, work / "attention.pt")

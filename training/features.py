@@ -1,6 +1,6 @@
 """Photos to cached features: what the frozen teachers say about every patch, computed once.
 
-    python -m training.features DATA CACHE
+    python -m training features DATA WORK
 
 DATA holds `index.jsonl` and `photos/`. Each photo becomes one or more square views (sources with
 few photos more), some a larger one, and four things together a mosaic, since things are small on
@@ -9,7 +9,6 @@ each patch speaks for the thing the photo is named after (the classifier's class
 its mean colour and roughness. Resumable. Views come by lot: any first part is a fair sample.
 """
 
-import argparse
 import json
 import random
 from collections.abc import Iterator, Sequence
@@ -72,11 +71,13 @@ class Cache:
 
 
 def opened(folder: Path, kind: str) -> Cache:
-    """Views of one kind, as far as they are made."""
+    """Views of one kind, as far as they are made; what is not made of this kind is empty."""
     views = json.loads((folder / f"{kind}.json").read_text())
-    parts = [np.load(folder / f"{kind}-{part}.npy", mmap_mode="r") for part in _PARTS]
     done = int((folder / f"{kind}.done").read_text())
-    return Cache(views[:done], *(part[:done] for part in parts))
+    files = [folder / f"{kind}-{part}.npy" for part in _PARTS]
+    nothing = np.empty(0, np.float16)
+    parts = [np.load(f, mmap_mode="r")[:done] if f.exists() else nothing for f in files]
+    return Cache(views[:done], *parts)
 
 
 def views_of(words: Words, kind: str) -> list[View]:
@@ -108,7 +109,8 @@ def compute(
     done = int(marker.read_text()) if marker.exists() else 0
     found = _store(folder, kind, "features", (len(views), tokens, FEATURES))
     seen = _store(folder, kind, "colours", (len(views), tokens, 4), np.uint8)
-    alike = _store(folder, kind, "affinity", (len(views), tokens, tokens))
+    grouped = kind != "mosaic"
+    alike = _store(folder, kind, "affinity", (len(views), tokens, tokens)) if grouped else None
     for start in range(done, len(views), _BATCH):
         some = slice(start, min(start + _BATCH, len(views)))
         pictures = [_picture(data, v, words, start + i, SIDES[kind])
@@ -116,7 +118,7 @@ def compute(
         with torch.inference_mode():
             pixels = (_pixels(pictures) - 127) / 128
             found[some] = stem.stem.features(pixels).flatten(1, 2).half().numpy()
-            if kind != "mosaic":
+            if grouped:
                 side = SIDES[kind] // PATCH * 14
                 smaller = [
                     np.asarray(Image.fromarray(p).resize((side, side), Image.Resampling.BICUBIC))
@@ -135,7 +137,7 @@ def activate(folder: Path, words: Words, stem: Classifier) -> None:
     """
     rows = {name: stem.classes[i] for i, name in reversed(list(enumerate(words.classes)))}
     rows.update(_learned_rows(folder, words, stem, set(rows)))
-    for kind in SIDES:
+    for kind in ("single", "mosaic"):
         views = json.loads((folder / f"{kind}.json").read_text())
         done = int((folder / f"{kind}.done").read_text())
         features = np.load(folder / f"{kind}-features.npy", mmap_mode="r")
@@ -222,17 +224,9 @@ def _store(
     return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Compute the features of all photos, once.")
-    parser.add_argument("data", type=Path)
-    parser.add_argument("cache", type=Path)
-    given = parser.parse_args()
-    words, stem = Words(given.data), Classifier()
-    given.cache.mkdir(parents=True, exist_ok=True)
+def run(data: Path, work: Path) -> None:
+    """Write all caches."""
+    words, stem = Words(data), Classifier()
     for kind in SIDES:
-        compute(given.data, given.cache, kind, words, stem, Grouping())
-    activate(given.cache, words, stem)
-
-
-if __name__ == "__main__":
-    main()
+        compute(data, work, kind, words, stem, Grouping())
+    activate(work, words, stem)

@@ -1,7 +1,7 @@
 """Teach the map from features to tokens where words are, from words of whole photos.
 
-    python -m training.map DATA CACHE RUN           # the first map and the words' vectors
-    python -m training.map DATA CACHE RUN --anew    # after the text tower: a new map, by the first
+    python -m training first DATA WORK    # a first map and the words' vectors
+    python -m training map DATA WORK      # after the text tower: a new map, by the first
 
 A photo of a thing: patches that speak for it are the thing, those that do not are not; what they
 are else is not said. A photo of a place: its patches are shared out among the words that are there
@@ -11,7 +11,6 @@ too, and the vectors that the text tower says stay. Words that patches have ofte
 while it learns, and not afterwards: else walls, skies and people take what is rare.
 """
 
-import argparse
 import math
 import random
 from collections.abc import Sequence
@@ -233,19 +232,18 @@ def _apart(said: Tensor, label: Label, vectors: Tensor) -> Tensor:
     return own / (own + share[:, 1:].sum(1))
 
 
-def learn(
-    words: Words, cache: Path, run: Path, anew: bool = False, steps: int = 400, size: int = 64
-) -> None:
-    """Write `first.pt`, or `map.pt` by `first.pt` and `text.pt`. Resumable."""
+def learn(data: Path, work: Path, steps: int = 300, size: int = 64, anew: bool = False) -> None:
+    """Write `first.pt`, or `map.pt` by `first.pt` and `text.pt`."""
     name = "map" if anew else "first"
     torch.manual_seed(0)
     random.seed(0)
-    lessons, course, teacher = Lessons(words, cache), Course(words), None
+    words, teacher = Words(data), None
+    lessons, course = Lessons(words, work), Course(words)
     vectors, given = words.vectors.clone(), words.given
     student = Student(*lessons.statistics())
     if anew:
-        vectors, given = text.said(words, run), torch.ones_like(given)
-        held = torch.load(run / "first.pt", weights_only=True)["student"]
+        vectors, given = text.said(words, work), torch.ones_like(given)
+        held = torch.load(work / "first.pt", weights_only=True)["student"]
         teacher = opened(held).requires_grad_(False)
         student = Student(teacher.mean, teacher.spread)
         student.load_state_dict({k: v for k, v in held.items() if not _in_map(k)}, strict=False)
@@ -261,7 +259,7 @@ def learn(
     groups = [{"params": [*learned.values()]}, {"params": [*others], "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), weight_decay=0.02)
     parts = {"student": student, "averaged": averaged, "others": others, "optimiser": optimiser}
-    for step in State(run / f"{name}-state.pt", parts).steps(steps):
+    for step in State(work / f"{name}-state.pt", parts).steps(steps):
         rate, part = min(1, (step + 1) / 30), step / steps
         if part > 0.3:
             rate *= max(0.02, 0.5 * (1 + math.cos(math.pi * (part - 0.3) / 0.7)))
@@ -277,31 +275,20 @@ def learn(
             for mean, new in zip(averaged, learned.values(), strict=True):
                 mean.lerp_(new, 1 - min(0.99, (step + 1) / (step + 11)))
         if step % 25 == 24:
-            log_line(run / f"{name}.jsonl", step + 1, found)
+            log_line(work / f"{name}.jsonl", step + 1, found)
     with torch.no_grad():
         for parameter, mean in zip(learned.values(), averaged, strict=True):
             parameter.copy_(mean)
         vectors = F.normalize(torch.where(given[:, None], vectors, free), dim=1)
     vectors = vectors if anew else words.settle(vectors)
     result = {"student": student.state_dict(), "vectors": vectors, "scale": scale.data}
-    torch.save(result, run / f"{name}.pt")
+    torch.save(result, work / f"{name}.pt")
+
+
+def learn_anew(data: Path, work: Path, steps: int = 300, size: int = 64) -> None:
+    """Write `map.pt` by `first.pt` and `text.pt`."""
+    learn(data, work, steps, size, anew=True)
 
 
 def _in_map(name: str) -> bool:
     return name.split(".")[0] in ("linear", "hidden", "out")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Teach a map where words are.")
-    parser.add_argument("data", type=Path)
-    parser.add_argument("cache", type=Path)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--anew", action="store_true", help="by the first map and the text tower")
-    parser.add_argument("--steps", type=int, default=400)
-    given = parser.parse_args()
-    given.run.mkdir(parents=True, exist_ok=True)
-    learn(Words(given.data), given.cache, given.run, given.anew, given.steps)
-
-
-if __name__ == "__main__":
-    main()

@@ -26,6 +26,7 @@ from torch import Tensor
 import gclip_core as gclip
 from evaluation import metric
 from evaluation.photos import star_photos
+from evaluation.sheets import PLANTED, WAYS
 from gclip_core import masks
 from gclip_core.backbone import Backbone, plant_channel
 from gclip_core.methods import METHODS
@@ -33,14 +34,6 @@ from gclip_core.registry import BUILT_IN
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Method, Vocabulary
 
-WAYS: dict[str, Method] = {
-    "neither": METHODS["clearclip"],
-    "AMF": gclip.gclip(amf=True, cs=False),
-    "CS": gclip.gclip(amf=False, cs=True),
-    "both": gclip.gclip(amf=True, cs=True),
-}
-"""The paper's two ideas on top of ClearCLIP."""
-PLANTED: dict[str, Any] = {"channel": 77, "gain": 100.0, "blocks": range(6, 11)}
 EIGHT = ("chelsea", "flower", "china", "teddy", "dog", "astronaut", "jockey", "coffee")
 """Photos whose scores earlier versions were judged by."""
 _LEAST, _LARGE = 0.01, 0.05
@@ -155,7 +148,7 @@ def measure(
                    for column in ("there", "+10")]
             for base, names in (("clearclip", ("AMF",)),
                                 ("maskclip", ("naclip", "kk", "resclip", "sclip")))
-            for name in names if name in found
+            for name in names if {name, base} <= found.keys()
         },
         "attended patches of the same region": [_percent([most]), _percent([random_ones])],
     }  # fmt: skip

@@ -82,7 +82,7 @@ class Student(nn.Module):
 
         `patches` (B, N) names those that `even` (B, N, FEATURES) holds; None all, in order.
         """
-        places = self.positional_embedding[1:]
+        places = self._places(TOKENS if patches is not None else even.shape[1])[1:]
         places = places if patches is None else places[patches]
         x = self.ln_pre(self.tokens(even) + places)
         return self.said(self.heads(BLOCKS - 1, x)[2])

@@ -1,12 +1,11 @@
 """Turn a run into what ships in `assets/built-in/`.
 
-    python -m training.pack DATA RUN [--out assets/built-in]
+    python -m training pack DATA WORK
 
 Matrices are stored as whole numbers of eight bits with a scale a row, everything else in float16;
 the text tower's token table only for the tokens that training met.
 """
 
-import argparse
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -67,9 +66,9 @@ def known(words: Words) -> dict[str, list[list[str]]]:
     return {kind: sorted(some) for kind, some in found.items()}
 
 
-def pack(words: Words, run: Path, out: Path) -> None:
+def pack(data: Path, work: Path, out: Path = Path("assets/built-in")) -> None:
     """Write model, stem and text weights, model.json and words.json."""
-    held = torch.load(run / "attention.pt", weights_only=True)
+    held = torch.load(work / "attention.pt", weights_only=True)
     student = opened(held["student"])
     learned = student.exported()
     hidden = student.hidden.out_features
@@ -77,7 +76,7 @@ def pack(words: Words, run: Path, out: Path) -> None:
     stem.update((k, v) for k, v in learned.items() if k.startswith("visual.conv1."))
     tower = {k: v for k, v in learned.items() if not k.startswith("visual.conv1.")}
     tower["logit_scale"] = held["scale"].reshape(())
-    said = torch.load(run / "text.pt", weights_only=True)
+    said = torch.load(work / "text.pt", weights_only=True)
     text = packed(
         {("token_rows" if k.startswith("token_") else k): v for k, v in said["tower"].items()}
     )
@@ -89,19 +88,6 @@ def pack(words: Words, run: Path, out: Path) -> None:
     (out / "model.json").write_text(json.dumps(config(hidden), indent=1) + "\n")
     lines = (
         f' "{kind}": [\n' + ",\n".join(f"  {json.dumps(group)}" for group in some) + "\n ]"
-        for kind, some in known(words).items()
+        for kind, some in known(Words(data)).items()
     )
     (out / "words.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Export a run as the built-in model.")
-    parser.add_argument("data", type=Path)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--out", type=Path, default=Path("assets/built-in"))
-    given = parser.parse_args()
-    pack(Words(given.data), given.run, given.out)
-
-
-if __name__ == "__main__":
-    main()

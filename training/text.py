@@ -1,11 +1,10 @@
 """A text tower that says the words' vectors, in any of ImageNet's templates.
 
-    python -m training.text DATA RUN      # RUN/first.pt -> RUN/text.pt
+    python -m training text DATA WORK
 
 The tower is open_clip's, small, and its table of tokens holds only those that training can meet.
 """
 
-import argparse
 import math
 import random
 from pathlib import Path
@@ -74,9 +73,9 @@ def encode(tower: TextTransformer, tokens: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def said(words: Words, run: Path) -> Tensor:
+def said(words: Words, work: Path) -> Tensor:
     """What `text.pt` says of the words in ImageNet's templates: unit vectors (V, WIDTH)."""
-    held = torch.load(run / "text.pt", weights_only=True)
+    held = torch.load(work / "text.pt", weights_only=True)
     tower = TextTransformer(vocab_size=len(held["ids"]), output_dim=WIDTH, **TEXT).eval()
     tower.load_state_dict(held["tower"])
     tokenize, ids = SimpleTokenizer(context_length=CONTEXT), held["ids"].numpy()
@@ -86,22 +85,23 @@ def said(words: Words, run: Path) -> Tensor:
         some = words.all[start : start + step]
         tokens = tokenize([template(word) for word in some for template in templates]).numpy()
         if not np.isin(tokens, ids).all():
-            raise ValueError(f"{run / 'text.pt'} was expected to know all words; it never met the "
+            raise ValueError(f"{work / 'text.pt'} was expected to know all words; it never met the "
                              f"tokens of one of {', '.join(some)}. Teach it again.")  # fmt: skip
         rows = encode(tower, torch.from_numpy(np.searchsorted(ids, tokens)))
         said.append(rows.unflatten(0, (len(some), -1)).mean(1))
     return F.normalize(torch.cat(said), dim=1)
 
 
-def learn(words: Words, run: Path, steps: int = 3000, size: int = 128) -> None:
-    """Write `text.pt`. Resumable."""
+def learn(data: Path, work: Path, steps: int = 2200, size: int = 128) -> None:
+    """Write `text.pt` by `first.pt`."""
+    words = Words(data)
     torch.manual_seed(0)
     random.seed(0)
-    vectors = torch.load(run / "first.pt", weights_only=True)["vectors"]
+    vectors = torch.load(work / "first.pt", weights_only=True)["vectors"]
     sentences = Sentences(words)
     tower = TextTransformer(vocab_size=len(sentences.ids), output_dim=WIDTH, **TEXT)
     optimiser = torch.optim.AdamW(tower.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=0.01)
-    state = State(run / "text-state.pt", {"tower": tower, "optimiser": optimiser})
+    state = State(work / "text-state.pt", {"tower": tower, "optimiser": optimiser})
     for step in state.steps(steps):
         falling = max(0.02, 0.5 * (1 + math.cos(math.pi * step / steps)))
         optimiser.param_groups[0]["lr"] = 1.5e-3 * min(1, (step + 1) / 100) * falling
@@ -114,9 +114,9 @@ def learn(words: Words, run: Path, steps: int = 3000, size: int = 128) -> None:
         torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
         optimiser.step()
         if step % 100 == 99:
-            log_line(run / "text.jsonl", step + 1, {"apart": apart})
+            log_line(work / "text.jsonl", step + 1, {"apart": apart})
     torch.save(
-        {"tower": tower.state_dict(), "ids": torch.from_numpy(sentences.ids)}, run / "text.pt"
+        {"tower": tower.state_dict(), "ids": torch.from_numpy(sentences.ids)}, work / "text.pt"
     )
     with torch.inference_mode():
         first = [sentences.names[row] for row in sentences.first]
@@ -125,16 +125,3 @@ def learn(words: Words, run: Path, steps: int = 3000, size: int = 128) -> None:
         )
     cosine = (said * vectors).sum(1)
     print(f"cosine {cosine.mean():.3f}, least {cosine.min():.3f}")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Teach the photo model's text tower.")
-    parser.add_argument("data", type=Path)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--steps", type=int, default=3000)
-    given = parser.parse_args()
-    learn(Words(given.data), given.run, given.steps)
-
-
-if __name__ == "__main__":
-    main()

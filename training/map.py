@@ -22,12 +22,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training import features, sharing, text
+from training import features, grouping, sharing, text
 from training.features import TOKENS, Cache
 from training.network import Student, opened
 from training.sharing import Course, padded
 from training.state import State, log_line
-from training.words import Label, Words
+from training.words import WIDTH, Label, Words
 
 SHARE = {
     "mini-imagenet": 0.12, "imagenet-sample": 0.06, "imagenette": 0.02, "caltech-101": 0.07,
@@ -48,6 +48,7 @@ class Batch:
     activation: Tensor
     colours: Tensor
     alike: Tensor
+    grouped: Tensor
     labels: list[Label]
     sources: list[str]
 
@@ -89,7 +90,7 @@ class Lessons:
         photos = [self.single.views[row][0] for row in rows]
         labels = [self.labels[photo] for photo in photos]
         sources = [self.words.photos[photo]["source"] for photo in photos]
-        return Batch(even, found[1], found[2], alike, labels, sources)
+        return Batch(even, found[1], found[2], alike, taught, labels, sources)
 
     def draw_mosaics(self, student: Student, count: int) -> tuple[Tensor, list[tuple]]:
         """Whole mosaics made even, and their things' cells: (row, patches, label, activation)."""
@@ -166,9 +167,9 @@ class Judge:
         return often / often.sum()
 
     def losses(
-        self, student: Student, vectors: Tensor, scale: Tensor, size: int
+        self, student: Student, look: nn.Linear, vectors: Tensor, scale: Tensor, size: int
     ) -> dict[str, Tensor]:
-        """Of a batch of views, some patches of each, and of some mosaics."""
+        """Of a batch of views, some patches of each, and of some mosaics; what `look` reads."""
         batch = self.lessons.draw(student, size)
         labels = batch.labels
         share = self.shared(student, batch, vectors.detach())
@@ -190,6 +191,11 @@ class Judge:
             speaks[thing],
         )  # fmt: skip
         found = {"shares": (against[~thing] - right[~thing]).mean(), "on": on, "off": off}
+        if self.teacher is not None:
+            some = torch.randperm(len(labels))[: max(1, size // 4)]
+            x = student.inputs(student.tokens(batch.even[some]))
+            wanted = grouping.target(batch.grouped[some])
+            found["looking"] = grouping.divergence(grouping.read(look, x), wanted)
         found["mosaics"] = self._mosaics(student, vectors, scale, max(1, size // 16))
         return found
 
@@ -251,11 +257,14 @@ def learn(data: Path, work: Path, steps: int = 300, size: int = 64, anew: bool =
     if anew:
         judge.favour = FAVOUR * (judge.often(vectors) + _SELDOM).log()
     student.requires_grad_(False)
+    look = nn.Linear(WIDTH, 2 * WIDTH)
     learned = {n: p.requires_grad_() for n, p in student.named_parameters() if _in_map(n)}
+    if anew:
+        learned["places"] = student.positional_embedding.requires_grad_()
     averaged = nn.ParameterList([p.detach().clone() for p in learned.values()])
     free = nn.Parameter(vectors.clone(), requires_grad=not anew)
     scale = nn.Parameter(torch.tensor(math.log(14.0)))
-    others = nn.ParameterList([scale, free])
+    others = nn.ParameterList([scale, free, look.weight, look.bias])
     groups = [{"params": [*learned.values()]}, {"params": [*others], "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), weight_decay=0.02)
     parts = {"student": student, "averaged": averaged, "others": others, "optimiser": optimiser}
@@ -266,7 +275,7 @@ def learn(data: Path, work: Path, steps: int = 300, size: int = 64, anew: bool =
         for group in optimiser.param_groups:
             group["lr"] = 2e-3 * rate
         now = F.normalize(torch.where(given[:, None], vectors, free), dim=1)
-        found = judge.losses(student, now, scale.exp(), size)
+        found = judge.losses(student, look, now, scale.exp(), size)
         optimiser.zero_grad()
         sum(found.values()).backward()
         nn.utils.clip_grad_norm_([*learned.values(), free], 1.0)
@@ -282,6 +291,7 @@ def learn(data: Path, work: Path, steps: int = 300, size: int = 64, anew: bool =
         vectors = F.normalize(torch.where(given[:, None], vectors, free), dim=1)
     vectors = vectors if anew else words.settle(vectors)
     result = {"student": student.state_dict(), "vectors": vectors, "scale": scale.data}
+    result["look"] = look.state_dict()
     torch.save(result, work / f"{name}.pt")
 
 

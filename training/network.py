@@ -78,13 +78,14 @@ class Student(nn.Module):
         return F.normalize(self.ln_post(merged) @ self.proj, dim=-1)
 
     def mapped(self, even: Tensor, patches: Tensor | None = None) -> Tensor:
-        """What patches say when the blocks before the last are left out: (B, N, WIDTH).
+        """What patches say when the blocks before the last are left out: (B, N, WIDTH). Words
+        teach nothing of places.
 
         `patches` (B, N) names those that `even` (B, N, FEATURES) holds; None all, in order.
         """
         places = self._places(TOKENS if patches is not None else even.shape[1])[1:]
         places = places if patches is None else places[patches]
-        x = self.ln_pre(self.tokens(even) + places)
+        x = self.ln_pre(self.tokens(even) + places.detach())
         return self.said(self.heads(BLOCKS - 1, x)[2])
 
     def _places(self, count: int) -> Tensor:

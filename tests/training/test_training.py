@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from gclip_core.shipped import unpack
 from gclip_core.stem import Stem
-from training import attention, features, map, measure, pack, priors, sharing, text
+from training import attention, features, grouping, map, measure, pack, priors, sharing, text
 from training.network import BLOCKS, Student
 from training.state import State
 from training.words import WIDTH, Words, groups, names, plural
@@ -134,15 +134,15 @@ class TestSharing:
 class TestAttention:
     def test_patches_attend_to_those_that_belong_with_them(self) -> None:
         alike = torch.tensor([[[1.0, 0.5, -0.1], [0.5, 1.0, 0.0], [-0.1, 0.0, 1.0]]])
-        wanted = attention.target(alike)
+        wanted = grouping.target(alike)
         assert torch.allclose(wanted.sum(-1), torch.ones(1, 3))
         assert wanted[0, 0, 0] > wanted[0, 0, 1] > wanted[0, 0, 2] == 0
 
     def test_attention_as_wanted_has_no_divergence(self) -> None:
         wanted = torch.rand(2, 5, 5).softmax(-1)
         logits = wanted.log()[:, None].expand(-1, 4, -1, -1)
-        assert attention.divergence(logits, wanted).abs() < 1e-6
-        assert attention.divergence(logits.flip(-1), wanted) > 0
+        assert grouping.divergence(logits, wanted).abs() < 1e-6
+        assert grouping.divergence(logits.flip(-1), wanted) > 0
 
     def test_about_half_of_a_photo_is_hidden_at_most(self) -> None:
         random.seed(0)
@@ -160,7 +160,7 @@ class TestAttention:
         attention.make_queries_white(student, photos)
         x = student.inputs(student.tokens(photos.draw()[0]))
         queries = student.heads(BLOCKS - 1, x)[0]
-        rows = attention.scores(queries, queries).softmax(-1)
+        rows = grouping.scores(queries, queries).softmax(-1)
         assert rows.diagonal(dim1=-2, dim2=-1).mean() > 0.5
 
 
@@ -225,7 +225,7 @@ def test_the_recipe_makes_a_model(
     map.learn(data, work, steps=2, size=4)
     text.learn(data, work, steps=2, size=4)
     map.learn_anew(data, work, steps=2, size=4)
-    attention.teach(data, work, steps=4, size=4, start=2)
+    attention.teach(data, work, steps=4, size=4)
     pack.pack(data, work, out)
 
     said = torch.load(work / "map.pt", weights_only=True)["vectors"]

@@ -7,7 +7,7 @@ and its true mask; block 6's attention from five patches of each photo.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +60,11 @@ def _painted(photo: Photo, labels: npt.NDArray) -> npt.NDArray:
     return 0.45 * np.asarray(photo.image()) + 0.55 * _COLOURS[(labels + 1) % len(_COLOURS)]
 
 
-def masks(backbone: Backbone, out: Path) -> None:
+def masks(backbone: Backbone, photos: Iterable[Photo], out: Path) -> None:
     """Photo, truth, and the four ways without and with a planted channel."""
     kinds = {"": Segmenter(backbone), "planted ": Segmenter(plant_channel(backbone, **PLANTED))}
     rows = []
-    for photo in star_photos().values():
+    for photo in photos:
         row = [_tile(np.asarray(photo.image()), ", ".join(photo.names)),
                _tile(_painted(photo, photo.labels()), "truth")]  # fmt: skip
         for title, segmenter in kinds.items():
@@ -76,10 +76,10 @@ def masks(backbone: Backbone, out: Path) -> None:
     _sheet(rows, out)
 
 
-def attention(backbone: Backbone, out: Path, count: int = 10) -> None:
+def attention(backbone: Backbone, photos: Iterable[Photo], out: Path) -> None:
     """Photos with five patches marked, and block 6's attention from each of them."""
     segmenter, rows = Segmenter(backbone), []
-    for photo in list(star_photos().values())[:count]:
+    for photo in photos:
         encoded = segmenter.encode(photo.image())
         height, width = encoded.grid
         looks = segmenter.attention_map(encoded, _BLOCK)[1:, 1:]
@@ -102,8 +102,8 @@ def main() -> None:
     parser.add_argument("--backbone", default=BUILT_IN)
     given = parser.parse_args()
     backbone = gclip.load_backbone(given.backbone)
-    masks(backbone, given.masks)
-    attention(backbone, given.attention)
+    masks(backbone, star_photos().values(), given.masks)
+    attention(backbone, star_photos().values(), given.attention)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ NOT_RUN = {
     "pytest": "the tests do not run themselves",
     "openai-vit": "needs weights; tests/gclip_core/test_load.py has a stand-in for the hub",
     "--root DIR": "needs images that may not be shipped; the data set tests make some",
+    "DATA WORK": "needs photos that may not be shipped; the training tests make some",
     "COCO_VAL": "needs masks that may not be shipped; the training tests make some",
     "FOLDER": "names no folder",
     "tests.benchmarks": "not part of the tests",

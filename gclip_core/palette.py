@@ -1,11 +1,12 @@
 """Class colours: fixed by the class's name, the same in light and dark mode.
 
-``palette.txt`` holds 500. The first 24 were chosen one after the other, each as far as possible
-from all before it in OKLab as seen with normal, protan and deutan vision, within a calm range of
-lightness and chroma. From the 25th on the hue turns by the golden angle while lightness cycles.
+``palette.txt`` begins with the colours of words that have one (sky, grass, …); then come 500 for
+all other words. The first 16 of these were chosen by eye, far from each other and from the words'
+own colours. Further on the hue turns by the golden angle while lightness cycles.
 """
 
 import hashlib
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -15,10 +16,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.ImageColor import getrgb
 
-COLOURS = tuple(Path(__file__).with_suffix(".txt").read_text("ascii").split())
-FIRST = COLOURS[:24]
-USUAL = 16
-"""How many of them a name asks for first: the earlier ones are easier to tell apart."""
+_LINES = [
+    line.split(" ", 1) for line in Path(__file__).with_suffix(".txt").read_text().splitlines()
+]
+NATURAL = {word: c for c, words in _LINES if words[0] != "#" for word in words.split(", ")}
+"""Words that have a colour of their own."""
+COLOURS = tuple(c for first, more in _LINES if more[0] == "#" for c in (first, *more.split()))
+USUAL = COLOURS[:16]
+APART = 0.05
+"""Distance in OKLab that the colours of one picture have at least, while the usual ones last."""
 NO_CLASS = "#8c8c8c"
 INK = "#000000"
 PAPER = "#ffffff"
@@ -29,25 +35,37 @@ def numbered(index: int) -> str:
     return COLOURS[index % len(COLOURS)]
 
 
+def natural(name: str) -> str | None:
+    """The colour that a word has by nature, or None; a phrase has that of its last word."""
+    name = name.casefold()
+    last = name.split(" ")[-1]
+    forms = (name, name.removesuffix("s"), last, last.removesuffix("s"))
+    return next((NATURAL[form] for form in forms if form in NATURAL), None)
+
+
 def of_names(names: Sequence[str]) -> tuple[str, ...]:
     """Colour of each class as ``#rrggbb``, whatever the order: its name decides.
 
-    Where two names want one colour the same one of them takes the next that is free.
+    Where two names want colours that are hard to tell apart, one of them takes another colour.
     """
     return _of_names(tuple(names))
 
 
 @lru_cache(64)
 def _of_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    wanted = {name: hashlib.blake2b(name.casefold().encode(), digest_size=8).digest()
-              for name in names}  # fmt: skip
-    free, place = list(range(len(FIRST))), {}
-    for name in sorted(wanted, key=lambda name: (wanted[name], name)):
-        first = wanted[name][-1] % USUAL
-        near = [*(i for i in free if i >= first and i < USUAL), *free]
-        place[name] = near[0] if near else len(place)
-        free = [i for i in free if i != place[name]]
-    return tuple(numbered(place[name]) for name in names)
+    digests = {
+        name: hashlib.blake2b(name.casefold().encode(), digest_size=8).digest() for name in names
+    }
+    chosen: dict[str, str] = {}
+    for name in sorted(digests, key=lambda name: (not natural(name), digests[name], name)):
+        first = digests[name][-1] % len(USUAL)
+        wanted = [natural(name), *USUAL[first:], *USUAL[:first]]
+        taken = set(chosen.values())
+        free = [c for c in wanted if c and c not in taken]
+        apart = (c for c in free if all(_distance(c, other) >= APART for other in taken))
+        unused = (c for c in COLOURS if c not in taken)
+        chosen[name] = next(apart, None) or next(unused, numbered(len(chosen)))
+    return tuple(chosen[name] for name in names)
 
 
 def table(names: Sequence[str]) -> NDArray[np.uint8]:
@@ -77,11 +95,31 @@ def indexed(labels: NDArray[np.integer], names: Sequence[str] = ()) -> Image.Ima
 
 def contrast(one: str, other: str) -> float:
     """WCAG contrast ratio of two ``#rrggbb`` colours, 1 to 21."""
-    dark, light = sorted((_luminance(getrgb(one)), _luminance(getrgb(other))))
+    dark, light = sorted((_luminance(one), _luminance(other)))
     return (light + 0.05) / (dark + 0.05)
 
 
-def _luminance(rgb: tuple[int, int, int]) -> float:
-    c = np.array(rgb) / 255
-    linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
-    return float(linear @ np.array([0.2126, 0.7152, 0.0722]))
+@lru_cache(1024)
+def _linear(colour: str) -> NDArray[np.float64]:
+    c = np.array(getrgb(colour)) / 255
+    return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+
+
+def _luminance(colour: str) -> float:
+    return float(_linear(colour) @ np.array([0.2126, 0.7152, 0.0722]))
+
+
+_TO_CONES = np.array([[0.4122, 0.5363, 0.0514], [0.2119, 0.6807, 0.1074], [0.0883, 0.2817, 0.6300]])
+_TO_OKLAB = np.array(
+    [[0.2105, 0.7936, -0.0041], [1.9780, -2.4286, 0.4506], [0.0259, 0.7828, -0.8087]]
+)
+
+
+@lru_cache(1024)
+def _oklab(colour: str) -> tuple[float, ...]:
+    return tuple((_TO_OKLAB @ np.cbrt(_TO_CONES @ _linear(colour))).tolist())
+
+
+def _distance(one: str, other: str) -> float:
+    """Distance of two colours in OKLab; 0.02 is just noticeable."""
+    return math.dist(_oklab(one), _oklab(other))

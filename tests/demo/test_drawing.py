@@ -5,7 +5,6 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
-from PIL.ImageColor import getrgb
 
 from demo.drawing import lettering, render
 from gclip_core import palette
@@ -26,36 +25,6 @@ def labels() -> np.ndarray:
     array[:, 150:] = 2
     array[:20, :20] = -1
     return array
-
-
-def seen_by(rgb: np.ndarray, vision: str) -> np.ndarray:
-    """Linear RGB as a person of that colour vision sees it (Machado and others, severity 1)."""
-    matrices = {
-        "normal": np.eye(3),
-        "deutan": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
-        "protan": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
-    }
-    linear = (rgb / 255.0) ** 2.2
-    return np.clip(linear @ np.array(matrices[vision]).T, 0, 1) ** (1 / 2.2)
-
-
-@pytest.mark.parametrize(("vision", "least"), [("normal", 0.1), ("deutan", 0.05), ("protan", 0.05)])
-def test_the_first_24_colours_differ_for_every_colour_vision(vision: str, least: float) -> None:
-    colours = seen_by(np.array([getrgb(colour) for colour in palette.FIRST], float), vision)
-    apart = np.linalg.norm(colours[:, None] - colours[None], axis=-1)[np.triu_indices(24, 1)]
-    assert apart.min() > least
-
-
-def test_500_classes_have_500_colours_and_readable_text() -> None:
-    colours = [palette.numbered(index) for index in range(500)]
-    assert len(set(colours)) == 500
-    for colour in (*colours, palette.NO_CLASS):
-        assert palette.contrast(colour, palette.ink_on(colour)) >= 4.5, colour
-
-
-def test_a_mask_of_more_classes_than_a_byte_holds_is_grey_whatever_is_seen_of_them() -> None:
-    picture = palette.indexed(np.array([[-1, 3]]), [f"word {i}" for i in range(300)])
-    assert np.asarray(picture).tolist() == [[65535, 3]]
 
 
 def test_opacity_runs_from_the_image_to_the_mask(photo: Image.Image, labels: np.ndarray) -> None:

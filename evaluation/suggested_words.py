@@ -1,0 +1,105 @@
+"""Whether suggested words are really in a photo: ``python -m evaluation.suggested_words [FOLDER]``.
+
+Prints how many of the suggested words are there, and how much of the labelled area they name.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from evaluation.options import add_backbone_options, opened_backbone
+from evaluation.photo_set import photo_folder, shipped_photos
+from gclip_core import word_lists
+from gclip_core.backbone import Backbone
+from gclip_core.errors import GclipError
+from gclip_core.registry import BACKBONES, BUILT_IN, backbone_name
+from gclip_core.segmenter import Segmenter
+
+KINDS = {
+    "floor": ("wooden floor",),
+    "table": ("dining table",),
+    "wall": ("wall brick", "wall stone", "wall tile", "wall wood"),
+    "water": ("sea", "river"),
+}
+"""Words of a truth that are kinds of another word; who names that has named them."""
+
+
+@dataclass(frozen=True)
+class Suggested:
+    """What was suggested for a photo: how many words, how many of them are there, and the share of
+    the labelled area that these name."""
+
+    words: int
+    right: int
+    area: float
+
+
+def judge(words: Iterable[str], areas: dict[str, float], named: dict[str, set[str]]) -> Suggested:
+    """Compare words with the labelled area of each true word.
+
+    ``named`` are, for each word, the words of the truth that it names besides itself.
+    """
+    hits = [areas.keys() & ({word} | named.get(word, set())) for word in words]
+    found = set().union(*hits)
+    total = sum(areas.values())
+    return Suggested(len(hits), sum(map(bool, hits)), sum(areas[w] for w in found) / total)
+
+
+def meanings(backbone: Backbone) -> dict[str, set[str]]:
+    """The synonyms and kinds of words that may be suggested."""
+    listed = ((word, *others) for word, others in word_lists.read("everyday").items())
+    seen = backbone.known.seen if backbone.known else listed
+    return {w: {*group, *KINDS.get(w, ())} for group in seen for w in group}
+
+
+def report(title: str, photos: Sequence[Suggested]) -> str:
+    """One line: both figures, and how many words there were."""
+    words = sum(one.words for one in photos)
+    right, area = sum(one.right for one in photos) / words, np.mean([one.area for one in photos])
+    return (
+        f"{title} ({len(photos)} photos): {100 * right:.1f} % of suggested words are there, they "
+        f"name {100 * area:.1f} % of the labelled area, {words / len(photos):.1f} words a photo"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the figures of all photos and of each half; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m evaluation.suggested_words", description=__doc__
+    )
+    parser.add_argument("folder", nargs="?", type=Path, help="photos with masks and an index.json")
+    parser.add_argument(
+        "--backbone", default=BUILT_IN, choices=list(BACKBONES), type=backbone_name, metavar="NAME"
+    )
+    parser.add_argument("--each", action="store_true", help="print the words of every photo")
+    add_backbone_options(parser)
+    args = parser.parse_args(arguments)
+    try:
+        photos = photo_folder(args.folder) if args.folder else shipped_photos()
+        found = []
+        with opened_backbone(args, args.backbone) as backbone:
+            named, segmenter = meanings(backbone), Segmenter(backbone)
+            for sample in photos.samples:
+                image, truth = sample.load()
+                index, counts = np.unique(truth[truth >= 0], return_counts=True)
+                names = [photos.classes[i].name for i in index]
+                words = segmenter.suggest(image)
+                found.append(judge(words, dict(zip(names, counts.tolist(), strict=True)), named))
+                if args.each:
+                    print(f"{sample.name}: {', '.join(words)} | {', '.join(names)}")
+    except (GclipError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    half = len(found) // 2
+    print(report("all", found))
+    print(report("first half", found[:half]))
+    print(report("second half", found[half:]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""Class colours: natural where a word has one, else its own, and apart within one picture."""
+
+from itertools import combinations
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL.ImageColor import getrgb
+
+from gclip_core import palette, word_lists
+
+EVERYDAY = sorted(word_lists.read("everyday"))
+
+
+def as_seen(colours: tuple[str, ...], vision: str) -> np.ndarray:
+    """sRGB colours as a person of that colour vision sees them (Machado and others, severity 1)."""
+    matrices = {
+        "normal": np.eye(3),
+        "deutan": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
+        "protan": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
+    }
+    linear = (np.array([getrgb(colour) for colour in colours]) / 255.0) ** 2.2
+    return np.clip(linear @ np.array(matrices[vision]).T, 0, 1) ** (1 / 2.2)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "of"),
+    [
+        ("Sky", "sky"),
+        ("clouds", "sky"),
+        ("trees", "tree"),
+        ("green lawn", "grass"),
+        ("wooden floor", "wood"),
+    ],
+)
+def test_a_word_has_its_natural_colour_in_any_form(phrase: str, of: str) -> None:
+    assert palette.of_names([phrase]) == (palette.NATURAL[of],)
+
+
+def test_a_phrase_is_coloured_by_its_last_word_alone() -> None:
+    assert palette.natural("sea lion") is None
+    assert palette.natural("grass snake") is None
+
+
+@given(st.lists(st.sampled_from(EVERYDAY), min_size=2, max_size=8, unique=True))
+def test_the_words_of_a_picture_have_colours_apart(words: list[str]) -> None:
+    for one, other in combinations(palette.of_names(words), 2):
+        assert one != other
+        assert np.linalg.norm(np.subtract(getrgb(one), getrgb(other))) > 20
+
+
+@given(st.lists(st.sampled_from(EVERYDAY), min_size=2, max_size=8, unique=True), st.randoms())
+def test_the_order_of_words_decides_nothing(words: list[str], chance: Random) -> None:
+    shuffled = chance.sample(words, len(words))
+    by_word = dict(zip(words, palette.of_names(words), strict=True))
+    assert palette.of_names(shuffled) == tuple(by_word[word] for word in shuffled)
+
+
+def test_five_in_six_words_keep_their_colour_among_four_others() -> None:
+    rng = np.random.default_rng(0)
+    kept = [
+        colour == palette.of_names([word])[0]
+        for words in (rng.choice(EVERYDAY, 5, replace=False).tolist() for _ in range(100))
+        for word, colour in zip(words, palette.of_names(words), strict=True)
+    ]
+    assert np.mean(kept) >= 5 / 6
+
+
+@pytest.mark.parametrize(("vision", "least"), [("normal", 0.1), ("deutan", 0.05), ("protan", 0.05)])
+def test_the_usual_colours_differ_for_every_colour_vision(vision: str, least: float) -> None:
+    colours = as_seen(palette.USUAL, vision)
+    for one, other in combinations(colours, 2):
+        assert np.linalg.norm(one - other) > least
+
+
+def test_500_classes_have_500_colours() -> None:
+    assert len(set(palette.of_names([f"word {i}" for i in range(500)]))) == 500
+
+
+def test_text_is_readable_on_every_colour() -> None:
+    for colour in (*palette.COLOURS, *palette.NATURAL.values(), palette.NO_CLASS):
+        assert palette.contrast(colour, palette.ink_on(colour)) >= 4.5, colour
+
+
+def test_a_mask_of_at_most_255_classes_is_a_palette_picture() -> None:
+    picture = palette.indexed(np.array([[-1, 0]]), ["sky"])
+    assert picture.mode == "P"
+    assert np.asarray(picture).tolist() == [[255, 0]]
+    assert picture.convert("RGB").getpixel((1, 0)) == getrgb(palette.NATURAL["sky"])
+
+
+def test_a_mask_of_more_classes_is_grey() -> None:
+    picture = palette.indexed(np.array([[-1, 3]]), [f"word {i}" for i in range(300)])
+    assert np.asarray(picture).tolist() == [[65535, 3]]

@@ -22,6 +22,7 @@ ALL_BUT_STRICTER = "not (test_a_bomb_costs_little_memory_and_time and BMP and sk
 FOR_TESTS = (
     "pytest", "pytest-xdist", "hypothesis", "torchmetrics", "scipy", "packaging", "psutil",
 )  # fmt: skip
+LOCKS = ("requirements.lock", "requirements-torch.lock")
 # No CPU build of their oldest versions is on the package index: these stay untested.
 NOT_HAD = ("torch", "torchvision")
 
@@ -46,6 +47,19 @@ def test_every_range_has_a_floor_and_a_cap_below_the_next_major() -> None:
         assert requirement.specifier.contains(tested, prereleases=True)
         assert requirement.specifier.contains(floor)
         assert not requirement.specifier.contains(f"{tested.major + 1}.0")
+
+
+def test_the_container_s_lock_satisfies_every_range_and_names_hashes() -> None:
+    """On Python 3.12; it need not be the newest."""
+    texts = [(ROOT / name).read_text("utf-8") for name in LOCKS]
+    entries = re.findall(r"^([\w.-]+)==(\S+) \\\n((?:    --hash=.*\n?)+)", "".join(texts), re.M)
+    locked = {name: version for name, version, _ in entries}
+    assert len(locked) == sum(text.count("==") for text in texts)
+    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    for line in filter(str.strip, (line.partition("#")[0] for line in lines)):
+        wanted = Requirement(line)
+        if wanted.marker is None or wanted.marker.evaluate({"python_version": "3.12"}):
+            assert locked[wanted.name.replace("_", "-")] in wanted.specifier, line
 
 
 @pytest.mark.long

@@ -35,9 +35,16 @@ SIZES = ((120, 160), (480, 640), (1500, 2000), (3000, 4000), (4000, 6000))
 """Uploaded pictures, height before width."""
 CHANGED = 6
 """Settings at most in which a request differs from the page as it opens."""
-TEXTS = {"amf_blocks": ("auto", "6 7", "3"), "cs_blocks": ("auto", "7-11"),
-         "channels": ("77", "1-9"), "plant_blocks": ("7-11", "5"), "view_block": ("3", "12"), "view_head": ("1", "mean"),
-         "patch": ("3,4", "0,0"), "pixel": ("20,30",)}  # fmt: skip
+TEXTS = {
+    "amf_blocks": ("auto", "6 7", "3"),
+    "cs_blocks": ("auto", "7-11"),
+    "channels": ("77", "1-9"),
+    "plant_blocks": ("7-11", "5"),
+    "view_block": ("3", "12"),
+    "view_head": ("1", "mean"),
+    "patch": ("3,4", "0,0"),
+    "pixel": ("20,30",),
+}
 SKIPPED = ("source", "example", "words", "tab", "backbone")
 
 

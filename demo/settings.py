@@ -282,6 +282,7 @@ class Settings(BaseModel):
     opacity: float = _set(0.45, "opacity", "view", ge=0, le=1)
     patch: Pair = _set(None, "patch", "view")
     machine: Switch = _set(False, "machine", "view")
+    card: Switch = _set(False, "card", "view")
     pixel: Pair = _set(None, "pixel", "view")
     extras: Switch = _set(
         False, "extras", "view", "switch",

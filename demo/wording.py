@@ -126,6 +126,12 @@ DOWNLOAD = "Download everything as a zip"
 LINK = "Link to this view"
 LINK_INFO = "It opens the same example, with the same settings."
 PYTHON = "Copy as Python"
+COMMAND = "On the command line, beside the picture from the zip"
+NO_COMMAND = "# The command line has no option for one of these settings: use the Python."
+CARD = "Make a share card"
+CARD_FILES = "A picture and an animation"
+CARD_SHOWN = "The share card: before and after"
+PICTURE = "The picture"
 COPY_LINK = "Copy link"
 COPIED = "Link copied"
 CHANNELS_INTRO = (
@@ -297,6 +303,17 @@ def opened(scores: Mapping[str, float]) -> str:
 def times(ratio: float) -> str:
     """A multiple, rounded alike wherever it stands."""
     return f"{ratio:.1f} ×" if ratio < 99.5 else f"{ratio:.0f} ×"
+
+
+def titled(title: str, score: float | None) -> str:
+    """A mask's title and its score where truth is known."""
+    return title if score is None else f"{title} · {miou(score)}"
+
+
+def card_foot(model: str, planted: bool) -> str:
+    """Under a share card's words."""
+    said = ["Segmented with GCLIP", model, SIMULATION_BADGE * planted]
+    return " · ".join(filter(None, said))
 
 
 def points(share: float | None) -> str:

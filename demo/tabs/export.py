@@ -3,6 +3,7 @@
 import io
 import json
 import platform
+import shlex
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,14 +15,14 @@ from typing import Any
 import gradio as gr
 import numpy as np
 import torch
+from gradio.events import Dependency
 from numpy.typing import ArrayLike, NDArray
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
-from pycocotools import mask as coco
 
 from demo import variants, wording
-from demo.controls import Answer, Controls, Tab
-from demo.drawing import render
+from demo.controls import QUIET, Answer, Controls, Tab
+from demo.drawing import card, render
 from demo.host.files import saved_file
 from demo.look import Look, Mask, Studio
 from demo.settings import Settings
@@ -45,6 +46,7 @@ class ExportView:
     mask: Mask
     facts: dict[str, Any]
     python: str
+    command: str
     zip: Callable[[], bytes]
 
 
@@ -57,6 +59,18 @@ def build(studio: Studio, controls: Controls) -> Tab:
         elem_id="link", max_lines=4,
     )  # fmt: skip
     lost = gr.Markdown("", elem_classes=["gclip-note"], elem_id="lost")
+    asked = controls.hidden("card")
+    with gr.Row():
+        with gr.Column(min_width=280):
+            make = gr.Button(wording.CARD, elem_id="make-card")
+            cards = gr.File(
+                label=wording.CARD_FILES, file_count="multiple", interactive=False, visible=False,
+                elem_id="card-files",
+            )  # fmt: skip
+        shown = gr.Image(
+            label=wording.CARD_SHOWN, interactive=False, visible=False, type="filepath",
+            buttons=[], elem_id="card",
+        )  # fmt: skip
     python = gr.Code(
         label=wording.PYTHON,
         language="python",
@@ -64,10 +78,21 @@ def build(studio: Studio, controls: Controls) -> Tab:
         elem_id="python",
         wrap_lines=True,
     )
+    command = gr.Code(
+        label=wording.COMMAND,
+        language="shell",
+        interactive=False,
+        elem_id="command",
+        wrap_lines=True,
+    )
 
     def show(look: Look) -> Answer:
         view, settings = see(look), look.settings
+        made = share_card(look) if settings.card else {}
+        paths = [saved_file(data, name) for name, data in made.items()]
         return {
+            cards: gr.File(value=paths or None, visible=bool(paths)),
+            shown: gr.Image(value=paths[-1] if paths else None, visible=bool(paths)),
             files: saved_file(view.zip(), "gclip.zip"),
             link: "?" + settings.changed(tab="side").to_query(),
             lost: " ".join(
@@ -76,20 +101,49 @@ def build(studio: Studio, controls: Controls) -> Tab:
                 + [*settings.lost_in_link()]
             ),
             python: view.python,
+            command: view.command or wording.NO_COMMAND,
         }
 
-    link.change(fn=None, js=_WHOLE_LINK, inputs=link, outputs=link, api_visibility="private")
-    return Tab(outputs=[files, link, lost, python], show=show, keep=False)
+    def wire() -> list[Dependency]:
+        link.change(fn=None, js=_WHOLE_LINK, inputs=link, outputs=link, **QUIET)
+        return [make.click(fn=None, js="() => '1'", outputs=asked, **QUIET)]
+
+    outputs = [files, link, lost, cards, shown, python, command]
+    return Tab(outputs=outputs, show=show, wire=wire, keep=False)
+
+
+def share_card(look: Look) -> dict[str, bytes]:
+    """The share card by file name: the mask as a PNG; before and after as a GIF."""
+    image, after = look.picture.image, look.mask(look.chosen)
+    before = look.mask(variants.ablation(look.settings, amf=False, cs=False))
+    plain = (before.labels == after.labels).all()  # then before is the picture itself
+    sides = [
+        card.Side(
+            wording.titled(one.title, one.miou),
+            one.labels,
+            [wording.percent(share) for share in one.areas],
+        )
+        for one in (before, after)
+    ]
+    if plain:
+        nothing = np.full_like(after.labels, -1)
+        sides[0] = card.Side(wording.PICTURE, nothing, ["" for _ in after.names])
+    foot = wording.card_foot(look.segmenter.backbone.title, look.settings.plant)
+    return {
+        "gclip.png": card.png(image, sides[1], after.names, foot),
+        "gclip.gif": card.gif(image, *sides, after.names, foot),
+    }
 
 
 PACKAGES = ("torch", "open_clip_torch", "numpy", "pillow")
 OWN_IMAGE = "your-image.png"
+COMMAND_OPTIONS = ("threshold", "short-side", "window", "stride", "templates")
+"""Settings that are options of the command line under the same name."""
 README = """\
 {picture:<15}the picture, as it was segmented
 mask.png       the mask: pixel value = class number in settings.json, 255 = none
                (over 255 classes: 16-bit grey, 65535 = none); it names its classes itself
 overlay.png    the mask over the picture, with the words
-coco.json      one run-length encoded mask per class found (COCO's compressed RLE)
 settings.json  every setting, the classes with colour and area share, and the versions
 again.py       Python that makes the same labels again, here and after `pip install` of gclip
 """
@@ -120,12 +174,14 @@ def see(look: Look) -> ExportView:
         facts["simulation"] = "an abnormal channel was planted"
     n = backbone.n_blocks
 
-    def pack() -> bytes:
-        name, data = _picture(look)
-        again = python_text(settings, n, dtype, name)
-        return bundle(image, (name, data), mask.labels, mask.names, settings, again, facts)
+    picture = _picture(look)
 
-    return ExportView(mask, facts, python_text(settings, n, dtype), pack)
+    def pack() -> bytes:
+        again = python_text(settings, n, dtype, picture[0])
+        return bundle(image, picture, mask.labels, mask.names, settings, again, facts)
+
+    python, command = python_text(settings, n, dtype), command_line(settings, picture[0])
+    return ExportView(mask, facts, python, command, pack)
 
 
 def bundle(
@@ -147,7 +203,6 @@ def bundle(
         picture[0]: picture[1],
         "mask.png": mask_png(array, names),
         "overlay.png": render.saved(render.overlay(image, array, names, settings.opacity)),
-        "coco.json": _json(coco_json(array, names, picture[0])),
         "settings.json": _json(settings_json(array, names, settings, facts)),
         "again.py": again,
         "README.txt": README.format(picture=picture[0]) + (SIMULATION if settings.plant else ""),
@@ -183,36 +238,6 @@ def _class_names(names: Sequence[str]) -> PngInfo:
     info = PngInfo()
     info.add_itxt(CLASSES, json.dumps(list(names), ensure_ascii=False))
     return info
-
-
-def coco_json(
-    labels: NDArray[np.integer], names: Sequence[str], picture: str = "picture.png"
-) -> dict[str, Any]:
-    """COCO annotations, a compressed RLE per class found; category ids count from 1."""
-    height, width = labels.shape
-    annotations = []
-    *shares, _ = class_shares(torch.from_numpy(labels), int(labels.max(initial=-1)) + 1)
-    for index in np.flatnonzero(shares):
-        encoded = coco.encode(np.asfortranarray((labels == index).view(np.uint8)))
-        annotations.append(
-            {
-                "id": len(annotations) + 1,
-                "image_id": 1,
-                "category_id": int(index) + 1,
-                "segmentation": {
-                    "size": [height, width],
-                    "counts": encoded["counts"].decode("ascii"),
-                },
-                "area": int(coco.area(encoded)),
-                "bbox": [float(side) for side in coco.toBbox(encoded)],
-                "iscrowd": 1,
-            }
-        )
-    return {
-        "images": [{"id": 1, "height": height, "width": width, "file_name": picture}],
-        "categories": [{"id": i + 1, "name": name} for i, name in enumerate(names)],
-        "annotations": annotations,
-    }
 
 
 def settings_json(
@@ -296,6 +321,32 @@ def python_text(
         "",
     ]
     return "\n".join(lines)
+
+
+def command_line(settings: Settings, picture: str) -> str:
+    """The same on the command line, beside a picture of that name.
+
+    Empty where the command line has no option for a setting.
+    """
+    usual = Settings(method=settings.method, amf=settings.amf, cs=settings.cs)
+    unknown = ("plant", "logit_scale", "max_tokens")
+    if _method(settings) != _method(usual) or any(
+        getattr(settings, name) != getattr(usual, name) for name in unknown
+    ):
+        return ""
+    options = {
+        "--words": settings.words,
+        "--rest": settings.others,
+        "--backbone": settings.backbone,
+        "--method": settings.method,
+        **{f"--{name}": getattr(settings, name.replace("-", "_")) for name in COMMAND_OPTIONS
+           if getattr(settings, name.replace("-", "_")) != getattr(usual, name.replace("-", "_"))},
+    }  # fmt: skip
+    words = ["python", "-m", "gclip_core.segment", picture]
+    words += [part for name, value in options.items() for part in (name, str(value))]
+    for switch in ("amf", "cs"):
+        words += [f"--no-{switch}"] * (not getattr(settings, switch))
+    return shlex.join(words)
 
 
 def _segmenter(settings: Settings) -> str:

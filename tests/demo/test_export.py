@@ -1,14 +1,14 @@
-"""What is taken away: files that read back, and Python that makes it again."""
+"""What is taken away: files that read back, Python and a command that make the same again."""
 
 import io
 import json
+import shlex
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import ExifTags, Image
-from pycocotools import mask as coco
 
 import gclip_core as gclip
 from demo.look import Request, Studio
@@ -16,19 +16,24 @@ from demo.settings import Settings, from_query
 from demo.source import mask_colours
 from demo.tabs import export
 from evaluation.photos import star_photos
-from tests.models import picture
+from gclip_core import segment
 
 LABELS = np.array([[0, 0, 2, -1], [0, 0, 2, 2], [1, 1, 1, 1]], np.int16)
 NAMES = ("cat", "naïve 猫 <b>", "sky")
+SMALL = {"example": "coffee", "words": "cup, it's a \\ \"quote\"; 'x', table", "short_side": 96}
+
+
+@pytest.fixture(scope="module")
+def studio() -> Studio:
+    return Studio()
 
 
 @pytest.fixture(scope="module")
 def archive() -> zipfile.ZipFile:
     image = Image.new("RGB", (4, 3), "white")
-    settings = Settings(seed=7, words="cat, sky")
-    data = export.bundle(
-        image, ("picture.jpg", b"a photo"), LABELS, NAMES, settings, "again", {"miou": 0.5}
-    )
+    settings = Settings(example="dog", words="cat, sky")
+    picture = ("picture.jpg", b"a photo")
+    data = export.bundle(image, picture, LABELS, NAMES, settings, "again", {"miou": 0.5})
     return zipfile.ZipFile(io.BytesIO(data))
 
 
@@ -38,29 +43,29 @@ def test_the_mask_reads_back_pixel_for_pixel(archive: zipfile.ZipFile) -> None:
     assert (np.asarray(mask) == np.where(LABELS < 0, 255, LABELS)).all()
 
 
-def test_coco_masks_read_back_pixel_for_pixel(archive: zipfile.ZipFile) -> None:
-    found = json.loads(archive.read("coco.json"))
-    assert [c["name"] for c in found["categories"]] == list(NAMES)
-    for annotation in found["annotations"]:
-        decoded = coco.decode(annotation["segmentation"]).astype(bool)
-        assert (decoded == (annotation["category_id"] - 1 == LABELS)).all()
-        assert annotation["area"] == decoded.sum()
-
-
-def test_coco_points_to_the_picture_that_is_inside(archive: zipfile.ZipFile) -> None:
-    named = json.loads(archive.read("coco.json"))["images"][0]["file_name"]
-    assert named == "picture.jpg"
-    assert archive.read(named) == b"a photo"
-
-
 def test_the_mask_names_its_classes_itself(archive: zipfile.ZipFile, tmp_path: Path) -> None:
     read = {c.value: c.name for c in mask_colours(archive.extract("mask.png", tmp_path))}
     assert read == {0: NAMES[0], 1: NAMES[1], 2: NAMES[2], 255: ""}
 
 
+def test_settings_say_versions_words_and_areas(archive: zipfile.ZipFile) -> None:
+    found = json.loads(archive.read("settings.json"))
+    assert found["versions"]["gclip"] == gclip.__version__
+    assert found["words"] == "cat, sky"
+    assert found["result"] == {"miou": 0.5}
+    shares = [entry["share"] for entry in (*found["classes"], found["no_class"])]
+    assert sum(shares) == pytest.approx(1)
+    assert from_query(found["link"])[0] == Settings(example="dog", words="cat, sky")
+
+
+def test_the_archive_says_what_is_in_it(archive: zipfile.ZipFile) -> None:
+    for name in set(archive.namelist()) - {"README.txt"}:
+        assert name in archive.read("README.txt").decode()
+
+
 @pytest.mark.parametrize("turned", [False, True])
 def test_the_zip_makes_its_own_labels_again_in_a_folder_of_its_own(
-    turned: bool, tmp_path: Path
+    studio: Studio, turned: bool, tmp_path: Path
 ) -> None:
     """An upload travels as it came, or as the page turned it upright."""
     photo = star_photos()["coffee"].image().resize((96, 64))
@@ -68,8 +73,7 @@ def test_the_zip_makes_its_own_labels_again_in_a_folder_of_its_own(
     exif[ExifTags.Base.Orientation] = 6 if turned else 1
     photo.save(tmp_path / "own.jpg", exif=exif)
     settings = Settings(source="upload", words="cup, table", amf=False)
-    look = Studio().look(Request(settings, str(tmp_path / "own.jpg")))
-    view = export.see(look)
+    view = export.see(studio.look(Request(settings, str(tmp_path / "own.jpg"))))
     with zipfile.ZipFile(io.BytesIO(view.zip())) as packed:
         packed.extractall(tmp_path / "zip")
     assert (tmp_path / "zip" / ("picture.png" if turned else "picture.jpg")).is_file()
@@ -79,86 +83,54 @@ def test_the_zip_makes_its_own_labels_again_in_a_folder_of_its_own(
     assert (made["labels"].numpy() == view.mask.labels).all()
 
 
-def test_a_planted_channel_over_the_width_is_written_as_it_was_planted() -> None:
-    look = Studio().look(Request(Settings(seed=4, words="cat", plant=True, plant_channel=500)))
-    view, (planted,) = export.see(look), look.segmenter.backbone.planted
-    assert f"plant_channel(backbone, {planted.channel}, " in view.python
-
-
-def test_the_zip_holds_the_picture_that_was_segmented_whatever_lies_in_the_field(
-    tmp_path: Path,
-) -> None:
-    Image.new("RGB", (384, 288), "red").save(tmp_path / "before.webp")
-    look = Studio().look(Request(Settings(seed=4, words="cat"), str(tmp_path / "before.webp")))
-    with zipfile.ZipFile(io.BytesIO(export.see(look).zip())) as packed:
-        inside = Image.open(packed.open("picture.png"))
-    assert np.array_equal(inside, look.picture.image)
-
-
-def test_settings_say_versions_words_and_areas(archive: zipfile.ZipFile) -> None:
-    found = json.loads(archive.read("settings.json"))
-    assert found["versions"]["gclip"] == gclip.__version__
-    assert set(export.PACKAGES) < set(found["versions"])
-    assert found["words"] == "cat, sky"
-    assert found["result"] == {"miou": 0.5}
-    shares = [entry["share"] for entry in (*found["classes"], found["no_class"])]
-    assert sum(shares) == pytest.approx(1)
-    assert from_query(found["link"])[0] == Settings(seed=7, words="cat, sky")
-
-
-def test_the_archive_says_what_is_in_it(archive: zipfile.ZipFile) -> None:
-    for name in set(archive.namelist()) - {"README.txt"}:
-        assert name in archive.read("README.txt").decode()
-    assert archive.testzip() is None
-
-
 @pytest.mark.parametrize(
-    ("given_settings", "method"),
+    "changes",
     [
-        (
-            Settings(seed=3, things=2, scene_size=96, short_side=96, amf_blocks=(5, 6), cs=False),
-            gclip.gclip(cs=False, amf_blocks=(5, 6)),
-        ),
-        (
-            Settings(
-                seed=3, things=2, scene_size=96, plant=True, plant_channel=5, plant_gain=50.0,
-                plant_blocks=(7, 40), amf=False, cs_blocks="auto", threshold=0.2,
-            ),
-            gclip.gclip(amf=False),
-        ),
-        (
-            Settings(
-                seed=3, things=2, scene_size=96, method="sclip", window=64, stride=32,
-                templates="imagenet7", logit_scale=30.0,
-            ),
-            gclip.METHODS["sclip"],
-        ),
+        {"amf_blocks": (5, 6), "cs": False},
+        {"plant": True, "plant_channel": 5, "plant_blocks": (7, 40), "amf": False},
+        {"method": "sclip", "window": 64, "stride": 32, "templates": "imagenet7"},
     ],
-)  # fmt: skip
-def test_the_python_makes_the_same_labels_again(given_settings: Settings, method) -> None:  # noqa: ANN001
-    image = picture(96, 128)
-    words = "cat, sky, grass" + ", it's a \\ \"quote\"; 'x'"
-    backbone = gclip.load_backbone("built-in")
-    if given_settings.plant:
-        backbone = gclip.plant_channel(backbone, 5, 50.0, [7])
-    segmenter = gclip.Segmenter(
-        backbone,
-        short_side=given_settings.short_side or None,
-        window=given_settings.window or None,
-        stride=given_settings.stride,
-        templates=given_settings.templates,
-        logit_scale=given_settings.logit_scale,
-    )
-    wanted = segmenter.segment(image, words, method, given_settings.threshold, rest="background")
+)
+def test_the_python_on_the_page_makes_the_same_labels_again(studio: Studio, changes: dict) -> None:
+    view = export.see(studio.look(Request(Settings(**SMALL, **changes))))
     made: dict = {}
-    told = given_settings.changed(words=words, backbone="built-in")  # as the page tells "auto"
-    exec(export.python_text(told, (96, 128), 12), made)  # noqa: S102
-    assert (made["labels"] == wanted.labels).all()
+    exec(view.python, made)
+    assert (made["labels"].numpy() == view.mask.labels).all()
 
 
-def test_the_python_opens_a_shipped_photo_and_names_an_uploaded_one() -> None:
-    photo = export.python_text(Settings(source="example", example="coffee"), (1, 1), 12)
-    assert "assets.path('photos', 'coffee.jpg')" in photo
-    own = export.python_text(Settings(source="upload"), (1, 1), 12)
-    assert export.OWN_IMAGE in own
-    compile(own, "own", "exec")
+@pytest.mark.parametrize("changes", [{"amf": False, "threshold": 0.2}, {"method": "naclip"}])
+def test_the_command_makes_the_same_mask_again(
+    studio: Studio, changes: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = export.see(studio.look(Request(Settings(**SMALL, **changes))))
+    with zipfile.ZipFile(io.BytesIO(view.zip())) as packed:
+        packed.extractall(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert segment.main(shlex.split(view.command)[3:]) == 0
+    made, taken = (
+        np.asarray(Image.open(tmp_path / name)) for name in ("out/picture.png", "mask.png")
+    )
+    assert (made == taken).all()
+
+
+def test_what_the_command_line_has_no_option_for_gives_no_command(studio: Studio) -> None:
+    for changes in ({"plant": True}, {"channels": (3,)}, {"logit_scale": 30.0}):
+        look = studio.look(Request(Settings(**SMALL, **changes)))
+        assert export.see(look).command == ""
+
+
+def test_a_share_card_is_800_pixels_wide_and_its_animation_shows_before_and_after(
+    studio: Studio,
+) -> None:
+    look = studio.look(Request(Settings(**SMALL, plant=True)))
+    made = export.share_card(look)
+    with Image.open(io.BytesIO(made["gclip.png"])) as picture:
+        assert picture.format == "PNG" and picture.width == 800
+    with Image.open(io.BytesIO(made["gclip.gif"])) as animation:
+        assert animation.format == "GIF" and (animation.n_frames, animation.width) == (2, 800)
+
+
+def test_a_share_card_of_clearclip_goes_from_the_picture_to_the_mask(studio: Studio) -> None:
+    look = studio.look(Request(Settings(**SMALL, amf=False, cs=False)))
+    with Image.open(io.BytesIO(export.share_card(look)["gclip.gif"])) as animation:
+        assert animation.n_frames == 2

@@ -17,7 +17,7 @@ from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError
 from gclip_core.registry import BUILT_IN
 
-PHOTO = "moose"
+PHOTO = "china"
 SWITCHES = {"neither": (False, False), "AMF": (True, False), "CS": (False, True),
             "both": (True, True)}  # fmt: skip
 

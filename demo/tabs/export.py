@@ -28,7 +28,7 @@ from demo.look import Look, Mask, Studio
 from demo.settings import Settings
 from demo.source import CLASSES
 from evaluation.photos import star_photos
-from gclip_core import palette
+from gclip_core import images, palette
 from gclip_core.load import Dtype
 from gclip_core.methods import gclip
 from gclip_core.numbering import block_numbers
@@ -180,8 +180,19 @@ def see(look: Look) -> ExportView:
         again = python_text(settings, n, dtype, picture[0])
         return bundle(image, picture, mask.labels, mask.names, settings, again, facts)
 
-    python, command = python_text(settings, n, dtype), command_line(settings, picture[0])
+    python = python_text(settings, n, dtype)
+    command = command_line(settings, picture[0]) if _fits(look) else ""
     return ExportView(mask, facts, python, command, pack)
+
+
+def _fits(look: Look) -> bool:
+    """Whether the picture has as many patches as without the page's own limit."""
+    image, seg = look.picture.image, look.segmenter
+    size, patch = (image.height, image.width), seg.backbone.patch
+    short = seg.short_side or seg.backbone.short_side
+    limits = (seg.max_tokens, Segmenter.max_tokens)
+    page, usual = (images.target_size(size, short, patch, limit) for limit in limits)
+    return page == usual
 
 
 def bundle(
@@ -329,7 +340,7 @@ def command_line(settings: Settings, picture: str) -> str:
     Empty where the command line has no option for a setting.
     """
     usual = Settings(method=settings.method, amf=settings.amf, cs=settings.cs)
-    unknown = ("plant", "logit_scale", "max_tokens")
+    unknown = ("plant", "logit_scale")
     if _method(settings) != _method(usual) or any(
         getattr(settings, name) != getattr(usual, name) for name in unknown
     ):

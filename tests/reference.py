@@ -354,7 +354,9 @@ class Steps:
 
     outliers: list[int]
     before: Tensor
+    gate: Tensor
     after: Tensor
+    entering: tuple[Tensor, Tensor]  # the last block, in the first and in the second pass
     first: list[Tensor]  # the attention of every head in the first pass
     second: list[Tensor]
     z: Tensor
@@ -376,9 +378,10 @@ def calibrated_steps(
     before, after = averaging(S9), averaging(cosine_matrix(xs[4 * times][1:]))
     shared = gate(S9 if scclip else S9 * S9.ge(0.4))
 
-    q, k, v = qkv(tower, last, before @ mended(late[1:], found, grid, isolated))
     total = sum(xs[3 * times + 1 : 10 * times + 1])  # X_4 + ... + X_10 of 12
-    q2, k2, v2 = qkv(tower, last, total[1:])
+    entering = before @ mended(late[1:], found, grid, isolated), total[1:]
+    q, k, v = qkv(tower, last, entering[0])
+    q2, k2, v2 = qkv(tower, last, entering[1])
     if scclip:
         first = [(shared + alike(a, a)) / 2 for a in k]
         second = [(shared + alike(a, a)) / 2 for a in k2]
@@ -387,7 +390,7 @@ def calibrated_steps(
         second = [shared] * tower.heads
     y = after @ (attended(tower, last, first, v) + class_weight * late[0])
     y = y + after @ (attended(tower, last, second, v2) + class_weight * total[0])
-    return Steps(found, before, after, first, second, y)
+    return Steps(found, before, shared, after, entering, first, second, y)
 
 
 def calibrated(

@@ -1,5 +1,6 @@
 """Every entry of the METHODS table, on random towers, against the reference."""
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -10,7 +11,6 @@ from torch import Tensor
 
 from gclip_core import (
     METHODS,
-    Backbone,
     Encoded,
     Segmenter,
     blocks,
@@ -194,48 +194,54 @@ def test_a_kept_ffn_runs_with_the_weight_it_is_given() -> None:
 
 
 @pytest.fixture(scope="module")
-def full_size() -> Backbone:
-    """Seeded random ViT-B/16."""
-    model = tiny_clip(15, patch=16, image=224, width=768, embed=512, head_width=64)
-    return wrap_backbone(model, tokenizer(), mean=MEAN, std=STD)
+def full_size() -> tuple[Segmenter, Encoded, reference.Tower, list[Tensor]]:
+    """Seeded random ViT-B/16 with QuickGELU and a picture of 224 pixels, ours and in float64."""
+    model = tiny_clip(15, patch=16, image=224, width=768, embed=512, head_width=64, quick_gelu=True)
+    segmenter = Segmenter(wrap_backbone(model, tokenizer(), mean=MEAN, std=STD), short_side=224)
+    image, tower = picture(224, 224), reference.read(model, quick_gelu=True)
+    return segmenter, segmenter.encode(image), tower, reference.inputs(tower, normalised(image))
 
 
-def worst_of_all_methods(
-    backbone: Backbone, height: int, width: int, position: Tensor | None = None
-) -> float:
-    image = picture(height, width)
-    segmenter = Segmenter(backbone, short_side=min(height, width))
-    trunk = segmenter.encode(image)
-    tower = reference.read(backbone.model, dtype=torch.float32)
-    xs = reference.inputs(tower, normalised(image), position=position)
-    return min(
-        worst_cosine(
-            segmenter.dense_features(trunk, method).patches,
-            reference.dense(
-                tower, name, xs, trunk.grid, segmenter.findings(trunk, method).fusion.blocks
-            ),
-        )
-        for name, method in METHODS.items()
-    )
-
-
-def test_a_full_size_tower_at_its_own_size(full_size: Backbone) -> None:
-    assert worst_of_all_methods(full_size, 224, 224) >= 0.99999
-
-
-@pytest.mark.long
-def test_a_full_size_tower_against_the_positional_resize_of_the_peers(
-    full_size: Backbone,
+@pytest.mark.parametrize("name", METHODS)
+def test_on_a_full_size_tower_every_method_agrees_to_a_millionth(
+    name: str, full_size: tuple[Segmenter, Encoded, reference.Tower, list[Tensor]]
 ) -> None:
-    own = full_size.model.visual.positional_embedding
-    assert worst_of_all_methods(full_size, 336, 448, peer_positions(own)) >= 0.998
+    segmenter, trunk, tower, xs = full_size
+    middle = segmenter.findings(trunk, METHODS[name]).fusion.blocks
+    found = segmenter.dense_features(trunk, METHODS[name]).patches
+    assert worst_cosine(found, reference.dense(tower, name, xs, (14, 14), middle)) >= 1 - 1e-9
+
+
+def test_without_its_class_term_sc_clip_s_attention_agrees_to_a_millionth(
+    full_size: tuple[Segmenter, Encoded, reference.Tower, list[Tensor]],
+) -> None:
+    segmenter, trunk, tower, xs = full_size
+    method = METHODS["scclip"]
+    bare = replace(method, calibration=replace(method.calibration, class_weight=0.0))
+    found = segmenter.dense_features(trunk, bare).patches
+    expected = reference.calibrated(tower, "scclip", xs, (14, 14), class_weight=0.0)
+    assert worst_cosine(found, expected) >= 1 - 1e-9
+
+
+def test_itaclip_s_middle_blocks_are_7_8_and_10(
+    full_size: tuple[Segmenter, Encoded, reference.Tower, list[Tensor]],
+) -> None:
+    segmenter, trunk, *_ = full_size
+    assert segmenter.findings(trunk, METHODS["itaclip"]).fusion.blocks == (6, 7, 9)
 
 
 def test_a_narrow_tower_against_the_positional_resize_of_the_peers() -> None:
     model = tiny_clip(16, patch=16, image=224, width=192, embed=128, head_width=64)
-    backbone = wrap_backbone(model, tokenizer(), mean=MEAN, std=STD)
-    own = model.visual.positional_embedding
-    assert worst_of_all_methods(backbone, 336, 448, peer_positions(own)) >= 0.998
+    segmenter = Segmenter(wrap_backbone(model, tokenizer(), mean=MEAN, std=STD), short_side=336)
+    image, tower = picture(336, 448), reference.read(model, dtype=torch.float32)
+    trunk, position = segmenter.encode(image), peer_positions(model.visual.positional_embedding)
+    xs = reference.inputs(tower, normalised(image), position=position)
+    for name in ("clip", "sclip", "naclip", "gclip"):
+        middle = segmenter.findings(trunk, METHODS[name]).fusion.blocks
+        expected = reference.dense(tower, name, xs, trunk.grid, middle)
+        assert (
+            worst_cosine(segmenter.dense_features(trunk, METHODS[name]).patches, expected) >= 0.998
+        )
 
 
 def peer_positions(own: Tensor) -> Tensor:

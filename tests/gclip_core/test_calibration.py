@@ -1,0 +1,203 @@
+"""Calibration part by part: against the float64 reference, by hand, and on odd pictures.
+
+Whole methods hide a wrong part: a similarity of the wrong block moves their features by a few
+millionths. So the parts are compared one by one.
+"""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from gclip_core import METHODS, MethodError, Segmenter, calibration
+from gclip_core.calibration import Calibrated
+from tests import reference
+from tests.models import normalised, picture, tiny_backbone
+
+GRID = (14, 15)
+NAMES = ("scclip", "sfp")
+
+
+@pytest.fixture(scope="module")
+def states() -> tuple[reference.Tower, list[Tensor]]:
+    """A tower of 12 blocks and a picture of 14 x 15 patches on its way through it, float64."""
+    tower = reference.read(tiny_backbone(21).model)
+    return tower, reference.inputs(tower, normalised(picture(14 * 8, 15 * 8)))
+
+
+def calibrated(name: str, tower: reference.Tower, xs: list[Tensor]) -> Calibrated:
+    q, k, _ = reference.qkv(tower, 10, xs[10])
+    heads = calibration.Heads(*(torch.stack(part).float() for part in (q, k)))
+    settings = METHODS[name].calibration
+    return calibration.calibrate(settings, [x.float() for x in xs], heads, GRID)
+
+
+def close(ours: Tensor, theirs: Tensor, share: float = 1e-5) -> bool:
+    """Within ``share`` of the largest value."""
+    return bool((ours.double() - theirs).abs().max() <= share * theirs.abs().max())
+
+
+# --- outliers -------------------------------------------------------------------------------------
+
+
+def test_scores_agree_with_the_reference(states: tuple[reference.Tower, list[Tensor]]) -> None:
+    patches = states[1][11][1:]
+    found = calibration.lof_scores(patches.float())
+    assert found.tolist() == pytest.approx(reference.lof(patches), rel=1e-4)
+
+
+@pytest.mark.parametrize(("n", "outliers"), [(196, 10), (441, 22), (31, 2)])
+def test_a_twentieth_of_the_patches_are_outliers(n: int, outliers: int) -> None:
+    patches = torch.randn(n, 16, generator=torch.Generator().manual_seed(n), dtype=torch.float64)
+    found = calibration.lof_outliers(patches.float()).tolist()
+    assert found == reference.lof_outliers(patches)
+    assert len(found) == outliers
+
+
+def test_a_patch_far_from_all_others_is_an_outlier() -> None:
+    patches = torch.randn(60, 4, generator=torch.Generator().manual_seed(1))
+    patches[17] += 50
+    assert 17 in calibration.lof_outliers(patches)
+    assert calibration.lof_scores(patches).argmax() == 17
+
+
+def test_patches_that_are_all_alike_have_no_outlier() -> None:
+    assert calibration.lof_outliers(torch.ones(40, 8)).tolist() == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_class_token_s_ten_agree_with_the_reference(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    q, k = torch.randn(2, 4, 151, 8, generator=generator, dtype=torch.float64)
+    maps = [reference.alike(a, b) for a, b in zip(q, k, strict=True)]
+    found = calibration.som_outliers(calibration.Heads(q.float(), k.float())).tolist()
+    assert found == reference.som_outliers(maps)
+    looked_at, own = reference.som_scores(maps)
+    assert len(found) <= 10
+    assert all(looked_at[j] > own[j] for j in found)
+
+
+def test_no_patch_is_an_outlier_where_all_look_at_themselves_most() -> None:
+    heads = calibration.Heads(*(30 * torch.eye(41, 48).expand(2, 1, 41, 48)))
+    assert calibration.som_outliers(heads).tolist() == []
+
+
+# --- repair ---------------------------------------------------------------------------------------
+
+
+def test_repair_worked_by_hand_on_a_grid_that_is_not_square() -> None:
+    """Two rows of four columns: patch 5 lies at row 1, column 1."""
+    patches = torch.tensor([[0.0], [1], [2], [3], [4], [50], [6], [7]])
+    found = calibration.repaired(patches, torch.tensor([5]), (2, 4), "kept")
+    assert found[5].item() == pytest.approx((0 + 1 + 2 + 4 + 6) / 5)
+    found = calibration.repaired(patches, torch.tensor([3, 7]), (2, 4), "kept")
+    assert found[[3, 7], 0].tolist() == [(2 + 6) / 2, (2 + 6) / 2]
+
+
+@pytest.mark.parametrize(("isolated", "becomes"), [("kept", 3.0), ("zero", 0.0)])
+def test_an_outlier_among_outliers(isolated: str, becomes: float) -> None:
+    found = calibration.repaired(torch.full((4, 1), 3.0), torch.arange(4), (2, 2), isolated)
+    assert found[:, 0].tolist() == 4 * [becomes]
+
+
+def test_without_outliers_nothing_is_repaired() -> None:
+    patches = torch.randn(6, 4)
+    none = torch.empty(0, dtype=torch.long)
+    assert torch.equal(calibration.repaired(patches, none, (2, 3), "zero"), patches)
+
+
+@pytest.mark.parametrize("grid", [(4, 9), (9, 4), (1, 36)])
+@pytest.mark.parametrize("isolated", ["kept", "zero"])
+def test_repair_agrees_with_the_reference(grid: tuple[int, int], isolated: str) -> None:
+    patches = torch.randn(36, 5, generator=torch.Generator().manual_seed(3))
+    outliers = [0, 1, 8, 10, 17, 18, 35]
+    found = calibration.repaired(patches, torch.tensor(outliers), grid, isolated)
+    assert close(found, reference.mended(patches.double(), outliers, grid, isolated))
+
+
+# --- similarity -----------------------------------------------------------------------------------
+
+
+def test_similarity_spreading_and_gate_agree_with_the_reference() -> None:
+    patches = torch.randn(40, 6, generator=torch.Generator().manual_seed(4))
+    S, exact = calibration.cosines(patches), reference.cosine_matrix(patches.double())
+    assert close(S, exact)
+    assert close(calibration.spread(S, 0.4), reference.averaging(exact))
+    assert close(calibration.gate(S), reference.gate(exact))
+
+
+def test_a_similarity_at_the_threshold_counts() -> None:
+    S = torch.tensor([[1, 0.5, 0.25], [0.5, 1, 0.125], [0.25, 0.125, 1]])
+    expected = torch.tensor([[2 / 3, 1 / 3, 0], [1 / 3, 2 / 3, 0], [0, 0, 1]])
+    assert torch.allclose(calibration.spread(S, 0.5), expected, atol=1e-5)
+
+
+def test_a_uniform_picture_gates_nothing() -> None:
+    assert torch.allclose(calibration.gate(torch.full((5, 5), 0.3)), torch.full((5, 5), 0.2))
+
+
+# --- together -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_step_agrees_with_the_reference(
+    name: str, states: tuple[reference.Tower, list[Tensor]]
+) -> None:
+    tower, xs = states
+    found, steps = calibrated(name, tower, xs), reference.calibrated_steps(tower, name, xs, GRID)
+    assert sorted(found.outliers.tolist()) == sorted(steps.outliers)
+    assert close(found.before, steps.before)
+    assert close(found.after, steps.after)
+    assert close(found.gate, steps.gate)
+    assert close(found.patches[0], steps.entering[0])
+    assert close(found.patches[1], steps.entering[1])
+    assert close(found.class_terms[:, 0], 0.3 * torch.stack([xs[11][0], sum(xs[4:11])[0]]))
+
+
+def test_only_sfp_gates_by_the_thresholded_similarity(
+    states: tuple[reference.Tower, list[Tensor]],
+) -> None:
+    tower, xs = states
+    settings = METHODS["scclip"].calibration
+    gates = []
+    for thresholded in (False, True):
+        one = replace(settings, outliers="som", isolated="zero", gate_thresholded=thresholded)
+        q, k, _ = reference.qkv(tower, 10, xs[10])
+        heads = calibration.Heads(*(torch.stack(part).float() for part in (q, k)))
+        made = calibration.calibrate(one, [x.float() for x in xs], heads, GRID)
+        gates.append(made.gate)
+    assert torch.equal(gates[1], calibrated("sfp", tower, xs).gate)
+    assert not torch.allclose(gates[0], gates[1], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fewer_than_31_patches_are_refused_in_a_sentence(name: str) -> None:
+    segmenter = Segmenter(tiny_backbone(22), short_side=40)
+    assert segmenter.dense_features(picture(40, 56), METHODS[name]).grid == (5, 7)
+    for ask in (segmenter.dense_features, segmenter.last_attention):
+        with pytest.raises(MethodError, match="at least 31 patches.*5 × 6 came"):
+            ask(segmenter.encode(picture(40, 48)), METHODS[name])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_window_is_calibrated_on_its_own(name: str) -> None:
+    backbone = tiny_backbone(23)
+    windows = Segmenter(backbone, short_side=48, window=48, stride=24)
+    encoded = windows.encode(picture(48, 72))
+    assert [len(one.corners) for one in encoded.passes] == [2]
+    found = windows.dense_features(encoded, METHODS[name]).patches.unflatten(0, (6, 9))
+    left = Segmenter(backbone, short_side=48).dense_features(
+        picture(48, 72).crop((0, 0, 48, 48)), METHODS[name]
+    )
+    assert torch.allclose(found[:, :3], left.patches.unflatten(0, (6, 6))[:, :3], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_calibrated_method_keeps_nothing_with_the_encoding(name: str) -> None:
+    segmenter = Segmenter(tiny_backbone(24), short_side=48)
+    encoded = segmenter.encode(picture(48, 64))
+    before = encoded.nbytes
+    segmenter.dense_features(encoded, METHODS[name])
+    assert encoded.nbytes == before
+    assert not encoded.passes[0]._memo

@@ -400,6 +400,11 @@ def switched(name: str, on: bool) -> str:
     return f"{name} {'on' if on else 'off'}"
 
 
+def alike_title(n_blocks: int, method: Method) -> str:
+    """Under the last block's matrix where the switches leave it as it is."""
+    return f"block {n_blocks}" + ", with and without CS alike" * (method.suppression is not None)
+
+
 def last_title(n_blocks: int, which: str, method: Method) -> str:
     """Under the last block's matrix: without or with what ``method`` switches on."""
     if not _has_switches(method):
@@ -501,13 +506,30 @@ def norms_note(found: MethodReport, cs: bool, block: int) -> str:
     return f"{_sentence(SUPPRESSION_REASONS[found.cs_reason])}. {amf}"
 
 
-def similarity_note(regions: str, found: MethodReport, model: str) -> str:
-    """Under the in-in / in-out bars."""
-    here = f"CS changes {_blocks(found.suppressed)}" if found.suppressed else "CS changes nothing"
-    return (
-        f"Mean cosine of Values, {model}; regions are those of {regions}. In the paper CS makes "
-        f"Values of one object more alike and those of different objects less. Here {here}."
+def cosine(value: float) -> str:
+    """A cosine: rounded alike wherever it stands."""
+    return f"{value:.2f}".replace("-", "−")
+
+
+def similarity_note(
+    regions: str, found: MethodReport, off: tuple[float, float], on: tuple[float, float]
+) -> str:
+    """Under the in-in / in-out bars; both without and with CS."""
+    said = (
+        f"Mean cosine of Values; regions are those of {regions}. In the paper CS makes Values of "
+        "one region more alike and those of two regions less."
     )
+    if not found.suppressed:
+        return f"{said} Here CS changes nothing."
+    against = [
+        f"those of {which} became {how}, {cosine(old)} to {cosine(new)}"
+        for which, how, old, new, differs in (
+            ("one region", "less alike", off[0], on[0], on[0] < off[0]),
+            ("two regions", "more alike", off[1], on[1], on[1] > off[1]),
+        )
+        if differs
+    ]
+    return f"{said} On this picture it is otherwise: {' and '.join(against)}." if against else said
 
 
 def status(backbone: str, grid: Grid, milliseconds: float, scaled: tuple[Grid, Grid] | None) -> str:

@@ -4,13 +4,11 @@ Starts the page with the built-in model, opens its tabs in a headless Chromium a
 """
 
 import argparse
-import io
 import itertools
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from demo.learn import lesson
@@ -50,23 +48,15 @@ def take(browser: Browser, url: str, tabs: Sequence[str]) -> Iterator[tuple[str,
 
 
 def take_lesson(browser: Browser, url: str) -> Iterator[tuple[str, bytes]]:
-    """A picture of every step of the lesson after its guess, as it stands on the wall."""
-    page = browser.new_page(viewport={"width": 1920, "height": 1080})
+    """A picture of every step of the lesson after its guess."""
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.goto(f"{url}?tab=learn&__theme=light")
-    page.wait_for_selector("#learn-machine .gm-box", timeout=120_000)
-    page.get_by_role("button", name="Full screen").last.click()
-    for step in range(1, lesson.COUNT + 1):
-        page.keyboard.press("PageDown")
-        at = f'#learn-machine .gm-lesson[data-step="{step}"]'
-        page.wait_for_selector(at, timeout=60_000)
-        page.locator(f"{at} .gm-options button").nth(1).click()
-        page.wait_for_selector(f'{at}[data-told="1"]', timeout=60_000)
-        if step == lesson.COUNT:
-            page.locator("#learn-machine [data-zone='picture']").hover()
-        page.wait_for_timeout(1500)
-        taken, small = Image.open(io.BytesIO(page.screenshot())), io.BytesIO()
-        taken.convert("RGB").quantize(256).save(small, "PNG", optimize=True)
-        yield f"lesson-{step}.png", small.getvalue()
+    page.get_by_role("button", name="Begin").click(timeout=120_000)
+    for number in range(1, len(lesson.STEPS) + 1):
+        page.locator(".lesson .options button").nth(1).click()
+        page.wait_for_timeout(800)
+        yield f"lesson-{number}.png", page.locator(".lesson").screenshot()
+        page.locator(".lesson .walk button").last.click()
 
 
 def _parser() -> argparse.ArgumentParser:

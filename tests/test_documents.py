@@ -106,7 +106,7 @@ def test_the_lesson_plan_names_steps_tabs_and_buttons_that_the_page_has() -> Non
     assert {"Learn", "Begin"} <= named
     assert named <= {entry.label for entry in TABS} | {one.strip() for one in buttons}
     steps = re.findall(r"^\| [\d–]+ \| \d · ([^|]*) \|", text, re.MULTILINE)
-    assert steps == [turn.title for turn in lesson.turns(False)]
+    assert steps == [step.title for step in lesson.STEPS]
 
 
 @pytest.mark.parametrize("code", PYTHON.findall(read(ROOT / "README.md")))
@@ -120,7 +120,7 @@ def test_readme_python_runs(
 
 @pytest.mark.parametrize(
     "module",
-    ["gclip_core.segment", "evaluation", "evaluation.phenomena", "demo.learn.bake"],
+    ["gclip_core.segment", "evaluation", "evaluation.phenomena"],
 )
 @pytest.mark.filterwarnings("ignore:.*found in sys.modules")
 def test_commands_explain_themselves(

@@ -1,7 +1,6 @@
 """Channels: the norms of every FFN output channel, other channels to suppress, one to plant."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -11,33 +10,17 @@ from gradio.events import Dependency
 
 from demo import variants, widgets, wording
 from demo.controls import QUIET, RAW, Answer, Controls, Tab, chosen, in_words
-from demo.look import Look, Mask, Studio, changed_share
+from demo.look import Look, Studio, changed_share
 from demo.settings import Settings
 from demo.tabs import common
 from demo.tabs import norms as norms_card
 from demo.widgets import cards, values
 from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError
-from gclip_core.types import Blocks
+from gclip_core.types import Blocks, MethodReport
 
 DRAGGED = ("channels", "cs_blocks", "cs")
 ONE_REGION, TWO_REGIONS = "#1f9d83", "#e0633a"
-
-
-@dataclass(frozen=True, eq=False)
-class ChannelsView:
-    """The norms of all channels, and the mask and Values without and with CS.
-
-    ``untouched`` is the mask of the model as it is, None unless a planted channel is simulated.
-    ``alike`` are in-in and in-out of the Values, "CS off" and "CS on", in ``regions``.
-    """
-
-    norms: norms_card.Norms
-    off: Mask
-    on: Mask
-    untouched: Mask | None
-    alike: dict[str, tuple[float, float]]
-    regions: str
 
 
 def build(studio: Studio, controls: Controls) -> Tab:
@@ -59,20 +42,21 @@ def build(studio: Studio, controls: Controls) -> Tab:
             similarity = widgets.card("similarity", wording.SIMILARITY)
 
     def show(look: Look) -> Answer:
-        view = see(look)
-        planted = view.norms.planted
+        found, amf = norms_card.see(look), look.settings.amf
+        off, on = (look.mask(variants.ablation(look.settings, amf, cs)) for cs in (False, True))
+        bare: dict[str, Any] = {"visible": found.planted}
+        if found.planted:
+            untouched = look.mask(off.method, planted=False)
+            bare["value"] = common.small(look, untouched, wording.UNTOUCHED)
         shown = [
-            common.small(look, mask, wording.suppression_title(cs, planted))
-            for cs, mask in ((False, view.off), (True, view.on))
+            common.small(look, mask, wording.suppression_title(cs, found.planted))
+            for cs, mask in ((False, off), (True, on))
         ]
-        bare: dict[str, Any] = {"visible": view.untouched is not None}
-        if view.untouched is not None:
-            bare["value"] = common.small(look, view.untouched, wording.UNTOUCHED)
         return {
-            norms: _norms(look, view.norms),
+            norms: _norms(look, found),
             **dict(zip(masks, (*shown, gr.HTML(**bare)), strict=True)),
-            said: _said(view, look.settings),
-            similarity: _similarity(view),
+            said: _said(look, found.found, changed_share(off.labels, on.labels)),
+            similarity: _similarity(look, found.found),
         }
 
     @in_words
@@ -150,49 +134,32 @@ def _norms(look: Look, norms: norms_card.Norms) -> values.Json:
     )  # fmt: skip
 
 
-def _similarity(view: ChannelsView) -> values.Json:
+def _similarity(look: Look, found: MethodReport) -> values.Json:
     """In-in and in-out of the last block's Values, without and with CS."""
-    norms = view.norms
+    off, on = (
+        look.alike(variants.ablation(look.settings, amf=False, cs=cs)) for cs in (False, True)
+    )
     bars = [
         {
             "name": f"{title}, {regions}",
-            "share": float(np.nan_to_num(max(value, 0.0))),
+            "share": float(np.nan_to_num(value)),
             "colour": colour,
-            "text": "no pairs" if np.isnan(value) else f"{value:.3f}",
+            "text": "no pairs" if np.isnan(value) else wording.cosine(value),
         }
-        for title, (inside, across) in view.alike.items()
-        for regions, value, colour in (
-            ("one region", inside, ONE_REGION),
-            ("two regions", across, TWO_REGIONS),
+        for title, alike in (("CS off", off), ("CS on", on))
+        for regions, value, colour in zip(
+            ("one region", "two regions"), alike, (ONE_REGION, TWO_REGIONS), strict=True
         )
     ]
-    note = wording.similarity_note(view.regions, norms.found, norms.backbone)
-    badge = wording.SIMULATION_BADGE if norms.planted else ""
-    return values.card(wording.SIMILARITY, bars=bars, note=note, badge=badge)
+    note = wording.similarity_note(look.regions, found, off, on)
+    return common.card(look, wording.SIMILARITY, note, bars=bars)
 
 
-def _said(view: ChannelsView, settings: Settings) -> values.Json:
-    found, n = view.norms.found, len(view.norms.before)
-    changed = changed_share(view.off.labels, view.on.labels)
-    notes = [wording.suppression_said(found, changed, settings.amf)]
+def _said(look: Look, found: MethodReport, changed: float) -> values.Json:
+    notes, n = [wording.suppression_said(found, changed, look.settings.amf)], len(found.channels)
     if found.suppressed == (n - 1,):
         notes.append(wording.last_block_note(n))
     return values.lines(notes=notes)
-
-
-def see(look: Look) -> ChannelsView:
-    """Norms, masks and Values without and with CS, whether or not it is switched on."""
-    off, on = (variants.ablation(look.settings, look.settings.amf, on) for on in (False, True))
-    norms = norms_card.see(look)
-    plain, cured = (variants.ablation(look.settings, amf=False, cs=on) for on in (False, True))
-    return ChannelsView(
-        norms=norms,
-        off=look.mask(off),
-        on=look.mask(on),
-        untouched=look.mask(off, planted=False) if norms.planted else None,
-        alike={"CS off": look.alike(plain), "CS on": look.alike(cured)},
-        regions=look.regions,
-    )
 
 
 def choose(backbone: Backbone, settings: Settings, channels: Sequence[int]) -> Settings:

@@ -127,7 +127,8 @@ def _values(look: Look, block: int) -> Json:
     )  # fmt: skip
     pairs = not (math.isnan(inside) or math.isnan(across))
     alike = (
-        f"Values of one region are alike by {inside:.2f}, of different ones by {across:.2f} "
+        f"Values of one region are alike by {wording.cosine(inside)}, of different ones by "
+        f"{wording.cosine(across)} "
         f"(cosine; regions: {look.regions})." * pairs
     )
     fault = " ".join(map(wording.planted, look.segmenter.backbone.planted))

@@ -117,7 +117,11 @@ def _same(view: SideView) -> bool:
 def _maps(look: Look, view: SideView) -> Json:
     method, n = view.chosen.method, look.segmenter.backbone.n_blocks
     sides = [(view.plain, wording.last_title(n, "without", method))]
-    if not view.is_plain:
+    if method.attention == view.plain.method.attention and not (
+        view.found.fusion.blocks or view.found.suppressed
+    ):  # equal matrices are drawn once
+        sides = [(view.plain, wording.alike_title(n, method))]
+    elif not view.is_plain:
         sides.append((view.chosen, wording.last_title(n, "with", method)))
     return cards.maps_value(
         common.picture(look),

@@ -47,6 +47,7 @@ export const methods = ({ mount, simulation, trigger }) => {
       return cell;
     }
     const cell = make("td");
+    cell.dataset.column = column.key ?? column.title;
     if (column.mask) cell.append(canvas);
     else if (column.key === "year") cell.textContent = row.year || "";
     else if (column.part !== undefined && row.marks?.[column.part]) {

@@ -29,9 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")  # read at the first product: answers repeat
     try:
-        words = vocabulary.parse(_words(given.words))
+        words = None if given.words is None else vocabulary.parse(_words(given.words))
         rest = given.rest
-        if rest not in ("background", "none"):
+        if rest not in ("auto", "background", "none"):
             rest = vocabulary.parse(_words(rest)).phrases
         method = _method(given)
         backbone = load_backbone(given.backbone, given.weights, given.device, given.dtype)
@@ -46,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for path, name in zip(given.images, _unique_names(given.images), strict=True):
         try:
             picture = images.check(path)
-            result = segmenter.segment(picture, words, method, given.threshold, rest)
+            encoded = segmenter.encode(picture)
+            asked = words or segmenter.suggest(encoded)
+            result = segmenter.segment(encoded, asked, method, given.threshold, rest)
             _save(given.out, name, picture, result, given.opacity)
         except (GclipError, OSError) as error:
             failed += 1
@@ -65,16 +67,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     parser.add_argument(
         "--words",
-        required=True,
         help="classes separated by commas, synonyms by ';' (\"cat, sofa; couch, wall\"), "
-        "or a text file of them",
+        "or a text file of them; without it each image gets the words that are suggested for it",
     )
     parser.add_argument(
         "--rest",
-        default="background",
+        default="auto",
         metavar="WORDS",
         help="what else a pixel may be, left without a class: 'background' (the field's list), "
-        "'none' (every pixel gets one of the words), or words as in --words",
+        "'none' (every pixel gets one of the words), 'auto' (the first for one word alone, the "
+        "second for more), or words as in --words",
     )
     parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR")
     parser.add_argument("--backbone", default=BUILT_IN, help=f"one of {', '.join(BACKBONES)}")

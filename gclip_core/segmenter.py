@@ -113,22 +113,28 @@ class Segmenter:
         method: Method | None = None,
         threshold: float = 0.0,
         rest: str | Iterable[str] = "none",
+        rest_weight: float = masks.REST_WEIGHT,
     ) -> Segmentation:
         """A mask of every class named in ``words`` (a list, or one string as a person types it).
 
         ``rest`` is what else a pixel may be, and is then left without a class: ``"none"``, so that
-        every pixel gets one of ``words``; ``"background"``, the field's list; or words.
+        every pixel gets one of ``words``; ``"background"``, the field's list; ``"auto"``, that list
+        for one class alone; or words. ``rest_weight`` weakens these: 1 is full strength, 0 lets
+        them win no more than an average word would.
 
         Raises:
             GclipError: the image, the words or the method's settings cannot be used.
         """
         if not _is_between(threshold, 0, 1):
             raise GclipError(f"threshold is a score from 0 (off) to 1, but {threshold!r} came.")
+        if not _is_between(rest_weight, 0, 1):
+            raise GclipError(f"rest_weight is a number from 0 to 1, but {rest_weight!r} came.")
         method = _method(method)
         parsed = vocabulary.read_words(self.backbone, words, rest, self.templates)
         encoded = self._encoded(image)
         mean = self._mean_features(encoded, method)
         logits = (self.logit_scale * (parsed.text @ mean.T)).unflatten(1, encoded.grid)
+        logits = masks.weaken(logits, len(parsed.hidden), rest_weight)
         return Segmentation(
             labels=masks.labels(logits, parsed.owner, encoded.image_size, threshold),
             logits=logits,

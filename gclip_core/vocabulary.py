@@ -24,7 +24,7 @@ MAX_PHRASES = 2000
 MAX_CHARACTERS = 200_000
 MAX_PHRASE = 300
 _JOINERS = "\u200c\u200d"  # invisible, but part of how Persian words and emoji are written
-NO_REST = "No hidden word is left to stand for the rest: every pixel gets a typed word."
+NO_REST = "No hidden word is left for the rest: every pixel gets a typed word."
 NEAR_A_KNOWN_WORD = 0.8
 """Cosine to the nearest known word from which a phrase with known tokens counts as known."""
 
@@ -181,13 +181,14 @@ def read_words(
     def make() -> ParsedWords:
         classes = parse(typed)
         hidden = hidden_words(backbone, classes, other)
+        is_empty = not hidden and (other == "background" or not isinstance(other, str))
         return ParsedWords(
             classes,
             hidden,
             embed(backbone, (*classes.phrases, *hidden), templates),
             owners(classes, len(hidden)),
             unknown_phrases(backbone, classes),
-            (*classes.notes, *(() if hidden or other == "none" else (NO_REST,))),
+            (*classes.notes, *((NO_REST,) if is_empty else ())),
         )
 
     notes = typed.notes if isinstance(typed, Vocabulary) else ()
@@ -205,12 +206,15 @@ _parsed: BoundedCache[ParsedWords] = BoundedCache(8 * 2**20, lambda parsed: pars
 def hidden_words(
     backbone: Backbone, typed: Vocabulary, rest: str | Iterable[str] = "background"
 ) -> tuple[str, ...]:
-    """The words that stand for the rest of a picture: they compete, and what they win has no class.
+    """The words for the rest of a picture: they compete, and what they win has no class.
 
     ``"background"`` is the field's list, less what the backbone never met; ``"none"`` no word at
-    all; anything else words of one's own. What was typed never competes with itself: its words,
-    their synonyms and plurals are left out ("pine trees" leaves out "tree").
+    all; ``"auto"`` the first for one class alone and the second for more; anything else words of
+    one's own. What was typed never competes with itself: its words, their synonyms and plurals are
+    left out ("pine trees" leaves out "tree").
     """
+    if rest == "auto":
+        rest = "background" if len(typed) == 1 else "none"
     if rest == "none":
         return ()
     synonyms = word_lists.read("background")
@@ -220,7 +224,7 @@ def hidden_words(
         words = tuple(phrase for phrase in field if phrase not in never)
     elif isinstance(rest, str):
         raise VocabularyError(
-            f"rest must be background, none or a list of words, but '{rest[:40]}' came."
+            f"rest must be auto, background, none or a list of words, but '{rest[:40]}' came."
         )
     else:
         own = _texts(rest)

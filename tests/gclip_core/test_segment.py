@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gclip_core import METHODS, Segmenter, load_backbone
+from gclip_core import METHODS, Segmenter, assets, load_backbone
 from gclip_core.segment import main
 from tests.models import picture
 
@@ -26,9 +26,7 @@ def test_mask_holds_the_library_s_labels_as_indices(photo: Path, tmp_path: Path)
     )
     mask = Image.open(out / "photo.png")
     expected = (
-        Segmenter(load_backbone())
-        .segment(photo, "cat, grass", METHODS["clearclip"], rest="background")
-        .labels.numpy()
+        Segmenter(load_backbone()).segment(photo, "cat, grass", METHODS["clearclip"]).labels.numpy()
     )
     assert mask.mode == "P"
     assert np.array_equal(np.asarray(mask), np.where(expected < 0, 255, expected))
@@ -58,6 +56,14 @@ def test_one_word_covers_the_picture_only_where_no_other_word_hides(
         summary = json.loads((tmp_path / "photo.json").read_text("utf-8"))
         assert (summary["rest"]["area"] == 0) == full
         assert ("sky" in summary["rest"]["words"]) != full
+
+
+def test_without_words_those_that_are_suggested_are_taken(tmp_path: Path) -> None:
+    photo = assets.path("photos", "chelsea.jpg")
+    assert main([str(photo), "--out", str(tmp_path)]) == 0
+    summary = json.loads((tmp_path / "chelsea.json").read_text("utf-8"))
+    assert ["cat"] in summary["classes"]
+    assert summary["rest"]["words"] == []
 
 
 def test_words_may_come_from_a_file(photo: Path, tmp_path: Path) -> None:

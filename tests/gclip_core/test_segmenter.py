@@ -25,6 +25,7 @@ from gclip_core import (
     encoder,
     gclip,
     plant_channel,
+    word_lists,
 )
 from gclip_core.types import FusionReason, FusionReport, SuppressionReason
 from tests import reference
@@ -386,7 +387,7 @@ class TestSegmenting:
         face = segmenter(tiny_backbone(36))
         encoded = face.encode(picture(32, 48))
         every = face.segment(encoded, "dog, sofa, wall, sky")
-        some = face.segment(encoded, "dog, wall", rest=["sofa", "sky"])
+        some = face.segment(encoded, "dog, wall", rest=["sofa", "sky"], rest_weight=1)
         assert some.hidden == ("sofa", "sky")
         expected = torch.tensor([0, -1, 1, -1])[every.labels.long()]
         assert torch.equal(some.labels.long(), expected)
@@ -394,6 +395,21 @@ class TestSegmenting:
         assert some.rest_area() == pytest.approx((expected == -1).float().mean().item())
         assert sum(some.areas()) + some.rest_area() == pytest.approx(1)
         assert 0 < some.rest_area() < 1
+
+    def test_weaker_hidden_words_take_less(self) -> None:
+        face = segmenter(tiny_backbone(36))
+        encoded = face.encode(picture(32, 48))
+        areas = [
+            face.segment(encoded, "dog, wall", rest=["sofa", "sky"], rest_weight=w).rest_area()
+            for w in (0, 0.5, 1)
+        ]
+        assert areas == sorted(areas)
+        assert areas[0] < areas[-1]
+
+    @pytest.mark.parametrize("weight", [-0.1, 1.1, float("nan"), "1"])
+    def test_a_weight_is_a_number_from_0_to_1(self, weight: Any) -> None:
+        with pytest.raises(GclipError, match="rest_weight"):
+            segmenter(tiny_backbone(36)).segment(picture(32, 32), WORDS, rest_weight=weight)
 
     def test_a_rest_that_nothing_is_left_of_is_said(self) -> None:
         face = segmenter(tiny_backbone(36))
@@ -410,6 +426,21 @@ class TestSegmenting:
         assert torch.allclose(found.scores.sum(0), torch.ones(32, 48), atol=1e-4)
         assert found.labels.min() >= 0
         assert found.labels.max() < n
+
+    def test_words_are_suggested_for_an_image(self) -> None:
+        face = segmenter(tiny_backbone(36))
+        encoded = face.encode(picture(32, 48))
+        more = face.suggest(encoded, most=12, choosy=False)
+        assert 1 <= len(face.suggest(encoded)) <= len(more) <= 12
+        assert len(set(more)) == len(more)
+        assert set(more) <= set(word_lists.read("everyday"))
+
+    def test_windows_and_planted_channels_do_not_change_what_is_suggested(self) -> None:
+        backbone = tiny_backbone(36)
+        plain = segmenter(backbone).suggest(picture(48, 64))
+        assert segmenter(backbone, window=16, stride=8).suggest(picture(48, 64)) == plain
+        planted = plant_channel(backbone, 3, 50.0, [1])
+        assert segmenter(planted).suggest(picture(48, 64)) == plain
 
     def test_every_patch_size_and_depth(self) -> None:
         for patch, layers in [(4, 24), (14, 12), (32, 2)]:

@@ -1,0 +1,74 @@
+"""Suggested words: those that fit a picture's patches best and each add something."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from gclip_core import Segmenter, assets, load_backbone, suggestions, word_lists
+from tests.models import tiny_backbone
+
+GRID = (6, 6)
+NONE = torch.zeros(5, dtype=torch.bool)
+
+
+def scores(*shares: float) -> Tensor:
+    """Five words' cosines on a grid of 36 patches; word i is best on so large a share of rows."""
+    found = torch.zeros(5, 36)
+    start = 0
+    for word, share in enumerate(shares):
+        stop = start + round(36 * share)
+        found[word, start:stop] = 1.0
+        start = stop
+    return found
+
+
+def test_the_word_that_wins_most_patches_comes_first() -> None:
+    assert suggestions.choose(scores(1 / 3, 2 / 3), NONE, GRID, 5, True) == [1, 0]
+
+
+def test_of_two_words_that_fit_the_same_patches_one_is_taken() -> None:
+    twice = scores(1 / 3, 2 / 3)
+    twice[4] = twice[1] * 0.98
+    assert suggestions.choose(twice, NONE, GRID, 5, True) == [1, 0]
+
+
+def test_a_small_part_of_the_picture_names_no_word() -> None:
+    small = scores(1.0)
+    small[1, 0] = 1.2
+    assert suggestions.choose(small, NONE, GRID, 5, True) == [0]
+
+
+def test_an_everyday_word_is_preferred_to_a_rare_one_that_fits_a_little_better() -> None:
+    close = torch.zeros(5, 36)
+    close[0], close[1] = 1.0, 0.95
+    everyday = torch.tensor([False, True, False, False, False])
+    assert suggestions.choose(close, NONE, GRID, 1, True) == [0]
+    assert suggestions.choose(close, everyday, GRID, 1, True) == [1]
+
+
+def test_there_are_at_most_as_many_words_as_asked_for() -> None:
+    assert len(suggestions.choose(scores(1 / 3, 1 / 3, 1 / 3), NONE, GRID, 2, True)) == 2
+
+
+def test_who_is_not_choosy_gets_more_words() -> None:
+    many = torch.rand(5, 36, generator=torch.Generator().manual_seed(0))
+    choosy = suggestions.choose(many, NONE, GRID, 5, True)
+    assert len(suggestions.choose(many, NONE, GRID, 5, False)) >= len(choosy)
+
+
+def test_a_model_with_an_open_vocabulary_chooses_among_everyday_words() -> None:
+    words, embeddings = suggestions.candidates(tiny_backbone(20))
+    assert words == list(word_lists.read("everyday"))
+    assert 200 <= len(words) <= 300
+    assert embeddings.shape[0] == len(words)
+
+
+def test_the_built_in_model_chooses_among_words_it_has_seen() -> None:
+    built_in = load_backbone()
+    assert suggestions.candidates(built_in)[0] == [seen[0] for seen in built_in.known.seen]
+
+
+@pytest.mark.parametrize(("photo", "thing"), [("chelsea", "cat"), ("coffee", "cup")])
+def test_what_a_photo_shows_is_suggested(photo: str, thing: str) -> None:
+    segmenter = Segmenter(load_backbone())
+    assert thing in segmenter.suggest(assets.path("photos", f"{photo}.jpg"))

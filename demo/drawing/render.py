@@ -1,7 +1,7 @@
 """Pictures: arrays in, PIL images out. Knows no model and no page.
 
 Shapes: an image is PIL RGB; ``labels`` is (H, W) integers, -1 for no class; ``grid`` is (h, w)
-patches; an attention ``row`` is (N,) with N = h*w; ``matrix`` is (N, N).
+patches; a ``matrix`` of attention is (N, N) with N = h*w.
 Torch tensors are taken as well as NumPy arrays (on the CPU). Every picture is at most ``max_side``
 pixels on its longer side.
 
@@ -9,16 +9,12 @@ Usage::
 
     overlay(image, labels, names, opacity=0.6)           # mask over image, words, outlines
     fit(image, max_side)                                 # RGB, at most max_side a side
-    heat_map(image, row, grid)                           # where one patch looks
-    token_outlines(picture, tokens, grid)                # global tokens framed
-    matrix_picture(matrix, side)                         # who looks at whom
 """
 
 import io
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -30,7 +26,6 @@ from gclip_core import palette
 
 MAX_SIDE = 1024
 COLORMAP = "magma"
-FRAME = "#4fd8e8"
 SMALLEST_LABELLED = 0.006
 POLE_SIDE = 128
 
@@ -54,58 +49,6 @@ def overlay(
     if write_words:
         _write_words(blended, small, names)
     return blended
-
-
-def heat_map(
-    image: Image.Image,
-    row: ArrayLike,
-    grid: tuple[int, int],
-    marked: int | None = None,
-    highest: float | None = None,
-    max_side: int = 512,
-) -> Image.Image:
-    """An attention row over the dimmed image, patches as squares, brightness = sqrt(attention).
-
-    ``marked`` frames one patch; ``highest`` fixes the top of the scale (default: the row's own,
-    :func:`full_scale`), so that several maps can share it.
-    """
-    values, picture = scaled(_array(row).reshape(grid), highest), fit(image, max_side)
-    colours, weight = (
-        one.resize(picture.size, Image.Resampling.NEAREST)
-        for one in (_painted(values), Image.fromarray(np.uint8(255 * (0.25 + 0.75 * values))))
-    )
-    grey = picture.convert("L").point(lambda level: 0.45 * level).convert("RGB")
-    drawn = Image.composite(colours, grey, weight)
-    return drawn if marked is None else token_outlines(drawn, [marked], grid, "#ffffff")
-
-
-def token_outlines(
-    picture: Image.Image,
-    tokens: Collection[int],
-    grid: tuple[int, int],
-    colour: str = FRAME,
-) -> Image.Image:
-    """A copy of a picture with these patches framed."""
-    drawn = picture.copy()
-    draw = ImageDraw.Draw(drawn)
-    width = max(2, min(picture.size) // 160)
-    for token in tokens:
-        left, top, right, bottom = _patch_box(token, grid, picture.size)
-        draw.rectangle((left, top, right - 1, bottom - 1), outline="#000000", width=width + 1)
-        draw.rectangle((left, top, right - 1, bottom - 1), outline=colour, width=width)
-    return drawn
-
-
-def matrix_picture(matrix: ArrayLike, side: int) -> Image.Image:
-    """The token × token matrix (row: who looks; column: at whom), ``side`` pixels a side.
-
-    Global tokens are bright columns. Brightness is sqrt(attention) up to :func:`full_scale`.
-    Of more tokens than pixels the mean is drawn, never a sample.
-    """
-    whole = Image.fromarray(_array(matrix).astype(np.float32))
-    if whole.width > side:
-        whole = whole.resize((side, side), Image.Resampling.BOX)
-    return _painted(scaled(whole)).resize((side, side), Image.Resampling.NEAREST)
 
 
 def scaled(values: ArrayLike, highest: float | None = None) -> NDArray[np.float32]:
@@ -145,12 +88,6 @@ def pool_patches(
 def _array(values: ArrayLike) -> NDArray[Any]:
     array = np.asarray(values)
     return array.astype(np.int32) if array.dtype.kind in "iub" else array
-
-
-def _painted(values: NDArray[np.float32]) -> Image.Image:
-    """Values in [0, 1] in the colours of attention."""
-    rgba = matplotlib.colormaps[COLORMAP](values, bytes=True)
-    return Image.fromarray(np.ascontiguousarray(rgba[..., :3]))
 
 
 def fitting(shape: tuple[int, ...], max_side: int) -> tuple[int, int]:
@@ -273,15 +210,3 @@ def _depth(labels: NDArray[np.int32]) -> NDArray[np.int32]:
 
 def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
-
-
-def _patch_box(
-    token: int, grid: tuple[int, int], size: tuple[int, int]
-) -> tuple[int, int, int, int]:
-    row, column = divmod(int(token), grid[1])
-    return (
-        round(column * size[0] / grid[1]),
-        round(row * size[1] / grid[0]),
-        max(round((column + 1) * size[0] / grid[1]), round(column * size[0] / grid[1]) + 2),
-        max(round((row + 1) * size[1] / grid[0]), round(row * size[1] / grid[0]) + 2),
-    )

@@ -66,23 +66,6 @@ def test_any_word_becomes_a_short_drawable_label(word: str, drawn: str) -> None:
     assert lettering.drawable(word, 0) == drawn
 
 
-def test_a_heat_map_is_brightest_where_the_row_is_largest(photo: Image.Image) -> None:
-    row = np.full(15, 0.01)
-    row[7] = 1.0  # row 1, column 2 of a 3 by 5 grid
-    picture = np.asarray(render.heat_map(photo, row, (3, 5))).astype(int).sum(-1)
-    assert picture[40:80, 80:120].min() > picture[:40].max()
-
-
-def test_global_tokens_are_bright_columns_of_the_matrix_also_when_averaged() -> None:
-    matrix = np.full((1000, 1000), 1.0)
-    matrix[:, 500] = 60
-    for side in (334, 2000):
-        picture = render.matrix_picture(matrix, side)
-        levels = np.asarray(picture.convert("RGB")).astype(int).sum(-1)
-        assert picture.size == (side, side)
-        assert levels[:, side // 2].min() > levels[:, side // 6].max()
-
-
 def test_pooling_averages_and_keeps_the_total() -> None:
     matrix = np.arange(35, dtype=np.float32).reshape(5, 7)
     pooled = render.pool_keys(matrix[None], 2)[0]

@@ -238,12 +238,12 @@ class Visitor:
         return file_value(response.json()[0])
 
     def open(self, query: str = "") -> list[Any]:
-        """Follow a link: the values of the image and of every setting."""
+        """Follow a link: no image yet, then the value of every setting."""
         values = self.call("arrive", [], query)[0]
-        return values[: len(self._shown())]
+        return [None, *values[: len(self._settings())]]
 
-    def _shown(self) -> list[int]:
-        """What a link fills that the button sends: the image and every setting."""
+    def _settings(self) -> list[int]:
+        """The components of settings, which a link fills and the button sends."""
         sent = set(self.functions["show"]["inputs"])
         return [i for i in self.functions["arrive"]["outputs"] if i in sent]
 
@@ -286,8 +286,7 @@ class Visitor:
 
     def shows(self, values: list[Any]) -> str:
         """The function that answers for the open tab."""
-        fields = self._shown()[1:]
-        names = [self.components[i]["props"].get("elem_id") for i in fields]
+        names = [self.components[i]["props"].get("elem_id") for i in self._settings()]
         tab = values[names.index("open-tab")]
         name = f"show_{tab}"
         return name if name in self.functions else "show"

@@ -8,7 +8,7 @@ import { CHANGED, paintMask, pointOf, writeNames } from "./mask.js";
 import { columnsOf } from "./why.js";
 
 const FADE = 450;
-const MODES = { before: 0, after: 1, swipe: 0.5 };
+const MODES = ["before", "after", "swipe"];
 
 export const canvas = (kit) => {
   // What stays from value to value.
@@ -167,8 +167,8 @@ const makeView = (s, value, image, labels) => {
     legend?.show(now);
   };
   if (two) {
-    for (const name in MODES) {
-      const one = button(value.modes?.[name] ?? name[0].toUpperCase() + name.slice(1), () => {
+    for (const name of MODES) {
+      const one = button(name, () => {
         s.mode = name;
         setMode();
       });

@@ -21,7 +21,7 @@ export const entriesOf = ({ classes, rest, sides, changed }) => {
 };
 
 export class Legend {
-  // `peek(index)` and `press(index)` are called on hover and press; `counted` are shares shown last.
+  // `peek` and `press` get an index on hover and press; `counted` are the shares shown last.
   constructor(value, counted, { peek, press }) {
     this.entries = entriesOf(value);
     this.counted = counted;

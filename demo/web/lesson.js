@@ -1,10 +1,8 @@
 // The lesson: a step's text and pictures, its question, a guess, then the answer.
 import { place } from "./blobs.js";
-import { button, make, svg } from "./dom.js";
+import { button, clamp, make } from "./dom.js";
 import { page } from "./page.js";
-
-const WIDTH = 384;
-const HEIGHT = 120;
+import { Plot } from "./plot.js";
 
 // Text in which **words** are strong.
 const strong = (className, text) => {
@@ -17,27 +15,22 @@ const strong = (className, text) => {
 
 // Every channel's norm as a stem; the largest is marked.
 const normsPlot = (norms) => {
+  const plot = new Plot(120);
   const median = norms.toSorted((a, b) => a - b)[norms.length >> 1];
   const most = Math.max(...norms);
   const top = norms.indexOf(most);
-  const x = (i) => ((i + 0.5) / norms.length) * WIDTH;
-  const stem = (i) => `M${x(i).toFixed(1)} ${HEIGHT}v${((-90 * norms[i]) / most).toFixed(1)}`;
-  const plot = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "norms" });
-  const stems = norms.map((_, i) => stem(i)).join("");
-  const words = svg("text", {
-    x: Math.min(Math.max(x(top), 90), WIDTH - 90),
-    y: 20,
-    "text-anchor": "middle",
-  });
-  words.textContent = `channel ${top}: ${(most / median).toFixed(1)} × the median`;
-  plot.append(
-    svg("path", { d: stems, class: "stems" }),
-    svg("path", { d: stem(top), class: "top" }),
-    words,
-  );
-  plot.setAttribute("role", "img");
-  plot.setAttribute("aria-label", words.textContent);
-  return plot;
+  const words = `channel ${top}: ${(most / median).toFixed(1)} × the median`;
+  const draw = () => {
+    plot.clear();
+    const x = (i) => ((i + 0.5) / norms.length) * plot.width;
+    const stem = (i) => `M${x(i).toFixed(1)} 120v${((-90 * norms[i]) / most).toFixed(1)}`;
+    plot.line(norms.map((_, i) => stem(i)).join(""), "#4a90d9", 0.8);
+    plot.line(stem(top), "#e0633a", 3);
+    plot.text(clamp(x(top), 90, plot.width - 90), 20, words, "middle");
+  };
+  new ResizeObserver(draw).observe(plot.node);
+  plot.node.setAttribute("aria-label", words);
+  return plot.node;
 };
 
 const figure = ({ picture, norms, caption }) => {
@@ -105,8 +98,8 @@ export const lesson = ({ mount, trigger }) => {
         node.append(button("← Back", go(at - 1)), count);
       }
       const told = at === 0 || guesses.has(at);
-      const [text, act] =
-        at === last ? ["Take your own photo", ownPhoto] : [at ? "Next →" : "Begin →", go(at + 1)];
+      const onward = [at ? "Next →" : "Begin →", go(at + 1)];
+      const [text, act] = at === last ? ["Take your own photo", ownPhoto] : onward;
       node.append(button(text, act, `gw-button ${told ? "main" : ""}`));
       return node;
     };

@@ -65,7 +65,8 @@ export const maps = ({ root, point, onPoint, mount }) => {
       const equal = second && first.times.every((x, i) => x === second.times[i]);
       if (equal) {
         sides[1].box.hidden = true;
-        sides[0].caption.textContent = `${value.sides[0].title}: the same as ${value.sides[1].title}`;
+        const [one, other] = value.sides;
+        sides[0].caption.textContent = `${one.title}: the same as ${other.title}`;
       }
       show();
     };

@@ -140,7 +140,6 @@ def blocks_value(
 def card(
     title: str,
     *,
-    table: Json | None = None,
     bars: Sequence[Json] = (),
     mark: float = 0.0,
     note: str = "",
@@ -148,13 +147,11 @@ def card(
 ) -> Json:
     """Value of a card; text may hold a visitor's words.
 
-    ``table`` holds "headers", "rows" (each a name, then a cell per header) and a "label". A bar
-    holds "name", "share" (0 to 1), "colour" and "text"; ``mark`` is a line across all of them.
+    A bar holds "name", "share" (-1 to 1), "colour" and "text"; ``mark`` is a line across all bars.
     """
     return {
         "kind": "card",
         "title": title,
-        "table": table,
         "bars": list(bars),
         "mark": mark,
         "note": note,

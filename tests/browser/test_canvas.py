@@ -108,9 +108,9 @@ def test_before_after_and_swipe_are_one_control_over_the_canvas(tab: Page) -> No
     switch_on(tab)
     title, seen = tab.locator("#canvas .gw-named"), tab.locator("#canvas .gw-mask:not(.gw-off)")
     assert title.inner_text().startswith("GCLIP") and seen.count() == 1
-    tab.get_by_role("button", name="Before").click()
+    tab.get_by_role("button", name="before").click()
     assert title.inner_text().startswith("ClearCLIP") and seen.count() == 1
-    tab.get_by_role("button", name="Swipe").click()
+    tab.get_by_role("button", name="swipe").click()
     assert seen.count() == 2
     handle = tab.locator("#canvas .gw-handle")
     handle.focus()

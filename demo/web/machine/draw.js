@@ -2,7 +2,7 @@
 import { hex, pack, VEIL } from "../colours.js";
 import { clamp, percent } from "../dom.js";
 import { explain, heat, times } from "./pen.js";
-import { NAMES } from "./plan.js";
+import { NAMES, STRIP_NAMES } from "./plan.js";
 import { between } from "./read.js";
 import { fitsAt, rounded, sharesAt, signed } from "./scores.js";
 
@@ -133,7 +133,7 @@ const frames = (now, tokens, { x, y, w, h }) => {
   return tokens.map(one).join("");
 };
 
-// --- a tile per block: attention received, global tokens, largest channel, class token ------------
+// --- a tile per block: attention received, global tokens, largest channel, class token -------
 const blocks = (m, state, g) => {
   const { pen, plan, now } = m;
   const { u } = pen;
@@ -145,7 +145,7 @@ const blocks = (m, state, g) => {
   for (const first of plan.tiles.filter((_, i) => i % plan.per === 0)) {
     const key = `strip ${first.row}`;
     pen.words(key, g, x, first.y - 0.6 * u, "dark: shown", "tiny", "end");
-    for (const [text, dy] of plan.strips) {
+    for (const [text, dy] of STRIP_NAMES) {
       pen.words(`${key} ${text}`, g, x, first.y + first.h + dy * u, text, "tiny", "end");
     }
   }
@@ -223,7 +223,7 @@ const tile = (m, state, g, block, i, height) => {
 };
 const idleClass = (block) => (block.idle ? "gm-small" : "");
 
-// --- the last block: queries, keys and Values in colours; the matrices and what they add up to ----
+// --- the last block: queries, keys and Values in colours; the matrices and what they add up to ---
 const heads = (m, state, g) => {
   const { pen, plan, now } = m;
   const { u } = pen;
@@ -331,7 +331,7 @@ const amfLines = (m, amount) => {
   pen.path("ffn", pen.back, d, `gm-ffn${state}`);
 };
 
-// --- the norms of the channels that feed the Values, and how alike these are -----------------------
+// --- the norms of the channels that feed the Values, and how alike these are -----------------
 const values = (m, state, g) => {
   const { pen, plan, now } = m;
   const { u } = pen;
@@ -363,7 +363,8 @@ const values = (m, state, g) => {
   pen.words("limitname", g, b.x, Y(limit) - 0.35 * u, `${v.thresholds[1]} × median`, "tiny");
   const c = m.channel ?? v.channel;
   const x = X(c);
-  const then = v.repaired.some(([one]) => one === c) ? ` → ${times(now.mended[c] / v.median)}` : "";
+  const repaired = v.repaired.some(([one]) => one === c);
+  const then = repaired ? ` → ${times(now.mended[c] / v.median)}` : "";
   const norm = `${times(now.norms[c] / v.median)}${then}`.replace(" × →", " →");
   const planted = block.planted && c === v.fault?.[0] ? ["planted"] : [];
   const lines = [`channel ${c}`, ...planted, norm];
@@ -428,7 +429,7 @@ const similarity = ({ pen, plan, now }, state, g) => {
   }
 };
 
-// --- patches × words, the scores of the patch that is pointed at, the mask ------------------------
+// --- patches × words, the scores of the patch that is pointed at, the mask -------------------
 // The words with the largest shares and the rest, in the order in which they were typed.
 const largest = ({ now }, most) => {
   const all = now.v.words.map((_, i) => i);
@@ -546,7 +547,7 @@ const legendOf = (m, state) => {
   return legend;
 };
 
-// --- the patch that is pointed at, in every part --------------------------------------------------
+// --- the patch that is pointed at, in every part ---------------------------------------------
 export const mark = (m) => {
   const { pen, plan, now, state, lit, spots } = m;
   const at = m.at ?? [now.h >> 1, now.w >> 1];

@@ -3,7 +3,7 @@ import { button, clamp, make, skeleton, still, svg } from "../dom.js";
 import { draw } from "./draw.js";
 import { Pen } from "./pen.js";
 import { arrange, ROW } from "./plan.js";
-import { describe, explained, listen, longest, makeInfo, speak } from "./point.js";
+import { describe, explained, listen, makeInfo, speak } from "./point.js";
 import { effect, unchanged, unpack } from "./read.js";
 import { savePng, saveSvg } from "./save.js";
 
@@ -72,7 +72,8 @@ export const machine = (kit) => {
       cs: `CS${v.cs ? `: ${v.cs_note}` : ""}`,
       fault: "Simulated fault",
     };
-    const what = v.fault ? `Channel ${v.fault[0]} × ${v.fault[1]}` : "Simulate an abnormal channel";
+    const [channel, gain] = v.fault ?? [];
+    const what = v.fault ? `Channel ${channel} × ${gain}` : "Simulate an abnormal channel";
     switches.fault.title = `${what}; key P in full screen`;
     for (const key in switches) {
       switches[key].textContent = said[key];
@@ -111,12 +112,11 @@ export const machine = (kit) => {
     const wall = opened && innerWidth > 900;
     root.classList.toggle("gm-wall", wall);
     const W = box.clientWidth;
-    m.info.style.minHeight = "";
     // A small projector shows the same picture, smaller.
     const fits = Math.min(W / 70, innerHeight / 54);
     const letter = Math.max(Math.min(20, innerWidth / 96), fits);
     const closer = m.now.v.blocks.length > ROW ? 0.82 : 1;
-    pen.u = wall ? closer * letter : W > 1500 ? 15 : W > 1100 ? 14 : 13;
+    pen.u = wall ? closer * letter : 13;
     pen.least = wall ? 1.1 * letter : 11;
     pen.family = getComputedStyle(root).fontFamily;
     root.style.setProperty("--u", `${wall ? letter : pen.u}px`);
@@ -147,7 +147,6 @@ export const machine = (kit) => {
     m.now = next;
     m.state = next;
     pen.marks = v.marks;
-    m.room.dataset.room = longest(m);
     root.classList.remove("gm-stale");
     label(v);
     if (!box.isConnected) root.replaceChildren(bar, box, m.info);

@@ -7,15 +7,7 @@ export const ROW = 12;
 const STRIPS =
   "below each: most looked-at patch, × uniform · largest channel, × the median · " +
   "how alike the class token looks, 0 to 1";
-const FULL = [
-  ["most looked-at", 1.1],
-  ["patch, × uniform", 1.95],
-  ["largest channel,", 3.7],
-  ["× the median", 4.55],
-  ["look like class", 5.8],
-  ["token: 1 fully", 6.65],
-];
-const SHORT = [
+export const STRIP_NAMES = [
   ["most looked at ×", 1.5],
   ["largest channel ×", 4.4],
   ["class token: 0–1", 6.1],
@@ -29,7 +21,6 @@ export const arrange = ({ now, pen, formulas }, W, height) => {
   const { u, least } = pen;
   const P = { now, pen, W, wide: W >= 54 * u, ratio: v.size[0] / v.size[1] };
   Object.assign(P, { line: Math.max(1.35 * u, 1.22 * least), lines: {}, tiles: [] });
-  P.strips = least > 0.85 * u ? SHORT : FULL;
   for (const name of NAMES) P[name] = {};
   for (const name of NAMES) {
     const { equation, mark, value, more } = v.parts[name];
@@ -108,7 +99,7 @@ const sideBySide = (P, height) => {
   const { u } = pen;
   const [top, pad, gap] = [3.5 * u, 1.2 * u, 2.2 * u];
   P.photo = fit(P, 0, top, clamp(0.17 * W, 11 * u, 20 * u), 11.4 * u, true);
-  P.gutter = Math.max(...P.strips.map(([text]) => pen.lengthOf(text, "tiny")));
+  P.gutter = Math.max(...STRIP_NAMES.map(([text]) => pen.lengthOf(text, "tiny")));
   const x0 = P.photo.w + 1.4 * u + P.gutter;
   const foot = tilesIn(P, x0, top, W - x0 - 0.5 * u, Math.min(now.v.blocks.length, ROW));
   P.picture = { x: 0, y: 0, w: P.photo.w, h: P.photo.y + P.photo.h };

@@ -41,12 +41,6 @@ const sentence = ({ now, state, pinned }, patch) => {
 
 export const describe = (m) => speak(m, sentence(m, m.at[0] * m.now.w + m.at[1]));
 
-// The longest sentence has its room beforehand, so that nothing moves under the pointer.
-export const longest = (m) => {
-  const all = Array.from({ length: m.now.n }, (_, patch) => sentence(m, patch));
-  return all.reduce((a, b) => (b.length > a.length ? b : a)) + PINNED;
-};
-
 export const move = (m, row, column, heard = false) => {
   if (m.lit && m.at[0] === row && m.at[1] === column) {
     if (!heard) describe(m);
@@ -182,9 +176,7 @@ export const listen = (m) => {
 export const makeInfo = (m) => {
   m.say = make("span");
   m.more = make("span", "gm-explain");
-  m.room = make("span", "gw-room");
   m.info = make("p", "gm-info");
   m.say.setAttribute("aria-live", "polite");
-  m.room.append(m.say);
-  m.info.append(m.room, " ", m.more);
+  m.info.append(m.say, " ", m.more);
 };

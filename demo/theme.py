@@ -1,4 +1,4 @@
-"""How the page looks: a calm gradio theme with one accent; its CSS is `widgets/static/page.css`."""
+"""How the page looks: a calm gradio theme with one accent; its CSS is `web/page.css`."""
 
 import gradio as gr
 from gradio.themes.utils import colors, sizes

@@ -195,11 +195,6 @@ def read_words(
     return _parsed.get_or_make((backbone.uid, typed, notes, other, templates), make)
 
 
-def is_read(backbone: Backbone, words: str, rest: str, templates: str | tuple[str, ...]) -> bool:
-    """Whether :func:`read_words` would find these words read and embedded."""
-    return _parsed.get((backbone.uid, words, (), rest, templates)) is not None
-
-
 _parsed: BoundedCache[ParsedWords] = BoundedCache(8 * 2**20, lambda parsed: parsed.text.nbytes)
 
 

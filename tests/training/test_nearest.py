@@ -1,0 +1,18 @@
+"""The table of nearest seen words is what WordNet's nouns give."""
+
+from pathlib import Path
+
+import pytest
+
+from training.nearest import table
+
+WORDNET = Path("/usr/share/wordnet")
+
+
+@pytest.mark.skipif(not (WORDNET / "data.noun").is_file(), reason="needs Debian's wordnet-base")
+def test_nouns_lead_to_the_first_seen_word_above_them() -> None:
+    found = table(WORDNET, {"seen": [["dog", "dogs"], ["person"]], "more": [["poodle"]]})
+    assert "golden retriever" in found["dog"]
+    assert "teacher" in found["person"]
+    assert "poodle" not in found["dog"], "a word that it knows needs none"
+    assert "happiness" not in found["person"]

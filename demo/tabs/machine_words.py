@@ -100,6 +100,26 @@ def _matrix(look: Look) -> Json:
     symbol, equation, meaning = wording.attention_words(look.chosen.attention)
     taken = block_numbers(found.fusion.blocks)
     reads = "A row is who looks, a column at whom, to average their Values."
+    if look.chosen.calibration is not None:
+        return _part(
+            "Matrix used",
+            f"A = mean of {equation} and a gate",
+            "",
+            f"block {n}, calibrated: {meaning}",
+            "Outlier patches are repaired first. Patches that are alike in an earlier block are "
+            "averaged before the last block and after it; the matrix shown holds all of it. "
+            + reads,
+        )
+    if look.chosen.fusion is not None and look.chosen.fusion.weight is not None:
+        weight = look.chosen.fusion.weight
+        return _part(
+            "Matrix used",
+            f"A = {1 - weight:g} ({symbol}) + {weight:g} · mean of A^{{l}}, l ∈ G",
+            "",
+            f"the last block's and the mean of {named(taken)}",
+            f"The method mixes the last block's matrix ({meaning}) with the mean of "
+            f"{named(taken)}, which counts {weight:.0%}. {reads}",
+        )
     if not taken:
         return _part(
             "Matrix used", f"A = {equation}", "", f"block {n} alone: {meaning}",

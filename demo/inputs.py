@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from demo import variants, widgets, wording
 from demo.controls import HEAVY, QUIET, RAW, Answer, Controls, in_words
-from demo.look import Look, Studio
+from demo.look import Look, Studio, known_words
 from demo.settings import MAX_WORDS, Settings, declared
 from evaluation import class_lists
 from evaluation.photos import star_photos
@@ -87,8 +87,9 @@ def build(studio: Studio, controls: Controls) -> InputWidgets:
         controls.make("cs", elem_id="cs")
         segment = gr.Button(wording.SEGMENT, variant="primary", elem_id="segment", min_width=90)
     reasons = widgets.offers(elem_id="reasons")
-    with gr.Row(elem_id="rest"):
+    with gr.Column(elem_id="rest"):
         controls.make("background", elem_id="background")
+        controls.make("rest_weight", elem_id="rest-weight")
     picker = _picker(studio, controls)
     with gr.Accordion(wording.ADVANCED, open=False, elem_id="advanced"):
         _advanced(controls, ADVANCED)
@@ -222,7 +223,8 @@ def wire(studio: Studio, controls: Controls, given: InputWidgets) -> list[Depend
 
     @in_words
     def preset(title: Any, *values: Any) -> str:
-        return studio.known_words(controls.settings(values), _presets().get(title, ""))
+        backbone = studio.backbone(studio.name_of(controls.settings(values)))
+        return known_words(backbone, _presets().get(title, ""))
 
     def pick(name: Any, current: Any) -> Answer:
         if not isinstance(name, str) or name not in ("default", *BACKBONES):

@@ -178,7 +178,7 @@ class Look:
     def read(self) -> None:
         """Embed the words; cached."""
         s = self.settings
-        vocabulary.read_words(self.bare.backbone, s.words, s.others, self.bare.templates)
+        vocabulary.read_words(self.bare.backbone, s.words, s.rest, self.bare.templates)
 
     def segment(self, method: Method, planted: bool = True) -> Segmentation:
         """The segmentation under ``method``; cached. ``planted`` False: without a simulation."""
@@ -192,11 +192,11 @@ class Look:
         s, settings = self.segmenter if planted else self.bare, self.settings
 
         def make() -> tuple[Segmentation, float]:
-            words, rest = settings.words, settings.others
+            words, rest = settings.words, (settings.rest, settings.rest_weight)
             _ = self.encoded, self.read()  # shared by all methods: not a part of their times
             started = time.perf_counter()
             trunk = self.trunk(method, planted)
-            found = _lean(s.segment(trunk, words, method, settings.threshold, rest))
+            found = _lean(s.segment(trunk, words, method, settings.threshold, *rest))
             return found, time.perf_counter() - started
 
         key = ("segmentation", self.result_key(method, planted))
@@ -207,7 +207,8 @@ class Look:
         s, settings = self.segmenter if planted else self.bare, self.settings
         return (
             *self.key, s.backbone.planted, s.templates, s.logit_scale,
-            settings.words, settings.threshold, settings.others, method,
+            settings.words, settings.threshold, settings.rest, settings.rest_weight,
+            method,
         )  # fmt: skip
 
     def mask(self, method: Method, planted: bool = True) -> Mask:
@@ -367,18 +368,9 @@ class Studio:
         look = Look(self, request)
         if request.settings.words.strip():
             return look
-        words = self.known_words(request.settings, look.picture.words)
+        words = known_words(look.bare.backbone, look.picture.words)
         words = words or ", ".join(look.suggested[:SUGGESTED])
         return look.changed(words=words) if words else look
-
-    def known_words(self, settings: Settings, words: str) -> str:
-        """The words without those that the settings' backbone never met."""
-        if not words:
-            return ""
-        typed = vocabulary.parse(words)
-        unknown = vocabulary.unknown_phrases(self.backbone(self.name_of(settings)), typed)
-        kept = ([one for one in phrases if one not in unknown] for phrases in typed.classes)
-        return ", ".join("; ".join(phrases) for phrases in kept if phrases)
 
     def picture(self, settings: Settings, upload: str = "") -> Picture:
         """The picture of these settings; ``upload`` is a visitor's file. Cached.
@@ -491,6 +483,16 @@ def _check_words(words: str) -> None:
                 f"Up to {MAX_CLASSES} classes are segmented at once here, but {classes} came. "
                 "Leave some out."
             )
+
+
+def known_words(backbone: Backbone, words: str) -> str:
+    """The words without those that the backbone never met."""
+    if not words:
+        return ""
+    typed = vocabulary.parse(words)
+    unknown = vocabulary.unknown_phrases(backbone, typed)
+    known = ([one for one in phrases if one not in unknown] for phrases in typed.classes)
+    return ", ".join("; ".join(phrases) for phrases in known if phrases)
 
 
 def changed_share(before: NDArray, after: NDArray) -> float:

@@ -26,10 +26,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from demo import wording
 from gclip_core.errors import GclipError
+from gclip_core.masks import REST_WEIGHT
 from gclip_core.methods import METHODS
 from gclip_core.numbering import block_indices, block_numbers
 from gclip_core.registry import ALIASES, BACKBONES
-from gclip_core.vocabulary import TEMPLATES, parse
+from gclip_core.vocabulary import TEMPLATES
 
 MAX_WORDS = 4000
 MAX_CLASSES = 200
@@ -232,6 +233,9 @@ class Settings(BaseModel):
         "automatic", "background", "model", "radio", "Background",
         "What fits none of the words gets no label. Automatic: on for one word, off for more.",
     )  # fmt: skip
+    rest_weight: float = _set(REST_WEIGHT, "weight", "model", "slider", "Weight of the background",
+                              "Less leaves more pixels to your words.", ge=0, le=1,
+                              step=0.05)  # fmt: skip
 
     method: Literal[tuple(METHODS)] = _set(
         "gclip", "method", "method", "choice", "Method",
@@ -301,14 +305,9 @@ class Settings(BaseModel):
         return Settings(**{**self.__dict__, **changes})
 
     @property
-    def others(self) -> str:
-        """What else a pixel may be, as :meth:`Segmenter.segment` takes it for ``rest``.
-
-        Raises:
-            VocabularyError: the background is automatic and there are no words.
-        """
-        alone = self.background == "automatic" and len(parse(self.words)) == 1
-        return "background" if alone or self.background == "on" else "none"
+    def rest(self) -> str:
+        """The background as :meth:`Segmenter.segment` takes it for ``rest``."""
+        return {"automatic": "auto", "on": "background", "off": "none"}[self.background]
 
     def planted_blocks(self, n_blocks: int) -> tuple[int, ...]:
         """The planted blocks a tower of ``n_blocks`` has; if none, that before its last."""

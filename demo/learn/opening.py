@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping
 
 from demo import variants, wording
-from demo.look import Look, Request, Studio
+from demo.look import Look, Request, Studio, known_words
 from demo.settings import Settings
 from evaluation.photos import star_photos
 from gclip_core.backbone import Backbone
@@ -24,7 +24,7 @@ SWITCHES = {"neither": (False, False), "AMF": (True, False), "CS": (False, True)
 
 def first(backbone: Backbone) -> Settings:
     """What a visitor sees first; real CLIPs need no simulated fault."""
-    words, plant = star_photos()[PHOTO].text, backbone.name == BUILT_IN
+    words, plant = known_words(backbone, star_photos()[PHOTO].text), backbone.name == BUILT_IN
     return Settings(example=PHOTO, words=words, plant=plant)
 
 

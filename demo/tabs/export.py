@@ -302,7 +302,9 @@ def python_text(
     backbone's, ``picture`` a file beside the text.
     Blocks count from 0, as in every Python argument.
     """
-    s, rest = settings, settings.others
+    s = settings
+    weighted = _unusual(Segmenter.segment, rest=s.rest, rest_weight=s.rest_weight)
+    more = "".join(f", {one}" for one in weighted)
     helper, image = "", f"{OWN_IMAGE!r}  # the image you uploaded"
     if s.source == "example":
         photo = star_photos().get(s.example) or next(iter(star_photos().values()))
@@ -323,8 +325,7 @@ def python_text(
         f"segmenter = gclip.Segmenter(backbone{_segmenter(settings)})",
         f"method = {_method(settings)}",
         f"words = {settings.words!r}",
-        f"result = segmenter.segment(image, words, method, threshold={s.threshold!r}, "
-        f"rest={rest!r})",
+        f"result = segmenter.segment(image, words, method, threshold={s.threshold!r}{more})",
         "",
         "labels = result.labels  # (H, W), -1 for no class",
         "for name, share in zip(result.vocabulary.names, result.areas()):",
@@ -340,14 +341,14 @@ def command_line(settings: Settings, picture: str) -> str:
     Empty where the command line has no option for a setting.
     """
     usual = Settings(method=settings.method, amf=settings.amf, cs=settings.cs)
-    unknown = ("plant", "logit_scale")
+    unknown = ("plant", "logit_scale", "rest_weight")
     if _method(settings) != _method(usual) or any(
         getattr(settings, name) != getattr(usual, name) for name in unknown
     ):
         return ""
     options = {
         "--words": settings.words,
-        "--rest": settings.others,
+        "--rest": settings.rest,
         "--backbone": settings.backbone,
         "--method": settings.method,
         **{f"--{name}": getattr(settings, name.replace("-", "_")) for name in COMMAND_OPTIONS

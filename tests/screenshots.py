@@ -11,7 +11,6 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from demo.learn import lesson
 from tests.visitor import serving
 
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
@@ -30,8 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=args.chromium, args=FLAGS)
-        lessons = take_lesson(browser, server.url) if args.lesson else ()
-        for name, png in itertools.chain(take(browser, server.url, args.tabs), lessons):
+        for name, png in take(browser, server.url, args.tabs):
             (args.out / name).write_bytes(png)
             print(args.out / name)
 
@@ -47,24 +45,11 @@ def take(browser: Browser, url: str, tabs: Sequence[str]) -> Iterator[tuple[str,
         page.close()
 
 
-def take_lesson(browser: Browser, url: str) -> Iterator[tuple[str, bytes]]:
-    """A picture of every step of the lesson after its guess."""
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
-    page.goto(f"{url}?tab=learn&__theme=light")
-    page.get_by_role("button", name="Begin").click(timeout=120_000)
-    for number in range(1, len(lesson.STEPS) + 1):
-        page.locator(".lesson .options button").nth(1).click()
-        page.wait_for_timeout(800)
-        yield f"lesson-{number}.png", page.locator(".lesson").screenshot()
-        page.locator(".lesson .walk button").last.click()
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.screenshots", description=main.__doc__)
     parser.add_argument("--out", type=Path, default=Path("docs/screenshots"), help="folder")
     parser.add_argument("--chromium", default="/usr/bin/chromium", help="Chromium's path")
     parser.add_argument("--tabs", nargs="*", default=list(TABS), help="which tabs")
-    parser.add_argument("--lesson", action="store_true", help="also every step of the lesson")
     return parser
 
 

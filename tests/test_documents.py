@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 from importlib.metadata import version
@@ -100,20 +101,26 @@ def test_every_command_and_link_leads_somewhere(path: Path) -> None:
 
 def test_the_lesson_plan_names_steps_tabs_and_buttons_that_the_page_has() -> None:
     text = read(ROOT / "docs" / "TEACHING.md")
-    machine = "".join(read(path) for path in (code.WEB / "machine").glob("*.js"))
-    buttons = set(re.findall(r'(?:tool|button)\("([\w ]+)', machine))
+    modules = "".join(read(path) for path in code.WEB.rglob("*.js"))
+    buttons = set(re.findall(r'(?:tool|button)\("([\w ]+)|"([\w ]+) →"', modules))
     named = {one.strip() for one in re.findall(r"(?<!\*)\*([A-Z][^*?]*)\*(?!\*)", text)}
     assert {"Learn", "Begin"} <= named
-    assert named <= {entry.label for entry in TABS} | {one.strip() for one in buttons}
+    assert named <= {entry.label for entry in TABS} | {
+        one.strip() for pair in buttons for one in pair
+    }
     steps = re.findall(r"^\| [\d–]+ \| \d · ([^|]*) \|", text, re.MULTILINE)
     assert steps == [step.title for step in lesson.STEPS]
 
 
 @pytest.mark.parametrize("code", PYTHON.findall(read(ROOT / "README.md")))
 def test_readme_python_runs(
-    code: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    code: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.chdir(ROOT)
+    shutil.copy(ROOT / "assets/photos/dog.jpg", tmp_path / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
     exec(code, {"__name__": "__main__"})
     assert capsys.readouterr().out.strip()
 

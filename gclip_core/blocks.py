@@ -108,8 +108,8 @@ def block_inputs(
 ) -> list[Tensor]:
     """Inputs of blocks ``start ... L-1``, given that of ``start``: each (B, 1+N, D).
 
-    ``replaced`` maps a block to the ``W2'`` it runs with; ``seen`` is told each block's queries,
-    keys and values as they pass. The last block itself is not run.
+    ``replaced`` maps a block to the ``W2'`` it runs with; ``seen`` is called with each block's
+    index and its queries, keys and values. The last block itself is not run.
     """
     replaced = replaced or {}
     inputs = [x]
@@ -122,9 +122,10 @@ def block_inputs(
 
 
 def normalised(norm: nn.Module, x: Tensor) -> Tensor:
-    """``norm(x)``; on a CPU without the two copies that open_clip's makes of what is bfloat16.
+    """``norm(x)`` by a layer norm that takes bfloat16 on a CPU.
 
-    The same arithmetic in float32: a third of the time, one number in 40,000 rounded otherwise.
+    open_clip's norm converts bfloat16 to float32 and back. Without these two copies it takes a
+    third of the time; one number in 40,000 is rounded differently.
     """
     if isinstance(norm, LayerNormFp32) and x.device.type == "cpu":
         return F.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
@@ -134,8 +135,8 @@ def normalised(norm: nn.Module, x: Tensor) -> Tensor:
 def _quick_ffn(c_fc: nn.Linear, W2: Tensor, bias: Tensor, x: Tensor) -> Tensor:
     """The FFN of QuickGELU: ``x sigmoid(1.702 x) = silu(1.702 x) / 1.702``.
 
-    The products take the factors along, which saves passes over the hidden layer: a fifth of the
-    time in bfloat16.
+    Both factors are part of the matrix products, so the hidden layer is read and written fewer
+    times. In bfloat16 this saves a fifth of the time.
     """
     rows = x.flatten(0, -2)
     hidden = torch.addmm(c_fc.bias, rows, c_fc.weight.T, beta=1.702, alpha=1.702)

@@ -24,10 +24,7 @@ NEIGHBOURS = 30
 LOF_QUANTILE = 0.95
 """Patches whose outlier score is above this quantile of all scores are outliers."""
 SOM_FACTOR = 1.5
-"""A patch is a candidate if the class token looks at it this many times less than it does itself.
-
-The authors' class weight 0.3 times 5.
-"""
+"""Factor of the class token's attention before it is compared with a patch's own (5 times 0.3)."""
 SOM_MOST = 10
 """The most outliers that :func:`som_outliers` returns, whatever the picture's size."""
 GATE_SHARPNESS = 3.0
@@ -59,10 +56,11 @@ def lof_outliers(patches: Tensor) -> Tensor:
 
 
 def som_outliers(heads: Heads) -> Tensor:
-    """Indices of the ten patches that the class token looks at most, and more than they themselves.
+    """Indices of at most ten patches: those that the class token attends to most.
 
-    ``heads`` are queries and keys (H, 1+N, d) of the block before the last. The attention is the
-    head mean of Query-Key; the class token's counts 1.5 times.
+    Only patches count to which 1.5 times the class token's attention is more than their own to
+    themselves. ``heads`` are queries and keys (H, 1+N, d) of the block before the last; the
+    attention is the head mean of their Query-Key one.
     """
     looked_at = SOM_FACTOR * attention.weights(heads.q[:, :1], heads.k).mean(0)[0, 1:]  # (N,)
     found = []

@@ -31,8 +31,9 @@ def encode(
 ) -> Encoded:
     """A normalised picture, (3, height, width), without planting and CS.
 
-    In windows of ``side`` every ``stride``, in pixels, rounded to patches; in one pass without them
-    or where one holds it, which then keeps queries and keys that AMF is likely to ask for.
+    With ``side`` in windows of that size every ``stride``, in pixels, rounded to patches; without
+    it, or where one window covers the picture, in one pass. One pass also keeps the queries and
+    keys that AMF is likely to use.
     """
     patch, resized = backbone.patch, (pixels.shape[1], pixels.shape[2])
     grid = resized[0] // patch, resized[1] // patch
@@ -65,7 +66,7 @@ def encode(
 def _passes(
     backbone: Backbone, pixels: Tensor, corners: Sequence[Grid], wanted: Collection[int] = ()
 ) -> list[Pass]:
-    """Equally large windows, (B, 3, height, width), in one batch, or halved where memory is short.
+    """Windows of one size, (B, 3, height, width), in one batch; in halves if memory is short.
 
     Queries and keys of ``wanted`` blocks are kept.
     """
@@ -91,7 +92,8 @@ def _passes(
                 f"The memory of {backbone.device} was to hold a picture of {height} × {width} "
                 "pixels, but has no room for it now. Take a smaller shorter side, or try again."
             ) from error
-    half = len(pixels) // 2  # out here, where the failed attempt holds no block's input any more
+    # Outside the except clause, where the failed attempt's block inputs are no longer referenced.
+    half = len(pixels) // 2
     parts = (pixels[:half], corners[:half]), (pixels[half:], corners[half:])
     return [one for part in parts for one in _passes(backbone, *part)]
 
@@ -102,7 +104,7 @@ def _passes(
 def resumed(backbone: Backbone, encoded: Encoded, repair: Repair = cs.OFF) -> Encoded:
     """The same picture with the backbone's planted channels, repaired or not.
 
-    Shares all with the clean one up to the first block that differs.
+    Block inputs up to the first block that differs are shared with the clean encoding.
     """
     planted, settings = backbone.planted, repair.settings
     if (encoded.planted, encoded.suppression) == (planted, settings):

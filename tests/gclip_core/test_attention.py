@@ -1,6 +1,7 @@
 """Attention matrices, worked by hand and against a naive float64 reference."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -78,6 +79,30 @@ def test_rows_sum_to_one_and_sclips_to_two(name: str, seed: int, spread: float) 
     rows = matrix.sum(-1)
     assert torch.allclose(rows, torch.full_like(rows, 2.0 if name == "qq+kk" else 1.0), atol=1e-5)
     assert (matrix >= 0).all()
+
+
+def test_a_mean_of_attentions_is_half_the_sum_of_two() -> None:
+    total, block = ATTENTIONS["qq+kk"], heads(3)
+    mean = replace(total, mean=True)
+    for made in (attention.matrix, attention.mean_matrix, attention.attend):
+        assert torch.allclose(made(mean, block, GRID), made(total, block, GRID) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_newton_and_schulz_take_five_steps(seed: int) -> None:
+    M = torch.randn(8, 8, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    found = attention.newton_schulz(M.float()).double()
+    assert torch.allclose(found, M @ reference.inverse_root(M.T @ M), atol=1e-5)
+    for steps in (4, 6):
+        assert not torch.allclose(found, M @ reference.inverse_root(M.T @ M, steps), atol=1e-3)
+
+
+def test_the_class_token_has_no_part_in_pearl_s_mean() -> None:
+    block = heads(4)
+    q, k = block.q.clone(), block.k.clone()
+    q[:, 0], k[:, 0] = q[:, 0] * 9, k[:, 0] * 9
+    moved = attention.aligned(Heads(q, k)).k[..., 1:, 8:]  # centred keys of the patches
+    assert torch.allclose(moved, attention.aligned(block).k[..., 1:, 8:], atol=1e-5)
 
 
 def qk(block: Heads, i: int) -> Tensor:

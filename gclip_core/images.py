@@ -8,7 +8,7 @@ trained.
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 from io import BytesIO
@@ -41,10 +41,6 @@ _SAVE_AS = "save it as PNG or JPEG and try again"
 _JPEG_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
 _JPEG_END = b"\xff\xd9"
 
-# The value of white by NumPy's name of an array's type, "f" for floats: the first that holds all.
-_WHITE = {"b1": (1,), "u1": (255,), "u2": (65_535,), "f": (1, 255)}
-_WHITE_OF_IMAGES = _WHITE | {"i4": (255, 65_535)}
-
 Source = Image.Image | NDArray | str | Path | bytes | bytearray | BinaryIO
 Grid = tuple[int, int]  # as in gclip_core.types, which imports torch
 
@@ -52,13 +48,10 @@ Grid = tuple[int, int]  # as in gclip_core.types, which imports torch
 def check(source: Source, max_pixels: int = MAX_PIXELS, draft: Grid | None = None) -> Image.Image:
     """The picture upright as an RGB image of its own, without metadata.
 
-    ``source`` is a PIL image, a file (path, bytes or binary file object) or an array of shape
-    (H, W), (H, W, 1), (H, W, 3) or (H, W, 4). Arrays: ``bool`` is black and white; ``uint8`` is
-    taken as it is; ``uint16`` is divided by 257; floats are fractions when no value is above 1,
-    else they run from 0 to 255. PIL's ``I`` and ``F`` follow the same rules (``I`` above 255 is 16
-    bits deep). Alpha is laid on white, and of an animation the first frame is taken. With
-    ``draft``, a JPEG may be decoded at a half, quarter or eighth of its size, but at no less than
-    this height and width.
+    ``source`` is a PIL image, a file (path, bytes or binary file object) or a uint8 array of shape
+    (H, W), (H, W, 1), (H, W, 3) or (H, W, 4). Pictures of 16 bits are divided by 257, alpha is laid
+    on white, and of an animation the first frame is taken. With ``draft``, a JPEG may be decoded at
+    a half, quarter or eighth of its size, but at no less than this height and width.
 
     Raises:
         ImageError: no picture of these kinds, damaged, or more than ``max_pixels``.
@@ -69,7 +62,7 @@ def check(source: Source, max_pixels: int = MAX_PIXELS, draft: Grid | None = Non
         if isinstance(source, Image.Image):
             _check_size(source.height, source.width, max_pixels)
             source.load()
-            return _as_rgb(_upright(source.copy()), max_pixels)
+            return _as_rgb(_upright(source.copy()))
         return _from_bytes(_read(source), max_pixels, draft)
 
 
@@ -224,7 +217,7 @@ def _from_bytes(data: bytes, max_pixels: int, draft: Grid | None) -> Image.Image
             if image.format != "JPEG":
                 raise
             return _without_end(data, max_pixels)
-        return _as_rgb(_upright(image), max_pixels)
+        return _as_rgb(_upright(image))
 
 
 def _without_end(data: bytes, max_pixels: int) -> Image.Image:
@@ -236,7 +229,7 @@ def _without_end(data: bytes, max_pixels: int) -> Image.Image:
     opened = [_open(data.rstrip(b"\xff") + ending, max_pixels) for ending in endings]
     if len({image.tobytes() for image in opened}) > 1:
         raise OSError("the file lacks pixels")
-    return _as_rgb(_upright(opened[0]), max_pixels)
+    return _as_rgb(_upright(opened[0]))
 
 
 def _check_jpeg(data: bytes) -> None:
@@ -281,9 +274,10 @@ def _upright(image: Image.Image) -> Image.Image:
     return image
 
 
-def _as_rgb(image: Image.Image, max_pixels: int) -> Image.Image:
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return _from_array(np.asarray(image), max_pixels, _WHITE_OF_IMAGES)
+def _as_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        deep = np.asarray(image).astype(np.int64)
+        image = Image.fromarray(((deep + 128) // 257).clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
         rgb = _on_white(image)
     else:  # a copy of one that is RGB would double its memory
@@ -301,37 +295,17 @@ def _on_white(image: Image.Image) -> Image.Image:
     return white
 
 
-def _from_array(
-    array: NDArray, max_pixels: int, whites: Mapping[str, tuple[int, ...]] = _WHITE
-) -> Image.Image:
-    if array.ndim != 2 and (array.ndim != 3 or array.shape[2] not in (1, 3, 4)):
+def _from_array(array: NDArray, max_pixels: int) -> Image.Image:
+    is_image = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))
+    if array.dtype != np.uint8 or not is_image:
         raise ImageError(
-            "An array of shape (height, width) or (height, width, channels) with 1, 3 or 4 "
-            f"channels was expected, but {array.shape} came; put the channels last."
+            "A uint8 array of shape (height, width) or (height, width, channels) with 1, 3 or 4 "
+            f"channels was expected, but {array.dtype} of shape {array.shape} came; scale values "
+            "to 0 to 255, convert them with .astype(numpy.uint8), and put the channels last."
         )
     _check_size(array.shape[0], array.shape[1], max_pixels)
-    white = whites.get("f" if array.dtype.kind == "f" else array.dtype.str[1:])
-    if white is None:
-        raise ImageError(
-            "An array of bool, uint8, uint16 or floating-point values was expected, but "
-            f"{array.dtype} came; convert it with .astype(numpy.uint8)."
-        )
-    pixels = _as_bytes(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array, white)
-    return _as_rgb(Image.fromarray(np.ascontiguousarray(pixels)), max_pixels)
-
-
-def _as_bytes(values: NDArray, white: Sequence[int]) -> NDArray[np.uint8]:
-    """Values from 0 to white as bytes: white is the first of these numbers that holds them all."""
-    if values.dtype == np.uint8:
-        return values
-    low, high = float(values.min()), float(values.max())
-    if not (low >= 0 and high <= white[-1]):  # nan compares false with everything
-        raise ImageError(
-            f"Values from 0 to {' or from 0 to '.join(map(str, white))} were expected, but they "
-            f"run from {low:g} to {high:g}; scale them and try again."
-        )
-    scale = np.float32(255 / next(number for number in white if high <= number))
-    return np.floor(values.astype(np.float32) * scale + np.float32(0.5)).astype(np.uint8)
+    pixels = array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
+    return _as_rgb(Image.fromarray(np.ascontiguousarray(pixels)))
 
 
 def _check_size(height: int, width: int, max_pixels: int) -> None:

@@ -321,14 +321,6 @@ class MethodReport:
         assert self._global_tokens is not None
         return self._global_tokens()
 
-    @property
-    def global_scores(self) -> tuple[float, ...]:
-        return self.globality.scores
-
-    @property
-    def global_tokens(self) -> tuple[tuple[int, ...], ...]:
-        return self.globality.tokens
-
 
 @dataclass(frozen=True)
 class KnownWords:

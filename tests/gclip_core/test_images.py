@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from gclip_core import images
 from gclip_core.errors import ImageError
@@ -99,12 +99,6 @@ def test_a_palette_with_alpha_is_laid_on_white() -> None:
         assert pixels(check(stream.getvalue()))[0].tolist() == [[200, 0, 0], [255, 255, 255]]
 
 
-def test_a_transparent_colour_of_an_opaque_png_is_white() -> None:
-    stream = BytesIO()
-    Image.new("RGB", (1, 1), (1, 2, 3)).save(stream, "PNG", transparency=(1, 2, 3))
-    assert pixels(check(stream.getvalue()))[0, 0].tolist() == [255, 255, 255]
-
-
 def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
     deep = np.array([[0, 257, 128 * 257, 65_535, 128, 129]], np.uint16)
     data = encoded(Image.fromarray(deep), "PNG")
@@ -112,26 +106,6 @@ def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
     assert pixels(check(data))[0, :, 0].tolist() == expected
     big_endian = Image.frombytes("I;16B", (6, 1), deep.astype(">u2").tobytes())
     assert pixels(check(big_endian))[0, :, 0].tolist() == expected
-
-
-def test_wide_integers_are_taken_by_their_range() -> None:
-    def of(*values: int) -> Image.Image:
-        return Image.fromarray(np.array([values], np.int32))
-
-    assert pixels(check(of(0, 7, 255)))[0, :, 0].tolist() == [0, 7, 255]
-    assert pixels(check(of(0, 257, 65_535)))[0, :, 0].tolist() == [0, 1, 255]
-    refused(of(0, 65_536), "65536", "scale")
-    refused(of(-1, 5), "-1", "scale")
-
-
-def test_floating_point_pictures_are_fractions_or_bytes() -> None:
-    for source in (np.array([[0, 0.5, 1]]), np.array([[0, 0.5, 1]], np.float16)):
-        assert pixels(check(source))[0, :, 0].tolist() == [0, 128, 255]
-    assert pixels(check(np.array([[0, 1.4, 255.0]])))[0, :, 0].tolist() == [0, 1, 255]
-    floats = Image.fromarray(np.array([[0, 0.5, 1]], np.float32))
-    assert pixels(check(floats))[0, :, 0].tolist() == [0, 128, 255]
-    for bad in (np.nan, np.inf, -np.inf, -0.1, 255.5):
-        refused(np.array([[0.0, bad]]), "scale them")
 
 
 def test_cmyk_comes_out_in_its_colours_also_inverted_by_adobe() -> None:
@@ -200,11 +174,6 @@ def test_a_turn_that_does_not_exist_is_none(turn: int) -> None:
     assert check(encoded(rgb(), "PNG", exif=exif)).size == (17, 12)
 
 
-def test_damaged_metadata_leaves_the_picture_as_it_lies() -> None:
-    for exif in (b"Exif\0\0MM\0*\xff\xff\xff\xff", b"Exif\0\0", b"Exif\0\0II*\0\x08\0\0\0\xff\xff"):
-        assert check(encoded(rgb(), "JPEG", exif=exif)).size == (17, 12)
-
-
 def test_the_caller_s_image_is_neither_shared_nor_changed() -> None:
     source = rgb()
     source.info["comment"] = "mine"
@@ -219,29 +188,18 @@ def test_the_caller_s_image_is_neither_shared_nor_changed() -> None:
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (3, 5, 1), (3, 5, 3), (3, 5, 4)])
-@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.uint16, np.float32, np.float64])
-def test_arrays_of_every_shape_and_type(shape: tuple[int, ...], dtype: type) -> None:
-    full = {np.uint8: 255, np.uint16: 65_535}.get(dtype, 1)
-    array = np.zeros(shape, dtype)
-    array[1, 2] = full
+def test_arrays_of_bytes(shape: tuple[int, ...]) -> None:
+    array = np.zeros(shape, np.uint8)
+    array[1, 2] = 255
     got = pixels(check(array))
-    assert got.shape == (3, 5, 3)
     assert got[1, 2].tolist() == [255] * 3
-    transparent = shape[-1] == 4
-    assert got[0, 0].tolist() == [255 if transparent else 0] * 3
+    assert got[0, 0].tolist() == [255 if shape[-1] == 4 else 0] * 3
+    assert (pixels(check(array[::-1, ::2])) == got[::-1, ::2]).all()
 
 
-def test_an_array_that_does_not_lie_in_order_is_read_in_order() -> None:
-    array = pixels(rgb()).astype(np.uint8)
-    assert (pixels(check(array[::-1, ::2])) == array[::-1, ::2]).all()
-    assert (pixels(check(array.transpose(1, 0, 2))) == array.transpose(1, 0, 2)).all()
-    swapped = (array[..., 0].astype(np.uint16) * 257).astype(">u2")
-    assert (pixels(check(swapped))[..., 0] == array[..., 0]).all()
-
-
-@pytest.mark.parametrize("dtype", [np.int8, np.int32, np.int64, np.uint32, np.complex64, object])
-def test_arrays_of_other_types_are_refused(dtype: type) -> None:
-    refused(np.zeros((2, 2), dtype), str(np.dtype(dtype)), "astype")
+def test_arrays_of_other_types_are_refused() -> None:
+    for dtype in (bool, np.uint16, np.float32, object):
+        refused(np.zeros((2, 2), dtype), str(np.dtype(dtype)), "astype")
 
 
 @pytest.mark.parametrize("shape", [(), (4,), (3, 4, 5), (2, 2, 2), (1, 4, 4, 3)])
@@ -258,12 +216,6 @@ def test_a_picture_without_pixels_is_refused(shape: tuple[int, ...]) -> None:
 # ── size: from the header, before a pixel is decoded ───────────────────────────────────────────
 
 
-@pytest.mark.parametrize("size", [(1, 1), (20_000, 10), (10, 20_000), (1, 65_535)])
-def test_the_smallest_and_the_longest_pictures_pass(size: tuple[int, int]) -> None:
-    assert check(Image.new("RGB", size)).size == size
-    assert check(encoded(Image.new("RGB", size), "PNG")).size == size
-
-
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_picture_over_the_limit_is_refused_and_one_at_the_limit_is_not(kind: str) -> None:
     data = encoded(rgb(), kind)
@@ -274,7 +226,7 @@ def test_a_picture_over_the_limit_is_refused_and_one_at_the_limit_is_not(kind: s
 
 
 def test_the_limit_holds_for_images_and_arrays_too() -> None:
-    for source in (rgb(), np.zeros((12, 17, 3)), np.zeros((12, 17), bool)):
+    for source in (rgb(), np.zeros((12, 17, 3), np.uint8)):
         refused(source, "at most 203 pixels", max_pixels=203)
 
 
@@ -385,16 +337,6 @@ def test_flipped_bits_give_a_picture_or_words(kind: str) -> None:
         except ImageError:
             outcomes.add("words")
     assert outcomes <= {"picture", "words"}
-
-
-def test_a_heavy_load_of_metadata_is_borne() -> None:
-    notes = PngImagePlugin.PngInfo()
-    for number in range(2000):
-        notes.add_text(f"key{number}", "x" * 500)
-    assert check(encoded(rgb(), "PNG", pnginfo=notes)).size == (17, 12)
-    assert check(encoded(rgb(), "PNG", icc_profile=bytes(10**6))).size == (17, 12)
-    assert check(encoded(rgb(), "JPEG", icc_profile=b"no profile" * 50_000)).size == (17, 12)
-    assert check(encoded(rgb(), "JPEG", comment=b"c" * 65_000)).size == (17, 12)
 
 
 def test_a_video_behind_a_photo_does_not_count_as_scans() -> None:

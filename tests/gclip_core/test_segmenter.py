@@ -83,9 +83,9 @@ class TestWhichBlocksAmfFuses:
         face = looking(*blocks)
         found = face.findings(face.encode(picture(32, 48)), gclip(n_blocks=n_blocks))
         assert found.fusion == FusionReport(expected, FusionReason.GLOBAL_TOKENS)
-        with_tokens = [block for block, tokens in enumerate(found.global_tokens) if tokens]
+        with_tokens = [block for block, tokens in enumerate(found.globality.tokens) if tokens]
         assert with_tokens == list(blocks)
-        assert [block for block, score in enumerate(found.global_scores) if score > 5] == list(
+        assert [block for block, score in enumerate(found.globality.scores) if score > 5] == list(
             blocks
         )
 
@@ -129,7 +129,7 @@ class TestWhichBlocksAmfFuses:
         encoded = face.encode(picture(24, 40))
         strict = face.findings(encoded, gclip(global_threshold=1000))
         loose = face.findings(encoded, gclip(global_threshold=1))
-        assert not any(strict.global_tokens)
+        assert not any(strict.globality.tokens)
         assert loose.fusion.blocks == (1, 2)
 
     def test_named_blocks_and_the_backbones_own(self) -> None:
@@ -161,7 +161,7 @@ class TestWhichBlocksAmfFuses:
         face = looking(*range(5, 11))
         found = face.findings(face.encode(picture(32, 32)), METHODS["clearclip"])
         assert found.fusion == FusionReport((), FusionReason.OFF)
-        assert len(found.global_scores) == 12
+        assert len(found.globality.scores) == 12
 
     def test_neither_cs_nor_planting_nor_windows_change_them(self) -> None:
         clean = segmenter(with_channel(), short_side=24)
@@ -174,8 +174,8 @@ class TestWhichBlocksAmfFuses:
             for ready in (encoded, face.suppress(encoded, method)):
                 found = face.findings(ready, method)
                 assert found.fusion.blocks == expected.fusion.blocks
-                assert found.global_scores == pytest.approx(expected.global_scores)
-                assert found.global_tokens == expected.global_tokens
+                assert found.globality.scores == pytest.approx(expected.globality.scores)
+                assert found.globality.tokens == expected.globality.tokens
 
 
 class TestChannelSuppression:

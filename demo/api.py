@@ -1,7 +1,6 @@
 """The public API: ``segment``, ``suggest`` and ``about``. Plain data in and out, blocks from 1.
 
-Values are judged twice by the same types: by the guard, before a request waits in the queue, and
-here, where a request comes through the queue itself.
+The guard judges values by the types of the functions here, before a request waits in the queue.
 """
 
 import inspect
@@ -21,7 +20,6 @@ from demo.host.files import path_of, saved_file
 from demo.look import Look, Request, Studio
 from demo.settings import FIELDS, MAX_WORDS, Settings
 from demo.tabs import export
-from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS
 from gclip_core.registry import BACKBONES
 from gclip_core.version import __version__
@@ -116,7 +114,7 @@ def add(studio: Studio) -> None:
     """Register the public endpoints in the page that is being built."""
     for name, endpoint in ENDPOINTS.items():
         options = {"queue": False} if name == "about" else HEAVY
-        gr.api(_served(studio, name, endpoint), api_name=name, **options)
+        gr.api(_served(studio, endpoint), api_name=name, **options)
 
 
 def checks() -> dict[str, Callable[[Any], str]]:
@@ -178,14 +176,11 @@ def _wanted(field: str, schema: Mapping[str, Any]) -> str:
     return f"{kind} from {schema['minimum']} to {schema['maximum']}"
 
 
-def _served(studio: Studio, name: str, endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """The endpoint as Gradio calls it: without the studio, its values judged, no nan in answers."""
+def _served(studio: Studio, endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """The endpoint as Gradio calls it: without the studio, no nan in answers."""
 
     @wraps(endpoint)
     def served(*values: Any) -> Any:
-        wrong = problem(name, [_plain(value) for value in values])
-        if wrong:
-            raise GclipError(wrong)
         return _finite(endpoint(studio, *values))
 
     own = inspect.signature(endpoint)
@@ -193,10 +188,6 @@ def _served(studio: Studio, name: str, endpoint: Callable[..., Any]) -> Callable
     served.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
     served.__annotations__ = {k: v for k, v in endpoint.__annotations__.items() if k != "studio"}
     return in_words(served)
-
-
-def _plain(value: Any) -> Any:
-    return value.model_dump() if isinstance(value, BaseModel) else value
 
 
 def _finite(value: Any) -> Any:

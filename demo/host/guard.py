@@ -104,30 +104,17 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True)
-class Endpoint:
-    """An event of the page: how many values it takes, and whether a browser's event data."""
-
-    name: str
-    values: int
-    event_data: bool = False
-
-
-@dataclass(frozen=True)
 class Endpoints:
-    """What may be called: events by Gradio's number, names that programs may call, and checks."""
+    """What may be called: Gradio's events by number, names that programs may call, and checks."""
 
-    events: Mapping[int, Endpoint]
+    events: Mapping[int, Any]
     public: frozenset[str]
     checks: Mapping[str, Check]
 
     @classmethod
     def of(cls, page: gr.Blocks, checks: Mapping[str, Check]) -> "Endpoints":
         """Those of a page; ``checks`` judge the values of its public endpoints."""
-        events = {
-            number: Endpoint(str(event.api_name), len(event.inputs), event.collects_event_data)
-            for number, event in page.fns.items()
-            if event.fn is not None
-        }
+        events = {number: event for number, event in page.fns.items() if event.fn is not None}
         # The page itself calls by name what does not queue; all else it calls through the queue.
         public = frozenset(
             str(event.api_name)
@@ -161,12 +148,13 @@ class Endpoints:
             raise RefusedError(422, "“session_hash” takes a text of at most 64 characters.")
         if not isinstance(values, list):
             raise RefusedError(422, "“data” takes a list of values.")
-        self.check_named(event.name, values)
-        if len(values) != event.values:
-            raise RefusedError(
-                422, f"“data” takes {event.values} values here, but {len(values)} came."
-            )
-        if event.event_data and not (isinstance(data, dict) and {"index", "value"} <= data.keys()):
+        self.check_named(event.api_name, values)
+        takes = len(event.inputs)
+        if len(values) != takes:
+            raise RefusedError(422, f"“data” takes {takes} values here, but {len(values)} came.")
+        if event.collects_event_data and not (
+            isinstance(data, dict) and {"index", "value"} <= data.keys()
+        ):
             raise RefusedError(422, "“event_data” takes an index and a value.")
 
 

@@ -5,18 +5,26 @@ import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from gradio.utils import get_upload_folder
 
 from demo.host import guard
-from demo.host.guard import API, Endpoint, Endpoints, Guard, Pending
+from demo.host.guard import API, Endpoints, Guard, Pending
 
 JOIN = f"{API}/queue/join"
 EVENT = "0123456789abcdef" * 2
+
+
+def event(name: str, values: int, event_data: bool = False) -> SimpleNamespace:
+    """An event as Gradio describes it."""
+    return SimpleNamespace(api_name=name, inputs=[None] * values, collects_event_data=event_data)
+
+
 ENDPOINTS = Endpoints(
-    {0: Endpoint("segment", 2), 1: Endpoint("show", 3), 2: Endpoint("press", 1, event_data=True)},
+    {0: event("segment", 2), 1: event("show", 3), 2: event("press", 1, event_data=True)},
     frozenset({"segment"}),
     {"segment": lambda values: "" if values == ["picture", "cat"] else "“words” takes a text."},
 )

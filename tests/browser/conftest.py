@@ -16,7 +16,7 @@ FLAGS = [
     "--disable-component-update", "--disable-sync", "--no-first-run", "--process-per-site",
 ]  # fmt: skip
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
-WAIT = 25_000
+WAIT = 60_000
 SETTLED = """(width) => new Promise((done) => {
   const look = (frames) => requestAnimationFrame(() =>
     frames ? look(innerWidth === width ? frames - 1 : frames) : done(document.documentElement));

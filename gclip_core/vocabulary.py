@@ -267,7 +267,8 @@ def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[str, ..
     nearest = dict.fromkeys(doubtful, -1.0)
     partly = [p for p in doubtful if is_seen(p)]
     if partly:
-        theirs = embed_together(backbone, sorted(known.words), "plain")
+        plurals = {f"{word}s" for word in known.words}  # as near as their singulars, or nearly
+        theirs = embed_together(backbone, sorted(known.words - plurals), "plain")
         near = embed(backbone, partly, "plain") @ theirs.T
         nearest |= zip(partly, near.max(dim=1).values.tolist(), strict=True)
     return tuple(phrase for phrase in doubtful if nearest[phrase] < NEAR_A_KNOWN_WORD)

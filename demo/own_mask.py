@@ -1,6 +1,6 @@
 """A true mask of a visitor's own, uploaded under the picture and gone with it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,13 +24,13 @@ class OwnMask:
     """Its components: inputs of a request by their name in it, each with what reads it."""
 
     inputs: dict[str, tuple[Component, Callable[[Any], Any]]]
-    wire: Callable[[Component], list[Dependency]]
+    wire: Callable[[Sequence[Any]], list[Dependency]]
 
 
 def build() -> OwnMask:
-    """The file and the table of classes; ``wire(image)`` makes their events.
+    """The file and the table of classes; ``wire`` makes their events from those of a new picture.
 
-    After those it returns the open tab is shown anew.
+    The open tab is shown anew after those that it returns.
     """
     with gr.Accordion(wording.OWN_MASK, open=False, elem_id="own-mask"):
         gr.Markdown(wording.OWN_MASK_HINT, elem_classes=["gclip-note"])
@@ -52,9 +52,9 @@ def build() -> OwnMask:
         rows = [[str(c.value), c.colour, f"{c.share * 100:.1f} %", c.name] for c in found]
         return rows, wording.OWN_MASK_READ if rows else ""
 
-    def wire(image: Component) -> list[Dependency]:
-        # In the browser alone, and before the picture's own answer is asked for.
-        image.change(fn=None, js=_GONE, outputs=[file, classes, said], **QUIET)
+    def wire(new_picture: Sequence[Any]) -> list[Dependency]:
+        # In the browser alone, before the picture's own answer is asked for.
+        gr.on(new_picture, fn=None, js=_GONE, outputs=[file, classes, said], **QUIET)
         return [
             file.upload(read, file, [classes, said], **RAW),
             file.clear(fn=None, js=_GONE, outputs=[file, classes, said], **QUIET),

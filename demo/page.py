@@ -202,7 +202,8 @@ def _wire(
         controls[name].change(fn=None, js=js, inputs=controls[name], **QUIET)
     for change in [change for tab in tabs.values() for change in tab.wire()]:
         change.then(**ask(heavy=False))
-    for change in [*inputs.wire(studio, controls, given), *own.wire(given.image)]:
+    new_picture = [given.photo.submit, given.examples.click]
+    for change in [*inputs.wire(studio, controls, given), *own.wire(new_picture)]:
         change.then(**ask(heavy=True))
     # Without a link all stands as it opens, and what is asked first is the answer.
     link = gr.Textbox("", visible=False)

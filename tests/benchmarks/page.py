@@ -169,7 +169,7 @@ def uploaded(page: Page, url: str, kind: str, size: tuple[int, int], number: int
     with Image.open(assets.path("photos", "chelsea.jpg")) as photo:
         photo.convert("RGB").rotate(number).resize(size).save(made, kind)
     file = {"name": f"a.{kind}", "mimeType": f"image/{kind}", "buffer": made.getvalue()}
-    given = page.locator("#image input[type=file]")
+    given = page.locator("#photo input[type=file]")
     return answered(page, lambda: given.set_input_files(file))
 
 

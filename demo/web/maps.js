@@ -46,6 +46,7 @@ export const maps = ({ root, point, onPoint, mount }) => {
       const most = Math.max(...matrices.map((one) => one?.top ?? 0));
       const row = patch && squareOf(...patch);
       if (patch && !inside) {
+        part.box.style.minHeight ||= `${part.box.offsetHeight}px`; // what is below stays in place
         const at = (i) => matrix.at(row, squareOf(Math.floor(i / columns), i % columns));
         part.overPhoto(at, most);
         markHere(part);

@@ -384,7 +384,7 @@ const values = (m, state, g) => {
   });
   nodes[0].dataset.value = now.norms[c];
   if (m.channel !== null) pen.path("pressed", g, `M${x} ${Math.max(y, b.y)}V${base}`, "gm-axis");
-  const said = m.formulas ? "‖W_{2}[d, :]‖_{2}, block" : "norm of each channel, block";
+  const said = m.formulas ? "‖W_{2}[d, :]‖_{2}, block" : "channel norms, block";
   const kind = m.formulas ? "eq" : "small";
   pen.words("normsname", g, b.x, base + 1.3 * u, `${said} ${v.norms_of}`, kind);
   zone(m, "norms", g, b, "norms", {

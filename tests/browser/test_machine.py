@@ -19,7 +19,7 @@ READY = "#machine .gw[data-ready='1']"
 def opened(url: str, browser: BrowserContext) -> Iterator[Page]:
     for page in visitor(browser, DESKTOP):
         page.goto(f"{url}?{SETTINGS.to_query()}")
-        expect(page.locator("#side-canvas .gw")).to_have_attribute("data-ready", "1")
+        page.wait_for_selector("#side-canvas .gw[data-ready='1']")
         page.locator("#machine button").click()
         page.wait_for_selector(READY)
         yield page

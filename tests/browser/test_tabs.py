@@ -1,5 +1,7 @@
 """Learn, Compare and Export in a browser."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -79,6 +81,7 @@ def test_a_press_on_a_row_opens_its_mask_beside_the_other(desktop: Page, url: st
 
 def test_one_press_makes_a_share_card(desktop: Page, url: str) -> None:
     desktop.goto(f"{url}?tab=export")
+    expect(desktop.locator("#link textarea")).to_have_value(re.compile("example="))
     desktop.locator("#make-card").click()
     expect(desktop.locator("#card-files")).to_contain_text("gclip")
     expect(desktop.locator("#card img")).to_be_visible()

@@ -81,16 +81,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         photos = photo_folder(args.folder) if args.folder else shipped_photos()
         found = []
-        with opened_backbone(args, args.backbone) as backbone:
-            named, segmenter = meanings(backbone), Segmenter(backbone)
-            for sample in photos.samples:
-                image, truth = sample.load()
-                index, counts = np.unique(truth[truth >= 0], return_counts=True)
-                names = [photos.classes[i].name for i in index]
-                words = segmenter.suggest(image)
-                found.append(judge(words, dict(zip(names, counts.tolist(), strict=True)), named))
-                if args.each:
-                    print(f"{sample.name}: {', '.join(words)} | {', '.join(names)}")
+        backbone = opened_backbone(args, args.backbone)
+        named, segmenter = meanings(backbone), Segmenter(backbone)
+        for sample in photos.samples:
+            image, truth = sample.load()
+            index, counts = np.unique(truth[truth >= 0], return_counts=True)
+            names = [photos.classes[i].name for i in index]
+            words = segmenter.suggest(image)
+            found.append(judge(words, dict(zip(names, counts.tolist(), strict=True)), named))
+            if args.each:
+                print(f"{sample.name}: {', '.join(words)} | {', '.join(names)}")
     except (GclipError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -144,9 +144,9 @@ def test_a_full_queue_says_so(url: str, slow: Slow) -> None:
         Asking(url, of_size(side))
     wait_for(lambda: slow.begun == 1)
     time.sleep(1)
-    waiting = [stand_in_line(url, of_size(side)) for side in (96, 112, 128)]
     visitor = Visitor(url)
     values = visitor.open(of_size(144))
+    waiting = [stand_in_line(url, of_size(side)) for side in (96, 112, 128)]
     refused = visitor.join("show", visitor.pressed(values[0], values[1:]))
     assert refused.status_code == 503
     for other, stream in waiting:

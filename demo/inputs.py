@@ -234,7 +234,9 @@ def wire(studio: Studio, controls: Controls, given: InputWidgets) -> list[Depend
             return {controls["backbone"]: name, **_offer_fetch(studio, picker, None)}
         return {picker.menu: current, **_offer_fetch(studio, picker, entry)}
 
-    def fetch(name: str, progress: gr.Progress = gr.Progress(track_tqdm=True)) -> Answer:  # noqa: B008
+    bar = gr.Progress(track_tqdm=True)
+
+    def fetch(name: str, progress: gr.Progress = bar) -> Answer:
         try:
             said = wording.fetched(studio.fetch(name).title)
         except GclipError as error:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -17,8 +18,8 @@ from gclip_core.errors import EvaluationError
 from gclip_core.numbering import block_indices
 
 
-def add_backbone_options(parser: argparse._ActionsContainer) -> None:
-    """The options of the backbone, except for its name: one command takes several names."""
+def add_backbone_options(parser: Any) -> None:
+    """Add the options of the backbone to a parser or group, except for its name."""
     parser.add_argument("--weights", type=Path, help="weight file of the backbone")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "auto"])
@@ -29,7 +30,7 @@ def add_backbone_options(parser: argparse._ActionsContainer) -> None:
     )  # fmt: skip
 
 
-def add_finding_options(parser: argparse._ActionsContainer) -> None:
+def add_finding_options(parser: argparse.ArgumentParser) -> None:
     """What counts as a global token, and which blocks CS acts on."""
     parser.add_argument("--global-threshold", type=float, default=5.0)
     parser.add_argument(

@@ -55,7 +55,7 @@ from demo.controls import Controls
 from demo.tabs import areas
 with gr.Blocks():
     tab = areas.build(studio, Controls())
-(shown,) = tab.show(studio.look(Request(Settings(words="cat, sky", rest=False)))).values()
+(shown,) = tab.show(studio.look(Request(Settings(words="cat, sky", background="off")))).values()
 assert set(shown) == {"cat", "sky"}
 assert 0.5 < sum(shown.values()) <= 1.001
 """

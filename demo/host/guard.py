@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 import gradio as gr
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.middleware import Middleware
@@ -152,6 +153,14 @@ class Endpoints:
         takes = len(event.inputs)
         if len(values) != takes:
             raise RefusedError(422, f"“data” takes {takes} values here, but {len(values)} came.")
+        for component, value in zip(event.inputs, values, strict=True):
+            model = getattr(component, "data_model", None)
+            if model is None or value is None:
+                continue
+            try:
+                model.model_validate(value)
+            except ValidationError as error:
+                raise RefusedError(422, NOT_UPLOADED) from error
         if event.collects_event_data and not (
             isinstance(data, dict) and {"index", "value"} <= data.keys()
         ):

@@ -47,7 +47,8 @@ def test_photos_need_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_method_is_a_row_unless_some_are_named() -> None:
-    assert main([*PHOTOS, "--n", "1", "--out", "all"]) == 0
+    wide_enough_for_calibration = ["--short-side", "112"]
+    assert main([*PHOTOS, "--n", "1", "--out", "all", *wide_enough_for_calibration]) == 0
     assert len(result("all")["results"]) == len(METHODS)
 
 

@@ -21,7 +21,7 @@ COMMANDS = [line for line in LINES if line[0] == "python"]
 NEEDS_DATA = "DIR"
 
 # The same command on less: fewer and smaller photos, one sentence around each word.
-LESS = ["--n", "2", "--short-side", "48", "--templates", "plain", "--quiet"]
+LESS = ["--n", "2", "--short-side", "112", "--templates", "plain", "--quiet"]
 
 
 def test_all_commands_are_ours() -> None:

@@ -326,7 +326,7 @@ def method_marks(method: Method) -> list[str]:
     return [
         "" if method.attention == "qk" else attention_words(method.attention)[1],
         "middle blocks’ attention is mixed in" if fusion else "",
-        "",
+        "outlier tokens are repaired, like patches averaged" if method.calibration else "",
         "an abnormal channel is suppressed" if suppression else "",
         "" if method.residual else "the residual path is left out",
         "" if method.ffn else "the FFN is left out",
@@ -422,14 +422,24 @@ def nothing_changed(method: Method, found: MethodReport) -> str:
     return "Not one pixel changes."
 
 
+def lowered(title: str, before: float, after: float) -> str:
+    """Where a method has a lower score than ClearCLIP on this photo; both in [0, 1]."""
+    if round(before - after, 3) <= 0:
+        return ""
+    return (
+        f"On this photo {title} lowers mIoU, from {percent(before)} to {percent(after)}. "
+        "The paper reports gains on the mean of many photos."
+    )
+
+
 def found_nothing(titles: Sequence[str], words: Sequence[str]) -> str:
     """Where masks find none of the words; ``titles`` are theirs."""
     if not titles:
         return ""
     said = "the word" if len(words) == 1 else "any of the words"
     return (
-        f"{', '.join(titles)} cannot find {said} here: hidden words for the rest fit every pixel "
-        "better. Type what the picture shows, or untick “Leave the rest unlabelled”."
+        f"{', '.join(titles)} cannot find {said} here: hidden background words fit every pixel "
+        "better. Type what the picture shows, or switch Background off."
     )
 
 

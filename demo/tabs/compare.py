@@ -1,5 +1,6 @@
 """Compare: every method on one picture as a table of the field, and two of its masks at once."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,7 @@ from demo.variants import VARIANTS
 from demo.widgets import cards, values
 from demo.widgets.values import Json
 from gclip_core import palette
+from gclip_core.errors import MethodError
 from gclip_core.types import class_shares
 
 TRUTH = "truth"
@@ -82,8 +84,12 @@ def shown(extras: bool) -> tuple[str, ...]:
 
 
 def see(look: Look, names: Sequence[str]) -> Comparison:
-    """The masks of several variants, all from one encoding."""
-    return Comparison({name: mask(look, name) for name in names}, known(look))
+    """The masks of several variants, all from one encoding; of those that take this picture."""
+    masks = {}
+    for name in names:
+        with contextlib.suppress(MethodError):  # SC-CLIP and SFP need 31 patches
+            masks[name] = mask(look, name)
+    return Comparison(masks, known(look))
 
 
 def mask(look: Look, name: str) -> Mask:

@@ -100,6 +100,7 @@ def _canvas(look: Look, view: SideView) -> Json:
         view.chosen.names,
         notes=[
             opening.remark(look),
+            _lowered(view),
             wording.pointing(swipes=not same),
             common.found_nothing([view.chosen]),
             wording.missed(common.missed(view.chosen)),
@@ -108,6 +109,13 @@ def _canvas(look: Look, view: SideView) -> Json:
             wording.SCORE_SHORT if view.chosen.miou is not None else "",
         ],
     )
+
+
+def _lowered(view: SideView) -> str:
+    before, after = view.plain.miou, view.chosen.miou
+    if before is None or after is None:
+        return ""
+    return wording.lowered(view.chosen.method.title, before, after)
 
 
 def _same(view: SideView) -> bool:

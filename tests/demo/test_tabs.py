@@ -205,6 +205,18 @@ def test_the_table_has_a_row_a_method_with_its_year_marks_scores_and_time(
     marks = {row["name"]: [bool(one) for one in row["marks"]] for row in table["rows"]}
     assert not any(marks["clip"])
     assert marks["amf_cs"] == [True, True, False, True, True, True]
+    assert marks["scclip"][2] and marks["sfp"][2]
+
+
+def test_a_method_that_refuses_the_picture_leaves_the_others_their_rows(studio: Studio) -> None:
+    found = compare.see(look_at(studio, short_side=64), compare.shown(extras=True))
+    assert {"scclip", "sfp"}.isdisjoint(found.masks)
+    assert {"clip", "clearclip", "amf_cs"} <= found.masks.keys()
+
+
+def test_a_photo_on_which_a_method_lowers_the_score_is_named() -> None:
+    assert "from 50.0 % to 40.0 %" in wording.lowered("GCLIP", 0.5, 0.4)
+    assert wording.lowered("GCLIP", 0.5, 0.5) == wording.lowered("GCLIP", 0.4, 0.5) == ""
 
 
 def test_without_truth_the_table_has_no_scores(studio: Studio) -> None:

@@ -111,9 +111,13 @@ def test_a_picture_that_is_slow_to_come_dims_the_answer_to_the_last_one(
 def test_a_mask_of_one_s_own_is_not_guessed_at_and_goes_with_its_picture(
     desktop: Page, url: str
 ) -> None:
-    arrive(desktop, url, words="cat, grass")
+    arrive(desktop, url)
+    words = desktop.locator("#words textarea")
     give(desktop, Image.linear_gradient("L").resize((120, 90)).convert("RGB"))
     desktop.wait_for_function("location.search.includes('source=upload')")
+    words.fill("cat, grass")
+    words.press("Enter")
+    desktop.wait_for_function("location.search.includes('words=cat')")
     mask = Image.new("P", (120, 90))
     mask.putpalette([0, 0, 0, 255, 0, 0])
     mask.paste(1, (0, 0, 60, 90))
@@ -135,6 +139,10 @@ def test_a_mask_of_one_s_own_is_not_guessed_at_and_goes_with_its_picture(
     give(desktop, Image.new("RGB", (64, 80), "red"))
     expect(truth).to_be_hidden()
     expect(desktop.locator("#compare-notes")).to_contain_text(wording.TRUTH_EMPTY)
+    desktop.wait_for_function("!location.search.includes('words=cat')")
+    words.fill("cat, grass")
+    words.press("Enter")
+    desktop.wait_for_function("location.search.includes('words=cat')")
     expect(desktop.locator("#methods tr[data-name='clip']")).to_be_visible()
     expect(desktop.locator("#methods")).not_to_contain_text("mIoU")
     expect(desktop.locator("#says .problem")).to_have_count(0)

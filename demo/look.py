@@ -319,15 +319,21 @@ class Look:
         result, backbone = self.segment(self.chosen), self.segmenter.backbone
         came, size = self.picture.came, self.picture.size
         milliseconds = (time.perf_counter() - self.started) * 1000
-        logs.event(
-            "answered", view=view, backbone=backbone.name, ms=round(milliseconds),
-            trunk="kept" if self.kept else "new", patches="{}x{}".format(*self.grid),
-        )  # fmt: skip
-        return Status(
+        status = Status(
             backbone.title, backbone.name, milliseconds, self.kept, self.grid, result.notes,
             result.unknown, self.encoded in WITHOUT_GPU,
             (came, size) if came and came != size else None,
         )  # fmt: skip
+        log_answer(view, status)
+        return status
+
+
+def log_answer(view: str, status: Status) -> None:
+    """Log an answer in one line, without anything that was typed."""
+    logs.event(
+        "answered", view=view, backbone=status.name, ms=round(status.milliseconds),
+        trunk="kept" if status.kept else "new", patches="{}x{}".format(*status.grid),
+    )  # fmt: skip
 
 
 class Studio:

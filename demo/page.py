@@ -15,7 +15,7 @@ from starlette.routing import Route
 from demo import inputs, own_mask, widgets, wording
 from demo.controls import HEAVY, LIGHT, QUIET, RAW, Answer, Controls, Tab, chosen, in_words
 from demo.host.files import path_of
-from demo.look import Look, Request, Status, Studio
+from demo.look import Look, Request, Status, Studio, log_answer
 from demo.settings import FIELDS, Settings, as_text, from_query, key_of
 from demo.source import NoPictureError, stamp
 from demo.tabs import TABS, TabEntry, common
@@ -270,6 +270,7 @@ def answer(
             milliseconds = 1000 * (time.perf_counter() - started)
             status = replace(made.status, milliseconds=milliseconds, kept=True)
             made = replace(made, status=status)
+            log_answer(name, status)
     except NoPictureError as error:
         return {lines: values.lines(problems=[str(error)], state="none")}
     except GclipError as error:

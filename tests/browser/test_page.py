@@ -194,10 +194,10 @@ def test_a_switch_that_does_nothing_is_dimmed_says_why_and_offers_a_simulation(
 ) -> None:
     arrive(desktop, url)
     expect(desktop.locator("#reasons")).to_contain_text("CS changes nothing")
-    expect(desktop.locator("#cs")).to_have_css("opacity", "0.5")
+    expect(desktop.locator("#cs input")).to_have_css("opacity", "0.5")
     desktop.locator("#reasons .gw-link").click()
     expect(desktop.locator("#side-canvas")).to_contain_text("Simulation")
-    expect(desktop.locator("#cs")).to_have_css("opacity", "1")
+    expect(desktop.locator("#cs input")).to_have_css("opacity", "1")
     desktop.locator("#side-canvas .gw-simulated .gw-link").click()
     expect(desktop.locator("#side-canvas")).not_to_contain_text("Simulation")
 
@@ -205,7 +205,7 @@ def test_a_switch_that_does_nothing_is_dimmed_says_why_and_offers_a_simulation(
 def test_another_method_leaves_both_switches_unused_and_says_so(desktop: Page, url: str) -> None:
     arrive(desktop, url, method="maskclip")
     expect(desktop.locator("#reasons")).to_contain_text("Any but GCLIP leaves them unused")
-    for switch in ("#amf", "#cs"):
+    for switch in ("#amf input", "#cs input"):
         expect(desktop.locator(switch)).to_have_css("opacity", "0.5")
 
 

@@ -210,9 +210,13 @@ def _wire(
     page.load(
         fn=None, js=_OPEN, inputs=[controls["tab"], link, *asked], outputs=[link, *asked], **QUIET
     )
-    link.change(arrive, None, [*filled, noted, strip], **QUIET).then(**ask(heavy=True))
+    arrived = link.change(arrive, None, [*filled, noted, strip], **QUIET)
+    arrived.then(fn=None, js=_SHOW_CARD, **QUIET)
+    arrived.then(**ask(heavy=True))
 
 
+# A link to a backbone that is not here opens its card, which may lie below the first screen.
+_SHOW_CARD = "() => { document.querySelector('#fetch')?.scrollIntoView({ block: 'center' }) }"
 # Keys that begin with two underscores are the host's.
 _OPEN = """(tab, link, ...asked) =>
   [...new URLSearchParams(location.search).keys()].every((key) => key.startsWith("__"))

@@ -80,7 +80,6 @@ def build(studio: Studio, controls: Controls) -> Tab:
     )
     command = gr.Code(
         label=wording.COMMAND,
-        language="shell",
         interactive=False,
         elem_id="command",
         wrap_lines=True,

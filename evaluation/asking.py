@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.class_lists import ClassName
-from gclip_core.errors import EvaluationError
+from evaluation.errors import EvaluationError
 
 
 def parse_rule(rule: str) -> int | None:

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from evaluation.datasets import Sample
+from evaluation.errors import EvaluationError
 from evaluation.runner import ahead
 from gclip_core.amf import first_global_block, middle_blocks
-from gclip_core.errors import EvaluationError
 from gclip_core.numbering import block_choice
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Blocks

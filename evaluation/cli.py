@@ -12,6 +12,7 @@ from evaluation import block_vote, class_lists, report, runner, shares
 from evaluation.asking import parse_rule
 from evaluation.class_lists import ClassName
 from evaluation.datasets import DATASETS, OpenSet
+from evaluation.errors import EvaluationError
 from evaluation.experiment import Experiment, digest
 from evaluation.options import (
     add_backbone_options,
@@ -25,7 +26,7 @@ from evaluation.shares import Share
 from evaluation.tally import FILE as COUNTS_FILE
 from evaluation.tally import Tally, added
 from gclip_core.backbone import Backbone
-from gclip_core.errors import BackboneError, EvaluationError, GclipError
+from gclip_core.errors import BackboneError, GclipError
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_choice, listed
 from gclip_core.registry import BACKBONES, BUILT_IN, backbone_name

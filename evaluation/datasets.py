@@ -16,9 +16,9 @@ from PIL import Image
 
 from evaluation import class_lists, ids
 from evaluation.class_lists import ClassName
+from evaluation.errors import EvaluationError
 from evaluation.ids import Ids
 from gclip_core import images
-from gclip_core.errors import EvaluationError
 from gclip_core.tables import find, table
 
 EVERY_LABEL = "all"

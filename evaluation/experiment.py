@@ -6,8 +6,8 @@ from hashlib import blake2b
 from typing import Any
 
 from evaluation.datasets import OpenSet
+from evaluation.errors import EvaluationError
 from evaluation.rows import Row, method_json
-from gclip_core.errors import EvaluationError
 from gclip_core.numbering import block_numbers
 from gclip_core.segmenter import Segmenter
 from gclip_core.version import __version__

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from evaluation.errors import EvaluationError
 from evaluation.metric import IGNORE
-from gclip_core.errors import EvaluationError
 
 
 @dataclass(frozen=True)

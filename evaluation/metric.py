@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gclip_core.errors import EvaluationError
+from evaluation.errors import EvaluationError
 from gclip_core.types import ROWS, Vocabulary
 
 IGNORE = -1

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 
 from evaluation.datasets import OpenSet, find_dataset, open_dataset
+from evaluation.errors import EvaluationError
 from evaluation.photo_set import NAME as PHOTOS
 from evaluation.photo_set import photo_folder, shipped_photos
 from evaluation.shares import own_device
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
-from gclip_core.errors import EvaluationError
 from gclip_core.numbering import block_indices
 
 

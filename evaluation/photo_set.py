@@ -11,10 +11,10 @@ from PIL import Image
 
 from evaluation.class_lists import ClassName
 from evaluation.datasets import OpenSet, Sample
+from evaluation.errors import EvaluationError
 from evaluation.metric import IGNORE
 from evaluation.photos import Photo, star_photos
 from gclip_core import images
-from gclip_core.errors import EvaluationError
 
 NAME = "photos"
 

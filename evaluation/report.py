@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from evaluation import metric
+from evaluation.errors import EvaluationError
 from evaluation.experiment import digest
 from evaluation.tally import Tally, write_atomically
-from gclip_core.errors import EvaluationError
 
 FILE = "result.json"
 BASE = "ClearCLIP"

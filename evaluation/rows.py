@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gclip_core.errors import EvaluationError
+from evaluation.errors import EvaluationError
 from gclip_core.methods import METHODS, find_method
 from gclip_core.numbering import block_numbers, listed
 from gclip_core.tables import find

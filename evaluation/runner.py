@@ -18,12 +18,12 @@ from tqdm import tqdm
 from evaluation import metric
 from evaluation.asking import asked
 from evaluation.datasets import Sample
+from evaluation.errors import EvaluationError
 from evaluation.experiment import Experiment
 from evaluation.metric import IGNORE, Counts
 from evaluation.rows import computation
 from evaluation.shares import Share
 from evaluation.tally import Tally, resume
-from gclip_core.errors import EvaluationError
 from gclip_core.types import Encoded, Vocabulary
 from gclip_core.version import __version__
 

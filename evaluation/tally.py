@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.errors import EvaluationError
 from evaluation.experiment import require_equal
 from evaluation.metric import Counts
-from gclip_core.errors import EvaluationError
 
 FILE = "counts.npz"
 

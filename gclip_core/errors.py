@@ -19,7 +19,3 @@ class BackboneError(GclipError):
 
 class MethodError(GclipError):
     """The method's settings contradict each other or the backbone (for example a block number)."""
-
-
-class EvaluationError(GclipError):
-    """A data set or a result cannot be used: a missing folder, unknown ids, other settings."""

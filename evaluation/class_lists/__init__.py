@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from evaluation.errors import EvaluationError
 from gclip_core import word_lists
-from gclip_core.errors import EvaluationError
 
 _FOLDER = Path(__file__).parent
 

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evaluation.datasets import Sample
+from evaluation.errors import EvaluationError
 from evaluation.report import grid, simulation
 from gclip_core import amf, cs
 from gclip_core.backbone import Backbone
-from gclip_core.errors import EvaluationError
 from gclip_core.methods import METHODS
 from gclip_core.numbering import block_numbers, named
 from gclip_core.segmenter import Segmenter

@@ -13,13 +13,13 @@ from evaluation import class_lists, ids
 from evaluation.asking import asked, parse_rule
 from evaluation.class_lists import ClassName
 from evaluation.datasets import DATASETS, OpenSet, find_dataset, open_dataset
+from evaluation.errors import EvaluationError
 from evaluation.experiment import Experiment
 from evaluation.metric import IGNORE, Counts
 from evaluation.photo_set import photo_folder, shipped_photos
 from evaluation.photos import star_photos
 from evaluation.rows import method_rows
 from evaluation.runner import at_size, count_image
-from gclip_core.errors import EvaluationError
 from gclip_core.methods import gclip
 from tests.evaluation.sets import (
     CASES,

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torchmetrics.classification import MulticlassJaccardIndex
 
+from evaluation.errors import EvaluationError
 from evaluation.metric import IGNORE, WordScores, against_truth, confusion, scores
-from gclip_core.errors import EvaluationError
 from gclip_core.vocabulary import parse
 
 

@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 
 from evaluation.datasets import Sample
+from evaluation.errors import EvaluationError
 from evaluation.phenomena import Phenomena, large_dimensions, look_into, report
 from evaluation.phenomena.__main__ import main
 from gclip_core import METHODS, Segmenter, cs, gclip, plant_channel
-from gclip_core.errors import EvaluationError
 from tests.evaluation.sets import CASES, plain_set
 from tests.models import enlarge_channel, look_at_one_patch, tiny_backbone
 

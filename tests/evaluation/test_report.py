@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from evaluation import report
+from evaluation.errors import EvaluationError
 from evaluation.tally import Tally
-from gclip_core.errors import EvaluationError
 
 
 def result(

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from evaluation import block_vote, runner
+from evaluation.errors import EvaluationError
 from evaluation.experiment import Experiment
 from evaluation.rows import (
     SWEEPS,
@@ -24,7 +25,7 @@ from evaluation.rows import (
     sweep_rows,
 )
 from evaluation.tally import FILE, Tally, resume
-from gclip_core.errors import EvaluationError, MethodError
+from gclip_core.errors import MethodError
 from gclip_core.methods import METHODS, gclip
 from gclip_core.segmenter import Segmenter
 from tests.evaluation.sets import plain_set

@@ -8,8 +8,8 @@ import pytest
 
 from evaluation import shares
 from evaluation.cli import main
+from evaluation.errors import EvaluationError
 from evaluation.tally import Tally, added
-from gclip_core.errors import EvaluationError
 from tests.evaluation.test_runner import assert_same, go, one_thread, whole
 
 __all__ = ["one_thread", "whole"]

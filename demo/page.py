@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from demo import inputs, own_mask, widgets, wording
 from demo.controls import HEAVY, LIGHT, QUIET, RAW, Answer, Controls, Tab, chosen, in_words
+from demo.host.byte_cache import nbytes
 from demo.host.files import path_of
 from demo.look import Look, Request, Status, Studio, log_answer
 from demo.settings import FIELDS, Settings, as_text, from_query, key_of
@@ -299,7 +300,7 @@ def _make(
 ) -> Answered:
     """The answer of a tab, not from the cache."""
     look = studio.look(request)
-    with STORE.offers() as offers:
+    with STORE.offers(nbytes(request)) as offers:
         every = {**around(look), **tab.show(look)}
         shown = {part: values.packed(one) for part, one in every.items()}
     return Answered(shown, offers, look.done(name), look.settings)

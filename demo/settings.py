@@ -300,6 +300,11 @@ class Settings(BaseModel):
         """Patches at most: of a strip of a picture fewer, unless its size is chosen."""
         return 4096 if self.short_side or self.window else 1200
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory, at the most: 4 a character, 32 a channel."""
+        return 2048 + 4 * len(self.words) + 32 * len(self.channels)
+
     def changed(self, **changes: Any) -> Settings:
         """A copy with some settings changed."""
         return Settings(**{**self.__dict__, **changes})

@@ -19,7 +19,15 @@ from gclip_core.registry import BUILT_IN, OPENAI_MEAN, OPENAI_STD, Triple, find_
 from gclip_core.text_tower import Openings
 from gclip_core.types import Blocks, KnownWords, Plant, Suppression
 
+TEXT_BYTES = 16 * 2**20
+"""Text embeddings that a backbone caches."""
+
 _uids = itertools.count()
+
+
+def _text_bytes(embedding: Tensor) -> int:
+    """Bytes of an embedding and of its phrase, which is as long as the tokenizer allows."""
+    return embedding.nbytes + 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +53,9 @@ class Backbone:
     planted: tuple[Plant, ...] = ()
     notes: tuple[str, ...] = ()
     uid: str = field(default_factory=lambda: str(next(_uids)))
-    text_cache: BoundedCache[Tensor] = field(default_factory=lambda: BoundedCache(4096), repr=False)
+    text_cache: BoundedCache[Tensor] = field(
+        default_factory=lambda: BoundedCache(TEXT_BYTES, _text_bytes), repr=False
+    )
     openings_cache: BoundedCache[Openings] = field(
         default_factory=lambda: BoundedCache(4), repr=False
     )

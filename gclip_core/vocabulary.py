@@ -140,7 +140,9 @@ def embed(
     found = {phrase: cache.get((sentences, phrase)) for phrase in dict.fromkeys(phrases)}
     missing = [phrase for phrase, embedding in found.items() if embedding is None]
     if missing:
-        found |= zip(missing, _embed_new(backbone, missing, sentences), strict=True)
+        made = _embed_new(backbone, missing, sentences)
+        # Copied: a row that is a view would keep the embeddings of all that were made with it.
+        found |= {phrase: row.clone() for phrase, row in zip(missing, made, strict=True)}
         for phrase in missing:
             cache.put((sentences, phrase), found[phrase])
     return torch.stack([found[phrase] for phrase in phrases])
@@ -195,7 +197,10 @@ def read_words(
     return _parsed.get_or_make((backbone.uid, typed, notes, other, templates), make)
 
 
-_parsed: BoundedCache[ParsedWords] = BoundedCache(8 * 2**20, lambda parsed: parsed.text.nbytes)
+# The words themselves, in the key and parsed, are at most 64 kB where a page bounds them.
+_parsed: BoundedCache[ParsedWords] = BoundedCache(
+    16 * 2**20, lambda parsed: parsed.text.nbytes + 64 * 2**10
+)
 
 
 def hidden_words(

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -154,20 +154,37 @@ def served(studio: Studio, waiting: int = 0) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the page showed: lines of words, the digest of everything else, and all its numbers.
+class Turn:
+    """A request's way through the queue, by the clock: when it came, began and was answered.
 
-    ``waited`` is the seconds until the work began, ``seconds`` those until the answer; ``ranks``
-    the places in the queue that were told on the way, the front being 0.
+    ``told`` are (when, seconds left until the answer).
     """
+
+    came: float
+    told: tuple[tuple[float, float], ...]
+    began: float
+    done: float
+
+    def ratios(self, least: float = 1.0) -> list[float]:
+        """True over told seconds, wherever more than ``least`` of them were left."""
+        left = ((self.done - at, eta) for at, eta in self.told)
+        return [true / max(eta, 0.01) for true, eta in left if max(true, eta) > least]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the page showed: lines of words, the digest of everything else, and all its numbers."""
 
     lines: tuple[tuple[str, str], ...]
     shown: str
     numbers: tuple[float, ...]
     raw: list[Any]
-    seconds: float
-    waited: float
-    ranks: tuple[int, ...]
+    turn: Turn
+
+    @property
+    def seconds(self) -> float:
+        """From the press to the answer."""
+        return self.turn.done - self.turn.came
 
     def same_as(self, other: Answer) -> bool:
         """Whether both show the same, pictures by the byte and numbers to four digits.
@@ -187,23 +204,6 @@ class Answer:
     def text(self) -> str:
         """All lines as one text."""
         return " ".join(text for _, text in self.lines)
-
-
-@dataclass(frozen=True)
-class Turn:
-    """A request's way through the queue, by the clock: what was told, its beginning and its end.
-
-    ``told`` are (when, seconds left until the answer).
-    """
-
-    told: tuple[tuple[float, float], ...]
-    began: float
-    done: float
-
-    def ratios(self, least: float = 1.0) -> list[float]:
-        """True over told seconds, wherever more than ``least`` of them were left."""
-        left = ((self.done - at, eta) for at, eta in self.told)
-        return [true / eta for true, eta in left if true > least]
 
 
 class Visitor:
@@ -248,41 +248,77 @@ class Visitor:
         return [i for i in self.functions["arrive"]["outputs"] if i in sent]
 
     def ask(
-        self, query: str = "", image: dict[str, Any] | None = None, lane: str = "heavy"
+        self,
+        query: str = "",
+        image: dict[str, Any] | None = None,
+        lane: str = "heavy",
+        between: list[Any] | None = None,
     ) -> Answer:
         """Follow a link, with a picture of one's own if given, and press the button."""
         values = self.open(query)
-        return self.press(image or values[0], values[1:], lane=lane)
+        return self.press(image or values[0], values[1:], between, lane)
 
     def press(
         self, image: Any, values: list[Any], between: list[Any] | None = None, lane: str = "heavy"
     ) -> Answer:
-        """Press the button with these values in the fields, or a switch in the light lane."""
-        start = time.monotonic()
-        data = self.pressed(image, values, between)
-        name = self.shows(values) + ("_light" if lane == "light" else "")
-        shown, waited, ranks = self.call(name, data)
+        """Press the button with these values in the fields, or a switch in the light lane.
+
+        ``between`` are a mask of one's own and the table of its classes.
+        """
+        name = self.shows(values)
+        if lane == "light" and f"{name}_light" in self.functions:
+            name += "_light"
+        shown, turn = self.call(name, self.pressed(image, values, between))
         lines = tuple((kind, text) for kind, text in shown[0]["lines"])
-        seconds, numbers = time.monotonic() - start, []
-        rest = _without_numbers(self.fetched(shown[1:]), numbers)
+        return self._answer(lines, shown, shown[1:], turn)
+
+    def program(self, endpoint: str, values: Sequence[Any]) -> Answer:
+        """Call an endpoint of the API as a program does."""
+        came = time.monotonic()
+        joined = self.web.post(f"{API}/call/{endpoint}", json={"data": values})
+        if joined.status_code in (429, 503):
+            raise BusyError(joined.text)
+        if joined.status_code == 422:
+            turn = Turn(came, (), came, time.monotonic())
+            return self._answer((("problem", joined.json()["detail"]),), [], [], turn)
+        kind, address = "", f"{API}/call/{endpoint}/{joined.json()['event_id']}"
+        with self.web.stream("GET", address) as stream:
+            for line in stream.iter_lines():
+                kind = line.removeprefix("event: ") if line.startswith("event: ") else kind
+                if line.startswith("data: ") and kind in ("complete", "error"):
+                    data = json.loads(line.removeprefix("data: "))
+                    turn = Turn(came, (), came, time.monotonic())
+                    if kind == "complete":
+                        return self._answer((), data, data, turn)
+                    return self._answer((("problem", json.dumps(data)),), [], [], turn)
+        raise FailedError("the stream ended before the answer came")
+
+    def _answer(self, lines: Any, raw: list[Any], compared: list[Any], turn: Turn) -> Answer:
+        numbers: list[float] = []
+        rest = _without_numbers(self.fetched(compared), numbers)
         text = json.dumps(rest, sort_keys=True)
         digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-        return Answer(lines, digest, tuple(numbers), shown, seconds, waited, tuple(ranks))
+        return Answer(lines, digest, tuple(numbers), raw, turn)
 
     def fetched(self, value: Any) -> Any:
-        """The value with what it names by a server's own secret name in the name's place."""
+        """The value with the content of what it names in the place of a server's own names."""
         if isinstance(value, dict):
-            if "path" in value:  # a file, which every server stores in a place of its own
-                return value.get("orig_name")
-            return {key: self.fetched(one) for key, one in value.items() if key != "id"}
+            if value.get("path"):  # a file, which every server stores in a place of its own
+                return self._content(f"{API}/file={value['path']}")
+            left_out = ("id", "milliseconds")
+            return {key: self.fetched(one) for key, one in value.items() if key not in left_out}
         if isinstance(value, list):
             return [self.fetched(one) for one in value]
-        if not (isinstance(value, str) and re.fullmatch("[0-9a-f]{32}", value)):
-            return value
-        if value not in self.held:
-            body = self.web.get(f"/blob/{value}").content
-            self.held[value] = hashlib.blake2b(body, digest_size=16).hexdigest()
-        return self.held[value]
+        if isinstance(value, str) and re.fullmatch("[0-9a-f]{32}", value):
+            return self._content(f"/blob/{value}")
+        return value
+
+    def _content(self, address: str) -> str:
+        """The digest of what lies at an address; fetched once."""
+        if address not in self.held:
+            body = self.web.get(address).content
+            self.held[address] = hashlib.blake2b(body, digest_size=16).hexdigest()
+        return self.held[address]
 
     def shows(self, values: list[Any]) -> str:
         """The function that answers for the open tab."""
@@ -310,46 +346,43 @@ class Visitor:
         }
         return self.web.post(f"{API}/queue/join?{query}", json=body)
 
-    def call(self, name: str, data: list[Any], query: str = "") -> tuple[list[Any], float, list]:
-        """Stand in the queue and wait for the answer.
+    def call(self, name: str, data: list[Any], query: str = "") -> tuple[list[Any], Turn]:
+        """Join the queue and wait for the answer.
 
         Raises:
             BusyError: the queue is full, and says so.
             FailedError: anything else that is no answer.
         """
-        start, waited, ranks = time.monotonic(), 0.0, []
+        came = time.monotonic()
         joined = self.join(name, data, query)
-        if joined.status_code == 503:
+        if joined.status_code in (429, 503):
             raise BusyError(joined.text)
         if joined.status_code != 200:
             raise FailedError(f"{joined.status_code}: {joined.text[:300]}")
-        event = joined.json()["event_id"]
-        for message in self.messages():
-            if message.get("event_id") not in (event, None):
-                continue
-            if message["msg"] == "estimation":
-                ranks.append(message["rank"])
-            elif message["msg"] == "process_starts":
-                waited = time.monotonic() - start
-            elif message["msg"] == "process_completed":
-                if not message["success"]:
-                    raise FailedError(json.dumps(message["output"])[:500])
-                return self.read(name, message["output"]["data"]), waited, ranks
-            elif message["msg"] in ("unexpected_error", "close_stream"):
-                break
-        raise FailedError("the stream ended before the answer came")
+        output, turn = self._waited(came, joined.json()["event_id"])
+        return self.read(name, output), turn
 
     def turn(self) -> Turn:
-        """Wait for the answer to the one request that was made, and listen meanwhile."""
-        told, began = [], 0.0
+        """Wait for the answer to the one request that was made."""
+        return self._waited(time.monotonic())[1]
+
+    def _waited(self, came: float, event: str = "") -> tuple[list[Any], Turn]:
+        """The answer to an event, by default to any, and its way through the queue."""
+        told, began = [], came
         for message in self.messages():
             now = time.monotonic()
-            if message["msg"] == "estimation" and message["rank_eta"]:
+            if event and message.get("event_id") not in (event, None):
+                continue
+            if message["msg"] == "estimation" and message["rank_eta"] is not None:
                 told.append((now, message["rank_eta"]))
             elif message["msg"] == "process_starts":
                 began = now
-            elif message["msg"] == "process_completed" and message["success"]:
-                return Turn(tuple(told), began, now)
+            elif message["msg"] == "process_completed":
+                if not message["success"]:
+                    raise FailedError(json.dumps(message["output"])[:500])
+                return message["output"]["data"], Turn(came, tuple(told), began, now)
+            elif message["msg"] in ("unexpected_error", "close_stream"):
+                break
         raise FailedError("the stream ended before the answer came")
 
     def read(self, name: str, data: list[Any]) -> list[Any]:

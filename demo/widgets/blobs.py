@@ -24,8 +24,9 @@ from demo.widgets.codec import Levels, packed
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import GclipError
 
-STORE_BYTES = 48 * 2**20
-MAKERS = 4096
+MADE_BYTES = 48 * 2**20
+OFFERED_BYTES = 16 * 2**20
+"""Of the requests from which blobs can be made."""
 AT_WORK = 2
 """Blobs that are made at a time, beside the page's own queue."""
 LOOKS = 4
@@ -41,57 +42,69 @@ class Blob:
     media_type: str = "application/octet-stream"
 
 
-Offers = dict[str, Callable[[], Blob]]
-_offered: ContextVar[Offers | None] = ContextVar("offered", default=None)
+@dataclass(frozen=True, eq=False)
+class Offered:
+    """What makes a blob, and the bytes of the request that it keeps."""
+
+    make: Callable[[], Blob]
+    nbytes: int = 1024
+
+
+Offers = dict[str, Offered]
+_offered: ContextVar[tuple[Offers, int] | None] = ContextVar("offered", default=None)
 
 
 class BlobStore:
-    """Blobs by name. A name cannot be guessed, and says all that the blob was made from."""
+    """Blobs by name, which cannot be guessed and is a digest of all that the blob depends on."""
 
-    def __init__(self, limit: int = STORE_BYTES) -> None:
+    def __init__(self, made: int = MADE_BYTES, offered: int = OFFERED_BYTES) -> None:
         self._salt = secrets.token_bytes(16)
         self._at_work = threading.Semaphore(AT_WORK)
-        self._makers: BoundedCache[Callable[[], Blob]] = BoundedCache(MAKERS)
-        self._made: BoundedCache[Blob] = BoundedCache(limit, lambda blob: len(blob.body))
+        self._offered: BoundedCache[Offered] = BoundedCache(offered, lambda one: one.nbytes)
+        self._made: BoundedCache[Blob] = BoundedCache(made, lambda blob: len(blob.body))
 
     def offer(self, key: Hashable, make: Callable[[], Blob]) -> str:
         """The name under which ``make`` is called once; ``key`` is all that it depends on.
 
-        ``make`` is kept for long, so it should hold what to ask for, not what was found.
+        ``make`` is kept for long: it should refer to the request, not to what was computed.
         """
         name = hashlib.blake2b(repr(key).encode(), key=self._salt, digest_size=16).hexdigest()
-        self._makers.put(name, make)
-        offers = _offered.get()
-        if offers is not None:
-            offers[name] = make
+        offers, nbytes = _offered.get() or ({}, 0)
+        offers[name] = Offered(make, 1024 + nbytes)
+        self.renew({name: offers[name]})
         return name
 
     @contextmanager
-    def offers(self) -> Iterator[Offers]:
-        """What is offered meanwhile, by name, for :meth:`renew`."""
+    def offers(self, nbytes: int = 0) -> Iterator[Offers]:
+        """What is offered meanwhile, by name; each keeps a request of so many bytes."""
         made: Offers = {}
-        token = _offered.set(made)
+        token = _offered.set((made, nbytes))
         try:
             yield made
         finally:
             _offered.reset(token)
 
     def renew(self, offers: Offers) -> None:
-        """Offer again what an answer names that was kept for longer than its offers were."""
-        for name, make in offers.items():
-            self._makers.put(name, make)
+        """Offer again what a cached answer names."""
+        for name, offered in offers.items():
+            self._offered.put(name, offered)
+
+    def clear(self) -> None:
+        """Drop all of it."""
+        self._offered.clear()
+        self._made.clear()
 
     def route(self) -> Route:
         """Where the web server finds them."""
 
         def answer(request: Request) -> Response:
             name = request.path_params["name"]
-            make = self._makers.get(name)
-            if make is None:
+            offered = self._offered.get(name)
+            if offered is None:
                 return PlainTextResponse("This is not kept any more.", 404)
             try:
                 with self._at_work:
-                    blob = self._made.get_or_make(name, make)
+                    blob = self._made.get_or_make(name, offered.make)
             except GclipError as error:
                 return PlainTextResponse(str(error), 410)
             headers = {"cache-control": FOREVER}
@@ -133,4 +146,4 @@ def picture_blob(image: Image.Image, max_side: int = 768) -> Blob:
 
 
 STORE = BlobStore()
-"""What this process holds; the page serves it."""
+"""The blobs of this process; the page serves them."""

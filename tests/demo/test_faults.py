@@ -328,8 +328,7 @@ def test_a_browser_that_slept_for_an_hour_goes_on_where_it_was(url: str, slow: S
     names = set(re.findall(r'"([0-9a-f]{32})"', json.dumps(before.raw)))
     assert names
     visitor.close()
-    STORE._makers.clear()
-    STORE._made.clear()
+    STORE.clear()
     assert {httpx.get(f"{url}blob/{name}").status_code for name in names} == {404}
     visitor.web = httpx.Client(base_url=url, timeout=120)
     assert visitor.press(values[0], values[1:]).same_as(before)

@@ -75,5 +75,5 @@ def test_every_picture_can_be_fetched(look: Look) -> None:
     with STORE.offers() as offers:
         learn.value(look)
     assert offers
-    for make in offers.values():
-        assert make().body[8:12] == b"WEBP"
+    for offered in offers.values():
+        assert offered.make().body[8:12] == b"WEBP"

@@ -7,6 +7,8 @@ import pytest
 
 from demo.host import memory
 from demo.host.byte_cache import ByteCache, digest, nbytes
+from demo.look import Request
+from demo.settings import Settings
 
 
 def test_the_cache_keeps_what_was_used_last_within_its_bytes() -> None:
@@ -25,6 +27,11 @@ def test_a_key_costs_the_same_whatever_a_visitor_sent() -> None:
 
 def test_the_size_of_an_answer_counts_its_texts_and_arrays() -> None:
     assert nbytes({"text": "x" * 1000, "rows": [np.zeros(500, np.uint8)]}) > 1500
+
+
+def test_the_size_of_a_request_counts_all_that_a_visitor_sent() -> None:
+    words, names = "x" * 4000, ((1, "y" * 300),) * 254
+    assert nbytes(Request(Settings(words=words), truth_classes=names)) > 4000 + 254 * 300
 
 
 @pytest.mark.parametrize("text", ["1.1", "-3", "nan", "inf", "much", ""])

@@ -70,6 +70,14 @@ def test_a_blob_is_made_once_under_a_name_that_nobody_can_guess() -> None:
     assert web.get(f"/blob/{'0' * 32}").status_code == 404
 
 
+def test_what_can_be_made_is_bounded_by_the_bytes_of_the_requests_it_keeps() -> None:
+    store = BlobStore(offered=10_000)
+    web = TestClient(Starlette(routes=[store.route()]))
+    with store.offers(4000):
+        names = [store.offer(number, lambda: Blob(b"x")) for number in range(5)]
+    assert [web.get(f"/blob/{name}").status_code for name in names] == [404] * 4 + [200]
+
+
 def test_where_a_patch_looks_most_is_exact(matrix: np.ndarray) -> None:
     back = unpacked(attention_blob(matrix, N).body)
     assert (back["places"][:, 0] == matrix.argmax(1)).all()

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from gclip_core import Backbone, VocabularyError, load_backbone, text_tower, vocabulary, word_lists
-from gclip_core.cache import BoundedCache
 from gclip_core.types import Vocabulary
 from gclip_core.vocabulary import MAX_CLASSES, MAX_PHRASE, embed, parse
 from tests.models import CONTEXT, tiny_backbone, tokenizer
@@ -215,11 +214,18 @@ class TestEmbedding:
         assert not torch.allclose(one, embed(tiny_backbone(23), ["cat"], "plain"))
         assert torch.allclose(embed(backbone, ["cat"], ("a photo of a {}.",)), one, atol=1e-6)
 
-    def test_the_cache_is_bounded(self) -> None:
+    def test_the_cache_is_bounded_in_bytes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        embedding, phrase = 16 * 4, 1024
+        monkeypatch.setattr("gclip_core.backbone.TEXT_BYTES", 3 * (embedding + phrase))
         backbone = tiny_backbone(24, layers=1)
-        object.__setattr__(backbone, "text_cache", BoundedCache(3))
         embed(backbone, list("abcde"), "plain")
         assert len(backbone.text_cache) == 3
+
+    def test_a_cached_embedding_keeps_no_other_in_memory(self) -> None:
+        backbone = tiny_backbone(24, layers=1)
+        embed(backbone, list("abcde"), "plain")
+        found = backbone.text_cache.get((vocabulary.TEMPLATES["plain"], "c"))
+        assert found.untyped_storage().nbytes() == found.nbytes
 
     def test_no_phrase_gives_no_row(self, backbone: Backbone) -> None:
         assert embed(backbone, []).shape == (0, 16)

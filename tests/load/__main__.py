@@ -1,8 +1,10 @@
-"""``python -m tests.load --clients 30 --requests 3000 --write docs/SOAK.md``.
+"""``python -m tests.load --clients 30 --requests 3000 --check --write docs/SOAK.md``.
 
-Every request is drawn from all settings of the page: each may be at its default, at a limit or
-anywhere in between. With ``--check`` each is answered alone on one server first; then a fresh
-server gets them from all clients at once, in random order, and answers are compared.
+Every request is drawn from all settings of the page, all tabs, uploads with and without a mask, and
+the API: each setting may be at its default, at a limit or anywhere in between. With ``--check``
+each is answered alone on one server first; then a fresh server gets them from all clients at once,
+in random order, and answers are compared. With ``--worst`` the request that needs the most memory
+is made once, then by all clients at once.
 """
 
 import argparse
@@ -12,29 +14,40 @@ import statistics
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
+import numpy as np
 import psutil
+from PIL import Image
 
+from demo.api import SWITCHED
 from demo.host import memory
-from demo.settings import FIELDS, choices, declared, key_of, limits
+from demo.settings import FIELDS, MAX_CLASSES, choices, declared, key_of, limits
 from demo.tabs import TABS
 from evaluation.photos import star_photos
+from gclip_core.methods import METHODS
 from tests.models import picture
 from tests.pictures import encoded
 from tests.visitor import Answer, BusyError, FailedError, Server, Visitor, serving
 
-WORDS = ("dog, grass", "person; man; woman, sky, tree, road", "cat", "water, boat, sky, building")
-SIZES = ((120, 160), (480, 640), (1500, 2000), (3000, 4000), (4000, 6000))
+WORDS = (
+    "dog, grass", "person; man; woman, sky, tree, road", "cat", "water, boat, sky, building",
+    "", "qwzx, cat", ", ".join(f"thing {number}" for number in range(MAX_CLASSES)),
+)  # fmt: skip
+SIZES = ((120, 160), (480, 640), (1500, 2000), (2000, 2000), (3000, 4000), (4000, 6000))
 """Uploaded pictures, height before width."""
 CHANGED = 6
 """Settings at most in which a request differs from the page as it opens."""
+PROGRAMS = 0.15
+"""Share of requests that a program makes through the API."""
+CLASSES = ("dog", "grass", "sky", "water")
+"""Of an uploaded mask."""
 TEXTS = {
     "amf_blocks": ("auto", "6 7", "3"),
     "cs_blocks": ("auto", "7-11"),
@@ -44,48 +57,94 @@ TEXTS = {
     "view_head": ("1", "mean"),
     "patch": ("3,4", "0,0"),
     "pixel": ("20,30",),
+    "left": ("clip", "truth"),
+    "right": ("naclip", "cs"),
 }
-SKIPPED = ("source", "example", "words", "tab", "backbone")
+SKIPPED = ("source", "example", "words", "tab")
+"""Settings that every request has a value of."""
 
 
 @dataclass(frozen=True)
 class Wish:
-    """One request: a link, and the number of an uploaded picture (-1: none)."""
+    """One request: a link to the page, or values for an endpoint of the API; and an upload.
 
-    query: str
+    ``upload`` is the number of its size, -1 for none; ``seed`` tells pictures of one size apart.
+    """
+
+    query: str = ""
+    endpoint: str = ""
+    values: tuple[Any, ...] = ()
     upload: int = -1
+    seed: int = 0
+    masked: bool = False
+    light: bool = False
 
     def ask(self, visitor: Visitor) -> Answer:
-        """Follow the link in a visitor's tab."""
-        if self.upload < 0:
-            return visitor.ask(self.query)
-        name = f"{self.upload}.jpg"
-        return visitor.ask(self.query, visitor.uploaded(photo(self.upload), name))
+        """Follow the link in a visitor's tab, or call the endpoint."""
+        image, between = None, None
+        if self.upload >= 0:
+            name = f"{self.upload}-{self.seed}"
+            image = visitor.uploaded(photo(self.upload, self.seed), f"{name}.jpg")
+        if self.endpoint:
+            return visitor.program(self.endpoint, [image, *self.values] if self.values else [])
+        if self.masked:
+            rows = [[str(value), "", "", name] for value, name in enumerate(CLASSES)]
+            table = {"headers": ["value", "colour", "share", "class"], "data": rows}
+            file = visitor.uploaded(mask(self.upload), f"{self.upload}.png")
+            between = [file, table | {"metadata": None}]
+        return visitor.ask(self.query, image, "light" if self.light else "heavy", between)
 
 
 @cache
-def photo(number: int) -> bytes:
+def photo(number: int, seed: int = 0) -> bytes:
     """An uploaded picture as a file."""
-    return encoded(picture(*SIZES[number], seed=number), "JPEG")
+    return encoded(picture(*SIZES[number], seed=number + 100 * seed), "JPEG")
+
+
+@cache
+def mask(number: int) -> bytes:
+    """A mask of that picture's size as a file: one class a stripe."""
+    stripes = np.arange(SIZES[number][0]) * len(CLASSES) // SIZES[number][0]
+    values = np.broadcast_to(stripes[:, None], SIZES[number]).astype(np.uint8)
+    return encoded(Image.fromarray(values), "PNG")
 
 
 def wishes(amount: int, seed: int = 0) -> list[Wish]:
     """So many different requests, drawn from all settings."""
     chance, found = random.Random(seed), {}
     while len(found) < amount:
-        found[_wish(chance)] = None
+        found[_program(chance) if chance.random() < PROGRAMS else _visit(chance)] = None
     return list(found)
 
 
-def _wish(chance: random.Random) -> Wish:
+def _visit(chance: random.Random) -> Wish:
     names = [name for name in FIELDS if name not in SKIPPED]
     changed = chance.sample(names, chance.randint(0, CHANGED))
     asked = {key_of(name): value for name in changed if (value := _value(name, chance))}
     asked |= {"words": chance.choice(WORDS), "tab": chance.choice(TABS).name}
     upload = chance.randrange(-len(SIZES), len(SIZES))
+    light, masked = chance.random() < 0.5, chance.random() < 0.5
     if upload >= 0:
-        return Wish(urlencode(asked | {"source": "upload"}), upload)
-    return Wish(urlencode(asked | {"example": chance.choice(list(star_photos()))}))
+        query = urlencode(asked | {"source": "upload"})
+        return Wish(query, upload=upload, masked=masked, light=light)
+    example = chance.choice(list(star_photos()))
+    return Wish(urlencode(asked | {"example": example}), light=light)
+
+
+def _program(chance: random.Random) -> Wish:
+    """A call of the API; about half of all values are at their defaults."""
+    endpoint, upload = (
+        chance.choice(("segment", "segment", "suggest")),
+        chance.randrange(len(SIZES)),
+    )
+    if endpoint == "suggest":
+        return Wish("", endpoint, (chance.randint(1, 20), "default"), upload)
+    method = chance.choice([*METHODS, *SWITCHED])
+    blocks = [chance.choice(("backbone", "auto", "6 7")) for _ in range(2)]
+    threshold = chance.choice((0.0, 0.0, chance.random()))
+    background = chance.choice(choices("background"))
+    values = (chance.choice(WORDS), method, "default", *blocks, threshold, background)
+    return Wish("", endpoint, values, upload)
 
 
 def _value(name: str, chance: random.Random) -> str:
@@ -98,56 +157,74 @@ def _value(name: str, chance: random.Random) -> str:
         return chance.choice(choices(name))
     if declared(name)["control"] == "switch" or isinstance(FIELDS[name].default, bool):
         return chance.choice("01")
-    return chance.choice(TEXTS.get(name, ("",)))
+    return chance.choice(TEXTS[name])
+
+
+def worst(amount: int) -> list[Wish]:
+    """Requests for all methods on the largest pictures in the largest sizes, with masks."""
+    many = {"words": WORDS[-1], "source": "upload", "tab": "compare", "extras": "1"}
+    sizes = ({"short": "2048"}, {"short": "448", "window": "112", "stride": "56"})
+    return [
+        Wish(urlencode(many | size), upload=SIZES.index((2000, 2000)), seed=seed, masked=True)
+        for seed, size in zip(range(amount), itertools.cycle(sizes), strict=False)
+    ]
 
 
 @dataclass
 class Tally:
-    """What came of it all; every list is one entry per request, in the order of the answers."""
+    """What came of it all; ``seconds`` and ``memory`` have an entry per answer, in their order.
+
+    ``told`` are true over told seconds until an answer.
+    """
 
     seconds: list[float] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
+    told: list[float] = field(default_factory=list)
     memory: list[float] = field(default_factory=list)
-    refused: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
     busy: int = 0
     peak: float = 0.0
     wrong: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def add(self, wish: Wish, answer: Answer, expected: Answer | None, megabytes: float) -> None:
+        """Count an answer and compare it with the one given alone."""
+        with self.lock:
+            turn = answer.turn
+            self.seconds.append(answer.seconds)
+            self.waits.append(turn.began - turn.came)
+            self.told += turn.ratios()
+            self.memory.append(megabytes)
+            if answer.problem:
+                self.refused[answer.problem] = self.refused.get(answer.problem, 0) + 1
+            if "our side" in answer.problem or (expected and not answer.same_as(expected)):
+                self.wrong.append(f"{wish}: {answer.text}"[:600])
+            if not len(self.seconds) % 100:
+                print(f"{len(self.seconds)} answers; {megabytes:.0f} MB", flush=True)
+
 
 def run(
     server: Server,
     alone: dict[Wish, Answer | None],
     clients: int,
-    minutes: float = 1e9,
-    requests: int = sys.maxsize,
+    requests: int,
+    every: bool = False,
 ) -> Tally:
-    """Let ``clients`` ask at once for ``minutes`` or ``requests``, whichever ends first."""
-    tally, end, given = Tally(), time.monotonic() + 60 * minutes, itertools.count()
+    """Let ``clients`` ask at once, each time for any of the requests, or for ``every`` in turn."""
+    tally, given = Tally(), itertools.count()
+    asked = list(alone)
 
     def client(number: int) -> None:
         chance, visitor = random.Random(number), Visitor(server.url)
-        while time.monotonic() < end and next(given) < requests:
-            wish = chance.choice(list(alone))
+        while (at := next(given)) < requests:
+            wish = asked[at % len(asked)] if every else chance.choice(asked)
             try:
-                answer = wish.ask(visitor)
+                tally.add(wish, wish.ask(visitor), alone[wish], server.memory_mb)
             except BusyError:
                 tally.busy += 1
-                continue
             except (FailedError, httpx.HTTPError) as error:
-                tally.failed.append(f"{wish}: {error!r}"[:300])
-                continue
-            with tally.lock:
-                tally.seconds.append(answer.seconds)
-                tally.waits.append(answer.waited)
-                tally.memory.append(server.memory_mb)
-                tally.refused += bool(answer.problem)
-                expected = alone[wish]
-                if "our side" in answer.problem or (expected and not answer.same_as(expected)):
-                    tally.wrong.append(f"{wish}: {answer.text}"[:300])
-                if not len(tally.seconds) % 100:
-                    print(f"{len(tally.seconds)} answers; {server.peak_mb:.0f} MB", flush=True)
+                tally.failed.append(f"{wish}: {error!r}"[:600])
         visitor.close()
 
     threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
@@ -181,11 +258,14 @@ def table(tally: Tally, every: int = 100) -> str:
 
 def summary(tally: Tally, clients: int, different: int) -> str:
     """The figures in words."""
+    within = sum(0.5 <= ratio <= 2 for ratio in tally.told) / max(len(tally.told), 1)
     return (
         f"{clients} clients, {different} different requests, {len(tally.seconds)} answers, "
-        f"{tally.refused} of them refusals in words, {len(tally.wrong)} wrong, {len(tally.failed)} "
-        f"lost, {tally.busy} told that the page is busy; waits: median "
-        f"{statistics.median(tally.waits):.1f} s, longest {max(tally.waits):.1f} s; memory: "
+        f"{sum(tally.refused.values())} of them refusals in words, {len(tally.wrong)} differing, "
+        f"{len(tally.failed)} lost, {tally.busy} told that the page is busy. Waits: median "
+        f"{statistics.median(tally.waits):.1f} s, longest {max(tally.waits):.1f} s; of "
+        f"{len(tally.told)} times told, {within:.0%} were within a factor of two of the true one, "
+        f"median of true over told {statistics.median(tally.told or [0]):.2f}. Memory: "
         f"{tally.peak:.0f} MB at the most"
     )
 
@@ -217,24 +297,32 @@ def main() -> int:
     parser.add_argument("--different", type=int, default=400, help="how many different requests")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
     parser.add_argument("--check", action="store_true", help="compare with answers given alone")
+    parser.add_argument("--worst", action="store_true", help="measure the worst memory instead")
     parser.add_argument("--write", type=Path, help="document whose last run this is")
     args = parser.parse_args()
-    asked = wishes(args.different, args.seed)
+    asked = worst(args.clients) if args.worst else wishes(args.different, args.seed)
     alone: dict[Wish, Answer | None] = dict.fromkeys(asked)
     with tempfile.TemporaryDirectory() as folder:
         options = ("--backbone", "built-in", "--no-downloads", "--quiet")
         if args.check:
             with serving(Path(folder), *options) as server:
                 alone = answers_alone(server.url, asked)
+                print(f"{len(alone)} answers alone; {server.peak_mb:.0f} MB", flush=True)
         with serving(Path(folder), *options) as server:
-            tally = run(server, alone, args.clients, requests=args.requests)
+            if args.worst:
+                for wish in asked[:2]:
+                    print(f"{wish.ask(Visitor(server.url)).problem or wish}", flush=True)
+                    print(f"one request: {server.peak_mb:.0f} MB at the most", flush=True)
+            amount = args.clients if args.worst else args.requests
+            tally = run(server, alone, args.clients, amount, every=args.worst)
             traces = server.said().count("Traceback")
     if not tally.seconds:
         print("no answer came", tally.busy, tally.failed[:5])
         return 1
     said = summary(tally, args.clients, len(alone))
     print(f"{table(tally)}\n\n{said}; {traces} traces in the log")
-    print("\n".join([*tally.wrong[:5], *tally.failed[:5]]))
+    print("\n".join([f"{count} × {words}" for words, count in tally.refused.items()]))
+    print("\n".join([*tally.wrong[:20], *tally.failed[:20]]))
     if args.write:
         section = SECTION.format(
             arguments=" ".join(sys.argv[1:]), summary=said, cores=psutil.cpu_count(),

@@ -247,10 +247,11 @@ def wire(studio: Studio, controls: Controls, given: InputWidgets) -> list[Depend
         }  # fmt: skip
 
     # A new picture clears the words: the answer fills in those that fit it.
-    upload = "() => [gclip.page.photo, 'upload', '', '', false, '', '']"
+    upload = """(words) =>
+      [gclip.page.photo, 'upload', '', gclip.page.clearWords(words), false, '', '']"""
     example = "(index) => [null, 'example', gclip.page.example(index), '', false, '', '']"
     return [
-        given.photo.submit(fn=None, js=upload, outputs=picture, **QUIET),
+        given.photo.submit(fn=None, js=upload, inputs=words, outputs=picture, **QUIET),
         given.examples.click(
             fn=None, js=example, inputs=given.examples, outputs=picture, **QUIET
         ),

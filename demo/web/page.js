@@ -7,7 +7,7 @@ export const WORDS = JSON.parse(document.getElementById("page-words").textConten
 const find = (query) => document.querySelector(query);
 const findAll = (query) => [...document.querySelectorAll(query)];
 const on = (type, follow, options) => document.addEventListener(type, follow, options);
-const after = (ms) => new Promise((done) => setTimeout(done, ms));
+export const after = (ms) => new Promise((done) => setTimeout(done, ms));
 const rewrite = (query) => history.replaceState(history.state, "", `${location.pathname}?${query}`);
 
 // Gradio sends one request at a time and keeps one more for later: so many answers are due.
@@ -36,6 +36,7 @@ export const page = {
     await after(2000);
     return WORDS.copied[1];
   },
+  isWaiting: () => queue.due > 0,
   example: (index) => WORDS.examples[index][0],
   open: (tab) => strip()[WORDS.tabs.indexOf(tab)].click(),
   // A setting that asks for no answer is in the address at once.
@@ -69,7 +70,11 @@ const followAnswers = () => {
     const hosts = all.filter(([key]) => !WORDS.keys.includes(key));
     rewrite(new URLSearchParams([...hosts, ...new URLSearchParams(detail.query)]));
   });
-  on("input", ({ target }) => target.closest?.("#words") && mark("edited", WORDS.edited));
+  on("input", ({ target }) => {
+    if (!target.closest?.("#words")) return;
+    page.typed = true;
+    mark("edited", WORDS.edited);
+  });
   on("gclip-opacity", ({ detail }) => page.keep("opacity", String(Math.round(detail * 100) / 100)));
 };
 

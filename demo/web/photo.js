@@ -61,6 +61,7 @@ export const photo = ({ root, element, trigger, mount }) => {
     if (!file) return;
     say(WORDS.photo.uploading);
     busy(true);
+    page.typed = false;
     try {
       page.photo = await upload(file);
       trigger("submit", { value: page.photo.path });

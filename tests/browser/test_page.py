@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from demo import wording
 from demo.look import Request, Studio
@@ -136,6 +136,20 @@ def test_typed_words_win_over_suggested_ones(desktop: Page, url: str) -> None:
     type_words(desktop, "sofa, wall")
     expect(legend(desktop)).to_contain_text("wall")
     expect(legend(desktop)).not_to_contain_text("cat")
+    words_are(desktop, "sofa, wall")
+    assert "words=sofa%2C+wall" in desktop.url
+
+
+def test_words_typed_while_a_photo_is_uploaded_stay(desktop: Page, url: str) -> None:
+    arrive(desktop, url)
+    waiting: list[Route] = []
+    desktop.route("**/gradio_api/upload*", lambda route: waiting.append(route))
+    with desktop.expect_request("**/gradio_api/upload*"):
+        upload(desktop)
+    type_words(desktop, "sofa, wall")
+    waiting[0].continue_()
+    expect(legend(desktop)).to_contain_text("wall")
+    expect(desktop.locator("#photo img")).to_have_attribute("alt", "Your photo")
     words_are(desktop, "sofa, wall")
     assert "words=sofa%2C+wall" in desktop.url
 

@@ -3,14 +3,16 @@
 import math
 
 from gclip_core import images
-from gclip_core.errors import GclipError
+from gclip_core.errors import GclipError, MethodError
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Grid
+from gclip_core.types import Grid, Method
 
 MAX_PATCHES = 8192
 """Of all windows of a picture together: with the built-in model 100 MB an encoding."""
 MAX_WORK = 100_000
 """Patches times windows times methods."""
+MAX_PAIRS = 2304**2
+"""Pairs of patches under a method with a calibration, which needs a dozen matrices of them."""
 
 
 def check(segmenter: Segmenter, size: Grid, methods: int) -> None:
@@ -30,6 +32,22 @@ def check(segmenter: Segmenter, size: Grid, methods: int) -> None:
         raise GclipError(
             f"Patches times windows times methods may come to {MAX_WORK:,} here, but {patches:,} × "
             f"{windows:,} × {methods} is {work:,}. Take a smaller shorter side or fewer methods."
+        )
+
+
+def check_method(segmenter: Segmenter, size: Grid, method: Method) -> None:
+    """Judge what a picture of ``size`` (height, width) costs under one method.
+
+    Raises:
+        MethodError: more than the page computes under it.
+    """
+    if method.calibration is None:
+        return
+    windows, patches = _windows(segmenter, size)
+    if windows * patches**2 > MAX_PAIRS:
+        raise MethodError(
+            f"{method.title} takes up to {math.isqrt(MAX_PAIRS):,} patches here, but {windows:,} × "
+            f"{patches:,} came. Take a smaller shorter side or another method."
         )
 
 

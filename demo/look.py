@@ -16,7 +16,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -118,8 +118,7 @@ class Look:
     """One request; ``chosen`` is the method that the page's switches name.
 
     ``segmenter`` has the planted channel if one is asked for, ``bare`` never. ``key`` is all that
-    the clean encoding depends on. ``again`` makes a new look of the same request and references
-    nothing of this one.
+    the clean encoding depends on.
     """
 
     def __init__(self, studio: Studio, request: Request) -> None:
@@ -129,10 +128,10 @@ class Look:
         self.picture = studio.picture(request.settings, request.upload)
         self.segmenter = studio.segmenter(request.settings)
         self.bare = studio.segmenter(request.settings, planted=False)
-        cost.check(self.bare, self.picture.size, variants.count(request.settings))
         self.chosen: Method = variants.chosen(request.settings)
+        cost.check(self.bare, self.picture.size, variants.count(request.settings))
+        cost.check_method(self.bare, self.picture.size, self.chosen)
         self.key = _encoding(self.segmenter, self.picture)
-        self.again: Callable[[], Look] = partial(studio.look, request)
         self._studio = studio
         self._made: dict[Hashable, Any] = {}
 
@@ -149,6 +148,10 @@ class Look:
         if settings == self.settings:
             return self
         return self._studio.look(replace(self.request, settings=settings))
+
+    def later(self, make: Callable[[Look], Made]) -> Callable[[], Made]:
+        """What calls ``make`` with a new look of the same request; it keeps the request alone."""
+        return partial(self._studio.answer, self.request, make)
 
     @property
     def encoded(self) -> Encoded:
@@ -192,6 +195,7 @@ class Look:
         s, settings = self.segmenter if planted else self.bare, self.settings
 
         def make() -> tuple[Segmentation, float]:
+            cost.check_method(self.bare, self.picture.size, method)
             words, rest = settings.words, (settings.rest, settings.rest_weight)
             _ = self.encoded, self.read()  # shared by all methods: not a part of their times
             started = time.perf_counter()
@@ -363,7 +367,19 @@ class Studio:
         self.cache = ByteCache(memory.cache_bytes(bound))
         self.fetched: tuple[str, ...] = ()
         self._backbones: BoundedCache[Backbone] = BoundedCache(len(BACKBONES))
-        self._one_trunk = threading.Lock()
+        self._one_trunk, self._one_large = threading.Lock(), threading.RLock()
+
+    def answer(self, request: Request, make: Callable[[Look], Made]) -> Made:
+        """What ``make`` makes of a look at a request; in the larger sizes one at a time.
+
+        Attention matrices grow with the square of the patches: two such requests at once would
+        need twice the memory and be answered no sooner.
+
+        Raises:
+            GclipError: as :meth:`look`.
+        """
+        with self._one_large if request.settings.is_large else nullcontext():
+            return make(self.look(request))
 
     def look(self, request: Request) -> Look:
         """A look at a request; without words at those of the example, or at suggested ones.

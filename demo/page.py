@@ -145,9 +145,9 @@ def _wire(
 
     def explain(*raw: Any) -> Any:
         try:
-            look = studio.look(asked_for(raw))
-            pixel = look.settings.pixel
-            return pixel and reasons.value(look, pixel)
+            asked = asked_for(raw)
+            pixel = asked.settings.pixel
+            return pixel and studio.answer(asked, lambda look: reasons.value(look, pixel))
         except GclipError:
             return None  # the open tab says why
 
@@ -299,11 +299,14 @@ def _make(
     studio: Studio, name: str, tab: Tab, around: Callable[[Look], Answer], request: Request
 ) -> Answered:
     """The answer of a tab, not from the cache."""
-    look = studio.look(request)
-    with STORE.offers(nbytes(request)) as offers:
-        every = {**around(look), **tab.show(look)}
-        shown = {part: values.packed(one) for part, one in every.items()}
-    return Answered(shown, offers, look.done(name), look.settings)
+
+    def make(look: Look) -> Answered:
+        with STORE.offers(nbytes(request)) as offers:
+            every = {**around(look), **tab.show(look)}
+            shown = {part: values.packed(one) for part, one in every.items()}
+        return Answered(shown, offers, look.done(name), look.settings)
+
+    return studio.answer(request, make)
 
 
 def read_link(query: dict[str, str], opening: Settings) -> tuple[Settings, tuple[str, ...]]:

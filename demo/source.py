@@ -4,6 +4,7 @@ import json
 import math
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -21,8 +22,8 @@ from gclip_core.errors import ImageError
 from gclip_core.types import Grid, Vocabulary
 
 UNCOUNTED = metric.IGNORE
-MAX_PIXELS = 100_000_000
-"""Larger uploads are refused."""
+MAX_PIXELS, MAX_DECODED = 100_000_000, 32_000_000
+"""Larger uploads are refused: of JPEG, which can be decoded at a smaller size, and of others."""
 WORKED_PIXELS = 4_000_000
 """Larger uploads are scaled down to this on arrival."""
 CLASSES = "Classes"
@@ -101,8 +102,9 @@ def open_picture(settings: Settings, upload: str) -> Picture:
     if settings.source == "example":
         return _photo(settings.example)
     with _decoding:
-        came = images.header_size(upload, MAX_PIXELS)
-        image = images.check(upload, MAX_PIXELS, draft=worked_size(came))
+        most = most_pixels(upload)
+        came = images.header_size(upload, most)
+        image = images.check(upload, most, draft=worked_size(came))
         image = images.resize(image, worked_size(came))
     # Hashing the file is quicker than hashing the pixels.
     digest = blake2b(Path(upload).read_bytes(), digest_size=16).hexdigest()
@@ -111,6 +113,13 @@ def open_picture(settings: Settings, upload: str) -> Picture:
 
 _decoding = threading.Lock()
 """One decoder at a time: it needs several times the bytes of a large picture."""
+
+
+def most_pixels(path: str) -> int:
+    """Pixels that a picture in this file may have."""
+    with suppress(OSError), Path(path).open("rb") as file:
+        return MAX_PIXELS if file.read(2) == b"\xff\xd8" else MAX_DECODED
+    return MAX_DECODED
 
 
 def truth_labels(truth: Truth, vocabulary: Vocabulary) -> NDArray[np.int64]:
@@ -140,11 +149,12 @@ def read_mask(path: str) -> tuple[NDArray[np.uint8], dict[int, str]]:
     Raises:
         ImageError: not a PNG, damaged, too large, or more than 256 colours.
     """
-    images.check(path, MAX_PIXELS)  # refuses what is damaged or too large
-    with Image.open(path, formats=images.FORMATS) as image:
-        height, width = worked_size((image.height, image.width))
-        mask = image if image.mode in ("P", "L") else image.convert("RGB")
-        mask = mask.resize((width, height), Image.Resampling.NEAREST)
+    with _decoding:
+        images.check(path, MAX_DECODED)  # refuses what is damaged or too large
+        with Image.open(path, formats=images.FORMATS) as image:
+            height, width = worked_size((image.height, image.width))
+            whole = image if image.mode in ("P", "L", "RGB") else image.convert("RGB")
+            mask = whole.resize((width, height), Image.Resampling.NEAREST)
     shown = mask.convert("RGB")
     values = np.asarray(mask) if mask.mode != "RGB" else _numbered(shown)
     places = {int(v): np.unravel_index(int(np.argmax(values == v)), values.shape)

@@ -32,7 +32,8 @@ MAX_READS = 10_000
 MAX_EXIF = 2**16
 """Bytes of EXIF: its entries may all point to the same bytes, which Pillow copies for each."""
 MAX_JPEG_SCANS = 100  # libtiff draws the same line; encoders write about ten
-DIGEST_ROWS = 256
+ROWS = 256
+"""Rows of a picture that are converted or hashed at a time."""
 
 _EXPECTED = "An image was expected (PNG, JPEG, WebP or GIF)"
 _SAVE_AS = "save it as PNG or JPEG and try again"
@@ -101,8 +102,8 @@ def _refusing(max_pixels: int) -> Iterator[None]:
 def digest(image: Image.Image) -> str:
     """Return 32 hexadecimal digits that tell images of different size or pixels apart."""
     summary = blake2b(f"{image.height}x{image.width}:{image.mode}:".encode(), digest_size=16)
-    for top in range(0, image.height, DIGEST_ROWS):  # all bytes at once would be a second picture
-        rows = image.crop((0, top, image.width, min(top + DIGEST_ROWS, image.height)))
+    for top in range(0, image.height, ROWS):  # all bytes at once would be a second picture
+        rows = image.crop((0, top, image.width, min(top + ROWS, image.height)))
         summary.update(rows.tobytes())
     return summary.hexdigest()
 
@@ -276,8 +277,12 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def _as_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
-        deep = np.asarray(image).astype(np.int64)
-        image = Image.fromarray(((deep + 128) // 257).clip(0, 255).astype(np.uint8))
+        deep = np.asarray(image)
+        flat = np.empty(deep.shape, np.uint8)
+        for top in range(0, len(deep), ROWS):  # in wide integers a few rows at a time
+            rows = slice(top, top + ROWS)
+            flat[rows] = ((deep[rows].astype(np.int64) + 128) // 257).clip(0, 255)
+        image = Image.fromarray(flat)
     if image.has_transparency_data:
         rgb = _on_white(image)
     else:  # a copy of one that is RGB would double its memory
@@ -289,7 +294,7 @@ def _as_rgb(image: Image.Image) -> Image.Image:
 def _on_white(image: Image.Image) -> Image.Image:
     # Premultiplied grey ("La") has no direct way to RGBA.
     image = image.convert("LA") if image.mode == "La" else image
-    rgba = image.convert("RGBA")
+    rgba = image if image.mode == "RGBA" else image.convert("RGBA")
     white = Image.new("RGB", rgba.size, "white")
     white.paste(rgba, mask=rgba)
     return white

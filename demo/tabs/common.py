@@ -28,37 +28,34 @@ Floats = NDArray[np.float32]
 
 def picture(look: Look) -> cards.Shown:
     """The picture of a canvas."""
-    again, image = look.again, look.picture.image
-    name = STORE.offer(
-        ("picture", look.picture.digest), lambda: picture_blob(again().picture.image)
-    )
+    image, make = look.picture.image, look.later(lambda look: picture_blob(look.picture.image))
+    name = STORE.offer(("picture", look.picture.digest), make)
     return cards.Shown(name, (image.height, image.width), look.grid, pooled(look.grid))
 
 
 def matrix(look: Look, method: Method, head: int | None = None) -> str:
     """The name of the last block's matrix under a method."""
-    again = look.again
     key = ("matrix", *look.key, look.segmenter.backbone.planted, method, head)
-    return STORE.offer(key, lambda: attention_blob(*last_matrix(again(), method, head)))
+    make = look.later(lambda look: attention_blob(*last_matrix(look, method, head)))
+    return STORE.offer(key, make)
 
 
 def block_matrix(look: Look, block: int, head: int | None) -> str:
     """The name of a block's own matrix."""
-    again = look.again
     suppressed = look.chosen.suppression
     key = ("block", *look.key, look.segmenter.backbone.planted, suppressed, block, head)
-    return STORE.offer(key, lambda: attention_blob(*block_map(again(), block, head)))
+    make = look.later(lambda look: attention_blob(*block_map(look, block, head)))
+    return STORE.offer(key, make)
 
 
 def words_blob(look: Look, method: Method) -> str:
     """The name of the words that match each patch best under a method."""
-    again = look.again
 
-    def make() -> Blob:
-        best, cosines, shares = best_words(again(), method)
+    def make(look: Look) -> Blob:
+        best, cosines, shares = best_words(look, method)
         return Blob(packed(best=best, cosines=cosines, shares=Levels(shares, 1.0, 255)))
 
-    return STORE.offer(("words", *look.result_key(method)), make)
+    return STORE.offer(("words", *look.result_key(method)), look.later(make))
 
 
 def half(look: Look, mask: Mask, short: str = "", looks: bool = True) -> cards.Side:

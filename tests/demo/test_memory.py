@@ -1,14 +1,23 @@
-"""How much memory the page may use, and what its one cache keeps of it."""
+"""How much memory the page may use: what its cache keeps, and what a request may need."""
 
 import argparse
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from demo.host import memory
 from demo.host.byte_cache import ByteCache, digest, nbytes
-from demo.look import Request
+from demo.look import Request, Studio
 from demo.settings import Settings
+from demo.source import open_picture, read_mask
+from gclip_core.errors import ImageError, MethodError
+from gclip_core.methods import METHODS
+from tests.models import tiny_backbone
+from tests.pictures import png_bomb
+
+UPLOAD = Settings(source="upload")
 
 
 def test_the_cache_keeps_what_was_used_last_within_its_bytes() -> None:
@@ -42,3 +51,44 @@ def test_a_bound_too_small_to_work_in_is_refused(text: str) -> None:
 
 def test_what_is_not_working_memory_is_the_caches() -> None:
     assert memory.cache_bytes(memory.parsed("2")) == 2 * 10**9 - memory.WORKING
+
+
+@pytest.mark.parametrize("read", [lambda path: open_picture(UPLOAD, path), read_mask])
+def test_a_picture_that_must_be_decoded_whole_has_32_megapixels_at_most(
+    read: object, tmp_path: Path
+) -> None:
+    (tmp_path / "x.png").write_bytes(png_bomb(5_000, 6_500))
+    with pytest.raises(ImageError, match="at most 32,000,000 pixels"):
+        read(str(tmp_path / "x.png"))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("method", ["scclip", "sfp"])
+def test_methods_that_compare_all_patches_refuse_too_many_of_them(method: str) -> None:
+    studio = Studio(tiny_backbone())
+    settings = Settings(words="cat, dog", short_side=16 * 64, method=method)
+    with pytest.raises(MethodError, match=r"takes up to 2,304 patches here"):
+        studio.look(Request(settings))
+    clear = studio.look(Request(settings.changed(method="gclip", short_side=16 * 60)))
+    with pytest.raises(MethodError, match=r"takes up to 2,304 patches here"):
+        clear.segment(METHODS[method])
+
+
+def test_large_requests_are_answered_one_at_a_time_and_small_ones_beside_them() -> None:
+    studio, go, begun = Studio(tiny_backbone()), threading.Event(), []
+    small, large = Settings(words="cat"), Settings(words="cat", short_side=64)
+
+    def hold(_: object) -> None:
+        begun.append(1)
+        assert go.wait(30)
+
+    threads = [
+        threading.Thread(target=studio.answer, args=(Request(large), hold)) for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    assert studio.answer(Request(small), lambda look: look.settings) == small
+    assert len(begun) <= 1
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert len(begun) == 3

@@ -1,4 +1,4 @@
-"""Which classes are asked for on an image: all, or only those that are there."""
+"""Which classes are asked for on an image: all of the data set, or those in its truth."""
 
 import re
 from collections.abc import Sequence
@@ -32,9 +32,9 @@ def asked(
 ) -> tuple[int, ...]:
     """Indices of the classes asked for on one image, ascending.
 
-    ``all`` asks for every class, as benchmarks do. ``present`` asks for those in the truth (an
-    easier question, which tells localisation from recognition); ``present+n`` adds ``n`` others,
-    chosen by the names of image and class alone, so that every machine chooses the same.
+    ``all`` asks for every class, as benchmarks do. ``present`` asks for the classes in the truth,
+    which tests localisation without recognition. ``present+n`` adds ``n`` other classes. A hash of
+    the image's and the class's name chooses them, so they are the same on every machine.
     """
     distractors = parse_rule(rule)
     if distractors is None:

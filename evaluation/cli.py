@@ -1,16 +1,13 @@
 """The command line: ``python -m evaluation``, and ``python -m evaluation table``."""
 
 import argparse
-import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from evaluation import block_vote, class_lists, report, runner, shares
+from evaluation import report, runner, shares
 from evaluation.asking import parse_rule
-from evaluation.class_lists import ClassName
 from evaluation.datasets import DATASETS, OpenSet
 from evaluation.errors import EvaluationError
 from evaluation.experiment import Experiment, digest
@@ -21,14 +18,14 @@ from evaluation.options import (
     opened_set,
 )
 from evaluation.photo_set import NAME as PHOTOS
-from evaluation.rows import SWEEPS, MakeGclip, Row, ablation_rows, method_rows, sweep_rows
+from evaluation.rows import SWEEPS, Row, ablation_rows, method_rows, sweep_rows
 from evaluation.shares import Share
 from evaluation.tally import FILE as COUNTS_FILE
 from evaluation.tally import Tally, added
 from gclip_core.backbone import Backbone
 from gclip_core.errors import BackboneError, GclipError
 from gclip_core.methods import METHODS, gclip
-from gclip_core.numbering import block_choice, listed
+from gclip_core.numbering import block_choice
 from gclip_core.registry import BACKBONES, BUILT_IN, backbone_name
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Vocabulary
@@ -36,7 +33,7 @@ from gclip_core.vocabulary import TEMPLATES, unknown_phrases
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; what went wrong is one sentence on stderr. Returns the exit status."""
+    """Run the command; an error is one sentence on stderr. Returns the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if given and given[0] == "table":
@@ -46,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped; the same command goes on where this left off.", file=sys.stderr)
+        print("Stopped. Run the same command again to resume.", file=sys.stderr)
         return 130
 
 
@@ -74,14 +71,14 @@ def _evaluate(args: argparse.Namespace) -> int:
             elif parts:
                 done.append(_add_up(args, parts))
     if len(done) > 1:
-        print("\n" + report.paper(done, args.base))
+        print("\n" + report.paper(done))
     return 1 if failed else 0
 
 
 def _try_backbone(
     args: argparse.Namespace, name: str, share: Share
 ) -> tuple[Path, Tally] | BackboneError:
-    """A share of one backbone's result, and the folder of the whole; or why there is none."""
+    """This process's share of one backbone's result and the folder of the whole, or the error."""
     try:
         return _evaluate_share(args, opened_backbone(args, name), share)
     except BackboneError as error:
@@ -91,66 +88,47 @@ def _try_backbone(
 def _evaluate_share(
     args: argparse.Namespace, backbone: Backbone, share: Share
 ) -> tuple[Path, Tally]:
-    dataset = _dataset(args)
-    segmenter = _segmenter(args, backbone)
+    dataset, segmenter = opened_set(args), _segmenter(args, backbone)
     entry, threshold = DATASETS.get(args.dataset), args.threshold
     if threshold is None:
         threshold = entry.threshold if entry else 0.0
-    rows = _rows(args, segmenter, dataset)
-    if args.base not in (report.BASE, *(row.label for row in rows)):
-        labels = ", ".join(row.label for row in rows)
-        raise EvaluationError(f"--base names no row: '{args.base}'. Choose one of: {labels}.")
+    rows = _rows(args, backbone.n_blocks)
     experiment = Experiment(segmenter, dataset, rows, _words(args), threshold)
-    is_first = share[0] == 0  # only the first of several processes prints
+    is_first = share[0] == 0  # only the first process prints
     for note in (*backbone.notes, *_unknown_words(segmenter, dataset)) if is_first else ():
         print(f"note: {note}", file=sys.stderr)
     name = f"{dataset.name}-{backbone.name}-{digest(experiment.as_json())}"
     whole = own = args.out or Path("results") / name
     if share[1] > 1:
         own = whole / f"share-{share[0] + 1}-of-{share[1]}"
-    if args.fresh and (own / COUNTS_FILE).is_file():
-        shutil.rmtree(own)
+    if args.fresh:
+        (own / COUNTS_FILE).unlink(missing_ok=True)
     shows = is_first and not args.quiet
-    tally = runner.run(experiment, own, share, show_progress=shows)
-    return whole, tally
+    return whole, runner.run(experiment, own, share, show_progress=shows)
 
 
 def _add_up(args: argparse.Namespace, parts: list[tuple[Path, Tally]]) -> Tally:
-    """The sum of what the processes counted, saved where they were more than one, and shown."""
+    """Add the processes' counts, print and write the result."""
     folder, tally = parts[0]
     if len(parts) > 1:
         tally = added([part for _, part in parts])
         tally.save(folder)
-    _finish(tally, folder, args)
+    print(report.tables(tally))
+    print(f"\nwritten: {report.write_json(tally, folder)}", file=sys.stderr)
+    if not tally.complete:
+        print("Some images are still missing from this result.", file=sys.stderr)
     return tally
 
 
-def _dataset(args: argparse.Namespace) -> OpenSet:
-    opened = opened_set(args)
-    if args.classes:
-        own = class_lists.read(args.classes)
-        if len(own) != len(opened.classes):
-            raise EvaluationError(
-                f"{opened.title} has {len(opened.classes)} classes, but {args.classes} lists "
-                f"{len(own)}; one line per class, in the set's order, was expected."
-            )
-        opened = replace(opened, classes=own)
-    if args.names == "official":
-        opened = replace(
-            opened, classes=tuple(ClassName(c.name, (c.name,)) for c in opened.classes)
-        )
-    return opened
-
-
 def _unknown_words(segmenter: Segmenter, dataset: OpenSet) -> list[str]:
-    """A note on the phrases this backbone has never met, if it can tell."""
+    """A note on the phrases that are not in this backbone's training words, if those are known."""
     phrases = Vocabulary(tuple(c.phrases for c in dataset.classes))
     unknown = unknown_phrases(segmenter.backbone, phrases)
     if not unknown:
         return []
     shown = ", ".join(unknown[:8]) + (", …" if len(unknown) > 8 else "")
     return [
-        f"{segmenter.backbone.title} has never met {len(unknown)} of the "
+        f"{segmenter.backbone.title} was not trained on {len(unknown)} of the "
         f"{len(phrases.phrases)} words: {shown}."
     ]
 
@@ -163,30 +141,10 @@ def _segmenter(args: argparse.Namespace, backbone: Backbone) -> Segmenter:
     return Segmenter(backbone, side, window or None, stride, args.templates, args.logit_scale)
 
 
-def _rows(args: argparse.Namespace, segmenter: Segmenter, dataset: OpenSet) -> tuple[Row, ...]:
-    depth = segmenter.backbone.n_blocks
-    make = _make_gclip(args, segmenter, dataset)
-    methods = args.methods or ([] if args.ablate or args.sweep else METHODS)
-    rows = method_rows(methods, make)
-    if args.ablate:
-        rows += ablation_rows(make)
-    if args.sweep:
-        rows += sweep_rows(args.sweep, make, depth, args.amf_n_blocks)
-    return rows
-
-
-def _make_gclip(args: argparse.Namespace, segmenter: Segmenter, dataset: OpenSet) -> MakeGclip:
-    depth = segmenter.backbone.n_blocks
-    amf_blocks = block_vote.parse(args.amf_blocks, depth)
-    if isinstance(amf_blocks, int):
-        voters = dataset.samples[:amf_blocks]
-        amf_blocks, why = block_vote.decide(
-            segmenter, voters, args.amf_n_blocks, args.global_threshold
-        )
-        print(f"AMF blocks for the whole set: {listed(amf_blocks)} ({why})", file=sys.stderr)
-    return partial(
+def _rows(args: argparse.Namespace, depth: int) -> tuple[Row, ...]:
+    make = partial(
         gclip,
-        amf_blocks=amf_blocks,
+        amf_blocks=block_choice(args.amf_blocks, depth),
         cs_blocks=block_choice(args.cs_blocks, depth),
         n_blocks=args.amf_n_blocks,
         heads=args.amf_heads,
@@ -194,19 +152,16 @@ def _make_gclip(args: argparse.Namespace, segmenter: Segmenter, dataset: OpenSet
         global_threshold=args.global_threshold,
         channel_threshold=args.channel_threshold,
     )
+    rows = method_rows(args.methods or ([] if args.ablate or args.sweep else METHODS), make)
+    if args.ablate:
+        rows += ablation_rows(make)
+    if args.sweep:
+        rows += sweep_rows(args.sweep, make, depth, args.amf_n_blocks)
+    return rows
 
 
 def _words(args: argparse.Namespace) -> str:
     return args.words or ("present" if args.dataset == PHOTOS else "all")
-
-
-def _finish(tally: Tally, folder: Path, args: argparse.Namespace) -> None:
-    print(report.tables(tally, args.base))
-    if args.per_class:
-        print("\n" + report.classes(tally))
-    print(f"\nwritten: {report.write_json(tally, folder)}", file=sys.stderr)
-    if not tally.complete:
-        print("some images are still missing from this result.", file=sys.stderr)
 
 
 # --- showing results -------------------------------------------------------------------------
@@ -218,34 +173,26 @@ def _table(given: list[str]) -> int:
         description="Print finished results as a paper does: methods down, data sets across.",
     )
     parser.add_argument("folders", nargs="+", type=Path, help="result folders")
-    parser.add_argument("--base", default=report.BASE, help="row the others are compared with")
     args = parser.parse_args(given)
-    print(report.paper([Tally.load(folder) for folder in args.folders], args.base))
+    print(report.paper([Tally.load(folder) for folder in args.folders]))
     return 0
 
 
 # --- options ---------------------------------------------------------------------------------
 
 
-def _report_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--base", default=report.BASE, help=f"row the others are compared with ({report.BASE})"
-    )
-    parser.add_argument("--per-class", action="store_true", help="also print IoU by class")
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m evaluation",
         description="Mean IoU of training-free segmentation methods on the benchmarks of the "
-        "field, or on the photos with drawn truth that ship. 'table' prints finished results side "
-        "by side and has its own --help.",
+        "field, or on the photos that ship. 'table' prints finished results side by side and has "
+        "its own --help.",
         epilog="docs/EVALUATION.md shows where to get each data set, and the protocol.",
     )
     what = parser.add_argument_group("what is evaluated")
     what.add_argument("--dataset", required=True, choices=[PHOTOS, *DATASETS])
     what.add_argument(
-        "--root", type=Path, help="folder that holds the data set (photos: one of your own)"
+        "--root", type=Path, help="folder that contains the data set (photos: your own)"
     )
     what.add_argument("--split", help="default: the set's validation split")
     what.add_argument("--n", type=int, help="first n images only")
@@ -261,15 +208,15 @@ def _parser() -> argparse.ArgumentParser:
         "--methods", nargs="+", choices=list(METHODS), metavar="NAME",
         help=f"any of: {', '.join(METHODS)}; default: all",
     )  # fmt: skip
-    rows.add_argument("--ablate", action="store_true", help="the 2 × 2 of AMF and CS")
+    rows.add_argument("--ablate", action="store_true", help="neither, AMF, CS, both")
     rows.add_argument("--sweep", choices=list(SWEEPS), help="one setting over all its values")
 
-    method = parser.add_argument_group("GCLIP (blocks are counted from 1)")
+    method = parser.add_argument_group("GCLIP (blocks count from 1)")
     method.add_argument(
         "--amf-blocks", default="backbone", metavar="BLOCKS",
-        help="'backbone': its default; 'auto': decided for every image; 'first-100': decided once, "
-        "by the first 100 images; 'paper-from-1' or 'paper-from-0': the paper's 6 and 7 in either "
-        "counting; or numbers such as '6 7' (default: backbone)",
+        help="'backbone': its default; 'auto': decided for every image; 'paper-from-1' or "
+        "'paper-from-0': the paper's 6 and 7 in either counting; or numbers such as '6 7' "
+        "(default: backbone)",
     )  # fmt: skip
     method.add_argument("--amf-n-blocks", type=int, default=2, help="blocks auto fuses (2)")
     method.add_argument("--amf-heads", default="each", choices=["each", "mean"])
@@ -281,7 +228,9 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--short-side", type=int, help="pixels")
     how.add_argument("--window", type=int, help="pixels; 0 for one pass over the whole image")
     how.add_argument("--stride", type=int, help="pixels")
-    how.add_argument("--threshold", type=float, help="score under which a pixel is background")
+    how.add_argument(
+        "--threshold", type=float, help="probability below which a pixel is background"
+    )
     how.add_argument("--templates", default="imagenet80", choices=list(TEMPLATES))
     how.add_argument("--logit-scale", type=float, default=40.0)
     how.add_argument(
@@ -289,15 +238,9 @@ def _parser() -> argparse.ArgumentParser:
         help="'all' classes, those 'present' in the image, or 'present+10' with ten others "
         "(default: all; photos: present)",
     )  # fmt: skip
-    how.add_argument(
-        "--names", default="words", choices=["words", "official"],
-        help="our words and synonyms, or each class's official name alone",
-    )  # fmt: skip
-    how.add_argument("--classes", type=Path, help="a class list of your own")
 
     out = parser.add_argument_group("running")
     out.add_argument("--out", type=Path, help="result folder (default: results/…)")
-    out.add_argument("--fresh", action="store_true", help="start over instead of going on")
+    out.add_argument("--fresh", action="store_true", help="start over instead of resuming")
     out.add_argument("--quiet", action="store_true", help="no progress")
-    _report_options(out)
     return parser

@@ -1,6 +1,6 @@
-"""The DATASETS table: where a set's files lie, what its ids mean, and how it is evaluated.
+"""The DATASETS table: the layout of a set's files, the meaning of its ids, and its protocol.
 
-Adding a set is one entry here and one class list in ``class_lists/``.
+A new set is one entry here and one class list in ``class_lists/``.
 """
 
 import re
@@ -21,15 +21,12 @@ from evaluation.ids import Ids
 from gclip_core import images
 from gclip_core.tables import find, table
 
-EVERY_LABEL = "all"
-"""The split that takes every label file of a set whose splits are lists."""
-
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One image with its truth, read when asked.
+    """One image with its truth.
 
-    ``load()`` gives a PIL RGB image and (H, W) int16 class indices, negative where not counted.
+    ``load()`` reads a PIL RGB image and (H, W) int16 class indices, negative where ignored.
     """
 
     name: str
@@ -38,10 +35,9 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class OpenSet:
-    """A data set that was found: its samples in order, its classes, and what was read where.
+    """A data set on disk: its samples in order, its classes, and which label files were read.
 
-    ``background`` is the index of the class that takes whatever stays under the threshold.
-    ``fingerprint`` is a digest of the samples' names in order.
+    ``background`` is the index of the class for pixels below the threshold, if there is one.
     """
 
     name: str
@@ -53,16 +49,17 @@ class OpenSet:
 
     @property
     def fingerprint(self) -> str:
+        """A digest of the samples' names in order."""
         return blake2b("\n".join(s.name for s in self.samples).encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True)
 class Files:
-    """One way in which a set's files lie under its root.
+    """One layout of a set's files under its root.
 
-    ``images`` and ``truth`` are patterns with ``{split}`` and ``{name}``, where ``{name}`` stands
-    for ``names``, a regular expression. Names come from the first of ``lists`` that exists, or,
-    where there is none, from the truth files that are there.
+    ``images`` and ``truth`` are patterns of paths with ``{split}`` and ``{name}``. Names come from
+    the first of ``lists`` that exists; without ``lists`` from the truth files whose ``{name}``
+    matches ``names``, a regular expression.
     """
 
     images: str
@@ -74,11 +71,11 @@ class Files:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One entry: its files, its classes, and the protocol it is evaluated by.
+    """One data set: its files, its classes and its protocol.
 
-    ``roots`` are folders under the given root in which the set may lie. ``background`` is a
-    class 0 for whatever is no object, ``threshold`` the probability under which a pixel goes to
-    it. Sizes are in pixels; a ``window`` of 0 means one pass.
+    ``roots`` are folders under the given root that may contain the set. ``background`` is class 0,
+    for pixels of no object; a pixel whose probability is below ``threshold`` becomes background.
+    Sizes are in pixels; a ``window`` of 0 means one pass.
     """
 
     name: str
@@ -94,7 +91,7 @@ class Dataset:
     stride: int = 112
 
     def classes(self) -> tuple[ClassName, ...]:
-        """Every class in the order of its index, the background first where there is one."""
+        """Every class in the order of its index, the background first if there is one."""
         objects = class_lists.shipped(self.class_list)
         return (self.background, *objects) if self.background else objects
 
@@ -177,7 +174,10 @@ def find_dataset(name: str) -> Dataset:
 def open_dataset(dataset: Dataset, root: Path, split: str | None = None) -> OpenSet:
     """Find a set's files under ``root`` and pair every image with its truth.
 
-    ``split`` names another list or folder than the set's own; :data:`EVERY_LABEL` needs no list.
+    ``split`` names another list or folder than the set's own.
+
+    Raises:
+        EvaluationError: no layout of the set is there, or an image or its truth is missing.
     """
     split = split or dataset.split
     looked_for: list[Path] = []
@@ -196,8 +196,8 @@ def open_dataset(dataset: Dataset, root: Path, split: str | None = None) -> Open
             looked_for += _wanted(files, base, split)
     shown = "\n  ".join(dict.fromkeys(str(path) for path in looked_for))
     raise EvaluationError(
-        f"{dataset.title} was not found. These paths were looked for:\n  {shown}\n"
-        "Name the folder that holds them with --root (docs/EVALUATION.md shows every layout)."
+        f"{dataset.title} was not found. One of these paths was expected:\n  {shown}\n"
+        "Name the folder that contains it with --root (docs/EVALUATION.md shows every layout)."
     )
 
 
@@ -207,17 +207,17 @@ def _wanted(files: Files, base: Path, split: str) -> list[Path]:
 
 
 def _names(files: Files, base: Path, split: str) -> list[str]:
-    """Names of the samples in order, empty when these are not the files that lie at ``base``."""
+    """Names of the samples in order; empty if ``base`` does not have this layout."""
     folder = base / Path(files.truth.partition("{name}")[0].format(split=split))
     if not folder.is_dir():
         return []
     for file in (base / pattern.format(split=split) for pattern in files.lists):
         if file.is_file():
-            # Lists of VOC's Main folder carry a second column.
+            # Lists in VOC's Main folder have a second column.
             return [
                 line.split()[0] for line in file.read_text("utf-8").splitlines() if line.strip()
             ]
-    if files.lists and split != EVERY_LABEL:
+    if files.lists:
         return []
     suffix = files.truth.partition("{name}")[2]
     found = (
@@ -235,7 +235,7 @@ def _samples(files: Files, base: Path, split: str, names: list[str]) -> tuple[Sa
     missing = [path for pair in pairs for path in pair if not path.is_file()]
     if missing:
         raise EvaluationError(
-            f"{len(missing)} of {2 * len(pairs)} files are missing, the first one is {missing[0]}."
+            f"{len(missing)} of {2 * len(pairs)} files are missing; the first is {missing[0]}."
         )
     return tuple(
         Sample(name, partial(_load, image, truth, files.ids))
@@ -249,13 +249,13 @@ def _load(image: Path, truth: Path, meaning: Ids) -> tuple[Image.Image, NDArray[
 
 
 def _aligned(path: Path, shape: tuple[int, ...]) -> Image.Image:
-    """The image as its truth was drawn: as it is stored, or upright where only that fits."""
+    """The image as stored, or turned by its EXIF orientation if only that has the truth's shape."""
     try:
         with Image.open(path) as opened:
             stored = opened.convert("RGB")
     except (OSError, ValueError) as error:
         raise EvaluationError(f"The image {path} could not be read: {error}") from error
-    stored.info = {}  # nobody downstream shall turn it again
+    stored.info = {}  # without EXIF, so that the segmenter does not turn it
     upright = images.check(path)
     fits_upright = (upright.height, upright.width) == shape
     return upright if fits_upright and (stored.height, stored.width) != shape else stored

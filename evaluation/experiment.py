@@ -1,4 +1,4 @@
-"""Everything that decides the numbers, in one value: two runs that agree in it can be added."""
+"""All settings that decide the numbers: results with the same settings can be added."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -15,10 +15,11 @@ from gclip_core.version import __version__
 
 @dataclass(frozen=True)
 class Experiment:
-    """One evaluation: what segments which set, for which rows of the table.
+    """One evaluation: a segmenter, a data set and the rows of the table.
 
-    ``words`` is which classes are asked for on each image (:func:`evaluation.asking.asked`); pixels
-    under ``threshold`` go to the set's background class.
+    ``words`` is the rule for the classes asked for on each image
+    (:func:`evaluation.asking.asked`). Pixels whose probability is below ``threshold`` become the
+    data set's background class.
     """
 
     segmenter: Segmenter
@@ -28,8 +29,11 @@ class Experiment:
     threshold: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
-        """As plain data; blocks counted from 1. ``fingerprint`` is of the images' names,
-        ``weights`` the backbone's digest; a ``window`` of 0 means one pass."""
+        """The settings as plain data; blocks count from 1.
+
+        ``fingerprint`` is a digest of the images' names, ``weights`` the backbone's digest; a
+        ``window`` of 0 means one pass.
+        """
         segmenter, dataset, backbone = self.segmenter, self.dataset, self.segmenter.backbone
         plain = {
             "dataset": dataset.name,
@@ -54,17 +58,17 @@ class Experiment:
             "rows": [asdict(row) | {"method": method_json(row.method)} for row in self.rows],
             "version": __version__,
         }
-        return json.loads(json.dumps(plain))  # tuples become the lists that a file gives back
+        return json.loads(json.dumps(plain))  # JSON has lists where Python has tuples
 
 
-def digest(plain: dict[str, Any]) -> str:
-    """A short name for an experiment in plain data."""
-    text = json.dumps(plain, sort_keys=True, ensure_ascii=False)
+def digest(settings: dict[str, Any]) -> str:
+    """A digest of 12 hexadecimal digits of an experiment's settings."""
+    text = json.dumps(settings, sort_keys=True, ensure_ascii=False)
     return blake2b(text.encode(), digest_size=6).hexdigest()
 
 
 def require_equal(wanted: dict[str, Any], found: dict[str, Any], where: str) -> None:
-    """Refuse results of another experiment with an EvaluationError that names what differs."""
+    """Raise an EvaluationError that names the settings that differ."""
     if wanted == found:
         return
     keys = sorted(k for k in {*wanted, *found} if wanted.get(k) != found.get(k))

@@ -1,4 +1,4 @@
-"""What the numbers in a data set's label files mean: file id to class index."""
+"""The meaning of the ids in a data set's label files: from id to class index."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from evaluation.metric import IGNORE
 class Ids:
     """A map from the ids in a file to class indices.
 
-    ``classes`` maps ids; ids in ``ignored`` are not counted. Every other id becomes ``others``, or
-    is refused where that is None: an id nobody expects means another data set than was named.
+    ``classes`` maps ids; ids in ``ignored`` are not counted. All other ids become ``others``; if
+    that is None they raise an EvaluationError, since they show that the files are of another set.
     """
 
     classes: Mapping[int, int]
@@ -25,11 +25,11 @@ class Ids:
     others: int | None = None
 
     def labels(self, ids: NDArray, where: str) -> NDArray[np.int16]:
-        """Class indices of (H, W) ids, :data:`~evaluation.metric.IGNORE` where ignored."""
+        """Class indices of (H, W) ids; :data:`~evaluation.metric.IGNORE` where ignored."""
         if ids.ndim != 2 or ids.dtype.kind not in "iu" or ids.min(initial=0) < 0:
             raise EvaluationError(
-                f"Ids from 0, (height, width), were expected in {where}, but {ids.dtype} of shape "
-                f"{ids.shape} from {ids.min(initial=0)} came."
+                f"Whole ids from 0 of shape (height, width) were expected in {where}, but "
+                f"{ids.dtype} of shape {ids.shape} from {ids.min(initial=0)} came."
             )
         top = max(int(ids.max(initial=0)), *self.classes, *self.ignored, 0)
         refused = np.int16(-2)
@@ -40,8 +40,8 @@ class Ids:
         if (labels == refused).any():
             unknown = sorted({int(i) for i in np.unique(ids[labels == refused])})
             raise EvaluationError(
-                f"{where} holds the ids {unknown[:8]}, which this data set does not have; "
-                "is it the right data set, and were its labels converted for another one?"
+                f"Ids of this data set were expected in {where}, but {unknown[:8]} came; check "
+                "that the files are of this data set and were not converted for another one."
             )
         return labels
 
@@ -51,12 +51,12 @@ def _run(first: int, n: int, to: int = 0) -> dict[int, int]:
     return {first + i: to + i for i in range(n)}
 
 
-# COCO's ids as COCO-Stuff's PNGs store them, from 0; eleven categories were never annotated.
+# COCO's ids from 0, as in COCO-Stuff's PNGs; eleven categories were never annotated.
 _COCO_HOLES = frozenset({11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90})
 _COCO_STORED = tuple(i for i in range(182) if i not in _COCO_HOLES)
 _COCO_THINGS = 80
 
-# The 59 frequent ones among PASCAL Context's 459 labels, which are numbered alphabetically.
+# The 59 most frequent of PASCAL Context's 459 labels, which are numbered alphabetically.
 _CONTEXT_STORED = (
     2, 9, 18, 19, 22, 23, 25, 31, 33, 34, 44, 45, 46, 59, 65, 68, 72, 80, 85, 98, 104, 105, 113,
     115, 144, 158, 159, 162, 187, 189, 207, 220, 232, 258, 259, 260, 284, 295, 296, 308, 324, 326,
@@ -74,7 +74,7 @@ CONTEXT60_ALL = Ids({i: c + 1 for c, i in enumerate(_CONTEXT_STORED)}, frozenset
 COCO_STUFF = Ids(_run(0, 171))
 COCO_STUFF_STORED = Ids({i: c for c, i in enumerate(_COCO_STORED)})
 COCO_OBJECT = Ids(_run(0, 81))
-# Stuff, and what nobody labelled, is background here, as in the conversion that is in use.
+# Stuff and unlabelled pixels are background, as in the usual conversion of the set.
 COCO_OBJECT_STORED = Ids(
     {i: c + 1 for c, i in enumerate(_COCO_STORED[:_COCO_THINGS])}, frozenset(), 0
 )
@@ -93,7 +93,7 @@ def read(path: Path) -> NDArray:
         return _read_mat(path) if path.suffix == ".mat" else _read_png(path)
     except EvaluationError:
         raise
-    # The readers have a dozen exceptions for a damaged file; each means the same to a person.
+    # Pillow and scipy raise many kinds of exceptions for a damaged file.
     except Exception as error:
         raise EvaluationError(
             f"The label file {path} could not be read: {type(error).__name__}: {error}"
@@ -117,7 +117,9 @@ def _read_mat(path: Path) -> NDArray:
         raise EvaluationError(
             f"{path.name} is a MATLAB file: install scipy to read it, or convert the set to PNG."
         ) from error
-    held = loadmat(path)
-    if "LabelMap" not in held:
-        raise EvaluationError(f"{path} holds no 'LabelMap', as PASCAL Context's files do.")
-    return np.asarray(held["LabelMap"])
+    contents = loadmat(path)
+    if "LabelMap" not in contents:
+        raise EvaluationError(
+            f"A 'LabelMap', as PASCAL Context has, was expected in {path}, but there is none."
+        )
+    return np.asarray(contents["LabelMap"])

@@ -1,9 +1,9 @@
-"""Mean intersection over union from one confusion matrix, and what else it tells.
+"""Mean intersection over union (IoU) from a confusion matrix.
 
 A confusion matrix is (C, C+1) int64: row = true class, column = predicted class; the last column
-counts pixels that were left without a class. Where classes are words that a person typed, a last
-row, (C+1, C+1), counts pixels of known truth that none of them names. It is a sum over pixels, so
-that neither the order nor the grouping of images matters, and shards add exactly.
+counts pixels predicted as no class. For words that a person typed it is (C+1, C+1): the last row
+counts pixels whose true class was not typed. Matrices are sums over pixels, so those of single
+images, or of shares of a set, add up exactly to that of the whole set in any order.
 """
 
 from collections.abc import Sequence
@@ -16,17 +16,17 @@ from evaluation.errors import EvaluationError
 from gclip_core.types import ROWS, Vocabulary
 
 IGNORE = -1
-"""Label of a pixel that is not counted, in the truth; and of "no class", in a prediction."""
+"""Label of an ignored pixel in the truth, and of a pixel without a class in a prediction."""
 
 Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """What one confusion matrix says; fractions in [0, 1], nan where there is nothing to say.
+    """Scores of one confusion matrix: fractions in [0, 1], nan without any counted pixel.
 
-    ``iou`` (C,) is nan for a class that neither truth nor prediction holds; ``miou`` is the mean
-    over the others.
+    ``iou`` (C,) is nan for a class that is neither in the truth nor predicted; ``miou`` is the mean
+    over the other classes.
     """
 
     miou: float
@@ -36,11 +36,11 @@ class Scores:
 
 @dataclass(frozen=True)
 class WordScores:
-    """How well typed words cover a picture of known truth, fractions in [0, 1].
+    """Scores of typed words on one picture with a truth: fractions in [0, 1].
 
-    ``iou`` is per class that the truth holds, by its index; ``miou`` its mean, None where there is
-    no such class. ``absent`` are the classes that the truth does not hold: they count by what they
-    take from others.
+    ``iou`` is by index of the classes that are in the truth; ``miou`` is its mean, None if there
+    are none. ``absent`` are the typed classes that are not in the truth: they have no IoU, but
+    their pixels lower that of other classes.
     """
 
     iou: dict[int, float]
@@ -53,8 +53,11 @@ def confusion(
 ) -> Counts:
     """Count pixels by true and predicted class: (H, W) and (H, W) to (C, C+1) int64.
 
-    Pixels with ``truth == IGNORE`` are left out; ``predicted == IGNORE`` is the last column. With
-    ``n_true`` there are so many rows: more of them than classes that can be predicted.
+    Pixels with ``truth == IGNORE`` are left out; ``predicted == IGNORE`` is the last column.
+    ``n_true`` is the number of rows, if it is not the number of classes.
+
+    Raises:
+        EvaluationError: the shapes differ.
     """
     if truth.shape != predicted.shape:
         raise EvaluationError(
@@ -75,9 +78,9 @@ def confusion(
 
 
 def scores(counts: Counts) -> Scores:
-    """IoU per class, their mean, and pixel accuracy of a confusion matrix, (C, C+1) or one more.
+    """IoU per class, mean IoU and pixel accuracy of a matrix (C, C+1) or (C+1, C+1).
 
-    A pixel of the row for what was not typed is right without a class.
+    A pixel whose true class was not typed counts as correct if it has no class.
     """
     n_classes = counts.shape[1] - 1
     right = np.diagonal(counts).astype(np.float64)
@@ -97,11 +100,11 @@ def scores(counts: Counts) -> Scores:
 def against_truth(
     truth: NDArray, names: Sequence[Sequence[str]], labels: NDArray, vocabulary: Vocabulary
 ) -> WordScores:
-    """IoU of typed words over all pixels of known truth [ours].
+    """IoU of typed words over all pixels with a truth [ours].
 
-    ``truth`` (H, W) are indices into ``names``, each a class's name and synonyms, and IGNORE where
-    not counted; ``labels`` (H, W) indices into the vocabulary's classes. Where the true word was
-    not typed, whatever covers a pixel is wrong there, and IGNORE right.
+    ``truth`` (H, W) are indices into ``names``, each a class's name and synonyms, or IGNORE;
+    ``labels`` (H, W) are indices into the vocabulary's classes. At a pixel whose true class was not
+    typed, every label is wrong but IGNORE.
     """
     n = len(vocabulary)
     counts = confusion(typed_truth(truth, names, vocabulary), labels, n, n + 1)
@@ -114,7 +117,7 @@ def against_truth(
 def typed_truth(
     truth: NDArray, names: Sequence[Sequence[str]], vocabulary: Vocabulary
 ) -> NDArray[np.int64]:
-    """The truth in typed classes: (H, W), ``len(vocabulary)`` where none names it, else IGNORE."""
+    """The truth in typed classes, (H, W): ``len(vocabulary)`` if not typed, IGNORE if ignored."""
     n, typed = len(vocabulary), {}
     for index, synonyms in enumerate(vocabulary.classes):
         for phrase in synonyms:

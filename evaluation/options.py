@@ -1,4 +1,4 @@
-"""Options that the commands share: the backbone, its threads, planted channels, the data set."""
+"""Command-line options of several commands: backbone, threads, planted channels, data set."""
 
 import argparse
 import os
@@ -19,7 +19,7 @@ from gclip_core.numbering import block_indices
 
 
 def add_backbone_options(parser: Any) -> None:
-    """Add the options of the backbone to a parser or group, except for its name."""
+    """Add the backbone's options, without its name, to a parser or group."""
     parser.add_argument("--weights", type=Path, help="weight file of the backbone")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "auto"])
@@ -31,7 +31,7 @@ def add_backbone_options(parser: Any) -> None:
 
 
 def add_finding_options(parser: argparse.ArgumentParser) -> None:
-    """What counts as a global token, and which blocks CS acts on."""
+    """Add the threshold for global tokens and the blocks of CS."""
     parser.add_argument("--global-threshold", type=float, default=5.0)
     parser.add_argument(
         "--cs-blocks", default="backbone", metavar="BLOCKS",
@@ -40,8 +40,10 @@ def add_finding_options(parser: argparse.ArgumentParser) -> None:
 
 
 def opened_backbone(args: argparse.Namespace, name: str) -> Backbone:
-    """The backbone as the command line describes it, and PyTorch on so many threads."""
-    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")  # read at the first product: results repeat
+    """Load the backbone of the command line; sets the number of PyTorch's threads."""
+    os.environ.setdefault(
+        "MKL_CBWR", "AUTO,STRICT"
+    )  # read at the first product; makes results repeat
     if args.threads:
         torch.set_num_threads(args.threads)
     backbone = load_backbone(name, args.weights, own_device(args.device), args.dtype)
@@ -49,14 +51,14 @@ def opened_backbone(args: argparse.Namespace, name: str) -> Backbone:
 
 
 def planted(backbone: Backbone, plants: Sequence[str]) -> Backbone:
-    """The backbone with simulated channels, each ``CHANNEL:GAIN:BLOCKS``; blocks count from 1."""
+    """The backbone with planted channels, each ``CHANNEL:GAIN:BLOCKS``; blocks count from 1."""
     for text in plants:
         channel, gain, where = (text.split(":") + ["", ""])[:3]
         try:
             plant = int(channel), float(gain), block_indices(where)
         except ValueError as error:
             raise EvaluationError(
-                "A simulation such as 7:100:7-11 (channel, gain, blocks) was expected, but "
+                "A planted channel such as 7:100:7-11 (channel, gain, blocks) was expected, but "
                 f"'{text}' came."
             ) from error
         backbone = plant_channel(backbone, *plant)
@@ -64,9 +66,9 @@ def planted(backbone: Backbone, plants: Sequence[str]) -> Backbone:
 
 
 def opened_set(args: argparse.Namespace) -> OpenSet:
-    """The first ``--n`` images of ``--dataset``; its files are those under ``--root``.
+    """The first ``--n`` images of ``--dataset`` under ``--root``.
 
-    Without ``--root``, photos are those that ship.
+    Without ``--root``, ``photos`` are those that ship.
     """
     if args.n is not None and args.n < 1:
         raise EvaluationError(f"At least one image was expected, but {args.n} came.")

@@ -1,20 +1,18 @@
-"""How much of the shipped photos' true masks a backbone finds, and what one word alone does.
+"""IoU of a backbone on the photos that ship: ``python -m evaluation.photo_scores``.
 
-``python -m evaluation.photo_scores`` segments each photo into its own words, then types each word
-alone, with hidden words for the rest, and words that the photo does not show.
+Each photo is segmented by all its words, by its main word alone with the background words added,
+and by words that it does not show.
 """
 
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from evaluation import metric
 from evaluation.options import add_backbone_options, opened_backbone
-from evaluation.photo_masks import sheet
 from evaluation.photos import Photo, star_photos
 from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS
@@ -23,30 +21,28 @@ from gclip_core.segmenter import Segmenter
 from gclip_core.types import Method, Vocabulary
 
 ENOUGH = 0.6
-"""IoU from which a photo's main thing counts as found."""
+"""IoU from which a photo's main word counts as found."""
 ABSENT_WORDS = 4
-"""How many words that it does not show each photo is asked for."""
+"""Number of words that a photo does not show and is segmented by."""
 
 
 @dataclass(frozen=True)
 class PhotoScore:
     """Scores of one photo; IoU and shares are fractions.
 
-    ``together`` are the IoU of its words typed together, the main thing first; ``alone`` the IoU of
-    the main thing typed alone, ``wrong`` the share of the photo that it then covers wrongly, and
-    ``absent`` the shares covered by words that the photo does not show. ``labels`` (H, W) is the
-    mask of the words together.
+    ``together`` is the IoU of each word with all words typed, the main word first; ``alone`` the
+    IoU of the main word typed alone, and ``wrong`` the share of the photo that its mask then covers
+    wrongly; ``absent`` the share covered by each word that the photo does not show.
     """
 
     together: tuple[float, ...]
     alone: float
     wrong: float
     absent: tuple[float, ...]
-    labels: np.ndarray
 
 
 def score(segmenter: Segmenter, method: Method, photo: Photo, absent: Sequence[str]) -> PhotoScore:
-    """Segment a photo by its words together, by its main thing, and by words it does not show."""
+    """Segment a photo by all its words, by its main word alone, and by each of ``absent``."""
     truth, encoded = photo.labels(), segmenter.encode(photo.image())
 
     def labels(words: Vocabulary, rest: str) -> np.ndarray:
@@ -62,12 +58,11 @@ def score(segmenter: Segmenter, method: Method, photo: Photo, absent: Sequence[s
         absent=tuple(
             float((labels(Vocabulary(((word,),)), "background") == 0).mean()) for word in absent
         ),
-        labels=together,
     )
 
 
 def words_elsewhere(photo: Photo, photos: Mapping[str, Photo]) -> tuple[str, ...]:
-    """The first words of other photos that name nothing in this one, evenly chosen."""
+    """Words of other photos that name nothing in this one, evenly chosen."""
     own = {one.casefold() for word in photo.words for one in word}
     others = dict.fromkeys(
         word[0] for other in photos.values() for word in other.words if not own & {*word}
@@ -77,8 +72,8 @@ def words_elsewhere(photo: Photo, photos: Mapping[str, Photo]) -> tuple[str, ...
 
 
 def report(scores: Mapping[str, PhotoScore]) -> str:
-    """A table of every word's IoU in percent, and sentences on words alone."""
-    lines = ["| photo | mean | IoU per word | main thing alone |", "|---|---|---|---|"]
+    """A table of each word's IoU in percent, and means over the photos."""
+    lines = ["| photo | mean | IoU by word | main word alone |", "|---|---|---|---|"]
     for name, one in scores.items():
         words = zip(star_photos()[name].names, one.together, strict=True)
         cells = ", ".join(f"{word} {100 * share:.1f}" for word, share in words)
@@ -88,27 +83,29 @@ def report(scores: Mapping[str, PhotoScore]) -> str:
     absent = [share for one in scores.values() for share in one.absent]
     means = {
         "Mean of the photos": np.mean([np.mean(one.together) for one in scores.values()]),
-        "IoU of the main thing, all words typed": np.mean([o.together[0] for o in scores.values()]),
-        "the same, its word alone": np.mean([one.alone for one in scores.values()]),
-        "Share of a photo that the word alone covers wrongly": np.mean(
+        "IoU of the main word, all words typed": np.mean([o.together[0] for o in scores.values()]),
+        "the same, typed alone": np.mean([one.alone for one in scores.values()]),
+        "Share of a photo that the main word, typed alone, covers wrongly": np.mean(
             [one.wrong for one in scores.values()]
         ),
         "Share of a photo that an absent word covers, median": np.median(absent),
         "the same, mean": np.mean(absent),
     }
-    lines += ["", f"Main thing at {100 * ENOUGH:.0f} IoU or more: {found} of {len(scores)}."]
+    lines += [
+        "",
+        f"Main word at {100 * ENOUGH:.0f} % IoU or more: {found} of {len(scores)} photos.",
+    ]
     return "\n".join([*lines, *(f"{what}: {100 * value:.1f} %" for what, value in means.items())])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table; returns the exit code."""
+    """Print the table; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m evaluation.photo_scores", description=__doc__)
     parser.add_argument(
         "--backbone", default=BUILT_IN, choices=list(BACKBONES), type=backbone_name, metavar="NAME"
     )
     parser.add_argument("--method", default="clearclip", choices=list(METHODS))
     parser.add_argument("--short-side", type=int, help="pixels (default: the backbone's)")
-    parser.add_argument("--sheet", type=Path, help="also draw all masks, as an image file")
     add_backbone_options(parser)
     args = parser.parse_args(arguments)
     photos, method = star_photos(), METHODS[args.method]
@@ -119,12 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for name, photo in photos.items()
         }
         print(report(scores))
-        if args.sheet:
-            masks = [one.labels for one in scores.values()]
-            sheet(list(photos.values()), masks).save(args.sheet)
     except (GclipError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     return 0
 
 

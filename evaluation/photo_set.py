@@ -20,7 +20,7 @@ NAME = "photos"
 
 
 def shipped_photos() -> OpenSet:
-    """Every photo that ships; its classes are the words of all of them."""
+    """The photos that ship as a data set; its classes are the words of all photos."""
     photos = star_photos().values()
     synonyms: dict[str, dict[str, None]] = {}
     for word, *others in (word for photo in photos for word in photo.words):
@@ -42,25 +42,27 @@ def shipped_photos() -> OpenSet:
 def photo_folder(folder: Path) -> OpenSet:
     """Photos ``NAME.jpg`` with masks ``NAME.png`` in a folder.
 
-    Its ``index.json`` is a list of ``{"file": NAME, "words": {value: word}}``, where a value is one
-    of the mask's; pixels of other values are not counted.
+    Its ``index.json`` is a list of ``{"file": NAME, "words": {value: word}}``. A value is one of
+    the mask's; pixels of other values are ignored.
 
     Raises:
-        EvaluationError: there is no such index, or a photo or mask is missing.
+        EvaluationError: the index cannot be read, or a photo or mask is missing.
     """
     try:
         entries = json.loads((folder / "index.json").read_text("utf-8"))
         found = {one["file"]: {int(v): word for v, word in one["words"].items()} for one in entries}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise EvaluationError(
-            f"{folder} should hold index.json, a list of file and words, but: {error!r}."
+            f"A list of files and words was expected in {folder}/index.json, but {error!r} came."
         ) from error
     words = dict.fromkeys(word for one in found.values() for word in one.values())
     index = {word: number for number, word in enumerate(words)}
     files = [folder / f"{name}{kind}" for name in found for kind in (".jpg", ".png")]
     missing = [file for file in files if not file.is_file()]
     if missing:
-        raise EvaluationError(f"{len(missing)} files are missing, the first one is {missing[0]}.")
+        raise EvaluationError(
+            f"{len(missing)} of {len(files)} files are missing; the first is {missing[0]}."
+        )
 
     def load(name: str, meaning: Mapping[int, str]) -> tuple[Image.Image, NDArray[np.int16]]:
         table = np.full(256, IGNORE, np.int16)

@@ -1,4 +1,4 @@
-"""Photos that ship, each with a true mask drawn by hand: polygons laid one over the other."""
+"""Photos that ship, each with a true mask: polygons drawn by hand, one painted over the other."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from gclip_core import assets, images
 from gclip_core.types import Grid
 
 VOID = -1
-"""What no word names."""
+"""Label of pixels that no word names."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Region:
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo, what is in it and where.
+    """A photo and its true mask.
 
-    ``words`` are classes, the main thing first, each a name followed by its synonyms; ``regions``
-    lie in the order they are painted; ``size`` is (height, width).
+    ``words`` are the classes, the main one first, each a name followed by its synonyms. ``regions``
+    are in the order in which they are painted; ``size`` is (height, width).
     """
 
     name: str
@@ -53,7 +53,7 @@ class Photo:
 
     @property
     def text(self) -> str:
-        """Its words as a person types them."""
+        """The words as a person types them."""
         return ", ".join("; ".join(synonyms) for synonyms in self.words)
 
     def image(self) -> Image.Image:
@@ -61,7 +61,7 @@ class Photo:
         return images.check(self.path)
 
     def labels(self) -> NDArray[np.int64]:
-        """The true mask: (H, W) indices into ``words``, ``VOID`` where nothing is named."""
+        """The true mask: (H, W) indices into ``words``, ``VOID`` where no word names the pixel."""
         mask = Image.new("I", self.size[::-1], VOID)
         draw = ImageDraw.Draw(mask)
         for region in self.regions:

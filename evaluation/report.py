@@ -1,4 +1,4 @@
-"""What a result says: as JSON for machines, and as tables in the form papers print."""
+"""A result as JSON, and as the tables that papers print."""
 
 import json
 import math
@@ -12,22 +12,24 @@ import numpy as np
 from evaluation import metric
 from evaluation.errors import EvaluationError
 from evaluation.experiment import digest
+from evaluation.rows import PARTS
 from evaluation.tally import Tally, write_atomically
+from gclip_core.numbering import named
 
 FILE = "result.json"
 BASE = "ClearCLIP"
+"""The row that others are compared with."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One evaluated row: fractions in [0, 1], nan where there is nothing to say.
+    """The scores of one row: fractions in [0, 1], nan if no pixel decides them.
 
     ``image_miou`` is the mean over images of each image's own mean IoU.
     """
 
     label: str
     part: str
-    at: tuple[int, ...]
     miou: float
     pixel_accuracy: float
     image_miou: float
@@ -43,16 +45,13 @@ def lines(tally: Tally) -> tuple[Line, ...]:
         per_image = [value for value in per_image if not math.isnan(value)]
         mean = math.fsum(per_image) / len(per_image) if per_image else float("nan")
         found.append(
-            Line(
-                row["label"], row["part"], tuple(row["at"]),
-                s.miou, s.pixel_accuracy, mean, tuple(s.iou.tolist()),
-            )
-        )  # fmt: skip
+            Line(row["label"], row["part"], s.miou, s.pixel_accuracy, mean, tuple(s.iou.tolist()))
+        )
     return tuple(found)
 
 
 def as_json(tally: Tally) -> dict[str, Any]:
-    """The result as plain data: scores, every setting, and where it was computed."""
+    """The result as plain data: scores, settings, versions and devices."""
     names = [c["name"] for c in tally.settings["classes"]]
     rows = [
         _known(asdict(line) | {"iou": dict(zip(names, line.iou, strict=True))})
@@ -78,36 +77,18 @@ def write_json(tally: Tally, folder: Path) -> Path:
     return folder / FILE
 
 
-def tables(tally: Tally, base: str = BASE) -> str:
-    """Everything a run found, as text: the methods, the 2 x 2, the sweep, whichever there are."""
+def tables(tally: Tally) -> str:
+    """A run's tables as text: of its methods, its ablation and its sweep."""
     found = lines(tally)
-    parts = {
-        "methods": lambda part: grid(_compared(part, base)),
-        "ablation": _ablation,
-        "sweep": lambda part: grid([row[:3] for row in _compared(part, part[0].label)]),
-    }
-    texts = [
-        table(part)
-        for name, table in parts.items()
-        if (part := [line for line in found if line.part == name])
-    ]
+    parts = ([line for line in found if line.part == part] for part in PARTS)
+    texts = [grid(_compared(part)) for part in parts if part]
     return "\n\n".join([_headline(tally), *texts])
 
 
-def classes(tally: Tally) -> str:
-    """IoU of every class that is there, by row."""
-    found = lines(tally)
-    names = [c["name"] for c in tally.settings["classes"]]
-    there = [i for i in range(len(names)) if any(not math.isnan(line.iou[i]) for line in found)]
-    head = ["class", *(line.label for line in found)]
-    body = [[names[i], *(_percent(line.iou[i]) for line in found)] for i in there]
-    return grid([head, *body])
+def paper(tallies: Sequence[Tally]) -> str:
+    """Several results as a paper prints them: methods down, sets across, differences to ClearCLIP.
 
-
-def paper(tallies: Sequence[Tally], base: str = BASE) -> str:
-    """Several results as a paper prints them: methods down, sets across, difference to ``base``.
-
-    One block of lines per backbone; the last column is the mean over the sets.
+    Each backbone has a table of its own; the last column is the mean over the sets.
     """
     if not tallies:
         raise EvaluationError("At least one result folder was expected, but none came.")
@@ -118,14 +99,15 @@ def paper(tallies: Sequence[Tally], base: str = BASE) -> str:
         by_set = {t.settings["title"]: _by_label(t) for t in mine}
         if len(by_set) < len(mine):
             raise EvaluationError(
-                f"Two results of one data set with {backbone} came; name one of them."
+                f"One result for each data set was expected, but two of {backbone} on the same "
+                "set came; leave one of them out."
             )
         labels = list(dict.fromkeys(label for found in by_set.values() for label in found))
         table = [[by_set.get(s, {}).get(label, math.nan) for s in sets] for label in labels]
-        reference = dict(zip(labels, table, strict=True)).get(base)
+        reference = dict(zip(labels, table, strict=True)).get(BASE)
         head = [backbone, *sets, *(["mean"] if len(sets) > 1 else [])]
         body = [
-            [label, *_cells(values, None if label == base else reference, len(sets) > 1)]
+            [label, *_cells(values, None if label == BASE else reference, len(sets) > 1)]
             for label, values in zip(labels, table, strict=True)
         ]
         blocks.append(grid([head, *body]))
@@ -139,7 +121,7 @@ def _by_label(tally: Tally) -> dict[str, float]:
 
 def _cells(values: list[float], reference: list[float] | None, with_mean: bool) -> list[str]:
     def mean(numbers: list[float]) -> float:
-        return float(np.mean(numbers))  # nan where a set is missing: no mean over other sets
+        return float(np.mean(numbers))  # nan if a set is missing: means are over the same sets
 
     if with_mean:
         reference = None if reference is None else [*reference, mean(reference)]
@@ -157,13 +139,13 @@ def _headline(tally: Tally) -> str:
     n, total = len(tally.image_miou), s["images"]
     images = f"{n:,} images" if tally.complete else f"{n:,} of {total:,} images"
     rate = f", {tally.seconds / n:.2f} s each" if n and tally.seconds else ""
-    asked = {"all": "all classes asked for"}.get(s["words"], f"words: {s['words']}")
+    words = "all classes" if s["words"] == "all" else f"words: {s['words']}"
     planted = "".join(f" · {simulation(**one)}" for one in s["planted"])
-    return f"{s['title']} · {s['backbone_title']} · {images}{rate} · {asked}{planted}"
+    return f"{s['title']} · {s['backbone_title']} · {images}{rate} · {words}{planted}"
 
 
-def _compared(found: list[Line], base: str) -> list[list[str]]:
-    reference = next((line for line in found if line.label == base), found[0])
+def _compared(found: list[Line]) -> list[list[str]]:
+    reference = next((line for line in found if line.label == BASE), found[0])
     head = ["", "mIoU", f"to {reference.label}", "pixel accuracy", "mIoU by image"]
     body = [
         [
@@ -176,23 +158,6 @@ def _compared(found: list[Line], base: str) -> list[list[str]]:
         for line in found
     ]
     return [head, *body]
-
-
-def _ablation(found: list[Line]) -> str:
-    by = {line.at: line.miou for line in found}
-    base = by[(0, 0)]
-
-    def cell(amf: int, cs: int) -> str:
-        value = by[(amf, cs)]
-        return _percent(value) + ("" if amf == cs == 0 else f" ({difference(value, base)})")
-
-    return grid(
-        [
-            ["mIoU", "CS off", "CS on"],
-            ["AMF off", cell(0, 0), cell(0, 1)],
-            ["AMF on", cell(1, 0), cell(1, 1)],
-        ]
-    )
 
 
 def _percent(value: float) -> str:
@@ -208,20 +173,19 @@ def difference(value: float, reference: float) -> str:
 
 
 def _known(value: Any) -> Any:
-    """None in place of every nan, which JSON does not have."""
+    """The value with None for every nan, which JSON does not have."""
     if isinstance(value, dict):
         return {key: _known(one) for key, one in value.items()}
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def simulation(channel: int, gain: float, blocks: Iterable[int]) -> str:
-    """What is said of a planted channel; blocks counted from 1."""
-    where = ", ".join(map(str, blocks))
-    return f"simulation: channel {channel} × {gain:g} planted in blocks {where}"
+    """The note on a planted channel; blocks count from 1."""
+    return f"simulation: channel {channel} × {gain:g} planted in {named(tuple(blocks))}"
 
 
 def grid(cells: list[list[str]]) -> str:
-    """Columns under each other: the first flush left, the others flush right."""
+    """A text table: the first column is aligned left, the others right."""
     widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
 
     def line(row: list[str]) -> str:

@@ -1,7 +1,4 @@
-"""Shares of an evaluation, one for each process that ``torchrun`` starts: every n-th image.
-
-The first process adds them up.
-"""
+"""Shares of an evaluation: under ``torchrun`` each process evaluates every n-th image."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +10,7 @@ import torch.distributed as dist
 
 Part = TypeVar("Part")
 
-PATIENCE = timedelta(days=30)
+TIMEOUT = timedelta(days=30)
 """How long the first process waits for the slowest."""
 
 Share = tuple[int, int]
@@ -22,17 +19,17 @@ Share = tuple[int, int]
 
 @contextmanager
 def of_this_process() -> Iterator[Share]:
-    """This process's share: its rank's under ``torchrun``, else the whole as (0, 1)."""
+    """This process's share: its rank's under ``torchrun``, else all images, (0, 1)."""
     if not dist.is_torchelastic_launched():
         yield 0, 1
         return
-    dist.init_process_group("gloo", timeout=PATIENCE)
+    dist.init_process_group("gloo", timeout=TIMEOUT)
     yield dist.get_rank(), dist.get_world_size()
-    dist.destroy_process_group()  # not after an error: it would wait for the others
+    dist.destroy_process_group()  # not in a `finally`: after an error it would wait for the others
 
 
 def gather(part: Part) -> list[Part]:
-    """What every process made, by rank, on the first one; none on the others."""
+    """The parts of all processes, by rank, in the first process; an empty list in the others."""
     if not dist.is_initialized():
         return [part]
     parts = [part] * dist.get_world_size() if dist.get_rank() == 0 else None
@@ -41,6 +38,6 @@ def gather(part: Part) -> list[Part]:
 
 
 def own_device(device: str) -> str:
-    """``cuda`` is a GPU of its own for each process of this machine."""
+    """For ``cuda`` under ``torchrun`` the GPU of this process's local rank."""
     rank = os.environ.get("LOCAL_RANK")
     return f"cuda:{rank}" if device == "cuda" and dist.is_initialized() and rank else device

@@ -1,6 +1,7 @@
-"""Whether suggested words are really in a photo: ``python -m evaluation.suggested_words [FOLDER]``.
+"""Whether suggested words are in a photo: ``python -m evaluation.suggested_words [FOLDER]``.
 
-Prints how many of the suggested words are there, and how much of the labelled area they name.
+Prints the share of suggested words that are in the photo's truth, and the share of the labelled
+area that they name.
 """
 
 import argparse
@@ -25,13 +26,13 @@ KINDS = {
     "wall": ("wall brick", "wall stone", "wall tile", "wall wood"),
     "water": ("sea", "river"),
 }
-"""Words of a truth that are kinds of another word; who names that has named them."""
+"""Classes of a truth that are kinds of a word: the word names them too."""
 
 
 @dataclass(frozen=True)
 class Suggested:
-    """What was suggested for a photo: how many words, how many of them are there, and the share of
-    the labelled area that these name."""
+    """For one photo: the number of words suggested, how many of them are in its truth, and the
+    share of the labelled area that these name."""
 
     words: int
     right: int
@@ -50,24 +51,25 @@ def judge(words: Iterable[str], areas: dict[str, float], named: dict[str, set[st
 
 
 def meanings(backbone: Backbone) -> dict[str, set[str]]:
-    """The synonyms and kinds of words that may be suggested."""
+    """The synonyms and kinds of each word that may be suggested."""
     listed = ((word, *others) for word, others in word_lists.read("everyday").items())
     seen = backbone.known.seen if backbone.known else listed
     return {w: {*group, *KINDS.get(w, ())} for group in seen for w in group}
 
 
 def report(title: str, photos: Sequence[Suggested]) -> str:
-    """One line: both figures, and how many words there were."""
+    """Both shares in percent, and the number of words, in one line."""
     words = sum(one.words for one in photos)
     right, area = sum(one.right for one in photos) / words, np.mean([one.area for one in photos])
     return (
-        f"{title} ({len(photos)} photos): {100 * right:.1f} % of suggested words are there, they "
-        f"name {100 * area:.1f} % of the labelled area, {words / len(photos):.1f} words a photo"
+        f"{title} ({len(photos)} photos): {100 * right:.1f} % of the suggested words are in the "
+        f"photo, and name {100 * area:.1f} % of the labelled area; {words / len(photos):.1f} words "
+        "a photo"
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the figures of all photos and of each half; returns the exit code."""
+    """Print the shares over all photos and over each half; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m evaluation.suggested_words", description=__doc__
     )
@@ -92,8 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if args.each:
                 print(f"{sample.name}: {', '.join(words)} | {', '.join(names)}")
     except (GclipError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     half = len(found) // 2
     print(report("all", found))
     print(report("first half", found[:half]))

@@ -22,8 +22,9 @@ FILE = "counts.npz"
 class Tally:
     """Counts of one run, or of a share of one.
 
-    ``counts`` is (rows, C, C+1) int64; ``image_miou`` holds, by image number, the mean IoU of that
-    image alone, (rows,) float64; ``seconds`` is computing time; ``environments`` says where.
+    ``counts`` is (rows, C, C+1) int64. ``image_miou`` is each image's own mean IoU, (rows,)
+    float64, by image number. ``seconds`` is computing time; ``environments`` are the versions and
+    devices that computed it.
     """
 
     settings: dict[str, Any]
@@ -34,7 +35,7 @@ class Tally:
 
     @classmethod
     def empty(cls, settings: dict[str, Any]) -> "Tally":
-        """Nothing counted yet under these settings (as plain data)."""
+        """A tally of no image; ``settings`` are plain data."""
         rows, n = len(settings["rows"]), len(settings["classes"])
         return cls(settings, np.zeros((rows, n, n + 1), np.int64))
 
@@ -51,7 +52,7 @@ class Tally:
         self.seconds += seconds
 
     def save(self, folder: Path) -> None:
-        """Write to ``folder``; a kill at any moment leaves the old file or the new one."""
+        """Write to ``folder``; a process killed meanwhile leaves the old file or the new one."""
         images = sorted(self.image_miou)
         miou = [self.image_miou[i] for i in images]
         buffer = io.BytesIO()
@@ -68,26 +69,26 @@ class Tally:
 
     @classmethod
     def load(cls, folder: Path) -> "Tally":
-        """Read what :meth:`save` wrote; an EvaluationError where there is none."""
+        """Read what :meth:`save` wrote; an EvaluationError if it is missing or damaged."""
         path = folder / FILE
         if not path.is_file():
             raise EvaluationError(f"A result was expected at {path}, but there is none.")
         try:
-            with np.load(path, allow_pickle=False) as held:
-                images = held["images"].tolist()
+            with np.load(path, allow_pickle=False) as file:
+                images = file["images"].tolist()
                 return cls(
-                    settings=json.loads(str(held["settings"])),
-                    counts=held["counts"],
-                    image_miou=dict(zip(images, held["image_miou"], strict=True)),
-                    seconds=float(held["seconds"]),
-                    environments=json.loads(str(held["environments"])),
+                    settings=json.loads(str(file["settings"])),
+                    counts=file["counts"],
+                    image_miou=dict(zip(images, file["image_miou"], strict=True)),
+                    seconds=float(file["seconds"]),
+                    environments=json.loads(str(file["environments"])),
                 )
-        except Exception as error:  # zip, numpy and JSON each have their own for a damaged file
-            raise EvaluationError(f"{path} is no result or is damaged: {error}") from error
+        except Exception as error:  # zip, NumPy and JSON raise different errors for a damaged file
+            raise EvaluationError(f"{path} is not a result, or is damaged: {error}") from error
 
 
 def resume(folder: Path, settings: dict[str, Any]) -> Tally:
-    """What ``folder`` holds for these settings, or nothing; refused where it is for others."""
+    """The tally in ``folder``, or an empty one; an EvaluationError if its settings differ."""
     if not (folder / FILE).is_file():
         return Tally.empty(settings)
     found = Tally.load(folder)
@@ -99,7 +100,7 @@ def resume(folder: Path, settings: dict[str, Any]) -> Tally:
 
 
 def added(parts: Sequence[Tally]) -> Tally:
-    """The sum of shares of one run: exactly the result of one run over all their images."""
+    """The sum of the shares of one run: exactly the result of one run over all their images."""
     total = Tally.empty(parts[0].settings)
     for part in parts:
         require_equal(total.settings, part.settings, "another process")
@@ -112,8 +113,8 @@ def added(parts: Sequence[Tally]) -> Tally:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader, or a kill, never sees half of it."""
+    """Write a file so that no reader sees a part of it, even if the process is killed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.{os.getpid()}")
-    half.write_bytes(data)
-    half.replace(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_bytes(data)
+    partial.replace(path)

@@ -1,10 +1,9 @@
-"""Global tokens and abnormal channels of a backbone, block by block.
+"""Global tokens and abnormal channels of a backbone, block by block (the paper's Figs. 1 and 3).
 
-``python -m evaluation.phenomena --backbone NAME [IMAGES…]`` prints and draws, for any backbone,
-what Figs. 1 and 3 of the paper show: how much attention the most attended patch receives, the
-agreement of global tokens with the class token, the FFN's weight norms and their entropy, and the
-similarity of the last block's Values within and across regions, with and without CS. For weights
-that another paper reports on, it says whether these agree.
+``python -m evaluation.phenomena --backbone NAME [IMAGES…]`` prints and draws them: the attention
+that the most attended patch receives, the agreement of global tokens with the class token, the
+FFN's weight norms and their entropy, and the similarity of the last block's Values within and
+across regions, without and with CS. Weights that another paper reports on are compared with it.
 """
 
 import math
@@ -27,13 +26,13 @@ from gclip_core.segmenter import Segmenter
 from gclip_core.types import Encoded, Method, MethodReport, Suppression
 
 LARGE = 3.0
-"""A dimension is large from this multiple of the median dimension's mean magnitude on."""
+"""A dimension is large if its mean magnitude is at least this multiple of the median's."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """What a paper reports of some weights: blocks with global tokens (0-based), and the large
-    dimensions of patch tokens, the same in every image."""
+    """A paper's report on some weights: blocks with global tokens (0-based), and the dimensions of
+    patch tokens that are large in every image."""
 
     source: str
     token_blocks: tuple[int, ...]
@@ -47,7 +46,7 @@ PUBLISHED = {
 
 @dataclass(frozen=True)
 class Alikeness:
-    """Mean cosine of the last block's Values within regions, and across them."""
+    """Mean cosine of the last block's Values within regions (in-in) and across them (in-out)."""
 
     label: str
     inside: float
@@ -56,14 +55,15 @@ class Alikeness:
 
 @dataclass(frozen=True, eq=False)
 class Phenomena:
-    """What was found in one backbone; per-block figures are means over the images.
+    """Measurements of one backbone; figures by block are means over the images.
 
-    ``threshold`` makes a patch a global token, ``channel_threshold`` a channel abnormal.
-    ``scores``, ``tokens`` and ``agreement`` are (L,) float64: the most attended patch's share (1 =
-    uniform), how many global tokens there are, and their cosine with the class token's row, nan
-    without any. ``dimensions`` are the large ones of each image's patch tokens at the last block,
-    largest first. ``first_blocks`` are the blocks ``auto`` would begin to fuse at (0-based), by
-    image. ``alikeness`` is empty when no image has regions.
+    A patch whose score is at least ``threshold`` is a global token; a channel whose norm is at
+    least ``channel_threshold`` times the median is abnormal. ``scores``, ``tokens`` and
+    ``agreement`` are (L,) float64: the attention that the most attended patch receives (1 =
+    uniform), the number of global tokens, and their cosine with the class token's row (nan without
+    tokens). ``dimensions`` are, for each image, the large dimensions of patch tokens at the input
+    of the last block, largest first; ``first_blocks`` the first block ``auto`` would fuse (0-based,
+    None without global tokens). ``alikeness`` is empty if no image has regions.
     """
 
     backbone: Backbone
@@ -82,9 +82,12 @@ class Phenomena:
 def look_into(
     segmenter: Segmenter, samples: Iterable[Sample], suppressing: Method, threshold: float = 5.0
 ) -> Phenomena:
-    """Look into a backbone with these images, whose truth is their regions (negative: none).
+    """Measure a backbone on images; their truth gives the regions (negative: none).
 
     ``suppressing`` is the method that applies CS.
+
+    Raises:
+        EvaluationError: there are no images.
     """
     scores, tokens, agreement, dimensions, firsts = [], [], [], [], []
     found: MethodReport | None = None
@@ -102,7 +105,7 @@ def look_into(
         for label, pair in _alikeness(segmenter, encoded, regions, suppressing):
             values.setdefault(label, []).append(pair)
     if found is None:
-        raise EvaluationError("At least one image to look into was expected, but none came.")
+        raise EvaluationError("At least one image was expected, but none came.")
     return Phenomena(
         backbone=segmenter.backbone,
         images=len(scores),
@@ -130,7 +133,7 @@ def large_dimensions(tokens: Tensor) -> tuple[int, ...]:
 def _alikeness(
     segmenter: Segmenter, trunk: Encoded, regions: NDArray[np.integer], suppressing: Method
 ) -> list[tuple[str, tuple[float, float]]]:
-    """In-in and in-out of one image's Values: as they are, with CS, and before planting."""
+    """In-in and in-out of one image's Values: before planting, as the model is, and with CS."""
     if (regions < 0).all():
         return []
     plain = METHODS["clearclip"]
@@ -139,7 +142,7 @@ def _alikeness(
     if segmenter.backbone.planted:
         unplanted = replace(segmenter, backbone=replace(segmenter.backbone, planted=()))
         ways.append(("before planting", unplanted, plain))
-    ways += [("as it is", segmenter, plain), ("with CS", segmenter, suppressing)]
+    ways += [("without CS", segmenter, plain), ("with CS", segmenter, suppressing)]
     return [
         (label, cs.in_in_out(looker.values(trunk, method), labels))
         for label, looker, method in ways
@@ -147,20 +150,23 @@ def _alikeness(
 
 
 def _mean_of_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over rows (n, k) without nan; nan where a column has nothing else."""
+    """Mean of the columns of (n, k) without nan; nan if a column has nothing else."""
     return np.ma.masked_invalid(values).mean(0).filled(np.nan)
 
 
-# --- in words --------------------------------------------------------------------------------
+# --- the report ------------------------------------------------------------------------------
+
+LEGEND = """\
+score: attention that the most attended patch receives, 1 = uniform. agreement: cosine of the rows
+of global tokens with the class token's row. max/median and entropy: of the weight norms of the
+FFN's output channels. Scores, tokens and agreement are means over the images."""
 
 
 def report(found: Phenomena) -> str:
-    """What was found, as a table and sentences; blocks counted from 1."""
+    """A table by block and sentences; blocks count from 1."""
     f = found.found
-    head = [
-        "block", "score", "global tokens", "agreement",
-        "largest channel", "max/median", "entropy", "with CS",
-    ]  # fmt: skip
+    head = ["block", "score", "global tokens", "agreement"]
+    head += ["largest channel", "max/median", "entropy", "with CS"]
     body = [
         [
             str(block + 1),
@@ -176,11 +182,12 @@ def report(found: Phenomena) -> str:
     ]
     many = "image" if found.images == 1 else "images"
     title = f"{found.backbone.title} · {found.images} {many}"
-    return "\n".join([title, *planted(found), "", grid([head, *body]), "", *_sentences(found)])
+    table = grid([head, *body])
+    return "\n".join([title, *planted(found), "", table, "", LEGEND, "", *_sentences(found)])
 
 
 def planted(found: Phenomena) -> list[str]:
-    """A line for each simulated channel."""
+    """A line for each planted channel."""
     return [
         simulation(plant.channel, plant.gain, block_numbers(plant.blocks))
         for plant in found.backbone.planted
@@ -188,36 +195,37 @@ def planted(found: Phenomena) -> list[str]:
 
 
 def _sentences(found: Phenomena) -> list[str]:
-    known = [block for block in found.first_blocks if block is not None]
-    n = len(found.first_blocks)
-    if known:
-        counts = {block: known.count(block) for block in sorted(set(known))}
-        where = ", ".join(f"block {b + 1} ({c} of {n} images)" for b, c in counts.items())
-        lines = [f"Global tokens (score ≥ {found.threshold:g}) stay from: {where}."]
-    else:
-        lines = [
-            f"Global tokens (score ≥ {found.threshold:g}): in no image from a middle block on."
-        ]
-    abnormal = block_numbers(found.found.abnormal)
-    lines.append(
-        f"Abnormal channel: in {named(abnormal)}."
-        if abnormal
-        else "Abnormal channel: none in this model."
-    )
-    lines.append(f"CS: {found.found.cs_reason}.")
-    lines += _against_published(found)
+    f, firsts = found.found, found.first_blocks
+    tokens = f"global tokens (score of at least {found.threshold:g}) in"
+    last = found.backbone.n_blocks - 1
+    token_lines = [
+        f"{firsts.count(b)} of {found.images} images have {tokens} every block from {b + 1} to "
+        f"{last}."
+        for b in sorted({b for b in firsts if b is not None})
+    ] or [
+        f"No image has {tokens} consecutive blocks up to {last}, so AMF's `auto` fuses the middle "
+        "blocks."
+    ]
+    abnormal, changed = (named(block_numbers(one)) for one in (f.abnormal, f.suppressed))
+    lines = [
+        *token_lines,
+        f"Abnormal channels (norm of at least {found.channel_threshold:g} × the median): in "
+        f"{abnormal}.",
+        f"CS changes {changed} ({f.cs_reason}).",
+        *_against_published(found),
+    ]
     if not found.alikeness:
-        lines.append("In-in and in-out need regions: name --words, or a data set with truth.")
+        lines.append("In-in and in-out need regions: add --words, or use a data set with truth.")
     for s in found.alikeness:
         lines.append(
             f"Values {s.label}: in-in {_number(s.inside)}, in-out {_number(s.across)}, "
-            f"apart {_number(s.inside - s.across)}."
+            f"difference {_number(s.inside - s.across)}."
         )
     return lines
 
 
 def _against_published(found: Phenomena) -> list[str]:
-    """Whether these weights agree with what another paper reports of them; [] where none does."""
+    """Whether another paper's report on these weights is confirmed; [] without such a paper."""
     paper = PUBLISHED.get(found.backbone.name)
     if paper is None:
         return []
@@ -225,11 +233,11 @@ def _against_published(found: Phenomena) -> list[str]:
     always = sorted(set.intersection(*map(set, found.dimensions)))
     theirs, ours = named(block_numbers(paper.token_blocks)), named(block_numbers(blocks))
     checks = (
-        ("global tokens in", theirs, ours),
+        ("stripes of attention (global tokens) in", theirs, ours),
         ("large dimensions in every image", _listed(paper.dimensions), _listed(always)),
     )
     return [
-        f"{paper.source} reports {what}: {theirs}. These weights: {ours}. "
+        f"{paper.source} reports {what}: {theirs}. Measured here: {ours}. "
         + ("They agree." if theirs == ours else "They differ.")
         for what, theirs, ours in checks
     ]

@@ -1,4 +1,4 @@
-"""``python -m evaluation.phenomena``: what :func:`look_into` finds, printed and drawn."""
+"""``python -m evaluation.phenomena``: measures a backbone, prints and draws it."""
 
 import argparse
 import sys
@@ -28,7 +28,7 @@ from gclip_core.segmenter import Segmenter
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; what went wrong is one sentence on stderr. Returns the exit status."""
+    """Run the command; an error is one sentence on stderr. Returns the exit status."""
     args = _parser().parse_args(arguments)
     try:
         _run(args)
@@ -56,7 +56,7 @@ def _samples(args: argparse.Namespace, segmenter: Segmenter) -> Iterable[Sample]
 
 
 def _own(path: Path, words: str | None, segmenter: Segmenter) -> Sample:
-    """An image of one's own; its regions are the masks of ``words``, if any."""
+    """An image of the user's; its regions are ClearCLIP's masks of ``words``, if given."""
 
     def load() -> tuple[Image.Image, NDArray[np.int16]]:
         image = images.check(path)
@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m evaluation.phenomena",
         description="Global tokens and abnormal channels of a backbone, block by block (blocks "
-        "are counted from 1). Without images, those of a data set are measured.",
+        "count from 1), measured on the given images or on those of a data set.",
     )
     parser.add_argument("images", nargs="*", type=Path, help="image files")
     parser.add_argument(
@@ -80,18 +80,16 @@ def _parser() -> argparse.ArgumentParser:
         help=f"one of: {', '.join(BACKBONES)}",
     )  # fmt: skip
     add_backbone_options(parser)
+    parser.add_argument("--words", help="words whose masks are the regions of in-in and in-out")
     parser.add_argument(
-        "--words", help="words whose masks are the images' regions, for in-in and in-out"
+        "--dataset", default=PHOTOS, choices=[PHOTOS, *DATASETS], help="data set (default: photos)"
     )
-    parser.add_argument(
-        "--dataset", default=PHOTOS, choices=[PHOTOS, *DATASETS], help="whose images to measure"
-    )
-    parser.add_argument("--root", type=Path, help="folder that holds the data set")
-    parser.add_argument("--n", type=int, default=12, help="how many of them (12)")
+    parser.add_argument("--root", type=Path, help="folder that contains the data set")
+    parser.add_argument("--n", type=int, default=12, help="number of its images (12)")
     parser.add_argument("--short-side", type=int, help="pixels (default: the backbone's)")
     parser.set_defaults(split=None)
     add_finding_options(parser)
-    parser.add_argument("--out", type=Path, help="folder for the figures; none: only print")
+    parser.add_argument("--out", type=Path, help="folder for the figure (default: only print)")
     return parser
 
 

@@ -28,39 +28,27 @@ def draw(found: Phenomena, folder: Path) -> Path:
     return folder / "channels.png"
 
 
-def _new_figure(width: float, height: float, title: str, subtitle: str) -> Figure:
-    """An empty figure, sizes in inches, with title and subtitle flush left above all of it."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    rect = (0.01, 0.015, 0.98, 1 - 0.015 - 0.78 / height)
-    figure.get_layout_engine().set(rect=rect, w_pad=0.08, h_pad=0.08)
-    x = 0.22 / width
-    figure.text(x, 1 - 0.16 / height, title, fontsize=14, fontweight="bold", va="top")
-    figure.text(x, 1 - 0.46 / height, subtitle, fontsize=10, color=SOFT, va="top")
-    return figure
-
-
 def _about(found: Phenomena) -> str:
     mean = f"mean over {found.images} image{'s' * (found.images > 1)}"
     return " · ".join([found.backbone.title, mean, *planted(found)])
 
 
-def _some_blocks(depth: int, most: int = 6) -> list[int]:
-    """Evenly spread blocks, the last among them."""
-    n = min(most, depth)
-    return sorted(depth - 1 - i * depth // n for i in range(n))
-
-
 def _draw_channels(found: Phenomena) -> Figure:
-    """Norms of every output channel by block, then max/median, entropy and the Values."""
+    """Norms of every output channel by block, their entropy, and the Values."""
     depth = found.backbone.n_blocks
-    shown = _some_blocks(depth, 12)
+    step = math.ceil(depth / 12)
+    shown = range((depth - 1) % step, depth, step)  # at most 12 blocks, with the last
     columns = 6
     rows = math.ceil(len(shown) / columns)
+    height = 3.7 + 1.75 * rows  # inches
+    figure = Figure(figsize=(13.2, height), layout="constrained")
+    figure.get_layout_engine().set(rect=(0.01, 0.015, 0.98, 0.985 - 0.78 / height))
     title = "Weight norms of the FFN's output channels, before and after CS"
-    figure = _new_figure(13.2, 3.7 + 1.75 * rows, title, _about(found))
+    figure.text(0.017, 1 - 0.16 / height, title, fontsize=14, fontweight="bold", va="top")
+    figure.text(0.017, 1 - 0.46 / height, _about(found), fontsize=10, color=SOFT, va="top")
     top, bottom = figure.subfigures(2, 1, height_ratios=[1.75 * rows, 2.9])
     cells = top.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    norms = found.found.norms_before[shown]
+    norms = found.found.norms_before[list(shown)]
     lowest, highest = float(norms.clamp_min(1e-6).min()), float(norms.max())
     for cell, block in zip(cells.flat, shown, strict=False):
         _norms_cell(cell, found, block, lowest, highest)
@@ -81,7 +69,7 @@ def _norms_cell(axes: Axes, found: Phenomena, block: int, lowest: float, highest
     after = found.found.norms_after[block].numpy()
     channels = np.arange(len(before))
     changed = ~np.isclose(before, after)
-    is_wide = highest > 10 * lowest  # a linear axis would leave nothing of the ordinary channels
+    is_wide = highest > 10 * lowest  # on a linear axis the ordinary channels would be invisible
     floor = 0.4 * lowest if is_wide else 0.0
     axes.vlines(channels, floor, before, color=BLUE, linewidth=0.8, alpha=0.6)
     axes.vlines(channels[changed], floor, before[changed], color=ORANGE, linewidth=2.4)
@@ -106,10 +94,10 @@ def _entropy_curve(axes: Axes, found: Phenomena) -> None:
     before, after = found.found.entropy.numpy(), found.found.entropy_after.numpy()
     if not np.allclose(before, after, atol=1e-4):
         axes.plot(at, after, color=TEAL, linewidth=2.2, marker="o", label="with CS")
-    axes.plot(at, before, color=BLUE, linewidth=2.2, marker="o", label="as it is")
-    axes.set_title("Entropy of the norms, all alike = 1")
+    axes.plot(at, before, color=BLUE, linewidth=2.2, marker="o", label="without CS")
+    axes.set_title("Entropy of the norms (1: all equal)")
     low = min(float(before.min()), float(after.min()))
-    span = max(1 - low, 0.05)  # nothing shall look like a fall that is none
+    span = max(1 - low, 0.05)  # so that small differences do not look large
     axes.set_ylim(1 - 1.15 * span, 1 + 0.15 * span)
     axes.ticklabel_format(axis="y", useOffset=False)
     axes.legend(loc="lower left")
@@ -117,14 +105,10 @@ def _entropy_curve(axes: Axes, found: Phenomena) -> None:
 
 
 def _values_bars(axes: Axes, found: Phenomena) -> None:
-    axes.set_title("How alike the last block's Values are")
     if not found.alikeness:
         axes.axis("off")
-        axes.text(
-            0.5, 0.5, "needs regions: name --words,\nor a data set with truth",
-            ha="center", va="center", color=SOFT, transform=axes.transAxes,
-        )  # fmt: skip
         return
+    axes.set_title("Mean cosine of the last block's Values")
     at = np.arange(len(found.alikeness))
     for offset, name, colour in ((-0.2, "inside", BLUE), (0.2, "across", ORANGE)):
         heights = [getattr(s, name) for s in found.alikeness]
@@ -136,4 +120,4 @@ def _values_bars(axes: Axes, found: Phenomena) -> None:
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.45 * (high - low))
     handles = [Line2D([], [], color=c, linewidth=6) for c in (BLUE, ORANGE)]
-    axes.legend(handles, ["within a thing (in-in)", "across things (in-out)"], loc="upper left")
+    axes.legend(handles, ["within regions (in-in)", "across regions (in-out)"], loc="upper left")

@@ -1,4 +1,4 @@
-"""Phenomena of a backbone: what is put in by hand is found, block by block."""
+"""Phenomena of a backbone: global tokens and channels made by hand are found in their blocks."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from evaluation.errors import EvaluationError
 from evaluation.phenomena import Phenomena, large_dimensions, look_into, report
 from evaluation.phenomena.__main__ import main
 from gclip_core import METHODS, Segmenter, cs, gclip, plant_channel
-from tests.evaluation.sets import CASES, plain_set
+from tests.evaluation.sets import plain_set
 from tests.models import enlarge_channel, look_at_one_patch, tiny_backbone
 
 CS = gclip(amf=False, cs=True)
@@ -66,7 +66,7 @@ def test_the_abnormal_channel_is_found_where_it_was_put(found: Phenomena) -> Non
 
 def test_similarity_is_that_of_the_values(found: Phenomena) -> None:
     segmenter = Segmenter(found.backbone, short_side=32)
-    assert [s.label for s in found.alikeness] == ["as it is", "with CS"]
+    assert [s.label for s in found.alikeness] == ["without CS", "with CS"]
     for method, similarity in zip((METHODS["clearclip"], CS), found.alikeness, strict=True):
         pairs = []
         for image, regions in (one.load() for one in pictures()):
@@ -93,7 +93,7 @@ def test_planting_is_compared_with_before() -> None:
     planted = plant_channel(tiny_backbone(), 3, 100.0, range(6, 11))
     seen = look_into(Segmenter(planted, short_side=32), pictures(), CS)
     before, now, with_cs = seen.alikeness
-    assert [s.label for s in seen.alikeness] == ["before planting", "as it is", "with CS"]
+    assert [s.label for s in seen.alikeness] == ["before planting", "without CS", "with CS"]
     assert abs(now.across - before.across) > 0.01
     assert abs(with_cs.across - before.across) < 0.1 * abs(now.across - before.across)
     assert seen.found.abnormal == tuple(range(6, 11))
@@ -104,8 +104,12 @@ def test_planting_is_compared_with_before() -> None:
 
 def test_the_report_counts_blocks_from_1(found: Phenomena) -> None:
     text = report(found)
-    assert "stay from: block 6 (2 of 2 images)." in text
-    assert "Abnormal channel: in blocks 5 to 11." in text
+    assert (
+        "2 of 2 images have global tokens (score of at least 5) in every block from 6 to 11."
+        in text
+    )
+    assert "Abnormal channels (norm of at least 2 × the median): in blocks 5 to 11." in text
+    assert "CS changes blocks 5 to 11 (abnormal channels)." in text
     rows = [line.split() for line in text.splitlines() if line[:5].strip().isdigit()]
     assert [row[0] for row in rows] == [str(i) for i in range(1, 13)]
     assert rows[4][4] == "9"
@@ -125,7 +129,7 @@ def test_weights_that_a_paper_reports_on_are_compared_with_it(found: Phenomena) 
     stripes = [1.0] * 6 + [9.0] * 6
     assert compared((474, 4, 162), stripes) == [True, True]
     assert compared((474, 4), [9.0] * 12) == [False, False]
-    assert "2511.16170" not in report(found), "the paper says nothing of these weights"
+    assert "2511.16170" not in report(found), "the paper is not about these weights"
 
 
 def test_large_dimensions_stand_out_from_the_median() -> None:
@@ -136,7 +140,7 @@ def test_large_dimensions_stand_out_from_the_median() -> None:
     assert large_dimensions(tokens) == (40, 9)
 
 
-def test_nothing_to_look_into() -> None:
+def test_no_images_are_refused() -> None:
     with pytest.raises(EvaluationError, match="At least one image"):
         look_into(Segmenter(tiny_backbone()), [], CS)
 
@@ -148,7 +152,7 @@ def test_photos_are_measured_by_default(capsys: pytest.CaptureFixture[str], tmp_
     command = ["--n", "2", "--short-side", "48", "--plant", "77:100:7-11", "--out", str(tmp_path)]
     assert main(command) == 0
     out = capsys.readouterr().out
-    assert "simulation: channel 77 × 100 planted in blocks 7, 8, 9, 10, 11" in out
+    assert "simulation: channel 77 × 100 planted in blocks 7 to 11" in out
     assert "Values before planting" in out
     pixels = np.asarray(Image.open(tmp_path / "channels.png").convert("L"))
     assert pixels.shape[1] > 1500
@@ -159,23 +163,12 @@ def test_images_with_and_without_words(capsys: pytest.CaptureFixture[str], tmp_p
     path = tmp_path / "picture.png"
     pictures(1)[0].load()[0].save(path)
     assert main([str(path), "--short-side", "48"]) == 0
-    assert "name --words" in capsys.readouterr().out
+    assert "add --words" in capsys.readouterr().out
     assert main([str(path), "--short-side", "48", "--words", "cat, sky, grass"]) == 0
-    assert "Values as it is: in-in" in capsys.readouterr().out
+    assert "Values without CS: in-in" in capsys.readouterr().out
 
 
-def test_a_data_set_s_images(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    root = CASES["voc21"].make(tmp_path, [[0, 1, 2], [3, 4, 5]])
-    base = ["--dataset", "voc21", "--short-side", "32"]
-    assert main([*base, "--root", str(root), "--n", "1"]) == 0
-    assert "1 images" not in capsys.readouterr().out
-    assert main(base) == 2
-    assert "--root" in capsys.readouterr().err
-
-
-def test_what_goes_wrong_is_said_in_a_sentence(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_an_error_is_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "x.png").write_text("no image")
     for arguments in ([str(tmp_path / "x.png")], ["--plant", "7"], ["--cs-blocks", "13"]):
         assert main(arguments) == 2

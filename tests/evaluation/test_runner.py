@@ -1,6 +1,5 @@
-"""Running: one encoding for all rows, kills, and one choice of blocks for a whole set."""
+"""A run: counts, resuming after a kill, and the rows of ablation and sweep."""
 
-import json
 import signal
 import subprocess
 import sys
@@ -13,19 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from evaluation import block_vote, runner
+from evaluation import runner
 from evaluation.errors import EvaluationError
 from evaluation.experiment import Experiment
-from evaluation.rows import (
-    SWEEPS,
-    Row,
-    ablation_rows,
-    method_json,
-    method_rows,
-    sweep_rows,
-)
+from evaluation.rows import SWEEPS, ablation_rows, method_rows, sweep_rows
 from evaluation.tally import FILE, Tally, resume
-from gclip_core.errors import MethodError
 from gclip_core.methods import METHODS, gclip
 from gclip_core.segmenter import Segmenter
 from tests.evaluation.sets import plain_set
@@ -102,7 +93,7 @@ def test_gclip_with_both_off_is_clearclip(whole: Tally) -> None:
     assert not np.array_equal(whole.counts[labels.index("CLIP")], whole.counts[clearclip])
 
 
-def test_under_the_threshold_is_background() -> None:
+def test_a_pixel_below_the_threshold_is_background() -> None:
     settings = tiny_run(1)
     dataset = replace(settings.dataset, background=2)
     image, truth = dataset.samples[0].load()
@@ -115,7 +106,7 @@ def test_under_the_threshold_is_background() -> None:
     assert counts[0][:, -1].sum() == truth.size
 
 
-# --- stopping and going on -------------------------------------------------------------------
+# --- resuming --------------------------------------------------------------------------------
 
 _SCRIPT = """
 import sys
@@ -128,7 +119,7 @@ runner.run(tiny_run(stuck_at=3), Path(sys.argv[1]), save_every=0.0, show_progres
 """
 
 
-def test_a_killed_run_goes_on_and_ends_the_same(tmp_path: Path, whole: Tally) -> None:
+def test_a_killed_run_resumes_and_ends_the_same(tmp_path: Path, whole: Tally) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", _SCRIPT, str(tmp_path)], cwd=Path(__file__).parents[2]
     )
@@ -153,7 +144,7 @@ def test_a_finished_run_is_not_computed_again(
     assert_same(go(tmp_path, n=1), first)
 
 
-def test_other_settings_do_not_go_on_in_the_same_folder(tmp_path: Path) -> None:
+def test_results_of_other_settings_are_not_resumed(tmp_path: Path) -> None:
     settings = tiny_run(1)
     runner.run(settings, tmp_path, show_progress=False)
     other = replace(settings, threshold=0.5)
@@ -161,32 +152,10 @@ def test_other_settings_do_not_go_on_in_the_same_folder(tmp_path: Path) -> None:
         runner.run(other, tmp_path, show_progress=False)
 
 
-def test_a_damaged_result_is_named(tmp_path: Path) -> None:
+def test_a_damaged_result_is_refused(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"PK\x03\x04 cut short")
     with pytest.raises(EvaluationError, match="damaged"):
         resume(tmp_path, {})
-
-
-# --- reading ahead ---------------------------------------------------------------------------
-
-
-def test_reading_ahead_keeps_the_order_and_passes_errors_on() -> None:
-    assert list(runner.ahead(range(20), lambda i: i * i)) == [(i, i * i) for i in range(20)]
-    with pytest.raises(ZeroDivisionError):
-        list(runner.ahead([1, 0], lambda i: 1 / i))
-
-
-# --- settings --------------------------------------------------------------------------------
-
-
-def test_settings_as_plain_data_count_blocks_from_1() -> None:
-    settings = tiny_run(1)
-    method = gclip(amf_blocks=(5, 6), cs_blocks=(6, 10))
-    plain = replace(settings, rows=(Row("x", method),)).as_json()
-    assert plain["rows"][0]["method"]["fusion"]["blocks"] == [6, 7]
-    assert plain["rows"][0]["method"]["suppression"]["blocks"] == [7, 11]
-    assert method_json(gclip())["fusion"]["blocks"] == "auto"
-    assert json.loads(json.dumps(plain)) == plain
 
 
 # --- rows ------------------------------------------------------------------------------------
@@ -194,10 +163,13 @@ def test_settings_as_plain_data_count_blocks_from_1() -> None:
 
 def test_ablation_is_the_2_by_2() -> None:
     rows = ablation_rows(gclip)
-    on = {r.at: (r.method.fusion is not None, r.method.suppression is not None) for r in rows}
+    on = {r.label: (r.method.fusion is not None, r.method.suppression is not None) for r in rows}
     assert on == {
-        (0, 0): (False, False), (1, 0): (True, False), (0, 1): (False, True), (1, 1): (True, True),
-    }  # fmt: skip
+        "neither": (False, False),
+        "AMF": (True, False),
+        "CS": (False, True),
+        "AMF + CS": (True, True),
+    }
 
 
 def test_sweeps_cover_every_block_but_the_last() -> None:
@@ -223,50 +195,3 @@ def test_every_sweep_runs_on_a_real_tower(name: str) -> None:
     encoded = segmenter.encode(image)
     counts = runner.count_image(replace(settings, rows=rows), sample, encoded, truth)
     assert (counts.sum((1, 2)) == truth.size).all()
-
-
-def test_a_sweep_nobody_knows() -> None:
-    with pytest.raises(EvaluationError, match="amf_blocks"):
-        sweep_rows("blocks", gclip, 12, 2)
-    with pytest.raises(EvaluationError, match="too few"):
-        sweep_rows("amf_blocks", gclip, 2, 2)
-
-
-# --- one decision for a set ------------------------------------------------------------------
-
-
-def test_most_images_decide_and_a_tie_goes_to_the_earlier() -> None:
-    assert block_vote.vote([5, 5, 6], 12, 2) == (
-        (5, 6),
-        "global tokens begin at block 6 in 2 of the first 3 images",
-    )
-    assert block_vote.vote([7, 6, None, 7, 6], 12, 2)[0] == (6, 7)
-    assert block_vote.vote([6, None, None], 12, 3)[0] == (6, 7, 8)
-    chosen, why = block_vote.vote([None, None], 12, 2)
-    assert chosen == (5, 6)
-    assert "middle blocks" in why
-
-
-def test_the_decision_is_measured_as_auto_measures() -> None:
-    tiny = tiny_run(3)
-    segmenter, dataset = tiny.segmenter, tiny.dataset
-    chosen, _ = block_vote.decide(segmenter, dataset.samples, 2, 5.0)
-    found = [
-        segmenter.segment(sample.load()[0], ["cat"], gclip(amf_blocks="auto")).found.fusion.blocks
-        for sample in dataset.samples
-    ]
-    assert {chosen} == set(found) == {(5, 6)}
-    windowed = replace(segmenter, window=16, stride=8)
-    assert block_vote.decide(windowed, dataset.samples, 2, 5.0)[0] == chosen
-
-
-def test_amf_blocks_are_read_as_people_write_them() -> None:
-    assert block_vote.parse("auto", 12) == "auto"
-    assert block_vote.parse("backbone", 12) == "backbone"
-    assert block_vote.parse("6 7", 12) == (5, 6)
-    assert block_vote.parse("first-100", 12) == 100
-    with pytest.raises(EvaluationError):
-        block_vote.parse("first-0", 12)
-    for text in ("13", "0", "first", "six"):
-        with pytest.raises(MethodError):
-            block_vote.parse(text, 12)

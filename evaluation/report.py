@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from evaluation.errors import EvaluationError
 from evaluation.experiment import digest
 from evaluation.rows import PARTS
 from evaluation.tally import Tally, write_atomically
+from gclip_core.methods import METHODS
 from gclip_core.numbering import named
 
 FILE = "result.json"
@@ -43,7 +44,7 @@ def lines(tally: Tally) -> tuple[Line, ...]:
         s = metric.scores(tally.counts[index])
         per_image = [float(tally.image_miou[i][index]) for i in sorted(tally.image_miou)]
         per_image = [value for value in per_image if not math.isnan(value)]
-        mean = math.fsum(per_image) / len(per_image) if per_image else float("nan")
+        mean = math.fsum(per_image) / len(per_image) if per_image else math.nan
         found.append(
             Line(row["label"], row["part"], s.miou, s.pixel_accuracy, mean, tuple(s.iou.tolist()))
         )
@@ -54,7 +55,8 @@ def as_json(tally: Tally) -> dict[str, Any]:
     """The result as plain data: scores, settings, versions and devices."""
     names = [c["name"] for c in tally.settings["classes"]]
     rows = [
-        _known(asdict(line) | {"iou": dict(zip(names, line.iou, strict=True))})
+        {key: _json(value) for key, value in asdict(line).items()}
+        | {"iou": dict(zip(names, map(_json, line.iou), strict=True))}
         for line in lines(tally)
     ]
     return {
@@ -68,6 +70,22 @@ def as_json(tally: Tally) -> dict[str, Any]:
         "environments": tally.environments,
         "seconds": round(tally.seconds, 3),
     }
+
+
+def field_table(measured: Mapping[str, Any]) -> str:
+    """Markdown of ``python -m training.measure``'s scores: methods in the order of their years."""
+    scores, own = measured["methods"], METHODS["gclip"]
+    alone = [("AMF", "GCLIP, AMF alone", own.year), ("CS", "GCLIP, CS alone", own.year)]
+    entries = [(name, method.title, method.year) for name, method in METHODS.items()]
+    at = list(METHODS).index(own.name)
+    rows = [
+        f"| {title} | {year or '–'} | {scores[name]['there']} | {scores[name]['+10']} |"
+        for name, title, year in (*entries[:at], *alone, *entries[at:])
+        if name in scores
+    ]
+    return "\n".join(
+        ["| method | year | 100 photos | beside ten others |", "|---|---|---|---|", *rows]
+    )
 
 
 def write_json(tally: Tally, folder: Path) -> Path:
@@ -172,10 +190,8 @@ def difference(value: float, reference: float) -> str:
     return "0.00" if text in ("+0.00", "−0.00") else text
 
 
-def _known(value: Any) -> Any:
-    """The value with None for every nan, which JSON does not have."""
-    if isinstance(value, dict):
-        return {key: _known(one) for key, one in value.items()}
+def _json(value: Any) -> Any:
+    """None for nan, which JSON does not have."""
     return None if isinstance(value, float) and math.isnan(value) else value
 
 

@@ -100,10 +100,7 @@ def attention(backbone: Backbone, photos: Iterable[Photo], out: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write both sheets; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m evaluation.sheets",
-        description="Draw masks and attention of the photos that ship.",
-    )
+    parser = argparse.ArgumentParser(prog="python -m evaluation.sheets", description=__doc__)
     parser.add_argument("masks", type=Path, help="file for the sheet of masks")
     parser.add_argument("attention", type=Path, help="file for the sheet of attention")
     parser.add_argument(

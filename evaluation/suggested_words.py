@@ -77,7 +77,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--backbone", default=BUILT_IN, choices=list(BACKBONES), type=backbone_name, metavar="NAME"
     )
-    parser.add_argument("--each", action="store_true", help="print the words of every photo")
     add_backbone_options(parser)
     args = parser.parse_args(arguments)
     try:
@@ -89,10 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             image, truth = sample.load()
             index, counts = np.unique(truth[truth >= 0], return_counts=True)
             names = [photos.classes[i].name for i in index]
-            words = segmenter.suggest(image)
-            found.append(judge(words, dict(zip(names, counts.tolist(), strict=True)), named))
-            if args.each:
-                print(f"{sample.name}: {', '.join(words)} | {', '.join(names)}")
+            areas = dict(zip(names, counts.tolist(), strict=True))
+            found.append(judge(segmenter.suggest(image), areas, named))
     except (GclipError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

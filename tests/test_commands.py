@@ -50,7 +50,6 @@ CHEAPER = (
     (r"--requests \d+", "--requests 20"),
     (r"load\.same$", "load.same --requests 200"),
     (r"photo\.jpg", "assets/photos/dog.jpg"),
-    (r"assets/built-in/measured\.json", "measured.json"),
 )
 
 

@@ -164,6 +164,7 @@ def test_fresh_starts_over() -> None:
         ([*PHOTOS, "--plant", "999:2:7"], "from 0 to 255"),
         ([*PHOTOS, "--n", "1", "--methods", "clip", "--out", "/dev/null/out"], "/dev/null/out"),
         (["table", "nowhere"], "nowhere"),
+        (["field", "nowhere"], "nowhere"),
     ],
 )
 def test_an_error_is_one_sentence_without_a_traceback(

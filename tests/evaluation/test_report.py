@@ -104,6 +104,18 @@ def test_paper_table_refuses_one_set_twice() -> None:
         report.paper([])
 
 
+def test_the_field_is_a_table_in_the_order_of_years() -> None:
+    some = ("pearl", "clip", "kk", "AMF", "clearclip")
+    measured = {"methods": {name: {"there": 40.5, "+10": 30.25} for name in some}}
+    assert report.field_table(measured).splitlines()[2:] == [
+        "| CLIP | 2021 | 40.5 | 30.25 |",
+        "| ClearCLIP | 2024 | 40.5 | 30.25 |",
+        "| Key-Key | – | 40.5 | 30.25 |",
+        "| GCLIP, AMF alone | 2025 | 40.5 | 30.25 |",
+        "| PEARL (attention) | 2026 | 40.5 | 30.25 |",
+    ]
+
+
 def test_json_holds_scores_settings_and_no_nan(tmp_path: Path) -> None:
     tally = result([("CLIP", "methods", [[4, 0, 0], [0, 0, 0]])])
     written = json.loads(report.write_json(tally, tmp_path).read_text("utf-8"))

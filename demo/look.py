@@ -200,7 +200,7 @@ class Look:
             _ = self.encoded, self.read()  # shared by all methods: not a part of their times
             started = time.perf_counter()
             trunk = self.trunk(method, planted)
-            found = _lean(s.segment(trunk, words, method, settings.threshold, *rest))
+            found = s.segment(trunk, words, method, settings.threshold, *rest)
             return found, time.perf_counter() - started
 
         key = ("segmentation", self.result_key(method, planted))
@@ -520,13 +520,3 @@ def known_words(backbone: Backbone, words: str) -> str:
 def changed_share(before: NDArray, after: NDArray) -> float:
     """Share of pixels labelled otherwise, in [0, 1]."""
     return float((before != after).mean())
-
-
-def _lean(result: Segmentation) -> Segmentation:
-    """The result as it is cached: without a reference to the encoding, labels in int16."""
-
-    def gone() -> GlobalTokens:
-        raise AssertionError("a cached result has no global tokens: use Look.globality")
-
-    found = replace(result.found, _global_tokens=gone)
-    return replace(result, labels=result.labels.to(torch.int16), found=found)

@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.errors import EvaluationError
-from gclip_core.types import ROWS, Vocabulary
+from gclip_core.types import Vocabulary
 
 IGNORE = -1
 """Label of an ignored pixel in the truth, and of a pixel without a class in a prediction."""
+ROWS = 256
+"""Rows that are counted at a time: counting takes 16 bytes a pixel."""
 
 Counts = NDArray[np.int64]
 

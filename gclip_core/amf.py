@@ -1,11 +1,12 @@
-"""Attention Map Fusion, whole: who is looked at, which blocks are fused and why, the fusion.
+"""Attention Map Fusion: what patches receive, which blocks are fused and why, and the fusion.
 
 Global tokens are patches that nearly every patch attends to. Pure: queries and keys, or functions
-that give a block's, in; blocks, reasons and attended Values out.
+that return a block's, in; blocks, reasons and attended Values out.
 """
 
 import math
 from collections.abc import Callable, Sequence
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
@@ -25,36 +26,29 @@ from gclip_core.types import (
 )
 
 TOGETHER = 400_000
-"""Elements of attention that are worked on at a time: they stay in a processor's cache."""
+"""Elements of an attention matrix computed at a time: they stay in a processor's cache."""
 
 # --- global tokens -------------------------------------------------------------------------------
 
 
-def patch_attention(mean_attention: Tensor) -> Tensor:
-    """Patch-to-patch part of a (1+N, 1+N) head mean, rows renormalised: (N, N) float32.
+def patch_attention(rows: Tensor) -> Tensor:
+    """Attention of patches among patches: rows (..., 1+N) to renormalised (..., N) float32.
 
-    The row of a patch that sees nothing but the class token stays zero.
+    The row of a patch that attends to nothing but the class token stays zero.
     """
-    return _among_patches(mean_attention[..., 1:, :])
-
-
-def _among_patches(rows: Tensor) -> Tensor:
     patches = rows[..., 1:]
-    tiny = torch.finfo(patches.dtype).tiny
-    return patches / patches.sum(-1, keepdim=True).clamp_min(tiny)
+    return patches / patches.sum(-1, keepdim=True).clamp_min(torch.finfo(patches.dtype).tiny)
 
 
-def received(patches: Tensor) -> Tensor:
-    """``m_j = N mean_i A_ij``: (N,) float32; 1 is uniform, N means all look only at ``j``."""
-    return patches.mean(-2) * patches.shape[-1]
+def received(heads: Heads) -> Tensor:
+    """``m_j = N mean_i A_ij`` of the head mean of queries and keys (H, 1+N, d): (N,) float32.
 
-
-def received_of(heads: Heads) -> Tensor:
-    """The same of the head mean of queries and keys (H, 1+N, d), which is never held whole."""
+    1 is uniform attention, N means that all patches attend only to ``j``.
+    """
     rows = max(1, TOGETHER // (heads.k.shape[0] * heads.k.shape[1]))
-    asking = heads.q[:, 1:].split(rows, dim=1)
-    parts = (_among_patches(attention.weights(some, heads.k).mean(0)).sum(0) for some in asking)
-    return torch.stack(list(parts)).sum(0)
+    queries = heads.q[:, 1:].split(rows, dim=1)
+    parts = (patch_attention(attention.weights(q, heads.k).mean(0)).sum(0) for q in queries)
+    return reduce(torch.add, parts)
 
 
 def global_tokens(m: Tensor, threshold: float = 5.0) -> tuple[int, ...]:
@@ -65,13 +59,11 @@ def global_tokens(m: Tensor, threshold: float = 5.0) -> tuple[int, ...]:
 def agreement_with_class_token(rows: Tensor, class_row: Tensor) -> float:
     """Mean cosine between the rows of global tokens and the class token's row, over patches.
 
-    ``rows`` (tokens, N) and ``class_row`` (N,) of one block's head mean; nan without a token. Rows
-    that attend almost only to the class token are small, so they are scaled up first.
+    ``rows`` (tokens, N) and ``class_row`` (N,) are of one block's head mean; nan without a token.
     """
-    if len(rows) == 0:
-        return float("nan")
-    scaled = [part / part.amax(-1, keepdim=True).clamp_min(1e-30) for part in (rows, class_row)]
-    return float(F.cosine_similarity(scaled[0], scaled[1][None], dim=-1).mean())
+    # Rows that attend almost only to the class token are small.
+    cosines = F.cosine_similarity(rows.double(), class_row.double()[None], dim=-1, eps=1e-30)
+    return float(cosines.mean())
 
 
 def find_tokens(
@@ -79,15 +71,16 @@ def find_tokens(
 ) -> GlobalTokens:
     """Global tokens of every block from what its patches receive, (L, N).
 
-    ``heads_of(block)`` gives queries and keys (1, H, 1+N, d); only a block with a token is asked.
+    ``heads_of(block)`` returns queries and keys (1, H, 1+N, d); it is called only for blocks with
+    a token.
     """
     tokens = tuple(global_tokens(m, threshold) for m in received_by_block)
     agreement = [math.nan] * len(tokens)
     for block, found in enumerate(tokens):
         if found:
             heads = heads_of(block)
-            asking = heads.q[..., [0, *(1 + token for token in found)], :]
-            rows = attention.mean_weights(Heads(asking, heads.k))[0].cpu()[:, 1:]
+            queries = heads.q[..., [0, *(1 + token for token in found)], :]
+            rows = attention.mean_weights(queries, heads.k)[0].cpu()[:, 1:]
             agreement[block] = agreement_with_class_token(rows[1:], rows[0])
     scores = tuple(received_by_block.amax(dim=1).tolist())
     return GlobalTokens(scores, tokens, tuple(agreement), threshold)
@@ -117,33 +110,45 @@ def fused_blocks(
     blocks, reason = fusion.blocks, FusionReason.BY_HAND
     if blocks == "backbone":
         blocks, reason = default, FusionReason.BACKBONE
-    if isinstance(blocks, str):
-        return _measured(fusion, n_blocks, received_by)
-    if max(blocks) >= n_blocks - 1:
+    if not isinstance(blocks, str):
+        if max(blocks) >= n_blocks - 1:
+            raise MethodError(
+                f"AMF takes blocks before the last one (1 to {n_blocks - 1} of {n_blocks}), "
+                f"but block {max(blocks) + 1} came."
+            )
+        return FusionReport(blocks, reason)
+    wanted = fusion.n_blocks
+    if wanted > n_blocks - 1:
         raise MethodError(
-            f"AMF takes blocks before the last one (1 to {n_blocks - 1} of {n_blocks}), "
-            f"but block {max(blocks) + 1} came."
+            f"AMF can fuse up to {n_blocks - 1} of {n_blocks} blocks, but n_blocks={wanted} came."
         )
-    return FusionReport(blocks, reason)
+
+    def has_token(block: int) -> bool:
+        return bool(global_tokens(received_by(block), fusion.global_threshold))
+
+    first = first_global_block(has_token, n_blocks, wanted)
+    if first is None:
+        return FusionReport(middle_blocks(n_blocks, wanted), FusionReason.MIDDLE)
+    return FusionReport(tuple(range(first, first + wanted)), FusionReason.GLOBAL_TOKENS)
 
 
 def likely_fused(default: Blocks, n_blocks: int) -> frozenset[int]:
-    """Blocks whose queries and keys are worth keeping for a backbone of this ``default``."""
+    """Blocks whose queries and keys are worth caching for a backbone of this ``default``."""
     if not isinstance(default, str):
         return frozenset(default)
     return frozenset((n_blocks - 2, *middle_blocks(n_blocks)))
 
 
-def first_global_block(has_tokens: Sequence[bool], n_blocks: int = 2) -> int | None:
+def first_global_block(has_token: Callable[[int], object], n: int, n_blocks: int = 2) -> int | None:
     """``L_g``: the first block from which on every block up to ``L-2`` has a global token.
 
-    ``has_tokens[l]`` for all L blocks. Searched in ``1 ... L-1-n_blocks`` so that the fused blocks
-    never include the last. None when there is no such block.
+    ``has_token(block)`` is called from ``L-2`` downwards until a block has none. Searched in
+    ``1 ... L-1-n_blocks``, so that the fused blocks never include the last. None when there is no
+    such block.
     """
-    n = len(has_tokens)
     first = None
     for block in range(n - 2, 0, -1):
-        if not has_tokens[block]:
+        if not has_token(block):
             break
         if block <= n - 1 - n_blocks:
             first = block
@@ -156,25 +161,6 @@ def middle_blocks(n: int, n_blocks: int = 2) -> tuple[int, ...]:
     return tuple(range(start, min(start + n_blocks, n - 1)))
 
 
-def _measured(fusion: Fusion, n_blocks: int, received_by: Callable[[int], Tensor]) -> FusionReport:
-    wanted = fusion.n_blocks
-    if wanted > n_blocks - 1:
-        raise MethodError(
-            f"AMF can fuse up to {n_blocks - 1} of {n_blocks} blocks, but n_blocks={wanted} came."
-        )
-    has_tokens = [False] * n_blocks
-    # Downwards: the first block without a global token ends the run, so those below it are not
-    # measured.
-    for block in range(n_blocks - 2, 0, -1):
-        has_tokens[block] = bool(global_tokens(received_by(block), fusion.global_threshold))
-        if not has_tokens[block]:
-            break
-    first = first_global_block(has_tokens, wanted)
-    if first is None:
-        return FusionReport(middle_blocks(n_blocks, wanted), FusionReason.MIDDLE)
-    return FusionReport(tuple(range(first, first + wanted)), FusionReason.GLOBAL_TOKENS)
-
-
 # --- the fusion ----------------------------------------------------------------------------------
 
 
@@ -183,9 +169,9 @@ def attend_fused(
 ) -> Tensor:
     """``((1 - w) A + w mean_l A^(l))`` times the last block's Values, (..., H, T, d).
 
-    ``middle`` holds queries and keys of the blocks in ``G``; head i is fused with head i, or the
-    head mean of each middle map with every head. The product is linear in the matrix, so per head
-    nothing of size T x T is kept.
+    ``middle`` are queries and keys of the blocks in ``G``; head i is fused with head i, or the
+    head mean of each middle map with every head. The product is linear in the matrix, so with
+    ``"each"`` no T x T matrix is stored.
     """
     v, fused = heads.part("v"), fused_kind(rule, fusion)
     share, divisor = _shares(fusion, len(middle))
@@ -211,7 +197,7 @@ def fuse(local: Tensor, middle: Sequence[Tensor], fusion: Fusion) -> Tensor:
 
 
 def _shares(fusion: Fusion, n: int) -> tuple[float, float]:
-    """A middle map's part where the last block's is 1, and what their sum is divided by."""
+    """The share of each of ``n`` middle maps where the last block's is 1, and the sum of all."""
     if fusion.weight is None:
         return 1, 1 + n
     rest = 1 - fusion.weight

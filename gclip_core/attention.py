@@ -1,12 +1,13 @@
-"""Pure maths of attention: which matrix, and that matrix times the Values.
+"""Attention as pure maths: its matrix, and that matrix times the Values.
 
 Queries, keys and values are (..., H, T, d) with T = 1 + N tokens (token 0 is the class token).
-Softmax runs in float32 whatever the dtype that comes in.
+The softmax runs in float32, whatever the dtype of the input.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from functools import reduce
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +27,10 @@ NEWTON_SCHULZ_STEPS = 5
 
 @dataclass(frozen=True, eq=False)
 class Heads:
-    """Queries, keys and values of one block, each (..., H, T, d); absent ones are None."""
+    """Queries, keys and values of one block, each (..., H, T, d); values that are absent are None.
+
+    ``heads[index]`` indexes all three.
+    """
 
     q: Tensor
     k: Tensor
@@ -37,14 +41,12 @@ class Heads:
         assert found is not None, name
         return found
 
-    @property
-    def all(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self.q, self.k, self.part("v")
+    def __getitem__(self, index: Any) -> "Heads":
+        return Heads(self.q[index], self.k[index], None if self.v is None else self.v[index])
 
     def only(self, head: int) -> "Heads":
         """One head, its axis kept: each (..., 1, T, d)."""
-        one = (..., slice(head, head + 1), slice(None), slice(None))
-        return Heads(self.q[one], self.k[one], None if self.v is None else self.v[one])
+        return self[..., head : head + 1, :, :]
 
 
 # --- what is made of queries and keys before the softmax ------------------------------------------
@@ -59,11 +61,12 @@ def aligned(heads: Heads) -> Heads:
     """PEARL's queries and keys, (..., H, T, 2 d): ``softmax(s q' k'^T)`` is its attention.
 
     Its logits are a sum, ``s q (k R)^T + alpha s k_c k_c^T``. Both terms are one product of
-    concatenated queries and keys; the factor sqrt(2) makes up for the width that ``s`` is taken of.
+    concatenated queries and keys. The factor sqrt(2) corrects ``s``, which is taken of the doubled
+    width.
     """
     q, k = heads.q.float(), heads.k.float()
     share = q.norm(dim=-1, keepdim=True)  # (..., H, T, 1)
-    share[..., :1, :] = 0  # the class token has no part in the mean
+    share[..., :1, :] = 0  # the class token is no part of the mean
     share = share / (share.sum(-2, keepdim=True) + 1e-6)
     q_centred, k_centred = (x - (share * x).sum(-2, keepdim=True) for x in (q, k))
     rotated = k @ newton_schulz(k_centred.transpose(-1, -2) @ q_centred)
@@ -73,7 +76,7 @@ def aligned(heads: Heads) -> Heads:
 
 
 def newton_schulz(M: Tensor) -> Tensor:
-    """``M (M^T M)^-1/2`` of (..., d, d), as far as five iterations come: PEARL's soft rotation."""
+    """``M (M^T M)^-1/2`` of (..., d, d) after five iterations: PEARL's soft rotation."""
     square = M.transpose(-1, -2) @ M
     scale = square.norm(dim=(-2, -1), keepdim=True).clamp_min(torch.finfo(M.dtype).tiny)
     eye = torch.eye(M.shape[-1], device=M.device)
@@ -102,12 +105,12 @@ class Attention:
 
     @property
     def scale(self) -> float:
-        """What every softmax is multiplied by."""
+        """Factor of every softmax."""
         return 1 / len(self.pairs) if self.mean else 1.0
 
     @property
     def needs_values(self) -> bool:
-        """Whether the Values take part in the matrix itself."""
+        """Whether the matrix itself is made of Values."""
         return any("v" in pair for pair in self.pairs)
 
 
@@ -133,9 +136,7 @@ def gaussian_bias(grid: Grid, device: torch.device | str = "cpu") -> Tensor:
     horizontal = (columns[:, None] - columns[None]).square()  # (w, w)
     distance = vertical[:, None, :, None] + horizontal[None, :, None, :]  # (h, w, h, w)
     n = grid[0] * grid[1]
-    bias = torch.zeros(1 + n, 1 + n, device=device)
-    bias[1:, 1:] = torch.exp(distance.reshape(n, n) / (-2 * GAUSSIAN_SIGMA**2))
-    return bias
+    return F.pad(torch.exp(distance.reshape(n, n) / (-2 * GAUSSIAN_SIGMA**2)), (1, 0, 1, 0))
 
 
 # --- matrices and products ------------------------------------------------------------------------
@@ -149,59 +150,47 @@ def weights(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
     return logits.softmax(dim=-1)
 
 
-def matrix(attention: Attention, heads: Heads, grid: Grid) -> Tensor:
-    """The attention matrix itself, (..., H, T, T) float32 (METHOD table, column ``A``)."""
-    if not attention.pairs:
-        tokens = heads.q.shape[-2]
-        eye = torch.eye(tokens, device=heads.q.device)
-        return eye.expand(*heads.q.shape[:-1], tokens)
-    heads, bias = attention.prepare(heads), _bias(attention, heads, grid)
-    maps = [weights(heads.part(a), heads.part(b), bias) for a, b in attention.pairs]
-    return torch.stack(maps).sum(0) * attention.scale
+def mean_weights(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Head mean of :func:`weights`, (..., T, T) float32, computed one head at a time."""
+    each = zip(a.unbind(-3), b.unbind(-3), strict=True)
+    maps = (weights(one, other, bias) for one, other in each)
+    return reduce(Tensor.add_, maps) / a.shape[-3]
 
 
 def mean_matrix(attention: Attention, heads: Heads, grid: Grid) -> Tensor:
-    """Head mean of :func:`matrix`, (..., T, T) float32, one head at a time."""
+    """Head mean of the attention matrix, (..., T, T) float32 (METHOD table, column ``A``)."""
     if not attention.pairs:
-        return matrix(attention, heads.only(0), grid)[..., 0, :, :]
-    heads, bias = attention.prepare(heads), _bias(attention, heads, grid)
-    maps = [mean_weights(heads, pair, bias) for pair in attention.pairs]
-    return torch.stack(maps).sum(0) * attention.scale
-
-
-def mean_weights(
-    heads: Heads, pair: tuple[Part, Part] = ("q", "k"), bias: Tensor | None = None
-) -> Tensor:
-    """Head mean of :func:`weights` of two parts, (..., T, T) float32, one head at a time."""
-    a, b = (heads.part(name).unbind(-3) for name in pair)
-    total = weights(a[0], b[0], bias)
-    for one, other in zip(a[1:], b[1:], strict=True):
-        total += weights(one, other, bias)
-    return total / len(a)
+        tokens = heads.q.shape[-2]
+        eye = torch.eye(tokens, device=heads.q.device)
+        return eye.expand(*heads.q.shape[:-3], tokens, tokens)
+    pairs, bias = _terms(attention, heads, grid)
+    return reduce(torch.add, (mean_weights(a, b, bias) for a, b in pairs)) * attention.scale
 
 
 def attend(attention: Attention, heads: Heads, grid: Grid, values: Tensor | None = None) -> Tensor:
-    """``A v`` without ever holding ``A``: (..., H, T, d) in the Values' dtype.
+    """The matrix times the Values, computed without the matrix: (..., H, T, d) in their dtype.
 
-    ``values`` are multiplied in the place of the Values of ``heads``.
+    ``values`` replace the Values of ``heads`` in the product.
     """
     v = heads.part("v") if values is None else values
     if not attention.pairs:
         return v
-    heads, bias = attention.prepare(heads), _bias(attention, heads, grid)
+    pairs, bias = _terms(attention, heads, grid)
     bias = None if bias is None else bias.to(v.dtype)
-    out = _sdpa(heads, attention.pairs[0], v, bias)
-    for pair in attention.pairs[1:]:
-        out = out + _sdpa(heads, pair, v, bias)
+    out = reduce(torch.add, (_attend_pair(a, b, v, bias) for a, b in pairs))
     return out if attention.scale == 1 else out * attention.scale
 
 
-def _bias(attention: Attention, heads: Heads, grid: Grid) -> Tensor | None:
-    return gaussian_bias(grid, heads.q.device) if attention.gaussian else None
+def _terms(
+    attention: Attention, heads: Heads, grid: Grid
+) -> tuple[list[tuple[Tensor, Tensor]], Tensor | None]:
+    """The two factors of every softmax's logits, and the bias of all."""
+    bias = gaussian_bias(grid, heads.q.device) if attention.gaussian else None
+    heads = attention.prepare(heads)
+    return [(heads.part(a), heads.part(b)) for a, b in attention.pairs], bias
 
 
-def _sdpa(heads: Heads, pair: tuple[Part, Part], v: Tensor, bias: Tensor | None) -> Tensor:
-    a, b = (heads.part(name) for name in pair)
+def _attend_pair(a: Tensor, b: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
     wider = a.shape[-1] - v.shape[-1]  # a fused kernel takes one width for all three
     out = F.scaled_dot_product_attention(a, b, F.pad(v, (0, wider)) if wider else v, bias)
     return out[..., : v.shape[-1]] if wider else out

@@ -61,9 +61,14 @@ class Backbone:
     )
 
     @property
+    def visual(self) -> nn.Module:
+        """The image tower."""
+        return self.model.visual
+
+    @property
     def blocks(self) -> nn.ModuleList:
         """The image tower's residual blocks."""
-        return self.model.visual.transformer.resblocks
+        return self.visual.transformer.resblocks
 
     @property
     def n_blocks(self) -> int:
@@ -71,7 +76,7 @@ class Backbone:
 
     @property
     def width(self) -> int:
-        return self.model.visual.conv1.out_channels
+        return self.visual.conv1.out_channels
 
     @property
     def n_heads(self) -> int:
@@ -80,15 +85,15 @@ class Backbone:
     @property
     def patch(self) -> int:
         """Side of a patch in pixels."""
-        return self.model.visual.conv1.kernel_size[0]
+        return self.visual.conv1.kernel_size[0]
 
     @property
     def device(self) -> torch.device:
-        return self.model.visual.conv1.weight.device
+        return self.visual.conv1.weight.device
 
     @property
     def dtype(self) -> torch.dtype:
-        return self.model.visual.conv1.weight.dtype
+        return self.visual.conv1.weight.dtype
 
     @property
     def context_length(self) -> int:
@@ -106,10 +111,15 @@ class Backbone:
         return state.hexdigest()
 
     @cached_property
+    def gains(self) -> Tensor:
+        """The factor that planting gives every channel of every block: (L, D) float32."""
+        return cs.planted_gains(self.planted, self.n_blocks, self.width)
+
+    @cached_property
     def norms(self) -> Tensor:
         """Norm of every output channel of every FFN, planting included: (L, D) float32."""
         norms = torch.stack([cs.weight_norms(block.mlp.c_proj.weight) for block in self.blocks])
-        return cs.planted_norms(norms.cpu(), self.planted)
+        return norms.cpu() * self.gains.abs()
 
     @cached_property
     def channels(self) -> tuple[int, ...]:
@@ -122,8 +132,8 @@ class Backbone:
         return cs.ratios(self.norms)
 
     def repair(self, settings: Suppression | None) -> cs.Repair:
-        """The channels that CS changes in this backbone under ``settings``."""
-        return cs.repair(settings, self.channels, self.ratios, self.width, self.cs_blocks)
+        """What CS does to this backbone under ``settings``."""
+        return cs.repair(settings, self.norms, self.ratios, self.cs_blocks)
 
     @cached_property
     def entropy(self) -> Tensor:

@@ -9,10 +9,10 @@ Value = TypeVar("Value")
 
 
 class BoundedCache(Generic[Value]):
-    """Drops the least recently used values when their sizes add up to more than ``limit``.
+    """Drops the least recently used values when the sum of their sizes is over ``limit``.
 
-    Two threads that need the same missing key make its value once: the second waits for the first.
-    If ``make`` fails, nothing is cached, and the next thread calls it again.
+    If two threads need the same missing key, the second waits for the first to make its value. If
+    ``make`` fails, nothing is cached, and the next thread calls it again.
     """
 
     def __init__(self, limit: int, size_of: Callable[[Value], int] = lambda _: 1) -> None:
@@ -32,7 +32,7 @@ class BoundedCache(Generic[Value]):
             return self._values[key][0]
 
     def put(self, key: Hashable, value: Value) -> None:
-        """Cache a value, unless it is larger than the limit."""
+        """Caches a value, unless it is larger than the limit."""
         size = self._size_of(value)
         with self._lock:
             if key in self._values:
@@ -65,7 +65,6 @@ class BoundedCache(Generic[Value]):
         return len(self._values)
 
     def clear(self) -> None:
-        """Drop all values."""
         with self._lock:
             self._values.clear()
             self.size = 0

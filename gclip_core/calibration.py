@@ -2,8 +2,8 @@
 
 A few *outlier* patches of the late blocks attract most of the attention. They are replaced by
 their neighbours on the grid; then patches that are alike in an earlier hidden state are averaged,
-before the last block and after it. Pure: hidden states of one picture in, tensors out. All of it
-runs in float32. ``X_b`` in the comments is the output of block b, counted from 1.
+before the last block and after it. Pure: hidden states of one picture in, tensors out, all in
+float32. ``X_b`` in the comments is the output of block b, counted from 1.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from torch import Tensor
 from gclip_core import attention
 from gclip_core.attention import Heads
 from gclip_core.errors import MethodError
-from gclip_core.types import Calibration, Grid
+from gclip_core.types import Calibration, Grid, Span
 
 NEIGHBOURS = 30
 """The nearest other patches that a patch is compared with."""
@@ -29,6 +29,11 @@ SOM_MOST = 10
 """The most outliers that :func:`som_outliers` returns, whatever the picture's size."""
 GATE_SHARPNESS = 3.0
 """Factor of the similarity before the softmax of :func:`gate`."""
+THRESHOLD = 0.4
+"""Similarities below it count as 0 in spreading."""
+BEFORE, AFTER, SUMMED = Span((9, 9), of=12), Span((4, 4), of=12), Span((4, 10), of=12)
+"""Blocks whose outputs give the similarity before the last block, the one after it, and the sum
+that enters the second pass."""
 
 
 # --- outliers -------------------------------------------------------------------------------------
@@ -111,7 +116,7 @@ def thresholded(similarity: Tensor, threshold: float) -> Tensor:
     return similarity.where(similarity >= threshold, 0.0)
 
 
-def spread(similarity: Tensor, threshold: float) -> Tensor:
+def spread(similarity: Tensor, threshold: float = THRESHOLD) -> Tensor:
     """The matrix (N, N) that averages alike patches: :func:`thresholded`, rows over their sum."""
     kept = thresholded(similarity, threshold)
     return kept.div_(kept.sum(-1, keepdim=True) + 1e-6)
@@ -156,40 +161,28 @@ def calibrate(
     Raises:
         MethodError: fewer than 31 patches.
     """
-    check_grid(grid)
-
-    def leaving(block: int) -> Tensor:
-        return inputs[block + 1].float()
-
-    blocks = len(inputs)
-    late = inputs[-1].float()  # X_11 of 12
-    lof = settings.outliers == "lof"
-    outliers = lof_outliers(late[1:]) if lof else som_outliers(before_last)
-
-    similar = leaving(settings.similarity.indices(blocks)[-1])[1:]  # X_9
-    near = cosines(repaired(similar, outliers, grid, settings.isolated))
-    before = spread(near, settings.threshold)
-    if settings.gate_thresholded:
-        near = thresholded(near, settings.threshold)
-    first = before @ repaired(late[1:], outliers, grid, settings.isolated)
-
-    summed = torch.stack([leaving(block) for block in settings.summed.indices(blocks)]).sum(0)
-    after = cosines(leaving(settings.spread.indices(blocks)[-1])[1:])  # of X_4
-    return Calibrated(
-        patches=torch.stack([first, summed[1:]]),
-        class_terms=settings.class_weight * torch.stack([late[:1], summed[:1]]),
-        gate=gate(near),
-        after=spread(after, settings.threshold),
-        outliers=outliers,
-        before=before,
-    )
-
-
-def check_grid(grid: Grid) -> None:
-    """Refuses a grid on which a patch has fewer than 30 others to be compared with."""
     if grid[0] * grid[1] <= NEIGHBOURS:
         raise MethodError(
             f"A calibrated method (SC-CLIP, SFP) needs at least {NEIGHBOURS + 1} patches, because "
             f"it compares each with {NEIGHBOURS} others, but a grid of {grid[0]} × {grid[1]} came. "
             "Take a longer shorter side, or another method."
         )
+
+    def outputs(blocks: Span) -> list[Tensor]:
+        return [inputs[block + 1].float() for block in blocks.indices(len(inputs))]
+
+    late = inputs[-1].float()  # X_11 of 12
+    lof = settings.outliers == "lof"
+    outliers = lof_outliers(late[1:]) if lof else som_outliers(before_last)
+    near = cosines(repaired(outputs(BEFORE)[-1][1:], outliers, grid, settings.isolated))  # of X_9
+    before = spread(near)
+    first = before @ repaired(late[1:], outliers, grid, settings.isolated)
+    summed = torch.stack(outputs(SUMMED)).sum(0)  # X_4 + ... + X_10
+    return Calibrated(
+        patches=torch.stack([first, summed[1:]]),
+        class_terms=settings.class_weight * torch.stack([late[:1], summed[:1]]),
+        gate=gate(thresholded(near, THRESHOLD) if settings.gate_thresholded else near),
+        after=spread(cosines(outputs(AFTER)[-1][1:])),  # of X_4
+        outliers=outliers,
+        before=before,
+    )

@@ -1,4 +1,4 @@
-"""Images to block inputs: one window or many, resumed where planting or CS changes a block."""
+"""Images to block inputs, in one window or many; recomputed from the first changed block."""
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import replace
@@ -18,9 +18,9 @@ from gclip_core.types import Encoded, Grid, Pass
 Made = TypeVar("Made")
 
 TOKENS_PER_BATCH = 8192
-"""Tokens of windows that go through the tower together."""
+"""Tokens of the windows of one batch."""
 MAX_WINDOW_TOKENS = 65_536
-"""Patches of all windows together: a short stride would need gigabytes and minutes."""
+"""Patches of all windows together: a shorter stride would take gigabytes and minutes."""
 
 
 # --- clean passes --------------------------------------------------------------------------------
@@ -32,18 +32,18 @@ def encode(
     """A normalised picture, (3, height, width), without planting and CS.
 
     With ``side`` in windows of that size every ``stride``, in pixels, rounded to patches; without
-    it, or where one window covers the picture, in one pass. One pass also keeps the queries and
+    it, or where one window covers the picture, in one pass. One pass also caches the queries and
     keys that AMF is likely to use.
     """
     patch, resized = backbone.patch, (pixels.shape[1], pixels.shape[2])
     grid = resized[0] // patch, resized[1] // patch
-    length, step = (to_patches(n, patch) // patch for n in (side or max(resized), stride))
+    length, step = to_patches(side or max(resized), patch), to_patches(stride, patch)
     window = height, width = min(length, grid[0]), min(length, grid[1])
     corners = window_corners(grid, window, step)
     if len(corners) == 1:
         wanted = amf.likely_fused(backbone.amf_blocks, backbone.n_blocks)
-        passes = _passes(backbone, pixels[None], corners, wanted)
-        return Encoded(tuple(passes), grid, grid, image_size, resized, backbone.uid)
+        one = _encode_batch(backbone, pixels[None], corners, wanted)
+        return Encoded((one,), grid, grid, image_size, resized, backbone.uid)
     tokens = height * width + 1
     if len(corners) * tokens > MAX_WINDOW_TOKENS:
         raise GclipError(
@@ -52,50 +52,40 @@ def encode(
         )
 
     def cut(top: int, left: int) -> Tensor:
-        below, beside = (top + height) * patch, (left + width) * patch
-        return pixels[:, top * patch : below, left * patch : beside]
+        below, right = (top + height) * patch, (left + width) * patch
+        return pixels[:, top * patch : below, left * patch : right]
 
     passes, together = [], max(1, TOKENS_PER_BATCH // tokens)
     for first in range(0, len(corners), together):
         some = corners[first : first + together]
-        passes += _passes(backbone, torch.stack([cut(*corner) for corner in some]), some)
+        passes.append(_encode_batch(backbone, torch.stack([cut(*one) for one in some]), some))
     whole = cache(partial(encode, backbone, pixels, image_size))
     return Encoded(tuple(passes), grid, window, image_size, resized, backbone.uid, _whole=whole)
 
 
-def _passes(
+def _encode_batch(
     backbone: Backbone, pixels: Tensor, corners: Sequence[Grid], wanted: Collection[int] = ()
-) -> list[Pass]:
-    """Windows of one size, (B, 3, height, width), in one batch; in halves if memory is short.
-
-    Queries and keys of ``wanted`` blocks are kept.
-    """
-    kept: dict[int, Heads] = {}
+) -> Pass:
+    """One pass of windows of one size, (B, 3, height, width); caches queries and keys of the
+    ``wanted`` blocks."""
+    cached: dict[int, Heads] = {}
 
     def keep(block: int, heads: Heads) -> None:
         if block in wanted:
-            kept[block] = Heads(heads.q, heads.k)
+            cached[block] = Heads(heads.q, heads.k)
 
     try:
         with torch.no_grad():
-            inputs = blocks.block_inputs(
-                backbone.blocks,
-                blocks.embed_patches(backbone.model.visual, pixels.to(backbone.device)),
-                seen=keep,
-            )
-        found = {block: (inputs[block], heads) for block, heads in kept.items()}
-        return [Pass(tuple(inputs), tuple(corners), found)]
+            x = blocks.embed_patches(backbone.model.visual, pixels.to(backbone.device))
+            inputs = blocks.block_inputs(backbone.blocks, x, seen=keep)
     except torch.OutOfMemoryError as error:
-        if len(pixels) == 1:
-            height, width = pixels.shape[-2:]
-            raise GclipError(
-                f"The memory of {backbone.device} was to hold a picture of {height} × {width} "
-                "pixels, but has no room for it now. Take a smaller shorter side, or try again."
-            ) from error
-    # Outside the except clause, where the failed attempt's block inputs are no longer referenced.
-    half = len(pixels) // 2
-    parts = (pixels[:half], corners[:half]), (pixels[half:], corners[half:])
-    return [one for part in parts for one in _passes(backbone, *part)]
+        height, width = pixels.shape[-2:]
+        raise GclipError(
+            f"The memory of {backbone.device} is too full for {len(pixels)} × {height} × {width} "
+            "pixels. Take a smaller shorter side, or try again."
+        ) from error
+    heads_of = {block: (inputs[block], heads) for block, heads in cached.items()}
+    return Pass(tuple(inputs), tuple(corners), heads_of)
 
 
 # --- planting and suppression --------------------------------------------------------------------
@@ -104,7 +94,7 @@ def _passes(
 def resumed(backbone: Backbone, encoded: Encoded, repair: Repair = cs.OFF) -> Encoded:
     """The same picture with the backbone's planted channels, repaired or not.
 
-    Block inputs up to the first block that differs are shared with the clean encoding.
+    Block inputs up to the first changed block are shared with the clean encoding.
     """
     planted, settings = backbone.planted, repair.settings
     if (encoded.planted, encoded.suppression) == (planted, settings):
@@ -112,68 +102,70 @@ def resumed(backbone: Backbone, encoded: Encoded, repair: Repair = cs.OFF) -> En
     clean = encoded.clean
     if not planted and settings is None:
         return clean
-    changed = set(repair.channels).union(*[plant.blocks for plant in planted])
-    before_last = sorted(changed - {backbone.n_blocks - 1})
-    weights = {block: replaced_weight(backbone, block, repair) for block in before_last}
+    changed = sorted(set(repair.factors).union(*(plant.blocks for plant in planted)))
+    # The last block is not part of the encoding.
+    weights = {b: changed_weight(backbone, b, repair) for b in changed if b < backbone.n_blocks - 1}
 
     def rerun(one: Pass) -> Pass:
-        start = before_last[0]
+        start = min(weights)
         with torch.no_grad():
             rest = blocks.block_inputs(backbone.blocks, one.inputs[start], start, weights)
-        return Pass((*one.inputs[: start + 1], *rest[1:]), one.corners, one._heads)
+        return Pass((*one.inputs[:start], *rest), one.corners, one._heads)
 
-    passes = tuple(map(rerun, clean.passes)) if before_last else clean.passes
     return replace(
-        clean, passes=passes, planted=planted, suppression=settings, _clean=clean, _memo={}
+        clean,
+        passes=tuple(map(rerun, clean.passes)) if weights else clean.passes,
+        planted=planted,
+        suppression=settings,
+        _clean=clean,
+        _memo={},
     )
 
 
-def replaced_weight(backbone: Backbone, block: int, repair: Repair) -> Tensor:
+def changed_weight(backbone: Backbone, block: int, repair: Repair) -> Tensor:
     """``W2'`` of a planted or suppressed block; the model's own weight stays untouched."""
-    W2: Tensor = backbone.blocks[block].mlp.c_proj.weight
-    return cs.changed_weight(W2, block, backbone.planted, backbone.norms[block], repair)
+    factors = backbone.gains[block] * repair.factors.get(block, torch.ones(()))
+    return cs.scaled(backbone.blocks[block].mlp.c_proj.weight, factors)
 
 
 # --- heads ---------------------------------------------------------------------------------------
 
 
 def block_heads(backbone: Backbone, one: Pass, block: int, values: bool = False) -> Heads:
-    """Queries and keys of a block, and its values where asked for: each (B, H, 1+N, d).
+    """Queries and keys of a block, and its values on request: each (B, H, 1+N, d).
 
-    Taken from the clean pass where it kept them and nothing has changed what enters the block. The
-    last block's are kept with a single window: nearly every method uses them.
+    Cached queries and keys of the clean pass serve as long as the block's input is the same. The
+    last block's are cached with a single window: nearly every method uses them.
     """
     x, last = one.inputs[block], block == backbone.n_blocks - 1
-    entered, kept = one._heads.get(block, (None, None))
-    if kept is not None and entered is x and not values:
-        return kept
+    entered, cached = one._heads.get(block, (None, None))
+    if cached is not None and entered is x and not values:
+        return cached
 
-    def make() -> Heads:
+    def project() -> Heads:
         with torch.no_grad():
             return blocks.project(backbone.blocks[block], x, values or last)
 
-    return once(one, "last heads", make) if last and len(one.corners) == 1 else make()
+    return once(one, "last heads", project) if last and len(one.corners) == 1 else project()
 
 
 # --- windows -------------------------------------------------------------------------------------
 
 
-def window_corners(size: Grid, window: Grid, stride: int) -> list[tuple[int, int]]:
+def window_corners(size: Grid, window: Grid, stride: int) -> list[Grid]:
     """Top-left corners that cover ``size`` with ``window``; the last ones flush with the edge.
 
-    All in pixels (or all in patches). One corner where the image is no larger than the window; a
-    stride longer than the window is taken as the window, so that nothing is left out.
+    All in pixels, or all in patches. A stride longer than the window counts as the window's length,
+    so that windows leave no gap.
     """
 
     def starts(length: int, span: int) -> list[int]:
-        if length <= span:
-            return [0]
-        return [*range(0, length - span, min(stride, span)), length - span]
+        return [*range(0, length - span, min(stride, span)), max(0, length - span)]
 
     return [(y, x) for y in starts(size[0], window[0]) for x in starts(size[1], window[1])]
 
 
-def average(parts: Iterable[tuple[tuple[int, int], Tensor]], canvas: Grid, channels: int) -> Tensor:
+def average(parts: Iterable[tuple[Grid, Tensor]], canvas: Grid, channels: int) -> Tensor:
     """Mean of overlapping patch maps: corners (in patches) and (h, w, channels) -> canvas.
 
     Returns (height, width, channels) float32.
@@ -181,22 +173,22 @@ def average(parts: Iterable[tuple[tuple[int, int], Tensor]], canvas: Grid, chann
     total = torch.zeros(*canvas, channels)
     count = torch.zeros(*canvas, 1)
     for (top, left), part in parts:
-        bottom, right = top + part.shape[0], left + part.shape[1]
-        total[top:bottom, left:right] += part.to(total)
-        count[top:bottom, left:right] += 1
+        here = slice(top, top + part.shape[0]), slice(left, left + part.shape[1])
+        total[here] += part.to(total)
+        count[here] += 1
     return total / count
 
 
 def to_patches(pixels: int, patch: int) -> int:
-    """Pixels rounded to whole patches, at least one: ``max(p, p floor(x / p + 0.5))``."""
-    return max(patch, patch * int(pixels / patch + 0.5))
+    """A length in pixels as whole patches, at least one: ``max(1, floor(x / p + 0.5))``."""
+    return max(1, int(pixels / patch + 0.5))
 
 
-# --- helpers -------------------------------------------------------------------------------------
+# --- caching -------------------------------------------------------------------------------------
 
 
 def once(source: Encoded | Pass, key: Hashable, make: Callable[[], Made]) -> Made:
-    """A value that belongs to a picture's way through the tower, made once and kept with it."""
+    """The value of ``key`` in an encoding's own cache, made by ``make`` if it is not there."""
     if key not in source._memo:
         source._memo[key] = make()
     found: Made = source._memo[key]

@@ -1,7 +1,7 @@
 """Untrusted pictures in, checked RGB images out; and the size a picture is encoded at.
 
 The size is read from the header before a pixel is decoded, only the decoders of :data:`FORMATS`
-run, the cost of reading a header is bounded, and whatever goes wrong is an
+run, the cost of reading a header is bounded, and every failure is an
 :class:`~gclip_core.errors.ImageError`. Colour profiles are ignored, as they were when CLIP was
 trained.
 """
@@ -28,12 +28,13 @@ MAX_PIXELS = 64_000_000
 MAX_SIDE = 65_535
 MAX_BYTES = 256 * 2**20
 MAX_READS = 10_000
-"""Reads of a file until its header is known: of comments and chunks without end there are more."""
+"""Reads of a file until its header is known; a file of endless comments or chunks takes more."""
 MAX_EXIF = 2**16
 """Bytes of EXIF: its entries may all point to the same bytes, which Pillow copies for each."""
-MAX_JPEG_SCANS = 100  # libtiff draws the same line; encoders write about ten
+MAX_JPEG_SCANS = 100
+"""libtiff has the same limit; encoders write about ten."""
 ROWS = 256
-"""Rows of a picture that are converted or hashed at a time."""
+"""Rows of a picture that are converted or hashed at a time, to save memory."""
 
 _EXPECTED = "An image was expected (PNG, JPEG, WebP or GIF)"
 _SAVE_AS = "save it as PNG or JPEG and try again"
@@ -47,12 +48,12 @@ Grid = tuple[int, int]  # as in gclip_core.types, which imports torch
 
 
 def check(source: Source, max_pixels: int = MAX_PIXELS, draft: Grid | None = None) -> Image.Image:
-    """The picture upright as an RGB image of its own, without metadata.
+    """The picture as a new RGB image, turned upright, without metadata.
 
     ``source`` is a PIL image, a file (path, bytes or binary file object) or a uint8 array of shape
-    (H, W), (H, W, 1), (H, W, 3) or (H, W, 4). Pictures of 16 bits are divided by 257, alpha is laid
-    on white, and of an animation the first frame is taken. With ``draft``, a JPEG may be decoded at
-    a half, quarter or eighth of its size, but at no less than this height and width.
+    (H, W), (H, W, 1), (H, W, 3) or (H, W, 4). Values of 16 bits are divided by 257, transparent
+    pixels become white, and an animation gives its first frame. With ``draft``, a JPEG may be
+    decoded at a half, quarter or eighth of its size, but at no less than this height and width.
 
     Raises:
         ImageError: no picture of these kinds, damaged, or more than ``max_pixels``.
@@ -81,7 +82,7 @@ def header_size(source: str | Path | bytes, max_pixels: int = MAX_PIXELS) -> Gri
 
 @contextmanager
 def _refusing(max_pixels: int) -> Iterator[None]:
-    """Every error of a decoder as an ImageError."""
+    """Raises an ImageError for every error of a decoder."""
     try:
         yield
     except ImageError:
@@ -100,19 +101,19 @@ def _refusing(max_pixels: int) -> Iterator[None]:
 
 
 def digest(image: Image.Image) -> str:
-    """Return 32 hexadecimal digits that tell images of different size or pixels apart."""
+    """32 hexadecimal digits that differ between images of different size, mode or pixels."""
     summary = blake2b(f"{image.height}x{image.width}:{image.mode}:".encode(), digest_size=16)
-    for top in range(0, image.height, ROWS):  # all bytes at once would be a second picture
+    for top in range(0, image.height, ROWS):
         rows = image.crop((0, top, image.width, min(top + ROWS, image.height)))
         summary.update(rows.tobytes())
     return summary.hexdigest()
 
 
 def target_size(size: Grid, short_side: int, patch: int, max_tokens: int = 4096) -> Grid:
-    """Return the (height, width) to encode an image of ``size`` (height, width) at.
+    """The (height, width) at which an image of ``size`` is encoded, in pixels.
 
-    The short side becomes ``short_side``, each side is rounded to whole patches (at least one),
-    and the largest scale is taken that gives no more than ``max_tokens`` patches.
+    The short side becomes ``short_side``, or less where that would give more than ``max_tokens``
+    patches; each side is rounded to whole patches, at least one.
     """
 
     full = short_side / min(size)
@@ -122,7 +123,7 @@ def target_size(size: Grid, short_side: int, patch: int, max_tokens: int = 4096)
         return max(1, rows), max(1, columns)
 
     fits, too_large = (1.0, 1.0) if math.prod(grid(1.0)) <= max_tokens else (0.0, 1.0)
-    for _ in range(60):  # halving a float's range this often leaves nothing between the two
+    for _ in range(60):  # bisection, to the last digit of a float
         middle = (fits + too_large) / 2
         if math.prod(grid(middle)) <= max_tokens:
             fits = middle
@@ -133,7 +134,7 @@ def target_size(size: Grid, short_side: int, patch: int, max_tokens: int = 4096)
 
 
 def resize(image: Image.Image, size: Grid) -> Image.Image:
-    """Return ``image`` at ``size`` (height, width), bicubic; itself when it has that size."""
+    """The image at ``size`` (height, width), bicubic; itself when it has that size."""
     height, width = size
     if image.size == (width, height):
         return image
@@ -141,10 +142,10 @@ def resize(image: Image.Image, size: Grid) -> Image.Image:
 
 
 def _read(source: str | Path | bytes | bytearray | BinaryIO) -> bytes:
-    if isinstance(source, str | Path):
-        data = _read_file(Path(source))
-    elif isinstance(source, bytes | bytearray):
+    if isinstance(source, bytes | bytearray):
         data = bytes(source)
+    elif isinstance(source, str | Path):
+        data = _read_file(Path(source))
     elif hasattr(source, "read"):
         data = source.read(MAX_BYTES + 1)
         if not isinstance(data, bytes):
@@ -164,23 +165,21 @@ def _read(source: str | Path | bytes | bytearray | BinaryIO) -> bytes:
 
 
 def _read_file(path: Path) -> bytes:
-    if not path.is_file():  # also keeps devices and pipes out, which may never end
-        raise ImageError(
-            f"An image file was expected, but there is no file '{path.name[:80]}'; "
-            "check its name and folder."
-        )
+    why = "there is no such file"
     try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
+        if path.is_file():  # devices and pipes, which may never end, are no files
+            with path.open("rb") as file:
+                return file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise ImageError(
-            f"An image file was expected, but '{path.name[:80]}' cannot be read "
-            f"({(error.strerror or 'unknown reason').lower()}); check its permissions."
-        ) from error
+        why = error.strerror or "it cannot be read"
+    raise ImageError(
+        f"An image file was expected at '{path.name[:80]}', but {why[0].lower()}{why[1:]}; check "
+        "its name, folder and permissions."
+    )
 
 
 class _CountedReads(BytesIO):
-    """Bytes that can be read :data:`MAX_READS` times until ``counts`` is unset."""
+    """Bytes that can be read :data:`MAX_READS` times as long as ``counts`` is set."""
 
     counts = True
     reads = 0
@@ -193,7 +192,7 @@ class _CountedReads(BytesIO):
 
 
 def _open(data: bytes, max_pixels: int) -> Image.Image:
-    """The image of a file, its size checked and no pixel decoded."""
+    """The image of a file, its size checked and no pixel decoded yet."""
     if data.startswith(b"\xff\xd8"):
         _check_jpeg(data)
     stream = _CountedReads(data)
@@ -222,9 +221,10 @@ def _from_bytes(data: bytes, max_pixels: int, draft: Grid | None) -> Image.Image
 
 
 def _without_end(data: bytes, max_pixels: int) -> Image.Image:
-    """A JPEG that lacks only its end marker; an OSError for one that lacks pixels, too.
+    """A JPEG that lacks only its end marker; an OSError for one that also lacks pixels.
 
-    What follows the last pixel is ignored, so two different endings then decode alike.
+    A decoder ignores what follows the last pixel. So if no pixel is missing, two different endings
+    give the same picture.
     """
     endings = (_JPEG_END, bytes(range(7, 250, 9)) + _JPEG_END)
     opened = [_open(data.rstrip(b"\xff") + ending, max_pixels) for ending in endings]
@@ -234,7 +234,7 @@ def _without_end(data: bytes, max_pixels: int) -> Image.Image:
 
 
 def _check_jpeg(data: bytes) -> None:
-    """Refuse a JPEG of many scans, each of which costs as much as a picture, or of much EXIF."""
+    """Refuses a JPEG of many scans, each of which takes as long as a picture, or of much EXIF."""
     at, scans, exif = 2, 0, 0
     for _ in range(MAX_READS):
         found = _JPEG_MARKER.search(data, at)
@@ -258,18 +258,18 @@ def _unusual(what: str) -> ImageError:
 
 
 def _orientation(image: Image.Image) -> int:
-    """How the camera was turned, 1 to 8 as EXIF counts it; 1 where EXIF does not tell."""
+    """EXIF's orientation, 1 to 8 (upright is 1); 1 where there is none."""
     exif = image.info.get("exif", b"")
     if not isinstance(exif, bytes) or len(exif) > MAX_EXIF + 2:
         image.info.pop("exif", None)
     try:
         return image.getexif().get(0x0112, 1)
-    except Exception:  # EXIF is damaged in as many ways as pixels
+    except Exception:  # damaged EXIF raises nearly anything, too
         return 1
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """The image turned as its EXIF says, in place."""
+    """The image turned by its EXIF's orientation, in place."""
     if _orientation(image) in range(2, 9):
         ImageOps.exif_transpose(image, in_place=True)
     return image
@@ -279,25 +279,20 @@ def _as_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         deep = np.asarray(image)
         flat = np.empty(deep.shape, np.uint8)
-        for top in range(0, len(deep), ROWS):  # in wide integers a few rows at a time
+        for top in range(0, len(deep), ROWS):
             rows = slice(top, top + ROWS)
             flat[rows] = ((deep[rows].astype(np.int64) + 128) // 257).clip(0, 255)
         image = Image.fromarray(flat)
     if image.has_transparency_data:
-        rgb = _on_white(image)
-    else:  # a copy of one that is RGB would double its memory
+        # Premultiplied grey ("La") has no direct way to RGBA.
+        rgba = image.convert("LA") if image.mode == "La" else image
+        rgba = rgba if rgba.mode == "RGBA" else rgba.convert("RGBA")
+        rgb = Image.new("RGB", rgba.size, "white")
+        rgb.paste(rgba, mask=rgba)
+    else:  # converting RGB to RGB would copy it
         rgb = image if image.mode == "RGB" else image.convert("RGB")
-    rgb.info = {}  # what is upright already must not be turned again by whoever reads its EXIF
+    rgb.info = {}  # its EXIF would turn the picture a second time
     return rgb
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    # Premultiplied grey ("La") has no direct way to RGBA.
-    image = image.convert("LA") if image.mode == "La" else image
-    rgba = image if image.mode == "RGBA" else image.convert("RGBA")
-    white = Image.new("RGB", rgba.size, "white")
-    white.paste(rgba, mask=rgba)
-    return white
 
 
 def _from_array(array: NDArray, max_pixels: int) -> Image.Image:

@@ -1,8 +1,8 @@
 """Loads a backbone's model, from a file, a folder, or a download by open_clip.
 
-open_clip has the configurations, the addresses of published weights, and the download. Added here:
-no code of a file runs, no archive unpacks to far more than its size, every tensor is checked, and
-every failure is a :class:`BackboneError` that says what to do.
+open_clip has the configurations, the addresses of published weights, and the download. Here no
+code of a file runs, no archive unpacks to far more than its size, every tensor is checked, and
+every failure is a :class:`BackboneError` with what to do next.
 """
 
 import errno
@@ -35,7 +35,8 @@ WEIGHTS_FOLDER = "GCLIP_WEIGHTS"
 """Environment variable that names a folder of local weights, for machines without a network."""
 
 CONNECT_SECONDS = 10
-UNPACKED_SLACK = 32 * 2**20  # bytes beyond an archive's own size: TorchScript packs its code
+UNPACKED_SLACK = 32 * 2**20
+"""Bytes beyond an archive's own size: TorchScript compresses its code."""
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
 _MISSING = "the server does not have it (404), or broke off"
@@ -54,8 +55,8 @@ _REASONS = {
 def load(
     entry: BackboneEntry, path: Path | None, device: torch.device, dtype: Dtype
 ) -> dict[str, Any]:
-    """The entry's ``model`` in eval mode, its ``tokenizer``, the words it has ``known``, and
-    ``notes`` on what fell back; with the weights in ``path``, else from disk or a download."""
+    """The fields of a ``Backbone`` that come from files: ``model`` (in eval mode), ``tokenizer``,
+    ``known`` and ``notes``; with the weights in ``path``, else from disk or a download."""
     known, notes = None, ()
     if entry.tag:
         config = open_clip.get_model_config(entry.architecture)
@@ -70,7 +71,7 @@ def load(
         known = shipped.known_words(folder, state)
         state = shipped.unpack(state, config["text_cfg"]["vocab_size"], entry.title)
         if dtype == "auto":
-            dtype = "float32"  # as its card's figures; bfloat16 saves only milliseconds
+            dtype = "float32"  # as in its card's figures; bfloat16 saves only milliseconds
     model = _build(config, state, entry.title, device, dtype)
     return {"model": model, "tokenizer": tokenizer, "known": known, "notes": notes}
 
@@ -90,7 +91,7 @@ def local_file(entry: BackboneEntry) -> Path | None:
 
 
 def cached_file(entry: BackboneEntry) -> Path | None:
-    """The entry's weights where an earlier download left them, or None; asks no network."""
+    """The entry's weights in the cache of earlier downloads, or None; uses no network."""
     source = pretrained.get_pretrained_cfg(entry.architecture, entry.tag).get("hf_hub", "")
     names = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin") if source else ()
     found = (try_to_load_from_cache(source.rstrip("/"), name) for name in names)
@@ -118,7 +119,7 @@ def _read_or_download(entry: BackboneEntry, path: Path | None) -> tuple[StateDic
 
 
 def _download(entry: BackboneEntry) -> Path:
-    """Fetch with open_clip's own download; its progress goes to stderr."""
+    """Fetches with open_clip's download; its progress goes to stderr."""
     published = pretrained.get_pretrained_cfg(entry.architecture, entry.tag)
     try:
         # One quick request first: the hub client retries for most of a minute before it fails.
@@ -143,11 +144,14 @@ def _download(entry: BackboneEntry) -> Path:
 
 
 def read(path: Path) -> StateDict:
-    """Read a state dict without running code from the file; a BackboneError where there is none.
+    """The state dict of a file, read without running code from it.
 
-    ``.safetensors`` and ``.pt`` hold tensors only (``weights_only=True``). A TorchScript archive,
-    as OpenAI publishes, goes through PyTorch's own archive reader instead, which knows no pickle
-    of arbitrary Python objects but does parse TorchScript code.
+    ``.safetensors`` and ``.pt`` are read as tensors only (``weights_only=True``). A TorchScript
+    archive, as OpenAI publishes, goes through PyTorch's archive reader, which parses TorchScript
+    code and unpickles no Python objects.
+
+    Raises:
+        BackboneError: no such file, damaged, no state dict, or tensors that are no real numbers.
     """
     if not path.is_file():
         raise BackboneError(f"A weight file was expected at '{path.name}', but there is none.")
@@ -160,7 +164,7 @@ def read(path: Path) -> StateDict:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except BackboneError:
         raise
-    except Exception as error:  # every reader has its own exceptions for a damaged file
+    except Exception as error:  # each reader has its own exceptions for a damaged file
         raise BackboneError(
             f"'{path.name}' could not be read as weights: {_reason(error)}. It is damaged, cut "
             "short, or holds more than tensors; download it again or convert it to .safetensors."
@@ -187,25 +191,17 @@ def read(path: Path) -> StateDict:
 
 
 def _is_torchscript(path: Path) -> bool:
-    """Whether the file is a TorchScript archive.
-
-    Refuses an archive that unpacks to far more than its size, by compression or by overlapping
-    entries. TorchScript compresses its code; PyTorch's own archives compress nothing.
-    """
     if path.suffix == ".safetensors" or not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
         items = archive.infolist()
-    is_script = any("/code/" in item.filename for item in items)
-    is_packed = any(item.file_size > item.compress_size + 64 for item in items)
     unpacked = sum(item.file_size for item in items)
-    limit = 1.1 * path.stat().st_size + UNPACKED_SLACK
-    if unpacked > limit or (is_packed and not is_script):
+    if unpacked > 1.1 * path.stat().st_size + UNPACKED_SLACK:
         raise BackboneError(
-            f"'{path.name}' is a compressed archive that unpacks to {unpacked // 2**20:,} MB, "
-            "which no weight file is; unpack it and name the file inside, or download it again."
+            f"'{path.name}' is an archive that unpacks to {unpacked // 2**20:,} MB, which no "
+            "weight file is; unpack it and name the file inside, or download it again."
         )
-    return is_script
+    return any("/code/" in item.filename for item in items)
 
 
 def _is_ordinary(tensor: Tensor) -> bool:
@@ -214,13 +210,13 @@ def _is_ordinary(tensor: Tensor) -> bool:
         and tensor.device.type == "cpu"
         and not tensor.is_quantized
         and not tensor.is_complex()
-        # A finite sum means that all numbers are finite, and takes a twentieth of the time.
+        # If the sum is finite, all numbers are; it takes a twentieth of the time.
         and (bool(tensor.sum().isfinite()) or bool(torch.isfinite(tensor).all()))
     )
 
 
 def _reason(error: BaseException) -> str:
-    """What went wrong in a few words, without paths or traces."""
+    """The cause of an error in a few words, without paths or traces."""
     chain = [error]
     while (link := chain[-1].__cause__ or chain[-1].__context__) and link not in chain:
         chain.append(link)
@@ -238,13 +234,13 @@ def _build(
     """open_clip's CLIP of this configuration with these weights, in eval mode."""
     low = dtype == "bfloat16" or (dtype == "auto" and has_bfloat16(device))
     settings = {key: value for key, value in config.items() if key not in ("custom_text", "stem")}
-    with torch.device("meta"):  # no time for random numbers that the weights replace
+    with torch.device("meta"):  # makes no random numbers, which the weights would replace
         model = CLIP(**settings, cast_dtype=torch.bfloat16 if low else None)
         if "stem" in config:
             model.visual.conv1 = Stem(config["vision_cfg"]["width"], config["stem"])
         if low:
             convert_weights_to_lp(model, dtype=torch.bfloat16)
-    # Each tensor is converted alone: all of them in float32 would double a large model's memory.
+    # One tensor at a time: all of them in float32 would double a large model's memory.
     wanted = {key: value.dtype for key, value in model.state_dict().items()}
     try:
         given = {
@@ -260,17 +256,14 @@ def _build(
             f"These weights are not those of {title}: {found}. Choose the backbone that the file "
             "belongs to."
         ) from error
-    if model.attn_mask is not None:  # no weight, so no file holds it
+    if model.attn_mask is not None:  # is in no file, since it is no weight
         model.attn_mask = torch.full(model.attn_mask.shape, float("-inf")).triu_(1)
     return model.eval().requires_grad_(False).to(device)
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether this processor multiplies in bfloat16, which then takes half the time.
-
-    Decided by its capabilities, not by timing, so that a busy machine chooses the same dtype.
-    """
+    """Whether this processor multiplies in bfloat16, which then takes half the time."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    able = getattr(torch.cpu, "get_capabilities", dict)()  # newer PyTorch can say
+    able = getattr(torch.cpu, "get_capabilities", dict)()  # in newer versions of PyTorch
     return device.type == "cpu" and (able.get("avx512_bf16", False) or able.get("amx_bf16", False))

@@ -1,40 +1,14 @@
-"""The METHODS table. Adding a method is one entry; nothing else asks for a method's name."""
+"""The METHODS table: adding a method is one entry."""
 
-import math
 from collections.abc import Iterable
+from numbers import Real
 from typing import Literal
 
+from gclip_core.attention import ATTENTIONS, Attention
 from gclip_core.errors import MethodError
 from gclip_core.numbering import indices
 from gclip_core.tables import find, table
 from gclip_core.types import Blocks, Calibration, Fusion, Method, Span, Suppression
-
-
-def _blocks(what: str, given: str | Iterable[int]) -> Blocks:
-    if isinstance(given, str):
-        if given == "auto" or given == "backbone":
-            return given
-        raise MethodError(
-            f"{what} must be auto, backbone or block indices counted from 0, but '{given}' came."
-        )
-    if blocks := indices(what, given):
-        return blocks
-    raise MethodError(f"{what} needs at least one block, counted from 0, but none came.")
-
-
-def _one_of(what: str, given: str, valid: tuple[str, ...]) -> None:
-    if given not in valid:
-        raise MethodError(f"{what} must be one of {', '.join(valid)}, but {given!r} came.")
-
-
-def _at_least_one(what: str, given: float) -> float:
-    try:
-        number = float(given + 0)  # text that looks like a number is refused too
-    except TypeError:
-        number = math.nan
-    if not number >= 1:  # also refuses nan
-        raise MethodError(f"{what} must be a number of at least 1, but {given!r} came.")
-    return number
 
 
 def gclip(
@@ -61,18 +35,13 @@ def gclip(
     _one_of("heads", heads, ("each", "mean"))
     _one_of("cs_target", cs_target, ("mean", "median"))
     _at_least_one("n_blocks", n_blocks)
-    fusion = Fusion(
-        _blocks("amf_blocks", amf_blocks),
-        indices("n_blocks", [n_blocks])[0],
-        heads,
-        _at_least_one("global_threshold", global_threshold),
-    )
-    channels = indices("cs_channels", () if cs_channels is None else cs_channels)
+    _at_least_one("global_threshold", global_threshold)
+    _at_least_one("channel_threshold", channel_threshold)
+    (n_blocks,) = indices("n_blocks", [n_blocks])
+    channels = tuple(sorted(indices("cs_channels", () if cs_channels is None else cs_channels)))
+    fusion = Fusion(_blocks("amf_blocks", amf_blocks), n_blocks, heads, float(global_threshold))
     suppression = Suppression(
-        _blocks("cs_blocks", cs_blocks),
-        cs_target,
-        _at_least_one("channel_threshold", channel_threshold),
-        tuple(sorted(channels)) or None,
+        _blocks("cs_blocks", cs_blocks), cs_target, float(channel_threshold), channels or None
     )
     on = [word for word, switch in (("AMF", amf), ("CS", cs)) if switch]
     return Method(
@@ -90,6 +59,28 @@ def gclip(
         paper="arXiv:2502.06818",
         shown=True,
     )
+
+
+def _blocks(what: str, given: str | Iterable[int]) -> Blocks:
+    if isinstance(given, str):
+        if given == "auto" or given == "backbone":
+            return given
+        raise MethodError(
+            f"{what} must be auto, backbone or block indices counted from 0, but '{given}' came."
+        )
+    if blocks := indices(what, given):
+        return blocks
+    raise MethodError(f"{what} needs at least one block, counted from 0, but none came.")
+
+
+def _one_of(what: str, given: str, valid: tuple[str, ...]) -> None:
+    if given not in valid:
+        raise MethodError(f"{what} must be one of {', '.join(valid)}, but {given!r} came.")
+
+
+def _at_least_one(what: str, given: float) -> None:
+    if not (isinstance(given, Real) and given >= 1):  # also refuses nan
+        raise MethodError(f"{what} must be a number of at least 1, but {given!r} came.")
 
 
 METHODS: dict[str, Method] = table(  # in the order of their years
@@ -168,3 +159,21 @@ METHODS: dict[str, Method] = table(  # in the order of their years
 def find_method(name: str) -> Method:
     """The METHODS entry of that name; a MethodError lists the valid names."""
     return find(METHODS, name, "method", MethodError)
+
+
+def checked(method: Method | None) -> Method:
+    """The method, GCLIP for None; a MethodError for what :mod:`last_block` cannot compute."""
+    if method is None:
+        return METHODS["gclip"]
+    if not isinstance(method, Method):
+        raise MethodError(
+            f'A method such as METHODS["clearclip"] or gclip(…) was expected, but {method!r} came.'
+        )
+    kind = find(ATTENTIONS, method.attention, "kind of attention", MethodError)
+    plain = kind.pairs and kind == Attention(kind.pairs, mean=kind.mean)
+    if method.calibration and (method.residual or method.ffn or method.fusion or not plain):
+        raise MethodError(
+            "A calibration goes with plain attention such as 'kk', without fusion, residual path "
+            f"and FFN, but {method.title} has {method.attention!r} or one of these. Leave them out."
+        )
+    return method

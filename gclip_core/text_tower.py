@@ -125,7 +125,10 @@ def _attend(
     row = token = 0
     for n, known, new in groups:
         here, opening = slice(token, token + n * new), which[row : row + n]
-        q, k, v = (part[:, here].unflatten(1, (n, new)).transpose(0, 1) for part in heads.all)
+        q, k, v = (
+            part[:, here].unflatten(1, (n, new)).transpose(0, 1)
+            for part in (heads.q, heads.k, heads.v)
+        )
         k = torch.cat([keys[opening, :, :known], k], dim=2)
         v = torch.cat([values[opening, :, :known], v], dim=2)
         mask = torch.ones(new, known + new, dtype=torch.bool, device=q.device).tril_(known)

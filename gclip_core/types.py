@@ -29,27 +29,20 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
 Grid = tuple[int, int]
-"""Height and width, in patches or pixels as said."""
+"""Height and width, in patches or pixels as documented where it is used."""
 
-ROWS = 256
-"""Rows of a large mask that are counted at a time, since counting takes eight bytes a pixel."""
+Blocks = Literal["auto", "backbone"] | tuple[int, ...]
+"""0-based block indices; ``"auto"``: measured on the image; ``"backbone"``: the backbone's default
+(the paper's blocks for OpenAI ViT-B/16, else the same as ``"auto"``)."""
 
 
 def class_shares(labels: Tensor, n: int) -> tuple[float, ...]:
     """Share of the pixels (H, W) of every class in ``range(n)``; last that of -1, no class."""
-    counts = torch.zeros(n + 1, dtype=torch.int64)
-    for rows in labels.split(ROWS):
-        counts += torch.bincount((rows + 1).flatten(), minlength=n + 1)
+    counts = (labels.flatten() + 1).bincount(minlength=n + 1)
     return tuple((counts.roll(-1).double() / max(labels.numel(), 1)).tolist())
-
-
-Blocks = Literal["auto", "backbone"] | tuple[int, ...]
-"""0-based block indices; ``"auto"``: measured on the image; ``"backbone"``: that backbone's own
-default (the paper's blocks for OpenAI ViT-B/16, else the same as ``"auto"``)."""
 
 
 class FusionReason(StrEnum):
@@ -67,8 +60,8 @@ class FusionReason(StrEnum):
 class FusionReport:
     """The blocks whose attention is fused (0-based, none without fusion), and why these.
 
-    With ``GLOBAL_TOKENS`` every block from the first of ``blocks`` up to ``L-2`` has a global
-    token; with ``MIDDLE`` there is no such run of blocks.
+    ``GLOBAL_TOKENS``: every block from the first of ``blocks`` up to ``L-2`` has a global token;
+    ``MIDDLE``: there is no such run of blocks.
     """
 
     blocks: tuple[int, ...]
@@ -88,7 +81,7 @@ class SuppressionReason(StrEnum):
 
 @dataclass(frozen=True)
 class Span:
-    """Runs of blocks of a tower of ``of`` blocks (from 1), to be scaled to a tower of any depth.
+    """Runs of blocks of a tower of ``of`` blocks, counted from 1, that scale to any depth.
 
     ``Span((6, 9), of=12)`` is one run of four blocks: 6, 7, 8 and 9.
     """
@@ -101,9 +94,9 @@ class Span:
         object.__setattr__(self, "of", of)
 
     def indices(self, n_blocks: int) -> tuple[int, ...]:
-        """The 0-based blocks in the same parts of a tower of ``n_blocks``.
+        """The 0-based blocks at the same depths of a tower of ``n_blocks``.
 
-        Of each run at least one, never the last block.
+        At least one of each run, never the last block.
         """
         found: set[int] = set()
         for first, last in self.runs:
@@ -115,10 +108,10 @@ class Span:
 
 @dataclass(frozen=True)
 class Fusion:
-    """AMF: which blocks' attention is averaged into the last block's own.
+    """AMF: which blocks' attention is averaged into the last block's.
 
-    ``attention`` says which of their matrices: their Query-Key one, or the kind that the method
-    itself uses ("own"). ``heads`` is ``"each"`` (head i with head i) or ``"mean"`` (their head
+    ``attention`` is the kind of their matrices: ``"qk"``, or ``"own"`` for the kind that the method
+    uses in the last block. ``heads`` is ``"each"`` (head i with head i) or ``"mean"`` (their head
     mean into every head). ``weight`` is the share of the blocks' mean, the plain average
     ``|G| / (1 + |G|)`` when None. ``global_threshold`` is in multiples of uniform attention.
     """
@@ -133,32 +126,27 @@ class Fusion:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What is done around the last block: outlier patches repaired, alike ones averaged.
+    """What is done around the last block: outlier patches are repaired, alike ones averaged.
 
-    ``outliers`` names the detector. ``isolated`` is what becomes of an outlier whose neighbours are
-    outliers, too. ``gate_thresholded``: similarities under ``threshold`` count as 0 in the gate as
-    they do in spreading. ``second_pass`` has the first's attention, or the gate alone.
-    ``similarity``, ``spread`` and ``summed`` are the blocks whose outputs give the similarity
-    before the last block, the one after it, and the sum that enters the second pass.
+    ``outliers`` names the detector. An outlier whose neighbours are all outliers is ``isolated``.
+    ``gate_thresholded``: similarities below the threshold of spreading are 0 in the gate, too. The
+    ``second_pass`` uses the first's attention and the gate, or the gate alone. ``class_weight`` is
+    the weight of the class term.
     """
 
     outliers: Literal["lof", "som"]
     isolated: Literal["kept", "zero"]
     gate_thresholded: bool
     second_pass: Literal["same", "gate"]
-    threshold: float = 0.4
     class_weight: float = 0.3
-    similarity: Span = Span((9, 9), of=12)
-    spread: Span = Span((4, 4), of=12)
-    summed: Span = Span((4, 10), of=12)
 
 
 @dataclass(frozen=True)
 class Suppression:
-    """CS: which output channels of which blocks' FFN are brought back to an ordinary norm.
+    """CS: which output channels of which blocks' FFN are scaled to the ``target`` of the others.
 
-    ``channels`` is None for the abnormal (largest) channel of each block, or explicit channels,
-    which then get the mean norm of the others. ``channel_threshold`` is max / median.
+    ``channels`` is None for the abnormal (largest) channel of each block, or explicit channels.
+    ``channel_threshold`` is the norm, over the median, from which on a channel is abnormal.
     """
 
     blocks: Blocks = "auto"
@@ -180,10 +168,10 @@ class Plant:
 class Method:
     """What replaces the last block, and whether the trunk is suppressed; equal by value.
 
-    ``attention`` names an entry of :data:`gclip_core.attention.ATTENTIONS`. ``summary`` says in a
-    sentence what the method changes. ``authors``, ``year`` and ``paper`` (an arXiv number, or where
-    it was published) are empty where no paper proposes it. ``shown`` is whether a comparison shows
-    it at once, and not only among more methods.
+    ``attention`` names an entry of :data:`gclip_core.attention.ATTENTIONS`. ``summary`` is one
+    sentence on what the method changes. ``authors``, ``year`` and ``paper`` (an arXiv number, or a
+    conference) are empty where no paper proposes it. ``shown``: a comparison shows it at once, and
+    not only among more methods.
     """
 
     name: str
@@ -208,9 +196,9 @@ class Method:
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """Windows of one size that went through the tower together; usually one, the whole picture.
+    """Windows of one size that went through the tower as one batch; usually one, the whole picture.
 
-    ``inputs[l]`` is (B, 1+N, D) in the model's dtype, what enters block ``l``; ``corners`` are the
+    ``inputs[l]`` is (B, 1+N, D) in the model's dtype, the input of block ``l``; ``corners`` are the
     windows' (top, left) in patches.
     """
 
@@ -222,11 +210,11 @@ class Pass:
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """One image's way through the tower: the input of every block, in one window or in many.
+    """An encoded image: the input of every block, in one window or in many.
 
-    ``grid`` is the image's in patches and ``window`` that of each window; the same where there is
-    one. ``image_size`` is the image's own size and ``resized`` the size that was encoded, both
-    (height, width) in pixels.
+    ``grid`` is the image's size and ``window`` each window's, in patches; the same where there is
+    one window. ``image_size`` is the size of the image and ``resized`` the size that was encoded,
+    in pixels.
     """
 
     passes: tuple[Pass, ...]
@@ -243,7 +231,7 @@ class Encoded:
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
-        """What enters each block in the first window, (1+N, D) each; usually the only one."""
+        """The input of each block in the first window, usually the only one: (1+N, D) each."""
         return tuple(x[0] for x in self.passes[0].inputs)
 
     @property
@@ -258,15 +246,14 @@ class Encoded:
 
     @property
     def nbytes(self) -> int:
-        """Bytes kept alive besides the clean one's: block inputs; q, k, v of the last block and
-        of those whose queries and keys the pass kept (views, which hold the Values too)."""
-        shared = {x.data_ptr() for one in self.clean.passes for x in one.inputs}
+        """Bytes of memory besides the clean one's: block inputs, and the cached queries, keys and
+        values (three times an input for the last block and each block that the pass kept)."""
+        clean = () if self._clean is None else self.clean.passes
+        shared = {x.data_ptr() for one in clean for x in one.inputs}
         every = [x for one in self.passes for x in one.inputs]
-        if self._clean is None:
-            own, kept = sum(x.nbytes for x in every), len(self.passes[0]._heads)
-        else:
-            own, kept = sum(x.nbytes for x in every if x.data_ptr() not in shared), 0
-        return own + 3 * (1 + kept) * self.passes[0].inputs[-1].nbytes
+        kept = 1 if clean else 1 + len(self.passes[0]._heads)
+        own = sum(x.nbytes for x in every if x.data_ptr() not in shared)
+        return own + 3 * kept * every[-1].nbytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -296,11 +283,10 @@ class GlobalTokens:
 class MethodReport:
     """What AMF and CS do in one image and backbone, and the measurements that decide it.
 
-    ``fusion`` names the blocks AMF fuses, ``cs_reason`` says why CS changes ``suppressed``.
     ``channels[l]`` is the channel with the largest norm in block ``l``, ``ratios[l]`` its norm over
-    the median; ``abnormal`` the blocks over the threshold; ``suppressed`` the blocks CS changed.
-    ``norms_before`` and ``norms_after`` are (L, D) float32, ``entropy`` and ``entropy_after`` (L,)
-    in [0, 1].
+    the median; ``abnormal`` are the blocks at or over the threshold; ``suppressed`` the blocks that
+    CS changed, for ``cs_reason``. ``norms_before`` and ``norms_after`` are (L, D) float32,
+    ``entropy`` and ``entropy_after`` (L,) in [0, 1].
     """
 
     fusion: FusionReport
@@ -313,21 +299,14 @@ class MethodReport:
     norms_after: Tensor
     entropy: Tensor
     entropy_after: Tensor
-    _global_tokens: Callable[[], GlobalTokens] | None = field(default=None, repr=False)
-
-    @cached_property
-    def globality(self) -> GlobalTokens:
-        """Scores, tokens and agreement of every block (one attention map per block, once)."""
-        assert self._global_tokens is not None
-        return self._global_tokens()
 
 
 @dataclass(frozen=True)
 class KnownWords:
     """What a backbone was trained on: its words (lower case) and the tokens they are made of.
 
-    ``seen`` are the words of its training photos, each with its synonyms. ``nearest`` leads from a
-    word that it never met to the nearest of them, for many English nouns.
+    ``seen`` are the words of its training photos, each with its synonyms. ``nearest`` maps English
+    nouns that were not among them to the nearest word that was.
     """
 
     words: frozenset[str]
@@ -344,7 +323,7 @@ class KnownWords:
 class Vocabulary:
     """Classes, each a tuple of synonyms (the first is its name); hashable.
 
-    ``notes`` says in words what was changed while reading (duplicates, comments dropped).
+    ``notes`` are sentences on what was left out of the text (duplicates).
     """
 
     classes: tuple[tuple[str, ...], ...]
@@ -368,11 +347,11 @@ class Vocabulary:
 class Segmentation:
     """A mask of each class.
 
-    ``labels`` (H, W) int16 at the image's own size, -1 under the threshold and where a hidden word
-    won; ``logits`` (entries, h, w) float32 on the patch grid. ``hidden`` are the words that stood
-    for the rest, ``owner`` the class of every entry, -1 for theirs. ``unknown`` are phrases this
-    backbone has never met (only one that knows its own vocabulary can say so). ``notes`` says in
-    words whatever fell back or was adjusted.
+    ``labels`` (H, W) int16 at the image's own size, -1 below the threshold and where a hidden word
+    has the largest logit; ``logits`` (entries, h, w) float32 on the patch grid, an entry per
+    phrase. ``hidden`` are the words for the rest of the picture, ``owner`` the class of every
+    entry, -1 for theirs. ``unknown`` are phrases that the backbone was not trained on (empty for an
+    open vocabulary). ``notes`` are sentences on what was assumed or left out.
     """
 
     labels: Tensor
@@ -393,9 +372,9 @@ class Segmentation:
         return self._scores()
 
     def areas(self) -> tuple[float, ...]:
-        """Share of the image's pixels per class, in [0, 1]; what is missing to 1 is the rest."""
+        """Share of the image's pixels per class, in [0, 1]."""
         return class_shares(self.labels, len(self.vocabulary))[:-1]
 
     def rest_area(self) -> float:
-        """Share of the image's pixels without a class: a hidden word's, or under the threshold."""
+        """Share of the image's pixels without a class."""
         return float((self.labels < 0).double().mean())

@@ -1,4 +1,4 @@
-"""What a person typed -> classes and synonyms -> text embeddings."""
+"""Typed text to classes and synonyms, and these to text embeddings."""
 
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -23,25 +23,27 @@ MAX_CLASSES = 500
 MAX_PHRASES = 2000
 MAX_CHARACTERS = 200_000
 MAX_PHRASE = 300
-_JOINERS = "\u200c\u200d"  # invisible, but part of how Persian words and emoji are written
+_JOINERS = "\u200c\u200d"  # invisible, but part of Persian words and of emoji
 NO_REST = "No hidden word is left for the rest: every pixel gets a typed word."
 NEAR_A_KNOWN_WORD = 0.8
-"""Cosine to the nearest known word from which a phrase with known tokens counts as known."""
-
+"""A phrase with known tokens is known if its cosine to the nearest known word is at least this."""
 
 TEMPLATES: dict[str, tuple[str, ...]] = {
     "imagenet80": tuple(t("{}") for t in OPENAI_IMAGENET_TEMPLATES),
     "imagenet7": tuple(t("{}") for t in SIMPLE_IMAGENET_TEMPLATES),
     "plain": ("a photo of a {}.",),
 }
-"""Sets of sentences a phrase is put into; the first two are those open_clip ships."""
+"""Sets of sentences with a place for a phrase; the first two are open_clip's."""
 
 
 def parse(words: str | Iterable[str] | Vocabulary) -> Vocabulary:
-    """Read words as a person types them; a VocabularyError where there are none or too many.
+    """Reads words as a person types them.
 
-    Commas and new lines separate classes, ``;`` synonyms, ``#`` starts a comment. A list holds a
-    class per item. Duplicates and empties are dropped, and ``notes`` says which.
+    Commas and new lines separate classes, ``;`` synonyms, ``#`` starts a comment. In a list each
+    item is a class. Empty items and duplicates are dropped; ``notes`` names the duplicates.
+
+    Raises:
+        VocabularyError: no word, or more than can be used at once.
     """
     if isinstance(words, Vocabulary):
         return words
@@ -58,15 +60,10 @@ def parse(words: str | Iterable[str] | Vocabulary) -> Vocabulary:
                 synonyms.append(phrase)
         if synonyms:
             classes.append(tuple(synonyms))
-        if len(classes) > MAX_CLASSES:
+        if len(classes) > MAX_CLASSES or len(seen) > MAX_PHRASES:
             raise VocabularyError(
-                f"Up to {MAX_CLASSES} classes can be segmented at once, but more came. "
-                "Leave some out."
-            )
-        if len(seen) > MAX_PHRASES:
-            raise VocabularyError(
-                f"Up to {MAX_PHRASES:,} words and synonyms can be read at once, but more came. "
-                "Leave some synonyms out."
+                f"Up to {MAX_CLASSES} classes and {MAX_PHRASES:,} words and synonyms can be used "
+                "at once, but more came. Leave some out."
             )
     if not classes:
         raise VocabularyError(
@@ -90,9 +87,8 @@ def _split_text(text: str) -> list[str]:
 
 
 def _texts(words: Iterable[str]) -> tuple[str, ...]:
-    """A list of texts, cut where it is far too long to be used."""
-    is_list = isinstance(words, Iterable)
-    items = tuple(islice(words, 100 * MAX_CLASSES)) if is_list else (words,)
+    """The items of a list, or of an endless one more than can be used."""
+    items = tuple(islice(words, 100 * MAX_CLASSES)) if isinstance(words, Iterable) else (words,)
     for item in items:
         if not isinstance(item, str):
             raise VocabularyError(
@@ -104,7 +100,7 @@ def _texts(words: Iterable[str]) -> tuple[str, ...]:
 def _clean(phrase: str) -> str:
     """One line of visible characters: controls and direction overrides removed, spaces folded."""
     phrase = " ".join(_visible(phrase).split())
-    # Composing takes time by the square of a run of combining marks: minutes for 200,000.
+    # Composing takes quadratic time in a run of combining marks: minutes for 200,000.
     if len(phrase) <= 4 * MAX_PHRASE:
         phrase = unicodedata.normalize("NFC", phrase).strip(" " + _JOINERS)
     if len(phrase) > MAX_PHRASE:
@@ -127,8 +123,8 @@ def embed(
 ) -> Tensor:
     """Text embedding of each phrase: (len(phrases), E) float32, L2-normalised.
 
-    Every phrase goes through all templates, each embedding normalised, averaged, normalised.
-    Kept per (backbone, templates, phrase) in the backbone's bounded cache.
+    The normalised embeddings of a phrase in all templates are averaged, and the mean normalised.
+    The backbone's cache has them by templates and phrase.
     """
     if isinstance(phrases, str):
         raise VocabularyError(f"A list of phrases was expected, but one text came: {phrases[:40]}")
@@ -149,7 +145,7 @@ def embed(
 
 
 def embed_together(backbone: Backbone, phrases: Sequence[str], templates: str) -> Tensor:
-    """As :func:`embed`, kept as one, for a long list that is asked for again and again."""
+    """As :func:`embed`, with one cache entry for all: for long lists that are used often."""
     sentences = TEMPLATES[templates]
     key = (sentences, *phrases)
     return backbone.text_cache.get_or_make(key, lambda: _embed_new(backbone, phrases, sentences))
@@ -157,9 +153,9 @@ def embed_together(backbone: Backbone, phrases: Sequence[str], templates: str) -
 
 @dataclass(frozen=True, eq=False)
 class ParsedWords:
-    """Words and their embeddings: an entry per phrase, those of the classes, then hidden words.
+    """Words and their embeddings: an entry per phrase of the classes, then per hidden word.
 
-    ``text`` (entries, E) are their embeddings, ``owner`` the class of each, -1 for hidden words.
+    ``text`` (entries, E) are the embeddings, ``owner`` the class of each, -1 for hidden words.
     """
 
     classes: Vocabulary
@@ -176,7 +172,7 @@ def read_words(
     rest: str | Iterable[str],
     templates: str | tuple[str, ...],
 ) -> ParsedWords:
-    """Parse and embed words; cached, since the next picture often has the same words."""
+    """Parses and embeds words; cached, since the next picture often has the same words."""
     typed = words if isinstance(words, str | Vocabulary) else _texts(words)
     other = rest if isinstance(rest, str) else _texts(rest)
 
@@ -206,12 +202,11 @@ _parsed: BoundedCache[ParsedWords] = BoundedCache(
 def hidden_words(
     backbone: Backbone, typed: Vocabulary, rest: str | Iterable[str] = "background"
 ) -> tuple[str, ...]:
-    """The words for the rest of a picture: they compete, and what they win has no class.
+    """The words for the rest of a picture, which compete with the typed ones.
 
-    ``"background"`` is the field's list, less what the backbone never met; ``"none"`` no word at
-    all; ``"auto"`` the first for one class alone and the second for more; anything else words of
-    one's own. What was typed never competes with itself: its words, their synonyms and plurals are
-    left out ("pine trees" leaves out "tree").
+    ``"background"`` is the field's list without what the backbone does not know; ``"none"`` no
+    word; ``"auto"`` the first for one class alone and the second for more; a list is other words.
+    Typed words, their synonyms and plurals are left out ("pine trees" leaves out "tree").
     """
     if rest == "auto":
         rest = "background" if len(typed) == 1 else "none"
@@ -220,8 +215,8 @@ def hidden_words(
     synonyms = word_lists.read("background")
     if rest == "background":
         field = tuple(synonyms)
-        never = unknown_phrases(backbone, Vocabulary((field,)))
-        words = tuple(phrase for phrase in field if phrase not in never)
+        unknown = unknown_phrases(backbone, Vocabulary((field,)))
+        words = tuple(phrase for phrase in field if phrase not in unknown)
     elif isinstance(rest, str):
         raise VocabularyError(
             f"rest must be auto, background, none or a list of words, but '{rest[:40]}' came."
@@ -238,15 +233,15 @@ def hidden_words(
 
 
 def _names(phrase: str, word: str) -> bool:
-    """Whether a phrase is a word, its plural or its singular, alone or as what it ends in."""
+    """Whether a phrase ends in a word, its plural or its singular."""
     *before, last = word.casefold().split()
     *rest, end = phrase.casefold().split()
-    starts_alike = rest[len(rest) - len(before) :] == before
-    return len(rest) >= len(before) and starts_alike and bool(_forms(last) & _forms(end))
+    same = len(rest) >= len(before) and rest[len(rest) - len(before) :] == before
+    return same and bool(_forms(last) & _forms(end))
 
 
 def _forms(noun: str) -> set[str]:
-    """A noun, and what it would be the plural of."""
+    """A noun, and its possible singulars."""
     singular = {"s": "", "es": "", "ies": "y", "ves": "f"}
     return {noun} | {noun.removesuffix(s) + to for s, to in singular.items() if noun.endswith(s)}
 
@@ -255,10 +250,10 @@ _SMALL_WORDS = frozenset(["a", "an", "the", "of", "in", "on", "at", "with", "and
 
 
 def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[str, ...]:
-    """Phrases the backbone never met: none of its words seen, or an embedding near no known word.
+    """Phrases that the backbone does not know: no word of them has only tokens that it was trained
+    on, or their embedding is near no known word.
 
-    A word is seen only as a whole: "xylophone" ends in a token that "phone" taught. Empty for a
-    backbone with an open vocabulary (any CLIP but the built-in ones).
+    Empty for a backbone with an open vocabulary (any CLIP but the built-in one).
     """
     known = backbone.known
     if known is None:
@@ -272,7 +267,7 @@ def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[str, ..
     nearest = dict.fromkeys(doubtful, -1.0)
     partly = [p for p in doubtful if is_seen(p)]
     if partly:
-        plurals = {f"{word}s" for word in known.words}  # as near as their singulars, or nearly
+        plurals = {f"{word}s" for word in known.words}  # are about as near as their singulars
         theirs = embed_together(backbone, sorted(known.words - plurals), "plain")
         near = embed(backbone, partly, "plain") @ theirs.T
         nearest |= zip(partly, near.max(dim=1).values.tolist(), strict=True)
@@ -280,10 +275,10 @@ def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[str, ..
 
 
 def nearest_known(backbone: Backbone, phrase: str) -> str | None:
-    """The nearest word that the backbone knows, for a phrase it never met, or None.
+    """The known word nearest to a phrase that the backbone does not know, or None.
 
-    Looks up the phrase, then what it ends in ("old golden retriever"), in WordNet's nouns. None for
-    names, other languages, and a backbone with an open vocabulary.
+    Looks up the phrase in WordNet's nouns, then without its first words ("old golden retriever").
+    None for names, other languages, and a backbone with an open vocabulary.
     """
     known = backbone.known
     if known is None:
@@ -312,7 +307,7 @@ def template_set(templates: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def _embed_new(backbone: Backbone, phrases: Sequence[str], sentences: tuple[str, ...]) -> Tensor:
-    """Embed phrases that are in no cache: (len(phrases), E) float32 on the CPU."""
+    """Embeddings of phrases that are not cached: (len(phrases), E) float32 on the CPU."""
     _check_lengths(backbone, phrases, sentences)
     prompts = [sentence.replace("{}", phrase) for phrase in phrases for sentence in sentences]
     tokens = backbone.tokenizer(prompts).to(backbone.device)
@@ -333,7 +328,7 @@ def _embed_new(backbone: Backbone, phrases: Sequence[str], sentences: tuple[str,
 
 
 def _token_ids(backbone: Backbone, phrase: str) -> list[int]:
-    """The phrase's own tokens, without start, end and padding; [] if the tokenizer hides them."""
+    """A phrase's tokens without start, end and padding; [] for a tokenizer without ``encode``."""
     encode = getattr(backbone.tokenizer, "encode", None)
     return list(encode(phrase)) if callable(encode) else []
 

@@ -133,7 +133,7 @@ def last_matrix(look: Look, method: Method, head: int | None = None) -> tuple[Fl
     """What ``method`` really uses in the last block, head mean or one head: (n, n) patch to patch,
     n squares of patches; and how many patches there are."""
     whole = look.segmenter.last_attention(look.trunk(method), method, head)
-    used = amf.patch_attention(whole).numpy()
+    used = amf.patch_attention(whole[1:]).numpy()
     return render.pool_patches(used, look.grid, pooled(look.grid)), len(used)
 
 
@@ -141,7 +141,7 @@ def block_map(look: Look, block: int, head: int | None) -> tuple[Floats, int]:
     """A block's own matrix, patch to patch, averaged over squares as :func:`last_matrix`; and how
     many patches there are."""
     whole = look.segmenter.attention_map(look.trunk(look.chosen), block, head)
-    seen = amf.patch_attention(whole).numpy()
+    seen = amf.patch_attention(whole[1:]).numpy()
     return render.pool_patches(seen, look.grid, pooled(look.grid)), len(seen)
 
 

@@ -100,7 +100,7 @@ def look_into(
         tokens.append([len(t) for t in seen.tokens])
         agreement.append(seen.agreement)
         dimensions.append(large_dimensions(encoded.whole.inputs[-1]))
-        firsts.append(amf.first_global_block([bool(t) for t in seen.tokens]))
+        firsts.append(amf.first_global_block(seen.tokens.__getitem__, len(seen.tokens)))
         found = found or segmenter.findings(encoded, suppressing)
         for label, pair in _alikeness(segmenter, encoded, regions, suppressing):
             values.setdefault(label, []).append(pair)

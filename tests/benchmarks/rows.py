@@ -386,7 +386,7 @@ def memory(bench: Bench) -> list[Row]:
         "from tests.benchmarks.rows import *\nbench = Bench(1)\n"
         "face = Segmenter(bench.segmenter.backbone, short_side=1024)\n"
         "trunk = face.encode(picture(1024, 1024))\n"
-        "face.segment(trunk, WORDS).found.globality.scores\n"
+        "face.segment(trunk, WORDS), face.globality(trunk)\n"
         "face.attention_map(trunk, 5), face.last_attention(trunk, METHODS['gclip'])"
     )
     return [

@@ -42,40 +42,33 @@ def test_gaussian_worked_by_hand() -> None:
     assert torch.equal(bias, bias.T)
 
 
-def test_gaussian_agrees_with_the_reference_on_a_tall_grid() -> None:
-    assert torch.allclose(attention.gaussian_bias((5, 2)).double(), reference.gaussian((5, 2)))
-
-
 @pytest.mark.parametrize("name", ATTENTIONS)
 def test_matrix_agrees_with_the_reference(name: str) -> None:
-    given_heads = heads()
-    found = attention.matrix(ATTENTIONS[name], given_heads, GRID)
+    block, each = heads(), []
     for i in range(4):
-        q, k, v = (part[i].double() for part in (given_heads.q, given_heads.k, given_heads.v))
-        expected = reference.attention(name, q, k, v, GRID)
-        assert torch.allclose(found[i].double(), expected, atol=1e-5)
+        one = block.only(i)
+        q, k, v = (part[0].double() for part in (one.q, one.k, one.part("v")))
+        each.append(reference.attention(name, q, k, v, GRID))
+        found = attention.mean_matrix(ATTENTIONS[name], one, GRID)
+        assert torch.allclose(found.double(), each[i], atol=1e-5)
+    mean = attention.mean_matrix(ATTENTIONS[name], block, GRID)
+    assert torch.allclose(mean.double(), sum(each) / 4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ATTENTIONS)
 def test_attend_is_the_matrix_times_the_values(name: str) -> None:
-    given_heads = heads(1)
-    matrix = attention.matrix(ATTENTIONS[name], given_heads, GRID)
-    attended = attention.attend(ATTENTIONS[name], given_heads, GRID)
-    assert torch.allclose(attended, matrix @ given_heads.v, atol=1e-5)
-
-
-def test_identity_keeps_the_values_bit_for_bit() -> None:
-    given_heads = heads()
-    assert torch.equal(
-        attention.attend(ATTENTIONS["identity"], given_heads, GRID), given_heads.part("v")
-    )
+    for i in range(4):
+        one = heads(1).only(i)
+        matrix = attention.mean_matrix(ATTENTIONS[name], one, GRID)
+        attended = attention.attend(ATTENTIONS[name], one, GRID)
+        assert torch.allclose(attended, matrix @ one.part("v"), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ATTENTIONS)
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6), spread=st.sampled_from([0.0, 0.1, 3.0, 1e3]))
 def test_rows_sum_to_one_and_sclips_to_two(name: str, seed: int, spread: float) -> None:
-    matrix = attention.matrix(ATTENTIONS[name], heads(seed, spread=spread), GRID)
+    matrix = attention.mean_matrix(ATTENTIONS[name], heads(seed, spread=spread), GRID)
     rows = matrix.sum(-1)
     assert torch.allclose(rows, torch.full_like(rows, 2.0 if name == "qq+kk" else 1.0), atol=1e-5)
     assert (matrix >= 0).all()
@@ -84,7 +77,7 @@ def test_rows_sum_to_one_and_sclips_to_two(name: str, seed: int, spread: float) 
 def test_a_mean_of_attentions_is_half_the_sum_of_two() -> None:
     total, block = ATTENTIONS["qq+kk"], heads(3)
     mean = replace(total, mean=True)
-    for made in (attention.matrix, attention.mean_matrix, attention.attend):
+    for made in (attention.mean_matrix, attention.attend):
         assert torch.allclose(made(mean, block, GRID), made(total, block, GRID) / 2, atol=1e-6)
 
 
@@ -111,12 +104,6 @@ def qk(block: Heads, i: int) -> Tensor:
 
 def mean_qk(block: Heads) -> Tensor:
     return sum(qk(block, i) for i in range(4)) / 4
-
-
-def test_head_mean_is_the_mean_of_the_heads() -> None:
-    block = heads(5)
-    assert torch.allclose(attention.mean_weights(block).double(), mean_qk(block), atol=1e-6)
-    assert torch.allclose(attention.mean_weights(block.only(2)).double(), qk(block, 2), atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

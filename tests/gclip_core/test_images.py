@@ -267,7 +267,7 @@ def test_a_file_that_is_not_there_is_named_without_its_folder(tmp_path: Path) ->
 def test_a_pipe_is_never_waited_for(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe.png"
     os.mkfifo(pipe)
-    refused(pipe, "there is no file 'pipe.png'")
+    refused(pipe, "'pipe.png', but there is no such file")
 
 
 def test_other_objects_are_refused_by_name(tmp_path: Path) -> None:

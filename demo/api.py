@@ -5,7 +5,6 @@ The guard judges values by the types of the functions here, before a request wai
 
 import inspect
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, wraps
 from typing import Annotated, Any, Literal
@@ -161,44 +160,22 @@ def _sentence(name: str, names: Sequence[str], error: Mapping[str, Any]) -> str:
         return f"/{name} needs “{field}”."
     came = json.dumps(error["input"], default=str)[:60]
     schema = _model(name).model_json_schema()["properties"][field]
-    return f"“{field}” takes {_wanted(field, schema)}, but {came} came."
-
-
-def _wanted(field: str, schema: Mapping[str, Any]) -> str:
-    """What a field takes, in words."""
-    if field == "image":
-        return "an uploaded picture"
-    if "enum" in schema:
-        return f"one of {', '.join(schema['enum'])}"
-    if schema["type"] == "string":
-        return f"a text of at most {schema['maxLength']} characters"
-    kind = "a whole number" if schema["type"] == "integer" else "a number"
-    return f"{kind} from {schema['minimum']} to {schema['maximum']}"
+    wanted = "an uploaded picture" if field == "image" else declared.in_words(schema)
+    return f"“{field}” takes {wanted}, but {came} came."
 
 
 def _served(studio: Studio, endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """The endpoint as Gradio calls it: without the studio, no nan in answers."""
+    """The endpoint as Gradio calls it: without the studio."""
 
     @wraps(endpoint)
     def served(*values: Any) -> Any:
-        return _finite(endpoint(studio, *values))
+        return endpoint(studio, *values)
 
     own = inspect.signature(endpoint)
     _, *parameters = own.parameters.values()
     served.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
     served.__annotations__ = {k: v for k, v in endpoint.__annotations__.items() if k != "studio"}
     return in_words(served)
-
-
-def _finite(value: Any) -> Any:
-    """The value without nan, which JSON does not know."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_finite(item) for item in value)
-    return value
 
 
 def _look(studio: Studio, image: Any, settings: dict[str, Any]) -> Look:

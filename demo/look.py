@@ -29,7 +29,7 @@ from demo import cost, variants
 from demo.host import logs, memory
 from demo.host.byte_cache import ByteCache
 from demo.host.zero_gpu import WITHOUT_GPU
-from demo.settings import MAX_CLASSES, MAX_WORDS, Settings
+from demo.settings import MAX_CLASSES, Settings
 from demo.source import Picture, Truth, open_picture, stamp, truth_of_file
 from evaluation import metric
 from gclip_core import cs, load, vocabulary
@@ -489,15 +489,11 @@ def _encoding(s: Segmenter, picture: Picture) -> tuple:
 
 
 def _check_words(words: str) -> None:
-    """Judge a vocabulary by its length and classes.
+    """Judge how many classes a vocabulary has; its length is bounded by its setting.
 
     Raises:
-        VocabularyError: it is longer than the page takes.
+        VocabularyError: more than the page segments at once.
     """
-    if len(words) > MAX_WORDS:
-        raise VocabularyError(
-            f"Up to {MAX_WORDS} characters of words are read here, but {len(words)} came."
-        )
     if words.count(",") + words.count("\n") >= MAX_CLASSES:
         classes = len(vocabulary.parse(words))
         if classes > MAX_CLASSES:

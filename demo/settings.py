@@ -7,7 +7,6 @@ Usage::
     link = "?" + settings.to_query()                       # "?example=dog&words=dog%2C+grass&…"
     settings, notes = from_query(request.query_params)     # bad values dropped, each with a note
     settings.to_json()                                     # for settings.json; blocks from 1
-    settings.lost_in_link()                                # sentences: what a link cannot carry
 
 Only what differs from the defaults travels. A link is untrusted text, and so is what a browser
 sends of a control: pydantic reads both, a value outside its range or list is refused in words.
@@ -34,15 +33,11 @@ from gclip_core.vocabulary import TEMPLATES
 
 MAX_WORDS = 4000
 MAX_CLASSES = 200
-MAX_QUERY = 20_000
 MAX_BLOCKS = 64
 MAX_CHANNEL = 8191
 MAX_CHANNELS = 512
-OLD_TABS = {"truth": "compare", "why": "side"}
-"""Tabs that links of earlier pages name, and where what they showed is now."""
-OLD_REST = {"0": "off", "1": "on"}
-"""What links of earlier pages say of the background, in a key of another name."""
 OLD_SCENE_KEYS = ("seed", "things", "style", "size", "drawing")
+"""Keys of links to drawn scenes, which the page had before."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +169,7 @@ Pair = Annotated[
     Written(lambda pair: "" if pair is None else f"{pair[0]},{pair[1]}"),
 ]  # fmt: skip
 Name = Annotated[str, Field(pattern=r"^[\w .-]{0,60}$")]
-Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+Text = Annotated[str, Field(max_length=MAX_WORDS, pattern=r"^[^\x00]*$")]
 
 
 def _set(
@@ -325,21 +320,12 @@ class Settings(BaseModel):
 
     def to_query(self) -> str:
         """The query text of a link, without "?"; whatever equals its default stays out."""
-        found = {
-            name: value
+        changed = {
+            key_of(name): as_text(name, value)
             for name, value in self.__dict__.items()
-            if value != FIELDS[name].default and (name != "words" or len(value) <= MAX_WORDS)
+            if value != FIELDS[name].default
         }
-        return urlencode({key_of(name): as_text(name, value) for name, value in found.items()})
-
-    def lost_in_link(self) -> tuple[str, ...]:
-        """Sentences saying what :meth:`to_query` cannot carry; empty when it carries all."""
-        lost = []
-        if self.source == "upload":
-            lost.append("A link cannot carry your image: whoever opens it adds the image again.")
-        if len(self.words) > MAX_WORDS:
-            lost.append(f"A link carries at most {MAX_WORDS} characters of words: yours stay out.")
-        return tuple(lost)
+        return urlencode(changed)
 
     def to_json(self) -> dict[str, dict[str, Any]]:
         """All settings by group, for settings.json; blocks and heads counted from 1."""
@@ -400,10 +386,10 @@ def read(raw: Mapping[str, Any]) -> Settings:
     try:
         return Settings(**found)
     except ValidationError as error:
-        name = str(error.errors()[0]["loc"][0])
+        name, expected = next(iter(_expected(error).items()))
         label = declared(name)["label"] or key_of(name)
         raise GclipError(
-            f"“{label}” takes {_wanted(name, error)}, but “{str(found[name])[:40]}” came."
+            f"“{label}” takes {expected}, but “{str(found[name])[:40]}” came."
         ) from error
 
 
@@ -413,63 +399,50 @@ def from_query(
     """Read a link's query into settings and notes on what was dropped.
 
     ``here`` names, by setting, the examples and tabs that exist; without it any short name
-    is taken. Keys that are not ours are ignored without a note: hosts add their own.
+    is valid. Keys that are not ours are ignored without a note: hosts add their own.
     """
     if isinstance(query, str):
-        if len(query) > MAX_QUERY:
-            return Settings(), ("The link is too long to be one of ours; nothing was taken.",)
-        query = dict(parse_qsl(query.lstrip("?"), keep_blank_values=True, max_num_fields=None))
+        query = dict(parse_qsl(query.lstrip("?"), keep_blank_values=True))
     found = {name: str(query[key_of(name)]) for name in FIELDS if key_of(name) in query}
     notes: list[str] = []
-    if len(found.get("words", "")) > MAX_WORDS:
-        del found["words"]
-        notes.append(_left_out("words", f"a text of at most {MAX_WORDS} characters"))
-    if found.get("tab") in OLD_TABS and found["tab"] not in here.get("tab", ()):
-        found["tab"] = OLD_TABS[found["tab"]]
     if found.get("backbone") in ALIASES:
         found["backbone"] = ALIASES[found["backbone"]]
-    if query.get("rest") in OLD_REST:
-        found.setdefault("background", OLD_REST[query["rest"]])
     if any(key in query for key in OLD_SCENE_KEYS):
         found = {name: one for name, one in found.items() if name not in ("source", "words")}
         notes.append(wording.OLD_SCENE)
-    for name in [name for name in found if name in _NOT_EMPTY and not found[name]]:
-        notes.append(_left_out(name, "a value"))
-        del found[name]
+    wrong: dict[str, str] = {}
     try:
         Settings(**found)
     except ValidationError as error:
-        for name in dict.fromkeys(str(one["loc"][0]) for one in error.errors()):
-            notes.append(_left_out(name, _wanted(name, error)))
-            del found[name]
+        wrong = _expected(error)
     for name, valid in here.items():
         if found.get(name) and found[name] not in valid:
-            del found[name]
-            notes.append(f"The link’s “{key_of(name)}” was left out: it names none that is here.")
+            wrong.setdefault(name, "the name of one that is here")
+    for name, expected in wrong.items():
+        notes.append(f"The link’s “{key_of(name)}” was left out: it takes {expected}.")
+        del found[name]
     if found.get("source") == "upload":
         notes.append("This link was made with an uploaded image; add that image again.")
     return Settings(**found), tuple(notes)
 
 
-_NOT_EMPTY = ("view_block", "view_head", "patch", "pixel")
+def _expected(error: ValidationError) -> dict[str, str]:
+    """What each wrong setting takes, in words."""
+    found: dict[str, str] = {}
+    for one in error.errors():
+        name = str(one["loc"][0])
+        own = str(one["ctx"]["error"]) if one["type"] == "value_error" else ""
+        found[name] = own or found.get(name) or in_words(_SCHEMA[name])
+    return found
 
 
-def _left_out(name: str, wanted: str) -> str:
-    return f"The link’s “{key_of(name)}” was left out: it takes {wanted}."
-
-
-def _wanted(name: str, error: ValidationError | None = None) -> str:
-    """What a setting takes, in words."""
-    for one in error.errors() if error else ():
-        if one["loc"][0] == name and one["type"] == "value_error":
-            return str(one["ctx"]["error"])
-    schema, (low, high) = _SCHEMA[name], limits(name)
+def in_words(schema: Mapping[str, Any]) -> str:
+    """What a field of this JSON schema takes."""
     if "enum" in schema:
         return f"one of {', '.join(schema['enum'])}"
-    if schema.get("type") in ("integer", "number") and low is not None and high is not None:
-        kind = "a whole number" if schema["type"] == "integer" else "a number"
-        top = high - 1 if "exclusiveMaximum" in schema else high
-        return f"{kind} from {low:.10g} to {top:.10g}"
-    return {"string": "a plain text", "boolean": "0 or 1"}.get(
-        schema.get("type", ""), "another kind of value"
-    )
+    kind, low = schema.get("type", ""), schema.get("minimum")
+    if kind in ("integer", "number") and low is not None:
+        top = schema.get("maximum", schema.get("exclusiveMaximum", 0) - 1)
+        return f"a {'whole ' if kind == 'integer' else ''}number from {low:.10g} to {top:.10g}"
+    most = f" of at most {schema['maxLength']} characters" if "maxLength" in schema else ""
+    return {"string": f"a text{most}", "boolean": "0 or 1"}.get(kind, "another kind of value")

@@ -162,6 +162,7 @@ NO_PICTURE = "Drop a photo on the page, or choose an example."
 NO_GPU = "No GPU was lent for this (a visitor’s share may be spent): the processor computed it."
 EDITED = "Press Enter or Segment for the new words."
 OLD = "What is shown below is still the answer from before."
+NO_IMAGE_IN_LINK = "A link cannot carry your image: whoever opens it adds the image again."
 OLD_SCENE = (
     "This link was made with a drawn scene. The page shows photos now: this is the first one."
 )

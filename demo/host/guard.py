@@ -96,14 +96,6 @@ TOO_DEEP = f"JSON of at most {MAX_DEPTH} levels and {MAX_VALUES} values was expe
 NOT_UNICODE = "A text was expected, but half of a surrogate pair came, which is no character."
 
 
-class RefusedError(Exception):
-    """A request is refused: its HTTP status, and why in words."""
-
-    def __init__(self, status: int, words: str) -> None:
-        super().__init__(words)
-        self.status, self.words = status, words
-
-
 @dataclass(frozen=True)
 class Endpoints:
     """What may be called: Gradio's events by number, names that programs may call, and checks."""
@@ -128,31 +120,31 @@ class Endpoints:
         """Judge a public endpoint's values.
 
         Raises:
-            RefusedError: they are not what it takes.
+            HTTPException: they are not what it takes.
         """
         check = self.checks.get(name)
         problem = check(values) if check else ""
         if problem:
-            raise RefusedError(422, problem)
+            raise HTTPException(422, problem)
 
     def check_event(self, body: Mapping[str, Any]) -> None:
         """Judge a request to the queue.
 
         Raises:
-            RefusedError: no such event, or it takes other values.
+            HTTPException: no such event, or it takes other values.
         """
         number, values, data = body.get("fn_index"), body.get("data"), body.get("event_data")
         event = self.events.get(number) if type(number) is int else None
         if event is None:
-            raise RefusedError(404, NO_ENDPOINT)
+            raise HTTPException(404, NO_ENDPOINT)
         if not isinstance(body.get("session_hash"), str) or len(body["session_hash"]) > 64:
-            raise RefusedError(422, "“session_hash” takes a text of at most 64 characters.")
+            raise HTTPException(422, "“session_hash” takes a text of at most 64 characters.")
         if not isinstance(values, list):
-            raise RefusedError(422, "“data” takes a list of values.")
+            raise HTTPException(422, "“data” takes a list of values.")
         self.check_named(event.api_name, values)
         takes = len(event.inputs)
         if len(values) != takes:
-            raise RefusedError(422, f"“data” takes {takes} values here, but {len(values)} came.")
+            raise HTTPException(422, f"“data” takes {takes} values here, but {len(values)} came.")
         for component, value in zip(event.inputs, values, strict=True):
             model = getattr(component, "data_model", None)
             if model is None or value is None:
@@ -160,11 +152,11 @@ class Endpoints:
             try:
                 model.model_validate(value)
             except ValidationError as error:
-                raise RefusedError(422, NOT_UPLOADED) from error
+                raise HTTPException(422, NOT_UPLOADED) from error
         if event.collects_event_data and not (
             isinstance(data, dict) and {"index", "value"} <= data.keys()
         ):
-            raise RefusedError(422, "“event_data” takes an index and a value.")
+            raise HTTPException(422, "“event_data” takes an index and a value.")
 
 
 class Pending:
@@ -181,13 +173,13 @@ class Pending:
         """Judge whether one more request may wait.
 
         Raises:
-            RefusedError: too many wait, of all visitors or of this session.
+            HTTPException: too many wait, of all visitors or of this session.
         """
         if sum(whose == session for whose, *_ in self._events.values()) >= MAX_OF_SESSION:
-            raise RefusedError(429, UNREAD)
+            raise HTTPException(429, UNREAD)
         waiting = sum(size for _, size, *_ in self._events.values())
         if len(self) >= MAX_PENDING or waiting + nbytes > MAX_PENDING_BYTES:
-            raise RefusedError(503, BUSY)
+            raise HTTPException(503, BUSY)
 
     def joined(self, event: str, session: str, nbytes: int, scope: Message) -> None:
         """A request of ``nbytes`` came in; ``scope`` is that of its HTTP request."""
@@ -265,8 +257,8 @@ class Guard:
         try:
             self._check(path, scope, body)
             await self._pass(path, scope, body, answer)
-        except RefusedError as refused:
-            await say(refused.status, refused.words)
+        except HTTPException as refused:
+            await say(refused.status_code, refused.detail)
         except ClientDisconnect:
             return
         except (UnicodeError, RecursionError):
@@ -287,20 +279,20 @@ class Guard:
     def _check(self, path: str, scope: Message, body: "_Body") -> None:
         """Judge a request by its path and headers."""
         if path.startswith(_HIDDEN):
-            raise RefusedError(404, NO_ENDPOINT)
+            raise HTTPException(404, NO_ENDPOINT)
         name = _named(path)
         if name is not None and name not in self.endpoints.public:
-            raise RefusedError(404, NO_ENDPOINT)
+            raise HTTPException(404, NO_ENDPOINT)
         for way in _FILES:
             if f"{path}/".startswith(way) and not is_uploaded(scope["path"].split(way, 1)[-1]):
-                raise RefusedError(404, NO_FILE)
+                raise HTTPException(404, NO_FILE)
         if self.ending.is_set() and scope["method"] == "POST":
-            raise RefusedError(503, ENDING)
+            raise HTTPException(503, ENDING)
         if body.announced(scope) > body.limit:
-            raise RefusedError(413, body.too_large)
+            raise HTTPException(413, body.too_large)
         headers = dict(scope["headers"])
         if not _RANGE.fullmatch(headers.get(b"range", b"bytes=0-")):
-            raise RefusedError(416, "“Range” takes bytes=FIRST-LAST, one range of whole numbers.")
+            raise HTTPException(416, "“Range” takes bytes=FIRST-LAST, one range of whole numbers.")
         # Whatever is served here is small: a range of it is answered with all of it.
         scope["headers"] = [(key, value) for key, value in scope["headers"] if key != b"range"]
 
@@ -338,22 +330,22 @@ class Guard:
         """Judge a JSON body; its session, or an empty text.
 
         Raises:
-            RefusedError: it is none, too deep, names a file that is no upload, or has wrong values.
+            HTTPException: it is none, too deep, names a file that is no upload, or wrong values.
         """
         if not _is_shallow(data):
-            raise RefusedError(400, TOO_DEEP)
+            raise HTTPException(400, TOO_DEEP)
         try:
             body = json.loads(data)
         except ValueError as error:
-            raise RefusedError(400, NOT_JSON) from error
+            raise HTTPException(400, NOT_JSON) from error
         if not isinstance(body, dict):
-            raise RefusedError(400, NOT_JSON)
+            raise HTTPException(400, NOT_JSON)
         name = _named(path)
         if path == _JOIN:
             self.endpoints.check_event(body)
         elif name is not None:
             if body.get("fn_index") is not None:
-                raise RefusedError(422, "“fn_index” is not taken with an endpoint's name.")
+                raise HTTPException(422, "“fn_index” is not taken with an endpoint's name.")
             by_name = path.startswith(_NAMED[0])
             self.endpoints.check_named(name, body if by_name else body.get("data"))
         _check_values(body)
@@ -438,7 +430,7 @@ class _Body:
         """All of it.
 
         Raises:
-            RefusedError: it is too large.
+            HTTPException: it is too large.
             ClientDisconnect: it was cut off.
         """
         parts = []
@@ -447,7 +439,7 @@ class _Body:
             if message["type"] == "http.disconnect":
                 raise ClientDisconnect
             if self._read > self.limit:
-                raise RefusedError(413, self.too_large)
+                raise HTTPException(413, self.too_large)
             parts.append(message.get("body", b""))
         return b"".join(parts)
 
@@ -510,11 +502,11 @@ def _check_values(value: Any) -> None:
     """Judge what JSON holds: texts are Unicode, and files are uploads of this server.
 
     Raises:
-        RefusedError: they are not.
+        HTTPException: they are not.
     """
     if isinstance(value, str):
         if not value.isascii() and any("\ud800" <= sign <= "\udfff" for sign in value):
-            raise RefusedError(422, NOT_UNICODE)
+            raise HTTPException(422, NOT_UNICODE)
     elif isinstance(value, list):
         for one in value:
             _check_values(one)
@@ -524,7 +516,7 @@ def _check_values(value: Any) -> None:
             if (key == "path" and one and not _is_upload(one)) or (
                 key == "url" and one and not _is_upload_address(one)
             ):
-                raise RefusedError(422, NOT_UPLOADED)
+                raise HTTPException(422, NOT_UPLOADED)
             _check_values(one)
 
 

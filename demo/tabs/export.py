@@ -97,7 +97,7 @@ def build(studio: Studio, controls: Controls) -> Tab:
             lost: " ".join(
                 [wording.taken(look.chosen.title)]
                 + [wording.SIMULATION] * settings.plant
-                + [*settings.lost_in_link()]
+                + [wording.NO_IMAGE_IN_LINK] * (settings.source == "upload")
             ),
             python: view.python,
             command: view.command or wording.NO_COMMAND,

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from demo import wording
 from demo.settings import (
     FIELDS,
-    OLD_TABS,
     Settings,
     from_query,
     key_of,
@@ -85,11 +84,6 @@ def test_no_query_breaks_the_page(query: dict[str, str]) -> None:
     assert not [note for note in notes if "left out" in note]
 
 
-def test_a_link_says_what_it_cannot_carry() -> None:
-    assert len(Settings(source="upload", words="x" * 7000).lost_in_link()) == 2
-    assert Settings().lost_in_link() == ()
-
-
 @given(st.sets(st.integers(0, 600), max_size=50))
 def test_channel_ranges_read_back(numbers: set[int]) -> None:
     assert read_ranges(write_ranges(numbers)) == tuple(sorted(numbers))
@@ -110,11 +104,6 @@ def test_a_forged_value_of_a_control_is_refused_in_words(name: str, value: objec
 
 def test_an_emptied_field_keeps_its_default() -> None:
     assert read({"short_side": None, "words": "cat"}) == Settings(words="cat")
-
-
-def test_links_of_earlier_pages_open_where_their_tab_went() -> None:
-    for old, new in OLD_TABS.items():
-        assert from_query(f"tab={old}")[0].tab == new
 
 
 @pytest.mark.parametrize("query", ["seed=7&words=moon", "source=drawing&drawing={}", "style=seen"])

@@ -217,17 +217,11 @@ class Visitor:
         config = self.web.get("/config").json()
         self.functions = {d["api_name"]: d for d in config["dependencies"]}
         self.components = {c["id"]: c for c in config["components"]}
-        self.held: dict[str, str] = {}
+        self.digests: dict[str, str] = {}
 
     def close(self) -> None:
         """Close the tab."""
         self.web.close()
-
-    @contextlib.contextmanager
-    def staying(self) -> Iterator[Visitor]:
-        """With the heartbeat that an open page keeps; while there is one, the queue is awake."""
-        with self.web.stream("GET", f"{API}/heartbeat/{self.session}"):
-            yield self
 
     def upload(self, data: bytes, name: str = "picture.png") -> httpx.Response:
         """Send a file as the image field does."""
@@ -317,13 +311,13 @@ class Visitor:
 
     def _content(self, address: str) -> str:
         """The digest of what lies at an address; fetched once."""
-        if address not in self.held:
+        if address not in self.digests:
             body = self.web.get(address).content
             if body.startswith(b"PK"):  # a zip contains the time at which it was packed
                 with zipfile.ZipFile(io.BytesIO(body)) as files:
                     body = b"".join(files.read(name) for name in sorted(files.namelist()))
-            self.held[address] = hashlib.blake2b(body, digest_size=16).hexdigest()
-        return self.held[address]
+            self.digests[address] = hashlib.blake2b(body, digest_size=16).hexdigest()
+        return self.digests[address]
 
     def shows(self, values: list[Any]) -> str:
         """The function that answers for the open tab."""
@@ -341,7 +335,7 @@ class Visitor:
     def join(
         self, name: str, data: list[Any], query: str = "", event_data: Any = None
     ) -> httpx.Response:
-        """Stand in the queue."""
+        """Join the queue."""
         body = {
             "fn_index": self.functions[name]["id"],
             "data": data,
@@ -367,16 +361,12 @@ class Visitor:
         output, turn = self._waited(came, joined.json()["event_id"])
         return self.read(name, output), turn
 
-    def turn(self) -> Turn:
-        """Wait for the answer to the one request that was made."""
-        return self._waited(time.monotonic())[1]
-
-    def _waited(self, came: float, event: str = "") -> tuple[list[Any], Turn]:
-        """The answer to an event, by default to any, and its way through the queue."""
+    def _waited(self, came: float, event: str) -> tuple[list[Any], Turn]:
+        """The answer to an event, and its way through the queue."""
         told, began = [], came
         for message in self.messages():
             now = time.monotonic()
-            if event and message.get("event_id") not in (event, None):
+            if message.get("event_id") not in (event, None):
                 continue
             if message["msg"] == "estimation" and message["rank_eta"] is not None:
                 told.append((now, message["rank_eta"]))

@@ -6,13 +6,9 @@ import os
 import re
 import signal
 import socket
-import statistics
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +27,12 @@ from demo.settings import Settings
 from demo.source import mask_colours
 from demo.tabs import compare
 from demo.widgets.blobs import STORE
-from gclip_core import blocks, load
+from gclip_core import blocks
 from gclip_core.errors import GclipError, ImageError
 from gclip_core.segmenter import Segmenter
 from tests.models import picture, tiny_backbone
 from tests.pictures import encoded, noise, png_bomb
-from tests.visitor import ROOT, Answer, FailedError, Server, Visitor, served, serving
+from tests.visitor import Answer, FailedError, Server, Visitor, served, serving
 
 WORDS = "words=cat,dog,grass"
 
@@ -171,30 +167,6 @@ def test_a_switch_is_answered_while_heavy_work_holds_every_place(url: str, slow:
     visitor.close()
 
 
-@pytest.mark.long
-def test_thirty_at_once_take_their_turns_and_are_told_about_how_long() -> None:
-    def encode(segmenter: Segmenter, image: Any) -> Any:
-        time.sleep(0.3)
-        return Segmenter.encode(segmenter, image)
-
-    with served(Studio(tiny_backbone(), encode=encode), 30) as url:
-        first = Visitor(url)
-        for side in (64, 80, 96):
-            assert not first.ask(of_size(side)).problem
-        visitors = [Visitor(url) for _ in range(30)]
-        with ThreadPoolExecutor(30) as pool:
-            for side, visitor in enumerate(visitors, 10):
-                values = visitor.open(of_size(16 * side))
-                data = visitor.pressed(values[0], values[1:])
-                assert visitor.join("show", data).status_code == 200
-            turns = list(pool.map(Visitor.turn, visitors))
-    began = [turn.began for turn in turns]
-    assert all(abs(sorted(began).index(one) - place) <= 3 for place, one in enumerate(began))
-    ratios = [ratio for turn in turns for ratio in turn.ratios()]
-    assert len(ratios) > 10
-    assert 0.5 <= statistics.median(ratios) <= 2
-
-
 # ── disks, ending and beginning again ──────────────────────────────────────────────────────────
 
 
@@ -295,28 +267,21 @@ def test_a_page_that_gradio_saw_too_late_is_looked_at_once_more(
         page.close()
 
 
-def test_each_page_of_a_machine_has_a_folder_of_its_own_and_leaves_none(tmp_path: Path) -> None:
+def test_a_page_has_a_folder_of_its_own_unless_one_is_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Gradio names a file by its content, and ends by deleting what it named."""
-    script = (
-        "import os; from demo.host import files; files.own_folder();"
-        "print(os.environ[files.FOLDER], os.path.isdir(os.environ[files.FOLDER]))"
-    )
-    environment = {k: v for k, v in os.environ.items() if k != files.FOLDER}
-
-    def folder_of_a_page(**more: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-c", script],
-            cwd=ROOT, env={**environment, "TMPDIR": str(tmp_path), **more},
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        return done.stdout.split()[0]
-
-    made = [folder_of_a_page(), folder_of_a_page()]
-    assert made[0] != made[1]
-    assert not any(Path(one).exists() for one in made)
-    (tmp_path / "chosen").mkdir()
-    assert folder_of_a_page(**{files.FOLDER: str(tmp_path / "chosen")}) == str(tmp_path / "chosen")
-    assert (tmp_path / "chosen").is_dir(), "what one has chosen stays"
+    ends: list[Path] = []
+    monkeypatch.setattr(files.atexit, "register", lambda _, path, **__: ends.append(Path(path)))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(files.tempfile, "tempdir", None)
+    for count in (1, 2):
+        monkeypatch.delenv(files.FOLDER, raising=False)
+        files.own_folder()
+        assert os.environ[files.FOLDER] == str(ends[-1])
+        assert ends[-1].parent == tmp_path
+        files.own_folder()
+        assert len(set(ends)) == len(ends) == count
 
 
 def test_a_browser_that_slept_for_an_hour_goes_on_where_it_was(url: str, slow: Slow) -> None:
@@ -342,18 +307,6 @@ def test_a_browser_that_slept_for_an_hour_goes_on_where_it_was(url: str, slow: S
 @pytest.fixture(scope="module")
 def studio() -> Studio:
     return Studio()
-
-
-def test_weights_that_vanish_while_serving_are_missed_only_by_who_needs_them(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv(load.WEIGHTS_FOLDER, str(tmp_path / "was here"))
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    look = studio.look(Request(Settings(words="cat, dog")))
-    assert look.mask(look.chosen).labels.size
-    with pytest.raises(GclipError, match="not on this machine") as refused:
-        studio.look(Request(Settings(words="cat", backbone="metaclip-vit-b-16")))
-    assert str(tmp_path) not in str(refused.value)
 
 
 def _out_of_memory(monkeypatch: pytest.MonkeyPatch, holds: int, failures: int = 10**6) -> list[int]:

@@ -201,7 +201,7 @@ class Tally:
             if "our side" in answer.problem or (expected and not answer.same_as(expected)):
                 self.wrong.append(f"{wish}: {answer.text}"[:600])
             if not len(self.seconds) % 100:
-                print(f"{len(self.seconds)} answers; {megabytes:.0f} MB", flush=True)
+                print(f"{summary(self)}.", *self.wrong[:3], *self.failed[:3], sep="\n", flush=True)
 
 
 def run(
@@ -220,7 +220,9 @@ def run(
         while (at := next(given)) < requests:
             wish = asked[at % len(asked)] if every else chance.choice(asked)
             try:
-                tally.add(wish, wish.ask(visitor), alone[wish], server.memory_mb)
+                answer = wish.ask(visitor)
+                tally.peak = server.peak_mb
+                tally.add(wish, answer, alone[wish], server.memory_mb)
             except BusyError:
                 tally.busy += 1
             except (FailedError, httpx.HTTPError) as error:
@@ -232,14 +234,17 @@ def run(
         thread.start()
     for thread in threads:
         thread.join()
-    tally.peak = server.peak_mb
     return tally
 
 
 def answers_alone(url: str, asked: Sequence[Wish]) -> dict[Wish, Answer | None]:
     """Each request's answer, made one after the other by a page that nobody else asks."""
     visitor = Visitor(url)
-    found: dict[Wish, Answer | None] = {wish: wish.ask(visitor) for wish in asked}
+    found: dict[Wish, Answer | None] = {}
+    for wish in asked:
+        found[wish] = wish.ask(visitor)
+        if not len(found) % 20:
+            print(f"{len(found)} answers alone", flush=True)
     visitor.close()
     return found
 
@@ -256,11 +261,11 @@ def table(tally: Tally, every: int = 100) -> str:
     return "\n".join(rows)
 
 
-def summary(tally: Tally, clients: int, different: int) -> str:
+def summary(tally: Tally) -> str:
     """The figures in words."""
     within = sum(0.5 <= ratio <= 2 for ratio in tally.told) / max(len(tally.told), 1)
     return (
-        f"{clients} clients, {different} different requests, {len(tally.seconds)} answers, "
+        f"{len(tally.seconds)} answers, "
         f"{sum(tally.refused.values())} of them refusals in words, {len(tally.wrong)} differing, "
         f"{len(tally.failed)} lost, {tally.busy} told that the page is busy. Waits: median "
         f"{statistics.median(tally.waits):.1f} s, longest {max(tally.waits):.1f} s; of "
@@ -319,7 +324,7 @@ def main() -> int:
     if not tally.seconds:
         print("no answer came", tally.busy, tally.failed[:5])
         return 1
-    said = summary(tally, args.clients, len(alone))
+    said = f"{args.clients} clients, {len(alone)} different requests, {summary(tally)}"
     print(f"{table(tally)}\n\n{said}; {traces} traces in the log")
     print("\n".join([f"{count} × {words}" for words, count in tally.refused.items()]))
     print("\n".join([*tally.wrong[:20], *tally.failed[:20]]))

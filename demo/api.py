@@ -60,8 +60,7 @@ def segment(
         "threshold": threshold, "background": background,
     }  # fmt: skip
     look = _look(studio, image, settings)
-    view, status = export.see(look), look.done("segment")
-    mask = view.mask
+    mask, status = look.mask(look.chosen), look.done("segment")
     png = FileData(path=saved_file(export.mask_png(mask.labels, mask.names), "mask.png"))
     return png, {
         "height": look.picture.image.height,
@@ -71,7 +70,7 @@ def segment(
             for number, (name, share) in enumerate(zip(mask.names, mask.areas, strict=True))
         ],
         "none": mask.shares[-1],
-        "facts": view.facts,
+        "facts": export.facts(look),
         "unknown": list(status.unknown),
         "notes": list(status.notes),
     }

@@ -33,7 +33,7 @@ THUMBNAIL = (160, 120)
 class InputWidgets:
     """The components of the input column that others need.
 
-    ``image`` holds a visitor's file and is never seen; ``photo`` is the target for dropping one.
+    ``image`` has a visitor's file and is never seen; ``photo`` is the target for dropping one.
     ``suggested`` are words for a field that is empty, ``chips`` words to add, ``reasons`` why a
     switch does nothing.
     """
@@ -89,7 +89,9 @@ def build(studio: Studio, controls: Controls) -> InputWidgets:
     reasons = widgets.offers(elem_id="reasons")
     with gr.Column(elem_id="rest"):
         controls.make("background", elem_id="background")
-        controls.make("rest_weight", elem_id="rest-weight")
+        controls.make(
+            "rest_weight", label=wording.WEIGHT, info=None, buttons=[], elem_id="rest-weight"
+        )
     picker = _picker(studio, controls)
     with gr.Accordion(wording.ADVANCED, open=False, elem_id="advanced"):
         _advanced(controls, ADVANCED)

@@ -7,7 +7,7 @@ Usage::
     shown = tab.show(look)                               # demo.tabs: what a tab shows of a look
     status = look.done("side")                           # timed, and logged as one line
 
-A request carries all of its settings, a studio none. Backbones are loaded once and shared. Whatever
+A request has all of its settings, a studio none. Backbones are loaded once and shared. Whatever
 is cached is keyed by every setting that it depends on.
 """
 
@@ -41,7 +41,6 @@ from gclip_core.registry import BACKBONES, BUILT_IN, BackboneEntry, find_backbon
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import (
     Encoded,
-    GlobalTokens,
     Grid,
     Method,
     MethodReport,
@@ -165,17 +164,16 @@ class Look:
         key = ("encoded", self.key)
         return self.once(key, lambda: self._studio.cache.get_or_make(key, make))
 
-    def trunk(self, method: Method, planted: bool = True) -> Encoded:
+    def trunk(self, method: Method) -> Encoded:
         """The encoding that ``method`` runs on; cached."""
-        segmenter = self.segmenter if planted else self.bare
-        plants = segmenter.backbone.planted
+        plants = self.segmenter.backbone.planted
         if not plants and method.suppression is None:
             return self.encoded
         clean = self.encoded
 
         # It resumes in the middle blocks and does not wait for a picture's whole pass.
         key = ("encoded", self.key, plants, method.suppression)
-        make = partial(segmenter.suppress, clean, method)
+        make = partial(self.segmenter.suppress, clean, method)
         return self.once(key, lambda: self._studio.cache.get_or_make(key, make))
 
     def read(self) -> None:
@@ -183,79 +181,59 @@ class Look:
         s = self.settings
         vocabulary.read_words(self.bare.backbone, s.words, s.rest, self.bare.templates)
 
-    def segment(self, method: Method, planted: bool = True) -> Segmentation:
-        """The segmentation under ``method``; cached. ``planted`` False: without a simulation."""
-        return self._segmented(method, planted)[0]
+    def segment(self, method: Method) -> Segmentation:
+        """The segmentation under ``method``; cached."""
+        return self._segmented(method)[0]
 
     def seconds(self, method: Method) -> float:
-        """How long ``method`` took from the kept encoding to its labels, when it was computed."""
+        """How long ``method`` took from the cached encoding to its labels, when it was computed."""
         return self._segmented(method)[1]
 
-    def _segmented(self, method: Method, planted: bool = True) -> tuple[Segmentation, float]:
-        s, settings = self.segmenter if planted else self.bare, self.settings
+    def _segmented(self, method: Method) -> tuple[Segmentation, float]:
+        s = self.settings
 
         def make() -> tuple[Segmentation, float]:
             cost.check_method(self.bare, self.picture.size, method)
-            words, rest = settings.words, (settings.rest, settings.rest_weight)
             _ = self.encoded, self.read()  # shared by all methods: not a part of their times
             started = time.perf_counter()
-            trunk = self.trunk(method, planted)
-            found = s.segment(trunk, words, method, settings.threshold, *rest)
+            options = (s.words, method, s.threshold, s.rest, s.rest_weight)
+            found = self.segmenter.segment(self.trunk(method), *options)
             return found, time.perf_counter() - started
 
-        key = ("segmentation", self.result_key(method, planted))
+        key = ("segmentation", self.result_key(method))
         return self.once(key, lambda: self._studio.cache.get_or_make(key, make))
 
-    def result_key(self, method: Method, planted: bool = True) -> tuple:
+    def result_key(self, method: Method) -> tuple:
         """All that a segmentation depends on."""
-        s, settings = self.segmenter if planted else self.bare, self.settings
-        return (
-            *self.key, s.backbone.planted, s.templates, s.logit_scale,
-            settings.words, settings.threshold, settings.rest, settings.rest_weight,
-            method,
-        )  # fmt: skip
+        made, s = self.segmenter, self.settings
+        words = (s.words, s.threshold, s.rest, s.rest_weight)
+        return *self.key, made.backbone.planted, made.templates, made.logit_scale, *words, method
 
-    def mask(self, method: Method, planted: bool = True) -> Mask:
-        """The mask under ``method`` as plain data; ``planted`` False: without a simulation."""
+    def mask(self, method: Method) -> Mask:
+        """The mask under ``method`` as plain data, measured where truth is known; cached."""
+        result, asked = self.segment(method), self.request
+        labels, names = result.labels.numpy(), result.vocabulary.names
+
+        def count() -> tuple[tuple[float, ...], metric.WordScores]:
+            score, truth = metric.WordScores({}, None, ()), self.truth
+            if truth:
+                typed = result.vocabulary
+                score = metric.against_truth(truth.labels, truth.names, labels, typed)
+            return class_shares(result.labels, len(names)), score
 
         def make() -> Mask:
-            result, asked = self.segment(method, planted), self.request
-            labels = result.labels.numpy()
-
-            def count() -> tuple[tuple[float, ...], metric.WordScores]:
-                score, truth = metric.WordScores({}, None, ()), self.truth
-                if truth:
-                    names, typed = truth.names, result.vocabulary
-                    score = metric.against_truth(truth.labels, names, labels, typed)
-                return class_shares(result.labels, len(result.vocabulary)), score
-
-            result_key = self.result_key(method, planted)
-            key = ("counts", result_key, asked.truth_file, asked.truth_classes)
             shares, score = self._studio.cache.get_or_make(key, count)
-            return Mask(
-                title=method.title,
-                method=method,
-                labels=labels,
-                names=result.vocabulary.names,
-                shares=shares,
-                iou=score.iou,
-                miou=score.miou,
-                absent=score.absent,
-            )
+            scores = (score.iou, score.miou, score.absent)
+            return Mask(method.title, method, labels, names, shares, *scores)
 
-        return self.once(("mask", method, planted), make)
+        key = ("mask", self.result_key(method), asked.truth_file, asked.truth_classes)
+        return self.once(key, make)
 
     def findings(self, method: Method) -> MethodReport:
         """Which blocks and channels ``method`` takes on this image, and why."""
         return self.once(
             ("findings", method), lambda: self.segmenter.findings(self.encoded, method)
         )
-
-    @property
-    def globality(self) -> GlobalTokens:
-        """Global tokens of every block, on the clean encoding."""
-        threshold = self.settings.global_threshold
-        return self.once("globality", lambda: self.segmenter.globality(self.encoded, threshold))
 
     @property
     def suggested(self) -> tuple[str, ...]:
@@ -285,7 +263,7 @@ class Look:
 
     @property
     def truth(self) -> Truth | None:
-        """The visitor's own mask where there is one, else what the picture knows."""
+        """The visitor's own mask where there is one, else the picture's."""
 
         def make() -> Truth | None:
             asked = self.request
@@ -296,7 +274,7 @@ class Look:
 
         return self.once("truth", make)
 
-    def alike(self, method: Method, planted: bool = True) -> tuple[float, float]:
+    def alike(self, method: Method) -> tuple[float, float]:
         """In-in and in-out of the last block's Values under ``method``; nan where no pair is."""
 
         def patches() -> torch.Tensor:
@@ -304,8 +282,7 @@ class Look:
             labels = torch.from_numpy(self.truth.labels) if self.truth else shown
             return cs.majority_labels(labels, self.grid)
 
-        segmenter = self.segmenter if planted else self.bare
-        values = segmenter.values(self.trunk(method, planted), method)
+        values = self.segmenter.values(self.trunk(method), method)
         return cs.in_in_out(values, self.once("regions", patches))
 
     @property
@@ -343,7 +320,7 @@ def log_answer(view: str, status: Status) -> None:
 class Studio:
     """What all visitors share: backbones, and one cache of pictures, encodings, masks and answers.
 
-    ``default`` is the backbone that is there from the start. ``encode`` runs one image through a
+    ``default`` is the backbone loaded at the start. ``encode`` runs one image through a
     tower and may run elsewhere (see :mod:`demo.host.zero_gpu`); ``downloads`` says whether a
     visitor may make this machine fetch weights; ``device`` and ``dtype`` are for backbones loaded
     later. ``bound`` is in bytes, for the whole process (see :mod:`demo.host.memory`).
@@ -473,7 +450,7 @@ class Studio:
         return entry.name == self.default.name or load.on_disk(entry)
 
     def state(self) -> dict[str, Any]:
-        """What a host's monitor wants to know: versions, what is loaded, what is kept."""
+        """Versions, the loaded backbone and the cache, for a host's monitor."""
         return {
             "version": __version__,
             "backbone": self.default.name,
@@ -511,8 +488,3 @@ def known_words(backbone: Backbone, words: str) -> str:
     unknown = vocabulary.unknown_phrases(backbone, typed)
     known = ([one for one in phrases if one not in unknown] for phrases in typed.classes)
     return ", ".join("; ".join(phrases) for phrases in known if phrases)
-
-
-def changed_share(before: NDArray, after: NDArray) -> float:
-    """Share of pixels labelled otherwise, in [0, 1]."""
-    return float((before != after).mean())

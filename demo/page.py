@@ -98,7 +98,8 @@ def build(studio: Studio, opening: Settings) -> gr.Blocks:
         controls.hide_the_rest()
         said = (noted, lines, stays, why)
         _wire(page, studio, controls, given, own, said, tabs, strip, turned, opening)
-        _share(share, controls)
+        copied = share.click(fn=None, js="() => gclip.page.copy()", outputs=share, **QUIET)
+        copied.then(fn=None, js="() => gclip.page.copied()", outputs=share, **QUIET)
         stays.select(fn=None, js="() => gclip.page.open('export')", **QUIET)
     return page
 
@@ -149,7 +150,7 @@ def _wire(
             pixel = asked.settings.pixel
             return pixel and studio.answer(asked, lambda look: reasons.value(look, pixel))
         except GclipError:
-            return None  # the open tab says why
+            return None  # the open tab shows the reason
 
     @in_words
     def point(event: gr.SelectData) -> str:
@@ -206,7 +207,7 @@ def _wire(
     new_picture = [given.photo.submit, given.examples.click]
     for change in [*inputs.wire(studio, controls, given), *own.wire(new_picture)]:
         change.then(**ask(heavy=True))
-    # Without a link all stands as it opens, and what is asked first is the answer.
+    # Without a link the controls keep their opening values, and the answer is asked for at once.
     link = gr.Textbox("", visible=False)
     page.load(
         fn=None, js=_OPEN, inputs=[controls["tab"], link, *asked], outputs=[link, *asked], **QUIET
@@ -225,21 +226,6 @@ _OPEN = """(tab, link, ...asked) =>
 _ASK = "(...a) => gclip.page.ask({}, ...a)"
 # A link opens its tab too; only a visitor's own turn changes `turned`, which asks for an answer.
 _TURN = "(...a) => gclip.page.turn('{}', ...a)"
-
-
-def _share(share: gr.Button, controls: Controls) -> None:
-    """Put a link to the page as it stands on the visitor's clipboard, or show it to copy."""
-
-    def query(*values: Any) -> str:
-        try:
-            return "?" + controls.settings(values).to_query()
-        except GclipError:
-            return ""
-
-    held = gr.Textbox("", visible=False)
-    made = share.click(query, controls.components, held, **RAW)
-    copied = made.then(fn=None, js="(q) => gclip.page.copy(q)", inputs=held, outputs=share, **QUIET)
-    copied.then(fn=None, js="() => gclip.page.copied()", outputs=share, **QUIET)
 
 
 @dataclass(frozen=True)
@@ -264,7 +250,7 @@ def answer(
     started = time.perf_counter()
     try:
         request = asked_for()
-        # What an answer says of a backbone changes once it is fetched.
+        # An answer names backbones that are not here: it changes once one is fetched.
         key = ("answer", name, stamp(request.settings, request.upload), request, studio.fetched)
         made = studio.cache.get(key) if tab.keep else None
         if made is None:

@@ -4,7 +4,7 @@ Sentences that never change are constants; those that depend on a result are fun
 """
 
 import errno
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 
 from gclip_core.attention import ATTENTIONS, unchanged
 from gclip_core.numbering import block_numbers, named
-from gclip_core.registry import BackboneEntry
+from gclip_core.registry import BUILT_IN, BackboneEntry
 from gclip_core.types import (
     FusionReason,
     FusionReport,
@@ -31,7 +31,7 @@ FUSION_REASONS: dict[FusionReason, str] = {
     FusionReason.GLOBAL_TOKENS: "from the first of them on every block has global tokens",
     FusionReason.MIDDLE: "the middle blocks, because too few blocks in a row have global tokens",
 }
-"""Why AMF takes its blocks, to follow their numbers."""
+"""Why AMF uses its blocks, to follow their numbers."""
 
 SUPPRESSION_REASONS: dict[SuppressionReason, str] = {
     SuppressionReason.OFF: "CS is off",
@@ -54,14 +54,14 @@ PHOTO = {
     "cancel": "Cancel",
     "file": "Photo to segment",
     "uploading": "Uploading …",
-    "refused": "The photo could not be uploaded. Try again, or take another.",
-    "large": "This file is too large. Take a smaller photo.",
-    "kind": "This is no photo. Take a PNG, JPEG, WebP or GIF.",
+    "refused": "The photo could not be uploaded. Try again, or use another.",
+    "large": "This file is too large. Use a smaller photo.",
+    "kind": "This is no photo. Use a PNG, JPEG, WebP or GIF.",
 }
-"""What the target for a photo says."""
+"""The texts of the target for a photo."""
 WORDS_HINT = "cat; kitten, sofa, wall"
 PRESET = "Start from a list of words"
-PRESET_INFO = "Replaces the words above; change them as you like"
+PRESET_INFO = "Replaces the words above; edit them as you like"
 PRESET_PHOTO = "An everyday photo"
 EVERYDAY = (
     "person, sky, tree, grass, road, building, wall, floor, water, car, dog, cat, horse, bird, "
@@ -72,6 +72,7 @@ BACKBONE_INFO = (
     "The built-in model is small: good at sky, grass, trees, people and animals that fill a photo, "
     "poor at rooms and small things. A larger one makes better masks."
 )
+WEIGHT = "Its weight"
 FETCH = "Fetch the weights"
 EXAMPLES = "Examples, all with known truth"
 ADVANCED = "Advanced"
@@ -83,48 +84,46 @@ AMF_BLOCKS = [
     ("7 8: the same, counted from 0", "7-8"),
 ]
 UNEXPECTED = (
-    "Something went wrong on our side; your image and words are untouched. Try once more, or "
-    "change a setting."
+    "Something went wrong on our side; your image and words are unchanged. Try again, or change a "
+    "setting."
 )
-NO_ROOM = "This machine's disk has no room for a file just now. Try again later; masks still work."
+NO_ROOM = "This machine's disk is full just now. Try again later; masks still work."
 NO_MEMORY = (
-    "This machine has no memory left for that just now. Take a smaller image or fewer classes, or "
+    "This machine has too little free memory for that. Use a smaller image or fewer classes, or "
     "try again."
 )
-MASK_EMPTY = "The mask appears here."
-PAIR_EMPTY = "Two masks appear here."
-CANVAS_HINT = "Point at a patch to see where it looks; press it to ask why its word was chosen."
-SWIPE_HINT = "Drag to swipe between the masks."
-SCORE_COUNTS = (
-    "mIoU counts every pixel whose truth is known: a word of the truth painted on something else "
-    "costs."
-)
-SCORE_SHORT = "mIoU counts every pixel whose truth is known."
+SCORE_COUNTS = "mIoU counts every pixel of known truth: a word painted on something else costs."
 TRUTH = "Truth"
 COMPARE_NOTE = (
-    "Training-free methods in the order of their years, all from one pass through the tower. A dot "
-    "marks what a method changes of CLIP; press a row to open its mask below."
+    "Training-free methods by year, all from one pass. A dot: what a method changes of CLIP. Press "
+    "a row to see its mask."
 )
 COMPARE_NOTES = "What the table shows"
-METHODS_EMPTY = "The methods appear here."
 METHOD_PARTS = ("attention", "fusion", "calibration", "channels", "residual", "FFN")
 """What a method may change, in the order of :func:`method_marks`."""
-SIMULATION_BADGE = "Simulation"
-SIMULATION = "Simulation: a planted abnormal channel, not the model's own weights."
+FAVOURS_VALUES = (
+    "The built-in model’s training made its last block’s Values match words. MaskCLIP uses the "
+    "Values as they are, so this model favours it."
+)
+FAILS_CALIBRATION = (
+    "SC-CLIP and SFP fail on the built-in model: their constants are for CLIP’s hidden states. By "
+    "them most patches here count as alike, and are averaged."
+)
+SIMULATION = "Simulation"
 TRUTH_EMPTY = "No true mask for this image: choose an example, or upload a mask under yours."
 SIMILARITY = "How alike are the last block’s Values?"
 OWN_MASK = "A true mask of your own"
 OWN_MASK_HINT = (
     "A PNG of the image’s size whose pixel values (or colours) are classes. Name the class of each "
-    "in the table, with words from your list; what stays empty is not counted."
+    "in the table, with words from your list; rows without a name are not counted."
 )
 OWN_MASK_FILE = "Mask (PNG)"
 OWN_MASK_CLASSES = "Colours and classes"
 OWN_MASK_READ = "The mask was read. Name each value’s class in the last column of the table."
-EXPORT_INTRO = "Take the result along: as files, as a link, or as Python."
+EXPORT_INTRO = "Download the result as files, share it as a link, or repeat it in Python."
 DOWNLOAD = "Download everything as a zip"
 LINK = "Link to this view"
-LINK_INFO = "It opens the same example, with the same settings."
+LINK_INFO = "It opens the same example with the same settings."
 PYTHON = "Copy as Python"
 COMMAND = "On the command line, beside the picture from the zip"
 NO_COMMAND = "# The command line has no option for one of these settings: use the Python."
@@ -135,34 +134,28 @@ PICTURE = "The picture"
 COPY_LINK = "Copy link"
 COPIED = "Link copied"
 CHANNELS_INTRO = (
-    "In the paper one output channel of the FFN’s second layer has far larger weights than all "
-    "others, from some block on. Channel Suppression (CS) brings it back to the mean of the "
-    "others. Drag over the plot to suppress other channels instead."
+    "Channel Suppression scales an abnormal channel down to the mean of the others. Drag over the "
+    "plot to choose others."
 )
 PLANT_INTRO = (
-    "**Simulation.** A model without the defect can be given it: one channel’s weights are "
-    "multiplied, as in the paper’s Figure 3. Watch the masks melt, and CS bring them back."
+    "A model without the defect can be given it: one channel’s weights are multiplied, as in the "
+    "paper’s Figure 3. The masks get worse, and CS repairs them."
 )
 UNTOUCHED = "No simulation"
 ATTENTION_INTRO = (
-    "Point at a patch, or use the arrow keys, to see where it looks; click or press Enter to pin "
-    "it. Bright vertical stripes in the matrix are global tokens: patches that nearly every patch "
-    "looks at."
+    "Point at a patch to see where it looks; press to pin it. Bright columns are global tokens: "
+    "nearly all look at them."
 )
 ATTENTION = "Attention"
 HEAD_MEAN = ["mean of all heads", "mean"]
-CLASS_TOKEN = "The class token beside the global tokens"
-BLOCK_SCORES = "When do global tokens appear?"
-CLASS_ROW = "Where the class token looks"
 PLAIN_NOTE = "Query-Query alone: each patch looks at those with a similar query, wherever they are."
-LESSON_EMPTY = "The lesson appears here."
 SKIP = "Skip to the answer"
 DONE = "Done."
 NO_PICTURE = "Drop a photo on the page, or choose an example."
-NO_GPU = "No GPU was lent for this (a visitor’s share may be spent): the processor computed it."
+NO_GPU = "No GPU was free for this (your share may be used up): it ran on the CPU."
 EDITED = "Press Enter or Segment for the new words."
-OLD = "What is shown below is still the answer from before."
-NO_IMAGE_IN_LINK = "A link cannot carry your image: whoever opens it adds the image again."
+OLD = "The page below still shows the last answer."
+NO_IMAGE_IN_LINK = "A link does not contain your photo: whoever opens it adds the photo again."
 OLD_SCENE = (
     "This link was made with a drawn scene. The page shows photos now: this is the first one."
 )
@@ -171,13 +164,13 @@ CAMERA = {
     "NotAllowedError": (
         "The camera may not be used here. Allow it in the browser, or upload a picture instead."
     ),
-    "NotReadableError": "The camera is in use elsewhere. Close what uses it, or upload a picture.",
+    "NotReadableError": "Another program uses the camera. Close it, or upload a picture.",
 }
-"""What is said where the browser refuses the camera, by the name of its error."""
+"""Why there is no picture from the camera, by the name of the browser's error."""
 TERMS = {
     "ClearCLIP": (
-        "CLIP whose last block lets each patch look at similar ones and drops the residual path "
-        "and the FFN: the method that AMF and CS build on."
+        "CLIP whose last block lets each patch look at similar ones and leaves out the residual "
+        "path and the FFN. AMF and CS build on it."
     ),
     "GCLIP": "ClearCLIP with both AMF and CS.",
     "AMF": (
@@ -185,39 +178,34 @@ TERMS = {
         "averaged into the last block’s attention."
     ),
     "CS": (
-        "Channel Suppression: a channel whose weights are far larger than all others is brought "
-        "back to their mean."
+        "Channel Suppression: a channel whose weights are far larger than all others is scaled "
+        "down to their mean."
     ),
     "mIoU": (
         "Mean intersection over union: how well the painted areas cover the true ones; 100 % is "
         "perfect."
     ),
-    "Query-Query": (
-        "Attention between the Queries of patches: who resembles me, instead of whom do I ask."
-    ),
+    "Query-Query": "Attention by the similarity of two patches’ Queries.",
     "IoU": (
         "Intersection over union: the pixels that are painted and true, of those that are either."
     ),
-    "global token": (
-        "A token, which is what the model makes of one patch, that nearly every patch looks at, in "
-        "one block."
-    ),
-    "class token": "The vector that stands for the whole picture, beside those of the patches.",
+    "global token": "A token that nearly every patch looks at, in one block.",
+    "class token": "The vector that describes the whole picture, beside those of the patches.",
     "FFN": "Feed-forward network: what a block does with each token by itself, after attention.",
-    "Values": "What a token passes on to those that look at it.",
+    "Values": "What attention averages: a vector of each token.",
     "norm": "The length of a channel’s vector of weights.",
-    "channel": "One of the numbers of which each token consists.",
-    "entropy": "1 where all channels’ norms are alike; less where a few stand out.",
+    "channel": "One of the numbers in each token.",
+    "entropy": "1 where all channels’ norms are alike; less where a few are much larger.",
     "cosine": "How alike two vectors are: 1 the same direction, 0 unrelated.",
-    "head": "Attention is computed several times side by side; each time is a head.",
+    "head": "Attention is computed several times in parallel; each time is a head.",
     "patch": "One of the small squares a picture is cut into; the model sees it as one token.",
     "token": (
         "A vector that a transformer works with: one for each patch, and the class token for the "
         "whole picture."
     ),
-    "block": "A layer of the model: a picture passes them one after the other.",
+    "block": "A layer of the model: a picture passes through them one after the other.",
 }
-"""A word (and its plural), explained where it first stands in an open tab."""
+"""A word (and its plural), explained where it first occurs in an open tab."""
 
 
 @dataclass(frozen=True)
@@ -232,7 +220,7 @@ NOTHING_TO_SUPPRESS = Offer(
     "CS changes nothing: this model has no abnormal channel.",
     ({"label": "Simulate one"},),
 )
-PHOTO_STAYS = Offer("A link does not carry your photo.", ({"label": "Make a share card"},))
+PHOTO_STAYS = Offer("A link does not contain your photo.", ({"label": "Make a share card"},))
 
 
 def unused(title: str) -> Offer:
@@ -251,12 +239,15 @@ def add(words: Sequence[str]) -> Offer:
 
 
 def failed(error: Exception) -> str:
-    """What a visitor reads of an error that nobody foresaw."""
+    """The sentence on an error that nobody foresaw."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return NO_ROOM
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return NO_MEMORY
     return UNEXPECTED
+
+
+# --- the input ------------------------------------------------------------------------------------
 
 
 def default_backbone(title: str) -> str:
@@ -276,8 +267,8 @@ def needs_fetch(entry: BackboneEntry, allowed: bool) -> str:
         return f"{entry.title} is not on this machine, and downloads are switched off here."
     return (
         f"{entry.title} ({entry.parameters:g} million parameters, {entry.blocks} blocks) is not "
-        f"on this machine: {entry.download} MB to download, "
-        f"licence {entry.licence}. The current backbone stays until it is here."
+        f"on this machine: {entry.download} MB to download, licence {entry.licence}. The page uses "
+        "the current backbone until it is here."
     )
 
 
@@ -286,34 +277,26 @@ def fetched(title: str) -> str:
     return f"{title} is ready."
 
 
+def status(backbone: str, grid: Grid, milliseconds: float, scaled: tuple[Grid, Grid] | None) -> str:
+    """The status line; ``scaled`` are the sizes of a large upload before and after."""
+    parts = [backbone, f"{grid[0]} × {grid[1]} patches", f"{milliseconds:.0f} ms"]
+    if scaled:
+        (height, width), size = scaled
+        parts.append(f"scaled from {height} × {width} to {size[0]} × {size[1]} pixels")
+    return " · ".join(parts)
+
+
+def unknown(words: Sequence[str]) -> str:
+    """Words that the backbone never met."""
+    return f"This model never met {_quoted(words)}. A mask for such a word means little."
+
+
+# --- numbers, each rounded alike everywhere -------------------------------------------------------
+
+
 def percent(share: float) -> str:
-    """A share or an IoU: rounded alike wherever it stands."""
+    """A share or an IoU."""
     return f"{share * 100:.1f} %"
-
-
-def opened(scores: Mapping[str, float]) -> str:
-    """Under the opening picture: what the simulated fault does, and what each switch brings."""
-    neither, amf, cs, both = map(percent, scores.values())
-    return (
-        f"A simulated fault makes one channel far too loud. Without AMF and CS mIoU is {neither} "
-        f"here; AMF brings {amf}, CS {cs}, both {both}."
-    )
-
-
-def times(ratio: float) -> str:
-    """A multiple, rounded alike wherever it stands."""
-    return f"{ratio:.1f} ×" if ratio < 99.5 else f"{ratio:.0f} ×"
-
-
-def titled(title: str, score: float | None) -> str:
-    """A mask's title and its score where truth is known."""
-    return title if score is None else f"{title} · {miou(score)}"
-
-
-def card_foot(model: str, planted: bool) -> str:
-    """Under a share card's words."""
-    said = ["Segmented with GCLIP", model, SIMULATION_BADGE * planted]
-    return " · ".join(filter(None, said))
 
 
 def points(share: float | None) -> str:
@@ -321,14 +304,131 @@ def points(share: float | None) -> str:
     return "–" if share is None else f"{share * 100:.1f}"
 
 
+def miou(share: float | None) -> str:
+    """Beside a mask's title: its score where truth is known."""
+    return "" if share is None else f"mIoU {percent(share)}"
+
+
+def titled(title: str, score: float | None) -> str:
+    """A mask's title and its score where truth is known."""
+    return title if score is None else f"{title} · {miou(score)}"
+
+
+def times(ratio: float) -> str:
+    """A multiple."""
+    return f"{ratio:.1f} ×" if ratio < 99.5 else f"{ratio:.0f} ×"
+
+
+def cosine(value: float) -> str:
+    """A cosine."""
+    return f"{value:.2f}".replace("-", "−")
+
+
+# --- masks ----------------------------------------------------------------------------------------
+
+
+def opened(scores: Mapping[str, float]) -> str:
+    """Under the opening picture: what each switch does to the simulation."""
+    neither, amf, cs, both = map(percent, scores.values())
+    return f"mIoU is {neither} without AMF and CS, {amf} with AMF, {cs} with CS, {both} with both."
+
+
+def card_foot(model: str, planted: bool) -> str:
+    """Under a share card's words."""
+    return " · ".join(filter(None, ["Segmented with GCLIP", model, SIMULATION * planted]))
+
+
+def pointing(swipes: bool) -> str:
+    """Under a canvas while nothing is pointed at."""
+    hint = "Point at a patch to see where it looks; press it to see why it has its word."
+    return hint + " Drag to swipe between the masks." * swipes
+
+
+def why_note(row: int, column: int) -> str:
+    """Under the best words of a pixel; ``row`` and ``column`` are its patch's, from 0."""
+    return (
+        f"It is in the patch in row {row + 1}, column {column + 1}. In bold its label, the best "
+        "single word; “rest” sums up all hidden ones."
+    )
+
+
+def planted(plant: Plant) -> str:
+    """With the masks that a simulation made."""
+    return f"{SIMULATION}: channel {plant.channel} × {plant.gain:g} in {_blocks(plant.blocks)}."
+
+
+def switched(name: str, on: bool) -> str:
+    """Beside a card's title."""
+    return f"{name} {'on' if on else 'off'}"
+
+
+def nothing_changed(method: Method, found: MethodReport) -> str:
+    """Under the mask where the switches change no pixel."""
+    if method.fusion is None and method.suppression is None:
+        return "AMF and CS are off: this is ClearCLIP, and there is nothing to compare."
+    if method.fusion is None and not found.suppressed:
+        return "CS changes nothing here."
+    return "Not one pixel changes."
+
+
+def lowered(title: str, before: float | None, after: float | None) -> str:
+    """Where a method has a lower score than ClearCLIP on this photo; both in [0, 1]."""
+    if before is None or after is None or round(before - after, 3) <= 0:
+        return ""
+    return (
+        f"On this photo {title} lowers mIoU, from {percent(before)} to {percent(after)}. "
+        "The paper reports gains on the mean of many photos."
+    )
+
+
+def exported(title: str) -> str:
+    """Which mask the files of Export contain."""
+    return f"The files contain the mask under **{title}**, with the page’s settings."
+
+
+def found_nothing(titles: Sequence[str], words: Sequence[str]) -> str:
+    """Where masks find none of the words; ``titles`` are theirs."""
+    if not titles:
+        return ""
+    none = "the word" if len(words) == 1 else "any of the words"
+    return (
+        f"{', '.join(titles)} cannot find {none} here: hidden background words fit every pixel "
+        "better. Type what the picture shows, or switch Background off."
+    )
+
+
+def missed(words: Sequence[str]) -> str:
+    """Typed words that are in the truth and not in the mask."""
+    if not words:
+        return ""
+    are, count = ("is", "counts") if len(words) == 1 else ("are", "count")
+    return f"{_quoted(words)} {are} in the picture but not found, and {count} as 0 % in mIoU."
+
+
+def absent(words: Sequence[str]) -> str:
+    """Typed words that are not in the truth."""
+    if not words:
+        return ""
+    are, they = ("is", "it takes") if len(words) == 1 else ("are", "they take")
+    return f"{_quoted(words)} {are} not in the truth: mIoU counts the pixels {they} from others."
+
+
+def untyped(names: Sequence[Sequence[str]]) -> str:
+    """A true mask of which no class is typed; ``names`` are its classes with their synonyms."""
+    classes = _quoted([name for name, *_ in names])
+    return f"The true mask’s classes are not among your words: {classes}. Type one to get a score."
+
+
+# --- Compare --------------------------------------------------------------------------------------
+
+
 def method_marks(method: Method) -> list[str]:
     """What a method changes of CLIP's last block, a word for each of METHOD_PARTS or none."""
-    fusion, suppression = method.fusion, method.suppression
     return [
         "" if method.attention == "qk" else attention_words(method.attention)[1],
-        "middle blocks’ attention is mixed in" if fusion else "",
+        "middle blocks’ attention is mixed in" if method.fusion else "",
         "outlier tokens are repaired, like patches averaged" if method.calibration else "",
-        "an abnormal channel is suppressed" if suppression else "",
+        "an abnormal channel is suppressed" if method.suppression else "",
         "" if method.residual else "the residual path is left out",
         "" if method.ffn else "the FFN is left out",
     ]
@@ -338,7 +438,7 @@ PARTS = {"q": "query", "k": "key", "v": "Value"}
 
 
 def attention_words(name: str) -> tuple[str, str, str]:
-    """The symbol, the equation and the meaning of an entry of ATTENTIONS, made of what it is."""
+    """The symbol, the equation and the meaning of an entry of ATTENTIONS, made from its fields."""
     kind = ATTENTIONS[name]
     if not kind.pairs:
         return "I", "A v = v", "no attention: every patch keeps its own Value"
@@ -355,147 +455,97 @@ def attention_words(name: str) -> tuple[str, str, str]:
     return symbol, f"{factor}({equation})" if factor else equation, f"by {meaning}{more}"
 
 
-def miou(share: float | None) -> str:
-    """Beside a mask's title: how well it does where truth is known."""
-    return "" if share is None else f"mIoU {percent(share)}"
+def on_this_model(backbone: str, methods: Collection[Method]) -> list[str]:
+    """What to know of these methods on the built-in model; nothing on others."""
+    if backbone != BUILT_IN:
+        return []
+    values = any(not ATTENTIONS[one.attention].pairs for one in methods)
+    calibrated = any(one.calibration for one in methods)
+    return [FAVOURS_VALUES] * values + [FAILS_CALIBRATION] * calibrated
 
 
-def best(
-    titles: Sequence[str], miou: float, second: str, miou_2: float, word: str, iou: float,
-    iou_2: float,
-) -> str:  # fmt: skip
-    """Which variants do best, and by which word they are ahead of the next."""
-    return (
-        f"Best on this picture: {' and '.join(titles)}, mIoU {miou * 100:.1f} %. Ahead of {second} "
-        f"({miou_2 * 100:.1f} %) most by “{word[:40]}”: IoU {iou * 100:.1f} against "
-        f"{iou_2 * 100:.1f} %. Other pictures may favour another."
-    )
+# --- attention ------------------------------------------------------------------------------------
 
 
-def map_caption(block: int, n_blocks: int) -> str:
-    """Under the attention map of a block AMF reads."""
-    return f"block {block + 1} of {n_blocks}"
-
-
-def pointing(swipes: bool) -> str:
-    """Under a canvas while nothing is pointed at."""
-    return CANVAS_HINT + f" {SWIPE_HINT}" * swipes
-
-
-def why_note(row: int, column: int) -> str:
-    """Under the best words of a pixel; ``row`` and ``column`` are its patch's, from 0."""
-    return (
-        f"It lies in the patch in row {row + 1}, column {column + 1}. In bold its label, the best "
-        "single word; “rest” sums up all hidden ones."
-    )
-
-
-def planted(plant: Plant) -> str:
-    """On every card whose numbers a simulated fault made."""
-    return f"Simulation: channel {plant.channel} × {plant.gain:g} in {_blocks(plant.blocks)}."
-
-
-def switched(name: str, on: bool) -> str:
-    """Beside a card's title."""
-    return f"{name} {'on' if on else 'off'}"
-
-
-def alike_title(n_blocks: int, method: Method) -> str:
-    """Under the last block's matrix where the switches leave it as it is."""
-    return f"block {n_blocks}" + ", with and without CS alike" * (method.suppression is not None)
+def map_title(block: int, n_blocks: int) -> str:
+    """At a block's map."""
+    return f"Block {block + 1} of {n_blocks}"
 
 
 def last_title(n_blocks: int, which: str, method: Method) -> str:
-    """Under the last block's matrix: without or with what ``method`` switches on."""
-    if not _has_switches(method):
-        return f"block {n_blocks}, {'ClearCLIP' if which == 'without' else method.title}"
+    """At the last block's matrix: ``which`` is "without" or "with" what ``method`` switches on."""
+    if not has_switches(method):
+        return f"Block {n_blocks}, {'ClearCLIP' if which == 'without' else method.title}"
     on = {"AMF": method.fusion, "CS": method.suppression}
     names = " and ".join(name for name, one in on.items() if one is not None)
-    return f"block {n_blocks}" + (f", {which} {names}" if names else "")
+    return f"Block {n_blocks}" + (f", {which} {names}" if names else "")
 
 
-def nothing_changed(method: Method, found: MethodReport) -> str:
-    """Under the mask where the switches change no pixel."""
-    if method.fusion is None and method.suppression is None:
-        return "AMF and CS are off: this is ClearCLIP, and there is nothing to compare."
-    if method.fusion is None and not found.suppressed:
-        return "CS changes nothing here."
-    return "Not one pixel changes."
+def alike_title(n_blocks: int, method: Method) -> str:
+    """At the last block's matrix where the switches leave it as it is."""
+    return f"Block {n_blocks}" + ", with and without CS alike" * (method.suppression is not None)
 
 
-def lowered(title: str, before: float, after: float) -> str:
-    """Where a method has a lower score than ClearCLIP on this photo; both in [0, 1]."""
-    if round(before - after, 3) <= 0:
-        return ""
-    return (
-        f"On this photo {title} lowers mIoU, from {percent(before)} to {percent(after)}. "
-        "The paper reports gains on the mean of many photos."
-    )
-
-
-def found_nothing(titles: Sequence[str], words: Sequence[str]) -> str:
-    """Where masks find none of the words; ``titles`` are theirs."""
-    if not titles:
-        return ""
-    said = "the word" if len(words) == 1 else "any of the words"
-    return (
-        f"{', '.join(titles)} cannot find {said} here: hidden background words fit every pixel "
-        "better. Type what the picture shows, or switch Background off."
-    )
-
-
-def _quoted(words: Sequence[str]) -> str:
-    more = f" and {len(words) - 5} more" if len(words) > 5 else ""
-    return ", ".join(f"“{word[:40]}”" for word in words[:5]) + more
-
-
-def missed(words: Sequence[str]) -> str:
-    """Typed words that the truth holds and the mask does not."""
-    if not words:
-        return ""
-    one = len(words) == 1
-    return (
-        f"{_quoted(words)} {'is' if one else 'are'} in the picture but not found, and "
-        f"{'counts' if one else 'count'} as 0 % in mIoU."
-    )
-
-
-def absent(words: Sequence[str]) -> str:
-    """Typed words that the truth does not hold."""
-    if not words:
-        return ""
-    one = len(words) == 1
-    return (
-        f"{_quoted(words)} {'is' if one else 'are'} nowhere in the truth: in mIoU "
-        f"{'it counts' if one else 'they count'} by what {'it takes' if one else 'they take'} from "
-        "others."
-    )
-
-
-def _has_switches(method: Method) -> bool:
-    """Whether its last block is ClearCLIP's or GCLIP's, in which AMF and CS have their place."""
-    return method.attention == "qq"
+def has_switches(method: Method) -> bool:
+    """Whether AMF and CS are parts of it: they are GCLIP's."""
+    return method.name == "gclip"
 
 
 def attention_note(found: MethodReport, method: Method, shown: Sequence[int]) -> str:
-    """What the attention card's switches can and cannot change."""
-    if not _has_switches(method):
-        return f"{method.title}’s last block has an attention of its own: AMF and CS are unused."
+    """What the switches can and cannot change; ``shown`` are the blocks that AMF would use."""
+    if not has_switches(method):
+        return f"{method.title} uses neither AMF nor CS. {mixes(found.fusion, method)}".rstrip()
     if method.fusion:
         reason = FUSION_REASONS[found.fusion.reason]
-        said = f"AMF averages the maps of {_blocks(shown)} into the last block ({reason})."
+        text = f"AMF averages the maps of {_blocks(shown)} into the last block’s ({reason})."
     else:
-        said = f"AMF is off: the last block uses Query-Query alone. AMF would add {_blocks(shown)}."
+        text = f"AMF is off: the last block uses Query-Query alone. AMF would add {_blocks(shown)}."
     if not found.suppressed:
-        return said
+        return text
     first = min(found.suppressed)
-    reached = [block for block in shown if block > first]
-    if not reached:
+    if max(shown) <= first:
         return (
-            f"{said} CS reaches the maps after block {first + 1}, whose weights it changes first: "
+            f"{text} CS changes weights from block {first + 1} on, and so only the maps after it: "
             f"not those of {_blocks(shown)}."
         )
-    return f"{said} CS changes weights from block {first + 1} on, and with them the maps after it."
+    return f"{text} CS changes weights from block {first + 1} on, and with them the maps after it."
+
+
+def mixes(fusion: FusionReport, method: Method) -> str:
+    """What a method with a fusion of its own mixes into the last block's attention."""
+    if method.fusion is None or method.fusion.weight is None:
+        return ""
+    kind = "own" if method.fusion.attention == "own" else "Query-Key"
+    share = f"{method.fusion.weight:.0%}".replace("%", " %")
+    return f"Its last block’s attention is {share} the mean of {_blocks(fusion.blocks)}’s ({kind})."
+
+
+def strip_note(fusion: FusionReport) -> str:
+    """Under the strip of blocks."""
+    return (
+        f"Brightness: attention that each patch receives (mean of all heads); outlined: global "
+        f"tokens; ×: the most attended patch, 1 = an equal share. AMF takes "
+        f"{_blocks(fusion.blocks)}: {FUSION_REASONS[fusion.reason]}."
+    )
+
+
+def map_note(n_tokens: int, agreement: float) -> str:
+    """Under a block's own attention; ``agreement`` is a cosine, nan without a global token."""
+    if not n_tokens:
+        return "Query-Key, as trained; no global token."
+    return (
+        f"Query-Key, as trained; outlined: {_counted(n_tokens, 'global token')}. Cosine with the "
+        f"class token’s row: {cosine(agreement)} (mean of heads; in the paper they agree)."
+    )
+
+
+def fused_note(blocks: Sequence[int], n_tokens: int) -> str:
+    """Under the fused matrix."""
+    tail = f"; outlined: their {_counted(n_tokens, 'global token')}" if n_tokens else ""
+    return f"Averaged with {_blocks(blocks)}{tail}."
+
+
+# --- channels -------------------------------------------------------------------------------------
 
 
 def norms_note(found: MethodReport, cs: bool, block: int) -> str:
@@ -505,32 +555,27 @@ def norms_note(found: MethodReport, cs: bool, block: int) -> str:
         before = float(found.norms_before[block].max())
         channel = int(found.channels[block])
         after = float(found.norms_after[block, channel])
-        does = "CS brings" if cs else "CS is off. It would bring"
+        does = "CS scales" if cs else "CS is off. It would scale"
         changes = "changes" if cs else "change"
         return (
             f"{does} channel {channel} of block {block + 1} from {before:.3g} to {after:.3g}, and "
             f"{changes} {_blocks(found.suppressed)} ({SUPPRESSION_REASONS[found.cs_reason]}). {amf}"
         )
     if found.suppressed:
-        return f"CS leaves block {block + 1} alone; it changes {_blocks(found.suppressed)}. {amf}"
+        return f"CS does not change block {block + 1}, only {_blocks(found.suppressed)}. {amf}"
     return f"{_sentence(SUPPRESSION_REASONS[found.cs_reason])}. {amf}"
-
-
-def cosine(value: float) -> str:
-    """A cosine: rounded alike wherever it stands."""
-    return f"{value:.2f}".replace("-", "−")
 
 
 def similarity_note(
     regions: str, found: MethodReport, off: tuple[float, float], on: tuple[float, float]
 ) -> str:
     """Under the in-in / in-out bars; both without and with CS."""
-    said = (
+    text = (
         f"Mean cosine of Values; regions are those of {regions}. In the paper CS makes Values of "
         "one region more alike and those of two regions less."
     )
     if not found.suppressed:
-        return f"{said} Here CS changes nothing."
+        return f"{text} Here CS changes nothing."
     against = [
         f"those of {which} became {how}, {cosine(old)} to {cosine(new)}"
         for which, how, old, new, differs in (
@@ -539,144 +584,45 @@ def similarity_note(
         )
         if differs
     ]
-    return f"{said} On this picture it is otherwise: {' and '.join(against)}." if against else said
+    return f"{text} On this picture it is otherwise: {' and '.join(against)}." if against else text
 
 
-def status(backbone: str, grid: Grid, milliseconds: float, scaled: tuple[Grid, Grid] | None) -> str:
-    """The status line; ``scaled`` are the sizes of a large upload before and after."""
-    said = [backbone, f"{grid[0]} × {grid[1]} patches", f"{milliseconds:.0f} ms"]
-    if scaled:
-        (height, width), size = scaled
-        said.append(f"scaled from {height} × {width} to {size[0]} × {size[1]} pixels")
-    return " · ".join(said)
-
-
-def unknown(words: Sequence[str]) -> str:
-    """Words that the backbone never met."""
-    return f"This model never met {_quoted(words)}. A mask for such a word means little."
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _percent(share: float) -> str:
-    return "Under 1 %" if 0 < share < 0.01 else f"{share * 100:.0f} %"
-
-
-def taken(title: str) -> str:
-    """Which of the variants the result is."""
-    return f"What you take is the mask under **{title}**, as the page is set."
-
-
-def suppression_title(cs: bool, planted: bool) -> str:
-    """Above the mask without or with CS."""
-    said = "CS on" if cs else "CS off"
-    return f"Simulation, {said}" if planted else said
-
-
-def suppression_said(found: MethodReport, changed: float, amf: bool) -> str:
-    """Under the masks: what CS did to them."""
+def suppression_said(found: MethodReport, changed: float, amf: bool) -> list[str]:
+    """Under the masks: what CS did to them; ``changed`` is a share of the pixels."""
     fusion = "AMF is on in all of them." if amf else "AMF is off in all of them."
+    why = SUPPRESSION_REASONS[found.cs_reason]
     if not found.suppressed:
-        return f"{_sentence(SUPPRESSION_REASONS[found.cs_reason])}. {fusion}"
-    return (
-        f"CS changes {_blocks(found.suppressed)} ({SUPPRESSION_REASONS[found.cs_reason]}) and "
-        f"relabels {_percent(changed).lower()} of the pixels. {fusion}"
-    )
-
-
-def last_block_note(n_blocks: int) -> str:
-    """When suppression was asked for in the last block alone."""
-    return (
-        f"The FFN of the last block ({n_blocks}) is not used by GCLIP: suppressing channels there "
-        "changes no mask."
-    )
+        return [f"{_sentence(why)}. {fusion}"]
+    part = "under 1 %" if 0 < changed < 0.01 else f"{changed * 100:.0f} %"
+    text = f"CS changes {_blocks(found.suppressed)} ({why}) and relabels {part} of the pixels."
+    last = len(found.channels)
+    idle = f"GCLIP does not use the last block’s FFN: channels of block {last} change no mask."
+    return [f"{text} {fusion}", idle * (found.suppressed == (last - 1,))]
 
 
 def largest_note(found: MethodReport, block: int, threshold: float) -> str:
-    """Under the norms of a block: how far its largest stands out, and which blocks have one that is
-    abnormal."""
+    """Under the norms of a block: its largest, and which blocks have an abnormal one."""
     norms, ratio = found.norms_before[block], found.ratios[block]
     if not norms.any():
         return "All weights of this layer are 0."
     is_it = "abnormal" if block in found.abnormal else "not abnormal"
     listed, last = _blocks(found.abnormal) if found.abnormal else "none", len(found.channels) - 1
     if last in found.abnormal and last not in found.suppressed:
-        listed += f" (CS leaves {last + 1}, the last: its FFN is not used)"
+        listed += f" (CS skips {last + 1}, the last: its FFN is not used)"
     return (
-        f"Channel {found.channels[block]} has the largest norm, {ratio:.1f} × the median: {is_it}. "
-        f"Abnormal is what has {threshold:g} × or more, a bound of our choice, not tried on large "
-        f"models: {listed}."
+        f"Channel {found.channels[block]} has the largest norm, {times(ratio)} the median: "
+        f"{is_it}. Abnormal is {threshold:g} × or more, our own bound, not tried on large models: "
+        f"{listed}."
     )
 
 
-def fused_block(block: int, fused: bool) -> str:
-    """Beside a block's score."""
-    return f"Block {block + 1}" + (", AMF" if fused else "")
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
-def scored(score: float, agreement: float) -> str:
-    """A block's score, and the cosine where there is a global token."""
-    return f"×{score:.1f}" + ("" if agreement != agreement else f" · cosine {agreement:.2f}")
-
-
-def scores_note(threshold: float, model: str, agrees: bool) -> str:
-    """Under every block's score; ``agrees``: cosines stand there."""
-    return (
-        f"{model}. ×: how much attention the most attended patch gets, 1 = an equal share; it is a "
-        f"global token from ×{threshold:g} on (the line; the scale is logarithmic)."
-        + " Cosine: how well global tokens agree with the class token."
-        * agrees
-    )
-
-
-def strip_note(fusion: FusionReport) -> str:
-    """Under the strip of blocks."""
-    return (
-        f"Brightness: attention that each patch receives (mean of all heads); outlined: global "
-        f"tokens; ×: the most attended patch. AMF takes {_blocks(fusion.blocks)}: "
-        f"{FUSION_REASONS[fusion.reason]}."
-    )
-
-
-def map_title(block: int, n_blocks: int) -> str:
-    """Above a block's own attention."""
-    return f"Block {block + 1} of {n_blocks}"
-
-
-def used_title(n_blocks: int, method: Method) -> str:
-    """Above the matrix that the last block uses, or would if ``method`` were GCLIP."""
-    return f"Block {n_blocks} {'used' if _has_switches(method) else 'in GCLIP'}"
-
-
-def map_note(n_tokens: int) -> str:
-    """Under a block's own attention."""
-    if not n_tokens:
-        return "Query-Key, as trained; no global token."
-    return f"Query-Key, as trained; outlined: {_counted(n_tokens, 'global token')}."
-
-
-def fused_note(blocks: Sequence[int], n_tokens: int) -> str:
-    """Under the fused matrix."""
-    tail = f"; outlined: their {_counted(n_tokens, 'global token')}" if n_tokens else ""
-    return f"Averaged with {_blocks(blocks)}{tail}."
-
-
-def token_rows(n_tokens: int) -> str:
-    """Where the global tokens look."""
-    return f"Where {_counted(n_tokens, 'global token')} look{'s' if n_tokens == 1 else ''}"
-
-
-def agreement_note(block: int, cosine: float, head: int | None) -> str:
-    """Beside the class token's row."""
-    which = "the mean of all heads" if head is None else f"head {head + 1}"
-    if cosine != cosine:  # nan: no global token
-        return f"Shown: {which}. Block {block + 1} has no global token to compare with."
-    return (
-        f"Shown: {which}. Cosine of the global tokens’ rows with the class token’s: {cosine:.2f} "
-        "(mean of heads). The paper: once they emerge, they agree."
-    )
+def _quoted(words: Sequence[str]) -> str:
+    more = f" and {len(words) - 5} more" if len(words) > 5 else ""
+    return ", ".join(f"“{word[:40]}”" for word in words[:5]) + more
 
 
 def _blocks(blocks: Sequence[int]) -> str:

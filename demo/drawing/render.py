@@ -25,7 +25,6 @@ from demo.drawing import lettering
 from gclip_core import palette
 
 MAX_SIDE = 1024
-COLORMAP = "magma"
 SMALLEST_LABELLED = 0.006
 POLE_SIDE = 128
 
@@ -36,26 +35,16 @@ def overlay(
     names: Sequence[str],
     opacity: float = 0.6,
     max_side: int = MAX_SIDE,
-    outlines: bool = True,
-    write_words: bool = True,
 ) -> Image.Image:
     """The mask over the image, with thin outlines and the word on each large region."""
-    picture, small = _fit(image, labels, max_side)
+    picture = fit(image, max_side)
+    small = nearest(np.asarray(labels), (picture.height, picture.width)).astype(np.int32)
     mask = Image.fromarray(palette.table(names)[small])
     blended = Image.blend(picture, mask, float(np.clip(opacity, 0, 1)))
-    if outlines:
-        lines = _outlines(small)
-        blended.paste(lines, (0, 0), lines)
-    if write_words:
-        _write_words(blended, small, names)
+    lines = _outlines(small)
+    blended.paste(lines, (0, 0), lines)
+    _write_words(blended, small, names)
     return blended
-
-
-def scaled(values: ArrayLike, highest: float | None = None) -> NDArray[np.float32]:
-    """sqrt of attention in [0, 1], ``highest`` (default: :func:`full_scale`) becoming 1."""
-    array = np.maximum(np.asarray(values, np.float32), 0)
-    top = full_scale(array) if highest is None else highest
-    return np.sqrt(np.minimum(array / max(top, 1e-12), 1)).astype(np.float32)
 
 
 def full_scale(values: ArrayLike) -> float:
@@ -83,11 +72,6 @@ def pool_patches(
     keys = pool_keys(matrix.reshape(n, *grid), square).reshape(n, -1)
     both = pool_keys(keys.T.reshape(keys.shape[1], *grid), square)
     return np.ascontiguousarray(both.reshape(keys.shape[1], -1).T)
-
-
-def _array(values: ArrayLike) -> NDArray[Any]:
-    array = np.asarray(values)
-    return array.astype(np.int32) if array.dtype.kind in "iub" else array
 
 
 def fitting(shape: tuple[int, ...], max_side: int) -> tuple[int, int]:
@@ -119,13 +103,6 @@ def nearest(labels: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
     rows = (np.arange(shape[0]) + 0.5) * labels.shape[0] // shape[0]
     columns = (np.arange(shape[1]) + 0.5) * labels.shape[1] // shape[1]
     return labels[rows.astype(int)[:, None], columns.astype(int)]
-
-
-def _fit(
-    image: Image.Image, labels: ArrayLike, max_side: int
-) -> tuple[Image.Image, NDArray[np.int32]]:
-    picture = fit(image, max_side)
-    return picture, _array(nearest(np.asarray(labels), (picture.height, picture.width)))
 
 
 def _outlines(labels: NDArray[np.int32]) -> Image.Image:

@@ -2,7 +2,7 @@
 
 ``{braces}`` are filled with what :func:`measure` finds on that photo: mIoU of the states below,
 numbers of the other transformer (``assets/learn/stripes.json``), and what a word left out becomes.
-A step tells one number.
+Each answer has one number.
 """
 
 import json
@@ -29,26 +29,16 @@ NEAR = 0.005
 """Of mIoU: less is "hardly any change"."""
 
 
-@dataclass(frozen=True)
-class State:
-    """A mask of the lesson: ClearCLIP, with what is switched on."""
-
-    amf: bool = False
-    cs: bool = False
-    plant: bool = False
-    clip: bool = False
-    left_out: bool = False
-
-
-STATES = {
-    "clip": State(clip=True),
-    "clearclip": State(),
-    "amf": State(amf=True),
-    "planted": State(plant=True),
-    "cs": State(plant=True, cs=True),
-    "both": State(plant=True, amf=True, cs=True),
-    "left_out": State(left_out=True),
+STATES: dict[str, set[str]] = {
+    "clip": {"clip"},
+    "clearclip": set(),
+    "amf": {"amf"},
+    "planted": {"plant"},
+    "cs": {"plant", "cs"},
+    "both": {"plant", "cs", "amf"},
+    "left_out": {"left_out"},
 }
+"""The masks of the lesson: ClearCLIP's, with what is switched on; CLIP's under "clip"."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +72,8 @@ THEIRS = "DINOv2’s ViT-S/14, fine-tuned for saliency"
 
 COVER = Step(
     "Ninety seconds on one photo",
-    "How does a model that never saw a mask make one? Six guesses, one number each. The masks are "
-    "the built-in model’s, made on this page.",
+    "CLIP never saw a mask. How does it make one? Six guesses, one number each. The built-in model "
+    "makes the masks on this page.",
     "",
     (),
     0,
@@ -95,8 +85,8 @@ STEPS = (
         "CLIP knows what, not where",
         "CLIP learned from photos and their captions. Here every patch of the photo gets the word "
         "that fits it best.",
-        "In its last block each patch looks at whatever it asks for. What if it looked only at "
-        "patches like itself?",
+        "In its last block each patch’s query meets the keys of all others. What if it looked only "
+        "at patches with a similar query?",
         CHANGES,
         ("clip", "clearclip"),
         "This is **ClearCLIP**. mIoU, how well the mask covers the true one, goes from {clip} to "
@@ -106,8 +96,8 @@ STEPS = (
     ),
     Step(
         "Global tokens",
-        "Who looks at whom: a row is a patch that looks, a column one that is looked at, bright "
-        f"is much. This is another transformer, {THEIRS}: the built-in model has no global tokens.",
+        "Each row is a patch that looks, each column a patch that is looked at; bright is more. "
+        f"This is another transformer, {THEIRS}: the built-in model has no global tokens.",
         "In its later block some columns are bright from top to bottom. What are they?",
         (
             "Patches that look only at themselves",
@@ -116,7 +106,7 @@ STEPS = (
         ),
         1,
         "They are **global tokens**, here **{tokens}** of {patches} patches. In the paper they "
-        "know the whole picture; in OpenAI’s ViT-B/16 they appear from block 6 on.",
+        "describe the whole picture; in OpenAI’s ViT-B/16 they appear from block 6 on.",
         (
             Figure("matrix", "early", "Block {early}: a diagonal, each looks near itself"),
             Figure("matrix", "late", "Block {late}: bright columns"),
@@ -124,9 +114,8 @@ STEPS = (
     ),
     Step(
         "Attention Map Fusion",
-        "A patch that looks only at its like knows nothing of the whole. **AMF** averages the "
-        "attention of the first blocks with global tokens into the last block’s. The built-in has "
-        "none, so AMF takes the middle ones, {amf_blocks}.",
+        "**AMF** averages the attention of the first blocks with global tokens into the last "
+        "block’s. The built-in has none, so AMF takes the middle ones, {amf_blocks}.",
         "What happens to ClearCLIP’s mask?",
         CHANGES,
         ("clearclip", "amf"),
@@ -135,11 +124,12 @@ STEPS = (
         (Figure("mask", "amf", "ClearCLIP + AMF"),),
     ),
     Step(
-        "A channel too loud",
+        "An abnormal channel",
         "In the paper one channel of a block’s FFN has far larger weights than all others. The "
-        "other transformer has one, {ratio} times the median. The built-in has none: "
-        "**a simulation** multiplies its channel {channel} by {gain} in {planted_blocks}.",
-        "What does the loud channel do to ClearCLIP’s mask?",
+        "other transformer has a weak one, {ratio} times the median with its LayerScale. The "
+        "built-in has none: **a simulation** multiplies its channel {channel} by {gain} in "
+        "{planted_blocks}.",
+        "What does this channel do to ClearCLIP’s mask?",
         CHANGES,
         ("clearclip", "planted"),
         "mIoU goes from {clearclip} to **{planted}**: the channel outweighs all others in every "
@@ -152,8 +142,8 @@ STEPS = (
     ),
     Step(
         "Channel Suppression",
-        "**CS** scales the loud channel down to the mean of the others. No weight is trained, and "
-        "the simulation stays.",
+        "**CS** scales the abnormal channel down to the mean of the others. No weight is trained, "
+        "and the simulation stays on.",
         "What happens to the mask?",
         CHANGES,
         ("planted", "cs"),
@@ -162,14 +152,13 @@ STEPS = (
         (Figure("mask", "cs", "CS on, simulation"),),
     ),
     Step(
-        "Your words are all there is",
-        "The model can only answer with the words you type. Suppose **{missing}** were not among "
-        "them.",
+        "The model knows only your words",
+        "Each patch gets one of the words you type. Suppose **{missing}** were not among them.",
         "What would most pixels of “{missing}” be called?",
         ("{missing}, all the same", "{taker}", "Nothing: they stay without a word"),
         1,
-        "**{share}** of them become {taker}: the word that fits least badly. So name what your "
-        "photo shows.",
+        "**{share}** of them become {taker}, the best of the words that are left. So name what "
+        "your photo shows.",
         (Figure("mask", "clearclip", "All words"),),
         (Figure("mask", "left_out", "Without “{missing}”"),),
     ),
@@ -188,20 +177,21 @@ REQUEST = Request(Settings(backbone=BUILT_IN, example=PHOTO, words=_words("")))
 def mask(look: Look, name: str) -> Mask:
     """The mask of one of the STATES; ``look`` is that of REQUEST."""
     state = STATES[name]
-    at = look.changed(plant=state.plant, words=_words(LEFT_OUT if state.left_out else ""))
-    if state.clip:
+    words = _words(LEFT_OUT if "left_out" in state else "")
+    at = look.changed(plant="plant" in state, words=words)
+    if "clip" in state:
         return at.mask(METHODS["clip"])
-    return at.mask(variants.ablation(at.settings, state.amf, state.cs))
+    return at.mask(variants.ablation(at.settings, "amf" in state, "cs" in state))
 
 
 @cache
 def stripes() -> dict[str, Any]:
-    """What was baked of the other transformer on this photo: blocks, global tokens, norms."""
+    """Stored numbers of the other transformer on this photo: blocks, global tokens, norms."""
     return json.loads(assets.path("learn", "stripes.json").read_text("utf-8"))
 
 
 def measure(look: Look) -> dict[str, str]:
-    """What stands in the braces of the steps; ``look`` is that of REQUEST."""
+    """The values for the braces of the steps; ``look`` is that of REQUEST."""
     masks, theirs, settings = {name: mask(look, name) for name in STATES}, stripes(), look.settings
     fused = look.findings(variants.ablation(settings, amf=True, cs=False)).fusion.blocks
     planted = block_numbers(settings.planted_blocks(look.bare.backbone.n_blocks))

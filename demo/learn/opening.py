@@ -55,7 +55,7 @@ def work_out(studio: Studio) -> threading.Thread | None:
         return None
 
     def work() -> None:
-        # What goes wrong is told to the visitor who asks for it.
+        # An error is shown to the visitor who asks for it.
         with contextlib.suppress(GclipError, MemoryError):
             look = studio.look(Request(first(studio.default)))
             look.read()  # what takes longest first, while imports keep one core alone

@@ -1,4 +1,4 @@
-"""Channels: the norms of every FFN output channel, other channels to suppress, one to plant."""
+"""Channels: the norms of every FFN output channel, other channels to suppress, a simulation."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,14 +10,14 @@ from gradio.events import Dependency
 
 from demo import variants, widgets, wording
 from demo.controls import QUIET, RAW, Answer, Controls, Tab, chosen, in_words
-from demo.look import Look, Studio, changed_share
+from demo.look import Look, Studio
 from demo.settings import Settings
-from demo.tabs import common
-from demo.tabs import norms as norms_card
+from demo.tabs import common, norms
 from demo.widgets import cards, values
+from gclip_core import cs as suppression
 from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError
-from gclip_core.types import Blocks, MethodReport
+from gclip_core.types import Blocks
 
 DRAGGED = ("channels", "cs_blocks", "cs")
 ONE_REGION, TWO_REGIONS = "#1f9d83", "#e0633a"
@@ -35,28 +35,30 @@ def build(studio: Studio, controls: Controls) -> Tab:
         said = widgets.lines("channels-said", "What CS did")
     with gr.Row(elem_classes=["channelrow"]):
         with gr.Column(scale=5, min_width=300, elem_classes=["cardbox"]):
-            norms = widgets.norms(elem_id="channel-norms")
+            plot = widgets.norms(elem_id="channel-norms")
         with gr.Column(scale=4, min_width=300, elem_classes=["bare"]):
-            with gr.Column(elem_classes=["cardbox", "simulated"]):
+            with gr.Column(elem_classes=["cardbox"]):
                 plant_blocks = _planting(controls)
             similarity = widgets.card("similarity", wording.SIMILARITY)
 
     def show(look: Look) -> Answer:
-        found, amf = norms_card.see(look), look.settings.amf
+        amf, planted = look.settings.amf, common.simulated(look)
         off, on = (look.mask(variants.ablation(look.settings, amf, cs)) for cs in (False, True))
-        bare: dict[str, Any] = {"visible": found.planted}
-        if found.planted:
-            untouched = look.mask(off.method, planted=False)
-            bare["value"] = common.small(look, untouched, wording.UNTOUCHED)
+        bare: dict[str, Any] = {"visible": bool(planted)}
+        if planted:
+            clean = look.changed(plant=False)
+            bare["value"] = common.small(clean, clean.mask(off.method), wording.UNTOUCHED)
         shown = [
-            common.small(look, mask, wording.suppression_title(cs, found.planted))
+            common.small(look, mask, wording.switched("CS", cs))
             for cs, mask in ((False, off), (True, on))
         ]
+        changed = float((off.labels != on.labels).mean())
+        notes = [planted, *wording.suppression_said(norms.report(look), changed, amf)]
         return {
-            norms: _norms(look, found),
+            plot: _norms(look),
             **dict(zip(masks, (*shown, gr.HTML(**bare)), strict=True)),
-            said: _said(look, found.found, changed_share(off.labels, on.labels)),
-            similarity: _similarity(look, found.found),
+            said: values.lines(notes=notes),
+            similarity: _similarity(look),
         }
 
     @in_words
@@ -75,17 +77,12 @@ def build(studio: Studio, controls: Controls) -> Tab:
         inputs, outputs = controls.components, [controls[name] for name in DRAGGED]
         return [
             controls["channels"].submit(enter, inputs, outputs, **RAW),
-            norms.select(select, inputs, [*outputs, controls["view_block"]], **RAW),
-            norms.clear(**common.switch_off(controls)),
+            plot.select(select, inputs, [*outputs, controls["view_block"]], **RAW),
             plant_blocks.submit(fn=None, js="() => []", **QUIET),
         ]
 
-    return Tab(
-        outputs=[norms, *masks, said, similarity],
-        show=show,
-        wire=wire,
-        masks=masks,
-    )
+    outputs = [plot, *masks, said, similarity]
+    return Tab(outputs=outputs, show=show, wire=wire, masks=masks)
 
 
 def _planting(controls: Controls) -> Component:
@@ -103,7 +100,7 @@ def _planting(controls: Controls) -> Component:
 def _write(
     studio: Studio, controls: Controls, raw: tuple[Any, ...], channels: Sequence[int] | None
 ) -> Answer:
-    """Write what a choice of channels changes; nothing where it is refused: the tab says why.
+    """The controls that a choice of channels changes; the open tab shows why one is refused.
 
     ``channels`` None takes those that were typed.
     """
@@ -119,22 +116,21 @@ def _write(
     return {part: every[part] for part in parts}
 
 
-def _norms(look: Look, norms: norms_card.Norms) -> values.Json:
-    found, settings = norms.found, look.settings
-    picked = settings.channels if norms.block in found.suppressed else ()
+def _norms(look: Look) -> values.Json:
+    found, block, settings = norms.report(look), norms.block_in_view(look), look.settings
+    picked = settings.channels if block in found.suppressed else ()
     whole = picked and picked[-1] - picked[0] == len(picked) - 1
+    ratios_after = suppression.ratios(found.norms_after)
     curves = [
         cards.entropy_curve(found.entropy, found.entropy_after),
-        cards.ratio_curve(found.ratios, norms.ratios_after, settings.channel_threshold),
+        cards.ratio_curve(found.ratios, ratios_after, settings.channel_threshold),
     ]
-    return norms_card.value(
-        look, norms, look.chosen.suppression is not None,
-        wording.largest_note(found, norms.block, settings.channel_threshold), curves,
-        drags=True, chosen=(picked[0], picked[-1]) if whole else None,
-    )  # fmt: skip
+    note = wording.largest_note(found, block, settings.channel_threshold)
+    chosen = (picked[0], picked[-1]) if whole else None
+    return norms.value(look, note, curves, drags=True, chosen=chosen)
 
 
-def _similarity(look: Look, found: MethodReport) -> values.Json:
+def _similarity(look: Look) -> values.Json:
     """In-in and in-out of the last block's Values, without and with CS."""
     off, on = (
         look.alike(variants.ablation(look.settings, amf=False, cs=cs)) for cs in (False, True)
@@ -151,15 +147,8 @@ def _similarity(look: Look, found: MethodReport) -> values.Json:
             ("one region", "two regions"), alike, (ONE_REGION, TWO_REGIONS), strict=True
         )
     ]
-    note = wording.similarity_note(look.regions, found, off, on)
-    return common.card(look, wording.SIMILARITY, note, bars=bars)
-
-
-def _said(look: Look, found: MethodReport, changed: float) -> values.Json:
-    notes, n = [wording.suppression_said(found, changed, look.settings.amf)], len(found.channels)
-    if found.suppressed == (n - 1,):
-        notes.append(wording.last_block_note(n))
-    return values.lines(notes=notes)
+    note = wording.similarity_note(look.regions, norms.report(look), off, on)
+    return values.card(wording.SIMILARITY, bars=bars, note=note)
 
 
 def choose(backbone: Backbone, settings: Settings, channels: Sequence[int]) -> Settings:

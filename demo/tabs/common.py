@@ -13,12 +13,12 @@ from demo import wording
 from demo.controls import QUIET, Controls
 from demo.drawing import render
 from demo.look import Look, Mask
-from demo.widgets import cards, values
+from demo.widgets import cards
 from demo.widgets.blobs import STORE, Blob, attention_blob, picture_blob
 from demo.widgets.codec import Levels, packed
 from demo.widgets.values import Json
 from gclip_core import amf, masks
-from gclip_core.types import Grid, Method
+from gclip_core.types import GlobalTokens, Grid, Method
 
 MAX_PATCHES = 768
 """Patches of a matrix that is shown; of more, squares are averaged."""
@@ -68,30 +68,24 @@ def half(look: Look, mask: Mask, short: str = "", looks: bool = True) -> cards.S
     return replace(side, **names)
 
 
-def small(look: Look, mask: Mask, title: str = "", fault: bool = False, best: bool = False) -> Json:
-    """A mask without legend or matrix, for a row of several; ``fault``: a simulation is named.
-
-    ``best``: it is said to be.
-    """
-    badge = wording.best_badge(mask.miou) if best else wording.miou(mask.miou)
-    side = cards.Side(title or mask.title, mask.labels, badge, shares=mask.shares)
-    said = simulated(look) if fault else ""
-    return canvas(look, [side], mask.names, simulated=said, compact=True, max_side=448)
+def small(look: Look, mask: Mask, title: str) -> Json:
+    """A mask without a legend, for a row of several; no simulation is named."""
+    side = replace(half(look, mask), title=title)
+    return canvas(look, [side], mask.names, simulated="", compact=True, max_side=448)
 
 
 def canvas(look: Look, sides: list[cards.Side], names: Sequence[str], **more: Any) -> Json:
     """Masks over the look's picture; a simulation is named, unless ``more`` says otherwise."""
-    options = {"simulated": simulated(look), **more}
-    opacity, pixel = look.settings.opacity, look.settings.pixel
+    shown = {"opacity": look.settings.opacity, "pixel": look.settings.pixel}
     return cards.canvas_value(
-        picture(look), sides, names, opacity=opacity, pixel=pixel, **options
-    )  # fmt: skip
+        picture(look), sides, names, **{"simulated": simulated(look), **shown, **more}
+    )
 
 
-def card(look: Look, title: str, note: str, **more: Any) -> Json:
-    """A card of what was found; a simulation is named."""
-    badge = wording.SIMULATION_BADGE if simulated(look) else ""
-    return values.card(title, note=note, badge=badge, **more)
+def tokens(look: Look) -> GlobalTokens:
+    """Global tokens of every block, on the trunk of the request's method."""
+    trunk, threshold = look.trunk(look.chosen), look.settings.global_threshold
+    return look.segmenter.globality(trunk, threshold, clean=False)
 
 
 def found_nothing(masks: list[Mask]) -> str:
@@ -106,12 +100,19 @@ def missed(mask: Mask) -> list[str]:
 
 
 def absent(mask: Mask) -> str:
-    """The sentence on typed words that the truth, where it is known, does not hold."""
+    """The sentence on typed words that are not in the truth, where it is known."""
     return wording.absent([mask.names[index] for index in mask.absent if mask.miou is not None])
 
 
+def unmeasured(look: Look) -> str:
+    """Why a known truth measures nothing: none of its classes is among the words."""
+    if look.truth is None:
+        return wording.OWN_MASK_READ if look.request.truth_file else ""
+    return "" if look.mask(look.chosen).iou else wording.untyped(look.truth.names)
+
+
 def switch_off(controls: Controls) -> dict[str, Any]:
-    """What a canvas's or card's ``clear`` does: the simulation goes, in the browser alone."""
+    """What a widget's ``clear`` does: it switches the simulation off, in the browser alone."""
     return {"fn": None, "js": "() => false", "outputs": controls["plant"], **QUIET}
 
 

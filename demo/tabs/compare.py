@@ -1,6 +1,5 @@
 """Compare: every method on one picture as a table of the field, and two of its masks at once."""
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,10 +28,14 @@ SMALL = 224
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Masks by the name of their variant, in the order of VARIANTS; ``truth`` in the visitor's
-    classes, None if unknown."""
+    """Masks by the name of their variant, in the order of VARIANTS.
+
+    ``refused`` says why a method cannot take this picture; ``truth`` is in the visitor's classes,
+    None if unknown.
+    """
 
     masks: dict[str, Mask]
+    refused: dict[str, str]
     truth: Mask | None
 
 
@@ -40,30 +43,29 @@ def build(studio: Studio, controls: Controls) -> Tab:
     """The table; under it two masks to swipe between. A press on a row opens its mask there."""
     gr.Markdown(wording.COMPARE_NOTE, elem_classes=["gclip-note"])
     with gr.Column(elem_classes=["cardbox"]):
-        table = widgets.methods(elem_id="methods", empty=wording.METHODS_EMPTY)
+        table = widgets.methods(elem_id="methods")
         controls.make("extras", elem_id="extras", container=False)
-    notes = widgets.lines("compare-notes", wording.COMPARE_NOTES)
+    said = widgets.lines("compare-notes", wording.COMPARE_NOTES)
     choices = [*((v.title, v.name) for v in VARIANTS.values()), (wording.TRUTH, TRUTH)]
     with gr.Column(elem_classes=["cardbox"], elem_id="pair"):
         with gr.Row(elem_classes=["pairchoice"]):
             left = controls.make("left", choices=choices, elem_id="left")
             right = controls.make("right", choices=choices, elem_id="right")
-        both = widgets.canvas(elem_id="pair-canvas", empty=wording.PAIR_EMPTY)
+        both = widgets.canvas(elem_id="pair-canvas")
 
     def show(look: Look) -> Answer:
         found = see(look, shown(look.settings.extras))
         masks = list(found.masks.values())
+        notes = [
+            *wording.on_this_model(look.bare.backbone.name, [one.method for one in masks]),
+            common.found_nothing(masks),
+            common.absent(masks[0]),
+            "" if found.truth else common.unmeasured(look) or wording.TRUTH_EMPTY,
+        ]
         return {
             table: _table(look, found),
             both: _both(look, *pair(look, found)),
-            notes: values.lines(
-                notes=[
-                    _best(found),
-                    common.found_nothing(masks),
-                    common.absent(masks[0]),
-                    "" if found.truth else wording.TRUTH_EMPTY,
-                ]
-            ),
+            said: values.lines(notes=notes),
         }
 
     def choose(event: gr.SelectData, left: str, right: str) -> tuple[str, str]:
@@ -73,9 +75,9 @@ def build(studio: Studio, controls: Controls) -> Tab:
     def wire() -> list[Any]:
         slide_opacity(both, controls)
         chosen = table.select(choose, [left, right], [left, right], preprocess=False, **QUIET)
-        return [both.clear(**common.switch_off(controls)), chosen]
+        return [table.clear(**common.switch_off(controls)), chosen]
 
-    return Tab(outputs=[table, notes, both], show=show, wire=wire, masks=[both])
+    return Tab(outputs=[table, said, both], show=show, wire=wire, masks=[both])
 
 
 def shown(extras: bool) -> tuple[str, ...]:
@@ -84,12 +86,14 @@ def shown(extras: bool) -> tuple[str, ...]:
 
 
 def see(look: Look, names: Sequence[str]) -> Comparison:
-    """The masks of several variants, all from one encoding; of those that take this picture."""
-    masks = {}
+    """The masks of several variants, all from one encoding."""
+    masks, refused = {}, {}
     for name in names:
-        with contextlib.suppress(MethodError):  # SC-CLIP and SFP need 31 patches
+        try:
             masks[name] = mask(look, name)
-    return Comparison(masks, known(look))
+        except MethodError as error:
+            refused[name] = str(error)
+    return Comparison(masks, refused, known(look))
 
 
 def mask(look: Look, name: str) -> Mask:
@@ -117,12 +121,17 @@ def best(scores: Mapping[str, float | None]) -> tuple[str, ...]:
 
 
 def pair(look: Look, found: Comparison) -> tuple[Mask, Mask]:
-    """The two masks that the settings name; ClearCLIP in place of a truth that is unknown."""
-    left, right = (
-        (found.truth or mask(look, "clearclip")) if name == TRUTH else mask(look, name)
-        for name in (look.settings.left, look.settings.right)
-    )
-    return left, right
+    """The two masks that the settings name; ClearCLIP in place of one that is not to be had."""
+
+    def one(name: str) -> Mask:
+        if name == TRUTH and found.truth:
+            return found.truth
+        try:
+            return mask(look, "clearclip" if name == TRUTH else name)
+        except MethodError:
+            return mask(look, "clearclip")
+
+    return one(look.settings.left), one(look.settings.right)
 
 
 def _table(look: Look, found: Comparison) -> Json:
@@ -132,36 +141,37 @@ def _table(look: Look, found: Comparison) -> Json:
     scored = sorted(first.iou)
     scores = [{name: one.miou for name, one in masks.items()}]
     scores += [{name: one.iou[c] for name, one in masks.items()} for c in scored]
-    bests = [best(column) for column in scores]
+    columns = [(column, best(column)) for column in scores] if found.truth else []
     size = render.fitting(first.labels.shape, SMALL)
 
     def small(one: Mask) -> str:
         return cards.packed_labels(render.nearest(one.labels, size))
 
-    rows = [
-        {
-            "name": name,
-            "title": one.title,
-            "order": order,
-            "year": one.method.year,
-            "citation": one.method.citation,
-            "summary": one.method.summary,
-            "marks": wording.method_marks(one.method),
+    def shown(name: str) -> Json:
+        one = masks[name]
+        texts = [(column[name], name in winners) for column, winners in columns]
+        return {
             "scores": [
-                {
-                    "value": column[name],
-                    "text": wording.points(column[name]),
-                    "best": name in winners,
-                }
-                for column, winners in zip(scores, bests, strict=True)
-            ]
-            if found.truth
-            else [],
+                {"value": value, "text": wording.points(value), "best": is_best}
+                for value, is_best in texts
+            ],
             "milliseconds": 1000 * look.seconds(one.method),
             "mask": small(one),
         }
-        for order, (name, one) in enumerate(masks.items())
-    ]
+
+    rows = []
+    for order, name in enumerate(one for one in VARIANTS if one in {*masks, *found.refused}):
+        method = VARIANTS[name].method(settings)
+        row = {
+            "name": name,
+            "title": method.title,
+            "order": order,
+            "year": method.year,
+            "citation": method.citation,
+            "summary": method.summary,
+            "marks": wording.method_marks(method),
+        }
+        rows.append(row | (shown(name) if name in masks else {"refused": found.refused[name]}))
     truth = found.truth and {"name": TRUTH, "title": wording.TRUTH, "mask": small(found.truth)}
     return {
         "kind": "methods",
@@ -179,22 +189,8 @@ def _table(look: Look, found: Comparison) -> Json:
 
 
 def _both(look: Look, left: Mask, right: Mask) -> Json:
-    known = left.miou is not None and right.miou is not None
+    """The two chosen masks, to swipe between; the table names a simulation."""
+    counted = left.miou is not None and right.miou is not None
     halves = [common.half(look, one, looks=one.title != wording.TRUTH) for one in (left, right)]
-    notes = [wording.pointing(swipes=True), wording.SCORE_COUNTS if known else ""]
-    return common.canvas(look, halves, left.names, notes=notes, mode="swipe")
-
-
-def _best(found: Comparison) -> str:
-    """Which variants are the best, and the class by which they lead most."""
-    winners = best({name: one.miou for name, one in found.masks.items()})
-    rest = [one for name, one in found.masks.items() if name not in winners]
-    if not winners or not rest:
-        return ""
-    first, second = found.masks[winners[0]], max(rest, key=lambda one: one.miou or 0.0)
-    most = max(first.iou, key=lambda c: first.iou[c] - second.iou[c])
-    return wording.best(
-        [found.masks[name].title for name in winners], first.miou or 0.0,
-        second.title, second.miou or 0.0,
-        first.names[most], first.iou[most], second.iou[most],
-    )  # fmt: skip
+    notes = [wording.pointing(swipes=True), wording.SCORE_COUNTS if counted else ""]
+    return common.canvas(look, halves, left.names, notes=notes, mode="swipe", simulated="")

@@ -2,7 +2,7 @@
 
 from gradio.events import Dependency
 
-from demo import widgets, wording
+from demo import widgets
 from demo.controls import QUIET, Answer, Controls, Tab
 from demo.drawing import render
 from demo.learn import lesson
@@ -18,7 +18,7 @@ SIDE = 480
 
 def build(studio: Studio, controls: Controls) -> Tab:
     """The lesson; its last button opens the file chooser with AMF and CS on."""
-    shown = widgets.lesson(elem_id="lesson", empty=wording.LESSON_EMPTY)
+    shown = widgets.lesson(elem_id="lesson")
 
     def show(look: Look) -> Answer:
         return {shown: value(look)}
@@ -76,6 +76,6 @@ def _figure(look: Look, figure: Figure, numbers: dict[str, str]) -> Json:
 
 def _planted_norms(look: Look) -> list[float]:
     """The norms of the first block that the simulation changes."""
-    planted = norms.see(look.changed(plant=True))
-    block = planted.before[look.settings.planted_blocks(len(planted.before))[0]]
-    return [round(float(norm), 4) for norm in block]
+    planted = norms.report(look.changed(plant=True)).norms_before
+    first = look.settings.planted_blocks(len(planted))[0]
+    return [round(float(norm), 4) for norm in planted[first]]

@@ -19,7 +19,7 @@ from demo import widgets, wording
 from demo.controls import QUIET, Answer, Controls, Tab, chosen, in_words
 from demo.drawing import render
 from demo.look import Look, Studio
-from demo.tabs import common, machine_words
+from demo.tabs import common, machine_words, norms
 from demo.widgets.blobs import largest
 from demo.widgets.cards import packed_labels
 from demo.widgets.codec import Levels, packed_text
@@ -73,7 +73,7 @@ def value(look: Look) -> Json:
     used = [int(i) for i in _largest_words(mask.shares[:-1], exact["scores"])]
     small = render.nearest(mask.labels, render.fitting(mask.labels.shape, MASK_SIDE))
     colours = palette.of_names(mask.names)
-    block, seen = block_in_view(look), tokens(look)
+    block, seen = norms.block_in_view(look), common.tokens(look)
     before, after = found.norms_before[block].numpy(), found.norms_after[block].numpy()
     moved = np.flatnonzero(np.abs(after - before) > 1e-4 * np.maximum(before, 1e-12))
     symbol, _, _ = wording.attention_words(method.attention)
@@ -122,20 +122,6 @@ def value(look: Look) -> Json:
     }  # fmt: skip
 
 
-def tokens(look: Look) -> GlobalTokens:
-    """Global tokens of every block, on the trunk that runs."""
-    seg, trunk = look.segmenter, look.trunk(look.chosen)
-    return look.once(
-        "tokens", lambda: seg.globality(trunk, look.settings.global_threshold, clean=False)
-    )
-
-
-def block_in_view(look: Look) -> int:
-    """The block whose norms are shown: the chosen one, else the last that feeds the Values."""
-    n, chosen = look.segmenter.backbone.n_blocks, look.settings.view_block
-    return max(n - 2, 0) if chosen is None else min(chosen, n - 1)
-
-
 def parts_used(attention: str) -> set[str]:
     """Which of q, k and v the last block uses under an entry of ATTENTIONS."""
     return {"v", *(part for pair in ATTENTIONS[attention].pairs for part in pair)}
@@ -160,7 +146,7 @@ def arrays(look: Look) -> dict[str, NDArray[Any]]:
         "local": _patches(seg.last_attention(trunk, replace(method, fusion=None))),
         **{f"block {b}": _patches(seg.attention_map(trunk, b)) for b in result.found.fusion.blocks},
         "used": _patches(seg.last_attention(trunk, method)),
-        "norms": result.found.norms_before[block_in_view(look)].numpy(),
+        "norms": result.found.norms_before[norms.block_in_view(look)].numpy(),
         "scores": scores,
         **({"rest": np.maximum(1 - scores.sum(0), 0)} if min(result.owner) < 0 else {}),
         "fits": fits,

@@ -2,7 +2,7 @@
 
 from demo import wording
 from demo.look import Look
-from demo.tabs import common, compare
+from demo.tabs import compare
 from demo.variants import VARIANTS
 from demo.widgets.cards import Reason, why_value
 from demo.widgets.values import Json
@@ -19,7 +19,6 @@ def value(look: Look, pixel: tuple[int, int]) -> Json:
     return {
         **why_value(found, look.segment(look.chosen).vocabulary.names, at),
         "note": wording.why_note(*patch),
-        "simulated": bool(common.simulated(look)),
     }
 
 

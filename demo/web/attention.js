@@ -1,6 +1,6 @@
 // Where each patch looks, in several maps that follow one pointer, which every widget shares.
 import { fetchMatrix, unpackText } from "./blobs.js";
-import { arrows, button, clamp, fault, make, placeIn, placeName, skeleton } from "./dom.js";
+import { arrows, button, clamp, make, placeIn, placeName, skeleton } from "./dom.js";
 import { makeFigures } from "./figure.js";
 
 const GONE = "These maps are not kept any more. Press Segment to make them anew.";
@@ -174,7 +174,6 @@ export const attention = ({ root, point, pointed, onPoint, mount, trigger }) => 
     toggle("Show as matrix", () => asMatrix, flipMatrix);
     if (value.class_row) toggle("Class token's row", () => ofClass, flipClass);
     press();
-    bar.append(...fault(value));
     const row = make("div", "gw-row");
     row.append(...parts.map(({ box }) => box));
     const nodes = [row, bar, info];

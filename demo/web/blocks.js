@@ -1,9 +1,9 @@
 // Every block as a small map of how much each patch is attended to; a press chooses the block.
 import { unpackText } from "./blobs.js";
 import { HEAT, level, pixels } from "./colours.js";
-import { button, fault, make, svg } from "./dom.js";
+import { button, make, svg } from "./dom.js";
 
-export const blocks = ({ mount, trigger }) => {
+export const blocks = ({ mount, simulation, trigger }) => {
   mount(async (value) => {
     const [height, width] = value.grid;
     const list = make("div", "gw-strip");
@@ -35,8 +35,8 @@ export const blocks = ({ mount, trigger }) => {
       if (fused) block.append(" ", make("span", "gw-badge", "AMF"));
       list.append(block);
     }
-    const head = make("p", "gw-head");
-    head.append(make("span", "gw-title", "Attention received, block by block"), ...fault(value));
-    return [head, list, make("p", "gw-note", value.note)];
+    const head = make("div", "gw-title", "Attention received, block by block");
+    const simulated = value.simulated ? [simulation(value.simulated)] : [];
+    return [...simulated, head, list, make("p", "gw-note", value.note)];
   });
 };

@@ -1,7 +1,7 @@
 // The picture with its mask as the method is switched; before and after, or both to swipe between.
 // Pointing at a patch shows where it looks; a press says why it has its word.
 import { fetchArrays, fetchMatrix, labelsOf, photo } from "./blobs.js";
-import { arrows, button, clamp, fault, make, percent, placeIn, placeName, still } from "./dom.js";
+import { arrows, button, clamp, make, percent, placeIn, placeName, still } from "./dom.js";
 import { Glow } from "./glow.js";
 import { entriesOf, Legend } from "./legend.js";
 import { CHANGED, paintMask, pointOf, writeNames } from "./mask.js";
@@ -176,7 +176,7 @@ const makeView = (s, value, image, labels) => {
       modes.append(one);
     }
   }
-  head.append(names, ...(compact ? fault(value) : []), ...(two ? [modes] : []));
+  head.append(names, ...(two ? [modes] : []));
 
   // --- pointing
   const middleOf = ([row, column]) => [(row + 0.5) / rows, (column + 0.5) / columns];
@@ -276,7 +276,7 @@ const makeView = (s, value, image, labels) => {
       if (!dragged) stage.setPointerCapture(event.pointerId);
       dragged = true;
       swipe(at[1]);
-    } else if (event.pointerType !== "touch" && !s.pinned && !compact) move(patchAt(at));
+    } else if (event.pointerType !== "touch" && !s.pinned) move(patchAt(at));
   });
   const release = () => {
     from = null;
@@ -309,7 +309,7 @@ const makeView = (s, value, image, labels) => {
 
   // --- around it
   const nodes = [];
-  if (value.simulated && !compact) nodes.push(s.simulation(value.simulated));
+  if (value.simulated) nodes.push(s.simulation(value.simulated));
   nodes.push(head, frame, info);
   const spoken = entriesOf(value).filter(({ index }) => index !== CHANGED);
   const sharesOf = (k) => spoken.map(({ name, shares }) => `${name} ${percent(shares[k])}`);

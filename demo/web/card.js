@@ -1,16 +1,11 @@
-// A card: bars and a sentence, with a badge at the top.
+// A card: a title, bars and a sentence.
 import { make } from "./dom.js";
 
 // A share below 0 has its bar to the left of the zero line.
-const barsOf = ({ bars, mark }) => {
+const barsOf = (bars) => {
   const list = make("ul", "bars");
   const low = Math.min(0, ...bars.map(({ share }) => share));
   const at = (share) => (100 * (share - low)) / (1 - low);
-  const line = (track, share, className) => {
-    const one = make("i", className);
-    one.style.left = `${at(share)}%`;
-    track.append(one);
-  };
   for (const { name, share, colour, text } of bars) {
     const row = make("li");
     const track = make("span", "track");
@@ -18,22 +13,20 @@ const barsOf = ({ bars, mark }) => {
     const [from, to] = [Math.min(0, share), Math.max(0, share)].map(at);
     fill.style.cssText = `left: ${from}%; width: ${to - from}%; background: ${colour}`;
     track.append(fill);
-    if (low < 0) line(track, 0, "zero");
-    if (mark) line(track, mark, "");
+    if (low < 0) {
+      const zero = make("i");
+      zero.style.left = `${at(0)}%`;
+      track.append(zero);
+    }
     row.append(make("span", "", name), track, make("span", "", text));
     list.append(row);
   }
   return list;
 };
 
-export const card = ({ mount }) => {
-  mount(async (value) => {
-    const head = make("header", "head");
-    const nodes = [head];
-    head.append(make("p", "gw-title", value.title));
-    if (value.badge) head.append(make("span", "badge", value.badge));
-    if (value.bars.length) nodes.push(barsOf(value));
-    if (value.note) nodes.push(make("p", "note", value.note));
-    return nodes;
-  });
-};
+export const card = ({ mount }) =>
+  mount(async ({ title, bars, note }) => [
+    make("p", "gw-title", title),
+    ...(bars.length ? [barsOf(bars)] : []),
+    ...(note ? [make("p", "note", note)] : []),
+  ]);

@@ -20,10 +20,6 @@ export const button = (text, act, className = "gw-button") => {
   return node;
 };
 
-// The badge of a simulation, as a list that may be empty.
-export const fault = (value) =>
-  value.simulated ? [make("span", "gw-pill gw-fault", "Simulation")] : [];
-
 export const skeleton = (words) => {
   const box = make("div", "gw-skeleton");
   box.append(make("span", "", words || ""));

@@ -44,28 +44,39 @@ export class Figure {
     pixels(this.canvas, this.columns, this.rows, (i) => GLOW[level(at(i) / top)]);
   }
 
-  // The whole matrix, averaged over each pixel of the screen; `side` is its width there.
+  // The whole matrix, averaged over the area of each pixel of the screen; `side` is its width there.
   asMatrix({ n, times }, top, side) {
     this.frame(true, n);
     const ratio = Math.min(2, window.devicePixelRatio || 1);
     const W = Math.max(1, Math.round(side * ratio));
     Object.assign(this.canvas.style, { width: `${W / ratio}px`, height: `${W / ratio}px` });
-    const from = (at) => Math.floor((at * n) / W);
-    const cut = Array.from({ length: W }, (_, at) => [
-      from(at),
-      Math.max(from(at) + 1, from(at + 1)),
-    ]);
-    pixels(this.canvas, W, W, (i) => {
-      const [first, bottom] = cut[Math.floor(i / W)];
-      const [left, right] = cut[i % W];
-      let sum = 0;
-      for (let y = first; y < bottom; y++) {
-        for (let x = left; x < right; x++) sum += times[y * n + x];
+    const parts = partsOf(n, W);
+    const columns = new Float32Array(n * W); // pooled along each row, then along the columns
+    for (let y = 0; y < n; y++) {
+      for (let x = 0; x < W; x++) {
+        for (const [i, weight] of parts[x]) columns[y * W + x] += weight * times[y * n + i];
       }
-      return HEAT[level(sum / ((bottom - first) * (right - left)) / top)];
+    }
+    pixels(this.canvas, W, W, (at) => {
+      const x = at % W;
+      let mean = 0;
+      for (const [i, weight] of parts[(at - x) / W]) mean += weight * columns[i * W + x];
+      return HEAT[level(mean / top)];
     });
   }
 }
+
+// The cells of `n` that each of `W` pixels covers, with their shares of the pixel.
+const partsOf = (n, W) =>
+  Array.from({ length: W }, (_, at) => {
+    const [from, to] = [(at * n) / W, ((at + 1) * n) / W];
+    const cells = [];
+    for (let i = Math.floor(from); i < Math.min(n, to); i++) {
+      const share = (Math.min(to, i + 1) - Math.max(from, i)) / (to - from);
+      if (share > 1e-9) cells.push([i, share]);
+    }
+    return cells;
+  });
 
 export const makeFigures = (value, titles) =>
   Promise.all(titles.map(async (title) => new Figure(value, await photo(value.picture), title)));

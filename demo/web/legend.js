@@ -66,6 +66,7 @@ export class Legend {
         number.textContent = pair ? both(shares) : percent(share);
       }
     };
+    this.list.classList.toggle("gw-pairs", mode === "swipe");
     this.counted.clear();
     for (const [k, { name }] of this.rows.entries()) this.counted.set(name, goals[k]);
     const begun = performance.now();

@@ -1,7 +1,7 @@
 // What each patch receives in the blocks that AMF reads, and the last block's matrices. Where a
 // patch is pointed at, a matrix shows its row over the photo.
 import { fetchMatrix, unpackText } from "./blobs.js";
-import { clamp, fault, make, placeIn } from "./dom.js";
+import { clamp, make, placeIn } from "./dom.js";
 import { makeFigures } from "./figure.js";
 
 const MATRIX = "the last block's attention as a matrix, a row per patch that looks";
@@ -116,9 +116,7 @@ export const maps = ({ root, point, onPoint, mount }) => {
       patch = at;
       show();
     };
-    const head = make("div", "gw-head");
-    head.append(make("span", "gw-title", value.title), ...fault(value));
-    if (value.badge) head.append(make("span", "gw-pill", value.badge));
+    const head = make("div", "gw-title", value.title);
     const pair = (parts) => {
       const box = make("div", "gw-pair");
       box.append(...parts.map((part) => part.box));

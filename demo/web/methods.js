@@ -30,9 +30,9 @@ export const methods = ({ mount, simulation, trigger }) => {
     { title: "Mask", mask: true },
     ...value.headers.map((title, i) => ({
       ...{ key: `score ${title}`, title, score: i, down: true },
-      of: (row) => row.scores[i].value ?? -1,
+      of: (row) => row.scores?.[i].value ?? -1,
     })),
-    { key: "time", title: "ms", of: (row) => row.milliseconds },
+    { key: "time", title: "ms", of: (row) => row.milliseconds ?? Infinity },
   ];
 
   const cellOf = (column, row, canvas) => {
@@ -48,7 +48,8 @@ export const methods = ({ mount, simulation, trigger }) => {
     }
     const cell = make("td");
     cell.dataset.column = column.key ?? column.title;
-    if (column.mask) cell.append(canvas);
+    if (column.mask && row.refused) cell.append(make("p", "summary", row.refused));
+    else if (column.mask) cell.append(canvas);
     else if (column.key === "year") cell.textContent = row.year || "";
     else if (column.part !== undefined && row.marks?.[column.part]) {
       const dot = make("span", "dot", "●");
@@ -68,7 +69,9 @@ export const methods = ({ mount, simulation, trigger }) => {
     const image = await photo(value.picture);
     const shown = [...value.rows, ...(value.truth ? [value.truth] : [])];
     const canvases = new Map();
-    for (const row of shown) canvases.set(row.name, await thumb(value, row.mask, image));
+    for (const { name, mask } of shown) {
+      if (mask) canvases.set(name, await thumb(value, mask, image));
+    }
     const columns = columnsOf(value);
     const box = make("div", "wide");
     const table = make("table");

@@ -10,7 +10,7 @@ const TICKS = [0.01, 0.1, 1, 10, 100, 1000, 10000];
 const EDGE = 8; // free at both ends of a curve
 const STEPS = { ArrowLeft: -1, ArrowRight: 1, PageDown: -10, PageUp: 10 };
 
-export const norms = ({ root, hear, simulation, mount, trigger }) => {
+export const norms = ({ root, hear, mount, trigger }) => {
   let follow = null;
   hear("channel", (pressed) => follow?.(pressed));
   mount(async (value) => {
@@ -105,7 +105,7 @@ export const norms = ({ root, hear, simulation, mount, trigger }) => {
     const keys =
       "Arrow keys walk, Shift and arrow keys choose a range, Enter suppresses it, Escape clears.";
     const what = `${value.title}: weight norm of every output channel, ${n} channels.`;
-    const label = `${value.simulated ? "Simulation. " : ""}${what} ${drags ? keys : value.note}`;
+    const label = `${what} ${drags ? keys : value.note}`;
     plot.node.setAttribute("aria-label", label);
     const onKey = (event) => {
       const step = STEPS[event.key];
@@ -156,9 +156,7 @@ export const norms = ({ root, hear, simulation, mount, trigger }) => {
     const head = make("div", "gw-head");
     head.append(make("span", "gw-title", "Weight norms"));
     if (value.badge) head.append(make("span", "gw-pill", value.badge));
-    const nodes = [head];
-    if (value.simulated) nodes.push(simulation(value.simulated));
-    nodes.push(make("p", "gw-note", value.title), plot.node);
+    const nodes = [head, make("p", "gw-note", value.title), plot.node];
     if (moved.size) nodes.push(keyOf(cs));
     nodes.push(...curves.map((curve) => curve.node), choose, info);
     if (drags && chosen) {

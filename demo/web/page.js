@@ -25,11 +25,13 @@ export const page = {
     return asked.map((n, i) => (i === at ? `${+n + 1}` : n));
   },
   turn: (tab, old, turned) => (old === tab ? [old, turned] : [tab, `${turned}.`]),
-  copy: async (query) => {
-    const link = location.origin + location.pathname + query;
-    if (navigator.clipboard)
-      await navigator.clipboard.writeText(link).catch(() => prompt("", link));
-    else prompt("", link);
+  // The address follows the page: it is the link.
+  copy: async () => {
+    try {
+      await navigator.clipboard.writeText(location.href);
+    } catch {
+      prompt("", location.href);
+    }
     return WORDS.copied[0];
   },
   copied: async () => {

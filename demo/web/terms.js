@@ -3,8 +3,9 @@ import { make } from "./dom.js";
 
 const TEXTS =
   "#says :is(.note, .status), .tabitem :is(.gclip-note, .gw-note, .gw-simulated, .gw-title, " +
-  ".gw-pill, .lesson p, .badge, .note, figcaption, th), .tabitem .prose p";
-const SKIPPED = "button, a, [role=application], [role=img], [aria-hidden=true]";
+  ".gw-pill, .lesson p, .note, figcaption, th), .tabitem .prose p";
+// A visitor's own words are in some of these, or in quotation marks: no term is explained there.
+const SKIPPED = "button, a, bdi, .gw-missing, [role=application], [role=img], [aria-hidden=true]";
 
 const wrap = (node, term, shown, at, sentence) => {
   const rest = node.splitText(at);
@@ -19,7 +20,7 @@ const wrap = (node, term, shown, at, sentence) => {
 
 const patternOf = (term) => {
   const flags = term === term.toLowerCase() ? "i" : "";
-  return new RegExp(`\\b${term}(?:e?s)?(?![\\w-])`, flags);
+  return new RegExp(`(?<!“[^”]*)\\b${term}(?:e?s)?(?![\\w-])`, flags);
 };
 
 const firstOf = (terms, text) =>

@@ -117,9 +117,7 @@ def maps_value(
     sides: Sequence[tuple[str, str]] = (),
     *,
     title: str = "",
-    badge: str = "",
     note: str = "",
-    simulated: bool = False,
 ) -> Json:
     """Attention over the picture; under it the last block's matrix per (title, name) of a side."""
     tops = [render.full_scale(one.received) for one in thumbs]
@@ -127,9 +125,7 @@ def maps_value(
         "kind": "maps",
         "title": title,
         **shown.value(),
-        "badge": badge,
         "note": note,
-        "simulated": simulated,
         "thumbs": [
             {
                 "title": one.title,
@@ -175,7 +171,7 @@ def norms_value(
     threshold: float = 2.0,
     badge: str = "",
     note: str = "",
-    simulated: str = "",
+    simulated: bool = False,
     drags: bool = False,
     chosen: tuple[int, int] | None = None,
 ) -> Json:

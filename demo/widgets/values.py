@@ -66,7 +66,6 @@ def attention_value(
     shown: Shown,
     maps: Sequence[Map],
     patch: tuple[int, int] | None = None,
-    simulated: bool = False,
 ) -> Json:
     """Value of the attention widget: maps side by side that follow one pointer.
 
@@ -80,7 +79,6 @@ def attention_value(
         **shown.value(),
         "grid": small,
         "class_row": with_class,
-        "simulated": simulated,
         "maps": [
             {
                 "title": one.title,
@@ -113,9 +111,12 @@ def blocks_value(
     amf_blocks: Collection[int],
     chosen: int | None,
     note: str = "",
-    simulated: bool = False,
+    simulated: str = "",
 ) -> Json:
-    """Value of the block strip; ``received`` is (L, N), 1 = uniform attention."""
+    """Value of the block strip; ``received`` is (L, N), 1 = uniform attention.
+
+    ``simulated`` is the sentence on a simulation.
+    """
     top = render.full_scale(received)
     return {
         "kind": "blocks",
@@ -137,26 +138,12 @@ def blocks_value(
     }
 
 
-def card(
-    title: str,
-    *,
-    bars: Sequence[Json] = (),
-    mark: float = 0.0,
-    note: str = "",
-    badge: str = "",
-) -> Json:
-    """Value of a card; text may hold a visitor's words.
+def card(title: str, *, bars: Sequence[Json] = (), note: str = "") -> Json:
+    """Value of a card; text may contain a visitor's words.
 
-    A bar holds "name", "share" (-1 to 1), "colour" and "text"; ``mark`` is a line across all bars.
+    A bar has "name", "share" (-1 to 1), "colour" and "text".
     """
-    return {
-        "kind": "card",
-        "title": title,
-        "bars": list(bars),
-        "mark": mark,
-        "note": note,
-        "badge": badge,
-    }
+    return {"kind": "card", "title": title, "bars": list(bars), "note": note}
 
 
 def lines(

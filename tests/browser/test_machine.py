@@ -8,7 +8,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from demo.look import Look, Request, Studio
 from demo.settings import Settings
-from demo.tabs import machine
+from demo.tabs import common
 from tests.browser.conftest import CHROMIUM, DESKTOP, visitor
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
@@ -44,7 +44,7 @@ def test_it_opens_full_screen(opened: Page) -> None:
 
 
 def test_its_numbers_are_the_library_s(opened: Page, look: Look) -> None:
-    seen, found = machine.tokens(look), look.segment(look.chosen).found
+    seen, found = common.tokens(look), look.segment(look.chosen).found
     for block in range(len(found.channels)):
         assert read(opened, f"score {block + 1}") == pytest.approx(seen.scores[block], rel=1e-4)
         assert read(opened, f"ratio {block + 1}") == pytest.approx(found.ratios[block], rel=1e-4)

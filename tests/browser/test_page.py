@@ -307,10 +307,10 @@ def test_the_python_of_export_makes_the_page_s_labels(
     desktop: Page, url: str, studio: Studio
 ) -> None:
     arrive(desktop, url, tab="export", amf=0, threshold=0.99)
-    code = desktop.locator("#python .cm-content")
-    expect(code).to_contain_text("threshold=0.99")
+    code = desktop.locator("#python textarea")
+    expect(code).to_have_value(re.compile("threshold=0.99"))
     made: dict[str, Any] = {}
-    exec(code.inner_text(), made)
+    exec(code.input_value(), made)
     settings = Settings(example="dog", words=WORDS, amf=False, threshold=0.99)
     look = studio.look(Request(settings))
     assert (made["labels"].numpy() == look.mask(look.chosen).labels).all()

@@ -250,9 +250,6 @@ def test_a_word_is_explained_where_it_first_stands(term: str, stays: Page) -> No
     expect(tip).to_be_hidden()
 
 
-@pytest.mark.xfail(
-    reason="contrast of highlighted code on Export; Learn is not checked since", strict=False
-)
 def test_there_are_six_tabs_in_which_nothing_overflows_and_axe_finds_no_barrier(
     desktop: Page, url: str
 ) -> None:

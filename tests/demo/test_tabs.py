@@ -10,7 +10,7 @@ import torch
 from demo import wording
 from demo.look import Look, Request, Studio
 from demo.settings import Settings
-from demo.tabs import attention, channels, common, compare, machine, norms, side, why
+from demo.tabs import attention, channels, common, compare, norms, side, why
 from demo.variants import VARIANTS, ablation
 from gclip_core.methods import METHODS
 
@@ -35,55 +35,41 @@ def test_without_an_abnormal_channel_cs_changes_nothing_and_says_so(studio: Stud
     look = look_at(studio)
     off, on = (look.mask(ablation(look.settings, amf=False, cs=cs)) for cs in (False, True))
     assert (off.labels == on.labels).all()
-    found = norms.see(look).found
-    for said in (
-        wording.suppression_said(found, 0.0, amf=True),
+    found = norms.report(look)
+    for text in (
+        *wording.suppression_said(found, 0.0, amf=True)[:1],
         wording.nothing_changed(on.method, found),
         wording.similarity_note("the truth", found, (0.5, 0.1), (0.5, 0.1)),
     ):
-        assert said.count("CS changes nothing") == 1, said
+        assert text.count("CS changes nothing") == 1, text
 
 
-def test_a_planted_channel_is_the_one_that_cs_brings_back(studio: Studio) -> None:
-    shown = norms.see(look_at(studio, plant=True))
-    assert shown.found.suppressed == (6, 7, 8, 9, 10)
-    assert {shown.found.channels[block] for block in shown.found.suppressed} == {77}
-    assert shown.block == 6
-    assert max(shown.ratios_after[:-1]) < 2 < max(shown.found.ratios[:-1])
-
-
-def test_the_block_in_view_stays_where_the_fault_is_switched_off(studio: Studio) -> None:
-    assert norms.see(look_at(studio, plant=True)).block == norms.see(look_at(studio)).block
-
-
-def test_a_block_that_the_tower_lacks_becomes_its_last(studio: Studio) -> None:
-    assert norms.see(look_at(studio, view_block=40)).block == 11
+def test_a_planted_channel_is_the_one_that_cs_scales_down(studio: Studio) -> None:
+    look = look_at(studio, plant=True)
+    found = norms.report(look)
+    assert found.suppressed == (6, 7, 8, 9, 10)
+    assert {found.channels[block] for block in found.suppressed} == {77}
+    assert norms.block_in_view(look) == norms.block_in_view(look_at(studio)) == 6
+    assert norms.block_in_view(look_at(studio, view_block=40)) == 11
+    assert studio.default.planted == (), "the shared backbone stays as it is"
 
 
 def test_the_largest_channel_is_called_abnormal_only_from_the_threshold_on(
     studio: Studio,
 ) -> None:
-    found, planted = (norms.see(look_at(studio, plant=plant)).found for plant in (False, True))
+    found, planted = (norms.report(look_at(studio, plant=plant)) for plant in (False, True))
     assert "not abnormal" in wording.largest_note(found, 3, 2.0)
     assert "not abnormal" not in wording.largest_note(planted, 6, 2.0)
     zeros = replace(found, norms_before=torch.zeros_like(found.norms_before))
     assert wording.largest_note(zeros, 0, 2.0) == "All weights of this layer are 0."
 
 
-def test_planting_leaves_the_shared_backbone_as_it_was(studio: Studio) -> None:
-    weight = studio.default.blocks[6].mlp.c_proj.weight
-    before = weight.detach().clone()
-    norms.see(look_at(studio, plant=True, plant_gain=300.0))
-    assert torch.equal(weight, before)
-    assert studio.default.planted == ()
-
-
 def test_dragged_channels_are_suppressed_in_the_block_shown(studio: Studio) -> None:
     shown = SETTINGS.changed(view_block=7, amf=False, cs=False)
     new = channels.choose(studio.segmenter(shown).backbone, shown, range(3, 60))
     assert (new.cs, new.cs_blocks, new.channels) == (True, (7,), tuple(range(3, 60)))
-    found = norms.see(studio.look(Request(new)))
-    before, after = found.before[7], found.after[7]
+    found = norms.report(studio.look(Request(new)))
+    before, after = found.norms_before[7].numpy(), found.norms_after[7].numpy()
     assert after[3:60] == pytest.approx(np.delete(before, range(3, 60)).mean(), rel=1e-4)
     assert (np.delete(after, range(3, 60)) == np.delete(before, range(3, 60))).all()
 
@@ -94,9 +80,9 @@ def test_where_cs_has_blocks_a_drag_takes_the_place_of_the_abnormal_channel(
     planted = SETTINGS.changed(plant=True)
     new = channels.choose(studio.segmenter(planted).backbone, planted, [5])
     assert new.cs_blocks == "backbone"
-    found = norms.see(studio.look(Request(new)))
-    assert found.found.suppressed == (6, 7, 8, 9, 10)
-    assert found.after[6, 77] == found.before[6, 77], "77 is left as it is"
+    found = norms.report(studio.look(Request(new)))
+    assert found.suppressed == (6, 7, 8, 9, 10)
+    assert found.norms_after[6, 77] == found.norms_before[6, 77], "77 is not changed"
 
 
 def test_clearing_takes_back_the_channels_and_the_block_a_drag_named(studio: Studio) -> None:
@@ -107,78 +93,76 @@ def test_clearing_takes_back_the_channels_and_the_block_a_drag_named(studio: Stu
 
 
 def test_values_that_move_against_the_paper_are_said_to(studio: Studio) -> None:
-    found = norms.see(look_at(studio, plant=True)).found
-    said = wording.similarity_note("the truth", found, (0.5, -0.09), (0.6, 0.695))
-    assert "two regions became more alike, −0.09 to 0.69" in said
+    found = norms.report(look_at(studio, plant=True))
+    text = wording.similarity_note("the truth", found, (0.5, -0.09), (0.6, 0.695))
+    assert "two regions became more alike, −0.09 to 0.69" in text
     assert "otherwise" not in wording.similarity_note("the truth", found, (0.5, 0.4), (0.6, 0.3))
 
 
 # --- attention -----------------------------------------------------------------------------------
 
 
-def test_every_block_has_its_score_and_those_of_amf_are_named(studio: Studio) -> None:
+def test_the_strip_has_every_block_s_score_and_names_those_of_amf(studio: Studio) -> None:
     look = look_at(studio)
-    view = attention.see(look)
-    bars = attention._scores(look, view)["bars"]
-    named = [index for index, bar in enumerate(bars) if bar["name"].endswith("AMF")]
-    assert named == list(view.fusion.blocks)
-    shares = [bar["share"] for bar in bars]
-    assert np.argsort(shares).tolist() == np.argsort(view.scores).tolist()
+    shown, fusion = attention._strip(look), look.findings(look.chosen).fusion
+    assert [one["number"] - 1 for one in shown["blocks"] if one["fused"]] == list(fusion.blocks)
+    assert tuple(one["score"] for one in shown["blocks"]) == common.tokens(look).scores
 
 
-def test_under_a_fault_global_tokens_are_those_of_the_trunk_that_runs(studio: Studio) -> None:
+def test_under_a_simulation_global_tokens_are_those_of_the_trunk_that_runs(
+    studio: Studio,
+) -> None:
     look = look_at(studio, plant=True, cs=False)
-    seen, clean = attention.see(look), look.globality
-    assert seen.scores == machine.tokens(look).scores
+    seen, clean = common.tokens(look).scores, look.segmenter.globality(look.encoded).scores
     first = min(look.segmenter.backbone.planted[0].blocks)
-    assert seen.scores[: first + 1] == clean.scores[: first + 1]
-    assert seen.scores[first + 1 :] != clean.scores[first + 1 :]
+    assert seen[: first + 1] == clean[: first + 1]
+    assert seen[first + 1 :] != clean[first + 1 :]
 
 
-def test_the_last_block_s_maps_are_those_without_and_with_amf(studio: Studio) -> None:
-    look = look_at(studio)
-    view = attention.see(look)
-    for amf, shown in ((False, view.used_plain), (True, view.used_fused)):
+@pytest.mark.parametrize("head", [None, 2])
+def test_the_last_block_s_maps_are_those_without_and_with_amf(
+    studio: Studio, head: int | None
+) -> None:
+    look = look_at(studio, view_head=head, view_block=7)
+    shown = attention._maps(look)["maps"]
+    assert [one["title"] for one in shown] == [
+        "Block 8 of 12", "Block 12, AMF off", "Block 12, AMF on",
+    ]  # fmt: skip
+    for one, amf in zip(shown[1:], (False, True), strict=True):
         method = ablation(look.settings, amf, cs=True)
-        wanted = look.segmenter.last_attention(look.trunk(method), method)[1:, 1:]
-        assert np.abs(shown - wanted.numpy()).max() < 1e-6
-    assert np.abs(view.used_plain - view.used_fused).max() > 1e-3
+        row = look.segmenter.last_attention(look.trunk(method), method, head)[0, 1:]
+        assert one["class_row"]["best"] == int(row.argmax())
+        assert one["matrix"] == common.matrix(look, method, head)
+    assert len({one["matrix"] for one in shown}) == 3
 
 
-def test_the_mean_of_all_heads_is_what_each_head_gives_on_average(studio: Studio) -> None:
-    heads = [attention.see(look_at(studio, view_block=7, view_head=head)) for head in range(4)]
-    mean = attention.see(look_at(studio, view_block=7))
-    for name in ("matrix", "used_plain", "used_fused", "class_row"):
-        stacked = np.mean([getattr(view, name) for view in heads], axis=0)
-        assert np.abs(stacked - getattr(mean, name)).max() < 1e-5, name
+def test_another_method_s_own_attention_stands_beside_clearclip_s(studio: Studio) -> None:
+    look = look_at(studio, method="scclip")
+    *_, plain, own = attention._maps(look)["maps"]
+    assert (plain["title"], own["title"]) == ("Block 12, ClearCLIP", "Block 12, SC-CLIP")
+    assert own["matrix"] == common.matrix(look, METHODS["scclip"])
+    assert wording.FAILS_CALIBRATION in own["note"]
 
 
 @pytest.mark.parametrize(
-    ("amf", "cs", "said"),
+    ("amf", "cs", "titles"),
     [(False, False, [""]), (True, False, [", without AMF", ", with AMF"]),
-     (True, True, [", without AMF and CS", ", with AMF and CS"])],
+     (True, True, [", without AMF and CS", ", with AMF and CS"]),
+     (False, True, [", with and without CS alike"])],
 )  # fmt: skip
-def test_under_the_last_block_stands_what_it_is_without(
-    studio: Studio, amf: bool, cs: bool, said: list[str]
+def test_under_the_last_block_stands_what_it_is_without_and_equal_ones_once(
+    studio: Studio, amf: bool, cs: bool, titles: list[str]
 ) -> None:
-    look = look_at(studio, amf=amf, cs=cs)
-    made = side._maps(look, side.see(look))["sides"]
-    assert [one["title"] for one in made] == [f"block 12{one}" for one in said]
+    made = side._maps(look_at(studio, amf=amf, cs=cs))["sides"]
+    assert [one["title"] for one in made] == [f"Block 12{one}" for one in titles]
 
 
-def test_a_matrix_that_a_switch_does_not_change_is_drawn_once(studio: Studio) -> None:
-    look = look_at(studio, amf=False, cs=True)
-    assert len(side._maps(look, side.see(look))["sides"]) == 1
-
-
-@pytest.mark.parametrize("method", ["clip", "sclip", "resclip"])
-def test_a_method_without_switches_is_not_said_to_be_what_they_make(
-    studio: Studio, method: str
-) -> None:
-    look, title = look_at(studio, method=method), METHODS[method].title
-    made = side._maps(look, side.see(look))
-    assert [one["title"] for one in made["sides"]] == ["block 12, ClearCLIP", f"block 12, {title}"]
-    assert made["note"].startswith(f"{title}’s last block has an attention of its own")
+@pytest.mark.parametrize("method", ["clip", "sclip", "resclip", "itaclip"])
+def test_a_method_without_switches_says_so_and_what_it_mixes(studio: Studio, method: str) -> None:
+    made, title = side._maps(look_at(studio, method=method)), METHODS[method].title
+    assert [one["title"] for one in made["sides"]] == ["Block 12, ClearCLIP", f"Block 12, {title}"]
+    assert made["note"].startswith(f"{title} uses neither AMF nor CS.")
+    assert ("the mean of blocks" in made["note"]) is (METHODS[method].fusion is not None)
 
 
 # --- Compare and the words at a pixel ------------------------------------------------------------
@@ -208,10 +192,21 @@ def test_the_table_has_a_row_a_method_with_its_year_marks_scores_and_time(
     assert marks["scclip"][2] and marks["sfp"][2]
 
 
-def test_a_method_that_refuses_the_picture_leaves_the_others_their_rows(studio: Studio) -> None:
-    found = compare.see(look_at(studio, short_side=64), compare.shown(extras=True))
-    assert {"scclip", "sfp"}.isdisjoint(found.masks)
-    assert {"clip", "clearclip", "amf_cs"} <= found.masks.keys()
+def test_a_method_that_refuses_the_picture_says_why_in_its_row(studio: Studio) -> None:
+    look = look_at(studio, short_side=64, right="sfp", extras=True)
+    found = compare.see(look, compare.shown(extras=True))
+    rows = {row["name"]: row for row in compare._table(look, found)["rows"]}
+    assert list(rows) == list(VARIANTS)
+    for name in ("scclip", "sfp"):
+        assert "patches" in rows[name]["refused"] and "mask" not in rows[name]
+    assert compare.pair(look, found)[1].method.name == "clearclip"
+
+
+def test_what_is_known_of_methods_on_the_built_in_is_said_there_alone(studio: Studio) -> None:
+    methods = [METHODS["maskclip"], METHODS["sfp"]]
+    known = wording.on_this_model(studio.default.name, methods)
+    assert known == [wording.FAVOURS_VALUES, wording.FAILS_CALIBRATION]
+    assert wording.on_this_model("openai-vit-b-16", methods) == []
 
 
 def test_a_photo_on_which_a_method_lowers_the_score_is_named() -> None:
@@ -223,6 +218,7 @@ def test_without_truth_the_table_has_no_scores(studio: Studio) -> None:
     look = look_at(studio, words="car")
     table = compare._table(look, compare.see(look, compare.shown(extras=False)))
     assert table["headers"] == [] and table["truth"] is None
+    assert "“teddy bear”" in common.unmeasured(look), "the truth is known, but of other words"
 
 
 def test_words_of_the_truth_that_a_mask_misses_and_words_beside_it_are_said(
@@ -230,7 +226,7 @@ def test_words_of_the_truth_that_a_mask_misses_and_words_beside_it_are_said(
 ) -> None:
     look = look_at(studio, words=f"{SETTINGS.words}, car")
     mask = look.mask(look.chosen)
-    assert "“car” is nowhere" in common.absent(mask)
+    assert "“car” is not in the truth" in common.absent(mask)
     empty = replace(mask, shares=(*[0.0] * len(mask.names), 1.0), iou={0: 0.0, 2: 0.0})
     assert common.found_nothing([mask, empty]).startswith(f"{empty.title} cannot find")
     assert common.missed(empty) == [mask.names[0], mask.names[2]]

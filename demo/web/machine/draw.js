@@ -81,10 +81,6 @@ const heading = ({ pen, plan, now, same }, name, g) => {
   } else if (name === "blocks") {
     line(0, b.x, b.y + 2.7 * u, equation, "eq");
     line(1, b.x + pen.lengthOf(p.name, "name") + 0.8 * u, b.y + 1.35 * u, value, "small");
-    const from = equation ? pen.lengthOf(equation, "eq") + 1.2 * u : 0;
-    if (pen.lengthOf(p.more, "small") <= b.w - from) {
-      line(2, b.x + from, b.y + 2.7 * u, p.more, "small");
-    }
   } else line(0, b.x, b.y + 2.7 * u, equation || value, equation ? "eq" : "small");
   if (!same[name]) return;
   const note = (k, x, y, text, kind, anchor) =>

@@ -23,11 +23,11 @@ export const arrange = ({ now, pen, formulas }, W, height) => {
   Object.assign(P, { line: Math.max(1.35 * u, 1.22 * least), lines: {}, tiles: [] });
   for (const name of NAMES) P[name] = {};
   for (const name of NAMES) {
-    const { equation, mark, value, more } = v.parts[name];
+    const { equation, mark, value } = v.parts[name];
     const stacked = name === "blocks" && !P.wide;
     P.lines[name] = {
       equation: formulas ? equation + (mark ? ` [${mark}]` : "") : "",
-      value: stacked ? [value, more, STRIPS].filter(Boolean).join("; ") : value,
+      value: stacked ? `${value}; ${STRIPS}` : value,
     };
   }
   (P.wide ? sideBySide : stack)(P, height);

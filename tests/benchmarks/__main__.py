@@ -1,12 +1,11 @@
-"""``python -m tests.benchmarks``: one table of ratios, on this machine, with its goals."""
+"""``python -m tests.benchmarks``: one table of figures and goals, measured on this machine."""
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 
-from tests.benchmarks import clock, growth
+from tests.benchmarks import clock
 from tests.benchmarks.rows import SECTIONS, Bench, Row
 
 HEAD = "| what | against | ours | theirs | result | goal | met |\n|---|---|---|---|---|---|---|"
@@ -25,8 +24,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\n".join(map(line, found)), flush=True)
     notes = "\n".join(f"- {row.what}: {row.note}." for row in rows if row.note)
     print(f"\n{notes}")
-    if args.out:
-        growth.draw(growth.measure(bench), args.out)
     return 0
 
 
@@ -39,18 +36,17 @@ def line(row: Row) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=main.__doc__)
-    parser.add_argument("--quick", action="store_true", help="one run of each instead of five")
-    parser.add_argument("--repeats", type=int, default=5, help="runs a median is taken of")
+    parser.add_argument("--quick", action="store_true", help="one run of each")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each (3)")
     parser.add_argument(
         "--threads", type=int, default=1,
-        help="1 (default) measures processor time, more than one wall-clock time",
+        help="1 (default) measures processor time, more measure wall-clock time",
     )  # fmt: skip
     parser.add_argument(
         "--backbone", default="openai-vit-b-16", choices=["openai-vit-b-16", "openai-vit-l-14"],
-        help="whose architecture gets the seeded random weights",
+        help="the architecture, with seeded random weights",
     )  # fmt: skip
-    parser.add_argument("--only", nargs="+", choices=list(SECTIONS), help="these sections alone")
-    parser.add_argument("--out", type=Path, help="also draw how cost grows into this PNG")
+    parser.add_argument("--only", nargs="+", choices=list(SECTIONS), help="only these sections")
     return parser
 
 

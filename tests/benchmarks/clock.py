@@ -1,4 +1,4 @@
-"""Times as processor time of one thread, or as wall-clock time of many; peaks of memory."""
+"""Processor time of one thread or wall-clock time of several; peak memory."""
 
 import platform
 import statistics
@@ -17,8 +17,8 @@ Run = Callable[[], Any]
 def medians(*runs: Run, repeats: int) -> tuple[float, ...]:
     """Median seconds of each run, taken in turns (A B A B) after one warming round.
 
-    With one thread it is processor time, which other programs on the machine hardly change; with
-    more it is wall-clock time, since waiting threads burn processor time too.
+    With one thread it is processor time, which depends little on other programs; with several it
+    is wall-clock time, since waiting threads use processor time too.
     """
     clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     times: list[list[float]] = [[] for _ in runs]
@@ -32,14 +32,14 @@ def medians(*runs: Run, repeats: int) -> tuple[float, ...]:
 
 
 def once(run: Run) -> float:
-    """Seconds of one run without warming, for what happens only once."""
+    """Seconds of one run without warming."""
     return medians(run, repeats=0)[0]
 
 
 def child(code: str) -> tuple[float, float]:
-    """A Python process of its own: processor seconds, and its peak of memory in MB.
+    """Processor seconds and peak memory in MB of a Python process of its own.
 
-    Linux's own peak of the process, since ``ru_maxrss`` begins at that of the one that started it.
+    The peak is ``VmHWM``, since ``ru_maxrss`` starts at the parent's peak.
     """
     wrapped = (
         f"{code}\nimport resource\nuse = resource.getrusage(resource.RUSAGE_SELF)\n"
@@ -55,7 +55,7 @@ def child(code: str) -> tuple[float, float]:
 
 
 def machine() -> str:
-    """Processor, threads, versions and how busy the machine is, in one line."""
+    """Processor, threads, clock and PyTorch's version in one line."""
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():

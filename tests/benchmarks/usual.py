@@ -1,8 +1,8 @@
-"""The usual way: what published training-free segmenters run, written once and plainly.
+"""The usual way: what published training-free segmenters run.
 
 All templates at full length in float32 for every word; one full pass of the tower per variant;
 explicit attention matrices in the last block; windows one at a time, their class maps averaged
-at full size; softmax over all classes at full size; nothing kept.
+at full size; softmax over all classes at full size; no cache.
 """
 
 from collections.abc import Sequence

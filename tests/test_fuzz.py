@@ -1,4 +1,4 @@
-"""Whatever bytes come, :func:`gclip_core.images.check` gives a picture or words, soon and small."""
+"""For any bytes :func:`gclip_core.images.check` returns an image or raises an ImageError."""
 
 import resource
 import time
@@ -24,7 +24,7 @@ PEAK_GROWTH_MB = 300
 
 @cache
 def seeds() -> tuple[bytes, ...]:
-    """Small honest files of every format, and of the modes that take other ways in a decoder."""
+    """Small valid files of every format and of several modes."""
     grey, colour = noise(9, 13).convert("L"), noise(13, 9)
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -33,23 +33,18 @@ def seeds() -> tuple[bytes, ...]:
     found += [
         encoded(colour, "JPEG", progressive=True, exif=exif),
         encoded(colour.convert("CMYK"), "JPEG"),
-        encoded(colour, "MPO", save_all=True, append_images=[colour]),
         encoded(colour, "WEBP", lossless=True, exif=exif),
         encoded(colour, "WEBP", save_all=True, append_images=[noise(13, 9, 1)]),
         encoded(colour.quantize(8), "PNG", transparency=0, exif=exif),
         encoded(grey.convert("LA"), "PNG"),
         encoded(colour, "GIF", save_all=True, append_images=[noise(13, 9, 1)], comment=b"words"),
-        encoded(colour.convert("1"), "TIFF", compression="group4"),
-        encoded(colour.convert("1"), "BMP"),
     ]
-    for compression in ("tiff_lzw", "jpeg", "packbits", "tiff_deflate"):
-        found.append(encoded(colour, "TIFF", compression=compression, exif=exif))
     return tuple(found)
 
 
 @st.composite
 def damaged_files(draw: st.DrawFn) -> bytes:
-    """An honest file after up to eight cuts, flips, insertions, repetitions and splices."""
+    """A valid file after up to eight cuts, flips, insertions, repetitions and splices."""
     data = bytearray(draw(st.sampled_from(seeds())))
     for _ in range(draw(st.integers(0, 8))):
         at = draw(st.integers(0, max(0, len(data) - 1)))
@@ -76,13 +71,13 @@ def damaged_files(draw: st.DrawFn) -> bytes:
 
 ARBITRARY = st.binary(max_size=400) | st.builds(
     bytes.__add__,
-    st.sampled_from([b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"II*\0", b"MM\0*", b"BM"]),
+    st.sampled_from([b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"RIFF"]),
     st.binary(max_size=400),
 )
 
 
 def _fuzz(cases: int, files: st.SearchStrategy[bytes]) -> Counter[str]:
-    """Read ``cases`` files; fail on anything but a picture or words, on time and on memory."""
+    """Read ``cases`` files; fail on any other outcome, and on too much time or memory."""
     outcomes: Counter[str] = Counter()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
@@ -95,10 +90,10 @@ def _fuzz(cases: int, files: st.SearchStrategy[bytes]) -> Counter[str]:
         try:
             image = check(data, max_pixels=MAX_PIXELS)
         except ImageError as error:
-            outcomes["words"] += 1
+            outcomes["error"] += 1
             assert str(error).endswith(".")
         else:
-            outcomes["picture"] += 1
+            outcomes["image"] += 1
             assert image.mode == "RGB"
             assert 1 <= image.width * image.height <= MAX_PIXELS
             assert len(image.tobytes()) == 3 * image.width * image.height
@@ -112,12 +107,12 @@ def _fuzz(cases: int, files: st.SearchStrategy[bytes]) -> Counter[str]:
 
 
 @pytest.mark.parametrize("files", [damaged_files, lambda: ARBITRARY], ids=["damaged", "arbitrary"])
-def test_500_files_give_pictures_or_words(files: Callable[[], st.SearchStrategy[bytes]]) -> None:
-    assert _fuzz(500, files())["words"] > 0
+def test_500_files_give_images_or_errors(files: Callable[[], st.SearchStrategy[bytes]]) -> None:
+    assert _fuzz(500, files())["error"] > 0
 
 
 @pytest.mark.long
-def test_12000_files_give_pictures_or_words() -> None:
+def test_12000_files_give_images_or_errors() -> None:
     damaged = _fuzz(10_000, damaged_files())
-    assert min(damaged["picture"], damaged["words"]) > 500, "the damage is neither nil nor total"
+    assert min(damaged["image"], damaged["error"]) > 500, "the damage is neither nil nor total"
     _fuzz(2000, ARBITRARY)

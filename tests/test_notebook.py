@@ -1,4 +1,4 @@
-"""The notebook runs from top to bottom, and its pictures are made."""
+"""The notebook runs from top to bottom and draws its pictures."""
 
 from pathlib import Path
 

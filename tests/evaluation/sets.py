@@ -1,24 +1,20 @@
-"""Tiny data sets in every layout, and a segmenter that predicts what is painted on the image.
+"""Tiny data sets in every layout.
 
-Ids in the files are written out here by hand, from the sets' own documentation, so that a mistake
-in the library's tables cannot hide behind itself.
+Ids in the files are copied by hand from the sets' documentation, so they test the library's tables.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.io import savemat
 
 from evaluation.class_lists import ClassName
 from evaluation.datasets import OpenSet, Sample
-from gclip_core.types import Method, Vocabulary
 from tests.models import picture
 
 PATCH = 8  # one JPEG block: flat colours survive the compression
@@ -50,35 +46,9 @@ def enlarge(ids: Ids, dtype: Any = np.uint8) -> NDArray[Any]:
 
 
 def painted(predictions: Ids) -> Image.Image:
-    """An image on which :class:`PaintedSegmenter` predicts these class indices (-1: none)."""
+    """An image with a grey value for each class index."""
     grey = enlarge([[STEP * (p + 1) for p in row] for row in predictions])
     return Image.fromarray(np.stack([grey] * 3, -1))
-
-
-class PaintedSegmenter:
-    """Predicts, for every pixel, the class index painted on it; knows nothing else."""
-
-    def __init__(self) -> None:
-        self.backbone = SimpleNamespace(
-            name="painted", title="Painted", digest="0", planted=(), short_side=336, n_blocks=12,
-            dtype=torch.float32, device=torch.device("cpu"),
-        )  # fmt: skip
-        self.short_side, self.window, self.stride = 336, 224, 112
-        self.templates, self.logit_scale = "plain", 40.0
-        self.asked: list[tuple[tuple[str, ...], ...]] = []
-
-    def encode(self, image: Image.Image) -> NDArray[np.int64]:
-        grey = np.asarray(image)[..., 0].astype(float)
-        return np.rint(grey / STEP).astype(np.int64) - 1
-
-    def suppress(self, trunk: NDArray[np.int64], method: Method) -> NDArray[np.int64]:
-        return trunk
-
-    def segment(
-        self, trunk: NDArray[np.int64], words: Vocabulary, method: Method, threshold: float
-    ) -> SimpleNamespace:
-        self.asked.append(words.classes)
-        return SimpleNamespace(labels=torch.from_numpy(trunk.astype(np.int16)))
 
 
 def save_ids(path: Path, ids: Ids, palette: bool = False) -> None:
@@ -97,7 +67,7 @@ def save_image(path: Path, predictions: Ids, **options: Any) -> None:
 
 @dataclass(frozen=True)
 class Case:
-    """A set in one layout: what lies in its files, and what that means.
+    """A set in one layout: the ids in its files, and the labels they mean.
 
     ``ids`` and ``labels`` are those of the first image; ``predicted`` is painted on it.
     """

@@ -1,4 +1,4 @@
-"""Mean IoU: a case worked by hand, torchmetrics as the judge, and what must not matter."""
+"""Mean IoU: cases worked out by hand, torchmetrics as reference, and the order of images."""
 
 import math
 
@@ -28,23 +28,11 @@ def test_hand_worked_case() -> None:
     assert found.pixel_accuracy == 3 / 5
 
 
-def test_a_class_that_is_only_predicted_counts_as_zero() -> None:
-    found = scores(confusion(np.zeros((2, 2), int), np.array([[0, 0], [0, 1]]), 2))
-    assert found.iou.tolist() == [3 / 4, 0.0]
-    assert found.miou == 3 / 8
-
-
-def test_a_pixel_without_class_is_wrong_but_nobody_elses() -> None:
+def test_a_pixel_without_a_class_lowers_only_the_true_class() -> None:
     counts = confusion(np.array([[0, 0, 1, 1]]), np.array([[0, IGNORE, 1, 1]]), 2)
     assert counts.tolist() == [[1, 0, 1], [0, 2, 0]]
     assert scores(counts).iou.tolist() == [1 / 2, 1.0]
     assert scores(counts).pixel_accuracy == 3 / 4
-
-
-def test_nothing_counted_is_no_number() -> None:
-    found = scores(confusion(np.full((2, 2), IGNORE), np.zeros((2, 2), int), 2))
-    assert math.isnan(found.miou)
-    assert math.isnan(found.pixel_accuracy)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -81,7 +69,7 @@ def test_another_size_is_refused() -> None:
 
 
 class TestAgainstTruth:
-    """A score that cannot lie: every pixel of known truth counts, whatever was typed."""
+    """Every pixel with a truth counts, whichever words were typed."""
 
     NAMES = (("monkey", "ape"), ("tree",), ("sky",))
     TRUTH = np.array([[0, 0, 1, 1, 2, 2, 2, 2, IGNORE, IGNORE]])
@@ -89,34 +77,34 @@ class TestAgainstTruth:
     def score(self, words: str, labels: list[int]) -> WordScores:
         return against_truth(self.TRUTH, self.NAMES, np.array([labels]), parse(words))
 
-    def test_one_word_on_everything_scores_what_it_covers(self) -> None:
+    def test_one_word_on_everything_scores_its_share(self) -> None:
         found = self.score("monkey", [0] * 10)
         assert found.iou == {0: 2 / 8}
         assert found.miou == 2 / 8
 
-    def test_the_rest_without_a_class_is_right(self) -> None:
+    def test_an_untyped_class_without_a_label_is_correct(self) -> None:
         assert self.score("monkey", [0, 0, *[-1] * 8]).miou == 1
 
-    def test_what_covers_an_untyped_truth_pays_and_nobody_else(self) -> None:
+    def test_a_label_on_an_untyped_class_lowers_only_that_labels_iou(self) -> None:
         found = self.score("monkey, sky", [0, 0, 1, 0, 1, 1, 1, 1, 0, 1])
         assert found.iou == {0: 2 / 3, 1: 4 / 5}
 
-    def test_void_is_nobody_s(self) -> None:
+    def test_void_is_ignored(self) -> None:
         nowhere = [0, 0, -1, -1, 1, 1, 1, 1]
         assert self.score("ape, sky", [*nowhere, 0, 1]) == self.score(
             "ape, sky", [*nowhere, -1, -1]
         )
 
-    def test_a_word_that_is_nowhere_is_named_and_takes_from_others(self) -> None:
+    def test_an_absent_word_lowers_the_others(self) -> None:
         found = self.score("sky, car", [-1, -1, -1, -1, 0, 0, 1, 1, 1, 1])
         assert found.absent == (1,)
         assert found.iou == {0: 2 / 4}
 
-    def test_words_that_are_all_nowhere_have_no_figure(self) -> None:
+    def test_absent_words_alone_have_no_score(self) -> None:
         found = self.score("car, dog", [0, 1] * 5)
         assert (found.iou, found.miou, found.absent) == ({}, None, (0, 1))
 
-    def test_all_words_typed_is_the_benchmarks_figure(self) -> None:
+    def test_with_all_words_it_is_the_benchmarks_score(self) -> None:
         rng = np.random.default_rng(0)
         truth, labels = rng.integers(-1, 3, (20, 30)), rng.integers(-1, 3, (20, 30))
         found = against_truth(truth, self.NAMES, labels, parse("monkey, tree, sky"))

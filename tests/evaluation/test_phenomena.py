@@ -11,10 +11,9 @@ import torch
 from PIL import Image
 
 from evaluation.datasets import Sample
-from evaluation.errors import EvaluationError
 from evaluation.phenomena import Phenomena, large_dimensions, look_into, report
 from evaluation.phenomena.__main__ import main
-from gclip_core import METHODS, Segmenter, cs, gclip, plant_channel
+from gclip_core import Segmenter, gclip, plant_channel
 from tests.evaluation.sets import plain_set
 from tests.models import enlarge_channel, look_at_one_patch, tiny_backbone
 
@@ -62,20 +61,6 @@ def test_the_abnormal_channel_is_found_where_it_was_put(found: Phenomena) -> Non
     assert set(found.found.channels[4:11]) == {9}
     assert (found.found.entropy[4:11] < found.found.entropy[:4].min()).all()
     assert (found.found.entropy_after[4:11] > found.found.entropy[4:11]).all()
-
-
-def test_similarity_is_that_of_the_values(found: Phenomena) -> None:
-    segmenter = Segmenter(found.backbone, short_side=32)
-    assert [s.label for s in found.alikeness] == ["without CS", "with CS"]
-    for method, similarity in zip((METHODS["clearclip"], CS), found.alikeness, strict=True):
-        pairs = []
-        for image, regions in (one.load() for one in pictures()):
-            trunk = segmenter.encode(image)
-            labels = cs.majority_labels(torch.from_numpy(regions), trunk.grid)
-            pairs.append(cs.in_in_out(segmenter.values(trunk, method), labels))
-        inside, across = np.nanmean(pairs, axis=0)
-        assert similarity.inside == pytest.approx(inside)
-        assert similarity.across == pytest.approx(across)
 
 
 def test_a_picture_without_pairs_does_not_spoil_the_mean() -> None:
@@ -138,11 +123,6 @@ def test_large_dimensions_stand_out_from_the_median() -> None:
     tokens[:, 9] *= 20
     tokens[:, 40] *= 30
     assert large_dimensions(tokens) == (40, 9)
-
-
-def test_no_images_are_refused() -> None:
-    with pytest.raises(EvaluationError, match="At least one image"):
-        look_into(Segmenter(tiny_backbone()), [], CS)
 
 
 # --- the command -----------------------------------------------------------------------------

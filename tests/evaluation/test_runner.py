@@ -106,6 +106,14 @@ def test_a_pixel_below_the_threshold_is_background() -> None:
     assert counts[0][:, -1].sum() == truth.size
 
 
+def test_a_truth_of_another_size_is_refused() -> None:
+    settings = tiny_run(1)
+    sample = settings.dataset.samples[0]
+    image, truth = sample.load()
+    with pytest.raises(EvaluationError, match=r"\(32, 40\).*\(40, 32\)"):
+        runner.count_image(settings, sample, settings.segmenter.encode(image), truth.T)
+
+
 # --- resuming --------------------------------------------------------------------------------
 
 _SCRIPT = """

@@ -16,7 +16,7 @@ from demo.variants import VARIANTS
 from evaluation.photos import star_photos
 from gclip_core import load_backbone
 from gclip_core.backbone import Backbone
-from tests.load.__main__ import WORDS, answers_alone, run, wishes, write
+from tests.load.__main__ import WORDS, answers_alone, run, wishes
 from tests.models import tiny_backbone
 from tests.visitor import serving
 
@@ -69,21 +69,6 @@ def test_a_question_has_the_same_labels_in_any_company() -> None:
 @pytest.mark.long
 def test_forty_eight_questions_have_the_same_labels_in_any_company() -> None:
     assert _answers(load_backbone(), questions=48, asked=480, threads=4) == []
-
-
-def test_requests_of_the_soak_are_drawn_from_all_settings() -> None:
-    drawn = " ".join(wish.query for wish in wishes(300))
-    for key in ("short=", "window=", "stride=", "method=", "plant=", "templates=", "background="):
-        assert key in drawn
-
-
-def test_a_run_takes_the_place_of_the_last_one_alone(tmp_path: Path) -> None:
-    document = tmp_path / "soak.md"
-    document.write_text("# Soak\n\nAbout.\n\n## The last run\n\nOld.\n\n## Before\n\nOlder.\n")
-    write(document, "\nNew.\n")
-    assert document.read_text() == (
-        "# Soak\n\nAbout.\n\n## The last run\n\nNew.\n\n## Before\n\nOlder.\n"
-    )
 
 
 @pytest.mark.long

@@ -133,7 +133,7 @@ def large_dimensions(tokens: Tensor) -> tuple[int, ...]:
 def _alikeness(
     segmenter: Segmenter, trunk: Encoded, regions: NDArray[np.integer], suppressing: Method
 ) -> list[tuple[str, tuple[float, float]]]:
-    """In-in and in-out of one image's Values: before planting, as the model is, and with CS."""
+    """In-in and in-out of one image's Values: before planting, without CS and with it."""
     if (regions < 0).all():
         return []
     plain = METHODS["clearclip"]
@@ -144,8 +144,7 @@ def _alikeness(
         ways.append(("before planting", unplanted, plain))
     ways += [("without CS", segmenter, plain), ("with CS", segmenter, suppressing)]
     return [
-        (label, cs.in_in_out(looker.values(trunk, method), labels))
-        for label, looker, method in ways
+        (label, cs.in_in_out(model.values(trunk, method), labels)) for label, model, method in ways
     ]
 
 

@@ -130,7 +130,7 @@ def cityscapes(kind: str) -> Callable[[Path, str, Ids, Ids], None]:
     def build(root: Path, name: str, ids: Ids, predicted: Ids) -> None:
         save_image(root / f"leftImg8bit/val/{name}_leftImg8bit.png", predicted)
         save_ids(root / f"gtFine/val/{name}_gtFine_{kind}.png", ids)
-        # What else lies in the original archive, and is no semantic label.
+        # A file of the original archive that has no semantic labels.
         save_ids(root / f"gtFine/val/{name}_gtFine_instanceIds.png", ids)
 
     return build

@@ -84,8 +84,8 @@ def test_a_data_set_on_disk_is_evaluated(capsys: pytest.CaptureFixture[str]) -> 
     command = ["--dataset", "voc20", "--root", str(root), "--methods", "clearclip", "--quiet"]
     small = ["--short-side", "16", "--window", "0", "--templates", "plain"]
     assert main([*command, *small, "--out", "voc"]) == 0
-    said = capsys.readouterr()
-    assert "VOC20 · Built-in" in said.out
+    printed = capsys.readouterr()
+    assert "VOC20 · Built-in" in printed.out
     found = result("voc")
     assert found["images"] == 2
     assert len(found["results"][0]["iou"]) == 20
@@ -152,7 +152,7 @@ def test_fresh_starts_over() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (["--dataset", "voc20"], "--root"),
         (["--dataset", "ade20k", "--root", "nowhere"], "ADEChallengeData2016"),
@@ -168,10 +168,10 @@ def test_fresh_starts_over() -> None:
     ],
 )
 def test_an_error_is_one_sentence_without_a_traceback(
-    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert any(line.startswith("error: ") for line in error.splitlines())
-    assert said in error
+    assert expected in error
     assert "Traceback" not in error

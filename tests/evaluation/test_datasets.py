@@ -158,7 +158,7 @@ def test_an_image_keeps_its_stored_orientation_if_that_fits_the_truth(tmp_path: 
     image, labels = open_dataset(DATASETS["voc21"], root).samples[0].load()
     assert (image.height, image.width) == labels.shape
     assert np.array_equal(np.asarray(image), np.asarray(plain))
-    assert 0x0112 not in image.getexif()  # so nobody turns it afterwards
+    assert 0x0112 not in image.getexif()  # so the segmenter does not turn it
 
 
 def test_an_image_is_turned_if_only_that_fits_the_truth(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_scores_by_hand() -> None:
     assert gclip.miou == pytest.approx(0.55)
     assert clip.iou == (2 / 5, 0.0)
     assert clip.pixel_accuracy == 2 / 7
-    assert clip.image_miou == pytest.approx(0.1)  # the empty image has no say
+    assert clip.image_miou == pytest.approx(0.1)  # the empty image does not count
 
 
 def test_table_of_methods_with_differences() -> None:

@@ -131,7 +131,7 @@ def test_a_killed_run_resumes_and_ends_the_same(tmp_path: Path, whole: Tally) ->
     process = subprocess.Popen(
         [sys.executable, "-c", _SCRIPT, str(tmp_path)], cwd=Path(__file__).parents[2]
     )
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 900
     while process.poll() is None and time.monotonic() < deadline:
         if (tmp_path / FILE).is_file() and len(Tally.load(tmp_path).image_miou) >= 2:
             process.send_signal(signal.SIGKILL)

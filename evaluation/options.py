@@ -77,8 +77,6 @@ def opened_set(args: argparse.Namespace) -> OpenSet:
     else:
         entry = find_dataset(args.dataset)
         if args.root is None:
-            raise EvaluationError(
-                f"{entry.title} needs --root, the folder of its files."
-            )
+            raise EvaluationError(f"{entry.title} needs --root, the folder of its files.")
         opened = open_dataset(entry, args.root, args.split)
     return replace(opened, samples=opened.samples[: args.n])

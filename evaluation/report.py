@@ -83,9 +83,8 @@ def field_table(measured: Mapping[str, Any]) -> str:
         for name, title, year in (*entries[:at], *alone, *entries[at:])
         if name in scores
     ]
-    return "\n".join(
-        ["| method | year | 100 photos | beside ten others |", "|---|---|---|---|", *rows]
-    )
+    head = ["| method | year | 100 photos | beside ten others |", "|---|---|---|---|"]
+    return "\n".join([*head, *rows])
 
 
 def write_json(tally: Tally, folder: Path) -> Path:

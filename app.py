@@ -6,16 +6,16 @@ import importlib
 import os
 import sys
 
-# Threads that wait for each other by spinning take a busy machine's time from each other: with two
-# requests on two cores a small tower took twenty times as long. They sleep, but not for the few
-# microseconds between two operations. Read when torch is imported.
+# Threads that spin while they wait use up a busy machine's time: with two requests on two cores a
+# small tower was twenty times slower. They sleep instead, except for the few microseconds between
+# two operations. Torch reads these variables when it is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-# MKL then sums in one order whatever else the machine does: the same request, the same bits.
+# MKL then always sums in one order: the same request gives the same bits.
 os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
-# A large tensor in pages of 4 kB takes as long to be given as to be filled.
+# Allocating a large tensor in pages of 4 kB is as slow as filling it.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-# Nearly all that imports make stays: to look through it for garbage takes a fifth of the start.
+# Nearly nothing that imports make is garbage, and collecting it is a fifth of the start.
 gc.disable()
 with contextlib.suppress(ImportError):  # on ZeroGPU it must be imported before torch
     importlib.import_module("spaces")

@@ -35,7 +35,7 @@ KINDS: dict[str, type[Component]] = {
 }  # fmt: skip
 """What a setting's control is."""
 RAW: dict[str, Any] = {"preprocess": False, **QUIET}
-"""The same for an event that reads the settings: pydantic judges what the browser sent."""
+"""The same for an event that reads the settings: pydantic validates what the browser sent."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Tab:
 class Controls:
     """The control of every setting, made from its declaration, in the order they were made.
 
-    They stand as ``opening`` says.
+    Their values are those of ``opening``.
     """
 
     def __init__(self, opening: Settings | None = None) -> None:
@@ -97,7 +97,7 @@ class Controls:
         return self.parts[name]
 
     def hidden(self, name: str, **more: Any) -> Component:
-        """A hidden text field that holds a setting as a link writes it, for events that set it."""
+        """A hidden text field with a setting as links write it, for events that set it."""
         value = declared.as_text(name, getattr(self.opening, name))
         self.parts[name] = gr.Textbox(value, visible=False, **more)
         self.written.add(name)
@@ -121,7 +121,7 @@ class Controls:
         """Settings from the components' values, in the order of :attr:`components`.
 
         Raises:
-            GclipError: a field holds something that is no such setting.
+            GclipError: the value of a field is no such setting.
         """
         return declared.read(dict(zip(self.parts, values, strict=True)))
 
@@ -136,10 +136,7 @@ class Controls:
 
 
 def in_words(event: Callable[..., Any]) -> Callable[..., Any]:
-    """An event or endpoint whose refusals reach the visitor in words.
-
-    What nobody foresaw goes to the log.
-    """
+    """An event or endpoint whose refusals reach the visitor in words; other errors are logged."""
 
     @wraps(event)
     def asked(*values: Any, **named: Any) -> Any:

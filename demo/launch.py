@@ -17,9 +17,9 @@ MAX_SESSIONS = 100
 
 
 def launch(studio: Studio, args: argparse.Namespace, started: float) -> int:
-    """Serve the page until it is stopped; ``started`` is the clock's reading when loading began.
+    """Serve the page until it is stopped; ``started`` is when loading began, by ``perf_counter``.
 
-    What went wrong is one sentence. Returns the exit status.
+    An error prints one sentence. Returns the exit status.
     """
     try:
         files.own_folder()
@@ -47,7 +47,7 @@ def build(studio: Studio) -> gr.Blocks:
 
 
 def launch_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """What goes to ``launch()``."""
+    """Arguments for ``launch()``."""
     return {
         "server_name": args.host,
         "server_port": args.port,

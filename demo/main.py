@@ -25,12 +25,12 @@ from gclip_core.registry import BACKBONES, BUILT_IN, backbone_name
 
 PREFERRED = "openai-vit-b-16"
 SWITCH_SECONDS = 2e-4
-"""How long a thread of Python may keep others waiting. The default of 5 ms is as long as many a
-block of a tower: one that came back from each would wait for whatever else runs."""
+"""How long a thread of Python runs before others may. The default of 5 ms is as long as a block of
+a tower: a thread that returns from a block would wait so long for the next one."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve the page until it is stopped; what went wrong is one sentence. Returns exit status."""
+    """Serve the page until it is stopped; an error prints one sentence. Returns the exit status."""
     args = parser().parse_args(arguments)
     if args.weights_dir:
         os.environ[load.WEIGHTS_FOLDER] = args.weights_dir
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     opening.work_out(studio)
-    # This takes seconds, in which the first answer is worked out.
+    # Importing Gradio needs seconds; meanwhile a thread computes the first answer.
     return importlib.import_module("demo.launch").launch(studio, args, started)
 
 
@@ -90,30 +90,30 @@ def parser() -> argparse.ArgumentParser:
         "GCLIP_ROOT_PATH, GCLIP_AUTH, GCLIP_SHARE=1, GCLIP_NO_DOWNLOADS=1, GCLIP_QUIET=1.",
     )
 
-    def option(name: str, default: str | None, says: str, env: str = "", **more: Any) -> None:
+    def option(name: str, default: str | None, text: str, env: str = "", **more: Any) -> None:
         found = os.environ.get(env or "GCLIP_" + name.upper().replace("-", "_")) or default
-        made.add_argument(f"--{name}", default=found, help=says, **more)
+        made.add_argument(f"--{name}", default=found, help=text, **more)
 
-    def switch(name: str, says: str) -> None:
+    def switch(name: str, text: str) -> None:
         on = os.environ.get("GCLIP_" + name.upper().replace("-", "_")) == "1"
-        made.add_argument(f"--{name}", action="store_true", default=on, help=says)
+        made.add_argument(f"--{name}", action="store_true", default=on, help=text)
 
     env = os.environ.get
     option("host", env("GRADIO_SERVER_NAME", "127.0.0.1"),
            "address to listen on; 0.0.0.0 lets other machines in")  # fmt: skip
     option("port", env("GRADIO_SERVER_PORT") or None,
-           "port; none takes the first free one from 7860", type=_port)  # fmt: skip
+           "port; by default the first free one from 7860", type=_port)  # fmt: skip
     option("backbone", "auto", "auto (OpenAI ViT-B/16 where its weights are on disk, else the "
            f"built-in) or one of: {', '.join(BACKBONES)}", choices=["auto", *BACKBONES],
            type=backbone_name, metavar="NAME")  # fmt: skip
     made.add_argument("--weights", type=Path, help="weight file of that backbone")
     option("weights-dir", "", "folder of local weight files, for machines without a network",
            load.WEIGHTS_FOLDER, type=_folder)  # fmt: skip
-    option("device", "auto", "cpu, cuda, mps …; auto takes a GPU that is there")
+    option("device", "auto", "cpu, cuda, mps …; auto is a GPU where there is one")
     option("dtype", "auto", "of the backbone's weights; auto is bfloat16 where the processor has "
            "it", choices=["float32", "bfloat16", "auto"])  # fmt: skip
     option("memory", str(memory.BOUND / 10**9), "memory of the process with the built-in model; "
-           "what is kept takes its share of it, and the weights of other backbones come on top",
+           "the cache is a part of it, and the weights of other backbones come on top",
            type=memory.parsed, metavar="GB")  # fmt: skip
     switch("no-downloads", "visitors may not make this machine download weights")
     switch("share", "open a public link through Gradio's servers")
@@ -138,7 +138,7 @@ def _folder(text: str) -> str:
 
 
 def _name_and_password(text: str) -> tuple[str, str] | None:
-    """None where nothing was given; anything else that is no pair is refused, not left open."""
+    """None for an empty text; another text that is no pair is refused: no page is left open."""
     name, _, password = text.partition(":")
     if text and not (name and password):
         raise argparse.ArgumentTypeError("NAME:PASSWORD was expected, with a colon between them")

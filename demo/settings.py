@@ -80,7 +80,7 @@ def read_ranges(text: str, highest: int = MAX_CHANNEL, most: int = MAX_CHANNELS)
     return tuple(sorted(found))
 
 
-# --- how texts are read; what is no text is left for pydantic to judge -------------------------
+# --- readers of texts; other values are validated by pydantic ----------------------------------
 
 
 def _switch(value: Any) -> Any:
@@ -311,7 +311,7 @@ class Settings(BaseModel):
 
     @property
     def rest(self) -> str:
-        """The background as :meth:`Segmenter.segment` takes it for ``rest``."""
+        """The argument ``rest`` of :meth:`Segmenter.segment`."""
         return {"automatic": "auto", "on": "background", "off": "none"}[self.background]
 
     def planted_blocks(self, n_blocks: int) -> tuple[int, ...]:
@@ -340,7 +340,7 @@ _SCHEMA = Settings.model_json_schema()["properties"]
 
 
 def declared(name: str) -> dict[str, Any]:
-    """What a setting's line says besides its default and type: key, group, control, label …"""
+    """A setting's declaration besides its default and type: key, group, control, label …"""
     return FIELDS[name].json_schema_extra  # type: ignore[return-value]
 
 
@@ -361,7 +361,7 @@ def choices(name: str) -> list[str]:
 
 
 def as_control(name: str, value: Any) -> Any:
-    """A setting as its control holds it: written where it is no plain number, switch or word."""
+    """A setting as its control's value: text where it is no plain number, switch or word."""
     for item in FIELDS[name].metadata:
         if isinstance(item, Written):
             return item.as_text(value)
@@ -427,7 +427,7 @@ def from_query(
 
 
 def _expected(error: ValidationError) -> dict[str, str]:
-    """What each wrong setting takes, in words."""
+    """What each wrong setting should be, in words."""
     found: dict[str, str] = {}
     for one in error.errors():
         name = str(one["loc"][0])
@@ -437,7 +437,7 @@ def _expected(error: ValidationError) -> dict[str, str]:
 
 
 def in_words(schema: Mapping[str, Any]) -> str:
-    """What a field of this JSON schema takes."""
+    """What a value of this JSON schema is, in words."""
     if "enum" in schema:
         return f"one of {', '.join(schema['enum'])}"
     kind, low = schema.get("type", ""), schema.get("minimum")

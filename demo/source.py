@@ -31,7 +31,7 @@ CLASSES = "Classes"
 
 
 class NoPictureError(ImageError):
-    """There is no picture to answer for."""
+    """The request has no picture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +132,7 @@ def truth_labels(truth: Truth, vocabulary: Vocabulary) -> NDArray[np.int64]:
 class MaskColour:
     """One value of an uploaded mask: how it is coloured there, and its share of the pixels.
 
-    ``name`` is the class that the file itself says it means; empty where it says nothing.
+    ``name`` is the class that the file itself names for it; empty where it names none.
     """
 
     value: int
@@ -179,7 +179,7 @@ def _numbered(image: Image.Image) -> NDArray[np.uint8]:
 def mask_colours(path: str) -> tuple[MaskColour, ...]:
     """The values of a mask in order, with colours, shares, and the names the file gives them.
 
-    What a value means is never guessed: a number says nothing of a class.
+    The class of a value is never guessed.
 
     Raises:
         ImageError: as :func:`read_mask`.

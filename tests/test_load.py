@@ -79,7 +79,7 @@ def test_visitors_at_once_each_get_their_own_answer_in_bounded_memory(tmp_path: 
         alone = answers_alone(server.url, asked)
     with serving(tmp_path, *options) as server:
         tally = run(server, alone, clients=6, requests=72)
-        assert "Traceback" not in server.said()
+        assert "Traceback" not in server.output()
     assert tally.wrong == []
     assert tally.failed == []
     assert tally.peak <= memory.BOUND / 10**6

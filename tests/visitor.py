@@ -35,11 +35,11 @@ ANSWER_SECONDS = 600
 
 
 class BusyError(Exception):
-    """The page said honestly that it is too busy."""
+    """The page refused a request because it is too busy."""
 
 
 class FailedError(Exception):
-    """The page failed to answer, without a word of its own."""
+    """The page failed to answer."""
 
 
 def free_port() -> int:
@@ -64,7 +64,7 @@ class Server:
         try:
             self._wait()
         except AssertionError:
-            if attempts == 1 or "localhost is not accessible" not in self.said():
+            if attempts == 1 or "localhost is not accessible" not in self.output():
                 raise
             return self.start(attempts - 1)
         return self
@@ -111,7 +111,7 @@ class Server:
         self.process.send_signal(how)
         return self.process.wait(patience)
 
-    def said(self) -> str:
+    def output(self) -> str:
         """All that it printed."""
         return self.log.read_text("utf-8", "replace")
 
@@ -119,13 +119,13 @@ class Server:
         end = time.monotonic() + STARTUP_SECONDS
         while time.monotonic() < end:
             if self.process.poll() is not None:
-                raise AssertionError(f"the page did not start:\n{self.said()[-3000:]}")
+                raise AssertionError(f"the page did not start:\n{self.output()[-3000:]}")
             with contextlib.suppress(httpx.HTTPError):
                 if httpx.get(f"{self.url}/config", timeout=5).status_code == 200:
                     return
             time.sleep(0.1)
         self.process.kill()
-        raise AssertionError(f"the page was not there in time:\n{self.said()[-3000:]}")
+        raise AssertionError(f"the page was not there in time:\n{self.output()[-3000:]}")
 
 
 @contextlib.contextmanager
@@ -159,17 +159,17 @@ def served(studio: Studio, waiting: int = 0) -> Iterator[str]:
 class Turn:
     """A request's way through the queue, by the clock: when it came, began and was answered.
 
-    ``told`` are (when, seconds left until the answer).
+    ``estimates`` are (when, estimated seconds until the answer).
     """
 
     came: float
-    told: tuple[tuple[float, float], ...]
+    estimates: tuple[tuple[float, float], ...]
     began: float
     done: float
 
     def ratios(self, least: float = 1.0) -> list[float]:
-        """True over told seconds, wherever more than ``least`` of them were left."""
-        left = ((self.done - at, eta) for at, eta in self.told)
+        """True over estimated seconds, wherever more than ``least`` of them were left."""
+        left = ((self.done - at, eta) for at, eta in self.estimates)
         return [true / max(eta, 0.01) for true, eta in left if max(true, eta) > least]
 
 
@@ -310,7 +310,7 @@ class Visitor:
         return value
 
     def _content(self, address: str) -> str:
-        """The digest of what lies at an address; fetched once."""
+        """The digest of what an address serves; fetched once."""
         if address not in self.digests:
             body = self.web.get(address).content
             if body.startswith(b"PK"):  # a zip contains the time at which it was packed
@@ -349,7 +349,7 @@ class Visitor:
         """Join the queue and wait for the answer.
 
         Raises:
-            BusyError: the queue is full, and says so.
+            BusyError: the queue is full.
             FailedError: anything else that is no answer.
         """
         came = time.monotonic()
@@ -363,19 +363,19 @@ class Visitor:
 
     def _waited(self, came: float, event: str) -> tuple[list[Any], Turn]:
         """The answer to an event, and its way through the queue."""
-        told, began = [], came
+        estimates, began = [], came
         for message in self.messages():
             now = time.monotonic()
             if message.get("event_id") not in (event, None):
                 continue
             if message["msg"] == "estimation" and message["rank_eta"] is not None:
-                told.append((now, message["rank_eta"]))
+                estimates.append((now, message["rank_eta"]))
             elif message["msg"] == "process_starts":
                 began = now
             elif message["msg"] == "process_completed":
                 if not message["success"]:
                     raise FailedError(json.dumps(message["output"])[:500])
-                return message["output"]["data"], Turn(came, tuple(told), began, now)
+                return message["output"]["data"], Turn(came, tuple(estimates), began, now)
             elif message["msg"] in ("unexpected_error", "close_stream"):
                 break
         raise FailedError("the stream ended before the answer came")

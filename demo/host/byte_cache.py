@@ -1,4 +1,4 @@
-"""The page's cache: bounded in bytes, its keys digests of what visitors asked for."""
+"""The page's cache: bounded in bytes; its keys are digests of requests."""
 
 import sys
 from collections.abc import Callable, Hashable
@@ -12,7 +12,7 @@ from gclip_core.cache import BoundedCache
 class ByteCache(BoundedCache[Any]):
     """Keeps values of any kind up to ``limit`` bytes, those used last.
 
-    A key may be anything whose ``repr`` names all of it; only its digest is kept.
+    A key may be anything whose ``repr`` contains all of it; only its digest is kept.
     """
 
     def __init__(self, limit: int) -> None:
@@ -32,7 +32,7 @@ class ByteCache(BoundedCache[Any]):
 
 
 def digest(key: Any) -> bytes:
-    """16 bytes that stand for a key; a digest stays as it is."""
+    """The digest of a key, 16 bytes; a digest is returned unchanged."""
     if isinstance(key, bytes):
         return key
     return blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -1,4 +1,4 @@
-"""Where uploaded files lie, and what judges one before anything opens it."""
+"""The folder of uploaded files, and the check of a path before it is opened."""
 
 import atexit
 import os
@@ -18,8 +18,8 @@ FOLDER = "GRADIO_TEMP_DIR"
 def own_folder() -> None:
     """Give this process a folder for temporary files, unless the environment names one.
 
-    Gradio names a file by its content and ends by deleting what it named: of two pages that share
-    a folder, the one that ends first would take the other's pictures away.
+    Gradio names a file by its content and deletes its files when it ends: of two pages that share
+    a folder, the first to end would delete the other's pictures.
 
     Raises:
         OSError: no folder can be made.
@@ -30,10 +30,10 @@ def own_folder() -> None:
 
 
 def is_uploaded(path: str) -> bool:
-    """Whether a path lies in the folder of uploads."""
+    """Whether a path is inside the folder of uploads."""
     try:
         return Path(path).resolve().is_relative_to(Path(get_upload_folder()).resolve())
-    except (OSError, ValueError, RuntimeError):  # no path at all, or one that leads in a circle
+    except (OSError, ValueError, RuntimeError):  # not a path, or a circle of links
         return False
 
 

@@ -1,8 +1,7 @@
-"""Stands before Gradio: hides what the page does not need, bounds and checks what comes in, counts
-what waits, and answers in words what the server would trip over.
+"""Middleware before Gradio: hides routes, bounds and checks requests, counts those that wait.
 
-It knows Gradio by its public routes only: requests join the queue by ``/queue/join`` and
-``/call/NAME``, and answers come back as server-sent events.
+It uses Gradio's public routes only: requests join the queue by ``/queue/join`` and ``/call/NAME``,
+and answers are server-sent events. What the server would fail on is refused in words.
 """
 
 import asyncio
@@ -34,7 +33,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Check = Callable[[Any], str]
-"""Judges an endpoint's values, a list or a mapping by name: empty, or what is wrong with them."""
+"""What is wrong with an endpoint's values, a list or a mapping by name; empty for nothing."""
 
 logger = logging.getLogger(__name__)
 
@@ -47,11 +46,11 @@ MAX_DEPTH, MAX_VALUES = 16, 4096
 MAX_WAITING = 200
 """Requests that may wait in Gradio's queue."""
 MAX_PENDING, MAX_PENDING_BYTES = 2 * MAX_WAITING, 4 * 2**20
-"""Requests that wait, are computed or were answered without the answer being read; their bodies."""
+"""Requests that wait, are computed or have an unread answer; and the bytes of their bodies."""
 MAX_OF_SESSION = 32
-"""The same of one session."""
+"""Such requests of one session."""
 UNREAD_SECONDS = 120
-"""An answer that nobody fetches for so long is thrown away."""
+"""An answer that is not read for so long is dropped."""
 
 _UPLOAD = f"{API}/upload"
 _FORM_BYTES = 64 * 2**10
@@ -60,8 +59,8 @@ _JOIN = f"{API}/queue/join"
 _DATA = f"{API}/queue/data"
 _NAMED = tuple(f"{API}/{way}/" for way in ("call/v2", "call", "api", "run"))
 _FILES = tuple(f"{start}/file{sign}" for start in (API, "") for sign in "=/")
-# Gradio's tools for development and traffic, its way to fetch other hosts' files, what it would
-# keep of visitors' runs and states, and what only pages with components of their own need.
+# Gradio's tools for development and monitoring, its proxy for files of other hosts, its store of
+# visitors' runs and states, and what only pages with custom components need.
 _HIDDEN = (
     "/monitoring",
     *(
@@ -90,7 +89,7 @@ NOT_UPLOADED = (
 )
 BUSY = "This page is too busy: too many requests wait. Try again in a minute."
 UNREAD = "Too many answers of this session wait to be read. Read them, then ask again."
-ENDING = "This page is being ended; try again in a minute."
+ENDING = "This page is shutting down; try again in a minute."
 NOT_JSON = "A JSON object was expected, but this could not be read as one."
 TOO_DEEP = f"JSON of at most {MAX_DEPTH} levels and {MAX_VALUES} values was expected."
 NOT_UNICODE = "A text was expected, but half of a surrogate pair came, which is no character."
@@ -117,10 +116,10 @@ class Endpoints:
         return cls(events, public, checks)
 
     def check_named(self, name: str, values: Any) -> None:
-        """Judge a public endpoint's values.
+        """Check a public endpoint's values.
 
         Raises:
-            HTTPException: they are not what it takes.
+            HTTPException: they are wrong.
         """
         check = self.checks.get(name)
         problem = check(values) if check else ""
@@ -128,10 +127,10 @@ class Endpoints:
             raise HTTPException(422, problem)
 
     def check_event(self, body: Mapping[str, Any]) -> None:
-        """Judge a request to the queue.
+        """Check a request to the queue.
 
         Raises:
-            HTTPException: no such event, or it takes other values.
+            HTTPException: no such event, or wrong values.
         """
         number, values, data = body.get("fn_index"), body.get("data"), body.get("event_data")
         event = self.events.get(number) if type(number) is int else None
@@ -160,7 +159,7 @@ class Endpoints:
 
 
 class Pending:
-    """Requests that wait, are computed, or whose answers are not read yet."""
+    """Requests that wait, are computed, or have an unread answer."""
 
     def __init__(self) -> None:
         self._events: dict[str, tuple[str, int, float, Message]] = {}
@@ -170,7 +169,7 @@ class Pending:
         return len(self._events)
 
     def check(self, session: str, nbytes: int) -> None:
-        """Judge whether one more request may wait.
+        """Check whether one more request may wait.
 
         Raises:
             HTTPException: too many wait, of all visitors or of this session.
@@ -182,16 +181,16 @@ class Pending:
             raise HTTPException(503, BUSY)
 
     def joined(self, event: str, session: str, nbytes: int, scope: Message) -> None:
-        """A request of ``nbytes`` came in; ``scope`` is that of its HTTP request."""
+        """Add a request of ``nbytes``; ``scope`` is that of its HTTP request."""
         self._events[event] = (session or event, nbytes, time.monotonic(), scope)
 
     def answered(self, event: str) -> None:
-        """Its answer was read, or nobody waits for it any more."""
+        """Remove a request whose answer was read, or whose session ended."""
         self._events.pop(event, None)
 
     @contextlib.contextmanager
     def reading(self, session: str) -> Iterator[None]:
-        """While a session reads its answers; Gradio drops what waits when it stops."""
+        """Around a session's reading of answers; when it ends, Gradio drops what waits."""
         self._read[session] += 1
         try:
             yield
@@ -203,7 +202,7 @@ class Pending:
                     self.answered(event)
 
     def unread(self) -> dict[str, Message]:
-        """Sessions that wait for answers for long and read none, each with a scope of theirs."""
+        """Sessions with answers unread for long, each with the scope of one of its requests."""
         late = time.monotonic() - UNREAD_SECONDS
         return {
             session: scope
@@ -247,10 +246,10 @@ class Guard:
                 await body.drain()
             await send(message)
 
-        async def say(status: int, words: str) -> None:
+        async def refuse(status: int, words: str) -> None:
             if path.startswith(API) and path != _UPLOAD:
-                said = {"error": words, "detail": words}
-                await JSONResponse(said, status)(scope, body.receive, answer)
+                both = {"error": words, "detail": words}
+                await JSONResponse(both, status)(scope, body.receive, answer)
             else:
                 await PlainTextResponse(words, status)(scope, body.receive, answer)
 
@@ -258,26 +257,26 @@ class Guard:
             self._check(path, scope, body)
             await self._pass(path, scope, body, answer)
         except HTTPException as refused:
-            await say(refused.status_code, refused.detail)
+            await refuse(refused.status_code, refused.detail)
         except ClientDisconnect:
             return
         except (UnicodeError, RecursionError):
-            await say(400, "This request could not be read.")
+            await refuse(400, "This request could not be read.")
         except Exception as error:
             if wording.failed(error) == wording.NO_ROOM and not answered:
-                await say(507, wording.NO_ROOM)
+                await refuse(507, wording.NO_ROOM)
                 return
-            # Left to the server, it would end the connection, and the next request with it.
+            # The server would close the connection, and the next request on it would fail.
             if answered:
                 logger.warning("a web request broke off: %s", type(error).__name__)
                 with contextlib.suppress(Exception):  # it may have been whole already
                     await send({"type": "http.response.body", "body": b""})
                 return
             logger.exception("a web request could not be answered")
-            await say(500, "This request could not be answered.")
+            await refuse(500, "This request could not be answered.")
 
     def _check(self, path: str, scope: Message, body: "_Body") -> None:
-        """Judge a request by its path and headers."""
+        """Check a request's path and headers."""
         if path.startswith(_HIDDEN):
             raise HTTPException(404, NO_ENDPOINT)
         name = _named(path)
@@ -293,7 +292,7 @@ class Guard:
         headers = dict(scope["headers"])
         if not _RANGE.fullmatch(headers.get(b"range", b"bytes=0-")):
             raise HTTPException(416, "“Range” takes bytes=FIRST-LAST, one range of whole numbers.")
-        # Whatever is served here is small: a range of it is answered with all of it.
+        # Files are small: a request for a range gets the whole file.
         scope["headers"] = [(key, value) for key, value in scope["headers"] if key != b"range"]
 
     async def _pass(self, path: str, scope: Message, body: "_Body", answer: Send) -> None:
@@ -327,7 +326,7 @@ class Guard:
         await self.app(scope, body.replayed(data), joined)
 
     def _check_json(self, path: str, data: bytes) -> str:
-        """Judge a JSON body; its session, or an empty text.
+        """Check a JSON body; returns its session, or an empty text.
 
         Raises:
             HTTPException: it is none, too deep, names a file that is no upload, or wrong values.
@@ -353,7 +352,7 @@ class Guard:
         return session if isinstance(session, str) else ""
 
     def _watched(self, answer: Send) -> Send:
-        """The same, noting whose answers go by."""
+        """``answer``, which also counts the answers that pass as read."""
 
         async def watch(message: Message) -> None:
             part = message.get("body", b"")
@@ -365,7 +364,7 @@ class Guard:
         return watch
 
     def _discard_unread(self) -> None:
-        """Fetch and drop answers that nobody reads, so that Gradio does not keep them."""
+        """Read and drop answers that stayed unread for long, so that Gradio does not keep them."""
         for session, scope in self.pending.unread().items():
             task = asyncio.create_task(self._discard(session, scope))
             self._tasks.add(task)
@@ -390,7 +389,7 @@ class Guard:
 
 
 class _Body:
-    """A request's body, counted; beyond ``limit`` bytes it is refused."""
+    """A request's body, refused beyond ``limit`` bytes."""
 
     def __init__(self, receive: Receive, upload: bool) -> None:
         self._receive = receive
@@ -405,7 +404,7 @@ class _Body:
         )
 
     def announced(self, scope: Message) -> int:
-        """The length that its header names; 0 where there is none."""
+        """The length in the header; 0 without one."""
         length = dict(scope["headers"]).get(b"content-length", b"")
         return int(length[:20]) if length.isdigit() else 0
 
@@ -414,8 +413,8 @@ class _Body:
 
         Raises:
             HTTPException: it is too large.
-            MultiPartException: the same for an upload, or it was cut off: on no other error does
-                Gradio remove what it has already written of the file.
+            MultiPartException: an upload is too large or was cut off. On this error alone Gradio
+                removes what it has already written of the file.
         """
         message = await self._next()
         if self._read > self.limit:
@@ -444,7 +443,7 @@ class _Body:
         return b"".join(parts)
 
     def replayed(self, data: bytes) -> Receive:
-        """A body that was read, once more; afterwards what the connection says."""
+        """A body that was read, once more; then the messages of the connection."""
         given = False
 
         async def receive() -> Message:
@@ -457,7 +456,7 @@ class _Body:
         return receive
 
     async def drain(self) -> None:
-        """Read on before answering, for who still sends hears nothing; but not without end."""
+        """Read the rest of the body, up to a limit: a client that still sends reads no answer."""
         most = self._read + (2 * self.limit if self._upload else MAX_FILE_BYTES)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_SECONDS):
@@ -486,7 +485,7 @@ def _named(path: str) -> str | None:
 
 
 def _is_shallow(data: bytes) -> bool:
-    """Whether JSON has few enough levels and values; told from its bytes, without parsing it."""
+    """Whether JSON has few enough levels and values, counted in its bytes without parsing it."""
     structure = _TEXTS.sub(b"", data).translate(None, _NOT_STRUCTURE)
     if len(structure) > 2 * MAX_VALUES or structure.count(b",") >= MAX_VALUES:
         return False
@@ -499,7 +498,7 @@ def _is_shallow(data: bytes) -> bool:
 
 
 def _check_values(value: Any) -> None:
-    """Judge what JSON holds: texts are Unicode, and files are uploads of this server.
+    """Check the values of a JSON body: texts are Unicode, files are uploads of this server.
 
     Raises:
         HTTPException: they are not.
@@ -525,7 +524,7 @@ def _is_upload(path: Any) -> bool:
 
 
 def _is_upload_address(url: Any) -> bool:
-    """Whether a browser's address of a file names an upload; Gradio reads its path only."""
+    """Whether a browser's address of a file is that of an upload; Gradio reads its path only."""
     start, found, path = url.partition(f"{API}/file=") if isinstance(url, str) else ("", "", "")
     return bool(found) and _is_upload(unquote(path))
 
@@ -536,9 +535,9 @@ def app_settings(
     pending: Pending | None = None,
     ending: threading.Event | None = None,
 ) -> dict[str, Any]:
-    """What goes to ``launch(app_kwargs=…)``: the guard, knowing the page's endpoints.
+    """Arguments for ``launch(app_kwargs=…)``: the guard with the page's endpoints.
 
-    Once ``ending`` is set no new work is taken in. Answers are compressed, their stream is not.
+    Once ``ending`` is set new work is refused. Answers are compressed, their stream is not.
     """
     endpoints = Endpoints.of(page, checks)
     stack = [

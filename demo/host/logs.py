@@ -1,4 +1,4 @@
-"""One line a request, as `key=value` pairs: what was asked of, how long it took, what was kept.
+"""One line a request, as `key=value` pairs: view, backbone, milliseconds, what was cached.
 
     2026-11-24T20:31:07 INFO answered view=side backbone=built-in ms=24 trunk=kept patches=18x18
 
@@ -29,7 +29,7 @@ def begin(quiet: bool = False, stream: TextIO | None = None) -> None:
 def event(what: str, **facts: object) -> None:
     """Log that something happened, with its facts in the order given.
 
-    A value goes without spaces or line breaks, so that a line stays a line and a pair a pair.
+    Spaces and line breaks in a value become underscores: no value can forge a pair or a line.
     """
     pairs = [f"{key}={'_'.join(str(value).split()) or '-'}" for key, value in facts.items()]
     logger.info("%s", " ".join([what, *pairs]))

@@ -1,8 +1,8 @@
-"""Memory of the process: how much of it the cache may keep, and what is freed goes back.
+"""Memory of the process: the cache's share of it, and freed memory returned to the system.
 
 The bound is for the page with the built-in model; weights of other backbones come on top.
-Libraries, model, sessions and the requests being computed take up to ``WORKING``; the cache gets
-the rest.
+Libraries, model, sessions and the requests being computed use up to ``WORKING``; the rest is the
+cache's.
 """
 
 import argparse
@@ -21,7 +21,7 @@ _OPTIONS = {_M_MMAP_THRESHOLD: 2 * 2**20, _M_TRIM_THRESHOLD: 16 * 2**20, _M_AREN
 
 
 def cache_bytes(bound: int = BOUND) -> int:
-    """Bytes that the cache may keep under a bound for the whole process."""
+    """The cache's bytes under a bound for the whole process."""
     return bound - WORKING
 
 
@@ -43,7 +43,7 @@ def parsed(text: str) -> int:
 
 
 def prepare() -> None:
-    """Ask the allocator to give freed memory back; on glibc only."""
+    """Make the allocator return freed memory to the system; on glibc only."""
     libc = _glibc()
     if libc is not None:
         for option, value in _OPTIONS.items():
@@ -51,7 +51,7 @@ def prepare() -> None:
 
 
 def trim() -> None:
-    """Give what is free in the allocator's arenas back to the machine."""
+    """Return the allocator's free memory to the system."""
     libc = _glibc()
     if libc is not None:
         libc.malloc_trim(0)

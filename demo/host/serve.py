@@ -1,4 +1,4 @@
-"""Starts the web server with patience and ends it with care."""
+"""Starts the web server, waits until it answers, and stops it after the last answer."""
 
 import gc
 import signal
@@ -20,7 +20,7 @@ from demo.host import guard
 ATTEMPTS = 3
 START_SECONDS = 120
 STOP_SECONDS = 20
-"""What is being computed when the end is asked for gets this long to finish."""
+"""Time for running requests to finish after the signal to stop."""
 
 
 def serve(
@@ -30,12 +30,12 @@ def serve(
     state: Callable[[], dict[str, Any]] = dict,
     routes: Sequence[Route] = (),
 ) -> int:
-    """Serve until SIGTERM or Ctrl-C; what went wrong at the start is one sentence.
+    """Serve until SIGTERM or Ctrl-C; a failed start prints one sentence.
 
-    ``checks`` judge the values of public endpoints; ``routes`` are answered beside the page.
-    ``/health`` answers 200 with ``state()`` as JSON, or 503 from when the end is asked for.
+    ``checks`` check the values of public endpoints; ``routes`` are served beside the page.
+    ``/health`` answers 200 with ``state()`` as JSON, or 503 after the signal to stop.
 
-    Returns the exit status: 0 after an end that was asked for, 2 if it could not start.
+    Returns the exit status: 0 after a signal to stop, 2 if it could not start.
     """
     ending = threading.Event()
     page.queue(max_size=guard.MAX_WAITING, api_open=False)
@@ -46,12 +46,12 @@ def serve(
     if problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
-    gc.freeze()  # of what is here by now nothing goes: it need not be looked through again
+    gc.freeze()  # nothing of what exists now is ever freed: collections may skip it
     gc.enable()
     asked: list[int] = []
     for wanted in (signal.SIGTERM, signal.SIGINT):
         signal.signal(wanted, lambda number, _: asked.append(number))
-    # The system may give a signal to any thread: a lock waited for here would sleep on.
+    # The system may deliver a signal to any thread: waiting for a lock here could miss it.
     while not asked:
         time.sleep(0.2)
     ending.set()
@@ -62,7 +62,7 @@ def serve(
 def health(
     queue: guard.Pending, ending: threading.Event, state: Callable[[], dict[str, Any]]
 ) -> Route:
-    """The route a host's monitor asks: is the page well, what runs, how many requests wait."""
+    """The route for a host's monitor: status, versions, the number of requests that wait."""
 
     def answer(_: HttpRequest) -> JSONResponse:
         well = not ending.is_set()
@@ -75,8 +75,8 @@ def health(
 def _launch(page: gr.Blocks, settings: dict[str, Any]) -> str:
     """Start the server; returns what went wrong, empty for nothing.
 
-    Gradio gives its server 5 s to start and itself 3 s to see the page, which is too little on a
-    busy machine; of an address that cannot be had it speaks of its own settings, or not at all.
+    Gradio waits 5 s for its server and 3 s for the page, which is too short on a busy machine; its
+    message on an address that cannot be used names settings of its own.
     """
     host, port = settings.get("server_name") or "127.0.0.1", settings["server_port"] or 0
     try:
@@ -115,9 +115,9 @@ def _answers(url: str, seconds: float) -> bool:
 
 
 def _finish(page: gr.Blocks, queue: guard.Pending) -> None:
-    """Let what was asked for be answered, up to a time, and close."""
+    """Close after the pending requests are answered, or after ``STOP_SECONDS``."""
     end = time.monotonic() + STOP_SECONDS
     while time.monotonic() < end and len(queue):
         time.sleep(0.05)
-    time.sleep(0.2)  # the last answer is still on its way
+    time.sleep(0.2)  # the last answer is still being sent
     page.close(verbose=False)

@@ -15,7 +15,7 @@ from gclip_core.types import Encoded, Grid, Pass
 logger = logging.getLogger(__name__)
 
 WITHOUT_GPU: WeakSet[Encoded] = WeakSet()
-"""What was computed here because no GPU was lent."""
+"""Encodings computed on this machine because no GPU was lent."""
 
 Floats = NDArray[np.float32]
 Encoder = Callable[[Segmenter, Any], Encoded]
@@ -24,8 +24,8 @@ Encoder = Callable[[Segmenter, Any], Encoded]
 def encode_on_zero_gpu(seconds: int = 15) -> Encoder | None:
     """An encoder that borrows a ZeroGPU for the trunk, or None where there is none.
 
-    Only plain arrays come back: what the borrowed process keeps is lost with it. When a visitor's
-    quota is spent the same is computed here.
+    Only arrays come back: caches of the borrowed process are lost with it. When a visitor's quota
+    is spent the trunk runs here.
     """
     try:
         import spaces  # noqa: PLC0415 - optional

@@ -19,7 +19,7 @@ Usage (the function makes the component once; handlers return a new ``*_value`` 
     card, lines = widgets.card("id", "Title"), widgets.lines("id", "Status")
 
 A value of None shows the skeleton with ``empty`` in it. Words of visitors reach the page only as
-JSON values set by textContent; templates here hold no expression.
+JSON values set by textContent; templates here contain no expression.
 """
 
 import html

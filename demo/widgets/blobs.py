@@ -1,7 +1,7 @@
 """What the browser fetches by name, once, and keeps: pictures and matrices.
 
-A value that goes through the page's event names them only; what is named is made when it is first
-fetched, after the mask is there, and never again while a browser keeps it.
+The value of an event contains their names alone. A blob is made when it is first fetched, after the
+mask is shown, and never again while a browser keeps it.
 """
 
 import hashlib

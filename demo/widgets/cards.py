@@ -25,7 +25,7 @@ class Side:
     """One mask of a canvas: ``badge`` is its score in words; ``matrix`` names the blob of where its
     patches look, ``words`` that of the words they match.
 
-    ``short`` says which side it is within a sentence: "without", "with". ``shares`` of the image
+    ``short`` names the side within a sentence: "without", "with". ``shares`` of the image
     are per class, and last that of the rest; where none are given, the labels are counted.
     """
 

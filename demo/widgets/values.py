@@ -153,9 +153,9 @@ def lines(
     state: str = "",
     query: str = "",
 ) -> Json:
-    """Lines in the order problems, notes, status; any text may stand in them.
+    """Lines in the order problems, notes, status; any text is allowed.
 
-    ``state`` tells the page what its tabs show: "fresh", "old" (of an earlier input) or "none".
+    ``state`` is that of the tabs: "fresh", "old" (of an earlier input) or "none".
     ``query`` is the link to what is shown, for the page's address. ``at`` tells an answer from an
     earlier one in the same words: the page waits for it.
     """

@@ -217,7 +217,7 @@ def test_killed_and_started_again_a_link_shows_the_same_and_an_end_is_clean(
         assert last["success"]
         visitor.close()
         assert server.process.wait(40) == 0
-        assert "Traceback" not in server.said()
+        assert "Traceback" not in server.output()
 
 
 @pytest.fixture

@@ -116,13 +116,13 @@ class TestLogs:
         for _ in range(2):
             visitor.ask(f"words={SECRET},grass")
         visitor.close()
-        lines = [LINE.fullmatch(line) for line in server.said().splitlines()]
+        lines = [LINE.fullmatch(line) for line in server.output().splitlines()]
         events = [line[2] for line in lines if line and line[2].startswith("answered")]
         pairs = [dict(pair.split("=") for pair in event.split()[1:]) for event in events]
         assert len(pairs) >= 2
         assert {"view", "backbone", "ms", "trunk", "patches"} <= pairs[-1].keys()
         assert pairs[-1]["trunk"] == "kept"
-        assert SECRET not in server.said()
+        assert SECRET not in server.output()
 
     def test_a_value_with_breaks_stays_one_pair_of_one_line(self) -> None:
         stream = io.StringIO()

@@ -294,7 +294,7 @@ def test_a_choice_in_a_widget_that_is_none_is_refused_in_words(
         assert answer.status_code == 200
         done = next(m for m in visitor.messages() if m["msg"] == "process_completed")
         quiet(json.dumps(done), server)
-    assert "an event failed" not in server.said()
+    assert "an event failed" not in server.output()
 
 
 # ── the server as a whole ──────────────────────────────────────────────────────────────────────
@@ -336,4 +336,4 @@ def test_without_downloads_no_sentence_offers_one(visitor: Visitor) -> None:
 def test_nothing_of_all_this_was_unexpected(server: Server) -> None:
     """Runs last of those that share the page: no request ended in an error we had no words for."""
     for trace in ("a request failed", "an event failed", "Traceback"):
-        assert trace not in server.said()
+        assert trace not in server.output()

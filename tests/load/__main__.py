@@ -68,7 +68,7 @@ SKIPPED = ("source", "example", "words", "tab")
 class Wish:
     """One request: a link to the page, or values for an endpoint of the API; and an upload.
 
-    ``upload`` is the number of its size, -1 for none; ``seed`` tells pictures of one size apart.
+    ``upload`` is the number of its size, -1 for none; pictures of one size differ by ``seed``.
     """
 
     query: str = ""
@@ -174,12 +174,12 @@ def worst(amount: int) -> list[Wish]:
 class Tally:
     """What came of it all; ``seconds`` and ``memory`` have an entry per answer, in their order.
 
-    ``told`` are true over told seconds until an answer.
+    ``ratios`` are true over estimated seconds until an answer.
     """
 
     seconds: list[float] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
-    told: list[float] = field(default_factory=list)
+    ratios: list[float] = field(default_factory=list)
     memory: list[float] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
     busy: int = 0
@@ -194,7 +194,7 @@ class Tally:
             turn = answer.turn
             self.seconds.append(answer.seconds)
             self.waits.append(turn.began - turn.came)
-            self.told += turn.ratios()
+            self.ratios += turn.ratios()
             self.memory.append(megabytes)
             if answer.problem:
                 self.refused[answer.problem] = self.refused.get(answer.problem, 0) + 1
@@ -263,14 +263,14 @@ def table(tally: Tally, every: int = 100) -> str:
 
 def summary(tally: Tally) -> str:
     """The figures in words."""
-    within = sum(0.5 <= ratio <= 2 for ratio in tally.told) / max(len(tally.told), 1)
+    within = sum(0.5 <= ratio <= 2 for ratio in tally.ratios) / max(len(tally.ratios), 1)
     return (
         f"{len(tally.seconds)} answers, "
         f"{sum(tally.refused.values())} of them refusals in words, {len(tally.wrong)} differing, "
-        f"{len(tally.failed)} lost, {tally.busy} told that the page is busy. Waits: median "
+        f"{len(tally.failed)} lost, {tally.busy} refused because the page was busy. Waits: median "
         f"{statistics.median(tally.waits):.1f} s, longest {max(tally.waits):.1f} s; of "
-        f"{len(tally.told)} times told, {within:.0%} were within a factor of two of the true one, "
-        f"median of true over told {statistics.median(tally.told or [0]):.2f}. Memory: "
+        f"{len(tally.ratios)} estimates, {within:.0%} were within a factor of two, "
+        f"median of true over estimated {statistics.median(tally.ratios or [0]):.2f}. Memory: "
         f"{tally.peak:.0f} MB at the most"
     )
 
@@ -320,7 +320,7 @@ def main() -> int:
                     print(f"one request: {server.peak_mb:.0f} MB at the most", flush=True)
             amount = args.clients if args.worst else args.requests
             tally = run(server, alone, args.clients, amount, every=args.worst)
-            traces = server.said().count("Traceback")
+            traces = server.output().count("Traceback")
     if not tally.seconds:
         print("no answer came", tally.busy, tally.failed[:5])
         return 1

@@ -58,18 +58,8 @@ class Server:
     environment: dict[str, str] = field(default_factory=dict)
     before_start: Callable[[], None] | None = None
 
-    def start(self, attempts: int = 3) -> Server:
-        """Start it and wait until it answers; again if Gradio's own first look came too soon."""
-        self._launch()
-        try:
-            self._wait()
-        except AssertionError:
-            if attempts == 1 or "localhost is not accessible" not in self.output():
-                raise
-            return self.start(attempts - 1)
-        return self
-
-    def _launch(self) -> None:
+    def start(self) -> Server:
+        """Start it and wait until it answers."""
         self.port = free_port()
         self.uploads = self.folder / "uploads"
         self.log = self.folder / "server.log"
@@ -89,6 +79,8 @@ class Server:
                 stderr=subprocess.STDOUT,
                 preexec_fn=self.before_start,
             )
+        self._wait()
+        return self
 
     @property
     def url(self) -> str:

@@ -17,7 +17,6 @@ from starlette.routing import Route
 
 from demo.host import guard
 
-ATTEMPTS = 3
 START_SECONDS = 120
 STOP_SECONDS = 20
 """Time for running requests to finish after the signal to stop."""
@@ -84,22 +83,17 @@ def _launch(page: gr.Blocks, settings: dict[str, Any]) -> str:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
         return f"{host}: {error.strerror}. Choose another --host or --port."
-    problem = ""
-    for _ in range(ATTEMPTS):
-        try:
-            page.launch(**settings, prevent_thread_lock=True)
-            return ""
-        except OSError as error:
-            problem = str(error)
-            time.sleep(1)
-        except ValueError:
-            if page.is_running and _answers(page.local_url, START_SECONDS):
-                return ""
+    try:
+        page.launch(**settings, prevent_thread_lock=True)
+    except OSError as error:
+        return str(error)
+    except ValueError:
+        if not (page.is_running and _answers(page.local_url, START_SECONDS)):
             return (
                 f"the page did not answer on this machine within {START_SECONDS} s. Check proxy "
                 "settings (NO_PROXY should name localhost) and the machine's load."
             )
-    return problem
+    return ""
 
 
 def _answers(url: str, seconds: float) -> bool:

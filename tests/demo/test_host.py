@@ -1,16 +1,13 @@
 """What hosts rely on: a health route, logs without visitors, ZeroGPU, a proxy under a sub-path."""
 
-import gc
 import io
 import logging
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import types
 from collections.abc import Callable
@@ -35,38 +32,6 @@ from tests.visitor import ROOT, Server, Visitor, free_port, serving
 
 SECRET = "zanzibar"
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d (INFO|WARNING|ERROR) (.+)")
-
-
-def test_an_end_that_another_thread_hears_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system gives SIGTERM to any thread, and then a lock in the first sleeps on.
-
-    Garbage, which ``app.py`` does not look for while it imports, is looked for from then on.
-    """
-    gc.disable()
-    monkeypatch.setattr(serve, "_launch", lambda *_: "")
-    monkeypatch.setattr(serve, "_finish", lambda *_: None)
-    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)}
-    over, late = threading.Event(), []
-
-    def end() -> None:
-        while signal.getsignal(signal.SIGTERM) is before[signal.SIGTERM]:
-            time.sleep(0.02)  # until then it would end the tests
-        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
-        if not over.wait(10):
-            late.append(1)
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
-
-    asking = threading.Thread(target=end)
-    asking.start()
-    with gr.Blocks(analytics_enabled=False) as page:
-        gr.Markdown("")
-    assert serve.serve(page, {}, {}) == 0
-    assert gc.isenabled()
-    over.set()
-    asking.join()
-    for one, handler in before.items():
-        signal.signal(one, handler)
-    assert not late
 
 
 @pytest.mark.parametrize(

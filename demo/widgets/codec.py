@@ -51,16 +51,3 @@ def packed(**arrays: ArrayLike | Levels) -> bytes:
 def packed_text(**arrays: ArrayLike | Levels) -> str:
     """The same within a JSON value: in base64."""
     return base64.b64encode(packed(**arrays)).decode("ascii")
-
-
-def unpacked(data: bytes) -> dict[str, NDArray]:
-    """What :func:`packed` packed, as the browser reads it: levels as values again."""
-    raw = zlib.decompress(data)
-    (length,) = struct.unpack_from("<I", raw)
-    found, at = {}, 4 + length
-    for name, kind, shape, top, steps in json.loads(raw[4:at]):
-        size = int(np.prod(shape, dtype=int))
-        array = np.frombuffer(raw, TYPES[kind], size, at).reshape(shape)
-        at += array.nbytes
-        found[name] = top * (array / steps) ** 2 if steps else array
-    return found

@@ -3,6 +3,8 @@
 import base64
 import json
 import re
+import struct
+import zlib
 
 import matplotlib
 import numpy as np
@@ -14,7 +16,7 @@ from starlette.testclient import TestClient
 from demo.drawing import render
 from demo.widgets import cards, code, values
 from demo.widgets.blobs import Blob, BlobStore, attention_blob, largest
-from demo.widgets.codec import Levels, packed, unpacked
+from demo.widgets.codec import TYPES, Levels, packed
 from gclip_core import palette
 
 GRID, SIZE, N = (3, 5), (90, 150), 15
@@ -24,6 +26,19 @@ SHOWN = cards.Shown("p", SIZE, GRID)
 @pytest.fixture(scope="module")
 def matrix() -> np.ndarray:
     return np.random.default_rng(1).dirichlet(np.full(N, 0.2), N).astype(np.float32)
+
+
+def unpacked(data: bytes) -> dict[str, np.ndarray]:
+    """The arrays of ``packed``, as the browser reads them: levels as values again."""
+    raw = zlib.decompress(data)
+    (length,) = struct.unpack_from("<I", raw)
+    found, at = {}, 4 + length
+    for name, kind, shape, top, steps in json.loads(raw[4:at]):
+        size = int(np.prod(shape, dtype=int))
+        array = np.frombuffer(raw, TYPES[kind], size, at).reshape(shape)
+        at += array.nbytes
+        found[name] = top * (array / steps) ** 2 if steps else array
+    return found
 
 
 def read(text: str) -> dict[str, np.ndarray]:

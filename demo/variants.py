@@ -6,6 +6,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
+from demo import wording
 from demo.settings import Settings
 from gclip_core.methods import METHODS, find_method, gclip
 from gclip_core.types import Method
@@ -41,6 +42,7 @@ def ablation(settings: Settings, amf: bool, cs: bool) -> Method:
     return replace(
         both,
         title=ablation_title(amf, cs),
+        summary=wording.ablation(amf, cs),
         fusion=both.fusion if amf else None,
         suppression=both.suppression if cs else None,
     )

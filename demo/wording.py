@@ -434,6 +434,12 @@ def method_marks(method: Method) -> list[str]:
     ]
 
 
+def ablation(amf: bool, cs: bool) -> str:
+    """What ClearCLIP with AMF and CS on or off does."""
+    averaged = ", averaged with the attention of the first blocks with global tokens" * amf
+    return f"Query-Query attention{averaged}{'; one abnormal FFN channel scaled down' * cs}."
+
+
 PARTS = {"q": "query", "k": "key", "v": "Value"}
 
 

@@ -26,12 +26,12 @@ export const methods = ({ mount, simulation, trigger }) => {
   const columnsOf = (value) => [
     { key: "year", title: "Year", of: (row) => row.order },
     { key: "title", title: "Method", of: (row) => row.title.toLowerCase() },
-    ...value.parts.map((part, i) => ({ title: part, part: i })),
     { title: "Mask", mask: true },
     ...value.headers.map((title, i) => ({
       ...{ key: `score ${title}`, title, score: i, down: true },
       of: (row) => row.scores?.[i].value ?? -1,
     })),
+    ...value.parts.map((part, i) => ({ title: part, part: i })),
     { key: "time", title: "ms", of: (row) => row.milliseconds ?? Infinity },
   ];
 
@@ -48,7 +48,7 @@ export const methods = ({ mount, simulation, trigger }) => {
     }
     const cell = make("td");
     cell.dataset.column = column.key ?? column.title;
-    if (column.mask && row.refused) cell.append(make("p", "summary", row.refused));
+    if (column.mask && row.refused) cell.append(make("p", "", row.refused));
     else if (column.mask) cell.append(canvas);
     else if (column.key === "year") cell.textContent = row.year || "";
     else if (column.part !== undefined && row.marks?.[column.part]) {

@@ -154,6 +154,13 @@ def test_words_typed_while_a_photo_is_uploaded_stay(desktop: Page, url: str) -> 
     assert "words=sofa%2C+wall" in desktop.url
 
 
+def test_no_term_is_explained_within_a_typed_word(desktop: Page, url: str) -> None:
+    arrive(desktop, url, words="head, dog")
+    expect(desktop.locator("#side-canvas")).to_contain_text("“head” is not in the truth")
+    expect(desktop.locator("#result .term").first).to_be_visible()
+    expect(desktop.locator("#result .term[data-term=head]")).to_have_count(0)
+
+
 def test_one_press_adds_a_word_that_the_model_sees_besides(desktop: Page, url: str) -> None:
     arrive(desktop, url, words="dog")
     chip = desktop.locator("#chips .chip").first
@@ -213,6 +220,7 @@ def test_a_switch_that_does_nothing_is_dimmed_says_why_and_offers_a_simulation(
     expect(desktop.locator("#cs input")).to_have_css("opacity", "0.5")
     desktop.locator("#reasons .gw-link").click()
     expect(desktop.locator("#side-canvas")).to_contain_text("Simulation")
+    assert desktop.locator("#result").inner_text().count("Simulation") == 1, "with the mask"
     expect(desktop.locator("#cs input")).to_have_css("opacity", "1")
     desktop.locator("#side-canvas .gw-simulated .gw-link").click()
     expect(desktop.locator("#side-canvas")).not_to_contain_text("Simulation")

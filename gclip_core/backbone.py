@@ -26,18 +26,17 @@ _uids = itertools.count()
 
 
 def _text_bytes(embedding: Tensor) -> int:
-    """Bytes of an embedding and of its phrase, which is as long as the tokenizer allows."""
-    return embedding.nbytes + 1024
+    return embedding.nbytes + 1024  # a phrase that fits the text tower is shorter
 
 
 @dataclass(frozen=True, eq=False)
 class Backbone:
     """A checked CLIP and the properties of it that the method needs.
 
-    ``uid`` identifies the model in caches; a planted copy has the same. ``norms`` is (L, D)
-    float32. ``known`` is None for a model with an open vocabulary. ``notes`` are sentences on what
-    was assumed while loading. ``text_cache`` has embeddings by templates and phrase,
-    ``openings_cache`` the text tower's prefix cache by templates.
+    ``uid`` identifies the model in caches; a planted copy has the same. ``known`` is None for a
+    model with an open vocabulary. ``notes`` are sentences on what was assumed while loading.
+    ``text_cache`` has embeddings by templates and phrase, ``openings_cache`` the text tower's
+    prefix caches by templates.
     """
 
     name: str
@@ -97,7 +96,7 @@ class Backbone:
 
     @property
     def context_length(self) -> int:
-        """Tokens the text tower takes, start and end token included."""
+        """Tokens that fit the text tower, start and end token included."""
         return int(getattr(self.model, "context_length", 77))
 
     @cached_property
@@ -147,10 +146,10 @@ def load_backbone(
     device: str | torch.device = "cpu",
     dtype: Dtype = "float32",
 ) -> Backbone:
-    """Load a BACKBONES entry, from ``weights`` if given, else from disk or open_clip's download.
+    """Loads a BACKBONES entry, from ``weights`` if given, else from disk or open_clip's download.
 
-    ``dtype="auto"`` is bfloat16 where the processor computes in it, else float32; the built-in
-    models stay float32.
+    ``dtype="auto"`` is bfloat16 where the processor computes in it, else float32; float32 for the
+    built-in model.
 
     Raises:
         BackboneError: an unknown name, no network, a damaged file, another architecture.
@@ -180,13 +179,13 @@ def wrap_backbone(
     std: Triple | None = None,
     short_side: int | None = None,
 ) -> Backbone:
-    """Wrap an existing open_clip CLIP, in its own dtype and on its own device; nothing is copied.
+    """Wraps an open_clip CLIP without copying it, in its own dtype and on its own device.
 
-    Mean and std are the model's own (``visual.image_mean``) unless given; a model that carries
-    none gets OpenAI's, and the backbone's ``notes`` say so.
+    The default of mean and std are the model's (``visual.image_mean``); a model without them gets
+    OpenAI's, and a sentence in ``notes``.
 
     Raises:
-        BackboneError: a tower that cannot be tapped, with the reason.
+        BackboneError: an image tower that cannot be recomputed, with the reason.
     """
     check_tower(model)
     visual, notes = model.visual, ()
@@ -194,7 +193,7 @@ def wrap_backbone(
     std = std or getattr(visual, "image_std", None)
     if not (mean and std):
         notes = (
-            f"The model '{name}' carries no image mean and std: OpenAI CLIP's are assumed. "
+            f"The model '{name}' has no image mean and std: OpenAI CLIP's are assumed. "
             "Pass mean=… and std=… if it was trained with others.",
         )
     native = int(visual.image_size[0])
@@ -204,10 +203,9 @@ def wrap_backbone(
 
 
 def plant_channel(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int]) -> Backbone:
-    """A simulation: a backbone with one FFN output channel multiplied in some blocks.
+    """A simulated fault: the backbone with ``W2[channel, :]`` times ``gain`` in some blocks.
 
-    ``W2[channel, :]`` times ``gain`` in ``blocks`` (0-based). The given backbone does not change;
-    both use one model.
+    ``blocks`` count from 0. The given backbone does not change; both share one model.
 
     Raises:
         MethodError: a channel or block the tower does not have, or a gain that is no number.
@@ -217,7 +215,7 @@ def plant_channel(backbone: Backbone, channel: int, gain: float, blocks: Iterabl
 
 
 def check_tower(model: nn.Module) -> None:
-    """Refuse a CLIP whose image tower is not the one recomputed here, with the reason."""
+    """Refuses a CLIP whose image tower cannot be recomputed by :mod:`blocks`, with the reason."""
     visual = getattr(model, "visual", None)
     kernel = getattr(getattr(visual, "conv1", None), "kernel_size", ())
     reasons = {
@@ -237,7 +235,6 @@ def check_tower(model: nn.Module) -> None:
     reason = reason or unusual(visual.transformer.resblocks)
     if reason:
         raise BackboneError(
-            f"The image tower {type(visual).__name__} cannot be used: {reason}. What works is "
-            "open_clip's VisionTransformer with a class token and its pooling, as in OpenAI's "
-            "ViT-B/16."
+            f"The image tower {type(visual).__name__} cannot be used: {reason}. Use open_clip's "
+            "VisionTransformer with a class token and its pooling, as in OpenAI's ViT-B/16."
         )

@@ -1,7 +1,7 @@
 """One pass through the image tower: the input of every block, resumable from any block.
 
-The blocks are recomputed from their own modules and parameters, outside open_clip's classes, so
-that a block can run with its own ``W2'`` without a weight on the module ever being touched.
+The blocks are recomputed from open_clip's modules and parameters, so that a block can run with
+another ``W2'`` while the module's weights stay unchanged.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,18 +23,18 @@ _UNUSUAL = {
     "ln_attn": "its blocks normalise the attention's output",
     "mlp.ln": "its blocks normalise inside the FFN",
 }
-"""What a block may hold that :func:`run_block` does not compute."""
+"""Parts of a block that :func:`run_block` does not compute."""
 
 
 def unusual(blocks: Iterable[nn.Module]) -> str | None:
-    """The first reason why these blocks cannot be recomputed here, or None."""
+    """A reason why these blocks cannot be recomputed here, or None."""
     parts = (chain(block.named_modules(), block.named_parameters()) for block in blocks)
-    held = {name for name, part in chain(*parts) if not isinstance(part, nn.Identity)}
-    return next((reason for name, reason in _UNUSUAL.items() if name in held), None)
+    names = {name for name, part in chain(*parts) if not isinstance(part, nn.Identity)}
+    return next((reason for name, reason in _UNUSUAL.items() if name in names), None)
 
 
 def embed_patches(visual: nn.Module, pixels: Tensor) -> Tensor:
-    """What enters block 0: (B, 3, height, width) normalised pixels to (B, 1+N, D).
+    """The input of block 0: (B, 3, height, width) normalised pixels to (B, 1+N, D).
 
     The positional embedding is resized to the grid (bicubic, ``align_corners=False``, no
     antialias) when the grid is not the model's own.
@@ -59,7 +59,7 @@ def positional_embedding(visual: nn.Module, grid: Grid) -> Tensor:
 
 
 def project(block: nn.Module, x: Tensor, values: bool = True) -> Heads:
-    """Queries, keys and (unless not wanted) values of a block's input: each (..., H, 1+N, d)."""
+    """Queries, keys and, if wanted, values of a block's input (..., 1+N, D): (..., H, 1+N, d)."""
     attn, parts = block.attn, 3 if values else 2
     outputs = parts * x.shape[-1]
     weight, bias = attn.in_proj_weight[:outputs], attn.in_proj_bias
@@ -88,7 +88,7 @@ def ffn(block: nn.Module, x: Tensor, W2: Tensor | None = None) -> Tensor:
 def run_block(
     block: nn.Module, x: Tensor, W2: Tensor | None = None, heads: Heads | None = None
 ) -> Tensor:
-    """One whole residual block: (B, 1+N, D) to (B, 1+N, D); ``heads`` where they are known."""
+    """One residual block: (B, 1+N, D) to (B, 1+N, D); ``heads`` if they are computed already."""
     heads = project(block, x) if heads is None else heads
     return finish(block, x, F.scaled_dot_product_attention(heads.q, heads.k, heads.v), W2)
 
@@ -108,8 +108,8 @@ def block_inputs(
 ) -> list[Tensor]:
     """Inputs of blocks ``start ... L-1``, given that of ``start``: each (B, 1+N, D).
 
-    ``replaced`` maps a block to the ``W2'`` it runs with; ``seen`` is called with each block's
-    index and its queries, keys and values. The last block itself is not run.
+    ``replaced`` maps a block to its ``W2'``; ``seen`` is called with the index and the queries,
+    keys and values of each block that runs. The last block does not run.
     """
     replaced = replaced or {}
     inputs = [x]
@@ -122,10 +122,9 @@ def block_inputs(
 
 
 def normalised(norm: nn.Module, x: Tensor) -> Tensor:
-    """``norm(x)`` by a layer norm that takes bfloat16 on a CPU.
+    """``norm(x)``; on a CPU without open_clip's conversion of bfloat16 to float32 and back.
 
-    open_clip's norm converts bfloat16 to float32 and back. Without these two copies it takes a
-    third of the time; one number in 40,000 is rounded differently.
+    This takes a third of the time, and one number in 40,000 is rounded differently.
     """
     if isinstance(norm, LayerNormFp32) and x.device.type == "cpu":
         return F.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
@@ -133,10 +132,9 @@ def normalised(norm: nn.Module, x: Tensor) -> Tensor:
 
 
 def _quick_ffn(c_fc: nn.Linear, W2: Tensor, bias: Tensor, x: Tensor) -> Tensor:
-    """The FFN of QuickGELU: ``x sigmoid(1.702 x) = silu(1.702 x) / 1.702``.
+    """The FFN with QuickGELU: ``x sigmoid(1.702 x) = silu(1.702 x) / 1.702``.
 
-    Both factors are part of the matrix products, so the hidden layer is read and written fewer
-    times. In bfloat16 this saves a fifth of the time.
+    Both factors are part of the matrix products; in bfloat16 this saves a fifth of the time.
     """
     rows = x.flatten(0, -2)
     hidden = torch.addmm(c_fc.bias, rows, c_fc.weight.T, beta=1.702, alpha=1.702)

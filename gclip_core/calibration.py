@@ -24,7 +24,7 @@ NEIGHBOURS = 30
 LOF_QUANTILE = 0.95
 """Patches whose outlier score is above this quantile of all scores are outliers."""
 SOM_FACTOR = 1.5
-"""Factor of the class token's attention before it is compared with a patch's own (5 times 0.3)."""
+"""Factor of the class token's attention in the comparison with a patch's own (5 times 0.3)."""
 SOM_MOST = 10
 """The most outliers that :func:`som_outliers` returns, whatever the picture's size."""
 GATE_SHARPNESS = 3.0
@@ -42,8 +42,8 @@ that enters the second pass."""
 def lof_scores(patches: Tensor) -> Tensor:
     """How isolated every patch (N, D) is: its reach over that of its neighbours, (N,) float32.
 
-    The reach is the squared distance to the 30th nearest other patch. This is SC-CLIP's short form
-    of the local outlier factor, not the textbook's.
+    The reach is the squared distance to the 30th nearest other patch. SC-CLIP's code computes this
+    short form of the local outlier factor.
     """
     centred = patches - patches.mean(0)  # smaller numbers, so less is lost in the difference below
     squares = centred.square().sum(1)
@@ -63,18 +63,18 @@ def lof_outliers(patches: Tensor) -> Tensor:
 def som_outliers(heads: Heads) -> Tensor:
     """Indices of at most ten patches: those that the class token attends to most.
 
-    Only patches count to which 1.5 times the class token's attention is more than their own to
-    themselves. ``heads`` are queries and keys (H, 1+N, d) of the block before the last; the
-    attention is the head mean of their Query-Key one.
+    Only patches whose attention to themselves is below 1.5 times the class token's attention to
+    them. ``heads`` are queries and keys (H, 1+N, d) of the block before the last; the attention is
+    the head mean of Query-Key.
     """
-    looked_at = SOM_FACTOR * attention.weights(heads.q[:, :1], heads.k).mean(0)[0, 1:]  # (N,)
+    attended = SOM_FACTOR * attention.weights(heads.q[:, :1], heads.k).mean(0)[0, 1:]  # (N,)
     found = []
-    # A patch's own attention takes a whole row of the matrix. The rows of the most looked at come
-    # first, and nearly always suffice.
-    for some in looked_at.argsort(descending=True).split(8 * SOM_MOST):
+    # A patch's own attention takes a whole row of the matrix. Rows are computed in descending order
+    # of ``attended``; the first ones nearly always suffice.
+    for some in attended.argsort(descending=True).split(8 * SOM_MOST):
         rows = attention.weights(heads.q[:, 1 + some], heads.k).mean(0)
         own = rows.gather(1, 1 + some[:, None])[:, 0]
-        found.append(some[looked_at[some] > own])
+        found.append(some[attended[some] > own])
         if sum(map(len, found)) >= SOM_MOST:
             break
     return torch.cat(found)[:SOM_MOST]
@@ -125,7 +125,7 @@ def spread(similarity: Tensor, threshold: float = THRESHOLD) -> Tensor:
 def gate(similarity: Tensor) -> Tensor:
     """An attention from a similarity, (N, N): softmax of the entries above the mean of all."""
     logits = GATE_SHARPNESS * (similarity - similarity.mean())
-    logits.diagonal().clamp_(min=0)  # rounding must not empty the rows of a uniform picture
+    logits.diagonal().clamp_(min=0)  # else rounding could empty the rows of a uniform picture
     return logits.masked_fill_(logits < 0, -torch.inf).softmax(-1)
 
 
@@ -136,10 +136,10 @@ def gate(similarity: Tensor) -> Tensor:
 class Calibrated:
     """One picture's hidden states as a calibrated last block uses them, in float32.
 
-    ``patches`` (2, N, D) enter the block in its first and second pass and ``class_terms``
-    (2, 1, D) are added to its output there. ``gate`` (N, N) is the attention of both passes that
-    all heads share; ``after`` (N, N) spreads the sum of their outputs. ``outliers`` were repaired,
-    and ``before`` (N, N) then spread, to make the first pass's patches.
+    ``patches`` (2, N, D) are the block's input in the first and second pass, ``class_terms``
+    (2, 1, D) are added to its output. ``gate`` (N, N) is the attention that all heads of both
+    passes share; ``after`` (N, N) spreads the sum of their outputs. For the first pass ``outliers``
+    were repaired and patches spread by ``before`` (N, N).
     """
 
     patches: Tensor

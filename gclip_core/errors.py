@@ -14,7 +14,7 @@ class VocabularyError(GclipError):
 
 
 class BackboneError(GclipError):
-    """The backbone cannot be used: unknown, not loadable, or a tower we cannot tap."""
+    """The backbone cannot be used: unknown, not loadable, or a tower that cannot be recomputed."""
 
 
 class MethodError(GclipError):

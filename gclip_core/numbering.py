@@ -9,17 +9,17 @@ from gclip_core.types import Blocks
 
 
 def block_numbers(indices: Iterable[int]) -> tuple[int, ...]:
-    """Turn 0-based indices into the numbers people read: ``(5, 6)`` becomes ``(6, 7)``."""
+    """0-based indices as the numbers people read: ``(5, 6)`` becomes ``(6, 7)``."""
     return tuple(index + 1 for index in indices)
 
 
 def listed(indices: Iterable[int]) -> str:
-    """Blocks as a sentence names them: ``(5, 6)`` becomes ``"6, 7"``."""
+    """0-based indices as text: ``(5, 6)`` becomes ``"6, 7"``."""
     return ", ".join(map(str, block_numbers(indices)))
 
 
 def named(numbers: Sequence[int]) -> str:
-    """Numbers, smallest first, in a sentence: "no block", "block 6", "blocks 7 to 11"."""
+    """Ascending block numbers in words: "no block", "blocks 6 and 8", "blocks 7 to 11"."""
     if len(numbers) < 2:
         return f"block {numbers[0]}" if numbers else "no block"
     if len(numbers) > 2 and numbers[-1] - numbers[0] == len(numbers) - 1:
@@ -28,7 +28,7 @@ def named(numbers: Sequence[int]) -> str:
 
 
 def indices(what: str, given: Iterable[int]) -> tuple[int, ...]:
-    """Whole numbers from 0, each once, in the order given."""
+    """Whole numbers from 0, without duplicates, in the order given; else a MethodError."""
     try:
         found = tuple(dict.fromkeys(operator.index(one) for one in given))
     except TypeError:
@@ -39,21 +39,22 @@ def indices(what: str, given: Iterable[int]) -> tuple[int, ...]:
 
 
 PAPERS_BLOCKS: dict[str, tuple[int, ...]] = {"paper-from-1": (5, 6), "paper-from-0": (6, 7)}
-"""The paper's "blocks 6 and 7" of ViT-B/16 (0-based), by which number its first block has."""
+"""The paper's "blocks 6 and 7" of ViT-B/16 as 0-based indices, if it counts from 1 or from 0."""
 
 
 def block_choice(text: str, n_blocks: int | None = None) -> Blocks:
-    """Read ``auto``, ``backbone``, a name of :data:`PAPERS_BLOCKS`, or block numbers.
-
-    Block numbers are read as by :func:`block_indices`.
-    """
+    """Reads ``auto``, ``backbone``, a name of :data:`PAPERS_BLOCKS`, or :func:`block_indices`."""
     if text in PAPERS_BLOCKS:
         return PAPERS_BLOCKS[text]
     return text if text in ("auto", "backbone") else block_indices(text, n_blocks)
 
 
 def block_indices(text: str, n_blocks: int | None = None) -> tuple[int, ...]:
-    """Read 1-based block numbers, ``"6 7"``, ``"6,7"`` or ``"7-11"``, into 0-based indices."""
+    """Reads 1-based block numbers, ``"6 7"``, ``"6,7"`` or ``"7-11"``, as 0-based indices.
+
+    Raises:
+        MethodError: other text, or a number over ``n_blocks``.
+    """
     found: list[int] = []
     for part in text.replace(",", " ").split():
         written = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", part)
@@ -62,7 +63,7 @@ def block_indices(text: str, n_blocks: int | None = None) -> tuple[int, ...]:
                 f"Block numbers such as '6 7' or '7-11' were expected, but '{part[:40]}' came."
             )
         low, high = int(written[1]), int(written[2] or written[1])
-        limit = n_blocks if n_blocks is not None else 1000
+        limit = n_blocks or 1000
         if not 1 <= low <= high <= limit:
             raise MethodError(
                 f"Block numbers run from 1 to {limit}, smallest first, but '{part[:40]}' came."

@@ -1,8 +1,8 @@
-"""Class colours: fixed by the class's name, the same in light and dark mode.
+"""Class colours: determined by the class's name, the same in light and dark mode.
 
-``palette.txt`` begins with the colours of words that have one (sky, grass, …); then come 500 for
-all other words. The first 16 of these were chosen by eye, far from each other and from the words'
-own colours. Further on the hue turns by the golden angle while lightness cycles.
+``palette.txt`` lists the natural colours of words (sky, grass, …), then 500 colours for all other
+words. The first 16 of these were chosen by eye, far from each other and from the natural ones. The
+others turn the hue by the golden angle and cycle the lightness.
 """
 
 import hashlib
@@ -20,23 +20,23 @@ _LINES = [
     line.split(" ", 1) for line in Path(__file__).with_suffix(".txt").read_text().splitlines()
 ]
 NATURAL = {word: c for c, words in _LINES if words[0] != "#" for word in words.split(", ")}
-"""Words that have a colour of their own."""
+"""Natural colours by word."""
 COLOURS = tuple(c for first, more in _LINES if more[0] == "#" for c in (first, *more.split()))
 USUAL = COLOURS[:16]
 APART = 0.05
-"""Distance in OKLab that the colours of one picture have at least, while the usual ones last."""
+"""The least distance in OKLab between colours of one picture, as long as usual ones are free."""
 NO_CLASS = "#8c8c8c"
 INK = "#000000"
 PAPER = "#ffffff"
 
 
 def numbered(index: int) -> str:
-    """A colour as ``#rrggbb`` by its place among all, from 0; after 500 they begin again."""
+    """A colour as ``#rrggbb`` by its index; 500 is the first again."""
     return COLOURS[index % len(COLOURS)]
 
 
 def natural(name: str) -> str | None:
-    """The colour that a word has by nature, or None; a phrase has that of its last word."""
+    """The natural colour of a word, or of a phrase's last word; None if there is none."""
     name = name.casefold()
     last = name.split(" ")[-1]
     forms = (name, name.removesuffix("s"), last, last.removesuffix("s"))
@@ -44,9 +44,9 @@ def natural(name: str) -> str | None:
 
 
 def of_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Colour of each class as ``#rrggbb``, whatever the order: its name decides.
+    """Colour of each class as ``#rrggbb``; it depends on the names, not on their order.
 
-    Where two names want colours that are hard to tell apart, one of them takes another colour.
+    Where the colours of two names are hard to tell apart, one of them gets another colour.
     """
     return _of_names(tuple(names))
 
@@ -75,7 +75,7 @@ def table(names: Sequence[str]) -> NDArray[np.uint8]:
 
 @lru_cache(1024)
 def ink_on(colour: str) -> str:
-    """Ink or paper, whichever reads better on ``#rrggbb`` (at least 4.5:1)."""
+    """Black or white, whichever has more contrast to ``#rrggbb`` (at least 4.5:1)."""
     return INK if contrast(colour, INK) >= contrast(colour, PAPER) else PAPER
 
 

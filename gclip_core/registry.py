@@ -9,7 +9,7 @@ from gclip_core.types import Blocks
 
 BUILT_IN = "built-in"
 ALIASES = {"built-in-photos": BUILT_IN}
-"""Names that backbones had before, and the names they have now."""
+"""Former names of backbones, and their present ones."""
 
 Triple = tuple[float, float, float]
 
@@ -50,8 +50,7 @@ _B32: dict[str, Any] = {"parameters": 151.3, "download": 605, "blocks": 12, "pat
 _L14: dict[str, Any] = {"parameters": 427.6, "download": 1711, "blocks": 24, "patch": 14}
 
 BACKBONES: dict[str, BackboneEntry] = table(
-    # It has no tag, since it ships with us (`shipped`). Its patch embedding is a convolutional
-    # stem (`stem`).
+    # Without a tag: its weights are in `assets/` (see `shipped`). It has a stem (see `stem`).
     BackboneEntry(
         BUILT_IN, "Built-in", BUILT_IN, "", parameters=26.9, download=0,
         licence="research and teaching", blocks=12, patch=16, short_side=320,
@@ -99,7 +98,7 @@ BACKBONES: dict[str, BackboneEntry] = table(
 
 
 def backbone_name(name: str) -> str:
-    """The name that this backbone has now; any other text is returned as it is."""
+    """The present name of a backbone; any other text is returned as it is."""
     return ALIASES.get(name, name)
 
 

@@ -1,8 +1,8 @@
-"""The compact form of the model that ships: a folder of ``assets/``.
+"""The compact form of the built-in model: a folder of ``assets/``.
 
-``model.json`` is an open_clip configuration, with ``stem`` where it has one; ``words.json`` has the
+``model.json`` is an open_clip configuration with the settings of its stem; ``words.json`` are the
 words it was trained on; ``nearest.txt.gz`` maps other words to those. Weights may be integers with
-a scale per row, in several files; the token embedding has only the rows that training saw.
+a scale per row, in several files; the token embedding has only the rows of trained tokens.
 """
 
 import gzip
@@ -21,7 +21,7 @@ StateDict = dict[str, Tensor]
 
 
 def known_words(folder: Path, state: StateDict) -> KnownWords:
-    """The words it was trained on, and the tokens whose rows ``state`` holds."""
+    """The words that the model was trained on, and the tokens that have rows in ``state``."""
     words = json.loads((folder / "words.json").read_text("utf-8"))
     return KnownWords(
         frozenset(word.lower() for kind in words.values() for group in kind for word in group),
@@ -37,10 +37,13 @@ def _nearest(path: Path) -> dict[str, str]:
 
 
 def unpack(state: StateDict, vocabulary: int, title: str) -> StateDict:
-    """The state dict of an open_clip CLIP whose text tower knows ``vocabulary`` tokens.
+    """The state dict of an open_clip CLIP with a vocabulary of so many tokens.
 
-    A ``name.scale`` holds the scale of every row of ``name``; ``token_ids`` (n,) and ``token_rows``
-    (n, width) stand for ``token_embedding.weight``, zero where training never saw the token.
+    ``name.scale`` is the scale of every row of ``name``; ``token_ids`` (n,) and ``token_rows``
+    (n, width) are the rows of ``token_embedding.weight`` that are not zero.
+
+    Raises:
+        BackboneError: rows, scales and tokens that do not belong together.
     """
     full = dict(state)
     try:

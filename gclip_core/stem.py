@@ -1,8 +1,8 @@
 """A convolutional stem that replaces the patch embedding of a vision transformer.
 
 EfficientNet-Lite (Tan & Le 2019) without its classifier, batch norms folded, at stride 16: its last
-stride is 1, and the convolutions after it are dilated instead. The features of three stages are
-mapped to one token per patch.
+stride is 1 and the convolutions after it are dilated. Features of three stages become one token per
+patch.
 """
 
 from collections.abc import Mapping
@@ -65,7 +65,7 @@ class Stem(nn.Module):
         return torch.cat(tapped, dim=1).permute(0, 2, 3, 1)
 
     def tokens(self, features: Tensor) -> Tensor:
-        """Features (..., C) to tokens (..., width): a linear map and a two-layer one, added."""
+        """Features (..., C) to tokens (..., width): a linear map plus a two-layer one."""
         return self.linear(features) + self.out(F.gelu(self.hidden(features)))
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ class Stem(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """Expand, convolve each channel alone, project; with a residual if the shape stays the same."""
+    """Expansion, depthwise convolution, projection; with a residual if the shape stays the same."""
 
     def __init__(
         self, before: int, after: int, kernel: int, stride: int, expansion: int, dilation: int

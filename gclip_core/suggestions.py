@@ -1,7 +1,7 @@
-"""Words for a picture that nobody has described: those that fit its patches best.
+"""Suggested words for a picture: those that fit its patches best.
 
-A word is taken where it fits patches better than every word taken before it. So the second of two
-words of one meaning, or a part after its whole, adds little and is left out.
+Words are chosen one by one; each must fit some patches better than all words before it. So the
+second of two words of one meaning, or a part after its whole, adds little and is left out.
 """
 
 from functools import cache
@@ -15,11 +15,11 @@ from gclip_core.backbone import Backbone
 from gclip_core.types import Grid
 
 LEAST_GAIN = 0.14
-"""What a word must add to the mean fit of all patches, in standard deviations of the scores."""
+"""The least gain in the mean fit of all patches, in standard deviations of the scores."""
 LEAST_SHARE = 0.03
-"""Share of the patches that a word must win."""
+"""The least share of the patches that a word fits best."""
 EVERYDAY = 0.6
-"""What an everyday word is ahead of a rare one, in standard deviations of the scores."""
+"""Bonus of an everyday word, in standard deviations of the scores."""
 
 
 def candidates(backbone: Backbone) -> tuple[list[str], Tensor]:
@@ -33,10 +33,10 @@ def candidates(backbone: Backbone) -> tuple[list[str], Tensor]:
 
 
 def choose(scores: Tensor, everyday: Tensor, grid: Grid, most: int, choosy: bool) -> list[int]:
-    """The words that fit best, the one that wins most patches first.
+    """Indices of at most ``most`` words, the one that fits most patches best first.
 
-    ``scores`` (words, h*w) float32 are cosines on the patch grid, ``everyday`` (words,) bool. At
-    most ``most``; with ``choosy`` only words that add enough and win enough of the picture.
+    ``scores`` (words, h*w) float32 are cosines on the patch grid, ``everyday`` (words,) bool.
+    ``choosy`` keeps the words with the least gain and share; else any gain will do.
     """
     maps = F.avg_pool2d(scores.unflatten(1, grid), 3, 1, 1, count_include_pad=False)
     fit = maps.flatten(1) / scores.std(0).mean() + EVERYDAY * everyday[:, None]

@@ -1,8 +1,8 @@
 """The causal text tower with a prefix cache: only the tokens that are new are computed.
 
-In a causal tower no token sees a later one. So nothing behind the end token is needed, and the keys
-and values of a template's opening ("a photo of a") are the same whatever phrase follows: they are
-computed once. Both savings are exact; batches of other sizes round differently in the last bits.
+In a causal tower no token attends to a later one. So tokens after the end token are not computed,
+and the keys and values of a template's opening ("a photo of a") are computed once for all phrases.
+Both are exact but for rounding, which depends on the batch.
 """
 
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ from gclip_core import blocks
 from gclip_core.attention import Heads
 
 TOKENS_PER_BATCH = 1536
-"""New tokens that go through the tower together: few enough for the processor's cache."""
+"""New tokens of one batch: few enough for the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
 class Openings:
     """The prefix cache of ``n`` openings of sentences: keys and values of every block.
 
-    ``tokens`` (n, P) are padded to the longest opening, ``lengths`` (n,) say how many count;
+    ``tokens`` (n, P) are padded to the longest opening, ``lengths`` (n,) are without padding;
     ``keys[l]`` and ``values[l]`` are (n, H, P, d).
     """
 
@@ -44,10 +44,7 @@ def is_causal(model: nn.Module) -> bool:
 
 
 def read_openings(model: nn.Module, tokens: Tensor) -> Openings:
-    """Keys and values of token rows (n, context), up to their end token.
-
-    Padding behind an opening is harmless: no token before it attends to it.
-    """
+    """Keys and values of token rows (n, context), up to their end token."""
     lengths = tokens.argmax(dim=-1)
     tokens = tokens[:, : max(1, int(lengths.max()))]
     x = _embed(model, tokens, torch.arange(tokens.shape[1], device=tokens.device))
@@ -64,8 +61,8 @@ def read_openings(model: nn.Module, tokens: Tensor) -> Openings:
 def encode(model: nn.Module, tokens: Tensor, openings: Openings, which: Tensor) -> Tensor:
     """``CLIP.encode_text`` of token rows (n, context), unnormalised (n, E).
 
-    ``which[i]`` is the opening that row ``i`` is expected to begin with. Only the tokens that the
-    row shares with it are taken from the cache, so the result never depends on that expectation.
+    ``which[i]`` is the opening that row ``i`` probably begins with. The cache is used for tokens
+    that both share, so a wrong opening changes no result.
     """
     ends = tokens.argmax(dim=-1)
     span = openings.tokens.shape[1]
@@ -105,7 +102,7 @@ def _encode_batch(
     for index, block in enumerate(layers):
         heads = blocks.project(block, x)
         mixed = _attend(heads, openings.keys[index], openings.values[index], which, groups)
-        if index == len(layers) - 1:  # the rest needs the end tokens only
+        if index == len(layers) - 1:  # only end tokens are used after the last attention
             x, mixed = x[last], mixed[:, last]
         x = blocks.finish(block, x, mixed)
     x, projection = blocks.normalised(model.ln_final, x), model.text_projection
@@ -119,7 +116,7 @@ def _attend(
 ) -> Tensor:
     """Causal attention of packed heads (H, T, d) to their openings and among themselves.
 
-    A group is a number of rows that share how many tokens are known and how many are new.
+    A group (rows, known, new) is a number of rows with as many known and as many new tokens each.
     """
     out = torch.empty(heads.q.shape, dtype=heads.q.dtype, device=heads.q.device)
     row = token = 0

@@ -1,30 +1,15 @@
 """The method a second time, naively: float64, one head and one formula at a time.
 
-Nothing here comes from ``gclip_core``; tests hold the one against the other.
+Nothing here is imported from ``gclip_core``; tests compare the two. A new entry of its ATTENTIONS
+or METHODS needs an entry of the same name here.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-
-METHODS = {  # name: (attention, residual, FFN)
-    "clip": ("qk", True, True),
-    "maskclip": ("identity", False, False),
-    "sclip": ("qq+kk", True, True),
-    "naclip": ("kk+gaussian", False, False),
-    "resclip": ("kk+gaussian", False, False),
-    "clearclip": ("qq", False, False),
-    "itaclip": ("qq+kk", True, False),
-    "pearl": ("aligned qk", False, False),
-    "scclip": ("kk", False, False),
-    "sfp": ("qq+kk", False, False),
-    "gclip": ("qq", False, False),
-    "kk": ("kk", False, False),
-    "vv": ("vv", False, False),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,18 +129,6 @@ def gaussian(grid: tuple[int, int]) -> Tensor:
     return omega
 
 
-def attention(kind: str, q: Tensor, k: Tensor, v: Tensor, grid: tuple[int, int]) -> Tensor:
-    """One head's attention matrix of the last block."""
-    if kind == "identity":
-        return torch.eye(len(q)).to(q)
-    if kind == "kk+gaussian":
-        return alike(k, k, gaussian(grid).to(k))
-    if kind == "aligned qk":
-        return pearl(q, k)
-    named = {"q": q, "k": k, "v": v}
-    return sum(alike(named[pair[0]], named[pair[1]]) for pair in kind.split("+"))
-
-
 def pearl(q: Tensor, k: Tensor, alpha: float = 0.08) -> Tensor:
     """PEARL's attention of one head: keys rotated towards the queries, and a little key-key."""
     norms = [0.0, *(float(row.norm()) for row in q[1:])]  # the class token counts nothing
@@ -177,6 +150,48 @@ def inverse_root(S: Tensor, steps: int = 5) -> Tensor:
         correction = 1.5 * one - 0.5 * inverse @ root
         root, inverse = root @ correction, correction @ inverse
     return inverse / math.sqrt(norm)
+
+
+ATTENTIONS: dict[str, Callable[[Tensor, Tensor, Tensor, tuple[int, int]], Tensor]] = {
+    "qk": lambda q, k, v, grid: alike(q, k),
+    "qq": lambda q, k, v, grid: alike(q, q),
+    "kk": lambda q, k, v, grid: alike(k, k),
+    "vv": lambda q, k, v, grid: alike(v, v),
+    "qq+kk": lambda q, k, v, grid: alike(q, q) + alike(k, k),
+    "kk+gaussian": lambda q, k, v, grid: alike(k, k, gaussian(grid).to(k)),
+    "aligned qk": lambda q, k, v, grid: pearl(q, k),
+    "identity": lambda q, k, v, grid: torch.eye(len(q)).to(q),
+}
+"""One head's attention matrix in the last block, (1+N, 1+N), by its name."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the METHOD table: the last block's attention, and whether it has its residual path
+    and FFN. ``weight`` is that of fused maps (None: a plain average), ``own`` those of its kind."""
+
+    attention: str
+    residual: bool = False
+    ffn: bool = False
+    weight: float | None = None
+    own: bool = False
+
+
+METHODS = {
+    "clip": Row("qk", residual=True, ffn=True),
+    "maskclip": Row("identity"),
+    "sclip": Row("qq+kk", residual=True, ffn=True),
+    "naclip": Row("kk+gaussian"),
+    "resclip": Row("kk+gaussian", weight=0.4),
+    "clearclip": Row("qq"),
+    "itaclip": Row("qq+kk", residual=True, weight=0.5, own=True),
+    "pearl": Row("aligned qk"),
+    "scclip": Row("kk"),
+    "sfp": Row("qq+kk"),
+    "gclip": Row("qq"),
+    "kk": Row("kk"),
+    "vv": Row("vv"),
+}
 
 
 def scaled(tower: Tower, index: int, name: str, z: Tensor) -> Tensor:
@@ -219,26 +234,38 @@ def inputs(
 
 
 def qk_maps(tower: Tower, index: int, x: Tensor) -> list[Tensor]:
-    q, k, _ = qkv(tower, index, x)
-    return [alike(a, b) for a, b in zip(q, k, strict=True)]
+    return maps(tower, "qk", index, x, (0, 0))
 
 
 # --- methods -------------------------------------------------------------------------------------
 
 
-def fused_share(name: str, n: int) -> float:
-    """What the mean of ``n`` middle maps counts beside the last block's own."""
-    return {"resclip": 0.4, "itaclip": 0.5}.get(name, n / (1 + n))
-
-
-def middle_maps(
-    tower: Tower, name: str, index: int, x: Tensor, grid: tuple[int, int]
-) -> list[Tensor]:
-    """What a middle block gives to a fusion, per head: ITACLIP takes the kind of its last block."""
-    if name != "itaclip":
-        return qk_maps(tower, index, x)
+def maps(tower: Tower, kind: str, index: int, x: Tensor, grid: tuple[int, int]) -> list[Tensor]:
+    """The matrices of one kind of attention of a block, per head."""
     heads = zip(*qkv(tower, index, x), strict=True)
-    return [attention(METHODS[name][0], *one, grid) for one in heads]
+    return [ATTENTIONS[kind](*one, grid) for one in heads]
+
+
+def fused_maps(
+    tower: Tower,
+    name: str,
+    xs: Sequence[Tensor],
+    grid: tuple[int, int],
+    amf_blocks: Sequence[int] = (),
+    heads: str = "each",
+) -> list[Tensor]:
+    """The matrices of a method's last block, per head, with those of ``amf_blocks`` fused in."""
+    row, last, n = METHODS[name], tower.layers - 1, len(amf_blocks)
+    matrices = maps(tower, row.attention, last, xs[last], grid)
+    if not amf_blocks:
+        return matrices
+    kind = row.attention if row.own else "qk"
+    middle = [maps(tower, kind, index, xs[index], grid) for index in amf_blocks]
+    if heads == "mean":
+        middle = [[sum(one) / len(one)] * tower.heads for one in middle]
+    weight = n / (1 + n) if row.weight is None else row.weight
+    means = [sum(each) / n for each in zip(*middle, strict=True)]
+    return [(1 - weight) * A + weight * B for A, B in zip(matrices, means, strict=True)]
 
 
 def dense(
@@ -253,23 +280,12 @@ def dense(
     """Dense features (N, E), L2-normalised, with the maps of ``amf_blocks`` fused in."""
     if name in ("scclip", "sfp"):
         return calibrated(tower, name, xs, grid)
-    kind, residual, has_ffn = METHODS[name]
-    last, x = tower.layers - 1, xs[-1]
-    q, k, v = qkv(tower, last, x)
-    matrices = [attention(kind, *one, grid) for one in zip(q, k, v, strict=True)]
-    if amf_blocks:
-        middle = [middle_maps(tower, name, index, xs[index], grid) for index in amf_blocks]
-        if heads == "mean":
-            middle = [[sum(maps) / len(maps)] * tower.heads for maps in middle]
-        weight = fused_share(name, len(middle))
-        matrices = [
-            (1 - weight) * A + weight * sum(maps[i] for maps in middle) / len(middle)
-            for i, A in enumerate(matrices)
-        ]
-    z = attended(tower, last, matrices, v)
-    if residual:
-        z = x + z
-    if has_ffn:
+    row, last = METHODS[name], tower.layers - 1
+    matrices = fused_maps(tower, name, xs, grid, amf_blocks, heads)
+    z = attended(tower, last, matrices, qkv(tower, last, xs[last])[2])
+    if row.residual:
+        z = xs[last] + z
+    if row.ffn:
         z = z + ffn(tower, last, z, last_W2)
     patches = layer_norm(z, tower["ln_post.weight"], tower["ln_post.bias"])[1:] @ tower["proj"]
     return patches / patches.norm(dim=1, keepdim=True)

@@ -26,13 +26,6 @@ from tests.models import MEAN, STD, picture, tiny_backbone, tiny_clip, tokenizer
 
 
 class TestTable:
-    def test_names(self) -> None:
-        assert set(BACKBONES) == {
-            "built-in", "openai-vit-b-16", "openai-vit-b-32",
-            "openai-vit-l-14", "openai-vit-l-14-336", "laion2b-vit-b-16", "laion2b-vit-l-14",
-            "metaclip-vit-b-16", "metaclip-vit-l-14", "datacomp-vit-b-16",
-        }  # fmt: skip
-
     def test_a_name_from_before_finds_the_entry_of_today(self) -> None:
         assert load_backbone("built-in-photos").name == "built-in"
 
@@ -77,11 +70,6 @@ class TestBuiltIn:
     def built_in(self) -> Backbone:
         return load_backbone()
 
-    def test_it_is_what_its_entry_says(self, built_in: Backbone) -> None:
-        entry = BACKBONES["built-in"]
-        assert (built_in.n_blocks, built_in.patch) == (entry.blocks, entry.patch)
-        assert built_in.short_side == entry.short_side
-
     def test_the_same_weights_give_the_same_digest(self, built_in: Backbone) -> None:
         assert load_backbone().digest == built_in.digest
         assert tiny_backbone(1, layers=1).digest != tiny_backbone(2, layers=1).digest
@@ -120,26 +108,12 @@ class TestWrapping:
         assert (backbone.mean, backbone.std) == (MEAN, STD)
         assert backbone.notes == ()
 
-    def test_what_is_given_wins(self) -> None:
-        model = tiny_clip(layers=1)
-        model.visual.image_mean, model.visual.image_std = MEAN, STD
-        backbone = wrap_backbone(model, tokenizer(), mean=(0, 0, 0), std=(1, 1, 1))
-        assert (backbone.mean, backbone.std) == ((0, 0, 0), (1, 1, 1))
-
     def test_a_model_that_carries_none_gets_openais_and_says_so(self) -> None:
         backbone = wrap_backbone(tiny_clip(layers=1), tokenizer())
         assert (backbone.mean, backbone.std) == (OPENAI_MEAN, OPENAI_STD)
         assert "mean" in backbone.notes[0]
         result = Segmenter(backbone).segment(picture(8, 8), "cat", METHODS["clip"])
         assert backbone.notes[0] in result.notes
-
-    def test_mean_and_std_reach_the_tower(self) -> None:
-        image = picture(32, 32)
-        model = tiny_clip(layers=1)
-        one = wrap_backbone(model, tokenizer(), mean=MEAN, std=STD)
-        other = wrap_backbone(model, tokenizer(), mean=(0.5,) * 3, std=(0.5,) * 3)
-        a, b = (Segmenter(bb).encode(image).inputs[0] for bb in (one, other))
-        assert not torch.allclose(a, b)
 
     @pytest.mark.parametrize(("native", "short_side"), [(224, 336), (336, 336), (32, 32)])
     def test_short_side(self, native: int, short_side: int) -> None:
@@ -218,11 +192,6 @@ class TestRefusing:
         with pytest.raises(BackboneError, match="no projection"):
             wrap_backbone(model, tokenizer())
 
-    def test_patches_that_are_not_square(self) -> None:
-        model = tiny_clip(layers=1, patch=(8, 16))
-        with pytest.raises(BackboneError, match="not square"):
-            wrap_backbone(model, tokenizer())
-
     @pytest.mark.parametrize("model", [nn.Linear(2, 2), None, "ViT-B-16"])
     def test_what_is_no_clip(self, model: object) -> None:
         with pytest.raises(BackboneError):
@@ -265,9 +234,8 @@ class TestPlanting:
     @pytest.mark.parametrize(
         ("channel", "gain", "blocks"),
         [
-            (32, 2, [0]), (-1, 2, [0]), (1.5, 2, [0]), (0, float("nan"), [0]),
-            (0, float("inf"), [0]), (0, 1e9, [0]), (0, 2, []), (0, 2, [12]), (0, 2, [-1]),
-            (0, 2, [0.5]), (0, 2, 3), (0, "2", [0]),
+            (32, 2, [0]), (1.5, 2, [0]), (0, float("nan"), [0]), (0, 1e9, [0]), (0, "2", [0]),
+            (0, 2, []), (0, 2, [12]), (0, 2, 3),
         ],
     )  # fmt: skip
     def test_what_cannot_be_planted_is_refused(

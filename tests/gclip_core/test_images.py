@@ -57,14 +57,6 @@ def test_every_format_is_read_from_bytes_a_stream_and_a_path(kind: str, tmp_path
             assert (got == pixels(rgb())).all()
 
 
-@pytest.mark.parametrize("kind", FORMATS)
-def test_the_content_decides_and_not_the_extension(kind: str, tmp_path: Path) -> None:
-    for extension in (".png", ".jpg", ".txt", ".svg"):
-        path = tmp_path / f"picture{extension}"
-        path.write_bytes(encoded(rgb(), kind))
-        assert check(path).size == (17, 12)
-
-
 def test_black_and_white_and_grey_and_palette_keep_their_colours() -> None:
     grey = rgb().convert("L")
     assert (pixels(check(grey)) == np.asarray(grey)[..., None]).all()
@@ -123,12 +115,6 @@ def test_the_first_frame_of_an_animation_is_taken(kind: str) -> None:
     assert np.abs(pixels(check(stream.getvalue())) - [255, 0, 0]).max() <= 3
 
 
-def test_a_phone_s_two_pictures_in_one_file_give_the_first() -> None:
-    stream = BytesIO()
-    rgb().save(stream, "MPO", save_all=True, append_images=[noise(5, 5)])
-    assert check(stream.getvalue()).size == (17, 12)
-
-
 # ── upright ────────────────────────────────────────────────────────────────────────────────────
 
 _STORED_AS = {  # what the camera stored -> how a person turns it by hand
@@ -143,7 +129,8 @@ _STORED_AS = {  # what the camera stored -> how a person turns it by hand
 }
 
 
-@pytest.mark.parametrize(("kind", "turn"), itertools.product(["PNG", "WEBP"], range(1, 9)))
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
 def test_all_eight_turns_of_a_camera_are_undone(kind: str, turn: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = turn
@@ -154,17 +141,6 @@ def test_all_eight_turns_of_a_camera_are_undone(kind: str, turn: int) -> None:
     result = check(stream.getvalue())
     assert np.array_equal(pixels(result), by_hand)
     assert np.array_equal(pixels(check(result)), by_hand), "and not turned a second time"
-
-
-@pytest.mark.parametrize("turn", range(1, 9))
-def test_a_turned_jpeg_equals_the_same_jpeg_turned_by_hand(turn: int) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = turn
-    plain = pixels(Image.open(BytesIO(encoded(rgb(), "JPEG"))))
-    turned = pixels(check(encoded(rgb(), "JPEG", exif=exif)))
-    assert np.array_equal(turned, _STORED_AS[turn](plain))
-    opened = Image.open(BytesIO(encoded(rgb(), "JPEG", exif=exif)))
-    assert np.array_equal(pixels(check(opened)), turned), "an image opened by PIL is turned too"
 
 
 @pytest.mark.parametrize("turn", [0, 9, 77, 65_535])
@@ -234,9 +210,7 @@ def test_no_picture_is_longer_than_a_decoder_bears() -> None:
     refused(encoded(Image.new("1", (65_536, 1)), "PNG"), "65,535 pixels a side", "1 × 65536")
 
 
-@pytest.mark.parametrize(
-    "size", [(8001, 8000), (10_000, 10_000), (20_000, 20_000), (60_000, 60_000), (2**31 - 1,) * 2]
-)
+@pytest.mark.parametrize("size", [(8001, 8000), (60_000, 60_000), (2**31 - 1,) * 2])
 def test_a_bomb_by_pixels_is_refused_unread(size: tuple[int, int]) -> None:
     refused(png_bomb(*size), "pixels was expected", "scale it down")
 
@@ -316,7 +290,7 @@ def test_a_draft_is_the_picture_at_a_smaller_scale(turn: int) -> None:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@pytest.mark.parametrize("tenth", range(10))
+@pytest.mark.parametrize("tenth", [0, 1, 5, 9])
 def test_a_file_cut_at_any_tenth_is_refused(kind: str, tenth: int) -> None:
     data = encoded(noise(64, 64), kind)
     refused(data[: len(data) * tenth // 10])

@@ -48,13 +48,6 @@ def test_scores_are_softmax_over_entries_then_maximum_over_synonyms(
     assert torch.allclose(found, expected, atol=1e-5)
 
 
-def test_scores_sum_to_one_without_synonyms_and_to_less_with() -> None:
-    assert torch.allclose(
-        masks.scores(logits(3), (0, 1, 2), (30, 20)).sum(0), torch.ones(30, 20), atol=1e-5
-    )
-    assert (masks.scores(logits(3), (0, 0, 1), (30, 20)).sum(0) < 0.999).any()
-
-
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("owner", [(0, 1, 2, 3, 4), (0, 0, 1, 2, 2)])
 @pytest.mark.parametrize("tile", [1 << 20, 64, 5, 1])
@@ -127,21 +120,6 @@ def test_the_scores_of_one_pixel_are_those_of_the_whole_map() -> None:
     for row, column in [(0, 0), (36, 22), (11, 17)]:
         found = masks.scores_at(logits(), owner, (37, 23), row, column)
         assert torch.allclose(found, whole[:, row, column], atol=1e-6)
-
-
-def test_all_classes_are_never_held_at_full_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    largest = 0
-    interpolate = masks._interpolated
-
-    def watched(*args: object) -> Tensor:
-        nonlocal largest
-        tile = interpolate(*args)
-        largest = max(largest, tile.numel())
-        return tile
-
-    monkeypatch.setattr(masks, "_interpolated", watched)
-    masks.labels(logits(100), tuple(range(100)), (300, 400))
-    assert 0 < largest <= masks.TILE_ELEMENTS < 100 * 300 * 400
 
 
 class TestHiddenWords:

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -235,12 +234,6 @@ def started(
         return said
 
     return start
-
-
-def test_a_port_in_use_is_said_in_a_sentence(started: Callable[..., str]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        assert port in started("--port", port)
 
 
 def test_a_folder_for_uploads_that_cannot_be_written_is_said_in_a_sentence(

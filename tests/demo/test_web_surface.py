@@ -73,13 +73,6 @@ def test_no_file_outside_is_readable(way: str, server: Server, tmp_path: Path) -
             assert status != 500, path
 
 
-def test_an_uploaded_file_is_readable_and_its_folder_is_not(visitor: Visitor) -> None:
-    data = encoded(noise(4, 4), "PNG")
-    path = visitor.upload(data).json()[0]
-    assert visitor.web.get(f"{API}/file={path}").content == data
-    assert visitor.web.get(f"{API}/file={Path(path).parent}").status_code in (403, 404)
-
-
 def test_an_uploaded_page_or_drawing_is_never_shown_as_one(visitor: Visitor) -> None:
     """It would run in the page's own origin."""
     for name in ("x.html", "x.svg", "x.xhtml", "x.js"):
@@ -298,18 +291,6 @@ def test_a_choice_in_a_widget_that_is_none_is_refused_in_words(
 
 
 # ── the server as a whole ──────────────────────────────────────────────────────────────────────
-
-
-def test_private_events_cannot_be_called_by_name(visitor: Visitor, server: Server) -> None:
-    private = [
-        name
-        for name, function in visitor.functions.items()
-        if function.get("api_visibility") == "private" and function["backend_fn"]
-    ]
-    assert {"show", "arrive"} <= set(private)
-    for name in private:
-        for way in ("call", "call/v2", "run"):
-            assert visitor.web.post(f"{API}/{way}/{name}", json={"data": []}).status_code == 404
 
 
 def test_the_headers_suit_a_page_inside_a_frame(server: Server) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -346,16 +346,28 @@ class Studio:
         self._backbones: BoundedCache[Backbone] = BoundedCache(len(BACKBONES))
         self._one_trunk, self._one_large = threading.Lock(), threading.RLock()
 
-    def answer(self, request: Request, make: Callable[[Look], Made]) -> Made:
-        """What ``make`` makes of a look at a request; in the larger sizes one at a time.
+    @contextmanager
+    def turn(self, settings: Settings) -> Iterator[None]:
+        """Around work on a picture: in the larger sizes one thread at a time.
 
-        Attention matrices grow with the square of the patches: two such requests at once would
-        need twice the memory and be answered no sooner.
+        Attention matrices grow with the square of the patches: two at once would need twice the
+        memory and be made no sooner. It is entered before a key of the cache, never while one is
+        made, or two threads would wait for each other.
+        """
+        if not settings.is_large:
+            yield
+            return
+        with self._one_large:
+            yield
+        time.sleep(0.001)  # a thread that waits comes before the next method of this one
+
+    def answer(self, request: Request, make: Callable[[Look], Made]) -> Made:
+        """What ``make`` makes of a look at a request, in its turn.
 
         Raises:
             GclipError: as :meth:`look`.
         """
-        with self._one_large if request.settings.is_large else nullcontext():
+        with self.turn(request.settings):
             return make(self.look(request))
 
     def look(self, request: Request) -> Look:

@@ -92,3 +92,22 @@ def test_large_requests_are_answered_one_at_a_time_and_small_ones_beside_them() 
     for thread in threads:
         thread.join()
     assert len(begun) == 3
+
+
+def test_between_the_methods_of_a_large_comparison_others_have_their_turn() -> None:
+    studio = Studio(tiny_backbone())
+    large, done = Request(Settings(words="cat", short_side=64)), []
+    compared = studio.look(large)
+
+    def compare() -> None:
+        for method in METHODS.values():
+            compared.segment(method)
+            done.append(method)
+
+    with studio.turn(large.settings):
+        thread = threading.Thread(target=compare)
+        thread.start()
+        studio.look(large).segment(METHODS["clearclip"])
+        assert done == []
+    thread.join(60)
+    assert len(done) == len(METHODS)

@@ -231,7 +231,7 @@ def check_tower(model: nn.Module) -> None:
         "its patches are not square": len(set(kernel)) > 1,
         "it has no projection": getattr(visual, "proj", None) is None,
     }
-    reason = next((reason for reason, holds in reasons.items() if holds), None)
+    reason = next((reason for reason, applies in reasons.items() if applies), None)
     reason = reason or unusual(visual.transformer.resblocks)
     if reason:
         raise BackboneError(

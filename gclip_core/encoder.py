@@ -47,8 +47,8 @@ def encode(
     tokens = height * width + 1
     if len(corners) * tokens > MAX_WINDOW_TOKENS:
         raise GclipError(
-            f"Windows may hold {MAX_WINDOW_TOKENS:,} patches together, but {len(corners):,}"
-            f" windows of {tokens - 1:,} came. Take a longer stride or a smaller image."
+            f"All windows together may have {MAX_WINDOW_TOKENS:,} patches, but {len(corners):,} "
+            f"windows of {tokens - 1:,} came. Take a longer stride or a smaller image."
         )
 
     def cut(top: int, left: int) -> Tensor:

@@ -43,7 +43,7 @@ _MISSING = "the server does not have it (404), or broke off"
 _REASONS = {
     r"\[Errno 28\]|No space left": "the disk is full",
     r"\[Errno (1|13|17|20|30)\]": "the cache folder cannot be written",
-    r"UnpicklingError|Weights only": "it holds Python objects other than tensors",
+    r"UnpicklingError|Weights only": "it contains Python objects other than tensors",
     r"\b404\b": _MISSING,
     # Before EntryNotFound: the hub client raises LocalEntryNotFoundError without a connection.
     "Connect|Timeout|Protocol|resolve host|Offline|LocalEntry": "no connection to the server",
@@ -167,13 +167,14 @@ def read(path: Path) -> StateDict:
     except Exception as error:  # each reader has its own exceptions for a damaged file
         raise BackboneError(
             f"'{path.name}' could not be read as weights: {_reason(error)}. It is damaged, cut "
-            "short, or holds more than tensors; download it again or convert it to .safetensors."
+            "short, or contains more than tensors; download it again or convert it to .safetensors."
         ) from error
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]  # a checkpoint of training
     if not isinstance(state, dict) or not state:
         raise BackboneError(
-            f"'{path.name}' holds no state dict, so it is no weight file of a CLIP."
+            f"A weight file of a CLIP was expected, but '{path.name}' has no state dict; choose "
+            "another file."
         )
     tensors = {
         key.removeprefix("module."): value
@@ -183,9 +184,9 @@ def read(path: Path) -> StateDict:
     odd = next((key for key, value in tensors.items() if not _is_ordinary(value)), None)
     if odd is not None:
         raise BackboneError(
-            f"'{path.name}' holds '{odd[:80]}' as no ordinary tensor of real numbers (it is "
-            "sparse, quantised, complex, without data, or not finite), so it cannot be used; "
-            "download it again or choose another file."
+            f"'{odd[:80]}' in '{path.name}' is no ordinary tensor of finite real numbers (it is "
+            "sparse, quantised, complex, without data, or not finite); download the file again or "
+            "choose another one."
         )
     return tensors
 

@@ -144,8 +144,8 @@ METHODS: dict[str, Method] = table(  # in the order of their years
         "sfp", "SFP", "qq+kk", residual=False, ffn=False,
         calibration=Calibration("som", "zero", gate_thresholded=True, second_pass="gate"),
         authors="Jin et al.", year=2025, paper="ICCV 2025",
-        summary="As SC-CLIP, but outliers are the patches that the class token looks at most, and "
-        "Query-Query attention takes part.",
+        summary="As SC-CLIP, but outliers are the patches that the class token attends to most, "
+        "and Query-Query attention takes part.",
     ),
     Method(
         "pearl", "PEARL (attention)", "aligned qk", residual=False, ffn=False,

@@ -20,11 +20,11 @@ HALF: Triple = (0.5, 0.5, 0.5)
 
 @dataclass(frozen=True)
 class BackboneEntry:
-    """One backbone: its name, size and licence, and the settings the method uses with it.
+    """One backbone: its name, size and licence, and its default settings.
 
     ``architecture`` and ``tag`` are open_clip's names (quickgelu where the weights need it);
     ``parameters`` in millions, ``download`` in megabytes, ``patch`` and ``short_side`` in pixels;
-    ``amf_blocks`` and ``cs_blocks`` are what ``"backbone"`` means (0-based).
+    ``amf_blocks`` and ``cs_blocks`` are those of the setting ``"backbone"`` (0-based).
     ``files`` are other names of the published weight files.
     """
 

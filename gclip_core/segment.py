@@ -159,7 +159,7 @@ def _report(path: Path, result: Segmentation) -> None:
     rest = result.rest_area()
     print(f"{path}: {areas}" + (f", rest {rest:.1%}" if rest else ""))
     if result.unknown:
-        print(f"  this backbone never met: {', '.join(result.unknown)}")
+        print(f"  this backbone does not know: {', '.join(result.unknown)}")
     for note in result.notes:
         print(f"  {note}")
 

@@ -15,14 +15,12 @@ import random
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training import features
-from training.features import SIDES, Cache
-from training.grouping import divergence, scores, target
+from training.grouping import Photos, among_patches, divergence, target
 from training.network import BLOCKS, HEADS, Student, opened
 from training.state import State, log_line
 from training.words import WIDTH
@@ -33,8 +31,12 @@ QUERY_GAIN = 2.4
 """How long the last block's Queries are made: the longer, the more local."""
 _LEAST = 0.05  # a direction's variance counts as this share of the mean at least
 _HIDDEN = 0.2  # of a batch's photos have patches hidden
-_WEIGHTS = {"values": 12.0, "filled": 0.4, "output": 1.0, "class": 1.0, "middle": 0.3, "keys": 0.3}
-_LARGE_EVERY = 4  # steps
+_WEIGHTS = {
+    "values": 30.0, "filled": 0.4, "output": 1.0, "class": 1.0,
+    "middle": 0.6, "keys": 0.3, "words": 0.6,
+}  # fmt: skip
+_RATE, _RATE_BEGUN = 7e-4, 2e-4  # the second of what the map has taught: Queries, Keys, places
+_BEGUN = ("in_proj", "positional_")
 
 
 def hide(count: int, grid: int) -> Tensor:
@@ -46,24 +48,6 @@ def hide(count: int, grid: int) -> Tensor:
             top, left = random.randint(0, grid - height), random.randint(0, grid - width)
             photo[top : top + height, left : left + width] = True
     return hidden.flatten(1)
-
-
-class Photos:
-    """Draws views of one kind: features made even (B, N, F) and affinities (B, N, N)."""
-
-    def __init__(self, cache: Cache, kind: str) -> None:
-        self.cache, self.grid = cache, SIDES[kind] // features.PATCH
-
-    def draw(self, student: Student, size: int) -> tuple[Tensor, Tensor]:
-        rows = sorted(random.sample(range(len(self.cache.views)), min(size, len(self.cache.views))))
-        even, alike = (
-            torch.from_numpy(np.stack([of[row] for row in rows]).astype(np.float32))
-            for of in (self.cache.features, self.cache.affinity)
-        )
-        if random.random() < 0.5:
-            mirrored = torch.arange(self.grid**2).unflatten(0, (-1, self.grid)).flip(1).flatten()
-            even, alike = even[:, mirrored], alike[:, mirrored][..., mirrored]
-        return student.even(even), alike
 
 
 @torch.no_grad()
@@ -99,16 +83,21 @@ def losses(student: Student, mapped: Student, drawn: tuple[Tensor, Tensor]) -> d
         tokens, said = student.tokens(even), mapped.mapped(even)
         wanted = target(alike)
         region = F.normalize(wanted @ said, dim=-1)
+        contrast = (said - said.mean(1, keepdim=True))[count:]
+        grouped = (wanted[count:] @ contrast).square().sum((1, 2))
         hidden = torch.zeros(even.shape[:2], dtype=torch.bool)
         hidden[:count] = hide(count, math.isqrt(even.shape[1]))
         tokens = torch.where(hidden[..., None], tokens.mean((0, 1)), tokens)
-    x, middle = student.inputs(tokens), []
+    x, middle, words = student.inputs(tokens), [], []
     for number in range(BLOCKS):
         heads = student.heads(number, x)
         if number in TAUGHT:
-            middle.append(divergence(scores(heads[0], heads[1])[count:], wanted[count:]))
+            attention = among_patches(heads[0][count:], heads[1][count:])
+            middle.append(divergence(attention, wanted[count:]))
+            wrong = ((attention - wanted[count:]) @ contrast).square().sum((1, 2))
+            words.append((wrong / grouped).mean())
         if number == BLOCKS - 1:
-            keys = divergence(scores(heads[1], heads[1])[count:], wanted[count:])
+            keys = divergence(among_patches(heads[1][count:], heads[1][count:]), wanted[count:])
             values = student.said(heads[2])[:, 1:]
         x = student.run(number, x, heads)
     output = F.normalize(student.ln_post(x) @ student.proj, dim=-1)
@@ -118,12 +107,13 @@ def losses(student: Student, mapped: Student, drawn: tuple[Tensor, Tensor]) -> d
         "output": 1 - (output[:, 1:] * region).sum(-1).mean(),
         "class": 1 - (output[:, 0] * F.normalize(said.mean(1), dim=-1)).sum(-1).mean(),
         "middle": torch.stack(middle).mean(),
+        "words": torch.stack(words).mean(),
         "keys": keys,
     }
     return {**found, "filled": apart[hidden].mean()} if count else found
 
 
-def teach(_: Path, work: Path, steps: int = 300, size: int = 10) -> None:
+def teach(_: Path, work: Path, steps: int = 500, size: int = 10) -> None:
     """Write `attention.pt` by `map.pt`."""
     torch.manual_seed(0)
     random.seed(0)
@@ -137,20 +127,25 @@ def teach(_: Path, work: Path, steps: int = 300, size: int = 10) -> None:
     for name, parameter in student.named_parameters():
         if name.startswith(("blocks.", "class_", "positional_")):
             parameter.requires_grad_(True)
-    learned = [p for p in student.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(learned, lr=0.0, betas=(0.9, 0.95), weight_decay=0.01)
+    learned = {n: p for n, p in student.named_parameters() if p.requires_grad}
+    begun = {n for n in learned if any(part in n for part in _BEGUN)}
+    groups = [
+        {"params": [p for n, p in learned.items() if (n in begun) == known], "most": most}
+        for known, most in ((False, _RATE), (True, _RATE_BEGUN))
+    ]
+    optimiser = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.95), weight_decay=0.01)
     last = student.blocks[-1].attn
     for step in State(state, {"student": student, "optimiser": optimiser}).steps(steps):
         rate = min(1, (step + 1) / 40) * (0.02 + 0.5 * (1 + math.cos(math.pi * step / steps)))
-        optimiser.param_groups[0]["lr"] = 7e-4 * rate
-        wide = step % _LARGE_EVERY == _LARGE_EVERY - 1
-        drawn = large.draw(student, size // 2) if wide else singles.draw(student, size)
+        for group in optimiser.param_groups:
+            group["lr"] = group["most"] * rate
+        drawn = large.draw(student, size * 2 // 5) if step % 2 else singles.draw(student, size)
         found = losses(student, mapped, drawn)
         optimiser.zero_grad()
         sum(_WEIGHTS[name] * value for name, value in found.items()).backward()
         for kept in (last.in_proj_weight, last.in_proj_bias):
             kept.grad[:WIDTH] = 0
-        nn.utils.clip_grad_norm_(learned, 1.0)
+        nn.utils.clip_grad_norm_(learned.values(), 1.0)
         optimiser.step()
         if step % 10 == 9:
             log_line(work / "attention.jsonl", step + 1, found)

@@ -29,11 +29,11 @@ SIDE, PATCH = 192, 16
 GRID = SIDE // PATCH
 TOKENS = GRID * GRID
 FEATURES = 48 + 120 + 352
-SIDES = {"single": SIDE, "mosaic": SIDE, "large": 256}
+SIDES = {"single": SIDE, "mosaic": SIDE, "large": 320}
 """The kinds of views and their sides in pixels."""
 _VIEWS = {"flickr8k-1000": 3, "houses": 2, "idd-lite": 2, "camvid": 2}
 _THINGS = ("mini-imagenet", "imagenette", "imagenet-sample", "caltech-101", "pacs-photo")
-_MOSAICS, _LARGE = 2000, 3000
+_MOSAICS, _LARGE = 2000, 1000
 _BATCH = 16
 _PARTS = ("features", "activation", "colours", "affinity")
 
@@ -143,10 +143,10 @@ def activate(folder: Path, words: Words, stem: Classifier) -> None:
         features = np.load(folder / f"{kind}-features.npy", mmap_mode="r")
         out = _store(folder, kind, "activation", features.shape[:2])
         for number, view in enumerate(views[:done]):
-            deep = stem.deep(torch.from_numpy(features[number].astype(np.float32)))
-            for cell, photo in cells(view, len(deep)):
+            for cell, photo in cells(view):
                 if words.label(words.photos[photo]).kind == "thing":
-                    found = deep[cell] @ rows[words.photos[photo]["words"][0]]
+                    read = torch.from_numpy(features[number, cell.numpy()].astype(np.float32))
+                    found = stem.deep(read) @ rows[words.photos[photo]["words"][0]]
                     found = (found / found.max().clamp_min(1e-3)).clamp(-1, 1)
                     out[number, cell.numpy()] = found.half().numpy()
 

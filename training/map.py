@@ -59,6 +59,7 @@ class Lessons:
     def __init__(self, words: Words, cache: Path) -> None:
         self.words = words
         self.single, self.mosaic = (features.opened(cache, kind) for kind in ("single", "mosaic"))
+        self.large = grouping.Photos(features.opened(cache, "large"), "large")
         self.labels = {n: words.label(words.photos[n]) for n, *_ in self.single.views}
         self.rows: dict[str, list[int]] = {}
         for row, (photo, _) in enumerate(self.single.views):
@@ -193,9 +194,16 @@ class Judge:
         found = {"shares": (against[~thing] - right[~thing]).mean(), "on": on, "off": off}
         if self.teacher is not None:
             some = torch.randperm(len(labels))[: max(1, size // 4)]
-            x = student.inputs(student.tokens(batch.even[some]))
-            wanted = grouping.target(batch.grouped[some])
-            found["looking"] = grouping.divergence(grouping.read(look, x), wanted)
+            drawn = (
+                (batch.even[some], batch.grouped[some]),
+                self.lessons.large.draw(student, size // 16),
+            )
+            apart = []
+            for even, alike in drawn:
+                x = student.inputs(student.tokens(even))
+                wanted = grouping.target(alike)
+                apart.append(grouping.divergence(grouping.read(look, x), wanted))
+            found["looking"] = torch.stack(apart).sum()
         found["mosaics"] = self._mosaics(student, vectors, scale, max(1, size // 16))
         return found
 
@@ -295,7 +303,7 @@ def learn(data: Path, work: Path, steps: int = 300, size: int = 64, anew: bool =
     torch.save(result, work / f"{name}.pt")
 
 
-def learn_anew(data: Path, work: Path, steps: int = 300, size: int = 64) -> None:
+def learn_anew(data: Path, work: Path, steps: int = 700, size: int = 64) -> None:
     """Write `map.pt` by `first.pt` and `text.pt`."""
     learn(data, work, steps, size, anew=True)
 

@@ -16,20 +16,22 @@ const strong = (className, text) => {
 // Every channel's norm as a stem; the largest is marked.
 const normsPlot = (norms) => {
   const plot = new Plot(120);
-  const median = norms.toSorted((a, b) => a - b)[norms.length >> 1];
+  const sorted = norms.toSorted((a, b) => a - b);
+  const [low, high] = [sorted[(norms.length - 1) >> 1], sorted[norms.length >> 1]];
   const most = Math.max(...norms);
   const top = norms.indexOf(most);
-  const words = `channel ${top}: ${(most / median).toFixed(1)} × the median`;
+  const ratio = (2 * most) / (low + high);
+  const words = `channel ${top}: ${ratio.toFixed(ratio < 99.5 ? 1 : 0)} ×`;
   const draw = () => {
     plot.clear();
     const x = (i) => ((i + 0.5) / norms.length) * plot.width;
     const stem = (i) => `M${x(i).toFixed(1)} 120v${((-90 * norms[i]) / most).toFixed(1)}`;
     plot.line(norms.map((_, i) => stem(i)).join(""), "#4a90d9", 0.8);
     plot.line(stem(top), "#e0633a", 3);
-    plot.text(clamp(x(top), 90, plot.width - 90), 20, words, "middle");
+    plot.text(clamp(x(top), 70, plot.width - 70), 20, words, "middle");
   };
   new ResizeObserver(draw).observe(plot.node);
-  plot.node.setAttribute("aria-label", words);
+  plot.node.setAttribute("aria-label", `${words} the median`);
   return plot.node;
 };
 

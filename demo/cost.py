@@ -11,6 +11,8 @@ MAX_PATCHES = 8192
 """Of all windows of a picture together: with the built-in model 100 MB an encoding."""
 MAX_WORK = 100_000
 """Patches times windows times methods."""
+LARGE = 1200
+"""More patches than this are worked on by one thread at a time."""
 MAX_PAIRS = 2304**2
 """Pairs of patches under a method with a calibration, which needs a dozen matrices of them."""
 
@@ -33,6 +35,11 @@ def check(segmenter: Segmenter, size: Grid, methods: int) -> None:
             f"Patches times windows times methods may come to {MAX_WORK:,} here, but {patches:,} × "
             f"{windows:,} × {methods} is {work:,}. Take a smaller shorter side or fewer methods."
         )
+
+
+def is_large(segmenter: Segmenter, size: Grid) -> bool:
+    """Whether a picture of ``size`` (height, width) has more patches than in a usual size."""
+    return math.prod(_windows(segmenter, size)) > LARGE
 
 
 def check_method(segmenter: Segmenter, size: Grid, method: Method) -> None:

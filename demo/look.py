@@ -130,6 +130,7 @@ class Look:
         self.chosen: Method = variants.chosen(request.settings)
         cost.check(self.bare, self.picture.size, variants.count(request.settings))
         cost.check_method(self.bare, self.picture.size, self.chosen)
+        self.is_large = cost.is_large(self.bare, self.picture.size)
         self.key = _encoding(self.segmenter, self.picture)
         self._studio = studio
         self._made: dict[Hashable, Any] = {}
@@ -201,7 +202,8 @@ class Look:
             return found, time.perf_counter() - started
 
         key = ("segmentation", self.result_key(method))
-        return self.once(key, lambda: self._studio.cache.get_or_make(key, make))
+        with self._studio.turn(self):
+            return self.once(key, lambda: self._studio.cache.get_or_make(key, make))
 
     def result_key(self, method: Method) -> tuple:
         """All that a segmentation depends on."""
@@ -347,14 +349,14 @@ class Studio:
         self._one_trunk, self._one_large = threading.Lock(), threading.RLock()
 
     @contextmanager
-    def turn(self, settings: Settings) -> Iterator[None]:
-        """Around work on a picture: in the larger sizes one thread at a time.
+    def turn(self, look: Look) -> Iterator[None]:
+        """Around work on a look: on those of many patches one thread at a time.
 
         Attention matrices grow with the square of the patches: two at once would need twice the
         memory and be made no sooner. It is entered before a key of the cache, never while one is
         made, or two threads would wait for each other.
         """
-        if not settings.is_large:
+        if not look.is_large:
             yield
             return
         with self._one_large:
@@ -367,8 +369,9 @@ class Studio:
         Raises:
             GclipError: as :meth:`look`.
         """
-        with self.turn(request.settings):
-            return make(self.look(request))
+        look = self.look(request)
+        with self.turn(look):
+            return make(look)
 
     def look(self, request: Request) -> Look:
         """A look at a request; without words at those of the example, or at suggested ones.
@@ -380,7 +383,9 @@ class Studio:
         if request.settings.words.strip():
             return look
         words = known_words(look.bare.backbone, look.picture.words)
-        words = words or ", ".join(look.suggested[:SUGGESTED])
+        if not words:
+            with self.turn(look):
+                words = ", ".join(look.suggested)
         return look.changed(words=words) if words else look
 
     def picture(self, settings: Settings, upload: str = "") -> Picture:

@@ -291,14 +291,9 @@ class Settings(BaseModel):
     right: Name = _set("amf_cs", "right", "view", "choice", "To")
 
     @property
-    def is_large(self) -> bool:
-        """Whether a picture may have more patches than in the backbone's own size."""
-        return bool(self.short_side or self.window)
-
-    @property
     def max_tokens(self) -> int:
         """Patches at most: of a strip of a picture fewer, unless its size is chosen."""
-        return 4096 if self.is_large else 1200
+        return 4096 if self.short_side or self.window else 1200
 
     @property
     def nbytes(self) -> int:

@@ -75,7 +75,7 @@ def test_methods_that_compare_all_patches_refuse_too_many_of_them(method: str) -
 
 def test_large_requests_are_answered_one_at_a_time_and_small_ones_beside_them() -> None:
     studio, go, begun = Studio(tiny_backbone()), threading.Event(), []
-    small, large = Settings(words="cat"), Settings(words="cat", short_side=64)
+    small, large = Settings(words="cat", short_side=64), Settings(words="cat", short_side=16 * 40)
 
     def hold(_: object) -> None:
         begun.append(1)
@@ -96,7 +96,7 @@ def test_large_requests_are_answered_one_at_a_time_and_small_ones_beside_them() 
 
 def test_between_the_methods_of_a_large_comparison_others_have_their_turn() -> None:
     studio = Studio(tiny_backbone())
-    large, done = Request(Settings(words="cat", short_side=64)), []
+    large, done = Request(Settings(words="cat", short_side=8 * 36)), []
     compared = studio.look(large)
 
     def compare() -> None:
@@ -104,7 +104,7 @@ def test_between_the_methods_of_a_large_comparison_others_have_their_turn() -> N
             compared.segment(method)
             done.append(method)
 
-    with studio.turn(large.settings):
+    with studio.turn(compared):
         thread = threading.Thread(target=compare)
         thread.start()
         studio.look(large).segment(METHODS["clearclip"])

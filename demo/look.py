@@ -346,7 +346,8 @@ class Studio:
         self.cache = ByteCache(memory.cache_bytes(bound))
         self.fetched: tuple[str, ...] = ()
         self._backbones: BoundedCache[Backbone] = BoundedCache(len(BACKBONES))
-        self._one_trunk, self._one_large = threading.Lock(), threading.RLock()
+        self._one_trunk = threading.Lock()
+        self._one_large = threading.RLock()
 
     @contextmanager
     def turn(self, look: Look) -> Iterator[None]:

@@ -44,7 +44,7 @@ export class Figure {
     pixels(this.canvas, this.columns, this.rows, (i) => GLOW[level(at(i) / top)]);
   }
 
-  // The whole matrix, averaged over the area of each pixel of the screen; `side` is its width there.
+  // The whole matrix, averaged over the area of each of the screen's pixels; `side` wide there.
   asMatrix({ n, times }, top, side) {
     this.frame(true, n);
     const ratio = Math.min(2, window.devicePixelRatio || 1);

@@ -11,9 +11,9 @@ import pytest
 from demo.look import Look, Request, Studio
 from demo.settings import Settings
 from demo.tabs import machine
-from demo.widgets import codec
 from gclip_core.attention import ATTENTIONS
 from gclip_core.methods import METHODS
+from tests.demo import test_widgets
 
 SMALL: dict[str, Any] = {"example": "teddy", "words": "teddy bear, person, floor", "short_side": 96}
 
@@ -28,7 +28,7 @@ def look_at(studio: Studio, **changes: Any) -> Look:
 
 
 def unpacked(value: dict[str, Any]) -> dict[str, np.ndarray]:
-    return codec.unpacked(base64.b64decode(value["data"]))
+    return test_widgets.unpacked(base64.b64decode(value["data"]))
 
 
 def test_what_travels_is_what_was_found_to_half_a_level(studio: Studio) -> None:

@@ -178,5 +178,5 @@ def clear(settings: Settings) -> Settings:
 def _blocks_of(backbone: Backbone, settings: Settings) -> tuple[tuple[int, ...], int]:
     """The blocks CS changes under these settings, and the block in view where none is chosen."""
     repair = backbone.repair(variants.ablation(settings, amf=False, cs=True).suppression)
-    blocks = tuple(repair.channels)
+    blocks = tuple(repair.factors)
     return blocks, min(blocks or settings.planted_blocks(backbone.n_blocks))

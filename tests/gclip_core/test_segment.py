@@ -33,8 +33,12 @@ def test_mask_holds_the_library_s_labels_as_indices(photo: Path, tmp_path: Path)
 
 
 def test_pixels_under_the_threshold_are_index_255(photo: Path, tmp_path: Path) -> None:
-    main([str(photo), "--words", "cat, grass, sky", "--threshold", "1", "--out", str(tmp_path)])
-    assert set(np.unique(np.asarray(Image.open(tmp_path / "photo.png")))) == {255}
+    shares = []
+    for threshold in ("0", "0.6", "0.99"):
+        words = ["--words", "cat, dog, person", "--threshold", threshold]
+        main([str(photo), *words, "--out", str(tmp_path)])
+        shares.append((np.asarray(Image.open(tmp_path / "photo.png")) == 255).mean())
+    assert 0 == shares[0] < shares[1] < shares[2]
 
 
 def test_summary_counts_blocks_from_one(photo: Path, tmp_path: Path) -> None:

@@ -102,12 +102,12 @@ COMPARE_NOTES = "What the table shows"
 METHOD_PARTS = ("attention", "fusion", "calibration", "channels", "residual", "FFN")
 """What a method may change, in the order of :func:`method_marks`."""
 FAVOURS_VALUES = (
-    "The built-in model’s training made its last block’s Values match words. MaskCLIP uses the "
-    "Values as they are, so this model favours it."
+    "The built-in model was trained so that its last block’s Values match words. MaskCLIP uses "
+    "these Values as they are; on another CLIP it may do worse."
 )
 FAILS_CALIBRATION = (
     "SC-CLIP and SFP fail on the built-in model: their constants are for CLIP’s hidden states. By "
-    "them most patches here count as alike, and are averaged."
+    "them half of all pairs of patches count as alike here, and are averaged."
 )
 SIMULATION = "Simulation"
 TRUTH_EMPTY = "No true mask for this image: choose an example, or upload a mask under yours."

@@ -18,8 +18,7 @@ page.takeWord = (words) =>
   page.offer.swap ? swap(words, page.offer.swap) : add(words, page.offer.add);
 // A new picture clears the words, but not those typed while it was uploaded.
 page.clearWords = (words) => (page.typed ? words : "");
-// Suggested words fill a field that is still empty: typed words always win. Words of an answer
-// after which another one is due may be of an older picture.
+// Suggested words fill an empty field, unless another answer is due: these may be older.
 page.fillWords = async (suggested) => {
   await after(50); // by then the status line has counted this answer
   const words = document.querySelector("#words textarea").value;

@@ -1,5 +1,6 @@
 """The lesson: the same for everybody, a guess before each answer, true of what its masks show."""
 
+import json
 import re
 
 import numpy as np
@@ -9,6 +10,8 @@ from demo.learn import lesson
 from demo.look import Look, Studio
 from demo.tabs import learn
 from demo.widgets.blobs import STORE
+from evaluation.photos import star_photos
+from gclip_core import assets
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +36,14 @@ def test_an_answer_tells_one_number(pages: list[dict]) -> None:
     for page in pages[1:]:
         strong = re.findall(r"\*\*(.+?)\*\*", page["answer"])
         assert sum(any(c.isdigit() for c in one) for one in strong) == 1, page["answer"]
+
+
+def test_amf_rises_on_as_many_example_photos_as_its_step_names(pages: list[dict]) -> None:
+    measured = json.loads(assets.path("built-in", "measured.json").read_text("utf-8"))
+    every = measured["shipped photos: neither, AMF, CS, both"]["as it is"]
+    rises = [amf > neither for neither, amf, *_ in (every[name] for name in star_photos())]
+    assert (sum(rises), len(rises)) == (9, 12)
+    assert any("nine of the twelve example photos" in page["answer"] for page in pages)
 
 
 def test_the_lesson_is_read_in_ninety_seconds(pages: list[dict]) -> None:

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 import tempfile
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -17,7 +18,7 @@ ONE_PAGE = ("tests/demo/test_host.py", "tests/demo/test_web_surface.py")
 os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-if "PYTEST_XDIST_WORKER" in os.environ:  # a core each, for what they start as well
+if "--long" not in sys.argv:  # towers of tests are slower on several threads; a worker has a core
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 

@@ -15,12 +15,16 @@ from open_clip.model import CLIP, CustomTextCLIP
 from PIL import Image
 from torch import Tensor, nn
 
-from gclip_core import Backbone, wrap_backbone
+from gclip_core import Backbone, load_backbone, wrap_backbone
 
 PATCH = 8
 CONTEXT = 77
 MEAN = (0.2, 0.5, 0.6)
 STD = (0.3, 0.2, 0.25)
+
+
+loaded = lru_cache(load_backbone)
+"""``load_backbone`` that reads the built-in model once: that takes half a second."""
 
 
 @lru_cache

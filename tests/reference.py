@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -35,6 +36,11 @@ def read(model: nn.Module, quick_gelu: bool = False, dtype: torch.dtype = torch.
     state = {name: value.detach().to(dtype).clone() for name, value in visual.state_dict().items()}
     blocks = visual.transformer.resblocks
     return Tower(state, blocks[0].attn.num_heads, len(blocks), quick_gelu, visual.grid_size)
+
+
+def worst_cosine(ours: Tensor, theirs: Tensor) -> float:
+    """The smallest cosine between a row of ours and the same row of the reference."""
+    return float(F.cosine_similarity(ours.double(), theirs.double(), dim=1).min())
 
 
 # --- pieces --------------------------------------------------------------------------------------

@@ -5,13 +5,12 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.visitor import ROOT, free_port
+from tests.visitor import ROOT, serving
 
 DOCUMENTS = sorted(
     path
@@ -108,22 +107,10 @@ def _serve(words: list[str], folder: Path) -> str | None:
     """Start the page on a free port until it is healthy, then end it; its output if it failed."""
     if "--help" in words:
         return _run(words, folder)
-    port = free_port()
-    arguments = [word for word in words[1:] if word not in ("7860", "--port", "0.0.0.0")]
-    arguments = [word for word in arguments if word not in ("--host", "127.0.0.1")]
-    page = subprocess.Popen(
-        [sys.executable, *arguments, "--port", str(port)],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+    given = ("app.py", "7860", "--port", "0.0.0.0", "--host", "127.0.0.1")
     try:
-        end = time.monotonic() + 180
-        while time.monotonic() < end and page.poll() is None:
-            try:
-                answer = httpx.get(f"http://127.0.0.1:{port}/health", timeout=5)
-                return None if answer.json()["status"] == "ok" else answer.text
-            except httpx.HTTPError:
-                time.sleep(0.5)
-    finally:
-        page.terminate()
-        said, _ = page.communicate(timeout=60)
-    return said
+        with serving(folder, *(word for word in words[1:] if word not in given)) as page:
+            health = httpx.get(f"{page.url}/health", timeout=5).json()
+            return None if health["status"] == "ok" else str(health)
+    except AssertionError as error:
+        return str(error)

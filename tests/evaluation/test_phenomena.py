@@ -1,7 +1,7 @@
 """Phenomena of a backbone: global tokens and channels made by hand are found in their blocks."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,15 +18,6 @@ from tests.evaluation.sets import plain_set
 from tests.models import enlarge_channel, look_at_one_patch, tiny_backbone
 
 CS = gclip(amf=False, cs=True)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Towers this small are slower on several threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def pictures(n: int = 2) -> Sequence[Sample]:

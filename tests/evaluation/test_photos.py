@@ -7,7 +7,7 @@ import pytest
 
 from evaluation.photos import VOID, Photo, Region, star_photos
 from gclip_core import assets, vocabulary
-from gclip_core.backbone import load_backbone
+from tests.models import loaded
 
 PHOTOS = list(star_photos().values())
 SEEN = {
@@ -92,4 +92,4 @@ def _notes() -> str:
 
 
 def test_the_built_in_model_was_trained_on_every_word(photo: Photo) -> None:
-    assert vocabulary.unknown_phrases(load_backbone(), vocabulary.parse(photo.text)) == ()
+    assert vocabulary.unknown_phrases(loaded(), vocabulary.parse(photo.text)) == ()

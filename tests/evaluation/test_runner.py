@@ -1,16 +1,13 @@
 """A run: counts, resuming after a kill, and the rows of ablation and sweep."""
 
+import multiprocessing
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from evaluation import runner
 from evaluation.errors import EvaluationError
@@ -23,15 +20,6 @@ from tests.evaluation.sets import plain_set
 from tests.models import look_at_one_patch, tiny_backbone
 
 PICTURES = 6
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Towers this small are slower on several threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def tiny_run(n: int = PICTURES, stuck_at: int = PICTURES) -> Experiment:
@@ -86,13 +74,6 @@ def test_counts_are_those_of_the_segmenter_called_by_hand(whole: Tally) -> None:
         assert np.array_equal(whole.counts[index], wanted)
 
 
-def test_gclip_with_both_off_is_clearclip(whole: Tally) -> None:
-    labels = [row["label"] for row in whole.settings["rows"]]
-    neither, clearclip = labels.index("neither"), labels.index("ClearCLIP")
-    assert np.array_equal(whole.counts[neither], whole.counts[clearclip])
-    assert not np.array_equal(whole.counts[labels.index("CLIP")], whole.counts[clearclip])
-
-
 def test_a_pixel_below_the_threshold_is_background() -> None:
     settings = tiny_run(1)
     dataset = replace(settings.dataset, background=2)
@@ -116,28 +97,21 @@ def test_a_truth_of_another_size_is_refused() -> None:
 
 # --- resuming --------------------------------------------------------------------------------
 
-_SCRIPT = """
-import sys
-from pathlib import Path
-import torch
-from evaluation import runner
-from tests.evaluation.test_runner import tiny_run
-torch.set_num_threads(1)
-runner.run(tiny_run(stuck_at=3), Path(sys.argv[1]), save_every=0.0, show_progress=False)
-"""
-
 
 def test_a_killed_run_resumes_and_ends_the_same(tmp_path: Path, whole: Tally) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", _SCRIPT, str(tmp_path)], cwd=Path(__file__).parents[2]
+    stuck = {"save_every": 0.0, "show_progress": False}
+    process = multiprocessing.get_context("fork").Process(
+        target=runner.run, args=(tiny_run(stuck_at=3), tmp_path), kwargs=stuck
     )
+    process.start()
     deadline = time.monotonic() + 900
-    while process.poll() is None and time.monotonic() < deadline:
+    while process.is_alive() and time.monotonic() < deadline:
         if (tmp_path / FILE).is_file() and len(Tally.load(tmp_path).image_miou) >= 2:
-            process.send_signal(signal.SIGKILL)
             break
         time.sleep(0.02)
-    assert process.wait() == -signal.SIGKILL
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     killed = Tally.load(tmp_path)
     assert 2 <= len(killed.image_miou) < PICTURES
     assert_same(go(tmp_path), whole)

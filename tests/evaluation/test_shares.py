@@ -1,6 +1,7 @@
 """Shares of one evaluation add up to the same digits as one run."""
 
-import subprocess
+import multiprocessing
+import os
 import sys
 from pathlib import Path
 
@@ -10,11 +11,10 @@ from evaluation import shares
 from evaluation.cli import main
 from evaluation.errors import EvaluationError
 from evaluation.tally import Tally, added
-from tests.evaluation.test_runner import assert_same, go, one_thread, whole
+from tests.evaluation.test_runner import assert_same, go, whole
+from tests.visitor import free_port
 
-__all__ = ["one_thread", "whole"]
-
-ROOT = Path(__file__).parents[2]
+__all__ = ["whole"]
 
 
 def test_shares_add_up_to_the_whole(tmp_path: Path, whole: Tally) -> None:
@@ -30,21 +30,31 @@ def test_shares_of_different_runs_are_refused(tmp_path: Path) -> None:
         added(parts)
 
 
-def test_under_torchrun_two_processes_give_the_table_of_one(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+def test_two_processes_as_torchrun_starts_them_give_the_table_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     command = [
-        "--dataset", "photos", "--n", "3", "--short-side", "48", "--quiet",
+        "--dataset", "photos", "--n", "3", "--short-side", "48", "--quiet", "--threads", "1",
         "--templates", "plain", "--methods", "clearclip", "--out",
     ]  # fmt: skip
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [sys.executable, *launch, "-m", "evaluation", "--", *command, str(tmp_path / "two")],
-        capture_output=True, text=True, cwd=ROOT, timeout=900, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.count("3 images") == 1, "one table, of all images"
     assert main([*command, str(tmp_path / "one")]) == 0
+    assert capfd.readouterr().out.count("3 images") == 1
+
+    def share(rank: int) -> None:
+        os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+        sys.exit(main([*command, str(tmp_path / "two")]))
+
+    settings = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "TORCHELASTIC_RUN_ID": "test"}
+    for name, value in (settings | {"MASTER_PORT": str(free_port())}).items():
+        monkeypatch.setenv(name, value)
+    fork = multiprocessing.get_context("fork")
+    processes = [fork.Process(target=share, args=(rank,)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(600)
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert capfd.readouterr().out.count("3 images") == 1, "one table, of all images"
     assert_same(Tally.load(tmp_path / "two"), Tally.load(tmp_path / "one"))
 
 

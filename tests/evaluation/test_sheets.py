@@ -7,11 +7,12 @@ from PIL import Image
 
 from evaluation import sheets
 from evaluation.photos import star_photos
-from gclip_core import load_backbone, palette
+from gclip_core import palette
+from tests.models import loaded
 
 
 def test_a_photo_has_a_row_of_masks_and_one_of_attention(tmp_path: Path) -> None:
-    backbone, photos = load_backbone(), [star_photos()["dog"]]
+    backbone, photos = loaded(), [star_photos()["dog"]]
     sheets.masks(backbone, photos, tmp_path / "masks.png")
     sheets.attention(backbone, photos, tmp_path / "attention.png")
     for name, tiles in (("masks", 10), ("attention", 6)):

@@ -12,7 +12,6 @@ from torch import nn
 from gclip_core import (
     BACKBONES,
     METHODS,
-    Backbone,
     BackboneError,
     MethodError,
     Segmenter,
@@ -22,7 +21,7 @@ from gclip_core import (
 )
 from gclip_core.registry import OPENAI_MEAN, OPENAI_STD
 from tests import reference
-from tests.models import MEAN, STD, picture, tiny_backbone, tiny_clip, tokenizer
+from tests.models import MEAN, STD, loaded, picture, tiny_backbone, tiny_clip, tokenizer
 
 
 class TestTable:
@@ -66,28 +65,25 @@ class TestTable:
 
 
 class TestBuiltIn:
-    @pytest.fixture(scope="class")
-    def built_in(self) -> Backbone:
-        return load_backbone()
-
-    def test_the_same_weights_give_the_same_digest(self, built_in: Backbone) -> None:
-        assert load_backbone().digest == built_in.digest
+    def test_the_same_weights_give_the_same_digest(self) -> None:
+        assert load_backbone().digest == loaded().digest
         assert tiny_backbone(1, layers=1).digest != tiny_backbone(2, layers=1).digest
 
-    def test_nothing_is_left_uninitialised(self, built_in: Backbone) -> None:
-        for name, value in (*built_in.model.named_parameters(), *built_in.model.named_buffers()):
+    def test_nothing_is_left_uninitialised(self) -> None:
+        model = loaded().model
+        for name, value in (*model.named_parameters(), *model.named_buffers()):
             assert not value.is_meta, name
             assert not value.isnan().any(), name
-        mask = built_in.model.attn_mask
+        mask = model.attn_mask
         assert torch.equal(mask, torch.full_like(mask, float("-inf")).triu(1))
 
-    def test_auto_stays_float32_and_bfloat16_can_be_asked_for(self, built_in: Backbone) -> None:
+    def test_auto_stays_float32_and_bfloat16_can_be_asked_for(self) -> None:
         assert load_backbone(dtype="auto").dtype == torch.float32
         low = load_backbone(dtype="bfloat16")
         assert low.dtype == torch.bfloat16
         assert low.blocks[0].attn.in_proj_weight.dtype == torch.bfloat16
         image = picture(96, 128)
-        exact = Segmenter(built_in).segment(image, "cat, sky", METHODS["clearclip"])
+        exact = Segmenter(loaded()).segment(image, "cat, sky", METHODS["clearclip"])
         found = Segmenter(low).segment(image, "cat, sky", METHODS["clearclip"])
         assert (exact.scores - found.scores).abs().mean() < 0.05
 
@@ -174,34 +170,24 @@ class TestRefusing:
         assert type(model.visual).__name__ in str(refused.value)
 
     def test_a_timm_tower(self) -> None:
-        class TimmModel(nn.Module):
-            pass
-
+        model = nn.Module()
+        model.visual = type("TimmModel", (nn.Module,), {})()
         with pytest.raises(BackboneError, match=r"TimmModel.*timm"):
-            wrap_backbone(with_visual(TimmModel()), tokenizer())
-
-    def test_no_class_token(self) -> None:
-        model = tiny_clip(layers=1)
-        del model.visual.class_embedding
-        with pytest.raises(BackboneError, match="no class token"):
             wrap_backbone(model, tokenizer())
 
-    def test_no_projection(self) -> None:
+    @pytest.mark.parametrize(
+        ("part", "said"), [("class_embedding", "no class token"), ("proj", "no projection")]
+    )
+    def test_no_class_token_and_no_projection(self, part: str, said: str) -> None:
         model = tiny_clip(layers=1)
-        model.visual.proj = None
-        with pytest.raises(BackboneError, match="no projection"):
+        setattr(model.visual, part, None)
+        with pytest.raises(BackboneError, match=said):
             wrap_backbone(model, tokenizer())
 
     @pytest.mark.parametrize("model", [nn.Linear(2, 2), None, "ViT-B-16"])
     def test_what_is_no_clip(self, model: object) -> None:
         with pytest.raises(BackboneError):
             wrap_backbone(model, tokenizer())
-
-
-def with_visual(visual: nn.Module) -> nn.Module:
-    model = nn.Module()
-    model.visual = visual
-    return model
 
 
 class TestPlanting:

@@ -26,17 +26,16 @@ def test_norms_of_half_precision_are_float32_and_do_not_overflow() -> None:
     assert norms.tolist() == pytest.approx([240_000] * 2, rel=1e-3)
 
 
-def test_entropy_is_one_when_all_channels_are_alike() -> None:
-    assert cs.entropy(torch.full((768,), 2.5)).item() == pytest.approx(1)
-
-
-def test_entropy_is_zero_when_one_channel_has_all() -> None:
-    assert cs.entropy(torch.tensor([0.0, 7, 0, 0])).item() == pytest.approx(0)
-
-
-def test_entropy_worked_by_hand() -> None:
-    # p = 1/2, 1/4, 1/8, 1/8: 1.75 bits of 2.
-    assert cs.entropy(torch.tensor([4.0, 2, 1, 1])).item() == pytest.approx(0.875)
+@pytest.mark.parametrize(
+    ("norms", "expected"),
+    [
+        (768 * [2.5], 1),  # all alike
+        ([0.0, 7, 0, 0], 0),  # one has all
+        ([4.0, 2, 1, 1], 0.875),  # p = 1/2, 1/4, 1/8, 1/8: 1.75 bits of 2
+    ],
+)
+def test_entropy_worked_by_hand(norms: list[float], expected: float) -> None:
+    assert cs.entropy(torch.tensor(norms)).item() == pytest.approx(expected)
 
 
 def test_entropy_works_block_by_block_and_falls_with_an_abnormal_channel() -> None:
@@ -67,15 +66,13 @@ def test_suppressed_weight_agrees_with_the_reference(
     assert torch.equal(W2, before)
 
 
-def test_a_suppressed_channel_has_the_mean_norm_of_the_others() -> None:
-    # Norms 1, 2, 6 and an abnormal 100: it goes to 3.
-    factors = cs.repair_factors(torch.tensor([1.0, 100, 2, 6]), (1,), "mean")
-    assert factors.tolist() == pytest.approx([1, 0.03, 1, 1])
-
-
-def test_a_suppressed_channel_has_the_median_norm_of_the_others() -> None:
-    factors = cs.repair_factors(torch.tensor([1.0, 100, 2, 6]), (1,), "median")
-    assert factors.tolist() == pytest.approx([1, 0.02, 1, 1])
+@pytest.mark.parametrize(("target", "factor"), [("mean", 0.03), ("median", 0.02)])
+def test_a_suppressed_channel_has_the_mean_or_median_norm_of_the_others(
+    target: str, factor: float
+) -> None:
+    # Norms 1, 2, 6 and an abnormal 100: it goes to 3 or to 2.
+    factors = cs.repair_factors(torch.tensor([1.0, 100, 2, 6]), (1,), target)
+    assert factors.tolist() == pytest.approx([1, factor, 1, 1])
 
 
 def test_a_channel_of_zeros_stays() -> None:

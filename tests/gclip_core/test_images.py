@@ -14,7 +14,17 @@ from PIL import Image
 from gclip_core import images
 from gclip_core.errors import ImageError
 from gclip_core.images import check, digest, resize, target_size
-from tests.pictures import FORMATS, LOSSLESS, Report, encoded, noise, png_bomb, probe, rgb
+from tests.pictures import (
+    FORMATS,
+    LOSSLESS,
+    Report,
+    encoded,
+    noise,
+    png_bomb,
+    png_chunk,
+    probe,
+    rgb,
+)
 
 # Pillow warns of what is odd in a header before the refusal in words.
 pytestmark = pytest.mark.filterwarnings(
@@ -143,13 +153,6 @@ def test_all_eight_turns_of_a_camera_are_undone(kind: str, turn: int) -> None:
     assert np.array_equal(pixels(check(result)), by_hand), "and not turned a second time"
 
 
-@pytest.mark.parametrize("turn", [0, 9, 77, 65_535])
-def test_a_turn_that_does_not_exist_is_none(turn: int) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = turn
-    assert check(encoded(rgb(), "PNG", exif=exif)).size == (17, 12)
-
-
 def test_the_caller_s_image_is_neither_shared_nor_changed() -> None:
     source = rgb()
     source.info["comment"] = "mine"
@@ -196,14 +199,9 @@ def test_a_picture_without_pixels_is_refused(shape: tuple[int, ...]) -> None:
 def test_a_picture_over_the_limit_is_refused_and_one_at_the_limit_is_not(kind: str) -> None:
     data = encoded(rgb(), kind)
     assert check(data, max_pixels=12 * 17).size == (17, 12)
-    message = refused(data, "12 × 17 (height × width)", "scale it down", max_pixels=12 * 17 - 1)
-    assert "203" in message
-    assert "204" in message
-
-
-def test_the_limit_holds_for_images_and_arrays_too() -> None:
-    for source in (rgb(), np.zeros((12, 17, 3), np.uint8)):
-        refused(source, "at most 203 pixels", max_pixels=203)
+    for source in (data, rgb(), pixels(rgb()).astype(np.uint8)):
+        came = "12 × 17 (height × width) is 204"
+        refused(source, "at most 203 pixels", came, "scale it down", max_pixels=203)
 
 
 def test_no_picture_is_longer_than_a_decoder_bears() -> None:
@@ -234,14 +232,10 @@ def test_what_is_no_picture_is_refused_with_the_list(data: bytes) -> None:
 def test_a_file_that_is_not_there_is_named_without_its_folder(tmp_path: Path) -> None:
     message = refused(tmp_path / "away.png", "away.png", "check its name")
     assert tmp_path.name not in message
-    for path in (tmp_path, "/dev/zero", "a\0b", "x" * 5000, ""):
-        refused(path)
-
-
-def test_a_pipe_is_never_waited_for(tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe.png"
+    pipe = tmp_path / "pipe.png"  # is never waited for
     os.mkfifo(pipe)
-    refused(pipe, "'pipe.png', but there is no such file")
+    for path in (pipe, tmp_path, "/dev/zero", "a\0b", "x" * 5000, ""):
+        refused(path)
 
 
 def test_other_objects_are_refused_by_name(tmp_path: Path) -> None:
@@ -296,43 +290,20 @@ def test_a_file_cut_at_any_tenth_is_refused(kind: str, tenth: int) -> None:
     refused(data[: len(data) * tenth // 10])
 
 
-@pytest.mark.parametrize("kind", FORMATS)
-def test_flipped_bits_give_a_picture_or_words(kind: str) -> None:
-    data = encoded(noise(24, 24), kind)
-    random = np.random.default_rng(0)
-    outcomes = set()
-    for _ in range(60):
-        damaged = bytearray(data)
-        for at in random.integers(0, len(data), 8):
-            damaged[at] ^= 1 << random.integers(8)
-        try:
-            pixels(check(bytes(damaged)))
-            outcomes.add("picture")
-        except ImageError:
-            outcomes.add("words")
-    assert outcomes <= {"picture", "words"}
-
-
 def test_a_video_behind_a_photo_does_not_count_as_scans() -> None:
     trailer = b"\xff\xda\0\0" * 1000
     assert check(encoded(noise(9, 9), "JPEG") + trailer).size == (9, 9)
 
 
+def _png_with(chunks: bytes) -> bytes:
+    """A PNG with more chunks after its header."""
+    data = encoded(rgb(), "PNG")
+    return data[:33] + chunks + data[33:]
+
+
 def _text_bomb() -> bytes:
-    """A PNG whose text chunk of 1 MB unpacks to 300 MB."""
-    body = b"key\0\0" + zlib.compress(bytes(300 * 2**20), 1)
-    chunk = struct.pack(">I", len(body)) + b"zTXt" + body
-    chunk += struct.pack(">I", zlib.crc32(b"zTXt" + body))
-    data = encoded(rgb(), "PNG")
-    header_end = 8 + 25
-    return data[:header_end] + chunk + data[header_end:]
-
-
-def _chunk_bomb() -> bytes:
-    """A PNG of 20 MB made of empty chunks."""
-    data = encoded(rgb(), "PNG")
-    empty = bytes(4) + b"teSt" + struct.pack(">I", zlib.crc32(b"teSt"))
-    return data[:33] + empty * (20 * 2**20 // 12) + data[33:]
+    """A text chunk of 1 MB that unpacks to 300 MB."""
+    return _png_with(png_chunk(b"zTXt", b"key\0\0" + zlib.compress(bytes(300 * 2**20), 1)))
 
 
 def _jpeg_of_scans(scans: int, size: int = 2048) -> bytes:
@@ -342,19 +313,16 @@ def _jpeg_of_scans(scans: int, size: int = 2048) -> bytes:
     return data[:last] + data[last:-2] * scans + data[-2:]
 
 
-def _overlapping_notes(data_bytes: int) -> bytes:
+def _overlapping_notes(length: int) -> bytes:
     """A TIFF directory of which every entry points to the same bytes."""
-    entries = b"".join(
-        struct.pack("<HHII", 1000 + number, 7, data_bytes, 8) for number in range(5000)
-    )
-    return (
-        b"II*\0"
-        + struct.pack("<I", 8 + data_bytes)
-        + bytes(data_bytes)
-        + struct.pack("<H", 5000)
-        + entries
-        + bytes(4)
-    )
+    header = b"II*\0" + struct.pack("<I", 8 + length) + bytes(length)
+    entries = (struct.pack("<HHII", 1000 + number, 7, length, 8) for number in range(5000))
+    return header + struct.pack("<H", 5000) + b"".join(entries) + bytes(4)
+
+
+def _jpeg_of_comments() -> bytes:
+    comments = b"\xff\xfe\0\2" * 2_000_000
+    return encoded(rgb(), "JPEG").replace(b"\xff\xdb", comments + b"\xff\xdb")
 
 
 def _gif_of_comments() -> bytes:
@@ -378,36 +346,22 @@ _GIF_BOMB = b"GIF89a\xff\xff\xff\xff\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\2\2\x4c\1\
 # what it is: (the file, outcome, most memory in MB, most seconds on a slow machine)
 _BOMBS = {
     "400 million pixels of PNG": (lambda: png_bomb(20_000, 20_000), "ImageError", 30, 3),
-    "a pixel over the limit": (lambda: png_bomb(8001, 8000), "ImageError", 30, 3),
     "4300 million pixels of GIF": (lambda: _GIF_BOMB, "ImageError", 30, 3),
     "268 million pixels of WebP": (_webp_bomb, "ImageError", 30, 3),
     "200 frames of GIF": (_many_frames, "400x400", 60, 5),
     "text that unpacks to 300 MB": (_text_bomb, "ImageError", 200, 5),
-    "a million empty chunks": (_chunk_bomb, "ImageError", 60, 3),
+    "a million empty chunks": (lambda: _png_with(10**6 * png_chunk(b"teSt")), "ImageError", 60, 3),
     "20 MB of comments in a GIF": (_gif_of_comments, "ImageError", 60, 3),
     "5000 notes on the same bytes of a photo's EXIF": (
-        lambda: encoded(rgb(), "JPEG", exif=b"Exif\0\0" + _overlapping_notes(5000)),
-        "12x17",
-        60,
-        3,
+        lambda: encoded(rgb(), "JPEG", exif=b"Exif\0\0" + _overlapping_notes(5000)), "12x17", 60, 3,
     ),
     "the same in a PNG's EXIF": (
-        lambda: encoded(rgb(), "PNG", exif=_overlapping_notes(10**6)),
-        "12x17",
-        60,
-        3,
+        lambda: encoded(rgb(), "PNG", exif=_overlapping_notes(10**6)), "12x17", 60, 3,
     ),
     "20,000 scans": (lambda: _jpeg_of_scans(20_000), "ImageError", 100, 5),
     "ten scans": (lambda: _jpeg_of_scans(10), "2048x2048", 100, 5),
-    "2,000,000 comments": (
-        lambda: encoded(rgb(), "JPEG").replace(
-            b"\xff\xdb", b"\xff\xfe\0\2" * 2_000_000 + b"\xff\xdb"
-        ),
-        "ImageError",
-        100,
-        10,
-    ),
-}
+    "2,000,000 comments": (_jpeg_of_comments, "ImageError", 100, 10),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -34,10 +34,6 @@ TOWERS: dict[str, dict[str, Any]] = {
 }
 
 
-def worst_cosine(ours: Tensor, theirs: Tensor) -> float:
-    return float(F.cosine_similarity(ours.double(), theirs.double(), dim=1).min())
-
-
 @pytest.mark.parametrize("native", [32, (24, 40)])
 @pytest.mark.parametrize("settings", TOWERS.values(), ids=TOWERS)
 def test_the_clip_entry_is_the_stock_towers_patch_tokens(
@@ -79,7 +75,7 @@ def test_every_method_agrees_with_the_reference(tower: str, name: str) -> None:
     found = segmenter.dense_features(trunk, METHODS[name])
     assert found.grid == GRID
     assert found.patches.shape == (35, 16)
-    assert worst_cosine(found.patches, expected) >= 0.99999
+    assert reference.worst_cosine(found.patches, expected) >= 0.99999
     assert torch.allclose(found.patches.norm(dim=1), torch.ones(35), atol=1e-5)
 
 
@@ -91,7 +87,7 @@ def test_methods_differ_from_each_other() -> None:
     names = list(METHODS)
     for i, one in enumerate(names):
         for other in names[i + 1 :]:
-            assert worst_cosine(features[one], features[other]) < 0.9999, (one, other)
+            assert reference.worst_cosine(features[one], features[other]) < 0.9999, (one, other)
 
 
 @pytest.mark.parametrize("height,width", [(32, 32), (40, 72), (8, 8), (8, 160)])
@@ -113,7 +109,7 @@ def test_fusion_of_explicit_blocks_agrees_with_the_reference(
     method = gclip(cs=False, amf_blocks=blocks, heads=heads)
     assert segmenter.findings(trunk, method).fusion.blocks == blocks
     found = segmenter.dense_features(trunk, method)
-    assert worst_cosine(found.patches, expected) >= 0.99999
+    assert reference.worst_cosine(found.patches, expected) >= 0.99999
 
 
 def test_each_head_and_head_mean_are_not_the_same() -> None:
@@ -123,7 +119,7 @@ def test_each_head_and_head_mean_are_not_the_same() -> None:
         segmenter.dense_features(trunk, gclip(cs=False, amf_blocks=[5, 6], heads=heads)).patches
         for heads in ("each", "mean")
     )
-    assert worst_cosine(each, mean) < 0.9999
+    assert reference.worst_cosine(each, mean) < 0.9999
 
 
 @pytest.mark.parametrize("name", [n for n in reference.METHODS if n not in RELATIVES])
@@ -181,7 +177,7 @@ def test_a_kept_ffn_runs_with_the_weight_it_is_given() -> None:
         return blocks.project(model.visual.transformer.resblocks[block], inputs[block], values)
 
     found = last_block.apply(model.visual, METHODS["sclip"], inputs, heads_of, (4, 4), W2=W2)
-    assert worst_cosine(found[0], expected) >= 0.99999
+    assert reference.worst_cosine(found[0], expected) >= 0.99999
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +196,10 @@ def test_on_a_full_size_tower_every_method_agrees_to_a_millionth(
     segmenter, trunk, tower, xs = full_size
     middle = segmenter.findings(trunk, METHODS[name]).fusion.blocks
     found = segmenter.dense_features(trunk, METHODS[name]).patches
-    assert worst_cosine(found, reference.dense(tower, name, xs, (14, 14), middle)) >= 1 - 1e-9
+    assert (
+        reference.worst_cosine(found, reference.dense(tower, name, xs, (14, 14), middle))
+        >= 1 - 1e-9
+    )
 
 
 def test_without_its_class_term_sc_clip_s_attention_agrees_to_a_millionth(
@@ -211,7 +210,7 @@ def test_without_its_class_term_sc_clip_s_attention_agrees_to_a_millionth(
     bare = replace(method, calibration=replace(method.calibration, class_weight=0.0))
     found = segmenter.dense_features(trunk, bare).patches
     expected = reference.calibrated(tower, "scclip", xs, (14, 14), class_weight=0.0)
-    assert worst_cosine(found, expected) >= 1 - 1e-9
+    assert reference.worst_cosine(found, expected) >= 1 - 1e-9
 
 
 def test_itaclip_s_middle_blocks_are_7_8_and_10(
@@ -231,7 +230,8 @@ def test_a_narrow_tower_against_the_positional_resize_of_the_peers() -> None:
         middle = segmenter.findings(trunk, METHODS[name]).fusion.blocks
         expected = reference.dense(tower, name, xs, trunk.grid, middle)
         assert (
-            worst_cosine(segmenter.dense_features(trunk, METHODS[name]).patches, expected) >= 0.998
+            reference.worst_cosine(segmenter.dense_features(trunk, METHODS[name]).patches, expected)
+            >= 0.998
         )
 
 

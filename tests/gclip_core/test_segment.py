@@ -2,14 +2,20 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from gclip_core import METHODS, Segmenter, assets, load_backbone
+from gclip_core import METHODS, Segmenter, assets
 from gclip_core.segment import main
-from tests.models import picture
+from tests.models import loaded, picture
+
+
+@pytest.fixture(autouse=True)
+def one_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gclip_core.segment.load_backbone", loaded)
 
 
 @pytest.fixture
@@ -19,48 +25,45 @@ def photo(tmp_path: Path) -> Path:
     return path
 
 
-def test_mask_holds_the_library_s_labels_as_indices(photo: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    assert (
-        main([str(photo), "--words", "cat, grass", "--method", "clearclip", "--out", str(out)]) == 0
-    )
-    mask = Image.open(out / "photo.png")
-    expected = (
-        Segmenter(load_backbone()).segment(photo, "cat, grass", METHODS["clearclip"]).labels.numpy()
-    )
+def run(photo: Path, *options: str) -> tuple[np.ndarray, dict[str, Any]]:
+    """The mask and the summary that the command writes beside a photo."""
+    assert main([str(photo), *options, "--out", str(photo.parent / "out")]) == 0
+    written = photo.parent / "out" / photo.name
+    mask = Image.open(written)
     assert mask.mode == "P"
-    assert np.array_equal(np.asarray(mask), np.where(expected < 0, 255, expected))
+    return np.asarray(mask), json.loads(written.with_suffix(".json").read_text("utf-8"))
 
 
-def test_pixels_under_the_threshold_are_index_255(photo: Path, tmp_path: Path) -> None:
-    words = ["--words", "cat, dog, person", "--method", "clearclip", "--threshold", "0.6"]
-    main([str(photo), *words, "--out", str(tmp_path / "out")])
-    segmenter, options = Segmenter(load_backbone()), (METHODS["clearclip"], 0.6)
-    expected = segmenter.segment(photo, words[1], *options).labels.numpy()
-    assert 0 < (expected < 0).mean() < 1
-    mask = np.asarray(Image.open(tmp_path / "out" / "photo.png"))
-    assert np.array_equal(mask, np.where(expected < 0, 255, expected))
+@pytest.mark.parametrize("threshold", [0.0, 0.6])
+def test_a_mask_is_the_library_s_labels_as_indices_and_no_class_is_255(
+    photo: Path, threshold: float
+) -> None:
+    words = "cat, dog, person"
+    options = ("--method", "clearclip", "--threshold", str(threshold))
+    mask, _ = run(photo, "--words", words, *options)
+    segmenter = Segmenter(loaded())
+    labels = segmenter.segment(photo, words, METHODS["clearclip"], threshold).labels.numpy()
+    assert bool((labels < 0).any()) == bool(threshold)
+    assert np.array_equal(mask, np.where(labels < 0, 255, labels))
 
 
-def test_summary_counts_blocks_from_one(photo: Path, tmp_path: Path) -> None:
-    main(
-        [str(photo), "--words", "cat, sky", "--amf-blocks", "6 7", "--cs-blocks", "7-9"]
-        + ["--out", str(tmp_path)]
-    )
-    summary = json.loads((tmp_path / "photo.json").read_text("utf-8"))
+def test_summary_counts_blocks_from_one(photo: Path) -> None:
+    blocks = ("--amf-blocks", "6 7", "--cs-blocks", "7-9")
+    _, summary = run(photo, "--words", "cat, sky", *blocks)
     assert summary["amf_blocks"] == [6, 7]
     assert summary["cs_blocks"] == [7, 8, 9]
     assert sum(summary["areas"].values()) + summary["rest"]["area"] == pytest.approx(1)
 
 
+@pytest.mark.parametrize(
+    ("rest", "full"), [("none", True), ("background", False), ("dog, sky; night sky", False)]
+)
 def test_one_word_covers_the_picture_only_where_no_other_word_hides(
-    photo: Path, tmp_path: Path
+    photo: Path, rest: str, full: bool
 ) -> None:
-    for rest, full in (("none", True), ("background", False), ("dog, sky; night sky", False)):
-        main([str(photo), "--words", "cat", "--rest", rest, "--out", str(tmp_path)])
-        summary = json.loads((tmp_path / "photo.json").read_text("utf-8"))
-        assert (summary["rest"]["area"] == 0) == full
-        assert ("sky" in summary["rest"]["words"]) != full
+    _, summary = run(photo, "--words", "cat", "--rest", rest)
+    assert (summary["rest"]["area"] == 0) == full
+    assert ("sky" in summary["rest"]["words"]) != full
 
 
 def test_without_words_those_that_are_suggested_are_taken(tmp_path: Path) -> None:
@@ -74,9 +77,7 @@ def test_without_words_those_that_are_suggested_are_taken(tmp_path: Path) -> Non
 def test_words_may_come_from_a_file(photo: Path, tmp_path: Path) -> None:
     words = tmp_path / "words.txt"
     words.write_text("cat; kitten\n# nothing here\ngrass\n", "utf-8")
-    main([str(photo), "--words", str(words), "--out", str(tmp_path)])
-    summary = json.loads((tmp_path / "photo.json").read_text("utf-8"))
-    assert summary["classes"] == [["cat", "kitten"], ["grass"]]
+    assert run(photo, "--words", str(words))[1]["classes"] == [["cat", "kitten"], ["grass"]]
 
 
 def test_one_bad_image_is_reported_and_the_others_are_done(

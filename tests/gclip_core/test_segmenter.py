@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from gclip_core import (
     METHODS,
     Backbone,
+    Encoded,
     GclipError,
     Method,
     MethodError,
@@ -37,21 +38,22 @@ from tests.models import (
 )
 
 WORDS = "cat, sofa; couch, wall"
+IMAGE = picture(24, 40)
+PATCHES = (3, 5)
 
 
 def segmenter(backbone: Backbone, **settings: Any) -> Segmenter:
     return Segmenter(backbone, **{"templates": "plain", **settings})
 
 
-def looking(*blocks: int, layers: int = 12) -> Segmenter:
+def looking(*blocks: int) -> Segmenter:
     """On a tower whose tokens all look at one patch in ``blocks``, and evenly in all others."""
-    backbone = tiny_backbone(30, lambda m: look_at_one_patch(m, blocks), layers=layers)
-    return segmenter(backbone)
+    return segmenter(tiny_backbone(30, lambda model: look_at_one_patch(model, blocks)))
 
 
-def with_channel(channel: int = 7, gain: float = 40, blocks: tuple[int, ...] = (6, 8)) -> Backbone:
-    """A tower with an abnormal channel of its own."""
-    return tiny_backbone(31, lambda m: enlarge_channel(m, channel, gain, blocks))
+def with_channel() -> Backbone:
+    """A tower with an abnormal channel 7 in blocks 6 and 8."""
+    return tiny_backbone(31, lambda model: enlarge_channel(model, 7, 40, (6, 8)))
 
 
 def close(ours: Tensor, theirs: Tensor) -> bool:
@@ -59,48 +61,81 @@ def close(ours: Tensor, theirs: Tensor) -> bool:
     return torch.allclose(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
-def worst_cosine(ours: Tensor, theirs: Tensor) -> float:
-    return float(F.cosine_similarity(ours.double(), theirs.double(), dim=1).min())
+def second_weight(backbone: Backbone, block: int, planted: int | None = None) -> Tensor:
+    """A block's ``W2`` in float64, with channel ``planted`` × 60 if one is given."""
+    W2 = reference.read(backbone.model).block(block, "mlp.c_proj.weight")
+    if planted is not None:
+        W2[planted] *= 60
+    return W2
+
+
+def assert_features_agree(
+    backbone: Backbone,
+    method: Method,
+    replaced: dict[int, Tensor] | None = None,
+    name: str = "gclip",
+    **asked: Any,
+) -> list[Tensor]:
+    """Features equal the reference's with other weights ``replaced``; what enters its blocks."""
+    tower = reference.read(backbone.model)
+    xs = reference.inputs(tower, normalised(IMAGE), replaced)
+    expected = reference.dense(tower, name, xs, PATCHES, **asked)
+    found = segmenter(backbone, short_side=24).dense_features(IMAGE, method)
+    assert reference.worst_cosine(found.patches, expected) >= 0.99999
+    return xs
+
+
+@pytest.fixture(scope="module")
+def face() -> Segmenter:
+    return segmenter(tiny_backbone(36))
+
+
+@pytest.fixture(scope="module")
+def encoded(face: Segmenter) -> Encoded:
+    return face.encode(picture(32, 48))
 
 
 class TestWhichBlocksAmfFuses:
     @pytest.mark.parametrize(
-        ("blocks", "n_blocks", "expected"),
+        ("looked_in", "settings", "expected", "reason"),
         [
-            (range(5, 11), 2, (5, 6)),
-            (range(12), 2, (1, 2)),
-            (range(5, 11), 3, (5, 6, 7)),
+            (range(5, 11), {}, (5, 6), FusionReason.GLOBAL_TOKENS),
+            (range(12), {}, (1, 2), FusionReason.GLOBAL_TOKENS),
+            (range(5, 11), {"n_blocks": 3}, (5, 6, 7), FusionReason.GLOBAL_TOKENS),
+            (range(8, 11), {"amf_blocks": "backbone"}, (8, 9), FusionReason.GLOBAL_TOKENS),
+            ((), {}, (5, 6), FusionReason.MIDDLE),
+            ((5, 6, 7), {}, (5, 6), FusionReason.MIDDLE),
+            ((), {"n_blocks": 3}, (5, 6, 7), FusionReason.MIDDLE),
+            (range(8, 11), {"amf_blocks": [3]}, (3,), FusionReason.BY_HAND),
+            (range(5, 11), {"amf": False}, (), FusionReason.OFF),
         ],
     )
-    def test_the_first_with_global_tokens_up_to_the_end(
-        self, blocks: range | tuple[int, ...], n_blocks: int, expected: tuple[int, ...]
+    def test_the_first_with_global_tokens_up_to_the_end_or_the_middle_ones_or_those_named(
+        self,
+        looked_in: Sequence[int],
+        settings: dict[str, Any],
+        expected: tuple[int, ...],
+        reason: FusionReason,
     ) -> None:
-        face = looking(*blocks)
+        face = looking(*looked_in)
         encoded = face.encode(picture(32, 48))
-        found = face.findings(encoded, gclip(n_blocks=n_blocks))
-        assert found.fusion == FusionReport(expected, FusionReason.GLOBAL_TOKENS)
+        found = face.findings(encoded, gclip(**settings))
+        assert found.fusion == FusionReport(expected, reason)
         tokens = face.globality(encoded).tokens
-        assert [block for block in range(12) if tokens[block]] == list(blocks)
+        assert [block for block in range(12) if tokens[block]] == list(looked_in)
 
-    @pytest.mark.parametrize(
-        ("blocks", "n_blocks", "expected"),
-        [((), 2, (5, 6)), ((5, 6, 7), 2, (5, 6)), ((), 3, (5, 6, 7))],
-    )
-    def test_the_middle_ones_with_that_reason_if_none_has_tokens(
-        self, blocks: tuple[int, ...], n_blocks: int, expected: tuple[int, ...]
-    ) -> None:
-        face = looking(*blocks)
-        found = face.findings(face.encode(picture(32, 32)), gclip(n_blocks=n_blocks))
-        assert found.fusion == FusionReport(expected, FusionReason.MIDDLE)
+    def test_the_backbone_s_own(self) -> None:
+        face = segmenter(replace(tiny_backbone(30), amf_blocks=(2, 4)))
+        found = face.findings(face.encode(picture(32, 32)), gclip(amf_blocks="backbone"))
+        assert found.fusion == FusionReport((2, 4), FusionReason.BACKBONE)
 
     def test_scores_and_tokens_agree_with_the_reference(self) -> None:
         backbone = tiny_backbone(32)
-        image = picture(24, 40)
         face = segmenter(backbone, short_side=24)
         tower = reference.read(backbone.model)
-        xs = reference.inputs(tower, normalised(image))
+        xs = reference.inputs(tower, normalised(IMAGE))
         expected = [reference.received(tower, block, xs[block]) for block in range(12)]
-        encoded = face.encode(image)
+        encoded = face.encode(IMAGE)
         assert torch.allclose(face.received(encoded).double(), torch.stack(expected), atol=1e-4)
         found = face.globality(encoded, threshold=2.0)
         assert found.scores == pytest.approx([float(m.max()) for m in expected], abs=1e-4)
@@ -119,39 +154,26 @@ class TestWhichBlocksAmfFuses:
 
     def test_the_threshold_is_a_setting(self) -> None:
         face = segmenter(tiny_backbone(32), short_side=24)
-        encoded = face.encode(picture(24, 40))
+        encoded = face.encode(IMAGE)
         assert not any(face.globality(encoded, 1000).tokens)
         assert face.findings(encoded, gclip(global_threshold=1)).fusion.blocks == (1, 2)
 
-    def test_named_blocks_and_the_backbones_own(self) -> None:
-        face = looking(8, 9, 10)
-        encoded = face.encode(picture(32, 32))
-        found = face.findings(encoded, gclip(amf_blocks=[3]))
-        assert found.fusion == FusionReport((3,), FusionReason.BY_HAND)
-        own = replace(face, backbone=replace(face.backbone, amf_blocks=(2, 4)))
-        found = own.findings(encoded, gclip(amf_blocks="backbone"))
-        assert found.fusion == FusionReport((2, 4), FusionReason.BACKBONE)
-        found = face.findings(encoded, gclip(amf_blocks="backbone"))
-        assert found.fusion.blocks == (8, 9)
-
-    @pytest.mark.parametrize("blocks", [[11], [5, 99]])
-    def test_the_last_block_is_refused_counted_from_one(self, blocks: list[int]) -> None:
+    @pytest.mark.parametrize(
+        ("settings", "said"),
+        [
+            ({"amf_blocks": [11]}, "1 to 11 of 12.*block 12 "),
+            ({"amf_blocks": [5, 99]}, "1 to 11 of 12.*block 100 "),
+            ({"n_blocks": 12}, "up to 11 of 12"),
+        ],
+    )
+    def test_the_last_block_is_refused_counted_from_one(
+        self, settings: dict[str, Any], said: str
+    ) -> None:
         face = looking()
         encoded = face.encode(picture(32, 32))
-        said = rf"1 to 11 of 12.*block {max(blocks) + 1} "
         for ask in (face.findings, face.dense_features, face.last_attention):
             with pytest.raises(MethodError, match=said):
-                ask(encoded, gclip(amf_blocks=blocks))
-
-    def test_more_blocks_than_there_are(self) -> None:
-        face = looking()
-        with pytest.raises(MethodError, match="up to 11 of 12"):
-            face.findings(face.encode(picture(32, 32)), gclip(n_blocks=12))
-
-    def test_amf_off(self) -> None:
-        face = looking(*range(5, 11))
-        found = face.findings(face.encode(picture(32, 32)), METHODS["clearclip"])
-        assert found.fusion == FusionReport((), FusionReason.OFF)
+                ask(encoded, gclip(**settings))
 
     def test_neither_cs_nor_planting_nor_windows_change_them(self) -> None:
         clean = segmenter(with_channel(), short_side=24)
@@ -176,76 +198,49 @@ class TestChannelSuppression:
         self, blocks: str | tuple[int, ...], amf: bool, target: str
     ) -> None:
         backbone = with_channel()
-        image = picture(24, 40)
-        face = segmenter(backbone, short_side=24)
         method = gclip(amf=amf, amf_blocks=[7, 9], cs_blocks=blocks, cs_target=target)
-        tower = reference.read(backbone.model)
         replaced = {}
         for block in (6, 8) if blocks == "auto" else blocks:
-            W2 = tower.block(block, "mlp.c_proj.weight")
+            W2 = second_weight(backbone, block)
             replaced[block] = reference.suppressed(W2, [reference.largest_row(W2)], target)
-        xs = reference.inputs(tower, normalised(image), replaced)
-        expected = reference.dense(tower, "gclip", xs, (3, 5), (7, 9) if amf else ())
-        found = face.dense_features(image, method)
-        assert worst_cosine(found.patches, expected) >= 0.99999
-        without = face.dense_features(image, replace(method, suppression=None))
-        assert not torch.allclose(without.patches, found.patches, atol=1e-3)
+        assert_features_agree(backbone, method, replaced, amf_blocks=(7, 9) if amf else ())
+        face = segmenter(backbone, short_side=24)
+        on, off = (
+            face.dense_features(IMAGE, m).patches
+            for m in (method, replace(method, suppression=None))
+        )
+        assert not torch.allclose(on, off, atol=1e-3)
 
     def test_named_channels_go_to_the_mean_of_the_unselected(self) -> None:
         backbone = with_channel()
-        image = picture(24, 40)
-        face = segmenter(backbone, short_side=24)
         method = gclip(amf=False, cs_blocks=[3, 6], cs_channels=[7, 1])
-        tower = reference.read(backbone.model)
-        replaced = {
-            block: reference.suppressed(tower.block(block, "mlp.c_proj.weight"), [1, 7])
-            for block in (3, 6)
-        }
-        xs = reference.inputs(tower, normalised(image), replaced)
-        found = face.dense_features(image, method)
-        assert worst_cosine(found.patches, reference.dense(tower, "gclip", xs, (3, 5))) >= 0.99999
-        norms = face.findings(face.encode(image), method)
+        replaced = {b: reference.suppressed(second_weight(backbone, b), [1, 7]) for b in (3, 6)}
+        assert_features_agree(backbone, method, replaced)
+        face = segmenter(backbone)
+        norms = face.findings(face.encode(IMAGE), method)
         for block in (3, 6):
             rest = [d for d in range(32) if d not in (1, 7)]
             mean = norms.norms_before[block, rest].mean()
             assert torch.allclose(norms.norms_after[block, [1, 7]], mean)
             assert torch.equal(norms.norms_after[block, rest], norms.norms_before[block, rest])
 
-    def test_planting_then_suppressing_agrees_with_the_reference(self) -> None:
-        clean = tiny_backbone(33)
-        image = picture(24, 40)
-        planted = segmenter(plant_channel(clean, 5, 60, [6, 8]), short_side=24)
-        tower = reference.read(clean.model)
-
-        def weight(block: int, suppressing: bool) -> Tensor:
-            changed = tower.block(block, "mlp.c_proj.weight").clone()
-            changed[5] *= 60
-            return reference.suppressed(changed, [5]) if suppressing else changed
-
-        for suppressing in (False, True):
-            replaced = {block: weight(block, suppressing) for block in (6, 8)}
-            xs = reference.inputs(tower, normalised(image), replaced)
-            method = gclip(amf=False, cs=suppressing)
-            found = planted.dense_features(image, method)
-            expected = reference.dense(tower, "gclip", xs, (3, 5))
-            assert worst_cosine(found.patches, expected) >= 0.99999
-            for ours, theirs in zip(
-                planted.suppress(planted.encode(image), method).inputs, xs, strict=True
-            ):
-                assert worst_cosine(ours, theirs) >= 0.99999
+    @pytest.mark.parametrize("suppressing", [False, True])
+    def test_planting_then_suppressing_agrees_with_the_reference(self, suppressing: bool) -> None:
+        planted = plant_channel(tiny_backbone(33), 5, 60, [6, 8])
+        replaced = {block: second_weight(planted, block, planted=5) for block in (6, 8)}
+        if suppressing:
+            replaced = {block: reference.suppressed(W2, [5]) for block, W2 in replaced.items()}
+        method = gclip(amf=False, cs=suppressing)
+        xs = assert_features_agree(planted, method, replaced)
+        face = segmenter(planted, short_side=24)
+        for ours, theirs in zip(face.suppress(face.encode(IMAGE), method).inputs, xs, strict=True):
+            assert reference.worst_cosine(ours, theirs) >= 0.99999
 
     @pytest.mark.parametrize("name", ["clip", "sclip"])
     def test_a_plant_in_the_last_block_reaches_methods_that_keep_its_ffn(self, name: str) -> None:
-        clean = tiny_backbone(34)
-        image = picture(24, 40)
-        planted = segmenter(plant_channel(clean, 5, 60, [11]), short_side=24)
-        tower = reference.read(clean.model)
-        W2 = tower.block(11, "mlp.c_proj.weight").clone()
-        W2[5] *= 60
-        xs = reference.inputs(tower, normalised(image))
-        expected = reference.dense(tower, name, xs, (3, 5), last_W2=W2)
-        found = planted.dense_features(image, METHODS[name])
-        assert worst_cosine(found.patches, expected) >= 0.99999
+        planted = plant_channel(tiny_backbone(34), 5, 60, [11])
+        last = second_weight(planted, 11, planted=5)
+        assert_features_agree(planted, METHODS[name], name=name, last_W2=last)
 
     def test_norms_and_entropy_before_and_after(self) -> None:
         face = segmenter(with_channel())
@@ -342,17 +337,7 @@ class TestSegmenting:
         assert found.labels.dtype == torch.int16
         assert (found.labels == labels).float().mean() > 0.999
 
-    def test_under_the_threshold_is_no_class(self) -> None:
-        face = segmenter(tiny_backbone(36))
-        encoded = face.encode(picture(32, 48))
-        found = face.segment(encoded, "cat, sofa, wall, sky", threshold=0.4)
-        best = found.scores.amax(0)
-        assert torch.equal(found.labels == -1, best < 0.4)
-        assert 0 < (found.labels == -1).float().mean() < 1
-
-    def test_hidden_words_take_what_they_win(self) -> None:
-        face = segmenter(tiny_backbone(36))
-        encoded = face.encode(picture(32, 48))
+    def test_hidden_words_take_what_they_win(self, face: Segmenter, encoded: Encoded) -> None:
         every = face.segment(encoded, "dog, sofa, wall, sky")
         some = face.segment(encoded, "dog, wall", rest=["sofa", "sky"], rest_weight=1)
         assert some.hidden == ("sofa", "sky")
@@ -363,9 +348,7 @@ class TestSegmenting:
         assert sum(some.areas()) + some.rest_area() == pytest.approx(1)
         assert 0 < some.rest_area() < 1
 
-    def test_weaker_hidden_words_take_less(self) -> None:
-        face = segmenter(tiny_backbone(36))
-        encoded = face.encode(picture(32, 48))
+    def test_weaker_hidden_words_take_less(self, face: Segmenter, encoded: Encoded) -> None:
         areas = [
             face.segment(encoded, "dog, wall", rest=["sofa", "sky"], rest_weight=w).rest_area()
             for w in (0, 0.5, 1)
@@ -373,26 +356,25 @@ class TestSegmenting:
         assert areas == sorted(areas)
         assert areas[0] < areas[-1]
 
-    def test_a_rest_that_nothing_is_left_of_is_said(self) -> None:
-        face = segmenter(tiny_backbone(36))
-        found = face.segment(picture(32, 32), "cat, sofa", rest=["cats"])
+    def test_a_rest_that_nothing_is_left_of_is_said(
+        self, face: Segmenter, encoded: Encoded
+    ) -> None:
+        found = face.segment(encoded, "cat, sofa", rest=["cats"])
         assert found.rest_area() == 0
         assert any("every pixel gets a typed word" in note for note in found.notes)
 
-    def test_words_are_suggested_for_an_image(self) -> None:
-        face = segmenter(tiny_backbone(36))
-        encoded = face.encode(picture(32, 48))
+    def test_words_are_suggested_for_an_image(self, face: Segmenter, encoded: Encoded) -> None:
         more = face.suggest(encoded, most=12, choosy=False)
         assert 1 <= len(face.suggest(encoded)) <= len(more) <= 12
         assert len(set(more)) == len(more)
         assert set(more) <= set(word_lists.read("everyday"))
 
-    def test_windows_and_planted_channels_do_not_change_what_is_suggested(self) -> None:
-        backbone = tiny_backbone(36)
-        plain = segmenter(backbone).suggest(picture(48, 64))
-        assert segmenter(backbone, window=16, stride=8).suggest(picture(48, 64)) == plain
-        planted = plant_channel(backbone, 3, 50.0, [1])
-        assert segmenter(planted).suggest(picture(48, 64)) == plain
+    def test_windows_and_planted_channels_do_not_change_what_is_suggested(
+        self, face: Segmenter
+    ) -> None:
+        image, planted = picture(48, 64), plant_channel(face.backbone, 3, 50.0, [1])
+        for other in (replace(face, window=16, stride=8), replace(face, backbone=planted)):
+            assert other.suggest(image) == face.suggest(image)
 
     def test_every_patch_size_and_depth(self) -> None:
         for patch, layers in [(4, 24), (14, 12), (32, 2)]:
@@ -404,7 +386,7 @@ class TestSegmenting:
             assert found.scores.shape == (3, h * patch, w * patch)
 
     def test_encoding_once_serves_every_method(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        face = segmenter(tiny_backbone(36), short_side=48)
+        face = segmenter(tiny_backbone(36), short_side=48)  # calibration needs 31 patches
         image = picture(48, 48)
         expected = {name: face.segment(image, WORDS, m).logits for name, m in METHODS.items()}
         encoded = face.encode(image)
@@ -412,30 +394,26 @@ class TestSegmenting:
         for name, method in METHODS.items():
             assert close(face.segment(encoded, WORDS, method).logits, expected[name])
 
-    def test_attention_maps_are_those_of_the_tower(self) -> None:
-        face = segmenter(tiny_backbone(36))
-        encoded = face.encode(picture(32, 48))
+    def test_attention_maps_are_those_of_the_tower(self, face: Segmenter, encoded: Encoded) -> None:
         tower = reference.read(face.backbone.model)
         maps = reference.qk_maps(tower, 4, encoded.inputs[4].double())
         assert torch.allclose(face.attention_map(encoded, 4, 2).double(), maps[2], atol=1e-5)
         mean = sum(maps) / 4
         assert torch.allclose(face.attention_map(encoded, 4).double(), mean, atol=1e-5)
 
-    def test_another_backbones_trunk_is_refused(self) -> None:
-        one, other = segmenter(tiny_backbone(36)), segmenter(tiny_backbone(37))
+    def test_another_backbones_encoding_is_refused(self, encoded: Encoded) -> None:
         with pytest.raises(GclipError, match="another backbone"):
-            other.segment(one.encode(picture(32, 32)), WORDS)
+            segmenter(tiny_backbone(37)).segment(encoded, WORDS)
 
-    def test_a_trunk_goes_from_a_clean_backbone_to_a_planted_one_and_back(self) -> None:
-        clean = segmenter(tiny_backbone(36))
-        planted = replace(clean, backbone=plant_channel(clean.backbone, 3, 50, [2]))
-        image = picture(32, 32)
-        encoded, grown = clean.encode(image), planted.encode(image)
-        method = METHODS["clearclip"]
-        a, b = (face.dense_features(image, method).patches for face in (clean, planted))
+    def test_an_encoding_goes_from_a_clean_backbone_to_a_planted_one_and_back(
+        self, face: Segmenter, encoded: Encoded
+    ) -> None:
+        planted = replace(face, backbone=plant_channel(face.backbone, 3, 50, [2]))
+        image, method = picture(32, 48), METHODS["clearclip"]
+        a, b = (one.dense_features(image, method).patches for one in (face, planted))
         assert not torch.allclose(a, b, atol=1e-3)
         assert close(planted.dense_features(encoded, method).patches, b)
-        assert close(clean.dense_features(grown, method).patches, a)
+        assert close(face.dense_features(planted.encode(image), method).patches, a)
 
 
 def resized(logits: Tensor, size: tuple[int, int]) -> Tensor:

@@ -6,10 +6,11 @@ from open_clip.model import CLIP
 from PIL import Image
 
 from evaluation.photos import star_photos
-from gclip_core import METHODS, Segmenter, load_backbone
-from gclip_core.backbone import Backbone, check_tower
+from gclip_core import METHODS, Segmenter
+from gclip_core.backbone import check_tower
 from gclip_core.shipped import unpack
 from gclip_core.stem import Stem
+from tests.models import loaded
 
 SMALL = {
     "first": 8,
@@ -17,11 +18,6 @@ SMALL = {
     "repeats": [1, 1, 2, 1, 2, 2, 1],
     "hidden": 16,
 }
-
-
-@pytest.fixture(scope="module")
-def photos() -> Backbone:
-    return load_backbone()
 
 
 class TestStem:
@@ -57,16 +53,16 @@ def test_rows_come_back_from_whole_numbers() -> None:
 
 
 class TestPhotoModel:
-    def test_a_passage_of_sky_and_a_building_are_told_apart(self, photos: Backbone) -> None:
+    def test_a_passage_of_sky_and_a_building_are_told_apart(self) -> None:
         photo = star_photos()["china"]
-        found = Segmenter(photos).segment(photo.image(), photo.text, METHODS["clearclip"])
+        found = Segmenter(loaded()).segment(photo.image(), photo.text, METHODS["clearclip"])
         truth = torch.from_numpy(photo.labels())
         right = (found.labels == truth)[truth >= 0].float().mean()
         most = truth[truth >= 0].bincount().max() / (truth >= 0).sum()
         assert right > most
 
-    def test_every_method_runs_on_any_shape(self, photos: Backbone) -> None:
-        segmenter = Segmenter(photos, short_side=96)
+    def test_every_method_runs_on_any_shape(self) -> None:
+        segmenter = Segmenter(loaded(), short_side=96)
         encoded = segmenter.encode(Image.new("RGB", (150, 90), (80, 140, 220)))
         for name, method in METHODS.items():
             found = segmenter.segment(encoded, "sky, grass", method)

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gclip_core import Segmenter, assets, load_backbone, suggestions, word_lists
-from tests.models import tiny_backbone
+from gclip_core import Segmenter, assets, suggestions, word_lists
+from tests.models import loaded, tiny_backbone
 
 GRID = (6, 6)
 NONE = torch.zeros(5, dtype=torch.bool)
@@ -64,11 +64,11 @@ def test_a_model_with_an_open_vocabulary_chooses_among_everyday_words() -> None:
 
 
 def test_the_built_in_model_chooses_among_words_it_has_seen() -> None:
-    built_in = load_backbone()
+    built_in = loaded()
     assert suggestions.candidates(built_in)[0] == [seen[0] for seen in built_in.known.seen]
 
 
 @pytest.mark.parametrize(("photo", "thing"), [("chelsea", "cat"), ("coffee", "cup")])
 def test_what_a_photo_shows_is_suggested(photo: str, thing: str) -> None:
-    segmenter = Segmenter(load_backbone())
+    segmenter = Segmenter(loaded())
     assert thing in segmenter.suggest(assets.path("photos", f"{photo}.jpg"))

@@ -1,4 +1,4 @@
-"""``python -m tests.load --clients 30 --requests 3000 --check --write docs/SOAK.md``.
+"""``python -m tests.load --clients 30 --requests 3000 --check``.
 
 Every request is drawn from all settings of the page, all tabs, uploads with and without a mask, and
 the API: each setting may be at its default, at a limit or anywhere in between. With ``--check``
@@ -23,7 +23,6 @@ from urllib.parse import urlencode
 
 import httpx
 import numpy as np
-import psutil
 from PIL import Image
 
 from demo.api import SWITCHED
@@ -133,10 +132,8 @@ def _visit(chance: random.Random) -> Wish:
 
 def _program(chance: random.Random) -> Wish:
     """A call of the API; about half of all values are at their defaults."""
-    endpoint, upload = (
-        chance.choice(("segment", "segment", "suggest")),
-        chance.randrange(len(SIZES)),
-    )
+    endpoint = chance.choice(("segment", "segment", "suggest"))
+    upload = chance.randrange(len(SIZES))
     if endpoint == "suggest":
         return Wish("", endpoint, (chance.randint(1, 20), "default"), upload)
     method = chance.choice([*METHODS, *SWITCHED])
@@ -275,25 +272,6 @@ def summary(tally: Tally) -> str:
     )
 
 
-RUN = "## The last run\n"
-SECTION = """
-`python -m tests.load {arguments}` on {cores} cores that {load:.1f} processes wanted on average in
-the last 15 minutes, this page among them.
-
-{summary}.
-
-{table}
-"""
-
-
-def write(path: Path, section: str) -> None:
-    """Put a section in the place of the document's last run, or at its end."""
-    text = path.read_text("utf-8") if path.exists() else ""
-    before, _, rest = text.partition(RUN)
-    _, title, after = rest.partition("\n## ")
-    path.write_text(before + RUN + section + title + after, "utf-8")
-
-
 def main() -> int:
     """Run, print the figures, and return 1 if an answer was wrong or lost, or memory too much."""
     parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
@@ -303,7 +281,6 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
     parser.add_argument("--check", action="store_true", help="compare with answers given alone")
     parser.add_argument("--worst", action="store_true", help="measure the worst memory instead")
-    parser.add_argument("--write", type=Path, help="document whose last run this is")
     args = parser.parse_args()
     asked = worst(args.clients) if args.worst else wishes(args.different, args.seed)
     alone: dict[Wish, Answer | None] = dict.fromkeys(asked)
@@ -324,16 +301,10 @@ def main() -> int:
     if not tally.seconds:
         print("no answer came", tally.busy, tally.failed[:5])
         return 1
-    said = f"{args.clients} clients, {len(alone)} different requests, {summary(tally)}"
-    print(f"{table(tally)}\n\n{said}; {traces} traces in the log")
+    print(f"{table(tally)}\n\n{args.clients} clients, {len(alone)} different requests, ", end="")
+    print(f"{summary(tally)}; {traces} traces in the log")
     print("\n".join([f"{count} × {words}" for words, count in tally.refused.items()]))
     print("\n".join([*tally.wrong[:20], *tally.failed[:20]]))
-    if args.write:
-        section = SECTION.format(
-            arguments=" ".join(sys.argv[1:]), summary=said, cores=psutil.cpu_count(),
-            load=psutil.getloadavg()[2], table=table(tally),
-        )  # fmt: skip
-        write(args.write, section)
     over = tally.peak > memory.BOUND / 10**6
     return int(bool(tally.wrong or tally.failed or traces or over))
 

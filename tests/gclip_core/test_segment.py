@@ -1,6 +1,7 @@
 """``python -m gclip_core.segment``: masks for whoever wants no page."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +9,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gclip_core import METHODS, Segmenter, assets
+from gclip_core import METHODS, Backbone, Segmenter, assets
 from gclip_core.segment import main
 from tests.models import loaded, picture
 
 
 @pytest.fixture(autouse=True)
 def one_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gclip_core.segment.load_backbone", loaded)
+    monkeypatch.setattr("gclip_core.segment.load_backbone", small)
+
+
+def small(*settings: Any) -> Backbone:
+    """The built-in model at a short side of 160."""
+    return replace(loaded(*settings), short_side=160)
 
 
 @pytest.fixture
@@ -41,7 +47,7 @@ def test_a_mask_is_the_library_s_labels_as_indices_and_no_class_is_255(
     words = "cat, dog, person"
     options = ("--method", "clearclip", "--threshold", str(threshold))
     mask, _ = run(photo, "--words", words, *options)
-    segmenter = Segmenter(loaded())
+    segmenter = Segmenter(small())
     labels = segmenter.segment(photo, words, METHODS["clearclip"], threshold).labels.numpy()
     assert bool((labels < 0).any()) == bool(threshold)
     assert np.array_equal(mask, np.where(labels < 0, 255, labels))

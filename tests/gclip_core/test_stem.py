@@ -8,7 +8,6 @@ from PIL import Image
 from evaluation.photos import star_photos
 from gclip_core import METHODS, Segmenter
 from gclip_core.backbone import check_tower
-from gclip_core.shipped import unpack
 from gclip_core.stem import Stem
 from tests.models import loaded
 
@@ -41,15 +40,6 @@ class TestStem:
         model = CLIP(16, vision, text)
         model.visual.conv1 = Stem(64, SMALL)
         check_tower(model)
-
-
-def test_rows_come_back_from_whole_numbers() -> None:
-    rows = torch.randn(5, 3, 2, 2)
-    scale = (rows.flatten(1).abs().amax(1) / 127).half()
-    whole = (rows / scale.float().reshape(-1, 1, 1, 1)).round().clamp(-127, 127).to(torch.int8)
-    state = unpack({"w": whole, "w.scale": scale, "b": rows[0]}, 9, "Tiny")
-    assert set(state) == {"w", "b"}
-    assert (state["w"] - rows).abs().amax() <= 0.51 * float(scale.max())
 
 
 class TestPhotoModel:

@@ -55,7 +55,14 @@ def head() -> str:
             "tabs": [entry.name for entry in TABS],
             "heavy": [entry.name for entry in TABS if entry.heavy],
             "copied": [wording.COPIED, wording.COPY_LINK],
-            "built": ["#examples", "#words textarea", "#background input"],
+            "built": [
+                "#title h1",
+                "#photo .target",
+                "#examples",
+                "#words textarea",
+                "#chips .gw",
+                "#background input",
+            ],  # fmt: skip
         }
     )
 
@@ -220,9 +227,9 @@ def _wire(
 # A link to a backbone that is not here opens its card, which may lie below the first screen.
 _SHOW_CARD = "() => { document.querySelector('#fetch')?.scrollIntoView({ block: 'center' }) }"
 # Keys that begin with two underscores are the host's.
-_OPEN = """(tab, link, ...asked) =>
+_OPEN = """(tab, link, ...asked) => gclip.ready.then(() =>
   [...new URLSearchParams(location.search).keys()].every((key) => key.startsWith("__"))
-    ? [link, ...gclip.page.ask(true, tab, ...asked)] : [location.search, ...asked]"""
+    ? [link, ...gclip.page.ask(true, tab, ...asked)] : [location.search, ...asked])"""
 _ASK = "(...a) => gclip.page.ask({}, ...a)"
 # A link opens its tab too; only a visitor's own turn changes `turned`, which asks for an answer.
 _TURN = "(...a) => gclip.page.turn('{}', ...a)"

@@ -20,8 +20,8 @@ const widgets = {
   machine: async (kit) => (await import("./machine/machine.js")).machine(kit),
 };
 
-window.gclip = {
+Object.assign(window.gclip, {
   page,
   mount: (name, ...given) => widgets[name]?.(kit(...given)),
-};
+});
 begin();

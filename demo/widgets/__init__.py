@@ -44,7 +44,7 @@ def _widget(
     return gr.HTML(
         value,
         html_template=f'<div class="gw gw-{name}" data-empty="{shown}"></div>',
-        js_on_load=f"gclip.mount('{name}', element, props, trigger, watch)",
+        js_on_load=f"gclip.ready.then(() => gclip.mount('{name}', element, props, trigger, watch))",
         apply_default_css=False,
         elem_classes=[f"w-{name}", *elem_classes],
         **more,

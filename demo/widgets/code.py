@@ -17,6 +17,8 @@ WEB = Path(__file__).parents[1] / "web"
 KEEP = {"cache-control": "public, max-age=31536000, immutable"}
 LATER = ("attention.js", "lesson.js", "machine", "methods.js")
 """Modules, or folders of them, that are fetched with the tab that needs them."""
+HIDDEN = ".main { visibility: hidden } .main > .wrap.default { visibility: visible }"
+"""Only "Loading" is seen until ``page.css`` shows the page: nothing is seen to move."""
 STRONG = ".gradio-container" * 3
 """Gradio's own rules name this class, at most twice."""
 
@@ -24,15 +26,16 @@ STRONG = ".gradio-container" * 3
 def head(words: dict[str, Any]) -> str:
     """Tags of the document's head; ``words`` are what ``page.js`` reads.
 
-    The modules' tag comes before Gradio's own, so that they run first.
+    Gradio adds them while it fetches its own code, so either may run first: what calls ``gclip``
+    while the page is built waits for ``gclip.ready``.
     """
     text = json.dumps(words, ensure_ascii=False).replace("<", "\\u003c")
     at = f"web/{digest()}"
     early = (name for name in modules() if not name.startswith(LATER))
     return (
-        f'<link rel="stylesheet" href="{at}/style.css">'
+        f'<style>{HIDDEN}</style><link rel="stylesheet" href="{at}/style.css">'
         f'<script type="application/json" id="page-words">{text}</script>'
-        f'<script type="module" src="{at}/main.js"></script>'
+        f'<script>window.gclip = {{ ready: import("./{at}/main.js") }}</script>'
         + "".join(f'<link rel="modulepreload" href="{at}/{name}">' for name in early)
     )
 

@@ -94,6 +94,21 @@ def test_photo_words_switches_and_mask_are_on_the_first_screen(
     assert desktop.evaluate("window.moved") <= 0.05
 
 
+@pytest.mark.parametrize("name", ["main.js", "style.css"])
+def test_a_page_whose_code_or_style_comes_late_answers_and_does_not_move(
+    phone: Page, url: str, name: str
+) -> None:
+    late: list[Route] = []
+    phone.route(f"**/{name}", lambda route: late.append(route))
+    phone.add_init_script(MOVED)
+    phone.goto(url)
+    phone.wait_for_selector("#words textarea", state="attached")
+    phone.wait_for_timeout(1000)
+    late[0].continue_()
+    phone.wait_for_selector(DONE)
+    assert phone.evaluate("window.moved") <= 0.05
+
+
 def test_drop_a_photo_is_the_largest_thing_of_the_input(desktop: Page, url: str) -> None:
     arrive(desktop, url)
     target = desktop.locator("#photo .target").bounding_box()

@@ -31,7 +31,7 @@ def run(code: str) -> str:
 def test_the_core_segments_and_loads_no_page_no_plots_and_asks_no_network() -> None:
     shape, loaded = run(
         "import numpy as np, sys, gclip_core as gclip\n"
-        "face = gclip.Segmenter(gclip.load_backbone('built-in'))\n"
+        "face = gclip.Segmenter(gclip.load_backbone('built-in'), short_side=96)\n"
         "image = np.zeros((90, 120, 3), np.uint8)\n"
         "print(tuple(face.segment(image, 'cat, sky').labels.shape))\n"
         "print(*sys.modules)\n"

@@ -293,7 +293,11 @@ def dense(
         z = xs[last] + z
     if row.ffn:
         z = z + ffn(tower, last, z, last_W2)
-    patches = layer_norm(z, tower["ln_post.weight"], tower["ln_post.bias"])[1:] @ tower["proj"]
+    return projected(tower, z[1:])
+
+
+def projected(tower: Tower, z: Tensor) -> Tensor:
+    patches = layer_norm(z, tower["ln_post.weight"], tower["ln_post.bias"]) @ tower["proj"]
     return patches / patches.norm(dim=1, keepdim=True)
 
 
@@ -419,9 +423,7 @@ def calibrated(
     tower: Tower, name: str, xs: Sequence[Tensor], grid: tuple[int, int], class_weight: float = 0.3
 ) -> Tensor:
     """Dense features (N, E) of SC-CLIP or SFP."""
-    z = calibrated_steps(tower, name, xs, grid, class_weight).z
-    patches = layer_norm(z, tower["ln_post.weight"], tower["ln_post.bias"]) @ tower["proj"]
-    return patches / patches.norm(dim=1, keepdim=True)
+    return projected(tower, calibrated_steps(tower, name, xs, grid, class_weight).z)
 
 
 # --- global tokens and abnormal channels ---------------------------------------------------------

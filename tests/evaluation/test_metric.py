@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from torchmetrics.classification import MulticlassJaccardIndex
 
 from evaluation.errors import EvaluationError
 from evaluation.metric import IGNORE, WordScores, against_truth, confusion, scores
@@ -37,6 +36,9 @@ def test_a_pixel_without_a_class_lowers_only_the_true_class() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_agrees_with_torchmetrics(seed: int) -> None:
+    # Imported here, as it takes seconds in every worker.
+    from torchmetrics.classification import MulticlassJaccardIndex
+
     n, rng = 7, np.random.default_rng(seed)
     # The last class is never there: torchmetrics leaves it out of the mean as well.
     truth = rng.integers(0, n - 1, (5, 30, 40))

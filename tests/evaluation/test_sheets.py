@@ -1,5 +1,6 @@
 """Sheets of masks and of attention."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from tests.models import loaded
 
 
 def test_a_photo_has_a_row_of_masks_and_one_of_attention(tmp_path: Path) -> None:
-    backbone, photos = loaded(), [star_photos()["dog"]]
+    backbone, photos = replace(loaded(), short_side=160), [star_photos()["dog"]]
     sheets.masks(backbone, photos, tmp_path / "masks.png")
     sheets.attention(backbone, photos, tmp_path / "attention.png")
     for name, tiles in (("masks", 10), ("attention", 6)):

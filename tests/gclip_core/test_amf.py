@@ -12,7 +12,7 @@ from gclip_core import amf
 from gclip_core.attention import ATTENTIONS, Heads, mean_weights
 from gclip_core.types import Fusion, Span
 from tests import reference
-from tests.gclip_core.test_attention import GRID, heads, mean_qk, qk
+from tests.gclip_core.test_attention import GRID, heads
 
 
 def test_a_patch_that_all_attend_to_receives_n() -> None:
@@ -124,6 +124,11 @@ def test_fusing_is_a_plain_average_that_keeps_rows(seed: int, n: int) -> None:
     assert torch.allclose(fused.sum(-1), torch.ones(5), atol=1e-5)
 
 
+def qk_maps(block: Heads) -> list[torch.Tensor]:
+    pairs = zip(block.q.double(), block.k.double(), strict=True)
+    return [reference.alike(q, k) for q, k in pairs]
+
+
 @pytest.mark.parametrize("per_head", [True, False])
 @pytest.mark.parametrize("n", [1, 2, 3])
 @pytest.mark.parametrize("weight", [None, 0.4])
@@ -135,7 +140,7 @@ def test_fused_attention_agrees_with_its_matrix(
     last, middle = heads(2), [heads(seed) for seed in range(3, 3 + n)]
     expected = []
     for i in range(4):
-        maps = [qk(block, i) if per_head else mean_qk(block) for block in middle]
+        maps = [qk[i] if per_head else sum(qk) / 4 for qk in map(qk_maps, middle)]
         local = reference.alike(last.q[i].double(), last.q[i].double())
         fused = (1 - share) * local + share * sum(maps) / n
         expected.append(fused @ last.part("v")[i].double())

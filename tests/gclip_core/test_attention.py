@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
 
 from gclip_core import attention
 from gclip_core.attention import ATTENTIONS, Heads
@@ -101,14 +100,6 @@ def test_the_class_token_has_no_part_in_pearl_s_mean() -> None:
     q[:, 0], k[:, 0] = q[:, 0] * 9, k[:, 0] * 9
     moved = attention.aligned(Heads(q, k)).k[..., 1:, 8:]  # centred keys of the patches
     assert torch.allclose(moved, attention.aligned(block).k[..., 1:, 8:], atol=1e-5)
-
-
-def qk(block: Heads, i: int) -> Tensor:
-    return reference.alike(block.q[i].double(), block.k[i].double())
-
-
-def mean_qk(block: Heads) -> Tensor:
-    return sum(qk(block, i) for i in range(4)) / 4
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

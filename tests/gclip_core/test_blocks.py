@@ -77,11 +77,6 @@ def test_any_grid_agrees_with_the_reference(
         assert torch.allclose(ours[0].double(), theirs, atol=1e-4, rtol=1e-3)
 
 
-def test_positions_of_the_own_grid_are_not_resampled() -> None:
-    visual = tiny_clip().visual
-    assert blocks.positional_embedding(visual, (4, 4)) is visual.positional_embedding
-
-
 def test_positions_keep_height_before_width() -> None:
     """Rows that differ only from top to bottom must stay so on a wide grid."""
     visual = tiny_clip().visual

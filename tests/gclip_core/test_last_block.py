@@ -24,6 +24,8 @@ from tests.models import MEAN, STD, normalised, picture, tiny_backbone, tiny_cli
 
 GRID = (5, 7)
 RELATIVES = [name for name, method in METHODS.items() if method.calibration]
+Passed = tuple[Segmenter, Encoded, reference.Tower, list[Tensor]]
+"""A picture encoded by us and by the reference."""
 TOWERS: dict[str, dict[str, Any]] = {
     "12 blocks": {},
     "24 blocks": {"layers": 24},
@@ -55,8 +57,8 @@ def test_the_clip_entry_is_the_stock_towers_patch_tokens(
 
 
 @lru_cache
-def encoded(tower: str) -> tuple[Segmenter, Encoded, reference.Tower, list[Tensor]]:
-    """A picture of 5 x 7 patches, encoded by us and by the reference."""
+def encoded(tower: str) -> Passed:
+    """A picture of 5 x 7 patches."""
     settings = TOWERS[tower]
     backbone = tiny_backbone(7, **settings)
     patch = backbone.patch
@@ -181,7 +183,7 @@ def test_a_kept_ffn_runs_with_the_weight_it_is_given() -> None:
 
 
 @pytest.fixture(scope="module")
-def full_size() -> tuple[Segmenter, Encoded, reference.Tower, list[Tensor]]:
+def full_size() -> Passed:
     """Seeded random ViT-B/16 with QuickGELU and a picture of 224 pixels, ours and in float64."""
     model = tiny_clip(15, patch=16, image=224, width=768, embed=512, head_width=64, quick_gelu=True)
     segmenter = Segmenter(wrap_backbone(model, tokenizer(), mean=MEAN, std=STD), short_side=224)
@@ -191,7 +193,7 @@ def full_size() -> tuple[Segmenter, Encoded, reference.Tower, list[Tensor]]:
 
 @pytest.mark.parametrize("name", reference.METHODS)
 def test_on_a_full_size_tower_every_method_agrees_to_a_millionth(
-    name: str, full_size: tuple[Segmenter, Encoded, reference.Tower, list[Tensor]]
+    name: str, full_size: Passed
 ) -> None:
     segmenter, trunk, tower, xs = full_size
     middle = segmenter.findings(trunk, METHODS[name]).fusion.blocks
@@ -203,7 +205,7 @@ def test_on_a_full_size_tower_every_method_agrees_to_a_millionth(
 
 
 def test_without_its_class_term_sc_clip_s_attention_agrees_to_a_millionth(
-    full_size: tuple[Segmenter, Encoded, reference.Tower, list[Tensor]],
+    full_size: Passed,
 ) -> None:
     segmenter, trunk, tower, xs = full_size
     method = METHODS["scclip"]
@@ -213,9 +215,7 @@ def test_without_its_class_term_sc_clip_s_attention_agrees_to_a_millionth(
     assert reference.worst_cosine(found, expected) >= 1 - 1e-9
 
 
-def test_itaclip_s_middle_blocks_are_7_8_and_10(
-    full_size: tuple[Segmenter, Encoded, reference.Tower, list[Tensor]],
-) -> None:
+def test_itaclip_s_middle_blocks_are_7_8_and_10(full_size: Passed) -> None:
     segmenter, trunk, *_ = full_size
     assert segmenter.findings(trunk, METHODS["itaclip"]).fusion.blocks == (6, 7, 9)
 

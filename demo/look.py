@@ -465,7 +465,7 @@ class Studio:
 
     def has(self, entry: BackboneEntry) -> bool:
         """Whether a backbone can be used without a download."""
-        return entry.name == self.default.name or load.on_disk(entry)
+        return entry.name == self.default.name or bool(load.on_disk(entry))
 
     def state(self) -> dict[str, Any]:
         """Versions, the loaded backbone and the cache, for a host's monitor."""

@@ -93,7 +93,7 @@ def _evaluate_share(
     rows = _rows(args, backbone.n_blocks)
     experiment = Experiment(segmenter, dataset, rows, _words(args), threshold)
     is_first = share[0] == 0  # only the first process prints
-    for note in (*backbone.notes, *_unknown_words(segmenter, dataset)) if is_first else ():
+    for note in _unknown_words(segmenter, dataset) if is_first else ():
         print(f"note: {note}", file=sys.stderr)
     name = f"{dataset.name}-{backbone.name}-{digest(experiment.as_json())}"
     whole = own = args.out or Path("results") / name

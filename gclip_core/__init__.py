@@ -4,7 +4,7 @@ Global-token fusion (AMF) and channel suppression (CS) of Wang, Yan and Kang (ar
 with CLIP, MaskCLIP, SCLIP, NACLIP, ClearCLIP and ResCLIP beside them, exact and fast.
 """
 
-from gclip_core.backbone import Backbone, load_backbone, plant_channel, wrap_backbone
+from gclip_core.backbone import Backbone, load_backbone, plant_channel
 from gclip_core.errors import BackboneError, GclipError, ImageError, MethodError, VocabularyError
 from gclip_core.methods import METHODS, gclip
 from gclip_core.registry import BACKBONES
@@ -32,5 +32,4 @@ __all__ = [
     "gclip",
     "load_backbone",
     "plant_channel",
-    "wrap_backbone",
 ]

@@ -1,7 +1,7 @@
-"""Attention Map Fusion: what patches receive, which blocks are fused and why, and the fusion.
+"""Attention Map Fusion (AMF): global tokens, the choice of blocks, and the fusion.
 
-Global tokens are patches that nearly every patch attends to. Pure: queries and keys, or functions
-that return a block's, in; blocks, reasons and attended Values out.
+A global token is a patch that nearly every patch attends to. All functions are pure: they take
+queries and keys, or a function that returns those of a block.
 """
 
 import math
@@ -26,24 +26,23 @@ from gclip_core.types import (
 )
 
 TOGETHER = 400_000
-"""Elements of an attention matrix computed at a time: they stay in a processor's cache."""
-
-# --- global tokens -------------------------------------------------------------------------------
+"""Elements of an attention matrix that are computed at a time, to fit a processor's cache."""
 
 
 def patch_attention(rows: Tensor) -> Tensor:
-    """Attention of patches among patches: rows (..., 1+N) to renormalised (..., N) float32.
+    """Rows of attention (..., 1+N) without the class token, renormalised: (..., N) float32.
 
-    The row of a patch that attends to nothing but the class token stays zero.
+    A row that attends only to the class token becomes zero.
     """
     patches = rows[..., 1:]
     return patches / patches.sum(-1, keepdim=True).clamp_min(torch.finfo(patches.dtype).tiny)
 
 
 def received(heads: Heads) -> Tensor:
-    """``m_j = N mean_i A_ij`` of the head mean of queries and keys (H, 1+N, d): (N,) float32.
+    """How much each patch is attended to, ``m_j = N mean_i A_ij``: (N,) float32.
 
-    1 is uniform attention, N means that all patches attend only to ``j``.
+    ``A`` is the head mean over patches of the attention of queries and keys (H, 1+N, d). Uniform
+    attention gives 1; if all patches attend only to ``j``, ``m_j`` is N.
     """
     rows = max(1, TOGETHER // (heads.k.shape[0] * heads.k.shape[1]))
     queries = heads.q[:, 1:].split(rows, dim=1)
@@ -59,9 +58,10 @@ def global_tokens(m: Tensor, threshold: float = 5.0) -> tuple[int, ...]:
 def agreement_with_class_token(rows: Tensor, class_row: Tensor) -> float:
     """Mean cosine between the rows of global tokens and the class token's row, over patches.
 
-    ``rows`` (tokens, N) and ``class_row`` (N,) are of one block's head mean; nan without a token.
+    ``rows`` (tokens, N) and ``class_row`` (N,) are parts of one block's head mean. Without a token
+    the result is nan.
     """
-    # Rows that attend almost only to the class token are small.
+    # A row that attends almost only to the class token is small: the default eps would change it.
     cosines = F.cosine_similarity(rows.double(), class_row.double()[None], dim=-1, eps=1e-30)
     return float(cosines.mean())
 
@@ -69,10 +69,10 @@ def agreement_with_class_token(rows: Tensor, class_row: Tensor) -> float:
 def find_tokens(
     received_by_block: Tensor, heads_of: Callable[[int], Heads], threshold: float
 ) -> GlobalTokens:
-    """Global tokens of every block from what its patches receive, (L, N).
+    """Global tokens of every block, from :func:`received` of every block, (L, N).
 
-    ``heads_of(block)`` returns queries and keys (1, H, 1+N, d); it is called only for blocks with
-    a token.
+    ``heads_of(block)`` returns queries and keys (1, H, 1+N, d). It is called only for blocks that
+    have a global token.
     """
     tokens = tuple(global_tokens(m, threshold) for m in received_by_block)
     agreement = [math.nan] * len(tokens)
@@ -86,9 +86,6 @@ def find_tokens(
     return GlobalTokens(scores, tokens, tuple(agreement), threshold)
 
 
-# --- which blocks, and why -----------------------------------------------------------------------
-
-
 def fused_blocks(
     fusion: Fusion | None,
     n_blocks: int,
@@ -97,11 +94,11 @@ def fused_blocks(
 ) -> FusionReport:
     """The blocks that ``fusion`` fuses in a tower of ``n_blocks``.
 
-    ``default`` are the backbone's blocks. ``received_by(block)`` returns what every patch receives
-    in a block, (N,); it is called only for blocks that can change the choice.
+    ``default`` are the backbone's blocks. ``received_by(block)`` returns :func:`received` of a
+    block, (N,). It is called only for blocks that can change the choice.
 
     Raises:
-        MethodError: a block that the tower does not have, or its last; more blocks than it has.
+        MethodError: a block that the tower does not have, its last block, or too many blocks.
     """
     if fusion is None:
         return FusionReport((), FusionReason.OFF)
@@ -132,18 +129,11 @@ def fused_blocks(
     return FusionReport(tuple(range(first, first + wanted)), FusionReason.GLOBAL_TOKENS)
 
 
-def likely_fused(default: Blocks, n_blocks: int) -> frozenset[int]:
-    """Blocks whose queries and keys are worth caching for a backbone of this ``default``."""
-    if not isinstance(default, str):
-        return frozenset(default)
-    return frozenset((n_blocks - 2, *middle_blocks(n_blocks)))
-
-
 def first_global_block(has_token: Callable[[int], object], n: int, n_blocks: int = 2) -> int | None:
-    """``L_g``: the first block from which on every block up to ``L-2`` has a global token.
+    """``L_g``: the first block such that it and all later ones up to ``L-2`` have a global token.
 
-    ``has_token(block)`` is called from ``L-2`` downwards until a block has none. Searched in
-    ``1 ... L-1-n_blocks``, so that the fused blocks never include the last. None when there is no
+    ``has_token(block)`` is called from ``L-2`` downwards, until a block has none. ``L_g`` is at
+    least 1 and at most ``L-1-n_blocks``, so that the last block is not fused. None if there is no
     such block.
     """
     first = None
@@ -156,12 +146,9 @@ def first_global_block(has_token: Callable[[int], object], n: int, n_blocks: int
 
 
 def middle_blocks(n: int, n_blocks: int = 2) -> tuple[int, ...]:
-    """The blocks taken when no block qualifies: from ``L//2 - 1``, never the last."""
+    """``n_blocks`` blocks from ``L//2 - 1`` on, without the last: fused if there is no ``L_g``."""
     start = max(0, min(n // 2 - 1, n - 1 - n_blocks))
     return tuple(range(start, min(start + n_blocks, n - 1)))
-
-
-# --- the fusion ----------------------------------------------------------------------------------
 
 
 def attend_fused(
@@ -169,9 +156,9 @@ def attend_fused(
 ) -> Tensor:
     """``((1 - w) A + w mean_l A^(l))`` times the last block's Values, (..., H, T, d).
 
-    ``middle`` are queries and keys of the blocks in ``G``; head i is fused with head i, or the
-    head mean of each middle map with every head. The product is linear in the matrix, so with
-    ``"each"`` no T x T matrix is stored.
+    ``middle`` are queries and keys of the fused blocks. Head i is fused with head i, or every head
+    with the head mean. Each map is multiplied by the Values on its own, and the products are
+    added; so no T x T matrix is stored where head i is fused with head i.
     """
     v, fused = heads.part("v"), fused_kind(rule, fusion)
     share, divisor = _shares(fusion, len(middle))
@@ -191,13 +178,13 @@ def fused_kind(rule: Attention, fusion: Fusion) -> Attention:
 
 
 def fuse(local: Tensor, middle: Sequence[Tensor], fusion: Fusion) -> Tensor:
-    """The same on matrices: the last block's and the middle blocks', each (..., T, T)."""
+    """The fused matrix of the last block's and the middle blocks' matrices, each (..., T, T)."""
     share, divisor = _shares(fusion, len(middle))
     return (local + sum(share * one for one in middle)) / divisor
 
 
 def _shares(fusion: Fusion, n: int) -> tuple[float, float]:
-    """The share of each of ``n`` middle maps where the last block's is 1, and the sum of all."""
+    """The weight of each of ``n`` middle maps if the last block's is 1, and the sum of weights."""
     if fusion.weight is None:
         return 1, 1 + n
     rest = 1 - fusion.weight

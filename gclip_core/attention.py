@@ -1,4 +1,4 @@
-"""Attention as pure maths: its matrix, and that matrix times the Values.
+"""The attention matrix, and its product with the Values: pure functions.
 
 Queries, keys and values are (..., H, T, d) with T = 1 + N tokens (token 0 is the class token).
 The softmax runs in float32, whatever the dtype of the input.
@@ -27,7 +27,7 @@ NEWTON_SCHULZ_STEPS = 5
 
 @dataclass(frozen=True, eq=False)
 class Heads:
-    """Queries, keys and values of one block, each (..., H, T, d); values that are absent are None.
+    """Queries, keys and values of one block, each (..., H, T, d); ``v`` is None if not needed.
 
     ``heads[index]`` indexes all three.
     """
@@ -49,9 +49,6 @@ class Heads:
         return self[..., head : head + 1, :, :]
 
 
-# --- what is made of queries and keys before the softmax ------------------------------------------
-
-
 def unchanged(heads: Heads) -> Heads:
     """The queries, keys and values as the block projects them."""
     return heads
@@ -60,9 +57,8 @@ def unchanged(heads: Heads) -> Heads:
 def aligned(heads: Heads) -> Heads:
     """PEARL's queries and keys, (..., H, T, 2 d): ``softmax(s q' k'^T)`` is its attention.
 
-    Its logits are a sum, ``s q (k R)^T + alpha s k_c k_c^T``. Both terms are one product of
-    concatenated queries and keys. The factor sqrt(2) corrects ``s``, which is taken of the doubled
-    width.
+    The logits ``s q (k R)^T + alpha s k_c k_c^T`` are one product of concatenated queries and keys.
+    The softmax takes ``s`` from the doubled width, so the queries are multiplied by sqrt(2).
     """
     q, k = heads.q.float(), heads.k.float()
     share = q.norm(dim=-1, keepdim=True)  # (..., H, T, 1)
@@ -87,30 +83,21 @@ def newton_schulz(M: Tensor) -> Tensor:
     return M @ Z / scale.sqrt()
 
 
-# --- the kinds of attention -----------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Attention:
-    """An attention as data: ``softmax(s a b^T + bias)``, summed over ``pairs`` or averaged.
+    """A kind of attention: the sum over ``pairs`` of ``softmax(s a b^T + bias)``.
 
-    No pair at all is the identity: every token keeps its own Value. ``prepare`` makes the queries
-    and keys that the pairs name.
+    Without a pair the matrix is the identity: every token keeps its own Value. ``prepare`` changes
+    queries and keys before the pairs use them.
     """
 
     pairs: tuple[tuple[Part, Part], ...]
     gaussian: bool = False
-    mean: bool = False
     prepare: Callable[[Heads], Heads] = unchanged
 
     @property
-    def scale(self) -> float:
-        """Factor of every softmax."""
-        return 1 / len(self.pairs) if self.mean else 1.0
-
-    @property
     def needs_values(self) -> bool:
-        """Whether the matrix itself is made of Values."""
+        """Whether the matrix is computed from Values."""
         return any("v" in pair for pair in self.pairs)
 
 
@@ -139,9 +126,6 @@ def gaussian_bias(grid: Grid, device: torch.device | str = "cpu") -> Tensor:
     return F.pad(torch.exp(distance.reshape(n, n) / (-2 * GAUSSIAN_SIGMA**2)), (1, 0, 1, 0))
 
 
-# --- matrices and products ------------------------------------------------------------------------
-
-
 def weights(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
     """``softmax(s a b^T + bias)`` with ``s = d^-1/2``: (..., H, T, T) float32, rows sum to 1."""
     logits = (a.float() * a.shape[-1] ** -0.5) @ b.float().transpose(-1, -2)
@@ -164,27 +148,26 @@ def mean_matrix(attention: Attention, heads: Heads, grid: Grid) -> Tensor:
         eye = torch.eye(tokens, device=heads.q.device)
         return eye.expand(*heads.q.shape[:-3], tokens, tokens)
     pairs, bias = _terms(attention, heads, grid)
-    return reduce(torch.add, (mean_weights(a, b, bias) for a, b in pairs)) * attention.scale
+    return reduce(torch.add, (mean_weights(a, b, bias) for a, b in pairs))
 
 
 def attend(attention: Attention, heads: Heads, grid: Grid, values: Tensor | None = None) -> Tensor:
-    """The matrix times the Values, computed without the matrix: (..., H, T, d) in their dtype.
+    """The matrix times the Values, (..., H, T, d) in their dtype; the matrix is not stored.
 
-    ``values`` replace the Values of ``heads`` in the product.
+    ``values``, if given, are multiplied instead of the Values of ``heads``.
     """
     v = heads.part("v") if values is None else values
     if not attention.pairs:
         return v
     pairs, bias = _terms(attention, heads, grid)
     bias = None if bias is None else bias.to(v.dtype)
-    out = reduce(torch.add, (_attend_pair(a, b, v, bias) for a, b in pairs))
-    return out if attention.scale == 1 else out * attention.scale
+    return reduce(torch.add, (_attend_pair(a, b, v, bias) for a, b in pairs))
 
 
 def _terms(
     attention: Attention, heads: Heads, grid: Grid
 ) -> tuple[list[tuple[Tensor, Tensor]], Tensor | None]:
-    """The two factors of every softmax's logits, and the bias of all."""
+    """The two factors of the logits of each pair, and the bias that all pairs share."""
     bias = gaussian_bias(grid, heads.q.device) if attention.gaussian else None
     heads = attention.prepare(heads)
     return [(heads.part(a), heads.part(b)) for a, b in attention.pairs], bias

@@ -1,21 +1,24 @@
-"""A checked CLIP with its norms and caches: loaded by name, from a file, or wrapped."""
+"""A checked CLIP with its norms and caches; loaded by name or from a file."""
 
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
+from numbers import Real
 from pathlib import Path
 
 import torch
+from open_clip.model import CLIP
+from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 
 from gclip_core import cs
-from gclip_core.blocks import unusual
 from gclip_core.cache import BoundedCache
-from gclip_core.errors import BackboneError
+from gclip_core.errors import BackboneError, MethodError
 from gclip_core.load import Dtype, load
-from gclip_core.registry import BUILT_IN, OPENAI_MEAN, OPENAI_STD, Triple, find_backbone
+from gclip_core.numbering import indices
+from gclip_core.registry import BUILT_IN, Triple, find_backbone
 from gclip_core.text_tower import Openings
 from gclip_core.types import Blocks, KnownWords, Plant, Suppression
 
@@ -31,12 +34,15 @@ def _text_bytes(embedding: Tensor) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Backbone:
-    """A checked CLIP and the properties of it that the method needs.
+    """An open_clip CLIP and the properties of it that the methods need; the model is not copied.
 
-    ``uid`` identifies the model in caches; a planted copy has the same. ``known`` is None for a
-    model with an open vocabulary. ``notes`` are sentences on what was assumed while loading.
-    ``text_cache`` has embeddings by templates and phrase, ``openings_cache`` the text tower's
-    prefix caches by templates.
+    ``mean`` and ``std`` normalise pixels; ``short_side`` is the size, in pixels, that pictures are
+    scaled to. ``known`` is None for a model with an open vocabulary.
+    ``uid`` identifies the model in caches; a planted copy has the same. ``text_cache`` has
+    embeddings by templates and phrase, ``openings_cache`` the prefix caches by templates.
+
+    Raises:
+        BackboneError: a model with a tower that is not recomputed here.
     """
 
     name: str
@@ -50,7 +56,6 @@ class Backbone:
     cs_blocks: Blocks = "auto"
     known: KnownWords | None = None
     planted: tuple[Plant, ...] = ()
-    notes: tuple[str, ...] = ()
     uid: str = field(default_factory=lambda: str(next(_uids)))
     text_cache: BoundedCache[Tensor] = field(
         default_factory=lambda: BoundedCache(TEXT_BYTES, _text_bytes), repr=False
@@ -58,6 +63,25 @@ class Backbone:
     openings_cache: BoundedCache[Openings] = field(
         default_factory=lambda: BoundedCache(4), repr=False
     )
+
+    def __post_init__(self) -> None:
+        model, visual = self.model, getattr(self.model, "visual", None)
+        if not (
+            isinstance(model, CLIP)
+            and isinstance(visual, VisionTransformer)
+            and (visual.attn_pool, visual.pool_type) == (None, "tok")
+            and not visual.final_ln_after_pool
+            and model.attn_mask is not None
+            and model.text_pool_type == "argmax"
+            and {*map(type, (*self.blocks, *model.transformer.resblocks))}
+            == {ResidualAttentionBlock}
+        ):
+            raise BackboneError(
+                "An open_clip CLIP was expected, whose image tower is a VisionTransformer of plain "
+                "blocks that pools by its class token, and whose text tower is causal and pools at "
+                f"the end token, but a {type(model).__name__} with another tower came. Take one "
+                "such as OpenAI's ViT-B/16."
+            )
 
     @property
     def visual(self) -> nn.Module:
@@ -97,7 +121,7 @@ class Backbone:
     @property
     def context_length(self) -> int:
         """Tokens that fit the text tower, start and end token included."""
-        return int(getattr(self.model, "context_length", 77))
+        return self.model.context_length
 
     @cached_property
     def digest(self) -> str:
@@ -112,18 +136,16 @@ class Backbone:
     @cached_property
     def gains(self) -> Tensor:
         """The factor that planting gives every channel of every block: (L, D) float32."""
-        return cs.planted_gains(self.planted, self.n_blocks, self.width)
+        gains = torch.ones(self.n_blocks, self.width)
+        for plant in self.planted:
+            gains[list(plant.blocks), plant.channel] *= plant.gain
+        return gains
 
     @cached_property
     def norms(self) -> Tensor:
         """Norm of every output channel of every FFN, planting included: (L, D) float32."""
         norms = torch.stack([cs.weight_norms(block.mlp.c_proj.weight) for block in self.blocks])
         return norms.cpu() * self.gains.abs()
-
-    @cached_property
-    def channels(self) -> tuple[int, ...]:
-        """Per block the channel with the largest norm."""
-        return tuple(self.norms.argmax(1).tolist())
 
     @cached_property
     def ratios(self) -> tuple[float, ...]:
@@ -133,11 +155,6 @@ class Backbone:
     def repair(self, settings: Suppression | None) -> cs.Repair:
         """What CS does to this backbone under ``settings``."""
         return cs.repair(settings, self.norms, self.ratios, self.cs_blocks)
-
-    @cached_property
-    def entropy(self) -> Tensor:
-        """Entropy of every block's norms, (L,) float32."""
-        return cs.entropy(self.norms)
 
 
 def load_backbone(
@@ -166,40 +183,8 @@ def load_backbone(
             'Take device="cpu".'
         ) from error
     loaded = load(entry, Path(weights).expanduser() if weights else None, place, dtype)
-    check_tower(loaded["model"])
     same = ("name", "title", "mean", "std", "short_side", "amf_blocks", "cs_blocks")
     return Backbone(**{name: getattr(entry, name) for name in same}, **loaded)
-
-
-def wrap_backbone(
-    model: nn.Module,
-    tokenizer: Callable[[list[str]], Tensor],
-    name: str = "wrapped",
-    mean: Triple | None = None,
-    std: Triple | None = None,
-    short_side: int | None = None,
-) -> Backbone:
-    """Wraps an open_clip CLIP without copying it, in its own dtype and on its own device.
-
-    The default of mean and std are the model's (``visual.image_mean``); a model without them gets
-    OpenAI's, and a sentence in ``notes``.
-
-    Raises:
-        BackboneError: an image tower that cannot be recomputed, with the reason.
-    """
-    check_tower(model)
-    visual, notes = model.visual, ()
-    mean = mean or getattr(visual, "image_mean", None)
-    std = std or getattr(visual, "image_std", None)
-    if not (mean and std):
-        notes = (
-            f"The model '{name}' has no image mean and std: OpenAI CLIP's are assumed. "
-            "Pass mean=… and std=… if it was trained with others.",
-        )
-    native = int(visual.image_size[0])
-    side = short_side or (336 if native in (224, 336) else native)
-    mean, std = tuple(mean or OPENAI_MEAN), tuple(std or OPENAI_STD)
-    return Backbone(name, name, model, tokenizer, mean, std, side, notes=notes)
 
 
 def plant_channel(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int]) -> Backbone:
@@ -210,31 +195,13 @@ def plant_channel(backbone: Backbone, channel: int, gain: float, blocks: Iterabl
     Raises:
         MethodError: a channel or block the tower does not have, or a gain that is no number.
     """
-    one = cs.plant(channel, gain, blocks, backbone.width, backbone.n_blocks)
-    return replace(backbone, planted=(*backbone.planted, one))
-
-
-def check_tower(model: nn.Module) -> None:
-    """Refuses a CLIP whose image tower cannot be recomputed by :mod:`blocks`, with the reason."""
-    visual = getattr(model, "visual", None)
-    kernel = getattr(getattr(visual, "conv1", None), "kernel_size", ())
-    reasons = {
-        "there is none": visual is None,
-        "it is a timm tower": type(visual).__name__ == "TimmModel",
-        "it is no vision transformer": not hasattr(visual, "transformer"),
-        "it has no class token": getattr(visual, "class_embedding", None) is None,
-        "it pools by attention": getattr(visual, "attn_pool", None) is not None,
-        "it pools by average, not by the class token": getattr(visual, "pool_type", "tok") != "tok",
-        "its final norm comes after the pooling (final_ln_after_pool)": getattr(
-            visual, "final_ln_after_pool", False
-        ),
-        "its patches are not square": len(set(kernel)) > 1,
-        "it has no projection": getattr(visual, "proj", None) is None,
-    }
-    reason = next((reason for reason, applies in reasons.items() if applies), None)
-    reason = reason or unusual(visual.transformer.resblocks)
-    if reason:
-        raise BackboneError(
-            f"The image tower {type(visual).__name__} cannot be used: {reason}. Use open_clip's "
-            "VisionTransformer with a class token and its pooling, as in OpenAI's ViT-B/16."
-        )
+    (channel,), chosen = indices("Channels", [channel]), tuple(sorted(indices("Blocks", blocks)))
+    width, n_blocks = backbone.width, backbone.n_blocks
+    if channel >= width:
+        raise MethodError(f"Channels run from 0 to {width - 1}, but channel {channel} came.")
+    if not chosen or chosen[-1] >= n_blocks:
+        raise MethodError(f"Blocks run from 0 to {n_blocks - 1} (at least one), but {chosen} came.")
+    if not (isinstance(gain, Real) and abs(gain) < 1e4):  # also refuses nan
+        raise MethodError(f"The gain must be a number below 10,000, but {gain!r} came.")
+    plant = Plant(channel, float(gain), chosen)
+    return replace(backbone, planted=(*backbone.planted, plant))

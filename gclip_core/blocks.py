@@ -4,8 +4,7 @@ The blocks are recomputed from open_clip's modules and parameters, so that a blo
 another ``W2'`` while the module's weights stay unchanged.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -14,23 +13,6 @@ from torch import Tensor, nn
 
 from gclip_core.attention import Heads
 from gclip_core.types import Grid
-
-_UNUSUAL = {
-    "attn.ln_q": "its blocks normalise queries and keys (qk-norm)",
-    "attn.logit_scale": "its blocks use scaled cosine attention",
-    "attn.head_scale": "its blocks scale their heads",
-    "attn.ln_inner": "its blocks normalise inside the attention",
-    "ln_attn": "its blocks normalise the attention's output",
-    "mlp.ln": "its blocks normalise inside the FFN",
-}
-"""Parts of a block that :func:`run_block` does not compute."""
-
-
-def unusual(blocks: Iterable[nn.Module]) -> str | None:
-    """A reason why these blocks cannot be recomputed here, or None."""
-    parts = (chain(block.named_modules(), block.named_parameters()) for block in blocks)
-    names = {name for name, part in chain(*parts) if not isinstance(part, nn.Identity)}
-    return next((reason for name, reason in _UNUSUAL.items() if name in names), None)
 
 
 def embed_patches(visual: nn.Module, pixels: Tensor) -> Tensor:
@@ -62,8 +44,7 @@ def project(block: nn.Module, x: Tensor, values: bool = True) -> Heads:
     """Queries, keys and, if wanted, values of a block's input (..., 1+N, D): (..., H, 1+N, d)."""
     attn, parts = block.attn, 3 if values else 2
     outputs = parts * x.shape[-1]
-    weight, bias = attn.in_proj_weight[:outputs], attn.in_proj_bias
-    bias = None if bias is None else bias[:outputs]
+    weight, bias = attn.in_proj_weight[:outputs], attn.in_proj_bias[:outputs]
     joined = F.linear(normalised(block.ln_1, x), weight, bias)
     heads = joined.unflatten(-1, (parts, attn.num_heads, -1)).transpose(-4, -3)
     return Heads(*heads.transpose(-3, -2).unbind(-4))

@@ -1,9 +1,9 @@
 """Calibration around the last block (SC-CLIP, SFP): repair, spreading, class term, second pass.
 
-A few *outlier* patches of the late blocks attract most of the attention. They are replaced by
-their neighbours on the grid; then patches that are alike in an earlier hidden state are averaged,
-before the last block and after it. Pure: hidden states of one picture in, tensors out, all in
-float32. ``X_b`` in the comments is the output of block b, counted from 1.
+In late blocks, a few *outlier* patches attract most of the attention. They are replaced by their
+neighbours on the grid. Then patches that are alike in an earlier hidden state are averaged, before
+the last block and after it. All functions are pure; they compute one picture, in float32. ``X_b``
+in the comments is the output of block b, counted from 1.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ NEIGHBOURS = 30
 LOF_QUANTILE = 0.95
 """Patches whose outlier score is above this quantile of all scores are outliers."""
 SOM_FACTOR = 1.5
-"""Factor of the class token's attention in the comparison with a patch's own (5 times 0.3)."""
+"""Factor of the class token's attention to a patch, before it is compared with the patch's own."""
 SOM_MOST = 10
 """The most outliers that :func:`som_outliers` returns, whatever the picture's size."""
 GATE_SHARPNESS = 3.0
@@ -32,20 +32,17 @@ GATE_SHARPNESS = 3.0
 THRESHOLD = 0.4
 """Similarities below it count as 0 in spreading."""
 BEFORE, AFTER, SUMMED = Span((9, 9), of=12), Span((4, 4), of=12), Span((4, 10), of=12)
-"""Blocks whose outputs give the similarity before the last block, the one after it, and the sum
-that enters the second pass."""
-
-
-# --- outliers -------------------------------------------------------------------------------------
+"""Blocks whose outputs give the similarity for spreading before the last block, the similarity for
+spreading after it, and the sum that enters the second pass."""
 
 
 def lof_scores(patches: Tensor) -> Tensor:
-    """How isolated every patch (N, D) is: its reach over that of its neighbours, (N,) float32.
+    """How isolated each patch (N, D) is, (N,) float32: a short form of the local outlier factor.
 
-    The reach is the squared distance to the 30th nearest other patch. SC-CLIP's code computes this
-    short form of the local outlier factor.
+    The reach of a patch is its squared distance to the 30th nearest other patch. The score is its
+    reach times the mean of 1 / reach over these 30, as in SC-CLIP's code.
     """
-    centred = patches - patches.mean(0)  # smaller numbers, so less is lost in the difference below
+    centred = patches - patches.mean(0)  # smaller numbers: the difference below is more exact
     squares = centred.square().sum(1)
     apart = squares[:, None] + squares[None] - 2 * centred @ centred.T  # (N, N)
     apart.fill_diagonal_(torch.inf)
@@ -63,14 +60,14 @@ def lof_outliers(patches: Tensor) -> Tensor:
 def som_outliers(heads: Heads) -> Tensor:
     """Indices of at most ten patches: those that the class token attends to most.
 
-    Only patches whose attention to themselves is below 1.5 times the class token's attention to
-    them. ``heads`` are queries and keys (H, 1+N, d) of the block before the last; the attention is
+    A patch counts only if its attention to itself is below 1.5 times the class token's attention
+    to it. ``heads`` are queries and keys (H, 1+N, d) of the block before the last; the attention is
     the head mean of Query-Key.
     """
     attended = SOM_FACTOR * attention.weights(heads.q[:, :1], heads.k).mean(0)[0, 1:]  # (N,)
     found = []
-    # A patch's own attention takes a whole row of the matrix. Rows are computed in descending order
-    # of ``attended``; the first ones nearly always suffice.
+    # The attention of a patch to itself needs its whole row, for the softmax. The rows with the
+    # largest ``attended`` come first and are nearly always enough.
     for some in attended.argsort(descending=True).split(8 * SOM_MOST):
         rows = attention.weights(heads.q[:, 1 + some], heads.k).mean(0)
         own = rows.gather(1, 1 + some[:, None])[:, 0]
@@ -85,12 +82,12 @@ def repaired(
 ) -> Tensor:
     """Patches (N, D) with each outlier replaced by the mean of its neighbours on the grid.
 
-    Neighbours are those of the eight around it that lie in the picture and are no outliers. An
-    outlier without any stays as it is, or becomes zero.
+    The neighbours are the eight patches around it, without those outside the picture and without
+    outliers. An outlier that has no neighbour stays as it is, or becomes zero.
     """
     height, width = grid
     steps = torch.tensor([-1, 0, 1], device=patches.device)
-    dy, dx = steps.repeat_interleave(3), steps.repeat(3)  # all nine; the middle is an outlier
+    dy, dx = steps.repeat_interleave(3), steps.repeat(3)  # with the outlier itself: not usable
     y, x = outliers[:, None] // width + dy, outliers[:, None] % width + dx  # (outliers, 9)
     inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
     places = y.clamp(0, height - 1) * width + x.clamp(0, width - 1)
@@ -100,9 +97,6 @@ def repaired(
     if isolated == "kept":
         mean = mean.where(count > 0, patches[outliers])
     return patches.index_copy(0, outliers, mean)
-
-
-# --- similarity -----------------------------------------------------------------------------------
 
 
 def cosines(patches: Tensor) -> Tensor:
@@ -117,29 +111,27 @@ def thresholded(similarity: Tensor, threshold: float) -> Tensor:
 
 
 def spread(similarity: Tensor, threshold: float = THRESHOLD) -> Tensor:
-    """The matrix (N, N) that averages alike patches: :func:`thresholded`, rows over their sum."""
+    """The matrix (N, N) that averages alike patches: thresholded, rows divided by their sum."""
     kept = thresholded(similarity, threshold)
     return kept.div_(kept.sum(-1, keepdim=True) + 1e-6)
 
 
 def gate(similarity: Tensor) -> Tensor:
-    """An attention from a similarity, (N, N): softmax of the entries above the mean of all."""
+    """An attention (N, N) from a similarity: the softmax over its entries above the mean of all."""
     logits = GATE_SHARPNESS * (similarity - similarity.mean())
-    logits.diagonal().clamp_(min=0)  # else rounding could empty the rows of a uniform picture
+    # In a uniform picture, rounding could make a whole row negative: its softmax would be nan.
+    logits.diagonal().clamp_(min=0)
     return logits.masked_fill_(logits < 0, -torch.inf).softmax(-1)
-
-
-# --- what enters and leaves the last block --------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
-    """One picture's hidden states as a calibrated last block uses them, in float32.
+    """What a calibrated last block takes from one picture, in float32.
 
-    ``patches`` (2, N, D) are the block's input in the first and second pass, ``class_terms``
-    (2, 1, D) are added to its output. ``gate`` (N, N) is the attention that all heads of both
-    passes share; ``after`` (N, N) spreads the sum of their outputs. For the first pass ``outliers``
-    were repaired and patches spread by ``before`` (N, N).
+    ``patches`` (2, N, D) are its input in the first and the second pass. ``class_terms`` (2, 1, D)
+    are added to the outputs. ``gate`` (N, N) is the attention that all heads of both passes use.
+    ``after`` (N, N) spreads the sum of both outputs. The patches of the first pass were repaired at
+    ``outliers`` and spread by ``before`` (N, N).
     """
 
     patches: Tensor
@@ -153,10 +145,10 @@ class Calibrated:
 def calibrate(
     settings: Calibration, inputs: Sequence[Tensor], before_last: Heads, grid: Grid
 ) -> Calibrated:
-    """Repair, similarities and both passes' inputs, of one picture.
+    """Repairs one picture, and computes its similarities and the inputs of both passes.
 
-    ``inputs`` (1+N, D) enter the tower's blocks; ``before_last`` are queries and keys of the block
-    before the last, (H, 1+N, d).
+    ``inputs`` (1+N, D) are those of the tower's blocks; ``before_last`` are queries and keys of the
+    block before the last, (H, 1+N, d).
 
     Raises:
         MethodError: fewer than 31 patches.

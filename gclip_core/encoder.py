@@ -1,6 +1,6 @@
-"""Images to block inputs, in one window or many; recomputed from the first changed block."""
+"""From images to block inputs, in one window or many; planting and CS resume an encoding."""
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from typing import TypeVar
@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from gclip_core import amf, blocks, cs
+from gclip_core import blocks, cs
 from gclip_core.attention import Heads
 from gclip_core.backbone import Backbone
 from gclip_core.cs import Repair
@@ -23,17 +23,17 @@ MAX_WINDOW_TOKENS = 65_536
 """Patches of all windows together: a shorter stride would take gigabytes and minutes."""
 
 
-# --- clean passes --------------------------------------------------------------------------------
-
-
 def encode(
     backbone: Backbone, pixels: Tensor, image_size: Grid, side: int | None = None, stride: int = 112
 ) -> Encoded:
-    """A normalised picture, (3, height, width), without planting and CS.
+    """Encodes a normalised picture, (3, height, width), without planting and CS.
 
-    With ``side`` in windows of that size every ``stride``, in pixels, rounded to patches; without
-    it, or where one window covers the picture, in one pass. One pass also caches the queries and
-    keys that AMF is likely to use.
+    ``side`` and ``stride`` are the size and the distance of windows, in pixels; both are rounded to
+    patches. Without ``side``, or if one window covers the picture, there is one pass, which also
+    caches queries and keys of the blocks from the middle on: methods fuse these.
+
+    Raises:
+        GclipError: too many windows, or too little memory.
     """
     patch, resized = backbone.patch, (pixels.shape[1], pixels.shape[2])
     grid = resized[0] // patch, resized[1] // patch
@@ -41,8 +41,8 @@ def encode(
     window = height, width = min(length, grid[0]), min(length, grid[1])
     corners = window_corners(grid, window, step)
     if len(corners) == 1:
-        wanted = amf.likely_fused(backbone.amf_blocks, backbone.n_blocks)
-        one = _encode_batch(backbone, pixels[None], corners, wanted)
+        fused = range(backbone.n_blocks // 2 - 1, backbone.n_blocks - 1)
+        one = _encode_batch(backbone, pixels[None], corners, fused)
         return Encoded((one,), grid, grid, image_size, resized, backbone.uid)
     tokens = height * width + 1
     if len(corners) * tokens > MAX_WINDOW_TOKENS:
@@ -64,15 +64,14 @@ def encode(
 
 
 def _encode_batch(
-    backbone: Backbone, pixels: Tensor, corners: Sequence[Grid], wanted: Collection[int] = ()
+    backbone: Backbone, pixels: Tensor, corners: Sequence[Grid], wanted: Container[int] = ()
 ) -> Pass:
-    """One pass of windows of one size, (B, 3, height, width); caches queries and keys of the
-    ``wanted`` blocks."""
+    """One pass of windows, (B, 3, height, width), that caches queries and keys of ``wanted``."""
     cached: dict[int, Heads] = {}
 
     def keep(block: int, heads: Heads) -> None:
         if block in wanted:
-            cached[block] = Heads(heads.q, heads.k)
+            cached[block] = Heads(heads.q.contiguous(), heads.k.contiguous())  # without the values
 
     try:
         with torch.no_grad():
@@ -88,13 +87,10 @@ def _encode_batch(
     return Pass(tuple(inputs), tuple(corners), heads_of)
 
 
-# --- planting and suppression --------------------------------------------------------------------
-
-
 def resumed(backbone: Backbone, encoded: Encoded, repair: Repair = cs.OFF) -> Encoded:
-    """The same picture with the backbone's planted channels, repaired or not.
+    """The encoding with the backbone's planted channels and the repair of CS.
 
-    Block inputs up to the first changed block are shared with the clean encoding.
+    It shares the block inputs up to the first changed block with the clean encoding.
     """
     planted, settings = backbone.planted, repair.settings
     if (encoded.planted, encoded.suppression) == (planted, settings):
@@ -103,7 +99,7 @@ def resumed(backbone: Backbone, encoded: Encoded, repair: Repair = cs.OFF) -> En
     if not planted and settings is None:
         return clean
     changed = sorted(set(repair.factors).union(*(plant.blocks for plant in planted)))
-    # The last block is not part of the encoding.
+    # An encoding ends at the input of the last block, so that block's weight does not matter here.
     weights = {b: changed_weight(backbone, b, repair) for b in changed if b < backbone.n_blocks - 1}
 
     def rerun(one: Pass) -> Pass:
@@ -123,19 +119,16 @@ def resumed(backbone: Backbone, encoded: Encoded, repair: Repair = cs.OFF) -> En
 
 
 def changed_weight(backbone: Backbone, block: int, repair: Repair) -> Tensor:
-    """``W2'`` of a planted or suppressed block; the model's own weight stays untouched."""
+    """``W2'`` of a planted or suppressed block; the model's own weight does not change."""
     factors = backbone.gains[block] * repair.factors.get(block, torch.ones(()))
     return cs.scaled(backbone.blocks[block].mlp.c_proj.weight, factors)
-
-
-# --- heads ---------------------------------------------------------------------------------------
 
 
 def block_heads(backbone: Backbone, one: Pass, block: int, values: bool = False) -> Heads:
     """Queries and keys of a block, and its values on request: each (B, H, 1+N, d).
 
-    Cached queries and keys of the clean pass serve as long as the block's input is the same. The
-    last block's are cached with a single window: nearly every method uses them.
+    Those that the clean pass cached are used if the block's input is the same. Those of the last
+    block are cached here if there is one window, since nearly every method uses them.
     """
     x, last = one.inputs[block], block == backbone.n_blocks - 1
     entered, cached = one._heads.get(block, (None, None))
@@ -149,14 +142,11 @@ def block_heads(backbone: Backbone, one: Pass, block: int, values: bool = False)
     return once(one, "last heads", project) if last and len(one.corners) == 1 else project()
 
 
-# --- windows -------------------------------------------------------------------------------------
-
-
 def window_corners(size: Grid, window: Grid, stride: int) -> list[Grid]:
-    """Top-left corners that cover ``size`` with ``window``; the last ones flush with the edge.
+    """Top-left corners of the windows that cover ``size``; the last ones end at its edge.
 
-    All in pixels, or all in patches. A stride longer than the window counts as the window's length,
-    so that windows leave no gap.
+    All lengths have the same unit. A stride longer than the window is reduced to the window's
+    length, so that no gap is left.
     """
 
     def starts(length: int, span: int) -> list[int]:
@@ -166,9 +156,9 @@ def window_corners(size: Grid, window: Grid, stride: int) -> list[Grid]:
 
 
 def average(parts: Iterable[tuple[Grid, Tensor]], canvas: Grid, channels: int) -> Tensor:
-    """Mean of overlapping patch maps: corners (in patches) and (h, w, channels) -> canvas.
+    """Mean of overlapping patch maps, (*canvas, channels) float32.
 
-    Returns (height, width, channels) float32.
+    ``parts`` are pairs of a corner, in patches, and a map (h, w, channels).
     """
     total = torch.zeros(*canvas, channels)
     count = torch.zeros(*canvas, 1)
@@ -182,9 +172,6 @@ def average(parts: Iterable[tuple[Grid, Tensor]], canvas: Grid, channels: int) -
 def to_patches(pixels: int, patch: int) -> int:
     """A length in pixels as whole patches, at least one: ``max(1, floor(x / p + 0.5))``."""
     return max(1, int(pixels / patch + 0.5))
-
-
-# --- caching -------------------------------------------------------------------------------------
 
 
 def once(source: Encoded | Pass, key: Hashable, make: Callable[[], Made]) -> Made:

@@ -211,26 +211,8 @@ def _from_bytes(data: bytes, max_pixels: int, draft: Grid | None) -> Image.Image
         if draft:
             turned = _orientation(image) in (5, 6, 7, 8)
             image.draft(None, draft if turned else draft[::-1])  # Pillow: (width, height)
-        try:
-            image.load()
-        except OSError:
-            if image.format != "JPEG":
-                raise
-            return _without_end(data, max_pixels)
+        image.load()
         return _as_rgb(_upright(image))
-
-
-def _without_end(data: bytes, max_pixels: int) -> Image.Image:
-    """A JPEG that lacks only its end marker; an OSError for one that also lacks pixels.
-
-    A decoder ignores what follows the last pixel. So if no pixel is missing, two different endings
-    give the same picture.
-    """
-    endings = (_JPEG_END, bytes(range(7, 250, 9)) + _JPEG_END)
-    opened = [_open(data.rstrip(b"\xff") + ending, max_pixels) for ending in endings]
-    if len({image.tobytes() for image in opened}) > 1:
-        raise OSError("the file lacks pixels")
-    return _as_rgb(_upright(opened[0]))
 
 
 def _check_jpeg(data: bytes) -> None:

@@ -1,7 +1,6 @@
-"""(Method, block inputs) to dense features: what replaces the tower's last block."""
+"""From block inputs to dense features: what a method computes instead of the last block."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -12,11 +11,9 @@ from gclip_core.attention import ATTENTIONS, Heads
 from gclip_core.calibration import Calibrated
 from gclip_core.types import Grid, Method
 
-
-class HeadsOf(Protocol):
-    """Returns a block's queries and keys, and its values on request: (B, H, 1+N, d) each."""
-
-    def __call__(self, block: int, values: bool = False) -> Heads: ...
+HeadsOf = Callable[..., Heads]
+"""``heads_of(block, values)``: a block's queries and keys, and its values on request; each
+(B, H, 1+N, d)."""
 
 
 def apply(
@@ -28,10 +25,10 @@ def apply(
     fused: Sequence[int] = (),
     W2: Tensor | None = None,
 ) -> Tensor:
-    """Dense features of a batch: (B, N, E) float32, L2-normalised (METHOD table).
+    """Dense features of a batch: (B, N, E) float32, L2-normalised (table in METHOD.md).
 
-    ``inputs`` (B, 1+N, D) enter the blocks, ``fused`` are the blocks AMF fuses, and ``W2`` replaces
-    the last FFN's weight where the method keeps that FFN.
+    ``inputs`` (B, 1+N, D) are those of the blocks. ``fused`` are the blocks that are fused into the
+    last. ``W2`` replaces the second weight of the last FFN, if the method keeps that FFN.
     """
     last = visual.transformer.resblocks[-1]
     if method.calibration is not None:
@@ -63,14 +60,14 @@ def attention_matrix(
     fused: Sequence[int] = (),
     head: int | None = None,
 ) -> Tensor:
-    """The weight of each token in each token's output: (B, 1+N, 1+N) float32, head mean or one
-    head's.
+    """The weight of each token in each token's output: (B, 1+N, 1+N) float32.
 
-    Takes what :func:`apply` takes. Without a calibration this is the matrix the last block used;
-    rows sum to 1 (to 2 with the sum of two). With a calibration it is everything linear between the
-    output of the block before and a patch's feature: repair, spreading, attention, spreading; half
-    of it is the second pass, whose patches are those of earlier blocks. Norms and projections work
-    within a patch and are left out, and the class token has its own row and column.
+    Takes what :func:`apply` takes; the head mean, or of one ``head``. Without a calibration it is
+    the attention matrix of the last block, whose rows sum to 1 (to 2 for a sum of two softmaxes).
+
+    With a calibration it is the product of repair, spreading, attention and spreading, for patches;
+    the class token attends to itself. Half of it is the second pass, which takes the patches of
+    earlier blocks. Norms and projections are left out: they work within a patch.
     """
     if method.calibration is not None:
         last = visual.transformer.resblocks[-1]
@@ -98,13 +95,10 @@ def _middle(method: Method, heads_of: HeadsOf, fused: Sequence[int]) -> list[Hea
     return [heads_of(block, kind.needs_values) for block in fused]
 
 
-# --- with a calibration ---------------------------------------------------------------------------
-
-
 def _calibrated(
     method: Method, inputs: Sequence[Tensor], heads_of: HeadsOf, grid: Grid
 ) -> list[Calibrated]:
-    """What the calibration makes of every picture of a batch."""
+    """The calibration of each picture of a batch."""
     before = heads_of(len(inputs) - 2)
     return [
         calibration.calibrate(method.calibration, [x[i] for x in inputs], before[i], grid)
@@ -113,22 +107,21 @@ def _calibrated(
 
 
 def _project(last: nn.Module, method: Method, made: Calibrated) -> tuple[Heads, Heads]:
-    """Queries, keys and values of both passes, (2, H, N, d), and of those that use attention
-    beside the gate."""
+    """Heads of both passes, (2, H, N, d), and of the passes that use attention beside the gate."""
     heads = blocks.project(last, made.patches.to(last.attn.in_proj_weight.dtype))
     return heads, heads if method.calibration.second_pass == "same" else heads[:1]
 
 
 def _two_passes(last: nn.Module, method: Method, made: Calibrated, grid: Grid) -> Tensor:
-    """What a calibrated last block makes of one picture's patches, (N, D) before ``ln_post``.
+    """The calibrated last block of one picture: (N, D), before ``ln_post``.
 
-    No residual path and no FFN. Spreading is linear, so it is done once, on the sum.
+    It has no residual path and no FFN. Spreading is linear, so it is done once, on the sum.
     """
     rule, (heads, attending) = ATTENTIONS[method.attention], _project(last, method, made)
     values = heads.part("v")
     mixed = torch.einsum("nm,phmd->phnd", made.gate, values.float())
     some = mixed[: len(attending.q)]
-    some += attention.attend(rule, attending, grid) / rule.scale
+    some += attention.attend(rule, attending, grid)
     some /= 1 + len(rule.pairs)
     z = blocks.merge(last, mixed.to(values.dtype)) + made.class_terms
     return (made.after @ z.sum(0)).to(values.dtype)
@@ -142,7 +135,7 @@ def _path_matrix(
     chosen = attending if head is None else attending.only(head)
     maps = made.gate.repeat(2, 1, 1)
     some = maps[: len(attending.q)]
-    some += attention.mean_matrix(rule, chosen, grid) / rule.scale
+    some += attention.mean_matrix(rule, chosen, grid)
     some /= 1 + len(rule.pairs)
     eye = torch.eye(len(made.gate), device=made.gate.device)
     repair = calibration.repaired(eye, made.outliers, grid, method.calibration.isolated)

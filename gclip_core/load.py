@@ -1,17 +1,14 @@
 """Loads a backbone's model, from a file, a folder, or a download by open_clip.
 
-open_clip has the configurations, the addresses of published weights, and the download. Here no
-code of a file runs, no archive unpacks to far more than its size, every tensor is checked, and
-every failure is a :class:`BackboneError` with what to do next.
+open_clip knows the configurations and the addresses of published weights, and downloads them. No
+code in a weight file runs, an archive that unpacks to far more than its size is refused, every
+tensor is checked, and every failure is a :class:`BackboneError`.
 """
 
-import errno
 import json
 import os
-import re
-import shutil
-import tempfile
 import zipfile
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,119 +33,76 @@ WEIGHTS_FOLDER = "GCLIP_WEIGHTS"
 
 CONNECT_SECONDS = 10
 UNPACKED_SLACK = 32 * 2**20
-"""Bytes beyond an archive's own size: TorchScript compresses its code."""
+"""Bytes that an archive may unpack to beyond its own size: TorchScript compresses its code."""
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
-_MISSING = "the server does not have it (404), or broke off"
-_REASONS = {
-    r"\[Errno 28\]|No space left": "the disk is full",
-    r"\[Errno (1|13|17|20|30)\]": "the cache folder cannot be written",
-    r"UnpicklingError|Weights only": "it contains Python objects other than tensors",
-    r"\b404\b": _MISSING,
-    # Before EntryNotFound: the hub client raises LocalEntryNotFoundError without a connection.
-    "Connect|Timeout|Protocol|resolve host|Offline|LocalEntry": "no connection to the server",
-    "EntryNotFound|RepositoryNotFound": _MISSING,
-}
-"""What went wrong, by a pattern in the names and texts of the errors; the first match counts."""
 
 
 def load(
     entry: BackboneEntry, path: Path | None, device: torch.device, dtype: Dtype
 ) -> dict[str, Any]:
-    """The fields of a ``Backbone`` that come from files: ``model`` (in eval mode), ``tokenizer``,
-    ``known`` and ``notes``; with the weights in ``path``, else from disk or a download."""
-    known, notes = None, ()
+    """``model`` (in eval mode), ``tokenizer`` and ``known`` of a ``Backbone``.
+
+    Weights are those in ``path``, else from disk or a download.
+    """
+    files = [path] if path else on_disk(entry) or [_download(entry)]
+    state = {key: value for file in files for key, value in read(file).items()}
+    known = None
     if entry.tag:
         config = open_clip.get_model_config(entry.architecture)
         tokenizer = open_clip.get_tokenizer(entry.architecture)
-        state, notes = _read_or_download(entry, path)
     else:
-        folder, state = assets.path(entry.name), {}
+        folder = assets.path(entry.name)
         config = json.loads((folder / "model.json").read_text("utf-8"))
         tokenizer = open_clip.SimpleTokenizer(context_length=config["text_cfg"]["context_length"])
-        for file in [path] if path else folder.glob("*.safetensors"):
-            state |= read(file)
         known = shipped.known_words(folder, state)
         state = shipped.unpack(state, config["text_cfg"]["vocab_size"], entry.title)
         if dtype == "auto":
-            dtype = "float32"  # as in its card's figures; bfloat16 saves only milliseconds
+            dtype = "float32"  # bfloat16 saves only milliseconds of so small a model
     model = _build(config, state, entry.title, device, dtype)
-    return {"model": model, "tokenizer": tokenizer, "known": known, "notes": notes}
+    return {"model": model, "tokenizer": tokenizer, "known": known}
 
 
-# --- where weights are -----------------------------------------------------------------------
+def on_disk(entry: BackboneEntry) -> list[Path]:
+    """The entry's weight files on this machine: shipped, local or cached; [] if there are none.
 
-
-def local_file(entry: BackboneEntry) -> Path | None:
-    """The entry's weights in the folder that GCLIP_WEIGHTS names, or None.
-
-    Looks for ``<name>.safetensors`` (``.pt``, ``.pth``, ``.bin``) and the publishers' own names.
+    Local is ``<name>.safetensors`` (``.pt``, ``.pth``, ``.bin``), or the publisher's own name, in
+    the folder that GCLIP_WEIGHTS names; cached are earlier downloads. Uses no network.
     """
+    if not entry.tag:
+        return list(assets.path(entry.name).glob("*.safetensors"))
     folder = os.environ.get(WEIGHTS_FOLDER, "")
     names = [*(entry.name + suffix for suffix in _SUFFIXES), *entry.files] if folder else []
-    paths = (Path(folder).expanduser() / name for name in names)
-    return next((path for path in paths if path.is_file()), None)
-
-
-def cached_file(entry: BackboneEntry) -> Path | None:
-    """The entry's weights in the cache of earlier downloads, or None; uses no network."""
+    local = (Path(folder).expanduser() / name for name in names)
     source = pretrained.get_pretrained_cfg(entry.architecture, entry.tag).get("hf_hub", "")
     names = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin") if source else ()
     found = (try_to_load_from_cache(source.rstrip("/"), name) for name in names)
-    paths = (Path(file) for file in found if isinstance(file, str))
-    return next((path for path in paths if path.is_file()), None)
-
-
-def on_disk(entry: BackboneEntry) -> bool:
-    """Whether the backbone can be loaded without a download."""
-    return not entry.tag or local_file(entry) is not None or cached_file(entry) is not None
-
-
-def _read_or_download(entry: BackboneEntry, path: Path | None) -> tuple[StateDict, tuple[str, ...]]:
-    local = path or local_file(entry)
-    if local is not None:
-        return read(local), ()
-    found = cached_file(entry) or _download(entry)
-    try:
-        return read(found), ()
-    except BackboneError:
-        for file in {found, found.resolve()}:  # the cache's link and what it points to
-            file.unlink(missing_ok=True)
-        again = read(_download(entry))
-        return again, ("The weights kept on disk were damaged, so they were fetched again.",)
+    cached = (Path(file) for file in found if isinstance(file, str))
+    return [path for path in chain(local, cached) if path.is_file()][:1]
 
 
 def _download(entry: BackboneEntry) -> Path:
     """Fetches with open_clip's download; its progress goes to stderr."""
     published = pretrained.get_pretrained_cfg(entry.architecture, entry.tag)
     try:
-        # One quick request first: the hub client retries for most of a minute before it fails.
+        # Fails within seconds if there is no connection; the hub client retries for a minute.
         get_session().head(constants.ENDPOINT, timeout=CONNECT_SECONDS)
-        # open_clip tries another file name after any failure, which hides the reason.
-        cache = Path(constants.HF_HUB_CACHE)
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=cache):
-            pass
-        if shutil.disk_usage(cache).free < entry.download * 10**6:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return Path(pretrained.download_pretrained(published))
-    except Exception as error:  # the hub client raises a dozen kinds; each becomes words here
+    except Exception as error:  # the hub client raises a dozen kinds
         raise BackboneError(
-            f"The weights of {entry.title} (about {entry.download} MB) could not be downloaded: "
-            f"{_reason(error)}. Check the connection, or put the file '{entry.name}.safetensors' "
-            f"into a folder and name that folder in the environment variable {WEIGHTS_FOLDER}."
+            f"The weights of {entry.title} (about {entry.download} MB) could not be downloaded "
+            f"({type(error).__name__}). Check the connection and the free space, or put the file "
+            f"'{entry.name}.safetensors' into a folder and name that folder in the environment "
+            f"variable {WEIGHTS_FOLDER}."
         ) from error
 
 
-# --- what is in a file -----------------------------------------------------------------------
-
-
 def read(path: Path) -> StateDict:
-    """The state dict of a file, read without running code from it.
+    """The state dict of a file; no code in the file runs.
 
     ``.safetensors`` and ``.pt`` are read as tensors only (``weights_only=True``). A TorchScript
-    archive, as OpenAI publishes, goes through PyTorch's archive reader, which parses TorchScript
-    code and unpickles no Python objects.
+    archive, as OpenAI publishes them, is read by PyTorch's own reader, which parses TorchScript and
+    unpickles no Python objects.
 
     Raises:
         BackboneError: no such file, damaged, no state dict, or tensors that are no real numbers.
@@ -166,8 +120,9 @@ def read(path: Path) -> StateDict:
         raise
     except Exception as error:  # each reader has its own exceptions for a damaged file
         raise BackboneError(
-            f"'{path.name}' could not be read as weights: {_reason(error)}. It is damaged, cut "
-            "short, or contains more than tensors; download it again or convert it to .safetensors."
+            f"'{path.name}' could not be read as weights ({type(error).__name__}). It is damaged, "
+            "cut short, or contains more than tensors; delete it and download it again, or convert "
+            "it to .safetensors."
         ) from error
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]  # a checkpoint of training
@@ -211,22 +166,9 @@ def _is_ordinary(tensor: Tensor) -> bool:
         and tensor.device.type == "cpu"
         and not tensor.is_quantized
         and not tensor.is_complex()
-        # If the sum is finite, all numbers are; it takes a twentieth of the time.
+        # If the sum is finite, all numbers are. The sum is twenty times as fast.
         and (bool(tensor.sum().isfinite()) or bool(torch.isfinite(tensor).all()))
     )
-
-
-def _reason(error: BaseException) -> str:
-    """The cause of an error in a few words, without paths or traces."""
-    chain = [error]
-    while (link := chain[-1].__cause__ or chain[-1].__context__) and link not in chain:
-        chain.append(link)
-    text = " ".join(f"{type(link).__name__} {link}" for link in chain)
-    found = (reason for pattern, reason in _REASONS.items() if re.search(pattern, text))
-    return next(found, type(chain[-1]).__name__ + " while reading")
-
-
-# --- the model -------------------------------------------------------------------------------
 
 
 def _build(
@@ -235,13 +177,13 @@ def _build(
     """open_clip's CLIP of this configuration with these weights, in eval mode."""
     low = dtype == "bfloat16" or (dtype == "auto" and has_bfloat16(device))
     settings = {key: value for key, value in config.items() if key not in ("custom_text", "stem")}
-    with torch.device("meta"):  # makes no random numbers, which the weights would replace
+    with torch.device("meta"):  # without random numbers, since the weights would replace them
         model = CLIP(**settings, cast_dtype=torch.bfloat16 if low else None)
         if "stem" in config:
             model.visual.conv1 = Stem(config["vision_cfg"]["width"], config["stem"])
         if low:
             convert_weights_to_lp(model, dtype=torch.bfloat16)
-    # One tensor at a time: all of them in float32 would double a large model's memory.
+    # Each tensor is converted on its own: a second state dict would double a large model's memory.
     wanted = {key: value.dtype for key, value in model.state_dict().items()}
     try:
         given = {
@@ -251,19 +193,19 @@ def _build(
             for key, value in state.items()
         }
         model.load_state_dict(given, assign=True)
-    except RuntimeError as error:  # one line for each kind of tensor that does not fit
+    except RuntimeError as error:  # its text has a line for each kind of tensor that does not fit
         found = "; ".join(line.strip()[:160] for line in str(error).splitlines()[1:4])
         raise BackboneError(
             f"These weights are not those of {title}: {found}. Choose the backbone that the file "
             "belongs to."
         ) from error
-    if model.attn_mask is not None:  # is in no file, since it is no weight
+    if model.attn_mask is not None:  # not a weight, so it is in no file
         model.attn_mask = torch.full(model.attn_mask.shape, float("-inf")).triu_(1)
     return model.eval().requires_grad_(False).to(device)
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether this processor multiplies in bfloat16, which then takes half the time."""
+    """Whether this device computes in bfloat16, in half the time of float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     able = getattr(torch.cpu, "get_capabilities", dict)()  # in newer versions of PyTorch

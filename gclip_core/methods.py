@@ -32,11 +32,18 @@ def gclip(
     Raises:
         MethodError: a setting outside its range.
     """
-    _one_of("heads", heads, ("each", "mean"))
-    _one_of("cs_target", cs_target, ("mean", "median"))
-    _at_least_one("n_blocks", n_blocks)
-    _at_least_one("global_threshold", global_threshold)
-    _at_least_one("channel_threshold", channel_threshold)
+    choices = {"heads": (heads, ("each", "mean")), "cs_target": (cs_target, ("mean", "median"))}
+    for what, (given, valid) in choices.items():
+        if given not in valid:
+            raise MethodError(f"{what} must be one of {', '.join(valid)}, but {given!r} came.")
+    numbers = {
+        "n_blocks": n_blocks,
+        "global_threshold": global_threshold,
+        "channel_threshold": channel_threshold,
+    }
+    for what, number in numbers.items():
+        if not (isinstance(number, Real) and number >= 1):  # also refuses nan
+            raise MethodError(f"{what} must be a number of at least 1, but {number!r} came.")
     (n_blocks,) = indices("n_blocks", [n_blocks])
     channels = tuple(sorted(indices("cs_channels", () if cs_channels is None else cs_channels)))
     fusion = Fusion(_blocks("amf_blocks", amf_blocks), n_blocks, heads, float(global_threshold))
@@ -71,16 +78,6 @@ def _blocks(what: str, given: str | Iterable[int]) -> Blocks:
     if blocks := indices(what, given):
         return blocks
     raise MethodError(f"{what} needs at least one block, counted from 0, but none came.")
-
-
-def _one_of(what: str, given: str, valid: tuple[str, ...]) -> None:
-    if given not in valid:
-        raise MethodError(f"{what} must be one of {', '.join(valid)}, but {given!r} came.")
-
-
-def _at_least_one(what: str, given: float) -> None:
-    if not (isinstance(given, Real) and given >= 1):  # also refuses nan
-        raise MethodError(f"{what} must be a number of at least 1, but {given!r} came.")
 
 
 METHODS: dict[str, Method] = table(  # in the order of their years
@@ -170,7 +167,7 @@ def checked(method: Method | None) -> Method:
             f'A method such as METHODS["clearclip"] or gclip(…) was expected, but {method!r} came.'
         )
     kind = find(ATTENTIONS, method.attention, "kind of attention", MethodError)
-    plain = kind.pairs and kind == Attention(kind.pairs, mean=kind.mean)
+    plain = kind.pairs and kind == Attention(kind.pairs)
     if method.calibration and (method.residual or method.ffn or method.fusion or not plain):
         raise MethodError(
             "A calibration goes with plain attention such as 'kk', without fusion, residual path "

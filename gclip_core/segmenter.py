@@ -137,7 +137,7 @@ class Segmenter:
             owner=parsed.owner,
             hidden=parsed.hidden,
             unknown=parsed.unknown,
-            notes=(*self.backbone.notes, *parsed.notes),
+            notes=parsed.notes,
             _scores=partial(masks.scores, logits, parsed.owner, encoded.resized),
         )
 
@@ -250,30 +250,23 @@ class Segmenter:
 
     def findings(self, encoded: Encoded, method: Method) -> MethodReport:
         """What ``method`` does in this image and backbone: blocks, channels, norms, reasons."""
-        encoded, backbone = self._encoded(encoded), self.backbone
+        backbone, repair = self.backbone, self.backbone.repair(method.suppression)
         limit = (method.suppression or Suppression()).channel_threshold
-
-        def find() -> MethodReport:
-            repair = backbone.repair(method.suppression)
-            after = backbone.norms.clone()
-            for block, factors in repair.factors.items():
-                after[block] *= factors
-            return MethodReport(
-                fusion=self._amf(encoded, method.fusion),
-                cs_reason=repair.reason,
-                channels=backbone.channels,
-                ratios=backbone.ratios,
-                abnormal=cs.abnormal_blocks(backbone.ratios, limit),
-                suppressed=tuple(repair.factors),
-                norms_before=backbone.norms,
-                norms_after=after,
-                entropy=backbone.entropy,
-                entropy_after=cs.entropy(after) if repair.factors else backbone.entropy,
-            )
-
-        defaults = (backbone.amf_blocks, backbone.cs_blocks, backbone.title)
-        key = ("found", backbone.planted, defaults, method.fusion, method.suppression)
-        return encoder.once(encoded.clean, key, find)
+        after = backbone.norms.clone()
+        for block, factors in repair.factors.items():
+            after[block] *= factors
+        return MethodReport(
+            fusion=self._amf(self._encoded(encoded), method.fusion),
+            cs_reason=repair.reason,
+            channels=tuple(backbone.norms.argmax(1).tolist()),
+            ratios=backbone.ratios,
+            abnormal=cs.abnormal_blocks(backbone.ratios, limit),
+            suppressed=tuple(repair.factors),
+            norms_before=backbone.norms,
+            norms_after=after,
+            entropy=cs.entropy(backbone.norms),
+            entropy_after=cs.entropy(after),
+        )
 
     # --- steps -------------------------------------------------------------------------------
 
@@ -319,13 +312,9 @@ class Segmenter:
         return encoder.average(maps, ready.grid, parts[0][1].shape[-1]).flatten(0, 1)
 
     def _amf(self, source: Encoded, fusion: Fusion | None) -> FusionReport:
-        """The blocks AMF fuses, and why; cached."""
+        """The blocks AMF fuses, and why."""
         n, default = self.backbone.n_blocks, self.backbone.amf_blocks
-
-        def decide() -> FusionReport:
-            return amf.fused_blocks(fusion, n, default, lambda b: self.received(source, [b])[0])
-
-        return encoder.once(source.clean, ("fused", fusion, default), decide)
+        return amf.fused_blocks(fusion, n, default, lambda b: self.received(source, [b])[0])
 
 
 def _check_index(what: str, index: int, count: int) -> None:

@@ -33,16 +33,6 @@ class Openings:
     values: tuple[Tensor, ...]
 
 
-def is_causal(model: nn.Module) -> bool:
-    """Whether the text tower is the one recomputed here: causal and pooled at the end token."""
-    return (
-        getattr(model, "attn_mask", None) is not None
-        and getattr(model, "text_pool_type", None) == "argmax"
-        and hasattr(model, "token_embedding")
-        and blocks.unusual(model.transformer.resblocks) is None
-    )
-
-
 def read_openings(model: nn.Module, tokens: Tensor) -> Openings:
     """Keys and values of token rows (n, context), up to their end token."""
     lengths = tokens.argmax(dim=-1)
@@ -105,10 +95,7 @@ def _encode_batch(
         if index == len(layers) - 1:  # only end tokens are used after the last attention
             x, mixed = x[last], mixed[:, last]
         x = blocks.finish(block, x, mixed)
-    x, projection = blocks.normalised(model.ln_final, x), model.text_projection
-    if projection is None:
-        return x
-    return projection(x) if isinstance(projection, nn.Linear) else x @ projection
+    return blocks.normalised(model.ln_final, x) @ model.text_projection
 
 
 def _attend(

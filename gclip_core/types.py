@@ -246,14 +246,14 @@ class Encoded:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory besides the clean one's: block inputs, and the cached queries, keys and
-        values (three times an input for the last block and each block that the pass kept)."""
+        """Bytes of memory besides the clean one's: block inputs, the last block's queries, keys and
+        values, and the queries and keys of the other blocks that are cached."""
         clean = () if self._clean is None else self.clean.passes
         shared = {x.data_ptr() for one in clean for x in one.inputs}
         every = [x for one in self.passes for x in one.inputs]
-        kept = 1 if clean else 1 + len(self.passes[0]._heads)
         own = sum(x.nbytes for x in every if x.data_ptr() not in shared)
-        return own + 3 * kept * every[-1].nbytes
+        kept = 0 if clean else len(self.passes[0]._heads)
+        return own + (3 + 2 * kept) * every[-1].nbytes
 
 
 @dataclass(frozen=True, eq=False)

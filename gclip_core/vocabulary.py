@@ -317,12 +317,9 @@ def _embed_new(backbone: Backbone, phrases: Sequence[str], sentences: tuple[str,
         return text_tower.read_openings(backbone.model, before.to(backbone.device))
 
     with torch.no_grad():
-        if text_tower.is_causal(backbone.model):
-            which = torch.arange(len(sentences), device=backbone.device).repeat(len(phrases))
-            openings = backbone.openings_cache.get_or_make(sentences, read_openings)
-            each = text_tower.encode(backbone.model, tokens, openings, which)
-        else:
-            each = torch.cat([backbone.model.encode_text(some) for some in tokens.split(64)])
+        which = torch.arange(len(sentences), device=backbone.device).repeat(len(phrases))
+        openings = backbone.openings_cache.get_or_make(sentences, read_openings)
+        each = text_tower.encode(backbone.model, tokens, openings, which)
     each = F.normalize(each.float(), dim=-1).reshape(len(phrases), len(sentences), -1)
     return F.normalize(each.mean(1), dim=-1).cpu()
 

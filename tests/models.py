@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import open_clip
 import torch
-from open_clip.model import CLIP, CustomTextCLIP
+from open_clip.model import CLIP
 from PIL import Image
 from torch import Tensor, nn
 
-from gclip_core import Backbone, load_backbone, wrap_backbone
+from gclip_core import Backbone, load_backbone
 
 PATCH = 8
 CONTEXT = 77
@@ -41,20 +41,18 @@ def tiny_clip(
     width: int = 32,
     embed: int = 16,
     quick_gelu: bool = False,
-    custom_text: bool = False,
     text: dict[str, Any] | None = None,
     **vision: Any,
-) -> CLIP | CustomTextCLIP:
+) -> CLIP:
     """An open_clip CLIP with four heads and ``layers`` blocks; ``vision`` as in CLIPVisionCfg."""
     vision = {
         "layers": layers, "width": width, "head_width": width // 4,
         "patch_size": patch, "image_size": image, **vision,
     }  # fmt: skip
     words = {"context_length": CONTEXT, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
-    kind = CustomTextCLIP if custom_text else CLIP
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = kind(embed, vision, {**words, **(text or {})}, quick_gelu=quick_gelu)
+        model = CLIP(embed, vision, {**words, **(text or {})}, quick_gelu=quick_gelu)
         _randomise(model)
     return model.eval().requires_grad_(False)
 
@@ -96,6 +94,15 @@ def enlarge_channel(model: nn.Module, channel: int, gain: float, blocks: Iterabl
         model.visual.transformer.resblocks[block].mlp.c_proj.weight[channel] *= gain
 
 
+def wrap_backbone(
+    model: nn.Module,
+    tokenizer: Callable[[list[str]], Tensor],
+    mean: tuple[float, float, float] = MEAN,
+    std: tuple[float, float, float] = STD,
+) -> Backbone:
+    return Backbone("tiny", "tiny", model, tokenizer, mean, std, model.visual.image_size[0])
+
+
 def tiny_backbone(
     seed: int = 0, prepare: Callable[[nn.Module], None] | None = None, **settings: Any
 ) -> Backbone:
@@ -103,7 +110,7 @@ def tiny_backbone(
     model = tiny_clip(seed, **settings)
     if prepare is not None:
         prepare(model)
-    return wrap_backbone(model, tokenizer(), name="tiny", mean=MEAN, std=STD)
+    return wrap_backbone(model, tokenizer())
 
 
 def picture(height: int, width: int, seed: int = 0) -> Image.Image:

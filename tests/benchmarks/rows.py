@@ -16,14 +16,13 @@ from gclip_core import (
     gclip,
     load_backbone,
     plant_channel,
-    wrap_backbone,
 )
 from gclip_core import blocks as core_blocks
 from gclip_core.registry import OPENAI_MEAN, OPENAI_STD
 from gclip_core.types import Vocabulary
 from tests.benchmarks import usual
 from tests.benchmarks.clock import child, medians, once
-from tests.models import normalised, picture, tokenizer
+from tests.models import normalised, picture, tokenizer, wrap_backbone
 
 WORDS = (
     *("cat", "dog", "sofa", "wall", "sky", "tree", "grass", "road", "person", "car"),

@@ -18,7 +18,6 @@ TOWERS: dict[str, dict[str, Any]] = {
     "patches of 14": {"patch": 14, "image": 56},
     "patches of 4": {"patch": 4, "image": 24},
     "LayerScale": {"ls_init_value": 0.3},
-    "custom attention class": {"block_type": "custom"},
     "quickgelu": {"quick_gelu": True},
     "no norm before": {"no_ln_pre": True},
     "native size not square": {"image": (24, 40)},

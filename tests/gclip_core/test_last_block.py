@@ -16,11 +16,19 @@ from gclip_core import (
     blocks,
     gclip,
     last_block,
-    wrap_backbone,
 )
 from gclip_core.attention import Heads
 from tests import reference
-from tests.models import MEAN, STD, normalised, picture, tiny_backbone, tiny_clip, tokenizer
+from tests.models import (
+    MEAN,
+    STD,
+    normalised,
+    picture,
+    tiny_backbone,
+    tiny_clip,
+    tokenizer,
+    wrap_backbone,
+)
 
 GRID = (5, 7)
 RELATIVES = [name for name, method in METHODS.items() if method.calibration]
@@ -31,7 +39,6 @@ TOWERS: dict[str, dict[str, Any]] = {
     "24 blocks": {"layers": 24},
     "patches of 14": {"patch": 14, "image": 56},
     "LayerScale": {"ls_init_value": 0.3},
-    "custom attention class": {"block_type": "custom"},
     "quickgelu": {"quick_gelu": True},
 }
 

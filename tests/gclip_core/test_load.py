@@ -6,7 +6,6 @@ A tiny model replaces the large ones, and a few functions the hub.
 import json
 import os
 import pickle
-import shutil
 import zipfile
 from collections import ChainMap
 from collections.abc import Callable
@@ -360,48 +359,16 @@ def hub(model: CLIP, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
 class TestDownload:
     def test_a_backbone_is_fetched_once_and_then_read_from_disk(self, hub: Hub) -> None:
         assert not load.on_disk(BACKBONES["tiny"])
-        assert load_backbone("tiny").notes == load_backbone("tiny").notes == ()
+        assert load_backbone("tiny").digest == load_backbone("tiny").digest
         assert load.on_disk(BACKBONES["tiny"])
         assert hub.downloads == 1
 
-    @pytest.mark.parametrize(
-        ("error", "reason"),
-        [
-            (LocalEntryNotFoundError("offline"), "no connection to the server"),
-            (TimeoutError("read timed out"), "no connection to the server"),
-            (RuntimeError("404 Client Error"), "does not have it (404)"),
-            (OSError(28, "No space left on device"), "the disk is full"),
-            (PermissionError(13, "Permission denied"), "cannot be written"),
-            (KeyError("odd"), "KeyError while reading"),
-        ],
-    )
-    def test_a_failure_is_explained_with_a_way_on(
-        self, hub: Hub, error: Exception, reason: str
-    ) -> None:
-        hub.error = error
-        way_on = ("could not be downloaded", "tiny.safetensors", load.WEIGHTS_FOLDER)
-        refused(lambda: load_backbone("tiny"), reason, "Tiny", "3 MB", *way_on)
+    def test_a_failure_is_explained_with_a_way_on(self, hub: Hub) -> None:
+        hub.error = LocalEntryNotFoundError("offline")
+        reason = ("could not be downloaded", "LocalEntryNotFoundError", "Tiny", "3 MB")
+        refused(lambda: load_backbone("tiny"), *reason, "tiny.safetensors", load.WEIGHTS_FOLDER)
         hub.error = None
         assert load_backbone("tiny").n_blocks == 2, "the next attempt succeeds"
-
-    def test_a_file_damaged_on_disk_is_fetched_again_with_a_note(self, hub: Hub) -> None:
-        load_backbone("tiny")
-        hub.file.write_bytes(hub.content[:1000])
-        assert "fetched again" in load_backbone("tiny").notes[0]
-        assert load_backbone("tiny").notes == ()
-        assert hub.downloads == 2
-
-    def test_a_file_that_is_damaged_on_the_hub_is_fetched_twice_at_most(self, hub: Hub) -> None:
-        hub.content = b"damaged"
-        refused(lambda: load_backbone("tiny"), "could not be read as weights")
-        assert hub.downloads == 2
-
-    def test_a_disk_too_full_is_noticed_before_the_download(
-        self, hub: Hub, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2 * 10**6))
-        refused(lambda: load_backbone("tiny"), "the disk is full", load.WEIGHTS_FOLDER)
-        assert hub.downloads == 0
 
 
 class TestLocalFolder:

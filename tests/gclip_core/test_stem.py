@@ -7,9 +7,8 @@ from PIL import Image
 
 from evaluation.photos import star_photos
 from gclip_core import METHODS, Segmenter
-from gclip_core.backbone import check_tower
 from gclip_core.stem import Stem
-from tests.models import loaded
+from tests.models import loaded, tokenizer, wrap_backbone
 
 SMALL = {
     "first": 8,
@@ -39,7 +38,7 @@ class TestStem:
         text = {"context_length": 8, "vocab_size": 64, "width": 32, "heads": 2, "layers": 1}
         model = CLIP(16, vision, text)
         model.visual.conv1 = Stem(64, SMALL)
-        check_tower(model)
+        assert wrap_backbone(model, tokenizer()).patch == 16
 
 
 class TestPhotoModel:

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gclip_core import Backbone, VocabularyError, text_tower, vocabulary, word_lists
+from gclip_core import Backbone, VocabularyError, vocabulary, word_lists
 from gclip_core.types import Vocabulary
 from gclip_core.vocabulary import MAX_CLASSES, MAX_PHRASE, embed, parse
-from tests.models import CONTEXT, loaded, tiny_backbone, tiny_clip, tokenizer
+from tests.models import CONTEXT, loaded, tiny_backbone, tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -132,16 +132,8 @@ class TestParsing:
 
 class TestEmbedding:
     @pytest.mark.parametrize("templates", vocabulary.TEMPLATES)
-    @pytest.mark.parametrize(
-        "text",
-        [{}, {"proj_type": "linear"}, {"no_causal_mask": True}, {"pool_type": "last"}],
-        ids=["stock", "linear projection", "not causal", "last position"],
-    )
-    @pytest.mark.parametrize("custom_text", [False, True], ids=["CLIP", "custom text tower"])
-    def test_equal_to_the_full_computation(
-        self, templates: str, text: dict, custom_text: bool
-    ) -> None:
-        backbone = tiny_backbone(21, layers=1, text=text, custom_text=custom_text)
+    def test_equal_to_the_full_computation(self, templates: str) -> None:
+        backbone = tiny_backbone(21, layers=1)
         phrases = ["cat", "a very long sofa with many words", "🐈"]
         found = embed(backbone, phrases, templates)
         assert found.shape == (3, 16)
@@ -181,12 +173,6 @@ class TestEmbedding:
             built_in.text_cache.clear()
             alone = embed(built_in, [words[index]], "plain")[0]
             assert torch.allclose(alone, together[index], atol=1e-5)
-
-    def test_only_causal_towers_pooled_at_the_end_token_are_cut_short(self) -> None:
-        assert text_tower.is_causal(tiny_clip(layers=1))
-        for text in ({"no_causal_mask": True}, {"pool_type": "last"}):
-            assert not text_tower.is_causal(tiny_clip(layers=1, text=text))
-        assert not text_tower.is_causal(tiny_clip(layers=1, custom_text=True))
 
     def test_templates_and_backbones_do_not_share_embeddings(self, backbone: Backbone) -> None:
         one = embed(backbone, ["cat"], "plain")

@@ -30,6 +30,13 @@ def rgb() -> Image.Image:
     return noise(12, 17, seed=5)
 
 
+def turned(orientation: int) -> Image.Exif:
+    """EXIF that says how a camera was turned, from 1 (upright) to 8."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
     """``image`` as a file of Pillow's format ``kind``."""
     stream = BytesIO()

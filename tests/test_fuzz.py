@@ -9,11 +9,10 @@ from functools import cache
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from gclip_core.errors import ImageError
 from gclip_core.images import check
-from tests.pictures import FORMATS, encoded, noise
+from tests.pictures import FORMATS, encoded, noise, turned
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
 
@@ -26,8 +25,7 @@ PEAK_GROWTH_MB = 300
 def seeds() -> tuple[bytes, ...]:
     """Small valid files of every format and of several modes."""
     grey, colour = noise(9, 13).convert("L"), noise(13, 9)
-    exif = Image.Exif()
-    exif[0x0112] = 6
+    exif = turned(6)
     exif[0x010E] = "a description longer than four bytes"
     found = [encoded(colour, kind) for kind in FORMATS] + [encoded(grey, kind) for kind in FORMATS]
     found += [

@@ -19,7 +19,7 @@ from gclip_core import (
 )
 from gclip_core import blocks as core_blocks
 from gclip_core.registry import OPENAI_MEAN, OPENAI_STD
-from gclip_core.types import Vocabulary
+from gclip_core.types import Encoded, Method, Segmentation, Vocabulary
 from tests.benchmarks import usual
 from tests.benchmarks.clock import child, medians, once
 from tests.models import normalised, picture, tokenizer, wrap_backbone
@@ -187,32 +187,28 @@ def toggles(bench: Bench) -> list[Row]:
         plant_channel(face.backbone, 100, 6.0, CS_BLOCKS), short_side=face.short_side
     )
     plain, cs = METHODS["clearclip"], gclip(amf=False)
-    trunks: dict[str, object] = {}
+    kept: dict[str, Encoded] = {}
 
-    def cold() -> None:
-        trunks["plain"] = face.encode(shown)
-        face.segment(trunks["plain"], WORDS, plain)
+    def run(
+        face: Segmenter, name: str, method: Method, make: Callable[[], Encoded] | None = None
+    ) -> Callable[[], Segmentation]:
+        """Segment the encoding of that name, made anew if it is told how."""
 
-    def amf_on() -> None:
-        face.segment(trunks["plain"], WORDS, gclip(cs=False))
+        def segment() -> Segmentation:
+            if make:
+                kept[name] = make()
+            return face.segment(kept[name], WORDS, method)
 
-    def other(name: str) -> None:
-        face.segment(trunks["plain"], WORDS, METHODS[name])
+        return segment
 
-    def cold_planted() -> None:
-        trunks["planted"] = planted.encode(shown)
-        planted.segment(trunks["planted"], WORDS, plain)
-
-    def cs_on() -> None:
-        trunks["repaired"] = planted.suppress(trunks["planted"], cs)
-        planted.segment(trunks["repaired"], WORDS, cs)
-
-    def cs_again() -> None:
-        planted.segment(trunks["repaired"], WORDS, cs)
-
-    others = [partial(other, name) for name in ("maskclip", "naclip", "sclip")]
     whole, amf, maskclip, naclip, sclip, _, first, again = medians(
-        cold, amf_on, *others, cold_planted, cs_on, cs_again, repeats=bench.repeats
+        run(face, "plain", plain, lambda: face.encode(shown)),
+        run(face, "plain", gclip(cs=False)),
+        *(run(face, "plain", METHODS[name]) for name in ("maskclip", "naclip", "sclip")),
+        run(planted, "planted", plain, lambda: planted.encode(shown)),
+        run(planted, "repaired", cs, lambda: planted.suppress(kept["planted"], cs)),
+        run(planted, "repaired", cs),
+        repeats=bench.repeats,
     )
     return [
         share(

@@ -15,13 +15,8 @@ from evaluation.errors import EvaluationError
 from evaluation.metric import IGNORE
 from evaluation.photo_set import photo_folder, shipped_photos
 from evaluation.photos import star_photos
-from tests.evaluation.sets import (
-    CASES,
-    Case,
-    enlarge,
-    save_ids,
-    save_image,
-)
+from tests.evaluation.sets import CASES, Case, enlarge, save_ids, save_image
+from tests.pictures import turned
 
 SIZES = {
     "voc20": 20, "voc21": 21, "context59": 59, "context60": 60, "coco-stuff": 171,
@@ -145,16 +140,10 @@ def test_a_label_file_without_ids_is_refused(tmp_path: Path) -> None:
 # --- images and their truth ------------------------------------------------------------------
 
 
-def turned() -> Image.Exif:
-    exif = Image.Exif()
-    exif[0x0112] = 6  # the orientation: to be turned clockwise
-    return exif
-
-
 def test_an_image_keeps_its_stored_orientation_if_that_fits_the_truth(tmp_path: Path) -> None:
     root = CASES["voc21"].make(tmp_path, [[0, 1, 2], [3, 4, 5]])
     plain, _ = open_dataset(DATASETS["voc21"], root).samples[0].load()
-    save_image(root / "JPEGImages/2007_000033.jpg", [[0, 1, 2], [3, 4, 5]], exif=turned())
+    save_image(root / "JPEGImages/2007_000033.jpg", [[0, 1, 2], [3, 4, 5]], exif=turned(6))
     image, labels = open_dataset(DATASETS["voc21"], root).samples[0].load()
     assert (image.height, image.width) == labels.shape
     assert np.array_equal(np.asarray(image), np.asarray(plain))
@@ -163,7 +152,7 @@ def test_an_image_keeps_its_stored_orientation_if_that_fits_the_truth(tmp_path: 
 
 def test_an_image_is_turned_if_only_that_fits_the_truth(tmp_path: Path) -> None:
     root = CASES["voc21"].make(tmp_path, [[0, 1, 2], [3, 4, 5]])
-    save_image(root / "JPEGImages/2007_000033.jpg", [[0, 1, 2], [3, 4, 5]], exif=turned())
+    save_image(root / "JPEGImages/2007_000033.jpg", [[0, 1, 2], [3, 4, 5]], exif=turned(6))
     save_ids(root / "SegmentationClass/2007_000033.png", [[0, 1], [0, 1], [0, 1]])
     image, labels = open_dataset(DATASETS["voc21"], root).samples[0].load()
     assert (image.height, image.width) == labels.shape == (24, 16)

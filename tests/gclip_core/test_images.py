@@ -24,6 +24,7 @@ from tests.pictures import (
     png_chunk,
     probe,
     rgb,
+    turned,
 )
 
 # Pillow warns of what is odd in a header before the refusal in words.
@@ -96,9 +97,8 @@ def test_a_palette_with_alpha_is_laid_on_white() -> None:
     palette.putpalette([200, 0, 0, 0, 0, 200])
     palette.putdata([0, 1])
     for transparency in (1, b"\xff\x00"):
-        stream = BytesIO()
-        palette.save(stream, "PNG", transparency=transparency)
-        assert pixels(check(stream.getvalue()))[0].tolist() == [[200, 0, 0], [255, 255, 255]]
+        data = encoded(palette, "PNG", transparency=transparency)
+        assert pixels(check(data))[0].tolist() == [[200, 0, 0], [255, 255, 255]]
 
 
 def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
@@ -120,9 +120,8 @@ def test_cmyk_comes_out_in_its_colours_also_inverted_by_adobe() -> None:
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
 def test_the_first_frame_of_an_animation_is_taken(kind: str) -> None:
     first, second = (Image.new("RGB", (9, 7), colour) for colour in ("red", "blue"))
-    stream = BytesIO()
-    first.save(stream, kind, save_all=True, append_images=[second] * 3)
-    assert np.abs(pixels(check(stream.getvalue())) - [255, 0, 0]).max() <= 3
+    data = encoded(first, kind, save_all=True, append_images=[second] * 3)
+    assert np.abs(pixels(check(data)) - [255, 0, 0]).max() <= 3
 
 
 # ── upright ────────────────────────────────────────────────────────────────────────────────────
@@ -142,13 +141,9 @@ _STORED_AS = {  # what the camera stored -> how a person turns it by hand
 @pytest.mark.parametrize("turn", range(1, 9))
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
 def test_all_eight_turns_of_a_camera_are_undone(kind: str, turn: int) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = turn
     options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
-    stream = BytesIO()
-    rgb().save(stream, kind, exif=exif, **options)
     by_hand = _STORED_AS[turn](pixels(rgb()))
-    result = check(stream.getvalue())
+    result = check(encoded(rgb(), kind, exif=turned(turn), **options))
     assert np.array_equal(pixels(result), by_hand)
     assert np.array_equal(pixels(check(result)), by_hand), "and not turned a second time"
 
@@ -215,9 +210,7 @@ def test_a_bomb_by_pixels_is_refused_unread(size: tuple[int, int]) -> None:
 
 def test_only_the_listed_decoders_run() -> None:
     for kind in ("TIFF", "BMP", "PPM", "ICO", "TGA", "PCX", "JPEG2000", "SGI", "DDS", "IM", "PDF"):
-        stream = BytesIO()
-        noise(16, 16).save(stream, kind)
-        refused(stream.getvalue(), "PNG, JPEG, WebP or GIF")
+        refused(encoded(noise(16, 16), kind), "PNG, JPEG, WebP or GIF")
 
 
 # ── what is no picture ─────────────────────────────────────────────────────────────────────────
@@ -265,10 +258,8 @@ def test_a_jpeg_cut_short_is_refused(progressive: bool) -> None:
 
 @pytest.mark.parametrize("turn", [1, 6])
 def test_a_draft_is_the_picture_at_a_smaller_scale(turn: int) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = turn
     smooth = noise(5, 8).resize((800, 500), Image.Resampling.BICUBIC)
-    data = encoded(smooth, "JPEG", exif=exif)
+    data = encoded(smooth, "JPEG", exif=turned(turn))
     height, width = images.header_size(data)
     assert (height, width) == ((500, 800) if turn == 1 else (800, 500))
     small = check(data, draft=(height // 3, width // 3))

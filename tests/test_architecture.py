@@ -2,11 +2,11 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests import ROOT
+
 OURS = ("gclip_core", "evaluation", "training", "demo")
 COLUMNS = 100
 PYTHON = sorted([ROOT / "app.py", *(f for name in OURS for f in (ROOT / name).rglob("*.py"))])

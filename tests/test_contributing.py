@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests import ROOT
+
 TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 CLASSES = re.search(r"```text\n(.*?)```", TEXT, re.DOTALL)

@@ -11,7 +11,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-ROOT = Path(__file__).parents[1]
+from tests import ROOT
+
 CORE_TESTS = (
     "gclip_core", "evaluation", "demo/test_drawing.py", "demo/test_export.py", "demo/test_look.py",
 )  # fmt: skip

@@ -12,8 +12,8 @@ import yaml
 from demo.learn import lesson
 from demo.tabs import TABS
 from demo.widgets import code
+from tests import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")] + sorted(
     (ROOT / "docs").glob("*.md")
 )

@@ -1,10 +1,8 @@
 """The notebook runs from top to bottom and draws its pictures."""
 
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests import ROOT
 
 
 @pytest.mark.long

@@ -9,7 +9,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,8 +26,8 @@ import pytest
 from demo import api, launch, main, page
 from demo.host import guard
 from demo.look import Studio
+from tests import ROOT, free_port
 
-ROOT = Path(__file__).parents[1]
 API = "/gradio_api"
 STARTUP_SECONDS = 400
 ANSWER_SECONDS = 600
@@ -40,13 +39,6 @@ class BusyError(Exception):
 
 class FailedError(Exception):
     """The page failed to answer."""
-
-
-def free_port() -> int:
-    """A port nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @dataclass

@@ -9,8 +9,8 @@ import pytest
 from evaluation import cli
 from evaluation.datasets import DATASETS
 from evaluation.phenomena import __main__ as phenomena
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "EVALUATION.md").read_text("utf-8")
 LINES = [
     shlex.split(line)

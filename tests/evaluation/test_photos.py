@@ -77,7 +77,8 @@ def test_later_polygons_cover_earlier_ones_and_void_uncovers() -> None:
 
 def test_author_and_licence_of_every_photo_are_listed(photo: Photo) -> None:
     author, licence = photo.credit.split(", ")
-    rows = dict(re.findall(r"^\| (\S+)\.jpg \| (.+)$", _notes(), re.MULTILINE))
+    notes = assets.path("photos", "README.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| (\S+)\.jpg \| (.+)$", notes, re.MULTILINE))
     assert author in rows[photo.name]
     assert licence in rows[photo.name]
 
@@ -85,10 +86,6 @@ def test_author_and_licence_of_every_photo_are_listed(photo: Photo) -> None:
 def test_no_photo_ships_without_a_mask() -> None:
     files = {path.name for path in assets.path("photos").iterdir()}
     assert files == {"README.md", "photos.json", *(photo.path.name for photo in PHOTOS)}
-
-
-def _notes() -> str:
-    return assets.path("photos", "README.md").read_text(encoding="utf-8")
 
 
 def test_the_built_in_model_was_trained_on_every_word(photo: Photo) -> None:

@@ -11,8 +11,8 @@ from evaluation import shares
 from evaluation.cli import main
 from evaluation.errors import EvaluationError
 from evaluation.tally import Tally, added
+from tests import free_port
 from tests.evaluation.test_runner import assert_same, go, whole
-from tests.visitor import free_port
 
 __all__ = ["whole"]
 

@@ -247,6 +247,7 @@ class TestUnknownPhrases:
 
     def test_a_model_with_an_open_vocabulary_knows_all(self, backbone: Backbone) -> None:
         assert vocabulary.unknown_phrases(backbone, parse("xylophone")) == ()
+        assert vocabulary.nearest_known(backbone, "golden retriever") is None
 
 
 class TestNearestKnown:
@@ -276,9 +277,6 @@ class TestNearestKnown:
         seen = {word for group in built_in.known.seen for word in group}
         assert set(built_in.known.nearest.values()) <= seen
         assert not built_in.known.nearest.keys() & built_in.known.words
-
-    def test_a_model_with_an_open_vocabulary_needs_none(self, backbone: Backbone) -> None:
-        assert vocabulary.nearest_known(backbone, "golden retriever") is None
 
 
 class TestHiddenWords:

@@ -20,6 +20,9 @@ from training.network import BLOCKS, Student
 from training.state import State
 from training.words import WIDTH, Words, groups, names, plural
 
+BESIDE = ("cabinet", "bed", "house", "pole", "street light", "traffic light", "bus", "truck")
+"""What priors and courses name beside the tables."""
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -28,7 +31,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = names()
     said = {w for key in ("anywhere", "indoors", "people") for w in table[key]}
     said |= {w for key in ("classes", "labels") for group in table[key].values() for w in group}
-    said |= {*table["captions"], *table["called"].values(), *table["synonyms"], *learn_words()}
+    said |= {*table["captions"], *table["called"].values(), *table["synonyms"], *BESIDE}
     for place in table["scenes"].values():
         said |= {*place["there"], *place["may be"]}
     said |= {w for group in table["neighbours"].values() for w in group}
@@ -51,11 +54,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def words(data: Path) -> Words:
     return Words(data)
-
-
-def learn_words() -> list[str]:
-    """What priors and courses name beside the tables."""
-    return ["cabinet", "bed", "house", "pole", "street light", "traffic light", "bus", "truck"]
 
 
 class TestWords:

@@ -125,11 +125,11 @@ class Backbone:
 
     @cached_property
     def digest(self) -> str:
-        """BLAKE2 digest of all weights: the same weights give the same digest anywhere."""
+        """BLAKE2 digest of all weights; the same on every machine."""
         state = blake2b(digest_size=16)
         for key, value in sorted(self.model.state_dict().items()):
             state.update(f"{key}{tuple(value.shape)}{value.dtype}".encode())
-            flat = value.detach().cpu().reshape(-1)  # a scalar has no bytes to view
+            flat = value.detach().cpu().reshape(-1)  # PyTorch cannot view a scalar as bytes
             state.update(flat.view(torch.uint8).numpy().data)
         return state.hexdigest()
 
@@ -165,8 +165,7 @@ def load_backbone(
 ) -> Backbone:
     """Loads a BACKBONES entry, from ``weights`` if given, else from disk or open_clip's download.
 
-    ``dtype="auto"`` is bfloat16 where the processor computes in it, else float32; float32 for the
-    built-in model.
+    ``dtype="auto"`` is bfloat16 if the device computes in it, and float32 for the built-in model.
 
     Raises:
         BackboneError: an unknown name, no network, a damaged file, another architecture.
@@ -188,9 +187,9 @@ def load_backbone(
 
 
 def plant_channel(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int]) -> Backbone:
-    """A simulated fault: the backbone with ``W2[channel, :]`` times ``gain`` in some blocks.
+    """A simulation: the backbone with ``W2[channel, :]`` times ``gain`` in ``blocks`` (0-based).
 
-    ``blocks`` count from 0. The given backbone does not change; both share one model.
+    The given backbone does not change; both share one model.
 
     Raises:
         MethodError: a channel or block the tower does not have, or a gain that is no number.

@@ -1,15 +1,14 @@
-"""Untrusted pictures in, checked RGB images out; and the size a picture is encoded at.
+"""From untrusted pictures to checked RGB images, and the size at which a picture is encoded.
 
-The size is read from the header before a pixel is decoded, only the decoders of :data:`FORMATS`
-run, the cost of reading a header is bounded, and every failure is an
-:class:`~gclip_core.errors.ImageError`. Colour profiles are ignored, as they were when CLIP was
-trained.
+The size is read from the header before a pixel is decoded. Only the decoders of :data:`FORMATS`
+run. The time to read a header is bounded. Every failure is an
+:class:`~gclip_core.errors.ImageError`. Colour profiles are ignored, as in CLIP's training.
 """
 
 import math
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from io import BytesIO
 from pathlib import Path
@@ -28,18 +27,18 @@ MAX_PIXELS = 64_000_000
 MAX_SIDE = 65_535
 MAX_BYTES = 256 * 2**20
 MAX_READS = 10_000
-"""Reads of a file until its header is known; a file of endless comments or chunks takes more."""
+"""Reads of a file until its header is known; a file of endless comments needs more."""
 MAX_EXIF = 2**16
-"""Bytes of EXIF: its entries may all point to the same bytes, which Pillow copies for each."""
+"""Bytes of EXIF. All its entries may point to the same bytes, which Pillow copies for each."""
 MAX_JPEG_SCANS = 100
-"""libtiff has the same limit; encoders write about ten."""
+"""Scans of a JPEG; encoders write about ten, and libtiff has the same limit."""
 ROWS = 256
 """Rows of a picture that are converted or hashed at a time, to save memory."""
 
 _EXPECTED = "An image was expected (PNG, JPEG, WebP or GIF)"
 _SAVE_AS = "save it as PNG or JPEG and try again"
 
-# In compressed data a 0xFF byte is followed by 0 or a restart number; any other pair is a marker.
+# 0xFF begins a marker, except before 0 or a restart number: these pairs are compressed data.
 _JPEG_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
 _JPEG_END = b"\xff\xd9"
 
@@ -53,7 +52,7 @@ def check(source: Source, max_pixels: int = MAX_PIXELS, draft: Grid | None = Non
     ``source`` is a PIL image, a file (path, bytes or binary file object) or a uint8 array of shape
     (H, W), (H, W, 1), (H, W, 3) or (H, W, 4). Values of 16 bits are divided by 257, transparent
     pixels become white, and an animation gives its first frame. With ``draft``, a JPEG may be
-    decoded at a half, quarter or eighth of its size, but at no less than this height and width.
+    decoded at a half, quarter or eighth of its size, but not smaller than this height and width.
 
     Raises:
         ImageError: no picture of these kinds, damaged, or more than ``max_pixels``.
@@ -82,7 +81,7 @@ def header_size(source: str | Path | bytes, max_pixels: int = MAX_PIXELS) -> Gri
 
 @contextmanager
 def _refusing(max_pixels: int) -> Iterator[None]:
-    """Raises an ImageError for every error of a decoder."""
+    """Turns every error of a decoder into an ImageError."""
     try:
         yield
     except ImageError:
@@ -92,7 +91,7 @@ def _refusing(max_pixels: int) -> Iterator[None]:
             f"An image of at most {max_pixels:,} pixels was expected, but a far larger one came; "
             "scale it down and try again."
         ) from error
-    # A decoder on damaged data raises nearly anything (struct, zlib, Index, Type, Memory ...).
+    # Damaged data makes a decoder raise nearly any error (struct, zlib, Index, Type, Memory ...).
     except Exception as error:
         raise ImageError(
             f"{_EXPECTED}, but this one is damaged or cut short; open it in a picture editor, "
@@ -101,7 +100,7 @@ def _refusing(max_pixels: int) -> Iterator[None]:
 
 
 def digest(image: Image.Image) -> str:
-    """32 hexadecimal digits that differ between images of different size, mode or pixels."""
+    """32 hexadecimal digits of the size, mode and pixels of an image."""
     summary = blake2b(f"{image.height}x{image.width}:{image.mode}:".encode(), digest_size=16)
     for top in range(0, image.height, ROWS):
         rows = image.crop((0, top, image.width, min(top + ROWS, image.height)))
@@ -165,21 +164,18 @@ def _read(source: str | Path | bytes | bytearray | BinaryIO) -> bytes:
 
 
 def _read_file(path: Path) -> bytes:
-    why = "there is no such file"
-    try:
-        if path.is_file():  # devices and pipes, which may never end, are no files
+    with suppress(OSError):
+        if path.is_file():  # no device or pipe, which may never end
             with path.open("rb") as file:
                 return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        why = error.strerror or "it cannot be read"
     raise ImageError(
-        f"An image file was expected at '{path.name[:80]}', but {why[0].lower()}{why[1:]}; check "
-        "its name, folder and permissions."
+        f"An image file was expected at '{path.name[:80]}', but none can be read; check its name, "
+        "folder and permissions."
     )
 
 
 class _CountedReads(BytesIO):
-    """Bytes that can be read :data:`MAX_READS` times as long as ``counts`` is set."""
+    """Bytes that can be read :data:`MAX_READS` times while ``counts`` is set."""
 
     counts = True
     reads = 0
@@ -192,7 +188,7 @@ class _CountedReads(BytesIO):
 
 
 def _open(data: bytes, max_pixels: int) -> Image.Image:
-    """The image of a file, its size checked and no pixel decoded yet."""
+    """The image of a file, with its size checked and no pixel decoded yet."""
     if data.startswith(b"\xff\xd8"):
         _check_jpeg(data)
     stream = _CountedReads(data)
@@ -216,7 +212,7 @@ def _from_bytes(data: bytes, max_pixels: int, draft: Grid | None) -> Image.Image
 
 
 def _check_jpeg(data: bytes) -> None:
-    """Refuses a JPEG of many scans, each of which takes as long as a picture, or of much EXIF."""
+    """Refuses a JPEG of many scans, each of which takes the time of a picture, or of much EXIF."""
     at, scans, exif = 2, 0, 0
     for _ in range(MAX_READS):
         found = _JPEG_MARKER.search(data, at)
@@ -240,13 +236,13 @@ def _unusual(what: str) -> ImageError:
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF's orientation, 1 to 8 (upright is 1); 1 where there is none."""
+    """EXIF's orientation, 1 to 8; 1 is upright, and the value if there is none."""
     exif = image.info.get("exif", b"")
     if not isinstance(exif, bytes) or len(exif) > MAX_EXIF + 2:
         image.info.pop("exif", None)
     try:
         return image.getexif().get(0x0112, 1)
-    except Exception:  # damaged EXIF raises nearly anything, too
+    except Exception:  # as above, for damaged EXIF
         return 1
 
 

@@ -1,7 +1,7 @@
-"""Logits on the patch grid to scores and labels, without all classes at full size in memory.
+"""From logits on the patch grid to scores and labels, one tile of the picture after the other.
 
-Logits are (entries, h, w) float32, one entry per synonym; ``owner[e]`` is the class of entry ``e``,
--1 for hidden words, which come last and compete like others. Bilinear interpolation is PyTorch's
+Logits are (entries, h, w) float32, one entry per synonym or hidden word; ``owner[e]`` is the class
+of entry ``e``. Hidden words come last, and their owner is -1. Bilinear interpolation is PyTorch's
 with ``align_corners=False``.
 """
 
@@ -19,11 +19,11 @@ from gclip_core.types import Grid, Vocabulary
 REST_WEIGHT = 0.25
 """Weight of hidden words, chosen on 100 photos (see METHOD.md, Background)."""
 TILE_ELEMENTS = 1 << 20
-"""Entries x pixels computed at a time: they stay in a processor's cache."""
+"""Entries times pixels that are computed at a time, to fit a processor's cache."""
 TILE_SIDE = 112
-"""Pixels; in a smaller tile fewer entries can have the largest logit, but there are more tiles."""
+"""Pixels. Smaller tiles are more in number, but in each fewer entries can be the largest."""
 CELL_SIDE = 24
-"""Pixels; side of the cells for which :func:`_can_win` decides."""
+"""Pixels; the least side of the cells for which :func:`_can_win` decides."""
 
 
 def owners(vocabulary: Vocabulary, n_hidden: int = 0) -> tuple[int, ...]:
@@ -35,7 +35,7 @@ def owners(vocabulary: Vocabulary, n_hidden: int = 0) -> tuple[int, ...]:
 def weaken(logits: Tensor, n_hidden: int, weight: float) -> Tensor:
     """Logits (entries, h, w) with the last ``n_hidden`` moved towards the mean of all entries.
 
-    Per patch ``mean + weight (logit - mean)``: 1 changes nothing, 0 gives the mean.
+    Each becomes ``mean + weight (logit - mean)``: a weight of 1 changes nothing.
     """
     if not n_hidden or weight == 1:
         return logits
@@ -44,9 +44,9 @@ def weaken(logits: Tensor, n_hidden: int, weight: float) -> Tensor:
 
 
 def scores(logits: Tensor, owner: Sequence[int], size: Grid) -> Tensor:
-    """Softmax over entries, maximum over a class's synonyms: (classes, *size) float32.
+    """Softmax over entries, then the maximum over a class's synonyms: (classes, *size) float32.
 
-    The columns of a class with synonyms need not sum to 1, nor those beside hidden words.
+    With synonyms or hidden words the scores of a pixel sum to less than 1.
     """
     out = torch.empty(max(owner) + 1, *size)
     for rows, columns in _tiles(logits, size):
@@ -56,9 +56,9 @@ def scores(logits: Tensor, owner: Sequence[int], size: Grid) -> Tensor:
 
 
 def labels(logits: Tensor, owner: Sequence[int], size: Grid, threshold: float = 0.0) -> Tensor:
-    """The best class of every pixel: ``size`` int16.
+    """The best class of each pixel: ``size`` int16.
 
-    -1 where a hidden word is best, or where the best score is under ``threshold``.
+    -1 if a hidden word is best, or if the best score is under ``threshold``.
     """
     out = torch.empty(size, dtype=torch.int16)
     classes = torch.tensor(owner, dtype=torch.int16)
@@ -80,7 +80,7 @@ def labels(logits: Tensor, owner: Sequence[int], size: Grid, threshold: float = 
 
 
 def _parts(logits: Tensor, size: Grid) -> int:
-    """Cells between two neighbouring points of the grid, along each axis."""
+    """The number of cells between two neighbouring points of the grid, along an axis."""
     pixels = min(length // n for n, length in zip(logits.shape[1:], size, strict=True))
     return max(1, min(pixels // CELL_SIDE, isqrt(TILE_ELEMENTS // logits.numel())))
 
@@ -88,8 +88,8 @@ def _parts(logits: Tensor, size: Grid) -> int:
 def _can_win(logits: Tensor, parts: int, threshold: float) -> Tensor:
     """Whether an entry can have the largest logit in a cell: bool (entries, cells, cells).
 
-    Interpolated logits lie between those at the cell's corners. So an entry whose largest corner is
-    below the smallest corner of another entry is never the largest.
+    Interpolated logits lie between those at the cell's corners. So an entry is never the largest if
+    its largest corner is below the smallest corner of another entry.
     """
     h, w = ((n - 1) * parts + 1 for n in logits.shape[1:])
     if threshold > 0:
@@ -120,10 +120,9 @@ def _per_class(entries: Tensor, owner: Sequence[int]) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class _Span:
-    """Pixels along an axis, the grid points around them, and the weights of linear interpolation.
+    """Pixels along an axis, their cells, and the grid points between which they lie.
 
-    ``mixing`` (pixels, points) has two weights that are not 0 per pixel; ``cells`` are the pixels'
-    cells.
+    ``mixing`` (pixels, points) are the weights of linear interpolation: two of a row are not 0.
     """
 
     pixels: slice
@@ -152,5 +151,5 @@ def _tiles(logits: Tensor, size: Grid, parts: int = 1) -> Iterable[tuple[_Span, 
 
 
 def _interpolated(logits: Tensor, rows: _Span, columns: _Span) -> Tensor:
-    """(entries, rows, columns); as matrix products, which are twice as fast as gathers."""
+    """Logits of pixels, (entries, rows, columns): two products, twice as fast as gathering."""
     return rows.mixing @ logits[:, rows.points, columns.points] @ columns.mixing.T

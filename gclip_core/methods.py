@@ -1,4 +1,4 @@
-"""The METHODS table: adding a method is one entry."""
+"""The METHODS table, with one entry per method."""
 
 from collections.abc import Iterable
 from numbers import Real
@@ -25,9 +25,9 @@ def gclip(
 ) -> Method:
     """GCLIP with its two ideas on or off; with both off it is ClearCLIP, exactly.
 
-    ``amf_blocks`` and ``cs_blocks`` are ``"auto"`` (measured), ``"backbone"`` (that backbone's
-    default) or 0-based integers. ``n_blocks`` is how many blocks ``auto`` fuses, ``heads`` how.
-    ``cs_channels``, if any, are suppressed instead of each block's largest.
+    ``amf_blocks`` and ``cs_blocks`` are ``"auto"`` (measured), ``"backbone"`` (the backbone's
+    default) or 0-based integers. The other settings are those of :class:`Fusion` and
+    :class:`Suppression`.
 
     Raises:
         MethodError: a setting outside its range.

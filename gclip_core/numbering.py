@@ -1,4 +1,4 @@
-"""Block numbers: 0-based indices in Python, 1-based numbers wherever a person reads."""
+"""Block numbers: 0-based indices in Python, 1-based numbers in text for people."""
 
 import operator
 import re
@@ -9,7 +9,7 @@ from gclip_core.types import Blocks
 
 
 def block_numbers(indices: Iterable[int]) -> tuple[int, ...]:
-    """0-based indices as the numbers people read: ``(5, 6)`` becomes ``(6, 7)``."""
+    """0-based indices as 1-based numbers: ``(5, 6)`` becomes ``(6, 7)``."""
     return tuple(index + 1 for index in indices)
 
 

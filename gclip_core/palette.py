@@ -1,8 +1,8 @@
-"""Class colours: determined by the class's name, the same in light and dark mode.
+"""The colour of a class, which depends on its name; the same in light and dark mode.
 
-``palette.txt`` lists the natural colours of words (sky, grass, …), then 500 colours for all other
-words. The first 16 of these were chosen by eye, far from each other and from the natural ones. The
-others turn the hue by the golden angle and cycle the lightness.
+``palette.txt`` lists natural colours of words (sky, grass, …), then 500 colours for other words.
+The first 16 of the 500 were chosen by eye, far from each other and from the natural colours. For
+the others the hue turns by the golden angle, and the lightness cycles.
 """
 
 import hashlib
@@ -24,14 +24,14 @@ NATURAL = {word: c for c, words in _LINES if words[0] != "#" for word in words.s
 COLOURS = tuple(c for first, more in _LINES if more[0] == "#" for c in (first, *more.split()))
 USUAL = COLOURS[:16]
 APART = 0.05
-"""The least distance in OKLab between colours of one picture, as long as usual ones are free."""
+"""The least distance in OKLab between two colours of one picture, if enough colours are free."""
 NO_CLASS = "#8c8c8c"
 INK = "#000000"
 PAPER = "#ffffff"
 
 
 def numbered(index: int) -> str:
-    """A colour as ``#rrggbb`` by its index; 500 is the first again."""
+    """The colour of an index as ``#rrggbb``; index 500 is the first colour again."""
     return COLOURS[index % len(COLOURS)]
 
 
@@ -46,7 +46,7 @@ def natural(name: str) -> str | None:
 def of_names(names: Sequence[str]) -> tuple[str, ...]:
     """Colour of each class as ``#rrggbb``; it depends on the names, not on their order.
 
-    Where the colours of two names are hard to tell apart, one of them gets another colour.
+    If the colours of two names are hard to tell apart, one of them gets another colour.
     """
     return _of_names(tuple(names))
 
@@ -75,7 +75,7 @@ def table(names: Sequence[str]) -> NDArray[np.uint8]:
 
 @lru_cache(1024)
 def ink_on(colour: str) -> str:
-    """Black or white, whichever has more contrast to ``#rrggbb`` (at least 4.5:1)."""
+    """Black or white: the one with more contrast to ``#rrggbb`` (at least 4.5:1)."""
     return INK if contrast(colour, INK) >= contrast(colour, PAPER) else PAPER
 
 

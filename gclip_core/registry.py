@@ -22,10 +22,10 @@ HALF: Triple = (0.5, 0.5, 0.5)
 class BackboneEntry:
     """One backbone: its name, size and licence, and its default settings.
 
-    ``architecture`` and ``tag`` are open_clip's names (quickgelu where the weights need it);
-    ``parameters`` in millions, ``download`` in megabytes, ``patch`` and ``short_side`` in pixels;
-    ``amf_blocks`` and ``cs_blocks`` are those of the setting ``"backbone"`` (0-based).
-    ``files`` are other names of the published weight files.
+    ``architecture`` and ``tag`` are open_clip's names (with quickgelu if the weights need it).
+    ``parameters`` are in millions, ``download`` in megabytes, ``patch`` and ``short_side`` in
+    pixels. ``amf_blocks`` and ``cs_blocks`` (0-based) belong to the setting ``"backbone"``.
+    ``files`` are the publisher's names of the weight file.
     """
 
     name: str
@@ -50,7 +50,7 @@ _B32: dict[str, Any] = {"parameters": 151.3, "download": 605, "blocks": 12, "pat
 _L14: dict[str, Any] = {"parameters": 427.6, "download": 1711, "blocks": 24, "patch": 14}
 
 BACKBONES: dict[str, BackboneEntry] = table(
-    # Without a tag: its weights are in `assets/` (see `shipped`). It has a stem (see `stem`).
+    # An entry without a tag has its weights in `assets/` (see `shipped`).
     BackboneEntry(
         BUILT_IN, "Built-in", BUILT_IN, "", parameters=26.9, download=0,
         licence="research and teaching", blocks=12, patch=16, short_side=320,

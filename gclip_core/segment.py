@@ -22,12 +22,12 @@ from gclip_core.types import Method, Segmentation
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Segment every image; one that cannot be used is reported, and the others are segmented.
+    """Segments every image that can be used, and reports the others.
 
-    Returns 0 when all went well, 1 when some image could not be used, 2 for unusable settings.
+    Returns 0 if all images were segmented, 1 if one could not be used, 2 for unusable settings.
     """
     given = _parser().parse_args(arguments)
-    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")  # read at the first product: answers repeat
+    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")  # before the first product: results repeat
     try:
         words = None if given.words is None else vocabulary.parse(_words(given.words))
         rest = given.rest
@@ -118,7 +118,7 @@ def _method(given: argparse.Namespace) -> Method:
 
 
 def _unique_names(paths: Sequence[Path]) -> list[str]:
-    """Output names: the file's stem, numbered where two images share one."""
+    """Output names: each file's stem, with a number if another image has the same."""
     names: list[str] = []
     for path in paths:
         numbered = (f"{path.stem}-{n}" for n in count(2))

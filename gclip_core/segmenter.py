@@ -48,10 +48,11 @@ Words = str | Iterable[str] | Vocabulary
 class Segmenter:
     """Segments images with a backbone; immutable, so threads may share it.
 
-    ``short_side`` (pixels; default the backbone's), ``window`` and ``stride`` (pixels, rounded to
-    patches; no window is one pass), ``templates`` a name of :data:`vocabulary.TEMPLATES` or
-    sentences with ``{}``, ``logit_scale`` times the cosine. Images over ``max_tokens`` patches are
-    scaled down, images over ``max_pixels`` refused.
+    ``short_side`` is the size at which images are encoded (default: the backbone's), ``window`` and
+    ``stride`` those of windows, in pixels; without ``window`` there is one pass. ``templates`` is a
+    name of :data:`vocabulary.TEMPLATES`, or sentences with ``{}``. Logits are ``logit_scale`` times
+    the cosine. Images of more than ``max_tokens`` patches are scaled down; those of more than
+    ``max_pixels`` are refused.
     """
 
     backbone: Backbone
@@ -110,12 +111,11 @@ class Segmenter:
         rest: str | Iterable[str] = "none",
         rest_weight: float = masks.REST_WEIGHT,
     ) -> Segmentation:
-        """A mask of every class named in ``words`` (a list, or one string as a person types it).
+        """Finds the class of each pixel among ``words`` (a list, or text as a person types it).
 
-        ``rest`` are hidden words for the rest of the picture, where a pixel gets no class:
-        ``"none"``, so that every pixel gets one of ``words``; ``"background"``, the field's list;
-        ``"auto"``, that list for one class alone; or words. ``rest_weight`` from 0 to 1 weakens
-        their logits (:func:`masks.weaken`). ``threshold`` is the least score of a class.
+        ``rest`` are hidden words for the rest of the picture (:func:`vocabulary.hidden_words`);
+        ``rest_weight`` from 0 to 1 weakens their logits (:func:`masks.weaken`). A pixel gets no
+        class if a hidden word fits it best, or if the best score is under ``threshold``.
 
         Raises:
             GclipError: the image, the words or the method's settings cannot be used.
@@ -148,8 +148,8 @@ class Segmenter:
     ) -> tuple[str, ...]:
         """Words for what the image shows, best first: at most ``most``, at least one.
 
-        ``choosy`` leaves out what covers little and what may not be there. By ClearCLIP on one
-        unwindowed pass, without planted channels.
+        ``choosy`` leaves out words that cover little or fit little. The words are found with
+        ClearCLIP's features of one pass, without planted channels.
         """
         whole = self._encoded(image).whole
         clean = replace(self, backbone=replace(self.backbone, planted=()))
@@ -163,9 +163,9 @@ class Segmenter:
     # --- inspection --------------------------------------------------------------------------
 
     def suppress(self, encoded: Encoded, method: Method) -> Encoded:
-        """The encoding that ``method`` runs on: the same without CS, else with CS in its trunk.
+        """The encoding that ``method`` runs on: with CS in the trunk, if the method uses CS.
 
-        ``segment`` and ``dense_features`` do this by themselves; reuse the result to do it once.
+        Other functions do this themselves. Reuse the result to do it once for several calls.
         """
         repair = self.backbone.repair(method.suppression)
         return encoder.resumed(self.backbone, self._encoded(encoded), repair)
@@ -173,7 +173,7 @@ class Segmenter:
     def attention_map(self, encoded: Encoded, block: int, head: int | None = None) -> Tensor:
         """Query-Key attention of a block (0-based): (1+N, 1+N) float32, head mean or one head.
 
-        With windows: of one unwindowed pass.
+        It is of one pass, also if the encoding has windows.
         """
         source = self._single(encoded)
         _check_index("Head", head or 0, self.backbone.n_heads)
@@ -184,11 +184,10 @@ class Segmenter:
             return attention.mean_weights(heads.q, heads.k)[0].cpu()
 
     def last_attention(self, encoded: Encoded, method: Method, head: int | None = None) -> Tensor:
-        """The weight of each token in each token's output under ``method``: (1+N, 1+N) float32,
-        head mean or one head (:func:`last_block.attention_matrix`).
+        """The weight of each token in each token's output under ``method``: (1+N, 1+N) float32.
 
-        Query-Query for ClearCLIP, the fused one with AMF; with a calibration its repair and
-        spreading, too. With windows: of one unwindowed pass.
+        The head mean, or of one head, as :func:`last_block.attention_matrix` describes it. It is of
+        one pass, also if the encoding has windows.
         """
         _check_index("Head", head or 0, self.backbone.n_heads)
         source = self.suppress(self._single(encoded), methods.checked(method))
@@ -204,7 +203,7 @@ class Segmenter:
     ) -> Tensor:
         """Values (or "q", "k") of the last block, heads side by side: (N, D) float32.
 
-        ``method`` decides whether the trunk is suppressed. With windows: of one unwindowed pass.
+        A ``method`` with CS changes the trunk. They are of one pass, also with windows.
         """
         source = self._single(encoded)
         if method is not None:
@@ -228,9 +227,9 @@ class Segmenter:
     def received(
         self, encoded: Encoded, blocks: Iterable[int] | None = None, clean: bool = True
     ) -> Tensor:
-        """How much every patch is attended to in these blocks (all): (L, N) float32, 1 is uniform.
+        """:func:`amf.received` of these blocks (default: all), (L, N) float32; cached.
 
-        Measured on the unwindowed pass, without planted channels and CS if ``clean``. Cached.
+        It is of one pass, also with windows; if ``clean``, without planted channels and CS.
         """
         whole = self._encoded(encoded).whole
         source = whole if clean else self._single(encoded)
@@ -279,7 +278,7 @@ class Segmenter:
         return encoded
 
     def _single(self, encoded: Encoded) -> Encoded:
-        """The encoding itself, or with windows one unwindowed pass."""
+        """The encoding if it has one window, else that of one pass."""
         encoded = self._encoded(encoded)
         if encoded.window == encoded.grid:
             return encoded
@@ -289,9 +288,9 @@ class Segmenter:
         )
 
     def _mean_features(self, encoded: Encoded, method: Method) -> Tensor:
-        """Features averaged where windows overlap, (h*w, E) float32 on the CPU.
+        """Dense features, averaged where windows overlap: (h*w, E) float32 on the CPU.
 
-        The mean of cosines is the cosine with the mean, so this serves the logits of any words.
+        The mean of cosines is the cosine with the mean, so logits can be computed from the mean.
         """
         ready, last = self.suppress(encoded, method), self.backbone.n_blocks - 1
         fused = self._amf(ready, method.fusion).blocks

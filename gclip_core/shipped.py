@@ -1,8 +1,9 @@
-"""The compact form of the built-in model: a folder of ``assets/``.
+"""The compact form of the built-in model, in a folder of ``assets/``.
 
-``model.json`` is an open_clip configuration with the settings of its stem; ``words.json`` are the
-words it was trained on; ``nearest.txt.gz`` maps other words to those. Weights may be integers with
-a scale per row, in several files; the token embedding has only the rows of trained tokens.
+``model.json`` is an open_clip configuration with the settings of the stem. ``words.json`` are the
+words that the model was trained on, and ``nearest.txt.gz`` maps other words to them. Weights may be
+integers with a scale per row, in several files. The token embedding has the rows of trained tokens
+only.
 """
 
 import gzip
@@ -21,7 +22,7 @@ StateDict = dict[str, Tensor]
 
 
 def known_words(folder: Path, state: StateDict) -> KnownWords:
-    """The words that the model was trained on, and the tokens that have rows in ``state``."""
+    """The words that the model was trained on, and the tokens that ``state`` has rows of."""
     words = json.loads((folder / "words.json").read_text("utf-8"))
     return KnownWords(
         frozenset(word.lower() for kind in words.values() for group in kind for word in group),
@@ -37,10 +38,10 @@ def _nearest(path: Path) -> dict[str, str]:
 
 
 def unpack(state: StateDict, vocabulary: int, title: str) -> StateDict:
-    """The state dict of an open_clip CLIP with a vocabulary of so many tokens.
+    """The state dict of an open_clip CLIP whose ``vocabulary`` is a number of tokens.
 
-    ``name.scale`` is the scale of every row of ``name``; ``token_ids`` (n,) and ``token_rows``
-    (n, width) are the rows of ``token_embedding.weight`` that are not zero.
+    ``name.scale`` has the scale of each row of ``name``. ``token_rows`` (n, width) are the rows
+    ``token_ids`` (n,) of ``token_embedding.weight``; the other rows are zero.
 
     Raises:
         BackboneError: rows, scales and tokens that do not belong together.

@@ -1,8 +1,8 @@
 """A convolutional stem that replaces the patch embedding of a vision transformer.
 
-EfficientNet-Lite (Tan & Le 2019) without its classifier, batch norms folded, at stride 16: its last
-stride is 1 and the convolutions after it are dilated. Features of three stages become one token per
-patch.
+It is EfficientNet-Lite (Tan & Le 2019) without the classifier, with batch norms folded into
+convolutions. Its stride is 16: the last stride is 1, and later convolutions are dilated instead.
+Features of three stages become one token per patch.
 """
 
 from collections.abc import Mapping
@@ -21,11 +21,11 @@ _TAPPED = (2, 4, 6)
 class Stem(nn.Module):
     """Pixels (B, 3, 16h, 16w) to tokens (B, width, h, w), in place of ``visual.conv1``.
 
-    ``channels`` and ``repeats`` are the width and depth of each of the seven stages; ``hidden`` is
-    the width of the two-layer map from features to tokens, to which a linear map is added.
+    Of ``settings``, ``channels`` and ``repeats`` are the width and depth of each of seven stages,
+    ``first`` the width before them, and ``hidden`` that of the two-layer map to tokens.
     """
 
-    kernel_size = (16, 16)  # pixels of a patch, as a patch embedding has it
+    kernel_size = (16, 16)  # pixels of a patch: an attribute of a patch embedding
 
     def __init__(self, width: int, settings: Mapping[str, Any]) -> None:
         super().__init__()
@@ -94,9 +94,9 @@ class InvertedResidual(nn.Module):
 def _convolution(
     before: int, after: int, kernel: int, stride: int = 1, dilation: int = 1, groups: int = 1
 ) -> nn.Sequential:
-    """A convolution with the padding its weights were trained with.
+    """A convolution with TensorFlow's "same" padding, which its weights were trained with.
 
-    TensorFlow's "same": an odd number of padding pixels puts the last one below and right.
+    If the number of padding pixels is odd, there is one more below and on the right.
     """
     reach = kernel - 2 if stride == 2 else (kernel - 1) * dilation
     low, high = reach // 2, reach - reach // 2

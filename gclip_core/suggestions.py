@@ -1,7 +1,7 @@
 """Suggested words for a picture: those that fit its patches best.
 
-Words are chosen one by one; each must fit some patches better than all words before it. So the
-second of two words of one meaning, or a part after its whole, adds little and is left out.
+Words are chosen one by one. Each must fit some patches better than all words before it. So a
+synonym of a chosen word, or a part of a chosen thing, adds little and is left out.
 """
 
 from functools import cache
@@ -19,13 +19,14 @@ LEAST_GAIN = 0.14
 LEAST_SHARE = 0.03
 """The least share of the patches that a word fits best."""
 EVERYDAY = 0.6
-"""Bonus of an everyday word, in standard deviations of the scores."""
+"""What is added to the fit of an everyday word, in standard deviations of the scores."""
 
 
 def candidates(backbone: Backbone) -> tuple[list[str], Tensor]:
-    """Words that may be suggested, and their embeddings (words, E), made once per backbone.
+    """Words that may be suggested, and their embeddings (words, E).
 
-    The seen words of a backbone that knows its own, else the shipped list of everyday words.
+    These are the words that the backbone was trained on, or the everyday words if it has an open
+    vocabulary.
     """
     known = backbone.known
     words = [seen[0] for seen in known.seen] if known else list(word_lists.read("everyday"))
@@ -33,10 +34,10 @@ def candidates(backbone: Backbone) -> tuple[list[str], Tensor]:
 
 
 def choose(scores: Tensor, everyday: Tensor, grid: Grid, most: int, choosy: bool) -> list[int]:
-    """Indices of at most ``most`` words, the one that fits most patches best first.
+    """Indices of at most ``most`` words; the first is the one that fits most patches best.
 
     ``scores`` (words, h*w) float32 are cosines on the patch grid, ``everyday`` (words,) bool.
-    ``choosy`` keeps the words with the least gain and share; else any gain will do.
+    ``choosy`` leaves out words below :data:`LEAST_GAIN` or :data:`LEAST_SHARE`.
     """
     maps = F.avg_pool2d(scores.unflatten(1, grid), 3, 1, 1, count_include_pad=False)
     fit = maps.flatten(1) / scores.std(0).mean() + EVERYDAY * everyday[:, None]

@@ -1,8 +1,8 @@
-"""The causal text tower with a prefix cache: only the tokens that are new are computed.
+"""The causal text tower with a prefix cache, which computes new tokens only.
 
-In a causal tower no token attends to a later one. So tokens after the end token are not computed,
-and the keys and values of a template's opening ("a photo of a") are computed once for all phrases.
-Both are exact but for rounding, which depends on the batch.
+No token attends to a later one. So the tokens after the end token need no computation, and the keys
+and values of a template's opening ("a photo of a") are computed once for all phrases. Both are
+exact but for rounding.
 """
 
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ from gclip_core import blocks
 from gclip_core.attention import Heads
 
 TOKENS_PER_BATCH = 1536
-"""New tokens of one batch: few enough for the processor's cache."""
+"""New tokens of one batch, to fit a processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
 class Openings:
-    """The prefix cache of ``n`` openings of sentences: keys and values of every block.
+    """The prefix cache: keys and values of every block, for ``n`` openings of sentences.
 
-    ``tokens`` (n, P) are padded to the longest opening, ``lengths`` (n,) are without padding;
+    ``tokens`` (n, P) are padded to the longest opening; ``lengths`` (n,) do not count the padding.
     ``keys[l]`` and ``values[l]`` are (n, H, P, d).
     """
 
@@ -34,7 +34,7 @@ class Openings:
 
 
 def read_openings(model: nn.Module, tokens: Tensor) -> Openings:
-    """Keys and values of token rows (n, context), up to their end token."""
+    """The prefix cache of token rows (n, context), up to their end tokens."""
     lengths = tokens.argmax(dim=-1)
     tokens = tokens[:, : max(1, int(lengths.max()))]
     x = _embed(model, tokens, torch.arange(tokens.shape[1], device=tokens.device))
@@ -51,8 +51,8 @@ def read_openings(model: nn.Module, tokens: Tensor) -> Openings:
 def encode(model: nn.Module, tokens: Tensor, openings: Openings, which: Tensor) -> Tensor:
     """``CLIP.encode_text`` of token rows (n, context), unnormalised (n, E).
 
-    ``which[i]`` is the opening that row ``i`` probably begins with. The cache is used for tokens
-    that both share, so a wrong opening changes no result.
+    ``which[i]`` is the opening that row ``i`` should begin with. The cache is used only as far as
+    the tokens of both are equal, so a wrong opening changes no result.
     """
     ends = tokens.argmax(dim=-1)
     span = openings.tokens.shape[1]
@@ -71,7 +71,7 @@ def encode(model: nn.Module, tokens: Tensor, openings: Openings, which: Tensor) 
 
 
 def _batches(order: Tensor, new: Tensor) -> Iterator[Tensor]:
-    """Consecutive rows with about :data:`TOKENS_PER_BATCH` new tokens together."""
+    """Splits ``order`` into batches of about :data:`TOKENS_PER_BATCH` new tokens each."""
     batch = (new[order].cumsum(0) - 1) // TOKENS_PER_BATCH
     yield from order.split(torch.unique_consecutive(batch, return_counts=True)[1].tolist())
 
@@ -79,7 +79,7 @@ def _batches(order: Tensor, new: Tensor) -> Iterator[Tensor]:
 def _encode_batch(
     model: nn.Module, tokens: Tensor, openings: Openings, which: Tensor, known: Tensor, new: Tensor
 ) -> Tensor:
-    """Features of rows sorted by (known, new), all their new tokens packed into one (T, D)."""
+    """Features of rows sorted by (known, new); their new tokens are packed into one (T, D)."""
     place = torch.arange(tokens.shape[1], device=tokens.device)
     wanted = (place >= known[:, None]) & (place < (known + new)[:, None])
     x = _embed(model, tokens[wanted], wanted.nonzero()[:, 1])
@@ -92,7 +92,7 @@ def _encode_batch(
     for index, block in enumerate(layers):
         heads = blocks.project(block, x)
         mixed = _attend(heads, openings.keys[index], openings.values[index], which, groups)
-        if index == len(layers) - 1:  # only end tokens are used after the last attention
+        if index == len(layers) - 1:  # after the last attention only the end tokens matter
             x, mixed = x[last], mixed[:, last]
         x = blocks.finish(block, x, mixed)
     return blocks.normalised(model.ln_final, x) @ model.text_projection
@@ -101,9 +101,10 @@ def _encode_batch(
 def _attend(
     heads: Heads, keys: Tensor, values: Tensor, which: Tensor, groups: list[tuple[int, int, int]]
 ) -> Tensor:
-    """Causal attention of packed heads (H, T, d) to their openings and among themselves.
+    """Causal attention of packed tokens, heads (H, T, d), to their openings and to each other.
 
-    A group (rows, known, new) is a number of rows with as many known and as many new tokens each.
+    A group (n, known, new) is ``n`` consecutive rows that have ``known`` cached and ``new`` new
+    tokens each.
     """
     out = torch.empty(heads.q.shape, dtype=heads.q.dtype, device=heads.q.device)
     row = token = 0

@@ -1,25 +1,23 @@
-"""Types of the core, and the glossary of all activations.
+"""Types of the core, and a glossary of shapes.
 
-Longer than other files, since it is the one place to look up a type or a shape.
+The file is long because it has all types: it is the one place to look up a type or a shape.
 
-Dimension names: ``L`` blocks, ``D`` width, ``H`` heads, ``d = D / H`` head width, ``h, w`` the
-patch grid, ``N = h * w`` patch tokens, ``E`` embedding width, ``C`` classes. Height always before
-width.
-Blocks count from 0 in Python and from 1 wherever a person reads (:mod:`gclip_core.numbering`).
+Dimensions: ``L`` blocks, ``D`` width, ``H`` heads, ``d = D / H`` head width, ``h, w`` the patch
+grid, ``N = h * w`` patch tokens, ``E`` embedding width, ``C`` classes. Height is before width.
+Blocks count from 0 in Python, and from 1 in text for people (:mod:`gclip_core.numbering`).
 
 ===================  ==================  =========================================================
 name                 shape               what
 ===================  ==================  =========================================================
-block input ``x``    (1+N, D)            what enters block ``l``; token 0 is the class token
+block input ``x``    (1+N, D)            the input of a block; token 0 is the class token
 ``q, k, v``          (H, 1+N, d)         queries, keys, values of a block
-attention ``A``      (H, 1+N, 1+N)       float32, rows sum to 1 (SCLIP's: to 2)
-``mean_attention``   (N, N)              head mean, patch to patch, rows renormalised
+attention ``A``      (H, 1+N, 1+N)       float32, rows sum to 1 (in SCLIP to 2)
 ``m``                (N,)                how much each patch is attended to; 1 is uniform
 ``W2``               (D, 4D)             the FFN's second linear layer, ``mlp.c_proj.weight``
 norms                (L, D)              float32 L2 norms of the rows of ``W2``
 patches              (N, E)              float32 L2-normalised dense features, row-major
 scores               (C, h', w')         float32 softmax over entries, at the resized image's size
-labels               (H, W)              int16 class indices at the image's own size; -1 is "none"
+labels               (height, width)     int16 class indices at the image's own size; -1 is none
 ===================  ==================  =========================================================
 """
 
@@ -32,15 +30,15 @@ from typing import Any, Literal
 from torch import Tensor
 
 Grid = tuple[int, int]
-"""Height and width, in patches or pixels as documented where it is used."""
+"""Height and width, in patches or pixels."""
 
 Blocks = Literal["auto", "backbone"] | tuple[int, ...]
-"""0-based block indices; ``"auto"``: measured on the image; ``"backbone"``: the backbone's default
-(the paper's blocks for OpenAI ViT-B/16, else the same as ``"auto"``)."""
+"""0-based block indices; ``"auto"`` for a choice by measurement; ``"backbone"`` for the backbone's
+default (the paper's blocks for OpenAI ViT-B/16, else the same as ``"auto"``)."""
 
 
 def class_shares(labels: Tensor, n: int) -> tuple[float, ...]:
-    """Share of the pixels (H, W) of every class in ``range(n)``; last that of -1, no class."""
+    """Share of the pixels of each class in ``range(n)``, then of the pixels without one (-1)."""
     counts = (labels.flatten() + 1).bincount(minlength=n + 1)
     return tuple((counts.roll(-1).double() / max(labels.numel(), 1)).tolist())
 
@@ -60,8 +58,8 @@ class FusionReason(StrEnum):
 class FusionReport:
     """The blocks whose attention is fused (0-based, none without fusion), and why these.
 
-    ``GLOBAL_TOKENS``: every block from the first of ``blocks`` up to ``L-2`` has a global token;
-    ``MIDDLE``: there is no such run of blocks.
+    With ``GLOBAL_TOKENS`` every block from the first of ``blocks`` up to ``L-2`` has a global
+    token. With ``MIDDLE`` there is no such run of blocks.
     """
 
     blocks: tuple[int, ...]
@@ -81,7 +79,7 @@ class SuppressionReason(StrEnum):
 
 @dataclass(frozen=True)
 class Span:
-    """Runs of blocks of a tower of ``of`` blocks, counted from 1, that scale to any depth.
+    """Runs of blocks of a tower of ``of`` blocks, counted from 1, for towers of any depth.
 
     ``Span((6, 9), of=12)`` is one run of four blocks: 6, 7, 8 and 9.
     """
@@ -94,9 +92,9 @@ class Span:
         object.__setattr__(self, "of", of)
 
     def indices(self, n_blocks: int) -> tuple[int, ...]:
-        """The 0-based blocks at the same depths of a tower of ``n_blocks``.
+        """The 0-based blocks at the same relative depths in a tower of ``n_blocks``.
 
-        At least one of each run, never the last block.
+        Each run gives at least one block; the last block of the tower is left out.
         """
         found: set[int] = set()
         for first, last in self.runs:
@@ -108,12 +106,13 @@ class Span:
 
 @dataclass(frozen=True)
 class Fusion:
-    """AMF: which blocks' attention is averaged into the last block's.
+    """Which blocks' attention is fused into the last block's, and how (AMF and relatives).
 
-    ``attention`` is the kind of their matrices: ``"qk"``, or ``"own"`` for the kind that the method
-    uses in the last block. ``heads`` is ``"each"`` (head i with head i) or ``"mean"`` (their head
-    mean into every head). ``weight`` is the share of the blocks' mean, the plain average
-    ``|G| / (1 + |G|)`` when None. ``global_threshold`` is in multiples of uniform attention.
+    ``attention`` is the kind of the fused maps: ``"qk"``, or ``"own"`` for the kind that the method
+    uses in the last block. ``heads="each"`` fuses head i with head i, ``"mean"`` the head mean with
+    every head. ``weight`` is the share of the mean of the fused maps; None is the plain average,
+    ``|G| / (1 + |G|)``. ``blocks="auto"`` fuses ``n_blocks``; a global token receives at least
+    ``global_threshold`` times uniform attention.
     """
 
     blocks: Blocks | Span = "auto"
@@ -126,12 +125,12 @@ class Fusion:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What is done around the last block: outlier patches are repaired, alike ones averaged.
+    """What a method does around the last block (:mod:`gclip_core.calibration`).
 
-    ``outliers`` names the detector. An outlier whose neighbours are all outliers is ``isolated``.
-    ``gate_thresholded``: similarities below the threshold of spreading are 0 in the gate, too. The
-    ``second_pass`` uses the first's attention and the gate, or the gate alone. ``class_weight`` is
-    the weight of the class term.
+    ``outliers`` names the detector. ``isolated`` is what becomes of an outlier whose neighbours are
+    all outliers. With ``gate_thresholded``, the gate is made of thresholded similarities. The
+    ``second_pass`` uses attention and the gate, as the first does, or the gate alone.
+    ``class_weight`` is the weight of the class term.
     """
 
     outliers: Literal["lof", "som"]
@@ -143,10 +142,10 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Suppression:
-    """CS: which output channels of which blocks' FFN are scaled to the ``target`` of the others.
+    """CS: in which blocks which output channels of the FFN get the ``target`` norm of the others.
 
-    ``channels`` is None for the abnormal (largest) channel of each block, or explicit channels.
-    ``channel_threshold`` is the norm, over the median, from which on a channel is abnormal.
+    ``channels`` is None for each block's channel with the largest norm. A channel is abnormal if
+    its norm is at least ``channel_threshold`` times the median.
     """
 
     blocks: Blocks = "auto"
@@ -166,12 +165,12 @@ class Plant:
 
 @dataclass(frozen=True)
 class Method:
-    """What replaces the last block, and whether the trunk is suppressed; equal by value.
+    """What replaces the last block, and whether CS changes the trunk.
 
-    ``attention`` names an entry of :data:`gclip_core.attention.ATTENTIONS`. ``summary`` is one
-    sentence on what the method changes. ``authors``, ``year`` and ``paper`` (an arXiv number, or a
-    conference) are empty where no paper proposes it. ``shown``: a comparison shows it at once, and
-    not only among more methods.
+    ``attention`` names an entry of :data:`gclip_core.attention.ATTENTIONS`; ``residual`` and
+    ``ffn`` say whether these parts of the block stay. ``summary`` is one sentence for people.
+    ``authors``, ``year`` and ``paper`` (an arXiv number or a conference) are empty if no paper
+    proposes the method. ``shown`` methods are in a comparison from the start.
     """
 
     name: str
@@ -196,9 +195,9 @@ class Method:
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """Windows of one size that went through the tower as one batch; usually one, the whole picture.
+    """A batch of B windows of one size in the tower; usually one window, the whole picture.
 
-    ``inputs[l]`` is (B, 1+N, D) in the model's dtype, the input of block ``l``; ``corners`` are the
+    ``inputs[l]`` is the input of block ``l``, (B, 1+N, D) in the model's dtype; ``corners`` are the
     windows' (top, left) in patches.
     """
 
@@ -212,9 +211,9 @@ class Pass:
 class Encoded:
     """An encoded image: the input of every block, in one window or in many.
 
-    ``grid`` is the image's size and ``window`` each window's, in patches; the same where there is
-    one window. ``image_size`` is the size of the image and ``resized`` the size that was encoded,
-    in pixels.
+    ``grid`` is the size of the image and ``window`` that of each window, in patches; they are equal
+    if there is one window. ``image_size`` is the size of the image and ``resized`` the size that
+    was encoded, in pixels. ``backbone`` is the ``uid`` of the backbone.
     """
 
     passes: tuple[Pass, ...]
@@ -236,18 +235,18 @@ class Encoded:
 
     @property
     def clean(self) -> "Encoded":
-        """The same without planting and suppression; itself when there is neither."""
+        """The encoding without planted channels and CS."""
         return self if self._clean is None else self._clean
 
     @property
     def whole(self) -> "Encoded":
-        """The clean one in one pass, on which global-token blocks are decided."""
+        """The clean encoding in one pass, on which AMF chooses its blocks."""
         return self.clean if self._whole is None else self._whole()
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory besides the clean one's: block inputs, the last block's queries, keys and
-        values, and the queries and keys of the other blocks that are cached."""
+        """Bytes beyond the clean encoding's: block inputs, the last block's heads, and the cached
+        queries and keys of other blocks."""
         clean = () if self._clean is None else self.clean.passes
         shared = {x.data_ptr() for one in clean for x in one.inputs}
         every = [x for one in self.passes for x in one.inputs]
@@ -266,11 +265,11 @@ class DenseFeatures:
 
 @dataclass(frozen=True)
 class GlobalTokens:
-    """Where global tokens are, decided on the clean trunk of the whole image.
+    """The global tokens of every block.
 
-    ``scores[l]`` is ``max_j m_j`` of block ``l`` (1 = uniform attention, N = all on one patch);
-    ``tokens[l]`` the patch indices at or above the threshold; ``agreement[l]`` the mean cosine
-    between their rows and the class token's row, nan where there is no global token.
+    ``scores[l]`` is ``max_j m_j`` of block ``l``: 1 for uniform attention, N if all patches attend
+    to one. ``tokens[l]`` are the patches with ``m_j >= threshold``. ``agreement[l]`` is the mean
+    cosine between their rows and the class token's row; nan without a global token.
     """
 
     scores: tuple[float, ...]
@@ -283,10 +282,10 @@ class GlobalTokens:
 class MethodReport:
     """What AMF and CS do in one image and backbone, and the measurements that decide it.
 
-    ``channels[l]`` is the channel with the largest norm in block ``l``, ``ratios[l]`` its norm over
-    the median; ``abnormal`` are the blocks at or over the threshold; ``suppressed`` the blocks that
-    CS changed, for ``cs_reason``. ``norms_before`` and ``norms_after`` are (L, D) float32,
-    ``entropy`` and ``entropy_after`` (L,) in [0, 1].
+    ``channels[l]`` is the channel with the largest norm in block ``l``, and ``ratios[l]`` its norm
+    over the median. ``abnormal`` are the blocks whose ratio is at least the threshold,
+    ``suppressed`` those that CS changed. Norms before and after CS are (L, D) float32, their
+    entropies (L,) in [0, 1].
     """
 
     fusion: FusionReport
@@ -303,10 +302,10 @@ class MethodReport:
 
 @dataclass(frozen=True)
 class KnownWords:
-    """What a backbone was trained on: its words (lower case) and the tokens they are made of.
+    """The words that a backbone was trained on, in lower case, and their tokens.
 
-    ``seen`` are the words of its training photos, each with its synonyms. ``nearest`` maps English
-    nouns that were not among them to the nearest word that was.
+    ``seen`` are the words of its training photos, each with its synonyms. ``nearest`` maps other
+    English nouns to the nearest of its words.
     """
 
     words: frozenset[str]
@@ -323,7 +322,7 @@ class KnownWords:
 class Vocabulary:
     """Classes, each a tuple of synonyms (the first is its name); hashable.
 
-    ``notes`` are sentences on what was left out of the text (duplicates).
+    ``notes`` are sentences for people on duplicates that were left out.
     """
 
     classes: tuple[tuple[str, ...], ...]
@@ -345,13 +344,13 @@ class Vocabulary:
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """A mask of each class.
+    """The class of each pixel, and what it was computed from.
 
-    ``labels`` (H, W) int16 at the image's own size, -1 below the threshold and where a hidden word
-    has the largest logit; ``logits`` (entries, h, w) float32 on the patch grid, an entry per
-    phrase. ``hidden`` are the words for the rest of the picture, ``owner`` the class of every
-    entry, -1 for theirs. ``unknown`` are phrases that the backbone was not trained on (empty for an
-    open vocabulary). ``notes`` are sentences on what was assumed or left out.
+    ``labels`` (height, width) int16 are at the image's own size; -1 is a pixel below the threshold,
+    or where a hidden word has the largest logit. ``logits`` (entries, h, w) float32 are on the
+    patch grid, with an entry for each phrase and each word of ``hidden``, the words for the rest of
+    the picture. ``owner`` is the class of each entry, -1 for hidden words. ``unknown`` are phrases
+    that a backbone with a known vocabulary was not trained on. ``notes`` are sentences for people.
     """
 
     labels: Tensor
@@ -360,15 +359,14 @@ class Segmentation:
     method: Method
     found: MethodReport
     owner: tuple[int, ...]
-    hidden: tuple[str, ...] = ()
-    unknown: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    _scores: Callable[[], Tensor] | None = field(default=None, repr=False)
+    hidden: tuple[str, ...]
+    unknown: tuple[str, ...]
+    notes: tuple[str, ...]
+    _scores: Callable[[], Tensor] = field(repr=False)
 
     @cached_property
     def scores(self) -> Tensor:
         """Each class's share of the softmax, (C, h', w') float32 at the resized image's size."""
-        assert self._scores is not None
         return self._scores()
 
     def areas(self) -> tuple[float, ...]:

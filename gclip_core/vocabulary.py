@@ -1,4 +1,4 @@
-"""Typed text to classes and synonyms, and these to text embeddings."""
+"""From typed text to classes and synonyms, and from these to text embeddings."""
 
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ MAX_PHRASE = 300
 _JOINERS = "\u200c\u200d"  # invisible, but part of Persian words and of emoji
 NO_REST = "No hidden word is left for the rest: every pixel gets a typed word."
 NEAR_A_KNOWN_WORD = 0.8
-"""A phrase with known tokens is known if its cosine to the nearest known word is at least this."""
+"""The least cosine to a known word at which a phrase of known tokens counts as known."""
 
 TEMPLATES: dict[str, tuple[str, ...]] = {
     "imagenet80": tuple(t("{}") for t in OPENAI_IMAGENET_TEMPLATES),
@@ -39,8 +39,8 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
 def parse(words: str | Iterable[str] | Vocabulary) -> Vocabulary:
     """Reads words as a person types them.
 
-    Commas and new lines separate classes, ``;`` synonyms, ``#`` starts a comment. In a list each
-    item is a class. Empty items and duplicates are dropped; ``notes`` names the duplicates.
+    Commas and new lines separate classes, ``;`` separates synonyms, ``#`` starts a comment. Each
+    item of a list is a class. Empty items and duplicates are left out; ``notes`` names duplicates.
 
     Raises:
         VocabularyError: no word, or more than can be used at once.
@@ -87,7 +87,7 @@ def _split_text(text: str) -> list[str]:
 
 
 def _texts(words: Iterable[str]) -> tuple[str, ...]:
-    """The items of a list, or of an endless one more than can be used."""
+    """The items of a list of texts; of an endless one, more than can be used."""
     items = tuple(islice(words, 100 * MAX_CLASSES)) if isinstance(words, Iterable) else (words,)
     for item in items:
         if not isinstance(item, str):
@@ -98,9 +98,9 @@ def _texts(words: Iterable[str]) -> tuple[str, ...]:
 
 
 def _clean(phrase: str) -> str:
-    """One line of visible characters: controls and direction overrides removed, spaces folded."""
+    """One line of visible characters, without control characters and repeated spaces."""
     phrase = " ".join(_visible(phrase).split())
-    # Composing takes quadratic time in a run of combining marks: minutes for 200,000.
+    # NFC takes quadratic time for a run of combining marks: minutes for 200,000 of them.
     if len(phrase) <= 4 * MAX_PHRASE:
         phrase = unicodedata.normalize("NFC", phrase).strip(" " + _JOINERS)
     if len(phrase) > MAX_PHRASE:
@@ -123,8 +123,8 @@ def embed(
 ) -> Tensor:
     """Text embedding of each phrase: (len(phrases), E) float32, L2-normalised.
 
-    The normalised embeddings of a phrase in all templates are averaged, and the mean normalised.
-    The backbone's cache has them by templates and phrase.
+    It is the normalised mean of the normalised embeddings of the phrase in all templates, and is
+    cached in the backbone.
     """
     if isinstance(phrases, str):
         raise VocabularyError(f"A list of phrases was expected, but one text came: {phrases[:40]}")
@@ -137,7 +137,7 @@ def embed(
     missing = [phrase for phrase, embedding in found.items() if embedding is None]
     if missing:
         made = _embed_new(backbone, missing, sentences)
-        # Copied: a row that is a view would keep the embeddings of all that were made with it.
+        # Rows are copied: a view would keep the whole tensor in memory.
         found |= {phrase: row.clone() for phrase, row in zip(missing, made, strict=True)}
         for phrase in missing:
             cache.put((sentences, phrase), found[phrase])
@@ -145,7 +145,7 @@ def embed(
 
 
 def embed_together(backbone: Backbone, phrases: Sequence[str], templates: str) -> Tensor:
-    """As :func:`embed`, with one cache entry for all: for long lists that are used often."""
+    """As :func:`embed`, with one cache entry for the whole list: for long lists used often."""
     sentences = TEMPLATES[templates]
     key = (sentences, *phrases)
     return backbone.text_cache.get_or_make(key, lambda: _embed_new(backbone, phrases, sentences))
@@ -153,9 +153,10 @@ def embed_together(backbone: Backbone, phrases: Sequence[str], templates: str) -
 
 @dataclass(frozen=True, eq=False)
 class ParsedWords:
-    """Words and their embeddings: an entry per phrase of the classes, then per hidden word.
+    """Classes and hidden words with their embeddings.
 
-    ``text`` (entries, E) are the embeddings, ``owner`` the class of each, -1 for hidden words.
+    ``text`` (entries, E) has an entry per phrase of the classes, then one per hidden word;
+    ``owner`` is the class of each entry, -1 for hidden words.
     """
 
     classes: Vocabulary
@@ -172,7 +173,7 @@ def read_words(
     rest: str | Iterable[str],
     templates: str | tuple[str, ...],
 ) -> ParsedWords:
-    """Parses and embeds words; cached, since the next picture often has the same words."""
+    """Parses and embeds words. Cached, since the next picture often has the same words."""
     typed = words if isinstance(words, str | Vocabulary) else _texts(words)
     other = rest if isinstance(rest, str) else _texts(rest)
 
@@ -193,7 +194,7 @@ def read_words(
     return _parsed.get_or_make((backbone.uid, typed, notes, other, templates), make)
 
 
-# The words themselves, in the key and parsed, are at most 64 kB where a page bounds them.
+# 64 kB are for the words themselves, in the key and parsed: a page allows no more.
 _parsed: BoundedCache[ParsedWords] = BoundedCache(
     16 * 2**20, lambda parsed: parsed.text.nbytes + 64 * 2**10
 )
@@ -204,9 +205,10 @@ def hidden_words(
 ) -> tuple[str, ...]:
     """The words for the rest of a picture, which compete with the typed ones.
 
-    ``"background"`` is the field's list without what the backbone does not know; ``"none"`` no
-    word; ``"auto"`` the first for one class alone and the second for more; a list is other words.
-    Typed words, their synonyms and plurals are left out ("pine trees" leaves out "tree").
+    ``"background"`` is the list of the literature without words that the backbone does not know.
+    ``"none"`` is no word. ``"auto"`` is the former for one class alone, the latter for more. A list
+    gives other words. Typed words, their synonyms and plurals are left out: "pine trees" leaves out
+    "tree".
     """
     if rest == "auto":
         rest = "background" if len(typed) == 1 else "none"
@@ -241,7 +243,7 @@ def _names(phrase: str, word: str) -> bool:
 
 
 def _forms(noun: str) -> set[str]:
-    """A noun, and its possible singulars."""
+    """A noun and its possible singulars."""
     singular = {"s": "", "es": "", "ies": "y", "ves": "f"}
     return {noun} | {noun.removesuffix(s) + to for s, to in singular.items() if noun.endswith(s)}
 
@@ -250,10 +252,10 @@ _SMALL_WORDS = frozenset(["a", "an", "the", "of", "in", "on", "at", "with", "and
 
 
 def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[str, ...]:
-    """Phrases that the backbone does not know: no word of them has only tokens that it was trained
-    on, or their embedding is near no known word.
+    """Phrases that the backbone does not know; none for an open vocabulary (any but the built-in).
 
-    Empty for a backbone with an open vocabulary (any CLIP but the built-in one).
+    A phrase is unknown if each of its words has a token that the backbone was not trained on, or
+    if the phrase's embedding is near no known word.
     """
     known = backbone.known
     if known is None:
@@ -267,7 +269,7 @@ def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[str, ..
     nearest = dict.fromkeys(doubtful, -1.0)
     partly = [p for p in doubtful if is_seen(p)]
     if partly:
-        plurals = {f"{word}s" for word in known.words}  # are about as near as their singulars
+        plurals = {f"{word}s" for word in known.words}  # as near as their singulars
         theirs = embed_together(backbone, sorted(known.words - plurals), "plain")
         near = embed(backbone, partly, "plain") @ theirs.T
         nearest |= zip(partly, near.max(dim=1).values.tolist(), strict=True)
@@ -277,8 +279,8 @@ def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[str, ..
 def nearest_known(backbone: Backbone, phrase: str) -> str | None:
     """The known word nearest to a phrase that the backbone does not know, or None.
 
-    Looks up the phrase in WordNet's nouns, then without its first words ("old golden retriever").
-    None for names, other languages, and a backbone with an open vocabulary.
+    It looks up the phrase among WordNet's nouns, then the phrase without its first words ("old
+    golden retriever"). Names, other languages and an open vocabulary give None.
     """
     known = backbone.known
     if known is None:
@@ -294,7 +296,7 @@ def nearest_known(backbone: Backbone, phrase: str) -> str | None:
 
 
 def template_set(templates: str | Sequence[str]) -> tuple[str, ...]:
-    """The sentences of a named set, or these sentences themselves."""
+    """The sentences of a named set; a tuple of sentences is returned as it is."""
     if isinstance(templates, str):
         return find(TEMPLATES, templates, "template set", VocabularyError)
     sentences = tuple(templates) if isinstance(templates, Iterable) else ()

@@ -16,7 +16,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -30,7 +30,15 @@ from demo.host import logs, memory
 from demo.host.byte_cache import ByteCache
 from demo.host.zero_gpu import WITHOUT_GPU
 from demo.settings import MAX_CLASSES, Settings
-from demo.source import Picture, Truth, open_picture, stamp, truth_of_file
+from demo.source import (
+    Picture,
+    Truth,
+    decoding,
+    one_large,
+    open_picture,
+    stamp,
+    truth_of_file,
+)
 from evaluation import metric
 from gclip_core import cs, load, vocabulary
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
@@ -215,9 +223,10 @@ class Look:
         """The mask under ``method`` as plain data, measured where truth is known; cached."""
         result, asked = self.segment(method), self.request
         labels, names = result.labels.numpy(), result.vocabulary.names
+        truth = self.truth  # before the key: a large file is decoded in its turn
 
         def count() -> tuple[tuple[float, ...], metric.WordScores]:
-            score, truth = metric.WordScores({}, None, ()), self.truth
+            score = metric.WordScores({}, None, ())
             if truth:
                 typed = result.vocabulary
                 score = metric.against_truth(truth.labels, truth.names, labels, typed)
@@ -347,20 +356,18 @@ class Studio:
         self.fetched: tuple[str, ...] = ()
         self._backbones: BoundedCache[Backbone] = BoundedCache(len(BACKBONES))
         self._one_trunk = threading.Lock()
-        self._one_large = threading.RLock()
 
     @contextmanager
     def turn(self, look: Look) -> Iterator[None]:
         """Around work on a look: on those of many patches one thread at a time.
 
         Attention matrices grow with the square of the patches: two at once would need twice the
-        memory and be made no sooner. It is entered before a key of the cache, never while one is
-        made, or two threads would wait for each other.
+        memory and be made no sooner.
         """
         if not look.is_large:
             yield
             return
-        with self._one_large:
+        with one_large:
             yield
         time.sleep(0.001)  # a thread that waits comes before the next method of this one
 
@@ -396,7 +403,11 @@ class Studio:
             GclipError: there is no picture yet, or it cannot be used.
         """
         key = ("picture", *stamp(settings, upload))
-        return self.cache.get_or_make(key, lambda: open_picture(settings, upload))
+        found = self.cache.get(key)
+        if found is not None:
+            return found
+        with decoding(upload) if settings.source == "upload" else nullcontext():
+            return self.cache.get_or_make(key, lambda: open_picture(settings, upload))
 
     @contextmanager
     def trunk(self) -> Iterator[None]:

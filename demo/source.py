@@ -3,8 +3,8 @@
 import json
 import math
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -22,8 +22,11 @@ from gclip_core.errors import ImageError
 from gclip_core.types import Grid, Vocabulary
 
 UNCOUNTED = metric.IGNORE
-MAX_PIXELS, MAX_DECODED = 100_000_000, 32_000_000
-"""Larger uploads are refused: of JPEG, which can be decoded at a smaller size, and of others."""
+MAX_PIXELS = 100_000_000
+"""Larger uploads are refused."""
+LARGE = 32_000_000
+"""Larger pictures are decoded in the turn of large requests. A WebP may be no larger: its decoder
+makes four whole copies."""
 WORKED_PIXELS = 4_000_000
 """Larger uploads are scaled down to this on arrival."""
 CLASSES = "Classes"
@@ -101,25 +104,45 @@ def open_picture(settings: Settings, upload: str) -> Picture:
     """
     if settings.source == "example":
         return _photo(settings.example)
-    with _decoding:
-        most = most_pixels(upload)
-        came = images.header_size(upload, most)
-        image = images.check(upload, most, draft=worked_size(came))
-        image = images.resize(image, worked_size(came))
+    came = size_of(upload)
+    image = images.check(upload, MAX_PIXELS, draft=worked_size(came))
+    image = images.resize(image, worked_size(came))
     # Hashing the file is quicker than hashing the pixels.
     digest = blake2b(Path(upload).read_bytes(), digest_size=16).hexdigest()
     return Picture(image, digest, "Your photo", "", came=came)
 
 
-_decoding = threading.Lock()
-"""One decoder at a time: it needs several times the bytes of a large picture."""
+_one_decoder = threading.Lock()
+one_large = threading.RLock()
+"""One thread at a time works on a large request or decodes a large picture, for their memory.
+
+It is entered before a key of the cache, never while one is made, or two threads would wait for each
+other.
+"""
 
 
-def most_pixels(path: str) -> int:
-    """Pixels that a picture in this file may have."""
+def size_of(path: str) -> Grid:
+    """The (height, width) of an uploaded picture, from its header.
+
+    Raises:
+        ImageError: no picture, or too large a one.
+    """
+    most = MAX_PIXELS
     with suppress(OSError), Path(path).open("rb") as file:
-        return MAX_PIXELS if file.read(2) == b"\xff\xd8" else MAX_DECODED
-    return MAX_DECODED
+        most = LARGE if file.read(12)[8:] == b"WEBP" else MAX_PIXELS
+    return images.header_size(path, most)
+
+
+@contextmanager
+def decoding(path: str) -> Iterator[Grid]:
+    """Around the decoding of an uploaded file of this size: one at a time.
+
+    Raises:
+        ImageError: as :func:`size_of`.
+    """
+    size = size_of(path)
+    with one_large if math.prod(size) > LARGE else nullcontext(), _one_decoder:
+        yield size
 
 
 def truth_labels(truth: Truth, vocabulary: Vocabulary) -> NDArray[np.int64]:
@@ -149,12 +172,12 @@ def read_mask(path: str) -> tuple[NDArray[np.uint8], dict[int, str]]:
     Raises:
         ImageError: not a PNG, damaged, too large, or more than 256 colours.
     """
-    with _decoding:
-        images.check(path, MAX_DECODED)  # refuses what is damaged or too large
+    with decoding(path) as size:
+        images.check(path, MAX_PIXELS, draft=worked_size(size))  # refuses what is damaged
         with Image.open(path, formats=images.FORMATS) as image:
             height, width = worked_size((image.height, image.width))
-            whole = image if image.mode in ("P", "L", "RGB") else image.convert("RGB")
-            mask = whole.resize((width, height), Image.Resampling.NEAREST)
+            mask = image.resize((width, height), Image.Resampling.NEAREST)
+    mask = mask if mask.mode in ("P", "L", "RGB") else mask.convert("RGB")
     shown = mask.convert("RGB")
     values = np.asarray(mask) if mask.mode != "RGB" else _numbered(shown)
     places = {int(v): np.unravel_index(int(np.argmax(values == v)), values.shape)

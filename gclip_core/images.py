@@ -51,8 +51,9 @@ def check(source: Source, max_pixels: int = MAX_PIXELS, draft: Grid | None = Non
 
     ``source`` is a PIL image, a file (path, bytes or binary file object) or a uint8 array of shape
     (H, W), (H, W, 1), (H, W, 3) or (H, W, 4). Values of 16 bits are divided by 257, transparent
-    pixels become white, and an animation gives its first frame. With ``draft``, a JPEG may be
-    decoded at a half, quarter or eighth of its size, but not smaller than this height and width.
+    pixels become white, and an animation gives its first frame. With ``draft``, the picture of a
+    file may come smaller, but not smaller than this height and width: then the decoder's own is the
+    only whole copy of it.
 
     Raises:
         ImageError: no picture of these kinds, damaged, or more than ``max_pixels``.
@@ -206,9 +207,24 @@ def _from_bytes(data: bytes, max_pixels: int, draft: Grid | None) -> Image.Image
     with _open(data, max_pixels) as image:
         if draft:
             turned = _orientation(image) in (5, 6, 7, 8)
-            image.draft(None, draft if turned else draft[::-1])  # Pillow: (width, height)
+            draft = draft[::-1] if turned else draft
+            image.draft(None, draft[::-1])  # Pillow: (width, height)
         image.load()
-        return _as_rgb(_upright(image))
+        return _as_rgb(_upright(_reduced(image, draft) if draft else image))
+
+
+def _reduced(image: Image.Image, least: Grid) -> Image.Image:
+    """The mean of every n × n pixels in RGB, n the largest that leaves this height and width."""
+    n = min(image.height // least[0], image.width // least[1])
+    if n < 2:
+        return image
+    small = Image.new("RGB", (-(-image.width // n), -(-image.height // n)))
+    step = n * max(1, ROWS // n)
+    for top in range(0, image.height, step):
+        rows = image.crop((0, top, image.width, min(top + step, image.height)))
+        small.paste(_as_rgb(rows).reduce(n), (0, top // n))
+    small.info = {key: one for key, one in image.info.items() if key != "transparency"}
+    return small
 
 
 def _check_jpeg(data: bytes) -> None:

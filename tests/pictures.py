@@ -56,6 +56,22 @@ def png_bomb(height: int, width: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + data + png_chunk(b"IEND")
 
 
+def black_png(height: int, width: int, depth: int, colour: int) -> bytes:
+    """A PNG of zeros, of so many bits a channel and of one of PNG's types of colour."""
+    row = bytes(1 + width * depth // 8 * {0: 1, 2: 3, 3: 1, 6: 4}[colour])
+    made = zlib.compressobj(1)
+    data = b"".join([made.compress(row) for _ in range(height)]) + made.flush()
+    return b"".join(
+        [
+            b"\x89PNG\r\n\x1a\n",
+            png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)),
+            png_chunk(b"PLTE", bytes(768)) + png_chunk(b"tRNS", b"\x80") if colour == 3 else b"",
+            png_chunk(b"IDAT", data),
+            png_chunk(b"IEND"),
+        ]
+    )
+
+
 @dataclass(frozen=True)
 class Report:
     """What reading one file cost: the outcome, the growth of peak memory, the processor's time."""

@@ -1,12 +1,17 @@
 """How much memory the page may use: what its cache keeps, and what a request may need."""
 
 import argparse
+import resource
 import threading
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from demo import source
 from demo.host import memory
 from demo.host.byte_cache import ByteCache, digest, nbytes
 from demo.look import Request, Studio
@@ -14,10 +19,26 @@ from demo.settings import Settings
 from demo.source import open_picture, read_mask
 from gclip_core.errors import ImageError, MethodError
 from gclip_core.methods import METHODS
+from gclip_core.types import Grid
 from tests.models import tiny_backbone
-from tests.pictures import png_bomb
+from tests.pictures import black_png, png_bomb, rgb
 
 UPLOAD = Settings(source="upload")
+
+
+def _opened(path: str) -> Grid:
+    return open_picture(UPLOAD, path).size
+
+
+def _read(path: str) -> Grid:
+    return read_mask(path)[0].shape
+
+
+def _grown(read: Callable[[str], Grid], path: str) -> tuple[Grid, float]:
+    """What a file is read into, and how many MB this process grows by it."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    size = read(path)
+    return size, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
 
 
 def test_the_cache_keeps_what_was_used_last_within_its_bytes() -> None:
@@ -54,12 +75,61 @@ def test_what_is_not_working_memory_is_the_caches() -> None:
 
 
 @pytest.mark.parametrize("read", [lambda path: open_picture(UPLOAD, path), read_mask])
-def test_a_picture_that_must_be_decoded_whole_has_32_megapixels_at_most(
-    read: object, tmp_path: Path
+def test_a_picture_over_100_megapixels_is_refused(
+    read: Callable[[str], object], tmp_path: Path
 ) -> None:
-    (tmp_path / "x.png").write_bytes(png_bomb(5_000, 6_500))
-    with pytest.raises(ImageError, match="at most 32,000,000 pixels"):
-        read(str(tmp_path / "x.png"))  # type: ignore[operator]
+    (tmp_path / "x.png").write_bytes(png_bomb(10_000, 10_100))
+    with pytest.raises(ImageError, match="at most 100,000,000 pixels"):
+        read(str(tmp_path / "x.png"))
+
+
+def test_a_webp_which_is_decoded_into_four_copies_may_not_be_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "LARGE", 12 * 17 - 1)
+    for kind in ("PNG", "GIF", "WEBP"):
+        rgb().save(tmp_path / kind, kind)
+    assert source.size_of(str(tmp_path / "PNG")) == source.size_of(str(tmp_path / "GIF"))
+    with pytest.raises(ImageError, match="at most 203 pixels"):
+        source.size_of(str(tmp_path / "WEBP"))
+
+
+@pytest.mark.parametrize(
+    ("read", "kind", "most"),
+    [
+        pytest.param(_opened, (8, 6), 480, id="picture-RGBA"),
+        pytest.param(_opened, (16, 0), 330, id="picture-16-bits", marks=pytest.mark.long),
+        pytest.param(_read, (8, 6), 600, id="mask-RGBA", marks=pytest.mark.long),
+    ],
+)
+def test_a_png_of_99_megapixels_opens_in_the_memory_of_one_copy(
+    read: Callable[[str], Grid], kind: tuple[int, int], most: int, tmp_path: Path
+) -> None:
+    (tmp_path / "x.png").write_bytes(black_png(9_900, 10_000, *kind))
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as child:
+        size, grown = child.submit(_grown, read, str(tmp_path / "x.png")).result()
+    assert size == source.worked_size((9_900, 10_000))
+    assert grown < most
+
+
+def test_a_large_picture_waits_for_the_turn_of_large_requests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "LARGE", 12 * 17 - 1)
+    studio, done = Studio(tiny_backbone()), threading.Event()
+    rgb().save(tmp_path / "x.png")
+
+    def visit() -> None:
+        studio.picture(UPLOAD, str(tmp_path / "x.png"))
+        done.set()
+
+    thread = threading.Thread(target=visit)
+    with source.one_large:
+        thread.start()
+        assert not done.wait(0.3)
+    assert done.wait(30)
+    with source.one_large:  # once it is cached nobody waits
+        studio.picture(UPLOAD, str(tmp_path / "x.png"))
 
 
 @pytest.mark.parametrize("method", ["scclip", "sfp"])

@@ -266,7 +266,19 @@ def test_a_draft_is_the_picture_at_a_smaller_scale(turn: int) -> None:
     assert (small.height, small.width) == (height // 2, width // 2)
     wanted = pixels(check(data).resize(small.size, Image.Resampling.BOX))
     assert np.abs(pixels(small) - wanted).mean() < 2
-    assert check(encoded(smooth, "PNG"), draft=(10, 10)).size == (800, 500)
+
+
+@pytest.mark.parametrize("turn", [1, 6])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_a_draft_of_any_png_is_the_mean_of_squares_of_the_whole(mode: str, turn: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    picture = noise(600, 402)
+    picture.putalpha(picture.getchannel("R"))
+    data = encoded(picture.convert("L" if mode == "I;16" else mode).convert(mode), "PNG", exif=exif)
+    whole = check(data)
+    small = check(data, draft=(whole.height // 3, whole.width // 3))
+    assert np.array_equal(pixels(small), pixels(whole.reduce(3)))
 
 
 # ── damage, and files built to hurt ────────────────────────────────────────────────────────────

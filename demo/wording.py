@@ -450,7 +450,6 @@ def attention_words(name: str) -> tuple[str, str, str]:
         return "I", "A v = v", "no attention: every patch keeps its own Value"
     prime = "" if kind.prepare is unchanged else "′"
     near = " + ω" if kind.gaussian else ""
-    factor = f"1/{len(kind.pairs)} · " if kind.mean else ""
     symbol = " + ".join(f"A{prime}_{{{a}{b}}}" for a, b in kind.pairs)
     equation = " + ".join(f"softmax(s {a}{prime} {b}{prime}^{{T}}{near})" for a, b in kind.pairs)
     meaning = " and ".join(
@@ -458,7 +457,7 @@ def attention_words(name: str) -> tuple[str, str, str]:
         for a, b in kind.pairs
     )
     more = ", near ones first" * kind.gaussian + ", both prepared" * bool(prime)
-    return symbol, f"{factor}({equation})" if factor else equation, f"by {meaning}{more}"
+    return symbol, equation, f"by {meaning}{more}"
 
 
 def on_this_model(backbone: str, methods: Collection[Method]) -> list[str]:

@@ -9,6 +9,7 @@ import pickle
 import zipfile
 from collections import ChainMap
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -96,33 +97,17 @@ class Archived(torch.nn.Module):
         return x
 
 
-def write_safetensors(model: CLIP, path: Path) -> None:
-    save_file(model.state_dict(), path)
+def save_checkpoint(state: dict[str, Tensor], path: Path) -> None:
+    """As trainers write it."""
+    torch.save({"epoch": 3, "state_dict": {f"module.{key}": state[key] for key in state}}, path)
 
 
-def write_pt(model: CLIP, path: Path) -> None:
-    torch.save(model.state_dict(), path)
-
-
-def write_checkpoint(model: CLIP, path: Path) -> None:
-    state = {f"module.{key}": value for key, value in model.state_dict().items()}
-    torch.save({"epoch": 3, "state_dict": state}, path)
-
-
-def write_old_pt(model: CLIP, path: Path) -> None:
-    torch.save(model.state_dict(), path, _use_new_zipfile_serialization=False)
-
-
-def write_archive(model: CLIP, path: Path) -> None:
-    torch.jit.script(Archived(model.state_dict())).save(path)
-
-
-WRITERS = {
-    "safetensors": write_safetensors,
-    "pt": write_pt,
-    "bin": write_checkpoint,
-    "pth": write_old_pt,
-    "archive.pt": write_archive,
+SAVE: dict[str, Callable[[dict[str, Tensor], Path], object]] = {
+    "safetensors": save_file,
+    "pt": torch.save,
+    "bin": save_checkpoint,
+    "pth": partial(torch.save, _use_new_zipfile_serialization=False),
+    "archive.pt": lambda state, path: torch.jit.script(Archived(state)).save(path),
 }
 
 
@@ -138,12 +123,12 @@ def assert_same(backbone: Backbone, model: CLIP) -> None:
 
 
 class TestFiles:
-    @pytest.mark.parametrize("kind", WRITERS)
+    @pytest.mark.parametrize("kind", SAVE)
     def test_every_kind_of_file_gives_the_same_model(
         self, model: CLIP, tmp_path: Path, kind: str
     ) -> None:
         file = tmp_path / f"tiny.{kind}"
-        WRITERS[kind](model, file)
+        SAVE[kind](model.state_dict(), file)
         backbone = load_backbone("tiny", weights=file)
         assert_same(backbone, model)
         assert (backbone.name, backbone.mean) == ("tiny", (0.1, 0.2, 0.3))
@@ -171,7 +156,7 @@ class TestFiles:
         self, model: CLIP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has: bool,
         dtype: torch.dtype,
     ) -> None:  # fmt: skip
-        write_safetensors(model, tmp_path / "w.safetensors")
+        save_file(model.state_dict(), tmp_path / "w.safetensors")
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has})
         assert load_backbone("tiny", tmp_path / "w.safetensors", dtype="auto").dtype == dtype
 
@@ -191,6 +176,11 @@ def refused(load: Callable[[], Any], *says: str, folder: Path | None = None) -> 
     if folder is not None:
         assert str(folder) not in message
     return message
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "weights.pt"
 
 
 class _Code:
@@ -225,17 +215,15 @@ def _archive(file: Path, name: str, megabytes: int, method: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["archive/data/0", "archive/code/bomb.py"])
-def test_a_zip_bomb_is_refused_unread(name: str, tmp_path: Path) -> None:
+def test_a_zip_bomb_is_refused_unread(name: str, file: Path) -> None:
     """As PyTorch's own archive and as TorchScript, which goes through another reader."""
-    file = tmp_path / "weights.pt"
     _archive(file, name, 100, zipfile.ZIP_DEFLATED)
     assert file.stat().st_size < 2**20
-    refused(lambda: load.read(file), "unpacks to 100 MB", folder=tmp_path)
+    refused(lambda: load.read(file), "unpacks to 100 MB", folder=file.parent)
 
 
-def test_an_archive_whose_entries_lie_upon_each_other_is_refused(tmp_path: Path) -> None:
+def test_an_archive_whose_entries_lie_upon_each_other_is_refused(file: Path) -> None:
     """Uncompressed, yet it unpacks to many times its size."""
-    file = tmp_path / "weights.pt"
     _archive(file, "archive/data/0", 1, zipfile.ZIP_STORED)
     with zipfile.ZipFile(file, "a") as archive:
         entry = archive.infolist()[0]
@@ -249,11 +237,10 @@ def test_an_archive_whose_entries_lie_upon_each_other_is_refused(tmp_path: Path)
 
 
 @pytest.mark.parametrize("tenth", [0, 5, 9])
-@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
-def test_a_file_cut_at_any_tenth_is_refused(suffix: str, tenth: int, tmp_path: Path) -> None:
-    whole, cut = tmp_path / f"whole{suffix}", tmp_path / f"cut{suffix}"
-    state = {"a": torch.arange(4000.0), "b": torch.ones(30, 30)}
-    save_file(state, whole) if suffix == ".safetensors" else torch.save(state, whole)
+@pytest.mark.parametrize("kind", ["safetensors", "pt"])
+def test_a_file_cut_at_any_tenth_is_refused(kind: str, tenth: int, tmp_path: Path) -> None:
+    whole, cut = tmp_path / f"whole.{kind}", tmp_path / f"cut.{kind}"
+    SAVE[kind]({"a": torch.arange(4000.0), "b": torch.ones(30, 30)}, whole)
     assert set(load.read(whole)) == {"a", "b"}
     data = whole.read_bytes()
     cut.write_bytes(data[: len(data) * tenth // 10])
@@ -271,17 +258,13 @@ def test_a_file_cut_at_any_tenth_is_refused(suffix: str, tenth: int, tmp_path: P
     ],
     ids=["nan", "inf", "sparse", "complex", "meta"],
 )
-def test_tensors_that_are_no_ordinary_numbers_are_refused(
-    odd: torch.Tensor, tmp_path: Path
-) -> None:
-    file = tmp_path / "weights.pt"
+def test_tensors_that_are_no_ordinary_numbers_are_refused(odd: Tensor, file: Path) -> None:
     torch.save({"visual.proj": odd}, file)
     refused(lambda: load.read(file), "'visual.proj'")
 
 
 @pytest.mark.parametrize("content", [[1, 2], {}, torch.ones(3), {"state_dict": {}}, "words", None])
-def test_a_file_without_a_state_dict_is_refused(content: object, tmp_path: Path) -> None:
-    file = tmp_path / "weights.pt"
+def test_a_file_without_a_state_dict_is_refused(content: object, file: Path) -> None:
     torch.save(content, file)
     refused(lambda: load.read(file), "no state dict")
 
@@ -301,8 +284,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     refused(lambda: load.read(tmp_path / "away.pt"), "there is none", folder=tmp_path)
 
 
-def test_weights_of_another_model_are_refused_by_name(tmp_path: Path) -> None:
-    file = tmp_path / "weights.pt"
+def test_weights_of_another_model_are_refused_by_name(file: Path) -> None:
     torch.save({"visual.proj": torch.ones(3, 3)}, file)
     for name in ("openai-vit-b-32", BUILT_IN):
         title = BACKBONES[name].title
@@ -311,11 +293,10 @@ def test_weights_of_another_model_are_refused_by_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("ids", "rows"), [([10**6], 1), ([-1], 1), ([1, 2], 3)])
 def test_a_built_in_file_with_broken_words_is_refused(
-    ids: list[int], rows: int, tmp_path: Path
+    ids: list[int], rows: int, file: Path
 ) -> None:
     state = {**shipped(), "token_ids": torch.tensor(ids), "token_rows": torch.ones(rows, 192)}
     state.pop("token_rows.scale", None)
-    file = tmp_path / "weights.pt"
     torch.save(state, file)
     refused(lambda: load_backbone(BUILT_IN, weights=file), BACKBONES[BUILT_IN].title)
 
@@ -344,7 +325,7 @@ class Hub:
 
 @pytest.fixture
 def hub(model: CLIP, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
-    write_safetensors(model, tmp_path / "whole")
+    save_file(model.state_dict(), tmp_path / "whole")
     cache = tmp_path / "cache"
     cache.mkdir()
     hub = Hub(cache, (tmp_path / "whole").read_bytes())
@@ -378,7 +359,7 @@ class TestLocalFolder:
     def test_it_replaces_the_download(
         self, hub: Hub, model: CLIP, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        (write_safetensors if name.endswith("safetensors") else write_pt)(model, tmp_path / name)
+        SAVE[name.split(".")[1]](model.state_dict(), tmp_path / name)
         monkeypatch.setenv(load.WEIGHTS_FOLDER, str(tmp_path))
         assert load.on_disk(BACKBONES["tiny"])
         assert_same(load_backbone("tiny"), model)

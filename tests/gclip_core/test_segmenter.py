@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -525,21 +525,15 @@ class TestWhatStays:
 
 
 def fingerprint(model: nn.Module) -> tuple[Any, ...]:
-    """Every tensor's place and bytes, every hook, every attribute that could be swapped."""
-    tensors = {**model.state_dict(keep_vars=True), **dict(model.named_buffers())}
+    """Every tensor's place, version and bytes, every hook and every module."""
+    tensors = (*model.parameters(), *model.buffers())
+    kinds = ("forward", "forward_pre", "backward", "backward_pre")
     return (
-        tuple((k, id(v), v.data_ptr(), v._version) for k, v in tensors.items()),
-        hash(tuple(v.numpy(force=True).tobytes() for v in tensors.values())),
-        sum(hooks_of(model)),
-        tuple(id(m) for m in model.modules()),
+        [(id(v), v.data_ptr(), v._version, v.numpy(force=True).tobytes()) for v in tensors],
+        [len(getattr(m, f"_{kind}_hooks")) for m in model.modules() for kind in kinds],
+        [id(m) for m in model.modules()],
         model.training,
     )
-
-
-def hooks_of(model: nn.Module) -> Iterator[int]:
-    for module in model.modules():
-        yield len(module._forward_hooks) + len(module._forward_pre_hooks)
-        yield len(module._backward_hooks) + len(module._backward_pre_hooks)
 
 
 class TestSettings:

@@ -11,7 +11,7 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 ONE_PAGE = ("tests/demo/test_host.py", "tests/demo/test_web_surface.py")
-"""Files that talk to one page in a process of its own, which takes seconds to start."""
+"""Files that use one page in a process of its own, which takes seconds to start."""
 
 # As app.py does, before anything imports torch: MKL's results repeat, and threads that spin slow a
 # busy machine down.
@@ -66,7 +66,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     # What takes longest begins first, so that no worker waits for it in the end.
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/test_load.py"))
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/test_contributing.py"))
     if config.getoption("--long"):
         return
     skip = pytest.mark.skip(reason="long: run with --long")

@@ -31,7 +31,7 @@ def rgb() -> Image.Image:
 
 
 def turned(orientation: int) -> Image.Exif:
-    """EXIF that says how a camera was turned, from 1 (upright) to 8."""
+    """EXIF of a picture taken with a turned camera: 1 is upright, up to 8."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     return exif

@@ -83,9 +83,9 @@ def test_every_command_runs(checkout: Path) -> None:
         for pattern, instead in CHEAPER:
             cheap = re.sub(pattern, instead, cheap)
         words = shlex.split(cheap)
-        said = _serve(words, checkout) if words[1] == "app.py" else _run(words, checkout)
-        if said is not None:
-            failed.append(f"{document}: {cheap}\n{said[-600:]}")
+        output = _serve(words, checkout) if words[1] == "app.py" else _run(words, checkout)
+        if output is not None:
+            failed.append(f"{document}: {cheap}\n{output[-600:]}")
     assert not failed, "\n\n".join(failed)
 
 

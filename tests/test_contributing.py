@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md says about adding things is done here, in a copy of the code."""
+"""A copy of the code with everything added that CONTRIBUTING.md describes."""
 
 import re
 import shutil
@@ -89,7 +89,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_method_a_backbone_a_data_set_and_a_tab_are_added_as_it_says(copy: Path) -> None:
+def test_a_method_a_backbone_a_data_set_and_a_tab_are_added_as_described(copy: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", METHOD + TAB], cwd=copy, capture_output=True, text=True, timeout=900
     )

@@ -1,4 +1,4 @@
-"""The real page in a process of its own, and visitors who talk to it as a browser does."""
+"""The real page in a process of its own, and visitors who use it as a browser does."""
 
 from __future__ import annotations
 

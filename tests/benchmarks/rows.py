@@ -192,7 +192,7 @@ def toggles(bench: Bench) -> list[Row]:
     def run(
         face: Segmenter, name: str, method: Method, make: Callable[[], Encoded] | None = None
     ) -> Callable[[], Segmentation]:
-        """Segment the encoding of that name, made anew if it is told how."""
+        """Segment the encoding of that name, made first if ``make`` is given."""
 
         def segment() -> Segmentation:
             if make:

@@ -101,7 +101,7 @@ def test_a_list_of_another_name_is_another_split(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_a_missing_folder_says_which_paths_were_looked_for(name: str, tmp_path: Path) -> None:
+def test_the_error_for_a_missing_folder_lists_the_paths_tried(name: str, tmp_path: Path) -> None:
     with pytest.raises(EvaluationError) as raised:
         open_dataset(DATASETS[name], tmp_path / "nowhere")
     for files in DATASETS[name].files:

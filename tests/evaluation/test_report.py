@@ -76,7 +76,7 @@ def test_an_ablation_is_compared_with_neither() -> None:
     assert lines[6].startswith("CS 20.00 −30.00")
 
 
-def test_an_incomplete_result_says_so() -> None:
+def test_an_incomplete_result_counts_its_images() -> None:
     assert "2 of 5 images" in report.tables(
         result([("CLIP", "methods", HALF)], images=5)
     )  # fmt: skip
@@ -116,7 +116,7 @@ def test_the_field_is_a_table_in_the_order_of_years() -> None:
     ]
 
 
-def test_json_holds_scores_settings_and_no_nan(tmp_path: Path) -> None:
+def test_json_has_scores_settings_and_no_nan(tmp_path: Path) -> None:
     tally = result([("CLIP", "methods", [[4, 0, 0], [0, 0, 0]])])
     written = json.loads(report.write_json(tally, tmp_path).read_text("utf-8"))
     assert written["results"][0]["iou"] == {"cat": 1.0, "dog": None}

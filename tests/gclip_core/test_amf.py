@@ -108,7 +108,7 @@ def test_middle_blocks() -> None:
 
 
 @given(n=st.integers(2, 30), n_blocks=st.integers(1, 29))
-def test_middle_blocks_never_hold_the_last(n: int, n_blocks: int) -> None:
+def test_middle_blocks_never_include_the_last(n: int, n_blocks: int) -> None:
     blocks = amf.middle_blocks(n, min(n_blocks, n - 1))
     assert len(blocks) == min(n_blocks, n - 1)
     assert 0 <= blocks[0] <= blocks[-1] <= n - 2
@@ -163,6 +163,6 @@ def test_a_span_of_blocks_scales_with_the_depth(n_blocks: int, expected: tuple[i
 
 
 @given(first=st.integers(1, 12), more=st.integers(0, 11), n=st.integers(2, 40))
-def test_a_span_never_holds_the_last_block(first: int, more: int, n: int) -> None:
+def test_a_span_never_includes_the_last_block(first: int, more: int, n: int) -> None:
     found = Span((first, min(first + more, 12)), of=12).indices(n)
     assert found and 0 <= found[0] <= found[-1] <= n - 2

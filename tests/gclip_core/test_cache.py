@@ -37,7 +37,7 @@ def test_a_value_put_again_is_counted_once() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 7)), max_size=60))
-def test_the_limit_holds_whatever_is_put(puts: list[tuple[int, int]]) -> None:
+def test_the_size_is_within_the_limit_whatever_is_put(puts: list[tuple[int, int]]) -> None:
     cache: BoundedCache[int] = BoundedCache(10, size_of=lambda size: size)
     for key, size in puts:
         cache.put(key, size)

@@ -46,7 +46,7 @@ def refused(source: object, *words: str, **options: int) -> str:
     message = str(caught.value)
     for word in words:
         assert word in message
-    assert "expected" in message, "says what was wanted"
+    assert "expected" in message, "the message names what was wanted"
     assert message.endswith(".")
     assert "Traceback" not in message
     assert "site-packages" not in message
@@ -113,7 +113,7 @@ def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
 def test_cmyk_comes_out_in_its_colours_also_inverted_by_adobe() -> None:
     red = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
     data = encoded(red, "JPEG")
-    assert b"Adobe" in data, "which says that the inks are stored inverted"
+    assert b"Adobe" in data, "the marker of inks that are stored inverted"
     assert np.abs(pixels(check(data)) - [255, 0, 0]).max() <= 6
 
 

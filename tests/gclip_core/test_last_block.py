@@ -146,7 +146,7 @@ def test_the_matrix_shown_is_the_matrix_used(name: str, head: int | None) -> Non
 
 @pytest.mark.parametrize("name", RELATIVES)
 @pytest.mark.parametrize("head", [None, 2])
-def test_the_matrix_shown_of_a_calibrated_method_holds_repair_and_spreading(
+def test_the_matrix_shown_of_a_calibrated_method_includes_repair_and_spreading(
     name: str, head: int | None
 ) -> None:
     segmenter, trunk, tower, xs = encoded("12 blocks")

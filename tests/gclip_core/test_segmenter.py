@@ -159,7 +159,7 @@ class TestWhichBlocksAmfFuses:
         assert face.findings(encoded, gclip(global_threshold=1)).fusion.blocks == (1, 2)
 
     @pytest.mark.parametrize(
-        ("settings", "said"),
+        ("settings", "reason"),
         [
             ({"amf_blocks": [11]}, "1 to 11 of 12.*block 12 "),
             ({"amf_blocks": [5, 99]}, "1 to 11 of 12.*block 100 "),
@@ -167,12 +167,12 @@ class TestWhichBlocksAmfFuses:
         ],
     )
     def test_the_last_block_is_refused_counted_from_one(
-        self, settings: dict[str, Any], said: str
+        self, settings: dict[str, Any], reason: str
     ) -> None:
         face = looking()
         encoded = face.encode(picture(32, 32))
         for ask in (face.findings, face.dense_features, face.last_attention):
-            with pytest.raises(MethodError, match=said):
+            with pytest.raises(MethodError, match=reason):
                 ask(encoded, gclip(**settings))
 
     def test_neither_cs_nor_planting_nor_windows_change_them(self) -> None:
@@ -260,7 +260,7 @@ class TestChannelSuppression:
         assert (found.entropy_after > found.entropy)[[6, 8]].all()
         assert torch.equal(found.entropy_after[:6], found.entropy[:6])
 
-    def test_nothing_abnormal_changes_nothing_and_it_is_said(self) -> None:
+    def test_without_an_abnormal_channel_nothing_changes_and_that_is_the_reason(self) -> None:
         face = segmenter(tiny_backbone(35))
         encoded = face.encode(picture(32, 32))
         method = gclip(amf=False)
@@ -356,9 +356,7 @@ class TestSegmenting:
         assert areas == sorted(areas)
         assert areas[0] < areas[-1]
 
-    def test_a_rest_that_nothing_is_left_of_is_said(
-        self, face: Segmenter, encoded: Encoded
-    ) -> None:
+    def test_a_rest_without_words_is_noted(self, face: Segmenter, encoded: Encoded) -> None:
         found = face.segment(encoded, "cat, sofa", rest=["cats"])
         assert found.rest_area() == 0
         assert any("every pixel gets a typed word" in note for note in found.notes)

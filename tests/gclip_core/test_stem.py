@@ -20,7 +20,7 @@ SMALL = {
 
 class TestStem:
     @pytest.mark.parametrize("side", [(32, 48), (64, 64), (80, 112)])
-    def test_a_token_stands_for_sixteen_pixels(self, side: tuple[int, int]) -> None:
+    def test_a_token_is_of_sixteen_by_sixteen_pixels(self, side: tuple[int, int]) -> None:
         found = Stem(32, SMALL)(torch.rand(2, 3, *side))
         assert found.shape == (2, 32, side[0] // 16, side[1] // 16)
 
@@ -42,7 +42,7 @@ class TestStem:
 
 
 class TestPhotoModel:
-    def test_a_passage_of_sky_and_a_building_are_told_apart(self) -> None:
+    def test_sky_and_a_building_get_different_labels(self) -> None:
         photo = star_photos()["china"]
         found = Segmenter(loaded()).segment(photo.image(), photo.text, METHODS["clearclip"])
         truth = torch.from_numpy(photo.labels())

@@ -29,13 +29,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All words that the tables name, with vectors by lot, and a few photos."""
     folder = tmp_path_factory.mktemp("data")
     table = names()
-    said = {w for key in ("anywhere", "indoors", "people") for w in table[key]}
-    said |= {w for key in ("classes", "labels") for group in table[key].values() for w in group}
-    said |= {*table["captions"], *table["called"].values(), *table["synonyms"], *BESIDE}
+    every = {w for key in ("anywhere", "indoors", "people") for w in table[key]}
+    every |= {w for key in ("classes", "labels") for group in table[key].values() for w in group}
+    every |= {*table["captions"], *table["called"].values(), *table["synonyms"], *BESIDE}
     for place in table["scenes"].values():
-        said |= {*place["there"], *place["may be"]}
-    said |= {w for group in table["neighbours"].values() for w in group}
-    nouns = sorted({table["called"].get(w, w) for w in said} - set(table["stuff"]))
+        every |= {*place["there"], *place["may be"]}
+    every |= {w for group in table["neighbours"].values() for w in group}
+    nouns = sorted({table["called"].get(w, w) for w in every} - set(table["stuff"]))
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((len(nouns), 512)).astype(np.float16)
     np.savez(folder / "clip-text.npz", words=np.array(nouns), embeddings=vectors)

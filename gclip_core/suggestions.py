@@ -25,8 +25,8 @@ EVERYDAY = 0.6
 def candidates(backbone: Backbone) -> tuple[list[str], Tensor]:
     """Words that may be suggested, and their embeddings (words, E).
 
-    These are the words that the backbone was trained on, or the everyday words if it has an open
-    vocabulary.
+    These are the words of the backbone's training photos, or the everyday words if its vocabulary
+    is open.
     """
     known = backbone.known
     words = [seen[0] for seen in known.seen] if known else list(word_lists.read("everyday"))

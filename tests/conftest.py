@@ -18,7 +18,8 @@ ONE_PAGE = ("tests/demo/test_host.py", "tests/demo/test_web_surface.py")
 os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-if "--long" not in sys.argv:  # towers of tests are slower on several threads; a worker has a core
+# Small towers are slower on several threads, and a worker has one core; long tests may have all.
+if "--long" not in sys.argv:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 

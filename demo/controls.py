@@ -163,6 +163,12 @@ def chosen(event: gr.SelectData, count: int) -> tuple[int, ...]:
     return tuple(index)
 
 
+@in_words
+def block_chosen(event: gr.SelectData) -> str:
+    """The block (from 1) that was chosen in a widget."""
+    return str(*chosen(event, 1))
+
+
 def slide_opacity(mask: gr.HTML, controls: Controls) -> None:
     """Let a mask's own slider set the page's opacity, in the browser alone."""
     mask.input(

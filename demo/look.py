@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from demo import cost, variants
 from demo.host import logs, memory
 from demo.host.byte_cache import ByteCache
-from demo.host.zero_gpu import WITHOUT_GPU
+from demo.host.zero_gpu import WITHOUT_GPU, Encoder
 from demo.settings import MAX_CLASSES, Settings
 from demo.source import (
     Picture,
@@ -60,7 +60,6 @@ from gclip_core.version import __version__
 SUGGESTED, MORE = 5, 6
 """Words that fill an empty field, and words offered besides."""
 
-Encoder = Callable[[Segmenter, Any], Encoded]
 Made = TypeVar("Made")
 
 
@@ -352,7 +351,7 @@ class Studio:
         self.downloads = downloads
         self.encode: Encoder = encode or Segmenter.encode
         self.encodes_here = encode is None
-        self.cache = ByteCache(memory.cache_bytes(bound))
+        self.cache = ByteCache(bound - memory.WORKING)
         self.fetched: tuple[str, ...] = ()
         self._backbones: BoundedCache[Backbone] = BoundedCache(len(BACKBONES))
         self._one_trunk = threading.Lock()

@@ -4,7 +4,7 @@ Sentences that never change are constants; those that depend on a result are fun
 """
 
 import errno
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -309,11 +309,6 @@ def miou(share: float | None) -> str:
     return "" if share is None else f"mIoU {percent(share)}"
 
 
-def titled(title: str, score: float | None) -> str:
-    """A mask's title and its score where truth is known."""
-    return title if score is None else f"{title} · {miou(score)}"
-
-
 def times(ratio: float) -> str:
     """A multiple."""
     return f"{ratio:.1f} ×" if ratio < 99.5 else f"{ratio:.0f} ×"
@@ -327,9 +322,9 @@ def cosine(value: float) -> str:
 # --- masks ----------------------------------------------------------------------------------------
 
 
-def opened(scores: Mapping[str, float]) -> str:
+def opened(scores: Sequence[float]) -> str:
     """Under the opening picture: what each switch does to the simulation."""
-    neither, amf, cs, both = map(percent, scores.values())
+    neither, amf, cs, both = map(percent, scores)
     return f"mIoU is {neither} without AMF and CS, {amf} with AMF, {cs} with CS, {both} with both."
 
 

@@ -4,11 +4,6 @@ Shapes: an image is PIL RGB; ``labels`` is (H, W) integers, -1 for no class; ``g
 patches; a ``matrix`` of attention is (N, N) with N = h*w.
 Torch tensors are taken as well as NumPy arrays (on the CPU). Every picture is at most ``max_side``
 pixels on its longer side.
-
-Usage::
-
-    overlay(image, labels, names, opacity=0.6)           # mask over image, words, outlines
-    fit(image, max_side)                                 # RGB, at most max_side a side
 """
 
 import io
@@ -81,12 +76,11 @@ def fitting(shape: tuple[int, ...], max_side: int) -> tuple[int, int]:
 
 
 def fit(image: Image.Image, max_side: int) -> Image.Image:
-    """A picture as RGB, at most ``max_side`` pixels on its longer side."""
+    """An RGB picture, at most ``max_side`` pixels on its longer side."""
     height, width = fitting((image.height, image.width), max_side)
-    rgb = image if image.mode == "RGB" else image.convert("RGB")
-    if (width, height) == rgb.size:
-        return rgb
-    return rgb.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2)
+    if (width, height) == image.size:
+        return image
+    return image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2)
 
 
 def saved(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:

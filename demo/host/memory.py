@@ -20,11 +20,6 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _OPTIONS = {_M_MMAP_THRESHOLD: 2 * 2**20, _M_TRIM_THRESHOLD: 16 * 2**20, _M_ARENA_MAX: 2}
 
 
-def cache_bytes(bound: int = BOUND) -> int:
-    """The cache's bytes under a bound for the whole process."""
-    return bound - WORKING
-
-
 def parsed(text: str) -> int:
     """A bound given in GB, such as 1.5.
 

@@ -59,10 +59,10 @@ class Step:
 
     title: str
     text: str
-    question: str
-    options: tuple[str, ...]
-    right: int | tuple[str, str]
-    answer: str
+    question: str = ""
+    options: tuple[str, ...] = ()
+    right: int | tuple[str, str] = 0
+    answer: str = ""
     before: tuple[Figure, ...] = ()
     after: tuple[Figure, ...] = ()
 
@@ -74,11 +74,7 @@ COVER = Step(
     "Ninety seconds on one photo",
     "CLIP never saw a mask. How does it make one? Six guesses, one number each. The built-in model "
     "makes the masks on this page.",
-    "",
-    (),
-    0,
-    "",
-    (Figure("photo"),),
+    before=(Figure("photo"),),
 )
 STEPS = (
     Step(
@@ -206,11 +202,7 @@ def measure(look: Look) -> dict[str, str]:
         "planted_block": str(planted[0]),
         "channel": str(settings.plant_channel),
         "gain": f"{settings.plant_gain:g}",
-        "early": str(theirs["early"]),
-        "late": str(theirs["late"]),
-        "tokens": str(theirs["tokens"]),
-        "patches": str(theirs["patches"]),
-        "norms_of": str(theirs["norms_of"]),
+        **{name: str(theirs[name]) for name in ("early", "late", "tokens", "patches", "norms_of")},
         "ratio": f"{theirs['ratio']:.1f}",
         "missing": LEFT_OUT,
         "taker": masks["left_out"].names[int(counts.argmax())],

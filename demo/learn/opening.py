@@ -1,13 +1,7 @@
-"""What the page opens on: a photo on which, with a fault planted, AMF and CS both show.
-
-``python -m demo.learn.opening`` prints what each switch does on every example, with the simulated
-fault and without it: the photo was chosen from that table.
-"""
+"""What the page opens on: a photo on which, with a fault planted, AMF and CS both show."""
 
 import contextlib
-import sys
 import threading
-from collections.abc import Mapping
 
 from demo import variants, wording
 from demo.look import Look, Request, Studio, known_words
@@ -18,8 +12,6 @@ from gclip_core.errors import GclipError
 from gclip_core.registry import BUILT_IN
 
 PHOTO = "china"
-SWITCHES = {"neither": (False, False), "AMF": (True, False), "CS": (False, True),
-            "both": (True, True)}  # fmt: skip
 
 
 def first(backbone: Backbone) -> Settings:
@@ -28,11 +20,11 @@ def first(backbone: Backbone) -> Settings:
     return Settings(example=PHOTO, words=words, plant=plant)
 
 
-def scores(look: Look, plant: bool) -> Mapping[str, float]:
-    """mIoU on a look's picture with neither switch, each and both."""
-    at = look.changed(plant=plant)
-    methods = {name: variants.ablation(at.settings, *on) for name, on in SWITCHES.items()}
-    return {name: at.mask(method).miou or 0.0 for name, method in methods.items()}
+def scores(look: Look) -> list[float]:
+    """mIoU on a look's picture with neither switch, AMF, CS and both."""
+    switched = ((False, False), (True, False), (False, True), (True, True))
+    methods = (variants.ablation(look.settings, *on) for on in switched)
+    return [look.mask(method).miou or 0.0 for method in methods]
 
 
 def remark(look: Look) -> str:
@@ -43,7 +35,7 @@ def remark(look: Look) -> str:
         getattr(look.settings, name) != getattr(first_look, name) for name in same
     ):
         return ""
-    return wording.opened(scores(look, plant=True))
+    return wording.opened(scores(look))
 
 
 def work_out(studio: Studio) -> threading.Thread | None:
@@ -65,19 +57,3 @@ def work_out(studio: Studio) -> threading.Thread | None:
     thread = threading.Thread(target=work, name="opening", daemon=True)
     thread.start()
     return thread
-
-
-def main() -> int:
-    """Print what AMF and CS do on every example."""
-    studio = Studio()
-    print(f"{'':12}" + "".join(f"{name:>9}" for _ in range(2) for name in SWITCHES))
-    print(f"{'mIoU':12}{'simulated fault':>36}{'no simulation':>36}")
-    for name, photo in star_photos().items():
-        look = studio.look(Request(Settings(example=name, words=photo.text)))
-        row = [score for plant in (True, False) for score in scores(look, plant).values()]
-        print(f"{name:12}" + "".join(f"{100 * score:9.1f}" for score in row))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -4,7 +4,7 @@ import gradio as gr
 from gradio.events import Dependency
 
 from demo import variants, widgets, wording
-from demo.controls import QUIET, Answer, Controls, Tab, chosen, in_words
+from demo.controls import QUIET, Answer, Controls, Tab, block_chosen, chosen, in_words
 from demo.look import Look, Studio
 from demo.settings import as_control, as_text
 from demo.tabs import common
@@ -37,14 +37,10 @@ def build(studio: Studio, controls: Controls) -> Tab:
     def pin(event: gr.SelectData) -> str:
         return as_text("patch", chosen(event, 2))
 
-    @in_words
-    def choose(event: gr.SelectData) -> str:
-        return str(*chosen(event, 1))
-
     def wire() -> list[Dependency]:
         live.select(pin, None, patch, **QUIET)
         return [
-            strip.select(choose, None, block, **QUIET),
+            strip.select(block_chosen, None, block, **QUIET),
             strip.clear(**common.switch_off(controls)),
         ]
 

@@ -1,6 +1,6 @@
 """What several tabs show of a look: its picture, its masks, and where its patches look."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,8 +23,6 @@ from gclip_core.types import GlobalTokens, Grid, Method
 MAX_PATCHES = 768
 """Patches of a matrix that is shown; of more, squares are averaged."""
 
-Floats = NDArray[np.float32]
-
 
 def picture(look: Look) -> cards.Shown:
     """The picture of a canvas."""
@@ -36,16 +34,28 @@ def picture(look: Look) -> cards.Shown:
 def matrix(look: Look, method: Method, head: int | None = None) -> str:
     """The name of the last block's matrix under a method."""
     key = ("matrix", *look.key, look.segmenter.backbone.planted, method, head)
-    make = look.later(lambda look: attention_blob(*last_matrix(look, method, head)))
-    return STORE.offer(key, make)
+    return _offered(
+        look, key, lambda at: at.segmenter.last_attention(at.trunk(method), method, head)
+    )
 
 
 def block_matrix(look: Look, block: int, head: int | None) -> str:
     """The name of a block's own matrix."""
     suppressed = look.chosen.suppression
     key = ("block", *look.key, look.segmenter.backbone.planted, suppressed, block, head)
-    make = look.later(lambda look: attention_blob(*block_map(look, block, head)))
-    return STORE.offer(key, make)
+    return _offered(
+        look, key, lambda at: at.segmenter.attention_map(at.trunk(at.chosen), block, head)
+    )
+
+
+def _offered(look: Look, key: tuple, whole: Callable[[Look], torch.Tensor]) -> str:
+    """The name of a matrix (1+N, 1+N), patch to patch and averaged over squares of patches."""
+
+    def make(look: Look) -> Blob:
+        used = amf.patch_attention(whole(look)[1:]).numpy()
+        return attention_blob(render.pool_patches(used, look.grid, pooled(look.grid)), len(used))
+
+    return STORE.offer(key, look.later(make))
 
 
 def words_blob(look: Look, method: Method) -> str:
@@ -58,10 +68,10 @@ def words_blob(look: Look, method: Method) -> str:
     return STORE.offer(("words", *look.result_key(method)), look.later(make))
 
 
-def half(look: Look, mask: Mask, short: str = "", looks: bool = True) -> cards.Side:
+def half(look: Look, mask: Mask, looks: bool = True) -> cards.Side:
     """One mask of a canvas, with its score, and its matrix if it ``looks``."""
     score = wording.miou(mask.miou)
-    side = cards.Side(mask.title, mask.labels, score, short=short, shares=mask.shares)
+    side = cards.Side(mask.title, mask.labels, score, shares=mask.shares)
     if not looks:
         return side
     names = {"matrix": matrix(look, mask.method), "words": words_blob(look, mask.method)}
@@ -128,22 +138,6 @@ def pooled(grid: Grid) -> int:
     while -(-grid[0] // square) * -(-grid[1] // square) > MAX_PATCHES:
         square += 1
     return square
-
-
-def last_matrix(look: Look, method: Method, head: int | None = None) -> tuple[Floats, int]:
-    """What ``method`` really uses in the last block, head mean or one head: (n, n) patch to patch,
-    n squares of patches; and how many patches there are."""
-    whole = look.segmenter.last_attention(look.trunk(method), method, head)
-    used = amf.patch_attention(whole[1:]).numpy()
-    return render.pool_patches(used, look.grid, pooled(look.grid)), len(used)
-
-
-def block_map(look: Look, block: int, head: int | None) -> tuple[Floats, int]:
-    """A block's own matrix, patch to patch, averaged over squares as :func:`last_matrix`; and how
-    many patches there are."""
-    whole = look.segmenter.attention_map(look.trunk(look.chosen), block, head)
-    seen = amf.patch_attention(whole[1:]).numpy()
-    return render.pool_patches(seen, look.grid, pooled(look.grid)), len(seen)
 
 
 def best_words(look: Look, method: Method, most: int = 3) -> tuple[NDArray[np.integer], ...]:

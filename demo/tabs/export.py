@@ -100,7 +100,8 @@ def share_card(look: Look) -> dict[str, bytes]:
 
     def side(one: Mask) -> card.Side:
         shares = [wording.percent(share) for share in one.areas]
-        return card.Side(wording.titled(one.title, one.miou), one.labels, shares)
+        title = " · ".join(filter(None, [one.title, wording.miou(one.miou)]))
+        return card.Side(title, one.labels, shares)
 
     first = side(before)
     if (before.labels == after.labels).all():

@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import gradio as gr
 import numpy as np
 import torch
 from gradio.events import Dependency
 from numpy.typing import ArrayLike, NDArray
 
 from demo import widgets, wording
-from demo.controls import QUIET, Answer, Controls, Tab, chosen, in_words
+from demo.controls import QUIET, Answer, Controls, Tab, block_chosen
 from demo.drawing import render
 from demo.look import Look, Studio
 from demo.tabs import common, machine_words, norms
@@ -47,17 +46,13 @@ def build(studio: Studio, controls: Controls) -> Tab:
     def show(look: Look) -> Answer:
         return {machine: value(look)} if look.settings.machine else {}
 
-    @in_words
-    def choose(event: gr.SelectData) -> str:
-        return str(*chosen(event, 1))
-
     def wire() -> list[Dependency]:
         flipped = [controls[name] for name in SWITCHES]
         flip = {"fn": None, "js": "(...on) => gclip.flip(...on)", **QUIET}
         machine.clear(fn=None, js="() => '0'", outputs=opened, **QUIET)
         return [
             machine.input(fn=None, js="() => '1'", outputs=opened, **QUIET),
-            machine.select(choose, None, controls["view_block"], **QUIET),
+            machine.select(block_chosen, None, controls["view_block"], **QUIET),
             machine.submit(inputs=flipped, outputs=flipped, **flip),
         ]
 

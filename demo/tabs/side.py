@@ -4,7 +4,7 @@ import gradio as gr
 from gradio.events import Dependency
 
 from demo import variants, widgets, wording
-from demo.controls import QUIET, Answer, Controls, Tab, chosen, in_words, slide_opacity
+from demo.controls import QUIET, Answer, Controls, Tab, block_chosen, slide_opacity
 from demo.learn import opening
 from demo.look import Look, Mask, Studio
 from demo.tabs import common, machine, norms
@@ -28,16 +28,12 @@ def build(studio: Studio, controls: Controls) -> Tab:
         shown = {canvas: _canvas(look), maps: _maps(look), channels: _norms(look)}
         return shown | strip.show(look)
 
-    @in_words
-    def choose(event: gr.SelectData) -> str:
-        return str(*chosen(event, 1))
-
     def wire() -> list[Dependency]:
         slide_opacity(canvas, controls)
         return [
             canvas.clear(**common.switch_off(controls)),
             channels.submit(fn=None, js="() => true", outputs=controls["plant"], **QUIET),
-            channels.select(choose, None, controls["view_block"], **QUIET),
+            channels.select(block_chosen, None, controls["view_block"], **QUIET),
             *strip.wire(),
         ]
 
@@ -53,11 +49,10 @@ def _canvas(look: Look) -> Json:
     """ClearCLIP's mask and the chosen method's; one of them where both are equal."""
     plain, chosen = _plain(look), look.mask(look.chosen)
     same = bool((chosen.labels == plain.labels).all())
-    sides = [(plain, "without"), (chosen, "with")][same:]
     unchanged = wording.nothing_changed(look.chosen, look.segment(look.chosen).found)
     return common.canvas(
         look,
-        [common.half(look, mask, short) for mask, short in sides],
+        [common.half(look, mask) for mask in (plain, chosen)[same:]],
         chosen.names,
         notes=[
             opening.remark(look),

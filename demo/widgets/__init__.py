@@ -1,24 +1,7 @@
 """Interactive parts of the page: pure JSON values in ``values``, gradio components here.
 
-Usage (the function makes the component once; handlers return a new ``*_value`` for it)::
-
-    from demo import widgets
-    from demo.widgets import cards, values
-
-    canvas = widgets.canvas()              # select: [row, column] in image pixels; input: opacity;
-                                           # clear: the simulation is to be switched off
-    maps, norms = widgets.maps(), widgets.norms()
-                                           # norms.select: a block from 1, or [first, last] channel,
-                                           # None where that choice is cleared; submit: a fault is
-                                           # to be simulated
-    why = widgets.why()                    # clear: it was closed
-    ... return cards.canvas_value(shown, [cards.Side("GCLIP", labels)], names)
-
-    attention = widgets.attention()        # select: index == [row, column] of a patch, from 0
-    blocks = widgets.blocks()              # select: index == block number, from 1
-    card, lines = widgets.card("id", "Title"), widgets.lines("id", "Status")
-
-A value of None shows the skeleton with ``empty`` in it. Words of visitors reach the page only as
+A function makes a component once; handlers return a new ``*_value`` of ``cards`` or ``values``. A
+value of None shows the skeleton with ``empty`` in it. Words of visitors reach the page only as
 JSON values set by textContent; templates here contain no expression.
 """
 
@@ -52,17 +35,23 @@ def _widget(
 
 
 attention = partial(_widget, "attention", empty="Attention appears here.")
-"""Hover, tap or arrow keys over the image show where that patch looks; also as a matrix."""
+"""Pointing shows where a patch looks; also as a matrix. select: [row, column] of a patch."""
 canvas = partial(_widget, "canvas", empty="The mask appears here.")
-"""A picture with one mask, or two to swipe between; pointing shows where a patch looks."""
+"""A picture with one mask, or two to swipe between; pointing shows where a patch looks.
+
+select: [row, column] in pixels; input: opacity; clear: the simulation is to be switched off.
+"""
 maps = partial(_widget, "maps", empty="Attention appears here.")
 """Attention over the picture and as matrices; see :func:`cards.maps_value`."""
 norms = partial(_widget, "norms", empty="The norms appear here.")
-"""One block's norms before and after CS, curves over all blocks."""
+"""One block's norms before and after CS, curves over all blocks.
+
+select: a block from 1, or [first, last] channel, None for no choice; submit: simulate a fault.
+"""
 why = partial(_widget, "why")
-"""The best words at a pixel under every variant, beside the place that was asked about."""
+"""The best words at a pixel under every variant, beside that place; clear: it was closed."""
 blocks = partial(_widget, "blocks", empty="The blocks appear here.")
-"""Every block as a small pressable map."""
+"""Every block as a small map; select: a block from 1."""
 lesson = partial(_widget, "lesson", empty="The lesson appears here.")
 """Steps with a guess before each answer; submit: the visitor's own photo is chosen."""
 methods = partial(_widget, "methods", empty="The methods appear here.")

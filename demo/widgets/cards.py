@@ -25,8 +25,8 @@ class Side:
     """One mask of a canvas: ``badge`` is its score in words; ``matrix`` names the blob of where its
     patches look, ``words`` that of the words they match.
 
-    ``short`` names the side within a sentence: "without", "with". ``shares`` of the image
-    are per class, and last that of the rest; where none are given, the labels are counted.
+    ``shares`` of the image are per class, and last that of the rest; where none are given, the
+    labels are counted.
     """
 
     title: str
@@ -34,7 +34,6 @@ class Side:
     badge: str = ""
     matrix: str = ""
     words: str = ""
-    short: str = ""
     shares: Sequence[float] = ()
 
 
@@ -73,7 +72,6 @@ def canvas_value(
         "sides": [
             {
                 "title": side.title,
-                "short": side.short or f"under {side.title}",
                 "badge": side.badge,
                 "mask": packed_labels(one),
                 "matrix": side.matrix,
@@ -196,43 +194,6 @@ def norms_value(
         "simulated": simulated,
         "drags": drags,
         "chosen": None if chosen is None else list(chosen),
-    }
-
-
-@dataclass(frozen=True)
-class Reason:
-    """Why a pixel has its label under one variant: the best (word, score), what is left to all
-    further words (None: there are none) and to the hidden ones for the rest."""
-
-    title: str
-    top: Sequence[tuple[str, float]]
-    label: str = ""
-    others: float | None = None
-    rest: float | None = None
-
-
-def why_value(reasons: Sequence[Reason], names: Sequence[str], pixel: tuple[int, int]) -> Json:
-    """The scores at ``pixel`` (row, column from 0) under every variant; they add up to 1."""
-    colours = dict(zip(names, palette.of_names(names), strict=True))
-
-    def entries(one: Reason) -> list[Json]:
-        words = [
-            {"name": name, "score": float(score), "colour": colours.get(name, ""),
-             "label": name == one.label}
-            for name, score in one.top
-        ]  # fmt: skip
-        left = [("other words", one.others, False), ("rest", one.rest, not one.label)]
-        return words + [
-            {"name": name, "score": float(score), "colour": None, "label": label}
-            for name, score, label in left
-            if score is not None
-        ]
-
-    return {
-        "kind": "why",
-        "title": f"Pixel in row {pixel[0] + 1}, column {pixel[1] + 1}",
-        "pixel": list(pixel),
-        "variants": [{"title": one.title, "entries": entries(one)} for one in reasons],
     }
 
 

@@ -60,8 +60,9 @@ def url(matrix: np.ndarray) -> Iterator[str]:
         }
 
     def explain(event: gr.SelectData) -> dict:
-        reasons = [cards.Reason("MaskCLIP", [(word, 0.2) for word in NAMES])]
-        return {**cards.why_value(reasons, NAMES, tuple(event.index)), "note": "note"}
+        words = [{"name": one, "score": 0.2, "colour": "#123456", "label": False} for one in NAMES]
+        shown = {"title": "Why", "pixel": event.index, "note": "note"}
+        return {"kind": "why", **shown, "variants": [{"title": "MaskCLIP", "entries": words}]}
 
     with shelf(store, {"canvas": "canvas", "small": "canvas"}, values, explain) as address:
         yield address

@@ -70,10 +70,6 @@ def test_a_bound_too_small_to_work_in_is_refused(text: str) -> None:
         memory.parsed(text)
 
 
-def test_what_is_not_working_memory_is_the_caches() -> None:
-    assert memory.cache_bytes(memory.parsed("2")) == 2 * 10**9 - memory.WORKING
-
-
 @pytest.mark.parametrize("read", [lambda path: open_picture(UPLOAD, path), read_mask])
 def test_a_picture_over_100_megapixels_is_refused(
     read: Callable[[str], object], tmp_path: Path

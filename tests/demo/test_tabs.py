@@ -233,18 +233,23 @@ def test_words_of_the_truth_that_a_mask_misses_and_words_beside_it_are_said(
 
 
 def test_the_best_word_at_a_pixel_is_its_label_under_every_variant(studio: Studio) -> None:
-    look = look_at(studio)
+    look = look_at(studio, extras=True)
     masks = [look.mask(v.method(look.settings)) for v in VARIANTS.values()]
     for row, column in ((0, 0), (99, 200), (300, 420)):
-        found = why.see(look, (row, column))
-        for one, mask in zip(found, masks, strict=True):
-            label = mask.labels[row, column]
-            assert label < 0 or one.top[0][0] == mask.names[label], one.title
-            scores = [score for _, score in one.top]
-            assert scores == sorted(scores, reverse=True)
-            assert sum(scores) + (one.others or 0) + (one.rest or 0) == pytest.approx(1)
+        found = why.value(look, (row, column))
+        assert found["title"] == f"Pixel in row {row + 1}, column {column + 1}"
+        for one, mask in zip(found["variants"], masks, strict=True):
+            label, entries = mask.labels[row, column], one["entries"]
+            assert label < 0 or entries[0]["name"] == mask.names[label], one["title"]
+            assert [entry["name"] for entry in entries if entry["label"]] == (
+                [mask.names[label]] if label >= 0 else ["rest"]
+            )
+            scores = [entry["score"] for entry in entries]
+            assert sum(scores) == pytest.approx(1)
+            words = [entry["score"] for entry in entries if entry["colour"]]
+            assert words == sorted(words, reverse=True)
 
 
-def test_a_pixel_outside_the_image_moves_inside() -> None:
-    assert why.inside((99_999, 0), (30, 40)) == (29, 0)
-    assert why.inside(None, (30, 40)) == (15, 20)
+def test_a_pixel_outside_the_image_moves_inside(studio: Studio) -> None:
+    look = look_at(studio)
+    assert why.value(look, (99_999, 0))["pixel"] == [look.picture.size[0] - 1, 0]

@@ -11,6 +11,8 @@ from demo import theme, widgets
 from demo.widgets import code, values
 from demo.widgets.blobs import BlobStore
 
+SHOWN = "<style>.main.main { visibility: visible }</style>"
+"""The page itself is shown once its input is there, which a shelf has not."""
 QUIET = {"api_visibility": "private", "show_progress": "hidden"}
 
 
@@ -48,7 +50,7 @@ def shelf(
         on.input(fill, on, list(made.values()), **QUIET)
     _, address, _ = demo.launch(
         prevent_thread_lock=True, quiet=True, run_history=False, theme=theme.theme(),
-        head=layout.head(), app_kwargs={"routes": [store.route(), *code.routes()]},
+        head=layout.head() + SHOWN, app_kwargs={"routes": [store.route(), *code.routes()]},
     )  # fmt: skip
     yield address
     demo.close()

@@ -175,16 +175,13 @@ class TestPlanting:
         assert torch.allclose(ratio, expected)
         assert torch.equal(replace(planted, planted=()).norms, clean.norms)
 
-    def test_it_is_the_same_model_and_its_weights_stay(self) -> None:
+    def test_it_is_the_same_model(self) -> None:
         clean = tiny_backbone(6)
-        before = clean.digest
         planted = plant_channel(clean, 7, 30, [6])
         again = plant_channel(planted, 9, 2, [1])
         assert planted.model is clean.model
         assert planted.uid == clean.uid
         assert (len(clean.planted), len(planted.planted), len(again.planted)) == (0, 1, 2)
-        Segmenter(again).segment(picture(32, 32), "cat")
-        assert tiny_backbone(6).digest == before
 
     @pytest.mark.parametrize(
         ("channel", "gain", "blocks"),

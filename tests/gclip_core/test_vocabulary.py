@@ -283,10 +283,8 @@ class TestHiddenWords:
     def hidden(self, backbone: Backbone, words: str, rest: Any = "background") -> set[str]:
         return set(vocabulary.hidden_words(backbone, parse(words), rest))
 
-    def test_background_is_the_field_s_list(self, backbone: Backbone) -> None:
+    def test_background_is_the_field_s_list_and_none_is_no_word(self, backbone: Backbone) -> None:
         assert self.hidden(backbone, "cat") == set(word_lists.read("background"))
-
-    def test_none_is_no_word(self, backbone: Backbone) -> None:
         assert self.hidden(backbone, "cat", "none") == set()
 
     def test_auto_is_background_for_one_class_and_none_for_more(self, backbone: Backbone) -> None:

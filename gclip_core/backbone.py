@@ -118,11 +118,6 @@ class Backbone:
     def dtype(self) -> torch.dtype:
         return self.visual.conv1.weight.dtype
 
-    @property
-    def context_length(self) -> int:
-        """Tokens that fit the text tower, start and end token included."""
-        return self.model.context_length
-
     @cached_property
     def digest(self) -> str:
         """BLAKE2 digest of all weights; the same on every machine."""

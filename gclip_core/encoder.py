@@ -63,6 +63,7 @@ def encode(
     return Encoded(tuple(passes), grid, window, image_size, resized, backbone.uid, _whole=whole)
 
 
+@torch.no_grad()
 def _encode_batch(
     backbone: Backbone, pixels: Tensor, corners: Sequence[Grid], wanted: Container[int] = ()
 ) -> Pass:
@@ -74,9 +75,8 @@ def _encode_batch(
             cached[block] = Heads(heads.q.contiguous(), heads.k.contiguous())  # without the values
 
     try:
-        with torch.no_grad():
-            x = blocks.embed_patches(backbone.model.visual, pixels.to(backbone.device))
-            inputs = blocks.block_inputs(backbone.blocks, x, seen=keep)
+        x = blocks.embed_patches(backbone.visual, pixels.to(backbone.device))
+        inputs = blocks.block_inputs(backbone.blocks, x, seen=keep)
     except torch.OutOfMemoryError as error:
         height, width = pixels.shape[-2:]
         raise GclipError(
@@ -87,6 +87,7 @@ def _encode_batch(
     return Pass(tuple(inputs), tuple(corners), heads_of)
 
 
+@torch.no_grad()
 def resumed(backbone: Backbone, encoded: Encoded, repair: Repair = cs.OFF) -> Encoded:
     """The encoding with the backbone's planted channels and the repair of CS.
 
@@ -104,8 +105,7 @@ def resumed(backbone: Backbone, encoded: Encoded, repair: Repair = cs.OFF) -> En
 
     def rerun(one: Pass) -> Pass:
         start = min(weights)
-        with torch.no_grad():
-            rest = blocks.block_inputs(backbone.blocks, one.inputs[start], start, weights)
+        rest = blocks.block_inputs(backbone.blocks, one.inputs[start], start, weights)
         return Pass((*one.inputs[:start], *rest), one.corners, one._heads)
 
     return replace(
@@ -124,6 +124,7 @@ def changed_weight(backbone: Backbone, block: int, repair: Repair) -> Tensor:
     return cs.scaled(backbone.blocks[block].mlp.c_proj.weight, factors)
 
 
+@torch.no_grad()
 def block_heads(backbone: Backbone, one: Pass, block: int, values: bool = False) -> Heads:
     """Queries and keys of a block, and its values on request: each (B, H, 1+N, d).
 
@@ -134,11 +135,7 @@ def block_heads(backbone: Backbone, one: Pass, block: int, values: bool = False)
     entered, cached = one._heads.get(block, (None, None))
     if cached is not None and entered is x and not values:
         return cached
-
-    def project() -> Heads:
-        with torch.no_grad():
-            return blocks.project(backbone.blocks[block], x, values or last)
-
+    project = partial(blocks.project, backbone.blocks[block], x, values or last)
     return once(one, "last heads", project) if last and len(one.corners) == 1 else project()
 
 

@@ -76,8 +76,6 @@ class Segmenter:
         if not isinstance(self.templates, str):
             object.__setattr__(self, "templates", sentences)
 
-    # --- images ------------------------------------------------------------------------------
-
     def encode(self, image: ImageLike) -> Encoded:
         """One pass through the tower, or one per window, reusable for every method and all words.
 
@@ -141,8 +139,6 @@ class Segmenter:
             _scores=partial(masks.scores, logits, parsed.owner, encoded.resized),
         )
 
-    # --- words -------------------------------------------------------------------------------
-
     def suggest(
         self, image: ImageLike | Encoded, most: int = 5, choosy: bool = True
     ) -> tuple[str, ...]:
@@ -160,8 +156,6 @@ class Segmenter:
         """Text embedding of each phrase: (len(words), E) float32, L2-normalised."""
         return vocabulary.embed(self.backbone, words, self.templates)
 
-    # --- inspection --------------------------------------------------------------------------
-
     def suppress(self, encoded: Encoded, method: Method) -> Encoded:
         """The encoding that ``method`` runs on: with CS in the trunk, if the method uses CS.
 
@@ -170,6 +164,7 @@ class Segmenter:
         repair = self.backbone.repair(method.suppression)
         return encoder.resumed(self.backbone, self._encoded(encoded), repair)
 
+    @torch.no_grad()
     def attention_map(self, encoded: Encoded, block: int, head: int | None = None) -> Tensor:
         """Query-Key attention of a block (0-based): (1+N, 1+N) float32, head mean or one head.
 
@@ -180,9 +175,9 @@ class Segmenter:
         _check_index("Block", block, self.backbone.n_blocks)
         heads = encoder.block_heads(self.backbone, source.passes[0], block)
         heads = heads if head is None else heads.only(head)
-        with torch.no_grad():
-            return attention.mean_weights(heads.q, heads.k)[0].cpu()
+        return attention.mean_weights(heads.q, heads.k)[0].cpu()
 
+    @torch.no_grad()
     def last_attention(self, encoded: Encoded, method: Method, head: int | None = None) -> Tensor:
         """The weight of each token in each token's output under ``method``: (1+N, 1+N) float32.
 
@@ -193,23 +188,20 @@ class Segmenter:
         source = self.suppress(self._single(encoded), methods.checked(method))
         one, fused = source.passes[0], self._amf(source, method.fusion).blocks
         heads_of, visual = partial(encoder.block_heads, self.backbone, one), self.backbone.visual
-        with torch.no_grad():
-            return last_block.attention_matrix(
-                visual, method, one.inputs, heads_of, source.grid, fused, head
-            )[0].cpu()
+        inputs, grid = one.inputs, source.grid
+        matrix = last_block.attention_matrix(visual, method, inputs, heads_of, grid, fused, head)
+        return matrix[0].cpu()
 
-    def values(
-        self, encoded: Encoded, method: Method | None = None, part: attention.Part = "v"
-    ) -> Tensor:
+    def values(self, encoded: Encoded, method: Method, part: attention.Part = "v") -> Tensor:
         """Values (or "q", "k") of the last block, heads side by side: (N, D) float32.
 
         A ``method`` with CS changes the trunk. They are of one pass, also with windows.
         """
-        source = self._single(encoded)
-        if method is not None:
-            source = self.suppress(source, method)
-        last = self.backbone.n_blocks - 1
-        v = encoder.block_heads(self.backbone, source.passes[0], last, True).part(part)[0]
+        one, last = (
+            self.suppress(self._single(encoded), method).passes[0],
+            self.backbone.n_blocks - 1,
+        )
+        v = encoder.block_heads(self.backbone, one, last, True).part(part)[0]
         return v.transpose(-3, -2).flatten(-2)[1:].float().cpu()
 
     def globality(
@@ -224,6 +216,7 @@ class Segmenter:
 
         return encoder.once(source, ("globality", threshold), find)
 
+    @torch.no_grad()
     def received(
         self, encoded: Encoded, blocks: Iterable[int] | None = None, clean: bool = True
     ) -> Tensor:
@@ -236,8 +229,7 @@ class Segmenter:
 
         def measure(block: int) -> Tensor:
             heads = encoder.block_heads(self.backbone, source.passes[0], block)
-            with torch.no_grad():
-                return amf.received(heads[0]).cpu()
+            return amf.received(heads[0]).cpu()
 
         def find(block: int) -> Tensor:
             same = source.passes[0].inputs[block] is whole.passes[0].inputs[block]
@@ -267,8 +259,6 @@ class Segmenter:
             entropy_after=cs.entropy(after),
         )
 
-    # --- steps -------------------------------------------------------------------------------
-
     def _encoded(self, image: ImageLike | Encoded) -> Encoded:
         encoded = image if isinstance(image, Encoded) else self.encode(image)
         if encoded.backbone != self.backbone.uid:
@@ -287,6 +277,7 @@ class Segmenter:
             encoded, ("single", planted), lambda: encoder.resumed(self.backbone, encoded.whole)
         )
 
+    @torch.no_grad()
     def _mean_features(self, encoded: Encoded, method: Method) -> Tensor:
         """Dense features, averaged where windows overlap: (h*w, E) float32 on the CPU.
 
@@ -300,10 +291,9 @@ class Segmenter:
         parts: list[tuple[Grid, Tensor]] = []
         for one in ready.passes:
             heads_of = partial(encoder.block_heads, self.backbone, one)
-            with torch.no_grad():
-                features = last_block.apply(
-                    self.backbone.visual, method, one.inputs, heads_of, ready.window, fused, W2
-                )
+            features = last_block.apply(
+                self.backbone.visual, method, one.inputs, heads_of, ready.window, fused, W2
+            )
             parts += zip(one.corners, features.cpu(), strict=True)
         if len(parts) == 1:
             return parts[0][1]

@@ -308,6 +308,7 @@ def template_set(templates: str | Sequence[str]) -> tuple[str, ...]:
     return sentences
 
 
+@torch.no_grad()
 def _embed_new(backbone: Backbone, phrases: Sequence[str], sentences: tuple[str, ...]) -> Tensor:
     """Embeddings of phrases that are not cached: (len(phrases), E) float32 on the CPU."""
     _check_lengths(backbone, phrases, sentences)
@@ -318,10 +319,9 @@ def _embed_new(backbone: Backbone, phrases: Sequence[str], sentences: tuple[str,
         before = backbone.tokenizer([sentence.partition("{}")[0] for sentence in sentences])
         return text_tower.read_openings(backbone.model, before.to(backbone.device))
 
-    with torch.no_grad():
-        which = torch.arange(len(sentences), device=backbone.device).repeat(len(phrases))
-        openings = backbone.openings_cache.get_or_make(sentences, read_openings)
-        each = text_tower.encode(backbone.model, tokens, openings, which)
+    which = torch.arange(len(sentences), device=backbone.device).repeat(len(phrases))
+    openings = backbone.openings_cache.get_or_make(sentences, read_openings)
+    each = text_tower.encode(backbone.model, tokens, openings, which)
     each = F.normalize(each.float(), dim=-1).reshape(len(phrases), len(sentences), -1)
     return F.normalize(each.mean(1), dim=-1).cpu()
 
@@ -334,7 +334,7 @@ def _token_ids(backbone: Backbone, phrase: str) -> list[int]:
 
 def _check_lengths(backbone: Backbone, phrases: Sequence[str], sentences: tuple[str, ...]) -> None:
     frame = max(len(_token_ids(backbone, sentence.replace("{}", ""))) for sentence in sentences)
-    room = backbone.context_length - 2 - frame
+    room = backbone.model.context_length - 2 - frame  # without start and end token
     for phrase in phrases:
         length = len(_token_ids(backbone, phrase))
         if length > room:

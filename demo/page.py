@@ -134,9 +134,12 @@ def _wire(
 
     def around(look: Look) -> Answer:
         stay = [wording.PHOTO_STAYS] if look.settings.source == "upload" else []
-        picture = widgets.photo_value(common.picture(look).name, look.picture.title)
-        answered = inputs.answered(given, look)
-        return {**answered, given.photo: picture, stays: widgets.offers_value(stay)}
+        name, title = common.picture(look).name, look.picture.title
+        return {
+            **inputs.answered(given, look),
+            given.photo: {"kind": "photo", "picture": name, "title": title},
+            stays: widgets.offers_value(stay),
+        }
 
     def shows(entry: TabEntry) -> Callable[..., Answer]:
         def show(*raw: Any) -> Answer:

@@ -21,12 +21,9 @@ def _widget(
     name: str, value: Any = None, empty: str = "", elem_classes: Sequence[str] = (), **more: Any
 ) -> gr.HTML:
     """A component that the module ``demo/web/NAME.js`` draws."""
-    shown = html.escape(empty, quote=True)
-    if any(sign in shown for sign in ("${", "{{", "`", "\\")):
-        raise ValueError(f"empty must be plain words of the page's own, but {empty!r} came.")
     return gr.HTML(
         value,
-        html_template=f'<div class="gw gw-{name}" data-empty="{shown}"></div>',
+        html_template=f'<div class="gw gw-{name}" data-empty="{html.escape(empty)}"></div>',
         js_on_load=f"gclip.ready.then(() => gclip.mount('{name}', element, props, trigger, watch))",
         apply_default_css=False,
         elem_classes=[f"w-{name}", *elem_classes],
@@ -74,14 +71,9 @@ def lines(elem_id: str, label: str) -> gr.HTML:
 
 
 photo = partial(_widget, "photo", {"kind": "photo", "picture": "", "title": ""})
-"""The target for a photo. submit: ``gclip.page.photo`` is an uploaded file."""
+"""The target for a photo; ``picture`` names a blob. submit: ``gclip.page.photo`` is an upload."""
 offers = partial(_widget, "offers", {"kind": "offers", "rows": [], "off": []})
 """Lines with choices; select: one was pressed, ``gclip.page.offer``."""
-
-
-def photo_value(picture: str, title: str) -> values.Json:
-    """Value of the target for a photo: the name of the blob that it shows, and its title."""
-    return {"kind": "photo", "picture": picture, "title": title}
 
 
 def offers_value(rows: Sequence[Offer], off: Sequence[str] = ()) -> values.Json:

@@ -41,8 +41,9 @@ def patch_attention(rows: Tensor) -> Tensor:
 def received(heads: Heads) -> Tensor:
     """How much each patch is attended to, ``m_j = N mean_i A_ij``: (N,) float32.
 
-    ``A`` is the head mean over patches of the attention of queries and keys (H, 1+N, d). Uniform
-    attention gives 1; if all patches attend only to ``j``, ``m_j`` is N.
+    ``A`` is the head mean of the attention from patches to patches, with renormalised rows;
+    ``heads`` are (H, 1+N, d). Uniform attention gives 1. If all patches attend only to ``j``,
+    ``m_j`` is N.
     """
     rows = max(1, TOGETHER // (heads.k.shape[0] * heads.k.shape[1]))
     queries = heads.q[:, 1:].split(rows, dim=1)

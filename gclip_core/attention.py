@@ -22,7 +22,7 @@ GAUSSIAN_SIGMA = 5.0
 PEARL_ALPHA = 0.08
 """Weight of PEARL's Key-Key logits beside its aligned Query-Key logits."""
 NEWTON_SCHULZ_STEPS = 5
-"""PEARL's number of iterations: too few to converge, and part of the method."""
+"""PEARL's number of iterations. They do not converge, which is part of the method."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +142,7 @@ def mean_weights(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def mean_matrix(attention: Attention, heads: Heads, grid: Grid) -> Tensor:
-    """Head mean of the attention matrix, (..., T, T) float32 (METHOD table, column ``A``)."""
+    """Head mean of the attention matrix, (..., T, T) float32: ``A`` in METHOD.md's table."""
     if not attention.pairs:
         tokens = heads.q.shape[-2]
         eye = torch.eye(tokens, device=heads.q.device)

@@ -20,7 +20,7 @@ from gclip_core.errors import MethodError
 from gclip_core.types import Calibration, Grid, Span
 
 NEIGHBOURS = 30
-"""The nearest other patches that a patch is compared with."""
+"""Number of nearest other patches that each patch is compared with."""
 LOF_QUANTILE = 0.95
 """Patches whose outlier score is above this quantile of all scores are outliers."""
 SOM_FACTOR = 1.5
@@ -30,7 +30,7 @@ SOM_MOST = 10
 GATE_SHARPNESS = 3.0
 """Factor of the similarity before the softmax of :func:`gate`."""
 THRESHOLD = 0.4
-"""Similarities below it count as 0 in spreading."""
+"""Similarities below it are set to 0 in spreading."""
 BEFORE, AFTER, SUMMED = Span((9, 9), of=12), Span((4, 4), of=12), Span((4, 10), of=12)
 """Blocks whose outputs give the similarity for spreading before the last block, the similarity for
 spreading after it, and the sum that enters the second pass."""

@@ -18,9 +18,9 @@ from gclip_core.types import Encoded, Grid, Pass
 Made = TypeVar("Made")
 
 TOKENS_PER_BATCH = 8192
-"""Tokens of the windows of one batch."""
+"""The most tokens of the windows of one batch."""
 MAX_WINDOW_TOKENS = 65_536
-"""Patches of all windows together: a shorter stride would take gigabytes and minutes."""
+"""The most patches of all windows together; more would take gigabytes and minutes."""
 
 
 def encode(

@@ -52,8 +52,8 @@ def check(source: Source, max_pixels: int = MAX_PIXELS, draft: Grid | None = Non
     ``source`` is a PIL image, a file (path, bytes or binary file object) or a uint8 array of shape
     (H, W), (H, W, 1), (H, W, 3) or (H, W, 4). Values of 16 bits are divided by 257, transparent
     pixels become white, and an animation gives its first frame. With ``draft``, the picture of a
-    file may come smaller, but not smaller than this height and width: then the decoder's own is the
-    only whole copy of it.
+    file may be reduced, but not below this height and width: that avoids a second copy in full
+    size.
 
     Raises:
         ImageError: no picture of these kinds, damaged, or more than ``max_pixels``.
@@ -214,7 +214,7 @@ def _from_bytes(data: bytes, max_pixels: int, draft: Grid | None) -> Image.Image
 
 
 def _reduced(image: Image.Image, least: Grid) -> Image.Image:
-    """The mean of every n × n pixels in RGB, n the largest that leaves this height and width."""
+    """Means of n × n pixels in RGB, with the largest n that leaves this height and width."""
     n = min(image.height // least[0], image.width // least[1])
     if n < 2:
         return image

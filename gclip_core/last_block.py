@@ -62,12 +62,13 @@ def attention_matrix(
 ) -> Tensor:
     """The weight of each token in each token's output: (B, 1+N, 1+N) float32.
 
-    Takes what :func:`apply` takes; the head mean, or of one ``head``. Without a calibration it is
-    the attention matrix of the last block, whose rows sum to 1 (to 2 for a sum of two softmaxes).
+    The arguments are those of :func:`apply`; ``head`` chooses one head instead of the head mean.
+    Without a calibration it is the attention matrix of the last block, whose rows sum to 1 (to 2
+    for a sum of two softmaxes).
 
     With a calibration it is the product of repair, spreading, attention and spreading, for patches;
-    the class token attends to itself. Half of it is the second pass, which takes the patches of
-    earlier blocks. Norms and projections are left out: they work within a patch.
+    the class token attends to itself. Half of it is from the second pass, which takes the patches
+    of earlier blocks. Norms and projections are left out: they do not mix patches.
     """
     if method.calibration is not None:
         last = visual.transformer.resblocks[-1]

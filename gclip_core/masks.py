@@ -21,7 +21,7 @@ REST_WEIGHT = 0.25
 TILE_ELEMENTS = 1 << 20
 """Entries times pixels that are computed at a time, to fit a processor's cache."""
 TILE_SIDE = 112
-"""Pixels. Smaller tiles are more in number, but in each fewer entries can be the largest."""
+"""Pixels; in smaller tiles fewer entries can be the largest, but there are more tiles."""
 CELL_SIDE = 24
 """Pixels; the least side of the cells for which :func:`_can_win` decides."""
 

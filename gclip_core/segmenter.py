@@ -181,8 +181,8 @@ class Segmenter:
     def last_attention(self, encoded: Encoded, method: Method, head: int | None = None) -> Tensor:
         """The weight of each token in each token's output under ``method``: (1+N, 1+N) float32.
 
-        The head mean, or of one head, as :func:`last_block.attention_matrix` describes it. It is of
-        one pass, also if the encoding has windows.
+        It is :func:`last_block.attention_matrix` of the head mean or of one head, in one pass, also
+        if the encoding has windows.
         """
         _check_index("Head", head or 0, self.backbone.n_heads)
         source = self.suppress(self._single(encoded), methods.checked(method))

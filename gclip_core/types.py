@@ -44,7 +44,7 @@ def class_shares(labels: Tensor, n: int) -> tuple[float, ...]:
 
 
 class FusionReason(StrEnum):
-    """Why AMF fuses the blocks it fuses, or none."""
+    """Why these blocks are fused, or none."""
 
     OFF = "off"
     BY_HAND = "by hand"
@@ -67,7 +67,7 @@ class FusionReport:
 
 
 class SuppressionReason(StrEnum):
-    """Why CS changes the blocks it changes, or none."""
+    """Why CS changes these blocks, or none."""
 
     OFF = "off"
     BY_HAND = "by hand"

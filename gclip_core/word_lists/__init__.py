@@ -10,7 +10,7 @@ def read(name: str) -> dict[str, tuple[str, ...]]:
 
 
 def entries(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """What is before the colon and the parts behind it, of every line that is not empty."""
+    """The word and the synonyms of each line that is not empty."""
     for line in filter(None, (line.partition("#")[0].strip() for line in text.splitlines())):
         word, _, rest = line.partition(":")
         yield word.strip(), tuple(filter(None, (part.strip() for part in rest.split(";"))))

@@ -27,14 +27,13 @@ export const attention = ({ root, point, pointed, onPoint, mount, trigger }) => 
       value,
       value.maps.map(({ title }) => title),
     );
-    const rowOf = ({ class_row: row }) => row && unpackText(row.row);
+    const rowOf = ({ class_row: row }) => unpackText(row.row);
     const classRows = await Promise.all(value.maps.map(rowOf));
     const top = Math.max(...matrices.map((one) => one.top));
     const kept = pointed(value.picture);
     const first = kept ? [kept.row, kept.column].map((at) => Math.floor(at / pooled)) : value.patch;
     if (first) [current, pinned] = [first[0] * width + first[1], kept ? kept.pinned : true];
     if (current === null || current >= n) current = (height >> 1) * width + (width >> 1);
-    if (!value.class_row) ofClass = false;
     const patchOf = (i) => [Math.floor(i / width) * pooled, (i % width) * pooled];
     const where = (i) => placeName(...patchOf(i));
     const info = make("p", "gw-note gw-info gw-room");
@@ -49,7 +48,7 @@ export const attention = ({ root, point, pointed, onPoint, mount, trigger }) => 
         for (const token of tokens) part.mark(token, 0, 1, n, "gw-stripe");
         if (!ofClass) part.mark(0, current, n, 1, "gw-here");
       } else {
-        const row = classRows[k]?.row;
+        const row = classRows[k].row;
         part.overPhoto((i) => (ofClass ? row[i] : matrices[k].at(current, i)), top);
         for (const token of tokens) part.markPatch(token, "gw-token");
         if (!ofClass) part.markPatch(current, "gw-here");
@@ -172,7 +171,7 @@ export const attention = ({ root, point, pointed, onPoint, mount, trigger }) => 
       ofClass = !ofClass;
     };
     toggle("Show as matrix", () => asMatrix, flipMatrix);
-    if (value.class_row) toggle("Class token's row", () => ofClass, flipClass);
+    toggle("Class token's row", () => ofClass, flipClass);
     press();
     const row = make("div", "gw-row");
     row.append(...parts.map(({ box }) => box));

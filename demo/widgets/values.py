@@ -50,22 +50,18 @@ class Shown:
 @dataclass(frozen=True, eq=False)
 class Map:
     """One attention map of the widget: the name of its ``matrix`` in :mod:`widgets.blobs`, global
-    ``tokens`` of the whole grid, words around it.
-
-    ``class_row`` (N,) is where the class token looks; None leaves it out.
+    ``tokens`` of the whole grid, where the class token looks (N,), words around it.
     """
 
     title: str
     matrix: str
-    tokens: Collection[int] = ()
-    class_row: ArrayLike | None = None
+    tokens: Collection[int]
+    class_row: ArrayLike
     note: str = ""
 
 
 def attention_value(
-    shown: Shown,
-    maps: Sequence[Map],
-    patch: tuple[int, int] | None = None,
+    shown: Shown, maps: Sequence[Map], patch: tuple[int, int] | None = None
 ) -> Json:
     """Value of the attention widget: maps side by side that follow one pointer.
 
@@ -73,19 +69,17 @@ def attention_value(
     """
     grid, square = shown.grid, shown.pooled
     small = (-(-grid[0] // square), -(-grid[1] // square))
-    with_class = bool(maps) and all(one.class_row is not None for one in maps)
     return {
         "kind": "attention",
         **shown.value(),
         "grid": small,
-        "class_row": with_class,
         "maps": [
             {
                 "title": one.title,
                 "note": one.note,
                 "matrix": one.matrix,
                 "tokens": sorted({_pooled_token(t, grid[1], square, small[1]) for t in one.tokens}),
-                "class_row": _class_row(one.class_row, grid, square) if with_class else None,
+                "class_row": _class_row(one.class_row, grid, square),
             }
             for one in maps
         ],

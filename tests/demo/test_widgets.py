@@ -154,17 +154,16 @@ def test_numbers_that_are_none_can_be_sent() -> None:
     json.dumps(value, allow_nan=False)
 
 
-def test_the_class_token_s_row_travels_where_all_maps_have_one(matrix: np.ndarray) -> None:
-    with_row = values.Map("a", "name", class_row=matrix[0])
+def test_the_class_token_s_row_travels(matrix: np.ndarray) -> None:
+    with_row = values.Map("a", "name", (), matrix[0])
     row = values.attention_value(SHOWN, [with_row])["maps"][0]["class_row"]
     assert row["best"] == matrix[0].argmax()
     assert np.allclose(read(row["row"])["row"], matrix[0] * N)
-    assert not values.attention_value(SHOWN, [with_row, values.Map("b", "n")])["class_row"]
 
 
 def test_many_patches_are_averaged_over_squares() -> None:
     shown = values.Shown("p", SIZE, (5, 6), 2)
-    value = values.attention_value(shown, [values.Map("a", "name", tokens=(0, 29))], (4, 5))
+    value = values.attention_value(shown, [values.Map("a", "name", (0, 29), np.ones(30))], (4, 5))
     assert (value["grid"], value["maps"][0]["tokens"], value["patch"]) == ((3, 3), [0, 8], [2, 2])
 
 

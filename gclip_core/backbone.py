@@ -28,10 +28,6 @@ TEXT_BYTES = 16 * 2**20
 _uids = itertools.count()
 
 
-def _text_bytes(embedding: Tensor) -> int:
-    return embedding.nbytes + 1024  # a phrase that fits the text tower is shorter
-
-
 @dataclass(frozen=True, eq=False)
 class Backbone:
     """An open_clip CLIP and the properties of it that the methods need; the model is not copied.
@@ -57,8 +53,8 @@ class Backbone:
     known: KnownWords | None = None
     planted: tuple[Plant, ...] = ()
     uid: str = field(default_factory=lambda: str(next(_uids)))
-    text_cache: BoundedCache[Tensor] = field(
-        default_factory=lambda: BoundedCache(TEXT_BYTES, _text_bytes), repr=False
+    text_cache: BoundedCache[Tensor] = field(  # a phrase that fits the text tower is under 1 kB
+        default_factory=lambda: BoundedCache(TEXT_BYTES, lambda one: one.nbytes + 1024), repr=False
     )
     openings_cache: BoundedCache[Openings] = field(
         default_factory=lambda: BoundedCache(4), repr=False

@@ -14,11 +14,12 @@ from gclip_core import vocabulary, word_lists
 from gclip_core.backbone import Backbone
 from gclip_core.types import Grid
 
-LEAST_GAIN = 0.14
-"""The least gain in the mean fit of all patches, in standard deviations of the scores."""
+LEAST_GAIN = 0.36
+"""The least mean square of a word's gain over all patches, in variances of the scores. Squares
+prefer a word that clearly fits some patches to one that fits many a little better."""
 LEAST_SHARE = 0.03
 """The least share of the patches that a word fits best."""
-EVERYDAY = 0.6
+EVERYDAY = 0.8
 """What is added to the fit of an everyday word, in standard deviations of the scores."""
 
 
@@ -43,7 +44,7 @@ def choose(scores: Tensor, everyday: Tensor, grid: Grid, most: int, choosy: bool
     fit = maps.flatten(1) / scores.std(0).mean() + EVERYDAY * everyday[:, None]
     best, chosen = fit.mean(0), []
     while len(chosen) < min(most, len(fit)):
-        gain = (fit - best).clamp(min=0).mean(1)
+        gain = (fit - best).clamp(min=0).square().mean(1)
         word = int(gain.argmax())
         if chosen and gain[word] <= (LEAST_GAIN if choosy else 0):
             break

@@ -21,6 +21,9 @@ from training.teachers import LITE2, Classifier
 from training.text import TEXT
 from training.words import WIDTH, Words, groups
 
+PEOPLE = 1.1
+"""How far all patches lean towards "person", beside a length of 16: a cosine of 0.07. People are
+otherwise found on half of their patches, since photos of clothes and of rooms do not name them."""
 _SMALL = 4096  # numbers; smaller tensors stay in float16
 
 
@@ -69,7 +72,9 @@ def known(words: Words) -> dict[str, list[list[str]]]:
 def pack(data: Path, work: Path, out: Path = Path("assets/built-in")) -> None:
     """Write model, stem and text weights, model.json and words.json."""
     held = torch.load(work / "attention.pt", weights_only=True)
-    student = opened(held["student"])
+    student, words = opened(held["student"]), Words(data)
+    person = torch.load(work / "map.pt", weights_only=True)["vectors"][words.number("person")]
+    student.ln_post.bias.data += PEOPLE * student.proj.data @ person
     learned = student.exported()
     hidden = student.hidden.out_features
     stem = {f"visual.conv1.{k}": v for k, v in Classifier(WIDTH, hidden).stem.state_dict().items()}
@@ -88,6 +93,6 @@ def pack(data: Path, work: Path, out: Path = Path("assets/built-in")) -> None:
     (out / "model.json").write_text(json.dumps(config(hidden), indent=1) + "\n")
     lines = (
         f' "{kind}": [\n' + ",\n".join(f"  {json.dumps(group)}" for group in some) + "\n ]"
-        for kind, some in known(Words(data)).items()
+        for kind, some in known(words).items()
     )
     (out / "words.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")

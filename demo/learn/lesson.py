@@ -115,7 +115,7 @@ STEPS = (
         "What happens to ClearCLIP’s mask?",
         CHANGES,
         ("clearclip", "amf"),
-        "mIoU goes from {clearclip} to **{amf}** on this photo. It rises on nine of the twelve "
+        "mIoU goes from {clearclip} to **{amf}** on this photo. It rises on ten of the twelve "
         "example photos.",
         (Figure("mask", "clearclip", "ClearCLIP"),),
         (Figure("mask", "amf", "ClearCLIP + AMF"),),

@@ -209,8 +209,26 @@ def _from_bytes(data: bytes, max_pixels: int, draft: Grid | None) -> Image.Image
             turned = _orientation(image) in (5, 6, 7, 8)
             draft = draft[::-1] if turned else draft
             image.draft(None, draft[::-1])  # Pillow: (width, height)
-        image.load()
+        try:
+            image.load()
+        except OSError:
+            if image.format != "JPEG" or data.endswith(_JPEG_END):
+                raise
+            return _without_end(data, max_pixels, draft)
         return _as_rgb(_upright(_reduced(image, draft) if draft else image))
+
+
+def _without_end(data: bytes, max_pixels: int, draft: Grid | None) -> Image.Image:
+    """A JPEG that lacks only its end marker; an OSError for one that also lacks pixels.
+
+    A decoder ignores what follows the last pixel. So if no pixel is missing, two different endings
+    give the same picture.
+    """
+    data, ends = data.rstrip(b"\xff"), (_JPEG_END, bytes(range(7, 250, 9)) + _JPEG_END)
+    one, other = (_from_bytes(data + end, max_pixels, draft) for end in ends)
+    if one.tobytes() != other.tobytes():
+        raise OSError("the file lacks pixels")
+    return one
 
 
 def _reduced(image: Image.Image, least: Grid) -> Image.Image:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gclip_core.types import Grid, Vocabulary
 
-REST_WEIGHT = 0.25
+REST_WEIGHT = 0.5
 """Weight of hidden words, chosen on 100 photos (see METHOD.md, Background)."""
 TILE_ELEMENTS = 1 << 20
 """Entries times pixels that are computed at a time, to fit a processor's cache."""

@@ -107,7 +107,10 @@ def build(studio: Studio, opening: Settings) -> gr.Blocks:
         _wire(page, studio, controls, given, own, said, tabs, strip, turned, opening)
         copied = share.click(fn=None, js="() => gclip.page.copy()", outputs=share, **QUIET)
         copied.then(fn=None, js="() => gclip.page.copied()", outputs=share, **QUIET)
-        stays.select(fn=None, js="() => gclip.page.open('export')", **QUIET)
+        stays.select(
+            fn=None, js=_MAKE_CARD, inputs=turned,
+            outputs=[controls["card"], strip, open_tab, turned], **QUIET
+        )  # fmt: skip
     return page
 
 
@@ -236,6 +239,12 @@ _OPEN = """(tab, link, ...asked) => gclip.ready.then(() =>
 _ASK = "(...a) => gclip.page.ask({}, ...a)"
 # A link opens its tab too; only a visitor's own turn changes `turned`, which asks for an answer.
 _TURN = "(...a) => gclip.page.turn('{}', ...a)"
+
+# Export may be behind the strip's menu, where no tab could be pressed.
+_MAKE_CARD = """(turned) => {
+  document.querySelector("#tabs").scrollIntoView({ block: "nearest" });
+  return ["1", { __type__: "update", selected: "export" }, "export", `${turned}.`];
+}"""
 
 
 @dataclass(frozen=True)

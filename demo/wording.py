@@ -123,7 +123,7 @@ OWN_MASK_READ = "The mask was read. Name each value’s class in the last column
 EXPORT_INTRO = "Download the result as files, share it as a link, or repeat it in Python."
 DOWNLOAD = "Download everything as a zip"
 LINK = "Link to this view"
-LINK_INFO = "It opens the same example with the same settings."
+LINK_INFO = "It opens this page with the same settings."
 PYTHON = "Copy as Python"
 COMMAND = "On the command line, beside the picture from the zip"
 NO_COMMAND = "# The command line has no option for one of these settings: use the Python."
@@ -143,8 +143,8 @@ PLANT_INTRO = (
 )
 UNTOUCHED = "No simulation"
 ATTENTION_INTRO = (
-    "Point at a patch to see where it looks; press to pin it. Bright columns are global tokens: "
-    "nearly all look at them."
+    "Point at a patch to see where it looks; press to pin it. In a matrix, bright columns are "
+    "global tokens: nearly all look at them."
 )
 ATTENTION = "Attention"
 HEAD_MEAN = ["mean of all heads", "mean"]
@@ -349,7 +349,8 @@ def why_note(row: int, column: int) -> str:
 
 def planted(plant: Plant) -> str:
     """With the masks that a simulation made."""
-    return f"{SIMULATION}: channel {plant.channel} × {plant.gain:g} in {_blocks(plant.blocks)}."
+    weights = f"channel {plant.channel}’s weights × {plant.gain:g}"
+    return f"{SIMULATION}: {weights} in {_blocks(plant.blocks)}."
 
 
 def switched(name: str, on: bool) -> str:

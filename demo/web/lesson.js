@@ -21,17 +21,18 @@ const normsPlot = (norms) => {
   const most = Math.max(...norms);
   const top = norms.indexOf(most);
   const ratio = (2 * most) / (low + high);
-  const words = `channel ${top}: ${ratio.toFixed(ratio < 99.5 ? 1 : 0)} ×`;
+  const words = [`channel ${top}:`, `${ratio.toFixed(ratio < 99.5 ? 1 : 0)} ×`];
   const draw = () => {
     plot.clear();
     const x = (i) => ((i + 0.5) / norms.length) * plot.width;
     const stem = (i) => `M${x(i).toFixed(1)} 120v${((-90 * norms[i]) / most).toFixed(1)}`;
     plot.line(norms.map((_, i) => stem(i)).join(""), "#4a90d9", 0.8);
     plot.line(stem(top), "#e0633a", 3);
-    plot.text(clamp(x(top), 70, plot.width - 70), 20, words, "middle");
+    const at = clamp(x(top), 45, plot.width - 45);
+    for (const [i, line] of words.entries()) plot.text(at, 12 + 14 * i, line, "middle");
   };
   new ResizeObserver(draw).observe(plot.node);
-  plot.node.setAttribute("aria-label", `${words} the median`);
+  plot.node.setAttribute("aria-label", `${words.join(" ")} the median`);
   return plot.node;
 };
 

@@ -35,7 +35,7 @@ export const norms = ({ root, hear, mount, trigger }) => {
       const { left, right, height } = plot;
       const base = height - 18;
       const X = (i) => left + ((i + 0.5) / n) * (right - left);
-      const Y = Plot.scale(least, high, base, 6);
+      const Y = Plot.scale(least, high, base, 18);
       const stem = (i, v) => `M${X(i).toFixed(1)} ${base}V${Y(v).toFixed(1)}`;
       if (chosen) {
         const [from, to] = [X(chosen[0] - 0.5), X(chosen[1] + 0.5)];

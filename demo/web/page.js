@@ -40,7 +40,6 @@ export const page = {
   },
   isWaiting: () => queue.due > 0,
   example: (index) => WORDS.examples[index][0],
-  open: (tab) => strip()[WORDS.tabs.indexOf(tab)].click(),
   // A setting that asks for no answer is in the address at once.
   keep: (key, text) => {
     const query = new URLSearchParams(location.search);

@@ -220,8 +220,16 @@ def test_copy_link_says_first_that_an_upload_stays_here(desktop: Page, url: str)
     expect(desktop.locator("#photo-stays .row")).to_have_count(0)
     upload(desktop)
     expect(desktop.locator("#photo-stays")).to_contain_text(wording.PHOTO_STAYS.text)
-    desktop.get_by_role("button", name="Make a share card").click()
-    expect(desktop.get_by_role("tab", name="Export")).to_have_attribute("aria-selected", "true")
+
+
+def test_a_share_card_is_one_press_away_where_export_is_behind_the_menu(
+    phone: Page, url: str
+) -> None:
+    arrive(phone, url)
+    upload(phone)
+    phone.locator("#photo-stays .gw-link").click()
+    expect(phone.get_by_role("tab", name="Export")).to_have_attribute("aria-selected", "true")
+    expect(phone.locator("#card img")).to_be_visible()
 
 
 # --- switches and settings ------------------------------------------------------------------------

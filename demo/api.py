@@ -120,17 +120,15 @@ def checks() -> dict[str, Callable[[Any], str]]:
     return {name: lambda values, name=name: problem(name, values) for name in ENDPOINTS}
 
 
-def problem(name: str, values: Any) -> str:
+def problem(name: str, values: list[Any] | Mapping[str, Any]) -> str:
     """What is wrong with values for an endpoint, a list or a mapping by name; empty for nothing."""
     model = _model(name)
     names = list(model.model_fields)
-    if isinstance(values, Sequence) and not isinstance(values, str):
+    if isinstance(values, list):
         if len(values) != len(names):
             takes = f"{len(names)} values ({', '.join(names)})" if names else "no values"
             return f"/{name} takes {takes}, but {len(values)} came."
         values = dict(zip(names, values, strict=True))
-    if not isinstance(values, Mapping):
-        return f"/{name} takes a list of values, or values by name."
     values = {key: value for key, value in values.items() if key != "session_hash"}
     try:
         model.model_validate(values)

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import re
 import threading
 import time
@@ -15,10 +16,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import unquote, urlencode
 
 import gradio as gr
 from pydantic import ValidationError
+from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.middleware import Middleware
@@ -49,6 +51,8 @@ MAX_PENDING, MAX_PENDING_BYTES = 2 * MAX_WAITING, 4 * 2**20
 """Requests that wait, are computed or have an unread answer; and the bytes of their bodies."""
 MAX_OF_SESSION = 32
 """Such requests of one session."""
+MAX_SESSION = 64
+"""Characters of a session's name."""
 UNREAD_SECONDS = 120
 """An answer that is not read for so long is dropped."""
 
@@ -89,9 +93,12 @@ NOT_UPLOADED = (
 BUSY = "This page is too busy: too many requests wait. Try again in a minute."
 UNREAD = "Too many answers of this session wait to be read. Read them, then ask again."
 ENDING = "This page is shutting down; try again in a minute."
+NO_LIST = "“data” takes a list of values."
+NO_SESSION = f"“session_hash” takes a text of 1 to {MAX_SESSION} characters."
 NOT_JSON = "A JSON object was expected, but this could not be read as one."
 TOO_DEEP = f"JSON of at most {MAX_DEPTH} levels and {MAX_VALUES} values was expected."
 NOT_UNICODE = "A text was expected, but half of a surrogate pair came, which is no character."
+NOT_FINITE = "A finite number was expected, but another one came."
 
 
 @dataclass(frozen=True)
@@ -106,11 +113,10 @@ class Endpoints:
     def of(cls, page: gr.Blocks, checks: Mapping[str, Check]) -> "Endpoints":
         """Those of a page; ``checks`` judge the values of its public endpoints."""
         events = {number: event for number, event in page.fns.items() if event.fn is not None}
-        # The page itself calls by name what does not queue; all else it calls through the queue.
         public = frozenset(
             str(event.api_name)
-            for event in page.fns.values()
-            if event.api_name and (event.api_visibility != "private" or not event.queue)
+            for event in events.values()
+            if event.api_name and event.api_visibility != "private"
         )
         return cls(events, public, checks)
 
@@ -135,10 +141,8 @@ class Endpoints:
         event = self.events.get(number) if type(number) is int else None
         if event is None:
             raise HTTPException(404, NO_ENDPOINT)
-        if not isinstance(body.get("session_hash"), str) or len(body["session_hash"]) > 64:
-            raise HTTPException(422, "“session_hash” takes a text of at most 64 characters.")
         if not isinstance(values, list):
-            raise HTTPException(422, "“data” takes a list of values.")
+            raise HTTPException(422, NO_LIST)
         self.check_named(event.api_name, values)
         takes = len(event.inputs)
         if len(values) != takes:
@@ -189,16 +193,27 @@ class Pending:
 
     @contextlib.contextmanager
     def reading(self, session: str) -> Iterator[None]:
-        """Around a session's reading of answers; when it ends, Gradio drops what waits."""
+        """Around a session's reading of answers."""
         self._read[session] += 1
         try:
             yield
         finally:
             self._read[session] -= 1
             self._read += Counter()
-            for event, (whose, *_) in list(self._events.items()):
-                if whose == session:
-                    self.answered(event)
+
+    def ended(self, session: str) -> bool:
+        """Remove the requests of a session whose stream of answers ended; whether there were any.
+
+        Gradio drops what waits.
+        """
+        events = [event for event, (whose, *_) in self._events.items() if whose == session]
+        for event in events:
+            self.answered(event)
+        return bool(events)
+
+    def session_of(self, event: str) -> str:
+        """The session of a request, by default one of the request's own."""
+        return self._events[event][0] if event in self._events else event
 
     def unread(self) -> dict[str, Message]:
         """Sessions with answers unread for long, each with the scope of one of its requests."""
@@ -293,11 +308,12 @@ class Guard:
 
     async def _pass(self, path: str, scope: Message, body: "_Body", answer: Send) -> None:
         """Let a request through to Gradio, its body checked and its answer watched."""
-        if path == _DATA or (_named(path) and scope["method"] == "GET"):
-            query = parse_qs(scope["query_string"].decode("latin-1"))
-            session = query.get("session_hash", [path.rsplit("/", 1)[-1]])[0]
-            with self.pending.reading(session):
-                await self.app(scope, body.receive, self._watched(answer))
+        if scope["method"] == "GET" and (path == _DATA or _named(path)):
+            # As Gradio finds it: another session's requests would no longer be counted.
+            session = QueryParams(scope["query_string"]).get("session_hash", "")
+            if path != _DATA:
+                session = self.pending.session_of(path.rsplit("/", 1)[-1])
+            await self._stream(session, scope, body.receive, answer)
             return
         if scope["method"] != "POST" or path == _UPLOAD:
             await self.app(scope, body.receive, answer)
@@ -330,44 +346,66 @@ class Guard:
         if not _is_shallow(data):
             raise HTTPException(400, TOO_DEEP)
         try:
-            body = json.loads(data)
+            # JSON's own reader takes UTF-16 and UTF-32 as well, in which nothing was counted above.
+            body = json.loads(data.decode())
         except ValueError as error:
             raise HTTPException(400, NOT_JSON) from error
         if not isinstance(body, dict):
             raise HTTPException(400, NOT_JSON)
         name = _named(path)
+        session = body.get("session_hash")
+        if (path == _JOIN or session is not None) and not (
+            isinstance(session, str) and 0 < len(session) <= MAX_SESSION
+        ):
+            raise HTTPException(422, NO_SESSION)
         if path == _JOIN:
             self.endpoints.check_event(body)
         elif name is not None:
             if body.get("fn_index") is not None:
                 raise HTTPException(422, "“fn_index” is not taken with an endpoint's name.")
             by_name = path.startswith(_NAMED[0])
-            self.endpoints.check_named(name, body if by_name else body.get("data"))
+            if not by_name and not isinstance(body.get("data"), list):
+                raise HTTPException(422, NO_LIST)
+            self.endpoints.check_named(name, body if by_name else body["data"])
         _check_values(body)
-        session = body.get("session_hash")
-        return session if isinstance(session, str) else ""
+        return session or ""
 
-    def _watched(self, answer: Send) -> Send:
-        """``answer``, which also counts the answers that pass as read."""
+    async def _stream(self, session: str, scope: Message, receive: Receive, answer: Send) -> None:
+        """Let a session read its answers, and count those that pass as read.
+
+        When a stream ends Gradio drops what waits; a refusal drops nothing.
+        """
+        streams = False
 
         async def watch(message: Message) -> None:
+            nonlocal streams
+            streams |= message.get("status") == 200
             part = message.get("body", b"")
             found = _EVENT.search(part) if _DONE.search(part) else None
             await answer(message)
             if found:
                 self.pending.answered(found[1].decode())
 
-        return watch
+        with self.pending.reading(session):
+            try:
+                await self.app(scope, receive, watch)
+            finally:
+                if streams and self.pending.ended(session) and answer is not _drop:
+                    # The answers of who hangs up within milliseconds are still there.
+                    self._discard_later(session, scope)
 
     def _discard_unread(self) -> None:
         """Read and drop answers that stayed unread for long, so that Gradio does not keep them."""
         for session, scope in self.pending.unread().items():
-            task = asyncio.create_task(self._discard(session, scope))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._discard_later(session, scope)
+
+    def _discard_later(self, session: str, scope: Message) -> None:
+        task = asyncio.create_task(self._discard(session, scope))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _discard(self, session: str, scope: Message) -> None:
-        query = f"session_hash={session}".encode("ascii", "ignore")
+        query = urlencode({"session_hash": session}).encode()
         asked = {**scope, "method": "GET", "path": _DATA, "raw_path": _DATA.encode()}
         asked |= {"query_string": query, "asgi": {"version": "3.0", "spec_version": "2.3"}}
         gone = asyncio.Event()
@@ -376,12 +414,9 @@ class Guard:
             await gone.wait()
             return {"type": "http.disconnect"}
 
-        async def drop(_: Message) -> None:
-            pass
-
-        with self.pending.reading(session), contextlib.suppress(Exception):
-            asyncio.get_running_loop().call_later(_DRAIN_SECONDS, gone.set)
-            await self.app(asked, receive, self._watched(drop))
+        asyncio.get_running_loop().call_later(_DRAIN_SECONDS, gone.set)
+        with contextlib.suppress(Exception):
+            await self._stream(session, asked, receive, _drop)
 
 
 class _Body:
@@ -466,6 +501,10 @@ class _Body:
         return message
 
 
+async def _drop(_: Message) -> None:
+    """Send a message nowhere."""
+
+
 def _path(scope: Message) -> str:
     """The requested path without the prefix a proxy serves it under, slashes joined."""
     path = scope["path"].removeprefix(scope.get("root_path", ""))
@@ -494,7 +533,7 @@ def _is_shallow(data: bytes) -> bool:
 
 
 def _check_values(value: Any) -> None:
-    """Check the values of a JSON body: texts are Unicode, files are uploads of this server.
+    """Check a JSON body: texts are Unicode, numbers finite, files uploads of this server.
 
     Raises:
         HTTPException: they are not.
@@ -502,6 +541,9 @@ def _check_values(value: Any) -> None:
     if isinstance(value, str):
         if not value.isascii() and any("\ud800" <= sign <= "\udfff" for sign in value):
             raise HTTPException(422, NOT_UNICODE)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise HTTPException(422, NOT_FINITE)
     elif isinstance(value, list):
         for one in value:
             _check_values(one)

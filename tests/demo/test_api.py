@@ -93,7 +93,6 @@ WRONG = {
     "image missing": ({"words": "cat"}, "needs “image”"),
     "argument unknown": (_values(colour=1), "“colour” came"),
     "too few": ([PHOTO, "cat"], "takes 8 values .image, words"),
-    "no values": ("text", "takes a list"),
 }
 
 

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qs
 
+import gradio as gr
 import pytest
 from gradio.utils import get_upload_folder
 
@@ -15,6 +17,7 @@ from demo.host import guard
 from demo.host.guard import API, Endpoints, Guard, Pending
 
 JOIN = f"{API}/queue/join"
+DATA = f"{API}/queue/data"
 EVENT = "0123456789abcdef" * 2
 
 
@@ -33,9 +36,10 @@ ENDPOINTS = Endpoints(
 class App:
     """Stands in the place of Gradio: says which requests reached it, and joins each to a queue."""
 
-    def __init__(self, say: bytes = b"") -> None:
+    def __init__(self, say: bytes = b"", status: int = 200) -> None:
         self.reached: list[tuple[str, bytes, dict[bytes, bytes]]] = []
-        self.say = say
+        self.queries: list[bytes] = []
+        self.say, self.status = say, status
 
     async def __call__(self, scope: Any, receive: Callable, send: Callable) -> None:
         body, more = b"", scope["method"] == "POST"
@@ -43,9 +47,10 @@ class App:
             message = await receive()
             body, more = body + message["body"], message.get("more_body", False)
         self.reached.append((scope["path"], body, dict(scope["headers"])))
+        self.queries.append(scope["query_string"])
         event = f"{len(self.reached):032x}"
         said = self.say or json.dumps({"event_id": event}).encode()
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.start", "status": self.status, "headers": []})
         await send({"type": "http.response.body", "body": said})
 
 
@@ -126,7 +131,22 @@ def test_brackets_within_a_text_are_no_levels(page: Guard, app: App) -> None:
     assert len(app.reached) == 1
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"7", b'"text"', b"[]", b"1" * 5000])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"7",
+        b'"text"',
+        b"[]",
+        b"1" * 5000,
+        *(
+            f'{{"data": ["\u0122", {"[" * 20}{"]" * 20}]}}'.encode(code)
+            for code in ("utf-16", "utf-16-le")
+        ),
+    ],
+)
 def test_what_is_no_json_object_is_refused(body: bytes, page: Guard, app: App) -> None:
     status, said = asked(page, "POST", JOIN, body)
     assert (status, app.reached) == (400, [])
@@ -155,10 +175,64 @@ def test_an_answer_that_was_read_waits_no_longer() -> None:
     join(page, "another")
     assert len(pending) == 2
     page.app = App(done.encode())
-    asked(page, "GET", f"{API}/queue/data", query="session_hash=someone")
+    asked(page, "GET", DATA, query="session_hash=someone")
     assert len(pending) == 1
-    asked(page, "GET", f"{API}/queue/data", query="session_hash=another")
+    page.app = App()
+    asked(page, "GET", DATA, query="session_hash=another")
     assert len(pending) == 0, "who hangs up waits for nothing"
+
+
+def test_the_answers_of_who_hangs_up_are_thrown_away(page: Guard) -> None:
+    join(page)
+    reads: list[str] = []
+
+    async def whole() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def nowhere(_: Any) -> None:
+        pass
+
+    async def hanging_up(scope: Any, _: Callable, send: Callable) -> None:
+        reads.append(scope["path"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def read() -> None:
+        page.app = hanging_up
+        scope = {"type": "http", "method": "GET", "path": DATA, "headers": []}
+        await page(scope | {"query_string": b"session_hash=one"}, whole, nowhere)
+        await asyncio.gather(*page._tasks)
+
+    asyncio.run(read())
+    assert reads == [DATA, DATA]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", f"{DATA}?session_hash=one", 200),
+        ("GET", f"{DATA}?session_hash=one&session_hash=two", 200),
+        ("GET", f"{API}/call/segment/{EVENT}?session_hash=one", 200),
+        ("GET", f"{API}//queue/data?session_hash=one", 404),
+        ("HEAD", f"{DATA}?session_hash=one", 405),
+    ],
+)
+def test_what_reads_no_answer_leaves_it_counted(method: str, path: str, status: int) -> None:
+    pending = Pending()
+    page = Guard(App(), ENDPOINTS, pending)
+    join(page)
+    page.app = App(status=status)
+    way, _, query = path.partition("?")
+    asked(page, method, way, b"{}", query)
+    assert len(pending) == 1
+
+
+def test_a_program_that_names_its_session_has_its_answer_read() -> None:
+    pending = Pending()
+    page = Guard(App(), ENDPOINTS, pending)
+    body = {"data": ["picture", "cat"], "session_hash": "mine"}
+    _, said = asked(page, "POST", f"{API}/call/segment", json.dumps(body).encode())
+    asked(page, "GET", f"{API}/call/segment/{json.loads(said)['event_id']}")
+    assert len(pending) == 0
 
 
 def test_answers_unread_for_long_are_fetched_and_thrown_away(
@@ -166,7 +240,7 @@ def test_answers_unread_for_long_are_fetched_and_thrown_away(
 ) -> None:
     pending = Pending()
     page = Guard(app, ENDPOINTS, pending)
-    join(page)
+    join(page, "a&b=é")
     monkeypatch.setattr(guard, "UNREAD_SECONDS", -1)
 
     async def later() -> None:
@@ -174,7 +248,8 @@ def test_answers_unread_for_long_are_fetched_and_thrown_away(
         await asyncio.gather(*page._tasks)
 
     asyncio.run(later())
-    assert app.reached[-1][0] == f"{API}/queue/data"
+    assert app.reached[-1][0] == DATA
+    assert parse_qs(app.queries[-1].decode()) == {"session_hash": ["a&b=é"]}
     assert len(pending) == 0
 
 
@@ -254,10 +329,13 @@ def test_a_number_beside_a_name_is_refused(way: str, page: Guard, app: App) -> N
         ({"fn_index": True}, 404, "no such endpoint"),
         ({"session_hash": None}, 422, "“session_hash” takes a text"),
         ({"session_hash": "x" * 65}, 422, "“session_hash” takes a text"),
+        ({"session_hash": ""}, 422, "“session_hash” takes a text"),
         ({"data": None}, 422, "“data” takes a list"),
         ({"data": "abc"}, 422, "“data” takes a list"),
         ({"data": [1, 2]}, 422, "takes 3 values here, but 2 came"),
         ({"data": [1, 2, 3, 4]}, 422, "takes 3 values here, but 4 came"),
+        ({"data": [1, 2, float("nan")]}, 422, "finite number"),
+        ({"data": [1, 2, [float("inf")]]}, 422, "finite number"),
         ({"data": [1, 2, "\ud800"]}, 422, "surrogate"),
         ({"data": [1, 2, {"\ud800": 1}]}, 422, "surrogate"),
         ({"fn_index": 0, "data": ["picture", None]}, 422, "“words” takes a text"),
@@ -271,6 +349,21 @@ def test_the_queue_takes_only_what_an_event_takes(
     found = join(page, **changed)
     assert (found[0], app.reached) == (status, [])
     assert said in json.loads(found[1])["detail"]
+
+
+@pytest.mark.parametrize("data", [None, "text", {}, 7])
+def test_an_endpoint_by_name_takes_a_list_of_values(data: Any, page: Guard, app: App) -> None:
+    status, said = asked(page, "POST", f"{API}/run/segment", json.dumps({"data": data}).encode())
+    assert (status, app.reached) == (422, [])
+    assert "takes a list" in said
+
+
+def test_what_the_browser_does_alone_is_no_endpoint() -> None:
+    with gr.Blocks() as blocks:
+        button = gr.Button()
+        button.click(fn=None, js="() => []", queue=False, api_name="alone")
+        button.click(lambda: None, queue=False, api_name="both")
+    assert Endpoints.of(blocks, {}).public == {"both"}
 
 
 @pytest.mark.parametrize("header", ["bytes=0-5", "bytes=0-1,3-4", "x"])

@@ -192,6 +192,7 @@ TERMS = {
     "global token": "A token that nearly every patch looks at, in one block.",
     "class token": "The vector that describes the whole picture, beside those of the patches.",
     "FFN": "Feed-forward network: what a block does with each token by itself, after attention.",
+    "LayerScale": "A learned factor of each channel that a block adds; not every model has it.",
     "Values": "What attention averages: a vector of each token.",
     "norm": "The length of a channel’s vector of weights.",
     "channel": "One of the numbers in each token.",

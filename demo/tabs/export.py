@@ -55,8 +55,8 @@ def build(studio: Studio, controls: Controls) -> Tab:
                 elem_id="card-files",
             )  # fmt: skip
         shown = gr.Image(
-            label=wording.CARD_SHOWN, interactive=False, visible=False, type="filepath",
-            buttons=[], elem_id="card",
+            label=wording.CARD_SHOWN, show_label=False, interactive=False, visible=False,
+            type="filepath", buttons=[], elem_id="card",
         )  # fmt: skip
     python, command = (
         gr.Textbox(

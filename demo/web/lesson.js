@@ -4,10 +4,11 @@ import { button, clamp, make } from "./dom.js";
 import { page } from "./page.js";
 import { Plot } from "./plot.js";
 
-// Text in which **words** are strong.
+// Text in which **words** are strong; a number stays with its %.
 const strong = (className, text) => {
   const node = make("p", className);
-  text.split("**").forEach((part, i) => {
+  const parts = text.replaceAll(" %", "\u00a0%").split("**");
+  parts.forEach((part, i) => {
     node.append(i % 2 ? make("strong", "", part) : part);
   });
   return node;

@@ -149,7 +149,7 @@ export class Pen {
 
   wrap(text, room, kind) {
     const lines = [];
-    for (const word of text.split(" ")) {
+    for (const word of text.split(/ (?!%)/)) {
       const longer = `${lines.at(-1) ?? ""} ${word}`.trim();
       if (lines.length && this.lengthOf(longer, kind) <= room) lines[lines.length - 1] = longer;
       else lines.push(word);

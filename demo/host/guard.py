@@ -59,6 +59,7 @@ UNREAD_SECONDS = 120
 _UPLOAD = f"{API}/upload"
 _FORM_BYTES = 64 * 2**10
 _DRAIN_SECONDS = 10
+_LEFT_SECONDS, _DISCARD_SECONDS = 2, 0.5
 _JOIN = f"{API}/queue/join"
 _DATA = f"{API}/queue/data"
 _NAMED = tuple(f"{API}/{way}/" for way in ("call/v2", "call", "api", "run"))
@@ -201,15 +202,15 @@ class Pending:
             self._read[session] -= 1
             self._read += Counter()
 
-    def ended(self, session: str) -> bool:
-        """Remove the requests of a session whose stream of answers ended; whether there were any.
+    def is_read(self, session: str) -> bool:
+        """Whether a session reads answers now."""
+        return self._read[session] > 0
 
-        Gradio drops what waits.
-        """
-        events = [event for event, (whose, *_) in self._events.items() if whose == session]
-        for event in events:
-            self.answered(event)
-        return bool(events)
+    def ended(self, session: str) -> None:
+        """Remove the requests of a session whose stream of answers ended: Gradio drops them."""
+        for event, (whose, *_) in list(self._events.items()):
+            if whose == session:
+                self.answered(event)
 
     def session_of(self, event: str) -> str:
         """The session of a request, by default one of the request's own."""
@@ -221,7 +222,7 @@ class Pending:
         return {
             session: scope
             for session, _, came, scope in self._events.values()
-            if came < late and not self._read[session]
+            if came < late and not self.is_read(session)
         }
 
 
@@ -313,7 +314,7 @@ class Guard:
             session = QueryParams(scope["query_string"]).get("session_hash", "")
             if path != _DATA:
                 session = self.pending.session_of(path.rsplit("/", 1)[-1])
-            await self._stream(session, scope, body.receive, answer)
+            await self._stream(session, scope, body, answer)
             return
         if scope["method"] != "POST" or path == _UPLOAD:
             await self.app(scope, body.receive, answer)
@@ -370,7 +371,7 @@ class Guard:
         _check_values(body)
         return session or ""
 
-    async def _stream(self, session: str, scope: Message, receive: Receive, answer: Send) -> None:
+    async def _stream(self, session: str, scope: Message, body: "_Body", answer: Send) -> None:
         """Let a session read its answers, and count those that pass as read.
 
         When a stream ends Gradio drops what waits; a refusal drops nothing.
@@ -388,23 +389,27 @@ class Guard:
 
         with self.pending.reading(session):
             try:
-                await self.app(scope, receive, watch)
+                await self.app(scope, body.receive, watch)
             finally:
-                if streams and self.pending.ended(session) and answer is not _drop:
-                    # The answers of who hangs up within milliseconds are still there.
-                    self._discard_later(session, scope)
+                if body.gone:  # of who leaves within milliseconds Gradio keeps the answers
+                    self._discard_later(session, scope, _LEFT_SECONDS)
+                elif streams:
+                    self.pending.ended(session)
 
     def _discard_unread(self) -> None:
         """Read and drop answers that stayed unread for long, so that Gradio does not keep them."""
         for session, scope in self.pending.unread().items():
-            self._discard_later(session, scope)
+            self._discard_later(session, scope, 0)
 
-    def _discard_later(self, session: str, scope: Message) -> None:
-        task = asyncio.create_task(self._discard(session, scope))
+    def _discard_later(self, session: str, scope: Message, seconds: float) -> None:
+        task = asyncio.create_task(self._discard(session, scope, seconds))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _discard(self, session: str, scope: Message) -> None:
+    async def _discard(self, session: str, scope: Message, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        if self.pending.is_read(session):  # it came back
+            return
         query = urlencode({"session_hash": session}).encode()
         asked = {**scope, "method": "GET", "path": _DATA, "raw_path": _DATA.encode()}
         asked |= {"query_string": query, "asgi": {"version": "3.0", "spec_version": "2.3"}}
@@ -414,9 +419,13 @@ class Guard:
             await gone.wait()
             return {"type": "http.disconnect"}
 
-        asyncio.get_running_loop().call_later(_DRAIN_SECONDS, gone.set)
-        with contextlib.suppress(Exception):
-            await self._stream(session, asked, receive, _drop)
+        async def drop(_: Message) -> None:
+            pass
+
+        with self.pending.reading(session), contextlib.suppress(Exception):
+            asyncio.get_running_loop().call_later(_DISCARD_SECONDS, gone.set)
+            await self.app(asked, receive, drop)
+        self.pending.ended(session)
 
 
 class _Body:
@@ -425,6 +434,7 @@ class _Body:
     def __init__(self, receive: Receive, upload: bool) -> None:
         self._receive = receive
         self._ended = False
+        self.gone = False
         self._read = 0
         self._upload = upload
         self.limit = MAX_FILE_BYTES + _FORM_BYTES if upload else MAX_BODY_BYTES
@@ -497,12 +507,9 @@ class _Body:
     async def _next(self) -> Message:
         message = await self._receive()
         self._read += len(message.get("body", b""))
-        self._ended = message["type"] == "http.disconnect" or not message.get("more_body", False)
+        self.gone |= message["type"] == "http.disconnect"
+        self._ended = self.gone or not message.get("more_body", False)
         return message
-
-
-async def _drop(_: Message) -> None:
-    """Send a message nowhere."""
 
 
 def _path(scope: Message) -> str:
@@ -550,7 +557,7 @@ def _check_values(value: Any) -> None:
     elif isinstance(value, dict):
         for key, one in value.items():
             _check_values(key)
-            if (key == "path" and one and not _is_upload(one)) or (
+            if (key == "path" and one is not None and not _is_upload(one)) or (
                 key == "url" and one and not _is_upload_address(one)
             ):
                 raise HTTPException(422, NOT_UPLOADED)

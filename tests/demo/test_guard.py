@@ -182,28 +182,36 @@ def test_an_answer_that_was_read_waits_no_longer() -> None:
     assert len(pending) == 0, "who hangs up waits for nothing"
 
 
-def test_the_answers_of_who_hangs_up_are_thrown_away(page: Guard) -> None:
+@pytest.mark.parametrize(("leaves", "reads"), [(True, [DATA, DATA]), (False, [DATA])])
+def test_the_answers_of_who_leaves_are_thrown_away(
+    leaves: bool, reads: list[str], page: Guard, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream that ends by itself is opened again at once: its next answer is not taken."""
+    monkeypatch.setattr(guard, "_LEFT_SECONDS", 0)
     join(page)
-    reads: list[str] = []
+    app.reached.clear()
 
-    async def whole() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+    messages = [{"type": "http.request", "body": b""}, {"type": "http.disconnect"}]
+
+    async def received() -> dict[str, Any]:
+        return messages.pop(0)
 
     async def nowhere(_: Any) -> None:
         pass
 
-    async def hanging_up(scope: Any, _: Callable, send: Callable) -> None:
-        reads.append(scope["path"])
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+    async def stream(scope: Any, receive: Callable, send: Callable) -> None:
+        await app(scope, receive, send)
+        if leaves and messages:
+            await receive()
 
     async def read() -> None:
-        page.app = hanging_up
+        page.app = stream
         scope = {"type": "http", "method": "GET", "path": DATA, "headers": []}
-        await page(scope | {"query_string": b"session_hash=one"}, whole, nowhere)
+        await page(scope | {"query_string": b"session_hash=one"}, received, nowhere)
         await asyncio.gather(*page._tasks)
 
     asyncio.run(read())
-    assert reads == [DATA, DATA]
+    assert [path for path, *_ in app.reached] == reads
 
 
 @pytest.mark.parametrize(
@@ -272,6 +280,12 @@ def test_a_file_or_address_that_is_no_upload_never_reaches_gradio(
         status, said = join(page, data=data)
         assert (status, app.reached) == (422, [])
         assert "uploaded file was expected" in said
+
+
+def test_an_empty_path_is_no_upload(page: Guard, app: App) -> None:
+    """Gradio would take it for the folder that the page runs in."""
+    assert join(page, data=[{"path": ""}, 0, 0])[0] == 422
+    assert not app.reached
 
 
 def test_a_public_name_behind_which_our_upload_seems_to_lie_is_no_path(

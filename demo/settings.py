@@ -293,7 +293,7 @@ class Settings(BaseModel):
     @property
     def max_tokens(self) -> int:
         """Patches at most: of a strip of a picture fewer, unless its size is chosen."""
-        return 4096 if self.short_side or self.window else 1200
+        return 2304 if self.short_side or self.window else 1200
 
     @property
     def nbytes(self) -> int:

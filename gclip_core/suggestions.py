@@ -14,7 +14,7 @@ from gclip_core import vocabulary, word_lists
 from gclip_core.backbone import Backbone
 from gclip_core.types import Grid
 
-LEAST_GAIN = 0.36
+LEAST_GAIN = 0.43
 """The least mean square of a word's gain over all patches, in variances of the scores. Squares
 prefer a word that clearly fits some patches to one that fits many a little better."""
 LEAST_SHARE = 0.03

@@ -59,7 +59,7 @@ UNREAD_SECONDS = 120
 _UPLOAD = f"{API}/upload"
 _FORM_BYTES = 64 * 2**10
 _DRAIN_SECONDS = 10
-_LEFT_SECONDS, _DISCARD_SECONDS = 2, 0.5
+_LEFT_SECONDS, _DISCARD_SECONDS = 10, 0.5
 _JOIN = f"{API}/queue/join"
 _DATA = f"{API}/queue/data"
 _NAMED = tuple(f"{API}/{way}/" for way in ("call/v2", "call", "api", "run"))
@@ -243,7 +243,8 @@ class Guard:
         self.endpoints = endpoints
         self.pending = Pending() if pending is None else pending
         self.ending = ending or threading.Event()
-        self._tasks: set[asyncio.Task] = set()
+        self._left: dict[str, asyncio.TimerHandle] = {}
+        self._discards: dict[str, asyncio.Task] = {}
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -328,6 +329,7 @@ class Guard:
             await self.app(scope, body.replayed(data), answer)
             return
         self._discard_unread()
+        await self._came_back(session)
         self.pending.check(session, len(data))
 
         async def joined(message: Message) -> None:
@@ -387,29 +389,42 @@ class Guard:
             if found:
                 self.pending.answered(found[1].decode())
 
+        await self._came_back(session)
         with self.pending.reading(session):
             try:
                 await self.app(scope, body.receive, watch)
             finally:
                 if body.gone:  # of who leaves within milliseconds Gradio keeps the answers
-                    self._discard_later(session, scope, _LEFT_SECONDS)
+                    loop = asyncio.get_running_loop()
+                    timer = loop.call_later(_LEFT_SECONDS, self._discard, session, scope)
+                    self._left[session] = timer
                 elif streams:
                     self.pending.ended(session)
+
+    async def _came_back(self, session: str) -> None:
+        """Keep the answers of a session that asks or reads again.
+
+        A discard that runs is waited for: it would read the new answers as well.
+        """
+        if timer := self._left.pop(session, None):
+            timer.cancel()
+        if running := self._discards.get(session):
+            await asyncio.wait([running])
 
     def _discard_unread(self) -> None:
         """Read and drop answers that stayed unread for long, so that Gradio does not keep them."""
         for session, scope in self.pending.unread().items():
-            self._discard_later(session, scope, 0)
+            self._discard(session, scope)
 
-    def _discard_later(self, session: str, scope: Message, seconds: float) -> None:
-        task = asyncio.create_task(self._discard(session, scope, seconds))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _discard(self, session: str, scope: Message, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        if self.pending.is_read(session):  # it came back
+    def _discard(self, session: str, scope: Message) -> None:
+        """Begin to read and drop a session's answers, unless it reads them now."""
+        self._left.pop(session, None)
+        if session in self._discards or self.pending.is_read(session):
             return
+        self._discards[session] = asyncio.create_task(self._read_away(session, scope))
+        self._discards[session].add_done_callback(lambda _: self._discards.pop(session))
+
+    async def _read_away(self, session: str, scope: Message) -> None:
         query = urlencode({"session_hash": session}).encode()
         asked = {**scope, "method": "GET", "path": _DATA, "raw_path": _DATA.encode()}
         asked |= {"query_string": query, "asgi": {"version": "3.0", "spec_version": "2.3"}}
@@ -422,7 +437,7 @@ class Guard:
         async def drop(_: Message) -> None:
             pass
 
-        with self.pending.reading(session), contextlib.suppress(Exception):
+        with contextlib.suppress(Exception):
             asyncio.get_running_loop().call_later(_DISCARD_SECONDS, gone.set)
             await self.app(asked, receive, drop)
         self.pending.ended(session)

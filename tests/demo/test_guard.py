@@ -75,10 +75,13 @@ def asked(
     return sent[0]["status"], b"".join(m.get("body", b"") for m in sent[1:]).decode()
 
 
+ASK = {"fn_index": 1, "data": [1, 2, 3], "session_hash": "one", "event_data": None}
+
+
 def join(page: Guard, session: str = "one", **changed: Any) -> tuple[int, str]:
     """The answer to a request that joins the queue."""
-    body = {"fn_index": 1, "data": [1, 2, 3], "session_hash": session, "event_data": None}
-    return asked(page, "POST", JOIN, json.dumps(body | changed).encode())
+    body = ASK | {"session_hash": session} | changed
+    return asked(page, "POST", JOIN, json.dumps(body).encode())
 
 
 @pytest.fixture
@@ -208,10 +211,50 @@ def test_the_answers_of_who_leaves_are_thrown_away(
         page.app = stream
         scope = {"type": "http", "method": "GET", "path": DATA, "headers": []}
         await page(scope | {"query_string": b"session_hash=one"}, received, nowhere)
-        await asyncio.gather(*page._tasks)
+        await asyncio.sleep(0)
+        await asyncio.gather(*page._discards.values())
 
     asyncio.run(read())
     assert [path for path, *_ in app.reached] == reads
+
+
+@pytest.mark.parametrize("seconds", [0, 60])
+def test_a_session_that_comes_back_reads_its_answers_itself(
+    seconds: int, page: Guard, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It asks again while its old answers are thrown away, or before that begins."""
+    monkeypatch.setattr(guard, "_LEFT_SECONDS", seconds)
+    monkeypatch.setattr(guard, "_DISCARD_SECONDS", 0.01)
+    order: list[str] = []
+
+    async def stream(scope: Any, receive: Callable, send: Callable) -> None:
+        if scope["path"] == DATA:
+            await receive()
+            await asyncio.sleep(0.05)
+        order.append(scope["path"])
+        await app(scope, receive, send)
+
+    async def leave_and_ask_again() -> None:
+        page.app = stream
+        messages = [
+            {"type": "http.disconnect"},
+            {"type": "http.request", "body": json.dumps(ASK).encode()},
+        ]
+
+        async def received() -> dict[str, Any]:
+            return messages.pop(0)
+
+        async def nowhere(_: Any) -> None:
+            pass
+
+        scope = {"type": "http", "headers": [], "query_string": b"session_hash=one"}
+        await page(scope | {"method": "GET", "path": DATA}, received, nowhere)
+        await asyncio.sleep(0.01)
+        await page(scope | {"method": "POST", "path": JOIN}, received, nowhere)
+        await asyncio.sleep(0.1)
+
+    asyncio.run(leave_and_ask_again())
+    assert order == [DATA] * (2 if seconds == 0 else 1) + [JOIN]
 
 
 @pytest.mark.parametrize(
@@ -253,7 +296,7 @@ def test_answers_unread_for_long_are_fetched_and_thrown_away(
 
     async def later() -> None:
         page._discard_unread()
-        await asyncio.gather(*page._tasks)
+        await asyncio.gather(*page._discards.values())
 
     asyncio.run(later())
     assert app.reached[-1][0] == DATA

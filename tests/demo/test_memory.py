@@ -131,10 +131,10 @@ def test_a_large_picture_waits_for_the_turn_of_large_requests(
 @pytest.mark.parametrize("method", ["scclip", "sfp"])
 def test_methods_that_compare_all_patches_refuse_too_many_of_them(method: str) -> None:
     studio = Studio(tiny_backbone())
-    settings = Settings(words="cat, dog", short_side=16 * 64, method=method)
+    windows = Settings(words="cat, dog", short_side=8 * 48, window=8 * 40, stride=8 * 8)
     with pytest.raises(MethodError, match=r"takes up to 2,304 patches here"):
-        studio.look(Request(settings))
-    clear = studio.look(Request(settings.changed(method="gclip", short_side=16 * 60)))
+        studio.look(Request(windows.changed(method=method)))
+    clear = studio.look(Request(windows))
     with pytest.raises(MethodError, match=r"takes up to 2,304 patches here"):
         clear.segment(METHODS[method])
 

@@ -11,12 +11,19 @@ from typing import Annotated, Any, Literal
 
 import gradio as gr
 from gradio.data_classes import FileData
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+)
 
 from demo import settings as declared
 from demo.controls import HEAVY, in_words
 from demo.host.files import path_of, saved_file
-from demo.look import Look, Request, Studio
+from demo.look import Look, Request, Studio, check_words
 from demo.settings import FIELDS, MAX_WORDS, Settings
 from demo.tabs import export
 from gclip_core.methods import METHODS
@@ -28,7 +35,7 @@ SWITCHED = {"clearclip": (False, False), "amf": (True, False), "cs": (False, Tru
 _Method = Literal[tuple(dict.fromkeys(["gclip", *METHODS, *SWITCHED]))]
 _Backbone = Literal[("default", *BACKBONES)]
 _Background = Literal[tuple(declared.choices("background"))]
-_Words = Annotated[str, Field(max_length=MAX_WORDS)]
+_Words = Annotated[str, Field(max_length=MAX_WORDS), AfterValidator(check_words)]
 _Blocks = Annotated[str, Field(max_length=200)]
 _Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 _Most = Annotated[int, Field(ge=1, le=20)]
@@ -155,6 +162,8 @@ def _sentence(name: str, names: Sequence[str], error: Mapping[str, Any]) -> str:
         return f"/{name} takes {', '.join(names) or 'no values'}, but “{field}” came."
     if error["type"] == "missing":
         return f"/{name} needs “{field}”."
+    if error["type"] == "value_error":
+        return f"“{field}”: {error['ctx']['error']}"
     came = json.dumps(error["input"], default=str)[:60]
     schema = _model(name).model_json_schema()["properties"][field]
     wanted = "an uploaded picture" if field == "image" else declared.in_words(schema)

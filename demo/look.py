@@ -129,7 +129,8 @@ class Look:
 
     def __init__(self, studio: Studio, request: Request) -> None:
         self.request, self.settings = request, request.settings
-        _check_words(request.settings.words)
+        if request.settings.words:
+            check_words(request.settings.words)
         self.started, self.kept = time.perf_counter(), True
         self.picture = studio.picture(request.settings, request.upload)
         self.segmenter = studio.segmenter(request.settings)
@@ -493,19 +494,19 @@ def _encoding(s: Segmenter, picture: Picture) -> tuple:
     return s.backbone.uid, picture.digest, s.short_side, s.window, s.stride, s.max_tokens
 
 
-def _check_words(words: str) -> None:
-    """Judge how many classes a vocabulary has; its length is bounded by its setting.
+def check_words(words: str) -> str:
+    """Words as they came, after a look at how many classes they are.
 
     Raises:
-        VocabularyError: more than the page segments at once.
+        VocabularyError: none, or more than the page segments at once.
     """
-    if words.count(",") + words.count("\n") >= MAX_CLASSES:
-        classes = len(vocabulary.parse(words))
-        if classes > MAX_CLASSES:
-            raise VocabularyError(
-                f"Up to {MAX_CLASSES} classes are segmented at once here, but {classes} came. "
-                "Leave some out."
-            )
+    classes = len(vocabulary.parse(words))
+    if classes > MAX_CLASSES:
+        raise VocabularyError(
+            f"Up to {MAX_CLASSES} classes are segmented at once here, but {classes} came. "
+            "Leave some out."
+        )
+    return words
 
 
 def known_words(backbone: Backbone, words: str) -> str:

@@ -168,8 +168,9 @@ Pair = Annotated[
     tuple[Side, Side] | None, BeforeValidator(_pair),
     Written(lambda pair: "" if pair is None else f"{pair[0]},{pair[1]}"),
 ]  # fmt: skip
+NO_NULL = r"^[^\x00]*$"
 Name = Annotated[str, Field(pattern=r"^[\w .-]{0,60}$")]
-Text = Annotated[str, Field(max_length=MAX_WORDS, pattern=r"^[^\x00]*$")]
+Text = Annotated[str, Field(max_length=MAX_WORDS, pattern=NO_NULL)]
 
 
 def _set(
@@ -440,4 +441,6 @@ def in_words(schema: Mapping[str, Any]) -> str:
         top = schema.get("maximum", schema.get("exclusiveMaximum", 0) - 1)
         return f"a {'whole ' if kind == 'integer' else ''}number from {low:.10g} to {top:.10g}"
     most = f" of at most {schema['maxLength']} characters" if "maxLength" in schema else ""
+    if schema.get("pattern") == NO_NULL:
+        most += ", without null characters"
     return {"string": f"a text{most}", "boolean": "0 or 1"}.get(kind, "another kind of value")

@@ -80,6 +80,7 @@ _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"strict-origin-when-cross-origin"),
 )
+_RANGE = re.compile(rb"bytes=(\d{1,18}-\d{0,18}|-\d{1,18})")
 _EVENT = re.compile(rb'"event_id": ?"([0-9a-f]{32})"')
 _DONE = re.compile(rb'"msg": ?"process_completed"')
 _TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
@@ -306,6 +307,8 @@ class Guard:
         if body.announced(scope) > body.limit:
             raise HTTPException(413, body.too_large)
         # Files are small: a request for a range gets the whole file.
+        if not _RANGE.fullmatch(dict(scope["headers"]).get(b"range", b"bytes=0-")):
+            raise HTTPException(416, "“Range” takes bytes=FIRST-LAST, one range of whole numbers.")
         scope["headers"] = [(key, value) for key, value in scope["headers"] if key != b"range"]
 
     async def _pass(self, path: str, scope: Message, body: "_Body", answer: Send) -> None:

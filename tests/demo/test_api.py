@@ -73,8 +73,8 @@ def test_about_names_what_runs(client: Client) -> None:
 
 
 def test_a_refusal_inside_is_a_sentence(client: Client) -> None:
-    with pytest.raises(Exception, match="Up to 200 classes"):
-        client.predict(handle_file(PICTURE), ",".join(map(str, range(201))), api_name="/segment")
+    with pytest.raises(Exception, match="numbers from 1"):
+        client.predict(handle_file(PICTURE), "cat", amf_blocks="99", api_name="/segment")
 
 
 def _values(**changed: Any) -> dict[str, Any]:
@@ -85,6 +85,8 @@ WRONG = {
     "words null": (_values(words=None), "“words” takes a text"),
     "words a list": (_values(words=["cat"]), "“words” takes a text"),
     "words half a pair": (_values(words="\ud800"), "“words” takes a text"),
+    "words none": (_values(words=" , "), "“words”: At least one word"),
+    "words too many": (_values(words=",".join(map(str, range(201)))), "Up to 200 classes"),
     "words too long": (_values(words="x" * 4001), "at most 4000"),
     "threshold a text": (_values(threshold="0.5"), "“threshold” takes a number from 0 to 1"),
     "threshold over 1": (_values(threshold=2), "“threshold” takes a number from 0 to 1"),

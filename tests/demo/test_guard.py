@@ -423,9 +423,15 @@ def test_what_the_browser_does_alone_is_no_endpoint() -> None:
     assert Endpoints.of(blocks, {}).public == {"both"}
 
 
-@pytest.mark.parametrize("header", ["bytes=0-5", "bytes=0-1,3-4", "x"])
-def test_a_range_is_answered_with_all_of_it(header: str, page: Guard, app: App) -> None:
-    assert asked(page, "GET", "/", range=header)[0] == 200
+@pytest.mark.parametrize("header", ["bytes=0-5-9", "bytes=a-b", "bytes=0-1,3-4", "x", "bytes=-"])
+def test_a_range_that_is_none_is_refused_by_its_name(header: str, page: Guard, app: App) -> None:
+    status, said = asked(page, "GET", "/", range=header)
+    assert (status, app.reached) == (416, [])
+    assert "“Range” takes" in said
+
+
+def test_a_range_is_answered_with_all_of_it(page: Guard, app: App) -> None:
+    assert asked(page, "GET", "/", range="bytes=0-5")[0] == 200
     assert b"range" not in app.reached[0][2]
 
 

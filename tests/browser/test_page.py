@@ -45,8 +45,14 @@ def upload(page: Page, path: Path = CAT) -> None:
 
 
 def type_words(page: Page, words: str) -> None:
-    page.locator("#words textarea").fill(words)
-    page.locator("#words textarea").press("Enter")
+    """At one stroke: a suggestion that comes between two would be added to."""
+    field = page.locator("#words textarea")
+    field.evaluate(
+        "(field, words) => { field.value = words; field.dispatchEvent(new Event('input',"
+        " { bubbles: true })) }",
+        words,
+    )
+    field.press("Enter")
 
 
 def words_are(page: Page, words: str | re.Pattern[str]) -> None:

@@ -73,7 +73,7 @@ def test_about_names_what_runs(client: Client) -> None:
 
 
 def test_a_refusal_inside_is_a_sentence(client: Client) -> None:
-    with pytest.raises(Exception, match="numbers from 1"):
+    with pytest.raises(Exception, match="takes block numbers"):
         client.predict(handle_file(PICTURE), "cat", amf_blocks="99", api_name="/segment")
 
 

@@ -346,24 +346,24 @@ def _webp_bomb() -> bytes:
 
 _GIF_BOMB = b"GIF89a\xff\xff\xff\xff\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\2\2\x4c\1\0;"
 
-# what it is: (the file, outcome, most memory in MB, most seconds on a slow machine)
+# what it is: (the file, outcome, most memory in MB)
 _BOMBS = {
-    "400 million pixels of PNG": (lambda: png_bomb(20_000, 20_000), "ImageError", 30, 3),
-    "4300 million pixels of GIF": (lambda: _GIF_BOMB, "ImageError", 30, 3),
-    "268 million pixels of WebP": (_webp_bomb, "ImageError", 30, 3),
-    "200 frames of GIF": (_many_frames, "400x400", 60, 5),
-    "text that unpacks to 300 MB": (_text_bomb, "ImageError", 200, 5),
-    "a million empty chunks": (lambda: _png_with(10**6 * png_chunk(b"teSt")), "ImageError", 60, 3),
-    "20 MB of comments in a GIF": (_gif_of_comments, "ImageError", 60, 3),
+    "400 million pixels of PNG": (lambda: png_bomb(20_000, 20_000), "ImageError", 30),
+    "4300 million pixels of GIF": (lambda: _GIF_BOMB, "ImageError", 30),
+    "268 million pixels of WebP": (_webp_bomb, "ImageError", 30),
+    "200 frames of GIF": (_many_frames, "400x400", 60),
+    "text that unpacks to 300 MB": (_text_bomb, "ImageError", 200),
+    "a million empty chunks": (lambda: _png_with(10**6 * png_chunk(b"teSt")), "ImageError", 60),
+    "20 MB of comments in a GIF": (_gif_of_comments, "ImageError", 60),
     "5000 notes on the same bytes of a photo's EXIF": (
-        lambda: encoded(rgb(), "JPEG", exif=b"Exif\0\0" + _overlapping_notes(5000)), "12x17", 60, 3,
+        lambda: encoded(rgb(), "JPEG", exif=b"Exif\0\0" + _overlapping_notes(5000)), "12x17", 60,
     ),
     "the same in a PNG's EXIF": (
-        lambda: encoded(rgb(), "PNG", exif=_overlapping_notes(10**6)), "12x17", 60, 3,
+        lambda: encoded(rgb(), "PNG", exif=_overlapping_notes(10**6)), "12x17", 60,
     ),
-    "20,000 scans": (lambda: _jpeg_of_scans(20_000), "ImageError", 100, 5),
-    "ten scans": (lambda: _jpeg_of_scans(10), "2048x2048", 100, 5),
-    "2,000,000 comments": (_jpeg_of_comments, "ImageError", 100, 10),
+    "20,000 scans": (lambda: _jpeg_of_scans(20_000), "ImageError", 100),
+    "ten scans": (lambda: _jpeg_of_scans(10), "2048x2048", 100),
+    "2,000,000 comments": (_jpeg_of_comments, "ImageError", 100),
 }  # fmt: skip
 
 
@@ -374,11 +374,11 @@ def cost() -> dict[str, Report]:
 
 @pytest.mark.parametrize("bomb", _BOMBS)
 def test_a_bomb_costs_little_memory_and_time(bomb: str, cost: dict[str, Report]) -> None:
-    _, outcome, most_mb, most_seconds = _BOMBS[bomb]
+    _, outcome, most_mb = _BOMBS[bomb]
     report = cost[bomb]
     assert report.outcome == outcome
     assert report.peak_growth_mb < most_mb
-    assert report.seconds < most_seconds
+    assert report.seconds < 10, "of processor time; what grows with the square takes minutes"
 
 
 # ── digest, target size, resize ────────────────────────────────────────────────────────────────

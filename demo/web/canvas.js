@@ -217,7 +217,10 @@ const makeView = (s, value, image, labels) => {
     const looks = matrix
       ? "This patch looks mostly at these; their average matches "
       : "It matches ";
-    const parts = words.map(([name, , , cosine]) => [make("b", "", name), ` ${cosine.toFixed(2)}`]);
+    const parts = words.map(([name, , , cosine]) => [
+      make("b", "", name),
+      ` ${cosine.toFixed(2).replace("-", "−")}`,
+    ]);
     const list = parts.flatMap((part, k) => (k ? [", ", ...part] : part));
     sentence.replaceChildren(...(parts.length ? [looks, ...list, "."] : [value.notes[0] ?? ""]));
     const where = `Patch in ${placeName(...s.patch)}.`;

@@ -6,6 +6,7 @@ Each goes on where it was interrupted; WORK keeps what steps leave for those aft
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from training import attention, features, map, pack, text
@@ -14,13 +15,12 @@ STEPS = {
     "features": features.run,
     "first": map.learn,
     "text": text.learn,
-    "map": map.learn_anew,
+    "map": partial(map.learn, steps=700, anew=True),
     "attention": attention.teach,
     "pack": pack.pack,
 }
 
-
-def main() -> None:
+if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Make the built-in model, one step a command.")
     parser.add_argument("step", choices=STEPS)
     parser.add_argument("data", type=Path, help="photos, their words, and vectors of words")
@@ -28,7 +28,3 @@ def main() -> None:
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
     STEPS[given.step](given.data, given.work)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,5 @@
 """Photos to cached features: what the frozen teachers say about every patch, computed once.
 
-    python -m training features DATA WORK
-
 DATA holds `index.jsonl` and `photos/`. Each photo becomes one or more square views (sources with
 few photos more), some a larger one, and four things together a mosaic, since things are small on
 everyday photos. Per view: the stem's features, how alike its patches are (`Grouping`), how much
@@ -11,14 +9,14 @@ its mean colour and roughness. Resumable. Views come by lot: any first part is a
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -41,7 +39,7 @@ View = tuple[int, ...]
 """A photo's number and the view's; or, in a mosaic, four photos' numbers."""
 
 
-def crop(image: Image.Image, side: int, rng: random.Random, zoom: float) -> npt.NDArray[np.uint8]:
+def crop(image: Image.Image, side: int, rng: random.Random, zoom: float) -> NDArray[np.uint8]:
     """A square of a photo whose shorter side is `side` to `zoom` times as long, anywhere in it."""
     scale = side * rng.uniform(1, zoom) / min(image.size)
     width, height = (max(side, round(n * scale)) for n in image.size)
@@ -50,7 +48,7 @@ def crop(image: Image.Image, side: int, rng: random.Random, zoom: float) -> npt.
     return np.asarray(image.crop((left, top, left + side, top + side)))
 
 
-def colours(view: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def colours(view: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Mean red, green, blue and the deviation of the brightness of every patch: (N, 4)."""
     grid = len(view) // PATCH
     patches = view.reshape(grid, PATCH, grid, PATCH, 3).astype(np.float32)
@@ -64,10 +62,10 @@ class Cache:
     float16, colours (n, N, 4) uint8 and affinity (n, N, N) float16."""
 
     views: Sequence[View]
-    features: npt.NDArray[np.float16]
-    activation: npt.NDArray[np.float16]
-    colours: npt.NDArray[np.uint8]
-    affinity: npt.NDArray[np.float16]
+    features: NDArray[np.float16]
+    activation: NDArray[np.float16]
+    colours: NDArray[np.uint8]
+    affinity: NDArray[np.float16]
 
 
 def opened(folder: Path, kind: str) -> Cache:
@@ -99,9 +97,7 @@ def views_of(words: Words, kind: str) -> list[View]:
     return fine[:_LARGE]
 
 
-def compute(
-    data: Path, folder: Path, kind: str, words: Words, stem: Classifier, teacher: Grouping
-) -> None:
+def compute(data: Path, folder: Path, kind: str, words: Words, stem: Classifier) -> None:
     """All of one kind of views but activations, from where an earlier run left off."""
     views, tokens = views_of(words, kind), (SIDES[kind] // PATCH) ** 2
     (folder / f"{kind}.json").write_text(json.dumps(views))
@@ -109,8 +105,9 @@ def compute(
     done = int(marker.read_text()) if marker.exists() else 0
     found = _store(folder, kind, "features", (len(views), tokens, FEATURES))
     seen = _store(folder, kind, "colours", (len(views), tokens, 4), np.uint8)
-    grouped = kind != "mosaic"
-    alike = _store(folder, kind, "affinity", (len(views), tokens, tokens)) if grouped else None
+    if kind != "mosaic":
+        grouping = Grouping()
+        alike = _store(folder, kind, "affinity", (len(views), tokens, tokens))
     for start in range(done, len(views), _BATCH):
         some = slice(start, min(start + _BATCH, len(views)))
         pictures = [_picture(data, v, words, start + i, SIDES[kind])
@@ -118,13 +115,13 @@ def compute(
         with torch.inference_mode():
             pixels = (_pixels(pictures) - 127) / 128
             found[some] = stem.stem.features(pixels).flatten(1, 2).half().numpy()
-            if grouped:
+            if kind != "mosaic":
                 side = SIDES[kind] // PATCH * 14
                 smaller = [
                     np.asarray(Image.fromarray(p).resize((side, side), Image.Resampling.BICUBIC))
                     for p in pictures
                 ]
-                alike[some] = teacher(_pixels(smaller)).half().numpy()
+                alike[some] = grouping(_pixels(smaller)).half().numpy()
         seen[some] = [colours(picture) for picture in pictures]
         marker.write_text(str(some.stop))
 
@@ -136,40 +133,29 @@ def activate(folder: Path, words: Words, stem: Classifier) -> None:
     labels that it lacks, learned here on what it averages over a photo's patches.
     """
     rows = {name: stem.classes[i] for i, name in reversed(list(enumerate(words.classes)))}
-    rows.update(_learned_rows(folder, words, stem, set(rows)))
+    rows = {**_learned_rows(opened(folder, "single"), words, stem), **rows}
     for kind in ("single", "mosaic"):
-        views = json.loads((folder / f"{kind}.json").read_text())
-        done = int((folder / f"{kind}.done").read_text())
-        features = np.load(folder / f"{kind}-features.npy", mmap_mode="r")
-        out = _store(folder, kind, "activation", features.shape[:2])
-        for number, view in enumerate(views[:done]):
+        cache = opened(folder, kind)
+        out = _store(folder, kind, "activation", cache.features.shape[:2])
+        for number, view in enumerate(cache.views):
             for cell, photo in cells(view):
                 if words.label(words.photos[photo]).kind == "thing":
-                    read = torch.from_numpy(features[number, cell.numpy()].astype(np.float32))
-                    found = stem.deep(read) @ rows[words.photos[photo]["words"][0]]
+                    found = stem.deep(cache.features[number, cell.numpy()])
+                    found = found @ rows[words.photos[photo]["words"][0]]
                     found = (found / found.max().clamp_min(1e-3)).clamp(-1, 1)
                     out[number, cell.numpy()] = found.half().numpy()
 
 
-def _learned_rows(
-    folder: Path, words: Words, stem: Classifier, known: set[str]
-) -> dict[str, Tensor]:
-    """Rows of a linear classifier (1280,) for the labels of things that the published one lacks."""
-    views = json.loads((folder / "single.json").read_text())
-    views = views[: int((folder / "single.done").read_text())]
-    features = np.load(folder / "single-features.npy", mmap_mode="r")
+def _learned_rows(cache: Cache, words: Words, stem: Classifier) -> dict[str, Tensor]:
+    """Rows of a linear classifier (1280,) for the labels of things."""
     things = [
         (row, words.photos[photo]["words"][0])
-        for row, (photo, _) in enumerate(views)
+        for row, (photo, _) in enumerate(cache.views)
         if words.label(words.photos[photo]).kind == "thing"
     ]
     labels = sorted({label for _, label in things})
-    if set(labels) <= known:
-        return {}
     targets = torch.tensor([labels.index(label) for _, label in things])
-    means = torch.stack([
-        stem.deep(torch.from_numpy(features[row].astype(np.float32))).mean(0) for row, _ in things
-    ])  # fmt: skip
+    means = torch.stack([stem.deep(cache.features[row]).mean(0) for row, _ in things])
     spread = means.std(0) + 1e-3
     means = (means - means.mean(0)) / spread
     torch.manual_seed(0)
@@ -183,25 +169,22 @@ def _learned_rows(
             optimiser.step()
         for group in optimiser.param_groups:
             group["lr"] *= 0.8
-    learned = (layer.weight / spread).detach()
-    return {label: learned[i] for i, label in enumerate(labels) if label not in known}
+    return dict(zip(labels, (layer.weight / spread).detach(), strict=True))
 
 
-def cells(view: View, tokens: int = TOKENS) -> Iterator[tuple[Tensor, int]]:
+def cells(view: View) -> Iterable[tuple[Tensor, int]]:
     """The patches of each photo in a view, and its number."""
-    patches = torch.arange(tokens)
+    patches = torch.arange(TOKENS).unflatten(0, (GRID, GRID))
     if len(view) == 2:
-        yield patches, view[0]
-        return
-    half = GRID // 2
-    quarter = (patches // GRID >= half) * 2 + (patches % GRID >= half) * 1
-    yield from ((patches[quarter == cell], photo) for cell, photo in enumerate(view))
+        return [(patches.flatten(), view[0])]
+    quarters = (cell.flatten() for half in patches.chunk(2) for cell in half.chunk(2, dim=1))
+    return zip(quarters, view, strict=True)
 
 
-def _picture(data: Path, view: View, words: Words, seed: int, side: int) -> npt.NDArray[np.uint8]:
+def _picture(data: Path, view: View, words: Words, seed: int, side: int) -> NDArray[np.uint8]:
     rng = random.Random(seed)
 
-    def cut(photo: int, side: int, zoom: float) -> npt.NDArray[np.uint8]:
+    def cut(photo: int, side: int, zoom: float) -> NDArray[np.uint8]:
         with Image.open(data / "photos" / words.photos[photo]["file"]) as image:
             return crop(image.convert("RGB"), side, rng, zoom)
 
@@ -211,7 +194,7 @@ def _picture(data: Path, view: View, words: Words, seed: int, side: int) -> npt.
     return np.concatenate([np.concatenate([one, two], 1), np.concatenate([three, four], 1)])
 
 
-def _pixels(pictures: Sequence[npt.NDArray[np.uint8]]) -> Tensor:
+def _pixels(pictures: Sequence[NDArray[np.uint8]]) -> Tensor:
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
 
 
@@ -228,5 +211,5 @@ def run(data: Path, work: Path) -> None:
     """Write all caches."""
     words, stem = Words(data), Classifier()
     for kind in SIDES:
-        compute(data, work, kind, words, stem, Grouping())
+        compute(data, work, kind, words, stem)
     activate(work, words, stem)

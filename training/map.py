@@ -1,8 +1,5 @@
 """Teach the map from features to tokens where words are, from words of whole photos.
 
-    python -m training first DATA WORK    # a first map and the words' vectors
-    python -m training map DATA WORK      # after the text tower: a new map, by the first
-
 A photo of a thing: patches that speak for it are the thing, those that do not are not; what they
 are else is not said. A photo of a place: its patches are shared out among the words that are there
 or may be (`sharing`) and learned as such. The first map shares out by what it says so far, and by
@@ -20,13 +17,14 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training import features, grouping, sharing, text
-from training.features import TOKENS, Cache
+from training import attention, features, sharing, text
+from training.features import TOKENS
 from training.network import Student, opened
 from training.sharing import Course, padded
-from training.state import State, log_line
+from training.state import State
 from training.words import WIDTH, Label, Words
 
 SHARE = {
@@ -40,31 +38,34 @@ OF_TEACHER = 0.5  # how much the grouping teacher counts in how alike patches ar
 FAVOUR = 1.0  # by how much of the logarithm of how often patches have them words are favoured
 _SELDOM = 0.002  # how often the rarest words are taken to be
 _PATCHES = 48  # of a view in a step
+_COUNTED = 160  # photos of each source by which it is counted how often words are
 
 
 @dataclass
 class Batch:
+    """Views (B, N, …): features made even, activations, colours, how alike patches are, and that
+    by the grouping teacher alone."""
+
     even: Tensor
     activation: Tensor
     colours: Tensor
     alike: Tensor
     grouped: Tensor
     labels: list[Label]
-    sources: list[str]
 
 
 class Lessons:
     """Draws batches from the caches."""
 
-    def __init__(self, words: Words, cache: Path) -> None:
+    def __init__(self, words: Words, work: Path) -> None:
         self.words = words
-        self.single, self.mosaic = (features.opened(cache, kind) for kind in ("single", "mosaic"))
-        self.large = grouping.Photos(features.opened(cache, "large"), "large")
-        self.labels = {n: words.label(words.photos[n]) for n, *_ in self.single.views}
+        kinds = ("single", "mosaic", "large")
+        self.single, self.mosaic, self.large = (features.opened(work, kind) for kind in kinds)
+        self.labels = [words.label(words.photos[photo]) for photo, _ in self.single.views]
         self.rows: dict[str, list[int]] = {}
-        for row, (photo, _) in enumerate(self.single.views):
-            if self.labels[photo].there:
-                self.rows.setdefault(words.photos[photo]["source"], []).append(row)
+        for row, label in enumerate(self.labels):
+            if label.there:
+                self.rows.setdefault(label.source, []).append(row)
         there = {source: share for source, share in SHARE.items() if source in self.rows}
         self.parts = {source: share / sum(there.values()) for source, share in there.items()}
 
@@ -83,32 +84,28 @@ class Lessons:
 
     def batch(self, student: Student, rows: Sequence[int]) -> Batch:
         """Single views; how alike patches are by appearance and by the grouping teacher."""
-        found = _read(self.single, rows)
-        even = student.even(found[0])
+        cache = self.single
+        parts = (cache.features, cache.activation, cache.colours, cache.affinity)
+        found, activation, colours, taught = (_read(part, rows) for part in parts)
+        even = student.even(found)
         look = F.normalize(even[..., :APPEARANCE], dim=-1)
-        taught = torch.from_numpy(np.stack([self.single.affinity[row] for row in rows])).float()
         alike = (1 - OF_TEACHER) * look @ look.mT + OF_TEACHER * taught
-        photos = [self.single.views[row][0] for row in rows]
-        labels = [self.labels[photo] for photo in photos]
-        sources = [self.words.photos[photo]["source"] for photo in photos]
-        return Batch(even, found[1], found[2], alike, taught, labels, sources)
+        return Batch(even, activation, colours, alike, taught, [self.labels[row] for row in rows])
 
     def draw_mosaics(self, student: Student, count: int) -> tuple[Tensor, list[tuple]]:
         """Whole mosaics made even, and their things' cells: (row, patches, label, activation)."""
         rows = random.choices(range(len(self.mosaic.views)), k=count)
-        found = _read(self.mosaic, rows)
-        cells = []
-        for index, row in enumerate(rows):
-            for patches, photo in features.cells(self.mosaic.views[row]):
-                label = self.words.label(self.words.photos[photo])
-                cells.append((index, patches, label, found[1][index, patches]))
-        return student.even(found[0]), cells
+        activation = _read(self.mosaic.activation, rows)
+        cells = [
+            (index, patches, self.words.label(self.words.photos[photo]), activation[index, patches])
+            for index, row in enumerate(rows)
+            for patches, photo in features.cells(self.mosaic.views[row])
+        ]
+        return student.even(_read(self.mosaic.features, rows)), cells
 
 
-def _read(cache: Cache, rows: Sequence[int]) -> list[Tensor]:
-    parts = (cache.features, cache.activation, cache.colours)
-    read = [torch.from_numpy(np.stack([part[row] for row in rows])) for part in parts]
-    return [read[0].float(), read[1].float(), read[2]]
+def _read(part: NDArray, rows: Sequence[int]) -> Tensor:
+    return torch.from_numpy(part[rows]).float()
 
 
 def thing_losses(
@@ -148,19 +145,18 @@ class Judge:
                 batch.labels, said, vectors, batch.colours, batch.alike, self.how
             )
 
-    def often(self, vectors: Tensor, each: int = 160) -> Tensor:
+    def often(self, vectors: Tensor) -> Tensor:
         """How much of what is learned of is each word: (V,), 1 together. Of a thing's surroundings
         nothing is learned; they count for three tenths."""
         often = torch.zeros(len(self.course.words.all))
         for source, part in self.lessons.parts.items():
             rows = self.lessons.rows[source]
-            rows = random.sample(rows, min(each, len(rows)))
+            rows = random.sample(rows, min(_COUNTED, len(rows)))
             for some in (rows[i : i + 32] for i in range(0, len(rows), 32)):
                 batch = self.lessons.batch(self.teacher, some)
                 means = self.shared(self.teacher, batch, vectors).mean(1) * part / len(rows)
                 for mean, label in zip(means, batch.labels, strict=True):
-                    count = len(label.there)
-                    numbers = torch.tensor(label.there + label.may_be)
+                    count, numbers = len(label.there), torch.tensor(label.words)
                     mean = mean[: len(numbers)]
                     if label.kind == "thing":
                         mean = torch.cat([mean[:1].expand(count), 0.3 * mean[count:]])
@@ -175,18 +171,14 @@ class Judge:
         labels = batch.labels
         share = self.shared(student, batch, vectors.detach())
         patches = torch.rand(len(labels), TOKENS).argsort(1)[:, :_PATCHES]
-
-        def at(of: Tensor) -> Tensor:
-            shape = (*patches.shape, *[1] * (of.ndim - 2))
-            return of.gather(1, patches.reshape(shape).expand(*patches.shape, *of.shape[2:]))
-
-        said, share = student.mapped(at(batch.even), patches), at(share)
-        against = self._against(said, labels, batch.sources, vectors, scale)
-        numbers, _ = padded([label.there + label.may_be for label in labels])
+        rows = torch.arange(len(labels))[:, None]
+        said, share = student.mapped(batch.even[rows, patches], patches), share[rows, patches]
+        against = self._against(said, labels, vectors, scale)
+        numbers, _ = padded([label.words for label in labels])
         there, counts = padded([label.there for label in labels])
         thing = torch.tensor([label.kind == "thing" for label in labels])
         right = (share * self._logits(said, numbers, vectors, scale)).sum(-1)
-        speaks = at(batch.activation) if self.teacher is None else told(share[..., 0])
+        speaks = batch.activation[rows, patches] if self.teacher is None else told(share[..., 0])
         on, off = thing_losses(
             self._logits(said, there, vectors, scale)[thing], against[thing], counts[thing],
             speaks[thing],
@@ -194,15 +186,14 @@ class Judge:
         found = {"shares": (against[~thing] - right[~thing]).mean(), "on": on, "off": off}
         if self.teacher is not None:
             some = torch.randperm(len(labels))[: max(1, size // 4)]
-            drawn = (
-                (batch.even[some], batch.grouped[some]),
-                self.lessons.large.draw(student, size // 16),
-            )
             apart = []
-            for even, alike in drawn:
+            for even, alike in (
+                (batch.even[some], batch.grouped[some]),
+                attention.draw(self.lessons.large, student, size // 16),
+            ):
                 x = student.inputs(student.tokens(even))
-                wanted = grouping.target(alike)
-                apart.append(grouping.divergence(grouping.read(look, x), wanted))
+                wanted = attention.target(alike)
+                apart.append(attention.divergence(attention.read(look, x), wanted))
             found["looking"] = torch.stack(apart).sum()
         found["mosaics"] = self._mosaics(student, vectors, scale, max(1, size // 16))
         return found
@@ -213,7 +204,7 @@ class Judge:
         said = torch.stack([said[row][cell] for row, cell, _, _ in cells])
         labels = [label for _, _, label, _ in cells]
         there, counts = padded([label.there for label in labels])
-        against = self._against(said, labels, [""] * len(cells), vectors, scale)
+        against = self._against(said, labels, vectors, scale)
         speaks = torch.stack([activation for *_, activation in cells])
         if self.teacher is not None:
             with torch.no_grad():
@@ -228,18 +219,17 @@ class Judge:
         return scale * by + self.favour[numbers][:, None]
 
     def _against(
-        self, said: Tensor, labels: Sequence[Label], sources: Sequence[str], vectors: Tensor,
-        scale: Tensor,
-    ) -> Tensor:  # fmt: skip
+        self, said: Tensor, labels: Sequence[Label], vectors: Tensor, scale: Tensor
+    ) -> Tensor:
         """The logarithm of the sum over all words that a step compares: (B, N)."""
         used = self.course.compared(labels)
-        hidden = -1e4 * self.course.not_judged(labels, sources, used)
+        hidden = -1e4 * self.course.not_judged(labels, used)
         return (scale * said @ vectors[used].T + hidden[:, None] + self.favour[used]).logsumexp(-1)
 
 
 def _apart(said: Tensor, label: Label, vectors: Tensor) -> Tensor:
     """A thing's share of each patch of its cell in a mosaic (N,), of which it has a quarter."""
-    logits = sharing.SCALE * said @ vectors[list(label.there + label.may_be)].T
+    logits = sharing.SCALE * said @ vectors[list(label.words)].T
     names = len(label.there)
     share = torch.cat([logits[:, :names].amax(1, keepdim=True), logits[:, names:]], 1).softmax(1)
     own = share[:, 0] * (0.25 / share[:, 0].mean().clamp_min(1e-3)).clamp(1, 8)
@@ -275,8 +265,10 @@ def learn(data: Path, work: Path, steps: int = 300, size: int = 64, anew: bool =
     others = nn.ParameterList([scale, free, look.weight, look.bias])
     groups = [{"params": [*learned.values()]}, {"params": [*others], "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), weight_decay=0.02)
-    parts = {"student": student, "averaged": averaged, "others": others, "optimiser": optimiser}
-    for step in State(work / f"{name}-state.pt", parts).steps(steps):
+    state = State(
+        work, name, student=student, averaged=averaged, others=others, optimiser=optimiser
+    )
+    for step in state.steps(steps):
         rate, part = min(1, (step + 1) / 30), step / steps
         if part > 0.3:
             rate *= max(0.02, 0.5 * (1 + math.cos(math.pi * (part - 0.3) / 0.7)))
@@ -292,20 +284,14 @@ def learn(data: Path, work: Path, steps: int = 300, size: int = 64, anew: bool =
             for mean, new in zip(averaged, learned.values(), strict=True):
                 mean.lerp_(new, 1 - min(0.99, (step + 1) / (step + 11)))
         if step % 25 == 24:
-            log_line(work / f"{name}.jsonl", step + 1, found)
+            state.note(step, found)
     with torch.no_grad():
         for parameter, mean in zip(learned.values(), averaged, strict=True):
             parameter.copy_(mean)
         vectors = F.normalize(torch.where(given[:, None], vectors, free), dim=1)
     vectors = vectors if anew else words.settle(vectors)
     result = {"student": student.state_dict(), "vectors": vectors, "scale": scale.data}
-    result["look"] = look.state_dict()
-    torch.save(result, work / f"{name}.pt")
-
-
-def learn_anew(data: Path, work: Path, steps: int = 700, size: int = 64) -> None:
-    """Write `map.pt` by `first.pt` and `text.pt`."""
-    learn(data, work, steps, size, anew=True)
+    torch.save({**result, "look": look.state_dict()}, work / f"{name}.pt")
 
 
 def _in_map(name: str) -> bool:

@@ -1,36 +1,36 @@
 """What the model makes of photos with true masks: the figures of its card.
 
-    python -m training.measure COCO_VAL [--backbone NAME] [--photos 100] [--out FILE]
+    python -m training.measure COCO_VAL [--out FILE]
 
-COCO_VAL holds photos, masks and ``index.json`` as training/README.md says. Words are those of
-regions of at least one percent of a photo (smaller ones are void); all kinds of wall are "wall".
-The score is the mean over photos of the mean IoU of the words that are there, once among themselves
-and once beside ten distractors, which are drawn from the other words of the set. Then the photos
-that ship, with and without a planted channel, and where attention in the middle blocks goes.
+COCO_VAL holds photos, masks and ``index.json`` as ``evaluation.photo_set.photo_folder`` reads them.
+Words are those of regions of at least one percent of a photo (smaller ones are void); all kinds of
+wall are "wall". The score is the mean over photos of the mean IoU of the words that are there, once
+among themselves and once beside ten distractors, which are drawn from the other words of the set.
+Then the photos that ship, with and without a planted channel, and where attention in the middle
+blocks goes.
 """
 
 import argparse
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-import gclip_core as gclip
 from evaluation import metric
 from evaluation.photos import star_photos
 from evaluation.sheets import PLANTED, WAYS
 from gclip_core import masks
-from gclip_core.backbone import Backbone, plant_channel
+from gclip_core.backbone import Backbone, load_backbone, plant_channel
 from gclip_core.methods import METHODS
-from gclip_core.registry import BUILT_IN
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Method, Vocabulary
 
@@ -39,6 +39,7 @@ EIGHT = ("chelsea", "flower", "china", "teddy", "dog", "astronaut", "jockey", "c
 _LEAST, _LARGE = 0.01, 0.05
 _FIVE = ("person", "sky", "grass", "tree", "wall")
 _MIDDLE, _MOST = (5, 6), 10
+_METHODS: dict[str, Method] = {**METHODS, "AMF": WAYS["AMF"], "CS": WAYS["CS"]}
 
 
 @dataclass(frozen=True)
@@ -48,16 +49,13 @@ class Case:
     image: Path
     words: tuple[str, ...]
     distractors: tuple[str, ...]
-    truth: npt.NDArray[np.int64]
+    truth: NDArray[np.int64]
 
 
 def one_name(word: str) -> str:
     """COCO's finer names for walls, floors and the sea, as one word each."""
-    return (
-        "wall"
-        if word.startswith("wall")
-        else {"wooden floor": "floor", "sea": "ocean"}.get(word, word)
-    )
+    walls = "wall" if word.startswith("wall") else word
+    return {"wooden floor": "floor", "sea": "ocean"}.get(word, walls)
 
 
 def cases(folder: Path) -> Iterator[Case]:
@@ -67,7 +65,7 @@ def cases(folder: Path) -> Iterator[Case]:
     rng = random.Random(0)
     for item in index:
         mask = np.array(Image.open(folder / f"{item['file']}.png"))
-        regions: dict[str, npt.NDArray[np.bool_]] = {}
+        regions: dict[str, NDArray[np.bool_]] = {}
         for value, word in item["words"].items():
             name = one_name(word)
             regions[name] = regions.get(name, False) | (mask == int(value))
@@ -80,7 +78,7 @@ def cases(folder: Path) -> Iterator[Case]:
             yield Case(folder / f"{item['file']}.jpg", words, distractors, truth)
 
 
-def iou(case: Case, labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def iou(case: Case, labels: NDArray[np.int64]) -> NDArray[np.float64]:
     """IoU of each word of a photo; labels beyond its words are distractors."""
     counts = metric.confusion(case.truth, labels, len(case.words) + len(case.distractors))
     return metric.scores(counts).iou[: len(case.words)]
@@ -92,69 +90,45 @@ def largest_everywhere(case: Case) -> float:
     return float(sizes.max() / sizes.sum() / len(case.words))
 
 
-class Tally:
-    """Scores of one method."""
-
-    def __init__(self) -> None:
-        self.there: list[float] = []
-        self.beside: list[float] = []
-        self.words: dict[str, list[float]] = {}
-
-    def add(self, case: Case, alone: npt.NDArray, among: npt.NDArray) -> None:
-        """Label maps (H, W) of the photo's words alone, and among distractors."""
-        found = iou(case, alone)
-        self.there.append(float(found.mean()))
-        self.beside.append(float(iou(case, among).mean()))
-        for number, word in enumerate(case.words):
-            if (case.truth == number).mean() >= _LARGE:
-                self.words.setdefault(word, []).append(float(found[number]))
-
-    def summary(self) -> dict[str, Any]:
-        """Mean IoU in percent, and by word with the number of its photos."""
-        often = sorted(self.words.items(), key=lambda item: -len(item[1]))
-        return {
-            "there": _percent(self.there),
-            "+10": _percent(self.beside),
-            "words": {word: [_percent(scores), len(scores)] for word, scores in often
-                      if word in _FIVE or len(scores) >= 5},
-        }  # fmt: skip
-
-
 def _percent(scores: Sequence[float]) -> float:
     return round(100 * float(np.mean(scores)), 1)
 
 
-def measure(
-    segmenter: Segmenter, methods: Mapping[str, Method], some: Sequence[Case]
-) -> dict[str, Any]:
-    """Each method on some photos, and where attention goes; a photo is encoded once."""
-    tallies, looked = {name: Tally() for name in methods}, []
+def measure(segmenter: Segmenter, some: Sequence[Case]) -> dict[str, Any]:
+    """Each method's mean IoU in percent, also by word with the number of its photos, and where
+    attention goes; a photo is encoded once."""
+    photos, words = ({name: defaultdict(list) for name in _METHODS} for _ in range(2))
+    looked = []
     for case in some:
-        encoded = segmenter.encode(Image.open(case.image))
-        for name, method in methods.items():
-            asked = [*case.words, *case.distractors]
-            found = segmenter.segment(encoded, asked, method)
+        encoded = segmenter.encode(case.image)
+        for name, method in _METHODS.items():
+            found = segmenter.segment(encoded, [*case.words, *case.distractors], method)
             there = found.logits[: len(case.words)], found.owner[: len(case.words)]
-            alone = masks.labels(*there, encoded.image_size)
-            tallies[name].add(case, alone.numpy(), found.labels.numpy())
+            alone = iou(case, masks.labels(*there, encoded.image_size).numpy())
+            photos[name]["there"].append(alone.mean())
+            photos[name]["+10"].append(iou(case, found.labels.numpy()).mean())
+            for number, word in enumerate(case.words):
+                if (case.truth == number).mean() >= _LARGE:
+                    words[name][word].append(alone[number])
         maps = [segmenter.attention_map(encoded, block)[1:, 1:] for block in _MIDDLE]
         looked.append(same_region(sum(maps), case.truth, encoded.grid))
+    methods: dict[str, dict[str, Any]] = {}
+    for name in _METHODS:
+        methods[name] = {column: _percent(scores) for column, scores in photos[name].items()}
+        often = sorted(words[name].items(), key=lambda item: -len(item[1]))
+        methods[name]["words"] = {
+            word: [_percent(scores), len(scores)]
+            for word, scores in often
+            if word in _FIVE or len(scores) >= 5
+        }
     most, random_ones = np.nanmean(looked, axis=0)
-    found = {name: tally.summary() for name, tally in tallies.items()}
     return {
-        "methods": found,
-        "over": {
-            name: [round(found[name][column] - found[base][column], 1)
-                   for column in ("there", "+10")]
-            for base, names in (("clearclip", ("AMF",)),
-                                ("maskclip", ("naclip", "kk", "resclip", "sclip")))
-            for name in names if {name, base} <= found.keys()
-        },
+        "methods": methods,
         "attended patches of the same region": [_percent([most]), _percent([random_ones])],
-    }  # fmt: skip
+    }
 
 
-def same_region(attention: Tensor, truth: npt.NDArray, grid: tuple[int, int]) -> tuple[float, ...]:
+def same_region(attention: Tensor, truth: NDArray, grid: tuple[int, int]) -> tuple[float, ...]:
     """How many of a patch's most attended patches lie on its region, and of patches at random of
     the same distance: shares, of attention (N, N) and truth (H, W)."""
     rows, columns = (
@@ -189,35 +163,25 @@ def shipped(backbone: Backbone) -> dict[str, dict[str, list[float]]]:
             for method in WAYS.values():
                 labels = segmenter.segment(encoded, words, method).labels.numpy()
                 scores = metric.against_truth(photo.labels(), photo.words, labels, words)
-                rows[name].append(_percent([scores.iou[c] for c in range(len(words))]))
-        eight = [rows[name] for name in EIGHT if name in rows]
+                rows[name].append(_percent([scores.miou]))
+        eight = [rows[name] for name in EIGHT]
         for mean, of in (("mean of eight", eight), ("mean of all", [*rows.values()])):
             rows[mean] = [round(float(np.mean(column)), 1) for column in zip(*of, strict=True)]
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure a backbone on photos with true masks.")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--backbone", default=BUILT_IN)
-    parser.add_argument("--photos", type=int, default=100)
-    parser.add_argument("--methods", nargs="+", choices=[*METHODS, "AMF", "CS"])
-    parser.add_argument("--out", type=Path)
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Measure the built-in model by true masks.")
+    parser.add_argument("folder", type=Path, help="photos with masks and an index.json")
+    parser.add_argument("--out", type=Path, help="a file for what is printed")
     given = parser.parse_args()
-    some = list(cases(given.folder))[: given.photos]
-    every = {**METHODS, "AMF": WAYS["AMF"], "CS": WAYS["CS"]}
-    methods = {name: every[name] for name in given.methods or every}
-    backbone = gclip.load_backbone(given.backbone)
+    some, backbone = list(cases(given.folder)), load_backbone()
     measured = {
         "the largest word everywhere": _percent([largest_everywhere(case) for case in some]),
-        **measure(Segmenter(backbone), methods, some),
+        **measure(Segmenter(backbone), some),
         f"shipped photos: {', '.join(WAYS)}": shipped(backbone),
     }
     text = json.dumps(measured, indent=1)
     print(text)
     if given.out is not None:
         given.out.write_text(text + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -13,10 +13,13 @@ import torch.nn.functional as F
 from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
 
+from gclip_core import blocks
+from gclip_core.attention import Heads
 from training.features import FEATURES, TOKENS
+from training.teachers import LITE2
 from training.words import WIDTH
 
-BLOCKS, HEADS, HIDDEN = 12, 4, 640
+BLOCKS, HEADS, HIDDEN = 12, 4, LITE2["hidden"]
 
 
 class Student(nn.Module):
@@ -25,13 +28,13 @@ class Student(nn.Module):
     `mean` and `spread` (FEATURES,) make features even; packing folds them.
     """
 
-    def __init__(self, mean: Tensor, spread: Tensor, hidden: int = HIDDEN) -> None:
+    def __init__(self, mean: Tensor, spread: Tensor) -> None:
         super().__init__()
         self.register_buffer("mean", mean)
         self.register_buffer("spread", spread)
         self.linear = nn.Linear(FEATURES, WIDTH)
-        self.hidden = nn.Linear(FEATURES, hidden)
-        self.out = nn.Linear(hidden, WIDTH, bias=False)
+        self.hidden = nn.Linear(FEATURES, HIDDEN)
+        self.out = nn.Linear(HIDDEN, WIDTH, bias=False)
         self.class_embedding = nn.Parameter(torch.randn(WIDTH) * 0.02)
         self.positional_embedding = nn.Parameter(torch.zeros(1 + TOKENS, WIDTH))
         self.ln_pre, self.ln_post = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
@@ -59,22 +62,18 @@ class Student(nn.Module):
         first = self.class_embedding.expand(len(tokens), 1, WIDTH)
         return self.ln_pre(torch.cat([first, tokens], 1) + self._places(tokens.shape[1]))
 
-    def heads(self, block: int, x: Tensor) -> Tensor:
-        """Queries, Keys and Values of a block: (3, B, HEADS, 1 + N, d)."""
-        attention, read = self.blocks[block].attn, self.blocks[block].ln_1(x)
-        stacked = F.linear(read, attention.in_proj_weight, attention.in_proj_bias)
-        return stacked.unflatten(-1, (3, HEADS, -1)).permute(2, 0, 3, 1, 4)
+    def heads(self, block: int, x: Tensor) -> Heads:
+        """Queries, Keys and Values of a block: (B, HEADS, 1 + N, d) each."""
+        return blocks.project(self.blocks[block], x)
 
-    def run(self, block: int, x: Tensor, heads: Tensor) -> Tensor:
+    def run(self, block: int, x: Tensor, heads: Heads) -> Tensor:
         """A block's output."""
-        one = self.blocks[block]
-        mixed = F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
-        x = x + one.attn.out_proj(mixed)
-        return x + one.mlp(one.ln_2(x))
+        mixed = F.scaled_dot_product_attention(heads.q, heads.k, heads.v)
+        return blocks.finish(self.blocks[block], x, mixed)
 
     def said(self, mixed: Tensor) -> Tensor:
         """What the last block's (mixed) Values (B, HEADS, T, d) say: unit vectors (B, T, WIDTH)."""
-        merged = self.blocks[-1].attn.out_proj(mixed.transpose(1, 2).flatten(2))
+        merged = blocks.merge(self.blocks[-1], mixed)
         return F.normalize(self.ln_post(merged) @ self.proj, dim=-1)
 
     def mapped(self, even: Tensor, patches: Tensor | None = None) -> Tensor:
@@ -86,7 +85,7 @@ class Student(nn.Module):
         places = self._places(TOKENS if patches is not None else even.shape[1])[1:]
         places = places if patches is None else places[patches]
         x = self.ln_pre(self.tokens(even) + places.detach())
-        return self.said(self.heads(BLOCKS - 1, x)[2])
+        return self.said(self.heads(BLOCKS - 1, x).v)
 
     def _places(self, count: int) -> Tensor:
         if count == TOKENS:
@@ -105,16 +104,14 @@ class Student(nn.Module):
             state[f"visual.conv1.{name}.weight"] = weight
             state[f"visual.conv1.{name}.bias"] = layer.bias - weight @ self.mean
         for name, value in self.state_dict().items():
-            if name.startswith("blocks."):
-                state[f"visual.transformer.res{name}"] = value
-            elif name.startswith(("ln_", "class_", "positional_", "proj")):
-                state[f"visual.{name}"] = value
+            if name.startswith(("blocks.", "ln_", "class_", "positional_", "proj")):
+                state[f"visual.{name.replace('blocks.', 'transformer.resblocks.')}"] = value
         return state
 
 
 def opened(state: Mapping[str, Tensor]) -> Student:
-    """The student of a saved run, as wide as it was."""
-    student = Student(state["mean"], state["spread"], len(state["hidden.weight"]))
+    """The student of a saved run."""
+    student = Student(state["mean"], state["spread"])
     student.load_state_dict(state)
     return student.eval()
 

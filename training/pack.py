@@ -1,7 +1,5 @@
 """Turn a run into what ships in `assets/built-in/`.
 
-    python -m training pack DATA WORK
-
 Matrices are stored as whole numbers of eight bits with a scale a row, everything else in float16;
 the text tower's token table only for the tokens that training met.
 """
@@ -16,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from training.features import PATCH, SIDE
-from training.network import BLOCKS, HEADS, HIDDEN, opened
+from training.network import BLOCKS, HEADS, opened
 from training.teachers import LITE2, Classifier
 from training.text import TEXT
 from training.words import WIDTH, Words, groups
@@ -25,24 +23,20 @@ LEAN = {"person": 1.1, "wall": -0.5, "dirt": -0.5, "water": -0.5}
 """How far all patches lean towards words, beside a length of 16: a cosine of 0.07 for 1.1. People
 are otherwise found on half of their patches, since photos of clothes and of rooms do not name them;
 the other three are found where they are not."""
-_SMALL = 4096  # numbers; smaller tensors stay in float16
-
-
-def config(hidden: int = HIDDEN) -> dict[str, Any]:
-    """open_clip's configuration, with the stem's."""
-    vision = {
+CONFIG: dict[str, Any] = {
+    "embed_dim": WIDTH,
+    "vision_cfg": {
         "image_size": SIDE,
         "layers": BLOCKS,
         "width": WIDTH,
         "head_width": WIDTH // HEADS,
         "patch_size": PATCH,
-    }
-    return {
-        "embed_dim": WIDTH,
-        "vision_cfg": vision,
-        "text_cfg": {**TEXT, "vocab_size": 49408},
-        "stem": {**LITE2, "hidden": hidden},
-    }
+    },
+    "text_cfg": {**TEXT, "vocab_size": 49408},
+    "stem": LITE2,
+}
+"""open_clip's configuration, with the stem's."""
+_SMALL = 4096  # numbers; smaller tensors stay in float16
 
 
 def packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -78,21 +72,18 @@ def pack(data: Path, work: Path, out: Path = Path("assets/built-in")) -> None:
     leaning = sum(far * vectors[words.number(word)] for word, far in LEAN.items())
     student.ln_post.bias.data += student.proj.data @ leaning
     learned = student.exported()
-    hidden = student.hidden.out_features
-    stem = {f"visual.conv1.{k}": v for k, v in Classifier(WIDTH, hidden).stem.state_dict().items()}
-    stem.update((k, v) for k, v in learned.items() if k.startswith("visual.conv1."))
-    tower = {k: v for k, v in learned.items() if not k.startswith("visual.conv1.")}
-    tower["logit_scale"] = held["scale"].reshape(())
+    stem = {f"visual.conv1.{k}": v for k, v in Classifier().stem.state_dict().items()}
+    stem.update((name, learned.pop(name)) for name in stem.keys() & learned.keys())
+    learned["logit_scale"] = held["scale"].reshape(())
     said = torch.load(work / "text.pt", weights_only=True)
-    text = packed(
-        {("token_rows" if k.startswith("token_") else k): v for k, v in said["tower"].items()}
-    )
-    text["token_ids"] = said["ids"].to(torch.int32)
+    tower = said["tower"]
+    tower["token_rows"] = tower.pop("token_embedding.weight")
     out.mkdir(parents=True, exist_ok=True)
     save_file(packed(stem), out / "stem.safetensors")
-    save_file(packed(tower), out / "model.safetensors")
+    save_file(packed(learned), out / "model.safetensors")
+    text = {**packed(tower), "token_ids": said["ids"].to(torch.int32)}
     save_file(text, out / "text.safetensors")
-    (out / "model.json").write_text(json.dumps(config(hidden), indent=1) + "\n")
+    (out / "model.json").write_text(json.dumps(CONFIG, indent=1) + "\n")
     lines = (
         f' "{kind}": [\n' + ",\n".join(f"  {json.dumps(group)}" for group in some) + "\n ]"
         for kind, some in known(words).items()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from training import priors
 from training.features import GRID, TOKENS
@@ -38,11 +39,8 @@ ANEW = Sharing(prior=0.0, look=25.0, power=4, even=0.2)
 
 def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     """Word numbers (B, K), filled up with 0, and which of them count."""
-    width = max(1, *(len(row) for row in rows))
-    numbers, counts = torch.zeros(len(rows), width, dtype=torch.long), torch.zeros(len(rows), width)
-    for index, row in enumerate(rows):
-        numbers[index, : len(row)] = torch.tensor(row, dtype=torch.long)
-        counts[index, : len(row)] = 1
+    numbers = pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
+    counts = pad_sequence([torch.ones(len(row)) for row in rows], batch_first=True)
     return numbers, counts.bool()
 
 
@@ -99,18 +97,18 @@ class Course:
 
     def compared(self, labels: Sequence[Label], others: int = 160) -> Tensor:
         """Words that a step compares: those of its photos, stuff, and some drawn from the rest."""
-        used = self.always.union(*(label.there + label.may_be for label in labels))
+        used = self.always.union(*(label.words for label in labels))
         drawn = torch.randperm(len(self.words.all))[:others].tolist()
         return torch.tensor(sorted(used | set(drawn)))
 
-    def not_judged(self, labels: Sequence[Label], sources: Sequence[str], used: Tensor) -> Tensor:
+    def not_judged(self, labels: Sequence[Label], used: Tensor) -> Tensor:
         """Words that might be there unsaid: near to those that are, or people who wear them."""
         out = torch.zeros(len(labels), len(used), dtype=torch.bool)
         for row, label in enumerate(labels):
             there = torch.tensor(label.there)
             out[row] = self.words.alike[there].any(0)[used]
             if label.kind == "thing":
-                if sources[row] == "clothing" or torch.isin(there, self.people).any():
+                if label.source == "clothing" or torch.isin(there, self.people).any():
                     out[row] |= torch.isin(used, self.people)
             else:
                 out[row] &= ~torch.isin(used, torch.tensor(label.may_be))
@@ -130,7 +128,7 @@ class Course:
     ) -> Tensor:  # fmt: skip
         """Shares (B, TOKENS, K) of the words there and then those that may be, from what patches
         say (B, TOKENS, WIDTH). A thing's first word stands for all of its words."""
-        numbers, allowed = padded([label.there + label.may_be for label in labels])
+        numbers, allowed = padded([label.words for label in labels])
         must, least = torch.zeros_like(allowed), torch.full(allowed.shape, 0.015)
         by = torch.einsum("bne,bke->bnk", said, vectors[numbers])
         for row, label in enumerate(labels):

@@ -18,8 +18,9 @@ class State:
     A run that was interrupted goes on as if it had not been.
     """
 
-    def __init__(self, path: Path, parts: Mapping[str, Any]) -> None:
-        self.path, self.parts = path, parts
+    def __init__(self, work: Path, name: str, **parts: Any) -> None:
+        self.path, self.log = work / f"{name}-state.pt", work / f"{name}.jsonl"
+        self.parts = parts
 
     def steps(self, count: int) -> Iterator[int]:
         """Step numbers that are left to do, saved as they are done."""
@@ -43,9 +44,8 @@ class State:
         torch.save(held, beside)
         beside.replace(self.path)
 
-
-def log_line(log: Path, step: int, found: Mapping[str, Tensor]) -> None:
-    """Add the losses of a step to a log."""
-    line = {"step": step, **{key: round(value.item(), 4) for key, value in found.items()}}
-    with log.open("a") as file:
-        file.write(json.dumps(line) + "\n")
+    def note(self, step: int, found: Mapping[str, Tensor]) -> None:
+        """Add the losses of a step, from 0, to the log."""
+        line = {"step": step + 1, **{key: round(one.item(), 4) for key, one in found.items()}}
+        with self.log.open("a") as file:
+            file.write(json.dumps(line) + "\n")

@@ -1,7 +1,5 @@
 """A text tower that says the words' vectors, in any of ImageNet's templates.
 
-    python -m training text DATA WORK
-
 The tower is open_clip's, small, and its table of tokens holds only those that training can meet.
 """
 
@@ -16,7 +14,7 @@ from open_clip import OPENAI_IMAGENET_TEMPLATES, SimpleTokenizer
 from open_clip.transformer import TextTransformer
 from torch import Tensor
 
-from training.state import State, log_line
+from training.state import State
 from training.words import WIDTH, Words, groups
 
 CONTEXT = 32
@@ -48,17 +46,12 @@ class Sentences:
 
     def draw(self, count: int) -> tuple[list[str], Tensor]:
         """Three names in four in a template; six in ten a word's first name."""
-        rows = [
-            random.choice(self.first)
-            if random.random() < 0.6
-            else random.randrange(len(self.names))
-            for _ in range(count)
-        ]
-        texts = [self.names[row] for row in rows]
-        texts = [
-            random.choice(TEMPLATES).format(text) if random.random() < 0.75 else text
-            for text in texts
-        ]
+        every, rows, texts = range(len(self.names)), [], []
+        for _ in range(count):
+            rows.append(random.choice(self.first if random.random() < 0.6 else every))
+        for row in rows:
+            template = random.choice(TEMPLATES) if random.random() < 0.75 else "{}"
+            texts.append(template.format(self.names[row]))
         return texts, self.words[rows]
 
 
@@ -79,15 +72,11 @@ def said(words: Words, work: Path) -> Tensor:
     tower = TextTransformer(vocab_size=len(held["ids"]), output_dim=WIDTH, **TEXT).eval()
     tower.load_state_dict(held["tower"])
     tokenize, ids = SimpleTokenizer(context_length=CONTEXT), held["ids"].numpy()
-    templates, said = OPENAI_IMAGENET_TEMPLATES, []
-    step = max(1, 1280 // len(templates))
-    for start in range(0, len(words.all), step):
-        some = words.all[start : start + step]
-        tokens = tokenize([template(word) for word in some for template in templates]).numpy()
-        if not np.isin(tokens, ids).all():
-            raise ValueError(f"{work / 'text.pt'} was expected to know all words; it never met the "
-                             f"tokens of one of {', '.join(some)}. Teach it again.")  # fmt: skip
-        rows = encode(tower, torch.from_numpy(np.searchsorted(ids, tokens)))
+    said = []
+    for start in range(0, len(words.all), 16):
+        some = words.all[start : start + 16]
+        texts = [template(word) for word in some for template in OPENAI_IMAGENET_TEMPLATES]
+        rows = encode(tower, torch.from_numpy(np.searchsorted(ids, tokenize(texts).numpy())))
         said.append(rows.unflatten(0, (len(some), -1)).mean(1))
     return F.normalize(torch.cat(said), dim=1)
 
@@ -101,7 +90,7 @@ def learn(data: Path, work: Path, steps: int = 2200, size: int = 128) -> None:
     sentences = Sentences(words)
     tower = TextTransformer(vocab_size=len(sentences.ids), output_dim=WIDTH, **TEXT)
     optimiser = torch.optim.AdamW(tower.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=0.01)
-    state = State(work / "text-state.pt", {"tower": tower, "optimiser": optimiser})
+    state = State(work, "text", tower=tower, optimiser=optimiser)
     for step in state.steps(steps):
         falling = max(0.02, 0.5 * (1 + math.cos(math.pi * step / steps)))
         optimiser.param_groups[0]["lr"] = 1.5e-3 * min(1, (step + 1) / 100) * falling
@@ -114,14 +103,9 @@ def learn(data: Path, work: Path, steps: int = 2200, size: int = 128) -> None:
         torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
         optimiser.step()
         if step % 100 == 99:
-            log_line(work / "text.jsonl", step + 1, {"apart": apart})
-    torch.save(
-        {"tower": tower.state_dict(), "ids": torch.from_numpy(sentences.ids)}, work / "text.pt"
-    )
+            state.note(step, {"apart": apart})
+    held = {"tower": tower.state_dict(), "ids": torch.from_numpy(sentences.ids)}
+    torch.save(held, work / "text.pt")
     with torch.inference_mode():
-        first = [sentences.names[row] for row in sentences.first]
-        said = torch.cat(
-            [encode(tower, sentences.encode(first[i : i + 128])) for i in range(0, len(first), 128)]
-        )
-    cosine = (said * vectors).sum(1)
+        cosine = (encode(tower, sentences.encode(words.all)) * vectors).sum(1)
     print(f"cosine {cosine.mean():.3f}, least {cosine.min():.3f}")

@@ -4,11 +4,11 @@
 label, a caption or a kind of place stands for. No mask takes part in any of it.
 """
 
-import functools
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,21 +20,21 @@ from torch import Tensor
 WIDTH = 256
 """Directions of CLIP's text space that are kept: 94 % of the variance of its nouns."""
 
-Kind = Literal["thing", "place", "none"]
 _LISTED = ("idd-lite", "camvid")
 _PLACES = ("houses", "scenes")
 _LIKE = 0.5
 """Words whose vectors are nearer than this cosine are not judged against each other."""
 
 
-@functools.cache
+@cache
 def names() -> Mapping[str, Any]:
     return json.loads(Path(__file__).with_name("names.json").read_text("utf-8"))
 
 
 @dataclass(frozen=True)
 class Label:
-    """What a photo is said to show: words that are there, words that may be, and of which kind.
+    """What a photo is said to show: words that are there, words that may be, of which kind it is,
+    and where it comes from.
 
     A "thing" fills part of the photo and its surroundings are not named; of a "place" every part is
     one of the words. Words in neither list count as absent from a place only.
@@ -42,7 +42,12 @@ class Label:
 
     there: tuple[int, ...]
     may_be: tuple[int, ...]
-    kind: Kind
+    kind: Literal["thing", "place", "none"]
+    source: str
+
+    @property
+    def words(self) -> tuple[int, ...]:
+        return self.there + self.may_be
 
 
 class Words:
@@ -60,16 +65,16 @@ class Words:
         centred = centred - centred.mean(0)
         directions = torch.linalg.svd(centred, full_matrices=False).Vh[:WIDTH]
         published = F.normalize(centred @ directions.T, dim=1)
-        self.published = [str(word) for word in table["words"]]
         self.classes = [c["name"] for c in json.loads((data / "imagenet-names.json").read_text())]
         lines = (data / "index.jsonl").read_text("utf-8").splitlines()
         self.photos: list[dict[str, Any]] = [json.loads(line) for line in lines]
-        known = {*self.published, *names()["stuff"]}
+        known = [*map(str, table["words"]), *names()["stuff"]]
         labels = [w for p in self.photos if _is_thing(p) for w in p.get("words", ())]
-        more = {w for n in (*self.classes, *labels) for w in self._meant(n)} - known
-        self.all = [*self.published, *names()["stuff"], *sorted(more)]
+        more = {w for n in (*self.classes, *labels) for w in self._meant(n)}
+        self.all = [*known, *sorted(more.difference(known))]
         self._number = {word: number for number, word in enumerate(self.all)}
-        noise = torch.randn(len(self.all) - len(published), WIDTH, generator=_seeded())
+        seeded = torch.Generator().manual_seed(0)
+        noise = torch.randn(len(self.all) - len(published), WIDTH, generator=seeded)
         self.vectors = torch.cat([published, F.normalize(noise, dim=1)])
         self.given = torch.arange(len(self.all)) < len(published)
         self.alike = self.vectors @ self.vectors.T > _LIKE
@@ -88,32 +93,30 @@ class Words:
         return self.numbers(self._meant(name))
 
     def _meant(self, name: str) -> list[str]:
-        table = {**names()["classes"], **names()["labels"]}
-        return table.get(name, [name])
+        return {**names()["classes"], **names()["labels"]}.get(name, [name])
 
     def label(self, photo: Mapping[str, Any]) -> Label:
         """What a line of `index.jsonl` says, in words of this table."""
         source, said = photo["source"], photo.get("words") or []
         anywhere = names()["anywhere"]
         if "captions" in photo:
-            return self._place(_told(photo["captions"]), anywhere)
+            return self._place(source, _told(photo["captions"]), anywhere)
         if source in _LISTED and said:
-            return self._place(
-                [_COMMON.get(w, w) for w in said], names()["scenes"][source]["may be"]
-            )
+            there = ["car" if word == "vehicle" else word for word in said]
+            return self._place(source, there, names()["scenes"][source]["may be"])
         if source in _PLACES and said:
             place = names()["scenes"].get(said[0], {"there": said, "may be": anywhere})
-            return self._place(place["there"], place["may be"])
+            return self._place(source, place["there"], place["may be"])
         if not said:
-            return Label((), (), "none")
+            return Label((), (), "none", source)
         there = tuple(dict.fromkeys(n for word in said for n in self.of_class(word)))
         around = [w for w in (*anywhere, "floor") if w != "table"]
-        return Label(there, self.numbers(around), "thing")
+        return Label(there, self.numbers(around), "thing", source)
 
-    def _place(self, there: Sequence[str], may_be: Sequence[str]) -> Label:
+    def _place(self, source: str, there: Sequence[str], may_be: Sequence[str]) -> Label:
         numbers = self.numbers([w for w in there if names()["called"].get(w, w) in self._number])
         others = tuple(n for n in self.numbers(may_be) if n not in numbers)
-        return Label(numbers, others, "place")
+        return Label(numbers, others, "place", source)
 
     def settle(self, vectors: Tensor) -> Tensor:
         """Unit vectors with the words that no photo names put beside their neighbours."""
@@ -122,9 +125,6 @@ class Words:
             mean = settled[list(self.numbers(near))].sum(0)
             settled[self.number(word)] = F.normalize(mean, dim=0)
         return settled
-
-
-_COMMON = {"sidewalk": "pavement", "vehicle": "car"}
 
 
 def _told(captions: Sequence[str]) -> list[str]:
@@ -136,10 +136,6 @@ def _told(captions: Sequence[str]) -> list[str]:
 
 def _is_thing(photo: Mapping[str, Any]) -> bool:
     return photo["source"] not in (*_LISTED, *_PLACES) and "captions" not in photo
-
-
-def _seeded() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
 
 
 def plural(word: str) -> str:

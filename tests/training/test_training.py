@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from gclip_core.shipped import unpack
 from gclip_core.stem import Stem
-from training import attention, features, grouping, map, measure, pack, priors, sharing, text
+from training import attention, features, map, measure, pack, priors, sharing, text
 from training.network import BLOCKS, Student
 from training.state import State
 from training.words import WIDTH, Words, groups, names, plural
@@ -29,7 +29,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All words that the tables name, with vectors by lot, and a few photos."""
     folder = tmp_path_factory.mktemp("data")
     table = names()
-    every = {w for key in ("anywhere", "indoors", "people") for w in table[key]}
+    every = {w for key in ("anywhere", "people") for w in table[key]}
     every |= {w for key in ("classes", "labels") for group in table[key].values() for w in group}
     every |= {*table["captions"], *table["called"].values(), *table["synonyms"], *BESIDE}
     for place in table["scenes"].values():
@@ -132,14 +132,14 @@ class TestSharing:
 class TestAttention:
     def test_patches_attend_to_those_that_belong_with_them(self) -> None:
         alike = torch.tensor([[[1.0, 0.5, -0.1], [0.5, 1.0, 0.0], [-0.1, 0.0, 1.0]]])
-        wanted = grouping.target(alike)
+        wanted = attention.target(alike)
         assert torch.allclose(wanted.sum(-1), torch.ones(1, 3))
         assert wanted[0, 0, 0] > wanted[0, 0, 1] > wanted[0, 0, 2] == 0
 
     def test_attention_as_wanted_has_no_divergence(self) -> None:
         wanted = torch.rand(2, 5, 5).softmax(-1)
-        assert grouping.divergence(wanted, wanted).abs() < 1e-6
-        assert grouping.divergence(wanted.flip(-1), wanted) > 0
+        assert attention.divergence(wanted, wanted).abs() < 1e-6
+        assert attention.divergence(wanted.flip(-1), wanted) > 0
 
     def test_about_half_of_a_photo_is_hidden_at_most(self) -> None:
         random.seed(0)
@@ -151,28 +151,29 @@ class TestAttention:
     def test_white_queries_are_like_themselves_most(self) -> None:
         torch.manual_seed(0)
         student = _student()
+        found = np.random.default_rng(0).standard_normal((8, features.TOKENS, features.FEATURES))
         photos = SimpleNamespace(
-            draw=lambda *_: (torch.randn(8, features.TOKENS, features.FEATURES), None)
+            views=range(8), features=found, affinity=found[..., : features.TOKENS]
         )
         attention.make_queries_white(student, photos)
-        x = student.inputs(student.tokens(photos.draw()[0]))
-        queries = student.heads(BLOCKS - 1, x)[0]
-        assert grouping.among_patches(queries, queries).diagonal(dim1=1, dim2=2).mean() > 0.5
+        x = student.inputs(student.tokens(attention.draw(photos, student, 8)[0]))
+        queries = student.heads(BLOCKS - 1, x).q
+        assert attention.among_patches(queries, queries).diagonal(dim1=1, dim2=2).mean() > 0.5
 
 
 def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
-    def drawn(path: Path, stop: int) -> list[float]:
+    def drawn(name: str, stop: int) -> list[float]:
         layer, found = torch.nn.Linear(1, 1), []
         torch.manual_seed(0)
-        for step in State(path, {"layer": layer}).steps(100):
+        for step in State(tmp_path, name, layer=layer).steps(100):
             found.append(float(torch.rand(())))
             if step == stop:
                 break
         return found
 
-    whole = drawn(tmp_path / "whole.pt", stop=100)
-    assert len(drawn(tmp_path / "part.pt", stop=60)) == 61
-    assert drawn(tmp_path / "part.pt", stop=100) == whole[50:]
+    whole = drawn("whole", stop=100)
+    assert len(drawn("part", stop=60)) == 61
+    assert drawn("part", stop=100) == whole[50:]
 
 
 def _student() -> Student:
@@ -191,8 +192,8 @@ def test_what_is_exported_computes_what_was_taught() -> None:
     for block in range(BLOCKS):
         x = student.run(block, x, student.heads(block, x))
     ours = student.ln_post(x) @ student.proj
-    model = CLIP(**{k: v for k, v in pack.config().items() if k != "stem"})
-    model.visual.conv1 = Stem(WIDTH, pack.config()["stem"])
+    model = CLIP(**{k: v for k, v in pack.CONFIG.items() if k != "stem"})
+    model.visual.conv1 = Stem(WIDTH, pack.CONFIG["stem"])
     missing, unexpected = model.load_state_dict(student.exported(), strict=False)
     assert not unexpected
     assert not [k for k in missing if k.startswith("visual.") and ".conv1." not in k]
@@ -221,7 +222,7 @@ def test_the_recipe_makes_a_model(
     features.run(data, work)
     map.learn(data, work, steps=2, size=4)
     text.learn(data, work, steps=2, size=4)
-    map.learn_anew(data, work, steps=2, size=4)
+    map.learn(data, work, steps=2, size=4, anew=True)
     attention.teach(data, work, steps=4, size=4)
     pack.pack(data, work, out)
 

@@ -1,1 +1,1 @@
-"""How the built-in model was made: sprites, scenes, training, packing and measurement."""
+"""How the built-in model is made and measured (README.md)."""

@@ -1,11 +1,6 @@
 """Teach the twelve blocks where to look, from a vision transformer's affinities of patches.
 
-The head mean of Query-Key attention in blocks 5 to 11, and of the last block's Key-Key attention,
-learns which patches belong together (Kullback-Leibler divergence from `Grouping`'s affinity). What
-the last block's Values say is kept where the map has it; where patches are hidden it is filled in
-from their surroundings. CLIP's ordinary output of a patch learns what its region says, the class
-token what the photo says. The last block's Queries are made white and stay so: Query-Query
-attention is local. Resumable.
+README.md says what learns from what ("Where to look").
 """
 
 import math
@@ -23,7 +18,7 @@ from gclip_core.attention import weights
 from training.features import Cache
 from training.features import opened as cached
 from training.network import BLOCKS, HEADS, Student, opened
-from training.state import State
+from training.state import State, report
 from training.words import WIDTH
 
 SHARPNESS = 10.0
@@ -182,5 +177,5 @@ def teach(_: Path, work: Path, steps: int = 500, size: int = 10) -> None:
         nn.utils.clip_grad_norm_(learned.values(), 1.0)
         optimiser.step()
         if step % 10 == 9:
-            state.note(step, found)
+            report(step, found)
     torch.save({"student": student.state_dict(), "scale": held["scale"]}, work / "attention.pt")

@@ -1,11 +1,8 @@
 """Teach the map from features to tokens where words are, from words of whole photos.
 
-A photo of a thing: patches that speak for it are the thing, those that do not are not; what they
-are else is not said. A photo of a place: its patches are shared out among the words that are there
-or may be (`sharing`) and learned as such. The first map shares out by what it says so far, and by
-the classifier's activation for things. The new one learns of what the first one says, of things
-too, and the vectors that the text tower says stay. Words that patches have often are favoured
-while it learns, and not afterwards: else walls, skies and people take what is rare.
+README.md says what learns from what ("Things", "Places", "Anew"). The first map shares photos of
+places out by what it says so far, and knows things by the classifier's activation. The new one
+learns of what the first one says, of things too, and the vectors that the text tower says stay.
 """
 
 import math
@@ -24,7 +21,7 @@ from training import attention, features, sharing, text
 from training.features import TOKENS
 from training.network import Student, opened
 from training.sharing import Course, padded
-from training.state import State
+from training.state import State, report
 from training.words import WIDTH, Label, Words
 
 SHARE = {
@@ -284,7 +281,7 @@ def learn(data: Path, work: Path, steps: int = 300, size: int = 64, anew: bool =
             for mean, new in zip(averaged, learned.values(), strict=True):
                 mean.lerp_(new, 1 - min(0.99, (step + 1) / (step + 11)))
         if step % 25 == 24:
-            state.note(step, found)
+            report(step, found)
     with torch.no_grad():
         for parameter, mean in zip(learned.values(), averaged, strict=True):
             parameter.copy_(mean)

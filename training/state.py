@@ -1,6 +1,5 @@
-"""What a step of training leaves behind: a state to go on from, and a log."""
+"""What a step of training leaves behind: a state to go on from, and lines on its losses."""
 
-import json
 import random
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,8 +18,7 @@ class State:
     """
 
     def __init__(self, work: Path, name: str, **parts: Any) -> None:
-        self.path, self.log = work / f"{name}-state.pt", work / f"{name}.jsonl"
-        self.parts = parts
+        self.path, self.parts = work / f"{name}-state.pt", parts
 
     def steps(self, count: int) -> Iterator[int]:
         """Step numbers that are left to do, saved as they are done."""
@@ -44,8 +42,7 @@ class State:
         torch.save(held, beside)
         beside.replace(self.path)
 
-    def note(self, step: int, found: Mapping[str, Tensor]) -> None:
-        """Add the losses of a step, from 0, to the log."""
-        line = {"step": step + 1, **{key: round(one.item(), 4) for key, one in found.items()}}
-        with self.log.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+
+def report(step: int, found: Mapping[str, Tensor]) -> None:
+    """Print the losses of a step, counted from 0."""
+    print(step + 1, *(f"{name} {one.item():.4f}" for name, one in found.items()), flush=True)

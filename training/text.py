@@ -14,7 +14,7 @@ from open_clip import OPENAI_IMAGENET_TEMPLATES, SimpleTokenizer
 from open_clip.transformer import TextTransformer
 from torch import Tensor
 
-from training.state import State
+from training.state import State, report
 from training.words import WIDTH, Words, groups
 
 CONTEXT = 32
@@ -103,7 +103,7 @@ def learn(data: Path, work: Path, steps: int = 2200, size: int = 128) -> None:
         torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
         optimiser.step()
         if step % 100 == 99:
-            state.note(step, {"apart": apart})
+            report(step, {"apart": apart})
     held = {"tower": tower.state_dict(), "ids": torch.from_numpy(sentences.ids)}
     torch.save(held, work / "text.pt")
     with torch.inference_mode():

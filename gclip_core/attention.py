@@ -49,11 +49,6 @@ class Heads:
         return self[..., head : head + 1, :, :]
 
 
-def unchanged(heads: Heads) -> Heads:
-    """The queries, keys and values as the block projects them."""
-    return heads
-
-
 def aligned(heads: Heads) -> Heads:
     """PEARL's queries and keys, (..., H, T, 2 d): ``softmax(s q' k'^T)`` is its attention.
 
@@ -93,7 +88,7 @@ class Attention:
 
     pairs: tuple[tuple[Part, Part], ...]
     gaussian: bool = False
-    prepare: Callable[[Heads], Heads] = unchanged
+    prepare: Callable[[Heads], Heads] | None = None
 
     @property
     def needs_values(self) -> bool:
@@ -169,7 +164,7 @@ def _terms(
 ) -> tuple[list[tuple[Tensor, Tensor]], Tensor | None]:
     """The two factors of the logits of each pair, and the bias that all pairs share."""
     bias = gaussian_bias(grid, heads.q.device) if attention.gaussian else None
-    heads = attention.prepare(heads)
+    heads = attention.prepare(heads) if attention.prepare else heads
     return [(heads.part(a), heads.part(b)) for a, b in attention.pairs], bias
 
 

@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,18 +41,17 @@ _SAVE_AS = "save it as PNG or JPEG and try again"
 _JPEG_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
 _JPEG_END = b"\xff\xd9"
 
-Source = Image.Image | NDArray | str | Path | bytes | bytearray | BinaryIO
+Source = Image.Image | NDArray | str | Path | bytes
 Grid = tuple[int, int]  # as in gclip_core.types, which imports torch
 
 
 def check(source: Source, max_pixels: int = MAX_PIXELS, draft: Grid | None = None) -> Image.Image:
     """The picture as a new RGB image, turned upright, without metadata.
 
-    ``source`` is a PIL image, a file (path, bytes or binary file object) or a uint8 array of shape
-    (H, W), (H, W, 1), (H, W, 3) or (H, W, 4). Values of 16 bits are divided by 257, transparent
-    pixels become white, and an animation gives its first frame. With ``draft``, the picture of a
-    file may be reduced, but not below this height and width: that avoids a second copy in full
-    size.
+    ``source`` is a PIL image, a file (its path or bytes) or a uint8 array of shape (H, W),
+    (H, W, 1), (H, W, 3) or (H, W, 4). Values of 16 bits are divided by 257, transparent pixels
+    become white, and an animation gives its first frame. With ``draft``, the picture of a file may
+    be reduced, but not below this height and width: that avoids a second copy in full size.
 
     Raises:
         ImageError: no picture of these kinds, damaged, or more than ``max_pixels``.
@@ -76,8 +74,7 @@ def header_size(source: str | Path | bytes, max_pixels: int = MAX_PIXELS) -> Gri
     """
     with _refusing(max_pixels):
         image = _open(_read(source), max_pixels)
-        turned = _orientation(image) in (5, 6, 7, 8)
-        return (image.width, image.height) if turned else (image.height, image.width)
+        return image.size if _is_turned(image) else image.size[::-1]
 
 
 @contextmanager
@@ -88,10 +85,7 @@ def _refusing(max_pixels: int) -> Iterator[None]:
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
-        raise ImageError(
-            f"An image of at most {max_pixels:,} pixels was expected, but a far larger one came; "
-            "scale it down and try again."
-        ) from error
+        raise _too_large(max_pixels, "a far larger one") from error
     # Damaged data makes a decoder raise nearly any error (struct, zlib, Index, Type, Memory ...).
     except Exception as error:
         raise ImageError(
@@ -115,7 +109,6 @@ def target_size(size: Grid, short_side: int, patch: int, max_tokens: int = 4096)
     The short side becomes ``short_side``, or less where that would give more than ``max_tokens``
     patches; each side is rounded to whole patches, at least one.
     """
-
     full = short_side / min(size)
 
     def grid(shrink: float) -> Grid:
@@ -141,21 +134,12 @@ def resize(image: Image.Image, size: Grid) -> Image.Image:
     return image.resize((width, height), Image.Resampling.BICUBIC)
 
 
-def _read(source: str | Path | bytes | bytearray | BinaryIO) -> bytes:
-    if isinstance(source, bytes | bytearray):
-        data = bytes(source)
-    elif isinstance(source, str | Path):
-        data = _read_file(Path(source))
-    elif hasattr(source, "read"):
-        data = source.read(MAX_BYTES + 1)
-        if not isinstance(data, bytes):
-            raise ImageError(
-                f"{_EXPECTED}, but a file opened as text came; open it in binary mode ('rb')."
-            )
-    else:
+def _read(source: str | Path | bytes) -> bytes:
+    if not isinstance(source, bytes | str | Path):
         raise ImageError(
             f"{_EXPECTED}, or a PIL image or NumPy array, but a '{type(source).__name__}' came."
         )
+    data = source if isinstance(source, bytes) else _read_file(Path(source))
     if len(data) > MAX_BYTES:
         raise ImageError(
             f"An image file of at most {MAX_BYTES // 2**20} MB was expected, but a larger one "
@@ -206,8 +190,7 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
 def _from_bytes(data: bytes, max_pixels: int, draft: Grid | None) -> Image.Image:
     with _open(data, max_pixels) as image:
         if draft:
-            turned = _orientation(image) in (5, 6, 7, 8)
-            draft = draft[::-1] if turned else draft
+            draft = draft[::-1] if _is_turned(image) else draft
             image.draft(None, draft[::-1])  # Pillow: (width, height)
         try:
             image.load()
@@ -280,6 +263,10 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
+def _is_turned(image: Image.Image) -> bool:
+    return _orientation(image) in (5, 6, 7, 8)
+
+
 def _upright(image: Image.Image) -> Image.Image:
     """The image turned by its EXIF's orientation, in place."""
     if _orientation(image) in range(2, 9):
@@ -324,13 +311,12 @@ def _check_size(height: int, width: int, max_pixels: int) -> None:
     came = f"{height} × {width} (height × width)"
     if height < 1 or width < 1:
         raise ImageError(f"An image of at least 1 × 1 pixel was expected, but {came} came.")
-    if height * width > max_pixels:
-        raise ImageError(
-            f"An image of at most {max_pixels:,} pixels was expected, but {came} is "
-            f"{height * width:,}; scale it down and try again."
-        )
-    if max(height, width) > MAX_SIDE:
-        raise ImageError(
-            f"An image of at most {MAX_SIDE:,} pixels a side was expected, but {came} came; "
-            "scale it down and try again."
-        )
+    if height * width > max_pixels or max(height, width) > MAX_SIDE:
+        raise _too_large(max_pixels, came)
+
+
+def _too_large(max_pixels: int, came: str) -> ImageError:
+    return ImageError(
+        f"An image of at most {max_pixels:,} pixels, and {MAX_SIDE:,} a side, was expected, but "
+        f"{came} came; scale it down and try again."
+    )

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             encoded = segmenter.encode(picture)
             asked = words or segmenter.suggest(encoded)
             result = segmenter.segment(encoded, asked, method, given.threshold, rest)
-            _save(given.out, name, picture, result, given.opacity)
+            _save(given.out, name, picture, result)
         except (GclipError, OSError) as error:
             failed += 1
             print(f"{path}: {error}", file=sys.stderr)
@@ -95,7 +95,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--window", type=int, metavar="PIXELS")
     parser.add_argument("--stride", type=int, default=112, metavar="PIXELS")
     parser.add_argument("--templates", default="imagenet80", choices=tuple(vocabulary.TEMPLATES))
-    parser.add_argument("--opacity", type=float, default=0.6, help="of the overlay, 0 to 1")
     return parser
 
 
@@ -126,15 +125,12 @@ def _unique_names(paths: Sequence[Path]) -> list[str]:
     return names
 
 
-def _save(
-    folder: Path, name: str, picture: images.Image.Image, result: Segmentation, opacity: float
-) -> None:
+def _save(folder: Path, name: str, picture: images.Image.Image, result: Segmentation) -> None:
     labels, names = result.labels.numpy(), result.vocabulary.names
     indexed(labels, names).save(folder / f"{name}.png")
-    paint = table(names)[labels].astype(np.float32)
-    alpha = np.where(labels < 0, 0.0, min(max(opacity, 0.0), 1.0))[..., None].astype(np.float32)
-    mixed = np.asarray(picture, np.float32) * (1 - alpha) + paint * alpha
-    images.Image.fromarray(mixed.round().astype(np.uint8)).save(folder / f"{name}-overlay.png")
+    paint = images.Image.fromarray(table(names)[labels])
+    share = images.Image.fromarray(np.where(labels < 0, 0, 153).astype(np.uint8))  # of 255
+    images.Image.composite(paint, picture, share).save(folder / f"{name}-overlay.png")
     summary = {
         "classes": [list(synonyms) for synonyms in result.vocabulary.classes],
         "areas": dict(zip(names, result.areas(), strict=True)),

@@ -4,12 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Integral, Real
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
 from gclip_core import (
@@ -40,7 +38,6 @@ from gclip_core.types import (
     Vocabulary,
 )
 
-ImageLike = Image.Image | np.ndarray | str | Path | bytes
 Words = str | Iterable[str] | Vocabulary
 
 
@@ -76,7 +73,7 @@ class Segmenter:
         if not isinstance(self.templates, str):
             object.__setattr__(self, "templates", sentences)
 
-    def encode(self, image: ImageLike) -> Encoded:
+    def encode(self, image: images.Source) -> Encoded:
         """One pass through the tower, or one per window, reusable for every method and all words.
 
         Raises:
@@ -93,7 +90,7 @@ class Segmenter:
         return encoder.resumed(self.backbone, clean)
 
     def dense_features(
-        self, image: ImageLike | Encoded, method: Method | None = None
+        self, image: images.Source | Encoded, method: Method | None = None
     ) -> DenseFeatures:
         """Dense features of an image: patches (h*w, E) float32, L2-normalised."""
         encoded = self._encoded(image)
@@ -102,7 +99,7 @@ class Segmenter:
 
     def segment(
         self,
-        image: ImageLike | Encoded,
+        image: images.Source | Encoded,
         words: Words,
         method: Method | None = None,
         threshold: float = 0.0,
@@ -140,7 +137,7 @@ class Segmenter:
         )
 
     def suggest(
-        self, image: ImageLike | Encoded, most: int = 5, choosy: bool = True
+        self, image: images.Source | Encoded, most: int = 5, choosy: bool = True
     ) -> tuple[str, ...]:
         """Words for what the image shows, best first: at most ``most``, at least one.
 
@@ -197,11 +194,9 @@ class Segmenter:
 
         A ``method`` with CS changes the trunk. They are of one pass, also with windows.
         """
-        one, last = (
-            self.suppress(self._single(encoded), method).passes[0],
-            self.backbone.n_blocks - 1,
-        )
-        v = encoder.block_heads(self.backbone, one, last, True).part(part)[0]
+        one = self.suppress(self._single(encoded), method).passes[0]
+        heads = encoder.block_heads(self.backbone, one, self.backbone.n_blocks - 1, True)
+        v = heads.part(part)[0]
         return v.transpose(-3, -2).flatten(-2)[1:].float().cpu()
 
     def globality(
@@ -259,7 +254,7 @@ class Segmenter:
             entropy_after=cs.entropy(after),
         )
 
-    def _encoded(self, image: ImageLike | Encoded) -> Encoded:
+    def _encoded(self, image: images.Source | Encoded) -> Encoded:
         encoded = image if isinstance(image, Encoded) else self.encode(image)
         if encoded.backbone != self.backbone.uid:
             raise GclipError(

@@ -57,11 +57,11 @@ def refused(source: object, *words: str, **options: int) -> str:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_every_format_is_read_from_bytes_a_stream_and_a_path(kind: str, tmp_path: Path) -> None:
+def test_every_format_is_read_from_bytes_and_a_path(kind: str, tmp_path: Path) -> None:
     data = encoded(rgb(), kind)
     path = tmp_path / "picture"
     path.write_bytes(data)
-    for source in (data, bytearray(data), BytesIO(data), path, str(path)):
+    for source in (data, path, str(path)):
         got = pixels(check(source))
         assert got.shape == (12, 17, 3)
         if kind in LOSSLESS:
@@ -195,17 +195,16 @@ def test_a_picture_over_the_limit_is_refused_and_one_at_the_limit_is_not(kind: s
     data = encoded(rgb(), kind)
     assert check(data, max_pixels=12 * 17).size == (17, 12)
     for source in (data, rgb(), pixels(rgb()).astype(np.uint8)):
-        came = "12 × 17 (height × width) is 204"
-        refused(source, "at most 203 pixels", came, "scale it down", max_pixels=203)
+        refused(source, "at most 203 pixels", "12 × 17 (height", "scale it down", max_pixels=203)
 
 
 def test_no_picture_is_longer_than_a_decoder_bears() -> None:
-    refused(encoded(Image.new("1", (65_536, 1)), "PNG"), "65,535 pixels a side", "1 × 65536")
+    refused(encoded(Image.new("1", (65_536, 1)), "PNG"), "65,535 a side", "1 × 65536")
 
 
 @pytest.mark.parametrize("size", [(8001, 8000), (60_000, 60_000), (2**31 - 1,) * 2])
 def test_a_bomb_by_pixels_is_refused_unread(size: tuple[int, int]) -> None:
-    refused(png_bomb(*size), "pixels was expected", "scale it down")
+    refused(png_bomb(*size), "64,000,000 pixels", "scale it down")
 
 
 def test_only_the_listed_decoders_run() -> None:
@@ -231,20 +230,16 @@ def test_a_file_that_is_not_there_is_named_without_its_folder(tmp_path: Path) ->
         refused(path)
 
 
-def test_other_objects_are_refused_by_name(tmp_path: Path) -> None:
+def test_other_objects_are_refused_by_name() -> None:
     refused(7, "'int'")
     refused(None, "'NoneType'")
-    text = tmp_path / "picture.txt"
-    text.write_text("words")
-    with text.open() as stream:
-        refused(stream, "binary mode")
+    refused(BytesIO(b""), "'BytesIO'")
 
 
 def test_a_file_over_the_limit_of_bytes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "MAX_BYTES", 2**20)
     heavy = encoded(rgb(), "PNG") + bytes(2**20)
     refused(heavy, "at most 1 MB", "scale the image down")
-    refused(BytesIO(heavy), "at most 1 MB")
 
 
 # ── a JPEG without its end, and at a smaller scale ─────────────────────────────────────────────

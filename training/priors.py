@@ -11,18 +11,12 @@ import torch
 from torch import Tensor
 
 from training.features import GRID, TOKENS
-from training.words import Words
+from training.words import Words, names
 
-_BELOW = (
-    "road", "pavement", "floor", "grass", "sand", "water", "ocean", "snow", "dirt", "river",
-    "field", "carpet", "playingfield", "gravel",
-)  # fmt: skip
-_SELDOM = ("door", "pole", "street sign", "street light", "traffic light", "bus", "truck")
-_HIGH = ("window", "painting", "curtain", "lamp")
-_LOW = ("bed", "table", "chair", "carpet")
+WEIGHT = 3.0
 
 
-def positions(words: Words, weight: float = 3.0) -> Tensor:
+def positions(words: Words) -> Tensor:
     """Prior logits by place: (V, TOKENS)."""
     index = torch.arange(TOKENS)
     row, column = (index // GRID + 0.5) / GRID, (index % GRID + 0.5) / GRID
@@ -32,23 +26,23 @@ def positions(words: Words, weight: float = 3.0) -> Tensor:
     def add(name: str, by: Tensor | float) -> None:
         prior[words.number(name)] += by
 
-    for name in _BELOW:
-        add(name, -weight * (1 - row))
+    for name in names()["below"]:
+        add(name, -WEIGHT * (1 - row))
     for name in ("mountain", "building"):
-        add(name, -0.4 * weight * row)
-    add("sky", -weight * row)
-    add("ceiling", -2 * weight * (row - 0.1).clamp_min(0))
-    add("tree", -1.3 * weight * (row - 0.5).clamp_min(0))
-    add("wall", -1.5 * weight * (row - 0.6).clamp_min(0))
-    add("floor", weight * (1 - row) - 1.5 * weight * (0.85 - row).clamp_min(0))
+        add(name, -0.4 * WEIGHT * row)
+    add("sky", -WEIGHT * row)
+    add("ceiling", -2 * WEIGHT * (row - 0.1).clamp_min(0))
+    add("tree", -1.3 * WEIGHT * (row - 0.5).clamp_min(0))
+    add("wall", -1.5 * WEIGHT * (row - 0.6).clamp_min(0))
+    add("floor", WEIGHT * (1 - row) - 1.5 * WEIGHT * (0.85 - row).clamp_min(0))
     add("road", -1.2 * side)
     add("pavement", -1.2 * (1 - side) - 0.5)
-    for name in _HIGH:
-        add(name, -weight * (row - 0.5).clamp_min(0) - 0.7)
-    for name in _SELDOM:
+    for name in names()["high"]:
+        add(name, -WEIGHT * (row - 0.5).clamp_min(0) - 0.7)
+    for name in names()["seldom"]:
         add(name, -0.7)
-    for name in _LOW:
-        add(name, -weight * (0.45 - row).clamp_min(0))
+    for name in names()["low"]:
+        add(name, -WEIGHT * (0.45 - row).clamp_min(0))
     return prior
 
 

@@ -91,8 +91,7 @@ class Course:
         stuff = words.numbers(names()["stuff"])
         self.people = torch.tensor(words.numbers(names()["people"]))
         self.always = {*stuff, *words.numbers(names()["anywhere"]), *self.people.tolist()}
-        self.wide = {*stuff, *words.numbers(["tree", "building", "person", "cabinet", "bed",
-                                             "house"])}  # fmt: skip
+        self.wide = {*stuff, *words.numbers(names()["wide"])}
         self.places = priors.positions(words)
 
     def compared(self, labels: Sequence[Label], others: int = 160) -> Tensor:

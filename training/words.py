@@ -97,24 +97,24 @@ class Words:
 
     def label(self, photo: Mapping[str, Any]) -> Label:
         """What a line of `index.jsonl` says, in words of this table."""
-        source, said = photo["source"], photo.get("words") or []
-        anywhere = names()["anywhere"]
+        source, there = photo["source"], photo.get("words") or []
+        may_be = names()["anywhere"]
         if "captions" in photo:
-            return self._place(source, _told(photo["captions"]), anywhere)
-        if source in _LISTED and said:
-            there = ["car" if word == "vehicle" else word for word in said]
-            return self._place(source, there, names()["scenes"][source]["may be"])
-        if source in _PLACES and said:
-            place = names()["scenes"].get(said[0], {"there": said, "may be": anywhere})
-            return self._place(source, place["there"], place["may be"])
-        if not said:
+            there = _told(photo["captions"])
+        elif not there:
             return Label((), (), "none", source)
-        there = tuple(dict.fromkeys(n for word in said for n in self.of_class(word)))
-        around = [w for w in (*anywhere, "floor") if w != "table"]
-        return Label(there, self.numbers(around), "thing", source)
-
-    def _place(self, source: str, there: Sequence[str], may_be: Sequence[str]) -> Label:
-        numbers = self.numbers([w for w in there if names()["called"].get(w, w) in self._number])
+        elif source in _LISTED:
+            there = ["car" if word == "vehicle" else word for word in there]
+            may_be = names()["scenes"][source]["may be"]
+        elif source in _PLACES:
+            place = names()["scenes"].get(there[0], {"there": there, "may be": may_be})
+            there, may_be = place["there"], place["may be"]
+        else:
+            numbers = dict.fromkeys(n for word in there for n in self.of_class(word))
+            around = [w for w in (*may_be, "floor") if w != "table"]
+            return Label(tuple(numbers), self.numbers(around), "thing", source)
+        known = [w for w in there if names()["called"].get(w, w) in self._number]
+        numbers = self.numbers(known)
         others = tuple(n for n in self.numbers(may_be) if n not in numbers)
         return Label(numbers, others, "place", source)
 

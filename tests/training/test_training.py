@@ -20,18 +20,19 @@ from training.network import BLOCKS, Student
 from training.state import State
 from training.words import WIDTH, Words, groups, names, plural
 
-BESIDE = ("cabinet", "bed", "house", "pole", "street light", "traffic light", "bus", "truck")
-"""What priors and courses name beside the tables."""
-
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All words that the tables name, with vectors by lot, and a few photos."""
     folder = tmp_path_factory.mktemp("data")
     table = names()
-    every = {w for key in ("anywhere", "people") for w in table[key]}
+    every = {
+        w
+        for key in ("anywhere", "people", "wide", "below", "seldom", "high", "low")
+        for w in table[key]
+    }
     every |= {w for key in ("classes", "labels") for group in table[key].values() for w in group}
-    every |= {*table["captions"], *table["called"].values(), *table["synonyms"], *BESIDE}
+    every |= {*table["captions"], *table["called"].values(), *table["synonyms"]}
     for place in table["scenes"].values():
         every |= {*place["there"], *place["may be"]}
     every |= {w for group in table["neighbours"].values() for w in group}

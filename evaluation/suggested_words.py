@@ -14,11 +14,11 @@ import numpy as np
 
 from evaluation.options import add_backbone_options, opened_backbone
 from evaluation.photo_set import photo_folder, shipped_photos
-from gclip_core import word_lists
 from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError
 from gclip_core.registry import BACKBONES, BUILT_IN, backbone_name
 from gclip_core.segmenter import Segmenter
+from gclip_core.suggestions import candidates
 
 KINDS = {
     "floor": ("wooden floor",),
@@ -52,9 +52,7 @@ def judge(words: Iterable[str], areas: dict[str, float], named: dict[str, set[st
 
 def meanings(backbone: Backbone) -> dict[str, set[str]]:
     """The synonyms and kinds of each word that may be suggested."""
-    listed = ((word, *others) for word, others in word_lists.read("everyday").items())
-    seen = backbone.known.seen if backbone.known else listed
-    return {w: {*group, *KINDS.get(w, ())} for group in seen for w in group}
+    return {w: {*group, *KINDS.get(w, ())} for group in candidates(backbone) for w in group}
 
 
 def report(title: str, photos: Sequence[Suggested]) -> str:

@@ -23,15 +23,13 @@ EVERYDAY = 0.8
 """What is added to the fit of an everyday word, in standard deviations of the scores."""
 
 
-def candidates(backbone: Backbone) -> tuple[list[str], Tensor]:
-    """Words that may be suggested, and their embeddings (words, E).
+def candidates(backbone: Backbone) -> tuple[tuple[str, ...], ...]:
+    """Words that may be suggested, each with its synonyms.
 
     These are the words of the backbone's training photos, or the everyday words if its vocabulary
     is open.
     """
-    known = backbone.known
-    words = [seen[0] for seen in known.seen] if known else list(word_lists.read("everyday"))
-    return words, vocabulary.embed_together(backbone, words, "plain")
+    return backbone.known.seen if backbone.known else _everyday()
 
 
 def choose(scores: Tensor, everyday: Tensor, grid: Grid, most: int, choosy: bool) -> list[int]:
@@ -59,15 +57,13 @@ def suggest(
     backbone: Backbone, patches: Tensor, grid: Grid, most: int, choosy: bool
 ) -> tuple[str, ...]:
     """Words for the dense features ``patches`` (h*w, E), best first."""
-    words, embeddings = candidates(backbone)
-    known = backbone.known
-    groups = known.seen if known else tuple((word,) for word in words)
-    everyday = torch.tensor([not _everyday_words().isdisjoint(group) for group in groups])
-    return tuple(words[i] for i in choose(embeddings @ patches.T, everyday, grid, most, choosy))
+    groups, usual = candidates(backbone), {word for group in _everyday() for word in group}
+    words = [group[0] for group in groups]
+    scores = vocabulary.embed_together(backbone, words, "plain") @ patches.T
+    everyday = torch.tensor([not usual.isdisjoint(group) for group in groups])
+    return tuple(words[i] for i in choose(scores, everyday, grid, most, choosy))
 
 
 @cache
-def _everyday_words() -> frozenset[str]:
-    """The everyday words and their synonyms."""
-    listed = word_lists.read("everyday")
-    return frozenset(word for name, others in listed.items() for word in (name, *others))
+def _everyday() -> tuple[tuple[str, ...], ...]:
+    return tuple((word, *others) for word, others in word_lists.read("everyday").items())

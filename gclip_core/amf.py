@@ -15,15 +15,7 @@ from torch import Tensor
 from gclip_core import attention
 from gclip_core.attention import ATTENTIONS, Attention, Heads
 from gclip_core.errors import MethodError
-from gclip_core.types import (
-    Blocks,
-    Fusion,
-    FusionReason,
-    FusionReport,
-    GlobalTokens,
-    Grid,
-    Span,
-)
+from gclip_core.types import Blocks, Fusion, FusionReason, FusionReport, GlobalTokens, Grid, Span
 
 TOGETHER = 400_000
 """Elements of an attention matrix that are computed at a time, to fit a processor's cache."""
@@ -88,10 +80,7 @@ def find_tokens(
 
 
 def fused_blocks(
-    fusion: Fusion | None,
-    n_blocks: int,
-    default: Blocks,
-    received_by: Callable[[int], Tensor],
+    fusion: Fusion | None, n_blocks: int, default: Blocks, received_by: Callable[[int], Tensor]
 ) -> FusionReport:
     """The blocks that ``fusion`` fuses in a tower of ``n_blocks``.
 

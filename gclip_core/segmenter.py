@@ -10,20 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gclip_core import (
-    amf,
-    attention,
-    cs,
-    encoder,
-    images,
-    last_block,
-    masks,
-    methods,
-    suggestions,
-    vocabulary,
-)
+from gclip_core import amf, attention, cs, encoder, images, last_block, masks, vocabulary
 from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError, MethodError
+from gclip_core.methods import METHODS, checked
+from gclip_core.suggestions import suggest
 from gclip_core.types import (
     DenseFeatures,
     Encoded,
@@ -79,11 +70,11 @@ class Segmenter:
         Raises:
             ImageError: not an image, damaged or too large.
         """
-        checked = images.check(image, self.max_pixels)
-        own = (checked.height, checked.width)
+        picture = images.check(image, self.max_pixels)
+        own = (picture.height, picture.width)
         side = self.short_side or self.backbone.short_side
         size = images.target_size(own, side, self.backbone.patch, self.max_tokens)
-        pixels = np.array(images.resize(checked, size), dtype=np.float32) / 255
+        pixels = np.array(images.resize(picture, size), dtype=np.float32) / 255
         mean, std = np.array([self.backbone.mean, self.backbone.std], np.float32)
         scaled = torch.from_numpy((pixels - mean) / std).permute(2, 0, 1)
         clean = encoder.encode(self.backbone, scaled, own, self.window, self.stride)
@@ -94,7 +85,7 @@ class Segmenter:
     ) -> DenseFeatures:
         """Dense features of an image: patches (h*w, E) float32, L2-normalised."""
         encoded = self._encoded(image)
-        mean = self._mean_features(encoded, methods.checked(method))
+        mean = self._mean_features(encoded, checked(method))
         return DenseFeatures(F.normalize(mean, dim=-1), encoded.grid)
 
     def segment(
@@ -117,7 +108,7 @@ class Segmenter:
         """
         _check_between("threshold", threshold, 0, 1)
         _check_between("rest_weight", rest_weight, 0, 1)
-        method = methods.checked(method)
+        method = checked(method)
         parsed = vocabulary.read_words(self.backbone, words, rest, self.templates)
         encoded = self._encoded(image)
         mean = self._mean_features(encoded, method)
@@ -146,8 +137,8 @@ class Segmenter:
         """
         whole = self._encoded(image).whole
         clean = replace(self, backbone=replace(self.backbone, planted=()))
-        dense = clean.dense_features(whole, methods.METHODS["clearclip"])
-        return suggestions.suggest(self.backbone, dense.patches, dense.grid, most, choosy)
+        dense = clean.dense_features(whole, METHODS["clearclip"])
+        return suggest(self.backbone, dense.patches, dense.grid, most, choosy)
 
     def embed_words(self, words: Sequence[str]) -> Tensor:
         """Text embedding of each phrase: (len(words), E) float32, L2-normalised."""
@@ -182,7 +173,7 @@ class Segmenter:
         if the encoding has windows.
         """
         _check_index("Head", head or 0, self.backbone.n_heads)
-        source = self.suppress(self._single(encoded), methods.checked(method))
+        source = self.suppress(self._single(encoded), checked(method))
         one, fused = source.passes[0], self._amf(source, method.fusion).blocks
         heads_of, visual = partial(encoder.block_heads, self.backbone, one), self.backbone.visual
         inputs, grid = one.inputs, source.grid

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from gclip_core.attention import ATTENTIONS, unchanged
+from gclip_core.attention import ATTENTIONS
 from gclip_core.numbering import block_numbers, named
 from gclip_core.registry import BUILT_IN, BackboneEntry
 from gclip_core.types import (
@@ -445,7 +445,7 @@ def attention_words(name: str) -> tuple[str, str, str]:
     kind = ATTENTIONS[name]
     if not kind.pairs:
         return "I", "A v = v", "no attention: every patch keeps its own Value"
-    prime = "" if kind.prepare is unchanged else "′"
+    prime = "′" if kind.prepare else ""
     near = " + ω" if kind.gaussian else ""
     symbol = " + ".join(f"A{prime}_{{{a}{b}}}" for a, b in kind.pairs)
     equation = " + ".join(f"softmax(s {a}{prime} {b}{prime}^{{T}}{near})" for a, b in kind.pairs)

@@ -170,7 +170,9 @@ def block_chosen(event: gr.SelectData) -> str:
 
 
 def slide_opacity(mask: gr.HTML, controls: Controls) -> None:
-    """Let a mask's own slider set the page's opacity, in the browser alone."""
-    mask.input(
-        fn=None, js="() => String(window.gclipOpacity)", outputs=controls["opacity"], **QUIET
-    )
+    """Let a mask's own slider set the page's opacity, in the browser alone.
+
+    The address has it already.
+    """
+    read = "() => new URLSearchParams(location.search).get('opacity')"
+    mask.input(fn=None, js=read, outputs=controls["opacity"], **QUIET)

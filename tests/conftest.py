@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-ONE_PAGE = ("tests/demo/test_host.py", "tests/demo/test_web_surface.py")
-"""Files that use one page in a process of its own, which takes seconds to start."""
+TOGETHER = ("tests/browser/", "tests/demo/test_host.py", "tests/demo/test_web_surface.py")
+"""Files that share a browser, and those that share a page in a process of its own."""
 
 # As app.py does, before anything imports torch: MKL's results repeat, and threads that spin slow a
 # busy machine down.
@@ -53,11 +53,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 class ByFile(LoadFileScheduling):
-    """A file is one worker's, and so are the files of one page."""
+    """A file is one worker's, and so are the files of one browser or page, which start slowly."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return ONE_PAGE[0] if file in ONE_PAGE else file
+        return file.split("/test_")[0] if file.startswith(TOGETHER) else file
 
 
 @pytest.hookimpl(optionalhook=True)

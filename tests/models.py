@@ -17,8 +17,6 @@ from torch import Tensor, nn
 
 from gclip_core import Backbone, load_backbone
 
-PATCH = 8
-CONTEXT = 77
 MEAN = (0.2, 0.5, 0.6)
 STD = (0.3, 0.2, 0.25)
 
@@ -27,17 +25,15 @@ loaded = lru_cache(load_backbone)
 """``load_backbone`` that reads the built-in model once: that takes half a second."""
 
 
-@lru_cache
-def tokenizer() -> open_clip.SimpleTokenizer:
-    """CLIP's tokenizer with the 77 positions of every published model."""
-    return open_clip.SimpleTokenizer(context_length=CONTEXT)
+tokenizer = lru_cache(open_clip.SimpleTokenizer)
+"""CLIP's tokenizer with the 77 positions of every published model."""
 
 
 def tiny_clip(
     seed: int = 0,
     layers: int = 12,
     image: int | tuple[int, int] = 32,
-    patch: int = PATCH,
+    patch: int = 8,
     width: int = 32,
     embed: int = 16,
     quick_gelu: bool = False,
@@ -49,7 +45,7 @@ def tiny_clip(
         "layers": layers, "width": width, "head_width": width // 4,
         "patch_size": patch, "image_size": image, **vision,
     }  # fmt: skip
-    words = {"context_length": CONTEXT, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
+    words = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = CLIP(embed, vision, {**words, **(text or {})}, quick_gelu=quick_gelu)
@@ -95,12 +91,9 @@ def enlarge_channel(model: nn.Module, channel: int, gain: float, blocks: Iterabl
 
 
 def wrap_backbone(
-    model: nn.Module,
-    tokenizer: Callable[[list[str]], Tensor],
-    mean: tuple[float, float, float] = MEAN,
-    std: tuple[float, float, float] = STD,
+    model: nn.Module, mean: tuple[float, float, float] = MEAN, std: tuple[float, float, float] = STD
 ) -> Backbone:
-    return Backbone("tiny", "tiny", model, tokenizer, mean, std, model.visual.image_size[0])
+    return Backbone("tiny", "tiny", model, tokenizer(), mean, std, model.visual.image_size[0])
 
 
 def tiny_backbone(
@@ -110,7 +103,7 @@ def tiny_backbone(
     model = tiny_clip(seed, **settings)
     if prepare is not None:
         prepare(model)
-    return wrap_backbone(model, tokenizer())
+    return wrap_backbone(model)
 
 
 def picture(height: int, width: int, seed: int = 0) -> Image.Image:

@@ -1,8 +1,9 @@
-"""The documents: links and commands exist, Python runs, the front matter is valid."""
+"""The documents: links and commands exist, Python runs and draws, the front matter is valid."""
 
 import re
 import shutil
 import subprocess
+import venv
 from importlib.metadata import version
 from pathlib import Path
 
@@ -75,10 +76,7 @@ def test_the_lesson_plan_names_steps_tabs_and_buttons_that_the_page_has() -> Non
 
 @pytest.mark.parametrize("code", PYTHON.findall(read(ROOT / "README.md")))
 def test_readme_python_runs(
-    code: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copy(ROOT / "assets/photos/dog.jpg", tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
@@ -89,8 +87,6 @@ def test_readme_python_runs(
 @pytest.mark.long
 def test_the_wheel_segments_in_a_fresh_environment(tmp_path: Path) -> None:
     """``pip install .`` into an environment of its own, then a mask away from the checkout."""
-    import venv
-
     venv.create(tmp_path / "env", with_pip=True)
     python = tmp_path / "env" / "bin" / "python"
     subprocess.run([python, "-m", "pip", "install", "-q", str(ROOT)], check=True, timeout=1500)
@@ -105,3 +101,17 @@ def test_the_wheel_segments_in_a_fresh_environment(tmp_path: Path) -> None:
     )
     assert done.stdout.split()[0] == "_assets", done.stderr[-800:]
     assert "(144, 144)" in done.stdout
+
+
+@pytest.mark.long
+def test_the_notebook_runs_from_top_to_bottom_and_draws_its_pictures() -> None:
+    nbformat = pytest.importorskip("nbformat")
+    client = pytest.importorskip("nbclient")
+    notebook = nbformat.read(ROOT / "notebooks" / "gclip.ipynb", as_version=4)
+    client.NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}}
+    ).execute()
+    outputs = [out for cell in notebook.cells for out in cell.get("outputs", ())]
+    pictures = [out for out in outputs if "image/png" in out.get("data", {})]
+    assert len(pictures) == 3
+    assert any("xylophone" in str(out.get("data", {})) for out in outputs)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from demo.host import memory
 from demo.look import Request, Studio
@@ -27,12 +28,15 @@ TIE = 1e-4
 def _answers(backbone: Backbone, questions: int, asked: int, threads: int) -> list[str]:
     """Questions of which a label differs from the answer given alone, other than at a tie."""
     photos = list(star_photos())[:2]
-    every = list(itertools.product(photos, WORDS, VARIANTS))
+    every = list(itertools.product(photos, WORDS, VARIANTS, (False, True)))
     chosen = random.Random(0).sample(every, questions)
 
-    def answer(studio: Studio, question: tuple[str, str, str]) -> tuple[torch.Tensor, torch.Tensor]:
-        example, words, variant = question
-        settings = Settings(example=example, words=words, templates="plain", short_side=96)
+    def answer(studio: Studio, question: tuple[str, str, str, bool]) -> tuple[Tensor, Tensor]:
+        example, words, variant, plant = question
+        settings = Settings(
+            example=example, words=words, templates="plain", short_side=96, plant=plant,
+            plant_channel=7,
+        )  # fmt: skip
         found = studio.look(Request(settings)).segment(VARIANTS[variant].method(settings))
         return found.labels, found.logits
 

@@ -8,14 +8,13 @@ import io
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +28,6 @@ from demo.look import Studio
 from tests import ROOT, free_port
 
 API = "/gradio_api"
-STARTUP_SECONDS = 400
-ANSWER_SECONDS = 600
 
 
 class BusyError(Exception):
@@ -41,38 +38,21 @@ class FailedError(Exception):
     """The page failed to answer."""
 
 
+def wait_for(holds: Callable[[], bool], seconds: float = 30, pause: float = 0.02) -> None:
+    """Look again and again until it holds; fail after ``seconds``."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(pause)
+
+
 @dataclass
 class Server:
-    """``python app.py`` on a free port, with a folder of its own for what visitors upload."""
+    """``python app.py`` in a process of its own; its log and uploads are in ``folder``."""
 
+    process: subprocess.Popen
     folder: Path
-    arguments: tuple[str, ...] = ()
-    environment: dict[str, str] = field(default_factory=dict)
-    before_start: Callable[[], None] | None = None
-
-    def start(self) -> Server:
-        """Start it and wait until it answers."""
-        self.port = free_port()
-        self.uploads = self.folder / "uploads"
-        self.log = self.folder / "server.log"
-        environment = {
-            **os.environ,
-            "GRADIO_TEMP_DIR": str(self.uploads),
-            "GRADIO_ANALYTICS_ENABLED": "False",
-            "HF_HUB_OFFLINE": "1",
-            **self.environment,
-        }
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "app.py", "--port", str(self.port), *self.arguments],
-                cwd=ROOT,
-                env=environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                preexec_fn=self.before_start,
-            )
-        self._wait()
-        return self
+    port: int
 
     @property
     def url(self) -> str:
@@ -90,45 +70,44 @@ class Server:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 10**6
 
-    def stop(self, how: int = signal.SIGTERM, patience: float = 60) -> int:
-        """Send a signal and return the exit status."""
-        self.process.send_signal(how)
-        return self.process.wait(patience)
-
     def output(self) -> str:
         """All that it printed."""
-        return self.log.read_text("utf-8", "replace")
+        return (self.folder / "server.log").read_text("utf-8", "replace")
 
-    def _wait(self) -> None:
-        end = time.monotonic() + STARTUP_SECONDS
-        while time.monotonic() < end:
-            if self.process.poll() is not None:
-                raise AssertionError(f"the page did not start:\n{self.output()[-3000:]}")
-            with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(f"{self.url}/config", timeout=5).status_code == 200:
-                    return
-            time.sleep(0.1)
-        self.process.kill()
-        raise AssertionError(f"the page was not there in time:\n{self.output()[-3000:]}")
+    def answers(self) -> bool:
+        """Whether the page is there yet; fails if it never will be."""
+        assert self.process.poll() is None, f"no page:\n{self.output()[-3000:]}"
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(f"{self.url}/config", timeout=5).is_success
+        return False
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *arguments: str, **settings: Any) -> Iterator[Server]:
-    """A running page that is ended whatever happens."""
-    server = Server(folder, arguments, **settings).start()
+def serving(
+    folder: Path, *arguments: str, before: Callable[[], None] | None = None
+) -> Iterator[Server]:
+    """A running page that is ended whatever happens; ``before`` runs in its process at first."""
+    port, offline = free_port(), {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
+    with (folder / "server.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "app.py", "--port", str(port), *arguments],
+            env=os.environ | offline | {"GRADIO_TEMP_DIR": str(folder / "uploads")},
+            cwd=ROOT, stdout=log, stderr=log, preexec_fn=before,
+        )  # fmt: skip
+    server = Server(process, folder, port)
     try:
+        wait_for(server.answers, 400, pause=0.1)
         yield server
     finally:
-        if server.process.poll() is None:
-            server.process.kill()
-            server.process.wait()
+        process.kill()
+        process.wait()
 
 
 @contextlib.contextmanager
-def served(studio: Studio, waiting: int = 0) -> Iterator[str]:
-    """The page in this process; its address. So many may wait, by default as many as on any."""
+def served(studio: Studio, waiting: int = guard.MAX_WAITING) -> Iterator[str]:
+    """The page in this process, where so many may wait; its address."""
     demo = launch.build(studio)
-    demo.queue(max_size=waiting or guard.MAX_WAITING, api_open=False)
+    demo.queue(max_size=waiting, api_open=False)
     options = launch.launch_settings(main.parser().parse_args([])) | {"server_port": None}
     _, address, _ = demo.launch(
         **options,
@@ -140,24 +119,6 @@ def served(studio: Studio, waiting: int = 0) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
-class Turn:
-    """A request's way through the queue, by the clock: when it came, began and was answered.
-
-    ``estimates`` are (when, estimated seconds until the answer).
-    """
-
-    came: float
-    estimates: tuple[tuple[float, float], ...]
-    began: float
-    done: float
-
-    def ratios(self, least: float = 1.0) -> list[float]:
-        """True over estimated seconds, wherever more than ``least`` of them were left."""
-        left = ((self.done - at, eta) for at, eta in self.estimates)
-        return [true / max(eta, 0.01) for true, eta in left if max(true, eta) > least]
-
-
-@dataclass(frozen=True)
 class Answer:
     """What the page showed: lines of words, the digest of everything else, and all its numbers."""
 
@@ -165,12 +126,6 @@ class Answer:
     shown: str
     numbers: tuple[float, ...]
     raw: list[Any]
-    turn: Turn
-
-    @property
-    def seconds(self) -> float:
-        """From the press to the answer."""
-        return self.turn.done - self.turn.came
 
     def same_as(self, other: Answer) -> bool:
         """Whether both show the same, pictures by the byte and numbers to four digits.
@@ -196,7 +151,7 @@ class Visitor:
     """One browser tab: opens links, uploads pictures, presses the button."""
 
     def __init__(self, url: str) -> None:
-        self.web = httpx.Client(base_url=url, timeout=ANSWER_SECONDS)
+        self.web = httpx.Client(base_url=url, timeout=600)
         self.session = uuid.uuid4().hex
         config = self.web.get("/config").json()
         self.functions = {d["api_name"]: d for d in config["dependencies"]}
@@ -218,77 +173,60 @@ class Visitor:
         return file_value(response.json()[0])
 
     def open(self, query: str = "") -> list[Any]:
-        """Follow a link: no image yet, then the value of every setting."""
-        values = self.call("arrive", [], query)[0]
-        return [None, *values[: len(self._settings())]]
+        """Follow a link: the value of every setting."""
+        return self.call("arrive", [], query)[: len(self._settings())]
 
     def _settings(self) -> list[int]:
         """The components of settings, which a link fills and the button sends."""
         sent = set(self.functions["show"]["inputs"])
         return [i for i in self.functions["arrive"]["outputs"] if i in sent]
 
-    def ask(
-        self,
-        query: str = "",
-        image: dict[str, Any] | None = None,
-        lane: str = "heavy",
-        between: list[Any] | None = None,
-    ) -> Answer:
-        """Follow a link, with a picture of one's own if given, and press the button."""
-        values = self.open(query)
-        return self.press(image or values[0], values[1:], between, lane)
+    def ask(self, query: str = "", image: Any = None, **more: Any) -> Answer:
+        """Follow a link and press the button."""
+        return self.press(self.open(query), image, **more)
 
     def press(
-        self, image: Any, values: list[Any], between: list[Any] | None = None, lane: str = "heavy"
-    ) -> Answer:
+        self, values: list[Any], image: Any = None, between: list[Any] | None = None,
+        lane: str = "heavy",
+    ) -> Answer:  # fmt: skip
         """Press the button with these values in the fields, or a switch in the light lane.
 
         ``between`` are a mask of one's own and the table of its classes.
         """
-        name = self.shows(values)
+        names = [self.components[i]["props"].get("elem_id") for i in self._settings()]
+        name = f"show_{values[names.index('open-tab')]}"
+        name = name if name in self.functions else "show"
         if lane == "light" and f"{name}_light" in self.functions:
             name += "_light"
-        shown, turn = self.call(name, self.pressed(image, values, between))
-        lines = tuple((kind, text) for kind, text in shown[0]["lines"])
-        return self._answer(lines, shown, shown[1:], turn)
+        shown = self.call(name, self.pressed(values, image, between))
+        return self._answer(shown[0]["lines"], shown, shown[1:])
 
-    def program(self, endpoint: str, values: Sequence[Any]) -> Answer:
-        """Call an endpoint of the API as a program does."""
-        came = time.monotonic()
-        joined = self.web.post(f"{API}/call/{endpoint}", json={"data": values})
-        if joined.status_code in (429, 503):
-            raise BusyError(joined.text)
-        if joined.status_code == 422:
-            turn = Turn(came, (), came, time.monotonic())
-            return self._answer((("problem", joined.json()["detail"]),), [], [], turn)
-        kind, address = "", f"{API}/call/{endpoint}/{joined.json()['event_id']}"
-        with self.web.stream("GET", address) as stream:
-            for line in stream.iter_lines():
-                kind = line.removeprefix("event: ") if line.startswith("event: ") else kind
-                if line.startswith("data: ") and kind in ("complete", "error"):
-                    data = json.loads(line.removeprefix("data: "))
-                    turn = Turn(came, (), came, time.monotonic())
-                    if kind == "complete":
-                        return self._answer((), data, data, turn)
-                    return self._answer((("problem", json.dumps(data)),), [], [], turn)
-        raise FailedError("the stream ended before the answer came")
+    def pressed(
+        self, values: list[Any], image: Any = None, between: list[Any] | None = None
+    ) -> list[Any]:
+        """The data that the button sends with these values in the fields."""
+        inputs = self.functions["show"]["inputs"]
+        extra = [self.components[i]["props"].get("value") for i in inputs[1 : -len(values)]]
+        return [image, *(between or extra), *values]
 
-    def _answer(self, lines: Any, raw: list[Any], compared: list[Any], turn: Turn) -> Answer:
+    def _answer(self, lines: Any, raw: list[Any], compared: list[Any]) -> Answer:
         numbers: list[float] = []
-        rest = _without_numbers(self.fetched(compared), numbers)
-        text = json.dumps(rest, sort_keys=True)
-        digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-        return Answer(lines, digest, tuple(numbers), raw, turn)
+        text = json.dumps(self._compared(compared, numbers), sort_keys=True)
+        return Answer(tuple(map(tuple, lines)), _digest(text.encode()), tuple(numbers), raw)
 
-    def fetched(self, value: Any) -> Any:
-        """The value with the content of what it names in the place of a server's own names."""
+    def _compared(self, value: Any, numbers: list[float]) -> Any:
+        """The value with the content of what it names in the place of a server's own names, its
+        floats taken out into ``numbers``."""
+        if isinstance(value, float):
+            numbers.append(value)
+            return None
         if isinstance(value, dict):
             if value.get("path"):  # a file, which every server stores in a place of its own
                 return self._content(f"{API}/file={value['path']}")
-            left_out = ("id", "milliseconds")
-            return {key: self.fetched(one) for key, one in value.items() if key not in left_out}
+            keys = sorted(value.keys() - {"id", "milliseconds"})
+            return {key: self._compared(value[key], numbers) for key in keys}
         if isinstance(value, list):
-            return [self.fetched(one) for one in value]
+            return [self._compared(one, numbers) for one in value]
         if isinstance(value, str) and re.fullmatch("[0-9a-f]{32}", value):
             return self._content(f"/blob/{value}")
         return value
@@ -300,21 +238,8 @@ class Visitor:
             if body.startswith(b"PK"):  # a zip contains the time at which it was packed
                 with zipfile.ZipFile(io.BytesIO(body)) as files:
                     body = b"".join(files.read(name) for name in sorted(files.namelist()))
-            self.digests[address] = hashlib.blake2b(body, digest_size=16).hexdigest()
+            self.digests[address] = _digest(body)
         return self.digests[address]
-
-    def shows(self, values: list[Any]) -> str:
-        """The function that answers for the open tab."""
-        names = [self.components[i]["props"].get("elem_id") for i in self._settings()]
-        tab = values[names.index("open-tab")]
-        name = f"show_{tab}"
-        return name if name in self.functions else "show"
-
-    def pressed(self, image: Any, values: list[Any], between: list[Any] | None = None) -> list[Any]:
-        """The data that the button sends with these values in the fields."""
-        inputs = self.functions["show"]["inputs"]
-        extra = [self.components[i]["props"].get("value") for i in inputs[1 : -len(values)]]
-        return [image, *(between or extra), *values]
 
     def join(
         self, name: str, data: list[Any], query: str = "", event_data: Any = None
@@ -329,48 +254,32 @@ class Visitor:
         }
         return self.web.post(f"{API}/queue/join?{query}", json=body)
 
-    def call(self, name: str, data: list[Any], query: str = "") -> tuple[list[Any], Turn]:
-        """Join the queue and wait for the answer.
+    def call(self, name: str, data: list[Any], query: str = "") -> list[Any]:
+        """Join the queue and wait for the answer; values of widgets are read out of their texts.
 
         Raises:
             BusyError: the queue is full.
             FailedError: anything else that is no answer.
         """
-        came = time.monotonic()
         joined = self.join(name, data, query)
         if joined.status_code in (429, 503):
             raise BusyError(joined.text)
         if joined.status_code != 200:
             raise FailedError(f"{joined.status_code}: {joined.text[:300]}")
-        output, turn = self._waited(came, joined.json()["event_id"])
-        return self.read(name, output), turn
-
-    def _waited(self, came: float, event: str) -> tuple[list[Any], Turn]:
-        """The answer to an event, and its way through the queue."""
-        estimates, began = [], came
         for message in self.messages():
-            now = time.monotonic()
-            if message.get("event_id") not in (event, None):
+            if message["msg"] in ("unexpected_error", "close_stream"):
+                break
+            if message["msg"] != "process_completed":
                 continue
-            if message["msg"] == "estimation" and message["rank_eta"] is not None:
-                estimates.append((now, message["rank_eta"]))
-            elif message["msg"] == "process_starts":
-                began = now
-            elif message["msg"] == "process_completed":
+            if message.get("event_id") == joined.json()["event_id"]:
                 if not message["success"]:
                     raise FailedError(json.dumps(message["output"])[:500])
-                return message["output"]["data"], Turn(came, tuple(estimates), began, now)
-            elif message["msg"] in ("unexpected_error", "close_stream"):
-                break
+                kinds = [self.components[i]["type"] for i in self.functions[name]["outputs"]]
+                return [
+                    json.loads(one) if kind == "html" and isinstance(one, str) else one
+                    for kind, one in zip(kinds, message["output"]["data"], strict=True)
+                ]
         raise FailedError("the stream ended before the answer came")
-
-    def read(self, name: str, data: list[Any]) -> list[Any]:
-        """What a function answered, with the values of widgets read out of their texts."""
-        kinds = [self.components[i]["type"] for i in self.functions[name]["outputs"]]
-        return [
-            json.loads(one) if kind == "html" and isinstance(one, str) else one
-            for kind, one in zip(kinds, data, strict=True)
-        ]
 
     def messages(self) -> Iterator[dict[str, Any]]:
         """What the server sends to this tab."""
@@ -381,18 +290,10 @@ class Visitor:
                     yield json.loads(line.removeprefix("data:"))
 
 
-def _without_numbers(value: Any, numbers: list[float]) -> Any:
-    """The value with its floats taken out into ``numbers``."""
-    if isinstance(value, float):
-        numbers.append(value)
-        return None
-    if isinstance(value, dict):
-        return {key: _without_numbers(value[key], numbers) for key in sorted(value)}
-    if isinstance(value, list):
-        return [_without_numbers(item, numbers) for item in value]
-    return value
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def file_value(path: str, **more: Any) -> dict[str, Any]:
+def file_value(path: str) -> dict[str, Any]:
     """The value of the image field for a file on the server."""
-    return {"path": path, "meta": {"_type": "gradio.FileData"}, **more}
+    return {"path": path, "meta": {"_type": "gradio.FileData"}}

@@ -17,19 +17,15 @@ from tests.visitor import serving
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu"]
-DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 TIMEOUT_MS = 600_000
-# Notes when a widget's content is replaced by the content of an answer, and sums layout shifts.
+# Notes when a widget's content is replaced by the content of an answer.
 WATCH = """
-  window.drawn = {}; window.shift = 0;
+  window.drawn = {};
   new MutationObserver((changes) => changes.forEach(({ target }) => {
     const widget = target.closest?.('#side-canvas, #methods');
     if (target.matches?.('.gw') && target.dataset.ready === '1' && widget)
       requestAnimationFrame(() => { window.drawn[widget.id] = performance.now(); });
   })).observe(document, { subtree: true, childList: true, attributeFilter: ['data-ready'] });
-  new PerformanceObserver((list) => list.getEntries().forEach((one) => {
-    if (!one.hadRecentInput) window.shift += one.value;
-  })).observe({ type: 'layout-shift', buffered: true });
 """
 
 
@@ -54,9 +50,9 @@ class Wire:
         self._bytes[one] = max(self._bytes[one], event["encodedDataLength"])
 
 
-def opened(browser: Browser, size: dict[str, int]) -> tuple[Page, Wire]:
-    """A page in a window of that size, with an empty cache."""
-    context = browser.new_context(viewport=size)
+def opened(browser: Browser) -> tuple[Page, Wire]:
+    """A page with an empty cache."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.add_init_script(WATCH)
     page = context.new_page()
     return page, Wire(context.new_cdp_session(page))
@@ -71,18 +67,14 @@ def visit(page: Page, url: str, widget: str = "side-canvas") -> float:
 
 def press(page: Page, name: str, widget: str = "side-canvas") -> float:
     """Seconds from a press of a switch until a widget shows the answer."""
-    began = f"window.drawn = {{}}; window.began = performance.now(); {_input(name)}.click()"
-    page.evaluate(f"() => {{ {began} }}")
+    begin = "window.drawn = {}; window.began = performance.now()"
+    page.evaluate(f"() => {{ {begin}; document.querySelector('#{name} input').click() }}")
     page.wait_for_function(f"window.drawn['{widget}']", timeout=TIMEOUT_MS)
     return float(page.evaluate(f"window.drawn['{widget}'] - window.began")) / 1000
 
 
-def _input(name: str) -> str:
-    return f"document.querySelector('#{name} input')"
-
-
 def measure(repeats: int) -> dict[str, float]:
-    """Seconds, megabytes and layout shifts by name; seconds but the start are medians."""
+    """Seconds and megabytes by name; seconds but the start are medians."""
     found: dict[str, float] = {}
     began = time.monotonic()
     with (
@@ -94,19 +86,14 @@ def measure(repeats: int) -> dict[str, float]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         firsts, switches, alls = [], [], []
         for _ in range(repeats):
-            page, wire = opened(browser, DESKTOP)
+            page, wire = opened(browser)
             firsts.append(visit(page, server.url))
             page.wait_for_timeout(3000)  # what the page loads in the background counts as well
             found["megabytes"] = wire.megabytes
-            found["shift"] = page.evaluate("window.shift")
             switches += [press(page, name) for name in ("amf", "cs", "amf", "cs")]
             visit(page, f"{server.url}?tab=compare", "methods")
             alls.append(press(page, "extras", "methods"))
             page.context.close()
-        page, _ = opened(browser, PHONE)
-        visit(page, server.url)
-        page.wait_for_timeout(3000)
-        found["shift on a phone"] = page.evaluate("window.shift")
         browser.close()
     medians = {"first mask": firsts, "switch": switches, "all methods": alls}
     return found | {name: statistics.median(times) for name, times in medians.items()}

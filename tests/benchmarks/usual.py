@@ -1,8 +1,7 @@
 """The usual way: what published training-free segmenters run.
 
 All templates at full length in float32 for every word; one full pass of the tower per variant;
-explicit attention matrices in the last block; windows one at a time, their class maps averaged
-at full size; softmax over all classes at full size; no cache.
+explicit attention matrices in the last block; softmax over all classes at full size; no cache.
 """
 
 from collections.abc import Sequence
@@ -48,36 +47,13 @@ def features(model: nn.Module, pixels: Tensor, fused: Sequence[int] = ()) -> Ten
     return F.normalize(visual.ln_post(z)[:, 1:] @ visual.proj, dim=-1)
 
 
-def labels(
-    model: nn.Module, pixels: Tensor, text: Tensor, fused: Sequence[int] = (), scale: float = 40.0
-) -> Tensor:
+def labels(model: nn.Module, pixels: Tensor, text: Tensor, fused: Sequence[int] = ()) -> Tensor:
     """(height, width) class indices of one picture in one pass."""
-    return _logits(model, pixels, text, fused, scale).softmax(1).argmax(1)[0]
-
-
-def labels_by_windows(
-    model: nn.Module, pixels: Tensor, text: Tensor, window: int, stride: int
-) -> Tensor:
-    """The same with windows one at a time, class maps averaged at full size."""
-    height, width = pixels.shape[-2:]
-    total = pixels.new_zeros(1, len(text), height, width)
-    count = pixels.new_zeros(1, 1, height, width)
-    for top in range(0, height - window + 1, stride):
-        for left in range(0, width - window + 1, stride):
-            here = (..., slice(top, top + window), slice(left, left + window))
-            total[here] += _logits(model, pixels[here], text, (), 40.0)
-            count[here] += 1
-    return (total / count).softmax(1).argmax(1)[0]
-
-
-def _logits(
-    model: nn.Module, pixels: Tensor, text: Tensor, fused: Sequence[int], scale: float
-) -> Tensor:
     patch = model.visual.conv1.kernel_size[0]
     grid = (pixels.shape[-2] // patch, pixels.shape[-1] // patch)
     cosines = features(model, pixels, fused) @ text.T  # (1, N, classes)
-    maps = scale * cosines.transpose(1, 2).unflatten(2, grid)
-    return F.interpolate(maps, size=pixels.shape[-2:], mode="bilinear")
+    maps = 40 * cosines.transpose(1, 2).unflatten(2, grid)
+    return F.interpolate(maps, size=pixels.shape[-2:], mode="bilinear").softmax(1).argmax(1)[0]
 
 
 def _positions(visual: nn.Module, h: int, w: int) -> Tensor:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_playwright
 
-from demo.look import Studio
+from tests.demo import studio
 from tests.visitor import served
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -17,6 +18,7 @@ FLAGS = [
 ]  # fmt: skip
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 WAIT = 60_000
+DONE = "#tabs[data-state]:not([data-busy])"
 SETTLED = """(width) => new Promise((done) => {
   const look = (frames) => requestAnimationFrame(() =>
     frames ? look(innerWidth === width ? frames - 1 : frames) : done(document.documentElement));
@@ -32,19 +34,16 @@ expect.set_options(timeout=WAIT)
 
 
 @pytest.fixture(scope="package")
-def studio() -> Studio:
-    return Studio()
-
-
-@pytest.fixture(scope="package")
-def url(studio: Studio) -> Iterator[str]:
-    with served(studio) as address:
+def url() -> Iterator[str]:
+    with served(studio()) as address:
         yield address
 
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[BrowserContext]:
     """One browser, in which a page that stays keeps the compiled scripts from test to test."""
+    if not CHROMIUM.exists():
+        pytest.skip("needs Debian's chromium")
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         context = launched.new_context(
@@ -57,12 +56,6 @@ def browser() -> Iterator[BrowserContext]:
         launched.close()
 
 
-@pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])
-def page(request: pytest.FixtureRequest, browser: BrowserContext) -> Iterator[Page]:
-    """A visitor's own page, at both widths; a script error anywhere fails the test."""
-    yield from visitor(browser, request.param)
-
-
 @pytest.fixture
 def phone(browser: BrowserContext) -> Iterator[Page]:
     yield from visitor(browser, PHONE)
@@ -73,7 +66,16 @@ def desktop(browser: BrowserContext) -> Iterator[Page]:
     yield from visitor(browser, DESKTOP)
 
 
+@pytest.fixture(scope="package")
+def stays(url: str, browser: BrowserContext) -> Iterator[Page]:
+    """A page that has answered, for tests that leave it as they found it."""
+    for opened in visitor(browser, DESKTOP):
+        arrive(opened, url, amf=0, __theme="dark")
+        yield opened
+
+
 def visitor(browser: BrowserContext, size: dict[str, int]) -> Iterator[Page]:
+    """A visitor's own page; a script error anywhere fails the test."""
     opened = browser.new_page()
     opened.set_viewport_size(size)
     opened.set_default_timeout(WAIT)
@@ -82,6 +84,37 @@ def visitor(browser: BrowserContext, size: dict[str, int]) -> Iterator[Page]:
     yield opened
     opened.close()
     assert not errors
+
+
+def arrive(page: Page, url: str, **query: object) -> None:
+    """Follow a link and wait for its answer."""
+    page.goto(f"{url}?{urlencode({'example': 'dog', 'words': 'dog, person, grass', **query})}")
+    page.wait_for_selector(DONE)
+
+
+def type_words(page: Page, words: str) -> None:
+    """Type words at one stroke, as a suggestion between two would be added to, and ask for them."""
+    field = page.locator("#words textarea")
+    field.evaluate(
+        "(field, words) => { field.value = words; field.dispatchEvent(new Event('input',"
+        " { bubbles: true })) }",
+        words,
+    )
+    field.press("Enter")
+
+
+def turn_to(page: Page, tab: str) -> None:
+    """Choose a tab, on a narrow screen from the menu of those that found no room."""
+    own = page.get_by_role("tab", name=tab)
+    if not own.count():
+        page.locator(".overflow-menu > button").first.click()
+        own = page.locator(".overflow-dropdown button", has_text=tab)
+    own.first.click()
+
+
+def legend(page: Page) -> Locator:
+    """The words under the canvas, and what it says of them."""
+    return page.locator("#side-canvas .gw-legend")
 
 
 def barriers(page: Page, dark: bool, place: str = "html") -> list[str]:

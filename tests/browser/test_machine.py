@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from demo.look import Look, Request, Studio
+from demo.look import Request
 from demo.settings import Settings
 from demo.tabs import common
-from tests.browser.conftest import CHROMIUM, DESKTOP, visitor
+from tests.browser.conftest import DESKTOP, visitor
+from tests.demo import studio
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
 SETTINGS = Settings(example="teddy", words="teddy bear, person, floor", cs=False, plant=True)
 READY = "#machine .gw[data-ready='1']"
 
@@ -26,11 +26,6 @@ def opened(url: str, browser: BrowserContext) -> Iterator[Page]:
         yield page
 
 
-@pytest.fixture(scope="module")
-def look(studio: Studio) -> Look:
-    return studio.look(Request(SETTINGS))
-
-
 def read(page: Page, key: str) -> float:
     """A drawn number in full, by what stands before it in its node's key."""
     find = (
@@ -39,11 +34,9 @@ def read(page: Page, key: str) -> float:
     return page.evaluate(f"{find}.dataset.value", key)
 
 
-def test_it_opens_full_screen(opened: Page) -> None:
+def test_it_opens_full_screen_with_the_library_s_numbers(opened: Page) -> None:
     assert opened.evaluate("document.fullscreenElement === document.querySelector('#machine .gw')")
-
-
-def test_its_numbers_are_the_library_s(opened: Page, look: Look) -> None:
+    look = studio().look(Request(SETTINGS))
     seen, found = common.tokens(look), look.segment(look.chosen).found
     for block in range(len(found.channels)):
         assert read(opened, f"score {block + 1}") == pytest.approx(seen.scores[block], rel=1e-4)

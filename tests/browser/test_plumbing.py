@@ -1,19 +1,27 @@
-"""What the page does around its answers: nothing stale, an address that follows, ways in."""
+"""Around the answers: nothing stale, an address that follows, ways in; Learn, Compare, Export."""
 
 import io
 import re
-from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from demo import wording
+from demo.learn import lesson
 from demo.tabs import TABS
-from tests.browser.conftest import CHROMIUM, DESKTOP, PHONE, SETTLED, barriers, visitor
-from tests.browser.test_page import DONE, arrive, turn_to
+from tests.browser.conftest import (
+    DESKTOP,
+    DONE,
+    PHONE,
+    SETTLED,
+    arrive,
+    barriers,
+    turn_to,
+    type_words,
+)
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
 ANSWERED = "(tab) => (new URLSearchParams(location.search).get('tab') ?? 'side') === tab"
 WIDTHS = (320, 390, 641, 821, 1001, 1600, 2560)
 """The narrowest at which each arrangement of the page stands, a phone, and the widest."""
@@ -26,14 +34,6 @@ def state(page: Page) -> str | None:
 FADED = "document.querySelector('#tabs .tabitem').computedStyleMap().get('opacity').value < 0.6"
 
 
-@pytest.fixture(scope="module")
-def stays(url: str, browser: BrowserContext) -> Iterator[Page]:
-    """A page that has answered, for tests that leave it as they found it."""
-    for opened in visitor(browser, DESKTOP):
-        arrive(opened, url, amf=0, __theme="dark")
-        yield opened
-
-
 def give(page: Page, picture: Image.Image, field: str = "photo") -> None:
     """Upload a picture, or a mask of one's own."""
     made = io.BytesIO()
@@ -42,44 +42,47 @@ def give(page: Page, picture: Image.Image, field: str = "photo") -> None:
     page.locator(f"#{field} input[type=file]").set_input_files(file)
 
 
-def test_a_camera_that_is_not_there_is_said_in_words(desktop: Page, url: str) -> None:
-    arrive(desktop, url)
-    desktop.evaluate(
+def test_a_camera_that_is_not_there_is_said_in_words(stays: Page) -> None:
+    stays.evaluate(
         "() => { navigator.mediaDevices.getUserMedia = () =>"
         " Promise.reject(new DOMException('Requested device not found', 'NotFoundError')); }"
     )
-    desktop.locator("#photo .foot button").click()
-    expect(desktop.locator("#photo .said")).to_have_text(wording.CAMERA["NotFoundError"])
+    stays.locator("#photo .foot button").click()
+    expect(stays.locator("#photo .said")).to_have_text(wording.CAMERA["NotFoundError"])
 
 
-def test_a_refused_and_an_unknown_word_are_said_and_an_old_answer_stays_clearly_apart(
-    desktop: Page, url: str
+def test_what_is_refused_and_an_unknown_word_are_said_and_an_old_answer_stays_clearly_apart(
+    desktop: Page, url: str, tmp_path: Path
 ) -> None:
     arrive(desktop, url)
-    words = desktop.locator("#words textarea")
-    words.fill("x" * 300)
-    words.press("Enter")
+    type_words(desktop, "x" * 300)
     expect(desktop.locator("#says .problem").first).to_be_visible()
     expect(desktop.locator("#says")).to_contain_text(wording.OLD)
     assert state(desktop) == "old"
     assert desktop.locator("#side-canvas .gw-mask").count() > 0
     desktop.wait_for_function(FADED)
-    words.fill("cat, qwzx")
-    words.press("Enter")
+    type_words(desktop, "cat, qwzx")
     desktop.wait_for_function("document.querySelector('#tabs').dataset.state === 'fresh'")
     expect(desktop.locator("#says .note").first).to_contain_text("never met “qwzx”")
+    broken = tmp_path / "photo.png"
+    broken.write_bytes(b"\x89PNG not really")
+    desktop.locator("#photo input[type=file]").set_input_files(str(broken))
+    expect(desktop.locator("#says .problem").first).to_contain_text("damaged")
+    assert desktop.locator("#side-canvas .gw-mask").count() > 0
 
 
-def test_an_answer_that_is_on_its_way_dims_the_last_one(stays: Page) -> None:
+def test_an_answer_on_its_way_dims_the_last_one_and_the_host_s_keys_stay(stays: Page) -> None:
     seen = (
         "new Promise((done) => { const tabs = document.querySelector('#tabs');"
         " new MutationObserver(() => done('busy' in tabs.dataset)).observe(tabs,"
         " { attributes: true, attributeFilter: ['data-busy'] });"
         " document.querySelector('#cs input').click(); })"
     )
-    for _ in range(2):
+    for now in ("", "!"):
         assert stays.evaluate(seen)
         stays.wait_for_function("!('busy' in document.querySelector('#tabs').dataset)")
+        stays.wait_for_function(f"{now}location.search.includes('cs=0')")
+        assert "__theme=dark" in stays.url
 
 
 def test_words_that_are_not_asked_yet_dim_the_answer_to_others(stays: Page) -> None:
@@ -87,18 +90,15 @@ def test_words_that_are_not_asked_yet_dim_the_answer_to_others(stays: Page) -> N
     before = words.input_value()
     words.fill(f"{before}, cat")
     expect(tabs).to_have_attribute("data-edited", wording.EDITED)
-    words.fill(before)
-    words.press("Enter")
+    type_words(stays, before)
     expect(tabs).not_to_have_attribute("data-edited", wording.EDITED)
 
 
-def test_a_picture_that_is_slow_to_come_dims_the_answer_to_the_last_one(
-    desktop: Page, url: str
-) -> None:
+def test_a_tall_slow_picture_dims_the_last_answer_on_no_tall_page(desktop: Page, url: str) -> None:
     arrive(desktop, url)
     held: list[Route] = []
     desktop.route("**/gradio_api/upload", lambda route: held.append(route))
-    give(desktop, Image.new("RGB", (90, 60), "red"))
+    give(desktop, Image.linear_gradient("L").resize((100, 900)).convert("RGB"))
     desktop.wait_for_function(FADED)
     desktop.wait_for_timeout(1500)
     assert desktop.evaluate(FADED), "for as long as it takes"
@@ -106,17 +106,17 @@ def test_a_picture_that_is_slow_to_come_dims_the_answer_to_the_last_one(
     held[0].continue_()
     desktop.wait_for_function("location.search.includes('source=upload')")
     desktop.wait_for_function(f"!({FADED})")
+    expect(desktop.locator("#side-canvas .gw-stage")).to_have_css("aspect-ratio", "100 / 900")
+    assert desktop.evaluate("document.documentElement.scrollHeight") < 1800
+    read = desktop.locator("[aria-live], [role=status]").all_text_contents()
+    assert not [text for text in read if "common." in text], "the name of a text is read out"
 
 
-def test_a_mask_of_one_s_own_is_not_guessed_at_and_goes_with_its_picture(
-    desktop: Page, url: str
-) -> None:
+def test_one_s_own_mask_is_not_guessed_at_and_goes_with_its_photo(desktop: Page, url: str) -> None:
     arrive(desktop, url)
-    words = desktop.locator("#words textarea")
     give(desktop, Image.linear_gradient("L").resize((120, 90)).convert("RGB"))
     desktop.wait_for_function("location.search.includes('source=upload')")
-    words.fill("cat, grass")
-    words.press("Enter")
+    type_words(desktop, "cat, grass")
     desktop.wait_for_function("location.search.includes('words=cat')")
     mask = Image.new("P", (120, 90))
     mask.putpalette([0, 0, 0, 255, 0, 0])
@@ -140,8 +140,7 @@ def test_a_mask_of_one_s_own_is_not_guessed_at_and_goes_with_its_picture(
     expect(truth).to_be_hidden()
     expect(desktop.locator("#compare-notes")).to_contain_text(wording.TRUTH_EMPTY)
     desktop.wait_for_function("!location.search.includes('words=cat')")
-    words.fill("cat, grass")
-    words.press("Enter")
+    type_words(desktop, "cat, grass")
     desktop.wait_for_function("location.search.includes('words=cat')")
     expect(desktop.locator("#methods tr[data-name='clip']")).to_be_visible()
     expect(desktop.locator("#methods")).not_to_contain_text("mIoU")
@@ -152,13 +151,16 @@ def test_a_mask_of_one_s_own_is_not_guessed_at_and_goes_with_its_picture(
 def test_the_address_follows_and_a_reload_keeps_everything(desktop: Page, url: str) -> None:
     arrive(desktop, url)
     length = desktop.evaluate("history.length")
-    desktop.locator("#words textarea").fill("cat, grass, dog")
-    desktop.locator("#words textarea").press("Enter")
+    type_words(desktop, "cat, grass, dog")
     desktop.locator("#cs input").click()
     desktop.wait_for_function("location.search.includes('dog') && location.search.includes('cs=0')")
     turn_to(desktop, "Compare")
     desktop.wait_for_function("location.search.includes('tab=compare')")
     assert desktop.evaluate("history.length") == length, "Back leaves the page at once"
+    desktop.locator("#copy-link").click()
+    expect(desktop.locator("#copy-link")).to_have_text(wording.COPIED)
+    assert desktop.evaluate("navigator.clipboard.readText()") == desktop.url
+    expect(desktop.locator("#copy-link")).to_have_text("Copy link")
     desktop.reload()
     desktop.wait_for_selector(DONE)
     expect(desktop.locator("#words textarea")).to_have_value("cat, grass, dog")
@@ -176,31 +178,8 @@ def test_the_address_follows_and_a_reload_keeps_everything(desktop: Page, url: s
     expect(pixel).to_have_text(asked)
 
 
-def test_keys_of_the_host_stay_in_the_address(stays: Page) -> None:
-    for now in ("", "!"):
-        stays.locator("#cs input").click()
-        stays.wait_for_function(f"{now}location.search.includes('cs=0')")
-        assert "__theme=dark" in stays.url
-
-
 def test_a_backbone_that_is_not_here_changes_nothing_but_its_card(desktop: Page, url: str) -> None:
-    arrive(desktop, url)
-    menu = desktop.locator("#backbone input")
-    before = menu.input_value()
-    menu.click()
-    desktop.get_by_role("option", name=re.compile("MB to fetch")).last.click()
-    expect(desktop.locator("#fetch-card")).to_contain_text("MB to download")
-    expect(desktop.locator("#fetch-card")).to_contain_text("licence")
-    expect(desktop.locator("#fetch")).to_be_visible()
-    expect(menu).to_have_value(before)
-    assert state(desktop) == "fresh"
-    assert barriers(desktop, False, "#input") == []
-    desktop.locator("#cs input").click()
-    desktop.wait_for_function("location.search.includes('cs=0')")
-    assert state(desktop) == "fresh"
-
-
-def test_a_link_to_a_backbone_that_is_not_here_opens_its_card(desktop: Page, url: str) -> None:
+    """Whether a link names it or a person chooses it."""
     arrive(desktop, url, backbone="openai-vit-b-16")
     expect(desktop.locator("#fetch-card")).to_contain_text("MB to download")
     button = desktop.locator("#fetch").bounding_box()
@@ -208,12 +187,20 @@ def test_a_link_to_a_backbone_that_is_not_here_opens_its_card(desktop: Page, url
     expect(desktop.locator("#says .problem")).to_have_count(0)
     assert state(desktop) == "fresh"
     assert "backbone=openai" not in desktop.url
-
-
-def test_link_copied_is_said_for_a_moment(stays: Page) -> None:
-    stays.locator("#copy-link").click()
-    expect(stays.locator("#copy-link")).to_have_text("Link copied")
-    expect(stays.locator("#copy-link")).to_have_text("Copy link")
+    menu = desktop.locator("#backbone input")
+    before = menu.input_value()
+    menu.click()
+    chosen = desktop.get_by_role("option", name=re.compile("MB to fetch")).last
+    size = re.search("[0-9]+ MB", chosen.inner_text())[0]
+    chosen.click()
+    expect(desktop.locator("#fetch-card")).to_contain_text(f"{size} to download")
+    expect(desktop.locator("#fetch-card")).to_contain_text("licence")
+    expect(menu).to_have_value(before)
+    assert state(desktop) == "fresh"
+    assert barriers(desktop, False, "#input") == []
+    desktop.locator("#cs input").click()
+    desktop.wait_for_function("location.search.includes('cs=0')")
+    assert state(desktop) == "fresh"
 
 
 def test_arrow_keys_move_the_tabs_which_are_one_stop(stays: Page) -> None:
@@ -250,9 +237,7 @@ def test_a_word_is_explained_where_it_first_stands(term: str, stays: Page) -> No
     expect(tip).to_be_hidden()
 
 
-def test_there_are_six_tabs_in_which_nothing_overflows_and_axe_finds_no_barrier(
-    desktop: Page, url: str
-) -> None:
+def test_in_none_of_six_tabs_anything_overflows_or_bars_the_way(desktop: Page, url: str) -> None:
     arrive(desktop, url, __theme="light")
     tabs = desktop.locator("#tabs > .tab-wrapper [role=tab]").all_inner_texts()
     assert len({tab.strip() for tab in tabs}) == len(TABS) == 6
@@ -278,13 +263,66 @@ def test_there_are_six_tabs_in_which_nothing_overflows_and_axe_finds_no_barrier(
     assert "color-contrast" in barriers(desktop, False, "#says")[0], "faint words are found"
 
 
-def test_a_tall_picture_makes_no_tall_page_and_no_live_region_reads_out_a_name_of_a_text(
+def open_tab(page: Page, url: str, tab: str, ready: str) -> None:
+    page.goto(f"{url}?tab={tab}")
+    expect(page.locator(ready)).to_have_attribute("data-ready", "1")
+
+
+def test_the_lesson_is_the_same_whatever_the_page_shows_and_a_step_tells_its_answer_after_a_guess(
     desktop: Page, url: str
 ) -> None:
-    arrive(desktop, url)
-    give(desktop, Image.linear_gradient("L").resize((100, 900)).convert("RGB"))
-    desktop.wait_for_function("location.search.includes('source=upload')")
-    expect(desktop.locator("#side-canvas .gw-stage")).to_have_css("aspect-ratio", "100 / 900")
-    assert desktop.evaluate("document.documentElement.scrollHeight") < 1800
-    read = desktop.locator("[aria-live], [role=status]").all_text_contents()
-    assert not [text for text in read if "common." in text]
+    desktop.goto(f"{url}?tab=learn&example=coffee&words=cup&method=sclip")
+    other = desktop.locator("#lesson .lesson").inner_text()
+    open_tab(desktop, url, "learn", "#lesson .gw")
+    assert desktop.locator("#lesson .lesson").inner_text() == other
+    desktop.get_by_role("button", name="Begin").click()
+    answer = desktop.locator("#lesson .answer")
+    expect(answer).to_be_empty()
+    desktop.locator("#lesson .options button").nth(1).click()
+    expect(answer).to_contain_text("ClearCLIP")
+    expect(desktop.locator("#lesson .right")).to_have_count(1)
+
+
+def test_the_last_step_takes_a_photo_with_amf_and_cs_on(desktop: Page, url: str) -> None:
+    desktop.goto(f"{url}?tab=learn&amf=0&cs=0")
+    desktop.get_by_role("button", name="Begin").click()
+    for _ in lesson.STEPS[1:]:
+        desktop.get_by_role("button", name="Next").click()
+    desktop.locator("#lesson .options button").first.click()
+    expect(desktop.locator("#lesson .answer")).to_contain_text("%")
+    with desktop.expect_file_chooser():
+        desktop.get_by_role("button", name="Take your own photo").click()
+    expect(desktop.locator("#amf input")).to_be_checked()
+    expect(desktop.locator("#cs input")).to_be_checked()
+
+
+def test_on_a_phone_a_small_mask_stands_beside_its_question(phone: Page, url: str) -> None:
+    open_tab(phone, url, "learn", "#lesson .gw")
+    phone.get_by_role("button", name="Begin").click()
+    mask, question = (
+        phone.locator(f"#lesson {one}").first.bounding_box() for one in ("img", ".question")
+    )
+    assert mask["x"] + mask["width"] <= question["x"]
+    assert abs(mask["y"] - question["y"]) < 40
+
+
+def test_compare_is_sorted_by_what_is_pressed_and_opens_a_row(desktop: Page, url: str) -> None:
+    open_tab(desktop, url, "compare", "#methods .gw")
+    rows = desktop.locator("#methods tbody tr:not([data-name=truth])")
+    years = [int(row.locator("td").first.inner_text()) for row in rows.all()]
+    assert years == sorted(years) and len(years) == 7
+    desktop.locator("#methods thead button", has_text="mIoU").click()
+    cells = rows.locator("td[data-column='score mIoU']").all_inner_texts()
+    scores = list(map(float, cells))
+    assert scores == sorted(scores, reverse=True)
+    desktop.locator("#methods tr[data-name=naclip] .open").click()
+    expect(desktop.locator("#pair-canvas")).to_contain_text("NACLIP")
+    expect(desktop.locator("#methods tr.chosen[data-name=naclip]")).to_be_visible()
+
+
+def test_one_press_makes_a_share_card(desktop: Page, url: str) -> None:
+    desktop.goto(f"{url}?tab=export")
+    expect(desktop.locator("#link textarea")).to_have_value(re.compile("example="))
+    desktop.locator("#make-card").click()
+    expect(desktop.locator("#card-files")).to_contain_text("gclip")
+    expect(desktop.locator("#card img")).to_be_visible()

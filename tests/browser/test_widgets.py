@@ -1,132 +1,354 @@
-"""Maps of attention, blocks, norms and cards: what a person can do with them in a browser."""
+"""Widgets on made-up values: the canvas, maps of attention, blocks and norms."""
 
+import ast
 from collections.abc import Iterator
+from typing import Any
 
+import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
-from demo.widgets import cards, values
-from demo.widgets.blobs import BlobStore, attention_blob, picture_blob
-from tests.browser.conftest import CHROMIUM, SETTLED
-from tests.browser.shelf import shelf
+from demo import page as layout
+from demo import theme, widgets
+from demo.widgets import cards, code
+from demo.widgets.blobs import Blob, BlobStore, attention_blob, picture_blob
+from demo.widgets.codec import Levels, packed
+from demo.widgets.values import Map, attention_value, blocks_value
+from demo.widgets.values import packed as as_text
+from tests.browser.conftest import DESKTOP, PHONE, SETTLED, barriers, visitor
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
 GRID, SIZE, N = (3, 5), (90, 150), 15
+NAMES = [
+    "<img src=x onerror=window.pwned=1>", "${window.pwned=1}", "stop sign", "sky", "\u202eقطة",
+]  # fmt: skip
 KINDS = {
-    "attention": "attention", "blocks": "blocks", "maps": "maps", "norms": "norms",
-    "equal": "maps",
+    "canvas": "canvas", "small": "canvas", "attention": "attention", "blocks": "blocks",
+    "maps": "maps", "norms": "norms", "equal": "maps",
 }  # fmt: skip
+QUIET = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 @pytest.fixture(scope="module")
 def matrix() -> np.ndarray:
-    return np.random.default_rng(1).dirichlet(np.full(N, 0.2), N).astype(np.float32)
+    found = np.random.default_rng(1).dirichlet(np.full(N, 0.2), N).astype(np.float32)
+    found[0] = 0.01
+    found[0, [7, 11, 4, 0]] = 3, 2, 1, 5
+    return found / found.sum(1, keepdims=True)
 
 
-@pytest.fixture(scope="module")
-def url(matrix: np.ndarray) -> Iterator[str]:
-    store = BlobStore()
+def shown(store: BlobStore, matrix: np.ndarray, on: bool) -> dict[str, Any]:
+    """The widgets' values, for a switch "on" that is off at first."""
     photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8))
-    picture = store.offer("photo", lambda: picture_blob(photo))
+    picture = cards.Shown(store.offer("photo", lambda: picture_blob(photo)), SIZE, GRID)
     own, other, again = (
         store.offer(name, lambda one=one: attention_blob(one, N))
         for name, one in (("own", matrix), ("other", matrix[::-1]), ("again", matrix))
     )
-    shown = cards.Shown(picture, SIZE, GRID)
+    best = np.tile([[3], [2], [5]], N)  # sky, stop sign, a hidden word
+    cosines = np.tile(np.float32([[0.31], [0.22], [0.2]]), N)
+    shares = Levels(np.tile([[0.7], [0.2], [0.1]], N), 1.0, 255)
+    words = store.offer("words", lambda: Blob(packed(best=best, cosines=cosines, shares=shares)))
+    labels = np.arange(90 * 150).reshape(SIZE) // 2700 % 5
+    turned = np.roll(labels, 30, 0)
+    turned[:, :75] = 3
+    sides = [
+        cards.Side("ClearCLIP", labels, "mIoU 1.0 %", own, words),
+        cards.Side("GCLIP", turned if on else labels, "mIoU 2.0 %", own, words),
+    ]
+    both = sides if on else sides[1:]
     norms = np.ones(64)
     norms[9] = 3
     curve = cards.entropy_curve(np.linspace(1, 0.9, 12), np.ones(12))
     thumbs = [cards.Thumb("Block 6", matrix[0] * N, (7,))]
+    maps = [Map("AMF off", own, (7,), matrix[0]), Map("AMF on", other, (), matrix[1])]
+    hint = ("hint", "Nothing changes: off.")
+    return {
+        "canvas": cards.canvas_value(picture, both, NAMES, notes=hint),
+        "small": cards.canvas_value(picture, sides[:1], NAMES, compact=True),
+        "attention": attention_value(picture, maps),
+        "blocks": blocks_value(photo, np.ones((2, N)), GRID, [1, 9], [(), (3,)], (1,), 0),
+        "maps": cards.maps_value(picture, thumbs, [("without", own), ("with", other)]),
+        "norms": cards.norms_value(norms, np.ones(64), 8, [curve], model="m", cs=True, drags=True),
+        "equal": cards.maps_value(picture, thumbs, [("without", own), ("with", again)]),
+    }
 
-    def value(_: bool) -> dict[str, dict]:
-        both = [
-            values.Map("AMF off", own, (7,), matrix[0]),
-            values.Map("AMF on", other, (), matrix[1]),
-        ]
-        return {
-            "attention": values.attention_value(shown, both),
-            "blocks": values.blocks_value(
-                photo, np.ones((2, N)), GRID, [1, 9], [(), (3,)], (1,), 0
-            ),
-            "maps": cards.maps_value(shown, thumbs, [("without", own), ("with", other)]),
-            "norms": cards.norms_value(
-                norms, np.ones(64), 8, [curve], model="m", cs=True, drags=True
-            ),
-            "equal": cards.maps_value(shown, thumbs, [("without", own), ("with", again)]),
-        }  # fmt: skip
 
-    with shelf(store, KINDS, value) as address:
-        yield address
+@pytest.fixture(scope="module")
+def url(matrix: np.ndarray) -> Iterator[str]:
+    """A page with all widgets; what one selects is written into "said"."""
+    store = BlobStore()
+
+    def explain(event: gr.SelectData) -> dict:
+        words = [{"name": one, "score": 0.2, "colour": "#123456", "label": False} for one in NAMES]
+        found = {"title": "Why", "pixel": event.index, "note": "note"}
+        return {"kind": "why", **found, "variants": [{"title": "MaskCLIP", "entries": words}]}
+
+    def select(event: gr.SelectData) -> str:
+        return str(event.index)
+
+    def fill(on: bool) -> list[Any]:
+        return list(map(as_text, shown(store, matrix, on).values()))
+
+    with gr.Blocks(analytics_enabled=False) as demo:
+        made = {name: getattr(widgets, kind)(elem_id=name) for name, kind in KINDS.items()}
+        why = widgets.why(elem_id="why")
+        said = gr.Textbox(elem_id="said", label="said")
+        on = gr.Checkbox(False, label="on", elem_id="on")
+        for name, one in made.items():
+            one.select(select, None, said, **QUIET)
+            one.clear(lambda: "cleared", None, said, **QUIET)
+            if KINDS[name] == "canvas":
+                one.select(explain, None, why, **QUIET)
+        demo.load(fill, on, list(made.values()), **QUIET)
+        on.input(fill, on, list(made.values()), **QUIET)
+    # The page itself is shown once its input is there, which this has not.
+    seen = "<style>.main.main { visibility: visible }</style>"
+    _, address, _ = demo.launch(
+        prevent_thread_lock=True, quiet=True, run_history=False, theme=theme.theme(),
+        head=layout.head() + seen, app_kwargs={"routes": [store.route(), *code.routes()]},
+    )  # fmt: skip
+    yield address
+    demo.close()
+
+
+def ready(tab: Page, url: str) -> Page:
+    tab.goto(url)
+    for name in KINDS:
+        tab.wait_for_selector(f'#{name} .gw[data-ready="1"]')
+    return tab
 
 
 @pytest.fixture
 def tab(url: str, desktop: Page) -> Page:
-    desktop.goto(url)
-    for name in KINDS:
-        desktop.wait_for_selector(f'#{name} .gw[data-ready="1"]')
-    return desktop
+    return ready(desktop, url)
 
 
-def said(tab: Page, wanted: str) -> None:
-    tab.wait_for_function("w => document.querySelector('#said textarea').value === w", arg=wanted)
+@pytest.fixture(scope="module")
+def kept(url: str, browser: BrowserContext) -> Iterator[Page]:
+    """The same for tests that leave it as they found it."""
+    for opened in visitor(browser, DESKTOP):
+        yield ready(opened, url)
 
 
-def test_attention_follows_pointer_and_keyboard_and_says_where_it_looks(
-    tab: Page, matrix: np.ndarray
-) -> None:
-    tab.locator("#attention .gw-stage").first.focus()
-    for key in ("ArrowRight", "ArrowDown", "ArrowDown"):
-        tab.keyboard.press(key)
-    line = tab.locator("#attention .gw-info")
+def at(tab: Page, row: int, column: int) -> tuple[float, float]:
+    """The middle of a patch on the screen."""
+    stage = tab.locator("#canvas .gw-stage")
+    stage.scroll_into_view_if_needed()
+    box = stage.bounding_box()
+    x = box["x"] + box["width"] * (column + 0.5) / GRID[1]
+    return x, box["y"] + box["height"] * (row + 0.5) / GRID[0]
+
+
+def info(tab: Page) -> str:
+    return tab.locator("#canvas .gw-said").inner_text()
+
+
+FRAMES = """() => { let now = performance.now(); performance.now = () => now;
+  window.requestAnimationFrame = (draw) => setTimeout(() => draw((now += 50)), 5); }"""
+"""A frame every 50 ms of the page's own clock, however busy the machine is."""
+
+
+def switch_on(tab: Page) -> None:
+    tab.locator("#on input").click()
+    tab.wait_for_selector("#canvas .gw-modes")
+
+
+def test_the_canvas_shows_one_mask_and_says_why_where_both_are_equal(kept: Page) -> None:
+    assert kept.locator("#canvas .gw-mask").count() == 1
+    assert kept.locator("#canvas .gw-modes").count() == 0
+    expect(kept.locator("#canvas")).to_contain_text("Nothing changes: off.")
+
+
+def test_before_after_and_swipe_are_one_control_over_the_canvas(tab: Page) -> None:
+    switch_on(tab)
+    title, seen = tab.locator("#canvas .gw-named"), tab.locator("#canvas .gw-mask:not(.gw-off)")
+    assert title.inner_text().startswith("GCLIP") and seen.count() == 1
+    tab.get_by_role("button", name="before").click()
+    assert title.inner_text().startswith("ClearCLIP") and seen.count() == 1
+    tab.get_by_role("button", name="swipe").click()
+    assert seen.count() == 2
+    handle = tab.locator("#canvas .gw-handle")
+    handle.focus()
+    tab.keyboard.press("End")
+    tab.keyboard.press("ArrowLeft")
+    assert handle.get_attribute("aria-valuenow") == "95"
+    x, y = at(tab, 1, 2)
+    tab.mouse.move(x, y)
+    tab.mouse.down()
+    tab.mouse.move(x - 100, y, steps=4)
+    tab.mouse.up()
+    assert float(handle.get_attribute("aria-valuenow")) < 50
+    assert tab.locator("#said textarea").input_value() == "", "a drag asks nothing"
+
+
+@pytest.mark.parametrize(("motion", "ghosts"), [("no-preference", 1), ("reduce", 0)])
+def test_a_switch_fades_the_mask_and_counts_the_shares(tab: Page, motion: str, ghosts: int) -> None:
+    tab.emulate_media(reduced_motion=motion)
+    tab.evaluate(FRAMES)
+    tab.evaluate("""() => { window.ghosts = 0; window.counts = new Set();
+      new MutationObserver((all) => all.forEach((one) => {
+        one.addedNodes.forEach((n) => (window.ghosts += n.classList?.contains('gw-ghost') ? 1 : 0));
+        document.querySelectorAll('#canvas .gw-entry').forEach((n) =>
+          n.textContent.startsWith('sky') && window.counts.add(n.textContent.slice(3))); }))
+      .observe(document.querySelector('#canvas'), { childList: true, subtree: true }) }""")
+    switch_on(tab)
+    tab.wait_for_timeout(1200)
+    assert tab.evaluate("window.ghosts") == ghosts
+    assert tab.locator("#canvas .gw-ghost").count() == 0
+    between = set(tab.evaluate("[...window.counts]")) - {"20.0 %", "60.0 %"}
+    assert bool(between) is bool(ghosts), "counted from the old share to the new"
+    assert tab.locator("#canvas .gw-entry", has_text="sky").inner_text().endswith("60.0 %")
+
+
+def test_pointing_lights_the_photo_and_races_the_words(kept: Page) -> None:
+    asked: list[str] = []
+    kept.wait_for_timeout(300)
+    kept.on("request", lambda request: asked.append(request.url))
+    kept.mouse.move(*at(kept, 0, 0))
+    expect(kept.locator("#canvas .gw-tip bdi")).to_have_text(["sky", "stop sign", "something else"])
+    assert kept.locator("#canvas .gw-arc").count() == 3
+    glow = kept.locator("#canvas .gw-glow").evaluate(
+        "c => [...c.getContext('2d').getImageData(0, 0, 5, 3).data].filter((_, i) => i % 4 === 3)"
+    )
+    assert max(glow[i] for i in (7, 11, 0)) == 235 and np.median(glow) < 60
+    photo = kept.locator("#canvas .gw-stage > img").evaluate("one => getComputedStyle(one).filter")
+    assert photo == "none", "the photo is not dimmed"
+    assert kept.locator("#small .gw-here").get_attribute("x") == "0", "every widget follows"
+    kept.mouse.move(0, 0)
+    expect(kept.locator("#canvas .gw-tip")).to_be_hidden()
+    assert [one for one in asked if not one.startswith("data:")] == []
+
+
+def test_a_press_says_why_in_one_sentence_and_folds_the_rest(kept: Page) -> None:
+    kept.mouse.click(*at(kept, 0, 0))
+    assert info(kept) == (
+        "This patch looks mostly at these; their average matches sky 0.31, stop sign 0.22, "
+        "something else 0.20."
+    )
+    fold = kept.locator("#canvas .gw-more")
+    assert fold.get_attribute("open") is None
+    fold.locator("summary").click()
+    expect(fold).to_contain_text("MaskCLIP")
+    expect(fold).to_contain_text("looks most at itself")
+    card = kept.locator("#canvas").bounding_box()
+    mine = fold.bounding_box()
+    assert mine["x"] >= card["x"] and mine["x"] + mine["width"] <= card["x"] + card["width"]
+    kept.mouse.move(*at(kept, 2, 4))
+    assert kept.locator("#canvas .gw-here").get_attribute("x") == "0", "it stays pinned"
+    kept.locator("#canvas .gw-stage").focus()
+    kept.keyboard.press("Escape")
+    assert info(kept) == "hint"
+
+
+def test_everything_works_by_keyboard(kept: Page) -> None:
+    kept.locator("#canvas .gw-stage").focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
+        kept.keyboard.press(key)
+    assert info(kept).startswith("This patch looks mostly at these")
+    kept.keyboard.press("Enter")
+    kept.wait_for_function("document.querySelector('#said textarea').value === '[75, 105]'")
+    kept.keyboard.press("Escape")
+
+
+def test_one_tap_on_a_phone_looks_and_explains_a_patch(url: str, browser: BrowserContext) -> None:
+    context = browser.browser.new_context(has_touch=True, reduced_motion="reduce")
+    for tab in visitor(context, PHONE):
+        ready(tab, url)
+        tab.touchscreen.tap(*at(tab, 1, 1))
+        tab.wait_for_function("document.querySelector('#said textarea').value !== ''")
+        row, column = ast.literal_eval(tab.locator("#said textarea").input_value())
+        assert (row // 30, column // 30) == (1, 1)
+        ring = tab.locator("#canvas .gw-here")
+        assert (ring.get_attribute("y"), ring.get_attribute("x")) == ("1", "1")
+        assert info(tab).startswith("This patch")
+    context.close()
+
+
+def test_names_on_the_mask_and_in_the_legend_are_never_cut(kept: Page) -> None:
+    for width in (390, 320, 1280):
+        kept.set_viewport_size({"width": width, "height": 800})
+        assert kept.evaluate(SETTLED, width) <= width
+        names = kept.locator("#canvas .gw-name")
+        cut = names.evaluate_all("all => all.filter((n) => n.scrollWidth > n.clientWidth + 1)")
+        assert cut == []
+        assert set(names.all_inner_texts()) >= set(NAMES)
+
+
+def test_the_legend_isolates_a_class(kept: Page) -> None:
+    colours = """() => { const c = document.querySelector('#canvas .gw-mask');
+        const all = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+        return new Set(new Uint32Array(all.buffer)).size }"""
+    before, entry = kept.evaluate(colours), kept.locator("#canvas .gw-entry").first
+    entry.hover()
+    assert kept.evaluate(colours) < before
+    kept.mouse.move(0, 0)
+    assert kept.evaluate(colours) == before
+    entry.click()
+    assert entry.get_attribute("aria-pressed") == "true"
+    entry.click()
+
+
+def test_hostile_words_stay_words_and_nothing_bars_the_way(tab: Page) -> None:
+    switch_on(tab)
+    tab.mouse.click(*at(tab, 1, 3))
+    expect(tab.locator("#canvas .gw-more")).to_be_visible()
+    assert tab.evaluate("window.pwned") is None
+    assert barriers(tab, dark=False, place="#canvas") == []
+    assert barriers(tab, dark=True, place="#canvas") == []
+
+
+def said(kept: Page, wanted: str) -> None:
+    kept.wait_for_function("w => document.querySelector('#said textarea').value === w", arg=wanted)
+
+
+def test_attention_follows_keys_and_says_where_it_looks(kept: Page, matrix: np.ndarray) -> None:
+    kept.locator("#attention .gw-stage").first.focus()
+    corner = [*4 * ["ArrowLeft"], *2 * ["ArrowUp"]]  # wherever another test has looked
+    for key in (*corner, *3 * ["ArrowRight"], *2 * ["ArrowDown"]):
+        kept.keyboard.press(key)
+    line = kept.locator("#attention .gw-info")
     expect(line).to_contain_text("Patch in row 3, column 4")
     order = [int(i) for i in np.argsort(-matrix[13]) if i != 13]
     expect(line).to_contain_text(f"row {order[0] // 5 + 1}, column {order[0] % 5 + 1}")
-    tab.keyboard.press("Enter")
+    kept.keyboard.press("Enter")
     expect(line).to_contain_text("(pinned)")
-    said(tab, "[2, 3]")
-    tab.get_by_role("button", name="Class token's row").click()
+    said(kept, "[2, 3]")
+    kept.get_by_role("button", name="Class token's row").click()
     expect(line).to_contain_text("The class token")
 
 
-def test_a_matrix_is_pooled_to_the_screen_s_pixels(tab: Page) -> None:
-    tab.get_by_role("button", name="Show as matrix").click()
-    sizes = tab.locator("#attention canvas").evaluate_all(
+def test_a_matrix_is_pooled_to_the_screen_s_pixels(kept: Page) -> None:
+    kept.get_by_role("button", name="Show as matrix").click()
+    sizes = kept.locator("#attention canvas").evaluate_all(
         "all => all.map((c) => [c.width, c.height])"
     )
     assert len({tuple(size) for size in sizes}) == 1 and sizes[0][0] == sizes[0][1]
 
 
-def test_equal_matrices_are_drawn_once(tab: Page) -> None:
-    expect(tab.locator("#equal .gw-map:visible")).to_have_count(2)
-    expect(tab.locator("#equal")).to_contain_text("without: the same as with")
-    expect(tab.locator("#maps .gw-map:visible")).to_have_count(3)
+def test_equal_matrices_are_drawn_once(kept: Page) -> None:
+    expect(kept.locator("#equal .gw-map:visible")).to_have_count(2)
+    expect(kept.locator("#equal")).to_contain_text("without: the same as with")
+    expect(kept.locator("#maps .gw-map:visible")).to_have_count(3)
 
 
-def test_a_block_is_chosen_by_its_number(tab: Page) -> None:
-    tab.locator("#blocks button").nth(1).click()
-    said(tab, "2")
-    assert tab.locator("#blocks button").nth(1).get_attribute("aria-pressed") == "true"
+def test_a_block_is_chosen_by_its_number(kept: Page) -> None:
+    kept.locator("#blocks button").nth(1).click()
+    said(kept, "2")
+    assert kept.locator("#blocks button").nth(1).get_attribute("aria-pressed") == "true"
 
 
-def test_a_drag_over_channels_chooses_them_and_escape_clears(tab: Page) -> None:
-    plot = tab.locator("#norms .gw-plot").first
+def test_a_drag_over_channels_chooses_them_and_escape_clears(kept: Page) -> None:
+    plot = kept.locator("#norms .gw-plot").first
     plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
-    assert box is not None
-    tab.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + 100)
-    expect(tab.locator("#norms .gw-info")).to_contain_text("× the median")
-    tab.mouse.down()
-    tab.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 100, steps=3)
-    tab.mouse.up()
-    tab.wait_for_function("document.querySelector('#said textarea').value.startsWith('[')")
+    kept.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + 100)
+    expect(kept.locator("#norms .gw-info")).to_contain_text("× the median")
+    kept.mouse.down()
+    kept.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 100, steps=3)
+    kept.mouse.up()
+    kept.wait_for_function("document.querySelector('#said textarea').value.startsWith('[')")
     plot.focus()
-    tab.keyboard.press("Escape")
-    said(tab, "None")
-
-
-def test_nothing_overflows(tab: Page) -> None:
-    for width in (1280, 390):
-        tab.set_viewport_size({"width": width, "height": 800})
-        assert tab.evaluate(SETTLED, width) <= width
+    kept.keyboard.press("Escape")
+    said(kept, "None")

@@ -14,8 +14,9 @@ from PIL import Image
 import gclip_core as gclip
 from demo import api
 from demo.api import problem
-from demo.look import Studio
 from gclip_core import assets
+from tests.demo import studio
+from tests.models import loaded
 from tests.visitor import API, served
 
 PHOTO = {"path": "x.png"}
@@ -24,7 +25,7 @@ PICTURE = assets.path("photos", "chelsea.jpg")
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with served(Studio()) as address:
+    with served(studio()) as address:
         yield address.rstrip("/")
 
 
@@ -49,7 +50,7 @@ def test_the_endpoints_are_public_and_described(client: Client) -> None:
 )
 def test_segment_gives_the_librarys_mask(client: Client, method: str, same: gclip.Method) -> None:
     answer = client.predict(handle_file(PICTURE), "cat, grass", method, api_name="/segment")
-    labels = gclip.Segmenter(gclip.load_backbone()).segment(PICTURE, "cat, grass", same).labels
+    labels = gclip.Segmenter(loaded()).segment(PICTURE, "cat, grass", same).labels
     found = np.asarray(Image.open(Path(answer[0]))).astype(int)
     assert np.array_equal(np.where(found == 255, -1, found), labels.numpy())
     said = answer[1]
@@ -62,7 +63,7 @@ def test_segment_gives_the_librarys_mask(client: Client, method: str, same: gcli
 
 def test_suggest_gives_the_librarys_words(client: Client) -> None:
     words = client.predict(handle_file(PICTURE), 3, api_name="/suggest")
-    assert words == list(gclip.Segmenter(gclip.load_backbone()).suggest(PICTURE, 3))
+    assert words == list(gclip.Segmenter(loaded()).suggest(PICTURE, 3))
 
 
 def test_about_names_what_runs(client: Client) -> None:
@@ -122,10 +123,3 @@ def test_the_queue_cannot_be_passed_by(way: str, url: str) -> None:
     body = {"data": [None, "cat", *["x"] * 6]}
     assert _post(url, f"{way}/segment", body).status_code in (404, 422)
     assert _post(url, f"{way}/about", {"data": []}).status_code == 200
-
-
-def test_a_number_beside_a_name_reaches_nothing_private(url: str) -> None:
-    for number in range(20):
-        answer = _post(url, "run/about", {"data": [], "fn_index": number})
-        assert answer.status_code == 422
-        assert "fn_index" in answer.json()["detail"]

@@ -11,26 +11,22 @@ import pytest
 from PIL import ExifTags, Image
 
 import gclip_core as gclip
-from demo.look import Look, Request, Studio
+from demo.look import Look, Request
 from demo.settings import Settings, from_query
 from demo.source import mask_colours
 from demo.tabs import export
 from evaluation.photos import star_photos
 from gclip_core import segment
+from tests.demo import studio
 
 NAMES = ("cup", "naïve 猫 <b>", "table")
 SMALL = {"example": "coffee", "words": "cup, it's a \\ \"quote\"; 'x', table", "short_side": 96}
 
 
 @pytest.fixture(scope="module")
-def studio() -> Studio:
-    return Studio()
-
-
-@pytest.fixture(scope="module")
-def look(studio: Studio) -> Look:
+def look() -> Look:
     words = ", ".join(NAMES)
-    return studio.look(Request(Settings(example="coffee", words=words, threshold=0.35)))
+    return studio().look(Request(Settings(example="coffee", words=words, threshold=0.35)))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +61,7 @@ def test_the_archive_says_what_is_in_it(archive: zipfile.ZipFile) -> None:
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_the_zip_makes_its_own_labels_again_in_a_folder_of_its_own(
-    studio: Studio, turned: bool, tmp_path: Path
+    turned: bool, tmp_path: Path
 ) -> None:
     """An upload travels as it came, or as the page turned it upright."""
     photo = star_photos()["coffee"].image().resize((96, 64))
@@ -73,7 +69,7 @@ def test_the_zip_makes_its_own_labels_again_in_a_folder_of_its_own(
     exif[ExifTags.Base.Orientation] = 6 if turned else 1
     photo.save(tmp_path / "own.jpg", exif=exif)
     settings = Settings(source="upload", words="cup, table", amf=False)
-    look = studio.look(Request(settings, str(tmp_path / "own.jpg")))
+    look = studio().look(Request(settings, str(tmp_path / "own.jpg")))
     with zipfile.ZipFile(io.BytesIO(export.archive(look))) as packed:
         packed.extractall(tmp_path / "zip")
     assert (tmp_path / "zip" / ("picture.png" if turned else "picture.jpg")).is_file()
@@ -91,8 +87,8 @@ def test_the_zip_makes_its_own_labels_again_in_a_folder_of_its_own(
         {"method": "sclip", "window": 64, "stride": 32, "templates": "imagenet7"},
     ],
 )
-def test_the_python_on_the_page_makes_the_same_labels_again(studio: Studio, changes: dict) -> None:
-    look = studio.look(Request(Settings(**SMALL, **changes)))
+def test_the_python_on_the_page_makes_the_same_labels_again(changes: dict) -> None:
+    look = studio().look(Request(Settings(**SMALL, **changes)))
     made: dict = {}
     exec(export.python_text(look), made)
     assert (made["labels"].numpy() == look.mask(look.chosen).labels).all()
@@ -100,9 +96,9 @@ def test_the_python_on_the_page_makes_the_same_labels_again(studio: Studio, chan
 
 @pytest.mark.parametrize("changes", [{"amf": False, "threshold": 0.2}, {"method": "naclip"}])
 def test_the_command_makes_the_same_mask_again(
-    studio: Studio, changes: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    changes: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look = studio.look(Request(Settings(**SMALL, **changes)))
+    look = studio().look(Request(Settings(**SMALL, **changes)))
     with zipfile.ZipFile(io.BytesIO(export.archive(look))) as packed:
         packed.extractall(tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -113,24 +109,17 @@ def test_the_command_makes_the_same_mask_again(
     assert (made == taken).all()
 
 
-def test_what_the_command_line_has_no_option_for_gives_no_command(studio: Studio) -> None:
+def test_what_the_command_line_has_no_option_for_gives_no_command() -> None:
     for changes in ({"plant": True}, {"channels": (3,)}, {"logit_scale": 30.0}):
-        look = studio.look(Request(Settings(**SMALL, **changes)))
+        look = studio().look(Request(Settings(**SMALL, **changes)))
         assert export.command_line(look) == ""
 
 
-def test_a_share_card_is_800_pixels_wide_and_its_animation_shows_before_and_after(
-    studio: Studio,
-) -> None:
-    look = studio.look(Request(Settings(**SMALL, plant=True)))
-    made = export.share_card(look)
-    with Image.open(io.BytesIO(made["gclip.png"])) as picture:
-        assert picture.format == "PNG" and picture.width == 800
-    with Image.open(io.BytesIO(made["gclip.gif"])) as animation:
-        assert animation.format == "GIF" and (animation.n_frames, animation.width) == (2, 800)
-
-
-def test_a_share_card_of_clearclip_goes_from_the_picture_to_the_mask(studio: Studio) -> None:
-    look = studio.look(Request(Settings(**SMALL, amf=False, cs=False)))
-    with Image.open(io.BytesIO(export.share_card(look)["gclip.gif"])) as animation:
-        assert animation.n_frames == 2
+def test_a_share_card_is_800_pixels_wide_and_shows_before_and_after() -> None:
+    """Of ClearCLIP alone, the picture and the mask."""
+    for changes in ({"plant": True}, {"amf": False, "cs": False}):
+        made = export.share_card(studio().look(Request(Settings(**SMALL, **changes))))
+        with Image.open(io.BytesIO(made["gclip.png"])) as picture:
+            assert picture.format == "PNG" and picture.width == 800
+        with Image.open(io.BytesIO(made["gclip.gif"])) as animation:
+            assert animation.format == "GIF" and (animation.n_frames, animation.width) == (2, 800)

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,10 @@ from demo.widgets.blobs import STORE
 from gclip_core import blocks
 from gclip_core.errors import GclipError, ImageError
 from gclip_core.segmenter import Segmenter
+from tests.demo import studio
 from tests.models import tiny_backbone
 from tests.pictures import encoded, noise, png_bomb
-from tests.visitor import Answer, FailedError, Server, Visitor, served, serving
+from tests.visitor import Answer, Server, Visitor, served, serving, wait_for
 
 WORDS = "words=cat,dog,grass"
 
@@ -40,8 +42,8 @@ class Slow:
     """Encodes pictures only once it may, and counts them."""
 
     def __init__(self) -> None:
-        self.begun = 0
-        self.go = threading.Event()
+        self.begun, self.go = 0, threading.Event()
+        self.studio = Studio(tiny_backbone(), encode=self)
 
     def __call__(self, segmenter: Segmenter, image: Any) -> Any:
         self.begun += 1
@@ -49,42 +51,35 @@ class Slow:
         return Segmenter.encode(segmenter, image)
 
 
-@pytest.fixture
-def slow() -> Slow:
-    return Slow()
-
-
-@pytest.fixture
-def url(slow: Slow) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def page() -> Iterator[tuple[str, Slow]]:
     """The page in this process, on an encoder that the test holds up; three may wait."""
-    with served(Studio(tiny_backbone(), encode=slow), 3) as found:
-        yield found
+    slow = Slow()
+    with served(slow.studio, 3) as url:
+        yield url, slow
+
+
+@pytest.fixture
+def url(page: tuple[str, Slow]) -> str:
+    return page[0]
+
+
+@pytest.fixture
+def slow(page: tuple[str, Slow]) -> Iterator[Slow]:
+    slow = page[1]
+    slow.studio.cache.clear()
+    slow.begun = 0
+    slow.go.clear()
+    yield slow
     slow.go.set()
 
 
-def wait_for(holds: Callable[[], bool], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.02)
-
-
-class Asking(threading.Thread):
-    """A visitor who waits for an answer in a thread; ``answer`` is it, or None if it was lost."""
-
-    def __init__(self, url: str, query: str) -> None:
-        super().__init__(daemon=True)
-        self.url, self.query, self.answer = url, query, None
-        self.start()
-
-    def run(self) -> None:
-        visitor = Visitor(self.url)
-        try:
-            self.answer: Answer | None = visitor.ask(self.query)
-        except (FailedError, httpx.HTTPError):
-            pass
-        finally:
-            visitor.close()
+@pytest.fixture
+def later(url: str, slow: Slow) -> Iterator[Callable[[int], Future[Answer]]]:
+    """Visitors who wait for a picture of some size, each in a thread."""
+    with ThreadPoolExecutor(4) as pool:
+        yield lambda side: pool.submit(Visitor(url).ask, of_size(side))
+        slow.go.set()
 
 
 def of_size(short: int) -> str:
@@ -95,8 +90,7 @@ def of_size(short: int) -> str:
 def stand_in_line(url: str, query: str) -> tuple[Visitor, Iterator[dict[str, Any]]]:
     """A visitor who has pressed the button and is told a place in the queue."""
     visitor = Visitor(url)
-    values = visitor.open(query)
-    assert visitor.join("show", visitor.pressed(values[0], values[1:])).status_code == 200
+    assert visitor.join("show", visitor.pressed(visitor.open(query))).status_code == 200
     stream = visitor.messages()
     assert next(stream)["msg"] == "estimation"
     return visitor, stream
@@ -105,65 +99,41 @@ def stand_in_line(url: str, query: str) -> tuple[Visitor, Iterator[dict[str, Any
 # ── who leaves, and who waits ──────────────────────────────────────────────────────────────────
 
 
-def test_who_leaves_frees_the_work_not_yet_begun(url: str, slow: Slow) -> None:
-    working = [Asking(url, of_size(side)) for side in (64, 80)]
+def test_a_full_queue_says_so_and_who_leaves_frees_the_work_not_yet_begun(
+    url: str, slow: Slow, later: Callable[[int], Future[Answer]]
+) -> None:
+    working = [later(side) for side in (64, 80)]
     wait_for(lambda: slow.begun == 1)
     time.sleep(1)
-    (leaving, stream), (staying, _) = (stand_in_line(url, of_size(side)) for side in (96, 112))
+    assert slow.begun == 1, "two pictures never go through the tower at once"
+    visitor = Visitor(url)
+    values = visitor.open(of_size(144))
+    (leaving, stream), *staying = [stand_in_line(url, of_size(side)) for side in (96, 112, 128)]
+    assert visitor.join("show", visitor.pressed(values)).status_code == 503
     stream.close()
     leaving.close()
     time.sleep(0.5)
     slow.go.set()
-    for thread in working:
-        thread.join()
-        assert thread.answer is not None
-    wait_for(lambda: slow.begun == 3)
-    staying.close()
-    assert not Visitor(url).ask(of_size(96)).problem
-    assert slow.begun == 4, "the picture of who left was encoded only now"
+    assert not any(one.result().problem for one in working)
+    wait_for(lambda: slow.begun == 2 + len(staying))
+    assert not visitor.ask(of_size(96)).problem
+    assert slow.begun == 3 + len(staying), "the picture of who left was encoded only now"
 
 
-def test_two_pictures_never_go_through_the_tower_at_once(url: str, slow: Slow) -> None:
-    working = [Asking(url, of_size(side)) for side in (64, 80)]
-    wait_for(lambda: slow.begun == 1)
-    time.sleep(1)
-    assert slow.begun == 1
-    slow.go.set()
-    for thread in working:
-        thread.join()
-    assert slow.begun == 2
-
-
-def test_a_full_queue_says_so(url: str, slow: Slow) -> None:
-    for side in (64, 80):
-        Asking(url, of_size(side))
-    wait_for(lambda: slow.begun == 1)
-    time.sleep(1)
-    visitor = Visitor(url)
-    values = visitor.open(of_size(144))
-    waiting = [stand_in_line(url, of_size(side)) for side in (96, 112, 128)]
-    refused = visitor.join("show", visitor.pressed(values[0], values[1:]))
-    assert refused.status_code == 503
-    for other, stream in waiting:
-        stream.close()
-        other.close()
-
-
-def test_a_switch_is_answered_while_heavy_work_holds_every_place(url: str, slow: Slow) -> None:
+def test_a_switch_is_answered_while_heavy_work_holds_every_place(
+    url: str, slow: Slow, later: Callable[[int], Future[Answer]]
+) -> None:
     slow.go.set()
     visitor = Visitor(url)
     assert not visitor.ask(of_size(64)).problem
     slow.go.clear()
-    heavy = [Asking(url, of_size(side)) for side in (80, 96, 112)]
+    heavy = [later(side) for side in (80, 96, 112)]
     wait_for(lambda: slow.begun == 2)
     for switch in ("amf=0", "cs=0", "amf=0&cs=0"):
         assert not visitor.ask(f"{of_size(64)}&{switch}", lane="light").problem
     assert slow.begun == 2, "one is at work, two wait"
     slow.go.set()
-    for thread in heavy:
-        thread.join()
-        assert thread.answer is not None
-    visitor.close()
+    assert not any(one.result().problem for one in heavy)
 
 
 # ── disks, ending and beginning again ──────────────────────────────────────────────────────────
@@ -179,7 +149,7 @@ def _no_room() -> None:
 def full_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The page in a process of its own, where no file can grow; who kills it is the last."""
     folder = tmp_path_factory.mktemp("full")
-    with serving(folder, "--no-downloads", before_start=_no_room) as server:
+    with serving(folder, "--no-downloads", before=_no_room) as server:
         yield server
 
 
@@ -194,55 +164,39 @@ def test_a_disk_without_room_is_said_in_a_sentence_and_masks_go_on(full_disk: Se
     assert not visitor.ask(WORDS).problem, "masks need no disk"
 
 
-def test_killed_and_started_again_a_link_shows_the_same_and_an_end_is_clean(
-    full_disk: Server, tmp_path: Path
-) -> None:
+def test_killed_and_started_again_a_link_shows_the_same(full_disk: Server, tmp_path: Path) -> None:
     """kill -9 loses nothing that a visitor was promised: the link; SIGTERM loses nothing at all."""
     link = f"cs=0&tab=compare&{WORDS}"
     before = Visitor(full_disk.url).ask(link)
-    full_disk.stop(signal.SIGKILL)
+    full_disk.process.kill()
     with serving(tmp_path, "--no-downloads") as server:
         after = Visitor(server.url).ask(link)
         assert not before.problem
         assert after.same_as(before)
         visitor = Visitor(server.url)
         values = visitor.open(f"tab=compare&{of_size(400)}")
-        visitor.join("show", visitor.pressed(values[0], values[1:])).raise_for_status()
+        visitor.join("show", visitor.pressed(values)).raise_for_status()
         messages = visitor.messages()
         while next(messages)["msg"] != "process_starts":
             pass
         server.process.send_signal(signal.SIGTERM)
         last = next(m for m in messages if m["msg"] == "process_completed")
         assert last["success"]
-        visitor.close()
         assert server.process.wait(40) == 0
         assert "Traceback" not in server.output()
 
 
-@pytest.fixture
-def started(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., str]:
-    """A start of the page, here, that ends by itself: what it says of the reason."""
+def test_a_folder_for_uploads_that_cannot_be_written_is_said_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     for part in (logs, "begin"), (memory, "prepare"), (opening, "work_out"):
         monkeypatch.setattr(*part, lambda *_: None)
-
-    def start(*arguments: str) -> str:
-        assert main.main(["--backbone", "built-in", *arguments]) == 2
-        said = capsys.readouterr().err
-        assert "Traceback" not in said
-        return said
-
-    return start
-
-
-def test_a_folder_for_uploads_that_cannot_be_written_is_said_in_a_sentence(
-    started: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
     (tmp_path / "file").write_text("where the folder should be")
     monkeypatch.setenv(files.FOLDER, str(tmp_path / "file" / "uploads"))
     monkeypatch.setattr(serve, "serve", lambda *_: pytest.fail("it was not found out"))
-    assert files.FOLDER in started()
+    assert main.main(["--backbone", "built-in"]) == 2
+    said = capsys.readouterr().err
+    assert files.FOLDER in said and "Traceback" not in said
 
 
 @pytest.mark.parametrize("answering", [True, False])
@@ -260,9 +214,7 @@ def test_a_page_that_gradio_saw_too_late_is_looked_at_once_more(
         page.close()
 
 
-def test_a_page_has_a_folder_of_its_own_unless_one_is_chosen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Gradio names a file by its content, and ends by deleting what it named."""
     ends: list[Path] = []
     monkeypatch.setattr(files.atexit, "register", lambda _, path, **__: ends.append(Path(path)))
@@ -282,56 +234,41 @@ def test_a_browser_that_slept_for_an_hour_goes_on_where_it_was(url: str, slow: S
     slow.go.set()
     visitor = Visitor(url)
     values = visitor.open(WORDS)
-    before = visitor.press(values[0], values[1:])
+    before = visitor.press(values)
     names = set(re.findall(r'"([0-9a-f]{32})"', json.dumps(before.raw)))
     assert names
     visitor.close()
     STORE.clear()
     assert {httpx.get(f"{url}blob/{name}").status_code for name in names} == {404}
     visitor.web = httpx.Client(base_url=url, timeout=120)
-    assert visitor.press(values[0], values[1:]).same_as(before)
+    assert visitor.press(values).same_as(before)
     assert {httpx.get(f"{url}blob/{name}").status_code for name in names} == {200}
-    visitor.close()
 
 
 # ── weights, devices and masks ─────────────────────────────────────────────────────────────────
-
-
-@pytest.fixture(scope="module")
-def studio() -> Studio:
-    return Studio()
-
-
-def _out_of_memory(monkeypatch: pytest.MonkeyPatch, holds: int, failures: int = 10**6) -> list[int]:
-    """A device on which no batch of more than ``holds`` pictures has room, ``failures`` times."""
-    tried, embed = [], blocks.embed_patches
-
-    def embed_if_room(visual: Any, pixels: torch.Tensor) -> torch.Tensor:
-        tried.append(len(pixels))
-        if len(pixels) > holds and sum(n > holds for n in tried) <= failures:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return embed(visual, pixels)
-
-    monkeypatch.setattr(blocks, "embed_patches", embed_if_room)
-    return tried
 
 
 def test_the_page_goes_on_after_a_device_ran_out_of_memory(
     url: str, slow: Slow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow.go.set()
-    _out_of_memory(monkeypatch, holds=0, failures=1)
     visitor = Visitor(url)
-    assert "memory of cpu is too full" in visitor.ask(WORDS).problem
+    with monkeypatch.context() as patch:
+
+        def no_room(*_: Any) -> None:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+        patch.setattr(blocks, "embed_patches", no_room)
+        assert "memory of cpu is too full" in visitor.ask(WORDS).problem
     assert not visitor.ask(WORDS).problem
 
 
-def _truth(studio: Studio, tmp_path: Path, mask: bytes, classes: Any = ((0, "cat"),)) -> Any:
+def _truth(tmp_path: Path, mask: bytes, classes: Any = ((0, "cat"),)) -> Any:
     photo, file = tmp_path / "photo.png", tmp_path / "mask.png"
     noise(60, 80).save(photo)
     file.write_bytes(mask)
     settings = Settings(source="upload", words="cat, dog")
-    return compare.known(studio.look(Request(settings, str(photo), str(file), classes)))
+    return compare.known(studio().look(Request(settings, str(photo), str(file), classes)))
 
 
 def _plain(mode: str, height: int = 60, width: int = 80) -> Image.Image:
@@ -345,15 +282,15 @@ def _plain(mode: str, height: int = 60, width: int = 80) -> Image.Image:
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGB", "RGBA", "I;16", "I"])
-def test_a_mask_of_any_mode_is_read(mode: str, studio: Studio, tmp_path: Path) -> None:
-    view = _truth(studio, tmp_path, encoded(_plain(mode), "PNG"), ((0, "cat"),))
+def test_a_mask_of_any_mode_is_read(mode: str, tmp_path: Path) -> None:
+    view = _truth(tmp_path, encoded(_plain(mode), "PNG"), ((0, "cat"),))
     assert (view.labels[:30] == 0).all()
     assert (view.labels[30:] == -1).all()
 
 
-def test_a_mask_of_another_size_is_refused(studio: Studio, tmp_path: Path) -> None:
+def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GclipError, match="60 × 80 .* but one of 61 × 80"):
-        _truth(studio, tmp_path, encoded(_plain("L", 61, 80), "PNG"))
+        _truth(tmp_path, encoded(_plain("L", 61, 80), "PNG"))
 
 
 @pytest.mark.parametrize(
@@ -362,17 +299,15 @@ def test_a_mask_of_another_size_is_refused(studio: Studio, tmp_path: Path) -> No
      encoded(_plain("L"), "PNG")[:60]],
     ids=["bomb", "empty", "svg", "colours", "cut"],
 )  # fmt: skip
-def test_a_hostile_mask_is_refused_in_words(mask: bytes, studio: Studio, tmp_path: Path) -> None:
+def test_a_hostile_mask_is_refused_in_words(mask: bytes, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="expected") as refused:
-        _truth(studio, tmp_path, mask)
+        _truth(tmp_path, mask)
     assert str(tmp_path) not in str(refused.value)
     with pytest.raises(ImageError, match="expected"):
         mask_colours(str(tmp_path / "mask.png"))
 
 
 @pytest.mark.parametrize("classes", [((999, "cat"),), ((0, "cat"), (0, "dog")), ((2**70, "cat"),)])
-def test_a_table_of_classes_that_fits_no_mask_is_survived(
-    classes: Any, studio: Studio, tmp_path: Path
-) -> None:
-    view = _truth(studio, tmp_path, encoded(_plain("L"), "PNG"), classes)
+def test_classes_of_no_mask_are_survived(classes: Any, tmp_path: Path) -> None:
+    view = _truth(tmp_path, encoded(_plain("L"), "PNG"), classes)
     assert view is None or view.labels is None or view.labels.shape == (60, 80)

@@ -14,7 +14,7 @@ import pytest
 from gradio.utils import get_upload_folder
 
 from demo.host import guard
-from demo.host.guard import API, Endpoints, Guard, Pending
+from demo.host.guard import API, Endpoints, Guard
 
 JOIN = f"{API}/queue/join"
 DATA = f"{API}/queue/data"
@@ -54,25 +54,33 @@ class App:
         await send({"type": "http.response.body", "body": said})
 
 
+async def sent(
+    page: Guard, method: str, path: str, messages: list[Any], query: str = "", **headers: str
+) -> list[Any]:
+    """What is sent back to a request that comes in these messages."""
+    back: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        back.append(message)
+
+    named = [(key.encode(), value.encode()) for key, value in headers.items()]
+    scope = {"type": "http", "method": method, "path": path, "headers": named}
+    await page(scope | {"query_string": query.encode()}, receive, send)
+    return back
+
+
 def asked(
     page: Guard, method: str, path: str, body: bytes = b"", query: str = "", **headers: str
 ) -> tuple[int, str]:
     """Status and text of the answer to a request."""
-    sent: list[Any] = []
     parts = [body[at : at + 2**16] for at in range(0, len(body), 2**16)] or [b""]
-
-    async def receive() -> dict[str, Any]:
-        part = parts.pop(0)
-        return {"type": "http.request", "body": part, "more_body": bool(parts)}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    named = [(key.encode(), value.encode()) for key, value in headers.items()]
-    scope = {"type": "http", "method": method, "path": path, "headers": named}
-    scope |= {"query_string": query.encode()}
-    asyncio.run(page(scope, receive, send))
-    return sent[0]["status"], b"".join(m.get("body", b"") for m in sent[1:]).decode()
+    messages = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
+    messages[-1]["more_body"] = False
+    back = asyncio.run(sent(page, method, path, messages, query, **headers))
+    return back[0]["status"], b"".join(m.get("body", b"") for m in back[1:]).decode()
 
 
 ASK = {"fn_index": 1, "data": [1, 2, 3], "session_hash": "one", "event_data": None}
@@ -170,19 +178,17 @@ def test_answers_that_a_session_does_not_read_are_bounded(page: Guard) -> None:
     assert join(page, "another")[0] == 200
 
 
-def test_an_answer_that_was_read_waits_no_longer() -> None:
-    pending = Pending()
+def test_an_answer_that_was_read_waits_no_longer(page: Guard) -> None:
     done = f'data: {{"msg":"process_completed","output":{{}},"event_id":"{1:032x}"}}\n\n'
-    page = Guard(App(), ENDPOINTS, pending)
     join(page)
     join(page, "another")
-    assert len(pending) == 2
+    assert len(page.pending) == 2
     page.app = App(done.encode())
     asked(page, "GET", DATA, query="session_hash=someone")
-    assert len(pending) == 1
+    assert len(page.pending) == 1
     page.app = App()
     asked(page, "GET", DATA, query="session_hash=another")
-    assert len(pending) == 0, "who hangs up waits for nothing"
+    assert len(page.pending) == 0, "who hangs up waits for nothing"
 
 
 @pytest.mark.parametrize(("leaves", "reads"), [(True, [DATA, DATA]), (False, [DATA])])
@@ -193,14 +199,7 @@ def test_the_answers_of_who_leaves_are_thrown_away(
     monkeypatch.setattr(guard, "_LEFT_SECONDS", 0)
     join(page)
     app.reached.clear()
-
     messages = [{"type": "http.request", "body": b""}, {"type": "http.disconnect"}]
-
-    async def received() -> dict[str, Any]:
-        return messages.pop(0)
-
-    async def nowhere(_: Any) -> None:
-        pass
 
     async def stream(scope: Any, receive: Callable, send: Callable) -> None:
         await app(scope, receive, send)
@@ -209,8 +208,7 @@ def test_the_answers_of_who_leaves_are_thrown_away(
 
     async def read() -> None:
         page.app = stream
-        scope = {"type": "http", "method": "GET", "path": DATA, "headers": []}
-        await page(scope | {"query_string": b"session_hash=one"}, received, nowhere)
+        await sent(page, "GET", DATA, messages, "session_hash=one")
         await asyncio.sleep(0)
         await asyncio.gather(*page._discards.values())
 
@@ -236,21 +234,10 @@ def test_a_session_that_comes_back_reads_its_answers_itself(
 
     async def leave_and_ask_again() -> None:
         page.app = stream
-        messages = [
-            {"type": "http.disconnect"},
-            {"type": "http.request", "body": json.dumps(ASK).encode()},
-        ]
-
-        async def received() -> dict[str, Any]:
-            return messages.pop(0)
-
-        async def nowhere(_: Any) -> None:
-            pass
-
-        scope = {"type": "http", "headers": [], "query_string": b"session_hash=one"}
-        await page(scope | {"method": "GET", "path": DATA}, received, nowhere)
+        await sent(page, "GET", DATA, [{"type": "http.disconnect"}], "session_hash=one")
         await asyncio.sleep(0.01)
-        await page(scope | {"method": "POST", "path": JOIN}, received, nowhere)
+        ask = {"type": "http.request", "body": json.dumps(ASK).encode()}
+        await sent(page, "POST", JOIN, [ask], "session_hash=one")
         await asyncio.sleep(0.1)
 
     asyncio.run(leave_and_ask_again())
@@ -267,30 +254,24 @@ def test_a_session_that_comes_back_reads_its_answers_itself(
         ("HEAD", f"{DATA}?session_hash=one", 405),
     ],
 )
-def test_what_reads_no_answer_leaves_it_counted(method: str, path: str, status: int) -> None:
-    pending = Pending()
-    page = Guard(App(), ENDPOINTS, pending)
+def test_what_reads_no_answer_counts_none(method: str, path: str, status: int, page: Guard) -> None:
     join(page)
     page.app = App(status=status)
     way, _, query = path.partition("?")
     asked(page, method, way, b"{}", query)
-    assert len(pending) == 1
+    assert len(page.pending) == 1
 
 
-def test_a_program_that_names_its_session_has_its_answer_read() -> None:
-    pending = Pending()
-    page = Guard(App(), ENDPOINTS, pending)
+def test_a_program_that_names_its_session_has_its_answer_read(page: Guard) -> None:
     body = {"data": ["picture", "cat"], "session_hash": "mine"}
     _, said = asked(page, "POST", f"{API}/call/segment", json.dumps(body).encode())
     asked(page, "GET", f"{API}/call/segment/{json.loads(said)['event_id']}")
-    assert len(pending) == 0
+    assert len(page.pending) == 0
 
 
 def test_answers_unread_for_long_are_fetched_and_thrown_away(
-    monkeypatch: pytest.MonkeyPatch, app: App
+    page: Guard, app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pending = Pending()
-    page = Guard(app, ENDPOINTS, pending)
     join(page, "a&b=é")
     monkeypatch.setattr(guard, "UNREAD_SECONDS", -1)
 
@@ -301,7 +282,7 @@ def test_answers_unread_for_long_are_fetched_and_thrown_away(
     asyncio.run(later())
     assert app.reached[-1][0] == DATA
     assert parse_qs(app.queries[-1].decode()) == {"session_hash": ["a&b=é"]}
-    assert len(pending) == 0
+    assert len(page.pending) == 0
 
 
 # ── files and addresses ────────────────────────────────────────────────────────────────────────
@@ -325,23 +306,16 @@ def test_a_file_or_address_that_is_no_upload_never_reaches_gradio(
         assert "uploaded file was expected" in said
 
 
-def test_an_empty_path_is_no_upload(page: Guard, app: App) -> None:
-    """Gradio would take it for the folder that the page runs in."""
-    assert join(page, data=[{"path": ""}, 0, 0])[0] == 422
+def test_neither_an_empty_path_nor_an_upload_behind_a_public_name_is_an_upload(
+    upload: Path, page: Guard, app: App
+) -> None:
+    """Gradio would take an empty path for the folder that the page runs in."""
+    for path in ("", f"http://pictures.example{API}/file={upload}"):
+        assert join(page, data=[{"path": path}, 0, 0])[0] == 422
     assert not app.reached
 
 
-def test_a_public_name_behind_which_our_upload_seems_to_lie_is_no_path(
-    upload: Path, page: Guard, app: App
-) -> None:
-    file = {"path": f"http://pictures.example{API}/file={upload}"}
-    assert join(page, data=[file, 0, 0])[0] == 422
-    assert not app.reached
-
-
-def test_an_upload_passes_with_its_address_on_this_page(
-    upload: Path, page: Guard, app: App
-) -> None:
+def test_an_upload_passes_with_its_address_here(upload: Path, page: Guard, app: App) -> None:
     file = {"path": str(upload), "url": f"http://127.0.0.1:7860{API}/file={upload}"}
     assert join(page, data=[file, 0, 0])[0] == 200
     assert json.loads(app.reached[0][1])["data"][0] == file
@@ -370,11 +344,13 @@ def test_a_private_event_cannot_be_called_by_name(way: str, page: Guard, app: Ap
 
 
 @pytest.mark.parametrize("way", ["call", "run", "api"])
-def test_a_number_beside_a_name_is_refused(way: str, page: Guard, app: App) -> None:
+def test_an_endpoint_by_name_takes_values_and_no_number(way: str, page: Guard, app: App) -> None:
     """Gradio would call the event of that number, private ones as well."""
-    status, said = asked(page, "POST", f"{API}/{way}/segment", b'{"data": [], "fn_index": 1}')
-    assert (status, app.reached) == (422, [])
-    assert "fn_index" in said
+    for data in (None, "text", {}, 7, []):
+        body = {"data": data} if data != [] else {"data": [], "fn_index": 1}
+        status, said = asked(page, "POST", f"{API}/{way}/segment", json.dumps(body).encode())
+        assert (status, app.reached) == (422, [])
+        assert ("fn_index" if data == [] else "takes a list") in said
 
 
 @pytest.mark.parametrize(
@@ -406,13 +382,6 @@ def test_the_queue_takes_only_what_an_event_takes(
     found = join(page, **changed)
     assert (found[0], app.reached) == (status, [])
     assert said in json.loads(found[1])["detail"]
-
-
-@pytest.mark.parametrize("data", [None, "text", {}, 7])
-def test_an_endpoint_by_name_takes_a_list_of_values(data: Any, page: Guard, app: App) -> None:
-    status, said = asked(page, "POST", f"{API}/run/segment", json.dumps({"data": data}).encode())
-    assert (status, app.reached) == (422, [])
-    assert "takes a list" in said
 
 
 def test_what_the_browser_does_alone_is_no_endpoint() -> None:

@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 
 from demo.learn import lesson
-from demo.look import Look, Studio
+from demo.look import Look
 from demo.tabs import learn
 from demo.widgets.blobs import STORE
 from evaluation.photos import star_photos
 from gclip_core import assets
+from tests.demo import studio
 
 
 @pytest.fixture(scope="module")
 def look() -> Look:
-    return Studio().look(lesson.REQUEST)
+    return studio().look(lesson.REQUEST)
 
 
 @pytest.fixture(scope="module")
@@ -24,16 +25,12 @@ def pages(look: Look) -> list[dict]:
     return learn.value(look)["pages"]
 
 
-def test_every_step_asks_before_it_tells(pages: list[dict]) -> None:
+def test_every_step_asks_before_it_tells_one_number(pages: list[dict]) -> None:
     for page in pages[1:]:
         assert page["question"].endswith("?")
         assert 0 <= page["right"] < len(set(page["options"])) == 3
         assert page["answer"] and page["before"]
         assert "{" not in page["text"] + page["answer"] + "".join(page["options"])
-
-
-def test_an_answer_tells_one_number(pages: list[dict]) -> None:
-    for page in pages[1:]:
         strong = re.findall(r"\*\*(.+?)\*\*", page["answer"])
         assert sum(any(c.isdigit() for c in one) for one in strong) == 1, page["answer"]
 

@@ -1,6 +1,5 @@
 """A look: every answer depends on its own request alone, and the cache is bounded in bytes."""
 
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ from PIL import Image
 
 import gclip_core as gclip
 from demo import variants
-from demo.look import Look, Request, Studio
+from demo.look import Request, Studio
 from demo.settings import Settings
 from demo.source import WORKED_PIXELS, mask_colours, worked_size
 from evaluation.photos import star_photos
@@ -39,9 +38,6 @@ def upload(folder: Path, height: int, width: int, **changes: object) -> Request:
     path = folder / "upload.png"
     noise(height // 10, width // 10).resize((width, height)).save(path)
     return Request(Settings(source="upload", words=WORDS, **changes), upload=str(path))
-
-
-# --- an answer ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("amf", "cs"), [(True, True), (True, False), (False, False)])
@@ -91,26 +87,6 @@ def test_all_variants_take_one_pass_through_the_tower() -> None:
     assert len(passes) == 1
 
 
-def test_visitors_at_the_same_time_get_their_own_answers(studio: Studio) -> None:
-    asked = [
-        request(amf=amf, plant=plant, plant_channel=7)
-        for amf in (True, False)
-        for plant in (True, False)
-    ]
-    alone = [labels(Studio(studio.default), one) for one in asked]
-    shared, together = Studio(studio.default), {}
-
-    def visit(place: int) -> None:
-        together[place] = labels(shared, asked[place])
-
-    threads = [threading.Thread(target=visit, args=(place,)) for place in range(len(asked))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert all(np.array_equal(together[place], one) for place, one in enumerate(alone))
-
-
 def test_the_cache_stays_under_its_bound() -> None:
     studio = Studio(tiny_backbone())
     studio.cache.limit = 3_000_000
@@ -118,9 +94,6 @@ def test_the_cache_stays_under_its_bound() -> None:
         look = studio.look(Request(Settings(example=example, words=WORDS)))
         look.mask(look.chosen)
         assert studio.cache.size <= 3_000_000
-
-
-# --- a picture ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2000, 2000), (4000, 6000), (70, 65_000), (9000, 20)])
@@ -133,9 +106,7 @@ def test_a_picture_is_worked_on_at_4_megapixels_at_most(size: tuple[int, int]) -
         assert height / width == pytest.approx(size[0] / size[1], rel=0.01)
 
 
-def test_a_large_upload_is_scaled_down_and_the_status_says_so(
-    studio: Studio, tmp_path: Path
-) -> None:
+def test_a_large_upload_is_scaled_down_as_the_status_says(studio: Studio, tmp_path: Path) -> None:
     look = studio.look(upload(tmp_path, 2400, 3000))
     assert look.mask(look.chosen).labels.shape == look.picture.size == worked_size((2400, 3000))
     assert look.done("side").scaled == ((2400, 3000), look.picture.size)
@@ -165,17 +136,6 @@ def test_of_an_own_mask_only_named_classes_count(studio: Studio, tmp_path: Path)
     assert [c.colour for c in mask_colours(str(path))] == ["#ff0000", "#00ff00", "#0000ff"]
     one = studio.look(Request(request().settings, "", str(path), ((1, "person"),)))
     assert list(one.mask(one.chosen).iou) == [1]
-
-
-def test_a_mask_of_another_size_is_refused_in_words(studio: Studio, tmp_path: Path) -> None:
-    path = tmp_path / "small.png"
-    Image.new("L", (8, 8)).save(path)
-    look: Look = studio.look(Request(request().settings, "", str(path), ((0, "dog"),)))
-    with pytest.raises(GclipError, match="size"):
-        look.mask(look.chosen)
-
-
-# --- a backbone -----------------------------------------------------------------------------------
 
 
 def test_a_backbone_that_is_not_here_is_never_fetched_by_asking(studio: Studio) -> None:

@@ -8,31 +8,26 @@ from typing import Any
 import numpy as np
 import pytest
 
-from demo.look import Look, Request, Studio
+from demo.look import Look, Request
 from demo.settings import Settings
 from demo.tabs import machine
 from gclip_core.attention import ATTENTIONS
 from gclip_core.methods import METHODS
-from tests.demo import test_widgets
+from tests.demo import studio, test_widgets
 
 SMALL: dict[str, Any] = {"example": "teddy", "words": "teddy bear, person, floor", "short_side": 96}
 
 
-@pytest.fixture(scope="module")
-def studio() -> Studio:
-    return Studio()
-
-
-def look_at(studio: Studio, **changes: Any) -> Look:
-    return studio.look(Request(Settings(**{**SMALL, **changes})))
+def look_at(**changes: Any) -> Look:
+    return studio().look(Request(Settings(**{**SMALL, **changes})))
 
 
 def unpacked(value: dict[str, Any]) -> dict[str, np.ndarray]:
     return test_widgets.unpacked(base64.b64decode(value["data"]))
 
 
-def test_what_travels_is_what_was_found_to_half_a_level(studio: Studio) -> None:
-    look = look_at(studio, plant=True)
+def test_what_travels_is_what_was_found_to_half_a_level() -> None:
+    look = look_at(plant=True)
     exact, value = machine.arrays(look), machine.value(look)
     back = unpacked(value)
     assert value["square"] == 1
@@ -45,22 +40,22 @@ def test_what_travels_is_what_was_found_to_half_a_level(studio: Studio) -> None:
     assert (back["norms"] == exact["norms"]).all()
 
 
-def test_the_matrix_used_is_the_mean_of_those_that_are_drawn(studio: Studio) -> None:
-    exact = machine.arrays(look_at(studio))
+def test_the_matrix_used_is_the_mean_of_those_that_are_drawn() -> None:
+    exact = machine.arrays(look_at())
     fused = [matrix for name, matrix in exact.items() if name.startswith("block ")]
     assert np.allclose(np.mean([exact["local"], *fused], axis=0), exact["used"], atol=1e-6)
 
 
-def test_where_a_patch_looks_most_comes_from_the_exact_row(studio: Studio) -> None:
-    look = look_at(studio)
+def test_where_a_patch_looks_most_comes_from_the_exact_row() -> None:
+    look = look_at()
     used, back = machine.arrays(look)["used"], unpacked(machine.value(look))
     shares = np.sort(used / used.sum(1, keepdims=True))[:, :-4:-1]
     assert (back["looks"][0] == used.argmax(1)).all()
     assert np.allclose(back["times"], shares.T * len(used), rtol=1e-3)
 
 
-def test_many_patches_are_drawn_in_squares_and_the_picture_says_so(studio: Studio) -> None:
-    look = look_at(studio, short_side=336)
+def test_many_patches_are_drawn_in_squares_and_the_picture_says_so() -> None:
+    look = look_at(short_side=336)
     value = machine.value(look)
     square = value["square"]
     assert square > 1
@@ -68,18 +63,18 @@ def test_many_patches_are_drawn_in_squares_and_the_picture_says_so(studio: Studi
     assert unpacked(value)["scores"].shape[1] == math.prod(look.grid), "words are of every patch"
 
 
-def test_a_fault_is_called_a_simulation_and_says_where_it_sits(studio: Studio) -> None:
-    value = machine.value(look_at(studio, plant=True))
+def test_a_fault_is_called_a_simulation_and_says_where_it_sits() -> None:
+    value = machine.value(look_at(plant=True))
     assert value["fault"] == [77, 200.0, [7, 8, 9, 10, 11]]
     assert [one["number"] for one in value["blocks"] if one["planted"]] == [7, 8, 9, 10, 11]
     said = value["parts"]["values"]["sentence"]
     assert said.startswith("Simulation: channel 77’s weights × 200 in blocks 7 to 11")
-    assert machine.value(look_at(studio))["fault"] is None
+    assert machine.value(look_at())["fault"] is None
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_has_its_machine_and_words_at_every_part(studio: Studio, method: str) -> None:
-    look = look_at(studio, method=method)
+def test_every_method_has_its_machine_and_words_at_every_part(method: str) -> None:
+    look = look_at(method=method)
     value = machine.value(look)
     json.dumps(value, allow_nan=False)
     for part in value["parts"].values():
@@ -88,8 +83,6 @@ def test_every_method_has_its_machine_and_words_at_every_part(studio: Studio, me
 
 
 @pytest.mark.parametrize("attention", ATTENTIONS)
-def test_parts_of_the_last_block_that_an_attention_leaves_out_are_called_unused(
-    attention: str,
-) -> None:
+def test_parts_of_the_last_block_that_an_attention_leaves_out_are_unused(attention: str) -> None:
     named = {part for pair in ATTENTIONS[attention].pairs for part in pair}
     assert machine.parts_used(attention) == named | {"v"}

@@ -1,11 +1,8 @@
 """How much memory the page may use: what its cache keeps, and what a request may need."""
 
 import argparse
-import resource
 import threading
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +10,7 @@ import pytest
 
 from demo import source
 from demo.host import memory
-from demo.host.byte_cache import ByteCache, digest, nbytes
+from demo.host.byte_cache import digest, nbytes
 from demo.look import Request, Studio
 from demo.settings import Settings
 from demo.source import open_picture, read_mask
@@ -21,33 +18,17 @@ from gclip_core.errors import ImageError, MethodError
 from gclip_core.methods import METHODS
 from gclip_core.types import Grid
 from tests.models import tiny_backbone
-from tests.pictures import black_png, png_bomb, rgb
+from tests.pictures import black_png, cost, png_bomb, rgb
 
 UPLOAD = Settings(source="upload")
 
 
-def _opened(path: str) -> Grid:
-    return open_picture(UPLOAD, path).size
+def _opened(path: Path) -> Grid:
+    return open_picture(UPLOAD, str(path)).size
 
 
-def _read(path: str) -> Grid:
-    return read_mask(path)[0].shape
-
-
-def _grown(read: Callable[[str], Grid], path: str) -> tuple[Grid, float]:
-    """What a file is read into, and how many MB this process grows by it."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    size = read(path)
-    return size, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-
-
-def test_the_cache_keeps_what_was_used_last_within_its_bytes() -> None:
-    cache = ByteCache(10_000)
-    for number in range(5):
-        cache.put(("array", number), np.zeros(4000, np.uint8))
-    assert cache.size <= 10_000
-    assert cache.get(("array", 0)) is None
-    assert cache.get(("array", 4)) is not None
+def _read(path: Path) -> Grid:
+    return read_mask(str(path))[0].shape
 
 
 def test_a_key_costs_the_same_whatever_a_visitor_sent() -> None:
@@ -55,11 +36,8 @@ def test_a_key_costs_the_same_whatever_a_visitor_sent() -> None:
     assert digest(("a", 1)) != digest(("a", 2))
 
 
-def test_the_size_of_an_answer_counts_its_texts_and_arrays() -> None:
+def test_the_size_of_a_value_counts_all_that_a_visitor_sent_texts_and_arrays() -> None:
     assert nbytes({"text": "x" * 1000, "rows": [np.zeros(500, np.uint8)]}) > 1500
-
-
-def test_the_size_of_a_request_counts_all_that_a_visitor_sent() -> None:
     words, names = "x" * 4000, ((1, "y" * 300),) * 254
     assert nbytes(Request(Settings(words=words), truth_classes=names)) > 4000 + 254 * 300
 
@@ -70,13 +48,11 @@ def test_a_bound_too_small_to_work_in_is_refused(text: str) -> None:
         memory.parsed(text)
 
 
-@pytest.mark.parametrize("read", [lambda path: open_picture(UPLOAD, path), read_mask])
-def test_a_picture_over_100_megapixels_is_refused(
-    read: Callable[[str], object], tmp_path: Path
-) -> None:
+def test_a_picture_over_100_megapixels_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(png_bomb(10_000, 10_100))
-    with pytest.raises(ImageError, match="at most 100,000,000 pixels"):
-        read(str(tmp_path / "x.png"))
+    for read in (_opened, _read):
+        with pytest.raises(ImageError, match="at most 100,000,000 pixels"):
+            read(tmp_path / "x.png")
 
 
 def test_a_webp_which_is_decoded_into_four_copies_may_not_be_large(
@@ -99,18 +75,15 @@ def test_a_webp_which_is_decoded_into_four_copies_may_not_be_large(
     ],
 )
 def test_a_png_of_99_megapixels_opens_in_the_memory_of_one_copy(
-    read: Callable[[str], Grid], kind: tuple[int, int], most: int, tmp_path: Path
+    read: Callable[[Path], Grid], kind: tuple[int, int], most: int, tmp_path: Path
 ) -> None:
     (tmp_path / "x.png").write_bytes(black_png(9_900, 10_000, *kind))
-    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as child:
-        size, grown = child.submit(_grown, read, str(tmp_path / "x.png")).result()
+    size, grown, _ = cost(read, tmp_path / "x.png")
     assert size == source.worked_size((9_900, 10_000))
     assert grown < most
 
 
-def test_a_large_picture_waits_for_the_turn_of_large_requests(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_picture_waits_its_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "LARGE", 12 * 17 - 1)
     studio, done = Studio(tiny_backbone()), threading.Event()
     rgb().save(tmp_path / "x.png")

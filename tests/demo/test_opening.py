@@ -4,12 +4,13 @@ import pytest
 
 from demo.learn import opening
 from demo.look import Look, Request, Studio
+from tests.demo import studio
+from tests.models import loaded
 
 
 @pytest.fixture(scope="module")
 def look() -> Look:
-    studio = Studio()
-    return studio.look(Request(opening.first(studio.default)))
+    return studio().look(Request(opening.first(studio().default)))
 
 
 def test_with_the_fault_each_switch_helps_and_both_help_most(look: Look) -> None:
@@ -30,7 +31,7 @@ def test_the_sentence_under_the_opening_belongs_to_it_alone(look: Look) -> None:
 
 
 def test_the_opening_is_worked_out_while_the_page_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    fresh = Studio()
+    fresh = Studio(loaded())
     opening.work_out(fresh).join(120)
     monkeypatch.setattr(fresh, "encode", lambda *_: pytest.fail("its picture is encoded again"))
     look = fresh.look(Request(opening.first(fresh.default)))

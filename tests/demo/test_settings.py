@@ -70,10 +70,6 @@ def test_a_tampered_value_is_dropped_with_a_note(key: str, value: str) -> None:
     assert value[:80] not in notes[0] or len(value) < 3
 
 
-def test_keys_of_the_host_are_ignored() -> None:
-    assert from_query("?__theme=dark&utm_source=x&logs=1") == (Settings(), ())
-
-
 @given(st.dictionaries(st.sampled_from([key_of(name) for name in FIELDS]),
                        st.text(max_size=40), max_size=6))  # fmt: skip
 @settings(max_examples=200, deadline=None)
@@ -106,10 +102,15 @@ def test_an_emptied_field_keeps_its_default() -> None:
     assert read({"short_side": None, "words": "cat"}) == Settings(words="cat")
 
 
-@pytest.mark.parametrize("query", ["seed=7&words=moon", "source=drawing&drawing={}", "style=seen"])
-def test_a_link_to_a_drawn_scene_opens_the_first_example_and_says_so(query: str) -> None:
-    assert from_query(query + "&cs=0") == (Settings(cs=False), (wording.OLD_SCENE,))
-
-
-def test_a_link_may_call_the_built_in_model_by_its_old_name() -> None:
-    assert from_query("backbone=built-in-photos") == (Settings(backbone="built-in"), ())
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("?__theme=dark&utm_source=x&logs=1", (Settings(), ())),  # keys of the host
+        ("backbone=built-in-photos", (Settings(backbone="built-in"), ())),
+        ("seed=7&words=moon&cs=0", (Settings(cs=False), (wording.OLD_SCENE,))),
+        ("source=drawing&drawing={}", (Settings(), (wording.OLD_SCENE,))),
+        ("style=seen", (Settings(), (wording.OLD_SCENE,))),
+    ],
+)
+def test_keys_of_the_host_and_links_from_before_are_understood(query: str, found: tuple) -> None:
+    assert from_query(query) == found

@@ -8,31 +8,27 @@ import pytest
 import torch
 
 from demo import wording
-from demo.look import Look, Request, Studio
+from demo.look import Look, Request
 from demo.settings import Settings
 from demo.tabs import attention, channels, common, compare, norms, side, why
 from demo.variants import VARIANTS, ablation
 from gclip_core.methods import METHODS
+from tests.demo import studio
 
 SETTINGS = Settings(
     example="teddy", words="teddy bear, person, floor, tree", short_side=128, plant=False
 )
 
 
-@pytest.fixture(scope="module")
-def studio() -> Studio:
-    return Studio()
-
-
-def look_at(studio: Studio, **changes: Any) -> Look:
-    return studio.look(Request(SETTINGS.changed(**changes)))
+def look_at(**changes: Any) -> Look:
+    return studio().look(Request(SETTINGS.changed(**changes)))
 
 
 # --- channels ------------------------------------------------------------------------------------
 
 
-def test_without_an_abnormal_channel_cs_changes_nothing_and_says_so(studio: Studio) -> None:
-    look = look_at(studio)
+def test_without_an_abnormal_channel_cs_changes_nothing_and_says_so() -> None:
+    look = look_at()
     off, on = (look.mask(ablation(look.settings, amf=False, cs=cs)) for cs in (False, True))
     assert (off.labels == on.labels).all()
     found = norms.report(look)
@@ -44,56 +40,52 @@ def test_without_an_abnormal_channel_cs_changes_nothing_and_says_so(studio: Stud
         assert text.count("CS changes nothing") == 1, text
 
 
-def test_a_planted_channel_is_the_one_that_cs_scales_down(studio: Studio) -> None:
-    look = look_at(studio, plant=True)
+def test_a_planted_channel_is_the_one_that_cs_scales_down() -> None:
+    look = look_at(plant=True)
     found = norms.report(look)
     assert found.suppressed == (6, 7, 8, 9, 10)
     assert {found.channels[block] for block in found.suppressed} == {77}
-    assert norms.block_in_view(look) == norms.block_in_view(look_at(studio)) == 6
-    assert norms.block_in_view(look_at(studio, view_block=40)) == 11
-    assert studio.default.planted == (), "the shared backbone stays as it is"
+    assert norms.block_in_view(look) == norms.block_in_view(look_at()) == 6
+    assert norms.block_in_view(look_at(view_block=40)) == 11
+    assert studio().default.planted == (), "the shared backbone stays as it is"
 
 
-def test_the_largest_channel_is_called_abnormal_only_from_the_threshold_on(
-    studio: Studio,
-) -> None:
-    found, planted = (norms.report(look_at(studio, plant=plant)) for plant in (False, True))
+def test_the_largest_channel_is_called_abnormal_only_from_the_threshold_on() -> None:
+    found, planted = (norms.report(look_at(plant=plant)) for plant in (False, True))
     assert "not abnormal" in wording.largest_note(found, 3, 2.0)
     assert "not abnormal" not in wording.largest_note(planted, 6, 2.0)
     zeros = replace(found, norms_before=torch.zeros_like(found.norms_before))
     assert wording.largest_note(zeros, 0, 2.0) == "All weights of this layer are 0."
 
 
-def test_dragged_channels_are_suppressed_in_the_block_shown(studio: Studio) -> None:
+def test_dragged_channels_are_suppressed_in_the_block_shown() -> None:
     shown = SETTINGS.changed(view_block=7, amf=False, cs=False)
-    new = channels.choose(studio.segmenter(shown).backbone, shown, range(3, 60))
+    new = channels.choose(studio().segmenter(shown).backbone, shown, range(3, 60))
     assert (new.cs, new.cs_blocks, new.channels) == (True, (7,), tuple(range(3, 60)))
-    found = norms.report(studio.look(Request(new)))
+    found = norms.report(studio().look(Request(new)))
     before, after = found.norms_before[7].numpy(), found.norms_after[7].numpy()
     assert after[3:60] == pytest.approx(np.delete(before, range(3, 60)).mean(), rel=1e-4)
     assert (np.delete(after, range(3, 60)) == np.delete(before, range(3, 60))).all()
 
 
-def test_where_cs_has_blocks_a_drag_takes_the_place_of_the_abnormal_channel(
-    studio: Studio,
-) -> None:
+def test_where_cs_has_blocks_a_drag_takes_the_place_of_the_abnormal_channel() -> None:
     planted = SETTINGS.changed(plant=True)
-    new = channels.choose(studio.segmenter(planted).backbone, planted, [5])
+    new = channels.choose(studio().segmenter(planted).backbone, planted, [5])
     assert new.cs_blocks == "backbone"
-    found = norms.report(studio.look(Request(new)))
+    found = norms.report(studio().look(Request(new)))
     assert found.suppressed == (6, 7, 8, 9, 10)
     assert found.norms_after[6, 77] == found.norms_before[6, 77], "77 is not changed"
 
 
-def test_clearing_takes_back_the_channels_and_the_block_a_drag_named(studio: Studio) -> None:
+def test_clearing_takes_back_the_channels_and_the_block_a_drag_named() -> None:
     shown = SETTINGS.changed(view_block=4)
-    new = channels.clear(channels.choose(studio.segmenter(shown).backbone, shown, [1, 2]))
+    new = channels.clear(channels.choose(studio().segmenter(shown).backbone, shown, [1, 2]))
     assert (new.channels, new.cs_blocks) == ((), "backbone")
     assert channels.clear(SETTINGS.changed(cs_blocks=(6, 7), channels=(1,))).cs_blocks == (6, 7)
 
 
-def test_values_that_move_against_the_paper_are_said_to(studio: Studio) -> None:
-    found = norms.report(look_at(studio, plant=True))
+def test_values_that_move_against_the_paper_are_said_to() -> None:
+    found = norms.report(look_at(plant=True))
     text = wording.similarity_note("the truth", found, (0.5, -0.09), (0.6, 0.695))
     assert "two regions became more alike, −0.09 to 0.69" in text
     assert "otherwise" not in wording.similarity_note("the truth", found, (0.5, 0.4), (0.6, 0.3))
@@ -102,17 +94,15 @@ def test_values_that_move_against_the_paper_are_said_to(studio: Studio) -> None:
 # --- attention -----------------------------------------------------------------------------------
 
 
-def test_the_strip_has_every_block_s_score_and_names_those_of_amf(studio: Studio) -> None:
-    look = look_at(studio)
+def test_the_strip_has_every_block_s_score_and_names_those_of_amf() -> None:
+    look = look_at()
     shown, fusion = attention._strip(look), look.findings(look.chosen).fusion
     assert [one["number"] - 1 for one in shown["blocks"] if one["fused"]] == list(fusion.blocks)
     assert tuple(one["score"] for one in shown["blocks"]) == common.tokens(look).scores
 
 
-def test_under_a_simulation_global_tokens_are_those_of_the_trunk_that_runs(
-    studio: Studio,
-) -> None:
-    look = look_at(studio, plant=True, cs=False)
+def test_under_a_simulation_global_tokens_are_those_of_the_trunk_that_runs() -> None:
+    look = look_at(plant=True, cs=False)
     seen, clean = common.tokens(look).scores, look.segmenter.globality(look.encoded).scores
     first = min(look.segmenter.backbone.planted[0].blocks)
     assert seen[: first + 1] == clean[: first + 1]
@@ -120,10 +110,8 @@ def test_under_a_simulation_global_tokens_are_those_of_the_trunk_that_runs(
 
 
 @pytest.mark.parametrize("head", [None, 2])
-def test_the_last_block_s_maps_are_those_without_and_with_amf(
-    studio: Studio, head: int | None
-) -> None:
-    look = look_at(studio, view_head=head, view_block=7)
+def test_the_last_block_s_maps_are_without_and_with_amf(head: int | None) -> None:
+    look = look_at(view_head=head, view_block=7)
     shown = attention._maps(look)["maps"]
     assert [one["title"] for one in shown] == [
         "Block 8 of 12", "Block 12, AMF off", "Block 12, AMF on",
@@ -136,8 +124,8 @@ def test_the_last_block_s_maps_are_those_without_and_with_amf(
     assert len({one["matrix"] for one in shown}) == 3
 
 
-def test_another_method_s_own_attention_stands_beside_clearclip_s(studio: Studio) -> None:
-    look = look_at(studio, method="scclip")
+def test_another_method_s_own_attention_stands_beside_clearclip_s() -> None:
+    look = look_at(method="scclip")
     *_, plain, own = attention._maps(look)["maps"]
     assert (plain["title"], own["title"]) == ("Block 12, ClearCLIP", "Block 12, SC-CLIP")
     assert own["matrix"] == common.matrix(look, METHODS["scclip"])
@@ -151,15 +139,15 @@ def test_another_method_s_own_attention_stands_beside_clearclip_s(studio: Studio
      (False, True, [", with and without CS alike"])],
 )  # fmt: skip
 def test_under_the_last_block_stands_what_it_is_without_and_equal_ones_once(
-    studio: Studio, amf: bool, cs: bool, titles: list[str]
+    amf: bool, cs: bool, titles: list[str]
 ) -> None:
-    made = side._maps(look_at(studio, amf=amf, cs=cs))["sides"]
+    made = side._maps(look_at(amf=amf, cs=cs))["sides"]
     assert [one["title"] for one in made] == [f"Block 12{one}" for one in titles]
 
 
 @pytest.mark.parametrize("method", ["clip", "sclip", "resclip", "itaclip"])
-def test_a_method_without_switches_says_so_and_what_it_mixes(studio: Studio, method: str) -> None:
-    made, title = side._maps(look_at(studio, method=method)), METHODS[method].title
+def test_a_method_without_switches_says_so_and_what_it_mixes(method: str) -> None:
+    made, title = side._maps(look_at(method=method)), METHODS[method].title
     assert [one["title"] for one in made["sides"]] == ["Block 12, ClearCLIP", f"Block 12, {title}"]
     assert made["note"].startswith(f"{title} uses neither AMF nor CS.")
     assert ("the mean of blocks" in made["note"]) is (METHODS[method].fusion is not None)
@@ -174,10 +162,8 @@ def test_a_best_score_is_marked_unless_it_is_nothing_or_everybody_s() -> None:
     assert compare.best({"a": None, "b": None}) == ()
 
 
-def test_the_table_has_a_row_a_method_with_its_year_marks_scores_and_time(
-    studio: Studio,
-) -> None:
-    look = look_at(studio, extras=True)
+def test_the_table_has_a_row_a_method_with_its_year_marks_scores_and_time() -> None:
+    look = look_at(extras=True)
     table = compare._table(look, compare.see(look, compare.shown(extras=True)))
     assert [row["name"] for row in table["rows"]] == list(VARIANTS)
     years = [row["year"] for row in table["rows"] if row["year"]]
@@ -192,8 +178,8 @@ def test_the_table_has_a_row_a_method_with_its_year_marks_scores_and_time(
     assert marks["scclip"][2] and marks["sfp"][2]
 
 
-def test_a_method_that_refuses_the_picture_says_why_in_its_row(studio: Studio) -> None:
-    look = look_at(studio, short_side=64, right="sfp", extras=True)
+def test_a_method_that_refuses_the_picture_says_why_in_its_row() -> None:
+    look = look_at(short_side=64, right="sfp", extras=True)
     found = compare.see(look, compare.shown(extras=True))
     rows = {row["name"]: row for row in compare._table(look, found)["rows"]}
     assert list(rows) == list(VARIANTS)
@@ -202,9 +188,9 @@ def test_a_method_that_refuses_the_picture_says_why_in_its_row(studio: Studio) -
     assert compare.pair(look, found)[1].method.name == "clearclip"
 
 
-def test_what_is_known_of_methods_on_the_built_in_is_said_there_alone(studio: Studio) -> None:
+def test_what_is_known_of_methods_on_the_built_in_is_said_there_alone() -> None:
     methods = [METHODS["maskclip"], METHODS["sfp"]]
-    known = wording.on_this_model(studio.default.name, methods)
+    known = wording.on_this_model(studio().default.name, methods)
     assert known == [wording.FAVOURS_VALUES, wording.FAILS_CALIBRATION]
     assert wording.on_this_model("openai-vit-b-16", methods) == []
 
@@ -214,17 +200,15 @@ def test_a_photo_on_which_a_method_lowers_the_score_is_named() -> None:
     assert wording.lowered("GCLIP", 0.5, 0.5) == wording.lowered("GCLIP", 0.4, 0.5) == ""
 
 
-def test_without_truth_the_table_has_no_scores(studio: Studio) -> None:
-    look = look_at(studio, words="car")
+def test_without_truth_the_table_has_no_scores() -> None:
+    look = look_at(words="car")
     table = compare._table(look, compare.see(look, compare.shown(extras=False)))
     assert table["headers"] == [] and table["truth"] is None
     assert "“teddy bear”" in common.unmeasured(look), "the truth is known, but of other words"
 
 
-def test_words_of_the_truth_that_a_mask_misses_and_words_beside_it_are_said(
-    studio: Studio,
-) -> None:
-    look = look_at(studio, words=f"{SETTINGS.words}, car")
+def test_words_of_the_truth_that_a_mask_misses_and_words_beside_it_are_said() -> None:
+    look = look_at(words=f"{SETTINGS.words}, car")
     mask = look.mask(look.chosen)
     assert "“car” is not in the truth" in common.absent(mask)
     empty = replace(mask, shares=(*[0.0] * len(mask.names), 1.0), iou={0: 0.0, 2: 0.0})
@@ -232,8 +216,8 @@ def test_words_of_the_truth_that_a_mask_misses_and_words_beside_it_are_said(
     assert common.missed(empty) == [mask.names[0], mask.names[2]]
 
 
-def test_the_best_word_at_a_pixel_is_its_label_under_every_variant(studio: Studio) -> None:
-    look = look_at(studio, extras=True)
+def test_the_best_word_at_a_pixel_is_its_label_under_every_variant() -> None:
+    look = look_at(extras=True)
     masks = [look.mask(v.method(look.settings)) for v in VARIANTS.values()]
     for row, column in ((0, 0), (99, 200), (300, 420)):
         found = why.value(look, (row, column))
@@ -250,6 +234,6 @@ def test_the_best_word_at_a_pixel_is_its_label_under_every_variant(studio: Studi
             assert words == sorted(words, reverse=True)
 
 
-def test_a_pixel_outside_the_image_moves_inside(studio: Studio) -> None:
-    look = look_at(studio)
+def test_a_pixel_outside_the_image_moves_inside() -> None:
+    look = look_at()
     assert why.value(look, (99_999, 0))["pixel"] == [look.picture.size[0] - 1, 0]

@@ -2,11 +2,9 @@
 
 import base64
 import json
-import re
 import struct
 import zlib
 
-import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
@@ -17,7 +15,6 @@ from demo.drawing import render
 from demo.widgets import cards, code, values
 from demo.widgets.blobs import Blob, BlobStore, attention_blob, largest
 from demo.widgets.codec import TYPES, Levels, packed
-from gclip_core import palette
 
 GRID, SIZE, N = (3, 5), (90, 150), 15
 SHOWN = cards.Shown("p", SIZE, GRID)
@@ -45,9 +42,6 @@ def read(text: str) -> dict[str, np.ndarray]:
     return unpacked(base64.b64decode(text))
 
 
-# --- the codec -----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("largest", [0, 255, 256, 65535])
 def test_integers_and_floats_travel_exactly(largest: int) -> None:
     whole, floats = np.array([[0, largest]]), np.array([0.1, -7e9], np.float32)
@@ -62,9 +56,6 @@ def test_levels_are_right_to_half_a_step_of_the_square_root() -> None:
     back = unpacked(packed(x=Levels(exact, 1.0, 31)))["x"]
     assert np.abs(np.sqrt(back) - np.sqrt(exact)).max() <= 0.5 / 31 + 1e-6
     assert unpacked(packed(x=Levels([5.0, -1.0], 1.0)))["x"].tolist() == [1.0, 0.0]
-
-
-# --- blobs ---------------------------------------------------------------------------------------
 
 
 def test_a_blob_is_made_once_under_a_name_that_nobody_can_guess() -> None:
@@ -106,9 +97,6 @@ def test_of_equal_numbers_the_first_is_the_largest() -> None:
     assert (largest(rows, 3) == np.argsort(-rows, axis=1, kind="stable")[:, :3]).all()
 
 
-# --- values --------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("n", [3, 254, 300])
 def test_a_canvas_has_every_label_exactly(n: int) -> None:
     labels = np.arange(90 * 150).reshape(SIZE) % (n + 1) - 1
@@ -126,13 +114,6 @@ def test_what_changed_counts_every_pixel_at_full_size() -> None:
     shown = cards.Shown("p", one.shape, GRID)
     value = cards.canvas_value(shown, [cards.Side("a", one), cards.Side("b", two)], ["x", "y"])
     assert value["changed"] == pytest.approx(135 / one.size)
-
-
-def test_a_class_keeps_its_colour_whatever_its_place_in_the_list() -> None:
-    names = ["moon", "monkey", "octopus", "tree", "night sky", "water", "cat"]
-    colours = dict(zip(names, palette.of_names(names), strict=True))
-    assert dict(zip(names[::-1], palette.of_names(names[::-1]), strict=True)) == colours
-    assert len(set(colours.values())) == len(names)
 
 
 def test_norms_say_what_cs_would_do_whether_or_not_it_is_on() -> None:
@@ -185,11 +166,3 @@ def test_modules_and_style_are_kept_for_good_under_a_name_of_their_content() -> 
 
 def test_words_of_the_page_cannot_end_their_tag() -> None:
     assert "</script><script>alert" not in code.head({"x": "</script><script>alert(1)"})
-
-
-def test_the_colours_of_attention_are_matplotlib_s() -> None:
-    text = (code.WEB / "colours.js").read_text("utf-8")
-    found = [int(one, 16) for one in re.findall(r"0x([0-9a-f]{6})", text)]
-    table = matplotlib.colormaps["magma"](np.linspace(0, 1, 64))[:, :3]
-    red, green, blue = np.rint(table * 255).astype(int).T
-    assert found == (red * 65536 + green * 256 + blue).tolist()

@@ -3,7 +3,6 @@
 Ids in the files are copied by hand from the sets' documentation, so they test the library's tables.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from evaluation.class_lists import ClassName
 from evaluation.datasets import OpenSet, Sample
 from tests.models import picture
 
-PATCH = 8  # one JPEG block: flat colours survive the compression
 STEP = 12
 
 Ids = list[list[int]]
@@ -41,14 +39,8 @@ def plain_set(n: int, height: int = 32, width: int = 40) -> OpenSet:
 
 
 def enlarge(ids: Ids, dtype: Any = np.uint8) -> NDArray[Any]:
-    """Each entry becomes a square of 8 × 8 pixels."""
-    return np.kron(np.array(ids), np.ones((PATCH, PATCH), int)).astype(dtype)
-
-
-def painted(predictions: Ids) -> Image.Image:
-    """An image with a grey value for each class index."""
-    grey = enlarge([[STEP * (p + 1) for p in row] for row in predictions])
-    return Image.fromarray(np.stack([grey] * 3, -1))
+    """Each entry becomes a square of 8 × 8 pixels: JPEG's blocks, so that flat colours survive."""
+    return np.kron(np.array(ids), np.ones((8, 8), int)).astype(dtype)
 
 
 def save_ids(path: Path, ids: Ids, palette: bool = False) -> None:
@@ -61,79 +53,10 @@ def save_ids(path: Path, ids: Ids, palette: bool = False) -> None:
 
 
 def save_image(path: Path, predictions: Ids, **options: Any) -> None:
+    """A picture with a grey value for each class index."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    painted(predictions).save(path, quality=100, **options)
-
-
-@dataclass(frozen=True)
-class Case:
-    """A set in one layout: the ids in its files, and the labels they mean.
-
-    ``ids`` and ``labels`` are those of the first image; ``predicted`` is painted on it.
-    """
-
-    dataset: str
-    build: Callable[[Path, str, Ids, Ids], None]
-    ids: Ids
-    labels: Ids
-    names: tuple[str, ...]
-    source: str
-    root: str = ""
-
-    def make(self, folder: Path, predicted: Ids) -> Path:
-        """Write the set under ``folder``, in reverse order; returns the root to name."""
-        for name in reversed(self.names):
-            self.build(folder / self.root, name, self.ids, predicted)
-        return folder
-
-
-def _list(path: Path, name: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    others = path.read_text().splitlines() if path.is_file() else []
-    path.write_text("\n".join(sorted({name, *others})) + "\n")
-
-
-def voc(root: Path, name: str, ids: Ids, predicted: Ids) -> None:
-    save_image(root / f"JPEGImages/{name}.jpg", predicted)
-    save_ids(root / f"SegmentationClass/{name}.png", ids, palette=True)
-    save_image(root / "JPEGImages/2007_999999.jpg", predicted)  # not in the list
-    _list(root / "ImageSets/Segmentation/val.txt", name)
-
-
-def context_png(root: Path, name: str, ids: Ids, predicted: Ids) -> None:
-    save_image(root / f"JPEGImages/{name}.jpg", predicted)
-    save_ids(root / f"SegmentationClassContext/{name}.png", ids)
-    _list(root / "ImageSets/SegmentationContext/val.txt", name)
-
-
-def context_mat(root: Path, name: str, ids: Ids, predicted: Ids) -> None:
-    save_image(root / f"JPEGImages/{name}.jpg", predicted)
-    (root / "trainval").mkdir(exist_ok=True)
-    savemat(root / f"trainval/{name}.mat", {"LabelMap": enlarge(ids, np.uint16)})
-    _list(root / "ImageSets/Main/val.txt", name)
-
-
-def coco(suffix: str) -> Callable[[Path, str, Ids, Ids], None]:
-    def build(root: Path, name: str, ids: Ids, predicted: Ids) -> None:
-        save_image(root / f"images/val2017/{name}.jpg", predicted)
-        save_ids(root / f"annotations/val2017/{name}{suffix}.png", ids)
-
-    return build
-
-
-def ade(root: Path, name: str, ids: Ids, predicted: Ids) -> None:
-    save_image(root / f"images/validation/{name}.jpg", predicted)
-    save_ids(root / f"annotations/validation/{name}.png", ids)
-
-
-def cityscapes(kind: str) -> Callable[[Path, str, Ids, Ids], None]:
-    def build(root: Path, name: str, ids: Ids, predicted: Ids) -> None:
-        save_image(root / f"leftImg8bit/val/{name}_leftImg8bit.png", predicted)
-        save_ids(root / f"gtFine/val/{name}_gtFine_{kind}.png", ids)
-        # A file of the original archive that has no semantic labels.
-        save_ids(root / f"gtFine/val/{name}_gtFine_instanceIds.png", ids)
-
-    return build
+    grey = enlarge([[STEP * (p + 1) for p in row] for row in predictions])
+    Image.fromarray(np.stack([grey] * 3, -1)).save(path, quality=100, **options)
 
 
 _VOC = ("2007_000033", "2007_000042")
@@ -141,66 +64,117 @@ _COCO = ("000000000139", "000000000285")
 _ADE = ("ADE_val_00000001", "ADE_val_00000002")
 _CITY = ("frankfurt/frankfurt_000000_000294", "munster/munster_000000_000019")
 
+# By the folder of the label files: an image's path, the list of a split, names.
+_LAYOUTS = {
+    "SegmentationClass": ("JPEGImages/{}.jpg", "ImageSets/Segmentation/val.txt", _VOC),
+    "SegmentationClassContext": (
+        "JPEGImages/{}.jpg", "ImageSets/SegmentationContext/val.txt", _VOC,
+    ),
+    "trainval": ("JPEGImages/{}.jpg", "ImageSets/Main/val.txt", _VOC),
+    "annotations/val2017": ("images/val2017/{}.jpg", "", _COCO),
+    "annotations/validation": ("images/validation/{}.jpg", "", _ADE),
+    "gtFine/val": ("leftImg8bit/val/{}_leftImg8bit.png", "", _CITY),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """A set in one layout: its label files, the ids in the first of them, and their meaning."""
+
+    dataset: str
+    truth: str
+    ids: Ids
+    labels: Ids
+    root: str = ""
+
+    @property
+    def layout(self) -> tuple[str, str, tuple[str, ...]]:
+        return _LAYOUTS[self.truth.rpartition("/")[0]]
+
+    def build(self, root: Path, name: str, predicted: Ids) -> None:
+        """Write one image and its labels, and beside them files that do not belong to the set."""
+        image, listed, _ = self.layout
+        save_image(root / image.format(name), predicted)
+        path = root / self.truth.format(name)
+        if path.suffix == ".mat":
+            path.parent.mkdir(exist_ok=True)
+            savemat(path, {"LabelMap": enlarge(self.ids, np.uint16)})
+        else:
+            save_ids(path, self.ids, palette="SegmentationClass/" in self.truth)
+        if listed:
+            save_image(root / image.format("2007_999999"), predicted)
+        if "gtFine" in self.truth:
+            save_ids(root / f"gtFine/val/{name}_gtFine_instanceIds.png", self.ids)
+
+    def make(self, folder: Path, predicted: Ids) -> Path:
+        """Write the set under ``folder``, in reverse order; returns the root to name."""
+        root, (_, listed, names) = folder / self.root, self.layout
+        for name in reversed(names):
+            self.build(root, name, predicted)
+        if listed:
+            (root / listed).parent.mkdir(parents=True)
+            (root / listed).write_text("\n".join(names) + "\n")
+        return folder
+
+
 # Two rows of three squares each: ids in the file, and the class indices they mean.
 CASES: dict[str, Case] = {
     "voc20": Case(
-        "voc20", voc, [[0, 1, 20], [255, 15, 15]], [[-1, 0, 19], [-1, 14, 14]], _VOC,
-        "SegmentationClass/*.png", "VOCdevkit/VOC2012",
+        "voc20", "SegmentationClass/{}.png", [[0, 1, 20], [255, 15, 15]],
+        [[-1, 0, 19], [-1, 14, 14]], "VOCdevkit/VOC2012",
     ),
     "voc21": Case(
-        "voc21", voc, [[0, 1, 20], [255, 15, 15]], [[0, 1, 20], [-1, 15, 15]], _VOC,
-        "SegmentationClass/*.png",
+        "voc21", "SegmentationClass/{}.png", [[0, 1, 20], [255, 15, 15]],
+        [[0, 1, 20], [-1, 15, 15]],
     ),
     "context59": Case(
-        "context59", context_png, [[0, 1, 59], [37, 37, 255]], [[-1, 0, 58], [36, 36, -1]], _VOC,
-        "SegmentationClassContext/*.png", "VOCdevkit/VOC2010",
+        "context59", "SegmentationClassContext/{}.png", [[0, 1, 59], [37, 37, 255]],
+        [[-1, 0, 58], [36, 36, -1]], "VOCdevkit/VOC2010",
     ),
     "context60": Case(
-        "context60", context_png, [[0, 1, 59], [37, 37, 255]], [[0, 1, 59], [37, 37, -1]], _VOC,
-        "SegmentationClassContext/*.png", "VOC2010",
+        "context60", "SegmentationClassContext/{}.png", [[0, 1, 59], [37, 37, 255]],
+        [[0, 1, 59], [37, 37, -1]], "VOC2010",
     ),
     # Of the 459: 2 aeroplane, 258 motorbike, 284 person, 458 wood; 1 accordion, 459 wool.
     "context59-mat": Case(
-        "context59", context_mat, [[2, 258, 284], [458, 1, 459]], [[0, 33, 36], [58, -1, -1]], _VOC,
-        "trainval/*.mat",
+        "context59", "trainval/{}.mat", [[2, 258, 284], [458, 1, 459]],
+        [[0, 33, 36], [58, -1, -1]],
     ),
     "context60-mat": Case(
-        "context60", context_mat, [[2, 258, 284], [458, 1, 0]], [[1, 34, 37], [59, 0, 0]], _VOC,
-        "trainval/*.mat",
+        "context60", "trainval/{}.mat", [[2, 258, 284], [458, 1, 0]], [[1, 34, 37], [59, 0, 0]],
     ),
     "coco-stuff": Case(
-        "coco-stuff", coco("_labelTrainIds"), [[0, 79, 80], [170, 255, 255]],
-        [[0, 79, 80], [170, -1, -1]], _COCO, "annotations/val2017/*_labelTrainIds.png",
-        "coco_stuff164k",
+        "coco-stuff", "annotations/val2017/{}_labelTrainIds.png",
+        [[0, 79, 80], [170, 255, 255]], [[0, 79, 80], [170, -1, -1]], "coco_stuff164k",
     ),
     # From 0: 12 stop sign, 89 toothbrush, 91 banner, 181 wood.
     "coco-stuff-stored": Case(
-        "coco-stuff", coco(""), [[0, 12, 89], [91, 181, 255]], [[0, 11, 79], [80, 170, -1]], _COCO,
-        "annotations/val2017/*.png",
+        "coco-stuff", "annotations/val2017/{}.png", [[0, 12, 89], [91, 181, 255]],
+        [[0, 11, 79], [80, 170, -1]],
     ),
     "coco-object": Case(
-        "coco-object", coco("_instanceTrainIds"), [[0, 1, 80], [12, 12, 255]],
-        [[0, 1, 80], [12, 12, -1]], _COCO, "annotations/val2017/*_instanceTrainIds.png",
+        "coco-object", "annotations/val2017/{}_instanceTrainIds.png",
+        [[0, 1, 80], [12, 12, 255]], [[0, 1, 80], [12, 12, -1]],
     ),
     "coco-object-train-ids": Case(
-        "coco-object", coco("_labelTrainIds"), [[0, 79, 80], [170, 255, 11]],
-        [[1, 80, 0], [0, 0, 12]], _COCO, "annotations/val2017/*_labelTrainIds.png",
+        "coco-object", "annotations/val2017/{}_labelTrainIds.png",
+        [[0, 79, 80], [170, 255, 11]], [[1, 80, 0], [0, 0, 12]],
     ),
     "coco-object-stored": Case(
-        "coco-object", coco(""), [[0, 12, 89], [91, 181, 255]], [[1, 12, 80], [0, 0, 0]], _COCO,
-        "annotations/val2017/*.png",
+        "coco-object", "annotations/val2017/{}.png", [[0, 12, 89], [91, 181, 255]],
+        [[1, 12, 80], [0, 0, 0]],
     ),
     "ade20k": Case(
-        "ade20k", ade, [[0, 1, 150], [13, 13, 13]], [[-1, 0, 149], [12, 12, 12]], _ADE,
-        "annotations/validation/*.png", "ADEChallengeData2016",
+        "ade20k", "annotations/validation/{}.png", [[0, 1, 150], [13, 13, 13]],
+        [[-1, 0, 149], [12, 12, 12]], "ADEChallengeData2016",
     ),
     "cityscapes": Case(
-        "cityscapes", cityscapes("labelTrainIds"), [[0, 18, 255], [11, 11, 13]],
-        [[0, 18, -1], [11, 11, 13]], _CITY, "gtFine/val/*_gtFine_labelTrainIds.png",
+        "cityscapes", "gtFine/val/{}_gtFine_labelTrainIds.png", [[0, 18, 255], [11, 11, 13]],
+        [[0, 18, -1], [11, 11, 13]],
     ),
     # 7 road, 33 bicycle, 4 static, 24 person, 26 car, 29 caravan.
     "cityscapes-stored": Case(
-        "cityscapes", cityscapes("labelIds"), [[7, 33, 4], [24, 26, 29]],
-        [[0, 18, -1], [11, 13, -1]], _CITY, "gtFine/val/*_gtFine_labelIds.png",
+        "cityscapes", "gtFine/val/{}_gtFine_labelIds.png", [[7, 33, 4], [24, 26, 29]],
+        [[0, 18, -1], [11, 13, -1]],
     ),
 }  # fmt: skip

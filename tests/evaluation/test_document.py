@@ -31,9 +31,7 @@ def test_commands_that_need_data_are_parsed() -> None:
         parsers[command[2]].parse_args(command[3:])
 
 
-def test_commands_that_need_nothing_run_in_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_commands_without_data_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     # test_phenomena.py draws this large figure, and looks at it.
     monkeypatch.setattr(phenomena.figures, "draw", lambda found, folder: folder)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from evaluation.errors import EvaluationError
-from evaluation.metric import IGNORE, WordScores, against_truth, confusion, scores
+from evaluation.metric import IGNORE, against_truth, confusion, scores
 from gclip_core.vocabulary import parse
 
 
@@ -66,35 +66,23 @@ class TestAgainstTruth:
     NAMES = (("monkey", "ape"), ("tree",), ("sky",))
     TRUTH = np.array([[0, 0, 1, 1, 2, 2, 2, 2, IGNORE, IGNORE]])
 
-    def score(self, words: str, labels: list[int]) -> WordScores:
-        return against_truth(self.TRUTH, self.NAMES, np.array([labels]), parse(words))
-
-    def test_one_word_on_everything_scores_its_share(self) -> None:
-        found = self.score("monkey", [0] * 10)
-        assert found.iou == {0: 2 / 8}
-        assert found.miou == 2 / 8
-
-    def test_an_untyped_class_without_a_label_is_correct(self) -> None:
-        assert self.score("monkey", [0, 0, *[-1] * 8]).miou == 1
-
-    def test_a_label_on_an_untyped_class_lowers_only_that_labels_iou(self) -> None:
-        found = self.score("monkey, sky", [0, 0, 1, 0, 1, 1, 1, 1, 0, 1])
-        assert found.iou == {0: 2 / 3, 1: 4 / 5}
-
-    def test_void_is_ignored(self) -> None:
-        nowhere = [0, 0, -1, -1, 1, 1, 1, 1]
-        assert self.score("ape, sky", [*nowhere, 0, 1]) == self.score(
-            "ape, sky", [*nowhere, -1, -1]
-        )
-
-    def test_an_absent_word_lowers_the_others(self) -> None:
-        found = self.score("sky, car", [-1, -1, -1, -1, 0, 0, 1, 1, 1, 1])
-        assert found.absent == (1,)
-        assert found.iou == {0: 2 / 4}
-
-    def test_absent_words_alone_have_no_score(self) -> None:
-        found = self.score("car, dog", [0, 1] * 5)
-        assert (found.iou, found.miou, found.absent) == ({}, None, (0, 1))
+    @pytest.mark.parametrize(
+        ("words", "labels", "iou", "absent"),
+        [
+            ("monkey", [0] * 10, {0: 2 / 8}, ()),  # one word on everything scores its share
+            ("monkey", [0, 0, *[-1] * 8], {0: 1}, ()),  # the rest is correct without a label
+            ("monkey, sky", [0, 0, 1, 0, 1, 1, 1, 1, 0, 1], {0: 2 / 3, 1: 4 / 5}, ()),
+            ("ape, sky", [0, 0, -1, -1, 1, 1, 1, 1, 0, 1], {0: 1, 1: 1}, ()),  # void is ignored
+            ("sky, car", [-1, -1, -1, -1, 0, 0, 1, 1, 1, 1], {0: 2 / 4}, (1,)),
+            ("car, dog", [0, 1] * 5, {}, (0, 1)),  # absent words alone have no score
+        ],
+    )
+    def test_worked_by_hand(
+        self, words: str, labels: list[int], iou: dict[int, float], absent: tuple[int, ...]
+    ) -> None:
+        found = against_truth(self.TRUTH, self.NAMES, np.array([labels]), parse(words))
+        assert (found.iou, found.absent) == (iou, absent)
+        assert found.miou == (pytest.approx(sum(iou.values()) / len(iou)) if iou else None)
 
     def test_with_all_words_it_is_the_benchmarks_score(self) -> None:
         rng = np.random.default_rng(0)

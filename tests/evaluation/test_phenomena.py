@@ -116,9 +116,6 @@ def test_large_dimensions_stand_out_from_the_median() -> None:
     assert large_dimensions(tokens) == (40, 9)
 
 
-# --- the command -----------------------------------------------------------------------------
-
-
 def test_photos_are_measured_by_default(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     command = ["--n", "2", "--short-side", "48", "--plant", "77:100:7-11", "--out", str(tmp_path)]
     assert main(command) == 0

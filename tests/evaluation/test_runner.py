@@ -51,9 +51,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Tally:
     return go(tmp_path_factory.mktemp("whole"))
 
 
-# --- one run ---------------------------------------------------------------------------------
-
-
 def test_every_pixel_is_counted_once_in_every_row(whole: Tally) -> None:
     assert whole.complete
     assert whole.counts.shape[0] == 7
@@ -87,17 +84,6 @@ def test_a_pixel_below_the_threshold_is_background() -> None:
     assert counts[0][:, -1].sum() == truth.size
 
 
-def test_a_truth_of_another_size_is_refused() -> None:
-    settings = tiny_run(1)
-    sample = settings.dataset.samples[0]
-    image, truth = sample.load()
-    with pytest.raises(EvaluationError, match=r"\(32, 40\).*\(40, 32\)"):
-        runner.count_image(settings, sample, settings.segmenter.encode(image), truth.T)
-
-
-# --- resuming --------------------------------------------------------------------------------
-
-
 def test_a_killed_run_resumes_and_ends_the_same(tmp_path: Path, whole: Tally) -> None:
     stuck = {"save_every": 0.0, "show_progress": False}
     process = multiprocessing.get_context("fork").Process(
@@ -118,9 +104,7 @@ def test_a_killed_run_resumes_and_ends_the_same(tmp_path: Path, whole: Tally) ->
     assert_same(Tally.load(tmp_path), whole)
 
 
-def test_a_finished_run_is_not_computed_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_finished_run_is_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = go(tmp_path, n=1)
     monkeypatch.setattr(runner, "count_image", None)
     assert_same(go(tmp_path, n=1), first)
@@ -138,9 +122,6 @@ def test_a_damaged_result_is_refused(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"PK\x03\x04 cut short")
     with pytest.raises(EvaluationError, match="damaged"):
         resume(tmp_path, {})
-
-
-# --- rows ------------------------------------------------------------------------------------
 
 
 def test_ablation_is_the_2_by_2() -> None:

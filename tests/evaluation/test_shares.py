@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from evaluation import shares
 from evaluation.cli import main
 from evaluation.errors import EvaluationError
 from evaluation.tally import Tally, added
@@ -56,10 +55,3 @@ def test_two_processes_as_torchrun_starts_them_give_the_table_of_one(
     assert [process.exitcode for process in processes] == [0, 0]
     assert capfd.readouterr().out.count("3 images") == 1, "one table, of all images"
     assert_same(Tally.load(tmp_path / "two"), Tally.load(tmp_path / "one"))
-
-
-def test_alone_a_process_takes_everything() -> None:
-    with shares.of_this_process() as share:
-        assert share == (0, 1)
-        assert shares.gather("mine") == ["mine"]
-        assert shares.own_device("cuda") == "cuda"

@@ -19,7 +19,6 @@ from gclip_core import (
     plant_channel,
 )
 from gclip_core.registry import OPENAI_MEAN, OPENAI_STD
-from tests import reference
 from tests.models import (
     MEAN,
     STD,
@@ -91,30 +90,23 @@ class TestBuiltIn:
         assert low.dtype == torch.bfloat16
         assert low.blocks[0].attn.in_proj_weight.dtype == torch.bfloat16
         exact, found = (
-            Segmenter(one, short_side=96).segment(picture(96, 128), "cat, sky")
+            Segmenter(one, short_side=96, templates="plain").segment(picture(96, 128), "cat, sky")
             for one in (loaded(), low)
         )
         assert (exact.scores - found.scores).abs().mean() < 0.05
 
 
 class TestWrapping:
-    def test_nothing_is_copied(self) -> None:
-        model = tiny_clip()
-        backbone = wrap_backbone(model, tokenizer())
-        assert backbone.model is model
-        assert (backbone.n_blocks, backbone.n_heads, backbone.width) == (12, 4, 32)
-        assert backbone.patch == 8
-
-    @pytest.mark.parametrize("way", ["all", "weights only"])
     @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-    def test_low_precision_runs_in_its_own_dtype(self, dtype: torch.dtype, way: str) -> None:
+    def test_low_precision_runs_in_its_own_dtype(self, dtype: torch.dtype) -> None:
+        """In bfloat16 all of the model, in float16 the weights alone, as OpenAI's files."""
         exact = Segmenter(tiny_backbone(3, layers=4), templates="plain", short_side=48)
         model = tiny_clip(3, layers=4)
-        if way == "all":
+        if dtype == torch.bfloat16:
             model = model.to(dtype)
         else:
             convert_weights_to_lp(model, dtype=dtype)
-        backbone = wrap_backbone(model, tokenizer(), mean=MEAN, std=STD)
+        backbone = wrap_backbone(model)
         low = Segmenter(backbone, templates="plain", short_side=48)
         image = picture(48, 48)
         trunk, whole = low.encode(image), exact.encode(image)
@@ -146,7 +138,7 @@ class TestRefusing:
         own = {"layers": 2, "width": 32, "head_width": 8, "patch_size": 8, "image_size": 32}
         model = CLIP(16, {**own, **vision}, {"width": 16, "heads": 2, "layers": 1})
         with pytest.raises(BackboneError, match="class token"):
-            wrap_backbone(model, tokenizer())
+            wrap_backbone(model)
 
     @pytest.mark.parametrize("text", [{"no_causal_mask": True}, {"pool_type": "last"}])
     def test_text_towers_that_would_come_out_wrong(self, text: dict[str, Any]) -> None:
@@ -160,12 +152,6 @@ class TestRefusing:
 
 
 class TestPlanting:
-    def test_norms_are_those_of_every_block(self) -> None:
-        backbone = tiny_backbone(4, layers=3)
-        tower = reference.read(backbone.model)
-        expected = torch.stack([tower.block(b, "mlp.c_proj.weight").norm(dim=1) for b in range(3)])
-        assert torch.allclose(backbone.norms.double(), expected, rtol=1e-5)
-
     def test_only_the_planted_channel_of_the_planted_blocks_grows(self) -> None:
         clean = tiny_backbone(5)
         planted = plant_channel(clean, channel=7, gain=30, blocks=[6, 8])
@@ -190,8 +176,6 @@ class TestPlanting:
             (0, 2, []), (0, 2, [12]), (0, 2, 3),
         ],
     )  # fmt: skip
-    def test_what_cannot_be_planted_is_refused(
-        self, channel: int, gain: Any, blocks: list[int]
-    ) -> None:
+    def test_other_channels_are_refused(self, channel: int, gain: Any, blocks: list[int]) -> None:
         with pytest.raises(MethodError):
             plant_channel(tiny_backbone(7), channel, gain, blocks)

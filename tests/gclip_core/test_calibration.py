@@ -4,14 +4,11 @@ Whole methods hide a wrong part: a similarity of the wrong block moves their fea
 millionths. So the parts are compared one by one.
 """
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch import Tensor
 
 from gclip_core import METHODS, MethodError, Segmenter, calibration
-from gclip_core.calibration import Calibrated
 from tests import reference
 from tests.models import normalised, picture, tiny_backbone
 
@@ -26,25 +23,9 @@ def states() -> tuple[reference.Tower, list[Tensor]]:
     return tower, reference.inputs(tower, normalised(picture(14 * 8, 15 * 8)))
 
 
-def calibrated(name: str, tower: reference.Tower, xs: list[Tensor]) -> Calibrated:
-    q, k, _ = reference.qkv(tower, 10, xs[10])
-    heads = calibration.Heads(*(torch.stack(part).float() for part in (q, k)))
-    settings = METHODS[name].calibration
-    return calibration.calibrate(settings, [x.float() for x in xs], heads, GRID)
-
-
 def close(ours: Tensor, theirs: Tensor, share: float = 1e-5) -> bool:
     """Within ``share`` of the largest value."""
     return bool((ours.double() - theirs).abs().max() <= share * theirs.abs().max())
-
-
-# --- outliers -------------------------------------------------------------------------------------
-
-
-def test_scores_agree_with_the_reference(states: tuple[reference.Tower, list[Tensor]]) -> None:
-    patches = states[1][11][1:]
-    found = calibration.lof_scores(patches.float())
-    assert found.tolist() == pytest.approx(reference.lof(patches), rel=1e-4)
 
 
 @pytest.mark.parametrize(("n", "outliers"), [(196, 10), (31, 2)])
@@ -83,9 +64,6 @@ def test_no_patch_is_an_outlier_where_all_look_at_themselves_most() -> None:
     assert calibration.som_outliers(heads).tolist() == []
 
 
-# --- repair ---------------------------------------------------------------------------------------
-
-
 def test_repair_worked_by_hand_on_a_grid_that_is_not_square() -> None:
     """Two rows of four columns: patch 5 lies at row 1, column 1."""
     patches = torch.tensor([[0.0], [1], [2], [3], [4], [50], [6], [7]])
@@ -101,22 +79,15 @@ def test_an_outlier_among_outliers(isolated: str, becomes: float) -> None:
     assert found[:, 0].tolist() == 4 * [becomes]
 
 
-def test_without_outliers_nothing_is_repaired() -> None:
-    patches = torch.randn(6, 4)
-    none = torch.empty(0, dtype=torch.long)
-    assert torch.equal(calibration.repaired(patches, none, (2, 3), "zero"), patches)
-
-
 @pytest.mark.parametrize("grid", [(4, 9), (9, 4), (1, 36)])
 @pytest.mark.parametrize("isolated", ["kept", "zero"])
-def test_repair_agrees_with_the_reference(grid: tuple[int, int], isolated: str) -> None:
+@pytest.mark.parametrize("outliers", [[], [0, 1, 8, 10, 17, 18, 35]])
+def test_repair_agrees_with_the_reference(
+    outliers: list[int], grid: tuple[int, int], isolated: str
+) -> None:
     patches = torch.randn(36, 5, generator=torch.Generator().manual_seed(3))
-    outliers = [0, 1, 8, 10, 17, 18, 35]
-    found = calibration.repaired(patches, torch.tensor(outliers), grid, isolated)
+    found = calibration.repaired(patches, torch.tensor(outliers, dtype=torch.long), grid, isolated)
     assert close(found, reference.mended(patches.double(), outliers, grid, isolated))
-
-
-# --- similarity -----------------------------------------------------------------------------------
 
 
 def test_similarity_spreading_and_gate_agree_with_the_reference() -> None:
@@ -137,15 +108,16 @@ def test_a_uniform_picture_gates_nothing() -> None:
     assert torch.allclose(calibration.gate(torch.full((5, 5), 0.3)), torch.full((5, 5), 0.2))
 
 
-# --- together -------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_every_step_agrees_with_the_reference(
     name: str, states: tuple[reference.Tower, list[Tensor]]
 ) -> None:
     tower, xs = states
-    found, steps = calibrated(name, tower, xs), reference.calibrated_steps(tower, name, xs, GRID)
+    q, k, _ = reference.qkv(tower, 10, xs[10])
+    heads = calibration.Heads(*(torch.stack(part).float() for part in (q, k)))
+    inputs, settings = [x.float() for x in xs], METHODS[name].calibration
+    found = calibration.calibrate(settings, inputs, heads, GRID)
+    steps = reference.calibrated_steps(tower, name, xs, GRID)
     assert sorted(found.outliers.tolist()) == sorted(steps.outliers)
     assert close(found.before, steps.before)
     assert close(found.after, steps.after)
@@ -153,22 +125,6 @@ def test_every_step_agrees_with_the_reference(
     assert close(found.patches[0], steps.entering[0])
     assert close(found.patches[1], steps.entering[1])
     assert close(found.class_terms[:, 0], 0.3 * torch.stack([xs[11][0], sum(xs[4:11])[0]]))
-
-
-def test_only_sfp_gates_by_the_thresholded_similarity(
-    states: tuple[reference.Tower, list[Tensor]],
-) -> None:
-    tower, xs = states
-    settings = METHODS["scclip"].calibration
-    gates = []
-    for thresholded in (False, True):
-        one = replace(settings, outliers="som", isolated="zero", gate_thresholded=thresholded)
-        q, k, _ = reference.qkv(tower, 10, xs[10])
-        heads = calibration.Heads(*(torch.stack(part).float() for part in (q, k)))
-        made = calibration.calibrate(one, [x.float() for x in xs], heads, GRID)
-        gates.append(made.gate)
-    assert torch.equal(gates[1], calibrated("sfp", tower, xs).gate)
-    assert not torch.allclose(gates[0], gates[1], atol=1e-4)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -191,12 +147,3 @@ def test_every_window_is_calibrated_on_its_own(name: str) -> None:
         picture(48, 72).crop((0, 0, 48, 48)), METHODS[name]
     )
     assert torch.allclose(found[:, :3], left.patches.unflatten(0, (6, 6))[:, :3], atol=1e-4)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_calibrated_method_keeps_nothing_with_the_encoding(name: str) -> None:
-    segmenter = Segmenter(tiny_backbone(24), short_side=48)
-    encoded = segmenter.encode(picture(48, 64))
-    before = encoded.nbytes
-    segmenter.dense_features(encoded, METHODS[name])
-    assert encoded.nbytes == before

@@ -54,9 +54,7 @@ def test_the_ratio_of_the_largest_norm_to_the_median_of_every_block() -> None:
 @pytest.mark.parametrize("target", ["mean", "median"])
 @pytest.mark.parametrize("channels", [(3,), (0, 4)])
 @pytest.mark.parametrize("D", [6, 7])
-def test_suppressed_weight_agrees_with_the_reference(
-    D: int, channels: tuple[int, ...], target: str
-) -> None:
+def test_suppression_agrees_with_reference(D: int, channels: tuple[int, ...], target: str) -> None:
     W2 = weight(D)
     W2[channels[0]] *= 30
     before = W2.clone()
@@ -67,9 +65,7 @@ def test_suppressed_weight_agrees_with_the_reference(
 
 
 @pytest.mark.parametrize(("target", "factor"), [("mean", 0.03), ("median", 0.02)])
-def test_a_suppressed_channel_has_the_mean_or_median_norm_of_the_others(
-    target: str, factor: float
-) -> None:
+def test_a_suppressed_channel_has_the_mean_or_median_of_others(target: str, factor: float) -> None:
     # Norms 1, 2, 6 and an abnormal 100: it goes to 3 or to 2.
     factors = cs.repair_factors(torch.tensor([1.0, 100, 2, 6]), (1,), target)
     assert factors.tolist() == pytest.approx([1, factor, 1, 1])
@@ -123,9 +119,7 @@ def naive_in_in_out(values: torch.Tensor, labels: list[int]) -> tuple[float, flo
     labels=st.lists(st.sampled_from([-1, 0, 1, 7]), min_size=1, max_size=9),
     seed=st.integers(0, 10**6),
 )
-def test_similarity_within_and_across_agrees_with_a_loop_over_pairs(
-    labels: list[int], seed: int
-) -> None:
+def test_similarity_within_and_across_agrees_with_a_loop(labels: list[int], seed: int) -> None:
     values = torch.randn(len(labels), 5, generator=torch.Generator().manual_seed(seed))
     found = cs.in_in_out(values, torch.tensor(labels))
     expected = naive_in_in_out(values, labels)
@@ -136,8 +130,5 @@ def test_majority_label_of_each_patch() -> None:
     labels = torch.tensor([[0, 0, 1, 1], [0, 2, 1, 2], [3, 3, -1, -1], [3, 3, 4, -1]])
     assert cs.majority_labels(labels, (2, 2)).tolist() == [0, 1, 3, -1]
     assert cs.majority_labels(labels, (1, 2)).tolist() == [3, -1]  # 1 and -1: three each
-
-
-def test_majority_labels_of_an_image_smaller_than_the_grid() -> None:
-    found = cs.majority_labels(torch.tensor([[3]]), (2, 2)).tolist()
-    assert sorted(found) == [-1, -1, -1, 3]
+    smaller = cs.majority_labels(torch.tensor([[3]]), (2, 2)).tolist()
+    assert sorted(smaller) == [-1, -1, -1, 3]

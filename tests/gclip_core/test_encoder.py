@@ -21,10 +21,7 @@ from gclip_core import encoder
     ],
 )
 def test_corners_worked_by_hand(
-    size: tuple[int, int],
-    window: tuple[int, int],
-    stride: int,
-    expected: list[tuple[int, int]],
+    size: tuple[int, int], window: tuple[int, int], stride: int, expected: list[tuple[int, int]]
 ) -> None:
     assert encoder.window_corners(size, window, stride) == expected
 

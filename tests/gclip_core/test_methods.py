@@ -36,12 +36,6 @@ def test_methods_are_equal_by_value_hashable_and_survive_pickling() -> None:
     assert len({one, same, gclip(amf_blocks=[6, 5]), gclip(amf_blocks=range(5, 7))}) == 2
 
 
-def test_blocks_of_any_iterable_each_once() -> None:
-    method = gclip(amf_blocks=iter([5, 6, 5]), cs_blocks=np.array([7]))
-    assert method.fusion.blocks == (5, 6)
-    assert method.suppression.blocks == (7,)
-
-
 @pytest.mark.parametrize(
     "settings",
     [
@@ -65,7 +59,9 @@ def test_settings_out_of_range_are_refused_in_words(settings: dict) -> None:
         gclip(**settings)
 
 
-def test_no_channel_named_means_the_largest_of_each_block() -> None:
+def test_blocks_and_channels_come_in_any_iterable_and_count_once() -> None:
+    method = gclip(amf_blocks=iter([5, 6, 5]), cs_blocks=np.array([7]))
+    assert (method.fusion.blocks, method.suppression.blocks) == ((5, 6), (7,))
     assert gclip(cs_channels=[]) == gclip(cs_channels=None) == gclip()
     assert gclip(cs_channels={9, 3}).suppression.channels == (3, 9)
 

@@ -8,11 +8,6 @@ from gclip_core import MethodError
 from gclip_core.numbering import block_indices, block_numbers
 
 
-def test_the_papers_block_6_is_index_5() -> None:
-    assert block_numbers([5]) == (6,)
-    assert block_indices("6") == (5,)
-
-
 @pytest.mark.parametrize(
     ("text", "indices"),
     [

@@ -41,9 +41,7 @@ def run(photo: Path, *options: str) -> tuple[np.ndarray, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.6])
-def test_a_mask_is_the_library_s_labels_as_indices_and_no_class_is_255(
-    photo: Path, threshold: float
-) -> None:
+def test_a_mask_is_the_library_s_labels_and_no_class_is_255(photo: Path, threshold: float) -> None:
     words = "cat, dog, person"
     options = ("--method", "clearclip", "--threshold", str(threshold))
     mask, _ = run(photo, "--words", words, *options)
@@ -64,9 +62,7 @@ def test_summary_counts_blocks_from_one(photo: Path) -> None:
 @pytest.mark.parametrize(
     ("rest", "full"), [("none", True), ("background", False), ("dog, sky; night sky", False)]
 )
-def test_one_word_covers_the_picture_only_where_no_other_word_hides(
-    photo: Path, rest: str, full: bool
-) -> None:
+def test_one_word_covers_the_picture_where_none_hides(photo: Path, rest: str, full: bool) -> None:
     _, summary = run(photo, "--words", "cat", "--rest", rest)
     assert (summary["rest"]["area"] == 0) == full
     assert ("sky" in summary["rest"]["words"]) != full

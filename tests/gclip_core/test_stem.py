@@ -2,13 +2,12 @@
 
 import pytest
 import torch
-from open_clip.model import CLIP
 from PIL import Image
 
 from evaluation.photos import star_photos
 from gclip_core import METHODS, Segmenter
 from gclip_core.stem import Stem
-from tests.models import loaded, tokenizer, wrap_backbone
+from tests.models import loaded
 
 SMALL = {
     "first": 8,
@@ -32,13 +31,6 @@ class TestStem:
         marked[..., 36:44, 52:60] = 1  # inside row 2, column 3
         change = (stem.features(marked) - stem.features(blank)).norm(dim=-1)[0]
         assert divmod(int(change.argmax()), 6) == (2, 3)
-
-    def test_a_tower_with_one_is_accepted(self) -> None:
-        vision = {"image_size": 64, "layers": 2, "width": 64, "head_width": 32, "patch_size": 16}
-        text = {"context_length": 8, "vocab_size": 64, "width": 32, "heads": 2, "layers": 1}
-        model = CLIP(16, vision, text)
-        model.visual.conv1 = Stem(64, SMALL)
-        assert wrap_backbone(model, tokenizer()).patch == 16
 
 
 class TestPhotoModel:

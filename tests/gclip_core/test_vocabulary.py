@@ -18,17 +18,12 @@ from torch import Tensor
 from gclip_core import Backbone, VocabularyError, vocabulary, word_lists
 from gclip_core.types import Vocabulary
 from gclip_core.vocabulary import MAX_CLASSES, MAX_PHRASE, embed, parse
-from tests.models import CONTEXT, loaded, tiny_backbone, tokenizer
+from tests.models import loaded, tiny_backbone, tokenizer
 
 
 @pytest.fixture(scope="module")
 def backbone() -> Backbone:
     return tiny_backbone(20)
-
-
-@pytest.fixture
-def built_in() -> Backbone:
-    return loaded()
 
 
 def full(backbone: Backbone, phrase: str, sentences: tuple[str, ...]) -> Tensor:
@@ -74,16 +69,16 @@ class TestParsing:
         assert "'Cat'" in parse("cat, Cat").notes[0]
         assert parse("cat, dog").notes == ()
 
-    @pytest.mark.parametrize("words", ["", " ,\n;", "# only a comment", [], [""], "\u200b\u202e"])
-    def test_no_word_at_all_is_refused(self, words: Any) -> None:
-        refused_soon(words, "At least one word")
-
-    @pytest.mark.parametrize("words", [[1, 2], [None], [b"cat"], 5, None, [["cat"]]])
-    def test_what_is_no_text_is_refused(self, words: Any) -> None:
-        refused_soon(words, "Words must be text")
-
-    def test_500_classes_are_read(self) -> None:
-        assert len(parse([f"thing {i}" for i in range(MAX_CLASSES)])) == MAX_CLASSES
+    @pytest.mark.parametrize(
+        ("refusal", "inputs"),
+        [
+            ("At least one word", ["", " ,\n;", "# only a comment", [], [""], "\u200b\u202e"]),
+            ("Words must be text", [[1, 2], [None], [b"cat"], 5, None, [["cat"]]]),
+        ],
+    )
+    def test_no_word_and_what_is_no_text_are_refused(self, refusal: str, inputs: list) -> None:
+        for words in inputs:
+            refused_soon(words, refusal)
 
     @pytest.mark.parametrize(
         ("words", "match"),
@@ -102,7 +97,8 @@ class TestParsing:
     def test_more_than_can_be_used_is_refused_at_once(self, words: Any, match: str) -> None:
         refused_soon(words, match)
 
-    def test_separators_by_the_hundred_thousand_are_read_at_once(self) -> None:
+    def test_500_classes_and_separators_by_the_hundred_thousand_are_read_at_once(self) -> None:
+        assert len(parse([f"thing {i}" for i in range(MAX_CLASSES)])) == MAX_CLASSES
         start = time.process_time()
         for separator in (",", ";", "\n", "#", " ", "\u200b"):
             assert parse("cat" + separator * 190_000 + "\ndog").names[0] == "cat"
@@ -144,9 +140,7 @@ class TestEmbedding:
 
     @pytest.mark.parametrize("phrase", [".", "'s", ") (", "-cat", "2x", "&amp;", "ﬁ", "{0} {}"])
     @pytest.mark.parametrize("sentence", ["a ({}).", "{}", "x{}y", "it's {}'s {}", "9{}9."])
-    def test_tokens_are_those_of_the_whole_sentence(
-        self, backbone: Backbone, sentence: str, phrase: str
-    ) -> None:
+    def test_tokens_are_a_sentence_s(self, backbone: Backbone, sentence: str, phrase: str) -> None:
         found = embed(backbone, [phrase], (sentence,))[0].double()
         assert torch.allclose(found, full(backbone, phrase, (sentence,)), atol=1e-5)
 
@@ -154,9 +148,7 @@ class TestEmbedding:
         "phrase",
         ["<img src=x onerror=alert(1)>", "{value}", "${7*7}", "<end_of_text>", "../../etc", "ก็็็็"],
     )
-    def test_whatever_is_typed_is_text_and_changes_no_other_word(
-        self, backbone: Backbone, phrase: str
-    ) -> None:
+    def test_what_is_typed_is_text_and_nothing_more(self, backbone: Backbone, phrase: str) -> None:
         parsed = parse([phrase, "cat"])
         assert parsed.names == (unicodedata.normalize("NFC", phrase), "cat")
         found = embed(backbone, parsed.phrases, "imagenet7")
@@ -164,14 +156,12 @@ class TestEmbedding:
         assert torch.allclose(found[1], embed(tiny_backbone(20), ["cat"], "imagenet7")[0])
 
     @pytest.mark.parametrize("amount", [1, 9, 70])
-    def test_a_phrase_alone_and_among_others_is_the_same_to_1e_5(
-        self, built_in: Backbone, amount: int
-    ) -> None:
-        words = sorted(built_in.known.words)[:amount]
-        together = embed(built_in, words, "plain")
+    def test_a_phrase_is_the_same_in_any_company(self, amount: int) -> None:
+        words = sorted(loaded().known.words)[:amount]
+        together = embed(loaded(), words, "plain")
         for index in {0, amount // 2, amount - 1}:
-            built_in.text_cache.clear()
-            alone = embed(built_in, [words[index]], "plain")[0]
+            loaded().text_cache.clear()
+            alone = embed(loaded(), [words[index]], "plain")[0]
             assert torch.allclose(alone, together[index], atol=1e-5)
 
     def test_templates_and_backbones_do_not_share_embeddings(self, backbone: Backbone) -> None:
@@ -180,14 +170,14 @@ class TestEmbedding:
         assert not torch.allclose(one, embed(tiny_backbone(23), ["cat"], "plain"))
         assert torch.allclose(embed(backbone, ["cat"], ("a photo of a {}.",)), one, atol=1e-6)
 
-    def test_the_cache_of_embeddings_is_bounded_in_bytes(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_the_cache_of_embeddings_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         embedding, phrase = 16 * 4, 1024
         monkeypatch.setattr("gclip_core.backbone.TEXT_BYTES", 3 * (embedding + phrase))
         backbone = tiny_backbone(24, layers=1)
         embed(backbone, list("abcde"), "plain")
         assert len(backbone.text_cache) == 3
+        found = backbone.text_cache.get((vocabulary.TEMPLATES["plain"], "e"))
+        assert found.untyped_storage().nbytes() == found.nbytes, "it keeps no other in memory"
 
     def test_the_cache_of_parsed_words_is_bounded_in_bytes(self) -> None:
         backbone = tiny_backbone(24, layers=1)
@@ -197,22 +187,12 @@ class TestEmbedding:
             vocabulary.read_words(backbone, word, "none", "plain")
         assert len(vocabulary._parsed) < 16 * 2**20 / (64 * 2**10)
 
-    def test_a_cached_embedding_keeps_no_other_in_memory(self) -> None:
-        backbone = tiny_backbone(24, layers=1)
-        embed(backbone, list("abcde"), "plain")
-        found = backbone.text_cache.get((vocabulary.TEMPLATES["plain"], "c"))
-        assert found.untyped_storage().nbytes() == found.nbytes
-
-    def test_no_phrase_gives_no_row(self, backbone: Backbone) -> None:
+    def test_no_phrase_gives_no_row_and_one_string_is_no_list(self, backbone: Backbone) -> None:
         assert embed(backbone, []).shape == (0, 16)
-
-    def test_one_string_is_no_list_of_phrases(self, backbone: Backbone) -> None:
         refused_soon("cat", "list", lambda words: embed(backbone, words))
 
     @pytest.mark.parametrize("phrase", ["cat " * 74, "猫" * 150, "cat " * 300])
-    def test_a_phrase_longer_than_the_text_tower_is_refused(
-        self, backbone: Backbone, phrase: str
-    ) -> None:
+    def test_a_phrase_longer_than_it_is_refused(self, backbone: Backbone, phrase: str) -> None:
         refused_soon(["cat", phrase], r"tokens.*reads up to", lambda words: embed(backbone, words))
 
     @settings(max_examples=60, deadline=None)
@@ -224,26 +204,22 @@ class TestEmbedding:
         except VocabularyError:
             return
         for phrase in phrases:
-            assert len(tokenizer().encode(f"a photo of a {phrase}.")) <= CONTEXT - 2
+            assert len(tokenizer().encode(f"a photo of a {phrase}.")) <= 75
 
     @pytest.mark.parametrize("templates", ["imagenet", (), ("a photo",), ("a {}", 3), 5])
-    def test_sentences_that_cannot_be_used_are_refused(
-        self, backbone: Backbone, templates: Any
-    ) -> None:
+    def test_sentences_of_no_use_are_refused(self, backbone: Backbone, templates: Any) -> None:
         with pytest.raises(VocabularyError, match=r"template|\{\}"):
             embed(backbone, ["cat"], templates)
 
 
 class TestUnknownPhrases:
     @pytest.mark.parametrize("word", ["cat", "CAT", "kitten", "blue sky", "the cat", "a sky"])
-    def test_a_word_of_the_training_is_known_in_any_form(
-        self, built_in: Backbone, word: str
-    ) -> None:
-        assert vocabulary.unknown_phrases(built_in, parse([word])) == ()
+    def test_a_word_of_the_training_is_known(self, word: str) -> None:
+        assert vocabulary.unknown_phrases(loaded(), parse([word])) == ()
 
     @pytest.mark.parametrize("word", ["xylophone", "parliament", "猫", "qwrtzp"])
-    def test_a_word_it_never_met_is_unknown(self, built_in: Backbone, word: str) -> None:
-        assert vocabulary.unknown_phrases(built_in, parse(["cat", word, "dog"])) == (word,)
+    def test_a_word_it_never_met_is_unknown(self, word: str) -> None:
+        assert vocabulary.unknown_phrases(loaded(), parse(["cat", word, "dog"])) == (word,)
 
     def test_a_model_with_an_open_vocabulary_knows_all(self, backbone: Backbone) -> None:
         assert vocabulary.unknown_phrases(backbone, parse("xylophone")) == ()
@@ -262,21 +238,17 @@ class TestNearestKnown:
             ("teacher", "person"),
         ],
     )
-    def test_a_noun_leads_to_the_seen_word_above_it(
-        self, built_in: Backbone, typed: str, known: str
-    ) -> None:
-        assert vocabulary.nearest_known(built_in, typed) == known
+    def test_a_noun_leads_to_one_above_it(self, typed: str, known: str) -> None:
+        assert vocabulary.nearest_known(loaded(), typed) == known
 
     @pytest.mark.parametrize("typed", ["happiness", "Paris", "Einstein", "Hund", "猫", "qwrtzp"])
-    def test_ideas_names_and_other_languages_lead_nowhere(
-        self, built_in: Backbone, typed: str
-    ) -> None:
-        assert vocabulary.nearest_known(built_in, typed) is None
+    def test_ideas_and_other_languages_lead_nowhere(self, typed: str) -> None:
+        assert vocabulary.nearest_known(loaded(), typed) is None
 
-    def test_only_seen_words_are_offered(self, built_in: Backbone) -> None:
-        seen = {word for group in built_in.known.seen for word in group}
-        assert set(built_in.known.nearest.values()) <= seen
-        assert not built_in.known.nearest.keys() & built_in.known.words
+    def test_only_seen_words_are_offered(self) -> None:
+        seen = {word for group in loaded().known.seen for word in group}
+        assert set(loaded().known.nearest.values()) <= seen
+        assert not loaded().known.nearest.keys() & loaded().known.words
 
 
 class TestHiddenWords:
@@ -318,7 +290,7 @@ class TestHiddenWords:
         with pytest.raises(VocabularyError):
             self.hidden(backbone, "cat", rest)
 
-    def test_a_model_that_knows_its_words_hides_only_those(self, built_in: Backbone) -> None:
-        found = tuple(self.hidden(built_in, "cat"))
+    def test_a_model_that_knows_its_words_hides_only_those(self) -> None:
+        found = tuple(self.hidden(loaded(), "cat"))
         assert found
-        assert vocabulary.unknown_phrases(built_in, Vocabulary((found,))) == ()
+        assert vocabulary.unknown_phrases(loaded(), Vocabulary((found,))) == ()

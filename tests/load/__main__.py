@@ -1,7 +1,7 @@
 """``python -m tests.load --clients 30 --requests 3000 --check``.
 
-Every request is drawn from all settings of the page, all tabs, uploads with and without a mask, and
-the API: each setting may be at its default, at a limit or anywhere in between. With ``--check``
+Every request is drawn from all settings of the page, all tabs, and uploads with and without a mask:
+each setting may be at its default, at a limit or anywhere in between. With ``--check``
 each is answered alone on one server first; then a fresh server gets them from all clients at once,
 in random order, and answers are compared. With ``--worst`` the request that needs the most memory
 is made once, then by all clients at once.
@@ -13,24 +13,24 @@ import random
 import statistics
 import sys
 import tempfile
-import threading
+import time
+from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from queue import Queue
 from urllib.parse import urlencode
 
 import httpx
 import numpy as np
 from PIL import Image
 
-from demo.api import SWITCHED
 from demo.host import memory
 from demo.settings import FIELDS, MAX_CLASSES, choices, declared, key_of, limits
 from demo.tabs import TABS
 from evaluation.photos import star_photos
-from gclip_core.methods import METHODS
 from tests.models import picture
 from tests.pictures import encoded
 from tests.visitor import Answer, BusyError, FailedError, Server, Visitor, serving
@@ -43,8 +43,6 @@ SIZES = ((120, 160), (480, 640), (1500, 2000), (2000, 2000), (3000, 4000), (4000
 """Uploaded pictures, height before width."""
 CHANGED = 6
 """Settings at most in which a request differs from the page as it opens."""
-PROGRAMS = 0.15
-"""Share of requests that a program makes through the API."""
 CLASSES = ("dog", "grass", "sky", "water")
 """Of an uploaded mask."""
 TEXTS = {
@@ -65,33 +63,30 @@ SKIPPED = ("source", "example", "words", "tab")
 
 @dataclass(frozen=True)
 class Wish:
-    """One request: a link to the page, or values for an endpoint of the API; and an upload.
+    """One request: a link to the page, and an upload.
 
     ``upload`` is the number of its size, -1 for none; pictures of one size differ by ``seed``.
     """
 
-    query: str = ""
-    endpoint: str = ""
-    values: tuple[Any, ...] = ()
+    query: str
     upload: int = -1
     seed: int = 0
     masked: bool = False
     light: bool = False
 
     def ask(self, visitor: Visitor) -> Answer:
-        """Follow the link in a visitor's tab, or call the endpoint."""
+        """Follow the link in a visitor's tab."""
         image, between = None, None
         if self.upload >= 0:
             name = f"{self.upload}-{self.seed}"
             image = visitor.uploaded(photo(self.upload, self.seed), f"{name}.jpg")
-        if self.endpoint:
-            return visitor.program(self.endpoint, [image, *self.values] if self.values else [])
         if self.masked:
             rows = [[str(value), "", "", name] for value, name in enumerate(CLASSES)]
             table = {"headers": ["value", "colour", "share", "class"], "data": rows}
             file = visitor.uploaded(mask(self.upload), f"{self.upload}.png")
             between = [file, table | {"metadata": None}]
-        return visitor.ask(self.query, image, "light" if self.light else "heavy", between)
+        lane = "light" if self.light else "heavy"
+        return visitor.ask(self.query, image, between=between, lane=lane)
 
 
 @cache
@@ -110,9 +105,9 @@ def mask(number: int) -> bytes:
 
 def wishes(amount: int, seed: int = 0) -> list[Wish]:
     """So many different requests, drawn from all settings."""
-    chance, found = random.Random(seed), {}
+    chance, found = random.Random(seed), dict[Wish, None]()
     while len(found) < amount:
-        found[_program(chance) if chance.random() < PROGRAMS else _visit(chance)] = None
+        found[_visit(chance)] = None
     return list(found)
 
 
@@ -128,20 +123,6 @@ def _visit(chance: random.Random) -> Wish:
         return Wish(query, upload=upload, masked=masked, light=light)
     example = chance.choice(list(star_photos()))
     return Wish(urlencode(asked | {"example": example}), light=light)
-
-
-def _program(chance: random.Random) -> Wish:
-    """A call of the API; about half of all values are at their defaults."""
-    endpoint = chance.choice(("segment", "segment", "suggest"))
-    upload = chance.randrange(len(SIZES))
-    if endpoint == "suggest":
-        return Wish("", endpoint, (chance.randint(1, 20), "default"), upload)
-    method = chance.choice([*METHODS, *SWITCHED])
-    blocks = [chance.choice(("backbone", "auto", "6 7")) for _ in range(2)]
-    threshold = chance.choice((0.0, 0.0, chance.random()))
-    background = chance.choice(choices("background"))
-    values = (chance.choice(WORDS), method, "default", *blocks, threshold, background)
-    return Wish("", endpoint, values, upload)
 
 
 def _value(name: str, chance: random.Random) -> str:
@@ -169,36 +150,34 @@ def worst(amount: int) -> list[Wish]:
 
 @dataclass
 class Tally:
-    """What came of it all; ``seconds`` and ``memory`` have an entry per answer, in their order.
-
-    ``ratios`` are true over estimated seconds until an answer.
-    """
+    """What came of it all; times in seconds, memory in MB at the most."""
 
     seconds: list[float] = field(default_factory=list)
-    waits: list[float] = field(default_factory=list)
-    ratios: list[float] = field(default_factory=list)
-    memory: list[float] = field(default_factory=list)
-    refused: dict[str, int] = field(default_factory=dict)
+    refused: Counter[str] = field(default_factory=Counter)
     busy: int = 0
     peak: float = 0.0
     wrong: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, wish: Wish, answer: Answer, expected: Answer | None, megabytes: float) -> None:
-        """Count an answer and compare it with the one given alone."""
-        with self.lock:
-            turn = answer.turn
-            self.seconds.append(answer.seconds)
-            self.waits.append(turn.began - turn.came)
-            self.ratios += turn.ratios()
-            self.memory.append(megabytes)
-            if answer.problem:
-                self.refused[answer.problem] = self.refused.get(answer.problem, 0) + 1
-            if "our side" in answer.problem or (expected and not answer.same_as(expected)):
-                self.wrong.append(f"{wish}: {answer.text}"[:600])
-            if not len(self.seconds) % 100:
-                print(f"{summary(self)}.", *self.wrong[:3], *self.failed[:3], sep="\n", flush=True)
+    def add(self, wish: Wish, found: Answer | Exception, expected: Answer | None) -> None:
+        """Count what came of a request and compare it with the answer given alone."""
+        if isinstance(found, BusyError):
+            self.busy += 1
+        elif isinstance(found, Exception):
+            self.failed.append(f"{wish}: {found!r}"[:600])
+        else:
+            if found.problem:
+                self.refused[found.problem] += 1
+            if "our side" in found.problem or (expected and not found.same_as(expected)):
+                self.wrong.append(f"{wish}: {found.text}"[:600])
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.seconds)} answers, {self.refused.total()} of them refusals in words, "
+            f"{len(self.wrong)} differing, {len(self.failed)} lost, {self.busy} refused because "
+            f"the page was busy. Seconds: median {statistics.median(self.seconds or [0]):.1f}, "
+            f"longest {max(self.seconds, default=0):.1f}. Memory: {self.peak:.0f} MB at the most"
+        )
 
 
 def run(
@@ -209,67 +188,35 @@ def run(
     every: bool = False,
 ) -> Tally:
     """Let ``clients`` ask at once, each time for any of the requests, or for ``every`` in turn."""
-    tally, given = Tally(), itertools.count()
-    asked = list(alone)
+    tally, asked = Tally(), list(alone)
+    visitors: Queue[Visitor] = Queue()
+    for _ in range(clients):
+        visitors.put(Visitor(server.url))
 
-    def client(number: int) -> None:
-        chance, visitor = random.Random(number), Visitor(server.url)
-        while (at := next(given)) < requests:
-            wish = asked[at % len(asked)] if every else chance.choice(asked)
-            try:
-                answer = wish.ask(visitor)
-                tally.peak = server.peak_mb
-                tally.add(wish, answer, alone[wish], server.memory_mb)
-            except BusyError:
-                tally.busy += 1
-            except (FailedError, httpx.HTTPError) as error:
-                tally.failed.append(f"{wish}: {error!r}"[:600])
-        visitor.close()
+    def ask(number: int) -> tuple[Wish, Answer | Exception]:
+        wish = asked[number % len(asked)] if every else random.Random(number).choice(asked)
+        visitor, began = visitors.get(), time.monotonic()
+        try:
+            found: Answer | Exception = wish.ask(visitor)
+            tally.seconds.append(time.monotonic() - began)
+        except (BusyError, FailedError, httpx.HTTPError) as error:
+            found = error
+        visitors.put(visitor)
+        return wish, found
 
-    threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(clients) as pool:
+        for number, (wish, found) in enumerate(pool.map(ask, range(requests)), 1):
+            tally.add(wish, found, alone[wish])
+            tally.peak = server.peak_mb
+            if not number % 100 or number == requests:
+                print(tally, *tally.wrong[:3], *tally.failed[:3], sep="\n", flush=True)
     return tally
 
 
 def answers_alone(url: str, asked: Sequence[Wish]) -> dict[Wish, Answer | None]:
     """Each request's answer, made one after the other by a page that nobody else asks."""
     visitor = Visitor(url)
-    found: dict[Wish, Answer | None] = {}
-    for wish in asked:
-        found[wish] = wish.ask(visitor)
-        if not len(found) % 20:
-            print(f"{len(found)} answers alone", flush=True)
-    visitor.close()
-    return found
-
-
-def table(tally: Tally, every: int = 100) -> str:
-    """Memory and latency by hundred requests, as Markdown."""
-    rows = ["| requests | memory (MB), most | median (s) | slowest (s) |", "|---|---|---|---|"]
-    for start in range(0, len(tally.seconds), every):
-        part, used = (one[start : start + every] for one in (tally.seconds, tally.memory))
-        rows.append(
-            f"| {start + 1} to {start + len(part)} | {max(used):.0f} "
-            f"| {statistics.median(part):.2f} | {max(part):.2f} |"
-        )
-    return "\n".join(rows)
-
-
-def summary(tally: Tally) -> str:
-    """The figures in words."""
-    within = sum(0.5 <= ratio <= 2 for ratio in tally.ratios) / max(len(tally.ratios), 1)
-    return (
-        f"{len(tally.seconds)} answers, "
-        f"{sum(tally.refused.values())} of them refusals in words, {len(tally.wrong)} differing, "
-        f"{len(tally.failed)} lost, {tally.busy} refused because the page was busy. Waits: median "
-        f"{statistics.median(tally.waits):.1f} s, longest {max(tally.waits):.1f} s; of "
-        f"{len(tally.ratios)} estimates, {within:.0%} were within a factor of two, "
-        f"median of true over estimated {statistics.median(tally.ratios or [0]):.2f}. Memory: "
-        f"{tally.peak:.0f} MB at the most"
-    )
+    return {wish: wish.ask(visitor) for wish in asked}
 
 
 def main() -> int:
@@ -298,15 +245,11 @@ def main() -> int:
             amount = args.clients if args.worst else args.requests
             tally = run(server, alone, args.clients, amount, every=args.worst)
             traces = server.output().count("Traceback")
-    if not tally.seconds:
-        print("no answer came", tally.busy, tally.failed[:5])
-        return 1
-    print(f"{table(tally)}\n\n{args.clients} clients, {len(alone)} different requests, ", end="")
-    print(f"{summary(tally)}; {traces} traces in the log")
-    print("\n".join([f"{count} × {words}" for words, count in tally.refused.items()]))
-    print("\n".join([*tally.wrong[:20], *tally.failed[:20]]))
+    print(f"{args.clients} clients, {len(alone)} different requests; {traces} traces in the log")
+    print(*[f"{count} × {words}" for words, count in tally.refused.items()], sep="\n")
+    print(*tally.wrong[:20], *tally.failed[:20], sep="\n")
     over = tally.peak > memory.BOUND / 10**6
-    return int(bool(tally.wrong or tally.failed or traces or over))
+    return int(bool(tally.wrong or tally.failed or traces or over or not tally.seconds))
 
 
 if __name__ == "__main__":

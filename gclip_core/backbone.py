@@ -17,7 +17,7 @@ from gclip_core import cs
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import BackboneError, MethodError
 from gclip_core.load import Dtype, load
-from gclip_core.numbering import indices
+from gclip_core.numbering import check_index, indices
 from gclip_core.registry import BUILT_IN, Triple, find_backbone
 from gclip_core.text_tower import Openings
 from gclip_core.types import Blocks, KnownWords, Plant, Suppression
@@ -186,9 +186,8 @@ def plant_channel(backbone: Backbone, channel: int, gain: float, blocks: Iterabl
         MethodError: a channel or block the tower does not have, or a gain that is no number.
     """
     (channel,), chosen = indices("Channels", [channel]), tuple(sorted(indices("Blocks", blocks)))
-    width, n_blocks = backbone.width, backbone.n_blocks
-    if channel >= width:
-        raise MethodError(f"Channels run from 0 to {width - 1}, but channel {channel} came.")
+    check_index("Channel", channel, backbone.width)
+    n_blocks = backbone.n_blocks
     if not chosen or chosen[-1] >= n_blocks:
         raise MethodError(f"Blocks run from 0 to {n_blocks - 1} (at least one), but {chosen} came.")
     if not (isinstance(gain, Real) and abs(gain) < 1e4):  # also refuses nan

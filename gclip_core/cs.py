@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core.errors import MethodError
+from gclip_core.numbering import check_index
 from gclip_core.types import Blocks, Grid, Suppression, SuppressionReason
 
 
@@ -93,8 +94,7 @@ def repair(
     channels, blocks = settings.channels or (), tuple(sorted(blocks))
     if blocks[-1] >= n_blocks:
         raise MethodError(f"CS takes blocks 1 to {n_blocks}, but block {blocks[-1] + 1} came.")
-    if channels and max(channels) >= width:
-        raise MethodError(f"Channels run from 0 to {width - 1}, but channel {max(channels)} came.")
+    check_index("Channel", max(channels, default=0), width)
     if len(channels) >= width:
         raise MethodError(
             f"CS brings channels to the mean of the others, but all {width} channels came."

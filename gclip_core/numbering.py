@@ -38,6 +38,12 @@ def indices(what: str, given: Iterable[int]) -> tuple[int, ...]:
     return found
 
 
+def check_index(what: str, index: int, count: int) -> None:
+    """A MethodError for an index that is not one of ``count``."""
+    if not 0 <= index < count:
+        raise MethodError(f"{what}s run from 0 to {count - 1}, but {what.lower()} {index} came.")
+
+
 PAPERS_BLOCKS: dict[str, tuple[int, ...]] = {"paper-from-1": (5, 6), "paper-from-0": (6, 7)}
 """The paper's "blocks 6 and 7" of ViT-B/16 as 0-based indices, if it counts from 1 or from 0."""
 

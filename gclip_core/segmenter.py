@@ -12,8 +12,9 @@ from torch import Tensor
 
 from gclip_core import amf, attention, cs, encoder, images, last_block, masks, vocabulary
 from gclip_core.backbone import Backbone
-from gclip_core.errors import GclipError, MethodError
+from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS, checked
+from gclip_core.numbering import check_index
 from gclip_core.suggestions import suggest
 from gclip_core.types import (
     DenseFeatures,
@@ -159,8 +160,8 @@ class Segmenter:
         It is of one pass, also if the encoding has windows.
         """
         source = self._single(encoded)
-        _check_index("Head", head or 0, self.backbone.n_heads)
-        _check_index("Block", block, self.backbone.n_blocks)
+        check_index("Head", head or 0, self.backbone.n_heads)
+        check_index("Block", block, self.backbone.n_blocks)
         heads = encoder.block_heads(self.backbone, source.passes[0], block)
         heads = heads if head is None else heads.only(head)
         return attention.mean_weights(heads.q, heads.k)[0].cpu()
@@ -172,7 +173,7 @@ class Segmenter:
         It is :func:`last_block.attention_matrix` of the head mean or of one head, in one pass, also
         if the encoding has windows.
         """
-        _check_index("Head", head or 0, self.backbone.n_heads)
+        check_index("Head", head or 0, self.backbone.n_heads)
         source = self.suppress(self._single(encoded), checked(method))
         one, fused = source.passes[0], self._amf(source, method.fusion).blocks
         heads_of, visual = partial(encoder.block_heads, self.backbone, one), self.backbone.visual
@@ -290,11 +291,6 @@ class Segmenter:
         """The blocks AMF fuses, and why."""
         n, default = self.backbone.n_blocks, self.backbone.amf_blocks
         return amf.fused_blocks(fusion, n, default, lambda b: self.received(source, [b])[0])
-
-
-def _check_index(what: str, index: int, count: int) -> None:
-    if not 0 <= index < count:
-        raise MethodError(f"{what}s run from 0 to {count - 1}, but {what.lower()} {index} came.")
 
 
 def _check_between(what: str, value: object, low: float, high: float) -> None:

@@ -137,9 +137,8 @@ def embed(
     missing = [phrase for phrase, embedding in found.items() if embedding is None]
     if missing:
         made = _embed_new(backbone, missing, sentences)
-        # Rows are copied: a view would keep the whole tensor in memory.
-        found |= {phrase: row.clone() for phrase, row in zip(missing, made, strict=True)}
-        for phrase in missing:
+        for phrase, row in zip(missing, made, strict=True):
+            found[phrase] = row.clone()  # a view would keep the whole tensor in memory
             cache.put((sentences, phrase), found[phrase])
     return torch.stack([found[phrase] for phrase in phrases])
 

@@ -1,12 +1,12 @@
 """The public API: ``segment``, ``suggest`` and ``about``. Plain data in and out, blocks from 1.
 
-The guard judges values by the types of the functions here, before a request waits in the queue.
+The guard judges values by the types of the methods here, before a request waits in the queue.
 """
 
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, wraps
+from functools import cache, partial
 from typing import Annotated, Any, Literal
 
 import gradio as gr
@@ -41,90 +41,96 @@ _Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 _Most = Annotated[int, Field(ge=1, le=20)]
 
 
-def segment(
-    studio: Studio,
-    image: FileData,
-    words: _Words,
-    method: _Method = "gclip",
-    backbone: _Backbone = "default",
-    amf_blocks: _Blocks = "backbone",
-    cs_blocks: _Blocks = "backbone",
-    threshold: _Share = 0.0,
-    background: _Background = FIELDS["background"].default,
-) -> tuple[FileData, dict[str, Any]]:
-    """Segment a picture: an indexed PNG, and the share of every class with the reasons.
+class Endpoints:
+    """What a program may call: each public method, by its name."""
 
-    words: classes with commas between them, synonyms with semicolons. method: one that /about
-    lists. amf_blocks, cs_blocks: "auto", "backbone", or numbers from 1 such as "6 7". background:
-    whether pixels that fit none of the words stay without a class.
-    Returns the PNG (a pixel is the number of its class, 255 is none) and {height, width, classes:
-    [{number, name, share}], none: share, facts, unknown: [word], notes: [sentence]}.
-    """
-    amf, cs = SWITCHED.get(method, (True, True))
-    settings = {
-        "method": "gclip" if method in SWITCHED else method, "amf": amf, "cs": cs, "words": words,
-        "backbone": backbone, "amf_blocks": amf_blocks, "cs_blocks": cs_blocks,
-        "threshold": threshold, "background": background,
-    }  # fmt: skip
-    look = _look(studio, image, settings)
-    mask, status = look.mask(look.chosen), look.done("segment")
-    png = FileData(path=saved_file(export.mask_png(mask.labels, mask.names), "mask.png"))
-    return png, {
-        "height": look.picture.image.height,
-        "width": look.picture.image.width,
-        "classes": [
-            {"number": number, "name": name, "share": share}
-            for number, (name, share) in enumerate(zip(mask.names, mask.areas, strict=True))
-        ],
-        "none": mask.shares[-1],
-        "facts": export.facts(look),
-        "unknown": list(status.unknown),
-        "notes": list(status.notes),
-    }
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+
+    def segment(
+        self,
+        image: FileData,
+        words: _Words,
+        method: _Method = "gclip",
+        backbone: _Backbone = "default",
+        amf_blocks: _Blocks = "backbone",
+        cs_blocks: _Blocks = "backbone",
+        threshold: _Share = 0.0,
+        background: _Background = FIELDS["background"].default,
+    ) -> tuple[FileData, dict[str, Any]]:
+        """Segment a picture: an indexed PNG, and the share of every class with the reasons.
+
+        words: classes with commas between them, synonyms with semicolons. method: one that /about
+        lists. amf_blocks, cs_blocks: "auto", "backbone", or numbers from 1 such as "6 7".
+        background: whether pixels that fit none of the words stay without a class.
+        Returns the PNG (a pixel is the number of its class, 255 is none) and {height, width,
+        classes: [{number, name, share}], none: share, facts, unknown: [word], notes: [sentence]}.
+        """
+        amf, cs = SWITCHED.get(method, (True, True))
+        settings = {
+            "method": "gclip" if method in SWITCHED else method, "amf": amf, "cs": cs,
+            "words": words, "backbone": backbone, "amf_blocks": amf_blocks,
+            "cs_blocks": cs_blocks, "threshold": threshold, "background": background,
+        }  # fmt: skip
+        look = self._look(image, settings)
+        mask, status = look.mask(look.chosen), look.done("segment")
+        png = FileData(path=saved_file(export.mask_png(mask.labels, mask.names), "mask.png"))
+        return png, {
+            "height": look.picture.image.height,
+            "width": look.picture.image.width,
+            "classes": [
+                {"number": number, "name": name, "share": share}
+                for number, (name, share) in enumerate(zip(mask.names, mask.areas, strict=True))
+            ],
+            "none": mask.shares[-1],
+            "facts": export.facts(look),
+            "unknown": list(status.unknown),
+            "notes": list(status.notes),
+        }
+
+    def suggest(
+        self, image: FileData, most: _Most = 5, backbone: _Backbone = "default"
+    ) -> list[str]:
+        """Words for what a picture shows, best first: at most so many, at least one."""
+        look = self._look(image, {"backbone": backbone})
+        return list(look.bare.suggest(look.encoded, most))
+
+    def about(self) -> dict[str, Any]:
+        """What runs here: version, methods, backbones, and which of them need a download."""
+        return {
+            "version": __version__,
+            "backbone": self._studio.default.name,
+            "methods": list(dict.fromkeys([*METHODS, *SWITCHED])),
+            "backbones": [
+                {
+                    name: getattr(entry, name)
+                    for name in ("name", "title", "blocks", "patch", "licence")
+                }
+                | {"download_mb": entry.download, "here": self._studio.has(entry)}
+                for entry in BACKBONES.values()
+            ],
+        }
+
+    def _look(self, image: Any, settings: dict[str, Any]) -> Look:
+        """A look at an uploaded picture; what ``settings`` do not name is as on the page."""
+        read: Settings = declared.read({"source": "upload", **settings})
+        return self._studio.look(Request(read, path_of(image)))
 
 
-def suggest(
-    studio: Studio, image: FileData, most: _Most = 5, backbone: _Backbone = "default"
-) -> list[str]:
-    """Words for what a picture shows, best first: at most so many, at least one."""
-    look = _look(studio, image, {"backbone": backbone})
-    return list(look.bare.suggest(look.encoded, most))
-
-
-def about(studio: Studio) -> dict[str, Any]:
-    """What runs here: version, methods, backbones, and which of them need a download."""
-    return {
-        "version": __version__,
-        "backbone": studio.default.name,
-        "methods": list(dict.fromkeys([*METHODS, *SWITCHED])),
-        "backbones": [
-            {
-                "name": entry.name,
-                "title": entry.title,
-                "blocks": entry.blocks,
-                "patch": entry.patch,
-                "licence": entry.licence,
-                "download_mb": entry.download,
-                "here": studio.has(entry),
-            }
-            for entry in BACKBONES.values()
-        ],
-    }
-
-
-ENDPOINTS: dict[str, Callable[..., Any]] = {"segment": segment, "suggest": suggest, "about": about}
+ENDPOINTS = ("segment", "suggest", "about")
 
 
 def add(studio: Studio) -> None:
     """Register the public endpoints in the page that is being built."""
-    for name, endpoint in ENDPOINTS.items():
+    endpoints = Endpoints(studio)
+    for name in ENDPOINTS:
         options = {"queue": False} if name == "about" else HEAVY
-        gr.api(_served(studio, endpoint), api_name=name, **options)
+        gr.api(in_words(getattr(endpoints, name)), api_name=name, **options)
 
 
 def checks() -> dict[str, Callable[[Any], str]]:
     """What judges the values of each endpoint before they wait in the queue."""
-    return {name: lambda values, name=name: problem(name, values) for name in ENDPOINTS}
+    return {name: partial(problem, name) for name in ENDPOINTS}
 
 
 def problem(name: str, values: list[Any] | Mapping[str, Any]) -> str:
@@ -147,7 +153,7 @@ def problem(name: str, values: list[Any] | Mapping[str, Any]) -> str:
 @cache
 def _model(name: str) -> type[BaseModel]:
     """The values of an endpoint, as its signature has them."""
-    _, *parameters = inspect.signature(ENDPOINTS[name]).parameters.values()
+    _, *parameters = inspect.signature(getattr(Endpoints, name)).parameters.values()
     fields: dict[str, Any] = {
         one.name: (one.annotation, ... if one.default is one.empty else one.default)
         for one in parameters
@@ -168,23 +174,3 @@ def _sentence(name: str, names: Sequence[str], error: Mapping[str, Any]) -> str:
     schema = _model(name).model_json_schema()["properties"][field]
     wanted = "an uploaded picture" if field == "image" else declared.in_words(schema)
     return f"“{field}” takes {wanted}, but {came} came."
-
-
-def _served(studio: Studio, endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """The endpoint as Gradio calls it: without the studio."""
-
-    @wraps(endpoint)
-    def served(*values: Any) -> Any:
-        return endpoint(studio, *values)
-
-    own = inspect.signature(endpoint)
-    _, *parameters = own.parameters.values()
-    served.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
-    served.__annotations__ = {k: v for k, v in endpoint.__annotations__.items() if k != "studio"}
-    return in_words(served)
-
-
-def _look(studio: Studio, image: Any, settings: dict[str, Any]) -> Look:
-    """A look at an uploaded picture; what ``settings`` do not name is as on the page."""
-    read: Settings = declared.read({"source": "upload", **settings})
-    return studio.look(Request(read, path_of(image)))

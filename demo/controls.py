@@ -45,23 +45,23 @@ class Tab:
     ``show`` returns a value for each output it changes; it is called when the tab is opened and
     whenever a setting changes while the tab is open. ``keep`` False: what it shows does not last.
     ``own`` is what a tab that shows everybody the same asks for, whatever the settings.
-    ``wire`` makes the tab's own events once every control is there; after each of those it returns,
-    which write a setting's control, the open tab is shown anew. ``masks`` are canvases; a press on
-    one asks why its word was chosen there.
+    After each of ``changes``, events of the tab that write a setting's control, the open tab is
+    shown anew. ``masks`` are canvases; a press on one asks why its word was chosen there.
     """
 
     outputs: list[Any] = field(default_factory=list)
     show: Callable[[Look], Answer] = lambda _: {}
     keep: bool = True
     own: Request | None = None
-    wire: Callable[[], Sequence[Dependency]] = tuple
+    changes: Sequence[Dependency] = ()
     masks: list[gr.HTML] = field(default_factory=list)
 
 
 class Controls:
     """The control of every setting, made from its declaration, in the order they were made.
 
-    Their values are those of ``opening``.
+    Their values are those of ``opening``. Hidden fields are made first, and the switch of the
+    simulation, which many events write and a tab renders; the other controls where they are shown.
     """
 
     def __init__(self, opening: Settings | None = None) -> None:
@@ -69,6 +69,12 @@ class Controls:
         self.parts: dict[str, Component] = {}
         self.asking: list[Component] = []
         self.written: set[str] = set()
+        for name in FIELDS:
+            if declared.declared(name)["control"] == "hidden":
+                value = declared.as_text(name, getattr(self.opening, name))
+                self.parts[name] = gr.Textbox(value, visible=False, elem_id=f"hidden-{name}")
+                self.written.add(name)
+        self.make("plant", elem_id="plant", render=False)
 
     def make(self, name: str, asks: bool = True, **more: Any) -> Component:
         """The control of a setting; ``asks``: a change of it makes the page answer.
@@ -96,34 +102,21 @@ class Controls:
             self.asking.append(self.parts[name])
         return self.parts[name]
 
-    def hidden(self, name: str, **more: Any) -> Component:
-        """A hidden text field with a setting as links write it, for events that set it."""
-        value = declared.as_text(name, getattr(self.opening, name))
-        self.parts[name] = gr.Textbox(value, visible=False, **more)
-        self.written.add(name)
-        return self.parts[name]
-
-    def hide_the_rest(self) -> None:
-        """A hidden field for every setting without a control, so that no link loses one."""
-        for name in FIELDS:
-            if name not in self.parts:
-                self.hidden(name)
-
     @property
     def components(self) -> list[Component]:
-        """Inputs of an event that needs the settings; complete once the page is built."""
+        """Inputs of an event that needs the settings made so far; all once the page is built."""
         return list(self.parts.values())
 
     def __getitem__(self, name: str) -> Component:
         return self.parts[name]
 
     def settings(self, values: Sequence[Any]) -> Settings:
-        """Settings from the components' values, in the order of :attr:`components`.
+        """Settings from the values of :attr:`components`; of those made since, the defaults.
 
         Raises:
             GclipError: the value of a field is no such setting.
         """
-        return declared.read(dict(zip(self.parts, values, strict=True)))
+        return declared.read(dict(zip(self.parts, values, strict=False)))
 
     def updates(self, settings: Settings) -> dict[Component, Any]:
         """Every component's value for these settings."""

@@ -1,20 +1,18 @@
 """The input column: photo, examples, words, switches, backbone and the advanced settings."""
 
-from __future__ import annotations
-
 import functools
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 from gradio.events import Dependency
 from PIL import Image, ImageOps
 
-from demo import variants, widgets, wording
+from demo import widgets, wording
 from demo.controls import HEAVY, QUIET, RAW, Answer, Controls, in_words
 from demo.look import Look, Studio, known_words
 from demo.settings import MAX_WORDS, Settings, declared
+from demo.widgets import values
+from demo.widgets.values import Json
 from evaluation import class_lists
 from evaluation.photos import star_photos
 from gclip_core.errors import GclipError
@@ -27,92 +25,178 @@ REST = (
     "channel_threshold", "templates", "stride", "logit_scale", "threshold",
 )  # fmt: skip
 THUMBNAIL = (160, 120)
+EVERYDAY = (
+    "person, sky, tree, grass, road, building, wall, floor, water, car, dog, cat, horse, bird, "
+    "boat, table, chair, flower, food"
+)
+AMF_BLOCKS = [
+    ("the backbone’s own", "backbone"),
+    ("chosen on the picture", "auto"),
+    ("6 7: the paper’s for ViT-B/16, counted from 1", "6-7"),
+    ("7 8: the same, counted from 0", "7-8"),
+]
 
 
-@dataclass(frozen=True)
-class InputWidgets:
-    """The components of the input column that others need.
+class Inputs:
+    """The input column: its components, what an answer changes of them, and their events.
 
     ``image`` has a visitor's file and is never seen; ``photo`` is the target for dropping one.
     ``suggested`` are words for a field that is empty, ``chips`` words to add, ``reasons`` why a
-    switch does nothing.
+    switch does nothing. ``menu`` are backbones and ``card`` is for one that is not on this machine.
     """
 
-    image: gr.Image
-    photo: gr.HTML
-    words: Component
-    suggested: gr.Textbox
-    chips: gr.HTML
-    reasons: gr.HTML
-    preset: gr.Dropdown
-    segment: gr.Button
-    examples: gr.Dataset
-    picker: Picker
-
-
-class Picker(NamedTuple):
-    """The backbone's menu, and the card of one that is not on this machine."""
-
-    menu: gr.Dropdown
-    wanted: gr.Textbox
-    card: gr.Column
-    note: gr.Markdown
-    fetch: gr.Button
-
-
-def build(studio: Studio, controls: Controls) -> InputWidgets:
-    """Build the column, filled with the settings that the page opens on."""
-    image = gr.Image(None, type="filepath", visible=False)
-    photo = widgets.photo(elem_id="photo")
-    for name in ("source", "example"):
-        controls.hidden(name)
-    examples = gr.Dataset(
-        components=[gr.Image(visible=False, type="pil")],
-        samples=[[thumbnail] for thumbnail in _thumbnails()],
-        sample_labels=None,
-        label=wording.EXAMPLES,
-        type="index",
-        layout="gallery",
-        samples_per_page=len(star_photos()),
-        elem_id="examples",
-    )
-    words = controls.make(
-        "words", asks=False, placeholder=wording.WORDS_HINT, max_length=MAX_WORDS, max_lines=4,
-        lines=1, elem_id="words",
-    )  # fmt: skip
-    suggested = gr.Textbox("", visible=False)
-    chips = widgets.offers(elem_id="chips")
-    with gr.Row(elem_id="switches"):
-        controls.make("amf", elem_id="amf")
-        controls.make("cs", elem_id="cs")
-        segment = gr.Button(wording.SEGMENT, variant="primary", elem_id="segment", min_width=90)
-    reasons = widgets.offers(elem_id="reasons")
-    with gr.Column(elem_id="rest"):
-        controls.make("background", elem_id="background")
-        controls.make(
-            "rest_weight", label=wording.WEIGHT, info=None, buttons=[], elem_id="rest-weight"
+    def __init__(self, studio: Studio, controls: Controls) -> None:
+        self._studio, self._controls = studio, controls
+        self.image = gr.Image(None, type="filepath", visible=False)
+        self.photo = widgets.photo(elem_id="photo")
+        self.examples = gr.Dataset(
+            components=[gr.Image(visible=False, type="pil")],
+            samples=[[thumbnail] for thumbnail in _thumbnails()],
+            sample_labels=None,
+            label="Examples, all with known truth",
+            type="index",
+            layout="gallery",
+            samples_per_page=len(star_photos()),
+            elem_id="examples",
         )
-    picker = _picker(studio, controls)
-    with gr.Accordion(wording.ADVANCED, open=False, elem_id="advanced"):
-        _advanced(controls, ADVANCED)
-        with gr.Accordion(wording.ALL_SETTINGS, open=False, elem_id="all-settings"):
-            preset = gr.Dropdown(
-                list(_presets()), value=None, label=wording.PRESET, info=wording.PRESET_INFO,
-                elem_id="preset",
-            )  # fmt: skip
-            _advanced(controls, REST)
-    return InputWidgets(
-        image, photo, words, suggested, chips, reasons, preset, segment, examples, picker
-    )
+        self.words = controls.make(
+            "words", asks=False, placeholder="cat; kitten, sofa, wall", max_length=MAX_WORDS,
+            max_lines=4, lines=1, elem_id="words",
+        )  # fmt: skip
+        self.suggested = gr.Textbox("", visible=False)
+        self.chips = widgets.offers(elem_id="chips")
+        with gr.Row(elem_id="switches"):
+            controls.make("amf", elem_id="amf")
+            controls.make("cs", elem_id="cs")
+            self.segment = gr.Button("Segment", variant="primary", elem_id="segment", min_width=90)
+        self.reasons = widgets.offers(elem_id="reasons")
+        with gr.Column(elem_id="rest"):
+            controls.make("background", elem_id="background")
+            controls.make(
+                "rest_weight", label="Its weight", info=None, buttons=[], elem_id="rest-weight"
+            )
+        self._build_picker()
+        with gr.Accordion("Advanced", open=False, elem_id="advanced"):
+            self._build_advanced(ADVANCED)
+            with gr.Accordion("All settings", open=False, elem_id="all-settings"):
+                self.preset = gr.Dropdown(
+                    list(_presets()), value=None, label="Start from a list of words",
+                    info="Replaces the words above; edit them as you like", elem_id="preset",
+                )  # fmt: skip
+                self._build_advanced(REST)
+        self.answers = [self.suggested, self.chips, self.reasons]
 
+    def _build_picker(self) -> None:
+        """The menu is no setting: choosing a backbone that is not here opens the card under it."""
+        studio = self._studio
+        choices = [(f"{studio.default.title} · here", "default")]
+        for entry in BACKBONES.values():
+            missing = f"{entry.download} MB to fetch" if studio.downloads else "not on this machine"
+            if entry.name != studio.default.name:
+                where = "here" if studio.has(entry) else missing
+                choices.append((f"{entry.title} · {where}", entry.name))
+        self.menu = gr.Dropdown(
+            choices, value=self._controls.opening.backbone, label=declared("backbone")["label"],
+            info="The built-in model is small: good at sky, grass, trees, people and animals that "
+            "fill a photo, poor at rooms and small things. A larger one makes better masks.",
+            elem_id="backbone",
+        )  # fmt: skip
+        self.wanted = gr.Textbox("", visible=False)
+        with gr.Column(visible=False, elem_id="fetch-card") as self.card:
+            self.fetch = gr.Button(
+                "Fetch the weights", visible=studio.downloads, elem_id="fetch", size="sm"
+            )
+            self.note = gr.Markdown("", elem_id="fetch-note")
+        self.picker = [self.menu, self.wanted, self.card, self.note, self.fetch]
 
-def _advanced(controls: Controls, names: tuple[str, ...]) -> None:
-    more: dict[str, dict[str, Any]] = {
-        "amf_blocks": {"choices": wording.AMF_BLOCKS, "allow_custom_value": True},
-        "channels": {"asks": False, "max_lines": 1},
-    }
-    for name in names:
-        controls.make(name, elem_id=name.replace("_", "-"), **more.get(name, {}))
+    def _build_advanced(self, names: tuple[str, ...]) -> None:
+        more: dict[str, dict[str, Any]] = {
+            "amf_blocks": {"choices": AMF_BLOCKS, "allow_custom_value": True},
+            "channels": {"asks": False, "max_lines": 1},
+        }
+        for name in names:
+            self._controls.make(name, elem_id=name.replace("_", "-"), **more.get(name, {}))
+
+    def fill(self, settings: Settings) -> Answer:
+        """Values of all controls for these settings."""
+        entry = BACKBONES.get(settings.backbone)
+        missing = entry if entry and not self._studio.has(entry) else None
+        if missing or settings.backbone == self._studio.default.name:
+            settings = settings.changed(backbone="default")
+        found = {**self._controls.updates(settings), self.menu: settings.backbone}
+        return {**found, **self._offer_fetch(missing)}
+
+    def _offer_fetch(self, entry: BackboneEntry | None) -> Answer:
+        """The card that fetches a backbone's weights; none closes it."""
+        if entry is None:
+            return {self.card: gr.Column(visible=False)}
+        downloads = self._studio.downloads
+        return {
+            self.wanted: entry.name,
+            self.note: wording.needs_fetch(entry, downloads),
+            self.card: gr.Column(visible=True),
+            self.fetch: gr.Button(visible=downloads),
+        }
+
+    def answered(self, look: Look) -> Answer:
+        """Values of ``answers``."""
+        return {
+            self.suggested: look.settings.words,
+            self.chips: _chips(look),
+            self.reasons: _reasons(look),
+        }
+
+    def wire(self) -> list[Dependency]:
+        """Events that change the input as a whole; the open tab is shown anew after each."""
+        studio, controls, words = self._studio, self._controls, self.words
+        backbone = controls["backbone"]
+        picture = [
+            self.image, controls["source"], controls["example"], words, controls["plant"],
+            controls["pixel"], controls["patch"],
+        ]  # fmt: skip
+
+        @in_words
+        def preset(title: Any, *raw: Any) -> str:
+            named = studio.backbone(studio.name_of(controls.settings(raw)))
+            return known_words(named, _presets().get(title, ""))
+
+        def pick(name: Any, current: Any) -> Answer:
+            if not isinstance(name, str) or name not in ("default", *BACKBONES):
+                return {self.menu: current}
+            entry = BACKBONES.get(name)
+            if entry is None or studio.has(entry):
+                return {backbone: name, **self._offer_fetch(None)}
+            return {self.menu: current, **self._offer_fetch(entry)}
+
+        bar = gr.Progress(track_tqdm=True)
+
+        def fetch(name: str, progress: gr.Progress = bar) -> Answer:
+            try:
+                said = f"{studio.fetch(name).title} is ready."
+            except GclipError as error:
+                return {self.note: str(error)}
+            hidden = gr.Button(visible=False)
+            return {self.note: said, self.fetch: hidden, self.menu: name, backbone: name}
+
+        # A new picture clears the words: the answer fills in those that fit it.
+        upload = """(words) =>
+          [gclip.page.photo, 'upload', '', gclip.page.clearWords(words), false, '', '']"""
+        example = "(index) => [null, 'example', gclip.page.example(index), '', false, '', '']"
+        take = "(words) => gclip.page.takeWord(words)"
+        return [
+            self.photo.submit(fn=None, js=upload, inputs=words, outputs=picture, **QUIET),
+            self.examples.click(
+                fn=None, js=example, inputs=self.examples, outputs=picture, **QUIET
+            ),
+            self.chips.select(fn=None, js=take, inputs=words, outputs=words, **QUIET),
+            self.reasons.select(fn=None, js="() => true", outputs=controls["plant"], **QUIET),
+            self.preset.input(preset, [self.preset, *controls.components], words, **RAW),
+            self.menu.input(pick, [self.menu, backbone], [backbone, *self.picker], **RAW),
+            self.fetch.click(
+                fetch, self.wanted, [self.note, self.fetch, self.menu, backbone],
+                api_visibility="private", **HEAVY,
+            ),
+        ]  # fmt: skip
 
 
 @functools.cache
@@ -126,7 +210,7 @@ def _presets() -> dict[str, str]:
         title: ", ".join("; ".join(one.phrases) for one in class_lists.shipped(name))
         for title, name in lists.items()
     }
-    return {wording.PRESET_PHOTO: wording.EVERYDAY, **words}
+    return {"An everyday photo": EVERYDAY, **words}
 
 
 def _thumbnails() -> list[Image.Image]:
@@ -139,136 +223,22 @@ def _thumbnails() -> list[Image.Image]:
     return found
 
 
-def _picker(studio: Studio, controls: Controls) -> Picker:
-    """The menu is no setting: choosing a backbone that is not here opens the card under it."""
-    controls.hidden("backbone")
-    others = [entry for entry in BACKBONES.values() if entry.name != studio.default.name]
-    choices = [(wording.default_backbone(studio.default.title), "default")]
-    choices += [
-        (wording.backbone_choice(entry, studio.has(entry), studio.downloads), entry.name)
-        for entry in others
-    ]
-    menu = gr.Dropdown(
-        choices, value=controls.opening.backbone, label=declared("backbone")["label"],
-        info=wording.BACKBONE_INFO, elem_id="backbone",
-    )  # fmt: skip
-    wanted = gr.Textbox("", visible=False)
-    with gr.Column(visible=False, elem_id="fetch-card") as card:
-        fetch = gr.Button(wording.FETCH, visible=studio.downloads, elem_id="fetch", size="sm")
-        note = gr.Markdown("", elem_id="fetch-note")
-    return Picker(menu, wanted, card, note, fetch)
-
-
-def fill(studio: Studio, controls: Controls, given: InputWidgets, settings: Settings) -> Answer:
-    """Values of all controls for these settings."""
-    entry = BACKBONES.get(settings.backbone)
-    missing = entry if entry and not studio.has(entry) else None
-    if missing or settings.backbone == studio.default.name:
-        settings = settings.changed(backbone="default")
-    found = {**controls.updates(settings), given.picker.menu: settings.backbone}
-    return {**found, **_offer_fetch(studio, given.picker, missing)}
-
-
-def _offer_fetch(studio: Studio, picker: Picker, entry: BackboneEntry | None) -> Answer:
-    """The card that fetches a backbone's weights; none closes it."""
-    if entry is None:
-        return {picker.card: gr.Column(visible=False)}
-    return {
-        picker.wanted: entry.name,
-        picker.note: wording.needs_fetch(entry, studio.downloads),
-        picker.card: gr.Column(visible=True),
-        picker.fetch: gr.Button(visible=studio.downloads),
-    }
-
-
-# --- what an answer changes in the column ---------------------------------------------------------
-
-
-def answers(given: InputWidgets) -> list[Component]:
-    """The components that :func:`answered` fills."""
-    return [given.suggested, given.chips, given.reasons]
-
-
-def answered(given: InputWidgets, look: Look) -> Answer:
-    """Words for an empty field, words to add, and why a switch does nothing."""
-    return {
-        given.suggested: look.settings.words,
-        given.chips: widgets.offers_value(_chips(look)),
-        given.reasons: widgets.offers_value(*_reasons(look)),
-    }
-
-
-def _chips(look: Look) -> list[wording.Offer]:
+def _chips(look: Look) -> Json:
     """Known words in the place of unknown ones, then words that the model sees besides."""
-    swaps = [wording.swap(typed, known) for typed, known in look.nearest_known.items()]
-    return [*swaps, wording.add(look.more_words)]
+    swaps = [
+        (f"{typed[:40]}: try", [{"label": known, "swap": [typed, known]}])
+        for typed, known in look.nearest_known.items()
+    ]
+    more = [{"label": f"+ {word}", "add": word} for word in look.more_words]
+    return values.offers([*swaps, ("", more)])
 
 
-def _reasons(look: Look) -> tuple[list[wording.Offer], tuple[str, ...]]:
+def _reasons(look: Look) -> Json:
     """Why a switch does nothing, with what one press would change; and which switches."""
     if look.settings.method != "gclip":
-        return [wording.unused(look.chosen.title)], ("amf", "cs")
-    found = look.findings(variants.ablation(look.settings, amf=False, cs=True))
-    return ([], ()) if found.suppressed else ([wording.NOTHING_TO_SUPPRESS], ("cs",))
-
-
-# --- events ---------------------------------------------------------------------------------------
-
-
-def wire(studio: Studio, controls: Controls, given: InputWidgets) -> list[Dependency]:
-    """Events that change the input as a whole; the open tab is to be shown anew after each."""
-    picker, words = given.picker, given.words
-    picture = [
-        given.image, controls["source"], controls["example"], words, controls["plant"],
-        controls["pixel"], controls["patch"],
-    ]  # fmt: skip
-
-    @in_words
-    def preset(title: Any, *values: Any) -> str:
-        backbone = studio.backbone(studio.name_of(controls.settings(values)))
-        return known_words(backbone, _presets().get(title, ""))
-
-    def pick(name: Any, current: Any) -> Answer:
-        if not isinstance(name, str) or name not in ("default", *BACKBONES):
-            return {picker.menu: current}
-        entry = BACKBONES.get(name)
-        if entry is None or studio.has(entry):
-            return {controls["backbone"]: name, **_offer_fetch(studio, picker, None)}
-        return {picker.menu: current, **_offer_fetch(studio, picker, entry)}
-
-    bar = gr.Progress(track_tqdm=True)
-
-    def fetch(name: str, progress: gr.Progress = bar) -> Answer:
-        try:
-            said = wording.fetched(studio.fetch(name).title)
-        except GclipError as error:
-            return {picker.note: str(error)}
-        return {
-            picker.note: said, picker.fetch: gr.Button(visible=False), picker.menu: name,
-            controls["backbone"]: name,
-        }  # fmt: skip
-
-    # A new picture clears the words: the answer fills in those that fit it.
-    upload = """(words) =>
-      [gclip.page.photo, 'upload', '', gclip.page.clearWords(words), false, '', '']"""
-    example = "(index) => [null, 'example', gclip.page.example(index), '', false, '', '']"
-    return [
-        given.photo.submit(fn=None, js=upload, inputs=words, outputs=picture, **QUIET),
-        given.examples.click(
-            fn=None, js=example, inputs=given.examples, outputs=picture, **QUIET
-        ),
-        given.chips.select(
-            fn=None, js="(words) => gclip.page.takeWord(words)", inputs=words, outputs=words,
-            **QUIET,
-        ),
-        given.reasons.select(fn=None, js="() => true", outputs=controls["plant"], **QUIET),
-        given.preset.input(preset, [given.preset, *controls.components], words, **RAW),
-        picker.menu.input(
-            pick, [picker.menu, controls["backbone"]], [controls["backbone"], *picker], **RAW
-        ),
-        picker.fetch.click(
-            fetch, picker.wanted,
-            [picker.note, picker.fetch, picker.menu, controls["backbone"]],
-            api_visibility="private", **HEAVY,
-        ),
-    ]  # fmt: skip
+        unused = f"{look.chosen.title} uses neither AMF nor CS. Any but GCLIP leaves them unused."
+        return values.offers([(unused, [])], ("amf", "cs"))
+    if look.suppression.suppressed:
+        return values.offers([])
+    nothing = "CS changes nothing: this model has no abnormal channel."
+    return values.offers([(nothing, [{"label": "Simulate one"}])], ("cs",))

@@ -7,9 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from demo import api, page, theme
+from demo import api, opening, page, theme
 from demo.host import files, guard, serve
-from demo.learn import opening
 from demo.look import Studio
 
 MAX_SESSIONS = 100
@@ -31,16 +30,14 @@ def launch(studio: Studio, args: argparse.Namespace, started: float) -> int:
             file=sys.stderr,
         )
         return 2
-    print(
-        f"{studio.default.title} is loaded; ready in {time.perf_counter() - started:.1f} s.",
-        flush=True,
-    )
+    seconds = time.perf_counter() - started
+    print(f"{studio.default.title} is loaded; ready in {seconds:.1f} s.", flush=True)
     return serve.serve(demo, launch_settings(args), api.checks(), studio.state, page.routes())
 
 
 def build(studio: Studio) -> gr.Blocks:
     """The page and its public endpoints."""
-    demo = page.build(studio, opening.first(studio.default))
+    demo = page.Page(studio, opening.first(studio.default)).blocks
     with demo:
         api.add(studio)
     return demo

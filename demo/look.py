@@ -136,10 +136,13 @@ class Look:
         self.segmenter = studio.segmenter(request.settings)
         self.bare = studio.segmenter(request.settings, planted=False)
         self.chosen: Method = variants.chosen(request.settings)
-        cost.check(self.bare, self.picture.size, variants.count(request.settings))
+        s = request.settings
+        methods = len(variants.shown(s.extras)) if s.tab == "compare" else 1
+        cost.check(self.bare, self.picture.size, methods)
         cost.check_method(self.bare, self.picture.size, self.chosen)
         self.is_large = cost.is_large(self.bare, self.picture.size)
-        self.key = _encoding(self.segmenter, self.picture)
+        uid, digest = self.segmenter.backbone.uid, self.picture.digest
+        self.key = uid, digest, s.short_side, s.window, s.stride, s.max_tokens
         self._studio = studio
         self._made: dict[Hashable, Any] = {}
 
@@ -149,6 +152,10 @@ class Look:
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]
+
+    def _cached(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """The same; also kept in the studio's cache."""
+        return self.once(key, lambda: self._studio.cache.get_or_make(key, make))
 
     def changed(self, **changes: Any) -> Look:
         """A look at the same picture with some settings changed; itself where none differs."""
@@ -167,23 +174,22 @@ class Look:
 
         def make() -> Encoded:
             self.kept = False
-            with self._studio.trunk():
-                return self._studio.encode(self.bare, self.picture.image)
+            with self._studio.one_trunk:
+                try:
+                    return self._studio.encode(self.bare, self.picture.image)
+                finally:
+                    memory.trim()
 
-        key = ("encoded", self.key)
-        return self.once(key, lambda: self._studio.cache.get_or_make(key, make))
+        return self._cached(("encoded", self.key), make)
 
     def trunk(self, method: Method) -> Encoded:
         """The encoding that ``method`` runs on; cached."""
         plants = self.segmenter.backbone.planted
         if not plants and method.suppression is None:
             return self.encoded
-        clean = self.encoded
-
         # It resumes in the middle blocks and does not wait for a picture's whole pass.
         key = ("encoded", self.key, plants, method.suppression)
-        make = partial(self.segmenter.suppress, clean, method)
-        return self.once(key, lambda: self._studio.cache.get_or_make(key, make))
+        return self._cached(key, partial(self.segmenter.suppress, self.encoded, method))
 
     def read(self) -> None:
         """Embed the words; cached."""
@@ -209,15 +215,14 @@ class Look:
             found = self.segmenter.segment(self.trunk(method), *options)
             return found, time.perf_counter() - started
 
-        key = ("segmentation", self.result_key(method))
         with self._studio.turn(self):
-            return self.once(key, lambda: self._studio.cache.get_or_make(key, make))
+            return self._cached(("segmentation", self.result_key(method)), make)
 
     def result_key(self, method: Method) -> tuple:
         """All that a segmentation depends on."""
-        made, s = self.segmenter, self.settings
+        seg, s = self.segmenter, self.settings
         words = (s.words, s.threshold, s.rest, s.rest_weight)
-        return *self.key, made.backbone.planted, made.templates, made.logit_scale, *words, method
+        return *self.key, seg.backbone.planted, seg.templates, seg.logit_scale, *words, method
 
     def mask(self, method: Method) -> Mask:
         """The mask under ``method`` as plain data, measured where truth is known; cached."""
@@ -232,19 +237,29 @@ class Look:
                 score = metric.against_truth(truth.labels, truth.names, labels, typed)
             return class_shares(result.labels, len(names)), score
 
-        def make() -> Mask:
-            shares, score = self._studio.cache.get_or_make(key, count)
-            scores = (score.iou, score.miou, score.absent)
-            return Mask(method.title, method, labels, names, shares, *scores)
-
         key = ("mask", self.result_key(method), asked.truth_file, asked.truth_classes)
-        return self.once(key, make)
+        shares, score = self._cached(key, count)
+        scores = (score.iou, score.miou, score.absent)
+        return Mask(method.title, method, labels, names, shares, *scores)
+
+    def ablation(self, amf: bool, cs: bool) -> Method:
+        """ClearCLIP under these settings with AMF and CS on or off."""
+        return variants.ablation(self.settings, amf, cs)
 
     def findings(self, method: Method) -> MethodReport:
         """Which blocks and channels ``method`` takes on this image, and why."""
-        return self.once(
-            ("findings", method), lambda: self.segmenter.findings(self.encoded, method)
-        )
+        key = ("findings", method)
+        return self.once(key, lambda: self.segmenter.findings(self.encoded, method))
+
+    @property
+    def suppression(self) -> MethodReport:
+        """What CS finds, whether or not it is switched on."""
+        return self.findings(self.ablation(amf=False, cs=True))
+
+    @property
+    def fused_blocks(self) -> tuple[int, ...]:
+        """The blocks that AMF takes, whether or not it is switched on."""
+        return self.findings(self.ablation(amf=True, cs=False)).fusion.blocks
 
     @property
     def suggested(self) -> tuple[str, ...]:
@@ -260,9 +275,7 @@ class Look:
 
     def _suggest(self, most: int, choosy: bool) -> tuple[str, ...]:
         key = ("suggested", self.key, most, choosy)
-        return self._studio.cache.get_or_make(
-            key, lambda: self.bare.suggest(self.encoded, most, choosy)
-        )
+        return self._cached(key, lambda: self.bare.suggest(self.encoded, most, choosy))
 
     @property
     def nearest_known(self) -> dict[str, str]:
@@ -331,10 +344,11 @@ def log_answer(view: str, status: Status) -> None:
 class Studio:
     """What all visitors share: backbones, and one cache of pictures, encodings, masks and answers.
 
-    ``default`` is the backbone loaded at the start. ``encode`` runs one image through a
-    tower and may run elsewhere (see :mod:`demo.host.zero_gpu`); ``downloads`` says whether a
-    visitor may make this machine fetch weights; ``device`` and ``dtype`` are for backbones loaded
-    later. ``bound`` is in bytes, for the whole process (see :mod:`demo.host.memory`).
+    ``default`` is the backbone loaded at the start. ``encode`` runs one image through a tower and
+    may run elsewhere (see :mod:`demo.host.zero_gpu`), one at a time, under ``one_trunk``;
+    ``downloads`` says whether a visitor may make this machine fetch weights; ``device`` and
+    ``dtype`` are for backbones loaded later. ``bound`` is in bytes, for the whole process (see
+    :mod:`demo.host.memory`).
     """
 
     def __init__(
@@ -355,7 +369,7 @@ class Studio:
         self.cache = ByteCache(bound - memory.WORKING)
         self.fetched: tuple[str, ...] = ()
         self._backbones: BoundedCache[Backbone] = BoundedCache(len(BACKBONES))
-        self._one_trunk = threading.Lock()
+        self.one_trunk = threading.Lock()
 
     @contextmanager
     def turn(self, look: Look) -> Iterator[None]:
@@ -403,20 +417,10 @@ class Studio:
             GclipError: there is no picture yet, or it cannot be used.
         """
         key = ("picture", *stamp(settings, upload))
-        found = self.cache.get(key)
-        if found is not None:
+        if (found := self.cache.get(key)) is not None:
             return found
         with decoding(upload) if settings.source == "upload" else nullcontext():
             return self.cache.get_or_make(key, lambda: open_picture(settings, upload))
-
-    @contextmanager
-    def trunk(self) -> Iterator[None]:
-        """Around a pass through a tower: one at a time, its memory given back."""
-        with self._one_trunk:
-            try:
-                yield
-            finally:
-                memory.trim()
 
     def segmenter(self, settings: Settings, planted: bool = True) -> Segmenter:
         """The segmenter of these settings; ``planted`` False leaves a planted channel out."""
@@ -487,11 +491,6 @@ class Studio:
             "dtype": str(self.default.dtype).removeprefix("torch."),
             "cache": {"values": len(self.cache), "bytes": self.cache.size},
         }
-
-
-def _encoding(s: Segmenter, picture: Picture) -> tuple:
-    """All that a picture's clean encoding depends on."""
-    return s.backbone.uid, picture.digest, s.short_side, s.window, s.stride, s.max_tokens
 
 
 def check_words(words: str) -> str:

@@ -14,9 +14,9 @@ from typing import Any
 
 import torch
 
+from demo import opening
 from demo.host import logs, memory
 from demo.host.zero_gpu import encode_on_zero_gpu
-from demo.learn import opening
 from demo.look import Studio
 from gclip_core import load
 from gclip_core.backbone import load_backbone
@@ -54,7 +54,9 @@ def make_studio(args: argparse.Namespace) -> Studio:
     Raises:
         GclipError: the backbone cannot be loaded.
     """
-    name = default_backbone() if args.backbone == "auto" else args.backbone
+    name = args.backbone
+    if name == "auto":  # asks no network
+        name = PREFERRED if load.on_disk(BACKBONES[PREFERRED]) else BUILT_IN
     encode = encode_on_zero_gpu()
     # A ZeroGPU is lent to single requests: until then there is none.
     device = default_device(lent=encode is not None) if args.device == "auto" else args.device
@@ -71,11 +73,6 @@ def make_studio(args: argparse.Namespace) -> Studio:
 def default_device(lent: bool = False) -> str:
     """The GPU of this machine where there is one for itself, else the CPU."""
     return "cuda" if torch.cuda.is_available() and not lent else "cpu"
-
-
-def default_backbone() -> str:
-    """OpenAI ViT-B/16 where its weights are on disk, else the built-in; asks no network."""
-    return PREFERRED if load.on_disk(BACKBONES[PREFERRED]) else BUILT_IN
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,11 +1,9 @@
 """A true mask of a visitor's own, uploaded under the picture and gone with it."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 from gradio.events import Dependency
 
 from demo import wording
@@ -19,71 +17,63 @@ MAX_ROWS, MAX_NAME = 254, 300
 _GONE = f"() => [null, {{ headers: {HEADERS}, data: [] }}, '']"
 
 
-@dataclass(frozen=True)
 class OwnMask:
-    """Its components: inputs of a request by their name in it, each with what reads it."""
+    """The file and the table of its classes, which are inputs of a request."""
 
-    inputs: dict[str, tuple[Component, Callable[[Any], Any]]]
-    wire: Callable[[Sequence[Any]], list[Dependency]]
+    def __init__(self) -> None:
+        with gr.Accordion("A true mask of your own", open=False, elem_id="own-mask"):
+            gr.Markdown(wording.OWN_MASK_HINT, elem_classes=["gclip-note"])
+            self.file = gr.File(
+                label="Mask (PNG)", file_types=[".png"], type="filepath", elem_id="mask-file"
+            )
+            self.classes = gr.Dataframe(
+                headers=HEADERS, datatype="str", label="Colours and classes", interactive=True,
+                type="array", elem_id="mask-classes", static_columns=[0, 1, 2],
+            )  # fmt: skip
+            self._said = gr.Markdown("")
 
-
-def build() -> OwnMask:
-    """The file and the table of classes; ``wire`` makes their events from those of a new picture.
-
-    The open tab is shown anew after those that it returns.
-    """
-    with gr.Accordion(wording.OWN_MASK, open=False, elem_id="own-mask"):
-        gr.Markdown(wording.OWN_MASK_HINT, elem_classes=["gclip-note"])
-        file = gr.File(
-            label=wording.OWN_MASK_FILE, file_types=[".png"], type="filepath", elem_id="mask-file"
-        )
-        classes = gr.Dataframe(
-            headers=HEADERS, datatype="str", label=wording.OWN_MASK_CLASSES, interactive=True,
-            type="array", elem_id="mask-classes", static_columns=[0, 1, 2],
-        )  # fmt: skip
-        said = gr.Markdown("")
-
-    def read(raw: Any) -> tuple[Any, str]:
-        try:
-            path = path_of(raw)
-            found = mask_colours(path) if path else ()
-        except GclipError as error:
-            return [], str(error)
-        rows = [[str(c.value), c.colour, f"{c.share * 100:.1f} %", c.name] for c in found]
-        return rows, wording.OWN_MASK_READ if rows else ""
-
-    def wire(new_picture: Sequence[Any]) -> list[Dependency]:
+    def wire(self, new_picture: Sequence[Any]) -> list[Dependency]:
+        """Make the events; a new picture drops the mask. After the others the tab is shown anew."""
+        table = [self.classes, self._said]
+        gone = {"fn": None, "js": _GONE, "outputs": [self.file, *table], **QUIET}
         # In the browser alone, before the picture's own answer is asked for.
-        gr.on(new_picture, fn=None, js=_GONE, outputs=[file, classes, said], **QUIET)
+        gr.on(new_picture, **gone)
         return [
-            file.upload(read, file, [classes, said], **RAW),
-            file.clear(fn=None, js=_GONE, outputs=[file, classes, said], **QUIET),
-            classes.input(fn=None, js="() => []", **QUIET),
+            self.file.upload(_read, self.file, table, **RAW),
+            self.file.clear(**gone),
+            self.classes.input(fn=None, js="() => []", **QUIET),
         ]
 
-    return OwnMask({"truth_file": (file, path_of), "truth_classes": (classes, _classes)}, wire)
+
+def _read(raw: Any) -> tuple[Any, str]:
+    """Rows of the table for an uploaded mask, and a sentence."""
+    try:
+        path = path_of(raw)
+        found = mask_colours(path) if path else ()
+    except GclipError as error:
+        return [], str(error)
+    rows = [
+        [str(value), colour, wording.percent(share), name] for value, colour, share, name in found
+    ]
+    return rows, wording.OWN_MASK_READ if rows else ""
 
 
-def _classes(raw: Any) -> tuple[tuple[int, str], ...]:
+def classes_of(raw: Any) -> tuple[tuple[int, str], ...]:
     """Pairs (value in the mask, class name) of the table's raw value; rows without a class out.
 
     Raises:
         GclipError: more rows, or longer names, than a mask can have.
     """
-    data = raw.get("data") if isinstance(raw, dict) else getattr(raw, "data", raw)
-    rows = data if isinstance(data, list) else []
+    rows = raw["data"] if raw else []
     if len(rows) > MAX_ROWS:
         raise GclipError(f"A mask has at most {MAX_ROWS} classes, but {len(rows)} rows came.")
     pairs = []
-    for row in rows:
-        if not isinstance(row, list) or len(row) != len(HEADERS):
-            continue
-        value, name = str(row[0]), str(row[3]).strip()
+    for value, _, _, name in (map(str, row) for row in rows if len(row) == len(HEADERS)):
         if len(value) > 3 or len(name) > MAX_NAME:
             raise GclipError(
                 f"A class of a mask has a value up to 255 and a name of at most {MAX_NAME} "
                 "characters, but longer ones came."
             )
-        if value.isascii() and value.isdigit() and name:
-            pairs.append((int(value), name))
+        if value.isascii() and value.isdigit() and name.strip():
+            pairs.append((int(value), name.strip()))
     return tuple(pairs)

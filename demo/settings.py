@@ -16,6 +16,7 @@ A setting is added in one line of :class:`Settings`; its control is made by
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -58,24 +59,21 @@ def write_ranges(numbers: Collection[int]) -> str:
     return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in runs)
 
 
-def read_ranges(text: str, highest: int = MAX_CHANNEL, most: int = MAX_CHANNELS) -> tuple[int, ...]:
+def read_ranges(text: str) -> tuple[int, ...]:
     """Read ``"3-5,9"`` or ``"3-5 9"`` into ``(3, 4, 5, 9)``.
 
     Raises:
-        ValueError: not such a list, a number over ``highest``, or more than ``most`` numbers.
+        ValueError: not such a list, a number over MAX_CHANNEL, or more than MAX_CHANNELS numbers.
     """
-    wanted = f"up to {most} numbers from 0 to {highest}, such as 3-5,9"
+    wanted = f"up to {MAX_CHANNELS} numbers from 0 to {MAX_CHANNEL}, such as 3-5,9"
     found: set[int] = set()
     for part in text[:4000].replace(",", " ").split():
-        first, dash, last = part.partition("-")
-        ends = (first, last if dash else first)
-        if not all(end.isascii() and end.isdigit() and len(end) <= 6 for end in ends):
-            raise ValueError(wanted)
-        low, high = int(ends[0]), int(ends[1])
-        if not low <= high <= highest or high - low >= most:
+        written = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", part)
+        low, high = (int(written[1]), int(written[2] or written[1])) if written else (1, 0)
+        if not low <= high <= MAX_CHANNEL or high - low >= MAX_CHANNELS:
             raise ValueError(wanted)
         found.update(range(low, high + 1))
-    if len(found) > most:
+    if len(found) > MAX_CHANNELS:
         raise ValueError(wanted)
     return tuple(sorted(found))
 
@@ -203,7 +201,7 @@ class Settings(BaseModel):
                        "Commas separate classes, semicolons synonyms")  # fmt: skip
 
     backbone: Literal[("default", *BACKBONES)] = _set(
-        "default", "backbone", "model", "choice", "Backbone"
+        "default", "backbone", "model", "hidden", "Backbone"
     )
     templates: Literal[tuple(TEMPLATES)] = _set(
         "imagenet80", "templates", "model", "choice", "Text templates",

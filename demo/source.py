@@ -19,7 +19,7 @@ from evaluation import metric
 from evaluation.photos import star_photos
 from gclip_core import images
 from gclip_core.errors import ImageError
-from gclip_core.types import Grid, Vocabulary
+from gclip_core.types import Grid
 
 UNCOUNTED = metric.IGNORE
 MAX_PIXELS = 100_000_000
@@ -103,7 +103,13 @@ def open_picture(settings: Settings, upload: str) -> Picture:
         ImageError: no such example, or a file that cannot be used.
     """
     if settings.source == "example":
-        return _photo(settings.example)
+        photos = star_photos()
+        photo = photos.get(settings.example or next(iter(photos)))
+        if photo is None:
+            name, known = settings.example[:40], ", ".join(photos)
+            raise ImageError(f"There is no example '{name}'. Choose one of: {known}.")
+        image, truth = photo.image(), Truth(photo.labels(), photo.words)
+        return Picture(image, images.digest(image), photo.title, photo.text, truth)
     came = size_of(upload)
     image = images.check(upload, MAX_PIXELS, draft=worked_size(came))
     image = images.resize(image, worked_size(came))
@@ -145,25 +151,6 @@ def decoding(path: str) -> Iterator[Grid]:
         yield size
 
 
-def truth_labels(truth: Truth, vocabulary: Vocabulary) -> NDArray[np.int64]:
-    """The truth in the visitor's classes: (H, W), -1 for what is not among the words."""
-    typed = metric.typed_truth(truth.labels, truth.names, vocabulary)
-    return np.where(typed < len(vocabulary), typed, UNCOUNTED)
-
-
-@dataclass(frozen=True)
-class MaskColour:
-    """One value of an uploaded mask: how it is coloured there, and its share of the pixels.
-
-    ``name`` is the class that the file itself names for it; empty where it names none.
-    """
-
-    value: int
-    colour: str
-    share: float
-    name: str = ""
-
-
 def read_mask(path: str) -> tuple[NDArray[np.uint8], dict[int, str]]:
     """Values (H, W) of a mask in a PNG, and the colour of each; other colours are numbered.
 
@@ -180,10 +167,12 @@ def read_mask(path: str) -> tuple[NDArray[np.uint8], dict[int, str]]:
     mask = mask if mask.mode in ("P", "L", "RGB") else mask.convert("RGB")
     shown = mask.convert("RGB")
     values = np.asarray(mask) if mask.mode != "RGB" else _numbered(shown)
-    places = {int(v): np.unravel_index(int(np.argmax(values == v)), values.shape)
-              for v in np.unique(values)}  # fmt: skip
-    colours = {v: shown.getpixel((int(x), int(y))) for v, (y, x) in places.items()}
-    return values, {v: "#{:02x}{:02x}{:02x}".format(*colour) for v, colour in colours.items()}
+    found, first = np.unique(values, return_index=True)
+    colours = np.asarray(shown).reshape(-1, 3)[first]
+    return values, {
+        int(value): "#{:02x}{:02x}{:02x}".format(*colour)
+        for value, colour in zip(found, colours, strict=True)
+    }
 
 
 def _numbered(image: Image.Image) -> NDArray[np.uint8]:
@@ -199,34 +188,29 @@ def _numbered(image: Image.Image) -> NDArray[np.uint8]:
     return np.searchsorted(colours, np.asarray(image) @ place).astype(np.uint8)
 
 
-def mask_colours(path: str) -> tuple[MaskColour, ...]:
-    """The values of a mask in order, with colours, shares, and the names the file gives them.
+def mask_colours(path: str) -> list[tuple[int, str, float, str]]:
+    """The values of a mask in order, each with its colour, share of the pixels, and class.
 
-    The class of a value is never guessed.
+    The class is the one that the file itself names, else empty: it is never guessed.
 
     Raises:
         ImageError: as :func:`read_mask`.
     """
     values, colours = read_mask(path)
-    counts = dict(zip(*np.unique(values, return_counts=True), strict=True))
+    shares = np.bincount(values.ravel(), minlength=256) / values.size
     named = dict(enumerate(_names_inside(path)))
-    return tuple(
-        MaskColour(v, c, float(counts[v] / values.size), named.get(v, ""))
-        for v, c in colours.items()
-    )
+    return [(v, colour, float(shares[v]), named.get(v, "")) for v, colour in colours.items()]
 
 
 def _names_inside(path: str) -> list[str]:
     """The classes that an indexed PNG names itself, by its values, as our own masks do."""
     with Image.open(path) as image:
         text = getattr(image, "text", {}).get(CLASSES, "") if image.mode == "P" else ""
-    try:
-        names = json.loads(text) if text else []
-    except (ValueError, RecursionError):
-        names = []
-    if not isinstance(names, list):
-        return []
-    return [name.strip()[:100] if isinstance(name, str) else "" for name in names[:255]]
+    names = None
+    with suppress(ValueError, RecursionError):
+        names = json.loads(text)
+    listed = names[:255] if isinstance(names, list) else []
+    return [name.strip()[:100] if isinstance(name, str) else "" for name in listed]
 
 
 def truth_of_file(
@@ -250,14 +234,3 @@ def truth_of_file(
     for value, name in classes:
         labels[values == value] = names.index(name)
     return Truth(labels, tuple((name,) for name in names))
-
-
-def _photo(name: str) -> Picture:
-    photos = star_photos()
-    name = name or next(iter(photos))
-    if name not in photos:
-        raise ImageError(f"There is no example '{name[:40]}'. Choose one of: {', '.join(photos)}.")
-    photo = photos[name]
-    image = photo.image()
-    truth = Truth(photo.labels(), photo.words)
-    return Picture(image, images.digest(image), photo.title, photo.text, truth)

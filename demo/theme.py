@@ -1,7 +1,7 @@
 """How the page looks: a calm gradio theme with one accent; its CSS is `web/page.css`."""
 
 import gradio as gr
-from gradio.themes.utils import colors, sizes
+from gradio.themes.utils import colors
 
 ACCENT = colors.Color(
     name="lagoon",
@@ -25,29 +25,19 @@ def theme() -> gr.themes.Base:
     return gr.themes.Base(
         primary_hue=ACCENT,
         secondary_hue=ACCENT,
-        neutral_hue=colors.zinc,
-        text_size=sizes.text_md,
-        spacing_size=sizes.spacing_md,
-        radius_size=sizes.radius_md,
         font=fonts,
         font_mono=("ui-monospace", "DejaVu Sans Mono", "monospace"),
     ).set(
         body_text_color_subdued="*neutral_600",
         body_text_color_subdued_dark="*neutral_300",
         block_label_text_color="*neutral_700",
-        block_label_text_color_dark="*neutral_200",
         block_title_text_color="*neutral_700",
-        block_title_text_color_dark="*neutral_200",
         block_info_text_color="*neutral_600",
         block_info_text_color_dark="*neutral_300",
         input_placeholder_color="*neutral_500",
         input_placeholder_color_dark="*neutral_400",
         button_primary_background_fill="*primary_600",
         button_primary_background_fill_hover="*primary_700",
-        button_primary_background_fill_dark="*primary_600",
         button_primary_background_fill_hover_dark="*primary_500",
-        button_primary_text_color="white",
         color_accent="*primary_600",
-        block_shadow="none",
-        block_border_width="1px",
     )

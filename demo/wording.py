@@ -1,12 +1,10 @@
-"""Every sentence a person reads on the page. Blocks are counted from 1 here.
+"""Sentences about a result, and those that several parts of the page show. Blocks count from 1.
 
-Sentences that never change are constants; those that depend on a result are functions.
+A control's label is where the control is made; what the browser alone shows is in ``words.toml``.
 """
 
 import errno
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -43,46 +41,6 @@ SUPPRESSION_REASONS: dict[SuppressionReason, str] = {
 }
 """Why CS changes its blocks, to follow their numbers, or why it changes none."""
 
-TITLE = "GCLIP"
-SUBTITLE = "type words, get masks; see what two ideas do"
-PHOTO = {
-    "drop": "Drop a photo",
-    "choose": "Choose a photo",
-    "how": "or click, or paste one",
-    "camera": "Camera",
-    "take": "Take the photo",
-    "cancel": "Cancel",
-    "file": "Photo to segment",
-    "uploading": "Uploading …",
-    "refused": "The photo could not be uploaded. Try again, or use another.",
-    "large": "This file is too large. Use a smaller photo.",
-    "kind": "This is no photo. Use a PNG, JPEG, WebP or GIF.",
-}
-"""The texts of the target for a photo."""
-WORDS_HINT = "cat; kitten, sofa, wall"
-PRESET = "Start from a list of words"
-PRESET_INFO = "Replaces the words above; edit them as you like"
-PRESET_PHOTO = "An everyday photo"
-EVERYDAY = (
-    "person, sky, tree, grass, road, building, wall, floor, water, car, dog, cat, horse, bird, "
-    "boat, table, chair, flower, food"
-)
-SEGMENT = "Segment"
-BACKBONE_INFO = (
-    "The built-in model is small: good at sky, grass, trees, people and animals that fill a photo, "
-    "poor at rooms and small things. A larger one makes better masks."
-)
-WEIGHT = "Its weight"
-FETCH = "Fetch the weights"
-EXAMPLES = "Examples, all with known truth"
-ADVANCED = "Advanced"
-ALL_SETTINGS = "All settings"
-AMF_BLOCKS = [
-    ("the backbone’s own", "backbone"),
-    ("chosen on the picture", "auto"),
-    ("6 7: the paper’s for ViT-B/16, counted from 1", "6-7"),
-    ("7 8: the same, counted from 0", "7-8"),
-]
 UNEXPECTED = (
     "Something went wrong on our side; your image and words are unchanged. Try again, or change a "
     "setting."
@@ -92,13 +50,13 @@ NO_MEMORY = (
     "This machine has too little free memory for that. Use a smaller image or fewer classes, or "
     "try again."
 )
+PHOTO_STAYS = "A link does not contain your photo."
 SCORE_COUNTS = "mIoU counts every pixel of known truth: a word painted on something else costs."
 TRUTH = "Truth"
 COMPARE_NOTE = (
     "Training-free methods by year, all from one pass. A dot: what a method changes of CLIP. Press "
     "a row to see its mask."
 )
-COMPARE_NOTES = "What the table shows"
 METHOD_PARTS = ("attention", "fusion", "calibration", "channels", "residual", "FFN")
 """What a method may change, in the order of :func:`method_marks`."""
 FAVOURS_VALUES = (
@@ -109,28 +67,13 @@ FAILS_CALIBRATION = (
     "SC-CLIP and SFP fail on the built-in model: their constants are for CLIP’s hidden states. By "
     "them half of all pairs of patches count as alike here, and are averaged."
 )
-SIMULATION = "Simulation"
 TRUTH_EMPTY = "No true mask for this image: choose an example, or upload a mask under yours."
 SIMILARITY = "How alike are the last block’s Values?"
-OWN_MASK = "A true mask of your own"
 OWN_MASK_HINT = (
     "A PNG of the image’s size whose pixel values (or colours) are classes. Name the class of each "
     "in the table, with words from your list; rows without a name are not counted."
 )
-OWN_MASK_FILE = "Mask (PNG)"
-OWN_MASK_CLASSES = "Colours and classes"
 OWN_MASK_READ = "The mask was read. Name each value’s class in the last column of the table."
-EXPORT_INTRO = "Download the result as files, share it as a link, or repeat it in Python."
-DOWNLOAD = "Download everything as a zip"
-LINK = "Link to this view"
-LINK_INFO = "It opens this page with the same settings."
-PYTHON = "Copy as Python"
-COMMAND = "On the command line, beside the picture from the zip"
-NO_COMMAND = "# The command line has no option for one of these settings: use the Python."
-CARD = "Make a share card"
-CARD_FILES = "A picture and an animation"
-CARD_SHOWN = "The share card: before and after"
-PICTURE = "The picture"
 COPY_LINK = "Copy link"
 COPIED = "Link copied"
 CHANNELS_INTRO = (
@@ -141,102 +84,16 @@ PLANT_INTRO = (
     "A model without the defect can be given it: one channel’s weights are multiplied, as in the "
     "paper’s Figure 3. The masks get worse, and CS repairs them."
 )
-UNTOUCHED = "No simulation"
 ATTENTION_INTRO = (
     "Point at a patch to see where it looks; press to pin it. In a matrix, bright columns are "
     "global tokens: nearly all look at them."
 )
-ATTENTION = "Attention"
-HEAD_MEAN = ["mean of all heads", "mean"]
-PLAIN_NOTE = "Query-Query alone: each patch looks at those with a similar query, wherever they are."
-SKIP = "Skip to the answer"
-DONE = "Done."
-NO_PICTURE = "Drop a photo on the page, or choose an example."
 NO_GPU = "No GPU was free for this (your share may be used up): it ran on the CPU."
-EDITED = "Press Enter or Segment for the new words."
 OLD = "The page below still shows the last answer."
 NO_IMAGE_IN_LINK = "A link does not contain your photo: whoever opens it adds the photo again."
 OLD_SCENE = (
     "This link was made with a drawn scene. The page shows photos now: this is the first one."
 )
-CAMERA = {
-    "NotFoundError": "There is no camera on this device. Upload or paste a picture instead.",
-    "NotAllowedError": (
-        "The camera may not be used here. Allow it in the browser, or upload a picture instead."
-    ),
-    "NotReadableError": "Another program uses the camera. Close it, or upload a picture.",
-}
-"""Why there is no picture from the camera, by the name of the browser's error."""
-TERMS = {
-    "ClearCLIP": (
-        "CLIP whose last block lets each patch look at similar ones and leaves out the residual "
-        "path and the FFN. AMF and CS build on it."
-    ),
-    "GCLIP": "ClearCLIP with both AMF and CS.",
-    "AMF": (
-        "Attention Map Fusion: the maps of middle blocks, where global tokens first appear, are "
-        "averaged into the last block’s attention."
-    ),
-    "CS": (
-        "Channel Suppression: a channel whose weights are far larger than all others is scaled "
-        "down to their mean."
-    ),
-    "mIoU": (
-        "Mean intersection over union: how well the painted areas cover the true ones; 100 % is "
-        "perfect."
-    ),
-    "Query-Query": "Attention by the similarity of two patches’ Queries.",
-    "IoU": (
-        "Intersection over union: the pixels that are painted and true, of those that are either."
-    ),
-    "global token": "A token that nearly every patch looks at, in one block.",
-    "class token": "The vector that describes the whole picture, beside those of the patches.",
-    "FFN": "Feed-forward network: what a block does with each token by itself, after attention.",
-    "LayerScale": "A learned factor of each channel that a block adds; not every model has it.",
-    "Values": "What attention averages: a vector of each token.",
-    "norm": "The length of a channel’s vector of weights.",
-    "channel": "One of the numbers in each token.",
-    "entropy": "1 where all channels’ norms are alike; less where a few are much larger.",
-    "cosine": "How alike two vectors are: 1 the same direction, 0 unrelated.",
-    "head": "Attention is computed several times in parallel; each time is a head.",
-    "patch": "One of the small squares a picture is cut into; the model sees it as one token.",
-    "token": (
-        "A vector that a transformer works with: one for each patch, and the class token for the "
-        "whole picture."
-    ),
-    "block": "A layer of the model: a picture passes through them one after the other.",
-}
-"""A word (and its plural), explained where it first occurs in an open tab."""
-
-
-@dataclass(frozen=True)
-class Offer:
-    """A line of text with choices, each a label and what the browser does with it."""
-
-    text: str
-    choices: tuple[dict[str, Any], ...] = ()
-
-
-NOTHING_TO_SUPPRESS = Offer(
-    "CS changes nothing: this model has no abnormal channel.",
-    ({"label": "Simulate one"},),
-)
-PHOTO_STAYS = Offer("A link does not contain your photo.", ({"label": "Make a share card"},))
-
-
-def unused(title: str) -> Offer:
-    """Beside the switches under another method than GCLIP."""
-    return Offer(f"{title} uses neither AMF nor CS. Any but GCLIP leaves them unused.")
-
-
-def swap(typed: str, known: str) -> Offer:
-    """A word that the model knows, for one that it never met."""
-    return Offer(f"{typed[:40]}: try", ({"label": known, "swap": [typed, known]},))
-
-
-def add(words: Sequence[str]) -> Offer:
-    """More words that the model sees in the picture."""
-    return Offer("", tuple({"label": f"+ {word}", "add": word} for word in words))
 
 
 def failed(error: Exception) -> str:
@@ -248,20 +105,6 @@ def failed(error: Exception) -> str:
     return UNEXPECTED
 
 
-# --- the input ------------------------------------------------------------------------------------
-
-
-def default_backbone(title: str) -> str:
-    """The first line of the backbone menu."""
-    return f"{title} · here"
-
-
-def backbone_choice(entry: BackboneEntry, here: bool, downloads: bool) -> str:
-    """One line of the backbone menu: what to know before choosing it."""
-    missing = f"{entry.download} MB to fetch" if downloads else "not on this machine"
-    return f"{entry.title} · " + ("here" if here else missing)
-
-
 def needs_fetch(entry: BackboneEntry, allowed: bool) -> str:
     """Under the backbone menu when the weights are not here."""
     if not allowed:
@@ -271,11 +114,6 @@ def needs_fetch(entry: BackboneEntry, allowed: bool) -> str:
         f"on this machine: {entry.download} MB to download, licence {entry.licence}. The page uses "
         "the current backbone until it is here."
     )
-
-
-def fetched(title: str) -> str:
-    """After a download."""
-    return f"{title} is ready."
 
 
 def status(backbone: str, grid: Grid, milliseconds: float, scaled: tuple[Grid, Grid] | None) -> str:
@@ -323,40 +161,16 @@ def cosine(value: float) -> str:
 # --- masks ----------------------------------------------------------------------------------------
 
 
-def opened(scores: Sequence[float]) -> str:
-    """Under the opening picture: what each switch does to the simulation."""
-    neither, amf, cs, both = map(percent, scores)
-    return f"mIoU is {neither} without AMF and CS, {amf} with AMF, {cs} with CS, {both} with both."
-
-
-def card_foot(model: str, planted: bool) -> str:
-    """Under a share card's words."""
-    return " · ".join(filter(None, ["Segmented with GCLIP", model, SIMULATION * planted]))
-
-
 def pointing(swipes: bool) -> str:
     """Under a canvas while nothing is pointed at."""
     hint = "Point at a patch to see where it looks; press it to see why it has its word."
     return hint + " Drag to swipe between the masks." * swipes
 
 
-def why_note(row: int, column: int) -> str:
-    """Under the best words of a pixel; ``row`` and ``column`` are its patch's, from 0."""
-    return (
-        f"It is in the patch in row {row + 1}, column {column + 1}. In bold its label, the best "
-        "single word; “rest” sums up all hidden ones."
-    )
-
-
 def planted(plant: Plant) -> str:
     """With the masks that a simulation made."""
     weights = f"channel {plant.channel}’s weights × {plant.gain:g}"
-    return f"{SIMULATION}: {weights} in {_blocks(plant.blocks)}."
-
-
-def switched(name: str, on: bool) -> str:
-    """Beside a card's title."""
-    return f"{name} {'on' if on else 'off'}"
+    return f"Simulation: {weights} in {_blocks(plant.blocks)}."
 
 
 def nothing_changed(method: Method, found: MethodReport) -> str:
@@ -376,11 +190,6 @@ def lowered(title: str, before: float | None, after: float | None) -> str:
         f"On this photo {title} lowers mIoU, from {percent(before)} to {percent(after)}. "
         "The paper reports gains on the mean of many photos."
     )
-
-
-def exported(title: str) -> str:
-    """Which mask the files of Export contain."""
-    return f"The files contain the mask under **{title}**, with the page’s settings."
 
 
 def found_nothing(titles: Sequence[str], words: Sequence[str]) -> str:
@@ -431,12 +240,6 @@ def method_marks(method: Method) -> list[str]:
     ]
 
 
-def ablation(amf: bool, cs: bool) -> str:
-    """What ClearCLIP with AMF and CS on or off does."""
-    averaged = ", averaged with the attention of the first blocks with global tokens" * amf
-    return f"Query-Query attention{averaged}{'; one abnormal FFN channel scaled down' * cs}."
-
-
 PARTS = {"q": "query", "k": "key", "v": "Value"}
 
 
@@ -469,11 +272,6 @@ def on_this_model(backbone: str, methods: Collection[Method]) -> list[str]:
 # --- attention ------------------------------------------------------------------------------------
 
 
-def map_title(block: int, n_blocks: int) -> str:
-    """At a block's map."""
-    return f"Block {block + 1} of {n_blocks}"
-
-
 def last_title(n_blocks: int, which: str, method: Method) -> str:
     """At the last block's matrix: ``which`` is "without" or "with" what ``method`` switches on."""
     if not has_switches(method):
@@ -481,11 +279,6 @@ def last_title(n_blocks: int, which: str, method: Method) -> str:
     on = {"AMF": method.fusion, "CS": method.suppression}
     names = " and ".join(name for name, one in on.items() if one is not None)
     return f"Block {n_blocks}" + (f", {which} {names}" if names else "")
-
-
-def alike_title(n_blocks: int, method: Method) -> str:
-    """At the last block's matrix where the switches leave it as it is."""
-    return f"Block {n_blocks}" + ", with and without CS alike" * (method.suppression is not None)
 
 
 def has_switches(method: Method) -> bool:

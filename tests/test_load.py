@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from demo import variants
 from demo.host import memory
 from demo.look import Request, Studio
 from demo.settings import Settings
-from demo.variants import VARIANTS
 from evaluation.photos import star_photos
 from gclip_core import load_backbone
 from gclip_core.backbone import Backbone
@@ -28,16 +28,16 @@ TIE = 1e-4
 def _answers(backbone: Backbone, questions: int, asked: int, threads: int) -> list[str]:
     """Questions of which a label differs from the answer given alone, other than at a tie."""
     photos = list(star_photos())[:2]
-    every = list(itertools.product(photos, WORDS, VARIANTS, (False, True)))
+    every = list(itertools.product(photos, WORDS, variants.VARIANTS, (False, True)))
     chosen = random.Random(0).sample(every, questions)
 
     def answer(studio: Studio, question: tuple[str, str, str, bool]) -> tuple[Tensor, Tensor]:
-        example, words, variant, plant = question
+        example, words, name, plant = question
         settings = Settings(
             example=example, words=words, templates="plain", short_side=96, plant=plant,
             plant_channel=7,
         )  # fmt: skip
-        found = studio.look(Request(settings)).segment(VARIANTS[variant].method(settings))
+        found = studio.look(Request(settings)).segment(variants.variant(settings, name))
         return found.labels, found.logits
 
     alone = {}

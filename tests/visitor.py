@@ -194,7 +194,7 @@ class Visitor:
         ``between`` are a mask of one's own and the table of its classes.
         """
         names = [self.components[i]["props"].get("elem_id") for i in self._settings()]
-        name = f"show_{values[names.index('open-tab')]}"
+        name = f"show_{values[names.index('hidden-tab')]}"
         name = name if name in self.functions else "show"
         if lane == "light" and f"{name}_light" in self.functions:
             name += "_light"

@@ -1,34 +1,34 @@
 """Draws words on pictures: any Unicode, no tofu boxes, never longer than a label may be."""
 
-import unicodedata
 from functools import cache
-from pathlib import Path
+from unicodedata import category
 
 import matplotlib
 from matplotlib.ft2font import FT2Font
 from PIL import ImageDraw, ImageFont
 
+FONT = f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans-Bold.ttf"
 LONGEST = 24
 PAD = 0.32
 
 
-def short(word: str, longest: int = LONGEST) -> str:
-    """A word fit for a label: control and direction marks dropped, spaces joined, cut with "…"."""
-    kept = "".join(" " if c.isspace() else c for c in word if _visible(c))
-    kept = " ".join(kept.split())
-    return kept if len(kept) <= longest else kept[: longest - 1].rstrip() + "…"
-
-
 def drawable(word: str, index: int) -> str:
-    """The part of a word our font can draw; the class's number (from 1) where that is nothing."""
-    kept = short("".join(c for c in word if c.isspace() or ord(c) in _glyphs()))
-    return kept if any(c.isalnum() for c in kept) else f"#{index + 1}"
+    """A word as a label: what our font can draw of it, spaces joined, cut with "…".
+
+    The class's number (from 1) where that is nothing.
+    """
+    spaced = " ".join(word.split())
+    drawn = "".join(c for c in spaced if ord(c) in _glyphs() and category(c)[0] != "C")
+    label = " ".join(drawn.split())
+    if len(label) > LONGEST:
+        label = label[: LONGEST - 1].rstrip() + "…"
+    return label if any(c.isalnum() for c in label) else f"#{index + 1}"
 
 
 @cache
 def font(size: int) -> ImageFont.FreeTypeFont:
     """DejaVu Sans Bold, which ships with matplotlib."""
-    return ImageFont.truetype(str(_font_path()), size)
+    return ImageFont.truetype(FONT, size)
 
 
 def box(word: str, size: int) -> tuple[int, int]:
@@ -54,14 +54,6 @@ def pill(
     draw.text(centre, word, ink, font(size), anchor="mm")
 
 
-def _visible(character: str) -> bool:
-    return character.isspace() or unicodedata.category(character)[0] != "C"
-
-
-def _font_path() -> Path:
-    return Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans-Bold.ttf")
-
-
 @cache
 def _glyphs() -> frozenset[int]:
-    return frozenset(FT2Font(str(_font_path())).get_charmap())
+    return frozenset(FT2Font(FONT).get_charmap())

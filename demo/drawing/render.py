@@ -130,7 +130,7 @@ def word_places(labels: NDArray[np.int32], n: int) -> dict[int, tuple[float, flo
         inside = np.where(small == index, depth, 0)
         row, column = np.unravel_index(int(inside.argmax()), inside.shape)
         place = (row + 0.5, column + 0.5, depth[row, column])
-        found[int(index)] = tuple(float(x) / small.shape[0] for x in place)
+        found[int(index)] = tuple(round(float(x) / small.shape[0], 4) for x in place)
     return found
 
 

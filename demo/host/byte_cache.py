@@ -1,7 +1,7 @@
 """The page's cache: bounded in bytes; its keys are digests of requests."""
 
 import sys
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import fields, is_dataclass
 from hashlib import blake2b
 from typing import Any
@@ -26,15 +26,9 @@ class ByteCache(BoundedCache[Any]):
         """Keep a value; one larger than the whole limit is not kept."""
         super().put(digest(key), value)
 
-    def get_or_make(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """The value, made by ``make`` if it is not there."""
-        return super().get_or_make(digest(key), make)
-
 
 def digest(key: Any) -> bytes:
-    """The digest of a key, 16 bytes; a digest is returned unchanged."""
-    if isinstance(key, bytes):
-        return key
+    """The digest of a key, 16 bytes."""
     return blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 

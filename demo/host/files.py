@@ -29,11 +29,11 @@ def own_folder() -> None:
         atexit.register(shutil.rmtree, os.environ[FOLDER], ignore_errors=True)
 
 
-def is_uploaded(path: str) -> bool:
-    """Whether a path is inside the folder of uploads."""
+def is_uploaded(path: Any) -> bool:
+    """Whether a value is a path inside the folder of uploads."""
     try:
         return Path(path).resolve().is_relative_to(Path(get_upload_folder()).resolve())
-    except (OSError, ValueError, RuntimeError):  # not a path, or a circle of links
+    except (OSError, ValueError, RuntimeError, TypeError):  # not a path, or a circle of links
         return False
 
 
@@ -50,7 +50,7 @@ def path_of(file: Any) -> str:
     path = file.get("path") if isinstance(file, dict) else getattr(file, "path", "\0")
     if not path:
         return ""
-    if not isinstance(path, str) or not is_uploaded(path):
+    if not is_uploaded(path):
         raise ImageError("An uploaded file was expected, but the path of another file came.")
     return path
 

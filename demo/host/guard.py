@@ -8,32 +8,28 @@ import asyncio
 import contextlib
 import json
 import logging
-import math
 import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote, urlencode
 
 import gradio as gr
 from pydantic import ValidationError
-from starlette.datastructures import QueryParams
+from starlette.datastructures import Headers, QueryParams
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo import wording
 from demo.host.files import is_uploaded
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 Check = Callable[[Any], str]
 """What is wrong with an endpoint's values, a list or a mapping by name; empty for nothing."""
 
@@ -62,7 +58,7 @@ _DRAIN_SECONDS = 10
 _LEFT_SECONDS, _DISCARD_SECONDS = 10, 0.5
 _JOIN = f"{API}/queue/join"
 _DATA = f"{API}/queue/data"
-_NAMED = tuple(f"{API}/{way}/" for way in ("call/v2", "call", "api", "run"))
+_NAMED = re.compile(rf"{API}/(call/v2|call|api|run)/([^/]*)")
 _FILES = tuple(f"{start}/file{sign}" for start in (API, "") for sign in "=/")
 # Gradio's tools for development and monitoring, its proxy for files of other hosts, its store of
 # visitors' runs and states, and what only pages with custom components need.
@@ -87,88 +83,19 @@ _TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
 _NOT_STRUCTURE = bytes(sorted(set(range(256)) - set(b"[]{},")))
 
 NO_ENDPOINT = "There is no such endpoint."
-NO_FILE = "There is no such file here: this page serves uploaded pictures and its own files only."
 NOT_UPLOADED = (
     "An uploaded file was expected, but the path or address of another file came. Upload the "
     "picture first."
 )
-BUSY = "This page is too busy: too many requests wait. Try again in a minute."
-UNREAD = "Too many answers of this session wait to be read. Read them, then ask again."
-ENDING = "This page is shutting down; try again in a minute."
 NO_LIST = "“data” takes a list of values."
-NO_SESSION = f"“session_hash” takes a text of 1 to {MAX_SESSION} characters."
 NOT_JSON = "A JSON object was expected, but this could not be read as one."
-TOO_DEEP = f"JSON of at most {MAX_DEPTH} levels and {MAX_VALUES} values was expected."
-NOT_UNICODE = "A text was expected, but half of a surrogate pair came, which is no character."
-NOT_FINITE = "A finite number was expected, but another one came."
-
-
-@dataclass(frozen=True)
-class Endpoints:
-    """What may be called: Gradio's events by number, names that programs may call, and checks."""
-
-    events: Mapping[int, Any]
-    public: frozenset[str]
-    checks: Mapping[str, Check]
-
-    @classmethod
-    def of(cls, page: gr.Blocks, checks: Mapping[str, Check]) -> "Endpoints":
-        """Those of a page; ``checks`` judge the values of its public endpoints."""
-        events = {number: event for number, event in page.fns.items() if event.fn is not None}
-        public = frozenset(
-            str(event.api_name)
-            for event in events.values()
-            if event.api_name and event.api_visibility != "private"
-        )
-        return cls(events, public, checks)
-
-    def check_named(self, name: str, values: Any) -> None:
-        """Check a public endpoint's values.
-
-        Raises:
-            HTTPException: they are wrong.
-        """
-        check = self.checks.get(name)
-        problem = check(values) if check else ""
-        if problem:
-            raise HTTPException(422, problem)
-
-    def check_event(self, body: Mapping[str, Any]) -> None:
-        """Check a request to the queue.
-
-        Raises:
-            HTTPException: no such event, or wrong values.
-        """
-        number, values, data = body.get("fn_index"), body.get("data"), body.get("event_data")
-        event = self.events.get(number) if type(number) is int else None
-        if event is None:
-            raise HTTPException(404, NO_ENDPOINT)
-        if not isinstance(values, list):
-            raise HTTPException(422, NO_LIST)
-        self.check_named(event.api_name, values)
-        takes = len(event.inputs)
-        if len(values) != takes:
-            raise HTTPException(422, f"“data” takes {takes} values here, but {len(values)} came.")
-        for component, value in zip(event.inputs, values, strict=True):
-            model = getattr(component, "data_model", None)
-            if model is None or value is None:
-                continue
-            try:
-                model.model_validate(value)
-            except ValidationError as error:
-                raise HTTPException(422, NOT_UPLOADED) from error
-        if event.collects_event_data and not (
-            isinstance(data, dict) and {"index", "value"} <= data.keys()
-        ):
-            raise HTTPException(422, "“event_data” takes an index and a value.")
 
 
 class Pending:
     """Requests that wait, are computed, or have an unread answer."""
 
     def __init__(self) -> None:
-        self._events: dict[str, tuple[str, int, float, Message]] = {}
-        self._read: Counter[str] = Counter()
+        self._events: dict[str, tuple[str, int, float, Scope]] = {}
 
     def __len__(self) -> int:
         return len(self._events)
@@ -180,12 +107,14 @@ class Pending:
             HTTPException: too many wait, of all visitors or of this session.
         """
         if sum(whose == session for whose, *_ in self._events.values()) >= MAX_OF_SESSION:
-            raise HTTPException(429, UNREAD)
+            unread = "Too many answers of this session wait to be read. Read them, then ask again."
+            raise HTTPException(429, unread)
         waiting = sum(size for _, size, *_ in self._events.values())
         if len(self) >= MAX_PENDING or waiting + nbytes > MAX_PENDING_BYTES:
-            raise HTTPException(503, BUSY)
+            busy = "This page is too busy: too many requests wait. Try again in a minute."
+            raise HTTPException(503, busy)
 
-    def joined(self, event: str, session: str, nbytes: int, scope: Message) -> None:
+    def joined(self, event: str, session: str, nbytes: int, scope: Scope) -> None:
         """Add a request of ``nbytes``; ``scope`` is that of its HTTP request."""
         self._events[event] = (session or event, nbytes, time.monotonic(), scope)
 
@@ -193,66 +122,51 @@ class Pending:
         """Remove a request whose answer was read, or whose session ended."""
         self._events.pop(event, None)
 
-    @contextlib.contextmanager
-    def reading(self, session: str) -> Iterator[None]:
-        """Around a session's reading of answers."""
-        self._read[session] += 1
-        try:
-            yield
-        finally:
-            self._read[session] -= 1
-            self._read += Counter()
-
-    def is_read(self, session: str) -> bool:
-        """Whether a session reads answers now."""
-        return self._read[session] > 0
-
     def ended(self, session: str) -> None:
         """Remove the requests of a session whose stream of answers ended: Gradio drops them."""
-        for event, (whose, *_) in list(self._events.items()):
-            if whose == session:
-                self.answered(event)
+        self._events = {event: one for event, one in self._events.items() if one[0] != session}
 
     def session_of(self, event: str) -> str:
         """The session of a request, by default one of the request's own."""
-        return self._events[event][0] if event in self._events else event
+        return self._events.get(event, (event,))[0]
 
-    def unread(self) -> dict[str, Message]:
+    def unread(self) -> dict[str, Scope]:
         """Sessions with answers unread for long, each with the scope of one of its requests."""
         late = time.monotonic() - UNREAD_SECONDS
-        return {
-            session: scope
-            for session, _, came, scope in self._events.values()
-            if came < late and not self.is_read(session)
-        }
+        return {whose: scope for whose, _, came, scope in self._events.values() if came < late}
 
 
 class Guard:
     """ASGI middleware before Gradio; see the module.
 
-    A frame is not forbidden: a Space shows the page inside one.
+    ``events`` are Gradio's by number. ``checks`` judge the values of the public endpoints by name:
+    no other event can be called by name. A frame is not forbidden: a Space shows the page inside
+    one.
     """
 
     def __init__(
         self,
-        app: Callable,
-        endpoints: Endpoints,
+        app: ASGIApp,
+        events: Mapping[int, Any],
+        checks: Mapping[str, Check],
         pending: Pending | None = None,
         ending: threading.Event | None = None,
     ) -> None:
         self.app = app
-        self.endpoints = endpoints
+        self._events = events
+        self._checks = checks
         self.pending = Pending() if pending is None else pending
         self.ending = ending or threading.Event()
+        self._readers: Counter[str] = Counter()
         self._left: dict[str, asyncio.TimerHandle] = {}
         self._discards: dict[str, asyncio.Task] = {}
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         path = _path(scope)
-        body = _Body(receive, path == _UPLOAD)
+        body = _Body(scope, receive, path == _UPLOAD)
         answered = False
 
         async def answer(message: Message) -> None:
@@ -292,28 +206,29 @@ class Guard:
             logger.exception("a web request could not be answered")
             await refuse(500, "This request could not be answered.")
 
-    def _check(self, path: str, scope: Message, body: "_Body") -> None:
+    def _check(self, path: str, scope: Scope, body: "_Body") -> None:
         """Check a request's path and headers."""
         if path.startswith(_HIDDEN):
             raise HTTPException(404, NO_ENDPOINT)
-        name = _named(path)
-        if name is not None and name not in self.endpoints.public:
+        named = _NAMED.match(path)
+        if named and named[2] not in self._checks:
             raise HTTPException(404, NO_ENDPOINT)
         for way in _FILES:
             if f"{path}/".startswith(way) and not is_uploaded(scope["path"].split(way, 1)[-1]):
-                raise HTTPException(404, NO_FILE)
+                only = "this page serves uploaded pictures and its own files only"
+                raise HTTPException(404, f"There is no such file here: {only}.")
         if self.ending.is_set() and scope["method"] == "POST":
-            raise HTTPException(503, ENDING)
-        if body.announced(scope) > body.limit:
+            raise HTTPException(503, "This page is shutting down; try again in a minute.")
+        if body.announced > body.limit:
             raise HTTPException(413, body.too_large)
         # Files are small: a request for a range gets the whole file.
         if not _RANGE.fullmatch(dict(scope["headers"]).get(b"range", b"bytes=0-")):
             raise HTTPException(416, "“Range” takes bytes=FIRST-LAST, one range of whole numbers.")
         scope["headers"] = [(key, value) for key, value in scope["headers"] if key != b"range"]
 
-    async def _pass(self, path: str, scope: Message, body: "_Body", answer: Send) -> None:
+    async def _pass(self, path: str, scope: Scope, body: "_Body", answer: Send) -> None:
         """Let a request through to Gradio, its body checked and its answer watched."""
-        if scope["method"] == "GET" and (path == _DATA or _named(path)):
+        if scope["method"] == "GET" and (path == _DATA or _NAMED.match(path)):
             # As Gradio finds it: another session's requests would no longer be counted.
             session = QueryParams(scope["query_string"]).get("session_hash", "")
             if path != _DATA:
@@ -323,12 +238,12 @@ class Guard:
         if scope["method"] != "POST" or path == _UPLOAD:
             await self.app(scope, body.receive, answer)
             return
-        data = await body.whole()
+        data = await Request(scope, body.receive).body()
         if not path.startswith(f"{API}/"):  # a form: a name and a password
             await self.app(scope, body.replayed(data), answer)
             return
         session = self._check_json(path, data)
-        if path != _JOIN and _named(path) is None:
+        if path != _JOIN and not _NAMED.match(path):
             await self.app(scope, body.replayed(data), answer)
             return
         self._discard_unread()
@@ -350,7 +265,8 @@ class Guard:
             HTTPException: it is none, too deep, names a file that is no upload, or wrong values.
         """
         if not _is_shallow(data):
-            raise HTTPException(400, TOO_DEEP)
+            most = f"at most {MAX_DEPTH} levels and {MAX_VALUES} values"
+            raise HTTPException(400, f"JSON of {most} was expected.")
         try:
             # JSON's own reader takes UTF-16 and UTF-32 as well, in which nothing was counted above.
             body = json.loads(data.decode())
@@ -358,25 +274,68 @@ class Guard:
             raise HTTPException(400, NOT_JSON) from error
         if not isinstance(body, dict):
             raise HTTPException(400, NOT_JSON)
-        name = _named(path)
         session = body.get("session_hash")
         if (path == _JOIN or session is not None) and not (
             isinstance(session, str) and 0 < len(session) <= MAX_SESSION
         ):
-            raise HTTPException(422, NO_SESSION)
+            wanted = f"a text of 1 to {MAX_SESSION} characters"
+            raise HTTPException(422, f"“session_hash” takes {wanted}.")
         if path == _JOIN:
-            self.endpoints.check_event(body)
-        elif name is not None:
+            self._check_event(body)
+        elif named := _NAMED.match(path):
             if body.get("fn_index") is not None:
                 raise HTTPException(422, "“fn_index” is not taken with an endpoint's name.")
-            by_name = path.startswith(_NAMED[0])
+            way, name = named.groups()
+            by_name = way == "call/v2"
             if not by_name and not isinstance(body.get("data"), list):
                 raise HTTPException(422, NO_LIST)
-            self.endpoints.check_named(name, body if by_name else body["data"])
-        _check_values(body)
+            self._check_values(name, body if by_name else body["data"])
+        try:
+            json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+        except UnicodeError as error:
+            no_text = "half of a surrogate pair came, which is no character"
+            raise HTTPException(422, f"A text was expected, but {no_text}.") from error
+        except ValueError as error:
+            raise HTTPException(422, "A finite number was expected, but another came.") from error
+        _check_files(body)
         return session or ""
 
-    async def _stream(self, session: str, scope: Message, body: "_Body", answer: Send) -> None:
+    def _check_event(self, body: Mapping[str, Any]) -> None:
+        """Check a request to the queue.
+
+        Raises:
+            HTTPException: no such event, or wrong values.
+        """
+        number, values, data = body.get("fn_index"), body.get("data"), body.get("event_data")
+        event = self._events.get(number) if type(number) is int else None
+        if event is None:
+            raise HTTPException(404, NO_ENDPOINT)
+        if not isinstance(values, list):
+            raise HTTPException(422, NO_LIST)
+        self._check_values(event.api_name, values)
+        takes = len(event.inputs)
+        if len(values) != takes:
+            raise HTTPException(422, f"“data” takes {takes} values here, but {len(values)} came.")
+        for component, value in zip(event.inputs, values, strict=True):
+            model = getattr(component, "data_model", None)
+            if model is None or value is None:
+                continue
+            try:
+                model.model_validate(value)
+            except ValidationError as error:
+                raise HTTPException(422, NOT_UPLOADED) from error
+        if event.collects_event_data and not (
+            isinstance(data, dict) and {"index", "value"} <= data.keys()
+        ):
+            raise HTTPException(422, "“event_data” takes an index and a value.")
+
+    def _check_values(self, name: str, values: Any) -> None:
+        """Check the values of an event by its name, if it is a public endpoint."""
+        problem = self._checks[name](values) if name in self._checks else ""
+        if problem:
+            raise HTTPException(422, problem)
+
+    async def _stream(self, session: str, scope: Scope, body: "_Body", answer: Send) -> None:
         """Let a session read its answers, and count those that pass as read.
 
         When a stream ends Gradio drops what waits; a refusal drops nothing.
@@ -393,16 +352,17 @@ class Guard:
                 self.pending.answered(found[1].decode())
 
         await self._came_back(session)
-        with self.pending.reading(session):
-            try:
-                await self.app(scope, body.receive, watch)
-            finally:
-                if body.gone:  # of who leaves within milliseconds Gradio keeps the answers
-                    loop = asyncio.get_running_loop()
-                    timer = loop.call_later(_LEFT_SECONDS, self._discard, session, scope)
-                    self._left[session] = timer
-                elif streams:
-                    self.pending.ended(session)
+        self._readers[session] += 1
+        try:
+            await self.app(scope, body.receive, watch)
+        finally:
+            self._readers -= Counter([session])
+            if body.gone:  # of who leaves within milliseconds Gradio keeps the answers
+                loop = asyncio.get_running_loop()
+                timer = loop.call_later(_LEFT_SECONDS, self._discard, session, scope)
+                self._left[session] = timer
+            elif streams:
+                self.pending.ended(session)
 
     async def _came_back(self, session: str) -> None:
         """Keep the answers of a session that asks or reads again.
@@ -419,15 +379,15 @@ class Guard:
         for session, scope in self.pending.unread().items():
             self._discard(session, scope)
 
-    def _discard(self, session: str, scope: Message) -> None:
+    def _discard(self, session: str, scope: Scope) -> None:
         """Begin to read and drop a session's answers, unless it reads them now."""
         self._left.pop(session, None)
-        if session in self._discards or self.pending.is_read(session):
+        if session in self._discards or self._readers[session] > 0:
             return
         self._discards[session] = asyncio.create_task(self._read_away(session, scope))
         self._discards[session].add_done_callback(lambda _: self._discards.pop(session))
 
-    async def _read_away(self, session: str, scope: Message) -> None:
+    async def _read_away(self, session: str, scope: Scope) -> None:
         query = urlencode({"session_hash": session}).encode()
         asked = {**scope, "method": "GET", "path": _DATA, "raw_path": _DATA.encode()}
         asked |= {"query_string": query, "asgi": {"version": "3.0", "spec_version": "2.3"}}
@@ -447,9 +407,11 @@ class Guard:
 
 
 class _Body:
-    """A request's body, refused beyond ``limit`` bytes."""
+    """A request's body, refused beyond ``limit`` bytes; ``announced`` are those of its header."""
 
-    def __init__(self, receive: Receive, upload: bool) -> None:
+    def __init__(self, scope: Scope, receive: Receive, upload: bool) -> None:
+        length = Headers(scope=scope).get("content-length", "")
+        self.announced = int(length[:20]) if length.isascii() and length.isdigit() else 0
         self._receive = receive
         self._ended = False
         self.gone = False
@@ -461,11 +423,6 @@ class _Body:
             f"A request of at most {most} was expected, but this one exceeds the maximum allowed "
             "size."
         )
-
-    def announced(self, scope: Message) -> int:
-        """The length in the header; 0 without one."""
-        length = dict(scope["headers"]).get(b"content-length", b"")
-        return int(length[:20]) if length.isdigit() else 0
 
     async def receive(self) -> Message:
         """The next part of the body.
@@ -484,33 +441,12 @@ class _Body:
             raise MultiPartException("The upload was cut off.")
         return message
 
-    async def whole(self) -> bytes:
-        """All of it.
-
-        Raises:
-            HTTPException: it is too large.
-            ClientDisconnect: it was cut off.
-        """
-        parts = []
-        while not self._ended:
-            message = await self._next()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            if self._read > self.limit:
-                raise HTTPException(413, self.too_large)
-            parts.append(message.get("body", b""))
-        return b"".join(parts)
-
     def replayed(self, data: bytes) -> Receive:
         """A body that was read, once more; then the messages of the connection."""
-        given = False
+        messages = [{"type": "http.request", "body": data, "more_body": False}]
 
         async def receive() -> Message:
-            nonlocal given
-            if given:
-                return await self._receive()
-            given = True
-            return {"type": "http.request", "body": data, "more_body": False}
+            return messages.pop() if messages else await self._receive()
 
         return receive
 
@@ -530,18 +466,10 @@ class _Body:
         return message
 
 
-def _path(scope: Message) -> str:
+def _path(scope: Scope) -> str:
     """The requested path without the prefix a proxy serves it under, slashes joined."""
     path = scope["path"].removeprefix(scope.get("root_path", ""))
     return "/" + "/".join(part for part in path.split("/") if part)
-
-
-def _named(path: str) -> str | None:
-    """The endpoint that a path calls by name; None where it calls none."""
-    for way in _NAMED:
-        if path.startswith(way):
-            return path.removeprefix(way).split("/")[0]
-    return None
 
 
 def _is_shallow(data: bytes) -> bool:
@@ -557,39 +485,26 @@ def _is_shallow(data: bytes) -> bool:
     return True
 
 
-def _check_values(value: Any) -> None:
-    """Check a JSON body: texts are Unicode, numbers finite, files uploads of this server.
+def _check_files(value: Any) -> None:
+    """Check that files in a JSON body are uploads of this server.
 
     Raises:
-        HTTPException: they are not.
+        HTTPException: one is not.
     """
-    if isinstance(value, str):
-        if not value.isascii() and any("\ud800" <= sign <= "\udfff" for sign in value):
-            raise HTTPException(422, NOT_UNICODE)
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            raise HTTPException(422, NOT_FINITE)
-    elif isinstance(value, list):
+    if isinstance(value, dict):
+        path, url = value.get("path"), value.get("url")
+        if (path is not None and not is_uploaded(path)) or (url and not _is_upload_address(url)):
+            raise HTTPException(422, NOT_UPLOADED)
+        value = list(value.values())
+    if isinstance(value, list):
         for one in value:
-            _check_values(one)
-    elif isinstance(value, dict):
-        for key, one in value.items():
-            _check_values(key)
-            if (key == "path" and one is not None and not _is_upload(one)) or (
-                key == "url" and one and not _is_upload_address(one)
-            ):
-                raise HTTPException(422, NOT_UPLOADED)
-            _check_values(one)
-
-
-def _is_upload(path: Any) -> bool:
-    return isinstance(path, str) and is_uploaded(path)
+            _check_files(one)
 
 
 def _is_upload_address(url: Any) -> bool:
     """Whether a browser's address of a file is that of an upload; Gradio reads its path only."""
-    start, found, path = url.partition(f"{API}/file=") if isinstance(url, str) else ("", "", "")
-    return bool(found) and _is_upload(unquote(path))
+    _, found, path = url.partition(f"{API}/file=") if isinstance(url, str) else ("", "", "")
+    return bool(found) and is_uploaded(unquote(path))
 
 
 def app_settings(
@@ -598,13 +513,14 @@ def app_settings(
     pending: Pending | None = None,
     ending: threading.Event | None = None,
 ) -> dict[str, Any]:
-    """Arguments for ``launch(app_kwargs=…)``: the guard with the page's endpoints.
+    """Arguments for ``launch(app_kwargs=…)``: the guard with the page's events.
 
-    Once ``ending`` is set new work is refused. Answers are compressed, their stream is not.
+    ``checks`` judge the values of the public endpoints. Once ``ending`` is set new work is refused.
+    Answers are compressed, their stream is not.
     """
-    endpoints = Endpoints.of(page, checks)
+    events = {number: event for number, event in page.fns.items() if event.fn is not None}
     stack = [
         Middleware(GZipMiddleware, minimum_size=500, compresslevel=6),
-        Middleware(Guard, endpoints=endpoints, pending=pending, ending=ending),
+        Middleware(Guard, events=events, checks=checks, pending=pending, ending=ending),
     ]
     return {"middleware": stack, "openapi_url": None}

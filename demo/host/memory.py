@@ -18,6 +18,7 @@ LEAST = WORKING + 50 * MB
 # the process grows to twice of what is in use.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _OPTIONS = {_M_MMAP_THRESHOLD: 2 * 2**20, _M_TRIM_THRESHOLD: 16 * 2**20, _M_ARENA_MAX: 2}
+_LIBC = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
 
 
 def parsed(text: str) -> int:
@@ -39,21 +40,12 @@ def parsed(text: str) -> int:
 
 def prepare() -> None:
     """Make the allocator return freed memory to the system; on glibc only."""
-    libc = _glibc()
-    if libc is not None:
+    if hasattr(_LIBC, "mallopt"):
         for option, value in _OPTIONS.items():
-            libc.mallopt(option, value)
+            _LIBC.mallopt(option, value)
 
 
 def trim() -> None:
-    """Return the allocator's free memory to the system."""
-    libc = _glibc()
-    if libc is not None:
-        libc.malloc_trim(0)
-
-
-def _glibc() -> ctypes.CDLL | None:
-    if not sys.platform.startswith("linux"):
-        return None
-    libc = ctypes.CDLL(None)
-    return libc if hasattr(libc, "malloc_trim") and hasattr(libc, "mallopt") else None
+    """Return the allocator's free memory to the system; on glibc only."""
+    if hasattr(_LIBC, "malloc_trim"):
+        _LIBC.malloc_trim(0)

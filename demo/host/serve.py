@@ -1,5 +1,6 @@
 """Starts the web server, waits until it answers, and stops it after the last answer."""
 
+import contextlib
 import gc
 import signal
 import socket
@@ -54,7 +55,11 @@ def serve(
     while not asked:
         time.sleep(0.2)
     ending.set()
-    _finish(page, queue)
+    end = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < end and len(queue):
+        time.sleep(0.05)
+    time.sleep(0.2)  # the last answer is still being sent
+    page.close(verbose=False)
     return 0
 
 
@@ -99,19 +104,8 @@ def _launch(page: gr.Blocks, settings: dict[str, Any]) -> str:
 def _answers(url: str, seconds: float) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        try:
+        with contextlib.suppress(httpx.HTTPError):
             if httpx.head(url, timeout=10).status_code < 500:
                 return True
-        except httpx.HTTPError:
-            pass
         time.sleep(0.5)
     return False
-
-
-def _finish(page: gr.Blocks, queue: guard.Pending) -> None:
-    """Close after the pending requests are answered, or after ``STOP_SECONDS``."""
-    end = time.monotonic() + STOP_SECONDS
-    while time.monotonic() < end and len(queue):
-        time.sleep(0.05)
-    time.sleep(0.2)  # the last answer is still being sent
-    page.close(verbose=False)

@@ -1,9 +1,4 @@
-"""The tabs of the page, in their order.
-
-A tab is added in three lines: a module here with ``build(studio, controls) -> Tab`` (see
-:class:`demo.controls.Tab`), its import below, and its entry in :data:`TABS`. What a tab shows is
-made in its module, from the look it is handed; what several show is in :mod:`demo.tabs.common`.
-"""
+"""The tabs of the page, in their order; what several of them show is in :mod:`demo.tabs.common`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,9 +1,8 @@
 """Attention: where every patch looks, in any block and in the last one without and with AMF."""
 
 import gradio as gr
-from gradio.events import Dependency
 
-from demo import variants, widgets, wording
+from demo import widgets, wording
 from demo.controls import QUIET, Answer, Controls, Tab, block_chosen, chosen, in_words
 from demo.look import Look, Studio
 from demo.settings import as_control, as_text
@@ -11,22 +10,24 @@ from demo.tabs import common
 from demo.widgets import values
 from gclip_core.types import Method
 
+HEAD_MEAN = ["mean of all heads", "mean"]
+PLAIN_NOTE = "Query-Query alone: each patch looks at those with a similar query, wherever they are."
+
 
 def build(studio: Studio, controls: Controls) -> Tab:
     """The strip of all blocks; under it three maps that follow one pointer."""
     gr.Markdown(wording.ATTENTION_INTRO, elem_classes=["gclip-note"])
-    block, patch = controls.hidden("view_block"), controls.hidden("patch")
     with gr.Column(elem_classes=["cardbox"]):
         strip = widgets.blocks(elem_id="block-strip")
     with gr.Column(elem_classes=["cardbox"]):
         head = controls.make(
-            "view_head", choices=[wording.HEAD_MEAN], elem_id="head", allow_custom_value=True
+            "view_head", choices=[HEAD_MEAN], elem_id="head", allow_custom_value=True
         )
         live = widgets.attention(elem_id="live-attention")
 
     def show(look: Look) -> Answer:
         n_heads = look.segmenter.backbone.n_heads
-        heads = [wording.HEAD_MEAN, *((str(h + 1), str(h + 1)) for h in range(n_heads))]
+        heads = [HEAD_MEAN, *((str(h + 1), str(h + 1)) for h in range(n_heads))]
         return {
             strip: _strip(look),
             head: gr.Dropdown(choices=heads, value=as_control("view_head", head_in_view(look))),
@@ -37,14 +38,12 @@ def build(studio: Studio, controls: Controls) -> Tab:
     def pin(event: gr.SelectData) -> str:
         return as_text("patch", chosen(event, 2))
 
-    def wire() -> list[Dependency]:
-        live.select(pin, None, patch, **QUIET)
-        return [
-            strip.select(block_chosen, None, block, **QUIET),
-            strip.clear(**common.switch_off(controls)),
-        ]
-
-    return Tab(outputs=[strip, head, live], show=show, wire=wire)
+    live.select(pin, None, controls["patch"], **QUIET)
+    changes = [
+        strip.select(block_chosen, None, controls["view_block"], **QUIET),
+        strip.clear(**common.switch_off(controls)),
+    ]
+    return Tab(outputs=[strip, head, live], show=show, changes=changes)
 
 
 def block_in_view(look: Look) -> int:
@@ -62,7 +61,7 @@ def head_in_view(look: Look) -> int | None:
 def ablations(look: Look) -> tuple[Method, Method]:
     """The methods without and with AMF, with CS as the request has it."""
     cs = look.chosen.suppression is not None
-    return variants.ablation(look.settings, False, cs), variants.ablation(look.settings, True, cs)
+    return look.ablation(False, cs), look.ablation(True, cs)
 
 
 def _strip(look: Look) -> values.Json:
@@ -87,24 +86,19 @@ def _maps(look: Look) -> values.Json:
         return values.Map(title, common.matrix(look, one, head), fused, row, note)
 
     own = values.Map(
-        wording.map_title(block, n),
+        f"Block {block + 1} of {n}",
         common.block_matrix(look, block, head),
         seen.tokens[block],
         seg.attention_map(trunk, block, head)[0, 1:].numpy(),
         wording.map_note(len(seen.tokens[block]), seen.agreement[block]),
     )
     if wording.has_switches(method):
-        titles = [f"Block {n}, {wording.switched('AMF', state)}" for state in (False, True)]
+        titles = [f"Block {n}, AMF {state}" for state in ("off", "on")]
         last = on, titles[1], wording.fused_note(blocks, len(fused))
     else:
         titles = [wording.last_title(n, which, method) for which in ("without", "with")]
-        last = method, titles[1], _about(look)
-    maps = [own, used(off, titles[0], wording.PLAIN_NOTE), used(*last)]
+        known = wording.on_this_model(look.bare.backbone.name, [method])
+        mixes = wording.mixes(look.segment(method).found.fusion, method)
+        last = method, titles[1], " ".join([method.summary, mixes, *known])
+    maps = [own, used(off, titles[0], PLAIN_NOTE), used(*last)]
     return values.attention_value(common.picture(look), maps, look.settings.patch)
-
-
-def _about(look: Look) -> str:
-    """What another method than GCLIP changes."""
-    method, fusion = look.chosen, look.segment(look.chosen).found.fusion
-    known = wording.on_this_model(look.bare.backbone.name, [method])
-    return " ".join([method.summary, wording.mixes(fusion, method), *known])

@@ -1,23 +1,22 @@
 """Channels: the norms of every FFN output channel, other channels to suppress, a simulation."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 import numpy as np
 from gradio.components import Component
-from gradio.events import Dependency
 
 from demo import variants, widgets, wording
 from demo.controls import QUIET, RAW, Answer, Controls, Tab, chosen, in_words
-from demo.look import Look, Studio
+from demo.look import Look, Mask, Studio
 from demo.settings import Settings
-from demo.tabs import common, norms
-from demo.widgets import cards, values
+from demo.tabs import common
+from demo.widgets import values
 from gclip_core import cs as suppression
 from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError
-from gclip_core.types import Blocks
 
 DRAGGED = ("channels", "cs_blocks", "cs")
 ONE_REGION, TWO_REGIONS = "#1f9d83", "#e0633a"
@@ -43,17 +42,14 @@ def build(studio: Studio, controls: Controls) -> Tab:
 
     def show(look: Look) -> Answer:
         amf, planted = look.settings.amf, common.simulated(look)
-        off, on = (look.mask(variants.ablation(look.settings, amf, cs)) for cs in (False, True))
+        off, on = (look.mask(look.ablation(amf, cs)) for cs in (False, True))
         bare: dict[str, Any] = {"visible": bool(planted)}
         if planted:
             clean = look.changed(plant=False)
-            bare["value"] = common.small(clean, clean.mask(off.method), wording.UNTOUCHED)
-        shown = [
-            common.small(look, mask, wording.switched("CS", cs))
-            for cs, mask in ((False, off), (True, on))
-        ]
+            bare["value"] = _small(clean, clean.mask(off.method), "No simulation")
+        shown = [_small(look, off, "CS off"), _small(look, on, "CS on")]
         changed = float((off.labels != on.labels).mean())
-        notes = [planted, *wording.suppression_said(norms.report(look), changed, amf)]
+        notes = [planted, *wording.suppression_said(look.suppression, changed, amf)]
         return {
             plot: _norms(look),
             **dict(zip(masks, (*shown, gr.HTML(**bare)), strict=True)),
@@ -73,22 +69,26 @@ def build(studio: Studio, controls: Controls) -> Tab:
     def enter(*raw: Any) -> Answer:
         return _write(studio, controls, raw, None)
 
-    def wire() -> list[Dependency]:
-        inputs, outputs = controls.components, [controls[name] for name in DRAGGED]
-        return [
-            controls["channels"].submit(enter, inputs, outputs, **RAW),
-            plot.select(select, inputs, [*outputs, controls["view_block"]], **RAW),
-            plant_blocks.submit(fn=None, js="() => []", **QUIET),
-        ]
-
+    inputs, dragged = controls.components, [controls[name] for name in DRAGGED]
+    changes = [
+        controls["channels"].submit(enter, inputs, dragged, **RAW),
+        plot.select(select, inputs, [*dragged, controls["view_block"]], **RAW),
+        plant_blocks.submit(fn=None, js="() => []", **QUIET),
+    ]
     outputs = [plot, *masks, said, similarity]
-    return Tab(outputs=outputs, show=show, wire=wire, masks=masks)
+    return Tab(outputs=outputs, show=show, changes=changes, masks=masks)
+
+
+def _small(look: Look, mask: Mask, title: str) -> values.Json:
+    """A mask without a legend; no simulation is named."""
+    one = replace(mask, title=title)
+    return common.canvas(look, [one], simulated="", compact=True, max_side=448)
 
 
 def _planting(controls: Controls) -> Component:
     """Switch, channel, gain and blocks of the planted channel."""
     gr.Markdown(wording.PLANT_INTRO, elem_classes=["gclip-note"])
-    controls.make("plant", elem_id="plant")
+    controls["plant"].render()
     controls.make("plant_gain", minimum=1, maximum=300, elem_id="plant-gain")
     with gr.Row(elem_classes=["plantrow"]):
         controls.make("plant_channel", min_width=110, elem_id="plant-channel")
@@ -117,24 +117,22 @@ def _write(
 
 
 def _norms(look: Look) -> values.Json:
-    found, block, settings = norms.report(look), norms.block_in_view(look), look.settings
+    found, block, settings = look.suppression, common.channels_block(look), look.settings
     picked = settings.channels if block in found.suppressed else ()
     whole = picked and picked[-1] - picked[0] == len(picked) - 1
     ratios_after = suppression.ratios(found.norms_after)
     curves = [
-        cards.entropy_curve(found.entropy, found.entropy_after),
-        cards.ratio_curve(found.ratios, ratios_after, settings.channel_threshold),
+        values.entropy_curve(found.entropy, found.entropy_after),
+        values.ratio_curve(found.ratios, ratios_after, settings.channel_threshold),
     ]
     note = wording.largest_note(found, block, settings.channel_threshold)
     chosen = (picked[0], picked[-1]) if whole else None
-    return norms.value(look, note, curves, drags=True, chosen=chosen)
+    return common.norms(look, note, curves, drags=True, chosen=chosen)
 
 
 def _similarity(look: Look) -> values.Json:
     """In-in and in-out of the last block's Values, without and with CS."""
-    off, on = (
-        look.alike(variants.ablation(look.settings, amf=False, cs=cs)) for cs in (False, True)
-    )
+    off, on = (look.alike(look.ablation(amf=False, cs=cs)) for cs in (False, True))
     bars = [
         {
             "name": f"{title}, {regions}",
@@ -147,7 +145,7 @@ def _similarity(look: Look) -> values.Json:
             ("one region", "two regions"), alike, (ONE_REGION, TWO_REGIONS), strict=True
         )
     ]
-    note = wording.similarity_note(look.regions, norms.report(look), off, on)
+    note = wording.similarity_note(look.regions, look.suppression, off, on)
     return values.card(wording.SIMILARITY, bars=bars, note=note)
 
 
@@ -155,28 +153,19 @@ def choose(backbone: Backbone, settings: Settings, channels: Sequence[int]) -> S
     """The settings after channels of the block in view were chosen to be suppressed.
 
     They replace the abnormal channel in the blocks CS changes; where the block in view is not
-    among these, in that block alone. No channels at all clear the choice.
+    among these, in that block alone. No channels at all clear the choice, and the one block that
+    it named.
 
     Raises:
         GclipError: the settings cannot be used.
     """
+    named, block = settings.cs_blocks, settings.view_block
     if not channels:
-        return clear(settings)
-    chosen = settings.changed(channels=tuple(channels), cs=True)
-    blocks, found_block = _blocks_of(backbone, settings)
-    block = found_block if settings.view_block is None else settings.view_block
-    return chosen if block in blocks else chosen.changed(cs_blocks=(block,))
-
-
-def clear(settings: Settings) -> Settings:
-    """The settings without channels of one's own, and without the one block such a choice named."""
-    one = not isinstance(settings.cs_blocks, str) and len(settings.cs_blocks) == 1
-    blocks: Blocks = "backbone" if one else settings.cs_blocks
-    return settings.changed(channels=(), cs_blocks=blocks)
-
-
-def _blocks_of(backbone: Backbone, settings: Settings) -> tuple[tuple[int, ...], int]:
-    """The blocks CS changes under these settings, and the block in view where none is chosen."""
+        one = not isinstance(named, str) and len(named) == 1
+        return settings.changed(channels=(), cs_blocks="backbone" if one else named)
     repair = backbone.repair(variants.ablation(settings, amf=False, cs=True).suppression)
     blocks = tuple(repair.factors)
-    return blocks, min(blocks or settings.planted_blocks(backbone.n_blocks))
+    if block is None:
+        block = min(blocks or settings.planted_blocks(backbone.n_blocks))
+    chosen = settings.changed(channels=tuple(channels), cs=True)
+    return chosen if block in blocks else chosen.changed(cs_blocks=(block,))

@@ -1,7 +1,6 @@
 """What several tabs show of a look: its picture, its masks, and where its patches look."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,8 @@ from demo import wording
 from demo.controls import QUIET, Controls
 from demo.drawing import render
 from demo.look import Look, Mask
-from demo.widgets import cards
-from demo.widgets.blobs import STORE, Blob, attention_blob, picture_blob
-from demo.widgets.codec import Levels, packed
-from demo.widgets.values import Json
+from demo.widgets.blobs import STORE, Blob, Levels, attention_blob, packed, picture_blob
+from demo.widgets.values import Json, Side, canvas_value, norms_value
 from gclip_core import amf, masks
 from gclip_core.types import GlobalTokens, Grid, Method
 
@@ -24,11 +21,14 @@ MAX_PATCHES = 768
 """Patches of a matrix that is shown; of more, squares are averaged."""
 
 
-def picture(look: Look) -> cards.Shown:
-    """The picture of a canvas."""
-    image, make = look.picture.image, look.later(lambda look: picture_blob(look.picture.image))
-    name = STORE.offer(("picture", look.picture.digest), make)
-    return cards.Shown(name, (image.height, image.width), look.grid, pooled(look.grid))
+def picture(look: Look) -> Json:
+    """The picture of a widget: its name, size and grid (height, width).
+
+    Matrices over it are averaged over squares of ``pooled`` patches a side.
+    """
+    make = look.later(lambda look: picture_blob(look.picture.image))
+    name, size = STORE.offer(("picture", look.picture.digest), make), look.picture.size
+    return {"picture": name, "size": size, "grid": look.grid, "pooled": pooled(look.grid)}
 
 
 def matrix(look: Look, method: Method, head: int | None = None) -> str:
@@ -68,28 +68,21 @@ def words_blob(look: Look, method: Method) -> str:
     return STORE.offer(("words", *look.result_key(method)), look.later(make))
 
 
-def half(look: Look, mask: Mask, looks: bool = True) -> cards.Side:
-    """One mask of a canvas, with its score, and its matrix if it ``looks``."""
-    score = wording.miou(mask.miou)
-    side = cards.Side(mask.title, mask.labels, score, shares=mask.shares)
-    if not looks:
-        return side
-    names = {"matrix": matrix(look, mask.method), "words": words_blob(look, mask.method)}
-    return replace(side, **names)
+def canvas(look: Look, masks: Sequence[Mask], **more: Any) -> Json:
+    """Masks over the look's picture, each with its score and where its patches look.
 
+    A simulation is named, unless ``more`` says otherwise.
+    """
 
-def small(look: Look, mask: Mask, title: str) -> Json:
-    """A mask without a legend, for a row of several; no simulation is named."""
-    side = replace(half(look, mask), title=title)
-    return canvas(look, [side], mask.names, simulated="", compact=True, max_side=448)
+    def side(mask: Mask) -> Side:
+        names: tuple[str, ...] = ()
+        if mask.title != wording.TRUTH:  # the truth was not computed: it looks nowhere
+            names = (matrix(look, mask.method), words_blob(look, mask.method))
+        return Side(mask.title, mask.labels, mask.shares, wording.miou(mask.miou), *names)
 
-
-def canvas(look: Look, sides: list[cards.Side], names: Sequence[str], **more: Any) -> Json:
-    """Masks over the look's picture; a simulation is named, unless ``more`` says otherwise."""
     shown = {"opacity": look.settings.opacity, "pixel": look.settings.pixel}
-    return cards.canvas_value(
-        picture(look), sides, names, **{"simulated": simulated(look), **shown, **more}
-    )
+    options = {"simulated": simulated(look), **shown, **more}
+    return canvas_value(picture(look), list(map(side, masks)), masks[0].names, **options)
 
 
 def tokens(look: Look) -> GlobalTokens:
@@ -128,14 +121,36 @@ def switch_off(controls: Controls) -> dict[str, Any]:
 
 def simulated(look: Look) -> str:
     """The sentence on a planted fault; empty where there is none."""
-    planted = look.segmenter.backbone.planted[:1]
-    return look.once("simulated", lambda: "".join(map(wording.planted, planted)))
+    return "".join(map(wording.planted, look.segmenter.backbone.planted[:1]))
 
 
-def pooled(grid: Grid) -> int:
-    """Side of the squares of patches that are averaged in a matrix of ``grid``."""
+def channels_block(look: Look) -> int:
+    """The block (0-based) whose channels are shown: the chosen one, else the first that CS changes.
+
+    Where CS changes none it is the first of the simulation's blocks, so that the block stays when
+    the simulation is switched off.
+    """
+    n = look.segmenter.backbone.n_blocks
+    if look.settings.view_block is not None:
+        return min(look.settings.view_block, n - 1)
+    return min(look.suppression.suppressed or look.settings.planted_blocks(n))
+
+
+def norms(look: Look, note: str, curves: list[Json], **more: Any) -> Json:
+    """The norms of the block in view, before and after CS, whether or not CS is on."""
+    found, block, cs = look.suppression, channels_block(look), look.chosen.suppression is not None
+    backbone = look.segmenter.backbone
+    return norms_value(
+        found.norms_before[block], found.norms_after[block], block, curves, model=backbone.title,
+        cs=cs, abnormal=found.abnormal, threshold=look.settings.channel_threshold,
+        badge="CS on" if cs else "CS off", note=note, simulated=bool(backbone.planted), **more,
+    )  # fmt: skip
+
+
+def pooled(grid: Grid, most: int = MAX_PATCHES) -> int:
+    """Side of the squares of patches that are averaged: the smallest that makes at most so many."""
     square = 1
-    while -(-grid[0] // square) * -(-grid[1] // square) > MAX_PATCHES:
+    while -(-grid[0] // square) * -(-grid[1] // square) > most:
         square += 1
     return square
 

@@ -1,23 +1,24 @@
 """Compare: every method on one picture as a table of the field, and two of its masks at once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import gradio as gr
+import numpy as np
 import torch
 
 from demo import widgets, wording
 from demo.controls import QUIET, Answer, Controls, Tab, slide_opacity
 from demo.drawing import render
 from demo.look import Look, Mask, Studio
-from demo.source import truth_labels
 from demo.tabs import common
-from demo.variants import VARIANTS
-from demo.widgets import cards, values
+from demo.variants import VARIANTS, shown, variant
+from demo.widgets import values
 from demo.widgets.values import Json
+from evaluation import metric
 from gclip_core import palette
 from gclip_core.errors import MethodError
+from gclip_core.methods import METHODS
 from gclip_core.types import class_shares
 
 TRUTH = "truth"
@@ -26,27 +27,15 @@ SMALL = 224
 """Pixels of a mask in the table, on its longer side."""
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """Masks by the name of their variant, in the order of VARIANTS.
-
-    ``refused`` says why a method cannot take this picture; ``truth`` is in the visitor's classes,
-    None if unknown.
-    """
-
-    masks: dict[str, Mask]
-    refused: dict[str, str]
-    truth: Mask | None
-
-
 def build(studio: Studio, controls: Controls) -> Tab:
     """The table; under it two masks to swipe between. A press on a row opens its mask there."""
     gr.Markdown(wording.COMPARE_NOTE, elem_classes=["gclip-note"])
     with gr.Column(elem_classes=["cardbox"]):
         table = widgets.methods(elem_id="methods")
         controls.make("extras", elem_id="extras", container=False)
-    said = widgets.lines("compare-notes", wording.COMPARE_NOTES)
-    choices = [*((v.title, v.name) for v in VARIANTS.values()), (wording.TRUTH, TRUTH)]
+    said = widgets.lines("compare-notes", "What the table shows")
+    choices = [(variant(controls.opening, name).title, name) for name in VARIANTS]
+    choices.append((wording.TRUTH, TRUTH))
     with gr.Column(elem_classes=["cardbox"], elem_id="pair"):
         with gr.Row(elem_classes=["pairchoice"]):
             left = controls.make("left", choices=choices, elem_id="left")
@@ -54,17 +43,17 @@ def build(studio: Studio, controls: Controls) -> Tab:
         both = widgets.canvas(elem_id="pair-canvas")
 
     def show(look: Look) -> Answer:
-        found = see(look, shown(look.settings.extras))
-        masks = list(found.masks.values())
+        found, truth = see(look, shown(look.settings.extras)), known(look)
+        masks = [one for one in found.values() if isinstance(one, Mask)]
         notes = [
             *wording.on_this_model(look.bare.backbone.name, [one.method for one in masks]),
             common.found_nothing(masks),
             common.absent(masks[0]),
-            "" if found.truth else common.unmeasured(look) or wording.TRUTH_EMPTY,
+            "" if truth else common.unmeasured(look) or wording.TRUTH_EMPTY,
         ]
         return {
-            table: _table(look, found),
-            both: _both(look, *pair(look, found)),
+            table: _table(look, found, truth),
+            both: _both(look, *pair(look, truth)),
             said: values.lines(notes=notes),
         }
 
@@ -72,41 +61,31 @@ def build(studio: Studio, controls: Controls) -> Tab:
         name = event.index if event.index in (*VARIANTS, TRUTH) else right
         return (right if name == left else left), name
 
-    def wire() -> list[Any]:
-        slide_opacity(both, controls)
-        chosen = table.select(choose, [left, right], [left, right], preprocess=False, **QUIET)
-        return [table.clear(**common.switch_off(controls)), chosen]
-
-    return Tab(outputs=[table, said, both], show=show, wire=wire, masks=[both])
+    slide_opacity(both, controls)
+    chosen = table.select(choose, [left, right], [left, right], preprocess=False, **QUIET)
+    changes = [table.clear(**common.switch_off(controls)), chosen]
+    return Tab(outputs=[table, said, both], show=show, changes=changes, masks=[both])
 
 
-def shown(extras: bool) -> tuple[str, ...]:
-    """Names of the variants that are shown; ``extras``: also those that one asks for."""
-    return tuple(v.name for v in VARIANTS.values() if extras or not v.asked_for)
-
-
-def see(look: Look, names: Sequence[str]) -> Comparison:
-    """The masks of several variants, all from one encoding."""
-    masks, refused = {}, {}
+def see(look: Look, names: Sequence[str]) -> dict[str, Mask | str]:
+    """The mask under each variant, all from one encoding, or why it cannot take this picture."""
+    found: dict[str, Mask | str] = {}
     for name in names:
         try:
-            masks[name] = mask(look, name)
+            found[name] = look.mask(variant(look.settings, name))
         except MethodError as error:
-            refused[name] = str(error)
-    return Comparison(masks, refused, known(look))
-
-
-def mask(look: Look, name: str) -> Mask:
-    """The mask of the variant of that name."""
-    return look.mask(VARIANTS[name].method(look.settings))
+            found[name] = str(error)
+    return found
 
 
 def known(look: Look) -> Mask | None:
     """The truth as a mask in the visitor's classes, -1 for the rest; None where none is known."""
-    plain = mask(look, "clearclip")
+    plain = look.mask(METHODS["clearclip"])
     if look.truth is None or not plain.iou:
         return None
-    labels = truth_labels(look.truth, look.segment(plain.method).vocabulary)
+    words = look.segment(plain.method).vocabulary
+    typed = metric.typed_truth(look.truth.labels, look.truth.names, words)
+    labels = np.where(typed < len(words), typed, -1)
     shares = class_shares(torch.from_numpy(labels), len(plain.names))
     return replace(plain, title=wording.TRUTH, labels=labels, shares=shares, iou={}, miou=None)
 
@@ -120,49 +99,32 @@ def best(scores: Mapping[str, float | None]) -> tuple[str, ...]:
     return tuple(name for name, score in written.items() if score == most)
 
 
-def pair(look: Look, found: Comparison) -> tuple[Mask, Mask]:
+def pair(look: Look, truth: Mask | None) -> tuple[Mask, Mask]:
     """The two masks that the settings name; ClearCLIP in place of one that is not to be had."""
 
     def one(name: str) -> Mask:
-        if name == TRUTH and found.truth:
-            return found.truth
-        try:
-            return mask(look, "clearclip" if name == TRUTH else name)
-        except MethodError:
-            return mask(look, "clearclip")
+        mask = truth if name == TRUTH else see(look, [name])[name]
+        return mask if isinstance(mask, Mask) else look.mask(METHODS["clearclip"])
 
     return one(look.settings.left), one(look.settings.right)
 
 
-def _table(look: Look, found: Comparison) -> Json:
+def _table(look: Look, found: dict[str, Mask | str], truth: Mask | None) -> Json:
     """A row a method: what it changes, its mask, its scores where truth is known, its time."""
-    masks, settings = found.masks, look.settings
+    masks = {name: one for name, one in found.items() if isinstance(one, Mask)}
     first = next(iter(masks.values()))
-    scored = sorted(first.iou)
-    scores = [{name: one.miou for name, one in masks.items()}]
-    scores += [{name: one.iou[c] for name, one in masks.items()} for c in scored]
-    columns = [(column, best(column)) for column in scores] if found.truth else []
     size = render.fitting(first.labels.shape, SMALL)
+    scored = sorted(first.iou) if truth else []
+    scores = [{name: one.miou for name, one in masks.items()}] if truth else []
+    scores += [{name: one.iou[index] for name, one in masks.items()} for index in scored]
+    columns = [(column, best(column)) for column in scores]
 
     def small(one: Mask) -> str:
-        return cards.packed_labels(render.nearest(one.labels, size))
+        return values.packed_labels(render.nearest(one.labels, size))
 
-    def shown(name: str) -> Json:
-        one = masks[name]
-        texts = [(column[name], name in winners) for column, winners in columns]
-        return {
-            "scores": [
-                {"value": value, "text": wording.points(value), "best": is_best}
-                for value, is_best in texts
-            ],
-            "milliseconds": 1000 * look.seconds(one.method),
-            "mask": small(one),
-        }
-
-    rows = []
-    for order, name in enumerate(one for one in VARIANTS if one in {*masks, *found.refused}):
-        method = VARIANTS[name].method(settings)
-        row = {
+    def row(order: int, name: str) -> Json:
+        method, one = variant(look.settings, name), found[name]
+        about = {
             "name": name,
             "title": method.title,
             "order": order,
@@ -171,19 +133,26 @@ def _table(look: Look, found: Comparison) -> Json:
             "summary": method.summary,
             "marks": wording.method_marks(method),
         }
-        rows.append(row | (shown(name) if name in masks else {"refused": found.refused[name]}))
-    truth = found.truth and {"name": TRUTH, "title": wording.TRUTH, "mask": small(found.truth)}
+        if isinstance(one, str):
+            return {**about, "refused": one}
+        cells = [
+            {"value": column[name], "text": wording.points(column[name]), "best": name in top}
+            for column, top in columns
+        ]
+        milliseconds = 1000 * look.seconds(method)
+        return {**about, "scores": cells, "milliseconds": milliseconds, "mask": small(one)}
+
     return {
         "kind": "methods",
-        **common.picture(look).value(),
+        **common.picture(look),
         "colours": palette.of_names(first.names),
-        "shape": list(size),
-        "headers": ["mIoU", *(first.names[c] for c in scored)] if found.truth else [],
+        "shape": size,
+        "headers": ["mIoU", *(first.names[index] for index in scored)] if truth else [],
         "parts": wording.METHOD_PARTS,
-        "rows": rows,
-        "truth": truth,
-        "pair": [settings.left, settings.right],
-        "opacity": settings.opacity,
+        "rows": [row(order, name) for order, name in enumerate(found)],
+        "truth": truth and {"name": TRUTH, "title": wording.TRUTH, "mask": small(truth)},
+        "pair": [look.settings.left, look.settings.right],
+        "opacity": look.settings.opacity,
         "simulated": common.simulated(look),
     }
 
@@ -191,6 +160,5 @@ def _table(look: Look, found: Comparison) -> Json:
 def _both(look: Look, left: Mask, right: Mask) -> Json:
     """The two chosen masks, to swipe between; the table names a simulation."""
     counted = left.miou is not None and right.miou is not None
-    halves = [common.half(look, one, looks=one.title != wording.TRUTH) for one in (left, right)]
     notes = [wording.pointing(swipes=True), wording.SCORE_COUNTS if counted else ""]
-    return common.canvas(look, halves, left.names, notes=notes, mode="swipe", simulated="")
+    return common.canvas(look, [left, right], notes=notes, mode="swipe", simulated="")

@@ -6,6 +6,7 @@ import platform
 import shlex
 import zipfile
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from importlib import metadata
 from inspect import signature
 from pathlib import Path
@@ -14,7 +15,6 @@ from typing import Any
 import gradio as gr
 import numpy as np
 import torch
-from gradio.events import Dependency
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
@@ -34,69 +34,68 @@ from gclip_core.numbering import block_numbers
 from gclip_core.segmenter import Segmenter
 from gclip_core.version import __version__
 
+NO_COMMAND = "# The command line has no option for one of these settings: use the Python."
 _WHOLE_LINK = "(q) => q.startsWith('?') ? location.origin + location.pathname + q : q"
 
 
 def build(studio: Studio, controls: Controls) -> Tab:
     """The three ways to take a result along; all follow the settings while the tab is open."""
-    gr.Markdown(wording.EXPORT_INTRO, elem_classes=["gclip-note"])
-    files = gr.DownloadButton(wording.DOWNLOAD, variant="primary", elem_id="download")
+    gr.Markdown(
+        "Download the result as files, share it as a link, or repeat it in Python.",
+        elem_classes=["gclip-note"],
+    )
+    files = gr.DownloadButton("Download everything as a zip", variant="primary", elem_id="download")
     link = gr.Textbox(
-        label=wording.LINK, info=wording.LINK_INFO, interactive=False, buttons=["copy"],
-        elem_id="link", max_lines=4,
+        label="Link to this view", info="It opens this page with the same settings.",
+        interactive=False, buttons=["copy"], elem_id="link", max_lines=4,
     )  # fmt: skip
     lost = gr.Markdown("", elem_classes=["gclip-note"], elem_id="lost")
-    asked = controls.hidden("card")
     with gr.Row():
         with gr.Column(min_width=280):
-            make = gr.Button(wording.CARD, elem_id="make-card")
+            make = gr.Button("Make a share card", elem_id="make-card")
             cards = gr.File(
-                label=wording.CARD_FILES, file_count="multiple", interactive=False, visible=False,
-                elem_id="card-files",
+                label="A picture and an animation", file_count="multiple", interactive=False,
+                visible=False, elem_id="card-files",
             )  # fmt: skip
         shown = gr.Image(
-            label=wording.CARD_SHOWN, show_label=False, interactive=False, visible=False,
-            type="filepath", buttons=[], elem_id="card",
+            label="The share card: before and after", show_label=False, interactive=False,
+            visible=False, type="filepath", buttons=[], elem_id="card",
         )  # fmt: skip
-    python, command = (
-        gr.Textbox(
-            label=label,
-            interactive=False,
-            buttons=["copy"],
-            max_lines=30,
-            elem_id=name,
-            elem_classes=["code"],
-        )
-        for name, label in (("python", wording.PYTHON), ("command", wording.COMMAND))
-    )
+    code = {"interactive": False, "buttons": ["copy"], "max_lines": 30, "elem_classes": ["code"]}
+    python = gr.Textbox(label="Copy as Python", elem_id="python", **code)
+    beside = "On the command line, beside the picture from the zip"
+    command = gr.Textbox(label=beside, elem_id="command", **code)
 
     def show(look: Look) -> Answer:
         settings = look.settings
         made = share_card(look) if settings.card else {}
         paths = [saved_file(data, name) for name, data in made.items()]
-        notes = [wording.exported(look.chosen.title), common.simulated(look)]
+        title = f"**{look.chosen.title}**"
+        notes = [
+            f"The files contain the mask under {title}, with the page’s settings.",
+            common.simulated(look),
+            wording.NO_IMAGE_IN_LINK * (settings.source == "upload"),
+        ]
         return {
             cards: gr.File(value=paths or None, visible=bool(paths)),
             shown: gr.Image(value=paths[-1] if paths else None, visible=bool(paths)),
             files: saved_file(archive(look), "gclip.zip"),
             link: "?" + settings.changed(tab="side").to_query(),
-            lost: " ".join([*notes, wording.NO_IMAGE_IN_LINK * (settings.source == "upload")]),
+            lost: " ".join(notes),
             python: python_text(look),
-            command: command_line(look) or wording.NO_COMMAND,
+            command: command_line(look) or NO_COMMAND,
         }
 
-    def wire() -> list[Dependency]:
-        link.change(fn=None, js=_WHOLE_LINK, inputs=link, outputs=link, **QUIET)
-        return [make.click(fn=None, js="() => '1'", outputs=asked, **QUIET)]
-
+    link.change(fn=None, js=_WHOLE_LINK, inputs=link, outputs=link, **QUIET)
+    asked = make.click(fn=None, js="() => '1'", outputs=controls["card"], **QUIET)
     outputs = [files, link, lost, cards, shown, python, command]
-    return Tab(outputs=outputs, show=show, wire=wire, keep=False)
+    return Tab(outputs=outputs, show=show, changes=[asked], keep=False)
 
 
 def share_card(look: Look) -> dict[str, bytes]:
     """The share card by file name: the mask as a PNG; before and after as a GIF."""
     image, after = look.picture.image, look.mask(look.chosen)
-    before = look.mask(variants.ablation(look.settings, amf=False, cs=False))
+    before = look.mask(look.ablation(amf=False, cs=False))
 
     def side(one: Mask) -> card.Side:
         shares = [wording.percent(share) for share in one.areas]
@@ -106,8 +105,9 @@ def share_card(look: Look) -> dict[str, bytes]:
     first = side(before)
     if (before.labels == after.labels).all():
         nothing = np.full_like(after.labels, -1)
-        first = card.Side(wording.PICTURE, nothing, ["" for _ in after.names])
-    foot = wording.card_foot(look.segmenter.backbone.title, look.settings.plant)
+        first = card.Side("The picture", nothing, ["" for _ in after.names])
+    foot = f"Segmented with GCLIP · {look.segmenter.backbone.title}"
+    foot += " · Simulation" * look.settings.plant
     return {
         "gclip.png": card.png(image, side(after), after.names, foot),
         "gclip.gif": card.gif(image, first, side(after), after.names, foot),
@@ -115,9 +115,24 @@ def share_card(look: Look) -> dict[str, bytes]:
 
 
 PACKAGES = ("torch", "open_clip_torch", "numpy", "pillow")
+"""Those that decide the numbers."""
 OWN_IMAGE = "your-image.png"
 COMMAND_OPTIONS = ("threshold", "short_side", "window", "stride", "templates")
 """Settings that are options of the command line under the same name."""
+PYTHON = """\
+{imports}
+
+image = {image}
+{backbone}
+segmenter = gclip.Segmenter({segmenter})
+method = {method}
+words = {words!r}
+result = segmenter.segment({arguments})
+
+labels = result.labels  # (H, W), -1 for no class
+for name, share in zip(result.vocabulary.names, result.areas()):
+    print(f"{{name}}: {{share:.1%}}")
+"""
 README = """\
 {picture:<15}the picture, as it was segmented
 mask.png       the mask: pixel value = class number in settings.json, 255 = none
@@ -134,7 +149,7 @@ def facts(look: Look) -> dict[str, Any]:
     """What was found, as plain numbers; blocks counted from 1."""
     mask, found = look.mask(look.chosen), look.segment(look.chosen).found
     backbone = look.segmenter.backbone
-    made = {
+    return {
         "method": mask.title,
         "backbone": backbone.title,
         "weights": backbone.digest,
@@ -143,9 +158,8 @@ def facts(look: Look) -> dict[str, Any]:
         "cs_blocks": list(block_numbers(found.suppressed)),
         "cs_reason": found.cs_reason,
         "miou": mask.miou,
+        **({"simulation": "an abnormal channel was planted"} if look.settings.plant else {}),
     }
-    planted = {"simulation": "an abnormal channel was planted"}
-    return made | (planted if look.settings.plant else {})
 
 
 def archive(look: Look) -> bytes:
@@ -204,14 +218,12 @@ def settings_json(look: Look) -> dict[str, Any]:
         "no_class": {"number": none, "colour": palette.NO_CLASS, "share": mask.shares[-1]},
         "result": facts(look),
         "link": "?" + settings.to_query(),
-        "versions": versions(),
+        "versions": {
+            "gclip": __version__,
+            "python": platform.python_version(),
+            **{package: metadata.version(package) for package in PACKAGES},
+        },
     }
-
-
-def versions() -> dict[str, str]:
-    """Versions of this project, Python and the packages that decide the numbers."""
-    found = {"gclip": __version__, "python": platform.python_version()}
-    return found | {package: metadata.version(package) for package in PACKAGES}
 
 
 def _named(look: Look) -> Settings:
@@ -228,49 +240,33 @@ def python_text(look: Look, picture: str = "") -> str:
 
     ``picture`` is a file beside the text. Blocks count from 0, as in every Python argument.
     """
-    s, backbone = _named(look), look.segmenter.backbone
-    weighted = _unusual(Segmenter.segment, rest=s.rest, rest_weight=s.rest_weight)
-    imports, image = ["import gclip_core as gclip"], f"{OWN_IMAGE!r}  # the image you uploaded"
+    s, seg = _named(look), look.segmenter
+    imports, image = "import gclip_core as gclip", f"{OWN_IMAGE!r}  # the image you uploaded"
     if picture:
-        imports = ["from pathlib import Path", "", *imports]
+        imports = f"from pathlib import Path\n\n{imports}"
         image = f"Path(__file__).with_name({picture!r})"
     elif s.source == "example":
         photo = star_photos().get(s.example) or next(iter(star_photos().values()))
-        imports.append("from gclip_core import assets")
+        imports = f"{imports}\nfrom gclip_core import assets"
         image = f"assets.path('photos', {photo.path.name!r})"
-    dtype = "" if backbone.dtype == torch.float32 else ", dtype='bfloat16'"
-    planting = []
+    dtype = "" if seg.backbone.dtype == torch.float32 else ", dtype='bfloat16'"
+    backbone = f"backbone = gclip.load_backbone({s.backbone!r}{dtype})"
     if s.plant:
-        blocks = list(s.planted_blocks(backbone.n_blocks))
-        arguments = f"{s.plant_channel}, gain={s.plant_gain!r}, blocks={blocks}"
-        planting = [f"backbone = gclip.plant_channel(backbone, {arguments})  # a simulation"]
-    sides = _unusual(
-        Segmenter,
-        short_side=s.short_side or None,
-        window=s.window or None,
-        stride=s.stride,
-        templates=s.templates,
-        logit_scale=s.logit_scale,
-        max_tokens=s.max_tokens,
-    )
+        blocks = list(s.planted_blocks(seg.backbone.n_blocks))
+        plant = f"{s.plant_channel}, gain={s.plant_gain!r}, blocks={blocks}"
+        backbone += f"\nbackbone = gclip.plant_channel(backbone, {plant})  # a simulation"
+    sides = {one.name: getattr(seg, one.name) for one in fields(seg) if one.name != "backbone"}
+    weighted = _unusual(Segmenter.segment, rest=s.rest, rest_weight=s.rest_weight)
     arguments = ["image", "words", "method", f"threshold={s.threshold!r}", *weighted]
-    lines = [
-        *imports,
-        "",
-        f"image = {image}",
-        f"backbone = gclip.load_backbone({s.backbone!r}{dtype})",
-        *planting,
-        f"segmenter = gclip.Segmenter({', '.join(['backbone', *sides])})",
-        f"method = {_method(s)}",
-        f"words = {s.words!r}",
-        f"result = segmenter.segment({', '.join(arguments)})",
-        "",
-        "labels = result.labels  # (H, W), -1 for no class",
-        "for name, share in zip(result.vocabulary.names, result.areas()):",
-        '    print(f"{name}: {share:.1%}")',
-        "",
-    ]
-    return "\n".join(lines)
+    return PYTHON.format(
+        imports=imports,
+        image=image,
+        backbone=backbone,
+        segmenter=", ".join(["backbone", *_unusual(Segmenter, **sides)]),
+        method=_method(s),
+        words=s.words,
+        arguments=", ".join(arguments),
+    )
 
 
 def command_line(look: Look) -> str:
@@ -278,35 +274,23 @@ def command_line(look: Look) -> str:
 
     Empty where the command line has no option for a setting, or makes fewer patches.
     """
-    s = _named(look)
+    s, seg, size = _named(look), look.segmenter, look.picture.size
     usual = Settings(method=s.method, amf=s.amf, cs=s.cs)
     unknown = ("plant", "logit_scale", "rest_weight")
     same = all(getattr(s, name) == getattr(usual, name) for name in unknown)
-    if not same or _method(s) != _method(usual) or not _fits(look):
+    short, patch = seg.short_side or seg.backbone.short_side, seg.backbone.patch
+    limits = (seg.max_tokens, Segmenter.max_tokens)
+    page, alone = (images.target_size(size, short, patch, limit) for limit in limits)
+    if not same or _method(s) != _method(usual) or page != alone:
         return ""
-    words = [
-        "python",
-        "-m",
-        "gclip_core.segment",
-        look.once("file", lambda: _picture(look))[0],
-        "--words",
-        s.words,
-    ]
+    picture, _ = look.once("file", lambda: _picture(look))
+    words = ["python", "-m", "gclip_core.segment", picture, "--words", s.words]
     words += ["--rest", s.rest, "--backbone", s.backbone, "--method", s.method]
     for name in COMMAND_OPTIONS:
         if getattr(s, name) != getattr(usual, name):
             words += [f"--{name.replace('_', '-')}", str(getattr(s, name))]
     words += [f"--no-{switch}" for switch in ("amf", "cs") if not getattr(s, switch)]
     return shlex.join(words)
-
-
-def _fits(look: Look) -> bool:
-    """Whether the picture has as many patches as without the page's own limit."""
-    seg, size = look.segmenter, look.picture.size
-    short, patch = seg.short_side or seg.backbone.short_side, seg.backbone.patch
-    limits = (seg.max_tokens, Segmenter.max_tokens)
-    page, usual = (images.target_size(size, short, patch, limit) for limit in limits)
-    return page == usual
 
 
 def _method(settings: Settings) -> str:

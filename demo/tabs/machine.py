@@ -1,6 +1,6 @@
 """The machine: one request from picture to mask in one linked diagram, every number of it.
 
-Arrays travel packed by :mod:`widgets.codec`. Attention is averaged over squares of patches; what is
+Arrays travel packed by :mod:`widgets.blobs`. Attention is averaged over squares of patches; what is
 *written* about a row (where a patch looks most) is taken from the exact one.
 """
 
@@ -11,22 +11,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from gradio.events import Dependency
 from numpy.typing import ArrayLike, NDArray
 
 from demo import widgets, wording
 from demo.controls import QUIET, Answer, Controls, Tab, block_chosen
 from demo.drawing import render
 from demo.look import Look, Studio
-from demo.tabs import common, machine_words, norms
-from demo.widgets.blobs import largest
-from demo.widgets.cards import packed_labels
-from demo.widgets.codec import Levels, packed_text
-from demo.widgets.values import Json
+from demo.tabs import common, machine_words
+from demo.widgets.blobs import Levels, largest, packed_text
+from demo.widgets.values import Json, packed_labels
 from gclip_core import masks, palette
 from gclip_core.attention import ATTENTIONS
 from gclip_core.numbering import block_numbers, named
-from gclip_core.types import GlobalTokens, MethodReport
+from gclip_core.types import GlobalTokens
 
 SWITCHES = ("method", "amf", "cs", "plant")
 """What a switch on the machine flips, in its order; AMF and CS are GCLIP's."""
@@ -40,35 +37,35 @@ Floats = NDArray[np.float32]
 
 def build(studio: Studio, controls: Controls) -> Tab:
     """A button that opens the machine full screen; what it shows is computed then."""
-    opened = controls.hidden("machine")
+    opened = controls["machine"]
     machine = widgets.machine(elem_id="machine")
 
     def show(look: Look) -> Answer:
         return {machine: value(look)} if look.settings.machine else {}
 
-    def wire() -> list[Dependency]:
-        flipped = [controls[name] for name in SWITCHES]
-        flip = {"fn": None, "js": "(...on) => gclip.flip(...on)", **QUIET}
-        machine.clear(fn=None, js="() => '0'", outputs=opened, **QUIET)
-        return [
-            machine.input(fn=None, js="() => '1'", outputs=opened, **QUIET),
-            machine.select(block_chosen, None, controls["view_block"], **QUIET),
-            machine.submit(inputs=flipped, outputs=flipped, **flip),
-        ]
-
-    return Tab(outputs=[machine], show=show, wire=wire)
+    machine.clear(fn=None, js="() => '0'", outputs=opened, **QUIET)
+    flipped = [controls[name] for name in SWITCHES]
+    flip = {"fn": None, "js": "(...on) => gclip.flip(...on)", **QUIET}
+    changes = [
+        machine.input(fn=None, js="() => '1'", outputs=opened, **QUIET),
+        machine.select(block_chosen, None, controls["view_block"], **QUIET),
+        machine.submit(inputs=flipped, outputs=flipped, **flip),
+    ]
+    return Tab(outputs=[machine], show=show, changes=changes)
 
 
 def value(look: Look) -> Json:
     """The machine of a look."""
     seg, method, settings = look.segmenter, look.chosen, look.settings
     found, mask, image = look.segment(method).found, look.mask(method), look.picture.image
-    square = _square(look.grid)
+    square = common.pooled(look.grid, MAX_SQUARES)
     exact = arrays(look)
-    used = [int(i) for i in _largest_words(mask.shares[:-1], exact["scores"])]
+    # Those with the largest areas, then the highest scores.
+    best = np.lexsort((-exact["scores"].max(1), -np.array(mask.areas)))
+    used = sorted(int(index) for index in best[:MAX_WORDS])
     small = render.nearest(mask.labels, render.fitting(mask.labels.shape, MASK_SIDE))
     colours = palette.of_names(mask.names)
-    block, seen = norms.block_in_view(look), common.tokens(look)
+    block, seen = common.channels_block(look), common.tokens(look)
     before, after = found.norms_before[block].numpy(), found.norms_after[block].numpy()
     moved = np.flatnonzero(np.abs(after - before) > 1e-4 * np.maximum(before, 1e-12))
     symbol, _, _ = wording.attention_words(method.attention)
@@ -81,7 +78,7 @@ def value(look: Look) -> Json:
         "size": [image.height, image.width],
         "grid": list(look.grid),
         "square": square,
-        "picture": common.picture(look).name,
+        "picture": common.picture(look)["picture"],
         "mask": packed_labels(small),
         "shape": list(small.shape),
         "data": _packed(look, exact, square, used),
@@ -141,7 +138,7 @@ def arrays(look: Look) -> dict[str, NDArray[Any]]:
         "local": _patches(seg.last_attention(trunk, replace(method, fusion=None))),
         **{f"block {b}": _patches(seg.attention_map(trunk, b)) for b in result.found.fusion.blocks},
         "used": _patches(seg.last_attention(trunk, method)),
-        "norms": result.found.norms_before[norms.block_in_view(look)].numpy(),
+        "norms": result.found.norms_before[common.channels_block(look)].numpy(),
         "scores": scores,
         **({"rest": np.maximum(1 - scores.sum(0), 0)} if min(result.owner) < 0 else {}),
         "fits": fits,
@@ -156,25 +153,20 @@ def _patches(matrix: torch.Tensor) -> Floats:
 def _block(look: Look, index: int, seen: GlobalTokens) -> Json:
     found, method = look.segment(look.chosen).found, look.chosen
     agreement, last = seen.agreement[index], len(found.channels) - 1
+    norms, channel = found.norms_after[index], found.channels[index]
+    norm, median = float(norms[channel]), float(norms.quantile(0.5))
     return {
         "number": index + 1,
         "score": float(seen.scores[index]),
         "tokens": [int(token) for token in seen.tokens[index]],
         "agreement": None if math.isnan(agreement) else float(agreement),
-        "channel": int(found.channels[index]),
+        "channel": int(channel),
         "ratio": float(found.ratios[index]),
-        "after": ratio_after(found, index),
+        "after": norm / median if median else math.inf if norm else 1.0,
         "planted": any(index in one.blocks for one in look.segmenter.backbone.planted),
         "repaired": index in found.suppressed,
         "idle": index == last and not method.ffn,
     }
-
-
-def ratio_after(found: MethodReport, block: int) -> float:
-    """The largest channel's norm after CS over the median."""
-    median = float(found.norms_after[block].quantile(0.5))
-    norm = float(found.norms_after[block][found.channels[block]])
-    return norm / median if median else math.inf if norm else 1.0
 
 
 # --- arrays as they travel ----------------------------------------------------------------------
@@ -183,13 +175,13 @@ def ratio_after(found: MethodReport, block: int) -> float:
 def _packed(look: Look, exact: Mapping[str, NDArray[Any]], square: int, words: list[int]) -> str:
     found: dict[str, ArrayLike | Levels] = {}
     found["received"] = Levels(exact["received"], 3 * look.settings.global_threshold)
-    for part in ("q", "k", "v"):
-        found[f"head {part}"] = Levels(
-            _colours(_pooled_rows(look, exact[f"head {part}"], square)), 1.0
-        )
-    for name in exact:
-        if name in ("local", "used") or name.startswith("block "):
-            whole = _pooled(look, exact[name], square)
+    for name, array in exact.items():
+        if name.startswith("head "):  # (N, D) averaged over squares of patches: (n, D)
+            maps = np.asarray(array, np.float32).T.reshape(-1, *look.grid)
+            pooled = render.pool_keys(maps, square).reshape(len(maps), -1).T
+            found[name] = Levels(_colours(pooled), 1.0)
+        elif name in ("local", "used") or name.startswith("block "):
+            whole = _pooled(look, array, square)
             found[name] = Levels(whole, float(whole.max()))
     found["looks"], found["times"] = _looks_most(exact["used"])
     found["norms"] = exact["norms"].astype(np.float32)
@@ -200,27 +192,8 @@ def _packed(look: Look, exact: Mapping[str, NDArray[Any]], square: int, words: l
     return packed_text(**found)
 
 
-def _square(grid: tuple[int, int]) -> int:
-    """Side of the squares of patches that are averaged: the smallest that makes few enough."""
-    square = 1
-    while math.prod(-(-side // square) for side in grid) > MAX_SQUARES:
-        square += 1
-    return square
-
-
-def _largest_words(areas: tuple[float, ...], scores: Floats) -> NDArray[np.integer]:
-    """The words that are drawn: those with the largest areas, then the highest scores."""
-    return np.sort(np.lexsort((-scores.max(1), -np.array(areas)))[:MAX_WORDS])
-
-
 def _pooled(look: Look, matrix: Floats, square: int) -> Floats:
     return render.pool_patches(np.asarray(matrix, np.float32), look.grid, square)
-
-
-def _pooled_rows(look: Look, rows: Floats, square: int) -> Floats:
-    """(N, D) averaged over squares of patches: (n, D)."""
-    maps = np.asarray(rows, np.float32).T.reshape(-1, *look.grid)
-    return render.pool_keys(maps, square).reshape(rows.shape[1], -1).T
 
 
 def _colours(rows: Floats) -> Floats:

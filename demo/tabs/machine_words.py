@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from demo import wording
 from demo.look import Look
+from demo.tabs import common
 from demo.widgets.values import Json
 from gclip_core.numbering import block_numbers, named
 
@@ -19,8 +20,19 @@ Part = tuple[str, str, str, str, str]
 
 def parts(look: Look, tokens: Sequence[Sequence[int]], block: int, square: int) -> dict[str, Json]:
     """The words at every part; ``tokens`` are every block's global ones, ``block`` is in view."""
+    method, (h, w), n = look.chosen, look.grid, len(look.mask(look.chosen).names)
+    squares = f" Attention is drawn in squares of {square} × {square} patches." * (square > 1)
+    kept = [name for name, on in (("residual path", method.residual), ("FFN", method.ffn)) if on]
+    keeps = f"its {' and its '.join(kept)}" if kept else "neither its residual path nor its FFN"
     made = {
-        "picture": _picture(look, square),
+        "picture": (
+            "Picture in patches",
+            f"N = h · w = {h} · {w}",
+            "",
+            f"{h * w} patches",
+            f"The picture is cut into {h} rows of {w} patches; each becomes one token, beside a "
+            f"class token.{squares}",
+        ),
         "blocks": _blocks(look, tokens),
         "heads": (
             "Last block",
@@ -32,7 +44,13 @@ def parts(look: Look, tokens: Sequence[Sequence[int]], block: int, square: int) 
         ),
         "matrix": _matrix(look),
         "values": _values(look, block),
-        "words": _words(look),
+        "words": (
+            "Patches × words",
+            f"logit = {look.segmenter.logit_scale:g} · cos(z, t)",
+            "",
+            f"{n} word{'s' * (n != 1)}",
+            f"Every patch's vector z against every word's vector t. The last block keeps {keeps}.",
+        ),
         "scores": (
             "Scores",
             "cos, softmax",
@@ -45,16 +63,6 @@ def parts(look: Look, tokens: Sequence[Sequence[int]], block: int, square: int) 
         "mask": _mask(look),
     }
     return {name: dict(zip(FIELDS, part, strict=True)) for name, part in made.items()}
-
-
-def _picture(look: Look, square: int) -> Part:
-    h, w = look.grid
-    squares = f" Attention is drawn in squares of {square} × {square} patches." * (square > 1)
-    sentence = (
-        f"The picture is cut into {h} rows of {w} patches; each becomes one token, beside a class "
-        f"token.{squares}"
-    )
-    return "Picture in patches", f"N = h · w = {h} · {w}", "", f"{h * w} patches", sentence
 
 
 def _blocks(look: Look, tokens: Sequence[Sequence[int]]) -> Part:
@@ -129,25 +137,12 @@ def _values(look: Look, block: int) -> Part:
         f"Values of one region are alike by {wording.cosine(inside)}, of different ones by "
         f"{wording.cosine(across)} (cosine; regions: {look.regions})."
     )
-    planted = " ".join(map(wording.planted, look.segmenter.backbone.planted))
     pairs = not (math.isnan(inside) or math.isnan(across))
-    sentence = " ".join(filter(None, (planted, done, alike * pairs)))
+    sentence = " ".join(filter(None, (common.simulated(look), done, alike * pairs)))
     equation, mark = "n_{d} = ‖W_{2}[d, :]‖_{2}", "paper"
     if cs:
         equation, mark = "W_{2}[d̂] ← W_{2}[d̂] · mean_{d≠d̂} n_{d} / n_{d̂}", "reading"
     return "Channels, Values", equation, mark, f"channel {top}: {ratio} the median", sentence
-
-
-def _words(look: Look) -> Part:
-    method, names = look.chosen, look.mask(look.chosen).names
-    kept = [name for name, on in (("residual path", method.residual), ("FFN", method.ffn)) if on]
-    keeps = f"its {' and its '.join(kept)}" if kept else "neither its residual path nor its FFN"
-    equation = f"logit = {look.segmenter.logit_scale:g} · cos(z, t)"
-    value = f"{len(names)} word{'s' * (len(names) != 1)}"
-    sentence = (
-        f"Every patch's vector z against every word's vector t. The last block keeps {keeps}."
-    )
-    return "Patches × words", equation, "", value, sentence
 
 
 def _mask(look: Look) -> Part:

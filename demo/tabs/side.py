@@ -1,14 +1,12 @@
 """Side by side: one row of three cards, each without and with what the switches choose."""
 
 import gradio as gr
-from gradio.events import Dependency
 
-from demo import variants, widgets, wording
+from demo import opening, widgets, wording
 from demo.controls import QUIET, Answer, Controls, Tab, block_chosen, slide_opacity
-from demo.learn import opening
 from demo.look import Look, Mask, Studio
-from demo.tabs import common, machine, norms
-from demo.widgets import cards
+from demo.tabs import common, machine
+from demo.widgets import values
 from demo.widgets.values import Json
 from gclip_core import amf
 
@@ -28,21 +26,19 @@ def build(studio: Studio, controls: Controls) -> Tab:
         shown = {canvas: _canvas(look), maps: _maps(look), channels: _norms(look)}
         return shown | strip.show(look)
 
-    def wire() -> list[Dependency]:
-        slide_opacity(canvas, controls)
-        return [
-            canvas.clear(**common.switch_off(controls)),
-            channels.submit(fn=None, js="() => true", outputs=controls["plant"], **QUIET),
-            channels.select(block_chosen, None, controls["view_block"], **QUIET),
-            *strip.wire(),
-        ]
-
+    slide_opacity(canvas, controls)
+    changes = [
+        canvas.clear(**common.switch_off(controls)),
+        channels.submit(fn=None, js="() => true", outputs=controls["plant"], **QUIET),
+        channels.select(block_chosen, None, controls["view_block"], **QUIET),
+        *strip.changes,
+    ]
     outputs = [canvas, maps, channels, *strip.outputs]
-    return Tab(outputs=outputs, show=show, wire=wire, masks=[canvas])
+    return Tab(outputs=outputs, show=show, changes=changes, masks=[canvas])
 
 
 def _plain(look: Look) -> Mask:
-    return look.mask(variants.ablation(look.settings, amf=False, cs=False))
+    return look.mask(look.ablation(amf=False, cs=False))
 
 
 def _canvas(look: Look) -> Json:
@@ -52,8 +48,7 @@ def _canvas(look: Look) -> Json:
     unchanged = wording.nothing_changed(look.chosen, look.segment(look.chosen).found)
     return common.canvas(
         look,
-        [common.half(look, mask) for mask in (plain, chosen)[same:]],
-        chosen.names,
+        (plain, chosen)[same:],
         notes=[
             opening.remark(look),
             wording.lowered(chosen.method.title, plain.miou, chosen.miou),
@@ -70,33 +65,32 @@ def _canvas(look: Look) -> Json:
 def _maps(look: Look) -> Json:
     """What each patch receives in the blocks of AMF; under it the last block's matrices."""
     method, seg, found = look.chosen, look.segmenter, look.segment(look.chosen).found
+    threshold = look.settings.global_threshold
     n, plain = seg.backbone.n_blocks, _plain(look).method
-    blocks = look.findings(variants.ablation(look.settings, amf=True, cs=False)).fusion.blocks
+    blocks = look.fused_blocks
     received = seg.received(look.trunk(method), blocks, clean=False)
     thumbs = [
-        cards.Thumb(
-            wording.map_title(block, n),
-            row.numpy(),
-            amf.global_tokens(row, look.settings.global_threshold),
-        )
+        (f"Block {block + 1} of {n}", row, amf.global_tokens(row, threshold))
         for block, row in zip(blocks, received, strict=True)
     ]
     sides = [(wording.last_title(n, "without", method), plain)]
     changes = found.fusion.blocks or found.suppressed
     if method.attention == plain.attention and not changes:  # equal matrices are drawn once
-        sides = [(wording.alike_title(n, method), plain)]
+        sides = [
+            (f"Block {n}" + ", with and without CS alike" * (method.suppression is not None), plain)
+        ]
     elif method != plain:
         sides.append((wording.last_title(n, "with", method), method))
-    return cards.maps_value(
+    return values.maps_value(
         common.picture(look),
         thumbs,
         [(title, common.matrix(look, one)) for title, one in sides],
-        title=wording.ATTENTION,
+        title="Attention",
         note=wording.attention_note(found, method, blocks),
     )
 
 
 def _norms(look: Look) -> Json:
-    found, cs = norms.report(look), look.chosen.suppression is not None
-    curves = [cards.entropy_curve(found.entropy, found.entropy_after)]
-    return norms.value(look, wording.norms_note(found, cs, norms.block_in_view(look)), curves)
+    found, cs = look.suppression, look.chosen.suppression is not None
+    curves = [values.entropy_curve(found.entropy, found.entropy_after)]
+    return common.norms(look, wording.norms_note(found, cs, common.channels_block(look)), curves)

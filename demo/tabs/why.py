@@ -1,9 +1,7 @@
 """Why here: the best words at one pixel under every variant, beside the canvas pressed."""
 
-from demo import wording
+from demo import variants
 from demo.look import Look
-from demo.tabs import compare
-from demo.variants import VARIANTS
 from demo.widgets.values import Json
 from gclip_core import masks, palette
 from gclip_core.types import Method
@@ -14,10 +12,12 @@ BEST = 5
 
 def value(look: Look, pixel: tuple[int, int]) -> Json:
     """The best words at a pixel (row, column) under every variant that Compare shows."""
-    size, names = look.picture.size, compare.shown(look.settings.extras)
+    size = look.picture.size
     row, column = (min(at, side - 1) for at, side in zip(pixel, size, strict=True))
     patch = [at * n // side for at, n, side in zip((row, column), look.grid, size, strict=True)]
-    methods = [VARIANTS[name].method(look.settings) for name in names]
+    methods = [
+        variants.variant(look.settings, name) for name in variants.shown(look.settings.extras)
+    ]
     return {
         "kind": "why",
         "title": f"Pixel in row {row + 1}, column {column + 1}",
@@ -25,7 +25,8 @@ def value(look: Look, pixel: tuple[int, int]) -> Json:
         "variants": [
             {"title": one.title, "entries": entries(look, one, row, column)} for one in methods
         ],
-        "note": wording.why_note(*patch),
+        "note": f"It is in the patch in row {patch[0] + 1}, column {patch[1] + 1}. In bold its "
+        "label, the best single word; “rest” sums up all hidden ones.",
     }
 
 

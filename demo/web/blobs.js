@@ -7,7 +7,7 @@ export const place = (name) => new URL(`blob/${name}`, base()).href;
 
 const TYPES = { u1: Uint8Array, u2: Uint16Array, f4: Float32Array };
 
-// Arrays by name, as demo/widgets/codec.py packs them; levels become values again.
+// Arrays by name, as demo/widgets/blobs.py packs them; levels become values again.
 export const unpack = async (bytes) => {
   const flow = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   const buffer = await new Response(flow).arrayBuffer();

@@ -1,20 +1,18 @@
 """Interactive parts of the page: pure JSON values in ``values``, gradio components here.
 
-A function makes a component once; handlers return a new ``*_value`` of ``cards`` or ``values``. A
-value of None shows the skeleton with ``empty`` in it. Words of visitors reach the page only as
-JSON values set by textContent; templates here contain no expression.
+A function makes a component once; handlers return a new value, None for the skeleton with
+``empty`` in it. Words of visitors reach the page only as JSON values set by textContent; templates
+here contain no expression.
 """
 
 import html
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 import gradio as gr
 
 from demo.widgets import values
-from demo.wording import Offer
 
 
 def _widget(
@@ -39,7 +37,7 @@ canvas = partial(_widget, "canvas", empty="The mask appears here.")
 select: [row, column] in pixels; input: opacity; clear: the simulation is to be switched off.
 """
 maps = partial(_widget, "maps", empty="Attention appears here.")
-"""Attention over the picture and as matrices; see :func:`cards.maps_value`."""
+"""Attention over the picture and as matrices; see :func:`values.maps_value`."""
 norms = partial(_widget, "norms", empty="The norms appear here.")
 """One block's norms before and after CS, curves over all blocks.
 
@@ -72,11 +70,5 @@ def lines(elem_id: str, label: str) -> gr.HTML:
 
 photo = partial(_widget, "photo", {"kind": "photo", "picture": "", "title": ""})
 """The target for a photo; ``picture`` names a blob. submit: ``gclip.page.photo`` is an upload."""
-offers = partial(_widget, "offers", {"kind": "offers", "rows": [], "off": []})
-"""Lines with choices; select: one was pressed, ``gclip.page.offer``."""
-
-
-def offers_value(rows: Sequence[Offer], off: Sequence[str] = ()) -> values.Json:
-    """Value of the offers; ``off`` names the switches that do nothing."""
-    shown = [asdict(row) for row in rows if row.text or row.choices]
-    return {"kind": "offers", "rows": shown, "off": list(off)}
+offers = partial(_widget, "offers", values.offers([]))
+"""Lines with choices, see :func:`values.offers`; select: one was pressed, ``gclip.page.offer``."""

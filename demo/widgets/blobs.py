@@ -1,12 +1,16 @@
-"""What the browser fetches by name, once, and keeps: pictures and matrices.
+"""What the browser fetches by name, once, and keeps: pictures and matrices, and how arrays travel.
 
 The value of an event contains their names alone. A blob is made when it is first fetched, after the
 mask is shown, and never again while a browser keeps it.
 """
 
+import base64
 import hashlib
+import json
 import secrets
+import struct
 import threading
+import zlib
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,7 +24,6 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from demo.drawing import render
-from demo.widgets.codec import Levels, packed
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import GclipError
 
@@ -32,6 +35,46 @@ AT_WORK = 2
 LOOKS = 4
 """Of the patches that a patch looks at, so many travel exactly."""
 FOREVER = "private, max-age=31536000, immutable"
+TYPES = {"u1": np.dtype("u1"), "u2": np.dtype("<u2"), "f4": np.dtype("<f4")}
+"""Of arrays, as the browser reads them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Levels:
+    """Values from 0 to ``top``; their square roots travel, in ``steps`` (at most 255)."""
+
+    values: ArrayLike
+    top: float
+    steps: int = 31
+
+
+def packed(**arrays: ArrayLike | Levels) -> bytes:
+    """Arrays by name, deflated: the length of a JSON head, the head, the bytes of all arrays.
+
+    The head has name, type, shape, top and steps of each. Integers travel as uint8 or uint16, by
+    their largest; floats as float32.
+    """
+    head, body = [], []
+    for name, given in arrays.items():
+        scale: tuple[float, int] = (0.0, 0)
+        if isinstance(given, Levels):
+            share = np.clip(np.asarray(given.values, np.float32) / max(given.top, 1e-9), 0, 1)
+            array = np.rint(np.sqrt(share) * given.steps).astype(np.uint8)
+            scale = float(given.top), given.steps
+        else:
+            array = np.asarray(given)
+        kind = "f4"
+        if array.dtype.kind != "f":
+            kind = "u1" if array.max(initial=0) < 256 else "u2"
+        head.append([name, kind, array.shape, *scale])
+        body.append(array.astype(TYPES[kind]).tobytes())
+    text = json.dumps(head).encode()
+    return zlib.compress(b"".join([struct.pack("<I", len(text)), text, *body]), 6)
+
+
+def packed_text(**arrays: ArrayLike | Levels) -> str:
+    """The same within a JSON value: in base64."""
+    return base64.b64encode(packed(**arrays)).decode("ascii")
 
 
 @dataclass(frozen=True)
@@ -113,11 +156,11 @@ class BlobStore:
         return Route("/blob/{name}", answer)
 
 
-def attention_blob(matrix: ArrayLike, patches: int, **more: ArrayLike) -> Blob:
+def attention_blob(matrix: ArrayLike, patches: int) -> Blob:
     """A matrix (n, n) of rows that sum to 1, and the exact largest of each row.
 
     ``times`` (n, n) are multiples of an equal share among ``patches``; ``places`` and ``most``
-    (n, LOOKS) are each row's largest. ``more`` are arrays of the same patches.
+    (n, LOOKS) are each row's largest.
     """
     times = np.asarray(matrix, np.float32) * patches
     places = largest(times, LOOKS)
@@ -126,7 +169,6 @@ def attention_blob(matrix: ArrayLike, patches: int, **more: ArrayLike) -> Blob:
             times=Levels(times, render.full_scale(times)),
             places=places,
             most=np.take_along_axis(times, places, axis=1),
-            **more,
         )
     )
 

@@ -1,7 +1,8 @@
 """What each widget shows, as JSON-ready values made from arrays; needs no gradio.
 
-Shapes as in :mod:`demo.drawing.render`: ``labels`` (H, W), -1 for no class; ``matrix`` (N, N) patch
-to patch; ``grid`` (h, w); blocks and channels 0-based in arguments.
+``labels`` are (H, W), -1 for no class; ``grid`` is (h, w) patches; ``shown`` names the picture with
+its size and grid. Pictures and matrices are names of :mod:`widgets.blobs`. Blocks and channels
+count from 0 in arguments, blocks from 1 in values.
 """
 
 import json
@@ -15,9 +16,11 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from demo.drawing import render
-from demo.widgets.codec import Levels, packed_text
+from demo.widgets.blobs import Levels, packed_text
+from gclip_core import palette
 
 Json = dict[str, Any]
+MASK_SIDE = 768
 
 
 def packed(value: Any) -> Any:
@@ -30,27 +33,126 @@ def packed(value: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True)
-class Shown:
-    """The picture of a widget: its name in :mod:`widgets.blobs`, size (height, width), patches.
+def packed_labels(labels: ArrayLike) -> str:
+    """Labels (h, w) as text; each is sent plus 1, so that 0 is none."""
+    return packed_text(labels=np.asarray(labels, np.int32) + 1)
 
-    Matrices over it are averaged over squares of ``pooled`` patches a side.
+
+# --- the canvas -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One mask of a canvas, with its classes' ``shares`` of the picture and last that of no class.
+
+    ``badge`` is its score in words; ``matrix`` names where its patches look, ``words`` the words
+    they match.
     """
 
-    name: str
-    size: tuple[int, int]
-    grid: tuple[int, int]
-    pooled: int = 1
+    title: str
+    labels: ArrayLike
+    shares: Sequence[float]
+    badge: str = ""
+    matrix: str = ""
+    words: str = ""
 
-    def value(self) -> Json:
-        """Its part of a widget's value."""
-        return {"picture": self.name, "size": self.size, "grid": self.grid, "pooled": self.pooled}
+
+def canvas_value(
+    shown: Json,
+    sides: Sequence[Side],
+    names: Sequence[str],
+    *,
+    opacity: float = 0.6,
+    pixel: tuple[int, int] | None = None,
+    notes: Sequence[str] = (),
+    simulated: str = "",
+    compact: bool = False,
+    mode: str = "after",
+    max_side: int = MASK_SIDE,
+) -> Json:
+    """One mask, or two: before and after.
+
+    ``mode`` is what of two is shown first: "before", "after" or "swipe". ``simulated`` is the
+    sentence on a planted fault; ``compact`` leaves out all but the mask.
+    """
+    whole = [np.asarray(side.labels) for side in sides]
+    small = [
+        render.nearest(one, render.fitting(one.shape, max_side)).astype(np.int32) for one in whole
+    ]
+    places = [render.word_places(one, len(names)) for one in small]
+    return {
+        "kind": "canvas",
+        **shown,
+        "shape": small[0].shape,
+        "sides": [
+            {
+                "title": side.title,
+                "badge": side.badge,
+                "mask": packed_labels(one),
+                "matrix": side.matrix,
+                "words": side.words,
+            }
+            for side, one in zip(sides, small, strict=True)
+        ],
+        "classes": [
+            {
+                "name": name,
+                "colour": colour,
+                "ink": palette.ink_on(colour),
+                "shares": [side.shares[i] for side in sides],
+                "places": [place.get(i) for place in places],
+            }
+            for i, (name, colour) in enumerate(zip(names, palette.of_names(names), strict=True))
+        ],
+        "rest": [side.shares[-1] for side in sides],
+        "changed": float((whole[0] != whole[-1]).mean()) if len(whole) > 1 else None,
+        "opacity": opacity,
+        "pixel": pixel,
+        "notes": [note for note in notes if note],
+        "simulated": simulated,
+        "compact": compact,
+        "mode": mode,
+    }
+
+
+# --- attention ------------------------------------------------------------------------------------
+
+
+def maps_value(
+    shown: Json,
+    thumbs: Sequence[tuple[str, ArrayLike, Collection[int]]],
+    sides: Sequence[tuple[str, str]] = (),
+    *,
+    title: str = "",
+    note: str = "",
+) -> Json:
+    """Attention over the picture; under it the last block's matrix per (title, name) of a side.
+
+    A thumb is a block's title, what each of its patches receives (N,), 1 = uniform, and its global
+    tokens.
+    """
+    top = max(render.full_scale(received) for _, received, _ in thumbs)
+    return {
+        "kind": "maps",
+        "title": title,
+        **shown,
+        "note": note,
+        "thumbs": [
+            {
+                "title": title,
+                "received": packed_text(received=Levels(received, top)),
+                "tokens": sorted(map(int, tokens)),
+            }
+            for title, received, tokens in thumbs
+        ],
+        "sides": [{"title": title, "matrix": name} for title, name in sides],
+    }
 
 
 @dataclass(frozen=True, eq=False)
 class Map:
-    """One attention map of the widget: the name of its ``matrix`` in :mod:`widgets.blobs`, global
-    ``tokens`` of the whole grid, where the class token looks (N,), words around it.
+    """One attention map of the widget: the name of its ``matrix``, global ``tokens`` of the whole
+    grid, where the class token looks (N,), words around it.
     """
 
     title: str
@@ -60,40 +162,41 @@ class Map:
     note: str = ""
 
 
-def attention_value(
-    shown: Shown, maps: Sequence[Map], patch: tuple[int, int] | None = None
-) -> Json:
-    """Value of the attention widget: maps side by side that follow one pointer.
+def attention_value(shown: Json, maps: Sequence[Map], patch: tuple[int, int] | None = None) -> Json:
+    """Maps side by side that follow one pointer, and share one brightness scale.
 
-    All maps share one brightness scale. ``patch`` (row, column) is pinned at the start.
+    ``patch`` (row, column) is pinned at the start.
     """
-    grid, square = shown.grid, shown.pooled
-    small = (-(-grid[0] // square), -(-grid[1] // square))
+    (height, width), square = shown["grid"], shown["pooled"]
+    small = (-(-height // square), -(-width // square))
+
+    def pooled(token: int) -> int:
+        row, column = divmod(int(token), width)
+        return row // square * small[1] + column // square
+
+    def class_row(row: ArrayLike) -> Json:
+        """It in multiples of an equal share, and where it is largest."""
+        rows = np.asarray(row, np.float32).reshape(1, height, width) * (height * width)
+        times = render.pool_keys(rows, square).ravel()
+        return {"row": packed_text(row=times), "best": int(times.argmax())}
+
     return {
         "kind": "attention",
-        **shown.value(),
+        **shown,
         "grid": small,
         "maps": [
             {
                 "title": one.title,
                 "note": one.note,
                 "matrix": one.matrix,
-                "tokens": sorted({_pooled_token(t, grid[1], square, small[1]) for t in one.tokens}),
-                "class_row": _class_row(one.class_row, grid, square),
+                "tokens": sorted(set(map(pooled, one.tokens))),
+                "class_row": class_row(one.class_row),
             }
             for one in maps
         ],
-        "patch": None
-        if patch is None
-        else [min(max(at, 0), n - 1) // square for at, n in zip(patch, grid, strict=True)],
+        "patch": patch
+        and [min(at, n - 1) // square for at, n in zip(patch, shown["grid"], strict=True)],
     }
-
-
-def _class_row(row: ArrayLike, grid: tuple[int, int], square: int) -> Json:
-    """A row in multiples of an equal share, and where it is largest."""
-    rows = np.asarray(row, np.float32).reshape(1, *grid) * (grid[0] * grid[1])
-    times = render.pool_keys(rows, square).ravel()
-    return {"row": packed_text(row=times), "best": int(times.argmax())}
 
 
 def blocks_value(
@@ -103,7 +206,7 @@ def blocks_value(
     scores: Sequence[float],
     tokens: Sequence[Collection[int]],
     amf_blocks: Collection[int],
-    chosen: int | None,
+    chosen: int,
     note: str = "",
     simulated: str = "",
 ) -> Json:
@@ -115,8 +218,8 @@ def blocks_value(
     return {
         "kind": "blocks",
         "size": [image.height, image.width],
-        "grid": list(grid),
-        "chosen": None if chosen is None else chosen + 1,
+        "grid": grid,
+        "chosen": chosen + 1,
         "note": note,
         "simulated": simulated,
         "blocks": [
@@ -125,11 +228,80 @@ def blocks_value(
                 "score": float(score),
                 "received": packed_text(received=Levels(row, top)),
                 "fused": index in amf_blocks,
-                "tokens": sorted(int(token) for token in tokens[index]),
+                "tokens": sorted(map(int, tokens[index])),
             }
             for index, (score, row) in enumerate(zip(scores, np.asarray(received), strict=True))
         ],
     }
+
+
+# --- norms ----------------------------------------------------------------------------------------
+
+
+def entropy_curve(before: ArrayLike, after: ArrayLike) -> Json:
+    """Entropy of the norms (L,) of all blocks without and with CS."""
+    rows = [_numbers(before), _numbers(after)]
+    low = min(0.97, float(np.min(rows)) - 0.01)
+    return {"title": "Entropy", "rows": rows, "low": low, "high": 1.002, "limit": 0.0}
+
+
+def ratio_curve(before: ArrayLike, after: ArrayLike, threshold: float) -> Json:
+    """Largest norm over the median (L,) of all blocks without and with CS."""
+    rows = [_numbers(before), _numbers(after)]
+    most = max(float(np.max(rows)), threshold)
+    ends = {"low": 0.8 if most > 12 else 0.0, "high": 1.25 * most}
+    return {"title": "Largest / median", "rows": rows, **ends, "limit": threshold}
+
+
+def norms_value(
+    before: ArrayLike,
+    after: ArrayLike,
+    block: int,
+    curves: Sequence[Json],
+    *,
+    model: str,
+    cs: bool,
+    abnormal: Collection[int] = (),
+    threshold: float = 2.0,
+    badge: str = "",
+    note: str = "",
+    simulated: bool = False,
+    drags: bool = False,
+    chosen: tuple[int, int] | None = None,
+) -> Json:
+    """The norms (D,) of ``block`` without and with CS, whether or not ``cs`` is on.
+
+    ``curves`` are over all blocks. ``drags``: channels can be chosen, as ``chosen`` (first, last)
+    are.
+    """
+    old, new = np.asarray(before), np.asarray(after)
+    moved, written = np.flatnonzero(~np.isclose(old, new, rtol=1e-4)), _numbers(new)
+    return {
+        "kind": "norms",
+        "title": f"Block {block + 1} of {len(curves[0]['rows'][0])} · {model}",
+        "block": block + 1,
+        "norms": _numbers(old),
+        "moved": [[int(i), written[i]] for i in moved],
+        "top": int(old.argmax()),
+        "median": float(np.median(old)),
+        "threshold": threshold,
+        "abnormal": sorted(one + 1 for one in abnormal),
+        "curves": curves,
+        "cs": cs,
+        "badge": badge,
+        "note": note,
+        "simulated": simulated,
+        "drags": drags,
+        "chosen": chosen,
+    }
+
+
+def _numbers(values: ArrayLike) -> list[float]:
+    """A row (n,) to four digits, 0 for what is no finite number."""
+    return np.nan_to_num(np.asarray(values, float), posinf=0.0).round(4).tolist()
+
+
+# --- words ----------------------------------------------------------------------------------------
 
 
 def card(title: str, *, bars: Sequence[Json] = (), note: str = "") -> Json:
@@ -137,7 +309,7 @@ def card(title: str, *, bars: Sequence[Json] = (), note: str = "") -> Json:
 
     A bar has "name", "share" (-1 to 1), "colour" and "text".
     """
-    return {"kind": "card", "title": title, "bars": list(bars), "note": note}
+    return {"kind": "card", "title": title, "bars": bars, "note": note}
 
 
 def lines(
@@ -160,6 +332,10 @@ def lines(
     return {"kind": "lines", "lines": said, "state": state, "query": query, "at": at}
 
 
-def _pooled_token(token: int, width: int, square: int, small_width: int) -> int:
-    row, column = divmod(int(token), width)
-    return row // square * small_width + column // square
+def offers(rows: Sequence[tuple[str, Sequence[Json]]], off: Sequence[str] = ()) -> Json:
+    """Lines of text with choices, each a "label" and what the browser does with it.
+
+    ``off`` names the switches that do nothing.
+    """
+    shown = [{"text": text, "choices": choices} for text, choices in rows if text or choices]
+    return {"kind": "offers", "rows": shown, "off": off}

@@ -132,7 +132,7 @@ def test_a_photo_is_answered_at_once_with_words_that_are_in_it(desktop: Page, ur
         expect(legend(desktop)).to_contain_text(word)
         expect(legend(desktop)).not_to_contain_text("dog")
         assert "source=upload" in desktop.url
-    expect(desktop.locator("#photo-stays")).to_contain_text(wording.PHOTO_STAYS.text)
+    expect(desktop.locator("#photo-stays")).to_contain_text(wording.PHOTO_STAYS)
 
 
 def test_typed_words_win_over_suggested_ones_at_any_time(desktop: Page, url: str) -> None:

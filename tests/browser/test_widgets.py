@@ -7,16 +7,15 @@ from typing import Any
 import gradio as gr
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect
 
 from demo import page as layout
 from demo import theme, widgets
-from demo.widgets import cards, code
-from demo.widgets.blobs import Blob, BlobStore, attention_blob, picture_blob
-from demo.widgets.codec import Levels, packed
-from demo.widgets.values import Map, attention_value, blocks_value
-from demo.widgets.values import packed as as_text
+from demo.widgets import code, values
+from demo.widgets.blobs import Blob, BlobStore, Levels, attention_blob, packed, picture_blob
+from gclip_core.types import class_shares
 from tests.browser.conftest import DESKTOP, PHONE, SETTLED, barriers, visitor
 
 GRID, SIZE, N = (3, 5), (90, 150), 15
@@ -41,7 +40,8 @@ def matrix() -> np.ndarray:
 def shown(store: BlobStore, matrix: np.ndarray, on: bool) -> dict[str, Any]:
     """The widgets' values, for a switch "on" that is off at first."""
     photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8))
-    picture = cards.Shown(store.offer("photo", lambda: picture_blob(photo)), SIZE, GRID)
+    name = store.offer("photo", lambda: picture_blob(photo))
+    picture = {"picture": name, "size": SIZE, "grid": GRID, "pooled": 1}
     own, other, again = (
         store.offer(name, lambda one=one: attention_blob(one, N))
         for name, one in (("own", matrix), ("other", matrix[::-1]), ("again", matrix))
@@ -53,25 +53,28 @@ def shown(store: BlobStore, matrix: np.ndarray, on: bool) -> dict[str, Any]:
     labels = np.arange(90 * 150).reshape(SIZE) // 2700 % 5
     turned = np.roll(labels, 30, 0)
     turned[:, :75] = 3
-    sides = [
-        cards.Side("ClearCLIP", labels, "mIoU 1.0 %", own, words),
-        cards.Side("GCLIP", turned if on else labels, "mIoU 2.0 %", own, words),
-    ]
+
+    def side(title: str, labels: np.ndarray, score: str) -> values.Side:
+        found = class_shares(torch.from_numpy(labels), len(NAMES))
+        return values.Side(title, labels, found, score, own, words)
+
+    last = turned if on else labels
+    sides = [side("ClearCLIP", labels, "mIoU 1.0 %"), side("GCLIP", last, "mIoU 2.0 %")]
     both = sides if on else sides[1:]
     norms = np.ones(64)
     norms[9] = 3
-    curve = cards.entropy_curve(np.linspace(1, 0.9, 12), np.ones(12))
-    thumbs = [cards.Thumb("Block 6", matrix[0] * N, (7,))]
-    maps = [Map("AMF off", own, (7,), matrix[0]), Map("AMF on", other, (), matrix[1])]
+    curve = values.entropy_curve(np.linspace(1, 0.9, 12), np.ones(12))
+    thumbs = [("Block 6", matrix[0] * N, (7,))]
+    maps = [values.Map("AMF off", own, (7,), matrix[0]), values.Map("AMF on", other, (), matrix[1])]
     hint = ("hint", "Nothing changes: off.")
     return {
-        "canvas": cards.canvas_value(picture, both, NAMES, notes=hint),
-        "small": cards.canvas_value(picture, sides[:1], NAMES, compact=True),
-        "attention": attention_value(picture, maps),
-        "blocks": blocks_value(photo, np.ones((2, N)), GRID, [1, 9], [(), (3,)], (1,), 0),
-        "maps": cards.maps_value(picture, thumbs, [("without", own), ("with", other)]),
-        "norms": cards.norms_value(norms, np.ones(64), 8, [curve], model="m", cs=True, drags=True),
-        "equal": cards.maps_value(picture, thumbs, [("without", own), ("with", again)]),
+        "canvas": values.canvas_value(picture, both, NAMES, notes=hint),
+        "small": values.canvas_value(picture, sides[:1], NAMES, compact=True),
+        "attention": values.attention_value(picture, maps),
+        "blocks": values.blocks_value(photo, np.ones((2, N)), GRID, [1, 9], [(), (3,)], (1,), 0),
+        "maps": values.maps_value(picture, thumbs, [("without", own), ("with", other)]),
+        "norms": values.norms_value(norms, np.ones(64), 8, [curve], model="m", cs=True, drags=True),
+        "equal": values.maps_value(picture, thumbs, [("without", own), ("with", again)]),
     }
 
 
@@ -89,7 +92,7 @@ def url(matrix: np.ndarray) -> Iterator[str]:
         return str(event.index)
 
     def fill(on: bool) -> list[Any]:
-        return list(map(as_text, shown(store, matrix, on).values()))
+        return list(map(values.packed, shown(store, matrix, on).values()))
 
     with gr.Blocks(analytics_enabled=False) as demo:
         made = {name: getattr(widgets, kind)(elem_id=name) for name, kind in KINDS.items()}

@@ -19,9 +19,8 @@ import pytest
 import torch
 from PIL import Image
 
-from demo import main, wording
+from demo import main, opening, wording
 from demo.host import files, logs, memory, serve
-from demo.learn import opening
 from demo.look import Request, Studio
 from demo.settings import Settings
 from demo.source import mask_colours

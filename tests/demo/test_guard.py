@@ -14,7 +14,7 @@ import pytest
 from gradio.utils import get_upload_folder
 
 from demo.host import guard
-from demo.host.guard import API, Endpoints, Guard
+from demo.host.guard import API, Guard
 
 JOIN = f"{API}/queue/join"
 DATA = f"{API}/queue/data"
@@ -26,11 +26,8 @@ def event(name: str, values: int, event_data: bool = False) -> SimpleNamespace:
     return SimpleNamespace(api_name=name, inputs=[None] * values, collects_event_data=event_data)
 
 
-ENDPOINTS = Endpoints(
-    {0: event("segment", 2), 1: event("show", 3), 2: event("press", 1, event_data=True)},
-    frozenset({"segment"}),
-    {"segment": lambda values: "" if values == ["picture", "cat"] else "“words” takes a text."},
-)
+EVENTS = {0: event("segment", 2), 1: event("show", 3), 2: event("press", 1, event_data=True)}
+CHECKS = {"segment": lambda values: "" if values == ["picture", "cat"] else "“words” takes a text."}
 
 
 class App:
@@ -99,7 +96,7 @@ def app() -> App:
 
 @pytest.fixture
 def page(app: App) -> Guard:
-    return Guard(app, ENDPOINTS)
+    return Guard(app, EVENTS, CHECKS)
 
 
 @pytest.fixture
@@ -384,12 +381,14 @@ def test_the_queue_takes_only_what_an_event_takes(
     assert said in json.loads(found[1])["detail"]
 
 
-def test_what_the_browser_does_alone_is_no_endpoint() -> None:
+def test_what_the_browser_does_alone_cannot_be_asked_for() -> None:
     with gr.Blocks() as blocks:
         button = gr.Button()
-        button.click(fn=None, js="() => []", queue=False, api_name="alone")
-        button.click(lambda: None, queue=False, api_name="both")
-    assert Endpoints.of(blocks, {}).public == {"both"}
+        button.click(fn=None, js="() => []", queue=False)
+        button.click(lambda: None, queue=False)
+    _, middleware = guard.app_settings(blocks, {})["middleware"]
+    page = Guard(App(), **middleware.kwargs)
+    assert [join(page, fn_index=number, data=[])[0] for number in (0, 1)] == [404, 200]
 
 
 @pytest.mark.parametrize("header", ["bytes=0-5-9", "bytes=a-b", "bytes=0-1,3-4", "x", "bytes=-"])
@@ -418,7 +417,7 @@ def test_tools_that_the_page_does_not_need_are_not_there(path: str, page: Guard,
 
 def test_after_the_end_is_asked_for_no_work_is_taken_in(app: App) -> None:
     ending = threading.Event()
-    page = Guard(app, ENDPOINTS, ending=ending)
+    page = Guard(app, EVENTS, CHECKS, ending=ending)
     ending.set()
     assert join(page)[0] == 503
     assert asked(page, "GET", "/")[0] == 200

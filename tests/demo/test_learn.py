@@ -6,7 +6,6 @@ import re
 import numpy as np
 import pytest
 
-from demo.learn import lesson
 from demo.look import Look
 from demo.tabs import learn
 from demo.widgets.blobs import STORE
@@ -17,7 +16,7 @@ from tests.demo import studio
 
 @pytest.fixture(scope="module")
 def look() -> Look:
-    return studio().look(lesson.REQUEST)
+    return studio().look(learn.REQUEST)
 
 
 @pytest.fixture(scope="module")
@@ -52,30 +51,30 @@ def test_the_lesson_is_read_in_ninety_seconds(pages: list[dict]) -> None:
 
 
 def test_the_right_option_is_what_the_masks_show(look: Look) -> None:
-    for step in lesson.STEPS:
-        if isinstance(step.right, int):
+    for page in learn.PAGES[1:]:
+        if isinstance(page["right"], int):
             continue
-        before, after = (lesson.mask(look, name).miou for name in step.right)
-        expected = ("gets better", "gets worse", "hardly changes")[lesson.right(look, step)]
+        before, after = (learn.mask(look, name).miou for name in page["right"])
+        expected = ("gets better", "gets worse", "hardly changes")[learn.right(look, page)]
         change = "gets better" if after > before else "gets worse"
-        assert expected == ("hardly changes" if abs(after - before) < lesson.NEAR else change)
-        assert expected in step.options[lesson.right(look, step)]
+        assert expected == ("hardly changes" if abs(after - before) < learn.NEAR else change)
+        assert expected in learn.CHANGES[learn.right(look, page)]
 
 
 def test_the_word_that_takes_the_place_of_the_missing_one_takes_most_pixels(look: Look) -> None:
-    all_words, left_out = (lesson.mask(look, name) for name in ("clearclip", "left_out"))
-    assert lesson.LEFT_OUT not in left_out.names
-    missing = all_words.labels == all_words.names.index(lesson.LEFT_OUT)
+    all_words, left_out = (learn.mask(look, name) for name in ("clearclip", "left_out"))
+    assert learn.LEFT_OUT not in left_out.names
+    missing = all_words.labels == all_words.names.index(learn.LEFT_OUT)
     counts = np.bincount(left_out.labels[missing] + 1, minlength=len(left_out.names) + 1)
-    assert lesson.measure(look)["taker"] == left_out.names[int(counts.argmax()) - 1]
+    assert learn.measure(look)["taker"] == left_out.names[int(counts.argmax()) - 1]
 
 
 def test_the_other_transformer_has_stripes_and_a_loud_channel() -> None:
-    baked = lesson.stripes()
+    baked = learn.stripes()
     norms = np.array(baked["norms"])
     assert norms.argmax() == baked["channel"]
     assert norms.max() / np.median(norms) == pytest.approx(baked["ratio"], abs=0.01)
-    assert baked["photo"] == lesson.PHOTO
+    assert baked["photo"] == learn.PHOTO
     assert 0 < baked["tokens"] < baked["patches"] / 10
 
 

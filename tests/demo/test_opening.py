@@ -2,7 +2,7 @@
 
 import pytest
 
-from demo.learn import opening
+from demo import opening
 from demo.look import Look, Request, Studio
 from tests.demo import studio
 from tests.models import loaded

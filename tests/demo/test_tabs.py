@@ -10,8 +10,8 @@ import torch
 from demo import wording
 from demo.look import Look, Request
 from demo.settings import Settings
-from demo.tabs import attention, channels, common, compare, norms, side, why
-from demo.variants import VARIANTS, ablation
+from demo.tabs import attention, channels, common, compare, side, why
+from demo.variants import VARIANTS, ablation, shown, variant
 from gclip_core.methods import METHODS
 from tests.demo import studio
 
@@ -31,7 +31,7 @@ def test_without_an_abnormal_channel_cs_changes_nothing_and_says_so() -> None:
     look = look_at()
     off, on = (look.mask(ablation(look.settings, amf=False, cs=cs)) for cs in (False, True))
     assert (off.labels == on.labels).all()
-    found = norms.report(look)
+    found = look.suppression
     for text in (
         *wording.suppression_said(found, 0.0, amf=True)[:1],
         wording.nothing_changed(on.method, found),
@@ -42,16 +42,16 @@ def test_without_an_abnormal_channel_cs_changes_nothing_and_says_so() -> None:
 
 def test_a_planted_channel_is_the_one_that_cs_scales_down() -> None:
     look = look_at(plant=True)
-    found = norms.report(look)
+    found = look.suppression
     assert found.suppressed == (6, 7, 8, 9, 10)
     assert {found.channels[block] for block in found.suppressed} == {77}
-    assert norms.block_in_view(look) == norms.block_in_view(look_at()) == 6
-    assert norms.block_in_view(look_at(view_block=40)) == 11
+    assert common.channels_block(look) == common.channels_block(look_at()) == 6
+    assert common.channels_block(look_at(view_block=40)) == 11
     assert studio().default.planted == (), "the shared backbone stays as it is"
 
 
 def test_the_largest_channel_is_called_abnormal_only_from_the_threshold_on() -> None:
-    found, planted = (norms.report(look_at(plant=plant)) for plant in (False, True))
+    found, planted = (look_at(plant=plant).suppression for plant in (False, True))
     assert "not abnormal" in wording.largest_note(found, 3, 2.0)
     assert "not abnormal" not in wording.largest_note(planted, 6, 2.0)
     zeros = replace(found, norms_before=torch.zeros_like(found.norms_before))
@@ -62,7 +62,7 @@ def test_dragged_channels_are_suppressed_in_the_block_shown() -> None:
     shown = SETTINGS.changed(view_block=7, amf=False, cs=False)
     new = channels.choose(studio().segmenter(shown).backbone, shown, range(3, 60))
     assert (new.cs, new.cs_blocks, new.channels) == (True, (7,), tuple(range(3, 60)))
-    found = norms.report(studio().look(Request(new)))
+    found = studio().look(Request(new)).suppression
     before, after = found.norms_before[7].numpy(), found.norms_after[7].numpy()
     assert after[3:60] == pytest.approx(np.delete(before, range(3, 60)).mean(), rel=1e-4)
     assert (np.delete(after, range(3, 60)) == np.delete(before, range(3, 60))).all()
@@ -72,20 +72,22 @@ def test_where_cs_has_blocks_a_drag_takes_the_place_of_the_abnormal_channel() ->
     planted = SETTINGS.changed(plant=True)
     new = channels.choose(studio().segmenter(planted).backbone, planted, [5])
     assert new.cs_blocks == "backbone"
-    found = norms.report(studio().look(Request(new)))
+    found = studio().look(Request(new)).suppression
     assert found.suppressed == (6, 7, 8, 9, 10)
     assert found.norms_after[6, 77] == found.norms_before[6, 77], "77 is not changed"
 
 
 def test_clearing_takes_back_the_channels_and_the_block_a_drag_named() -> None:
     shown = SETTINGS.changed(view_block=4)
-    new = channels.clear(channels.choose(studio().segmenter(shown).backbone, shown, [1, 2]))
+    backbone = studio().segmenter(shown).backbone
+    new = channels.choose(backbone, channels.choose(backbone, shown, [1, 2]), ())
     assert (new.channels, new.cs_blocks) == ((), "backbone")
-    assert channels.clear(SETTINGS.changed(cs_blocks=(6, 7), channels=(1,))).cs_blocks == (6, 7)
+    typed = SETTINGS.changed(cs_blocks=(6, 7), channels=(1,))
+    assert channels.choose(backbone, typed, ()).cs_blocks == (6, 7)
 
 
 def test_values_that_move_against_the_paper_are_said_to() -> None:
-    found = norms.report(look_at(plant=True))
+    found = look_at(plant=True).suppression
     text = wording.similarity_note("the truth", found, (0.5, -0.09), (0.6, 0.695))
     assert "two regions became more alike, −0.09 to 0.69" in text
     assert "otherwise" not in wording.similarity_note("the truth", found, (0.5, 0.4), (0.6, 0.3))
@@ -164,7 +166,7 @@ def test_a_best_score_is_marked_unless_it_is_nothing_or_everybody_s() -> None:
 
 def test_the_table_has_a_row_a_method_with_its_year_marks_scores_and_time() -> None:
     look = look_at(extras=True)
-    table = compare._table(look, compare.see(look, compare.shown(extras=True)))
+    table = compare._table(look, compare.see(look, shown(extras=True)), compare.known(look))
     assert [row["name"] for row in table["rows"]] == list(VARIANTS)
     years = [row["year"] for row in table["rows"] if row["year"]]
     assert years == sorted(years)
@@ -180,12 +182,12 @@ def test_the_table_has_a_row_a_method_with_its_year_marks_scores_and_time() -> N
 
 def test_a_method_that_refuses_the_picture_says_why_in_its_row() -> None:
     look = look_at(short_side=64, right="sfp", extras=True)
-    found = compare.see(look, compare.shown(extras=True))
-    rows = {row["name"]: row for row in compare._table(look, found)["rows"]}
+    found = compare.see(look, shown(extras=True))
+    rows = {row["name"]: row for row in compare._table(look, found, None)["rows"]}
     assert list(rows) == list(VARIANTS)
     for name in ("scclip", "sfp"):
         assert "patches" in rows[name]["refused"] and "mask" not in rows[name]
-    assert compare.pair(look, found)[1].method.name == "clearclip"
+    assert compare.pair(look, None)[1].method.name == "clearclip"
 
 
 def test_what_is_known_of_methods_on_the_built_in_is_said_there_alone() -> None:
@@ -202,7 +204,7 @@ def test_a_photo_on_which_a_method_lowers_the_score_is_named() -> None:
 
 def test_without_truth_the_table_has_no_scores() -> None:
     look = look_at(words="car")
-    table = compare._table(look, compare.see(look, compare.shown(extras=False)))
+    table = compare._table(look, compare.see(look, shown(extras=False)), compare.known(look))
     assert table["headers"] == [] and table["truth"] is None
     assert "“teddy bear”" in common.unmeasured(look), "the truth is known, but of other words"
 
@@ -218,7 +220,7 @@ def test_words_of_the_truth_that_a_mask_misses_and_words_beside_it_are_said() ->
 
 def test_the_best_word_at_a_pixel_is_its_label_under_every_variant() -> None:
     look = look_at(extras=True)
-    masks = [look.mask(v.method(look.settings)) for v in VARIANTS.values()]
+    masks = [look.mask(variant(look.settings, name)) for name in VARIANTS]
     for row, column in ((0, 0), (99, 200), (300, 420)):
         found = why.value(look, (row, column))
         assert found["title"] == f"Pixel in row {row + 1}, column {column + 1}"

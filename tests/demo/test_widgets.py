@@ -1,4 +1,4 @@
-"""Widgets' values: arrays as the browser reads them, blobs by name, canvas, norms, cards."""
+"""Widgets' values: arrays as the browser reads them, blobs by name, canvas, norms, values."""
 
 import base64
 import json
@@ -7,17 +7,18 @@ import zlib
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from demo.drawing import render
-from demo.widgets import cards, code, values
-from demo.widgets.blobs import Blob, BlobStore, attention_blob, largest
-from demo.widgets.codec import TYPES, Levels, packed
+from demo.widgets import code, values
+from demo.widgets.blobs import TYPES, Blob, BlobStore, Levels, attention_blob, largest, packed
+from gclip_core.types import class_shares
 
 GRID, SIZE, N = (3, 5), (90, 150), 15
-SHOWN = cards.Shown("p", SIZE, GRID)
+SHOWN = {"picture": "p", "size": SIZE, "grid": GRID, "pooled": 1}
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,8 @@ def test_of_equal_numbers_the_first_is_the_largest() -> None:
 @pytest.mark.parametrize("n", [3, 254, 300])
 def test_a_canvas_has_every_label_exactly(n: int) -> None:
     labels = np.arange(90 * 150).reshape(SIZE) % (n + 1) - 1
-    value = cards.canvas_value(SHOWN, [cards.Side("a", labels)], [f"w{i}" for i in range(n)])
+    side = values.Side("a", labels, class_shares(torch.from_numpy(labels), n))
+    value = values.canvas_value(SHOWN, [side], [f"w{i}" for i in range(n)])
     assert (read(value["sides"][0]["mask"])["labels"].astype(int) - 1 == labels).all()
     assert value["rest"] == [pytest.approx((labels < 0).mean())]
     assert value["classes"][1]["shares"] == [pytest.approx((labels == 1).mean())]
@@ -111,17 +113,18 @@ def test_what_changed_counts_every_pixel_at_full_size() -> None:
     one = np.zeros((900, 1500), int)
     two = one.copy()
     two[0, :135] = 1  # a tenth of one thousandth, lost at the size that travels
-    shown = cards.Shown("p", one.shape, GRID)
-    value = cards.canvas_value(shown, [cards.Side("a", one), cards.Side("b", two)], ["x", "y"])
+    shown = SHOWN | {"size": one.shape}
+    sides = [values.Side(title, labels, (0, 0, 0)) for title, labels in (("a", one), ("b", two))]
+    value = values.canvas_value(shown, sides, ["x", "y"])
     assert value["changed"] == pytest.approx(135 / one.size)
 
 
 def test_norms_say_what_cs_would_do_whether_or_not_it_is_on() -> None:
     before, after = np.ones(64), np.ones(64)
     before[9] = 8
-    curve = cards.entropy_curve(np.linspace(1, 0.9, 12), np.ones(12))
+    curve = values.entropy_curve(np.linspace(1, 0.9, 12), np.ones(12))
     off, on = (
-        cards.norms_value(before, after, 6, [curve], model="m", cs=cs, abnormal=(6,))
+        values.norms_value(before, after, 6, [curve], model="m", cs=cs, abnormal=(6,))
         for cs in (False, True)
     )
     assert off["moved"] == on["moved"] == [[9, 1.0]]
@@ -130,8 +133,8 @@ def test_norms_say_what_cs_would_do_whether_or_not_it_is_on() -> None:
 
 def test_numbers_that_are_none_can_be_sent() -> None:
     nothing = np.full(12, np.nan)
-    curves = [cards.entropy_curve(nothing, nothing), cards.ratio_curve(nothing, [np.inf] * 12, 2)]
-    value = cards.norms_value(np.zeros(64), np.zeros(64), 0, curves, model="m", cs=True)
+    curves = [values.entropy_curve(nothing, nothing), values.ratio_curve(nothing, [np.inf] * 12, 2)]
+    value = values.norms_value(np.zeros(64), np.zeros(64), 0, curves, model="m", cs=True)
     json.dumps(value, allow_nan=False)
 
 
@@ -143,7 +146,7 @@ def test_the_class_token_s_row_travels(matrix: np.ndarray) -> None:
 
 
 def test_many_patches_are_averaged_over_squares() -> None:
-    shown = values.Shown("p", SIZE, (5, 6), 2)
+    shown = SHOWN | {"grid": (5, 6), "pooled": 2}
     value = values.attention_value(shown, [values.Map("a", "name", (0, 29), np.ones(30))], (4, 5))
     assert (value["grid"], value["maps"][0]["tokens"], value["patch"]) == ((3, 3), [0, 8], [2, 2])
 

@@ -3,9 +3,9 @@
 import contextlib
 import threading
 
-from demo import variants, wording
 from demo.look import Look, Request, Studio, known_words
 from demo.settings import Settings
+from demo.wording import percent
 from evaluation.photos import star_photos
 from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError
@@ -23,7 +23,7 @@ def first(backbone: Backbone) -> Settings:
 def scores(look: Look) -> list[float]:
     """mIoU on a look's picture with neither switch, AMF, CS and both."""
     switched = ((False, False), (True, False), (False, True), (True, True))
-    methods = (variants.ablation(look.settings, *on) for on in switched)
+    methods = (look.ablation(*on) for on in switched)
     return [look.mask(method).miou or 0.0 for method in methods]
 
 
@@ -35,7 +35,8 @@ def remark(look: Look) -> str:
         getattr(look.settings, name) != getattr(first_look, name) for name in same
     ):
         return ""
-    return wording.opened(scores(look))
+    neither, amf, cs, both = map(percent, scores(look))
+    return f"mIoU is {neither} without AMF and CS, {amf} with AMF, {cs} with CS, {both} with both."
 
 
 def work_out(studio: Studio) -> threading.Thread | None:

@@ -40,8 +40,7 @@ class Segmenter:
     ``short_side`` is the size at which images are encoded (default: the backbone's), ``window`` and
     ``stride`` those of windows, in pixels; without ``window`` there is one pass. ``templates`` is a
     name of :data:`vocabulary.TEMPLATES`, or sentences with ``{}``. Logits are ``logit_scale`` times
-    the cosine. Images of more than ``max_tokens`` patches are scaled down; those of more than
-    ``max_pixels`` are refused.
+    the cosine. Images of more than ``max_tokens`` patches are scaled down.
     """
 
     backbone: Backbone
@@ -51,10 +50,9 @@ class Segmenter:
     templates: str | tuple[str, ...] = "imagenet80"
     logit_scale: float = 40.0
     max_tokens: int = 4096
-    max_pixels: int = images.MAX_PIXELS
 
     def __post_init__(self) -> None:
-        for name in ("short_side", "window", "stride", "max_tokens", "max_pixels"):
+        for name in ("short_side", "window", "stride", "max_tokens"):
             value = getattr(self, name)
             if value is None and name in ("short_side", "window"):
                 continue
@@ -71,7 +69,7 @@ class Segmenter:
         Raises:
             ImageError: not an image, damaged or too large.
         """
-        picture = images.check(image, self.max_pixels)
+        picture = images.check(image)
         own = (picture.height, picture.width)
         side = self.short_side or self.backbone.short_side
         size = images.target_size(own, side, self.backbone.patch, self.max_tokens)

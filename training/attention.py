@@ -84,19 +84,16 @@ def hide(count: int, grid: int) -> Tensor:
 
 @torch.no_grad()
 def begin(student: Student, look: Mapping[str, Tensor], photos: Cache) -> None:
-    """Give all blocks the Queries and Keys that learned to look with the map."""
+    """Give all blocks the Queries and Keys that learned to look with the map.
+
+    Then make each direction of the last block's Queries of patches as long as every other, a head
+    at a time, times a gain: no direction is like every patch, so a patch is like itself most.
+    """
     for number, block in enumerate(student.blocks):
         rows = slice(WIDTH if number == BLOCKS - 1 else 0, 2 * WIDTH)
         noise = 0.004 * torch.randn_like(look["weight"])
         block.attn.in_proj_weight[rows] = (look["weight"] + noise)[rows]
         block.attn.in_proj_bias[rows] = look["bias"][rows]
-    make_queries_white(student, photos)
-
-
-@torch.no_grad()
-def make_queries_white(student: Student, photos: Cache) -> None:
-    """Make each direction of the last block's Queries of patches as long as every other, a head at
-    a time, times a gain: no direction is like every patch, so a patch is like itself most."""
     weight = student.blocks[-1].attn.in_proj_weight[:WIDTH]
     student.blocks[-1].attn.in_proj_bias[:WIDTH] = 0
     x = student.inputs(student.tokens(draw(photos, student, 64)[0]))

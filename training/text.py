@@ -68,15 +68,13 @@ def encode(tower: TextTransformer, tokens: Tensor) -> Tensor:
 @torch.inference_mode()
 def said(words: Words, work: Path) -> Tensor:
     """What `text.pt` says of the words in ImageNet's templates: unit vectors (V, WIDTH)."""
-    held = torch.load(work / "text.pt", weights_only=True)
-    tower = TextTransformer(vocab_size=len(held["ids"]), output_dim=WIDTH, **TEXT).eval()
-    tower.load_state_dict(held["tower"])
-    tokenize, ids = SimpleTokenizer(context_length=CONTEXT), held["ids"].numpy()
-    said = []
+    sentences, said = Sentences(words), []
+    tower = TextTransformer(vocab_size=len(sentences.ids), output_dim=WIDTH, **TEXT).eval()
+    tower.load_state_dict(torch.load(work / "text.pt", weights_only=True)["tower"])
     for start in range(0, len(words.all), 16):
         some = words.all[start : start + 16]
         texts = [template(word) for word in some for template in OPENAI_IMAGENET_TEMPLATES]
-        rows = encode(tower, torch.from_numpy(np.searchsorted(ids, tokenize(texts).numpy())))
+        rows = encode(tower, sentences.encode(texts))
         said.append(rows.unflatten(0, (len(some), -1)).mean(1))
     return F.normalize(torch.cat(said), dim=1)
 

@@ -156,7 +156,7 @@ class TestAttention:
         photos = SimpleNamespace(
             views=range(8), features=found, affinity=found[..., : features.TOKENS]
         )
-        attention.make_queries_white(student, photos)
+        attention.begin(student, torch.nn.Linear(WIDTH, 2 * WIDTH).state_dict(), photos)
         x = student.inputs(student.tokens(attention.draw(photos, student, 8)[0]))
         queries = student.heads(BLOCKS - 1, x).q
         assert attention.among_patches(queries, queries).diagonal(dim1=1, dim2=2).mean() > 0.5

@@ -1,1 +1,1 @@
-"""Speed and memory against what people would run instead; ``python -m tests.benchmarks``."""
+"""Speed against what people would run instead; ``python -m tests.benchmarks``."""

@@ -2,8 +2,6 @@
 
 import platform
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +23,6 @@ from gclip_core import (
 )
 from gclip_core.registry import OPENAI_MEAN, OPENAI_STD
 from gclip_core.types import Encoded, Method, Segmentation, Vocabulary
-from tests import ROOT
 from tests.benchmarks import usual
 from tests.models import normalised, picture, wrap_backbone
 
@@ -53,17 +50,6 @@ def medians(*runs: Run, repeats: int) -> tuple[float, ...]:
 def once(run: Run) -> float:
     """Seconds of one run without warming."""
     return medians(run, repeats=0)[0]
-
-
-def peak_gb(code: str) -> float:
-    """Peak memory in GB of a Python process of its own.
-
-    It is ``VmHWM``, since ``ru_maxrss`` starts at the parent's peak.
-    """
-    wrapped = f"{code}\nprint(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
-    command = [sys.executable, "-c", wrapped]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    return int(done.stdout.split()[-1]) / 1024**2
 
 
 def machine() -> str:
@@ -108,25 +94,11 @@ class Bench:
         backbone = wrap_backbone(self.model, mean=OPENAI_MEAN, std=OPENAI_STD)
         return Segmenter(backbone, short_side=336)
 
-    @cached_property
-    def text(self) -> Tensor:
-        return self.segmenter.embed_words(WORDS)
 
-    def pixels(self, height: int, width: int) -> Tensor:
-        return normalised(picture(height, width), OPENAI_MEAN, OPENAI_STD)[None].float()
-
-
-def faster(
-    what: str,
-    ours: float,
-    theirs: float,
-    goal: float,
-    against: str = "the usual way",
-    note: str = "",
-) -> Row:
+def faster(what: str, ours: float, theirs: float, goal: float, note: str = "") -> Row:
     ratio = theirs / ours
     return Row(
-        what, against, _time(ours), _time(theirs), f"{ratio:.2f} ×", f"≥ {goal:g} ×",
+        what, "the usual way", _time(ours), _time(theirs), f"{ratio:.2f} ×", f"≥ {goal:g} ×",
         ratio >= goal, note,
     )  # fmt: skip
 
@@ -171,7 +143,9 @@ def text(bench: Bench) -> list[Row]:
 
 def image(bench: Bench) -> list[Row]:
     """One variant and five variants of a 336 x 448 picture."""
-    shown, pixels, face = picture(336, 448), bench.pixels(336, 448), bench.segmenter
+    shown, face = picture(336, 448), bench.segmenter
+    pixels = normalised(shown, OPENAI_MEAN, OPENAI_STD)[None].float()
+    text = face.embed_words(WORDS)
     plain, fused = METHODS["clearclip"], gclip(cs=False, amf_blocks=AMF_BLOCKS)
     repaired = gclip(amf=False, cs_blocks=CS_BLOCKS)
     both = gclip(amf_blocks=AMF_BLOCKS, cs_blocks=CS_BLOCKS)
@@ -188,11 +162,11 @@ def image(bench: Bench) -> list[Row]:
             face.segment(upper, WORDS, method)
 
     def one_usual() -> Tensor:
-        return usual.labels(bench.model, pixels, bench.text)
+        return usual.labels(bench.model, pixels, text)
 
     def five_usual() -> None:
         for blocks in ((), AMF_BLOCKS, (), (), AMF_BLOCKS):
-            usual.labels(bench.model, pixels, bench.text, blocks)
+            usual.labels(bench.model, pixels, text, blocks)
 
     times = medians(one_usual, five_usual, one, five, repeats=bench.repeats)
     theirs, theirs_five, ours, ours_five = times
@@ -200,9 +174,7 @@ def image(bench: Bench) -> list[Row]:
     note = f"labels equal on {equal:.2f} % of pixels"
     return [
         faster("one variant, ViT-B/16, 336 × 448, float32", ours, theirs, 1.05, note=note),
-        faster(
-            "five variants of one image, float32", ours_five, theirs_five, 2.5, "the usual way × 5"
-        ),
+        faster("five variants of one image, float32", ours_five, theirs_five, 2.5),
     ]
 
 
@@ -280,28 +252,6 @@ def methods(bench: Bench) -> list[Row]:
     ]
 
 
-def memory(bench: Bench) -> list[Row]:
-    """Peaks of processes of their own."""
-    built_in = (
-        "from gclip_core import *\nfrom tests.models import picture\n"
-        "face = Segmenter(load_backbone('built-in'))\n"
-        "face.segment(picture(768, 1024), 'cat, dog, sky')"
-    )
-    large = (
-        "from tests.benchmarks.rows import *\nbench = Bench(1)\n"
-        "face = Segmenter(bench.segmenter.backbone, short_side=1024)\n"
-        "trunk = face.encode(picture(1024, 1024))\n"
-        "face.segment(trunk, WORDS), face.globality(trunk)\n"
-        "face.attention_map(trunk, 5), face.last_attention(trunk, METHODS['gclip'])"
-    )
-    return [
-        at_most("peak memory, built-in model", peak_gb(built_in), 1.0, "GB"),
-        at_most(
-            "peak memory, ViT-B/16 at 1024 × 1024 with attention maps", peak_gb(large), 2.5, "GB"
-        ),
-    ]
-
-
 def page(bench: Bench) -> list[Row]:
     """The page with the built-in model, in wall-clock time: the server has all threads."""
     from tests.benchmarks.page import measure
@@ -321,6 +271,5 @@ SECTIONS: dict[str, Callable[[Bench], list[Row]]] = {
     "image": image,
     "toggles": toggles,
     "methods": methods,
-    "memory": memory,
     "page": page,
 }

@@ -11,7 +11,6 @@ import pytest
 from demo.look import Look, Request
 from demo.settings import Settings
 from demo.tabs import machine
-from gclip_core.attention import ATTENTIONS
 from gclip_core.methods import METHODS
 from tests.demo import studio, test_widgets
 
@@ -80,9 +79,3 @@ def test_every_method_has_its_machine_and_words_at_every_part(method: str) -> No
     for part in value["parts"].values():
         assert part["name"] and part["value"] and part["sentence"]
     assert value["blocks"][-1]["idle"] is not METHODS[method].ffn
-
-
-@pytest.mark.parametrize("attention", ATTENTIONS)
-def test_parts_of_the_last_block_that_an_attention_leaves_out_are_unused(attention: str) -> None:
-    named = {part for pair in ATTENTIONS[attention].pairs for part in pair}
-    assert machine.parts_used(attention) == named | {"v"}

@@ -1,7 +1,6 @@
 """Tables and JSON of results, checked against numbers worked out by hand."""
 
 import json
-import math
 from pathlib import Path
 
 import numpy as np
@@ -117,10 +116,3 @@ def test_json_has_scores_settings_and_no_nan(tmp_path: Path) -> None:
     assert written["complete"] is True
     assert written["settings"] == tally.settings
     assert len(written["settings_digest"]) == 12
-
-
-def test_differences_are_signed_and_zero_is_zero() -> None:
-    assert report.difference(0.5, 0.25) == "+25.00"
-    assert report.difference(0.25, 0.5) == "−25.00"
-    assert report.difference(0.5, 0.500001) == "0.00"
-    assert report.difference(math.nan, 0.5) == "–"

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from PIL import Image
 
 from evaluation.photos import star_photos
 from gclip_core import METHODS, Segmenter
@@ -33,19 +32,10 @@ class TestStem:
         assert divmod(int(change.argmax()), 6) == (2, 3)
 
 
-class TestPhotoModel:
-    def test_sky_and_a_building_get_different_labels(self) -> None:
-        photo = star_photos()["china"]
-        found = Segmenter(loaded()).segment(photo.image(), photo.text, METHODS["clearclip"])
-        truth = torch.from_numpy(photo.labels())
-        right = (found.labels == truth)[truth >= 0].float().mean()
-        most = truth[truth >= 0].bincount().max() / (truth >= 0).sum()
-        assert right > most
-
-    def test_every_method_runs_on_any_shape(self) -> None:
-        segmenter = Segmenter(loaded(), short_side=96)
-        encoded = segmenter.encode(Image.new("RGB", (150, 90), (80, 140, 220)))
-        for name, method in METHODS.items():
-            found = segmenter.segment(encoded, "sky, grass", method)
-            assert found.labels.shape == (90, 150), name
-            assert torch.isfinite(found.scores).all(), name
+def test_sky_and_a_building_get_different_labels() -> None:
+    photo = star_photos()["china"]
+    found = Segmenter(loaded()).segment(photo.image(), photo.text, METHODS["clearclip"])
+    truth = torch.from_numpy(photo.labels())
+    right = (found.labels == truth)[truth >= 0].float().mean()
+    most = truth[truth >= 0].bincount().max() / (truth >= 0).sum()
+    assert right > most

@@ -30,8 +30,8 @@ PAGES: list[Json] = tomllib.loads(Path(__file__).with_name("lesson.toml").read_t
 ]
 """The cover, then the steps."""
 CHANGES = ("The mask gets better", "The mask gets worse", "It hardly changes")
-PHOTO = "moose"
-LEFT_OUT = "elk"
+PHOTO = "dog"
+LEFT_OUT = "dog"
 """The word that the last step leaves out."""
 NEAR = 0.005
 """Of mIoU: less is "hardly any change"."""

@@ -267,3 +267,6 @@ def test_a_phone_shows_hostile_words_a_list_and_a_share_card(phone: Page, url: s
     phone.locator("#photo-stays .gw-link").click()
     expect(phone.get_by_role("tab", name="Export")).to_have_attribute("aria-selected", "true")
     expect(phone.locator("#card img")).to_be_visible()
+    expect(phone.locator("#card-files")).to_contain_text("gclip")
+    phone.locator("#make-card").click()
+    expect(phone.locator("#says .problem")).to_have_count(0)

@@ -320,11 +320,3 @@ def test_compare_is_sorted_by_what_is_pressed_and_opens_a_row(desktop: Page, url
     desktop.locator("#methods tr[data-name=naclip] .open").click()
     expect(desktop.locator("#pair-canvas")).to_contain_text("NACLIP")
     expect(desktop.locator("#methods tr.chosen[data-name=naclip]")).to_be_visible()
-
-
-def test_one_press_makes_a_share_card(desktop: Page, url: str) -> None:
-    desktop.goto(f"{url}?tab=export")
-    expect(desktop.locator("#link textarea")).to_have_value(re.compile("example="))
-    desktop.locator("#make-card").click()
-    expect(desktop.locator("#card-files")).to_contain_text("gclip")
-    expect(desktop.locator("#card img")).to_be_visible()

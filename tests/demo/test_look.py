@@ -107,23 +107,23 @@ def test_a_picture_is_worked_on_at_4_megapixels_at_most(size: tuple[int, int]) -
 
 
 def test_a_large_upload_is_scaled_down_as_the_status_says(studio: Studio, tmp_path: Path) -> None:
-    look = studio.look(upload(tmp_path, 2400, 3000))
-    assert look.mask(look.chosen).labels.shape == look.picture.size == worked_size((2400, 3000))
-    assert look.done("side").scaled == ((2400, 3000), look.picture.size)
+    look = studio.look(upload(tmp_path, 2000, 2200))
+    assert look.mask(look.chosen).labels.shape == look.picture.size == worked_size((2000, 2200))
+    assert look.done("side").scaled == ((2000, 2200), look.picture.size)
     small = studio.look(upload(tmp_path, 240, 300))
     assert small.picture.size == (240, 300)
     assert small.done("side").scaled is None
 
 
 def test_the_mask_of_a_large_upload_is_scaled_with_it(studio: Studio, tmp_path: Path) -> None:
-    asked = upload(tmp_path, 2400, 3000)
-    mask = np.zeros((2400, 3000), np.uint8)
-    mask[:, 1500:] = 5
+    asked = upload(tmp_path, 2000, 2200)
+    mask = np.zeros((2000, 2200), np.uint8)
+    mask[:, 1100:] = 5
     path = tmp_path / "mask.png"
     Image.fromarray(mask).save(path)
     own = Request(asked.settings, asked.upload, str(path), ((0, "dog"), (5, "grass")))
     truth = studio.look(own).truth
-    assert truth is not None and truth.labels.shape == worked_size((2400, 3000))
+    assert truth is not None and truth.labels.shape == worked_size((2000, 2200))
     assert set(np.unique(truth.labels)) == {0, 1}, "no value lies between two classes"
 
 

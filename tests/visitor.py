@@ -153,6 +153,7 @@ class Visitor:
     def __init__(self, url: str) -> None:
         self.web = httpx.Client(base_url=url, timeout=600)
         self.session = uuid.uuid4().hex
+        self.waits: list[tuple[float, float]] = []  # seconds until an answer: true, estimated
         config = self.web.get("/config").json()
         self.functions = {d["api_name"]: d for d in config["dependencies"]}
         self.components = {c["id"]: c for c in config["components"]}
@@ -200,6 +201,21 @@ class Visitor:
             name += "_light"
         shown = self.call(name, self.pressed(values, image, between))
         return self._answer(shown[0]["lines"], shown, shown[1:])
+
+    def program(self, endpoint: str, values: list[Any]) -> Answer:
+        """Call an endpoint of the API as a program does."""
+        joined = self.web.post(f"{API}/call/{endpoint}", json={"data": values})
+        if joined.status_code in (429, 503):
+            raise BusyError(joined.text)
+        if joined.status_code == 422:
+            return self._answer([("problem", joined.json()["detail"])], [], [])
+        address = f"{API}/call/{endpoint}/{joined.json()['event_id']}"
+        kind, data = re.findall("event: (complete|error)\ndata: (.*)", self.web.get(address).text)[
+            0
+        ]
+        if kind == "error":
+            return self._answer([("problem", data)], [], [])
+        return self._answer([], [], json.loads(data))
 
     def pressed(
         self, values: list[Any], image: Any = None, between: list[Any] | None = None
@@ -266,12 +282,16 @@ class Visitor:
             raise BusyError(joined.text)
         if joined.status_code != 200:
             raise FailedError(f"{joined.status_code}: {joined.text[:300]}")
+        estimates: list[tuple[float, float]] = []
         for message in self.messages():
             if message["msg"] in ("unexpected_error", "close_stream"):
                 break
+            if message["msg"] == "estimation" and message["rank_eta"] is not None:
+                estimates.append((time.monotonic(), message["rank_eta"]))
             if message["msg"] != "process_completed":
                 continue
             if message.get("event_id") == joined.json()["event_id"]:
+                self.waits += [(time.monotonic() - at, seconds) for at, seconds in estimates]
                 if not message["success"]:
                     raise FailedError(json.dumps(message["output"])[:500])
                 kinds = [self.components[i]["type"] for i in self.functions[name]["outputs"]]

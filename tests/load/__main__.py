@@ -1,7 +1,7 @@
 """``python -m tests.load --clients 30 --requests 3000 --check``.
 
-Every request is drawn from all settings of the page, all tabs, and uploads with and without a mask:
-each setting may be at its default, at a limit or anywhere in between. With ``--check``
+Every request is drawn from all settings of the page, all tabs, uploads with and without a mask, and
+the API: each setting may be at its default, at a limit or anywhere in between. With ``--check``
 each is answered alone on one server first; then a fresh server gets them from all clients at once,
 in random order, and answers are compared. With ``--worst`` the request that needs the most memory
 is made once, then by all clients at once.
@@ -21,16 +21,19 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from queue import Queue
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 import numpy as np
 from PIL import Image
 
+from demo.api import SWITCHED
 from demo.host import memory
 from demo.settings import FIELDS, MAX_CLASSES, choices, declared, key_of, limits
 from demo.tabs import TABS
 from evaluation.photos import star_photos
+from gclip_core.methods import METHODS
 from tests.models import picture
 from tests.pictures import encoded
 from tests.visitor import Answer, BusyError, FailedError, Server, Visitor, serving
@@ -43,6 +46,8 @@ SIZES = ((120, 160), (480, 640), (1500, 2000), (2000, 2000), (3000, 4000), (4000
 """Uploaded pictures, height before width."""
 CHANGED = 6
 """Settings at most in which a request differs from the page as it opens."""
+PROGRAMS = 0.15
+"""Share of requests that a program makes through the API."""
 CLASSES = ("dog", "grass", "sky", "water")
 """Of an uploaded mask."""
 TEXTS = {
@@ -63,23 +68,27 @@ SKIPPED = ("source", "example", "words", "tab")
 
 @dataclass(frozen=True)
 class Wish:
-    """One request: a link to the page, and an upload.
+    """One request: a link to the page, or values for an endpoint of the API; and an upload.
 
     ``upload`` is the number of its size, -1 for none; pictures of one size differ by ``seed``.
     """
 
-    query: str
+    query: str = ""
+    endpoint: str = ""
+    values: tuple[Any, ...] = ()
     upload: int = -1
     seed: int = 0
     masked: bool = False
     light: bool = False
 
     def ask(self, visitor: Visitor) -> Answer:
-        """Follow the link in a visitor's tab."""
+        """Follow the link in a visitor's tab, or call the endpoint."""
         image, between = None, None
         if self.upload >= 0:
             name = f"{self.upload}-{self.seed}"
             image = visitor.uploaded(photo(self.upload, self.seed), f"{name}.jpg")
+        if self.endpoint:
+            return visitor.program(self.endpoint, [image, *self.values])
         if self.masked:
             rows = [[str(value), "", "", name] for value, name in enumerate(CLASSES)]
             table = {"headers": ["value", "colour", "share", "class"], "data": rows}
@@ -107,7 +116,7 @@ def wishes(amount: int, seed: int = 0) -> list[Wish]:
     """So many different requests, drawn from all settings."""
     chance, found = random.Random(seed), dict[Wish, None]()
     while len(found) < amount:
-        found[_visit(chance)] = None
+        found[_program(chance) if chance.random() < PROGRAMS else _visit(chance)] = None
     return list(found)
 
 
@@ -123,6 +132,19 @@ def _visit(chance: random.Random) -> Wish:
         return Wish(query, upload=upload, masked=masked, light=light)
     example = chance.choice(list(star_photos()))
     return Wish(urlencode(asked | {"example": example}), light=light)
+
+
+def _program(chance: random.Random) -> Wish:
+    """A call of the API; about half of all values are at their defaults."""
+    upload = chance.randrange(len(SIZES))
+    if chance.random() < 1 / 3:
+        return Wish("", "suggest", (chance.randint(1, 20), "default"), upload)
+    method = chance.choice([*METHODS, *SWITCHED])
+    blocks = [chance.choice(("backbone", "auto", "6 7")) for _ in range(2)]
+    threshold = chance.choice((0.0, 0.0, chance.random()))
+    background = chance.choice(choices("background"))
+    values = (chance.choice(WORDS), method, "default", *blocks, threshold, background)
+    return Wish("", "segment", values, upload)
 
 
 def _value(name: str, chance: random.Random) -> str:
@@ -189,9 +211,10 @@ def run(
 ) -> Tally:
     """Let ``clients`` ask at once, each time for any of the requests, or for ``every`` in turn."""
     tally, asked = Tally(), list(alone)
+    everybody = [Visitor(server.url) for _ in range(clients)]
     visitors: Queue[Visitor] = Queue()
-    for _ in range(clients):
-        visitors.put(Visitor(server.url))
+    for visitor in everybody:
+        visitors.put(visitor)
 
     def ask(number: int) -> tuple[Wish, Answer | Exception]:
         wish = asked[number % len(asked)] if every else random.Random(number).choice(asked)
@@ -210,6 +233,9 @@ def run(
             tally.peak = server.peak_mb
             if not number % 100 or number == requests:
                 print(tally, *tally.wrong[:3], *tally.failed[:3], sep="\n", flush=True)
+    waits = [(met, told) for one in everybody for met, told in one.waits if max(met, told) > 1]
+    right = sum(told / 2 <= met <= 2 * told for met, told in waits)
+    print(f"{right} of {len(waits)} estimates of over a second were right within a factor of two")
     return tally
 
 

@@ -273,10 +273,12 @@ def open_tab(page: Page, url: str, tab: str, ready: str) -> None:
 def test_the_lesson_is_the_same_whatever_the_page_shows_and_a_step_tells_its_answer_after_a_guess(
     desktop: Page, url: str
 ) -> None:
-    desktop.goto(f"{url}?tab=learn&example=coffee&words=cup&method=sclip")
-    other = desktop.locator("#lesson .lesson").inner_text()
+    shown = desktop.locator("#lesson .lesson")
+    open_tab(desktop, url, "learn&example=coffee&words=cup&method=sclip", "#lesson .gw")
+    expect(shown).to_be_visible()
+    other = shown.inner_text()
     open_tab(desktop, url, "learn", "#lesson .gw")
-    assert desktop.locator("#lesson .lesson").inner_text() == other
+    expect(shown).to_have_text(other, use_inner_text=True)
     desktop.get_by_role("button", name="Begin").click()
     answer = desktop.locator("#lesson .answer")
     expect(answer).to_be_empty()

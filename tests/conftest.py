@@ -53,15 +53,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 class ByFile(LoadFileScheduling):
-    """A file is one worker's, and so are the files of one browser or page, which start slowly.
-
-    Of browsers there are two: one would still work when the other workers have ended.
-    """
+    """A file is one worker's, and so are the files of one browser or page, which start slowly."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        alone = not file.startswith(TOGETHER) or file.endswith("test_plumbing.py")
-        return file if alone else file.split("/test_")[0]
+        return file.split("/test_")[0] if file.startswith(TOGETHER) else file
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -71,8 +67,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     # What takes longest begins first, so that no worker waits for it in the end.
-    longest = ("tests/browser/", "tests/test_contributing.py")
-    items.sort(key=lambda item: not item.nodeid.startswith(longest))
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/test_contributing.py"))
     if config.getoption("--long"):
         return
     skip = pytest.mark.skip(reason="long: run with --long")

@@ -11,14 +11,7 @@ from typing import Annotated, Any, Literal
 
 import gradio as gr
 from gradio.data_classes import FileData
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    create_model,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from demo import settings as declared
 from demo.controls import HEAVY, in_words
@@ -97,15 +90,13 @@ class Endpoints:
 
     def about(self) -> dict[str, Any]:
         """What runs here: version, methods, backbones, and which of them need a download."""
+        described = ("name", "title", "blocks", "patch", "licence")
         return {
             "version": __version__,
             "backbone": self._studio.default.name,
             "methods": list(dict.fromkeys([*METHODS, *SWITCHED])),
             "backbones": [
-                {
-                    name: getattr(entry, name)
-                    for name in ("name", "title", "blocks", "patch", "licence")
-                }
+                {name: getattr(entry, name) for name in described}
                 | {"download_mb": entry.download, "here": self._studio.has(entry)}
                 for entry in BACKBONES.values()
             ],

@@ -53,8 +53,8 @@ def check_method(segmenter: Segmenter, size: Grid, method: Method) -> None:
     windows, patches = _windows(segmenter, size)
     if windows * patches**2 > MAX_PAIRS:
         raise MethodError(
-            f"{method.title} takes up to {math.isqrt(MAX_PAIRS):,} patches here, but {windows:,} × "
-            f"{patches:,} came. Take a smaller shorter side or another method."
+            f"{method.title} compares up to {MAX_PAIRS:,} pairs of patches here, but {windows:,} × "
+            f"{patches:,}² came. Take a smaller shorter side or another method."
         )
 
 

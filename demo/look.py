@@ -30,15 +30,7 @@ from demo.host import logs, memory
 from demo.host.byte_cache import ByteCache
 from demo.host.zero_gpu import WITHOUT_GPU, Encoder
 from demo.settings import MAX_CLASSES, Settings
-from demo.source import (
-    Picture,
-    Truth,
-    decoding,
-    one_large,
-    open_picture,
-    stamp,
-    truth_of_file,
-)
+from demo.source import Picture, Truth, decoding, one_large, open_picture, stamp, truth_of_file
 from evaluation import metric
 from gclip_core import cs, load, vocabulary
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
@@ -47,14 +39,7 @@ from gclip_core.errors import BackboneError, VocabularyError
 from gclip_core.load import Dtype
 from gclip_core.registry import BACKBONES, BUILT_IN, BackboneEntry, find_backbone
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import (
-    Encoded,
-    Grid,
-    Method,
-    MethodReport,
-    Segmentation,
-    class_shares,
-)
+from gclip_core.types import Encoded, Grid, Method, MethodReport, Segmentation, class_shares
 from gclip_core.version import __version__
 
 SUGGESTED, MORE = 5, 6
@@ -129,7 +114,7 @@ class Look:
 
     def __init__(self, studio: Studio, request: Request) -> None:
         self.request, self.settings = request, request.settings
-        if request.settings.words:
+        if request.settings.words.strip():
             check_words(request.settings.words)
         self.started, self.kept = time.perf_counter(), True
         self.picture = studio.picture(request.settings, request.upload)

@@ -439,6 +439,5 @@ def in_words(schema: Mapping[str, Any]) -> str:
         top = schema.get("maximum", schema.get("exclusiveMaximum", 0) - 1)
         return f"a {'whole ' if kind == 'integer' else ''}number from {low:.10g} to {top:.10g}"
     most = f" of at most {schema['maxLength']} characters" if "maxLength" in schema else ""
-    if schema.get("pattern") == NO_NULL:
-        most += ", without null characters"
+    most += ", without null characters" * (schema.get("pattern") == NO_NULL)
     return {"string": f"a text{most}", "boolean": "0 or 1"}.get(kind, "another kind of value")

@@ -292,10 +292,8 @@ def attention_note(found: MethodReport, method: Method, shown: Sequence[int]) ->
         return f"{method.title} uses neither AMF nor CS. {mixes(found.fusion, method)}".rstrip()
     if method.fusion:
         reason = FUSION_REASONS[found.fusion.reason]
-        text = (
-            f"AMF averages the maps of {_blocks(shown)} into the last block’s ({reason}): each "
-            "patch then also averages other patches of its thing."
-        )
+        text = f"AMF averages the maps of {_blocks(shown)} into the last block’s ({reason})."
+        text += " Each patch then also averages other patches of its thing."
     else:
         text = f"AMF is off: the last block uses Query-Query alone. AMF would add {_blocks(shown)}."
     if not found.suppressed:

@@ -221,9 +221,9 @@ class Guard:
             raise HTTPException(503, "This page is shutting down; try again in a minute.")
         if body.announced > body.limit:
             raise HTTPException(413, body.too_large)
-        # Files are small: a request for a range gets the whole file.
         if not _RANGE.fullmatch(dict(scope["headers"]).get(b"range", b"bytes=0-")):
             raise HTTPException(416, "“Range” takes bytes=FIRST-LAST, one range of whole numbers.")
+        # Files are small: a request for a range gets the whole file.
         scope["headers"] = [(key, value) for key, value in scope["headers"] if key != b"range"]
 
     async def _pass(self, path: str, scope: Scope, body: "_Body", answer: Send) -> None:
@@ -358,6 +358,7 @@ class Guard:
         finally:
             self._readers -= Counter([session])
             if body.gone:  # of who leaves within milliseconds Gradio keeps the answers
+                self._keep(session)  # a second stream of the session may have ended before
                 loop = asyncio.get_running_loop()
                 timer = loop.call_later(_LEFT_SECONDS, self._discard, session, scope)
                 self._left[session] = timer
@@ -369,10 +370,13 @@ class Guard:
 
         A discard that runs is waited for: it would read the new answers as well.
         """
-        if timer := self._left.pop(session, None):
-            timer.cancel()
+        self._keep(session)
         if running := self._discards.get(session):
             await asyncio.wait([running])
+
+    def _keep(self, session: str) -> None:
+        if timer := self._left.pop(session, None):
+            timer.cancel()
 
     def _discard_unread(self) -> None:
         """Read and drop answers that stayed unread for long, so that Gradio does not keep them."""

@@ -1,7 +1,7 @@
 // The picture with its mask as the method is switched; before and after, or both to swipe between.
 // Pointing at a patch shows where it looks; a press says why it has its word.
 import { fetchArrays, fetchMatrix, labelsOf, photo } from "./blobs.js";
-import { arrows, button, clamp, make, percent, placeIn, placeName, still } from "./dom.js";
+import { arrows, button, clamp, make, percent, placeIn, placeName, still, written } from "./dom.js";
 import { Glow } from "./glow.js";
 import { entriesOf, Legend } from "./legend.js";
 import { CHANGED, paintMask, pointOf, writeNames } from "./mask.js";
@@ -219,7 +219,7 @@ const makeView = (s, value, image, labels) => {
       : "It matches ";
     const parts = words.map(([name, , , cosine]) => [
       make("b", "", name),
-      ` ${cosine.toFixed(2).replace("-", "−")}`,
+      ` ${written(cosine, 2)}`,
     ]);
     const list = parts.flatMap((part, k) => (k ? [", ", ...part] : part));
     sentence.replaceChildren(...(parts.length ? [looks, ...list, "."] : [value.notes[0] ?? ""]));

@@ -38,6 +38,9 @@ export const placeIn = (node, event) => {
 export const percent = (share) =>
   share > 0 && share < 0.001 ? "<0.1 %" : `${(100 * share).toFixed(1)} %`;
 
+// A number with a minus that is as wide as a plus.
+export const written = (value, digits) => value.toFixed(digits).replace("-", "−");
+
 export const placeName = (row, column) => `row ${row + 1}, column ${column + 1}`;
 
 // Whether the visitor asks for less motion.

@@ -48,6 +48,12 @@ def test_a_mask_is_the_librarys_own(studio: Studio, amf: bool, cs: bool) -> None
     assert np.array_equal(look.mask(look.chosen).labels, own.labels.numpy())
 
 
+def test_spaces_are_no_words(studio: Studio) -> None:
+    assert studio.look(request("  ")).settings == studio.look(request("")).settings
+    with pytest.raises(GclipError, match="At least one word"):
+        studio.look(request(",;"))
+
+
 def test_background_is_on_for_one_word_and_off_for_more(studio: Studio) -> None:
     assert (labels(studio, request("dog")) == labels(studio, request("dog", background="on"))).all()
     assert (labels(studio, request()) >= 0).all(), "every pixel gets one of several words"

@@ -105,10 +105,10 @@ def test_a_large_picture_waits_its_turn(tmp_path: Path, monkeypatch: pytest.Monk
 def test_methods_that_compare_all_patches_refuse_too_many_of_them(method: str) -> None:
     studio = Studio(tiny_backbone())
     windows = Settings(words="cat, dog", short_side=8 * 48, window=8 * 40, stride=8 * 8)
-    with pytest.raises(MethodError, match=r"takes up to 2,304 patches here"):
+    with pytest.raises(MethodError, match=r"up to 5,308,416 pairs of patches here"):
         studio.look(Request(windows.changed(method=method)))
     clear = studio.look(Request(windows))
-    with pytest.raises(MethodError, match=r"takes up to 2,304 patches here"):
+    with pytest.raises(MethodError, match=r"up to 5,308,416 pairs of patches here"):
         clear.segment(METHODS[method])
 
 

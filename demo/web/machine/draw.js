@@ -1,6 +1,6 @@
 // One frame: every part drawn from one request, or from the state between two.
 import { hex, pack, VEIL } from "../colours.js";
-import { clamp, percent } from "../dom.js";
+import { clamp, percent, written } from "../dom.js";
 import { explain, heat, times } from "./pen.js";
 import { NAMES, STRIP_NAMES } from "./plan.js";
 import { between } from "./read.js";
@@ -399,7 +399,6 @@ const similarity = ({ pen, plan, now }, state, g) => {
   const a = plan.alike;
   const line = a.y + 2.2 * u;
   const low = Math.min(0, ...now.v.similar.map((s) => Math.floor(10 * s) / 10));
-  const written = (s, digits) => s.toFixed(digits).replace("-", "−");
   const lowest = written(low, low ? 1 : 0);
   const from = a.x + pen.lengthOf(lowest, "small") + 0.75 * u;
   const to = a.x + a.w - pen.lengthOf("1", "small") - 0.75 * u;

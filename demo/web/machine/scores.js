@@ -1,4 +1,5 @@
 // The words of one patch: their shares, which add up to 100 %, and the cosines of the best two.
+import { written } from "../dom.js";
 import { rows } from "./plan.js";
 
 // The two words that fit a patch best, with their cosines; -1 is a hidden word.
@@ -30,4 +31,4 @@ export const rounded = (shares) => {
   return whole;
 };
 
-export const signed = (cosine) => cosine.toFixed(3).replace("-", "−").replace("0.", ".");
+export const signed = (cosine) => written(cosine, 3).replace("0.", ".");

@@ -5,6 +5,7 @@ or METHODS needs an entry of the same name here.
 """
 
 import math
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, eq=False)
 class Tower:
-    """An image tower as a bag of named tensors."""
+    """An image tower as a bag of named tensors; those of block i begin with ``i.``."""
 
     state: dict[str, Tensor]
     heads: int
@@ -26,15 +27,12 @@ class Tower:
     def __getitem__(self, name: str) -> Tensor:
         return self.state[name]
 
-    def block(self, index: int, name: str) -> Tensor | None:
-        return self.state.get(f"transformer.resblocks.{index}.{name}")
 
-
-def read(model: nn.Module, quick_gelu: bool = False, dtype: torch.dtype = torch.float64) -> Tower:
-    """Copy the image tower of an open_clip CLIP."""
+def read(model: nn.Module, quick_gelu: bool = False) -> Tower:
+    """The image tower of an open_clip CLIP, copied to float64."""
     visual = model.visual
-    state = {name: value.detach().to(dtype).clone() for name, value in visual.state_dict().items()}
-    blocks = visual.transformer.resblocks
+    blocks, named = visual.transformer.resblocks, visual.state_dict().items()
+    state = {k.removeprefix("transformer.resblocks."): v.detach().double() for k, v in named}
     return Tower(state, blocks[0].attn.num_heads, len(blocks), quick_gelu, visual.grid_size)
 
 
@@ -46,9 +44,14 @@ def worst_cosine(ours: Tensor, theirs: Tensor) -> float:
 # --- pieces --------------------------------------------------------------------------------------
 
 
-def layer_norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def linear(tower: Tower, name: str, x: Tensor) -> Tensor:
+    return x @ tower[f"{name}.weight"].T + tower[f"{name}.bias"]
+
+
+def layer_norm(tower: Tower, name: str, x: Tensor) -> Tensor:
     centred = x - x.mean(-1, keepdim=True)
-    return centred / (centred.pow(2).mean(-1, keepdim=True) + 1e-5).sqrt() * weight + bias
+    even = centred / (centred.pow(2).mean(-1, keepdim=True) + 1e-5).sqrt()
+    return even * tower[f"{name}.weight"] + tower[f"{name}.bias"]
 
 
 def gelu(x: Tensor, quick: bool) -> Tensor:
@@ -90,7 +93,7 @@ def positions(tower: Tower, grid: tuple[int, int]) -> Tensor:
     return torch.cat([own[:1], resized.reshape(grid[0] * grid[1], -1)])
 
 
-def embed(tower: Tower, pixels: Tensor, position: Tensor | None = None) -> Tensor:
+def embed(tower: Tower, pixels: Tensor) -> Tensor:
     """Pixels (3, height, width) to what enters block 0, (1+N, D)."""
     kernel = tower["conv1.weight"]
     patch = kernel.shape[-1]
@@ -100,18 +103,14 @@ def embed(tower: Tower, pixels: Tensor, position: Tensor | None = None) -> Tenso
         for x in range(w):
             square = pixels[:, y * patch : (y + 1) * patch, x * patch : (x + 1) * patch]
             rows.append(torch.einsum("dcij,cij->d", kernel, square.to(kernel)))
-    tokens = torch.stack(rows) + (positions(tower, (h, w)) if position is None else position)
-    if "ln_pre.weight" not in tower.state:
-        return tokens
-    return layer_norm(tokens, tower["ln_pre.weight"], tower["ln_pre.bias"])
+    tokens = torch.stack(rows) + positions(tower, (h, w))
+    return layer_norm(tower, "ln_pre", tokens) if "ln_pre.weight" in tower.state else tokens
 
 
 def qkv(tower: Tower, index: int, x: Tensor) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
     """Per head (1+N, d): queries, keys, values of block ``index``."""
-    normed = layer_norm(x, tower.block(index, "ln_1.weight"), tower.block(index, "ln_1.bias"))
-    joint = normed @ tower.block(index, "attn.in_proj_weight").T + tower.block(
-        index, "attn.in_proj_bias"
-    )
+    normed = layer_norm(tower, f"{index}.ln_1", x)
+    joint = normed @ tower[f"{index}.attn.in_proj_weight"].T + tower[f"{index}.attn.in_proj_bias"]
     D = x.shape[1]
     d = D // tower.heads
     return tuple(
@@ -201,36 +200,25 @@ METHODS = {
 
 
 def scaled(tower: Tower, index: int, name: str, z: Tensor) -> Tensor:
-    gamma = tower.block(index, f"{name}.gamma")
+    gamma = tower.state.get(f"{index}.{name}.gamma")
     return z if gamma is None else gamma * z
 
 
 def attended(tower: Tower, index: int, matrices: Sequence[Tensor], v: Sequence[Tensor]) -> Tensor:
     joined = torch.cat([A @ value for A, value in zip(matrices, v, strict=True)], dim=1)
-    z = joined @ tower.block(index, "attn.out_proj.weight").T + tower.block(
-        index, "attn.out_proj.bias"
-    )
-    return scaled(tower, index, "ls_1", z)
+    return scaled(tower, index, "ls_1", linear(tower, f"{index}.attn.out_proj", joined))
 
 
 def ffn(tower: Tower, index: int, y: Tensor, W2: Tensor | None = None) -> Tensor:
-    normed = layer_norm(y, tower.block(index, "ln_2.weight"), tower.block(index, "ln_2.bias"))
-    hidden = gelu(
-        normed @ tower.block(index, "mlp.c_fc.weight").T + tower.block(index, "mlp.c_fc.bias"),
-        tower.quick_gelu,
-    )
-    W2 = tower.block(index, "mlp.c_proj.weight") if W2 is None else W2
-    return scaled(tower, index, "ls_2", hidden @ W2.T + tower.block(index, "mlp.c_proj.bias"))
+    normed = layer_norm(tower, f"{index}.ln_2", y)
+    hidden = gelu(linear(tower, f"{index}.mlp.c_fc", normed), tower.quick_gelu)
+    W2 = tower[f"{index}.mlp.c_proj.weight"] if W2 is None else W2
+    return scaled(tower, index, "ls_2", hidden @ W2.T + tower[f"{index}.mlp.c_proj.bias"])
 
 
-def inputs(
-    tower: Tower,
-    pixels: Tensor,
-    replaced: dict[int, Tensor] | None = None,
-    position: Tensor | None = None,
-) -> list[Tensor]:
+def inputs(tower: Tower, pixels: Tensor, replaced: dict[int, Tensor] | None = None) -> list[Tensor]:
     """What enters every block, (1+N, D) each; ``replaced`` gives blocks another ``W2``."""
-    xs = [embed(tower, pixels, position)]
+    xs = [embed(tower, pixels)]
     for index in range(tower.layers - 1):
         x = xs[-1]
         q, k, v = qkv(tower, index, x)
@@ -285,7 +273,7 @@ def dense(
 ) -> Tensor:
     """Dense features (N, E), L2-normalised, with the maps of ``amf_blocks`` fused in."""
     if name in ("scclip", "sfp"):
-        return calibrated(tower, name, xs, grid)
+        return projected(tower, calibrated_steps(tower, name, xs, grid).z)
     row, last = METHODS[name], tower.layers - 1
     matrices = fused_maps(tower, name, xs, grid, amf_blocks, heads)
     z = attended(tower, last, matrices, qkv(tower, last, xs[last])[2])
@@ -297,7 +285,7 @@ def dense(
 
 
 def projected(tower: Tower, z: Tensor) -> Tensor:
-    patches = layer_norm(z, tower["ln_post.weight"], tower["ln_post.bias"]) @ tower["proj"]
+    patches = layer_norm(tower, "ln_post", z) @ tower["proj"]
     return patches / patches.norm(dim=1, keepdim=True)
 
 
@@ -325,15 +313,11 @@ def lof_outliers(P: Tensor) -> list[int]:
     return [i for i, score in enumerate(scores) if score > bound]
 
 
-def som_scores(maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """What SFP compares, of a block's Query-Key maps: the class token's row, and the diagonal."""
-    mean = sum(maps) / len(maps)
-    return 1.5 * mean[0, 1:], mean.diagonal()[1:]
-
-
 def som_outliers(maps: Sequence[Tensor]) -> list[int]:
-    """The ten patches the class token looks at most, of those it looks at more than themselves."""
-    looked_at, own = som_scores(maps)
+    """SFP's ten patches that the class token looks at most, of those for which 1.5 times that is
+    more than they look at themselves, in the mean of a block's Query-Key maps."""
+    mean = sum(maps) / len(maps)
+    looked_at, own = 1.5 * mean[0, 1:], mean.diagonal()[1:]
     candidates = [j for j in range(len(own)) if looked_at[j] > own[j]]
     return sorted(candidates, key=lambda j: -float(looked_at[j]))[:10]
 
@@ -362,9 +346,9 @@ def cosine_matrix(P: Tensor) -> Tensor:
     return torch.stack([(P @ row) / (P.norm(dim=1) * row.norm()) for row in P])
 
 
-def averaging(S: Tensor, bound: float = 0.4) -> Tensor:
-    """The matrix that spreads: what is under the bound counts nothing, each row is averaged."""
-    kept = S * S.ge(bound)
+def averaging(S: Tensor) -> Tensor:
+    """The matrix that spreads: what is under 0.4 counts nothing, each row is averaged."""
+    kept = S * S.ge(0.4)
     return torch.stack([row / (row.sum() + 1e-6) for row in kept])
 
 
@@ -419,13 +403,6 @@ def calibrated_steps(
     return Steps(found, before, shared, after, entering, first, second, y)
 
 
-def calibrated(
-    tower: Tower, name: str, xs: Sequence[Tensor], grid: tuple[int, int], class_weight: float = 0.3
-) -> Tensor:
-    """Dense features (N, E) of SC-CLIP or SFP."""
-    return projected(tower, calibrated_steps(tower, name, xs, grid, class_weight).z)
-
-
 # --- global tokens and abnormal channels ---------------------------------------------------------
 
 
@@ -433,11 +410,7 @@ def received(tower: Tower, index: int, x: Tensor) -> Tensor:
     """``m_j``: how much every patch of block ``index`` is attended to, 1 is uniform."""
     maps = qk_maps(tower, index, x)
     mean = (sum(maps) / len(maps))[1:, 1:]
-    n = len(mean)
-    m = torch.zeros(n, dtype=torch.float64)
-    for i in range(n):
-        m += mean[i] / mean[i].sum() * n / n
-    return m
+    return sum(row / row.sum() for row in mean)
 
 
 def auto_blocks(has_tokens: Sequence[bool], n_blocks: int = 2) -> tuple[int, ...] | None:
@@ -452,20 +425,12 @@ def auto_blocks(has_tokens: Sequence[bool], n_blocks: int = 2) -> tuple[int, ...
 def suppressed(W2: Tensor, channels: Sequence[int], target: str = "mean") -> Tensor:
     """``W2`` with the rows in ``channels`` brought to the mean (median) norm of the others."""
     norms = [float(row.double().pow(2).sum().sqrt()) for row in W2]
-    others = sorted(norm for d, norm in enumerate(norms) if d not in channels)
-    middle = len(others) // 2
-    wanted = {
-        "mean": sum(others) / len(others),
-        "median": others[middle] if len(others) % 2 else (others[middle - 1] + others[middle]) / 2,
-    }[target]
+    others = [norm for d, norm in enumerate(norms) if d not in channels]
+    wanted = {"mean": statistics.mean, "median": statistics.median}[target](others)
     out = W2.clone()
     for d in channels:
         out[d] = W2[d] * (wanted / norms[d])
     return out
-
-
-def largest_row(W2: Tensor) -> int:
-    return int(torch.stack([row.norm() for row in W2]).argmax())
 
 
 def entropy(norms: Sequence[float]) -> float:

@@ -54,9 +54,7 @@ def test_the_class_token_s_ten_agree_with_the_reference(seed: int) -> None:
     maps = [reference.alike(a, b) for a, b in zip(q, k, strict=True)]
     found = calibration.som_outliers(calibration.Heads(q.float(), k.float())).tolist()
     assert found == reference.som_outliers(maps)
-    looked_at, own = reference.som_scores(maps)
     assert len(found) <= 10
-    assert all(looked_at[j] > own[j] for j in found)
 
 
 def test_no_patch_is_an_outlier_where_all_look_at_themselves_most() -> None:

@@ -61,7 +61,7 @@ def close(ours: Tensor, theirs: Tensor) -> bool:
 
 def second_weight(backbone: Backbone, block: int, planted: int | None = None) -> Tensor:
     """A block's ``W2`` in float64, with channel ``planted`` × 60 if one is given."""
-    W2 = reference.read(backbone.model).block(block, "mlp.c_proj.weight")
+    W2 = reference.read(backbone.model)[f"{block}.mlp.c_proj.weight"]
     if planted is not None:
         W2[planted] *= 60
     return W2
@@ -196,7 +196,7 @@ class TestChannelSuppression:
         replaced = {}
         for block in (6, 8) if blocks == "auto" else blocks:
             W2 = second_weight(backbone, block)
-            replaced[block] = reference.suppressed(W2, [reference.largest_row(W2)], target)
+            replaced[block] = reference.suppressed(W2, [int(W2.norm(dim=1).argmax())], target)
         assert_features_agree(backbone, method, replaced, amf_blocks=(7, 9) if amf else ())
         face = segmenter(backbone, short_side=24)
         on, off = (

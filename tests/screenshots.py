@@ -5,26 +5,17 @@ Starts the page with the built-in model, opens it in a headless Chromium and wri
 """
 
 import io
-import tempfile
-from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
 from tests import ROOT
+from tests.browser import chromium
 from tests.visitor import serving
 
 
 def main() -> None:
     """Write the picture and print its path."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        serving(Path(folder), "--no-downloads") as server,
-        sync_playwright() as playwright,
-    ):
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-        )
+    with serving("--no-downloads") as server, chromium() as browser:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(f"{server.url}?__theme=light")
         page.wait_for_selector("#says .status", timeout=240_000)

@@ -3,7 +3,6 @@
 import itertools
 import random
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import torch
@@ -76,12 +75,12 @@ def test_forty_eight_questions_have_the_same_labels_in_any_company() -> None:
 
 
 @pytest.mark.long
-def test_visitors_at_once_each_get_their_own_answer_in_bounded_memory(tmp_path: Path) -> None:
+def test_visitors_at_once_each_get_their_own_answer_in_bounded_memory() -> None:
     asked = wishes(24)
     options = ("--backbone", "built-in", "--no-downloads", "--quiet")
-    with serving(tmp_path, *options) as server:
+    with serving(*options) as server:
         alone = answers_alone(server.url, asked)
-    with serving(tmp_path, *options) as server:
+    with serving(*options) as server:
         tally = run(server, alone, clients=6, requests=72)
         assert "Traceback" not in server.output()
     assert tally.wrong == []

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 import zipfile
@@ -19,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from demo import api, launch, main, page
@@ -60,13 +60,8 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     @property
-    def memory_mb(self) -> float:
-        """Resident memory of the process in megabytes."""
-        return psutil.Process(self.process.pid).memory_info().rss / 10**6
-
-    @property
     def peak_mb(self) -> float:
-        """The most that it ever was."""
+        """The most resident memory that the process ever had, in megabytes."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 10**6
 
@@ -83,24 +78,22 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(
-    folder: Path, *arguments: str, before: Callable[[], None] | None = None
-) -> Iterator[Server]:
+def serving(*arguments: str, before: Callable[[], None] | None = None) -> Iterator[Server]:
     """A running page that is ended whatever happens; ``before`` runs in its process at first."""
     port, offline = free_port(), {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
-    with (folder / "server.log").open("ab") as log:
+    with tempfile.TemporaryDirectory() as folder, Path(folder, "server.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "app.py", "--port", str(port), *arguments],
-            env=os.environ | offline | {"GRADIO_TEMP_DIR": str(folder / "uploads")},
+            env=os.environ | offline | {"GRADIO_TEMP_DIR": f"{folder}/uploads"},
             cwd=ROOT, stdout=log, stderr=log, preexec_fn=before,
         )  # fmt: skip
-    server = Server(process, folder, port)
-    try:
-        wait_for(server.answers, 400, pause=0.1)
-        yield server
-    finally:
-        process.kill()
-        process.wait()
+        server = Server(process, Path(folder), port)
+        try:
+            wait_for(server.answers, 400, pause=0.1)
+            yield server
+        finally:
+            process.kill()
+            process.wait()
 
 
 @contextlib.contextmanager

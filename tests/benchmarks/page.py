@@ -5,18 +5,15 @@ compressed, with headers. A mask counts from the first frame in which it is draw
 """
 
 import statistics
-import tempfile
 import time
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page
 
+from tests.browser import chromium
 from tests.visitor import serving
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu"]
 TIMEOUT_MS = 600_000
 # Notes when a widget's content is replaced by the content of an answer.
 WATCH = """
@@ -76,24 +73,19 @@ def press(page: Page, name: str, widget: str = "side-canvas") -> float:
 def measure(repeats: int) -> dict[str, float]:
     """Seconds and megabytes by name; seconds but the start are medians."""
     found: dict[str, float] = {}
+    firsts, switches, alls = [], [], []
     began = time.monotonic()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        serving(Path(folder), "--no-downloads") as server,
-        sync_playwright() as playwright,
-    ):
+    with serving("--no-downloads") as server:
         found["start"] = time.monotonic() - began
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        firsts, switches, alls = [], [], []
-        for _ in range(repeats):
-            page, wire = opened(browser)
-            firsts.append(visit(page, server.url))
-            page.wait_for_timeout(3000)  # what the page loads in the background counts as well
-            found["megabytes"] = wire.megabytes
-            switches += [press(page, name) for name in ("amf", "cs", "amf", "cs")]
-            visit(page, f"{server.url}?tab=compare", "methods")
-            alls.append(press(page, "extras", "methods"))
-            page.context.close()
-        browser.close()
+        with chromium() as browser:
+            for _ in range(repeats):
+                page, wire = opened(browser)
+                firsts.append(visit(page, server.url))
+                page.wait_for_timeout(3000)  # what loads in the background counts as well
+                found["megabytes"] = wire.megabytes
+                switches += [press(page, name) for name in ("amf", "cs", "amf", "cs")]
+                visit(page, f"{server.url}?tab=compare", "methods")
+                alls.append(press(page, "extras", "methods"))
+                page.context.close()
     medians = {"first mask": firsts, "switch": switches, "all methods": alls}
     return found | {name: statistics.median(times) for name, times in medians.items()}

@@ -1,21 +1,16 @@
 """The page and a browser, shared by the tests of what a person sees."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
+from tests.browser import CHROMIUM, chromium
 from tests.demo import studio
 from tests.visitor import served
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--no-first-run", "--process-per-site",
-]  # fmt: skip
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 WAIT = 60_000
 DONE = "#tabs[data-state]:not([data-busy])"
@@ -44,8 +39,7 @@ def browser() -> Iterator[BrowserContext]:
     """One browser, in which a page that stays keeps the compiled scripts from test to test."""
     if not CHROMIUM.exists():
         pytest.skip("needs Debian's chromium")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+    with chromium() as launched:
         context = launched.new_context(
             permissions=["clipboard-read", "clipboard-write"], reduced_motion="reduce"
         )
@@ -53,7 +47,6 @@ def browser() -> Iterator[BrowserContext]:
         stays.route("**", lambda route: route.fulfill(body=""))
         stays.goto("http://127.0.0.1/")
         yield context
-        launched.close()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from tests.visitor import Server, serving
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("page")
-    with serving(folder, "--backbone", "built-in", "--no-downloads") as running:
+def server() -> Iterator[Server]:
+    with serving("--backbone", "built-in", "--no-downloads") as running:
         yield running

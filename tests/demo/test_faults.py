@@ -145,10 +145,9 @@ def _no_room() -> None:
 
 
 @pytest.fixture(scope="module")
-def full_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def full_disk() -> Iterator[Server]:
     """The page in a process of its own, where no file can grow; who kills it is the last."""
-    folder = tmp_path_factory.mktemp("full")
-    with serving(folder, "--no-downloads", before=_no_room) as server:
+    with serving("--no-downloads", before=_no_room) as server:
         yield server
 
 
@@ -163,12 +162,12 @@ def test_a_disk_without_room_is_said_in_a_sentence_and_masks_go_on(full_disk: Se
     assert not visitor.ask(WORDS).problem, "masks need no disk"
 
 
-def test_killed_and_started_again_a_link_shows_the_same(full_disk: Server, tmp_path: Path) -> None:
+def test_killed_and_started_again_a_link_shows_the_same(full_disk: Server) -> None:
     """kill -9 loses nothing that a visitor was promised: the link; SIGTERM loses nothing at all."""
     link = f"cs=0&tab=compare&{WORDS}"
     before = Visitor(full_disk.url).ask(link)
     full_disk.process.kill()
-    with serving(tmp_path, "--no-downloads") as server:
+    with serving("--no-downloads") as server:
         after = Visitor(server.url).ask(link)
         assert not before.problem
         assert after.same_as(before)

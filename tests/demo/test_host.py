@@ -181,13 +181,13 @@ class TestZeroGpu:
 @pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed")
 def test_the_page_works_behind_nginx_under_a_sub_path(tmp_path: Path) -> None:
     """With the very location block of docs/HOSTING.md, in a browser."""
-    from playwright.sync_api import sync_playwright
+    from tests.browser import chromium
 
     text = (ROOT / "docs" / "HOSTING.md").read_text("utf-8")
     location = re.search(r"```nginx\n(.*?)```", text, re.DOTALL)
     assert location is not None
     port = free_port()
-    with serving(tmp_path, "--backbone", "built-in", "--root-path", "/gclip") as server:
+    with serving("--root-path", "/gclip") as server:
         block = location[1].replace("127.0.0.1:7860", f"127.0.0.1:{server.port}")
         configuration = tmp_path / "nginx.conf"
         configuration.write_text(
@@ -202,17 +202,13 @@ def test_the_page_works_behind_nginx_under_a_sub_path(tmp_path: Path) -> None:
             time.sleep(1)
             base = f"http://127.0.0.1:{port}/gclip"
             assert httpx.get(f"{base}/health", timeout=30).json()["status"] == "ok"
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(
-                    executable_path="/usr/bin/chromium", args=["--no-sandbox"]
-                )
+            with chromium() as browser:
                 page = browser.new_page()
                 failed: list[str] = []
                 page.on("response", lambda r: failed.append(r.url) if r.status >= 400 else None)
                 page.goto(base, timeout=120_000)
                 page.get_by_text("mIoU").first.wait_for(timeout=120_000)
                 assert failed == []
-                browser.close()
         finally:
             proxy.terminate()
             proxy.wait(20)

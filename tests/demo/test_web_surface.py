@@ -139,11 +139,11 @@ def test_a_hostile_picture_is_refused_in_words(kind: str, visitor: Visitor, serv
         "empty": b"",
         "comments": picture[:2] + b"\xff\xfe\0\2" * 10**6 + picture[2:],
     }[kind]
-    before = server.memory_mb
+    before = server.peak_mb
     answer = visitor.ask(f"source=upload&{WORDS}", visitor.uploaded(data))
     assert "expected" in answer.problem
     quiet(answer.problem, server)
-    assert server.memory_mb - before < 200
+    assert server.peak_mb - before < 200
 
 
 # ── words, links and fields ────────────────────────────────────────────────────────────────────

@@ -12,14 +12,12 @@ import itertools
 import random
 import statistics
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from queue import Queue
 from typing import Any
 from urllib.parse import urlencode
@@ -257,20 +255,19 @@ def main() -> int:
     args = parser.parse_args()
     asked = worst(args.clients) if args.worst else wishes(args.different, args.seed)
     alone: dict[Wish, Answer | None] = dict.fromkeys(asked)
-    with tempfile.TemporaryDirectory() as folder:
-        options = ("--backbone", "built-in", "--no-downloads", "--quiet")
-        if args.check:
-            with serving(Path(folder), *options) as server:
-                alone = answers_alone(server.url, asked)
-                print(f"{len(alone)} answers alone; {server.peak_mb:.0f} MB", flush=True)
-        with serving(Path(folder), *options) as server:
-            if args.worst:
-                for wish in asked[:2]:
-                    print(f"{wish.ask(Visitor(server.url)).problem or wish}", flush=True)
-                    print(f"one request: {server.peak_mb:.0f} MB at the most", flush=True)
-            amount = args.clients if args.worst else args.requests
-            tally = run(server, alone, args.clients, amount, every=args.worst)
-            traces = server.output().count("Traceback")
+    options = ("--backbone", "built-in", "--no-downloads", "--quiet")
+    if args.check:
+        with serving(*options) as server:
+            alone = answers_alone(server.url, asked)
+            print(f"{len(alone)} answers alone; {server.peak_mb:.0f} MB", flush=True)
+    with serving(*options) as server:
+        if args.worst:
+            for wish in asked[:2]:
+                print(f"{wish.ask(Visitor(server.url)).problem or wish}", flush=True)
+                print(f"one request: {server.peak_mb:.0f} MB at the most", flush=True)
+        amount = args.clients if args.worst else args.requests
+        tally = run(server, alone, args.clients, amount, every=args.worst)
+        traces = server.output().count("Traceback")
     print(f"{args.clients} clients, {len(alone)} different requests; {traces} traces in the log")
     print(*[f"{count} × {words}" for words, count in tally.refused.items()], sep="\n")
     print(*tally.wrong[:20], *tally.failed[:20], sep="\n")

@@ -15,7 +15,6 @@ import numpy as np
 from PIL import Image
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
-LOSSLESS = ("PNG",)
 
 
 def noise(height: int, width: int, seed: int = 0) -> Image.Image:

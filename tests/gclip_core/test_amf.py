@@ -131,13 +131,7 @@ def test_fused_attention_agrees_with_a_matrix(n: int, per_head: bool, weight: fl
 
 
 @pytest.mark.parametrize(
-    ("n_blocks", "expected"),
-    [
-        (12, (5, 6, 7, 8)),
-        (24, tuple(range(10, 18))),
-        (4, (2,)),
-        (2, (0,)),
-    ],
+    ("n_blocks", "expected"), [(12, (5, 6, 7, 8)), (24, tuple(range(10, 18))), (4, (2,)), (2, (0,))]
 )
 def test_a_span_of_blocks_scales_with_the_depth(n_blocks: int, expected: tuple[int, ...]) -> None:
     assert Span((6, 9), of=12).indices(n_blocks) == expected

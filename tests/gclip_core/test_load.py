@@ -22,15 +22,7 @@ from open_clip.model import CLIP
 from safetensors.torch import save_file
 from torch import Tensor
 
-from gclip_core import (
-    BACKBONES,
-    METHODS,
-    Backbone,
-    BackboneError,
-    Segmenter,
-    load,
-    load_backbone,
-)
+from gclip_core import BACKBONES, METHODS, Backbone, BackboneError, Segmenter, load, load_backbone
 from gclip_core.assets import path as asset
 from gclip_core.registry import BUILT_IN, BackboneEntry
 from tests.models import picture
@@ -97,15 +89,12 @@ class Archived(torch.nn.Module):
         return x
 
 
-def save_checkpoint(state: dict[str, Tensor], path: Path) -> None:
-    """As trainers write it."""
-    torch.save({"epoch": 3, "state_dict": {f"module.{key}": state[key] for key in state}}, path)
-
-
 SAVE: dict[str, Callable[[dict[str, Tensor], Path], object]] = {
     "safetensors": save_file,
     "pt": torch.save,
-    "bin": save_checkpoint,
+    "bin": lambda state, path: torch.save(  # as trainers write it
+        {"epoch": 3, "state_dict": {f"module.{key}": state[key] for key in state}}, path
+    ),
     "pth": partial(torch.save, _use_new_zipfile_serialization=False),
     "archive.pt": lambda state, path: torch.jit.script(Archived(state)).save(path),
 }

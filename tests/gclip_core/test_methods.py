@@ -14,18 +14,15 @@ def test_every_method_is_in_the_reference() -> None:
     assert METHODS.keys() == reference.METHODS.keys(), "add it to tests/reference.py"
 
 
-@pytest.mark.parametrize("amf", [True, False])
-@pytest.mark.parametrize("cs", [True, False])
-def test_each_idea_on_its_own(amf: bool, cs: bool) -> None:
+@pytest.mark.parametrize(
+    ("amf", "cs", "title"),
+    [(True, True, "GCLIP (AMF + CS)"), (True, False, "GCLIP (AMF)"), (False, True, "GCLIP (CS)"),
+     (False, False, "ClearCLIP (GCLIP, AMF and CS off)")],
+)  # fmt: skip
+def test_each_idea_on_its_own(amf: bool, cs: bool, title: str) -> None:
     method = gclip(amf=amf, cs=cs)
     assert (method.fusion is not None, method.suppression is not None) == (amf, cs)
-    titles = {
-        (True, True): "GCLIP (AMF + CS)",
-        (True, False): "GCLIP (AMF)",
-        (False, True): "GCLIP (CS)",
-        (False, False): "ClearCLIP (GCLIP, AMF and CS off)",
-    }
-    assert method.title == titles[amf, cs]
+    assert method.title == title
 
 
 def test_methods_are_equal_by_value_hashable_and_survive_pickling() -> None:

@@ -16,13 +16,7 @@ EVERYDAY = sorted(word_lists.read("everyday"))
 
 @pytest.mark.parametrize(
     ("phrase", "of"),
-    [
-        ("Sky", "sky"),
-        ("clouds", "sky"),
-        ("trees", "tree"),
-        ("green lawn", "grass"),
-        ("wooden floor", "wood"),
-    ],
+    [("Sky", "sky"), ("clouds", "sky"), ("green lawn", "grass"), ("wooden floor", "wood")],
 )
 def test_a_word_has_its_natural_colour_in_any_form(phrase: str, of: str) -> None:
     assert palette.of_names([phrase]) == (palette.NATURAL[of],)

@@ -152,10 +152,6 @@ class Visitor:
         self.components = {c["id"]: c for c in config["components"]}
         self.digests: dict[str, str] = {}
 
-    def close(self) -> None:
-        """Close the tab."""
-        self.web.close()
-
     def upload(self, data: bytes, name: str = "picture.png") -> httpx.Response:
         """Send a file as the image field does."""
         return self.web.post(f"{API}/upload", files={"files": (name, data)})
@@ -202,10 +198,8 @@ class Visitor:
             raise BusyError(joined.text)
         if joined.status_code == 422:
             return self._answer([("problem", joined.json()["detail"])], [], [])
-        address = f"{API}/call/{endpoint}/{joined.json()['event_id']}"
-        kind, data = re.findall("event: (complete|error)\ndata: (.*)", self.web.get(address).text)[
-            0
-        ]
+        stream = self.web.get(f"{API}/call/{endpoint}/{joined.json()['event_id']}").text
+        kind, data = re.search("event: (complete|error)\ndata: (.*)", stream).groups()
         if kind == "error":
             return self._answer([("problem", data)], [], [])
         return self._answer([], [], json.loads(data))
@@ -255,12 +249,9 @@ class Visitor:
     ) -> httpx.Response:
         """Join the queue."""
         body = {
-            "fn_index": self.functions[name]["id"],
-            "data": data,
-            "session_hash": self.session,
-            "event_data": event_data,
-            "trigger_id": None,
-        }
+            "fn_index": self.functions[name]["id"], "data": data, "session_hash": self.session,
+            "event_data": event_data, "trigger_id": None,
+        }  # fmt: skip
         return self.web.post(f"{API}/queue/join?{query}", json=body)
 
     def call(self, name: str, data: list[Any], query: str = "") -> list[Any]:
@@ -281,9 +272,8 @@ class Visitor:
                 break
             if message["msg"] == "estimation" and message["rank_eta"] is not None:
                 estimates.append((time.monotonic(), message["rank_eta"]))
-            if message["msg"] != "process_completed":
-                continue
-            if message.get("event_id") == joined.json()["event_id"]:
+            mine = message.get("event_id") == joined.json()["event_id"]
+            if message["msg"] == "process_completed" and mine:
                 self.waits += [(time.monotonic() - at, seconds) for at, seconds in estimates]
                 if not message["success"]:
                     raise FailedError(json.dumps(message["output"])[:500])

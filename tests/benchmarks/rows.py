@@ -4,7 +4,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from evaluation.photos import star_photos
-from gclip_core import (
-    METHODS,
-    Segmenter,
-    gclip,
-    load_backbone,
-    plant_channel,
-)
+from gclip_core import METHODS, Segmenter, gclip, load_backbone, plant_channel
 from gclip_core.registry import OPENAI_MEAN, OPENAI_STD
-from gclip_core.types import Encoded, Method, Segmentation, Vocabulary
+from gclip_core.types import Encoded, Vocabulary
 from tests.benchmarks import usual
 from tests.models import normalised, picture, wrap_backbone
 
@@ -103,11 +97,11 @@ def faster(what: str, ours: float, theirs: float, goal: float, note: str = "") -
     )  # fmt: skip
 
 
-def share(what: str, ours: float, whole: float, goal: float, note: str = "") -> Row:
+def share(what: str, ours: float, whole: float, goal: float) -> Row:
     part = 100 * ours / whole
     return Row(
         what, "a cold request", _time(ours), _time(whole), f"{part:.1f} %", f"≤ {goal:g} %",
-        part <= goal, note,
+        part <= goal,
     )  # fmt: skip
 
 
@@ -131,14 +125,11 @@ def text(bench: Bench) -> list[Row]:
     theirs = once(lambda: usual.embed(bench.model, few)) * len(WORDS) / len(few)
     error = float((face.embed_words(few) - usual.embed(bench.model, few)).abs().max())
     (again,) = medians(lambda: face.embed_words(WORDS), repeats=bench.repeats)
+    note = f"largest difference {error:.0e}; {_time(first)} the first time, with prefixes"
     return [
-        faster(
-            "20 new words, 80 templates", new, theirs, 12,
-            note=f"largest difference {error:.0e}; {_time(first)} the first time, with the "
-            "templates' prefixes",
-        ),
+        faster("20 new words, 80 templates", new, theirs, 12, note),
         at_most("the same words again", again, 0.001, "s"),
-    ]  # fmt: skip
+    ]
 
 
 def image(bench: Bench) -> list[Row]:
@@ -180,12 +171,9 @@ def image(bench: Bench) -> list[Row]:
 
 def toggles(bench: Bench) -> list[Row]:
     """AMF, another method and CS, against a cold request of the same picture."""
-    shown = picture(336, 448)
-    face = bench.segmenter
+    shown, face = picture(336, 448), bench.segmenter
     face.embed_words(WORDS)
-    planted = Segmenter(
-        plant_channel(face.backbone, 100, 6.0, CS_BLOCKS), short_side=face.short_side
-    )
+    planted = replace(face, backbone=plant_channel(face.backbone, 100, 6.0, CS_BLOCKS))
     plain, cs = METHODS["clearclip"], gclip(amf=False)
     kept: dict[str, Encoded] = {}
 
@@ -197,32 +185,25 @@ def toggles(bench: Bench) -> list[Row]:
         kept["repaired"] = planted.suppress(kept["planted"], cs)
         planted.segment(kept["repaired"], WORDS, cs)
 
-    def plainly(method: Method) -> Callable[[], Segmentation]:
-        return lambda: face.segment(kept["plain"], WORDS, method)
-
-    whole, amf, maskclip, naclip, sclip, _, first, again = medians(
+    once_more = {
+        "AMF on the first time (auto, no global tokens)": gclip(cs=False),
+        "another method: MaskCLIP": METHODS["maskclip"],
+        "another method: NACLIP": METHODS["naclip"],
+        "another method: SCLIP": METHODS["sclip"],
+    }
+    whole, *others, _, first, again = medians(
         lambda: cold(face, "plain"),
-        plainly(gclip(cs=False)),
-        *(plainly(METHODS[name]) for name in ("maskclip", "naclip", "sclip")),
+        *(lambda m=m: face.segment(kept["plain"], WORDS, m) for m in once_more.values()),
         lambda: cold(planted, "planted"),
         first_cs,
         lambda: planted.segment(kept["repaired"], WORDS, cs),
         repeats=bench.repeats,
     )
     return [
-        share(
-            "AMF on the first time (auto, no global tokens)", amf, whole, 8,
-            note="with global tokens AMF measures more blocks, once per image",
-        ),
-        share("another method: MaskCLIP", maskclip, whole, 8),
-        share("another method: NACLIP", naclip, whole, 8),
-        share(
-            "another method: SCLIP", sclip, whole, 8,
-            note="SCLIP has two attentions and the last block's FFN",
-        ),
+        *(share(what, time, whole, 8) for what, time in zip(once_more, others, strict=True)),
         share("CS on the first time, blocks 7 to 11", first, whole, 50),
         share("CS on again", again, whole, 3),
-    ]  # fmt: skip
+    ]
 
 
 def methods(bench: Bench) -> list[Row]:

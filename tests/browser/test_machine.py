@@ -28,10 +28,8 @@ def opened(url: str, browser: BrowserContext) -> Iterator[Page]:
 
 def read(page: Page, key: str) -> float:
     """A drawn number in full, by what stands before it in its node's key."""
-    find = (
-        "k => +[...document.querySelectorAll('#machine svg text')].find(t => t.dataset.key === k)"
-    )
-    return page.evaluate(f"{find}.dataset.value", key)
+    drawn = "k => +[...document.querySelectorAll('#machine svg text')]"
+    return page.evaluate(f"{drawn}.find((t) => t.dataset.key === k).dataset.value", key)
 
 
 def test_it_opens_full_screen_with_the_library_s_numbers(opened: Page) -> None:

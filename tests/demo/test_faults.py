@@ -41,7 +41,7 @@ class Slow:
     """Encodes pictures only once it may, and counts them."""
 
     def __init__(self) -> None:
-        self.begun, self.go = 0, threading.Event()
+        self.url, self.begun, self.go = "", 0, threading.Event()
         self.studio = Studio(tiny_backbone(), encode=self)
 
     def __call__(self, segmenter: Segmenter, image: Any) -> Any:
@@ -51,33 +51,27 @@ class Slow:
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[tuple[str, Slow]]:
+def page() -> Iterator[Slow]:
     """The page in this process, on an encoder that the test holds up; three may wait."""
     slow = Slow()
-    with served(slow.studio, 3) as url:
-        yield url, slow
+    with served(slow.studio, 3) as slow.url:
+        yield slow
 
 
 @pytest.fixture
-def url(page: tuple[str, Slow]) -> str:
-    return page[0]
+def slow(page: Slow) -> Iterator[Slow]:
+    page.studio.cache.clear()
+    page.begun = 0
+    page.go.clear()
+    yield page
+    page.go.set()
 
 
 @pytest.fixture
-def slow(page: tuple[str, Slow]) -> Iterator[Slow]:
-    slow = page[1]
-    slow.studio.cache.clear()
-    slow.begun = 0
-    slow.go.clear()
-    yield slow
-    slow.go.set()
-
-
-@pytest.fixture
-def later(url: str, slow: Slow) -> Iterator[Callable[[int], Future[Answer]]]:
+def later(slow: Slow) -> Iterator[Callable[[int], Future[Answer]]]:
     """Visitors who wait for a picture of some size, each in a thread."""
     with ThreadPoolExecutor(4) as pool:
-        yield lambda side: pool.submit(Visitor(url).ask, of_size(side))
+        yield lambda side: pool.submit(Visitor(slow.url).ask, of_size(side))
         slow.go.set()
 
 
@@ -86,10 +80,10 @@ def of_size(short: int) -> str:
     return f"short={short}&{WORDS}"
 
 
-def stand_in_line(url: str, query: str) -> tuple[Visitor, Iterator[dict[str, Any]]]:
+def stand_in_line(url: str, side: int) -> tuple[Visitor, Iterator[dict[str, Any]]]:
     """A visitor who has pressed the button and is told a place in the queue."""
     visitor = Visitor(url)
-    assert visitor.join("show", visitor.pressed(visitor.open(query))).status_code == 200
+    assert visitor.join("show", visitor.pressed(visitor.open(of_size(side)))).status_code == 200
     stream = visitor.messages()
     assert next(stream)["msg"] == "estimation"
     return visitor, stream
@@ -99,18 +93,18 @@ def stand_in_line(url: str, query: str) -> tuple[Visitor, Iterator[dict[str, Any
 
 
 def test_a_full_queue_says_so_and_who_leaves_frees_the_work_not_yet_begun(
-    url: str, slow: Slow, later: Callable[[int], Future[Answer]]
+    slow: Slow, later: Callable[[int], Future[Answer]]
 ) -> None:
     working = [later(side) for side in (64, 80)]
     wait_for(lambda: slow.begun == 1)
     time.sleep(1)
     assert slow.begun == 1, "two pictures never go through the tower at once"
-    visitor = Visitor(url)
+    visitor = Visitor(slow.url)
     values = visitor.open(of_size(144))
-    (leaving, stream), *staying = [stand_in_line(url, of_size(side)) for side in (96, 112, 128)]
+    (leaving, stream), *staying = [stand_in_line(slow.url, side) for side in (96, 112, 128)]
     assert visitor.join("show", visitor.pressed(values)).status_code == 503
     stream.close()
-    leaving.close()
+    leaving.web.close()
     time.sleep(0.5)
     slow.go.set()
     assert not any(one.result().problem for one in working)
@@ -120,10 +114,10 @@ def test_a_full_queue_says_so_and_who_leaves_frees_the_work_not_yet_begun(
 
 
 def test_a_switch_is_answered_while_heavy_work_holds_every_place(
-    url: str, slow: Slow, later: Callable[[int], Future[Answer]]
+    slow: Slow, later: Callable[[int], Future[Answer]]
 ) -> None:
     slow.go.set()
-    visitor = Visitor(url)
+    visitor = Visitor(slow.url)
     assert not visitor.ask(of_size(64)).problem
     slow.go.clear()
     heavy = [later(side) for side in (80, 96, 112)]
@@ -227,30 +221,30 @@ def test_a_page_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.Monk
         assert len(set(ends)) == len(ends) == count
 
 
-def test_a_browser_that_slept_for_an_hour_goes_on_where_it_was(url: str, slow: Slow) -> None:
+def test_a_browser_that_slept_for_an_hour_goes_on_where_it_was(slow: Slow) -> None:
     """Its stream has ended, and all that was cached for it was needed for others meanwhile."""
     slow.go.set()
-    visitor = Visitor(url)
+    visitor = Visitor(slow.url)
     values = visitor.open(WORDS)
     before = visitor.press(values)
     names = set(re.findall(r'"([0-9a-f]{32})"', json.dumps(before.raw)))
     assert names
-    visitor.close()
+    visitor.web.close()
     STORE.clear()
-    assert {httpx.get(f"{url}blob/{name}").status_code for name in names} == {404}
-    visitor.web = httpx.Client(base_url=url, timeout=120)
+    assert {httpx.get(f"{slow.url}blob/{name}").status_code for name in names} == {404}
+    visitor.web = httpx.Client(base_url=slow.url, timeout=120)
     assert visitor.press(values).same_as(before)
-    assert {httpx.get(f"{url}blob/{name}").status_code for name in names} == {200}
+    assert {httpx.get(f"{slow.url}blob/{name}").status_code for name in names} == {200}
 
 
 # ── weights, devices and masks ─────────────────────────────────────────────────────────────────
 
 
 def test_the_page_goes_on_after_a_device_ran_out_of_memory(
-    url: str, slow: Slow, monkeypatch: pytest.MonkeyPatch
+    slow: Slow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow.go.set()
-    visitor = Visitor(url)
+    visitor = Visitor(slow.url)
     with monkeypatch.context() as patch:
 
         def no_room(*_: Any) -> None:
@@ -281,7 +275,7 @@ def _plain(mode: str, height: int = 60, width: int = 80) -> Image.Image:
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGB", "RGBA", "I;16", "I"])
 def test_a_mask_of_any_mode_is_read(mode: str, tmp_path: Path) -> None:
-    view = _truth(tmp_path, encoded(_plain(mode), "PNG"), ((0, "cat"),))
+    view = _truth(tmp_path, encoded(_plain(mode), "PNG"))
     assert (view.labels[:30] == 0).all()
     assert (view.labels[30:] == -1).all()
 

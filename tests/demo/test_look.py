@@ -139,11 +139,8 @@ def test_of_an_own_mask_only_named_classes_count(studio: Studio, tmp_path: Path)
     mask = Image.fromarray((look.picture.truth.labels % 3).astype(np.uint8))
     mask.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
     mask.save(path)
-    assert [colour for _, colour, *_ in mask_colours(str(path))] == [
-        "#ff0000",
-        "#00ff00",
-        "#0000ff",
-    ]
+    colours = [colour for _, colour, *_ in mask_colours(str(path))]
+    assert colours == ["#ff0000", "#00ff00", "#0000ff"]
     one = studio.look(Request(request().settings, "", str(path), ((1, "person"),)))
     assert list(one.mask(one.chosen).iou) == [1]
 

@@ -7,15 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from demo import wording
-from demo.settings import (
-    FIELDS,
-    Settings,
-    from_query,
-    key_of,
-    read,
-    read_ranges,
-    write_ranges,
-)
+from demo.settings import FIELDS, Settings, from_query, key_of, read, read_ranges, write_ranges
 from gclip_core.errors import GclipError
 
 changed = Settings(

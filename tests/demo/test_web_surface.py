@@ -18,8 +18,6 @@ HOSTILE = (
     "{{7*7}}", "${7*7}", "{words}", "%s", "`id`", "$(id)", "{% raw %}",
     "שלום", "مرحبا", "犬", "собака", "e\u0301", "a\u202eb", "🦊",
 )  # fmt: skip
-TOO_LONG = "</textarea><iframe src=//example.org>" * 3
-"""More tokens than the built-in model reads in its sentences."""
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +157,7 @@ def test_hostile_words_are_shown_as_they_are(visitor: Visitor, server: Server) -
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (TOO_LONG, "Use fewer words"), (",;\n", "At least one word"), ("x" * 4001, "4000"),
+        ("</textarea>" * 9, "Use fewer words"), (",;\n", "At least one word"), ("x" * 4001, "4000"),
         (",".join(map(str, range(201))), "Up to 200 classes"), ("\0", ""),
     ],
     ids=["tokens", "none", "characters", "classes", "nul"],

@@ -37,11 +37,7 @@ LESS = [[2, 1, 1], [1, 0, 2]]
 
 def methods(title: str = "VOC20", gclip: list[list[int]] = MORE) -> Tally:
     return result(
-        [
-            ("CLIP", "methods", LESS),
-            ("ClearCLIP", "methods", HALF),
-            ("GCLIP", "methods", gclip),
-        ],
+        [("CLIP", "methods", LESS), ("ClearCLIP", "methods", HALF), ("GCLIP", "methods", gclip)],
         title,
     )
 

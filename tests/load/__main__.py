@@ -42,10 +42,6 @@ WORDS = (
 )  # fmt: skip
 SIZES = ((120, 160), (480, 640), (1500, 2000), (2000, 2000), (3000, 4000), (4000, 6000))
 """Uploaded pictures, height before width."""
-CHANGED = 6
-"""Settings at most in which a request differs from the page as it opens."""
-PROGRAMS = 0.15
-"""Share of requests that a program makes through the API."""
 CLASSES = ("dog", "grass", "sky", "water")
 """Of an uploaded mask."""
 TEXTS = {
@@ -60,8 +56,6 @@ TEXTS = {
     "left": ("clip", "truth"),
     "right": ("naclip", "cs"),
 }
-SKIPPED = ("source", "example", "words", "tab")
-"""Settings that every request has a value of."""
 
 
 @dataclass(frozen=True)
@@ -111,16 +105,17 @@ def mask(number: int) -> bytes:
 
 
 def wishes(amount: int, seed: int = 0) -> list[Wish]:
-    """So many different requests, drawn from all settings."""
+    """So many different requests, drawn from all settings; one in seven is a program's."""
     chance, found = random.Random(seed), dict[Wish, None]()
     while len(found) < amount:
-        found[_program(chance) if chance.random() < PROGRAMS else _visit(chance)] = None
+        found[_program(chance) if chance.random() < 0.15 else _visit(chance)] = None
     return list(found)
 
 
 def _visit(chance: random.Random) -> Wish:
-    names = [name for name in FIELDS if name not in SKIPPED]
-    changed = chance.sample(names, chance.randint(0, CHANGED))
+    """Up to six settings differ from the page as it opens, beside those that every request has."""
+    names = [name for name in FIELDS if name not in ("source", "example", "words", "tab")]
+    changed = chance.sample(names, chance.randint(0, 6))
     asked = {key_of(name): value for name in changed if (value := _value(name, chance))}
     asked |= {"words": chance.choice(WORDS), "tab": chance.choice(TABS).name}
     upload = chance.randrange(-len(SIZES), len(SIZES))

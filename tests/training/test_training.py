@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections import ChainMap
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,16 +27,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All words that the tables name, with vectors by lot, and a few photos."""
     folder = tmp_path_factory.mktemp("data")
     table = names()
-    every = {
-        w
-        for key in ("anywhere", "people", "wide", "below", "seldom", "high", "low")
-        for w in table[key]
-    }
-    every |= {w for key in ("classes", "labels") for group in table[key].values() for w in group}
-    every |= {*table["captions"], *table["called"].values(), *table["synonyms"]}
+    every = {*table["captions"], *table["called"].values(), *table["synonyms"]}
+    for key in ("anywhere", "people", "wide", "below", "seldom", "high", "low"):
+        every.update(table[key])
+    for key in ("classes", "labels", "neighbours"):
+        every.update(*table[key].values())
     for place in table["scenes"].values():
-        every |= {*place["there"], *place["may be"]}
-    every |= {w for group in table["neighbours"].values() for w in group}
+        every.update(place["there"], place["may be"])
     nouns = sorted({table["called"].get(w, w) for w in every} - set(table["stuff"]))
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((len(nouns), 512)).astype(np.float16)
@@ -230,9 +228,7 @@ def test_the_recipe_makes_a_model(
     said = torch.load(work / "map.pt", weights_only=True)["vectors"]
     assert torch.allclose(said, text.said(words, work)), "the new map learns what the text says"
     settings = json.loads((out / "model.json").read_text())
-    state = {}
-    for file in sorted(out.glob("*.safetensors")):
-        state.update(load_file(file))
+    state = dict(ChainMap(*map(load_file, out.glob("*.safetensors"))))
     model = CLIP(**{key: value for key, value in settings.items() if key != "stem"})
     model.visual.conv1 = Stem(settings["embed_dim"], settings["stem"])
     model.load_state_dict(unpack(state, settings["text_cfg"]["vocab_size"], "the built-in model"))
@@ -251,10 +247,8 @@ def test_regions_of_a_percent_are_measured_and_walls_are_one_word(tmp_path: Path
     Image.fromarray(mask).save(tmp_path / "a.png")
     Image.new("RGB", (50, 40)).save(tmp_path / "a.jpg")
     others = {str(100 + n): f"word {n}" for n in range(12)}
-    index = [
-        {"file": "a", "words": {"1": "wall tile", "2": "wall", "3": "sea", "4": "cat", **others}}
-    ]
-    (tmp_path / "index.json").write_text(json.dumps(index))
+    words = {"1": "wall tile", "2": "wall", "3": "sea", "4": "cat", **others}
+    (tmp_path / "index.json").write_text(json.dumps([{"file": "a", "words": words}]))
     (case,) = measure.cases(tmp_path)
     assert case.words == ("wall", "ocean")
     assert len(case.distractors) == 10

@@ -1,9 +1,24 @@
-"""What all tests share: where the checkout is, and ports for pages and processes."""
+"""What all tests share: where the checkout is, ports for pages and processes, and refusals."""
 
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
+TRACES = ("Traceback", "site-packages", 'File "', str(ROOT))
+"""What no message for a person has."""
+
+
+def refusal(error: type[Exception], ask: Callable[[], object], *words: str) -> str:
+    """The message of an error that names all ``words`` and nothing of the machine."""
+    with pytest.raises(error) as caught:
+        ask()
+    message = str(caught.value)
+    assert all(word in message for word in words), message
+    assert not any(trace in message for trace in TRACES), message
+    return message
 
 
 def free_port() -> int:

@@ -1,6 +1,5 @@
 """Around the answers: nothing stale, an address that follows, ways in; Learn, Compare, Export."""
 
-import io
 import re
 import tomllib
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests.browser.conftest import (
     turn_to,
     type_words,
 )
+from tests.pictures import encoded
 
 WORDS = tomllib.loads(TEXTS.read_text("utf-8"))
 ANSWERED = "(tab) => (new URLSearchParams(location.search).get('tab') ?? 'side') === tab"
@@ -38,9 +38,7 @@ FADED = "document.querySelector('#tabs .tabitem').computedStyleMap().get('opacit
 
 def give(page: Page, picture: Image.Image, field: str = "photo") -> None:
     """Upload a picture, or a mask of one's own."""
-    made = io.BytesIO()
-    picture.save(made, "PNG")
-    file = {"name": f"{field}.png", "mimeType": "image/png", "buffer": made.getvalue()}
+    file = {"name": f"{field}.png", "mimeType": "image/png", "buffer": encoded(picture, "PNG")}
     page.locator(f"#{field} input[type=file]").set_input_files(file)
 
 

@@ -6,14 +6,14 @@ from PIL import Image, ImageColor
 
 from demo.drawing import lettering, render
 from gclip_core import palette
+from tests.pictures import noise
 
 NAMES = ("cat", "grass", "sky")
 
 
 @pytest.fixture
 def photo() -> Image.Image:
-    rng = np.random.default_rng(0)
-    return Image.fromarray(rng.integers(0, 256, (120, 200, 3), np.uint8))
+    return noise(120, 200)
 
 
 @pytest.fixture

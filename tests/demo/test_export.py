@@ -103,9 +103,7 @@ def test_the_command_makes_the_same_mask_again(
         packed.extractall(tmp_path)
     monkeypatch.chdir(tmp_path)
     assert segment.main(shlex.split(export.command_line(look))[3:]) == 0
-    made, taken = (
-        np.asarray(Image.open(tmp_path / name)) for name in ("out/picture.png", "mask.png")
-    )
+    made, taken = (np.asarray(Image.open(name)) for name in ("out/picture.png", "mask.png"))
     assert (made == taken).all()
 
 

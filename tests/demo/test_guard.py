@@ -34,8 +34,7 @@ class App:
     """Stands in the place of Gradio: says which requests reached it, and joins each to a queue."""
 
     def __init__(self, say: bytes = b"", status: int = 200) -> None:
-        self.reached: list[tuple[str, bytes, dict[bytes, bytes]]] = []
-        self.queries: list[bytes] = []
+        self.reached: list[tuple[str, bytes, dict[bytes, bytes], bytes]] = []
         self.say, self.status = say, status
 
     async def __call__(self, scope: Any, receive: Callable, send: Callable) -> None:
@@ -43,8 +42,8 @@ class App:
         while more:
             message = await receive()
             body, more = body + message["body"], message.get("more_body", False)
-        self.reached.append((scope["path"], body, dict(scope["headers"])))
-        self.queries.append(scope["query_string"])
+        headers, query = dict(scope["headers"]), scope["query_string"]
+        self.reached.append((scope["path"], body, headers, query))
         event = f"{len(self.reached):032x}"
         said = self.say or json.dumps({"event_id": event}).encode()
         await send({"type": "http.response.start", "status": self.status, "headers": []})
@@ -269,8 +268,8 @@ def test_answers_unread_for_long_are_fetched_and_thrown_away(
         await asyncio.gather(*page._discards.values())
 
     asyncio.run(later())
-    assert app.reached[-1][0] == DATA
-    assert parse_qs(app.queries[-1].decode()) == {"session_hash": ["a&b=é"]}
+    path, *_, query = app.reached[-1]
+    assert (path, parse_qs(query.decode())) == (DATA, {"session_hash": ["a&b=é"]})
     assert len(page.pending) == 0
 
 

@@ -1,6 +1,5 @@
 """The machine's value: the numbers of the look, packed, and words at every part."""
 
-import base64
 import json
 import math
 from typing import Any
@@ -12,7 +11,8 @@ from demo.look import Look, Request
 from demo.settings import Settings
 from demo.tabs import machine
 from gclip_core.methods import METHODS
-from tests.demo import studio, test_widgets
+from tests.demo import studio
+from tests.demo.test_widgets import read
 
 SMALL: dict[str, Any] = {"example": "teddy", "words": "teddy bear, person, floor", "short_side": 96}
 
@@ -21,14 +21,10 @@ def look_at(**changes: Any) -> Look:
     return studio().look(Request(Settings(**{**SMALL, **changes})))
 
 
-def unpacked(value: dict[str, Any]) -> dict[str, np.ndarray]:
-    return test_widgets.unpacked(base64.b64decode(value["data"]))
-
-
 def test_what_travels_is_what_was_found_to_half_a_level() -> None:
     look = look_at(plant=True)
     exact, value = machine.arrays(look), machine.value(look)
-    back = unpacked(value)
+    back = read(value["data"])
     assert value["square"] == 1
     for name in ("local", "used", *(f"block {b - 1}" for b in value["fused"])):
         step = np.abs(np.sqrt(back[name]) - np.sqrt(exact[name])).max()
@@ -47,7 +43,7 @@ def test_the_matrix_used_is_the_mean_of_those_that_are_drawn() -> None:
 
 def test_where_a_patch_looks_most_comes_from_the_exact_row() -> None:
     look = look_at()
-    used, back = machine.arrays(look)["used"], unpacked(machine.value(look))
+    used, back = machine.arrays(look)["used"], read(machine.value(look)["data"])
     shares = np.sort(used / used.sum(1, keepdims=True))[:, :-4:-1]
     assert (back["looks"][0] == used.argmax(1)).all()
     assert np.allclose(back["times"], shares.T * len(used), rtol=1e-3)
@@ -59,7 +55,9 @@ def test_many_patches_are_drawn_in_squares_and_the_picture_says_so() -> None:
     square = value["square"]
     assert square > 1
     assert f"squares of {square} × {square}" in value["parts"]["picture"]["sentence"]
-    assert unpacked(value)["scores"].shape[1] == math.prod(look.grid), "words are of every patch"
+    assert read(value["data"])["scores"].shape[1] == math.prod(look.grid), (
+        "words are of every patch"
+    )
 
 
 def test_a_fault_is_called_a_simulation_and_says_where_it_sits() -> None:

@@ -3,6 +3,7 @@
 import argparse
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -120,16 +121,12 @@ def test_large_requests_are_answered_one_at_a_time_and_small_ones_beside_them() 
         begun.append(1)
         assert go.wait(30)
 
-    threads = [
-        threading.Thread(target=studio.answer, args=(Request(large), hold)) for _ in range(3)
-    ]
-    for thread in threads:
-        thread.start()
-    assert studio.answer(Request(small), lambda look: look.settings) == small
-    assert len(begun) <= 1
-    go.set()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(3) as pool:
+        for _ in range(3):
+            pool.submit(studio.answer, Request(large), hold)
+        assert studio.answer(Request(small), lambda look: look.settings) == small
+        assert len(begun) <= 1
+        go.set()
     assert len(begun) == 3
 
 

@@ -115,9 +115,8 @@ def test_under_a_simulation_global_tokens_are_those_of_the_trunk_that_runs() -> 
 def test_the_last_block_s_maps_are_without_and_with_amf(head: int | None) -> None:
     look = look_at(view_head=head, view_block=7)
     shown = attention._maps(look)["maps"]
-    assert [one["title"] for one in shown] == [
-        "Block 8 of 12", "Block 12, AMF off", "Block 12, AMF on",
-    ]  # fmt: skip
+    titles = ["Block 8 of 12", "Block 12, AMF off", "Block 12, AMF on"]
+    assert [one["title"] for one in shown] == titles
     for one, amf in zip(shown[1:], (False, True), strict=True):
         method = ablation(look.settings, amf, cs=True)
         row = look.segmenter.last_attention(look.trunk(method), method, head)[0, 1:]

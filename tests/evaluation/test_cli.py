@@ -36,9 +36,8 @@ def test_photos_are_evaluated_without_any_data(capsys: pytest.CaptureFixture[str
     (folder,) = Path("results").iterdir()
     found = result(str(folder))
     assert found["complete"]
-    assert [r["label"] for r in found["results"]] == [
-        "ClearCLIP", "GCLIP", "neither", "AMF", "CS", "AMF + CS",
-    ]  # fmt: skip
+    labels = ["ClearCLIP", "GCLIP", "neither", "AMF", "CS", "AMF + CS"]
+    assert [row["label"] for row in found["results"]] == labels
     assert 0 < found["results"][0]["miou"] < 1
     assert found["settings_digest"] in folder.name
     assert found["settings"]["weights"]

@@ -141,7 +141,6 @@ def test_every_window_is_calibrated_on_its_own(name: str) -> None:
     encoded = windows.encode(picture(48, 72))
     assert [len(one.corners) for one in encoded.passes] == [2]
     found = windows.dense_features(encoded, METHODS[name]).patches.unflatten(0, (6, 9))
-    left = Segmenter(backbone, short_side=48).dense_features(
-        picture(48, 72).crop((0, 0, 48, 48)), METHODS[name]
-    )
+    square = picture(48, 72).crop((0, 0, 48, 48))
+    left = Segmenter(backbone, short_side=48).dense_features(square, METHODS[name])
     assert torch.allclose(found[:, :3], left.patches.unflatten(0, (6, 6))[:, :3], atol=1e-4)

@@ -14,6 +14,7 @@ from PIL import Image
 from gclip_core import images
 from gclip_core.errors import ImageError
 from gclip_core.images import check, digest, resize, target_size
+from tests import refusal
 from tests.pictures import FORMATS, cost, encoded, noise, png_bomb, png_chunk, rgb, turned
 
 # Pillow warns of what is odd in a header before the refusal in words.
@@ -29,20 +30,10 @@ def pixels(image: Image.Image) -> np.ndarray:
 
 
 def refused(source: object, *words: str, **options: int) -> str:
-    """Assert that ``source`` is refused in words that a person can use, and return them."""
-    with pytest.raises(ImageError) as caught:
-        check(source, **options)
-    message = str(caught.value)
-    for word in words:
-        assert word in message
-    assert "expected" in message, "the message names what was wanted"
+    """The sentence in which ``source`` is refused: it names ``words`` and what was wanted."""
+    message = refusal(ImageError, lambda: check(source, **options), "expected", *words)
     assert message.endswith(".")
-    assert "Traceback" not in message
-    assert "site-packages" not in message
     return message
-
-
-# ── every kind of picture becomes RGB ──────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -113,9 +104,6 @@ def test_the_first_frame_of_an_animation_is_taken(kind: str) -> None:
     assert np.abs(pixels(check(data)) - [255, 0, 0]).max() <= 3
 
 
-# ── upright ────────────────────────────────────────────────────────────────────────────────────
-
-
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
 def test_a_turn_of_the_camera_is_undone_once(kind: str) -> None:
     options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
@@ -133,9 +121,6 @@ def test_the_caller_s_image_is_neither_shared_nor_changed() -> None:
     assert (pixels(source) == pixels(rgb())).all()
     assert source.info == {"comment": "mine"}
     assert result.info == {}, "no metadata travels on"
-
-
-# ── arrays ─────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (3, 5, 1), (3, 5, 3), (3, 5, 4)])
@@ -158,9 +143,6 @@ def test_other_arrays_are_refused() -> None:
         refused(Image.new("RGB", (shape[1], shape[0])), "at least 1 × 1")
 
 
-# ── size: from the header, before a pixel is decoded ───────────────────────────────────────────
-
-
 def test_a_picture_over_the_limit_is_refused_and_one_at_the_limit_is_not() -> None:
     files = [encoded(rgb(), kind) for kind in FORMATS]
     for source in (*files, rgb(), pixels(rgb()).astype(np.uint8)):
@@ -177,9 +159,6 @@ def test_a_bomb_by_pixels_is_refused_unread() -> None:
 def test_only_the_listed_decoders_run() -> None:
     for kind in ("TIFF", "BMP", "PPM", "ICO", "TGA", "PCX", "JPEG2000", "SGI", "DDS", "IM", "PDF"):
         refused(encoded(noise(16, 16), kind), "PNG, JPEG, WebP or GIF")
-
-
-# ── what is no picture ─────────────────────────────────────────────────────────────────────────
 
 
 def test_what_is_no_picture_is_refused_with_the_list() -> None:
@@ -206,9 +185,6 @@ def test_a_file_over_the_limit_of_bytes_is_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(images, "MAX_BYTES", 2**20)
     heavy = encoded(rgb(), "PNG") + bytes(2**20)
     refused(heavy, "at most 1 MB", "scale the image down")
-
-
-# ── a JPEG without its end, and at a smaller scale ─────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("progressive", [False, True])
@@ -241,9 +217,6 @@ def test_a_draft_of_any_png_is_the_mean_of_squares_of_the_whole(mode: str, turn:
     whole = check(data)
     small = check(data, draft=(whole.height // 3, whole.width // 3))
     assert np.array_equal(pixels(small), pixels(whole.reduce(3)))
-
-
-# ── damage, and files built to hurt ────────────────────────────────────────────────────────────
 
 
 def test_a_file_cut_at_any_tenth_is_refused() -> None:
@@ -335,9 +308,6 @@ def test_a_bomb_costs_little_memory_and_time(bomb: str, tmp_path: Path) -> None:
     assert found == outcome
     assert grown < most_mb
     assert seconds < 10, "of processor time; what grows with the square takes minutes"
-
-
-# ── digest, target size, resize ────────────────────────────────────────────────────────────────
 
 
 def test_equal_pixels_have_equal_digests_and_others_have_not() -> None:

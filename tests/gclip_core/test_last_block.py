@@ -34,10 +34,8 @@ def test_the_clip_entry_is_the_stock_towers_patch_tokens(settings: dict[str, Any
     with torch.no_grad():
         _, tokens = model.visual(normalised(image)[None].float())
         stock = F.normalize(tokens[0] @ model.visual.proj, dim=-1)
-    backbone = wrap_backbone(model)
-    features = Segmenter(backbone, short_side=min(image.size)).dense_features(
-        image, METHODS["clip"]
-    )
+    segmenter = Segmenter(wrap_backbone(model), short_side=min(image.size))
+    features = segmenter.dense_features(image, METHODS["clip"])
     assert features.patches.dtype == torch.float32
     assert torch.allclose(features.patches, stock, atol=1e-5)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import open_clip
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from evaluation.photos import star_photos
 from gclip_core import METHODS, Segmenter, gclip, load_backbone, plant_channel
@@ -140,9 +140,8 @@ def image(bench: Bench) -> list[Row]:
     plain, fused = METHODS["clearclip"], gclip(cs=False, amf_blocks=AMF_BLOCKS)
     repaired = gclip(amf=False, cs_blocks=CS_BLOCKS)
     both = gclip(amf_blocks=AMF_BLOCKS, cs_blocks=CS_BLOCKS)
-
-    def one() -> Tensor:
-        return face.segment(shown, WORDS, plain).labels
+    one = partial(face.segment, shown, WORDS, plain)
+    one_usual = partial(usual.labels, bench.model, pixels, text)
 
     def five() -> None:
         trunk = face.encode(shown)
@@ -152,16 +151,13 @@ def image(bench: Bench) -> list[Row]:
         for method in (repaired, both):
             face.segment(upper, WORDS, method)
 
-    def one_usual() -> Tensor:
-        return usual.labels(bench.model, pixels, text)
-
     def five_usual() -> None:
         for blocks in ((), AMF_BLOCKS, (), (), AMF_BLOCKS):
             usual.labels(bench.model, pixels, text, blocks)
 
     times = medians(one_usual, five_usual, one, five, repeats=bench.repeats)
     theirs, theirs_five, ours, ours_five = times
-    equal = 100 * float((one() == one_usual()).float().mean())
+    equal = 100 * float((one().labels == one_usual()).float().mean())
     note = f"labels equal on {equal:.2f} % of pixels"
     return [
         faster("one variant, ViT-B/16, 336 × 448, float32", ours, theirs, 1.05, note=note),
@@ -247,10 +243,4 @@ def page(bench: Bench) -> list[Row]:
     ]
 
 
-SECTIONS: dict[str, Callable[[Bench], list[Row]]] = {
-    "text": text,
-    "image": image,
-    "toggles": toggles,
-    "methods": methods,
-    "page": page,
-}
+SECTIONS = {section.__name__: section for section in (text, image, toggles, methods, page)}

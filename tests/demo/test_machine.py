@@ -52,12 +52,10 @@ def test_where_a_patch_looks_most_comes_from_the_exact_row() -> None:
 def test_many_patches_are_drawn_in_squares_and_the_picture_says_so() -> None:
     look = look_at(short_side=336)
     value = machine.value(look)
-    square = value["square"]
+    square, scores = value["square"], read(value["data"])["scores"]
     assert square > 1
     assert f"squares of {square} × {square}" in value["parts"]["picture"]["sentence"]
-    assert read(value["data"])["scores"].shape[1] == math.prod(look.grid), (
-        "words are of every patch"
-    )
+    assert scores.shape[1] == math.prod(look.grid), "words are of every patch"
 
 
 def test_a_fault_is_called_a_simulation_and_says_where_it_sits() -> None:

@@ -19,13 +19,13 @@ from demo.host.files import path_of, saved_file
 from demo.look import Look, Request, Studio, check_words
 from demo.settings import FIELDS, MAX_WORDS, Settings
 from demo.tabs import export
+from demo.variants import SWITCHED
 from gclip_core.methods import METHODS
 from gclip_core.registry import BACKBONES
 from gclip_core.version import __version__
 
-SWITCHED = {"clearclip": (False, False), "amf": (True, False), "cs": (False, True)}
-"""Methods that are the page's switches: AMF and CS."""
-_Method = Literal[tuple(dict.fromkeys(["gclip", *METHODS, *SWITCHED]))]
+_METHODS = tuple(dict.fromkeys(["gclip", *METHODS, *SWITCHED]))
+_Method = Literal[_METHODS]
 _Backbone = Literal[("default", *BACKBONES)]
 _Background = Literal[tuple(declared.choices("background"))]
 _Words = Annotated[str, Field(max_length=MAX_WORDS), AfterValidator(check_words)]
@@ -94,7 +94,7 @@ class Endpoints:
         return {
             "version": __version__,
             "backbone": self._studio.default.name,
-            "methods": list(dict.fromkeys([*METHODS, *SWITCHED])),
+            "methods": list(_METHODS),
             "backbones": [
                 {name: getattr(entry, name) for name in described}
                 | {"download_mb": entry.download, "here": self._studio.has(entry)}

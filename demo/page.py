@@ -33,8 +33,7 @@ from gclip_core.errors import GclipError
 
 logger = logging.getLogger(__name__)
 
-WORDS = Path(__file__).with_name("words.toml")
-"""Sentences that the browser alone shows."""
+GLOSSARY = tomllib.loads(Path(__file__).with_name("glossary.toml").read_text("utf-8"))
 BUILT = (
     "#title h1", "#photo .target", "#examples", "#words textarea", "#chips .gw",
     "#background input",
@@ -53,13 +52,12 @@ def head() -> str:
     """What goes into the document's head: tags, the page's own style and script."""
     return META + code.head(
         {
-            **tomllib.loads(WORDS.read_text("utf-8")),
-            "old": wording.OLD,
+            **wording.BROWSER,
+            "terms": GLOSSARY,
             "examples": [[photo.name, photo.title] for photo in star_photos().values()],
             "keys": [key_of(name) for name in FIELDS],
             "tabs": [entry.name for entry in TABS],
             "heavy": [entry.name for entry in TABS if entry.heavy],
-            "copied": [wording.COPIED, wording.COPY_LINK],
             "built": BUILT,
         }
     )

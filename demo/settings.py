@@ -287,7 +287,7 @@ class Settings(BaseModel):
         "Also show " + ", ".join(m.title for m in METHODS.values() if not m.shown),
     )  # fmt: skip
     left: Name = _set("clearclip", "left", "view", "choice", "From")
-    right: Name = _set("amf_cs", "right", "view", "choice", "To")
+    right: Name = _set("gclip", "right", "view", "choice", "To")
 
     @property
     def max_tokens(self) -> int:

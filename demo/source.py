@@ -39,12 +39,12 @@ class NoPictureError(ImageError):
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """A known mask: ``labels`` (H, W) int64 indices into ``names``, -1 where not counted.
+    """A known mask: ``labels`` (H, W) int16 indices into ``names``, -1 where not counted.
 
     Each entry of ``names`` is a class's name followed by its synonyms.
     """
 
-    labels: NDArray[np.int64]
+    labels: NDArray[np.int16]
     names: tuple[tuple[str, ...], ...]
 
 
@@ -108,7 +108,7 @@ def open_picture(settings: Settings, upload: str) -> Picture:
         if photo is None:
             name, known = settings.example[:40], ", ".join(photos)
             raise ImageError(f"There is no example '{name}'. Choose one of: {known}.")
-        image, truth = photo.image(), Truth(photo.labels(), photo.words)
+        image, truth = photo.image(), Truth(photo.labels().astype(np.int16), photo.words)
         return Picture(image, images.digest(image), photo.title, photo.text, truth)
     came = size_of(upload)
     image = images.check(upload, MAX_PIXELS, draft=worked_size(came))
@@ -151,8 +151,8 @@ def decoding(path: str) -> Iterator[Grid]:
         yield size
 
 
-def read_mask(path: str) -> tuple[NDArray[np.uint8], dict[int, str]]:
-    """Values (H, W) of a mask in a PNG, and the colour of each; other colours are numbered.
+def read_mask(path: str) -> Image.Image:
+    """The mask of a PNG, indexed or grey; the colours of another mode are numbered in their order.
 
     A large one is scaled down as its picture is, to the nearest value.
 
@@ -164,28 +164,24 @@ def read_mask(path: str) -> tuple[NDArray[np.uint8], dict[int, str]]:
         with Image.open(path, formats=images.FORMATS) as image:
             height, width = worked_size((image.height, image.width))
             mask = image.resize((width, height), Image.Resampling.NEAREST)
-    mask = mask if mask.mode in ("P", "L", "RGB") else mask.convert("RGB")
-    shown = mask.convert("RGB")
-    values = np.asarray(mask) if mask.mode != "RGB" else _numbered(shown)
-    found, first = np.unique(values, return_index=True)
-    colours = np.asarray(shown).reshape(-1, 3)[first]
-    return values, {
-        int(value): "#{:02x}{:02x}{:02x}".format(*colour)
-        for value, colour in zip(found, colours, strict=True)
-    }
+    return mask if mask.mode in ("P", "L") else _indexed(mask.convert("RGB"))
 
 
-def _numbered(image: Image.Image) -> NDArray[np.uint8]:
-    """The colours of an RGB image numbered in their order, (H, W)."""
+def _indexed(image: Image.Image) -> Image.Image:
     found = image.getcolors(256)
     if found is None:
         raise ImageError(
             "A mask of at most 256 colours was expected, but one with more came; save it as PNG "
             "without smoothing."
         )
-    place = np.array([65536, 256, 1])
-    colours = np.sort(np.array([colour for _, colour in found]) @ place)
-    return np.searchsorted(colours, np.asarray(image) @ place).astype(np.uint8)
+    colours, place = np.array(sorted(colour for _, colour in found)), np.array([65536, 256, 1])
+    numbers = colours @ place
+    rows = [
+        np.searchsorted(numbers, row @ place).astype(np.uint8) for row in np.asarray(image)
+    ]  # row by row: numpy needs 8 bytes a number
+    indexed = Image.fromarray(np.stack(rows))
+    indexed.putpalette(colours.ravel().tolist())
+    return indexed
 
 
 def mask_colours(path: str) -> list[tuple[int, str, float, str]]:
@@ -196,10 +192,17 @@ def mask_colours(path: str) -> list[tuple[int, str, float, str]]:
     Raises:
         ImageError: as :func:`read_mask`.
     """
-    values, colours = read_mask(path)
-    shares = np.bincount(values.ravel(), minlength=256) / values.size
-    named = dict(enumerate(_names_inside(path)))
-    return [(v, colour, float(shares[v]), named.get(v, "")) for v, colour in colours.items()]
+    mask, names = read_mask(path), dict(enumerate(_names_inside(path)))
+    shares = [count / (mask.height * mask.width) for count in mask.histogram()]
+    values = [value for value, share in enumerate(shares) if share]
+    sample = Image.fromarray(np.array([values], np.uint8))
+    if mask.mode == "P":
+        sample.putpalette(mask.getpalette())
+    colours = ["#{:02x}{:02x}{:02x}".format(*one) for one in np.asarray(sample.convert("RGB"))[0]]
+    return [
+        (value, colour, shares[value], names.get(value, ""))
+        for value, colour in zip(values, colours, strict=True)
+    ]
 
 
 def _names_inside(path: str) -> list[str]:
@@ -223,14 +226,15 @@ def truth_of_file(
     """
     if not classes:
         return None
-    values, _ = read_mask(path)
-    if values.shape != size:
+    mask = read_mask(path)
+    if (mask.height, mask.width) != size:
         raise ImageError(
             f"A mask of the image's size, {size[0]} × {size[1]} (height × width), was expected, "
-            f"but one of {values.shape[0]} × {values.shape[1]} came."
+            f"but one of {mask.height} × {mask.width} came."
         )
-    labels = np.full(size, UNCOUNTED, np.int64)
     names = list(dict.fromkeys(name for _, name in classes))
+    meant = np.full(257, UNCOUNTED, np.int16)  # the last is of no value that a mask has
     for value, name in classes:
-        labels[values == value] = names.index(name)
+        meant[min(value, 256)] = names.index(name)
+    labels = np.stack([meant[row] for row in np.asarray(mask)])  # by rows, as above
     return Truth(labels, tuple((name,) for name in names))

@@ -9,9 +9,9 @@ from demo.settings import Settings
 from gclip_core.methods import METHODS, find_method, gclip
 from gclip_core.types import Method
 
-SWITCHED = {"amf": (True, False), "cs": (False, True), "amf_cs": (True, True)}
-"""GCLIP with each of its switches on, then both."""
-VARIANTS = tuple(one for name in METHODS for one in (SWITCHED if name == gclip().name else (name,)))
+SWITCHED = {"amf": (True, False), "cs": (False, True), "gclip": (True, True)}
+"""GCLIP with each of its switches, AMF and CS, on, then both."""
+VARIANTS = tuple(one for name in METHODS for one in (SWITCHED if name == "gclip" else (name,)))
 """The name of every method, in the order of the table, with those of SWITCHED for GCLIP."""
 OF_METHOD = (
     "amf_blocks", "cs_blocks", "n_blocks", "heads", "cs_target", "global_threshold",
@@ -22,7 +22,7 @@ OF_METHOD = (
 
 def shown(extras: bool) -> tuple[str, ...]:
     """Names of the variants that Compare shows; ``extras``: also those that one asks for."""
-    usual = {"amf_cs", *(name for name, method in METHODS.items() if method.shown)}
+    usual = {"gclip", *(name for name, method in METHODS.items() if method.shown)}
     return tuple(name for name in VARIANTS if extras or name in usual)
 
 

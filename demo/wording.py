@@ -1,6 +1,6 @@
 """Sentences about a result, and those that several parts of the page show. Blocks count from 1.
 
-A control's label is where the control is made; what the browser alone shows is in ``words.toml``.
+A control's label is where the control is made.
 """
 
 import errno
@@ -94,6 +94,32 @@ NO_IMAGE_IN_LINK = "A link does not contain your photo: whoever opens it adds th
 OLD_SCENE = (
     "This link was made with a drawn scene. The page shows photos now: this is the first one."
 )
+BROWSER = {
+    "none": "Drop a photo on the page, or choose an example.",
+    "edited": "Press Enter or Segment for the new words.",
+    "done": "Done.",
+    "photo": {
+        "drop": "Drop a photo",
+        "choose": "Choose a photo",
+        "how": "or click, or paste one",
+        "camera": "Camera",
+        "take": "Take the photo",
+        "cancel": "Cancel",
+        "file": "Photo to segment",
+        "uploading": "Uploading …",
+        "refused": "The photo could not be uploaded. Try again, or use another.",
+        "large": "This file is too large. Use a smaller photo.",
+        "kind": "This is no photo. Use a PNG, JPEG, WebP or GIF.",
+    },
+    "camera": {  # by the name of the browser's error
+        "NotFoundError": "There is no camera on this device. Upload or paste a picture instead.",
+        "NotAllowedError": "The browser does not allow the camera. Allow it, or upload a picture.",
+        "NotReadableError": "Another program uses the camera. Close it, or upload a picture.",
+    },
+    "old": OLD,
+    "copied": [COPIED, COPY_LINK],
+}
+"""What the browser alone shows, or shows again."""
 
 
 def failed(error: Exception) -> str:

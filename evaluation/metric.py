@@ -118,11 +118,12 @@ def against_truth(
 
 def typed_truth(
     truth: NDArray, names: Sequence[Sequence[str]], vocabulary: Vocabulary
-) -> NDArray[np.int64]:
+) -> NDArray[np.int16]:
     """The truth in typed classes, (H, W): ``len(vocabulary)`` if not typed, IGNORE if ignored."""
     n, typed = len(vocabulary), {}
     for index, synonyms in enumerate(vocabulary.classes):
         for phrase in synonyms:
             typed.setdefault(phrase.casefold(), index)
     meant = [next((typed[w.casefold()] for w in own if w.casefold() in typed), n) for own in names]
-    return np.array([*meant, IGNORE])[truth]
+    table = np.array([*meant, IGNORE], np.int16)
+    return np.stack([table[row] for row in truth])  # by rows: numpy needs 8 bytes an index

@@ -17,7 +17,8 @@ from typing import Any
 from urllib.parse import unquote, urlencode
 
 import gradio as gr
-from pydantic import ValidationError
+from gradio.data_classes import CancelBody, ResetBody
+from pydantic import BaseModel, ValidationError
 from starlette.datastructures import Headers, QueryParams
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
@@ -59,6 +60,7 @@ _LEFT_SECONDS, _DISCARD_SECONDS = 10, 0.5
 _JOIN = f"{API}/queue/join"
 _DATA = f"{API}/queue/data"
 _NAMED = re.compile(rf"{API}/(call/v2|call|api|run)/([^/]*)")
+_BODIES = {f"{API}/cancel": CancelBody, f"{API}/reset": ResetBody}
 _FILES = tuple(f"{start}/file{sign}" for start in (API, "") for sign in "=/")
 # Gradio's tools for development and monitoring, its proxy for files of other hosts, its store of
 # visitors' runs and states, and what only pages with custom components need.
@@ -290,6 +292,8 @@ class Guard:
             if not by_name and not isinstance(body.get("data"), list):
                 raise HTTPException(422, NO_LIST)
             self._check_values(name, body if by_name else body["data"])
+        elif model := _BODIES.get(path):
+            _check_body(model, body, f"This takes {', '.join(model.model_fields)}.")
         try:
             json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
         except UnicodeError as error:
@@ -318,12 +322,8 @@ class Guard:
             raise HTTPException(422, f"“data” takes {takes} values here, but {len(values)} came.")
         for component, value in zip(event.inputs, values, strict=True):
             model = getattr(component, "data_model", None)
-            if model is None or value is None:
-                continue
-            try:
-                model.model_validate(value)
-            except ValidationError as error:
-                raise HTTPException(422, NOT_UPLOADED) from error
+            if model is not None and value is not None:
+                _check_body(model, value, NOT_UPLOADED)
         if event.collects_event_data and not (
             isinstance(data, dict) and {"index", "value"} <= data.keys()
         ):
@@ -487,6 +487,13 @@ def _is_shallow(data: bytes) -> bool:
         if depth > MAX_DEPTH:
             return False
     return True
+
+
+def _check_body(model: type[BaseModel], value: Any, problem: str) -> None:
+    try:
+        model.model_validate(value)
+    except ValidationError as error:
+        raise HTTPException(422, problem) from error
 
 
 def _check_files(value: Any) -> None:

@@ -11,7 +11,7 @@ import sys
 
 MB = 10**6
 BOUND = 1500 * MB
-WORKING = 1250 * MB
+WORKING = 1300 * MB
 LEAST = WORKING + 50 * MB
 """The smallest bound that can be set."""
 # From glibc's <malloc.h>. Left alone, glibc keeps freed blocks of up to 32 MB in many arenas, and

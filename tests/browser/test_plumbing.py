@@ -1,7 +1,6 @@
 """Around the answers: nothing stale, an address that follows, ways in; Learn, Compare, Export."""
 
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from demo import wording
-from demo.page import WORDS as TEXTS
+from demo.page import GLOSSARY
 from demo.tabs import TABS, learn
 from tests.browser.conftest import (
     DESKTOP,
@@ -23,7 +22,6 @@ from tests.browser.conftest import (
 )
 from tests.pictures import encoded
 
-WORDS = tomllib.loads(TEXTS.read_text("utf-8"))
 ANSWERED = "(tab) => (new URLSearchParams(location.search).get('tab') ?? 'side') === tab"
 WIDTHS = (320, 390, 641, 821, 1001, 1600, 2560)
 """The narrowest at which each arrangement of the page stands, a phone, and the widest."""
@@ -48,7 +46,7 @@ def test_a_camera_that_is_not_there_is_said_in_words(stays: Page) -> None:
         " Promise.reject(new DOMException('Requested device not found', 'NotFoundError')); }"
     )
     stays.locator("#photo .foot button").click()
-    expect(stays.locator("#photo .said")).to_have_text(WORDS["camera"]["NotFoundError"])
+    expect(stays.locator("#photo .said")).to_have_text(wording.BROWSER["camera"]["NotFoundError"])
 
 
 def test_what_is_refused_and_an_unknown_word_are_said_and_an_old_answer_stays_clearly_apart(
@@ -89,9 +87,9 @@ def test_words_that_are_not_asked_yet_dim_the_answer_to_others(stays: Page) -> N
     words, tabs = stays.locator("#words textarea"), stays.locator("#tabs")
     before = words.input_value()
     words.fill(f"{before}, cat")
-    expect(tabs).to_have_attribute("data-edited", WORDS["edited"])
+    expect(tabs).to_have_attribute("data-edited", wording.BROWSER["edited"])
     type_words(stays, before)
-    expect(tabs).not_to_have_attribute("data-edited", WORDS["edited"])
+    expect(tabs).not_to_have_attribute("data-edited", wording.BROWSER["edited"])
 
 
 def test_a_tall_slow_picture_dims_the_last_answer_on_no_tall_page(desktop: Page, url: str) -> None:
@@ -228,7 +226,7 @@ def test_a_word_is_explained_where_it_first_stands(term: str, stays: Page) -> No
     word = stays.locator(f".term[data-term='{term}']:visible").first
     tip = stays.locator("#term-tip")
     word.hover()
-    expect(tip).to_have_text(WORDS["terms"][term])
+    expect(tip).to_have_text(GLOSSARY[term])
     stays.mouse.move(2, 2)
     expect(tip).to_be_hidden()
     word.focus()

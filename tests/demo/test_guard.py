@@ -422,3 +422,14 @@ def test_what_breaks_the_application_is_answered_in_words(page: Guard) -> None:
     status, said = asked(page, "GET", "/")
     assert status == 500
     assert "secret" not in said
+
+
+@pytest.mark.parametrize("name", ["cancel", "reset"])
+def test_an_event_that_is_not_named_whole_is_not_cancelled(
+    name: str, page: Guard, app: App
+) -> None:
+    status, said = asked(page, "POST", f"{API}/{name}", b"{}")
+    assert (status, app.reached) == (422, [])
+    assert "event_id" in json.loads(said)["detail"]
+    whole = json.dumps({"session_hash": "one", "fn_index": 1, "event_id": EVENT}).encode()
+    assert asked(page, "POST", f"{API}/{name}", whole)[0] == 200

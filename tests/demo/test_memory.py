@@ -29,7 +29,7 @@ def _opened(path: Path) -> Grid:
 
 
 def _read(path: Path) -> Grid:
-    return read_mask(str(path))[0].shape
+    return read_mask(str(path)).size[::-1]
 
 
 def test_a_key_costs_the_same_whatever_a_visitor_sent() -> None:

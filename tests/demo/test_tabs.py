@@ -175,7 +175,7 @@ def test_the_table_has_a_row_a_method_with_its_year_marks_scores_and_time() -> N
         assert len(row["scores"]) == len(table["headers"])
     marks = {row["name"]: [bool(one) for one in row["marks"]] for row in table["rows"]}
     assert not any(marks["clip"])
-    assert marks["amf_cs"] == [True, True, False, True, True, True]
+    assert marks["gclip"] == [True, True, False, True, True, True]
     assert marks["scclip"][2] and marks["sfp"][2]
 
 

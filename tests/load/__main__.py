@@ -26,10 +26,10 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from demo.api import SWITCHED
 from demo.host import memory
 from demo.settings import FIELDS, MAX_CLASSES, choices, declared, key_of, limits
 from demo.tabs import TABS
+from demo.variants import SWITCHED
 from evaluation.photos import star_photos
 from gclip_core.methods import METHODS
 from tests.models import picture

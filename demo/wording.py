@@ -266,24 +266,22 @@ def method_marks(method: Method) -> list[str]:
     ]
 
 
-PARTS = {"q": "query", "k": "key", "v": "Value"}
-
-
 def attention_words(name: str) -> tuple[str, str, str]:
     """The symbol, the equation and the meaning of an entry of ATTENTIONS, made from its fields."""
     kind = ATTENTIONS[name]
     if not kind.pairs:
         return "I", "A v = v", "no attention: every patch keeps its own Value"
-    prime = "′" if kind.prepare else ""
+    parts, prime = {"q": "query", "k": "key", "v": "Value"}, "′" if kind.prepare else ""
+    whole = "{}" if kind.divisor == 1 else f"({{}}) / {kind.divisor}"
     near = " + ω" if kind.gaussian else ""
     symbol = " + ".join(f"A{prime}_{{{a}{b}}}" for a, b in kind.pairs)
     equation = " + ".join(f"softmax(s {a}{prime} {b}{prime}^{{T}}{near})" for a, b in kind.pairs)
     meaning = " and ".join(
-        f"patches with a similar {PARTS[a]}" if a == b else f"{PARTS[a]} against {PARTS[b]}"
+        f"patches with a similar {parts[a]}" if a == b else f"{parts[a]} against {parts[b]}"
         for a, b in kind.pairs
     )
     more = ", near ones first" * kind.gaussian + ", both prepared" * bool(prime)
-    return symbol, equation, f"by {meaning}{more}"
+    return whole.format(symbol), whole.format(equation), f"by {meaning}{more}"
 
 
 def on_this_model(backbone: str, methods: Collection[Method]) -> list[str]:

@@ -20,7 +20,7 @@ Part = Literal["q", "k", "v"]
 GAUSSIAN_SIGMA = 5.0
 """Standard deviation, in patches, of NACLIP's neighbourhood term (Hajimiri 2025)."""
 PEARL_ALPHA = 0.08
-"""Weight of PEARL's Key-Key logits beside its aligned Query-Key logits."""
+"""Weight of PEARL's Key-Key logits, which are added to its aligned Query-Key logits."""
 NEWTON_SCHULZ_STEPS = 5
 """PEARL's number of iterations. They do not converge, which is part of the method."""
 
@@ -50,10 +50,10 @@ class Heads:
 
 
 def aligned(heads: Heads) -> Heads:
-    """PEARL's queries and keys, (..., H, T, 2 d): ``softmax(s q' k'^T)`` is its attention.
+    """PEARL's queries and keys, (..., H, T, 2 d) in their dtype, for ``softmax(s q' k'^T)``.
 
     The logits ``s q (k R)^T + alpha s k_c k_c^T`` are one product of concatenated queries and keys.
-    The softmax takes ``s`` from the doubled width, so the queries are multiplied by sqrt(2).
+    ``s`` is computed from the doubled width, so the queries are multiplied by sqrt(2).
     """
     q, k = heads.q.float(), heads.k.float()
     share = q.norm(dim=-1, keepdim=True)  # (..., H, T, 1)
@@ -67,7 +67,7 @@ def aligned(heads: Heads) -> Heads:
 
 
 def newton_schulz(M: Tensor) -> Tensor:
-    """``M (M^T M)^-1/2`` of (..., d, d) after five iterations: PEARL's soft rotation."""
+    """``M (M^T M)^-1/2`` of (..., d, d) float32 after five iterations: PEARL's soft rotation."""
     square = M.transpose(-1, -2) @ M
     scale = square.norm(dim=(-2, -1), keepdim=True).clamp_min(torch.finfo(M.dtype).tiny)
     eye = torch.eye(M.shape[-1], device=M.device)
@@ -80,15 +80,16 @@ def newton_schulz(M: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Attention:
-    """A kind of attention: the sum over ``pairs`` of ``softmax(s a b^T + bias)``.
+    """A kind of attention: the sum over ``pairs`` of ``softmax(s a b^T + bias) / divisor``.
 
-    Without a pair the matrix is the identity: every token keeps its own Value. ``prepare`` changes
-    queries and keys before the pairs use them.
+    A mean has the number of its pairs as ``divisor``. Without a pair the matrix is the identity:
+    the output of a token is its own Value. ``prepare`` changes queries and keys before their use.
     """
 
     pairs: tuple[tuple[Part, Part], ...]
     gaussian: bool = False
     prepare: Callable[[Heads], Heads] | None = None
+    divisor: int = 1
 
     @property
     def needs_values(self) -> bool:
@@ -143,7 +144,7 @@ def mean_matrix(attention: Attention, heads: Heads, grid: Grid) -> Tensor:
         eye = torch.eye(tokens, device=heads.q.device)
         return eye.expand(*heads.q.shape[:-3], tokens, tokens)
     pairs, bias = _terms(attention, heads, grid)
-    return reduce(torch.add, (mean_weights(a, b, bias) for a, b in pairs))
+    return reduce(torch.add, (mean_weights(a, b, bias) for a, b in pairs)).div_(attention.divisor)
 
 
 def attend(attention: Attention, heads: Heads, grid: Grid, values: Tensor | None = None) -> Tensor:
@@ -156,7 +157,8 @@ def attend(attention: Attention, heads: Heads, grid: Grid, values: Tensor | None
         return v
     pairs, bias = _terms(attention, heads, grid)
     bias = None if bias is None else bias.to(v.dtype)
-    return reduce(torch.add, (_attend_pair(a, b, v, bias) for a, b in pairs))
+    products = (_attend_pair(a, b, v, bias) for a, b in pairs)
+    return reduce(torch.add, products).div_(attention.divisor)
 
 
 def _terms(

@@ -1,18 +1,21 @@
 """Attention matrices, worked by hand and against a naive float64 reference."""
 
 import math
+import re
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from demo import wording
 from gclip_core import attention
-from gclip_core.attention import ATTENTIONS, Heads
+from gclip_core.attention import ATTENTIONS, Attention, Heads
 from tests import reference
 
 GRID = (2, 3)
 TOKENS = 7
+MEAN = Attention((("q", "q"), ("k", "k")), divisor=2)
 
 
 def heads(seed: int = 0, n_heads: int = 4, d: int = 8, spread: float = 2.0) -> Heads:
@@ -66,15 +69,24 @@ def test_attend_is_the_matrix_times_the_values(name: str) -> None:
         assert torch.allclose(attended, matrix @ one.part("v"), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ATTENTIONS)
+@pytest.mark.parametrize("name", [*ATTENTIONS, "mean"])
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6), spread=st.sampled_from([0.0, 0.1, 3.0, 1e3]))
-def test_rows_sum_to_one_for_each_pair_of_a_sum(name: str, seed: int, spread: float) -> None:
-    matrix = attention.mean_matrix(ATTENTIONS[name], heads(seed, spread=spread), GRID)
-    rows = matrix.sum(-1)
-    total = float(max(1, len(ATTENTIONS[name].pairs)))
+def test_rows_sum_to_the_weights_of_the_drawn_equation(name: str, seed: int, spread: float) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(ATTENTIONS, "mean", MEAN)
+        matrix = attention.mean_matrix(ATTENTIONS[name], heads(seed, spread=spread), GRID)
+        _, equation, _ = wording.attention_words(name)
+    rows, divisor = matrix.sum(-1), re.search(r"\) / (\d)$", equation)
+    total = max(1, equation.count("softmax")) / int(divisor[1] if divisor else 1)
     assert torch.allclose(rows, torch.full_like(rows, total), atol=1e-5)
     assert (matrix >= 0).all()
+
+
+def test_a_mean_attention_is_half_the_sum_of_its_two_pairs() -> None:
+    block, both = heads(2), ATTENTIONS["qq+kk"]
+    for compute in (attention.mean_matrix, attention.attend):
+        assert torch.equal(compute(MEAN, block, GRID), compute(both, block, GRID) / 2)
 
 
 @pytest.mark.parametrize("seed", range(3))

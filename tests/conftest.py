@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-TOGETHER = ("tests/browser/", "tests/demo/test_host.py", "tests/demo/test_web_surface.py")
+PAGE = [f"tests/demo/test_{name}.py" for name in ("faults", "host", "web_surface")]
+TOGETHER = ("tests/browser/", *PAGE)
 """Files that share a browser, and those that share a page in a process of its own."""
 
 # As app.py does, before anything imports torch: MKL's results repeat, and threads that spin slow a

@@ -140,7 +140,7 @@ def _no_room() -> None:
 
 @pytest.fixture(scope="module")
 def full_disk() -> Iterator[Server]:
-    """The page in a process of its own, where no file can grow; who kills it is the last."""
+    """The page in a process of its own, where no file can grow; who ends it is the last."""
     with serving("--no-downloads", before=_no_room) as server:
         yield server
 
@@ -156,26 +156,25 @@ def test_a_disk_without_room_is_said_in_a_sentence_and_masks_go_on(full_disk: Se
     assert not visitor.ask(WORDS).problem, "masks need no disk"
 
 
-def test_killed_and_started_again_a_link_shows_the_same(full_disk: Server) -> None:
-    """kill -9 loses nothing that a visitor was promised: the link; SIGTERM loses nothing at all."""
-    link = f"cs=0&tab=compare&{WORDS}"
-    before = Visitor(full_disk.url).ask(link)
-    full_disk.process.kill()
-    with serving("--no-downloads") as server:
-        after = Visitor(server.url).ask(link)
-        assert not before.problem
-        assert after.same_as(before)
-        visitor = Visitor(server.url)
-        values = visitor.open(f"tab=compare&{of_size(400)}")
-        visitor.join("show", visitor.pressed(values)).raise_for_status()
-        messages = visitor.messages()
-        while next(messages)["msg"] != "process_starts":
-            pass
-        server.process.send_signal(signal.SIGTERM)
-        last = next(m for m in messages if m["msg"] == "process_completed")
-        assert last["success"]
-        assert server.process.wait(40) == 0
-        assert "Traceback" not in server.output()
+def test_a_page_that_is_ended_gives_its_last_answer_and_another_shows_the_same_link(
+    full_disk: Server, server: Server
+) -> None:
+    """A link is all that a visitor was promised to keep, and no page keeps anything for another."""
+    visitor, link = Visitor(full_disk.url), f"cs=0&tab=compare&{WORDS}"
+    before = visitor.ask(link)
+    assert not before.problem
+    values = visitor.open(f"tab=compare&{of_size(400)}")
+    visitor.join("show", visitor.pressed(values)).raise_for_status()
+    messages = visitor.messages()
+    while next(messages)["msg"] != "process_starts":
+        pass
+    logged = len(full_disk.output())
+    full_disk.process.send_signal(signal.SIGTERM)
+    last = next(m for m in messages if m["msg"] == "process_completed")
+    assert last["success"]
+    assert full_disk.process.wait(40) == 0
+    assert "Traceback" not in full_disk.output()[logged:]
+    assert Visitor(server.url).ask(link).same_as(before)
 
 
 def test_a_folder_for_uploads_that_cannot_be_written_is_said_in_a_sentence(

@@ -36,7 +36,7 @@ def labels(studio: Studio, asked: Request) -> np.ndarray:
 
 def upload(folder: Path, height: int, width: int, **changes: object) -> Request:
     path = folder / "upload.png"
-    noise(height // 10, width // 10).resize((width, height)).save(path)
+    noise(height // 10, width // 10).resize((width, height)).save(path, compress_level=1)
     return Request(Settings(source="upload", words=WORDS, **changes), upload=str(path))
 
 

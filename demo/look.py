@@ -249,18 +249,18 @@ class Look:
     @property
     def suggested(self) -> tuple[str, ...]:
         """Words that the picture shows, best first; cached."""
-        return self._suggest(SUGGESTED, choosy=True)
+        return self._suggest(SUGGESTED, strict=True)
 
     @property
     def more_words(self) -> tuple[str, ...]:
         """Words that the picture may show besides those that are looked for."""
         typed = {phrase.casefold() for phrase in vocabulary.parse(self.settings.words).phrases}
-        found = self._suggest(SUGGESTED + MORE, choosy=False)
+        found = self._suggest(SUGGESTED + MORE, strict=False)
         return tuple(word for word in found if word.casefold() not in typed)[:MORE]
 
-    def _suggest(self, most: int, choosy: bool) -> tuple[str, ...]:
-        key = ("suggested", self.key, most, choosy)
-        return self._cached(key, lambda: self.bare.suggest(self.encoded, most, choosy))
+    def _suggest(self, most: int, strict: bool) -> tuple[str, ...]:
+        key = ("suggested", self.key, most, strict)
+        return self._cached(key, lambda: self.bare.suggest(self.encoded, most, strict))
 
     @property
     def nearest_known(self) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from evaluation.errors import EvaluationError
 from gclip_core.methods import METHODS, find_method
-from gclip_core.numbering import block_numbers, listed
+from gclip_core.numbering import block_numbers
 from gclip_core.types import Method
 
 MakeGclip = Callable[..., Method]
@@ -52,7 +52,7 @@ def _amf_blocks(make: MakeGclip, depth: int, n_blocks: int) -> Iterator[tuple[st
     yield "no fusion", make(amf=False, cs=False)
     for first in range(depth - n_blocks):  # the last block is never fused
         blocks = tuple(range(first, first + n_blocks))
-        yield f"AMF {listed(blocks)}", make(cs=False, amf_blocks=blocks)
+        yield f"AMF {', '.join(map(str, block_numbers(blocks)))}", make(cs=False, amf_blocks=blocks)
 
 
 def _cs_blocks(make: MakeGclip, depth: int, n_blocks: int) -> Iterator[tuple[str, Method]]:

@@ -22,7 +22,7 @@ TOGETHER = 400_000
 
 
 def patch_attention(rows: Tensor) -> Tensor:
-    """Rows of attention (..., 1+N) without the class token, renormalised: (..., N) float32.
+    """Rows of attention (..., 1+N) without the class token, renormalised: (..., N), same dtype.
 
     A row that attends only to the class token becomes zero.
     """
@@ -100,7 +100,7 @@ def fused_blocks(
     if not isinstance(blocks, str):
         if max(blocks) >= n_blocks - 1:
             raise MethodError(
-                f"AMF takes blocks before the last one (1 to {n_blocks - 1} of {n_blocks}), "
+                f"AMF can fuse blocks before the last one (1 to {n_blocks - 1} of {n_blocks}), "
                 f"but block {max(blocks) + 1} came."
             )
         return FusionReport(blocks, reason)
@@ -144,11 +144,11 @@ def middle_blocks(n: int, n_blocks: int = 2) -> tuple[int, ...]:
 def attend_fused(
     rule: Attention, heads: Heads, grid: Grid, middle: Sequence[Heads], fusion: Fusion
 ) -> Tensor:
-    """``((1 - w) A + w mean_l A^(l))`` times the last block's Values, (..., H, T, d).
+    """``((1 - w) A + w mean_l A^(l))`` times the last block's Values, (..., H, T, d), their dtype.
 
-    ``middle`` are queries and keys of the fused blocks. Head i is fused with head i, or every head
-    with the head mean. Each map is multiplied by the Values on its own, and the products are
-    added; so no T x T matrix is stored where head i is fused with head i.
+    ``middle`` are the fused blocks' queries and keys, with values if their attention needs them.
+    Head i is fused with head i, or every head with the head mean. Each map is multiplied by the
+    Values on its own; so no T x T matrix is stored where head i is fused with head i.
     """
     v, fused = heads.part("v"), fused_kind(rule, fusion)
     share, divisor = _shares(fusion, len(middle))
@@ -168,7 +168,7 @@ def fused_kind(rule: Attention, fusion: Fusion) -> Attention:
 
 
 def fuse(local: Tensor, middle: Sequence[Tensor], fusion: Fusion) -> Tensor:
-    """The fused matrix of the last block's and the middle blocks' matrices, each (..., T, T)."""
+    """The fused matrix of the last block's and the middle blocks', each (..., T, T) float32."""
     share, divisor = _shares(fusion, len(middle))
     return (local + sum(share * one for one in middle)) / divisor
 

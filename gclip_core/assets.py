@@ -8,7 +8,8 @@ _PACKAGE = Path(__file__).resolve().parent
 def path(*parts: str) -> Path:
     """Path of a shipped file or folder, for example ``path("built-in", "model.safetensors")``.
 
-    A wheel carries ``assets/`` inside the package as ``_assets``; a checkout has it beside it.
+    In a wheel, ``assets/`` is in the package as ``_assets``; in a checkout, it is next to the
+    package. Raises FileNotFoundError.
     """
     for root in (_PACKAGE / "_assets", _PACKAGE.parent / "assets"):
         found = root.joinpath(*parts)

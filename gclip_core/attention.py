@@ -91,11 +91,6 @@ class Attention:
     prepare: Callable[[Heads], Heads] | None = None
     divisor: int = 1
 
-    @property
-    def needs_values(self) -> bool:
-        """Whether the matrix is computed from Values."""
-        return any("v" in pair for pair in self.pairs)
-
 
 ATTENTIONS: dict[str, Attention] = {
     "qk": Attention((("q", "k"),)),

@@ -1,12 +1,12 @@
 """A checked CLIP with its norms and caches; loaded by name or from a file."""
 
-import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from numbers import Real
 from pathlib import Path
+from uuid import uuid4
 
 import torch
 from open_clip.model import CLIP
@@ -25,20 +25,18 @@ from gclip_core.types import Blocks, KnownWords, Plant, Suppression
 TEXT_BYTES = 16 * 2**20
 """Text embeddings that a backbone caches."""
 
-_uids = itertools.count()
-
 
 @dataclass(frozen=True, eq=False)
 class Backbone:
     """An open_clip CLIP and the properties of it that the methods need; the model is not copied.
 
     ``mean`` and ``std`` normalise pixels; ``short_side`` is the size, in pixels, that pictures are
-    scaled to. ``known`` is None for a model with an open vocabulary.
-    ``uid`` identifies the model in caches; a planted copy has the same. ``text_cache`` has
-    embeddings by templates and phrase, ``openings_cache`` the prefix caches by templates.
+    scaled to. ``known`` is None for a model with an open vocabulary. ``uid`` identifies the model
+    in caches; a planted copy has the same ``uid``. ``text_cache`` has embeddings by templates and
+    phrase, ``openings_cache`` the prefix caches by templates.
 
     Raises:
-        BackboneError: a model with a tower that is not recomputed here.
+        BackboneError: a model with a tower that :mod:`gclip_core.blocks` cannot compute.
     """
 
     name: str
@@ -52,7 +50,7 @@ class Backbone:
     cs_blocks: Blocks = "auto"
     known: KnownWords | None = None
     planted: tuple[Plant, ...] = ()
-    uid: str = field(default_factory=lambda: str(next(_uids)))
+    uid: str = field(default_factory=lambda: uuid4().hex)
     text_cache: BoundedCache[Tensor] = field(  # a phrase that fits the text tower is under 1 kB
         default_factory=lambda: BoundedCache(TEXT_BYTES, lambda one: one.nbytes + 1024), repr=False
     )
@@ -126,7 +124,7 @@ class Backbone:
 
     @cached_property
     def gains(self) -> Tensor:
-        """The factor that planting gives every channel of every block: (L, D) float32."""
+        """The factor by which planting multiplies each channel of each block: (L, D) float32."""
         gains = torch.ones(self.n_blocks, self.width)
         for plant in self.planted:
             gains[list(plant.blocks), plant.channel] *= plant.gain
@@ -156,10 +154,11 @@ def load_backbone(
 ) -> Backbone:
     """Loads a BACKBONES entry, from ``weights`` if given, else from disk or open_clip's download.
 
-    ``dtype="auto"`` is bfloat16 if the device computes in it, and float32 for the built-in model.
+    ``dtype="auto"`` is bfloat16 if the device supports it; for the built-in model it is float32.
 
     Raises:
-        BackboneError: an unknown name, no network, a damaged file, another architecture.
+        BackboneError: an unknown name, device or dtype, no network, or a file that is damaged or
+            of another architecture.
     """
     entry = find_backbone(name)
     if dtype not in ("float32", "bfloat16", "auto"):
@@ -183,7 +182,7 @@ def plant_channel(backbone: Backbone, channel: int, gain: float, blocks: Iterabl
     The given backbone does not change; both share one model.
 
     Raises:
-        MethodError: a channel or block the tower does not have, or a gain that is no number.
+        MethodError: a channel or block the tower lacks, no block, or no gain below 10,000.
     """
     (channel,), chosen = indices("Channels", [channel]), tuple(sorted(indices("Blocks", blocks)))
     check_index("Channel", channel, backbone.width)

@@ -1,7 +1,7 @@
 """One pass through the image tower, from any block on, that returns the input of every block.
 
 The blocks are recomputed here from open_clip's modules and parameters. So a block can run with
-another ``W2'`` while the module's weights stay unchanged.
+another ``W2'`` while the module's weights stay unchanged. Outputs have the model's dtype.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ def embed_patches(visual: nn.Module, pixels: Tensor) -> Tensor:
 
 
 def positional_embedding(visual: nn.Module, grid: Grid) -> Tensor:
-    """The tower's positional embedding for a grid of patches, (1+N, D)."""
+    """The tower's positional embedding for a grid of patches, (1+N, D); float32 if resized."""
     own = visual.positional_embedding
     if grid == tuple(visual.grid_size):
         return own
@@ -108,7 +108,7 @@ def normalised(norm: nn.Module, x: Tensor) -> Tensor:
 def _quick_ffn(c_fc: nn.Linear, W2: Tensor, bias: Tensor, x: Tensor) -> Tensor:
     """The FFN with QuickGELU: ``x sigmoid(1.702 x) = silu(1.702 x) / 1.702``.
 
-    The matrix products multiply by both factors; in bfloat16 that saves a fifth of the time.
+    The matrix products multiply by 1.702 and 1/1.702; in bfloat16 that saves a fifth of the time.
     """
     rows = x.flatten(0, -2)
     hidden = torch.addmm(c_fc.bias, rows, c_fc.weight.T, beta=1.702, alpha=1.702)

@@ -24,7 +24,7 @@ class BoundedCache(Generic[Value]):
         self.size = 0
 
     def get(self, key: Hashable) -> Value | None:
-        """The value, now the most recently used, or None."""
+        """Returns the value and marks it as most recently used; None if there is none."""
         with self._lock:
             if key not in self._values:
                 return None

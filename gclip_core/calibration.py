@@ -2,8 +2,8 @@
 
 In late blocks, a few *outlier* patches attract most of the attention. They are replaced by their
 neighbours on the grid. Then patches that are alike in an earlier hidden state are averaged, before
-the last block and after it. All functions are pure; they compute one picture, in float32. ``X_b``
-in the comments is the output of block b, counted from 1.
+the last block and after it. All functions are pure and compute one picture; matrices and patches
+are float32. ``X_b`` in the comments is the output of block b, counted from 1.
 """
 
 from collections.abc import Sequence
@@ -24,9 +24,9 @@ NEIGHBOURS = 30
 LOF_QUANTILE = 0.95
 """Patches whose outlier score is above this quantile of all scores are outliers."""
 SOM_FACTOR = 1.5
-"""Factor of the class token's attention to a patch, before it is compared with the patch's own."""
+"""Factor of the class token's attention to a patch, against the patch's attention to itself."""
 SOM_MOST = 10
-"""The most outliers that :func:`som_outliers` returns, whatever the picture's size."""
+"""The maximum number of outliers of :func:`som_outliers`, whatever the picture's size."""
 GATE_SHARPNESS = 3.0
 """Factor of the similarity before the softmax of :func:`gate`."""
 THRESHOLD = 0.4
@@ -37,28 +37,28 @@ spreading after it, and the sum that enters the second pass."""
 
 
 def lof_scores(patches: Tensor) -> Tensor:
-    """How isolated each patch (N, D) is, (N,) float32: a short form of the local outlier factor.
+    """How isolated each patch (N, D) is, (N,): a short form of the local outlier factor; N > 30.
 
-    The reach of a patch is its squared distance to the 30th nearest other patch. The score is its
-    reach times the mean of 1 / reach over these 30, as in SC-CLIP's code.
+    A patch's k-distance is its squared distance to the 30th nearest other patch. The score is this
+    times the mean of 1 / k-distance over these 30, as in SC-CLIP's code.
     """
     centred = patches - patches.mean(0)  # smaller numbers: the difference below is more exact
     squares = centred.square().sum(1)
     apart = squares[:, None] + squares[None] - 2 * centred @ centred.T  # (N, N)
     apart.fill_diagonal_(torch.inf)
     near, which = apart.topk(NEIGHBOURS, largest=False)
-    reach = near[:, -1].clamp_min(torch.finfo(near.dtype).tiny)
-    return reach * (1 / reach)[which].mean(1)
+    k_distance = near[:, -1].clamp_min(torch.finfo(near.dtype).tiny)
+    return k_distance * (1 / k_distance)[which].mean(1)
 
 
 def lof_outliers(patches: Tensor) -> Tensor:
-    """Indices of the patches whose :func:`lof_scores` lie above their 0.95 quantile."""
+    """Indices (n,) int64 of the patches whose :func:`lof_scores` are above their 0.95 quantile."""
     scores = lof_scores(patches)
     return (scores > scores.quantile(LOF_QUANTILE)).nonzero()[:, 0]
 
 
 def som_outliers(heads: Heads) -> Tensor:
-    """Indices of at most ten patches: those that the class token attends to most.
+    """Indices, (n,) int64, of at most ten patches: those that the class token attends to most.
 
     A patch counts only if its attention to itself is below 1.5 times the class token's attention
     to it. ``heads`` are queries and keys (H, 1+N, d) of the block before the last; the attention is
@@ -83,11 +83,11 @@ def repaired(
     """Patches (N, D) with each outlier replaced by the mean of its neighbours on the grid.
 
     The neighbours are the eight patches around it, without those outside the picture and without
-    outliers. An outlier that has no neighbour stays as it is, or becomes zero.
+    outliers. An outlier without one is unchanged (``"kept"``) or set to 0 (``"zero"``).
     """
     height, width = grid
     steps = torch.tensor([-1, 0, 1], device=patches.device)
-    dy, dx = steps.repeat_interleave(3), steps.repeat(3)  # with the outlier itself: not usable
+    dy, dx = steps.repeat_interleave(3), steps.repeat(3)  # with the outlier itself
     y, x = outliers[:, None] // width + dy, outliers[:, None] % width + dx  # (outliers, 9)
     inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
     places = y.clamp(0, height - 1) * width + x.clamp(0, width - 1)
@@ -106,7 +106,7 @@ def cosines(patches: Tensor) -> Tensor:
 
 
 def thresholded(similarity: Tensor, threshold: float) -> Tensor:
-    """The similarity with entries below ``threshold`` set to 0."""
+    """The similarity (N, N) with entries below ``threshold`` set to 0."""
     return similarity.where(similarity >= threshold, 0.0)
 
 
@@ -126,12 +126,12 @@ def gate(similarity: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
-    """What a calibrated last block takes from one picture, in float32.
+    """Inputs of the calibrated last block for one picture, in float32.
 
-    ``patches`` (2, N, D) are its input in the first and the second pass. ``class_terms`` (2, 1, D)
-    are added to the outputs. ``gate`` (N, N) is the attention that all heads of both passes use.
+    ``patches`` (2, N, D) are those of the first and the second pass. ``class_terms`` (2, 1, D) are
+    added to the outputs. ``gate`` (N, N) is the attention that all heads of both passes use.
     ``after`` (N, N) spreads the sum of both outputs. The patches of the first pass were repaired at
-    ``outliers`` and spread by ``before`` (N, N).
+    ``outliers`` (n,) int64 and spread by ``before`` (N, N).
     """
 
     patches: Tensor

@@ -25,10 +25,9 @@ def weight_norms(W2: Tensor) -> Tensor:
 
 
 def entropy(norms: Tensor) -> Tensor:
-    """Entropy of the norms over the last axis, in [0, 1]; 1 when all channels are alike.
+    """Entropy of norms (..., D) over the last axis: (...) float32 in [0, 1].
 
-    ``-sum p_d log p_d / log D`` with ``p_d = n_d / sum n``. Takes (..., D), returns (...) float32.
-    If all norms are zero, the channels are alike.
+    ``-sum p_d log p_d / log D`` with ``p_d = n_d / sum n``: 1 if all norms are equal, 0 included.
     """
     total = norms.double().sum(-1, keepdim=True)
     p = torch.where(total > 0, norms.double() / total, 1 / norms.shape[-1])
@@ -93,11 +92,11 @@ def repair(
             return Repair({}, last if abnormal else SuppressionReason.NONE_ABNORMAL)
     channels, blocks = settings.channels or (), tuple(sorted(blocks))
     if blocks[-1] >= n_blocks:
-        raise MethodError(f"CS takes blocks 1 to {n_blocks}, but block {blocks[-1] + 1} came.")
+        raise MethodError(f"CS accepts blocks 1 to {n_blocks}, but block {blocks[-1] + 1} came.")
     check_index("Channel", max(channels, default=0), width)
     if len(channels) >= width:
         raise MethodError(
-            f"CS brings channels to the mean of the others, but all {width} channels came."
+            f"CS scales channels to the norm of the others, but all {width} channels came."
         )
     chosen = {block: channels or (int(norms[block].argmax()),) for block in blocks}
     factors = {b: repair_factors(norms[b], some, settings.target) for b, some in chosen.items()}
@@ -109,7 +108,7 @@ def repair_factors(
 ) -> Tensor:
     """The factors that give ``channels`` the mean (or median) norm of the other channels.
 
-    Takes norms (D,), returns (D,) float32: 1 for the other channels and for a channel of zeros.
+    (D,) float32, as ``norms``: 1 for the other channels and for a channel of zeros.
     """
     selected = torch.zeros_like(norms, dtype=torch.bool)
     selected[list(channels)] = True
@@ -119,17 +118,16 @@ def repair_factors(
 
 
 def scaled(W2: Tensor, factors: Tensor) -> Tensor:
-    """A copy of ``W2`` with each row times its factor, ``factors`` (D,); computed in float32."""
+    """A copy of ``W2`` (D, 4D) with row d times ``factors[d]``; computed in float32."""
     return (W2.detach().float() * factors.to(W2.device)[:, None]).to(W2.dtype)
 
 
 def in_in_out(values: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Similarity of Values within regions and across them.
+    """Similarity of Values (N, D) within regions and across them.
 
-    Takes ``values`` (N, D) and the integer ``labels`` (N,) of the regions; patches with a negative
-    label do not count. The first number is the mean cosine of pairs ``i != j`` within a region,
-    averaged over regions of two patches or more. The second is the mean cosine of pairs across
-    regions. Either is nan if there is no such pair.
+    ``labels`` (N,) are the integers of the regions; patches with a negative label do not count. The
+    first number is the mean cosine of pairs ``i != j`` within a region, averaged over regions of
+    two patches or more. The second is that of pairs across regions. nan if there is no such pair.
     """
     keep = labels.cpu() >= 0
     if not keep.any():
@@ -147,7 +145,7 @@ def in_in_out(values: Tensor, labels: Tensor) -> tuple[float, float]:
 def majority_labels(labels: Tensor, grid: Grid) -> Tensor:
     """Majority label of the pixels under each patch: (H, W) integers to (h*w,) int64.
 
-    Of labels with the same number of pixels the smallest wins. -1 counts as a label. A patch
+    If labels have equally many pixels, the smallest is returned. -1 counts as a label. A patch
     without a pixel (in an image smaller than the grid) gets -1.
     """
     rows, columns = (torch.arange(n) * m // n for n, m in zip(labels.shape, grid, strict=True))

@@ -1,6 +1,7 @@
-"""From images to block inputs, in one window or many; planting and CS resume an encoding."""
+"""From images to block inputs; with planting or CS, from the first changed block on."""
 
-from collections.abc import Callable, Container, Hashable, Iterable, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, partial
 from typing import TypeVar
@@ -18,9 +19,9 @@ from gclip_core.types import Encoded, Grid, Pass
 Made = TypeVar("Made")
 
 TOKENS_PER_BATCH = 8192
-"""The most tokens of the windows of one batch."""
+"""The maximum number of tokens of the windows of one batch."""
 MAX_WINDOW_TOKENS = 65_536
-"""The most patches of all windows together; more would take gigabytes and minutes."""
+"""The maximum number of tokens of all windows; more would take gigabytes and minutes."""
 
 
 def encode(
@@ -28,9 +29,9 @@ def encode(
 ) -> Encoded:
     """Encodes a normalised picture, (3, height, width), without planting and CS.
 
-    ``side`` and ``stride`` are the size and the distance of windows, in pixels; both are rounded to
-    patches. Without ``side``, or if one window covers the picture, there is one pass, which also
-    caches queries and keys of the blocks from the middle on: methods fuse these.
+    ``side`` and ``stride`` are those of windows, in pixels, and are rounded to patches. Without
+    ``side``, or if one window covers the picture, there is one pass, which also caches queries and
+    keys of the blocks from the middle on: methods fuse these.
 
     Raises:
         GclipError: too many windows, or too little memory.
@@ -47,8 +48,8 @@ def encode(
     tokens = height * width + 1
     if len(corners) * tokens > MAX_WINDOW_TOKENS:
         raise GclipError(
-            f"All windows together may have {MAX_WINDOW_TOKENS:,} patches, but {len(corners):,} "
-            f"windows of {tokens - 1:,} came. Take a longer stride or a smaller image."
+            f"All windows together may have {MAX_WINDOW_TOKENS:,} tokens, but {len(corners):,} "
+            f"windows of {tokens:,} came. Take a longer stride or a smaller image."
         )
 
     def cut(top: int, left: int) -> Tensor:
@@ -74,24 +75,31 @@ def _encode_batch(
         if block in wanted:
             cached[block] = Heads(heads.q.contiguous(), heads.k.contiguous())  # without the values
 
-    try:
+    with _enough_memory(backbone):
         x = blocks.embed_patches(backbone.visual, pixels.to(backbone.device))
         inputs = blocks.block_inputs(backbone.blocks, x, seen=keep)
-    except torch.OutOfMemoryError as error:
-        height, width = pixels.shape[-2:]
-        raise GclipError(
-            f"The memory of {backbone.device} is too full for {len(pixels)} × {height} × {width} "
-            "pixels. Take a smaller shorter side, or try again."
-        ) from error
     heads_of = {block: (inputs[block], heads) for block, heads in cached.items()}
     return Pass(tuple(inputs), tuple(corners), heads_of)
+
+
+@contextmanager
+def _enough_memory(backbone: Backbone) -> Iterator[None]:
+    """Turns a lack of memory into a GclipError."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise GclipError(
+            f"The memory of {backbone.device} is too full for this image. Take a smaller shorter "
+            "side, or try again."
+        ) from error
 
 
 @torch.no_grad()
 def resumed(backbone: Backbone, encoded: Encoded, repair: Repair = cs.OFF) -> Encoded:
     """The encoding with the backbone's planted channels and the repair of CS.
 
-    It shares the block inputs up to the first changed block with the clean encoding.
+    It shares the block inputs up to the first changed block with the clean encoding. Raises a
+    GclipError if there is too little memory.
     """
     planted, settings = backbone.planted, repair.settings
     if (encoded.planted, encoded.suppression) == (planted, settings):
@@ -108,13 +116,10 @@ def resumed(backbone: Backbone, encoded: Encoded, repair: Repair = cs.OFF) -> En
         rest = blocks.block_inputs(backbone.blocks, one.inputs[start], start, weights)
         return Pass((*one.inputs[:start], *rest), one.corners, one._heads)
 
+    with _enough_memory(backbone):
+        passes = tuple(map(rerun, clean.passes)) if weights else clean.passes
     return replace(
-        clean,
-        passes=tuple(map(rerun, clean.passes)) if weights else clean.passes,
-        planted=planted,
-        suppression=settings,
-        _clean=clean,
-        _memo={},
+        clean, passes=passes, planted=planted, suppression=settings, _clean=clean, _memo={}
     )
 
 
@@ -128,8 +133,8 @@ def changed_weight(backbone: Backbone, block: int, repair: Repair) -> Tensor:
 def block_heads(backbone: Backbone, one: Pass, block: int, values: bool = False) -> Heads:
     """Queries and keys of a block, and its values on request: each (B, H, 1+N, d).
 
-    Those that the clean pass cached are used if the block's input is the same. Those of the last
-    block are cached here if there is one window, since nearly every method uses them.
+    If the block's input is that of the clean pass, cached queries and keys are used. With one
+    window, the last block's heads are cached, since nearly every method uses them.
     """
     x, last = one.inputs[block], block == backbone.n_blocks - 1
     entered, cached = one._heads.get(block, (None, None))
@@ -175,5 +180,4 @@ def once(source: Encoded | Pass, key: Hashable, make: Callable[[], Made]) -> Mad
     """The value of ``key`` in an encoding's own cache, made by ``make`` if it is not there."""
     if key not in source._memo:
         source._memo[key] = make()
-    found: Made = source._memo[key]
-    return found
+    return source._memo[key]

@@ -26,9 +26,9 @@ MAX_PIXELS = 64_000_000
 MAX_SIDE = 65_535
 MAX_BYTES = 256 * 2**20
 MAX_READS = 10_000
-"""Reads of a file until its header is known; a file of endless comments needs more."""
+"""Maximum number of reads until the header is complete; a file with endless comments needs more."""
 MAX_EXIF = 2**16
-"""Bytes of EXIF. All its entries may point to the same bytes, which Pillow copies for each."""
+"""Bytes of EXIF. Many entries can point to the same bytes, which Pillow copies for each entry."""
 MAX_JPEG_SCANS = 100
 """Scans of a JPEG; encoders write about ten, and libtiff has the same limit."""
 ROWS = 256
@@ -37,7 +37,7 @@ ROWS = 256
 _EXPECTED = "An image was expected (PNG, JPEG, WebP or GIF)"
 _SAVE_AS = "save it as PNG or JPEG and try again"
 
-# 0xFF begins a marker, except before 0 or a restart number: these pairs are compressed data.
+# 0xFF starts a marker, unless 0x00, 0x01 or 0xD0 to 0xD8 (a restart, or the file's start) follows.
 _JPEG_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
 _JPEG_END = b"\xff\xd9"
 
@@ -46,12 +46,12 @@ Grid = tuple[int, int]  # as in gclip_core.types, which imports torch
 
 
 def check(source: Source, max_pixels: int = MAX_PIXELS, draft: Grid | None = None) -> Image.Image:
-    """The picture as a new RGB image, turned upright, without metadata.
+    """The picture as a new RGB image, rotated by its EXIF orientation, without metadata.
 
     ``source`` is a PIL image, a file (its path or bytes) or a uint8 array of shape (H, W),
     (H, W, 1), (H, W, 3) or (H, W, 4). Values of 16 bits are divided by 257, transparent pixels
-    become white, and an animation gives its first frame. With ``draft``, the picture of a file may
-    be reduced, but not below this height and width: that avoids a second copy in full size.
+    become white, and the first frame of an animation is used. With ``draft``, the picture of a file
+    may be reduced, but not below this height and width: that avoids a second copy in full size.
 
     Raises:
         ImageError: no picture of these kinds, damaged, or more than ``max_pixels``.
@@ -67,7 +67,7 @@ def check(source: Source, max_pixels: int = MAX_PIXELS, draft: Grid | None = Non
 
 
 def header_size(source: str | Path | bytes, max_pixels: int = MAX_PIXELS) -> Grid:
-    """The height and width of an upright picture, from a file's header alone.
+    """Height and width after rotation by the EXIF orientation, from a file's header alone.
 
     Raises:
         ImageError: no picture of these kinds, or more than ``max_pixels``.
@@ -202,7 +202,7 @@ def _from_bytes(data: bytes, max_pixels: int, draft: Grid | None) -> Image.Image
 
 
 def _without_end(data: bytes, max_pixels: int, draft: Grid | None) -> Image.Image:
-    """A JPEG that lacks only its end marker; an OSError for one that also lacks pixels.
+    """Decodes a JPEG without an end marker. Raises OSError if pixels are missing, too.
 
     A decoder ignores what follows the last pixel. So if no pixel is missing, two different endings
     give the same picture.
@@ -229,7 +229,7 @@ def _reduced(image: Image.Image, least: Grid) -> Image.Image:
 
 
 def _check_jpeg(data: bytes) -> None:
-    """Refuses a JPEG of many scans, each of which takes the time of a picture, or of much EXIF."""
+    """Raises ImageError for too much EXIF, or too many scans: each takes as long as a picture."""
     at, scans, exif = 2, 0, 0
     for _ in range(MAX_READS):
         found = _JPEG_MARKER.search(data, at)
@@ -253,7 +253,7 @@ def _unusual(what: str) -> ImageError:
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF's orientation, 1 to 8; 1 is upright, and the value if there is none."""
+    """EXIF's orientation, 1 to 8; 1 is not rotated, and is returned if there is no EXIF."""
     exif = image.info.get("exif", b"")
     if not isinstance(exif, bytes) or len(exif) > MAX_EXIF + 2:
         image.info.pop("exif", None)
@@ -268,7 +268,7 @@ def _is_turned(image: Image.Image) -> bool:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """The image turned by its EXIF's orientation, in place."""
+    """The image rotated by its EXIF orientation, in place."""
     if _orientation(image) in range(2, 9):
         ImageOps.exif_transpose(image, in_place=True)
     return image
@@ -283,14 +283,14 @@ def _as_rgb(image: Image.Image) -> Image.Image:
             flat[rows] = ((deep[rows].astype(np.int64) + 128) // 257).clip(0, 255)
         image = Image.fromarray(flat)
     if image.has_transparency_data:
-        # Premultiplied grey ("La") has no direct way to RGBA.
+        # Pillow cannot convert premultiplied grey ("La") to RGBA directly.
         rgba = image.convert("LA") if image.mode == "La" else image
         rgba = rgba if rgba.mode == "RGBA" else rgba.convert("RGBA")
         rgb = Image.new("RGB", rgba.size, "white")
         rgb.paste(rgba, mask=rgba)
     else:  # converting RGB to RGB would copy it
         rgb = image if image.mode == "RGB" else image.convert("RGB")
-    rgb.info = {}  # its EXIF would turn the picture a second time
+    rgb.info = {}  # its EXIF would rotate the picture a second time
     return rgb
 
 

@@ -28,7 +28,8 @@ def apply(
     """Dense features of a batch: (B, N, E) float32, L2-normalised (table in METHOD.md).
 
     ``inputs`` (B, 1+N, D) are those of the blocks. ``fused`` are the blocks that are fused into the
-    last. ``W2`` replaces the second weight of the last FFN, if the method keeps that FFN.
+    last. ``W2`` (D, 4D) replaces that of the last FFN, if the method keeps this FFN. Raises
+    MethodError for fewer than 31 patches under a calibration.
     """
     last = visual.transformer.resblocks[-1]
     if method.calibration is not None:
@@ -60,15 +61,15 @@ def attention_matrix(
     fused: Sequence[int] = (),
     head: int | None = None,
 ) -> Tensor:
-    """The weight of each token in each token's output: (B, 1+N, 1+N) float32.
+    """Entry (i, j): the weight of token j in the output of token i, (B, 1+N, 1+N) float32.
 
-    The arguments are those of :func:`apply`; ``head`` chooses one head instead of the head mean.
-    Without a calibration it is the attention matrix of the last block, whose rows sum to 1 (to 2
-    for a sum of two softmaxes).
+    The arguments and errors are those of :func:`apply`; ``head`` chooses one head instead of the
+    head mean. Without a calibration it is the attention matrix of the last block, whose rows sum to
+    1 (to 2 for a sum of two softmaxes).
 
     With a calibration it is the product of repair, spreading, attention and spreading, for patches;
-    the class token attends to itself. Half of it is from the second pass, which takes the patches
-    of earlier blocks. Norms and projections are left out: they do not mix patches.
+    the class token attends to itself. Half of it is from the second pass, whose input is patches of
+    earlier blocks. Layer norms and projections are left out: they do not mix patches.
     """
     if method.calibration is not None:
         last = visual.transformer.resblocks[-1]
@@ -86,14 +87,14 @@ def attention_matrix(
     if method.fusion.heads == "each":
         middle = list(map(chosen, middle))
     kind = amf.fused_kind(rule, method.fusion)
-    return amf.fuse(
-        local, [attention.mean_matrix(kind, one, grid) for one in middle], method.fusion
-    )
+    maps = [attention.mean_matrix(kind, one, grid) for one in middle]
+    return amf.fuse(local, maps, method.fusion)
 
 
 def _middle(method: Method, heads_of: HeadsOf, fused: Sequence[int]) -> list[Heads]:
     kind = amf.fused_kind(ATTENTIONS[method.attention], method.fusion)
-    return [heads_of(block, kind.needs_values) for block in fused]
+    values = any("v" in pair for pair in kind.pairs)
+    return [heads_of(block, values) for block in fused]
 
 
 def _calibrated(

@@ -1,6 +1,6 @@
 """Loads a backbone's model, from a file, a folder, or a download by open_clip.
 
-open_clip knows the configurations and the addresses of published weights, and downloads them. No
+open_clip contains the configurations and the addresses of published weights, and downloads them. No
 code in a weight file runs, an archive that unpacks to far more than its size is refused, every
 tensor is checked, and every failure is a :class:`BackboneError`.
 """
@@ -33,7 +33,7 @@ WEIGHTS_FOLDER = "GCLIP_WEIGHTS"
 
 CONNECT_SECONDS = 10
 UNPACKED_SLACK = 32 * 2**20
-"""Bytes that an archive may unpack to beyond its own size: TorchScript compresses its code."""
+"""An archive may unpack to 1.1 times its size plus these bytes: TorchScript compresses its code."""
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
 
@@ -43,7 +43,7 @@ def load(
 ) -> dict[str, Any]:
     """``model`` (in eval mode), ``tokenizer`` and ``known`` of a ``Backbone``.
 
-    Weights are those in ``path``, else from disk or a download.
+    Weights are those in ``path``, else from disk or a download. Raises BackboneError as ``read``.
     """
     files = [path] if path else on_disk(entry) or [_download(entry)]
     state = {key: value for file in files for key, value in read(file).items()}
@@ -66,8 +66,8 @@ def load(
 def on_disk(entry: BackboneEntry) -> list[Path]:
     """The entry's weight files on this machine: shipped, local or cached; [] if there are none.
 
-    Local is ``<name>.safetensors`` (``.pt``, ``.pth``, ``.bin``), or the publisher's own name, in
-    the folder that GCLIP_WEIGHTS names; cached are earlier downloads. Uses no network.
+    A local file is named ``<name>.safetensors`` (``.pt``, ``.pth``, ``.bin``) or as its publisher
+    names it, in the folder GCLIP_WEIGHTS. A cached file is an earlier download. Uses no network.
     """
     if not entry.tag:
         return list(assets.path(entry.name).glob("*.safetensors"))
@@ -205,7 +205,7 @@ def _build(
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether this device computes in bfloat16, in half the time of float32."""
+    """Whether the device computes bfloat16 in hardware, in about half the time of float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     able = getattr(torch.cpu, "get_capabilities", dict)()  # in newer versions of PyTorch

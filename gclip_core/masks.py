@@ -1,7 +1,7 @@
 """From logits on the patch grid to scores and labels, one tile of the picture after the other.
 
 Logits are (entries, h, w) float32, one entry per synonym or hidden word; ``owner[e]`` is the class
-of entry ``e``. Hidden words come last, and their owner is -1. Bilinear interpolation is PyTorch's
+of entry ``e``. Hidden words come last, and their class is -1. Bilinear interpolation is PyTorch's
 with ``align_corners=False``.
 """
 
@@ -21,9 +21,9 @@ REST_WEIGHT = 0.5
 TILE_ELEMENTS = 1 << 20
 """Entries times pixels that are computed at a time, to fit a processor's cache."""
 TILE_SIDE = 112
-"""Pixels; in smaller tiles fewer entries can be the largest, but there are more tiles."""
+"""Pixels. Smaller tiles have fewer entries that can be the largest, but there are more tiles."""
 CELL_SIDE = 24
-"""Pixels; the least side of the cells for which :func:`_can_win` decides."""
+"""Pixels; the minimum side of the cells for which :func:`_can_win` decides."""
 
 
 def owners(vocabulary: Vocabulary, n_hidden: int = 0) -> tuple[int, ...]:
@@ -56,7 +56,7 @@ def scores(logits: Tensor, owner: Sequence[int], size: Grid) -> Tensor:
 
 
 def labels(logits: Tensor, owner: Sequence[int], size: Grid, threshold: float = 0.0) -> Tensor:
-    """The best class of each pixel: ``size`` int16.
+    """The best class of each pixel: (height, width) int16.
 
     -1 if a hidden word is best, or if the best score is under ``threshold``.
     """
@@ -88,8 +88,8 @@ def _parts(logits: Tensor, size: Grid) -> int:
 def _can_win(logits: Tensor, parts: int, threshold: float) -> Tensor:
     """Whether an entry can have the largest logit in a cell: bool (entries, cells, cells).
 
-    Interpolated logits lie between those at the cell's corners. So an entry is never the largest if
-    its largest corner is below the smallest corner of another entry.
+    Interpolated logits are between those at the cell's corners. So an entry is never the largest if
+    its largest corner value is below the smallest corner value of another entry.
     """
     h, w = ((n - 1) * parts + 1 for n in logits.shape[1:])
     if threshold > 0:
@@ -120,9 +120,9 @@ def _per_class(entries: Tensor, owner: Sequence[int]) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class _Span:
-    """Pixels along an axis, their cells, and the grid points between which they lie.
+    """Pixels along an axis, their cells, and the grid points between which they are.
 
-    ``mixing`` (pixels, points) are the weights of linear interpolation: two of a row are not 0.
+    ``mixing`` (pixels, points) interpolates linearly: at most two weights in a row are nonzero.
     """
 
     pixels: slice

@@ -154,12 +154,12 @@ METHODS: dict[str, Method] = table(  # in the order of their years
 
 
 def find_method(name: str) -> Method:
-    """The METHODS entry of that name; a MethodError lists the valid names."""
+    """The METHODS entry of that name. Raises MethodError, which lists the valid names."""
     return find(METHODS, name, "method", MethodError)
 
 
 def checked(method: Method | None) -> Method:
-    """The method, GCLIP for None; a MethodError for what :mod:`last_block` cannot compute."""
+    """The method, GCLIP for None. Raises MethodError for what :mod:`last_block` cannot compute."""
     if method is None:
         return METHODS["gclip"]
     if not isinstance(method, Method):

@@ -13,11 +13,6 @@ def block_numbers(indices: Iterable[int]) -> tuple[int, ...]:
     return tuple(index + 1 for index in indices)
 
 
-def listed(indices: Iterable[int]) -> str:
-    """0-based indices as text: ``(5, 6)`` becomes ``"6, 7"``."""
-    return ", ".join(map(str, block_numbers(indices)))
-
-
 def named(numbers: Sequence[int]) -> str:
     """Ascending block numbers in words: "no block", "blocks 6 and 8", "blocks 7 to 11"."""
     if len(numbers) < 2:
@@ -28,7 +23,7 @@ def named(numbers: Sequence[int]) -> str:
 
 
 def indices(what: str, given: Iterable[int]) -> tuple[int, ...]:
-    """Whole numbers from 0, without duplicates, in the order given; else a MethodError."""
+    """Whole numbers from 0, each once, in the order given. Raises MethodError for other things."""
     try:
         found = tuple(dict.fromkeys(operator.index(one) for one in given))
     except TypeError:
@@ -39,8 +34,8 @@ def indices(what: str, given: Iterable[int]) -> tuple[int, ...]:
 
 
 def check_index(what: str, index: int, count: int) -> None:
-    """A MethodError for an index that is not one of ``count``."""
-    if not 0 <= index < count:
+    """Raises MethodError if ``index`` is not in ``range(count)``."""
+    if index not in range(count):
         raise MethodError(f"{what}s run from 0 to {count - 1}, but {what.lower()} {index} came.")
 
 
@@ -49,7 +44,7 @@ PAPERS_BLOCKS: dict[str, tuple[int, ...]] = {"paper-from-1": (5, 6), "paper-from
 
 
 def block_choice(text: str, n_blocks: int | None = None) -> Blocks:
-    """Reads ``auto``, ``backbone``, a name of :data:`PAPERS_BLOCKS`, or :func:`block_indices`."""
+    """Reads auto, backbone, a PAPERS_BLOCKS name or numbers; raises as :func:`block_indices`."""
     if text in PAPERS_BLOCKS:
         return PAPERS_BLOCKS[text]
     return text if text in ("auto", "backbone") else block_indices(text, n_blocks)

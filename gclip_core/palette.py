@@ -1,8 +1,8 @@
 """The colour of a class, which depends on its name; the same in light and dark mode.
 
 ``palette.txt`` lists natural colours of words (sky, grass, …), then 500 colours for other words.
-The first 16 of the 500 were chosen by eye, far from each other and from the natural colours. For
-the others the hue turns by the golden angle, and the lightness cycles.
+The first 16 of the 500 were chosen by eye, far from each other and from the natural colours. Of the
+others, each hue is the previous one plus the golden angle, and the lightness repeats in a cycle.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ NATURAL = {word: c for c, words in _LINES if words[0] != "#" for word in words.s
 COLOURS = tuple(c for first, more in _LINES if more[0] == "#" for c in (first, *more.split()))
 USUAL = COLOURS[:16]
 APART = 0.05
-"""The least distance in OKLab between two colours of one picture, if enough colours are free."""
+"""The minimum distance in OKLab of two colours of one picture, if enough colours are free."""
 NO_CLASS = "#8c8c8c"
 INK = "#000000"
 PAPER = "#ffffff"
@@ -95,7 +95,7 @@ def indexed(labels: NDArray[np.integer], names: Sequence[str] = ()) -> Image.Ima
 
 def contrast(one: str, other: str) -> float:
     """WCAG contrast ratio of two ``#rrggbb`` colours, 1 to 21."""
-    dark, light = sorted((_luminance(one), _luminance(other)))
+    dark, light = sorted(float(_linear(colour) @ _LUMINANCE) for colour in (one, other))
     return (light + 0.05) / (dark + 0.05)
 
 
@@ -105,10 +105,7 @@ def _linear(colour: str) -> NDArray[np.float64]:
     return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
 
 
-def _luminance(colour: str) -> float:
-    return float(_linear(colour) @ np.array([0.2126, 0.7152, 0.0722]))
-
-
+_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 _TO_CONES = np.array([[0.4122, 0.5363, 0.0514], [0.2119, 0.6807, 0.1074], [0.0883, 0.2817, 0.6300]])
 _TO_OKLAB = np.array(
     [[0.2105, 0.7936, -0.0041], [1.9780, -2.4286, 0.4506], [0.0259, 0.7828, -0.8087]]

@@ -103,5 +103,5 @@ def backbone_name(name: str) -> str:
 
 
 def find_backbone(name: str) -> BackboneEntry:
-    """The BACKBONES entry of that name or alias; a BackboneError lists the valid names."""
+    """The entry of that name or alias. Raises BackboneError, which lists the valid names."""
     return find(BACKBONES, backbone_name(name), "backbone", BackboneError)

@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns 0 if all images were segmented, 1 if one could not be used, 2 for unusable settings.
     """
     given = _parser().parse_args(arguments)
-    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")  # before the first product: results repeat
+    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")  # before any product: for reproducible results
     try:
         words = None if given.words is None else vocabulary.parse(_words(given.words))
         rest = given.rest

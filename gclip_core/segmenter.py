@@ -12,10 +12,11 @@ from torch import Tensor
 
 from gclip_core import amf, attention, cs, encoder, images, last_block, masks, vocabulary
 from gclip_core.backbone import Backbone
-from gclip_core.errors import GclipError
+from gclip_core.errors import GclipError, MethodError
 from gclip_core.methods import METHODS, checked
 from gclip_core.numbering import check_index
 from gclip_core.suggestions import suggest
+from gclip_core.tables import find
 from gclip_core.types import (
     DenseFeatures,
     Encoded,
@@ -39,8 +40,16 @@ class Segmenter:
 
     ``short_side`` is the size at which images are encoded (default: the backbone's), ``window`` and
     ``stride`` those of windows, in pixels; without ``window`` there is one pass. ``templates`` is a
-    name of :data:`vocabulary.TEMPLATES`, or sentences with ``{}``. Logits are ``logit_scale`` times
-    the cosine. Images of more than ``max_tokens`` patches are scaled down.
+    name of :data:`vocabulary.TEMPLATES`, or sentences with ``{}``. Logits are ``logit_scale``, from
+    1e-6 to 1e6, times the cosine. Images of more than ``max_tokens`` patches are scaled down.
+
+    A ``method`` of None is GCLIP. Attention, values and global tokens are computed in one pass over
+    the whole picture, even if the encoding has windows.
+
+    Raises:
+        GclipError: a setting out of range; in every function, another backbone's encoding.
+        MethodError: in every function, a method, block, head or part that cannot be computed.
+        VocabularyError: no such template set, or a sentence without ``{}``.
     """
 
     backbone: Backbone
@@ -53,21 +62,19 @@ class Segmenter:
 
     def __post_init__(self) -> None:
         for name in ("short_side", "window", "stride", "max_tokens"):
-            value = getattr(self, name)
-            if value is None and name in ("short_side", "window"):
-                continue
-            if not isinstance(value, Integral) or not 0 < value < 1e9:
-                raise GclipError(f"{name} must be a whole number above 0, but {value!r} came.")
+            if getattr(self, name) is not None or name in ("stride", "max_tokens"):
+                _check_count(name, getattr(self, name))
         _check_between("logit_scale", self.logit_scale, 1e-6, 1e6)
         sentences = vocabulary.template_set(self.templates)
         if not isinstance(self.templates, str):
             object.__setattr__(self, "templates", sentences)
 
     def encode(self, image: images.Source) -> Encoded:
-        """One pass through the tower, or one per window, reusable for every method and all words.
+        """Encodes an image in one pass, or one per window, for every method and any words.
 
         Raises:
             ImageError: not an image, damaged or too large.
+            GclipError: too many windows, or too little memory.
         """
         picture = images.check(image)
         own = (picture.height, picture.width)
@@ -127,36 +134,34 @@ class Segmenter:
         )
 
     def suggest(
-        self, image: images.Source | Encoded, most: int = 5, choosy: bool = True
+        self, image: images.Source | Encoded, most: int = 5, strict: bool = True
     ) -> tuple[str, ...]:
         """Words for what the image shows, best first: at most ``most``, at least one.
 
-        ``choosy`` leaves out words that cover little or fit little. The words are found with
-        ClearCLIP's features of one pass, without planted channels.
+        ``strict`` leaves out words that fit few patches best, or hardly better than those before.
+        The words are found with ClearCLIP's features of one pass, without planted channels.
         """
+        _check_count("most", most)
         whole = self._encoded(image).whole
         clean = replace(self, backbone=replace(self.backbone, planted=()))
         dense = clean.dense_features(whole, METHODS["clearclip"])
-        return suggest(self.backbone, dense.patches, dense.grid, most, choosy)
+        return suggest(self.backbone, dense.patches, dense.grid, most, strict)
 
     def embed_words(self, words: Sequence[str]) -> Tensor:
-        """Text embedding of each phrase: (len(words), E) float32, L2-normalised."""
+        """:func:`vocabulary.embed` of phrases: (len(words), E) float32, L2-normalised."""
         return vocabulary.embed(self.backbone, words, self.templates)
 
-    def suppress(self, encoded: Encoded, method: Method) -> Encoded:
+    def suppress(self, encoded: Encoded, method: Method | None = None) -> Encoded:
         """The encoding that ``method`` runs on: with CS in the trunk, if the method uses CS.
 
         Other functions do this themselves. Reuse the result to do it once for several calls.
         """
-        repair = self.backbone.repair(method.suppression)
+        repair = self.backbone.repair(checked(method).suppression)
         return encoder.resumed(self.backbone, self._encoded(encoded), repair)
 
     @torch.no_grad()
     def attention_map(self, encoded: Encoded, block: int, head: int | None = None) -> Tensor:
-        """Query-Key attention of a block (0-based): (1+N, 1+N) float32, head mean or one head.
-
-        It is of one pass, also if the encoding has windows.
-        """
+        """Query-Key attention of a block (0-based): (1+N, 1+N) float32, head mean or one head."""
         source = self._single(encoded)
         check_index("Head", head or 0, self.backbone.n_heads)
         check_index("Block", block, self.backbone.n_blocks)
@@ -165,41 +170,42 @@ class Segmenter:
         return attention.mean_weights(heads.q, heads.k)[0].cpu()
 
     @torch.no_grad()
-    def last_attention(self, encoded: Encoded, method: Method, head: int | None = None) -> Tensor:
-        """The weight of each token in each token's output under ``method``: (1+N, 1+N) float32.
+    def last_attention(
+        self, encoded: Encoded, method: Method | None = None, head: int | None = None
+    ) -> Tensor:
+        """Entry (i, j): the weight of token j in the output of token i, (1+N, 1+N) float32.
 
-        It is :func:`last_block.attention_matrix` of the head mean or of one head, in one pass, also
-        if the encoding has windows.
+        It is :func:`last_block.attention_matrix` of the head mean or of one head.
         """
+        method = checked(method)
         check_index("Head", head or 0, self.backbone.n_heads)
-        source = self.suppress(self._single(encoded), checked(method))
+        source = self.suppress(self._single(encoded), method)
         one, fused = source.passes[0], self._amf(source, method.fusion).blocks
         heads_of, visual = partial(encoder.block_heads, self.backbone, one), self.backbone.visual
         inputs, grid = one.inputs, source.grid
         matrix = last_block.attention_matrix(visual, method, inputs, heads_of, grid, fused, head)
         return matrix[0].cpu()
 
-    def values(self, encoded: Encoded, method: Method, part: attention.Part = "v") -> Tensor:
-        """Values (or "q", "k") of the last block, heads side by side: (N, D) float32.
-
-        A ``method`` with CS changes the trunk. They are of one pass, also with windows.
-        """
+    def values(
+        self, encoded: Encoded, method: Method | None = None, part: attention.Part = "v"
+    ) -> Tensor:
+        """Values (or "q", "k") of the last block under ``method``, heads joined: (N, D) float32."""
         one = self.suppress(self._single(encoded), method).passes[0]
         heads = encoder.block_heads(self.backbone, one, self.backbone.n_blocks - 1, True)
-        v = heads.part(part)[0]
-        return v.transpose(-3, -2).flatten(-2)[1:].float().cpu()
+        found = find(vars(heads), part, "part", MethodError)[0]
+        return found.transpose(-3, -2).flatten(-2)[1:].float().cpu()
 
     def globality(
         self, encoded: Encoded, threshold: float = 5.0, clean: bool = True
     ) -> GlobalTokens:
-        """Global tokens of every block; of the same pass as :meth:`received`."""
-        source = encoded.whole if clean else self._single(encoded)
+        """Global tokens of every block; ``clean`` is as in :meth:`received`."""
+        source = self._encoded(encoded).whole if clean else self._single(encoded)
 
-        def find() -> GlobalTokens:
+        def measure() -> GlobalTokens:
             heads = partial(encoder.block_heads, self.backbone, source.passes[0])
             return amf.find_tokens(self.received(encoded, clean=clean), heads, threshold)
 
-        return encoder.once(source, ("globality", threshold), find)
+        return encoder.once(source, ("globality", threshold), measure)
 
     @torch.no_grad()
     def received(
@@ -207,7 +213,7 @@ class Segmenter:
     ) -> Tensor:
         """:func:`amf.received` of these blocks (default: all), (L, N) float32; cached.
 
-        It is of one pass, also with windows; if ``clean``, without planted channels and CS.
+        If ``clean``, it is computed without planted channels and CS.
         """
         whole = self._encoded(encoded).whole
         source = whole if clean else self._single(encoded)
@@ -216,16 +222,18 @@ class Segmenter:
             heads = encoder.block_heads(self.backbone, source.passes[0], block)
             return amf.received(heads[0]).cpu()
 
-        def find(block: int) -> Tensor:
+        def get(block: int) -> Tensor:
+            check_index("Block", block, self.backbone.n_blocks)
             same = source.passes[0].inputs[block] is whole.passes[0].inputs[block]
             cached_in = whole if same else source
             return encoder.once(cached_in, ("received", block), partial(measure, block))
 
         wanted = range(self.backbone.n_blocks) if blocks is None else blocks
-        return torch.stack([find(block) for block in wanted])
+        return torch.stack([get(block) for block in wanted])
 
-    def findings(self, encoded: Encoded, method: Method) -> MethodReport:
+    def findings(self, encoded: Encoded, method: Method | None = None) -> MethodReport:
         """What ``method`` does in this image and backbone: blocks, channels, norms, reasons."""
+        method = checked(method)
         backbone, repair = self.backbone, self.backbone.repair(method.suppression)
         limit = (method.suppression or Suppression()).channel_threshold
         after = backbone.norms.clone()
@@ -266,7 +274,7 @@ class Segmenter:
     def _mean_features(self, encoded: Encoded, method: Method) -> Tensor:
         """Dense features, averaged where windows overlap: (h*w, E) float32 on the CPU.
 
-        The mean of cosines is the cosine with the mean, so logits can be computed from the mean.
+        The mean of the cosines is the dot product with the mean of the unit vectors.
         """
         ready, last = self.suppress(encoded, method), self.backbone.n_blocks - 1
         fused = self._amf(ready, method.fusion).blocks
@@ -289,6 +297,11 @@ class Segmenter:
         """The blocks AMF fuses, and why."""
         n, default = self.backbone.n_blocks, self.backbone.amf_blocks
         return amf.fused_blocks(fusion, n, default, lambda b: self.received(source, [b])[0])
+
+
+def _check_count(what: str, value: object) -> None:
+    if not isinstance(value, Integral) or not 0 < value < 1e9:
+        raise GclipError(f"{what} must be a whole number above 0, but {value!r} came.")
 
 
 def _check_between(what: str, value: object, low: float, high: float) -> None:

@@ -2,8 +2,8 @@
 
 ``model.json`` is an open_clip configuration with the settings of the stem. ``words.json`` are the
 words that the model was trained on, and ``nearest.txt.gz`` maps other words to them. Weights may be
-integers with a scale per row, in several files. The token embedding has the rows of trained tokens
-only.
+stored as integers with one scale per row, and in several files. The token embedding has the rows of
+trained tokens only.
 """
 
 import gzip

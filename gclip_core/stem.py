@@ -21,11 +21,11 @@ _TAPPED = (2, 4, 6)
 class Stem(nn.Module):
     """Pixels (B, 3, 16h, 16w) to tokens (B, width, h, w), in place of ``visual.conv1``.
 
-    Of ``settings``, ``channels`` and ``repeats`` are the width and depth of each of seven stages,
-    ``first`` the width before them, and ``hidden`` that of the two-layer map to tokens.
+    ``settings["channels"]`` and ``["repeats"]`` are the width and depth of each of seven stages,
+    ``["first"]`` is the width before them, and ``["hidden"]`` that of the two-layer map to tokens.
     """
 
-    kernel_size = (16, 16)  # pixels of a patch: an attribute of a patch embedding
+    kernel_size = (16, 16)  # side of a patch in pixels: ``Backbone.patch`` reads it
 
     def __init__(self, width: int, settings: Mapping[str, Any]) -> None:
         super().__init__()

@@ -14,7 +14,7 @@ def table(*entries: Entry) -> dict[str, Entry]:
 
 
 def find(entries: Mapping[str, Entry], name: str, what: str, error: type[GclipError]) -> Entry:
-    """The entry of that name, or an ``error`` that lists the valid ones."""
+    """The entry of that name. Raises ``error``, which lists the valid names, if there is none."""
     if name not in entries:
-        raise error(f"'{name[:80]}' is not a {what}. Choose one of: {', '.join(entries)}.")
+        raise error(f"'{str(name)[:80]}' is not a {what}. Choose one of: {', '.join(entries)}.")
     return entries[name]

@@ -1,11 +1,10 @@
 """The causal text tower with a prefix cache, which computes new tokens only.
 
 No token attends to a later one. So the tokens after the end token need no computation, and the keys
-and values of a template's opening ("a photo of a") are computed once for all phrases. Both are
-exact but for rounding.
+and values of a template's prompt prefix ("a photo of a") are computed once for all phrases. Both
+are exact apart from rounding.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -16,15 +15,15 @@ from gclip_core import blocks
 from gclip_core.attention import Heads
 
 TOKENS_PER_BATCH = 1536
-"""New tokens of one batch, to fit a processor's cache."""
+"""New tokens of one batch, about, to fit a processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
 class Openings:
-    """The prefix cache: keys and values of every block, for ``n`` openings of sentences.
+    """The prefix cache: keys and values of every block, for ``n`` prompt prefixes.
 
-    ``tokens`` (n, P) are padded to the longest opening; ``lengths`` (n,) do not count the padding.
-    ``keys[l]`` and ``values[l]`` are (n, H, P, d).
+    ``tokens`` (n, P) int64 are padded to the longest prefix; ``lengths`` (n,) int64 do not count
+    the padding. ``keys[l]`` and ``values[l]`` are (n, H, P, d) in the model's dtype.
     """
 
     tokens: Tensor
@@ -34,7 +33,7 @@ class Openings:
 
 
 def read_openings(model: nn.Module, tokens: Tensor) -> Openings:
-    """The prefix cache of token rows (n, context), up to their end tokens."""
+    """The prefix cache of token rows (n, context) int64, up to their end tokens."""
     lengths = tokens.argmax(dim=-1)
     tokens = tokens[:, : max(1, int(lengths.max()))]
     x = _embed(model, tokens, torch.arange(tokens.shape[1], device=tokens.device))
@@ -49,10 +48,10 @@ def read_openings(model: nn.Module, tokens: Tensor) -> Openings:
 
 
 def encode(model: nn.Module, tokens: Tensor, openings: Openings, which: Tensor) -> Tensor:
-    """``CLIP.encode_text`` of token rows (n, context), unnormalised (n, E).
+    """``CLIP.encode_text`` of token rows (n, context) int64: unnormalised (n, E), model's dtype.
 
-    ``which[i]`` is the opening that row ``i`` should begin with. The cache is used only as far as
-    the tokens of both are equal, so a wrong opening changes no result.
+    ``which[i]`` is the prefix that row ``i`` should begin with. The cache is used only as far as
+    the tokens of both are equal, so a wrong prefix changes no result.
     """
     ends = tokens.argmax(dim=-1)
     span = openings.tokens.shape[1]
@@ -60,20 +59,14 @@ def encode(model: nn.Module, tokens: Tensor, openings: Openings, which: Tensor) 
     alike &= torch.arange(span, device=tokens.device) < openings.lengths[which, None]
     known = torch.minimum(alike.long().cumprod(dim=-1).sum(-1), ends)
     new = ends + 1 - known
-    order = torch.argsort(known * tokens.shape[1] + new)  # rows of one shape side by side
-    features = torch.cat(
-        [
-            _encode_batch(model, tokens[rows], openings, which[rows], known[rows], new[rows])
-            for rows in _batches(order, new)
-        ]
-    )
-    return features[order.argsort()]
-
-
-def _batches(order: Tensor, new: Tensor) -> Iterator[Tensor]:
-    """Splits ``order`` into batches of about :data:`TOKENS_PER_BATCH` new tokens each."""
+    order = torch.argsort(known * tokens.shape[1] + new)  # rows of equal shape are adjacent
     batch = (new[order].cumsum(0) - 1) // TOKENS_PER_BATCH
-    yield from order.split(torch.unique_consecutive(batch, return_counts=True)[1].tolist())
+    sizes = torch.unique_consecutive(batch, return_counts=True)[1].tolist()
+    features = [
+        _encode_batch(model, tokens[rows], openings, which[rows], known[rows], new[rows])
+        for rows in order.split(sizes)
+    ]
+    return torch.cat(features)[order.argsort()]
 
 
 def _encode_batch(
@@ -83,9 +76,8 @@ def _encode_batch(
     place = torch.arange(tokens.shape[1], device=tokens.device)
     wanted = (place >= known[:, None]) & (place < (known + new)[:, None])
     x = _embed(model, tokens[wanted], wanted.nonzero()[:, 1])
-    shapes, counts = torch.unique_consecutive(
-        torch.stack([known, new], dim=1), dim=0, return_counts=True
-    )
+    pairs = torch.stack([known, new], dim=1)
+    shapes, counts = torch.unique_consecutive(pairs, dim=0, return_counts=True)
     groups = [(n, *shape) for n, shape in zip(counts.tolist(), shapes.tolist(), strict=True)]
     layers = model.transformer.resblocks
     last = new.cumsum(0) - 1  # the end tokens
@@ -101,7 +93,7 @@ def _encode_batch(
 def _attend(
     heads: Heads, keys: Tensor, values: Tensor, which: Tensor, groups: list[tuple[int, int, int]]
 ) -> Tensor:
-    """Causal attention of packed tokens, heads (H, T, d), to their openings and to each other.
+    """Causal attention of packed tokens, heads (H, T, d), to their prefixes and to each other.
 
     A group (n, known, new) is ``n`` consecutive rows that have ``known`` cached and ``new`` new
     tokens each.

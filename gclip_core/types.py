@@ -11,7 +11,7 @@ name                 shape               what
 ===================  ==================  =========================================================
 block input ``x``    (1+N, D)            the input of a block; token 0 is the class token
 ``q, k, v``          (H, 1+N, d)         queries, keys, values of a block
-attention ``A``      (H, 1+N, 1+N)       float32, rows sum to 1 (in SCLIP to 2)
+attention ``A``      (H, 1+N, 1+N)       float32, rows sum to 1 (of qq + kk to 2)
 ``m``                (N,)                how much each patch is attended to; 1 is uniform
 ``W2``               (D, 4D)             the FFN's second linear layer, ``mlp.c_proj.weight``
 norms                (L, D)              float32 L2 norms of the rows of ``W2``
@@ -127,10 +127,10 @@ class Fusion:
 class Calibration:
     """What a method does around the last block (:mod:`gclip_core.calibration`).
 
-    ``outliers`` names the detector. ``isolated`` is what becomes of an outlier whose neighbours are
-    all outliers. With ``gate_thresholded``, the gate is made of thresholded similarities. The
-    ``second_pass`` uses attention and the gate, as the first does, or the gate alone.
-    ``class_weight`` is the weight of the class term.
+    ``outliers`` names the detector. An outlier whose neighbours are all outliers is unchanged if
+    ``isolated`` is ``"kept"``, else set to 0. With ``gate_thresholded``, the gate is made of
+    thresholded similarities. The second pass uses attention and gate, as the first, or the gate
+    only. ``class_weight`` is the weight of the class term.
     """
 
     outliers: Literal["lof", "som"]
@@ -142,7 +142,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Suppression:
-    """CS: in which blocks which output channels of the FFN get the ``target`` norm of the others.
+    """CS: the blocks and their FFN's output channels that get the ``target`` norm of the others.
 
     ``channels`` is None for each block's channel with the largest norm. A channel is abnormal if
     its norm is at least ``channel_threshold`` times the median.
@@ -168,9 +168,9 @@ class Method:
     """What replaces the last block, and whether CS changes the trunk.
 
     ``attention`` names an entry of :data:`gclip_core.attention.ATTENTIONS`; ``residual`` and
-    ``ffn`` say whether these parts of the block stay. ``summary`` is one sentence for people.
-    ``authors``, ``year`` and ``paper`` (an arXiv number or a conference) are empty if no paper
-    proposes the method. ``shown`` methods are in a comparison from the start.
+    ``ffn`` are true if the method keeps these parts of the block. ``summary`` is one sentence for
+    people. ``authors``, ``year`` and ``paper`` (an arXiv number or a conference) are empty if no
+    paper proposes the method. ``shown`` methods are selected in Compare by default.
     """
 
     name: str
@@ -245,8 +245,8 @@ class Encoded:
 
     @property
     def nbytes(self) -> int:
-        """Bytes beyond the clean encoding's: block inputs, the last block's heads, and the cached
-        queries and keys of other blocks."""
+        """Bytes not shared with the clean encoding: block inputs, the last block's heads, and the
+        cached queries and keys of other blocks."""
         clean = () if self._clean is None else self.clean.passes
         shared = {x.data_ptr() for one in clean for x in one.inputs}
         every = [x for one in self.passes for x in one.inputs]
@@ -280,7 +280,7 @@ class GlobalTokens:
 
 @dataclass(frozen=True, eq=False)
 class MethodReport:
-    """What AMF and CS do in one image and backbone, and the measurements that decide it.
+    """What AMF and CS do in one image and backbone, and the measurements that determine it.
 
     ``channels[l]`` is the channel with the largest norm in block ``l``, and ``ratios[l]`` its norm
     over the median. ``abnormal`` are the blocks whose ratio is at least the threshold,
@@ -346,9 +346,9 @@ class Vocabulary:
 class Segmentation:
     """The class of each pixel, and what it was computed from.
 
-    ``labels`` (height, width) int16 are at the image's own size; -1 is a pixel below the threshold,
-    or where a hidden word has the largest logit. ``logits`` (entries, h, w) float32 are on the
-    patch grid, with an entry for each phrase and each word of ``hidden``, the words for the rest of
+    ``labels`` (height, width) int16 are at the image's own size; -1 marks a pixel whose best score
+    is below the threshold, or whose largest logit is that of a hidden word. ``logits`` (entries, h,
+    w) float32 have an entry for each phrase and each word of ``hidden``, the words for the rest of
     the picture. ``owner`` is the class of each entry, -1 for hidden words. ``unknown`` are phrases
     that a backbone with a known vocabulary was not trained on. ``notes`` are sentences for people.
     """

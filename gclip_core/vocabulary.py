@@ -26,7 +26,7 @@ MAX_PHRASE = 300
 _JOINERS = "\u200c\u200d"  # invisible, but part of Persian words and of emoji
 NO_REST = "No hidden word is left for the rest: every pixel gets a typed word."
 NEAR_A_KNOWN_WORD = 0.8
-"""The least cosine to a known word at which a phrase of known tokens counts as known."""
+"""A phrase of known tokens counts as known if its cosine to some known word is at least this."""
 
 TEMPLATES: dict[str, tuple[str, ...]] = {
     "imagenet80": tuple(t("{}") for t in OPENAI_IMAGENET_TEMPLATES),
@@ -87,7 +87,7 @@ def _split_text(text: str) -> list[str]:
 
 
 def _texts(words: Iterable[str]) -> tuple[str, ...]:
-    """The items of a list of texts; of an endless one, more than can be used."""
+    """The items of a list of texts; at most 100 × MAX_CLASSES, as it may be endless."""
     items = tuple(islice(words, 100 * MAX_CLASSES)) if isinstance(words, Iterable) else (words,)
     for item in items:
         if not isinstance(item, str):
@@ -123,8 +123,8 @@ def embed(
 ) -> Tensor:
     """Text embedding of each phrase: (len(phrases), E) float32, L2-normalised.
 
-    It is the normalised mean of the normalised embeddings of the phrase in all templates, and is
-    cached in the backbone.
+    It is the normalised mean of the normalised embeddings of the phrase in all templates; cached.
+    Raises VocabularyError for a single text, a phrase too long, and unusable templates.
     """
     if isinstance(phrases, str):
         raise VocabularyError(f"A list of phrases was expected, but one text came: {phrases[:40]}")
@@ -154,8 +154,8 @@ def embed_together(backbone: Backbone, phrases: Sequence[str], templates: str) -
 class ParsedWords:
     """Classes and hidden words with their embeddings.
 
-    ``text`` (entries, E) has an entry per phrase of the classes, then one per hidden word;
-    ``owner`` is the class of each entry, -1 for hidden words.
+    ``text`` (entries, E) float32, L2-normalised, has an entry per phrase of the classes, then one
+    per hidden word; ``owner`` is the class of each entry, -1 for hidden words.
     """
 
     classes: Vocabulary
@@ -172,7 +172,7 @@ def read_words(
     rest: str | Iterable[str],
     templates: str | tuple[str, ...],
 ) -> ParsedWords:
-    """Parses and embeds words. Cached, since the next picture often has the same words."""
+    """Parses and embeds words, with :func:`parse`'s and :func:`embed`'s errors; cached."""
     typed = words if isinstance(words, str | Vocabulary) else _texts(words)
     other = rest if isinstance(rest, str) else _texts(rest)
 
@@ -193,7 +193,7 @@ def read_words(
     return _parsed.get_or_make((backbone.uid, typed, notes, other, templates), make)
 
 
-# 64 kB are for the words themselves, in the key and parsed: a page allows no more.
+# 64 kB are the allowance for the words themselves, in the key and in the value.
 _parsed: BoundedCache[ParsedWords] = BoundedCache(
     16 * 2**20, lambda parsed: parsed.text.nbytes + 64 * 2**10
 )
@@ -202,12 +202,12 @@ _parsed: BoundedCache[ParsedWords] = BoundedCache(
 def hidden_words(
     backbone: Backbone, typed: Vocabulary, rest: str | Iterable[str] = "background"
 ) -> tuple[str, ...]:
-    """The words for the rest of a picture, which compete with the typed ones.
+    """The words for the rest of a picture, whose logits are compared with those of typed words.
 
-    ``"background"`` is the list of the literature without words that the backbone does not know.
-    ``"none"`` is no word. ``"auto"`` is the former for one class alone, the latter for more. A list
-    gives other words. Typed words, their synonyms and plurals are left out: "pine trees" leaves out
-    "tree".
+    ``"background"`` is the background list used in the literature, without words that the backbone
+    was not trained on. ``"none"`` is no word. ``"auto"`` is the former for one class alone, the
+    latter for more. A list gives other words. Typed words, their synonyms and plurals are left out:
+    "pine trees" leaves out "tree". Raises VocabularyError for another ``rest``.
     """
     if rest == "auto":
         rest = "background" if len(typed) == 1 else "none"
@@ -215,9 +215,8 @@ def hidden_words(
         return ()
     synonyms = word_lists.read("background")
     if rest == "background":
-        field = tuple(synonyms)
-        unknown = unknown_phrases(backbone, Vocabulary((field,)))
-        words = tuple(phrase for phrase in field if phrase not in unknown)
+        unknown = unknown_phrases(backbone, Vocabulary((tuple(synonyms),)))
+        words = tuple(phrase for phrase in synonyms if phrase not in unknown)
     elif isinstance(rest, str):
         raise VocabularyError(
             f"rest must be auto, background, none or a list of words, but '{rest[:40]}' came."
@@ -251,7 +250,7 @@ _SMALL_WORDS = frozenset(["a", "an", "the", "of", "in", "on", "at", "with", "and
 
 
 def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[str, ...]:
-    """Phrases that the backbone does not know; none for an open vocabulary (any but the built-in).
+    """Phrases that the backbone was not trained on; none for an open vocabulary.
 
     A phrase is unknown if each of its words has a token that the backbone was not trained on, or
     if the phrase's embedding is near no known word.
@@ -268,7 +267,7 @@ def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[str, ..
     nearest = dict.fromkeys(doubtful, -1.0)
     partly = [p for p in doubtful if is_seen(p)]
     if partly:
-        plurals = {f"{word}s" for word in known.words}  # as near as their singulars
+        plurals = {f"{word}s" for word in known.words}  # their embeddings differ very little
         theirs = embed_together(backbone, sorted(known.words - plurals), "plain")
         near = embed(backbone, partly, "plain") @ theirs.T
         nearest |= zip(partly, near.max(dim=1).values.tolist(), strict=True)
@@ -276,10 +275,10 @@ def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[str, ..
 
 
 def nearest_known(backbone: Backbone, phrase: str) -> str | None:
-    """The known word nearest to a phrase that the backbone does not know, or None.
+    """The known word nearest to a phrase that the backbone was not trained on, or None.
 
     It looks up the phrase among WordNet's nouns, then the phrase without its first words ("old
-    golden retriever"). Names, other languages and an open vocabulary give None.
+    golden retriever"). The result is None for names, other languages and an open vocabulary.
     """
     known = backbone.known
     if known is None:
@@ -295,7 +294,7 @@ def nearest_known(backbone: Backbone, phrase: str) -> str | None:
 
 
 def template_set(templates: str | Sequence[str]) -> tuple[str, ...]:
-    """The sentences of a named set; a tuple of sentences is returned as it is."""
+    """The sentences of a named set, or those given. Raises VocabularyError if there are none."""
     if isinstance(templates, str):
         return find(TEMPLATES, templates, "template set", VocabularyError)
     sentences = tuple(templates) if isinstance(templates, Iterable) else ()

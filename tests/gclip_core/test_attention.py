@@ -15,7 +15,6 @@ from tests import reference
 
 GRID = (2, 3)
 TOKENS = 7
-MEAN = Attention((("q", "q"), ("k", "k")), divisor=2)
 
 
 def heads(seed: int = 0, n_heads: int = 4, d: int = 8, spread: float = 2.0) -> Heads:
@@ -74,19 +73,15 @@ def test_attend_is_the_matrix_times_the_values(name: str) -> None:
 @given(seed=st.integers(0, 10**6), spread=st.sampled_from([0.0, 0.1, 3.0, 1e3]))
 def test_rows_sum_to_the_weights_of_the_drawn_equation(name: str, seed: int, spread: float) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(ATTENTIONS, "mean", MEAN)
-        matrix = attention.mean_matrix(ATTENTIONS[name], heads(seed, spread=spread), GRID)
-        _, equation, _ = wording.attention_words(name)
-    rows, divisor = matrix.sum(-1), re.search(r"\) / (\d)$", equation)
+        patch.setitem(ATTENTIONS, "mean", Attention((("q", "q"), ("k", "k")), divisor=2))
+        kind, (_, equation, _) = ATTENTIONS[name], wording.attention_words(name)
+    block, divisor = heads(seed, spread=spread), re.search(r"\) / (\d)$", equation)
     total = max(1, equation.count("softmax")) / int(divisor[1] if divisor else 1)
-    assert torch.allclose(rows, torch.full_like(rows, total), atol=1e-5)
+    matrix = attention.mean_matrix(kind, block, GRID)
+    attended = attention.attend(kind, block, GRID, torch.ones_like(block.q))
+    for rows in (matrix.sum(-1), attended):
+        assert torch.allclose(rows, torch.full_like(rows, total), atol=1e-5)
     assert (matrix >= 0).all()
-
-
-def test_a_mean_attention_is_half_the_sum_of_its_two_pairs() -> None:
-    block, both = heads(2), ATTENTIONS["qq+kk"]
-    for compute in (attention.mean_matrix, attention.attend):
-        assert torch.equal(compute(MEAN, block, GRID), compute(both, block, GRID) / 2)
 
 
 @pytest.mark.parametrize("seed", range(3))

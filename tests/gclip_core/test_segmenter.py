@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -233,7 +234,7 @@ class TestChannelSuppression:
 
     def test_norms_and_entropy_before_and_after(self) -> None:
         face = segmenter(with_channel())
-        found = face.findings(face.encode(picture(32, 32)), gclip())
+        found = face.findings(face.encode(picture(32, 32)))
         assert found.abnormal == found.suppressed == (6, 8)
         assert (found.channels[6], found.channels[8]) == (7, 7)
         assert found.ratios[6] > 10 > 2 > found.ratios[5]
@@ -329,7 +330,7 @@ class TestSegmenting:
         assert any("every pixel gets a typed word" in note for note in found.notes)
 
     def test_words_are_suggested_for_an_image(self, face: Segmenter, encoded: Encoded) -> None:
-        more = face.suggest(encoded, most=12, choosy=False)
+        more = face.suggest(encoded, most=12, strict=False)
         assert 1 <= len(face.suggest(encoded)) <= len(more) <= 12
         assert len(set(more)) == len(more)
         assert set(more) <= set(word_lists.read("everyday"))
@@ -407,8 +408,8 @@ class TestWindows:
         a, b = whole.encode(image), windowed.encode(image)
         method = gclip()
         assert close(whole.attention_map(a, 3), windowed.attention_map(b, 3))
-        assert close(whole.last_attention(a, method), windowed.last_attention(b, method))
-        assert close(whole.values(a, method), windowed.values(b, method))
+        assert close(whole.last_attention(a, method), windowed.last_attention(b))
+        assert close(whole.values(a, method), windowed.values(b))
         assert close(whole.received(a), windowed.received(b))
 
 
@@ -498,6 +499,21 @@ class TestSettings:
         face = segmenter(tiny_backbone(1, layers=1))
         with pytest.raises(GclipError, match=name):
             face.segment(picture(8, 8), "cat", METHODS["clip"], **{name: value})
+
+    def test_what_cannot_be_computed_is_refused(
+        self, face: Segmenter, encoded: Encoded, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with pytest.raises(GclipError, match="most must be"):
+            face.suggest(encoded, most=0)
+        with pytest.raises(MethodError, match="Blocks run from 0 to 11"):
+            face.received(encoded, [99])
+        with pytest.raises(MethodError, match="one of: q, k, v"):
+            face.values(encoded, part="x")
+        monkeypatch.setattr(
+            encoder.blocks, "block_inputs", Mock(side_effect=torch.OutOfMemoryError)
+        )
+        with pytest.raises(GclipError, match="memory of cpu is too full"):
+            face.suppress(encoded, gclip(cs_blocks=[3]))
 
     def test_an_attention_that_is_none_is_refused_with_the_valid_names(self) -> None:
         with pytest.raises(MethodError, match="qq, kk"):

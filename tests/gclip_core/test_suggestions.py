@@ -46,10 +46,10 @@ def test_an_everyday_word_is_preferred_to_a_rare_one_that_fits_a_little_better()
     assert suggestions.choose(close, everyday, GRID, 1, True) == [1]
 
 
-def test_who_is_not_choosy_gets_more_words_but_at_most_as_many_as_asked_for() -> None:
+def test_who_is_not_strict_gets_more_words_but_at_most_as_many_as_asked_for() -> None:
     many = torch.rand(5, 36, generator=torch.Generator().manual_seed(0))
-    choosy = suggestions.choose(many, NONE, GRID, 5, True)
-    assert len(suggestions.choose(many, NONE, GRID, 5, False)) >= len(choosy)
+    strict = suggestions.choose(many, NONE, GRID, 5, True)
+    assert len(suggestions.choose(many, NONE, GRID, 5, False)) >= len(strict)
     assert len(suggestions.choose(scores(1 / 3, 1 / 3, 1 / 3), NONE, GRID, 2, True)) == 2
 
 

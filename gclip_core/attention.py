@@ -44,9 +44,9 @@ class Heads:
     def __getitem__(self, index: Any) -> "Heads":
         return Heads(self.q[index], self.k[index], None if self.v is None else self.v[index])
 
-    def only(self, head: int) -> "Heads":
-        """One head, its axis kept: each (..., 1, T, d)."""
-        return self[..., head : head + 1, :, :]
+    def only(self, head: int | None) -> "Heads":
+        """One head, its axis kept: each (..., 1, T, d); for None all heads."""
+        return self if head is None else self[..., head : head + 1, :, :]
 
 
 def aligned(heads: Heads) -> Heads:

@@ -75,17 +75,13 @@ def attention_matrix(
         last = visual.transformer.resblocks[-1]
         pictures = _calibrated(method, inputs, heads_of, grid)
         return torch.stack([_path_matrix(last, method, one, grid, head) for one in pictures])
-    rule = ATTENTIONS[method.attention]
-
-    def chosen(heads: Heads) -> Heads:
-        return heads if head is None else heads.only(head)
-
-    local = attention.mean_matrix(rule, chosen(heads_of(len(inputs) - 1, True)), grid)
+    rule, heads = ATTENTIONS[method.attention], heads_of(len(inputs) - 1, True)
+    local = attention.mean_matrix(rule, heads.only(head), grid)
     if method.fusion is None or not fused:
         return local
     middle = _middle(method, heads_of, fused)
     if method.fusion.heads == "each":
-        middle = list(map(chosen, middle))
+        middle = [one.only(head) for one in middle]
     kind = amf.fused_kind(rule, method.fusion)
     maps = [attention.mean_matrix(kind, one, grid) for one in middle]
     return amf.fuse(local, maps, method.fusion)
@@ -134,10 +130,9 @@ def _path_matrix(
 ) -> Tensor:
     """:func:`attention_matrix` of one picture with a calibration."""
     rule, (_, attending) = ATTENTIONS[method.attention], _project(last, method, made)
-    chosen = attending if head is None else attending.only(head)
     maps = made.gate.repeat(2, 1, 1)
     some = maps[: len(attending.q)]
-    some += attention.mean_matrix(rule, chosen, grid)
+    some += attention.mean_matrix(rule, attending.only(head), grid)
     some /= 1 + len(rule.pairs)
     eye = torch.eye(len(made.gate), device=made.gate.device)
     repair = calibration.repaired(eye, made.outliers, grid, method.calibration.isolated)

@@ -165,8 +165,7 @@ class Segmenter:
         source = self._single(encoded)
         check_index("Head", head or 0, self.backbone.n_heads)
         check_index("Block", block, self.backbone.n_blocks)
-        heads = encoder.block_heads(self.backbone, source.passes[0], block)
-        heads = heads if head is None else heads.only(head)
+        heads = encoder.block_heads(self.backbone, source.passes[0], block).only(head)
         return attention.mean_weights(heads.q, heads.k)[0].cpu()
 
     @torch.no_grad()

@@ -157,15 +157,18 @@ def chosen(event: gr.SelectData, count: int) -> tuple[int, ...]:
 
 
 @in_words
+def place_chosen(event: gr.SelectData) -> str:
+    """The place (row, column) that was chosen in a widget."""
+    return "{},{}".format(*chosen(event, 2))
+
+
+@in_words
 def block_chosen(event: gr.SelectData) -> str:
     """The block (from 1) that was chosen in a widget."""
     return str(*chosen(event, 1))
 
 
 def slide_opacity(mask: gr.HTML, controls: Controls) -> None:
-    """Let a mask's own slider set the page's opacity, in the browser alone.
-
-    The address has it already.
-    """
+    """Let a mask's own slider set the page's opacity, in the browser alone, from the address."""
     read = "() => new URLSearchParams(location.search).get('opacity')"
     mask.input(fn=None, js=read, outputs=controls["opacity"], **QUIET)

@@ -5,6 +5,7 @@ import threading
 
 from demo.look import Look, Request, Studio, known_words
 from demo.settings import Settings
+from demo.variants import SWITCHED
 from demo.wording import percent
 from evaluation.photos import star_photos
 from gclip_core.backbone import Backbone
@@ -20,13 +21,6 @@ def first(backbone: Backbone) -> Settings:
     return Settings(example=PHOTO, words=words, plant=plant)
 
 
-def scores(look: Look) -> list[float]:
-    """mIoU on a look's picture with neither switch, AMF, CS and both."""
-    switched = ((False, False), (True, False), (False, True), (True, True))
-    methods = (look.ablation(*on) for on in switched)
-    return [look.mask(method).miou or 0.0 for method in methods]
-
-
 def remark(look: Look) -> str:
     """The sentence under the opening picture; empty for any other."""
     first_look = first(look.bare.backbone)
@@ -35,7 +29,8 @@ def remark(look: Look) -> str:
         getattr(look.settings, name) != getattr(first_look, name) for name in same
     ):
         return ""
-    neither, amf, cs, both = map(percent, scores(look))
+    masks = (look.mask(look.ablation(*on)) for on in ((False, False), *SWITCHED.values()))
+    neither, amf, cs, both = (percent(mask.miou or 0.0) for mask in masks)
     return f"mIoU is {neither} without AMF and CS, {amf} with AMF, {cs} with CS, {both} with both."
 
 

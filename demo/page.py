@@ -14,13 +14,13 @@ import gradio as gr
 from starlette.routing import Route
 
 from demo import widgets, wording
-from demo.controls import HEAVY, LIGHT, QUIET, RAW, Answer, Controls, Tab, chosen, in_words
+from demo.controls import HEAVY, LIGHT, QUIET, RAW, Answer, Controls, Tab, place_chosen
 from demo.host.byte_cache import nbytes
 from demo.host.files import path_of
 from demo.inputs import Inputs
 from demo.look import Look, Request, Status, Studio, log_answer
 from demo.own_mask import OwnMask, classes_of
-from demo.settings import FIELDS, Settings, as_text, from_query, key_of
+from demo.settings import FIELDS, Settings, from_query, key_of
 from demo.source import NoPictureError, stamp
 from demo.tabs import TABS, TabEntry, common
 from demo.tabs import why as reasons
@@ -149,7 +149,7 @@ class Page:
         for change in [*inputs.wire(), *self._own_mask.wire(new_picture)]:
             change.then(**ask(heavy=True))
         for mask in [mask for tab in tabs for mask in tab.masks]:
-            mask.select(_point, None, controls["pixel"], **QUIET)
+            mask.select(place_chosen, None, controls["pixel"], **QUIET)
         controls["pixel"].change(
             self._explain, self._sent, self._why, trigger_mode="always_last", **RAW
         )
@@ -292,11 +292,6 @@ class Page:
             self._inputs.photo: {"kind": "photo", "picture": name, "title": title},
             self._stays: values.offers(stays if look.settings.source == "upload" else []),
         }
-
-
-@in_words
-def _point(event: gr.SelectData) -> str:
-    return as_text("pixel", chosen(event, 2))
 
 
 # A link to a backbone that is not here opens its card, which may lie below the first screen.

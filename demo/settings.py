@@ -382,9 +382,8 @@ def read(raw: Mapping[str, Any]) -> Settings:
     except ValidationError as error:
         name, expected = next(iter(_expected(error).items()))
         label = declared(name)["label"] or key_of(name)
-        raise GclipError(
-            f"“{label}” takes {expected}, but “{str(found[name])[:40]}” came."
-        ) from error
+        came = str(found[name])[:40]
+        raise GclipError(f"“{label}” takes {expected}, but “{came}” came.") from error
 
 
 def from_query(

@@ -21,7 +21,6 @@ from gclip_core import images
 from gclip_core.errors import ImageError
 from gclip_core.types import Grid
 
-UNCOUNTED = metric.IGNORE
 MAX_PIXELS = 100_000_000
 """Larger uploads are refused."""
 LARGE = 32_000_000
@@ -233,7 +232,7 @@ def truth_of_file(
             f"but one of {mask.height} × {mask.width} came."
         )
     names = list(dict.fromkeys(name for _, name in classes))
-    meant = np.full(257, UNCOUNTED, np.int16)  # the last is of no value that a mask has
+    meant = np.full(257, metric.IGNORE, np.int16)  # the last is of no value that a mask has
     for value, name in classes:
         meant[min(value, 256)] = names.index(name)
     labels = np.stack([meant[row] for row in np.asarray(mask)])  # by rows, as above

@@ -90,10 +90,7 @@ ATTENTION_INTRO = (
 )
 NO_GPU = "No GPU was free for this (your share may be used up): it ran on the CPU."
 OLD = "The page below still shows the last answer."
-NO_IMAGE_IN_LINK = "A link does not contain your photo: whoever opens it adds the photo again."
-OLD_SCENE = (
-    "This link was made with a drawn scene. The page shows photos now: this is the first one."
-)
+OLD_SCENE = "This link was to a drawn scene. The page shows photos now: this is the first one."
 BROWSER = {
     "none": "Drop a photo on the page, or choose an example.",
     "edited": "Press Enter or Segment for the new words.",

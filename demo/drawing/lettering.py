@@ -38,20 +38,15 @@ def box(word: str, size: int) -> tuple[int, int]:
 
 
 def pill(
-    draw: ImageDraw.ImageDraw,
-    centre: tuple[float, float],
-    word: str,
-    size: int,
-    fill: str,
-    ink: str,
+    draw: ImageDraw.ImageDraw, at: tuple[float, float], word: str, size: int, fill: str, ink: str
 ) -> None:
-    """Draw a word on a rounded pill around ``centre`` = (x, y)."""
+    """Draw a word on a rounded pill around ``at`` = (x, y)."""
     width, height = box(word, size)
-    left, top = centre[0] - width / 2, centre[1] - height / 2
+    left, top = at[0] - width / 2, at[1] - height / 2
     draw.rounded_rectangle(
         (left, top, left + width, top + height), height / 3, fill, outline=ink, width=1
     )
-    draw.text(centre, word, ink, font(size), anchor="mm")
+    draw.text(at, word, ink, font(size), anchor="mm")
 
 
 @cache

@@ -6,8 +6,6 @@ Never words, pictures, links, addresses or paths of a visitor.
 """
 
 import logging
-import sys
-from typing import TextIO
 
 FORMAT = "%(asctime)s %(levelname)s %(message)s"
 OURS = ("demo", "gclip_core")
@@ -15,9 +13,9 @@ OURS = ("demo", "gclip_core")
 logger = logging.getLogger(__name__)
 
 
-def begin(quiet: bool = False, stream: TextIO | None = None) -> None:
-    """Write this project's lines to ``stream`` (by default standard error), or warnings only."""
-    handler = logging.StreamHandler(stream or sys.stderr)
+def begin(quiet: bool = False) -> None:
+    """Write this project's lines to standard error, or warnings only."""
+    handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter(FORMAT, "%Y-%m-%dT%H:%M:%S"))
     for name in OURS:
         ours = logging.getLogger(name)

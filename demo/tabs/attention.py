@@ -3,9 +3,9 @@
 import gradio as gr
 
 from demo import widgets, wording
-from demo.controls import QUIET, Answer, Controls, Tab, block_chosen, chosen, in_words
+from demo.controls import QUIET, Answer, Controls, Tab, block_chosen, place_chosen
 from demo.look import Look, Studio
-from demo.settings import as_control, as_text
+from demo.settings import as_control
 from demo.tabs import common
 from demo.widgets import values
 from gclip_core.types import Method
@@ -34,11 +34,7 @@ def build(studio: Studio, controls: Controls) -> Tab:
             live: _maps(look),
         }
 
-    @in_words
-    def pin(event: gr.SelectData) -> str:
-        return as_text("patch", chosen(event, 2))
-
-    live.select(pin, None, controls["patch"], **QUIET)
+    live.select(place_chosen, None, controls["patch"], **QUIET)
     changes = [
         strip.select(block_chosen, None, controls["view_block"], **QUIET),
         strip.clear(**common.switch_off(controls)),

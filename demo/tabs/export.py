@@ -74,7 +74,7 @@ def build(studio: Studio, controls: Controls) -> Tab:
         notes = [
             f"The files contain the mask under {title}, with the page’s settings.",
             common.simulated(look),
-            wording.NO_IMAGE_IN_LINK * (settings.source == "upload"),
+            wording.PHOTO_STAYS * (settings.source == "upload"),
         ]
         return {
             cards: gr.File(value=paths or None, visible=bool(paths)),

@@ -25,8 +25,7 @@ from gclip_core.methods import METHODS
 from gclip_core.numbering import block_numbers, named
 from gclip_core.registry import BUILT_IN
 
-_LESSON = Path(__file__).with_name("lesson.toml")
-PAGES: list[Json] = tomllib.loads(_LESSON.read_text("utf-8"))["page"]
+PAGES = tomllib.loads(Path(__file__).with_name("lesson.toml").read_text("utf-8"))["page"]
 """The cover, then the steps."""
 CHANGES = ("The mask gets better", "The mask gets worse", "It hardly changes")
 PHOTO = "dog"

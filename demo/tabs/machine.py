@@ -60,6 +60,7 @@ def value(look: Look) -> Json:
     found, mask, image = look.segment(method).found, look.mask(method), look.picture.image
     square = common.pooled(look.grid, MAX_SQUARES)
     exact = arrays(look)
+    local = render.pool_patches(exact["local"], look.grid, square)
     # Those with the largest areas, then the highest scores.
     best = np.lexsort((-exact["scores"].max(1), -np.array(mask.areas)))
     used = sorted(int(index) for index in best[:MAX_WORDS])
@@ -84,7 +85,7 @@ def value(look: Look) -> Json:
         "data": _packed(look, exact, square, used),
         "blocks": [_block(look, index, seen) for index in range(len(found.channels))],
         "marks": machine_words.MARKS,
-        "bright": float(np.quantile(_pooled(look, exact["local"], square), 0.995)) or 1.0,
+        "bright": float(np.quantile(local, 0.995)) or 1.0,
         "fused": list(block_numbers(found.fusion.blocks)),
         "attention": method.attention,
         "unused": [part for part in "qkv" if part not in parts_used(method.attention)],
@@ -129,25 +130,22 @@ def arrays(look: Look) -> dict[str, NDArray[Any]]:
     and the next, C for a hidden one, by their "cosines" (2, N).
     """
     seg, method, trunk = look.segmenter, look.chosen, look.trunk(look.chosen)
-    result = look.segment(method)
+    result, own = look.segment(method), seg.last_attention(trunk, replace(method, fusion=None))
+    fused = result.found.fusion.blocks
     scores = masks.scores(result.logits, result.owner, look.grid).flatten(1).numpy()
     fits, cosines, _ = common.best_words(look, method, 2)
     return {
         "received": seg.received(trunk, clean=False).numpy(),
         **{f"head {part}": seg.values(trunk, method, part).numpy() for part in ("q", "k", "v")},
-        "local": _patches(seg.last_attention(trunk, replace(method, fusion=None))),
-        **{f"block {b}": _patches(seg.attention_map(trunk, b)) for b in result.found.fusion.blocks},
-        "used": _patches(seg.last_attention(trunk, method)),
+        "local": own[1:, 1:].numpy(),
+        **{f"block {b}": seg.attention_map(trunk, b)[1:, 1:].numpy() for b in fused},
+        "used": seg.last_attention(trunk, method)[1:, 1:].numpy(),
         "norms": result.found.norms_before[common.channels_block(look)].numpy(),
         "scores": scores,
         **({"rest": np.maximum(1 - scores.sum(0), 0)} if min(result.owner) < 0 else {}),
         "fits": fits,
         "cosines": cosines,
     }
-
-
-def _patches(matrix: torch.Tensor) -> Floats:
-    return matrix[1:, 1:].numpy()
 
 
 def _block(look: Look, index: int, seen: GlobalTokens) -> Json:
@@ -181,7 +179,7 @@ def _packed(look: Look, exact: Mapping[str, NDArray[Any]], square: int, words: l
             pooled = render.pool_keys(maps, square).reshape(len(maps), -1).T
             found[name] = Levels(_colours(pooled), 1.0)
         elif name in ("local", "used") or name.startswith("block "):
-            whole = _pooled(look, array, square)
+            whole = render.pool_patches(array, look.grid, square)
             found[name] = Levels(whole, float(whole.max()))
     found["looks"], found["times"] = _looks_most(exact["used"])
     found["norms"] = exact["norms"].astype(np.float32)
@@ -190,10 +188,6 @@ def _packed(look: Look, exact: Mapping[str, NDArray[Any]], square: int, words: l
     found["fits"] = (exact["fits"] + 1) % (len(exact["scores"]) + 1)  # 0: a hidden word
     found["cosines"] = exact["cosines"].astype(np.float32)
     return packed_text(**found)
-
-
-def _pooled(look: Look, matrix: Floats, square: int) -> Floats:
-    return render.pool_patches(np.asarray(matrix, np.float32), look.grid, square)
 
 
 def _colours(rows: Floats) -> Floats:

@@ -76,9 +76,8 @@ def _maps(look: Look) -> Json:
     sides = [(wording.last_title(n, "without", method), plain)]
     changes = found.fusion.blocks or found.suppressed
     if method.attention == plain.attention and not changes:  # equal matrices are drawn once
-        sides = [
-            (f"Block {n}" + ", with and without CS alike" * (method.suppression is not None), plain)
-        ]
+        alike = ", with and without CS alike" * (method.suppression is not None)
+        sides = [(f"Block {n}{alike}", plain)]
     elif method != plain:
         sides.append((wording.last_title(n, "with", method), method))
     return values.maps_value(

@@ -61,8 +61,7 @@ def modules() -> list[str]:
 @cache
 def digest() -> str:
     """Names the content of all files."""
-    whole = json.dumps(sorted(_files().items()))
-    return hashlib.sha256(whole.encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(sorted(_files().items())).encode()).hexdigest()[:16]
 
 
 @cache

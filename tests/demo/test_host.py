@@ -1,6 +1,5 @@
 """What hosts rely on: a health route, logs without visitors, ZeroGPU, a proxy under a sub-path."""
 
-import io
 import logging
 import os
 import re
@@ -88,14 +87,15 @@ class TestLogs:
         assert pairs[-1]["trunk"] == "kept"
         assert SECRET not in server.output()
 
-    def test_a_value_with_breaks_stays_one_pair_of_one_line(self) -> None:
-        stream = io.StringIO()
-        logs.begin(stream=stream)
+    def test_a_value_with_breaks_stays_one_pair_of_one_line(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        logs.begin()
         logs.event("answered", view="a b\nINFO forged=1", none="")
-        logs.begin(quiet=True, stream=stream)
+        logs.begin(quiet=True)
         logs.event("answered", view="unseen")
         logging.getLogger("demo").handlers.clear()
-        (line,) = stream.getvalue().splitlines()
+        (line,) = capsys.readouterr().err.splitlines()
         assert line.endswith("INFO answered view=a_b_INFO_forged=1 none=-")
 
 

@@ -106,9 +106,6 @@ def upload() -> Path:
     return file
 
 
-# ── bodies ─────────────────────────────────────────────────────────────────────────────────────
-
-
 @pytest.mark.parametrize("way", [JOIN, f"{API}/call/segment", f"{API}/run/segment", "/login"])
 def test_a_body_over_64_kilobytes_is_refused(way: str, page: Guard, app: App) -> None:
     status, said = asked(page, "POST", way, b'{"data": ["' + b"x" * 2**16 + b'"]}')
@@ -273,8 +270,6 @@ def test_answers_unread_for_long_are_fetched_and_thrown_away(
     assert len(page.pending) == 0
 
 
-# ── files and addresses ────────────────────────────────────────────────────────────────────────
-
 ELSEWHERE = (
     "http://pictures.example/photo.png", "https:/pictures.example/photo.png", "/etc/passwd",
     "../../etc/passwd", "app.py", f"http://pictures.example{API}/file=/etc/passwd", "\0", "//",
@@ -320,9 +315,6 @@ def test_an_upload_is_served(upload: Path, page: Guard, app: App) -> None:
     assert asked(page, "GET", f"{API}/file={upload}")[0] == 200
     assert asked(page, "GET", f"{API}/file={upload.parent}/../../../x")[0] == 404
     assert len(app.reached) == 1
-
-
-# ── endpoints and their values ─────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("way", ["call/v2", "call", "api", "run", "/call", "call/"])

@@ -112,25 +112,22 @@ def test_a_picture_is_worked_on_at_4_megapixels_at_most(size: tuple[int, int]) -
         assert height / width == pytest.approx(size[0] / size[1], rel=0.01)
 
 
-def test_a_large_upload_is_scaled_down_as_the_status_says(studio: Studio, tmp_path: Path) -> None:
-    look = studio.look(upload(tmp_path, 2000, 2200))
-    assert look.mask(look.chosen).labels.shape == look.picture.size == worked_size((2000, 2200))
-    assert look.done("side").scaled == ((2000, 2200), look.picture.size)
+def test_a_large_upload_and_its_mask_are_scaled_down_as_the_status_says(
+    studio: Studio, tmp_path: Path
+) -> None:
+    asked, size = upload(tmp_path, 2000, 2200), worked_size((2000, 2200))
+    mask, path = np.zeros((2000, 2200), np.uint8), tmp_path / "mask.png"
+    mask[:, 1100:] = 5
+    Image.fromarray(mask).save(path)
+    classes = ((0, "dog"), (5, "grass"))
+    look = studio.look(Request(asked.settings, asked.upload, str(path), classes))
+    assert look.mask(look.chosen).labels.shape == look.picture.size == size
+    assert look.done("side").scaled == ((2000, 2200), size)
+    assert look.truth.labels.shape == size
+    assert set(np.unique(look.truth.labels)) == {0, 1}, "no value lies between two classes"
     small = studio.look(upload(tmp_path, 240, 300))
     assert small.picture.size == (240, 300)
     assert small.done("side").scaled is None
-
-
-def test_the_mask_of_a_large_upload_is_scaled_with_it(studio: Studio, tmp_path: Path) -> None:
-    asked = upload(tmp_path, 2000, 2200)
-    mask = np.zeros((2000, 2200), np.uint8)
-    mask[:, 1100:] = 5
-    path = tmp_path / "mask.png"
-    Image.fromarray(mask).save(path)
-    own = Request(asked.settings, asked.upload, str(path), ((0, "dog"), (5, "grass")))
-    truth = studio.look(own).truth
-    assert truth is not None and truth.labels.shape == worked_size((2000, 2200))
-    assert set(np.unique(truth.labels)) == {0, 1}, "no value lies between two classes"
 
 
 def test_of_an_own_mask_only_named_classes_count(studio: Studio, tmp_path: Path) -> None:

@@ -42,8 +42,6 @@ def quiet(text: str, server: Server) -> None:
     assert not any(trace in text for trace in (*TRACES, str(server.folder))), text
 
 
-# ── files ──────────────────────────────────────────────────────────────────────────────────────
-
 _WAYS = (f"{API}/file=", f"{API}/file/", "/file=", "/static/", "/assets/", "/svelte/", "/page/",
          "/held/", "/")  # fmt: skip
 _UP = ("", "../" * 12, "..%2f" * 12, "%2e%2e/" * 12, "..%5c" * 12, "....//" * 12, "//", "file://")
@@ -90,9 +88,6 @@ def test_a_forged_upload_reads_no_file_and_fetches_nothing(
                     assert answer.problem, f"{forged} was read"
         with pytest.raises(TimeoutError):
             inner.accept()
-
-
-# ── limits ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_file_of_too_many_bytes_is_refused(visitor: Visitor, server: Server) -> None:
@@ -142,9 +137,6 @@ def test_a_hostile_picture_is_refused_in_words(kind: str, visitor: Visitor, serv
     assert "expected" in answer.problem
     quiet(answer.problem, server)
     assert server.peak_mb - before < 200
-
-
-# ── words, links and fields ────────────────────────────────────────────────────────────────────
 
 
 def test_hostile_words_are_shown_as_they_are(visitor: Visitor, server: Server) -> None:
@@ -231,9 +223,6 @@ def test_a_choice_that_is_none_is_survived(index: Any, visitor: Visitor, server:
         done = next(m for m in visitor.messages() if m["msg"] == "process_completed")
         quiet(json.dumps(done), server)
     assert "an event failed" not in server.output()
-
-
-# ── the server as a whole ──────────────────────────────────────────────────────────────────────
 
 
 def test_the_headers_suit_a_page_inside_a_frame(server: Server) -> None:

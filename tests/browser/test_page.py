@@ -39,9 +39,6 @@ def fits(page: Page) -> bool:
     return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
-# --- the first screen -----------------------------------------------------------------------------
-
-
 def first_screen(page: Page, url: str, width: int, height: int) -> None:
     """Photo, words, switches and enough of the mask are seen without scrolling; nothing moves."""
     page.set_viewport_size({"width": width, "height": height})
@@ -114,9 +111,6 @@ def test_drop_a_photo_is_the_largest_input_and_one_line_stands_over_the_tabs(sta
     expect(stays.locator("#link-notes p:visible")).to_have_count(0)
 
 
-# --- a photo of one's own -------------------------------------------------------------------------
-
-
 def test_a_photo_is_answered_at_once_with_words_that_are_in_it(desktop: Page, url: str) -> None:
     arrive(desktop, url)
     expect(desktop.locator("#photo-stays .row")).to_have_count(0)
@@ -186,9 +180,6 @@ def test_background_is_automatic_and_can_be_switched(stays: Page) -> None:
     expect(legend(stays)).not_to_contain_text("rest")
 
 
-# --- switches and settings ------------------------------------------------------------------------
-
-
 def test_a_switch_that_does_nothing_says_why_and_offers_a_fault(desktop: Page, url: str) -> None:
     arrive(desktop, url)
     expect(desktop.locator("#reasons")).to_contain_text("CS changes nothing")
@@ -230,9 +221,6 @@ def test_opacity_reaches_the_mask_and_the_link_without_a_request(stays: Page) ->
         stays.wait_for_function(f"{now}location.search.includes('cs=0')")
         assert ("opacity=0.25" in stays.url) is (value == "25")
         expect(stays.locator("#says .problem")).to_have_count(0)
-
-
-# --- links, words of strangers --------------------------------------------------------------------
 
 
 def test_what_of_a_link_cannot_be_followed_is_said(desktop: Page, url: str) -> None:

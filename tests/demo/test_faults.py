@@ -89,9 +89,6 @@ def stand_in_line(url: str, side: int) -> tuple[Visitor, Iterator[dict[str, Any]
     return visitor, stream
 
 
-# ── who leaves, and who waits ──────────────────────────────────────────────────────────────────
-
-
 def test_a_full_queue_says_so_and_who_leaves_frees_the_work_not_yet_begun(
     slow: Slow, later: Callable[[int], Future[Answer]]
 ) -> None:
@@ -127,9 +124,6 @@ def test_a_switch_is_answered_while_heavy_work_holds_every_place(
     assert slow.begun == 2, "one is at work, two wait"
     slow.go.set()
     assert not any(one.result().problem for one in heavy)
-
-
-# ── disks, ending and beginning again ──────────────────────────────────────────────────────────
 
 
 def _no_room() -> None:
@@ -234,9 +228,6 @@ def test_a_browser_that_slept_for_an_hour_goes_on_where_it_was(slow: Slow) -> No
     visitor.web = httpx.Client(base_url=slow.url, timeout=120)
     assert visitor.press(values).same_as(before)
     assert {httpx.get(f"{slow.url}blob/{name}").status_code for name in names} == {200}
-
-
-# ── weights, devices and masks ─────────────────────────────────────────────────────────────────
 
 
 def test_the_page_goes_on_after_a_device_ran_out_of_memory(

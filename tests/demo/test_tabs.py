@@ -24,9 +24,6 @@ def look_at(**changes: Any) -> Look:
     return studio().look(Request(SETTINGS.changed(**changes)))
 
 
-# --- channels ------------------------------------------------------------------------------------
-
-
 def test_without_an_abnormal_channel_cs_changes_nothing_and_says_so() -> None:
     look = look_at()
     off, on = (look.mask(ablation(look.settings, amf=False, cs=cs)) for cs in (False, True))
@@ -93,9 +90,6 @@ def test_values_that_move_against_the_paper_are_said_to() -> None:
     assert "otherwise" not in wording.similarity_note("the truth", found, (0.5, 0.4), (0.6, 0.3))
 
 
-# --- attention -----------------------------------------------------------------------------------
-
-
 def test_the_strip_has_every_block_s_score_and_names_those_of_amf() -> None:
     look = look_at()
     shown, fusion = attention._strip(look), look.findings(look.chosen).fusion
@@ -152,9 +146,6 @@ def test_a_method_without_switches_says_so_and_what_it_mixes(method: str) -> Non
     assert [one["title"] for one in made["sides"]] == ["Block 12, ClearCLIP", f"Block 12, {title}"]
     assert made["note"].startswith(f"{title} uses neither AMF nor CS.")
     assert ("the mean of blocks" in made["note"]) is (METHODS[method].fusion is not None)
-
-
-# --- Compare and the words at a pixel ------------------------------------------------------------
 
 
 def test_a_best_score_is_marked_unless_it_is_nothing_or_everybody_s() -> None:

@@ -148,9 +148,6 @@ class TestFiles:
         assert load_backbone("tiny", tmp_path / "w.safetensors", dtype="auto").dtype == dtype
 
 
-# --- damaged, wrong and hostile files -------------------------------------------------------------
-
-
 def refused(load: Callable[[], Any], *words: str, folder: Path | None = None) -> None:
     """Assert that loading is refused in these words, which do not name a folder."""
     message = refusal(BackboneError, load, *words)
@@ -268,9 +265,6 @@ def test_a_built_in_file_of_broken_words_is_refused(ids: list[int], rows: int, f
     state.pop("token_rows.scale", None)
     torch.save(state, file)
     refused(lambda: load_backbone(BUILT_IN, weights=file), BACKBONES[BUILT_IN].title)
-
-
-# --- the hub --------------------------------------------------------------------------------------
 
 
 class Hub:

@@ -87,7 +87,7 @@ def repaired(
     """
     height, width = grid
     steps = torch.tensor([-1, 0, 1], device=patches.device)
-    dy, dx = steps.repeat_interleave(3), steps.repeat(3)  # with the outlier itself
+    dy, dx = steps.repeat_interleave(3), steps.repeat(3)  # with the outlier itself, not usable
     y, x = outliers[:, None] // width + dy, outliers[:, None] % width + dx  # (outliers, 9)
     inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
     places = y.clamp(0, height - 1) * width + x.clamp(0, width - 1)

@@ -75,7 +75,7 @@ def _encode_batch(
         if block in wanted:
             cached[block] = Heads(heads.q.contiguous(), heads.k.contiguous())  # without the values
 
-    with _enough_memory(backbone):
+    with _enough_memory(backbone, pixels.shape[-2:]):
         x = blocks.embed_patches(backbone.visual, pixels.to(backbone.device))
         inputs = blocks.block_inputs(backbone.blocks, x, seen=keep)
     heads_of = {block: (inputs[block], heads) for block, heads in cached.items()}
@@ -83,14 +83,14 @@ def _encode_batch(
 
 
 @contextmanager
-def _enough_memory(backbone: Backbone) -> Iterator[None]:
+def _enough_memory(backbone: Backbone, size: Sequence[int]) -> Iterator[None]:
     """Turns a lack of memory into a GclipError."""
     try:
         yield
     except torch.OutOfMemoryError as error:
         raise GclipError(
-            f"The memory of {backbone.device} is too full for this image. Take a smaller shorter "
-            "side, or try again."
+            f"The memory of {backbone.device} is too full for {size[0]} × {size[1]} pixels. Take a "
+            "smaller shorter side, or try again."
         ) from error
 
 
@@ -116,7 +116,7 @@ def resumed(backbone: Backbone, encoded: Encoded, repair: Repair = cs.OFF) -> En
         rest = blocks.block_inputs(backbone.blocks, one.inputs[start], start, weights)
         return Pass((*one.inputs[:start], *rest), one.corners, one._heads)
 
-    with _enough_memory(backbone):
+    with _enough_memory(backbone, encoded.resized):
         passes = tuple(map(rerun, clean.passes)) if weights else clean.passes
     return replace(
         clean, passes=passes, planted=planted, suppression=settings, _clean=clean, _memo={}

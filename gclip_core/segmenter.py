@@ -39,9 +39,9 @@ class Segmenter:
     """Segments images with a backbone; immutable, so threads may share it.
 
     ``short_side`` is the size at which images are encoded (default: the backbone's), ``window`` and
-    ``stride`` those of windows, in pixels; without ``window`` there is one pass. ``templates`` is a
-    name of :data:`vocabulary.TEMPLATES`, or sentences with ``{}``. Logits are ``logit_scale``, from
-    1e-6 to 1e6, times the cosine. Images of more than ``max_tokens`` patches are scaled down.
+    ``stride`` those of windows, in pixels from 1 on; without ``window`` there is one pass.
+    ``templates`` is a name of :data:`vocabulary.TEMPLATES`, or sentences with ``{}``. Logits are
+    ``logit_scale`` (1e-6 to 1e6) times the cosine. Images get at most ``max_tokens`` patches.
 
     A ``method`` of None is GCLIP. Attention, values and global tokens are computed in one pass over
     the whole picture, even if the encoding has windows.
@@ -264,10 +264,8 @@ class Segmenter:
         encoded = self._encoded(encoded)
         if encoded.window == encoded.grid:
             return encoded
-        planted = self.backbone.planted
-        return encoder.once(
-            encoded, ("single", planted), lambda: encoder.resumed(self.backbone, encoded.whole)
-        )
+        resume = partial(encoder.resumed, self.backbone, encoded.whole)
+        return encoder.once(encoded, ("single", self.backbone.planted), resume)
 
     @torch.no_grad()
     def _mean_features(self, encoded: Encoded, method: Method) -> Tensor:

@@ -1,7 +1,7 @@
 """Attention Map Fusion (AMF): global tokens, the choice of blocks, and the fusion.
 
-A global token is a patch that nearly every patch attends to. All functions are pure: they take
-queries and keys, or a function that returns those of a block.
+A global token is a patch that nearly every patch attends to. All functions are pure. Their input
+are queries and keys, or a function that returns those of a block.
 """
 
 import math
@@ -168,7 +168,7 @@ def fused_kind(rule: Attention, fusion: Fusion) -> Attention:
 
 
 def fuse(local: Tensor, middle: Sequence[Tensor], fusion: Fusion) -> Tensor:
-    """The fused matrix of the last block's and the middle blocks', each (..., T, T) float32."""
+    """The last block's matrix fused with those of middle blocks, each (..., T, T) float32."""
     share, divisor = _shares(fusion, len(middle))
     return (local + sum(share * one for one in middle)) / divisor
 

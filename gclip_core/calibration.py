@@ -83,7 +83,7 @@ def repaired(
     """Patches (N, D) with each outlier replaced by the mean of its neighbours on the grid.
 
     The neighbours are the eight patches around it, without those outside the picture and without
-    outliers. An outlier without one is unchanged (``"kept"``) or set to 0 (``"zero"``).
+    outliers. Without a neighbour, an outlier is unchanged (``"kept"``) or set to 0 (``"zero"``).
     """
     height, width = grid
     steps = torch.tensor([-1, 0, 1], device=patches.device)

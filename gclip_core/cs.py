@@ -27,7 +27,7 @@ def weight_norms(W2: Tensor) -> Tensor:
 def entropy(norms: Tensor) -> Tensor:
     """Entropy of norms (..., D) over the last axis: (...) float32 in [0, 1].
 
-    ``-sum p_d log p_d / log D`` with ``p_d = n_d / sum n``: 1 if all norms are equal, 0 included.
+    ``-sum p_d log p_d / log D`` with ``p_d = n_d / sum n``: 1 if all norms are equal or 0.
     """
     total = norms.double().sum(-1, keepdim=True)
     p = torch.where(total > 0, norms.double() / total, 1 / norms.shape[-1])

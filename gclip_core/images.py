@@ -28,9 +28,9 @@ MAX_BYTES = 256 * 2**20
 MAX_READS = 10_000
 """Maximum number of reads until the header is complete; a file with endless comments needs more."""
 MAX_EXIF = 2**16
-"""Bytes of EXIF. Many entries can point to the same bytes, which Pillow copies for each entry."""
+"""Maximum bytes of EXIF. Many entries can point to the same bytes; Pillow copies them for each."""
 MAX_JPEG_SCANS = 100
-"""Scans of a JPEG; encoders write about ten, and libtiff has the same limit."""
+"""Maximum number of scans of a JPEG; encoders write about ten, and libtiff has the same limit."""
 ROWS = 256
 """Rows of a picture that are converted or hashed at a time, to save memory."""
 

@@ -15,7 +15,7 @@ from gclip_core import blocks
 from gclip_core.attention import Heads
 
 TOKENS_PER_BATCH = 1536
-"""New tokens of one batch, about, to fit a processor's cache."""
+"""Approximate number of new tokens of one batch, to fit a processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)

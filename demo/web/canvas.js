@@ -68,17 +68,14 @@ const makeView = (s, value, image, labels) => {
 
   // The side that is seen at a column (a share of the width).
   const sideAt = (x) => ({ before: 0, after: last, swipe: x > s.split ? 1 : 0 })[mode()];
+  let width = 0; // of the stage when it was painted
   const differs = (i) => two && labels[0][i] !== labels[1][i];
-  const rangeOf = (k) =>
-    mode() === "swipe"
-      ? [
-          [0, s.split],
-          [s.split, 1],
-        ][k]
-      : [0, 1];
+  const rangeOf = (k) => (mode() !== "swipe" ? [0, 1] : k ? [s.split, 1] : [0, s.split]);
 
   const paint = (only = s.isolated) => {
+    width = stage.clientWidth;
     for (const [k, canvas] of layers.entries()) {
+      if (mode() !== "swipe" && k !== sideAt(0)) continue; // it is not seen
       const options = { labels: labels[k], h, w, classes, only, differs, opacity: s.opacity };
       const painted = paintMask(canvas, options);
       if (painted) writeOn(painted, k, only);
@@ -107,14 +104,7 @@ const makeView = (s, value, image, labels) => {
   // --- before, after, swipe
   const handle = make("span", "gw-handle");
   const edge = make("span", "gw-edge");
-  handle.tabIndex = 0;
-  for (const [name, text] of [
-    ["role", "slider"],
-    ["aria-valuemin", "0"],
-    ["aria-valuemax", "100"],
-  ]) {
-    handle.setAttribute(name, text);
-  }
+  Object.assign(handle, { tabIndex: 0, role: "slider", ariaValueMin: "0", ariaValueMax: "100" });
   if (two) {
     handle.setAttribute("aria-label", `Swipe between ${sides[0].title} and ${sides[1].title}`);
     stage.append(edge, handle);
@@ -191,12 +181,8 @@ const makeView = (s, value, image, labels) => {
     const places = Array.from({ length: words.best.length / n }, (_, k) => k * n + i);
     return places.map((at) => {
       const index = words.best[at];
-      return [
-        nameOf(index),
-        classes[index]?.colour ?? "#8a8a8a",
-        words.shares[at],
-        words.cosines[at],
-      ];
+      const colour = classes[index]?.colour ?? "#8a8a8a";
+      return [nameOf(index), colour, words.shares[at], words.cosines[at]];
     });
   };
   const info = make("div", "gw-info");
@@ -327,7 +313,7 @@ const makeView = (s, value, image, labels) => {
     s.opacity = to;
     range.value = Math.round(100 * to);
     number.textContent = `${range.value} %`;
-    paint();
+    if (width) paint();
   };
   const isolate = (index) => {
     s.isolated = index;
@@ -367,11 +353,12 @@ const makeView = (s, value, image, labels) => {
   // The old mask fades while the new one appears.
   const crossFade = () => {
     const old = s.last;
-    const now = layers[last];
-    s.last = { picture: value.picture, labels: labels[last], canvas: now };
+    const seen = mode() === "before" ? 0 : last;
+    const now = layers[seen];
+    s.last = { picture: value.picture, labels: labels[seen], canvas: now };
     if (!old || old.picture !== value.picture || still() || !old.canvas.width) return;
-    const same = old.labels.length === labels[last].length;
-    if (same && old.labels.every((label, i) => label === labels[last][i])) return;
+    const same = old.labels.length === labels[seen].length;
+    if (same && old.labels.every((label, i) => label === labels[seen][i])) return;
     const ghost = make("canvas", "gw-ghost");
     Object.assign(ghost, { width: old.canvas.width, height: old.canvas.height });
     ghost.getContext("2d").drawImage(old.canvas, 0, 0);
@@ -393,7 +380,7 @@ const makeView = (s, value, image, labels) => {
       if (words) fetchArrays(words).then(take("words"), () => {});
     }
   };
-  new ResizeObserver(() => paint()).observe(stage);
+  new ResizeObserver(() => stage.clientWidth !== width && paint()).observe(stage);
   const placed = () => {
     if (value.pixel && !compact && !s.pinned) {
       const [y, x] = value.pixel.map((at, k) => Math.min(0.9999, at / value.size[k]));

@@ -55,6 +55,11 @@ export const kit = (element, props, trigger, watch) => {
       const value = arrived();
       const focused = root.contains(document.activeElement);
       const nodes = value?.kind ? await build(value) : [skeleton(root.dataset.empty)];
+      // What is below the mask would be moved by it.
+      const mask = root.closest("#side")?.querySelector("#side-canvas .gw[data-ready='0']");
+      if (mask && mask !== root && value?.kind) {
+        await new Promise((done) => mask.addEventListener("placed", done, { once: true }));
+      }
       if (mine !== turn) return;
       root.replaceChildren(...nodes);
       root.dispatchEvent(new CustomEvent("placed"));

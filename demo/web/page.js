@@ -4,6 +4,8 @@ import { explainTerms, showTerms } from "./terms.js";
 // The page's words and lists, as Python wrote them into the document.
 export const WORDS = JSON.parse(document.getElementById("page-words").textContent);
 
+// Keys of settings that are in the address at once.
+const KEPT = ["opacity", "patch", "pixel"];
 const find = (query) => document.querySelector(query);
 const findAll = (query) => [...document.querySelectorAll(query)];
 const on = (type, follow, options) => document.addEventListener(type, follow, options);
@@ -67,9 +69,12 @@ const followAnswers = () => {
     // A removed picture does not come back with a reload.
     if (detail.state === "none") page.keep("source", "upload");
     if (!detail.query) return;
-    const all = [...new URLSearchParams(location.search)];
-    const hosts = all.filter(([key]) => !WORDS.keys.includes(key));
-    rewrite(new URLSearchParams([...hosts, ...new URLSearchParams(detail.query)]));
+    // What asks for no answer may have changed since this one was asked for.
+    const answers = ([key]) => WORDS.keys.includes(key) && !KEPT.includes(key);
+    const all = [...new URLSearchParams(location.search)].filter((one) => !answers(one));
+    rewrite(
+      new URLSearchParams([...all, ...[...new URLSearchParams(detail.query)].filter(answers)]),
+    );
   });
   on("input", ({ target }) => {
     if (!target.closest?.("#words")) return;

@@ -1,7 +1,4 @@
-"""Learn: the lesson on one photo and the built-in model, the same for everybody.
-
-Its texts are in ``lesson.toml``.
-"""
+"""Learn: the lesson of ``lesson.toml``, on one photo and the built-in model, for everybody."""
 
 import json
 import tomllib

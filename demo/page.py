@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 GLOSSARY = tomllib.loads(Path(__file__).with_name("glossary.toml").read_text("utf-8"))
 BUILT = (
     "#title h1", "#photo .target", "#examples", "#words textarea", "#chips .gw",
-    "#background input",
+    "#background input", "#copy-link", "#segment",
 )  # fmt: skip
 """Once these are there, the page is shown."""
 HEAVY_SETTINGS = ("short_side", "window", "stride")

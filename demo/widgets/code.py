@@ -17,7 +17,7 @@ WEB = Path(__file__).parents[1] / "web"
 KEEP = {"cache-control": "public, max-age=31536000, immutable"}
 LATER = ("attention.js", "lesson.js", "machine", "methods.js")
 """Modules, or folders of them, that are fetched with the tab that needs them."""
-HIDDEN = """.main { visibility: hidden }
+HIDDEN = """.main { visibility: hidden } .main > .wrap:not(.default) { content-visibility: hidden }
 .main > .wrap.default { visibility: visible; position: fixed !important; inset: 0 !important }"""
 """Only "Loading" is seen until ``page.css`` shows the page: nothing is seen to move."""
 STRONG = ".gradio-container" * 3

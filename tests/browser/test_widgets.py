@@ -107,7 +107,8 @@ def url(matrix: np.ndarray) -> Iterator[str]:
         demo.load(fill, on, list(made.values()), **QUIET)
         on.input(fill, on, list(made.values()), **QUIET)
     # The page itself is shown once its input is there, which this has not.
-    seen = "<style>.main.main { visibility: visible }</style>"
+    seen = "<style>.main.main, .main > .wrap.wrap { visibility: visible;"
+    seen += " content-visibility: visible }</style>"
     _, address, _ = demo.launch(
         prevent_thread_lock=True, quiet=True, run_history=False, theme=theme.theme(),
         head=layout.head() + seen, app_kwargs={"routes": [store.route(), *code.routes()]},

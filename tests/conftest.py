@@ -1,4 +1,4 @@
-"""Shared by all tests: the ``--long`` flag, and three workers for more than single files."""
+"""Shared by all tests: the ``--long`` flag, and two workers for more than single files."""
 
 import gc
 import os
@@ -48,9 +48,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Three for a whole run, as a page or a browser often waits; files named by hand, and tests
-    that may take all there is, run here."""
-    return 0 if config.getoption("--long") or all(".py" in name for name in config.args) else 3
+    """Two for a whole run, one a core; files named by hand, and tests that may take all there is,
+    run here."""
+    return 0 if config.getoption("--long") or all(".py" in name for name in config.args) else 2
 
 
 class ByFile(LoadFileScheduling):

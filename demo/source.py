@@ -107,7 +107,7 @@ def open_picture(settings: Settings, upload: str) -> Picture:
         if photo is None:
             name, known = settings.example[:40], ", ".join(photos)
             raise ImageError(f"There is no example '{name}'. Choose one of: {known}.")
-        image, truth = photo.image(), Truth(photo.labels().astype(np.int16), photo.words)
+        image, truth = photo.image(), Truth(photo.labels(), photo.words)
         return Picture(image, images.digest(image), photo.title, photo.text, truth)
     came = size_of(upload)
     image = images.check(upload, MAX_PIXELS, draft=worked_size(came))
@@ -175,9 +175,8 @@ def _indexed(image: Image.Image) -> Image.Image:
         )
     colours, place = np.array(sorted(colour for _, colour in found)), np.array([65536, 256, 1])
     numbers = colours @ place
-    rows = [
-        np.searchsorted(numbers, row @ place).astype(np.uint8) for row in np.asarray(image)
-    ]  # row by row: numpy needs 8 bytes a number
+    # By rows: numpy needs 8 bytes a number.
+    rows = [np.searchsorted(numbers, row @ place).astype(np.uint8) for row in np.asarray(image)]
     indexed = Image.fromarray(np.stack(rows))
     indexed.putpalette(colours.ravel().tolist())
     return indexed
@@ -232,8 +231,9 @@ def truth_of_file(
             f"but one of {mask.height} × {mask.width} came."
         )
     names = list(dict.fromkeys(name for _, name in classes))
-    meant = np.full(257, metric.IGNORE, np.int16)  # the last is of no value that a mask has
+    meant = np.full(256, metric.IGNORE, np.int16)
     for value, name in classes:
-        meant[min(value, 256)] = names.index(name)
+        if value < len(meant):
+            meant[value] = names.index(name)
     labels = np.stack([meant[row] for row in np.asarray(mask)])  # by rows, as above
     return Truth(labels, tuple((name,) for name in names))

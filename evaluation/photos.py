@@ -60,13 +60,13 @@ class Photo:
         """The photo, RGB."""
         return images.check(self.path)
 
-    def labels(self) -> NDArray[np.int64]:
+    def labels(self) -> NDArray[np.int16]:
         """The true mask: (H, W) indices into ``words``, ``VOID`` where no word names the pixel."""
         mask = Image.new("I", self.size[::-1], VOID)
         draw = ImageDraw.Draw(mask)
         for region in self.regions:
             draw.polygon(region.corners, fill=region.word)
-        return np.asarray(mask).astype(np.int64)
+        return np.asarray(mask).astype(np.int16)
 
 
 @cache

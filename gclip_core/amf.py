@@ -1,6 +1,6 @@
 """Attention Map Fusion (AMF): global tokens, the choice of blocks, and the fusion.
 
-A global token is a patch that nearly every patch attends to. All functions are pure. Their input
+A global token is a patch that nearly every patch attends to. All functions are pure. Their inputs
 are queries and keys, or a function that returns those of a block.
 """
 

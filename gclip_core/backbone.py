@@ -182,7 +182,7 @@ def plant_channel(backbone: Backbone, channel: int, gain: float, blocks: Iterabl
     The given backbone does not change; both share one model.
 
     Raises:
-        MethodError: a channel or block the tower lacks, no block, or no gain below 10,000.
+        MethodError: a channel or block the tower lacks, no block, or a gain of 10,000 or more.
     """
     (channel,), chosen = indices("Channels", [channel]), tuple(sorted(indices("Blocks", blocks)))
     check_index("Channel", channel, backbone.width)

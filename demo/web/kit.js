@@ -56,7 +56,7 @@ export const kit = (element, props, trigger, watch) => {
       const focused = root.contains(document.activeElement);
       const nodes = value?.kind ? await build(value) : [skeleton(root.dataset.empty)];
       // What is below the mask would be moved by it.
-      const mask = root.closest("#side")?.querySelector("#side-canvas .gw[data-ready='0']");
+      const mask = root.closest("#side")?.querySelector("#side-canvas .gw:not([data-ready='1'])");
       if (mask && mask !== root && value?.kind) {
         await new Promise((done) => mask.addEventListener("placed", done, { once: true }));
       }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from demo import source
 from demo.host import memory
@@ -26,6 +27,10 @@ UPLOAD = Settings(source="upload")
 
 def _opened(path: Path) -> Grid:
     return open_picture(UPLOAD, str(path)).size
+
+
+def _truth(path: Path) -> Grid:
+    return source.truth_of_file(str(path), [(0, "dog"), (3, "cat")], (2000, 2000)).labels.shape
 
 
 def _read(path: Path) -> Grid:
@@ -54,6 +59,18 @@ def test_a_picture_over_100_megapixels_is_refused(tmp_path: Path) -> None:
     for read in (_opened, _read):
         with pytest.raises(ImageError, match="at most 100,000,000 pixels"):
             read(tmp_path / "x.png")
+
+
+@pytest.mark.parametrize(("mode", "most"), [("L", 40), ("RGB", 100)])
+def test_a_true_mask_of_4_megapixels_needs_less_than_8_bytes_for_each_number(
+    mode: str, most: int, tmp_path: Path
+) -> None:
+    stripes = np.repeat(np.arange(8, dtype=np.uint8), 250)[:, None]
+    mask = Image.fromarray(np.broadcast_to(stripes, (2000, 2000)))
+    mask.convert(mode).save(tmp_path / "x.png")
+    size, grown, _ = cost(_truth, tmp_path / "x.png")
+    assert size == (2000, 2000)
+    assert grown < most
 
 
 def test_a_webp_which_is_decoded_into_four_copies_may_not_be_large(

@@ -256,7 +256,7 @@ class Look:
         """Words that the picture may show besides those that are looked for."""
         typed = {phrase.casefold() for phrase in vocabulary.parse(self.settings.words).phrases}
         found = self._suggest(SUGGESTED + MORE, strict=False)
-        return tuple(word for word in found if word.casefold() not in typed)[:MORE]
+        return tuple(one for one in found if one.split(";")[0].casefold() not in typed)[:MORE]
 
     def _suggest(self, most: int, strict: bool) -> tuple[str, ...]:
         key = ("suggested", self.key, most, strict)

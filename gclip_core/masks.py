@@ -51,7 +51,7 @@ def scores(logits: Tensor, owner: Sequence[int], size: Grid) -> Tensor:
     out = torch.empty(max(owner) + 1, *size)
     for rows, columns in _tiles(logits, size):
         tile = _interpolated(logits, rows, columns).softmax(dim=0)
-        out[:, rows.pixels, columns.pixels] = _per_class(tile, owner)
+        out[:, rows.pixels, columns.pixels] = per_class(tile, owner)
     return out
 
 
@@ -103,10 +103,10 @@ def _can_win(logits: Tensor, parts: int, threshold: float) -> Tensor:
 def scores_at(logits: Tensor, owner: Sequence[int], size: Grid, row: int, column: int) -> Tensor:
     """The scores of one pixel of an image of ``size``: (classes,) float32."""
     spans = map(_span, logits.shape[1:], size, (row, column), (row + 1, column + 1))
-    return _per_class(_interpolated(logits, *spans).softmax(dim=0), owner)[:, 0, 0]
+    return per_class(_interpolated(logits, *spans).softmax(dim=0), owner)[:, 0, 0]
 
 
-def _per_class(entries: Tensor, owner: Sequence[int]) -> Tensor:
+def per_class(entries: Tensor, owner: Sequence[int]) -> Tensor:
     """Maximum over the entries of a class: (entries, ...) to (classes, ...)."""
     n = max(owner) + 1
     owner = [one for one in owner if one >= 0]

@@ -1,5 +1,7 @@
 """Suggested words: those that fit a picture's patches best and each add something."""
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 from torch import Tensor
@@ -9,6 +11,8 @@ from tests.models import loaded, tiny_backbone
 
 GRID = (6, 6)
 NONE = torch.zeros(5, dtype=torch.bool)
+ALL = torch.ones(5, dtype=torch.bool)
+ITSELF = range(5)
 
 
 def scores(*shares: float) -> Tensor:
@@ -22,35 +26,60 @@ def scores(*shares: float) -> Tensor:
     return found
 
 
+def choose(
+    scores: Tensor,
+    everyday: Tensor = NONE,
+    owner: Sequence[int] = ITSELF,
+    most: int = 5,
+    strict: bool = True,
+) -> list[list[int]]:
+    return suggestions.choose(scores, everyday, owner, GRID, most, strict)
+
+
 def test_the_word_that_wins_most_patches_comes_first() -> None:
-    assert suggestions.choose(scores(1 / 3, 2 / 3), NONE, GRID, 5, True) == [1, 0]
+    assert choose(scores(1 / 3, 2 / 3)) == [[1], [0]]
 
 
 def test_of_two_words_that_fit_the_same_patches_one_is_taken() -> None:
     twice = scores(1 / 3, 2 / 3)
     twice[4] = twice[1] * 0.98
-    assert suggestions.choose(twice, NONE, GRID, 5, True) == [1, 0]
+    assert choose(twice) == [[1], [0]]
 
 
 def test_a_small_part_of_the_picture_names_no_word() -> None:
     small = scores(1.0)
     small[1, 0] = 1.2
-    assert suggestions.choose(small, NONE, GRID, 5, True) == [0]
+    assert choose(small) == [[0]]
 
 
 def test_an_everyday_word_is_preferred_to_a_rare_one_that_fits_a_little_better() -> None:
     close = torch.zeros(5, 36)
     close[0], close[1] = 1.0, 0.95
     everyday = torch.tensor([False, True, False, False, False])
-    assert suggestions.choose(close, NONE, GRID, 1, True) == [0]
-    assert suggestions.choose(close, everyday, GRID, 1, True) == [1]
+    assert choose(close, most=1) == [[0]]
+    assert choose(close, everyday, most=1) == [[1]]
 
 
 def test_who_is_not_strict_gets_more_words_but_at_most_as_many_as_asked_for() -> None:
     many = torch.rand(5, 36, generator=torch.Generator().manual_seed(0))
-    strict = suggestions.choose(many, NONE, GRID, 5, True)
-    assert len(suggestions.choose(many, NONE, GRID, 5, False)) >= len(strict)
-    assert len(suggestions.choose(scores(1 / 3, 1 / 3, 1 / 3), NONE, GRID, 2, True)) == 2
+    strict = choose(many)
+    assert len(choose(many, strict=False)) >= len(strict)
+    assert len(choose(scores(1 / 3, 1 / 3, 1 / 3), most=2)) == 2
+
+
+def test_words_of_one_class_count_together_and_the_first_names_it() -> None:
+    halves = scores(1 / 2, 1 / 2)
+    assert choose(halves, ALL, owner=ITSELF) == [[0], [1]]
+    assert choose(halves, ALL, owner=[0, 0, 1, 2, 3]) == [[0, 1]]
+    assert choose(halves, NONE, owner=[0, 0, 1, 2, 3]) == [[0]], "only everyday words are added"
+
+
+def test_a_photo_of_a_person_suggests_a_person_instead_of_a_garment() -> None:
+    photo = assets.path("photos", "astronaut.jpg")
+    names = [words.split("; ") for words in Segmenter(loaded()).suggest(photo)]
+    garments = word_lists.read("worn").keys()
+    assert [one[0] for one in names].count("person") == 1
+    assert not garments & {one[0] for one in names}
 
 
 def test_a_model_with_an_open_vocabulary_chooses_among_everyday_words() -> None:

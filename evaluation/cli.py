@@ -27,7 +27,7 @@ from gclip_core.backbone import Backbone
 from gclip_core.errors import BackboneError, GclipError
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_choice
-from gclip_core.registry import BACKBONES, BUILT_IN, backbone_name
+from gclip_core.registry import BACKBONES
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Vocabulary
 from gclip_core.vocabulary import TEMPLATES, unknown_phrases
@@ -203,33 +203,31 @@ def _parser() -> argparse.ArgumentParser:
     )
     what = parser.add_argument_group("what is evaluated")
     what.add_argument("--dataset", required=True, choices=[PHOTOS, *DATASETS])
-    what.add_argument(
-        "--root", type=Path, help="folder that contains the data set (photos: your own)"
-    )
+    what.add_argument("--root", type=Path, help="folder of the data set (photos: your own)")
     what.add_argument("--split", help="default: the set's validation split")
     what.add_argument("--n", type=int, help="first n images only")
-    what.add_argument(
-        "--backbone", nargs="+", default=[BUILT_IN], choices=["all", *BACKBONES],
-        type=backbone_name, metavar="NAME",
-        help=f"one or several of: {', '.join(BACKBONES)}; or all",
-    )  # fmt: skip
-    add_backbone_options(what)
+    add_backbone_options(what, several=True)
 
     rows = parser.add_argument_group("rows of the table")
     rows.add_argument(
-        "--methods", nargs="+", choices=list(METHODS), metavar="NAME",
+        "--methods",
+        nargs="+",
+        choices=list(METHODS),
+        metavar="NAME",
         help=f"any of: {', '.join(METHODS)}; default: all",
-    )  # fmt: skip
+    )
     rows.add_argument("--ablate", action="store_true", help="neither, AMF, CS, both")
     rows.add_argument("--sweep", choices=list(SWEEPS), help="one setting over all its values")
 
     method = parser.add_argument_group("GCLIP (blocks count from 1)")
     method.add_argument(
-        "--amf-blocks", default="backbone", metavar="BLOCKS",
+        "--amf-blocks",
+        default="backbone",
+        metavar="BLOCKS",
         help="'backbone': its default; 'auto': decided for every image; 'paper-from-1' or "
         "'paper-from-0': the paper's 6 and 7 in either counting; or numbers such as '6 7' "
         "(default: backbone)",
-    )  # fmt: skip
+    )
     method.add_argument("--amf-n-blocks", type=int, default=2, help="blocks auto fuses (2)")
     method.add_argument("--amf-heads", default="each", choices=["each", "mean"])
     add_finding_options(method)
@@ -246,10 +244,11 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--templates", default="imagenet80", choices=list(TEMPLATES))
     how.add_argument("--logit-scale", type=float, default=40.0)
     how.add_argument(
-        "--words", metavar="RULE",
+        "--words",
+        metavar="RULE",
         help="'all' classes, those 'present' in the image, or 'present+10' with ten others "
         "(default: all; photos: present)",
-    )  # fmt: skip
+    )
 
     out = parser.add_argument_group("running")
     out.add_argument("--out", type=Path, help="result folder (default: results/…)")

@@ -16,34 +16,47 @@ from evaluation.photo_set import photo_folder, shipped_photos
 from evaluation.shares import own_device
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
 from gclip_core.numbering import block_indices
+from gclip_core.registry import BACKBONES, BUILT_IN, backbone_name
 
 
-def add_backbone_options(parser: Any) -> None:
-    """Add the backbone's options, without its name, to a parser or group."""
+def add_backbone_options(parser: Any, several: bool = False) -> None:
+    """Add ``--backbone``, of one name or ``several``, and its options to a parser or group."""
+    names = ", ".join(BACKBONES)
+    shared = {"type": backbone_name, "metavar": "NAME"}
+    if several:
+        shared |= {"nargs": "+", "default": [BUILT_IN], "choices": ["all", *BACKBONES]}
+        parser.add_argument("--backbone", help=f"one or several of: {names}; or all", **shared)
+    else:
+        shared |= {"default": BUILT_IN, "choices": list(BACKBONES)}
+        parser.add_argument("--backbone", help=f"one of: {names}", **shared)
     parser.add_argument("--weights", type=Path, help="weight file of the backbone")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "auto"])
     parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's)")
     parser.add_argument(
-        "--plant", action="append", default=[], metavar="CHANNEL:GAIN:BLOCKS",
+        "--plant",
+        action="append",
+        default=[],
+        metavar="CHANNEL:GAIN:BLOCKS",
         help="simulate an abnormal channel, for example 7:100:7-11",
-    )  # fmt: skip
+    )
 
 
 def add_finding_options(parser: argparse.ArgumentParser) -> None:
     """Add the threshold for global tokens and the blocks of CS."""
     parser.add_argument("--global-threshold", type=float, default=5.0)
     parser.add_argument(
-        "--cs-blocks", default="backbone", metavar="BLOCKS",
+        "--cs-blocks",
+        default="backbone",
+        metavar="BLOCKS",
         help="'backbone', 'auto' or numbers such as '7-11' (default: backbone)",
-    )  # fmt: skip
+    )
 
 
 def opened_backbone(args: argparse.Namespace, name: str) -> Backbone:
     """Load the backbone of the command line; sets the number of PyTorch's threads."""
-    os.environ.setdefault(
-        "MKL_CBWR", "AUTO,STRICT"
-    )  # read at the first product; makes results repeat
+    # Results then repeat. MKL reads it at the first product.
+    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     if args.threads:
         torch.set_num_threads(args.threads)
     backbone = load_backbone(name, args.weights, own_device(args.device), args.dtype)

@@ -16,7 +16,6 @@ from evaluation.options import add_backbone_options, opened_backbone
 from evaluation.photos import Photo, star_photos
 from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS
-from gclip_core.registry import BACKBONES, BUILT_IN, backbone_name
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Method, Vocabulary
 
@@ -97,9 +96,6 @@ def report(scores: Mapping[str, PhotoScore]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m evaluation.photo_scores", description=__doc__)
-    parser.add_argument(
-        "--backbone", default=BUILT_IN, choices=list(BACKBONES), type=backbone_name, metavar="NAME"
-    )
     parser.add_argument("--method", default="clearclip", choices=list(METHODS))
     parser.add_argument("--short-side", type=int, help="pixels (default: the backbone's)")
     add_backbone_options(parser)

@@ -16,7 +16,6 @@ from evaluation.options import add_backbone_options, opened_backbone
 from evaluation.photo_set import photo_folder, shipped_photos
 from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError
-from gclip_core.registry import BACKBONES, BUILT_IN, backbone_name
 from gclip_core.segmenter import Segmenter
 from gclip_core.suggestions import candidates
 
@@ -74,9 +73,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m evaluation.suggested_words", description=__doc__
     )
     parser.add_argument("folder", nargs="?", type=Path, help="photos with masks and an index.json")
-    parser.add_argument(
-        "--backbone", default=BUILT_IN, choices=list(BACKBONES), type=backbone_name, metavar="NAME"
-    )
     add_backbone_options(parser)
     args = parser.parse_args(arguments)
     try:

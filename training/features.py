@@ -110,8 +110,9 @@ def compute(data: Path, folder: Path, kind: str, words: Words, stem: Classifier)
         alike = _store(folder, kind, "affinity", (len(views), tokens, tokens))
     for start in range(done, len(views), _BATCH):
         some = slice(start, min(start + _BATCH, len(views)))
-        pictures = [_picture(data, v, words, start + i, SIDES[kind])
-                    for i, v in enumerate(views[some])]  # fmt: skip
+        pictures = [
+            _picture(data, v, words, start + i, SIDES[kind]) for i, v in enumerate(views[some])
+        ]
         with torch.inference_mode():
             pixels = (_pixels(pictures) - 127) / 128
             found[some] = stem.stem.features(pixels).flatten(1, 2).half().numpy()

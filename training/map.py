@@ -73,11 +73,14 @@ class Lessons:
 
     def draw(self, student: Student, size: int) -> Batch:
         """Photos of all sources."""
-        return self.batch(student, [
-            row
-            for source, part in self.parts.items()
-            for row in random.choices(self.rows[source], k=max(1, round(size * part)))
-        ])  # fmt: skip
+        return self.batch(
+            student,
+            [
+                row
+                for source, part in self.parts.items()
+                for row in random.choices(self.rows[source], k=max(1, round(size * part)))
+            ],
+        )
 
     def batch(self, student: Student, rows: Sequence[int]) -> Batch:
         """Single views; how alike patches are by appearance and by the grouping teacher."""
@@ -177,9 +180,11 @@ class Judge:
         right = (share * self._logits(said, numbers, vectors, scale)).sum(-1)
         speaks = batch.activation[rows, patches] if self.teacher is None else told(share[..., 0])
         on, off = thing_losses(
-            self._logits(said, there, vectors, scale)[thing], against[thing], counts[thing],
+            self._logits(said, there, vectors, scale)[thing],
+            against[thing],
+            counts[thing],
             speaks[thing],
-        )  # fmt: skip
+        )
         found = {"shares": (against[~thing] - right[~thing]).mean(), "on": on, "off": off}
         if self.teacher is not None:
             some = torch.randperm(len(labels))[: max(1, size // 4)]

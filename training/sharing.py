@@ -122,9 +122,14 @@ class Course:
         return prior
 
     def shared(
-        self, labels: Sequence[Label], said: Tensor, vectors: Tensor, colours: Tensor,
-        alike: Tensor, how: Sharing,
-    ) -> Tensor:  # fmt: skip
+        self,
+        labels: Sequence[Label],
+        said: Tensor,
+        vectors: Tensor,
+        colours: Tensor,
+        alike: Tensor,
+        how: Sharing,
+    ) -> Tensor:
         """Shares (B, TOKENS, K) of the words there and then those that may be, from what patches
         say (B, TOKENS, WIDTH). A thing's first word stands for all of its words."""
         numbers, allowed = padded([label.words for label in labels])

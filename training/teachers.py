@@ -82,8 +82,12 @@ class Grouping:
         stem = "backbone.embeddings"
         self.patch = [held[f"{stem}.patch_embeddings.projection.{n}"] for n in ("weight", "bias")]
         added = [n.input for n in graph.node if n.op_type in ("Concat", "Reshape")]
-        places = [held[name] for some in added for name in some if name in held and
-                  held[name].shape[-1:] == (384,)]  # fmt: skip
+        places = [
+            held[name]
+            for some in added
+            for name in some
+            if name in held and held[name].shape[-1:] == (384,)
+        ]
         self.first = held[f"{stem}.cls_token"] + next(p for p in places if p.shape[1] == 1)
         self.places = next(p for p in places if p.shape[1] > 1).reshape(1, 37, 37, 384)
         norm = partial(nn.LayerNorm, eps=1e-6)
@@ -92,8 +96,11 @@ class Grouping:
         ).requires_grad_(False)
         for number, block in enumerate(self.blocks):
             layer = f"backbone.encoder.layer.{number}"
-            state = {f"{own}{kind}": held[f"{layer}.{name}{kind}"]
-                     for own, name in _NAMES.items() for kind in (".weight", ".bias")}  # fmt: skip
+            state = {
+                f"{own}{kind}": held[f"{layer}.{name}{kind}"]
+                for own, name in _NAMES.items()
+                for kind in (".weight", ".bias")
+            }
             for kind in ("weight", "bias"):
                 parts = [held[f"{layer}.attention.attention.{part}.{kind}"] for part in _PARTS]
                 state[f"attn.in_proj_{kind}"] = torch.cat(parts)
@@ -119,6 +126,11 @@ class Grouping:
         return (alike[0] + alike[1]) / 2
 
 
-_NAMES = {"ln_1": "norm1", "ln_2": "norm2", "attn.out_proj": "attention.output.dense",
-          "mlp.c_fc": "mlp.fc1", "mlp.c_proj": "mlp.fc2"}  # fmt: skip
+_NAMES = {
+    "ln_1": "norm1",
+    "ln_2": "norm2",
+    "attn.out_proj": "attention.output.dense",
+    "mlp.c_fc": "mlp.fc1",
+    "mlp.c_proj": "mlp.fc2",
+}
 _PARTS = ("query", "key", "value")

@@ -23,7 +23,6 @@ from gclip_core import images
 from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_choice
-from gclip_core.registry import BACKBONES, BUILT_IN, backbone_name
 from gclip_core.segmenter import Segmenter
 
 
@@ -74,11 +73,6 @@ def _parser() -> argparse.ArgumentParser:
         "count from 1), measured on the given images or on those of a data set.",
     )
     parser.add_argument("images", nargs="*", type=Path, help="image files")
-    parser.add_argument(
-        "--backbone", default=BUILT_IN, choices=list(BACKBONES), type=backbone_name,
-        metavar="NAME",
-        help=f"one of: {', '.join(BACKBONES)}",
-    )  # fmt: skip
     add_backbone_options(parser)
     parser.add_argument("--words", help="words whose masks are the regions of in-in and in-out")
     parser.add_argument(

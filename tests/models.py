@@ -42,9 +42,13 @@ def tiny_clip(
 ) -> CLIP:
     """An open_clip CLIP with four heads and ``layers`` blocks; ``vision`` as in CLIPVisionCfg."""
     vision = {
-        "layers": layers, "width": width, "head_width": width // 4,
-        "patch_size": patch, "image_size": image, **vision,
-    }  # fmt: skip
+        "layers": layers,
+        "width": width,
+        "head_width": width // 4,
+        "patch_size": patch,
+        "image_size": image,
+        **vision,
+    }
     words = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
     with torch.random.fork_rng():
         torch.manual_seed(seed)

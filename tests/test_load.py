@@ -33,9 +33,13 @@ def _answers(backbone: Backbone, questions: int, asked: int, threads: int) -> li
     def answer(studio: Studio, question: tuple[str, str, str, bool]) -> tuple[Tensor, Tensor]:
         example, words, name, plant = question
         settings = Settings(
-            example=example, words=words, templates="plain", short_side=96, plant=plant,
+            example=example,
+            words=words,
+            templates="plain",
+            short_side=96,
+            plant=plant,
             plant_channel=7,
-        )  # fmt: skip
+        )
         found = studio.look(Request(settings)).segment(variants.variant(settings, name))
         return found.labels, found.logits
 

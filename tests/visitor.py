@@ -85,8 +85,11 @@ def serving(*arguments: str, before: Callable[[], None] | None = None) -> Iterat
         process = subprocess.Popen(
             [sys.executable, "app.py", "--port", str(port), *arguments],
             env=os.environ | offline | {"GRADIO_TEMP_DIR": f"{folder}/uploads"},
-            cwd=ROOT, stdout=log, stderr=log, preexec_fn=before,
-        )  # fmt: skip
+            cwd=ROOT,
+            stdout=log,
+            stderr=log,
+            preexec_fn=before,
+        )
         server = Server(process, Path(folder), port)
         try:
             wait_for(server.answers, 400, pause=0.1)
@@ -105,8 +108,9 @@ def served(studio: Studio, waiting: int = guard.MAX_WAITING) -> Iterator[str]:
     _, address, _ = demo.launch(
         **options,
         app_kwargs=guard.app_settings(demo, api.checks()) | {"routes": page.routes()},
-        prevent_thread_lock=True, quiet=True,
-    )  # fmt: skip
+        prevent_thread_lock=True,
+        quiet=True,
+    )
     yield address
     demo.close()
 
@@ -176,9 +180,12 @@ class Visitor:
         return self.press(self.open(query), image, **more)
 
     def press(
-        self, values: list[Any], image: Any = None, between: list[Any] | None = None,
+        self,
+        values: list[Any],
+        image: Any = None,
+        between: list[Any] | None = None,
         lane: str = "heavy",
-    ) -> Answer:  # fmt: skip
+    ) -> Answer:
         """Press the button with these values in the fields, or a switch in the light lane.
 
         ``between`` are a mask of one's own and the table of its classes.
@@ -249,9 +256,12 @@ class Visitor:
     ) -> httpx.Response:
         """Join the queue."""
         body = {
-            "fn_index": self.functions[name]["id"], "data": data, "session_hash": self.session,
-            "event_data": event_data, "trigger_id": None,
-        }  # fmt: skip
+            "fn_index": self.functions[name]["id"],
+            "data": data,
+            "session_hash": self.session,
+            "event_data": event_data,
+            "trigger_id": None,
+        }
         return self.web.post(f"{API}/queue/join?{query}", json=body)
 
     def call(self, name: str, data: list[Any], query: str = "") -> list[Any]:

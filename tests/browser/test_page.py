@@ -117,8 +117,10 @@ def test_a_photo_is_answered_at_once_with_words_that_are_in_it(desktop: Page, ur
     arrive(desktop, url)
     expect(desktop.locator("#photo-stays .row")).to_have_count(0)
     for kind, photo, word in (
-        ("choose", "chelsea", "cat"), ("drop", "coffee", "cup"), ("paste", "chelsea", "cat"),
-    ):  # fmt: skip
+        ("choose", "chelsea", "cat"),
+        ("drop", "coffee", "cup"),
+        ("paste", "chelsea", "cat"),
+    ):
         path = star_photos()[photo].path
         if kind == "choose":
             upload(desktop, path)

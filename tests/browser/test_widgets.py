@@ -110,9 +110,13 @@ def url(matrix: np.ndarray) -> Iterator[str]:
     seen = "<style>.main.main, .main > .wrap.wrap { visibility: visible;"
     seen += " content-visibility: visible }</style>"
     _, address, _ = demo.launch(
-        prevent_thread_lock=True, quiet=True, run_history=False, theme=theme.theme(),
-        head=layout.head() + seen, app_kwargs={"routes": [store.route(), *code.routes()]},
-    )  # fmt: skip
+        prevent_thread_lock=True,
+        quiet=True,
+        run_history=False,
+        theme=theme.theme(),
+        head=layout.head() + seen,
+        app_kwargs={"routes": [store.route(), *code.routes()]},
+    )
     yield address
     demo.close()
 

@@ -165,9 +165,13 @@ class TestZeroGpu:
         )
         done = subprocess.run(
             [sys.executable, "app.py"],
-            cwd=ROOT, capture_output=True, text=True, timeout=120, check=True,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
             env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        )  # fmt: skip
+        )
         assert done.stdout.startswith("FIRST")
 
     def test_a_lent_gpu_is_not_this_machines_own(self, monkeypatch: pytest.MonkeyPatch) -> None:

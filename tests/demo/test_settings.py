@@ -62,8 +62,11 @@ def test_a_tampered_value_is_dropped_with_a_note(key: str, value: str) -> None:
     assert value[:80] not in notes[0] or len(value) < 3
 
 
-@given(st.dictionaries(st.sampled_from([key_of(name) for name in FIELDS]),
-                       st.text(max_size=40), max_size=6))  # fmt: skip
+@given(
+    st.dictionaries(
+        st.sampled_from([key_of(name) for name in FIELDS]), st.text(max_size=40), max_size=6
+    )
+)
 @settings(max_examples=200, deadline=None)
 def test_no_query_breaks_the_page(query: dict[str, str]) -> None:
     found, _ = from_query(query)

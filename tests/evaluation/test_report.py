@@ -16,10 +16,14 @@ def result(
 ) -> Tally:
     """A result of two classes: (label, part, (2, 3) counts) for each row."""
     settings = {
-        "title": title, "backbone_title": "OpenAI ViT-B/16", "images": images, "words": "all",
-        "classes": [{"name": "cat"}, {"name": "dog"}], "planted": [],
+        "title": title,
+        "backbone_title": "OpenAI ViT-B/16",
+        "images": images,
+        "words": "all",
+        "classes": [{"name": "cat"}, {"name": "dog"}],
+        "planted": [],
         "rows": [{"label": label, "part": part} for label, part, _ in rows],
-    }  # fmt: skip
+    }
     found = Tally(settings, np.array([counts for *_, counts in rows], np.int64))
     found.image_miou = {
         0: np.linspace(0.1, 0.9, len(rows)),

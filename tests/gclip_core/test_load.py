@@ -56,10 +56,19 @@ def model() -> CLIP:
 def entry(monkeypatch: pytest.MonkeyPatch) -> BackboneEntry:
     """A backbone of the table, as small as can be."""
     tiny = BackboneEntry(
-        "tiny", "Tiny", ARCHITECTURE, "nobody",
-        parameters=1, download=3, licence="MIT", blocks=2, patch=8, short_side=32,
-        mean=(0.1, 0.2, 0.3), files=("Tiny-original.pt",),
-    )  # fmt: skip
+        "tiny",
+        "Tiny",
+        ARCHITECTURE,
+        "nobody",
+        parameters=1,
+        download=3,
+        licence="MIT",
+        blocks=2,
+        patch=8,
+        short_side=32,
+        mean=(0.1, 0.2, 0.3),
+        files=("Tiny-original.pt",),
+    )
     monkeypatch.setitem(BACKBONES, "tiny", tiny)
     monkeypatch.delenv(load.WEIGHTS_FOLDER, raising=False)
     return tiny
@@ -140,9 +149,13 @@ class TestFiles:
 
     @pytest.mark.parametrize(("has", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
     def test_the_processor_decides_what_dtype_auto_is(
-        self, model: CLIP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has: bool,
+        self,
+        model: CLIP,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        has: bool,
         dtype: torch.dtype,
-    ) -> None:  # fmt: skip
+    ) -> None:
         save_file(model.state_dict(), tmp_path / "w.safetensors")
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has})
         assert load_backbone("tiny", tmp_path / "w.safetensors", dtype="auto").dtype == dtype

@@ -2,11 +2,13 @@
 
 Words are chosen one by one. Each must fit some patches better than all words before it. So a
 synonym of a chosen word, or a part of a chosen thing, adds little and is left out. What people
-wear counts as a person: else a photo of a man in a suit shows a suit and a wall.
+wear counts as a person: else a photo of a man in a suit shows a suit and a wall. A photo is taken
+indoors or outdoors, so words of the other place fit it less.
 """
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 
@@ -31,6 +33,22 @@ PEOPLE = 0.3
 """What is added to the fit of a person and of what people wear: half of all photos show people."""
 MOST_WORN = 2
 """The maximum number of words for what a person wears: they make a person's mask whole."""
+ELSEWHERE = 1.0
+"""What is subtracted from the fit of the words of the place where the photo was not taken."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Words that may be suggested.
+
+    ``owner`` is the class of each word, whose first word names it. ``everyday`` (words,) is bool.
+    ``place`` (words,) float32 is 1 for what is indoors, -1 for what is outdoors, 0 for the rest.
+    """
+
+    words: Sequence[str]
+    owner: Sequence[int]
+    everyday: Tensor
+    place: Tensor
 
 
 def candidates(backbone: Backbone) -> tuple[tuple[str, ...], ...]:
@@ -43,38 +61,46 @@ def candidates(backbone: Backbone) -> tuple[tuple[str, ...], ...]:
 
 
 def choose(
-    scores: Tensor, everyday: Tensor, owner: Sequence[int], grid: Grid, most: int, strict: bool
+    scores: Tensor, candidates: Candidates, grid: Grid, most: int, strict: bool
 ) -> list[list[int]]:
     """Words of at most ``most`` classes; the first class is the one that fits most patches best.
 
-    ``scores`` (words, h*w) float32 are cosines on the patch grid, ``everyday`` (words,) bool.
-    ``owner`` is the class of each word; the first word of a class names it. A class is returned as
-    this word and at most :data:`MOST_WORN` other everyday words, which fit its patches.
+    ``scores`` (words, h*w) float32 are cosines on the patch grid. A class is returned as the word
+    that names it and at most :data:`MOST_WORN` other everyday words, which fit its patches.
     ``strict`` leaves out classes below :data:`LEAST_GAIN` or :data:`LEAST_SHARE`.
     """
-    classes = torch.tensor(owner)
+    owner, everyday = torch.tensor(candidates.owner), candidates.everyday
+    bonus = EVERYDAY * everyday + PEOPLE * (owner.bincount() > 1)[owner]
     maps = F.avg_pool2d(scores.unflatten(1, grid), 3, 1, 1, count_include_pad=False)
-    bonus = EVERYDAY * everyday + PEOPLE * (classes.bincount() > 1)[classes]
     by_word = maps.flatten(1) / scores.std(0).mean() + bonus[:, None]
-    fit = per_class(by_word, owner)
-    best, chosen = by_word.mean(0), []
-    while len(chosen) < min(most, len(fit)):
-        gain = (fit - best).clamp(min=0).square().mean(1)
-        index = int(gain.argmax())
-        if chosen and gain[index] <= (LEAST_GAIN if strict else 0):
-            break
-        chosen.append(index)
-        best = torch.maximum(best, fit[index])
-    winner = fit[chosen].argmax(0)
+    fit, before = per_class(by_word, candidates.owner), by_word.mean(0)
+    place = per_class(candidates.place, candidates.owner)
+    least = LEAST_GAIN if strict else 0.0
+    first, winner = _best(fit, before, most, least)
+    where = place[first][winner].sum().sign()
+    chosen, winner = _best(fit - ELSEWHERE * (place * where < 0)[:, None], before, most, least)
     share = winner.bincount(minlength=len(chosen)) / len(winner)
     found = []
     for i in share.argsort(descending=True, stable=True).tolist():
         if share[i] >= LEAST_SHARE or not strict:
-            words = (classes == chosen[i]).nonzero().flatten()
+            words = (owner == chosen[i]).nonzero().flatten()
             wins = Counter(words[by_word[words][:, winner == i].argmax(0)].tolist())
             worn = (w for w, _ in wins.most_common() if everyday[w] and w != words[0])
             found.append([int(words[0]), *islice(worn, MOST_WORN)])
     return found
+
+
+def _best(fit: Tensor, before: Tensor, most: int, least: float) -> tuple[list[int], Tensor]:
+    """The classes that gain most over the fit ``before``, and which of them each patch fits."""
+    chosen: list[int] = []
+    while len(chosen) < min(most, len(fit)):
+        gain = (fit - before).clamp(min=0).square().mean(1)
+        index = int(gain.argmax())
+        if chosen and gain[index] <= least:
+            break
+        chosen.append(index)
+        before = torch.maximum(before, fit[index])
+    return chosen, fit[chosen].argmax(0)
 
 
 def suggest(
@@ -84,16 +110,25 @@ def suggest(
 
     A person may come with what they wear, as synonyms: "person; dress; tie".
     """
-    worn, usual = word_lists.read("worn"), {word for group in _everyday() for word in group}
-    # The name of a class comes first.
-    groups = sorted(candidates(backbone), key=lambda group: group[0] in worn)
+    some = _candidates(candidates(backbone))
+    scores = vocabulary.embed_together(backbone, some.words, "plain") @ patches.T
+    chosen = choose(scores, some, grid, most, strict)
+    return tuple("; ".join(some.words[i] for i in one) for one in chosen)
+
+
+@cache
+def _candidates(groups: tuple[tuple[str, ...], ...]) -> Candidates:
+    worn, places = word_lists.read("worn"), word_lists.read("places")
+    usual = {word for group in _everyday() for word in group}
+    groups = tuple(sorted(groups, key=lambda group: group[0] in worn))
     words = [group[0] for group in groups]
-    everyday = torch.tensor([not usual.isdisjoint(group) for group in groups])
-    scores = vocabulary.embed_together(backbone, words, "plain") @ patches.T
     person = words.index(PERSON)
-    owner = [person if word in worn else i for i, word in enumerate(words)]
-    chosen = choose(scores, everyday, owner, grid, most, strict)
-    return tuple("; ".join(words[i] for i in one) for one in chosen)
+    return Candidates(
+        words,
+        [person if word in worn else i for i, word in enumerate(words)],
+        torch.tensor([not usual.isdisjoint(group) for group in groups]),
+        torch.tensor([(w in places["indoors"]) - (w in places["outdoors"]) for w in words]).float(),
+    )
 
 
 @cache

@@ -30,10 +30,12 @@ def choose(
     scores: Tensor,
     everyday: Tensor = NONE,
     owner: Sequence[int] = ITSELF,
+    place: Sequence[float] = (0, 0, 0, 0, 0),
     most: int = 5,
     strict: bool = True,
 ) -> list[list[int]]:
-    return suggestions.choose(scores, everyday, owner, GRID, most, strict)
+    candidates = suggestions.Candidates("abcde", owner, everyday, torch.tensor(place).float())
+    return suggestions.choose(scores, candidates, GRID, most, strict)
 
 
 def test_the_word_that_wins_most_patches_comes_first() -> None:
@@ -72,6 +74,19 @@ def test_words_of_one_class_count_together_and_the_first_names_it() -> None:
     assert choose(halves, ALL, owner=ITSELF) == [[0], [1]]
     assert choose(halves, ALL, owner=[0, 0, 1, 2, 3]) == [[0, 1]]
     assert choose(halves, NONE, owner=[0, 0, 1, 2, 3]) == [[0]], "only everyday words are added"
+
+
+def test_a_word_of_the_other_place_is_no_longer_the_best() -> None:
+    indoors, outdoors = 1, -1
+    close = scores(2 / 3, 1 / 3)
+    close[2, 24:] = 0.8
+
+    def second(*place: int) -> int:
+        return choose(close, place=(*place, 0, 0), strict=False)[1][0]
+
+    assert second(0, 0, 0) == 1
+    assert second(indoors, outdoors, indoors) == 2
+    assert second(indoors, 0, outdoors) == 1
 
 
 def test_a_photo_of_a_person_suggests_a_person_instead_of_a_garment() -> None:

@@ -61,10 +61,16 @@ class Endpoints:
         """
         amf, cs = SWITCHED.get(method, (True, True))
         settings = {
-            "method": "gclip" if method in SWITCHED else method, "amf": amf, "cs": cs,
-            "words": words, "backbone": backbone, "amf_blocks": amf_blocks,
-            "cs_blocks": cs_blocks, "threshold": threshold, "background": background,
-        }  # fmt: skip
+            "method": "gclip" if method in SWITCHED else method,
+            "amf": amf,
+            "cs": cs,
+            "words": words,
+            "backbone": backbone,
+            "amf_blocks": amf_blocks,
+            "cs_blocks": cs_blocks,
+            "threshold": threshold,
+            "background": background,
+        }
         look = self._look(image, settings)
         mask, status = look.mask(look.chosen), look.done("segment")
         png = FileData(path=saved_file(export.mask_png(mask.labels, mask.names), "mask.png"))

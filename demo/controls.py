@@ -30,12 +30,21 @@ LIGHT: dict[str, Any] = {"concurrency_id": "light", "concurrency_limit": 2}
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
 """Options of an event that no program calls and that answers too soon for a progress bar."""
 KINDS: dict[str, type[Component]] = {
-    "text": gr.Textbox, "switch": gr.Checkbox, "slider": gr.Slider, "number": gr.Number,
-    "choice": gr.Dropdown, "radio": gr.Radio,
-}  # fmt: skip
+    "text": gr.Textbox,
+    "switch": gr.Checkbox,
+    "slider": gr.Slider,
+    "number": gr.Number,
+    "choice": gr.Dropdown,
+    "radio": gr.Radio,
+}
 """What a setting's control is."""
 RAW: dict[str, Any] = {"preprocess": False, **QUIET}
 """The same for an event that reads the settings: pydantic validates what the browser sent."""
+
+
+def in_browser(js: str, inputs: Any = None, outputs: Any = None) -> dict[str, Any]:
+    """Arguments of an event that the browser alone answers, with a JavaScript function."""
+    return {"fn": None, "js": js, "inputs": inputs, "outputs": outputs, **QUIET}
 
 
 @dataclass(frozen=True)
@@ -83,18 +92,19 @@ class Controls:
         """
         made = declared.declared(name)
         low, high = declared.limits(name)
+        whole = FIELDS[name].annotation is int
         options: dict[str, Any] = {
             "value": declared.as_control(name, getattr(self.opening, name)),
             "label": made["label"],
-            "info": made["info"] or None,
+            "info": declared.EXPLAINED.get(name),
         }
         kind = KINDS[made["control"]]
         if kind in (gr.Slider, gr.Number):
             options |= {"minimum": low, "maximum": high}
         if kind is gr.Slider:
-            options["step"] = made["step"]
+            options["step"] = 1 if whole else None
         if kind is gr.Number:
-            options["precision"] = 0 if FIELDS[name].annotation is int else None
+            options["precision"] = 0 if whole else None
         if kind in (gr.Dropdown, gr.Radio):
             options["choices"] = declared.choices(name)
         self.parts[name] = kind(**{**options, **more})
@@ -171,4 +181,4 @@ def block_chosen(event: gr.SelectData) -> str:
 def slide_opacity(mask: gr.HTML, controls: Controls) -> None:
     """Let a mask's own slider set the page's opacity, in the browser alone, from the address."""
     read = "() => new URLSearchParams(location.search).get('opacity')"
-    mask.input(fn=None, js=read, outputs=controls["opacity"], **QUIET)
+    mask.input(**in_browser(read, outputs=controls["opacity"]))

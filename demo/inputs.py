@@ -8,9 +8,10 @@ from gradio.events import Dependency
 from PIL import Image, ImageOps
 
 from demo import widgets, wording
-from demo.controls import HEAVY, QUIET, RAW, Answer, Controls, in_words
+from demo.controls import HEAVY, RAW, Answer, Controls, in_browser, in_words
 from demo.look import Look, Studio, known_words
 from demo.settings import MAX_WORDS, Settings, declared
+from demo.variants import OF_METHOD
 from demo.widgets import values
 from demo.widgets.values import Json
 from evaluation import class_lists
@@ -20,10 +21,8 @@ from gclip_core.registry import BACKBONES, BackboneEntry
 
 ADVANCED = ("short_side", "window", "amf_blocks", "channels")
 """Advanced settings that people change; the others are folded once more."""
-REST = (
-    "method", "cs_blocks", "n_blocks", "heads", "cs_target", "global_threshold",
-    "channel_threshold", "templates", "stride", "logit_scale", "threshold",
-)  # fmt: skip
+OF_SEGMENTER = ("templates", "stride", "logit_scale", "threshold")
+REST = ("method", *(name for name in OF_METHOD if name not in ADVANCED), *OF_SEGMENTER)
 THUMBNAIL = (160, 120)
 EVERYDAY = (
     "person, sky, tree, grass, road, building, wall, floor, water, car, dog, cat, horse, bird, "
@@ -60,9 +59,14 @@ class Inputs:
             elem_id="examples",
         )
         self.words = controls.make(
-            "words", asks=False, placeholder="cat; kitten, sofa, wall", max_length=MAX_WORDS,
-            max_lines=4, lines=1, elem_id="words",
-        )  # fmt: skip
+            "words",
+            asks=False,
+            placeholder="cat; kitten, sofa, wall",
+            max_length=MAX_WORDS,
+            max_lines=4,
+            lines=1,
+            elem_id="words",
+        )
         self.suggested = gr.Textbox("", visible=False)
         self.chips = widgets.offers(elem_id="chips")
         with gr.Row(elem_id="switches"):
@@ -72,17 +76,19 @@ class Inputs:
         self.reasons = widgets.offers(elem_id="reasons")
         with gr.Column(elem_id="rest"):
             controls.make("background", elem_id="background")
-            controls.make(
-                "rest_weight", label="Its weight", info=None, buttons=[], elem_id="rest-weight"
-            )
+            weight = {"label": "Its weight", "info": None, "step": 0.05, "buttons": []}
+            controls.make("rest_weight", elem_id="rest-weight", **weight)
         self._build_picker()
         with gr.Accordion("Advanced", open=False, elem_id="advanced"):
             self._build_advanced(ADVANCED)
             with gr.Accordion("All settings", open=False, elem_id="all-settings"):
                 self.preset = gr.Dropdown(
-                    list(_presets()), value=None, label="Start from a list of words",
-                    info="Replaces the words above; edit them as you like", elem_id="preset",
-                )  # fmt: skip
+                    list(_presets()),
+                    value=None,
+                    label="Start from a list of words",
+                    info="Replaces the words above; edit them as you like",
+                    elem_id="preset",
+                )
                 self._build_advanced(REST)
         self.answers = [self.suggested, self.chips, self.reasons]
 
@@ -96,11 +102,13 @@ class Inputs:
                 where = "here" if studio.has(entry) else missing
                 choices.append((f"{entry.title} · {where}", entry.name))
         self.menu = gr.Dropdown(
-            choices, value=self._controls.opening.backbone, label=declared("backbone")["label"],
+            choices,
+            value=self._controls.opening.backbone,
+            label=declared("backbone")["label"],
             info="The built-in model is small: good at sky, grass, trees, people and animals that "
             "fill a photo, poor at rooms and small things. A larger one makes better masks.",
             elem_id="backbone",
-        )  # fmt: skip
+        )
         self.wanted = gr.Textbox("", visible=False)
         with gr.Column(visible=False, elem_id="fetch-card") as self.card:
             self.fetch = gr.Button(
@@ -151,9 +159,14 @@ class Inputs:
         studio, controls, words = self._studio, self._controls, self.words
         backbone = controls["backbone"]
         picture = [
-            self.image, controls["source"], controls["example"], words, controls["plant"],
-            controls["pixel"], controls["patch"],
-        ]  # fmt: skip
+            self.image,
+            controls["source"],
+            controls["example"],
+            words,
+            controls["plant"],
+            controls["pixel"],
+            controls["patch"],
+        ]
 
         @in_words
         def preset(title: Any, *raw: Any) -> str:
@@ -184,28 +197,33 @@ class Inputs:
         example = "(index) => [null, 'example', gclip.page.example(index), '', false, '', '']"
         take = "(words) => gclip.page.takeWord(words)"
         return [
-            self.photo.submit(fn=None, js=upload, inputs=words, outputs=picture, **QUIET),
-            self.examples.click(
-                fn=None, js=example, inputs=self.examples, outputs=picture, **QUIET
-            ),
-            self.chips.select(fn=None, js=take, inputs=words, outputs=words, **QUIET),
-            self.reasons.select(fn=None, js="() => true", outputs=controls["plant"], **QUIET),
+            self.photo.submit(**in_browser(upload, inputs=words, outputs=picture)),
+            self.examples.click(**in_browser(example, inputs=self.examples, outputs=picture)),
+            self.chips.select(**in_browser(take, inputs=words, outputs=words)),
+            self.reasons.select(**in_browser("() => true", outputs=controls["plant"])),
             self.preset.input(preset, [self.preset, *controls.components], words, **RAW),
             self.menu.input(pick, [self.menu, backbone], [backbone, *self.picker], **RAW),
             self.fetch.click(
-                fetch, self.wanted, [self.note, self.fetch, self.menu, backbone],
-                api_visibility="private", **HEAVY,
+                fetch,
+                self.wanted,
+                [self.note, self.fetch, self.menu, backbone],
+                api_visibility="private",
+                **HEAVY,
             ),
-        ]  # fmt: skip
+        ]
 
 
 @functools.cache
 def _presets() -> dict[str, str]:
     """Lists of words to start from, as a person would type them."""
     lists = {
-        "VOC 20": "voc20", "Context 59": "context59", "COCO-Object 80": "coco_object",
-        "COCO-Stuff 171": "coco_stuff", "ADE20K 150": "ade20k", "Cityscapes 19": "cityscapes",
-    }  # fmt: skip
+        "VOC 20": "voc20",
+        "Context 59": "context59",
+        "COCO-Object 80": "coco_object",
+        "COCO-Stuff 171": "coco_stuff",
+        "ADE20K 150": "ade20k",
+        "Cityscapes 19": "cityscapes",
+    }
     words = {
         title: ", ".join("; ".join(one.phrases) for one in class_lists.shipped(name))
         for title, name in lists.items()

@@ -310,10 +310,16 @@ class Look:
         came, size = self.picture.came, self.picture.size
         milliseconds = (time.perf_counter() - self.started) * 1000
         status = Status(
-            backbone.title, backbone.name, milliseconds, self.kept, self.grid, result.notes,
-            result.unknown, self.encoded in WITHOUT_GPU,
+            backbone.title,
+            backbone.name,
+            milliseconds,
+            self.kept,
+            self.grid,
+            result.notes,
+            result.unknown,
+            self.encoded in WITHOUT_GPU,
             (came, size) if came and came != size else None,
-        )  # fmt: skip
+        )
         log_answer(view, status)
         return status
 
@@ -321,9 +327,13 @@ class Look:
 def log_answer(view: str, status: Status) -> None:
     """Log an answer in one line, without anything that was typed."""
     logs.event(
-        "answered", view=view, backbone=status.name, ms=round(status.milliseconds),
-        trunk="kept" if status.kept else "new", patches="{}x{}".format(*status.grid),
-    )  # fmt: skip
+        "answered",
+        view=view,
+        backbone=status.name,
+        ms=round(status.milliseconds),
+        trunk="kept" if status.kept else "new",
+        patches="{}x{}".format(*status.grid),
+    )
 
 
 class Studio:
@@ -410,8 +420,14 @@ class Studio:
     def segmenter(self, settings: Settings, planted: bool = True) -> Segmenter:
         """The segmenter of these settings; ``planted`` False leaves a planted channel out."""
         backbone, s = self.backbone(self.name_of(settings)), settings
-        sides = (s.short_side or None, s.window or None, s.stride, s.templates, s.logit_scale,
-                 s.max_tokens)  # fmt: skip
+        sides = (
+            s.short_side or None,
+            s.window or None,
+            s.stride,
+            s.templates,
+            s.logit_scale,
+            s.max_tokens,
+        )
         plant = (s.plant_channel, s.plant_gain, s.plant_blocks) if planted and s.plant else ()
 
         def make() -> Segmenter:

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
@@ -82,41 +82,40 @@ def parser() -> argparse.ArgumentParser:
         description="Serve the GCLIP page. Works without a network; weights are only downloaded "
         "when a visitor presses the button for it.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        epilog="Each option can be an environment variable instead: GCLIP_HOST, GCLIP_PORT, "
-        "GCLIP_BACKBONE, GCLIP_WEIGHTS (a folder), GCLIP_DEVICE, GCLIP_DTYPE, GCLIP_MEMORY, "
-        "GCLIP_ROOT_PATH, GCLIP_AUTH, GCLIP_SHARE=1, GCLIP_NO_DOWNLOADS=1, GCLIP_QUIET=1.",
+        epilog="Each option can be an environment variable instead: GCLIP_PORT for --port, "
+        "GCLIP_QUIET=1 for --quiet; GCLIP_WEIGHTS is the folder of --weights-dir.",
     )
 
-    def option(name: str, default: str | None, text: str, env: str = "", **more: Any) -> None:
-        found = os.environ.get(env or "GCLIP_" + name.upper().replace("-", "_")) or default
-        made.add_argument(f"--{name}", default=found, help=text, **more)
+    def given(name: str) -> str:
+        return os.environ.get("GCLIP_" + name.upper().replace("-", "_"), "")
+
+    def option(name: str, text: str, default: str | None = None, **more: Any) -> None:
+        made.add_argument(f"--{name}", default=given(name) or default or None, help=text, **more)
 
     def switch(name: str, text: str) -> None:
-        on = os.environ.get("GCLIP_" + name.upper().replace("-", "_")) == "1"
-        made.add_argument(f"--{name}", action="store_true", default=on, help=text)
+        made.add_argument(f"--{name}", action="store_true", default=given(name) == "1", help=text)
 
     env = os.environ.get
-    option("host", env("GRADIO_SERVER_NAME", "127.0.0.1"),
-           "address to listen on; 0.0.0.0 lets other machines in")  # fmt: skip
-    option("port", env("GRADIO_SERVER_PORT") or None,
-           "port; by default the first free one from 7860", type=_port)  # fmt: skip
-    option("backbone", "auto", "auto (OpenAI ViT-B/16 where its weights are on disk, else the "
-           f"built-in) or one of: {', '.join(BACKBONES)}", choices=["auto", *BACKBONES],
-           type=backbone_name, metavar="NAME")  # fmt: skip
+    option(
+        "host", "address; 0.0.0.0 lets other machines in", env("GRADIO_SERVER_NAME", "127.0.0.1")
+    )
+    option("port", "by default the first free one from 7860", env("GRADIO_SERVER_PORT"), type=_port)
+    names = f"auto (OpenAI ViT-B/16 if on disk, else built-in) or one of: {', '.join(BACKBONES)}"
+    known = ["auto", *BACKBONES]
+    option("backbone", names, "auto", choices=known, type=backbone_name, metavar="NAME")
     made.add_argument("--weights", type=Path, help="weight file of that backbone")
-    option("weights-dir", "", "folder of local weight files, for machines without a network",
-           load.WEIGHTS_FOLDER, type=_folder)  # fmt: skip
-    option("device", "auto", "cpu, cuda, mps …; auto is a GPU where there is one")
-    option("dtype", "auto", "of the backbone's weights; auto is bfloat16 where the processor has "
-           "it", choices=["float32", "bfloat16", "auto"])  # fmt: skip
-    option("memory", str(memory.BOUND / 10**9), "memory of the process with the built-in model; "
-           "the cache is a part of it, and the weights of other backbones come on top",
-           type=memory.parsed, metavar="GB")  # fmt: skip
+    local = "folder of local weight files, for machines without a network"
+    option("weights-dir", local, env(load.WEIGHTS_FOLDER), type=_folder)
+    option("device", "cpu, cuda, mps …; auto is a GPU where there is one", "auto")
+    dtype = "of the backbone's weights; auto is bfloat16 where the processor has it"
+    option("dtype", dtype, "auto", choices=get_args(load.Dtype))
+    bound = "memory of the process; the weights of other backbones than the built-in come on top"
+    option("memory", bound, str(memory.BOUND / 10**9), type=memory.parsed, metavar="GB")
     switch("no-downloads", "visitors may not make this machine download weights")
     switch("share", "open a public link through Gradio's servers")
-    option("root-path", "", "path under which a reverse proxy serves the page, such as /gclip")
-    option("auth", "", "ask visitors for a name and password (better given by GCLIP_AUTH)",
-           type=_name_and_password, metavar="NAME:PASSWORD")  # fmt: skip
+    option("root-path", "path under which a reverse proxy serves the page, such as /gclip")
+    auth = "ask visitors for a name and password (better given by GCLIP_AUTH)"
+    option("auth", auth, type=_name_and_password, metavar="NAME:PASSWORD")
     switch("quiet", "log warnings only, not one line a request")
     made.add_argument("--open", action="store_true", help="open the page in a browser")
     return made

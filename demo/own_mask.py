@@ -7,7 +7,7 @@ import gradio as gr
 from gradio.events import Dependency
 
 from demo import wording
-from demo.controls import QUIET, RAW
+from demo.controls import RAW, in_browser
 from demo.host.files import path_of
 from demo.source import mask_colours
 from gclip_core.errors import GclipError
@@ -27,21 +27,26 @@ class OwnMask:
                 label="Mask (PNG)", file_types=[".png"], type="filepath", elem_id="mask-file"
             )
             self.classes = gr.Dataframe(
-                headers=HEADERS, datatype="str", label="Colours and classes", interactive=True,
-                type="array", elem_id="mask-classes", static_columns=[0, 1, 2],
-            )  # fmt: skip
+                headers=HEADERS,
+                datatype="str",
+                label="Colours and classes",
+                interactive=True,
+                type="array",
+                elem_id="mask-classes",
+                static_columns=[0, 1, 2],
+            )
             self._said = gr.Markdown("")
 
     def wire(self, new_picture: Sequence[Any]) -> list[Dependency]:
         """Make the events; a new picture drops the mask. After the others the tab is shown anew."""
         table = [self.classes, self._said]
-        gone = {"fn": None, "js": _GONE, "outputs": [self.file, *table], **QUIET}
+        gone = in_browser(_GONE, outputs=[self.file, *table])
         # In the browser alone, before the picture's own answer is asked for.
         gr.on(new_picture, **gone)
         return [
             self.file.upload(_read, self.file, table, **RAW),
             self.file.clear(**gone),
-            self.classes.input(fn=None, js="() => []", **QUIET),
+            self.classes.input(**in_browser("() => []")),
         ]
 
 

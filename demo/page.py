@@ -14,7 +14,7 @@ import gradio as gr
 from starlette.routing import Route
 
 from demo import widgets, wording
-from demo.controls import HEAVY, LIGHT, QUIET, RAW, Answer, Controls, Tab, place_chosen
+from demo.controls import HEAVY, LIGHT, QUIET, RAW, Answer, Controls, Tab, in_browser, place_chosen
 from demo.host.byte_cache import nbytes
 from demo.host.files import path_of
 from demo.inputs import Inputs
@@ -35,9 +35,13 @@ logger = logging.getLogger(__name__)
 
 GLOSSARY = tomllib.loads(Path(__file__).with_name("glossary.toml").read_text("utf-8"))
 BUILT = (
-    "#title h1", "#photo .target", "#examples", "#words textarea", "#chips .gw",
-    "#background input", "#copy-link", "#segment",
-)  # fmt: skip
+    "#title h1",
+    "#photo .target",
+    "#examples",
+    "#words textarea",
+    "#chips .gw",
+    "#background input",
+)
 """Once these are there, the page is shown."""
 HEAVY_SETTINGS = ("short_side", "window", "stride")
 """Settings that send the picture through the tower anew."""
@@ -117,7 +121,7 @@ class Page:
                             self._tabs[entry.name] = entry.build(self._studio, self._controls)
                         both = [self._controls["tab"], self._turned]
                         turn = _TURN.format(entry.name)
-                        opened.select(fn=None, js=turn, inputs=both, outputs=both, **QUIET)
+                        opened.select(**in_browser(turn, inputs=both, outputs=both))
         self._why = widgets.why(elem_id="why")
         own = self._own_mask
         self._sent = [self._inputs.image, own.file, own.classes, *self._controls.components]
@@ -135,8 +139,7 @@ class Page:
 
         def ask(heavy: bool) -> dict[str, Any]:
             js = _ASK.format("true" if heavy else "false")
-            return {"fn": None, "js": js, "inputs": [controls["tab"], *asked], "outputs": asked,
-                    **QUIET}  # fmt: skip
+            return in_browser(js, [controls["tab"], *asked], asked)
 
         sizes = [controls[name] for name in HEAVY_SETTINGS]
         switches = [part.input for part in controls.asking if part not in sizes]
@@ -153,26 +156,21 @@ class Page:
         controls["pixel"].change(
             self._explain, self._sent, self._why, trigger_mode="always_last", **RAW
         )
-        self._why.clear(fn=None, js="() => ''", outputs=controls["pixel"], **QUIET)
+        self._why.clear(**in_browser("() => ''", outputs=controls["pixel"]))
         for name in ("pixel", "patch"):
             js = f"(text) => gclip.page.keep('{key_of(name)}', text)"
-            controls[name].change(fn=None, js=js, inputs=controls[name], **QUIET)
+            controls[name].change(**in_browser(js, inputs=controls[name]))
         share = self._share
-        copied = share.click(fn=None, js="() => gclip.page.copy()", outputs=share, **QUIET)
-        copied.then(fn=None, js="() => gclip.page.copied()", outputs=share, **QUIET)
-        self._stays.select(
-            fn=None, js=_MAKE_CARD, inputs=self._turned,
-            outputs=[controls["card"], self._strip, controls["tab"], self._turned], **QUIET
-        )  # fmt: skip
+        copied = share.click(**in_browser("() => gclip.page.copy()", outputs=share))
+        copied.then(**in_browser("() => gclip.page.copied()", outputs=share))
+        opened = [controls["card"], self._strip, controls["tab"], self._turned]
+        self._stays.select(**in_browser(_MAKE_CARD, self._turned, opened))
         # Without a link the controls keep their opening values and the answer is asked for now.
         link = gr.Textbox("", visible=False)
-        self.blocks.load(
-            fn=None, js=_OPEN, inputs=[controls["tab"], link, *asked], outputs=[link, *asked],
-            **QUIET,
-        )  # fmt: skip
+        self.blocks.load(**in_browser(_OPEN, [controls["tab"], link, *asked], [link, *asked]))
         filled = [*controls.components, *inputs.picker, self._noted, self._strip]
         arrived = link.change(self._arrive, None, filled, api_name="arrive", **QUIET)
-        arrived.then(fn=None, js=_SHOW_CARD, **QUIET)
+        arrived.then(**in_browser(_SHOW_CARD))
         arrived.then(**ask(heavy=True))
 
     def _wire_tab(
@@ -191,10 +189,7 @@ class Page:
             api_name=name,
             api_visibility="private",
             **queue,
-        ).then(
-            fn=None, js="(...a) => gclip.page.fillWords(...a)",
-            inputs=inputs.suggested, outputs=inputs.words, **QUIET,
-        )  # fmt: skip
+        ).then(**in_browser("(...a) => gclip.page.fillWords(...a)", inputs.suggested, inputs.words))
 
     def _asked_for(self, raw: Sequence[Any]) -> Request:
         """What a browser asks for with the raw values of ``_sent``.

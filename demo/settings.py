@@ -136,50 +136,79 @@ def _written_blocks(blocks: Any) -> str:
     return blocks if isinstance(blocks, str) else write_ranges(block_numbers(blocks))
 
 
+def _counted(absent: str | None) -> tuple[BeforeValidator, PlainSerializer, Written]:
+    """How an index that may be None is read and written: from 1, None as ``absent``."""
+
+    def shown(index: int | None) -> int | str | None:
+        return absent if index is None else index + 1
+
+    return (
+        BeforeValidator(_from_one),
+        PlainSerializer(shown),
+        Written(lambda index: str(shown(index) or "")),
+    )
+
+
+LISTED = (PlainSerializer(_shown_blocks), Written(_written_blocks))
 Switch = Annotated[bool, BeforeValidator(_switch)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Times = Annotated[float, Field(ge=1, le=10_000)]
 Index = Annotated[int, Field(ge=0, lt=MAX_BLOCKS)]
 Indices = Annotated[tuple[Index, ...], Field(min_length=1, max_length=MAX_BLOCKS)]
-AutoBlocks = Annotated[
-    Literal["auto", "backbone"] | Indices,
-    BeforeValidator(_auto_blocks), PlainSerializer(_shown_blocks), Written(_written_blocks),
-]  # fmt: skip
-SomeBlocks = Annotated[
-    Indices, BeforeValidator(_blocks), PlainSerializer(_shown_blocks), Written(_written_blocks)
-]
+Named = Literal["auto", "backbone"]
+AutoBlocks = Annotated[Named | Indices, BeforeValidator(_auto_blocks), *LISTED]
+SomeBlocks = Annotated[Indices, BeforeValidator(_blocks), *LISTED]
 Channel = Annotated[int, Field(ge=0, le=MAX_CHANNEL)]
-Channels = Annotated[
-    Annotated[tuple[Channel, ...], Field(max_length=MAX_CHANNELS)],
-    BeforeValidator(_channels), Written(write_ranges),
-]  # fmt: skip
-Block = Annotated[
-    Index | None, BeforeValidator(_from_one),
-    PlainSerializer(lambda b: None if b is None else b + 1),
-    Written(lambda b: "" if b is None else str(b + 1)),
-]  # fmt: skip
-Head = Annotated[
-    Index | None, BeforeValidator(_from_one),
-    PlainSerializer(lambda h: "mean" if h is None else h + 1),
-    Written(lambda h: "mean" if h is None else str(h + 1)),
-]  # fmt: skip
+Several = Annotated[tuple[Channel, ...], Field(max_length=MAX_CHANNELS)]
+Channels = Annotated[Several, BeforeValidator(_channels), Written(write_ranges)]
+Block = Annotated[Index | None, *_counted(None)]
+Head = Annotated[Index | None, *_counted("mean")]
 Side = Annotated[int, Field(ge=0, le=99_999)]
 Pair = Annotated[
-    tuple[Side, Side] | None, BeforeValidator(_pair),
-    Written(lambda pair: "" if pair is None else f"{pair[0]},{pair[1]}"),
-]  # fmt: skip
+    tuple[Side, Side] | None,
+    BeforeValidator(_pair),
+    Written(lambda pair: ",".join(map(str, pair or ()))),
+]
 NO_NULL = r"^[^\x00]*$"
 Name = Annotated[str, Field(pattern=r"^[\w .-]{0,60}$")]
 Text = Annotated[str, Field(max_length=MAX_WORDS, pattern=NO_NULL)]
 
 
+EXPLAINED = {
+    "words": "Commas separate classes, semicolons synonyms",
+    "templates": "Sentences that each word is put into before it is encoded: 80, 7 or 1.",
+    "short_side": "Shorter side of the encoded picture in pixels. 0: the backbone’s own.",
+    "window": "Encode overlapping windows of so many pixels: finer, slower. 0: one pass.",
+    "stride": "Pixels from one window to the next. Fewer overlap more and cost more.",
+    "logit_scale": "Factor of the cosines before the softmax: scores get sharper.",
+    "threshold": "A pixel whose best score is lower gets no label.",
+    "background": "What fits none of the words gets no label. Automatic: on for one word, off for "
+    "more.",
+    "rest_weight": "Less leaves more pixels to your words.",
+    "method": "Any but GCLIP leaves AMF and CS unused.",
+    "amf": "Attention Map Fusion",
+    "cs": "Channel Suppression",
+    "amf_blocks": "Their attention goes into the last block. Counted from 1; type others, such as "
+    "5 6 7.",
+    "n_blocks": "How many blocks AMF takes when they are chosen on the picture.",
+    "heads": "each: head by head. mean: the mean of all heads goes into every head.",
+    "global_threshold": "A patch is a global token if it gets so many times an equal share of "
+    "attention.",
+    "cs_blocks": "Where channels are suppressed: “7-11” counted from 1, “auto” or “backbone”.",
+    "cs_target": "The mean or the median norm of the other channels.",
+    "channel_threshold": "A channel is abnormal if its norm is so many times the median.",
+    "channels": "Counted from 0, such as 100-120, 64; then Enter. Empty: the abnormal one of each "
+    "block.",
+}
+"""The sentence at a setting's control."""
+EXTRAS = ", ".join(method.title for method in METHODS.values() if not method.shown)
+
+
 def _set(
-    default: Any, key: str, group: str, control: str = "hidden", label: str = "", info: str = "",
-    step: float | None = None, **bounds: Any,
-) -> Any:  # fmt: skip
-    """A setting: its default, key in links, group in JSON, and the control it gets on the page."""
-    extra = {"key": key, "group": group, "control": control, "label": label, "info": info,
-             "step": step}  # fmt: skip
-    if isinstance(default, float):
-        bounds["allow_inf_nan"] = False
+    default: Any, group: str, control: str = "hidden", label: str = "", key: str = "", **bounds: Any
+) -> Any:
+    """A setting: its default, group in JSON, control and label, and link key if not its name."""
+    extra = {"group": group, "control": control, "label": label, "key": key}
     return Field(default, json_schema_extra=extra, **bounds)
 
 
@@ -193,101 +222,57 @@ class Settings(BaseModel):
     block's own abnormal one.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    source: Literal["example", "upload"] = _set("example", "source", "input")
-    example: Name = _set("", "example", "input")
-    words: Text = _set("", "words", "input", "text", "Words to look for",
-                       "Commas separate classes, semicolons synonyms")  # fmt: skip
+    source: Literal["example", "upload"] = _set("example", "input")
+    example: Name = _set("", "input")
+    words: Text = _set("", "input", "text", "Words to look for")
 
-    backbone: Literal[("default", *BACKBONES)] = _set(
-        "default", "backbone", "model", "hidden", "Backbone"
-    )
-    templates: Literal[tuple(TEMPLATES)] = _set(
-        "imagenet80", "templates", "model", "choice", "Text templates",
-        "Sentences that each word is put into before it is encoded: 80, 7 or 1.",
-    )  # fmt: skip
-    short_side: int = _set(0, "short", "model", "number", "Size",
-                           "Shorter side of the encoded picture in pixels. 0: the backbone’s own.",
-                           ge=0, le=2048)  # fmt: skip
-    window: int = _set(0, "window", "model", "number", "Windows",
-                       "Encode overlapping windows of so many pixels: finer, slower. 0: one pass.",
-                       ge=0, le=2048)  # fmt: skip
-    stride: int = _set(112, "stride", "model", "number", "Window stride",
-                       "Pixels from one window to the next. Fewer overlap more and cost more.",
-                       ge=1, le=2048)  # fmt: skip
-    logit_scale: float = _set(40.0, "scale", "model", "number", "Logit scale",
-                              "Factor of the cosines before the softmax: scores get sharper.",
-                              ge=0.01, le=1000)  # fmt: skip
-    threshold: float = _set(0.0, "threshold", "model", "slider", "Least score",
-                            "A pixel whose best score is lower gets no label.", ge=0, le=1,
-                            step=0.01)  # fmt: skip
+    backbone: Literal[("default", *BACKBONES)] = _set("default", "model", label="Backbone")
+    templates: Literal[tuple(TEMPLATES)] = _set("imagenet80", "model", "choice", "Text templates")
+    short_side: int = _set(0, "model", "number", "Size", "short", ge=0, le=2048)
+    window: int = _set(0, "model", "number", "Windows", ge=0, le=2048)
+    stride: int = _set(112, "model", "number", "Window stride", ge=1, le=2048)
+    logit_scale: float = _set(40.0, "model", "number", "Logit scale", "scale", ge=0.01, le=1000)
+    threshold: Share = _set(0.0, "model", "slider", "Least score")
 
     background: Literal["automatic", "on", "off"] = _set(
-        "automatic", "background", "model", "radio", "Background",
-        "What fits none of the words gets no label. Automatic: on for one word, off for more.",
-    )  # fmt: skip
-    rest_weight: float = _set(REST_WEIGHT, "weight", "model", "slider", "Weight of the background",
-                              "Less leaves more pixels to your words.", ge=0, le=1,
-                              step=0.05)  # fmt: skip
+        "automatic", "model", "radio", "Background"
+    )
+    rest_weight: Share = _set(REST_WEIGHT, "model", "slider", "Weight of the background", "weight")
 
-    method: Literal[tuple(METHODS)] = _set(
-        "gclip", "method", "method", "choice", "Method",
-        "Any but GCLIP leaves AMF and CS unused.",
-    )  # fmt: skip
-    amf: Switch = _set(True, "amf", "method", "switch", "AMF", "Attention Map Fusion")
-    cs: Switch = _set(True, "cs", "method", "switch", "CS", "Channel Suppression")
-    amf_blocks: AutoBlocks = _set("backbone", "amf_blocks", "method", "choice", "AMF’s blocks",
-                                  "Their attention goes into the last block. Counted from 1; "
-                                  "type others, such as 5 6 7.")  # fmt: skip
-    n_blocks: int = _set(2, "amf_n", "method", "slider", "Blocks of “auto”",
-                         "How many blocks AMF takes when they are chosen on the picture.",
-                         ge=1, le=12, step=1)  # fmt: skip
-    heads: Literal["each", "mean"] = _set(
-        "each", "heads", "method", "radio", "Heads of AMF",
-        "each: head by head. mean: the mean of all heads goes into every head.",
-    )  # fmt: skip
-    global_threshold: float = _set(5.0, "global", "method", "number", "Global token from",
-                                   "A patch is a global token if it gets so many times an equal "
-                                   "share of attention.", ge=1, le=10_000)  # fmt: skip
-    cs_blocks: AutoBlocks = _set("backbone", "cs_blocks", "method", "text", "CS’s blocks",
-                                 "Where channels are suppressed: “7-11” counted from 1, “auto” or "
-                                 "“backbone”.")  # fmt: skip
+    method: Literal[tuple(METHODS)] = _set("gclip", "method", "choice", "Method")
+    amf: Switch = _set(True, "method", "switch", "AMF")
+    cs: Switch = _set(True, "method", "switch", "CS")
+    amf_blocks: AutoBlocks = _set("backbone", "method", "choice", "AMF’s blocks")
+    n_blocks: int = _set(2, "method", "slider", "Blocks of “auto”", "amf_n", ge=1, le=12)
+    heads: Literal["each", "mean"] = _set("each", "method", "radio", "Heads of AMF")
+    global_threshold: Times = _set(5.0, "method", "number", "Global token from", "global")
+    cs_blocks: AutoBlocks = _set("backbone", "method", "text", "CS’s blocks")
     cs_target: Literal["mean", "median"] = _set(
-        "mean", "target", "method", "radio", "Norm after CS",
-        "The mean or the median norm of the other channels.",
-    )  # fmt: skip
-    channel_threshold: float = _set(2.0, "abnormal", "method", "number", "Abnormal channel from",
-                                    "A channel is abnormal if its norm is so many times the "
-                                    "median.", ge=1, le=10_000)  # fmt: skip
-    channels: Channels = _set(
-        (), "channels", "method", "text", "CS’s channels",
-        "Counted from 0, such as 100-120, 64; then Enter. Empty: the abnormal one of each block.",
-    )  # fmt: skip
+        "mean", "method", "radio", "Norm after CS", "target"
+    )
+    channel_threshold: Times = _set(2.0, "method", "number", "Abnormal channel from", "abnormal")
+    channels: Channels = _set((), "method", "text", "CS’s channels")
 
-    plant: Switch = _set(False, "plant", "simulation", "switch",
-                         "Plant an abnormal channel (a simulation)")  # fmt: skip
-    plant_channel: int = _set(77, "plant_channel", "simulation", "number", "Channel (from 0)",
-                              ge=0, le=MAX_CHANNEL)  # fmt: skip
-    plant_gain: float = _set(200.0, "gain", "simulation", "slider", "Gain (× weights)", ge=0,
-                             le=1000, step=1)  # fmt: skip
-    plant_blocks: SomeBlocks = _set((6, 7, 8, 9, 10), "plant_blocks", "simulation", "text",
-                                    "Blocks (from 1)")  # fmt: skip
+    plant: Switch = _set(False, "simulation", "switch", "Plant an abnormal channel (a simulation)")
+    plant_channel: Channel = _set(77, "simulation", "number", "Channel (from 0)")
+    plant_gain: float = _set(
+        200.0, "simulation", "slider", "Gain (× weights)", "gain", ge=0, le=1000
+    )
+    plant_blocks: SomeBlocks = _set((6, 7, 8, 9, 10), "simulation", "text", "Blocks (from 1)")
 
-    tab: Name = _set("side", "tab", "view")
-    view_block: Block = _set(None, "block", "view")
-    view_head: Head = _set(None, "head", "view", "choice", "Head")
-    opacity: float = _set(0.45, "opacity", "view", ge=0, le=1)
-    patch: Pair = _set(None, "patch", "view")
-    machine: Switch = _set(False, "machine", "view")
-    card: Switch = _set(False, "card", "view")
-    pixel: Pair = _set(None, "pixel", "view")
-    extras: Switch = _set(
-        False, "extras", "view", "switch",
-        "Also show " + ", ".join(m.title for m in METHODS.values() if not m.shown),
-    )  # fmt: skip
-    left: Name = _set("clearclip", "left", "view", "choice", "From")
-    right: Name = _set("gclip", "right", "view", "choice", "To")
+    tab: Name = _set("side", "view")
+    view_block: Block = _set(None, "view", key="block")
+    view_head: Head = _set(None, "view", "choice", "Head", "head")
+    opacity: Share = _set(0.45, "view")
+    patch: Pair = _set(None, "view")
+    machine: Switch = _set(False, "view")
+    card: Switch = _set(False, "view")
+    pixel: Pair = _set(None, "view")
+    extras: Switch = _set(False, "view", "switch", f"Also show {EXTRAS}")
+    left: Name = _set("clearclip", "view", "choice", "From")
+    right: Name = _set("gclip", "view", "choice", "To")
 
     @property
     def max_tokens(self) -> int:
@@ -334,13 +319,13 @@ _SCHEMA = Settings.model_json_schema()["properties"]
 
 
 def declared(name: str) -> dict[str, Any]:
-    """A setting's declaration besides its default and type: key, group, control, label …"""
+    """A setting's declaration besides its default and type: group, control, label, key."""
     return FIELDS[name].json_schema_extra  # type: ignore[return-value]
 
 
 def key_of(name: str) -> str:
     """A setting's key in links."""
-    return declared(name)["key"]
+    return declared(name)["key"] or name
 
 
 def limits(name: str) -> tuple[float | None, float | None]:

@@ -1,11 +1,10 @@
 """The variants of one image that the page compares: a name, and how the settings make it."""
 
 from dataclasses import replace
-from functools import lru_cache
-from operator import attrgetter
+from inspect import signature
 from typing import Any
 
-from demo.settings import Settings
+from demo.settings import FIELDS, Settings
 from gclip_core.methods import METHODS, find_method, gclip
 from gclip_core.types import Method
 
@@ -13,11 +12,8 @@ SWITCHED = {"amf": (True, False), "cs": (False, True), "gclip": (True, True)}
 """GCLIP with each of its switches, AMF and CS, on, then both."""
 VARIANTS = tuple(one for name in METHODS for one in (SWITCHED if name == "gclip" else (name,)))
 """The name of every method, in the order of the table, with those of SWITCHED for GCLIP."""
-OF_METHOD = (
-    "amf_blocks", "cs_blocks", "n_blocks", "heads", "cs_target", "global_threshold",
-    "channel_threshold", "channels",
-)  # fmt: skip
-"""Settings that are arguments of :func:`gclip_core.methods.gclip`."""
+OF_METHOD = tuple(name for name in signature(gclip).parameters if name in FIELDS)[2:]
+"""Settings that are arguments of :func:`gclip_core.methods.gclip`, after its two switches."""
 
 
 def shown(extras: bool) -> tuple[str, ...]:
@@ -40,7 +36,7 @@ def chosen(settings: Settings) -> Method:
 
 def ablation(settings: Settings, amf: bool, cs: bool) -> Method:
     """ClearCLIP under the page's settings with AMF and CS on or off, named as the page names it."""
-    both = _both(*attrgetter(*OF_METHOD)(settings))
+    both = gclip(**arguments(settings))
     averaged = ", averaged with the attention of the first blocks with global tokens" * amf
     return replace(
         both,
@@ -51,8 +47,7 @@ def ablation(settings: Settings, amf: bool, cs: bool) -> Method:
     )
 
 
-@lru_cache(64)
-def _both(*values: Any) -> Method:
-    """GCLIP under the values of these settings."""
-    *made, channels = values
-    return gclip(**dict(zip(OF_METHOD, made, strict=False)), cs_channels=channels or None)
+def arguments(settings: Settings) -> dict[str, Any]:
+    """The arguments of :func:`gclip_core.methods.gclip` besides its two switches."""
+    named = {name: getattr(settings, name) for name in OF_METHOD}
+    return {**named, "cs_channels": settings.channels or None}

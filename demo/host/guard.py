@@ -69,11 +69,22 @@ _HIDDEN = (
     *(
         f"{API}/{tool}"
         for tool in (
-            "vibe-", "undo-vibe-", "dev/", "proxy=", "process_recording", "run-history", "runs",
-            "deep_link", "component_server", "custom_component", "openapi", "profiling", "stream/",
+            "vibe-",
+            "undo-vibe-",
+            "dev/",
+            "proxy=",
+            "process_recording",
+            "run-history",
+            "runs",
+            "deep_link",
+            "component_server",
+            "custom_component",
+            "openapi",
+            "profiling",
+            "stream/",
         )
     ),
-)  # fmt: skip
+)
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"strict-origin-when-cross-origin"),

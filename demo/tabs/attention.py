@@ -3,7 +3,7 @@
 import gradio as gr
 
 from demo import widgets, wording
-from demo.controls import QUIET, Answer, Controls, Tab, block_chosen, place_chosen
+from demo.controls import QUIET, Answer, Controls, Tab, block_chosen, in_browser, place_chosen
 from demo.look import Look, Studio
 from demo.settings import as_control
 from demo.tabs import common
@@ -37,7 +37,7 @@ def build(studio: Studio, controls: Controls) -> Tab:
     live.select(place_chosen, None, controls["patch"], **QUIET)
     changes = [
         strip.select(block_chosen, None, controls["view_block"], **QUIET),
-        strip.clear(**common.switch_off(controls)),
+        strip.clear(**in_browser("() => false", outputs=controls["plant"])),
     ]
     return Tab(outputs=[strip, head, live], show=show, changes=changes)
 
@@ -64,9 +64,16 @@ def _strip(look: Look) -> values.Json:
     fusion, seen = look.findings(ablations(look)[1]).fusion, common.tokens(look)
     received = look.segmenter.received(look.trunk(look.chosen), clean=False).numpy()
     return values.blocks_value(
-        look.picture.image, received, look.grid, seen.scores, seen.tokens, fusion.blocks,
-        block_in_view(look), wording.strip_note(fusion), common.simulated(look),
-    )  # fmt: skip
+        look.picture.image,
+        received,
+        look.grid,
+        seen.scores,
+        seen.tokens,
+        fusion.blocks,
+        block_in_view(look),
+        wording.strip_note(fusion),
+        common.simulated(look),
+    )
 
 
 def _maps(look: Look) -> values.Json:

@@ -9,7 +9,7 @@ import numpy as np
 from gradio.components import Component
 
 from demo import variants, widgets, wording
-from demo.controls import QUIET, RAW, Answer, Controls, Tab, chosen, in_words
+from demo.controls import RAW, Answer, Controls, Tab, chosen, in_browser, in_words
 from demo.look import Look, Mask, Studio
 from demo.settings import Settings
 from demo.tabs import common
@@ -73,7 +73,7 @@ def build(studio: Studio, controls: Controls) -> Tab:
     changes = [
         controls["channels"].submit(enter, inputs, dragged, **RAW),
         plot.select(select, inputs, [*dragged, controls["view_block"]], **RAW),
-        plant_blocks.submit(fn=None, js="() => []", **QUIET),
+        plant_blocks.submit(**in_browser("() => []")),
     ]
     outputs = [plot, *masks, said, similarity]
     return Tab(outputs=outputs, show=show, changes=changes, masks=masks)

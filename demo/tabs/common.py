@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from demo import wording
-from demo.controls import QUIET, Controls
 from demo.drawing import render
 from demo.look import Look, Mask
 from demo.widgets.blobs import STORE, Blob, Levels, attention_blob, packed, picture_blob
@@ -114,11 +113,6 @@ def unmeasured(look: Look) -> str:
     return "" if look.mask(look.chosen).iou else wording.untyped(look.truth.names)
 
 
-def switch_off(controls: Controls) -> dict[str, Any]:
-    """What a widget's ``clear`` does: it switches the simulation off, in the browser alone."""
-    return {"fn": None, "js": "() => false", "outputs": controls["plant"], **QUIET}
-
-
 def simulated(look: Look) -> str:
     """The sentence on a planted fault; empty where there is none."""
     return "".join(map(wording.planted, look.segmenter.backbone.planted[:1]))
@@ -141,10 +135,19 @@ def norms(look: Look, note: str, curves: list[Json], **more: Any) -> Json:
     found, block, cs = look.suppression, channels_block(look), look.chosen.suppression is not None
     backbone = look.segmenter.backbone
     return norms_value(
-        found.norms_before[block], found.norms_after[block], block, curves, model=backbone.title,
-        cs=cs, abnormal=found.abnormal, threshold=look.settings.channel_threshold,
-        badge="CS on" if cs else "CS off", note=note, simulated=bool(backbone.planted), **more,
-    )  # fmt: skip
+        found.norms_before[block],
+        found.norms_after[block],
+        block,
+        curves,
+        model=backbone.title,
+        cs=cs,
+        abnormal=found.abnormal,
+        threshold=look.settings.channel_threshold,
+        badge="CS on" if cs else "CS off",
+        note=note,
+        simulated=bool(backbone.planted),
+        **more,
+    )
 
 
 def pooled(grid: Grid, most: int = MAX_PATCHES) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from demo import widgets, wording
-from demo.controls import QUIET, Answer, Controls, Tab, slide_opacity
+from demo.controls import QUIET, Answer, Controls, Tab, in_browser, slide_opacity
 from demo.drawing import render
 from demo.look import Look, Mask, Studio
 from demo.tabs import common
@@ -63,7 +63,7 @@ def build(studio: Studio, controls: Controls) -> Tab:
 
     slide_opacity(both, controls)
     chosen = table.select(choose, [left, right], [left, right], preprocess=False, **QUIET)
-    changes = [table.clear(**common.switch_off(controls)), chosen]
+    changes = [table.clear(**in_browser("() => false", outputs=controls["plant"])), chosen]
     return Tab(outputs=[table, said, both], show=show, changes=changes, masks=[both])
 
 

@@ -20,7 +20,7 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
 from demo import variants, wording
-from demo.controls import QUIET, Answer, Controls, Tab
+from demo.controls import Answer, Controls, Tab, in_browser
 from demo.drawing import card, render
 from demo.host.files import saved_file
 from demo.look import Look, Mask, Studio
@@ -46,21 +46,33 @@ def build(studio: Studio, controls: Controls) -> Tab:
     )
     files = gr.DownloadButton("Download everything as a zip", variant="primary", elem_id="download")
     link = gr.Textbox(
-        label="Link to this view", info="It opens this page with the same settings.",
-        interactive=False, buttons=["copy"], elem_id="link", max_lines=4,
-    )  # fmt: skip
+        label="Link to this view",
+        info="It opens this page with the same settings.",
+        interactive=False,
+        buttons=["copy"],
+        elem_id="link",
+        max_lines=4,
+    )
     lost = gr.Markdown("", elem_classes=["gclip-note"], elem_id="lost")
     with gr.Row():
         with gr.Column(min_width=280):
             make = gr.Button("Make a share card", elem_id="make-card")
             cards = gr.File(
-                label="A picture and an animation", file_count="multiple", interactive=False,
-                visible=False, elem_id="card-files",
-            )  # fmt: skip
+                label="A picture and an animation",
+                file_count="multiple",
+                interactive=False,
+                visible=False,
+                elem_id="card-files",
+            )
         shown = gr.Image(
-            label="The share card: before and after", show_label=False, interactive=False,
-            visible=False, type="filepath", buttons=[], elem_id="card",
-        )  # fmt: skip
+            label="The share card: before and after",
+            show_label=False,
+            interactive=False,
+            visible=False,
+            type="filepath",
+            buttons=[],
+            elem_id="card",
+        )
     code = {"interactive": False, "buttons": ["copy"], "max_lines": 30, "elem_classes": ["code"]}
     python = gr.Textbox(label="Copy as Python", elem_id="python", **code)
     beside = "On the command line, beside the picture from the zip"
@@ -86,8 +98,8 @@ def build(studio: Studio, controls: Controls) -> Tab:
             command: command_line(look) or NO_COMMAND,
         }
 
-    link.change(fn=None, js=_WHOLE_LINK, inputs=link, outputs=link, **QUIET)
-    asked = make.click(fn=None, js="() => '1'", outputs=controls["card"], **QUIET)
+    link.change(**in_browser(_WHOLE_LINK, inputs=link, outputs=link))
+    asked = make.click(**in_browser("() => '1'", outputs=controls["card"]))
     outputs = [files, link, lost, cards, shown, python, command]
     return Tab(outputs=outputs, show=show, changes=[asked], keep=False)
 
@@ -296,9 +308,7 @@ def command_line(look: Look) -> str:
 def _method(settings: Settings) -> str:
     if settings.method != "gclip":
         return f"gclip.METHODS[{settings.method!r}]"
-    options = {name: getattr(settings, name) for name in variants.OF_METHOD}
-    channels = options.pop("channels") or None
-    given = _unusual(gclip, **options, cs_channels=channels)
+    given = _unusual(gclip, **variants.arguments(settings))
     return f"gclip.gclip({', '.join([f'amf={settings.amf}', f'cs={settings.cs}', *given])})"
 
 

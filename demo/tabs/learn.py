@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from demo import widgets
-from demo.controls import QUIET, Answer, Controls, Tab
+from demo.controls import Answer, Controls, Tab, in_browser
 from demo.drawing import render
 from demo.look import Look, Mask, Request, Studio
 from demo.settings import Settings
@@ -59,7 +59,7 @@ def build(studio: Studio, controls: Controls) -> Tab:
         return {shown: value(look)}
 
     both = [controls["amf"], controls["cs"]]
-    own_photo = shown.submit(fn=None, js="() => [true, true]", outputs=both, **QUIET)
+    own_photo = shown.submit(**in_browser("() => [true, true]", outputs=both))
     return Tab(outputs=[shown], show=show, changes=[own_photo], own=REQUEST)
 
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from demo import widgets, wording
-from demo.controls import QUIET, Answer, Controls, Tab, block_chosen
+from demo.controls import QUIET, Answer, Controls, Tab, block_chosen, in_browser
 from demo.drawing import render
 from demo.look import Look, Studio
 from demo.tabs import common, machine_words
@@ -43,13 +43,13 @@ def build(studio: Studio, controls: Controls) -> Tab:
     def show(look: Look) -> Answer:
         return {machine: value(look)} if look.settings.machine else {}
 
-    machine.clear(fn=None, js="() => '0'", outputs=opened, **QUIET)
+    machine.clear(**in_browser("() => '0'", outputs=opened))
     flipped = [controls[name] for name in SWITCHES]
-    flip = {"fn": None, "js": "(...on) => gclip.flip(...on)", **QUIET}
+    flip = in_browser("(...on) => gclip.flip(...on)", flipped, flipped)
     changes = [
-        machine.input(fn=None, js="() => '1'", outputs=opened, **QUIET),
+        machine.input(**in_browser("() => '1'", outputs=opened)),
         machine.select(block_chosen, None, controls["view_block"], **QUIET),
-        machine.submit(inputs=flipped, outputs=flipped, **flip),
+        machine.submit(**flip),
     ]
     return Tab(outputs=[machine], show=show, changes=changes)
 
@@ -103,8 +103,11 @@ def value(look: Look) -> Json:
         "cs": method.suppression is not None,
         "cs_note": named(block_numbers(found.suppressed)),
         "fault": next(
-            ([one.channel, one.gain, list(block_numbers(one.blocks))]
-             for one in seg.backbone.planted), None,
+            (
+                [one.channel, one.gain, list(block_numbers(one.blocks))]
+                for one in seg.backbone.planted
+            ),
+            None,
         ),
         "words": [
             {"index": index, "name": name, "colour": colour, "share": share}
@@ -112,7 +115,7 @@ def value(look: Look) -> Json:
         ],
         "rest": mask.shares[-1],
         "parts": machine_words.parts(look, seen.tokens, block, square),
-    }  # fmt: skip
+    }
 
 
 def parts_used(attention: str) -> set[str]:

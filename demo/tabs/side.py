@@ -3,7 +3,7 @@
 import gradio as gr
 
 from demo import opening, widgets, wording
-from demo.controls import QUIET, Answer, Controls, Tab, block_chosen, slide_opacity
+from demo.controls import QUIET, Answer, Controls, Tab, block_chosen, in_browser, slide_opacity
 from demo.look import Look, Mask, Studio
 from demo.tabs import common, machine
 from demo.widgets import values
@@ -28,8 +28,8 @@ def build(studio: Studio, controls: Controls) -> Tab:
 
     slide_opacity(canvas, controls)
     changes = [
-        canvas.clear(**common.switch_off(controls)),
-        channels.submit(fn=None, js="() => true", outputs=controls["plant"], **QUIET),
+        canvas.clear(**in_browser("() => false", outputs=controls["plant"])),
+        channels.submit(**in_browser("() => true", outputs=controls["plant"])),
         channels.select(block_chosen, None, controls["view_block"], **QUIET),
         *strip.changes,
     ]

@@ -17,7 +17,7 @@ from demo import settings as declared
 from demo.controls import HEAVY, in_words
 from demo.host.files import path_of, saved_file
 from demo.look import Look, Request, Studio, check_words
-from demo.settings import FIELDS, MAX_WORDS, Settings
+from demo.settings import FIELDS, MAX_WORDS, Background, Settings, Share
 from demo.tabs import export
 from demo.variants import SWITCHED
 from gclip_core.methods import METHODS
@@ -27,10 +27,8 @@ from gclip_core.version import __version__
 _METHODS = tuple(dict.fromkeys(["gclip", *METHODS, *SWITCHED]))
 _Method = Literal[_METHODS]
 _Backbone = Literal[("default", *BACKBONES)]
-_Background = Literal[tuple(declared.choices("background"))]
 _Words = Annotated[str, Field(max_length=MAX_WORDS), AfterValidator(check_words)]
 _Blocks = Annotated[str, Field(max_length=200)]
-_Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 _Most = Annotated[int, Field(ge=1, le=20)]
 
 
@@ -48,8 +46,8 @@ class Endpoints:
         backbone: _Backbone = "default",
         amf_blocks: _Blocks = "backbone",
         cs_blocks: _Blocks = "backbone",
-        threshold: _Share = 0.0,
-        background: _Background = FIELDS["background"].default,
+        threshold: Share = 0.0,
+        background: Background = FIELDS["background"].default,
     ) -> tuple[FileData, dict[str, Any]]:
         """Segment a picture: an indexed PNG, and the share of every class with the reasons.
 
@@ -155,7 +153,7 @@ def _model(name: str) -> type[BaseModel]:
         one.name: (one.annotation, ... if one.default is one.empty else one.default)
         for one in parameters
     }
-    config = ConfigDict(extra="forbid", strict=True)
+    config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
     return create_model(name, __config__=config, **fields)
 
 

@@ -29,15 +29,6 @@ LIGHT: dict[str, Any] = {"concurrency_id": "light", "concurrency_limit": 2}
 """Queue of all other events: switches, words, views of the picture at hand."""
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
 """Options of an event that no program calls and that answers too soon for a progress bar."""
-KINDS: dict[str, type[Component]] = {
-    "text": gr.Textbox,
-    "switch": gr.Checkbox,
-    "slider": gr.Slider,
-    "number": gr.Number,
-    "choice": gr.Dropdown,
-    "radio": gr.Radio,
-}
-"""What a setting's control is."""
 RAW: dict[str, Any] = {"preprocess": False, **QUIET}
 """The same for an event that reads the settings: pydantic validates what the browser sent."""
 
@@ -83,12 +74,12 @@ class Controls:
                 value = declared.as_text(name, getattr(self.opening, name))
                 self.parts[name] = gr.Textbox(value, visible=False, elem_id=f"hidden-{name}")
                 self.written.add(name)
-        self.make("plant", elem_id="plant", render=False)
+        self.make("plant", render=False)
 
     def make(self, name: str, asks: bool = True, **more: Any) -> Component:
         """The control of a setting; ``asks``: a change of it makes the page answer.
 
-        ``more`` are options of the component, such as ``elem_id``.
+        ``more`` are options of the component; its ``elem_id`` is the setting's name.
         """
         made = declared.declared(name)
         low, high = declared.limits(name)
@@ -97,8 +88,9 @@ class Controls:
             "value": declared.as_control(name, getattr(self.opening, name)),
             "label": made["label"],
             "info": declared.EXPLAINED.get(name),
+            "elem_id": name.replace("_", "-"),
         }
-        kind = KINDS[made["control"]]
+        kind = getattr(gr, made["control"])
         if kind in (gr.Slider, gr.Number):
             options |= {"minimum": low, "maximum": high}
         if kind is gr.Slider:

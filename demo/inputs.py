@@ -51,33 +51,26 @@ class Inputs:
         self.examples = gr.Dataset(
             components=[gr.Image(visible=False, type="pil")],
             samples=[[thumbnail] for thumbnail in _thumbnails()],
-            sample_labels=None,
             label="Examples, all with known truth",
             type="index",
             layout="gallery",
             samples_per_page=len(star_photos()),
             elem_id="examples",
         )
+        hint = "cat; kitten, sofa, wall"
         self.words = controls.make(
-            "words",
-            asks=False,
-            placeholder="cat; kitten, sofa, wall",
-            max_length=MAX_WORDS,
-            max_lines=4,
-            lines=1,
-            elem_id="words",
+            "words", asks=False, placeholder=hint, max_length=MAX_WORDS, max_lines=4
         )
         self.suggested = gr.Textbox("", visible=False)
         self.chips = widgets.offers(elem_id="chips")
         with gr.Row(elem_id="switches"):
-            controls.make("amf", elem_id="amf")
-            controls.make("cs", elem_id="cs")
+            controls.make("amf")
+            controls.make("cs")
             self.segment = gr.Button("Segment", variant="primary", elem_id="segment", min_width=90)
         self.reasons = widgets.offers(elem_id="reasons")
         with gr.Column(elem_id="rest"):
-            controls.make("background", elem_id="background")
-            weight = {"label": "Its weight", "info": None, "step": 0.05, "buttons": []}
-            controls.make("rest_weight", elem_id="rest-weight", **weight)
+            controls.make("background")
+            controls.make("rest_weight", label="Its weight", info=None, step=0.05, buttons=[])
         self._build_picker()
         with gr.Accordion("Advanced", open=False, elem_id="advanced"):
             self._build_advanced(ADVANCED)
@@ -123,7 +116,7 @@ class Inputs:
             "channels": {"asks": False, "max_lines": 1},
         }
         for name in names:
-            self._controls.make(name, elem_id=name.replace("_", "-"), **more.get(name, {}))
+            self._controls.make(name, **more.get(name, {}))
 
     def fill(self, settings: Settings) -> Answer:
         """Values of all controls for these settings."""
@@ -158,15 +151,9 @@ class Inputs:
         """Events that change the input as a whole; the open tab is shown anew after each."""
         studio, controls, words = self._studio, self._controls, self.words
         backbone = controls["backbone"]
-        picture = [
-            self.image,
-            controls["source"],
-            controls["example"],
-            words,
-            controls["plant"],
-            controls["pixel"],
-            controls["patch"],
-        ]
+        cleared = [controls[name] for name in ("plant", "pixel", "patch")]
+        picture = [self.image, controls["source"], controls["example"], words, *cleared]
+        card = [backbone, *self.picker]
 
         @in_words
         def preset(title: Any, *raw: Any) -> str:
@@ -202,14 +189,8 @@ class Inputs:
             self.chips.select(**in_browser(take, inputs=words, outputs=words)),
             self.reasons.select(**in_browser("() => true", outputs=controls["plant"])),
             self.preset.input(preset, [self.preset, *controls.components], words, **RAW),
-            self.menu.input(pick, [self.menu, backbone], [backbone, *self.picker], **RAW),
-            self.fetch.click(
-                fetch,
-                self.wanted,
-                [self.note, self.fetch, self.menu, backbone],
-                api_visibility="private",
-                **HEAVY,
-            ),
+            self.menu.input(pick, [self.menu, backbone], card, **RAW),
+            self.fetch.click(fetch, self.wanted, card, api_visibility="private", **HEAVY),
         ]
 
 

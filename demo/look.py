@@ -420,14 +420,8 @@ class Studio:
     def segmenter(self, settings: Settings, planted: bool = True) -> Segmenter:
         """The segmenter of these settings; ``planted`` False leaves a planted channel out."""
         backbone, s = self.backbone(self.name_of(settings)), settings
-        sides = (
-            s.short_side or None,
-            s.window or None,
-            s.stride,
-            s.templates,
-            s.logit_scale,
-            s.max_tokens,
-        )
+        windows = (s.short_side or None, s.window or None, s.stride)
+        options = (*windows, s.templates, s.logit_scale, s.max_tokens)
         plant = (s.plant_channel, s.plant_gain, s.plant_blocks) if planted and s.plant else ()
 
         def make() -> Segmenter:
@@ -436,9 +430,9 @@ class Studio:
                 channel = min(s.plant_channel, backbone.width - 1)
                 blocks = s.planted_blocks(backbone.n_blocks)
                 faulty = plant_channel(backbone, channel, s.plant_gain, blocks)
-            return Segmenter(faulty, *sides)
+            return Segmenter(faulty, *options)
 
-        return self.cache.get_or_make(("segmenter", backbone.uid, sides, plant), make)
+        return self.cache.get_or_make(("segmenter", backbone.uid, options, plant), make)
 
     def name_of(self, settings: Settings) -> str:
         """The backbone that these settings mean: "default" is the one this page started with."""

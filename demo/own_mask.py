@@ -23,15 +23,11 @@ class OwnMask:
     def __init__(self) -> None:
         with gr.Accordion("A true mask of your own", open=False, elem_id="own-mask"):
             gr.Markdown(wording.OWN_MASK_HINT, elem_classes=["gclip-note"])
-            self.file = gr.File(
-                label="Mask (PNG)", file_types=[".png"], type="filepath", elem_id="mask-file"
-            )
+            self.file = gr.File(label="Mask (PNG)", file_types=[".png"], elem_id="mask-file")
             self.classes = gr.Dataframe(
                 headers=HEADERS,
-                datatype="str",
                 label="Colours and classes",
                 interactive=True,
-                type="array",
                 elem_id="mask-classes",
                 static_columns=[0, 1, 2],
             )

@@ -151,6 +151,7 @@ def _counted(absent: str | None) -> tuple[BeforeValidator, PlainSerializer, Writ
 
 LISTED = (PlainSerializer(_shown_blocks), Written(_written_blocks))
 Switch = Annotated[bool, BeforeValidator(_switch)]
+Background = Literal["automatic", "on", "off"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Times = Annotated[float, Field(ge=1, le=10_000)]
 Index = Annotated[int, Field(ge=0, lt=MAX_BLOCKS)]
@@ -207,7 +208,7 @@ EXTRAS = ", ".join(method.title for method in METHODS.values() if not method.sho
 def _set(
     default: Any, group: str, control: str = "hidden", label: str = "", key: str = "", **bounds: Any
 ) -> Any:
-    """A setting: its default, group in JSON, control and label, and link key if not its name."""
+    """A setting: its default, group in JSON, Gradio control, label, link key if not its name."""
     extra = {"group": group, "control": control, "label": label, "key": key}
     return Field(default, json_schema_extra=extra, **bounds)
 
@@ -226,53 +227,53 @@ class Settings(BaseModel):
 
     source: Literal["example", "upload"] = _set("example", "input")
     example: Name = _set("", "input")
-    words: Text = _set("", "input", "text", "Words to look for")
+    words: Text = _set("", "input", "Textbox", "Words to look for")
 
     backbone: Literal[("default", *BACKBONES)] = _set("default", "model", label="Backbone")
-    templates: Literal[tuple(TEMPLATES)] = _set("imagenet80", "model", "choice", "Text templates")
-    short_side: int = _set(0, "model", "number", "Size", "short", ge=0, le=2048)
-    window: int = _set(0, "model", "number", "Windows", ge=0, le=2048)
-    stride: int = _set(112, "model", "number", "Window stride", ge=1, le=2048)
-    logit_scale: float = _set(40.0, "model", "number", "Logit scale", "scale", ge=0.01, le=1000)
-    threshold: Share = _set(0.0, "model", "slider", "Least score")
+    templates: Literal[tuple(TEMPLATES)] = _set("imagenet80", "model", "Dropdown", "Text templates")
+    short_side: int = _set(0, "model", "Number", "Size", "short", ge=0, le=2048)
+    window: int = _set(0, "model", "Number", "Windows", ge=0, le=2048)
+    stride: int = _set(112, "model", "Number", "Window stride", ge=1, le=2048)
+    logit_scale: float = _set(40.0, "model", "Number", "Logit scale", "scale", ge=0.01, le=1000)
+    threshold: Share = _set(0.0, "model", "Slider", "Least score")
 
-    background: Literal["automatic", "on", "off"] = _set(
-        "automatic", "model", "radio", "Background"
-    )
-    rest_weight: Share = _set(REST_WEIGHT, "model", "slider", "Weight of the background", "weight")
+    background: Background = _set("automatic", "model", "Radio", "Background")
+    rest_weight: Share = _set(REST_WEIGHT, "model", "Slider", "Weight of the background", "weight")
 
-    method: Literal[tuple(METHODS)] = _set("gclip", "method", "choice", "Method")
-    amf: Switch = _set(True, "method", "switch", "AMF")
-    cs: Switch = _set(True, "method", "switch", "CS")
-    amf_blocks: AutoBlocks = _set("backbone", "method", "choice", "AMF’s blocks")
-    n_blocks: int = _set(2, "method", "slider", "Blocks of “auto”", "amf_n", ge=1, le=12)
-    heads: Literal["each", "mean"] = _set("each", "method", "radio", "Heads of AMF")
-    global_threshold: Times = _set(5.0, "method", "number", "Global token from", "global")
-    cs_blocks: AutoBlocks = _set("backbone", "method", "text", "CS’s blocks")
+    method: Literal[tuple(METHODS)] = _set("gclip", "method", "Dropdown", "Method")
+    amf: Switch = _set(True, "method", "Checkbox", "AMF")
+    cs: Switch = _set(True, "method", "Checkbox", "CS")
+    amf_blocks: AutoBlocks = _set("backbone", "method", "Dropdown", "AMF’s blocks")
+    n_blocks: int = _set(2, "method", "Slider", "Blocks of “auto”", "amf_n", ge=1, le=12)
+    heads: Literal["each", "mean"] = _set("each", "method", "Radio", "Heads of AMF")
+    global_threshold: Times = _set(5.0, "method", "Number", "Global token from", "global")
+    cs_blocks: AutoBlocks = _set("backbone", "method", "Textbox", "CS’s blocks")
     cs_target: Literal["mean", "median"] = _set(
-        "mean", "method", "radio", "Norm after CS", "target"
+        "mean", "method", "Radio", "Norm after CS", "target"
     )
-    channel_threshold: Times = _set(2.0, "method", "number", "Abnormal channel from", "abnormal")
-    channels: Channels = _set((), "method", "text", "CS’s channels")
+    channel_threshold: Times = _set(2.0, "method", "Number", "Abnormal channel from", "abnormal")
+    channels: Channels = _set((), "method", "Textbox", "CS’s channels")
 
-    plant: Switch = _set(False, "simulation", "switch", "Plant an abnormal channel (a simulation)")
-    plant_channel: Channel = _set(77, "simulation", "number", "Channel (from 0)")
-    plant_gain: float = _set(
-        200.0, "simulation", "slider", "Gain (× weights)", "gain", ge=0, le=1000
+    plant: Switch = _set(
+        False, "simulation", "Checkbox", "Plant an abnormal channel (a simulation)"
     )
-    plant_blocks: SomeBlocks = _set((6, 7, 8, 9, 10), "simulation", "text", "Blocks (from 1)")
+    plant_channel: Channel = _set(77, "simulation", "Number", "Channel (from 0)")
+    plant_gain: float = _set(
+        200.0, "simulation", "Slider", "Gain (× weights)", "gain", ge=0, le=1000
+    )
+    plant_blocks: SomeBlocks = _set((6, 7, 8, 9, 10), "simulation", "Textbox", "Blocks (from 1)")
 
     tab: Name = _set("side", "view")
     view_block: Block = _set(None, "view", key="block")
-    view_head: Head = _set(None, "view", "choice", "Head", "head")
+    view_head: Head = _set(None, "view", "Dropdown", "Head", "head")
     opacity: Share = _set(0.45, "view")
     patch: Pair = _set(None, "view")
     machine: Switch = _set(False, "view")
     card: Switch = _set(False, "view")
     pixel: Pair = _set(None, "view")
-    extras: Switch = _set(False, "view", "switch", f"Also show {EXTRAS}")
-    left: Name = _set("clearclip", "view", "choice", "From")
-    right: Name = _set("gclip", "view", "choice", "To")
+    extras: Switch = _set(False, "view", "Checkbox", f"Also show {EXTRAS}")
+    left: Name = _set("clearclip", "view", "Dropdown", "From")
+    right: Name = _set("gclip", "view", "Dropdown", "To")
 
     @property
     def max_tokens(self) -> int:

@@ -88,6 +88,7 @@ ATTENTION_INTRO = (
     "Point at a patch to see where it looks; press to pin it. In a matrix, bright columns are "
     "global tokens: nearly all look at them."
 )
+EXPORT_INTRO = "Download the result as files, share it as a link, or repeat it in Python."
 NO_GPU = "No GPU was free for this (your share may be used up): it ran on the CPU."
 OLD = "The page below still shows the last answer."
 OLD_SCENE = "This link was to a drawn scene. The page shows photos now: this is the first one."

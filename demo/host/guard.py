@@ -64,26 +64,9 @@ _BODIES = {f"{API}/cancel": CancelBody, f"{API}/reset": ResetBody}
 _FILES = tuple(f"{start}/file{sign}" for start in (API, "") for sign in "=/")
 # Gradio's tools for development and monitoring, its proxy for files of other hosts, its store of
 # visitors' runs and states, and what only pages with custom components need.
-_HIDDEN = (
-    "/monitoring",
-    *(
-        f"{API}/{tool}"
-        for tool in (
-            "vibe-",
-            "undo-vibe-",
-            "dev/",
-            "proxy=",
-            "process_recording",
-            "run-history",
-            "runs",
-            "deep_link",
-            "component_server",
-            "custom_component",
-            "openapi",
-            "profiling",
-            "stream/",
-        )
-    ),
+_HIDDEN = re.compile(
+    rf"/monitoring|{API}/(vibe-|undo-vibe-|dev/|proxy=|process_recording|run-history|runs"
+    "|deep_link|component_server|custom_component|openapi|profiling|stream/)"
 )
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -221,7 +204,7 @@ class Guard:
 
     def _check(self, path: str, scope: Scope, body: "_Body") -> None:
         """Check a request's path and headers."""
-        if path.startswith(_HIDDEN):
+        if _HIDDEN.match(path):
             raise HTTPException(404, NO_ENDPOINT)
         named = _NAMED.match(path)
         if named and named[2] not in self._checks:

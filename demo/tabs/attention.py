@@ -63,17 +63,9 @@ def ablations(look: Look) -> tuple[Method, Method]:
 def _strip(look: Look) -> values.Json:
     fusion, seen = look.findings(ablations(look)[1]).fusion, common.tokens(look)
     received = look.segmenter.received(look.trunk(look.chosen), clean=False).numpy()
-    return values.blocks_value(
-        look.picture.image,
-        received,
-        look.grid,
-        seen.scores,
-        seen.tokens,
-        fusion.blocks,
-        block_in_view(look),
-        wording.strip_note(fusion),
-        common.simulated(look),
-    )
+    block = block_in_view(look)
+    strip = values.blocks_value(common.picture(look), received, seen, fusion.blocks, block)
+    return {**strip, "note": wording.strip_note(fusion), "simulated": common.simulated(look)}
 
 
 def _maps(look: Look) -> values.Json:

@@ -89,12 +89,10 @@ def _planting(controls: Controls) -> Component:
     """Switch, channel, gain and blocks of the planted channel."""
     gr.Markdown(wording.PLANT_INTRO, elem_classes=["gclip-note"])
     controls["plant"].render()
-    controls.make("plant_gain", minimum=1, maximum=300, elem_id="plant-gain")
+    controls.make("plant_gain", minimum=1, maximum=300)
     with gr.Row(elem_classes=["plantrow"]):
-        controls.make("plant_channel", min_width=110, elem_id="plant-channel")
-        return controls.make(
-            "plant_blocks", asks=False, min_width=110, elem_id="plant-blocks", max_lines=1
-        )
+        controls.make("plant_channel", min_width=110)
+        return controls.make("plant_blocks", asks=False, min_width=110, max_lines=1)
 
 
 def _write(

@@ -143,7 +143,6 @@ def norms(look: Look, note: str, curves: list[Json], **more: Any) -> Json:
         cs=cs,
         abnormal=found.abnormal,
         threshold=look.settings.channel_threshold,
-        badge="CS on" if cs else "CS off",
         note=note,
         simulated=bool(backbone.planted),
         **more,

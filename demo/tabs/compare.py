@@ -32,14 +32,14 @@ def build(studio: Studio, controls: Controls) -> Tab:
     gr.Markdown(wording.COMPARE_NOTE, elem_classes=["gclip-note"])
     with gr.Column(elem_classes=["cardbox"]):
         table = widgets.methods(elem_id="methods")
-        controls.make("extras", elem_id="extras", container=False)
+        controls.make("extras", container=False)
     said = widgets.lines("compare-notes", "What the table shows")
     choices = [(variant(controls.opening, name).title, name) for name in VARIANTS]
     choices.append((wording.TRUTH, TRUTH))
     with gr.Column(elem_classes=["cardbox"], elem_id="pair"):
         with gr.Row(elem_classes=["pairchoice"]):
-            left = controls.make("left", choices=choices, elem_id="left")
-            right = controls.make("right", choices=choices, elem_id="right")
+            left = controls.make("left", choices=choices)
+            right = controls.make("right", choices=choices)
         both = widgets.canvas(elem_id="pair-canvas")
 
     def show(look: Look) -> Answer:

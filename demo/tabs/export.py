@@ -40,43 +40,24 @@ _WHOLE_LINK = "(q) => q.startsWith('?') ? location.origin + location.pathname + 
 
 def build(studio: Studio, controls: Controls) -> Tab:
     """The three ways to take a result along; all follow the settings while the tab is open."""
-    gr.Markdown(
-        "Download the result as files, share it as a link, or repeat it in Python.",
-        elem_classes=["gclip-note"],
-    )
+    gr.Markdown(wording.EXPORT_INTRO, elem_classes=["gclip-note"])
     files = gr.DownloadButton("Download everything as a zip", variant="primary", elem_id="download")
-    link = gr.Textbox(
-        label="Link to this view",
-        info="It opens this page with the same settings.",
-        interactive=False,
-        buttons=["copy"],
-        elem_id="link",
-        max_lines=4,
-    )
+    text: dict[str, Any] = {"interactive": False, "buttons": ["copy"]}
+    same = "It opens this page with the same settings."
+    link = gr.Textbox(label="Link to this view", info=same, elem_id="link", max_lines=4, **text)
     lost = gr.Markdown("", elem_classes=["gclip-note"], elem_id="lost")
     with gr.Row():
         with gr.Column(min_width=280):
             make = gr.Button("Make a share card", elem_id="make-card")
-            cards = gr.File(
-                label="A picture and an animation",
-                file_count="multiple",
-                interactive=False,
-                visible=False,
-                elem_id="card-files",
-            )
-        shown = gr.Image(
-            label="The share card: before and after",
-            show_label=False,
-            interactive=False,
-            visible=False,
-            type="filepath",
-            buttons=[],
-            elem_id="card",
-        )
-    code = {"interactive": False, "buttons": ["copy"], "max_lines": 30, "elem_classes": ["code"]}
-    python = gr.Textbox(label="Copy as Python", elem_id="python", **code)
+            unseen = {"interactive": False, "visible": False}
+            both = "A picture and an animation"
+            cards = gr.File(label=both, file_count="multiple", elem_id="card-files", **unseen)
+        title = "The share card: before and after"
+        shown = gr.Image(label=title, show_label=False, buttons=[], elem_id="card", **unseen)
+    text |= {"max_lines": 30, "elem_classes": ["code"]}
+    python = gr.Textbox(label="Copy as Python", elem_id="python", **text)
     beside = "On the command line, beside the picture from the zip"
-    command = gr.Textbox(label=beside, elem_id="command", **code)
+    command = gr.Textbox(label=beside, elem_id="command", **text)
 
     def show(look: Look) -> Answer:
         settings = look.settings

@@ -69,6 +69,8 @@ def value(look: Look) -> Json:
     block, seen = common.channels_block(look), common.tokens(look)
     before, after = found.norms_before[block].numpy(), found.norms_after[block].numpy()
     moved = np.flatnonzero(np.abs(after - before) > 1e-4 * np.maximum(before, 1e-12))
+    planted = seg.backbone.planted
+    faults = [[one.channel, one.gain, list(block_numbers(one.blocks))] for one in planted]
     symbol, _, _ = wording.attention_words(method.attention)
     kept = [(i, mask.names[i], colours[i], mask.shares[i]) for i in used]
     if "rest" in exact:
@@ -102,13 +104,7 @@ def value(look: Look) -> Json:
         "amf_note": named(block_numbers(found.fusion.blocks)),
         "cs": method.suppression is not None,
         "cs_note": named(block_numbers(found.suppressed)),
-        "fault": next(
-            (
-                [one.channel, one.gain, list(block_numbers(one.blocks))]
-                for one in seg.backbone.planted
-            ),
-            None,
-        ),
+        "fault": faults[0] if faults else None,
         "words": [
             {"index": index, "name": name, "colour": colour, "share": share}
             for index, name, colour, share in kept

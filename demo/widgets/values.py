@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from PIL import Image
 
 from demo.drawing import render
 from demo.widgets.blobs import Levels, packed_text
 from gclip_core import palette
+from gclip_core.types import GlobalTokens
 
 Json = dict[str, Any]
 MASK_SIDE = 768
@@ -200,37 +200,25 @@ def attention_value(shown: Json, maps: Sequence[Map], patch: tuple[int, int] | N
 
 
 def blocks_value(
-    image: Image.Image,
-    received: ArrayLike,
-    grid: tuple[int, int],
-    scores: Sequence[float],
-    tokens: Sequence[Collection[int]],
-    amf_blocks: Collection[int],
-    chosen: int,
-    note: str = "",
-    simulated: str = "",
+    shown: Json, received: ArrayLike, seen: GlobalTokens, amf_blocks: Collection[int], chosen: int
 ) -> Json:
-    """Value of the block strip; ``received`` is (L, N), 1 = uniform attention.
-
-    ``simulated`` is the sentence on a simulation.
-    """
+    """Value of the block strip; ``received`` is (L, N), 1 = uniform attention."""
     top = render.full_scale(received)
     return {
         "kind": "blocks",
-        "size": [image.height, image.width],
-        "grid": grid,
+        **shown,
         "chosen": chosen + 1,
-        "note": note,
-        "simulated": simulated,
         "blocks": [
             {
                 "number": index + 1,
                 "score": float(score),
                 "received": packed_text(received=Levels(row, top)),
                 "fused": index in amf_blocks,
-                "tokens": sorted(map(int, tokens[index])),
+                "tokens": sorted(map(int, seen.tokens[index])),
             }
-            for index, (score, row) in enumerate(zip(scores, np.asarray(received), strict=True))
+            for index, (score, row) in enumerate(
+                zip(seen.scores, np.asarray(received), strict=True)
+            )
         ],
     }
 
@@ -263,7 +251,6 @@ def norms_value(
     cs: bool,
     abnormal: Collection[int] = (),
     threshold: float = 2.0,
-    badge: str = "",
     note: str = "",
     simulated: bool = False,
     drags: bool = False,
@@ -288,7 +275,7 @@ def norms_value(
         "abnormal": sorted(one + 1 for one in abnormal),
         "curves": curves,
         "cs": cs,
-        "badge": badge,
+        "badge": "CS on" if cs else "CS off",
         "note": note,
         "simulated": simulated,
         "drags": drags,

@@ -15,7 +15,7 @@ from demo import page as layout
 from demo import theme, widgets
 from demo.widgets import code, values
 from demo.widgets.blobs import Blob, BlobStore, Levels, attention_blob, packed, picture_blob
-from gclip_core.types import class_shares
+from gclip_core.types import GlobalTokens, class_shares
 from tests.browser.conftest import DESKTOP, PHONE, SETTLED, barriers, visitor
 
 GRID, SIZE, N = (3, 5), (90, 150), 15
@@ -66,12 +66,13 @@ def shown(store: BlobStore, matrix: np.ndarray, on: bool) -> dict[str, Any]:
     curve = values.entropy_curve(np.linspace(1, 0.9, 12), np.ones(12))
     thumbs = [("Block 6", matrix[0] * N, (7,))]
     maps = [values.Map("AMF off", own, (7,), matrix[0]), values.Map("AMF on", other, (), matrix[1])]
+    seen = GlobalTokens((1.0, 9.0), ((), (3,)), (np.nan, 1.0), 5.0)
     hint = ("hint", "Nothing changes: off.")
     return {
         "canvas": values.canvas_value(picture, both, NAMES, notes=hint),
         "small": values.canvas_value(picture, sides[:1], NAMES, compact=True),
         "attention": values.attention_value(picture, maps),
-        "blocks": values.blocks_value(photo, np.ones((2, N)), GRID, [1, 9], [(), (3,)], (1,), 0),
+        "blocks": values.blocks_value(picture, np.ones((2, N)), seen, (1,), 0),
         "maps": values.maps_value(picture, thumbs, [("without", own), ("with", other)]),
         "norms": values.norms_value(norms, np.ones(64), 8, [curve], model="m", cs=True, drags=True),
         "equal": values.maps_value(picture, thumbs, [("without", own), ("with", again)]),

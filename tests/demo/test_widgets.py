@@ -8,14 +8,13 @@ import zlib
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from demo.drawing import render
 from demo.widgets import code, values
 from demo.widgets.blobs import TYPES, Blob, BlobStore, Levels, attention_blob, largest, packed
-from gclip_core.types import class_shares
+from gclip_core.types import GlobalTokens, class_shares
 
 GRID, SIZE, N = (3, 5), (90, 150), 15
 SHOWN = {"picture": "p", "size": SIZE, "grid": GRID, "pooled": 1}
@@ -152,8 +151,8 @@ def test_many_patches_are_averaged_over_squares() -> None:
 
 
 def test_blocks_count_from_1_where_a_person_reads() -> None:
-    image = Image.new("RGB", (150, 90))
-    value = values.blocks_value(image, np.ones((2, N)), GRID, [1.0, 9.0], [(), (3,)], (1,), 1)
+    seen = GlobalTokens((1.0, 9.0), ((), (3,)), (np.nan, 1.0), 5.0)
+    value = values.blocks_value(SHOWN, np.ones((2, N)), seen, (1,), 1)
     assert value["chosen"] == 2
     assert [one["number"] for one in value["blocks"]] == [1, 2]
 

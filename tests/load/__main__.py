@@ -148,7 +148,7 @@ def _value(name: str, chance: random.Random) -> str:
         return f"{value:.3f}" if isinstance(FIELDS[name].default, float) else str(int(value))
     if choices(name):
         return chance.choice(choices(name))
-    if declared(name)["control"] == "switch" or isinstance(FIELDS[name].default, bool):
+    if declared(name)["control"] == "Checkbox" or isinstance(FIELDS[name].default, bool):
         return chance.choice("01")
     return chance.choice(TEXTS[name])
 

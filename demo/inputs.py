@@ -153,7 +153,7 @@ class Inputs:
         backbone = controls["backbone"]
         cleared = [controls[name] for name in ("plant", "pixel", "patch")]
         picture = [self.image, controls["source"], controls["example"], words, *cleared]
-        card = [backbone, *self.picker]
+        picked = [backbone, *self.picker]
 
         @in_words
         def preset(title: Any, *raw: Any) -> str:
@@ -189,8 +189,8 @@ class Inputs:
             self.chips.select(**in_browser(take, inputs=words, outputs=words)),
             self.reasons.select(**in_browser("() => true", outputs=controls["plant"])),
             self.preset.input(preset, [self.preset, *controls.components], words, **RAW),
-            self.menu.input(pick, [self.menu, backbone], card, **RAW),
-            self.fetch.click(fetch, self.wanted, card, api_visibility="private", **HEAVY),
+            self.menu.input(pick, [self.menu, backbone], picked, **RAW),
+            self.fetch.click(fetch, self.wanted, picked, api_visibility="private", **HEAVY),
         ]
 
 

@@ -83,7 +83,7 @@ def parser() -> argparse.ArgumentParser:
         "when a visitor presses the button for it.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         epilog="Each option can be an environment variable instead: GCLIP_PORT for --port, "
-        "GCLIP_QUIET=1 for --quiet; GCLIP_WEIGHTS is the folder of --weights-dir.",
+        "GCLIP_NO_DOWNLOADS=1 for --no-downloads; GCLIP_WEIGHTS is the folder of --weights-dir.",
     )
 
     def given(name: str) -> str:

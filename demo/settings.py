@@ -10,8 +10,8 @@ Usage::
 
 Only what differs from the defaults travels. A link is untrusted text, and so is what a browser
 sends of a control: pydantic reads both, a value outside its range or list is refused in words.
-A setting is added in one line of :class:`Settings`; its control is made by
-:meth:`demo.controls.Controls.make` where the page wants it, else a hidden one.
+A setting is added in one line of :class:`Settings`, its explanation in EXPLAINED; its control is
+made by :meth:`demo.controls.Controls.make` where the page wants it, else a hidden one.
 """
 
 from __future__ import annotations
@@ -150,6 +150,7 @@ def _counted(absent: str | None) -> tuple[BeforeValidator, PlainSerializer, Writ
 
 
 LISTED = (PlainSerializer(_shown_blocks), Written(_written_blocks))
+"""How blocks are written, in JSON and in links."""
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Background = Literal["automatic", "on", "off"]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -173,7 +174,6 @@ Pair = Annotated[
 NO_NULL = r"^[^\x00]*$"
 Name = Annotated[str, Field(pattern=r"^[\w .-]{0,60}$")]
 Text = Annotated[str, Field(max_length=MAX_WORDS, pattern=NO_NULL)]
-
 
 EXPLAINED = {
     "words": "Commas separate classes, semicolons synonyms",
@@ -202,7 +202,8 @@ EXPLAINED = {
     "block.",
 }
 """The sentence at a setting's control."""
-EXTRAS = ", ".join(method.title for method in METHODS.values() if not method.shown)
+ASIDE = ", ".join(method.title for method in METHODS.values() if not method.shown)
+"""Methods that Compare shows when asked to."""
 
 
 def _set(
@@ -271,7 +272,7 @@ class Settings(BaseModel):
     machine: Switch = _set(False, "view")
     card: Switch = _set(False, "view")
     pixel: Pair = _set(None, "view")
-    extras: Switch = _set(False, "view", "Checkbox", f"Also show {EXTRAS}")
+    extras: Switch = _set(False, "view", "Checkbox", f"Also show {ASIDE}")
     left: Name = _set("clearclip", "view", "Dropdown", "From")
     right: Name = _set("gclip", "view", "Dropdown", "To")
 

@@ -48,11 +48,6 @@ def of_names(names: Sequence[str]) -> tuple[str, ...]:
 
     If the colours of two names are hard to tell apart, one of them gets another colour.
     """
-    return _of_names(tuple(names))
-
-
-@lru_cache(64)
-def _of_names(names: tuple[str, ...]) -> tuple[str, ...]:
     digests = {
         name: hashlib.blake2b(name.casefold().encode(), digest_size=8).digest() for name in names
     }

@@ -42,9 +42,9 @@ def build(studio: Studio, controls: Controls) -> Tab:
     """The three ways to take a result along; all follow the settings while the tab is open."""
     gr.Markdown(wording.EXPORT_INTRO, elem_classes=["gclip-note"])
     files = gr.DownloadButton("Download everything as a zip", variant="primary", elem_id="download")
-    text: dict[str, Any] = {"interactive": False, "buttons": ["copy"]}
+    copied: dict[str, Any] = {"interactive": False, "buttons": ["copy"]}
     same = "It opens this page with the same settings."
-    link = gr.Textbox(label="Link to this view", info=same, elem_id="link", max_lines=4, **text)
+    link = gr.Textbox(label="Link to this view", info=same, elem_id="link", max_lines=4, **copied)
     lost = gr.Markdown("", elem_classes=["gclip-note"], elem_id="lost")
     with gr.Row():
         with gr.Column(min_width=280):
@@ -54,10 +54,10 @@ def build(studio: Studio, controls: Controls) -> Tab:
             cards = gr.File(label=both, file_count="multiple", elem_id="card-files", **unseen)
         title = "The share card: before and after"
         shown = gr.Image(label=title, show_label=False, buttons=[], elem_id="card", **unseen)
-    text |= {"max_lines": 30, "elem_classes": ["code"]}
-    python = gr.Textbox(label="Copy as Python", elem_id="python", **text)
+    code = {**copied, "max_lines": 30, "elem_classes": ["code"]}
+    python = gr.Textbox(label="Copy as Python", elem_id="python", **code)
     beside = "On the command line, beside the picture from the zip"
-    command = gr.Textbox(label=beside, elem_id="command", **text)
+    command = gr.Textbox(label=beside, elem_id="command", **code)
 
     def show(look: Look) -> Answer:
         settings = look.settings

@@ -1,7 +1,7 @@
 """Training-free open-vocabulary segmentation with a frozen CLIP image tower.
 
-It computes GCLIP of Wang, Yan and Kang (arXiv 2502.06818), which is attention map fusion (AMF) and
-channel suppression (CS), and CLIP, MaskCLIP, SCLIP, ClearCLIP, NACLIP, ResCLIP and others.
+It implements GCLIP of Wang, Yan and Kang (arXiv 2502.06818), which combines attention map fusion
+(AMF) and channel suppression (CS), and the methods CLIP, MaskCLIP, SCLIP, ClearCLIP and others.
 """
 
 from gclip_core.backbone import Backbone, load_backbone, plant_channel

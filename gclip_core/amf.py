@@ -1,7 +1,7 @@
 """Attention Map Fusion (AMF): global tokens, the choice of blocks, and the fusion.
 
-A global token is a patch that nearly every patch attends to. All functions are pure. Their inputs
-are queries and keys, or a function that returns those of a block.
+A global token is a patch that nearly every patch attends to. All functions are pure. Some
+have a function as an argument, which returns a block's queries and keys or their :func:`received`.
 """
 
 import math
@@ -15,6 +15,7 @@ from torch import Tensor
 from gclip_core import attention
 from gclip_core.attention import ATTENTIONS, Attention, Heads
 from gclip_core.errors import MethodError
+from gclip_core.numbering import block_numbers, named
 from gclip_core.types import Blocks, Fusion, FusionReason, FusionReport, GlobalTokens, Grid, Span
 
 TOGETHER = 400_000
@@ -34,8 +35,8 @@ def received(heads: Heads) -> Tensor:
     """How much each patch is attended to, ``m_j = N mean_i A_ij``: (N,) float32.
 
     ``A`` is the head mean of the attention from patches to patches, with renormalised rows;
-    ``heads`` are (H, 1+N, d). Uniform attention gives 1. If all patches attend only to ``j``,
-    ``m_j`` is N.
+    ``heads`` are queries and keys, each (H, 1+N, d). Uniform attention gives 1. If all patches
+    attend only to ``j``, ``m_j`` is N.
     """
     rows = max(1, TOGETHER // (heads.k.shape[0] * heads.k.shape[1]))
     queries = heads.q[:, 1:].split(rows, dim=1)
@@ -64,8 +65,8 @@ def find_tokens(
 ) -> GlobalTokens:
     """Global tokens of every block, from :func:`received` of every block, (L, N).
 
-    ``heads_of(block)`` returns queries and keys (1, H, 1+N, d). It is called only for blocks that
-    have a global token.
+    ``heads_of(block)`` returns queries and keys, each (1, H, 1+N, d). It is called only for blocks
+    that have a global token.
     """
     tokens = tuple(global_tokens(m, threshold) for m in received_by_block)
     agreement = [math.nan] * len(tokens)
@@ -98,10 +99,11 @@ def fused_blocks(
     if blocks == "backbone":
         blocks, reason = default, FusionReason.BACKBONE
     if not isinstance(blocks, str):
-        if max(blocks) >= n_blocks - 1:
+        wrong = block_numbers(block for block in blocks if not 0 <= block < n_blocks - 1)
+        if wrong or not blocks:
             raise MethodError(
                 f"AMF can fuse blocks before the last one (1 to {n_blocks - 1} of {n_blocks}), "
-                f"but block {max(blocks) + 1} came."
+                f"but {named(wrong)} came."
             )
         return FusionReport(blocks, reason)
     wanted = fusion.n_blocks
@@ -136,7 +138,7 @@ def first_global_block(has_token: Callable[[int], object], n: int, n_blocks: int
 
 
 def middle_blocks(n: int, n_blocks: int = 2) -> tuple[int, ...]:
-    """``n_blocks`` blocks from ``L//2 - 1`` on, without the last: fused if there is no ``L_g``."""
+    """``n_blocks`` blocks from ``L//2 - 1`` on, or earlier ones: fused if there is no ``L_g``."""
     start = max(0, min(n // 2 - 1, n - 1 - n_blocks))
     return tuple(range(start, min(start + n_blocks, n - 1)))
 
@@ -144,11 +146,10 @@ def middle_blocks(n: int, n_blocks: int = 2) -> tuple[int, ...]:
 def attend_fused(
     rule: Attention, heads: Heads, grid: Grid, middle: Sequence[Heads], fusion: Fusion
 ) -> Tensor:
-    """``((1 - w) A + w mean_l A^(l))`` times the last block's Values, (..., H, T, d), their dtype.
+    """``(1 - w) A + w mean_l A^(l)`` times the last block's Values: (..., H, T, d) in their dtype.
 
     ``middle`` are the fused blocks' queries and keys, with values if their attention needs them.
-    Head i is fused with head i, or every head with the head mean. Each map is multiplied by the
-    Values on its own; so no T x T matrix is stored where head i is fused with head i.
+    Each map is multiplied by the Values separately: ``heads="each"`` stores no T x T matrix.
     """
     v, fused = heads.part("v"), fused_kind(rule, fusion)
     share, divisor = _shares(fusion, len(middle))
@@ -163,7 +164,7 @@ def attend_fused(
 
 
 def fused_kind(rule: Attention, fusion: Fusion) -> Attention:
-    """The attention of the middle blocks that is fused into ``rule``."""
+    """The kind of attention of the fused maps, if that of the last block is ``rule``."""
     return rule if fusion.attention == "own" else ATTENTIONS["qk"]
 
 
@@ -174,8 +175,10 @@ def fuse(local: Tensor, middle: Sequence[Tensor], fusion: Fusion) -> Tensor:
 
 
 def _shares(fusion: Fusion, n: int) -> tuple[float, float]:
-    """The weight of each of ``n`` middle maps if the last block's is 1, and the sum of weights."""
+    """The weight of each of ``n`` middle maps if the last block's map has 1, and the sum of all."""
     if fusion.weight is None:
         return 1, 1 + n
+    if not 0 <= fusion.weight < 1:
+        raise MethodError(f"A fusion's weight is from 0 to below 1, but {fusion.weight} came.")
     rest = 1 - fusion.weight
     return fusion.weight / rest / max(n, 1), 1 / rest

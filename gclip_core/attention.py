@@ -22,7 +22,7 @@ GAUSSIAN_SIGMA = 5.0
 PEARL_ALPHA = 0.08
 """Weight of PEARL's Key-Key logits, which are added to its aligned Query-Key logits."""
 NEWTON_SCHULZ_STEPS = 5
-"""PEARL's number of iterations. They do not converge, which is part of the method."""
+"""PEARL's number of iterations. They end before convergence, as in the authors' code."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ def aligned(heads: Heads) -> Heads:
     """PEARL's queries and keys, (..., H, T, 2 d) in their dtype, for ``softmax(s q' k'^T)``.
 
     The logits ``s q (k R)^T + alpha s k_c k_c^T`` are one product of concatenated queries and keys.
-    ``s`` is computed from the doubled width, so the queries are multiplied by sqrt(2).
+    The caller computes ``s`` from the doubled width, so the queries are multiplied by sqrt(2).
     """
     q, k = heads.q.float(), heads.k.float()
     share = q.norm(dim=-1, keepdim=True)  # (..., H, T, 1)
@@ -67,7 +67,7 @@ def aligned(heads: Heads) -> Heads:
 
 
 def newton_schulz(M: Tensor) -> Tensor:
-    """``M (M^T M)^-1/2`` of (..., d, d) float32 after five iterations: PEARL's soft rotation."""
+    """PEARL's inexact rotation: ``M (M^T M)^-1/2`` after five iterations, (..., d, d) float32."""
     square = M.transpose(-1, -2) @ M
     scale = square.norm(dim=(-2, -1), keepdim=True).clamp_min(torch.finfo(M.dtype).tiny)
     eye = torch.eye(M.shape[-1], device=M.device)
@@ -82,8 +82,8 @@ def newton_schulz(M: Tensor) -> Tensor:
 class Attention:
     """A kind of attention: the sum over ``pairs`` of ``softmax(s a b^T + bias) / divisor``.
 
-    A mean has the number of its pairs as ``divisor``. Without a pair the matrix is the identity:
-    the output of a token is its own Value. ``prepare`` changes queries and keys before their use.
+    For a mean, ``divisor`` is the number of pairs. Without a pair the matrix is the identity: the
+    output of a token is its own Value. ``prepare`` computes other queries and keys from a block's.
     """
 
     pairs: tuple[tuple[Part, Part], ...]
@@ -118,7 +118,7 @@ def gaussian_bias(grid: Grid, device: torch.device | str = "cpu") -> Tensor:
 
 
 def weights(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``softmax(s a b^T + bias)`` with ``s = d^-1/2``: (..., H, T, T) float32, rows sum to 1."""
+    """``softmax(s a b^T + bias)``, ``s = d^-1/2``: (..., rows of a, of b) float32, sum 1 a row."""
     logits = (a.float() * a.shape[-1] ** -0.5) @ b.float().transpose(-1, -2)
     if bias is not None:
         logits = logits + bias
@@ -126,14 +126,14 @@ def weights(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def mean_weights(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Head mean of :func:`weights`, (..., T, T) float32, computed one head at a time."""
+    """Mean of :func:`weights` over the heads (axis -3), computed one head at a time; float32."""
     each = zip(a.unbind(-3), b.unbind(-3), strict=True)
     maps = (weights(one, other, bias) for one, other in each)
     return reduce(Tensor.add_, maps) / a.shape[-3]
 
 
 def mean_matrix(attention: Attention, heads: Heads, grid: Grid) -> Tensor:
-    """Head mean of the attention matrix, (..., T, T) float32: ``A`` in METHOD.md's table."""
+    """Head mean of the attention matrix ``A`` of METHOD.md's table: (..., T, T) float32."""
     if not attention.pairs:
         tokens = heads.q.shape[-2]
         eye = torch.eye(tokens, device=heads.q.device)
@@ -166,6 +166,6 @@ def _terms(
 
 
 def _attend_pair(a: Tensor, b: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
-    wider = a.shape[-1] - v.shape[-1]  # a fused kernel takes one width for all three
+    wider = a.shape[-1] - v.shape[-1]  # fused kernels need a, b and v of one width
     out = F.scaled_dot_product_attention(a, b, F.pad(v, (0, wider)) if wider else v, bias)
     return out[..., : v.shape[-1]] if wider else out

@@ -23,17 +23,17 @@ from gclip_core.text_tower import Openings
 from gclip_core.types import Blocks, KnownWords, Plant, Suppression
 
 TEXT_BYTES = 16 * 2**20
-"""Text embeddings that a backbone caches."""
+"""Maximum size in bytes of a backbone's cached text embeddings."""
 
 
 @dataclass(frozen=True, eq=False)
 class Backbone:
     """An open_clip CLIP and the properties of it that the methods need; the model is not copied.
 
-    ``mean`` and ``std`` normalise pixels; ``short_side`` is the size, in pixels, that pictures are
-    scaled to. ``known`` is None for a model with an open vocabulary. ``uid`` identifies the model
-    in caches; a planted copy has the same ``uid``. ``text_cache`` has embeddings by templates and
-    phrase, ``openings_cache`` the prefix caches by templates.
+    ``mean`` and ``std`` normalise pixels in [0, 1]. A picture's short side is scaled to
+    ``short_side`` pixels. ``known`` is None for a model with an open vocabulary. ``uid`` identifies
+    the model in caches; a planted copy has the same ``uid``. The keys of ``text_cache`` are
+    templates and phrase, those of ``openings_cache`` templates.
 
     Raises:
         BackboneError: a model with a tower that :mod:`gclip_core.blocks` cannot compute.
@@ -142,7 +142,7 @@ class Backbone:
         return cs.ratios(self.norms)
 
     def repair(self, settings: Suppression | None) -> cs.Repair:
-        """What CS does to this backbone under ``settings``."""
+        """The channel factors of CS with these settings, and why: :func:`cs.repair`."""
         return cs.repair(settings, self.norms, self.ratios, self.cs_blocks)
 
 
@@ -166,7 +166,7 @@ def load_backbone(
     try:
         place = torch.device(device)
         torch.empty(1, device=place)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, TypeError) as error:
         raise BackboneError(
             f"The device '{device}' cannot be used here: {str(error).splitlines()[0][:160]}. "
             'Take device="cpu".'
@@ -177,12 +177,12 @@ def load_backbone(
 
 
 def plant_channel(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int]) -> Backbone:
-    """A simulation: the backbone with ``W2[channel, :]`` times ``gain`` in ``blocks`` (0-based).
+    """Simulates a defect: a backbone with ``W2[channel, :]`` times ``gain`` in 0-based ``blocks``.
 
-    The given backbone does not change; both share one model.
+    The given backbone does not change; both use the same model.
 
     Raises:
-        MethodError: a channel or block the tower lacks, no block, or a gain of 10,000 or more.
+        MethodError: a channel or block the tower lacks, no block, or ``|gain|`` of 10,000 or more.
     """
     (channel,), chosen = indices("Channels", [channel]), tuple(sorted(indices("Blocks", blocks)))
     check_index("Channel", channel, backbone.width)

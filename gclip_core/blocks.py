@@ -1,4 +1,4 @@
-"""One pass through the image tower, from any block on, that returns the input of every block.
+"""A forward pass of the image tower from any block on, which returns the input of each block.
 
 The blocks are recomputed here from open_clip's modules and parameters. So a block can run with
 another ``W2'`` while the module's weights stay unchanged. Outputs have the model's dtype.
@@ -18,7 +18,7 @@ from gclip_core.types import Grid
 def embed_patches(visual: nn.Module, pixels: Tensor) -> Tensor:
     """The input of block 0: (B, 3, height, width) normalised pixels to (B, 1+N, D).
 
-    If the grid is not the model's own, the positional embedding is resized to it (bicubic,
+    For another grid than the model's, :func:`positional_embedding` is resized (bicubic,
     ``align_corners=False``, no antialias).
     """
     x = visual.conv1(pixels.to(visual.conv1.weight.dtype))  # (B, D, h, w)
@@ -98,7 +98,7 @@ def block_inputs(
 def normalised(norm: nn.Module, x: Tensor) -> Tensor:
     """``norm(x)``; on a CPU without open_clip's conversion of bfloat16 to float32 and back.
 
-    That saves two thirds of the time, and rounds one number in 40,000 differently.
+    Leaving it out saves two thirds of the time; one number in 40,000 is rounded differently.
     """
     if isinstance(norm, LayerNormFp32) and x.device.type == "cpu":
         return F.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps)

@@ -9,7 +9,7 @@ Value = TypeVar("Value")
 
 
 class BoundedCache(Generic[Value]):
-    """Drops the least recently used values if the sum of their sizes is over ``limit``.
+    """Drops the least recently used values while the sum of ``size_of(value)`` exceeds ``limit``.
 
     If two threads need the same missing key, the second waits for the first to make the value. If
     ``make`` fails, nothing is cached, and the next thread calls it again.

@@ -1,9 +1,9 @@
 """Calibration around the last block (SC-CLIP, SFP): repair, spreading, class term, second pass.
 
-In late blocks, a few *outlier* patches attract most of the attention. They are replaced by their
-neighbours on the grid. Then patches that are alike in an earlier hidden state are averaged, before
-the last block and after it. All functions are pure and compute one picture; matrices and patches
-are float32. ``X_b`` in the comments is the output of block b, counted from 1.
+In late blocks, many patches attend to a few *outlier* patches. These are replaced by the mean of
+their neighbours on the grid. Then patches that are similar in an earlier block are averaged,
+before the last block and after it. All functions are pure and compute one picture; matrices and
+patches are float32. ``X_b`` in the comments is the output of block b, counted from 1.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ NEIGHBOURS = 30
 LOF_QUANTILE = 0.95
 """Patches whose outlier score is above this quantile of all scores are outliers."""
 SOM_FACTOR = 1.5
-"""Factor of the class token's attention to a patch, against the patch's attention to itself."""
+"""Factor of the class token's attention to a patch in :func:`som_outliers`."""
 SOM_MOST = 10
 """The maximum number of outliers of :func:`som_outliers`, whatever the picture's size."""
 GATE_SHARPNESS = 3.0
@@ -32,15 +32,15 @@ GATE_SHARPNESS = 3.0
 THRESHOLD = 0.4
 """Similarities below it are set to 0 in spreading."""
 BEFORE, AFTER, SUMMED = Span((9, 9), of=12), Span((4, 4), of=12), Span((4, 10), of=12)
-"""Blocks whose outputs give the similarity for spreading before the last block, the similarity for
-spreading after it, and the sum that enters the second pass."""
+"""Blocks whose outputs determine: the spreading before the last block, the spreading after it, and
+the sum that is the input of the second pass."""
 
 
 def lof_scores(patches: Tensor) -> Tensor:
-    """How isolated each patch (N, D) is, (N,): a short form of the local outlier factor; N > 30.
+    """Outlier score of each patch, (N, D) with N > 30 to (N,): larger for an isolated patch.
 
     A patch's k-distance is its squared distance to the 30th nearest other patch. The score is this
-    times the mean of 1 / k-distance over these 30, as in SC-CLIP's code.
+    times the mean of 1 / k-distance over those 30, as in SC-CLIP's code.
     """
     centred = patches - patches.mean(0)  # smaller numbers: the difference below is more exact
     squares = centred.square().sum(1)
@@ -111,7 +111,7 @@ def thresholded(similarity: Tensor, threshold: float) -> Tensor:
 
 
 def spread(similarity: Tensor, threshold: float = THRESHOLD) -> Tensor:
-    """The matrix (N, N) that averages alike patches: thresholded, rows divided by their sum."""
+    """The matrix (N, N) that averages similar patches: thresholded, rows divided by their sum."""
     kept = thresholded(similarity, threshold)
     return kept.div_(kept.sum(-1, keepdim=True) + 1e-6)
 
@@ -119,7 +119,7 @@ def spread(similarity: Tensor, threshold: float = THRESHOLD) -> Tensor:
 def gate(similarity: Tensor) -> Tensor:
     """An attention (N, N) from a similarity: the softmax over its entries above the mean of all."""
     logits = GATE_SHARPNESS * (similarity - similarity.mean())
-    # In a uniform picture, rounding could make a whole row negative: its softmax would be nan.
+    # In a uniform picture, rounding can make a whole row negative; its softmax would be nan.
     logits.diagonal().clamp_(min=0)
     return logits.masked_fill_(logits < 0, -torch.inf).softmax(-1)
 
@@ -145,13 +145,10 @@ class Calibrated:
 def calibrate(
     settings: Calibration, inputs: Sequence[Tensor], before_last: Heads, grid: Grid
 ) -> Calibrated:
-    """Repairs one picture, and computes its similarities and the inputs of both passes.
+    """Computes the inputs of the calibrated last block for one picture.
 
-    ``inputs`` (1+N, D) are those of the tower's blocks; ``before_last`` are queries and keys of the
-    block before the last, (H, 1+N, d).
-
-    Raises:
-        MethodError: fewer than 31 patches.
+    ``inputs`` are those of all blocks, (1+N, D) each; ``before_last`` are queries and keys of the
+    block before the last, (H, 1+N, d) each. Raises MethodError for fewer than 31 patches.
     """
     if grid[0] * grid[1] <= NEIGHBOURS:
         raise MethodError(

@@ -1,8 +1,8 @@
-"""Channel Suppression (CS): norms of the FFN's output channels, and how abnormal ones are repaired.
+"""Channel Suppression (CS): norms of the FFN's output channels, and factors for abnormal ones.
 
 ``W2`` is ``mlp.c_proj.weight``, (D, 4D): row ``d`` computes output channel ``d``. All functions are
-pure. :func:`in_in_out` measures what CS improves: how alike the last block's Values are within a
-region and across regions.
+pure. :func:`in_in_out` measures what CS should improve: the similarity of the last block's Values
+within a region and across regions.
 """
 
 import math
@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core.errors import MethodError
-from gclip_core.numbering import check_index
+from gclip_core.numbering import block_numbers, check_index, named
 from gclip_core.types import Blocks, Grid, Suppression, SuppressionReason
 
 
@@ -51,10 +51,10 @@ def abnormal_blocks(ratios: Sequence[float], threshold: float) -> tuple[int, ...
 
 @dataclass(frozen=True)
 class Repair:
-    """What CS does to a tower, and why.
+    """The factors by which CS multiplies the rows of ``W2``, and why.
 
-    ``factors`` maps a block (0-based) to the factor of each of its channels, (D,) float32.
-    ``settings`` are those given, with exactly these blocks; None if CS changes nothing.
+    ``factors`` maps a block (0-based) to the factors of its output channels, (D,) float32.
+    ``settings`` are those given, with the blocks of ``factors``; None if CS changes nothing.
     """
 
     factors: Mapping[int, Tensor]
@@ -70,8 +70,8 @@ def repair(
 ) -> Repair:
     """The repair of a tower under ``settings``.
 
-    ``norms`` (L, D) are those of all channels, ``ratios`` the :func:`ratios` of them, and
-    ``default`` the backbone's blocks.
+    ``norms`` (L, D) are those of all output channels, ``ratios`` is :func:`ratios` of them, and
+    ``default`` are the backbone's blocks.
 
     Raises:
         MethodError: a block or channel that the tower does not have, or all channels at once.
@@ -91,8 +91,9 @@ def repair(
             last = SuppressionReason.LAST_ABNORMAL
             return Repair({}, last if abnormal else SuppressionReason.NONE_ABNORMAL)
     channels, blocks = settings.channels or (), tuple(sorted(blocks))
-    if blocks[-1] >= n_blocks:
-        raise MethodError(f"CS accepts blocks 1 to {n_blocks}, but block {blocks[-1] + 1} came.")
+    wrong = block_numbers(block for block in blocks if not 0 <= block < n_blocks)
+    if wrong or not blocks:
+        raise MethodError(f"CS accepts blocks 1 to {n_blocks}, but {named(wrong)} came.")
     check_index("Channel", max(channels, default=0), width)
     if len(channels) >= width:
         raise MethodError(
@@ -127,7 +128,7 @@ def in_in_out(values: Tensor, labels: Tensor) -> tuple[float, float]:
 
     ``labels`` (N,) are the integers of the regions; patches with a negative label do not count. The
     first number is the mean cosine of pairs ``i != j`` within a region, averaged over regions of
-    two patches or more. The second is that of pairs across regions. nan if there is no such pair.
+    two patches or more. The second is that of all pairs across regions. Without a pair it is nan.
     """
     keep = labels.cpu() >= 0
     if not keep.any():
@@ -145,7 +146,7 @@ def in_in_out(values: Tensor, labels: Tensor) -> tuple[float, float]:
 def majority_labels(labels: Tensor, grid: Grid) -> Tensor:
     """Majority label of the pixels under each patch: (H, W) integers to (h*w,) int64.
 
-    If labels have equally many pixels, the smallest is returned. -1 counts as a label. A patch
+    Of labels with equally many pixels, the smallest is returned. -1 counts as a label. A patch
     without a pixel (in an image smaller than the grid) gets -1.
     """
     rows, columns = (torch.arange(n) * m // n for n, m in zip(labels.shape, grid, strict=True))

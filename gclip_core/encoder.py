@@ -1,4 +1,4 @@
-"""From images to block inputs; with planting or CS, from the first changed block on."""
+"""From pixels to block inputs. Planting and CS run the tower again from the first changed block."""
 
 from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from gclip_core.types import Encoded, Grid, Pass
 Made = TypeVar("Made")
 
 TOKENS_PER_BATCH = 8192
-"""The maximum number of tokens of the windows of one batch."""
+"""The maximum number of tokens in a batch of windows; a batch has at least one window."""
 MAX_WINDOW_TOKENS = 65_536
 """The maximum number of tokens of all windows; more would take gigabytes and minutes."""
 
@@ -27,14 +27,14 @@ MAX_WINDOW_TOKENS = 65_536
 def encode(
     backbone: Backbone, pixels: Tensor, image_size: Grid, side: int | None = None, stride: int = 112
 ) -> Encoded:
-    """Encodes a normalised picture, (3, height, width), without planting and CS.
+    """Encodes a normalised picture, (3, height, width) float32, without planting and CS.
 
-    ``side`` and ``stride`` are those of windows, in pixels, and are rounded to patches. Without
-    ``side``, or if one window covers the picture, there is one pass, which also caches queries and
-    keys of the blocks from the middle on: methods fuse these.
+    Windows have ``side`` pixels a side and start every ``stride`` pixels, both rounded to patches.
+    Without ``side``, or if one window covers the picture, there is one pass. It also caches queries
+    and keys of the blocks from the middle on, because methods fuse their attention.
 
     Raises:
-        GclipError: too many windows, or too little memory.
+        GclipError: too many windows, or too little memory of an accelerator.
     """
     patch, resized = backbone.patch, (pixels.shape[1], pixels.shape[2])
     grid = resized[0] // patch, resized[1] // patch
@@ -84,7 +84,7 @@ def _encode_batch(
 
 @contextmanager
 def _enough_memory(backbone: Backbone, size: Sequence[int]) -> Iterator[None]:
-    """Turns a lack of memory into a GclipError."""
+    """Turns an accelerator's lack of memory into a GclipError."""
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -98,8 +98,8 @@ def _enough_memory(backbone: Backbone, size: Sequence[int]) -> Iterator[None]:
 def resumed(backbone: Backbone, encoded: Encoded, repair: Repair = cs.OFF) -> Encoded:
     """The encoding with the backbone's planted channels and the repair of CS.
 
-    It shares the block inputs up to the first changed block with the clean encoding. Raises a
-    GclipError if there is too little memory.
+    It shares the block inputs up to the first changed block with the clean encoding. Raises
+    GclipError for too little memory of an accelerator.
     """
     planted, settings = backbone.planted, repair.settings
     if (encoded.planted, encoded.suppression) == (planted, settings):
@@ -108,7 +108,7 @@ def resumed(backbone: Backbone, encoded: Encoded, repair: Repair = cs.OFF) -> En
     if not planted and settings is None:
         return clean
     changed = sorted(set(repair.factors).union(*(plant.blocks for plant in planted)))
-    # An encoding ends at the input of the last block, so that block's weight does not matter here.
+    # An encoding ends at the input of the last block; that block's weight has no effect here.
     weights = {b: changed_weight(backbone, b, repair) for b in changed if b < backbone.n_blocks - 1}
 
     def rerun(one: Pass) -> Pass:
@@ -133,8 +133,8 @@ def changed_weight(backbone: Backbone, block: int, repair: Repair) -> Tensor:
 def block_heads(backbone: Backbone, one: Pass, block: int, values: bool = False) -> Heads:
     """Queries and keys of a block, and its values on request: each (B, H, 1+N, d).
 
-    If the block's input is that of the clean pass, cached queries and keys are used. With one
-    window, the last block's heads are cached, since nearly every method uses them.
+    If the block's input is that of the clean pass, cached queries and keys are used. In a pass of
+    one window, the last block's heads are cached, because nearly every method uses them.
     """
     x, last = one.inputs[block], block == backbone.n_blocks - 1
     entered, cached = one._heads.get(block, (None, None))
@@ -177,7 +177,7 @@ def to_patches(pixels: int, patch: int) -> int:
 
 
 def once(source: Encoded | Pass, key: Hashable, make: Callable[[], Made]) -> Made:
-    """The value of ``key`` in an encoding's own cache, made by ``make`` if it is not there."""
+    """The value of ``key`` in ``source``'s own cache; ``make()`` computes it the first time."""
     if key not in source._memo:
         source._memo[key] = make()
     return source._memo[key]

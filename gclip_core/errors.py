@@ -14,8 +14,8 @@ class VocabularyError(GclipError):
 
 
 class BackboneError(GclipError):
-    """The backbone cannot be used: unknown, not loadable, or a tower that cannot be recomputed."""
+    """The backbone cannot be used: unknown, not loadable, or with a tower that is not supported."""
 
 
 class MethodError(GclipError):
-    """The method's settings contradict each other or the backbone (for example a block number)."""
+    """The method, a setting, or a block, head or channel cannot be used with this backbone."""

@@ -1,8 +1,8 @@
 """From untrusted pictures to checked RGB images, and the size at which a picture is encoded.
 
-The size is read from the header before a pixel is decoded. Only the decoders of :data:`FORMATS`
-run. The time to read a header is bounded. Every failure is an
-:class:`~gclip_core.errors.ImageError`. Colour profiles are ignored, as in CLIP's training.
+The size is read from the header, in bounded time, before a pixel is decoded. Only decoders of
+:data:`FORMATS` run. Every failure raises :class:`~gclip_core.errors.ImageError`. Colour profiles
+are ignored, as in CLIP's training.
 """
 
 import math
@@ -51,10 +51,10 @@ def check(source: Source, max_pixels: int = MAX_PIXELS, draft: Grid | None = Non
     ``source`` is a PIL image, a file (its path or bytes) or a uint8 array of shape (H, W),
     (H, W, 1), (H, W, 3) or (H, W, 4). Values of 16 bits are divided by 257, transparent pixels
     become white, and the first frame of an animation is used. With ``draft``, the picture of a file
-    may be reduced, but not below this height and width: that avoids a second copy in full size.
+    may be smaller, but has at least this height and width: no second copy in full size is made.
 
     Raises:
-        ImageError: no picture of these kinds, damaged, or more than ``max_pixels``.
+        ImageError: no picture of these kinds, damaged, over ``max_pixels``, or another limit.
     """
     with _refusing(max_pixels):
         if isinstance(source, np.ndarray):
@@ -127,7 +127,7 @@ def target_size(size: Grid, short_side: int, patch: int, max_tokens: int = 4096)
 
 
 def resize(image: Image.Image, size: Grid) -> Image.Image:
-    """The image at ``size`` (height, width), bicubic; itself when it has that size."""
+    """The image scaled to ``size`` (height, width), bicubic; the same object if it fits."""
     height, width = size
     if image.size == (width, height):
         return image
@@ -204,8 +204,8 @@ def _from_bytes(data: bytes, max_pixels: int, draft: Grid | None) -> Image.Image
 def _without_end(data: bytes, max_pixels: int, draft: Grid | None) -> Image.Image:
     """Decodes a JPEG without an end marker. Raises OSError if pixels are missing, too.
 
-    A decoder ignores what follows the last pixel. So if no pixel is missing, two different endings
-    give the same picture.
+    A decoder ignores bytes after the last pixel. So if no pixel is missing, files with two
+    different endings give the same picture.
     """
     data, ends = data.rstrip(b"\xff"), (_JPEG_END, bytes(range(7, 250, 9)) + _JPEG_END)
     one, other = (_from_bytes(data + end, max_pixels, draft) for end in ends)
@@ -215,7 +215,7 @@ def _without_end(data: bytes, max_pixels: int, draft: Grid | None) -> Image.Imag
 
 
 def _reduced(image: Image.Image, least: Grid) -> Image.Image:
-    """Means of n × n pixels in RGB, with the largest n that leaves this height and width."""
+    """RGB means of n × n pixels, with the largest n that leaves at least this height and width."""
     n = min(image.height // least[0], image.width // least[1])
     if n < 2:
         return image
@@ -229,7 +229,7 @@ def _reduced(image: Image.Image, least: Grid) -> Image.Image:
 
 
 def _check_jpeg(data: bytes) -> None:
-    """Raises ImageError for too much EXIF, or too many scans: each takes as long as a picture."""
+    """Raises ImageError for too much EXIF or too many scans; a scan takes as long as a picture."""
     at, scans, exif = 2, 0, 0
     for _ in range(MAX_READS):
         found = _JPEG_MARKER.search(data, at)

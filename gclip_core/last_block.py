@@ -1,4 +1,4 @@
-"""From block inputs to dense features: what a method computes instead of the last block."""
+"""From block inputs to dense features: each method computes its own version of the last block."""
 
 from collections.abc import Callable, Sequence
 
@@ -27,9 +27,9 @@ def apply(
 ) -> Tensor:
     """Dense features of a batch: (B, N, E) float32, L2-normalised (table in METHOD.md).
 
-    ``inputs`` (B, 1+N, D) are those of the blocks. ``fused`` are the blocks that are fused into the
-    last. ``W2`` (D, 4D) replaces that of the last FFN, if the method keeps this FFN. Raises
-    MethodError for fewer than 31 patches under a calibration.
+    ``inputs`` are those of all blocks, (B, 1+N, D) each. The attention of the blocks ``fused`` is
+    fused into the last block's. ``W2`` (D, 4D) replaces that of the last FFN, if the method keeps
+    this FFN. A calibration raises MethodError for fewer than 31 patches.
     """
     last = visual.transformer.resblocks[-1]
     if method.calibration is not None:
@@ -68,8 +68,9 @@ def attention_matrix(
     1 (to 2 for a sum of two softmaxes).
 
     With a calibration it is the product of repair, spreading, attention and spreading, for patches;
-    the class token attends to itself. Half of it is from the second pass, whose input is patches of
-    earlier blocks. Layer norms and projections are left out: they do not mix patches.
+    the class token attends to itself. The matrix is the mean of those of two passes; the patches of
+    the second are from earlier blocks. Layer norms, projections and the class term are left out:
+    they do not mix patches.
     """
     if method.calibration is not None:
         last = visual.transformer.resblocks[-1]
@@ -105,7 +106,7 @@ def _calibrated(
 
 
 def _project(last: nn.Module, method: Method, made: Calibrated) -> tuple[Heads, Heads]:
-    """Heads of both passes, (2, H, N, d), and of the passes that use attention beside the gate."""
+    """Heads of both passes, (2, H, N, d) each, and of those passes that use more than the gate."""
     heads = blocks.project(last, made.patches.to(last.attn.in_proj_weight.dtype))
     return heads, heads if method.calibration.second_pass == "same" else heads[:1]
 

@@ -1,8 +1,8 @@
 """Loads a backbone's model, from a file, a folder, or a download by open_clip.
 
 open_clip contains the configurations and the addresses of published weights, and downloads them. No
-code in a weight file runs, an archive that unpacks to far more than its size is refused, every
-tensor is checked, and every failure is a :class:`BackboneError`.
+Python code in a weight file runs, an archive that unpacks to far more than its size is refused,
+every tensor is checked, and every failure raises :class:`BackboneError`.
 """
 
 import json
@@ -43,7 +43,8 @@ def load(
 ) -> dict[str, Any]:
     """``model`` (in eval mode), ``tokenizer`` and ``known`` of a ``Backbone``.
 
-    Weights are those in ``path``, else from disk or a download. Raises BackboneError as ``read``.
+    Weights are those in ``path``, else those on disk, else downloaded ones. Raises BackboneError
+    for weights that are missing, damaged or of another architecture.
     """
     files = [path] if path else on_disk(entry) or [_download(entry)]
     state = {key: value for file in files for key, value in read(file).items()}
@@ -98,11 +99,11 @@ def _download(entry: BackboneEntry) -> Path:
 
 
 def read(path: Path) -> StateDict:
-    """The state dict of a file; no code in the file runs.
+    """The state dict of a file; no Python code in the file runs.
 
-    ``.safetensors`` and ``.pt`` are read as tensors only (``weights_only=True``). A TorchScript
-    archive, as OpenAI publishes them, is read by PyTorch's own reader, which parses TorchScript and
-    unpickles no Python objects.
+    ``.safetensors`` and ``.pt`` are read as tensors only (``weights_only=True``). PyTorch reads a
+    TorchScript archive, such as OpenAI's files, without unpickling Python objects. TorchScript code
+    in it can run (``__setstate__``), so load an archive only from a source that you trust.
 
     Raises:
         BackboneError: no such file, damaged, no state dict, or tensors that are no real numbers.

@@ -1,4 +1,4 @@
-"""From logits on the patch grid to scores and labels, one tile of the picture after the other.
+"""From logits on the patch grid to scores and labels of pixels, one tile of pixels at a time.
 
 Logits are (entries, h, w) float32, one entry per synonym or hidden word; ``owner[e]`` is the class
 of entry ``e``. Hidden words come last, and their class is -1. Bilinear interpolation is PyTorch's
@@ -19,11 +19,11 @@ from gclip_core.types import Grid, Vocabulary
 REST_WEIGHT = 0.5
 """Weight of hidden words, chosen on 100 photos (see METHOD.md, Background)."""
 TILE_ELEMENTS = 1 << 20
-"""Entries times pixels that are computed at a time, to fit a processor's cache."""
+"""Entries times pixels of a tile at most, so that a tile fits a processor's cache."""
 TILE_SIDE = 112
-"""Pixels. Smaller tiles have fewer entries that can be the largest, but there are more tiles."""
+"""Pixels. In a smaller tile fewer entries can have the largest logit, but there are more tiles."""
 CELL_SIDE = 24
-"""Pixels; the minimum side of the cells for which :func:`_can_win` decides."""
+"""Pixels; the minimum side of a cell, a part of the square between four grid points."""
 
 
 def owners(vocabulary: Vocabulary, n_hidden: int = 0) -> tuple[int, ...]:

@@ -23,7 +23,7 @@ def gclip(
     channel_threshold: float = 2.0,
     cs_channels: Iterable[int] | None = None,
 ) -> Method:
-    """GCLIP with its two ideas on or off; with both off it is ClearCLIP, exactly.
+    """GCLIP with AMF and CS on or off; with both off its result is exactly ClearCLIP's.
 
     ``amf_blocks`` and ``cs_blocks`` are ``"auto"`` (measured), ``"backbone"`` (the backbone's
     default) or 0-based integers. The other settings are those of :class:`Fusion` and
@@ -60,7 +60,7 @@ def gclip(
         fusion=fusion if amf else None,
         suppression=suppression if cs else None,
         summary="Query-Query attention averaged with the first global-token blocks' attention; "
-        "one abnormal FFN channel brought back to an ordinary norm.",
+        "one abnormal FFN channel scaled to an ordinary norm.",
         authors="Wang, Yan, Kang",
         year=2025,
         paper="arXiv:2502.06818",
@@ -127,7 +127,7 @@ METHODS: dict[str, Method] = table(  # in the order of their years
     Method(
         "naclip", "NACLIP", "kk+gaussian", residual=False, ffn=False, shown=True,
         authors="Hajimiri, Ben Ayed, Dolz", year=2025, paper="arXiv:2404.08181",
-        summary="Key-Key attention drawn towards near patches.",
+        summary="Key-Key attention with more weight on near patches.",
     ),
     Method(
         "resclip", "ResCLIP (RCS)", "kk+gaussian", residual=False, ffn=False, shown=True,
@@ -142,7 +142,7 @@ METHODS: dict[str, Method] = table(  # in the order of their years
         calibration=Calibration("som", "zero", gate_thresholded=True, second_pass="gate"),
         authors="Jin et al.", year=2025, paper="ICCV 2025",
         summary="As SC-CLIP, but outliers are the patches that the class token attends to most, "
-        "and Query-Query attention takes part.",
+        "and the last block also has Query-Query attention.",
     ),
     Method(
         "pearl", "PEARL (attention)", "aligned qk", residual=False, ffn=False,

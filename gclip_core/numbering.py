@@ -23,7 +23,7 @@ def named(numbers: Sequence[int]) -> str:
 
 
 def indices(what: str, given: Iterable[int]) -> tuple[int, ...]:
-    """Whole numbers from 0, each once, in the order given. Raises MethodError for other things."""
+    """Integers from 0, each once, in the given order. Raises MethodError for anything else."""
     try:
         found = tuple(dict.fromkeys(operator.index(one) for one in given))
     except TypeError:
@@ -34,13 +34,13 @@ def indices(what: str, given: Iterable[int]) -> tuple[int, ...]:
 
 
 def check_index(what: str, index: int, count: int) -> None:
-    """Raises MethodError if ``index`` is not in ``range(count)``."""
-    if index not in range(count):
+    """Raises MethodError if ``index`` is no integer in ``range(count)``."""
+    if not hasattr(index, "__index__") or index not in range(count):
         raise MethodError(f"{what}s run from 0 to {count - 1}, but {what.lower()} {index} came.")
 
 
 PAPERS_BLOCKS: dict[str, tuple[int, ...]] = {"paper-from-1": (5, 6), "paper-from-0": (6, 7)}
-"""The paper's "blocks 6 and 7" of ViT-B/16 as 0-based indices, if it counts from 1 or from 0."""
+"""The paper's "blocks 6 and 7" of ViT-B/16 as 0-based indices, if the paper counts from 1 or 0."""
 
 
 def block_choice(text: str, n_blocks: int | None = None) -> Blocks:

@@ -1,8 +1,8 @@
 """The colour of a class, which depends on its name; the same in light and dark mode.
 
 ``palette.txt`` lists natural colours of words (sky, grass, …), then 500 colours for other words.
-The first 16 of the 500 were chosen by eye, far from each other and from the natural colours. Of the
-others, each hue is the previous one plus the golden angle, and the lightness repeats in a cycle.
+The first 16 of the 500 are chosen by eye, far from each other and from the natural colours. The hue
+of each other colour is the previous hue plus the golden angle; the lightness repeats in a cycle.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ def natural(name: str) -> str | None:
 def of_names(names: Sequence[str]) -> tuple[str, ...]:
     """Colour of each class as ``#rrggbb``; it depends on the names, not on their order.
 
-    If the colours of two names are hard to tell apart, one of them gets another colour.
+    If the colours of two names are closer than :data:`APART`, one name gets another colour.
     """
     digests = {
         name: hashlib.blake2b(name.casefold().encode(), digest_size=8).digest() for name in names

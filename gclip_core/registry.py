@@ -9,7 +9,7 @@ from gclip_core.types import Blocks
 
 BUILT_IN = "built-in"
 ALIASES = {"built-in-photos": BUILT_IN}
-"""Former names of backbones, and their present ones."""
+"""Other names of backbones, each with the name in :data:`BACKBONES`."""
 
 Triple = tuple[float, float, float]
 
@@ -24,7 +24,7 @@ class BackboneEntry:
 
     ``architecture`` and ``tag`` are open_clip's names (with quickgelu if the weights need it).
     ``parameters`` are in millions, ``download`` in megabytes, ``patch`` and ``short_side`` in
-    pixels. ``amf_blocks`` and ``cs_blocks`` (0-based) belong to the setting ``"backbone"``.
+    pixels. The setting ``"backbone"`` means ``amf_blocks`` and ``cs_blocks`` (0-based).
     ``files`` are the publisher's names of the weight file.
     """
 
@@ -98,7 +98,7 @@ BACKBONES: dict[str, BackboneEntry] = table(
 
 
 def backbone_name(name: str) -> str:
-    """The present name of a backbone; any other text is returned as it is."""
+    """The BACKBONES name of an alias; any other text is returned unchanged."""
     return ALIASES.get(name, name)
 
 

@@ -74,9 +74,9 @@ def _parser() -> argparse.ArgumentParser:
         "--rest",
         default="auto",
         metavar="WORDS",
-        help="what else a pixel may be, left without a class: 'background' (the field's list), "
-        "'none' (every pixel gets one of the words), 'auto' (the first for one word alone, the "
-        "second for more), or words as in --words",
+        help="hidden words: a pixel that one of them fits best gets no class. 'background' (the "
+        "field's list), 'none' (every pixel gets one of the words), 'auto' (background for one "
+        "word alone, none for more), or words as in --words",
     )
     parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR")
     parser.add_argument("--backbone", default=BUILT_IN, help=f"one of {', '.join(BACKBONES)}")
@@ -155,7 +155,7 @@ def _report(path: Path, result: Segmentation) -> None:
     rest = result.rest_area()
     print(f"{path}: {areas}" + (f", rest {rest:.1%}" if rest else ""))
     if result.unknown:
-        print(f"  this backbone does not know: {', '.join(result.unknown)}")
+        print(f"  this backbone was not trained on: {', '.join(result.unknown)}")
     for note in result.notes:
         print(f"  {note}")
 

@@ -1,4 +1,4 @@
-"""The public class of the library: segments, suggests words, and inspects."""
+"""The library's main class: masks, suggested words, attention maps and norms."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -38,10 +38,10 @@ Words = str | Iterable[str] | Vocabulary
 class Segmenter:
     """Segments images with a backbone; immutable, so threads may share it.
 
-    ``short_side`` is the size at which images are encoded (default: the backbone's), ``window`` and
-    ``stride`` those of windows, in pixels from 1 on; without ``window`` there is one pass.
+    An image's short side is scaled to ``short_side`` pixels (default: the backbone's). Windows have
+    ``window`` pixels a side, and one starts every ``stride`` pixels; the default is one pass.
     ``templates`` is a name of :data:`vocabulary.TEMPLATES`, or sentences with ``{}``. Logits are
-    ``logit_scale`` (1e-6 to 1e6) times the cosine. Images get at most ``max_tokens`` patches.
+    ``logit_scale`` (1e-6 to 1e6) times the cosine. An image has at most ``max_tokens`` patches.
 
     A ``method`` of None is GCLIP. Attention, values and global tokens are computed in one pass over
     the whole picture, even if the encoding has windows.
@@ -61,6 +61,8 @@ class Segmenter:
     max_tokens: int = 4096
 
     def __post_init__(self) -> None:
+        if not isinstance(self.backbone, Backbone):
+            raise GclipError(f"A Backbone was expected, but {self.backbone!r:.40} came; load one.")
         for name in ("short_side", "window", "stride", "max_tokens"):
             if getattr(self, name) is not None or name in ("stride", "max_tokens"):
                 _check_count(name, getattr(self, name))
@@ -74,7 +76,7 @@ class Segmenter:
 
         Raises:
             ImageError: not an image, damaged or too large.
-            GclipError: too many windows, or too little memory.
+            GclipError: too many windows, or too little memory of an accelerator.
         """
         picture = images.check(image)
         own = (picture.height, picture.width)
@@ -138,7 +140,7 @@ class Segmenter:
     ) -> tuple[str, ...]:
         """Words for what the image shows, best first: at most ``most``, at least one.
 
-        ``strict`` leaves out words that fit few patches best, or hardly better than those before.
+        ``strict`` leaves out words that fit few patches best, or hardly better than chosen words.
         The words are found with ClearCLIP's features of one pass, without planted channels.
         """
         _check_count("most", most)
@@ -154,7 +156,7 @@ class Segmenter:
     def suppress(self, encoded: Encoded, method: Method | None = None) -> Encoded:
         """The encoding that ``method`` runs on: with CS in the trunk, if the method uses CS.
 
-        Other functions do this themselves. Reuse the result to do it once for several calls.
+        Other functions call it themselves. Pass its result to them to compute it only once.
         """
         repair = self.backbone.repair(checked(method).suppression)
         return encoder.resumed(self.backbone, self._encoded(encoded), repair)
@@ -188,7 +190,7 @@ class Segmenter:
     def values(
         self, encoded: Encoded, method: Method | None = None, part: attention.Part = "v"
     ) -> Tensor:
-        """Values (or "q", "k") of the last block under ``method``, heads joined: (N, D) float32."""
+        """The last block's Values (or "q", "k") with ``method``'s CS: (N, D) float32, all heads."""
         one = self.suppress(self._single(encoded), method).passes[0]
         heads = encoder.block_heads(self.backbone, one, self.backbone.n_blocks - 1, True)
         found = find(vars(heads), part, "part", MethodError)[0]
@@ -197,7 +199,8 @@ class Segmenter:
     def globality(
         self, encoded: Encoded, threshold: float = 5.0, clean: bool = True
     ) -> GlobalTokens:
-        """Global tokens of every block; ``clean`` is as in :meth:`received`."""
+        """Patches with ``m_j >= threshold`` in every block; ``clean`` is as in :meth:`received`."""
+        _check_between("threshold", threshold, 0, float("inf"))
         source = self._encoded(encoded).whole if clean else self._single(encoded)
 
         def measure() -> GlobalTokens:
@@ -210,9 +213,9 @@ class Segmenter:
     def received(
         self, encoded: Encoded, blocks: Iterable[int] | None = None, clean: bool = True
     ) -> Tensor:
-        """:func:`amf.received` of these blocks (default: all), (L, N) float32; cached.
+        """:func:`amf.received` of ``blocks`` (default: all): (blocks, N) float32; cached.
 
-        If ``clean``, it is computed without planted channels and CS.
+        With ``clean``, the tower has no planted channels and no CS.
         """
         whole = self._encoded(encoded).whole
         source = whole if clean else self._single(encoded)
@@ -228,10 +231,12 @@ class Segmenter:
             return encoder.once(cached_in, ("received", block), partial(measure, block))
 
         wanted = range(self.backbone.n_blocks) if blocks is None else blocks
-        return torch.stack([get(block) for block in wanted])
+        if not isinstance(wanted, Iterable) or not (found := [get(block) for block in wanted]):
+            raise MethodError(f"blocks must be one or more 0-based indices, but {blocks!r} came.")
+        return torch.stack(found)
 
     def findings(self, encoded: Encoded, method: Method | None = None) -> MethodReport:
-        """What ``method`` does in this image and backbone: blocks, channels, norms, reasons."""
+        """The blocks and channels that ``method`` uses for this image, with norms and reasons."""
         method = checked(method)
         backbone, repair = self.backbone, self.backbone.repair(method.suppression)
         limit = (method.suppression or Suppression()).channel_threshold
@@ -260,7 +265,7 @@ class Segmenter:
         return encoded
 
     def _single(self, encoded: Encoded) -> Encoded:
-        """The encoding if it has one window, else that of one pass."""
+        """The encoding if it has one window, else the encoding of the whole picture in one pass."""
         encoded = self._encoded(encoded)
         if encoded.window == encoded.grid:
             return encoded
@@ -291,7 +296,7 @@ class Segmenter:
         return encoder.average(maps, ready.grid, parts[0][1].shape[-1]).flatten(0, 1)
 
     def _amf(self, source: Encoded, fusion: Fusion | None) -> FusionReport:
-        """The blocks AMF fuses, and why."""
+        """The blocks whose attention is fused, and why."""
         n, default = self.backbone.n_blocks, self.backbone.amf_blocks
         return amf.fused_blocks(fusion, n, default, lambda b: self.received(source, [b])[0])
 

@@ -1,6 +1,6 @@
 """The compact form of the built-in model, in a folder of ``assets/``.
 
-``model.json`` is an open_clip configuration with the settings of the stem. ``words.json`` are the
+``model.json`` is an open_clip configuration with the settings of the stem. ``words.json`` has the
 words that the model was trained on, and ``nearest.txt.gz`` maps other words to them. Weights may be
 stored as integers with one scale per row, and in several files. The token embedding has the rows of
 trained tokens only.
@@ -38,13 +38,11 @@ def _nearest(path: Path) -> dict[str, str]:
 
 
 def unpack(state: StateDict, vocabulary: int, title: str) -> StateDict:
-    """The state dict of an open_clip CLIP whose ``vocabulary`` is a number of tokens.
+    """The state dict of an open_clip CLIP, whose text tower has ``vocabulary`` tokens.
 
     ``name.scale`` has the scale of each row of ``name``. ``token_rows`` (n, width) are the rows
-    ``token_ids`` (n,) of ``token_embedding.weight``; the other rows are zero.
-
-    Raises:
-        BackboneError: rows, scales and tokens that do not belong together.
+    ``token_ids`` (n,) of ``token_embedding.weight``; the other rows are zero. Raises BackboneError
+    if the shapes of rows, scales and tokens do not fit, or a tensor is missing.
     """
     full = dict(state)
     try:

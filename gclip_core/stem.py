@@ -1,8 +1,8 @@
 """A convolutional stem that replaces the patch embedding of a vision transformer.
 
 It is EfficientNet-Lite (Tan & Le 2019) without the classifier, with batch norms folded into
-convolutions. Its stride is 16: the last stride is 1, and later convolutions are dilated instead.
-Features of three stages become one token per patch.
+convolutions. Its stride is 16: that of stage six is 1 instead of 2, and later convolutions are
+dilated. Features of three stages are mapped to one token per patch.
 """
 
 from collections.abc import Mapping
@@ -94,7 +94,7 @@ class InvertedResidual(nn.Module):
 def _convolution(
     before: int, after: int, kernel: int, stride: int = 1, dilation: int = 1, groups: int = 1
 ) -> nn.Sequential:
-    """A convolution with TensorFlow's "same" padding, which its weights were trained with.
+    """A convolution with TensorFlow's "same" padding, with which the weights were trained.
 
     If the number of padding pixels is odd, there is one more below and on the right.
     """

@@ -1,9 +1,9 @@
 """Suggested words for a picture: those that fit its patches best.
 
-Words are chosen one by one. Each must fit some patches better than all words before it. So a
-synonym of a chosen word, or a part of a chosen thing, adds little and is left out. What people
-wear counts as a person: else a photo of a man in a suit shows a suit and a wall. A photo is taken
-indoors or outdoors, so words of the other place fit it less.
+Words are chosen one by one. Each must fit some patches better than all chosen words. So a synonym
+of a chosen word, or a part of a chosen thing, adds little and is left out. Garments, face and hair
+are in the class "person": otherwise a photo of a man in a suit gets the words suit and wall. If
+more patches fit indoor words than outdoor words, outdoor words get less, and the other way round.
 """
 
 from collections import Counter
@@ -30,11 +30,11 @@ EVERYDAY = 0.8
 """What is added to the fit of an everyday word, in standard deviations of the scores."""
 PERSON = "person"
 PEOPLE = 0.3
-"""What is added to the fit of a person and of what people wear: half of all photos show people."""
+"""What is added to the fit of the class "person": half of all photos show people."""
 MOST_WORN = 2
-"""The maximum number of words for what a person wears: they make a person's mask whole."""
+"""The maximum number of garments that are synonyms of a person, so that its mask covers them."""
 ELSEWHERE = 1.0
-"""What is subtracted from the fit of the words of the place where the photo was not taken."""
+"""What is subtracted from the fit of outdoor words indoors, and of indoor words outdoors."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def suggest(
 ) -> tuple[str, ...]:
     """Words for the dense features ``patches``, (h*w, E) float32, best first.
 
-    A person may come with what they wear, as synonyms: "person; dress; tie".
+    The word "person" can have garments as synonyms: "person; dress; tie".
     """
     some = _candidates(candidates(backbone))
     scores = vocabulary.embed_together(backbone, some.words, "plain") @ patches.T

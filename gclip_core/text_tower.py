@@ -1,8 +1,8 @@
 """The causal text tower with a prefix cache, which computes new tokens only.
 
 No token attends to a later one. So the tokens after the end token need no computation, and the keys
-and values of a template's prompt prefix ("a photo of a") are computed once for all phrases. Both
-are exact apart from rounding.
+and values of a template's prefix ("a photo of a") are computed once for all phrases. The result is
+that of the full computation, apart from rounding.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ TOKENS_PER_BATCH = 1536
 
 @dataclass(frozen=True, eq=False)
 class Openings:
-    """The prefix cache: keys and values of every block, for ``n`` prompt prefixes.
+    """The prefix cache: keys and values of every block, for ``n`` prefixes of templates.
 
     ``tokens`` (n, P) int64 are padded to the longest prefix; ``lengths`` (n,) int64 do not count
     the padding. ``keys[l]`` and ``values[l]`` are (n, H, P, d) in the model's dtype.

@@ -1,7 +1,5 @@
 """Types of the core, and a glossary of shapes.
 
-The file is long because it has all types: it is the one place to look up a type or a shape.
-
 Dimensions: ``L`` blocks, ``D`` width, ``H`` heads, ``d = D / H`` head width, ``h, w`` the patch
 grid, ``N = h * w`` patch tokens, ``E`` embedding width, ``C`` classes. Height is before width.
 Blocks count from 0 in Python, and from 1 in text for people (:mod:`gclip_core.numbering`).
@@ -16,7 +14,7 @@ attention ``A``      (H, 1+N, 1+N)       float32, rows sum to 1 (of qq + kk to 2
 ``W2``               (D, 4D)             the FFN's second linear layer, ``mlp.c_proj.weight``
 norms                (L, D)              float32 L2 norms of the rows of ``W2``
 patches              (N, E)              float32 L2-normalised dense features, row-major
-scores               (C, h', w')         float32 softmax over entries, at the resized image's size
+scores               (C, h', w')         float32, of each class, at the resized image's size
 labels               (height, width)     int16 class indices at the image's own size; -1 is none
 ===================  ==================  =========================================================
 """
@@ -33,8 +31,8 @@ Grid = tuple[int, int]
 """Height and width, in patches or pixels."""
 
 Blocks = Literal["auto", "backbone"] | tuple[int, ...]
-"""0-based block indices; ``"auto"`` for a choice by measurement; ``"backbone"`` for the backbone's
-default (the paper's blocks for OpenAI ViT-B/16, else the same as ``"auto"``)."""
+"""0-based block indices; ``"auto"``: chosen by measurement; ``"backbone"``: the backbone's default
+(the paper's blocks for OpenAI ViT-B/16, else ``"auto"``)."""
 
 
 def class_shares(labels: Tensor, n: int) -> tuple[float, ...]:
@@ -56,11 +54,7 @@ class FusionReason(StrEnum):
 
 @dataclass(frozen=True)
 class FusionReport:
-    """The blocks whose attention is fused (0-based, none without fusion), and why these.
-
-    With ``GLOBAL_TOKENS`` every block from the first of ``blocks`` up to ``L-2`` has a global
-    token. With ``MIDDLE`` there is no such run of blocks.
-    """
+    """The blocks whose attention is fused (0-based, none without fusion), and why these."""
 
     blocks: tuple[int, ...]
     reason: FusionReason
@@ -94,7 +88,7 @@ class Span:
     def indices(self, n_blocks: int) -> tuple[int, ...]:
         """The 0-based blocks at the same relative depths in a tower of ``n_blocks``.
 
-        Each run gives at least one block; the last block of the tower is left out.
+        Each run gives at least one block, but never the tower's last.
         """
         found: set[int] = set()
         for first, last in self.runs:
@@ -110,9 +104,9 @@ class Fusion:
 
     ``attention`` is the kind of the fused maps: ``"qk"``, or ``"own"`` for the kind that the method
     uses in the last block. ``heads="each"`` fuses head i with head i, ``"mean"`` the head mean with
-    every head. ``weight`` is the share of the mean of the fused maps; None is the plain average,
-    ``|G| / (1 + |G|)``. ``blocks="auto"`` fuses ``n_blocks``; a global token receives at least
-    ``global_threshold`` times uniform attention.
+    every head. ``weight``, from 0 to below 1, is that of the mean of the fused maps; None is the
+    plain average of ``n`` maps and the last block's, ``n / (1 + n)``. ``blocks="auto"`` chooses
+    ``n_blocks``; a global token receives at least ``global_threshold`` times uniform attention.
     """
 
     blocks: Blocks | Span = "auto"
@@ -125,7 +119,7 @@ class Fusion:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a method does around the last block (:mod:`gclip_core.calibration`).
+    """Settings of the calibration around the last block (:mod:`gclip_core.calibration`).
 
     ``outliers`` names the detector. An outlier whose neighbours are all outliers is unchanged if
     ``isolated`` is ``"kept"``, else set to 0. With ``gate_thresholded``, the gate is made of
@@ -142,9 +136,9 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Suppression:
-    """CS: the blocks and their FFN's output channels that get the ``target`` norm of the others.
+    """CS: in ``blocks``, ``channels`` of the FFN's output get the ``target`` norm of the others.
 
-    ``channels`` is None for each block's channel with the largest norm. A channel is abnormal if
+    ``channels=None`` means each block's channel with the largest norm. A channel is abnormal if
     its norm is at least ``channel_threshold`` times the median.
     """
 
@@ -165,7 +159,7 @@ class Plant:
 
 @dataclass(frozen=True)
 class Method:
-    """What replaces the last block, and whether CS changes the trunk.
+    """A method: how the last block is computed, what is fused, and whether CS changes the trunk.
 
     ``attention`` names an entry of :data:`gclip_core.attention.ATTENTIONS`; ``residual`` and
     ``ffn`` are true if the method keeps these parts of the block. ``summary`` is one sentence for
@@ -195,7 +189,7 @@ class Method:
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """A batch of B windows of one size in the tower; usually one window, the whole picture.
+    """Block inputs of a batch of B windows of equal size; usually one window, the whole picture.
 
     ``inputs[l]`` is the input of block ``l``, (B, 1+N, D) in the model's dtype; ``corners`` are the
     windows' (top, left) in patches.
@@ -245,8 +239,8 @@ class Encoded:
 
     @property
     def nbytes(self) -> int:
-        """Bytes not shared with the clean encoding: block inputs, the last block's heads, and the
-        cached queries and keys of other blocks."""
+        """About the bytes not shared with the clean encoding: block inputs, the last block's heads,
+        and the cached queries and keys of other blocks."""
         clean = () if self._clean is None else self.clean.passes
         shared = {x.data_ptr() for one in clean for x in one.inputs}
         every = [x for one in self.passes for x in one.inputs]
@@ -280,7 +274,7 @@ class GlobalTokens:
 
 @dataclass(frozen=True, eq=False)
 class MethodReport:
-    """What AMF and CS do in one image and backbone, and the measurements that determine it.
+    """The blocks that AMF and CS use for one image and backbone, and what determined the choice.
 
     ``channels[l]`` is the channel with the largest norm in block ``l``, and ``ratios[l]`` its norm
     over the median. ``abnormal`` are the blocks whose ratio is at least the threshold,
@@ -344,7 +338,7 @@ class Vocabulary:
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """The class of each pixel, and what it was computed from.
+    """The class of each pixel, with the logits and settings that it was computed from.
 
     ``labels`` (height, width) int16 are at the image's own size; -1 marks a pixel whose best score
     is below the threshold, or whose largest logit is that of a hidden word. ``logits`` (entries, h,
@@ -366,7 +360,7 @@ class Segmentation:
 
     @cached_property
     def scores(self) -> Tensor:
-        """Each class's share of the softmax, (C, h', w') float32 at the resized image's size."""
+        """:func:`masks.scores` of each class, (C, h', w') float32 at the resized image's size."""
         return self._scores()
 
     def areas(self) -> tuple[float, ...]:

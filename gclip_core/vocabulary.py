@@ -26,14 +26,14 @@ MAX_PHRASE = 300
 _JOINERS = "\u200c\u200d"  # invisible, but part of Persian words and of emoji
 NO_REST = "No hidden word is left for the rest: every pixel gets a typed word."
 NEAR_A_KNOWN_WORD = 0.8
-"""A phrase of known tokens counts as known if its cosine to some known word is at least this."""
+"""A phrase that is not itself a known word needs this cosine to one, to count as known."""
 
 TEMPLATES: dict[str, tuple[str, ...]] = {
     "imagenet80": tuple(t("{}") for t in OPENAI_IMAGENET_TEMPLATES),
     "imagenet7": tuple(t("{}") for t in SIMPLE_IMAGENET_TEMPLATES),
     "plain": ("a photo of a {}.",),
 }
-"""Sets of sentences with a place for a phrase; the first two are open_clip's."""
+"""Sets of sentences in which ``{}`` is replaced by a phrase; the first two are open_clip's."""
 
 
 def parse(words: str | Iterable[str] | Vocabulary) -> Vocabulary:
@@ -124,7 +124,7 @@ def embed(
     """Text embedding of each phrase: (len(phrases), E) float32, L2-normalised.
 
     It is the normalised mean of the normalised embeddings of the phrase in all templates; cached.
-    Raises VocabularyError for a single text, a phrase too long, and unusable templates.
+    Raises VocabularyError for a text instead of a list, too long a phrase, or unusable templates.
     """
     if isinstance(phrases, str):
         raise VocabularyError(f"A list of phrases was expected, but one text came: {phrases[:40]}")
@@ -193,7 +193,7 @@ def read_words(
     return _parsed.get_or_make((backbone.uid, typed, notes, other, templates), make)
 
 
-# 64 kB are the allowance for the words themselves, in the key and in the value.
+# 64 kB is an estimate for the words themselves, in the key and in the value.
 _parsed: BoundedCache[ParsedWords] = BoundedCache(
     16 * 2**20, lambda parsed: parsed.text.nbytes + 64 * 2**10
 )
@@ -202,7 +202,7 @@ _parsed: BoundedCache[ParsedWords] = BoundedCache(
 def hidden_words(
     backbone: Backbone, typed: Vocabulary, rest: str | Iterable[str] = "background"
 ) -> tuple[str, ...]:
-    """The words for the rest of a picture, whose logits are compared with those of typed words.
+    """Words for the rest of a picture: a pixel that one of them fits best gets no class.
 
     ``"background"`` is the background list used in the literature, without words that the backbone
     was not trained on. ``"none"`` is no word. ``"auto"`` is the former for one class alone, the

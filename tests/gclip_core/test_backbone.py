@@ -64,7 +64,7 @@ class TestTable:
     @pytest.mark.parametrize(
         ("settings", "said"),
         [({"device": "cuda:99"}, "cuda:99"), ({"device": "toaster"}, "toaster"),
-         ({"dtype": "float8"}, "float8")],
+         ({"device": None}, "device 'None'"), ({"dtype": "float8"}, "float8")],
     )  # fmt: skip
     def test_a_device_or_dtype_that_is_not_there(self, settings: dict, said: str) -> None:
         with pytest.raises(BackboneError, match=said):

@@ -26,7 +26,7 @@ from gclip_core import (
     plant_channel,
     word_lists,
 )
-from gclip_core.types import FusionReason, FusionReport, SuppressionReason
+from gclip_core.types import Fusion, FusionReason, FusionReport, Suppression, SuppressionReason
 from tests import reference
 from tests.gclip_core.test_masks import per_entry
 from tests.models import enlarge_channel, look_at_one_patch, normalised, picture, tiny_backbone
@@ -494,6 +494,10 @@ class TestSettings:
         with pytest.raises(GclipError, match=next(iter(settings)).rstrip("s")):
             Segmenter(tiny_backbone(1, layers=1), **settings)
 
+    def test_a_name_in_place_of_a_backbone_is_refused_at_once(self) -> None:
+        with pytest.raises(GclipError, match="A Backbone was expected, but 'built-in' came"):
+            Segmenter("built-in")
+
     @pytest.mark.parametrize("name", ["threshold", "rest_weight"])
     @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), None, "0.5"])
     def test_threshold_and_rest_weight_go_from_0_to_1(self, name: str, value: object) -> None:
@@ -506,8 +510,17 @@ class TestSettings:
     ) -> None:
         with pytest.raises(GclipError, match="most must be"):
             face.suggest(encoded, most=0)
-        with pytest.raises(MethodError, match="Blocks run from 0 to 11"):
-            face.received(encoded, [99])
+        for blocks, reason in (
+            ([99], "0 to 11"),
+            ([1.0], "0 to 11"),
+            ([], "one or more"),
+            (3, "3"),
+        ):
+            with pytest.raises(MethodError, match=reason):
+                face.received(encoded, blocks)
+        for threshold in ("5", None, float("nan")):
+            with pytest.raises(GclipError, match="threshold must be"):
+                face.globality(encoded, threshold)
         with pytest.raises(MethodError, match="one of: q, k, v"):
             face.values(encoded, part="x")
         monkeypatch.setattr(
@@ -520,3 +533,19 @@ class TestSettings:
         with pytest.raises(MethodError, match="qq, kk"):
             face = Segmenter(tiny_backbone())
             face.segment(picture(32, 32), "cat", Method("mine", "Mine", "quick", False, False))
+
+    @pytest.mark.parametrize(
+        ("parts", "reason"),
+        [
+            ({"fusion": Fusion(())}, "no block came"),
+            ({"fusion": Fusion((-1,))}, "block 0 came"),
+            ({"fusion": Fusion((1,), weight=1)}, "below 1"),
+            ({"suppression": Suppression(())}, "no block came"),
+            ({"suppression": Suppression((-1,))}, "block 0 came"),
+        ],
+    )
+    def test_parts_of_a_method_that_cannot_be_computed_are_refused(
+        self, face: Segmenter, encoded: Encoded, parts: dict[str, Any], reason: str
+    ) -> None:
+        with pytest.raises(MethodError, match=reason):
+            face.segment(encoded, "cat", Method("mine", "Mine", "kk", False, False, **parts))

@@ -268,7 +268,8 @@ class Look:
         backbone = self.bare.backbone
         unknown = self.segment(self.chosen).unknown
         found = {word: vocabulary.nearest_known(backbone, word) for word in unknown}
-        return {word: known for word, known in found.items() if known}
+        typed = {phrase.casefold() for phrase in vocabulary.parse(self.settings.words).phrases}
+        return {word: known for word, known in found.items() if known and known not in typed}
 
     @property
     def truth(self) -> Truth | None:

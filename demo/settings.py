@@ -402,7 +402,7 @@ def from_query(
         notes.append(f"The link’s “{key_of(name)}” was left out: it takes {expected}.")
         del found[name]
     if found.get("source") == "upload":
-        notes.append("This link was made with an uploaded image; add that image again.")
+        notes.append("This link’s photo stayed with its owner. Drop that photo, or any other.")
     return Settings(**found), tuple(notes)
 
 

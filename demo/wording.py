@@ -27,7 +27,7 @@ FUSION_REASONS: dict[FusionReason, str] = {
     FusionReason.BACKBONE: "this backbone’s default",
     FusionReason.METHOD: "blocks that the method fixes, scaled to the depth",
     FusionReason.GLOBAL_TOKENS: "from the first of them on every block has global tokens",
-    FusionReason.MIDDLE: "the middle blocks, because too few blocks in a row have global tokens",
+    FusionReason.MIDDLE: "the middle blocks, because the late blocks do not all have global tokens",
 }
 """Why AMF uses its blocks, to follow their numbers."""
 
@@ -52,6 +52,10 @@ NO_MEMORY = (
 )
 PHOTO_STAYS = "A link does not contain your photo."
 SCORE_COUNTS = "mIoU counts every pixel of known truth: a word painted on something else costs."
+UNMEASURED = (
+    "Which mask is better? No true mask of this photo is known: compare before and after by eye."
+)
+ONLY_MEAN = "The paper reports gains on the mean of many photos."
 TRUTH = "Truth"
 COMPARE_NOTE = (
     "Training-free methods by year, all from one pass. A dot: what a method changes of CLIP. Press "
@@ -82,7 +86,7 @@ CHANNELS_INTRO = (
 )
 PLANT_INTRO = (
     "A model without the defect can be given it: one channel’s weights are multiplied, as in the "
-    "paper’s Figure 3. The masks get worse, and CS repairs them."
+    "paper’s Figure 3. In the paper the masks get worse, and CS repairs them."
 )
 ATTENTION_INTRO = (
     "Point at a patch to see where it looks; press to pin it. In a matrix, bright columns are "
@@ -206,14 +210,15 @@ def nothing_changed(method: Method, found: MethodReport) -> str:
     return "Not one pixel changes."
 
 
-def lowered(title: str, before: float | None, after: float | None) -> str:
-    """Where a method has a lower score than ClearCLIP on this photo; both in [0, 1]."""
-    if before is None or after is None or round(before - after, 3) <= 0:
-        return ""
-    return (
-        f"On this photo {title} lowers mIoU, from {percent(before)} to {percent(after)}. "
-        "The paper reports gains on the mean of many photos."
-    )
+def compared(title: str, before: float | None, after: float | None) -> str:
+    """A method's score on this photo against ClearCLIP's; both in [0, 1], None without a truth."""
+    if before is None or after is None:
+        return UNMEASURED
+    if percent(before) == percent(after):
+        return f"On this photo {title} leaves mIoU at {percent(after)}."
+    does, only = ("raises", "") if after > before else ("lowers", ONLY_MEAN)
+    text = f"On this photo {title} {does} mIoU from {percent(before)} to {percent(after)}."
+    return f"{text} {only}".rstrip()
 
 
 def found_nothing(titles: Sequence[str], words: Sequence[str]) -> str:
@@ -384,16 +389,12 @@ def norms_note(found: MethodReport, cs: bool, block: int) -> str:
     return f"{_sentence(SUPPRESSION_REASONS[found.cs_reason])}. {amf}"
 
 
-def similarity_note(
-    regions: str, found: MethodReport, off: tuple[float, float], on: tuple[float, float]
-) -> str:
+def similarity_note(regions: str, off: tuple[float, float], on: tuple[float, float]) -> str:
     """Under the in-in / in-out bars; both without and with CS."""
     text = (
         f"Mean cosine of Values; regions are those of {regions}. In the paper CS makes Values of "
         "one region more alike and those of two regions less."
     )
-    if not found.suppressed:
-        return f"{text} Here CS changes nothing."
     against = [
         f"those of {which} became {how}, {cosine(old)} to {cosine(new)}"
         for which, how, old, new, differs in (
@@ -407,7 +408,7 @@ def similarity_note(
 
 def suppression_said(found: MethodReport, changed: float, amf: bool) -> list[str]:
     """Under the masks: what CS did to them; ``changed`` is a share of the pixels."""
-    fusion = "AMF is on in all of them." if amf else "AMF is off in all of them."
+    fusion = f"AMF is {'on' if amf else 'off'} in every mask here."
     why = SUPPRESSION_REASONS[found.cs_reason]
     if not found.suppressed:
         return [f"{_sentence(why)}. {fusion}"]
@@ -429,8 +430,8 @@ def largest_note(found: MethodReport, block: int, threshold: float) -> str:
         listed += f" (CS skips {last + 1}, the last: its FFN is not used)"
     return (
         f"Channel {found.channels[block]} has the largest norm, {times(ratio)} the median: "
-        f"{is_it}. Abnormal is {threshold:g} × or more, our own bound, not tried on large models: "
-        f"{listed}."
+        f"{is_it}. A channel is abnormal from {threshold:g} × on, a bound of ours that was not "
+        f"tried on large models. Blocks with one: {listed}."
     )
 
 

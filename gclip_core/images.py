@@ -180,7 +180,7 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     try:
         image = Image.open(stream, formats=FORMATS)
     except UnidentifiedImageError as error:
-        what = "one of another kind, or a damaged one," if data else "an empty file (0 bytes)"
+        what = "a damaged file, or one of another kind," if data else "an empty file (0 bytes)"
         raise ImageError(f"{_EXPECTED}, but {what} came; {_SAVE_AS}.") from error
     stream.counts = False
     _check_size(image.height, image.width, max_pixels)

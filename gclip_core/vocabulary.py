@@ -337,6 +337,6 @@ def _check_lengths(backbone: Backbone, phrases: Sequence[str], sentences: tuple[
         length = len(_token_ids(backbone, phrase))
         if length > room:
             raise VocabularyError(
-                f"'{phrase[:40]}…' has {length} tokens, but {backbone.title} reads up to {room} "
-                "within its sentences. Use fewer words, or separate classes with commas."
+                f"'{phrase[:40]}…' is too long: {backbone.title} reads up to {room} tokens of a "
+                f"phrase, but this one has {length}. Shorten it, or separate classes with commas."
             )

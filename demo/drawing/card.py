@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from demo.drawing import lettering, render
 from gclip_core import palette
@@ -67,6 +67,7 @@ def _frame(
     image: Image.Image, side: Side, names: Sequence[str], foot: str, rows: int
 ) -> Image.Image:
     """A card SIDE pixels wide: title, mask, words, foot."""
+    image = ImageOps.contain(image, (SIDE, SIDE))  # a small one is enlarged
     mask = render.overlay(image, side.labels, names, max_side=SIDE)
     step, head = lettering.box("A", WORD)[1] + 8, 44
     card = Image.new("RGB", (SIDE, head + mask.height + 12 + rows * step + 40), PAPER)

@@ -143,7 +143,7 @@ def _similarity(look: Look) -> values.Json:
             ("one region", "two regions"), alike, (ONE_REGION, TWO_REGIONS), strict=True
         )
     ]
-    note = wording.similarity_note(look.regions, look.suppression, off, on)
+    note = wording.similarity_note(look.regions, off, on)
     return values.card(wording.SIMILARITY, bars=bars, note=note)
 
 

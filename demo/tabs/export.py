@@ -67,7 +67,6 @@ def build(studio: Studio, controls: Controls) -> Tab:
         notes = [
             f"The files contain the mask under {title}, with the page’s settings.",
             common.simulated(look),
-            wording.PHOTO_STAYS * (settings.source == "upload"),
         ]
         return {
             cards: gr.File(value=paths or None, visible=bool(paths)),
@@ -99,7 +98,7 @@ def share_card(look: Look) -> dict[str, bytes]:
     if (before.labels == after.labels).all():
         nothing = np.full_like(after.labels, -1)
         first = card.Side("The picture", nothing, ["" for _ in after.names])
-    foot = f"Segmented with GCLIP · {look.segmenter.backbone.title}"
+    foot = f"Made with GCLIP’s page · {look.segmenter.backbone.title}"
     foot += " · Simulation" * look.settings.plant
     return {
         "gclip.png": card.png(image, side(after), after.names, foot),

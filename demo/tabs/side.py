@@ -50,8 +50,8 @@ def _canvas(look: Look) -> Json:
         look,
         (plain, chosen)[same:],
         notes=[
-            opening.remark(look),
-            wording.lowered(chosen.method.title, plain.miou, chosen.miou),
+            opening.remark(look)
+            or ("" if same else wording.compared(chosen.method.title, plain.miou, chosen.miou)),
             wording.pointing(swipes=not same),
             common.found_nothing([chosen]),
             wording.missed(common.missed(chosen)),

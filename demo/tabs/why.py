@@ -26,7 +26,7 @@ def value(look: Look, pixel: tuple[int, int]) -> Json:
             {"title": one.title, "entries": entries(look, one, row, column)} for one in methods
         ],
         "note": f"It is in the patch in row {patch[0] + 1}, column {patch[1] + 1}. In bold its "
-        "label, the best single word; “rest” sums up all hidden ones.",
+        "label. Percents are scores, the softmax of scaled cosines: small differences grow.",
     }
 
 
@@ -48,5 +48,5 @@ def entries(look: Look, method: Method, row: int, column: int) -> list[Json]:
     if len(found) < len(scores):
         found.append(left("other words", typed - float(best.values.sum())))
     if min(result.owner) < 0:
-        found.append(left("rest", 1 - typed, label < 0))
+        found.append(left("background", 1 - typed, label < 0))
     return found

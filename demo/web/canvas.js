@@ -3,7 +3,7 @@
 import { fetchArrays, fetchMatrix, labelsOf, photo } from "./blobs.js";
 import { arrows, button, clamp, make, percent, placeIn, placeName, still, written } from "./dom.js";
 import { Glow } from "./glow.js";
-import { entriesOf, Legend } from "./legend.js";
+import { entriesOf, Legend, REST } from "./legend.js";
 import { CHANGED, paintMask, pointOf, writeNames } from "./mask.js";
 import { columnsOf } from "./why.js";
 
@@ -171,7 +171,7 @@ const makeView = (s, value, image, labels) => {
   // --- pointing
   const middleOf = ([row, column]) => [(row + 0.5) / rows, (column + 0.5) / columns];
   const here = () => arrays[sideAt(s.patch ? middleOf(s.patch)[1] : 0)];
-  const nameOf = (index) => classes[index]?.name ?? "something else";
+  const nameOf = (index) => classes[index]?.name ?? REST;
   // The best words of the patch: name, colour, share, cosine.
   const bestWords = () => {
     const { words } = here();
@@ -208,8 +208,9 @@ const makeView = (s, value, image, labels) => {
       ` ${written(cosine, 2)}`,
     ]);
     const list = parts.flatMap((part, k) => (k ? [", ", ...part] : part));
-    sentence.replaceChildren(...(parts.length ? [looks, ...list, "."] : [value.notes[0] ?? ""]));
-    const where = `Patch in ${placeName(...s.patch)}.`;
+    const cosines = [looks, ...list, words.length > 1 ? " (cosines)." : " (cosine)."];
+    sentence.replaceChildren(...(parts.length ? cosines : [value.notes[0] ?? ""]));
+    const where = `Patch in ${placeName(...s.patch)}; press it again to leave it.`;
     numbers.textContent = where + (matrix ? looksText(matrix) : "");
     const reasons = s.asked ? s.reasons : null;
     others.replaceChildren(...(reasons ? columnsOf(reasons) : []));
@@ -322,6 +323,7 @@ const makeView = (s, value, image, labels) => {
   };
   if (!compact) {
     const press = (index) => {
+      if (s.pinned) unpin();
       isolate(s.isolated === index ? null : index);
       const one = s.isolated === CHANGED ? null : s.isolated;
       share("word", { index: one, name: classes[one]?.name });

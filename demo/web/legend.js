@@ -2,7 +2,8 @@
 import { make, percent, still } from "./dom.js";
 import { CHANGED } from "./mask.js";
 
-const REST = -1;
+const REST_INDEX = -1;
+export const REST = "background";
 const COUNTING = 600;
 
 // The entries of a value: index, name, colour, shares per side.
@@ -12,7 +13,7 @@ export const entriesOf = ({ classes, rest, sides, changed }) => {
     .map(({ name, colour, shares }, index) => ({ index, name, colour, shares }))
     .filter(({ shares }) => shares.some((share) => share > 0))
     .sort((a, b) => b.shares[last] - a.shares[last]);
-  if (rest.some((share) => share > 0)) found.push({ index: REST, name: "rest", shares: rest });
+  if (rest.some((share) => share > 0)) found.push({ index: REST_INDEX, name: REST, shares: rest });
   if (changed) {
     const name = `changed from ${sides[0].title}`;
     found.push({ index: CHANGED, name, shares: [changed] });
@@ -30,7 +31,7 @@ export class Legend {
       const { index, name, colour } = entry;
       const item = make("li", index === CHANGED ? "gw-whole" : "");
       const button = make("button", "gw-entry");
-      const kind = { [REST]: " gw-rest", [CHANGED]: " gw-changed" }[index] ?? "";
+      const kind = { [REST_INDEX]: " gw-rest", [CHANGED]: " gw-changed" }[index] ?? "";
       const swatch = make("span", `gw-swatch${kind}`);
       const number = make("span", "gw-percent");
       if (colour) swatch.style.background = colour;
@@ -67,6 +68,8 @@ export class Legend {
       }
     };
     this.list.classList.toggle("gw-pairs", mode === "swipe");
+    const changed = this.list.querySelector(".gw-whole");
+    if (changed) changed.hidden = mode === "before";
     this.counted.clear();
     for (const [k, { name }] of this.rows.entries()) this.counted.set(name, goals[k]);
     const begun = performance.now();

@@ -2,7 +2,7 @@
 // heading sorts, a press on a row opens its mask.
 import { labelsOf, photo } from "./blobs.js";
 import { hex, pack, pixels } from "./colours.js";
-import { button, make } from "./dom.js";
+import { button, make, still } from "./dom.js";
 
 const thumb = async (value, mask, image) => {
   const [height, width] = value.shape;
@@ -18,8 +18,6 @@ const thumb = async (value, mask, image) => {
   return canvas;
 };
 
-const milliseconds = (ms) => (ms < 10 ? ms.toFixed(1) : ms.toFixed(0));
-
 export const methods = ({ mount, simulation, trigger }) => {
   let sorted = { key: "year", down: false };
 
@@ -31,14 +29,20 @@ export const methods = ({ mount, simulation, trigger }) => {
       ...{ key: `score ${title}`, title, score: i, down: true },
       of: (row) => row.scores?.[i].value ?? -1,
     })),
-    ...value.parts.map((part, i) => ({ title: part, part: i })),
+    ...value.parts
+      .map((part, i) => ({ title: part, part: i }))
+      .filter(({ part }) => value.rows.some((row) => row.marks?.[part])),
     { key: "time", title: "ms", of: (row) => row.milliseconds ?? Infinity },
   ];
 
   const cellOf = (column, row, canvas) => {
     if (column.key === "title") {
       const cell = make("th");
-      const pick = () => trigger("select", { index: row.name, value: row.name });
+      const pick = () => {
+        trigger("select", { index: row.name, value: row.name });
+        const behavior = still() ? "auto" : "smooth";
+        document.querySelector("#pair-canvas").scrollIntoView({ block: "nearest", behavior });
+      };
       const open = button(row.title, pick, "open");
       open.title = row.citation ?? "";
       cell.scope = "row";
@@ -61,7 +65,7 @@ export const methods = ({ mount, simulation, trigger }) => {
       cell.textContent = text;
       cell.classList.toggle("best", best);
     } else if (column.key === "time" && row.milliseconds !== undefined)
-      cell.textContent = milliseconds(row.milliseconds);
+      cell.textContent = Math.round(row.milliseconds);
     return cell;
   };
 

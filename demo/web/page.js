@@ -84,9 +84,16 @@ const followAnswers = () => {
   on("gclip-opacity", ({ detail }) => page.keep("opacity", String(Math.round(detail * 100) / 100)));
 };
 
-// The tabs are one stop of the keyboard; arrows move between them.
+// The tabs are one stop of the keyboard; arrows move between them, the first link leads to them.
 const strip = () => findAll("#tabs > .tab-wrapper [role=tab]");
-const walkTabs = () =>
+const walkTabs = () => {
+  on("click", (event) => {
+    if (event.target.id !== "skip") return;
+    event.preventDefault(); // Gradio's <base> makes the link one to the page without its settings
+    strip()
+      .find((tab) => tab.ariaSelected === "true")
+      .focus();
+  });
   on("keydown", (event) => {
     const tabs = strip();
     const at = tabs.indexOf(event.target);
@@ -98,6 +105,7 @@ const walkTabs = () =>
     next.click();
     next.focus();
   });
+};
 
 // Gradio writes the name of a text for the end of an upload: replaced before it is read out.
 const translate = ({ type, target, addedNodes }) => {

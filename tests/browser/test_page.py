@@ -69,6 +69,8 @@ def test_so_has_a_desktop_s_with_names_and_a_focus_that_is_seen(desktop: Page, u
     first_screen(desktop, url, 1280, 800)
     desktop.keyboard.press("Tab")
     assert desktop.evaluate("document.activeElement.id") == "skip", "past the input"
+    desktop.keyboard.press("Enter")
+    expect(desktop.locator("#tabs [role=tab]:focus")).to_have_text("Side by side")
     items = desktop.locator("#examples .gallery-item").all()
     names = [one.get_attribute("aria-label") for one in items]
     assert all(names) and len(set(names)) == len(names)
@@ -173,15 +175,15 @@ def test_a_press_adds_a_word_that_is_seen_or_the_nearest_known(desktop: Page, ur
 
 def test_background_is_automatic_and_can_be_switched(stays: Page) -> None:
     words = stays.locator("#words textarea").input_value()
-    expect(legend(stays)).not_to_contain_text("rest")
+    expect(legend(stays)).not_to_contain_text("background")
     stays.locator("#background").get_by_label("on", exact=True).click()
-    expect(legend(stays)).to_contain_text("rest")
+    expect(legend(stays)).to_contain_text("background")
     stays.locator("#background").get_by_label("automatic").click()
-    expect(legend(stays)).not_to_contain_text("rest")
+    expect(legend(stays)).not_to_contain_text("background")
     type_words(stays, "dog")
-    expect(legend(stays)).to_contain_text("rest")
+    expect(legend(stays)).to_contain_text("background")
     type_words(stays, words)
-    expect(legend(stays)).not_to_contain_text("rest")
+    expect(legend(stays)).not_to_contain_text("background")
 
 
 def test_a_switch_that_does_nothing_says_why_and_offers_a_fault(desktop: Page, url: str) -> None:

@@ -216,7 +216,7 @@ def test_pointing_lights_the_photo_and_races_the_words(kept: Page) -> None:
     kept.wait_for_timeout(300)
     kept.on("request", lambda request: asked.append(request.url))
     kept.mouse.move(*at(kept, 0, 0))
-    expect(kept.locator("#canvas .gw-tip bdi")).to_have_text(["sky", "stop sign", "something else"])
+    expect(kept.locator("#canvas .gw-tip bdi")).to_have_text(["sky", "stop sign", "background"])
     assert kept.locator("#canvas .gw-arc").count() == 3
     glow = kept.locator("#canvas .gw-glow").evaluate(
         "c => [...c.getContext('2d').getImageData(0, 0, 5, 3).data].filter((_, i) => i % 4 === 3)"
@@ -234,7 +234,7 @@ def test_a_press_says_why_in_one_sentence_and_folds_the_rest(kept: Page) -> None
     kept.mouse.click(*at(kept, 0, 0))
     assert info(kept) == (
         "This patch looks mostly at these; their average matches sky 0.31, stop sign 0.22, "
-        "something else 0.20."
+        "background 0.20 (cosines)."
     )
     fold = kept.locator("#canvas .gw-more")
     assert fold.get_attribute("open") is None

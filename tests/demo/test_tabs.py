@@ -32,7 +32,6 @@ def test_without_an_abnormal_channel_cs_changes_nothing_and_says_so() -> None:
     for text in (
         *wording.suppression_said(found, 0.0, amf=True)[:1],
         wording.nothing_changed(on.method, found),
-        wording.similarity_note("the truth", found, (0.5, 0.1), (0.5, 0.1)),
     ):
         assert text.count("CS changes nothing") == 1, text
 
@@ -84,10 +83,9 @@ def test_clearing_takes_back_the_channels_and_the_block_a_drag_named() -> None:
 
 
 def test_values_that_move_against_the_paper_are_said_to() -> None:
-    found = look_at(plant=True).suppression
-    text = wording.similarity_note("the truth", found, (0.5, -0.09), (0.6, 0.695))
+    text = wording.similarity_note("the truth", (0.5, -0.09), (0.6, 0.695))
     assert "two regions became more alike, −0.09 to 0.69" in text
-    assert "otherwise" not in wording.similarity_note("the truth", found, (0.5, 0.4), (0.6, 0.3))
+    assert "otherwise" not in wording.similarity_note("the truth", (0.5, 0.4), (0.6, 0.3))
 
 
 def test_the_strip_has_every_block_s_score_and_names_those_of_amf() -> None:
@@ -187,9 +185,11 @@ def test_what_is_known_of_methods_on_the_built_in_is_said_there_alone() -> None:
     assert wording.on_this_model("openai-vit-b-16", methods) == []
 
 
-def test_a_photo_on_which_a_method_lowers_the_score_is_named() -> None:
-    assert "from 50.0 % to 40.0 %" in wording.lowered("GCLIP", 0.5, 0.4)
-    assert wording.lowered("GCLIP", 0.5, 0.5) == wording.lowered("GCLIP", 0.4, 0.5) == ""
+def test_what_a_method_does_to_the_score_of_a_photo_is_named_either_way() -> None:
+    assert "GCLIP lowers mIoU from 50.0 % to 40.0 %" in wording.compared("GCLIP", 0.5, 0.4)
+    assert wording.compared("GCLIP", 0.4, 0.5).endswith("raises mIoU from 40.0 % to 50.0 %.")
+    assert "leaves mIoU at 50.0 %" in wording.compared("GCLIP", 0.5, 0.50001)
+    assert wording.compared("GCLIP", None, None) == wording.UNMEASURED
 
 
 def test_without_truth_the_table_has_no_scores() -> None:
@@ -218,7 +218,7 @@ def test_the_best_word_at_a_pixel_is_its_label_under_every_variant() -> None:
             label, entries = mask.labels[row, column], one["entries"]
             assert label < 0 or entries[0]["name"] == mask.names[label], one["title"]
             assert [entry["name"] for entry in entries if entry["label"]] == (
-                [mask.names[label]] if label >= 0 else ["rest"]
+                [mask.names[label]] if label >= 0 else ["background"]
             )
             scores = [entry["score"] for entry in entries]
             assert sum(scores) == pytest.approx(1)

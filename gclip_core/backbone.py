@@ -30,7 +30,7 @@ TEXT_BYTES = 16 * 2**20
 class Backbone:
     """An open_clip CLIP and the properties of it that the methods need; the model is not copied.
 
-    ``mean`` and ``std`` normalise pixels in [0, 1]. A picture's short side is scaled to
+    ``mean`` and ``std`` normalise pixels in [0, 1]. An image's short side is scaled to
     ``short_side`` pixels. ``known`` is None for a model with an open vocabulary. ``uid`` identifies
     the model in caches; a planted copy has the same ``uid``. The keys of ``text_cache`` are
     templates and phrase, those of ``openings_cache`` templates.

@@ -2,7 +2,7 @@
 
 In late blocks, many patches attend to a few *outlier* patches. These are replaced by the mean of
 their neighbours on the grid. Then patches that are similar in an earlier block are averaged,
-before the last block and after it. All functions are pure and compute one picture; matrices and
+before the last block and after it. All functions are pure and compute one image; matrices and
 patches are float32. ``X_b`` in the comments is the output of block b, counted from 1.
 """
 
@@ -26,7 +26,7 @@ LOF_QUANTILE = 0.95
 SOM_FACTOR = 1.5
 """Factor of the class token's attention to a patch in :func:`som_outliers`."""
 SOM_MOST = 10
-"""The maximum number of outliers of :func:`som_outliers`, whatever the picture's size."""
+"""The maximum number of outliers of :func:`som_outliers`, whatever the image's size."""
 GATE_SHARPNESS = 3.0
 """Factor of the similarity before the softmax of :func:`gate`."""
 THRESHOLD = 0.4
@@ -82,7 +82,7 @@ def repaired(
 ) -> Tensor:
     """Patches (N, D) with each outlier replaced by the mean of its neighbours on the grid.
 
-    The neighbours are the eight patches around it, without those outside the picture and without
+    The neighbours are the eight patches around it, without those outside the image and without
     outliers. Without a neighbour, an outlier is unchanged (``"kept"``) or set to 0 (``"zero"``).
     """
     height, width = grid
@@ -119,14 +119,14 @@ def spread(similarity: Tensor, threshold: float = THRESHOLD) -> Tensor:
 def gate(similarity: Tensor) -> Tensor:
     """An attention (N, N) from a similarity: the softmax over its entries above the mean of all."""
     logits = GATE_SHARPNESS * (similarity - similarity.mean())
-    # In a uniform picture, rounding can make a whole row negative; its softmax would be nan.
+    # In a uniform image, rounding can make a whole row negative; its softmax would be nan.
     logits.diagonal().clamp_(min=0)
     return logits.masked_fill_(logits < 0, -torch.inf).softmax(-1)
 
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
-    """Inputs of the calibrated last block for one picture, in float32.
+    """Inputs of the calibrated last block for one image, in float32.
 
     ``patches`` (2, N, D) are those of the first and the second pass. ``class_terms`` (2, 1, D) are
     added to the outputs. ``gate`` (N, N) is the attention that all heads of both passes use.
@@ -145,7 +145,7 @@ class Calibrated:
 def calibrate(
     settings: Calibration, inputs: Sequence[Tensor], before_last: Heads, grid: Grid
 ) -> Calibrated:
-    """Computes the inputs of the calibrated last block for one picture.
+    """Computes the inputs of the calibrated last block for one image.
 
     ``inputs`` are those of all blocks, (1+N, D) each; ``before_last`` are queries and keys of the
     block before the last, (H, 1+N, d) each. Raises MethodError for fewer than 31 patches.
@@ -154,7 +154,7 @@ def calibrate(
         raise MethodError(
             f"A calibrated method (SC-CLIP, SFP) needs at least {NEIGHBOURS + 1} patches, because "
             f"it compares each with {NEIGHBOURS} others, but a grid of {grid[0]} × {grid[1]} came. "
-            "Take a longer shorter side, or another method."
+            "Increase the shorter side, or take another method."
         )
 
     def outputs(blocks: Span) -> list[Tensor]:

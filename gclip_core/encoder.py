@@ -27,10 +27,10 @@ MAX_WINDOW_TOKENS = 65_536
 def encode(
     backbone: Backbone, pixels: Tensor, image_size: Grid, side: int | None = None, stride: int = 112
 ) -> Encoded:
-    """Encodes a normalised picture, (3, height, width) float32, without planting and CS.
+    """Encodes a normalised image, (3, height, width) float32, without planting and CS.
 
     Windows have ``side`` pixels a side and start every ``stride`` pixels, both rounded to patches.
-    Without ``side``, or if one window covers the picture, there is one pass. It also caches queries
+    Without ``side``, or if one window covers the image, there is one pass. It also caches queries
     and keys of the blocks from the middle on, because methods fuse their attention.
 
     Raises:
@@ -89,8 +89,8 @@ def _enough_memory(backbone: Backbone, size: Sequence[int]) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         raise GclipError(
-            f"The memory of {backbone.device} is too full for {size[0]} × {size[1]} pixels. Take a "
-            "smaller shorter side, or try again."
+            f"The memory of {backbone.device} is too full for {size[0]} × {size[1]} pixels. "
+            "Reduce the shorter side, or try again."
         ) from error
 
 

@@ -106,8 +106,8 @@ def digest(image: Image.Image) -> str:
 def target_size(size: Grid, short_side: int, patch: int, max_tokens: int = 4096) -> Grid:
     """The (height, width) at which an image of ``size`` is encoded, in pixels.
 
-    The short side becomes ``short_side``, or less where that would give more than ``max_tokens``
-    patches; each side is rounded to whole patches, at least one.
+    The short side gets ``short_side`` pixels, or fewer if there would be more than ``max_tokens``
+    patches. Each side is rounded to whole patches, at least one.
     """
     full = short_side / min(size)
 

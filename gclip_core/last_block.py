@@ -97,7 +97,7 @@ def _middle(method: Method, heads_of: HeadsOf, fused: Sequence[int]) -> list[Hea
 def _calibrated(
     method: Method, inputs: Sequence[Tensor], heads_of: HeadsOf, grid: Grid
 ) -> list[Calibrated]:
-    """The calibration of each picture of a batch."""
+    """The calibration of each image of a batch."""
     before = heads_of(len(inputs) - 2)
     return [
         calibration.calibrate(method.calibration, [x[i] for x in inputs], before[i], grid)
@@ -112,7 +112,7 @@ def _project(last: nn.Module, method: Method, made: Calibrated) -> tuple[Heads, 
 
 
 def _two_passes(last: nn.Module, method: Method, made: Calibrated, grid: Grid) -> Tensor:
-    """The calibrated last block of one picture: (N, D), before ``ln_post``.
+    """The calibrated last block of one image: (N, D), before ``ln_post``.
 
     It has no residual path and no FFN. Spreading is linear, so it is done once, on the sum.
     """
@@ -129,7 +129,7 @@ def _two_passes(last: nn.Module, method: Method, made: Calibrated, grid: Grid) -
 def _path_matrix(
     last: nn.Module, method: Method, made: Calibrated, grid: Grid, head: int | None
 ) -> Tensor:
-    """:func:`attention_matrix` of one picture with a calibration."""
+    """:func:`attention_matrix` of one image with a calibration."""
     rule, (_, attending) = ATTENTIONS[method.attention], _project(last, method, made)
     maps = made.gate.repeat(2, 1, 1)
     some = maps[: len(attending.q)]

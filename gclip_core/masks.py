@@ -102,8 +102,8 @@ def _can_win(logits: Tensor, parts: int, threshold: float) -> Tensor:
 
 def scores_at(logits: Tensor, owner: Sequence[int], size: Grid, row: int, column: int) -> Tensor:
     """The scores of one pixel of an image of ``size``: (classes,) float32."""
-    spans = map(_span, logits.shape[1:], size, (row, column), (row + 1, column + 1))
-    return per_class(_interpolated(logits, *spans).softmax(dim=0), owner)[:, 0, 0]
+    strips = map(_strip, logits.shape[1:], size, (row, column), (row + 1, column + 1))
+    return per_class(_interpolated(logits, *strips).softmax(dim=0), owner)[:, 0, 0]
 
 
 def per_class(entries: Tensor, owner: Sequence[int]) -> Tensor:
@@ -119,7 +119,7 @@ def per_class(entries: Tensor, owner: Sequence[int]) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class _Span:
+class _Strip:
     """Pixels along an axis, their cells, and the grid points between which they are.
 
     ``mixing`` (pixels, points) interpolates linearly: at most two weights in a row are nonzero.
@@ -131,25 +131,26 @@ class _Span:
     cells: slice
 
 
-def _span(n: int, length: int, start: int, stop: int, parts: int = 1) -> _Span:
+def _strip(n: int, length: int, start: int, stop: int, parts: int = 1) -> _Strip:
     at = (torch.arange(start, stop, dtype=torch.float32) + 0.5) * (n / length) - 0.5
     at = at.clamp_(0, n - 1)
     first, last = int(at[0]), min(int(at[-1]) + 1, n - 1)
     cells = slice(int(at[0] * parts), int(at[-1] * parts) + 1)
     apart = at[:, None] - torch.arange(first, last + 1)
-    return _Span(slice(start, stop), slice(first, last + 1), (1 - apart.abs()).clamp_(min=0), cells)
+    mixing = (1 - apart.abs()).clamp_(min=0)
+    return _Strip(slice(start, stop), slice(first, last + 1), mixing, cells)
 
 
-def _tiles(logits: Tensor, size: Grid, parts: int = 1) -> Iterable[tuple[_Span, _Span]]:
+def _tiles(logits: Tensor, size: Grid, parts: int = 1) -> Iterable[tuple[_Strip, _Strip]]:
     """Rows and columns of the square tiles that cover ``size``."""
     side = max(1, min(TILE_SIDE, isqrt(TILE_ELEMENTS // len(logits))))
     rows, columns = (
-        [_span(n, length, at, min(at + side, length), parts) for at in range(0, length, side)]
+        [_strip(n, length, at, min(at + side, length), parts) for at in range(0, length, side)]
         for n, length in zip(logits.shape[1:], size, strict=True)
     )
     return product(rows, columns)
 
 
-def _interpolated(logits: Tensor, rows: _Span, columns: _Span) -> Tensor:
+def _interpolated(logits: Tensor, rows: _Strip, columns: _Strip) -> Tensor:
     """Logits of pixels, (entries, rows, columns): two products, twice as fast as gathering."""
     return rows.mixing @ logits[:, rows.points, columns.points] @ columns.mixing.T

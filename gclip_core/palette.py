@@ -24,7 +24,7 @@ NATURAL = {word: c for c, words in _LINES if words[0] != "#" for word in words.s
 COLOURS = tuple(c for first, more in _LINES if more[0] == "#" for c in (first, *more.split()))
 USUAL = COLOURS[:16]
 APART = 0.05
-"""The minimum distance in OKLab of two colours of one picture, if enough colours are free."""
+"""The minimum distance in OKLab of two colours of one image, if enough colours are free."""
 NO_CLASS = "#8c8c8c"
 INK = "#000000"
 PAPER = "#ffffff"
@@ -75,9 +75,9 @@ def ink_on(colour: str) -> str:
 
 
 def indexed(labels: NDArray[np.integer], names: Sequence[str] = ()) -> Image.Image:
-    """Label map (H, W) as a picture of indices: class ``c`` is index ``c``, -1 is 255.
+    """Label map (H, W) as an image of indices: class ``c`` is index ``c``, -1 is 255.
 
-    An 8-bit palette picture up to 255 classes, else 16-bit grey with 65535 for -1.
+    An 8-bit palette image up to 255 classes, else 16-bit grey with 65535 for -1.
     """
     if max(len(names), int(labels.max(initial=-1)) + 1) > 255:
         return Image.fromarray(labels.astype(np.uint16))

@@ -39,16 +39,15 @@ class Segmenter:
     """Segments images with a backbone; immutable, so threads may share it.
 
     An image's short side is scaled to ``short_side`` pixels (default: the backbone's). Windows have
-    ``window`` pixels a side, and one starts every ``stride`` pixels; the default is one pass.
+    ``window`` pixels a side, and one starts every ``stride`` pixels; the default is no windows.
     ``templates`` is a name of :data:`vocabulary.TEMPLATES`, or sentences with ``{}``. Logits are
     ``logit_scale`` (1e-6 to 1e6) times the cosine. An image has at most ``max_tokens`` patches.
 
-    A ``method`` of None is GCLIP. Attention, values and global tokens are computed in one pass over
-    the whole picture, even if the encoding has windows.
+    A ``method`` of None is GCLIP. Windows do not change attention, values and global tokens.
 
     Raises:
-        GclipError: a setting out of range; in every function, another backbone's encoding.
-        MethodError: in every function, a method, block, head or part that cannot be computed.
+        GclipError: a setting out of range; from each method, another backbone's encoding.
+        MethodError: from each method, a ``Method``, block, head or part that cannot be computed.
         VocabularyError: no such template set, or a sentence without ``{}``.
     """
 
@@ -72,7 +71,7 @@ class Segmenter:
             object.__setattr__(self, "templates", sentences)
 
     def encode(self, image: images.Source) -> Encoded:
-        """Encodes an image in one pass, or one per window, for every method and any words.
+        """Encodes an image, as a whole or in windows, for all methods and any words.
 
         Raises:
             ImageError: not an image, damaged or too large.
@@ -107,7 +106,7 @@ class Segmenter:
     ) -> Segmentation:
         """Finds the class of each pixel among ``words`` (a list, or text as a person types it).
 
-        ``rest`` are hidden words for the rest of the picture (:func:`vocabulary.hidden_words`);
+        ``rest`` are hidden words for the rest of the image (:func:`vocabulary.hidden_words`);
         ``rest_weight`` from 0 to 1 weakens their logits (:func:`masks.weaken`). A pixel gets no
         class if a hidden word fits it best, or if the best score is under ``threshold``.
 
@@ -141,7 +140,7 @@ class Segmenter:
         """Words for what the image shows, best first: at most ``most``, at least one.
 
         ``strict`` leaves out words that fit few patches best, or hardly better than chosen words.
-        The words are found with ClearCLIP's features of one pass, without planted channels.
+        The words are found with ClearCLIP's features of the whole image, without planted channels.
         """
         _check_count("most", most)
         whole = self._encoded(image).whole
@@ -154,7 +153,7 @@ class Segmenter:
         return vocabulary.embed(self.backbone, words, self.templates)
 
     def suppress(self, encoded: Encoded, method: Method | None = None) -> Encoded:
-        """The encoding that ``method`` runs on: with CS in the trunk, if the method uses CS.
+        """The encoding that ``method`` runs on: with CS in the other blocks, if the method uses CS.
 
         Other functions call it themselves. Pass its result to them to compute it only once.
         """
@@ -265,7 +264,7 @@ class Segmenter:
         return encoded
 
     def _single(self, encoded: Encoded) -> Encoded:
-        """The encoding if it has one window, else the encoding of the whole picture in one pass."""
+        """The encoding if it has one window, else the encoding of the whole image as one window."""
         encoded = self._encoded(encoded)
         if encoded.window == encoded.grid:
             return encoded

@@ -1,4 +1,4 @@
-"""Suggested words for a picture: those that fit its patches best.
+"""Suggested words for an image: those that fit its patches best.
 
 Words are chosen one by one. Each must fit some patches better than all chosen words. So a synonym
 of a chosen word, or a part of a chosen thing, adds little and is left out. Garments, face and hair

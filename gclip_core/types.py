@@ -159,7 +159,7 @@ class Plant:
 
 @dataclass(frozen=True)
 class Method:
-    """A method: how the last block is computed, what is fused, and whether CS changes the trunk.
+    """A method: how the last block is computed, what is fused, and whether CS changes other blocks.
 
     ``attention`` names an entry of :data:`gclip_core.attention.ATTENTIONS`; ``residual`` and
     ``ffn`` are true if the method keeps these parts of the block. ``summary`` is one sentence for
@@ -189,7 +189,7 @@ class Method:
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """Block inputs of a batch of B windows of equal size; usually one window, the whole picture.
+    """Block inputs of a batch of B windows of equal size; usually one window, the whole image.
 
     ``inputs[l]`` is the input of block ``l``, (B, 1+N, D) in the model's dtype; ``corners`` are the
     windows' (top, left) in patches.
@@ -234,7 +234,7 @@ class Encoded:
 
     @property
     def whole(self) -> "Encoded":
-        """The clean encoding in one pass, on which AMF chooses its blocks."""
+        """The clean encoding of the whole image as one window, on which AMF chooses its blocks."""
         return self.clean if self._whole is None else self._whole()
 
     @property
@@ -343,7 +343,7 @@ class Segmentation:
     ``labels`` (height, width) int16 are at the image's own size; -1 marks a pixel whose best score
     is below the threshold, or whose largest logit is that of a hidden word. ``logits`` (entries, h,
     w) float32 have an entry for each phrase and each word of ``hidden``, the words for the rest of
-    the picture. ``owner`` is the class of each entry, -1 for hidden words. ``unknown`` are phrases
+    the image. ``owner`` is the class of each entry, -1 for hidden words. ``unknown`` are phrases
     that a backbone with a known vocabulary was not trained on. ``notes`` are sentences for people.
     """
 

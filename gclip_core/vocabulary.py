@@ -202,7 +202,7 @@ _parsed: BoundedCache[ParsedWords] = BoundedCache(
 def hidden_words(
     backbone: Backbone, typed: Vocabulary, rest: str | Iterable[str] = "background"
 ) -> tuple[str, ...]:
-    """Words for the rest of a picture: a pixel that one of them fits best gets no class.
+    """Words for the rest of an image: a pixel that one of them fits best gets no class.
 
     ``"background"`` is the background list used in the literature, without words that the backbone
     was not trained on. ``"none"`` is no word. ``"auto"`` is the former for one class alone, the

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from evaluation import runner
 from evaluation.errors import EvaluationError
@@ -85,10 +86,11 @@ def test_a_pixel_below_the_threshold_is_background() -> None:
 
 
 def test_a_killed_run_resumes_and_ends_the_same(tmp_path: Path, whole: Tally) -> None:
-    stuck = {"save_every": 0.0, "show_progress": False}
-    process = multiprocessing.get_context("fork").Process(
-        target=runner.run, args=(tiny_run(stuck_at=3), tmp_path), kwargs=stuck
-    )
+    def run() -> None:
+        torch.set_num_threads(1)  # a fork has no threads of OpenMP, and would wait for them
+        runner.run(tiny_run(stuck_at=3), tmp_path, save_every=0.0, show_progress=False)
+
+    process = multiprocessing.get_context("fork").Process(target=run)
     process.start()
     deadline = time.monotonic() + 900
     while process.is_alive() and time.monotonic() < deadline:

@@ -7,15 +7,13 @@ import { describe, explained, listen, makeInfo, speak } from "./point.js";
 import { effect, unchanged, unpack } from "./read.js";
 import { savePng, saveSvg } from "./save.js";
 
-const KEYS = { a: "amf", c: "cs", p: "fault" };
 const KEPT = ["picture", "model"];
 const SWITCHES = ["amf", "cs", "fault", "attention"];
 const TITLE = "The machine: from picture to mask, full screen";
-const INVITE =
-  "Point at any patch: it lights up everywhere. Keys A, C and P switch AMF, CS and the fault.";
+const INVITE = "Point at any patch: it lights up everywhere.";
 
 export const machine = (kit) => {
-  const { root, element, trigger, watch, arrived, pointed } = kit;
+  const { root, trigger, watch, arrived, pointed } = kit;
   const m = {
     ...{ ...kit, pen: new Pen(), zones: new Map(), spots: svg("g"), part: {} },
     // The value, its arrays and those before it, the state drawn, the layout.
@@ -60,12 +58,8 @@ export const machine = (kit) => {
     ];
     trigger("submit");
   };
-  const toggle = (name, text, title) => tool(text, () => flip(name), title, "gw-button gm-switch");
-  const switches = {
-    amf: toggle("amf", "AMF", "Key A in full screen"),
-    cs: toggle("cs", "CS", "Key C in full screen"),
-    fault: toggle("fault", "Fault", ""),
-  };
+  const toggle = (name) => tool("", () => flip(name), "", "gw-button gm-switch");
+  const switches = { amf: toggle("amf"), cs: toggle("cs"), fault: toggle("fault") };
   const label = (v) => {
     const said = {
       amf: `AMF${v.amf ? `: ${v.amf_note}` : ""}`,
@@ -73,8 +67,9 @@ export const machine = (kit) => {
       fault: "Simulated fault",
     };
     const [channel, gain] = v.fault ?? [];
-    const what = v.fault ? `Channel ${channel} × ${gain}` : "Simulate an abnormal channel";
-    switches.fault.title = `${what}; key P in full screen`;
+    switches.fault.title = v.fault
+      ? `Channel ${channel} × ${gain}`
+      : "Simulate an abnormal channel";
     for (const key in switches) {
       switches[key].textContent = said[key];
       switches[key].setAttribute("aria-pressed", String(Boolean(v[key])));
@@ -92,16 +87,6 @@ export const machine = (kit) => {
   tools.append(formulas, svgSaved, pngSaved, button("Close", close));
   bar.append(tools);
 
-  const onKey = (event) => {
-    if (!element.isConnected) return document.removeEventListener("keydown", onKey);
-    const act = KEYS[event.key.toLowerCase()];
-    const busy = event.ctrlKey || event.metaKey || event.altKey;
-    const typing = event.target.closest("input, textarea, select, [contenteditable]");
-    if (!opened || act === undefined || busy || typing) return;
-    event.preventDefault();
-    flip(act);
-  };
-  document.addEventListener("keydown", onKey);
   document.addEventListener("fullscreenchange", () => {
     if (opened && document.fullscreenElement !== root && !root.matches(".gm-over")) close();
     resize();

@@ -52,7 +52,14 @@ def of_names(names: Sequence[str]) -> tuple[str, ...]:
         name: hashlib.blake2b(name.casefold().encode(), digest_size=8).digest() for name in names
     }
     chosen: dict[str, str] = {}
-    for name in sorted(digests, key=lambda name: (not natural(name), digests[name], name)):
+    # The first word of a line in the file keeps its colour: a tree stays green beside bushes.
+    place = {word: index for index, word in enumerate(NATURAL)}
+
+    def order(name: str) -> tuple[bool, int, bytes, str]:
+        listed = place.get(name.casefold(), len(place))
+        return not natural(name), listed, digests[name], name
+
+    for name in sorted(digests, key=order):
         first = digests[name][-1] % len(USUAL)
         wanted = [natural(name), *USUAL[first:], *USUAL[:first]]
         taken = set(chosen.values())

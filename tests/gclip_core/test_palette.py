@@ -41,6 +41,14 @@ def test_the_order_of_words_decides_nothing(words: list[str], chance: Random) ->
     assert palette.of_names(shuffled) == tuple(by_word[word] for word in shuffled)
 
 
+@pytest.mark.parametrize(("word", "other"), [("tree", "bush"), ("grass", "field"), ("sea", "bay")])
+def test_a_word_keeps_its_natural_colour_beside_a_rarer_word_of_the_same(
+    word: str, other: str
+) -> None:
+    colours = palette.of_names([other, word])
+    assert colours[1] == palette.natural(word) != colours[0]
+
+
 def test_five_in_six_words_keep_their_colour_among_four_others() -> None:
     rng = np.random.default_rng(0)
     kept = [

@@ -288,12 +288,30 @@ def test_the_last_step_takes_a_photo_with_amf_and_cs_on(desktop: Page, url: str)
     desktop.get_by_role("button", name="Begin").click()
     for _ in learn.PAGES[2:]:
         desktop.get_by_role("button", name="Next").click()
-    desktop.locator("#lesson .options button").first.click()
-    expect(desktop.locator("#lesson .answer")).to_contain_text("%")
+    expect(desktop.locator("#lesson table")).to_contain_text("%")
     with desktop.expect_file_chooser():
         desktop.get_by_role("button", name="Take your own photo").click()
     expect(desktop.locator("#amf input")).to_be_checked()
     expect(desktop.locator("#cs input")).to_be_checked()
+
+
+def test_on_a_phone_next_shows_and_focuses_the_heading_and_a_guess_does_not_move_the_page(
+    phone: Page, url: str
+) -> None:
+    open_tab(phone, url, "learn", "#lesson .gw")
+    phone.get_by_role("button", name="Begin").click()
+    heading = phone.locator("#lesson h2")
+    for page in learn.PAGES[1:]:
+        expect(heading).to_contain_text(page["title"])
+        expect(heading).to_be_focused()
+        expect(heading).to_be_in_viewport(ratio=1)
+        if page is learn.PAGES[-1]:
+            return
+        before = phone.evaluate("scrollY")
+        phone.evaluate("document.querySelector('#lesson .options button').click()")
+        expect(phone.locator("#lesson .answer")).not_to_be_empty()
+        assert abs(phone.evaluate("scrollY") - before) < 2
+        phone.get_by_role("button", name="Next").click()
 
 
 def test_on_a_phone_a_small_mask_stands_beside_its_question(phone: Page, url: str) -> None:

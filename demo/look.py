@@ -229,7 +229,8 @@ class Look:
 
     def ablation(self, amf: bool, cs: bool) -> Method:
         """ClearCLIP under these settings with AMF and CS on or off."""
-        return variants.ablation(self.settings, amf, cs)
+        key = ("ablation", amf, cs)
+        return self.once(key, lambda: variants.ablation(self.settings, amf, cs))
 
     def findings(self, method: Method) -> MethodReport:
         """Which blocks and channels ``method`` takes on this image, and why."""

@@ -7,6 +7,7 @@ are ignored, as in CLIP's training.
 
 import math
 import re
+from bisect import bisect
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
@@ -115,14 +116,11 @@ def target_size(size: Grid, short_side: int, patch: int, max_tokens: int = 4096)
         rows, columns = (math.floor(side * full * shrink / patch + 0.5) for side in size)
         return max(1, rows), max(1, columns)
 
-    fits, too_large = (1.0, 1.0) if math.prod(grid(1.0)) <= max_tokens else (0.0, 1.0)
-    for _ in range(60):  # bisection, to the last digit of a float
-        middle = (fits + too_large) / 2
-        if math.prod(grid(middle)) <= max_tokens:
-            fits = middle
-        else:
-            too_large = middle
-    rows, columns = grid(fits)
+    shrink, steps = 1.0, 2**52  # a float has so many between 0.5 and 1
+    if math.prod(grid(shrink)) > max_tokens:
+        fitting = bisect(range(1, steps), max_tokens, key=lambda n: math.prod(grid(n / steps)))
+        shrink = fitting / steps
+    rows, columns = grid(shrink)
     return rows * patch, columns * patch
 
 

@@ -116,7 +116,7 @@ def target_size(size: Grid, short_side: int, patch: int, max_tokens: int = 4096)
         rows, columns = (math.floor(side * full * shrink / patch + 0.5) for side in size)
         return max(1, rows), max(1, columns)
 
-    shrink, steps = 1.0, 2**52  # a float has so many between 0.5 and 1
+    shrink, steps = 1.0, 2**60
     if math.prod(grid(shrink)) > max_tokens:
         fitting = bisect(range(1, steps), max_tokens, key=lambda n: math.prod(grid(n / steps)))
         shrink = fitting / steps

@@ -23,7 +23,7 @@ from tests.browser.conftest import (
 from tests.pictures import encoded
 
 ANSWERED = "(tab) => (new URLSearchParams(location.search).get('tab') ?? 'side') === tab"
-WIDTHS = (320, 390, 641, 821, 1001, 1600, 2560)
+WIDTHS = (320, 390, 641, 1001, 2560)
 """The narrowest at which each arrangement of the page stands, a phone, and the widest."""
 
 

@@ -149,7 +149,7 @@ def test_hostile_words_are_shown_as_they_are(visitor: Visitor, server: Server) -
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("</textarea>" * 9, "Use fewer words"), (",;\n", "At least one word"), ("x" * 4001, "4000"),
+        ("</textarea>" * 9, "Shorten it"), (",;\n", "At least one word"), ("x" * 4001, "4000"),
         (",".join(map(str, range(201))), "Up to 200 classes"), ("\0", ""),
     ],
     ids=["tokens", "none", "characters", "classes", "nul"],

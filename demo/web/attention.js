@@ -8,8 +8,7 @@ const GONE = "These maps are not kept any more. Press Segment to make them anew.
 export const attention = ({ root, point, pointed, onPoint, mount, trigger }) => {
   let current = null;
   let pinned = false;
-  let asMatrix = false;
-  let ofClass = false; // the class token's row instead of a patch's
+  const on = { matrix: false, classToken: false }; // as a matrix; the class token's row
   let seen = null;
   let follow = null;
   onPoint((detail) => follow?.(detail));
@@ -43,19 +42,19 @@ export const attention = ({ root, point, pointed, onPoint, mount, trigger }) => 
 
     const drawOne = (part, k) => {
       const { tokens } = value.maps[k];
-      if (asMatrix) {
+      if (on.matrix) {
         part.asMatrix(matrices[k], top, Math.min(...parts.map(({ stage }) => stage.clientWidth)));
         for (const token of tokens) part.mark(token, 0, 1, n, "gw-stripe");
-        if (!ofClass) part.mark(0, current, n, 1, "gw-here");
+        if (!on.classToken) part.mark(0, current, n, 1, "gw-here");
       } else {
         const row = classRows[k].row;
-        part.overPhoto((i) => (ofClass ? row[i] : matrices[k].at(current, i)), top);
+        part.overPhoto((i) => (on.classToken ? row[i] : matrices[k].at(current, i)), top);
         for (const token of tokens) part.markPatch(token, "gw-token");
-        if (!ofClass) part.markPatch(current, "gw-here");
+        if (!on.classToken) part.markPatch(current, "gw-here");
       }
     };
     const most = (k) => {
-      if (ofClass) {
+      if (on.classToken) {
         const { best } = value.maps[k].class_row;
         return `${where(best)} (${classRows[k].row[best].toFixed(1)} ×)`;
       }
@@ -66,7 +65,7 @@ export const attention = ({ root, point, pointed, onPoint, mount, trigger }) => 
     };
     const say = () => {
       const pin = pinned ? " (pinned)" : "";
-      const who = ofClass ? "The class token" : `Patch in ${where(current)}${pin}`;
+      const who = on.classToken ? "The class token" : `Patch in ${where(current)}${pin}`;
       const many = value.maps.length > 1;
       const looks = value.maps.map(({ title }, k) => (many ? `${title}: ` : "") + most(k));
       const text = `${who} looks most at these patches: ${looks.join("; ")}.`;
@@ -80,9 +79,9 @@ export const attention = ({ root, point, pointed, onPoint, mount, trigger }) => 
     const share = () => point(patchOf(current), pinned);
     const tell = () => trigger("select", { index: patchOf(current), value: patchOf(current) });
     const move = (i, told = true) => {
-      if (i !== current || ofClass) {
+      if (i !== current || on.classToken) {
         current = i;
-        ofClass = false;
+        on.classToken = false;
         press();
         draw();
       }
@@ -109,13 +108,13 @@ export const attention = ({ root, point, pointed, onPoint, mount, trigger }) => 
       stage.setAttribute("aria-label", label);
       const at = (event) => {
         const [y, x] = placeIn(stage, event);
-        return asMatrix
+        return on.matrix
           ? Math.floor(y * n)
           : Math.floor(y * height) * width + Math.floor(x * width);
       };
       stage.addEventListener("pointermove", (event) => {
         const i = at(event);
-        if (!pinned && event.pointerType !== "touch" && (i !== current || ofClass)) move(i);
+        if (!pinned && event.pointerType !== "touch" && (i !== current || on.classToken)) move(i);
       });
       stage.addEventListener("pointerleave", (event) => {
         if (!pinned && event.pointerType !== "touch") point(null);
@@ -150,28 +149,21 @@ export const attention = ({ root, point, pointed, onPoint, mount, trigger }) => 
     }
 
     const bar = make("div", "gw-bar");
-    const toggles = [];
-    const toggle = (words, get, flip) => {
-      const act = () => {
-        flip();
+    const buttons = {};
+    const press = () => {
+      for (const name in buttons) buttons[name].setAttribute("aria-pressed", String(on[name]));
+    };
+    const toggle = (name, words) => {
+      const flip = () => {
+        on[name] = !on[name];
         press();
         draw();
       };
-      const node = button(words, act);
-      toggles.push([node, get]);
-      bar.append(node);
+      buttons[name] = button(words, flip);
+      bar.append(buttons[name]);
     };
-    const press = () => {
-      for (const [node, get] of toggles) node.setAttribute("aria-pressed", String(get()));
-    };
-    const flipMatrix = () => {
-      asMatrix = !asMatrix;
-    };
-    const flipClass = () => {
-      ofClass = !ofClass;
-    };
-    toggle("Show as matrix", () => asMatrix, flipMatrix);
-    toggle("Class token's row", () => ofClass, flipClass);
+    toggle("matrix", "Show as matrix");
+    toggle("classToken", "Class token's row");
     press();
     const row = make("div", "gw-row");
     row.append(...parts.map(({ box }) => box));

@@ -208,8 +208,8 @@ const makeView = (s, value, image, labels) => {
       ` ${written(cosine, 2)}`,
     ]);
     const list = parts.flatMap((part, k) => (k ? [", ", ...part] : part));
-    const cosines = [looks, ...list, words.length > 1 ? " (cosines)." : " (cosine)."];
-    sentence.replaceChildren(...(parts.length ? cosines : [value.notes[0] ?? ""]));
+    const text = parts.length ? [looks, ...list, " (cosines)."] : [value.notes[0] ?? ""];
+    sentence.replaceChildren(...text);
     const where = `Patch in ${placeName(...s.patch)}; press it again to leave it.`;
     numbers.textContent = where + (matrix ? looksText(matrix) : "");
     const reasons = s.asked ? s.reasons : null;

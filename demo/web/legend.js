@@ -68,8 +68,7 @@ export class Legend {
       }
     };
     this.list.classList.toggle("gw-pairs", mode === "swipe");
-    const changed = this.list.querySelector(".gw-whole");
-    if (changed) changed.hidden = mode === "before";
+    this.list.querySelector(".gw-whole")?.toggleAttribute("hidden", mode === "before");
     this.counted.clear();
     for (const [k, { name }] of this.rows.entries()) this.counted.set(name, goals[k]);
     const begun = performance.now();

@@ -2,7 +2,7 @@
 // heading sorts, a press on a row opens its mask.
 import { labelsOf, photo } from "./blobs.js";
 import { hex, pack, pixels } from "./colours.js";
-import { button, make, still } from "./dom.js";
+import { button, make } from "./dom.js";
 
 const thumb = async (value, mask, image) => {
   const [height, width] = value.shape;
@@ -40,8 +40,7 @@ export const methods = ({ mount, simulation, trigger }) => {
       const cell = make("th");
       const pick = () => {
         trigger("select", { index: row.name, value: row.name });
-        const behavior = still() ? "auto" : "smooth";
-        document.querySelector("#pair-canvas").scrollIntoView({ block: "nearest", behavior });
+        document.querySelector("#pair-canvas").scrollIntoView({ block: "nearest" });
       };
       const open = button(row.title, pick, "open");
       open.title = row.citation ?? "";

@@ -105,8 +105,7 @@ export const norms = ({ root, hear, mount, trigger }) => {
     const keys =
       "Arrow keys walk, Shift and arrow keys choose a range, Enter suppresses it, Escape clears.";
     const what = `${value.title}: weight norm of every output channel, ${n} channels.`;
-    const label = `${what} ${drags ? keys : value.note}`;
-    plot.node.setAttribute("aria-label", label);
+    plot.node.setAttribute("aria-label", `${what} ${drags ? keys : value.note}`);
     const onKey = (event) => {
       const step = STEPS[event.key];
       if (step !== undefined) {

@@ -20,7 +20,6 @@ export const machine = (kit) => {
     ...{ value: null, now: null, old: null, state: null, plan: null, same: {} },
     // What is pressed or pointed at, and what is said about it.
     ...{ word: null, channel: null, at: null, lit: false, pinned: false, told: "", asked: {} },
-    formulas: false,
   };
   const { pen } = m;
   const { box } = pen;

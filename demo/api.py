@@ -88,7 +88,7 @@ class Endpoints:
     def suggest(
         self, image: FileData, most: _Most = 5, backbone: _Backbone = "default"
     ) -> list[str]:
-        """Words for what a picture shows, best first: at most so many, at least one."""
+        """Words for what a picture shows, best first, some with synonyms ("person; tie")."""
         look = self._look(image, {"backbone": backbone})
         return list(look.bare.suggest(look.encoded, most))
 

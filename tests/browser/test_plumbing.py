@@ -159,11 +159,6 @@ def test_the_address_follows_and_a_reload_keeps_everything(desktop: Page, url: s
     expect(desktop.locator("#copy-link")).to_have_text(wording.COPIED)
     assert desktop.evaluate("navigator.clipboard.readText()") == desktop.url
     expect(desktop.locator("#copy-link")).to_have_text("Copy link")
-    desktop.reload()
-    desktop.wait_for_selector(DONE)
-    expect(desktop.locator("#words textarea")).to_have_value("cat, grass, dog")
-    expect(desktop.locator("#cs input")).not_to_be_checked()
-    expect(desktop.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
     desktop.locator("#pair-canvas .gw-stage").click(position={"x": 60, "y": 60})
     fold = desktop.locator("#pair-canvas .gw-more")
     fold.locator("summary").click()
@@ -171,6 +166,10 @@ def test_the_address_follows_and_a_reload_keeps_everything(desktop: Page, url: s
     expect(pixel).to_be_visible()
     asked = pixel.inner_text()
     desktop.reload()
+    desktop.wait_for_selector(DONE)
+    expect(desktop.locator("#words textarea")).to_have_value("cat, grass, dog")
+    expect(desktop.locator("#cs input")).not_to_be_checked()
+    expect(desktop.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
     fold.locator("summary").click()
     expect(pixel).to_be_visible()
     expect(pixel).to_have_text(asked)
@@ -266,25 +265,17 @@ def open_tab(page: Page, url: str, tab: str, ready: str) -> None:
     expect(page.locator(ready)).to_have_attribute("data-ready", "1")
 
 
-def test_the_lesson_is_the_same_whatever_the_page_shows_and_a_step_tells_its_answer_after_a_guess(
-    desktop: Page, url: str
+def test_the_lesson_is_the_same_whatever_the_page_shows_and_ends_with_a_photo_and_both_switches_on(
+    stays: Page, desktop: Page, url: str
 ) -> None:
-    shown = desktop.locator("#lesson .lesson")
-    open_tab(desktop, url, "learn&example=coffee&words=cup&method=sclip", "#lesson .gw")
-    expect(shown).to_be_visible()
-    other = shown.inner_text()
-    open_tab(desktop, url, "learn", "#lesson .gw")
-    expect(shown).to_have_text(other, use_inner_text=True)
-    desktop.get_by_role("button", name="Begin").click()
-    answer = desktop.locator("#lesson .answer")
-    expect(answer).to_be_empty()
-    desktop.locator("#lesson .options button").nth(1).click()
-    expect(answer).to_contain_text("ClearCLIP")
-    expect(desktop.locator("#lesson .right")).to_have_count(1)
-
-
-def test_the_last_step_takes_a_photo_with_amf_and_cs_on(desktop: Page, url: str) -> None:
-    desktop.goto(f"{url}?tab=learn&amf=0&cs=0")
+    turn_to(stays, "Learn")
+    ready = "#lesson .gw[data-ready='1']"
+    stays.wait_for_selector(ready)
+    text = stays.locator("#lesson .lesson").inner_text()
+    turn_to(stays, "Side by side")
+    desktop.goto(f"{url}?tab=learn&example=coffee&words=cup&method=sclip&amf=0&cs=0")
+    desktop.wait_for_selector(ready)
+    expect(desktop.locator("#lesson .lesson")).to_have_text(text, use_inner_text=True)
     desktop.get_by_role("button", name="Begin").click()
     for _ in learn.PAGES[2:]:
         desktop.get_by_role("button", name="Next").click()
@@ -295,44 +286,43 @@ def test_the_last_step_takes_a_photo_with_amf_and_cs_on(desktop: Page, url: str)
     expect(desktop.locator("#cs input")).to_be_checked()
 
 
-def test_on_a_phone_next_shows_and_focuses_the_heading_and_a_guess_does_not_move_the_page(
+def test_on_a_phone_a_step_of_the_lesson_is_in_view_and_answers_a_guess_without_a_move(
     phone: Page, url: str
 ) -> None:
-    open_tab(phone, url, "learn", "#lesson .gw")
+    phone.goto(f"{url}?tab=learn")
     phone.get_by_role("button", name="Begin").click()
-    heading = phone.locator("#lesson h2")
-    for page in learn.PAGES[1:]:
-        expect(heading).to_contain_text(page["title"])
-        expect(heading).to_be_focused()
-        expect(heading).to_be_in_viewport(ratio=1)
-        if page is learn.PAGES[-1]:
-            return
-        before = phone.evaluate("scrollY")
-        phone.evaluate("document.querySelector('#lesson .options button').click()")
-        expect(phone.locator("#lesson .answer")).not_to_be_empty()
-        assert abs(phone.evaluate("scrollY") - before) < 2
-        phone.get_by_role("button", name="Next").click()
-
-
-def test_on_a_phone_a_small_mask_stands_beside_its_question(phone: Page, url: str) -> None:
-    open_tab(phone, url, "learn", "#lesson .gw")
-    phone.get_by_role("button", name="Begin").click()
+    heading, answer = phone.locator("#lesson h2"), phone.locator("#lesson .answer")
     mask, question = (
         phone.locator(f"#lesson {one}").first.bounding_box() for one in ("img", ".question")
     )
-    assert mask["x"] + mask["width"] <= question["x"]
+    assert mask["x"] + mask["width"] <= question["x"], "a small mask stands beside its question"
     assert abs(mask["y"] - question["y"]) < 40
+    for page in learn.PAGES[1:-1]:
+        expect(heading).to_contain_text(page["title"])
+        expect(heading).to_be_focused()
+        expect(heading).to_be_in_viewport(ratio=1)
+        expect(answer).to_be_empty()
+        before = phone.evaluate("scrollY")
+        phone.evaluate("document.querySelector('#lesson .options button').click()")
+        expect(answer).not_to_be_empty()
+        expect(phone.locator("#lesson .right")).to_have_count(1)
+        assert abs(phone.evaluate("scrollY") - before) < 2
+        phone.get_by_role("button", name="Next").click()
+    expect(heading).to_be_in_viewport(ratio=1)
 
 
-def test_compare_is_sorted_by_what_is_pressed_and_opens_a_row(desktop: Page, url: str) -> None:
-    open_tab(desktop, url, "compare", "#methods .gw")
-    rows = desktop.locator("#methods tbody tr:not([data-name=truth])")
+def test_compare_is_sorted_by_what_is_pressed_and_opens_a_row(stays: Page) -> None:
+    turn_to(stays, "Compare")
+    stays.wait_for_selector("#methods .gw[data-ready='1']")
+    rows = stays.locator("#methods tbody tr:not([data-name=truth])")
     years = [int(row.locator("td").first.inner_text()) for row in rows.all()]
     assert years == sorted(years) and len(years) == 7
-    desktop.locator("#methods thead button", has_text="mIoU").click()
+    stays.locator("#methods thead button", has_text="mIoU").click()
     cells = rows.locator("td[data-column='score mIoU']").all_inner_texts()
     scores = list(map(float, cells))
     assert scores == sorted(scores, reverse=True)
-    desktop.locator("#methods tr[data-name=naclip] .open").click()
-    expect(desktop.locator("#pair-canvas")).to_contain_text("NACLIP")
-    expect(desktop.locator("#methods tr.chosen[data-name=naclip]")).to_be_visible()
+    for name, title in (("naclip", "NACLIP"), ("gclip", "GCLIP")):
+        stays.locator(f"#methods tr[data-name={name}] .open").click()
+        expect(stays.locator("#pair-canvas")).to_contain_text(title)
+        expect(stays.locator(f"#methods tr.chosen[data-name={name}]")).to_be_visible()
+    turn_to(stays, "Side by side")

@@ -78,8 +78,8 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(*arguments: str, before: Callable[[], None] | None = None) -> Iterator[Server]:
-    """A running page that is ended whatever happens; ``before`` runs in its process at first."""
+def serving(*arguments: str) -> Iterator[Server]:
+    """A running page that is ended whatever happens."""
     port, offline = free_port(), {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
     with tempfile.TemporaryDirectory() as folder, Path(folder, "server.log").open("ab") as log:
         process = subprocess.Popen(
@@ -88,7 +88,6 @@ def serving(*arguments: str, before: Callable[[], None] | None = None) -> Iterat
             cwd=ROOT,
             stdout=log,
             stderr=log,
-            preexec_fn=before,
         )
         server = Server(process, Path(folder), port)
         try:
@@ -150,7 +149,6 @@ class Visitor:
     def __init__(self, url: str) -> None:
         self.web = httpx.Client(base_url=url, timeout=600)
         self.session = uuid.uuid4().hex
-        self.waits: list[tuple[float, float]] = []  # seconds until an answer: true, estimated
         config = self.web.get("/config").json()
         self.functions = {d["api_name"]: d for d in config["dependencies"]}
         self.components = {c["id"]: c for c in config["components"]}
@@ -276,15 +274,11 @@ class Visitor:
             raise BusyError(joined.text)
         if joined.status_code != 200:
             raise FailedError(f"{joined.status_code}: {joined.text[:300]}")
-        estimates: list[tuple[float, float]] = []
         for message in self.messages():
             if message["msg"] in ("unexpected_error", "close_stream"):
                 break
-            if message["msg"] == "estimation" and message["rank_eta"] is not None:
-                estimates.append((time.monotonic(), message["rank_eta"]))
             mine = message.get("event_id") == joined.json()["event_id"]
             if message["msg"] == "process_completed" and mine:
-                self.waits += [(time.monotonic() - at, seconds) for at, seconds in estimates]
                 if not message["success"]:
                     raise FailedError(json.dumps(message["output"])[:500])
                 kinds = [self.components[i]["type"] for i in self.functions[name]["outputs"]]

@@ -40,14 +40,6 @@ def upload(folder: Path, height: int, width: int, **changes: object) -> Request:
     return Request(Settings(source="upload", words=WORDS, **changes), upload=str(path))
 
 
-@pytest.mark.parametrize(("amf", "cs"), [(True, True), (True, False), (False, False)])
-def test_a_mask_is_the_librarys_own(studio: Studio, amf: bool, cs: bool) -> None:
-    look = studio.look(request(amf=amf, cs=cs))
-    method = gclip.gclip(amf=amf, cs=cs, amf_blocks="backbone", cs_blocks="backbone")
-    own = gclip.Segmenter(studio.default).segment(look.picture.image, WORDS, method)
-    assert np.array_equal(look.mask(look.chosen).labels, own.labels.numpy())
-
-
 def test_spaces_are_no_words(studio: Studio) -> None:
     assert studio.look(request("  ")).settings == studio.look(request("")).settings
     with pytest.raises(GclipError, match="At least one word"):

@@ -149,7 +149,7 @@ def test_large_requests_are_answered_one_at_a_time_and_small_ones_beside_them() 
 
 def test_between_the_methods_of_a_large_comparison_others_have_their_turn() -> None:
     studio = Studio(tiny_backbone())
-    large, done = Request(Settings(words="cat", short_side=8 * 36)), []
+    large, done = Request(Settings(words="cat", short_side=8 * 29)), []
     compared = studio.look(large)
 
     def compare() -> None:

@@ -122,16 +122,6 @@ def test_a_backbone_that_cannot_be_loaded_is_left_out(
     assert main([*base, "--backbone", "openai-vit-b-16"]) == 2
 
 
-def test_finished_results_are_printed_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
-    base = ["--n", "1", "--methods", "clearclip", "gclip"]
-    assert main([*PHOTOS, *base, "--out", "a"]) == 0
-    assert main([*PHOTOS, *base, "--plant", "77:100:7", "--out", "b"]) == 0
-    capsys.readouterr()
-    assert main(["table", "a"]) == 0
-    assert "Photos" in capsys.readouterr().out.splitlines()[0]
-    assert main(["table", "a", "b"]) == 2, "one set twice"
-
-
 def test_fresh_starts_over() -> None:
     assert main([*PHOTOS, "--n", "1", "--methods", "clearclip", "--out", "out"]) == 0
     other = [*PHOTOS, "--n", "1", "--methods", "maskclip", "--out", "out"]

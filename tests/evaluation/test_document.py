@@ -20,8 +20,9 @@ LINES = [
 COMMANDS = [line for line in LINES if line[0] == "python"]
 NEEDS_DATA = "DIR"
 
-# The same command on less: fewer and smaller photos, one sentence around each word.
-LESS = ["--n", "2", "--short-side", "112", "--templates", "plain", "--quiet"]
+# The same command on less: a small photo, two methods, one sentence around each word.
+LESS = ["--n", "1", "--short-side", "48", "--templates", "plain", "--quiet"]
+LESS += ["--methods", "clearclip", "gclip"]
 
 
 def test_commands_that_need_data_are_parsed() -> None:

@@ -70,7 +70,13 @@ class Inputs:
         self.reasons = widgets.offers(elem_id="reasons")
         with gr.Column(elem_id="rest"):
             controls.make("background")
-            controls.make("rest_weight", label="Its weight", info=None, step=0.05, buttons=[])
+            controls.make(
+                "rest_weight",
+                label="Weight: less leaves more to your words",
+                info=None,
+                step=0.05,
+                buttons=[],
+            )
         self._build_picker()
         with gr.Accordion("Advanced", open=False, elem_id="advanced"):
             self._build_advanced(ADVANCED)

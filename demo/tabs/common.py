@@ -13,7 +13,7 @@ from demo.drawing import render
 from demo.look import Look, Mask
 from demo.widgets.blobs import STORE, Blob, Levels, attention_blob, packed, picture_blob
 from demo.widgets.values import Json, Side, canvas_value, norms_value
-from gclip_core import amf, masks
+from gclip_core import amf
 from gclip_core.types import GlobalTokens, Grid, Method
 
 MAX_PATCHES = 768
@@ -160,7 +160,8 @@ def pooled(grid: Grid, most: int = MAX_PATCHES) -> int:
 def best_words(look: Look, method: Method, most: int = 3) -> tuple[NDArray[np.integer], ...]:
     """The classes that match each patch best, (most, N), with their cosines and their shares.
 
-    Class C stands for all hidden words. Shares are those of :func:`masks.scores`.
+    Class C is the best hidden word. The shares are the softmax over these classes alone, so that
+    the largest is that of the label.
     """
     result, grid = look.segment(method), look.grid
     logits = result.logits
@@ -172,8 +173,5 @@ def best_words(look: Look, method: Method, most: int = 3) -> tuple[NDArray[np.in
     whole = rows.new_full((classes + hidden, rows.shape[1]), -torch.inf)
     whole.scatter_reduce_(0, owner[:, None].expand_as(rows), rows, "amax")
     best, which = whole.topk(min(most, len(whole)), dim=0)
-    shares = masks.scores(result.logits, result.owner, grid).flatten(1)
-    if hidden:
-        shares = torch.cat([shares, (1 - shares.sum(0, keepdim=True)).clamp_min(0)])
     cosines = best / look.segmenter.logit_scale
-    return which.numpy(), cosines.numpy(), shares.gather(0, which).numpy()
+    return which.numpy(), cosines.numpy(), best.softmax(0).numpy()

@@ -26,7 +26,7 @@ def value(look: Look, pixel: tuple[int, int]) -> Json:
             {"title": one.title, "entries": entries(look, one, row, column)} for one in methods
         ],
         "note": f"It is in the patch in row {patch[0] + 1}, column {patch[1] + 1}. In bold its "
-        "label. Percents are scores, the softmax of scaled cosines: small differences grow.",
+        "label, the best single word. “background” sums up all hidden words, so it can be larger.",
     }
 
 

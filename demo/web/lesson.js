@@ -63,6 +63,7 @@ export const lesson = ({ mount, trigger }) => {
   const ownPhoto = () => {
     trigger("submit");
     document.querySelector("#tabs [role=tab]")?.click();
+    document.querySelector("#photo")?.scrollIntoView({ block: "center" });
     page.choosePhoto?.();
   };
 

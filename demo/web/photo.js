@@ -45,12 +45,8 @@ const photograph = (place, stream) =>
 
 export const photo = ({ root, element, trigger, mount }) => {
   const input = make("input");
-  Object.assign(input, {
-    type: "file",
-    accept: "image/*",
-    hidden: true,
-    ariaLabel: WORDS.photo.file,
-  });
+  const ariaLabel = WORDS.photo.file;
+  Object.assign(input, { type: "file", accept: "image/*", hidden: true, ariaLabel });
   element.append(input);
   const say = (words) => {
     const said = root.querySelector(".said");

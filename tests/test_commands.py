@@ -21,7 +21,7 @@ DOCUMENTS = sorted(
 FENCED = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 INDENTED = re.compile(r"^    (.+)$", re.MULTILINE)
 INLINE = re.compile(r"`([^`\n]+)`")
-PROGRAMS = ("python ", "torchrun ", "pip ", "pytest", "hf ", "docker ", "pip-audit")
+PROGRAMS = ("python ", "pip ", "pytest", "hf ", "docker ", "pip-audit")
 
 EVALUATION = "docs/EVALUATION.md"  # tests/evaluation/test_document.py runs its commands
 # Parts of commands that are not run here, and why, or what runs them instead.
@@ -32,7 +32,6 @@ NOT_RUN = {
     "pip-audit": "needs the network",
     "pytest": "the tests do not run themselves",
     "openai-vit": "needs weights; tests/gclip_core/test_load.py has a stand-in for the hub",
-    "--root DIR": "needs images that may not be shipped; the data set tests make some",
     "DATA WORK": "needs photos that may not be shipped; the training tests make some",
     "COCO_VAL": "needs masks that may not be shipped; the training tests make some",
     "FOLDER": "names no folder",
@@ -40,8 +39,6 @@ NOT_RUN = {
 }
 # Replacements that make a command cheaper.
 CHEAPER = (
-    (r"^torchrun", "python -m torch.distributed.run"),
-    (r"--n \d+", "--n 2"),
     (r"--clients \d+", "--clients 3"),
     (r"--requests \d+", "--requests 20"),
     (r"photo\.jpg", "assets/photos/dog.jpg"),

@@ -91,29 +91,14 @@ class Bench:
 
 def faster(what: str, ours: float, theirs: float, goal: float, note: str = "") -> Row:
     ratio = theirs / ours
-    return Row(
-        what,
-        "the usual way",
-        _time(ours),
-        _time(theirs),
-        f"{ratio:.2f} ×",
-        f"≥ {goal:g} ×",
-        ratio >= goal,
-        note,
-    )
+    result = f"{ratio:.2f} ×", f"≥ {goal:g} ×", ratio >= goal, note
+    return Row(what, "the usual way", _time(ours), _time(theirs), *result)
 
 
 def share(what: str, ours: float, whole: float, goal: float) -> Row:
     part = 100 * ours / whole
-    return Row(
-        what,
-        "a cold request",
-        _time(ours),
-        _time(whole),
-        f"{part:.1f} %",
-        f"≤ {goal:g} %",
-        part <= goal,
-    )
+    result = f"{part:.1f} %", f"≤ {goal:g} %", part <= goal
+    return Row(what, "a cold request", _time(ours), _time(whole), *result)
 
 
 def at_most(what: str, value: float, goal: float, unit: str, note: str = "") -> Row:

@@ -93,7 +93,7 @@ def test_words_that_are_not_asked_yet_dim_the_answer_to_others(stays: Page) -> N
 
 
 def test_a_tall_slow_picture_dims_the_last_answer_on_no_tall_page(desktop: Page, url: str) -> None:
-    arrive(desktop, url)
+    arrive(desktop, url, short=112)
     held: list[Route] = []
     desktop.route("**/gradio_api/upload", lambda route: held.append(route))
     give(desktop, Image.linear_gradient("L").resize((100, 900)).convert("RGB"))
@@ -111,7 +111,7 @@ def test_a_tall_slow_picture_dims_the_last_answer_on_no_tall_page(desktop: Page,
 
 
 def test_one_s_own_mask_is_not_guessed_at_and_goes_with_its_photo(desktop: Page, url: str) -> None:
-    arrive(desktop, url)
+    arrive(desktop, url, short=112)
     give(desktop, Image.linear_gradient("L").resize((120, 90)).convert("RGB"))
     desktop.wait_for_function("location.search.includes('source=upload')")
     type_words(desktop, "cat, grass")
@@ -147,7 +147,7 @@ def test_one_s_own_mask_is_not_guessed_at_and_goes_with_its_photo(desktop: Page,
 
 
 def test_the_address_follows_and_a_reload_keeps_everything(desktop: Page, url: str) -> None:
-    arrive(desktop, url)
+    arrive(desktop, url, short=112)
     length = desktop.evaluate("history.length")
     type_words(desktop, "cat, grass, dog")
     desktop.locator("#cs input").click()

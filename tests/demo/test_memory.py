@@ -12,7 +12,7 @@ from PIL import Image
 
 from demo import source
 from demo.host import memory
-from demo.host.byte_cache import digest, nbytes
+from demo.host.byte_cache import nbytes
 from demo.look import Request, Studio
 from demo.settings import Settings
 from demo.source import open_picture, read_mask
@@ -35,11 +35,6 @@ def _truth(path: Path) -> Grid:
 
 def _read(path: Path) -> Grid:
     return read_mask(str(path)).size[::-1]
-
-
-def test_a_key_costs_the_same_whatever_a_visitor_sent() -> None:
-    assert len(digest("x")) == len(digest("x" * 10**6)) == 16
-    assert digest(("a", 1)) != digest(("a", 2))
 
 
 def test_the_size_of_a_value_counts_all_that_a_visitor_sent_texts_and_arrays() -> None:

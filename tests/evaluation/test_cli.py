@@ -12,7 +12,6 @@ from evaluation.experiment import Experiment
 from evaluation.tally import Tally
 from gclip_core.errors import BackboneError
 from gclip_core.methods import METHODS
-from gclip_core.numbering import block_numbers
 from tests.evaluation.sets import CASES
 
 # What keeps a test short: small photos, one sentence around each word.
@@ -57,15 +56,6 @@ def test_blocks_count_from_1_and_the_papers_have_a_name(asked: str, found: list[
     method = result("out")["settings"]["rows"][0]["method"]
     assert method["fusion"]["blocks"] == found
     assert method["suppression"]["blocks"] == [7, 8, 9, 10, 11]
-
-
-def test_a_planted_channel_is_named_a_simulation(capsys: pytest.CaptureFixture[str]) -> None:
-    plant = ["--plant", "77:100:7-11", "--methods", "clearclip"]
-    assert main([*PHOTOS, "--n", "1", *plant, "--out", "out"]) == 0
-    assert "simulation: channel 77 × 100 planted in blocks 7 to 11" in capsys.readouterr().out
-    assert result("out")["settings"]["planted"] == [
-        {"channel": 77, "gain": 100.0, "blocks": list(block_numbers(range(6, 11)))}
-    ]
 
 
 def test_a_data_set_on_disk_is_evaluated(capsys: pytest.CaptureFixture[str]) -> None:

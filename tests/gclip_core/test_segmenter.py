@@ -150,21 +150,6 @@ class TestWhichBlocksAmfFuses:
             cosines = [F.cosine_similarity(mean[1 + g, 1:], mean[0, 1:], dim=0) for g in tokens]
             assert found.agreement[block] == pytest.approx(float(sum(cosines) / len(cosines)), 1e-4)
 
-    @pytest.mark.parametrize(
-        ("settings", "reason"),
-        [
-            ({"amf_blocks": [11]}, "1 to 11 of 12.*block 12 "),
-            ({"amf_blocks": [5, 99]}, "1 to 11 of 12.*block 100 "),
-            ({"n_blocks": 12}, "up to 11 of 12"),
-        ],
-    )
-    def test_the_last_block_is_refused(self, settings: dict[str, Any], reason: str) -> None:
-        face = looking()
-        encoded = face.encode(picture(32, 32))
-        for ask in (face.findings, face.dense_features, face.last_attention):
-            with pytest.raises(MethodError, match=reason):
-                ask(encoded, gclip(**settings))
-
     def test_neither_cs_nor_planting_nor_windows_change_them(self) -> None:
         clean = segmenter(with_channel(), short_side=24)
         image = picture(24, 56)
@@ -261,17 +246,6 @@ class TestChannelSuppression:
         on, off = (face.dense_features(encoded, m).patches for m in (method, METHODS["clearclip"]))
         assert close(on, off)
 
-    @pytest.mark.parametrize(
-        "settings",
-        [{"cs_blocks": [12]}, {"cs_channels": [32], "cs_blocks": [2]},
-         {"cs_channels": range(32), "cs_blocks": [2]}],
-        ids=["block", "channel", "all channels"],
-    )  # fmt: skip
-    def test_what_the_tower_does_not_have_is_refused(self, settings: dict[str, Any]) -> None:
-        face = segmenter(with_channel())
-        with pytest.raises(MethodError, match=r"[Bb]locks|[Cc]hannels"):
-            face.findings(face.encode(picture(32, 32)), gclip(**settings))
-
     def test_values_are_those_of_the_last_block(self) -> None:
         face = segmenter(with_channel())
         encoded = face.encode(picture(32, 32))
@@ -356,10 +330,6 @@ class TestSegmenting:
         assert torch.allclose(face.attention_map(encoded, 4, 2).double(), maps[2], atol=1e-5)
         mean = sum(maps) / 4
         assert torch.allclose(face.attention_map(encoded, 4).double(), mean, atol=1e-5)
-
-    def test_another_backbones_encoding_is_refused(self, encoded: Encoded) -> None:
-        with pytest.raises(GclipError, match="another backbone"):
-            segmenter(tiny_backbone(37)).segment(encoded, WORDS)
 
     def test_an_encoding_goes_from_a_clean_backbone_to_a_planted_one_and_back(
         self, face: Segmenter, encoded: Encoded
@@ -480,6 +450,11 @@ def fingerprint(model: nn.Module) -> tuple[Any, ...]:
     )
 
 
+def mine(attention: str = "kk", **parts: Any) -> Method:
+    """A method that nobody published."""
+    return Method("mine", "Mine", attention, False, False, **parts)
+
+
 class TestSettings:
     @pytest.mark.parametrize(
         "settings",
@@ -505,47 +480,55 @@ class TestSettings:
         with pytest.raises(GclipError, match=name):
             face.segment(picture(8, 8), "cat", METHODS["clip"], **{name: value})
 
-    def test_what_cannot_be_computed_is_refused(
-        self, face: Segmenter, encoded: Encoded, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        with pytest.raises(GclipError, match="most must be"):
-            face.suggest(encoded, most=0)
-        for blocks, reason in (
-            ([99], "0 to 11"),
-            ([1.0], "0 to 11"),
-            ([], "one or more"),
-            (3, "3"),
-        ):
-            with pytest.raises(MethodError, match=reason):
-                face.received(encoded, blocks)
-        for threshold in ("5", None, float("nan")):
-            with pytest.raises(GclipError, match="threshold must be"):
-                face.globality(encoded, threshold)
-        with pytest.raises(MethodError, match="one of: q, k, v"):
-            face.values(encoded, part="x")
-        monkeypatch.setattr(
-            encoder.blocks, "block_inputs", Mock(side_effect=torch.OutOfMemoryError)
-        )
-        with pytest.raises(GclipError, match="memory of cpu is too full"):
-            face.suppress(encoded, gclip(cs_blocks=[3]))
-
-    def test_an_attention_that_is_none_is_refused_with_the_valid_names(self) -> None:
-        with pytest.raises(MethodError, match="qq, kk"):
-            face = Segmenter(tiny_backbone())
-            face.segment(picture(32, 32), "cat", Method("mine", "Mine", "quick", False, False))
-
     @pytest.mark.parametrize(
-        ("parts", "reason"),
+        ("method", "reason"),
         [
-            ({"fusion": Fusion(())}, "no block came"),
-            ({"fusion": Fusion((-1,))}, "block 0 came"),
-            ({"fusion": Fusion((1,), weight=1)}, "below 1"),
-            ({"suppression": Suppression(())}, "no block came"),
-            ({"suppression": Suppression((-1,))}, "block 0 came"),
+            (gclip(amf_blocks=[11]), "1 to 11 of 12.*block 12 "),
+            (gclip(amf_blocks=[5, 99]), "1 to 11 of 12.*block 100 "),
+            (gclip(n_blocks=12), "up to 11 of 12"),
+            (gclip(cs_blocks=[12]), "[Bb]locks"),
+            (gclip(cs_blocks=[2], cs_channels=[32]), "[Cc]hannels"),
+            (gclip(cs_blocks=[2], cs_channels=range(32)), "[Cc]hannels"),
+            (mine("quick"), "qq, kk"),
+            (mine(fusion=Fusion(())), "no block came"),
+            (mine(fusion=Fusion((-1,))), "block 0 came"),
+            (mine(fusion=Fusion((1,), weight=1)), "below 1"),
+            (mine(suppression=Suppression(())), "no block came"),
+            (mine(suppression=Suppression((-1,))), "block 0 came"),
         ],
     )
-    def test_parts_of_a_method_that_cannot_be_computed_are_refused(
-        self, face: Segmenter, encoded: Encoded, parts: dict[str, Any], reason: str
+    def test_a_method_that_the_tower_cannot_compute_is_refused(
+        self, face: Segmenter, encoded: Encoded, method: Method, reason: str
     ) -> None:
-        with pytest.raises(MethodError, match=reason):
-            face.segment(encoded, "cat", Method("mine", "Mine", "kk", False, False, **parts))
+        for ask in (face.dense_features, face.last_attention):
+            with pytest.raises(MethodError, match=reason):
+                ask(encoded, method)
+
+    @pytest.mark.parametrize(
+        ("ask", "reason"),
+        [
+            (lambda face, it: face.suggest(it, most=0), "most must be"),
+            (lambda face, it: face.received(it, [99]), "0 to 11"),
+            (lambda face, it: face.received(it, [1.0]), "0 to 11"),
+            (lambda face, it: face.received(it, []), "one or more"),
+            (lambda face, it: face.received(it, 3), "3"),
+            (lambda face, it: face.globality(it, threshold="5"), "threshold must be"),
+            (lambda face, it: face.globality(it, threshold=None), "threshold must be"),
+            (lambda face, it: face.globality(it, threshold=float("nan")), "threshold must be"),
+            (lambda face, it: face.values(it, part="x"), "one of: q, k, v"),
+            (lambda _, it: segmenter(tiny_backbone(37)).segment(it, WORDS), "another backbone"),
+        ],
+    )
+    def test_what_cannot_be_asked_of_an_encoding_is_refused(
+        self, face: Segmenter, encoded: Encoded, ask: Callable[..., object], reason: str
+    ) -> None:
+        with pytest.raises(GclipError, match=reason):
+            ask(face, encoded)
+
+    def test_a_device_that_is_too_full_is_said_to_be(
+        self, face: Segmenter, encoded: Encoded, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        full = Mock(side_effect=torch.OutOfMemoryError)
+        monkeypatch.setattr(encoder.blocks, "block_inputs", full)
+        with pytest.raises(GclipError, match="memory of cpu is too full"):
+            face.suppress(encoded, gclip(cs_blocks=[3]))

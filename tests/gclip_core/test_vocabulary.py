@@ -169,14 +169,6 @@ class TestEmbedding:
         found = backbone.text_cache.get((vocabulary.TEMPLATES["plain"], "e"))
         assert found.untyped_storage().nbytes() == found.nbytes, "it keeps no other in memory"
 
-    def test_the_cache_of_parsed_words_is_bounded_in_bytes(self) -> None:
-        backbone = tiny_backbone(24, layers=1)
-        words = [f"thing {number}" for number in range(300)]
-        embed(backbone, words, "plain")
-        for word in words:  # each may be 64 kB long
-            vocabulary.read_words(backbone, word, "none", "plain")
-        assert len(vocabulary._parsed) < 16 * 2**20 / (64 * 2**10)
-
     def test_no_phrase_gives_no_row_and_one_string_is_no_list(self, backbone: Backbone) -> None:
         assert embed(backbone, []).shape == (0, 16)
         refused_soon("cat", "list", lambda words: embed(backbone, words))

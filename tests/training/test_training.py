@@ -1,10 +1,8 @@
 """How the built-in model is taught: words, sharing out patches, attention, and what is packed."""
 
 import json
-import random
 from collections import ChainMap
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +14,7 @@ from safetensors.torch import load_file
 
 from gclip_core.shipped import unpack
 from gclip_core.stem import Stem
-from training import attention, features, map, measure, pack, priors, sharing, text
+from training import attention, features, map, measure, pack, sharing, text
 from training.network import BLOCKS, Student
 from training.state import State
 from training.words import WIDTH, Words, groups, names, plural
@@ -93,16 +91,6 @@ class TestSharing:
         without = sharing.shares(logits, allowed, ~allowed, least, look @ look.mT, sharing.FIRST)
         assert share[..., 0].mean() > 2 * without[..., 0].mean()
 
-    def test_patches_that_are_alike_share_alike(self) -> None:
-        half = torch.arange(features.TOKENS) < features.TOKENS // 2
-        alike = (half[:, None] == half).float()[None]
-        logits = torch.zeros(1, features.TOKENS, 2)
-        logits[0, half, 0] = 0.7  # a hint, missing from one patch
-        logits[0, 5, 0] = -0.7
-        both = torch.ones(1, 2, dtype=torch.bool)
-        share = sharing.shares(logits, both, both, torch.full((1, 2), 0.06), alike, sharing.FIRST)
-        assert share[0, 5, 0] > 0.5
-
     def test_of_a_thing_there_is_one_share_whatever_it_is_called(self, words: Words) -> None:
         label = words.label({"source": "mini-imagenet", "words": ["hen"]})
         assert len(label.there) > 1
@@ -117,16 +105,6 @@ class TestSharing:
         assert share[0, ~half, 0].max() < 0.12
         assert (share[0, :, 1 : len(label.there)] < 1e-6).all()
 
-    def test_the_sky_is_above_and_blue(self, words: Words) -> None:
-        prior = priors.positions(words)[words.number("sky")]
-        assert prior[0] > prior[-1]
-        blue, green = (
-            torch.tensor(c, dtype=torch.uint8).expand(1, features.TOKENS, 4)
-            for c in ([90, 140, 230, 4], [70, 120, 40, 20])
-        )
-        assert (priors.by_colour(blue)["sky"] > priors.by_colour(green)["sky"]).all()
-        assert (priors.by_colour(green)["grass"] > priors.by_colour(blue)["grass"]).all()
-
 
 class TestAttention:
     def test_patches_attend_to_those_that_belong_with_them(self) -> None:
@@ -134,30 +112,6 @@ class TestAttention:
         wanted = attention.target(alike)
         assert torch.allclose(wanted.sum(-1), torch.ones(1, 3))
         assert wanted[0, 0, 0] > wanted[0, 0, 1] > wanted[0, 0, 2] == 0
-
-    def test_attention_as_wanted_has_no_divergence(self) -> None:
-        wanted = torch.rand(2, 5, 5).softmax(-1)
-        assert attention.divergence(wanted, wanted).abs() < 1e-6
-        assert attention.divergence(wanted.flip(-1), wanted) > 0
-
-    def test_about_half_of_a_photo_is_hidden_at_most(self) -> None:
-        random.seed(0)
-        torch.manual_seed(0)
-        hidden = attention.hide(50, 12).float().mean(1)
-        assert hidden.min() > 0.1
-        assert hidden.max() < 0.55
-
-    def test_white_queries_are_like_themselves_most(self) -> None:
-        torch.manual_seed(0)
-        student = _student()
-        found = np.random.default_rng(0).standard_normal((8, features.TOKENS, features.FEATURES))
-        photos = SimpleNamespace(
-            views=range(8), features=found, affinity=found[..., : features.TOKENS]
-        )
-        attention.begin(student, torch.nn.Linear(WIDTH, 2 * WIDTH).state_dict(), photos)
-        x = student.inputs(student.tokens(attention.draw(photos, student, 8)[0]))
-        queries = student.heads(BLOCKS - 1, x).q
-        assert attention.among_patches(queries, queries).diagonal(dim1=1, dim2=2).mean() > 0.5
 
 
 def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:

@@ -268,11 +268,13 @@ def open_tab(page: Page, url: str, tab: str, ready: str) -> None:
 def test_the_lesson_is_the_same_whatever_the_page_shows_and_ends_with_a_photo_and_both_switches_on(
     stays: Page, desktop: Page, url: str
 ) -> None:
+    stays.bring_to_front()  # one behind is drawn once a second
     turn_to(stays, "Learn")
     ready = "#lesson .gw[data-ready='1']"
     stays.wait_for_selector(ready)
     text = stays.locator("#lesson .lesson").inner_text()
     turn_to(stays, "Side by side")
+    desktop.bring_to_front()
     desktop.goto(f"{url}?tab=learn&example=coffee&words=cup&method=sclip&amf=0&cs=0")
     desktop.wait_for_selector(ready)
     expect(desktop.locator("#lesson .lesson")).to_have_text(text, use_inner_text=True)

@@ -136,12 +136,12 @@ def kept(url: str, browser: BrowserContext) -> Iterator[Page]:
         yield ready(opened, url)
 
 
-@pytest.fixture(scope="module")
-def switched(url: str, browser: BrowserContext) -> Iterator[Page]:
+@pytest.fixture
+def switched(kept: Page) -> Iterator[Page]:
     """The same with the switch on."""
-    for opened in visitor(browser, DESKTOP):
-        switch(ready(opened, url))
-        yield opened
+    switch(kept)
+    yield kept
+    switch(kept, on=False)
 
 
 def at(tab: Page, row: int, column: int) -> tuple[float, float]:
@@ -310,8 +310,10 @@ def test_hostile_words_stay_words_and_nothing_bars_the_way(switched: Page) -> No
     switched.mouse.click(*at(switched, 1, 3))
     expect(switched.locator("#canvas .gw-more")).to_be_visible()
     assert switched.evaluate("window.pwned") is None
-    assert barriers(switched, dark=False, place="#canvas") == []
     assert barriers(switched, dark=True, place="#canvas") == []
+    assert barriers(switched, dark=False, place="#canvas") == []
+    switched.locator("#canvas .gw-stage").focus()
+    switched.keyboard.press("Escape")
 
 
 def said(kept: Page, wanted: str) -> None:

@@ -204,7 +204,7 @@ def test_a_switch_fades_the_mask_and_counts_the_shares_unless_motion_is_not_want
     tab.evaluate("""() => new MutationObserver((all) => all.forEach((one) => {
         one.addedNodes.forEach((n) => (window.ghosts += n.classList?.contains('gw-ghost') ? 1 : 0));
         document.querySelectorAll('#canvas .gw-entry').forEach((n) =>
-          n.textContent.startsWith('sky') && window.counts.add(n.textContent.slice(3))); }))
+          n.textContent.startsWith('sky') && window.counts?.add(n.textContent.slice(3))); }))
       .observe(document.querySelector('#canvas'), { childList: true, subtree: true })""")
     for on, motion, share in ((True, "reduce", "60.0 %"), (False, "no-preference", "20.0 %")):
         tab.emulate_media(reduced_motion=motion)

@@ -70,11 +70,6 @@ class TestWords:
             "couches", "knives", "berries", "glasses", "scissors",
         ]  # fmt: skip
 
-    def test_words_that_no_photo_names_are_put_beside_their_neighbours(self, words: Words) -> None:
-        settled = words.settle(words.vectors)
-        river, water = (settled[words.number(word)] for word in ("river", "water"))
-        assert torch.allclose(river, water, atol=1e-6)
-
 
 class TestSharing:
     def test_only_allowed_words_share_and_those_there_get_some(self) -> None:

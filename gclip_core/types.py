@@ -17,6 +17,8 @@ patches              (N, E)              float32 L2-normalised dense features, r
 scores               (C, h', w')         float32, of each class, at the resized image's size
 labels               (height, width)     int16 class indices at the image's own size; -1 is none
 ===================  ==================  =========================================================
+
+All types are in this one file, although it is long: a reader looks each up in one place.
 """
 
 from collections.abc import Callable, Mapping

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs
 
+import gradio as gr
 import pytest
 from gradio.utils import get_upload_folder
 
@@ -361,6 +362,16 @@ def test_the_queue_takes_only_what_an_event_takes(
     found = join(page, **changed)
     assert (found[0], app.reached) == (status, [])
     assert said in json.loads(found[1])["detail"]
+
+
+def test_what_the_browser_does_alone_cannot_be_asked_for() -> None:
+    with gr.Blocks() as blocks:
+        button = gr.Button()
+        button.click(fn=None, js="() => []", queue=False)
+        button.click(lambda: None, queue=False)
+    _, middleware = guard.app_settings(blocks, {})["middleware"]
+    page = Guard(App(), **middleware.kwargs)
+    assert [join(page, fn_index=number, data=[])[0] for number in (0, 1)] == [404, 200]
 
 
 @pytest.mark.parametrize("header", ["bytes=0-5-9", "bytes=a-b", "bytes=0-1,3-4", "x", "bytes=-"])

@@ -192,6 +192,7 @@ const makeView = (s, value, image, labels) => {
   const others = make("div");
   details.append(make("summary", "", "Numbers and other methods"), numbers, others);
   info.append(sentence, details);
+  info.addEventListener("keydown", ({ key }) => key === "Escape" && s.patch && unpin());
   const say = () => {
     const { matrix } = here();
     const words = bestWords();

@@ -255,9 +255,12 @@ class Look:
     @property
     def more_words(self) -> tuple[str, ...]:
         """Words that the picture may show besides those that are looked for."""
-        typed = {phrase.casefold() for phrase in vocabulary.parse(self.settings.words).phrases}
-        found = self._suggest(SUGGESTED + MORE, strict=False)
+        found, typed = self._suggest(SUGGESTED + MORE, strict=False), self._typed
         return tuple(one for one in found if one.split(";")[0].casefold() not in typed)[:MORE]
+
+    @property
+    def _typed(self) -> set[str]:
+        return {one.casefold() for one in vocabulary.parse(self.settings.words).phrases}
 
     def _suggest(self, most: int, strict: bool) -> tuple[str, ...]:
         key = ("suggested", self.key, most, strict)
@@ -269,7 +272,7 @@ class Look:
         backbone = self.bare.backbone
         unknown = self.segment(self.chosen).unknown
         found = {word: vocabulary.nearest_known(backbone, word) for word in unknown}
-        typed = {phrase.casefold() for phrase in vocabulary.parse(self.settings.words).phrases}
+        typed = self._typed
         return {word: known for word, known in found.items() if known and known not in typed}
 
     @property

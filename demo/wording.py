@@ -27,7 +27,7 @@ FUSION_REASONS: dict[FusionReason, str] = {
     FusionReason.BACKBONE: "this backbone’s default",
     FusionReason.METHOD: "blocks that the method fixes, scaled to the depth",
     FusionReason.GLOBAL_TOKENS: "from the first of them on every block has global tokens",
-    FusionReason.MIDDLE: "the middle blocks, as those before the last have too few global tokens",
+    FusionReason.MIDDLE: "the middle blocks, because later blocks have too few global tokens",
 }
 """Why AMF uses its blocks, to follow their numbers."""
 
@@ -52,7 +52,7 @@ NO_MEMORY = (
 )
 PHOTO_STAYS = "A link does not contain your photo."
 SCORE_COUNTS = "mIoU counts every pixel of known truth: a word painted on something else costs."
-GUESSED = "The words are guesses of the model: change them above."
+GUESSED = "The model guessed these words. Type your own if they are wrong."
 UNMEASURED = (
     "Which mask is better? No true mask of this photo is known: compare before and after by eye."
 )

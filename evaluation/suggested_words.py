@@ -17,7 +17,7 @@ from evaluation.photo_set import photo_folder, shipped_photos
 from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError
 from gclip_core.segmenter import Segmenter
-from gclip_core.suggestions import candidates
+from gclip_core.suggestions import word_groups
 
 KINDS = {
     "floor": ("wooden floor",),
@@ -53,7 +53,7 @@ def judge(words: Iterable[str], areas: dict[str, float], named: dict[str, set[st
 
 def meanings(backbone: Backbone) -> dict[str, set[str]]:
     """The synonyms and kinds of each word that may be suggested."""
-    return {w: {*group, *KINDS.get(w, ())} for group in candidates(backbone) for w in group}
+    return {w: {*group, *KINDS.get(w, ())} for group in word_groups(backbone) for w in group}
 
 
 def report(title: str, photos: Sequence[Suggested]) -> str:

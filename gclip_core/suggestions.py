@@ -51,7 +51,7 @@ class Candidates:
     place: Tensor
 
 
-def candidates(backbone: Backbone) -> tuple[tuple[str, ...], ...]:
+def word_groups(backbone: Backbone) -> tuple[tuple[str, ...], ...]:
     """Words that may be suggested, each with its synonyms.
 
     These are the words of the backbone's training photos, or the everyday words if its vocabulary
@@ -110,7 +110,7 @@ def suggest(
 
     The word "person" can have garments as synonyms: "person; dress; tie".
     """
-    some = _candidates(candidates(backbone))
+    some = _candidates(word_groups(backbone))
     scores = vocabulary.embed_together(backbone, some.words, "plain") @ patches.T
     chosen = choose(scores, some, grid, most, strict)
     return tuple("; ".join(some.words[i] for i in one) for one in chosen)

@@ -50,3 +50,9 @@ def test_no_private_attribute_of_a_library_is_used_and_no_function_of_one_is_rep
             if private and (others or node.attr not in DEFINED) or replaced and others:
                 found.append(f"{file}, line {node.lineno}: {ast.unparse(node)}")
     assert found == []
+
+
+def test_no_line_is_longer_than_100_columns() -> None:
+    web = [file for end in ("js", "css") for file in (ROOT / "demo").rglob(f"*.{end}")]
+    lines = [(f, line) for f in (*PYTHON, *web) for line in f.read_text("utf-8").splitlines()]
+    assert [f"{file}: {line}" for file, line in lines if len(line) > 100] == []

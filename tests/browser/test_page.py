@@ -134,6 +134,8 @@ def test_a_photo_is_answered_at_once_with_words_that_are_in_it(desktop: Page, ur
         expect(legend(desktop)).not_to_contain_text("dog")
         assert "source=upload" in desktop.url
     expect(desktop.locator("#photo-stays")).to_contain_text(wording.PHOTO_STAYS)
+    expect(desktop.locator("#side-canvas")).to_contain_text(wording.GUESSED)
+    expect(desktop.locator("#side-canvas")).to_contain_text(wording.UNMEASURED)
 
 
 def test_typed_words_win_over_suggested_ones_at_any_time(desktop: Page, url: str) -> None:
@@ -142,6 +144,7 @@ def test_typed_words_win_over_suggested_ones_at_any_time(desktop: Page, url: str
     type_words(desktop, "sofa, wall")
     expect(legend(desktop)).to_contain_text("wall")
     expect(legend(desktop)).not_to_contain_text("cat")
+    expect(desktop.locator("#side-canvas")).not_to_contain_text(wording.GUESSED)
     words_are(desktop, "sofa, wall")
     assert "words=sofa%2C+wall" in desktop.url
     waiting: list[Route] = []

@@ -326,5 +326,6 @@ def test_compare_is_sorted_by_what_is_pressed_and_opens_a_row(stays: Page) -> No
     for name, title in (("naclip", "NACLIP"), ("gclip", "GCLIP")):
         stays.locator(f"#methods tr[data-name={name}] .open").click()
         expect(stays.locator("#pair-canvas")).to_contain_text(title)
+        expect(stays.locator("#pair-canvas .gw-stage")).to_be_in_viewport()
         expect(stays.locator(f"#methods tr.chosen[data-name={name}]")).to_be_visible()
     turn_to(stays, "Side by side")

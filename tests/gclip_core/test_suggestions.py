@@ -98,14 +98,14 @@ def test_a_photo_of_a_person_suggests_a_person_instead_of_a_garment() -> None:
 
 
 def test_a_model_with_an_open_vocabulary_chooses_among_everyday_words() -> None:
-    words = [group[0] for group in suggestions.candidates(tiny_backbone(20))]
+    words = [group[0] for group in suggestions.word_groups(tiny_backbone(20))]
     assert words == list(word_lists.read("everyday"))
     assert 200 <= len(words) <= 300
 
 
 def test_the_built_in_model_chooses_among_words_it_has_seen() -> None:
     built_in = loaded()
-    assert suggestions.candidates(built_in) == built_in.known.seen
+    assert suggestions.word_groups(built_in) == built_in.known.seen
 
 
 @pytest.mark.parametrize(("photo", "thing"), [("chelsea", "cat"), ("coffee", "cup")])

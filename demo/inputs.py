@@ -72,7 +72,7 @@ class Inputs:
             controls.make("background")
             controls.make(
                 "rest_weight",
-                label="Weight: less leaves more to your words",
+                label="Its weight",
                 info=None,
                 step=0.05,
                 buttons=[],

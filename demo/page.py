@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 GLOSSARY = tomllib.loads(Path(__file__).with_name("glossary.toml").read_text("utf-8"))
 BUILT = (
     "#title h1",
+    "#copy-link",
     "#photo .target",
     "#examples",
     "#words textarea",

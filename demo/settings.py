@@ -184,7 +184,7 @@ EXPLAINED = {
     "logit_scale": "Factor of the cosines before the softmax: scores get sharper.",
     "threshold": "A pixel whose best score is lower gets no label.",
     "background": "What fits none of the words gets no label. Automatic: on for one word, off for "
-    "more.",
+    "more. Less weight leaves more pixels to your words.",
     "rest_weight": "Less leaves more pixels to your words.",
     "method": "Any but GCLIP leaves AMF and CS unused.",
     "amf": "Attention Map Fusion",

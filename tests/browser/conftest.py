@@ -20,10 +20,9 @@ SETTLED = """(width) => new Promise((done) => {
   look(2);
 }).then((page) => page.scrollWidth)"""
 """How wide the page is once a window's width has come to it."""
-WCAG = {
-    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]},
-    "resultTypes": ["violations"],
-}
+WCAG = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+CONTRAST = {"type": "rule", "values": ["color-contrast"]}
+WORDS = "dog, person, grass"
 
 expect.set_options(timeout=WAIT)
 
@@ -36,22 +35,36 @@ def url() -> Iterator[str]:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[BrowserContext]:
-    """One browser, in which a page that stays keeps the compiled scripts from test to test."""
+    """One browser with a desktop's window."""
     if not CHROMIUM.exists():
         pytest.skip("needs Debian's chromium")
     with chromium() as launched:
         context = launched.new_context(
             permissions=["clipboard-read", "clipboard-write"], reduced_motion="reduce"
         )
-        stays = context.new_page()
-        stays.route("**", lambda route: route.fulfill(body=""))
-        stays.goto("http://127.0.0.1/")
+        keep_scripts(context)
         yield context
 
 
+@pytest.fixture(scope="package")
+def touch(browser: BrowserContext) -> Iterator[BrowserContext]:
+    """The same as a phone."""
+    context = browser.browser.new_context(has_touch=True, is_mobile=True, reduced_motion="reduce")
+    keep_scripts(context)
+    yield context
+    context.close()
+
+
+def keep_scripts(context: BrowserContext) -> None:
+    """Open a page that stays, for which the browser keeps the compiled scripts of those that go."""
+    stays = context.new_page()
+    stays.route("**", lambda route: route.fulfill(body=""))
+    stays.goto("http://127.0.0.1/")
+
+
 @pytest.fixture
-def phone(browser: BrowserContext) -> Iterator[Page]:
-    yield from visitor(browser, PHONE)
+def phone(touch: BrowserContext) -> Iterator[Page]:
+    yield from visitor(touch, PHONE)
 
 
 @pytest.fixture
@@ -65,6 +78,19 @@ def stays(url: str, browser: BrowserContext) -> Iterator[Page]:
     for opened in visitor(browser, DESKTOP):
         arrive(opened, url, amf=0, __theme="dark")
         yield opened
+
+
+@pytest.fixture
+def restored(stays: Page) -> Iterator[Page]:
+    """The same, for tests of other photos and words: those it had come back afterwards."""
+    yield stays
+    stays.unroute_all()
+    turn_to(stays, "Side by side")
+    stays.get_by_role("button", name="Example: Dog").click()
+    stays.wait_for_function("!location.search.includes('source=upload')")
+    type_words(stays, WORDS)
+    expect(legend(stays)).to_contain_text("person")
+    expect(stays.locator(DONE)).to_be_visible()
 
 
 def visitor(browser: BrowserContext, size: dict[str, int]) -> Iterator[Page]:
@@ -81,7 +107,7 @@ def visitor(browser: BrowserContext, size: dict[str, int]) -> Iterator[Page]:
 
 def arrive(page: Page, url: str, **query: object) -> None:
     """Follow a link and wait for its answer."""
-    page.goto(f"{url}?{urlencode({'example': 'dog', 'words': 'dog, person, grass', **query})}")
+    page.goto(f"{url}?{urlencode({'example': 'dog', 'words': WORDS, **query})}")
     page.wait_for_selector(DONE)
 
 
@@ -111,13 +137,15 @@ def legend(page: Page) -> Locator:
 
 
 def barriers(page: Page, dark: bool, place: str = "html") -> list[str]:
-    """What axe finds at a place of the page, by day or in the dark, against WCAG 2.1 A and AA."""
+    """What axe finds at a place of the page against WCAG 2.1 A and AA; in the dark, which changes
+    nothing but colours, only of contrast."""
     expect(page.locator("#tabs[data-busy], .pending")).to_have_count(0)
     if not page.evaluate("'axe' in window"):
         page.evaluate(Axe().axe_script)
         page.add_style_tag(content="* { transition: none !important; }")
     page.evaluate("(dark) => document.body.classList.toggle('dark', dark)", dark)
-    found = page.evaluate("([place, options]) => axe.run(place, options)", [place, WCAG])
+    options = {"runOnly": CONTRAST if dark else WCAG, "resultTypes": ["violations"]}
+    found = page.evaluate("([place, options]) => axe.run(place, options)", [place, options])
     return [
         f"{rule['id']}: {node['html'][:200]} {node['failureSummary']}"
         for rule in found["violations"]

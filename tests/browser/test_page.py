@@ -38,7 +38,7 @@ def words_are(page: Page, words: str | re.Pattern[str]) -> None:
 
 
 def fits(page: Page) -> bool:
-    return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    return page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
 
 
 def first_screen(page: Page, url: str, width: int, height: int, late: str = "") -> None:
@@ -74,9 +74,9 @@ def first_screen(page: Page, url: str, width: int, height: int, late: str = "") 
     ("width", "height", "late"), [(390, 844, "style.css"), (768, 1024, "main.js")]
 )
 def test_the_first_screen_has_everything_and_does_not_move_if_code_or_style_is_late(
-    desktop: Page, url: str, width: int, height: int, late: str
+    phone: Page, url: str, width: int, height: int, late: str
 ) -> None:
-    first_screen(desktop, url, width, height, late)
+    first_screen(phone, url, width, height, late)
 
 
 def test_so_has_a_desktop_s_with_names_and_a_focus_that_is_seen(desktop: Page, url: str) -> None:
@@ -138,43 +138,42 @@ def test_a_photo_is_answered_at_once_with_words_that_are_in_it(desktop: Page, ur
     expect(desktop.locator("#side-canvas")).to_contain_text(wording.UNMEASURED)
 
 
-def test_typed_words_win_over_suggested_ones_at_any_time(desktop: Page, url: str) -> None:
-    arrive(desktop, url)
-    upload(desktop)
-    type_words(desktop, "sofa, wall")
-    expect(legend(desktop)).to_contain_text("wall")
-    expect(legend(desktop)).not_to_contain_text("cat")
-    expect(desktop.locator("#side-canvas")).not_to_contain_text(wording.GUESSED)
-    words_are(desktop, "sofa, wall")
-    assert "words=sofa%2C+wall" in desktop.url
+def test_typed_words_win_over_suggested_ones_at_any_time(restored: Page) -> None:
+    upload(restored)
+    type_words(restored, "sofa, wall")
+    expect(legend(restored)).to_contain_text("wall")
+    expect(legend(restored)).not_to_contain_text("cat")
+    expect(restored.locator("#side-canvas")).not_to_contain_text(wording.GUESSED)
+    words_are(restored, "sofa, wall")
+    assert "words=sofa%2C+wall" in restored.url
     waiting: list[Route] = []
-    desktop.route("**/gradio_api/upload*", lambda route: waiting.append(route))
-    with desktop.expect_request("**/gradio_api/upload*"):
-        upload(desktop, star_photos()["coffee"].path)
-    type_words(desktop, "sky, door")
+    restored.route("**/gradio_api/upload*", lambda route: waiting.append(route))
+    with restored.expect_request("**/gradio_api/upload*"):
+        upload(restored, star_photos()["coffee"].path)
+    type_words(restored, "sky, door")
     waiting[0].continue_()
-    expect(legend(desktop)).to_contain_text("door")
-    expect(desktop.locator("#photo img")).to_have_attribute("alt", "Your photo")
-    words_are(desktop, "sky, door")
-    assert "words=sky%2C+door" in desktop.url
+    expect(legend(restored)).to_contain_text("door")
+    expect(restored.locator("#photo img")).to_have_attribute("alt", "Your photo")
+    words_are(restored, "sky, door")
+    assert "words=sky%2C+door" in restored.url
 
 
-def test_a_press_adds_a_word_that_is_seen_or_the_nearest_known(desktop: Page, url: str) -> None:
-    arrive(desktop, url, words="head, dog")
-    expect(desktop.locator("#side-canvas")).to_contain_text("“head” is not in the truth")
-    expect(desktop.locator("#result .term").first).to_be_visible()
-    expect(desktop.locator("#result .term[data-term=head]")).to_have_count(0)
-    type_words(desktop, "golden retriever, grass")
-    expect(desktop.locator("#chips")).to_contain_text("golden retriever: try")
-    desktop.locator("#chips .gw-link", has_text="dog").click()
-    words_are(desktop, "dog, grass")
-    expect(legend(desktop)).to_contain_text("dog")
-    expect(desktop.locator("#chips")).not_to_contain_text("try")
-    chip = desktop.locator("#chips .chip").first
+def test_a_press_adds_a_word_that_is_seen_or_the_nearest_known(restored: Page) -> None:
+    type_words(restored, "head, dog")
+    expect(restored.locator("#side-canvas")).to_contain_text("“head” is not in the truth")
+    expect(restored.locator("#result .term").first).to_be_visible()
+    expect(restored.locator("#result .term[data-term=head]")).to_have_count(0)
+    type_words(restored, "golden retriever, grass")
+    expect(restored.locator("#chips")).to_contain_text("golden retriever: try")
+    restored.locator("#chips .gw-link", has_text="dog").click()
+    words_are(restored, "dog, grass")
+    expect(legend(restored)).to_contain_text("dog")
+    expect(restored.locator("#chips")).not_to_contain_text("try")
+    chip = restored.locator("#chips .chip").first
     word = chip.inner_text().removeprefix("+ ")
     chip.click()
-    words_are(desktop, f"dog, grass, {word}")
-    expect(legend(desktop)).to_contain_text(word)
+    words_are(restored, f"dog, grass, {word}")
+    expect(legend(restored)).to_contain_text(word)
 
 
 def test_background_is_automatic_and_can_be_switched(stays: Page) -> None:

@@ -50,23 +50,22 @@ def test_a_camera_that_is_not_there_is_said_in_words(stays: Page) -> None:
 
 
 def test_what_is_refused_and_an_unknown_word_are_said_and_an_old_answer_stays_clearly_apart(
-    desktop: Page, url: str, tmp_path: Path
+    restored: Page, tmp_path: Path
 ) -> None:
-    arrive(desktop, url)
-    type_words(desktop, "x" * 300)
-    expect(desktop.locator("#says .problem").first).to_be_visible()
-    expect(desktop.locator("#says")).to_contain_text(wording.OLD)
-    assert state(desktop) == "old"
-    assert desktop.locator("#side-canvas .gw-mask").count() > 0
-    desktop.wait_for_function(FADED)
-    type_words(desktop, "cat, qwzx")
-    desktop.wait_for_function("document.querySelector('#tabs').dataset.state === 'fresh'")
-    expect(desktop.locator("#says .note").first).to_contain_text("never met “qwzx”")
+    type_words(restored, "x" * 300)
+    expect(restored.locator("#says .problem").first).to_be_visible()
+    expect(restored.locator("#says")).to_contain_text(wording.OLD)
+    assert state(restored) == "old"
+    assert restored.locator("#side-canvas .gw-mask").count() > 0
+    restored.wait_for_function(FADED)
+    type_words(restored, "cat, qwzx")
+    restored.wait_for_function("document.querySelector('#tabs').dataset.state === 'fresh'")
+    expect(restored.locator("#says .note").first).to_contain_text("never met “qwzx”")
     broken = tmp_path / "photo.png"
     broken.write_bytes(b"\x89PNG not really")
-    desktop.locator("#photo input[type=file]").set_input_files(str(broken))
-    expect(desktop.locator("#says .problem").first).to_contain_text("damaged")
-    assert desktop.locator("#side-canvas .gw-mask").count() > 0
+    restored.locator("#photo input[type=file]").set_input_files(str(broken))
+    expect(restored.locator("#says .problem").first).to_contain_text("damaged")
+    assert restored.locator("#side-canvas .gw-mask").count() > 0
 
 
 def test_an_answer_on_its_way_dims_the_last_one_and_the_host_s_keys_stay(stays: Page) -> None:
@@ -92,57 +91,55 @@ def test_words_that_are_not_asked_yet_dim_the_answer_to_others(stays: Page) -> N
     expect(tabs).not_to_have_attribute("data-edited", wording.BROWSER["edited"])
 
 
-def test_a_tall_slow_picture_dims_the_last_answer_on_no_tall_page(desktop: Page, url: str) -> None:
-    arrive(desktop, url, short=112)
+def test_a_tall_slow_picture_dims_the_last_answer_on_no_tall_page(restored: Page) -> None:
     held: list[Route] = []
-    desktop.route("**/gradio_api/upload", lambda route: held.append(route))
-    give(desktop, Image.linear_gradient("L").resize((100, 900)).convert("RGB"))
-    desktop.wait_for_function(FADED)
-    desktop.wait_for_timeout(1500)
-    assert desktop.evaluate(FADED), "for as long as it takes"
+    restored.route("**/gradio_api/upload", lambda route: held.append(route))
+    give(restored, Image.linear_gradient("L").resize((100, 900)).convert("RGB"))
+    restored.wait_for_function(FADED)
+    restored.wait_for_timeout(1500)
+    assert restored.evaluate(FADED), "for as long as it takes"
     assert len(held) == 1, "the file is still on its way"
     held[0].continue_()
-    desktop.wait_for_function("location.search.includes('source=upload')")
-    desktop.wait_for_function(f"!({FADED})")
-    expect(desktop.locator("#side-canvas .gw-stage")).to_have_css("aspect-ratio", "100 / 900")
-    assert desktop.evaluate("document.documentElement.scrollHeight") < 1800
-    read = desktop.locator("[aria-live], [role=status]").all_text_contents()
+    restored.wait_for_function("location.search.includes('source=upload')")
+    restored.wait_for_function(f"!({FADED})")
+    expect(restored.locator("#side-canvas .gw-stage")).to_have_css("aspect-ratio", "100 / 900")
+    assert restored.evaluate("document.documentElement.scrollHeight") < 1800
+    read = restored.locator("[aria-live], [role=status]").all_text_contents()
     assert not [text for text in read if "common." in text], "the name of a text is read out"
 
 
-def test_one_s_own_mask_is_not_guessed_at_and_goes_with_its_photo(desktop: Page, url: str) -> None:
-    arrive(desktop, url, short=112)
-    give(desktop, Image.linear_gradient("L").resize((120, 90)).convert("RGB"))
-    desktop.wait_for_function("location.search.includes('source=upload')")
-    type_words(desktop, "cat, grass")
-    desktop.wait_for_function("location.search.includes('words=cat')")
+def test_one_s_own_mask_is_not_guessed_at_and_goes_with_its_photo(restored: Page) -> None:
+    give(restored, Image.linear_gradient("L").resize((120, 90)).convert("RGB"))
+    restored.wait_for_function("location.search.includes('source=upload')")
+    type_words(restored, "cat, grass")
+    restored.wait_for_function("location.search.includes('words=cat')")
     mask = Image.new("P", (120, 90))
     mask.putpalette([0, 0, 0, 255, 0, 0])
     mask.paste(1, (0, 0, 60, 90))
-    desktop.locator("#own-mask > button").click()
-    give(desktop, mask, "mask-file")
-    classes = desktop.locator("#mask-classes [data-col='3']")
+    restored.locator("#own-mask > button").click()
+    give(restored, mask, "mask-file")
+    classes = restored.locator("#mask-classes [data-col='3']")
     expect(classes).to_have_text(["", ""])
-    turn_to(desktop, "Compare")
-    expect(desktop.locator("#compare-notes")).to_contain_text(wording.OWN_MASK_READ)
+    turn_to(restored, "Compare")
+    expect(restored.locator("#compare-notes")).to_contain_text(wording.OWN_MASK_READ)
     for cell, word in zip(classes.all(), ("grass", "cat"), strict=True):
         cell.dblclick()
-        desktop.keyboard.type(word)
-        desktop.keyboard.press("Enter")
-    truth = desktop.locator("#methods tr[data-name='truth']")
-    score = desktop.locator("#methods tr[data-name='clip'] [data-column='score mIoU']")
+        restored.keyboard.type(word)
+        restored.keyboard.press("Enter")
+    truth = restored.locator("#methods tr[data-name='truth']")
+    score = restored.locator("#methods tr[data-name='clip'] [data-column='score mIoU']")
     expect(score).to_have_text(re.compile(r"\d"))
-    expect(desktop.locator("#methods thead")).to_contain_text("mIoU")
+    expect(restored.locator("#methods thead")).to_contain_text("mIoU")
     expect(truth).to_be_visible()
-    give(desktop, Image.new("RGB", (64, 80), "red"))
+    give(restored, Image.new("RGB", (64, 80), "red"))
     expect(truth).to_be_hidden()
-    expect(desktop.locator("#compare-notes")).to_contain_text(wording.TRUTH_EMPTY)
-    desktop.wait_for_function("!location.search.includes('words=cat')")
-    type_words(desktop, "cat, grass")
-    desktop.wait_for_function("location.search.includes('words=cat')")
-    expect(desktop.locator("#methods tr[data-name='clip']")).to_be_visible()
-    expect(desktop.locator("#methods")).not_to_contain_text("mIoU")
-    expect(desktop.locator("#says .problem")).to_have_count(0)
+    expect(restored.locator("#compare-notes")).to_contain_text(wording.TRUTH_EMPTY)
+    restored.wait_for_function("!location.search.includes('words=cat')")
+    type_words(restored, "cat, grass")
+    restored.wait_for_function("location.search.includes('words=cat')")
+    expect(restored.locator("#methods tr[data-name='clip']")).to_be_visible()
+    expect(restored.locator("#methods")).not_to_contain_text("mIoU")
+    expect(restored.locator("#says .problem")).to_have_count(0)
     expect(classes).to_have_count(0)
 
 
@@ -234,30 +231,27 @@ def test_a_word_is_explained_where_it_first_stands(term: str, stays: Page) -> No
     expect(tip).to_be_hidden()
 
 
-def test_in_none_of_six_tabs_anything_overflows_or_bars_the_way(desktop: Page, url: str) -> None:
-    arrive(desktop, url, __theme="light")
-    tabs = desktop.locator("#tabs > .tab-wrapper [role=tab]").all_inner_texts()
+def test_in_none_of_six_tabs_anything_overflows_or_bars_the_way(stays: Page) -> None:
+    tabs = stays.locator("#tabs > .tab-wrapper [role=tab]").all_inner_texts()
     assert len({tab.strip() for tab in tabs}) == len(TABS) == 6
     for entry in TABS:
-        desktop.set_viewport_size(DESKTOP)
-        turn_to(desktop, entry.label)
-        desktop.wait_for_function(ANSWERED, arg=entry.name)
+        stays.set_viewport_size(DESKTOP)
+        turn_to(stays, entry.label)
+        stays.wait_for_function(ANSWERED, arg=entry.name)
         # The machine is a button until it is pressed.
-        for widget in desktop.locator("#result .gw:not(.gw-machine):visible").all():
+        for widget in stays.locator("#result .gw:not(.gw-machine):visible").all():
             expect(widget).to_have_attribute("data-ready", "1")
         place = "html" if entry is TABS[0] else "#result"
-        assert barriers(desktop, True, place) == [], entry.name
+        assert barriers(stays, True, place) == [], entry.name
         for width in WIDTHS:
-            desktop.set_viewport_size({"width": width, "height": 900})
-            assert desktop.evaluate(SETTLED, width) <= width, (entry.name, width)
+            stays.set_viewport_size({"width": width, "height": 900})
+            assert stays.evaluate(SETTLED, width) <= width, (entry.name, width)
             if width == PHONE["width"]:
-                assert barriers(desktop, False, place) == [], entry.name
-    desktop.set_viewport_size(DESKTOP)
-    turn_to(desktop, TABS[0].label)
-    desktop.locator("#says .status").evaluate(
-        "line => (line.style.color = 'rgb(128 128 128 / 0.3)')"
-    )
-    assert "color-contrast" in barriers(desktop, False, "#says")[0], "faint words are found"
+                assert barriers(stays, False, place) == [], entry.name
+    stays.set_viewport_size(DESKTOP)
+    turn_to(stays, TABS[0].label)
+    stays.locator("#says .status").evaluate("line => (line.style.color = 'rgb(128 128 128 / 0.3)')")
+    assert "color-contrast" in barriers(stays, False, "#says")[0], "faint words are found"
 
 
 def open_tab(page: Page, url: str, tab: str, ready: str) -> None:

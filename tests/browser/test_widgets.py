@@ -1,6 +1,7 @@
 """Widgets on made-up values: the canvas, maps of attention, blocks and norms."""
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +17,7 @@ from demo import theme, widgets
 from demo.widgets import code, values
 from demo.widgets.blobs import Blob, BlobStore, Levels, attention_blob, packed, picture_blob
 from gclip_core.types import GlobalTokens, class_shares
-from tests.browser.conftest import DESKTOP, PHONE, SETTLED, barriers, visitor
+from tests.browser.conftest import DESKTOP, SETTLED, barriers, visitor
 
 GRID, SIZE, N = (3, 5), (90, 150), 15
 NAMES = [
@@ -196,28 +197,6 @@ def test_before_after_and_swipe_are_one_control_over_the_canvas(switched: Page) 
     tab.get_by_role("button", name="after", exact=True).click()
 
 
-def test_a_switch_fades_the_mask_and_counts_the_shares_unless_motion_is_not_wanted(
-    desktop: Page, url: str
-) -> None:
-    tab = ready(desktop, url)
-    tab.evaluate(FRAMES)
-    tab.evaluate("""() => new MutationObserver((all) => all.forEach((one) => {
-        one.addedNodes.forEach((n) => (window.ghosts += n.classList?.contains('gw-ghost') ? 1 : 0));
-        document.querySelectorAll('#canvas .gw-entry').forEach((n) =>
-          n.textContent.startsWith('sky') && window.counts?.add(n.textContent.slice(3))); }))
-      .observe(document.querySelector('#canvas'), { childList: true, subtree: true })""")
-    for on, motion, share in ((True, "reduce", "60.0 %"), (False, "no-preference", "20.0 %")):
-        tab.emulate_media(reduced_motion=motion)
-        tab.evaluate("() => { window.ghosts = 0; window.counts = new Set(); }")
-        switch(tab, on)
-        tab.wait_for_timeout(1200)
-        assert tab.evaluate("window.ghosts") == (motion != "reduce")
-        assert tab.locator("#canvas .gw-ghost").count() == 0
-        between = set(tab.evaluate("[...window.counts]")) - {"20.0 %", "60.0 %"}
-        assert bool(between) is (motion != "reduce"), "counted from the old share to the new"
-        assert tab.locator("#canvas .gw-entry", has_text="sky").inner_text().endswith(share)
-
-
 def test_pointing_lights_the_photo_and_races_the_words(kept: Page) -> None:
     asked: list[str] = []
     kept.wait_for_timeout(300)
@@ -268,18 +247,15 @@ def test_everything_works_by_keyboard(kept: Page) -> None:
     kept.keyboard.press("Escape")
 
 
-def test_one_tap_on_a_phone_looks_and_explains_a_patch(url: str, browser: BrowserContext) -> None:
-    context = browser.browser.new_context(has_touch=True, reduced_motion="reduce")
-    for tab in visitor(context, PHONE):
-        ready(tab, url)
-        tab.touchscreen.tap(*at(tab, 1, 1))
-        tab.wait_for_function("document.querySelector('#said textarea').value !== ''")
-        row, column = ast.literal_eval(tab.locator("#said textarea").input_value())
-        assert (row // 30, column // 30) == (1, 1)
-        ring = tab.locator("#canvas .gw-here")
-        assert (ring.get_attribute("y"), ring.get_attribute("x")) == ("1", "1")
-        assert info(tab).startswith("This patch")
-    context.close()
+def test_one_tap_on_a_phone_looks_and_explains_a_patch(phone: Page, url: str) -> None:
+    tab = ready(phone, url)
+    tab.touchscreen.tap(*at(tab, 1, 1))
+    tab.wait_for_function("document.querySelector('#said textarea').value !== ''")
+    row, column = ast.literal_eval(tab.locator("#said textarea").input_value())
+    assert (row // 30, column // 30) == (1, 1)
+    ring = tab.locator("#canvas .gw-here")
+    assert (ring.get_attribute("y"), ring.get_attribute("x")) == ("1", "1")
+    assert info(tab).startswith("This patch")
 
 
 def test_names_on_the_mask_and_in_the_legend_are_never_cut(kept: Page) -> None:
@@ -369,3 +345,24 @@ def test_a_drag_over_channels_chooses_them_and_escape_clears(kept: Page) -> None
     plot.focus()
     kept.keyboard.press("Escape")
     said(kept, "None")
+
+
+def test_a_switch_fades_the_mask_and_counts_the_shares_unless_motion_is_not_wanted(
+    kept: Page,
+) -> None:
+    kept.evaluate(FRAMES)
+    kept.evaluate("""() => new MutationObserver((all) => all.forEach((one) => {
+        one.addedNodes.forEach((n) => (window.ghosts += n.classList?.contains('gw-ghost') ? 1 : 0));
+        document.querySelectorAll('#canvas .gw-entry').forEach((n) =>
+          n.textContent.startsWith('sky') && window.counts?.add(n.textContent.slice(3))); }))
+      .observe(document.querySelector('#canvas'), { childList: true, subtree: true })""")
+    for on, motion, share in ((True, "reduce", "60.0 %"), (False, "no-preference", "20.0 %")):
+        kept.emulate_media(reduced_motion=motion)
+        kept.evaluate("() => { window.ghosts = 0; window.counts = new Set(); }")
+        switch(kept, on)
+        sky = kept.locator("#canvas .gw-entry", has_text="sky")
+        expect(sky).to_have_text(re.compile(f"{share}$"))
+        expect(kept.locator("#canvas .gw-ghost")).to_have_count(0)
+        assert kept.evaluate("window.ghosts") == (motion != "reduce")
+        between = set(kept.evaluate("[...window.counts]")) - {"20.0 %", "60.0 %"}
+        assert bool(between) is (motion != "reduce"), "counted from the old share to the new"

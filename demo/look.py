@@ -179,7 +179,7 @@ class Look:
     def read(self) -> None:
         """Embed the words; cached."""
         s = self.settings
-        vocabulary.read_words(self.bare.backbone, s.words, s.rest, self.bare.templates)
+        vocabulary.read_words(self.bare.backbone, s.words, self.rest, self.bare.templates)
 
     def segment(self, method: Method) -> Segmentation:
         """The segmentation under ``method``; cached."""
@@ -196,7 +196,7 @@ class Look:
             cost.check_method(self.bare, self.picture.size, method)
             _ = self.encoded, self.read()  # shared by all methods: not a part of their times
             started = time.perf_counter()
-            options = (s.words, method, s.threshold, s.rest, s.rest_weight)
+            options = (s.words, method, s.threshold, self.rest, s.rest_weight)
             found = self.segmenter.segment(self.trunk(method), *options)
             return found, time.perf_counter() - started
 
@@ -206,7 +206,7 @@ class Look:
     def result_key(self, method: Method) -> tuple:
         """All that a segmentation depends on."""
         seg, s = self.segmenter, self.settings
-        words = (s.words, s.threshold, s.rest, s.rest_weight)
+        words = (s.words, s.threshold, self.rest, s.rest_weight)
         return *self.key, seg.backbone.planted, seg.templates, seg.logit_scale, *words, method
 
     def mask(self, method: Method) -> Mask:
@@ -257,6 +257,20 @@ class Look:
         """Words that the picture may show besides those that are looked for."""
         found, typed = self._suggest(SUGGESTED + MORE, strict=False), self._typed
         return tuple(one for one in found if one.split(";")[0].casefold() not in typed)[:MORE]
+
+    @property
+    def is_guessed(self) -> bool:
+        """Whether the model suggested all words of a visitor's own picture."""
+        if self.settings.source != "upload":
+            return False
+        found = ", ".join(self._suggest(SUGGESTED + MORE, strict=False))
+        return self._typed <= {one.casefold() for one in vocabulary.parse(found).phrases}
+
+    @property
+    def rest(self) -> str:
+        """The argument ``rest`` of :meth:`Segmenter.segment`; guessed words leave a rest."""
+        rest = self.settings.rest
+        return "background" if rest == "auto" and self.is_guessed else rest
 
     @property
     def _typed(self) -> set[str]:

@@ -183,8 +183,8 @@ EXPLAINED = {
     "stride": "Pixels from one window to the next. Fewer overlap more and cost more.",
     "logit_scale": "Factor of the cosines before the softmax: scores get sharper.",
     "threshold": "A pixel whose best score is lower gets no label.",
-    "background": "What fits none of the words gets no label. Automatic: on for one word, off for "
-    "more. Less weight leaves more pixels to your words.",
+    "background": "What fits none of the words gets no label. Automatic: on for one word and for "
+    "suggested words, else off. Less weight leaves more pixels to your words.",
     "rest_weight": "Less leaves more pixels to your words.",
     "method": "Any but GCLIP leaves AMF and CS unused.",
     "amf": "Attention Map Fusion",

@@ -26,6 +26,12 @@ LEAST_GAIN = 0.43
 Squaring prefers a word that clearly fits some patches to one that fits many a little better."""
 LEAST_SHARE = 0.03
 """The minimum share of the patches that a word fits best."""
+LEAST_CERTAINTY = 0.3
+"""The minimum of the mean probability of a word, over the patches that it fits best: a softmax over
+all words that may be suggested. "person" needs none: it shares its fit with garments, and is nearly
+always right."""
+SHARPNESS = 3.0
+"""The inverse temperature of that softmax, for scores in standard deviations."""
 EVERYDAY = 0.8
 """What is added to the fit of an everyday word, in standard deviations of the scores."""
 PERSON = "person"
@@ -67,10 +73,12 @@ def choose(
 
     ``scores`` (words, h*w) float32 are cosines on the patch grid. A class is returned as the word
     that names it and at most :data:`MOST_WORN` other everyday words, which fit its patches.
-    ``strict`` leaves out classes below :data:`LEAST_GAIN` or :data:`LEAST_SHARE`.
+    ``strict`` leaves out classes below :data:`LEAST_GAIN`, :data:`LEAST_SHARE` or
+    :data:`LEAST_CERTAINTY`, but for the most certain one.
     """
     owner, everyday = torch.tensor(candidates.owner), candidates.everyday
-    bonus = EVERYDAY * everyday + PEOPLE * (owner.bincount() > 1)[owner]
+    people = owner.bincount() > 1  # the class with more than one word
+    bonus = EVERYDAY * everyday + PEOPLE * people[owner]
     maps = F.avg_pool2d(scores.unflatten(1, grid), 3, 1, 1, count_include_pad=False)
     by_word = maps.flatten(1) / scores.std(0).mean() + bonus[:, None]
     fit, before = per_class(by_word, candidates.owner), by_word.mean(0)
@@ -78,11 +86,16 @@ def choose(
     least = LEAST_GAIN if strict else 0.0
     first, winner = _best(fit, before, most, least)
     where = place[first][winner].sum().sign()
-    chosen, winner = _best(fit - ELSEWHERE * (place * where < 0)[:, None], before, most, least)
+    fit = fit - ELSEWHERE * (place * where < 0)[:, None]
+    chosen, winner = _best(fit, before, most, least)
     share = winner.bincount(minlength=len(chosen)) / len(winner)
+    owned = F.one_hot(winner, len(chosen)).T  # (classes, h*w)
+    certainty = ((SHARPNESS * fit).softmax(0)[chosen] * owned).sum(1) / owned.sum(1).clamp(min=1)
+    good = (share >= LEAST_SHARE) & ((certainty >= LEAST_CERTAINTY) | people[chosen])
+    good[certainty.argmax()] = True
     found = []
     for i in share.argsort(descending=True, stable=True).tolist():
-        if share[i] >= LEAST_SHARE or not strict:
+        if good[i] or not strict:
             words = (owner == chosen[i]).nonzero().flatten()
             wins = Counter(words[by_word[words][:, winner == i].argmax(0)].tolist())
             worn = (w for w, _ in wins.most_common() if everyday[w] and w != words[0])

@@ -248,7 +248,7 @@ def python_text(look: Look, picture: str = "") -> str:
         plant = f"{s.plant_channel}, gain={s.plant_gain!r}, blocks={blocks}"
         backbone += f"\nbackbone = gclip.plant_channel(backbone, {plant})  # a simulation"
     sides = {one.name: getattr(seg, one.name) for one in fields(seg) if one.name != "backbone"}
-    weighted = _unusual(Segmenter.segment, rest=s.rest, rest_weight=s.rest_weight)
+    weighted = _unusual(Segmenter.segment, rest=look.rest, rest_weight=s.rest_weight)
     arguments = ["image", "words", "method", f"threshold={s.threshold!r}", *weighted]
     return PYTHON.format(
         imports=imports,
@@ -277,7 +277,7 @@ def command_line(look: Look) -> str:
         return ""
     picture, _ = look.once("file", lambda: _picture(look))
     words = ["python", "-m", "gclip_core.segment", picture, "--words", s.words]
-    words += ["--rest", s.rest, "--backbone", s.backbone, "--method", s.method]
+    words += ["--rest", look.rest, "--backbone", s.backbone, "--method", s.method]
     for name in COMMAND_OPTIONS:
         if getattr(s, name) != getattr(usual, name):
             words += [f"--{name.replace('_', '-')}", str(getattr(s, name))]

@@ -46,14 +46,13 @@ def _canvas(look: Look) -> Json:
     plain, chosen = _plain(look), look.mask(look.chosen)
     same = bool((chosen.labels == plain.labels).all())
     unchanged = wording.nothing_changed(look.chosen, look.segment(look.chosen).found)
-    guessed = look.settings.source == "upload" and look.settings.words == ", ".join(look.suggested)
     return common.canvas(
         look,
         (plain, chosen)[same:],
         notes=[
             opening.remark(look)
             or ("" if same else wording.compared(chosen.method.title, plain.miou, chosen.miou)),
-            wording.GUESSED * guessed,
+            wording.GUESSED * look.is_guessed,
             wording.pointing(swipes=not same),
             common.found_nothing([chosen]),
             wording.missed(common.missed(chosen)),

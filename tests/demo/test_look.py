@@ -13,7 +13,7 @@ from demo.settings import Settings
 from demo.source import WORKED_PIXELS, mask_colours, worked_size
 from evaluation.photos import star_photos
 from gclip_core import GclipError
-from tests.models import tiny_backbone
+from tests.models import loaded, tiny_backbone
 from tests.pictures import noise
 
 WORDS = "dog, person, grass"
@@ -51,6 +51,15 @@ def test_background_is_on_for_one_word_and_off_for_more(studio: Studio) -> None:
     assert (labels(studio, request()) >= 0).all(), "every pixel gets one of several words"
     weak = studio.look(request("dog", rest_weight=0.0))
     assert (weak.mask(weak.chosen).labels >= 0).all(), "at weight 0 it takes nothing"
+
+
+def test_background_is_on_where_all_words_are_suggested_ones() -> None:
+    photo = str(star_photos()["dog"].path)
+    own = Studio(loaded()).look(Request(Settings(source="upload", words=WORDS), upload=photo))
+    first, second, *_ = own.more_words
+    assert own.changed(words=f"{first}, {second}").rest == "background"
+    assert own.changed(words=f"{first}, {second}", background="off").rest == "none"
+    assert own.changed(words=f"{first}, aardvark").rest == "auto"
 
 
 def test_an_example_is_measured_against_its_drawn_mask(studio: Studio) -> None:

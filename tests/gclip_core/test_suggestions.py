@@ -54,6 +54,16 @@ def test_a_small_part_of_the_picture_names_no_word() -> None:
     assert choose(small) == [[0]]
 
 
+def test_a_word_that_hardly_fits_better_than_all_others_is_too_uncertain() -> None:
+    words = "abcdefghijkl"
+    candidates = suggestions.Candidates(words, range(12), torch.zeros(12) > 0, torch.zeros(12))
+    halves = torch.zeros(12, 36)
+    halves[0, :18] = halves[1, 18:] = 1.0
+    assert suggestions.choose(halves, candidates, GRID, 5, strict=True) == [[0], [1]]
+    halves[2:5, 18:] = 0.98
+    assert suggestions.choose(halves, candidates, GRID, 5, strict=True) == [[0]]
+
+
 def test_an_everyday_word_is_preferred_to_a_rare_one_that_fits_a_little_better() -> None:
     close = torch.zeros(5, 36)
     close[0], close[1] = 1.0, 0.95

@@ -82,10 +82,12 @@ def stays(url: str, browser: BrowserContext) -> Iterator[Page]:
 
 @pytest.fixture
 def restored(stays: Page) -> Iterator[Page]:
-    """The same, for tests of other photos and words: those it had come back afterwards."""
+    """The same, for tests that change it: its photo, words and switches come back afterwards."""
     yield stays
     stays.unroute_all()
     turn_to(stays, "Side by side")
+    stays.locator("#amf input").uncheck()
+    stays.locator("#cs input").check()
     stays.get_by_role("button", name="Example: Dog").click()
     stays.wait_for_function("!location.search.includes('source=upload')")
     type_words(stays, WORDS)

@@ -116,9 +116,9 @@ def test_drop_a_photo_is_the_largest_input_and_one_line_stands_over_the_tabs(sta
     expect(stays.locator("#link-notes p:visible")).to_have_count(0)
 
 
-def test_a_photo_is_answered_at_once_with_words_that_are_in_it(desktop: Page, url: str) -> None:
-    arrive(desktop, url)
-    expect(desktop.locator("#photo-stays .row")).to_have_count(0)
+def test_a_photo_is_answered_at_once_with_words_that_are_in_it(restored: Page) -> None:
+    restored.locator("#amf input").check()
+    expect(restored.locator("#photo-stays .row")).to_have_count(0)
     for kind, photo, word in (
         ("choose", "chelsea", "cat"),
         ("drop", "coffee", "cup"),
@@ -126,16 +126,16 @@ def test_a_photo_is_answered_at_once_with_words_that_are_in_it(desktop: Page, ur
     ):
         path = star_photos()[photo].path
         if kind == "choose":
-            upload(desktop, path)
+            upload(restored, path)
         else:
-            desktop.evaluate(GIVE, [kind, base64.b64encode(path.read_bytes()).decode()])
-        words_are(desktop, re.compile(word))
-        expect(legend(desktop)).to_contain_text(word)
-        expect(legend(desktop)).not_to_contain_text("dog")
-        assert "source=upload" in desktop.url
-    expect(desktop.locator("#photo-stays")).to_contain_text(wording.PHOTO_STAYS)
-    expect(desktop.locator("#side-canvas")).to_contain_text(wording.GUESSED)
-    expect(desktop.locator("#side-canvas")).to_contain_text(wording.UNMEASURED)
+            restored.evaluate(GIVE, [kind, base64.b64encode(path.read_bytes()).decode()])
+        words_are(restored, re.compile(word))
+        expect(legend(restored)).to_contain_text(word)
+        expect(legend(restored)).not_to_contain_text("dog")
+        assert "source=upload" in restored.url
+    expect(restored.locator("#photo-stays")).to_contain_text(wording.PHOTO_STAYS)
+    expect(restored.locator("#side-canvas")).to_contain_text(wording.GUESSED)
+    expect(restored.locator("#side-canvas")).to_contain_text(wording.UNMEASURED)
 
 
 def test_typed_words_win_over_suggested_ones_at_any_time(restored: Page) -> None:
@@ -189,19 +189,19 @@ def test_background_is_automatic_and_can_be_switched(stays: Page) -> None:
     expect(legend(stays)).not_to_contain_text("background")
 
 
-def test_a_switch_that_does_nothing_says_why_and_offers_a_fault(desktop: Page, url: str) -> None:
-    arrive(desktop, url)
-    expect(desktop.locator("#reasons")).to_contain_text("CS changes nothing")
-    expect(desktop.locator("#cs input")).to_have_css("opacity", "0.5")
-    desktop.locator("#reasons .gw-link").click()
-    expect(desktop.locator("#side-canvas")).to_contain_text("Simulation")
-    assert desktop.locator("#result").inner_text().count("Simulation") == 1, "with the mask"
-    expect(desktop.locator("#cs input")).to_have_css("opacity", "1")
-    desktop.locator("#side-canvas .gw-simulated .gw-link").click()
-    expect(desktop.locator("#side-canvas")).not_to_contain_text("Simulation")
-    expect(legend(desktop)).to_contain_text("changed from ClearCLIP")
-    desktop.locator("#amf input").click()
-    expect(desktop.locator("#side-attention")).to_contain_text("AMF is off")
+def test_a_switch_that_does_nothing_says_why_and_offers_a_fault(restored: Page) -> None:
+    restored.locator("#amf input").check()
+    expect(restored.locator("#reasons")).to_contain_text("CS changes nothing")
+    expect(restored.locator("#cs input")).to_have_css("opacity", "0.5")
+    restored.locator("#reasons .gw-link").click()
+    expect(restored.locator("#side-canvas")).to_contain_text("Simulation")
+    assert restored.locator("#result").inner_text().count("Simulation") == 1, "with the mask"
+    expect(restored.locator("#cs input")).to_have_css("opacity", "1")
+    restored.locator("#side-canvas .gw-simulated .gw-link").click()
+    expect(restored.locator("#side-canvas")).not_to_contain_text("Simulation")
+    expect(legend(restored)).to_contain_text("changed from ClearCLIP")
+    restored.locator("#amf input").click()
+    expect(restored.locator("#side-attention")).to_contain_text("AMF is off")
 
 
 def test_advanced_shows_four_fields_each_with_a_sentence(stays: Page) -> None:

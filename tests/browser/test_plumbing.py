@@ -143,30 +143,31 @@ def test_one_s_own_mask_is_not_guessed_at_and_goes_with_its_photo(restored: Page
     expect(classes).to_have_count(0)
 
 
-def test_the_address_follows_and_a_reload_keeps_everything(desktop: Page, url: str) -> None:
-    arrive(desktop, url, short=112)
-    length = desktop.evaluate("history.length")
-    type_words(desktop, "cat, grass, dog")
-    desktop.locator("#cs input").click()
-    desktop.wait_for_function("location.search.includes('dog') && location.search.includes('cs=0')")
-    turn_to(desktop, "Compare")
-    desktop.wait_for_function("location.search.includes('tab=compare')")
-    assert desktop.evaluate("history.length") == length, "Back leaves the page at once"
-    desktop.locator("#copy-link").click()
-    expect(desktop.locator("#copy-link")).to_have_text(wording.COPIED)
-    assert desktop.evaluate("navigator.clipboard.readText()") == desktop.url
-    expect(desktop.locator("#copy-link")).to_have_text("Copy link")
-    desktop.locator("#pair-canvas .gw-stage").click(position={"x": 60, "y": 60})
-    fold = desktop.locator("#pair-canvas .gw-more")
+def test_the_address_follows_and_a_reload_keeps_everything(restored: Page) -> None:
+    length = restored.evaluate("history.length")
+    type_words(restored, "cat, grass, dog")
+    restored.locator("#cs input").click()
+    restored.wait_for_function(
+        "location.search.includes('dog') && location.search.includes('cs=0')"
+    )
+    turn_to(restored, "Compare")
+    restored.wait_for_function("location.search.includes('tab=compare')")
+    assert restored.evaluate("history.length") == length, "Back leaves the page at once"
+    restored.locator("#copy-link").click()
+    expect(restored.locator("#copy-link")).to_have_text(wording.COPIED)
+    assert restored.evaluate("navigator.clipboard.readText()") == restored.url
+    expect(restored.locator("#copy-link")).to_have_text("Copy link")
+    restored.locator("#pair-canvas .gw-stage").click(position={"x": 60, "y": 60})
+    fold = restored.locator("#pair-canvas .gw-more")
     fold.locator("summary").click()
     pixel = fold.get_by_text("Pixel in row")
     expect(pixel).to_be_visible()
     asked = pixel.inner_text()
-    desktop.reload()
-    desktop.wait_for_selector(DONE)
-    expect(desktop.locator("#words textarea")).to_have_value("cat, grass, dog")
-    expect(desktop.locator("#cs input")).not_to_be_checked()
-    expect(desktop.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
+    restored.reload()
+    restored.wait_for_selector(DONE)
+    expect(restored.locator("#words textarea")).to_have_value("cat, grass, dog")
+    expect(restored.locator("#cs input")).not_to_be_checked()
+    expect(restored.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
     fold.locator("summary").click()
     expect(pixel).to_be_visible()
     expect(pixel).to_have_text(asked)

@@ -73,7 +73,7 @@ class Server:
         """Whether the page is there yet; fails if it never will be."""
         assert self.process.poll() is None, f"no page:\n{self.output()[-3000:]}"
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{self.url}/config", timeout=5).is_success
+            return httpx.get(f"{self.url}/config", timeout=5, verify=False).is_success
         return False
 
 
@@ -147,7 +147,8 @@ class Visitor:
     """One browser tab: opens links, uploads pictures, presses the button."""
 
     def __init__(self, url: str) -> None:
-        self.web = httpx.Client(base_url=url, timeout=600)
+        # To read the certificates of the world would cost more than most requests.
+        self.web = httpx.Client(base_url=url, timeout=600, verify=False)
         self.session = uuid.uuid4().hex
         config = self.web.get("/config").json()
         self.functions = {d["api_name"]: d for d in config["dependencies"]}

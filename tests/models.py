@@ -104,10 +104,15 @@ def tiny_backbone(
     seed: int = 0, prepare: Callable[[nn.Module], None] | None = None, **settings: Any
 ) -> Backbone:
     """``tiny_clip`` wrapped, after ``prepare`` has worked on it; with a mean and std of its own."""
+    if prepare is None:
+        return wrap_backbone(_built(seed, **settings))
     model = tiny_clip(seed, **settings)
-    if prepare is not None:
-        prepare(model)
+    prepare(model)
     return wrap_backbone(model)
+
+
+_built = lru_cache(32)(tiny_clip)
+"""Towers as they are, which tests share: to build one takes longer than most tests."""
 
 
 def picture(height: int, width: int, seed: int = 0) -> Image.Image:

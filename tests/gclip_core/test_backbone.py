@@ -143,7 +143,7 @@ class TestRefusing:
     @pytest.mark.parametrize("text", [{"no_causal_mask": True}, {"pool_type": "last"}])
     def test_text_towers_that_would_come_out_wrong(self, text: dict[str, Any]) -> None:
         with pytest.raises(BackboneError, match="causal"):
-            tiny_backbone(layers=1, text=text)
+            wrap_backbone(tiny_clip(layers=1, text=text))
 
     def test_what_is_no_clip(self) -> None:
         tower = tiny_clip(layers=1).visual

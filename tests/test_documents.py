@@ -32,7 +32,9 @@ def front_matter() -> dict:
     return yaml.safe_load(read(ROOT / "README.md").split("---")[1])
 
 
-def test_the_front_matter_is_valid_for_a_space(front_matter: dict) -> None:
+def test_the_front_matter_is_valid_for_a_space_and_names_the_installed_gradio(
+    front_matter: dict,
+) -> None:
     assert front_matter["sdk"] == "gradio"
     assert (ROOT / front_matter["app_file"]).is_file()
     assert len(front_matter["short_description"]) <= 60
@@ -42,9 +44,6 @@ def test_the_front_matter_is_valid_for_a_space(front_matter: dict) -> None:
     assert front_matter["suggested_hardware"] == "cpu-basic"
     repositories = {line.split()[0] for line in front_matter["preload_from_hub"]}
     assert repositories <= set(front_matter["models"])
-
-
-def test_the_front_matter_names_the_installed_gradio(front_matter: dict) -> None:
     assert front_matter["sdk_version"] == version("gradio")
 
 

@@ -1,11 +1,12 @@
 """The page and a browser, shared by the tests of what a person sees."""
 
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.browser import CHROMIUM, chromium
 from tests.demo import studio
@@ -39,27 +40,22 @@ def browser() -> Iterator[BrowserContext]:
     if not CHROMIUM.exists():
         pytest.skip("needs Debian's chromium")
     with chromium() as launched:
-        context = launched.new_context(
-            permissions=["clipboard-read", "clipboard-write"], reduced_motion="reduce"
-        )
-        keep_scripts(context)
-        yield context
+        yield context(launched, permissions=["clipboard-read", "clipboard-write"])
 
 
 @pytest.fixture(scope="package")
-def touch(browser: BrowserContext) -> Iterator[BrowserContext]:
+def touch(browser: BrowserContext) -> BrowserContext:
     """The same as a phone."""
-    context = browser.browser.new_context(has_touch=True, is_mobile=True, reduced_motion="reduce")
-    keep_scripts(context)
-    yield context
-    context.close()
+    return context(browser.browser, has_touch=True, is_mobile=True)
 
 
-def keep_scripts(context: BrowserContext) -> None:
-    """Open a page that stays, for which the browser keeps the compiled scripts of those that go."""
-    stays = context.new_page()
+def context(launched: Browser, **settings: Any) -> BrowserContext:
+    """One in which a page that stays keeps the compiled scripts from test to test."""
+    made = launched.new_context(reduced_motion="reduce", **settings)
+    stays = made.new_page()
     stays.route("**", lambda route: route.fulfill(body=""))
     stays.goto("http://127.0.0.1/")
+    return made
 
 
 @pytest.fixture

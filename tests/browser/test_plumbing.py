@@ -255,11 +255,6 @@ def test_in_none_of_six_tabs_anything_overflows_or_bars_the_way(stays: Page) -> 
     assert "color-contrast" in barriers(stays, False, "#says")[0], "faint words are found"
 
 
-def open_tab(page: Page, url: str, tab: str, ready: str) -> None:
-    page.goto(f"{url}?tab={tab}")
-    expect(page.locator(ready)).to_have_attribute("data-ready", "1")
-
-
 def test_the_lesson_is_the_same_whatever_the_page_shows_and_ends_with_a_photo_and_both_switches_on(
     stays: Page, desktop: Page, url: str
 ) -> None:

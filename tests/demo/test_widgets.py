@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from demo.drawing import render
 from demo.widgets import code, values
 from demo.widgets.blobs import TYPES, Blob, BlobStore, Levels, attention_blob, largest, packed
-from gclip_core.types import GlobalTokens, class_shares
+from gclip_core.types import class_shares
 
 GRID, SIZE, N = (3, 5), (90, 150), 15
 SHOWN = {"picture": "p", "size": SIZE, "grid": GRID, "pooled": 1}
@@ -148,13 +148,6 @@ def test_many_patches_are_averaged_over_squares() -> None:
     shown = SHOWN | {"grid": (5, 6), "pooled": 2}
     value = values.attention_value(shown, [values.Map("a", "name", (0, 29), np.ones(30))], (4, 5))
     assert (value["grid"], value["maps"][0]["tokens"], value["patch"]) == ((3, 3), [0, 8], [2, 2])
-
-
-def test_blocks_count_from_1_where_a_person_reads() -> None:
-    seen = GlobalTokens((1.0, 9.0), ((), (3,)), (np.nan, 1.0), 5.0)
-    value = values.blocks_value(SHOWN, np.ones((2, N)), seen, (1,), 1)
-    assert value["chosen"] == 2
-    assert [one["number"] for one in value["blocks"]] == [1, 2]
 
 
 def test_modules_and_style_are_kept_for_good_under_a_name_of_their_content() -> None:

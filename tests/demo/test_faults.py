@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 import httpx
 import numpy as np
 import pytest
@@ -162,21 +161,6 @@ def test_a_folder_for_uploads_that_cannot_be_written_is_said_in_a_sentence(
     assert main.main(["--backbone", "built-in"]) == 2
     said = capsys.readouterr().err
     assert files.FOLDER in said and "Traceback" not in said
-
-
-@pytest.mark.parametrize("answering", [True, False])
-def test_a_page_that_gradio_saw_too_late_is_looked_at_once_more(
-    answering: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with gr.Blocks() as page:
-        pass
-    monkeypatch.setattr("gradio.networking.url_ok", lambda _: False)
-    monkeypatch.setattr(serve, "START_SECONDS", 5 if answering else 0)
-    try:
-        problem = serve._launch(page, {"server_port": None, "quiet": True, "share": False})
-        assert problem == "" if answering else "did not answer" in problem
-    finally:
-        page.close()
 
 
 def test_a_page_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,6 @@ from gclip_core.numbering import block_indices, block_numbers
         (" 6 , 7 ", (5, 6)),
         ("7-11", (6, 7, 8, 9, 10)),
         ("1 3-4, 3", (0, 2, 3)),
-        ("9 2", (8, 1)),
         ("", ()),
     ],
 )

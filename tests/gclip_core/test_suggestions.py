@@ -55,8 +55,7 @@ def test_a_small_part_of_the_picture_names_no_word() -> None:
 
 
 def test_a_word_that_hardly_fits_better_than_all_others_is_too_uncertain() -> None:
-    words = "abcdefghijkl"
-    candidates = suggestions.Candidates(words, range(12), torch.zeros(12) > 0, torch.zeros(12))
+    candidates = suggestions.Candidates("a" * 12, range(12), torch.zeros(12) > 0, torch.zeros(12))
     halves = torch.zeros(12, 36)
     halves[0, :18] = halves[1, 18:] = 1.0
     assert suggestions.choose(halves, candidates, GRID, 5, strict=True) == [[0], [1]]

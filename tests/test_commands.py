@@ -40,7 +40,7 @@ NOT_RUN = {
 # Replacements that make a command cheaper.
 CHEAPER = (
     (r"--clients \d+", "--clients 3"),
-    (r"--requests \d+", "--requests 20"),
+    (r"--requests \d+", "--requests 20 --different 20"),
     (r"photo\.jpg", "assets/photos/dog.jpg"),
 )
 

@@ -168,6 +168,9 @@ def checked(method: Method | None) -> Method:
         )
     kind = find(ATTENTIONS, method.attention, "kind of attention", MethodError)
     plain = kind.pairs and kind == Attention(kind.pairs)
+    for what, part in ("AMF blocks", method.fusion), ("CS blocks", method.suppression):
+        if part and isinstance(part.blocks, str):
+            _blocks(what, part.blocks)
     if method.calibration and (method.residual or method.ffn or method.fusion or not plain):
         raise MethodError(
             "A calibration goes with plain attention such as 'kk', without fusion, residual path "

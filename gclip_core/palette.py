@@ -21,6 +21,8 @@ _LINES = [
 ]
 NATURAL = {word: c for c, words in _LINES if words[0] != "#" for word in words.split(", ")}
 """Natural colours by word."""
+# The first word of a line in the file keeps its colour: a tree stays green beside bushes.
+_PLACE = {word: index for index, word in enumerate(NATURAL)}
 COLOURS = tuple(c for first, more in _LINES if more[0] == "#" for c in (first, *more.split()))
 USUAL = COLOURS[:16]
 APART = 0.05
@@ -52,11 +54,9 @@ def of_names(names: Sequence[str]) -> tuple[str, ...]:
         name: hashlib.blake2b(name.casefold().encode(), digest_size=8).digest() for name in names
     }
     chosen: dict[str, str] = {}
-    # The first word of a line in the file keeps its colour: a tree stays green beside bushes.
-    place = {word: index for index, word in enumerate(NATURAL)}
 
     def order(name: str) -> tuple[bool, int, bytes, str]:
-        listed = place.get(name.casefold(), len(place))
+        listed = _PLACE.get(name.casefold(), len(_PLACE))
         return not natural(name), listed, digests[name], name
 
     for name in sorted(digests, key=order):

@@ -259,18 +259,15 @@ class Look:
         return tuple(one for one in found if one.split(";")[0].casefold() not in typed)[:MORE]
 
     @property
-    def is_guessed(self) -> bool:
-        """Whether the model suggested all words of a visitor's own picture."""
-        if self.settings.source != "upload":
-            return False
-        found = ", ".join(self._suggest(SUGGESTED + MORE, strict=False))
-        return self._typed <= {one.casefold() for one in vocabulary.parse(found).phrases}
-
-    @property
     def rest(self) -> str:
-        """The argument ``rest`` of :meth:`Segmenter.segment`; guessed words leave a rest."""
-        rest = self.settings.rest
-        return "background" if rest == "auto" and self.is_guessed else rest
+        """The argument ``rest`` of ``segment``: "background" if the model suggested all classes."""
+        s = self.settings
+        if s.rest != "auto" or s.source != "upload":
+            return s.rest
+        found = (*self.suggested, *self._suggest(SUGGESTED + MORE, strict=False))
+        offered = {one.split(";")[0].casefold() for one in found}
+        named = {name.casefold() for name in vocabulary.parse(s.words).names}
+        return "background" if named <= offered else s.rest
 
     @property
     def _typed(self) -> set[str]:

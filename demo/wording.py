@@ -27,7 +27,7 @@ FUSION_REASONS: dict[FusionReason, str] = {
     FusionReason.BACKBONE: "this backbone’s default",
     FusionReason.METHOD: "blocks that the method fixes, scaled to the depth",
     FusionReason.GLOBAL_TOKENS: "from the first of them on every block has global tokens",
-    FusionReason.MIDDLE: "the middle blocks, because later blocks have too few global tokens",
+    FusionReason.MIDDLE: "the middle blocks, because global tokens appear too late, or nowhere",
 }
 """Why AMF uses its blocks, to follow their numbers."""
 
@@ -53,9 +53,7 @@ NO_MEMORY = (
 PHOTO_STAYS = "A link does not contain your photo."
 SCORE_COUNTS = "mIoU counts every pixel of known truth: a word painted on something else costs."
 GUESSED = "The model guessed these words. Type your own if they are wrong."
-UNMEASURED = (
-    "Which mask is better? No true mask of this photo is known: compare before and after by eye."
-)
+UNMEASURED = "Is that right? No true mask of this photo is known: compare before and after by eye."
 ONLY_MEAN = "The paper reports gains on the mean of many photos."
 TRUTH = "Truth"
 COMPARE_NOTE = (
@@ -147,7 +145,8 @@ def needs_fetch(entry: BackboneEntry, allowed: bool) -> str:
 
 def status(backbone: str, grid: Grid, milliseconds: float, scaled: tuple[Grid, Grid] | None) -> str:
     """The status line; ``scaled`` are the sizes of a large upload before and after."""
-    parts = [backbone, f"{grid[0]} × {grid[1]} patches", f"{milliseconds:.0f} ms"]
+    took = f"{milliseconds:.0f} ms" if milliseconds >= 5 else "from the cache"
+    parts = [backbone, f"{grid[0]} × {grid[1]} patches", took]
     if scaled:
         (height, width), size = scaled
         parts.append(f"scaled from {height} × {width} to {size[0]} × {size[1]} pixels")
@@ -211,15 +210,14 @@ def nothing_changed(method: Method, found: MethodReport) -> str:
     return "Not one pixel changes."
 
 
-def compared(title: str, before: float | None, after: float | None) -> str:
-    """A method's score on this photo against ClearCLIP's; both in [0, 1], None without a truth."""
+def compared(title: str, before: float | None, after: float | None, change: str) -> str:
+    """A method's mIoU against ClearCLIP's, from 0 to 1; without a truth what it changes most."""
     if before is None or after is None:
-        return UNMEASURED
+        return f"{title} changes mostly {change}. {UNMEASURED}"
     if percent(before) == percent(after):
         return f"On this photo {title} leaves mIoU at {percent(after)}."
-    does, only = ("raises", "") if after > before else ("lowers", ONLY_MEAN)
-    text = f"On this photo {title} {does} mIoU from {percent(before)} to {percent(after)}."
-    return f"{text} {only}".rstrip()
+    does, only = ("raises", "") if after > before else ("lowers", f" {ONLY_MEAN}")
+    return f"On this photo {title} {does} mIoU from {percent(before)} to {percent(after)}.{only}"
 
 
 def found_nothing(titles: Sequence[str], words: Sequence[str]) -> str:
@@ -302,21 +300,16 @@ def on_this_model(backbone: str, methods: Collection[Method]) -> list[str]:
 
 def last_title(n_blocks: int, which: str, method: Method) -> str:
     """At the last block's matrix: ``which`` is "without" or "with" what ``method`` switches on."""
-    if not has_switches(method):
+    if method.name != "gclip":
         return f"Block {n_blocks}, {'ClearCLIP' if which == 'without' else method.title}"
     on = {"AMF": method.fusion, "CS": method.suppression}
     names = " and ".join(name for name, one in on.items() if one is not None)
     return f"Block {n_blocks}" + (f", {which} {names}" if names else "")
 
 
-def has_switches(method: Method) -> bool:
-    """Whether AMF and CS are parts of it: they are GCLIP's."""
-    return method.name == "gclip"
-
-
 def attention_note(found: MethodReport, method: Method, shown: Sequence[int]) -> str:
     """What the switches can and cannot change; ``shown`` are the blocks that AMF would use."""
-    if not has_switches(method):
+    if method.name != "gclip":
         return f"{method.title} uses neither AMF nor CS. {mixes(found.fusion, method)}".rstrip()
     if method.fusion:
         reason = FUSION_REASONS[found.fusion.reason]
@@ -377,13 +370,14 @@ def norms_note(found: MethodReport, cs: bool, block: int) -> str:
     amf = "AMF changes no weights."
     if block in found.suppressed:
         before = float(found.norms_before[block].max())
-        channel = int(found.channels[block])
+        channel = found.channels[block]
         after = float(found.norms_after[block, channel])
         does = "CS scales" if cs else "CS is off. It would scale"
         changes = "changes" if cs else "change"
         return (
-            f"{does} channel {channel} of block {block + 1} from {before:.3g} to {after:.3g}, and "
-            f"{changes} {_blocks(found.suppressed)} ({SUPPRESSION_REASONS[found.cs_reason]}). {amf}"
+            f"{does} the norm of channel {channel} in block {block + 1} from {before:.3g} to "
+            f"{after:.3g}, and {changes} {_blocks(found.suppressed)} "
+            f"({SUPPRESSION_REASONS[found.cs_reason]}). {amf}"
         )
     if found.suppressed:
         return f"CS does not change block {block + 1}, only {_blocks(found.suppressed)}. {amf}"

@@ -1,6 +1,7 @@
 """Side by side: one row of three cards, each without and with what the switches choose."""
 
 import gradio as gr
+import numpy as np
 
 from demo import opening, widgets, wording
 from demo.controls import QUIET, Answer, Controls, Tab, block_chosen, in_browser, slide_opacity
@@ -46,13 +47,15 @@ def _canvas(look: Look) -> Json:
     plain, chosen = _plain(look), look.mask(look.chosen)
     same = bool((chosen.labels == plain.labels).all())
     unchanged = wording.nothing_changed(look.chosen, look.segment(look.chosen).found)
+    scores = (plain.miou, chosen.miou, _main_change(plain, chosen))
+    guessed = look.settings.source == "upload" and look.settings.words == ", ".join(look.suggested)
     return common.canvas(
         look,
         (plain, chosen)[same:],
         notes=[
             opening.remark(look)
-            or ("" if same else wording.compared(chosen.method.title, plain.miou, chosen.miou)),
-            wording.GUESSED * look.is_guessed,
+            or ("" if same else wording.compared(chosen.method.title, *scores)),
+            wording.GUESSED * guessed,
             wording.pointing(swipes=not same),
             common.found_nothing([chosen]),
             wording.missed(common.missed(chosen)),
@@ -61,6 +64,14 @@ def _canvas(look: Look) -> Json:
             wording.SCORE_COUNTS if chosen.miou is not None else common.unmeasured(look),
         ],
     )
+
+
+def _main_change(before: Mask, after: Mask) -> str:
+    """What most of the pixels that differ are before and after: "wall to person"."""
+    names, differ = (*after.names, "background"), before.labels != after.labels
+    old, new = (one.labels[differ].astype(int) % len(names) for one in (before, after))
+    most = int(np.bincount(len(names) * old + new, minlength=1).argmax())
+    return f"{names[most // len(names)]} to {names[most % len(names)]}"
 
 
 def _maps(look: Look) -> Json:

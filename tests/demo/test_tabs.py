@@ -186,10 +186,10 @@ def test_what_is_known_of_methods_on_the_built_in_is_said_there_alone() -> None:
 
 
 def test_what_a_method_does_to_the_score_of_a_photo_is_named_either_way() -> None:
-    assert "GCLIP lowers mIoU from 50.0 % to 40.0 %" in wording.compared("GCLIP", 0.5, 0.4)
-    assert wording.compared("GCLIP", 0.4, 0.5).endswith("raises mIoU from 40.0 % to 50.0 %.")
-    assert "leaves mIoU at 50.0 %" in wording.compared("GCLIP", 0.5, 0.50001)
-    assert wording.compared("GCLIP", None, None) == wording.UNMEASURED
+    assert "GCLIP lowers mIoU from 50.0 % to 40.0 %" in wording.compared("GCLIP", 0.5, 0.4, "")
+    assert wording.compared("GCLIP", 0.4, 0.5, "").endswith("raises mIoU from 40.0 % to 50.0 %.")
+    assert "leaves mIoU at 50.0 %" in wording.compared("GCLIP", 0.5, 0.50001, "")
+    assert "changes mostly wall to cat" in wording.compared("GCLIP", None, None, "wall to cat")
 
 
 def test_without_truth_the_table_has_no_scores() -> None:

@@ -246,7 +246,7 @@ def python_text(look: Look, picture: str = "") -> str:
     if s.plant:
         blocks = list(s.planted_blocks(seg.backbone.n_blocks))
         plant = f"{s.plant_channel}, gain={s.plant_gain!r}, blocks={blocks}"
-        backbone += f"\nbackbone = gclip.plant_channel(backbone, {plant})  # a simulation"
+        backbone += f"\nbackbone = gclip.plant_channel(backbone, {plant})  # blocks from 0"
     sides = {one.name: getattr(seg, one.name) for one in fields(seg) if one.name != "backbone"}
     weighted = _unusual(Segmenter.segment, rest=look.rest, rest_weight=s.rest_weight)
     arguments = ["image", "words", "method", f"threshold={s.threshold!r}", *weighted]

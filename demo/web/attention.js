@@ -22,10 +22,7 @@ export const attention = ({ root, point, pointed, onPoint, mount, trigger }) => 
       () => null,
     );
     if (!matrices) return [skeleton(GONE)];
-    const parts = await makeFigures(
-      value,
-      value.maps.map(({ title }) => title),
-    );
+    const parts = await makeFigures(value, value.maps);
     const rowOf = ({ class_row: row }) => unpackText(row.row);
     const classRows = await Promise.all(value.maps.map(rowOf));
     const top = Math.max(...matrices.map((one) => one.top));

@@ -25,6 +25,11 @@ export const canvas = (kit) => {
     s.reasons = reasons;
     if (s.asked) view?.say();
   });
+  // What covers the page takes the key first.
+  document.addEventListener("keydown", ({ key, defaultPrevented }) => {
+    const covered = document.fullscreenElement || document.querySelector("dialog, .gm-over");
+    if (key === "Escape" && !defaultPrevented && !covered) view?.leave();
+  });
   kit.mount(async (value) => {
     const masks = value.sides.map((side) => labelsOf(side.mask));
     const [image, ...labels] = await Promise.all([photo(value.picture), ...masks]);
@@ -42,10 +47,12 @@ const makeView = (s, value, image, labels) => {
   const two = sides.length > 1;
   const last = sides.length - 1;
   if (s.given !== value.opacity) s.opacity = s.given = value.opacity;
-  if (s.last?.picture !== value.picture) Object.assign(s, { patch: null, pinned: false });
+  if (s.last?.value.picture !== value.picture) Object.assign(s, { patch: null, pinned: false });
   const shown = (index) => classes[index]?.shares.some((share) => share > 0);
   const isClass = typeof s.isolated === "number" && s.isolated >= 0;
   if ((isClass && !shown(s.isolated)) || (s.isolated === CHANGED && !two)) s.isolated = null;
+  // The damage of a new simulation and its repair are seen at once.
+  if (value.simulated && s.last?.value.simulated === "" && value.changed) s.mode = "swipe";
   const mode = () => (two ? (s.mode ?? value.mode) : "after");
   const arrays = sides.map(() => ({ matrix: null, words: null }));
 
@@ -192,7 +199,6 @@ const makeView = (s, value, image, labels) => {
   const others = make("div");
   details.append(make("summary", "", "Numbers and other methods"), numbers, others);
   info.append(sentence, details);
-  info.addEventListener("keydown", ({ key }) => key === "Escape" && s.patch && unpin());
   const say = () => {
     const { matrix } = here();
     const words = bestWords();
@@ -293,8 +299,7 @@ const makeView = (s, value, image, labels) => {
       say();
     } else if (event.key === "Enter" || event.key === " ") {
       ask(s.patch ?? [rows >> 1, columns >> 1]);
-    } else if (event.key === "Escape" && s.patch) unpin();
-    else return;
+    } else return;
     event.preventDefault();
   });
 
@@ -358,8 +363,8 @@ const makeView = (s, value, image, labels) => {
     const old = s.last;
     const seen = mode() === "before" ? 0 : last;
     const now = layers[seen];
-    s.last = { picture: value.picture, labels: labels[seen], canvas: now };
-    if (!old || old.picture !== value.picture || still() || !old.canvas.width) return;
+    s.last = { value, labels: labels[seen], canvas: now };
+    if (!old || old.value.picture !== value.picture || still() || !old.canvas.width) return;
     const same = old.labels.length === labels[seen].length;
     if (same && old.labels.every((label, i) => label === labels[seen][i])) return;
     const ghost = make("canvas", "gw-ghost");
@@ -398,7 +403,7 @@ const makeView = (s, value, image, labels) => {
   root.addEventListener("placed", placed, { once: true });
 
   return {
-    ...{ nodes, say, setOpacity },
+    ...{ nodes, say, setOpacity, leave: () => s.patch && unpin() },
     showWord: ({ index, name }) => {
       const found = classes.findIndex((one, i) => one.name === name && shown(i));
       isolate(index !== null && index < 0 ? -1 : found >= 0 ? found : null);

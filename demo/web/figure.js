@@ -78,5 +78,5 @@ const partsOf = (n, W) =>
     return cells;
   });
 
-export const makeFigures = (value, titles) =>
-  Promise.all(titles.map(async (title) => new Figure(value, await photo(value.picture), title)));
+export const makeFigures = (value, all) =>
+  Promise.all(all.map(async ({ title }) => new Figure(value, await photo(value.picture), title)));

@@ -20,12 +20,7 @@ export const maps = ({ root, point, onPoint, mount }) => {
     const wide = Math.ceil(columns / pooled);
     const squareOf = (row, column) => Math.floor(row / pooled) * wide + Math.floor(column / pooled);
     const [thumbs, sides] = await Promise.all(
-      [value.thumbs, value.sides].map((list) =>
-        makeFigures(
-          value,
-          list.map(({ title }) => title),
-        ),
-      ),
+      [value.thumbs, value.sides].map((list) => makeFigures(value, list)),
     );
     const received = await Promise.all(value.thumbs.map((one) => unpackText(one.received)));
     const matrices = value.sides.map(() => null);
@@ -112,8 +107,7 @@ export const maps = ({ root, point, onPoint, mount }) => {
     }
     follow = (detail) => {
       inside = false;
-      const at = detail && [clamp(detail.row, 0, rows - 1), clamp(detail.column, 0, columns - 1)];
-      patch = at;
+      patch = detail && [clamp(detail.row, 0, rows - 1), clamp(detail.column, 0, columns - 1)];
       show();
     };
     const head = make("div", "gw-title", value.title);

@@ -215,9 +215,10 @@ const makeCurve = (value, { title, rows, low, high, limit }, height, take) => {
       plot.line(way(after), AFTER, 1.5, { "stroke-dasharray": value.cs ? "none" : "3 3" });
     }
     plot.text(left + 6, Y(before[0]) > height / 2 ? 12 : base - 4, title);
-    for (const t of [limit || 1, limit ? Math.max(...before) : low]) {
-      plot.text(left - 4, Y(t) + 4, nice(t), "end");
-    }
+    const ticks = [limit || 1, limit ? Math.max(...before) : low].toSorted((a, b) => b - a);
+    const [upper, lower] = ticks.map((t) => Y(t) + 4);
+    plot.text(left - 4, upper, nice(ticks[0]), "end");
+    plot.text(left - 4, clamp(lower, upper + 13, base), nice(ticks[1]), "end");
   };
   const spoken = before.map((v, b) => `${b + 1}: ${v.toFixed(3)}`).join(", ");
   plot.node.setAttribute("aria-label", `${title} by block: ${spoken}`);

@@ -43,14 +43,13 @@ const photograph = (place, stream) =>
     box.showModal();
   });
 
-export const photo = ({ root, element, trigger, mount }) => {
+export const photo = ({ root, element, trigger, watch, arrived }) => {
   const input = make("input");
   const ariaLabel = WORDS.photo.file;
   Object.assign(input, { type: "file", accept: "image/*", hidden: true, ariaLabel });
   element.append(input);
   const say = (words) => {
-    const said = root.querySelector(".said");
-    if (said) said.textContent = words;
+    said.textContent = words;
   };
 
   const take = async (file) => {
@@ -111,24 +110,27 @@ export const photo = ({ root, element, trigger, mount }) => {
     take(file);
   });
 
-  mount(async (value) => {
-    const target = button("", () => choose(false), "target");
-    const label = make("span", "label");
-    const touch = matchMedia(TOUCH).matches;
-    label.append(
-      make("strong", "", touch ? WORDS.photo.choose : WORDS.photo.drop),
-      make("span", "", touch ? "" : WORDS.photo.how),
-    );
-    target.append(label);
-    if (value.picture) {
-      const shown = make("img");
-      Object.assign(shown, { src: place(value.picture), alt: value.title });
-      target.append(shown);
-    }
-    const said = make("span", "said");
-    said.setAttribute("role", "status");
-    const foot = make("div", "foot");
-    foot.append(button(WORDS.photo.camera, camera, "gw-link"), said);
-    return [target, foot];
-  });
+  // Built once: a press during which an answer comes would be lost with its button.
+  const target = button("", () => choose(false), "target");
+  const label = make("span", "label");
+  const touch = matchMedia(TOUCH).matches;
+  label.append(
+    make("strong", "", touch ? WORDS.photo.choose : WORDS.photo.drop),
+    make("span", "", touch ? "" : WORDS.photo.how),
+  );
+  target.append(label);
+  const said = make("span", "said");
+  said.setAttribute("role", "status");
+  const foot = make("div", "foot");
+  foot.append(button(WORDS.photo.camera, camera, "gw-link"), said);
+  root.replaceChildren(target, foot);
+  const shown = make("img");
+  const show = () => {
+    const { picture, title } = arrived();
+    if (!picture) return shown.remove();
+    Object.assign(shown, { src: place(picture), alt: title });
+    if (!shown.isConnected) target.append(shown);
+  };
+  watch("value", show);
+  show();
 };

@@ -79,7 +79,9 @@ export const showTerms = (terms) => {
     const pressed = type === "click" || pointerType === "touch";
     return target.closest?.(pressed ? ".term" : ".term, [data-tip]");
   };
-  for (const type of ["pointerover", "focusin", "click"]) {
+  // A finger leaves a hover behind: only a mouse's counts.
+  const hovers = matchMedia("(hover: hover)").matches ? ["pointerover"] : [];
+  for (const type of [...hovers, "focusin", "click"]) {
     document.addEventListener(type, (event) => show(asksFor(event) ?? null));
   }
   document.addEventListener("focusout", () => show(null));

@@ -49,6 +49,18 @@ def test_a_camera_that_is_not_there_is_said_in_words(stays: Page) -> None:
     expect(stays.locator("#photo .said")).to_have_text(wording.BROWSER["camera"]["NotFoundError"])
 
 
+def test_a_press_during_an_answer_still_opens_the_file_dialog(restored: Page) -> None:
+    shown = restored.locator("#photo img")
+    before = shown.get_attribute("src")
+    restored.locator("#photo strong").hover()
+    restored.mouse.down()
+    restored.locator("#examples .gallery-item").last.evaluate("one => one.click()")
+    expect(shown).not_to_have_attribute("src", before or "")
+    with restored.expect_file_chooser():
+        restored.wait_for_timeout(200)  # by then the browser passes dialogs on
+        restored.mouse.up()
+
+
 def test_what_is_refused_and_an_unknown_word_are_said_and_an_old_answer_stays_clearly_apart(
     restored: Page, tmp_path: Path
 ) -> None:

@@ -177,7 +177,7 @@ def test_the_recipe_makes_a_model(
     said = torch.load(work / "map.pt", weights_only=True)["vectors"]
     assert torch.allclose(said, text.said(words, work)), "the new map learns what the text says"
     settings = json.loads((out / "model.json").read_text())
-    state = dict(ChainMap(*map(load_file, out.glob("*.safetensors"))))
+    state = dict(ChainMap(*[load_file(file) for file in out.glob("*.safetensors")]))
     model = CLIP(**{key: value for key, value in settings.items() if key != "stem"})
     model.visual.conv1 = Stem(settings["embed_dim"], settings["stem"])
     model.load_state_dict(unpack(state, settings["text_cfg"]["vocab_size"], "the built-in model"))

@@ -196,6 +196,8 @@ def test_a_switch_that_does_nothing_says_why_and_offers_a_fault(restored: Page) 
     restored.locator("#reasons .gw-link").click()
     expect(restored.locator("#side-canvas")).to_contain_text("Simulation")
     assert restored.locator("#result").inner_text().count("Simulation") == 1, "with the mask"
+    swipe = restored.locator("#side-canvas [data-mode=swipe]")
+    expect(swipe).to_have_attribute("aria-pressed", "true")
     expect(restored.locator("#cs input")).to_have_css("opacity", "1")
     restored.locator("#side-canvas .gw-simulated .gw-link").click()
     expect(restored.locator("#side-canvas")).not_to_contain_text("Simulation")

@@ -104,7 +104,6 @@ def test_an_emptied_field_keeps_its_default() -> None:
         ("backbone=built-in-photos", (Settings(backbone="built-in"), ())),
         ("seed=7&words=moon&cs=0", (Settings(cs=False), (wording.OLD_SCENE,))),
         ("source=drawing&drawing={}", (Settings(), (wording.OLD_SCENE,))),
-        ("style=seen", (Settings(), (wording.OLD_SCENE,))),
     ],
 )
 def test_keys_of_the_host_and_links_from_before_are_understood(query: str, found: tuple) -> None:

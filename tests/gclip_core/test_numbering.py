@@ -12,7 +12,6 @@ from gclip_core.numbering import block_indices, block_numbers
     ("text", "indices"),
     [
         (" 6 , 7 ", (5, 6)),
-        ("7-11", (6, 7, 8, 9, 10)),
         ("1 3-4, 3", (0, 2, 3)),
         ("", ()),
     ],

@@ -494,7 +494,6 @@ class TestSettings:
             (mine(fusion=Fusion((-1,))), "block 0 came"),
             (mine(fusion=Fusion((1,), weight=1)), "below 1"),
             (mine(suppression=Suppression("all")), "CS blocks must be auto, backbone"),
-            (mine(suppression=Suppression(())), "no block came"),
             (mine(suppression=Suppression((-1,))), "block 0 came"),
         ],
     )

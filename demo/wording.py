@@ -320,12 +320,8 @@ def attention_note(found: MethodReport, method: Method, shown: Sequence[int]) ->
     if not found.suppressed:
         return text
     first = min(found.suppressed)
-    if max(shown) <= first:
-        return (
-            f"{text} CS changes weights from block {first + 1} on, and so only the maps after it: "
-            f"not those of {_blocks(shown)}."
-        )
-    return f"{text} CS changes weights from block {first + 1} on, and with them the maps after it."
+    text += f" CS changes FFNs from block {first + 1} on, and with them the maps of later blocks"
+    return f"{text}: not those of {_blocks(shown)}." if max(shown) <= first else f"{text}."
 
 
 def mixes(fusion: FusionReport, method: Method) -> str:

@@ -46,15 +46,17 @@ def _canvas(look: Look) -> Json:
     """ClearCLIP's mask and the chosen method's; one of them where both are equal."""
     plain, chosen = _plain(look), look.mask(look.chosen)
     same = bool((chosen.labels == plain.labels).all())
-    unchanged = wording.nothing_changed(look.chosen, look.segment(look.chosen).found)
+    found = look.segment(look.chosen).found
+    unchanged = wording.nothing_changed(look.chosen, found)
+    alone = look.chosen.name == "gclip" and look.chosen.fusion and not found.suppressed
+    title = "AMF" if alone else chosen.method.title
     scores = (plain.miou, chosen.miou, _main_change(plain, chosen))
     guessed = look.settings.source == "upload" and look.settings.words == ", ".join(look.suggested)
     return common.canvas(
         look,
         (plain, chosen)[same:],
         notes=[
-            opening.remark(look)
-            or ("" if same else wording.compared(chosen.method.title, *scores)),
+            opening.remark(look) or ("" if same else wording.compared(title, *scores)),
             wording.GUESSED * guessed,
             wording.pointing(swipes=not same),
             common.found_nothing([chosen]),

@@ -1,7 +1,6 @@
 """The page: input on the left, the answers in tabs on the right. Wiring only."""
 
 import logging
-import time
 import tomllib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -234,7 +233,7 @@ class Page:
 
     def _answer(self, name: str, asked_for: Callable[[], Request]) -> Answer:
         """What a tab shows of a request; one that fails changes the status lines alone."""
-        studio, started = self._studio, time.perf_counter()
+        studio = self._studio
         try:
             request = asked_for()
             # An answer names backbones that are not here: it changes once one is fetched.
@@ -246,8 +245,7 @@ class Page:
                 studio.cache.put(key, made)
             else:
                 STORE.renew(made.offers)
-                milliseconds = 1000 * (time.perf_counter() - started)
-                status = replace(made.status, milliseconds=milliseconds, kept=True)
+                status = replace(made.status, milliseconds=0.0, kept=True)
                 made = replace(made, status=status)
                 log_answer(name, status)
         except NoPictureError:  # the place of the tabs asks for one

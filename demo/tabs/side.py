@@ -50,7 +50,8 @@ def _canvas(look: Look) -> Json:
     unchanged = wording.nothing_changed(look.chosen, found)
     alone = look.chosen.name == "gclip" and look.chosen.fusion and not found.suppressed
     title = "AMF" if alone else chosen.method.title
-    scores = (plain.miou, chosen.miou, _main_change(plain, chosen))
+    change = "" if same or chosen.miou is not None else _main_change(plain, chosen)
+    scores = (plain.miou, chosen.miou, change)
     guessed = look.settings.source == "upload" and look.settings.words == ", ".join(look.suggested)
     return common.canvas(
         look,
@@ -72,7 +73,7 @@ def _main_change(before: Mask, after: Mask) -> str:
     """What most of the pixels that differ are before and after: "wall to person"."""
     names, differ = (*after.names, "background"), before.labels != after.labels
     old, new = (one.labels[differ].astype(int) % len(names) for one in (before, after))
-    most = int(np.bincount(len(names) * old + new, minlength=1).argmax())
+    most = int(np.bincount(len(names) * old + new).argmax())
     return f"{names[most // len(names)]} to {names[most % len(names)]}"
 
 

@@ -58,6 +58,7 @@ def test_background_is_on_where_all_words_are_suggested_ones() -> None:
     own = Studio(loaded()).look(Request(Settings(source="upload", words=WORDS), upload=photo))
     first, second, *_ = own.more_words
     assert own.changed(words=f"{first}, {second}").rest == "background"
+    assert own.changed(words=f"{first}; a synonym, {second}").rest == "background"
     assert own.changed(words=f"{first}, {second}", background="off").rest == "none"
     assert own.changed(words=f"{first}, aardvark").rest == "auto"
 

@@ -4,11 +4,10 @@ import { fetchArrays, fetchMatrix, labelsOf, photo } from "./blobs.js";
 import { arrows, button, clamp, make, percent, placeIn, placeName, still, written } from "./dom.js";
 import { Glow } from "./glow.js";
 import { entriesOf, Legend, REST } from "./legend.js";
-import { CHANGED, paintMask, pointOf, writeNames } from "./mask.js";
+import { CHANGED, HIDDEN, paintMask, pointOf, writeNames } from "./mask.js";
 import { columnsOf } from "./why.js";
 
 const FADE = 450;
-const MODES = ["before", "after", "swipe"];
 
 export const canvas = (kit) => {
   // What stays from value to value.
@@ -51,8 +50,10 @@ const makeView = (s, value, image, labels) => {
   const shown = (index) => classes[index]?.shares.some((share) => share > 0);
   const isClass = typeof s.isolated === "number" && s.isolated >= 0;
   if ((isClass && !shown(s.isolated)) || (s.isolated === CHANGED && !two)) s.isolated = null;
-  // The damage of a new simulation and its repair are seen at once.
-  if (value.simulated && s.last?.value.simulated === "" && value.changed) s.mode = "swipe";
+  // The damage of a new simulation and its repair are seen at once, until it ends.
+  if (s.last && !s.last.value.simulated !== !value.simulated) {
+    s.mode = value.simulated && value.changed ? "swipe" : null;
+  }
   const mode = () => (two ? (s.mode ?? value.mode) : "after");
   const arrays = sides.map(() => ({ matrix: null, words: null }));
 
@@ -76,22 +77,26 @@ const makeView = (s, value, image, labels) => {
   // The side that is seen at a column (a share of the width).
   const sideAt = (x) => ({ before: 0, after: last, swipe: x > s.split ? 1 : 0 })[mode()];
   let width = 0; // of the stage when it was painted
-  const differs = (i) => two && labels[0][i] !== labels[1][i];
   const rangeOf = (k) => (mode() !== "swipe" ? [0, 1] : k ? [s.split, 1] : [0, s.split]);
 
   const paint = (only = s.isolated) => {
     width = stage.clientWidth;
+    const alone = only !== null;
+    stage.classList.toggle("gw-alone", alone);
     for (const [k, canvas] of layers.entries()) {
       if (mode() !== "swipe" && k !== sideAt(0)) continue; // it is not seen
-      const options = { labels: labels[k], h, w, classes, only, differs, opacity: s.opacity };
+      const seen = (label, i) => (only === CHANGED ? label !== labels[1 - k][i] : label === only);
+      const left = (label, i) => (seen(label, i) ? label : HIDDEN);
+      const shown = alone ? labels[k].map(left) : labels[k];
+      const options = { labels: shown, h, w, classes, alone, opacity: s.opacity };
       const painted = paintMask(canvas, options);
       if (painted) writeOn(painted, k, only);
     }
   };
   const writeOn = (painted, k, only) => {
-    const { W, H } = painted;
+    const { W, H, ratio } = painted;
     const [from, to] = rangeOf(k);
-    const names = classes
+    const words = classes
       .map((one, i) => ({ ...one, i, text: one.name, place: one.places[k] }))
       .filter(({ i, place }) => place && (only === null || only === i))
       .sort((a, b) => b.shares[k] - a.shares[k])
@@ -105,7 +110,8 @@ const makeView = (s, value, image, labels) => {
         return { ...one, ...at, r: radius * H };
       });
     const { fontFamily } = getComputedStyle(root);
-    writeNames(painted, names.filter(Boolean), fontFamily, [from * W, to * W]);
+    const top = two ? ratio * (names.offsetTop + names.offsetHeight) : 0;
+    writeNames(painted, words.filter(Boolean), fontFamily, [from * W, to * W, top]);
   };
 
   // --- before, after, swipe
@@ -126,8 +132,7 @@ const makeView = (s, value, image, labels) => {
       const clip = k ? `inset(0 0 0 ${at})` : `inset(0 calc(100% - ${at}) 0 0)`;
       layer.style.clipPath = swiping ? clip : "";
     }
-    edge.style.left = at;
-    handle.style.left = `clamp(0px, ${at}, 100%)`;
+    edge.style.left = handle.style.left = at;
     const part = Math.round(100 * s.split);
     handle.setAttribute("aria-valuenow", String(part));
     handle.setAttribute("aria-valuetext", `${part} % ${sides[0].title}`);
@@ -140,8 +145,7 @@ const makeView = (s, value, image, labels) => {
     event.stopPropagation();
     swipe(to);
   });
-  const head = make("div", "gw-head");
-  const names = make("span", "gw-named");
+  const names = make("div", two ? "gw-named" : "gw-head");
   const modes = make("div", "gw-modes");
   modes.setAttribute("role", "group");
   modes.setAttribute("aria-label", "What the canvas shows");
@@ -157,14 +161,13 @@ const makeView = (s, value, image, labels) => {
       one.setAttribute("aria-pressed", String(one.dataset.mode === now));
     }
     names.replaceChildren(...(now === "swipe" ? sides : [sides[sideAt(0)]]).map(titled));
-    names.classList.toggle("gw-both", now === "swipe");
     swipe(s.split);
     paint();
     look();
     legend?.show(now);
   };
   if (two) {
-    for (const name of MODES) {
+    for (const name of ["before", "after", "swipe"]) {
       const one = button(name, () => {
         s.mode = name;
         setMode();
@@ -173,7 +176,7 @@ const makeView = (s, value, image, labels) => {
       modes.append(one);
     }
   }
-  head.append(names, ...(two ? [modes] : []));
+  if (two) stage.append(names);
 
   // --- pointing
   const middleOf = ([row, column]) => [(row + 0.5) / rows, (column + 0.5) / columns];
@@ -306,7 +309,7 @@ const makeView = (s, value, image, labels) => {
   // --- around it
   const nodes = [];
   if (value.simulated) nodes.push(s.simulation(value.simulated));
-  nodes.push(head, frame, info);
+  nodes.push(two ? modes : names, frame, info);
   const spoken = entriesOf(value).filter(({ index }) => index !== CHANGED);
   const sharesOf = (k) => spoken.map(({ name, shares }) => `${name} ${percent(shares[k])}`);
   const sideText = ({ title, badge }, k) =>
@@ -356,7 +359,6 @@ const makeView = (s, value, image, labels) => {
     nodes.push(bar);
     legend.mark(s.isolated);
   }
-  info.classList.toggle("gw-brief", compact);
 
   // The old mask fades while the new one appears.
   const crossFade = () => {

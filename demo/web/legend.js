@@ -14,20 +14,16 @@ export const entriesOf = ({ classes, rest, sides, changed }) => {
     .filter(({ shares }) => shares.some((share) => share > 0))
     .sort((a, b) => b.shares[last] - a.shares[last]);
   if (rest.some((share) => share > 0)) found.push({ index: REST_INDEX, name: REST, shares: rest });
-  if (changed) {
-    const name = `changed from ${sides[0].title}`;
-    found.push({ index: CHANGED, name, shares: [changed] });
-  }
+  if (changed) found.unshift({ index: CHANGED, name: "Show only what changed", shares: [changed] });
   return found;
 };
 
 export class Legend {
   // `peek` and `press` get an index on hover and press; `counted` are the shares shown last.
   constructor(value, counted, { peek, press }) {
-    this.entries = entriesOf(value);
     this.counted = counted;
     this.list = make("ul", "gw-legend");
-    this.rows = this.entries.map((entry) => {
+    this.rows = entriesOf(value).map((entry) => {
       const { index, name, colour } = entry;
       const item = make("li", index === CHANGED ? "gw-whole" : "");
       const button = make("button", "gw-entry");
@@ -68,7 +64,6 @@ export class Legend {
       }
     };
     this.list.classList.toggle("gw-pairs", mode === "swipe");
-    this.list.querySelector(".gw-whole")?.toggleAttribute("hidden", mode === "before");
     this.counted.clear();
     for (const [k, { name }] of this.rows.entries()) this.counted.set(name, goals[k]);
     const begun = performance.now();

@@ -3,9 +3,10 @@ import { hex, pack } from "./colours.js";
 import { clamp } from "./dom.js";
 
 export const CHANGED = "changed"; // shown alone: the pixels where two masks differ
+export const HIDDEN = -2; // the label of what is left as photo
 
-// Paints labels (h × w) at the canvas's size on the screen.
-export const paintMask = (canvas, { labels, h, w, classes, opacity, only, differs }) => {
+// Paints labels (h × w) at the canvas's size on the screen; `alone`: all others are HIDDEN.
+export const paintMask = (canvas, { labels, h, w, classes, opacity, alone }) => {
   const ratio = Math.min(2, window.devicePixelRatio || 1);
   const [W, H] = [canvas.clientWidth, canvas.clientHeight].map((side) => Math.round(side * ratio));
   if (!W || !H) return null;
@@ -13,17 +14,13 @@ export const paintMask = (canvas, { labels, h, w, classes, opacity, only, differ
   const context = canvas.getContext("2d");
   const out = context.createImageData(W, H);
   const ink = new Uint32Array(out.data.buffer);
-  const all = only === null;
-  const dark = pack(22, 24, 29, 255 * Math.max(0.55, opacity));
-  const alpha = 255 * (all ? opacity : Math.max(opacity, 0.5));
-  const shades = [all ? 0 : dark, ...classes.map(({ colour }) => pack(...hex(colour), alpha))];
-  const inkOf = (label, i) => {
-    if (!all && only !== label && !(only === CHANGED && differs(i))) return dark;
-    return label < 0 && !all ? 0 : shades[label + 1];
-  };
+  const alpha = 255 * (alone ? Math.max(opacity, 0.75) : opacity);
+  const shades = classes.map(({ colour }) => pack(...hex(colour), alpha));
   const t = Math.max(1, Math.round(ratio));
-  const white = pack(255, 255, 255, all ? 235 : 130);
-  const halo = pack(20, 22, 28, 150);
+  const white = pack(255, 255, 255, 235);
+  const halo = alone ? white : pack(20, 22, 28, 150);
+  // What has no label, as in the legend.
+  const stripe = (at) => pack(190, 190, 190, at % (6 * t) < 3 * t ? 235 : 60);
   // The label's row and column under every pixel of the screen, and t pixels before and after.
   const line = (size, length, step, by) => {
     const place = (at) => ((clamp(at + by, 0, length - 1) + 0.5) * size) / length;
@@ -35,10 +32,13 @@ export const paintMask = (canvas, { labels, h, w, classes, opacity, only, differ
     for (let X = 0; X < W; X++, at++) {
       const i = ys[Y] + xs[X];
       const label = labels[i];
-      if (labels[up[Y] + xs[X]] !== label || labels[ys[Y] + left[X]] !== label) ink[at] = white;
-      else if (labels[down[Y] + xs[X]] !== label || labels[ys[Y] + right[X]] !== label) {
+      // What is shown alone may be thin: its outline is around it.
+      if (alone && label !== HIDDEN) ink[at] = shades[label] ?? stripe(X + Y);
+      else if (labels[up[Y] + xs[X]] !== label || labels[ys[Y] + left[X]] !== label) {
+        ink[at] = white;
+      } else if (labels[down[Y] + xs[X]] !== label || labels[ys[Y] + right[X]] !== label) {
         ink[at] = halo;
-      } else ink[at] = inkOf(label, i);
+      } else ink[at] = shades[label] ?? 0;
     }
   }
   context.putImageData(out, 0, 0);
@@ -63,21 +63,21 @@ export const pointOf = ({ labels, h, w }, label, from, to) => {
 const SIZES = [15, 13, 11, 9.5];
 const TURNS = Array.from({ length: 12 }, (_, k) => (k * Math.PI) / 6);
 
-// Writes names: whole ones, smaller where they must be, else moved and led by a line.
-// `names` has text, colour, ink, the place x, y and the room r of each, in pixels; within lo to hi.
-export const writeNames = ({ context, W, H, ratio }, names, family, [lo, hi] = [0, W]) => {
+// Writes names: whole ones, smaller where they must be, else moved and led by a line. `names` has
+// text, colour, ink, the place x, y and the room r of each, in pixels; within lo to hi, under top.
+export const writeNames = ({ context, H, ratio }, names, family, [lo, hi, top]) => {
   const taken = [];
   const free = ({ x, y, w, h }) =>
     x - w / 2 >= lo + 2 &&
     x + w / 2 <= hi - 2 &&
-    y - h / 2 >= 2 &&
+    y - h / 2 >= top + 2 &&
     y + h / 2 <= H - 2 &&
     !taken.some((b) => Math.abs(b.x - x) < (b.w + w) / 2 && Math.abs(b.y - y) < (b.h + h) / 2);
   const boxOf = ({ text, x, y }, size) => {
     context.font = `600 ${size}px ${family}`;
     const box = { w: context.measureText(text).width + size * 0.9, h: size * 1.45, size };
     const inside = clamp(x, lo + box.w / 2 + 2, hi - box.w / 2 - 2);
-    return { ...box, x: inside, y: clamp(y, box.h / 2 + 2, H - box.h / 2 - 2) };
+    return { ...box, x: inside, y: clamp(y, top + box.h / 2 + 2, H - box.h / 2 - 2) };
   };
   const find = (name) => {
     const sizes = SIZES.map((size) => size * ratio).filter((size) => size <= name.r * 1.1);

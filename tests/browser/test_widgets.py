@@ -268,18 +268,39 @@ def test_names_on_the_mask_and_in_the_legend_are_never_cut(kept: Page) -> None:
         assert set(names.all_inner_texts()) >= set(NAMES)
 
 
+INKS = """() => { const c = document.querySelector('#canvas .gw-mask:not(.gw-off)');
+  const all = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+  return [...new Uint32Array(all.buffer)] }"""
+"""The colours of the mask's pixels, 0 where it leaves the photo alone."""
+
+
 def test_the_legend_isolates_a_class(kept: Page) -> None:
-    colours = """() => { const c = document.querySelector('#canvas .gw-mask');
-        const all = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
-        return new Set(new Uint32Array(all.buffer)).size }"""
-    before, entry = kept.evaluate(colours), kept.locator("#canvas .gw-entry").first
+    before, entry = kept.evaluate(INKS), kept.locator("#canvas .gw-entry").first
     entry.hover()
-    assert kept.evaluate(colours) < before
+    assert len(set(kept.evaluate(INKS))) < len(set(before))
     kept.mouse.move(0, 0)
-    assert kept.evaluate(colours) == before
+    assert kept.evaluate(INKS) == before
     entry.click()
     assert entry.get_attribute("aria-pressed") == "true"
     entry.click()
+
+
+def test_one_press_colours_only_what_changed_and_another_brings_all_back(switched: Page) -> None:
+    before, photo = switched.evaluate(INKS), switched.locator("#canvas .gw-stage > img")
+    press = switched.get_by_role("button", name="Show only what changed")
+    press.focus()
+    switched.keyboard.press("Enter")
+    assert press.get_attribute("aria-pressed") == "true"
+    expect(photo).to_have_css("filter", re.compile("grayscale"))
+    inks = switched.evaluate(INKS)
+    changed = float(re.search(r"([\d.]+) %", press.inner_text())[1]) / 100
+    coloured = 1 - inks.count(0) / len(inks)
+    assert changed < coloured < changed + 0.05, "an outline is around it"
+    press.click()
+    switched.mouse.move(0, 0)
+    assert press.get_attribute("aria-pressed") == "false"
+    expect(photo).to_have_css("filter", "none")
+    assert switched.evaluate(INKS) == before
 
 
 def test_hostile_words_stay_words_and_nothing_bars_the_way(switched: Page) -> None:
@@ -347,9 +368,7 @@ def test_a_drag_over_channels_chooses_them_and_escape_clears(kept: Page) -> None
     said(kept, "None")
 
 
-def test_a_switch_fades_the_mask_and_counts_the_shares_unless_motion_is_not_wanted(
-    kept: Page,
-) -> None:
+def test_a_switch_fades_the_mask_and_counts_shares_unless_motion_is_unwanted(kept: Page) -> None:
     kept.evaluate(FRAMES)
     kept.evaluate("""() => new MutationObserver((all) => all.forEach((one) => {
         one.addedNodes.forEach((n) => (window.ghosts += n.classList?.contains('gw-ghost') ? 1 : 0));

@@ -60,9 +60,7 @@ def test_the_archive_says_what_is_in_it(archive: zipfile.ZipFile) -> None:
 
 
 @pytest.mark.parametrize("turned", [False, True])
-def test_the_zip_makes_its_own_labels_again_in_a_folder_of_its_own(
-    turned: bool, tmp_path: Path
-) -> None:
+def test_the_zip_makes_its_own_labels_again_in_its_own_folder(turned: bool, tmp_path: Path) -> None:
     """An upload travels as it came, or as the page turned it upright."""
     photo = star_photos()["coffee"].image().resize((96, 64))
     exif = photo.getexif()

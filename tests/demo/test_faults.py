@@ -136,9 +136,7 @@ def no_room() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_FSIZE, (least, most))
 
 
-def test_a_disk_without_room_is_said_in_a_sentence_and_masks_go_on(
-    slow: Slow, no_room: None
-) -> None:
+def test_a_disk_without_room_is_said_in_words_and_masks_go_on(slow: Slow, no_room: None) -> None:
     slow.go.set()
     visitor = Visitor(slow.url)
     refused = visitor.upload(encoded(noise(300, 300), "PNG"))
@@ -194,9 +192,7 @@ def test_a_browser_that_slept_for_an_hour_goes_on_where_it_was(slow: Slow) -> No
     assert {httpx.get(f"{slow.url}blob/{name}").status_code for name in names} == {200}
 
 
-def test_the_page_goes_on_after_a_device_ran_out_of_memory(
-    slow: Slow, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_page_survives_a_full_device(slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
     slow.go.set()
     visitor = Visitor(slow.url)
     with monkeypatch.context() as patch:

@@ -278,7 +278,7 @@ ELSEWHERE = (
 
 @pytest.mark.parametrize("where", ELSEWHERE)
 @pytest.mark.parametrize("key", ["path", "url"])
-def test_a_file_or_address_that_is_no_upload_never_reaches_gradio(
+def test_what_is_no_upload_never_reaches_gradio(
     where: str, key: str, page: Guard, app: App
 ) -> None:
     """Gradio would look the name up and fetch what is there, of any length."""
@@ -412,9 +412,7 @@ def test_what_breaks_the_application_is_answered_in_words(page: Guard) -> None:
 
 
 @pytest.mark.parametrize("name", ["cancel", "reset"])
-def test_an_event_that_is_not_named_whole_is_not_cancelled(
-    name: str, page: Guard, app: App
-) -> None:
+def test_an_event_that_is_not_named_whole_goes_on(name: str, page: Guard, app: App) -> None:
     status, said = asked(page, "POST", f"{API}/{name}", b"{}")
     assert (status, app.reached) == (422, [])
     assert "event_id" in json.loads(said)["detail"]

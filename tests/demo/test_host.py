@@ -87,9 +87,7 @@ class TestLogs:
         assert pairs[-1]["trunk"] == "kept"
         assert SECRET not in server.output()
 
-    def test_a_value_with_breaks_stays_one_pair_of_one_line(
-        self, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_a_value_with_breaks_stays_one_pair(self, capsys: pytest.CaptureFixture[str]) -> None:
         logs.begin()
         logs.event("answered", view="a b\nINFO forged=1", none="")
         logs.begin(quiet=True)

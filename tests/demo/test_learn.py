@@ -63,9 +63,7 @@ def test_the_right_option_is_what_the_masks_show(look: Look) -> None:
         assert learn.CHANGES[learn.right(look, page)].startswith(expected)
 
 
-def test_clip_looks_away_from_the_thing_clearclip_at_it_and_amf_a_little_farther(
-    look: Look,
-) -> None:
+def test_clip_looks_away_from_the_thing_clearclip_at_it_and_amf_a_bit_farther(look: Look) -> None:
     clip, amf, clearclip = (learn.attention(look, name) for name in ("clip", "amf", "clearclip"))
     assert clip[1] < 0.5 < 0.8 < amf[1] < clearclip[1]
     for weights, _ in (clip, amf, clearclip):
@@ -73,9 +71,7 @@ def test_clip_looks_away_from_the_thing_clearclip_at_it_and_amf_a_little_farther
         assert weights.sum() == pytest.approx(1, abs=1e-4)
 
 
-def test_the_built_in_has_global_tokens_in_its_last_block_only_and_no_abnormal_channel(
-    look: Look,
-) -> None:
+def test_the_built_in_has_no_abnormal_channel_and_global_tokens_at_its_end(look: Look) -> None:
     *before, last = common.tokens(look).tokens
     assert last and not any(before)
     assert look.suppression.cs_reason is SuppressionReason.NONE_ABNORMAL
@@ -90,9 +86,7 @@ def test_the_planted_channel_makes_different_things_alike_and_cs_undoes_it(look:
     assert across["fault_cs"] == pytest.approx(across["clearclip"], abs=0.01)
 
 
-def test_the_summary_has_the_scores_of_every_state_but_asks_nothing(
-    look: Look, pages: list[dict]
-) -> None:
+def test_the_summary_scores_every_state_but_asks_nothing(look: Look, pages: list[dict]) -> None:
     assert "question" not in pages[-1]
     (_, *rows) = pages[-1]["before"][-1]["rows"]
     states = ("clip", "clearclip", "amf", "amf_cs")

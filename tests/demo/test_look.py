@@ -114,9 +114,7 @@ def test_a_picture_is_worked_on_at_4_megapixels_at_most(size: tuple[int, int]) -
         assert height / width == pytest.approx(size[0] / size[1], rel=0.01)
 
 
-def test_a_large_upload_and_its_mask_are_scaled_down_as_the_status_says(
-    studio: Studio, tmp_path: Path
-) -> None:
+def test_a_large_upload_and_its_mask_are_scaled_as_said(studio: Studio, tmp_path: Path) -> None:
     asked, size = upload(tmp_path, 2000, 2200), worked_size((2000, 2200))
     mask, path = np.zeros((2000, 2200), np.uint8), tmp_path / "mask.png"
     mask[:, 1100:] = 5

@@ -240,7 +240,7 @@ def _chips(look: Look) -> Json:
 
 def _reasons(look: Look) -> Json:
     """Why a switch does nothing, with what one press would change; and which switches."""
-    if look.settings.method != "gclip":
+    if not look.chosen.switchable:
         unused = f"{look.chosen.title} uses neither AMF nor CS. Any but GCLIP leaves them unused."
         return values.offers([(unused, [])], ("amf", "cs"))
     if look.suppression.suppressed:

@@ -29,9 +29,8 @@ def variant(settings: Settings, name: str) -> Method:
 
 def chosen(settings: Settings) -> Method:
     """The method that the page's own switches name."""
-    if settings.method != "gclip":
-        return find_method(settings.method)
-    return ablation(settings, settings.amf, settings.cs)
+    method = find_method(settings.method)
+    return ablation(settings, settings.amf, settings.cs) if method.switchable else method
 
 
 def ablation(settings: Settings, amf: bool, cs: bool) -> Method:

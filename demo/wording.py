@@ -300,7 +300,7 @@ def on_this_model(backbone: str, methods: Collection[Method]) -> list[str]:
 
 def last_title(n_blocks: int, which: str, method: Method) -> str:
     """At the last block's matrix: ``which`` is "without" or "with" what ``method`` switches on."""
-    if method.name != "gclip":
+    if not method.switchable:
         return f"Block {n_blocks}, {'ClearCLIP' if which == 'without' else method.title}"
     on = {"AMF": method.fusion, "CS": method.suppression}
     names = " and ".join(name for name, one in on.items() if one is not None)
@@ -309,7 +309,7 @@ def last_title(n_blocks: int, which: str, method: Method) -> str:
 
 def attention_note(found: MethodReport, method: Method, shown: Sequence[int]) -> str:
     """What the switches can and cannot change; ``shown`` are the blocks that AMF would use."""
-    if method.name != "gclip":
+    if not method.switchable:
         return f"{method.title} uses neither AMF nor CS. {mixes(found.fusion, method)}".rstrip()
     if method.fusion:
         reason = FUSION_REASONS[found.fusion.reason]

@@ -184,6 +184,11 @@ class Method:
     shown: bool = False
 
     @property
+    def switchable(self) -> bool:
+        """Whether AMF and CS can be switched on and off: they are GCLIP's alone."""
+        return self.name == "gclip"
+
+    @property
     def citation(self) -> str:
         """Authors, year and paper in one line; empty where there is no paper."""
         return f"{self.authors} {self.year}, {self.paper}" if self.year else ""

@@ -87,7 +87,7 @@ def _maps(look: Look) -> values.Json:
         seg.attention_map(trunk, block, head)[0, 1:].numpy(),
         wording.map_note(len(seen.tokens[block]), seen.agreement[block]),
     )
-    if method.name == "gclip":
+    if method.switchable:
         titles = [f"Block {n}, AMF {state}" for state in ("off", "on")]
         last = on, titles[1], wording.fused_note(blocks, len(fused))
     else:

@@ -286,7 +286,7 @@ def command_line(look: Look) -> str:
 
 
 def _method(settings: Settings) -> str:
-    if settings.method != "gclip":
+    if not variants.chosen(settings).switchable:
         return f"gclip.METHODS[{settings.method!r}]"
     given = _unusual(gclip, **variants.arguments(settings))
     return f"gclip.gclip({', '.join([f'amf={settings.amf}', f'cs={settings.cs}', *given])})"

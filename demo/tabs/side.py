@@ -38,18 +38,20 @@ def build(studio: Studio, controls: Controls) -> Tab:
     return Tab(outputs=outputs, show=show, changes=changes, masks=[canvas])
 
 
-def _plain(look: Look) -> Mask:
-    return look.mask(look.ablation(amf=False, cs=False))
-
-
 def _canvas(look: Look) -> Json:
-    """ClearCLIP's mask and the chosen method's; one of them where both are equal."""
-    plain, chosen = _plain(look), look.mask(look.chosen)
+    """ClearCLIP's mask and the chosen method's; one of them where both are equal.
+
+    Where CS repairs a simulation, the mask before differs by CS alone.
+    """
+    method, found = look.chosen, look.segment(look.chosen).found
+    repaired = bool(look.segmenter.backbone.planted and found.suppressed)
+    amf = repaired and method.fusion is not None
+    plain, chosen = look.mask(look.ablation(amf, cs=False)), look.mask(method)
     same = bool((chosen.labels == plain.labels).all())
-    found = look.segment(look.chosen).found
-    unchanged = wording.nothing_changed(look.chosen, found)
-    alone = look.chosen.name == "gclip" and look.chosen.fusion and not found.suppressed
-    title = "AMF" if alone else chosen.method.title
+    unchanged = wording.nothing_changed(method, found)
+    seen = [("AMF", method.fusion and not amf), ("CS", found.suppressed)]
+    on = [name for name, changes in seen if changes]
+    title = on[0] if method.switchable and len(on) == 1 else method.title
     change = "" if same or chosen.miou is not None else _main_change(plain, chosen)
     scores = (plain.miou, chosen.miou, change)
     guessed = look.settings.source == "upload" and look.settings.words == ", ".join(look.suggested)
@@ -81,7 +83,7 @@ def _maps(look: Look) -> Json:
     """What each patch receives in the blocks of AMF; under it the last block's matrices."""
     method, seg, found = look.chosen, look.segmenter, look.segment(look.chosen).found
     threshold = look.settings.global_threshold
-    n, plain = seg.backbone.n_blocks, _plain(look).method
+    n, plain = seg.backbone.n_blocks, look.ablation(amf=False, cs=False)
     blocks = look.fused_blocks
     received = seg.received(look.trunk(method), blocks, clean=False)
     thumbs = [

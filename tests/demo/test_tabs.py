@@ -29,10 +29,8 @@ def test_without_an_abnormal_channel_cs_changes_nothing_and_says_so() -> None:
     off, on = (look.mask(ablation(look.settings, amf=False, cs=cs)) for cs in (False, True))
     assert (off.labels == on.labels).all()
     found = look.suppression
-    for text in (
-        *wording.suppression_said(found, 0.0, amf=True)[:1],
-        wording.nothing_changed(on.method, found),
-    ):
+    said, *_ = wording.suppression_said(found, 0.0, amf=True)
+    for text in (said, wording.nothing_changed(on.method, found)):
         assert text.count("CS changes nothing") == 1, text
 
 
@@ -190,6 +188,27 @@ def test_what_a_method_does_to_the_score_of_a_photo_is_named_either_way() -> Non
     assert wording.compared("GCLIP", 0.4, 0.5, "").endswith("raises mIoU from 40.0 % to 50.0 %.")
     assert "leaves mIoU at 50.0 %" in wording.compared("GCLIP", 0.5, 0.50001, "")
     assert "changes mostly wall to cat" in wording.compared("GCLIP", None, None, "wall to cat")
+
+
+def test_what_most_changed_pixels_were_and_are_is_counted_with_those_of_no_word() -> None:
+    mask = look_at().mask(METHODS["clearclip"])
+    before = replace(mask, labels=np.array([[0, 0, 2, -1, -1, -1, 1]], np.int16))
+    after = replace(mask, labels=np.array([[0, 1, 1, 2, 2, -1, 1]], np.int16))
+    assert side._main_change(before, after) == "background to floor"
+    assert side._main_change(after, before) == "floor to background"
+
+
+@pytest.mark.parametrize(
+    ("switched", "before", "change"),
+    [({}, "ClearCLIP", "AMF"), ({"plant": True}, "ClearCLIP + AMF", "CS"),
+     ({"plant": True, "amf": False}, "ClearCLIP", "CS"),
+     ({"plant": True, "cs": False}, "ClearCLIP", "AMF"),
+     ({"method": "naclip"}, "ClearCLIP", "NACLIP")],
+)  # fmt: skip
+def test_the_sentence_names_what_is_compared(switched: dict, before: str, change: str) -> None:
+    shown = side._canvas(look_at(**switched))
+    assert shown["sides"][0]["title"] == before
+    assert shown["notes"][0].startswith(f"On this photo {change} ")
 
 
 def test_without_truth_the_table_has_no_scores() -> None:

@@ -104,10 +104,8 @@ def test_wrong_values_are_refused_by_the_name_of_their_field(case: str, url: str
     values, said = WRONG[case]
     with pytest.raises(AssertionError, match=said):
         assert not problem("segment", values), problem("segment", values)
-    if isinstance(values, dict):
-        answer = _post(url, "call/v2/segment", values)
-    else:
-        answer = _post(url, "call/segment", {"data": values})
+    way, body = ("call/v2", values) if isinstance(values, dict) else ("call", {"data": values})
+    answer = _post(url, f"{way}/segment", body)
     assert answer.status_code == 422
     assert answer.json()["detail"] == problem("segment", values)
 

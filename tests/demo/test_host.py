@@ -1,5 +1,6 @@
 """What hosts rely on: a health route, logs without visitors, ZeroGPU, a proxy under a sub-path."""
 
+import asyncio
 import logging
 import os
 import re
@@ -18,6 +19,8 @@ import httpx
 import numpy as np
 import pytest
 import torch
+from starlette.responses import Response
+from starlette.routing import Route
 from torch import nn
 
 from demo import launch, main
@@ -56,6 +59,25 @@ def test_an_address_that_cannot_be_had_is_named(host: str, taken: bool) -> None:
     assert said.startswith(f"{host}: ")
     assert str(port or "") in said
     assert said.endswith("Choose another --host or --port.")
+
+
+@pytest.mark.parametrize(("status", "said"), [(200, ""), (503, "the page did not answer")])
+def test_a_page_that_answers_late_is_waited_for_a_while(
+    status: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gradio waits for 3 s alone."""
+    monkeypatch.setattr(serve, "START_SECONDS", 1)
+    delays = [3.5]
+
+    async def late(_: Any) -> Response:
+        await asyncio.sleep(delays.pop() if delays else 0)
+        return Response(status_code=status)
+
+    with gr.Blocks() as page:
+        own = {"quiet": True, "app_kwargs": {"routes": [Route("/", late)]}}
+        found = serve._launch(page, {"server_port": free_port(), **own})
+    page.close()
+    assert found.startswith(said) and bool(found) is bool(said)
 
 
 def test_a_name_and_a_password_are_asked_for() -> None:
@@ -161,16 +183,9 @@ class TestZeroGpu:
         (tmp_path / "spaces.py").write_text(
             "import sys\nprint('TORCH' if 'torch' in sys.modules else 'FIRST')\nsys.exit()\n"
         )
-        done = subprocess.run(
-            [sys.executable, "app.py"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=True,
-            env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        )
-        assert done.stdout.startswith("FIRST")
+        env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        said = subprocess.check_output([sys.executable, "app.py"], cwd=ROOT, env=env, timeout=120)
+        assert said.startswith(b"FIRST")
 
     def test_a_lent_gpu_is_not_this_machines_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert encode_on_zero_gpu() is None, "there is none elsewhere"

@@ -102,23 +102,20 @@ def test_many_files_at_once_are_no_way_around_the_limit(visitor: Visitor, server
 
 def test_an_upload_cut_off_leaves_nothing_behind(server: Server) -> None:
     before = _stored(server)
+    head = (
+        f"POST {API}/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: {10**6}\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+        "--x\r\nContent-Disposition: form-data; name=files; filename=a.png\r\n"
+        "Content-Type: image/png\r\n\r\n"
+    )
     with socket.create_connection(("127.0.0.1", server.port)) as wire:
-        wire.sendall(_form_head(10**6) + bytes(400_000))
+        wire.sendall(head.encode() + bytes(400_000))
         wait_for(lambda: bool(_stored(server) - before))
     wait_for(lambda: not _stored(server) - before)
 
 
 def _stored(server: Server) -> set[Path]:
     return {file for file in (server.folder / "uploads").rglob("*") if file.is_file()}
-
-
-def _form_head(length: int) -> bytes:
-    return (
-        f"POST {API}/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n"
-        "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
-        "--x\r\nContent-Disposition: form-data; name=files; filename=a.png\r\n"
-        "Content-Type: image/png\r\n\r\n"
-    ).encode()
 
 
 @pytest.mark.parametrize("kind", ["pixels", "empty"])

@@ -81,9 +81,7 @@ class TestParsing:
         assert parse("cat, dog").notes == ()
 
     @pytest.mark.parametrize("match", REFUSED)
-    def test_no_word_no_text_and_more_than_can_be_used_are_refused_at_once(
-        self, match: str
-    ) -> None:
+    def test_no_word_no_text_and_more_than_is_used_are_refused_at_once(self, match: str) -> None:
         for words in REFUSED[match]:
             refused_soon(words, match)
 

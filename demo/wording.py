@@ -56,9 +56,10 @@ GUESSED = "The model guessed these words. Type your own if they are wrong."
 UNMEASURED = "Is that right? No true mask of this photo is known: compare before and after by eye."
 ONLY_MEAN = "The paper reports gains on the mean of many photos."
 TRUTH = "Truth"
-COMPARE_NOTE = (
-    "Training-free methods by year, all from one pass. A dot: what a method changes of CLIP. Press "
-    "a row to see its mask."
+COMPARE_NOTE = "Training-free methods by year, all from one pass. Press a row to see its mask."
+DOTS = (
+    "A dot is what a method changes of CLIP: attention between patches; fusion with other blocks’ "
+    "attention; calibration of outlier tokens; an abnormal channel; residual path or FFN left out."
 )
 METHOD_PARTS = ("attention", "fusion", "calibration", "channels", "residual", "FFN")
 """What a method may change, in the order of :func:`method_marks`."""

@@ -46,6 +46,7 @@ def build(studio: Studio, controls: Controls) -> Tab:
         found, truth = see(look, shown(look.settings.extras)), known(look)
         masks = [one for one in found.values() if isinstance(one, Mask)]
         notes = [
+            wording.DOTS,
             *wording.on_this_model(look.bare.backbone.name, [one.method for one in masks]),
             common.found_nothing(masks),
             common.absent(masks[0]),

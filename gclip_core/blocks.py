@@ -15,13 +15,12 @@ from gclip_core.attention import Heads
 from gclip_core.types import Grid
 
 
-def embed_patches(visual: nn.Module, pixels: Tensor) -> Tensor:
-    """The input of block 0: (B, 3, height, width) normalised pixels to (B, 1+N, D).
+def embed_patches(visual: nn.Module, x: Tensor) -> Tensor:
+    """The input of block 0: the output of ``visual.conv1``, (B, D, h, w), to (B, 1+N, D).
 
     For another grid than the model's, :func:`positional_embedding` is resized (bicubic,
     ``align_corners=False``, no antialias).
     """
-    x = visual.conv1(pixels.to(visual.conv1.weight.dtype))  # (B, D, h, w)
     grid = (x.shape[-2], x.shape[-1])
     x = x.flatten(2).transpose(1, 2)  # (B, N, D)
     first = visual.class_embedding.to(x.dtype).expand(x.shape[0], 1, -1)

@@ -14,6 +14,7 @@ from gclip_core.attention import Heads
 from gclip_core.backbone import Backbone
 from gclip_core.cs import Repair
 from gclip_core.errors import GclipError
+from gclip_core.stem import Stem
 from gclip_core.types import Encoded, Grid, Pass
 
 Made = TypeVar("Made")
@@ -76,10 +77,13 @@ def _encode_batch(
             cached[block] = Heads(heads.q.contiguous(), heads.k.contiguous())  # without the values
 
     with _enough_memory(backbone, pixels.shape[-2:]):
-        x = blocks.embed_patches(backbone.visual, pixels.to(backbone.device))
+        conv1, pixels = backbone.visual.conv1, pixels.to(backbone.device, backbone.dtype)
+        classified = conv1.classified if isinstance(conv1, Stem) else lambda x: (conv1(x), None)
+        maps, classes = classified(pixels)
+        x = blocks.embed_patches(backbone.visual, maps)
         inputs = blocks.block_inputs(backbone.blocks, x, seen=keep)
     heads_of = {block: (inputs[block], heads) for block, heads in cached.items()}
-    return Pass(tuple(inputs), tuple(corners), heads_of)
+    return Pass(tuple(inputs), tuple(corners), classes, heads_of)
 
 
 @contextmanager
@@ -114,7 +118,7 @@ def resumed(backbone: Backbone, encoded: Encoded, repair: Repair = cs.OFF) -> En
     def rerun(one: Pass) -> Pass:
         start = min(weights)
         rest = blocks.block_inputs(backbone.blocks, one.inputs[start], start, weights)
-        return Pass((*one.inputs[:start], *rest), one.corners, one._heads)
+        return Pass((*one.inputs[:start], *rest), one.corners, one.classes, one._heads)
 
     with _enough_memory(backbone, encoded.resized):
         passes = tuple(map(rerun, clean.passes)) if weights else clean.passes

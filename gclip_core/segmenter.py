@@ -141,13 +141,16 @@ class Segmenter:
 
         A person may come with garments as synonyms: "person; dress; tie". ``strict`` leaves out
         words that fit few patches best, or hardly better than chosen words. The words come from
-        ClearCLIP's features of the whole image, without planted channels.
+        ClearCLIP's features of the whole image, without planted channels, and from the stem's image
+        classifier if there is one.
         """
         _check_count("most", most)
         whole = self._encoded(image).whole
         clean = replace(self, backbone=replace(self.backbone, planted=()))
         dense = clean.dense_features(whole, METHODS["clearclip"])
-        return suggest(self.backbone, dense.patches, dense.grid, most, strict)
+        classes = whole.passes[0].classes
+        classes = None if classes is None else classes[0].cpu()
+        return suggest(self.backbone, dense.patches, classes, dense.grid, most, strict)
 
     def embed_words(self, words: Sequence[str]) -> Tensor:
         """:func:`vocabulary.embed` of phrases: (len(words), E) float32, L2-normalised."""

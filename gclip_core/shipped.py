@@ -1,9 +1,9 @@
 """The compact form of the built-in model, in a folder of ``assets/``.
 
 ``model.json`` is an open_clip configuration with the settings of the stem. ``words.json`` has the
-words that the model was trained on, and ``nearest.txt.gz`` maps other words to them. Weights may be
-stored as integers with one scale per row, and in several files. The token embedding has the rows of
-trained tokens only.
+words that the model was trained on and those of the stem's classes, and ``nearest.txt.gz`` maps
+other words to them. Weights may be stored as integers with one scale per row, and in several files.
+The token embedding has the rows of trained tokens only.
 """
 
 import gzip
@@ -28,6 +28,7 @@ def known_words(folder: Path, state: StateDict) -> KnownWords:
         frozenset(word.lower() for kind in words.values() for group in kind for word in group),
         frozenset(state.get("token_ids", torch.empty(0)).flatten().tolist()),
         tuple(map(tuple, words["seen"])),
+        tuple(map(tuple, words["classes"])),
         partial(_nearest, folder / "nearest.txt.gz"),
     )
 

@@ -1,8 +1,8 @@
 """A convolutional stem that replaces the patch embedding of a vision transformer.
 
-It is EfficientNet-Lite (Tan & Le 2019) without the classifier, with batch norms folded into
-convolutions. Its stride is 16: that of stage six is 1 instead of 2, and later convolutions are
-dilated. Features of three stages are mapped to one token per patch.
+It is EfficientNet-Lite (Tan & Le 2019) with batch norms folded into convolutions. Its stride is 16:
+that of stage six is 1 instead of 2, and later convolutions are dilated. Features of three stages
+are mapped to one token per patch. The image classifier on the last stage helps to suggest words.
 """
 
 from collections.abc import Mapping
@@ -23,6 +23,8 @@ class Stem(nn.Module):
 
     ``settings["channels"]`` and ``["repeats"]`` are the width and depth of each of seven stages,
     ``["first"]`` is the width before them, and ``["hidden"]`` that of the two-layer map to tokens.
+    ``["pooled"]`` is the width of the features that the classifier averages over patches, and
+    ``["classes"]`` the number of its classes.
     """
 
     kernel_size = (16, 16)  # side of a patch in pixels: ``Backbone.patch`` reads it
@@ -46,6 +48,8 @@ class Stem(nn.Module):
         self.linear = nn.Linear(tapped, width)
         self.hidden = nn.Linear(tapped, settings["hidden"])
         self.out = nn.Linear(settings["hidden"], width, bias=False)
+        self.head = nn.Linear(channels[-1], settings["pooled"])
+        self.classes = nn.Linear(settings["pooled"], settings["classes"])
 
     @property
     def weight(self) -> Tensor:
@@ -67,6 +71,16 @@ class Stem(nn.Module):
     def tokens(self, features: Tensor) -> Tensor:
         """Features (..., C) to tokens (..., width): a linear map plus a two-layer one."""
         return self.linear(features) + self.out(F.gelu(self.hidden(features)))
+
+    def deep(self, features: Tensor) -> Tensor:
+        """What the classifier averages over patches: (..., C) to (..., pooled)."""
+        return F.relu6(self.head(features[..., -self.head.in_features :]))
+
+    def classified(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens as of :meth:`forward`, and the probability of each class, (B, classes) float32."""
+        features = self.features(pixels)
+        logits = self.classes(self.deep(features).mean((1, 2)))
+        return self.tokens(features).permute(0, 3, 1, 2), logits.float().softmax(-1)
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.tokens(self.features(pixels)).permute(0, 3, 1, 2)

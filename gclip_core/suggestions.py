@@ -3,9 +3,10 @@
 Words are chosen one by one. Each must fit some patches better than all chosen words. So a synonym
 of a chosen word, or a part of a chosen thing, adds little and is left out. Garments, face and hair
 are in the class "person": otherwise a photo of a man in a suit gets the words suit and wall. If
-more patches fit indoor words than outdoor words, outdoor words get less, and the other way round.
+the backbone has an image classifier, words that it finds in the whole image get more.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +20,14 @@ from torch import Tensor
 from gclip_core import vocabulary, word_lists
 from gclip_core.backbone import Backbone
 from gclip_core.masks import per_class
-from gclip_core.types import Grid
+from gclip_core.types import Grid, KnownWords
 
 LEAST_GAIN = 0.43
 """The minimum of the mean squared gain of a word over all patches, in variances of the scores.
 Squaring prefers a word that clearly fits some patches to one that fits many a little better."""
 LEAST_SHARE = 0.03
 """The minimum share of the patches that a word fits best."""
-LEAST_CERTAINTY = 0.3
+LEAST_CERTAINTY = 0.35
 """The minimum of the mean probability of a word, over the patches that it fits best: a softmax over
 all words that may be suggested. "person" needs none: it shares its fit with garments, and is nearly
 always right."""
@@ -39,8 +40,9 @@ PEOPLE = 0.3
 """What is added to the fit of the class "person": half of all photos show people."""
 MOST_WORN = 2
 """The maximum number of garments that are synonyms of a person, so that its mask covers them."""
-ELSEWHERE = 1.0
-"""What is subtracted from the fit of outdoor words indoors, and of indoor words outdoors."""
+LEAST_PROBABILITY = 1e-3
+"""A word of this probability or less by the image classifier gets nothing. The logarithm of the
+probability determines what it gets, up to one standard deviation of the scores."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,11 @@ class Candidates:
     """Words that may be suggested.
 
     ``owner`` is the class of each word, whose first word names it. ``everyday`` (words,) is bool.
-    ``place`` (words,) float32 is 1 for what is indoors, -1 for what is outdoors, 0 for the rest.
     """
 
     words: Sequence[str]
     owner: Sequence[int]
     everyday: Tensor
-    place: Tensor
 
 
 def word_groups(backbone: Backbone) -> tuple[tuple[str, ...], ...]:
@@ -67,13 +67,14 @@ def word_groups(backbone: Backbone) -> tuple[tuple[str, ...], ...]:
 
 
 def choose(
-    scores: Tensor, candidates: Candidates, grid: Grid, most: int, strict: bool
+    scores: Tensor, evidence: Tensor, candidates: Candidates, grid: Grid, most: int, strict: bool
 ) -> list[list[int]]:
     """Words of at most ``most`` classes; the first class is the one that fits most patches best.
 
-    ``scores`` (words, h*w) float32 are cosines on the patch grid. A class is returned as the word
-    that names it and at most :data:`MOST_WORN` other everyday words, which fit its patches.
-    ``strict`` leaves out classes below :data:`LEAST_GAIN`, :data:`LEAST_SHARE` or
+    ``scores`` (words, h*w) float32 are cosines on the patch grid. ``evidence`` (words,) float32 is
+    added to the fit on all patches, in standard deviations of the scores. A class is returned as
+    the word that names it and at most :data:`MOST_WORN` other everyday words, which fit its
+    patches. ``strict`` leaves out classes below :data:`LEAST_GAIN`, :data:`LEAST_SHARE` or
     :data:`LEAST_CERTAINTY`, but for the most certain one.
     """
     owner, everyday = torch.tensor(candidates.owner), candidates.everyday
@@ -81,13 +82,9 @@ def choose(
     bonus = EVERYDAY * everyday + PEOPLE * people[owner]
     maps = F.avg_pool2d(scores.unflatten(1, grid), 3, 1, 1, count_include_pad=False)
     by_word = maps.flatten(1) / scores.std(0).mean() + bonus[:, None]
-    fit, before = per_class(by_word, candidates.owner), by_word.mean(0)
-    place = per_class(candidates.place, candidates.owner)
-    least = LEAST_GAIN if strict else 0.0
-    first, winner = _best(fit, before, most, least)
-    where = place[first][winner].sum().sign()
-    fit = fit - ELSEWHERE * (place * where < 0)[:, None]
-    chosen, winner = _best(fit, before, most, least)
+    fit = per_class(by_word, candidates.owner) + per_class(evidence, candidates.owner)[:, None]
+    chosen = _best(fit, by_word.mean(0), most, LEAST_GAIN if strict else 0.0)
+    winner = fit[chosen].argmax(0)
     share = winner.bincount(minlength=len(chosen)) / len(winner)
     owned = F.one_hot(winner, len(chosen)).T  # (classes, h*w)
     certainty = ((SHARPNESS * fit).softmax(0)[chosen] * owned).sum(1) / owned.sum(1).clamp(min=1)
@@ -103,8 +100,8 @@ def choose(
     return found
 
 
-def _best(fit: Tensor, before: Tensor, most: int, least: float) -> tuple[list[int], Tensor]:
-    """The classes that gain most over the fit ``before``, and which of them each patch fits."""
+def _best(fit: Tensor, before: Tensor, most: int, least: float) -> list[int]:
+    """The classes that gain most over the fit ``before``, one by one."""
     chosen: list[int] = []
     while len(chosen) < min(most, len(fit)):
         gain = (fit - before).clamp(min=0).square().mean(1)
@@ -113,25 +110,43 @@ def _best(fit: Tensor, before: Tensor, most: int, least: float) -> tuple[list[in
             break
         chosen.append(index)
         before = torch.maximum(before, fit[index])
-    return chosen, fit[chosen].argmax(0)
+    return chosen
 
 
 def suggest(
-    backbone: Backbone, patches: Tensor, grid: Grid, most: int, strict: bool
+    backbone: Backbone,
+    patches: Tensor,
+    classes: Tensor | None,
+    grid: Grid,
+    most: int,
+    strict: bool,
 ) -> tuple[str, ...]:
     """Words for the dense features ``patches``, (h*w, E) float32, best first.
 
-    The word "person" can have garments as synonyms: "person; dress; tie".
+    ``classes`` (classes,) float32 are the image classifier's probabilities, if there is one. The
+    word "person" can have garments as synonyms: "person; dress; tie".
     """
     some = _candidates(word_groups(backbone))
     scores = vocabulary.embed_together(backbone, some.words, "plain") @ patches.T
-    chosen = choose(scores, some, grid, most, strict)
+    evidence = _evidence(some.words, backbone.known, classes)
+    chosen = choose(scores, evidence, some, grid, most, strict)
     return tuple("; ".join(some.words[i] for i in one) for one in chosen)
+
+
+def _evidence(words: Sequence[str], known: KnownWords | None, classes: Tensor | None) -> Tensor:
+    """What the image classifier adds to the fit of each word, from 0 to 1: (words,) float32."""
+    total = dict.fromkeys(words, 0.0)
+    if classes is not None:
+        for names, probability in zip(known.classes, classes.tolist(), strict=True):
+            for name in names:
+                total[name] += probability
+    logarithms = torch.tensor([*total.values()]).clamp(min=LEAST_PROBABILITY).log()
+    return 1 - logarithms / math.log(LEAST_PROBABILITY)
 
 
 @cache
 def _candidates(groups: tuple[tuple[str, ...], ...]) -> Candidates:
-    worn, places = word_lists.read("worn"), word_lists.read("places")
+    worn = word_lists.read("worn")
     usual = {word for group in _everyday() for word in group}
     groups = tuple(sorted(groups, key=lambda group: group[0] in worn))
     words = [group[0] for group in groups]
@@ -140,7 +155,6 @@ def _candidates(groups: tuple[tuple[str, ...], ...]) -> Candidates:
         words,
         [person if word in worn else i for i, word in enumerate(words)],
         torch.tensor([not usual.isdisjoint(group) for group in groups]),
-        torch.tensor([(w in places["indoors"]) - (w in places["outdoors"]) for w in words]).float(),
     )
 
 

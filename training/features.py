@@ -133,8 +133,8 @@ def activate(folder: Path, words: Words, stem: Classifier) -> None:
     By the classifier's own class where it has one of that name, else by a linear classifier of the
     labels that it lacks, learned here on what it averages over a photo's patches.
     """
-    rows = {name: stem.classes[i] for i, name in reversed(list(enumerate(words.classes)))}
-    rows = {**_learned_rows(opened(folder, "single"), words, stem), **rows}
+    own = dict(zip(reversed(words.classes), stem.stem.classes.weight.flip(0), strict=True))
+    rows = {**_learned_rows(opened(folder, "single"), words, stem), **own}
     for kind in ("single", "mosaic"):
         cache = opened(folder, kind)
         out = _store(folder, kind, "activation", cache.features.shape[:2])

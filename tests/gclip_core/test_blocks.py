@@ -48,7 +48,7 @@ def test_every_block_gets_what_the_stock_tower_gives_it(settings: dict[str, Any]
     expected = stock_inputs(model, pixels)
     with torch.no_grad():
         one_more = [*visual.transformer.resblocks, None]  # so that the last block runs, too
-        found = blocks.block_inputs(one_more, blocks.embed_patches(visual, pixels))
+        found = blocks.block_inputs(one_more, blocks.embed_patches(visual, visual.conv1(pixels)))
     assert len(found) == len(expected) == len(visual.transformer.resblocks) + 1
     for ours, theirs in zip(found, expected, strict=True):
         assert torch.allclose(ours, theirs, atol=2e-5, rtol=1e-4)
@@ -63,7 +63,7 @@ def test_any_grid_agrees_with_reference(settings: dict[str, Any], grid: tuple[in
     tower = reference.read(model, settings.get("quick_gelu", False))
     expected = reference.inputs(tower, pixels)
     with torch.no_grad():
-        x = blocks.embed_patches(model.visual, pixels[None].float())
+        x = blocks.embed_patches(model.visual, model.visual.conv1(pixels[None].float()))
         found = blocks.block_inputs(model.visual.transformer.resblocks, x)
     assert len(found) == len(expected)
     for ours, theirs in zip(found, expected, strict=True):
@@ -79,7 +79,7 @@ def test_a_block_with_another_weight_agrees_with_the_reference_and_leaves_the_mo
     replaced = {block: torch.randn(32, 128) for block in (2, 7, 11)}
     pixels = normalised(picture(24, 40))
     with torch.no_grad():
-        x = blocks.embed_patches(model.visual, pixels[None].float())
+        x = blocks.embed_patches(model.visual, model.visual.conv1(pixels[None].float()))
         found = blocks.block_inputs(resblocks, x, replaced=replaced)
     expected = reference.inputs(
         reference.read(model), pixels, {b: W2.double() for b, W2 in replaced.items()}

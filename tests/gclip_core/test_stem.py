@@ -12,6 +12,8 @@ SMALL = {
     "channels": [8, 8, 8, 16, 16, 24, 24],
     "repeats": [1, 1, 2, 1, 2, 2, 1],
     "hidden": 16,
+    "pooled": 32,
+    "classes": 5,
 }
 
 
@@ -24,6 +26,15 @@ def test_a_mark_moves_the_token_it_is_under_most() -> None:
     change = (stem.features(marked) - stem.features(blank)).norm(dim=-1)[0]
     assert change.numel() == 6 * 6, "a token is of sixteen by sixteen pixels"
     assert divmod(int(change.argmax()), 6) == (2, 3)
+
+
+def test_classes_are_read_from_the_same_pass_as_tokens() -> None:
+    torch.manual_seed(0)
+    stem, pixels = Stem(32, SMALL).eval(), torch.randn(2, 3, 32, 48)
+    tokens, classes = stem.classified(pixels)
+    assert torch.equal(tokens, stem(pixels))
+    assert classes.shape == (2, 5)
+    assert torch.allclose(classes.sum(1), torch.ones(2))
 
 
 def test_sky_and_a_building_get_different_labels() -> None:

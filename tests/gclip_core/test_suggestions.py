@@ -30,12 +30,13 @@ def choose(
     scores: Tensor,
     everyday: Tensor = NONE,
     owner: Sequence[int] = ITSELF,
-    place: Sequence[float] = (0, 0, 0, 0, 0),
     most: int = 5,
     strict: bool = True,
+    evidence: Sequence[float] = (0, 0, 0, 0, 0),
 ) -> list[list[int]]:
-    candidates = suggestions.Candidates("abcde", owner, everyday, torch.tensor(place).float())
-    return suggestions.choose(scores, candidates, GRID, most, strict)
+    candidates = suggestions.Candidates("abcde", owner, everyday)
+    whole = torch.tensor(evidence).float()
+    return suggestions.choose(scores, whole, candidates, GRID, most, strict)
 
 
 def test_the_word_that_wins_most_patches_comes_first() -> None:
@@ -55,12 +56,12 @@ def test_a_small_part_of_the_picture_names_no_word() -> None:
 
 
 def test_a_word_that_hardly_fits_better_than_all_others_is_too_uncertain() -> None:
-    candidates = suggestions.Candidates("a" * 12, range(12), torch.zeros(12) > 0, torch.zeros(12))
-    halves = torch.zeros(12, 36)
+    none, halves = torch.zeros(12), torch.zeros(12, 36)
+    candidates = suggestions.Candidates("a" * 12, range(12), none > 0)
     halves[0, :18] = halves[1, 18:] = 1.0
-    assert suggestions.choose(halves, candidates, GRID, 5, strict=True) == [[0], [1]]
+    assert suggestions.choose(halves, none, candidates, GRID, 5, strict=True) == [[0], [1]]
     halves[2:5, 18:] = 0.98
-    assert suggestions.choose(halves, candidates, GRID, 5, strict=True) == [[0]]
+    assert suggestions.choose(halves, none, candidates, GRID, 5, strict=True) == [[0]]
 
 
 def test_an_everyday_word_is_preferred_to_a_rare_one_that_fits_a_little_better() -> None:
@@ -69,6 +70,13 @@ def test_an_everyday_word_is_preferred_to_a_rare_one_that_fits_a_little_better()
     everyday = torch.tensor([False, True, False, False, False])
     assert choose(close, most=1) == [[0]]
     assert choose(close, everyday, most=1) == [[1]]
+
+
+def test_evidence_of_the_whole_image_decides_between_words_that_fit_alike() -> None:
+    close = torch.zeros(5, 36)
+    close[0], close[1] = 1.0, 0.95
+    assert choose(close, most=1, evidence=(0, 1, 0, 0, 0)) == [[1]]
+    assert choose(scores(1 / 2, 1 / 2), evidence=(0, 0, 1, 0, 0)) == [[0], [1]], "it fits no patch"
 
 
 def test_who_is_not_strict_gets_more_words_but_at_most_as_many_as_asked_for() -> None:
@@ -83,19 +91,6 @@ def test_words_of_one_class_count_together_and_the_first_names_it() -> None:
     assert choose(halves, ALL, owner=ITSELF) == [[0], [1]]
     assert choose(halves, ALL, owner=[0, 0, 1, 2, 3]) == [[0, 1]]
     assert choose(halves, NONE, owner=[0, 0, 1, 2, 3]) == [[0]], "only everyday words are added"
-
-
-def test_a_word_of_the_other_place_is_no_longer_the_best() -> None:
-    indoors, outdoors = 1, -1
-    close = scores(2 / 3, 1 / 3)
-    close[2, 24:] = 0.8
-
-    def second(*place: int) -> int:
-        return choose(close, place=(*place, 0, 0), strict=False)[1][0]
-
-    assert second(0, 0, 0) == 1
-    assert second(indoors, outdoors, indoors) == 2
-    assert second(indoors, 0, outdoors) == 1
 
 
 def test_a_photo_of_a_person_suggests_a_person_instead_of_a_garment() -> None:

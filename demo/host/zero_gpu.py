@@ -24,8 +24,7 @@ Encoder = Callable[[Segmenter, Any], Encoded]
 def encode_on_zero_gpu(seconds: int = 15) -> Encoder | None:
     """An encoder that borrows a ZeroGPU for the trunk, or None where there is none.
 
-    Only arrays come back: caches of the borrowed process are lost with it. When a visitor's quota
-    is spent the trunk runs here.
+    Only arrays come back, no caches. When a visitor's quota is spent the trunk runs here.
     """
     try:
         import spaces  # noqa: PLC0415 - optional
@@ -35,28 +34,25 @@ def encode_on_zero_gpu(seconds: int = 15) -> Encoder | None:
         return None
 
     @spaces.GPU(duration=seconds)
-    def trunk_arrays(segmenter: Segmenter, image: Any) -> tuple[list[Floats], list[Floats], Grid]:
-        model = segmenter.backbone.model
-        model.to("cuda")
+    def trunk_arrays(segmenter: Segmenter, image: Any) -> tuple[list[Floats | None], Grid]:
+        segmenter.backbone.model.to("cuda")
         encoded = segmenter.encode(image)
-        one = encoded.passes[0]
-        some = () if one.classes is None else (one.classes,)
-        inputs, classes = ([x.float().cpu().numpy() for x in xs] for xs in (one.inputs, some))
-        return inputs, classes, encoded.resized
+        tensors = (*encoded.passes[0].inputs, encoded.passes[0].classes)
+        return [x if x is None else x.float().cpu().numpy() for x in tensors], encoded.resized
 
     def encode(segmenter: Segmenter, image: Any) -> Encoded:
         if segmenter.window is not None:
             return segmenter.encode(image)
         try:
-            arrays, classes, resized = trunk_arrays(segmenter, image)
+            arrays, resized = trunk_arrays(segmenter, image)
         except Exception:  # quota, a full queue, a failed GPU: none of them is the visitor's fault
             logger.exception("no GPU for this request; computing here")
             encoded = segmenter.encode(image)
             WITHOUT_GPU.add(encoded)
             return encoded
         backbone, size = segmenter.backbone, (image.height, image.width)
-        inputs = tuple(torch.from_numpy(x).to(backbone.dtype) for x in arrays)
-        one = Pass(inputs, ((0, 0),), *map(torch.from_numpy, classes))
+        *inputs, classes = (x if x is None else torch.from_numpy(x) for x in arrays)
+        one = Pass(tuple(x.to(backbone.dtype) for x in inputs), ((0, 0),), classes)
         grid = resized[0] // backbone.patch, resized[1] // backbone.patch
         return Encoded((one,), grid, grid, size, resized, backbone.uid)
 

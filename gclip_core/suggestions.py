@@ -22,7 +22,7 @@ from gclip_core.backbone import Backbone
 from gclip_core.masks import per_class
 from gclip_core.types import Grid, KnownWords
 
-LEAST_GAIN = 0.43
+LEAST_GAIN = 0.6
 """The minimum of the mean squared gain of a word over all patches, in variances of the scores.
 Squaring prefers a word that clearly fits some patches to one that fits many a little better."""
 LEAST_SHARE = 0.03

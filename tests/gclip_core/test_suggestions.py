@@ -44,7 +44,7 @@ def test_the_word_that_wins_most_patches_comes_first() -> None:
 
 
 def test_of_two_words_that_fit_the_same_patches_one_is_taken() -> None:
-    twice = scores(1 / 3, 2 / 3)
+    twice = scores(0.45, 0.55)
     twice[4] = twice[1] * 0.98
     assert choose(twice) == [[1], [0]]
 

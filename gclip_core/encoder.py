@@ -79,11 +79,11 @@ def _encode_batch(
     with _enough_memory(backbone, pixels.shape[-2:]):
         conv1, pixels = backbone.visual.conv1, pixels.to(backbone.device, backbone.dtype)
         classified = conv1.classified if isinstance(conv1, Stem) else lambda x: (conv1(x), None)
-        maps, classes = classified(pixels)
+        maps, probabilities = classified(pixels)
         x = blocks.embed_patches(backbone.visual, maps)
         inputs = blocks.block_inputs(backbone.blocks, x, seen=keep)
     heads_of = {block: (inputs[block], heads) for block, heads in cached.items()}
-    return Pass(tuple(inputs), tuple(corners), classes, heads_of)
+    return Pass(tuple(inputs), tuple(corners), probabilities, heads_of)
 
 
 @contextmanager
@@ -118,7 +118,7 @@ def resumed(backbone: Backbone, encoded: Encoded, repair: Repair = cs.OFF) -> En
     def rerun(one: Pass) -> Pass:
         start = min(weights)
         rest = blocks.block_inputs(backbone.blocks, one.inputs[start], start, weights)
-        return Pass((*one.inputs[:start], *rest), one.corners, one.classes, one._heads)
+        return Pass((*one.inputs[:start], *rest), one.corners, one.probabilities, one._heads)
 
     with _enough_memory(backbone, encoded.resized):
         passes = tuple(map(rerun, clean.passes)) if weights else clean.passes

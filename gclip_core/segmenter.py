@@ -148,9 +148,9 @@ class Segmenter:
         whole = self._encoded(image).whole
         clean = replace(self, backbone=replace(self.backbone, planted=()))
         dense = clean.dense_features(whole, METHODS["clearclip"])
-        classes = whole.passes[0].classes
-        classes = None if classes is None else classes[0].cpu()
-        return suggest(self.backbone, dense.patches, classes, dense.grid, most, strict)
+        found = whole.passes[0].probabilities
+        found = None if found is None else found[0].cpu()
+        return suggest(self.backbone, dense.patches, found, dense.grid, most, strict)
 
     def embed_words(self, words: Sequence[str]) -> Tensor:
         """:func:`vocabulary.embed` of phrases: (len(words), E) float32, L2-normalised."""

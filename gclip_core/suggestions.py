@@ -116,28 +116,30 @@ def _best(fit: Tensor, before: Tensor, most: int, least: float) -> list[int]:
 def suggest(
     backbone: Backbone,
     patches: Tensor,
-    classes: Tensor | None,
+    probabilities: Tensor | None,
     grid: Grid,
     most: int,
     strict: bool,
 ) -> tuple[str, ...]:
     """Words for the dense features ``patches``, (h*w, E) float32, best first.
 
-    ``classes`` (classes,) float32 are the image classifier's probabilities, if there is one. The
-    word "person" can have garments as synonyms: "person; dress; tie".
+    ``probabilities`` (classes,) float32 are the image classifier's, if there is one. The word
+    "person" can have garments as synonyms: "person; dress; tie".
     """
     some = _candidates(word_groups(backbone))
     scores = vocabulary.embed_together(backbone, some.words, "plain") @ patches.T
-    evidence = _evidence(some.words, backbone.known, classes)
+    evidence = _evidence(some.words, backbone.known, probabilities)
     chosen = choose(scores, evidence, some, grid, most, strict)
     return tuple("; ".join(some.words[i] for i in one) for one in chosen)
 
 
-def _evidence(words: Sequence[str], known: KnownWords | None, classes: Tensor | None) -> Tensor:
+def _evidence(
+    words: Sequence[str], known: KnownWords | None, probabilities: Tensor | None
+) -> Tensor:
     """What the image classifier adds to the fit of each word, from 0 to 1: (words,) float32."""
     total = dict.fromkeys(words, 0.0)
-    if classes is not None:
-        for names, probability in zip(known.classes, classes.tolist(), strict=True):
+    if probabilities is not None:
+        for names, probability in zip(known.class_words, probabilities.tolist(), strict=True):
             for name in names:
                 total[name] += probability
     logarithms = torch.tensor([*total.values()]).clamp(min=LEAST_PROBABILITY).log()

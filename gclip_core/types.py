@@ -199,13 +199,13 @@ class Pass:
     """Block inputs of a batch of B windows of equal size; usually one window, the whole image.
 
     ``inputs[l]`` is the input of block ``l``, (B, 1+N, D) in the model's dtype; ``corners`` are the
-    windows' (top, left) in patches. ``classes`` (B, classes) float32 are the probabilities of the
-    stem's classes, None for a tower without a stem.
+    windows' (top, left) in patches. ``probabilities`` (B, classes) float32 are those of the stem's
+    classes, None for a tower without a stem.
     """
 
     inputs: tuple[Tensor, ...]
     corners: tuple[Grid, ...]
-    classes: Tensor | None = None
+    probabilities: Tensor | None = None
     _heads: dict[int, tuple[Tensor, Any]] = field(default_factory=dict, repr=False)
     _memo: dict = field(default_factory=dict, repr=False)
 
@@ -307,14 +307,14 @@ class MethodReport:
 class KnownWords:
     """The words that a backbone was trained on, in lower case, and their tokens.
 
-    ``seen`` are the words of its training photos, each with its synonyms. ``classes`` are the words
+    ``seen`` are the words of its training photos, each with its synonyms, ``class_words`` the words
     of each class of its stem. ``nearest`` maps other English nouns to the nearest of its words.
     """
 
     words: frozenset[str]
     tokens: frozenset[int]
     seen: tuple[tuple[str, ...], ...] = ()
-    classes: tuple[tuple[str, ...], ...] = ()
+    class_words: tuple[tuple[str, ...], ...] = ()
     _nearest: Callable[[], Mapping[str, str]] = field(default=dict, repr=False)
 
     @cached_property

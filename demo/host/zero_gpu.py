@@ -37,7 +37,7 @@ def encode_on_zero_gpu(seconds: int = 15) -> Encoder | None:
     def trunk_arrays(segmenter: Segmenter, image: Any) -> tuple[list[Floats | None], Grid]:
         segmenter.backbone.model.to("cuda")
         encoded = segmenter.encode(image)
-        tensors = (*encoded.passes[0].inputs, encoded.passes[0].classes)
+        tensors = (*encoded.passes[0].inputs, encoded.passes[0].probabilities)
         return [x if x is None else x.float().cpu().numpy() for x in tensors], encoded.resized
 
     def encode(segmenter: Segmenter, image: Any) -> Encoded:
@@ -51,8 +51,8 @@ def encode_on_zero_gpu(seconds: int = 15) -> Encoder | None:
             WITHOUT_GPU.add(encoded)
             return encoded
         backbone, size = segmenter.backbone, (image.height, image.width)
-        *inputs, classes = (x if x is None else torch.from_numpy(x) for x in arrays)
-        one = Pass(tuple(x.to(backbone.dtype) for x in inputs), ((0, 0),), classes)
+        *inputs, probabilities = (x if x is None else torch.from_numpy(x) for x in arrays)
+        one = Pass(tuple(x.to(backbone.dtype) for x in inputs), ((0, 0),), probabilities)
         grid = resized[0] // backbone.patch, resized[1] // backbone.patch
         return Encoded((one,), grid, grid, size, resized, backbone.uid)
 

@@ -114,7 +114,7 @@ class Page:
                 self._noted = widgets.lines("link-notes", "About the link")
                 self._lines = widgets.lines("says", "Status")
                 self._turned = gr.Textbox("", visible=False)
-                self._tabs: dict[str, Tab] = {}
+                self._tabs = {"around": Tab()}  # changes only what is beside the tabs
                 with gr.Tabs(elem_id="tabs") as self._strip:
                     for entry in TABS:
                         with gr.Tab(entry.label, id=entry.name) as opened:
@@ -160,9 +160,8 @@ class Page:
         for name in ("pixel", "patch"):
             js = f"(text) => gclip.page.keep('{key_of(name)}', text)"
             controls[name].change(**in_browser(js, inputs=controls[name]))
-        share = self._share
-        copied = share.click(**in_browser("() => gclip.page.copy()", outputs=share))
-        copied.then(**in_browser("() => gclip.page.copied()", outputs=share))
+        copied = self._share.click(**in_browser("() => gclip.page.copy()", outputs=self._share))
+        copied.then(**in_browser("() => gclip.page.copied()", outputs=self._share))
         opened = [controls["card"], self._strip, controls["tab"], self._turned]
         self._stays.select(**in_browser(_MAKE_CARD, self._turned, opened))
         # Without a link the controls keep their opening values and the answer is asked for now.
@@ -203,9 +202,10 @@ class Page:
 
     def _show(self, name: str, *raw: Any) -> Answer:
         own = self._tabs[name].own
+        found = self._answer("around" if own else name, lambda: self._asked_for(raw))
         if own is None:
-            return self._answer(name, lambda: self._asked_for(raw))
-        shown = self._answer(name, lambda: own)
+            return found
+        shown = found | self._answer(name, lambda: own)
         with suppress(GclipError):  # the address stays the visitor's
             query = self._asked_for(raw).settings.to_query()
             shown[self._lines] = values.lines(state="fresh", query=query)

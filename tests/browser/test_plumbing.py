@@ -10,14 +10,13 @@ from playwright.sync_api import Page, Route, expect
 from demo import wording
 from demo.page import GLOSSARY
 from demo.tabs import TABS, learn
+from gclip_core import assets
 from tests.browser.conftest import DESKTOP, DONE, SETTLED, arrive, barriers, turn_to, type_words
 from tests.pictures import encoded
 
 ANSWERED = "(tab) => (new URLSearchParams(location.search).get('tab') ?? 'side') === tab"
 WIDTHS = (320, 390, 641, 1001, 2560)
 """The narrowest at which each arrangement of the page stands, a phone, and the widest."""
-
-
 FADED = "document.querySelector('#tabs .tabitem').computedStyleMap().get('opacity').value < 0.6"
 
 
@@ -60,8 +59,7 @@ def test_what_is_refused_and_an_unknown_word_are_said_and_an_old_answer_stays_cl
     type_words(restored, "cat, qwzx")
     restored.wait_for_function("document.querySelector('#tabs').dataset.state === 'fresh'")
     expect(restored.locator("#says .note").first).to_contain_text("never met “qwzx”")
-    broken = tmp_path / "photo.png"
-    broken.write_bytes(b"\x89PNG not really")
+    (broken := tmp_path / "photo.png").write_bytes(b"\x89PNG not really")
     restored.locator("#photo input[type=file]").set_input_files(str(broken))
     expect(restored.locator("#says .problem").first).to_contain_text("damaged")
     assert restored.locator("#side-canvas .gw-mask").count() > 0
@@ -265,6 +263,8 @@ def test_the_lesson_is_the_same_whatever_the_page_shows_and_ends_with_a_photo_an
     for _ in learn.PAGES[2:]:
         desktop.get_by_role("button", name="Next").click()
     expect(desktop.locator("#lesson table")).to_contain_text("%")
+    give(desktop, Image.open(assets.path("photos", "astronaut.jpg")))  # suggests its own words
+    expect(desktop.locator("#words textarea")).to_have_value(re.compile("person"))
     with desktop.expect_file_chooser():
         desktop.get_by_role("button", name="Take your own photo").click()
     expect(desktop.locator("#amf input")).to_be_checked()

@@ -49,15 +49,15 @@ def _canvas(look: Look) -> Json:
     plain, chosen = look.mask(look.ablation(amf, cs=False)), look.mask(method)
     same = bool((chosen.labels == plain.labels).all())
     unchanged = wording.nothing_changed(method, found)
-    seen = [("AMF", method.fusion and not amf), ("CS", found.suppressed)]
-    on = [name for name, changes in seen if changes]
+    on = ["AMF"] * bool(method.fusion and not amf) + ["CS"] * bool(found.suppressed)
     title = on[0] if method.switchable and len(on) == 1 else method.title
     change = "" if same or chosen.miou is not None else _main_change(plain, chosen)
     scores = (plain.miou, chosen.miou, change)
+    masks = [plain] if method.switchable and not on else [plain, chosen][same:]
     guessed = look.settings.source == "upload" and look.settings.words == ", ".join(look.suggested)
     return common.canvas(
         look,
-        (plain, chosen)[same:],
+        masks,
         notes=[
             opening.remark(look) or ("" if same else wording.compared(title, *scores)),
             wording.GUESSED * guessed,

@@ -8,6 +8,7 @@ import { CHANGED, HIDDEN, paintMask, pointOf, writeNames } from "./mask.js";
 import { columnsOf } from "./why.js";
 
 const FADE = 450;
+const MEASURE = " (cosines; the softmax widens their differences to those of the bars).";
 
 export const canvas = (kit) => {
   // What stays from value to value.
@@ -180,11 +181,11 @@ const makeView = (s, value, image, labels) => {
 
   // --- pointing
   const middleOf = ([row, column]) => [(row + 0.5) / rows, (column + 0.5) / columns];
-  const here = () => arrays[sideAt(s.patch ? middleOf(s.patch)[1] : 0)];
+  const side = () => sideAt(s.patch ? middleOf(s.patch)[1] : 0);
   const nameOf = (index) => classes[index]?.name ?? REST;
   // The best words of the patch: name, colour, share, cosine.
   const bestWords = () => {
-    const { words } = here();
+    const { words } = arrays[side()];
     if (!s.patch || !words) return [];
     const n = rows * columns;
     const i = s.patch[0] * columns + s.patch[1];
@@ -203,22 +204,21 @@ const makeView = (s, value, image, labels) => {
   details.append(make("summary", "", "Numbers and other methods"), numbers, others);
   info.append(sentence, details);
   const say = () => {
-    const { matrix } = here();
+    const { matrix } = arrays[side()];
     const words = bestWords();
     details.hidden = !s.pinned || !s.patch;
     if (!s.patch) {
       sentence.textContent = value.notes[0] ?? "";
       return;
     }
-    const looks = matrix
-      ? "This patch looks mostly at these; their average matches "
-      : "It matches ";
+    const what = matrix ? "this patch looks mostly at these; their average" : "this patch";
+    const looks = `In ${sides[side()].title} ${what} matches `;
     const parts = words.map(([name, , , cosine]) => [
       make("b", "", name),
       ` ${written(cosine, 2)}`,
     ]);
     const list = parts.flatMap((part, k) => (k ? [", ", ...part] : part));
-    const text = parts.length ? [looks, ...list, " (cosines)."] : [value.notes[0] ?? ""];
+    const text = parts.length ? [looks, ...list, MEASURE] : [value.notes[0] ?? ""];
     sentence.replaceChildren(...text);
     const where = `Patch in ${placeName(...s.patch)}; press it again to leave it.`;
     numbers.textContent = where + (matrix ? looksText(matrix) : "");
@@ -234,7 +234,7 @@ const makeView = (s, value, image, labels) => {
     return ` It looks most at ${list.join(", ")}. 1 × is an equal share.`;
   };
   const look = () => {
-    const { matrix } = here();
+    const { matrix } = arrays[side()];
     stage.classList.toggle("gw-looking", Boolean(s.patch && matrix));
     glow.draw(s.patch, matrix);
     glow.race(bestWords(), s.patch ? middleOf(s.patch) : [0, 0]);

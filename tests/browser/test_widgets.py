@@ -218,10 +218,8 @@ def test_pointing_lights_the_photo_and_races_the_words(kept: Page) -> None:
 
 def test_a_press_says_why_in_one_sentence_and_folds_the_rest(kept: Page) -> None:
     kept.mouse.click(*at(kept, 0, 0))
-    assert info(kept) == (
-        "This patch looks mostly at these; their average matches sky 0.31, stop sign 0.22, "
-        "background 0.20 (cosines)."
-    )
+    looks = "In GCLIP this patch looks mostly at these; their average matches sky 0.31, stop sign"
+    assert info(kept).startswith(f"{looks} 0.22, background 0.20 (cosines; ")
     fold = kept.locator("#canvas .gw-more")
     assert fold.get_attribute("open") is None
     fold.locator("summary").click()
@@ -241,7 +239,7 @@ def test_everything_works_by_keyboard(kept: Page) -> None:
     kept.locator("#canvas .gw-stage").focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
         kept.keyboard.press(key)
-    assert info(kept).startswith("This patch looks mostly at these")
+    assert info(kept).startswith("In GCLIP this patch looks mostly at these")
     kept.keyboard.press("Enter")
     kept.wait_for_function("document.querySelector('#said textarea').value === '[75, 105]'")
     kept.keyboard.press("Escape")
@@ -255,7 +253,7 @@ def test_one_tap_on_a_phone_looks_and_explains_a_patch(phone: Page, url: str) ->
     assert (row // 30, column // 30) == (1, 1)
     ring = tab.locator("#canvas .gw-here")
     assert (ring.get_attribute("y"), ring.get_attribute("x")) == ("1", "1")
-    assert info(tab).startswith("This patch")
+    assert info(tab).startswith("In GCLIP this patch")
 
 
 def test_names_on_the_mask_and_in_the_legend_are_never_cut(kept: Page) -> None:

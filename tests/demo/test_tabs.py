@@ -211,6 +211,10 @@ def test_the_sentence_names_what_is_compared(switched: dict, before: str, change
     assert shown["notes"][0].startswith(f"On this photo {change} ")
 
 
+def test_cs_that_changes_nothing_leaves_clearclip_its_name() -> None:
+    assert [one["title"] for one in side._canvas(look_at(amf=False))["sides"]] == ["ClearCLIP"]
+
+
 def test_without_truth_the_table_has_no_scores() -> None:
     look = look_at(words="car")
     table = compare._table(look, compare.see(look, shown(extras=False)), compare.known(look))

@@ -29,11 +29,9 @@ def test_a_mark_moves_the_token_it_is_under_most() -> None:
 
 
 def test_classes_are_read_from_the_same_pass_as_tokens() -> None:
-    torch.manual_seed(0)
     stem, pixels = Stem(32, SMALL).eval(), torch.randn(2, 3, 32, 48)
     tokens, classes = stem.classified(pixels)
     assert torch.equal(tokens, stem(pixels))
-    assert classes.shape == (2, 5)
     assert torch.allclose(classes.sum(1), torch.ones(2))
 
 

@@ -97,12 +97,13 @@ def measure(look: Look) -> dict[str, Any]:
     """The values for the names in the texts."""
     settings, measured = look.settings, stored("built-in", "measured.json")
     fault = block_numbers(settings.planted_blocks(look.bare.backbone.n_blocks))
+    looks = (*STATES[:3], "fault_clearclip")
     every = measured["shipped photos: neither, AMF, CS, both"]["as it is"]
     gains = [every[name][1] - every[name][0] for name in star_photos()]
     return {
         **stored("learn", "stripes.json"),
         **{name: percent(mask(look, name).miou or 0.0) for name in STATES},
-        **{f"on_{name}": percent(attention(look, name)[1]) for name in STATES[:3]},
+        **{f"on_{name}": percent(attention(look, name)[1]) for name in looks},
         **{f"card_{name}": measured["methods"][name]["there"] for name in STATES[:2]},
         **dict(zip(("mean", "mean_amf"), every["mean of all"], strict=False)),
         "photos": len(gains),

@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from operator import attrgetter
 
 from demo.look import Look, Request, Studio, known_words
 from demo.settings import Settings
@@ -24,14 +25,13 @@ def first(backbone: Backbone) -> Settings:
 def remark(look: Look) -> str:
     """The sentence under the opening picture; empty for any other."""
     first_look = first(look.bare.backbone)
-    same = ("source", "example", "words", "plant", "method")
-    if not first_look.plant or any(
-        getattr(look.settings, name) != getattr(first_look, name) for name in same
-    ):
+    same = attrgetter("source", "example", "words", "plant", "method")
+    if not first_look.plant or same(look.settings) != same(first_look):
         return ""
     masks = (look.mask(look.ablation(*on)) for on in ((False, False), *SWITCHED.values()))
     neither, amf, cs, both = (percent(mask.miou or 0.0) for mask in masks)
-    return f"mIoU is {neither} without AMF and CS, {amf} with AMF, {cs} with CS, {both} with both."
+    scores = f"{neither} without AMF and CS, {amf} with AMF, {cs} with CS, {both} with both"
+    return f"With the simulated fault mIoU is {scores}."
 
 
 def work_out(studio: Studio) -> threading.Thread | None:

@@ -36,7 +36,7 @@ def chosen(settings: Settings) -> Method:
 def ablation(settings: Settings, amf: bool, cs: bool) -> Method:
     """ClearCLIP under the page's settings with AMF and CS on or off, named as the page names it."""
     both = gclip(**arguments(settings))
-    averaged = ", averaged with the attention of the first blocks with global tokens" * amf
+    averaged = ", averaged with the attention of earlier blocks" * amf
     return replace(
         both,
         title="GCLIP" if amf and cs else "ClearCLIP" + " + AMF" * amf + " + CS" * cs,

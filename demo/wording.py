@@ -27,9 +27,9 @@ FUSION_REASONS: dict[FusionReason, str] = {
     FusionReason.BACKBONE: "this backbone’s default",
     FusionReason.METHOD: "blocks that the method fixes, scaled to the depth",
     FusionReason.GLOBAL_TOKENS: "from the first of them on every block has global tokens",
-    FusionReason.MIDDLE: "the middle blocks, because global tokens appear too late, or nowhere",
+    FusionReason.MIDDLE: "the middle ones, for lack of global tokens in {late}",
 }
-"""Why AMF uses its blocks, to follow their numbers."""
+"""Why AMF uses its blocks; ``late``: as many before the last one, not all with global tokens."""
 
 SUPPRESSION_REASONS: dict[SuppressionReason, str] = {
     SuppressionReason.OFF: "CS is off",
@@ -89,8 +89,8 @@ PLANT_INTRO = (
     "paper’s Figure 3. In the paper the masks get worse, and CS repairs them."
 )
 ATTENTION_INTRO = (
-    "Point at a patch to see where it looks; press to pin it. In a matrix, bright columns are "
-    "global tokens: nearly all look at them."
+    "Point at or tap a patch to see where it looks; press to pin it. In a matrix, bright columns "
+    "are global tokens: nearly all look at them."
 )
 EXPORT_INTRO = "Download the result as files, share it as a link, or repeat it in Python."
 NO_GPU = "No GPU was free for this (your share may be used up): it ran on the CPU."
@@ -192,14 +192,14 @@ def cosine(value: float) -> str:
 
 def pointing(swipes: bool) -> str:
     """Under a canvas while nothing is pointed at."""
-    hint = "Point at a patch to see where it looks; press it to see why it has its word."
+    hint = "Point at or tap a patch to see where it looks; press for why it has its word."
     return hint + " Drag to swipe between the masks." * swipes
 
 
 def planted(plant: Plant) -> str:
     """With the masks that a simulation made."""
     weights = f"channel {plant.channel}’s weights × {plant.gain:g}"
-    return f"Simulation: {weights} in {_blocks(plant.blocks)}."
+    return f"Simulation: the model is damaged on purpose, {weights} in {_blocks(plant.blocks)}."
 
 
 def nothing_changed(method: Method, found: MethodReport) -> str:
@@ -313,9 +313,10 @@ def attention_note(found: MethodReport, method: Method, shown: Sequence[int]) ->
     if not method.switchable:
         return f"{method.title} uses neither AMF nor CS. {mixes(found.fusion, method)}".rstrip()
     if method.fusion:
-        reason = FUSION_REASONS[found.fusion.reason]
-        text = f"AMF averages the maps of {_blocks(shown)} into the last block’s ({reason})."
-        text += " Each patch then also averages other patches of its thing."
+        text = amf_blocks(found)
+        text += (
+            " The last block’s map is averaged with theirs: each patch then looks at more others."
+        )
     else:
         text = f"AMF is off: the last block uses Query-Query alone. AMF would add {_blocks(shown)}."
     if not found.suppressed:
@@ -334,12 +335,20 @@ def mixes(fusion: FusionReport, method: Method) -> str:
     return f"Its last block’s attention is {share} the mean of {_blocks(fusion.blocks)}’s ({kind})."
 
 
-def strip_note(fusion: FusionReport) -> str:
+def amf_blocks(found: MethodReport) -> str:
+    """Which blocks AMF takes and why; empty without AMF."""
+    blocks, last = found.fusion.blocks, len(found.channels) - 1
+    if not blocks:
+        return ""
+    late, reason = _blocks(range(last - len(blocks), last)), FUSION_REASONS[found.fusion.reason]
+    return f"AMF takes {_blocks(blocks)}: {reason.format(late=late)}."
+
+
+def strip_note(found: MethodReport) -> str:
     """Under the strip of blocks."""
     return (
-        f"Brightness: attention that each patch receives (mean of all heads); outlined: global "
-        f"tokens; ×: the most attended patch, 1 = an equal share. AMF takes "
-        f"{_blocks(fusion.blocks)}: {FUSION_REASONS[fusion.reason]}."
+        "Brightness: attention that each patch receives (mean of all heads); outlined: global "
+        f"tokens; ×: the most attended patch, 1 = an equal share. {amf_blocks(found)}"
     )
 
 

@@ -61,11 +61,11 @@ def ablations(look: Look) -> tuple[Method, Method]:
 
 
 def _strip(look: Look) -> values.Json:
-    fusion, seen = look.findings(ablations(look)[1]).fusion, common.tokens(look)
+    found, seen = look.findings(ablations(look)[1]), common.tokens(look)
     received = look.segmenter.received(look.trunk(look.chosen), clean=False).numpy()
     block = block_in_view(look)
-    strip = values.blocks_value(common.picture(look), received, seen, fusion.blocks, block)
-    return {**strip, "note": wording.strip_note(fusion), "simulated": common.simulated(look)}
+    strip = values.blocks_value(common.picture(look), received, seen, found.fusion.blocks, block)
+    return {**strip, "note": wording.strip_note(found), "simulated": common.simulated(look)}
 
 
 def _maps(look: Look) -> values.Json:

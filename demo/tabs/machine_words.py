@@ -71,29 +71,18 @@ def _blocks(look: Look, tokens: Sequence[Sequence[int]]) -> Part:
     value, found = "no global tokens", f"No patch gets {threshold}: there are no global tokens."
     if with_tokens:
         value = f"squares: global tokens, ≥ {threshold}"
-        found = (
-            f"Small squares: global tokens, looked at {threshold} or more, in {named(with_tokens)}."
-        )
+        found = f"Small squares: global tokens, ≥ {threshold}, in {named(with_tokens)}."
     sentence = (
         f"Bright: patches that many others look at. {found} Dark number: the block whose channels "
-        f"are shown. {_why(look)}"
+        f"are shown. {wording.amf_blocks(look.segment(look.chosen).found)}"
     )
     equation = "m_{j} = N · mean_{i} Ā_{ij}"
     return f"{len(tokens)} blocks", equation, "ours", value, sentence.rstrip()
 
 
-def _why(look: Look) -> str:
-    """Which blocks AMF takes and why; empty without AMF."""
-    fusion = look.segment(look.chosen).found.fusion
-    if not fusion.blocks:
-        return ""
-    taken = named(block_numbers(fusion.blocks))
-    return f"AMF takes {taken}: {wording.FUSION_REASONS[fusion.reason]}."
-
-
 def _matrix(look: Look) -> Part:
-    fusion, method = look.segment(look.chosen).found.fusion, look.chosen
-    n, taken = look.segmenter.backbone.n_blocks, block_numbers(fusion.blocks)
+    found, method = look.segment(look.chosen).found, look.chosen
+    n, taken = len(found.channels), block_numbers(found.fusion.blocks)
     symbol, equation, meaning = wording.attention_words(method.attention)
     formula, mark, value = f"A = {equation}", "", f"block {n} alone: {meaning}"
     sentence = f"The last block's matrix is used as it is: {meaning}."
@@ -107,14 +96,11 @@ def _matrix(look: Look) -> Part:
         weight = method.fusion.weight
         formula = f"A = {1 - weight:g} ({symbol}) + {weight:g} · mean of A^{{l}}, l ∈ G"
         value = f"the last block's and the mean of {named(taken)}"
-        sentence = f"{wording.mixes(fusion, method)} The rest is its own: {meaning}."
+        sentence = f"{wording.mixes(found.fusion, method)} The rest is its own: {meaning}."
     elif taken:
         formula = f"A = ({symbol} + Σ_{{l∈G}} A_{{qk}}^{{l}}) / (1\u00a0+\u00a0|G|)"
         mark, value = "reading", f"mean of {named([*taken, n])}"
-        sentence = (
-            f"AMF averages the last block's matrix ({meaning}) with the attention of "
-            f"{named(taken)}. {_why(look)}"
-        )
+        sentence = f"Averaged: the last block's ({meaning}) and others. {wording.amf_blocks(found)}"
     reads = "Each row is a patch that looks, each column one whose Value it averages."
     return "Matrix used", formula, mark, value, f"{sentence} {reads}"
 

@@ -63,7 +63,7 @@ def test_a_fault_is_called_a_simulation_and_says_where_it_sits() -> None:
     assert value["fault"] == [77, 200.0, [7, 8, 9, 10, 11]]
     assert [one["number"] for one in value["blocks"] if one["planted"]] == [7, 8, 9, 10, 11]
     said = value["parts"]["values"]["sentence"]
-    assert said.startswith("Simulation: channel 77’s weights × 200 in blocks 7 to 11")
+    assert "on purpose, channel 77’s weights × 200 in blocks 7 to 11" in said
     assert machine.value(look_at())["fault"] is None
 
 

@@ -467,7 +467,7 @@ const scores = (m, patch) => {
   const list = patch === null ? [] : sharesAt(now, state, patch);
   const round = rounded(list.map(([, score]) => score));
   const percents = pen.lengthOf("100 %", "num") + 0.5 * u;
-  const hint = list.length ? "" : "Point at a patch.";
+  const hint = list.length ? "" : "Point at or tap a patch.";
   pen.words("ask", g, x, top + 0.75 * u, hint, "small");
   for (let k = 0; k < 5; k++) {
     const [one, score] = list[k] ?? [null, 0];

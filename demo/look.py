@@ -63,7 +63,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Status:
-    """How an answer was made: backbone, milliseconds (0: it was cached), whether its encoding was.
+    """How an answer was made: backbone, milliseconds (0 if the answer was cached), and the rest.
 
     ``backbone`` is its title, ``name`` its key in the table. ``unknown`` are typed words that the
     backbone never met; ``no_gpu``: none was lent; ``scaled``: the (height, width) of an upload and

@@ -8,7 +8,7 @@ import { CHANGED, HIDDEN, paintMask, pointOf, writeNames } from "./mask.js";
 import { columnsOf } from "./why.js";
 
 const FADE = 450;
-const MEASURE = " (cosines; the softmax widens their differences to those of the bars).";
+const MEASURE = " (cosines; the bars show them after a softmax).";
 
 export const canvas = (kit) => {
   // What stays from value to value.

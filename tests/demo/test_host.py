@@ -174,7 +174,7 @@ class TestZeroGpu:
     def test_the_same_words_are_suggested(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "spaces", Spaces())
         monkeypatch.setattr(nn.Module, "to", lambda self, place: self)
-        segmenter, photo = Segmenter(loaded()), Image.open(assets.path("photos", "coffee.jpg"))
+        segmenter, photo = Segmenter(loaded()), Image.open(assets.path("photos", "astronaut.jpg"))
         lent = encode_on_zero_gpu()(segmenter, photo)
         assert segmenter.suggest(lent) == segmenter.suggest(photo)
 

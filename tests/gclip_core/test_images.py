@@ -262,9 +262,13 @@ def _many_frames() -> bytes:
     return encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
 
 
+_WEBP_BOMB = b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0" + bytes(4) + b"\xfe\x3f\0" * 2
+_GIF_BOMB = b"GIF89a\xff\xff\xff\xff\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\2\2\x4c\1\0;"
 # what it is: (the file, outcome, most memory in MB)
 _BOMBS = {
     "400 million pixels of PNG": (lambda: png_bomb(20_000, 20_000), "ImageError", 30),
+    "4300 million pixels of GIF": (lambda: _GIF_BOMB, "ImageError", 30),
+    "268 million pixels of WebP": (lambda: _WEBP_BOMB, "ImageError", 30),
     "200 frames of GIF": (_many_frames, "400x400", 60),
     "text of 1 MB that unpacks to 300 MB": (
         lambda: _png_with(png_chunk(b"zTXt", b"key\0\0" + zlib.compress(bytes(300 * 2**20), 1))),

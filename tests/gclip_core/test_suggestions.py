@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from gclip_core import Segmenter, assets, suggestions, word_lists
+from gclip_core.types import KnownWords
 from tests.models import loaded, tiny_backbone
 
 GRID = (6, 6)
@@ -77,6 +78,12 @@ def test_evidence_of_the_whole_image_decides_between_words_that_fit_alike() -> N
     close[0], close[1] = 1.0, 0.95
     assert choose(close, most=1, evidence=(0, 1, 0, 0, 0)) == [[1]]
     assert choose(scores(1 / 2, 1 / 2), evidence=(0, 0, 1, 0, 0)) == [[0], [1]], "it fits no patch"
+
+
+def test_a_class_of_probability_a_tenth_adds_two_thirds_to_each_of_its_words() -> None:
+    known = KnownWords(frozenset(), frozenset(), class_words=(("a", "b"), ("c",)))
+    found = suggestions._evidence("abcd", known, torch.tensor([0.1, 1.0]))
+    assert torch.allclose(found, torch.tensor([2 / 3, 2 / 3, 1.0, 0.0]), atol=1e-5)
 
 
 def test_who_is_not_strict_gets_more_words_but_at_most_as_many_as_asked_for() -> None:

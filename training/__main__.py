@@ -1,4 +1,4 @@
-"""Make what ships in `assets/built-in/`, in six commands, one step each (training/README.md).
+"""Make what ships in `assets/built-in/`, in seven commands, one step each (training/README.md).
 
     python -m training features DATA WORK
 
@@ -9,13 +9,14 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from training import attention, features, map, pack, text
+from training import attention, features, map, pack, people, text
 
 STEPS = {
     "features": features.run,
     "first": map.learn,
     "text": text.learn,
     "map": partial(map.learn, steps=700, anew=True),
+    "people": people.learn,
     "attention": attention.teach,
     "pack": pack.pack,
 }

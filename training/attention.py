@@ -142,10 +142,10 @@ def losses(student: Student, mapped: Student, even: Tensor, alike: Tensor) -> di
 
 
 def teach(_: Path, work: Path, steps: int = 500, size: int = 10) -> None:
-    """Write `attention.pt` by `map.pt`."""
+    """Write `attention.pt` by `people.pt`."""
     torch.manual_seed(0)
     random.seed(0)
-    held = torch.load(work / "map.pt", weights_only=True)
+    held = torch.load(work / "people.pt", weights_only=True)
     student, mapped = (opened(held["student"]).requires_grad_(False) for _ in range(2))
     singles, large = cached(work, "single"), cached(work, "large")
     learned = {

@@ -3,8 +3,9 @@
 DATA holds `index.jsonl` and `photos/`. Each photo becomes one or more square views (sources with
 few photos more), some a larger one, and four things together a mosaic, since things are small on
 everyday photos. Per view: the stem's features, how alike its patches are (`Grouping`), how much
-each patch speaks for the thing the photo is named after (the classifier's class activation), and
-its mean colour and roughness. Resumable. Views come by lot: any first part is a fair sample.
+each patch speaks for the thing the photo is named after (the classifier's class activation), how
+much of it people cover (`People`), and its mean colour and roughness. Resumable. Views come by lot:
+any first part is a fair sample.
 """
 
 import json
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from training.teachers import Classifier, Grouping
+from training.teachers import Classifier, Grouping, People
 from training.words import Words
 
 SIDE, PATCH = 192, 16
@@ -33,7 +34,7 @@ _VIEWS = {"flickr8k-1000": 3, "houses": 2, "idd-lite": 2, "camvid": 2}
 _THINGS = ("mini-imagenet", "imagenette", "imagenet-sample", "caltech-101", "pacs-photo")
 _MOSAICS, _LARGE = 2000, 1000
 _BATCH = 16
-_PARTS = ("features", "activation", "colours", "affinity")
+_PARTS = ("features", "activation", "colours", "affinity", "people")
 
 View = tuple[int, ...]
 """A photo's number and the view's; or, in a mosaic, four photos' numbers."""
@@ -56,16 +57,22 @@ def colours(view: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.concatenate([patches.mean((1, 3)), rough], -1).reshape(-1, 4).astype(np.uint8)
 
 
+def _patch_means(view: NDArray[np.float32]) -> NDArray[np.float32]:
+    return view.reshape(GRID, PATCH, GRID, PATCH).mean((1, 3)).flatten()
+
+
 @dataclass(frozen=True)
 class Cache:
     """Views and what is known of each: features (n, N, FEATURES) float16, activation (n, N)
-    float16, colours (n, N, 4) uint8 and affinity (n, N, N) float16."""
+    float16, colours (n, N, 4) uint8, affinity (n, N, N) float16, and how much of each patch people
+    cover, (n, N) float16."""
 
     views: Sequence[View]
     features: NDArray[np.float16]
     activation: NDArray[np.float16]
     colours: NDArray[np.uint8]
     affinity: NDArray[np.float16]
+    people: NDArray[np.float16]
 
 
 def opened(folder: Path, kind: str) -> Cache:
@@ -108,6 +115,8 @@ def compute(data: Path, folder: Path, kind: str, words: Words, stem: Classifier)
     if kind != "mosaic":
         grouping = Grouping()
         alike = _store(folder, kind, "affinity", (len(views), tokens, tokens))
+    if kind == "single":
+        people, covered = People(), _store(folder, kind, "people", (len(views), tokens))
     for start in range(done, len(views), _BATCH):
         some = slice(start, min(start + _BATCH, len(views)))
         pictures = [
@@ -123,6 +132,8 @@ def compute(data: Path, folder: Path, kind: str, words: Words, stem: Classifier)
                     for p in pictures
                 ]
                 alike[some] = grouping(_pixels(smaller)).half().numpy()
+        if kind == "single":
+            covered[some] = [_patch_means(people(picture)) for picture in pictures]
         seen[some] = [colours(picture) for picture in pictures]
         marker.write_text(str(some.stop))
 

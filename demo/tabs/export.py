@@ -91,7 +91,8 @@ def share_card(look: Look) -> dict[str, bytes]:
 
     def side(one: Mask) -> card.Side:
         shares = [wording.percent(share) for share in one.areas]
-        title = " · ".join(filter(None, [one.title, wording.miou(one.miou)]))
+        rest = f"background {wording.percent(one.shares[-1])}" if (one.labels < 0).any() else ""
+        title = " · ".join(filter(None, [one.title, wording.miou(one.miou), rest]))
         return card.Side(title, one.labels, shares)
 
     first = side(before)

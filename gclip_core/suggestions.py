@@ -36,7 +36,7 @@ SHARPNESS = 3.0
 EVERYDAY = 0.8
 """What is added to the fit of an everyday word, in standard deviations of the scores."""
 PERSON = "person"
-PEOPLE = 0.3
+PEOPLE = 0.45
 """What is added to the fit of the class "person": half of all photos show people."""
 MOST_WORN = 2
 """The maximum number of garments that are synonyms of a person, so that its mask covers them."""

@@ -20,7 +20,7 @@ from training.text import TEXT
 from training.words import WIDTH, Words, groups
 
 LEAN = {"person": -0.5, "wall": -0.5, "dirt": -0.5, "water": -0.5}
-"""How far all patches lean towards words, beside a length of 16: a cosine of 0.03 for 0.5. These
+"""How far all patches lean towards words, beside a length of 16: a cosine of -0.03 for -0.5. These
 words are otherwise found where they are not."""
 CONFIG: dict[str, Any] = {
     "embed_dim": WIDTH,

@@ -88,7 +88,7 @@ class Endpoints:
     def suggest(
         self, image: FileData, most: _Most = 5, backbone: _Backbone = "default"
     ) -> list[str]:
-        """Words for what a picture shows, best first, some with synonyms ("person; tie")."""
+        """Words for what a picture shows, best first."""
         look = self._look(image, {"backbone": backbone})
         return list(look.bare.suggest(look.encoded, most))
 

@@ -139,10 +139,9 @@ class Segmenter:
     ) -> tuple[str, ...]:
         """Words for what the image shows, best first: at most ``most``, at least one.
 
-        A person may come with garments as synonyms: "person; dress; tie". ``strict`` leaves out
-        words that fit few patches best, or hardly better than chosen words. The words come from
-        ClearCLIP's features of the whole image, without planted channels, and from the stem's image
-        classifier if there is one.
+        ``strict`` leaves out words that fit few patches best, or hardly better than chosen words.
+        The words come from ClearCLIP's features of the whole image, without planted channels, and
+        from the stem's image classifier if there is one.
         """
         _check_count("most", most)
         whole = self._encoded(image).whole

@@ -7,11 +7,9 @@ the backbone has an image classifier, words that it finds in the whole image get
 """
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
 
 import torch
 import torch.nn.functional as F
@@ -38,8 +36,6 @@ EVERYDAY = 0.8
 PERSON = "person"
 PEOPLE = 0.45
 """What is added to the fit of the class "person": half of all photos show people."""
-MOST_WORN = 2
-"""The maximum number of garments that are synonyms of a person, so that its mask covers them."""
 LEAST_PROBABILITY = 1e-3
 """A word of this probability or less by the image classifier gets nothing. The logarithm of the
 probability determines what it gets, up to one standard deviation of the scores."""
@@ -68,18 +64,17 @@ def word_groups(backbone: Backbone) -> tuple[tuple[str, ...], ...]:
 
 def choose(
     scores: Tensor, evidence: Tensor, candidates: Candidates, grid: Grid, most: int, strict: bool
-) -> list[list[int]]:
-    """Words of at most ``most`` classes; the first class is the one that fits most patches best.
+) -> list[int]:
+    """At most ``most`` classes; the first is the one that fits most patches best.
 
     ``scores`` (words, h*w) float32 are cosines on the patch grid. ``evidence`` (words,) float32 is
-    added to the fit on all patches, in standard deviations of the scores. A class is returned as
-    the word that names it and at most :data:`MOST_WORN` other everyday words, which fit its
-    patches. ``strict`` leaves out classes below :data:`LEAST_GAIN`, :data:`LEAST_SHARE` or
-    :data:`LEAST_CERTAINTY`, but for the most certain one.
+    added to the fit on all patches, in standard deviations of the scores. ``strict`` leaves out
+    classes below :data:`LEAST_GAIN`, :data:`LEAST_SHARE` or :data:`LEAST_CERTAINTY`, but for the
+    most certain one.
     """
-    owner, everyday = torch.tensor(candidates.owner), candidates.everyday
+    owner = torch.tensor(candidates.owner)
     people = owner.bincount() > 1  # the class with more than one word
-    bonus = EVERYDAY * everyday + PEOPLE * people[owner]
+    bonus = EVERYDAY * candidates.everyday + PEOPLE * people[owner]
     maps = F.avg_pool2d(scores.unflatten(1, grid), 3, 1, 1, count_include_pad=False)
     by_word = maps.flatten(1) / scores.std(0).mean() + bonus[:, None]
     fit = per_class(by_word, candidates.owner) + per_class(evidence, candidates.owner)[:, None]
@@ -90,14 +85,8 @@ def choose(
     certainty = ((SHARPNESS * fit).softmax(0)[chosen] * owned).sum(1) / owned.sum(1).clamp(min=1)
     good = (share >= LEAST_SHARE) & ((certainty >= LEAST_CERTAINTY) | people[chosen])
     good[certainty.argmax()] = True
-    found = []
-    for i in share.argsort(descending=True, stable=True).tolist():
-        if good[i] or not strict:
-            words = (owner == chosen[i]).nonzero().flatten()
-            wins = Counter(words[by_word[words][:, winner == i].argmax(0)].tolist())
-            worn = (w for w, _ in wins.most_common() if everyday[w] and w != words[0])
-            found.append([int(words[0]), *islice(worn, MOST_WORN)])
-    return found
+    by_share = share.argsort(descending=True, stable=True).tolist()
+    return [chosen[i] for i in by_share if good[i] or not strict]
 
 
 def _best(fit: Tensor, before: Tensor, most: int, least: float) -> list[int]:
@@ -123,14 +112,13 @@ def suggest(
 ) -> tuple[str, ...]:
     """Words for the dense features ``patches``, (h*w, E) float32, best first.
 
-    ``probabilities`` (classes,) float32 are the image classifier's, if there is one. The word
-    "person" can have garments as synonyms: "person; dress; tie".
+    ``probabilities`` (classes,) float32 are the image classifier's, if there is one.
     """
     some = _candidates(word_groups(backbone))
     scores = vocabulary.embed_together(backbone, some.words, "plain") @ patches.T
     evidence = _evidence(some.words, backbone.known, probabilities)
     chosen = choose(scores, evidence, some, grid, most, strict)
-    return tuple("; ".join(some.words[i] for i in one) for one in chosen)
+    return tuple(some.words[i] for i in chosen)
 
 
 def _evidence(

@@ -41,43 +41,43 @@ def choose(
 
 
 def test_the_word_that_wins_most_patches_comes_first() -> None:
-    assert choose(scores(1 / 3, 2 / 3)) == [[1], [0]]
+    assert choose(scores(1 / 3, 2 / 3)) == [1, 0]
 
 
 def test_of_two_words_that_fit_the_same_patches_one_is_taken() -> None:
     twice = scores(0.45, 0.55)
     twice[4] = twice[1] * 0.98
-    assert choose(twice) == [[1], [0]]
+    assert choose(twice) == [1, 0]
 
 
 def test_a_small_part_of_the_picture_names_no_word() -> None:
     small = scores(1.0)
     small[1, 0] = 1.2
-    assert choose(small) == [[0]]
+    assert choose(small) == [0]
 
 
 def test_a_word_that_hardly_fits_better_than_all_others_is_too_uncertain() -> None:
     none, halves = torch.zeros(12), torch.zeros(12, 36)
     candidates = suggestions.Candidates("a" * 12, range(12), none > 0)
     halves[0, :18] = halves[1, 18:] = 1.0
-    assert suggestions.choose(halves, none, candidates, GRID, 5, strict=True) == [[0], [1]]
+    assert suggestions.choose(halves, none, candidates, GRID, 5, strict=True) == [0, 1]
     halves[2:5, 18:] = 0.98
-    assert suggestions.choose(halves, none, candidates, GRID, 5, strict=True) == [[0]]
+    assert suggestions.choose(halves, none, candidates, GRID, 5, strict=True) == [0]
 
 
 def test_an_everyday_word_is_preferred_to_a_rare_one_that_fits_a_little_better() -> None:
     close = torch.zeros(5, 36)
     close[0], close[1] = 1.0, 0.95
     everyday = torch.tensor([False, True, False, False, False])
-    assert choose(close, most=1) == [[0]]
-    assert choose(close, everyday, most=1) == [[1]]
+    assert choose(close, most=1) == [0]
+    assert choose(close, everyday, most=1) == [1]
 
 
 def test_evidence_of_the_whole_image_decides_between_words_that_fit_alike() -> None:
     close = torch.zeros(5, 36)
     close[0], close[1] = 1.0, 0.95
-    assert choose(close, most=1, evidence=(0, 1, 0, 0, 0)) == [[1]]
-    assert choose(scores(1 / 2, 1 / 2), evidence=(0, 0, 1, 0, 0)) == [[0], [1]], "it fits no patch"
+    assert choose(close, most=1, evidence=(0, 1, 0, 0, 0)) == [1]
+    assert choose(scores(1 / 2, 1 / 2), evidence=(0, 0, 1, 0, 0)) == [0, 1], "it fits no patch"
 
 
 def test_a_class_of_probability_a_tenth_adds_two_thirds_to_each_of_its_words() -> None:
@@ -95,17 +95,15 @@ def test_who_is_not_strict_gets_more_words_but_at_most_as_many_as_asked_for() ->
 
 def test_words_of_one_class_count_together_and_the_first_names_it() -> None:
     halves = scores(1 / 2, 1 / 2)
-    assert choose(halves, ALL, owner=ITSELF) == [[0], [1]]
-    assert choose(halves, ALL, owner=[0, 0, 1, 2, 3]) == [[0, 1]]
-    assert choose(halves, NONE, owner=[0, 0, 1, 2, 3]) == [[0]], "only everyday words are added"
+    assert choose(halves, ALL, owner=ITSELF) == [0, 1]
+    assert choose(halves, ALL, owner=[0, 0, 1, 2, 3]) == [0]
 
 
 def test_a_photo_of_a_person_suggests_a_person_instead_of_a_garment() -> None:
     photo = assets.path("photos", "astronaut.jpg")
-    names = [words.split("; ") for words in Segmenter(loaded()).suggest(photo)]
-    garments = word_lists.read("worn").keys()
-    assert [one[0] for one in names].count("person") == 1
-    assert not garments & {one[0] for one in names}
+    words = Segmenter(loaded()).suggest(photo)
+    assert "person" in words
+    assert not word_lists.read("worn").keys() & set(words)
 
 
 def test_a_model_with_an_open_vocabulary_chooses_among_everyday_words() -> None:

@@ -36,7 +36,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((len(nouns), 512)).astype(np.float16)
     np.savez(folder / "clip-text.npz", words=np.array(nouns), embeddings=vectors)
-    (folder / "imagenet-names.json").write_text(json.dumps([{"name": "golden retriever"}]))
+    (folder / "imagenet-names.json").write_text(json.dumps([{"name": "golden retriever"}] * 1000))
     photos = [
         {"file": "0.jpg", "source": "mini-imagenet", "words": ["golden retriever"]},
         {"file": "1.jpg", "source": "houses", "words": ["kitchen"]},

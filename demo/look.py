@@ -256,7 +256,7 @@ class Look:
     def more_words(self) -> tuple[str, ...]:
         """Words that the picture may show besides those that are looked for."""
         found, typed = self._suggest(SUGGESTED + MORE, strict=False), self._typed
-        return tuple(one for one in found if one.split(";")[0].casefold() not in typed)[:MORE]
+        return tuple(one for one in found if one.casefold() not in typed)[:MORE]
 
     @property
     def rest(self) -> str:
@@ -265,7 +265,7 @@ class Look:
         if s.rest != "auto" or s.source != "upload":
             return s.rest
         found = (*self.suggested, *self._suggest(SUGGESTED + MORE, strict=False))
-        offered = {one.split(";")[0].casefold() for one in found}
+        offered = {one.casefold() for one in found}
         named = {name.casefold() for name in vocabulary.parse(s.words).names}
         return "background" if named <= offered else s.rest
 

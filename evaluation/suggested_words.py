@@ -41,11 +41,9 @@ class Suggested:
 def judge(words: Iterable[str], areas: dict[str, float], named: dict[str, set[str]]) -> Suggested:
     """Compare words with the labelled area of each true word.
 
-    ``named`` are, for each word, the words of the truth that it names besides itself. Synonyms
-    after a word's first ``;`` do not count.
+    ``named`` are, for each word, the words of the truth that it names besides itself.
     """
-    firsts = [word.split(";")[0] for word in words]
-    hits = [areas.keys() & ({word} | named.get(word, set())) for word in firsts]
+    hits = [areas.keys() & ({word} | named.get(word, set())) for word in words]
     found = set().union(*hits)
     total = sum(areas.values())
     return Suggested(len(hits), sum(map(bool, hits)), sum(areas[w] for w in found) / total)

@@ -45,7 +45,8 @@ probability determines what it gets, up to one standard deviation of the scores.
 class Candidates:
     """Words that may be suggested.
 
-    ``owner`` is the class of each word, whose first word names it. ``everyday`` (words,) is bool.
+    ``owner`` is the class of each word: the index of its first word, which names it. ``everyday``
+    (words,) is bool.
     """
 
     words: Sequence[str]

@@ -57,10 +57,6 @@ def colours(view: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.concatenate([patches.mean((1, 3)), rough], -1).reshape(-1, 4).astype(np.uint8)
 
 
-def _patch_means(view: NDArray[np.float32]) -> NDArray[np.float32]:
-    return view.reshape(GRID, PATCH, GRID, PATCH).mean((1, 3)).flatten()
-
-
 @dataclass(frozen=True)
 class Cache:
     """Views and what is known of each: features (n, N, FEATURES) float16, activation (n, N)
@@ -133,7 +129,8 @@ def compute(data: Path, folder: Path, kind: str, words: Words, stem: Classifier)
                 ]
                 alike[some] = grouping(_pixels(smaller)).half().numpy()
         if kind == "single":
-            covered[some] = [_patch_means(people(picture)) for picture in pictures]
+            pixels = torch.from_numpy(np.stack([people(picture) for picture in pictures]))
+            covered[some] = F.avg_pool2d(pixels, PATCH).flatten(1).numpy()
         seen[some] = [colours(picture) for picture in pictures]
         marker.write_text(str(some.stop))
 

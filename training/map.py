@@ -32,8 +32,8 @@ SHARE = {
 """How many of a batch's photos come from each source, in parts."""
 APPEARANCE = 168  # channels of the two shallower stages: they tell where, the deepest tells what
 OF_TEACHER = 0.5  # how much the grouping teacher counts in how alike patches are
-FAVOUR = 1.0  # by how much of the logarithm of how often patches have them words are favoured
-SELDOM = 0.002  # how often the rarest words are taken to be
+_FAVOUR = 1.0  # by how much of the logarithm of how often patches have them words are favoured
+_SELDOM = 0.002  # how often the rarest words are taken to be
 _PATCHES = 48  # of a view in a step
 _COUNTED = 160  # photos of each source by which it is counted how often words are
 
@@ -86,7 +86,7 @@ class Lessons:
         """Single views; how alike patches are by appearance and by the grouping teacher."""
         cache = self.single
         parts = (cache.features, cache.activation, cache.colours, cache.affinity)
-        found, activation, colours, taught = (_read(part, rows) for part in parts)
+        found, activation, colours, taught = (read(part, rows) for part in parts)
         even = student.even(found)
         look = F.normalize(even[..., :APPEARANCE], dim=-1)
         alike = (1 - OF_TEACHER) * look @ look.mT + OF_TEACHER * taught
@@ -95,16 +95,17 @@ class Lessons:
     def draw_mosaics(self, student: Student, count: int) -> tuple[Tensor, list[tuple]]:
         """Whole mosaics made even, and their things' cells: (row, patches, label, activation)."""
         rows = random.choices(range(len(self.mosaic.views)), k=count)
-        activation = _read(self.mosaic.activation, rows)
+        activation = read(self.mosaic.activation, rows)
         cells = [
             (index, patches, self.words.label(self.words.photos[photo]), activation[index, patches])
             for index, row in enumerate(rows)
             for patches, photo in features.cells(self.mosaic.views[row])
         ]
-        return student.even(_read(self.mosaic.features, rows)), cells
+        return student.even(read(self.mosaic.features, rows)), cells
 
 
-def _read(part: NDArray, rows: Sequence[int]) -> Tensor:
+def read(part: NDArray, rows: Sequence[int]) -> Tensor:
+    """Rows of a cached array as float32."""
     return torch.from_numpy(part[rows]).float()
 
 
@@ -162,6 +163,10 @@ class Judge:
                         mean = torch.cat([mean[:1].expand(count), 0.3 * mean[count:]])
                     often.index_add_(0, numbers, mean)
         return often / often.sum()
+
+    def favoured(self, vectors: Tensor) -> Tensor:
+        """What is added to the logits of each word: the more, the more often patches have it."""
+        return _FAVOUR * (self.often(vectors) + _SELDOM).log()
 
     def losses(
         self, student: Student, look: nn.Linear, vectors: Tensor, scale: Tensor, size: int
@@ -255,7 +260,7 @@ def learn(data: Path, work: Path, steps: int = 300, size: int = 64, anew: bool =
         student.load_state_dict({k: v for k, v in held.items() if not in_map(k)}, strict=False)
     judge = Judge(course, lessons, teacher)
     if anew:
-        judge.favour = FAVOUR * (judge.often(vectors) + SELDOM).log()
+        judge.favour = judge.favoured(vectors)
     student.requires_grad_(False)
     look = nn.Linear(WIDTH, 2 * WIDTH)
     learned = {n: p.requires_grad_() for n, p in student.named_parameters() if in_map(n)}

@@ -1,29 +1,29 @@
 """Teach the map where people are, from a network that tells them from what is behind them.
 
-What patches without people say is kept. README.md says what learns from what ("People").
+The vectors of patches without people stay nearly as they are. See "People" in README.md.
 """
 
 import math
 import random
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.map import FAVOUR, SELDOM, Judge, Lessons, in_map, thing_losses, told
+from gclip_core import word_lists
+from training.map import Judge, Lessons, in_map, read, thing_losses, told
 from training.network import Student, opened
 from training.sharing import Course
 from training.state import State, report
-from training.words import Label, Words
+from training.words import Label, Words, names
 
-_KEPT = 30.0  # the weight of what patches without people say
+_KEPT = 30.0  # how much it counts that patches without people stay as they are
 _RATE = 5e-4
 
 
 class PeopleSampler:
-    """Draws photos, half of them of people. On the others there may be people that nobody names, so
-    they teach only where nobody is."""
+    """Draws photos, half of them of people. The others may show people that no label names, so
+    they teach only where there are none."""
 
     def __init__(self, words: Words, lessons: Lessons) -> None:
         self.single, self.labels = lessons.single, lessons.labels
@@ -34,20 +34,18 @@ class PeopleSampler:
         self.rows = [some for some in rows.values() if some]
 
     def draw(self, student: Student, size: int) -> tuple[Tensor, Tensor, list[Label]]:
-        """Features made even (B, N, F), where people are (B, N) as activations, and labels."""
+        """Features made even (B, N, F), people's places (B, N) in terms of activations, labels."""
         named = [random.choice(random.choice(self.rows)) for _ in range(size // 2)]
         rows = named + random.choices(range(len(self.labels)), k=size - len(named))
-        found, covered = (
-            torch.from_numpy(of[rows].astype(np.float32))
-            for of in (self.single.features, self.single.people)
-        )
-        where = told(covered)
+        where = told(read(self.single.people, rows))
         where[len(named) :].clamp_(max=0.3)
-        return student.even(found), where, [self.labels[row] for row in rows]
+        even = student.even(read(self.single.features, rows))
+        return even, where, [self.labels[row] for row in rows]
 
 
 def learn(data: Path, work: Path, steps: int = 200, size: int = 32) -> None:
-    """Write `people.pt` by `map.pt`."""
+    """Write `people.pt` by `map.pt`. Words for what people wear, and for their kinds and parts, are
+    not compared: a patch of a person may have them, too."""
     torch.manual_seed(0)
     random.seed(0)
     words, held = Words(data), torch.load(work / "map.pt", weights_only=True)
@@ -55,7 +53,9 @@ def learn(data: Path, work: Path, steps: int = 200, size: int = 32) -> None:
     before, student = (opened(held["student"]).requires_grad_(False) for _ in range(2))
     lessons, course = Lessons(words, work), Course(words)
     sampler = PeopleSampler(words, lessons)
-    favour = FAVOUR * (Judge(course, lessons, before).often(vectors) + SELDOM).log()
+    favour, person = Judge(course, lessons, before).favoured(vectors), words.number("person")
+    named = (*names()["people"], *word_lists.read("worn"))
+    also = {*words.numbers([word for word in named if words.knows(word)])} - {person}
     learned = [p.requires_grad_() for name, p in student.named_parameters() if in_map(name)]
     optimiser = torch.optim.AdamW(learned, lr=0.0, betas=(0.9, 0.98), weight_decay=0.0)
     state = State(work, "people", student=student, optimiser=optimiser)
@@ -64,9 +64,9 @@ def learn(data: Path, work: Path, steps: int = 200, size: int = 32) -> None:
         optimiser.param_groups[0]["lr"] = _RATE * min(1, (step + 1) / 15) * falling
         even, where, labels = sampler.draw(student, size)
         said, used = student.mapped(even), course.compared(labels)
-        used = used[~torch.isin(used, course.worn)]
+        used = used[~torch.isin(used, torch.tensor([*also]))]
         against = (scale * said @ vectors[used].T + favour[used]).logsumexp(-1)
-        logits = scale * said @ vectors[course.person] + favour[course.person]
+        logits = scale * said @ vectors[person] + favour[person]
         once = torch.ones(len(labels), 1, dtype=torch.bool)
         on, off = thing_losses(logits[..., None], against, once, where)
         apart = 1 - (said * before.mapped(even)).sum(-1)

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from gclip_core import word_lists
 from training import priors
 from training.features import GRID, TOKENS
 from training.words import Label, Words, names
@@ -91,10 +90,6 @@ class Course:
         self.words = words
         stuff = words.numbers(names()["stuff"])
         self.people = torch.tensor(words.numbers(names()["people"]))
-        self.person = words.number("person")
-        named = [*names()["people"], *word_lists.read("worn")]
-        numbers = set(words.numbers([word for word in named if words.knows(word)]))
-        self.worn = torch.tensor(sorted(numbers - {self.person}))
         self.always = {*stuff, *words.numbers(names()["anywhere"]), *self.people.tolist()}
         self.wide = {*stuff, *words.numbers(names()["wide"])}
         self.places = priors.positions(words)

@@ -121,7 +121,7 @@ class Words:
         return Label(numbers, others, "place", source)
 
     def has_people(self, label: Label) -> bool:
-        """Whether people are there and no animals, which `People` takes for people."""
+        """Whether a label names people and no animals, which `People` would take for people."""
         people, animals = (set(self.numbers(names()[kind])) for kind in ("people", "animals"))
         there = set(label.there)
         return bool(there & people) and not there & animals and label.source != "clothing"

@@ -91,9 +91,7 @@ def share_card(look: Look) -> dict[str, bytes]:
 
     def side(one: Mask) -> card.Side:
         shares = [wording.percent(share) for share in one.areas]
-        rest = f"background {wording.percent(one.shares[-1])}" if (one.labels < 0).any() else ""
-        title = " · ".join(filter(None, [one.title, wording.miou(one.miou), rest]))
-        return card.Side(title, one.labels, shares)
+        return card.Side(card_title(one), one.labels, shares)
 
     first = side(before)
     if (before.labels == after.labels).all():
@@ -105,6 +103,12 @@ def share_card(look: Look) -> dict[str, bytes]:
         "gclip.png": card.png(image, side(after), after.names, foot),
         "gclip.gif": card.gif(image, first, side(after), after.names, foot),
     }
+
+
+def card_title(one: Mask) -> str:
+    """The method of a mask, its mIoU if there is a truth, and the share that has no class."""
+    rest = f"background {wording.percent(one.shares[-1])}" if (one.labels < 0).any() else ""
+    return " · ".join(filter(None, [one.title, wording.miou(one.miou), rest]))
 
 
 PACKAGES = ("torch", "open_clip_torch", "numpy", "pillow")

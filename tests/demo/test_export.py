@@ -105,6 +105,15 @@ def test_the_command_makes_the_same_mask_again(
     assert (made == taken).all()
 
 
+def test_a_share_card_names_the_background_where_there_is_one() -> None:
+    for words, there in (("sky", True), ("cup, table", False)):
+        look = studio().look(Request(Settings(**{**SMALL, "words": words})))
+        mask = look.mask(look.chosen)
+        share = 100 * (mask.labels < 0).mean()
+        assert bool(share) is there
+        assert (f"background {share:.1f} %" in export.card_title(mask)) is there
+
+
 def test_what_the_command_line_has_no_option_for_gives_no_command() -> None:
     for changes in ({"plant": True}, {"channels": (3,)}, {"logit_scale": 30.0}):
         look = studio().look(Request(Settings(**SMALL, **changes)))

@@ -264,8 +264,7 @@ class Look:
         s = self.settings
         if s.rest != "auto" or s.source != "upload":
             return s.rest
-        found = (*self.suggested, *self._suggest(SUGGESTED + MORE, strict=False))
-        offered = {one.casefold() for one in found}
+        offered = {one.casefold() for one in self._suggest(SUGGESTED + MORE, strict=False)}
         named = {name.casefold() for name in vocabulary.parse(s.words).names}
         return "background" if named <= offered else s.rest
 

@@ -90,13 +90,11 @@ def share_card(look: Look) -> dict[str, bytes]:
     before = look.mask(look.ablation(amf=False, cs=False))
 
     def side(one: Mask) -> card.Side:
-        shares = [wording.percent(share) for share in one.areas]
-        return card.Side(card_title(one), one.labels, shares)
+        return card.Side(card_title(one), one.labels, [*map(wording.percent, one.areas)])
 
     first = side(before)
     if (before.labels == after.labels).all():
-        nothing = np.full_like(after.labels, -1)
-        first = card.Side("The picture", nothing, ["" for _ in after.names])
+        first = card.Side("The picture", np.full_like(after.labels, -1), [""] * len(after.names))
     foot = f"Made with GCLIP’s page · {look.segmenter.backbone.title}"
     foot += " · Simulation" * look.settings.plant
     return {

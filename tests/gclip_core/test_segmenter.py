@@ -306,6 +306,7 @@ class TestSegmenting:
     def test_words_are_suggested_for_an_image(self, face: Segmenter, encoded: Encoded) -> None:
         more = face.suggest(encoded, most=12, strict=False)
         assert 1 <= len(face.suggest(encoded)) <= len(more) <= 12
+        assert set(face.suggest(encoded)) <= set(more)
         assert len(set(more)) == len(more)
         assert set(more) <= set(word_lists.read("everyday"))
 

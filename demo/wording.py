@@ -163,8 +163,8 @@ def unknown(words: Sequence[str]) -> str:
 
 
 def percent(share: float) -> str:
-    """A share or an IoU."""
-    return f"{share * 100:.1f} %"
+    """A share or an IoU, as the legends write it."""
+    return "<0.1 %" if 0 < share < 0.001 else f"{share * 100:.1f} %"
 
 
 def points(share: float | None) -> str:

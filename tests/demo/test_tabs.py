@@ -187,6 +187,7 @@ def test_what_a_method_does_to_the_score_of_a_photo_is_named_either_way() -> Non
     assert "GCLIP lowers mIoU from 50.0 % to 40.0 %" in wording.compared("GCLIP", 0.5, 0.4, "")
     assert wording.compared("GCLIP", 0.4, 0.5, "").endswith("raises mIoU from 40.0 % to 50.0 %.")
     assert "leaves mIoU at 50.0 %" in wording.compared("GCLIP", 0.5, 0.50001, "")
+    assert [*map(wording.percent, (0, 0.0004, 0.001))] == ["0.0 %", "<0.1 %", "0.1 %"]
     assert "changes mostly wall to cat" in wording.compared("GCLIP", None, None, "wall to cat")
 
 

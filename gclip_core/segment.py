@@ -1,14 +1,20 @@
-"""Masks from the command line: ``python -m gclip_core.segment IMAGES… --words … --out DIR``."""
+"""Masks from the command line: ``gclip IMAGES… --words … --out DIR``.
+
+``python -m gclip_core.segment`` is the same command, without an installation.
+"""
 
 import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
-from itertools import chain, count
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from gclip_core import images, vocabulary
 from gclip_core.backbone import load_backbone
@@ -18,53 +24,98 @@ from gclip_core.numbering import block_choice, block_numbers
 from gclip_core.palette import indexed, table
 from gclip_core.registry import BACKBONES, BUILT_IN
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Method, Segmentation
+from gclip_core.types import Method, Segmentation, Vocabulary
+
+Identity = tuple[int, int] | Path
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
+"""Endings of the files that are taken from a folder, in lower case."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """An image, and the files that are written for it."""
+
+    image: Path
+    mask: Path
+    overlay: Path
+    summary: Path
+
+    @classmethod
+    def named(cls, image: Path, folder: Path, name: str) -> "Task":
+        """The files ``name.png``, ``name-overlay.png`` and ``name.json`` in a folder."""
+        files = (f"{name}.png", f"{name}-overlay.png", f"{name}.json")
+        return cls(image, *(folder / file for file in files))
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        return self.mask, self.overlay, self.summary
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Segments every image that can be used, and reports the others.
 
-    Returns 0 if all images were segmented, 1 if one could not be used, 2 for unusable settings.
+    Returns 0 if all images were segmented, 1 if one could not be used, 2 for unusable settings,
+    130 after Ctrl-C.
     """
-    given = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")  # before any product: for reproducible results
     try:
-        words = None if given.words is None else vocabulary.parse(_words(given.words))
-        rest = given.rest
-        if rest not in ("auto", "background", "none"):
-            rest = vocabulary.parse(_words(rest)).phrases
-        method = _method(given)
-        backbone = load_backbone(given.backbone, given.weights, given.device, given.dtype)
-        segmenter = Segmenter(
-            backbone, given.short_side, given.window, given.stride, given.templates
-        )
-        given.out.mkdir(parents=True, exist_ok=True)
+        return _run(options)
     except (GclipError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    failed = 0
-    for path, name in zip(given.images, _unique_names(given.images), strict=True):
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Checks all settings and files, then segments one image after the other."""
+    method, rest = _method(options), options.rest
+    words = None if options.words is None else _words(options.words)
+    if rest not in ("auto", "background", "none"):
+        rest = _words(rest).phrases
+    tasks = plan(options.images, options.out)
+    check_outputs(tasks, _inputs(options, tasks))
+    _make_folder(options.out)
+    backbone = load_backbone(options.backbone, options.weights, options.device, options.dtype)
+    segmenter = Segmenter(
+        backbone, options.short_side, options.window, options.stride, options.templates
+    )
+    failures = 0
+    # tqdm reads None as: no progress bar without a terminal.
+    hidden = None if len(tasks) > 1 else True
+    for task in tqdm(tasks, unit="image", disable=hidden, leave=False):
         try:
-            picture = images.check(path)
+            picture = images.check(task.image)
             encoded = segmenter.encode(picture)
-            asked = words or segmenter.suggest(encoded)
-            result = segmenter.segment(encoded, asked, method, given.threshold, rest)
-            _save(given.out, name, picture, result)
+            result = segmenter.segment(
+                encoded, words or segmenter.suggest(encoded), method, options.threshold, rest
+            )
+            _save(task, picture, result)
         except (GclipError, OSError) as error:
-            failed += 1
-            print(f"{path}: {error}", file=sys.stderr)
+            failures += 1
+            tqdm.write(f"{task.image}: {error}", file=sys.stderr)
         else:
-            _report(path, result)
-    return 1 if failed else 0
+            tqdm.write(_report(task.image, result))
+    print(_outcome(len(tasks), failures, options.out), file=sys.stderr)
+    return 1 if failures else 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m gclip_core.segment",
+        prog=None if Path(sys.argv[0]).stem == "gclip" else "python -m gclip_core.segment",
         description="Segment images with any words. For every image NAME, DIR gets NAME.png (an "
         "indexed mask: class 0 is the first word, 255 is none), NAME-overlay.png and NAME.json.",
     )
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    parser.add_argument(
+        "images",
+        nargs="+",
+        type=Path,
+        metavar="IMAGE",
+        help="an image, or a folder: all PNG, JPEG, WebP and GIF files in it",
+    )
     parser.add_argument(
         "--words",
         help="classes separated by commas, synonyms by ';' (\"cat, sofa; couch, wall\"), "
@@ -78,59 +129,159 @@ def _parser() -> argparse.ArgumentParser:
         "field's list), 'none' (every pixel gets one of the words), 'auto' (background for one "
         "word alone, none for more), or words as in --words",
     )
-    parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR")
-    parser.add_argument("--backbone", default=BUILT_IN, help=f"one of {', '.join(BACKBONES)}")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="a local weight file")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "auto"))
-    parser.add_argument("--method", default="gclip", help=f"one of {', '.join(METHODS)}")
-    parser.add_argument("--no-amf", action="store_true", help="GCLIP without attention fusion")
-    parser.add_argument("--no-cs", action="store_true", help="GCLIP without channel suppression")
-    blocks = "'auto', 'backbone' (its default) or numbers from 1, such as '6 7' or '7-11'"
-    papers = ", 'paper-from-1' or 'paper-from-0' (the paper's 6 and 7 in either counting)"
-    parser.add_argument("--amf-blocks", default="backbone", help=blocks + papers)
-    parser.add_argument("--cs-blocks", default="backbone", help=blocks)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("out"),
+        metavar="DIR",
+        help="the folder for the files, default out; no input file is ever overwritten",
+    )
     parser.add_argument("--threshold", type=float, default=0.0, help="score from 0 (off) to 1")
-    parser.add_argument("--short-side", type=int, metavar="PIXELS")
-    parser.add_argument("--window", type=int, metavar="PIXELS")
-    parser.add_argument("--stride", type=int, default=112, metavar="PIXELS")
-    parser.add_argument("--templates", default="imagenet80", choices=tuple(vocabulary.TEMPLATES))
+    _add_method_options(parser)
+    _add_size_options(parser)
     return parser
 
 
-def _words(given: str) -> str:
-    """The words themselves, or those in the text file of that name."""
-    if len(given) < 1024 and "\n" not in given and Path(given).is_file():
-        return Path(given).read_text("utf-8", errors="replace")
-    return given
+def _add_method_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("backbone and method")
+    group.add_argument("--backbone", default=BUILT_IN, help=f"one of {', '.join(BACKBONES)}")
+    group.add_argument("--weights", type=Path, metavar="FILE", help="a local weight file")
+    group.add_argument("--device", default="cpu")
+    group.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "auto"))
+    group.add_argument("--method", default="gclip", help=f"one of {', '.join(METHODS)}")
+    group.add_argument("--no-amf", action="store_true", help="GCLIP without attention fusion")
+    group.add_argument("--no-cs", action="store_true", help="GCLIP without channel suppression")
+    blocks = "'auto', 'backbone' (its default) or numbers from 1, such as '6 7' or '7-11'"
+    papers = ", 'paper-from-1' or 'paper-from-0' (the paper's 6 and 7 in either counting)"
+    group.add_argument("--amf-blocks", default="backbone", help=blocks + papers)
+    group.add_argument("--cs-blocks", default="backbone", help=blocks)
 
 
-def _method(given: argparse.Namespace) -> Method:
-    if given.method != "gclip":
-        return find_method(given.method)
+def _add_size_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("sizes and templates")
+    group.add_argument("--short-side", type=int, metavar="PIXELS")
+    group.add_argument("--window", type=int, metavar="PIXELS")
+    group.add_argument("--stride", type=int, default=112, metavar="PIXELS")
+    group.add_argument("--templates", default="imagenet80", choices=tuple(vocabulary.TEMPLATES))
+
+
+def plan(given: Iterable[Path], folder: Path) -> list[Task]:
+    """A task for each image, and for each image of a folder that is given.
+
+    A number is added to a name if a file of another task has it, in any case of letters.
+
+    Raises:
+        GclipError: a folder without images.
+    """
+    tasks: list[Task] = []
+    taken: set[str] = set()
+    for image in _images(given):
+        for number in count(1):
+            name = image.stem if number == 1 else f"{image.stem}-{number}"
+            task = Task.named(image, folder, name)
+            files = {output.name.casefold() for output in task.outputs}
+            if taken.isdisjoint(files):
+                break
+        taken |= files
+        tasks.append(task)
+    return tasks
+
+
+def _images(given: Iterable[Path]) -> Iterator[Path]:
+    """The images that are given, and those in folders by name."""
+    for path in given:
+        if not path.is_dir():
+            yield path
+            continue
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+        if not files:
+            raise GclipError(
+                f"Images were expected in the folder {path}, but none came; name a folder with "
+                f"{', '.join(SUFFIXES)} files in it (its own folders are not searched)."
+            )
+        yield from files
+
+
+def _inputs(options: argparse.Namespace, tasks: Sequence[Task]) -> list[Path]:
+    """Every file that the command reads: images, text files of words, weights."""
+    others = (options.words, options.rest, options.weights)
+    return [*(task.image for task in tasks), *(Path(name) for name in others if name)]
+
+
+def check_outputs(tasks: Iterable[Task], inputs: Iterable[Path]) -> None:
+    """Checks that no input is overwritten, under any of its names, and no output twice.
+
+    Raises:
+        GclipError: an output is an input, another output, a folder or a file that is protected.
+    """
+    read = {_identity(path): path for path in inputs}
+    written: dict[Identity, Path] = {}
+    for output in (output for task in tasks for output in task.outputs):
+        key = _identity(output)
+        if key in read:
+            raise GclipError(
+                f"No input may be overwritten, but {output} is the input {read[key]}; choose "
+                "another folder with --out."
+            )
+        if key in written:
+            raise GclipError(
+                f"Each output needs a file of its own, but {output} and {written[key]} are links "
+                "to one file; choose another folder with --out."
+            )
+        if output.exists() and not (output.is_file() and os.access(output, os.W_OK)):
+            raise GclipError(
+                f"A file that can be written was expected at {output}, but a folder or a "
+                "protected file is there; choose another folder with --out."
+            )
+        written[key] = output
+
+
+def _identity(path: Path) -> Identity:
+    """Equal for two paths to one file: its device and number, or the full path of a new file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return path.resolve()
+    return status.st_dev, status.st_ino
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise GclipError(
+            f"A folder that can be written was expected at {folder}, but there is none "
+            f"({error.strerror}); choose another folder with --out."
+        ) from error
+
+
+def _words(text: str) -> Vocabulary:
+    """The words of a text, or of the text file of that name."""
+    # Unlike Path.is_file, this raises no error for a list of words that is too long for a name.
+    if os.path.isfile(text):  # noqa: PTH113
+        text = Path(text).read_text("utf-8", errors="replace")
+    return vocabulary.parse(text)
+
+
+def _method(options: argparse.Namespace) -> Method:
+    if options.method != "gclip":
+        return find_method(options.method)
     return gclip(
-        amf=not given.no_amf,
-        cs=not given.no_cs,
-        amf_blocks=block_choice(given.amf_blocks),
-        cs_blocks=block_choice(given.cs_blocks),
+        amf=not options.no_amf,
+        cs=not options.no_cs,
+        amf_blocks=block_choice(options.amf_blocks),
+        cs_blocks=block_choice(options.cs_blocks),
     )
 
 
-def _unique_names(paths: Sequence[Path]) -> list[str]:
-    """Output names: each file's stem, with a number if another image has the same."""
-    names: list[str] = []
-    for path in paths:
-        numbered = (f"{path.stem}-{n}" for n in count(2))
-        names.append(next(one for one in chain([path.stem], numbered) if one not in names))
-    return names
-
-
-def _save(folder: Path, name: str, picture: images.Image.Image, result: Segmentation) -> None:
+def _save(task: Task, picture: images.Image.Image, result: Segmentation) -> None:
     labels, names = result.labels.numpy(), result.vocabulary.names
-    indexed(labels, names).save(folder / f"{name}.png")
+    indexed(labels, names).save(task.mask)
     paint = images.Image.fromarray(table(names)[labels])
     share = images.Image.fromarray(np.where(labels < 0, 0, 153).astype(np.uint8))  # of 255
-    images.Image.composite(paint, picture, share).save(folder / f"{name}-overlay.png")
+    images.Image.composite(paint, picture, share).save(task.overlay)
     summary = {
         "classes": [list(synonyms) for synonyms in result.vocabulary.classes],
         "areas": dict(zip(names, result.areas(), strict=True)),
@@ -144,20 +295,28 @@ def _save(folder: Path, name: str, picture: images.Image.Image, result: Segmenta
         "notes": result.notes,
     }
     text = json.dumps(summary, indent=1, ensure_ascii=False)
-    (folder / f"{name}.json").write_text(text + "\n", "utf-8")
+    task.summary.write_text(text + "\n", "utf-8")
 
 
-def _report(path: Path, result: Segmentation) -> None:
+def _report(path: Path, result: Segmentation) -> str:
+    """The areas of an image's classes in one line, then its notes."""
     areas = ", ".join(
         f"{name} {area:.1%}"
         for name, area in zip(result.vocabulary.names, result.areas(), strict=True)
     )
     rest = result.rest_area()
-    print(f"{path}: {areas}" + (f", rest {rest:.1%}" if rest else ""))
+    lines = [f"{path}: {areas}" + (f", rest {rest:.1%}" if rest else "")]
     if result.unknown:
-        print(f"  this backbone was not trained on: {', '.join(result.unknown)}")
-    for note in result.notes:
-        print(f"  {note}")
+        lines.append(f"this backbone was not trained on: {', '.join(result.unknown)}")
+    return "\n  ".join([*lines, *result.notes])
+
+
+def _outcome(images: int, failures: int, folder: Path) -> str:
+    """One line on all images together."""
+    done = f"{images} image{'s' if images > 1 else ''}"
+    if failures:
+        done = f"{images - failures} of {done}"
+    return f"{done} segmented; the masks are in {folder}"
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """The documents: links and commands exist, Python runs and draws, the front matter is valid."""
 
+import json
 import re
 import shutil
 import subprocess
+import tomllib
 import venv
-from importlib.metadata import version
+from importlib.metadata import EntryPoint, version
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import yaml
 
 from demo.tabs import TABS, learn
 from demo.widgets import code
+from gclip_core import segment
 from tests import ROOT
 
 DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")] + sorted(
@@ -82,6 +85,11 @@ def test_readme_python_runs(
     assert capsys.readouterr().out.strip()
 
 
+def test_the_gclip_command_is_that_of_the_module() -> None:
+    scripts = tomllib.loads(read(ROOT / "pyproject.toml"))["project"]["scripts"]
+    assert EntryPoint("gclip", scripts["gclip"], "console_scripts").load() is segment.main
+
+
 @pytest.mark.long
 def test_the_wheel_segments_in_a_fresh_environment(tmp_path: Path) -> None:
     """``pip install .`` into an environment of its own, then a mask away from the checkout."""
@@ -99,6 +107,11 @@ def test_the_wheel_segments_in_a_fresh_environment(tmp_path: Path) -> None:
     )
     assert done.stdout.split()[0] == "_assets", done.stderr[-800:]
     assert "(144, 144)" in done.stdout
+    photo = ROOT / "assets" / "photos" / "dog.jpg"
+    command = [tmp_path / "env" / "bin" / "gclip", photo, "--words", "dog, grass"]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=300)
+    summary = json.loads((tmp_path / "out" / "dog.json").read_text("utf-8"))
+    assert summary["classes"] == [["dog"], ["grass"]]
 
 
 @pytest.mark.long

@@ -1,16 +1,17 @@
-"""``python -m gclip_core.segment``: masks for whoever wants no page."""
+"""``gclip``, or ``python -m gclip_core.segment``: masks for whoever wants no page."""
 
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from gclip_core import METHODS, Backbone, Segmenter, assets
-from gclip_core.segment import main
+from gclip_core.segment import main, plan
 from tests.models import loaded, picture
 
 
@@ -111,3 +112,163 @@ def test_unusable_settings_are_named_without_a_trace(
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert "Traceback" not in error
+
+
+class TestFiles:
+    """No input is ever written to, and nothing is read before all outputs are checked."""
+
+    @pytest.fixture(autouse=True)
+    def in_the_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+
+    def refused(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+        """The sentence of a command that ends with 2 and changes no file."""
+        before = contents(Path())
+        assert main([*arguments]) == 2
+        assert contents(Path()) == before
+        error = capsys.readouterr().err
+        assert error.startswith("error: ")
+        assert error.count("\n") == 1
+        return error
+
+    def test_a_photo_is_not_replaced_by_its_mask(
+        self, photo: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        error = self.refused(capsys, "photo.png", "--words", "cat", "--out", ".")
+        assert "photo.png is the input photo.png; choose another folder with --out" in error
+
+    @pytest.mark.parametrize("second", ["photo-overlay.png", "photo.json"])
+    def test_a_later_input_is_not_replaced(
+        self, second: str, photo: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        first = photo.rename("first.jpg").rename("photo.jpg")
+        Path(second).write_bytes(first.read_bytes())
+        assert second in self.refused(capsys, "photo.jpg", second, "--words", "cat", "--out", ".")
+
+    @pytest.mark.parametrize("option", ["--words", "--rest"])
+    def test_a_text_file_of_words_is_not_replaced(
+        self, option: str, photo: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        Path("photo.json").write_text("cat, dog", "utf-8")
+        photo.rename("other").rename("photo.jpg")
+        self.refused(capsys, "photo.jpg", "--words", "cat", option, "photo.json", "--out", ".")
+
+    def test_a_weight_file_is_not_replaced(
+        self, photo: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        Path("out").mkdir()
+        Path("out/photo.json").write_bytes(b"weights")
+        self.refused(capsys, "photo.png", "--words", "cat", "--weights", "out/photo.json")
+
+    @pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+    def test_an_output_that_is_a_link_to_an_input_is_refused(
+        self, link: str, photo: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        Path("out").mkdir()
+        getattr(Path("out/photo.png"), link)(photo)
+        assert "out/photo.png" in self.refused(capsys, "photo.png", "--words", "cat")
+
+    def test_a_folder_under_another_name_is_the_same_folder(
+        self, photo: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        Path("link").symlink_to(Path(), target_is_directory=True)
+        self.refused(capsys, "photo.png", "--words", "cat", "--out", "link")
+        self.refused(capsys, "link/photo.png", "--words", "cat", "--out", ".")
+
+    def test_an_input_that_does_not_exist_yet_is_not_made(
+        self, photo: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.refused(capsys, "photo.png", "out/photo-overlay.png", "--words", "cat")
+
+    def test_two_outputs_that_are_links_to_one_file_are_refused(
+        self, photo: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        Path("out").mkdir()
+        Path("kept.png").write_bytes(b"other")
+        for name in ("photo.png", "photo-overlay.png"):
+            Path("out", name).symlink_to(Path("kept.png").absolute())
+        assert "one file" in self.refused(capsys, "photo.png", "--words", "cat")
+
+    @pytest.mark.parametrize("out", ["photo.png", "photo.png/masks", "folder"])
+    def test_outputs_that_cannot_be_written_are_refused(
+        self, out: str, photo: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        Path("folder/photo.json").mkdir(parents=True)
+        assert "--out" in self.refused(capsys, "photo.png", "--words", "cat", "--out", out)
+
+    def test_nothing_is_read_before_all_outputs_are_checked(
+        self, photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        Path("out").mkdir()
+        last = Path("out/last.png")
+        last.write_bytes(photo.read_bytes())
+        monkeypatch.setattr("gclip_core.images.check", lambda path: pytest.fail(f"read {path}"))
+        self.refused(capsys, "photo.png", str(last), "--words", "cat")
+
+    def test_a_second_run_replaces_the_masks_of_the_first(self, photo: Path) -> None:
+        for words in ("cat", "dog, sky"):
+            assert main(["photo.png", "--words", words]) == 0
+        summary = json.loads(Path("out/photo.json").read_text("utf-8"))
+        assert summary["classes"] == [["dog"], ["sky"]]
+
+    def test_names_that_differ_in_case_only_get_a_number(self) -> None:
+        tasks = plan([Path("a/dog.png"), Path("b/Dog.jpg"), Path("c/DOG.webp")], Path("out"))
+        assert [task.mask.name for task in tasks] == ["dog.png", "Dog-2.png", "DOG-3.png"]
+
+    def test_an_overlay_and_a_mask_of_one_name_are_two_files(self) -> None:
+        tasks = plan([Path("dog.jpg"), Path("dog-overlay.jpg")], Path("out"))
+        outputs = [output for task in tasks for output in task.outputs]
+        assert len(set(outputs)) == 6
+        assert tasks[1].mask.name == "dog-overlay-2.png"
+
+    def test_a_list_of_words_longer_than_a_file_name_is_no_file(self, photo: Path) -> None:
+        words = ", ".join(f"word {number}" for number in range(40))
+        assert run(photo, "--words", words)[1]["classes"][39] == ["word 39"]
+
+
+class TestFolders:
+    def test_every_image_of_a_folder_is_segmented_and_one_line_sums_up(
+        self, photo: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        folder, out = photo.parent / "photos", photo.parent / "out"
+        folder.mkdir()
+        (folder / "notes.txt").write_text("no image", "utf-8")
+        photo.rename(folder / "b.PNG")
+        picture(96, 120).save(folder / "a.jpg")
+        (folder / "c.png").write_bytes(b"no picture")
+        assert main([str(folder), "--words", "cat, sky", "--out", str(out)]) == 1
+        assert {path.name for path in out.glob("*.json")} == {"a.json", "b.json"}
+        printed = capsys.readouterr()
+        names = [line.split(":")[0] for line in printed.out.splitlines() if "cat" in line]
+        assert names == [str(folder / "a.jpg"), str(folder / "b.PNG")]
+        failed, outcome = printed.err.splitlines()  # no progress bar, as this is no terminal
+        assert failed.startswith(f"{folder / 'c.png'}: An image was expected")
+        assert outcome == f"2 of 3 images segmented; the masks are in {out}"
+
+    def test_a_folder_without_images_is_refused(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main([str(tmp_path), "--words", "cat", "--out", str(tmp_path / "out")]) == 2
+        assert "none came" in capsys.readouterr().err
+
+    def test_masks_beside_the_photos_are_not_taken_for_photos_and_replaced(
+        self, photo: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        folder = str(photo.parent)
+        photo.rename(photo.with_suffix(".gif"))
+        assert main([folder, "--words", "cat", "--out", folder]) == 0
+        assert main([folder, "--words", "cat", "--out", folder]) == 2
+        assert "is the input" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_the_command_without_a_trace(
+    photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("gclip_core.images.check", Mock(side_effect=KeyboardInterrupt))
+    assert main([str(photo), "--words", "cat", "--out", str(photo.parent / "out")]) == 130
+    assert capsys.readouterr().err.strip() == "Stopped."
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """The bytes of every file in a folder and its folders."""
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

@@ -24,12 +24,13 @@ from gclip_core.types import Grid
 MAX_PIXELS = 100_000_000
 """Larger uploads are refused."""
 LARGE = 32_000_000
-"""Larger pictures are decoded in the turn of large requests. A WebP may be no larger: its decoder
-makes four whole copies."""
+"""Larger pictures are decoded in the turn of large requests."""
 WORKED_PIXELS = 4_000_000
 """Larger uploads are scaled down to this on arrival."""
 CLASSES = "Classes"
 """The text chunk in which a mask names the classes of its values, as a JSON list."""
+MAX_CLASSES_TEXT = 2**16
+"""Characters of that list; a longer one is ignored."""
 
 
 class NoPictureError(ImageError):
@@ -117,7 +118,7 @@ def open_picture(settings: Settings, upload: str) -> Picture:
     return Picture(image, digest, "Your photo", "", came=came)
 
 
-_one_decoder = threading.Lock()
+_one_header, _one_decoder = threading.Lock(), threading.Lock()
 one_large = threading.RLock()
 """One thread at a time works on a large request or decodes a large picture, for their memory.
 
@@ -132,10 +133,8 @@ def size_of(path: str) -> Grid:
     Raises:
         ImageError: no picture, or too large a one.
     """
-    most = MAX_PIXELS
-    with suppress(OSError), Path(path).open("rb") as file:
-        most = LARGE if file.read(12)[8:] == b"WEBP" else MAX_PIXELS
-    return images.header_size(path, most)
+    with _one_header:
+        return images.header_size(path, MAX_PIXELS)
 
 
 @contextmanager
@@ -205,11 +204,11 @@ def mask_colours(path: str) -> list[tuple[int, str, float, str]]:
 
 def _names_inside(path: str) -> list[str]:
     """The classes that an indexed PNG names itself, by its values, as our own masks do."""
-    with Image.open(path) as image:
-        text = getattr(image, "text", {}).get(CLASSES, "") if image.mode == "P" else ""
+    with Image.open(path, formats=images.FORMATS) as image:
+        text = image.info.get(CLASSES, "") if image.mode == "P" else ""
     names = None
     with suppress(ValueError, RecursionError):
-        names = json.loads(text)
+        names = json.loads(text) if len(text) <= MAX_CLASSES_TEXT else None
     listed = names[:255] if isinstance(names, list) else []
     return [name.strip()[:100] if isinstance(name, str) else "" for name in listed]
 

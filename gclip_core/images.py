@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from gclip_core.errors import ImageError
 
@@ -24,12 +24,17 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 """The decoders that may run, by Pillow's names."""
 
 MAX_PIXELS = 64_000_000
+MAX_COPIED = 32_000_000
+"""Maximum number of pixels where a decoder keeps more than one whole copy: WebP's keeps four, and a
+JPEG's of several scans keeps all coefficients, two bytes each."""
 MAX_SIDE = 65_535
 MAX_BYTES = 256 * 2**20
 MAX_READS = 10_000
 """Maximum number of reads until the header is complete; a file with endless comments needs more."""
 MAX_EXIF = 2**16
 """Maximum bytes of EXIF. Many entries can point to the same bytes; Pillow copies them for each."""
+MAX_PROFILE = 3 * MAX_EXIF
+"""Maximum characters of EXIF written as hexadecimal digits in a PNG's text, as ImageMagick did."""
 MAX_JPEG_SCANS = 100
 """Maximum number of scans of a JPEG; encoders write about ten, and libtiff has the same limit."""
 ROWS = 256
@@ -41,6 +46,19 @@ _SAVE_AS = "save it as PNG or JPEG and try again"
 # 0xFF starts a marker, unless 0x00, 0x01 or 0xD0 to 0xD8 (a restart, or the file's start) follows.
 _JPEG_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
 _JPEG_END = b"\xff\xd9"
+_JPEG_FRAME = re.compile(rb"[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf]")
+_JPEG_SEQUENTIAL = (b"\xc0", b"\xc1", b"\xc9")
+"""The frames that are no progressive, lossless or hierarchical ones."""
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""By EXIF's orientation, what makes the picture upright."""
 
 Source = Image.Image | NDArray | str | Path | bytes
 Grid = tuple[int, int]  # as in gclip_core.types, which imports torch
@@ -53,9 +71,11 @@ def check(source: Source, max_pixels: int = MAX_PIXELS, draft: Grid | None = Non
     (H, W, 1), (H, W, 3) or (H, W, 4). Values of 16 bits are divided by 257, transparent pixels
     become white, and the first frame of an animation is used. With ``draft``, the picture of a file
     may be smaller, but has at least this height and width: no second copy in full size is made.
+    EXIF behind a file's pixels is ignored.
 
     Raises:
-        ImageError: no picture of these kinds, damaged, over ``max_pixels``, or another limit.
+        ImageError: no picture of these kinds, damaged, over ``max_pixels`` or, for a WebP or a
+            JPEG of several scans, over :data:`MAX_COPIED`, or another limit.
     """
     with _refusing(max_pixels):
         if isinstance(source, np.ndarray):
@@ -63,7 +83,7 @@ def check(source: Source, max_pixels: int = MAX_PIXELS, draft: Grid | None = Non
         if isinstance(source, Image.Image):
             _check_size(source.height, source.width, max_pixels)
             source.load()
-            return _as_rgb(_upright(source.copy()))
+            return _as_rgb(_upright(source.copy(), orientation(source)))
         return _from_bytes(_read(source), max_pixels, draft)
 
 
@@ -71,11 +91,26 @@ def header_size(source: str | Path | bytes, max_pixels: int = MAX_PIXELS) -> Gri
     """Height and width after rotation by the EXIF orientation, from a file's header alone.
 
     Raises:
-        ImageError: no picture of these kinds, or more than ``max_pixels``.
+        ImageError: no picture of these kinds, or too many pixels, as :func:`check`.
     """
-    with _refusing(max_pixels):
-        image = _open(_read(source), max_pixels)
-        return image.size if _is_turned(image) else image.size[::-1]
+    with _refusing(max_pixels), _open(_read(source), max_pixels) as image:
+        return image.size if orientation(image) >= 5 else image.size[::-1]
+
+
+def orientation(image: Image.Image) -> int:
+    """EXIF's orientation, 1 to 8, from what was read of the file; 1 where there is none.
+
+    No pixel is decoded: Pillow's own method would, to look for EXIF behind them.
+    """
+    exif = image.info.get("exif", b"")
+    profile = image.info.get("Raw profile type exif", "")
+    try:
+        if len(exif) > MAX_EXIF or len(profile) > MAX_PROFILE:
+            return 1
+        value = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
+    except Exception:  # as in `_refusing`, for damaged EXIF
+        return 1
+    return int(value) if value in range(1, 9) else 1
 
 
 @contextmanager
@@ -172,8 +207,7 @@ class _CountedReads(BytesIO):
 
 def _open(data: bytes, max_pixels: int) -> Image.Image:
     """The image of a file, with its size checked and no pixel decoded yet."""
-    if data.startswith(b"\xff\xd8"):
-        _check_jpeg(data)
+    copied = data.startswith(b"\xff\xd8") and _check_jpeg(data)
     stream = _CountedReads(data)
     try:
         image = Image.open(stream, formats=FORMATS)
@@ -181,14 +215,17 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
         what = "a damaged file, or one of another kind," if data else "an empty file (0 bytes)"
         raise ImageError(f"{_EXPECTED}, but {what} came; {_SAVE_AS}.") from error
     stream.counts = False
+    if copied or image.format == "WEBP":
+        max_pixels = min(max_pixels, MAX_COPIED)
     _check_size(image.height, image.width, max_pixels)
     return image
 
 
 def _from_bytes(data: bytes, max_pixels: int, draft: Grid | None) -> Image.Image:
     with _open(data, max_pixels) as image:
+        turn = orientation(image)
         if draft:
-            draft = draft[::-1] if _is_turned(image) else draft
+            draft = draft[::-1] if turn >= 5 else draft
             image.draft(None, draft[::-1])  # Pillow: (width, height)
         try:
             image.load()
@@ -196,7 +233,7 @@ def _from_bytes(data: bytes, max_pixels: int, draft: Grid | None) -> Image.Image
             if image.format != "JPEG" or data.endswith(_JPEG_END):
                 raise
             return _without_end(data, max_pixels, draft)
-        return _as_rgb(_upright(_reduced(image, draft) if draft else image))
+        return _as_rgb(_upright(_reduced(image, draft) if draft else image, turn))
 
 
 def _without_end(data: bytes, max_pixels: int, draft: Grid | None) -> Image.Image:
@@ -222,24 +259,33 @@ def _reduced(image: Image.Image, least: Grid) -> Image.Image:
     for top in range(0, image.height, step):
         rows = image.crop((0, top, image.width, min(top + step, image.height)))
         small.paste(_as_rgb(rows).reduce(n), (0, top // n))
-    small.info = {key: one for key, one in image.info.items() if key != "transparency"}
     return small
 
 
-def _check_jpeg(data: bytes) -> None:
-    """Raises ImageError for too much EXIF or too many scans; a scan takes as long as a picture."""
-    at, scans, exif = 2, 0, 0
+def _check_jpeg(data: bytes) -> bool:
+    """Whether its decoder keeps all coefficients, as for several scans: as libjpeg decides it.
+
+    Raises:
+        ImageError: too much EXIF, or too many scans; each takes as long as a picture.
+    """
+    at, scans, exif, channels, copied = 2, 0, 0, 0, False
     for _ in range(MAX_READS):
-        found = _JPEG_MARKER.search(data, at)
-        if found is None or found[0] == _JPEG_END:
-            return
-        length = max(2, int.from_bytes(data[found.end() : found.end() + 2], "big"))
-        scans += found[1] == b"\xda"
-        if found[1] == b"\xe1" and data.startswith(b"Exif\0\0", found.end() + 2):
-            exif += length
-        if scans > MAX_JPEG_SCANS or exif > MAX_EXIF + 2:
+        marker = _JPEG_MARKER.search(data, at)
+        if marker is None or marker[0] == _JPEG_END:
+            return copied
+        kind, start = marker[1], marker.end()
+        length = max(2, int.from_bytes(data[start : start + 2], "big"))
+        if _JPEG_FRAME.fullmatch(kind):
+            copied |= kind not in _JPEG_SEQUENTIAL
+            channels = int.from_bytes(data[start + 7 : start + 8], "big")
+        elif kind == b"\xda":
+            copied |= int.from_bytes(data[start + 2 : start + 3], "big") < channels
+            scans += 1
+        elif kind == b"\xe1" and data.startswith(b"Exif\0\0", start + 2):
+            exif += length - 2
+        if scans > MAX_JPEG_SCANS or exif > MAX_EXIF:
             raise _unusual(f"more than {MAX_JPEG_SCANS} scans or {MAX_EXIF:,} bytes of EXIF")
-        at = found.end() + length
+        at = start + length
     raise _unusual(f"more than {MAX_READS:,} parts")
 
 
@@ -250,26 +296,9 @@ def _unusual(what: str) -> ImageError:
     )
 
 
-def _orientation(image: Image.Image) -> int:
-    """EXIF's orientation, 1 to 8; 1 is not rotated, and is returned if there is no EXIF."""
-    exif = image.info.get("exif", b"")
-    if not isinstance(exif, bytes) or len(exif) > MAX_EXIF + 2:
-        image.info.pop("exif", None)
-    try:
-        return image.getexif().get(0x0112, 1)
-    except Exception:  # as above, for damaged EXIF
-        return 1
-
-
-def _is_turned(image: Image.Image) -> bool:
-    return _orientation(image) in (5, 6, 7, 8)
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """The image rotated by its EXIF orientation, in place."""
-    if _orientation(image) in range(2, 9):
-        ImageOps.exif_transpose(image, in_place=True)
-    return image
+def _upright(image: Image.Image, turn: int) -> Image.Image:
+    """The image, upright: ``turn`` is its EXIF orientation."""
+    return image.transpose(_TURNS[turn]) if turn in _TURNS else image
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:

@@ -9,11 +9,15 @@ import argparse
 import ctypes
 import sys
 
+from PIL import PngImagePlugin
+
 MB = 10**6
 BOUND = 1500 * MB
 WORKING = 1300 * MB
 LEAST = WORKING + 50 * MB
 """The smallest bound that can be set."""
+PNG_TEXTS = 4 * 2**20
+"""Bytes of all texts in a PNG; a character may need four in memory. Pillow would read 64 MB."""
 # From glibc's <malloc.h>. Left alone, glibc keeps freed blocks of up to 32 MB in many arenas, and
 # the process grows to twice of what is in use.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
@@ -39,7 +43,8 @@ def parsed(text: str) -> int:
 
 
 def prepare() -> None:
-    """Make the allocator return freed memory to the system; on glibc only."""
+    """Bound a PNG's texts, and make glibc's allocator return freed memory to the system."""
+    PngImagePlugin.MAX_TEXT_MEMORY = PNG_TEXTS
     if hasattr(_LIBC, "mallopt"):
         for option, value in _OPTIONS.items():
             _LIBC.mallopt(option, value)

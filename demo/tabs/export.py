@@ -16,7 +16,7 @@ import gradio as gr
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from demo import variants, wording
@@ -182,10 +182,10 @@ def _picture(look: Look) -> tuple[str, bytes]:
     image, path = look.picture.image, look.request.upload
     # The field may still have the picture from before: it counts only where it was chosen.
     if look.settings.source == "upload":
-        with Image.open(path) as file:
+        with Image.open(path, formats=images.FORMATS) as file:
             kind = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}.get(file.format or "")
-            turned = file.getexif().get(ExifTags.Base.Orientation, 1) != 1
-            if kind and file.mode == "RGB" and file.size == image.size and not turned:
+            upright = images.orientation(file) == 1
+            if kind and file.mode == "RGB" and file.size == image.size and upright:
                 return f"picture.{kind}", Path(path).read_bytes()
     return "picture.png", render.saved(image, compress_level=1)
 

@@ -1,6 +1,7 @@
 """How much memory the page may use: what its cache keeps, and what a request may need."""
 
 import argparse
+import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from demo import source
 from demo.host import memory
@@ -66,15 +68,17 @@ def test_a_large_mask_needs_under_8_bytes_a_number(mode: str, most: int, tmp_pat
     assert grown < most
 
 
-def test_a_webp_which_is_decoded_into_four_copies_may_not_be_large(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(source, "LARGE", 12 * 17 - 1)
-    for kind in ("PNG", "GIF", "WEBP"):
-        rgb().save(tmp_path / kind, kind)
-    assert source.size_of(str(tmp_path / "PNG")) == source.size_of(str(tmp_path / "GIF"))
-    with pytest.raises(ImageError, match="at most 203 pixels"):
-        source.size_of(str(tmp_path / "WEBP"))
+def test_the_classes_that_a_mask_names_are_read_without_its_later_frames(tmp_path: Path) -> None:
+    """A text behind the pixels, or too long a one, names none."""
+    info = PngInfo()
+    info.add_text(source.CLASSES, '["cat"]')
+    mask = Image.new("P", (9, 7))
+    for rest in ([], [mask] * 3):
+        mask.save(tmp_path / "x.png", pnginfo=info, save_all=bool(rest), append_images=rest)
+        assert source.mask_colours(str(tmp_path / "x.png"))[0][3] == "cat"
+    info.add_text(source.CLASSES, json.dumps(["cat"] * 2**16))
+    mask.save(tmp_path / "x.png", pnginfo=info)
+    assert source.mask_colours(str(tmp_path / "x.png"))[0][3] == ""
 
 
 @pytest.mark.parametrize(

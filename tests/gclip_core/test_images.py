@@ -15,7 +15,17 @@ from gclip_core import images
 from gclip_core.errors import ImageError
 from gclip_core.images import check, digest, resize, target_size
 from tests import refusal
-from tests.pictures import FORMATS, cost, encoded, noise, png_bomb, png_chunk, rgb, turned
+from tests.pictures import (
+    FORMATS,
+    black_png,
+    cost,
+    encoded,
+    noise,
+    png_bomb,
+    png_chunk,
+    rgb,
+    turned,
+)
 
 # Pillow warns of what is odd in a header before the refusal in words.
 pytestmark = pytest.mark.filterwarnings(
@@ -237,6 +247,18 @@ def _png_with(chunks: bytes) -> bytes:
     return data[:33] + chunks + data[33:]
 
 
+def _png_ending_with(chunk: bytes) -> bytes:
+    """A PNG with one more chunk after its pixels."""
+    data = encoded(rgb(), "PNG")
+    return data[:-12] + chunk + data[-12:]
+
+
+def _raw_profile(exif: bytes) -> bytes:
+    """A PNG's text of EXIF as hexadecimal digits."""
+    text = b"\nexif\n" + str(len(exif)).encode() + b"\n" + exif.hex().encode()
+    return png_chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(text))
+
+
 def _jpeg_of_scans(scans: int, size: int = 2048) -> bytes:
     """A progressive JPEG of ``size`` squared whose last scan comes ``scans`` times."""
     data = encoded(Image.new("L", (size, size), 100), "JPEG", progressive=True)
@@ -282,6 +304,12 @@ _BOMBS = {
     "the same in a PNG's EXIF": (
         lambda: encoded(rgb(), "PNG", exif=_overlapping_notes(10**6)), "12x17", 60,
     ),
+    "the same behind a PNG's pixels": (
+        lambda: _png_ending_with(png_chunk(b"eXIf", _overlapping_notes(10**5))), "12x17", 60,
+    ),
+    "the same as digits in a PNG's text": (
+        lambda: _png_with(_raw_profile(_overlapping_notes(10**5))), "12x17", 60,
+    ),
     "20,000 scans": (lambda: _jpeg_of_scans(20_000), "ImageError", 100),
     "ten scans": (lambda: _jpeg_of_scans(10), "2048x2048", 100),
     "2,000,000 comments": (
@@ -307,6 +335,62 @@ def test_a_bomb_costs_little_memory_and_time(bomb: str, tmp_path: Path) -> None:
     assert found == outcome
     assert grown < most_mb
     assert seconds < 10, "of processor time; what grows with the square takes minutes"
+
+
+def _size(path: Path) -> tuple[int, int]:
+    return images.header_size(path)
+
+
+def test_the_size_is_read_without_decoding_a_pixel(tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(black_png(5000, 8000, 8, 0))
+    size, grown, _ = cost(_size, tmp_path / "x.png")
+    assert size == (5000, 8000)
+    assert grown < 10, "its pixels are 40 MB"
+
+
+def _claiming(data: bytes, marker: bytes, height: int, width: int) -> bytes:
+    """A JPEG whose frame claims another size."""
+    at = data.index(marker) + 5
+    return data[:at] + struct.pack(">HH", height, width) + data[at + 4 :]
+
+
+def _of_one_channel_a_scan() -> bytes:
+    """A sequential JPEG whose first scan has one of three channels."""
+    data = bytearray(encoded(rgb(), "JPEG"))
+    data[data.index(b"\xff\xda") + 4] = 1
+    return bytes(data)
+
+
+def test_a_jpeg_of_several_scans_may_have_fewer_pixels() -> None:
+    """Its decoder keeps all coefficients: four channels of 99 megapixels need 800 MB."""
+    progressive = encoded(rgb(), "JPEG", progressive=True)
+    for data, frame in ((progressive, b"\xff\xc2"), (_of_one_channel_a_scan(), b"\xff\xc0")):
+        fits, large = (_claiming(data, frame, 6000, width) for width in (5333, 5334))
+        assert images.header_size(fits) == (6000, 5333)
+        refused(large, "at most 32,000,000 pixels")
+    plain = _claiming(encoded(rgb(), "JPEG"), b"\xff\xc0", 6000, 9000)
+    assert images.header_size(plain) == (6000, 9000)
+
+
+def test_a_webp_which_is_decoded_into_four_copies_may_have_fewer_pixels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(images, "MAX_COPIED", 12 * 17 - 1)
+    for kind in ("PNG", "GIF", "JPEG"):
+        assert images.header_size(encoded(rgb(), kind)) == (12, 17)
+    refused(encoded(rgb(), "WEBP"), "at most 203 pixels")
+
+
+def test_exif_behind_the_pixels_turns_nothing() -> None:
+    data = _png_ending_with(png_chunk(b"eXIf", turned(6).tobytes()[6:]))
+    assert images.header_size(data) == (12, 17)
+    assert (pixels(check(data)) == pixels(rgb())).all()
+
+
+def test_exif_as_digits_in_a_text_turns_the_picture() -> None:
+    data = _png_with(_raw_profile(turned(6).tobytes()))
+    assert images.header_size(data) == (17, 12)
+    assert (pixels(check(data)) == np.rot90(pixels(rgb()), -1)).all()
 
 
 def test_equal_pixels_have_equal_digests_and_others_have_not() -> None:

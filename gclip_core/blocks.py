@@ -71,6 +71,12 @@ def finish(block: nn.Module, x: Tensor, mixed: Tensor, W2: Tensor | None = None)
     return ffn(block, x, W2).add_(x)
 
 
+def run(block: nn.Module, x: Tensor, heads: Heads, W2: Tensor | None = None) -> Tensor:
+    """A block's output from its input (..., T, D) and its heads (..., H, T, d)."""
+    mixed = F.scaled_dot_product_attention(heads.q, heads.k, heads.v)
+    return finish(block, x, mixed, W2)
+
+
 def block_inputs(
     blocks: Sequence[nn.Module],
     x: Tensor,
@@ -89,8 +95,7 @@ def block_inputs(
         heads = project(block, inputs[-1])
         if seen is not None:
             seen(index, heads)
-        mixed = F.scaled_dot_product_attention(heads.q, heads.k, heads.v)
-        inputs.append(finish(block, inputs[-1], mixed, replaced.get(index)))
+        inputs.append(run(block, inputs[-1], heads, replaced.get(index)))
     return inputs
 
 

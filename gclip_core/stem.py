@@ -1,16 +1,22 @@
-"""A convolutional stem that replaces the patch embedding of a vision transformer.
+"""A stem that replaces the patch embedding of a vision transformer by features of two networks.
 
-It is EfficientNet-Lite (Tan & Le 2019) with batch norms folded into convolutions. Its stride is 16:
-that of stage six is 1 instead of 2, and later convolutions are dilated. Features of three stages
-are mapped to one token per patch. The image classifier on the last stage helps to suggest words.
+The first is EfficientNet-Lite (Tan & Le 2019) with batch norms folded into convolutions. Its stride
+is 16: that of stage six is 1 instead of 2, and later convolutions are dilated. The second are the
+first blocks of a vision transformer (DINOv2, Oquab et al. 2023), on the same grid. Features of
+three stages and of the last of these blocks are mapped to one token per patch. The image classifier
+on the last stage helps to suggest words.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from open_clip.transformer import LayerNorm, ResidualAttentionBlock
 from torch import Tensor, nn
+
+from gclip_core import blocks
 
 # Kernel, stride and expansion of every stage. EfficientNet-Lite's sixth stage has a stride of 2.
 _STAGES = ((3, 1, 1), (3, 2, 6), (5, 2, 6), (3, 2, 6), (5, 1, 6), (5, 1, 6), (3, 1, 6))
@@ -24,7 +30,8 @@ class Stem(nn.Module):
     ``settings["channels"]`` and ``["repeats"]`` are the width and depth of each of seven stages,
     ``["first"]`` is the width before them, and ``["hidden"]`` that of the two-layer map to tokens.
     ``["pooled"]`` is the width of the features that the classifier averages over patches, and
-    ``["classes"]`` the number of its classes.
+    ``["classes"]`` the number of its classes. ``["transformer"]`` are the arguments of
+    :class:`TransformerTrunk`; without it there are convolutions only.
     """
 
     kernel_size = (16, 16)  # side of a patch in pixels: ``Backbone.patch`` reads it
@@ -45,8 +52,12 @@ class Stem(nn.Module):
                 before = after
             self.stages.append(stage)
         tapped = sum(channels[index] for index in _TAPPED)
-        self.linear = nn.Linear(tapped, width)
-        self.hidden = nn.Linear(tapped, settings["hidden"])
+        self.deepest = slice(tapped - channels[-1], tapped)
+        trunk = settings.get("transformer")
+        self.transformer = TransformerTrunk(**trunk) if trunk else None
+        total = tapped + (trunk["width"] if trunk else 0)
+        self.linear = nn.Linear(total, width)
+        self.hidden = nn.Linear(total, settings["hidden"])
         self.out = nn.Linear(settings["hidden"], width, bias=False)
         self.head = nn.Linear(channels[-1], settings["pooled"])
         self.classes = nn.Linear(settings["pooled"], settings["classes"])
@@ -56,8 +67,8 @@ class Stem(nn.Module):
         """The first convolution's weight, for its device and dtype."""
         return self.first[-1].weight
 
-    def features(self, pixels: Tensor) -> Tensor:
-        """Features of three stages, concatenated: (B, h, w, C)."""
+    def convolutions(self, pixels: Tensor) -> Tensor:
+        """Features of three stages of EfficientNet-Lite, concatenated: (B, h, w, C)."""
         x = pixels.contiguous(memory_format=torch.channels_last)  # faster convolutions
         x = F.relu6(self.first(x), inplace=True)
         tapped = []
@@ -68,13 +79,20 @@ class Stem(nn.Module):
         tapped[0] = F.avg_pool2d(tapped[0], 2)  # of stride 8
         return torch.cat(tapped, dim=1).permute(0, 2, 3, 1)
 
+    def features(self, pixels: Tensor) -> Tensor:
+        """Features of both networks, concatenated: (B, h, w, C)."""
+        stages = self.convolutions(pixels)
+        if self.transformer is None:
+            return stages
+        return torch.cat([stages, self.transformer(pixels)], dim=-1)
+
     def tokens(self, features: Tensor) -> Tensor:
         """Features (..., C) to tokens (..., width): a linear map plus a two-layer one."""
         return self.linear(features) + self.out(F.gelu(self.hidden(features)))
 
     def deep(self, features: Tensor) -> Tensor:
         """What the classifier averages over patches: (..., C) to (..., pooled)."""
-        return F.relu6(self.head(features[..., -self.head.in_features :]))
+        return F.relu6(self.head(features[..., self.deepest]))
 
     def classified(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens as of :meth:`forward`, and the probability of each class, (B, classes) float32."""
@@ -84,6 +102,48 @@ class Stem(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.tokens(self.features(pixels)).permute(0, 3, 1, 2)
+
+
+class TransformerTrunk(nn.Module):
+    """Pixels (B, 3, 16h, 16w) to the patches of a vision transformer's ``depth``-th block.
+
+    The image is scaled to ``patch`` pixels a patch. Positional embeddings are those of a square of
+    ``grid`` patches a side, resized as DINOv2 does. There is no layer scale: its factors are part
+    of the weights.
+    """
+
+    def __init__(self, width: int, heads: int, depth: int, patch: int, grid: int) -> None:
+        super().__init__()
+        self.patch = nn.Conv2d(3, width, patch, patch)
+        self.class_embedding = nn.Parameter(torch.zeros(width))
+        self.positional_embedding = nn.Parameter(torch.zeros(width, grid, grid))
+        norm = partial(LayerNorm, eps=1e-6)
+        self.blocks = nn.ModuleList(
+            ResidualAttentionBlock(width, heads, norm_layer=norm) for _ in range(depth)
+        )
+
+    def embed(self, pixels: Tensor) -> Tensor:
+        """The first block's input (B, 1 + hw, width)."""
+        side = self.patch.kernel_size[0]
+        grid = tuple(length // Stem.kernel_size[0] for length in pixels.shape[-2:])
+        size = tuple(length * side for length in grid)
+        scaled = F.interpolate(pixels.float(), size, mode="bicubic", antialias=True)
+        x = self.patch(scaled.to(pixels.dtype))
+        places = self.positional_embedding.float()[None]
+        # DINOv2 enlarges by (n + 0.1) / grid, which moves the samples a little
+        factors = [(length + 0.1) / places.shape[-1] for length in grid]
+        places = F.interpolate(places, scale_factor=factors, mode="bicubic")
+        x = (x + places.to(x.dtype)).flatten(2).transpose(1, 2)
+        first = self.class_embedding.to(x.dtype).expand(len(x), 1, -1)
+        return torch.cat([first, x], dim=1)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """The patches' tokens (B, h, w, width)."""
+        x = self.embed(pixels)
+        for block in self.blocks:
+            x = blocks.run(block, x, blocks.project(block, x))
+        grid = tuple(length // Stem.kernel_size[0] for length in pixels.shape[-2:])
+        return x[:, 1:].unflatten(1, grid)
 
 
 class InvertedResidual(nn.Module):

@@ -1,8 +1,8 @@
-"""The convolutional stem."""
+"""The stem: convolutions, and the blocks of a transformer."""
 
 import torch
 
-from gclip_core.stem import Stem
+from gclip_core.stem import Stem, TransformerTrunk
 
 SMALL = {
     "first": 8,
@@ -30,3 +30,56 @@ def test_classes_are_read_from_the_same_pass_as_tokens() -> None:
     tokens, classes = stem.classified(pixels)
     assert torch.equal(tokens, stem(pixels))
     assert torch.allclose(classes.sum(1), torch.ones(2))
+
+
+TRUNK = {"width": 24, "heads": 3, "depth": 2, "patch": 14, "grid": 5}
+
+
+def _trunk() -> TransformerTrunk:
+    torch.manual_seed(0)
+    trunk = TransformerTrunk(**TRUNK).eval().requires_grad_(False)
+    for parameter in trunk.parameters():
+        parameter += 0.1 * torch.randn_like(parameter)
+    return trunk
+
+
+def test_the_trunk_computes_what_open_clips_blocks_compute_of_patches_of_its_own_size() -> None:
+    trunk = _trunk()
+    smaller = torch.nn.functional.interpolate(
+        torch.randn(2, 3, 4, 6), (64, 96), mode="nearest"
+    )  # even areas, so that scaling to 14 pixels a patch can be written down
+    x = trunk.embed(smaller)
+    for block in trunk.blocks:
+        x = block(x)
+    patches = trunk(smaller)
+    assert patches.shape == (2, 4, 6, 24)
+    assert torch.allclose(patches, x[:, 1:].unflatten(1, (4, 6)), atol=1e-5)
+
+
+def test_the_trunk_reads_each_patch_where_the_convolutions_do() -> None:
+    trunk = _trunk()
+    blank = torch.zeros(1, 3, 64, 96)
+    marked = blank.clone()
+    marked[..., 32:48, 16:32] = 5.0
+    change = (trunk.embed(marked) - trunk.embed(blank))[0, 1:].norm(dim=-1)
+    assert change.argmax() == 2 * 6 + 1
+
+
+def test_positions_of_the_trunk_are_its_own_on_its_own_grid_and_resized_on_others() -> None:
+    trunk = _trunk()
+    trunk.patch.weight.zero_()
+    trunk.patch.bias.zero_()
+    own = trunk.embed(torch.zeros(1, 3, 80, 80))[0, 1:]
+    square = trunk.positional_embedding.flatten(1).T
+    assert (own - square).abs().mean() < 0.1 * square.abs().mean()
+    assert trunk.embed(torch.zeros(1, 3, 48, 112)).shape == (1, 1 + 21, 24)
+
+
+def test_a_stem_with_a_trunk_has_its_features_behind_those_of_the_convolutions() -> None:
+    torch.manual_seed(0)
+    stem, pixels = Stem(32, {**SMALL, "transformer": TRUNK}).eval(), torch.randn(1, 3, 32, 48)
+    features = stem.features(pixels)
+    stages = stem.convolutions(pixels)
+    assert torch.equal(features[..., :-24], stages)
+    assert torch.equal(features[..., -24:], stem.transformer(pixels))
+    assert torch.equal(stem.deep(features), Stem.deep(stem, stages))

@@ -30,7 +30,7 @@ from demo.host import logs, memory
 from demo.host.byte_cache import ByteCache
 from demo.host.zero_gpu import WITHOUT_GPU, Encoder
 from demo.settings import MAX_CLASSES, Settings
-from demo.source import Picture, Truth, decoding, one_large, open_picture, stamp, truth_of_file
+from demo.source import Picture, Truth, decoding, one_large, open_picture, stamp
 from evaluation import metric
 from gclip_core import cs, load, vocabulary
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
@@ -50,15 +50,10 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Request:
-    """What a visitor asks for: settings, and the paths of what was uploaded (empty for none).
-
-    ``truth_classes`` says which class each value of the mask in ``truth_file`` means.
-    """
+    """What a visitor asks for: settings, and the path of what was uploaded (empty for none)."""
 
     settings: Settings
     upload: str = ""
-    truth_file: str = ""
-    truth_classes: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -211,9 +206,9 @@ class Look:
 
     def mask(self, method: Method) -> Mask:
         """The mask under ``method`` as plain data, measured where truth is known; cached."""
-        result, asked = self.segment(method), self.request
+        result = self.segment(method)
         labels, names = result.labels.numpy(), result.vocabulary.names
-        truth = self.truth  # before the key: a large file is decoded in its turn
+        truth = self.picture.truth
 
         def count() -> tuple[tuple[float, ...], metric.WordScores]:
             score = metric.WordScores({}, None, ())
@@ -222,7 +217,7 @@ class Look:
                 score = metric.against_truth(truth.labels, truth.names, labels, typed)
             return class_shares(result.labels, len(names)), score
 
-        key = ("mask", self.result_key(method), asked.truth_file, asked.truth_classes)
+        key = ("mask", self.result_key(method))
         shares, score = self._cached(key, count)
         scores = (score.iou, score.miou, score.absent)
         return Mask(method.title, method, labels, names, shares, *scores)
@@ -287,16 +282,8 @@ class Look:
 
     @property
     def truth(self) -> Truth | None:
-        """The visitor's own mask where there is one, else the picture's."""
-
-        def make() -> Truth | None:
-            asked = self.request
-            if not asked.truth_file:
-                return self.picture.truth
-            own = truth_of_file(asked.truth_file, asked.truth_classes, self.picture.size)
-            return own or self.picture.truth
-
-        return self.once("truth", make)
+        """The picture's true mask, where it is known."""
+        return self.picture.truth
 
     def alike(self, method: Method) -> tuple[float, float]:
         """In-in and in-out of the last block's Values under ``method``; nan where no pair is."""

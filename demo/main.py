@@ -21,7 +21,7 @@ from demo.look import Studio
 from gclip_core import load
 from gclip_core.backbone import load_backbone
 from gclip_core.errors import GclipError
-from gclip_core.registry import BACKBONES, BUILT_IN, backbone_name
+from gclip_core.registry import BACKBONES, BUILT_IN
 
 PREFERRED = "openai-vit-b-16"
 SWITCH_SECONDS = 2e-4
@@ -102,7 +102,7 @@ def parser() -> argparse.ArgumentParser:
     option("port", "by default the first free one from 7860", env("GRADIO_SERVER_PORT"), type=_port)
     names = f"auto (OpenAI ViT-B/16 if on disk, else built-in) or one of: {', '.join(BACKBONES)}"
     known = ["auto", *BACKBONES]
-    option("backbone", names, "auto", choices=known, type=backbone_name, metavar="NAME")
+    option("backbone", names, "auto", choices=known, metavar="NAME")
     made.add_argument("--weights", type=Path, help="weight file of that backbone")
     local = "folder of local weight files, for machines without a network"
     option("weights-dir", local, env(load.WEIGHTS_FOLDER), type=_folder)

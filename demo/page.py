@@ -18,7 +18,6 @@ from demo.host.byte_cache import nbytes
 from demo.host.files import path_of
 from demo.inputs import Inputs
 from demo.look import Look, Request, Status, Studio, log_answer
-from demo.own_mask import OwnMask, classes_of
 from demo.settings import FIELDS, Settings, from_query, key_of
 from demo.source import NoPictureError, stamp
 from demo.tabs import TABS, TabEntry, common
@@ -109,7 +108,6 @@ class Page:
         with gr.Row(elem_id="main"):
             with gr.Column(scale=2, min_width=320, elem_id="input"):
                 self._inputs = Inputs(self._studio, self._controls)
-                self._own_mask = OwnMask()
             with gr.Column(scale=5, min_width=320, elem_id="result"):
                 self._noted = widgets.lines("link-notes", "About the link")
                 self._lines = widgets.lines("says", "Status")
@@ -123,8 +121,7 @@ class Page:
                         turn = _TURN.format(entry.name)
                         opened.select(**in_browser(turn, inputs=both, outputs=both))
         self._why = widgets.why(elem_id="why")
-        own = self._own_mask
-        self._sent = [self._inputs.image, own.file, own.classes, *self._controls.components]
+        self._sent = [self._inputs.image, *self._controls.components]
 
     def _wire(self) -> None:
         controls, inputs, tabs = self._controls, self._inputs, self._tabs.values()
@@ -148,8 +145,7 @@ class Page:
         gr.on([*switches, *now], **ask(heavy=False))
         for change in [change for tab in tabs for change in tab.changes]:
             change.then(**ask(heavy=False))
-        new_picture = [inputs.photo.submit, inputs.examples.click]
-        for change in [*inputs.wire(), *self._own_mask.wire(new_picture)]:
+        for change in inputs.wire():
             change.then(**ask(heavy=True))
         for mask in [mask for tab in tabs for mask in tab.masks]:
             mask.select(place_chosen, None, controls["pixel"], **QUIET)
@@ -196,9 +192,9 @@ class Page:
         Raises:
             GclipError: a value is none that its component has.
         """
-        upload, mask, classes, *settings = raw
+        upload, *settings = raw
         read = self._controls.settings(settings)
-        return Request(read, path_of(upload), path_of(mask), classes_of(classes))
+        return Request(read, path_of(upload))
 
     def _show(self, name: str, *raw: Any) -> Answer:
         own = self._tabs[name].own

@@ -24,12 +24,11 @@ from urllib.parse import parse_qsl, urlencode
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 
-from demo import wording
 from gclip_core.errors import GclipError
 from gclip_core.masks import REST_WEIGHT
 from gclip_core.methods import METHODS
 from gclip_core.numbering import block_indices, block_numbers
-from gclip_core.registry import ALIASES, BACKBONES
+from gclip_core.registry import BACKBONES
 from gclip_core.vocabulary import TEMPLATES
 
 MAX_WORDS = 4000
@@ -37,8 +36,6 @@ MAX_CLASSES = 200
 MAX_BLOCKS = 64
 MAX_CHANNEL = 8191
 MAX_CHANNELS = 512
-OLD_SCENE_KEYS = ("seed", "things", "style", "size", "drawing")
-"""Keys of links to drawn scenes, which the page had before."""
 
 
 @dataclass(frozen=True)
@@ -385,11 +382,6 @@ def from_query(
         query = dict(parse_qsl(query.lstrip("?"), keep_blank_values=True))
     found = {name: str(query[key_of(name)]) for name in FIELDS if key_of(name) in query}
     notes: list[str] = []
-    if found.get("backbone") in ALIASES:
-        found["backbone"] = ALIASES[found["backbone"]]
-    if any(key in query for key in OLD_SCENE_KEYS):
-        found = {name: one for name, one in found.items() if name not in ("source", "words")}
-        notes.append(wording.OLD_SCENE)
     wrong: dict[str, str] = {}
     try:
         Settings(**found)

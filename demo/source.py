@@ -1,10 +1,9 @@
 """Where a picture comes from, a shipped photo or an upload; and its truth."""
 
-import json
 import math
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from demo.settings import Settings
-from evaluation import metric
 from evaluation.photos import star_photos
 from gclip_core import images
 from gclip_core.errors import ImageError
@@ -27,10 +25,6 @@ LARGE = 32_000_000
 """Larger pictures are decoded in the turn of large requests."""
 WORKED_PIXELS = 4_000_000
 """Larger uploads are scaled down to this on arrival."""
-CLASSES = "Classes"
-"""The text chunk in which a mask names the classes of its values, as a JSON list."""
-MAX_CLASSES_TEXT = 2**16
-"""Characters of that list; a longer one is ignored."""
 
 
 class NoPictureError(ImageError):
@@ -147,92 +141,3 @@ def decoding(path: str) -> Iterator[Grid]:
     size = size_of(path)
     with one_large if math.prod(size) > LARGE else nullcontext(), _one_decoder:
         yield size
-
-
-def read_mask(path: str) -> Image.Image:
-    """The mask of a PNG, indexed or grey; the colours of another mode are numbered in their order.
-
-    A large one is scaled down as its picture is, to the nearest value.
-
-    Raises:
-        ImageError: not a PNG, damaged, too large, or more than 256 colours.
-    """
-    with decoding(path) as size:
-        images.check(path, MAX_PIXELS, draft=worked_size(size))  # refuses what is damaged
-        with Image.open(path, formats=images.FORMATS) as image:
-            height, width = worked_size((image.height, image.width))
-            mask = image.resize((width, height), Image.Resampling.NEAREST)
-    return mask if mask.mode in ("P", "L") else _indexed(mask.convert("RGB"))
-
-
-def _indexed(image: Image.Image) -> Image.Image:
-    found = image.getcolors(256)
-    if found is None:
-        raise ImageError(
-            "A mask of at most 256 colours was expected, but one with more came; save it as PNG "
-            "without smoothing."
-        )
-    colours, place = np.array(sorted(colour for _, colour in found)), np.array([65536, 256, 1])
-    numbers = colours @ place
-    # By rows: numpy needs 8 bytes a number.
-    rows = [np.searchsorted(numbers, row @ place).astype(np.uint8) for row in np.asarray(image)]
-    indexed = Image.fromarray(np.stack(rows))
-    indexed.putpalette(colours.ravel().tolist())
-    return indexed
-
-
-def mask_colours(path: str) -> list[tuple[int, str, float, str]]:
-    """The values of a mask in order, each with its colour, share of the pixels, and class.
-
-    The class is the one that the file itself names, else empty: it is never guessed.
-
-    Raises:
-        ImageError: as :func:`read_mask`.
-    """
-    mask, names = read_mask(path), dict(enumerate(_names_inside(path)))
-    shares = [count / (mask.height * mask.width) for count in mask.histogram()]
-    values = [value for value, share in enumerate(shares) if share]
-    sample = Image.fromarray(np.array([values], np.uint8))
-    if mask.mode == "P":
-        sample.putpalette(mask.getpalette())
-    colours = ["#{:02x}{:02x}{:02x}".format(*one) for one in np.asarray(sample.convert("RGB"))[0]]
-    return [
-        (value, colour, shares[value], names.get(value, ""))
-        for value, colour in zip(values, colours, strict=True)
-    ]
-
-
-def _names_inside(path: str) -> list[str]:
-    """The classes that an indexed PNG names itself, by its values, as our own masks do."""
-    with Image.open(path, formats=images.FORMATS) as image:
-        text = image.info.get(CLASSES, "") if image.mode == "P" else ""
-    names = None
-    with suppress(ValueError, RecursionError):
-        names = json.loads(text) if len(text) <= MAX_CLASSES_TEXT else None
-    listed = names[:255] if isinstance(names, list) else []
-    return [name.strip()[:100] if isinstance(name, str) else "" for name in listed]
-
-
-def truth_of_file(
-    path: str, classes: Sequence[tuple[int, str]], size: tuple[int, int]
-) -> Truth | None:
-    """Truth of an uploaded mask whose values mean these classes; None where no class is named.
-
-    Raises:
-        ImageError: as :func:`read_mask`, or the mask has another size than the image.
-    """
-    if not classes:
-        return None
-    mask = read_mask(path)
-    if (mask.height, mask.width) != size:
-        raise ImageError(
-            f"A mask of the image's size, {size[0]} × {size[1]} (height × width), was expected, "
-            f"but one of {mask.height} × {mask.width} came."
-        )
-    names = list(dict.fromkeys(name for _, name in classes))
-    meant = np.full(256, metric.IGNORE, np.int16)
-    for value, name in classes:
-        if value < len(meant):
-            meant[value] = names.index(name)
-    labels = np.stack([meant[row] for row in np.asarray(mask)])  # by rows, as above
-    return Truth(labels, tuple((name,) for name in names))

@@ -71,13 +71,8 @@ FAILS_CALIBRATION = (
     "SC-CLIP and SFP fail on the built-in model: their constants are for CLIP’s hidden states. By "
     "them half of all pairs of patches count as alike here, and are averaged."
 )
-TRUTH_EMPTY = "No true mask for this image: choose an example, or upload a mask under yours."
+TRUTH_EMPTY = "No true mask for this image: choose an example."
 SIMILARITY = "How alike are the last block’s Values?"
-OWN_MASK_HINT = (
-    "A PNG of the image’s size whose pixel values (or colours) are classes. Name the class of each "
-    "in the table, with words from your list; rows without a name are not counted."
-)
-OWN_MASK_READ = "The mask was read. Name each value’s class in the last column of the table."
 COPY_LINK = "Copy link"
 COPIED = "Link copied"
 CHANNELS_INTRO = (
@@ -95,7 +90,6 @@ ATTENTION_INTRO = (
 EXPORT_INTRO = "Download the result as files, share it as a link, or repeat it in Python."
 NO_GPU = "No GPU was free for this (your share may be used up): it ran on the CPU."
 OLD = "The page below still shows the last answer."
-OLD_SCENE = "This link was to a drawn scene. The page shows photos now: this is the first one."
 BROWSER = {
     "none": "Drop a photo on the page, or choose an example.",
     "edited": "Press Enter or Segment for the new words.",

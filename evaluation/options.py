@@ -16,13 +16,13 @@ from evaluation.photo_set import photo_folder, shipped_photos
 from evaluation.shares import own_device
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
 from gclip_core.numbering import block_indices
-from gclip_core.registry import BACKBONES, BUILT_IN, backbone_name
+from gclip_core.registry import BACKBONES, BUILT_IN
 
 
 def add_backbone_options(parser: Any, several: bool = False) -> None:
     """Add ``--backbone``, of one name or ``several``, and its options to a parser or group."""
     names = ", ".join(BACKBONES)
-    shared = {"type": backbone_name, "metavar": "NAME"}
+    shared: dict[str, Any] = {"metavar": "NAME"}
     if several:
         shared |= {"nargs": "+", "default": [BUILT_IN], "choices": ["all", *BACKBONES]}
         parser.add_argument("--backbone", help=f"one or several of: {names}; or all", **shared)

@@ -21,7 +21,7 @@ from gclip_core import palette
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
 from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS, gclip
-from gclip_core.registry import BACKBONES, BUILT_IN, backbone_name
+from gclip_core.registry import BACKBONES, BUILT_IN
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Method, Vocabulary
 
@@ -103,9 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m evaluation.sheets", description=__doc__)
     parser.add_argument("masks", type=Path, help="file for the sheet of masks")
     parser.add_argument("attention", type=Path, help="file for the sheet of attention")
-    parser.add_argument(
-        "--backbone", default=BUILT_IN, choices=list(BACKBONES), type=backbone_name, metavar="NAME"
-    )
+    parser.add_argument("--backbone", default=BUILT_IN, choices=list(BACKBONES), metavar="NAME")
     args = parser.parse_args(arguments)
     try:
         backbone, photos = load_backbone(args.backbone), star_photos().values()

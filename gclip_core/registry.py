@@ -8,9 +8,6 @@ from gclip_core.tables import find, table
 from gclip_core.types import Blocks
 
 BUILT_IN = "built-in"
-ALIASES = {"built-in-photos": BUILT_IN}
-"""Other names of backbones, each with the name in :data:`BACKBONES`."""
-
 Triple = tuple[float, float, float]
 
 OPENAI_MEAN: Triple = (0.48145466, 0.4578275, 0.40821073)
@@ -97,11 +94,6 @@ BACKBONES: dict[str, BackboneEntry] = table(
 )  # fmt: skip
 
 
-def backbone_name(name: str) -> str:
-    """The BACKBONES name of an alias; any other text is returned unchanged."""
-    return ALIASES.get(name, name)
-
-
 def find_backbone(name: str) -> BackboneEntry:
-    """The entry of that name or alias. Raises BackboneError, which lists the valid names."""
-    return find(BACKBONES, backbone_name(name), "backbone", BackboneError)
+    """The entry of that name. Raises BackboneError, which lists the valid names."""
+    return find(BACKBONES, name, "backbone", BackboneError)

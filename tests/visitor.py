@@ -182,19 +182,15 @@ class Visitor:
         self,
         values: list[Any],
         image: Any = None,
-        between: list[Any] | None = None,
         lane: str = "heavy",
     ) -> Answer:
-        """Press the button with these values in the fields, or a switch in the light lane.
-
-        ``between`` are a mask of one's own and the table of its classes.
-        """
+        """Press the button with these values in the fields, or a switch in the light lane."""
         names = [self.components[i]["props"].get("elem_id") for i in self._settings()]
         name = f"show_{values[names.index('hidden-tab')]}"
         name = name if name in self.functions else "show"
         if lane == "light" and f"{name}_light" in self.functions:
             name += "_light"
-        shown = self.call(name, self.pressed(values, image, between))
+        shown = self.call(name, self.pressed(values, image))
         return self._answer(shown[0]["lines"], shown, shown[1:])
 
     def program(self, endpoint: str, values: list[Any]) -> Answer:
@@ -210,13 +206,9 @@ class Visitor:
             return self._answer([("problem", data)], [], [])
         return self._answer([], [], json.loads(data))
 
-    def pressed(
-        self, values: list[Any], image: Any = None, between: list[Any] | None = None
-    ) -> list[Any]:
+    def pressed(self, values: list[Any], image: Any = None) -> list[Any]:
         """The data that the button sends with these values in the fields."""
-        inputs = self.functions["show"]["inputs"]
-        extra = [self.components[i]["props"].get("value") for i in inputs[1 : -len(values)]]
-        return [image, *(between or extra), *values]
+        return [image, *values]
 
     def _answer(self, lines: Any, raw: list[Any], compared: list[Any]) -> Answer:
         numbers: list[float] = []

@@ -109,7 +109,7 @@ def absent(mask: Mask) -> str:
 def unmeasured(look: Look) -> str:
     """Why a known truth measures nothing: none of its classes is among the words."""
     if look.truth is None:
-        return wording.OWN_MASK_READ if look.request.truth_file else ""
+        return ""
     return "" if look.mask(look.chosen).iou else wording.untyped(look.truth.names)
 
 

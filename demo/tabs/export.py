@@ -25,7 +25,6 @@ from demo.drawing import card, render
 from demo.host.files import saved_file
 from demo.look import Look, Mask, Studio
 from demo.settings import Settings
-from demo.source import CLASSES
 from demo.tabs import common
 from evaluation.photos import star_photos
 from gclip_core import images, palette
@@ -109,6 +108,8 @@ def card_title(one: Mask) -> str:
     return " · ".join(filter(None, [one.title, wording.miou(one.miou), rest]))
 
 
+CLASSES = "Classes"
+"""The text chunk of a mask that names its classes, as a JSON list."""
 PACKAGES = ("torch", "open_clip_torch", "numpy", "pillow")
 """Those that decide the numbers."""
 OWN_IMAGE = "your-image.png"

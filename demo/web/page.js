@@ -121,9 +121,6 @@ const label = () => {
     item.setAttribute("aria-label", `Example: ${WORDS.examples[i][1]}`);
     item.dataset.tip = WORDS.examples[i][1];
   }
-  for (const box of findAll("#mask-classes div[aria-label]:not([role])")) {
-    box.setAttribute("role", "group");
-  }
   for (const image of findAll("footer img")) image.alt = "";
   for (const tab of strip()) {
     const stop = tab.getAttribute("aria-selected") === "true" ? 0 : -1;

@@ -86,7 +86,7 @@ export const photo = ({ root, element, trigger, watch, arrived }) => {
   input.addEventListener("change", () => take(input.files[0]));
   const on = (type, follow) =>
     document.addEventListener(type, (event) => {
-      if (event.defaultPrevented || event.target.closest?.("#own-mask")) return;
+      if (event.defaultPrevented) return;
       follow(event, event.dataTransfer ?? event.clipboardData);
     });
   const over = (is) => root.toggleAttribute("data-over", is);

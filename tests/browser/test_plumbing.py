@@ -20,10 +20,10 @@ WIDTHS = (320, 390, 641, 1001, 2560)
 FADED = "document.querySelector('#tabs .tabitem').computedStyleMap().get('opacity').value < 0.6"
 
 
-def give(page: Page, picture: Image.Image, field: str = "photo") -> None:
-    """Upload a picture, or a mask of one's own."""
-    file = {"name": f"{field}.png", "mimeType": "image/png", "buffer": encoded(picture, "PNG")}
-    page.locator(f"#{field} input[type=file]").set_input_files(file)
+def give(page: Page, picture: Image.Image) -> None:
+    """Upload a picture."""
+    file = {"name": "photo.png", "mimeType": "image/png", "buffer": encoded(picture, "PNG")}
+    page.locator("#photo input[type=file]").set_input_files(file)
 
 
 def test_a_camera_that_is_not_there_is_said_in_words(stays: Page) -> None:
@@ -102,41 +102,6 @@ def test_a_tall_slow_picture_dims_the_last_answer_on_no_tall_page(restored: Page
     assert restored.evaluate("document.documentElement.scrollHeight") < 1800
     read = restored.locator("[aria-live], [role=status]").all_text_contents()
     assert not [text for text in read if "common." in text], "the name of a text is read out"
-
-
-def test_one_s_own_mask_is_not_guessed_at_and_goes_with_its_photo(restored: Page) -> None:
-    give(restored, Image.linear_gradient("L").resize((120, 90)).convert("RGB"))
-    restored.wait_for_function("location.search.includes('source=upload')")
-    type_words(restored, "cat, grass")
-    restored.wait_for_function("location.search.includes('words=cat')")
-    mask = Image.new("P", (120, 90))
-    mask.putpalette([0, 0, 0, 255, 0, 0])
-    mask.paste(1, (0, 0, 60, 90))
-    restored.locator("#own-mask > button").click()
-    give(restored, mask, "mask-file")
-    classes = restored.locator("#mask-classes [data-col='3']")
-    expect(classes).to_have_text(["", ""])
-    turn_to(restored, "Compare")
-    expect(restored.locator("#compare-notes")).to_contain_text(wording.OWN_MASK_READ)
-    for cell, word in zip(classes.all(), ("grass", "cat"), strict=True):
-        cell.dblclick()
-        restored.keyboard.type(word)
-        restored.keyboard.press("Enter")
-    truth = restored.locator("#methods tr[data-name='truth']")
-    score = restored.locator("#methods tr[data-name='clip'] [data-column='score mIoU']")
-    expect(score).to_have_text(re.compile(r"\d"))
-    expect(restored.locator("#methods thead")).to_contain_text("mIoU")
-    expect(truth).to_be_visible()
-    give(restored, Image.new("RGB", (64, 80), "red"))
-    expect(truth).to_be_hidden()
-    expect(restored.locator("#compare-notes")).to_contain_text(wording.TRUTH_EMPTY)
-    restored.wait_for_function("!location.search.includes('words=cat')")
-    type_words(restored, "cat, grass")
-    restored.wait_for_function("location.search.includes('words=cat')")
-    expect(restored.locator("#methods tr[data-name='clip']")).to_be_visible()
-    expect(restored.locator("#methods")).not_to_contain_text("mIoU")
-    expect(restored.locator("#says .problem")).to_have_count(0)
-    expect(classes).to_have_count(0)
 
 
 def test_the_address_follows_and_a_reload_keeps_everything(restored: Page) -> None:

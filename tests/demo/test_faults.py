@@ -1,5 +1,5 @@
 """What breaks around the page: it is ended, killed, its disk is full, its device has no memory,
-visitors leave, masks are wrong. Weights and their hub are in ``gclip_core/test_load``."""
+visitors leave. Weights and their hub are in ``gclip_core/test_load``."""
 
 import json
 import os
@@ -14,24 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from demo import main, opening, wording
 from demo.host import files, logs, memory, serve
-from demo.look import Request, Studio
-from demo.settings import Settings
-from demo.source import mask_colours
-from demo.tabs import compare
+from demo.look import Studio
 from demo.widgets.blobs import STORE
 from gclip_core import blocks
-from gclip_core.errors import GclipError, ImageError
 from gclip_core.segmenter import Segmenter
-from tests.demo import studio
 from tests.models import tiny_backbone
-from tests.pictures import encoded, noise, png_bomb
+from tests.pictures import encoded, noise
 from tests.visitor import Answer, Visitor, served, wait_for
 
 WORDS = "words=cat,dog,grass"
@@ -203,47 +196,3 @@ def test_the_page_survives_a_full_device(slow: Slow, monkeypatch: pytest.MonkeyP
         patch.setattr(blocks, "embed_patches", no_room)
         assert "memory of cpu is too full" in visitor.ask(WORDS).problem
     assert not visitor.ask(WORDS).problem
-
-
-def _truth(tmp_path: Path, mask: bytes, classes: Any = ((0, "cat"),)) -> Any:
-    photo, file = tmp_path / "photo.png", tmp_path / "mask.png"
-    noise(60, 80).save(photo)
-    file.write_bytes(mask)
-    settings = Settings(source="upload", words="cat, dog")
-    return compare.known(studio().look(Request(settings, str(photo), str(file), classes)))
-
-
-def _plain(mode: str, height: int = 60, width: int = 80) -> Image.Image:
-    rows = np.zeros((height, width), np.uint8)
-    rows[height // 2 :] = 1
-    image = Image.fromarray(rows)
-    if mode == "P":
-        image.putpalette([0, 0, 0, 255, 255, 255])
-        return image
-    return image.point(lambda value: value * 255).convert(mode)
-
-
-@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGB", "RGBA", "I;16", "I"])
-def test_a_mask_of_any_mode_is_read(mode: str, tmp_path: Path) -> None:
-    view = _truth(tmp_path, encoded(_plain(mode), "PNG"))
-    assert (view.labels[:30] == 0).all()
-    assert (view.labels[30:] == -1).all()
-
-
-def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(GclipError, match="60 × 80 .* but one of 61 × 80"):
-        _truth(tmp_path, encoded(_plain("L", 61, 80), "PNG"))
-
-
-@pytest.mark.parametrize(
-    "mask",
-    [png_bomb(30_000, 30_000), b"", b"<svg/>", encoded(noise(60, 80), "PNG"),
-     encoded(_plain("L"), "PNG")[:60]],
-    ids=["bomb", "empty", "svg", "colours", "cut"],
-)  # fmt: skip
-def test_a_hostile_mask_is_refused_in_words(mask: bytes, tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="expected") as refused:
-        _truth(tmp_path, mask)
-    assert str(tmp_path) not in str(refused.value)
-    with pytest.raises(ImageError, match="expected"):
-        mask_colours(str(tmp_path / "mask.png"))

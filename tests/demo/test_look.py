@@ -10,7 +10,7 @@ import gclip_core as gclip
 from demo import variants
 from demo.look import Request, Studio
 from demo.settings import Settings
-from demo.source import WORKED_PIXELS, mask_colours, worked_size
+from demo.source import WORKED_PIXELS, worked_size
 from evaluation.photos import star_photos
 from gclip_core import GclipError
 from tests.models import loaded, tiny_backbone
@@ -114,32 +114,13 @@ def test_a_picture_is_worked_on_at_4_megapixels_at_most(size: tuple[int, int]) -
         assert height / width == pytest.approx(size[0] / size[1], rel=0.01)
 
 
-def test_a_large_upload_and_its_mask_are_scaled_as_said(studio: Studio, tmp_path: Path) -> None:
-    asked, size = upload(tmp_path, 2000, 2200), worked_size((2000, 2200))
-    mask, path = np.zeros((2000, 2200), np.uint8), tmp_path / "mask.png"
-    mask[:, 1100:] = 5
-    Image.fromarray(mask).save(path)
-    classes = ((0, "dog"), (5, "grass"))
-    look = studio.look(Request(asked.settings, asked.upload, str(path), classes))
+def test_a_large_upload_is_scaled_as_said(studio: Studio, tmp_path: Path) -> None:
+    look, size = studio.look(upload(tmp_path, 2000, 2200)), worked_size((2000, 2200))
     assert look.mask(look.chosen).labels.shape == look.picture.size == size
     assert look.done("side").scaled == ((2000, 2200), size)
-    assert look.truth.labels.shape == size
-    assert set(np.unique(look.truth.labels)) == {0, 1}, "no value lies between two classes"
     small = studio.look(upload(tmp_path, 240, 300))
     assert small.picture.size == (240, 300)
     assert small.done("side").scaled is None
-
-
-def test_of_an_own_mask_only_named_classes_count(studio: Studio, tmp_path: Path) -> None:
-    look = studio.look(request())
-    path = tmp_path / "mask.png"
-    mask = Image.fromarray((look.picture.truth.labels % 3).astype(np.uint8))
-    mask.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
-    mask.save(path)
-    colours = [colour for _, colour, *_ in mask_colours(str(path))]
-    assert colours == ["#ff0000", "#00ff00", "#0000ff"]
-    one = studio.look(Request(request().settings, "", str(path), ((1, "person"),)))
-    assert list(one.mask(one.chosen).iou) == [1]
 
 
 def test_a_backbone_that_is_not_here_is_never_fetched_by_asking(studio: Studio) -> None:

@@ -1,23 +1,19 @@
 """How much memory the page may use: what its cache keeps, and what a request may need."""
 
 import argparse
-import json
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from demo import source
 from demo.host import memory
 from demo.host.byte_cache import nbytes
 from demo.look import Request, Studio
 from demo.settings import Settings
-from demo.source import open_picture, read_mask
+from demo.source import open_picture
 from gclip_core.errors import ImageError, MethodError
 from gclip_core.methods import METHODS
 from gclip_core.types import Grid
@@ -31,18 +27,9 @@ def _opened(path: Path) -> Grid:
     return open_picture(UPLOAD, str(path)).size
 
 
-def _truth(path: Path) -> Grid:
-    return source.truth_of_file(str(path), [(0, "dog"), (3, "cat")], (2000, 2000)).labels.shape
-
-
-def _read(path: Path) -> Grid:
-    return read_mask(str(path)).size[::-1]
-
-
 def test_the_size_of_a_value_counts_all_that_a_visitor_sent_texts_and_arrays() -> None:
     assert nbytes({"text": "x" * 1000, "rows": [np.zeros(500, np.uint8)]}) > 1500
-    words, names = "x" * 4000, ((1, "y" * 300),) * 254
-    assert nbytes(Request(Settings(words=words), truth_classes=names)) > 4000 + 254 * 300
+    assert nbytes(Request(Settings(words="x" * 4000))) > 4000
 
 
 @pytest.mark.parametrize("text", ["1.1", "-3", "nan", "inf", "much", ""])
@@ -53,47 +40,22 @@ def test_a_bound_too_small_to_work_in_is_refused(text: str) -> None:
 
 def test_a_picture_over_100_megapixels_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(png_bomb(10_000, 10_100))
-    for read in (_opened, _read):
-        with pytest.raises(ImageError, match="at most 100,000,000 pixels"):
-            read(tmp_path / "x.png")
-
-
-@pytest.mark.parametrize(("mode", "most"), [("L", 40), ("RGB", 100)])
-def test_a_large_mask_needs_under_8_bytes_a_number(mode: str, most: int, tmp_path: Path) -> None:
-    stripes = np.repeat(np.arange(8, dtype=np.uint8), 250)[:, None]
-    mask = Image.fromarray(np.broadcast_to(stripes, (2000, 2000)))
-    mask.convert(mode).save(tmp_path / "x.png")
-    size, grown, _ = cost(_truth, tmp_path / "x.png")
-    assert size == (2000, 2000)
-    assert grown < most
-
-
-def test_the_classes_that_a_mask_names_are_read_without_its_later_frames(tmp_path: Path) -> None:
-    """A text behind the pixels, or too long a one, names none."""
-    info = PngInfo()
-    info.add_text(source.CLASSES, '["cat"]')
-    mask = Image.new("P", (9, 7))
-    for rest in ([], [mask] * 3):
-        mask.save(tmp_path / "x.png", pnginfo=info, save_all=bool(rest), append_images=rest)
-        assert source.mask_colours(str(tmp_path / "x.png"))[0][3] == "cat"
-    info.add_text(source.CLASSES, json.dumps(["cat"] * 2**16))
-    mask.save(tmp_path / "x.png", pnginfo=info)
-    assert source.mask_colours(str(tmp_path / "x.png"))[0][3] == ""
+    with pytest.raises(ImageError, match="at most 100,000,000 pixels"):
+        _opened(tmp_path / "x.png")
 
 
 @pytest.mark.parametrize(
-    ("read", "kind", "most"),
+    ("kind", "most"),
     [
-        pytest.param(_opened, (8, 6), 480, id="picture-RGBA"),
-        pytest.param(_opened, (16, 0), 330, id="picture-16-bits", marks=pytest.mark.long),
-        pytest.param(_read, (8, 6), 600, id="mask-RGBA", marks=pytest.mark.long),
+        pytest.param((8, 6), 480, id="RGBA"),
+        pytest.param((16, 0), 330, id="16-bits", marks=pytest.mark.long),
     ],
 )
 def test_a_png_of_99_megapixels_opens_in_the_memory_of_one_copy(
-    read: Callable[[Path], Grid], kind: tuple[int, int], most: int, tmp_path: Path
+    kind: tuple[int, int], most: int, tmp_path: Path
 ) -> None:
     (tmp_path / "x.png").write_bytes(black_png(9_900, 10_000, *kind))
-    size, grown, _ = cost(read, tmp_path / "x.png")
+    size, grown, _ = cost(_opened, tmp_path / "x.png")
     assert size == source.worked_size((9_900, 10_000))
     assert grown < most
 

@@ -144,21 +144,6 @@ def test_fields_of_the_wrong_kind_are_refused_in_words(visitor: Visitor, server:
         quiet(json.dumps(answer), server)
 
 
-@pytest.mark.parametrize(
-    ("rows", "said"),
-    [
-        ([["0", "", "", "cat"]] * 255, "at most 254 classes"),
-        ([["0", "", "", "x" * 301]], "at most 300 characters"),
-        ([["9" * 5000, "", "", "cat"]], "up to 255"),
-    ],
-)
-def test_a_mask_s_table_is_bounded_before_anything_is_built(
-    rows: list[list[str]], said: str, visitor: Visitor
-) -> None:
-    table = {"headers": ["value", "colour", "share", "class"], "data": rows, "metadata": None}
-    assert said in visitor.ask(WORDS, between=[None, table]).problem
-
-
 @pytest.mark.parametrize("index", [None, "x", ["a", "b"], [1e9, 0]])
 def test_a_choice_that_is_none_is_survived(index: Any, visitor: Visitor, server: Server) -> None:
     events = {n: f for n, f in visitor.functions.items() if f.get("collects_event_data")}

@@ -32,9 +32,6 @@ from tests.models import (
 
 
 class TestTable:
-    def test_a_name_from_before_finds_the_entry_of_today(self) -> None:
-        assert load_backbone("built-in-photos").name == "built-in"
-
     def test_openai_vit_b_16_carries_the_papers_blocks(self) -> None:
         entry = BACKBONES["openai-vit-b-16"]
         assert entry.amf_blocks == (5, 6)

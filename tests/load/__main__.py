@@ -1,10 +1,10 @@
 """``python -m tests.load --clients 30 --requests 3000 --check``.
 
-Every request is drawn from all settings of the page, all tabs, uploads with and without a mask, and
-the API: each setting may be at its default, at a limit or anywhere in between. With ``--check``
-each is answered alone on one server first; then a fresh server gets them from all clients at once,
-in random order, and answers are compared. With ``--worst`` the request that needs the most memory
-is made once, then by all clients at once.
+Every request is drawn from all settings of the page, all tabs, uploads, and the API: each setting
+may be at its default, at a limit or anywhere in between. With ``--check`` each is answered alone on
+one server first; then a fresh server gets them from all clients at once, in random order, and
+answers are compared. With ``--worst`` the request that needs the most memory is made once, then by
+all clients at once.
 """
 
 import argparse
@@ -23,8 +23,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import httpx
-import numpy as np
-from PIL import Image
 
 from demo.host import memory
 from demo.settings import FIELDS, MAX_CLASSES, choices, declared, key_of, limits
@@ -42,8 +40,6 @@ WORDS = (
 )  # fmt: skip
 SIZES = ((120, 160), (480, 640), (1500, 2000), (2000, 2000), (3000, 4000), (4000, 6000))
 """Uploaded pictures, height before width."""
-CLASSES = ("dog", "grass", "sky", "water")
-"""Of an uploaded mask."""
 TEXTS = {
     "amf_blocks": ("auto", "6 7", "3"),
     "cs_blocks": ("auto", "7-11"),
@@ -70,38 +66,24 @@ class Wish:
     values: tuple[Any, ...] = ()
     upload: int = -1
     seed: int = 0
-    masked: bool = False
     light: bool = False
 
     def ask(self, visitor: Visitor) -> Answer:
         """Follow the link in a visitor's tab, or call the endpoint."""
-        image, between = None, None
+        image = None
         if self.upload >= 0:
             name = f"{self.upload}-{self.seed}"
             image = visitor.uploaded(photo(self.upload, self.seed), f"{name}.jpg")
         if self.endpoint:
             return visitor.program(self.endpoint, [image, *self.values])
-        if self.masked:
-            rows = [[str(value), "", "", name] for value, name in enumerate(CLASSES)]
-            table = {"headers": ["value", "colour", "share", "class"], "data": rows}
-            file = visitor.uploaded(mask(self.upload), f"{self.upload}.png")
-            between = [file, table | {"metadata": None}]
         lane = "light" if self.light else "heavy"
-        return visitor.ask(self.query, image, between=between, lane=lane)
+        return visitor.ask(self.query, image, lane=lane)
 
 
 @cache
 def photo(number: int, seed: int = 0) -> bytes:
     """An uploaded picture as a file."""
     return encoded(picture(*SIZES[number], seed=number + 100 * seed), "JPEG")
-
-
-@cache
-def mask(number: int) -> bytes:
-    """A mask of that picture's size as a file: one class a stripe."""
-    stripes = np.arange(SIZES[number][0]) * len(CLASSES) // SIZES[number][0]
-    values = np.broadcast_to(stripes[:, None], SIZES[number]).astype(np.uint8)
-    return encoded(Image.fromarray(values), "PNG")
 
 
 def wishes(amount: int, seed: int = 0) -> list[Wish]:
@@ -119,10 +101,10 @@ def _visit(chance: random.Random) -> Wish:
     asked = {key_of(name): value for name in changed if (value := _value(name, chance))}
     asked |= {"words": chance.choice(WORDS), "tab": chance.choice(TABS).name}
     upload = chance.randrange(-len(SIZES), len(SIZES))
-    light, masked = chance.random() < 0.5, chance.random() < 0.5
+    light = chance.random() < 0.5
     if upload >= 0:
         query = urlencode(asked | {"source": "upload"})
-        return Wish(query, upload=upload, masked=masked, light=light)
+        return Wish(query, upload=upload, light=light)
     example = chance.choice(list(star_photos()))
     return Wish(urlencode(asked | {"example": example}), light=light)
 
@@ -154,11 +136,11 @@ def _value(name: str, chance: random.Random) -> str:
 
 
 def worst(amount: int) -> list[Wish]:
-    """Requests for all methods on the largest pictures in the largest sizes, with masks."""
+    """Requests for all methods on the largest pictures in the largest sizes."""
     many = {"words": WORDS[-1], "source": "upload", "tab": "compare", "extras": "1"}
     sizes = ({"short": "2048"}, {"short": "448", "window": "112", "stride": "56"})
     return [
-        Wish(urlencode(many | size), upload=SIZES.index((2000, 2000)), seed=seed, masked=True)
+        Wish(urlencode(many | size), upload=SIZES.index((2000, 2000)), seed=seed)
         for seed, size in zip(range(amount), itertools.cycle(sizes), strict=False)
     ]
 

@@ -2,7 +2,6 @@
 
 import math
 
-from gclip_core import images
 from gclip_core.errors import GclipError, MethodError
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Grid, Method
@@ -23,7 +22,7 @@ def check(segmenter: Segmenter, size: Grid, methods: int) -> None:
     Raises:
         GclipError: more than the page computes for one request.
     """
-    windows, patches = _windows(segmenter, size)
+    windows, patches = segmenter.count_windows(size)
     if windows * patches > MAX_PATCHES:
         raise GclipError(
             f"A picture may have {MAX_PATCHES:,} patches here, but {windows:,} windows of "
@@ -39,7 +38,7 @@ def check(segmenter: Segmenter, size: Grid, methods: int) -> None:
 
 def is_large(segmenter: Segmenter, size: Grid) -> bool:
     """Whether a picture of ``size`` (height, width) has more patches than in a usual size."""
-    return math.prod(_windows(segmenter, size)) > LARGE
+    return math.prod(segmenter.count_windows(size)) > LARGE
 
 
 def check_method(segmenter: Segmenter, size: Grid, method: Method) -> None:
@@ -50,22 +49,9 @@ def check_method(segmenter: Segmenter, size: Grid, method: Method) -> None:
     """
     if method.calibration is None:
         return
-    windows, patches = _windows(segmenter, size)
+    windows, patches = segmenter.count_windows(size)
     if windows * patches**2 > MAX_PAIRS:
         raise MethodError(
             f"{method.title} compares up to {MAX_PAIRS:,} pairs of patches here, but {windows:,} × "
             f"{patches:,}² came. Take a smaller shorter side or another method."
         )
-
-
-def _windows(segmenter: Segmenter, size: Grid) -> tuple[int, int]:
-    """How many windows, and patches in each."""
-    patch = segmenter.backbone.patch
-    side = segmenter.short_side or segmenter.backbone.short_side
-    height, width = images.target_size(size, side, patch, segmenter.max_tokens)
-    grid = height // patch, width // patch
-    if not segmenter.window:
-        return 1, math.prod(grid)
-    length, step = (max(1, round(n / patch)) for n in (segmenter.window, segmenter.stride))
-    count = math.prod(1 + math.ceil(max(0, n - length) / step) for n in grid)
-    return count, math.prod(min(length, n) for n in grid)

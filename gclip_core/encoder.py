@@ -39,9 +39,8 @@ def encode(
     """
     patch, resized = backbone.patch, (pixels.shape[1], pixels.shape[2])
     grid = resized[0] // patch, resized[1] // patch
-    length, step = to_patches(side or max(resized), patch), to_patches(stride, patch)
-    window = height, width = min(length, grid[0]), min(length, grid[1])
-    corners = window_corners(grid, window, step)
+    window, corners = windows(grid, patch, side, stride)
+    height, width = window
     if len(corners) == 1:
         fused = range(backbone.n_blocks // 2 - 1, backbone.n_blocks - 1)
         one = _encode_batch(backbone, pixels[None], corners, fused)
@@ -146,6 +145,19 @@ def block_heads(backbone: Backbone, one: Pass, block: int, values: bool = False)
         return cached
     project = partial(blocks.project, backbone.blocks[block], x, values or last)
     return once(one, "last heads", project) if last and len(one.corners) == 1 else project()
+
+
+def windows(
+    grid: Grid, patch: int, side: int | None = None, stride: int = 112
+) -> tuple[Grid, list[Grid]]:
+    """The size of each window of an image of ``grid`` patches, and their corners; in patches.
+
+    ``side`` and ``stride`` are in pixels, each rounded to whole patches. Without ``side`` one
+    window covers the image.
+    """
+    length = to_patches(side, patch) if side else max(grid)
+    window = min(length, grid[0]), min(length, grid[1])
+    return window, window_corners(grid, window, to_patches(stride, patch))
 
 
 def window_corners(size: Grid, window: Grid, stride: int) -> list[Grid]:

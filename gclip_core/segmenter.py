@@ -31,7 +31,7 @@ from gclip_core.types import (
     Vocabulary,
 )
 
-Words = str | Iterable[str] | Vocabulary
+Words = str | Iterable[str] | Vocabulary | vocabulary.ParsedWords
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +106,7 @@ class Segmenter:
     ) -> Segmentation:
         """Finds the class of each pixel among ``words`` (a list, or text as a person types it).
 
+        Words that :meth:`read_words` has parsed have their hidden words: ``rest`` does not count.
         ``rest`` are hidden words for the rest of the image (:func:`vocabulary.hidden_words`);
         ``rest_weight`` from 0 to 1 weakens their logits (:func:`masks.weaken`). A pixel gets no
         class if a hidden word fits it best, or if the best score is under ``threshold``.
@@ -116,7 +117,7 @@ class Segmenter:
         _check_between("threshold", threshold, 0, 1)
         _check_between("rest_weight", rest_weight, 0, 1)
         method = checked(method)
-        parsed = vocabulary.read_words(self.backbone, words, rest, self.templates)
+        parsed = self.read_words(words, rest)
         encoded = self._encoded(image)
         mean = self._mean_features(encoded, method)
         logits = (self.logit_scale * (parsed.text @ mean.T)).unflatten(1, encoded.grid)
@@ -150,6 +151,29 @@ class Segmenter:
         found = whole.passes[0].probabilities
         found = None if found is None else found[0].cpu()
         return suggest(self.backbone, dense.patches, found, dense.grid, most, strict)
+
+    def read_words(
+        self, words: Words, rest: str | Iterable[str] = "none"
+    ) -> vocabulary.ParsedWords:
+        """Parses and embeds words for :meth:`segment`, with the same ``rest``; cached."""
+        if isinstance(words, vocabulary.ParsedWords):
+            return words
+        return vocabulary.read_words(self.backbone, words, rest, self.templates)
+
+    def count_windows(self, size: Grid) -> tuple[int, int]:
+        """How many windows an image of ``size`` (height, width) has, and the patches of each."""
+        patch = self.backbone.patch
+        side = self.short_side or self.backbone.short_side
+        height, width = images.target_size(size, side, patch, self.max_tokens)
+        grid = height // patch, width // patch
+        window, corners = encoder.windows(grid, patch, self.window, self.stride)
+        return len(corners), window[0] * window[1]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its own: gains and norms of planted channels; weights and words are shared."""
+        backbone = self.backbone
+        return 1024 + (8 * backbone.n_blocks * backbone.width if backbone.planted else 0)
 
     def embed_words(self, words: Sequence[str]) -> Tensor:
         """:func:`vocabulary.embed` of phrases: (len(words), E) float32, L2-normalised."""

@@ -172,7 +172,7 @@ def read_words(
     rest: str | Iterable[str],
     templates: str | tuple[str, ...],
 ) -> ParsedWords:
-    """Parses and embeds words, with :func:`parse`'s and :func:`embed`'s errors; cached."""
+    """Parses and embeds words, with the errors of :func:`parse` and :func:`embed`; cached."""
     typed = words if isinstance(words, str | Vocabulary) else _texts(words)
     other = rest if isinstance(rest, str) else _texts(rest)
 

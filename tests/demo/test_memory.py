@@ -17,7 +17,7 @@ from demo.source import open_picture
 from gclip_core.errors import ImageError, MethodError
 from gclip_core.methods import METHODS
 from gclip_core.types import Grid
-from tests.models import tiny_backbone
+from tests.models import loaded, tiny_backbone
 from tests.pictures import black_png, cost, png_bomb, rgb
 
 UPLOAD = Settings(source="upload")
@@ -123,3 +123,11 @@ def test_between_the_methods_of_a_large_comparison_others_have_their_turn() -> N
         assert done == []
     thread.join(60)
     assert len(done) == len(METHODS)
+
+
+def test_a_segmenter_counts_as_what_is_its_own_not_as_the_words_that_all_share() -> None:
+    studio = Studio(loaded())
+    plain, planted = (studio.segmenter(Settings(plant=plant)) for plant in (False, True))
+    assert nbytes(plain) < 4096
+    tables = planted.backbone.gains.nbytes + planted.backbone.norms.nbytes
+    assert tables <= nbytes(planted) < tables + 4096

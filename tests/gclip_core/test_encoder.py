@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gclip_core import encoder
+from gclip_core.segmenter import Segmenter
+from tests.models import picture, tiny_backbone
 
 
 @pytest.mark.parametrize(
@@ -65,3 +67,16 @@ def test_the_average_agrees_with_a_loop_over_places() -> None:
 )
 def test_pixels_rounded_to_patches(pixels: int, patch: int, expected: int) -> None:
     assert encoder.to_patches(pixels, patch) == expected
+
+
+@pytest.mark.parametrize(
+    ("window", "stride"), [(16, 2048), (20, 13), (12, 12), (64, 24), (None, 8)]
+)
+def test_the_windows_that_are_counted_are_those_that_are_encoded(
+    window: int | None, stride: int
+) -> None:
+    """A stride longer than its window, too, and sizes that round to patches."""
+    face = Segmenter(tiny_backbone(), short_side=96, window=window, stride=stride)
+    encoded = face.encode(picture(96, 128))
+    windows = sum(len(one.corners) for one in encoded.passes)
+    assert face.count_windows((96, 128)) == (windows, encoded.window[0] * encoded.window[1])

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation import metric
+from evaluation import metric, published
 from evaluation.errors import EvaluationError
 from evaluation.experiment import digest
 from evaluation.rows import PARTS
@@ -20,6 +20,11 @@ from gclip_core.numbering import named
 FILE = "result.json"
 BASE = "ClearCLIP"
 """The row that others are compared with."""
+PUBLISHED = "published"
+PUBLISHED_NOTE = (
+    "published: on OpenAI's ViT-B/16, where this run's settings are those of the authors' code; "
+    "with '?', theirs are not public. Sources: evaluation/published.toml"
+)
 
 
 @dataclass(frozen=True)
@@ -105,35 +110,63 @@ def tables(tally: Tally) -> str:
 def paper(tallies: Sequence[Tally]) -> str:
     """Several results as a paper prints them: methods down, sets across, differences to ClearCLIP.
 
-    Each backbone has a table of its own; the last column is the mean over the sets.
+    Each backbone has a table of its own. A set's published figures are beside it, where a run can
+    be compared with them. The last column is the mean over the sets.
     """
     if not tallies:
         raise EvaluationError("At least one result folder was expected, but none came.")
     sets = list(dict.fromkeys(t.settings["title"] for t in tallies))
-    blocks = []
+    tables = []
     for backbone in dict.fromkeys(t.settings["backbone_title"] for t in tallies):
         mine = [t for t in tallies if t.settings["backbone_title"] == backbone]
-        by_set = {t.settings["title"]: _by_label(t) for t in mine}
+        by_set = {t.settings["title"]: t for t in mine}
         if len(by_set) < len(mine):
             raise EvaluationError(
                 f"One result for each data set was expected, but two of {backbone} on the same "
                 "set came; leave one of them out."
             )
-        labels = list(dict.fromkeys(label for found in by_set.values() for label in found))
-        table = [[by_set.get(s, {}).get(label, math.nan) for s in sets] for label in labels]
-        reference = dict(zip(labels, table, strict=True)).get(BASE)
-        head = [backbone, *sets, *(["mean"] if len(sets) > 1 else [])]
-        body = [
-            [label, *_cells(values, None if label == BASE else reference, len(sets) > 1)]
-            for label, values in zip(labels, table, strict=True)
-        ]
-        blocks.append(grid([head, *body]))
-    note = [] if all(t.complete for t in tallies) else ["Some of these results are incomplete."]
-    return "\n\n".join([*blocks, *note])
+        tables.append(grid(_paper_cells(backbone, sets, by_set)))
+    text = "\n\n".join(tables)
+    notes = [] if all(t.complete for t in tallies) else ["Some of these results are incomplete."]
+    if PUBLISHED in text:
+        notes.append(PUBLISHED_NOTE)
+    return "\n\n".join([text, *notes])
+
+
+def _paper_cells(
+    backbone: str, sets: Sequence[str], by_set: Mapping[str, Tally]
+) -> list[list[str]]:
+    """The cells of one backbone's table: the head, then a row for each method."""
+    measured = {title: _by_label(tally) for title, tally in by_set.items()}
+    labels = list(dict.fromkeys(label for scores in measured.values() for label in scores))
+    values = {
+        label: [measured.get(title, {}).get(label, math.nan) for title in sets] for label in labels
+    }
+    with_mean = len(sets) > 1
+    cells = {
+        label: _cells(row, None if label == BASE else values.get(BASE), with_mean)
+        for label, row in values.items()
+    }
+    columns = [[backbone, *labels]]
+    for index, title in enumerate(sets):
+        columns.append([title, *(cells[label][index] for label in labels)])
+        figures = _published(by_set[title]) if title in by_set else {}
+        if figures:
+            columns.append([PUBLISHED, *(figures.get(label, "") for label in labels)])
+    if with_mean:
+        columns.append(["mean", *(cells[label][-1] for label in labels)])
+    return [list(row) for row in zip(*columns, strict=True)]
 
 
 def _by_label(tally: Tally) -> dict[str, float]:
     return {line.label: line.miou for line in lines(tally) if line.part == "methods"}
+
+
+def _published(tally: Tally) -> dict[str, str]:
+    """The published figures that a result can be compared with, by its rows' labels."""
+    rows = [row for row in tally.settings["rows"] if row["part"] == "methods"]
+    figures = {row["label"]: published.comparable(tally.settings, row["method"]) for row in rows}
+    return {label: figure for label, figure in figures.items() if figure}
 
 
 def _cells(values: list[float], reference: list[float] | None, with_mean: bool) -> list[str]:

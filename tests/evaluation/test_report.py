@@ -16,13 +16,17 @@ def result(
 ) -> Tally:
     """A result of two classes: (label, part, (2, 3) counts) for each row."""
     settings = {
+        "dataset": title.lower(),
         "title": title,
         "backbone_title": "OpenAI ViT-B/16",
         "images": images,
         "words": "all",
         "classes": [{"name": "cat"}, {"name": "dog"}],
         "planted": [],
-        "rows": [{"label": label, "part": part} for label, part, _ in rows],
+        "rows": [
+            {"label": label, "part": part, "method": {"name": label.lower()}}
+            for label, part, _ in rows
+        ],
     }
     found = Tally(settings, np.array([counts for *_, counts in rows], np.int64))
     found.image_miou = {

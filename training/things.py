@@ -53,10 +53,11 @@ WORDS = tuple(dict.fromkeys(CALLED.values()))
 THING, ABSENT, UNKNOWN = 1, 0, -1
 DOUBT = 0.15
 """Boxes with lower scores count for nothing."""
-_NAMED, _MAY_BE, _UNNAMED = 0.3, 0.35, 0.5  # least scores by what the photo's label says
+_NAMED, _PLACE, _UNNAMED = 0.3, 0.4, 0.5  # least scores by what the photo's label says
 _COMMON = ("person", "car", "bicycle", "chair", "table")  # right without a label, too
 _WIDE = 0.6  # a larger part of the photo, which no label names, is not believed
 _NEVER_SURE = ("vehicle", "stationary bicycle")
+_LIKE_TABLES = ("bed", "countertop", "sink")
 _SHARP, _STEPS = 10.0, 4
 _IS, _IS_NOT, _TOUCHED = 0.5, 0.2, 0.1
 _SAME = 0.5  # boxes of two words that overlap more are one thing
@@ -65,17 +66,18 @@ _SAME = 0.5  # boxes of two words that overlap more are one thing
 def certain(box: Box, label: Label, words: Words) -> bool:
     """Whether a box counts as a thing in a photo with this label.
 
-    The label of an object names what the detector may mistake for something else, and counters and
-    beds look like tables to it: there only what the label names counts.
+    A photo named after an object fools the detector by that object: there only its own word counts,
+    and what stands around. So do beds and counters: in their rooms tables do not count.
     """
     word = CALLED[box.name]
     number = words.number(word)
-    if box.name in _NEVER_SURE or (word == "table" and label.source == "houses"):
+    furnished = word == "table" and {*words.numbers(_LIKE_TABLES)} & {*label.there}
+    if box.name in _NEVER_SURE or furnished:
         return False
+    if label.kind == "place" and number in label.words:
+        return box.score >= _PLACE
     if number in label.there:
         return box.score >= _NAMED
-    if label.kind == "place" and number in label.may_be:
-        return box.score >= _MAY_BE
     top, left, bottom, right = box.place
     small = (bottom - top) * (right - left) < _WIDE
     usual = word in _COMMON and label.source not in ("clothing", "grocery")

@@ -230,7 +230,7 @@ class Look:
     def findings(self, method: Method) -> MethodReport:
         """Which blocks and channels ``method`` takes on this image, and why."""
         key = ("findings", method)
-        return self.once(key, lambda: self.segmenter.findings(self.encoded, method))
+        return self.once(key, lambda: self.segmenter.report(self.encoded, method))
 
     @property
     def suppression(self) -> MethodReport:

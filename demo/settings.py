@@ -188,7 +188,7 @@ EXPLAINED = {
     "cs": "Channel Suppression",
     "amf_blocks": "Their attention goes into the last block. Counted from 1; type others, such as "
     "5 6 7.",
-    "n_blocks": "How many blocks AMF takes when they are chosen on the picture.",
+    "n_fused": "How many blocks AMF takes when they are chosen on the picture.",
     "heads": "each: head by head. mean: the mean of all heads goes into every head.",
     "global_threshold": "A patch is a global token if it gets so many times an equal share of "
     "attention.",
@@ -242,7 +242,7 @@ class Settings(BaseModel):
     amf: Switch = _set(True, "method", "Checkbox", "AMF")
     cs: Switch = _set(True, "method", "Checkbox", "CS")
     amf_blocks: AutoBlocks = _set("backbone", "method", "Dropdown", "AMF’s blocks")
-    n_blocks: int = _set(2, "method", "Slider", "Blocks of “auto”", "amf_n", ge=1, le=12)
+    n_fused: int = _set(2, "method", "Slider", "Blocks of “auto”", "amf_n", ge=1, le=12)
     heads: Literal["each", "mean"] = _set("each", "method", "Radio", "Heads of AMF")
     global_threshold: Times = _set(5.0, "method", "Number", "Global token from", "global")
     cs_blocks: AutoBlocks = _set("backbone", "method", "Textbox", "CS’s blocks")

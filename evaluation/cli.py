@@ -139,12 +139,12 @@ def _segmenter(args: argparse.Namespace, backbone: Backbone) -> Segmenter:
     return Segmenter(backbone, side, window or None, stride, args.templates, args.logit_scale)
 
 
-def _rows(args: argparse.Namespace, depth: int) -> tuple[Row, ...]:
+def _rows(args: argparse.Namespace, n_blocks: int) -> tuple[Row, ...]:
     make = partial(
         gclip,
-        amf_blocks=block_choice(args.amf_blocks, depth),
-        cs_blocks=block_choice(args.cs_blocks, depth),
-        n_blocks=args.amf_n_blocks,
+        amf_blocks=block_choice(args.amf_blocks, n_blocks),
+        cs_blocks=block_choice(args.cs_blocks, n_blocks),
+        n_fused=args.amf_n_fused,
         heads=args.amf_heads,
         cs_target=args.cs_target,
         global_threshold=args.global_threshold,
@@ -154,7 +154,7 @@ def _rows(args: argparse.Namespace, depth: int) -> tuple[Row, ...]:
     if args.ablate:
         rows += ablation_rows(make)
     if args.sweep:
-        rows += sweep_rows(args.sweep, make, depth, args.amf_n_blocks)
+        rows += sweep_rows(args.sweep, make, n_blocks, args.amf_n_fused)
     return rows
 
 
@@ -228,7 +228,7 @@ def _parser() -> argparse.ArgumentParser:
         "'paper-from-0': the paper's 6 and 7 in either counting; or numbers such as '6 7' "
         "(default: backbone)",
     )
-    method.add_argument("--amf-n-blocks", type=int, default=2, help="blocks auto fuses (2)")
+    method.add_argument("--amf-n-fused", type=int, default=2, help="blocks auto fuses (2)")
     method.add_argument("--amf-heads", default="each", choices=["each", "mean"])
     add_finding_options(method)
     method.add_argument("--cs-target", default="mean", choices=["mean", "median"])

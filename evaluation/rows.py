@@ -48,18 +48,18 @@ def ablation_rows(make: MakeGclip) -> tuple[Row, ...]:
     )
 
 
-def _amf_blocks(make: MakeGclip, depth: int, n_blocks: int) -> Iterator[tuple[str, Method]]:
+def _amf_blocks(make: MakeGclip, n_blocks: int, n_fused: int) -> Iterator[tuple[str, Method]]:
     yield "no fusion", make(amf=False, cs=False)
-    for first in range(depth - n_blocks):  # the last block is never fused
-        blocks = tuple(range(first, first + n_blocks))
+    for first in range(n_blocks - n_fused):  # the last block is never fused
+        blocks = tuple(range(first, first + n_fused))
         yield f"AMF {', '.join(map(str, block_numbers(blocks)))}", make(cs=False, amf_blocks=blocks)
 
 
-def _cs_blocks(make: MakeGclip, depth: int, n_blocks: int) -> Iterator[tuple[str, Method]]:
+def _cs_blocks(make: MakeGclip, n_blocks: int, n_fused: int) -> Iterator[tuple[str, Method]]:
     yield "no suppression", make(amf=False, cs=False)
-    for first in range(depth - 1):  # the methods leave out the last block's FFN
-        blocks = tuple(range(first, depth - 1))
-        yield f"CS {first + 1}-{depth - 1}", make(amf=False, cs_blocks=blocks)
+    for first in range(n_blocks - 1):  # the methods leave out the last block's FFN
+        blocks = tuple(range(first, n_blocks - 1))
+        yield f"CS {first + 1}-{n_blocks - 1}", make(amf=False, cs_blocks=blocks)
 
 
 SWEEPS = {"amf_blocks": _amf_blocks, "cs_blocks": _cs_blocks}
@@ -67,11 +67,11 @@ SWEEPS = {"amf_blocks": _amf_blocks, "cs_blocks": _cs_blocks}
 many blocks are fused. The others are compared with the first."""
 
 
-def sweep_rows(name: str, make: MakeGclip, depth: int, n_blocks: int) -> tuple[Row, ...]:
-    """The rows of one SWEEPS entry for a tower of ``depth`` blocks."""
-    rows = tuple(Row(*row, "sweep") for row in SWEEPS[name](make, depth, n_blocks))
+def sweep_rows(name: str, make: MakeGclip, n_blocks: int, n_fused: int) -> tuple[Row, ...]:
+    """The rows of one SWEEPS entry for a tower of ``n_blocks`` blocks."""
+    rows = tuple(Row(*row, "sweep") for row in SWEEPS[name](make, n_blocks, n_fused))
     if len(rows) == 1:
-        raise EvaluationError(f"A tower of {depth} blocks has too few to sweep {name}.")
+        raise EvaluationError(f"A tower of {n_blocks} blocks has too few to sweep {name}.")
     return rows
 
 

@@ -106,41 +106,43 @@ def fused_blocks(
                 f"but {named(wrong)} came."
             )
         return FusionReport(blocks, reason)
-    wanted = fusion.n_blocks
-    if wanted > n_blocks - 1:
+    n_fused = fusion.n_fused
+    if n_fused > n_blocks - 1:
         raise MethodError(
-            f"AMF can fuse up to {n_blocks - 1} of {n_blocks} blocks, but n_blocks={wanted} came."
+            f"AMF can fuse up to {n_blocks - 1} of {n_blocks} blocks, but n_fused={n_fused} came."
         )
 
     def has_token(block: int) -> bool:
         return bool(global_tokens(received_by(block), fusion.global_threshold))
 
-    first = first_global_block(has_token, n_blocks, wanted)
+    first = first_global_block(has_token, n_blocks, n_fused)
     if first is None:
-        return FusionReport(middle_blocks(n_blocks, wanted), FusionReason.MIDDLE)
-    return FusionReport(tuple(range(first, first + wanted)), FusionReason.GLOBAL_TOKENS)
+        return FusionReport(middle_blocks(n_blocks, n_fused), FusionReason.MIDDLE)
+    return FusionReport(tuple(range(first, first + n_fused)), FusionReason.GLOBAL_TOKENS)
 
 
-def first_global_block(has_token: Callable[[int], object], n: int, n_blocks: int = 2) -> int | None:
+def first_global_block(
+    has_token: Callable[[int], object], n_blocks: int, n_fused: int = 2
+) -> int | None:
     """``L_g``: the first block such that it and all later ones up to ``L-2`` have a global token.
 
     ``has_token(block)`` is called from ``L-2`` downwards, until a block has none. ``L_g`` is at
-    least 1 and at most ``L-1-n_blocks``, so that the last block is not fused. None if there is no
+    least 1 and at most ``L-1-n_fused``, so that the last block is not fused. None if there is no
     such block.
     """
     first = None
-    for block in range(n - 2, 0, -1):
+    for block in range(n_blocks - 2, 0, -1):
         if not has_token(block):
             break
-        if block <= n - 1 - n_blocks:
+        if block <= n_blocks - 1 - n_fused:
             first = block
     return first
 
 
-def middle_blocks(n: int, n_blocks: int = 2) -> tuple[int, ...]:
-    """``n_blocks`` blocks from ``L//2 - 1`` on, or earlier ones: fused if there is no ``L_g``."""
-    start = max(0, min(n // 2 - 1, n - 1 - n_blocks))
-    return tuple(range(start, min(start + n_blocks, n - 1)))
+def middle_blocks(n_blocks: int, n_fused: int = 2) -> tuple[int, ...]:
+    """``n_fused`` blocks from ``L//2 - 1`` on, or earlier ones: fused if there is no ``L_g``."""
+    start = max(0, min(n_blocks // 2 - 1, n_blocks - 1 - n_fused))
+    return tuple(range(start, min(start + n_fused, n_blocks - 1)))
 
 
 def attend_fused(

@@ -16,7 +16,7 @@ def gclip(
     cs: bool = True,
     amf_blocks: str | Iterable[int] = "auto",
     cs_blocks: str | Iterable[int] = "auto",
-    n_blocks: int = 2,
+    n_fused: int = 2,
     heads: Literal["each", "mean"] = "each",
     cs_target: Literal["mean", "median"] = "mean",
     global_threshold: float = 5.0,
@@ -37,16 +37,16 @@ def gclip(
         if given not in valid:
             raise MethodError(f"{what} must be one of {', '.join(valid)}, but {given!r} came.")
     numbers = {
-        "n_blocks": n_blocks,
+        "n_fused": n_fused,
         "global_threshold": global_threshold,
         "channel_threshold": channel_threshold,
     }
     for what, number in numbers.items():
         if not (isinstance(number, Real) and number >= 1):  # also refuses nan
             raise MethodError(f"{what} must be a number of at least 1, but {number!r} came.")
-    (n_blocks,) = indices("n_blocks", [n_blocks])
+    (n_fused,) = indices("n_fused", [n_fused])
     channels = tuple(sorted(indices("cs_channels", () if cs_channels is None else cs_channels)))
-    fusion = Fusion(_blocks("amf_blocks", amf_blocks), n_blocks, heads, float(global_threshold))
+    fusion = Fusion(_blocks("amf_blocks", amf_blocks), n_fused, heads, float(global_threshold))
     suppression = Suppression(
         _blocks("cs_blocks", cs_blocks), cs_target, float(channel_threshold), channels or None
     )

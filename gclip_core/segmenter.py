@@ -127,7 +127,7 @@ class Segmenter:
             logits=logits,
             vocabulary=parsed.classes,
             method=method,
-            found=self.findings(encoded, method),
+            report=self.report(encoded, method),
             owner=parsed.owner,
             hidden=parsed.hidden,
             unknown=parsed.unknown,
@@ -261,7 +261,7 @@ class Segmenter:
             raise MethodError(f"blocks must be one or more 0-based indices, but {blocks!r} came.")
         return torch.stack(found)
 
-    def findings(self, encoded: Encoded, method: Method | None = None) -> MethodReport:
+    def report(self, encoded: Encoded, method: Method | None = None) -> MethodReport:
         """The blocks and channels that ``method`` uses for this image, with norms and reasons."""
         method = checked(method)
         backbone, repair = self.backbone, self.backbone.repair(method.suppression)

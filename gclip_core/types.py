@@ -108,11 +108,11 @@ class Fusion:
     uses in the last block. ``heads="each"`` fuses head i with head i, ``"mean"`` the head mean with
     every head. ``weight``, from 0 to below 1, is that of the mean of the fused maps; None is the
     plain average of ``n`` maps and the last block's, ``n / (1 + n)``. ``blocks="auto"`` chooses
-    ``n_blocks``; a global token receives at least ``global_threshold`` times uniform attention.
+    ``n_fused``; a global token receives at least ``global_threshold`` times uniform attention.
     """
 
     blocks: Blocks | Span = "auto"
-    n_blocks: int = 2
+    n_fused: int = 2
     heads: Literal["each", "mean"] = "each"
     global_threshold: float = 5.0
     weight: float | None = None
@@ -361,7 +361,7 @@ class Segmentation:
     logits: Tensor
     vocabulary: Vocabulary
     method: Method
-    found: MethodReport
+    report: MethodReport
     owner: tuple[int, ...]
     hidden: tuple[str, ...]
     unknown: tuple[str, ...]

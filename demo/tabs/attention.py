@@ -93,7 +93,7 @@ def _maps(look: Look) -> values.Json:
     else:
         titles = [wording.last_title(n, which, method) for which in ("without", "with")]
         known = wording.on_this_model(look.bare.backbone.name, [method])
-        mixes = wording.mixes(look.segment(method).found.fusion, method)
+        mixes = wording.mixes(look.segment(method).report.fusion, method)
         last = method, titles[1], " ".join([method.summary, mixes, *known])
     maps = [own, used(off, titles[0], PLAIN_NOTE), used(*last)]
     return values.attention_value(common.picture(look), maps, look.settings.patch)

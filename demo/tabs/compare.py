@@ -137,7 +137,7 @@ def _table(look: Look, found: dict[str, Mask | str], truth: Mask | None) -> Json
         if isinstance(one, str):
             return {**about, "refused": one}
         if method.switchable:
-            about["summary"] += f" {wording.amf_blocks(look.segment(method).found)}"
+            about["summary"] += f" {wording.amf_blocks(look.segment(method).report)}"
         cells = [
             {"value": column[name], "text": wording.points(column[name]), "best": name in top}
             for column, top in columns

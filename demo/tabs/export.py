@@ -143,7 +143,7 @@ again.py       Python that makes the same labels again, here and after `pip inst
 
 def facts(look: Look) -> dict[str, Any]:
     """What was found, as plain numbers; blocks counted from 1."""
-    mask, found = look.mask(look.chosen), look.segment(look.chosen).found
+    mask, found = look.mask(look.chosen), look.segment(look.chosen).report
     backbone = look.segmenter.backbone
     return {
         "method": mask.title,

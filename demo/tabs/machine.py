@@ -57,7 +57,7 @@ def build(studio: Studio, controls: Controls) -> Tab:
 def value(look: Look) -> Json:
     """The machine of a look."""
     seg, method, settings = look.segmenter, look.chosen, look.settings
-    found, mask, image = look.segment(method).found, look.mask(method), look.picture.image
+    found, mask, image = look.segment(method).report, look.mask(method), look.picture.image
     square = common.pooled(look.grid, MAX_SQUARES)
     exact = arrays(look)
     local = render.pool_patches(exact["local"], look.grid, square)
@@ -130,7 +130,7 @@ def arrays(look: Look) -> dict[str, NDArray[Any]]:
     """
     seg, method, trunk = look.segmenter, look.chosen, look.trunk(look.chosen)
     result, own = look.segment(method), seg.last_attention(trunk, replace(method, fusion=None))
-    fused = result.found.fusion.blocks
+    fused = result.report.fusion.blocks
     scores = masks.scores(result.logits, result.owner, look.grid).flatten(1).numpy()
     fits, cosines, _ = common.best_words(look, method, 2)
     return {
@@ -139,7 +139,7 @@ def arrays(look: Look) -> dict[str, NDArray[Any]]:
         "local": own[1:, 1:].numpy(),
         **{f"block {b}": seg.attention_map(trunk, b)[1:, 1:].numpy() for b in fused},
         "used": seg.last_attention(trunk, method)[1:, 1:].numpy(),
-        "norms": result.found.norms_before[common.channels_block(look)].numpy(),
+        "norms": result.report.norms_before[common.channels_block(look)].numpy(),
         "scores": scores,
         **({"rest": np.maximum(1 - scores.sum(0), 0)} if min(result.owner) < 0 else {}),
         "fits": fits,
@@ -148,7 +148,7 @@ def arrays(look: Look) -> dict[str, NDArray[Any]]:
 
 
 def _block(look: Look, index: int, seen: GlobalTokens) -> Json:
-    found, method = look.segment(look.chosen).found, look.chosen
+    found, method = look.segment(look.chosen).report, look.chosen
     agreement, last = seen.agreement[index], len(found.channels) - 1
     norms, channel = found.norms_after[index], found.channels[index]
     norm, median = float(norms[channel]), float(norms.quantile(0.5))

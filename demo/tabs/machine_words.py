@@ -74,14 +74,14 @@ def _blocks(look: Look, tokens: Sequence[Sequence[int]]) -> Part:
         found = f"Small squares: global tokens, ≥ {threshold}, in {named(with_tokens)}."
     sentence = (
         f"Bright: patches that many others look at. {found} Dark number: the block whose channels "
-        f"are shown. {wording.amf_blocks(look.segment(look.chosen).found)}"
+        f"are shown. {wording.amf_blocks(look.segment(look.chosen).report)}"
     )
     equation = "m_{j} = N · mean_{i} Ā_{ij}"
     return f"{len(tokens)} blocks", equation, "ours", value, sentence.rstrip()
 
 
 def _matrix(look: Look) -> Part:
-    found, method = look.segment(look.chosen).found, look.chosen
+    found, method = look.segment(look.chosen).report, look.chosen
     n, taken = len(found.channels), block_numbers(found.fusion.blocks)
     symbol, equation, meaning = wording.attention_words(method.attention)
     formula, mark, value = f"A = {equation}", "", f"block {n} alone: {meaning}"
@@ -106,7 +106,7 @@ def _matrix(look: Look) -> Part:
 
 
 def _values(look: Look, block: int) -> Part:
-    found, cs = look.segment(look.chosen).found, look.chosen.suppression is not None
+    found, cs = look.segment(look.chosen).report, look.chosen.suppression is not None
     top, ratio = found.channels[block], wording.times(found.ratios[block])
     spikes = [index + 1 for index in found.abnormal if index < len(found.channels) - 1]
     if found.suppressed:

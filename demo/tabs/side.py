@@ -43,7 +43,7 @@ def _canvas(look: Look) -> Json:
 
     Where CS repairs a simulation, the mask before differs by CS alone.
     """
-    method, found = look.chosen, look.segment(look.chosen).found
+    method, found = look.chosen, look.segment(look.chosen).report
     repaired = bool(look.segmenter.backbone.planted and found.suppressed)
     amf = repaired and method.fusion is not None
     plain, chosen = look.mask(look.ablation(amf, cs=False)), look.mask(method)
@@ -81,7 +81,7 @@ def _main_change(before: Mask, after: Mask) -> str:
 
 def _maps(look: Look) -> Json:
     """What each patch receives in the blocks of AMF; under it the last block's matrices."""
-    method, seg, found = look.chosen, look.segmenter, look.segment(look.chosen).found
+    method, seg, found = look.chosen, look.segmenter, look.segment(look.chosen).report
     threshold = look.settings.global_threshold
     n, plain = seg.backbone.n_blocks, look.ablation(amf=False, cs=False)
     blocks = look.fused_blocks

@@ -32,20 +32,27 @@ LARGE = 3.0
 @dataclass(frozen=True)
 class Published:
     """A paper's report on some weights: blocks with global tokens (0-based), and the dimensions of
-    patch tokens that are large in every image."""
+    patch tokens that are large in every image. ``channels`` are all dimensions that its code
+    corrects: candidates for the abnormal channel."""
 
     source: str
     token_blocks: tuple[int, ...]
     dimensions: tuple[int, ...]
+    channels: tuple[int, ...]
 
 
 PUBLISHED = {
-    "openai-vit-b-16": Published("RF-CLIP (arXiv 2511.16170)", tuple(range(6, 12)), (4, 162, 474))
+    "openai-vit-b-16": Published(
+        "RF-CLIP (arXiv 2511.16170)",
+        token_blocks=tuple(range(6, 12)),
+        dimensions=(4, 162, 474),
+        channels=(4, 162, 189, 326, 429, 474, 633, 713),
+    )
 }
 
 
 @dataclass(frozen=True)
-class Alikeness:
+class Similarity:
     """Mean cosine of the last block's Values within regions (in-in) and across them (in-out)."""
 
     label: str
@@ -63,7 +70,7 @@ class Phenomena:
     uniform), the number of global tokens, and their cosine with the class token's row (nan without
     tokens). ``dimensions`` are, for each image, the large dimensions of patch tokens at the input
     of the last block, largest first; ``first_blocks`` the first block ``auto`` would fuse (0-based,
-    None without global tokens). ``alikeness`` is empty if no image has regions.
+    None without global tokens). ``similarities`` is empty if no image has regions.
     """
 
     backbone: Backbone
@@ -75,50 +82,51 @@ class Phenomena:
     agreement: NDArray[np.float64]
     dimensions: tuple[tuple[int, ...], ...]
     first_blocks: tuple[int | None, ...]
-    found: MethodReport
-    alikeness: tuple[Alikeness, ...]
+    report: MethodReport
+    similarities: tuple[Similarity, ...]
 
 
-def look_into(
-    segmenter: Segmenter, samples: Iterable[Sample], suppressing: Method, threshold: float = 5.0
+def measure(
+    segmenter: Segmenter, samples: Iterable[Sample], cs_method: Method, threshold: float = 5.0
 ) -> Phenomena:
     """Measure a backbone on images; their truth gives the regions (negative: none).
 
-    ``suppressing`` is the method that applies CS.
+    ``cs_method`` is the method that applies CS.
 
     Raises:
         EvaluationError: there are no images.
     """
     scores, tokens, agreement, dimensions, firsts = [], [], [], [], []
-    found: MethodReport | None = None
+    report: MethodReport | None = None
     values: dict[str, list[tuple[float, float]]] = {}
     for sample in samples:
         image, regions = sample.load()
         encoded = segmenter.encode(image)
-        seen = segmenter.globality(encoded, threshold)
-        scores.append(seen.scores)
-        tokens.append([len(t) for t in seen.tokens])
-        agreement.append(seen.agreement)
+        globality = segmenter.globality(encoded, threshold)
+        by_block = globality.tokens
+        scores.append(globality.scores)
+        tokens.append([len(indices) for indices in by_block])
+        agreement.append(globality.agreement)
         dimensions.append(large_dimensions(encoded.whole.inputs[-1]))
-        firsts.append(amf.first_global_block(seen.tokens.__getitem__, len(seen.tokens)))
-        found = found or segmenter.findings(encoded, suppressing)
-        for label, pair in _alikeness(segmenter, encoded, regions, suppressing):
+        firsts.append(amf.first_global_block(by_block.__getitem__, len(by_block)))
+        report = report or segmenter.report(encoded, cs_method)
+        for label, pair in _similarities(segmenter, encoded, regions, cs_method):
             values.setdefault(label, []).append(pair)
-    if found is None:
+    if report is None:
         raise EvaluationError("At least one image was expected, but none came.")
     return Phenomena(
         backbone=segmenter.backbone,
         images=len(scores),
         threshold=threshold,
-        channel_threshold=(suppressing.suppression or Suppression()).channel_threshold,
+        channel_threshold=(cs_method.suppression or Suppression()).channel_threshold,
         scores=np.array(scores).mean(0),
         tokens=np.array(tokens, float).mean(0),
         agreement=_mean_of_known(np.array(agreement, float)),
         dimensions=tuple(dimensions),
         first_blocks=tuple(firsts),
-        found=found,
-        alikeness=tuple(
-            Alikeness(label, *_mean_of_known(np.array(pairs))) for label, pairs in values.items()
+        report=report,
+        similarities=tuple(
+            Similarity(label, *_mean_of_known(np.array(pairs))) for label, pairs in values.items()
         ),
     )
 
@@ -130,8 +138,8 @@ def large_dimensions(tokens: Tensor) -> tuple[int, ...]:
     return tuple(order[: int((size >= LARGE * size.quantile(0.5)).sum())].tolist())
 
 
-def _alikeness(
-    segmenter: Segmenter, trunk: Encoded, regions: NDArray[np.integer], suppressing: Method
+def _similarities(
+    segmenter: Segmenter, trunk: Encoded, regions: NDArray[np.integer], cs_method: Method
 ) -> list[tuple[str, tuple[float, float]]]:
     """In-in and in-out of one image's Values: before planting, without CS and with it."""
     if (regions < 0).all():
@@ -142,7 +150,7 @@ def _alikeness(
     if segmenter.backbone.planted:
         unplanted = replace(segmenter, backbone=replace(segmenter.backbone, planted=()))
         ways.append(("before planting", unplanted, plain))
-    ways += [("without CS", segmenter, plain), ("with CS", segmenter, suppressing)]
+    ways += [("without CS", segmenter, plain), ("with CS", segmenter, cs_method)]
     return [
         (label, cs.in_in_out(model.values(trunk, method), labels)) for label, model, method in ways
     ]
@@ -161,84 +169,95 @@ of global tokens with the class token's row. max/median and entropy: of the weig
 FFN's output channels. Scores, tokens and agreement are means over the images."""
 
 
-def report(found: Phenomena) -> str:
+def summary(phenomena: Phenomena) -> str:
     """A table by block and sentences; blocks count from 1."""
-    f = found.found
+    report = phenomena.report
     head = ["block", "score", "global tokens", "agreement"]
     head += ["largest channel", "max/median", "entropy", "with CS"]
     body = [
         [
             str(block + 1),
-            f"{found.scores[block]:.2f}",
-            f"{found.tokens[block]:.1f}",
-            _number(found.agreement[block]),
-            str(f.channels[block]),
-            f"{f.ratios[block]:.2f}",
-            f"{float(f.entropy[block]):.4f}",
-            f"{float(f.entropy_after[block]):.4f}",
+            f"{phenomena.scores[block]:.2f}",
+            f"{phenomena.tokens[block]:.1f}",
+            _number(phenomena.agreement[block]),
+            str(report.channels[block]),
+            f"{report.ratios[block]:.2f}",
+            f"{float(report.entropy[block]):.4f}",
+            f"{float(report.entropy_after[block]):.4f}",
         ]
-        for block in range(found.backbone.n_blocks)
+        for block in range(phenomena.backbone.n_blocks)
     ]
-    many = "image" if found.images == 1 else "images"
-    title = f"{found.backbone.title} · {found.images} {many}"
+    many = "image" if phenomena.images == 1 else "images"
+    title = f"{phenomena.backbone.title} · {phenomena.images} {many}"
     table = grid([head, *body])
-    return "\n".join([title, *planted(found), "", table, "", LEGEND, "", *_sentences(found)])
+    return "\n".join(
+        [title, *planted(phenomena), "", table, "", LEGEND, "", *_sentences(phenomena)]
+    )
 
 
-def planted(found: Phenomena) -> list[str]:
+def planted(phenomena: Phenomena) -> list[str]:
     """A line for each planted channel."""
     return [
         simulation(plant.channel, plant.gain, block_numbers(plant.blocks))
-        for plant in found.backbone.planted
+        for plant in phenomena.backbone.planted
     ]
 
 
-def _sentences(found: Phenomena) -> list[str]:
-    f, firsts = found.found, found.first_blocks
-    tokens = f"global tokens (score of at least {found.threshold:g}) in"
-    last = found.backbone.n_blocks - 1
+def _sentences(phenomena: Phenomena) -> list[str]:
+    report, firsts = phenomena.report, phenomena.first_blocks
+    tokens = f"global tokens (score of at least {phenomena.threshold:g}) in"
+    last = phenomena.backbone.n_blocks - 1
     token_lines = [
-        f"{firsts.count(b)} of {found.images} images have {tokens} every block from {b + 1} to "
+        f"{firsts.count(b)} of {phenomena.images} images have {tokens} every block from {b + 1} to "
         f"{last}."
         for b in sorted({b for b in firsts if b is not None})
     ] or [
         f"No image has {tokens} consecutive blocks up to {last}, so AMF's `auto` fuses the middle "
         "blocks."
     ]
-    abnormal, changed = (named(block_numbers(one)) for one in (f.abnormal, f.suppressed))
+    abnormal, changed = (
+        named(block_numbers(blocks)) for blocks in (report.abnormal, report.suppressed)
+    )
     lines = [
         *token_lines,
-        f"Abnormal channels (norm of at least {found.channel_threshold:g} × the median): in "
+        f"Abnormal channels (norm of at least {phenomena.channel_threshold:g} × the median): in "
         f"{abnormal}.",
-        f"CS changes {changed} ({f.cs_reason}).",
-        *_against_published(found),
+        f"CS changes {changed} ({report.cs_reason}).",
+        *_against_published(phenomena),
     ]
-    if not found.alikeness:
+    if not phenomena.similarities:
         lines.append("In-in and in-out need regions: add --words, or use a data set with truth.")
-    for s in found.alikeness:
+    for similarity in phenomena.similarities:
         lines.append(
-            f"Values {s.label}: in-in {_number(s.inside)}, in-out {_number(s.across)}, "
-            f"difference {_number(s.inside - s.across)}."
+            f"Values {similarity.label}: in-in {_number(similarity.inside)}, in-out "
+            f"{_number(similarity.across)}, "
+            f"difference {_number(similarity.inside - similarity.across)}."
         )
     return lines
 
 
-def _against_published(found: Phenomena) -> list[str]:
+def _against_published(phenomena: Phenomena) -> list[str]:
     """Whether another paper's report on these weights is confirmed; [] without such a paper."""
-    paper = PUBLISHED.get(found.backbone.name)
+    paper = PUBLISHED.get(phenomena.backbone.name)
     if paper is None:
         return []
-    blocks = tuple(np.flatnonzero(found.scores >= found.threshold).tolist())
-    always = sorted(set.intersection(*map(set, found.dimensions)))
+    blocks = tuple(np.flatnonzero(phenomena.scores >= phenomena.threshold).tolist())
+    always = sorted(set.intersection(*map(set, phenomena.dimensions)))
     theirs, ours = named(block_numbers(paper.token_blocks)), named(block_numbers(blocks))
     checks = (
         ("stripes of attention (global tokens) in", theirs, ours),
         ("large dimensions in every image", _listed(paper.dimensions), _listed(always)),
     )
-    return [
+    comparisons = [
         f"{paper.source} reports {what}: {theirs}. Measured here: {ours}. "
         + ("They agree." if theirs == ours else "They differ.")
         for what, theirs, ours in checks
+    ]
+    abnormal = {phenomena.report.channels[block] for block in phenomena.report.abnormal}
+    return [
+        *comparisons,
+        f"Its code corrects {_listed(paper.channels)}. Abnormal channels here: "
+        f"{_listed(sorted(abnormal))}; in both: {_listed(sorted(abnormal & {*paper.channels}))}.",
     ]
 
 

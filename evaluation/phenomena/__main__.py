@@ -17,7 +17,7 @@ from evaluation.options import (
     opened_backbone,
     opened_set,
 )
-from evaluation.phenomena import figures, look_into, report
+from evaluation.phenomena import figures, measure, summary
 from evaluation.photo_set import NAME as PHOTOS
 from gclip_core import images
 from gclip_core.errors import GclipError
@@ -41,11 +41,11 @@ def _run(args: argparse.Namespace) -> None:
     backbone = opened_backbone(args, args.backbone)
     segmenter = Segmenter(backbone, short_side=args.short_side)
     cs_blocks = block_choice(args.cs_blocks, backbone.n_blocks)
-    suppressing = gclip(amf=False, cs=True, cs_blocks=cs_blocks)
-    found = look_into(segmenter, _samples(args, segmenter), suppressing, args.global_threshold)
-    print(report(found))
+    cs_method = gclip(amf=False, cs=True, cs_blocks=cs_blocks)
+    phenomena = measure(segmenter, _samples(args, segmenter), cs_method, args.global_threshold)
+    print(summary(phenomena))
     if args.out:
-        print(f"\nwritten: {figures.draw(found, args.out)}", file=sys.stderr)
+        print(f"\nwritten: {figures.draw(phenomena, args.out)}", file=sys.stderr)
 
 
 def _samples(args: argparse.Namespace, segmenter: Segmenter) -> Iterable[Sample]:

@@ -35,7 +35,7 @@ def read(page: Page, key: str) -> float:
 def test_it_opens_full_screen_with_the_library_s_numbers(opened: Page) -> None:
     assert opened.evaluate("document.fullscreenElement === document.querySelector('#machine .gw')")
     look = studio().look(Request(SETTINGS))
-    seen, found = common.tokens(look), look.segment(look.chosen).found
+    seen, found = common.tokens(look), look.segment(look.chosen).report
     for block in range(len(found.channels)):
         assert read(opened, f"score {block + 1}") == pytest.approx(seen.scores[block], rel=1e-4)
         assert read(opened, f"ratio {block + 1}") == pytest.approx(found.ratios[block], rel=1e-4)

@@ -35,7 +35,7 @@ def test_commands_that_need_data_are_parsed() -> None:
 def test_commands_without_data_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     # test_phenomena.py draws this large figure, and looks at it.
-    monkeypatch.setattr(phenomena.figures, "draw", lambda found, folder: folder)
+    monkeypatch.setattr(phenomena.figures, "draw", lambda phenomena, folder: folder)
     for _, _, module, *arguments in (c for c in COMMANDS if NEEDS_DATA not in c):
         if module == "evaluation.phenomena":
             assert phenomena.main([*arguments, "--n", "1", "--short-side", "48"]) == 0, arguments

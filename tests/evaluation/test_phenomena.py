@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from evaluation.datasets import Sample
-from evaluation.phenomena import Phenomena, large_dimensions, look_into, report
+from evaluation.phenomena import Phenomena, large_dimensions, measure, summary
 from evaluation.phenomena.__main__ import main
 from gclip_core import Segmenter, gclip, plant_channel
 from tests.evaluation.sets import plain_set
@@ -31,55 +31,59 @@ def prepared(model: torch.nn.Module) -> None:
 
 
 @pytest.fixture(scope="module")
-def found() -> Phenomena:
+def phenomena() -> Phenomena:
     segmenter = Segmenter(tiny_backbone(prepare=prepared), short_side=32)
-    return look_into(segmenter, pictures(), CS)
+    return measure(segmenter, pictures(), CS)
 
 
-def test_global_tokens_are_found_where_they_were_put(found: Phenomena) -> None:
-    assert found.images == 2
-    assert found.scores[:5] == pytest.approx(np.ones(5), abs=1e-3)  # uniform
-    assert (found.scores[5:] >= 5).all()  # every head looks at the same few of 24 patches
-    assert found.tokens[:5].tolist() == [0.0] * 5
-    assert (found.tokens[5:] >= 1).all()
-    assert np.isnan(found.agreement[:5]).all()
-    assert found.agreement[5:] == pytest.approx(np.ones(7), abs=1e-3)  # whoever looks
-    assert found.first_blocks == (5, 5)
+def test_global_tokens_are_found_where_they_were_put(phenomena: Phenomena) -> None:
+    assert phenomena.images == 2
+    assert phenomena.scores[:5] == pytest.approx(np.ones(5), abs=1e-3)  # uniform
+    assert (phenomena.scores[5:] >= 5).all()  # every head looks at the same few of 24 patches
+    assert phenomena.tokens[:5].tolist() == [0.0] * 5
+    assert (phenomena.tokens[5:] >= 1).all()
+    assert np.isnan(phenomena.agreement[:5]).all()
+    assert phenomena.agreement[5:] == pytest.approx(np.ones(7), abs=1e-3)  # whoever looks
+    assert phenomena.first_blocks == (5, 5)
 
 
-def test_the_abnormal_channel_is_found_where_it_was_put(found: Phenomena) -> None:
-    assert found.found.abnormal == tuple(range(4, 11))
-    assert set(found.found.channels[4:11]) == {9}
-    assert (found.found.entropy[4:11] < found.found.entropy[:4].min()).all()
-    assert (found.found.entropy_after[4:11] > found.found.entropy[4:11]).all()
+def test_the_abnormal_channel_is_found_where_it_was_put(phenomena: Phenomena) -> None:
+    assert phenomena.report.abnormal == tuple(range(4, 11))
+    assert set(phenomena.report.channels[4:11]) == {9}
+    assert (phenomena.report.entropy[4:11] < phenomena.report.entropy[:4].min()).all()
+    assert (phenomena.report.entropy_after[4:11] > phenomena.report.entropy[4:11]).all()
 
 
 def test_a_picture_without_pairs_does_not_spoil_the_mean() -> None:
     segmenter = Segmenter(tiny_backbone(), short_side=32)
-    one = pictures(1)[0]
-    image, regions = one.load()
+    sample = pictures(1)[0]
+    image, regions = sample.load()
     flat = Sample("flat", lambda: (image, np.zeros_like(regions)))  # no in-out pair
-    both = look_into(segmenter, [one, flat], CS).alikeness[0]
-    alone = look_into(segmenter, [one], CS).alikeness[0]
+    both = measure(segmenter, [sample, flat], CS).similarities[0]
+    alone = measure(segmenter, [sample], CS).similarities[0]
     assert both.across == pytest.approx(alone.across)
     assert not math.isnan(both.inside)
 
 
 def test_planting_is_compared_with_before() -> None:
     planted = plant_channel(tiny_backbone(), 3, 100.0, range(6, 11))
-    seen = look_into(Segmenter(planted, short_side=32), pictures(), CS)
-    before, now, with_cs = seen.alikeness
-    assert [s.label for s in seen.alikeness] == ["before planting", "without CS", "with CS"]
+    planting = measure(Segmenter(planted, short_side=32), pictures(), CS)
+    before, now, with_cs = planting.similarities
+    assert [similarity.label for similarity in planting.similarities] == [
+        "before planting",
+        "without CS",
+        "with CS",
+    ]
     assert abs(now.across - before.across) > 0.01
     assert abs(with_cs.across - before.across) < 0.1 * abs(now.across - before.across)
-    assert seen.found.abnormal == tuple(range(6, 11))
+    assert planting.report.abnormal == tuple(range(6, 11))
     # Global tokens are decided on the unplanted model.
-    plain = look_into(Segmenter(tiny_backbone(), short_side=32), pictures(), CS)
-    assert seen.scores == pytest.approx(plain.scores)
+    plain = measure(Segmenter(tiny_backbone(), short_side=32), pictures(), CS)
+    assert planting.scores == pytest.approx(plain.scores)
 
 
-def test_the_report_counts_blocks_from_1(found: Phenomena) -> None:
-    text = report(found)
+def test_the_report_counts_blocks_from_1(phenomena: Phenomena) -> None:
+    text = summary(phenomena)
     tokens = "2 of 2 images have global tokens (score of at least 5) in every block from 6 to 11."
     assert tokens in text
     assert "Abnormal channels (norm of at least 2 × the median): in blocks 5 to 11." in text
@@ -89,21 +93,32 @@ def test_the_report_counts_blocks_from_1(found: Phenomena) -> None:
     assert rows[4][4] == "9"
 
 
-def test_weights_that_a_paper_reports_on_are_compared_with_it(found: Phenomena) -> None:
+def test_weights_that_a_paper_reports_on_are_compared_with_it(phenomena: Phenomena) -> None:
     def compared(dimensions: tuple[int, ...], scores: list[float]) -> list[bool]:
         known = replace(
-            found,
-            backbone=replace(found.backbone, name="openai-vit-b-16"),
+            phenomena,
+            backbone=replace(phenomena.backbone, name="openai-vit-b-16"),
             dimensions=(dimensions, dimensions[::-1]),
             scores=np.array(scores),
         )
-        lines = [line for line in report(known).splitlines() if "2511.16170" in line]
+        lines = [line for line in summary(known).splitlines() if "2511.16170" in line]
         return [line.endswith("They agree.") for line in lines]
 
     stripes = [1.0] * 6 + [9.0] * 6
     assert compared((474, 4, 162), stripes) == [True, True]
     assert compared((474, 4), [9.0] * 12) == [False, False]
-    assert "2511.16170" not in report(found), "the paper is not about these weights"
+    assert "2511.16170" not in summary(phenomena), "the paper is not about these weights"
+
+
+def test_abnormal_channels_are_compared_with_the_candidates_of_a_paper(
+    phenomena: Phenomena,
+) -> None:
+    for channel, both in ((162, "162"), (9, "none")):
+        report = replace(phenomena.report, channels=(channel,) * 12)
+        known = replace(
+            phenomena, backbone=replace(phenomena.backbone, name="openai-vit-b-16"), report=report
+        )
+        assert f"Abnormal channels here: {channel}; in both: {both}." in summary(known)
 
 
 def test_large_dimensions_stand_out_from_the_median() -> None:

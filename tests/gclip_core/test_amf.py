@@ -56,7 +56,7 @@ def test_agreement_with_the_class_token(size: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("blocks", "n_blocks", "expected"),
+    ("blocks", "n_fused", "expected"),
     [
         (".....######.", 2, 5),  # the paper's ViT-B/16: blocks 6 to 11
         ("############", 2, 1),  # block 0 is not asked
@@ -68,18 +68,18 @@ def test_agreement_with_the_class_token(size: float) -> None:
     ],
 )
 def test_the_first_block_from_which_on_every_block_has_a_global_token(
-    blocks: str, n_blocks: int, expected: int | None
+    blocks: str, n_fused: int, expected: int | None
 ) -> None:
     def has_token(block: int) -> bool:
         return blocks[block] == "#"
 
-    assert amf.first_global_block(has_token, len(blocks), n_blocks) == expected
+    assert amf.first_global_block(has_token, len(blocks), n_fused) == expected
 
 
-@given(has_tokens=st.lists(st.booleans(), min_size=2, max_size=24), n_blocks=st.integers(1, 3))
-def test_the_rule_agrees_with_its_definition(has_tokens: list[bool], n_blocks: int) -> None:
-    first = amf.first_global_block(has_tokens.__getitem__, len(has_tokens), n_blocks)
-    expected = reference.auto_blocks(has_tokens, n_blocks)
+@given(has_tokens=st.lists(st.booleans(), min_size=2, max_size=24), n_fused=st.integers(1, 3))
+def test_the_rule_agrees_with_its_definition(has_tokens: list[bool], n_fused: int) -> None:
+    first = amf.first_global_block(has_tokens.__getitem__, len(has_tokens), n_fused)
+    expected = reference.auto_blocks(has_tokens, n_fused)
     assert first == (expected[0] if expected else None)
 
 
@@ -90,10 +90,10 @@ def test_middle_blocks() -> None:
     assert amf.middle_blocks(3, 2) == (0, 1)
 
 
-@given(n=st.integers(2, 30), n_blocks=st.integers(1, 29))
-def test_middle_blocks_never_include_the_last(n: int, n_blocks: int) -> None:
-    blocks = amf.middle_blocks(n, min(n_blocks, n - 1))
-    assert len(blocks) == min(n_blocks, n - 1)
+@given(n=st.integers(2, 30), n_fused=st.integers(1, 29))
+def test_middle_blocks_never_include_the_last(n: int, n_fused: int) -> None:
+    blocks = amf.middle_blocks(n, min(n_fused, n - 1))
+    assert len(blocks) == min(n_fused, n - 1)
     assert 0 <= blocks[0] <= blocks[-1] <= n - 2
 
 

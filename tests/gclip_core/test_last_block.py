@@ -56,7 +56,7 @@ def encoded(tower: str) -> Passed:
 @pytest.mark.parametrize("tower", TOWERS)
 def test_every_method_agrees_with_the_reference(tower: str, name: str) -> None:
     segmenter, trunk, theirs, xs = encoded(tower)
-    middle = segmenter.findings(trunk, METHODS[name]).fusion.blocks
+    middle = segmenter.report(trunk, METHODS[name]).fusion.blocks
     expected = reference.dense(theirs, name, xs, GRID, middle)
     found = segmenter.dense_features(trunk, METHODS[name])
     assert found.grid == GRID
@@ -93,7 +93,7 @@ def test_fusion_of_explicit_blocks_agrees_with_the_reference(
     segmenter, trunk, theirs, xs = encoded(tower)
     expected = reference.dense(theirs, "gclip", xs, GRID, blocks, heads)
     method = gclip(cs=False, amf_blocks=blocks, heads=heads)
-    assert segmenter.findings(trunk, method).fusion.blocks == blocks
+    assert segmenter.report(trunk, method).fusion.blocks == blocks
     found = segmenter.dense_features(trunk, method)
     assert reference.worst_cosine(found.patches, expected) >= 0.99999
 
@@ -105,7 +105,7 @@ def test_the_matrix_shown_is_the_matrix_used(name: str) -> None:
     if name == "gclip":
         variants.append((gclip(cs=False, amf_blocks=[4], heads="mean"), "mean"))
     for method, heads in variants:
-        middle = segmenter.findings(trunk, method).fusion.blocks
+        middle = segmenter.report(trunk, method).fusion.blocks
         matrices = reference.fused_maps(tower, name, xs, GRID, middle, heads)
         for head, expected in {None: sum(matrices) / 4, 0: matrices[0], 3: matrices[3]}.items():
             found = segmenter.last_attention(trunk, method, head)
@@ -141,7 +141,7 @@ def full_size() -> Passed:
 @pytest.mark.parametrize("name", reference.METHODS)
 def test_on_a_full_size_tower_methods_agree_to_a_millionth(name: str, full_size: Passed) -> None:
     segmenter, trunk, tower, xs = full_size
-    middle = segmenter.findings(trunk, METHODS[name]).fusion.blocks
+    middle = segmenter.report(trunk, METHODS[name]).fusion.blocks
     found = segmenter.dense_features(trunk, METHODS[name]).patches
     expected = reference.dense(tower, name, xs, (14, 14), middle)
     assert reference.worst_cosine(found, expected) >= 1 - 1e-9
@@ -158,4 +158,4 @@ def test_without_its_class_term_sc_clip_s_attention_agrees_as_well(full_size: Pa
 
 def test_itaclip_s_middle_blocks_are_7_8_and_10(full_size: Passed) -> None:
     segmenter, trunk, *_ = full_size
-    assert segmenter.findings(trunk, METHODS["itaclip"]).fusion.blocks == (6, 7, 9)
+    assert segmenter.report(trunk, METHODS["itaclip"]).fusion.blocks == (6, 7, 9)

@@ -40,7 +40,7 @@ def test_methods_are_equal_by_value_hashable_and_survive_pickling() -> None:
         {"amf_blocks": []},
         {"amf_blocks": [-1]},
         {"cs_blocks": [1.0]},
-        {"n_blocks": 0},
+        {"n_fused": 0},
         {"heads": "all"},
         {"cs_target": "max"},
         {"global_threshold": float("nan")},

@@ -95,11 +95,11 @@ class TestWhichBlocksAmfFuses:
         [
             (range(5, 11), {}, (5, 6), FusionReason.GLOBAL_TOKENS),
             (range(12), {}, (1, 2), FusionReason.GLOBAL_TOKENS),
-            (range(5, 11), {"n_blocks": 3}, (5, 6, 7), FusionReason.GLOBAL_TOKENS),
+            (range(5, 11), {"n_fused": 3}, (5, 6, 7), FusionReason.GLOBAL_TOKENS),
             (range(8, 11), {"amf_blocks": "backbone"}, (8, 9), FusionReason.GLOBAL_TOKENS),
             ((), {}, (5, 6), FusionReason.MIDDLE),
             ((5, 6, 7), {}, (5, 6), FusionReason.MIDDLE),
-            ((), {"n_blocks": 3}, (5, 6, 7), FusionReason.MIDDLE),
+            ((), {"n_fused": 3}, (5, 6, 7), FusionReason.MIDDLE),
             (range(8, 11), {"amf_blocks": [3]}, (3,), FusionReason.BY_HAND),
             (range(5, 11), {"amf": False}, (), FusionReason.OFF),
         ],
@@ -113,7 +113,7 @@ class TestWhichBlocksAmfFuses:
     ) -> None:
         face = looking(*looked_in)
         encoded = face.encode(picture(32, 48))
-        found = face.findings(encoded, gclip(**settings))
+        found = face.report(encoded, gclip(**settings))
         assert found.fusion == FusionReport(expected, reason)
         tokens = face.globality(encoded).tokens
         assert [block for block in range(12) if tokens[block]] == list(looked_in)
@@ -121,7 +121,7 @@ class TestWhichBlocksAmfFuses:
     def test_the_backbone_s_own(self) -> None:
         face = segmenter(replace(with_channel(), amf_blocks=(2, 4), cs_blocks=(3, 4)))
         asked = gclip(amf_blocks="backbone", cs_blocks="backbone")
-        found = face.findings(face.encode(picture(32, 32)), asked)
+        found = face.report(face.encode(picture(32, 32)), asked)
         assert found.fusion == FusionReport((2, 4), FusionReason.BACKBONE)
         assert found.suppressed == (3, 4)
 
@@ -134,7 +134,7 @@ class TestWhichBlocksAmfFuses:
         encoded = face.encode(IMAGE)
         assert torch.allclose(face.received(encoded).double(), torch.stack(expected), atol=1e-4)
         assert not any(face.globality(encoded, threshold=1000).tokens)
-        assert face.findings(encoded, gclip(global_threshold=1)).fusion.blocks == (1, 2)
+        assert face.report(encoded, gclip(global_threshold=1)).fusion.blocks == (1, 2)
         found = face.globality(encoded, threshold=2.0)
         assert found.scores == pytest.approx([float(m.max()) for m in expected], abs=1e-4)
         assert found.tokens == tuple(
@@ -153,14 +153,14 @@ class TestWhichBlocksAmfFuses:
     def test_neither_cs_nor_planting_nor_windows_change_them(self) -> None:
         clean = segmenter(with_channel(), short_side=24)
         image = picture(24, 56)
-        expected = clean.findings(clean.encode(image), gclip(cs=False, global_threshold=2))
+        expected = clean.report(clean.encode(image), gclip(cs=False, global_threshold=2))
         tokens = clean.globality(clean.encode(image), 2).tokens
         planted = replace(clean, backbone=plant_channel(clean.backbone, 3, 300, [1, 2]))
         for face in (clean, planted, replace(clean, window=24, stride=16)):
             encoded = face.encode(image)
             method = gclip(cs_blocks=[0, 1, 2], global_threshold=2)
             for ready in (encoded, face.suppress(encoded, method)):
-                found = face.findings(ready, method)
+                found = face.report(ready, method)
                 assert found.fusion.blocks == expected.fusion.blocks
                 assert face.globality(ready, 2).tokens == tokens
 
@@ -192,7 +192,7 @@ class TestChannelSuppression:
         replaced = {b: reference.suppressed(second_weight(backbone, b), [1, 7]) for b in (3, 6)}
         assert_features_agree(backbone, method, replaced)
         face = segmenter(backbone)
-        norms = face.findings(face.encode(IMAGE), method)
+        norms = face.report(face.encode(IMAGE), method)
         for block in (3, 6):
             rest = [d for d in range(32) if d not in (1, 7)]
             mean = norms.norms_before[block, rest].mean()
@@ -219,7 +219,7 @@ class TestChannelSuppression:
 
     def test_norms_and_entropy_before_and_after(self) -> None:
         face = segmenter(with_channel())
-        found = face.findings(face.encode(picture(32, 32)))
+        found = face.report(face.encode(picture(32, 32)))
         assert found.abnormal == found.suppressed == (6, 8)
         assert (found.channels[6], found.channels[8]) == (7, 7)
         assert found.ratios[6] > 10 > 2 > found.ratios[5]
@@ -239,7 +239,7 @@ class TestChannelSuppression:
         face = segmenter(tiny_backbone(35))
         encoded = face.encode(picture(32, 32))
         method = gclip(amf=False)
-        found = face.findings(encoded, method)
+        found = face.report(encoded, method)
         assert found.suppressed == found.abnormal == ()
         assert found.cs_reason == SuppressionReason.NONE_ABNORMAL
         assert face.suppress(encoded, method) is encoded
@@ -318,7 +318,7 @@ class TestSegmenting:
     def test_every_patch_size_and_depth(self) -> None:
         for patch, layers in [(4, 24), (14, 12), (32, 2)]:
             backbone = tiny_backbone(38, patch=patch, image=4 * patch, layers=layers)
-            settings = gclip(n_blocks=1) if layers == 2 else gclip()
+            settings = gclip(n_fused=1) if layers == 2 else gclip()
             found = segmenter(backbone).segment(picture(64, 90), WORDS, settings)
             h, w = found.logits.shape[1:]
             assert (h, w) == (4, round(4 * 90 / 64))
@@ -356,7 +356,7 @@ class TestWindows:
         assert len(corners) == 2 * 3
         method = gclip()
         found = face.segment(encoded, WORDS, method)
-        blocks = face.findings(encoded, method).fusion.blocks
+        blocks = face.report(encoded, method).fusion.blocks
         single = segmenter(backbone, short_side=24)
         total, count = torch.zeros(4, 4, 7), torch.zeros(4, 7)
         for top, left in corners:
@@ -484,7 +484,7 @@ class TestSettings:
         ("method", "reason"),
         [
             (gclip(amf_blocks=[11]), "1 to 11 of 12.*block 12 "),
-            (gclip(n_blocks=12), "up to 11 of 12"),
+            (gclip(n_fused=12), "up to 11 of 12"),
             (gclip(cs_blocks=[12]), "[Bb]locks"),
             (gclip(cs_blocks=[2], cs_channels=[32]), "[Cc]hannels"),
             (gclip(cs_blocks=[2], cs_channels=range(32)), "[Cc]hannels"),

@@ -70,10 +70,10 @@ def find_tokens(
     """
     tokens = tuple(global_tokens(m, threshold) for m in received_by_block)
     agreement = [math.nan] * len(tokens)
-    for block, found in enumerate(tokens):
-        if found:
+    for block, patches in enumerate(tokens):
+        if patches:
             heads = heads_of(block)
-            queries = heads.q[..., [0, *(1 + token for token in found)], :]
+            queries = heads.q[..., [0, *(1 + patch for patch in patches)], :]
             rows = attention.mean_weights(queries, heads.k)[0].cpu()[:, 1:]
             agreement[block] = agreement_with_class_token(rows[1:], rows[0])
     scores = tuple(received_by_block.amax(dim=1).tolist())
@@ -173,7 +173,7 @@ def fused_kind(rule: Attention, fusion: Fusion) -> Attention:
 def fuse(local: Tensor, middle: Sequence[Tensor], fusion: Fusion) -> Tensor:
     """The last block's matrix fused with those of middle blocks, each (..., T, T) float32."""
     share, divisor = _shares(fusion, len(middle))
-    return (local + sum(share * one for one in middle)) / divisor
+    return (local + sum(share * matrix for matrix in middle)) / divisor
 
 
 def _shares(fusion: Fusion, n: int) -> tuple[float, float]:

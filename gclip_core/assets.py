@@ -12,9 +12,9 @@ def path(*parts: str) -> Path:
     package. Raises FileNotFoundError.
     """
     for root in (_PACKAGE / "_assets", _PACKAGE.parent / "assets"):
-        found = root.joinpath(*parts)
-        if found.exists():
-            return found
+        file = root.joinpath(*parts)
+        if file.exists():
+            return file
     raise FileNotFoundError(
         f"{'/'.join(parts)} was not found among the shipped assets; reinstall or check out again."
     )

@@ -37,9 +37,9 @@ class Heads:
     v: Tensor | None = None
 
     def part(self, name: Part) -> Tensor:
-        found = getattr(self, name)
-        assert found is not None, name
-        return found
+        tensor = getattr(self, name)
+        assert tensor is not None, name
+        return tensor
 
     def __getitem__(self, index: Any) -> "Heads":
         return Heads(self.q[index], self.k[index], None if self.v is None else self.v[index])
@@ -127,8 +127,8 @@ def weights(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def mean_weights(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
     """Mean of :func:`weights` over the heads (axis -3), computed one head at a time; float32."""
-    each = zip(a.unbind(-3), b.unbind(-3), strict=True)
-    maps = (weights(one, other, bias) for one, other in each)
+    heads = zip(a.unbind(-3), b.unbind(-3), strict=True)
+    maps = (weights(a_head, b_head, bias) for a_head, b_head in heads)
     return reduce(Tensor.add_, maps) / a.shape[-3]
 
 

@@ -52,7 +52,8 @@ class Backbone:
     planted: tuple[Plant, ...] = ()
     uid: str = field(default_factory=lambda: uuid4().hex)
     text_cache: BoundedCache[Tensor] = field(  # a phrase that fits the text tower is under 1 kB
-        default_factory=lambda: BoundedCache(TEXT_BYTES, lambda one: one.nbytes + 1024), repr=False
+        default_factory=lambda: BoundedCache(TEXT_BYTES, lambda embedding: embedding.nbytes + 1024),
+        repr=False,
     )
     openings_cache: BoundedCache[Openings] = field(
         default_factory=lambda: BoundedCache(4), repr=False

@@ -46,13 +46,15 @@ class BoundedCache(Generic[Value]):
 
     def get_or_make(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """The value of ``key``, made by ``make`` if it is not cached."""
-        if (found := self.get(key)) is not None:
-            return found
+        cached = self.get(key)
+        if cached is not None:
+            return cached
         with self._lock:
-            turn = self._making.setdefault(key, threading.Lock())
-        with turn:
-            if (found := self.get(key)) is not None:
-                return found
+            key_lock = self._making.setdefault(key, threading.Lock())
+        with key_lock:
+            cached = self.get(key)
+            if cached is not None:
+                return cached
             try:
                 value = make()
                 self.put(key, value)

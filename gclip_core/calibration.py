@@ -65,16 +65,16 @@ def som_outliers(heads: Heads) -> Tensor:
     the head mean of Query-Key.
     """
     attended = SOM_FACTOR * attention.weights(heads.q[:, :1], heads.k).mean(0)[0, 1:]  # (N,)
-    found = []
+    outliers = []
     # The attention of a patch to itself needs its whole row, for the softmax. The rows with the
     # largest ``attended`` come first and are nearly always enough.
-    for some in attended.argsort(descending=True).split(8 * SOM_MOST):
-        rows = attention.weights(heads.q[:, 1 + some], heads.k).mean(0)
-        own = rows.gather(1, 1 + some[:, None])[:, 0]
-        found.append(some[attended[some] > own])
-        if sum(map(len, found)) >= SOM_MOST:
+    for candidates in attended.argsort(descending=True).split(8 * SOM_MOST):
+        rows = attention.weights(heads.q[:, 1 + candidates], heads.k).mean(0)
+        own = rows.gather(1, 1 + candidates[:, None])[:, 0]
+        outliers.append(candidates[attended[candidates] > own])
+        if sum(map(len, outliers)) >= SOM_MOST:
             break
-    return torch.cat(found)[:SOM_MOST]
+    return torch.cat(outliers)[:SOM_MOST]
 
 
 def repaired(

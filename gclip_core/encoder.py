@@ -43,8 +43,8 @@ def encode(
     height, width = window
     if len(corners) == 1:
         fused = range(backbone.n_blocks // 2 - 1, backbone.n_blocks - 1)
-        one = _encode_batch(backbone, pixels[None], corners, fused)
-        return Encoded((one,), grid, grid, image_size, resized, backbone.uid)
+        batch = _encode_batch(backbone, pixels[None], corners, fused)
+        return Encoded((batch,), grid, grid, image_size, resized, backbone.uid)
     tokens = height * width + 1
     if len(corners) * tokens > MAX_WINDOW_TOKENS:
         raise GclipError(
@@ -56,10 +56,11 @@ def encode(
         below, right = (top + height) * patch, (left + width) * patch
         return pixels[:, top * patch : below, left * patch : right]
 
-    passes, together = [], max(1, TOKENS_PER_BATCH // tokens)
-    for first in range(0, len(corners), together):
-        some = corners[first : first + together]
-        passes.append(_encode_batch(backbone, torch.stack([cut(*one) for one in some]), some))
+    passes, batch_size = [], max(1, TOKENS_PER_BATCH // tokens)
+    for first in range(0, len(corners), batch_size):
+        batch = corners[first : first + batch_size]
+        crops = torch.stack([cut(*corner) for corner in batch])
+        passes.append(_encode_batch(backbone, crops, batch))
     whole = cache(partial(encode, backbone, pixels, image_size))
     return Encoded(tuple(passes), grid, window, image_size, resized, backbone.uid, _whole=whole)
 
@@ -114,10 +115,11 @@ def resumed(backbone: Backbone, encoded: Encoded, repair: Repair = cs.OFF) -> En
     # An encoding ends at the input of the last block; that block's weight has no effect here.
     weights = {b: changed_weight(backbone, b, repair) for b in changed if b < backbone.n_blocks - 1}
 
-    def rerun(one: Pass) -> Pass:
+    def rerun(batch: Pass) -> Pass:
         start = min(weights)
-        rest = blocks.block_inputs(backbone.blocks, one.inputs[start], start, weights)
-        return Pass((*one.inputs[:start], *rest), one.corners, one.probabilities, one._heads)
+        rest = blocks.block_inputs(backbone.blocks, batch.inputs[start], start, weights)
+        inputs = (*batch.inputs[:start], *rest)
+        return Pass(inputs, batch.corners, batch.probabilities, batch._heads)
 
     with _enough_memory(backbone, encoded.resized):
         passes = tuple(map(rerun, clean.passes)) if weights else clean.passes
@@ -133,18 +135,20 @@ def changed_weight(backbone: Backbone, block: int, repair: Repair) -> Tensor:
 
 
 @torch.no_grad()
-def block_heads(backbone: Backbone, one: Pass, block: int, values: bool = False) -> Heads:
+def block_heads(backbone: Backbone, batch: Pass, block: int, values: bool = False) -> Heads:
     """Queries and keys of a block, and its values on request: each (B, H, 1+N, d).
 
     If the block's input is that of the clean pass, cached queries and keys are used. In a pass of
     one window, the last block's heads are cached, because nearly every method uses them.
     """
-    x, last = one.inputs[block], block == backbone.n_blocks - 1
-    entered, cached = one._heads.get(block, (None, None))
+    x, last = batch.inputs[block], block == backbone.n_blocks - 1
+    entered, cached = batch._heads.get(block, (None, None))
     if cached is not None and entered is x and not values:
         return cached
     project = partial(blocks.project, backbone.blocks[block], x, values or last)
-    return once(one, "last heads", project) if last and len(one.corners) == 1 else project()
+    if last and len(batch.corners) == 1:
+        return once(batch, "last heads", project)
+    return project()
 
 
 def windows(

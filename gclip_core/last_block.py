@@ -75,16 +75,18 @@ def attention_matrix(
     if method.calibration is not None:
         last = visual.transformer.resblocks[-1]
         pictures = _calibrated(method, inputs, heads_of, grid)
-        return torch.stack([_path_matrix(last, method, one, grid, head) for one in pictures])
+        return torch.stack(
+            [_path_matrix(last, method, picture, grid, head) for picture in pictures]
+        )
     rule, heads = ATTENTIONS[method.attention], heads_of(len(inputs) - 1, True)
     local = attention.mean_matrix(rule, heads.only(head), grid)
     if method.fusion is None or not fused:
         return local
     middle = _middle(method, heads_of, fused)
     if method.fusion.heads == "each":
-        middle = [one.only(head) for one in middle]
+        middle = [block.only(head) for block in middle]
     kind = amf.fused_kind(rule, method.fusion)
-    maps = [attention.mean_matrix(kind, one, grid) for one in middle]
+    maps = [attention.mean_matrix(kind, block, grid) for block in middle]
     return amf.fuse(local, maps, method.fusion)
 
 

@@ -77,8 +77,8 @@ def on_disk(entry: BackboneEntry) -> list[Path]:
     local = (Path(folder).expanduser() / name for name in names)
     source = pretrained.get_pretrained_cfg(entry.architecture, entry.tag).get("hf_hub", "")
     names = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin") if source else ()
-    found = (try_to_load_from_cache(source.rstrip("/"), name) for name in names)
-    cached = (Path(file) for file in found if isinstance(file, str))
+    files = (try_to_load_from_cache(source.rstrip("/"), name) for name in names)
+    cached = (Path(file) for file in files if isinstance(file, str))
     return [path for path in chain(local, cached) if path.is_file()][:1]
 
 
@@ -195,9 +195,9 @@ def _build(
         }
         model.load_state_dict(given, assign=True)
     except RuntimeError as error:  # its text has a line for each kind of tensor that does not fit
-        found = "; ".join(line.strip()[:160] for line in str(error).splitlines()[1:4])
+        misfits = "; ".join(line.strip()[:160] for line in str(error).splitlines()[1:4])
         raise BackboneError(
-            f"These weights are not those of {title}: {found}. Choose the backbone that the file "
+            f"These weights are not those of {title}: {misfits}. Choose the backbone that the file "
             "belongs to."
         ) from error
     if model.attn_mask is not None:  # not a weight, so it is in no file

@@ -25,12 +25,12 @@ def named(numbers: Sequence[int]) -> str:
 def indices(what: str, given: Iterable[int]) -> tuple[int, ...]:
     """Integers from 0, each once, in the given order. Raises MethodError for anything else."""
     try:
-        found = tuple(dict.fromkeys(operator.index(one) for one in given))
+        numbers = tuple(dict.fromkeys(operator.index(number) for number in given))
     except TypeError:
         raise MethodError(f"{what} must be whole numbers from 0, but {given!r} came.") from None
-    if found and min(found) < 0:
-        raise MethodError(f"{what} count from 0, but {min(found)} came.")
-    return found
+    if numbers and min(numbers) < 0:
+        raise MethodError(f"{what} count from 0, but {min(numbers)} came.")
+    return numbers
 
 
 def check_index(what: str, index: int, count: int) -> None:
@@ -56,7 +56,7 @@ def block_indices(text: str, n_blocks: int | None = None) -> tuple[int, ...]:
     Raises:
         MethodError: other text, or a number over ``n_blocks``.
     """
-    found: list[int] = []
+    chosen: list[int] = []
     for part in text.replace(",", " ").split():
         written = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", part)
         if written is None:
@@ -69,5 +69,5 @@ def block_indices(text: str, n_blocks: int | None = None) -> tuple[int, ...]:
             raise MethodError(
                 f"Block numbers run from 1 to {limit}, smallest first, but '{part[:40]}' came."
             )
-        found += range(low - 1, high)
-    return tuple(dict.fromkeys(found))
+        chosen += range(low - 1, high)
+    return tuple(dict.fromkeys(chosen))

@@ -95,9 +95,9 @@ def indexed(labels: NDArray[np.integer], names: Sequence[str] = ()) -> Image.Ima
     return picture
 
 
-def contrast(one: str, other: str) -> float:
+def contrast(ink: str, paper: str) -> float:
     """WCAG contrast ratio of two ``#rrggbb`` colours, 1 to 21."""
-    dark, light = sorted(float(_linear(colour) @ _LUMINANCE) for colour in (one, other))
+    dark, light = sorted(float(_linear(colour) @ _LUMINANCE) for colour in (ink, paper))
     return (light + 0.05) / (dark + 0.05)
 
 
@@ -119,6 +119,6 @@ def _oklab(colour: str) -> tuple[float, ...]:
     return tuple((_TO_OKLAB @ np.cbrt(_TO_CONES @ _linear(colour))).tolist())
 
 
-def _distance(one: str, other: str) -> float:
+def _distance(first: str, second: str) -> float:
     """Distance of two colours in OKLab; 0.02 is just noticeable."""
-    return math.dist(_oklab(one), _oklab(other))
+    return math.dist(_oklab(first), _oklab(second))

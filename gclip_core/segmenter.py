@@ -148,9 +148,10 @@ class Segmenter:
         whole = self._encoded(image).whole
         clean = replace(self, backbone=replace(self.backbone, planted=()))
         dense = clean.dense_features(whole, METHODS["clearclip"])
-        found = whole.passes[0].probabilities
-        found = None if found is None else found[0].cpu()
-        return suggest(self.backbone, dense.patches, found, dense.grid, most, strict)
+        probabilities = whole.passes[0].probabilities
+        if probabilities is not None:
+            probabilities = probabilities[0].cpu()
+        return suggest(self.backbone, dense.patches, probabilities, dense.grid, most, strict)
 
     def read_words(
         self, words: Words, rest: str | Iterable[str] = "none"
@@ -207,9 +208,9 @@ class Segmenter:
         method = checked(method)
         check_index("Head", head or 0, self.backbone.n_heads)
         source = self.suppress(self._single(encoded), method)
-        one, fused = source.passes[0], self._amf(source, method.fusion).blocks
-        heads_of, visual = partial(encoder.block_heads, self.backbone, one), self.backbone.visual
-        inputs, grid = one.inputs, source.grid
+        window, fused = source.passes[0], self._amf(source, method.fusion).blocks
+        heads_of, visual = partial(encoder.block_heads, self.backbone, window), self.backbone.visual
+        inputs, grid = window.inputs, source.grid
         matrix = last_block.attention_matrix(visual, method, inputs, heads_of, grid, fused, head)
         return matrix[0].cpu()
 
@@ -217,10 +218,10 @@ class Segmenter:
         self, encoded: Encoded, method: Method | None = None, part: attention.Part = "v"
     ) -> Tensor:
         """The last block's Values (or "q", "k") with ``method``'s CS: (N, D) float32, all heads."""
-        one = self.suppress(self._single(encoded), method).passes[0]
-        heads = encoder.block_heads(self.backbone, one, self.backbone.n_blocks - 1, True)
-        found = find(vars(heads), part, "part", MethodError)[0]
-        return found.transpose(-3, -2).flatten(-2)[1:].float().cpu()
+        window = self.suppress(self._single(encoded), method).passes[0]
+        heads = encoder.block_heads(self.backbone, window, self.backbone.n_blocks - 1, True)
+        tensor = find(vars(heads), part, "part", MethodError)[0]  # (H, 1+N, d)
+        return tensor.transpose(-3, -2).flatten(-2)[1:].float().cpu()
 
     def globality(
         self, encoded: Encoded, threshold: float = 5.0, clean: bool = True
@@ -257,9 +258,10 @@ class Segmenter:
             return encoder.once(cached_in, ("received", block), partial(measure, block))
 
         wanted = range(self.backbone.n_blocks) if blocks is None else blocks
-        if not isinstance(wanted, Iterable) or not (found := [get(block) for block in wanted]):
+        received = [get(block) for block in wanted] if isinstance(wanted, Iterable) else []
+        if not received:
             raise MethodError(f"blocks must be one or more 0-based indices, but {blocks!r} came.")
-        return torch.stack(found)
+        return torch.stack(received)
 
     def report(self, encoded: Encoded, method: Method | None = None) -> MethodReport:
         """The blocks and channels that ``method`` uses for this image, with norms and reasons."""
@@ -310,12 +312,12 @@ class Segmenter:
         changed = last in repair.factors or bool((self.backbone.gains[last] != 1).any())
         W2 = encoder.changed_weight(self.backbone, last, repair) if changed else None
         parts: list[tuple[Grid, Tensor]] = []
-        for one in ready.passes:
-            heads_of = partial(encoder.block_heads, self.backbone, one)
+        for batch in ready.passes:
+            heads_of = partial(encoder.block_heads, self.backbone, batch)
             features = last_block.apply(
-                self.backbone.visual, method, one.inputs, heads_of, ready.window, fused, W2
+                self.backbone.visual, method, batch.inputs, heads_of, ready.window, fused, W2
             )
-            parts += zip(one.corners, features.cpu(), strict=True)
+            parts += zip(batch.corners, features.cpu(), strict=True)
         if len(parts) == 1:
             return parts[0][1]
         maps = ((corner, part.unflatten(0, ready.window)) for corner, part in parts)

@@ -18,7 +18,7 @@ scores               (C, h', w')         float32, of each class, at the resized 
 labels               (height, width)     int16 class indices at the image's own size; -1 is none
 ===================  ==================  =========================================================
 
-All types are in this one file, although it is long: a reader looks each up in one place.
+A type is here if several modules use it; another is beside the function that returns it.
 """
 
 from collections.abc import Callable, Mapping
@@ -92,12 +92,12 @@ class Span:
 
         Each run gives at least one block, but never the tower's last.
         """
-        found: set[int] = set()
+        blocks: set[int] = set()
         for first, last in self.runs:
             start = min(round((first - 1) * n_blocks / self.of), n_blocks - 2)
             stop = min(round(last * n_blocks / self.of), n_blocks - 1)
-            found.update(range(max(0, start), max(start + 1, stop)))
-        return tuple(sorted(found))
+            blocks.update(range(max(0, start), max(start + 1, stop)))
+        return tuple(sorted(blocks))
 
 
 @dataclass(frozen=True)
@@ -251,8 +251,8 @@ class Encoded:
         """About the bytes not shared with the clean encoding: block inputs, the last block's heads,
         and the cached queries and keys of other blocks."""
         clean = () if self._clean is None else self.clean.passes
-        shared = {x.data_ptr() for one in clean for x in one.inputs}
-        every = [x for one in self.passes for x in one.inputs]
+        shared = {x.data_ptr() for batch in clean for x in batch.inputs}
+        every = [x for batch in self.passes for x in batch.inputs]
         own = sum(x.nbytes for x in every if x.data_ptr() not in shared)
         kept = 0 if clean else len(self.passes[0]._heads)
         return own + (3 + 2 * kept) * every[-1].nbytes

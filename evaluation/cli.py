@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 
 from evaluation import report, runner, shares
-from evaluation.asking import parse_rule
 from evaluation.datasets import DATASETS, OpenSet
 from evaluation.errors import EvaluationError
 from evaluation.experiment import Experiment, digest
@@ -19,6 +18,7 @@ from evaluation.options import (
     opened_set,
 )
 from evaluation.photo_set import NAME as PHOTOS
+from evaluation.queries import parse_rule
 from evaluation.rows import SWEEPS, Row, ablation_rows, method_rows, sweep_rows
 from evaluation.shares import Share
 from evaluation.tally import FILE as COUNTS_FILE

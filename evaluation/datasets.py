@@ -216,11 +216,11 @@ def _names(files: Files, base: Path, split: str) -> list[str]:
     if files.lists:
         return []
     suffix = files.truth.partition("{name}")[2]
-    found = (
+    stems = (
         path.relative_to(folder).as_posix().removesuffix(suffix)
         for path in folder.rglob(f"*{suffix}")
     )
-    return sorted(name for name in found if re.fullmatch(files.names, name))
+    return sorted(name for name in stems if re.fullmatch(files.names, name))
 
 
 def _samples(files: Files, base: Path, split: str, names: list[str]) -> tuple[Sample, ...]:

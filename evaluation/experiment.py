@@ -17,9 +17,9 @@ from gclip_core.version import __version__
 class Experiment:
     """One evaluation: a segmenter, a data set and the rows of the table.
 
-    ``words`` is the rule for the classes asked for on each image
-    (:func:`evaluation.asking.asked`). Pixels whose probability is below ``threshold`` become the
-    data set's background class.
+    ``words`` is the rule for the classes of each image
+    (:func:`evaluation.queries.queried_classes`). Pixels whose probability is below ``threshold``
+    become the data set's background class.
     """
 
     segmenter: Segmenter
@@ -41,7 +41,7 @@ class Experiment:
             "source": dataset.source,
             "images": len(dataset.samples),
             "fingerprint": dataset.fingerprint,
-            "classes": [asdict(one) for one in dataset.classes],
+            "classes": [asdict(name) for name in dataset.classes],
             "words": self.words,
             "background": dataset.background,
             "threshold": self.threshold,
@@ -67,12 +67,12 @@ def digest(settings: dict[str, Any]) -> str:
     return blake2b(text.encode(), digest_size=6).hexdigest()
 
 
-def require_equal(wanted: dict[str, Any], found: dict[str, Any], where: str) -> None:
+def require_equal(wanted: dict[str, Any], saved: dict[str, Any], where: str) -> None:
     """Raise an EvaluationError that names the settings that differ."""
-    if wanted == found:
+    if wanted == saved:
         return
-    keys = sorted(k for k in {*wanted, *found} if wanted.get(k) != found.get(k))
-    shown = "; ".join(f"{k}: {_short(wanted.get(k))} here, {_short(found.get(k))}" for k in keys)
+    keys = sorted(k for k in {*wanted, *saved} if wanted.get(k) != saved.get(k))
+    shown = "; ".join(f"{k}: {_short(wanted.get(k))} here, {_short(saved.get(k))}" for k in keys)
     raise EvaluationError(f"The settings differ from those in {where}: {shown} there.")
 
 

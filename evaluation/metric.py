@@ -110,10 +110,10 @@ def against_truth(
     """
     n = len(vocabulary)
     counts = confusion(typed_truth(truth, names, vocabulary), labels, n, n + 1)
-    iou, there = scores(counts).iou, counts[:n].sum(1) > 0
-    found = {c: float(iou[c]) for c in range(n) if there[c]}
-    miou = float(np.mean(list(found.values()))) if found else None
-    return WordScores(found, miou, tuple(c for c in range(n) if not there[c]))
+    iou, is_present = scores(counts).iou, counts[:n].sum(1) > 0
+    present = {c: float(iou[c]) for c in range(n) if is_present[c]}
+    miou = float(np.mean(list(present.values()))) if present else None
+    return WordScores(present, miou, tuple(c for c in range(n) if not is_present[c]))
 
 
 def typed_truth(

@@ -29,7 +29,7 @@ def shipped_photos() -> OpenSet:
         ClassName(word, (word, *(o for o in others if o not in synonyms)))
         for word, others in synonyms.items()
     )
-    index = {one.name: number for number, one in enumerate(classes)}
+    index = {name.name: number for number, name in enumerate(classes)}
 
     def load(photo: Photo) -> tuple[Image.Image, NDArray[np.int16]]:
         table = np.array([*(index[word] for word in photo.names), IGNORE], np.int16)
@@ -50,14 +50,17 @@ def photo_folder(folder: Path) -> OpenSet:
     """
     try:
         entries = json.loads((folder / "index.json").read_text("utf-8"))
-        found = {one["file"]: {int(v): word for v, word in one["words"].items()} for one in entries}
+        words_of = {
+            entry["file"]: {int(value): word for value, word in entry["words"].items()}
+            for entry in entries
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise EvaluationError(
             f"A list of files and words was expected in {folder}/index.json, but {error!r} came."
         ) from error
-    words = dict.fromkeys(word for one in found.values() for word in one.values())
+    words = dict.fromkeys(word for meaning in words_of.values() for word in meaning.values())
     index = {word: number for number, word in enumerate(words)}
-    files = [folder / f"{name}{kind}" for name in found for kind in (".jpg", ".png")]
+    files = [folder / f"{name}{kind}" for name in words_of for kind in (".jpg", ".png")]
     missing = [file for file in files if not file.is_file()]
     if missing:
         raise EvaluationError(
@@ -75,7 +78,9 @@ def photo_folder(folder: Path) -> OpenSet:
         name=NAME,
         title=f"Photos of {folder.name}",
         classes=tuple(ClassName(word, (word,)) for word in words),
-        samples=tuple(Sample(name, partial(load, name, one)) for name, one in found.items()),
+        samples=tuple(
+            Sample(name, partial(load, name, meaning)) for name, meaning in words_of.items()
+        ),
         background=None,
         source=folder.name,
     )

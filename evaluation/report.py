@@ -44,16 +44,16 @@ class Line:
 
 def lines(tally: Tally) -> tuple[Line, ...]:
     """The scores of every row."""
-    found = []
+    scored = []
     for index, row in enumerate(tally.settings["rows"]):
         s = metric.scores(tally.counts[index])
         per_image = [float(tally.image_miou[i][index]) for i in sorted(tally.image_miou)]
         per_image = [value for value in per_image if not math.isnan(value)]
         mean = math.fsum(per_image) / len(per_image) if per_image else math.nan
-        found.append(
+        scored.append(
             Line(row["label"], row["part"], s.miou, s.pixel_accuracy, mean, tuple(s.iou.tolist()))
         )
-    return tuple(found)
+    return tuple(scored)
 
 
 def as_json(tally: Tally) -> dict[str, Any]:
@@ -101,8 +101,8 @@ def write_json(tally: Tally, folder: Path) -> Path:
 
 def tables(tally: Tally) -> str:
     """A run's tables as text: of its methods, its ablation and its sweep."""
-    found = lines(tally)
-    parts = ([line for line in found if line.part == part] for part in PARTS)
+    scored = lines(tally)
+    parts = ([line for line in scored if line.part == part] for part in PARTS)
     texts = [grid(_compared(part)) for part in parts if part]
     return "\n\n".join([_headline(tally), *texts])
 
@@ -190,12 +190,12 @@ def _headline(tally: Tally) -> str:
     images = f"{n:,} images" if tally.complete else f"{n:,} of {total:,} images"
     rate = f", {tally.seconds / n:.2f} s each" if n and tally.seconds else ""
     words = "all classes" if s["words"] == "all" else f"words: {s['words']}"
-    planted = "".join(f" · {simulation(**one)}" for one in s["planted"])
+    planted = "".join(f" · {simulation(**plant)}" for plant in s["planted"])
     return f"{s['title']} · {s['backbone_title']} · {images}{rate} · {words}{planted}"
 
 
-def _compared(found: list[Line]) -> list[list[str]]:
-    reference = next((line for line in found if line.label == BASE), found[0])
+def _compared(scored: list[Line]) -> list[list[str]]:
+    reference = next((line for line in scored if line.label == BASE), scored[0])
     head = ["", "mIoU", f"to {reference.label}", "pixel accuracy", "mIoU by image"]
     body = [
         [
@@ -205,7 +205,7 @@ def _compared(found: list[Line]) -> list[list[str]]:
             _percent(line.pixel_accuracy),
             _percent(line.image_miou),
         ]
-        for line in found
+        for line in scored
     ]
     return [head, *body]
 

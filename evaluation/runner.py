@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from evaluation import metric
-from evaluation.asking import asked
 from evaluation.datasets import Sample
 from evaluation.errors import EvaluationError
 from evaluation.experiment import Experiment
 from evaluation.metric import IGNORE, Counts
+from evaluation.queries import queried_classes
 from evaluation.rows import computation
 from evaluation.shares import Share
 from evaluation.tally import Tally, resume
@@ -78,7 +78,7 @@ def count_image(
     """Confusion matrices of every row on one encoded image, (rows, C, C+1); ``truth`` is (H, W)."""
     segmenter = experiment.segmenter
     classes, background = experiment.dataset.classes, experiment.dataset.background
-    words = asked(truth, classes, experiment.words, sample.name, background)
+    words = queried_classes(truth, classes, experiment.words, sample.name, background)
     if not words:  # every pixel of this image is ignored
         return np.zeros((len(experiment.rows), len(classes), len(classes) + 1), np.int64)
     vocabulary = Vocabulary(tuple(classes[c].phrases for c in words))
@@ -92,10 +92,10 @@ def count_image(
             continue
         if suppression not in suppressed:
             suppressed[suppression] = segmenter.suppress(encoded, row.method)
-        found = segmenter.segment(
+        segmentation = segmenter.segment(
             suppressed[suppression], vocabulary, row.method, threshold=experiment.threshold
         )
-        labels = table[found.labels.cpu().numpy()]
+        labels = table[segmentation.labels.cpu().numpy()]
         if labels.shape != truth.shape:
             raise EvaluationError(
                 f"{sample.name}: a truth of the image's size {labels.shape} was expected, but "

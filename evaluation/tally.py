@@ -91,12 +91,12 @@ def resume(folder: Path, settings: dict[str, Any]) -> Tally:
     """The tally in ``folder``, or an empty one; an EvaluationError if its settings differ."""
     if not (folder / FILE).is_file():
         return Tally.empty(settings)
-    found = Tally.load(folder)
+    tally = Tally.load(folder)
     try:
-        require_equal(settings, found.settings, str(folder))
+        require_equal(settings, tally.settings, str(folder))
     except EvaluationError as error:
         raise EvaluationError(f"{error} Choose another --out, or --fresh to start over.") from None
-    return found
+    return tally
 
 
 def added(parts: Sequence[Tally]) -> Tally:

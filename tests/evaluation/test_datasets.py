@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 
 from evaluation import class_lists, ids
-from evaluation.asking import asked, parse_rule
 from evaluation.class_lists import ClassName
 from evaluation.datasets import DATASETS, open_dataset
 from evaluation.errors import EvaluationError
 from evaluation.metric import IGNORE
 from evaluation.photo_set import photo_folder, shipped_photos
 from evaluation.photos import star_photos
+from evaluation.queries import parse_rule, queried_classes
 from tests.evaluation.sets import CASES, Case, enlarge, save_ids, save_image
 from tests.pictures import turned
 
@@ -171,15 +171,15 @@ TRUTH = np.array([[3, 3, IGNORE], [7, 7, 7]])
 
 
 def test_all_classes_or_those_present_or_with_distractors_are_asked_for() -> None:
-    assert asked(TRUTH, TEN, "all", "a") == tuple(range(10))
-    assert asked(TRUTH, TEN, "present", "a") == (3, 7)
-    assert asked(TRUTH, TEN, "present", "a", background=0) == (0, 3, 7)
-    with_two = asked(TRUTH, TEN, "present+2", "a")
+    assert queried_classes(TRUTH, TEN, "all", "a") == tuple(range(10))
+    assert queried_classes(TRUTH, TEN, "present", "a") == (3, 7)
+    assert queried_classes(TRUTH, TEN, "present", "a", background=0) == (0, 3, 7)
+    with_two = queried_classes(TRUTH, TEN, "present+2", "a")
     assert len(with_two) == 4
     assert {3, 7} < set(with_two)
-    assert with_two == asked(TRUTH, TEN, "present+2", "a")
-    assert len({asked(TRUTH, TEN, "present+2", str(i)) for i in range(20)}) > 3
-    assert asked(TRUTH, TEN, "present+100", "a") == tuple(range(10))
+    assert with_two == queried_classes(TRUTH, TEN, "present+2", "a")
+    assert len({queried_classes(TRUTH, TEN, "present+2", str(i)) for i in range(20)}) > 3
+    assert queried_classes(TRUTH, TEN, "present+100", "a") == tuple(range(10))
 
 
 def test_an_unknown_rule_for_words_is_refused() -> None:

@@ -64,7 +64,9 @@ def test_counts_are_those_of_the_segmenter_called_by_hand(whole: Tally) -> None:
         wanted = np.zeros_like(whole.counts[0])
         for sample in settings.dataset.samples:
             image, truth = sample.load()
-            words = runner.asked(truth, settings.dataset.classes, "present+3", sample.name)
+            words = runner.queried_classes(
+                truth, settings.dataset.classes, "present+3", sample.name
+            )
             names = [settings.dataset.classes[c].name for c in words]
             labels = settings.segmenter.segment(image, names, method).labels.numpy()
             for true, guess in zip(truth.ravel(), np.array(words)[labels].ravel(), strict=True):

@@ -1,4 +1,4 @@
-"""Which classes are asked for on an image: all of the data set, or those in its truth."""
+"""Which classes an image is segmented by: all of the data set, or those in its truth."""
 
 import re
 from collections.abc import Sequence
@@ -15,24 +15,24 @@ def parse_rule(rule: str) -> int | None:
     """Read ``all`` (None), ``present`` (0) or ``present+10`` (10 distractors)."""
     if rule == "all":
         return None
-    found = re.fullmatch(r"present(?:\+(\d{1,4}))?", rule)
-    if not found:
+    match = re.fullmatch(r"present(?:\+(\d{1,4}))?", rule)
+    if not match:
         raise EvaluationError(
             f"'all', 'present' or 'present+10' was expected for the words, but '{rule}' came."
         )
-    return int(found[1] or 0)
+    return int(match[1] or 0)
 
 
-def asked(
+def queried_classes(
     truth: NDArray,
     classes: Sequence[ClassName],
     rule: str,
     sample: str,
     background: int | None = None,
 ) -> tuple[int, ...]:
-    """Indices of the classes asked for on one image, ascending.
+    """Indices of the classes that an image is segmented by, ascending.
 
-    ``all`` asks for every class, as benchmarks do. ``present`` asks for the classes in the truth,
+    ``all`` is every class, as benchmarks do. ``present`` is the classes in the truth,
     which tests localisation without recognition. ``present+n`` adds ``n`` other classes. A hash of
     the image's and the class's name chooses them, so they are the same on every machine.
     """

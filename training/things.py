@@ -53,9 +53,11 @@ WORDS = tuple(dict.fromkeys(CALLED.values()))
 THING, ABSENT, UNKNOWN = 1, 0, -1
 DOUBT = 0.15
 """Boxes with lower scores count for nothing."""
-_NAMED, _PLACE, _UNNAMED = 0.3, 0.4, 0.5  # least scores by what the photo's label says
+_OBJECT, _PLACE, _UNNAMED, _AROUND = 0.3, 0.4, 0.5, 0.6
+"""Least scores: of the object that a photo is named after, of what its place may have, of other
+things there, and of things around an object."""
 _COMMON = ("person", "car", "bicycle", "chair", "table")  # right without a label, too
-_WIDE = 0.6  # a larger part of the photo, which no label names, is not believed
+_WIDE = 0.6  # boxes of more of the photo are mistakes, but for the object it is named after
 _NEVER_SURE = ("vehicle", "stationary bicycle")
 _LIKE_TABLES = ("bed", "countertop", "sink")
 _SHARP, _STEPS = 10.0, 4
@@ -71,17 +73,19 @@ def certain(box: Box, label: Label, words: Words) -> bool:
     """
     word = CALLED[box.name]
     number = words.number(word)
-    furnished = word == "table" and {*words.numbers(_LIKE_TABLES)} & {*label.there}
-    if box.name in _NEVER_SURE or furnished:
+    if box.name in _NEVER_SURE:
+        return False
+    if word == "table" and {*words.numbers(_LIKE_TABLES)} & {*label.there}:
+        return False
+    if label.kind == "thing" and number in label.there:
+        return box.score >= _OBJECT
+    top, left, bottom, right = box.place
+    if (bottom - top) * (right - left) >= _WIDE:
         return False
     if label.kind == "place" and number in label.words:
         return box.score >= _PLACE
-    if number in label.there:
-        return box.score >= _NAMED
-    top, left, bottom, right = box.place
-    small = (bottom - top) * (right - left) < _WIDE
     usual = word in _COMMON and label.source not in ("clothing", "grocery")
-    return usual and small and box.score >= _UNNAMED
+    return usual and box.score >= (_AROUND if label.kind == "thing" else _UNNAMED)
 
 
 def in_view(places: Tensor, view: Tensor) -> Tensor:

@@ -203,22 +203,30 @@ class TestCertainty:
         box = Box(name, score, (0.0, 0.0, side, side))
         return things.certain(box, label, self.Numbers())
 
-    def test_a_named_word_needs_the_least_score(self) -> None:
+    def test_the_object_that_a_photo_is_named_after(self) -> None:
         label = Label((CUP,), (), "thing", "caltech-101")
         assert self.counts("mug", 0.3, label)
+        assert self.counts("mug", 0.3, label, side=0.8)
         assert not self.counts("mug", 0.29, label)
 
-    def test_a_word_that_may_be_there_needs_more(self) -> None:
-        label = Label((), (CHAIR,), "place", "houses")
-        assert self.counts("chair", 0.4, label)
-        assert not self.counts("chair", 0.39, label)
+    def test_what_a_place_has_or_may_have(self) -> None:
+        label = Label((TABLE,), (CHAIR,), "place", "rooms")
+        for name in ("chair", "table"):
+            assert self.counts(name, 0.4, label)
+            assert not self.counts(name, 0.39, label)
+            assert not self.counts(name, 0.9, label, side=0.8), "it fills the photo"
 
-    def test_a_word_that_nothing_names(self) -> None:
-        label = Label((), (), "none", "scenes")
+    def test_what_no_label_names(self) -> None:
+        label = Label((), (), "none", "bsds500")
         assert self.counts("person", 0.5, label)
         assert not self.counts("person", 0.49, label)
         assert not self.counts("person", 0.9, label, side=0.8), "it fills the photo"
         assert not self.counts("dog", 0.9, label), "other animals look like dogs to the detector"
+
+    def test_what_stands_around_an_object(self) -> None:
+        label = Label((CUP,), (), "thing", "caltech-101")
+        assert self.counts("person", 0.6, label)
+        assert not self.counts("person", 0.59, label)
 
     def test_what_never_counts(self) -> None:
         room = Label((self.Numbers().number("bed"),), (TABLE,), "place", "houses")

@@ -137,7 +137,6 @@ def problem(name: str, values: list[Any] | Mapping[str, Any]) -> str:
             takes = f"{len(names)} values ({', '.join(names)})" if names else "no values"
             return f"/{name} takes {takes}, but {len(values)} came."
         values = dict(zip(names, values, strict=True))
-    values = {key: value for key, value in values.items() if key != "session_hash"}
     try:
         model.model_validate(values)
     except ValidationError as error:

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from demo import api, opening, page, theme
-from demo.host import files, guard, serve
+from demo.host import files, serve, uploads
 from demo.look import Studio
 
 MAX_SESSIONS = 100
@@ -58,7 +58,7 @@ def launch_settings(args: argparse.Namespace) -> dict[str, Any]:
         "run_history": False,
         "show_error": False,
         "enable_monitoring": False,
-        "max_file_size": guard.MAX_FILE_BYTES,
+        "max_file_size": uploads.MAX_FILE_BYTES,
         "state_session_capacity": MAX_SESSIONS,
         "footer_links": ["api", "settings"],
     }

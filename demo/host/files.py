@@ -30,9 +30,13 @@ def own_folder() -> None:
 
 
 def is_uploaded(path: Any) -> bool:
-    """Whether a value is a path inside the folder of uploads."""
+    """Whether a value is a whole path inside the folder of uploads.
+
+    ``http://host/../../tmp/x`` would be one if it were read from this process's folder on.
+    """
     try:
-        return Path(path).resolve().is_relative_to(Path(get_upload_folder()).resolve())
+        folder = Path(get_upload_folder()).resolve()
+        return Path(path).is_absolute() and Path(path).resolve().is_relative_to(folder)
     except (OSError, ValueError, RuntimeError, TypeError):  # not a path, or a circle of links
         return False
 

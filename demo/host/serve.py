@@ -17,6 +17,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from demo.host import guard
+from demo.host.judge import Check
+from demo.host.pending import MAX_WAITING, Pending
 
 START_SECONDS = 120
 STOP_SECONDS = 20
@@ -26,7 +28,7 @@ STOP_SECONDS = 20
 def serve(
     page: gr.Blocks,
     settings: dict[str, Any],
-    checks: Mapping[str, guard.Check],
+    checks: Mapping[str, Check],
     state: Callable[[], dict[str, Any]] = dict,
     routes: Sequence[Route] = (),
 ) -> int:
@@ -38,10 +40,16 @@ def serve(
     Returns the exit status: 0 after a signal to stop, 2 if it could not start.
     """
     ending = threading.Event()
-    page.queue(max_size=guard.MAX_WAITING, api_open=False)
-    queue = guard.Pending()
-    own = guard.app_settings(page, checks, queue, ending)
-    own["routes"] = [*routes, health(queue, ending, state)]
+    page.queue(max_size=MAX_WAITING, api_open=False)
+    queue = Pending()
+    own = guard.app_settings(
+        page,
+        checks,
+        [*routes, health(queue, ending, state)],
+        pending=queue,
+        ending=ending,
+        login=settings["auth"] is not None,
+    )
     problem = _launch(page, {**settings, "app_kwargs": own})
     if problem:
         print(f"error: {problem}", file=sys.stderr)
@@ -56,16 +64,14 @@ def serve(
         time.sleep(0.2)
     ending.set()
     end = time.monotonic() + STOP_SECONDS
-    while time.monotonic() < end and len(queue):
+    while time.monotonic() < end and queue.awaited():
         time.sleep(0.05)
     time.sleep(0.2)  # the last answer is still being sent
     page.close(verbose=False)
     return 0
 
 
-def health(
-    queue: guard.Pending, ending: threading.Event, state: Callable[[], dict[str, Any]]
-) -> Route:
+def health(queue: Pending, ending: threading.Event, state: Callable[[], dict[str, Any]]) -> Route:
     """The route for a host's monitor: status, versions, the number of requests that wait."""
 
     def answer(_: HttpRequest) -> JSONResponse:

@@ -85,7 +85,6 @@ def _values(**changed: Any) -> dict[str, Any]:
 WRONG = {
     "words null": (_values(words=None), "“words” takes a text"),
     "words a list": (_values(words=["cat"]), "“words” takes a text"),
-    "words half a pair": (_values(words="\ud800"), "“words” takes a text"),
     "words none": (_values(words=" , "), "“words”: At least one word"),
     "words too many": (_values(words=",".join(map(str, range(201)))), "Up to 200 classes"),
     "words too long": (_values(words="x" * 4001), "at most 4000"),
@@ -95,6 +94,7 @@ WRONG = {
     "image null": (_values(image=None), "“image” takes an uploaded picture"),
     "image missing": ({"words": "cat"}, "needs “image”"),
     "argument unknown": (_values(colour=1), "“colour” came"),
+    "session": (_values(session_hash="mine"), "“session_hash” came"),
     "too few": ([PHOTO, "cat"], "takes 8 values .image, words"),
 }
 

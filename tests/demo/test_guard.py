@@ -13,10 +13,10 @@ import gradio as gr
 import pytest
 from gradio.utils import get_upload_folder
 
-from demo.host import guard
-from demo.host.guard import API, Guard
+from demo.host import guard, pending
+from demo.host.guard import Guard
+from demo.host.judge import API, JOIN
 
-JOIN = f"{API}/queue/join"
 DATA = f"{API}/queue/data"
 EVENT = "0123456789abcdef" * 2
 
@@ -31,11 +31,16 @@ CHECKS = {"segment": lambda values: "" if values == ["picture", "cat"] else "“
 
 
 class App:
-    """Stands in the place of Gradio: says which requests reached it, and joins each to a queue."""
+    """Stands in the place of Gradio: notes which requests reach it, and joins each to a queue."""
 
     def __init__(self, say: bytes = b"", status: int = 200) -> None:
         self.reached: list[tuple[str, bytes, dict[bytes, bytes], bytes]] = []
         self.say, self.status = say, status
+
+    @property
+    def paths(self) -> list[str]:
+        """Where the requests went."""
+        return [path for path, *_ in self.reached]
 
     async def __call__(self, scope: Any, receive: Callable, send: Callable) -> None:
         body, more = b"", scope["method"] == "POST"
@@ -113,161 +118,179 @@ def test_a_body_over_64_kilobytes_is_refused(way: str, page: Guard, app: App) ->
     assert "64 kB" in said
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"[" * 20, b'{"a":' * 20, b"[" + b"1," * 5000 + b"1]", b"[" + b"[]," * 5000 + b"1]",
-        b'["\\"' + b"]" * 9 + b'",' + b"[" * 20,
-    ],
-    ids=["depth", "depth of objects", "values", "containers", "depth behind a text"],
-)  # fmt: skip
-def test_json_of_many_levels_or_values_is_refused_unparsed(
-    body: bytes, page: Guard, app: App, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(guard.json, "loads", lambda _: pytest.fail("it was parsed"))
-    status, said = asked(page, "POST", JOIN, body)
-    assert (status, app.reached) == (400, [])
-    assert "16 levels and 4096 values" in said
-
-
-def test_brackets_within_a_text_are_no_levels(page: Guard, app: App) -> None:
-    assert join(page, data=["[" * 100, "}" * 100, '"\\' * 50])[0] == 200
-    assert len(app.reached) == 1
-
-
-DEEP = f'{{"data": ["\u0122", {"[" * 20}{"]" * 20}]}}'
-
-
-@pytest.mark.parametrize(
-    "body",
-    [b"", b"{", b"\xff\xfe", b"7", b'"text"', b"[]", b"1" * 5000, DEEP.encode("utf-16"),
-     DEEP.encode("utf-16-le")],
-)  # fmt: skip
-def test_what_is_no_json_object_is_refused(body: bytes, page: Guard, app: App) -> None:
-    status, said = asked(page, "POST", JOIN, body)
-    assert (status, app.reached) == (400, [])
-    assert "JSON object was expected" in said
-
-
-def test_what_waits_is_bounded_in_bytes(page: Guard) -> None:
-    body = {"data": ["x" * 60_000, 1, 2]}
-    statuses = [join(page, f"session {n}", **body)[0] for n in range(100)]
-    assert statuses.count(200) * 60_000 <= guard.MAX_PENDING_BYTES < 100 * 60_000
-    assert statuses[-1] == 503
-    assert "too busy" in join(page, **body)[1]
-
-
-def test_answers_that_a_session_does_not_read_are_bounded(page: Guard) -> None:
-    statuses = [join(page)[0] for _ in range(guard.MAX_OF_SESSION + 1)]
-    assert statuses == [200] * guard.MAX_OF_SESSION + [429]
-    assert join(page, "another")[0] == 200
-
-
-def test_an_answer_that_was_read_waits_no_longer(page: Guard) -> None:
-    done = f'data: {{"msg":"process_completed","output":{{}},"event_id":"{1:032x}"}}\n\n'
-    join(page)
-    join(page, "another")
-    assert len(page.pending) == 2
-    page.app = App(done.encode())
-    asked(page, "GET", DATA, query="session_hash=someone")
-    assert len(page.pending) == 1
-    page.app = App()
-    asked(page, "GET", DATA, query="session_hash=another")
-    assert len(page.pending) == 0, "who hangs up waits for nothing"
-
-
-@pytest.mark.parametrize(("leaves", "reads"), [(True, [DATA, DATA]), (False, [DATA])])
-def test_the_answers_of_who_leaves_are_thrown_away(
-    leaves: bool, reads: list[str], page: Guard, app: App, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A stream that ends by itself is opened again at once: its next answer is not taken."""
-    monkeypatch.setattr(guard, "_LEFT_SECONDS", 0)
-    join(page)
-    app.reached.clear()
-    messages = [{"type": "http.request", "body": b""}, {"type": "http.disconnect"}]
-
-    async def stream(scope: Any, receive: Callable, send: Callable) -> None:
-        await app(scope, receive, send)
-        if leaves and messages:
-            await receive()
-
-    async def read() -> None:
-        page.app = stream
-        await sent(page, "GET", DATA, messages, "session_hash=one")
-        await asyncio.sleep(0)
-        await asyncio.gather(*page._discards.values())
-
-    asyncio.run(read())
-    assert [path for path, *_ in app.reached] == reads
-
-
-@pytest.mark.parametrize("seconds", [0, 0.05])
-def test_a_session_that_comes_back_reads_its_answers_itself(
-    seconds: float, page: Guard, app: App, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It asks again while its old answers are thrown away, or before that begins."""
-    monkeypatch.setattr(guard, "_LEFT_SECONDS", seconds)
-    monkeypatch.setattr(guard, "_DISCARD_SECONDS", 0.01)
-    order: list[str] = []
-
-    async def stream(scope: Any, receive: Callable, send: Callable) -> None:
-        if scope["path"] == DATA:
-            await receive()
-            await asyncio.sleep(0.05)
-        order.append(scope["path"])
-        await app(scope, receive, send)
-
-    async def leave_and_ask_again() -> None:
-        page.app = stream
-        await sent(page, "GET", DATA, [{"type": "http.disconnect"}], "session_hash=one")
-        await asyncio.sleep(0.01)
-        ask = {"type": "http.request", "body": json.dumps(ASK).encode()}
-        await sent(page, "POST", JOIN, [ask], "session_hash=one")
-        await asyncio.sleep(0.3)
-
-    asyncio.run(leave_and_ask_again())
-    assert order == [DATA] * (2 if seconds == 0 else 1) + [JOIN]
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [
-        ("POST", f"{DATA}?session_hash=one", 200),
-        ("GET", f"{DATA}?session_hash=one&session_hash=two", 200),
-        ("GET", f"{API}/call/segment/{EVENT}?session_hash=one", 200),
-        ("GET", f"{API}//queue/data?session_hash=one", 404),
-        ("HEAD", f"{DATA}?session_hash=one", 405),
-    ],
-)
-def test_what_reads_no_answer_counts_none(method: str, path: str, status: int, page: Guard) -> None:
-    join(page)
-    page.app = App(status=status)
-    way, _, query = path.partition("?")
-    asked(page, method, way, b"{}", query)
-    assert len(page.pending) == 1
-
-
-def test_a_program_that_names_its_session_has_its_answer_read(page: Guard) -> None:
-    body = {"data": ["picture", "cat"], "session_hash": "mine"}
-    _, said = asked(page, "POST", f"{API}/call/segment", json.dumps(body).encode())
-    asked(page, "GET", f"{API}/call/segment/{json.loads(said)['event_id']}")
-    assert len(page.pending) == 0
-
-
-def test_answers_unread_for_long_are_fetched_and_thrown_away(
+def test_a_body_that_comes_too_slowly_is_refused(
     page: Guard, app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    join(page, "a&b=é")
-    monkeypatch.setattr(guard, "UNREAD_SECONDS", -1)
+    monkeypatch.setattr(guard, "BODY_SECONDS", 0.01)
+    status: list[int] = []
 
-    async def later() -> None:
-        page._discard_unread()
-        await asyncio.gather(*page._discards.values())
+    async def send(message: Any) -> None:
+        status.append(message.get("status", 0))
 
-    asyncio.run(later())
-    path, *_, query = app.reached[-1]
-    assert (path, parse_qs(query.decode())) == (DATA, {"session_hash": ["a&b=é"]})
-    assert len(page.pending) == 0
+    scope = {"type": "http", "method": "POST", "path": JOIN, "headers": [], "query_string": b""}
+    asyncio.run(page(scope, lambda: asyncio.sleep(60), send))
+    assert (status[0], app.reached) == (408, [])
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_headers_and_query_have_at_most_16_kilobytes(method: str, page: Guard, app: App) -> None:
+    """Gradio keeps them as long as a request waits."""
+    large = "x" * 2**14
+    for more in ({"query": large}, {"cookie": large}, {large: "x"}):
+        status, said = asked(page, method, JOIN, b"{}", **more)
+        assert (status, app.reached) == (431, [])
+        assert "16 kB" in said
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"\xff\xfe", b"7", b'"text"', b"[]", b"1" * 5000, b"[" * 60_000,
+     b'{"data": [NaN]}', b'{"data": [1e999]}', b'{"data": ["\\ud800"]}',
+     ('{"data": "\u0122"}').encode("utf-16")],
+)  # fmt: skip
+def test_what_is_no_ordinary_json_object_is_refused(body: bytes, page: Guard, app: App) -> None:
+    status, said = asked(page, "POST", JOIN, body)
+    assert (status, app.reached) == (400, [])
+    assert "JSON" in said
+
+
+def test_json_of_many_levels_is_refused(page: Guard, app: App) -> None:
+    levels: list[Any] = []
+    for _ in range(20):
+        levels = [levels]
+    status, said = join(page, data=[levels, 2, 3])
+    assert (status, app.reached) == (400, [])
+    assert "16 levels" in said
+
+
+def test_gradio_reads_what_was_judged(page: Guard, app: App) -> None:
+    """Of two values with one name, readers may take either."""
+    twice = b'{"fn_index": 0, "data": [], "session_hash": "one", "fn_index": 1, "data": [1, 2, 3]}'
+    assert asked(page, "POST", JOIN, twice)[0] == 200
+    _, body, headers, _ = app.reached[0]
+    assert json.loads(body) == {"fn_index": 1, "data": [1, 2, 3], "session_hash": "one"}
+    assert headers[b"content-length"] == str(len(body)).encode()
+    assert body.count(b"fn_index") == 1
+
+
+class TestCounts:
+    def test_what_waits_is_bounded_in_bytes(self, page: Guard) -> None:
+        body = {"data": ["x" * 60_000, 1, 2]}
+        statuses = [join(page, f"session {n}", **body)[0] for n in range(100)]
+        assert statuses.count(200) * 60_000 <= pending.MAX_BYTES < 100 * 60_000
+        assert statuses[-1] == 503
+        assert "too busy" in join(page, **body)[1]
+
+    def test_what_waits_is_bounded_in_number(self, page: Guard) -> None:
+        statuses = [join(page, f"session {n}")[0] for n in range(pending.MAX_OF_ALL + 1)]
+        assert statuses == [200] * pending.MAX_OF_ALL + [503]
+
+    def test_answers_that_a_session_does_not_read_are_bounded(self, page: Guard) -> None:
+        statuses = [join(page)[0] for _ in range(pending.MAX_OF_SESSION + 1)]
+        assert statuses == [200] * pending.MAX_OF_SESSION + [429]
+        assert join(page, "another")[0] == 200
+
+    def test_an_answer_that_was_sent_waits_no_longer(self, page: Guard) -> None:
+        done = f'data: {{"msg":"process_completed","output":{{}},"event_id":"{1:032x}"}}\n\n'
+        join(page)
+        join(page, "another")
+        page.app = App(done.encode())
+        asked(page, "GET", DATA, query="session_hash=one")
+        assert (page.pending.of("one"), page.pending.of("another")) == (0, 1)
+
+    def test_a_program_that_names_its_session_has_its_answer_read(self, page: Guard) -> None:
+        body = {"data": ["picture", "cat"], "session_hash": "mine"}
+        _, said = asked(page, "POST", f"{API}/call/segment", json.dumps(body).encode())
+        assert page.pending.of("mine") == 1
+        asked(page, "GET", f"{API}/call/segment/{json.loads(said)['event_id']}")
+        assert len(page.pending) == 0
+
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [
+            ("GET", f"{DATA}?session_hash=one&session_hash=two"),
+            ("GET", f"{API}/call/segment/{EVENT}?session_hash=one"),
+            ("GET", f"{API}//queue/data?session_hash=one"),
+            ("HEAD", f"{DATA}?session_hash=one"),
+        ],
+    )
+    def test_what_reads_no_answer_counts_none(self, method: str, path: str, page: Guard) -> None:
+        join(page)
+        way, _, query = path.partition("?")
+        asked(page, method, way, b"{}", query)
+        assert len(page.pending) == 1
+
+    def test_only_who_reads_is_awaited_when_the_page_ends(self, page: Guard) -> None:
+        join(page)
+        assert page.pending.awaited() == 0
+        with page.pending.reading("one"):
+            assert page.pending.awaited() == 1
+        assert page.pending.awaited() == 0
+
+
+class TestUnread:
+    """Gradio would keep an answer until it is read, however long that takes."""
+
+    @pytest.fixture(autouse=True)
+    def quick(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(guard, "UNREAD_SECONDS", 0.2)
+        monkeypatch.setattr(guard, "LEFT_SECONDS", 0.05)
+        monkeypatch.setattr(guard, "_DROP_SECONDS", 0)
+
+    async def join(self, page: Guard, session: str = "one") -> None:
+        body = json.dumps(ASK | {"session_hash": session}).encode()
+        await sent(page, "POST", JOIN, [{"type": "http.request", "body": body}])
+
+    @pytest.mark.parametrize("session", ["one", "a&b=é"])
+    def test_answers_are_dropped_after_ten_minutes(
+        self, session: str, page: Guard, app: App
+    ) -> None:
+        async def wait() -> None:
+            await self.join(page, session)
+            await asyncio.sleep(0.1)
+            assert page.pending.of(session) == 1
+            await asyncio.sleep(0.3)
+
+        asyncio.run(wait())
+        path, *_, query = app.reached[-1]
+        assert (path, parse_qs(query.decode())) == (DATA, {"session_hash": [session]})
+        assert (len(app.reached), len(page.pending)) == (2, 0)
+
+    @pytest.mark.parametrize("again", [False, True])
+    def test_answers_are_dropped_soon_after_their_session_hung_up(
+        self, again: bool, page: Guard, app: App
+    ) -> None:
+        """Not those of a session that has asked again."""
+
+        async def leave() -> None:
+            await self.join(page)
+            await sent(page, "GET", DATA, [], "session_hash=one")
+            if again:
+                await self.join(page)
+            await asyncio.sleep(0.15)
+            assert page.pending.of("one") == (2 if again else 0)
+
+        asyncio.run(leave())
+        assert app.paths == [JOIN, DATA, JOIN if again else DATA]
+
+    def test_answers_are_not_dropped_while_they_are_read(self, page: Guard, app: App) -> None:
+        async def read() -> None:
+            await self.join(page)
+            with page.pending.reading("one"):
+                await asyncio.sleep(0.3)
+
+        asyncio.run(read())
+        assert app.paths == [JOIN]
+
+    def test_nothing_is_kept_of_a_request_that_was_answered(self, page: Guard) -> None:
+        async def read() -> None:
+            await self.join(page)
+            done = f'data: {{"msg":"process_completed","output":{{}},"event_id":"{1:032x}"}}\n\n'
+            page.app = App(done.encode())
+            await sent(page, "GET", DATA, [], "session_hash=one")
+            assert page._timers == {}
+
+        asyncio.run(read())
 
 
 ELSEWHERE = (
@@ -277,31 +300,32 @@ ELSEWHERE = (
 
 
 @pytest.mark.parametrize("where", ELSEWHERE)
-@pytest.mark.parametrize("key", ["path", "url"])
-def test_what_is_no_upload_never_reaches_gradio(
-    where: str, key: str, page: Guard, app: App
-) -> None:
+def test_what_is_no_upload_never_reaches_gradio(where: str, page: Guard, app: App) -> None:
     """Gradio would look the name up and fetch what is there, of any length."""
-    file = {key: where, "meta": {"_type": "gradio.FileData"}}
+    file = {"path": where, "meta": {"_type": "gradio.FileData"}}
     for data in ([file, 0, 0], [[[file]], 0, 0], [{"value": {"image": file}}, 0, 0]):
         status, said = join(page, data=data)
         assert (status, app.reached) == (422, [])
         assert "uploaded file was expected" in said
 
 
-def test_neither_an_empty_path_nor_an_upload_behind_a_public_name_is_an_upload(
+def test_no_address_of_a_file_reaches_gradio(upload: Path, page: Guard, app: App) -> None:
+    """Gradio would fetch what is there; a browser adds the address at which it sees its upload."""
+    for file in ({"path": str(upload), "url": "http://pictures.example/"}, {"url": "http://x"}):
+        assert join(page, data=[[{"image": file}], 0, 0])[0] == 200
+    assert b"http" not in b"".join(body for _, body, *_ in app.reached)
+    assert str(upload).encode() in app.reached[0][1]
+
+
+def test_an_address_that_leads_back_to_an_upload_is_none(
     upload: Path, page: Guard, app: App
 ) -> None:
-    """Gradio would take an empty path for the folder that the page runs in."""
-    for path in ("", f"http://pictures.example{API}/file={upload}"):
+    """From this folder on, ``http://host/../../..`` is a path to it; Gradio would fetch it."""
+    up = "../" * len(Path.cwd().parts)
+    for path in ("", f"http://pictures.example/../{up}{upload}", f"{up}{upload}"):
         assert join(page, data=[{"path": path}, 0, 0])[0] == 422
+        assert asked(page, "GET", f"{API}/file={path}")[0] == 404
     assert not app.reached
-
-
-def test_an_upload_passes_with_its_address_here(upload: Path, page: Guard, app: App) -> None:
-    file = {"path": str(upload), "url": f"http://127.0.0.1:7860{API}/file={upload}"}
-    assert join(page, data=[file, 0, 0])[0] == 200
-    assert json.loads(app.reached[0][1])["data"][0] == file
 
 
 @pytest.mark.parametrize("where", ELSEWHERE)
@@ -320,6 +344,20 @@ def test_an_upload_is_served(upload: Path, page: Guard, app: App) -> None:
 @pytest.mark.parametrize("way", ["call/v2", "call", "api", "run", "/call", "call/"])
 def test_a_private_event_cannot_be_called_by_name(way: str, page: Guard, app: App) -> None:
     assert asked(page, "POST", f"{API}/{way}/show", b'{"data": [1, 2, 3]}')[0] == 404
+    assert not app.reached
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", f"{API}/stream/{EVENT}"), ("POST", f"{API}/component_server"), ("POST", "/"),
+     ("POST", f"{API}/vibe-edit"), ("GET", f"{API}/proxy=https://example.org/"),
+     ("GET", f"{API}//upload_progress"), ("GET", f"{API}/deep_link")],
+)  # fmt: skip
+def test_what_the_page_does_not_need_is_not_there(
+    method: str, path: str, page: Guard, app: App
+) -> None:
+    """It would change a request that waits, fetch from elsewhere, or remember every name."""
+    assert asked(page, method, path, b"{}")[0] == 404
     assert not app.reached
 
 
@@ -342,10 +380,6 @@ def test_an_endpoint_by_name_takes_values_and_no_number(way: str, page: Guard, a
         ({"session_hash": ""}, 422, "“session_hash” takes a text"),
         ({"data": None}, 422, "“data” takes a list"),
         ({"data": [1, 2]}, 422, "takes 3 values here, but 2 came"),
-        ({"data": [1, 2, float("nan")]}, 422, "finite number"),
-        ({"data": [1, 2, [float("inf")]]}, 422, "finite number"),
-        ({"data": [1, 2, "\ud800"]}, 422, "surrogate"),
-        ({"data": [1, 2, {"\ud800": 1}]}, 422, "surrogate"),
         ({"fn_index": 0, "data": ["picture", None]}, 422, "“words” takes a text"),
         ({"fn_index": 2, "data": [1]}, 422, "“event_data” takes"),
         ({"fn_index": 2, "data": [1], "event_data": {"index": 1}}, 422, "“event_data” takes"),
@@ -354,9 +388,9 @@ def test_an_endpoint_by_name_takes_values_and_no_number(way: str, page: Guard, a
 def test_the_queue_takes_only_what_an_event_takes(
     changed: dict[str, Any], status: int, said: str, page: Guard, app: App
 ) -> None:
-    found = join(page, **changed)
-    assert (found[0], app.reached) == (status, [])
-    assert said in json.loads(found[1])["detail"]
+    answer = join(page, **changed)
+    assert (answer[0], app.reached) == (status, [])
+    assert said in json.loads(answer[1])["detail"]
 
 
 def test_what_the_browser_does_alone_cannot_be_asked_for() -> None:
@@ -369,30 +403,6 @@ def test_what_the_browser_does_alone_cannot_be_asked_for() -> None:
     assert [join(page, fn_index=number, data=[])[0] for number in (0, 1)] == [404, 200]
 
 
-@pytest.mark.parametrize("header", ["bytes=0-5-9", "bytes=a-b", "bytes=0-1,3-4", "x", "bytes=-"])
-def test_a_range_that_is_none_is_refused_by_its_name(header: str, page: Guard, app: App) -> None:
-    status, said = asked(page, "GET", "/", range=header)
-    assert (status, app.reached) == (416, [])
-    assert "“Range” takes" in said
-
-
-def test_a_range_is_answered_with_all_of_it(page: Guard, app: App) -> None:
-    assert asked(page, "GET", "/", range="bytes=0-5")[0] == 200
-    assert b"range" not in app.reached[0][2]
-
-
-@pytest.mark.parametrize(
-    "path",
-    ["/monitoring", "/monitoring/summary", f"{API}/vibe-edit", f"{API}//vibe-code", "/monitoring/",
-     f"{API}/undo-vibe-edit", f"{API}/dev/reload", f"{API}/proxy=https://example.org/",
-     f"{API}/run-history/buckets", f"{API}/component_server", f"{API}/stream/x"],
-)  # fmt: skip
-def test_tools_that_the_page_does_not_need_are_not_there(path: str, page: Guard, app: App) -> None:
-    for method in ("GET", "POST"):
-        assert asked(page, method, path)[0] == 404
-    assert not app.reached
-
-
 def test_after_the_end_is_asked_for_no_work_is_taken_in(app: App) -> None:
     ending = threading.Event()
     page = Guard(app, EVENTS, CHECKS, ending=ending)
@@ -401,20 +411,35 @@ def test_after_the_end_is_asked_for_no_work_is_taken_in(app: App) -> None:
     assert asked(page, "GET", "/")[0] == 200
 
 
-def test_what_breaks_the_application_is_answered_in_words(page: Guard) -> None:
+@pytest.mark.parametrize(("error", "status"), [(RuntimeError, 500), (ValueError, 400)])
+def test_what_breaks_the_application_is_answered_in_words(
+    error: type[Exception], status: int, page: Guard
+) -> None:
     async def broken(*_: Any) -> None:
-        raise RuntimeError("a secret")
+        raise error("a secret")
 
     page.app = broken
-    status, said = asked(page, "GET", "/")
-    assert status == 500
-    assert "secret" not in said
+    answer = asked(page, "GET", "/")
+    assert answer[0] == status
+    assert "secret" not in answer[1]
 
 
-@pytest.mark.parametrize("name", ["cancel", "reset"])
-def test_an_event_that_is_not_named_whole_goes_on(name: str, page: Guard, app: App) -> None:
-    status, said = asked(page, "POST", f"{API}/{name}", b"{}")
-    assert (status, app.reached) == (422, [])
-    assert "event_id" in json.loads(said)["detail"]
-    whole = json.dumps({"session_hash": "one", "fn_index": 1, "event_id": EVENT}).encode()
-    assert asked(page, "POST", f"{API}/{name}", whole)[0] == 200
+class TestLogin:
+    def test_whatever_is_sent_needs_one(self, app: App) -> None:
+        page = Guard(app, EVENTS, CHECKS, login=True)
+        app.status = 401
+        for path in (JOIN, f"{API}/upload", f"{API}/cancel", f"{API}/reset"):
+            assert asked(page, "POST", path, b"{}")[0] == 401
+        assert set(app.paths) == {f"{API}/login_check"}
+        app.status = 200
+        assert asked(page, "POST", f"{API}/cancel", b"{}")[0] == 200
+        assert app.paths[-1] == f"{API}/cancel"
+
+    def test_a_few_attempts_a_minute_are_let_through(
+        self, app: App, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        page = Guard(app, EVENTS, CHECKS, login=True)
+        statuses = [asked(page, "POST", "/login", b"a=b")[0] for _ in range(guard.MAX_LOGINS + 5)]
+        assert statuses == [200] * guard.MAX_LOGINS + [429] * 5
+        monkeypatch.setattr(guard, "LOGIN_SECONDS", 0)
+        assert asked(page, "POST", "/login", b"a=b")[0] == 200

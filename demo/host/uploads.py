@@ -1,0 +1,143 @@
+"""The route that takes a visitor's picture, in the place of Gradio's.
+
+Gradio's own keeps form fields in memory and the names of all uploads for ever, waits for a slow
+visitor without end, and leaves on the disk what it refuses.
+"""
+
+import asyncio
+import hashlib
+import shutil
+import tempfile
+from pathlib import Path, PurePath
+from typing import BinaryIO
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import Message, Receive
+
+from demo import wording
+from demo.host.judge import API
+
+PATH = f"{API}/upload"
+MAX_FILE_BYTES = 64 * 2**20
+MAX_FORM_BYTES = 64 * 2**10
+"""Of what a form has beside its file."""
+MAX_AT_ONCE = 4
+SECONDS = 60
+SPARE_BYTES = 256 * 2**20
+"""Room that an upload leaves on the disk."""
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
+"""Of a stored file; one with another suffix is stored without: a browser never shows it as a
+page."""
+
+_NO_FORM = "A form with one file was expected (multipart/form-data), but this could not be read."
+
+
+class Uploads:
+    """Stores one file a request, a few requests at a time, each within :data:`SECONDS`."""
+
+    def __init__(self, page: gr.Blocks) -> None:
+        self._page = page
+        self._running = 0
+
+    def route(self) -> Route:
+        """The route, to come before Gradio's of the same path."""
+        return Route(PATH, self.answer, methods=["POST"])
+
+    async def answer(self, request: Request) -> Response:
+        """The paths of the stored file, as Gradio's clients expect it; or a sentence."""
+        if self._running >= MAX_AT_ONCE:
+            busy = f"{MAX_AT_ONCE} pictures are uploaded at this moment. Try again in a minute."
+            return PlainTextResponse(busy, 503)
+        self._running += 1
+        try:
+            async with asyncio.timeout(SECONDS):
+                path = await self._store(request)
+        except TimeoutError:
+            return PlainTextResponse(f"An upload may take {SECONDS} s, but this took longer.", 408)
+        except HTTPException as refused:
+            return PlainTextResponse(refused.detail, refused.status_code)
+        except (MultiPartException, AssertionError, KeyError, ValueError):
+            return PlainTextResponse(_NO_FORM, 400)
+        except OSError:
+            return PlainTextResponse(wording.NO_ROOM, 507)
+        finally:
+            self._running -= 1
+        self._page.upload_file_set.add(path)  # Gradio deletes it when it is a day old
+        return JSONResponse([path])
+
+    async def _store(self, request: Request) -> str:
+        _check_room(request)
+        limited = Request(request.scope, _limited(request.receive))
+        form = await limited.form(max_files=1, max_fields=8, max_part_size=MAX_FORM_BYTES // 8)
+        files = [value for value in form.values() if isinstance(value, UploadFile)]
+        if not files:
+            raise HTTPException(400, _NO_FORM)
+        if (files[0].size or 0) > MAX_FILE_BYTES:
+            raise _too_large()
+        try:
+            return await run_in_threadpool(_stored, files[0].file, files[0].filename or "")
+        finally:
+            await form.close()
+
+
+def _check_room(request: Request) -> None:
+    """Check the length that a request announces against the limit and the free disk."""
+    length = request.headers.get("content-length", "")
+    most = MAX_FILE_BYTES + MAX_FORM_BYTES
+    announced = int(length[:20]) if length.isascii() and length.isdigit() else most
+    if announced > most:
+        raise _too_large()
+    Path(get_upload_folder()).mkdir(parents=True, exist_ok=True)
+    for folder in (tempfile.gettempdir(), get_upload_folder()):
+        if shutil.disk_usage(folder).free < announced + SPARE_BYTES:
+            raise HTTPException(507, wording.NO_ROOM)
+
+
+def _limited(receive: Receive) -> Receive:
+    """The parts of a body, until there are too many bytes."""
+    nbytes = 0
+
+    async def limited() -> Message:
+        nonlocal nbytes
+        message = await receive()
+        nbytes += len(message.get("body", b""))
+        if nbytes > MAX_FILE_BYTES + MAX_FORM_BYTES:
+            raise _too_large()
+        return message
+
+    return limited
+
+
+def _too_large() -> HTTPException:
+    most = f"{MAX_FILE_BYTES // 2**20} MB"
+    return HTTPException(413, f"A picture of at most {most} was expected, but this one is larger.")
+
+
+def _stored(file: BinaryIO, name: str) -> str:
+    """The path of a file's copy in the folder of uploads, whose name is the content's digest.
+
+    Raises:
+        OSError: there is no room; nothing is left behind.
+    """
+    folder = Path(get_upload_folder()).resolve() / hashlib.file_digest(file, "sha256").hexdigest()
+    suffix = PurePath(name).suffix.lower()
+    path = folder / ("picture" + (suffix if suffix in SUFFIXES else ""))
+    folder.mkdir(parents=True, exist_ok=True)
+    file.seek(0)
+    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as copy:
+        try:
+            shutil.copyfileobj(file, copy)
+            copy.flush()
+            Path(copy.name).replace(path)
+        except OSError:
+            Path(copy.name).unlink()
+            raise
+    return str(path)

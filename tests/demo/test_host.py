@@ -206,19 +206,18 @@ class TestZeroGpu:
 @pytest.mark.long
 @pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed")
 def test_the_page_works_behind_nginx_under_a_sub_path(tmp_path: Path) -> None:
-    """With the very location block of docs/HOSTING.md, in a browser."""
+    """With the very blocks of docs/HOSTING.md, in a browser."""
     from tests.browser import chromium
 
     text = (ROOT / "docs" / "HOSTING.md").read_text("utf-8")
-    location = re.search(r"```nginx\n(.*?)```", text, re.DOTALL)
-    assert location is not None
+    location, zones = re.findall(r"```nginx\n(.*?)```", text, re.DOTALL)
     port = free_port()
     with serving("--root-path", "/gclip") as server:
-        block = location[1].replace("127.0.0.1:7860", f"127.0.0.1:{server.port}")
+        block = location.replace("127.0.0.1:7860", f"127.0.0.1:{server.port}")
         configuration = tmp_path / "nginx.conf"
         configuration.write_text(
             f"pid {tmp_path}/pid; error_log stderr; daemon off; events {{}}\n"
-            f"http {{ access_log off; client_body_temp_path {tmp_path}/body;\n"
+            f"http {{ {zones} access_log off; client_body_temp_path {tmp_path}/body;\n"
             f"proxy_temp_path {tmp_path}/proxy; fastcgi_temp_path {tmp_path}/f;\n"
             f"uwsgi_temp_path {tmp_path}/u; scgi_temp_path {tmp_path}/s;\n"
             f"server {{ listen 127.0.0.1:{port}; {block} }} }}\n"

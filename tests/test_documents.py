@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from demo import main
 from demo.tabs import TABS, learn
 from demo.widgets import code
 from gclip_core import segment
@@ -23,6 +24,13 @@ DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.
 MODULE = re.compile(r"python -m ([a-z_.]+)")
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#)([^)\s#]+)")
+OPTION = re.compile(r"(?:^|[`\s])(--[a-z][a-z-]+)")
+OWN_PATH = re.compile(r"`((?:gclip_core|demo|evaluation|tests|training|docs|assets)/[\w./-]*)`")
+# Options of programs that others wrote: hf, docker, torchrun, pip.
+OTHERS_OPTIONS = {
+    "--build-arg", "--exclude", "--nproc-per-node", "--repo-type", "--rm", "--standalone",
+}  # fmt: skip
+MADE_BY_A_READER = {"demo/tabs/areas.py", "evaluation/class_lists/mine.txt"}
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 
 
@@ -60,6 +68,41 @@ def test_every_module_and_link_in_a_document_exists(path: Path) -> None:
         assert place.with_suffix(".py").is_file() or (place / "__main__.py").is_file(), module
     for link in LINK.findall(text):
         assert (path.parent / link).exists(), f"{path.name} links to {link}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_option_and_path_in_a_document_exists(path: Path) -> None:
+    text = read(path)
+    sources = (file for file in ROOT.rglob("*.py") if ".git" not in file.parts)
+    literals = {
+        option for file in sources for option in re.findall(r'"(--[a-z][a-z-]+)"', read(file))
+    }
+    page = {*re.findall(r"--[a-z-]+", main.parser().format_help())}
+    assert {*OPTION.findall(text)} <= literals | page | OTHERS_OPTIONS
+    for own in {*OWN_PATH.findall(text)} - MADE_BY_A_READER:
+        assert (ROOT / own).exists(), own
+
+
+def test_options_of_the_page_can_be_environment_variables(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    given = {
+        "host": "0.0.0.0", "port": "7861", "backbone": "built-in", "device": "cpu", "memory": "2",
+        "dtype": "float32", "root-path": "/gclip", "auth": "a:b", "no-downloads": "1", "quiet": "1",
+        "share": "1", "weights-dir": str(tmp_path),
+    }  # fmt: skip
+    by_hand = [
+        word
+        for name, value in given.items()
+        for word in ([f"--{name}"] if value == "1" else [f"--{name}", value])
+    ]
+    wanted = main.parser().parse_args(by_hand)
+    for name, value in given.items():
+        monkeypatch.setenv("GCLIP_" + name.upper().replace("-", "_"), value)
+    monkeypatch.setenv("GCLIP_WEIGHTS", str(tmp_path))
+    assert main.parser().parse_args([]) == wanted
+    names = {name.replace("-", "_") for name in given}
+    assert vars(wanted).keys() - names == {"weights", "open"}  # as docs/HOSTING.md says
 
 
 def test_the_lesson_plan_names_steps_tabs_and_buttons_that_the_page_has() -> None:

@@ -88,7 +88,7 @@ def field_table(measured: Mapping[str, Any]) -> str:
         for name, title, year in (*entries[:at], *alone, *entries[at:])
         if name in scores
     ]
-    head = ["| method | year | 100 photos | beside ten others |", "|---|---|---|---|"]
+    head = ["| method | year | its words alone | with ten others |", "|---|---|---|---|"]
     return "\n".join([*head, *rows])
 
 

@@ -1,14 +1,16 @@
 """Commands in docs/EVALUATION.md are parsed; those that need no data run. Its tables are true."""
 
+import json
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
-from evaluation import cli
+from evaluation import cli, report
 from evaluation.datasets import DATASETS
 from evaluation.phenomena import __main__ as phenomena
+from gclip_core import assets
 from tests import ROOT
 
 TEXT = (ROOT / "docs" / "EVALUATION.md").read_text("utf-8")
@@ -42,6 +44,11 @@ def test_commands_without_data_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         else:
             shown = arguments[0] == "table"
             assert cli.main(arguments if shown else [*arguments, *LESS]) == 0, arguments
+
+
+def test_the_field_s_table_is_what_was_measured() -> None:
+    measured = json.loads(assets.path("built-in", "measured.json").read_text("utf-8"))
+    assert report.field_table(measured) in TEXT
 
 
 def test_every_data_set_is_in_both_tables() -> None:

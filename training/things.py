@@ -7,8 +7,7 @@ is left belongs together and is not what goes on beyond the border. This is the 
 A within the box, as in spectral grouping (Shi and Malik 2000), cut short.
 
 - A patch with f of a half or more is the thing; one with less than a fifth is not.
-- Where no box of a word, however doubtful, touches a patch, the patch is not that word. On 50
-  photos with masks, 0.4 % of the patches of which this was said of "person" were people.
+- Where no box of a word, however doubtful, touches a patch, the patch is not that word.
 - Everything else is unknown.
 
 Which scores count as certain was chosen by eye on training photos; README.md has the counts.

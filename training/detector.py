@@ -30,6 +30,7 @@ KEPT = 0.1
 """Boxes with a lower score are not written down."""
 PEOPLE_SIDE = 64
 """Cells along each side of a photo whose share of people is written down."""
+_PACKAGES = "@mediapipe/objectron@0.4.1675468480 @mediapipe/selfie_segmentation@0.1.1675465747"
 _OBJECTRON = "mediapipe-objectron-*.tgz", "package/objectron_solution_packed_assets.data"
 _SELFIE = "mediapipe-selfie_segmentation-*.tgz", "package/selfie_segmentation.tflite"
 _NAMES_END = 184  # the first bytes of Objectron's assets are the names of the classes
@@ -139,8 +140,7 @@ def _packed(work: Path, archive: str, member: str) -> bytes:
     archives = sorted(work.glob(archive))
     if not archives:
         raise FileNotFoundError(
-            f"{work} has no {archive}. Get it by: npm pack --pack-destination {work} "
-            "@mediapipe/objectron @mediapipe/selfie_segmentation"
+            f"{work} has no {archive}. Get it by: npm pack --pack-destination {work} {_PACKAGES}"
         )
     with tarfile.open(archives[-1]) as packed:
         file = packed.extractfile(member)

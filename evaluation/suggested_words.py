@@ -44,9 +44,8 @@ def judge(words: Iterable[str], areas: dict[str, float], named: dict[str, set[st
     ``named`` are, for each word, the words of the truth that it names besides itself.
     """
     hits = [areas.keys() & ({word} | named.get(word, set())) for word in words]
-    found = set().union(*hits)
-    total = sum(areas.values())
-    return Suggested(len(hits), sum(map(bool, hits)), sum(areas[w] for w in found) / total)
+    covered = sum(areas[word] for word in set().union(*hits))
+    return Suggested(len(hits), sum(map(bool, hits)), covered / sum(areas.values()))
 
 
 def meanings(backbone: Backbone) -> dict[str, set[str]]:
@@ -56,8 +55,9 @@ def meanings(backbone: Backbone) -> dict[str, set[str]]:
 
 def report(title: str, photos: Sequence[Suggested]) -> str:
     """Both shares in percent, and the number of words, in one line."""
-    words = sum(one.words for one in photos)
-    right, area = sum(one.right for one in photos) / words, np.mean([one.area for one in photos])
+    words = sum(photo.words for photo in photos)
+    right = sum(photo.right for photo in photos) / words
+    area = np.mean([photo.area for photo in photos])
     return (
         f"{title} ({len(photos)} photos): {100 * right:.1f} % of the suggested words are in the "
         f"photo, and name {100 * area:.1f} % of the labelled area; {words / len(photos):.1f} words "
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     try:
         photos = photo_folder(args.folder) if args.folder else shipped_photos()
-        found = []
+        judged = []
         backbone = opened_backbone(args, args.backbone)
         named, segmenter = meanings(backbone), Segmenter(backbone)
         for sample in photos.samples:
@@ -83,14 +83,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             index, counts = np.unique(truth[truth >= 0], return_counts=True)
             names = [photos.classes[i].name for i in index]
             areas = dict(zip(names, counts.tolist(), strict=True))
-            found.append(judge(segmenter.suggest(image), areas, named))
+            judged.append(judge(segmenter.suggest(image), areas, named))
     except (GclipError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    half = len(found) // 2
-    print(report("all", found))
-    print(report("first half", found[:half]))
-    print(report("second half", found[half:]))
+    half = len(judged) // 2
+    print(report("all", judged))
+    print(report("first half", judged[:half]))
+    print(report("second half", judged[half:]))
     return 0
 
 

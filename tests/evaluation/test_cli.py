@@ -33,14 +33,14 @@ def test_photos_are_evaluated_without_any_data(capsys: pytest.CaptureFixture[str
     out = capsys.readouterr().out
     assert "Photos · Built-in" in out
     (folder,) = Path("results").iterdir()
-    found = result(str(folder))
-    assert found["complete"]
+    written = result(str(folder))
+    assert written["complete"]
     labels = ["ClearCLIP", "GCLIP", "neither", "AMF", "CS", "AMF + CS"]
-    assert [row["label"] for row in found["results"]] == labels
-    assert 0 < found["results"][0]["miou"] < 1
-    assert found["settings_digest"] in folder.name
-    assert found["settings"]["weights"]
-    assert found["environments"][0]["torch"] == torch.__version__
+    assert [row["label"] for row in written["results"]] == labels
+    assert 0 < written["results"][0]["miou"] < 1
+    assert written["settings_digest"] in folder.name
+    assert written["settings"]["weights"]
+    assert written["environments"][0]["torch"] == torch.__version__
 
 
 def test_every_method_is_a_row_unless_some_are_named() -> None:
@@ -49,12 +49,12 @@ def test_every_method_is_a_row_unless_some_are_named() -> None:
     assert len(result("all")["results"]) == len(METHODS)
 
 
-@pytest.mark.parametrize(("asked", "found"), [("6 7", [6, 7]), ("paper-from-0", [7, 8])])
-def test_blocks_count_from_1_and_the_papers_have_a_name(asked: str, found: list[int]) -> None:
-    blocks = ["--amf-blocks", asked, "--cs-blocks", "7-11"]
-    assert main([*PHOTOS, "--n", "1", "--methods", "gclip", *blocks, "--out", "out"]) == 0
+@pytest.mark.parametrize(("text", "blocks"), [("6 7", [6, 7]), ("paper-from-0", [7, 8])])
+def test_blocks_count_from_1_and_the_papers_have_a_name(text: str, blocks: list[int]) -> None:
+    options = ["--methods", "gclip", "--amf-blocks", text, "--cs-blocks", "7-11"]
+    assert main([*PHOTOS, "--n", "1", *options, "--out", "out"]) == 0
     method = result("out")["settings"]["rows"][0]["method"]
-    assert method["fusion"]["blocks"] == found
+    assert method["fusion"]["blocks"] == blocks
     assert method["suppression"]["blocks"] == [7, 8, 9, 10, 11]
 
 
@@ -65,9 +65,9 @@ def test_a_data_set_on_disk_is_evaluated(capsys: pytest.CaptureFixture[str]) -> 
     assert main([*command, *small, "--out", "voc"]) == 0
     printed = capsys.readouterr()
     assert "VOC20 · Built-in" in printed.out
-    found = result("voc")
-    assert found["images"] == 2
-    assert len(found["results"][0]["iou"]) == 20
+    written = result("voc")
+    assert written["images"] == 2
+    assert len(written["results"][0]["iou"]) == 20
     assert Tally.load(Path("voc")).counts.sum() == 2 * 4 * 64
 
 
@@ -87,11 +87,11 @@ def test_the_protocol_comes_from_the_set(
     monkeypatch.setattr(cli.runner, "run", run)
     root = CASES[case].make(Path("data"), [[0, 1, 2], [3, 4, 5]])
     assert main(["--dataset", CASES[case].dataset, "--root", str(root)]) == 0
-    (found,) = seen
-    used = found.segmenter
+    (experiment,) = seen
+    used = experiment.segmenter
     assert (used.short_side, used.window, used.stride) == (short_side, 224, 112)
-    assert (found.words, found.threshold, used.logit_scale) == ("all", threshold, 40.0)
-    assert found.dataset.background == (0 if threshold else None)
+    assert (experiment.words, experiment.threshold, used.logit_scale) == ("all", threshold, 40.0)
+    assert experiment.dataset.background == (0 if threshold else None)
 
 
 def test_a_backbone_that_cannot_be_loaded_is_left_out(

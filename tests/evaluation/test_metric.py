@@ -19,12 +19,12 @@ def test_hand_worked_case() -> None:
 
     assert counts.dtype == np.int64
     assert counts.tolist() == [[1, 1, 0, 0], [1, 2, 0, 0], [0, 0, 0, 0]]
-    found = scores(counts)
-    assert found.iou[0] == 1 / 3
-    assert found.iou[1] == 2 / 4
-    assert math.isnan(found.iou[2])  # neither in the truth nor predicted
-    assert found.miou == pytest.approx((1 / 3 + 1 / 2) / 2, abs=0)
-    assert found.pixel_accuracy == 3 / 5
+    scored = scores(counts)
+    assert scored.iou[0] == 1 / 3
+    assert scored.iou[1] == 2 / 4
+    assert math.isnan(scored.iou[2])  # neither in the truth nor predicted
+    assert scored.miou == pytest.approx((1 / 3 + 1 / 2) / 2, abs=0)
+    assert scored.pixel_accuracy == 3 / 5
 
 
 def test_a_pixel_without_a_class_lowers_only_the_true_class() -> None:
@@ -80,12 +80,12 @@ class TestAgainstTruth:
     def test_worked_by_hand(
         self, words: str, labels: list[int], iou: dict[int, float], absent: tuple[int, ...]
     ) -> None:
-        found = against_truth(self.TRUTH, self.NAMES, np.array([labels]), parse(words))
-        assert (found.iou, found.absent) == (iou, absent)
-        assert found.miou == (pytest.approx(sum(iou.values()) / len(iou)) if iou else None)
+        scored = against_truth(self.TRUTH, self.NAMES, np.array([labels]), parse(words))
+        assert (scored.iou, scored.absent) == (iou, absent)
+        assert scored.miou == (pytest.approx(sum(iou.values()) / len(iou)) if iou else None)
 
     def test_with_all_words_it_is_the_benchmarks_score(self) -> None:
         rng = np.random.default_rng(0)
         truth, labels = rng.integers(-1, 3, (20, 30)), rng.integers(-1, 3, (20, 30))
-        found = against_truth(truth, self.NAMES, labels, parse("monkey, tree, sky"))
-        assert found.miou == pytest.approx(scores(confusion(truth, labels, 3)).miou)
+        scored = against_truth(truth, self.NAMES, labels, parse("monkey, tree, sky"))
+        assert scored.miou == pytest.approx(scores(confusion(truth, labels, 3)).miou)

@@ -47,12 +47,12 @@ def figures(plain: dict[str, Any]) -> dict[str, str | None]:
 
 
 def test_a_default_run_is_compared_with_methods_of_its_sizes() -> None:
-    found = figures(settings("voc20"))
-    assert {name for name, figure in found.items() if figure} == {
+    shown = figures(settings("voc20"))
+    assert {name for name, figure in shown.items() if figure} == {
         "maskclip", "sclip", "scclip", "naclip", "sfp",
     }  # fmt: skip
-    assert found["naclip"] == "79.7"
-    assert found["sfp"] == "83.4?"  # in sizes that are not public
+    assert shown["naclip"] == "79.7"
+    assert shown["sfp"] == "83.4?"  # in sizes that are not public
 
 
 def test_clearclip_s_sizes_are_its_own() -> None:

@@ -28,13 +28,13 @@ def result(
             for label, part, _ in rows
         ],
     }
-    found = Tally(settings, np.array([counts for *_, counts in rows], np.int64))
-    found.image_miou = {
+    tally = Tally(settings, np.array([counts for *_, counts in rows], np.int64))
+    tally.image_miou = {
         0: np.linspace(0.1, 0.9, len(rows)),
         1: np.full(len(rows), np.nan),  # nothing of this image was counted
     }
-    found.seconds = 3.0
-    return found
+    tally.seconds = 3.0
+    return tally
 
 
 # IoU of cat and dog: 1/2 and 1/2; 3/5 and 2/4; 2/5 and nothing of the dog.

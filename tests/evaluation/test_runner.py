@@ -38,12 +38,12 @@ def go(folder: Path, shard: tuple[int, int] = (0, 1), n: int = PICTURES) -> Tall
     return runner.run(tiny_run(n), folder, shard, show_progress=False)
 
 
-def assert_same(found: Tally, wanted: Tally) -> None:
-    assert found.settings == wanted.settings
-    assert np.array_equal(found.counts, wanted.counts)
-    assert found.image_miou.keys() == wanted.image_miou.keys()
+def assert_same(tally: Tally, wanted: Tally) -> None:
+    assert tally.settings == wanted.settings
+    assert np.array_equal(tally.counts, wanted.counts)
+    assert tally.image_miou.keys() == wanted.image_miou.keys()
     for image, values in wanted.image_miou.items():
-        assert np.array_equal(found.image_miou[image], values, equal_nan=True)
+        assert np.array_equal(tally.image_miou[image], values, equal_nan=True)
 
 
 @pytest.fixture(scope="module")

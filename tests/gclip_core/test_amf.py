@@ -35,9 +35,9 @@ def test_what_patches_receive_is_one_on_average(seed: int, n: int, together: int
     block = Heads(*(3 * torch.randn(2, 3, 1 + n, 4, generator=generator)))
     whole = amf.patch_attention(mean_weights(block.q, block.k)[1:]).sum(0)
     with patch.object(amf, "TOGETHER", together):
-        found = amf.received(block)
-    assert torch.allclose(found, whole, atol=1e-5)
-    assert found.mean().item() == pytest.approx(1, abs=1e-4)
+        received = amf.received(block)
+    assert torch.allclose(received, whole, atol=1e-5)
+    assert received.mean().item() == pytest.approx(1, abs=1e-4)
 
 
 def test_global_tokens_are_those_at_or_above_the_threshold() -> None:
@@ -126,8 +126,8 @@ def test_fused_attention_agrees_with_a_matrix(n: int, per_head: bool, weight: fl
         fused = (1 - share) * local + share * sum(maps) / n
         expected.append(fused @ last.part("v")[i].double())
         assert torch.allclose(amf.fuse(local, maps, fusion), fused, atol=1e-9)
-    found = amf.attend_fused(ATTENTIONS["qq"], last, GRID, middle, fusion)
-    assert torch.allclose(found.double(), torch.stack(expected), atol=1e-5)
+    output = amf.attend_fused(ATTENTIONS["qq"], last, GRID, middle, fusion)
+    assert torch.allclose(output.double(), torch.stack(expected), atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -139,5 +139,5 @@ def test_a_span_of_blocks_scales_with_the_depth(n_blocks: int, expected: tuple[i
 
 @given(first=st.integers(1, 12), more=st.integers(0, 11), n=st.integers(2, 40))
 def test_a_span_never_includes_the_last_block(first: int, more: int, n: int) -> None:
-    found = Span((first, min(first + more, 12)), of=12).indices(n)
-    assert found and 0 <= found[0] <= found[-1] <= n - 2
+    blocks = Span((first, min(first + more, 12)), of=12).indices(n)
+    assert blocks and 0 <= blocks[0] <= blocks[-1] <= n - 2

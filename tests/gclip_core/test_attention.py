@@ -53,8 +53,8 @@ def test_matrix_agrees_with_the_reference(name: str) -> None:
         one = block.only(i)
         q, k, v = (part[0].double() for part in (one.q, one.k, one.part("v")))
         each.append(reference.ATTENTIONS[name](q, k, v, GRID))
-        found = attention.mean_matrix(ATTENTIONS[name], one, GRID)
-        assert torch.allclose(found.double(), each[i], atol=1e-5)
+        matrix = attention.mean_matrix(ATTENTIONS[name], one, GRID)
+        assert torch.allclose(matrix.double(), each[i], atol=1e-5)
     mean = attention.mean_matrix(ATTENTIONS[name], block, GRID)
     assert torch.allclose(mean.double(), sum(each) / 4, atol=1e-5)
 
@@ -87,10 +87,10 @@ def test_rows_sum_to_the_weights_of_the_drawn_equation(name: str, seed: int, spr
 @pytest.mark.parametrize("seed", range(3))
 def test_newton_and_schulz_take_five_steps(seed: int) -> None:
     M = torch.randn(8, 8, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    found = attention.newton_schulz(M.float()).double()
-    assert torch.allclose(found, M @ reference.inverse_root(M.T @ M), atol=1e-5)
+    rotation = attention.newton_schulz(M.float()).double()
+    assert torch.allclose(rotation, M @ reference.inverse_root(M.T @ M), atol=1e-5)
     for steps in (4, 6):
-        assert not torch.allclose(found, M @ reference.inverse_root(M.T @ M, steps), atol=1e-3)
+        assert not torch.allclose(rotation, M @ reference.inverse_root(M.T @ M, steps), atol=1e-3)
 
 
 def test_the_class_token_has_no_part_in_pearl_s_mean() -> None:
@@ -105,18 +105,18 @@ def test_the_class_token_has_no_part_in_pearl_s_mean() -> None:
 def test_softmax_runs_in_float32_whatever_comes_in(dtype: torch.dtype) -> None:
     low = heads(6)
     q, k = low.q.to(dtype), low.k.to(dtype)
-    found = attention.weights(q, k)
-    assert found.dtype == torch.float32
+    matrix = attention.weights(q, k)
+    assert matrix.dtype == torch.float32
     expected = reference.softmax(q.double() @ k.double().transpose(-1, -2) / math.sqrt(8))
-    assert torch.allclose(found.double(), expected, atol=1e-5)
+    assert torch.allclose(matrix.double(), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("name", ATTENTIONS)
 def test_attend_in_low_precision_is_near_the_exact_product(name: str, dtype: torch.dtype) -> None:
     low = Heads(*(part.to(dtype) for part in (heads(7).q, heads(7).k, heads(7).v)))
-    found = attention.attend(ATTENTIONS[name], low, GRID)
-    assert found.dtype == dtype
+    output = attention.attend(ATTENTIONS[name], low, GRID)
+    assert output.dtype == dtype
     exact = Heads(*(part.float() for part in (low.q, low.k, low.v)))
     expected = attention.attend(ATTENTIONS[name], exact, GRID)
-    assert torch.allclose(found.float(), expected, atol=0.05, rtol=0.02)
+    assert torch.allclose(output.float(), expected, atol=0.05, rtol=0.02)

@@ -86,11 +86,11 @@ class TestBuiltIn:
         low = load_backbone(dtype="bfloat16")
         assert low.dtype == torch.bfloat16
         assert low.blocks[0].attn.in_proj_weight.dtype == torch.bfloat16
-        exact, found = (
-            Segmenter(one, short_side=96, templates="plain").segment(picture(96, 128), "cat, sky")
-            for one in (loaded(), low)
+        exact, rounded = (
+            Segmenter(model, short_side=96, templates="plain").segment(picture(96, 128), "cat, sky")
+            for model in (loaded(), low)
         )
-        assert (exact.scores - found.scores).abs().mean() < 0.05
+        assert (exact.scores - rounded.scores).abs().mean() < 0.05
 
 
 class TestWrapping:
@@ -109,11 +109,11 @@ class TestWrapping:
         trunk, whole = low.encode(image), exact.encode(image)
         assert {x.dtype for x in trunk.inputs} == {dtype}
         for name, method in METHODS.items():
-            found = low.segment(trunk, "cat, dog", method)
-            assert found.logits.dtype == torch.float32
-            assert found.scores.isfinite().all()
+            result = low.segment(trunk, "cat, dog", method)
+            assert result.logits.dtype == torch.float32
+            assert result.scores.isfinite().all()
             expected = exact.segment(whole, "cat, dog", method)
-            assert (found.scores - expected.scores).abs().mean() < 0.1, name
+            assert (result.scores - expected.scores).abs().mean() < 0.1, name
             patches = low.dense_features(trunk, method).patches
             assert patches.dtype == torch.float32
             theirs = exact.dense_features(whole, method).patches

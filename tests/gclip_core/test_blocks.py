@@ -48,9 +48,9 @@ def test_every_block_gets_what_the_stock_tower_gives_it(settings: dict[str, Any]
     expected = stock_inputs(model, pixels)
     with torch.no_grad():
         one_more = [*visual.transformer.resblocks, None]  # so that the last block runs, too
-        found = blocks.block_inputs(one_more, blocks.embed_patches(visual, visual.conv1(pixels)))
-    assert len(found) == len(expected) == len(visual.transformer.resblocks) + 1
-    for ours, theirs in zip(found, expected, strict=True):
+        inputs = blocks.block_inputs(one_more, blocks.embed_patches(visual, visual.conv1(pixels)))
+    assert len(inputs) == len(expected) == len(visual.transformer.resblocks) + 1
+    for ours, theirs in zip(inputs, expected, strict=True):
         assert torch.allclose(ours, theirs, atol=2e-5, rtol=1e-4)
 
 
@@ -64,9 +64,9 @@ def test_any_grid_agrees_with_reference(settings: dict[str, Any], grid: tuple[in
     expected = reference.inputs(tower, pixels)
     with torch.no_grad():
         x = blocks.embed_patches(model.visual, model.visual.conv1(pixels[None].float()))
-        found = blocks.block_inputs(model.visual.transformer.resblocks, x)
-    assert len(found) == len(expected)
-    for ours, theirs in zip(found, expected, strict=True):
+        inputs = blocks.block_inputs(model.visual.transformer.resblocks, x)
+    assert len(inputs) == len(expected)
+    for ours, theirs in zip(inputs, expected, strict=True):
         assert ours.shape == (1, 1 + grid[0] * grid[1], 32)
         assert F.cosine_similarity(ours[0].double(), theirs, dim=-1).min() > 1 - 1e-7
         assert torch.allclose(ours[0].double(), theirs, atol=1e-4, rtol=1e-3)
@@ -80,10 +80,10 @@ def test_a_block_with_another_weight_agrees_with_the_reference_and_leaves_the_mo
     pixels = normalised(picture(24, 40))
     with torch.no_grad():
         x = blocks.embed_patches(model.visual, model.visual.conv1(pixels[None].float()))
-        found = blocks.block_inputs(resblocks, x, replaced=replaced)
+        inputs = blocks.block_inputs(resblocks, x, replaced=replaced)
     expected = reference.inputs(
         reference.read(model), pixels, {b: W2.double() for b, W2 in replaced.items()}
     )
-    for ours, theirs in zip(found, expected, strict=True):
+    for ours, theirs in zip(inputs, expected, strict=True):
         assert torch.allclose(ours[0].double(), theirs, atol=1e-3, rtol=1e-3)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

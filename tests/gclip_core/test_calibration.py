@@ -31,9 +31,9 @@ def close(ours: Tensor, theirs: Tensor, share: float = 1e-5) -> bool:
 @pytest.mark.parametrize(("n", "outliers"), [(196, 10), (31, 2)])
 def test_a_twentieth_of_the_patches_are_outliers(n: int, outliers: int) -> None:
     patches = torch.randn(n, 16, generator=torch.Generator().manual_seed(n), dtype=torch.float64)
-    found = calibration.lof_outliers(patches.float()).tolist()
-    assert found == reference.lof_outliers(patches)
-    assert len(found) == outliers
+    actual = calibration.lof_outliers(patches.float()).tolist()
+    assert actual == reference.lof_outliers(patches)
+    assert len(actual) == outliers
 
 
 def test_a_patch_far_from_all_others_is_an_outlier() -> None:
@@ -52,9 +52,9 @@ def test_the_class_token_s_ten_agree_with_the_reference(seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     q, k = torch.randn(2, 4, 151, 8, generator=generator, dtype=torch.float64)
     maps = [reference.alike(a, b) for a, b in zip(q, k, strict=True)]
-    found = calibration.som_outliers(calibration.Heads(q.float(), k.float())).tolist()
-    assert found == reference.som_outliers(maps)
-    assert len(found) <= 10
+    outliers = calibration.som_outliers(calibration.Heads(q.float(), k.float())).tolist()
+    assert outliers == reference.som_outliers(maps)
+    assert len(outliers) <= 10
 
 
 def test_no_patch_is_an_outlier_where_all_look_at_themselves_most() -> None:
@@ -65,16 +65,16 @@ def test_no_patch_is_an_outlier_where_all_look_at_themselves_most() -> None:
 def test_repair_worked_by_hand_on_a_grid_that_is_not_square() -> None:
     """Two rows of four columns: patch 5 lies at row 1, column 1."""
     patches = torch.tensor([[0.0], [1], [2], [3], [4], [50], [6], [7]])
-    found = calibration.repaired(patches, torch.tensor([5]), (2, 4), "kept")
-    assert found[5].item() == pytest.approx((0 + 1 + 2 + 4 + 6) / 5)
-    found = calibration.repaired(patches, torch.tensor([3, 7]), (2, 4), "kept")
-    assert found[[3, 7], 0].tolist() == [(2 + 6) / 2, (2 + 6) / 2]
+    repaired = calibration.repaired(patches, torch.tensor([5]), (2, 4), "kept")
+    assert repaired[5].item() == pytest.approx((0 + 1 + 2 + 4 + 6) / 5)
+    repaired = calibration.repaired(patches, torch.tensor([3, 7]), (2, 4), "kept")
+    assert repaired[[3, 7], 0].tolist() == [(2 + 6) / 2, (2 + 6) / 2]
 
 
 @pytest.mark.parametrize(("isolated", "becomes"), [("kept", 3.0), ("zero", 0.0)])
 def test_an_outlier_among_outliers(isolated: str, becomes: float) -> None:
-    found = calibration.repaired(torch.full((4, 1), 3.0), torch.arange(4), (2, 2), isolated)
-    assert found[:, 0].tolist() == 4 * [becomes]
+    repaired = calibration.repaired(torch.full((4, 1), 3.0), torch.arange(4), (2, 2), isolated)
+    assert repaired[:, 0].tolist() == 4 * [becomes]
 
 
 @pytest.mark.parametrize("grid", [(4, 9), (9, 4), (1, 36)])
@@ -84,8 +84,10 @@ def test_repair_agrees_with_the_reference(
     outliers: list[int], grid: tuple[int, int], isolated: str
 ) -> None:
     patches = torch.randn(36, 5, generator=torch.Generator().manual_seed(3))
-    found = calibration.repaired(patches, torch.tensor(outliers, dtype=torch.long), grid, isolated)
-    assert close(found, reference.mended(patches.double(), outliers, grid, isolated))
+    repaired = calibration.repaired(
+        patches, torch.tensor(outliers, dtype=torch.long), grid, isolated
+    )
+    assert close(repaired, reference.mended(patches.double(), outliers, grid, isolated))
 
 
 def test_similarity_spreading_and_gate_agree_with_the_reference() -> None:
@@ -114,15 +116,15 @@ def test_every_step_agrees_with_the_reference(
     q, k, _ = reference.qkv(tower, 10, xs[10])
     heads = calibration.Heads(*(torch.stack(part).float() for part in (q, k)))
     inputs, settings = [x.float() for x in xs], METHODS[name].calibration
-    found = calibration.calibrate(settings, inputs, heads, GRID)
+    calibrated = calibration.calibrate(settings, inputs, heads, GRID)
     steps = reference.calibrated_steps(tower, name, xs, GRID)
-    assert sorted(found.outliers.tolist()) == sorted(steps.outliers)
-    assert close(found.before, steps.before)
-    assert close(found.after, steps.after)
-    assert close(found.gate, steps.gate)
-    assert close(found.patches[0], steps.entering[0])
-    assert close(found.patches[1], steps.entering[1])
-    assert close(found.class_terms[:, 0], 0.3 * torch.stack([xs[11][0], sum(xs[4:11])[0]]))
+    assert sorted(calibrated.outliers.tolist()) == sorted(steps.outliers)
+    assert close(calibrated.before, steps.before)
+    assert close(calibrated.after, steps.after)
+    assert close(calibrated.gate, steps.gate)
+    assert close(calibrated.patches[0], steps.entering[0])
+    assert close(calibrated.patches[1], steps.entering[1])
+    assert close(calibrated.class_terms[:, 0], 0.3 * torch.stack([xs[11][0], sum(xs[4:11])[0]]))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -140,7 +142,7 @@ def test_every_window_is_calibrated_on_its_own(name: str) -> None:
     windows = Segmenter(backbone, short_side=48, window=48, stride=24)
     encoded = windows.encode(picture(48, 72))
     assert [len(one.corners) for one in encoded.passes] == [2]
-    found = windows.dense_features(encoded, METHODS[name]).patches.unflatten(0, (6, 9))
+    features = windows.dense_features(encoded, METHODS[name]).patches.unflatten(0, (6, 9))
     square = picture(48, 72).crop((0, 0, 48, 48))
     left = Segmenter(backbone, short_side=48).dense_features(square, METHODS[name])
-    assert torch.allclose(found[:, :3], left.patches.unflatten(0, (6, 6))[:, :3], atol=1e-4)
+    assert torch.allclose(features[:, :3], left.patches.unflatten(0, (6, 6))[:, :3], atol=1e-4)

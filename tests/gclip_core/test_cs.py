@@ -36,9 +36,11 @@ def test_entropy_worked_by_hand(norms: list[float], expected: float) -> None:
 def test_entropy_works_block_by_block_and_falls_with_an_abnormal_channel() -> None:
     norms = torch.rand(3, 64) + 0.5
     norms[1, 7] *= 50
-    found = cs.entropy(norms)
-    assert found.tolist() == pytest.approx([reference.entropy(row) for row in norms.tolist()], 1e-5)
-    assert found[1] < found[0] - 0.1
+    entropies = cs.entropy(norms)
+    assert entropies.tolist() == pytest.approx(
+        [reference.entropy(row) for row in norms.tolist()], 1e-5
+    )
+    assert entropies[1] < entropies[0] - 0.1
 
 
 def test_the_ratio_of_the_largest_norm_to_the_median_of_every_block() -> None:
@@ -53,9 +55,9 @@ def test_suppression_agrees_with_reference(D: int, channels: tuple[int, ...], ta
     W2 = weight(D)
     W2[channels[0]] *= 30
     before = W2.clone()
-    found = cs.scaled(W2, cs.repair_factors(cs.weight_norms(W2), channels, target))
+    changed = cs.scaled(W2, cs.repair_factors(cs.weight_norms(W2), channels, target))
     expected = reference.suppressed(W2.double(), channels, target)
-    assert torch.allclose(found.double(), expected, rtol=1e-5)
+    assert torch.allclose(changed.double(), expected, rtol=1e-5)
     assert torch.equal(W2, before)
 
 
@@ -116,9 +118,9 @@ def naive_in_in_out(values: torch.Tensor, labels: list[int]) -> tuple[float, flo
 )
 def test_similarity_within_and_across_agrees_with_a_loop(labels: list[int], seed: int) -> None:
     values = torch.randn(len(labels), 5, generator=torch.Generator().manual_seed(seed))
-    found = cs.in_in_out(values, torch.tensor(labels))
+    similarities = cs.in_in_out(values, torch.tensor(labels))
     expected = naive_in_in_out(values, labels)
-    assert found == pytest.approx(expected, abs=1e-5, nan_ok=True)
+    assert similarities == pytest.approx(expected, abs=1e-5, nan_ok=True)
 
 
 def test_majority_label_of_each_patch() -> None:

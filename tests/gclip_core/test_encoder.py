@@ -50,7 +50,7 @@ def test_corners_cover_everything_and_stay_inside(
 def test_the_average_agrees_with_a_loop_over_places() -> None:
     corners = encoder.window_corners((5, 8), (3, 4), 2)
     parts = [(corner, torch.randn(3, 4, 6)) for corner in corners]
-    found = encoder.average(parts, (5, 8), 6)
+    mean = encoder.average(parts, (5, 8), 6)
     for y in range(5):
         for x in range(8):
             here = [
@@ -58,7 +58,7 @@ def test_the_average_agrees_with_a_loop_over_places() -> None:
                 for (top, left), part in parts
                 if 0 <= y - top < 3 and 0 <= x - left < 4
             ]
-            assert torch.allclose(found[y, x], torch.stack(here).mean(0), atol=1e-6)
+            assert torch.allclose(mean[y, x], torch.stack(here).mean(0), atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -58,11 +58,11 @@ def test_every_method_agrees_with_the_reference(tower: str, name: str) -> None:
     segmenter, trunk, theirs, xs = encoded(tower)
     middle = segmenter.report(trunk, METHODS[name]).fusion.blocks
     expected = reference.dense(theirs, name, xs, GRID, middle)
-    found = segmenter.dense_features(trunk, METHODS[name])
-    assert found.grid == GRID
-    assert found.patches.shape == (35, 16)
-    assert reference.worst_cosine(found.patches, expected) >= 0.99999
-    assert torch.allclose(found.patches.norm(dim=1), torch.ones(35), atol=1e-5)
+    features = segmenter.dense_features(trunk, METHODS[name])
+    assert features.grid == GRID
+    assert features.patches.shape == (35, 16)
+    assert reference.worst_cosine(features.patches, expected) >= 0.99999
+    assert torch.allclose(features.patches.norm(dim=1), torch.ones(35), atol=1e-5)
 
 
 def test_methods_differ_from_each_other() -> None:
@@ -94,8 +94,8 @@ def test_fusion_of_explicit_blocks_agrees_with_the_reference(
     expected = reference.dense(theirs, "gclip", xs, GRID, blocks, heads)
     method = gclip(cs=False, amf_blocks=blocks, heads=heads)
     assert segmenter.report(trunk, method).fusion.blocks == blocks
-    found = segmenter.dense_features(trunk, method)
-    assert reference.worst_cosine(found.patches, expected) >= 0.99999
+    features = segmenter.dense_features(trunk, method)
+    assert reference.worst_cosine(features.patches, expected) >= 0.99999
 
 
 @pytest.mark.parametrize("name", [n for n in reference.METHODS if n not in RELATIVES])
@@ -108,8 +108,8 @@ def test_the_matrix_shown_is_the_matrix_used(name: str) -> None:
         middle = segmenter.report(trunk, method).fusion.blocks
         matrices = reference.fused_maps(tower, name, xs, GRID, middle, heads)
         for head, expected in {None: sum(matrices) / 4, 0: matrices[0], 3: matrices[3]}.items():
-            found = segmenter.last_attention(trunk, method, head)
-            assert torch.allclose(found.double(), expected, atol=1e-5)
+            matrix = segmenter.last_attention(trunk, method, head)
+            assert torch.allclose(matrix.double(), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", RELATIVES)
@@ -123,10 +123,10 @@ def test_the_matrix_shown_of_calibrated_methods_has_repair(name: str, head: int 
     eye, isolated = torch.eye(35).double(), "kept" if name == "scclip" else "zero"
     repair = reference.mended(eye, steps.outliers, GRID, isolated)
     expected = steps.after @ (first @ steps.before @ repair + second) / 2
-    found = segmenter.last_attention(trunk, METHODS[name], head)
-    assert torch.allclose(found[1:, 1:].double(), expected, atol=1e-5)
-    assert found[0].tolist() == [1] + 35 * [0], "the class token keeps to itself"
-    assert found[1:, 0].abs().max() == 0
+    matrix = segmenter.last_attention(trunk, METHODS[name], head)
+    assert torch.allclose(matrix[1:, 1:].double(), expected, atol=1e-5)
+    assert matrix[0].tolist() == [1] + 35 * [0], "the class token keeps to itself"
+    assert matrix[1:, 0].abs().max() == 0
 
 
 @pytest.fixture(scope="module")
@@ -142,18 +142,18 @@ def full_size() -> Passed:
 def test_on_a_full_size_tower_methods_agree_to_a_millionth(name: str, full_size: Passed) -> None:
     segmenter, trunk, tower, xs = full_size
     middle = segmenter.report(trunk, METHODS[name]).fusion.blocks
-    found = segmenter.dense_features(trunk, METHODS[name]).patches
+    features = segmenter.dense_features(trunk, METHODS[name]).patches
     expected = reference.dense(tower, name, xs, (14, 14), middle)
-    assert reference.worst_cosine(found, expected) >= 1 - 1e-9
+    assert reference.worst_cosine(features, expected) >= 1 - 1e-9
 
 
 def test_without_its_class_term_sc_clip_s_attention_agrees_as_well(full_size: Passed) -> None:
     segmenter, trunk, tower, xs = full_size
     method = METHODS["scclip"]
     bare = replace(method, calibration=replace(method.calibration, class_weight=0.0))
-    found = segmenter.dense_features(trunk, bare).patches
+    features = segmenter.dense_features(trunk, bare).patches
     steps = reference.calibrated_steps(tower, "scclip", xs, (14, 14), class_weight=0.0)
-    assert reference.worst_cosine(found, reference.projected(tower, steps.z)) >= 1 - 1e-9
+    assert reference.worst_cosine(features, reference.projected(tower, steps.z)) >= 1 - 1e-9
 
 
 def test_itaclip_s_middle_blocks_are_7_8_and_10(full_size: Passed) -> None:

@@ -111,9 +111,9 @@ SAVE: dict[str, Callable[[dict[str, Tensor], Path], object]] = {
 
 
 def assert_same(backbone: Backbone, model: CLIP) -> None:
-    found = backbone.model.state_dict()
+    state = backbone.model.state_dict()
     for key, value in model.state_dict().items():
-        assert torch.equal(found[key], value), key
+        assert torch.equal(state[key], value), key
     pixels = torch.randn(1, 3, 32, 32)
     tokens = backbone.tokenizer(["a cat"])
     with torch.no_grad():
@@ -131,8 +131,8 @@ class TestFiles:
         assert (backbone.name, backbone.mean) == ("tiny", (0.1, 0.2, 0.3))
         assert not any(p.requires_grad for p in backbone.model.parameters())
         assert not backbone.model.training
-        found = Segmenter(backbone).segment(picture(32, 40), "cat", METHODS["clip"])
-        assert found.labels.shape == (32, 40)
+        result = Segmenter(backbone).segment(picture(32, 40), "cat", METHODS["clip"])
+        assert result.labels.shape == (32, 40)
 
     def test_half_precision_is_read_as_float32(self, model: CLIP, tmp_path: Path) -> None:
         half = {key: value.half() for key, value in model.state_dict().items()}

@@ -74,8 +74,8 @@ def assert_features_agree(
     tower = reference.read(backbone.model)
     xs = reference.inputs(tower, normalised(IMAGE), replaced)
     expected = reference.dense(tower, name, xs, PATCHES, **asked)
-    found = segmenter(backbone, short_side=24).dense_features(IMAGE, method)
-    assert reference.worst_cosine(found.patches, expected) >= 0.99999
+    features = segmenter(backbone, short_side=24).dense_features(IMAGE, method)
+    assert reference.worst_cosine(features.patches, expected) >= 0.99999
     return xs
 
 
@@ -113,17 +113,17 @@ class TestWhichBlocksAmfFuses:
     ) -> None:
         face = looking(*looked_in)
         encoded = face.encode(picture(32, 48))
-        found = face.report(encoded, gclip(**settings))
-        assert found.fusion == FusionReport(expected, reason)
+        report = face.report(encoded, gclip(**settings))
+        assert report.fusion == FusionReport(expected, reason)
         tokens = face.globality(encoded).tokens
         assert [block for block in range(12) if tokens[block]] == list(looked_in)
 
     def test_the_backbone_s_own(self) -> None:
         face = segmenter(replace(with_channel(), amf_blocks=(2, 4), cs_blocks=(3, 4)))
         asked = gclip(amf_blocks="backbone", cs_blocks="backbone")
-        found = face.report(face.encode(picture(32, 32)), asked)
-        assert found.fusion == FusionReport((2, 4), FusionReason.BACKBONE)
-        assert found.suppressed == (3, 4)
+        report = face.report(face.encode(picture(32, 32)), asked)
+        assert report.fusion == FusionReport((2, 4), FusionReason.BACKBONE)
+        assert report.suppressed == (3, 4)
 
     def test_scores_and_tokens_agree_with_the_reference(self) -> None:
         backbone = tiny_backbone(32)
@@ -135,20 +135,22 @@ class TestWhichBlocksAmfFuses:
         assert torch.allclose(face.received(encoded).double(), torch.stack(expected), atol=1e-4)
         assert not any(face.globality(encoded, threshold=1000).tokens)
         assert face.report(encoded, gclip(global_threshold=1)).fusion.blocks == (1, 2)
-        found = face.globality(encoded, threshold=2.0)
-        assert found.scores == pytest.approx([float(m.max()) for m in expected], abs=1e-4)
-        assert found.tokens == tuple(
+        globality = face.globality(encoded, threshold=2.0)
+        assert globality.scores == pytest.approx([float(m.max()) for m in expected], abs=1e-4)
+        assert globality.tokens == tuple(
             tuple(j for j in range(15) if float(m[j]) >= 2.0) for m in expected
         )
-        assert any(found.tokens)
-        for block, tokens in enumerate(found.tokens):
+        assert any(globality.tokens)
+        for block, tokens in enumerate(globality.tokens):
             if not tokens:
-                assert math.isnan(found.agreement[block])
+                assert math.isnan(globality.agreement[block])
                 continue
             maps = reference.qk_maps(tower, block, xs[block])
             mean = sum(maps) / len(maps)
             cosines = [F.cosine_similarity(mean[1 + g, 1:], mean[0, 1:], dim=0) for g in tokens]
-            assert found.agreement[block] == pytest.approx(float(sum(cosines) / len(cosines)), 1e-4)
+            assert globality.agreement[block] == pytest.approx(
+                float(sum(cosines) / len(cosines)), 1e-4
+            )
 
     def test_neither_cs_nor_planting_nor_windows_change_them(self) -> None:
         clean = segmenter(with_channel(), short_side=24)
@@ -160,8 +162,8 @@ class TestWhichBlocksAmfFuses:
             encoded = face.encode(image)
             method = gclip(cs_blocks=[0, 1, 2], global_threshold=2)
             for ready in (encoded, face.suppress(encoded, method)):
-                found = face.report(ready, method)
-                assert found.fusion.blocks == expected.fusion.blocks
+                report = face.report(ready, method)
+                assert report.fusion.blocks == expected.fusion.blocks
                 assert face.globality(ready, 2).tokens == tokens
 
 
@@ -219,29 +221,29 @@ class TestChannelSuppression:
 
     def test_norms_and_entropy_before_and_after(self) -> None:
         face = segmenter(with_channel())
-        found = face.report(face.encode(picture(32, 32)))
-        assert found.abnormal == found.suppressed == (6, 8)
-        assert (found.channels[6], found.channels[8]) == (7, 7)
-        assert found.ratios[6] > 10 > 2 > found.ratios[5]
-        assert found.norms_before.shape == found.norms_after.shape == (12, 32)
-        changed = (found.norms_before != found.norms_after).nonzero().tolist()
+        report = face.report(face.encode(picture(32, 32)))
+        assert report.abnormal == report.suppressed == (6, 8)
+        assert (report.channels[6], report.channels[8]) == (7, 7)
+        assert report.ratios[6] > 10 > 2 > report.ratios[5]
+        assert report.norms_before.shape == report.norms_after.shape == (12, 32)
+        changed = (report.norms_before != report.norms_after).nonzero().tolist()
         assert changed == [[6, 7], [8, 7]]
         rest = [d for d in range(32) if d != 7]
-        assert found.norms_after[6, 7].item() == pytest.approx(
-            found.norms_before[6, rest].mean().item()
+        assert report.norms_after[6, 7].item() == pytest.approx(
+            report.norms_before[6, rest].mean().item()
         )
-        entropy = [reference.entropy(row) for row in found.norms_before.tolist()]
-        assert found.entropy.tolist() == pytest.approx(entropy, abs=1e-5)
-        assert (found.entropy_after > found.entropy)[[6, 8]].all()
-        assert torch.equal(found.entropy_after[:6], found.entropy[:6])
+        entropy = [reference.entropy(row) for row in report.norms_before.tolist()]
+        assert report.entropy.tolist() == pytest.approx(entropy, abs=1e-5)
+        assert (report.entropy_after > report.entropy)[[6, 8]].all()
+        assert torch.equal(report.entropy_after[:6], report.entropy[:6])
 
     def test_without_an_abnormal_channel_nothing_changes_and_that_is_the_reason(self) -> None:
         face = segmenter(tiny_backbone(35))
         encoded = face.encode(picture(32, 32))
         method = gclip(amf=False)
-        found = face.report(encoded, method)
-        assert found.suppressed == found.abnormal == ()
-        assert found.cs_reason == SuppressionReason.NONE_ABNORMAL
+        report = face.report(encoded, method)
+        assert report.suppressed == report.abnormal == ()
+        assert report.cs_reason == SuppressionReason.NONE_ABNORMAL
         assert face.suppress(encoded, method) is encoded
         on, off = (face.dense_features(encoded, m).patches for m in (method, METHODS["clearclip"]))
         assert close(on, off)
@@ -252,32 +254,32 @@ class TestChannelSuppression:
         for method in (METHODS["clearclip"], gclip(amf=False)):
             x = face.suppress(encoded, method).inputs[-1].double()
             _, _, v = reference.qkv(reference.read(face.backbone.model), 11, x)
-            found = face.values(encoded, method)
-            assert found.shape == (16, 32)
-            assert torch.allclose(found.double(), torch.cat(v, dim=1)[1:], atol=1e-4)
+            values = face.values(encoded, method)
+            assert values.shape == (16, 32)
+            assert torch.allclose(values.double(), torch.cat(v, dim=1)[1:], atol=1e-4)
 
 
 class TestSegmenting:
     def test_a_mask_of_every_class(self) -> None:
         face = segmenter(tiny_backbone(36), logit_scale=25.0)
         image = picture(50, 80)
-        found = face.segment(image, WORDS, METHODS["clearclip"])
+        result = face.segment(image, WORDS, METHODS["clearclip"])
         features = face.dense_features(image, METHODS["clearclip"])
         assert features.grid == (4, 6)
         text = face.embed_words(["cat", "sofa", "couch", "wall"])
         logits = (25 * text @ features.patches.T).reshape(4, 4, 6)
-        assert torch.allclose(found.logits, logits, atol=1e-4)
-        assert found.vocabulary.names == ("cat", "sofa", "wall")
-        assert found.method == METHODS["clearclip"]
+        assert torch.allclose(result.logits, logits, atol=1e-4)
+        assert result.vocabulary.names == ("cat", "sofa", "wall")
+        assert result.method == METHODS["clearclip"]
         scores = per_entry(logits, (32, 48)).softmax(0)
         expected = torch.stack([scores[0], scores[1:3].amax(0), scores[3]])
-        assert found.scores.shape == (3, 32, 48)
-        assert torch.allclose(found.scores, expected, atol=1e-4)
+        assert result.scores.shape == (3, 32, 48)
+        assert torch.allclose(result.scores, expected, atol=1e-4)
         full = per_entry(logits, (50, 80))
         labels = torch.stack([full[0], full[1:3].amax(0), full[3]]).argmax(0)
-        assert found.labels.shape == (50, 80)
-        assert found.labels.dtype == torch.int16
-        assert (found.labels == labels).float().mean() > 0.999
+        assert result.labels.shape == (50, 80)
+        assert result.labels.dtype == torch.int16
+        assert (result.labels == labels).float().mean() > 0.999
 
     def test_hidden_words_take_what_they_win(self, face: Segmenter, encoded: Encoded) -> None:
         every = face.segment(encoded, "dog, sofa, wall, sky")
@@ -299,9 +301,9 @@ class TestSegmenting:
         assert areas[0] < areas[-1]
 
     def test_a_rest_without_words_is_noted(self, face: Segmenter, encoded: Encoded) -> None:
-        found = face.segment(encoded, "cat, sofa", rest=["cats"])
-        assert found.rest_area() == 0
-        assert any("every pixel gets a typed word" in note for note in found.notes)
+        result = face.segment(encoded, "cat, sofa", rest=["cats"])
+        assert result.rest_area() == 0
+        assert any("every pixel gets a typed word" in note for note in result.notes)
 
     def test_words_are_suggested_for_an_image(self, face: Segmenter, encoded: Encoded) -> None:
         more = face.suggest(encoded, most=12, strict=False)
@@ -319,10 +321,10 @@ class TestSegmenting:
         for patch, layers in [(4, 24), (14, 12), (32, 2)]:
             backbone = tiny_backbone(38, patch=patch, image=4 * patch, layers=layers)
             settings = gclip(n_fused=1) if layers == 2 else gclip()
-            found = segmenter(backbone).segment(picture(64, 90), WORDS, settings)
-            h, w = found.logits.shape[1:]
+            result = segmenter(backbone).segment(picture(64, 90), WORDS, settings)
+            h, w = result.logits.shape[1:]
             assert (h, w) == (4, round(4 * 90 / 64))
-            assert found.scores.shape == (3, h * patch, w * patch)
+            assert result.scores.shape == (3, h * patch, w * patch)
 
     def test_attention_maps_are_those_of_the_tower(self, face: Segmenter, encoded: Encoded) -> None:
         tower = reference.read(face.backbone.model)
@@ -355,7 +357,7 @@ class TestWindows:
         assert [(8 * top, 8 * left) for top, left in seen] == corners
         assert len(corners) == 2 * 3
         method = gclip()
-        found = face.segment(encoded, WORDS, method)
+        result = face.segment(encoded, WORDS, method)
         blocks = face.report(encoded, method).fusion.blocks
         single = segmenter(backbone, short_side=24)
         total, count = torch.zeros(4, 4, 7), torch.zeros(4, 7)
@@ -365,9 +367,9 @@ class TestWindows:
             y, x = top // 8, left // 8
             total[:, y : y + 3, x : x + 3] += alone
             count[y : y + 3, x : x + 3] += 1
-        assert torch.allclose(found.logits, total / count, atol=2e-3)
-        assert found.scores.shape == (3, 32, 56)
-        assert found.labels.shape == (32, 56)
+        assert torch.allclose(result.logits, total / count, atol=2e-3)
+        assert result.scores.shape == (3, 32, 56)
+        assert result.labels.shape == (32, 56)
         features = face.dense_features(encoded, method)
         assert features.grid == (4, 7)
         assert torch.allclose(features.patches.norm(dim=1), torch.ones(28), atol=1e-5)

@@ -1,23 +1,31 @@
 """Whether suggested words are in a photo: ``python -m evaluation.suggested_words [FOLDER]``.
 
-Prints the share of suggested words that are in the photo's truth, and the share of the labelled
-area that they name.
+Prints the share of suggested words that are in the photo's truth, the share of the labelled area
+that they name, and of the photos with a main thing the share in which a suggested word, and in
+which the first one, names it. The main thing is the class of COCO-Object that covers most of the
+photo, if it covers 15 % or more. A folder's ``choose.txt`` and ``report.txt`` list photos, a name a
+line: the figures are those of each list and of all photos. ``--choose`` tries thresholds on
+``choose.txt`` alone, and prints the best with their figures.
 """
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from evaluation.class_lists import shipped
+from evaluation.datasets import OpenSet
+from evaluation.errors import EvaluationError
 from evaluation.options import add_backbone_options, opened_backbone
 from evaluation.photo_set import photo_folder, shipped_photos
+from gclip_core import suggestions
 from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError
 from gclip_core.segmenter import Segmenter
-from gclip_core.suggestions import word_groups
+from gclip_core.suggestions import Clues, Thresholds, word_groups
 
 KINDS = {
     "floor": ("wooden floor",),
@@ -26,26 +34,70 @@ KINDS = {
     "water": ("sea", "river"),
 }
 """Classes of a truth that are kinds of a word: the word names them too."""
+MAIN_KINDS = {
+    "fruit": ("apple", "banana", "orange"),
+    "vegetable": ("broccoli", "carrot"),
+    "doughnut": ("donut",),
+    "ski": ("skis",),
+    "remote control": ("remote",),
+    "cellular telephone": ("cell phone",),
+    "brown bear": ("bear",),
+    "polar bear": ("bear",),
+    "school bus": ("bus",),
+    "cab": ("car",),
+    "sailboat": ("boat",),
+    "houseplant": ("potted plant",),
+    "wine bottle": ("bottle",),
+}
+"""The same for the main thing alone: spellings, the narrowest word above it, and kinds of it."""
+MAIN_SHARE = 0.15
+"""Share of a photo from which a thing is its main thing, if none is larger."""
+TRIED = {
+    "gain": (0.4, 0.5, 0.6, 0.7, 0.8, 1.0),
+    "share": (0.02, 0.03, 0.05),
+    "certainty": (0.25, 0.3, 0.35, 0.4, 0.5),
+    "thing": (0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 1.0),
+    "everyday": (0.6, 0.8, 1.0),
+    "people": (0.3, 0.45, 0.6),
+    "evidence": (0.5, 0.75, 1.0, 1.25, 1.5),
+}
+"""The values of each threshold that ``--choose`` tries."""
+AIMS = (0.76, 0.50, 0.78)
+"""Shares of words, area and main things that ``--choose`` aims at."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The labelled area of each true word of a photo, in pixels, and its main thing or ""."""
+
+    areas: Mapping[str, int]
+    main: str
 
 
 @dataclass(frozen=True)
 class Suggested:
     """For one photo: the number of words suggested, how many of them are in its truth, and the
-    share of the labelled area that these name."""
+    share of the labelled area that these name. ``main`` and ``first`` say whether a word, and the
+    first one, names the main thing; None for a photo without one."""
 
     words: int
     right: int
     area: float
+    main: bool | None = None
+    first: bool | None = None
 
 
-def judge(words: Iterable[str], areas: dict[str, float], named: dict[str, set[str]]) -> Suggested:
-    """Compare words with the labelled area of each true word.
+def judge(words: Sequence[str], truth: Truth, named: Mapping[str, set[str]]) -> Suggested:
+    """Compare words with the truth.
 
     ``named`` are, for each word, the words of the truth that it names besides itself.
     """
-    hits = [areas.keys() & ({word} | named.get(word, set())) for word in words]
-    covered = sum(areas[word] for word in set().union(*hits))
-    return Suggested(len(hits), sum(map(bool, hits)), covered / sum(areas.values()))
+    hits = [truth.areas.keys() & ({word} | named.get(word, set())) for word in words]
+    hit = set().union(*hits)
+    area = sum(truth.areas[word] for word in hit) / sum(truth.areas.values())
+    main = [truth.main in {word, *named.get(word, ()), *MAIN_KINDS.get(word, ())} for word in words]
+    judged = Suggested(len(hits), sum(map(bool, hits)), area)
+    return replace(judged, main=any(main), first=main[0]) if truth.main else judged
 
 
 def meanings(backbone: Backbone) -> dict[str, set[str]]:
@@ -53,45 +105,122 @@ def meanings(backbone: Backbone) -> dict[str, set[str]]:
     return {w: {*group, *KINDS.get(w, ())} for group in word_groups(backbone) for w in group}
 
 
-def report(title: str, photos: Sequence[Suggested]) -> str:
-    """Both shares in percent, and the number of words, in one line."""
+def read_truth(photos: OpenSet, labels: np.ndarray) -> Truth:
+    """The truth of a mask (H, W) of class indices, negative where ignored."""
+    things = {phrase for entry in shipped("coco_object") for phrase in (entry.name, *entry.phrases)}
+    index, counts = np.unique(labels[labels >= 0], return_counts=True)
+    names = [photos.classes[i].name for i in index]
+    areas = dict(zip(names, counts.tolist(), strict=True))
+    large = {w: n for w, n in areas.items() if w in things and n >= MAIN_SHARE * labels.size}
+    return Truth(areas, max(large, key=large.get, default=""))
+
+
+def figures(photos: Sequence[Suggested]) -> tuple[float, float, float, float]:
+    """Shares of right words, labelled area, named main things, and main things named first; the
+    last two are nan if no photo has a main thing."""
     words = sum(photo.words for photo in photos)
-    right = sum(photo.right for photo in photos) / words
+    main = [(photo.main, photo.first) for photo in photos if photo.main is not None]
+    named, first = np.mean(main, axis=0) if main else (np.nan, np.nan)
     area = np.mean([photo.area for photo in photos])
-    return (
+    return sum(photo.right for photo in photos) / words, float(area), float(named), float(first)
+
+
+def report(title: str, photos: Sequence[Suggested]) -> str:
+    """All shares in percent, and the number of words, in one line."""
+    right, area, named, first = figures(photos)
+    number = sum(photo.words for photo in photos) / len(photos)
+    mains = sum(photo.main is not None for photo in photos)
+    text = (
         f"{title} ({len(photos)} photos): {100 * right:.1f} % of the suggested words are in the "
-        f"photo, and name {100 * area:.1f} % of the labelled area; {words / len(photos):.1f} words "
-        "a photo"
+        f"photo, and name {100 * area:.1f} % of the labelled area; {number:.1f} words a photo"
+    )
+    if not mains:
+        return text
+    return (
+        f"{text}; of {mains} photos with a main thing {100 * named:.1f} % have its word, "
+        f"{100 * first:.1f} % first"
     )
 
 
+def best_thresholds(
+    judged: Callable[[Thresholds], Sequence[Suggested]], start: Thresholds
+) -> Thresholds:
+    """Thresholds that bring the figures nearest to :data:`AIMS`, one changed at a time.
+
+    What is above an aim counts a quarter. Changes go on until none is better.
+    """
+
+    def score(thresholds: Thresholds) -> float:
+        values = np.nan_to_num(figures(judged(thresholds)))[: len(AIMS)]
+        return sum(min(v, aim) + max(v - aim, 0) / 4 for v, aim in zip(values, AIMS, strict=True))
+
+    best, reached, before = start, score(start), None
+    while best != before:
+        before = best
+        for name, values in TRIED.items():
+            for value in values:
+                tried = replace(best, **{name: value})
+                if tried != best and (now := score(tried)) > reached + 1e-9:
+                    best, reached = tried, now
+    return best
+
+
+def _lists(folder: Path | None, photos: OpenSet) -> dict[str, list[int]]:
+    """The indices of the photos of each list in a folder, and of all."""
+    lists: dict[str, list[int]] = {}
+    for name in ("choose", "report"):
+        path = folder and folder / f"{name}.txt"
+        if path and path.is_file():
+            names = set(path.read_text("utf-8").split())
+            lists[name] = [i for i, sample in enumerate(photos.samples) if sample.name in names]
+    lists = {name: index for name, index in lists.items() if index}
+    return lists | {"all": list(range(len(photos.samples)))}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the shares over all photos and over each half; returns the exit status."""
+    """Print the figures of each list; returns the exit status."""
+    args = _parser().parse_args(arguments)
+    try:
+        photos = photo_folder(args.folder) if args.folder else shipped_photos()
+        lists = _lists(args.folder, photos)
+        if args.choose and "choose" not in lists:
+            raise EvaluationError("--choose needs a choose.txt in the folder: names, one a line.")
+        backbone = opened_backbone(args, args.backbone)
+        named, segmenter = meanings(backbone), Segmenter(backbone)
+        candidates = suggestions.candidates_of(backbone)
+        cases: list[tuple[Clues, Truth]] = []
+        for sample in photos.samples:
+            image, labels = sample.load()
+            cases.append((segmenter.clues(image), read_truth(photos, labels)))
+    except (GclipError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+    def judged(index: Sequence[int], thresholds: Thresholds) -> list[Suggested]:
+        return [
+            judge(suggestions.choose(candidates, clues, thresholds=thresholds), truth, named)
+            for clues, truth in (cases[i] for i in index)
+        ]
+
+    thresholds = suggestions.DEFAULT
+    if args.choose:
+        thresholds = best_thresholds(lambda tried: judged(lists["choose"], tried), thresholds)
+        print(", ".join(f"{name} {value:g}" for name, value in asdict(thresholds).items()))
+    for name, index in lists.items():
+        print(report(name, judged(index, thresholds)))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m evaluation.suggested_words", description=__doc__
     )
     parser.add_argument("folder", nargs="?", type=Path, help="photos with masks and an index.json")
+    parser.add_argument(
+        "--choose", action="store_true", help="find thresholds on the photos of choose.txt alone"
+    )
     add_backbone_options(parser)
-    args = parser.parse_args(arguments)
-    try:
-        photos = photo_folder(args.folder) if args.folder else shipped_photos()
-        judged = []
-        backbone = opened_backbone(args, args.backbone)
-        named, segmenter = meanings(backbone), Segmenter(backbone)
-        for sample in photos.samples:
-            image, truth = sample.load()
-            index, counts = np.unique(truth[truth >= 0], return_counts=True)
-            names = [photos.classes[i].name for i in index]
-            areas = dict(zip(names, counts.tolist(), strict=True))
-            judged.append(judge(segmenter.suggest(image), areas, named))
-    except (GclipError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    half = len(judged) // 2
-    print(report("all", judged))
-    print(report("first half", judged[:half]))
-    print(report("second half", judged[half:]))
-    return 0
+    return parser
 
 
 if __name__ == "__main__":

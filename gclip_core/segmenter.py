@@ -10,12 +10,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gclip_core import amf, attention, cs, encoder, images, last_block, masks, vocabulary
+from gclip_core import (
+    amf,
+    attention,
+    cs,
+    encoder,
+    images,
+    last_block,
+    masks,
+    suggestions,
+    vocabulary,
+)
 from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError, MethodError
 from gclip_core.methods import METHODS, checked
 from gclip_core.numbering import check_index
-from gclip_core.suggestions import suggest
 from gclip_core.tables import find
 from gclip_core.types import (
     DenseFeatures,
@@ -138,20 +147,27 @@ class Segmenter:
     def suggest(
         self, image: images.Source | Encoded, most: int = 5, strict: bool = True
     ) -> tuple[str, ...]:
-        """Words for what the image shows, best first: at most ``most``, at least one.
+        """Words for what the image shows, things before stuff: at most ``most``, at least one.
 
-        ``strict`` leaves out words that fit few patches best, or hardly better than chosen words.
-        The words come from ClearCLIP's features of the whole image, without planted channels, and
-        from the stem's image classifier if there is one.
+        Without ``strict``, words follow that fit few patches best, or hardly better than others.
         """
         _check_count("most", most)
+        candidates = suggestions.candidates_of(self.backbone)
+        return suggestions.choose(candidates, self.clues(image), most, strict)
+
+    def clues(self, image: images.Source | Encoded) -> suggestions.Clues:
+        """How the words that may be suggested match the image.
+
+        From ClearCLIP's features of the whole image, without planted channels, and from the stem's
+        image classifier if there is one.
+        """
         whole = self._encoded(image).whole
         clean = replace(self, backbone=replace(self.backbone, planted=()))
         dense = clean.dense_features(whole, METHODS["clearclip"])
         probabilities = whole.passes[0].probabilities
         if probabilities is not None:
             probabilities = probabilities[0].cpu()
-        return suggest(self.backbone, dense.patches, probabilities, dense.grid, most, strict)
+        return suggestions.match(self.backbone, dense, probabilities)
 
     def read_words(
         self, words: Words, rest: str | Iterable[str] = "none"

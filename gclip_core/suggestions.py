@@ -1,13 +1,14 @@
-"""Suggested words for an image: those that fit its patches best.
+"""Suggested words for an image: those that fit its patches best, the thing that it shows first.
 
 Words are chosen one by one. Each must fit some patches better than all chosen words. So a synonym
 of a chosen word, or a part of a chosen thing, adds little and is left out. Garments, face and hair
 are in the class "person": otherwise a photo of a man in a suit gets the words suit and wall. If
-the backbone has an image classifier, words that it finds in the whole image get more.
+the backbone has an image classifier, words that it finds in the whole image get more. Things come
+before stuff (sky, wall, grass), which is seldom what a photo is of.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,27 +19,41 @@ from torch import Tensor
 from gclip_core import vocabulary, word_lists
 from gclip_core.backbone import Backbone
 from gclip_core.masks import per_class
-from gclip_core.types import Grid, KnownWords
+from gclip_core.types import DenseFeatures, Grid, KnownWords
 
-LEAST_GAIN = 0.6
-"""The minimum of the mean squared gain of a word over all patches, in variances of the scores.
-Squaring prefers a word that clearly fits some patches to one that fits many a little better."""
-LEAST_SHARE = 0.03
-"""The minimum share of the patches that a word fits best."""
-LEAST_CERTAINTY = 0.35
-"""The minimum of the mean probability of a word, over the patches that it fits best: a softmax over
-all words that may be suggested. "person" needs none: it shares its fit with garments, and is nearly
-always right."""
-SHARPNESS = 3.0
-"""The inverse temperature of that softmax, for scores in standard deviations."""
-EVERYDAY = 0.8
-"""What is added to the fit of an everyday word, in standard deviations of the scores."""
 PERSON = "person"
-PEOPLE = 0.45
-"""What is added to the fit of the class "person": half of all photos show people."""
 LEAST_PROBABILITY = 1e-3
 """A word of this probability or less by the image classifier gets nothing. The logarithm of the
 probability determines what it gets, up to one standard deviation of the scores."""
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What a word must reach to be suggested, and what is added to its fit.
+
+    ``gain`` is the least mean squared gain of a word over all patches, in variances of the scores:
+    squaring prefers a word that clearly fits some patches to one that fits many a little better.
+    ``share`` is the least share of the patches that it fits best, and ``certainty`` its least mean
+    probability there: a softmax over all candidates, of inverse temperature ``sharpness``. "person"
+    needs no certainty: it shares its fit with garments, and is nearly always right. ``thing`` is
+    the least mean probability over all patches of the thing that is added to stuff alone.
+    ``everyday`` and ``people`` are added to the fit of everyday words and of the class "person",
+    in standard deviations of the scores: half of all photos show people. ``evidence`` is the weight
+    of the image classifier's evidence.
+    """
+
+    gain: float = 0.5
+    share: float = 0.03
+    certainty: float = 0.35
+    thing: float = 0.15
+    sharpness: float = 3.0
+    everyday: float = 0.8
+    people: float = 0.45
+    evidence: float = 1.0
+
+
+DEFAULT = Thresholds()
+"""Chosen on half of 100 photos (see METHOD.md, Suggested words)."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +61,26 @@ class Candidates:
     """Words that may be suggested.
 
     ``owner`` is the class of each word: the index of its first word, which names it. ``everyday``
-    (words,) is bool.
+    (words,) and ``stuff`` (classes,) are bool.
     """
 
     words: Sequence[str]
     owner: Sequence[int]
     everyday: Tensor
+    stuff: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Clues:
+    """How the candidates match an image.
+
+    ``scores`` (words, h*w) float32 are cosines on the patch grid ``grid`` (h, w). ``evidence``
+    (words,) float32 is added to the fit on all patches, in standard deviations of the scores.
+    """
+
+    scores: Tensor
+    evidence: Tensor
+    grid: Grid
 
 
 def word_groups(backbone: Backbone) -> tuple[tuple[str, ...], ...]:
@@ -64,30 +93,62 @@ def word_groups(backbone: Backbone) -> tuple[tuple[str, ...], ...]:
 
 
 def choose(
-    scores: Tensor, evidence: Tensor, candidates: Candidates, grid: Grid, most: int, strict: bool
-) -> list[int]:
-    """At most ``most`` classes; the first is the one that fits most patches best.
+    candidates: Candidates,
+    clues: Clues,
+    most: int = 5,
+    strict: bool = True,
+    thresholds: Thresholds = DEFAULT,
+) -> tuple[str, ...]:
+    """At most ``most`` words: things before stuff, each by the share of patches that it fits best.
 
-    ``scores`` (words, h*w) float32 are cosines on the patch grid. ``evidence`` (words,) float32 is
-    added to the fit on all patches, in standard deviations of the scores. ``strict`` leaves out
-    classes below :data:`LEAST_GAIN`, :data:`LEAST_SHARE` or :data:`LEAST_CERTAINTY`, but for the
-    most certain one.
+    Words are left out that do not reach the thresholds, but for the most certain one; the most
+    probable thing is added to stuff alone. Without ``strict`` the words that were left out follow.
     """
-    owner = torch.tensor(candidates.owner)
-    people = owner.bincount() > 1  # the class with more than one word
-    bonus = EVERYDAY * candidates.everyday + PEOPLE * people[owner]
-    maps = F.avg_pool2d(scores.unflatten(1, grid), 3, 1, 1, count_include_pad=False)
-    by_word = maps.flatten(1) / scores.std(0).mean() + bonus[:, None]
-    fit = per_class(by_word, candidates.owner) + per_class(evidence, candidates.owner)[:, None]
-    chosen = _best(fit, by_word.mean(0), most, LEAST_GAIN if strict else 0.0)
-    winner = fit[chosen].argmax(0)
-    share = winner.bincount(minlength=len(chosen)) / len(winner)
-    owned = F.one_hot(winner, len(chosen)).T  # (classes, h*w)
-    certainty = ((SHARPNESS * fit).softmax(0)[chosen] * owned).sum(1) / owned.sum(1).clamp(min=1)
-    good = (share >= LEAST_SHARE) & ((certainty >= LEAST_CERTAINTY) | people[chosen])
+    fit, before = _fit(candidates, clues, thresholds)
+    probability = (thresholds.sharpness * fit).softmax(0)
+    chosen = _best(fit, before, most, thresholds.gain)
+    share, certainty = _owned(fit, probability, chosen)
+    person = torch.tensor([candidates.words[index] == PERSON for index in chosen])
+    good = (share >= thresholds.share) & ((certainty >= thresholds.certainty) | person)
     good[certainty.argmax()] = True
-    by_share = share.argsort(descending=True, stable=True).tolist()
-    return [chosen[i] for i in by_share if good[i] or not strict]
+    shares = {index: float(share[i]) for i, index in enumerate(chosen) if good[i]}
+    if all(candidates.stuff[index] for index in shares):
+        thing_share, thing = (probability.mean(1) * ~candidates.stuff).max(0)
+        if thing_share >= thresholds.thing:
+            shares[int(thing)] = float(thing_share)
+    order = _things_first(candidates, shares)[:most]
+    if not strict:
+        every = _best(fit, before, most, 0.0)
+        others = zip(every, _owned(fit, probability, every)[0].tolist(), strict=True)
+        rest = {index: share for index, share in others if index not in shares}
+        order = [*order, *_things_first(candidates, rest)][:most]
+    return tuple(candidates.words[index] for index in order)
+
+
+def _owned(fit: Tensor, probability: Tensor, chosen: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Of each chosen class: the share of the patches that it fits best, and its mean probability
+    there; ``fit`` and ``probability`` are (classes, h*w)."""
+    winner = fit[chosen].argmax(0)
+    owned = F.one_hot(winner, len(chosen)).T  # (chosen, h*w)
+    patches = owned.sum(1)
+    certainty = (probability[chosen] * owned).sum(1) / patches.clamp(min=1)
+    return patches / len(winner), certainty
+
+
+def _things_first(candidates: Candidates, shares: Mapping[int, float]) -> list[int]:
+    """Classes in the order in which they are suggested."""
+    return sorted(shares, key=lambda index: (bool(candidates.stuff[index]), -shares[index]))
+
+
+def _fit(candidates: Candidates, clues: Clues, thresholds: Thresholds) -> tuple[Tensor, Tensor]:
+    """The fit of each class at each patch, (classes, h*w), and the mean of all words', (h*w,)."""
+    owner = torch.tensor(candidates.owner)
+    person = candidates.words.index(PERSON) if PERSON in candidates.words else -1
+    bonus = thresholds.everyday * candidates.everyday + thresholds.people * (owner == person)
+    maps = F.avg_pool2d(clues.scores.unflatten(1, clues.grid), 3, 1, 1, count_include_pad=False)
+    by_word = maps.flatten(1) / clues.scores.std(0).mean() + bonus[:, None]
+    evidence = thresholds.evidence * per_class(clues.evidence, candidates.owner)
+    return per_class(by_word, candidates.owner) + evidence[:, None], by_word.mean(0)
 
 
 def _best(fit: Tensor, before: Tensor, most: int, least: float) -> list[int]:
@@ -103,23 +164,14 @@ def _best(fit: Tensor, before: Tensor, most: int, least: float) -> list[int]:
     return chosen
 
 
-def suggest(
-    backbone: Backbone,
-    patches: Tensor,
-    probabilities: Tensor | None,
-    grid: Grid,
-    most: int,
-    strict: bool,
-) -> tuple[str, ...]:
-    """Words for the dense features ``patches``, (h*w, E) float32, best first.
+def match(backbone: Backbone, dense: DenseFeatures, probabilities: Tensor | None) -> Clues:
+    """How the backbone's :func:`candidates_of` match dense features of a whole image.
 
     ``probabilities`` (classes,) float32 are the image classifier's, if there is one.
     """
-    some = _candidates(word_groups(backbone))
-    scores = vocabulary.embed_together(backbone, some.words, "plain") @ patches.T
-    evidence = _evidence(some.words, backbone.known, probabilities)
-    chosen = choose(scores, evidence, some, grid, most, strict)
-    return tuple(some.words[i] for i in chosen)
+    words = candidates_of(backbone).words
+    scores = vocabulary.embed_together(backbone, words, "plain") @ dense.patches.T
+    return Clues(scores, _evidence(words, backbone.known, probabilities), dense.grid)
 
 
 def _evidence(
@@ -135,17 +187,24 @@ def _evidence(
     return 1 - logarithms / math.log(LEAST_PROBABILITY)
 
 
+def candidates_of(backbone: Backbone) -> Candidates:
+    """The words that may be suggested with this backbone."""
+    return _candidates(word_groups(backbone))
+
+
 @cache
 def _candidates(groups: tuple[tuple[str, ...], ...]) -> Candidates:
-    worn = word_lists.read("worn")
+    worn, stuff = word_lists.read("worn"), word_lists.read("stuff")
     usual = {word for group in _everyday() for word in group}
     groups = tuple(sorted(groups, key=lambda group: group[0] in worn))
     words = [group[0] for group in groups]
     person = words.index(PERSON)
+    owner = [person if word in worn else i for i, word in enumerate(words)]
     return Candidates(
         words,
-        [person if word in worn else i for i, word in enumerate(words)],
+        owner,
         torch.tensor([not usual.isdisjoint(group) for group in groups]),
+        torch.tensor([word in stuff for word in words[: max(owner) + 1]]),
     )
 
 

@@ -5,6 +5,7 @@ The guard judges values by the types of the methods here, before a request waits
 
 import inspect
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Annotated, Any, Literal
@@ -14,20 +15,28 @@ from gradio.data_classes import FileData
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from demo import settings as declared
+from demo.answer import check_words, compute, log, resolve
 from demo.controls import HEAVY, in_words
+from demo.engine import Engine, Request
 from demo.host.files import path_of, saved_file
-from demo.look import Look, Request, Studio, check_words
-from demo.settings import FIELDS, MAX_WORDS, Background, Settings, Share
+from demo.settings import FIELDS, MAX_WORDS, Background, Share
 from demo.tabs import export
 from demo.variants import SWITCHED
 from gclip_core.methods import METHODS
 from gclip_core.registry import BACKBONES
 from gclip_core.version import __version__
 
+
+def _checked(words: str) -> str:
+    """Words as they came, which are not too many."""
+    check_words(words)
+    return words
+
+
 _METHODS = tuple(dict.fromkeys(["gclip", *METHODS, *SWITCHED]))
 _Method = Literal[_METHODS]
 _Backbone = Literal[("default", *BACKBONES)]
-_Words = Annotated[str, Field(max_length=MAX_WORDS), AfterValidator(check_words)]
+_Words = Annotated[str, Field(max_length=MAX_WORDS), AfterValidator(_checked)]
 _Blocks = Annotated[str, Field(max_length=200)]
 _Most = Annotated[int, Field(ge=1, le=20)]
 
@@ -35,8 +44,8 @@ _Most = Annotated[int, Field(ge=1, le=20)]
 class Endpoints:
     """What a program may call: each public method, by its name."""
 
-    def __init__(self, studio: Studio) -> None:
-        self._studio = studio
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
     def segment(
         self,
@@ -69,18 +78,22 @@ class Endpoints:
             "threshold": threshold,
             "background": background,
         }
-        look = self._look(image, settings)
-        mask, status = look.mask(look.chosen), look.done("segment")
+        question = resolve(self._engine, self._request(image, settings))
+        answer = compute(self._engine, question)
+        mask, status, (height, width) = answer.mask, answer.status, question.scene.picture.size
+        log("segment", status, (time.perf_counter() - question.started) * 1000)
         png = FileData(path=saved_file(export.mask_png(mask.labels, mask.names), "mask.png"))
         return png, {
-            "height": look.picture.image.height,
-            "width": look.picture.image.width,
+            "height": height,
+            "width": width,
             "classes": [
                 {"number": number, "name": name, "share": share}
-                for number, (name, share) in enumerate(zip(mask.names, mask.areas, strict=True))
+                for number, (name, share) in enumerate(
+                    zip(mask.names, mask.shares[:-1], strict=True)
+                )
             ],
             "none": mask.shares[-1],
-            "facts": export.facts(look),
+            "facts": export.facts(answer),
             "unknown": list(status.unknown),
             "notes": list(status.notes),
         }
@@ -89,35 +102,35 @@ class Endpoints:
         self, image: FileData, most: _Most = 5, backbone: _Backbone = "default"
     ) -> list[str]:
         """Words for what a picture shows, best first."""
-        look = self._look(image, {"backbone": backbone})
-        return list(look.bare.suggest(look.encoded, most))
+        scene = self._engine.scene(self._request(image, {"backbone": backbone}))
+        with self._engine.turn(scene):
+            return list(self._engine.suggested(scene, most))
 
     def about(self) -> dict[str, Any]:
         """What runs here: version, methods, backbones, and which of them need a download."""
         described = ("name", "title", "blocks", "patch", "licence")
         return {
             "version": __version__,
-            "backbone": self._studio.default.name,
+            "backbone": self._engine.default.name,
             "methods": list(_METHODS),
             "backbones": [
                 {name: getattr(entry, name) for name in described}
-                | {"download_mb": entry.download, "here": self._studio.has(entry)}
+                | {"download_mb": entry.download, "here": self._engine.has(entry)}
                 for entry in BACKBONES.values()
             ],
         }
 
-    def _look(self, image: Any, settings: dict[str, Any]) -> Look:
-        """A look at an uploaded picture; what ``settings`` do not name is as on the page."""
-        read: Settings = declared.read({"source": "upload", **settings})
-        return self._studio.look(Request(read, path_of(image)))
+    def _request(self, image: Any, settings: dict[str, Any]) -> Request:
+        """A request for an uploaded picture; what ``settings`` do not name is as on the page."""
+        return Request(declared.read({"source": "upload", **settings}), path_of(image))
 
 
 ENDPOINTS = ("segment", "suggest", "about")
 
 
-def add(studio: Studio) -> None:
+def add(engine: Engine) -> None:
     """Register the public endpoints in the page that is being built."""
-    endpoints = Endpoints(studio)
+    endpoints = Endpoints(engine)
     for name in ENDPOINTS:
         options = {"queue": False} if name == "about" else HEAVY
         gr.api(in_words(getattr(endpoints, name)), api_name=name, **options)

@@ -1,7 +1,6 @@
-"""The Gradio half of the settings: their controls, and what tabs and events share.
+"""Which component shows which setting, and what tabs and events share.
 
-A tab is built from :class:`Controls` and returns a :class:`Tab`; ``demo.tabs`` says how one is
-added.
+A tab is built from :class:`Controls` and returns a :class:`Tab`.
 """
 
 import logging
@@ -16,13 +15,13 @@ from gradio.events import Dependency
 
 from demo import settings as declared
 from demo import wording
-from demo.look import Look, Request
 from demo.settings import FIELDS, Settings
 from gclip_core.errors import GclipError
 
 logger = logging.getLogger(__name__)
 
-Answer = dict[Any, Any]
+Shown = dict[Any, Any]
+"""What an event shows: a value for each component that changes."""
 HEAVY: dict[str, Any] = {"concurrency_id": "heavy", "concurrency_limit": 2}
 """Queue of events for a new picture, backbone or size, for Compare and for Export."""
 LIGHT: dict[str, Any] = {"concurrency_id": "light", "concurrency_limit": 2}
@@ -38,23 +37,77 @@ def in_browser(js: str, inputs: Any = None, outputs: Any = None) -> dict[str, An
     return {"fn": None, "js": js, "inputs": inputs, "outputs": outputs, **QUIET}
 
 
+COMPONENTS: dict[str, type[Component]] = {
+    "words": gr.Textbox,
+    "templates": gr.Dropdown,
+    "short_side": gr.Number,
+    "window": gr.Number,
+    "stride": gr.Number,
+    "logit_scale": gr.Number,
+    "threshold": gr.Slider,
+    "background": gr.Radio,
+    "rest_weight": gr.Slider,
+    "method": gr.Dropdown,
+    "amf": gr.Checkbox,
+    "cs": gr.Checkbox,
+    "amf_blocks": gr.Dropdown,
+    "n_fused": gr.Slider,
+    "heads": gr.Radio,
+    "global_threshold": gr.Number,
+    "cs_blocks": gr.Textbox,
+    "cs_target": gr.Radio,
+    "channel_threshold": gr.Number,
+    "channels": gr.Textbox,
+    "plant": gr.Checkbox,
+    "plant_channel": gr.Number,
+    "plant_gain": gr.Slider,
+    "plant_blocks": gr.Textbox,
+    "view_head": gr.Dropdown,
+    "extras": gr.Checkbox,
+    "left": gr.Dropdown,
+    "right": gr.Dropdown,
+}
+"""The component of each setting that a person changes; the others have a hidden field."""
+EXPLAINED = {
+    "words": "Commas separate classes, semicolons synonyms",
+    "templates": "Sentences that each word is put into before it is encoded: 80, 7 or 1.",
+    "short_side": "Shorter side of the encoded picture in pixels. 0: the backbone’s own.",
+    "window": "Encode overlapping windows of so many pixels: finer, slower. 0: one pass.",
+    "stride": "Pixels from one window to the next. Fewer overlap more and cost more.",
+    "logit_scale": "Factor of the cosines before the softmax: scores get sharper.",
+    "threshold": "A pixel whose best score is lower gets no label.",
+    "background": "What fits none of the words gets no label. Automatic: on for one word and for "
+    "suggested words, else off. Less weight leaves more pixels to your words.",
+    "rest_weight": "Less leaves more pixels to your words.",
+    "method": "Any but GCLIP leaves AMF and CS unused.",
+    "amf": "Attention Map Fusion",
+    "cs": "Channel Suppression",
+    "amf_blocks": "Their attention goes into the last block. Counted from 1; type others, such as "
+    "5 6 7.",
+    "n_fused": "How many blocks AMF takes when they are chosen on the picture.",
+    "heads": "each: head by head. mean: the mean of all heads goes into every head.",
+    "global_threshold": "A patch is a global token if it gets so many times an equal share of "
+    "attention.",
+    "cs_blocks": "Where channels are suppressed: “7-11” counted from 1, “auto” or “backbone”.",
+    "cs_target": "The mean or the median norm of the other channels.",
+    "channel_threshold": "A channel is abnormal if its norm is so many times the median.",
+    "channels": "Counted from 0, such as 100-120, 64; then Enter. Empty: the abnormal one of each "
+    "block.",
+}
+"""The sentence at a setting's control."""
+
+
 @dataclass(frozen=True)
 class Tab:
-    """A tab once it is built: its outputs, and how to fill them from a look.
+    """A tab once it is built: its ``parts``, components by the names that its view has for them.
 
-    ``show`` returns a value for each output it changes; it is called when the tab is opened and
-    whenever a setting changes while the tab is open. ``keep`` False: what it shows does not last.
-    ``own`` is what a tab that shows everybody the same asks for, whatever the settings.
     After each of ``changes``, events of the tab that write a setting's control, the open tab is
     shown anew. ``masks`` are canvases; a press on one asks why its word was chosen there.
     """
 
-    outputs: list[Any] = field(default_factory=list)
-    show: Callable[[Look], Answer] = lambda _: {}
-    keep: bool = True
-    own: Request | None = None
+    parts: dict[str, Component] = field(default_factory=dict)
     changes: Sequence[Dependency] = ()
-    masks: list[gr.HTML] = field(default_factory=list)
+    masks: Sequence[gr.HTML] = ()
 
 
 class Controls:
@@ -70,7 +123,7 @@ class Controls:
         self.asking: list[Component] = []
         self.written: set[str] = set()
         for name in FIELDS:
-            if declared.declared(name)["control"] == "hidden":
+            if name not in COMPONENTS:
                 value = declared.as_text(name, getattr(self.opening, name))
                 self.parts[name] = gr.Textbox(value, visible=False, elem_id=f"hidden-{name}")
                 self.written.add(name)
@@ -81,25 +134,21 @@ class Controls:
 
         ``more`` are options of the component; its ``elem_id`` is the setting's name.
         """
-        made = declared.declared(name)
-        low, high = declared.limits(name)
-        whole = FIELDS[name].annotation is int
+        component = COMPONENTS[name]
         options: dict[str, Any] = {
             "value": declared.as_control(name, getattr(self.opening, name)),
-            "label": made["label"],
-            "info": declared.EXPLAINED.get(name),
+            "label": declared.declared(name)["label"],
+            "info": EXPLAINED.get(name),
             "elem_id": name.replace("_", "-"),
         }
-        kind = getattr(gr, made["control"])
-        if kind in (gr.Slider, gr.Number):
+        if component in (gr.Slider, gr.Number):
+            low, high = declared.limits(name)
             options |= {"minimum": low, "maximum": high}
-        if kind is gr.Slider:
-            options["step"] = 1 if whole else None
-        if kind is gr.Number:
-            options["precision"] = 0 if whole else None
-        if kind in (gr.Dropdown, gr.Radio):
+            if FIELDS[name].annotation is int:
+                options |= {"step": 1} if component is gr.Slider else {"precision": 0}
+        if component in (gr.Dropdown, gr.Radio):
             options["choices"] = declared.choices(name)
-        self.parts[name] = kind(**{**options, **more})
+        self.parts[name] = component(**{**options, **more})
         if asks:
             self.asking.append(self.parts[name])
         return self.parts[name]
@@ -122,12 +171,11 @@ class Controls:
 
     def updates(self, settings: Settings) -> dict[Component, Any]:
         """Every component's value for these settings."""
-        return {
-            part: (declared.as_text if name in self.written else declared.as_control)(
-                name, getattr(settings, name)
-            )
-            for name, part in self.parts.items()
-        }
+        values: dict[Component, Any] = {}
+        for name, part in self.parts.items():
+            write = declared.as_text if name in self.written else declared.as_control
+            values[part] = write(name, getattr(settings, name))
+        return values
 
 
 def in_words(event: Callable[..., Any]) -> Callable[..., Any]:
@@ -153,7 +201,8 @@ def chosen(event: gr.SelectData, count: int) -> tuple[int, ...]:
         GclipError: a program sent something else.
     """
     index = event.index if isinstance(event.index, (list, tuple)) else (event.index,)
-    if len(index) != count or not all(type(one) is int and 0 <= one < 10**5 for one in index):
+    are_valid = all(type(number) is int and 0 <= number < 10**5 for number in index)
+    if len(index) != count or not are_valid:
         raise GclipError(f"{count} whole numbers were expected, but {str(event.index)[:40]} came.")
     return tuple(index)
 

@@ -1,6 +1,8 @@
 """The input column: photo, examples, words, switches, backbone and the advanced settings."""
 
 import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -8,21 +10,25 @@ from gradio.events import Dependency
 from PIL import Image, ImageOps
 
 from demo import widgets, wording
-from demo.controls import HEAVY, RAW, Answer, Controls, in_browser, in_words
-from demo.look import Look, Studio, known_words
+from demo.answer import Answer, known_words
+from demo.controls import HEAVY, RAW, Controls, Shown, in_browser, in_words
+from demo.engine import Engine
+from demo.host.blob_store import Later
 from demo.settings import MAX_WORDS, Settings, declared
-from demo.variants import OF_METHOD
+from demo.tabs import common
+from demo.variants import ARGUMENTS
 from demo.widgets import values
 from demo.widgets.values import Json
 from evaluation import class_lists
 from evaluation.photos import star_photos
 from gclip_core.errors import GclipError
 from gclip_core.registry import BACKBONES, BackboneEntry
+from gclip_core.types import Method
 
 ADVANCED = ("short_side", "window", "amf_blocks", "channels")
 """Advanced settings that people change; the others are folded once more."""
 OF_SEGMENTER = ("templates", "stride", "logit_scale", "threshold")
-REST = ("method", *(name for name in OF_METHOD if name not in ADVANCED), *OF_SEGMENTER)
+REST = ("method", *(name for name in ARGUMENTS if name not in ADVANCED), *OF_SEGMENTER)
 THUMBNAIL = (160, 120)
 EVERYDAY = (
     "person, sky, tree, grass, road, building, wall, floor, water, car, dog, cat, horse, bird, "
@@ -36,6 +42,39 @@ AMF_BLOCKS = [
 ]
 
 
+@dataclass(frozen=True, eq=False)
+class Value:
+    """What an answer changes of the input: the photo, which comes later, and words.
+
+    ``words`` are those of the answer, ``more_words`` may be added, ``nearest`` take the place of
+    unknown ones. ``cs_changes``: CS changes something, whether or not it is on.
+    """
+
+    picture: Later
+    title: str
+    is_upload: bool
+    words: str
+    nearest: Mapping[str, str]
+    more_words: Sequence[str]
+    method: Method
+    cs_changes: bool
+
+
+def compute(engine: Engine, answer: Answer) -> Value:
+    """What an answer changes of the input."""
+    question = answer.question
+    return Value(
+        picture=common.picture(engine, answer)["picture"],
+        title=question.scene.picture.title,
+        is_upload=question.settings.source == "upload",
+        words=question.settings.words,
+        nearest=answer.nearest,
+        more_words=answer.more_words,
+        method=question.chosen,
+        cs_changes=bool(answer.gclip.suppressed),
+    )
+
+
 class Inputs:
     """The input column: its components, what an answer changes of them, and their events.
 
@@ -44,8 +83,8 @@ class Inputs:
     switch does nothing. ``menu`` are backbones and ``card`` is for one that is not on this machine.
     """
 
-    def __init__(self, studio: Studio, controls: Controls) -> None:
-        self._studio, self._controls = studio, controls
+    def __init__(self, engine: Engine, controls: Controls) -> None:
+        self._engine, self._controls = engine, controls
         self.image = gr.Image(None, type="filepath", visible=False)
         self.photo = widgets.photo(elem_id="photo")
         self.examples = gr.Dataset(
@@ -89,16 +128,16 @@ class Inputs:
                     elem_id="preset",
                 )
                 self._build_advanced(REST)
-        self.answers = [self.suggested, self.chips, self.reasons]
+        self.answers = [self.photo, self.suggested, self.chips, self.reasons]
 
     def _build_picker(self) -> None:
         """The menu is no setting: choosing a backbone that is not here opens the card under it."""
-        studio = self._studio
-        choices = [(f"{studio.default.title} · here", "default")]
+        engine = self._engine
+        choices = [(f"{engine.default.title} · here", "default")]
         for entry in BACKBONES.values():
-            missing = f"{entry.download} MB to fetch" if studio.downloads else "not on this machine"
-            if entry.name != studio.default.name:
-                where = "here" if studio.has(entry) else missing
+            missing = f"{entry.download} MB to fetch" if engine.downloads else "not on this machine"
+            if entry.name != engine.default.name:
+                where = "here" if engine.has(entry) else missing
                 choices.append((f"{entry.title} · {where}", entry.name))
         self.menu = gr.Dropdown(
             choices,
@@ -111,7 +150,7 @@ class Inputs:
         self.wanted = gr.Textbox("", visible=False)
         with gr.Column(visible=False, elem_id="fetch-card") as self.card:
             self.fetch = gr.Button(
-                "Fetch the weights", visible=studio.downloads, elem_id="fetch", size="sm"
+                "Fetch the weights", visible=engine.downloads, elem_id="fetch", size="sm"
             )
             self.note = gr.Markdown("", elem_id="fetch-note")
         self.picker = [self.menu, self.wanted, self.card, self.note, self.fetch]
@@ -124,20 +163,20 @@ class Inputs:
         for name in names:
             self._controls.make(name, **more.get(name, {}))
 
-    def fill(self, settings: Settings) -> Answer:
+    def fill(self, settings: Settings) -> Shown:
         """Values of all controls for these settings."""
         entry = BACKBONES.get(settings.backbone)
-        missing = entry if entry and not self._studio.has(entry) else None
-        if missing or settings.backbone == self._studio.default.name:
+        missing = entry if entry and not self._engine.has(entry) else None
+        if missing or settings.backbone == self._engine.default.name:
             settings = settings.changed(backbone="default")
         found = {**self._controls.updates(settings), self.menu: settings.backbone}
         return {**found, **self._offer_fetch(missing)}
 
-    def _offer_fetch(self, entry: BackboneEntry | None) -> Answer:
+    def _offer_fetch(self, entry: BackboneEntry | None) -> Shown:
         """The card that fetches a backbone's weights; none closes it."""
         if entry is None:
             return {self.card: gr.Column(visible=False)}
-        downloads = self._studio.downloads
+        downloads = self._engine.downloads
         return {
             self.wanted: entry.name,
             self.note: wording.needs_fetch(entry, downloads),
@@ -145,17 +184,19 @@ class Inputs:
             self.fetch: gr.Button(visible=downloads),
         }
 
-    def answered(self, look: Look) -> Answer:
-        """Values of ``answers``."""
+    def view(self, value: Value) -> Shown:
+        """What an answer changes of the input: values of ``answers``."""
+        photo = {"kind": "photo", "picture": value.picture, "title": value.title}
         return {
-            self.suggested: look.settings.words,
-            self.chips: _chips(look),
-            self.reasons: _reasons(look),
+            self.photo: photo,
+            self.suggested: value.words,
+            self.chips: _chips_view(value),
+            self.reasons: _reasons_view(value.method, value.cs_changes),
         }
 
     def wire(self) -> list[Dependency]:
         """Events that change the input as a whole; the open tab is shown anew after each."""
-        studio, controls, words = self._studio, self._controls, self.words
+        engine, controls, words = self._engine, self._controls, self.words
         backbone = controls["backbone"]
         cleared = [controls[name] for name in ("plant", "pixel", "patch")]
         picture = [self.image, controls["source"], controls["example"], words, *cleared]
@@ -163,22 +204,22 @@ class Inputs:
 
         @in_words
         def preset(title: Any, *raw: Any) -> str:
-            named = studio.backbone(studio.name_of(controls.settings(raw)))
-            return known_words(named, _presets().get(title, ""))
+            backbone = engine.backbone(controls.settings(raw).backbone)
+            return known_words(backbone, _presets().get(title, ""))
 
-        def pick(name: Any, current: Any) -> Answer:
+        def pick(name: Any, current: Any) -> Shown:
             if not isinstance(name, str) or name not in ("default", *BACKBONES):
                 return {self.menu: current}
             entry = BACKBONES.get(name)
-            if entry is None or studio.has(entry):
+            if entry is None or engine.has(entry):
                 return {backbone: name, **self._offer_fetch(None)}
             return {self.menu: current, **self._offer_fetch(entry)}
 
         bar = gr.Progress(track_tqdm=True)
 
-        def fetch(name: str, progress: gr.Progress = bar) -> Answer:
+        def fetch(name: str, progress: gr.Progress = bar) -> Shown:
             try:
-                said = f"{studio.fetch(name).title} is ready."
+                said = f"{engine.fetch(name).title} is ready."
             except GclipError as error:
                 return {self.note: str(error)}
             hidden = gr.Button(visible=False)
@@ -228,22 +269,22 @@ def _thumbnails() -> list[Image.Image]:
     return found
 
 
-def _chips(look: Look) -> Json:
+def _chips_view(value: Value) -> Json:
     """Known words in the place of unknown ones, then words that the model sees besides."""
     swaps = [
         (f"{typed[:40]}: try", [{"label": known, "swap": [typed, known]}])
-        for typed, known in look.nearest_known.items()
+        for typed, known in value.nearest.items()
     ]
-    more = [{"label": f"+ {word}", "add": word} for word in look.more_words]
+    more = [{"label": f"+ {word}", "add": word} for word in value.more_words]
     return values.offers([*swaps, ("", more)])
 
 
-def _reasons(look: Look) -> Json:
+def _reasons_view(method: Method, cs_changes: bool) -> Json:
     """Why a switch does nothing, with what one press would change; and which switches."""
-    if not look.chosen.switchable:
-        unused = f"{look.chosen.title} uses neither AMF nor CS. Any but GCLIP leaves them unused."
+    if not method.switchable:
+        unused = f"{method.title} uses neither AMF nor CS. Any but GCLIP leaves them unused."
         return values.offers([(unused, [])], ("amf", "cs"))
-    if look.suppression.suppressed:
+    if cs_changes:
         return values.offers([])
     nothing = "CS changes nothing: this model has no abnormal channel."
     return values.offers([(nothing, [{"label": "Simulate one"}])], ("cs",))

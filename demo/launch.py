@@ -1,4 +1,4 @@
-"""Builds the page of a studio and serves it; the first module that needs Gradio."""
+"""Builds the page of an engine and serves it; the first module that needs Gradio."""
 
 import argparse
 import sys
@@ -8,21 +8,21 @@ from typing import Any
 import gradio as gr
 
 from demo import api, opening, page, theme
+from demo.engine import Engine
 from demo.host import files, serve, uploads
-from demo.look import Studio
 
 MAX_SESSIONS = 100
 """Tabs whose last answer is kept in memory (0.7 MB each); Gradio would keep 10,000."""
 
 
-def launch(studio: Studio, args: argparse.Namespace, started: float) -> int:
+def launch(engine: Engine, args: argparse.Namespace, started: float) -> int:
     """Serve the page until it is stopped; ``started`` is when loading began, by ``perf_counter``.
 
     An error prints one sentence. Returns the exit status.
     """
     try:
         files.own_folder()
-        demo = build(studio)
+        demo = build(engine)
     except OSError as error:
         print(
             f"error: the folder for temporary files could not be used ({error.strerror}). Free or "
@@ -31,15 +31,15 @@ def launch(studio: Studio, args: argparse.Namespace, started: float) -> int:
         )
         return 2
     seconds = time.perf_counter() - started
-    print(f"{studio.default.title} is loaded; ready in {seconds:.1f} s.", flush=True)
-    return serve.serve(demo, launch_settings(args), api.checks(), studio.state, page.routes())
+    print(f"{engine.default.title} is loaded; ready in {seconds:.1f} s.", flush=True)
+    return serve.serve(demo, launch_settings(args), api.checks(), engine.state, page.routes(engine))
 
 
-def build(studio: Studio) -> gr.Blocks:
+def build(engine: Engine) -> gr.Blocks:
     """The page and its public endpoints."""
-    demo = page.Page(studio, opening.first(studio.default)).blocks
+    demo = page.Page(engine, opening.first(engine.default)).blocks
     with demo:
-        api.add(studio)
+        api.add(engine)
     return demo
 
 

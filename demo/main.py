@@ -15,9 +15,9 @@ from typing import Any, get_args
 import torch
 
 from demo import opening
+from demo.engine import Engine
 from demo.host import logs, memory
 from demo.host.zero_gpu import encode_on_zero_gpu
-from demo.look import Studio
 from gclip_core import load
 from gclip_core.backbone import load_backbone
 from gclip_core.errors import GclipError
@@ -39,17 +39,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     started = time.perf_counter()
     try:
-        studio = make_studio(args)
+        engine = make_engine(args)
     except GclipError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    opening.work_out(studio)
+    opening.work_out(engine)
     # Importing Gradio needs seconds; meanwhile a thread computes the first answer.
-    return importlib.import_module("demo.launch").launch(studio, args, started)
+    return importlib.import_module("demo.launch").launch(engine, args, started)
 
 
-def make_studio(args: argparse.Namespace) -> Studio:
-    """The studio with its backbone loaded.
+def make_engine(args: argparse.Namespace) -> Engine:
+    """The engine with its backbone loaded.
 
     Raises:
         GclipError: the backbone cannot be loaded.
@@ -60,7 +60,7 @@ def make_studio(args: argparse.Namespace) -> Studio:
     encode = encode_on_zero_gpu()
     # A ZeroGPU is lent to single requests: until then there is none.
     device = default_device(lent=encode is not None) if args.device == "auto" else args.device
-    return Studio(
+    return Engine(
         load_backbone(name, args.weights, device, args.dtype),
         encode=encode,
         bound=args.memory,

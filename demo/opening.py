@@ -4,9 +4,9 @@ import contextlib
 import threading
 from operator import attrgetter
 
-from demo.look import Look, Request, Studio, known_words
+from demo.answer import Question, compute, known_words, mask, resolve
+from demo.engine import Engine, Request
 from demo.settings import Settings
-from demo.variants import SWITCHED
 from demo.wording import percent
 from evaluation.photos import star_photos
 from gclip_core.backbone import Backbone
@@ -14,6 +14,8 @@ from gclip_core.errors import GclipError
 from gclip_core.registry import BUILT_IN
 
 PHOTO = "china"
+SAME = attrgetter("source", "example", "words", "plant", "method")
+"""The settings that make a request the opening's, whatever its switches are."""
 
 
 def first(backbone: Backbone) -> Settings:
@@ -22,33 +24,35 @@ def first(backbone: Backbone) -> Settings:
     return Settings(example=PHOTO, words=words, plant=plant)
 
 
-def remark(look: Look) -> str:
+def remark(engine: Engine, question: Question) -> str:
     """The sentence under the opening picture; empty for any other."""
-    first_look = first(look.bare.backbone)
-    same = attrgetter("source", "example", "words", "plant", "method")
-    if not first_look.plant or same(look.settings) != same(first_look):
+    opening = first(question.scene.clean.backbone)
+    if not opening.plant or SAME(question.settings) != SAME(opening):
         return ""
-    masks = (look.mask(look.ablation(*on)) for on in ((False, False), *SWITCHED.values()))
-    neither, amf, cs, both = (percent(mask.miou or 0.0) for mask in masks)
-    scores = f"{neither} without AMF and CS, {amf} with AMF, {cs} with CS, {both} with both"
-    return f"With the simulated fault mIoU is {scores}."
+    switched = question.switched
+    masks = {switches: mask(engine, question, method) for switches, method in switched.items()}
+    scores = {switches: percent(one.miou or 0.0) for switches, one in masks.items()}
+    return (
+        f"With the simulated fault mIoU is {scores[False, False]} without AMF and CS, "
+        f"{scores[True, False]} with AMF, {scores[False, True]} with CS, {scores[True, True]} "
+        "with both."
+    )
 
 
-def work_out(studio: Studio) -> threading.Thread | None:
+def work_out(engine: Engine) -> threading.Thread | None:
     """Make the opening's answer in the background: the first visitor then finds it made.
 
     None where encodings are made elsewhere, for a request only.
     """
-    if not studio.encodes_here:
+    if not engine.encodes_here:
         return None
 
     def work() -> None:
         # An error is shown to the visitor who asks for it.
         with contextlib.suppress(GclipError, MemoryError):
-            look = studio.look(Request(first(studio.default)))
-            look.read()  # what takes longest first, while imports keep one core alone
-            remark(look)
-            look.mask(look.chosen)
+            question = resolve(engine, Request(first(engine.default)))
+            compute(engine, question)
+            remark(engine, question)
 
     thread = threading.Thread(target=work, name="opening", daemon=True)
     thread.start()

@@ -1,31 +1,34 @@
-"""The page: input on the left, the answers in tabs on the right. Wiring only."""
+"""The page: its parts, what their events ask for, and what an answer changes."""
 
 import logging
+import time
 import tomllib
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.requests import Request as HttpRequest
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from demo import widgets, wording
-from demo.controls import HEAVY, LIGHT, QUIET, RAW, Answer, Controls, Tab, in_browser, place_chosen
-from demo.host.byte_cache import nbytes
+from demo import answer, inputs, settings, widgets, wording
+from demo.answer import Question, Status
+from demo.controls import HEAVY, LIGHT, QUIET, RAW, Controls, Shown, Tab, in_browser, place_chosen
+from demo.engine import Engine, Request
+from demo.host.blob_store import Later
 from demo.host.files import path_of
 from demo.inputs import Inputs
-from demo.look import Look, Request, Status, Studio, log_answer
 from demo.settings import FIELDS, Settings, from_query, key_of
-from demo.source import NoPictureError, stamp
-from demo.tabs import TABS, TabEntry, common
-from demo.tabs import why as reasons
+from demo.source import NoPictureError
+from demo.tabs import TABS, TabEntry, why
 from demo.tabs.compare import TRUTH
 from demo.variants import VARIANTS
 from demo.widgets import code, values
-from demo.widgets.blobs import STORE, Offers
+from demo.widgets.values import Json
 from evaluation.photos import star_photos
 from gclip_core.errors import GclipError
 
@@ -44,6 +47,9 @@ BUILT = (
 """Once these are there, the page is shown."""
 HEAVY_SETTINGS = ("short_side", "window", "stride")
 """Settings that send the picture through the tower anew."""
+
+FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
+"""Headers of a blob, which its name alone decides."""
 
 META = """<meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
@@ -66,19 +72,36 @@ def head() -> str:
     )
 
 
-def routes() -> list[Route]:
+def routes(engine: Engine) -> list[Route]:
     """What the page's server answers beside Gradio: its code, pictures and matrices by name."""
-    return [STORE.route(), *code.routes()]
+
+    def blob(request: HttpRequest) -> Response:
+        try:
+            found = engine.blobs.get(request.path_params["name"])
+        except GclipError as error:
+            return PlainTextResponse(str(error), 410)
+        if found is None:
+            return PlainTextResponse("This is not kept any more.", 404)
+        return Response(found.body, media_type=found.media_type, headers=FOREVER)
+
+    return [Route("/blob/{name}", blob), *code.routes()]
 
 
 @dataclass(frozen=True)
-class Answered:
-    """A tab's answer as it is cached: what it shows, what the browser may fetch, how it went."""
+class Rendered:
+    """A tab's answer as it is cached: what it shows, what the browser may fetch, how it was made.
 
-    shown: Answer
-    offers: Offers
+    ``link`` is the query of what is shown.
+    """
+
+    shown: Shown
+    later: tuple[Later, ...]
     status: Status
-    query: str
+    link: str
+
+
+AROUND = TabEntry("around", "", lambda *_: Tab(), lambda *_: None, lambda _: {})
+"""What changes only what is beside the tabs."""
 
 
 class Page:
@@ -87,8 +110,8 @@ class Page:
     ``opening`` is what a visitor without a link sees first.
     """
 
-    def __init__(self, studio: Studio, opening: Settings) -> None:
-        self._studio = studio
+    def __init__(self, engine: Engine, opening: Settings) -> None:
+        self._engine = engine
         with gr.Blocks(
             title="GCLIP", analytics_enabled=False, delete_cache=(3600, 86400), fill_width=True
         ) as self.blocks:
@@ -107,24 +130,25 @@ class Page:
             )
         with gr.Row(elem_id="main"):
             with gr.Column(scale=2, min_width=320, elem_id="input"):
-                self._inputs = Inputs(self._studio, self._controls)
+                self._inputs = Inputs(self._engine, self._controls)
             with gr.Column(scale=5, min_width=320, elem_id="result"):
                 self._noted = widgets.lines("link-notes", "About the link")
                 self._lines = widgets.lines("says", "Status")
                 self._turned = gr.Textbox("", visible=False)
-                self._tabs = {"around": Tab()}  # changes only what is beside the tabs
+                self._tabs = {AROUND.name: Tab()}
                 with gr.Tabs(elem_id="tabs") as self._strip:
                     for entry in TABS:
                         with gr.Tab(entry.label, id=entry.name) as opened:
-                            self._tabs[entry.name] = entry.build(self._studio, self._controls)
+                            self._tabs[entry.name] = entry.build(self._engine, self._controls)
                         both = [self._controls["tab"], self._turned]
                         turn = _TURN.format(entry.name)
                         opened.select(**in_browser(turn, inputs=both, outputs=both))
         self._why = widgets.why(elem_id="why")
+        self._names = tuple(self._controls.parts)
         self._sent = [self._inputs.image, *self._controls.components]
 
     def _wire(self) -> None:
-        controls, inputs, tabs = self._controls, self._inputs, self._tabs.values()
+        controls, column, tabs = self._controls, self._inputs, self._tabs.values()
         # Only the open tab is asked: gradio makes every output that an event skips anew, on both
         # sides. It is asked in one of two queues, a heavy tab always in the heavy one.
         asked = [gr.Textbox("", visible=False) for _ in (*TABS, *TABS)]
@@ -140,12 +164,12 @@ class Page:
 
         sizes = [controls[name] for name in HEAVY_SETTINGS]
         switches = [part.input for part in controls.asking if part not in sizes]
-        now = [inputs.segment.click, inputs.words.submit, self._turned.change]
+        now = [column.segment.click, column.words.submit, self._turned.change]
         gr.on([size.input for size in sizes], **ask(heavy=True))
         gr.on([*switches, *now], **ask(heavy=False))
         for change in [change for tab in tabs for change in tab.changes]:
             change.then(**ask(heavy=False))
-        for change in inputs.wire():
+        for change in column.wire():
             change.then(**ask(heavy=True))
         for mask in [mask for tab in tabs for mask in tab.masks]:
             mask.select(place_chosen, None, controls["pixel"], **QUIET)
@@ -163,7 +187,7 @@ class Page:
         # Without a link the controls keep their opening values and the answer is asked for now.
         link = gr.Textbox("", visible=False)
         self.blocks.load(**in_browser(_OPEN, [controls["tab"], link, *asked], [link, *asked]))
-        filled = [*controls.components, *inputs.picker, self._noted, self._strip]
+        filled = [*controls.components, *column.picker, self._noted, self._strip]
         arrived = link.change(self._arrive, None, filled, api_name="arrive", **QUIET)
         arrived.then(**in_browser(_SHOW_CARD))
         arrived.then(**ask(heavy=True))
@@ -172,11 +196,11 @@ class Page:
         self, asked: gr.Textbox, entry: TabEntry, name: str, queue: dict[str, Any]
     ) -> None:
         """A change of ``asked`` shows a tab anew."""
-        inputs, tab = self._inputs, self._tabs[entry.name]
+        column, tab = self._inputs, self._tabs[entry.name]
         asked.change(
-            partial(self._show, entry.name),
+            partial(self._show, entry),
             self._sent,
-            [self._lines, inputs.photo, *inputs.answers, self._stays, *tab.outputs],
+            [self._lines, *column.answers, self._stays, *tab.parts.values()],
             preprocess=False,
             trigger_mode="always_last",
             show_progress="minimal",
@@ -184,104 +208,118 @@ class Page:
             api_name=name,
             api_visibility="private",
             **queue,
-        ).then(**in_browser("(...a) => gclip.page.fillWords(...a)", inputs.suggested, inputs.words))
+        ).then(**in_browser("(...a) => gclip.page.fillWords(...a)", column.suggested, column.words))
 
-    def _asked_for(self, raw: Sequence[Any]) -> Request:
+    def _request(self, raw: Sequence[Any]) -> Request:
         """What a browser asks for with the raw values of ``_sent``.
 
         Raises:
             GclipError: a value is none that its component has.
         """
-        upload, *settings = raw
-        read = self._controls.settings(settings)
-        return Request(read, path_of(upload))
+        upload, *values_of_settings = raw
+        given = dict(zip(self._names, values_of_settings, strict=True))
+        return Request(settings.read(given), path_of(upload))
 
-    def _show(self, name: str, *raw: Any) -> Answer:
-        own = self._tabs[name].own
-        found = self._answer("around" if own else name, lambda: self._asked_for(raw))
-        if own is None:
-            return found
-        shown = found | self._answer(name, lambda: own)
+    def _show(self, entry: TabEntry, *raw: Any) -> Shown:
+        """What a tab shows of a request."""
+        if entry.request is None:
+            return self._attempt(entry, lambda: self._request(raw))
+        shown = self._attempt(AROUND, lambda: self._request(raw))
+        shown |= self._attempt(entry, lambda: entry.request)
         with suppress(GclipError):  # the address stays the visitor's
-            query = self._asked_for(raw).settings.to_query()
+            query = self._request(raw).settings.to_query()
             shown[self._lines] = values.lines(state="fresh", query=query)
         return shown
 
-    def _explain(self, *raw: Any) -> Any:
-        try:
-            asked = self._asked_for(raw)
-            pixel = asked.settings.pixel
-            return pixel and self._studio.answer(asked, lambda look: reasons.value(look, pixel))
-        except GclipError:
-            return None  # the open tab shows the reason
-
-    def _arrive(self, request: gr.Request) -> Answer:
-        query, opening = dict(request.query_params), self._controls.opening
-        tabs, pairs = [entry.name for entry in TABS], (*VARIANTS, TRUTH)
-        settings, notes = from_query(
-            query, example=star_photos(), tab=tabs, left=pairs, right=pairs
-        )
-        if settings == Settings(tab=settings.tab):  # the link names a tab at most
-            settings = opening.changed(tab=settings.tab)
-        found = self._inputs.fill(settings)
-        strip = gr.Tabs(selected=settings.tab)
-        return {**found, self._noted: values.lines(notes=notes), self._strip: strip}
-
-    def _answer(self, name: str, asked_for: Callable[[], Request]) -> Answer:
+    def _attempt(self, entry: TabEntry, request: Callable[[], Request]) -> Shown:
         """What a tab shows of a request; one that fails changes the status lines alone."""
-        studio = self._studio
         try:
-            request = asked_for()
-            # An answer names backbones that are not here: it changes once one is fetched.
-            picture = stamp(request.settings, request.upload)
-            key = ("answer", name, picture, request, studio.fetched)
-            made = studio.cache.get(key) if self._tabs[name].keep else None
-            if made is None:
-                made = self._make(name, request)
-                studio.cache.put(key, made)
-            else:
-                STORE.renew(made.offers)
-                status = replace(made.status, milliseconds=0.0, kept=True)
-                made = replace(made, status=status)
-                log_answer(name, status)
+            return self._answer(entry, request())
         except NoPictureError:  # the place of the tabs asks for one
             return {self._lines: values.lines(state="none")}
         except GclipError as error:
-            return {self._lines: values.lines(problems=[str(error), wording.OLD], state="old")}
+            problem = str(error)
         except Exception as error:
             logger.exception("a request failed")
-            said = [wording.failed(error), wording.OLD]
-            return {self._lines: values.lines(problems=said, state="old")}
-        status = made.status
-        unknown = wording.unknown(status.unknown) if status.unknown else ""
-        notes = [unknown, wording.NO_GPU * status.no_gpu, *status.notes]
-        said = wording.status(status.backbone, status.grid, status.milliseconds, status.scaled)
-        lines = values.lines(said, notes, state="fresh", query=made.query)
-        return {**made.shown, self._lines: lines}
+            problem = wording.failed(error)
+        return {self._lines: values.lines(problems=[problem, wording.OLD], state="old")}
 
-    def _make(self, name: str, request: Request) -> Answered:
+    def _answer(self, entry: TabEntry, request: Request) -> Shown:
+        """What a tab shows, from the cache where it was shown before."""
+        engine = self._engine
+        question = answer.resolve(engine, request)
+        # An answer names backbones that are not here: it changes once one is fetched.
+        key = ("answer", entry.name, question.request, engine.fetched)
+        rendered = engine.cache.get(key) if entry.keep else None
+        is_cached = rendered is not None
+        if rendered is None:
+            rendered = self._rendered(entry, question)
+            if entry.keep:
+                engine.cache.put(key, rendered)
+        engine.blobs.put(rendered.later)
+        milliseconds = (time.perf_counter() - question.started) * 1000
+        answer.log(entry.name, rendered.status, milliseconds)
+        took = "from the cache" if is_cached else f"{milliseconds:.0f} ms"
+        return {**rendered.shown, self._lines: _lines_view(rendered, took)}
+
+    def _rendered(self, entry: TabEntry, question: Question) -> Rendered:
         """The answer of a tab, not from the cache."""
-        tab = self._tabs[name]
+        engine = self._engine
+        with nullcontext() if entry.alternates else engine.turn(question.scene):
+            made = answer.compute(engine, question)
+            value = entry.compute(engine, made)
+        parts = self._tabs[entry.name].parts
+        shown = {parts[name]: part for name, part in entry.view(value).items()}
+        if entry.request is None:
+            around = inputs.compute(engine, made)
+            shown |= self._inputs.view(around) | {self._stays: _stays_view(around.is_upload)}
+        later: dict[str, Later] = {}
+        packed = {part: values.packed(one, later) for part, one in shown.items()}
+        link = question.settings.to_query()
+        return Rendered(packed, tuple(later.values()), made.status, link)
 
-        def make(look: Look) -> Answered:
-            with STORE.offers(nbytes(request)) as offers:
-                every = tab.show(look) | ({} if tab.own else self._around(look))
-                shown = {part: values.packed(one) for part, one in every.items()}
-            return Answered(shown, offers, look.done(name), look.settings.to_query())
+    def _explain(self, *raw: Any) -> Any:
+        """The best words at the pixel that was pressed."""
+        try:
+            request, engine = self._request(raw), self._engine
+            pixel = request.settings.pixel
+            if pixel is None:
+                return None
+            question = answer.resolve(engine, request)
+            with engine.turn(question.scene):
+                return why.view(why.compute(engine, question, pixel))
+        except GclipError:
+            return None  # the open tab shows the reason
 
-        if name == "compare":  # long: others have their turn between its methods
-            return make(self._studio.look(request))
-        return self._studio.answer(request, make)
+    def _arrive(self, request: gr.Request) -> Shown:
+        """The settings of the link that was followed, in their controls."""
+        query, opening = dict(request.query_params), self._controls.opening
+        tabs, pairs = [entry.name for entry in TABS], (*VARIANTS, TRUTH)
+        linked, notes = from_query(query, example=star_photos(), tab=tabs, left=pairs, right=pairs)
+        if linked == Settings(tab=linked.tab):  # the link names a tab at most
+            linked = opening.changed(tab=linked.tab)
+        strip = gr.Tabs(selected=linked.tab)
+        filled = self._inputs.fill(linked)
+        return {**filled, self._noted: values.lines(notes=notes), self._strip: strip}
 
-    def _around(self, look: Look) -> Answer:
-        """What every tab's answer changes beside the tab."""
-        stays = [(wording.PHOTO_STAYS, [{"label": "Make a share card"}])]
-        name, title = common.picture(look)["picture"], look.picture.title
-        return {
-            **self._inputs.answered(look),
-            self._inputs.photo: {"kind": "photo", "picture": name, "title": title},
-            self._stays: values.offers(stays if look.settings.source == "upload" else []),
-        }
+
+def _stays_view(is_upload: bool) -> Json:
+    """Beside the link: a photo of one's own is not in it."""
+    if not is_upload:
+        return values.offers([])
+    return values.offers([(wording.PHOTO_STAYS, [{"label": "Make a share card"}])])
+
+
+def _lines_view(rendered: Rendered, took: str) -> Json:
+    """The status lines of an answer."""
+    status = rendered.status
+    notes = list(status.notes)
+    if status.no_gpu:
+        notes.insert(0, wording.NO_GPU)
+    if status.unknown:
+        notes.insert(0, wording.unknown(status.unknown))
+    line = wording.status(status.title, status.grid, took, status.scaled)
+    return values.lines(line, notes, state="fresh", query=rendered.link)
 
 
 # A link to a backbone that is not here opens its card, which may lie below the first screen.

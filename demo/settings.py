@@ -1,4 +1,4 @@
-"""Every setting of the page, each declared once: default, range, link key, sentence and control.
+"""Every setting of the page, each declared once: type, range, default and link key.
 
 Usage::
 
@@ -10,8 +10,8 @@ Usage::
 
 Only what differs from the defaults travels. A link is untrusted text, and so is what a browser
 sends of a control: pydantic reads both, a value outside its range or list is refused in words.
-A setting is added in one line of :class:`Settings`, its explanation in EXPLAINED; its control is
-made by :meth:`demo.controls.Controls.make` where the page wants it, else a hidden one.
+A setting is added in one line of :class:`Settings`; which component shows it is in
+:mod:`demo.controls`.
 """
 
 from __future__ import annotations
@@ -63,16 +63,16 @@ def read_ranges(text: str) -> tuple[int, ...]:
         ValueError: not such a list, a number over MAX_CHANNEL, or more than MAX_CHANNELS numbers.
     """
     wanted = f"up to {MAX_CHANNELS} numbers from 0 to {MAX_CHANNEL}, such as 3-5,9"
-    found: set[int] = set()
+    numbers: set[int] = set()
     for part in text[:4000].replace(",", " ").split():
         written = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", part)
         low, high = (int(written[1]), int(written[2] or written[1])) if written else (1, 0)
         if not low <= high <= MAX_CHANNEL or high - low >= MAX_CHANNELS:
             raise ValueError(wanted)
-        found.update(range(low, high + 1))
-    if len(found) > MAX_CHANNELS:
+        numbers.update(range(low, high + 1))
+    if len(numbers) > MAX_CHANNELS:
         raise ValueError(wanted)
-    return tuple(sorted(found))
+    return tuple(sorted(numbers))
 
 
 # --- readers of texts; other values are validated by pydantic ----------------------------------
@@ -172,42 +172,13 @@ NO_NULL = r"^[^\x00]*$"
 Name = Annotated[str, Field(pattern=r"^[\w .-]{0,60}$")]
 Text = Annotated[str, Field(max_length=MAX_WORDS, pattern=NO_NULL)]
 
-EXPLAINED = {
-    "words": "Commas separate classes, semicolons synonyms",
-    "templates": "Sentences that each word is put into before it is encoded: 80, 7 or 1.",
-    "short_side": "Shorter side of the encoded picture in pixels. 0: the backbone’s own.",
-    "window": "Encode overlapping windows of so many pixels: finer, slower. 0: one pass.",
-    "stride": "Pixels from one window to the next. Fewer overlap more and cost more.",
-    "logit_scale": "Factor of the cosines before the softmax: scores get sharper.",
-    "threshold": "A pixel whose best score is lower gets no label.",
-    "background": "What fits none of the words gets no label. Automatic: on for one word and for "
-    "suggested words, else off. Less weight leaves more pixels to your words.",
-    "rest_weight": "Less leaves more pixels to your words.",
-    "method": "Any but GCLIP leaves AMF and CS unused.",
-    "amf": "Attention Map Fusion",
-    "cs": "Channel Suppression",
-    "amf_blocks": "Their attention goes into the last block. Counted from 1; type others, such as "
-    "5 6 7.",
-    "n_fused": "How many blocks AMF takes when they are chosen on the picture.",
-    "heads": "each: head by head. mean: the mean of all heads goes into every head.",
-    "global_threshold": "A patch is a global token if it gets so many times an equal share of "
-    "attention.",
-    "cs_blocks": "Where channels are suppressed: “7-11” counted from 1, “auto” or “backbone”.",
-    "cs_target": "The mean or the median norm of the other channels.",
-    "channel_threshold": "A channel is abnormal if its norm is so many times the median.",
-    "channels": "Counted from 0, such as 100-120, 64; then Enter. Empty: the abnormal one of each "
-    "block.",
-}
-"""The sentence at a setting's control."""
 ASIDE = ", ".join(method.title for method in METHODS.values() if not method.shown)
 """Methods that Compare shows when asked to."""
 
 
-def _set(
-    default: Any, group: str, control: str = "hidden", label: str = "", key: str = "", **bounds: Any
-) -> Any:
-    """A setting: its default, group in JSON, Gradio control, label, link key if not its name."""
-    extra = {"group": group, "control": control, "label": label, "key": key}
+def _setting(default: Any, *, group: str, label: str = "", key: str = "", **bounds: Any) -> Any:
+    """A setting: its default, its group in settings.json, its label, its link key if another."""
+    extra = {"group": group, "label": label, "key": key}
     return Field(default, json_schema_extra=extra, **bounds)
 
 
@@ -223,55 +194,67 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    source: Literal["example", "upload"] = _set("example", "input")
-    example: Name = _set("", "input")
-    words: Text = _set("", "input", "Textbox", "Words to look for")
+    source: Literal["example", "upload"] = _setting("example", group="input")
+    example: Name = _setting("", group="input")
+    words: Text = _setting("", group="input", label="Words to look for")
 
-    backbone: Literal[("default", *BACKBONES)] = _set("default", "model", label="Backbone")
-    templates: Literal[tuple(TEMPLATES)] = _set("imagenet80", "model", "Dropdown", "Text templates")
-    short_side: int = _set(0, "model", "Number", "Size", "short", ge=0, le=2048)
-    window: int = _set(0, "model", "Number", "Windows", ge=0, le=2048)
-    stride: int = _set(112, "model", "Number", "Window stride", ge=1, le=2048)
-    logit_scale: float = _set(40.0, "model", "Number", "Logit scale", "scale", ge=0.01, le=1000)
-    threshold: Share = _set(0.0, "model", "Slider", "Least score")
-
-    background: Background = _set("automatic", "model", "Radio", "Background")
-    rest_weight: Share = _set(REST_WEIGHT, "model", "Slider", "Weight of the background", "weight")
-
-    method: Literal[tuple(METHODS)] = _set("gclip", "method", "Dropdown", "Method")
-    amf: Switch = _set(True, "method", "Checkbox", "AMF")
-    cs: Switch = _set(True, "method", "Checkbox", "CS")
-    amf_blocks: AutoBlocks = _set("backbone", "method", "Dropdown", "AMF’s blocks")
-    n_fused: int = _set(2, "method", "Slider", "Blocks of “auto”", "amf_n", ge=1, le=12)
-    heads: Literal["each", "mean"] = _set("each", "method", "Radio", "Heads of AMF")
-    global_threshold: Times = _set(5.0, "method", "Number", "Global token from", "global")
-    cs_blocks: AutoBlocks = _set("backbone", "method", "Textbox", "CS’s blocks")
-    cs_target: Literal["mean", "median"] = _set(
-        "mean", "method", "Radio", "Norm after CS", "target"
+    backbone: Literal[("default", *BACKBONES)] = _setting(
+        "default", group="model", label="Backbone"
     )
-    channel_threshold: Times = _set(2.0, "method", "Number", "Abnormal channel from", "abnormal")
-    channels: Channels = _set((), "method", "Textbox", "CS’s channels")
-
-    plant: Switch = _set(
-        False, "simulation", "Checkbox", "Plant an abnormal channel (a simulation)"
+    templates: Literal[tuple(TEMPLATES)] = _setting(
+        "imagenet80", group="model", label="Text templates"
     )
-    plant_channel: Channel = _set(77, "simulation", "Number", "Channel (from 0)")
-    plant_gain: float = _set(
-        200.0, "simulation", "Slider", "Gain (× weights)", "gain", ge=0, le=1000
+    short_side: int = _setting(0, group="model", label="Size", key="short", ge=0, le=2048)
+    window: int = _setting(0, group="model", label="Windows", ge=0, le=2048)
+    stride: int = _setting(112, group="model", label="Window stride", ge=1, le=2048)
+    logit_scale: float = _setting(
+        40.0, group="model", label="Logit scale", key="scale", ge=0.01, le=1000
     )
-    plant_blocks: SomeBlocks = _set((6, 7, 8, 9, 10), "simulation", "Textbox", "Blocks (from 1)")
+    threshold: Share = _setting(0.0, group="model", label="Least score")
 
-    tab: Name = _set("side", "view")
-    view_block: Block = _set(None, "view", key="block")
-    view_head: Head = _set(None, "view", "Dropdown", "Head", "head")
-    opacity: Share = _set(0.45, "view")
-    patch: Pair = _set(None, "view")
-    machine: Switch = _set(False, "view")
-    card: Switch = _set(False, "view")
-    pixel: Pair = _set(None, "view")
-    extras: Switch = _set(False, "view", "Checkbox", f"Also show {ASIDE}")
-    left: Name = _set("clearclip", "view", "Dropdown", "From")
-    right: Name = _set("gclip", "view", "Dropdown", "To")
+    background: Background = _setting("automatic", group="model", label="Background")
+    rest_weight: Share = _setting(
+        REST_WEIGHT, group="model", label="Weight of the background", key="weight"
+    )
+
+    method: Literal[tuple(METHODS)] = _setting("gclip", group="method", label="Method")
+    amf: Switch = _setting(True, group="method", label="AMF")
+    cs: Switch = _setting(True, group="method", label="CS")
+    amf_blocks: AutoBlocks = _setting("backbone", group="method", label="AMF’s blocks")
+    n_fused: int = _setting(2, group="method", label="Blocks of “auto”", key="amf_n", ge=1, le=12)
+    heads: Literal["each", "mean"] = _setting("each", group="method", label="Heads of AMF")
+    global_threshold: Times = _setting(5.0, group="method", label="Global token from", key="global")
+    cs_blocks: AutoBlocks = _setting("backbone", group="method", label="CS’s blocks")
+    cs_target: Literal["mean", "median"] = _setting(
+        "mean", group="method", label="Norm after CS", key="target"
+    )
+    channel_threshold: Times = _setting(
+        2.0, group="method", label="Abnormal channel from", key="abnormal"
+    )
+    channels: Channels = _setting((), group="method", label="CS’s channels")
+
+    plant: Switch = _setting(
+        False, group="simulation", label="Plant an abnormal channel (a simulation)"
+    )
+    plant_channel: Channel = _setting(77, group="simulation", label="Channel (from 0)")
+    plant_gain: float = _setting(
+        200.0, group="simulation", label="Gain (× weights)", key="gain", ge=0, le=1000
+    )
+    plant_blocks: SomeBlocks = _setting(
+        (6, 7, 8, 9, 10), group="simulation", label="Blocks (from 1)"
+    )
+
+    tab: Name = _setting("side", group="view")
+    view_block: Block = _setting(None, group="view", key="block")
+    view_head: Head = _setting(None, group="view", label="Head", key="head")
+    opacity: Share = _setting(0.45, group="view")
+    patch: Pair = _setting(None, group="view")
+    machine: Switch = _setting(False, group="view")
+    card: Switch = _setting(False, group="view")
+    pixel: Pair = _setting(None, group="view")
+    extras: Switch = _setting(False, group="view", label=f"Also show {ASIDE}")
+    left: Name = _setting("clearclip", group="view", label="From")
+    right: Name = _setting("gclip", group="view", label="To")
 
     @property
     def max_tokens(self) -> int:
@@ -318,7 +301,7 @@ _SCHEMA = Settings.model_json_schema()["properties"]
 
 
 def declared(name: str) -> dict[str, Any]:
-    """A setting's declaration besides its default and type: group, control, label, key."""
+    """A setting's declaration besides its default and type: group, label, key."""
     return FIELDS[name].json_schema_extra  # type: ignore[return-value]
 
 
@@ -360,13 +343,13 @@ def read(raw: Mapping[str, Any]) -> Settings:
     Raises:
         GclipError: the first value that is no such setting, in words.
     """
-    found = {name: value for name, value in raw.items() if value is not None}
+    given = {name: value for name, value in raw.items() if value is not None}
     try:
-        return Settings(**found)
+        return Settings(**given)
     except ValidationError as error:
         name, expected = next(iter(_expected(error).items()))
         label = declared(name)["label"] or key_of(name)
-        came = str(found[name])[:40]
+        came = str(given[name])[:40]
         raise GclipError(f"“{label}” takes {expected}, but “{came}” came.") from error
 
 
@@ -380,32 +363,34 @@ def from_query(
     """
     if isinstance(query, str):
         query = dict(parse_qsl(query.lstrip("?"), keep_blank_values=True))
-    found = {name: str(query[key_of(name)]) for name in FIELDS if key_of(name) in query}
+    given = {name: str(query[key_of(name)]) for name in FIELDS if key_of(name) in query}
     notes: list[str] = []
     wrong: dict[str, str] = {}
     try:
-        Settings(**found)
+        Settings(**given)
     except ValidationError as error:
         wrong = _expected(error)
     for name, valid in here.items():
-        if found.get(name) and found[name] not in valid:
+        if given.get(name) and given[name] not in valid:
             wrong.setdefault(name, "the name of one that is here")
     for name, expected in wrong.items():
         notes.append(f"The link’s “{key_of(name)}” was left out: it takes {expected}.")
-        del found[name]
-    if found.get("source") == "upload":
+        del given[name]
+    if given.get("source") == "upload":
         notes.append("This link’s photo stayed with its owner. Drop that photo, or any other.")
-    return Settings(**found), tuple(notes)
+    return Settings(**given), tuple(notes)
 
 
 def _expected(error: ValidationError) -> dict[str, str]:
     """What each wrong setting should be, in words."""
-    found: dict[str, str] = {}
-    for one in error.errors():
-        name = str(one["loc"][0])
-        own = str(one["ctx"]["error"]) if one["type"] == "value_error" else ""
-        found[name] = own or found.get(name) or in_words(_SCHEMA[name])
-    return found
+    expected: dict[str, str] = {}
+    for problem in error.errors():
+        name = str(problem["loc"][0])
+        if problem["type"] == "value_error":
+            expected[name] = str(problem["ctx"]["error"])
+        else:
+            expected.setdefault(name, in_words(_SCHEMA[name]))
+    return expected
 
 
 def in_words(schema: Mapping[str, Any]) -> str:
@@ -415,7 +400,15 @@ def in_words(schema: Mapping[str, Any]) -> str:
     kind, low = schema.get("type", ""), schema.get("minimum")
     if kind in ("integer", "number") and low is not None:
         top = schema.get("maximum", schema.get("exclusiveMaximum", 0) - 1)
-        return f"a {'whole ' if kind == 'integer' else ''}number from {low:.10g} to {top:.10g}"
-    most = f" of at most {schema['maxLength']} characters" if "maxLength" in schema else ""
-    most += ", without null characters" * (schema.get("pattern") == NO_NULL)
-    return {"string": f"a text{most}", "boolean": "0 or 1"}.get(kind, "another kind of value")
+        number = "whole number" if kind == "integer" else "number"
+        return f"a {number} from {low:.10g} to {top:.10g}"
+    if kind == "boolean":
+        return "0 or 1"
+    if kind != "string":
+        return "another kind of value"
+    text = "a text"
+    if "maxLength" in schema:
+        text += f" of at most {schema['maxLength']} characters"
+    if schema.get("pattern") == NO_NULL:
+        text += ", without null characters"
+    return text

@@ -7,7 +7,6 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,20 +73,6 @@ def worked_size(size: Grid) -> Grid:
     shrink = min(1.0, math.sqrt(WORKED_PIXELS / math.prod(size)))
     height, width = (max(1, math.floor(side * shrink)) for side in size)
     return height, width
-
-
-def stamp(settings: Settings, upload: str) -> tuple[Any, ...]:
-    """All that the picture of these settings depends on; ``upload`` is a visitor's file.
-
-    Raises:
-        NoPictureError: there is no picture yet.
-    """
-    if settings.source == "example":
-        return ("example", settings.example)
-    if not upload:
-        raise NoPictureError("No photo yet: drop one on the page, or choose an example.")
-    file = Path(upload).stat() if Path(upload).is_file() else None
-    return ("upload", upload, file and (file.st_mtime_ns, file.st_size))
 
 
 def open_picture(settings: Settings, upload: str) -> Picture:

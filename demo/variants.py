@@ -1,52 +1,76 @@
-"""The variants of one image that the page compares: a name, and how the settings make it."""
+"""The methods that the page compares on one picture, by name, as the settings make them."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from inspect import signature
 from typing import Any
 
-from demo.settings import FIELDS, Settings
+from demo.settings import Settings
 from gclip_core.methods import METHODS, find_method, gclip
 from gclip_core.types import Method
 
-SWITCHED = {"amf": (True, False), "cs": (False, True), "gclip": (True, True)}
+Switches = tuple[bool, bool]
+"""AMF and CS, each on or off."""
+SWITCHED: dict[str, Switches] = {"amf": (True, False), "cs": (False, True), "gclip": (True, True)}
 """GCLIP with each of its switches, AMF and CS, on, then both."""
-VARIANTS = tuple(one for name in METHODS for one in (SWITCHED if name == "gclip" else (name,)))
+VARIANTS = tuple(
+    variant for name in METHODS for variant in (SWITCHED if name == "gclip" else (name,))
+)
 """The name of every method, in the order of the table, with those of SWITCHED for GCLIP."""
-OF_METHOD = tuple(name for name in signature(gclip).parameters if name in FIELDS)[2:]
-"""Settings that are arguments of :func:`gclip_core.methods.gclip`, after its two switches."""
+ARGUMENTS = (
+    "amf_blocks",
+    "cs_blocks",
+    "n_fused",
+    "heads",
+    "cs_target",
+    "global_threshold",
+    "channel_threshold",
+)
+"""Settings that are arguments of :func:`gclip_core.methods.gclip` under the same name."""
 
 
 def shown(extras: bool) -> tuple[str, ...]:
     """Names of the variants that Compare shows; ``extras``: also those that one asks for."""
+    if extras:
+        return VARIANTS
     usual = {"gclip", *(name for name, method in METHODS.items() if method.shown)}
-    return tuple(name for name in VARIANTS if extras or name in usual)
+    return tuple(name for name in VARIANTS if name in usual)
 
 
-def variant(settings: Settings, name: str) -> Method:
-    """The method of a variant's name under the page's settings."""
-    return ablation(settings, *SWITCHED[name]) if name in SWITCHED else find_method(name)
+def arguments(settings: Settings) -> dict[str, Any]:
+    """The arguments of :func:`gclip_core.methods.gclip` besides its two switches."""
+    named = {name: getattr(settings, name) for name in ARGUMENTS}
+    return {**named, "cs_channels": settings.channels or None}
 
 
-def chosen(settings: Settings) -> Method:
-    """The method that the page's own switches name."""
-    method = find_method(settings.method)
-    return ablation(settings, settings.amf, settings.cs) if method.switchable else method
-
-
-def ablation(settings: Settings, amf: bool, cs: bool) -> Method:
-    """ClearCLIP under the page's settings with AMF and CS on or off, named as the page names it."""
+def ablations(settings: Settings) -> dict[Switches, Method]:
+    """ClearCLIP under the page's settings with AMF and CS off and on, named as the page does."""
     both = gclip(**arguments(settings))
-    averaged = ", averaged with the attention of earlier blocks" * amf
+    return {(amf, cs): _ablation(both, amf, cs) for amf in (False, True) for cs in (False, True)}
+
+
+def _ablation(both: Method, amf: bool, cs: bool) -> Method:
+    title, summary = "ClearCLIP", "Query-Query attention"
+    if amf:
+        title += " + AMF"
+        summary += ", averaged with the attention of earlier blocks"
+    if cs:
+        title += " + CS"
+        summary += "; one abnormal FFN channel scaled down"
     return replace(
         both,
-        title="GCLIP" if amf and cs else "ClearCLIP" + " + AMF" * amf + " + CS" * cs,
-        summary=f"Query-Query attention{averaged}{'; one abnormal FFN channel scaled down' * cs}.",
+        title="GCLIP" if amf and cs else title,
+        summary=f"{summary}.",
         fusion=both.fusion if amf else None,
         suppression=both.suppression if cs else None,
     )
 
 
-def arguments(settings: Settings) -> dict[str, Any]:
-    """The arguments of :func:`gclip_core.methods.gclip` besides its two switches."""
-    named = {name: getattr(settings, name) for name in OF_METHOD}
-    return {**named, "cs_channels": settings.channels or None}
+def chosen(settings: Settings, switched: Mapping[Switches, Method]) -> Method:
+    """The method that the page's own switches name; ``switched`` are :func:`ablations`."""
+    method = find_method(settings.method)
+    return switched[settings.amf, settings.cs] if method.switchable else method
+
+
+def variant(name: str, switched: Mapping[Switches, Method]) -> Method:
+    """The method of a variant's name; ``switched`` are :func:`ablations`."""
+    return switched[SWITCHED[name]] if name in SWITCHED else find_method(name)

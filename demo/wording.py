@@ -138,9 +138,8 @@ def needs_fetch(entry: BackboneEntry, allowed: bool) -> str:
     )
 
 
-def status(backbone: str, grid: Grid, milliseconds: float, scaled: tuple[Grid, Grid] | None) -> str:
+def status(backbone: str, grid: Grid, took: str, scaled: tuple[Grid, Grid] | None) -> str:
     """The status line; ``scaled`` are the sizes of a large upload before and after."""
-    took = f"{milliseconds:.0f} ms" if milliseconds else "from the cache"
     parts = [backbone, f"{grid[0]} × {grid[1]} patches", took]
     if scaled:
         (height, width), size = scaled

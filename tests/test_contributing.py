@@ -60,21 +60,20 @@ assert [c.name for c in datasets.DATASETS["mine"].classes()] == ["cat", "sofa"]
 
 TAB = """
 from demo import launch
-from demo.look import Request, Studio
+from demo.answer import compute, resolve
+from demo.engine import Engine, Request
 from demo.settings import Settings
+from demo.tabs import TABS
 from demo.variants import VARIANTS
 assert "mine" in VARIANTS
-studio = Studio()
-page = launch.build(studio)
+engine = Engine()
+page = launch.build(engine)
 made = [b for b in page.blocks.values() if getattr(b, "elem_id", None) == "areas"]
 assert len(made) == 1
-import gradio as gr
-from demo.controls import Controls
-from demo.tabs import areas
-with gr.Blocks():
-    tab = areas.build(studio, Controls())
+(entry,) = [entry for entry in TABS if entry.name == "areas"]
 settings = Settings(words="cat, sky", background="off", short_side=96, templates="plain")
-(shown,) = tab.show(studio.look(Request(settings))).values()
+answer = compute(engine, resolve(engine, Request(settings)))
+(shown,) = entry.view(entry.compute(engine, answer)).values()
 assert set(shown) == {"cat", "sky"}
 assert 0.5 < sum(shown.values()) <= 1.001
 """

@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from demo import variants
+from demo.answer import resolve, segment
+from demo.engine import Engine, Request
 from demo.host import memory
-from demo.look import Request, Studio
 from demo.settings import Settings
 from evaluation.photos import star_photos
 from gclip_core import load_backbone
@@ -30,7 +31,7 @@ def _answers(backbone: Backbone, questions: int, asked: int, threads: int) -> li
     every = list(itertools.product(photos, WORDS, variants.VARIANTS, (False, True)))
     chosen = random.Random(0).sample(every, questions)
 
-    def answer(studio: Studio, question: tuple[str, str, str, bool]) -> tuple[Tensor, Tensor]:
+    def answer(engine: Engine, question: tuple[str, str, str, bool]) -> tuple[Tensor, Tensor]:
         example, words, name, plant = question
         settings = Settings(
             example=example,
@@ -40,14 +41,15 @@ def _answers(backbone: Backbone, questions: int, asked: int, threads: int) -> li
             plant=plant,
             plant_channel=7,
         )
-        found = studio.look(Request(settings)).segment(variants.variant(settings, name))
-        return found.labels, found.logits
+        asked = resolve(engine, Request(settings))
+        result = segment(engine, asked, variants.variant(name, asked.switched)).result
+        return result.labels, result.logits
 
     alone = {}
     for question in chosen:
         backbone.text_cache.clear()
-        alone[question] = answer(Studio(backbone), question)
-    together = Studio(backbone)
+        alone[question] = answer(Engine(backbone), question)
+    together = Engine(backbone)
 
     def differs(number: int) -> str:
         chance = random.Random(number)

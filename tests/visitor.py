@@ -23,9 +23,9 @@ import httpx
 import pytest
 
 from demo import api, launch, main, page
+from demo.engine import Engine
 from demo.host import guard
 from demo.host.pending import MAX_WAITING
-from demo.look import Studio
 from tests import ROOT, free_port
 
 API = "/gradio_api"
@@ -100,14 +100,14 @@ def serving(*arguments: str) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def served(studio: Studio, waiting: int = MAX_WAITING) -> Iterator[str]:
+def served(engine: Engine, waiting: int = MAX_WAITING) -> Iterator[str]:
     """The page in this process, where so many may wait; its address."""
-    demo = launch.build(studio)
+    demo = launch.build(engine)
     demo.queue(max_size=waiting, api_open=False)
     options = launch.launch_settings(main.parser().parse_args([])) | {"server_port": None}
     _, address, _ = demo.launch(
         **options,
-        app_kwargs=guard.app_settings(demo, api.checks(), page.routes()),
+        app_kwargs=guard.app_settings(demo, api.checks(), page.routes(engine)),
         prevent_thread_lock=True,
         quiet=True,
     )

@@ -2,30 +2,51 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from demo.answer import Answer
 from demo.controls import Controls, Tab
-from demo.look import Studio
+from demo.engine import Engine, Request
 from demo.tabs import attention, channels, compare, export, learn, side
 
 
 @dataclass(frozen=True)
 class TabEntry:
-    """A tab of the page: its name in links, its label, and what builds it.
+    """A tab of the page: its name in links, its label, and its three functions.
 
-    ``heavy``: it always waits in the queue for heavy requests.
+    ``build`` makes its components; ``compute`` makes its own frozen value of an answer; ``view``
+    makes of that value what each component shows, by the names of ``build``'s parts. Only
+    ``compute`` may use the engine.
+
+    ``heavy``: it always waits in the queue for heavy requests. ``alternates``: others have their
+    turn between its methods. ``keep`` False: what it shows does not last.
+    ``request`` is what a tab that shows everybody the same asks for, whatever the settings.
     """
 
     name: str
     label: str
-    build: Callable[[Studio, Controls], Tab]
+    build: Callable[[Engine, Controls], Tab]
+    compute: Callable[[Engine, Answer], Any]
+    view: Callable[[Any], dict[str, Any]]
     heavy: bool = False
+    alternates: bool = False
+    keep: bool = True
+    request: Request | None = None
 
 
 TABS: tuple[TabEntry, ...] = (
-    TabEntry("side", "Side by side", side.build),
-    TabEntry("compare", "Compare", compare.build, heavy=True),
-    TabEntry("attention", "Attention", attention.build),
-    TabEntry("channels", "Channels", channels.build),
-    TabEntry("export", "Export", export.build, heavy=True),
-    TabEntry("learn", "Learn", learn.build),
+    TabEntry("side", "Side by side", side.build, side.compute, side.view),
+    TabEntry(
+        "compare",
+        "Compare",
+        compare.build,
+        compare.compute,
+        compare.view,
+        heavy=True,
+        alternates=True,
+    ),
+    TabEntry("attention", "Attention", attention.build, attention.compute, attention.view),
+    TabEntry("channels", "Channels", channels.build, channels.compute, channels.view),
+    TabEntry("export", "Export", export.build, export.compute, export.view, heavy=True, keep=False),
+    TabEntry("learn", "Learn", learn.build, learn.compute, learn.view, request=learn.REQUEST),
 )

@@ -1,20 +1,64 @@
 """Attention: where every patch looks, in any block and in the last one without and with AMF."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import gradio as gr
+import numpy as np
+from numpy.typing import NDArray
 
 from demo import widgets, wording
-from demo.controls import QUIET, Answer, Controls, Tab, block_chosen, in_browser, place_chosen
-from demo.look import Look, Studio
+from demo.answer import Answer
+from demo.controls import QUIET, Controls, Tab, block_chosen, in_browser, place_chosen
+from demo.engine import Engine
+from demo.host.blob_store import Later
 from demo.settings import as_control
 from demo.tabs import common
 from demo.widgets import values
-from gclip_core.types import Method
+from demo.widgets.values import Json
+from gclip_core.types import GlobalTokens, Method, MethodReport
 
 HEAD_MEAN = ["mean of all heads", "mean"]
 PLAIN_NOTE = "Query-Query alone: each patch looks at those with a similar query, wherever they are."
 
 
-def build(studio: Studio, controls: Controls) -> Tab:
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """One attention matrix, and where the class token looks (N,)."""
+
+    matrix: Later
+    class_row: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """All blocks, and three maps: the block in view's own, the last block without and with AMF.
+
+    ``report`` names the blocks that AMF takes, whether or not it is on; ``received`` (L, N),
+    1 = uniform, and ``tokens`` are of every block. ``own``, ``off`` and ``on`` are of ``head``
+    (0-based, None for the mean). Of a method without switches ``on`` is its own, ``mixes`` what it
+    mixes in, and ``known`` are sentences on it.
+    """
+
+    picture: Json
+    report: MethodReport
+    received: NDArray[np.float32]
+    tokens: GlobalTokens
+    block: int
+    head: int | None
+    n_heads: int
+    own: Matrix
+    off: Matrix
+    on: Matrix
+    method: Method
+    mixes: str
+    known: Sequence[str]
+    patch: tuple[int, int] | None
+    simulated: str
+
+
+def build(engine: Engine, controls: Controls) -> Tab:
     """The strip of all blocks; under it three maps that follow one pointer."""
     gr.Markdown(wording.ATTENTION_INTRO, elem_classes=["gclip-note"])
     with gr.Column(elem_classes=["cardbox"]):
@@ -23,77 +67,90 @@ def build(studio: Studio, controls: Controls) -> Tab:
         head = controls.make(
             "view_head", choices=[HEAD_MEAN], elem_id="head", allow_custom_value=True
         )
-        live = widgets.attention(elem_id="live-attention")
+        maps = widgets.attention(elem_id="live-attention")
 
-    def show(look: Look) -> Answer:
-        n_heads = look.segmenter.backbone.n_heads
-        heads = [HEAD_MEAN, *((str(h + 1), str(h + 1)) for h in range(n_heads))]
-        return {
-            strip: _strip(look),
-            head: gr.Dropdown(choices=heads, value=as_control("view_head", head_in_view(look))),
-            live: _maps(look),
-        }
-
-    live.select(place_chosen, None, controls["patch"], **QUIET)
+    maps.select(place_chosen, None, controls["patch"], **QUIET)
     changes = [
         strip.select(block_chosen, None, controls["view_block"], **QUIET),
         strip.clear(**in_browser("() => false", outputs=controls["plant"])),
     ]
-    return Tab(outputs=[strip, head, live], show=show, changes=changes)
+    return Tab({"strip": strip, "head": head, "maps": maps}, changes)
 
 
-def block_in_view(look: Look) -> int:
-    """The chosen block, else the first that AMF takes."""
-    block, last = look.settings.view_block, look.segmenter.backbone.n_blocks - 1
-    return look.findings(ablations(look)[1]).fusion.blocks[0] if block is None else min(block, last)
+def compute(engine: Engine, answer: Answer) -> Value:
+    """What patches receive in every block, and three matrices of the chosen head."""
+    question, scene = answer.question, answer.question.scene
+    settings, method, segmenter = question.settings, question.chosen, scene.segmenter
+    trunk, backbone = engine.trunk(scene, method), segmenter.backbone
+    block = settings.view_block
+    block = answer.gclip.fusion.blocks[0] if block is None else min(block, backbone.n_blocks - 1)
+    head = settings.view_head
+    head = None if head is None else min(head, backbone.n_heads - 1)
+    cs = method.suppression is not None
+    off = question.switched[False, cs]
+    on = question.switched[True, cs] if method.switchable else method
 
+    def last(used: Method) -> Matrix:
+        row = segmenter.last_attention(trunk, used, head)[0, 1:].numpy()
+        return Matrix(common.matrix(engine, question, used, head), row)
 
-def head_in_view(look: Look) -> int | None:
-    """The chosen head, None for the mean of all."""
-    head = look.settings.view_head
-    return None if head is None else min(head, look.segmenter.backbone.n_heads - 1)
-
-
-def ablations(look: Look) -> tuple[Method, Method]:
-    """The methods without and with AMF, with CS as the request has it."""
-    cs = look.chosen.suppression is not None
-    return look.ablation(False, cs), look.ablation(True, cs)
-
-
-def _strip(look: Look) -> values.Json:
-    found, seen = look.findings(ablations(look)[1]), common.tokens(look)
-    received = look.segmenter.received(look.trunk(look.chosen), clean=False).numpy()
-    block = block_in_view(look)
-    strip = values.blocks_value(common.picture(look), received, seen, found.fusion.blocks, block)
-    return {**strip, "note": wording.strip_note(found), "simulated": common.simulated(look)}
-
-
-def _maps(look: Look) -> values.Json:
-    """The block's own attention, then the last block's matrix without and with AMF."""
-    seg, trunk, method = look.segmenter, look.trunk(look.chosen), look.chosen
-    head, block, n = head_in_view(look), block_in_view(look), seg.backbone.n_blocks
-    seen, (off, on) = common.tokens(look), ablations(look)
-    blocks = look.findings(on).fusion.blocks
-    fused = sorted({token for one in blocks for token in seen.tokens[one]})
-
-    def used(one: Method, title: str, note: str) -> values.Map:
-        row = seg.last_attention(trunk, one, head)[0, 1:].numpy()
-        return values.Map(title, common.matrix(look, one, head), fused, row, note)
-
-    own = values.Map(
-        f"Block {block + 1} of {n}",
-        common.block_matrix(look, block, head),
-        seen.tokens[block],
-        seg.attention_map(trunk, block, head)[0, 1:].numpy(),
-        wording.map_note(len(seen.tokens[block]), seen.agreement[block]),
+    own = segmenter.attention_map(trunk, block, head)[0, 1:].numpy()
+    return Value(
+        picture=common.picture(engine, answer),
+        report=answer.gclip,
+        received=segmenter.received(trunk, clean=False).numpy(),
+        tokens=segmenter.globality(trunk, settings.global_threshold, clean=False),
+        block=block,
+        head=head,
+        n_heads=backbone.n_heads,
+        own=Matrix(common.block_matrix(engine, question, block, head), own),
+        off=last(off),
+        on=last(on),
+        method=method,
+        mixes=wording.mixes(answer.report.fusion, method),
+        known=wording.on_this_model(backbone.name, [method]),
+        patch=settings.patch,
+        simulated=common.simulated(question),
     )
-    if method.switchable:
-        titles = [f"Block {n}, AMF {state}" for state in ("off", "on")]
-        last = on, titles[1], wording.fused_note(blocks, len(fused))
+
+
+def view(value: Value) -> dict[str, Any]:
+    """The strip, the menu of heads, the maps."""
+    heads = [HEAD_MEAN, *((str(head + 1), str(head + 1)) for head in range(value.n_heads))]
+    chosen = as_control("view_head", value.head)
+    return {
+        "strip": _strip_view(value),
+        "head": gr.Dropdown(choices=heads, value=chosen),
+        "maps": _maps_view(value),
+    }
+
+
+def _strip_view(value: Value) -> Json:
+    blocks = value.report.fusion.blocks
+    strip = values.blocks_value(value.picture, value.received, value.tokens, blocks, value.block)
+    return {**strip, "note": wording.strip_note(value.report), "simulated": value.simulated}
+
+
+def _maps_view(value: Value) -> Json:
+    """The block's own attention, then the last block's matrix without and with AMF."""
+    n_blocks, blocks, tokens = len(value.report.channels), value.report.fusion.blocks, value.tokens
+    fused = sorted({token for block in blocks for token in tokens.tokens[block]})
+    own_tokens, agreement = tokens.tokens[value.block], tokens.agreement[value.block]
+    if value.method.switchable:
+        titles = [f"Block {n_blocks}, AMF off", f"Block {n_blocks}, AMF on"]
+        note = wording.fused_note(blocks, len(fused))
     else:
-        titles = [wording.last_title(n, which, method) for which in ("without", "with")]
-        known = wording.on_this_model(look.bare.backbone.name, [method])
-        mixes = wording.mixes(look.segment(method).report.fusion, method)
-        last = method, titles[1], " ".join([method.summary, mixes, *known])
-    maps = [own, used(off, titles[0], PLAIN_NOTE), used(*last)]
-    return values.attention_value(common.picture(look), maps, look.settings.patch)
+        sides = ("without", "with")
+        titles = [wording.last_title(n_blocks, side, value.method) for side in sides]
+        note = " ".join([value.method.summary, value.mixes, *value.known])
+
+    def shown(matrix: Matrix, title: str, outlined: Sequence[int], note: str) -> values.Map:
+        return values.Map(title, matrix.matrix, outlined, matrix.class_row, note)
+
+    own_note = wording.map_note(len(own_tokens), agreement)
+    maps = [
+        shown(value.own, f"Block {value.block + 1} of {n_blocks}", own_tokens, own_note),
+        shown(value.off, titles[0], fused, PLAIN_NOTE),
+        shown(value.on, titles[1], fused, note),
+    ]
+    return values.attention_value(value.picture, maps, value.patch)

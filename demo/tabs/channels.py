@@ -1,7 +1,7 @@
 """Channels: the norms of every FFN output channel, other channels to suppress, a simulation."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -9,29 +9,58 @@ import numpy as np
 from gradio.components import Component
 
 from demo import variants, widgets, wording
-from demo.controls import RAW, Answer, Controls, Tab, chosen, in_browser, in_words
-from demo.look import Look, Mask, Studio
+from demo.answer import Answer, mask, resolve
+from demo.controls import RAW, Controls, Shown, Tab, chosen, in_browser, in_words
+from demo.engine import Engine
 from demo.settings import Settings
 from demo.tabs import common
 from demo.widgets import values
+from demo.widgets.values import Json, Side
 from gclip_core import cs as suppression
 from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError
 
 DRAGGED = ("channels", "cs_blocks", "cs")
 ONE_REGION, TWO_REGIONS = "#1f9d83", "#e0633a"
+MASK_SIDE = 448
+"""Pixels of a mask here, on its longer side."""
 
 
-def build(studio: Studio, controls: Controls) -> Tab:
+@dataclass(frozen=True, eq=False)
+class Value:
+    """Masks without and with CS (under a simulation also without it), norms, and cosines.
+
+    ``changed`` is the share of the pixels that CS relabels; ``amf`` whether AMF is on in all masks.
+    ``in_in_out`` are cosines of Values in one region and across two, without and with CS, by
+    ``regions``. ``channels`` are those chosen by hand.
+    """
+
+    picture: Json
+    names: Sequence[str]
+    off: Side
+    on: Side
+    untouched: Side | None
+    changed: float
+    amf: bool
+    simulated: str
+    norms: common.Norms
+    channels: Sequence[int]
+    in_in_out: tuple[tuple[float, float], tuple[float, float]]
+    regions: str
+    opacity: float
+    pixel: tuple[int, int] | None
+
+
+def build(engine: Engine, controls: Controls) -> Tab:
     """Masks without and with CS; under them a block's norms beside what to plant or suppress."""
     gr.Markdown(wording.CHANNELS_INTRO, elem_classes=["gclip-note"])
     with gr.Column(elem_classes=["cardbox"]):
         with gr.Row(elem_classes=["masks"]):
-            masks = [
-                widgets.canvas(elem_id=f"channels-{name}", visible=name != "untouched")
+            masks = {
+                name: widgets.canvas(elem_id=f"channels-{name}", visible=name != "untouched")
                 for name in ("off", "on", "untouched")
-            ]
-        said = widgets.lines("channels-said", "What CS did")
+            }
+        notes = widgets.lines("channels-said", "What CS did")
     with gr.Row(elem_classes=["channelrow"]):
         with gr.Column(scale=5, min_width=300, elem_classes=["cardbox"]):
             plot = widgets.norms(elem_id="channel-norms")
@@ -40,34 +69,17 @@ def build(studio: Studio, controls: Controls) -> Tab:
                 plant_blocks = _planting(controls)
             similarity = widgets.card("similarity", wording.SIMILARITY)
 
-    def show(look: Look) -> Answer:
-        amf, planted = look.settings.amf, common.simulated(look)
-        off, on = (look.mask(look.ablation(amf, cs)) for cs in (False, True))
-        bare: dict[str, Any] = {"visible": bool(planted)}
-        if planted:
-            clean = look.changed(plant=False)
-            bare["value"] = _small(clean, clean.mask(off.method), "No simulation")
-        shown = [_small(look, off, "CS off"), _small(look, on, "CS on")]
-        changed = float((off.labels != on.labels).mean())
-        notes = [planted, *wording.suppression_said(look.suppression, changed, amf)]
-        return {
-            plot: _norms(look),
-            **dict(zip(masks, (*shown, gr.HTML(**bare)), strict=True)),
-            said: values.lines(notes=notes),
-            similarity: _similarity(look),
-        }
-
     @in_words
-    def select(event: gr.SelectData, *raw: Any) -> Answer:
+    def select(event: gr.SelectData, *raw: Any) -> Shown:
         if isinstance(event.index, int):
             return {controls["view_block"]: str(event.index)}
         if not event.index:
-            return _write(studio, controls, raw, ())
+            return _write(engine, controls, raw, ())
         first, last = chosen(event, 2)
-        return _write(studio, controls, raw, range(first, last + 1))
+        return _write(engine, controls, raw, range(first, last + 1))
 
-    def enter(*raw: Any) -> Answer:
-        return _write(studio, controls, raw, None)
+    def enter(*raw: Any) -> Shown:
+        return _write(engine, controls, raw, None)
 
     inputs, dragged = controls.components, [controls[name] for name in DRAGGED]
     changes = [
@@ -75,14 +87,8 @@ def build(studio: Studio, controls: Controls) -> Tab:
         plot.select(select, inputs, [*dragged, controls["view_block"]], **RAW),
         plant_blocks.submit(**in_browser("() => []")),
     ]
-    outputs = [plot, *masks, said, similarity]
-    return Tab(outputs=outputs, show=show, changes=changes, masks=masks)
-
-
-def _small(look: Look, mask: Mask, title: str) -> values.Json:
-    """A mask without a legend; no simulation is named."""
-    one = replace(mask, title=title)
-    return common.canvas(look, [one], simulated="", compact=True, max_side=448)
+    parts = {"norms": plot, **masks, "notes": notes, "similarity": similarity}
+    return Tab(parts, changes, masks=list(masks.values()))
 
 
 def _planting(controls: Controls) -> Component:
@@ -96,8 +102,8 @@ def _planting(controls: Controls) -> Component:
 
 
 def _write(
-    studio: Studio, controls: Controls, raw: tuple[Any, ...], channels: Sequence[int] | None
-) -> Answer:
+    engine: Engine, controls: Controls, raw: tuple[Any, ...], channels: Sequence[int] | None
+) -> Shown:
     """The controls that a choice of channels changes; the open tab shows why one is refused.
 
     ``channels`` None takes those that were typed.
@@ -105,7 +111,7 @@ def _write(
     parts = [controls[name] for name in DRAGGED]
     try:
         old = controls.settings(raw)
-        backbone = studio.segmenter(old).backbone
+        backbone = engine.segmenter(old).backbone
         every = controls.updates(
             choose(backbone, old, old.channels if channels is None else channels)
         )
@@ -114,36 +120,97 @@ def _write(
     return {part: every[part] for part in parts}
 
 
-def _norms(look: Look) -> values.Json:
-    found, block, settings = look.suppression, common.channels_block(look), look.settings
-    picked = settings.channels if block in found.suppressed else ()
-    whole = picked and picked[-1] - picked[0] == len(picked) - 1
-    ratios_after = suppression.ratios(found.norms_after)
+def compute(engine: Engine, answer: Answer) -> Value:
+    """Masks with CS off and on, under a simulation also without it; cosines of Values."""
+    question, settings = answer.question, answer.question.settings
+    off, on = (mask(engine, question, question.switched[settings.amf, cs]) for cs in (False, True))
+    untouched = None
+    if settings.plant:
+        clean = resolve(engine, question.request.changed(plant=False))
+        clean_mask = mask(engine, clean, off.method)
+        (untouched,) = common.sides(engine, clean, [clean_mask])
+    side_off, side_on = common.sides(engine, question, [off, on])
+    return Value(
+        picture=common.picture(engine, answer),
+        names=off.names,
+        off=side_off,
+        on=side_on,
+        untouched=untouched,
+        changed=float((off.labels != on.labels).mean()),
+        amf=settings.amf,
+        simulated=common.simulated(question),
+        norms=common.norms(answer),
+        channels=settings.channels,
+        in_in_out=tuple(
+            common.in_in_out(engine, answer, question.switched[False, cs]) for cs in (False, True)
+        ),
+        regions=common.regions(answer),
+        opacity=settings.opacity,
+        pixel=settings.pixel,
+    )
+
+
+def view(value: Value) -> dict[str, Any]:
+    """Three masks, the norms, the card of cosines, and what CS did."""
+    untouched: dict[str, Any] = {"visible": value.untouched is not None}
+    if value.untouched is not None:
+        untouched["value"] = _mask_view(value, value.untouched, "No simulation")
+    report = value.norms.report
+    notes = [value.simulated, *wording.suppression_said(report, value.changed, value.amf)]
+    return {
+        "norms": _norms_view(value),
+        "off": _mask_view(value, value.off, "CS off"),
+        "on": _mask_view(value, value.on, "CS on"),
+        "untouched": gr.update(**untouched),
+        "notes": values.lines(notes=notes),
+        "similarity": _similarity_view(value),
+    }
+
+
+def _mask_view(value: Value, side: Side, title: str) -> Json:
+    """A mask without a legend; no simulation is named."""
+    titled = Side(title, side.labels, side.shares, side.badge, side.matrix, side.words)
+    return values.canvas_value(
+        value.picture,
+        [titled],
+        value.names,
+        opacity=value.opacity,
+        pixel=value.pixel,
+        compact=True,
+        max_side=MASK_SIDE,
+    )
+
+
+def _norms_view(value: Value) -> Json:
+    report, block, threshold = value.norms.report, value.norms.block, value.norms.threshold
+    picked = value.channels if block in report.suppressed else ()
+    is_run = bool(picked) and picked[-1] - picked[0] == len(picked) - 1
+    after = suppression.ratios(report.norms_after)
     curves = [
-        values.entropy_curve(found.entropy, found.entropy_after),
-        values.ratio_curve(found.ratios, ratios_after, settings.channel_threshold),
+        values.entropy_curve(report.entropy, report.entropy_after),
+        values.ratio_curve(report.ratios, after, threshold),
     ]
-    note = wording.largest_note(found, block, settings.channel_threshold)
-    chosen = (picked[0], picked[-1]) if whole else None
-    return common.norms(look, note, curves, drags=True, chosen=chosen)
+    note = wording.largest_note(report, block, threshold)
+    run = (picked[0], picked[-1]) if is_run else None
+    return common.norms_view(value.norms, note, curves, drags=True, chosen=run)
 
 
-def _similarity(look: Look) -> values.Json:
+def _similarity_view(value: Value) -> Json:
     """In-in and in-out of the last block's Values, without and with CS."""
-    off, on = (look.alike(look.ablation(amf=False, cs=cs)) for cs in (False, True))
+    off, on = value.in_in_out
     bars = [
         {
             "name": f"{title}, {regions}",
-            "share": float(np.nan_to_num(value)),
+            "share": float(np.nan_to_num(cosine)),
             "colour": colour,
-            "text": "no pairs" if np.isnan(value) else wording.cosine(value),
+            "text": "no pairs" if np.isnan(cosine) else wording.cosine(cosine),
         }
-        for title, alike in (("CS off", off), ("CS on", on))
-        for regions, value, colour in zip(
-            ("one region", "two regions"), alike, (ONE_REGION, TWO_REGIONS), strict=True
+        for title, cosines in (("CS off", off), ("CS on", on))
+        for regions, cosine, colour in zip(
+            ("one region", "two regions"), cosines, (ONE_REGION, TWO_REGIONS), strict=True
         )
     ]
-    note = wording.similarity_note(look.regions, off, on)
+    note = wording.similarity_note(value.regions, off, on)
     return values.card(wording.SIMILARITY, bars=bars, note=note)
 
 
@@ -152,18 +219,18 @@ def choose(backbone: Backbone, settings: Settings, channels: Sequence[int]) -> S
 
     They replace the abnormal channel in the blocks CS changes; where the block in view is not
     among these, in that block alone. No channels at all clear the choice, and the one block that
-    it named.
+    it named. ``backbone`` has the planted channel of the settings.
 
     Raises:
         GclipError: the settings cannot be used.
     """
     named, block = settings.cs_blocks, settings.view_block
     if not channels:
-        one = not isinstance(named, str) and len(named) == 1
-        return settings.changed(channels=(), cs_blocks="backbone" if one else named)
-    repair = backbone.repair(variants.ablation(settings, amf=False, cs=True).suppression)
+        is_single = not isinstance(named, str) and len(named) == 1
+        return settings.changed(channels=(), cs_blocks="backbone" if is_single else named)
+    repair = backbone.repair(variants.ablations(settings)[False, True].suppression)
     blocks = tuple(repair.factors)
     if block is None:
         block = min(blocks or settings.planted_blocks(backbone.n_blocks))
-    chosen = settings.changed(channels=tuple(channels), cs=True)
-    return chosen if block in blocks else chosen.changed(cs_blocks=(block,))
+    changed = settings.changed(channels=tuple(channels), cs=True)
+    return changed if block in blocks else changed.changed(cs_blocks=(block,))

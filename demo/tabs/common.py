@@ -1,6 +1,8 @@
-"""What several tabs show of a look: its picture, its masks, and where its patches look."""
+"""What several tabs compute and show: the picture, masks, where patches look, notes on a mask."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,144 +11,87 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from demo import wording
+from demo.answer import Answer, Mask, Question, resolve, result_key, segment
 from demo.drawing import render
-from demo.look import Look, Mask
-from demo.widgets.blobs import STORE, Blob, Levels, attention_blob, packed, picture_blob
-from demo.widgets.values import Json, Side, canvas_value, norms_value
-from gclip_core import amf
-from gclip_core.types import GlobalTokens, Grid, Method
+from demo.engine import Engine, Request, Scene
+from demo.host.blob_store import Blob, Later
+from demo.host.byte_cache import nbytes
+from demo.widgets import values
+from demo.widgets.blobs import Levels, attention_blob, packed, picture_blob
+from demo.widgets.values import Json, Side
+from gclip_core import amf, cs
+from gclip_core.types import Grid, Method, MethodReport, Segmentation
 
 MAX_PATCHES = 768
 """Patches of a matrix that is shown; of more, squares are averaged."""
 
 
-def picture(look: Look) -> Json:
-    """The picture of a widget: its name, size and grid (height, width).
+# --- what the browser fetches later ---------------------------------------------------------------
+
+
+def picture(engine: Engine, answer: Answer) -> Json:
+    """The picture of a widget: its blob, size and grid (height, width).
 
     Matrices over it are averaged over squares of ``pooled`` patches a side.
     """
-    make = look.later(lambda look: picture_blob(look.picture.image))
-    name, size = STORE.offer(("picture", look.picture.digest), make), look.picture.size
-    return {"picture": name, "size": size, "grid": look.grid, "pooled": pooled(look.grid)}
+    shown, request = answer.question.scene.picture, answer.question.request
+    make = partial(_picture_blob, engine, request)
+    blob = engine.blobs.later(("picture", shown.digest), make, nbytes(request))
+    grid = answer.grid
+    return {"picture": blob, "size": shown.size, "grid": grid, "pooled": pooled(grid)}
 
 
-def matrix(look: Look, method: Method, head: int | None = None) -> str:
-    """The name of the last block's matrix under a method."""
-    key = ("matrix", *look.key, look.segmenter.backbone.planted, method, head)
-    return _offered(
-        look, key, lambda at: at.segmenter.last_attention(at.trunk(method), method, head)
-    )
+def _picture_blob(engine: Engine, request: Request) -> Blob:
+    return picture_blob(engine.picture(request).image)
 
 
-def block_matrix(look: Look, block: int, head: int | None) -> str:
-    """The name of a block's own matrix."""
-    suppressed = look.chosen.suppression
-    key = ("block", *look.key, look.segmenter.backbone.planted, suppressed, block, head)
-    return _offered(
-        look, key, lambda at: at.segmenter.attention_map(at.trunk(at.chosen), block, head)
-    )
+def matrix(engine: Engine, question: Question, method: Method, head: int | None = None) -> Later:
+    """The last block's matrix under a method, of the head mean or of one head."""
+
+    def whole(scene: Scene) -> torch.Tensor:
+        return scene.segmenter.last_attention(engine.trunk(scene, method), method, head)
+
+    return _matrix(engine, question, ("matrix", method, head), whole)
 
 
-def _offered(look: Look, key: tuple, whole: Callable[[Look], torch.Tensor]) -> str:
-    """The name of a matrix (1+N, 1+N), patch to patch and averaged over squares of patches."""
+def block_matrix(engine: Engine, question: Question, block: int, head: int | None) -> Later:
+    """A block's own matrix, of the head mean or of one head."""
+    chosen = question.chosen
 
-    def make(look: Look) -> Blob:
-        used = amf.patch_attention(whole(look)[1:]).numpy()
-        return attention_blob(render.pool_patches(used, look.grid, pooled(look.grid)), len(used))
+    def whole(scene: Scene) -> torch.Tensor:
+        return scene.segmenter.attention_map(engine.trunk(scene, chosen), block, head)
 
-    return STORE.offer(key, look.later(make))
+    return _matrix(engine, question, ("block", chosen.suppression, block, head), whole)
 
 
-def words_blob(look: Look, method: Method) -> str:
-    """The name of the words that match each patch best under a method."""
+def _matrix(
+    engine: Engine, question: Question, kind: tuple, whole: Callable[[Scene], torch.Tensor]
+) -> Later:
+    """A matrix (1+N, 1+N), patch to patch and averaged over squares of patches."""
+    request, planted = question.request, question.scene.segmenter.backbone.planted
 
-    def make(look: Look) -> Blob:
-        best, cosines, shares = best_words(look, method)
+    def make() -> Blob:
+        scene = engine.scene(request)
+        with engine.turn(scene):
+            grid = engine.encoded(scene).grid
+            used = amf.patch_attention(whole(scene)[1:]).numpy()
+        return attention_blob(render.pool_patches(used, grid, pooled(grid)), len(used))
+
+    return engine.blobs.later((*kind, question.scene.key, planted), make, nbytes(request))
+
+
+def words(engine: Engine, question: Question, method: Method) -> Later:
+    """The words that match each patch best under a method."""
+    request = question.request
+
+    def make() -> Blob:
+        again = resolve(engine, request)
+        result, scale = segment(engine, again, method).result, again.scene.segmenter.logit_scale
+        grid = engine.encoded(again.scene).grid
+        best, cosines, shares = best_words(result, grid, scale)
         return Blob(packed(best=best, cosines=cosines, shares=Levels(shares, 1.0, 255)))
 
-    return STORE.offer(("words", *look.result_key(method)), look.later(make))
-
-
-def canvas(look: Look, masks: Sequence[Mask], **more: Any) -> Json:
-    """Masks over the look's picture, each with its score and where its patches look.
-
-    A simulation is named, unless ``more`` says otherwise.
-    """
-
-    def side(mask: Mask) -> Side:
-        names: tuple[str, ...] = ()
-        if mask.title != wording.TRUTH:  # the truth was not computed: it looks nowhere
-            names = (matrix(look, mask.method), words_blob(look, mask.method))
-        return Side(mask.title, mask.labels, mask.shares, wording.miou(mask.miou), *names)
-
-    shown = {"opacity": look.settings.opacity, "pixel": look.settings.pixel}
-    options = {"simulated": simulated(look), **shown, **more}
-    return canvas_value(picture(look), list(map(side, masks)), masks[0].names, **options)
-
-
-def tokens(look: Look) -> GlobalTokens:
-    """Global tokens of every block, on the trunk of the request's method."""
-    trunk, threshold = look.trunk(look.chosen), look.settings.global_threshold
-    return look.segmenter.globality(trunk, threshold, clean=False)
-
-
-def found_nothing(masks: list[Mask]) -> str:
-    """The sentence on those of the masks that find none of the words."""
-    empty = [mask.title for mask in masks if not any(mask.areas)]
-    return wording.found_nothing(empty, masks[0].names)
-
-
-def missed(mask: Mask) -> list[str]:
-    """Words of the truth that the mask shows nowhere."""
-    return [mask.names[index] for index in mask.iou if not mask.areas[index]]
-
-
-def absent(mask: Mask) -> str:
-    """The sentence on typed words that are not in the truth, where it is known."""
-    return wording.absent([mask.names[index] for index in mask.absent if mask.miou is not None])
-
-
-def unmeasured(look: Look) -> str:
-    """Why a known truth measures nothing: none of its classes is among the words."""
-    if look.truth is None:
-        return ""
-    return "" if look.mask(look.chosen).iou else wording.untyped(look.truth.names)
-
-
-def simulated(look: Look) -> str:
-    """The sentence on a planted fault; empty where there is none."""
-    return "".join(map(wording.planted, look.segmenter.backbone.planted[:1]))
-
-
-def channels_block(look: Look) -> int:
-    """The block (0-based) whose channels are shown: the chosen one, else the first that CS changes.
-
-    Where CS changes none it is the first of the simulation's blocks, so that the block stays when
-    the simulation is switched off.
-    """
-    n = look.segmenter.backbone.n_blocks
-    if look.settings.view_block is not None:
-        return min(look.settings.view_block, n - 1)
-    return min(look.suppression.suppressed or look.settings.planted_blocks(n))
-
-
-def norms(look: Look, note: str, curves: list[Json], **more: Any) -> Json:
-    """The norms of the block in view, before and after CS, whether or not CS is on."""
-    found, block, cs = look.suppression, channels_block(look), look.chosen.suppression is not None
-    backbone = look.segmenter.backbone
-    return norms_value(
-        found.norms_before[block],
-        found.norms_after[block],
-        block,
-        curves,
-        model=backbone.title,
-        cs=cs,
-        abnormal=found.abnormal,
-        threshold=look.settings.channel_threshold,
-        note=note,
-        simulated=bool(backbone.planted),
-        **more,
-    )
+    return engine.blobs.later(("words", *result_key(question, method)), make, nbytes(request))
 
 
 def pooled(grid: Grid, most: int = MAX_PATCHES) -> int:
@@ -157,21 +102,130 @@ def pooled(grid: Grid, most: int = MAX_PATCHES) -> int:
     return square
 
 
-def best_words(look: Look, method: Method, most: int = 3) -> tuple[NDArray[np.integer], ...]:
+def best_words(
+    result: Segmentation, grid: Grid, logit_scale: float, most: int = 3
+) -> tuple[NDArray[np.integer], ...]:
     """The classes that match each patch best, (most, N), with their cosines and their shares.
 
     Class C is the best hidden word. The shares are the softmax over these classes alone, so that
     the largest is that of the label.
     """
-    result, grid = look.segment(method), look.grid
     logits = result.logits
     if tuple(logits.shape[1:]) != grid:
         logits = F.interpolate(logits[None], grid, mode="bilinear", align_corners=False)[0]
     classes, hidden = len(result.vocabulary.names), min(result.owner) < 0
-    owner = torch.tensor([one if one >= 0 else classes for one in result.owner])
+    owner = torch.tensor([index if index >= 0 else classes for index in result.owner])
     rows = logits.flatten(1)
     whole = rows.new_full((classes + hidden, rows.shape[1]), -torch.inf)
     whole.scatter_reduce_(0, owner[:, None].expand_as(rows), rows, "amax")
     best, which = whole.topk(min(most, len(whole)), dim=0)
-    cosines = best / look.segmenter.logit_scale
-    return which.numpy(), cosines.numpy(), best.softmax(0).numpy()
+    return which.numpy(), (best / logit_scale).numpy(), best.softmax(0).numpy()
+
+
+# --- values that several tabs have ----------------------------------------------------------------
+
+
+def sides(engine: Engine, question: Question, masks: Iterable[Mask]) -> list[Side]:
+    """Masks as the sides of a canvas, each with its score and where its patches look."""
+    made = []
+    for mask in masks:
+        side = Side(mask.title, mask.labels, mask.shares, wording.miou(mask.miou))
+        if mask.title != wording.TRUTH:  # the truth was not computed: it looks nowhere
+            looks = matrix(engine, question, mask.method)
+            fits = words(engine, question, mask.method)
+            side = Side(side.title, side.labels, side.shares, side.badge, looks, fits)
+        made.append(side)
+    return made
+
+
+@dataclass(frozen=True, eq=False)
+class Norms:
+    """The norms of the block in view (0-based), before and after CS, whether or not CS is on."""
+
+    report: MethodReport
+    block: int
+    cs: bool
+    model: str
+    threshold: float
+    simulated: bool
+
+
+def norms(answer: Answer) -> Norms:
+    """The norms of the block in view."""
+    question = answer.question
+    backbone = question.scene.segmenter.backbone
+    return Norms(
+        report=answer.gclip,
+        block=answer.block,
+        cs=question.chosen.suppression is not None,
+        model=backbone.title,
+        threshold=question.settings.channel_threshold,
+        simulated=bool(backbone.planted),
+    )
+
+
+def norms_view(norms: Norms, note: str, curves: Sequence[Json], **more: Any) -> Json:
+    """The card of norms."""
+    report, block = norms.report, norms.block
+    return values.norms_value(
+        report.norms_before[block],
+        report.norms_after[block],
+        block,
+        curves,
+        model=norms.model,
+        cs=norms.cs,
+        abnormal=report.abnormal,
+        threshold=norms.threshold,
+        note=note,
+        simulated=norms.simulated,
+        **more,
+    )
+
+
+def simulated(question: Question) -> str:
+    """The sentence on a planted fault; empty where there is none."""
+    planted = question.scene.segmenter.backbone.planted
+    return wording.planted(planted[0]) if planted else ""
+
+
+def in_in_out(engine: Engine, answer: Answer, method: Method) -> tuple[float, float]:
+    """Cosines of the last block's Values in one region and across two; nan where no pair is."""
+    scene, truth = answer.question.scene, answer.question.scene.picture.truth
+    labels = torch.from_numpy(truth.labels if truth else answer.mask.labels)
+    regions = cs.majority_labels(labels, answer.grid)
+    values_of_patches = scene.segmenter.values(engine.trunk(scene, method), method)
+    return cs.in_in_out(values_of_patches, regions)
+
+
+def regions(answer: Answer) -> str:
+    """What the regions of :func:`in_in_out` are."""
+    return "the truth" if answer.question.scene.picture.truth else "the mask shown"
+
+
+# --- notes on masks -------------------------------------------------------------------------------
+
+
+def empty_masks(masks: Sequence[Mask]) -> str:
+    """The sentence on those of the masks that find none of the words."""
+    empty = [mask.title for mask in masks if not any(mask.shares[:-1])]
+    return wording.found_nothing(empty, masks[0].names)
+
+
+def missed(mask: Mask) -> list[str]:
+    """Words of the truth that the mask shows nowhere."""
+    return [mask.names[index] for index in mask.iou if not mask.shares[index]]
+
+
+def absent(mask: Mask) -> str:
+    """The sentence on typed words that are not in the truth, where it is known."""
+    if mask.miou is None:
+        return ""
+    return wording.absent([mask.names[index] for index in mask.absent])
+
+
+def unmeasured(answer: Answer) -> str:
+    """Why a known truth measures nothing: none of its classes is among the words."""
+    truth = answer.question.scene.picture.truth
+    if truth is None or answer.mask.iou:
+        return ""
+    return wording.untyped(truth.names)

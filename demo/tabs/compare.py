@@ -1,25 +1,27 @@
 """Compare: every method on one picture as a table of the field, and two of its masks at once."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import gradio as gr
 import numpy as np
 import torch
 
-from demo import widgets, wording
-from demo.controls import QUIET, Answer, Controls, Tab, in_browser, slide_opacity
+from demo import variants, widgets, wording
+from demo.answer import Answer, Mask, Question, mask, mask_of, segment
+from demo.controls import QUIET, Controls, Tab, in_browser, slide_opacity
 from demo.drawing import render
-from demo.look import Look, Mask, Studio
+from demo.engine import Engine
 from demo.tabs import common
-from demo.variants import VARIANTS, shown, variant
+from demo.variants import VARIANTS
 from demo.widgets import values
-from demo.widgets.values import Json
+from demo.widgets.values import Json, Side
 from evaluation import metric
 from gclip_core import palette
 from gclip_core.errors import MethodError
 from gclip_core.methods import METHODS
-from gclip_core.types import class_shares
+from gclip_core.types import Method, MethodReport, class_shares
 
 TRUTH = "truth"
 """The known mask, beside the names of variants."""
@@ -27,68 +29,133 @@ SMALL = 224
 """Pixels of a mask in the table, on its longer side."""
 
 
-def build(studio: Studio, controls: Controls) -> Tab:
+@dataclass(frozen=True, eq=False)
+class Row:
+    """A variant of the table: its mask, report and milliseconds, or why it is refused."""
+
+    name: str
+    method: Method
+    mask: Mask | None = None
+    report: MethodReport | None = None
+    milliseconds: float = 0.0
+    refused: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """The rows of the table, the truth where it is known, and two masks to swipe between.
+
+    ``pair`` are the names of the two in the settings; ``has_scores``: both are measured.
+    """
+
+    picture: Json
+    rows: Sequence[Row]
+    truth: Mask | None
+    unmeasured: str
+    known: Sequence[str]
+    pair: tuple[str, str]
+    sides: Sequence[Side]
+    has_scores: bool
+    names: Sequence[str]
+    simulated: str
+    opacity: float
+    pixel: tuple[int, int] | None
+
+
+def build(engine: Engine, controls: Controls) -> Tab:
     """The table; under it two masks to swipe between. A press on a row opens its mask there."""
     gr.Markdown(wording.COMPARE_NOTE, elem_classes=["gclip-note"])
     with gr.Column(elem_classes=["cardbox"]):
         table = widgets.methods(elem_id="methods")
         controls.make("extras", container=False)
-    said = widgets.lines("compare-notes", "What the table shows")
-    choices = [(variant(controls.opening, name).title, name) for name in VARIANTS]
+    notes = widgets.lines("compare-notes", "What the table shows")
+    switched = variants.ablations(controls.opening)
+    choices = [(variants.variant(name, switched).title, name) for name in VARIANTS]
     choices.append((wording.TRUTH, TRUTH))
     with gr.Column(elem_classes=["cardbox"], elem_id="pair"):
         with gr.Row(elem_classes=["pairchoice"]):
             left = controls.make("left", choices=choices)
             right = controls.make("right", choices=choices)
-        both = widgets.canvas(elem_id="pair-canvas")
-
-    def show(look: Look) -> Answer:
-        found, truth = see(look, shown(look.settings.extras)), known(look)
-        masks = [one for one in found.values() if isinstance(one, Mask)]
-        notes = [
-            wording.DOTS,
-            *wording.on_this_model(look.bare.backbone.name, [one.method for one in masks]),
-            common.found_nothing(masks),
-            common.absent(masks[0]),
-            "" if truth else common.unmeasured(look) or wording.TRUTH_EMPTY,
-        ]
-        return {
-            table: _table(look, found, truth),
-            both: _both(look, *pair(look, truth)),
-            said: values.lines(notes=notes),
-        }
+        pair = widgets.canvas(elem_id="pair-canvas")
 
     def choose(event: gr.SelectData, left: str, right: str) -> tuple[str, str]:
         name = event.index if event.index in (*VARIANTS, TRUTH) else right
         return (right if name == left else left), name
 
-    slide_opacity(both, controls)
+    slide_opacity(pair, controls)
     chosen = table.select(choose, [left, right], [left, right], preprocess=False, **QUIET)
     changes = [table.clear(**in_browser("() => false", outputs=controls["plant"])), chosen]
-    return Tab(outputs=[table, said, both], show=show, changes=changes, masks=[both])
+    return Tab({"table": table, "notes": notes, "pair": pair}, changes, masks=[pair])
 
 
-def see(look: Look, names: Sequence[str]) -> dict[str, Mask | str]:
-    """The mask under each variant, all from one encoding, or why it cannot take this picture."""
-    found: dict[str, Mask | str] = {}
-    for name in names:
-        try:
-            found[name] = look.mask(variant(look.settings, name))
-        except MethodError as error:
-            found[name] = str(error)
-    return found
+def compute(engine: Engine, answer: Answer) -> Value:
+    """The mask of every method, all from one encoding; the truth; the two chosen masks."""
+    question, settings = answer.question, answer.question.settings
+    plain = mask(engine, question, METHODS["clearclip"])
+    truth = truth_of(question, plain)
+    rows = [row(engine, question, name) for name in variants.shown(settings.extras)]
+    by_name = {one.name: one for one in rows}
+
+    def chosen(name: str) -> Mask:
+        if name == TRUTH:
+            return truth or plain
+        return (by_name.get(name) or row(engine, question, name)).mask or plain
+
+    left, right = chosen(settings.left), chosen(settings.right)
+    methods = [one.method for one in rows if one.mask is not None]
+    return Value(
+        picture=common.picture(engine, answer),
+        rows=rows,
+        truth=truth,
+        unmeasured=common.unmeasured(answer),
+        known=wording.on_this_model(question.scene.clean.backbone.name, methods),
+        pair=(settings.left, settings.right),
+        sides=common.sides(engine, question, [left, right]),
+        has_scores=left.miou is not None and right.miou is not None,
+        names=plain.names,
+        simulated=common.simulated(question),
+        opacity=settings.opacity,
+        pixel=settings.pixel,
+    )
 
 
-def known(look: Look) -> Mask | None:
+def row(engine: Engine, question: Question, name: str) -> Row:
+    """A variant's mask, or why it cannot take this picture."""
+    method = variants.variant(name, question.switched)
+    try:
+        segmented = segment(engine, question, method)
+    except MethodError as error:
+        return Row(name, method, refused=str(error))
+    milliseconds = 1000 * segmented.seconds
+    return Row(name, method, mask_of(segmented), segmented.result.report, milliseconds)
+
+
+def truth_of(question: Question, plain: Mask) -> Mask | None:
     """The truth as a mask in the visitor's classes, -1 for the rest; None where none is known."""
-    plain = look.mask(METHODS["clearclip"])
-    if look.truth is None or not plain.iou:
+    truth, typed = question.scene.picture.truth, question.words.classes
+    if truth is None or not plain.iou:
         return None
-    words = look.segment(plain.method).vocabulary
-    typed = metric.typed_truth(look.truth.labels, look.truth.names, words)
-    labels = np.where(typed < len(words), typed, -1)
+    labels = metric.typed_truth(truth.labels, truth.names, typed)
+    labels = np.where(labels < len(typed), labels, -1)
     shares = class_shares(torch.from_numpy(labels), len(plain.names))
     return replace(plain, title=wording.TRUTH, labels=labels, shares=shares, iou={}, miou=None)
+
+
+def view(value: Value) -> dict[str, Any]:
+    """The table, the two masks, and notes."""
+    masks = [row.mask for row in value.rows if row.mask is not None]
+    notes = [
+        wording.DOTS,
+        *value.known,
+        common.empty_masks(masks),
+        common.absent(masks[0]),
+        "" if value.truth else value.unmeasured or wording.TRUTH_EMPTY,
+    ]
+    return {
+        "table": _table_view(value, masks),
+        "notes": values.lines(notes=notes),
+        "pair": _pair_view(value),
+    }
 
 
 def best(scores: Mapping[str, float | None]) -> tuple[str, ...]:
@@ -100,68 +167,81 @@ def best(scores: Mapping[str, float | None]) -> tuple[str, ...]:
     return tuple(name for name, score in written.items() if score == most)
 
 
-def pair(look: Look, truth: Mask | None) -> tuple[Mask, Mask]:
-    """The two masks that the settings name; ClearCLIP in place of one that is not to be had."""
-
-    def one(name: str) -> Mask:
-        mask = truth if name == TRUTH else see(look, [name])[name]
-        return mask if isinstance(mask, Mask) else look.mask(METHODS["clearclip"])
-
-    return one(look.settings.left), one(look.settings.right)
-
-
-def _table(look: Look, found: dict[str, Mask | str], truth: Mask | None) -> Json:
+def _table_view(value: Value, masks: Sequence[Mask]) -> Json:
     """A row a method: what it changes, its mask, its scores where truth is known, its time."""
-    masks = {name: one for name, one in found.items() if isinstance(one, Mask)}
-    first = next(iter(masks.values()))
-    size = render.fitting(first.labels.shape, SMALL)
-    scored = sorted(first.iou) if truth else []
-    scores = [{name: one.miou for name, one in masks.items()}] if truth else []
-    scores += [{name: one.iou[index] for name, one in masks.items()} for index in scored]
-    columns = [(column, best(column)) for column in scores]
-
-    def small(one: Mask) -> str:
-        return values.packed_labels(render.nearest(one.labels, size))
-
-    def row(order: int, name: str) -> Json:
-        method, one = variant(look.settings, name), found[name]
-        about = {
-            "name": name,
-            "title": method.title,
-            "order": order,
-            "year": method.year,
-            "citation": method.citation,
-            "summary": method.summary,
-            "marks": wording.method_marks(method),
-        }
-        if isinstance(one, str):
-            return {**about, "refused": one}
-        if method.switchable:
-            about["summary"] += f" {wording.amf_blocks(look.segment(method).report)}"
-        cells = [
-            {"value": column[name], "text": wording.points(column[name]), "best": name in top}
-            for column, top in columns
-        ]
-        milliseconds = 1000 * look.seconds(method)
-        return {**about, "scores": cells, "milliseconds": milliseconds, "mask": small(one)}
-
+    first, truth = masks[0], value.truth
+    shape = render.fitting(first.labels.shape, SMALL)
+    headers, columns = _scores(value.rows, first) if truth else ([], [])
     return {
         "kind": "methods",
-        **common.picture(look),
+        **value.picture,
         "colours": palette.of_names(first.names),
-        "shape": size,
-        "headers": ["mIoU", *(first.names[index] for index in scored)] if truth else [],
+        "shape": shape,
+        "headers": headers,
         "parts": wording.METHOD_PARTS,
-        "rows": [row(order, name) for order, name in enumerate(found)],
-        "truth": truth and {"name": TRUTH, "title": wording.TRUTH, "mask": small(truth)},
-        "pair": [look.settings.left, look.settings.right],
-        "opacity": look.settings.opacity,
-        "simulated": common.simulated(look),
+        "rows": [_row_view(order, row, columns, shape) for order, row in enumerate(value.rows)],
+        "truth": truth and {"name": TRUTH, "title": wording.TRUTH, "mask": _small(truth, shape)},
+        "pair": list(value.pair),
+        "opacity": value.opacity,
+        "simulated": value.simulated,
     }
 
 
-def _both(look: Look, left: Mask, right: Mask) -> Json:
+def _scores(rows: Iterable[Row], first: Mask) -> tuple[list[str], list[Mapping[str, float | None]]]:
+    """The headers and columns of scores by variant: mIoU, then the IoU of every class in truth."""
+    masks = {row.name: row.mask for row in rows if row.mask is not None}
+    scored = sorted(first.iou)
+    headers = ["mIoU", *(first.names[index] for index in scored)]
+    columns = [{name: mask.miou for name, mask in masks.items()}]
+    columns += [{name: mask.iou[index] for name, mask in masks.items()} for index in scored]
+    return headers, columns
+
+
+def _row_view(
+    order: int,
+    row: Row,
+    columns: Sequence[Mapping[str, float | None]],
+    shape: tuple[int, int],
+) -> Json:
+    method = row.method
+    about = {
+        "name": row.name,
+        "title": method.title,
+        "order": order,
+        "year": method.year,
+        "citation": method.citation,
+        "summary": method.summary,
+        "marks": wording.method_marks(method),
+    }
+    if row.mask is None:
+        return {**about, "refused": row.refused}
+    if method.switchable:
+        about["summary"] += f" {wording.amf_blocks(row.report)}"
+    scores = [
+        {
+            "value": column[row.name],
+            "text": wording.points(column[row.name]),
+            "best": row.name in best(column),
+        }
+        for column in columns
+    ]
+    small = _small(row.mask, shape)
+    return {**about, "scores": scores, "milliseconds": row.milliseconds, "mask": small}
+
+
+def _small(mask: Mask, shape: tuple[int, int]) -> str:
+    return values.packed_labels(render.nearest(mask.labels, shape))
+
+
+def _pair_view(value: Value) -> Json:
     """The two chosen masks, to swipe between; the table names a simulation."""
-    counted = left.miou is not None and right.miou is not None
-    notes = [wording.pointing(swipes=True), wording.SCORE_COUNTS if counted else ""]
-    return common.canvas(look, [left, right], notes=notes, mode="swipe", simulated="")
+    score = wording.SCORE_COUNTS if value.has_scores else ""
+    return values.canvas_value(
+        value.picture,
+        value.sides,
+        value.names,
+        opacity=value.opacity,
+        pixel=value.pixel,
+        notes=[wording.pointing(swipes=True), score],
+        mode="swipe",
+    )

@@ -2,7 +2,9 @@
 
 import json
 import tomllib
-from functools import cache
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -13,11 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from demo import widgets
-from demo.controls import Answer, Controls, Tab, in_browser
+from demo.answer import Answer, Mask, Question, mask, resolve
+from demo.controls import Controls, Tab, in_browser
 from demo.drawing import render
-from demo.look import Look, Mask, Request, Studio
+from demo.engine import Engine, Request
+from demo.host.blob_store import Blob, Later
 from demo.settings import Settings
-from demo.widgets.blobs import STORE, Blob
 from demo.widgets.values import Json
 from demo.wording import percent
 from evaluation.photos import star_photos
@@ -40,51 +43,88 @@ BRIGHT = 8
 STATES = ("clip", "clearclip", "amf", "cs", "amf_cs")
 STATES += tuple(f"fault_{name}" for name in STATES)
 """The masks of the lesson: ClearCLIP's, with what is switched on; CLIP's where "clip" is named."""
+LOOKS = ("clip", "clearclip", "amf", "fault_clearclip")
+"""States of which the texts name where patches look."""
 WORDS = ", ".join("; ".join(synonyms) for synonyms in star_photos()[PHOTO].words)
 REQUEST = Request(Settings(backbone=BUILT_IN, example=PHOTO, words=WORDS))
-"""The lesson's photo, words and model, whatever the page shows; ``look`` is always at these."""
+"""The lesson's photo, words and model, whatever the page shows."""
 
 
-def build(studio: Studio, controls: Controls) -> Tab:
+@dataclass(frozen=True, eq=False)
+class Value:
+    """What the lesson measures on its photo.
+
+    ``miou`` is that of each of the STATES, ``on_thing`` the share of attention that patches of
+    THING leave on it, of LOOKS. ``fault_norms`` (D,) are of the first of ``fault_blocks`` (0-based)
+    with its planted ``channel``. ``figures`` come later, by their kind and state.
+    """
+
+    miou: Mapping[str, float]
+    on_thing: Mapping[str, float]
+    fused_blocks: Sequence[int]
+    fault_blocks: Sequence[int]
+    fault_norms: NDArray[np.float32]
+    settings: Settings
+    figures: Mapping[tuple[str, str], Later]
+
+
+def build(engine: Engine, controls: Controls) -> Tab:
     """The lesson; its last button opens the file chooser with AMF and CS on."""
-    shown = widgets.lesson(elem_id="lesson")
-
-    def show(look: Look) -> Answer:
-        return {shown: value(look)}
-
+    lesson = widgets.lesson(elem_id="lesson")
     both = [controls["amf"], controls["cs"]]
-    own_photo = shown.submit(**in_browser("() => [true, true]", outputs=both))
-    return Tab(outputs=[shown], show=show, changes=[own_photo], own=REQUEST)
+    own_photo = lesson.submit(**in_browser("() => [true, true]", outputs=both))
+    return Tab({"lesson": lesson}, [own_photo])
 
 
-def value(look: Look) -> Json:
-    """Every page; a number stays with its %."""
-    filled = tomllib.loads(Template(LESSON).substitute(measure(look)).replace(" %", "\u00a0%"))
-    return {"kind": "lesson", "pages": [_page(look, page) for page in filled["page"]]}
+def compute(engine: Engine, answer: Answer) -> Value:
+    """What the lesson measures; ``answer`` is that of REQUEST."""
+    clean, faulty = answer.question, _faulty(engine)
+    n_blocks = len(answer.report.channels)
+    fault_blocks = clean.settings.planted_blocks(n_blocks)
+    masks = {name: state_mask(engine, clean, faulty, name) for name in STATES}
+    norms = faulty.scene.segmenter.backbone.norms
+    return Value(
+        miou={name: mask.miou or 0.0 for name, mask in masks.items()},
+        on_thing={name: looks(engine, clean, faulty, name)[1] for name in LOOKS},
+        fused_blocks=answer.gclip.fusion.blocks,
+        fault_blocks=fault_blocks,
+        fault_norms=norms[fault_blocks[0]].numpy(),
+        settings=clean.settings,
+        figures=_figures(engine, clean),
+    )
 
 
-def state(look: Look, name: str) -> tuple[Look, Method]:
-    """The look and the method of one of the STATES."""
+def _faulty(engine: Engine) -> Question:
+    """The lesson's question with a planted fault."""
+    return resolve(engine, REQUEST.changed(plant=True))
+
+
+def state(clean: Question, faulty: Question, name: str) -> tuple[Question, Method]:
+    """The question and the method of one of the STATES."""
     on = name.split("_")
-    at = look.changed(plant="fault" in on)
-    return at, METHODS["clip"] if "clip" in on else at.ablation("amf" in on, "cs" in on)
+    question = faulty if "fault" in on else clean
+    if "clip" in on:
+        return question, METHODS["clip"]
+    return question, question.switched["amf" in on, "cs" in on]
 
 
-def mask(look: Look, name: str) -> Mask:
+def state_mask(engine: Engine, clean: Question, faulty: Question, name: str) -> Mask:
     """The mask of one of the STATES."""
-    at, method = state(look, name)
-    return at.mask(method)
+    return mask(engine, *state(clean, faulty, name))
 
 
-def attention(look: Look, name: str) -> tuple[NDArray[np.float32], float]:
+def looks(
+    engine: Engine, clean: Question, faulty: Question, name: str
+) -> tuple[NDArray[np.float32], float]:
     """Where the patches of THING look in a state: (h, w), sum 1; and the share on THING."""
-    at, method = state(look, name)
-    matrix = amf.patch_attention(at.segmenter.last_attention(at.trunk(method), method)[1:])
-    truth = look.picture.truth
-    labels = cs.majority_labels(torch.from_numpy(truth.labels), look.grid).flatten()
+    question, method = state(clean, faulty, name)
+    scene, truth = question.scene, clean.scene.picture.truth
+    trunk = engine.trunk(scene, method)
+    matrix = amf.patch_attention(scene.segmenter.last_attention(trunk, method)[1:])
+    labels = cs.majority_labels(torch.from_numpy(truth.labels), trunk.grid).flatten()
     thing = labels == [THING in names for names in truth.names].index(True)
     weights = matrix[thing].mean(0)
-    return weights.reshape(look.grid).numpy(), float(weights[thing].sum())
+    return weights.reshape(trunk.grid).numpy(), float(weights[thing].sum())
 
 
 @cache
@@ -93,23 +133,59 @@ def stored(*path: str) -> dict[str, Any]:
     return json.loads(assets.path(*path).read_text("utf-8"))
 
 
-def measure(look: Look) -> dict[str, Any]:
+def _figures(engine: Engine, question: Question) -> dict[tuple[str, str], Later]:
+    """What is drawn of the steps' figures, by kind and state, each when it is first fetched."""
+    figures = {}
+    for page in PAGES:
+        for figure in (*page.get("before", ()), *page.get("after", ())):
+            kind, of = figure["kind"], figure.get("of", "")
+            if kind in ("photo", "mask", "look", "matrix"):
+                key = ("lesson", question.scene.clean.backbone.digest, kind, of)
+                figures[kind, of] = engine.blobs.later(key, partial(_draw, engine, kind, of))
+    return figures
+
+
+def _draw(engine: Engine, kind: str, of: str) -> Blob:
+    """A figure as a WebP."""
+    if kind == "matrix":
+        return Blob(assets.path("learn", f"stripes-{of}.webp").read_bytes(), "image/webp")
+    clean = resolve(engine, REQUEST)
+    image = clean.scene.picture.image
+    picture = render.fit(image, SIDE)
+    if kind == "mask":
+        shown = state_mask(engine, clean, _faulty(engine), of)
+        picture = render.overlay(image, shown.labels, shown.names, max_side=SIDE)
+    if kind == "look":
+        weights, _ = looks(engine, clean, _faulty(engine), of)
+        light = np.sqrt(np.clip(weights * weights.size / BRIGHT, 0, 1))
+        bright = Image.fromarray((255 * light).astype(np.uint8)).resize(picture.size)
+        picture = Image.composite(picture, Image.new("RGB", picture.size), bright)
+    return Blob(render.saved(picture, "WEBP", quality=84), "image/webp")
+
+
+def view(value: Value) -> dict[str, Any]:
+    """Every page of the lesson; a number stays with its %."""
+    text = Template(LESSON).substitute(numbers(value)).replace(" %", "\u00a0%")
+    pages = [_page_view(value, page) for page in tomllib.loads(text)["page"]]
+    return {"lesson": {"kind": "lesson", "pages": pages}}
+
+
+def numbers(value: Value) -> dict[str, Any]:
     """The values for the names in the texts."""
-    settings, measured = look.settings, stored("built-in", "measured.json")
-    fault = block_numbers(settings.planted_blocks(look.bare.backbone.n_blocks))
-    looks = (*STATES[:3], "fault_clearclip")
+    settings, measured = value.settings, stored("built-in", "measured.json")
+    fault = block_numbers(value.fault_blocks)
     every = measured["shipped photos: neither, AMF, CS, both"]["as it is"]
     gains = [every[name][1] - every[name][0] for name in star_photos()]
     return {
         **stored("learn", "stripes.json"),
-        **{name: percent(mask(look, name).miou or 0.0) for name in STATES},
-        **{f"on_{name}": percent(attention(look, name)[1]) for name in looks},
+        **{name: percent(miou) for name, miou in value.miou.items()},
+        **{f"on_{name}": percent(share) for name, share in value.on_thing.items()},
         **{f"card_{name}": measured["methods"][name]["there"] for name in STATES[:2]},
         **dict(zip(("mean", "mean_amf"), every["mean of all"], strict=False)),
         "photos": len(gains),
         "rise": sum(gain > 0 for gain in gains),
         "fall": sum(gain < 0 for gain in gains),
-        "amf_blocks": named(block_numbers(look.fused_blocks)),
+        "amf_blocks": named(block_numbers(value.fused_blocks)),
         "fault_blocks": named(fault),
         "fault_block": fault[0],
         "channel": settings.plant_channel,
@@ -119,48 +195,30 @@ def measure(look: Look) -> dict[str, Any]:
     }
 
 
-def right(look: Look, page: Json) -> int:
+def right(miou: Mapping[str, float], page: Json) -> int:
     """The index of a step's right option."""
     decides = page.get("right", 0)
     if isinstance(decides, int):
         return decides
-    before, after = (mask(look, name).miou or 0.0 for name in decides)
+    before, after = (miou[name] for name in decides)
     return 2 if 100 * abs(after - before) < NEAR else int(after < before)
 
 
-def _page(look: Look, page: Json) -> Json:
+def _page_view(value: Value, page: Json) -> Json:
     figures = {
-        when: [_figure(look, one) for one in page.get(when, ())] for when in ("before", "after")
+        when: [_figure_view(value, figure) for figure in page.get(when, ())]
+        for when in ("before", "after")
     }
-    return {"options": CHANGES, **page, **figures, "right": right(look, page)}
+    return {"options": CHANGES, **page, **figures, "right": right(value.miou, page)}
 
 
-def _figure(look: Look, figure: Json) -> Json:
-    """With a picture by its name among what the browser fetches, or norms in medians."""
-    kind, of = figure["kind"], figure.get("of")
+def _figure_view(value: Value, figure: Json) -> Json:
+    """With a picture that comes later, or norms in medians; a table as it is."""
+    kind, of = figure["kind"], figure.get("of", "")
     if kind == "norms":
-        shown = stored("learn", "stripes.json")["norms"]
-        if of == "fault":  # the first block that the simulation changes
-            blocks = look.changed(plant=True).suppression.norms_before
-            shown = blocks[look.settings.planted_blocks(len(blocks))[0]]
-        medians = np.asarray(shown) / np.median(shown)
+        norms = stored("learn", "stripes.json")["norms"] if of == "theirs" else value.fault_norms
+        medians = np.asarray(norms) / np.median(norms)
         return {**figure, "norms": medians.round(3).tolist()}
-
-    def draw() -> Blob:
-        if kind == "matrix":
-            return Blob(assets.path("learn", f"stripes-{of}.webp").read_bytes(), "image/webp")
-        picture = render.fit(look.picture.image, SIDE)
-        if kind == "mask":
-            shown = mask(look, of)
-            picture = render.overlay(look.picture.image, shown.labels, shown.names, max_side=SIDE)
-        if kind == "look":
-            weights = attention(look, of)[0]
-            light = np.sqrt(np.clip(weights * weights.size / BRIGHT, 0, 1))
-            bright = Image.fromarray((255 * light).astype(np.uint8)).resize(picture.size)
-            picture = Image.composite(picture, Image.new("RGB", picture.size), bright)
-        return Blob(render.saved(picture, "WEBP", quality=84), "image/webp")
-
-    if "rows" in figure:
+    if (kind, of) not in value.figures:
         return figure
-    key = ("lesson", look.bare.backbone.digest, kind, of)
-    return {**figure, "picture": STORE.offer(key, draw)}
+    return {**figure, "picture": value.figures[kind, of]}

@@ -1,11 +1,9 @@
 """The words at the machine's parts: name, equation, its source, a value and a sentence."""
 
 import math
-from collections.abc import Sequence
 
 from demo import wording
-from demo.look import Look
-from demo.tabs import common
+from demo.tabs.machine_numbers import Value
 from demo.widgets.values import Json
 from gclip_core.numbering import block_numbers, named
 
@@ -16,12 +14,31 @@ MARKS = {
 }
 FIELDS = ("name", "equation", "mark", "value", "sentence")
 Part = tuple[str, str, str, str, str]
+HEADS: Part = (
+    "Last block",
+    "q, k, v = split(ln_{1}(x) W_{in} + b_{in})",
+    "",
+    "like colours, like vectors",
+    "Each patch's vector in three colours, by the three directions in which the patches differ "
+    "most.",
+)
+SCORES: Part = (
+    "Scores",
+    "cos, softmax",
+    "",
+    "best words at the patch",
+    "How the words share the patch that is pointed at, to 100 %; at the two that fit it best their "
+    "cosine. Its label is the best single word, of hidden ones too; “the rest” is what the typed "
+    "words leave.",
+)
 
 
-def parts(look: Look, tokens: Sequence[Sequence[int]], block: int, square: int) -> dict[str, Json]:
-    """The words at every part; ``tokens`` are every block's global ones, ``block`` is in view."""
-    method, (h, w), n = look.chosen, look.grid, len(look.mask(look.chosen).names)
-    squares = f" Attention is drawn in squares of {square} × {square} patches." * (square > 1)
+def parts(value: Value, square: int) -> dict[str, Json]:
+    """The words at every part; attention is drawn in squares of so many patches a side."""
+    method, (h, w), n = value.method, value.grid, len(value.mask.names)
+    squares = f" Attention is drawn in squares of {square} × {square} patches."
+    if square == 1:
+        squares = ""
     kept = [name for name, on in (("residual path", method.residual), ("FFN", method.ffn)) if on]
     keeps = f"its {' and its '.join(kept)}" if kept else "neither its residual path nor its FFN"
     made = {
@@ -33,61 +50,49 @@ def parts(look: Look, tokens: Sequence[Sequence[int]], block: int, square: int) 
             f"The picture is cut into {h} rows of {w} patches; each becomes one token, beside a "
             f"class token.{squares}",
         ),
-        "blocks": _blocks(look, tokens),
-        "heads": (
-            "Last block",
-            "q, k, v = split(ln_{1}(x) W_{in} + b_{in})",
-            "",
-            "like colours, like vectors",
-            "Each patch's vector in three colours, by the three directions in which the patches "
-            "differ most.",
-        ),
-        "matrix": _matrix(look),
-        "values": _values(look, block),
+        "blocks": _blocks(value),
+        "heads": HEADS,
+        "matrix": _matrix(value),
+        "values": _values(value),
         "words": (
             "Patches × words",
-            f"logit = {look.segmenter.logit_scale:g} · cos(z, t)",
+            f"logit = {value.logit_scale:g} · cos(z, t)",
             "",
-            f"{n} word{'s' * (n != 1)}",
+            "1 word" if n == 1 else f"{n} words",
             f"Every patch's vector z against every word's vector t. The last block keeps {keeps}.",
         ),
-        "scores": (
-            "Scores",
-            "cos, softmax",
-            "",
-            "best words at the patch",
-            "How the words share the patch that is pointed at, to 100 %; at the two that fit it "
-            "best their cosine. Its label is the best single word, of hidden ones too; “the rest” "
-            "is what the typed words leave.",
-        ),
-        "mask": _mask(look),
+        "scores": SCORES,
+        "mask": _mask(value),
     }
     return {name: dict(zip(FIELDS, part, strict=True)) for name, part in made.items()}
 
 
-def _blocks(look: Look, tokens: Sequence[Sequence[int]]) -> Part:
-    threshold = f"{look.settings.global_threshold:g} × an equal share"
-    with_tokens = [index + 1 for index, found in enumerate(tokens) if found]
-    value, found = "no global tokens", f"No patch gets {threshold}: there are no global tokens."
+def _blocks(value: Value) -> Part:
+    tokens, threshold = value.tokens.tokens, f"{value.settings.global_threshold:g} × an equal share"
+    with_tokens = [index + 1 for index, own in enumerate(tokens) if own]
+    shown, named_tokens = (
+        "no global tokens",
+        f"No patch gets {threshold}: there are no global tokens.",
+    )
     if with_tokens:
-        value = f"squares: global tokens, ≥ {threshold}"
-        found = f"Small squares: global tokens, ≥ {threshold}, in {named(with_tokens)}."
+        shown = f"squares: global tokens, ≥ {threshold}"
+        named_tokens = f"Small squares: global tokens, ≥ {threshold}, in {named(with_tokens)}."
     sentence = (
-        f"Bright: patches that many others look at. {found} Dark number: the block whose channels "
-        f"are shown. {wording.amf_blocks(look.segment(look.chosen).report)}"
+        f"Bright: patches that many others look at. {named_tokens} Dark number: the block whose "
+        f"channels are shown. {wording.amf_blocks(value.report)}"
     )
     equation = "m_{j} = N · mean_{i} Ā_{ij}"
-    return f"{len(tokens)} blocks", equation, "ours", value, sentence.rstrip()
+    return f"{len(tokens)} blocks", equation, "ours", shown, sentence.rstrip()
 
 
-def _matrix(look: Look) -> Part:
-    found, method = look.segment(look.chosen).report, look.chosen
-    n, taken = len(found.channels), block_numbers(found.fusion.blocks)
+def _matrix(value: Value) -> Part:
+    report, method = value.report, value.method
+    n, taken = len(report.channels), block_numbers(report.fusion.blocks)
     symbol, equation, meaning = wording.attention_words(method.attention)
-    formula, mark, value = f"A = {equation}", "", f"block {n} alone: {meaning}"
+    formula, mark, shown = f"A = {equation}", "", f"block {n} alone: {meaning}"
     sentence = f"The last block's matrix is used as it is: {meaning}."
     if method.calibration is not None:
-        formula, value = f"A = mean of {equation} and a gate", f"block {n}, calibrated: {meaning}"
+        formula, shown = f"A = mean of {equation} and a gate", f"block {n}, calibrated: {meaning}"
         sentence = (
             "Outlier patches are repaired first. Patches that are alike in an earlier block are "
             "averaged before the last block and after it; the matrix shown includes all of it."
@@ -95,46 +100,51 @@ def _matrix(look: Look) -> Part:
     elif method.fusion is not None and method.fusion.weight is not None:
         weight = method.fusion.weight
         formula = f"A = {1 - weight:g} ({symbol}) + {weight:g} · mean of A^{{l}}, l ∈ G"
-        value = f"the last block's and the mean of {named(taken)}"
-        sentence = f"{wording.mixes(found.fusion, method)} The rest is its own: {meaning}."
+        shown = f"the last block's and the mean of {named(taken)}"
+        sentence = f"{wording.mixes(report.fusion, method)} The rest is its own: {meaning}."
     elif taken:
         formula = f"A = ({symbol} + Σ_{{l∈G}} A_{{qk}}^{{l}}) / (1\u00a0+\u00a0|G|)"
-        mark, value = "reading", f"mean of {named([*taken, n])}"
-        sentence = f"Averaged: the last block's ({meaning}) and others. {wording.amf_blocks(found)}"
+        mark, shown = "reading", f"mean of {named([*taken, n])}"
+        sentence = (
+            f"Averaged: the last block's ({meaning}) and others. {wording.amf_blocks(report)}"
+        )
     reads = "Each row is a patch that looks, each column one whose Value it averages."
-    return "Matrix used", formula, mark, value, f"{sentence} {reads}"
+    return "Matrix used", formula, mark, shown, f"{sentence} {reads}"
 
 
-def _values(look: Look, block: int) -> Part:
-    found, cs = look.segment(look.chosen).report, look.chosen.suppression is not None
-    top, ratio = found.channels[block], wording.times(found.ratios[block])
-    spikes = [index + 1 for index in found.abnormal if index < len(found.channels) - 1]
-    if found.suppressed:
-        where = named(block_numbers(found.suppressed))
+def _values(value: Value) -> Part:
+    report, cs, block = value.report, value.method.suppression is not None, value.block
+    top, ratio = report.channels[block], wording.times(report.ratios[block])
+    spikes = [index + 1 for index in report.abnormal if index < len(report.channels) - 1]
+    if report.suppressed:
+        where = named(block_numbers(report.suppressed))
         done = f"CS scales it down to the mean of the others in {where}."
     elif cs:
-        done = f"CS is on: {wording.SUPPRESSION_REASONS[found.cs_reason]}."
+        done = f"CS is on: {wording.SUPPRESSION_REASONS[report.cs_reason]}."
     elif spikes:
         done = f"One channel is abnormal in {named(spikes)}; CS would scale it down."
     else:
         done = f"Channel {top} is the largest, and not abnormal."
-    inside, across = look.alike(look.chosen)
-    alike = (
-        f"Values of one region are alike by {wording.cosine(inside)}, of different ones by "
-        f"{wording.cosine(across)} (cosine; regions: {look.regions})."
-    )
-    pairs = not (math.isnan(inside) or math.isnan(across))
-    sentence = " ".join(filter(None, (common.simulated(look), done, alike * pairs)))
+    sentence = " ".join(filter(None, (value.simulated, done, _alike(value))))
     equation, mark = "n_{d} = ‖W_{2}[d, :]‖_{2}", "paper"
     if cs:
         equation, mark = "W_{2}[d̂] ← W_{2}[d̂] · mean_{d≠d̂} n_{d} / n_{d̂}", "reading"
     return "Channels, Values", equation, mark, f"channel {top}: {ratio} the median", sentence
 
 
-def _mask(look: Look) -> Part:
-    mask = look.mask(look.chosen)
-    share, largest = max(zip(mask.shares, [*mask.names, "the rest"], strict=True))
-    value = ", ".join(
-        filter(None, [f"{largest} {wording.percent(share)}", wording.miou(mask.miou)])
+def _alike(value: Value) -> str:
+    """The sentence on cosines of Values; empty where a kind of pair is missing."""
+    inside, across = value.in_in_out
+    if math.isnan(inside) or math.isnan(across):
+        return ""
+    return (
+        f"Values of one region are alike by {wording.cosine(inside)}, of different ones by "
+        f"{wording.cosine(across)} (cosine; regions: {value.regions})."
     )
-    return "Mask", "argmax", "", value, "Every pixel gets its best word."
+
+
+def _mask(value: Value) -> Part:
+    mask = value.mask
+    share, largest = max(zip(mask.shares, [*mask.names, "the rest"], strict=True))
+    score = [f"{largest} {wording.percent(share)}", wording.miou(mask.miou)]
+    return "Mask", "argmax", "", ", ".join(filter(None, score)), "Every pixel gets its best word."

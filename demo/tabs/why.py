@@ -1,52 +1,94 @@
 """Why here: the best words at one pixel under every variant, beside the canvas pressed."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from demo import variants
-from demo.look import Look
+from demo.answer import Question, segment
+from demo.engine import Engine
 from demo.widgets.values import Json
 from gclip_core import masks, palette
-from gclip_core.types import Method
+from gclip_core.types import Grid, Segmentation
 
 BEST = 5
 """So many words are named."""
 
 
-def value(look: Look, pixel: tuple[int, int]) -> Json:
-    """The best words at a pixel (row, column) under every variant that Compare shows."""
-    size = look.picture.size
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """At a pixel under one method: scores per class, hidden ones left out, and its label."""
+
+    title: str
+    scores: Sequence[float]
+    label: int
+    has_hidden: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """The scores of ``names`` at a pixel (row, column), which is in this patch (row, column)."""
+
+    pixel: Grid
+    patch: Grid
+    names: Sequence[str]
+    methods: Sequence[Scores]
+
+
+def compute(engine: Engine, question: Question, pixel: tuple[int, int]) -> Value:
+    """The scores at a pixel under every variant that Compare shows; one outside moves inside."""
+    size, grid = question.scene.picture.size, engine.encoded(question.scene).grid
     row, column = (min(at, side - 1) for at, side in zip(pixel, size, strict=True))
-    patch = [at * n // side for at, n, side in zip((row, column), look.grid, size, strict=True)]
+    patch = row * grid[0] // size[0], column * grid[1] // size[1]
+
+    def at_pixel(result: Segmentation) -> Scores:
+        scores = masks.scores_at(result.logits, result.owner, size, row, column)
+        label = int(result.labels[row, column])
+        return Scores(result.method.title, scores.tolist(), label, min(result.owner) < 0)
+
     methods = [
-        variants.variant(look.settings, name) for name in variants.shown(look.settings.extras)
+        variants.variant(name, question.switched)
+        for name in variants.shown(question.settings.extras)
     ]
+    scores = [at_pixel(segment(engine, question, method).result) for method in methods]
+    return Value((row, column), patch, question.words.classes.names, scores)
+
+
+def view(value: Value) -> Json:
+    """The best words by method, with a sentence."""
+    (row, column), patch = value.pixel, value.patch
     return {
         "kind": "why",
         "title": f"Pixel in row {row + 1}, column {column + 1}",
         "pixel": [row, column],
         "variants": [
-            {"title": one.title, "entries": entries(look, one, row, column)} for one in methods
+            {"title": method.title, "entries": _entries(method, value.names)}
+            for method in value.methods
         ],
         "note": f"It is in the patch in row {patch[0] + 1}, column {patch[1] + 1}. In bold its "
         "label, the best single word. “background” sums up all hidden words, so it can be larger.",
     }
 
 
-def entries(look: Look, method: Method, row: int, column: int) -> list[Json]:
+def _entries(method: Scores, names: Sequence[str]) -> list[Json]:
     """The best words at a pixel, and what is left to others and to the rest; scores add up to 1."""
-    result = look.segment(method)
-    names, label = result.vocabulary.names, int(result.labels[row, column])
-    scores = masks.scores_at(result.logits, result.owner, look.picture.size, row, column)
-    best, colours = scores.topk(min(BEST, len(scores))), palette.of_names(names)
-    found = [
-        {"name": names[i], "score": score, "colour": colours[i], "label": i == label}
-        for score, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+    scores, colours = method.scores, palette.of_names(names)
+    best = sorted(range(len(scores)), key=lambda index: -scores[index])[:BEST]
+    entries = [
+        {
+            "name": names[index],
+            "score": scores[index],
+            "colour": colours[index],
+            "label": index == method.label,
+        }
+        for index in best
     ]
 
     def left(name: str, score: float, is_label: bool = False) -> Json:
         return {"name": name, "score": max(score, 0.0), "colour": None, "label": is_label}
 
-    typed = float(scores.sum())
-    if len(found) < len(scores):
-        found.append(left("other words", typed - float(best.values.sum())))
-    if min(result.owner) < 0:
-        found.append(left("background", 1 - typed, label < 0))
-    return found
+    typed = sum(scores)
+    if len(best) < len(scores):
+        entries.append(left("other words", typed - sum(scores[index] for index in best)))
+    if method.has_hidden:
+        entries.append(left("background", 1 - typed, method.label < 0))
+    return entries

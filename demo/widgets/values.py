@@ -1,8 +1,8 @@
 """What each widget shows, as JSON-ready values made from arrays; needs no gradio.
 
-``labels`` are (H, W), -1 for no class; ``grid`` is (h, w) patches; ``shown`` names the picture with
-its size and grid. Pictures and matrices are names of :mod:`widgets.blobs`. Blocks and channels
-count from 0 in arguments, blocks from 1 in values.
+``labels`` are (H, W), -1 for no class; ``grid`` is (h, w) patches; ``shown`` is the picture with
+its size and grid. Pictures and matrices come later, by name (:mod:`demo.host.blob_store`). Blocks
+and channels count from 0 in arguments, blocks from 1 in values.
 """
 
 import json
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from demo.drawing import render
+from demo.host.blob_store import Later
 from demo.widgets.blobs import Levels, packed_text
 from gclip_core import palette
 from gclip_core.types import GlobalTokens
@@ -23,14 +24,24 @@ Json = dict[str, Any]
 MASK_SIDE = 768
 
 
-def packed(value: Any) -> Any:
-    """A widget's value as one text, anything else as it is.
+def packed(value: Any, named: dict[str, Later]) -> Any:
+    """A widget's value as one text, anything else as it is; what it names is added to ``named``.
 
     An object Gradio's page copies part by part, again at every event.
     """
-    if isinstance(value, dict) and "kind" in value:
-        return json.dumps(value, allow_nan=False)  # NaN is no JSON: the browser would not read it
-    return value
+    if not isinstance(value, dict):
+        return value
+    if "kind" not in value:  # an update of Gradio's, with more than a value
+        return {key: packed(part, named) for key, part in value.items()}
+
+    def name(later: Any) -> str:
+        if not isinstance(later, Later):
+            raise TypeError(f"No JSON is made of {type(later).__name__}.")
+        named[later.name] = later
+        return later.name
+
+    # NaN is no JSON: the browser would not read it.
+    return json.dumps(value, allow_nan=False, default=name)
 
 
 def packed_labels(labels: ArrayLike) -> str:
@@ -45,16 +56,16 @@ def packed_labels(labels: ArrayLike) -> str:
 class Side:
     """One mask of a canvas, with its classes' ``shares`` of the picture and last that of no class.
 
-    ``badge`` is its score in words; ``matrix`` names where its patches look, ``words`` the words
-    they match.
+    ``badge`` is its score in words. Later come the ``matrix`` of where its patches look, and the
+    ``words`` they match.
     """
 
     title: str
     labels: ArrayLike
     shares: Sequence[float]
     badge: str = ""
-    matrix: str = ""
-    words: str = ""
+    matrix: Later | str = ""
+    words: Later | str = ""
 
 
 def canvas_value(
@@ -121,12 +132,12 @@ def canvas_value(
 def maps_value(
     shown: Json,
     thumbs: Sequence[tuple[str, ArrayLike, Collection[int]]],
-    sides: Sequence[tuple[str, str]] = (),
+    sides: Sequence[tuple[str, Later]] = (),
     *,
     title: str = "",
     note: str = "",
 ) -> Json:
-    """Attention over the picture; under it the last block's matrix per (title, name) of a side.
+    """Attention over the picture; under it the last block's matrix per (title, matrix) of a side.
 
     A thumb is a block's title, what each of its patches receives (N,), 1 = uniform, and its global
     tokens.
@@ -145,18 +156,18 @@ def maps_value(
             }
             for title, received, tokens in thumbs
         ],
-        "sides": [{"title": title, "matrix": name} for title, name in sides],
+        "sides": [{"title": title, "matrix": matrix} for title, matrix in sides],
     }
 
 
 @dataclass(frozen=True, eq=False)
 class Map:
-    """One attention map of the widget: the name of its ``matrix``, global ``tokens`` of the whole
-    grid, where the class token looks (N,), words around it.
+    """One attention map of the widget: its ``matrix``, which comes later, global ``tokens`` of the
+    whole grid, where the class token looks (N,), words around it.
     """
 
     title: str
-    matrix: str
+    matrix: Later
     tokens: Collection[int]
     class_row: ArrayLike
     note: str = ""

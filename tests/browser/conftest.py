@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.browser import CHROMIUM, chromium
-from tests.demo import studio
+from tests.demo import engine
 from tests.visitor import served
 
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
@@ -30,7 +30,7 @@ expect.set_options(timeout=WAIT)
 
 @pytest.fixture(scope="package")
 def url() -> Iterator[str]:
-    with served(studio()) as address:
+    with served(engine()) as address:
         yield address
 
 

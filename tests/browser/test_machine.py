@@ -6,11 +6,12 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from demo.look import Request
+from demo.answer import compute, resolve
+from demo.engine import Request
 from demo.settings import Settings
-from demo.tabs import common
+from demo.tabs import machine_numbers
 from tests.browser.conftest import DESKTOP, visitor
-from tests.demo import studio
+from tests.demo import engine
 
 SETTINGS = Settings(example="teddy", words="teddy bear, person, floor", cs=False, plant=True)
 READY = "#machine .gw[data-ready='1']"
@@ -34,12 +35,13 @@ def read(page: Page, key: str) -> float:
 
 def test_it_opens_full_screen_with_the_library_s_numbers(opened: Page) -> None:
     assert opened.evaluate("document.fullscreenElement === document.querySelector('#machine .gw')")
-    look = studio().look(Request(SETTINGS))
-    seen, found = common.tokens(look), look.segment(look.chosen).report
-    for block in range(len(found.channels)):
-        assert read(opened, f"score {block + 1}") == pytest.approx(seen.scores[block], rel=1e-4)
-        assert read(opened, f"ratio {block + 1}") == pytest.approx(found.ratios[block], rel=1e-4)
-    assert read(opened, "in-in name") == pytest.approx(look.alike(look.chosen)[0], abs=1e-4)
+    answer = compute(engine(), resolve(engine(), Request(SETTINGS)))
+    value = machine_numbers.compute(engine(), answer)
+    scores, ratios = value.tokens.scores, value.report.ratios
+    for block, (score, ratio) in enumerate(zip(scores, ratios, strict=True), 1):
+        assert read(opened, f"score {block}") == pytest.approx(score, rel=1e-4)
+        assert read(opened, f"ratio {block}") == pytest.approx(ratio, rel=1e-4)
+    assert read(opened, "in-in name") == pytest.approx(value.in_in_out[0], abs=1e-4)
 
 
 def test_formulas_stand_behind_their_button(opened: Page) -> None:

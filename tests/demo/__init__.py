@@ -2,10 +2,10 @@
 
 from functools import cache
 
-from demo.look import Studio
+from demo.engine import Engine
 from tests.models import loaded
 
 
 @cache
-def studio() -> Studio:
-    return Studio(loaded())
+def engine() -> Engine:
+    return Engine(loaded())

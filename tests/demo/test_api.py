@@ -15,7 +15,7 @@ import gclip_core as gclip
 from demo import api
 from demo.api import problem
 from gclip_core import assets
-from tests.demo import studio
+from tests.demo import engine
 from tests.models import loaded
 from tests.visitor import API, served
 
@@ -25,7 +25,7 @@ PICTURE = assets.path("photos", "chelsea.jpg")
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with served(studio()) as address:
+    with served(engine()) as address:
         yield address.rstrip("/")
 
 

@@ -18,9 +18,8 @@ import pytest
 import torch
 
 from demo import main, opening, wording
+from demo.engine import Engine
 from demo.host import files, logs, memory, serve
-from demo.look import Studio
-from demo.widgets.blobs import STORE
 from gclip_core import blocks
 from gclip_core.segmenter import Segmenter
 from tests.models import tiny_backbone
@@ -36,7 +35,7 @@ class Slow:
     def __init__(self) -> None:
         self.url, self.begun, self.go = "", 0, threading.Event()
         # Under the name of one that can be written into an exported zip.
-        self.studio = Studio(replace(tiny_backbone(), name="built-in"), encode=self)
+        self.engine = Engine(replace(tiny_backbone(), name="built-in"), encode=self)
 
     def __call__(self, segmenter: Segmenter, image: Any) -> Any:
         self.begun += 1
@@ -48,13 +47,13 @@ class Slow:
 def page() -> Iterator[Slow]:
     """The page in this process, on an encoder that the test holds up; three may wait."""
     slow = Slow()
-    with served(slow.studio, 3) as slow.url:
+    with served(slow.engine, 3) as slow.url:
         yield slow
 
 
 @pytest.fixture
 def slow(page: Slow) -> Iterator[Slow]:
-    page.studio.cache.clear()
+    page.engine.cache.clear()
     page.begun = 0
     page.go.clear()
     yield page
@@ -178,7 +177,7 @@ def test_a_browser_that_slept_for_an_hour_goes_on_where_it_was(slow: Slow) -> No
     names = set(re.findall(r'"([0-9a-f]{32})"', json.dumps(before.raw)))
     assert names
     visitor.web.close()
-    STORE.clear()
+    slow.engine.blobs.clear()
     assert {httpx.get(f"{slow.url}blob/{name}").status_code for name in names} == {404}
     visitor.web = httpx.Client(base_url=slow.url, timeout=120)
     assert visitor.press(values).same_as(before)

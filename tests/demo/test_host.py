@@ -25,9 +25,10 @@ from starlette.routing import Route
 from torch import nn
 
 from demo import launch, main
+from demo.answer import Answer, compute, resolve
+from demo.engine import Engine, Request
 from demo.host import logs, serve
 from demo.host.zero_gpu import encode_on_zero_gpu
-from demo.look import Request, Studio
 from demo.settings import Settings
 from gclip_core import Segmenter, assets
 from gclip_core.version import __version__
@@ -148,27 +149,29 @@ class TestZeroGpu:
     asked = Request(Settings(words="cat, grass", short_side=64))
     backbone = tiny_backbone()
 
-    def labels(self, studio: Studio, **changes: Any) -> np.ndarray:
-        look = studio.look(Request(self.asked.settings.changed(**changes)))
-        return look.mask(look.chosen).labels
+    def answer(self, engine: Engine, **changes: Any) -> Answer:
+        return compute(engine, resolve(engine, self.asked.changed(**changes)))
 
-    def studio(self, spaces: Spaces, monkeypatch: pytest.MonkeyPatch) -> Studio:
+    def labels(self, engine: Engine, **changes: Any) -> np.ndarray:
+        return self.answer(engine, **changes).mask.labels
+
+    def engine(self, spaces: Spaces, monkeypatch: pytest.MonkeyPatch) -> Engine:
         monkeypatch.setitem(sys.modules, "spaces", spaces)
-        return Studio(self.backbone, encode=encode_on_zero_gpu())
+        return Engine(self.backbone, encode=encode_on_zero_gpu())
 
     def test_the_pass_borrows_it_and_no_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
         spaces, places = Spaces(), []
-        studio = self.studio(spaces, monkeypatch)
+        engine = self.engine(spaces, monkeypatch)
         monkeypatch.setattr(nn.Module, "to", lambda self, place: places.append(place) or self)
-        lent = self.labels(studio)
-        assert not studio.look(self.asked).done("side").no_gpu
+        lent = self.labels(engine)
+        assert not self.answer(engine).status.no_gpu
         assert places == ["cuda"]
         assert spaces.durations == [15]
         arrays, size = spaces.returned[0]
         assert all(isinstance(x, np.ndarray | None) for x in arrays), "no tensors come back"
         assert all(isinstance(side, int) for side in size)
-        assert (lent == self.labels(Studio(self.backbone))).all()
-        self.labels(studio, amf=False)
+        assert (lent == self.labels(Engine(self.backbone))).all()
+        self.labels(engine, amf=False)
         assert len(spaces.durations) == 1, "a toggle borrows nothing"
 
     def test_the_same_words_are_suggested(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,12 +184,12 @@ class TestZeroGpu:
     def test_a_spent_quota_is_computed_here(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        studio = self.studio(Spaces(refuses=True), monkeypatch)
+        engine = self.engine(Spaces(refuses=True), monkeypatch)
         with caplog.at_level(logging.ERROR):
-            refused = self.labels(studio)
-        assert (refused == self.labels(Studio(self.backbone))).all()
+            refused = self.labels(engine)
+        assert (refused == self.labels(Engine(self.backbone))).all()
         assert "no GPU for this request" in caplog.text
-        assert studio.look(self.asked).done("side").no_gpu
+        assert self.answer(engine).status.no_gpu
 
     def test_the_package_comes_before_torch(self, tmp_path: Path) -> None:
         (tmp_path / "spaces.py").write_text(

@@ -1,28 +1,37 @@
 """The lesson: the same for everybody, a guess before each answer, true of what its masks show."""
 
+import gc
 import json
 import re
+import weakref
 
 import numpy as np
 import pytest
 
-from demo.look import Look
+from demo.answer import Answer, compute, resolve
+from demo.engine import Request
+from demo.host.blob_store import Later
 from demo.tabs import common, learn
-from demo.widgets.blobs import STORE
+from demo.widgets import values
 from evaluation.photos import star_photos
 from gclip_core import assets
 from gclip_core.types import SuppressionReason
-from tests.demo import studio
+from tests.demo import engine
 
 
 @pytest.fixture(scope="module")
-def look() -> Look:
-    return studio().look(learn.REQUEST)
+def answer() -> Answer:
+    return compute(engine(), resolve(engine(), learn.REQUEST))
 
 
 @pytest.fixture(scope="module")
-def pages(look: Look) -> list[dict]:
-    return learn.value(look)["pages"]
+def value(answer: Answer) -> learn.Value:
+    return learn.compute(engine(), answer)
+
+
+@pytest.fixture(scope="module")
+def pages(value: learn.Value) -> list[dict]:
+    return learn.view(value)["lesson"]["pages"]
 
 
 def test_every_step_asks_before_it_tells_one_number(pages: list[dict]) -> None:
@@ -53,46 +62,54 @@ def test_the_lesson_is_read_in_ninety_seconds(pages: list[dict]) -> None:
     assert len(words) <= 90 * 5, "at five words a second; what comes again is read once"
 
 
-def test_the_right_option_is_what_the_masks_show(look: Look) -> None:
+def test_the_right_option_is_what_the_masks_show(value: learn.Value) -> None:
     for page in learn.PAGES[1:-1]:
         if isinstance(page["right"], int):
             continue
-        before, after = (100 * learn.mask(look, name).miou for name in page["right"])
+        before, after = (100 * value.miou[name] for name in page["right"])
         signs = after - before >= learn.NEAR, before - after >= learn.NEAR
         expected = {(True, False): "Gains", (False, True): "Loses"}.get(signs, "Changes by less")
-        assert learn.CHANGES[learn.right(look, page)].startswith(expected)
+        assert learn.CHANGES[learn.right(value.miou, page)].startswith(expected)
 
 
-def test_clip_looks_away_from_the_thing_clearclip_at_it_and_amf_a_bit_farther(look: Look) -> None:
-    clip, amf, clearclip = (learn.attention(look, name) for name in ("clip", "amf", "clearclip"))
-    assert clip[1] < 0.5 < 0.8 < amf[1] < clearclip[1]
-    for weights, _ in (clip, amf, clearclip):
-        assert weights.shape == look.grid
+def test_clip_looks_away_from_the_thing_clearclip_at_it_and_amf_a_bit_farther(
+    answer: Answer, value: learn.Value
+) -> None:
+    clip, amf, clearclip = (value.on_thing[name] for name in ("clip", "amf", "clearclip"))
+    assert clip < 0.5 < 0.8 < amf < clearclip
+    for name in ("clip", "amf", "clearclip"):
+        weights, _ = learn.looks(engine(), answer.question, answer.question, name)
+        assert weights.shape == answer.grid
         assert weights.sum() == pytest.approx(1, abs=1e-4)
 
 
-def test_the_built_in_has_no_abnormal_channel_and_global_tokens_at_its_end(look: Look) -> None:
-    *before, last = common.tokens(look).tokens
+def test_the_built_in_has_no_abnormal_channel_and_global_tokens_at_its_end(answer: Answer) -> None:
+    scene = answer.question.scene
+    *before, last = scene.segmenter.globality(engine().encoded(scene)).tokens
     assert last and not any(before)
-    assert look.suppression.cs_reason is SuppressionReason.NONE_ABNORMAL
+    assert answer.gclip.cs_reason is SuppressionReason.NONE_ABNORMAL
 
 
-def test_the_planted_channel_makes_different_things_alike_and_cs_undoes_it(look: Look) -> None:
+def test_the_planted_channel_makes_different_things_alike_and_cs_undoes_it(answer: Answer) -> None:
+    faulty = compute(engine(), resolve(engine(), learn.REQUEST.changed(plant=True)))
     across = {}
     for name in ("clearclip", "fault_clearclip", "fault_cs"):
-        at, method = learn.state(look, name)
-        across[name] = at.alike(method)[1]
+        of = faulty if "fault" in name else answer
+        _, method = learn.state(answer.question, faulty.question, name)
+        across[name] = common.in_in_out(engine(), of, method)[1]
     assert across["fault_clearclip"] > across["clearclip"] + 0.1
     assert across["fault_cs"] == pytest.approx(across["clearclip"], abs=0.01)
 
 
-def test_the_summary_scores_every_state_but_asks_nothing(look: Look, pages: list[dict]) -> None:
+def test_the_summary_scores_every_state_but_asks_nothing(
+    value: learn.Value, pages: list[dict]
+) -> None:
     assert "question" not in pages[-1]
     (_, *rows) = pages[-1]["before"][-1]["rows"]
     states = ("clip", "clearclip", "amf", "amf_cs")
     for row, state in zip(rows, states, strict=True):
-        masks = (learn.mask(look, name) for name in (state, f"fault_{state}"))
-        assert row[1:] == [f"{100 * mask.miou:.1f}\u00a0%" for mask in masks]
+        scores = (value.miou[name] for name in (state, f"fault_{state}"))
+        assert row[1:] == [f"{100 * miou:.1f}\u00a0%" for miou in scores]
 
 
 def test_the_other_transformer_has_stripes_and_a_loud_channel(pages: list[dict]) -> None:
@@ -109,9 +126,15 @@ def test_the_other_transformer_has_stripes_and_a_loud_channel(pages: list[dict])
     assert np.median(planted) == pytest.approx(1, abs=0.01)
 
 
-def test_every_picture_can_be_fetched(look: Look) -> None:
-    with STORE.offers() as offers:
-        learn.value(look)
-    assert offers
-    for offered in offers.values():
-        assert offered.make().body[8:12] == b"WEBP"
+def test_every_picture_can_be_fetched_and_keeps_no_request_alive(answer: Answer) -> None:
+    again = resolve(engine(), Request(answer.question.settings))
+    kept = weakref.ref(again)
+    computed = learn.compute(engine(), compute(engine(), again))
+    later: dict[str, Later] = {}
+    values.packed(learn.view(computed)["lesson"], later)
+    del again, computed
+    gc.collect()
+    assert kept() is None
+    assert len(later) > 5
+    for figure in later.values():
+        assert figure.make().body[8:12] == b"WEBP"

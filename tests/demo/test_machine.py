@@ -7,23 +7,27 @@ from typing import Any
 import numpy as np
 import pytest
 
-from demo.look import Look, Request
+from demo.answer import compute, resolve
+from demo.engine import Request
 from demo.settings import Settings
-from demo.tabs import machine
+from demo.tabs import machine, machine_numbers
+from demo.tabs.machine_numbers import Value
+from demo.widgets import values
 from gclip_core.methods import METHODS
-from tests.demo import studio
+from tests.demo import engine
 from tests.demo.test_widgets import read
 
 SMALL: dict[str, Any] = {"example": "teddy", "words": "teddy bear, person, floor", "short_side": 96}
 
 
-def look_at(**changes: Any) -> Look:
-    return studio().look(Request(Settings(**{**SMALL, **changes})))
+def numbers(**changes: Any) -> Value:
+    request = Request(Settings(**{**SMALL, **changes}))
+    return machine_numbers.compute(engine(), compute(engine(), resolve(engine(), request)))
 
 
 def test_what_travels_is_what_was_found_to_half_a_level() -> None:
-    look = look_at(plant=True)
-    exact, value = machine.arrays(look), machine.value(look)
+    computed = numbers(plant=True)
+    exact, value = computed.arrays, machine.view(computed)
     back = read(value["data"])
     assert value["square"] == 1
     for name in ("local", "used", *(f"block {b - 1}" for b in value["fused"])):
@@ -36,42 +40,41 @@ def test_what_travels_is_what_was_found_to_half_a_level() -> None:
 
 
 def test_the_matrix_used_is_the_mean_of_those_that_are_drawn() -> None:
-    exact = machine.arrays(look_at())
+    exact = numbers().arrays
     fused = [matrix for name, matrix in exact.items() if name.startswith("block ")]
     assert np.allclose(np.mean([exact["local"], *fused], axis=0), exact["used"], atol=1e-6)
 
 
 def test_where_a_patch_looks_most_comes_from_the_exact_row() -> None:
-    look = look_at()
-    used, back = machine.arrays(look)["used"], read(machine.value(look)["data"])
+    computed = numbers()
+    used, back = computed.arrays["used"], read(machine.view(computed)["data"])
     shares = np.sort(used / used.sum(1, keepdims=True))[:, :-4:-1]
     assert (back["looks"][0] == used.argmax(1)).all()
     assert np.allclose(back["times"], shares.T * len(used), rtol=1e-3)
 
 
 def test_many_patches_are_drawn_in_squares_and_the_picture_says_so() -> None:
-    look = look_at(short_side=336)
-    value = machine.value(look)
+    computed = numbers(short_side=336)
+    value = machine.view(computed)
     square, scores = value["square"], read(value["data"])["scores"]
     assert square > 1
     assert f"squares of {square} × {square}" in value["parts"]["picture"]["sentence"]
-    assert scores.shape[1] == math.prod(look.grid), "words are of every patch"
+    assert scores.shape[1] == math.prod(computed.grid), "words are of every patch"
 
 
 def test_a_fault_is_called_a_simulation_and_says_where_it_sits() -> None:
-    value = machine.value(look_at(plant=True))
+    value = machine.view(numbers(plant=True))
     assert value["fault"] == [77, 200.0, [7, 8, 9, 10, 11]]
     assert [one["number"] for one in value["blocks"] if one["planted"]] == [7, 8, 9, 10, 11]
     said = value["parts"]["values"]["sentence"]
     assert "on purpose, channel 77’s weights × 200 in blocks 7 to 11" in said
-    assert machine.value(look_at())["fault"] is None
+    assert machine.view(numbers())["fault"] is None
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_has_its_machine_and_words_at_every_part(method: str) -> None:
-    look = look_at(method=method)
-    value = machine.value(look)
-    json.dumps(value, allow_nan=False)
+    value = machine.view(numbers(method=method))
+    assert json.loads(values.packed(value, {}))["kind"] == "machine"
     for part in value["parts"].values():
         assert part["name"] and part["value"] and part["sentence"]
     assert value["blocks"][-1]["idle"] is not METHODS[method].ffn

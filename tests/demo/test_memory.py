@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from demo import source
+from demo.answer import resolve, segment
+from demo.engine import Engine, Request
 from demo.host import memory
 from demo.host.byte_cache import nbytes
-from demo.look import Request, Studio
 from demo.settings import Settings
 from demo.source import open_picture
 from gclip_core.errors import ImageError, MethodError
@@ -62,11 +63,12 @@ def test_a_png_of_99_megapixels_opens_in_the_memory_of_one_copy(
 
 def test_a_large_picture_waits_its_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "LARGE", 12 * 17 - 1)
-    studio, done = Studio(tiny_backbone()), threading.Event()
+    engine, done = Engine(tiny_backbone()), threading.Event()
     rgb().save(tmp_path / "x.png")
+    request = Request(UPLOAD, str(tmp_path / "x.png"))
 
     def visit() -> None:
-        studio.picture(UPLOAD, str(tmp_path / "x.png"))
+        engine.picture(request)
         done.set()
 
     thread = threading.Thread(target=visit)
@@ -75,59 +77,59 @@ def test_a_large_picture_waits_its_turn(tmp_path: Path, monkeypatch: pytest.Monk
         assert not done.wait(0.3)
     assert done.wait(30)
     with source.one_large:  # once it is cached nobody waits
-        studio.picture(UPLOAD, str(tmp_path / "x.png"))
+        engine.picture(request)
 
 
 @pytest.mark.parametrize("method", ["scclip", "sfp"])
 def test_methods_that_compare_all_patches_refuse_too_many_of_them(method: str) -> None:
-    studio = Studio(tiny_backbone())
+    engine = Engine(tiny_backbone())
     windows = Settings(words="cat, dog", short_side=8 * 48, window=8 * 40, stride=8 * 8)
+    question = resolve(engine, Request(windows))
     with pytest.raises(MethodError, match=r"up to 5,308,416 pairs of patches here"):
-        studio.look(Request(windows.changed(method=method)))
-    clear = studio.look(Request(windows))
-    with pytest.raises(MethodError, match=r"up to 5,308,416 pairs of patches here"):
-        clear.segment(METHODS[method])
+        segment(engine, question, METHODS[method])
 
 
 def test_large_requests_are_answered_one_at_a_time_and_small_ones_beside_them() -> None:
-    studio, go, begun = Studio(tiny_backbone()), threading.Event(), []
-    small, large = Settings(words="cat", short_side=64), Settings(words="cat", short_side=16 * 40)
+    engine, go, begun = Engine(tiny_backbone()), threading.Event(), []
+    small, large = (
+        engine.scene(Request(Settings(words="cat", short_side=side))) for side in (64, 16 * 40)
+    )
 
-    def hold(_: object) -> None:
-        begun.append(1)
-        assert go.wait(30)
+    def hold() -> None:
+        with engine.turn(large):
+            begun.append(1)
+            assert go.wait(30)
 
     with ThreadPoolExecutor(3) as pool:
         for _ in range(3):
-            pool.submit(studio.answer, Request(large), hold)
-        assert studio.answer(Request(small), lambda look: look.settings) == small
-        assert len(begun) <= 1
+            pool.submit(hold)
+        with engine.turn(small):
+            assert len(begun) <= 1
         go.set()
     assert len(begun) == 3
 
 
 def test_between_the_methods_of_a_large_comparison_others_have_their_turn() -> None:
-    studio = Studio(tiny_backbone())
-    large, done = Request(Settings(words="cat", short_side=8 * 29)), []
-    compared = studio.look(large)
+    engine = Engine(tiny_backbone())
+    question, done = resolve(engine, Request(Settings(words="cat", short_side=8 * 29))), []
 
     def compare() -> None:
         for method in METHODS.values():
-            compared.segment(method)
+            segment(engine, question, method)
             done.append(method)
 
-    with studio.turn(compared):
+    with engine.turn(question.scene):
         thread = threading.Thread(target=compare)
         thread.start()
-        studio.look(large).segment(METHODS["clearclip"])
+        segment(engine, question, METHODS["clearclip"])
         assert done == []
     thread.join(60)
     assert len(done) == len(METHODS)
 
 
 def test_a_segmenter_counts_as_what_is_its_own_not_as_the_words_that_all_share() -> None:
-    studio = Studio(loaded())
-    plain, planted = (studio.segmenter(Settings(plant=plant)) for plant in (False, True))
+    engine = Engine(loaded())
+    plain, planted = (engine.segmenter(Settings(plant=plant)) for plant in (False, True))
     assert nbytes(plain) < 4096
     tables = planted.backbone.gains.nbytes + planted.backbone.norms.nbytes
     assert tables <= nbytes(planted) < tables + 4096

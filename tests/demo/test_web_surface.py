@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests import TRACES
-from tests.demo import studio
+from tests.demo import engine
 from tests.pictures import noise, png_bomb
 from tests.visitor import API, FailedError, Server, Visitor, file_value, served, wait_for
 
@@ -203,5 +203,5 @@ def test_a_page_that_ends_gives_its_last_answer_and_another_shows_that_link(serv
     assert last["success"]
     assert server.process.wait(40) == 0
     assert "Traceback" not in server.output()[logged:]
-    with served(studio()) as url:
+    with served(engine()) as url:
         assert Visitor(url).ask(link).same_as(before)

@@ -1,0 +1,344 @@
+"""From a request to its answer: read once into a question, computed once into a frozen value.
+
+Usage::
+
+    engine = Engine()                                    # once: backbones and bounded caches
+    question = resolve(engine, Request(settings, path))  # picture, words and methods, resolved
+    answer = compute(engine, question)                   # mask, findings, words to add
+    value = side.compute(engine, answer)                 # a tab's own arrays, see demo.tabs
+    shown = side.view(value)                             # what its components show
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from demo import cost, variants
+from demo.engine import SUGGESTED, Engine, Request, Scene
+from demo.host import logs
+from demo.host.zero_gpu import WITHOUT_GPU
+from demo.settings import MAX_CLASSES, Settings
+from demo.variants import Switches
+from evaluation import metric
+from gclip_core import vocabulary
+from gclip_core.backbone import Backbone
+from gclip_core.errors import VocabularyError
+from gclip_core.types import (
+    Grid,
+    Method,
+    MethodReport,
+    Segmentation,
+    Vocabulary,
+    class_shares,
+)
+from gclip_core.vocabulary import ParsedWords
+
+MORE = 6
+"""Words that are offered besides those that fill an empty field."""
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A request once it is read: its ``settings`` with words, its scene, its methods.
+
+    ``rest`` is the argument of :meth:`Segmenter.segment` for hidden words, which ``words`` have.
+    ``switched`` are ClearCLIP without and with (AMF, CS), ``chosen`` is the method that the page's
+    switches name. ``started`` is when reading began, by ``perf_counter``; ``was_encoded`` whether
+    the picture's encoding was cached by then.
+    """
+
+    request: Request
+    settings: Settings
+    scene: Scene
+    words: ParsedWords
+    rest: str
+    switched: Mapping[Switches, Method]
+    chosen: Method
+    started: float
+    was_encoded: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Segmented:
+    """A segmentation with its seconds from the cached encoding on, and what is counted of it.
+
+    ``shares`` of the picture are per class, and last that of no class; ``scores`` are against the
+    truth, where it is known.
+    """
+
+    result: Segmentation
+    seconds: float
+    shares: tuple[float, ...]
+    scores: metric.WordScores
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """The mask of one method: labels (H, W) int16 at the picture's size, -1 for no class.
+
+    ``shares`` of the picture are per class, and last that of no class. ``iou`` is per class of the
+    truth, by its index; ``miou`` its mean, None without truth; ``absent`` are classes that are not
+    in the truth.
+    """
+
+    title: str
+    method: Method
+    labels: NDArray[np.signedinteger]
+    names: tuple[str, ...]
+    shares: tuple[float, ...]
+    iou: dict[int, float]
+    miou: float | None
+    absent: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Status:
+    """How an answer was made: backbone (its title, and its name in the table), patches, and the
+    rest.
+
+    ``was_encoded``: the encoding was cached. ``unknown`` are typed words that the backbone never
+    met; ``no_gpu``: none was lent; ``scaled``: the (height, width) of an upload and the smaller one
+    that the page works at.
+    """
+
+    title: str
+    name: str
+    was_encoded: bool
+    grid: Grid
+    notes: tuple[str, ...]
+    unknown: tuple[str, ...]
+    no_gpu: bool
+    scaled: tuple[Grid, Grid] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What every tab shows of a question.
+
+    ``mask`` and ``report`` are those of the chosen method. ``gclip`` is the report of GCLIP with
+    both switches on: which blocks AMF and CS take, whether or not they are on. ``block`` (0-based)
+    is the one whose channels are shown. ``nearest`` are unknown words, each with the nearest that
+    the backbone knows; ``more_words`` may be added.
+    """
+
+    question: Question
+    mask: Mask
+    report: MethodReport
+    gclip: MethodReport
+    grid: Grid
+    block: int
+    nearest: Mapping[str, str]
+    more_words: tuple[str, ...]
+    status: Status
+
+
+def resolve(engine: Engine, request: Request) -> Question:
+    """Read a request once; without words those of the example, or suggested ones, are its words.
+
+    Raises:
+        GclipError: the picture, backbone, words or settings cannot be used.
+    """
+    started, settings = time.perf_counter(), request.settings
+    typed = check_words(settings.words) if settings.words.strip() else None
+    scene = engine.scene(request)
+    was_encoded = engine.is_encoded(scene)
+    if typed is None:
+        words = known_words(scene.clean.backbone, scene.picture.words)
+        if not words:
+            with engine.turn(scene):
+                words = ", ".join(engine.suggested(scene))
+        request = request.changed(words=words)
+        settings, typed = request.settings, check_words(words)
+    switched, rest = variants.ablations(settings), _rest(engine, scene, settings, typed)
+    return Question(
+        request,
+        settings,
+        scene,
+        scene.clean.read_words(typed, rest),
+        rest,
+        switched,
+        variants.chosen(settings, switched),
+        started,
+        was_encoded,
+    )
+
+
+def _rest(engine: Engine, scene: Scene, settings: Settings, typed: Vocabulary) -> str:
+    """The argument ``rest`` of ``segment``: "background" if the model suggested all classes."""
+    if settings.rest != "auto" or settings.source != "upload":
+        return settings.rest
+    offered = {word.casefold() for word in _offered(engine, scene)}
+    named = {name.casefold() for name in typed.names}
+    return "background" if named <= offered else settings.rest
+
+
+def _offered(engine: Engine, scene: Scene) -> tuple[str, ...]:
+    with engine.turn(scene):
+        return engine.suggested(scene, SUGGESTED + MORE, strict=False)
+
+
+def compute(engine: Engine, question: Question) -> Answer:
+    """The answer of a question; what it needs of masks and encodings is cached.
+
+    Raises:
+        GclipError: it would cost too much, or cannot be computed with these settings.
+    """
+    scene, settings, chosen = question.scene, question.settings, question.chosen
+    if settings.tab == "compare":
+        cost.check(scene.clean, scene.picture.size, len(variants.shown(settings.extras)))
+    segmented = segment(engine, question, chosen)
+    report = segmented.result.report
+    gclip = report
+    if chosen is not question.switched[True, True]:
+        encoded, both = engine.encoded(scene), question.switched[True, True]
+        gclip = scene.segmenter.report(encoded, both)
+    words = question.words
+    known = {word.casefold() for word in words.classes.phrases}
+    grid = tuple(engine.encoded(scene).grid)
+    return Answer(
+        question=question,
+        mask=mask_of(segmented),
+        report=report,
+        gclip=gclip,
+        grid=grid,
+        block=_block_in_view(question, gclip),
+        nearest=_nearest(scene.clean.backbone, words.unknown, known),
+        more_words=_more_words(_offered(engine, scene), known),
+        status=_status(engine, question, segmented.result, grid),
+    )
+
+
+def segment(engine: Engine, question: Question, method: Method) -> Segmented:
+    """The segmentation of a question under ``method``; cached.
+
+    Raises:
+        MethodError: ``method`` compares more patches than the page computes.
+    """
+    scene, settings = question.scene, question.settings
+
+    def make() -> Segmented:
+        if method.calibration is not None:
+            cost.check_method(scene.clean, scene.picture.size, method)
+        engine.encoded(scene)  # shared by all methods: not a part of their times
+        started = time.perf_counter()
+        trunk, rest_weight = engine.trunk(scene, method), settings.rest_weight
+        result = scene.segmenter.segment(
+            trunk, question.words, method, settings.threshold, rest_weight=rest_weight
+        )
+        seconds = time.perf_counter() - started
+        shares = class_shares(result.labels, len(result.vocabulary.names))
+        return Segmented(result, seconds, shares, _scores(scene, result))
+
+    with engine.turn(scene):
+        return engine.cache.get_or_make(("segmentation", *result_key(question, method)), make)
+
+
+def _scores(scene: Scene, result: Segmentation) -> metric.WordScores:
+    truth = scene.picture.truth
+    if truth is None:
+        return metric.WordScores({}, None, ())
+    return metric.against_truth(truth.labels, truth.names, result.labels.numpy(), result.vocabulary)
+
+
+def result_key(question: Question, method: Method) -> tuple:
+    """All that a segmentation depends on."""
+    segmenter, settings = question.scene.segmenter, question.settings
+    words = settings.words, settings.threshold, question.rest, settings.rest_weight
+    planted, scale = segmenter.backbone.planted, segmenter.logit_scale
+    return *question.scene.key, planted, segmenter.templates, scale, *words, method
+
+
+def mask(engine: Engine, question: Question, method: Method) -> Mask:
+    """The mask of a question under ``method``; cached."""
+    return mask_of(segment(engine, question, method))
+
+
+def mask_of(segmented: Segmented) -> Mask:
+    """A segmentation as a mask."""
+    result, scores = segmented.result, segmented.scores
+    return Mask(
+        result.method.title,
+        result.method,
+        result.labels.numpy(),
+        result.vocabulary.names,
+        segmented.shares,
+        scores.iou,
+        scores.miou,
+        scores.absent,
+    )
+
+
+def _block_in_view(question: Question, gclip: MethodReport) -> int:
+    """The block (0-based) whose channels are shown: the chosen one, else the first that CS changes.
+
+    Where CS changes none it is the first of the simulation's blocks, so that the block stays when
+    the simulation is switched off.
+    """
+    settings, n_blocks = question.settings, len(gclip.channels)
+    if settings.view_block is not None:
+        return min(settings.view_block, n_blocks - 1)
+    return min(gclip.suppressed or settings.planted_blocks(n_blocks))
+
+
+def _nearest(backbone: Backbone, unknown: tuple[str, ...], typed: set[str]) -> dict[str, str]:
+    nearest = {word: vocabulary.nearest_known(backbone, word) for word in unknown}
+    return {word: known for word, known in nearest.items() if known and known not in typed}
+
+
+def _more_words(offered: tuple[str, ...], typed: set[str]) -> tuple[str, ...]:
+    return tuple(word for word in offered if word.casefold() not in typed)[:MORE]
+
+
+def _status(engine: Engine, question: Question, result: Segmentation, grid: Grid) -> Status:
+    scene = question.scene
+    backbone, came, size = scene.clean.backbone, scene.picture.came, scene.picture.size
+    return Status(
+        title=backbone.title,
+        name=backbone.name,
+        was_encoded=question.was_encoded,
+        grid=grid,
+        notes=result.notes,
+        unknown=result.unknown,
+        no_gpu=engine.encoded(scene) in WITHOUT_GPU,
+        scaled=(came, size) if came and came != size else None,
+    )
+
+
+def log(view: str, status: Status, milliseconds: float) -> None:
+    """Log an answer in one line, without anything that was typed."""
+    logs.event(
+        "answered",
+        view=view,
+        backbone=status.name,
+        ms=round(milliseconds),
+        trunk="kept" if status.was_encoded else "new",
+        patches="{}x{}".format(*status.grid),
+    )
+
+
+def check_words(words: str) -> Vocabulary:
+    """Words as they came, parsed, after a look at how many classes they are.
+
+    Raises:
+        VocabularyError: none, or more than the page segments at once.
+    """
+    typed = vocabulary.parse(words)
+    if len(typed) > MAX_CLASSES:
+        raise VocabularyError(
+            f"Up to {MAX_CLASSES} classes are segmented at once here, but {len(typed)} came. "
+            "Leave some out."
+        )
+    return typed
+
+
+def known_words(backbone: Backbone, words: str) -> str:
+    """The words without those that the backbone never met."""
+    if not words:
+        return ""
+    typed = vocabulary.parse(words)
+    unknown = vocabulary.unknown_phrases(backbone, typed)
+    known = ([phrase for phrase in phrases if phrase not in unknown] for phrases in typed.classes)
+    return ", ".join("; ".join(phrases) for phrases in known if phrases)

@@ -1,0 +1,254 @@
+"""Backbones, caches and turns: all that the requests of all visitors share, and the one thing with
+state.
+
+Whatever is cached is keyed by every setting that it depends on.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from demo import cost
+from demo.host import memory
+from demo.host.blob_store import BlobStore
+from demo.host.byte_cache import ByteCache
+from demo.host.zero_gpu import Encoder
+from demo.settings import Settings
+from demo.source import NoPictureError, Picture, decoding, one_large, open_picture
+from gclip_core import load
+from gclip_core.backbone import Backbone, load_backbone, plant_channel
+from gclip_core.cache import BoundedCache
+from gclip_core.errors import BackboneError
+from gclip_core.load import Dtype
+from gclip_core.registry import BACKBONES, BUILT_IN, BackboneEntry, find_backbone
+from gclip_core.segmenter import Segmenter
+from gclip_core.types import Encoded, Method
+from gclip_core.version import __version__
+
+SUGGESTED = 5
+"""Words that fill an empty field."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a visitor asks for: settings, and the path of an upload (empty for none)."""
+
+    settings: Settings
+    upload: str = ""
+
+    def changed(self, **changes: Any) -> "Request":
+        """A copy with some settings changed."""
+        return replace(self, settings=self.settings.changed(**changes))
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A picture with what encodes it.
+
+    ``segmenter`` has the planted channel if one is asked for, ``clean`` never. ``key`` is all that
+    the clean encoding depends on. Of a large scene (see :func:`cost.is_large`) one is worked on at
+    a time.
+    """
+
+    picture: Picture
+    segmenter: Segmenter
+    clean: Segmenter
+    key: tuple[Any, ...]
+    is_large: bool
+
+
+class Engine:
+    """Backbones, loaded once and shared, and one cache of pictures, encodings, masks and answers.
+
+    ``default`` is the backbone loaded at the start. ``encode`` runs one image through a tower and
+    may run elsewhere (see :mod:`demo.host.zero_gpu`), one at a time; ``downloads`` says whether a
+    visitor may make this machine fetch weights; ``device`` and ``dtype`` are for backbones loaded
+    later. ``bound`` is in bytes, for the whole process (see :mod:`demo.host.memory`). ``blobs`` is
+    what browsers fetch by name; ``fetched`` are the names of backbones fetched since the start.
+    """
+
+    def __init__(
+        self,
+        default: Backbone | None = None,
+        *,
+        encode: Encoder | None = None,
+        bound: int = memory.BOUND,
+        downloads: bool = True,
+        device: str = "cpu",
+        dtype: Dtype = "float32",
+    ) -> None:
+        self._load = partial(load_backbone, device=device, dtype=dtype)
+        self.default = default or self._load(BUILT_IN)
+        self.downloads = downloads
+        self.encode: Encoder = encode or Segmenter.encode
+        self.encodes_here = encode is None
+        self.cache = ByteCache(bound - memory.WORKING)
+        self.blobs = BlobStore()
+        self.fetched: frozenset[str] = frozenset()
+        self._backbones: BoundedCache[Backbone] = BoundedCache(len(BACKBONES))
+        self._one_fetched = threading.Lock()
+        self._one_trunk = threading.Lock()
+
+    def scene(self, request: Request) -> Scene:
+        """The picture of a request, opened, with its segmenters.
+
+        Raises:
+            GclipError: there is no picture yet, or picture or backbone cannot be used.
+        """
+        settings = request.settings
+        picture = self.picture(request)
+        clean = self.segmenter(settings, planted=False)
+        segmenter = self.segmenter(settings) if settings.plant else clean
+        windows, patches = clean.count_windows(picture.size)
+        sizes = settings.short_side, settings.window, settings.stride, settings.max_tokens
+        key = clean.backbone.uid, picture.digest, *sizes
+        return Scene(picture, segmenter, clean, key, windows * patches > cost.LARGE)
+
+    def picture(self, request: Request) -> Picture:
+        """The picture of a request; cached. A file of Gradio's is named by its content.
+
+        Raises:
+            ImageError: there is no picture yet, or it cannot be used.
+        """
+        settings, upload = request.settings, request.upload
+        is_upload = settings.source == "upload"
+        if is_upload and not upload:
+            raise NoPictureError("No photo yet: drop one on the page, or choose an example.")
+        key = ("picture", "upload", upload) if is_upload else ("picture", settings.example)
+        picture = self.cache.get(key)
+        if picture is not None:
+            return picture
+        with decoding(upload) if is_upload else nullcontext():
+            return self.cache.get_or_make(key, lambda: open_picture(settings, upload))
+
+    def segmenter(self, settings: Settings, planted: bool = True) -> Segmenter:
+        """The segmenter of these settings; ``planted`` False leaves a planted channel out.
+
+        Raises:
+            BackboneError: as :meth:`backbone`.
+        """
+        backbone = self.backbone(settings.backbone)
+        sizes = settings.short_side or None, settings.window or None, settings.stride
+        options = *sizes, settings.templates, settings.logit_scale, settings.max_tokens
+        plant: tuple[Any, ...] = ()
+        if planted and settings.plant:
+            channel = min(settings.plant_channel, backbone.width - 1)
+            blocks = settings.planted_blocks(backbone.n_blocks)
+            plant = channel, settings.plant_gain, blocks
+
+        def make() -> Segmenter:
+            return Segmenter(plant_channel(backbone, *plant) if plant else backbone, *options)
+
+        return self.cache.get_or_make(("segmenter", backbone.uid, options, plant), make)
+
+    def is_encoded(self, scene: Scene) -> bool:
+        """Whether a scene's clean encoding is cached."""
+        return self.cache.get(("encoded", scene.key)) is not None
+
+    def encoded(self, scene: Scene) -> Encoded:
+        """A scene's encoding without planting and suppression; cached.
+
+        Raises:
+            GclipError: it would cost too much.
+        """
+
+        def make() -> Encoded:
+            cost.check(scene.clean, scene.picture.size, methods=1)
+            with self._one_trunk:
+                try:
+                    return self.encode(scene.clean, scene.picture.image)
+                finally:
+                    memory.trim()
+
+        return self.cache.get_or_make(("encoded", scene.key), make)
+
+    def trunk(self, scene: Scene, method: Method) -> Encoded:
+        """The encoding that ``method`` runs on, with planting and suppression; cached."""
+        encoded, plants = self.encoded(scene), scene.segmenter.backbone.planted
+        if not plants and method.suppression is None:
+            return encoded
+        # It resumes in the middle blocks and does not wait for a picture's whole pass.
+        key = ("encoded", scene.key, plants, method.suppression)
+        return self.cache.get_or_make(key, lambda: scene.segmenter.suppress(encoded, method))
+
+    def suggested(
+        self, scene: Scene, most: int = SUGGESTED, strict: bool = True
+    ) -> tuple[str, ...]:
+        """Words that a scene shows, best first (:meth:`Segmenter.suggest`); cached."""
+        key = ("suggested", scene.key, most, strict)
+
+        def make() -> tuple[str, ...]:
+            return scene.clean.suggest(self.encoded(scene), most, strict)
+
+        return self.cache.get_or_make(key, make)
+
+    @contextmanager
+    def turn(self, scene: Scene) -> Iterator[None]:
+        """Around work on a scene: on large ones one thread at a time.
+
+        Attention matrices grow with the square of the patches: two at once would need twice the
+        memory and be made no sooner.
+        """
+        if not scene.is_large:
+            yield
+            return
+        with one_large:
+            yield
+        time.sleep(0.001)  # a thread that waits comes before the next method of this one
+
+    def backbone(self, name: str) -> Backbone:
+        """The backbone of that name, loaded once and shared; never downloads.
+
+        "default" is the one that this page started with.
+
+        Raises:
+            BackboneError: its weights are not on this machine, or cannot be used.
+        """
+        if name in ("default", self.default.name):
+            return self.default
+        entry = find_backbone(name)
+        if self._backbones.get(name) is None and not load.on_disk(entry):
+            next_step = "Choose another backbone."
+            if self.downloads:
+                next_step = (
+                    f"Fetch it first with the button under the backbone's name (about "
+                    f"{entry.download} MB), or choose another backbone."
+                )
+            raise BackboneError(f"{entry.title} is not on this machine. {next_step}")
+        return self._backbones.get_or_make(name, lambda: self._load(name))
+
+    def fetch(self, name: str) -> Backbone:
+        """The same, downloading its weights where they are missing.
+
+        Raises:
+            BackboneError: no network, no room, or downloads are switched off here.
+        """
+        entry = find_backbone(name)
+        if not self.downloads and not self.has(entry):
+            raise BackboneError(
+                f"Downloads are switched off on this page, so {entry.title} cannot be fetched."
+            )
+        if name == self.default.name:
+            return self.default
+        backbone = self._backbones.get_or_make(name, lambda: self._load(name))
+        with self._one_fetched:
+            self.fetched |= {name}
+        return backbone
+
+    def has(self, entry: BackboneEntry) -> bool:
+        """Whether a backbone can be used without a download."""
+        return entry.name == self.default.name or bool(load.on_disk(entry))
+
+    def state(self) -> dict[str, Any]:
+        """Versions, the loaded backbone and the cache, for a host's monitor."""
+        return {
+            "version": __version__,
+            "backbone": self.default.name,
+            "device": str(self.default.device),
+            "dtype": str(self.default.dtype).removeprefix("torch."),
+            "cache": {"values": len(self.cache), "bytes": self.cache.size},
+        }

@@ -1,0 +1,76 @@
+"""What browsers fetch by name, once, and keep: pictures and matrices.
+
+An answer contains their names alone. A blob is made when it is first fetched, after the mask is
+shown, and never again while a browser keeps it.
+"""
+
+import hashlib
+import secrets
+import threading
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+
+from gclip_core.cache import BoundedCache
+
+MADE_BYTES = 48 * 2**20
+NAMED_BYTES = 16 * 2**20
+"""Of the requests from which blobs can be made."""
+AT_WORK = 2
+"""Blobs that are made at a time, beside the page's own queue."""
+
+
+@dataclass(frozen=True)
+class Blob:
+    """Bytes as they travel, and their type."""
+
+    body: bytes
+    media_type: str = "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class Later:
+    """The name of a blob, what makes it, and the bytes of the request that ``make`` keeps."""
+
+    name: str
+    make: Callable[[], Blob] = field(compare=False, repr=False)
+    nbytes: int = field(default=0, compare=False, repr=False)
+
+
+class BlobStore:
+    """Blobs by name, which cannot be guessed and is a digest of all that the blob depends on."""
+
+    def __init__(self, made: int = MADE_BYTES, named: int = NAMED_BYTES) -> None:
+        self._salt = secrets.token_bytes(16)
+        self._at_work = threading.Semaphore(AT_WORK)
+        self._named: BoundedCache[Later] = BoundedCache(named, lambda later: 1024 + later.nbytes)
+        self._made: BoundedCache[Blob] = BoundedCache(made, lambda blob: len(blob.body))
+
+    def later(self, key: Hashable, make: Callable[[], Blob], nbytes: int = 0) -> Later:
+        """A name for a blob; ``key`` is all that it depends on.
+
+        ``make`` is kept for long: it should refer to the request, not to what was computed.
+        """
+        name = hashlib.blake2b(repr(key).encode(), key=self._salt, digest_size=16).hexdigest()
+        return Later(name, make, nbytes)
+
+    def put(self, every: Iterable[Later]) -> None:
+        """From now on these can be fetched."""
+        for later in every:
+            self._named.put(later.name, later)
+
+    def get(self, name: str) -> Blob | None:
+        """The blob of a name, made the first time; None for a name that is not kept.
+
+        Raises:
+            GclipError: it cannot be made any more.
+        """
+        later = self._named.get(name)
+        if later is None:
+            return None
+        with self._at_work:
+            return self._made.get_or_make(name, later.make)
+
+    def clear(self) -> None:
+        """Drop all of it."""
+        self._named.clear()
+        self._made.clear()

@@ -12,8 +12,9 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from demo.drawing import render
+from demo.host.blob_store import Blob, BlobStore, Later
 from demo.widgets import code, values
-from demo.widgets.blobs import TYPES, Blob, BlobStore, Levels, attention_blob, largest, packed
+from demo.widgets.blobs import TYPES, Levels, attention_blob, largest, packed
 from gclip_core.types import class_shares
 
 GRID, SIZE, N = (3, 5), (90, 150), 15
@@ -65,23 +66,32 @@ def test_a_blob_is_made_once_under_a_name_that_nobody_can_guess() -> None:
         made.append(1)
         return Blob(b"x")
 
-    name = store.offer(("a", 1), make)
-    assert store.offer(("a", 1), make) == name != store.offer(("a", 2), make)
-    assert BlobStore().offer(("a", 1), make) != name
+    later = store.later(("a", 1), make)
+    assert store.later(("a", 1), make) == later != store.later(("a", 2), make)
+    assert BlobStore().later(("a", 1), make) != later
+    assert store.get(later.name) is None, "only what an answer names can be fetched"
+    store.put([later])
     assert made == []
-    web = TestClient(Starlette(routes=[store.route()]))
-    assert [web.get(f"/blob/{name}").content for _ in range(2)] == [b"x", b"x"]
+    assert store.get(later.name) == store.get(later.name) == Blob(b"x")
     assert made == [1]
-    assert "immutable" in web.get(f"/blob/{name}").headers["cache-control"]
-    assert web.get(f"/blob/{'0' * 32}").status_code == 404
+    assert store.get("0" * 32) is None
 
 
 def test_what_can_be_made_is_bounded_by_the_bytes_of_the_requests_it_keeps() -> None:
-    store = BlobStore(offered=10_000)
-    web = TestClient(Starlette(routes=[store.route()]))
-    with store.offers(4000):
-        names = [store.offer(number, lambda: Blob(b"x")) for number in range(5)]
-    assert [web.get(f"/blob/{name}").status_code for name in names] == [404] * 4 + [200]
+    store = BlobStore(named=10_000)
+    every = [store.later(number, lambda: Blob(b"x"), nbytes=4000) for number in range(5)]
+    store.put(every)
+    assert [store.get(later.name) is None for later in every] == [True] * 4 + [False]
+
+
+def test_what_a_value_names_can_be_fetched_and_travels_as_its_name() -> None:
+    later = BlobStore().later("matrix", lambda: Blob(b"x"))
+    named: dict[str, Later] = {}
+    text = values.packed({"kind": "maps", "sides": [{"matrix": later}]}, named)
+    assert json.loads(text)["sides"] == [{"matrix": later.name}]
+    assert named == {later.name: later}
+    update = values.packed({"visible": True, "value": {"kind": "card", "of": later}}, named)
+    assert json.loads(update["value"])["of"] == later.name
 
 
 def test_where_a_patch_looks_most_is_exact(matrix: np.ndarray) -> None:

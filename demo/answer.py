@@ -188,7 +188,8 @@ def compute(engine: Engine, question: Question) -> Answer:
     """
     scene, settings, chosen = question.scene, question.settings, question.chosen
     if settings.tab == "compare":
-        cost.check(scene.clean, scene.picture.size, len(variants.shown(settings.extras)))
+        methods = len(variants.shown(settings.extras))
+        cost.check(scene.windows, scene.patches, methods)
     segmented = segment(engine, question, chosen)
     report = segmented.result.report
     gclip = report
@@ -221,7 +222,7 @@ def segment(engine: Engine, question: Question, method: Method) -> Segmented:
 
     def make() -> Segmented:
         if method.calibration is not None:
-            cost.check_method(scene.clean, scene.picture.size, method)
+            cost.check_calibration(scene.windows, scene.patches, method)
         engine.encoded(scene)  # shared by all methods: not a part of their times
         started = time.perf_counter()
         trunk, rest_weight = engine.trunk(scene, method), settings.rest_weight

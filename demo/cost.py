@@ -1,10 +1,7 @@
 """What a request may cost: patches that go through the tower, times the methods compared."""
 
-import math
-
 from gclip_core.errors import GclipError, MethodError
-from gclip_core.segmenter import Segmenter
-from gclip_core.types import Grid, Method
+from gclip_core.types import Method
 
 MAX_PATCHES = 8192
 """Of all windows of a picture together: with the built-in model 100 MB an encoding."""
@@ -16,13 +13,12 @@ MAX_PAIRS = 2304**2
 """Pairs of patches under a method with a calibration, which needs a dozen matrices of them."""
 
 
-def check(segmenter: Segmenter, size: Grid, methods: int) -> None:
-    """Judge what a picture of ``size`` (height, width) costs under so many methods.
+def check(windows: int, patches: int, methods: int = 1) -> None:
+    """Judge what so many windows, of so many patches each, cost under so many methods.
 
     Raises:
         GclipError: more than the page computes for one request.
     """
-    windows, patches = segmenter.count_windows(size)
     if windows * patches > MAX_PATCHES:
         raise GclipError(
             f"A picture may have {MAX_PATCHES:,} patches here, but {windows:,} windows of "
@@ -36,20 +32,12 @@ def check(segmenter: Segmenter, size: Grid, methods: int) -> None:
         )
 
 
-def is_large(segmenter: Segmenter, size: Grid) -> bool:
-    """Whether a picture of ``size`` (height, width) has more patches than in a usual size."""
-    return math.prod(segmenter.count_windows(size)) > LARGE
-
-
-def check_method(segmenter: Segmenter, size: Grid, method: Method) -> None:
-    """Judge what a picture of ``size`` (height, width) costs under one method.
+def check_calibration(windows: int, patches: int, method: Method) -> None:
+    """Judge what a method costs that compares all pairs of a window's patches.
 
     Raises:
         MethodError: more than the page computes under it.
     """
-    if method.calibration is None:
-        return
-    windows, patches = segmenter.count_windows(size)
     if windows * patches**2 > MAX_PAIRS:
         raise MethodError(
             f"{method.title} compares up to {MAX_PAIRS:,} pairs of patches here, but {windows:,} × "

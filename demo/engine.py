@@ -50,15 +50,15 @@ class Scene:
     """A picture with what encodes it.
 
     ``segmenter`` has the planted channel if one is asked for, ``clean`` never. ``key`` is all that
-    the clean encoding depends on. Of a large scene (see :func:`cost.is_large`) one is worked on at
-    a time.
+    the clean encoding depends on. It has so many ``windows`` of so many ``patches`` each.
     """
 
     picture: Picture
     segmenter: Segmenter
     clean: Segmenter
     key: tuple[Any, ...]
-    is_large: bool
+    windows: int
+    patches: int
 
 
 class Engine:
@@ -106,7 +106,7 @@ class Engine:
         windows, patches = clean.count_windows(picture.size)
         sizes = settings.short_side, settings.window, settings.stride, settings.max_tokens
         key = clean.backbone.uid, picture.digest, *sizes
-        return Scene(picture, segmenter, clean, key, windows * patches > cost.LARGE)
+        return Scene(picture, segmenter, clean, key, windows, patches)
 
     def picture(self, request: Request) -> Picture:
         """The picture of a request; cached. A file of Gradio's is named by its content.
@@ -157,7 +157,7 @@ class Engine:
         """
 
         def make() -> Encoded:
-            cost.check(scene.clean, scene.picture.size, methods=1)
+            cost.check(scene.windows, scene.patches)
             with self._one_trunk:
                 try:
                     return self.encode(scene.clean, scene.picture.image)
@@ -193,7 +193,7 @@ class Engine:
         Attention matrices grow with the square of the patches: two at once would need twice the
         memory and be made no sooner.
         """
-        if not scene.is_large:
+        if scene.windows * scene.patches <= cost.LARGE:
             yield
             return
         with one_large:

@@ -169,8 +169,8 @@ class Inputs:
         missing = entry if entry and not self._engine.has(entry) else None
         if missing or settings.backbone == self._engine.default.name:
             settings = settings.changed(backbone="default")
-        found = {**self._controls.updates(settings), self.menu: settings.backbone}
-        return {**found, **self._offer_fetch(missing)}
+        filled = {**self._controls.updates(settings), self.menu: settings.backbone}
+        return {**filled, **self._offer_fetch(missing)}
 
     def _offer_fetch(self, entry: BackboneEntry | None) -> Shown:
         """The card that fetches a backbone's weights; none closes it."""
@@ -260,13 +260,13 @@ def _presets() -> dict[str, str]:
 
 
 def _thumbnails() -> list[Image.Image]:
-    found = []
+    thumbnails = []
     for photo in star_photos().values():
         with Image.open(photo.path) as image:
             image.draft("RGB", (2 * THUMBNAIL[0], 2 * THUMBNAIL[1]))
             # The upper part of an upright picture: heads are there.
-            found.append(ImageOps.fit(image.convert("RGB"), THUMBNAIL, centering=(0.5, 0.15)))
-    return found
+            thumbnails.append(ImageOps.fit(image.convert("RGB"), THUMBNAIL, centering=(0.5, 0.15)))
+    return thumbnails
 
 
 def _chips_view(value: Value) -> Json:

@@ -77,12 +77,12 @@ def routes(engine: Engine) -> list[Route]:
 
     def blob(request: HttpRequest) -> Response:
         try:
-            found = engine.blobs.get(request.path_params["name"])
+            content = engine.blobs.get(request.path_params["name"])
         except GclipError as error:
             return PlainTextResponse(str(error), 410)
-        if found is None:
+        if content is None:
             return PlainTextResponse("This is not kept any more.", 404)
-        return Response(found.body, media_type=found.media_type, headers=FOREVER)
+        return Response(content.body, media_type=content.media_type, headers=FOREVER)
 
     return [Route("/blob/{name}", blob), *code.routes()]
 

@@ -186,7 +186,7 @@ def cosine(value: float) -> str:
 def pointing(swipes: bool) -> str:
     """Under a canvas while nothing is pointed at."""
     hint = "Point at or tap a patch to see where it looks; press for why it has its word."
-    return hint + " Drag to swipe between the masks." * swipes
+    return f"{hint} Drag to swipe between the masks." if swipes else hint
 
 
 def planted(plant: Plant) -> str:
@@ -195,11 +195,11 @@ def planted(plant: Plant) -> str:
     return f"Simulation: the model is damaged on purpose, {weights} in {_blocks(plant.blocks)}."
 
 
-def nothing_changed(method: Method, found: MethodReport) -> str:
+def nothing_changed(method: Method, report: MethodReport) -> str:
     """Under the mask where the switches change no pixel."""
     if method.fusion is None and method.suppression is None:
         return "AMF and CS are off: this is ClearCLIP, and there is nothing to compare."
-    if method.fusion is None and not found.suppressed:
+    if method.fusion is None and not report.suppressed:
         return "CS changes nothing here: this is ClearCLIP. Switch AMF on to see what it changes."
     return "Not one pixel changes."
 
@@ -276,17 +276,23 @@ def attention_words(name: str) -> tuple[str, str, str]:
         f"patches with a similar {parts[a]}" if a == b else f"{parts[a]} against {parts[b]}"
         for a, b in kind.pairs
     )
-    more = ", near ones first" * kind.gaussian + ", both prepared" * bool(prime)
-    return whole.format(symbol), whole.format(equation), f"by {meaning}{more}"
+    if kind.gaussian:
+        meaning += ", near ones first"
+    if prime:
+        meaning += ", both prepared"
+    return whole.format(symbol), whole.format(equation), f"by {meaning}"
 
 
 def on_this_model(backbone: str, methods: Collection[Method]) -> list[str]:
     """What to know of these methods on the built-in model; nothing on others."""
     if backbone != BUILT_IN:
         return []
-    values = any(not ATTENTIONS[one.attention].pairs for one in methods)
-    calibrated = any(one.calibration for one in methods)
-    return [FAVOURS_VALUES] * values + [FAILS_CALIBRATION] * calibrated
+    sentences = []
+    if any(not ATTENTIONS[method.attention].pairs for method in methods):
+        sentences.append(FAVOURS_VALUES)
+    if any(method.calibration for method in methods):
+        sentences.append(FAILS_CALIBRATION)
+    return sentences
 
 
 # --- attention ------------------------------------------------------------------------------------
@@ -296,25 +302,25 @@ def last_title(n_blocks: int, which: str, method: Method) -> str:
     """At the last block's matrix: ``which`` is "without" or "with" what ``method`` switches on."""
     if not method.switchable:
         return f"Block {n_blocks}, {'ClearCLIP' if which == 'without' else method.title}"
-    on = {"AMF": method.fusion, "CS": method.suppression}
-    names = " and ".join(name for name, one in on.items() if one is not None)
+    parts = {"AMF": method.fusion, "CS": method.suppression}
+    names = " and ".join(name for name, part in parts.items() if part is not None)
     return f"Block {n_blocks}" + (f", {which} {names}" if names else "")
 
 
-def attention_note(found: MethodReport, method: Method, shown: Sequence[int]) -> str:
+def attention_note(report: MethodReport, method: Method, shown: Sequence[int]) -> str:
     """What the switches can and cannot change; ``shown`` are the blocks that AMF would use."""
     if not method.switchable:
-        return f"{method.title} uses neither AMF nor CS. {mixes(found.fusion, method)}".rstrip()
+        return f"{method.title} uses neither AMF nor CS. {mixes(report.fusion, method)}".rstrip()
     if method.fusion:
-        text = amf_blocks(found)
+        text = amf_blocks(report)
         text += (
             " The last block’s map is averaged with theirs: each patch then looks at more others."
         )
     else:
         text = f"AMF is off: the last block uses Query-Query alone. AMF would add {_blocks(shown)}."
-    if not found.suppressed:
+    if not report.suppressed:
         return text
-    first = min(found.suppressed)
+    first = min(report.suppressed)
     text += f" CS changes FFNs from block {first + 1} on, and with them the maps of later blocks"
     return f"{text}: not those of {_blocks(shown)}." if max(shown) <= first else f"{text}."
 
@@ -328,20 +334,20 @@ def mixes(fusion: FusionReport, method: Method) -> str:
     return f"Its last block’s attention is {share} the mean of {_blocks(fusion.blocks)}’s ({kind})."
 
 
-def amf_blocks(found: MethodReport) -> str:
+def amf_blocks(report: MethodReport) -> str:
     """Which blocks AMF takes and why; empty without AMF."""
-    blocks, last = found.fusion.blocks, len(found.channels) - 1
+    blocks, last = report.fusion.blocks, len(report.channels) - 1
     if not blocks:
         return ""
-    late, reason = _blocks(range(last - len(blocks), last)), FUSION_REASONS[found.fusion.reason]
+    late, reason = _blocks(range(last - len(blocks), last)), FUSION_REASONS[report.fusion.reason]
     return f"AMF takes {_blocks(blocks)}: {reason.format(late=late)}."
 
 
-def strip_note(found: MethodReport) -> str:
+def strip_note(report: MethodReport) -> str:
     """Under the strip of blocks."""
     return (
         "Brightness: attention that each patch receives (mean of all heads); outlined: global "
-        f"tokens; ×: the most attended patch, 1 = an equal share. {amf_blocks(found)}"
+        f"tokens; ×: the most attended patch, 1 = an equal share. {amf_blocks(report)}"
     )
 
 
@@ -364,23 +370,23 @@ def fused_note(blocks: Sequence[int], n_tokens: int) -> str:
 # --- channels -------------------------------------------------------------------------------------
 
 
-def norms_note(found: MethodReport, cs: bool, block: int) -> str:
-    """What CS does to the block in view, or would do; ``found`` is what it finds when on."""
+def norms_note(report: MethodReport, cs: bool, block: int) -> str:
+    """What CS does to the block in view, or would do; ``report`` is that of CS switched on."""
     amf = "AMF changes no weights."
-    if block in found.suppressed:
-        before = float(found.norms_before[block].max())
-        channel = found.channels[block]
-        after = float(found.norms_after[block, channel])
+    if block in report.suppressed:
+        before = float(report.norms_before[block].max())
+        channel = report.channels[block]
+        after = float(report.norms_after[block, channel])
         does = "CS scales" if cs else "CS is off. It would scale"
         changes = "changes" if cs else "change"
         return (
             f"{does} the norm of channel {channel} in block {block + 1} from {before:.3g} to "
-            f"{after:.3g}, and {changes} {_blocks(found.suppressed)} "
-            f"({SUPPRESSION_REASONS[found.cs_reason]}). {amf}"
+            f"{after:.3g}, and {changes} {_blocks(report.suppressed)} "
+            f"({SUPPRESSION_REASONS[report.cs_reason]}). {amf}"
         )
-    if found.suppressed:
-        return f"CS does not change block {block + 1}, only {_blocks(found.suppressed)}. {amf}"
-    return f"{_sentence(SUPPRESSION_REASONS[found.cs_reason])}. {amf}"
+    if report.suppressed:
+        return f"CS does not change block {block + 1}, only {_blocks(report.suppressed)}. {amf}"
+    return f"{_sentence(SUPPRESSION_REASONS[report.cs_reason])}. {amf}"
 
 
 def similarity_note(regions: str, off: tuple[float, float], on: tuple[float, float]) -> str:
@@ -400,30 +406,34 @@ def similarity_note(regions: str, off: tuple[float, float], on: tuple[float, flo
     return f"{text} On this picture it is otherwise: {' and '.join(against)}." if against else text
 
 
-def suppression_said(found: MethodReport, changed: float, amf: bool) -> list[str]:
+def suppression_notes(report: MethodReport, changed: float, amf: bool) -> list[str]:
     """Under the masks: what CS did to them; ``changed`` is a share of the pixels."""
     fusion = f"AMF is {'on' if amf else 'off'} in every mask here."
-    why = SUPPRESSION_REASONS[found.cs_reason]
-    if not found.suppressed:
+    why = SUPPRESSION_REASONS[report.cs_reason]
+    if not report.suppressed:
         return [f"{_sentence(why)}. {fusion}"]
     part = "under 1 %" if 0 < changed < 0.01 else f"{changed * 100:.0f} %"
-    text = f"CS changes {_blocks(found.suppressed)} ({why}) and relabels {part} of the pixels."
-    last = len(found.channels)
-    idle = f"GCLIP does not use the last block’s FFN: channels of block {last} change no mask."
-    return [f"{text} {fusion}", idle * (found.suppressed == (last - 1,))]
+    text = f"CS changes {_blocks(report.suppressed)} ({why}) and relabels {part} of the pixels."
+    last = len(report.channels)
+    notes = [f"{text} {fusion}"]
+    if report.suppressed == (last - 1,):
+        notes.append(
+            f"GCLIP does not use the last block’s FFN: channels of block {last} change no mask."
+        )
+    return notes
 
 
-def largest_note(found: MethodReport, block: int, threshold: float) -> str:
+def largest_note(report: MethodReport, block: int, threshold: float) -> str:
     """Under the norms of a block: its largest, and which blocks have an abnormal one."""
-    norms, ratio = found.norms_before[block], found.ratios[block]
+    norms, ratio = report.norms_before[block], report.ratios[block]
     if not norms.any():
         return "All weights of this layer are 0."
-    is_it = "abnormal" if block in found.abnormal else "not abnormal"
-    listed, last = _blocks(found.abnormal) if found.abnormal else "none", len(found.channels) - 1
-    if last in found.abnormal and last not in found.suppressed:
+    is_it = "abnormal" if block in report.abnormal else "not abnormal"
+    listed, last = _blocks(report.abnormal) if report.abnormal else "none", len(report.channels) - 1
+    if last in report.abnormal and last not in report.suppressed:
         listed += f" (CS skips {last + 1}, the last: its FFN is not used)"
     return (
-        f"Channel {found.channels[block]} has the largest norm, {times(ratio)} the median: "
+        f"Channel {report.channels[block]} has the largest norm, {times(ratio)} the median: "
         f"{is_it}. A channel is abnormal from {threshold:g} × on, a bound of ours that was not "
         f"tried on large models. Blocks with one: {listed}."
     )

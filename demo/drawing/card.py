@@ -53,14 +53,14 @@ def _rows(names: Sequence[str], sides: Sequence[Side]) -> int:
 
 def _places(pills: Sequence[str]) -> list[tuple[int, int]]:
     """Left edge and row of every word."""
-    found, x, row = [], MARGIN, 0
+    places, x, row = [], MARGIN, 0
     for pill in pills:
         width, _ = lettering.box(pill, WORD)
         if x > MARGIN and x + width > SIDE - MARGIN:
             x, row = MARGIN, row + 1
-        found.append((x, row))
+        places.append((x, row))
         x += width + 8
-    return found
+    return places
 
 
 def _frame(

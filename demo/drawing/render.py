@@ -123,15 +123,15 @@ def word_places(labels: NDArray[np.int32], n: int) -> dict[int, tuple[float, flo
     small = nearest(labels, fitting(labels.shape, POLE_SIDE))
     depth = _depth(small)
     counts = np.bincount((small + 1).clip(0).ravel(), minlength=n + 1)[1:]
-    found = {}
+    places = {}
     for index in np.argsort(-counts):
         if counts[index] < SMALLEST_LABELLED * small.size:
             break
         inside = np.where(small == index, depth, 0)
         row, column = np.unravel_index(int(inside.argmax()), inside.shape)
         place = (row + 0.5, column + 0.5, depth[row, column])
-        found[int(index)] = tuple(round(float(x) / small.shape[0], 4) for x in place)
-    return found
+        places[int(index)] = tuple(round(float(x) / small.shape[0], 4) for x in place)
+    return places
 
 
 def _write_words(picture: Image.Image, labels: NDArray[np.int32], names: Sequence[str]) -> None:

@@ -156,7 +156,7 @@ def view(value: Value) -> dict[str, Any]:
     if value.untouched is not None:
         untouched["value"] = _mask_view(value, value.untouched, "No simulation")
     report = value.norms.report
-    notes = [value.simulated, *wording.suppression_said(report, value.changed, value.amf)]
+    notes = [value.simulated, *wording.suppression_notes(report, value.changed, value.amf)]
     return {
         "norms": _norms_view(value),
         "off": _mask_view(value, value.off, "CS off"),

@@ -48,7 +48,7 @@ def test_without_an_abnormal_channel_cs_changes_nothing_and_says_so() -> None:
     answer = answer_of()
     off, on = (mask_of(answer, False, cs) for cs in (False, True))
     assert (off.labels == on.labels).all()
-    note, *_ = wording.suppression_said(answer.gclip, 0.0, amf=True)
+    note, *_ = wording.suppression_notes(answer.gclip, 0.0, amf=True)
     for text in (note, wording.nothing_changed(on.method, answer.gclip)):
         assert text.count("CS changes nothing") == 1, text
 

@@ -25,7 +25,7 @@ from urllib.parse import urlencode
 import httpx
 
 from demo.host import memory
-from demo.settings import FIELDS, MAX_CLASSES, choices, declared, key_of, limits
+from demo.settings import FIELDS, MAX_CLASSES, choices, key_of, limits
 from demo.tabs import TABS
 from demo.variants import SWITCHED
 from evaluation.photos import star_photos
@@ -130,7 +130,7 @@ def _value(name: str, chance: random.Random) -> str:
         return f"{value:.3f}" if isinstance(FIELDS[name].default, float) else str(int(value))
     if choices(name):
         return chance.choice(choices(name))
-    if declared(name)["control"] == "Checkbox" or isinstance(FIELDS[name].default, bool):
+    if isinstance(FIELDS[name].default, bool):
         return chance.choice("01")
     return chance.choice(TEXTS[name])
 

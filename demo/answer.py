@@ -96,17 +96,16 @@ class Mask:
 
 @dataclass(frozen=True)
 class Status:
-    """How an answer was made: backbone (its title, and its name in the table), patches, and the
-    rest.
+    """How an answer was made: by which backbone (its title, and its name in the table), of how many
+    patches.
 
-    ``was_encoded``: the encoding was cached. ``unknown`` are typed words that the backbone never
+    ``unknown`` are typed words that the backbone never
     met; ``no_gpu``: none was lent; ``scaled``: the (height, width) of an upload and the smaller one
     that the page works at.
     """
 
     title: str
     name: str
-    was_encoded: bool
     grid: Grid
     notes: tuple[str, ...]
     unknown: tuple[str, ...]
@@ -299,7 +298,6 @@ def _status(engine: Engine, question: Question, result: Segmentation, grid: Grid
     return Status(
         title=backbone.title,
         name=backbone.name,
-        was_encoded=question.was_encoded,
         grid=grid,
         notes=result.notes,
         unknown=result.unknown,
@@ -308,14 +306,17 @@ def _status(engine: Engine, question: Question, result: Segmentation, grid: Grid
     )
 
 
-def log(view: str, status: Status, milliseconds: float) -> None:
-    """Log an answer in one line, without anything that was typed."""
+def log(view: str, status: Status, was_encoded: bool, milliseconds: float) -> None:
+    """Log an answer in one line, without anything that was typed.
+
+    ``was_encoded``: nothing went through the tower for it.
+    """
     logs.event(
         "answered",
         view=view,
         backbone=status.name,
         ms=round(milliseconds),
-        trunk="kept" if status.was_encoded else "new",
+        trunk="kept" if was_encoded else "new",
         patches="{}x{}".format(*status.grid),
     )
 

@@ -15,7 +15,7 @@ from gradio.data_classes import FileData
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from demo import settings as declared
-from demo.answer import check_words, compute, log, resolve
+from demo.answer import Answer, check_words, compute, log, resolve
 from demo.controls import HEAVY, in_words
 from demo.engine import Engine, Request
 from demo.host.files import path_of, saved_file
@@ -80,23 +80,10 @@ class Endpoints:
         }
         question = resolve(self._engine, self._request(image, settings))
         answer = compute(self._engine, question)
-        mask, status, (height, width) = answer.mask, answer.status, question.scene.picture.size
-        log("segment", status, (time.perf_counter() - question.started) * 1000)
-        png = FileData(path=saved_file(export.mask_png(mask.labels, mask.names), "mask.png"))
-        return png, {
-            "height": height,
-            "width": width,
-            "classes": [
-                {"number": number, "name": name, "share": share}
-                for number, (name, share) in enumerate(
-                    zip(mask.names, mask.shares[:-1], strict=True)
-                )
-            ],
-            "none": mask.shares[-1],
-            "facts": export.facts(answer),
-            "unknown": list(status.unknown),
-            "notes": list(status.notes),
-        }
+        milliseconds = (time.perf_counter() - question.started) * 1000
+        log("segment", answer.status, question.was_encoded, milliseconds)
+        mask = export.mask_png(answer.mask.labels, answer.mask.names)
+        return FileData(path=saved_file(mask, "mask.png")), _described(answer)
 
     def suggest(
         self, image: FileData, most: _Most = 5, backbone: _Backbone = "default"
@@ -123,6 +110,23 @@ class Endpoints:
     def _request(self, image: Any, settings: dict[str, Any]) -> Request:
         """A request for an uploaded picture; what ``settings`` do not name is as on the page."""
         return Request(declared.read({"source": "upload", **settings}), path_of(image))
+
+
+def _described(answer: Answer) -> dict[str, Any]:
+    """An answer as plain data."""
+    mask, (height, width) = answer.mask, answer.question.scene.picture.size
+    classes = enumerate(zip(mask.names, mask.shares[:-1], strict=True))
+    return {
+        "height": height,
+        "width": width,
+        "classes": [
+            {"number": number, "name": name, "share": share} for number, (name, share) in classes
+        ],
+        "none": mask.shares[-1],
+        "facts": export.facts(answer),
+        "unknown": list(answer.status.unknown),
+        "notes": list(answer.status.notes),
+    }
 
 
 ENDPOINTS = ("segment", "suggest", "about")

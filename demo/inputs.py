@@ -85,37 +85,8 @@ class Inputs:
 
     def __init__(self, engine: Engine, controls: Controls) -> None:
         self._engine, self._controls = engine, controls
-        self.image = gr.Image(None, type="filepath", visible=False)
-        self.photo = widgets.photo(elem_id="photo")
-        self.examples = gr.Dataset(
-            components=[gr.Image(visible=False, type="pil")],
-            samples=[[thumbnail] for thumbnail in _thumbnails()],
-            label="Examples, all with known truth",
-            type="index",
-            layout="gallery",
-            samples_per_page=len(star_photos()),
-            elem_id="examples",
-        )
-        hint = "cat; kitten, sofa, wall"
-        self.words = controls.make(
-            "words", asks=False, placeholder=hint, max_length=MAX_WORDS, max_lines=4
-        )
-        self.suggested = gr.Textbox("", visible=False)
-        self.chips = widgets.offers(elem_id="chips")
-        with gr.Row(elem_id="switches"):
-            controls.make("amf")
-            controls.make("cs")
-            self.segment = gr.Button("Segment", variant="primary", elem_id="segment", min_width=90)
-        self.reasons = widgets.offers(elem_id="reasons")
-        with gr.Column(elem_id="rest"):
-            controls.make("background")
-            controls.make(
-                "rest_weight",
-                label="Its weight",
-                info=None,
-                step=0.05,
-                buttons=[],
-            )
+        self._build_picture()
+        self._build_words()
         self._build_picker()
         with gr.Accordion("Advanced", open=False, elem_id="advanced"):
             self._build_advanced(ADVANCED)
@@ -129,6 +100,35 @@ class Inputs:
                 )
                 self._build_advanced(REST)
         self.answers = [self.photo, self.suggested, self.chips, self.reasons]
+
+    def _build_picture(self) -> None:
+        self.image = gr.Image(None, type="filepath", visible=False)
+        self.photo = widgets.photo(elem_id="photo")
+        self.examples = gr.Dataset(
+            components=[gr.Image(visible=False, type="pil")],
+            samples=[[thumbnail] for thumbnail in _thumbnails()],
+            label="Examples, all with known truth",
+            type="index",
+            layout="gallery",
+            samples_per_page=len(star_photos()),
+            elem_id="examples",
+        )
+
+    def _build_words(self) -> None:
+        controls, hint = self._controls, "cat; kitten, sofa, wall"
+        self.words = controls.make(
+            "words", asks=False, placeholder=hint, max_length=MAX_WORDS, max_lines=4
+        )
+        self.suggested = gr.Textbox("", visible=False)
+        self.chips = widgets.offers(elem_id="chips")
+        with gr.Row(elem_id="switches"):
+            controls.make("amf")
+            controls.make("cs")
+            self.segment = gr.Button("Segment", variant="primary", elem_id="segment", min_width=90)
+        self.reasons = widgets.offers(elem_id="reasons")
+        with gr.Column(elem_id="rest"):
+            controls.make("background")
+            controls.make("rest_weight", label="Its weight", info=None, step=0.05, buttons=[])
 
     def _build_picker(self) -> None:
         """The menu is no setting: choosing a backbone that is not here opens the card under it."""
@@ -196,16 +196,40 @@ class Inputs:
 
     def wire(self) -> list[Dependency]:
         """Events that change the input as a whole; the open tab is shown anew after each."""
-        engine, controls, words = self._engine, self._controls, self.words
-        backbone = controls["backbone"]
-        cleared = [controls[name] for name in ("plant", "pixel", "patch")]
-        picture = [self.image, controls["source"], controls["example"], words, *cleared]
-        picked = [backbone, *self.picker]
+        words = self.words
+        cleared = [self._controls[name] for name in ("plant", "pixel", "patch")]
+        source, example = self._controls["source"], self._controls["example"]
+        picture = [self.image, source, example, words, *cleared]
+        # A new picture clears the words: the answer fills in those that fit it.
+        upload = """(words) =>
+          [gclip.page.photo, 'upload', '', gclip.page.clearWords(words), false, '', '']"""
+        shipped = "(index) => [null, 'example', gclip.page.example(index), '', false, '', '']"
+        take = "(words) => gclip.page.takeWord(words)"
+        plant = self._controls["plant"]
+        return [
+            self.photo.submit(**in_browser(upload, inputs=words, outputs=picture)),
+            self.examples.click(**in_browser(shipped, inputs=self.examples, outputs=picture)),
+            self.chips.select(**in_browser(take, inputs=words, outputs=words)),
+            self.reasons.select(**in_browser("() => true", outputs=plant)),
+            self._wire_preset(),
+            *self._wire_picker(),
+        ]
+
+    def _wire_preset(self) -> Dependency:
+        """A list of words takes the place of the words, without those that are unknown."""
+        engine, controls = self._engine, self._controls
 
         @in_words
         def preset(title: Any, *raw: Any) -> str:
             backbone = engine.backbone(controls.settings(raw).backbone)
             return known_words(backbone, _presets().get(title, ""))
+
+        return self.preset.input(preset, [self.preset, *controls.components], self.words, **RAW)
+
+    def _wire_picker(self) -> list[Dependency]:
+        """A backbone is chosen where it is here, else its card opens; the card fetches it."""
+        engine, backbone = self._engine, self._controls["backbone"]
+        picked = [backbone, *self.picker]
 
         def pick(name: Any, current: Any) -> Shown:
             if not isinstance(name, str) or name not in ("default", *BACKBONES):
@@ -219,23 +243,13 @@ class Inputs:
 
         def fetch(name: str, progress: gr.Progress = bar) -> Shown:
             try:
-                said = f"{engine.fetch(name).title} is ready."
+                note = f"{engine.fetch(name).title} is ready."
             except GclipError as error:
                 return {self.note: str(error)}
             hidden = gr.Button(visible=False)
-            return {self.note: said, self.fetch: hidden, self.menu: name, backbone: name}
+            return {self.note: note, self.fetch: hidden, self.menu: name, backbone: name}
 
-        # A new picture clears the words: the answer fills in those that fit it.
-        upload = """(words) =>
-          [gclip.page.photo, 'upload', '', gclip.page.clearWords(words), false, '', '']"""
-        example = "(index) => [null, 'example', gclip.page.example(index), '', false, '', '']"
-        take = "(words) => gclip.page.takeWord(words)"
         return [
-            self.photo.submit(**in_browser(upload, inputs=words, outputs=picture)),
-            self.examples.click(**in_browser(example, inputs=self.examples, outputs=picture)),
-            self.chips.select(**in_browser(take, inputs=words, outputs=words)),
-            self.reasons.select(**in_browser("() => true", outputs=controls["plant"])),
-            self.preset.input(preset, [self.preset, *controls.components], words, **RAW),
             self.menu.input(pick, [self.menu, backbone], picked, **RAW),
             self.fetch.click(fetch, self.wanted, picked, api_visibility="private", **HEAVY),
         ]

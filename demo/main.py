@@ -24,6 +24,14 @@ from gclip_core.errors import GclipError
 from gclip_core.registry import BACKBONES, BUILT_IN
 
 PREFERRED = "openai-vit-b-16"
+ABOUT = (
+    "Serve the GCLIP page. Works without a network; weights are only downloaded when a visitor "
+    "presses the button for it."
+)
+ENVIRONMENT = (
+    "Each option can be an environment variable instead: GCLIP_PORT for --port, "
+    "GCLIP_NO_DOWNLOADS=1 for --no-downloads; GCLIP_WEIGHTS is the folder of --weights-dir."
+)
 SWITCH_SECONDS = 2e-4
 """How long a thread of Python runs before others may. The default of 5 ms is as long as a block of
 a tower: a thread that returns from a block would wait so long for the next one."""
@@ -79,11 +87,9 @@ def parser() -> argparse.ArgumentParser:
     """The command line; each default may come from the environment."""
     made = argparse.ArgumentParser(
         prog="python app.py",
-        description="Serve the GCLIP page. Works without a network; weights are only downloaded "
-        "when a visitor presses the button for it.",
+        description=ABOUT,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        epilog="Each option can be an environment variable instead: GCLIP_PORT for --port, "
-        "GCLIP_NO_DOWNLOADS=1 for --no-downloads; GCLIP_WEIGHTS is the folder of --weights-dir.",
+        epilog=ENVIRONMENT,
     )
 
     def given(name: str) -> str:

@@ -171,19 +171,8 @@ class Page:
             change.then(**ask(heavy=False))
         for change in column.wire():
             change.then(**ask(heavy=True))
-        for mask in [mask for tab in tabs for mask in tab.masks]:
-            mask.select(place_chosen, None, controls["pixel"], **QUIET)
-        controls["pixel"].change(
-            self._explain, self._sent, self._why, trigger_mode="always_last", **RAW
-        )
-        self._why.clear(**in_browser("() => ''", outputs=controls["pixel"]))
-        for name in ("pixel", "patch"):
-            js = f"(text) => gclip.page.keep('{key_of(name)}', text)"
-            controls[name].change(**in_browser(js, inputs=controls[name]))
-        copied = self._share.click(**in_browser("() => gclip.page.copy()", outputs=self._share))
-        copied.then(**in_browser("() => gclip.page.copied()", outputs=self._share))
-        opened = [controls["card"], self._strip, controls["tab"], self._turned]
-        self._stays.select(**in_browser(_MAKE_CARD, self._turned, opened))
+        self._wire_pixel()
+        self._wire_link()
         # Without a link the controls keep their opening values and the answer is asked for now.
         link = gr.Textbox("", visible=False)
         self.blocks.load(**in_browser(_OPEN, [controls["tab"], link, *asked], [link, *asked]))
@@ -191,6 +180,24 @@ class Page:
         arrived = link.change(self._arrive, None, filled, api_name="arrive", **QUIET)
         arrived.then(**in_browser(_SHOW_CARD))
         arrived.then(**ask(heavy=True))
+
+    def _wire_pixel(self) -> None:
+        """A press on a mask names the best words there; pixel and patch are in the address."""
+        pixel = self._controls["pixel"]
+        for mask in [mask for tab in self._tabs.values() for mask in tab.masks]:
+            mask.select(place_chosen, None, pixel, **QUIET)
+        pixel.change(self._explain, self._sent, self._why, trigger_mode="always_last", **RAW)
+        self._why.clear(**in_browser("() => ''", outputs=pixel))
+        for name in ("pixel", "patch"):
+            js = f"(text) => gclip.page.keep('{key_of(name)}', text)"
+            self._controls[name].change(**in_browser(js, inputs=self._controls[name]))
+
+    def _wire_link(self) -> None:
+        """The link is copied; a photo of one's own, which is not in it, becomes a card."""
+        copied = self._share.click(**in_browser("() => gclip.page.copy()", outputs=self._share))
+        copied.then(**in_browser("() => gclip.page.copied()", outputs=self._share))
+        opened = [self._controls["card"], self._strip, self._controls["tab"], self._turned]
+        self._stays.select(**in_browser(_MAKE_CARD, self._turned, opened))
 
     def _wire_tab(
         self, asked: gr.Textbox, entry: TabEntry, name: str, queue: dict[str, Any]
@@ -258,7 +265,8 @@ class Page:
                 engine.cache.put(key, rendered)
         engine.blobs.put(rendered.later)
         milliseconds = (time.perf_counter() - question.started) * 1000
-        answer.log(entry.name, rendered.status, milliseconds)
+        was_encoded = is_cached or question.was_encoded
+        answer.log(entry.name, rendered.status, was_encoded, milliseconds)
         took = "from the cache" if is_cached else f"{milliseconds:.0f} ms"
         return {**rendered.shown, self._lines: _lines_view(rendered, took)}
 

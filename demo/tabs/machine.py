@@ -22,7 +22,7 @@ from demo.widgets.values import Json, packed_labels
 from gclip_core import palette
 from gclip_core.attention import ATTENTIONS
 from gclip_core.numbering import block_numbers, named
-from gclip_core.types import Plant
+from gclip_core.types import MethodReport, Plant
 
 SWITCHES = ("method", "amf", "cs", "plant")
 """What a switch on the machine flips, in its order; AMF and CS are GCLIP's."""
@@ -51,13 +51,11 @@ def build(controls: Controls) -> Tab:
 
 def view(value: Value) -> Json:
     """The machine as the browser draws it."""
-    method, report, mask, block = value.method, value.report, value.mask, value.block
+    method, report, mask = value.method, value.report, value.mask
     square = common.pooled(value.grid, MAX_SQUARES)
     local = render.pool_patches(value.arrays["local"], value.grid, square)
     used = largest_words(value)
     small = render.nearest(mask.labels, render.fitting(mask.labels.shape, MASK_SIDE))
-    before, after = report.norms_before[block].numpy(), report.norms_after[block].numpy()
-    moved = np.flatnonzero(np.abs(after - before) > 1e-4 * np.maximum(before, 1e-12))
     symbol, _, _ = wording.attention_words(method.attention)
     return {
         "kind": "machine",
@@ -76,11 +74,8 @@ def view(value: Value) -> Json:
         "attention": method.attention,
         "unused": [part for part in "qkv" if part not in parts_used(method.attention)],
         "local": symbol,
-        "norms_of": block + 1,
-        "median": float(np.median(before)),
+        **_norms_view(report, value.block),
         "thresholds": [value.settings.global_threshold, value.settings.channel_threshold],
-        "channel": int(before.argmax()),
-        "repaired": [[int(channel), float(after[channel])] for channel in moved],
         "similar": [None if math.isnan(cosine) else cosine for cosine in value.in_in_out],
         "miou": mask.miou,
         "threshold": value.settings.threshold,
@@ -110,6 +105,18 @@ def _words_view(value: Value, used: Sequence[int]) -> list[Json]:
         {"index": index, "name": name, "colour": colour, "share": share}
         for index, name, colour, share in words
     ]
+
+
+def _norms_view(report: MethodReport, block: int) -> Json:
+    """The median norm of a block, its largest channel, and the norms that CS changes."""
+    before, after = report.norms_before[block].numpy(), report.norms_after[block].numpy()
+    moved = np.flatnonzero(np.abs(after - before) > 1e-4 * np.maximum(before, 1e-12))
+    return {
+        "norms_of": block + 1,
+        "median": float(np.median(before)),
+        "channel": int(before.argmax()),
+        "repaired": [[int(channel), float(after[channel])] for channel in moved],
+    }
 
 
 def _fault_view(planted: Sequence[Plant]) -> list[Any] | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from demo.drawing import render
 from demo.host.blob_store import Later
@@ -88,33 +88,15 @@ def canvas_value(
     """
     whole = [np.asarray(side.labels) for side in sides]
     small = [
-        render.nearest(one, render.fitting(one.shape, max_side)).astype(np.int32) for one in whole
+        render.nearest(labels, render.fitting(labels.shape, max_side)).astype(np.int32)
+        for labels in whole
     ]
-    places = [render.word_places(one, len(names)) for one in small]
     return {
         "kind": "canvas",
         **shown,
         "shape": small[0].shape,
-        "sides": [
-            {
-                "title": side.title,
-                "badge": side.badge,
-                "mask": packed_labels(one),
-                "matrix": side.matrix,
-                "words": side.words,
-            }
-            for side, one in zip(sides, small, strict=True)
-        ],
-        "classes": [
-            {
-                "name": name,
-                "colour": colour,
-                "ink": palette.ink_on(colour),
-                "shares": [side.shares[i] for side in sides],
-                "places": [place.get(i) for place in places],
-            }
-            for i, (name, colour) in enumerate(zip(names, palette.of_names(names), strict=True))
-        ],
+        "sides": [_side(side, labels) for side, labels in zip(sides, small, strict=True)],
+        "classes": _classes(names, sides, small),
         "rest": [side.shares[-1] for side in sides],
         "changed": float((whole[0] != whole[-1]).mean()) if len(whole) > 1 else None,
         "opacity": opacity,
@@ -124,6 +106,33 @@ def canvas_value(
         "compact": compact,
         "mode": mode,
     }
+
+
+def _side(side: Side, small: NDArray[np.int32]) -> Json:
+    return {
+        "title": side.title,
+        "badge": side.badge,
+        "mask": packed_labels(small),
+        "matrix": side.matrix,
+        "words": side.words,
+    }
+
+
+def _classes(
+    names: Sequence[str], sides: Sequence[Side], small: Sequence[NDArray[np.int32]]
+) -> list[Json]:
+    """The classes with their colour, share and place of their word, on each side."""
+    places = [render.word_places(labels, len(names)) for labels in small]
+    return [
+        {
+            "name": name,
+            "colour": colour,
+            "ink": palette.ink_on(colour),
+            "shares": [side.shares[i] for side in sides],
+            "places": [place.get(i) for place in places],
+        }
+        for i, (name, colour) in enumerate(zip(names, palette.of_names(names), strict=True))
+    ]
 
 
 # --- attention ------------------------------------------------------------------------------------

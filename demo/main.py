@@ -107,8 +107,7 @@ def parser() -> argparse.ArgumentParser:
     )
     option("port", "by default the first free one from 7860", env("GRADIO_SERVER_PORT"), type=_port)
     names = f"auto (OpenAI ViT-B/16 if on disk, else built-in) or one of: {', '.join(BACKBONES)}"
-    known = ["auto", *BACKBONES]
-    option("backbone", names, "auto", choices=known, metavar="NAME")
+    option("backbone", names, "auto", choices=["auto", *BACKBONES], metavar="NAME")
     made.add_argument("--weights", type=Path, help="weight file of that backbone")
     local = "folder of local weight files, for machines without a network"
     option("weights-dir", local, env(load.WEIGHTS_FOLDER), type=_folder)

@@ -43,22 +43,18 @@ class Truth:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A checked RGB image, its digest, what it is called, and its truth where that is known.
+    """A checked RGB image with its (height, width), its digest, its title, and the known truth.
 
     ``came`` is the (height, width) of the uploaded file, None for an example.
     """
 
     image: Image.Image
+    size: Grid
     digest: str
     title: str
     words: str
     truth: Truth | None = None
     came: Grid | None = None
-
-    @property
-    def size(self) -> Grid:
-        """Height and width in pixels."""
-        return self.image.height, self.image.width
 
     @property
     def nbytes(self) -> int:
@@ -88,13 +84,14 @@ def open_picture(settings: Settings, upload: str) -> Picture:
             name, known = settings.example[:40], ", ".join(photos)
             raise ImageError(f"There is no example '{name}'. Choose one of: {known}.")
         image, truth = photo.image(), Truth(photo.labels(), photo.words)
-        return Picture(image, images.digest(image), photo.title, photo.text, truth)
+        size = image.height, image.width
+        return Picture(image, size, images.digest(image), photo.title, photo.text, truth)
     came = size_of(upload)
-    image = images.check(upload, MAX_PIXELS, draft=worked_size(came))
-    image = images.resize(image, worked_size(came))
+    size = worked_size(came)
+    image = images.resize(images.check(upload, MAX_PIXELS, draft=size), size)
     # Hashing the file is quicker than hashing the pixels.
     digest = blake2b(Path(upload).read_bytes(), digest_size=16).hexdigest()
-    return Picture(image, digest, "Your photo", "", came=came)
+    return Picture(image, size, digest, "Your photo", "", came=came)
 
 
 _one_header, _one_decoder = threading.Lock(), threading.Lock()

@@ -117,8 +117,8 @@ def test_a_label_file_without_ids_is_refused(tmp_path: Path) -> None:
     Image.new("RGB", (4, 4)).save(tmp_path / "colours.png")
     (tmp_path / "x.png").write_bytes(b"\x89PNG nothing more")
     (tmp_path / "x.mat").write_bytes(b"nothing")
-    for name, said in (("colours.png", "RGB"), ("x.png", r"x\.png"), ("x.mat", r"x\.mat")):
-        with pytest.raises(EvaluationError, match=said):
+    for name, message in (("colours.png", "RGB"), ("x.png", r"x\.png"), ("x.mat", r"x\.mat")):
+        with pytest.raises(EvaluationError, match=message):
             ids.read(tmp_path / name)
 
 
@@ -138,7 +138,7 @@ def test_an_image_is_turned_only_if_that_fits_the_truth(tmp_path: Path) -> None:
 def test_the_photos_that_ship_are_a_data_set() -> None:
     opened = shipped_photos()
     assert [sample.name for sample in opened.samples] == list(star_photos())
-    names = np.array([one.name for one in opened.classes])
+    names = np.array([known.name for known in opened.classes])
     assert len(set(names)) == len(names)
     photo = star_photos()["dog"]
     image, labels = opened.samples[list(star_photos()).index("dog")].load()
@@ -155,7 +155,7 @@ def test_a_folder_of_photos_with_masks(tmp_path: Path) -> None:
         save_image(tmp_path / f"{name}.jpg", [[0, 1, 2]])
         save_ids(tmp_path / f"{name}.png", [[0, 3, 9]])
     opened = photo_folder(tmp_path)
-    assert [one.name for one in opened.classes] == ["cat", "dog"]
+    assert [known.name for known in opened.classes] == ["cat", "dog"]
     assert opened.samples[0].load()[1][0, ::8].tolist() == [-1, 0, -1]
     assert opened.samples[1].load()[1][0, ::8].tolist() == [1, 0, -1]
     (tmp_path / "b.png").unlink()

@@ -50,10 +50,10 @@ def test_every_attention_is_in_the_reference() -> None:
 def test_matrix_agrees_with_the_reference(name: str) -> None:
     block, each = heads(), []
     for i in range(4):
-        one = block.only(i)
-        q, k, v = (part[0].double() for part in (one.q, one.k, one.part("v")))
+        head = block.only(i)
+        q, k, v = (part[0].double() for part in (head.q, head.k, head.part("v")))
         each.append(reference.ATTENTIONS[name](q, k, v, GRID))
-        matrix = attention.mean_matrix(ATTENTIONS[name], one, GRID)
+        matrix = attention.mean_matrix(ATTENTIONS[name], head, GRID)
         assert torch.allclose(matrix.double(), each[i], atol=1e-5)
     mean = attention.mean_matrix(ATTENTIONS[name], block, GRID)
     assert torch.allclose(mean.double(), sum(each) / 4, atol=1e-5)
@@ -62,10 +62,10 @@ def test_matrix_agrees_with_the_reference(name: str) -> None:
 @pytest.mark.parametrize("name", ATTENTIONS)
 def test_attend_is_the_matrix_times_the_values(name: str) -> None:
     for i in range(4):
-        one = heads(1).only(i)
-        matrix = attention.mean_matrix(ATTENTIONS[name], one, GRID)
-        attended = attention.attend(ATTENTIONS[name], one, GRID)
-        assert torch.allclose(attended, matrix @ one.part("v"), atol=1e-5)
+        head = heads(1).only(i)
+        matrix = attention.mean_matrix(ATTENTIONS[name], head, GRID)
+        attended = attention.attend(ATTENTIONS[name], head, GRID)
+        assert torch.allclose(attended, matrix @ head.part("v"), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", [*ATTENTIONS, "mean"])

@@ -59,12 +59,12 @@ class TestTable:
             load_backbone("openai")
 
     @pytest.mark.parametrize(
-        ("settings", "said"),
+        ("settings", "message"),
         [({"device": "cuda:99"}, "cuda:99"), ({"device": "toaster"}, "toaster"),
          ({"device": None}, "device 'None'"), ({"dtype": "float8"}, "float8")],
     )  # fmt: skip
-    def test_a_device_or_dtype_that_is_not_there(self, settings: dict, said: str) -> None:
-        with pytest.raises(BackboneError, match=said):
+    def test_a_device_or_dtype_that_is_not_there(self, settings: dict, message: str) -> None:
+        with pytest.raises(BackboneError, match=message):
             load_backbone("built-in", **settings)
 
 

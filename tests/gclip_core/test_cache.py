@@ -36,7 +36,7 @@ def test_the_size_is_within_the_limit_whatever_is_put(puts: list[tuple[int, int]
         cache.put(key, size)
         assert cache.size <= 10
         assert cache.get(key) == size
-        assert cache.size == sum(cache.get(one) or 0 for one in range(10))
+        assert cache.size == sum(cache.get(key) or 0 for key in range(10))
     cache.clear()
     assert (len(cache), cache.size) == (0, 0)
 

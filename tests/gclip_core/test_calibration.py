@@ -141,7 +141,7 @@ def test_every_window_is_calibrated_on_its_own(name: str) -> None:
     backbone = tiny_backbone(23)
     windows = Segmenter(backbone, short_side=48, window=48, stride=24)
     encoded = windows.encode(picture(48, 72))
-    assert [len(one.corners) for one in encoded.passes] == [2]
+    assert [len(batch.corners) for batch in encoded.passes] == [2]
     features = windows.dense_features(encoded, METHODS[name]).patches.unflatten(0, (6, 9))
     square = picture(48, 72).crop((0, 0, 48, 48))
     left = Segmenter(backbone, short_side=48).dense_features(square, METHODS[name])

@@ -87,8 +87,8 @@ def test_a_block_of_zeros_has_no_abnormal_channel() -> None:
     zeros = torch.zeros(8)
     assert cs.ratios(zeros[None]) == (1.0,)
     assert float(cs.entropy(zeros)) == pytest.approx(1)
-    one = torch.tensor([0.0, 0.0, 3.0, 0.0])
-    assert cs.ratios(one[None]) == (float("inf"),)
+    single = torch.tensor([0.0, 0.0, 3.0, 0.0])
+    assert cs.ratios(single[None]) == (float("inf"),)
 
 
 def naive_in_in_out(values: torch.Tensor, labels: list[int]) -> tuple[float, float]:

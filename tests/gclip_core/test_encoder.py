@@ -78,5 +78,5 @@ def test_the_windows_that_are_counted_are_those_that_are_encoded(
     """A stride longer than its window, too, and sizes that round to patches."""
     face = Segmenter(tiny_backbone(), short_side=96, window=window, stride=stride)
     encoded = face.encode(picture(96, 128))
-    windows = sum(len(one.corners) for one in encoded.passes)
+    windows = sum(len(batch.corners) for batch in encoded.passes)
     assert face.count_windows((96, 128)) == (windows, encoded.window[0] * encoded.window[1])

@@ -71,9 +71,9 @@ def test_methods_differ_from_each_other() -> None:
     trunk = segmenter.encode(picture(48, 48))
     features = {name: segmenter.dense_features(trunk, m).patches for name, m in METHODS.items()}
     names = list(METHODS)
-    for i, one in enumerate(names):
+    for i, name in enumerate(names):
         for other in names[i + 1 :]:
-            assert reference.worst_cosine(features[one], features[other]) < 0.9999, (one, other)
+            assert reference.worst_cosine(features[name], features[other]) < 0.9999, (name, other)
 
 
 @pytest.mark.parametrize("height,width", [(32, 32), (40, 72), (8, 8), (8, 160)])

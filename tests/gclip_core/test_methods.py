@@ -26,11 +26,11 @@ def test_each_idea_on_its_own(amf: bool, cs: bool, title: str) -> None:
 
 
 def test_methods_are_equal_by_value_hashable_and_survive_pickling() -> None:
-    one, same = gclip(amf_blocks=[5, 6]), gclip(amf_blocks=(np.int64(5), np.int64(6)))
-    assert one == same
-    assert hash(one) == hash(same)
-    assert pickle.loads(pickle.dumps(one)) == one
-    assert len({one, same, gclip(amf_blocks=[6, 5]), gclip(amf_blocks=range(5, 7))}) == 2
+    method, same = gclip(amf_blocks=[5, 6]), gclip(amf_blocks=(np.int64(5), np.int64(6)))
+    assert method == same
+    assert hash(method) == hash(same)
+    assert pickle.loads(pickle.dumps(method)) == method
+    assert len({method, same, gclip(amf_blocks=[6, 5]), gclip(amf_blocks=range(5, 7))}) == 2
 
 
 @pytest.mark.parametrize(

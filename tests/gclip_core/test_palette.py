@@ -28,9 +28,9 @@ def test_a_phrase_is_coloured_by_its_last_word_alone() -> None:
 
 @given(st.lists(st.sampled_from(EVERYDAY), min_size=2, max_size=8, unique=True))
 def test_the_words_of_a_picture_have_colours_apart(words: list[str]) -> None:
-    for one, other in combinations(palette.of_names(words), 2):
-        assert one != other
-        assert np.linalg.norm(np.subtract(getrgb(one), getrgb(other))) > 20
+    for colour, other in combinations(palette.of_names(words), 2):
+        assert colour != other
+        assert np.linalg.norm(np.subtract(getrgb(colour), getrgb(other))) > 20
 
 
 @given(st.lists(st.sampled_from(EVERYDAY), min_size=2, max_size=8, unique=True), st.randoms())

@@ -338,7 +338,7 @@ class TestSegmenting:
     ) -> None:
         planted = replace(face, backbone=plant_channel(face.backbone, 3, 50, [2]))
         image, method = picture(32, 48), METHODS["clearclip"]
-        a, b = (one.dense_features(image, method).patches for one in (face, planted))
+        a, b = (model.dense_features(image, method).patches for model in (face, planted))
         assert not torch.allclose(a, b, atol=1e-3)
         assert close(planted.dense_features(encoded, method).patches, b)
         assert close(face.dense_features(planted.encode(image), method).patches, a)
@@ -353,7 +353,7 @@ class TestWindows:
         image = picture(32, 56)
         encoded = face.encode(image)
         corners = encoder.window_corners((32, 56), (24, 24), 16)
-        seen = [corner for one in encoded.passes for corner in one.corners]
+        seen = [corner for batch in encoded.passes for corner in batch.corners]
         assert [(8 * top, 8 * left) for top, left in seen] == corners
         assert len(corners) == 2 * 3
         method = gclip()

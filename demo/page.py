@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 from starlette.requests import Request as HttpRequest
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -152,11 +153,12 @@ class Page:
         # Only the open tab is asked: gradio makes every output that an event skips anew, on both
         # sides. It is asked in one of two queues, a heavy tab always in the heavy one.
         asked = [gr.Textbox("", visible=False) for _ in (*TABS, *TABS)]
+        again = in_browser("(...a) => gclip.page.failed(...a)", [controls["tab"], *asked], asked)
         for light, heavy, entry in zip(asked, asked[len(TABS) :], TABS, strict=False):
             name = "show" if entry is TABS[0] else f"show_{entry.name}"
-            self._wire_tab(heavy, entry, name, HEAVY)
+            self._wire_tab(heavy, entry, name, HEAVY).failure(**again)
             if not entry.heavy:
-                self._wire_tab(light, entry, f"{name}_light", LIGHT)
+                self._wire_tab(light, entry, f"{name}_light", LIGHT).failure(**again)
 
         def ask(heavy: bool) -> dict[str, Any]:
             js = _ASK.format("true" if heavy else "false")
@@ -201,10 +203,10 @@ class Page:
 
     def _wire_tab(
         self, asked: gr.Textbox, entry: TabEntry, name: str, queue: dict[str, Any]
-    ) -> None:
+    ) -> Dependency:
         """A change of ``asked`` shows a tab anew."""
         column, tab = self._inputs, self._tabs[entry.name]
-        asked.change(
+        shown = asked.change(
             partial(self._show, entry),
             self._sent,
             [self._lines, *column.answers, self._stays, *tab.parts.values()],
@@ -215,7 +217,10 @@ class Page:
             api_name=name,
             api_visibility="private",
             **queue,
-        ).then(**in_browser("(...a) => gclip.page.fillWords(...a)", column.suggested, column.words))
+        )
+        fill = "(...a) => gclip.page.fillWords(...a)"
+        shown.then(**in_browser(fill, column.suggested, column.words))
+        return shown
 
     def _request(self, raw: Sequence[Any]) -> Request:
         """What a browser asks for with the raw values of ``_sent``.

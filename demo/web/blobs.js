@@ -1,66 +1,111 @@
 // Pictures and arrays that the server keeps under a name: fetched once for the whole page.
 
+/** @typedef {Record<string, Uint8Array | Uint16Array | Float32Array>} Arrays */
+/**
+ * Attention (n, n) in multiples of an equal share, and the exact largest of each row.
+ * @typedef {object} Matrix
+ * @property {number} n
+ * @property {Float32Array} times row by row
+ * @property {number} top the largest of all
+ * @property {(row: number) => [column: number, times: number][]} strongest
+ * @property {(row: number, column: number) => number} at
+ */
+
 const KEPT = 24;
+/** @type {Map<string, Promise<Arrays>>} */
 const kept = new Map();
 const base = () => location.href.split(/[?#]/)[0].replace(/\/?$/, "/");
+
+/** The address of a blob. @param {string} name */
 export const place = (name) => new URL(`blob/${name}`, base()).href;
+
+/** The server keeps the blob no longer. */
+export class MissingError extends Error {}
 
 const TYPES = { u1: Uint8Array, u2: Uint16Array, f4: Float32Array };
 
-// Arrays by name, as demo/widgets/blobs.py packs them; levels become values again.
+/**
+ * Arrays by name, as demo/widgets/blobs.py packs them; levels become values again.
+ * @param {BufferSource} bytes
+ * @returns {Promise<Arrays>}
+ */
 export const unpack = async (bytes) => {
   const flow = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   const buffer = await new Response(flow).arrayBuffer();
   let at = 4 + new DataView(buffer).getUint32(0, true);
+  /** @type {[string, keyof typeof TYPES, number[], number, number][]} */
   const head = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, at - 4)));
-  const found = {};
+  /** @type {Arrays} */
+  const arrays = {};
   for (const [name, type, shape, top, steps] of head) {
     const size = shape.reduce((a, b) => a * b, 1) * TYPES[type].BYTES_PER_ELEMENT;
     const array = new TYPES[type](buffer.slice(at, at + size));
     at += size;
     const table = Float32Array.from({ length: steps + 1 }, (_, k) => top * (k / steps) ** 2);
-    found[name] = steps ? Float32Array.from(array, (k) => table[k]) : array;
+    arrays[name] = steps ? Float32Array.from(array, (k) => table[k]) : array;
   }
-  return found;
+  return arrays;
 };
 
-// The same from a text within a value.
+/** The same from a text within a value. @param {string} text */
 export const unpackText = (text) => unpack(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)));
 
-export const fetchArrays = (name) => {
-  if (!kept.has(name)) {
-    while (kept.size > KEPT) kept.delete(kept.keys().next().value);
-    const coming = fetch(place(name))
-      .then((answer) => (answer.ok ? answer.arrayBuffer() : Promise.reject(answer.status)))
-      .then(unpack);
-    kept.set(name, coming);
-    coming.catch(() => kept.delete(name));
-  }
-  return kept.get(name);
+/** @param {string} name */
+const download = async (name) => {
+  const answer = await fetch(place(name));
+  if (answer.status === 404 || answer.status === 410) throw new MissingError(name);
+  if (!answer.ok) throw new Error(`${answer.status}`);
+  return unpack(await answer.arrayBuffer());
 };
 
-// n × n attention in multiples of an equal share, and the exact largest of each row.
+/**
+ * @param {string} name
+ * @returns {Promise<Arrays>}
+ */
+export const fetchArrays = (name) => {
+  const known = kept.get(name);
+  if (known) return known;
+  while (kept.size > KEPT) kept.delete(kept.keys().next().value ?? "");
+  const coming = download(name);
+  kept.set(name, coming);
+  coming.catch(() => kept.delete(name));
+  return coming;
+};
+
+/**
+ * @param {string} name
+ * @returns {Promise<Matrix>}
+ */
 export const fetchMatrix = async (name) => {
   const { times, places, most } = await fetchArrays(name);
   const n = Math.sqrt(times.length);
   const looks = places.length / n;
-  const top = times.reduce((a, b) => Math.max(a, b), 0) || 1;
-  // The strongest places of row i, each with its attention.
-  const strongest = (i) =>
-    Array.from({ length: looks }, (_, k) => [places[i * looks + k], most[i * looks + k]]);
-  return { n, times, top, strongest, at: (i, j) => times[i * n + j] };
+  const top = /** @type {Float32Array} */ (times).reduce((a, b) => Math.max(a, b), 0) || 1;
+  return {
+    n,
+    times: /** @type {Float32Array} */ (times),
+    top,
+    strongest: (i) =>
+      Array.from({ length: looks }, (_, k) => [places[i * looks + k], most[i * looks + k]]),
+    at: (i, j) => times[i * n + j],
+  };
 };
 
-export const photo = async (name) => {
-  const image = Object.assign(new Image(), { alt: "", draggable: false, src: place(name) });
-  await image.decode().catch(() => {});
+/**
+ * A picture that can be drawn.
+ * @param {string} name
+ */
+export const fetchPicture = async (name) => {
+  const image = Object.assign(new Image(), { alt: "", src: place(name) });
+  await image.decode();
   return image;
 };
 
-// The labels of a mask, -1 for none.
+/**
+ * The labels of a mask, -1 for none.
+ * @param {string} text
+ */
 export const labelsOf = async (text) => {
   const { labels } = await unpackText(text);
-  const found = new Int32Array(labels.length);
-  for (let i = 0; i < found.length; i++) found[i] = labels[i] - 1;
-  return found;
+  return Int32Array.from(labels, (label) => label - 1);
 };

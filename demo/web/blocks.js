@@ -1,42 +1,78 @@
 // Every block as a small map of how much each patch is attended to; a press chooses the block.
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { unpackText } from "./blobs.js";
 import { HEAT, level, pixels } from "./colours.js";
-import { button, make, svg } from "./dom.js";
+import { PatchMark } from "./figure.js";
+import { useHost } from "./gradio.js";
+import { html } from "./html.js";
+import { Simulation } from "./simulation.js";
+import { Prose } from "./terms/prose.js";
 
-export const blocks = ({ mount, simulation, trigger }) => {
-  mount(async (value) => {
-    const [height, width] = value.grid;
-    const list = make("div", "gw-strip");
-    list.setAttribute("role", "group");
-    list.setAttribute("aria-label", "Blocks: how much each patch is attended to");
-    const maps = await Promise.all(value.blocks.map((block) => unpackText(block.received)));
-    const top = Math.max(...maps.flatMap(({ received }) => [...received]));
-    for (const [k, { number, tokens, score, fused }] of value.blocks.entries()) {
-      const choose = () => {
-        for (const one of list.children) one.setAttribute("aria-pressed", String(one === block));
-        trigger("select", { index: number, value: number });
-      };
-      const block = button(undefined, choose, "gw-block");
-      block.setAttribute("aria-pressed", String(number === value.chosen));
-      const stage = make("span", "gw-stage");
-      const canvas = make("canvas");
-      const marks = svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none" });
-      stage.style.aspectRatio = `${value.size[1]} / ${value.size[0]}`;
-      pixels(canvas, width, height, (i) => HEAT[level(maps[k].received[i] / top)]);
-      for (const token of tokens) {
-        const place = { x: token % width, y: Math.floor(token / width), width: 1, height: 1 };
-        marks.append(svg("rect", { ...place, class: "gw-token" }));
-      }
-      stage.append(canvas, marks);
-      const name = make("span", "gw-number");
-      name.append(make("span", "gw-hidden", "Block "), String(number));
-      const times = `×${score.toFixed(score < 9.95 ? 1 : 0)}`;
-      block.append(stage, name, " ", make("span", "gw-score", times));
-      if (fused) block.append(" ", make("span", "gw-badge", "AMF"));
-      list.append(block);
-    }
-    const head = make("div", "gw-title", "Attention received, block by block");
-    const simulated = value.simulated ? [simulation(value.simulated)] : [];
-    return [...simulated, head, list, make("p", "gw-note", value.note)];
-  });
+/** @typedef {import("../widgets/values").BlocksValue} BlocksValue */
+
+/**
+ * @param {object} props
+ * @param {BlocksValue} props.value
+ * @param {import("../widgets/values").BlockShown} props.block
+ * @param {ArrayLike<number>} props.received
+ * @param {number} props.top the brightest of all blocks
+ * @param {boolean} props.pressed
+ * @param {() => void} props.onPress
+ */
+const Block = ({ value, block, received, top, pressed, onPress }) => {
+  const ref = useRef(/** @type {HTMLCanvasElement | null} */ (null));
+  const [rows, columns] = value.grid;
+  const [height, width] = value.size;
+  const { number, tokens, score, fused } = block;
+  useLayoutEffect(() => {
+    if (ref.current) pixels(ref.current, columns, rows, (i) => HEAT[level(received[i] / top)]);
+  }, [received, top]);
+  return html`<button type="button" class="gw-block" aria-pressed=${pressed} onClick=${onPress}>
+    <span class="gw-stage" style=${{ aspectRatio: `${width} / ${height}` }}>
+      <canvas ref=${ref} />
+      <svg viewBox=${`0 0 ${columns} ${rows}`} preserveAspectRatio="none">
+        ${tokens.map((i) => html`<${PatchMark} key=${i} i=${i} columns=${columns} kind="gw-token" />`)}
+      </svg>
+    </span>
+    <span class="gw-number"><span class="gw-hidden">Block${" "}</span>${number}</span>${" "}
+    <span class="gw-score">×${score.toFixed(score < 9.95 ? 1 : 0)}</span>
+    ${fused && html`${" "}<span class="gw-badge">AMF</span>`}
+  </button>`;
+};
+
+/** @param {{ value: BlocksValue, loaded: ArrayLike<number>[] }} props */
+const Blocks = ({ value, loaded }) => {
+  const { trigger } = useHost();
+  const [pressed, setPressed] = useState({ value, number: value.chosen });
+  const chosen = pressed.value === value ? pressed.number : value.chosen;
+  const top = Math.max(...loaded.flatMap((row) => Array.from(row)));
+  const choose = (/** @type {number} */ number) => {
+    setPressed({ value, number });
+    trigger("select", { index: number, value: number });
+  };
+  return html`<${Simulation} sentence=${value.simulated} />
+    <div class="gw-title"><${Prose} text="Attention received, block by block" /></div>
+    <div class="gw-strip" role="group" aria-label="Blocks: how much each patch is attended to">
+      ${value.blocks.map(
+        (block, k) => html`<${Block}
+          key=${block.number}
+          value=${value}
+          block=${block}
+          received=${loaded[k]}
+          top=${top}
+          pressed=${block.number === chosen}
+          onPress=${() => choose(block.number)}
+        />`,
+      )}
+    </div>
+    <p class="gw-note"><${Prose} text=${value.note ?? ""} /></p>`;
+};
+
+/** @type {import("./gradio.js").Widget<BlocksValue, ArrayLike<number>[]>} */
+export const blocks = {
+  load: async ({ blocks }) => {
+    const arrays = await Promise.all(blocks.map(({ received }) => unpackText(received)));
+    return arrays.map(({ received }) => received);
+  },
+  View: Blocks,
 };

@@ -1,32 +1,36 @@
 // A card: a title, bars and a sentence.
-import { make } from "./dom.js";
+import { html } from "./html.js";
+import { Prose } from "./terms/prose.js";
 
-// A share below 0 has its bar to the left of the zero line.
-const barsOf = (bars) => {
-  const list = make("ul", "bars");
-  const low = Math.min(0, ...bars.map(({ share }) => share));
-  const at = (share) => (100 * (share - low)) / (1 - low);
-  for (const { name, share, colour, text } of bars) {
-    const row = make("li");
-    const track = make("span", "track");
-    const fill = make("span");
-    const [from, to] = [Math.min(0, share), Math.max(0, share)].map(at);
-    fill.style.cssText = `left: ${from}%; width: ${to - from}%; background: ${colour}`;
-    track.append(fill);
-    if (low < 0) {
-      const zero = make("i");
-      zero.style.left = `${at(0)}%`;
-      track.append(zero);
-    }
-    row.append(make("span", "", name), track, make("span", "", text));
-    list.append(row);
-  }
-  return list;
+/** @typedef {import("../widgets/values").Bar} Bar */
+
+/** A bar; one below 0 lies to the left of the zero line. @param {{ bar: Bar, low: number }} props */
+const Row = ({ bar: { name, share, colour, text }, low }) => {
+  const at = (/** @type {number} */ x) => (100 * (x - low)) / (1 - low);
+  const [from, to] = [at(Math.min(0, share)), at(Math.max(0, share))];
+  const fill = { left: `${from}%`, width: `${to - from}%`, background: colour };
+  return html`<li>
+    <span>${name}</span>
+    <span class="track">
+      <span style=${fill} />
+      ${low < 0 && html`<i style=${{ left: `${at(0)}%` }} />`}
+    </span>
+    <span>${text}</span>
+  </li>`;
 };
 
-export const card = ({ mount }) =>
-  mount(async ({ title, bars, note }) => [
-    make("p", "gw-title", title),
-    ...(bars.length ? [barsOf(bars)] : []),
-    ...(note ? [make("p", "note", note)] : []),
-  ]);
+/** @param {{ value: import("../widgets/values").CardValue }} props */
+const Card = ({ value: { title, bars, note } }) => {
+  const low = Math.min(0, ...bars.map(({ share }) => share));
+  return html`<p class="gw-title">${title}</p>
+    ${
+      bars.length > 0 &&
+      html`<ul class="bars">
+        ${bars.map((bar) => html`<${Row} key=${bar.name} bar=${bar} low=${low} />`)}
+      </ul>`
+    }
+    ${note && html`<p class="note"><${Prose} text=${note} /></p>`}`;
+};
+
+/** @type {import("./gradio.js").Widget<import("../widgets/values").CardValue, undefined>} */
+export const card = { View: Card };

@@ -1,7 +1,17 @@
 // Colours as a canvas stores them (ABGR in one integer), and the colours of attention.
 
+/** @param {number} r @param {number} g @param {number} b @param {number} a */
 export const pack = (r, g, b, a = 255) => ((a << 24) | (b << 16) | (g << 8) | r) >>> 0;
-export const hex = (colour) => [1, 3, 5].map((k) => Number.parseInt(colour.slice(k, k + 2), 16));
+
+/**
+ * The parts of "#rrggbb".
+ * @param {string} colour
+ * @returns {[r: number, g: number, b: number]}
+ */
+export const hex = (colour) => {
+  const part = (/** @type {number} */ k) => Number.parseInt(colour.slice(k, k + 2), 16);
+  return [part(1), part(3), part(5)];
+};
 
 // Matplotlib's magma in 64 levels, dark to bright.
 // biome-ignore format: a table
@@ -16,6 +26,7 @@ const MAGMA = [
   0xfcfdbf,
 ];
 const LAST = MAGMA.length - 1;
+/** @param {(share: number) => number} alpha */
 const table = (alpha) =>
   MAGMA.map((rgb, k) => pack(rgb >> 16, (rgb >> 8) & 255, rgb & 255, alpha(k / LAST)));
 
@@ -24,13 +35,19 @@ export const HEAT = table(() => 255);
 export const GLOW = table((share) => 70 + 185 * share);
 export const VEIL = table((share) => 40 + 200 * share);
 
-// The level of an attention that is `share` of the largest: brightness is its square root.
+/** The level of an attention that is `share` of the largest: brightness is its square root. @param {number} share */
 export const level = (share) => Math.round(LAST * Math.sqrt(Math.min(1, Math.max(0, share))));
 
-// Fills a canvas of w × h pixels; `ink(i)` is the colour of pixel i.
+/**
+ * Fills a canvas of w × h pixels; `ink(i)` is the colour of pixel i.
+ * @param {HTMLCanvasElement} canvas
+ * @param {number} w
+ * @param {number} h
+ * @param {(i: number) => number} ink
+ */
 export const pixels = (canvas, w, h, ink) => {
   if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, { width: w, height: h });
-  const context = canvas.getContext("2d");
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const image = context.createImageData(w, h);
   const out = new Uint32Array(image.data.buffer);
   for (let i = 0; i < out.length; i++) out[i] = ink(i);

@@ -1,75 +1,25 @@
 // A map of attention: over the dimmed photo patch by patch, or as a matrix at the screen's pixels.
-import { photo } from "./blobs.js";
+// Each has its canvas, painted when its numbers change; marks lie over them.
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { GLOW, HEAT, level, pixels } from "./colours.js";
-import { make, svg } from "./dom.js";
+import { pixelRatio } from "./dom.js";
+import { useWidth } from "./hooks.js";
+import { html } from "./html.js";
+import { Picture } from "./picture.js";
 
-export class Figure {
-  // `value` has the picture, its size and the grid of patches.
-  constructor(value, image, title) {
-    const [rows, columns] = value.grid;
-    Object.assign(this, { value, rows, columns, image });
-    this.box = make("figure", "gw-map");
-    this.stage = make("div", "gw-stage");
-    this.canvas = make("canvas");
-    this.marks = svg("svg", { preserveAspectRatio: "none" });
-    this.caption = make("figcaption", "gw-caption", title);
-    image.className = "gw-dim";
-    this.stage.style.setProperty("--ratio", value.size[1] / value.size[0]);
-    this.stage.append(image, this.canvas, this.marks);
-    this.box.append(this.stage, this.caption);
-  }
+/** @typedef {import("./blobs.js").Matrix} Matrix */
+/** @typedef {{ current: HTMLCanvasElement | null }} CanvasRef */
 
-  frame(isMatrix, n) {
-    const [height, width] = this.value.size;
-    this.stage.style.aspectRatio = isMatrix ? "1" : `${width} / ${height}`;
-    this.stage.classList.toggle("gw-square", isMatrix);
-    this.image.hidden = isMatrix;
-    const viewBox = isMatrix ? `0 0 ${n} ${n}` : `0 0 ${this.columns} ${this.rows}`;
-    this.marks.setAttribute("viewBox", viewBox);
-    this.marks.replaceChildren();
-  }
-
-  mark(x, y, width, height, className) {
-    this.marks.append(svg("rect", { x, y, width, height, class: className }));
-  }
-
-  markPatch(i, className) {
-    this.mark(i % this.columns, Math.floor(i / this.columns), 1, 1, className);
-  }
-
-  // Attention over the photo: `at(i)` of patch i, `top` being the brightest.
-  overPhoto(at, top) {
-    this.frame(false);
-    Object.assign(this.canvas.style, { width: "", height: "" });
-    pixels(this.canvas, this.columns, this.rows, (i) => GLOW[level(at(i) / top)]);
-  }
-
-  // The whole matrix, averaged over the area of each of the screen's pixels; `side` wide there.
-  asMatrix({ n, times }, top, side) {
-    this.frame(true, n);
-    const ratio = Math.min(2, window.devicePixelRatio || 1);
-    const W = Math.max(1, Math.round(side * ratio));
-    Object.assign(this.canvas.style, { width: `${W / ratio}px`, height: `${W / ratio}px` });
-    const parts = partsOf(n, W);
-    const columns = new Float32Array(n * W); // pooled along each row, then along the columns
-    for (let y = 0; y < n; y++) {
-      for (let x = 0; x < W; x++) {
-        for (const [i, weight] of parts[x]) columns[y * W + x] += weight * times[y * n + i];
-      }
-    }
-    pixels(this.canvas, W, W, (at) => {
-      const x = at % W;
-      let mean = 0;
-      for (const [i, weight] of parts[(at - x) / W]) mean += weight * columns[i * W + x];
-      return HEAT[level(mean / top)];
-    });
-  }
-}
-
-// The cells of `n` that each of `W` pixels covers, with their shares of the pixel.
-const partsOf = (n, W) =>
+/**
+ * The cells of `n` that each of `W` pixels covers, with their shares of the pixel.
+ * @param {number} n
+ * @param {number} W
+ * @returns {[cell: number, share: number][][]}
+ */
+export const cellsOf = (n, W) =>
   Array.from({ length: W }, (_, at) => {
     const [from, to] = [(at * n) / W, ((at + 1) * n) / W];
+    /** @type {[number, number][]} */
     const cells = [];
     for (let i = Math.floor(from); i < Math.min(n, to); i++) {
       const share = (Math.min(to, i + 1) - Math.max(from, i)) / (to - from);
@@ -78,5 +28,68 @@ const partsOf = (n, W) =>
     return cells;
   });
 
-export const makeFigures = (value, all) =>
-  Promise.all(all.map(async ({ title }) => new Figure(value, await photo(value.picture), title)));
+/** Paints a whole matrix (n, n), averaged over the area of each of W × W pixels. @param {HTMLCanvasElement} canvas @param {Matrix} matrix @param {number} top @param {number} W */
+const paintMatrix = (canvas, { n, times }, top, W) => {
+  const cells = cellsOf(n, W);
+  const rows = new Float32Array(n * W); // each row averaged
+  for (let y = 0; y < n; y++) {
+    for (let x = 0; x < W; x++) {
+      for (const [i, share] of cells[x]) rows[y * W + x] += share * times[y * n + i];
+    }
+  }
+  pixels(canvas, W, W, (at) => {
+    const x = at % W;
+    let mean = 0;
+    for (const [i, share] of cells[(at - x) / W]) mean += share * rows[i * W + x];
+    return HEAT[level(mean / top)];
+  });
+};
+
+/**
+ * @param {object} props
+ * @param {import("../widgets/values").Shown} props.shown
+ * @param {HTMLImageElement} props.image
+ * @param {ArrayLike<number>} props.times attention of every patch or square, 1 an equal share
+ * @param {unknown[]} props.of what the times depend on
+ * @param {number} props.top the brightest
+ * @param {Matrix | null} [props.matrix] shown in place of the photo
+ * @param {any} [props.children] marks, in patches of the photo or rows of the matrix
+ * @param {Record<string, any>} [props.stage] attributes and handlers of what is pointed at
+ */
+export const Figure = ({ shown, image, times, of, top, matrix, children, stage = {} }) => {
+  const place = useRef(/** @type {HTMLElement | null} */ (null));
+  const photo = useRef(/** @type {HTMLCanvasElement | null} */ (null));
+  const whole = useRef(/** @type {HTMLCanvasElement | null} */ (null));
+  const width = useWidth(place);
+  const [rows, columns] = shown.grid;
+  const [height, wide] = shown.size;
+  const W = Math.max(1, Math.round(width * pixelRatio()));
+  useLayoutEffect(() => {
+    if (matrix || !photo.current) return;
+    pixels(photo.current, columns, rows, (i) => GLOW[level(times[i] / top)]);
+  }, [!matrix, top, ...of]);
+  useLayoutEffect(() => {
+    if (matrix && width && whole.current) paintMatrix(whole.current, matrix, top, W);
+  }, [matrix, top, W]);
+  const box = matrix ? [matrix.n, matrix.n] : [columns, rows];
+  const exact = { width: `${W / pixelRatio()}px`, height: `${W / pixelRatio()}px` };
+  return html`<div
+    ref=${place}
+    class=${`gw-stage ${matrix ? "gw-square" : ""}`}
+    style=${{ "--ratio": wide / height, aspectRatio: matrix ? "1" : `${wide} / ${height}` }}
+    ...${stage}
+  >
+    ${!matrix && html`<${Picture} image=${image} className="gw-dim" />`}
+    <canvas ref=${photo} hidden=${Boolean(matrix)} />
+    <canvas ref=${whole} hidden=${!matrix} style=${exact} />
+    <svg viewBox=${`0 0 ${box[0]} ${box[1]}`} preserveAspectRatio="none">${children}</svg>
+  </div>`;
+};
+
+/** A frame around patches or rows. @param {{ x: number, y: number, width?: number, height?: number, kind: string }} props */
+export const Mark = ({ x, y, width = 1, height = 1, kind }) =>
+  html`<rect x=${x} y=${y} width=${width} height=${height} class=${kind} />`;
+
+/** A frame around one of `columns` patches a row. @param {{ i: number, columns: number, kind: string }} props */
+export const PatchMark = ({ i, columns, kind }) =>
+  html`<${Mark} x=${i % columns} y=${Math.floor(i / columns)} kind=${kind} />`;

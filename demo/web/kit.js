@@ -1,32 +1,34 @@
-// What every widget gets: its root, its value, and messages to the other widgets of the page.
-import { button, make, skeleton } from "./dom.js";
-
-// The patch that is pointed at on the whole page: {row, column, source, pinned, picture}, or null.
-let pointedAt = null;
+import { effect } from "@preact/signals";
+import { button, make, skeleton } from "./dom_old.js";
+import * as store from "./store.js";
 
 export const kit = (element, props, trigger, watch) => {
   const root = element.querySelector(".gw");
   const source = root.closest("[id]")?.id || "";
-
-  // Messages between widgets: a patch, a word or a channel.
   const share = (kind, detail) => {
-    const said = detail && { ...detail, source };
-    window.dispatchEvent(new CustomEvent(`gclip:${kind}`, { detail: said }));
+    if (kind === "word")
+      store.isolated.value =
+        detail.index === null ? null : detail.index < 0 ? "rest" : { name: detail.name };
+    if (kind === "channel") store.channel.value = detail;
   };
   const hear = (kind, follow) => {
-    const heard = (event) => {
-      if (!element.isConnected) window.removeEventListener(`gclip:${kind}`, heard);
-      else if (event.detail?.source !== source) follow(event.detail);
-    };
-    window.addEventListener(`gclip:${kind}`, heard);
+    if (kind === "word")
+      effect(() => {
+        const w = store.isolated.value;
+        follow(
+          w === null ? { index: null } : w === "rest" ? { index: -1 } : { index: 0, name: w.name },
+        );
+      });
+    if (kind === "channel") effect(() => store.channel.value && follow(store.channel.value));
   };
-  const point = (patch, pinned) => {
-    const [row, column] = patch ?? [];
-    pointedAt = patch && { row, column, pinned, picture: arrived()?.picture };
-    share("patch", pointedAt);
-  };
-  const pointed = (picture) => (pointedAt?.picture === picture ? pointedAt : null);
-  const onPoint = (follow) => hear("patch", follow);
+  const point = (patch, pinned) => store.point(source, arrived()?.picture, patch, { pinned });
+  const pointed = (picture) =>
+    store.pointed.value?.picture === picture ? store.pointed.value : null;
+  const onPoint = (follow) =>
+    effect(() => {
+      const p = store.pointed.value;
+      if (p?.source !== source) follow(p);
+    });
 
   const simulation = (words) => {
     const line = make("p", "gw-simulated", `${words} `);
@@ -34,8 +36,6 @@ export const kit = (element, props, trigger, watch) => {
     line.append(button("Switch it off", off, "gw-link"));
     return line;
   };
-
-  // The value; Python sends it as JSON text, which is parsed once.
   let text = null;
   let read = null;
   const arrived = () => {
@@ -46,8 +46,6 @@ export const kit = (element, props, trigger, watch) => {
     }
     return read;
   };
-
-  // Calls build(value) now and after every update; only the latest call puts its nodes in place.
   let turn = 0;
   const mount = (build) => {
     const show = async () => {
@@ -55,7 +53,6 @@ export const kit = (element, props, trigger, watch) => {
       const value = arrived();
       const focused = root.contains(document.activeElement);
       const nodes = value?.kind ? await build(value) : [skeleton(root.dataset.empty)];
-      // What is below the mask would be moved by it.
       const mask = root.closest("#side")?.querySelector("#side-canvas .gw:not([data-ready='1'])");
       if (mask && mask !== root && value?.kind) {
         await new Promise((done) => mask.addEventListener("placed", done, { once: true }));
@@ -70,7 +67,6 @@ export const kit = (element, props, trigger, watch) => {
     watch("value", show);
     show();
   };
-
   return {
     ...{ root, element, source, trigger, watch, share, hear },
     ...{ point, pointed, onPoint, simulation, arrived, mount },

@@ -1,17 +1,34 @@
 // How a request went: problems, notes and the status line; the page hears of it too.
-import { make } from "./dom.js";
-import { WORDS } from "./page.js";
+import { useLayoutEffect } from "preact/hooks";
+import { useHost } from "./gradio.js";
+import { html } from "./html.js";
+import { Prose } from "./terms/prose.js";
+import { answered } from "./waiting.js";
+import { WORDS } from "./words.js";
 
-export const lines = ({ root, mount }) => {
-  root.setAttribute("role", "status");
-  root.setAttribute("aria-live", "polite");
-  mount(async (value) => {
-    if (value.state) document.dispatchEvent(new CustomEvent("gclip:said", { detail: value }));
-    // Where a tab shows nothing yet, nothing is from before.
-    const shown = [...document.querySelectorAll("#tabs .gw")].filter((one) => one.offsetParent);
-    const empty = shown.length && shown.every((one) => one.dataset.ready !== "1");
-    return value.lines
-      .filter(([, text]) => !empty || text !== WORDS.old)
-      .map(([kind, text]) => make("p", kind, text));
-  });
+/** Whether the open tab shows nothing yet. */
+const isEmpty = () => {
+  const widgets = /** @type {HTMLElement[]} */ ([...document.querySelectorAll("#tabs .gw")]);
+  const open = widgets.filter((widget) => widget.offsetParent);
+  return open.length > 0 && open.every((widget) => widget.dataset.ready !== "1");
 };
+
+/** @param {{ value: import("../widgets/values").LinesValue }} props */
+const Lines = ({ value }) => {
+  const { root } = useHost();
+  useLayoutEffect(() => {
+    root.setAttribute("role", "status");
+    root.setAttribute("aria-live", "polite");
+  }, []);
+  useLayoutEffect(() => {
+    if (value.state) answered(value);
+  }, [value]);
+  // Where a tab shows nothing yet, nothing is from before.
+  const lines = value.lines.filter(([, text]) => text !== WORDS.old || !isEmpty());
+  return lines.map(
+    ([kind, text]) => html`<p key=${`${kind} ${text}`} class=${kind}><${Prose} text=${text} /></p>`,
+  );
+};
+
+/** @type {import("./gradio.js").Widget<import("../widgets/values").LinesValue, undefined>} */
+export const lines = { View: Lines };

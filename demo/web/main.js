@@ -1,27 +1,41 @@
 // The entry of the page's own code: `gclip` is what Gradio's components and events call.
 import { blocks } from "./blocks.js";
-import { canvas } from "./canvas.js";
+import { canvas } from "./canvas/canvas.js";
 import { card } from "./card.js";
+import { mount } from "./gradio.js";
 import { kit } from "./kit.js";
 import { lines } from "./lines.js";
-import { maps } from "./maps.js";
-import { norms } from "./norms.js";
+import { maps } from "./maps/maps.js";
+import { norms } from "./norms/norms.js";
 import { offers } from "./offers.js";
 import { begin, page } from "./page.js";
-import { photo } from "./photo.js";
+import { photo } from "./photo/photo.js";
 import { why } from "./why.js";
 
-// Widgets of tabs that most visitors open late are fetched then.
+/** @typedef {import("./gradio.js").Widget<any, any>} Widget */
+
+/** Widgets by the name that Python gives them; of tabs that most visitors open late, fetched then. @type {Record<string, () => Widget | Promise<Widget>>} */
 const widgets = {
-  ...{ blocks, canvas, card, lines, maps, norms, offers, photo, why },
-  lesson: async (kit) => (await import("./lesson.js")).lesson(kit),
-  methods: async (kit) => (await import("./methods.js")).methods(kit),
-  attention: async (kit) => (await import("./attention.js")).attention(kit),
-  machine: async (kit) => (await import("./machine/machine.js")).machine(kit),
+  attention: async () => (await import("./attention/attention.js")).attention,
+  blocks: () => blocks,
+  canvas: () => canvas,
+  card: () => card,
+  lesson: async () => (await import("./lesson/lesson.js")).lesson,
+  lines: () => lines,
+  maps: () => maps,
+  methods: async () => (await import("./methods/methods.js")).methods,
+  norms: () => norms,
+  offers: () => offers,
+  photo: () => photo,
+  why: () => why,
 };
 
-Object.assign(window.gclip, {
+Object.assign(/** @type {any} */ (window).gclip, {
   page,
-  mount: (name, ...given) => widgets[name]?.(kit(...given)),
+  /** @param {string} name @param {Parameters<typeof mount> extends [any, ...infer Rest] ? Rest : never} given */
+  mount: async (name, ...given) => {
+    if (name === "machine") return (await import("./machine/machine.js")).machine(kit(...given));
+    mount(await widgets[name](), ...given);
+  },
 });
 begin();

@@ -1,43 +1,36 @@
 // What one press would do: a word to add or to put in another's place, a simulation, a share card.
-import { button, make } from "./dom.js";
-import { after, page } from "./page.js";
+import { useLayoutEffect } from "preact/hooks";
+import { useHost } from "./gradio.js";
+import { html } from "./html.js";
+import { input } from "./input.js";
 
-const isWord = (part, word) => part.trim().toLowerCase() === word.toLowerCase();
-const swap = (words, [typed, known]) =>
-  words
-    .split(/([,;\n])/)
-    .map((part) => (isWord(part, typed) ? part.replace(part.trim(), known) : part))
-    .join("");
-const add = (words, word) => {
-  const typed = words.trim().replace(/,$/, "");
-  return typed ? `${typed}, ${word}` : word;
+/** @typedef {import("../widgets/values").Choice} Choice */
+
+/** @param {{ choice: Choice }} props */
+const Offer = ({ choice }) => {
+  const { trigger } = useHost();
+  const press = () => {
+    input.offer = choice;
+    trigger("select", { index: 0, value: choice.label });
+  };
+  return html`<button type="button" class=${choice.add ? "chip" : "gw-link"} onClick=${press}>
+    ${choice.label}
+  </button>`;
 };
 
-// The words of the field once the offer that was pressed is taken.
-page.takeWord = (words) =>
-  page.offer.swap ? swap(words, page.offer.swap) : add(words, page.offer.add);
-// A new picture clears the words, but not those typed while it was uploaded.
-page.clearWords = (words) => (page.typed ? words : "");
-// Suggested words fill an empty field, unless another answer is due: these may be older.
-page.fillWords = async (suggested) => {
-  await after(50); // by then the status line has counted this answer
-  const words = document.querySelector("#words textarea").value;
-  return words.trim() || page.isWaiting() ? words : suggested;
-};
-
-export const offers = ({ root, trigger, mount }) =>
-  mount(async (value) => {
+/** @param {{ value: import("../widgets/values").OffersValue }} props */
+const Offers = ({ value }) => {
+  const { root } = useHost();
+  useLayoutEffect(() => {
     root.dataset.off = value.off.join(" ");
-    return value.rows.map(({ text, choices }) => {
-      const row = make("p", "row");
-      if (text) row.append(make("span", "", text));
-      for (const choice of choices) {
-        const press = () => {
-          page.offer = choice;
-          trigger("select", { index: 0, value: choice.label });
-        };
-        row.append(button(choice.label, press, choice.add ? "chip" : "gw-link"));
-      }
-      return row;
-    });
-  });
+  }, [value]);
+  return value.rows.map(
+    ({ text, choices }, k) => html`<p class="row" key=${k}>
+      ${text && html`<span>${text}</span>`}
+      ${choices.map((choice) => html`<${Offer} key=${choice.label} choice=${choice} />`)}
+    </p>`,
+  );
+};
+
+/** @type {import("./gradio.js").Widget<import("../widgets/values").OffersValue, undefined>} */
+export const offers = { View: Offers };

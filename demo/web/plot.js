@@ -1,55 +1,77 @@
-// An SVG plot at the size of the screen: lines, dots, text.
-import { svg } from "./dom.js";
+// An SVG plot at the size of the screen, and the parts that it is made of.
+import { useRef } from "preact/hooks";
+import { useWidth } from "./hooks.js";
+import { html } from "./html.js";
 
-export const dashed = { "stroke-dasharray": "4 3" };
-export const nice = (x) => String(+x.toPrecision(2));
+/** @typedef {{ left: number, right: number, width: number, height: number }} Space */
+
+export const DASHED = { "stroke-dasharray": "4 3" };
 const ENDS = { left: 34, right: 6 };
+const LEAST = 120; // pixels of a plot's width
+const SPAN = 12; // what spans more is drawn on a logarithmic scale
 
-export class Plot {
-  constructor(height) {
-    this.height = height;
-    this.node = svg("svg", { class: "gw-plot", role: "img" });
-  }
+/** A number in two digits. @param {number} x */
+export const short = (x) => String(Number(x.toPrecision(2)));
 
-  // Empties the plot and takes the width of its place.
-  clear() {
-    this.width = Math.max(120, this.node.clientWidth);
-    this.left = ENDS.left;
-    this.right = this.width - ENDS.right;
-    this.node.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
-    this.node.setAttribute("height", this.height);
-    this.node.replaceChildren();
-  }
+/** Whether values from `low` to `high` need a logarithmic scale. @param {number} low @param {number} high */
+export const isLogarithmic = (low, high) => low > 0 && high > SPAN * low;
 
-  text(x, y, words, anchor = "start", more = {}) {
-    const node = svg("text", { x, y, "text-anchor": anchor, ...more });
-    node.textContent = words;
-    this.node.append(node);
-  }
+/**
+ * The height of a value between `base` and `top`; logarithmic where values span much.
+ * @param {number} low
+ * @param {number} high
+ * @param {number} base
+ * @param {number} top
+ */
+export const scale = (low, high, base, top) => {
+  const log = isLogarithmic(low, high);
+  const part = (/** @type {number} */ v) => Math.log(Math.max(v, low) / low) / Math.log(high / low);
+  return (/** @type {number} */ v) =>
+    base - (base - top) * (log ? part(v) : (v - low) / (high - low));
+};
 
-  line(d, stroke, width, more = {}) {
-    this.node.append(svg("path", { d, stroke, "stroke-width": width, fill: "none", ...more }));
-  }
+/** The pointer's place between the ends of a plot: a share of its width. @param {MouseEvent & { currentTarget: Element }} event */
+export const shareAt = ({ clientX, currentTarget }) => {
+  const box = currentTarget.getBoundingClientRect();
+  return (clientX - box.left - ENDS.left) / (box.width - ENDS.left - ENDS.right);
+};
 
-  dot(cx, cy, stroke, r = 4, hollow = false) {
-    const fill = hollow ? "none" : stroke;
-    this.node.append(svg("circle", { cx, cy, r, fill, stroke, "stroke-width": r > 2 ? 2 : 0 }));
-  }
+/**
+ * A plot; `children` draws it in the space between its ends. Other props go to the SVG.
+ * @param {{ height: number, label: string, children: (space: Space) => any, [name: string]: any }} props
+ */
+export const Plot = ({ height, label, children, ...more }) => {
+  const ref = useRef(/** @type {SVGSVGElement | null} */ (null));
+  const width = Math.max(LEAST, useWidth(ref));
+  const space = { left: ENDS.left, right: width - ENDS.right, width, height };
+  return html`<svg
+    ref=${ref}
+    class="gw-plot"
+    role="img"
+    aria-label=${label}
+    viewBox=${`0 0 ${width} ${height}`}
+    height=${height}
+    ...${more}
+  >
+    ${children(space)}
+  </svg>`;
+};
 
-  rect(x, y, width, height, more) {
-    this.node.append(svg("rect", { x, y, width, height, ...more }));
-  }
+/** @param {{ x: number, y: number, anchor?: string, children?: any, [name: string]: any }} props */
+export const Label = ({ x, y, anchor = "start", children, ...more }) =>
+  html`<text x=${x} y=${y} text-anchor=${anchor} ...${more}>${children}</text>`;
 
-  // The height of a value between `base` and `top`; logarithmic where values span much.
-  static scale(low, high, base, top) {
-    const log = low > 0 && high > 12 * low;
-    const part = (v) => Math.log(Math.max(v, low) / low) / Math.log(high / low);
-    return (v) => base - (base - top) * (log ? part(v) : (v - low) / (high - low));
-  }
+/** @param {{ d: string, stroke: string, width: number, [name: string]: any }} props */
+export const Line = ({ d, stroke, width, ...more }) =>
+  html`<path d=${d} stroke=${stroke} stroke-width=${width} fill="none" ...${more} />`;
 
-  // The pointer's place between the ends: a share of the plot's width.
-  shareAt(event) {
-    const box = this.node.getBoundingClientRect();
-    return (event.clientX - box.left - ENDS.left) / (box.width - ENDS.left - ENDS.right);
-  }
-}
+/** @param {{ x: number, y: number, colour: string, r?: number, hollow?: boolean }} props */
+export const Dot = ({ x, y, colour, r = 4, hollow = false }) =>
+  html`<circle
+    cx=${x}
+    cy=${y}
+    r=${r}
+    fill=${hollow ? "none" : colour}
+    stroke=${colour}
+    stroke-width=${r > 2 ? 2 : 0}
+  />`;

@@ -1,10 +1,11 @@
-"""Serves ``demo/web``: ES modules as they are, all style as one file.
+"""Serves ``demo/web``: ES modules without a build, all style as one file.
 
 Every address contains a digest of all files, so that a browser may keep them for ever.
 """
 
 import hashlib
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,17 @@ from starlette.routing import Route
 
 WEB = Path(__file__).parents[1] / "web"
 KEEP = {"cache-control": "public, max-age=31536000, immutable"}
-LATER = ("attention.js", "lesson.js", "machine", "methods.js")
-"""Modules, or folders of them, that are fetched with the tab that needs them."""
+LATER = ("attention/", "lesson/", "machine/", "methods/")
+"""Folders of modules that are fetched with the tab that needs them."""
 HIDDEN = """.main { visibility: hidden } .main > .wrap:not(.default) { content-visibility: hidden }
 .main > .wrap.default { visibility: visible; position: fixed !important; inset: 0 !important }"""
 """Only "Loading" is seen until ``page.css`` shows the page: nothing is seen to move."""
 STRONG = ".gradio-container" * 3
 """Gradio's own rules name this class, at most twice."""
+VENDOR = json.loads((WEB / "vendor" / "vendor.json").read_text("utf-8"))
+"""By the name that modules import: another project's file, its version, licence and SHA-256."""
+IMPORT = re.compile(rf'(\b(?:from|import)\s*\(?)"({"|".join(map(re.escape, VENDOR))})"')
+"""An import of one of them."""
 
 
 def head(words: dict[str, Any]) -> str:
@@ -56,7 +61,17 @@ def routes() -> list[Route]:
 
 def modules() -> list[str]:
     """Paths of all modules within ``demo/web``."""
-    return sorted(path.relative_to(WEB).as_posix() for path in WEB.rglob("*.js"))
+    return sorted(path.relative_to(WEB).as_posix() for path in WEB.rglob("*.*js"))
+
+
+def addressed(name: str, text: str) -> str:
+    """A module's text with the addresses of VENDOR in place of the names that it imports.
+
+    This is what an import map does. A browser reads one only before its first module, which is
+    Gradio's.
+    """
+    up = "../" * name.count("/") or "./"
+    return IMPORT.sub(lambda found: f'{found[1]}"{up}vendor/{VENDOR[found[2]]["file"]}"', text)
 
 
 @cache
@@ -67,8 +82,8 @@ def digest() -> str:
 
 @cache
 def _files() -> dict[str, str]:
-    read = {name: (WEB / name).read_text(encoding="utf-8") for name in modules()}
-    return read | {"style.css": style()}
+    texts = {name: (WEB / name).read_text(encoding="utf-8") for name in modules()}
+    return {name: addressed(name, text) for name, text in texts.items()} | {"style.css": style()}
 
 
 def style() -> str:

@@ -15,8 +15,8 @@ CAT = star_photos()["chelsea"].path
 MOVED = """window.moved = 0;
 new PerformanceObserver((list) => list.getEntries().forEach((one) => (window.moved += one.value)))
   .observe({ type: 'layout-shift', buffered: true });"""
-EARLIER = """() => document.dispatchEvent(new CustomEvent("gclip:said", { detail: {
-  state: "fresh", query: location.search.slice(1).replace(/&?opacity=[^&]*/, "") } }))"""
+EARLIER = """() => gclip.page.answered({
+  state: "fresh", query: location.search.slice(1).replace(/&?opacity=[^&]*/, "") })"""
 GIVE = """([kind, data]) => {
   const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0)), files = new DataTransfer();
   files.items.add(new File([bytes], 'photo.jpg', { type: 'image/jpeg' }));
@@ -270,3 +270,26 @@ def test_a_phone_shows_hostile_words_a_list_and_a_share_card(phone: Page, url: s
     expect(phone.locator("#card-files")).to_contain_text("gclip")
     phone.locator("#make-card").click()
     expect(phone.locator("#says .problem")).to_have_count(0)
+
+
+@pytest.mark.parametrize("kind", ["429", "503", "lost"])
+def test_a_refused_or_broken_request_is_no_longer_waited_for(restored: Page, kind: str) -> None:
+    """What is shown is of an earlier request then; the next is answered as ever."""
+    refused: list[Route] = []
+
+    def refuse(route: Route) -> None:
+        refused.append(route)
+        route.abort() if kind == "lost" else route.fulfill(status=int(kind), body="{}")
+
+    restored.route("**/queue/join*", refuse)
+    restored.locator("#cs input").click()
+    expect(restored.locator("#tabs")).to_have_attribute("data-state", "old")
+    expect(restored.locator("#tabs[data-busy]")).to_have_count(0)
+    assert refused
+    restored.unroute("**/queue/join*")
+    restored.locator("#amf input").click()
+    restored.wait_for_function("!location.search.includes('amf=0')")
+    expect(restored.locator(DONE)).to_be_visible()
+    expect(restored.locator("#tabs")).to_have_attribute("data-state", "fresh")
+    upload(restored)
+    words_are(restored, re.compile("cat"))

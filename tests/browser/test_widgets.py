@@ -38,8 +38,8 @@ def matrix() -> np.ndarray:
     return found / found.sum(1, keepdims=True)
 
 
-def shown(store: BlobStore, matrix: np.ndarray, on: bool) -> dict[str, Any]:
-    """The widgets' values, for a switch "on" that is off at first."""
+def shown(store: BlobStore, matrix: np.ndarray, on: bool, kite: bool) -> dict[str, Any]:
+    """The widgets' values, for switches "on" and "kite", a word before all others, off at first."""
     photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8))
     name = store.offer("photo", lambda: picture_blob(photo))
     picture = {"picture": name, "size": SIZE, "grid": GRID, "pooled": 1}
@@ -56,10 +56,15 @@ def shown(store: BlobStore, matrix: np.ndarray, on: bool) -> dict[str, Any]:
     turned[:, :75] = 3
 
     def side(title: str, labels: np.ndarray, score: str) -> values.Side:
-        found = class_shares(torch.from_numpy(labels), len(NAMES))
+        found = class_shares(torch.from_numpy(labels), len(names))
         return values.Side(title, labels, found, score, own, words)
 
     last = turned if on else labels
+    names = NAMES
+    if kite:
+        names = ["kite", *NAMES]
+        labels, last = labels + 1, last + 1
+        labels[:9], last[:9] = 0, 0
     sides = [side("ClearCLIP", labels, "mIoU 1.0 %"), side("GCLIP", last, "mIoU 2.0 %")]
     both = sides if on else sides[1:]
     norms = np.ones(64)
@@ -70,8 +75,8 @@ def shown(store: BlobStore, matrix: np.ndarray, on: bool) -> dict[str, Any]:
     seen = GlobalTokens((1.0, 9.0), ((), (3,)), (np.nan, 1.0), 5.0)
     hint = ("hint", "Nothing changes: off.")
     return {
-        "canvas": values.canvas_value(picture, both, NAMES, notes=hint),
-        "small": values.canvas_value(picture, sides[:1], NAMES, compact=True),
+        "canvas": values.canvas_value(picture, both, names, notes=hint),
+        "small": values.canvas_value(picture, sides[:1], names, compact=True),
         "attention": values.attention_value(picture, maps),
         "blocks": values.blocks_value(picture, np.ones((2, N)), seen, (1,), 0),
         "maps": values.maps_value(picture, thumbs, [("without", own), ("with", other)]),
@@ -93,21 +98,22 @@ def url(matrix: np.ndarray) -> Iterator[str]:
     def select(event: gr.SelectData) -> str:
         return str(event.index)
 
-    def fill(on: bool) -> list[Any]:
-        return list(map(values.packed, shown(store, matrix, on).values()))
+    def fill(on: bool, kite: bool) -> list[Any]:
+        return list(map(values.packed, shown(store, matrix, on, kite).values()))
 
     with gr.Blocks(analytics_enabled=False) as demo:
         made = {name: getattr(widgets, kind)(elem_id=name) for name, kind in KINDS.items()}
         why = widgets.why(elem_id="why")
         said = gr.Textbox(elem_id="said", label="said")
         on = gr.Checkbox(False, label="on", elem_id="on")
+        kite = gr.Checkbox(False, label="kite", elem_id="kite")
         for name, one in made.items():
             one.select(select, None, said, **QUIET)
             one.clear(lambda: "cleared", None, said, **QUIET)
             if KINDS[name] == "canvas":
                 one.select(explain, None, why, **QUIET)
-        demo.load(fill, on, list(made.values()), **QUIET)
-        on.input(fill, on, list(made.values()), **QUIET)
+        demo.load(fill, [on, kite], list(made.values()), **QUIET)
+        gr.on([on.input, kite.input], fill, [on, kite], list(made.values()), **QUIET)
     # The page itself is shown once its input is there, which this has not.
     seen = "<style>.main.main, .main > .wrap.wrap { visibility: visible;"
     seen += " content-visibility: visible }</style>"
@@ -208,7 +214,7 @@ def test_pointing_lights_the_photo_and_races_the_words(kept: Page) -> None:
         "c => [...c.getContext('2d').getImageData(0, 0, 5, 3).data].filter((_, i) => i % 4 === 3)"
     )
     assert max(glow[i] for i in (7, 11, 0)) == 235 and np.median(glow) < 60
-    photo = kept.locator("#canvas .gw-stage > img").evaluate("one => getComputedStyle(one).filter")
+    photo = kept.locator("#canvas .gw-picture").evaluate("one => getComputedStyle(one).filter")
     assert photo == "none", "the photo is not dimmed"
     assert kept.locator("#small .gw-here").get_attribute("x") == "0", "every widget follows"
     kept.mouse.move(0, 0)
@@ -284,7 +290,7 @@ def test_the_legend_isolates_a_class(kept: Page) -> None:
 
 
 def test_one_press_colours_only_what_changed_and_another_brings_all_back(switched: Page) -> None:
-    before, photo = switched.evaluate(INKS), switched.locator("#canvas .gw-stage > img")
+    before, photo = switched.evaluate(INKS), switched.locator("#canvas .gw-picture")
     press = switched.get_by_role("button", name="Show only what changed")
     press.focus()
     switched.keyboard.press("Enter")
@@ -333,7 +339,7 @@ def test_attention_follows_keys_and_says_where_it_looks(kept: Page, matrix: np.n
 
 def test_a_matrix_is_pooled_to_the_screen_s_pixels(kept: Page) -> None:
     kept.get_by_role("button", name="Show as matrix").click()
-    sizes = kept.locator("#attention canvas").evaluate_all(
+    sizes = kept.locator("#attention canvas:not([hidden])").evaluate_all(
         "all => all.map((c) => [c.width, c.height])"
     )
     assert len({tuple(size) for size in sizes}) == 1 and sizes[0][0] == sizes[0][1]
@@ -372,7 +378,8 @@ def test_a_switch_fades_the_mask_and_counts_shares_unless_motion_is_unwanted(kep
         one.addedNodes.forEach((n) => (window.ghosts += n.classList?.contains('gw-ghost') ? 1 : 0));
         document.querySelectorAll('#canvas .gw-entry').forEach((n) =>
           n.textContent.startsWith('sky') && window.counts?.add(n.textContent.slice(3))); }))
-      .observe(document.querySelector('#canvas'), { childList: true, subtree: true })""")
+      .observe(document.querySelector('#canvas'),
+        { childList: true, characterData: true, subtree: true })""")
     for on, motion, share in ((True, "reduce", "60.0 %"), (False, "no-preference", "20.0 %")):
         kept.emulate_media(reduced_motion=motion)
         kept.evaluate("() => { window.ghosts = 0; window.counts = new Set(); }")
@@ -383,3 +390,93 @@ def test_a_switch_fades_the_mask_and_counts_shares_unless_motion_is_unwanted(kep
         assert kept.evaluate("window.ghosts") == (motion != "reduce")
         between = set(kept.evaluate("[...window.counts]")) - {"20.0 %", "60.0 %"}
         assert bool(between) is (motion != "reduce"), "counted from the old share to the new"
+
+
+PAINTED = """() => {
+  window.painted = [];
+  const put = CanvasRenderingContext2D.prototype.putImageData;
+  CanvasRenderingContext2D.prototype.putImageData = function (...given) {
+    window.painted.push(this.canvas.className || this.canvas.closest('figure').innerText);
+    put.apply(this, given);
+  };
+}"""
+"""Notes every canvas that is painted anew."""
+
+
+def test_a_hover_paints_no_more_than_where_its_patch_looks(kept: Page) -> None:
+    kept.mouse.move(*at(kept, 0, 0))
+    kept.evaluate(PAINTED)
+    for column in (1, 2):
+        kept.mouse.move(*at(kept, 0, column))
+        expect(kept.locator("#canvas .gw-here")).to_have_attribute("x", str(column))
+    painted = kept.evaluate("window.painted")
+    kept.mouse.move(0, 0)
+    expect(kept.locator("#canvas .gw-here")).to_have_count(0)
+    assert painted, "the glow follows"
+    assert not [one for one in painted if "gw-mask" in one or "gw-picture" in one]
+    assert not [one for one in painted if "Block" in one], "what is received depends on no patch"
+
+
+def test_an_isolated_word_stays_the_word_when_others_come_before_it(kept: Page) -> None:
+    entry = kept.locator("#canvas .gw-entry", has_text="stop sign")
+    entry.click()
+    kept.locator("#kite input").click()
+    expect(kept.locator("#canvas .gw-legend")).to_contain_text("kite")
+    pressed = kept.locator("#canvas .gw-entry[aria-pressed=true]")
+    expect(pressed).to_have_count(1)
+    expect(pressed).to_contain_text("stop sign")
+    kept.locator("#kite input").click()
+    expect(kept.locator("#canvas .gw-legend")).not_to_contain_text("kite")
+    entry.click()
+    expect(pressed).to_have_count(0)
+
+
+def test_what_cannot_be_fetched_says_so_and_is_tried_again(desktop: Page, url: str) -> None:
+    blobs = "**/blob/*"
+    desktop.route(blobs, lambda route: route.abort())
+    desktop.goto(url)
+    failed = desktop.locator("#canvas .gw-failed")
+    expect(failed).to_contain_text("could not be fetched")
+    expect(desktop.locator("#attention .gw-failed")).to_be_visible()
+    desktop.unroute(blobs)
+    failed.get_by_role("button").click()
+    expect(desktop.locator("#canvas .gw-mask")).to_be_visible()
+    expect(failed).to_have_count(0)
+    desktop.locator("#attention .gw-failed button").click()
+    expect(desktop.locator("#attention .gw-map")).to_have_count(2)
+
+
+def test_what_the_server_keeps_no_longer_is_made_anew_by_segment(desktop: Page, url: str) -> None:
+    desktop.route("**/blob/*", lambda route: route.fulfill(status=404, body="not kept"))
+    desktop.goto(url)
+    expect(desktop.locator("#attention .gw-failed")).to_be_visible()
+    expect(desktop.locator("#maps .gw-failed")).to_contain_text("could not be fetched")
+
+
+SHRUNK = """async ([code, from, to]) => {
+  const { shrink } = await import(code);
+  const pixels = new Uint8ClampedArray(4 * from * from).map((_, i) => {
+    const [x, y] = [(i >> 2) % from, Math.floor((i >> 2) / from)];
+    return 127.5 * (1 + Math.cos((Math.PI * (x * x + y * y)) / (2 * from)));
+  });
+  const small = shrink(pixels, [from, from], [to, to]);
+  return [...small].filter((_, i) => i % 4 === 0);
+}"""
+"""A plate of rings, finer and finer to the last, made smaller."""
+
+
+def test_a_photo_is_made_smaller_without_moire(kept: Page) -> None:
+    """Rings that are finer than the screen's pixels become grey, as in a reference by Pillow."""
+    size, to = 384, 290
+    y, x = np.mgrid[0:size, 0:size]
+    rings = 127.5 * (1 + np.cos(np.pi * (x * x + y * y) / (2 * size)))
+    wanted = Image.fromarray(rings.astype(np.uint8)).resize((to, to), Image.Resampling.BICUBIC)
+    module = f"{url_of(kept)}web/{code.digest()}/resample.js"
+    small = np.reshape(kept.evaluate(SHRUNK, [module, size, to]), (to, to))
+    assert np.abs(small - np.asarray(wanted, float)).mean() < 1.5
+    assert small[-60:, -60:].std() < 12, "nothing is left of the finest"
+    assert small[:40, :40].std() > 60, "the coarse ones stay"
+
+
+def url_of(tab: Page) -> str:
+    return tab.evaluate("location.href.split(/[?#]/)[0]")

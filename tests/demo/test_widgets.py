@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from demo.drawing import render
 from demo.host.blob_store import Blob, BlobStore, Later
-from demo.widgets import code, values
+from demo.widgets import values
 from demo.widgets.blobs import TYPES, Levels, attention_blob, largest, packed
 from gclip_core.types import class_shares
 
@@ -158,16 +158,3 @@ def test_many_patches_are_averaged_over_squares() -> None:
     shown = SHOWN | {"grid": (5, 6), "pooled": 2}
     value = values.attention_value(shown, [values.Map("a", "name", (0, 29), np.ones(30))], (4, 5))
     assert (value["grid"], value["maps"][0]["tokens"], value["patch"]) == ((3, 3), [0, 8], [2, 2])
-
-
-def test_modules_and_style_are_kept_for_good_under_a_name_of_their_content() -> None:
-    web, at = TestClient(Starlette(routes=code.routes())), f"/web/{code.digest()}"
-    for name in ("main.js", "machine/draw.js", "style.css"):
-        found = web.get(f"{at}/{name}")
-        assert found.status_code == 200 and "immutable" in found.headers["cache-control"]
-    assert web.get("/web/0000/main.js").status_code == 404
-    assert web.get(f"{at}/../code.py").status_code == 404
-
-
-def test_words_of_the_page_cannot_end_their_tag() -> None:
-    assert "</script><script>alert" not in code.head({"x": "</script><script>alert(1)"})

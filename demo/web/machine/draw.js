@@ -1,6 +1,6 @@
 // One frame: every part drawn from one request, or from the state between two.
 import { hex, pack, VEIL } from "../colours.js";
-import { clamp, percent, written } from "../dom.js";
+import { clamp, percent, written } from "../dom_old.js";
 import { explain, heat, times } from "./pen.js";
 import { NAMES, STRIP_NAMES } from "./plan.js";
 import { between } from "./read.js";

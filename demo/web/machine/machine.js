@@ -1,5 +1,5 @@
 // The machine: one linked diagram from picture to mask, its switches, and its full screen.
-import { button, clamp, make, skeleton, still, svg } from "../dom.js";
+import { button, clamp, make, skeleton, still, svg } from "../dom_old.js";
 import { draw } from "./draw.js";
 import { Pen } from "./pen.js";
 import { arrange, ROW } from "./plan.js";

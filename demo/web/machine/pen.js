@@ -1,6 +1,6 @@
 // Drawing: nodes are made once, then moved. Bands lie at the back, canvases above, words on top.
 import { HEAT, level, pixels } from "../colours.js";
-import { make, svg } from "../dom.js";
+import { make, svg } from "../dom_old.js";
 
 // Size (in ordinary letters) and weight of each kind of text.
 const KINDS = {

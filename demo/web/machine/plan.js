@@ -1,5 +1,5 @@
 // The layout: the last block's parts side by side below the blocks, or all parts below each other.
-import { clamp } from "../dom.js";
+import { clamp } from "../dom_old.js";
 
 export const NAMES = "picture blocks heads matrix values words scores mask".split(" ");
 const OPENED = { heads: 0.12, matrix: 0.25, values: 0.21, words: 0.23, mask: 0.19 };

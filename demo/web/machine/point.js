@@ -1,5 +1,5 @@
 // Pointing: one patch lights up everywhere; a press shows a block, a word, a channel, or pins it.
-import { arrows, clamp, make, placeName } from "../dom.js";
+import { arrows, clamp, make, placeName } from "../dom_old.js";
 import { draw, mark, sentenceOf } from "./draw.js";
 import { fitsAt, rounded, sharesAt, signed } from "./scores.js";
 

@@ -1,6 +1,6 @@
 // What a request brought: its arrays, and what of them moves from one request to the next.
-import { labelsOf, photo, unpackText } from "../blobs.js";
-import { percent } from "../dom.js";
+import { labelsOf, fetchPicture as photo, unpackText } from "../blobs.js";
+import { percent } from "../dom_old.js";
 
 export const unpack = async (v) => {
   const found = { v, ...(await unpackText(v.data)) };

@@ -1,5 +1,5 @@
 // The diagram for slides: one SVG with everything in it, and the same as PNG.
-import { make, svg } from "../dom.js";
+import { make, svg } from "../dom_old.js";
 
 // biome-ignore format: a list
 const STYLES = [

@@ -1,5 +1,5 @@
 // The words of one patch: their shares, which add up to 100 %, and the cosines of the best two.
-import { written } from "../dom.js";
+import { written } from "../dom_old.js";
 import { rows } from "./plan.js";
 
 // The two words that fit a patch best, with their cosines; -1 is a hidden word.

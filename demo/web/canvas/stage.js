@@ -1,0 +1,103 @@
+// The photo with its masks as they are switched, what lies over them, and the pointer.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { useWidth } from "../hooks.js";
+import { html } from "../html.js";
+import { Picture } from "../picture.js";
+import { Prose } from "../terms/prose.js";
+import { Looks } from "./looks.js";
+import { MaskLayer } from "./mask-layer.js";
+import { usePointing } from "./pointing.js";
+import { Race } from "./race.js";
+import { Swipe } from "./swipe.js";
+
+/** @typedef {import("../../widgets/values").CanvasValue} CanvasValue */
+/** @typedef {import("../../widgets/values").Mode} Mode */
+/** @typedef {[row: number, column: number]} Place */
+
+/** @param {{ side: import("../../widgets/values").Side }} props */
+export const SideName = ({ side }) => html`<span class="gw-name-of">
+  <span class="gw-title"><${Prose} text=${side.title} /></span>
+  ${side.badge && html`${" "}<span class="gw-pill"><${Prose} text=${side.badge} /></span>`}
+</span>`;
+
+/**
+ * @param {object} props
+ * @param {CanvasValue} props.value
+ * @param {{ image: HTMLImageElement, labels: Int32Array[] }} props.loaded
+ * @param {Mode} props.mode
+ * @param {number} props.split
+ * @param {(split: number) => void} props.onSwipe
+ * @param {number | null} props.only the label that is shown alone
+ * @param {string} props.label what a screen reader says
+ * @param {(patch: Place) => import("./sides.js").SideShown} props.sideAt
+ * @param {() => void} props.onAsk
+ * @param {(byKey: boolean) => void} props.onInput
+ */
+export const Stage = (props) => {
+  const { value, loaded, mode, split, onSwipe, only, label, sideAt, onAsk, onInput } = props;
+  const { sides, size } = value;
+  const two = sides.length > 1;
+  const swipes = mode === "swipe";
+  const stage = useRef(/** @type {HTMLElement | null} */ (null));
+  const names = useRef(/** @type {HTMLElement | null} */ (null));
+  const width = useWidth(stage);
+  const [settled, setSettled] = useState(split); // where names keep to their side
+  const onRelease = () => setSettled(split);
+  useEffect(onRelease, [mode]);
+  const pointing = usePointing({ value, swipes, onSwipe, onRelease, onAsk, onInput });
+  const topOf = () => (names.current ? names.current.offsetTop + names.current.offsetHeight : 0);
+  const isSeen = (/** @type {number} */ k) =>
+    swipes || k === (mode === "before" ? 0 : sides.length - 1);
+  const clipOf = (/** @type {number} */ k) => {
+    if (!swipes) return "";
+    const at = `${100 * split}%`;
+    return k ? `inset(0 0 0 ${at})` : `inset(0 calc(100% - ${at}) 0 0)`;
+  };
+  const rangeOf = (/** @type {number} */ k) => {
+    if (!swipes) return [0, 1];
+    return k ? [settled, 1] : [0, settled];
+  };
+  return html`<div class="gw-frame" style=${{ "--ratio": size[1] / size[0] }}>
+    <div
+      ref=${stage}
+      class=${`gw-stage ${only === null ? "" : "gw-alone"}`}
+      style=${{ aspectRatio: `${size[1]} / ${size[0]}` }}
+      tabindex="0"
+      role="application"
+      aria-label=${label}
+      ...${pointing}
+    >
+      <${Picture} image=${loaded.image} />
+      ${sides.map(
+        (_, k) => html`<${MaskLayer}
+          key=${k === sides.length - 1 ? "after" : "before"}
+          value=${value}
+          labels=${loaded.labels}
+          k=${k}
+          only=${only}
+          range=${rangeOf(k)}
+          seen=${isSeen(k)}
+          clip=${clipOf(k)}
+          width=${width}
+          topOf=${topOf}
+        />`,
+      )}
+      <${Looks} value=${value} matrixAt=${(/** @type {Place} */ at) => sideAt(at).matrix} />
+      ${
+        two &&
+        html`<${Swipe}
+            titles=${sides.map(({ title }) => title)}
+            split=${split}
+            hidden=${!swipes}
+            onMove=${onSwipe}
+          />
+          <div class="gw-named" ref=${names}>
+            ${sides
+              .filter((_, k) => isSeen(k))
+              .map((side) => html`<${SideName} key=${side.title} side=${side} />`)}
+          </div>`
+      }
+    </div>
+    <${Race} value=${value} matchesAt=${(/** @type {Place} */ at) => sideAt(at).matches} />
+  </div>`;
+};

@@ -1,0 +1,50 @@
+// The input column: what its Gradio events ask of the browser.
+import { isWaiting } from "./waiting.js";
+import { WORDS } from "./words.js";
+
+/** @typedef {import("../widgets/values").Choice} Choice */
+
+export const input = {
+  /** The choice that was pressed last. @type {Choice | null} */
+  offer: null,
+  /** The upload that was made last. @type {object | null} */
+  photo: null,
+  /** Whether words were typed since it began. */
+  typed: false,
+  /** Opens the dialog for a file, once there is one. */
+  choosePhoto: () => {},
+};
+
+export const after = (/** @type {number} */ ms) => new Promise((done) => setTimeout(done, ms));
+
+/** @param {string} words @param {[typed: string, known: string]} pair */
+const swap = (words, [typed, known]) => {
+  const isTyped = (/** @type {string} */ part) => part.trim().toLowerCase() === typed.toLowerCase();
+  const parts = words.split(/([,;\n])/);
+  return parts.map((part) => (isTyped(part) ? part.replace(part.trim(), known) : part)).join("");
+};
+
+/** @param {string} words @param {string} word */
+const add = (words, word) => {
+  const typed = words.trim().replace(/,$/, "");
+  return typed ? `${typed}, ${word}` : word;
+};
+
+/** The words of the field once the offer that was pressed is taken. @param {string} words */
+export const takeWord = (words) => {
+  if (input.offer?.swap) return swap(words, input.offer.swap);
+  return input.offer?.add ? add(words, input.offer.add) : words;
+};
+
+/** A new picture clears the words, but not those typed while it was uploaded. @param {string} words */
+export const clearWords = (words) => (input.typed ? words : "");
+
+/** Suggested words fill an empty field, unless another answer is due: these may be older. @param {string} suggested */
+export const fillWords = async (suggested) => {
+  await after(50); // by then the status line has counted this answer
+  const field = /** @type {HTMLTextAreaElement} */ (document.querySelector("#words textarea"));
+  return field.value.trim() || isWaiting() ? field.value : suggested;
+};
+
+/** @param {number} index */
+export const example = (index) => WORDS.examples[index][0];

@@ -1,0 +1,100 @@
+// The lesson: a step's text and pictures, its question, a guess, then the answer.
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useHost } from "../gradio.js";
+import { html } from "../html.js";
+import { input } from "../input.js";
+import { LessonFigureView } from "./figure.js";
+import { Question } from "./question.js";
+import { Strong } from "./strong.js";
+
+/** @typedef {import("../../widgets/values").LessonPage} LessonPage */
+
+/** Of all steps at once, the others hidden: a picture that loads late would move the text. @param {{ page: LessonPage, hidden: boolean, answered: boolean }} props */
+const Figures = ({ page, hidden, answered }) => {
+  const highOf = (/** @type {LessonPage["before"]} */ figures) =>
+    Math.max(...figures.flatMap(({ norms }) => norms ?? []));
+  const draw = (/** @type {LessonPage["before"]} */ figures) =>
+    figures.map(
+      (figure) => html`<${LessonFigureView}
+        key=${figure.caption}
+        figure=${figure}
+        high=${highOf(figures)}
+      />`,
+    );
+  if (hidden) {
+    return html`<div hidden>${draw([...page.before, ...page.after])}</div>`;
+  }
+  return html`<div class="figures">${draw(page.before)} ${answered && draw(page.after)}</div>`;
+};
+
+/** @param {{ at: number, last: number, told: boolean, onGo: (to: number) => void, onOwn: () => void }} props */
+const Walk = ({ at, last, told, onGo, onOwn }) => {
+  const main = `gw-button ${told ? "main" : ""}`;
+  const next = at ? "Next →" : "Begin →";
+  return html`<div class="walk">
+    ${
+      at > 0 &&
+      html`<button type="button" class="gw-button" onClick=${() => onGo(at - 1)}>← Back</button>
+        <span>Step ${at} of ${last}</span>`
+    }
+    ${
+      at === last
+        ? html`<button type="button" class=${main} onClick=${onOwn}>Take your own photo</button>`
+        : html`<button type="button" class=${main} onClick=${() => onGo(at + 1)}>${next}</button>`
+    }
+  </div>`;
+};
+
+/** @param {{ value: import("../../widgets/values").LessonValue }} props */
+const Lesson = ({ value: { pages } }) => {
+  const { trigger } = useHost();
+  const [at, setAt] = useState(0);
+  const [guesses, setGuesses] = useState(/** @type {Record<number, number>} */ ({}));
+  const box = useRef(/** @type {HTMLElement | null} */ (null));
+  const moved = useRef(/** @type {{ aim: string, y: number } | null} */ (null));
+  const page = pages[at];
+  const guess = guesses[at];
+  const go = (/** @type {number} */ to) => {
+    moved.current = { aim: "h2", y: scrollY };
+    setAt(to);
+  };
+  const takeGuess = (/** @type {number} */ i) => {
+    moved.current = { aim: "[aria-pressed=true]", y: scrollY };
+    setGuesses({ ...guesses, [at]: i });
+  };
+  useLayoutEffect(() => {
+    if (!moved.current) return;
+    const { aim, y } = moved.current;
+    moved.current = null;
+    scrollTo(0, y); // what is below keeps its place otherwise
+    const next = /** @type {HTMLElement | null | undefined} */ (box.current?.querySelector(aim));
+    next?.focus({ preventScroll: true });
+    next?.scrollIntoView({ block: "nearest" });
+  });
+  const ownPhoto = () => {
+    trigger("submit");
+    /** @type {HTMLElement | null} */ (document.querySelector("#tabs [role=tab]"))?.click();
+    document.querySelector("#photo")?.scrollIntoView({ block: "center" });
+    input.choosePhoto();
+  };
+  const told = !page.question || guess !== undefined;
+  return html`<section class="lesson" aria-label="Lesson" ref=${box}>
+    <div class="told">
+      <h2 tabindex="-1">${at > 0 && `${at} · `}${page.title}</h2>
+      <${Strong} text=${page.text} />
+    </div>
+    ${pages.map(
+      (step, k) => html`<${Figures}
+        key=${step.title}
+        page=${step}
+        hidden=${k !== at}
+        answered=${guess !== undefined}
+      />`,
+    )}
+    <${Question} step=${page} guess=${guess} onGuess=${takeGuess} />
+    <${Walk} at=${at} last=${pages.length - 1} told=${told} onGo=${go} onOwn=${ownPhoto} />
+  </section>`;
+};
+
+/** @type {import("../gradio.js").Widget<import("../../widgets/values").LessonValue, undefined>} */
+export const lesson = { View: Lesson };

@@ -1,0 +1,81 @@
+// Pointing at channels: a hover names one, a drag or Shift and arrow keys choose several.
+import { useRef, useState } from "preact/hooks";
+import { clamp } from "../dom.js";
+import { useHost } from "../gradio.js";
+import { shareAt } from "../plot.js";
+import { channel } from "../store.js";
+
+/** @typedef {import("../../widgets/values").NormsValue} NormsValue */
+/** @typedef {[first: number, last: number] | null} Chosen */
+
+/** @type {Record<string, number | undefined>} */
+const STEPS = { ArrowLeft: -1, ArrowRight: 1, PageDown: -10, PageUp: 10 };
+
+/** @param {NormsValue} value */
+export const useChannels = (value) => {
+  const { trigger } = useHost();
+  const start = { value, hovered: /** @type {number | null} */ (null), chosen: value.chosen };
+  const [kept, setKept] = useState(start);
+  const { hovered, chosen } = kept.value === value ? kept : start; // a new value starts anew
+  const drag = useRef({
+    from: /** @type {number | null} */ (null),
+    anchor: /** @type {number | null} */ (null),
+  });
+  const n = value.norms.length;
+  const set = (/** @type {number | null} */ at, /** @type {Chosen} */ range = chosen) =>
+    setKept({ value, hovered: at, chosen: range });
+  const tell = (/** @type {Chosen} */ range) => trigger("select", { index: range, value: range });
+  const clear = () => {
+    drag.current.anchor = null;
+    set(hovered, null);
+    tell(null);
+  };
+  /** @param {number} a @param {number} b @returns {Chosen} */
+  const span = (a, b) => [Math.min(a, b), Math.max(a, b)];
+  const channelAt = (/** @type {PointerEvent & { currentTarget: Element }} */ event) =>
+    clamp(Math.floor(shareAt(event) * n), 0, n - 1);
+  const hover = {
+    onPointerMove: (/** @type {PointerEvent & { currentTarget: Element }} */ event) => {
+      const { from } = drag.current;
+      const at = channelAt(event);
+      if (at === hovered) return;
+      set(at, from === null || at === from ? chosen : span(from, at));
+    },
+    onPointerLeave: () => {
+      if (drag.current.from !== null) return;
+      channel.value = null;
+      set(null);
+    },
+  };
+  const choose = {
+    role: "application",
+    tabindex: 0,
+    onPointerDown: (/** @type {PointerEvent & { currentTarget: Element }} */ event) => {
+      drag.current.from = channelAt(event);
+      event.currentTarget.setPointerCapture(event.pointerId);
+    },
+    onPointerUp: (/** @type {PointerEvent & { currentTarget: Element }} */ event) => {
+      const { from } = drag.current;
+      if (from !== null && channelAt(event) !== from) tell(chosen);
+      drag.current.from = null;
+    },
+    onPointerCancel: () => {
+      drag.current.from = null;
+    },
+    onKeyDown: (/** @type {KeyboardEvent} */ event) => {
+      const step = STEPS[event.key];
+      if (step !== undefined) {
+        const old = hovered ?? value.top;
+        const at = hovered === null ? old : clamp(old + step, 0, n - 1);
+        drag.current.anchor = event.shiftKey ? (drag.current.anchor ?? old) : null;
+        set(at, drag.current.anchor === null ? chosen : span(drag.current.anchor, at));
+      } else if (event.key === "Enter" && chosen) tell(chosen);
+      else if (event.key === "Escape" && chosen) clear();
+      else return;
+      event.preventDefault();
+    },
+  };
+  const pressed = channel.value?.block === value.block ? channel.value.index : null;
+  const handlers = value.drags ? { ...hover, ...choose } : hover;
+  return { hovered: hovered ?? pressed, chosen, clear, handlers };
+};

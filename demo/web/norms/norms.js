@@ -1,0 +1,105 @@
+// Weight norms: every channel of one block before and after CS, and curves over all blocks, where
+// a press chooses the block.
+import { useMemo } from "preact/hooks";
+import { useHost } from "../gradio.js";
+import { html } from "../html.js";
+import { Plot, short } from "../plot.js";
+import { Prose } from "../terms/prose.js";
+import { useChannels } from "./choosing.js";
+import { Curve } from "./curve.js";
+import { Key } from "./key.js";
+import { Stems } from "./stems.js";
+
+/** @typedef {import("../../widgets/values").NormsValue} NormsValue */
+
+const KEYS =
+  "Arrow keys walk, Shift and arrow keys choose a range, Enter suppresses it, Escape clears.";
+
+/** A channel in words. @param {NormsValue} value @param {number} index */
+const channelText = ({ norms, median, moved, cs }, index) => {
+  const ratio = (norms[index] / (median || 1)).toFixed(2);
+  const after = moved.find(([channel]) => channel === index)?.[1];
+  const does = cs ? "after CS" : "CS would make it";
+  const then = after === undefined ? "" : `; ${does} ${short(after)}`;
+  return `Channel ${index}: ${short(norms[index])}, ${ratio} × the median${then}.`;
+};
+
+/** Heights in pixels; small on a small desktop, so that the card fits beside the mask. @param {NormsValue} value */
+const heightsOf = ({ drags }) => {
+  const low = innerWidth > 640 && innerHeight < 900 && !drags;
+  if (drags) return { stems: 230, curve: 78 };
+  return low ? { stems: 114, curve: 60 } : { stems: 150, curve: 78 };
+};
+
+/** @param {{ value: NormsValue }} props */
+const Norms = ({ value }) => {
+  const { trigger } = useHost();
+  const { drags } = value;
+  const { hovered, chosen, clear, handlers } = useChannels(value);
+  const heights = heightsOf(value);
+  const take = (/** @type {number} */ block) => {
+    if (block !== value.block) trigger("select", { index: block, value: block });
+  };
+  const onRange = (/** @type {{ currentTarget: HTMLInputElement }} */ { currentTarget }) =>
+    take(Number(currentTarget.value));
+  // The same nodes while only the pointer moves.
+  const curves = useMemo(
+    () =>
+      value.curves.map(
+        (curve) => html`<${Curve}
+          key=${curve.title}
+          value=${value}
+          curve=${curve}
+          height=${heights.curve}
+          onChoose=${take}
+        />`,
+      ),
+    [value, heights.curve],
+  );
+  const spoken = [
+    hovered === null ? "" : channelText(value, hovered),
+    chosen && drags ? `Chosen: channels ${chosen[0]} to ${chosen[1]}.` : "",
+  ].filter(Boolean);
+  const n = value.norms.length;
+  const label = `${value.title}: weight norm of every output channel, ${n} channels.`;
+  return html`<div class="gw-head">
+      <span class="gw-title">Weight <${Prose} text="norms" /></span>
+      ${value.badge && html`<span class="gw-pill"><${Prose} text=${value.badge} /></span>`}
+    </div>
+    <p class="gw-note"><${Prose} text=${value.title} /></p>
+    <${Plot} height=${heights.stems} label=${`${label} ${drags ? KEYS : value.note}`} ...${handlers}>
+      ${(/** @type {import("../plot.js").Space} */ space) =>
+        html`<${Stems} value=${value} space=${space} hovered=${hovered} chosen=${chosen} />`}
+    <//>
+    ${value.moved.length > 0 && html`<${Key} cs=${value.cs} />`} ${curves}
+    <label class="gw-choose">
+      <span>By block; choose one</span>
+      <input
+        type="range"
+        min="1"
+        max=${value.curves[0].rows[0].length}
+        value=${value.block}
+        onChange=${onRange}
+      />
+    </label>
+    <p class="gw-note gw-info" aria-live=${drags ? "polite" : "off"}>
+      <${Prose} text=${spoken.join(" ") || value.note} />
+    </p>
+    ${
+      drags &&
+      chosen &&
+      html`<button type="button" class="gw-button" onClick=${clear}>Clear the choice</button>`
+    }
+    ${
+      !value.simulated &&
+      !drags &&
+      html`<p class="gw-note">
+        <button type="button" class="gw-link" onClick=${() => trigger("submit")}>
+          Simulate an abnormal channel
+        </button>
+      </p>`
+    }`;
+};
+
+/** @type {import("../gradio.js").Widget<NormsValue, undefined>} */
+export const norms = { View: Norms };

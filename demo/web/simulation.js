@@ -1,0 +1,15 @@
+// The sentence on a planted fault, with the press that ends it.
+import { useHost } from "./gradio.js";
+import { html } from "./html.js";
+import { Prose } from "./terms/prose.js";
+
+/** @param {{ sentence: string }} props */
+export const Simulation = ({ sentence }) => {
+  const { trigger } = useHost();
+  if (!sentence) return null;
+  const off = () => trigger("clear", { value: "simulation" });
+  return html`<p class="gw-simulated">
+    <${Prose} text=${sentence} />${" "}
+    <button type="button" class="gw-link" onClick=${off}>Switch it off</button>
+  </p>`;
+};

@@ -1,0 +1,58 @@
+// Which answers are due. Gradio sends one request of an event at a time and keeps one more for
+// later; a request that fails is given up, with the one that is kept.
+import { followAnswer, keep } from "./address.js";
+import { WORDS } from "./words.js";
+
+const queue = { heavy: false, due: 0 };
+
+/** Marks the tabs: what they show belongs to the input, or not. @param {string} key @param {string | null} value */
+export const mark = (key, value) => {
+  const tabs = /** @type {HTMLElement | null} */ (document.querySelector("#tabs"));
+  if (!tabs) return;
+  if (value === null) delete tabs.dataset[key];
+  else tabs.dataset[key] = value;
+  tabs.dataset.none = WORDS.none;
+};
+
+export const isWaiting = () => queue.due > 0;
+
+/**
+ * Asks for the open tab, in one of two queues: one of the texts `asked` changes. While an answer is
+ * due, whatever is asked goes to its queue, as an answer of the other could be older and come later.
+ * @param {boolean} heavy
+ * @param {string} tab
+ * @param {string[]} asked
+ */
+export const ask = (heavy, tab, ...asked) => {
+  queue.heavy = queue.due ? queue.heavy : heavy;
+  queue.due = Math.min(queue.due + 1, 2);
+  mark("busy", "1");
+  const lane = queue.heavy || WORDS.heavy.includes(tab) ? WORDS.tabs.length : 0;
+  const at = lane + WORDS.tabs.indexOf(tab);
+  return asked.map((count, i) => (i === at ? `${Number(count) + 1}` : count));
+};
+
+/** An answer is here. @param {{ state: string, query: string }} answer */
+export const answered = ({ state, query }) => {
+  queue.due = Math.max(queue.due - 1, 0);
+  mark("busy", null);
+  mark("state", state);
+  mark("edited", null);
+  // A removed picture does not come back with a reload.
+  if (state === "none") keep("source", "upload");
+  if (query) followAnswer(query);
+};
+
+/**
+ * A request was refused or its connection broke, which Gradio says: what is shown is of an earlier
+ * one. What was asked meanwhile is asked once more.
+ * @param {string} tab
+ * @param {string[]} asked
+ */
+export const failed = (tab, ...asked) => {
+  const again = queue.due > 1;
+  queue.due = 0;
+  mark("busy", null);
+  mark("state", "old");
+  return again ? ask(queue.heavy, tab, ...asked) : asked;
+};

@@ -1,0 +1,335 @@
+// What `values.py` sends to the modules of `demo/web`, as JSON. Sizes are (height, width).
+
+/** The name of a blob that the server keeps: a picture, a matrix or arrays. */
+export type BlobName = string;
+/** Arrays within a value: base64 of what `blobs.packed` makes. */
+export type Packed = string;
+export type Pair = [number, number];
+
+/** The picture under a widget; `pooled` × `pooled` patches share a row of a matrix. */
+export interface Shown {
+  picture: BlobName;
+  size: Pair;
+  grid: Pair;
+  pooled: number;
+}
+
+/** One mask of a canvas; `matrix` is where its patches look, `words` the words they match. */
+export interface Side {
+  title: string;
+  badge: string;
+  mask: Packed;
+  matrix: BlobName;
+  words: BlobName;
+}
+
+/** A class of a canvas; per side its share and, for its name, (row, column, radius) in heights. */
+export interface ClassShown {
+  name: string;
+  colour: string;
+  ink: string;
+  shares: number[];
+  places: ([number, number, number] | null)[];
+}
+
+export type Mode = "before" | "after" | "swipe";
+
+export interface CanvasValue extends Shown {
+  kind: "canvas";
+  shape: Pair;
+  sides: Side[];
+  classes: ClassShown[];
+  rest: number[];
+  changed: number | null;
+  opacity: number;
+  pixel: Pair | null;
+  notes: string[];
+  simulated: string;
+  compact: boolean;
+  mode: Mode;
+}
+
+export interface Thumb {
+  title: string;
+  received: Packed;
+  tokens: number[];
+}
+
+export interface MatrixSide {
+  title: string;
+  matrix: BlobName;
+}
+
+export interface MapsValue extends Shown {
+  kind: "maps";
+  title: string;
+  note: string;
+  thumbs: Thumb[];
+  sides: MatrixSide[];
+}
+
+export interface AttentionMap {
+  title: string;
+  note: string;
+  matrix: BlobName;
+  tokens: number[];
+  class_row: { row: Packed; best: number };
+}
+
+/** `grid` counts squares of `pooled` × `pooled` patches. */
+export interface AttentionValue extends Shown {
+  kind: "attention";
+  maps: AttentionMap[];
+  patch: Pair | null;
+}
+
+export interface BlockShown {
+  number: number;
+  score: number;
+  received: Packed;
+  fused: boolean;
+  tokens: number[];
+}
+
+export interface BlocksValue extends Shown {
+  kind: "blocks";
+  chosen: number;
+  blocks: BlockShown[];
+  note: string;
+  simulated: string;
+}
+
+/** A number of every block, before and after CS. */
+export interface Curve {
+  title: string;
+  rows: [number[], number[]];
+  low: number;
+  high: number;
+  limit: number;
+}
+
+export interface NormsValue {
+  kind: "norms";
+  title: string;
+  block: number;
+  norms: number[];
+  moved: [channel: number, norm: number][];
+  top: number;
+  median: number;
+  threshold: number;
+  abnormal: number[];
+  curves: Curve[];
+  cs: boolean;
+  badge: string;
+  note: string;
+  simulated: boolean;
+  drags: boolean;
+  chosen: Pair | null;
+}
+
+export interface Bar {
+  name: string;
+  share: number;
+  colour: string;
+  text: string;
+}
+
+export interface CardValue {
+  kind: "card";
+  title: string;
+  bars: Bar[];
+  note: string;
+}
+
+export interface LinesValue {
+  kind: "lines";
+  lines: [kind: "problem" | "note" | "status", text: string][];
+  state: "" | "fresh" | "old" | "none";
+  query: string;
+  at: number;
+}
+
+/** What one press does: `add` a word, `swap` a typed word for a known one, or an event alone. */
+export interface Choice {
+  label: string;
+  add?: string;
+  swap?: [typed: string, known: string];
+}
+
+export interface OffersValue {
+  kind: "offers";
+  rows: { text: string; choices: Choice[] }[];
+  off: string[];
+}
+
+export interface PhotoValue {
+  kind: "photo";
+  picture: BlobName;
+  title: string;
+}
+
+/** The best words at a pixel; `label` marks what the mask shows there, `colour` null no class. */
+export interface Ranked {
+  name: string;
+  score: number;
+  colour: string | null;
+  label: boolean;
+}
+
+export interface WhyValue {
+  kind: "why";
+  title: string;
+  pixel: Pair;
+  note: string;
+  variants: { title: string; entries: Ranked[] }[];
+}
+
+export interface Score {
+  value: number | null;
+  text: string;
+  best: boolean;
+}
+
+export interface MethodRow {
+  name: string;
+  title: string;
+  order?: number;
+  year?: number | string;
+  citation?: string;
+  summary?: string;
+  marks?: Record<string, string>;
+  refused?: string;
+  scores?: Score[];
+  milliseconds?: number;
+  mask?: Packed;
+}
+
+export interface MethodsValue extends Shown {
+  kind: "methods";
+  colours: string[];
+  shape: Pair;
+  headers: string[];
+  parts: string[];
+  rows: MethodRow[];
+  truth: MethodRow | null;
+  pair: string[];
+  opacity: number;
+  simulated: string;
+}
+
+export interface LessonFigure {
+  kind: string;
+  caption: string;
+  picture?: BlobName;
+  norms?: number[];
+  rows?: string[][];
+}
+
+export interface LessonPage {
+  title: string;
+  text: string;
+  question?: string;
+  answer?: string;
+  options: string[];
+  right: number;
+  before: LessonFigure[];
+  after: LessonFigure[];
+}
+
+export interface LessonValue {
+  kind: "lesson";
+  pages: LessonPage[];
+}
+
+export interface MachineBlock {
+  number: number;
+  score: number;
+  tokens: number[];
+  agreement: number | null;
+  channel: number;
+  ratio: number;
+  after: number;
+  planted: boolean;
+  repaired: boolean;
+  idle: boolean;
+}
+
+/** A word of the machine; `index` is -1 for the rest. */
+export interface MachineWord {
+  index: number;
+  name: string;
+  colour: string;
+  share: number;
+}
+
+/** The words at a part; in `equation`, `_{…}` and `^{…}` are below and above the line. */
+export interface MachinePart {
+  name: string;
+  equation: string;
+  mark: string;
+  value: string;
+  sentence: string;
+}
+
+export type PartName =
+  | "picture"
+  | "blocks"
+  | "heads"
+  | "matrix"
+  | "values"
+  | "words"
+  | "scores"
+  | "mask";
+
+/** Attention is averaged over squares of `square` × `square` patches. */
+export interface MachineValue {
+  kind: "machine";
+  model: string;
+  size: Pair;
+  grid: Pair;
+  square: number;
+  picture: BlobName;
+  mask: Packed;
+  shape: Pair;
+  data: Packed;
+  blocks: MachineBlock[];
+  marks: Record<string, string>;
+  bright: number;
+  fused: number[];
+  attention: string;
+  unused: ("q" | "k" | "v")[];
+  local: string;
+  norms_of: number;
+  median: number;
+  thresholds: [tokens: number, channels: number];
+  channel: number;
+  repaired: [channel: number, norm: number][];
+  similar: [inside: number | null, across: number | null];
+  miou: number | null;
+  threshold: number;
+  amf: boolean;
+  amf_note: string;
+  cs: boolean;
+  cs_note: string;
+  fault: [channel: number, gain: number, blocks: number[]] | null;
+  words: MachineWord[];
+  rest: number;
+  parts: Record<PartName, MachinePart>;
+}
+
+/** What `wording.BROWSER` and `page.head` write into the document. */
+export interface PageWords {
+  none: string;
+  edited: string;
+  done: string;
+  old: string;
+  copied: [done: string, button: string];
+  photo: Record<string, string>;
+  camera: Record<string, string>;
+  terms: Record<string, string>;
+  examples: [name: string, title: string][];
+  keys: string[];
+  tabs: string[];
+  heavy: string[];
+  built: string[];
+}

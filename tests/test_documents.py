@@ -108,7 +108,7 @@ def test_options_of_the_page_can_be_environment_variables(
 def test_the_lesson_plan_names_steps_tabs_and_buttons_that_the_page_has() -> None:
     text = read(ROOT / "docs" / "TEACHING.md")
     modules = "".join(read(path) for path in code.WEB.rglob("*.js"))
-    buttons = set(re.findall(r'(?:tool|button)\("([\w ]+)|"([\w ]+) →"', modules))
+    buttons = set(re.findall(r'>\s*([\w ]+?)\s*</button>|"([\w ]+) →"', modules))
     named = {one.strip() for one in re.findall(r"(?<!\*)\*([A-Z][^*?]*)\*(?!\*)", text)}
     assert {"Learn", "Begin"} <= named
     assert named <= {entry.label for entry in TABS} | {

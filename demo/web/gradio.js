@@ -13,11 +13,13 @@ import { html } from "./html.js";
  * @property {(event: string, data?: { index?: unknown, value?: unknown }) => void} trigger
  */
 /**
- * `load` unpacks or fetches what a value names, before the value is shown.
+ * `load` unpacks or fetches what a value names, before the value is shown. `drawsMissing`: View
+ * shows, too, that there is no value, and what failed; it is ready when it says so.
  * @template V, L
  * @typedef {object} Widget
  * @property {(value: V) => Promise<L>} [load]
- * @property {(props: { value: V, loaded: L }) => import("preact").ComponentChildren} View
+ * @property {(props: any) => import("preact").ComponentChildren} View of { value: V, loaded: L }
+ * @property {boolean} [drawsMissing]
  */
 /** @typedef {{ value: any, loaded: any } | { error: unknown } | null} Shown */
 
@@ -37,22 +39,22 @@ const afterMask = async (root) => {
 
 /** @param {{ host: Host, widget: Widget<any, any>, shown: import("@preact/signals").Signal<Shown>, retry: () => void }} props */
 const Mounted = ({ host, widget, shown, retry }) => {
+  const { View, drawsMissing = false } = widget;
   const now = shown.value;
-  const ready = Boolean(now && "value" in now);
+  const there = now && "value" in now ? now : null;
+  const error = now && "error" in now ? now.error : null;
   useLayoutEffect(() => {
-    host.root.dataset.ready = ready ? "1" : "0";
+    if (!drawsMissing) host.root.dataset.ready = there ? "1" : "0";
     if (now) host.root.dispatchEvent(new CustomEvent("placed"));
   }, [now]);
-  const { View } = widget;
-  return html`<${HostContext.Provider} value=${host}>
-    ${
-      now && "value" in now
-        ? html`<${View} value=${now.value} loaded=${now.loaded} />`
-        : now
-          ? html`<${Failed} error=${now.error} retry=${retry} />`
-          : html`<div class="gw-skeleton"><span>${host.root.dataset.empty}</span></div>`
-    }
-  <//>`;
+  const { value = null, loaded = null } = there ?? {};
+  const content = () => {
+    if (drawsMissing) return html`<${View} ...${{ value, loaded, error, retry }} />`;
+    if (there) return html`<${View} value=${value} loaded=${loaded} />`;
+    if (error) return html`<${Failed} error=${error} retry=${retry} />`;
+    return html`<div class="gw-skeleton"><span>${host.root.dataset.empty}</span></div>`;
+  };
+  return html`<${HostContext.Provider} value=${host}>${content()}<//>`;
 };
 
 /** Python sends a value as JSON text. @param {any} value */

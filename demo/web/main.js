@@ -3,7 +3,6 @@ import { blocks } from "./blocks.js";
 import { canvas } from "./canvas/canvas.js";
 import { card } from "./card.js";
 import { mount } from "./gradio.js";
-import { kit } from "./kit.js";
 import { lines } from "./lines.js";
 import { maps } from "./maps/maps.js";
 import { norms } from "./norms/norms.js";
@@ -22,6 +21,7 @@ const widgets = {
   card: () => card,
   lesson: async () => (await import("./lesson/lesson.js")).lesson,
   lines: () => lines,
+  machine: async () => (await import("./machine/machine.js")).machine,
   maps: () => maps,
   methods: async () => (await import("./methods/methods.js")).methods,
   norms: () => norms,
@@ -34,7 +34,6 @@ Object.assign(/** @type {any} */ (window).gclip, {
   page,
   /** @param {string} name @param {Parameters<typeof mount> extends [any, ...infer Rest] ? Rest : never} given */
   mount: async (name, ...given) => {
-    if (name === "machine") return (await import("./machine/machine.js")).machine(kit(...given));
     mount(await widgets[name](), ...given);
   },
 });

@@ -54,7 +54,7 @@ def test_formulas_stand_behind_their_button(opened: Page) -> None:
 
 def test_nothing_is_cut_at_1280_by_800(opened: Page) -> None:
     cut = opened.evaluate(
-        "() => [...document.querySelectorAll('#machine svg text, #machine .gm-info')]"
+        "() => [...document.querySelectorAll('#machine :is(svg text, .gm-eq, .gm-info)')]"
         ".map((one) => [one.textContent, one.getBoundingClientRect()])"
         ".filter(([text, box]) => text && box.width && (box.left < -1 || box.right > innerWidth + 1"
         " || box.bottom > innerHeight + 1)).map(([text]) => text)"

@@ -50,6 +50,10 @@ export const usePointing = ({ value, swipes, onSwipe, onRelease, onAsk, onInput 
     ask(patch, place);
     onAsk();
   };
+  const release = () => {
+    drag.current.from = null;
+    if (drag.current.moved) onRelease();
+  };
   return {
     onPointerDown: (/** @type {PointerEvent} */ event) => {
       drag.current = { from: event.clientX, moved: false };
@@ -68,14 +72,8 @@ export const usePointing = ({ value, swipes, onSwipe, onRelease, onAsk, onInput 
         move(patchAt(value, place));
       }
     },
-    onPointerUp: () => {
-      drag.current.from = null;
-      if (drag.current.moved) onRelease();
-    },
-    onPointerCancel: () => {
-      drag.current.from = null;
-      if (drag.current.moved) onRelease();
-    },
+    onPointerUp: release,
+    onPointerCancel: release,
     onPointerLeave: () => isPinned() || move(null),
     onClick: (/** @type {MouseEvent & { currentTarget: Element, target: Element }} */ event) => {
       if (drag.current.moved || event.target.closest(".gw-handle")) return;

@@ -21,6 +21,29 @@ export const SideName = ({ side }) => html`<span class="gw-name-of">
 </span>`;
 
 /**
+ * What is seen of each side: whether, how it is clipped, and in which columns its names lie.
+ * @param {Mode} mode
+ * @param {number} split
+ * @param {number} settled the split of the names, which a drag moves at its end
+ * @param {number} last index of the side after
+ */
+const seenOf = (mode, split, settled, last) => {
+  const swipes = mode === "swipe";
+  const at = `${100 * split}%`;
+  return {
+    is: (/** @type {number} */ k) => swipes || k === (mode === "before" ? 0 : last),
+    clip: (/** @type {number} */ k) => {
+      if (!swipes) return "";
+      return k ? `inset(0 0 0 ${at})` : `inset(0 calc(100% - ${at}) 0 0)`;
+    },
+    range: (/** @type {number} */ k) => {
+      if (!swipes) return [0, 1];
+      return k ? [settled, 1] : [0, settled];
+    },
+  };
+};
+
+/**
  * @param {object} props
  * @param {CanvasValue} props.value
  * @param {{ image: HTMLImageElement, labels: Int32Array[] }} props.loaded
@@ -46,17 +69,7 @@ export const Stage = (props) => {
   useEffect(onRelease, [mode]);
   const pointing = usePointing({ value, swipes, onSwipe, onRelease, onAsk, onInput });
   const topOf = () => (names.current ? names.current.offsetTop + names.current.offsetHeight : 0);
-  const isSeen = (/** @type {number} */ k) =>
-    swipes || k === (mode === "before" ? 0 : sides.length - 1);
-  const clipOf = (/** @type {number} */ k) => {
-    if (!swipes) return "";
-    const at = `${100 * split}%`;
-    return k ? `inset(0 0 0 ${at})` : `inset(0 calc(100% - ${at}) 0 0)`;
-  };
-  const rangeOf = (/** @type {number} */ k) => {
-    if (!swipes) return [0, 1];
-    return k ? [settled, 1] : [0, settled];
-  };
+  const seen = seenOf(mode, split, settled, sides.length - 1);
   return html`<div class="gw-frame" style=${{ "--ratio": size[1] / size[0] }}>
     <div
       ref=${stage}
@@ -75,9 +88,9 @@ export const Stage = (props) => {
           labels=${loaded.labels}
           k=${k}
           only=${only}
-          range=${rangeOf(k)}
-          seen=${isSeen(k)}
-          clip=${clipOf(k)}
+          range=${seen.range(k)}
+          seen=${seen.is(k)}
+          clip=${seen.clip(k)}
           width=${width}
           topOf=${topOf}
         />`,
@@ -93,7 +106,7 @@ export const Stage = (props) => {
           />
           <div class="gw-named" ref=${names}>
             ${sides
-              .filter((_, k) => isSeen(k))
+              .filter((_, k) => seen.is(k))
               .map((side) => html`<${SideName} key=${side.title} side=${side} />`)}
           </div>`
       }

@@ -1,176 +1,111 @@
 // The machine: one linked diagram from picture to mask, its switches, and its full screen.
-import { button, clamp, make, skeleton, still, svg } from "../dom_old.js";
-import { draw } from "./draw.js";
-import { Pen } from "./pen.js";
-import { arrange, ROW } from "./plan.js";
-import { describe, explained, listen, makeInfo, speak } from "./point.js";
-import { effect, unchanged, unpack } from "./read.js";
-import { savePng, saveSvg } from "./save.js";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { Failed } from "../failed.js";
+import { useHost } from "../gradio.js";
+import { useDocumentEvent } from "../hooks.js";
+import { html } from "../html.js";
+import { patchOn, pointed } from "../store.js";
+import { Bar } from "./bar.js";
+import { Diagram } from "./diagram.js";
+import { arrange } from "./plan.js";
+import { useRoom } from "./room.js";
+import { unpackState } from "./state.js";
+import { useTurn } from "./turn.js";
+import { blockText, patchText } from "./words.js";
 
-const KEPT = ["picture", "model"];
-const SWITCHES = ["amf", "cs", "fault", "attention"];
+/** @typedef {import("./state.js").State} State */
+/** @typedef {import("../../widgets/values").MachineValue} MachineValue */
+/** @typedef {{ part?: import("../../widgets/values").PartName, block?: number }} Asked */
+
 const TITLE = "The machine: from picture to mask, full screen";
 const INVITE = "Point at any patch: it lights up everywhere.";
 
-export const machine = (kit) => {
-  const { root, trigger, watch, arrived, pointed } = kit;
-  const m = {
-    ...{ ...kit, pen: new Pen(), zones: new Map(), spots: svg("g"), part: {} },
-    // The value, its arrays and those before it, the state drawn, the layout.
-    ...{ value: null, now: null, old: null, state: null, plan: null, same: {} },
-    // What is pressed or pointed at, and what is said about it.
-    ...{ word: null, channel: null, at: null, lit: false, pinned: false, told: "", asked: {} },
+/** The part or block that is pointed at, in a sentence. @param {MachineValue} value @param {Asked} asked */
+const askedText = (value, { part, block }) => {
+  const found = value.blocks[(block ?? 0) - 1];
+  if (found) return `${blockText(found, value)}.`;
+  return part ? `${value.parts[part].name}: ${value.parts[part].sentence}` : "";
+};
+
+/** The line under the diagram. @param {{ state: State, news: string, asked: Asked }} props */
+const Info = ({ state, news, asked }) => {
+  const since = useRef({ news: "", pointed: /** @type {unknown} */ (null) });
+  if (since.current.news !== news) since.current = { news, pointed: pointed.value };
+  const place = patchOn(state.value);
+  // What a switch did, until something is pointed at.
+  const isNew = news && since.current.pointed === pointed.value;
+  const patch = place ? patchText(state, place, Boolean(pointed.value?.pinned)) : INVITE;
+  return html`<p class="gm-info">
+    <span aria-live="polite">${isNew ? news : patch}</span>${" "}
+    <span class="gm-explain">${askedText(state.value, asked)}</span>
+  </p>`;
+};
+
+/** @param {{ loaded: State, onClose: () => void }} props */
+const Opened = ({ loaded, onClose }) => {
+  const box = useRef(/** @type {HTMLDivElement | null} */ (null));
+  const [formulas, setFormulas] = useState(false);
+  const [asked, setAsked] = useState(/** @type {Asked} */ ({}));
+  const { news, ...turn } = useTurn(loaded);
+  const { value } = loaded;
+  const { width, type, height } = useRoom(box, value.blocks.length);
+  const plan = useMemo(
+    () => (width ? arrange(value, type, formulas, width, height) : null),
+    [value, type, formulas, width, height],
+  );
+  const ask = (/** @type {Asked} */ next) => {
+    if (next.part !== asked.part || next.block !== asked.block) setAsked(next);
   };
-  const { pen } = m;
-  const { box } = pen;
-  makeInfo(m);
-  const bar = make("div", "gm-bar");
-  let opened = false;
+  return html`<${Bar}
+      value=${value}
+      formulas=${formulas}
+      onFormulas=${() => setFormulas(!formulas)}
+      onClose=${onClose}
+    />
+    <div class="gm-box" ref=${box}>
+      ${plan && html`<${Diagram} frame=${{ type, plan, formulas, ...turn }} onAsk=${ask} />`}
+    </div>
+    <${Info} state=${turn.state} news=${news} asked=${asked} />`;
+};
+
+/** Opens the machine over the whole screen, where a browser can, else over the page. */
+const useScreen = () => {
+  const { root, trigger } = useHost();
+  const [opened, setOpened] = useState(false);
   const open = () => {
-    opened = true;
-    // Where a browser has no full screen, the machine covers the page.
+    const cover = () => root.classList.add("gm-over");
     if (root.requestFullscreen) root.requestFullscreen().catch(cover);
     else cover();
+    setOpened(true);
     trigger("input", { value: true });
-    update();
   };
-  const cover = () => root.classList.add("gm-over");
   const close = () => {
-    opened = false;
-    root.classList.remove("gm-over", "gm-wall");
+    root.classList.remove("gm-over");
     if (document.fullscreenElement === root) document.exitFullscreen();
+    setOpened(false);
     trigger("clear");
-    update();
   };
-  const tool = (text, act, title = "", className = "gw-button") => {
-    const one = Object.assign(button(text, act, className), { title });
-    bar.append(one);
-    return one;
-  };
-
-  // A switch is flipped in the browser, so that the page asks only once.
-  const flip = (name) => {
-    const at = Object.keys(switches).indexOf(name);
-    window.gclip.flip = (method, ...on) => [
-      name === "fault" ? method : "gclip",
-      ...on.map((was, i) => was !== (i === at)),
-    ];
-    trigger("submit");
-  };
-  const toggle = (name) => tool("", () => flip(name), "", "gw-button gm-switch");
-  const switches = { amf: toggle("amf"), cs: toggle("cs"), fault: toggle("fault") };
-  const label = (v) => {
-    const said = {
-      amf: `AMF${v.amf ? `: ${v.amf_note}` : ""}`,
-      cs: `CS${v.cs ? `: ${v.cs_note}` : ""}`,
-      fault: "Simulated fault",
-    };
-    const [channel, gain] = v.fault ?? [];
-    switches.fault.title = v.fault
-      ? `Channel ${channel} × ${gain}`
-      : "Simulate an abnormal channel";
-    for (const key in switches) {
-      switches[key].textContent = said[key];
-      switches[key].setAttribute("aria-pressed", String(Boolean(v[key])));
-    }
-  };
-  const formulas = tool("Show formulas", () => {
-    m.formulas = !m.formulas;
-    formulas.setAttribute("aria-pressed", String(m.formulas));
-    resize();
-  });
-  formulas.setAttribute("aria-pressed", "false");
-  const tools = make("span", "gm-tools");
-  const svgSaved = tool("SVG", () => saveSvg(m), "Save the diagram as SVG");
-  const pngSaved = tool("PNG", () => savePng(m), "Save the diagram as PNG");
-  tools.append(formulas, svgSaved, pngSaved, button("Close", close));
-  bar.append(tools);
-
-  document.addEventListener("fullscreenchange", () => {
+  useDocumentEvent("fullscreenchange", () => {
     if (opened && document.fullscreenElement !== root && !root.matches(".gm-over")) close();
-    resize();
   });
-
-  const resize = () => {
-    if (!m.now || !box.clientWidth) return;
-    const wall = opened && innerWidth > 900;
-    root.classList.toggle("gm-wall", wall);
-    const W = box.clientWidth;
-    // A small projector shows the same picture, smaller.
-    const fits = Math.min(W / 70, innerHeight / 54);
-    const letter = Math.max(Math.min(20, innerWidth / 96), fits);
-    const closer = m.now.v.blocks.length > ROW ? 0.82 : 1;
-    pen.u = wall ? closer * letter : 13;
-    pen.least = wall ? 1.1 * letter : 11;
-    pen.family = getComputedStyle(root).fontFamily;
-    root.style.setProperty("--u", `${wall ? letter : pen.u}px`);
-    m.plan = arrange(m, W, wall ? innerHeight - bar.offsetHeight - 8.4 * letter : 0);
-    draw(m, 1);
-  };
-
-  const arrive = async (v) => {
-    const next = await unpack(v);
-    if (v !== arrived()) return;
-    const { now } = m;
-    const text = (one, name) => JSON.stringify(one.v[name]);
-    const differ = (names) => names.filter((name) => text(now, name) !== text({ v }, name));
-    const list = (one) => one.words.map(({ name }) => name).join("\n");
-    m.old = now && !differ(KEPT).length && list(now.v) === list(v) ? now : null;
-    const { old } = m;
-    const flipped = old ? differ(SWITCHES) : [];
-    m.same = flipped.length ? unchanged(old, next) : {};
-    if (!v.words.some((one) => one.index === m.word)) m.word = null;
-    if (old?.v.norms_of !== v.norms_of) m.channel = null;
-    if (now?.v.picture !== v.picture) {
-      const kept = pointed(v.picture);
-      m.at = kept && [kept.row, kept.column];
-      m.lit = Boolean(kept);
-      m.pinned = Boolean(kept?.pinned);
-    }
-    if (!old && !m.pinned) m.lit = false;
-    m.now = next;
-    m.state = next;
-    pen.marks = v.marks;
-    root.classList.remove("gm-stale");
-    label(v);
-    if (!box.isConnected) root.replaceChildren(bar, box, m.info);
-    resize();
-    explained(m);
-    if (flipped.length === 1) speak(m, effect(old, next, flipped[0]));
-    else if (m.lit && (flipped.length || !old)) describe(m);
-    else if (flipped.length || !old) speak(m, INVITE);
-    turn();
-  };
-
-  // From the old state to the new in 400 ms; at once where motion is not wanted.
-  let frame = 0;
-  const turn = () => {
-    const begun = performance.now();
-    const mine = ++frame;
-    const step = (time) => {
-      if (mine !== frame) return;
-      const t = m.old && !still() ? clamp((time - begun) / 400, 0, 1) : 1;
-      draw(m, t * t * (3 - 2 * t));
-      root.dataset.ready = t < 1 ? "0" : "1";
-      if (t < 1) requestAnimationFrame(step);
-    };
-    step(begun);
-  };
-
-  listen(m);
-  new ResizeObserver(resize).observe(box);
-  const update = () => {
-    const value = arrived();
-    m.value = value;
-    if (opened && value?.kind === "machine") {
-      const stale = m.now && m.now.v.picture !== value.picture;
-      root.classList.toggle("gm-stale", Boolean(stale));
-      arrive(value);
-      return;
-    }
-    root.replaceChildren(opened ? skeleton(root.dataset.empty) : button(TITLE, open));
-    root.dataset.ready = "0";
-  };
-  watch("value", update);
-  update();
+  return { opened, open, close };
 };
+
+/** @param {{ value: MachineValue | null, loaded: State | null, error: unknown, retry: () => void }} props */
+const Machine = ({ value, loaded, error, retry }) => {
+  const { root } = useHost();
+  const { opened, open, close } = useScreen();
+  useLayoutEffect(() => {
+    root.dataset.ready = opened && loaded ? "1" : "0";
+  });
+  if (!opened) {
+    return html`<button type="button" class="gw-button" onClick=${open}>${TITLE}</button>`;
+  }
+  if (value && loaded) return html`<${Opened} loaded=${loaded} onClose=${close} />`;
+  return html`<div class="gw-skeleton"><span>${root.dataset.empty}</span></div>
+    ${error && html`<${Failed} error=${error} retry=${retry} />`}
+    <button type="button" class="gw-button" onClick=${close}>Close</button>`;
+};
+
+/** @type {import("../gradio.js").Widget<MachineValue, State>} */
+export const machine = { load: unpackState, View: Machine, drawsMissing: true };

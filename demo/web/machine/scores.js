@@ -1,34 +1,62 @@
 // The words of one patch: their shares, which add up to 100 %, and the cosines of the best two.
-import { written } from "../dom_old.js";
-import { rows } from "./plan.js";
+import { written } from "../dom.js";
+import { barsOf } from "./plan.js";
 
-// The two words that fit a patch best, with their cosines; -1 is a hidden word.
+/** @typedef {import("./state.js").State} State */
+/** @typedef {{ index?: number, name: string, colour: string, share: number }} Scored */
+
+const REST_COLOUR = "#8a8a8a";
+
+/**
+ * The two words that fit a patch best, with their cosines; -1 is a hidden word.
+ * @param {State} state
+ * @param {number} patch
+ * @returns {[index: number, cosine: number][]}
+ */
 export const fitsAt = ({ fits, cosines, n }, patch) => {
   const places = Array.from({ length: fits.length / n }, (_, k) => k * n + patch);
   return places.map((i) => [fits[i] - 1, cosines[i]]);
 };
 
-export const sharesAt = (now, state, patch) => {
-  const near = fitsAt(now, patch).map(([index]) => index);
-  const rank = ([{ index }]) => (near.includes(index) ? near.indexOf(index) : 2);
-  const all = now.v.words
-    .map((one, i) => [one, state.scores[i * now.n + patch]])
-    .sort((a, b) => b[1] - a[1] || rank(a) - rank(b));
-  const most = rows(now.v);
+/**
+ * The words with the largest shares of a patch, and what others have.
+ * @param {State} state
+ * @param {number} patch
+ * @returns {Scored[]}
+ */
+export const sharesAt = (state, patch) => {
+  const near = fitsAt(state, patch).map(([index]) => index);
+  const rank = (/** @type {number} */ index) => (near.includes(index) ? near.indexOf(index) : 2);
+  const all = state.value.words
+    .map(({ index, name, colour }, i) => ({
+      index,
+      name,
+      colour,
+      share: state.scores[i * state.n + patch],
+    }))
+    .sort((a, b) => b.share - a.share || rank(a.index) - rank(b.index));
+  const most = barsOf(state.value);
   const list = all.slice(0, all.length > most ? most - 1 : most);
-  const left = 1 - list.reduce((sum, [, score]) => sum + score, 0);
+  const left = 1 - list.reduce((sum, { share }) => sum + share, 0);
   if (all.length === list.length && left <= 0.01) return list;
-  return [...list, [{ name: "others", colour: "#8a8a8a" }, Math.max(left, 0)]];
+  return [...list, { name: "others", colour: REST_COLOUR, share: Math.max(left, 0) }];
 };
 
-// Whole percentages that add up to 100: the largest remainders are rounded up.
+/** Whole percentages that add up to 100: the largest remainders are rounded up. @param {number[]} shares */
 export const rounded = (shares) => {
   const whole = shares.map((share) => Math.floor(100 * share));
-  const left = (i) => 100 * shares[i] - whole[i];
+  const left = (/** @type {number} */ i) => 100 * shares[i] - whole[i];
   const order = shares.map((_, i) => i).sort((i, j) => left(j) - left(i));
   const missing = Math.max(0, 100 - whole.reduce((a, b) => a + b, 0));
   for (const i of order.slice(0, missing)) whole[i]++;
   return whole;
 };
 
+/** @param {number} cosine */
 export const signed = (cosine) => written(cosine, 3).replace("0.", ".");
+
+/** A multiple. @param {number} x */
+export const times = (x) => {
+  if (x < 9.95) return `${x.toFixed(1)} ×`;
+  return `${x < 9999 ? Math.round(x) : x.toExponential(0)} ×`;
+};

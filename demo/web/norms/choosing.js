@@ -11,29 +11,43 @@ import { channel } from "../store.js";
 /** @type {Record<string, number | undefined>} */
 const STEPS = { ArrowLeft: -1, ArrowRight: 1, PageDown: -10, PageUp: 10 };
 
+/** @param {number} a @param {number} b @returns {Chosen} */
+const span = (a, b) => [Math.min(a, b), Math.max(a, b)];
+
+/** What is pointed at and chosen, for one value: a new one starts anew. @param {NormsValue} value */
+const useChoice = (value) => {
+  const start = { value, hovered: /** @type {number | null} */ (null), chosen: value.chosen };
+  const [kept, setKept] = useState(start);
+  const { hovered, chosen } = kept.value === value ? kept : start;
+  const set = (/** @type {number | null} */ at, /** @type {Chosen} */ range = chosen) =>
+    setKept({ value, hovered: at, chosen: range });
+  return { hovered, chosen, set };
+};
+
 /** @param {NormsValue} value */
 export const useChannels = (value) => {
   const { trigger } = useHost();
-  const start = { value, hovered: /** @type {number | null} */ (null), chosen: value.chosen };
-  const [kept, setKept] = useState(start);
-  const { hovered, chosen } = kept.value === value ? kept : start; // a new value starts anew
+  const { hovered, chosen, set } = useChoice(value);
   const drag = useRef({
     from: /** @type {number | null} */ (null),
     anchor: /** @type {number | null} */ (null),
   });
   const n = value.norms.length;
-  const set = (/** @type {number | null} */ at, /** @type {Chosen} */ range = chosen) =>
-    setKept({ value, hovered: at, chosen: range });
   const tell = (/** @type {Chosen} */ range) => trigger("select", { index: range, value: range });
   const clear = () => {
     drag.current.anchor = null;
     set(hovered, null);
     tell(null);
   };
-  /** @param {number} a @param {number} b @returns {Chosen} */
-  const span = (a, b) => [Math.min(a, b), Math.max(a, b)];
   const channelAt = (/** @type {PointerEvent & { currentTarget: Element }} */ event) =>
     clamp(Math.floor(shareAt(event) * n), 0, n - 1);
+  const walk = (/** @type {number} */ step, /** @type {boolean} */ shift) => {
+    const old = hovered ?? value.top;
+    const at = hovered === null ? old : clamp(old + step, 0, n - 1);
+    const anchor = shift ? (drag.current.anchor ?? old) : null;
+    drag.current.anchor = anchor;
+    set(at, anchor === null ? chosen : span(anchor, at));
+  };
   const hover = {
     onPointerMove: (/** @type {PointerEvent & { currentTarget: Element }} */ event) => {
       const { from } = drag.current;
@@ -63,13 +77,8 @@ export const useChannels = (value) => {
       drag.current.from = null;
     },
     onKeyDown: (/** @type {KeyboardEvent} */ event) => {
-      const step = STEPS[event.key];
-      if (step !== undefined) {
-        const old = hovered ?? value.top;
-        const at = hovered === null ? old : clamp(old + step, 0, n - 1);
-        drag.current.anchor = event.shiftKey ? (drag.current.anchor ?? old) : null;
-        set(at, drag.current.anchor === null ? chosen : span(drag.current.anchor, at));
-      } else if (event.key === "Enter" && chosen) tell(chosen);
+      if (STEPS[event.key]) walk(STEPS[event.key] ?? 0, event.shiftKey);
+      else if (event.key === "Enter" && chosen) tell(chosen);
       else if (event.key === "Escape" && chosen) clear();
       else return;
       event.preventDefault();

@@ -31,31 +31,40 @@ const heightsOf = ({ drags }) => {
   return low ? { stems: 114, curve: 60 } : { stems: 150, curve: 78 };
 };
 
+/** Curves over all blocks; a press on one, or the slider under them, chooses a block. @param {{ value: NormsValue, height: number }} props */
+const ByBlock = ({ value, height }) => {
+  const { trigger } = useHost();
+  const take = (/** @type {number} */ block) => {
+    if (block !== value.block) trigger("select", { index: block, value: block });
+  };
+  const slide = (/** @type {{ currentTarget: HTMLInputElement }} */ { currentTarget }) =>
+    take(Number(currentTarget.value));
+  const last = value.curves[0].rows[0].length;
+  // The same nodes while only the pointer moves.
+  return useMemo(
+    () => html`${value.curves.map(
+      (curve) => html`<${Curve}
+          key=${curve.title}
+          value=${value}
+          curve=${curve}
+          height=${height}
+          onChoose=${take}
+        />`,
+    )}
+      <label class="gw-choose">
+        <span>By block; choose one</span>
+        <input type="range" min="1" max=${last} value=${value.block} onChange=${slide} />
+      </label>`,
+    [value, height],
+  );
+};
+
 /** @param {{ value: NormsValue }} props */
 const Norms = ({ value }) => {
   const { trigger } = useHost();
   const { drags } = value;
   const { hovered, chosen, clear, handlers } = useChannels(value);
   const heights = heightsOf(value);
-  const take = (/** @type {number} */ block) => {
-    if (block !== value.block) trigger("select", { index: block, value: block });
-  };
-  const onRange = (/** @type {{ currentTarget: HTMLInputElement }} */ { currentTarget }) =>
-    take(Number(currentTarget.value));
-  // The same nodes while only the pointer moves.
-  const curves = useMemo(
-    () =>
-      value.curves.map(
-        (curve) => html`<${Curve}
-          key=${curve.title}
-          value=${value}
-          curve=${curve}
-          height=${heights.curve}
-          onChoose=${take}
-        />`,
-      ),
-    [value, heights.curve],
-  );
   const spoken = [
     hovered === null ? "" : channelText(value, hovered),
     chosen && drags ? `Chosen: channels ${chosen[0]} to ${chosen[1]}.` : "",
@@ -71,17 +80,8 @@ const Norms = ({ value }) => {
       ${(/** @type {import("../plot.js").Space} */ space) =>
         html`<${Stems} value=${value} space=${space} hovered=${hovered} chosen=${chosen} />`}
     <//>
-    ${value.moved.length > 0 && html`<${Key} cs=${value.cs} />`} ${curves}
-    <label class="gw-choose">
-      <span>By block; choose one</span>
-      <input
-        type="range"
-        min="1"
-        max=${value.curves[0].rows[0].length}
-        value=${value.block}
-        onChange=${onRange}
-      />
-    </label>
+    ${value.moved.length > 0 && html`<${Key} cs=${value.cs} />`}
+    <${ByBlock} value=${value} height=${heights.curve} />
     <p class="gw-note gw-info" aria-live=${drags ? "polite" : "off"}>
       <${Prose} text=${spoken.join(" ") || value.note} />
     </p>

@@ -1,0 +1,65 @@
+// The machine's switches, and what ends it.
+import { useHost } from "../gradio.js";
+import { html } from "../html.js";
+
+/** @typedef {import("../../widgets/values").MachineValue} MachineValue */
+
+const SWITCHES = /** @type {const} */ (["amf", "cs", "fault"]);
+
+/** A switch is flipped in the browser, so that the page asks only once: Gradio's event calls this with the values of the settings. @param {typeof SWITCHES[number]} name */
+const setFlip = (name) => {
+  const at = SWITCHES.indexOf(name);
+  const flip = (/** @type {string} */ method, /** @type {boolean[]} */ ...on) => [
+    name === "fault" ? method : "gclip",
+    ...on.map((was, i) => was !== (i === at)),
+  ];
+  Object.assign(/** @type {any} */ (window).gclip, { flip });
+};
+
+/** @param {MachineValue} value */
+const labelsOf = ({ amf, amf_note, cs, cs_note }) => ({
+  amf: amf ? `AMF: ${amf_note}` : "AMF",
+  cs: cs ? `CS: ${cs_note}` : "CS",
+  fault: "Simulated fault",
+});
+
+/**
+ * @param {object} props
+ * @param {MachineValue} props.value
+ * @param {boolean} props.formulas
+ * @param {() => void} props.onFormulas
+ * @param {() => void} props.onClose
+ */
+export const Bar = ({ value, formulas, onFormulas, onClose }) => {
+  const { trigger } = useHost();
+  const labels = labelsOf(value);
+  const [channel, gain] = value.fault ?? [];
+  const titles = {
+    ...{ amf: "", cs: "" },
+    fault: value.fault ? `Channel ${channel} × ${gain}` : "Simulate an abnormal channel",
+  };
+  const flip = (/** @type {typeof SWITCHES[number]} */ name) => {
+    setFlip(name);
+    trigger("submit");
+  };
+  return html`<div class="gm-bar">
+    ${SWITCHES.map(
+      (name) => html`<button
+        key=${name}
+        type="button"
+        class="gw-button gm-switch"
+        title=${titles[name]}
+        aria-pressed=${Boolean(value[name])}
+        onClick=${() => flip(name)}
+      >
+        ${labels[name]}
+      </button>`,
+    )}
+    <span class="gm-tools">
+      <button type="button" class="gw-button" aria-pressed=${formulas} onClick=${onFormulas}>
+        Show formulas
+      </button>
+      <button type="button" class="gw-button" onClick=${onClose}>Close</button>
+    </span>
+  </div>`;
+};

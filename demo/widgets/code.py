@@ -27,6 +27,8 @@ VENDOR = json.loads((WEB / "vendor" / "vendor.json").read_text("utf-8"))
 """By the name that modules import: another project's file, its version, licence and SHA-256."""
 IMPORT = re.compile(rf'(\b(?:from|import)\s*\(?)"({"|".join(map(re.escape, VENDOR))})"')
 """An import of one of them."""
+COMMENT = re.compile(r"^ *(?:/\*\*.*?\*/|//[^\n]*) *$", re.MULTILINE | re.DOTALL)
+"""A comment with lines of its own."""
 
 
 def head(words: dict[str, Any]) -> str:
@@ -64,12 +66,13 @@ def modules() -> list[str]:
     return sorted(path.relative_to(WEB).as_posix() for path in WEB.rglob("*.*js"))
 
 
-def addressed(name: str, text: str) -> str:
-    """A module's text with the addresses of VENDOR in place of the names that it imports.
+def as_served(name: str, text: str) -> str:
+    """A module's text without its comments, and with addresses of VENDOR where it imports names.
 
-    This is what an import map does. A browser reads one only before its first module, which is
-    Gradio's.
+    This is what an import map does; but a browser may read one only before its first module, which
+    is Gradio's. Lines keep their numbers.
     """
+    text = COMMENT.sub(lambda found: "\n" * found[0].count("\n"), text)
     up = "../" * name.count("/") or "./"
     return IMPORT.sub(lambda found: f'{found[1]}"{up}vendor/{VENDOR[found[2]]["file"]}"', text)
 
@@ -83,7 +86,7 @@ def digest() -> str:
 @cache
 def _files() -> dict[str, str]:
     texts = {name: (WEB / name).read_text(encoding="utf-8") for name in modules()}
-    return {name: addressed(name, text) for name, text in texts.items()} | {"style.css": style()}
+    return {name: as_served(name, text) for name, text in texts.items()} | {"style.css": style()}
 
 
 def style() -> str:

@@ -272,24 +272,22 @@ def test_a_phone_shows_hostile_words_a_list_and_a_share_card(phone: Page, url: s
     expect(phone.locator("#says .problem")).to_have_count(0)
 
 
-@pytest.mark.parametrize("kind", ["429", "503", "lost"])
-def test_a_refused_or_broken_request_is_no_longer_waited_for(restored: Page, kind: str) -> None:
+def test_a_refused_or_broken_request_is_no_longer_waited_for(desktop: Page, url: str) -> None:
     """What is shown is of an earlier request then; the next is answered as ever."""
-    refused: list[Route] = []
-
-    def refuse(route: Route) -> None:
-        refused.append(route)
-        route.abort() if kind == "lost" else route.fulfill(status=int(kind), body="{}")
-
-    restored.route("**/queue/join*", refuse)
-    restored.locator("#cs input").click()
-    expect(restored.locator("#tabs")).to_have_attribute("data-state", "old")
-    expect(restored.locator("#tabs[data-busy]")).to_have_count(0)
-    assert refused
-    restored.unroute("**/queue/join*")
-    restored.locator("#amf input").click()
-    restored.wait_for_function("!location.search.includes('amf=0')")
-    expect(restored.locator(DONE)).to_be_visible()
-    expect(restored.locator("#tabs")).to_have_attribute("data-state", "fresh")
-    upload(restored)
-    words_are(restored, re.compile("cat"))
+    arrive(desktop, url, amf=0)
+    tabs, switch = desktop.locator("#tabs"), desktop.locator("#cs input")
+    for status in (429, 503):
+        desktop.route("**/queue/join*", lambda route, code=status: route.fulfill(status=code))
+        switch.click()
+        expect(tabs).to_have_attribute("data-state", "old")
+        expect(desktop.locator("#tabs[data-busy]")).to_have_count(0)
+        desktop.unroute_all()
+        switch.click()
+        expect(tabs).to_have_attribute("data-state", "fresh")
+    desktop.route("**/queue/join*", lambda route: route.abort())
+    with desktop.expect_navigation():  # Gradio loads the page anew once the server answers
+        switch.click()
+    desktop.unroute_all()
+    desktop.wait_for_selector(DONE)
+    upload(desktop)
+    words_are(desktop, re.compile("cat"))

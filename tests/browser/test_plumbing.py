@@ -240,7 +240,8 @@ def test_on_a_phone_a_step_is_in_view_and_a_guess_moves_nothing(phone: Page, url
     phone.get_by_role("button", name="Begin").click()
     heading, answer = phone.locator("#lesson h2"), phone.locator("#lesson .answer")
     mask, question = (
-        phone.locator(f"#lesson {one}").first.bounding_box() for one in ("img", ".question")
+        phone.locator(f"#lesson {one}").first.bounding_box()
+        for one in (".figures img", ".question")
     )
     assert mask["x"] + mask["width"] <= question["x"], "a small mask stands beside its question"
     assert abs(mask["y"] - question["y"]) < 40

@@ -59,6 +59,29 @@ def test_every_import_that_is_served_names_a_module_that_is_served(web: TestClie
 
 def test_only_the_names_of_other_projects_are_written_anew() -> None:
     text = 'import { h } from "preact";\nimport { a } from "./a.js";\nconst from = "preact", x = 1;'
-    deep = code.addressed("deep/b.js", text)
+    deep = code.as_served("deep/b.js", text)
     assert deep.startswith('import { h } from "../vendor/preact.mjs";\nimport { a } from "./a.js"')
     assert deep.endswith('const from = "preact", x = 1;')
+
+
+def test_comments_stay_here_and_lines_keep_their_numbers() -> None:
+    text = '// a\n/**\n * b\n * @param {x} c\n */\nconst d = "// e"; // f\n  // g\nh();\n'
+    assert code.as_served("a.js", text) == '\n\n\n\n\nconst d = "// e"; // f\n\nh();\n'
+
+
+LONGEST = {"module": 300, "function": 60}
+"""Lines; biome.json bounds functions, too, but counts no templates."""
+START, END = re.compile(r"(?:export )?const \w+ ="), re.compile(r"\S.*;$|[}\])].*$")
+
+
+@pytest.mark.parametrize("name", [name for name in code.modules() if "vendor" not in name])
+def test_a_module_and_its_functions_are_short(name: str) -> None:
+    lines = (code.WEB / name).read_text("utf-8").splitlines()
+    assert len(lines) <= LONGEST["module"]
+    begun = None
+    for number, line in enumerate(lines):
+        if START.match(line):
+            begun = number
+        if begun is not None and END.match(line):
+            assert number - begun < LONGEST["function"], f"{name}, line {begun + 1}"
+            begun = None

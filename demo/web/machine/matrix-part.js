@@ -94,7 +94,7 @@ const bend = ({ type: { u }, plan }, from, x, y, lane) => {
 /** What joins tiles to the opened block: the blocks that AMF takes, and that whose channels are shown. */
 export const Joins = () => {
   const frame = useFrame();
-  const { type, plan, state, old } = frame;
+  const { type, plan, state, old, formulas } = frame;
   const { u } = type;
   const { value, fusing } = state;
   const taken = value.fused.length || !fusing[0] ? value.fused : (old?.value.fused ?? []);
@@ -105,7 +105,13 @@ export const Joins = () => {
   return html`${taken.map((number, i) => {
     const map = plan.maps[i + 1];
     if (!map) return null;
-    const d = bend(frame, plan.tiles[number - 1], map.x + map.w / 2, map.y - 1.5 * u, i);
+    const d = bend(
+      frame,
+      plan.tiles[number - 1],
+      map.x + map.w / 2,
+      map.y - (formulas ? 2.1 : 1.5) * u,
+      i,
+    );
     const dash = { "stroke-dasharray": 1, "stroke-dashoffset": (1 - fusing[0]).toFixed(3) };
     return html`<path key=${i} d=${d} class="gm-amf" pathLength="1" ...${dash} data-block=${number} />`;
   })}

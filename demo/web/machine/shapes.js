@@ -64,8 +64,8 @@ export const Words = ({ x, y, text, kind = "body", anchor = "start", className =
 const MARK = /\s*(\[(?:paper|reading|ours)\])/;
 const SHIFT = { start: 0, middle: 0.5, end: 1 };
 
-/** A line of an equation, with the mark of its source. @param {{ x: number, y: number, text: string, anchor?: Anchor }} props */
-export const Formula = ({ x, y, text, anchor = "start" }) => {
+/** A symbol, or a line of an equation with the mark of its source. @param {{ x: number, y: number, text: string, anchor?: Anchor, className?: string }} props */
+export const Formula = ({ x, y, text, anchor = "start", className = "" }) => {
   const { type, state } = useFrame();
   const size = type.size("eq");
   const width = type.lengthOf(text, "eq") + size;
@@ -73,7 +73,7 @@ export const Formula = ({ x, y, text, anchor = "start" }) => {
   const { marks } = state.value;
   const left = x - SHIFT[anchor] * width;
   return html`<foreignObject x=${left} y=${y - 1.35 * size} width=${width} height=${2 * size}>
-    <div class=${`gm-eq gm-${anchor}`} style=${{ fontSize: `${size}px`, lineHeight: `${2 * size}px` }}>
+    <div class=${`gm-math gm-${anchor} ${className}`} style=${{ fontSize: `${size}px`, lineHeight: `${2 * size}px` }}>
       <${Equation} text=${text.replace(MARK, "")} />
       ${
         mark &&
@@ -90,7 +90,9 @@ export const Formula = ({ x, y, text, anchor = "start" }) => {
 
 /** A line that is an equation or words. @param {{ x: number, y: number, text: string, kind: Kind, anchor?: Anchor, className?: string }} props */
 export const Line = (props) =>
-  props.kind === "eq" ? html`<${Formula} ...${props} />` : html`<${Words} ...${props} />`;
+  props.kind === "eq"
+    ? html`<${Formula} ...${props} className="gm-eq" />`
+    : html`<${Words} ...${props} />`;
 
 /** A band from the right edge of one box to the left edge of another. @param {{ from: Box, to: Box }} props */
 export const Band = ({ from: a, to: b }) => {

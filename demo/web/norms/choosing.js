@@ -7,6 +7,7 @@ import { channel } from "../store.js";
 
 /** @typedef {import("../../widgets/values").NormsValue} NormsValue */
 /** @typedef {[first: number, last: number] | null} Chosen */
+/** @typedef {PointerEvent & { currentTarget: Element }} Pointing */
 
 /** @type {Record<string, number | undefined>} */
 const STEPS = { ArrowLeft: -1, ArrowRight: 1, PageDown: -10, PageUp: 10 };
@@ -39,7 +40,7 @@ export const useChannels = (value) => {
     set(hovered, null);
     tell(null);
   };
-  const channelAt = (/** @type {PointerEvent & { currentTarget: Element }} */ event) =>
+  const channelAt = (/** @type {Pointing} */ event) =>
     clamp(Math.floor(shareAt(event) * n), 0, n - 1);
   const walk = (/** @type {number} */ step, /** @type {boolean} */ shift) => {
     const old = hovered ?? value.top;
@@ -48,8 +49,11 @@ export const useChannels = (value) => {
     drag.current.anchor = anchor;
     set(at, anchor === null ? chosen : span(anchor, at));
   };
+  const release = () => {
+    drag.current.from = null;
+  };
   const hover = {
-    onPointerMove: (/** @type {PointerEvent & { currentTarget: Element }} */ event) => {
+    onPointerMove: (/** @type {Pointing} */ event) => {
       const { from } = drag.current;
       const at = channelAt(event);
       if (at === hovered) return;
@@ -64,18 +68,16 @@ export const useChannels = (value) => {
   const choose = {
     role: "application",
     tabindex: 0,
-    onPointerDown: (/** @type {PointerEvent & { currentTarget: Element }} */ event) => {
+    onPointerDown: (/** @type {Pointing} */ event) => {
       drag.current.from = channelAt(event);
       event.currentTarget.setPointerCapture(event.pointerId);
     },
-    onPointerUp: (/** @type {PointerEvent & { currentTarget: Element }} */ event) => {
+    onPointerUp: (/** @type {Pointing} */ event) => {
       const { from } = drag.current;
       if (from !== null && channelAt(event) !== from) tell(chosen);
-      drag.current.from = null;
+      release();
     },
-    onPointerCancel: () => {
-      drag.current.from = null;
-    },
+    onPointerCancel: release,
     onKeyDown: (/** @type {KeyboardEvent} */ event) => {
       if (STEPS[event.key]) walk(STEPS[event.key] ?? 0, event.shiftKey);
       else if (event.key === "Enter" && chosen) tell(chosen);

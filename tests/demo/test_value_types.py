@@ -1,0 +1,60 @@
+"""The types of ``demo/widgets/values.d.ts`` name what Python sends, no more and no less."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from demo.widgets import values
+from gclip_core.types import GlobalTokens
+from tests import ROOT
+
+DECLARED = (ROOT / "demo" / "widgets" / "values.d.ts").read_text("utf-8")
+INTERFACE = re.compile(r"^export interface (\w+)(?: extends (\w+))? \{\n(.*?)^\}", re.M | re.S)
+FIELD = re.compile(r"^  (\w+)(\??): ", re.M)
+SHOWN = {"picture": "name", "size": (30, 50), "grid": (3, 5), "pooled": 1}
+ROW = np.ones(15)
+CURVE = values.entropy_curve(np.ones(12), np.ones(12))
+
+
+def fields(name: str) -> set[str]:
+    """Fields that a value of this type always has."""
+    declared = {found[1]: (found[2], found[3]) for found in INTERFACE.finditer(DECLARED)}
+    parent, body = declared[name]
+    own = {field for field, optional in FIELD.findall(body) if not optional}
+    return own | (fields(parent) if parent else set())
+
+
+def sent() -> dict[str, dict[str, Any]]:
+    side = values.Side("GCLIP", np.zeros((30, 50), int), [1.0, 0.0])
+    canvas = values.canvas_value(SHOWN, [side], ["dog"])
+    maps = values.maps_value(SHOWN, [("Block 6", ROW, (1,))], [("without", "name")])
+    attention = values.attention_value(SHOWN, [values.Map("a", "name", (), ROW)])
+    seen = GlobalTokens((1.0,), ((),), (0.5,), 5.0)
+    blocks = values.blocks_value(SHOWN, ROW[None], seen, (), 0)
+    norms = values.norms_value(np.ones(8), np.ones(8), 0, [CURVE], model="m", cs=True)
+    offers = values.offers([("text", [{"label": "a"}])])
+    return {
+        "CanvasValue": canvas,
+        "Side": canvas["sides"][0],
+        "ClassShown": canvas["classes"][0],
+        "MapsValue": maps,
+        "Thumb": maps["thumbs"][0],
+        "MatrixSide": maps["sides"][0],
+        "AttentionValue": attention,
+        "AttentionMap": attention["maps"][0],
+        "BlocksValue": blocks | {"note": "", "simulated": ""},
+        "BlockShown": blocks["blocks"][0],
+        "NormsValue": norms,
+        "Curve": CURVE,
+        "CardValue": values.card("title"),
+        "LinesValue": values.lines(),
+        "OffersValue": offers,
+        "Choice": offers["rows"][0]["choices"][0],
+    }
+
+
+@pytest.mark.parametrize("name", sent())
+def test_a_value_has_the_fields_of_its_type(name: str) -> None:
+    assert set(sent()[name]) == fields(name)

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -14,8 +15,9 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from demo import page as layout
 from demo import theme, widgets
-from demo.widgets import code, values
-from demo.widgets.blobs import Blob, BlobStore, Levels, attention_blob, packed, picture_blob
+from demo.host.blob_store import Blob, BlobStore, Later
+from demo.widgets import values
+from demo.widgets.blobs import Levels, attention_blob, packed, picture_blob
 from gclip_core.types import GlobalTokens, class_shares
 from tests.browser.conftest import DESKTOP, SETTLED, barriers, visitor
 
@@ -41,16 +43,16 @@ def matrix() -> np.ndarray:
 def shown(store: BlobStore, matrix: np.ndarray, on: bool, kite: bool) -> dict[str, Any]:
     """The widgets' values, for switches "on" and "kite", a word before all others, off at first."""
     photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8))
-    name = store.offer("photo", lambda: picture_blob(photo))
+    name = store.later("photo", lambda: picture_blob(photo))
     picture = {"picture": name, "size": SIZE, "grid": GRID, "pooled": 1}
     own, other, again = (
-        store.offer(name, lambda one=one: attention_blob(one, N))
+        store.later(name, lambda one=one: attention_blob(one, N))
         for name, one in (("own", matrix), ("other", matrix[::-1]), ("again", matrix))
     )
     best = np.tile([[3], [2], [5]], N)  # sky, stop sign, a hidden word
     cosines = np.tile(np.float32([[0.31], [0.22], [0.2]]), N)
     shares = Levels(np.tile([[0.7], [0.2], [0.1]], N), 1.0, 255)
-    words = store.offer("words", lambda: Blob(packed(best=best, cosines=cosines, shares=shares)))
+    words = store.later("words", lambda: Blob(packed(best=best, cosines=cosines, shares=shares)))
     labels = np.arange(90 * 150).reshape(SIZE) // 2700 % 5
     turned = np.roll(labels, 30, 0)
     turned[:, :75] = 3
@@ -99,7 +101,10 @@ def url(matrix: np.ndarray) -> Iterator[str]:
         return str(event.index)
 
     def fill(on: bool, kite: bool) -> list[Any]:
-        return list(map(values.packed, shown(store, matrix, on, kite).values()))
+        named: dict[str, Later] = {}
+        filled = [values.packed(value, named) for value in shown(store, matrix, on, kite).values()]
+        store.put(named.values())
+        return filled
 
     with gr.Blocks(analytics_enabled=False) as demo:
         made = {name: getattr(widgets, kind)(elem_id=name) for name, kind in KINDS.items()}
@@ -123,7 +128,7 @@ def url(matrix: np.ndarray) -> Iterator[str]:
         run_history=False,
         theme=theme.theme(),
         head=layout.head() + seen,
-        app_kwargs={"routes": [store.route(), *code.routes()]},
+        app_kwargs={"routes": layout.routes(SimpleNamespace(blobs=store))},
     )
     yield address
     demo.close()

@@ -8,8 +8,6 @@ import zlib
 import numpy as np
 import pytest
 import torch
-from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
 from demo.drawing import render
 from demo.host.blob_store import Blob, BlobStore, Later

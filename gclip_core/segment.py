@@ -193,7 +193,11 @@ def _images(given: Iterable[Path]) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+        files = sorted(
+            file
+            for file in path.iterdir()
+            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+        )
         if not files:
             raise GclipError(
                 f"Images were expected in the folder {path}, but none came; name a folder with "

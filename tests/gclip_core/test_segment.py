@@ -233,6 +233,7 @@ class TestFolders:
         folder, out = photo.parent / "photos", photo.parent / "out"
         folder.mkdir()
         (folder / "notes.txt").write_text("no image", "utf-8")
+        (folder / "._a.jpg").write_bytes(b"macOS's notes on a.jpg")
         photo.rename(folder / "b.PNG")
         picture(96, 120).save(folder / "a.jpg")
         (folder / "c.png").write_bytes(b"no picture")

@@ -1,0 +1,282 @@
+"""``python -m tests.load.attack``: what strangers did to the page, and its memory before and after.
+
+Each attack is tried on a page of its own; the most memory that the page then had is printed, and
+must stay within its bound. With names of attacks only these are tried.
+"""
+
+import argparse
+import contextlib
+import json
+import signal
+import socket
+import struct
+import sys
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+from PIL import Image
+
+from demo.host import memory
+from tests.pictures import black_png, encoded, noise, png_chunk, rgb
+from tests.visitor import API, BusyError, FailedError, Server, Visitor, serving, wait_for
+
+WORDS = "words=cat,dog,grass"
+OPTIONS = ("--backbone", "built-in", "--no-downloads", "--quiet")
+Attack = Callable[[Server], Iterable[object]]
+"""Attacks a server and yields what came of each try."""
+
+
+def _asked(server: Server, data: bytes, tab: str = "side") -> str:
+    """What the page says to a picture: the first words of a refusal, or "a mask"."""
+    visitor = Visitor(server.url)
+    upload = visitor.upload(data)
+    if upload.status_code != 200:
+        return f"{upload.status_code} for the upload"
+    file = {"path": upload.json()[0], "meta": {"_type": "gradio.FileData"}}
+    try:
+        return visitor.ask(f"source=upload&tab={tab}&{WORDS}", file).problem[:60] or "a mask"
+    except (BusyError, FailedError) as error:
+        return str(error)[:60]
+
+
+def _at_once(number: int, ask: Callable[[int], object]) -> Iterator[object]:
+    with ThreadPoolExecutor(number) as pool:
+        yield from pool.map(ask, range(number))
+
+
+def _notes(length: int) -> bytes:
+    """EXIF of which 5,000 entries point to the same bytes."""
+    header = b"II*\0" + struct.pack("<I", 8 + length) + bytes(length)
+    entries = (struct.pack("<HHII", 1000 + number, 7, length, 8) for number in range(5000))
+    return header + struct.pack("<H", 5000) + b"".join(entries) + bytes(4)
+
+
+def exif_behind_the_pixels(server: Server) -> Iterator[object]:
+    """4 GB of EXIF, of which each entry points to the same megabyte."""
+    png = encoded(rgb(), "PNG")
+    yield _asked(server, png[:-12] + png_chunk(b"eXIf", _notes(10**6)) + png[-12:])
+
+
+def exif_as_digits(server: Server) -> Iterator[object]:
+    """The same as a PNG's text of hexadecimal digits."""
+    png, exif = encoded(rgb(), "PNG"), _notes(10**5)
+    text = zlib.compress(b"\nexif\n%d\n" % len(exif) + exif.hex().encode())
+    chunk = png_chunk(b"zTXt", b"Raw profile type exif\0\0" + text)
+    yield _asked(server, png[:33] + chunk + png[33:])
+
+
+def texts_of_a_png(server: Server) -> Iterator[object]:
+    """Sixty texts of a megabyte, whose characters need four bytes each."""
+    text = zlib.compress(b"x" * (2**20 - 4) + "😀".encode())
+    chunks = b"".join(
+        png_chunk(b"iTXt", b"key%d\0\1\0\0\0" % number + text) for number in range(60)
+    )
+    png = encoded(rgb(), "PNG")
+    data = png[:33] + chunks + png[33:]
+    yield from _at_once(4, lambda _: _asked(server, data))
+
+
+def four_large_pngs(server: Server) -> Iterator[object]:
+    """Four of 99 megapixels at once, in a few hundred kilobytes each."""
+    files = [black_png(9_900 - number, 10_000, 8, 6) for number in range(4)]
+    yield from _at_once(4, lambda number: _asked(server, files[number]))
+
+
+def exports_of_large_pngs(server: Server) -> Iterator[object]:
+    """The zip of a picture of 99 megapixels."""
+    files = [black_png(9_900 - number, 10_000, 8, 0) for number in range(4)]
+    yield from _at_once(4, lambda number: _asked(server, files[number], "export"))
+
+
+def _jpeg(height: int, width: int, seed: int) -> bytes:
+    """A progressive JPEG of four inks."""
+    inks = Image.fromarray(np.full((height, width, 4), seed, np.uint8), "CMYK")
+    return encoded(inks, "JPEG", progressive=True)
+
+
+def progressive_jpegs(server: Server) -> Iterator[object]:
+    """Four inks, of 99 megapixels and just under 32."""
+    files = [_jpeg(9_900, 10_000, 0), *(_jpeg(5_600, 5_700, seed) for seed in (1, 2, 3))]
+    yield from _at_once(4, lambda number: _asked(server, files[number]))
+
+
+def _wire(server: Server, head: str, body: bytes = b"") -> socket.socket:
+    """A connection on which a request begins."""
+    wire = socket.create_connection(("127.0.0.1", server.port), timeout=120)
+    with contextlib.suppress(OSError):
+        wire.sendall(head.replace("\n", "\r\n").encode() + body)
+    return wire
+
+
+def _status(wire: socket.socket) -> str:
+    with contextlib.suppress(OSError), wire:
+        return wire.recv(100).decode("latin-1").partition("\r\n")[0][9:12] or "hung up"
+    return "hung up"
+
+
+def half_open_uploads(server: Server) -> Iterator[object]:
+    """Sixteen uploads of form fields without a file's name, of which the end never comes."""
+    head = (
+        f"POST {API}/upload HTTP/1.1\nHost: x\nContent-Length: {64 * 2**20}\n"
+        "Content-Type: multipart/form-data; boundary=x\n\n"
+        "--x\nContent-Disposition: form-data; name=files\n\n"
+    )
+    data = b"x" * (60 * 2**20)
+    yield from _at_once(16, lambda _: _status(_wire(server, head, data)))
+
+
+def half_open_files(server: Server) -> Iterator[object]:
+    """The same with files: they end by themselves, then an upload is taken again."""
+    head = (
+        f"POST {API}/upload HTTP/1.1\nHost: x\nContent-Length: {64 * 2**20}\n"
+        "Content-Type: multipart/form-data; boundary=x\n\n"
+        '--x\nContent-Disposition: form-data; name=files; filename="a.png"\n\n'
+    )
+    data = b"x" * (60 * 2**20)
+    yield from _at_once(16, lambda _: _status(_wire(server, head, data)))
+    yield f"then {Visitor(server.url).upload(encoded(rgb(), 'PNG')).status_code}"
+
+
+def large_headers(server: Server) -> Iterator[object]:
+    """390 requests that wait, with headers of 120 kB and of 15 kB, then all hang up."""
+    visitor = Visitor(server.url)
+    values = visitor.pressed(visitor.open(f"short=1000&{WORDS}"))
+
+    def ask(number: int) -> object:
+        visitor.session = f"session {number}"
+        size = 120_000 if number % 2 else 15_000
+        body = {
+            "fn_index": visitor.functions["show"]["id"],
+            "data": values,
+            "session_hash": f"session {number}",
+        }
+        headers = {f"x-{part}": "x" * 5_000 for part in range(size // 5_000)}
+        return visitor.web.post(f"{API}/queue/join", json=body, headers=headers).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        yield from pool.map(ask, range(390))
+
+
+def upload_ids(server: Server) -> Iterator[object]:
+    """Names of uploads, each of 10 kB, which Gradio would remember for ever."""
+    web = httpx.Client(base_url=server.url, timeout=60)
+
+    def ask(number: int) -> object:
+        name = f"{number:010}" * 1000
+        return web.get(f"{API}/upload_progress", params={"upload_id": name}).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        yield from pool.map(ask, range(5000))
+
+
+def unread_answers(server: Server) -> Iterator[object]:
+    """2,600 sessions that ask and never read; then SIGTERM, with all of these unread."""
+    visitor = Visitor(server.url)
+    values = visitor.pressed(visitor.open(WORDS))
+    assert not visitor.ask(WORDS).problem
+
+    def ask(number: int) -> object:
+        body = {
+            "fn_index": visitor.functions["show_light"]["id"],
+            "data": values,
+            "session_hash": f"session {number}",
+        }
+        return visitor.web.post(f"{API}/queue/join", json=body).status_code
+
+    for number in range(2600):
+        yield ask(number)
+    wait_for(lambda: visitor.web.get("/health").json()["status"] == "ok")
+    began = time.monotonic()
+    server.process.send_signal(signal.SIGTERM)
+    server.process.wait(60)
+    yield f"ended in {time.monotonic() - began:.1f} s"
+
+
+def hang_ups(server: Server) -> Iterator[object]:
+    """394 sessions that ask, begin to read and hang up."""
+    visitor = Visitor(server.url)
+    values = visitor.pressed(visitor.open(WORDS))
+
+    def ask(number: int) -> object:
+        body = {
+            "fn_index": visitor.functions["show"]["id"],
+            "data": values,
+            "session_hash": f"session {number}",
+        }
+        status = visitor.web.post(f"{API}/queue/join", json=body).status_code
+        address = f"{API}/queue/data?session_hash=session%20{number}"
+        _wire(server, f"GET {address} HTTP/1.1\nHost: x\n\n").close()
+        return status
+
+    with ThreadPoolExecutor(8) as pool:
+        yield from pool.map(ask, range(394))
+    wait_for(lambda: visitor.web.get("/health").json()["waiting"] == 0, 120)
+    yield visitor.ask(WORDS).problem or "then a mask"
+
+
+def wrong_calls(server: Server) -> Iterator[object]:
+    """What answered 500 with a trace."""
+    web = httpx.Client(base_url=server.url, timeout=60)
+    photo = Visitor(server.url).uploaded(encoded(noise(40, 40), "PNG"))
+    body = {"image": photo, "words": "cat", "session_hash": "x"}
+    yield web.post(f"{API}/call/v2/segment", json=body).status_code
+    yield web.post(f"{API}/upload", data={"files": "x"}).status_code
+    yield web.post(f"{API}/upload", files={"files": (None, "x")}).status_code
+    kind = {"content-type": f"multipart/form-data; boundary={'y' * 5000}"}
+    yield web.post(f"{API}/upload", content=b"--y", headers=kind).status_code
+    yield web.get(f"{API}/file={photo['path']}", headers={"range": "bytes=5-1-2"}).status_code
+    far = f"{API}/file=http://example.org/{'../' * 20}{photo['path'].lstrip('/')}"
+    wire = _wire(server, f"GET {far} HTTP/1.1\nHost: x\n\n")
+    yield _status(wire)
+    for data in (b"{" * 60_000, b"[" * 60_000, json.dumps({"data": [[]] * 9000}).encode()):
+        yield web.post(f"{API}/queue/join", content=data).status_code
+
+
+ATTACKS: tuple[Attack, ...] = (
+    exif_behind_the_pixels, exif_as_digits, texts_of_a_png, four_large_pngs, exports_of_large_pngs,
+    progressive_jpegs, half_open_uploads, half_open_files, large_headers, upload_ids,
+    unread_answers, hang_ups, wrong_calls,
+)  # fmt: skip
+
+
+def memory_mb(server: Server) -> float:
+    """The resident memory of the server now."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) * 1024 / 10**6
+
+
+def attacked(attack: Attack) -> bool:
+    """Attack a page, print what came of it, and return whether it kept its promises."""
+    with serving(*OPTIONS) as server:
+        before, began, results, peak = memory_mb(server), time.monotonic(), Counter(), 0.0
+        for result in attack(server):
+            results[str(result)] += 1
+            if server.process.poll() is None:
+                peak, after = server.peak_mb, memory_mb(server)
+        traces = server.output().count("Traceback")
+    print(
+        f"{attack.__name__}: {dict(results)}; {before:.0f} MB before, {peak:.0f} at the most, "
+        f"{after:.0f} after; {time.monotonic() - began:.0f} s; {traces} traces",
+        flush=True,
+    )
+    return peak <= memory.BOUND / 10**6 and not traces
+
+
+def main() -> int:
+    """Try the attacks; returns 1 if one broke a promise."""
+    parser = argparse.ArgumentParser(prog="python -m tests.load.attack", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="of attacks, by default all")
+    names = parser.parse_args().names
+    chosen = [attack for attack in ATTACKS if not names or attack.__name__ in names]
+    kept = [attacked(attack) for attack in chosen]
+    return int(not all(kept))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -51,6 +51,7 @@ def launch_settings(args: argparse.Namespace) -> dict[str, Any]:
         "share": args.share,
         "root_path": args.root_path or None,
         "auth": args.auth,
+        "mcp_server": args.mcp,
         "inbrowser": args.open,
         "theme": theme.theme(),
         "head": page.head(),

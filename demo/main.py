@@ -5,6 +5,7 @@
 
 import argparse
 import importlib
+import importlib.util
 import os
 import sys
 import time
@@ -40,6 +41,9 @@ a tower: a thread that returns from a block would wait so long for the next one.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve the page until it is stopped; an error prints one sentence. Returns the exit status."""
     args = parser().parse_args(arguments)
+    if args.mcp and (problem := mcp_problem(args.auth is not None)):
+        print(f"error: {problem}", file=sys.stderr)
+        return 2
     if args.weights_dir:
         os.environ[load.WEIGHTS_FOLDER] = args.weights_dir
     logs.begin(args.quiet)
@@ -98,8 +102,9 @@ def parser() -> argparse.ArgumentParser:
     def option(name: str, text: str, default: str | None = None, **more: Any) -> None:
         made.add_argument(f"--{name}", default=given(name) or default or None, help=text, **more)
 
-    def switch(name: str, text: str) -> None:
-        made.add_argument(f"--{name}", action="store_true", default=given(name) == "1", help=text)
+    def switch(name: str, text: str, default: bool = False) -> None:
+        default = default or given(name) == "1"
+        made.add_argument(f"--{name}", action="store_true", default=default, help=text)
 
     env = os.environ.get
     option(
@@ -121,9 +126,24 @@ def parser() -> argparse.ArgumentParser:
     option("root-path", "path under which a reverse proxy serves the page, such as /gclip")
     auth = "ask visitors for a name and password (better given by GCLIP_AUTH)"
     option("auth", auth, type=_name_and_password, metavar="NAME:PASSWORD")
+    tools = (
+        "serve /segment, /suggest and /about as tools of the Model Context Protocol, too; needs "
+    )
+    switch(
+        "mcp", tools + "pip install 'gradio[mcp]'", env("GRADIO_MCP_SERVER", "").lower() == "true"
+    )
     switch("quiet", "log warnings only, not one line a request")
     made.add_argument("--open", action="store_true", help="open the page in a browser")
     return made
+
+
+def mcp_problem(login: bool) -> str:
+    """Why the Model Context Protocol cannot be served; empty for nothing."""
+    if importlib.util.find_spec("mcp") is None:
+        return "--mcp needs a package that is not installed: pip install 'gradio[mcp]'."
+    if login:
+        return "--mcp serves programs that cannot log in: leave --auth out, or --mcp."
+    return ""
 
 
 def _port(text: str) -> int:

@@ -44,6 +44,14 @@ def test_every_range_has_a_floor_and_a_cap_below_the_next_major() -> None:
         assert not requirement.specifier.contains(f"{tested.major + 1}.0")
 
 
+def test_gradio_s_minor_version_is_the_one_whose_routes_the_guard_reads() -> None:
+    (gradio,) = (requirement for requirement in ranges() if requirement.name == "gradio")
+    major, minor, *_ = Version(version("gradio")).release
+    assert gradio.specifier.contains(f"{major}.{minor}.99")
+    assert not gradio.specifier.contains(f"{major}.{minor + 1}.0")
+    assert not gradio.specifier.contains(f"{major}.{minor - 1}.0")
+
+
 def test_the_container_s_lock_satisfies_every_range_and_names_hashes() -> None:
     """On Python 3.12; it need not be the newest."""
     texts = [(ROOT / name).read_text("utf-8") for name in LOCKS]

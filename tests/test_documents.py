@@ -47,6 +47,7 @@ def test_the_front_matter_is_valid_for_a_space_and_names_the_installed_gradio(
     front_matter: dict,
 ) -> None:
     assert front_matter["sdk"] == "gradio"
+    assert front_matter["fullWidth"] is True
     assert (ROOT / front_matter["app_file"]).is_file()
     assert len(front_matter["short_description"]) <= 60
     assert {front_matter["colorFrom"], front_matter["colorTo"]} <= COLOURS
@@ -89,6 +90,7 @@ def test_options_of_the_page_can_be_environment_variables(
     given = {
         "host": "0.0.0.0", "port": "7861", "backbone": "built-in", "device": "cpu", "memory": "2",
         "dtype": "float32", "root-path": "/gclip", "auth": "a:b", "no-downloads": "1", "quiet": "1",
+        "mcp": "1",
         "share": "1", "weights-dir": str(tmp_path),
     }  # fmt: skip
     by_hand = [

@@ -22,14 +22,17 @@ from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.host import uploads
+from demo.host.bodies import read_body, replayed
 from demo.host.files import is_uploaded
 from demo.host.judge import API, JOIN, NAMED, NO_ENDPOINT, Check, Judge
+from demo.host.mcp import PATHS as MCP_PATHS
+from demo.host.mcp import Pictures
 from demo.host.pending import Pending
 
 logger = logging.getLogger(__name__)
@@ -38,7 +41,6 @@ MAX_HEAD_BYTES = 16 * 2**10
 """Of a request's address and headers; Gradio keeps them as long as the request waits."""
 MAX_BODY_BYTES = 64 * 2**10
 """Of a request that uploads no file."""
-BODY_SECONDS = 30
 MAX_LOGINS, LOGIN_SECONDS = 10, 60
 """Attempts to log in, of all visitors, within these seconds."""
 UNREAD_SECONDS, LEFT_SECONDS = 600, 15
@@ -49,7 +51,7 @@ _LOGIN = "/login"
 _JSON = (JOIN, f"{API}/cancel", f"{API}/reset")
 _FILE = re.compile(rf"(?:{API})?/file[=/](.*)")
 # They would fetch, store or remember what a visitor names.
-_CLOSED = re.compile(rf"{API}/(proxy=|deep_link|upload_progress)")
+_CLOSED = re.compile(rf"{API}/(proxy=|deep_link|upload_progress|mcp/(?!schema))")
 _EVENT = re.compile(rb'"event_id": ?"([0-9a-f]{32})"')
 _DONE = re.compile(rb'"msg": ?"process_completed"')
 _DROP_SECONDS = 0.5
@@ -59,7 +61,8 @@ class Guard:
     """ASGI middleware before Gradio; see the module.
 
     ``events`` are Gradio's by number; ``checks`` judge the values of the public endpoints by name.
-    With ``login`` whatever is sent needs one. Once ``ending`` is set nothing is taken in.
+    With ``login`` whatever is sent needs one; with ``mcp`` that protocol's route is open. Once
+    ``ending`` is set nothing is taken in.
     """
 
     def __init__(
@@ -70,12 +73,13 @@ class Guard:
         pending: Pending | None = None,
         ending: threading.Event | None = None,
         login: bool = False,
+        mcp: bool = False,
     ) -> None:
         self.app = app
         self.pending = Pending() if pending is None else pending
         self._judge = Judge(events, checks)
         self._ending = ending or threading.Event()
-        self._login = login
+        self._login, self._mcp = login, mcp
         self._logins: deque[float] = deque(maxlen=MAX_LOGINS)
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._dropping: set[asyncio.Task] = set()
@@ -101,8 +105,7 @@ class Guard:
                 with contextlib.suppress(Exception):  # it may have been whole already
                     await send({"type": "http.response.body", "body": b""})
                 return
-            status, words = _refusal(error)
-            await JSONResponse({"error": words, "detail": words}, status)(scope, receive, send)
+            await _refusal(_path(scope), error)(scope, receive, send)
 
     async def _pass(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through to Gradio, or refuse it.
@@ -120,21 +123,18 @@ class Guard:
             self._count_login()
         elif self._login and await self._status(scope, f"{API}/login_check") != 200:
             raise HTTPException(401, "Log in first.")
-        if path == uploads.PATH:
+        if path == uploads.PATH or (self._mcp and path in MCP_PATHS):
             await self.app(scope, receive, send)
             return
         if path not in (_LOGIN, *_JSON) and not NAMED.fullmatch(path):
             raise HTTPException(404, NO_ENDPOINT)
-        data = await _body(scope, receive)
+        data = await read_body(scope, receive, MAX_BODY_BYTES)
         if path == _LOGIN:
-            await self.app(scope, _replayed(data, receive), send)
+            await self.app(*replayed(data, scope, receive), send)
             return
         body, session = self._judge.judge(path, data)
-        # Written anew, so that Gradio reads what was judged.
-        data = orjson.dumps(body)
-        headers = [pair for pair in scope["headers"] if pair[0] != b"content-length"]
-        scope["headers"] = [*headers, (b"content-length", str(len(data)).encode())]
-        receive = _replayed(data, receive)
+        data = orjson.dumps(body)  # anew, so that Gradio reads what was judged
+        scope, receive = replayed(data, scope, receive)
         if path != JOIN and not NAMED.fullmatch(path):
             await self.app(scope, receive, send)
             return
@@ -239,43 +239,20 @@ def _check_head(path: str, scope: Scope) -> None:
         raise HTTPException(404, "This page serves uploaded pictures and its own files only.")
 
 
-async def _body(scope: Scope, receive: Receive) -> bytes:
-    """A request's body.
-
-    Raises:
-        HTTPException: it is too large, or comes too slowly.
-    """
-    data = b""
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for part in Request(scope, receive).stream():
-                data += part
-                if len(data) > MAX_BODY_BYTES:
-                    most = f"{MAX_BODY_BYTES // 2**10} kB"
-                    raise HTTPException(413, f"A request of at most {most} was expected.")
-    except TimeoutError as error:
-        raise HTTPException(408, f"A request may take {BODY_SECONDS} s.") from error
-    return data
-
-
-def _replayed(data: bytes, receive: Receive) -> Receive:
-    """A body that was read, once more; then the messages of the connection."""
-    messages = [{"type": "http.request", "body": data, "more_body": False}]
-
-    async def replay() -> Message:
-        return messages.pop() if messages else await receive()
-
-    return replay
-
-
-def _refusal(error: Exception) -> tuple[int, str]:
-    """The status and the sentence for an error; one that was not foreseen is logged."""
+def _refusal(path: str, error: Exception) -> JSONResponse:
+    """The sentence for an error; one that was not foreseen is logged."""
     if isinstance(error, HTTPException):
-        return error.status_code, error.detail
-    if isinstance(error, ValueError | RecursionError):
-        return 400, "This request could not be read."
-    logger.error("a web request could not be answered", exc_info=error)
-    return 500, "This request could not be answered."
+        status, words = error.status_code, error.detail
+    elif isinstance(error, ValueError | RecursionError):
+        status, words = 400, "This request could not be read."
+    else:
+        logger.error("a web request could not be answered", exc_info=error)
+        status, words = 500, "This request could not be answered."
+    detail: Any = words
+    if path == JOIN and status == 422:  # as Gradio's clients expect what is wrong with a value
+        wrong = {"__type__": "validate", "is_valid": False, "parameter_name": "request"}
+        detail = [{**wrong, "message": words}]
+    return JSONResponse({"error": words, "detail": detail}, status)
 
 
 def _path(scope: Scope) -> str:
@@ -296,9 +273,10 @@ def app_settings(
     compressed, their stream is not.
     """
     events = {number: event for number, event in page.fns.items() if event.fn is not None}
+    taken = uploads.Uploads(page.upload_file_set)
     stack = [
         Middleware(GZipMiddleware, minimum_size=500, compresslevel=6),
         Middleware(Guard, events=events, checks=checks, **options),
+        Middleware(Pictures, uploads=taken),
     ]
-    own = [uploads.Uploads(page).route(), *routes]
-    return {"middleware": stack, "routes": own, "openapi_url": None}
+    return {"middleware": stack, "routes": [taken.route(), *routes], "openapi_url": None}

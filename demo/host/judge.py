@@ -7,6 +7,7 @@ address names.
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 from pydantic import ValidationError
@@ -53,7 +54,7 @@ class Judge:
         named, session = NAMED.fullmatch(path), ""
         if named and named[2] not in self._checks:
             raise HTTPException(404, NO_ENDPOINT)
-        body = _read(data)
+        body = read_object(data)
         if named and named[1] == "call/v2":
             self._check_values(named[2], body)
         else:
@@ -99,8 +100,12 @@ class Judge:
             raise HTTPException(422, problem)
 
 
-def _read(data: bytes) -> dict[str, Any]:
-    """A JSON object; refused is what an answer could not contain: NaN, half characters."""
+def read_object(data: bytes) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        HTTPException: it is none, or has what an answer could not contain: NaN, half characters.
+    """
     try:
         body = orjson.loads(data)
     except ValueError as error:
@@ -136,10 +141,18 @@ def _check_files(value: Any, depth: int = 0) -> None:
     if depth > MAX_DEPTH:
         raise HTTPException(400, f"JSON of at most {MAX_DEPTH} levels was expected.")
     if isinstance(value, dict):
-        if value.get("path") is not None and not is_uploaded(value["path"]):
-            raise HTTPException(422, NOT_UPLOADED)
+        if value.get("path") is not None:
+            value["path"] = local_path(value["path"])
+            if not is_uploaded(value["path"]):
+                raise HTTPException(422, NOT_UPLOADED)
         value.pop("url", None)
         value = list(value.values())
     if isinstance(value, list):
         for item in value:
             _check_files(item, depth + 1)
+
+
+def local_path(path: Any) -> Any:
+    """The path within the address of an uploaded file; any other value as it is."""
+    _, sign, inside = path.partition(f"{API}/file=") if isinstance(path, str) else ("", "", "")
+    return unquote(inside) if sign else path

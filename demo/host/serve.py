@@ -49,6 +49,7 @@ def serve(
         pending=queue,
         ending=ending,
         login=settings["auth"] is not None,
+        mcp=bool(settings["mcp_server"]),
     )
     problem = _launch(page, {**settings, "app_kwargs": own})
     if problem:

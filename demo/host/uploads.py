@@ -8,10 +8,11 @@ import asyncio
 import hashlib
 import shutil
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
-import gradio as gr
 from gradio.utils import get_upload_folder
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -41,63 +42,107 @@ _NO_FORM = "A form with one file was expected (multipart/form-data), but this co
 
 
 class Uploads:
-    """Stores one file a request, a few requests at a time, each within :data:`SECONDS`."""
+    """Stores one file a request, a few requests at a time, each within :data:`SECONDS`.
 
-    def __init__(self, page: gr.Blocks) -> None:
-        self._page = page
+    ``stored`` gets the paths: Gradio deletes what is in its set when it is a day old.
+    """
+
+    def __init__(self, stored: set[str]) -> None:
+        self._stored = stored
         self._running = 0
 
     def route(self) -> Route:
         """The route, to come before Gradio's of the same path."""
-        return Route(PATH, self.answer, methods=["POST"])
+        return Route(PATH, self._answer, methods=["POST"])
 
-    async def answer(self, request: Request) -> Response:
-        """The paths of the stored file, as Gradio's clients expect it; or a sentence."""
+    @asynccontextmanager
+    async def place(self, nbytes: int) -> AsyncIterator[None]:
+        """One of the places, while up to ``nbytes`` come and are stored.
+
+        Raises:
+            HTTPException: all are taken, the disk has too little room, or it takes too long.
+        """
         if self._running >= MAX_AT_ONCE:
             busy = f"{MAX_AT_ONCE} pictures are uploaded at this moment. Try again in a minute."
-            return PlainTextResponse(busy, 503)
+            raise HTTPException(503, busy)
         self._running += 1
         try:
+            _check_room(nbytes)
             async with asyncio.timeout(SECONDS):
-                path = await self._store(request)
-        except TimeoutError:
-            return PlainTextResponse(f"An upload may take {SECONDS} s, but this took longer.", 408)
+                yield
+        except TimeoutError as error:
+            slow = f"An upload may take {SECONDS} s, but this took longer."
+            raise HTTPException(408, slow) from error
+        except OSError as error:
+            raise HTTPException(507, wording.failed(error)) from error
+        finally:
+            self._running -= 1
+
+    def store(self, file: BinaryIO, name: str) -> str:
+        """The path of a file's copy in the folder of uploads, whose name is the content's digest.
+
+        Raises:
+            OSError: there is no room; nothing is left behind.
+        """
+        folder = (
+            Path(get_upload_folder()).resolve() / hashlib.file_digest(file, "sha256").hexdigest()
+        )
+        suffix = PurePath(name).suffix.lower()
+        path = folder / ("picture" + (suffix if suffix in SUFFIXES else ""))
+        folder.mkdir(parents=True, exist_ok=True)
+        file.seek(0)
+        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as copy:
+            try:
+                shutil.copyfileobj(file, copy)
+                copy.flush()
+                Path(copy.name).replace(path)
+            except OSError:
+                Path(copy.name).unlink()
+                raise
+        self._stored.add(str(path))
+        return str(path)
+
+    async def _answer(self, request: Request) -> Response:
+        """The path of the stored file, as Gradio's clients expect it; or a sentence."""
+        try:
+            announced = _announced(request)
+            async with self.place(announced):
+                limited = Request(request.scope, _limited(request.receive))
+                path = await self._take(limited)
         except HTTPException as refused:
             return PlainTextResponse(refused.detail, refused.status_code)
         except (MultiPartException, AssertionError, KeyError, ValueError):
             return PlainTextResponse(_NO_FORM, 400)
-        except OSError:
-            return PlainTextResponse(wording.NO_ROOM, 507)
-        finally:
-            self._running -= 1
-        self._page.upload_file_set.add(path)  # Gradio deletes it when it is a day old
         return JSONResponse([path])
 
-    async def _store(self, request: Request) -> str:
-        _check_room(request)
-        limited = Request(request.scope, _limited(request.receive))
-        form = await limited.form(max_files=1, max_fields=8, max_part_size=MAX_FORM_BYTES // 8)
-        files = [value for value in form.values() if isinstance(value, UploadFile)]
-        if not files:
-            raise HTTPException(400, _NO_FORM)
-        if (files[0].size or 0) > MAX_FILE_BYTES:
-            raise _too_large()
-        try:
-            return await run_in_threadpool(_stored, files[0].file, files[0].filename or "")
-        finally:
-            await form.close()
+    async def _take(self, request: Request) -> str:
+        """Store the file of a form."""
+        async with request.form(
+            max_files=1, max_fields=8, max_part_size=MAX_FORM_BYTES // 8
+        ) as form:
+            files = [value for value in form.values() if isinstance(value, UploadFile)]
+            if not files:
+                raise HTTPException(400, _NO_FORM)
+            if (files[0].size or 0) > MAX_FILE_BYTES:
+                raise _too_large()
+            return await run_in_threadpool(self.store, files[0].file, files[0].filename or "")
 
 
-def _check_room(request: Request) -> None:
-    """Check the length that a request announces against the limit and the free disk."""
+def _announced(request: Request) -> int:
+    """The bytes that a request announces, by default the most that it may have."""
     length = request.headers.get("content-length", "")
     most = MAX_FILE_BYTES + MAX_FORM_BYTES
     announced = int(length[:20]) if length.isascii() and length.isdigit() else most
     if announced > most:
         raise _too_large()
+    return announced
+
+
+def _check_room(nbytes: int) -> None:
+    """Check that the disk has room for so many bytes and some more."""
     Path(get_upload_folder()).mkdir(parents=True, exist_ok=True)
     for folder in (tempfile.gettempdir(), get_upload_folder()):
-        if shutil.disk_usage(folder).free < announced + SPARE_BYTES:
+        if shutil.disk_usage(folder).free < nbytes + SPARE_BYTES:
             raise HTTPException(507, wording.NO_ROOM)
 
 
@@ -119,25 +164,3 @@ def _limited(receive: Receive) -> Receive:
 def _too_large() -> HTTPException:
     most = f"{MAX_FILE_BYTES // 2**20} MB"
     return HTTPException(413, f"A picture of at most {most} was expected, but this one is larger.")
-
-
-def _stored(file: BinaryIO, name: str) -> str:
-    """The path of a file's copy in the folder of uploads, whose name is the content's digest.
-
-    Raises:
-        OSError: there is no room; nothing is left behind.
-    """
-    folder = Path(get_upload_folder()).resolve() / hashlib.file_digest(file, "sha256").hexdigest()
-    suffix = PurePath(name).suffix.lower()
-    path = folder / ("picture" + (suffix if suffix in SUFFIXES else ""))
-    folder.mkdir(parents=True, exist_ok=True)
-    file.seek(0)
-    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as copy:
-        try:
-            shutil.copyfileobj(file, copy)
-            copy.flush()
-            Path(copy.name).replace(path)
-        except OSError:
-            Path(copy.name).unlink()
-            raise
-    return str(path)

@@ -13,7 +13,7 @@ import gradio as gr
 import pytest
 from gradio.utils import get_upload_folder
 
-from demo.host import guard, pending
+from demo.host import bodies, guard, pending
 from demo.host.guard import Guard
 from demo.host.judge import API, JOIN
 
@@ -121,7 +121,7 @@ def test_a_body_over_64_kilobytes_is_refused(way: str, page: Guard, app: App) ->
 def test_a_body_that_comes_too_slowly_is_refused(
     page: Guard, app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guard, "BODY_SECONDS", 0.01)
+    monkeypatch.setattr(bodies, "SECONDS", 0.01)
     status: list[int] = []
 
     async def send(message: Any) -> None:
@@ -390,7 +390,7 @@ def test_the_queue_takes_only_what_an_event_takes(
 ) -> None:
     answer = join(page, **changed)
     assert (answer[0], app.reached) == (status, [])
-    assert said in json.loads(answer[1])["detail"]
+    assert said in json.loads(answer[1])["error"]
 
 
 def test_what_the_browser_does_alone_cannot_be_asked_for() -> None:
@@ -398,7 +398,7 @@ def test_what_the_browser_does_alone_cannot_be_asked_for() -> None:
         button = gr.Button()
         button.click(fn=None, js="() => []", queue=False)
         button.click(lambda: None, queue=False)
-    _, middleware = guard.app_settings(blocks, {})["middleware"]
+    _, middleware, _ = guard.app_settings(blocks, {})["middleware"]
     page = Guard(App(), **middleware.kwargs)
     assert [join(page, fn_index=number, data=[])[0] for number in (0, 1)] == [404, 200]
 

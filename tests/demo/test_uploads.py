@@ -5,7 +5,6 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -29,13 +28,13 @@ OTHER = typed("application/x-www-form-urlencoded")
 
 
 @pytest.fixture
-def page() -> SimpleNamespace:
-    return SimpleNamespace(upload_file_set=set())
+def paths() -> set[str]:
+    return set()
 
 
 @pytest.fixture
-def web(page: SimpleNamespace) -> httpx.AsyncClient:
-    app = Starlette(routes=[Uploads(page).route()])
+def web(paths: set[str]) -> httpx.AsyncClient:
+    app = Starlette(routes=[Uploads(paths).route()])
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://page")
 
 
@@ -64,13 +63,13 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_file_is_stored_by_its_content(
-    name: str, kept: str, web: httpx.AsyncClient, page: SimpleNamespace
+    name: str, kept: str, web: httpx.AsyncClient, paths: set[str]
 ) -> None:
     (path,) = sent(web, files={"files": (name, b"pixels")}).json()
     assert Path(path).read_bytes() == b"pixels"
     assert Path(path).name == kept
     assert Path(path).is_relative_to(get_upload_folder())
-    assert page.upload_file_set == {path}, "Gradio deletes it a day later"
+    assert paths == {path}, "Gradio deletes it a day later"
     assert sent(web, files={"files": (name, b"pixels")}).json() == [path]
     assert len(stored()) == 1
 

@@ -66,9 +66,9 @@ class Pending:
         """Whether a session reads its answers now."""
         return session in self._readers
 
-    def awaited(self) -> int:
-        """How many requests have a session that reads its answers now."""
-        return sum(self.is_read(session) for session, _ in self._events.values())
+    def readers(self) -> int:
+        """How many sessions read their answers now: until the last one was sent."""
+        return len(self._readers)
 
     def of(self, session: str) -> int:
         """How many requests are a session's."""

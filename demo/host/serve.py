@@ -65,7 +65,7 @@ def serve(
         time.sleep(0.2)
     ending.set()
     end = time.monotonic() + STOP_SECONDS
-    while time.monotonic() < end and queue.awaited():
+    while time.monotonic() < end and queue.readers():
         time.sleep(0.05)
     time.sleep(0.2)  # the last answer is still being sent
     page.close(verbose=False)

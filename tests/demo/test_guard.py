@@ -222,10 +222,10 @@ class TestCounts:
 
     def test_only_who_reads_is_awaited_when_the_page_ends(self, page: Guard) -> None:
         join(page)
-        assert page.pending.awaited() == 0
-        with page.pending.reading("one"):
-            assert page.pending.awaited() == 1
-        assert page.pending.awaited() == 0
+        assert page.pending.readers() == 0
+        with page.pending.reading("one"), page.pending.reading("one"):
+            assert page.pending.readers() == 1
+        assert page.pending.readers() == 0
 
 
 class TestUnread:

@@ -27,7 +27,7 @@ VENDOR = json.loads((WEB / "vendor" / "vendor.json").read_text("utf-8"))
 """By the name that modules import: another project's file, its version, licence and SHA-256."""
 IMPORT = re.compile(rf'(\b(?:from|import)\s*\(?)"({"|".join(map(re.escape, VENDOR))})"')
 """An import of one of them."""
-COMMENT = re.compile(r"^ *(?:/\*\*.*?\*/|//[^\n]*) *$", re.MULTILINE | re.DOTALL)
+COMMENT = re.compile(r"^ *(?:/\*\*(?:(?!\*/).)*\*/|//[^\n]*) *$", re.MULTILINE | re.DOTALL)
 """A comment with lines of its own."""
 
 

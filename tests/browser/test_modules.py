@@ -73,6 +73,12 @@ def call(run: Run) -> Run:
     return lambda name, function, *given: run(CALL, name, function, given)
 
 
+@pytest.mark.parametrize("name", [name for name in code.modules() if name != "main.js"])
+def test_every_module_can_be_read(name: str, run: Run) -> None:
+    """All but the entry, which needs a page around it."""
+    assert run("async ([path]) => typeof (await import(path))", name) == "object"
+
+
 # --- terms ----------------------------------------------------------------------------------------
 
 

@@ -67,6 +67,8 @@ def test_only_the_names_of_other_projects_are_written_anew() -> None:
 def test_comments_stay_here_and_lines_keep_their_numbers() -> None:
     text = '// a\n/**\n * b\n * @param {x} c\n */\nconst d = "// e"; // f\n  // g\nh();\n'
     assert code.as_served("a.js", text) == '\n\n\n\n\nconst d = "// e"; // f\n\nh();\n'
+    cast = "const a =\n  /** @type {B} */ (c);\nd();\n/** e */\nf();\n"
+    assert code.as_served("a.js", cast) == cast.replace("/** e */", "")
 
 
 LONGEST = {"module": 300, "function": 60}

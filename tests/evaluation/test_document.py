@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation import cli, report
+from evaluation import cli, figure, report
 from evaluation.datasets import DATASETS
 from evaluation.phenomena import __main__ as phenomena
 from gclip_core import assets
@@ -41,6 +41,9 @@ def test_commands_without_data_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for _, _, module, *arguments in (c for c in COMMANDS if NEEDS_DATA not in c):
         if module == "evaluation.phenomena":
             assert phenomena.main([*arguments, "--n", "1", "--short-side", "48"]) == 0, arguments
+        elif module == "evaluation.figure":
+            photo, *options = arguments
+            assert figure.main([str(ROOT / photo), *options]) == 0, arguments
         else:
             shown = arguments[0] == "table"
             assert cli.main(arguments if shown else [*arguments, *LESS]) == 0, arguments

@@ -1,0 +1,117 @@
+"""The one figure: what it shows, in every form, for every kind of picture and words."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from evaluation import figure
+from evaluation.figure import Values
+from gclip_core import METHODS, Segmenter, gclip, plant_channel
+from tests.models import picture, tiny_backbone
+
+WORDS = "cat, dog, sofa, wall"
+
+
+def values(size: tuple[int, int] = (96, 128), words: str = WORDS, planted: bool = False) -> Values:
+    backbone = tiny_backbone()
+    if planted:
+        backbone = plant_channel(backbone, 7, 200, range(6, 11))
+    segmenter = Segmenter(backbone, short_side=32, templates="plain", logit_scale=100)
+    return figure.values_of(segmenter, picture(*size), words, gclip(amf_blocks=(5, 6)))
+
+
+def texts(drawn: Figure) -> str:
+    axes = [a.get_title(loc="left") + a.get_xlabel() + a.get_ylabel() for a in drawn.axes]
+    return "\n".join([*(text.get_text() for text in drawn.texts), *axes])
+
+
+def test_everything_is_side_by_side() -> None:
+    shown = values()
+    drawn = figure.draw(replace(shown, foot="gclip.example"))
+    assert len(drawn.axes) == 3 + 2 + 1 + 1  # photo and masks, fused blocks, matrix, norms
+    written = texts(drawn)
+    for text in ("cat, dog, sofa, wall", "tiny", "GCLIP (AMF + CS)", "ClearCLIP", "guided filter"):
+        assert text in written
+    for text in ("Block 6", "Block 7", "Last block", "Channel norms", "gclip.example"):
+        assert text in written
+    for name, area in zip(shown.names, shown.areas, strict=True):
+        assert f"{name}  {figure._percent(area)}" in written
+
+
+def test_panels_are_inside_the_figure_and_do_not_overlap() -> None:
+    for size in ((96, 128), (128, 96), (30, 300), (300, 30)):
+        boxes = [axes.get_position() for axes in figure.draw(values(size)).axes]
+        for index, box in enumerate(boxes):
+            assert box.x0 >= 0
+            assert box.x1 <= 1
+            assert box.y0 >= 0
+            assert box.y1 <= 1
+            for other in boxes[:index]:
+                apart = box.x0 >= other.x1 or other.x0 >= box.x1
+                assert apart or box.y0 >= other.y1 or other.y0 >= box.y1
+
+
+def test_the_mask_is_in_the_words_colours() -> None:
+    shown = values()
+    labels = np.full((96, 128), -1)
+    labels[:, 64:] = 2
+    photo = np.asarray(figure.painted(shown.photo, shown.names, None))
+    painted = np.asarray(figure.painted(shown.photo, shown.names, figure.Mask("", labels)))
+    assert np.array_equal(painted[:, :60], photo[:, :60])
+    assert (painted[:, 70:].astype(int) != photo[:, 70:]).any(-1).mean() > 0.9
+
+
+def test_the_small_form_has_title_words_method_and_address() -> None:
+    drawn = figure.draw(replace(values(), foot="gclip.example/?words=cat"), small=True)
+    assert len(drawn.axes) == 2
+    for text in ("cat, dog, sofa, wall", "GCLIP (AMF + CS)", "gclip.example/?words=cat"):
+        assert text in texts(drawn)
+
+
+def test_a_planted_channel_is_a_simulation_and_its_repair_is_shown() -> None:
+    shown = values(planted=True)
+    assert (shown.norms.before != shown.norms.after).sum() == 1
+    written = texts(figure.draw(shown))
+    assert "simulation: channel 7 × 200 planted in blocks 7 to 11" in written
+    assert "CS scales it to an ordinary norm" in written
+    assert "CS changes nothing" in texts(figure.draw(values()))
+
+
+def test_a_method_without_fusion_has_no_maps_of_blocks() -> None:
+    segmenter = Segmenter(tiny_backbone(), short_side=32, templates="plain")
+    shown = figure.values_of(segmenter, picture(64, 64), WORDS, METHODS["maskclip"])
+    assert len(figure.draw(shown).axes) == 3 + 1 + 1
+
+
+@pytest.mark.parametrize(
+    "words", ["$cat$ & <b>", "猫", "a" * 200, ", ".join(map(chr, range(97, 123)))]
+)
+def test_any_words_are_drawn(words: str) -> None:
+    drawn = figure.draw(values(words=words))
+    assert figure.saved(drawn, "png", dpi=40).startswith(b"\x89PNG")
+    assert "\u732b" not in texts(drawn)
+
+
+def test_text_stays_text_in_vector_files_and_equal_figures_are_equal_files() -> None:
+    drawn = figure.draw(values())
+    svg = figure.saved(drawn, "svg").decode()
+    assert "Last block" in svg
+    pdf = figure.saved(drawn, "pdf")
+    assert pdf.startswith(b"%PDF")
+    assert b"/Type3" not in pdf
+    assert pdf == figure.saved(figure.draw(values()), "pdf")
+
+
+def test_the_command_writes_a_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture(64, 80).save(tmp_path / "photo.png")
+    command = [str(tmp_path / "photo.png"), "--words", "cat, wall", "--out"]
+    assert figure.main([*command, str(tmp_path / "f.png"), "--small"]) == 0
+    image = Image.open(io.BytesIO((tmp_path / "f.png").read_bytes()))
+    assert image.width == 1200
+    assert figure.main([*command, str(tmp_path / "f.doc")]) == 2
+    assert "ends in .pdf, .svg or .png was expected, but f.doc came" in capsys.readouterr().err

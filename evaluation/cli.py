@@ -27,6 +27,7 @@ from gclip_core.backbone import Backbone
 from gclip_core.errors import BackboneError, GclipError
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_choice
+from gclip_core.refine import REFINEMENTS
 from gclip_core.registry import BACKBONES
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Vocabulary
@@ -91,7 +92,7 @@ def _evaluate_share(
     if threshold is None:
         threshold = entry.threshold if entry else 0.0
     rows = _rows(args, backbone.n_blocks)
-    experiment = Experiment(segmenter, dataset, rows, _words(args), threshold)
+    experiment = Experiment(segmenter, dataset, rows, _words(args), threshold, args.refine)
     is_first = share[0] == 0  # only the first process prints
     for note in _unknown_words(segmenter, dataset) if is_first else ():
         print(f"note: {note}", file=sys.stderr)
@@ -240,6 +241,12 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--stride", type=int, help="pixels")
     how.add_argument(
         "--threshold", type=float, help="probability below which a pixel is background"
+    )
+    how.add_argument(
+        "--refine",
+        default="none",
+        choices=list(REFINEMENTS),
+        help="how edges follow the image (default: none, as in the papers)",
     )
     how.add_argument("--templates", default="imagenet80", choices=list(TEMPLATES))
     how.add_argument("--logit-scale", type=float, default=40.0)

@@ -19,7 +19,8 @@ class Experiment:
 
     ``words`` is the rule for the classes of each image
     (:func:`evaluation.queries.queried_classes`). Pixels whose probability is below ``threshold``
-    become the data set's background class.
+    become the data set's background class. ``refine`` is a name of
+    :data:`gclip_core.refine.REFINEMENTS`.
     """
 
     segmenter: Segmenter
@@ -27,6 +28,7 @@ class Experiment:
     rows: tuple[Row, ...]
     words: str = "all"
     threshold: float = 0.0
+    refine: str = "none"
 
     def as_json(self) -> dict[str, Any]:
         """The settings as plain data; blocks count from 1.
@@ -45,6 +47,7 @@ class Experiment:
             "words": self.words,
             "background": dataset.background,
             "threshold": self.threshold,
+            "refine": self.refine,
             "backbone": backbone.name,
             "backbone_title": backbone.title,
             "weights": backbone.digest,

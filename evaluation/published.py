@@ -65,6 +65,7 @@ def comparable(settings: Mapping[str, Any], method: Mapping[str, Any]) -> str | 
         return None
     wanted = result.settings[dataset]
     common = {"backbone": BACKBONE, "planted": [], "words": "all", "templates": "imagenet80"}
+    common["refine"] = "none"
     given = {**settings, "background_words": len(settings["classes"][0]["phrases"])}
     if any(given.get(name) != value for name, value in (common | wanted).items()):
         return None

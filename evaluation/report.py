@@ -16,6 +16,7 @@ from evaluation.rows import PARTS
 from evaluation.tally import Tally, write_atomically
 from gclip_core.methods import METHODS
 from gclip_core.numbering import named
+from gclip_core.refine import find_refinement
 
 FILE = "result.json"
 BASE = "ClearCLIP"
@@ -190,8 +191,10 @@ def _headline(tally: Tally) -> str:
     images = f"{n:,} images" if tally.complete else f"{n:,} of {total:,} images"
     rate = f", {tally.seconds / n:.2f} s each" if n and tally.seconds else ""
     words = "all classes" if s["words"] == "all" else f"words: {s['words']}"
+    entry = find_refinement(s["refine"])
+    refine = "" if entry.coefficients is None else f" · refined: {entry.title}"
     planted = "".join(f" · {simulation(**plant)}" for plant in s["planted"])
-    return f"{s['title']} · {s['backbone_title']} · {images}{rate} · {words}{planted}"
+    return f"{s['title']} · {s['backbone_title']} · {images}{rate} · {words}{refine}{planted}"
 
 
 def _compared(scored: list[Line]) -> list[list[str]]:

@@ -9,6 +9,7 @@ import numpy as np
 import open_clip
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from tqdm import tqdm
 
 from evaluation import metric
@@ -20,7 +21,8 @@ from evaluation.queries import queried_classes
 from evaluation.rows import computation
 from evaluation.shares import Share
 from evaluation.tally import Tally, resume
-from gclip_core.types import Encoded, Method, Vocabulary
+from gclip_core.refine import refined
+from gclip_core.types import Method, Vocabulary
 from gclip_core.version import __version__
 
 SAVE_EVERY_S = 30.0
@@ -59,7 +61,7 @@ def run(
         for index in left:
             begun, sample = time.monotonic(), dataset.samples[index]
             image, truth = sample.load()
-            counts = count_image(experiment, sample, segmenter.encode(image), truth)
+            counts = count_image(experiment, sample, image, truth)
             miou = np.array([metric.scores(row).miou for row in counts])
             tally.add(index, counts, miou, time.monotonic() - begun)
             bar.update()
@@ -73,9 +75,9 @@ def run(
 
 
 def count_image(
-    experiment: Experiment, sample: Sample, encoded: Encoded, truth: NDArray[np.int16]
+    experiment: Experiment, sample: Sample, image: Image.Image, truth: NDArray[np.int16]
 ) -> Counts:
-    """Confusion matrices of every row on one encoded image, (rows, C, C+1); ``truth`` is (H, W)."""
+    """Confusion matrices of every row on one image, (rows, C, C+1); ``truth`` is (H, W)."""
     segmenter = experiment.segmenter
     classes, background = experiment.dataset.classes, experiment.dataset.background
     words = queried_classes(truth, classes, experiment.words, sample.name, background)
@@ -84,6 +86,7 @@ def count_image(
     vocabulary = Vocabulary(tuple(classes[c].phrases for c in words))
     # The last entry is for label -1: a pixel below the threshold.
     table = np.array([*words, IGNORE if background is None else background], np.int16)
+    encoded = segmenter.encode(image)
     suppressed = {None: encoded}  # the upper blocks run once for each suppression
     counted: dict[Method, Counts] = {}
     for row in experiment.rows:
@@ -95,6 +98,7 @@ def count_image(
         segmentation = segmenter.segment(
             suppressed[suppression], vocabulary, row.method, threshold=experiment.threshold
         )
+        segmentation = refined(segmentation, image, experiment.refine, bounded=False)
         labels = table[segmentation.labels.cpu().numpy()]
         if labels.shape != truth.shape:
             raise EvaluationError(

@@ -48,8 +48,14 @@ def apply(
         if method.ffn:
             z = z + blocks.ffn(last, z, W2)
         z = z[:, 1:]
-    patches = blocks.normalised(visual.ln_post, z) @ visual.proj
-    return F.normalize(patches.float(), dim=-1)
+    return projected(visual, z)
+
+
+def projected(visual: nn.Module, patches: Tensor) -> Tensor:
+    """Patch tokens (..., N, D) through ``ln_post`` and the projection: (..., N, E) float32,
+    L2-normalised."""
+    embeddings = blocks.normalised(visual.ln_post, patches) @ visual.proj
+    return F.normalize(embeddings.float(), dim=-1)
 
 
 def attention_matrix(

@@ -49,8 +49,8 @@ def scores(logits: Tensor, owner: Sequence[int], size: Grid) -> Tensor:
     With synonyms or hidden words the scores of a pixel sum to less than 1.
     """
     out = torch.empty(max(owner) + 1, *size)
-    for rows, columns in _tiles(logits, size):
-        tile = _interpolated(logits, rows, columns).softmax(dim=0)
+    for rows, columns in tiles(logits, size):
+        tile = interpolated(logits, rows, columns).softmax(dim=0)
         out[:, rows.pixels, columns.pixels] = per_class(tile, owner)
     return out
 
@@ -64,12 +64,12 @@ def labels(logits: Tensor, owner: Sequence[int], size: Grid, threshold: float = 
     classes = torch.tensor(owner, dtype=torch.int16)
     parts = _parts(logits, size)
     can_win = _can_win(logits, parts, threshold)
-    for rows, columns in _tiles(logits, size, parts):
+    for rows, columns in tiles(logits, size, parts):
         entries = can_win[:, rows.cells, columns.cells].flatten(1).any(1).nonzero()[:, 0]
         if len(entries) == 1 and not threshold:
             out[rows.pixels, columns.pixels] = classes[entries]
             continue
-        tile = _interpolated(logits[entries], rows, columns)
+        tile = interpolated(logits[entries], rows, columns)
         best, entry = tile.max(dim=0)
         index = classes[entries][entry]
         if threshold > 0:
@@ -103,7 +103,7 @@ def _can_win(logits: Tensor, parts: int, threshold: float) -> Tensor:
 def scores_at(logits: Tensor, owner: Sequence[int], size: Grid, row: int, column: int) -> Tensor:
     """The scores of one pixel of an image of ``size``: (classes,) float32."""
     strips = map(_strip, logits.shape[1:], size, (row, column), (row + 1, column + 1))
-    return per_class(_interpolated(logits, *strips).softmax(dim=0), owner)[:, 0, 0]
+    return per_class(interpolated(logits, *strips).softmax(dim=0), owner)[:, 0, 0]
 
 
 def per_class(entries: Tensor, owner: Sequence[int]) -> Tensor:
@@ -141,7 +141,7 @@ def _strip(n: int, length: int, start: int, stop: int, parts: int = 1) -> _Strip
     return _Strip(slice(start, stop), slice(first, last + 1), mixing, cells)
 
 
-def _tiles(logits: Tensor, size: Grid, parts: int = 1) -> Iterable[tuple[_Strip, _Strip]]:
+def tiles(logits: Tensor, size: Grid, parts: int = 1) -> Iterable[tuple[_Strip, _Strip]]:
     """Rows and columns of the square tiles that cover ``size``."""
     side = max(1, min(TILE_SIDE, isqrt(TILE_ELEMENTS // len(logits))))
     rows, columns = (
@@ -151,6 +151,6 @@ def _tiles(logits: Tensor, size: Grid, parts: int = 1) -> Iterable[tuple[_Strip,
     return product(rows, columns)
 
 
-def _interpolated(logits: Tensor, rows: _Strip, columns: _Strip) -> Tensor:
+def interpolated(logits: Tensor, rows: _Strip, columns: _Strip) -> Tensor:
     """Logits of pixels, (entries, rows, columns): two products, twice as fast as gathering."""
     return rows.mixing @ logits[:, rows.points, columns.points] @ columns.mixing.T

@@ -22,6 +22,7 @@ from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS, find_method, gclip
 from gclip_core.numbering import block_choice, block_numbers
 from gclip_core.palette import indexed, table
+from gclip_core.refine import REFINEMENTS
 from gclip_core.registry import BACKBONES, BUILT_IN
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Method, Segmentation, Vocabulary
@@ -91,7 +92,13 @@ def _run(options: argparse.Namespace) -> int:
             picture = images.check(task.image)
             encoded = segmenter.encode(picture)
             result = segmenter.segment(
-                encoded, words or segmenter.suggest(encoded), method, options.threshold, rest
+                encoded,
+                words or segmenter.suggest(encoded),
+                method,
+                options.threshold,
+                rest,
+                refine=options.refine,
+                picture=picture,
             )
             _save(task, picture, result)
         except (GclipError, OSError) as error:
@@ -135,6 +142,13 @@ def _parser() -> argparse.ArgumentParser:
         default=Path("out"),
         metavar="DIR",
         help="the folder for the files, default out; no input file is ever overwritten",
+    )
+    parser.add_argument(
+        "--refine",
+        default="guided",
+        choices=REFINEMENTS,
+        help="how the edges of a mask follow the image: 'guided' (guided filter, the default), "
+        "'pamr', or 'none', as in the papers",
     )
     parser.add_argument("--threshold", type=float, default=0.0, help="score from 0 (off) to 1")
     _add_method_options(parser)
@@ -291,6 +305,7 @@ def _save(task: Task, picture: images.Image.Image, result: Segmentation) -> None
         "areas": dict(zip(names, result.areas(), strict=True)),
         "rest": {"area": result.rest_area(), "words": result.hidden},
         "method": result.method.name,
+        "refine": result.refined,
         "amf_blocks": block_numbers(result.report.fusion.blocks),
         "amf_reason": result.report.fusion.reason,
         "cs_blocks": block_numbers(result.report.suppressed),

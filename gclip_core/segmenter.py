@@ -25,6 +25,7 @@ from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError, MethodError
 from gclip_core.methods import METHODS, checked
 from gclip_core.numbering import check_index
+from gclip_core.refine import find_refinement, refined
 from gclip_core.tables import find
 from gclip_core.types import (
     DenseFeatures,
@@ -112,6 +113,8 @@ class Segmenter:
         threshold: float = 0.0,
         rest: str | Iterable[str] = "none",
         rest_weight: float = masks.REST_WEIGHT,
+        refine: str = "none",
+        picture: images.Source | None = None,
     ) -> Segmentation:
         """Finds the class of each pixel among ``words`` (a list, or text as a person types it).
 
@@ -120,6 +123,10 @@ class Segmenter:
         ``rest_weight`` from 0 to 1 weakens their logits (:func:`masks.weaken`). A pixel gets no
         class if a hidden word fits it best, or if the best score is under ``threshold``.
 
+        ``refine`` is a name of :data:`refine.REFINEMENTS`: edges then follow the image. For an
+        encoding, this needs ``picture``, the image that was encoded. If it would take too long, the
+        mask is plain, and its ``notes`` tell so.
+
         Raises:
             GclipError: the image, the words or the method's settings cannot be used.
         """
@@ -127,11 +134,15 @@ class Segmenter:
         _check_between("rest_weight", rest_weight, 0, 1)
         method = checked(method)
         parsed = self.read_words(words, rest)
+        refining = find_refinement(refine).coefficients is not None
+        if refining:
+            picture = _picture(image if picture is None else picture)
+            image = image if isinstance(image, Encoded) else picture
         encoded = self._encoded(image)
         mean = self._mean_features(encoded, method)
         logits = (self.logit_scale * (parsed.text @ mean.T)).unflatten(1, encoded.grid)
         logits = masks.weaken(logits, len(parsed.hidden), rest_weight)
-        return Segmentation(
+        result = Segmentation(
             labels=masks.labels(logits, parsed.owner, encoded.image_size, threshold),
             logits=logits,
             vocabulary=parsed.classes,
@@ -141,8 +152,45 @@ class Segmenter:
             hidden=parsed.hidden,
             unknown=parsed.unknown,
             notes=parsed.notes,
+            resized=encoded.resized,
+            threshold=threshold,
             _scores=partial(masks.scores, logits, parsed.owner, encoded.resized),
         )
+        return refined(result, picture, refine) if refining else result
+
+    @torch.no_grad()
+    def labels_by_block(
+        self,
+        encoded: Encoded,
+        words: Words,
+        method: Method | None = None,
+        rest: str | Iterable[str] = "none",
+        rest_weight: float = masks.REST_WEIGHT,
+    ) -> Tensor:
+        """The class of each patch from the output of every block: (L, h, w) int16, -1 for hidden.
+
+        The patch tokens after each block but the last go through ``ln_post`` and the projection, as
+        if it were the last (a logit lens). The last entry is ``method``'s own last block. All come
+        from the encoding of the whole image as one window, with ``method``'s CS. Words are those of
+        :meth:`segment`.
+
+        Raises:
+            GclipError: the words or the method's settings cannot be used.
+        """
+        _check_between("rest_weight", rest_weight, 0, 1)
+        method = checked(method)
+        parsed = self.read_words(words, rest)
+        source = self.suppress(self._single(encoded), method)
+        tokens = torch.stack([x[1:] for x in source.inputs[1:]])
+        features = last_block.projected(self.backbone.visual, tokens).cpu()
+        last = self._mean_features(source, method)
+        owner = torch.tensor(parsed.owner, dtype=torch.int16)
+
+        def labels(patches: Tensor) -> Tensor:
+            logits = (self.logit_scale * (parsed.text @ patches.T)).unflatten(1, source.grid)
+            return owner[masks.weaken(logits, len(parsed.hidden), rest_weight).argmax(0)]
+
+        return torch.stack([labels(patches) for patches in (*features, last)])
 
     def suggest(
         self, image: images.Source | Encoded, most: int = 5, strict: bool = True
@@ -343,6 +391,15 @@ class Segmenter:
         """The blocks whose attention is fused, and why."""
         n, default = self.backbone.n_blocks, self.backbone.amf_blocks
         return amf.fused_blocks(fusion, n, default, lambda b: self.received(source, [b])[0])
+
+
+def _picture(image: images.Source | Encoded) -> images.Image.Image:
+    if isinstance(image, Encoded):
+        raise GclipError(
+            "A refinement of an encoded image needs the image itself, but none came. Pass it as "
+            "picture=…"
+        )
+    return images.check(image)
 
 
 def _check_count(what: str, value: object) -> None:

@@ -355,6 +355,8 @@ class Segmentation:
     w) float32 have an entry for each phrase and each word of ``hidden``, the words for the rest of
     the image. ``owner`` is the class of each entry, -1 for hidden words. ``unknown`` are phrases
     that a backbone with a known vocabulary was not trained on. ``notes`` are sentences for people.
+    ``resized`` is the size that was encoded, in pixels, and ``threshold`` that of the labels.
+    ``refined`` names the refinement of labels and scores (:mod:`gclip_core.refine`), or is "none".
     """
 
     labels: Tensor
@@ -366,7 +368,10 @@ class Segmentation:
     hidden: tuple[str, ...]
     unknown: tuple[str, ...]
     notes: tuple[str, ...]
+    resized: Grid
+    threshold: float
     _scores: Callable[[], Tensor] = field(repr=False)
+    refined: str = "none"
 
     @cached_property
     def scores(self) -> Tensor:

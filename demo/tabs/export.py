@@ -336,7 +336,7 @@ def command_line(question: Question, picture: str) -> str:
     if not same or _method(settings) != _method(usual) or page != alone:
         return ""
     words = ["python", "-m", "gclip_core.segment", picture, "--words", settings.words]
-    words += ["--rest", question.rest, "--backbone", settings.backbone]
+    words += ["--rest", question.rest, "--refine", "none", "--backbone", settings.backbone]
     words += ["--method", settings.method]
     for name in COMMAND_OPTIONS:
         if getattr(settings, name) != getattr(usual, name):

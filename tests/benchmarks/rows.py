@@ -15,6 +15,7 @@ from torch import nn
 
 from evaluation.photos import star_photos
 from gclip_core import METHODS, Segmenter, gclip, load_backbone, plant_channel
+from gclip_core.refine import REFINEMENTS, refined
 from gclip_core.registry import OPENAI_MEAN, OPENAI_STD
 from gclip_core.types import Encoded, Vocabulary
 from tests.benchmarks import usual
@@ -225,6 +226,27 @@ def methods(bench: Bench) -> list[Row]:
     ]
 
 
+def refinements(bench: Bench) -> list[Row]:
+    """Edges that follow the picture, beyond the plain mask: five words and the background."""
+    segmenter = Segmenter(load_backbone("built-in"))
+    rows = []
+    for size, goals in (((480, 640), (0.06, 0.35)), ((2000, 2000), (0.4, 0.4))):
+        shown = picture(*size)
+        encoded = segmenter.encode(shown)
+        plain = segmenter.segment(encoded, WORDS[:5], rest="background")
+        names = [name for name in REFINEMENTS if name != "none"]
+        whole, *seconds = medians(
+            partial(segmenter.segment, encoded, WORDS[:5], rest="background"),
+            *(partial(refined, plain, shown, name) for name in names),
+            repeats=bench.repeats,
+        )
+        for name, extra, goal in zip(names, seconds, goals, strict=True):
+            what = f"edges, {REFINEMENTS[name].title}, {size[1]} × {size[0]}"
+            note = f"{extra / whole:.1f} × the plain mask of a kept encoding, {_time(whole)}"
+            rows.append(at_most(what, extra, goal, "s", note))
+    return rows
+
+
 def page(bench: Bench) -> list[Row]:
     """The page with the built-in model, in wall-clock time: the server has all threads."""
     from tests.benchmarks.page import measure
@@ -239,4 +261,6 @@ def page(bench: Bench) -> list[Row]:
     ]
 
 
-SECTIONS = {section.__name__: section for section in (text, image, toggles, methods, page)}
+SECTIONS = {
+    section.__name__: section for section in (text, image, toggles, methods, refinements, page)
+}

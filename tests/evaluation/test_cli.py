@@ -146,3 +146,15 @@ def test_an_error_is_one_sentence_without_a_traceback(
     assert any(line.startswith("error: ") for line in error.splitlines())
     assert expected in error
     assert "Traceback" not in error
+
+
+def test_refined_masks_are_counted_and_named(capsys: pytest.CaptureFixture[str]) -> None:
+    counts = {}
+    for refine in ("none", "guided"):
+        command = [*PHOTOS, "--n", "3", "--methods", "clearclip", "--refine", refine]
+        assert main([*command, "--out", refine]) == 0
+        assert ("refined: guided filter" in capsys.readouterr().out) == (refine == "guided")
+        assert result(refine)["settings"]["refine"] == refine
+        counts[refine] = Tally.load(Path(refine)).counts
+    assert counts["none"].sum() == counts["guided"].sum()
+    assert (counts["none"] != counts["guided"]).any()

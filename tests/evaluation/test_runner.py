@@ -78,12 +78,11 @@ def test_a_pixel_below_the_threshold_is_background() -> None:
     settings = tiny_run(1)
     dataset = replace(settings.dataset, background=2)
     image, truth = dataset.samples[0].load()
-    encoded = settings.segmenter.encode(image)
     under = replace(settings, dataset=dataset, threshold=1.0)
-    counts = runner.count_image(under, dataset.samples[0], encoded, truth)
+    counts = runner.count_image(under, dataset.samples[0], image, truth)
     assert counts[0][:, 2].sum() == truth.size
     without = replace(settings, threshold=1.0)
-    counts = runner.count_image(without, dataset.samples[0], encoded, truth)
+    counts = runner.count_image(without, dataset.samples[0], image, truth)
     assert counts[0][:, -1].sum() == truth.size
 
 
@@ -159,6 +158,5 @@ def test_every_sweep_runs_on_a_real_tower(name: str) -> None:
     segmenter, sample = settings.segmenter, settings.dataset.samples[0]
     rows = sweep_rows(name, gclip, segmenter.backbone.n_blocks, 2)
     image, truth = sample.load()
-    encoded = segmenter.encode(image)
-    counts = runner.count_image(replace(settings, rows=rows), sample, encoded, truth)
+    counts = runner.count_image(replace(settings, rows=rows), sample, image, truth)
     assert (counts.sum((1, 2)) == truth.size).all()

@@ -44,12 +44,21 @@ def run(photo: Path, *options: str) -> tuple[np.ndarray, dict[str, Any]]:
 @pytest.mark.parametrize("threshold", [0.0, 0.9])
 def test_a_mask_is_the_library_s_labels_and_no_class_is_255(photo: Path, threshold: float) -> None:
     words = "cat, dog, person"
-    options = ("--method", "clearclip", "--threshold", str(threshold))
+    options = ("--method", "clearclip", "--threshold", str(threshold), "--refine", "none")
     mask, _ = run(photo, "--words", words, *options)
     segmenter = Segmenter(small())
     labels = segmenter.segment(photo, words, METHODS["clearclip"], threshold).labels.numpy()
     assert bool((labels < 0).any()) == bool(threshold)
     assert np.array_equal(mask, np.where(labels < 0, 255, labels))
+
+
+def test_edges_follow_the_photo_unless_it_is_told_otherwise(photo: Path) -> None:
+    words = "cat, dog, person"
+    for options, refine in (((), "guided"), (("--refine", "pamr"), "pamr")):
+        mask, summary = run(photo, "--words", words, *options)
+        assert summary["refine"] == refine
+        labels = Segmenter(small()).segment(photo, words, refine=refine).labels.numpy()
+        assert np.array_equal(mask, labels)
 
 
 def test_summary_counts_blocks_from_one(photo: Path) -> None:

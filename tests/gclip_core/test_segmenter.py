@@ -533,3 +533,34 @@ class TestSettings:
         monkeypatch.setattr(encoder.blocks, "block_inputs", full)
         with pytest.raises(GclipError, match="memory of cpu is too full"):
             face.suppress(encoded, gclip(cs_blocks=[3]))
+
+
+@pytest.mark.parametrize("name", ["clip", "gclip"])
+def test_labels_by_block_end_with_the_mask_s_own(name: str) -> None:
+    """The last entry is the method's; earlier ones are what a tower of fewer blocks would label."""
+    model = segmenter(tiny_backbone(), short_side=32)
+    encoded = model.encode(picture(40, 56))
+    method = METHODS[name]
+    by_block = model.labels_by_block(encoded, ["cat", "dog", "sofa"], method, "background")
+    assert by_block.shape == (model.backbone.n_blocks, *encoded.grid)
+    result = model.segment(encoded, ["cat", "dog", "sofa"], method, rest="background")
+    owner = torch.tensor(result.owner)
+    assert torch.equal(by_block[-1].long(), owner[result.logits.argmax(0)])
+
+
+def test_the_labels_of_a_block_are_those_of_a_tower_that_ends_there() -> None:
+    model = segmenter(tiny_backbone(), short_side=32)
+    encoded = model.encode(picture(40, 56))
+    words = ["cat", "dog", "sofa"]
+    by_block = model.labels_by_block(encoded, words)
+    visual, text = model.backbone.visual, model.embed_words(words)
+    for block in range(model.backbone.n_blocks - 1):
+        output = visual.transformer.resblocks[block](encoded.inputs[block][None])[0, 1:]
+        cosines = F.normalize(visual.ln_post(output) @ visual.proj, dim=-1) @ text.T
+        best = cosines.topk(2, dim=1)
+        clear = (best.values[:, 0] - best.values[:, 1] > 1e-5).view(encoded.grid)
+        assert torch.equal(best.indices[:, 0].view(encoded.grid)[clear], by_block[block][clear])
+    with_windows = segmenter(model.backbone, short_side=32, window=24, stride=8).encode(
+        picture(40, 56)
+    )
+    assert torch.equal(model.labels_by_block(with_windows, words), by_block)

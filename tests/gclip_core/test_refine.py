@@ -1,0 +1,310 @@
+"""Refinements against naive twins in float64, and what holds for every picture."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from torch import Tensor
+
+from evaluation.photos import star_photos
+from gclip_core import GclipError, Segmentation, Segmenter, refine
+from gclip_core.refine import REFINEMENTS, refined
+from gclip_core.types import Grid
+from tests.models import picture, tiny_backbone
+
+NAMES = [name for name in REFINEMENTS if name != "none"]
+WORDS = "cat, dog, sofa; couch, wall"
+
+
+def segmented(image: Image.Image, words: str = WORDS, **options: Any) -> Segmentation:
+    settings = {"short_side": 32, "templates": "plain", "logit_scale": 100, "max_tokens": 256}
+    return Segmenter(tiny_backbone(), **settings).segment(image, words, **options)
+
+
+def spread(result: Segmentation) -> Segmentation:
+    """The result with random logits, so that every class, and hidden words, get pixels."""
+    generator = torch.Generator().manual_seed(1)
+    logits = 3 * torch.randn(result.logits.shape, generator=generator)
+    labels = bilinear(logits, result.labels.shape).argmax(0)
+    return replace(result, logits=logits, labels=torch.tensor(result.owner)[labels])
+
+
+def bilinear(maps: Tensor, size: Grid) -> Tensor:
+    """(..., h, w) at another size."""
+    flat = maps.reshape(1, -1, *maps.shape[-2:])
+    return F.interpolate(flat, size=size, mode="bilinear").view(*maps.shape[:-2], *size)
+
+
+def naive_scores(result: Segmentation, size: Grid) -> Tensor:
+    """Softmax over entries, maximum over synonyms and over hidden words, in float64."""
+    entries = bilinear(result.logits.double(), size).softmax(0)
+    owner = torch.tensor(result.owner)
+    classes = [*range(len(result.vocabulary)), *([-1] if result.hidden else [])]
+    return torch.stack([entries[owner == c].amax(0) for c in classes])
+
+
+def naive_colours(image: Image.Image, size: Grid) -> Tensor:
+    resized = image.resize(size[::-1], Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.asarray(resized) / 255.0).permute(2, 0, 1)
+
+
+def naive_guided(guide: Tensor, scores: Tensor, radius: int, cell: int) -> Tensor:
+    """Ridge regressions in windows of cells, by least squares on all their pixels: (C, 4, ...)."""
+    rows, columns = (n // cell for n in guide.shape[1:])
+
+    def window(row: int, column: int, unit: int) -> tuple[slice, slice]:
+        low = max(0, row - radius) * unit, max(0, column - radius) * unit
+        return (
+            slice(low[0], min(rows, row + radius + 1) * unit),
+            slice(low[1], min(columns, column + radius + 1) * unit),
+        )
+
+    local = torch.empty(len(scores), 4, rows, columns, dtype=torch.float64)
+    for row in range(rows):
+        for column in range(columns):
+            at = (slice(None), *window(row, column, cell))
+            colours, targets = guide[at].flatten(1), scores[at].flatten(1)
+            centred = colours - colours.mean(1, keepdim=True)
+            ridge = refine.EPSILON * torch.eye(3, dtype=torch.float64)
+            matrix = centred @ centred.T / colours.shape[1] + ridge
+            shared = targets @ centred.T / colours.shape[1]
+            weights = torch.linalg.solve(matrix, shared.T).T
+            local[:, :3, row, column] = weights
+            local[:, 3, row, column] = targets.mean(1) - weights @ colours.mean(1)
+    means = torch.empty_like(local)
+    for row in range(rows):
+        for column in range(columns):
+            inside = local[(slice(None), slice(None), *window(row, column, 1))]
+            means[:, :, row, column] = inside.mean((-2, -1))
+    return means
+
+
+def naive_pamr(guide: Tensor, scores: Tensor) -> Tensor:
+    """PAMR pixel by pixel."""
+    height, width = guide.shape[1:]
+    around = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)]
+
+    def seen(row: int, column: int, centre: bool) -> list[tuple[int, int]]:
+        return [
+            (min(max(row + y * d, 0), height - 1), min(max(column + x * d, 0), width - 1))
+            for d in refine.DILATIONS
+            for y, x in around
+            if centre or (y, x) != (0, 0)
+        ]
+
+    for _ in range(refine.STEPS):
+        out = torch.empty_like(scores)
+        for row in range(height):
+            for column in range(width):
+                every = torch.stack([guide[:, y, x] for y, x in seen(row, column, True)])
+                others = seen(row, column, False)
+                colours = torch.stack([guide[:, y, x] for y, x in others])
+                apart = (colours - guide[:, row, column]).abs() / (1e-8 + 0.1 * every.std(0))
+                weights = (-apart.mean(1)).softmax(0)
+                near = torch.stack([scores[:, y, x] for y, x in others])
+                out[:, row, column] = (weights[:, None] * near).sum(0)
+        scores = out
+    return scores
+
+
+@pytest.mark.parametrize("rest", ["none", ["tree", "sky"]])
+def test_the_guided_filter_is_a_regression_in_every_window(rest: str | list[str]) -> None:
+    """In float64 by least squares; interpolated, and applied to the colours of the picture."""
+    image = picture(37, 52)
+    result = spread(segmented(image, rest=rest))
+    size = 36, 52
+    guide, radius = naive_colours(image, size), 1
+    coefficients = bilinear(
+        naive_guided(guide, naive_scores(result, size), radius, refine.CELL), (37, 52)
+    )
+    colours = naive_colours(image, (37, 52))
+    expected = (coefficients[:, :3] * colours).sum(1) + coefficients[:, 3]
+    best = expected.topk(2, dim=0)
+    clear = best.values[0] - best.values[1] > 1e-4
+    labels = refined(result, image, "guided").labels.long()
+    n = len(result.vocabulary)
+    assert torch.equal(labels[clear], best.indices[0].where(best.indices[0] < n, -1)[clear])
+    assert clear.float().mean() > 0.9
+    assert (labels != result.labels).float().mean() > 0.01
+
+
+def test_the_scores_of_a_guided_mask_are_regressions_too() -> None:
+    image = picture(37, 52)
+    result = segmented(image)
+    guide = naive_colours(image, (36, 52))
+    coefficients = naive_guided(guide, naive_scores(result, (36, 52)), 1, refine.CELL)
+    coefficients = bilinear(coefficients, result.resized)
+    colours = naive_colours(image, result.resized)
+    expected = (coefficients[:, :3] * colours).sum(1) + coefficients[:, 3]
+    assert torch.allclose(refined(result, image, "guided").scores.double(), expected, atol=1e-4)
+
+
+def test_pamr_is_a_weighted_mean_of_neighbours_pixel_by_pixel(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(refine, "STEPS", 2)
+    image = picture(37, 52)
+    result = segmented(image)
+    guide = naive_colours(image, result.resized)
+    expected = naive_pamr(guide, naive_scores(result, result.resized))
+    found = refined(result, image, "pamr")
+    assert torch.allclose(found.scores.double(), expected, atol=1e-5)
+    best = bilinear(expected, (37, 52)).topk(2, dim=0)
+    clear = best.values[0] - best.values[1] > 1e-4
+    assert torch.equal(found.labels.long()[clear], best.indices[0][clear])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_an_edge_in_the_picture_scores_are_only_smoothed(name: str) -> None:
+    """One colour tells nothing: the coefficients of colours are 0, and scores are means."""
+    image = Image.new("RGB", (60, 44), (120, 7, 200))
+    result = segmented(picture(44, 60))
+    found = refined(result, image, name)
+    assert found.scores.isfinite().all()
+    low, high = result.scores.amin((1, 2)), result.scores.amax((1, 2))
+    assert (found.scores.amin((1, 2)) >= low - 1e-4).all()
+    assert (found.scores.amax((1, 2)) <= high + 1e-4).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_equal_scores_stay_equal(name: str) -> None:
+    """Of every picture: a constant is fitted by the constant term alone."""
+    image = picture(44, 60)
+    result = segmented(image)
+    flat = replace(result, logits=torch.zeros_like(result.logits))
+    assert torch.allclose(refined(flat, image, name).scores, torch.tensor(0.2), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_class_gets_every_pixel(name: str) -> None:
+    image = picture(44, 60)
+    assert (refined(segmented(image, "cat"), image, name).labels == 0).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("size", [(1, 5000), (5000, 1), (1, 1), (2, 3)])
+def test_strips_and_single_pixels(name: str, size: Grid) -> None:
+    image = picture(*size)
+    found = refined(segmented(image, rest="background"), image, name)
+    assert found.labels.shape == size
+    assert found.scores.isfinite().all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_order_of_words_does_not_matter(name: str) -> None:
+    image = picture(44, 60)
+    plain = spread(segmented(image, "cat, dog, wall"))
+    turned = replace(plain, logits=plain.logits[[2, 0, 1]])
+    labels, others = (refined(result, image, name).labels for result in (plain, turned))
+    assert (labels == torch.tensor([2, 0, 1])[others.long()]).float().mean() > 0.999
+    assert len(labels.unique()) == 3
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    size=st.tuples(st.integers(1, 50), st.integers(1, 50)),
+    name=st.sampled_from(NAMES),
+    black=st.booleans(),
+)
+def test_no_picture_makes_a_nan(seed: int, size: Grid, name: str, black: bool) -> None:
+    image = Image.new("RGB", size[::-1]) if black else picture(*size, seed=seed)
+    found = refined(segmented(image, rest="background"), image, name)
+    assert found.scores.isfinite().all()
+    assert found.labels.min() >= -1
+    assert found.labels.max() < 4
+
+
+def test_the_edge_of_a_mask_moves_to_the_edge_in_the_picture() -> None:
+    """A square of one colour, segmented by patches of 16 pixels that are not aligned with it."""
+    photo = star_photos()["dog"].image()
+    inside = np.zeros((320, 320), bool)
+    inside[85:235, 100:250] = True
+    image = Image.fromarray(np.where(inside[..., None], (200, 60, 40), (60, 120, 60)).astype("u1"))
+    grid = torch.from_numpy(inside).float().view(20, 16, 20, 16).mean((1, 3))
+    result = segmented(photo.resize((320, 320)), "cat, dog")
+    rough = replace(result, logits=torch.stack([8 * grid, 8 - 8 * grid]), owner=(0, 1))
+    found = refined(rough, image, "guided").labels.numpy() == 0
+    assert (found != inside).mean() < 0.002
+
+
+def test_hidden_words_and_the_threshold_take_part() -> None:
+    image = picture(44, 60)
+    plain = spread(segmented(image, "cat, dog", rest=["tree"]))
+    found = refined(plain, image, "guided")
+    assert (found.labels == -1).any()
+    strict = refined(replace(plain, threshold=0.9), image, "guided")
+    assert (strict.labels == -1).sum() > (found.labels == -1).sum()
+
+
+def test_segment_refines_an_image_or_an_encoding_with_its_picture() -> None:
+    image = picture(44, 60)
+    segmenter = Segmenter(tiny_backbone(), short_side=32, templates="plain")
+    encoded = segmenter.encode(image)
+    expected = refined(segmenter.segment(encoded, WORDS), image, "guided")
+    for source, options in ((image, {}), (encoded, {"picture": image})):
+        found = segmenter.segment(source, WORDS, refine="guided", **options)
+        assert found.refined == "guided"
+        assert torch.equal(found.labels, expected.labels)
+    assert segmenter.segment(image, WORDS).refined == "none"
+
+
+def test_too_many_words_on_too_many_pixels_stay_plain_and_say_so() -> None:
+    image = picture(44, 60)
+    plain = segmented(image)
+    size = 2000, 2000
+    large = replace(plain, labels=torch.zeros(size, dtype=torch.int16))
+    assert all(refine.is_affordable(large, name) for name in NAMES)
+    many = tuple(range(200))
+    vocabulary = replace(plain.vocabulary, classes=tuple((f"word {n}",) for n in many))
+    logits = torch.zeros(200, *plain.logits.shape[1:])
+    large = replace(large, vocabulary=vocabulary, logits=logits, owner=many)
+    result = refined(large, Image.new("RGB", size), "guided")
+    assert result.refined == "none"
+    assert torch.equal(result.labels, large.labels)
+    assert "200 words on 4.0 megapixels" in result.notes[-1]
+
+
+def test_what_cannot_be_refined_is_refused() -> None:
+    image = picture(44, 60)
+    plain = segmented(image)
+    with pytest.raises(GclipError, match="Choose one of: none, guided, pamr"):
+        refined(plain, image, "crf")
+    with pytest.raises(GclipError, match=r"44 × 60 .* was expected, but 60 × 44"):
+        refined(plain, image.rotate(90, expand=True), "guided")
+    with pytest.raises(GclipError, match="refine='none' was expected"):
+        refined(refined(plain, image, "guided"), image, "guided")
+    segmenter = Segmenter(tiny_backbone(), short_side=32, templates="plain")
+    with pytest.raises(GclipError, match="picture="):
+        segmenter.segment(segmenter.encode(image), WORDS, refine="guided")
+
+
+def test_a_cut_out_is_opaque_where_the_class_is_clear_and_soft_at_its_edge() -> None:
+    image = picture(44, 60)
+    result = spread(segmented(image, rest=["tree"]))
+    labels = refined(result, image, "guided").labels
+    for index in range(len(result.vocabulary)):
+        alpha = refine.alpha(result, image, index)
+        assert alpha.shape == labels.shape
+        assert alpha.dtype == torch.uint8
+        assert torch.equal(alpha > 127, labels == index)
+        assert ((alpha > 0) & (alpha < 255)).any()
+    plain = refine.alpha(result, image, 0, "none")
+    assert torch.equal(plain, 255 * (result.labels == 0).to(torch.uint8))
+    assert (refine.alpha(segmented(image, "cat"), image, 0) == 255).all()
+    with pytest.raises(GclipError, match="run from 0 to 3, but class 4 came"):
+        refine.alpha(result, image, 4)
+
+
+def test_the_threshold_limits_a_cut_out() -> None:
+    image = picture(44, 60)
+    result = replace(spread(segmented(image)), threshold=0.6)
+    labels = refined(result, image, "guided").labels
+    assert torch.equal(refine.alpha(result, image, 0) > 127, labels == 0)
+    assert (labels == -1).any()

@@ -1,5 +1,5 @@
 // The input column: what its Gradio events ask of the browser.
-import { isWaiting } from "./waiting.js";
+import { isOfUpload, isWaiting } from "./waiting.js";
 import { WORDS } from "./words.js";
 
 /** @typedef {import("../widgets/values").Choice} Choice */
@@ -11,6 +11,8 @@ export const input = {
   photo: null,
   /** Whether words were typed since it began. */
   typed: false,
+  /** Whether the picture that was given last is an upload; null before there is one. @type {boolean | null} */
+  isUpload: null,
   /** Opens the dialog for a file, once there is one. */
   choosePhoto: () => {},
 };
@@ -37,14 +39,21 @@ export const takeWord = (words) => {
 };
 
 /** A new picture clears the words, but not those typed while it was uploaded. @param {string} words */
-export const clearWords = (words) => (input.typed ? words : "");
+export const clearWords = (words) => {
+  input.isUpload = true;
+  return input.typed ? words : "";
+};
 
-/** Suggested words fill an empty field, unless another answer is due: these may be older. @param {string} suggested */
+/** Suggested words fill an empty field, unless they are of an earlier picture. @param {string} suggested */
 export const fillWords = async (suggested) => {
   await after(50); // by then the status line has counted this answer
   const field = /** @type {HTMLTextAreaElement} */ (document.querySelector("#words textarea"));
-  return field.value.trim() || isWaiting() ? field.value : suggested;
+  const earlier = isWaiting() || (input.isUpload ?? isOfUpload()) !== isOfUpload();
+  return field.value.trim() || earlier ? field.value : suggested;
 };
 
 /** @param {number} index */
-export const example = (index) => WORDS.examples[index][0];
+export const example = (index) => {
+  input.isUpload = false;
+  return WORDS.examples[index][0];
+};

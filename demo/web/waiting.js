@@ -3,7 +3,7 @@
 import { followAnswer, keep } from "./address.js";
 import { WORDS } from "./words.js";
 
-const queue = { heavy: false, due: 0 };
+const queue = { heavy: false, due: 0, query: "" };
 
 /** Marks the tabs: what they show belongs to the input, or not. @param {string} key @param {string | null} value */
 export const mark = (key, value) => {
@@ -15,6 +15,9 @@ export const mark = (key, value) => {
 };
 
 export const isWaiting = () => queue.due > 0;
+
+/** Whether the last answer is to a photo of the visitor's own. */
+export const isOfUpload = () => new URLSearchParams(queue.query).get("source") === "upload";
 
 /**
  * Asks for the open tab, in one of two queues: one of the texts `asked` changes. While an answer is
@@ -40,7 +43,9 @@ export const answered = ({ state, query }) => {
   mark("edited", null);
   // A removed picture does not come back with a reload.
   if (state === "none") keep("source", "upload");
-  if (query) followAnswer(query);
+  if (!query) return;
+  queue.query = query;
+  followAnswer(query);
 };
 
 /**

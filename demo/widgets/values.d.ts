@@ -197,7 +197,7 @@ export interface MethodRow {
   year?: number | string;
   citation?: string;
   summary?: string;
-  marks?: Record<string, string>;
+  marks?: string[];
   refused?: string;
   scores?: Score[];
   milliseconds?: number;

@@ -265,6 +265,7 @@ def test_compare_is_sorted_by_what_is_pressed_and_opens_a_row(stays: Page) -> No
     rows = stays.locator("#methods tbody tr:not([data-name=truth])")
     years = [int(row.locator("td").first.inner_text()) for row in rows.all()]
     assert years == sorted(years) and len(years) == 7
+    expect(rows.locator(".dot").first).to_be_visible()
     stays.locator("#methods thead button", has_text="mIoU").click()
     cells = rows.locator("td[data-column='score mIoU']").all_inner_texts()
     scores = list(map(float, cells))

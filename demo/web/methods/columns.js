@@ -8,7 +8,7 @@
  * @property {string} key of the column, for sorting and tests
  * @property {string} title
  * @property {number} [score] index among the scores
- * @property {string} [part] of a method
+ * @property {number} [part] index among the parts of a method
  * @property {boolean} [down] the largest comes first
  * @property {(row: MethodRow) => number | string} [of] what it sorts by; without, it does not
  */
@@ -27,8 +27,8 @@ export const columnsOf = ({ headers, parts, rows }) => [
     of: (/** @type {MethodRow} */ row) => row.scores?.[score].value ?? -1,
   })),
   ...parts
-    .filter((part) => rows.some((row) => row.marks?.[part]))
-    .map((part) => ({ kind: /** @type {const} */ ("part"), key: part, title: part, part })),
+    .map((title, part) => ({ kind: /** @type {const} */ ("part"), key: title, title, part }))
+    .filter(({ part }) => rows.some((row) => row.marks?.[part])),
   {
     kind: "time",
     key: "time",

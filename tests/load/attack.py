@@ -58,7 +58,7 @@ def _notes(length: int) -> bytes:
 
 
 def exif_behind_the_pixels(server: Server) -> Iterator[object]:
-    """4 GB of EXIF, of which each entry points to the same megabyte."""
+    """5 GB of EXIF: 5,000 entries point to the same megabyte."""
     png = encoded(rgb(), "PNG")
     yield _asked(server, png[:-12] + png_chunk(b"eXIf", _notes(10**6)) + png[-12:])
 

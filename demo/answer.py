@@ -23,14 +23,16 @@ from demo.host.zero_gpu import WITHOUT_GPU
 from demo.settings import MAX_CLASSES, Settings
 from demo.variants import Switches
 from evaluation import metric
-from gclip_core import vocabulary
+from gclip_core import masks, vocabulary
 from gclip_core.backbone import Backbone
 from gclip_core.errors import VocabularyError
 from gclip_core.types import (
     Grid,
     Method,
     MethodReport,
+    Overtaken,
     Segmentation,
+    UnknownPhrase,
     Vocabulary,
     class_shares,
 )
@@ -45,6 +47,7 @@ class Question:
     """A request once it is read: its ``settings`` with words, its scene, its methods.
 
     ``rest`` is the argument of :meth:`Segmenter.segment` for hidden words, which ``words`` have.
+    ``replaced`` are the unknown phrases in whose place ``words`` have the nearest known ones.
     ``switched`` are ClearCLIP without and with (AMF, CS), ``chosen`` is the method that the page's
     switches name. ``started`` is when reading began, by ``perf_counter``; ``was_encoded`` whether
     the picture's encoding was cached by then.
@@ -54,11 +57,19 @@ class Question:
     settings: Settings
     scene: Scene
     words: ParsedWords
+    replaced: tuple[UnknownPhrase, ...]
     rest: str
     switched: Mapping[Switches, Method]
     chosen: Method
     started: float
     was_encoded: bool
+
+    @property
+    def text(self) -> str:
+        """The words that are looked for, as a person would type them."""
+        if not self.replaced:
+            return self.settings.words
+        return ", ".join("; ".join(synonyms) for synonyms in self.words.classes.classes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,16 +110,15 @@ class Status:
     """How an answer was made: by which backbone (its title, and its name in the table), of how many
     patches.
 
-    ``unknown`` are typed words that the backbone never
-    met; ``no_gpu``: none was lent; ``scaled``: the (height, width) of an upload and the smaller one
-    that the page works at.
+    ``unknown`` are words that the backbone never met, and that none replaces; ``no_gpu``: none was
+    lent; ``scaled``: the (height, width) of an upload and the smaller one that the page works at.
     """
 
     title: str
     name: str
     grid: Grid
     notes: tuple[str, ...]
-    unknown: tuple[str, ...]
+    unknown: tuple[UnknownPhrase, ...]
     no_gpu: bool
     scaled: tuple[Grid, Grid] | None
 
@@ -119,8 +129,8 @@ class Answer:
 
     ``mask`` and ``report`` are those of the chosen method. ``gclip`` is the report of GCLIP with
     both switches on: which blocks AMF and CS take, whether or not they are on. ``block`` (0-based)
-    is the one whose channels are shown. ``nearest`` are unknown words, each with the nearest that
-    the backbone knows; ``more_words`` may be added.
+    is the one whose channels are shown. ``overtaken`` are known words that get hardly a pixel;
+    ``more_words`` may be added.
     """
 
     question: Question
@@ -129,7 +139,7 @@ class Answer:
     gclip: MethodReport
     grid: Grid
     block: int
-    nearest: Mapping[str, str]
+    overtaken: tuple[Overtaken, ...]
     more_words: tuple[str, ...]
     status: Status
 
@@ -151,12 +161,14 @@ def resolve(engine: Engine, request: Request) -> Question:
                 words = ", ".join(engine.suggested(scene))
         request = request.changed(words=words)
         settings, typed = request.settings, check_words(words)
+    words, replaced = _known(scene.clean.backbone, settings, typed)
     switched, rest = variants.ablations(settings), _rest(engine, scene, settings, typed)
     return Question(
         request,
         settings,
         scene,
-        scene.clean.read_words(typed, rest),
+        scene.clean.read_words(words, rest),
+        replaced,
         rest,
         switched,
         variants.chosen(settings, switched),
@@ -166,12 +178,26 @@ def resolve(engine: Engine, request: Request) -> Question:
 
 
 def _rest(engine: Engine, scene: Scene, settings: Settings, typed: Vocabulary) -> str:
-    """The argument ``rest`` of ``segment``: "background" if the model suggested all classes."""
+    """The argument ``rest`` of ``segment``: "background" for suggested words left as they are, also
+    with offered ones beside them."""
     if settings.rest != "auto" or settings.source != "upload":
         return settings.rest
-    offered = {word.casefold() for word in _offered(engine, scene)}
-    named = {name.casefold() for name in typed.names}
-    return "background" if named <= offered else settings.rest
+    with engine.turn(scene):
+        suggested = set(engine.suggested(scene))
+    named = {phrase.casefold() for phrase in typed.phrases}
+    as_they_are = suggested <= named <= suggested.union(_offered(engine, scene))
+    return "background" if as_they_are else settings.rest
+
+
+def _known(
+    backbone: Backbone, settings: Settings, typed: Vocabulary
+) -> tuple[Vocabulary, tuple[UnknownPhrase, ...]]:
+    """The words with the nearest known ones in the place of unknown ones, which come second."""
+    if not settings.nearest:
+        return typed, ()
+    unknown = vocabulary.describe_unknown(backbone, typed)
+    replaced = tuple(phrase for phrase in unknown if phrase.nearest)
+    return vocabulary.with_nearest(typed, replaced), replaced
 
 
 def _offered(engine: Engine, scene: Scene) -> tuple[str, ...]:
@@ -205,7 +231,7 @@ def compute(engine: Engine, question: Question) -> Answer:
         gclip=gclip,
         grid=grid,
         block=_block_in_view(question, gclip),
-        nearest=_nearest(scene.clean.backbone, words.unknown, known),
+        overtaken=masks.overtaken(segmented.result),
         more_words=_more_words(_offered(engine, scene), known),
         status=_status(engine, question, segmented.result, grid),
     )
@@ -246,7 +272,7 @@ def _scores(scene: Scene, result: Segmentation) -> metric.WordScores:
 def result_key(question: Question, method: Method) -> tuple:
     """All that a segmentation depends on."""
     segmenter, settings = question.scene.segmenter, question.settings
-    words = settings.words, settings.threshold, question.rest, settings.rest_weight
+    words = question.text, settings.threshold, question.rest, settings.rest_weight
     planted, scale = segmenter.backbone.planted, segmenter.logit_scale
     return *question.scene.key, planted, segmenter.templates, scale, *words, method
 
@@ -281,11 +307,6 @@ def _block_in_view(question: Question, gclip: MethodReport) -> int:
     if settings.view_block is not None:
         return min(settings.view_block, n_blocks - 1)
     return min(gclip.suppressed or settings.planted_blocks(n_blocks))
-
-
-def _nearest(backbone: Backbone, unknown: tuple[str, ...], typed: set[str]) -> dict[str, str]:
-    nearest = {word: vocabulary.nearest_known(backbone, word) for word in unknown}
-    return {word: known for word, known in nearest.items() if known and known not in typed}
 
 
 def _more_words(offered: tuple[str, ...], typed: set[str]) -> tuple[str, ...]:

@@ -64,7 +64,8 @@ class Endpoints:
         lists. amf_blocks, cs_blocks: "auto", "backbone", or numbers from 1 such as "6 7".
         background: whether pixels that fit none of the words stay without a class.
         Returns the PNG (a pixel is the number of its class, 255 is none) and {height, width,
-        classes: [{number, name, share}], none: share, facts, unknown: [word], notes: [sentence]}.
+        classes: [{number, name, share}], none: share, facts, unknown: [{word, reason, nearest}],
+        notes: [sentence]}. An unknown word is used as it is: ``nearest`` is the nearest known one.
         """
         amf, cs = SWITCHED.get(method, (True, True))
         settings = {
@@ -72,6 +73,7 @@ class Endpoints:
             "amf": amf,
             "cs": cs,
             "words": words,
+            "nearest": False,
             "backbone": backbone,
             "amf_blocks": amf_blocks,
             "cs_blocks": cs_blocks,
@@ -124,7 +126,10 @@ def _described(answer: Answer) -> dict[str, Any]:
         ],
         "none": mask.shares[-1],
         "facts": export.facts(answer),
-        "unknown": list(answer.status.unknown),
+        "unknown": [
+            {"word": phrase.phrase, "reason": phrase.reason, "nearest": phrase.nearest}
+            for phrase in answer.status.unknown
+        ],
         "notes": list(answer.status.notes),
     }
 

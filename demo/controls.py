@@ -77,7 +77,8 @@ EXPLAINED = {
     "logit_scale": "Factor of the cosines before the softmax: scores get sharper.",
     "threshold": "A pixel whose best score is lower gets no label.",
     "background": "What fits none of the words gets no label. Automatic: on for one word and for "
-    "suggested words, else off. Less weight leaves more pixels to your words.",
+    "suggested words left as they are, off for words you type or change. Less weight leaves more "
+    "pixels to your words.",
     "rest_weight": "Less leaves more pixels to your words.",
     "method": "Any but GCLIP leaves AMF and CS unused.",
     "amf": "Attention Map Fusion",

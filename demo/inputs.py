@@ -1,7 +1,7 @@
 """The input column: photo, examples, words, switches, backbone and the advanced settings."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from evaluation import class_lists
 from evaluation.photos import star_photos
 from gclip_core.errors import GclipError
 from gclip_core.registry import BACKBONES, BackboneEntry
-from gclip_core.types import Method
+from gclip_core.types import Method, UnknownPhrase
 
 ADVANCED = ("short_side", "window", "amf_blocks", "channels")
 """Advanced settings that people change; the others are folded once more."""
@@ -46,15 +46,17 @@ AMF_BLOCKS = [
 class Value:
     """What an answer changes of the input: the photo, which comes later, and words.
 
-    ``words`` are those of the answer, ``more_words`` may be added, ``nearest`` take the place of
-    unknown ones. ``cs_changes``: CS changes something, whether or not it is on.
+    ``words`` are those of the answer, ``more_words`` may be added. In the place of ``replaced`` the
+    nearest known ones are used; ``unknown`` stay as typed. ``cs_changes``: CS changes
+    something, whether or not it is on.
     """
 
     picture: Later
     title: str
     is_upload: bool
     words: str
-    nearest: Mapping[str, str]
+    replaced: Sequence[UnknownPhrase]
+    unknown: Sequence[UnknownPhrase]
     more_words: Sequence[str]
     method: Method
     cs_changes: bool
@@ -68,7 +70,8 @@ def compute(engine: Engine, answer: Answer) -> Value:
         title=question.scene.picture.title,
         is_upload=question.settings.source == "upload",
         words=question.settings.words,
-        nearest=answer.nearest,
+        replaced=question.replaced,
+        unknown=answer.status.unknown,
         more_words=answer.more_words,
         method=question.chosen,
         cs_changes=bool(answer.gclip.suppressed),
@@ -197,19 +200,19 @@ class Inputs:
     def wire(self) -> list[Dependency]:
         """Events that change the input as a whole; the open tab is shown anew after each."""
         words = self.words
-        cleared = [self._controls[name] for name in ("plant", "pixel", "patch")]
+        cleared = [self._controls[name] for name in ("nearest", "plant", "pixel", "patch")]
         source, example = self._controls["source"], self._controls["example"]
         picture = [self.image, source, example, words, *cleared]
         # A new picture clears the words: the answer fills in those that fit it.
         upload = """(words) =>
-          [gclip.page.photo, 'upload', '', gclip.page.clearWords(words), false, '', '']"""
-        shipped = "(index) => [null, 'example', gclip.page.example(index), '', false, '', '']"
-        take = "(words) => gclip.page.takeWord(words)"
+          [gclip.page.photo, 'upload', '', gclip.page.clearWords(words), '1', false, '', '']"""
+        shipped = "(index) => [null, 'example', gclip.page.example(index), '', '1', false, '', '']"
+        take, taken = "(...a) => gclip.page.takeOffer(...a)", [words, self._controls["nearest"]]
         plant = self._controls["plant"]
         return [
             self.photo.submit(**in_browser(upload, inputs=words, outputs=picture)),
             self.examples.click(**in_browser(shipped, inputs=self.examples, outputs=picture)),
-            self.chips.select(**in_browser(take, inputs=words, outputs=words)),
+            self.chips.select(**in_browser(take, inputs=taken, outputs=taken)),
             self.reasons.select(**in_browser("() => true", outputs=plant)),
             self._wire_preset(),
             *self._wire_picker(),
@@ -284,13 +287,15 @@ def _thumbnails() -> list[Image.Image]:
 
 
 def _chips_view(value: Value) -> Json:
-    """Known words in the place of unknown ones, then words that the model sees besides."""
-    swaps = [
-        (f"{typed[:40]}: try", [{"label": known, "swap": [typed, known]}])
-        for typed, known in value.nearest.items()
-    ]
+    """What is used in the place of unknown words, then words that the model sees besides."""
+    undo = [{"label": "Undo", "nearest": False}]
+    rows = [(wording.replaced(phrase), undo) for phrase in value.replaced]
+    for phrase in value.unknown:
+        if phrase.nearest:
+            use = [{"label": f"Use {phrase.nearest}", "nearest": True}]
+            rows.append((wording.not_replaced(phrase), use))
     more = [{"label": f"+ {word}", "add": word} for word in value.more_words]
-    return values.offers([*swaps, ("", more)])
+    return values.offers([*rows, ("", more)])
 
 
 def _reasons_view(method: Method, cs_changes: bool) -> Json:

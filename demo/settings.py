@@ -188,7 +188,8 @@ class Settings(BaseModel):
     Block and head indices are 0-based here and counted from 1 in links and JSON; channel numbers
     are the row numbers of ``W2`` everywhere. ``window`` 0 is off, ``short_side`` 0 the backbone's
     own. ``example`` "" is the first one, ``backbone`` "default" the one this page started with.
-    ``patch`` and ``pixel`` are (row, column). ``channels`` are dragged channels, empty for each
+    ``nearest``: the nearest known words take the place of unknown ones. ``patch`` and ``pixel`` are
+    (row, column). ``channels`` are dragged channels, empty for each
     block's own abnormal one.
     """
 
@@ -197,6 +198,7 @@ class Settings(BaseModel):
     source: Literal["example", "upload"] = _setting("example", group="input")
     example: Name = _setting("", group="input")
     words: Text = _setting("", group="input", label="Words to look for")
+    nearest: Switch = _setting(True, group="input")
 
     backbone: Literal[("default", *BACKBONES)] = _setting(
         "default", group="model", label="Backbone"

@@ -17,8 +17,11 @@ from gclip_core.types import (
     Grid,
     Method,
     MethodReport,
+    Overtaken,
     Plant,
     SuppressionReason,
+    UnknownPhrase,
+    UnknownReason,
 )
 
 FUSION_REASONS: dict[FusionReason, str] = {
@@ -40,6 +43,16 @@ SUPPRESSION_REASONS: dict[SuppressionReason, str] = {
     SuppressionReason.LAST_ABNORMAL: "none is abnormal before the last block: CS changes nothing",
 }
 """Why CS changes its blocks, to follow their numbers, or why it changes none."""
+
+UNKNOWN_REASONS: dict[UnknownReason, str] = {
+    UnknownReason.NEVER_MET: "This model never met {words}: it knows English words for things.",
+    UnknownReason.OTHER_LANGUAGE: "{words} {is_are} not in English, and this model knows English "
+    "words alone.",
+    UnknownReason.NUMBER: "{words} {is_are} no thing: this model knows no numbers and counts none.",
+    UnknownReason.EMOJI: "This model knows no word for {words}.",
+    UnknownReason.SYMBOL: "{words} {is_are} no word.",
+}
+"""Why a mask for a word means little."""
 
 UNEXPECTED = (
     "Something went wrong on our side; your image and words are unchanged. Try again, or change a "
@@ -147,9 +160,35 @@ def status(backbone: str, grid: Grid, took: str, scaled: tuple[Grid, Grid] | Non
     return " · ".join(parts)
 
 
-def unknown(words: Sequence[str]) -> str:
-    """Words that the backbone never met."""
-    return f"This model never met {_quoted(words)}. A mask for such a word means little."
+def unknown(phrases: Sequence[UnknownPhrase]) -> str:
+    """Words that the backbone never met, and what a mask for them is worth."""
+    sentences = []
+    for reason, template in UNKNOWN_REASONS.items():
+        words = [phrase.phrase for phrase in phrases if phrase.reason == reason]
+        if words:
+            is_are = "is" if len(words) == 1 else "are"
+            sentences.append(template.format(words=_quoted(words), is_are=is_are))
+    return " ".join([*sentences, "A mask for such a word means little."])
+
+
+def replaced(phrase: UnknownPhrase) -> str:
+    """An unknown word in whose place the nearest known one is used."""
+    return f"“{phrase.phrase[:40]}” is not known: “{phrase.nearest}” is used."
+
+
+def not_replaced(phrase: UnknownPhrase) -> str:
+    """An unknown word that stays as it was typed, though a known one is near."""
+    return f"“{phrase.phrase[:40]}” is not known."
+
+
+def overtaken(words: Sequence[Overtaken]) -> str:
+    """Known words that get hardly a pixel, and what gets the places that fit them best."""
+    sentences = []
+    for word in words[:3]:
+        share = "under 1 %" if word.area else "no pixel"
+        by = f"the background word “{word.by}”" if word.is_hidden else f"“{word.by[:40]}”"
+        sentences.append(f"“{word.name[:40]}” gets {share}: where it fits best, {by} fits better.")
+    return " ".join(sentences)
 
 
 # --- numbers, each rounded alike everywhere -------------------------------------------------------

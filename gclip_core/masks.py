@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gclip_core.types import Grid, Vocabulary
+from gclip_core.types import Grid, Overtaken, Segmentation, Vocabulary
 
 REST_WEIGHT = 0.5
 """Weight of hidden words, chosen on 100 photos (see METHOD.md, Background)."""
@@ -53,6 +53,32 @@ def scores(logits: Tensor, owner: Sequence[int], size: Grid) -> Tensor:
         tile = interpolated(logits, rows, columns).softmax(dim=0)
         out[:, rows.pixels, columns.pixels] = per_class(tile, owner)
     return out
+
+
+def overtaken(result: Segmentation, least: float = 0.01) -> tuple[Overtaken, ...]:
+    """Classes of known words with less than ``least`` of the pixels, and what wins in their place.
+
+    That is the class or hidden word with the largest logit at most of the patches, a fiftieth of
+    all, where the class's own logit is largest.
+    """
+    unknown = {one.phrase for one in result.unknown}
+    logits = result.logits.flatten(1)
+    by_class = per_class(logits, result.owner)
+    every = torch.cat([by_class, logits[len(logits) - len(result.hidden) :]])
+    winner = every.argmax(0)
+    names = (*result.vocabulary.names, *result.hidden)
+    n_best = -(-logits.shape[1] // 50)
+    rows = []
+    for index, area in enumerate(result.areas()):
+        if area >= least or unknown.issuperset(result.vocabulary.classes[index]):
+            continue
+        wins = winner[by_class[index].topk(n_best).indices].bincount(minlength=len(every))
+        wins[index] = 0
+        if wins.any():
+            best = int(wins.argmax())
+            is_hidden = best >= len(by_class)
+            rows.append(Overtaken(names[index], area, names[best], is_hidden))
+    return tuple(rows)
 
 
 def labels(logits: Tensor, owner: Sequence[int], size: Grid, threshold: float = 0.0) -> Tensor:

@@ -9,14 +9,14 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from gclip_core import images, vocabulary
+from gclip_core import images, masks, vocabulary
 from gclip_core.backbone import load_backbone
 from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS, find_method, gclip
@@ -77,6 +77,8 @@ def _run(options: argparse.Namespace) -> int:
     words = None if options.words is None else _words(options.words)
     if rest not in ("auto", "background", "none"):
         rest = _words(rest).phrases
+    elif rest == "auto" and words is None:
+        rest = "background"  # suggested words name a part of the image
     tasks = plan(options.images, options.out)
     check_outputs(tasks, _inputs(options, tasks))
     _make_folder(options.out)
@@ -134,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="WORDS",
         help="hidden words: a pixel that one of them fits best gets no class. 'background' (the "
         "field's list), 'none' (every pixel gets one of the words), 'auto' (background for one "
-        "word alone, none for more), or words as in --words",
+        "word alone and for suggested words, none for others), or words as in --words",
     )
     parser.add_argument(
         "--out",
@@ -310,7 +312,7 @@ def _save(task: Task, picture: images.Image.Image, result: Segmentation) -> None
         "amf_reason": result.report.fusion.reason,
         "cs_blocks": block_numbers(result.report.suppressed),
         "cs_reason": result.report.cs_reason,
-        "unknown": result.unknown,
+        "unknown": [asdict(one) for one in result.unknown],
         "notes": result.notes,
     }
     text = json.dumps(summary, indent=1, ensure_ascii=False)
@@ -326,7 +328,13 @@ def _report(path: Path, result: Segmentation) -> str:
     rest = result.rest_area()
     lines = [f"{path}: {areas}" + (f", rest {rest:.1%}" if rest else "")]
     if result.unknown:
-        lines.append(f"this backbone was not trained on: {', '.join(result.unknown)}")
+        unknown = (
+            f"{one.phrase} ({one.reason}; nearest known word: {one.nearest or 'none'})"
+            for one in result.unknown
+        )
+        lines.append(f"this backbone was not trained on: {', '.join(unknown)}")
+    for one in masks.overtaken(result):
+        lines.append(f"{one.name} gets {one.area:.1%}: {one.by} fits better where it fits best")
     return "\n  ".join([*lines, *result.notes])
 
 

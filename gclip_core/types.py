@@ -73,6 +73,42 @@ class SuppressionReason(StrEnum):
     LAST_ABNORMAL = "an abnormal channel in the last block only"
 
 
+class UnknownReason(StrEnum):
+    """Why a backbone does not know a phrase."""
+
+    NEVER_MET = "never met in training"
+    OTHER_LANGUAGE = "not in English letters"
+    NUMBER = "a number"
+    EMOJI = "an emoji"
+    SYMBOL = "neither letters nor digits"
+
+
+@dataclass(frozen=True)
+class UnknownPhrase:
+    """A phrase that a backbone was not trained on, and the nearest word that it knows, or None.
+
+    Nothing replaces it: :func:`vocabulary.with_nearest` does, if asked.
+    """
+
+    phrase: str
+    reason: UnknownReason
+    nearest: str | None
+
+
+@dataclass(frozen=True)
+class Overtaken:
+    """A class of a mask with less than a share of the pixels, and who wins where it fits best.
+
+    ``area`` is its share in [0, 1]; ``by`` the name of the class, or the hidden word if
+    ``is_hidden``, that wins most of the patches that it fits best.
+    """
+
+    name: str
+    area: float
+    by: str
+    is_hidden: bool
+
+
 @dataclass(frozen=True)
 class Span:
     """Runs of blocks of a tower of ``of`` blocks, counted from 1, for towers of any depth.
@@ -366,7 +402,7 @@ class Segmentation:
     report: MethodReport
     owner: tuple[int, ...]
     hidden: tuple[str, ...]
-    unknown: tuple[str, ...]
+    unknown: tuple[UnknownPhrase, ...]
     notes: tuple[str, ...]
     resized: Grid
     threshold: float

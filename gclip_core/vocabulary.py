@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 
 import torch
@@ -10,14 +11,14 @@ import torch.nn.functional as F
 from open_clip import OPENAI_IMAGENET_TEMPLATES, SIMPLE_IMAGENET_TEMPLATES
 from torch import Tensor
 
-from gclip_core import text_tower, word_lists
+from gclip_core import text_tower, word_lists, writing
 from gclip_core.backbone import Backbone
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import VocabularyError
 from gclip_core.masks import owners
 from gclip_core.tables import find
 from gclip_core.text_tower import Openings
-from gclip_core.types import Vocabulary
+from gclip_core.types import UnknownPhrase, UnknownReason, Vocabulary
 
 MAX_CLASSES = 500
 MAX_PHRASES = 2000
@@ -25,6 +26,7 @@ MAX_CHARACTERS = 200_000
 MAX_PHRASE = 300
 _JOINERS = "\u200c\u200d"  # invisible, but part of Persian words and of emoji
 NO_REST = "No hidden word is left for the rest: every pixel gets a typed word."
+NOT_ENGLISH = "This model learned from English texts, and these words are in other letters: {}."
 NEAR_A_KNOWN_WORD = 0.8
 """A phrase that is not itself a known word needs this cosine to one, to count as known."""
 
@@ -162,7 +164,7 @@ class ParsedWords:
     hidden: tuple[str, ...]
     text: Tensor
     owner: tuple[int, ...]
-    unknown: tuple[str, ...]
+    unknown: tuple[UnknownPhrase, ...]
     notes: tuple[str, ...]
 
 
@@ -179,18 +181,33 @@ def read_words(
     def make() -> ParsedWords:
         classes = parse(typed)
         hidden = hidden_words(backbone, classes, other)
-        is_empty = not hidden and (other == "background" or not isinstance(other, str))
+        notes = list(classes.notes)
+        if not hidden and (other == "background" or not isinstance(other, str)):
+            notes.append(NO_REST)
+        if backbone.known is None:
+            notes += _foreign(classes)
         return ParsedWords(
             classes,
             hidden,
             embed(backbone, (*classes.phrases, *hidden), templates),
             owners(classes, len(hidden)),
-            unknown_phrases(backbone, classes),
-            (*classes.notes, *((NO_REST,) if is_empty else ())),
+            describe_unknown(backbone, classes),
+            tuple(notes),
         )
 
     notes = typed.notes if isinstance(typed, Vocabulary) else ()
     return _parsed.get_or_make((backbone.uid, typed, notes, other, templates), make)
+
+
+def _foreign(classes: Vocabulary) -> list[str]:
+    """A note on phrases in other letters, for a model with an open vocabulary."""
+    foreign = [
+        f"'{phrase[:30]}'"
+        for phrase in classes.phrases
+        if writing.reason_of(phrase) == UnknownReason.OTHER_LANGUAGE
+        and not any(c.isascii() and c.isalpha() for c in phrase)
+    ]
+    return [NOT_ENGLISH.format(", ".join(foreign[:5]))] if foreign else []
 
 
 # 64 kB is an estimate for the words themselves, in the key and in the value.
@@ -274,23 +291,61 @@ def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[str, ..
     return tuple(phrase for phrase in doubtful if nearest[phrase] < NEAR_A_KNOWN_WORD)
 
 
+def describe_unknown(backbone: Backbone, vocabulary: Vocabulary) -> tuple[UnknownPhrase, ...]:
+    """:func:`unknown_phrases`, each with the reason and with :func:`nearest_known`."""
+    return tuple(
+        UnknownPhrase(phrase, writing.reason_of(phrase), nearest_known(backbone, phrase))
+        for phrase in unknown_phrases(backbone, vocabulary)
+    )
+
+
+def with_nearest(vocabulary: Vocabulary, unknown: Iterable[UnknownPhrase]) -> Vocabulary:
+    """The vocabulary with the nearest known word in the place of each unknown phrase that has one.
+
+    A word that comes twice by that is kept once.
+    """
+    nearest = {one.phrase: one.nearest for one in unknown if one.nearest}
+    used: set[str] = set()
+    classes = []
+    for synonyms in vocabulary.classes:
+        words = dict.fromkeys(nearest.get(phrase, phrase) for phrase in synonyms)
+        kept = tuple(word for word in words if word.casefold() not in used)
+        used.update(word.casefold() for word in kept)
+        if kept:
+            classes.append(kept)
+    return Vocabulary(tuple(classes), vocabulary.notes)
+
+
 def nearest_known(backbone: Backbone, phrase: str) -> str | None:
     """The known word nearest to a phrase that the backbone was not trained on, or None.
 
-    It looks up the phrase among WordNet's nouns, then the phrase without its first words ("old
-    golden retriever"). The result is None for names, other languages and an open vocabulary.
+    It looks up the phrase in our list of words and among WordNet's nouns, then the phrase without
+    its first words ("old golden retriever"). An emoji is looked up by its name. The result is None
+    for names, other languages and an open vocabulary.
     """
     known = backbone.known
     if known is None:
         return None
-    words = phrase.casefold().split()
+    own = _nearest_listed()
+    words = (writing.emoji_name(phrase) or phrase.casefold()).split()
     for start in range(len(words)):
         *before, last = words[start:]
         for form in sorted(_forms(last), key=len, reverse=True):
             noun = " ".join([*before, form])
-            if noun in known.words or noun in known.nearest:
-                return known.nearest.get(noun, noun)
+            if noun in known.words:
+                return noun
+            if noun in own:
+                return own[noun] if own[noun] in known.words else None
+            if noun in known.nearest:
+                return known.nearest[noun]
     return None
+
+
+@cache
+def _nearest_listed() -> dict[str, str]:
+    """Our list of words and the word nearest to each; empty where none is near."""
+    lists = word_lists.read("nearest").items()
+    return {word: nearest for nearest, words in lists for word in words}
 
 
 def template_set(templates: str | Sequence[str]) -> tuple[str, ...]:

@@ -248,7 +248,7 @@ def settings_json(answer: Answer) -> dict[str, Any]:
     none = 255 if len(mask.names) <= 255 else 65535
     return {
         "settings": settings.to_json(),
-        "words": settings.words,
+        "words": answer.question.text,
         "classes": [
             {"number": number, "name": name, "colour": colour, "share": share}
             for number, (name, colour, share) in classes
@@ -293,7 +293,7 @@ def python_text(question: Question, picture: str = "") -> str:
         backbone=_backbone(settings, segmenter.backbone),
         segmenter=", ".join(["backbone", *_unusual(Segmenter, **sides)]),
         method=_method(settings),
-        words=settings.words,
+        words=question.text,
         arguments=", ".join(arguments),
     )
 
@@ -335,7 +335,7 @@ def command_line(question: Question, picture: str) -> str:
     page, alone = (images.target_size(size, short, patch, limit) for limit in limits)
     if not same or _method(settings) != _method(usual) or page != alone:
         return ""
-    words = ["python", "-m", "gclip_core.segment", picture, "--words", settings.words]
+    words = ["python", "-m", "gclip_core.segment", picture, "--words", question.text]
     words += ["--rest", question.rest, "--refine", "none", "--backbone", settings.backbone]
     words += ["--method", settings.method]
     for name in COMMAND_OPTIONS:

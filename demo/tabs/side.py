@@ -17,7 +17,7 @@ from demo.tabs import common, machine, machine_numbers
 from demo.widgets import values
 from demo.widgets.values import Json, Side
 from gclip_core import amf
-from gclip_core.types import Method, MethodReport
+from gclip_core.types import Method, MethodReport, Overtaken
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +40,8 @@ class Masks:
     remark: str
     guessed: bool
     unmeasured: str
+    overtaken: Sequence[Overtaken]
+    background: bool
     simulated: str
     opacity: float
     pixel: tuple[int, int] | None
@@ -88,6 +90,7 @@ def build(engine: Engine, controls: Controls) -> Tab:
     slide_opacity(canvas, controls)
     changes = [
         canvas.clear(**in_browser("() => false", outputs=controls["plant"])),
+        canvas.submit(**in_browser("() => 'off'", outputs=controls["background"])),
         norms.submit(**in_browser("() => true", outputs=controls["plant"])),
         norms.select(block_chosen, None, controls["view_block"], **QUIET),
         *opened.changes,
@@ -150,6 +153,8 @@ def _masks(engine: Engine, answer: Answer) -> Masks:
         remark=opening.remark(engine, question) if settings.plant else "",
         guessed=_is_guessed(engine, question),
         unmeasured=common.unmeasured(answer),
+        overtaken=answer.overtaken,
+        background=bool(question.words.hidden),
         simulated=common.simulated(question),
         opacity=settings.opacity,
         pixel=settings.pixel,
@@ -179,12 +184,14 @@ def _canvas_view(picture: Json, masks: Masks) -> Json:
     compared = wording.compared(title, before.miou, after.miou, masks.change)
     if masks.is_same:
         compared = ""
+    missed = common.missed(after)
     notes = [
         masks.remark or compared,
         wording.GUESSED if masks.guessed else "",
         wording.pointing(swipes=not masks.is_same),
         common.empty_masks([after]),
-        wording.missed(common.missed(after)),
+        wording.missed(missed),
+        wording.overtaken([word for word in masks.overtaken if word.name not in missed]),
         common.absent(after),
         wording.nothing_changed(method, masks.report) if masks.is_same else "",
         wording.SCORE_COUNTS if after.miou is not None else masks.unmeasured,
@@ -196,6 +203,7 @@ def _canvas_view(picture: Json, masks: Masks) -> Json:
         opacity=masks.opacity,
         pixel=masks.pixel,
         notes=notes,
+        background=masks.background,
         simulated=masks.simulated,
     )
 

@@ -19,23 +19,21 @@ export const input = {
 
 export const after = (/** @type {number} */ ms) => new Promise((done) => setTimeout(done, ms));
 
-/** @param {string} words @param {[typed: string, known: string]} pair */
-const swap = (words, [typed, known]) => {
-  const isTyped = (/** @type {string} */ part) => part.trim().toLowerCase() === typed.toLowerCase();
-  const parts = words.split(/([,;\n])/);
-  return parts.map((part) => (isTyped(part) ? part.replace(part.trim(), known) : part)).join("");
-};
-
 /** @param {string} words @param {string} word */
 const add = (words, word) => {
   const typed = words.trim().replace(/,$/, "");
   return typed ? `${typed}, ${word}` : word;
 };
 
-/** The words of the field once the offer that was pressed is taken. @param {string} words */
-export const takeWord = (words) => {
-  if (input.offer?.swap) return swap(words, input.offer.swap);
-  return input.offer?.add ? add(words, input.offer.add) : words;
+/**
+ * The words of the field, and whether known words replace unknown ones, once the offer that was
+ * pressed is taken.
+ * @param {string} words
+ * @param {string} nearest
+ */
+export const takeOffer = (words, nearest) => {
+  if (input.offer?.add) return [add(words, input.offer.add), nearest];
+  return [words, input.offer?.nearest ? "1" : "0"];
 };
 
 /** A new picture clears the words, but not those typed while it was uploaded. @param {string} words */

@@ -1,4 +1,4 @@
-// What one press would do: a word to add or to put in another's place, a simulation, a share card.
+// What one press would do: a word to add, known words for unknown ones or not, a simulation, a card.
 import { useLayoutEffect } from "preact/hooks";
 import { useHost } from "./gradio.js";
 import { html } from "./html.js";

@@ -1,14 +1,14 @@
 // What Gradio's events call as `gclip.page`, and what the page does by itself from the start.
 import { copyLink, keep } from "./address.js";
 import { watchGradio } from "./around.js";
-import { after, clearWords, example, fillWords, input, takeWord } from "./input.js";
+import { after, clearWords, example, fillWords, input, takeOffer } from "./input.js";
 import { walkTabs } from "./tab-strip.js";
 import { showTooltips } from "./terms/tooltip.js";
 import { answered, ask, failed, mark } from "./waiting.js";
 import { WORDS } from "./words.js";
 
 export const page = {
-  ...{ ask, answered, failed, keep, example, takeWord, clearWords, fillWords },
+  ...{ ask, answered, failed, keep, example, takeOffer, clearWords, fillWords },
   get photo() {
     return input.photo;
   },

@@ -34,7 +34,8 @@ attention = partial(_widget, "attention", empty="Attention appears here.")
 canvas = partial(_widget, "canvas", empty="The mask appears here.")
 """A picture with one mask, or two to swipe between; pointing shows where a patch looks.
 
-select: [row, column] in pixels; input: opacity; clear: the simulation is to be switched off.
+select: [row, column] in pixels; input: opacity; clear: the simulation is to be switched off;
+submit: the background is.
 """
 maps = partial(_widget, "maps", empty="Attention appears here.")
 """Attention over the picture and as matrices; see :func:`values.maps_value`."""

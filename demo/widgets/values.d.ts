@@ -40,6 +40,7 @@ export interface CanvasValue extends Shown {
   sides: Side[];
   classes: ClassShown[];
   rest: number[];
+  background: boolean;
   changed: number | null;
   opacity: number;
   pixel: Pair | null;
@@ -149,11 +150,11 @@ export interface LinesValue {
   at: number;
 }
 
-/** What one press does: `add` a word, `swap` a typed word for a known one, or an event alone. */
+/** What one press does: `add` a word, say whether the `nearest` known words replace unknown ones, or an event alone. */
 export interface Choice {
   label: string;
   add?: string;
-  swap?: [typed: string, known: string];
+  nearest?: boolean;
 }
 
 export interface OffersValue {

@@ -78,13 +78,15 @@ def canvas_value(
     notes: Sequence[str] = (),
     simulated: str = "",
     compact: bool = False,
+    background: bool = False,
     mode: str = "after",
     max_side: int = MASK_SIDE,
 ) -> Json:
     """One mask, or two: before and after.
 
     ``mode`` is what of two is shown first: "before", "after" or "swipe". ``simulated`` is the
-    sentence on a planted fault; ``compact`` leaves out all but the mask.
+    sentence on a planted fault; ``compact`` leaves out all but the mask. ``background``: hidden
+    words take part, and can be switched off here.
     """
     whole = [np.asarray(side.labels) for side in sides]
     small = [
@@ -98,6 +100,7 @@ def canvas_value(
         "sides": [_side(side, labels) for side, labels in zip(sides, small, strict=True)],
         "classes": _classes(names, sides, small),
         "rest": [side.shares[-1] for side in sides],
+        "background": background,
         "changed": float((whole[0] != whole[-1]).mean()) if len(whole) > 1 else None,
         "opacity": opacity,
         "pixel": pixel,

@@ -158,21 +158,28 @@ def test_typed_words_win_over_suggested_ones_at_any_time(restored: Page) -> None
     assert "words=sky%2C+door" in restored.url
 
 
-def test_a_press_adds_a_word_that_is_seen_or_the_nearest_known(restored: Page) -> None:
+def test_the_nearest_known_word_is_used_until_that_is_undone_and_a_press_adds_a_word(
+    restored: Page,
+) -> None:
+    chips = restored.locator("#chips")
     type_words(restored, "head, dog")
     expect(restored.locator("#side-canvas")).to_contain_text("“head” is not in the truth")
     expect(restored.locator("#result .term").first).to_be_visible()
     expect(restored.locator("#result .term[data-term=head]:visible")).to_have_count(0)
     type_words(restored, "golden retriever, grass")
-    expect(restored.locator("#chips")).to_contain_text("golden retriever: try")
-    restored.locator("#chips .gw-link", has_text="dog").click()
-    words_are(restored, "dog, grass")
+    expect(chips).to_contain_text("“golden retriever” is not known: “dog” is used.")
     expect(legend(restored)).to_contain_text("dog")
-    expect(restored.locator("#chips")).not_to_contain_text("try")
-    chip = restored.locator("#chips .chip").first
+    chips.get_by_role("button", name="Undo").click()
+    expect(legend(restored)).to_contain_text("golden retriever")
+    assert "nearest=0" in restored.url
+    expect(chips).to_contain_text("“golden retriever” is not known.")
+    chips.get_by_role("button", name="Use dog").click()
+    expect(legend(restored)).not_to_contain_text("golden retriever")
+    words_are(restored, "golden retriever, grass")
+    chip = chips.locator(".chip").first
     word = chip.inner_text().removeprefix("+ ")
     chip.click()
-    words_are(restored, f"dog, grass, {word}")
+    words_are(restored, f"golden retriever, grass, {word}")
     expect(legend(restored)).to_contain_text(word)
 
 
@@ -187,6 +194,10 @@ def test_background_is_automatic_and_can_be_switched(stays: Page) -> None:
     expect(legend(stays)).to_contain_text("background")
     type_words(stays, words)
     expect(legend(stays)).not_to_contain_text("background")
+    type_words(stays, "dog")
+    legend(stays).get_by_role("button", name="Switch the background off").click()
+    expect(legend(stays)).not_to_contain_text("background")
+    expect(stays.locator("#background").get_by_label("off", exact=True)).to_be_checked()
 
 
 def test_a_switch_that_does_nothing_says_why_and_offers_a_fault(restored: Page) -> None:

@@ -63,18 +63,36 @@ def test_background_is_on_for_one_word_and_off_for_more(engine: Engine) -> None:
     assert (labels(engine, weak) >= 0).all(), "at weight 0 it takes nothing"
 
 
-def test_background_is_on_where_all_words_are_suggested_ones() -> None:
+def test_background_is_on_for_suggested_words_left_as_they_are() -> None:
     photo, engine = str(star_photos()["dog"].path), Engine(loaded())
-    own = Request(Settings(source="upload", words=WORDS), upload=photo)
-    first, second, *_ = compute(engine, resolve(engine, own)).more_words
+    own = Request(Settings(source="upload"), upload=photo)
+    answer = compute(engine, resolve(engine, own))
+    suggested, chip = answer.question.settings.words, answer.more_words[0]
 
-    def rest(**changes: object) -> str:
-        return resolve(engine, own.changed(**changes)).rest
+    def rest(words: str, **changes: object) -> str:
+        return resolve(engine, own.changed(words=words, **changes)).rest
 
-    assert rest(words=f"{first}, {second}") == "background"
-    assert rest(words=f"{first}; a synonym, {second}") == "background"
-    assert rest(words=f"{first}, {second}", background="off") == "none"
-    assert rest(words=f"{first}, aardvark") == "auto"
+    assert answer.question.rest == rest(suggested) == "background"
+    assert rest(f"{suggested}, {chip}") == "background", "a chip beside them changes nothing"
+    assert rest(suggested, background="off") == "none"
+    assert rest(f"{suggested}, aardvark") == "auto"
+    assert rest(f"{chip}, aardvark") == "auto"
+    assert rest(f"{chip}, {answer.more_words[1]}") == "auto", "no suggested word is left"
+
+
+def test_the_nearest_known_word_replaces_an_unknown_one_until_that_is_undone() -> None:
+    engine = Engine(loaded())
+    question = resolve(engine, request("tram, grass"))
+    assert question.settings.words == "tram, grass", (
+        "what was typed stays in the field and the link"
+    )
+    assert question.text == "train, grass"
+    assert [phrase.phrase for phrase in question.replaced] == ["tram"]
+    assert compute(engine, question).status.unknown == ()
+    assert (labels(engine, request("tram, grass")) == labels(engine, request("train, grass"))).all()
+    undone = resolve(engine, request("tram, grass", nearest=False))
+    assert undone.text == "tram, grass"
+    assert [phrase.nearest for phrase in compute(engine, undone).status.unknown] == ["train"]
 
 
 def test_an_example_is_measured_against_its_drawn_mask(engine: Engine) -> None:

@@ -61,6 +61,13 @@ def test_segment_gives_the_librarys_mask(client: Client, method: str, same: gcli
     assert said["facts"]["weights"]
 
 
+def test_an_unknown_word_is_named_with_the_nearest_and_used_as_it_is(client: Client) -> None:
+    _, described = client.predict(handle_file(PICTURE), "tram, grass", api_name="/segment")
+    assert [entry["name"] for entry in described["classes"]] == ["tram", "grass"]
+    reason = "never met in training"
+    assert described["unknown"] == [{"word": "tram", "reason": reason, "nearest": "train"}]
+
+
 def test_suggest_gives_the_librarys_words(client: Client) -> None:
     words = client.predict(handle_file(PICTURE), 3, api_name="/suggest")
     assert words == list(gclip.Segmenter(loaded()).suggest(PICTURE, 3))

@@ -12,6 +12,7 @@ from gclip_core.errors import GclipError
 changed = Settings(
     source="upload", example="chelsea",
     words="a; b, ${x} 猫\n# note", backbone="openai-vit-b-16",
+    nearest=False,
     templates="imagenet7", short_side=224, window=224, stride=56, logit_scale=33.5, threshold=0.25,
     background="off", rest_weight=0.75,
     method="naclip", amf=False, cs=False,

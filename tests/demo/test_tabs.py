@@ -17,6 +17,8 @@ from demo.widgets.values import Json
 from gclip_core import vocabulary
 from gclip_core.methods import METHODS
 from gclip_core.segmenter import Segmenter
+from gclip_core.types import Overtaken, UnknownPhrase
+from gclip_core.writing import reason_of
 from tests.demo import engine
 
 SETTINGS = Settings(
@@ -213,6 +215,29 @@ def test_what_a_method_does_to_the_score_of_a_photo_is_named_either_way() -> Non
     assert "leaves mIoU at 50.0 %" in wording.compared("GCLIP", 0.5, 0.50001, "")
     assert [*map(wording.percent, (0, 0.0004, 0.001))] == ["0.0 %", "<0.1 %", "0.1 %"]
     assert "changes mostly wall to cat" in wording.compared("GCLIP", None, None, "wall to cat")
+
+
+@pytest.mark.parametrize(
+    ("phrase", "sentence"),
+    [
+        ("qwzx", "This model never met “qwzx”: it knows English words for things."),
+        ("犬", "“犬” is not in English, and this model knows English words alone."),
+        ("42", "“42” is no thing: this model knows no numbers and counts none."),
+        ("😀", "This model knows no word for “😀”."),
+        ("!!!", "“!!!” is no word."),
+    ],
+)
+def test_an_unknown_word_is_told_what_it_gets(phrase: str, sentence: str) -> None:
+    unknown = [UnknownPhrase(phrase, reason_of(phrase), None)]
+    assert wording.unknown(unknown) == f"{sentence} A mask for such a word means little."
+
+
+def test_a_word_with_hardly_a_pixel_is_told_what_takes_its_place() -> None:
+    words = [Overtaken("bottle", 0.004, "cup", False), Overtaken("fork", 0.0, "wall", True)]
+    assert wording.overtaken(words) == (
+        "“bottle” gets under 1 %: where it fits best, “cup” fits better. "
+        "“fork” gets no pixel: where it fits best, the background word “wall” fits better."
+    )
 
 
 def test_what_most_changed_pixels_were_and_are_is_counted_with_those_of_no_word() -> None:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from gclip_core import masks
-from gclip_core.types import Vocabulary
+from gclip_core.methods import METHODS
+from gclip_core.types import Overtaken, Segmentation, UnknownPhrase, UnknownReason, Vocabulary
 
 OWNERS = [(0, 1, 2, 3, 4), (0, 0, 1, 2, 2), (0, 0, 1, -1, -1)]
 """The class of every entry; -1 are hidden words, which compete and win pixels for no class."""
@@ -31,6 +32,36 @@ def per_class(entries: Tensor, owner: tuple[int, ...]) -> Tensor:
             for one in range(max(owner) + 1)
         ]
     )
+
+
+def result(rows: list[list[float]], unknown: tuple[str, ...] = ()) -> Segmentation:
+    """The classes a, b and c with the hidden word h on a row of patches, each a pixel."""
+    entries = torch.tensor(rows)[:, None]  # (entries, 1, w)
+    owner = (0, 1, 2, -1)
+    return Segmentation(
+        labels=masks.labels(entries, owner, tuple(entries.shape[1:])),
+        logits=entries,
+        vocabulary=Vocabulary((("a",), ("b",), ("c",))),
+        method=METHODS["gclip"],
+        report=None,
+        owner=owner,
+        hidden=("h",),
+        unknown=tuple(UnknownPhrase(word, UnknownReason.NEVER_MET, None) for word in unknown),
+        notes=(),
+        resized=(1, entries.shape[2]),
+        threshold=0.0,
+        _scores=lambda: entries,
+    )
+
+
+def test_a_class_without_pixels_names_what_wins_where_it_fits_best() -> None:
+    rows = [[5.0, 5, 5, 5], [4.0, 0, 0, 0], [0, 0, 3.0, 0], [0, 0, 9.0, 0]]
+    assert masks.overtaken(result(rows)) == (
+        Overtaken("b", 0.0, "a", is_hidden=False),
+        Overtaken("c", 0.0, "h", is_hidden=True),
+    )
+    assert masks.overtaken(result(rows, unknown=("b", "c"))) == ()
+    assert masks.overtaken(result([[5.0, 0, 0], [0, 5, 0], [0, 0, 5], [0, 0, 0]])) == ()
 
 
 def test_owners_with_hidden_words_after_what_was_typed() -> None:

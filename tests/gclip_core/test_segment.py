@@ -83,7 +83,17 @@ def test_without_words_those_that_are_suggested_are_taken(tmp_path: Path) -> Non
     assert main([str(photo), "--out", str(tmp_path)]) == 0
     summary = json.loads((tmp_path / "china.json").read_text("utf-8"))
     assert ["sky"] in summary["classes"]
-    assert summary["rest"]["words"] == []
+    assert summary["rest"]["words"], "suggested words name a part of the photo"
+
+
+def test_an_unknown_word_is_reported_with_the_nearest_and_replaced_by_none(
+    photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, summary = run(photo, "--words", "tram, sky")
+    assert summary["classes"] == [["tram"], ["sky"]]
+    reason = "never met in training"
+    assert summary["unknown"] == [{"phrase": "tram", "reason": reason, "nearest": "train"}]
+    assert "tram (never met in training; nearest known word: train)" in capsys.readouterr().out
 
 
 def test_words_may_come_from_a_file(photo: Path, tmp_path: Path) -> None:
@@ -249,7 +259,7 @@ class TestFolders:
         assert main([str(folder), "--words", "cat, sky", "--out", str(out)]) == 1
         assert {path.name for path in out.glob("*.json")} == {"a.json", "b.json"}
         printed = capsys.readouterr()
-        names = [line.split(":")[0] for line in printed.out.splitlines() if "cat" in line]
+        names = [line.split(":")[0] for line in printed.out.splitlines() if line[0] != " "]
         assert names == [str(folder / "a.jpg"), str(folder / "b.PNG")]
         failed, outcome = printed.err.splitlines()  # no progress bar, as this is no terminal
         assert failed.startswith(f"{folder / 'c.png'}: An image was expected")

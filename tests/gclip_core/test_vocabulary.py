@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from gclip_core import Backbone, VocabularyError, vocabulary, word_lists
-from gclip_core.types import Vocabulary
+from gclip_core.types import UnknownPhrase, UnknownReason, Vocabulary
 from gclip_core.vocabulary import MAX_CLASSES, MAX_PHRASE, embed, parse
 from tests.models import loaded, tiny_backbone, tokenizer
 
@@ -212,6 +212,11 @@ class TestNearestKnown:
             ("fish", ["trout"]),
             ("person", ["teacher"]),
             (None, ["happiness", "Paris", "Einstein", "Hund", "猫", "qwrtzp"]),
+            ("train", ["tram", "two trams", "Streetcar"]),
+            ("truck", ["lorry", "excavator"]),
+            ("person", ["skier", "climbers", "children"]),
+            ("dog", ["🐶", "🐕"]),
+            (None, ["two", "42", "pink", "😀", "!!!"]),
         ],
     )
     def test_a_noun_leads_to_one_above_it_and_ideas_and_other_languages_nowhere(
@@ -223,6 +228,37 @@ class TestNearestKnown:
         seen = {word for group in loaded().known.seen for word in group}
         assert set(loaded().known.nearest.values()) <= seen
         assert not loaded().known.nearest.keys() & loaded().known.words
+        listed = word_lists.read("nearest")
+        assert listed.keys() - {""} <= seen
+        assert not {word for words in listed.values() for word in words} & loaded().known.words
+
+    def test_an_unknown_phrase_has_a_reason_and_the_nearest_word(self) -> None:
+        unknown = vocabulary.describe_unknown(loaded(), parse("dog, tram, 犬, 42"))
+        assert unknown == (
+            UnknownPhrase("tram", UnknownReason.NEVER_MET, "train"),
+            UnknownPhrase("犬", UnknownReason.OTHER_LANGUAGE, None),
+            UnknownPhrase("42", UnknownReason.NUMBER, None),
+        )
+
+    def test_the_nearest_words_take_the_place_of_unknown_ones_each_once(self) -> None:
+        def replaced(text: str) -> tuple[tuple[str, ...], ...]:
+            typed = parse(text)
+            unknown = vocabulary.describe_unknown(loaded(), typed)
+            return vocabulary.with_nearest(typed, unknown).classes
+
+        assert replaced("dog, tram, sky") == (("dog",), ("train",), ("sky",))
+        assert replaced("dog, qwrtzp") == (("dog",), ("qwrtzp",))
+        assert replaced("tram; streetcar, Train, road") == (("train",), ("road",))
+
+    def test_a_model_of_an_open_vocabulary_notes_what_is_in_other_letters(
+        self, backbone: Backbone
+    ) -> None:
+        def notes(words: str) -> tuple[str, ...]:
+            return vocabulary.read_words(backbone, words, "none", "plain").notes
+
+        assert notes("dog, café, 🐶, 42") == ()
+        (note,) = notes("dog, 犬, собака")
+        assert note.endswith("in other letters: '犬', 'собака'.")
 
 
 class TestHiddenWords:

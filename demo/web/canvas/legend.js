@@ -1,5 +1,6 @@
 // The classes of a mask with their shares of the picture; a press shows one of them alone.
 import { percent, REST } from "../dom.js";
+import { useHost } from "../gradio.js";
 import { useCounted } from "../hooks.js";
 import { html } from "../html.js";
 import { CHANGED, REST_INDEX } from "./paint.js";
@@ -13,11 +14,12 @@ const COUNTING = 600; // milliseconds
 const KINDS = { [REST_INDEX]: "gw-rest", [CHANGED]: "gw-changed" };
 
 /**
- * What the legend lists: what changed, the classes that are shown, the largest first, the rest.
+ * What the legend lists: what changed, the classes that are shown, the largest first, the rest,
+ * also without a pixel where the background is on.
  * @param {CanvasValue} value
  * @returns {Entry[]}
  */
-export const entriesOf = ({ classes, rest, sides, changed }) => {
+export const entriesOf = ({ classes, rest, background, sides, changed }) => {
   const last = sides.length - 1;
   const entries = classes
     .map(({ name, colour, shares }, index) => ({ index, name, colour, shares }))
@@ -26,9 +28,10 @@ export const entriesOf = ({ classes, rest, sides, changed }) => {
   const whole = changed
     ? [{ index: CHANGED, name: "Show only what changed", shares: [changed] }]
     : [];
-  const unnamed = rest.some((share) => share > 0)
-    ? [{ index: REST_INDEX, name: REST, shares: rest }]
-    : [];
+  const unnamed =
+    background || rest.some((share) => share > 0)
+      ? [{ index: REST_INDEX, name: REST, shares: rest }]
+      : [];
   return [...whole, ...entries, ...unnamed];
 };
 
@@ -38,15 +41,30 @@ const pairText = ([before, after]) =>
     ? percent(after)
     : `${percent(before).replace(" %", "")} → ${percent(after)}`;
 
+/** Beside the background, where it is on. */
+const SwitchOff = () => {
+  const { trigger } = useHost();
+  const press = () => trigger("submit", {});
+  return html`<button
+    type="button"
+    class="gw-link gw-off"
+    aria-label="Switch the background off"
+    onClick=${press}
+  >
+    Switch off
+  </button>`;
+};
+
 /**
  * @param {object} props
  * @param {Entry} props.entry
  * @param {Mode} props.mode
  * @param {boolean} props.pressed
+ * @param {boolean} props.switched it is the background, and can be switched off
  * @param {(index?: number) => void} props.onPeek
  * @param {(index: number) => void} props.onPress
  */
-const Row = ({ entry, mode, pressed, onPeek, onPress }) => {
+const Row = ({ entry, mode, pressed, switched, onPeek, onPress }) => {
   const { index, name, colour, shares } = entry;
   const share = mode === "before" ? shares[0] : shares[shares.length - 1];
   const counted = useCounted(share, COUNTING);
@@ -58,7 +76,8 @@ const Row = ({ entry, mode, pressed, onPeek, onPress }) => {
   };
   const swatch = colour ? { background: colour } : {};
   const pair = mode === "swipe" && shares.length > 1;
-  return html`<li class=${index === CHANGED ? "gw-whole" : ""}>
+  const kind = index === CHANGED ? "gw-whole" : "";
+  return html`<li class=${switched ? "gw-switched" : kind}>
     <button
       type="button"
       class="gw-entry"
@@ -73,6 +92,7 @@ const Row = ({ entry, mode, pressed, onPeek, onPress }) => {
       <bdi class="gw-name">${name}</bdi>
       <span class="gw-percent">${pair ? pairText(shares) : percent(counted)}</span>
     </button>
+    ${switched && html`<${SwitchOff} />`}
   </li>`;
 };
 
@@ -93,6 +113,7 @@ export const Legend = ({ value, mode, isolated, onPeek, onPress }) => {
           entry=${entry}
           mode=${mode}
           pressed=${isolated === entry.index}
+          switched=${value.background && entry.index === REST_INDEX}
           onPeek=${onPeek}
           onPress=${onPress}
         />`,

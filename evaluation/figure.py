@@ -473,6 +473,7 @@ def _norms(page: _Page, box: Box, norms: Norms) -> None:
     floor = 0.0
     if ratio > 10:  # on a linear axis the ordinary channels would be invisible
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
         floor = 0.5 * float(norms.before.min())
     axes.vlines(channels, floor, norms.before, color=BLUE, linewidth=0.6, alpha=0.55)
     axes.vlines(channels[changed], floor, norms.before[changed], color=ORANGE, linewidth=2.2)

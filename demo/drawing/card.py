@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw, ImageOps
 
 from demo.drawing import lettering, render
+from evaluation.lettering import drawable
 from gclip_core import palette
 
 SIDE = 800
@@ -42,7 +43,7 @@ def gif(image: Image.Image, before: Side, after: Side, names: Sequence[str], foo
 
 
 def _pills(names: Sequence[str], side: Side) -> list[str]:
-    words = (lettering.drawable(name, index) for index, name in enumerate(names))
+    words = (drawable(name, index) for index, name in enumerate(names))
     return [f"{word} {share}" for word, share in zip(words, side.shares, strict=True)]
 
 

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
 
 from demo.drawing import lettering
+from evaluation.lettering import drawable
 from gclip_core import palette
 
 MAX_SIDE = 1024
@@ -142,7 +143,7 @@ def _write_words(picture: Image.Image, labels: NDArray[np.int32], names: Sequenc
     for index, (row, column, radius) in word_places(labels, len(names)).items():
         largest = max(picture.size) / 46 + 4
         size = int(np.clip(radius * scale * 0.55, 11, largest))
-        word = lettering.drawable(names[index], index)
+        word = drawable(names[index], index)
         for smaller in dict.fromkeys((size, max(11, round(size * 0.65)))):
             centre = (column * scale, row * scale)
             box = _placed(lettering.box(word, smaller), centre, picture.size)

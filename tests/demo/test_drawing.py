@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
-from demo.drawing import lettering, render
+from demo.drawing import render
+from evaluation.lettering import drawable
 from gclip_core import palette
 from tests.pictures import noise
 
@@ -60,7 +61,7 @@ def test_the_word_is_drawn_on_its_region(photo: Image.Image, labels: np.ndarray)
     ],
 )
 def test_any_word_becomes_a_short_drawable_label(word: str, drawn: str) -> None:
-    assert lettering.drawable(word, 0) == drawn
+    assert drawable(word, 0) == drawn
 
 
 def test_pooling_averages_and_keeps_the_total() -> None:

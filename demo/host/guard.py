@@ -79,7 +79,8 @@ class Guard:
         self.pending = Pending() if pending is None else pending
         self._judge = Judge(events, checks)
         self._ending = ending or threading.Event()
-        self._login, self._mcp = login, mcp
+        self._login = login
+        self._mcp = mcp
         self._logins: deque[float] = deque(maxlen=MAX_LOGINS)
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._dropping: set[asyncio.Task] = set()

@@ -40,8 +40,8 @@ def _settings(name: str | None, dataset: str) -> dict[str, float]:
     return common | table.get(dataset, {})
 
 
-RESULTS: dict[str, Result] = {
-    entry["method"]: Result(
+RESULTS: dict[tuple[str, str], Result] = {
+    (entry["method"], entry.get("refine", "none")): Result(
         entry["method"],
         entry["source"],
         entry["miou"],
@@ -49,7 +49,7 @@ RESULTS: dict[str, Result] = {
     )
     for entry in _TABLE["results"]
 }
-"""The published results, by the method's name."""
+"""The published results, by the names of the method and of the refinement."""
 
 
 def comparable(settings: Mapping[str, Any], method: Mapping[str, Any]) -> str | None:
@@ -58,18 +58,18 @@ def comparable(settings: Mapping[str, Any], method: Mapping[str, Any]) -> str | 
     ``settings`` is :meth:`Experiment.as_json`, ``method`` a row's method in it. ``"33.7?"`` is a
     figure whose image sizes are not public.
     """
-    dataset, result = settings["dataset"], RESULTS.get(method["name"])
+    dataset = settings["dataset"]
+    result = RESULTS.get((method["name"], settings["refine"]))
     if result is None or dataset not in result.miou or not _is_papers_gclip(method):
         return None
     if settings["images"] < _TABLE["images"][dataset]:
         return None
     wanted = result.settings[dataset]
     common = {"backbone": BACKBONE, "planted": [], "words": "all", "templates": "imagenet80"}
-    common["refine"] = "none"
     given = {**settings, "background_words": len(settings["classes"][0]["phrases"])}
     if any(given.get(name) != value for name, value in (common | wanted).items()):
         return None
-    return f"{result.miou[dataset]:.1f}" + ("" if wanted else "?")
+    return str(result.miou[dataset]) + ("" if wanted else "?")
 
 
 def _is_papers_gclip(method: Mapping[str, Any]) -> bool:

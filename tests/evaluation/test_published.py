@@ -17,6 +17,7 @@ from evaluation.experiment import Experiment
 from evaluation.rows import method_rows
 from evaluation.tally import Tally
 from gclip_core import METHODS, Segmenter, gclip
+from gclip_core.refine import REFINEMENTS
 from tests import ROOT
 from tests.models import tiny_backbone
 
@@ -99,6 +100,13 @@ def test_sets_with_a_background_need_the_threshold_and_the_logit_scale_too() -> 
     assert figures(settings("voc21", **clear))["clearclip"] is None
 
 
+def test_refined_masks_are_compared_with_refined_ones_only() -> None:
+    assert figures(settings("voc21", refine="pamr"))["naclip"] == "64.07"
+    for name, figure in figures(settings("voc20", refine="pamr")).items():
+        assert (figure is not None) == (name == "naclip")
+    assert not any(figures(settings("voc20", refine="guided")).values())
+
+
 def test_the_table_shows_them_beside_what_was_measured() -> None:
     plain = settings("ade20k")
     n, classes = len(plain["rows"]), len(plain["classes"])
@@ -115,11 +123,12 @@ def test_the_table_shows_them_beside_what_was_measured() -> None:
 
 
 def test_every_figure_is_of_a_known_method_and_set_and_has_a_source() -> None:
-    for name, result in published.RESULTS.items():
+    for (name, refine), result in published.RESULTS.items():
         assert name in METHODS
+        assert refine in REFINEMENTS
         assert result.source
         assert set(result.miou) <= DATASETS.keys()
-    assert published.RESULTS["gclip"].miou["cityscapes"] == 33.7
+    assert published.RESULTS["gclip", "none"].miou["cityscapes"] == 33.7
 
 
 def test_the_document_has_the_same_figures() -> None:
@@ -131,4 +140,7 @@ def test_the_document_has_the_same_figures() -> None:
     for method, *cells in (row.split("|") for row in rows):
         numbers = zip(sets, (cell.strip() for cell in cells), strict=True)
         stated[method.strip("` ")] = {name: float(cell) for name, cell in numbers if cell != "–"}
-    assert stated == {name: dict(result.miou) for name, result in published.RESULTS.items()}
+    assert stated == {
+        name if refine == "none" else f"{name}`, `{refine}": dict(result.miou)
+        for (name, refine), result in published.RESULTS.items()
+    }

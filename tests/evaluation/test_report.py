@@ -23,6 +23,7 @@ def result(
         "words": "all",
         "classes": [{"name": "cat"}, {"name": "dog"}],
         "planted": [],
+        "refine": "none",
         "rows": [
             {"label": label, "part": part, "method": {"name": label.lower()}}
             for label, part, _ in rows

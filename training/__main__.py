@@ -1,4 +1,4 @@
-"""Make what ships in `assets/built-in/`, in seven commands, one step each (training/README.md).
+"""Make what ships in `assets/built-in/`, in eight commands, one step each (training/README.md).
 
     python -m training features DATA WORK
 
@@ -6,18 +6,18 @@ Each goes on where it was interrupted; WORK keeps what steps leave for those aft
 """
 
 import argparse
-from functools import partial
 from pathlib import Path
 
-from training import attention, features, map, pack, people, text
+from training import attention, detector, features, first, localise, map, pack, text
 
 STEPS = {
     "features": features.run,
-    "first": map.learn,
+    "detector": detector.label,
+    "first": first.learn,
     "text": text.learn,
-    "map": partial(map.learn, steps=700, anew=True),
-    "people": people.learn,
-    "attention": attention.teach,
+    "map": map.learn,
+    "localise": localise.learn,
+    "attention": attention.learn,
     "pack": pack.pack,
 }
 

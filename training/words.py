@@ -21,7 +21,7 @@ WIDTH = 256
 """Directions of CLIP's text space that are kept: 94 % of the variance of its nouns."""
 
 _LISTED = ("idd-lite", "camvid")
-_PLACES = ("houses", "scenes")
+_PLACES = ("houses", "scenes", "rooms")
 _LIKE = 0.5
 """Words whose vectors are nearer than this cosine are not judged against each other."""
 

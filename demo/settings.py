@@ -240,7 +240,7 @@ class Settings(BaseModel):
     )
     plant_channel: Channel = _setting(77, group="simulation", label="Channel (from 0)")
     plant_gain: float = _setting(
-        200.0, group="simulation", label="Gain (× weights)", key="gain", ge=0, le=1000
+        300.0, group="simulation", label="Gain (× weights)", key="gain", ge=0, le=1000
     )
     plant_blocks: SomeBlocks = _setting(
         (6, 7, 8, 9, 10), group="simulation", label="Blocks (from 1)"

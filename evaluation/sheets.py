@@ -32,7 +32,7 @@ WAYS: dict[str, Method] = {
     "both": gclip(amf=True, cs=True),
 }
 """ClearCLIP without and with the paper's two ideas."""
-PLANTED: dict[str, Any] = {"channel": 77, "gain": 200.0, "blocks": range(6, 11)}
+PLANTED: dict[str, Any] = {"channel": 77, "gain": 300.0, "blocks": range(6, 11)}
 _SIZE = (220, 165)
 _BLOCK = 5
 _FROM = ((0.5, 0.5), (0.25, 0.3), (0.25, 0.7), (0.75, 0.3), (0.8, 0.7))

@@ -49,7 +49,7 @@ _L14: dict[str, Any] = {"parameters": 427.6, "download": 1711, "blocks": 24, "pa
 BACKBONES: dict[str, BackboneEntry] = table(
     # An entry without a tag has its weights in `assets/` (see `shipped`).
     BackboneEntry(
-        BUILT_IN, "Built-in", BUILT_IN, "", parameters=27.2, download=0,
+        BUILT_IN, "Built-in", BUILT_IN, "", parameters=44.2, download=0,
         licence="research and teaching", blocks=12, patch=16, short_side=320,
         mean=(127 / 255,) * 3, std=(128 / 255,) * 3,
     ),

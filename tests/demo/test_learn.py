@@ -76,29 +76,28 @@ def test_clip_looks_away_from_the_thing_clearclip_at_it_and_amf_a_bit_farther(
     answer: Answer, value: learn.Value
 ) -> None:
     clip, amf, clearclip = (value.on_thing[name] for name in ("clip", "amf", "clearclip"))
-    assert clip < 0.5 < 0.8 < amf < clearclip
+    assert clip < 0.6 < 0.8 < amf < clearclip
     for name in ("clip", "amf", "clearclip"):
         weights, _ = learn.looks(engine(), answer.question, answer.question, name)
         assert weights.shape == answer.grid
         assert weights.sum() == pytest.approx(1, abs=1e-4)
 
 
-def test_the_built_in_has_no_abnormal_channel_and_global_tokens_at_its_end(answer: Answer) -> None:
+def test_the_built_in_has_no_abnormal_channel_and_no_global_tokens(answer: Answer) -> None:
     scene = answer.question.scene
-    *before, last = scene.segmenter.globality(engine().encoded(scene)).tokens
-    assert last and not any(before)
+    assert not any(scene.segmenter.globality(engine().encoded(scene)).tokens)
     assert answer.gclip.cs_reason is SuppressionReason.NONE_ABNORMAL
 
 
-def test_the_planted_channel_makes_different_things_alike_and_cs_undoes_it(answer: Answer) -> None:
+def test_with_the_planted_channel_patches_look_less_at_their_thing_and_cs_undoes_it(
+    answer: Answer, value: learn.Value
+) -> None:
+    assert value.on_thing["fault_clearclip"] < value.on_thing["clearclip"] - 0.1
     faulty = compute(engine(), resolve(engine(), learn.REQUEST.changed(plant=True)))
-    across = {}
-    for name in ("clearclip", "fault_clearclip", "fault_cs"):
-        of = faulty if "fault" in name else answer
-        _, method = learn.state(answer.question, faulty.question, name)
-        across[name] = common.in_in_out(engine(), of, method)[1]
-    assert across["fault_clearclip"] > across["clearclip"] + 0.1
-    assert across["fault_cs"] == pytest.approx(across["clearclip"], abs=0.01)
+    _, method = learn.state(answer.question, faulty.question, "clearclip")
+    _, repaired = learn.state(answer.question, faulty.question, "fault_cs")
+    own, healed = (common.in_in_out(engine(), *of) for of in ((answer, method), (faulty, repaired)))
+    assert healed == pytest.approx(own, abs=0.01)
 
 
 def test_the_summary_scores_every_state_but_asks_nothing(

@@ -64,10 +64,10 @@ def test_many_patches_are_drawn_in_squares_and_the_picture_says_so() -> None:
 
 def test_a_fault_is_called_a_simulation_and_says_where_it_sits() -> None:
     value = machine.view(numbers(plant=True))
-    assert value["fault"] == [77, 200.0, [7, 8, 9, 10, 11]]
+    assert value["fault"] == [77, 300.0, [7, 8, 9, 10, 11]]
     assert [one["number"] for one in value["blocks"] if one["planted"]] == [7, 8, 9, 10, 11]
     said = value["parts"]["values"]["sentence"]
-    assert "on purpose, channel 77’s weights × 200 in blocks 7 to 11" in said
+    assert "on purpose, channel 77’s weights × 300 in blocks 7 to 11" in said
     assert machine.view(numbers())["fault"] is None
 
 

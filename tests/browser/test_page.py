@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -283,12 +284,16 @@ def test_a_phone_shows_hostile_words_a_list_and_a_share_card(phone: Page, url: s
     expect(phone.locator("#says .problem")).to_have_count(0)
 
 
+def refusing(status: int) -> Callable[[Route], None]:
+    return lambda route: route.fulfill(status=status, body="{}")
+
+
 def test_a_refused_or_broken_request_is_no_longer_waited_for(desktop: Page, url: str) -> None:
     """What is shown is of an earlier request then; the next is answered as ever."""
     arrive(desktop, url, amf=0)
     tabs, switch = desktop.locator("#tabs"), desktop.locator("#cs input")
     for status in (429, 503):
-        desktop.route("**/queue/join*", lambda route, code=status: route.fulfill(status=code))
+        desktop.route("**/queue/join*", refusing(status))
         switch.click()
         expect(tabs).to_have_attribute("data-state", "old")
         expect(desktop.locator("#tabs[data-busy]")).to_have_count(0)

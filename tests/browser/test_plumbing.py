@@ -237,6 +237,7 @@ def test_the_lesson_is_the_same_whatever_the_page_shows_and_ends_with_a_photo_an
 
 def test_on_a_phone_a_step_is_in_view_and_a_guess_moves_nothing(phone: Page, url: str) -> None:
     phone.goto(f"{url}?tab=learn")
+    phone.wait_for_selector(DONE)  # what comes late would move the step
     phone.get_by_role("button", name="Begin").click()
     heading, answer = phone.locator("#lesson h2"), phone.locator("#lesson .answer")
     mask, question = (

@@ -67,7 +67,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     for photo in photos:
         photo["size"] = [170, 150]
-    (folder / "index.jsonl").write_text("\n".join(json.dumps(photo) for photo in photos))
+    (folder / "index.jsonl").write_text("".join(json.dumps(photo) + "\n" for photo in photos))
     return folder
 
 
@@ -247,7 +247,7 @@ def test_the_recipe_makes_a_model(
     first.learn(data, work, steps=2, size=4)
     text.learn(data, work, steps=2, size=4)
     map.learn(data, work, steps=2, size=4)
-    localise.learn(data, work, steps=2, size=4)
+    localise.learn(data, work, steps=2)
     attention.learn(data, work, steps=4, size=4)
     pack.pack(data, work, out)
 

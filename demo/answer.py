@@ -11,7 +11,7 @@ Usage::
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from demo.host.zero_gpu import WITHOUT_GPU
 from demo.settings import MAX_CLASSES, Settings
 from demo.variants import Switches
 from evaluation import metric
-from gclip_core import masks, vocabulary
+from gclip_core import masks, refine, vocabulary
 from gclip_core.backbone import Backbone
 from gclip_core.errors import VocabularyError
 from gclip_core.types import (
@@ -40,6 +40,8 @@ from gclip_core.vocabulary import ParsedWords
 
 MORE = 6
 """Words that are offered besides those that fill an empty field."""
+PLAIN = ("compare", "learn")
+"""Tabs whose masks are plain, as in the papers, so that their figures agree with theirs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,7 @@ class Question:
 
     ``rest`` is the argument of :meth:`Segmenter.segment` for hidden words, which ``words`` have.
     ``replaced`` are the unknown phrases in whose place ``words`` have the nearest known ones.
+    ``refine`` names how the edges of its masks follow the picture, "none" on the tabs PLAIN.
     ``switched`` are ClearCLIP without and with (AMF, CS), ``chosen`` is the method that the page's
     switches name. ``started`` is when reading began, by ``perf_counter``; ``was_encoded`` whether
     the picture's encoding was cached by then.
@@ -59,6 +62,7 @@ class Question:
     words: ParsedWords
     replaced: tuple[UnknownPhrase, ...]
     rest: str
+    refine: str
     switched: Mapping[Switches, Method]
     chosen: Method
     started: float
@@ -130,7 +134,8 @@ class Answer:
     ``mask`` and ``report`` are those of the chosen method. ``gclip`` is the report of GCLIP with
     both switches on: which blocks AMF and CS take, whether or not they are on. ``block`` (0-based)
     is the one whose channels are shown. ``overtaken`` are known words that get hardly a pixel;
-    ``more_words`` may be added.
+    ``more_words`` may be added. ``refined`` names how the edges of the mask follow the picture:
+    "none" also where that would take too long.
     """
 
     question: Question
@@ -141,6 +146,7 @@ class Answer:
     block: int
     overtaken: tuple[Overtaken, ...]
     more_words: tuple[str, ...]
+    refined: str
     status: Status
 
 
@@ -170,6 +176,7 @@ def resolve(engine: Engine, request: Request) -> Question:
         scene.clean.read_words(words, rest),
         replaced,
         rest,
+        "none" if settings.tab in PLAIN else settings.refine,
         switched,
         variants.chosen(settings, switched),
         started,
@@ -233,6 +240,7 @@ def compute(engine: Engine, question: Question) -> Answer:
         block=_block_in_view(question, gclip),
         overtaken=masks.overtaken(segmented.result),
         more_words=_more_words(_offered(engine, scene), known),
+        refined=segmented.result.refined,
         status=_status(engine, question, segmented.result, grid),
     )
 
@@ -243,23 +251,35 @@ def segment(engine: Engine, question: Question, method: Method) -> Segmented:
     Raises:
         MethodError: ``method`` compares more patches than the page computes.
     """
-    scene, settings = question.scene, question.settings
+    scene = question.scene
 
     def make() -> Segmented:
-        if method.calibration is not None:
-            cost.check_calibration(scene.windows, scene.patches, method)
-        engine.encoded(scene)  # shared by all methods: not a part of their times
-        started = time.perf_counter()
-        trunk, rest_weight = engine.trunk(scene, method), settings.rest_weight
-        result = scene.segmenter.segment(
-            trunk, question.words, method, settings.threshold, rest_weight=rest_weight
-        )
-        seconds = time.perf_counter() - started
+        if question.refine == "none":
+            result, seconds = _segmented(engine, question, method)
+        else:
+            plain = segment(engine, replace(question, refine="none"), method)
+            started = time.perf_counter()
+            result = refine.refined(plain.result, scene.picture.image, question.refine)
+            seconds = plain.seconds + time.perf_counter() - started
         shares = class_shares(result.labels, len(result.vocabulary.names))
         return Segmented(result, seconds, shares, _scores(scene, result))
 
     with engine.turn(scene):
         return engine.cache.get_or_make(("segmentation", *result_key(question, method)), make)
+
+
+def _segmented(engine: Engine, question: Question, method: Method) -> tuple[Segmentation, float]:
+    """The plain segmentation, and its seconds from the cached encoding on."""
+    scene, settings = question.scene, question.settings
+    if method.calibration is not None:
+        cost.check_calibration(scene.windows, scene.patches, method)
+    engine.encoded(scene)  # shared by all methods: not a part of their times
+    started = time.perf_counter()
+    trunk, rest_weight = engine.trunk(scene, method), settings.rest_weight
+    result = scene.segmenter.segment(
+        trunk, question.words, method, settings.threshold, rest_weight=rest_weight
+    )
+    return result, time.perf_counter() - started
 
 
 def _scores(scene: Scene, result: Segmentation) -> metric.WordScores:
@@ -274,7 +294,8 @@ def result_key(question: Question, method: Method) -> tuple:
     segmenter, settings = question.scene.segmenter, question.settings
     words = question.text, settings.threshold, question.rest, settings.rest_weight
     planted, scale = segmenter.backbone.planted, segmenter.logit_scale
-    return *question.scene.key, planted, segmenter.templates, scale, *words, method
+    model = planted, segmenter.templates, scale
+    return *question.scene.key, *model, *words, question.refine, method
 
 
 def mask(engine: Engine, question: Question, method: Method) -> Mask:

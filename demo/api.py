@@ -19,7 +19,7 @@ from demo.answer import Answer, check_words, compute, log, resolve
 from demo.controls import HEAVY, in_words
 from demo.engine import Engine, Request
 from demo.host.files import path_of, saved_file
-from demo.settings import FIELDS, MAX_WORDS, Background, Share
+from demo.settings import FIELDS, MAX_WORDS, Background, Refine, Share
 from demo.tabs import export
 from demo.variants import SWITCHED
 from gclip_core.methods import METHODS
@@ -57,12 +57,14 @@ class Endpoints:
         cs_blocks: _Blocks = "backbone",
         threshold: Share = 0.0,
         background: Background = FIELDS["background"].default,
+        refine: Refine = "none",
     ) -> tuple[FileData, dict[str, Any]]:
         """Segment a picture: an indexed PNG, and the share of every class with the reasons.
 
         words: classes with commas between them, synonyms with semicolons. method: one that /about
         lists. amf_blocks, cs_blocks: "auto", "backbone", or numbers from 1 such as "6 7".
         background: whether pixels that fit none of the words stay without a class.
+        refine: "guided" or "pamr" let the edges of the mask follow the picture.
         Returns the PNG (a pixel is the number of its class, 255 is none) and {height, width,
         classes: [{number, name, share}], none: share, facts, unknown: [{word, reason, nearest}],
         notes: [sentence]}. An unknown word is used as it is: ``nearest`` is the nearest known one.
@@ -79,6 +81,7 @@ class Endpoints:
             "cs_blocks": cs_blocks,
             "threshold": threshold,
             "background": background,
+            "refine": refine,
         }
         question = resolve(self._engine, self._request(image, settings))
         answer = compute(self._engine, question)

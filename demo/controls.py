@@ -47,6 +47,7 @@ COMPONENTS: dict[str, type[Component]] = {
     "threshold": gr.Slider,
     "background": gr.Radio,
     "rest_weight": gr.Slider,
+    "refine": gr.Radio,
     "method": gr.Dropdown,
     "amf": gr.Checkbox,
     "cs": gr.Checkbox,
@@ -80,6 +81,8 @@ EXPLAINED = {
     "suggested words left as they are, off for words you type or change. Less weight leaves more "
     "pixels to your words.",
     "rest_weight": "Less leaves more pixels to your words.",
+    "refine": "By its colours, without training. Compare and Learn have the plain masks of the "
+    "papers.",
     "method": "Any but GCLIP leaves AMF and CS unused.",
     "amf": "Attention Map Fusion",
     "cs": "Channel Suppression",

@@ -28,6 +28,7 @@ from gclip_core.errors import GclipError
 from gclip_core.masks import REST_WEIGHT
 from gclip_core.methods import METHODS
 from gclip_core.numbering import block_indices, block_numbers
+from gclip_core.refine import REFINEMENTS
 from gclip_core.registry import BACKBONES
 from gclip_core.vocabulary import TEMPLATES
 
@@ -150,6 +151,7 @@ LISTED = (PlainSerializer(_shown_blocks), Written(_written_blocks))
 """How blocks are written, in JSON and in links."""
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Background = Literal["automatic", "on", "off"]
+Refine = Literal[tuple(REFINEMENTS)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Times = Annotated[float, Field(ge=1, le=10_000)]
 Index = Annotated[int, Field(ge=0, lt=MAX_BLOCKS)]
@@ -218,6 +220,8 @@ class Settings(BaseModel):
     rest_weight: Share = _setting(
         REST_WEIGHT, group="model", label="Weight of the background", key="weight"
     )
+
+    refine: Refine = _setting("guided", group="model", label="Edges follow the photo", key="edges")
 
     method: Literal[tuple(METHODS)] = _setting("gclip", group="method", label="Method")
     amf: Switch = _setting(True, group="method", label="AMF")

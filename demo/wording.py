@@ -64,6 +64,7 @@ NO_MEMORY = (
     "try again."
 )
 PHOTO_STAYS = "A link does not contain your photo."
+REFINED = "mIoU is of this mask, whose edges follow the photo. Compare and Learn have plain masks."
 SCORE_COUNTS = "mIoU counts every pixel of known truth: a word painted on something else costs."
 GUESSED = "The model guessed these words. Type your own if they are wrong."
 UNMEASURED = "Is that right? No true mask of this photo is known: compare before and after by eye."

@@ -46,7 +46,7 @@ STATES += tuple(f"fault_{name}" for name in STATES)
 LOOKS = ("clip", "clearclip", "amf", "fault_clearclip")
 """States of which the texts name where patches look."""
 WORDS = ", ".join("; ".join(synonyms) for synonyms in star_photos()[PHOTO].words)
-REQUEST = Request(Settings(backbone=BUILT_IN, example=PHOTO, words=WORDS))
+REQUEST = Request(Settings(backbone=BUILT_IN, example=PHOTO, words=WORDS, refine="none"))
 """The lesson's photo, words and model, whatever the page shows."""
 
 

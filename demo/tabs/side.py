@@ -17,6 +17,7 @@ from demo.tabs import common, machine, machine_numbers
 from demo.widgets import values
 from demo.widgets.values import Json, Side
 from gclip_core import amf
+from gclip_core.refine import REFINEMENTS
 from gclip_core.types import Method, MethodReport, Overtaken
 
 
@@ -26,7 +27,7 @@ class Masks:
 
     Where CS repairs a simulation, the mask before differs by CS alone. ``switched_on`` are the
     names of the switches that change something; ``change`` is what most changed pixels were and
-    are, where no truth is known.
+    are, where no truth is known. ``refined`` names how the edges follow the photo, "none" if plain.
     """
 
     sides: Sequence[Side]
@@ -42,6 +43,7 @@ class Masks:
     unmeasured: str
     overtaken: Sequence[Overtaken]
     background: bool
+    refined: str
     simulated: str
     opacity: float
     pixel: tuple[int, int] | None
@@ -82,6 +84,7 @@ def build(engine: Engine, controls: Controls) -> Tab:
     with gr.Row(elem_classes=["sidebyside"], elem_id="side"):
         with gr.Column(min_width=200, elem_classes=["cardbox"]):
             canvas = widgets.canvas(elem_id="side-canvas")
+            controls.make("refine", choices=refinements())
         with gr.Column(min_width=200, elem_classes=["cardbox"]):
             maps = widgets.maps(elem_id="side-attention")
         with gr.Column(min_width=200, elem_classes=["cardbox"]):
@@ -97,6 +100,11 @@ def build(engine: Engine, controls: Controls) -> Tab:
     ]
     parts = {"canvas": canvas, "attention": maps, "norms": norms, **opened.parts}
     return Tab(parts, changes, masks=[canvas])
+
+
+def refinements() -> list[tuple[str, str]]:
+    """The title and the name of each way in which edges follow the photo."""
+    return [(entry.title, entry.name) for entry in REFINEMENTS.values()]
 
 
 def compute(engine: Engine, answer: Answer) -> Value:
@@ -155,6 +163,7 @@ def _masks(engine: Engine, answer: Answer) -> Masks:
         unmeasured=common.unmeasured(answer),
         overtaken=answer.overtaken,
         background=bool(question.words.hidden),
+        refined=answer.refined,
         simulated=common.simulated(question),
         opacity=settings.opacity,
         pixel=settings.pixel,
@@ -195,6 +204,7 @@ def _canvas_view(picture: Json, masks: Masks) -> Json:
         common.absent(after),
         wording.nothing_changed(method, masks.report) if masks.is_same else "",
         wording.SCORE_COUNTS if after.miou is not None else masks.unmeasured,
+        wording.REFINED if after.miou is not None and masks.refined != "none" else "",
     ]
     return values.canvas_value(
         picture,

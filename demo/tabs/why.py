@@ -1,7 +1,7 @@
 """Why here: the best words at one pixel under every variant, beside the canvas pressed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from demo import variants
 from demo.answer import Question, segment
@@ -26,12 +26,17 @@ class Scores:
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """The scores of ``names`` at a pixel (row, column), which is in this patch (row, column)."""
+    """The scores of ``names`` at a pixel (row, column), which is in this patch (row, column).
+
+    Scores are those of plain masks. ``refined`` is the pixel's word in the mask shown, whose edges
+    follow the photo; empty where it is that of the plain mask.
+    """
 
     pixel: Grid
     patch: Grid
     names: Sequence[str]
     methods: Sequence[Scores]
+    refined: str
 
 
 def compute(engine: Engine, question: Question, pixel: tuple[int, int]) -> Value:
@@ -45,17 +50,33 @@ def compute(engine: Engine, question: Question, pixel: tuple[int, int]) -> Value
         label = int(result.labels[row, column])
         return Scores(result.method.title, scores.tolist(), label, min(result.owner) < 0)
 
+    plain = replace(question, refine="none")
     methods = [
         variants.variant(name, question.switched)
         for name in variants.shown(question.settings.extras)
     ]
-    scores = [at_pixel(segment(engine, question, method).result) for method in methods]
-    return Value((row, column), patch, question.words.classes.names, scores)
+    scores = [at_pixel(segment(engine, plain, method).result) for method in methods]
+    refined = _refined(engine, question, plain, (row, column))
+    return Value((row, column), patch, question.words.classes.names, scores, refined)
+
+
+def _refined(engine: Engine, question: Question, plain: Question, pixel: Grid) -> str:
+    label, plain_label = (
+        int(segment(engine, asked, question.chosen).result.labels[pixel])
+        for asked in (question, plain)
+    )
+    return "" if label == plain_label else (*question.words.classes.names, "background")[label]
 
 
 def view(value: Value) -> Json:
     """The best words by method, with a sentence."""
     (row, column), patch = value.pixel, value.patch
+    note = (
+        f"It is in the patch in row {patch[0] + 1}, column {patch[1] + 1}. In bold its label, the "
+        "best single word. “background” sums up all hidden words, so it can be larger."
+    )
+    if value.refined:
+        note += f" In the mask shown, whose edges follow the photo, it is “{value.refined}”."
     return {
         "kind": "why",
         "title": f"Pixel in row {row + 1}, column {column + 1}",
@@ -64,8 +85,7 @@ def view(value: Value) -> Json:
             {"title": method.title, "entries": _entries(method, value.names)}
             for method in value.methods
         ],
-        "note": f"It is in the patch in row {patch[0] + 1}, column {patch[1] + 1}. In bold its "
-        "label, the best single word. “background” sums up all hidden words, so it can be larger.",
+        "note": note,
     }
 
 

@@ -56,6 +56,24 @@ def test_spaces_are_no_words(engine: Engine) -> None:
         resolve(engine, request(",;"))
 
 
+def test_edges_follow_the_photo_but_not_where_methods_are_compared() -> None:
+    engine = Engine(loaded())
+    answers = {
+        (tab, name): compute(engine, resolve(engine, request(tab=tab, refine=name)))
+        for tab in ("side", "compare", "learn")
+        for name in ("none", "guided", "pamr")
+    }
+    plain = answers["side", "none"].mask.labels
+    for (tab, name), answer in answers.items():
+        same = tab != "side" or name == "none"
+        assert (answer.refined == "none") == same
+        assert np.array_equal(answer.mask.labels, plain) == same, (tab, name)
+    question = answers["side", "pamr"].question
+    picture, segmenter = question.scene.picture.image, question.scene.segmenter
+    library = segmenter.segment(picture, WORDS, question.chosen, refine="pamr")
+    assert np.array_equal(library.labels.numpy(), answers["side", "pamr"].mask.labels)
+
+
 def test_background_is_on_for_one_word_and_off_for_more(engine: Engine) -> None:
     assert (labels(engine, request("dog")) == labels(engine, request("dog", background="on"))).all()
     assert (labels(engine, request()) >= 0).all(), "every pixel gets one of several words"

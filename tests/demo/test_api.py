@@ -68,6 +68,15 @@ def test_an_unknown_word_is_named_with_the_nearest_and_used_as_it_is(client: Cli
     assert described["unknown"] == [{"word": "tram", "reason": reason, "nearest": "train"}]
 
 
+def test_segment_refines_edges_when_asked(client: Client) -> None:
+    answer = client.predict(
+        handle_file(PICTURE), "cat, grass", refine="guided", api_name="/segment"
+    )
+    segmenter = gclip.Segmenter(loaded())
+    labels = segmenter.segment(PICTURE, "cat, grass", refine="guided").labels
+    assert np.array_equal(np.asarray(Image.open(answer[0])), labels.numpy())
+
+
 def test_suggest_gives_the_librarys_words(client: Client) -> None:
     words = client.predict(handle_file(PICTURE), 3, api_name="/suggest")
     assert words == list(gclip.Segmenter(loaded()).suggest(PICTURE, 3))
@@ -102,7 +111,7 @@ WRONG = {
     "image missing": ({"words": "cat"}, "needs “image”"),
     "argument unknown": (_values(colour=1), "“colour” came"),
     "session": (_values(session_hash="mine"), "“session_hash” came"),
-    "too few": ([PHOTO, "cat"], "takes 8 values .image, words"),
+    "too few": ([PHOTO, "cat"], "takes 9 values .image, words"),
 }
 
 

@@ -14,7 +14,7 @@ changed = Settings(
     words="a; b, ${x} 猫\n# note", backbone="openai-vit-b-16",
     nearest=False,
     templates="imagenet7", short_side=224, window=224, stride=56, logit_scale=33.5, threshold=0.25,
-    background="off", rest_weight=0.75,
+    background="off", rest_weight=0.75, refine="pamr",
     method="naclip", amf=False, cs=False,
     amf_blocks=(5, 6), n_fused=3, heads="mean", global_threshold=7.5, cs_blocks=(6, 7, 8, 10),
     cs_target="median", channel_threshold=3.0, channels=(1, 2, 3, 9), plant=True, plant_channel=9,

@@ -282,7 +282,7 @@ def test_words_of_the_truth_that_a_mask_misses_and_words_beside_it_are_said() ->
 
 
 def test_the_best_word_at_a_pixel_is_its_label_under_every_variant() -> None:
-    question = answer_of(extras=True).question
+    question = answer_of(extras=True, refine="none").question
     methods = [variant(name, question.switched) for name in VARIANTS]
     masks = [mask(engine(), question, method) for method in methods]
     for row, column in ((0, 0), (99, 200), (300, 420)):
@@ -298,6 +298,17 @@ def test_the_best_word_at_a_pixel_is_its_label_under_every_variant() -> None:
             assert sum(scores) == pytest.approx(1)
             words = [entry["score"] for entry in entries if entry["colour"]]
             assert words == sorted(words, reverse=True)
+
+
+def test_a_pixel_whose_word_the_edges_change_names_that_word() -> None:
+    question, plain = (answer_of(refine=name).question for name in ("guided", "none"))
+    shown, unrefined = (mask(engine(), asked, asked.chosen) for asked in (question, plain))
+    changed = np.argwhere(shown.labels != unrefined.labels)[0]
+    word = (*shown.names, "background")[shown.labels[tuple(changed)]]
+    sentence = f"whose edges follow the photo, it is “{word}”"
+    pixel = tuple(map(int, changed))
+    assert sentence in why.view(why.compute(engine(), question, pixel))["note"]
+    assert "edges" not in why.view(why.compute(engine(), plain, pixel))["note"]
 
 
 def test_a_pixel_outside_the_image_moves_inside() -> None:

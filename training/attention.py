@@ -1,4 +1,4 @@
-"""Step 6, `attention`: twelve blocks learn where to look, by distillation of DINO's affinities.
+"""Step 7, `attention`: twelve blocks learn where to look, by distillation of DINO's affinities.
 
 The target of a patch's attention is `softmax(10 a)` over the patches with a positive affinity `a`
 (cosines of the Queries and Keys of DINO's block 12). What a patch's vector is without the blocks
@@ -145,7 +145,7 @@ def losses(
     output = F.normalize(network.ln_post(x) @ network.proj, dim=-1)
     values = network.vectors(heads.v.float())[:, 1:]
     apart = 1 - (values * torch.where(hidden[..., None], region, vectors)).sum(-1)
-    found = {
+    terms = {
         "values": apart[~hidden].mean(),
         "output": 1 - (output[:, 1:] * region).sum(-1).mean(),
         "class": 1 - (output[:, 0] * F.normalize(vectors.mean(1), dim=-1)).sum(-1).mean(),
@@ -153,7 +153,7 @@ def losses(
         "words": torch.stack(words).mean(),
         "keys": keys,
     }
-    return {**found, "filled": apart[hidden].mean()} if count else found
+    return {**terms, "filled": apart[hidden].mean()} if count else terms
 
 
 def averaging_error(attention: Tensor, wanted: Tensor, vectors: Tensor) -> Tensor:
@@ -189,13 +189,13 @@ def learn(_: Path, work: Path, steps: int = 600, size: int = 10) -> None:
             group["lr"] = group["most"] * rate
         kind = _KINDS[step % len(_KINDS)]
         views = size if kind == "single" else size * 2 // 5
-        found = losses(network, mapped, *draw(caches[kind], network, views))
+        terms = losses(network, mapped, *draw(caches[kind], network, views))
         optimiser.zero_grad()
-        sum(_WEIGHTS[name] * value for name, value in found.items()).backward()
+        sum(_WEIGHTS[name] * value for name, value in terms.items()).backward()
         for parameter in (last.in_proj_weight, last.in_proj_bias):
             parameter.grad[:WIDTH] = 0
         nn.utils.clip_grad_norm_(learned.values(), 1.0)
         optimiser.step()
         if step % 10 == 9:
-            report(step, found)
+            report(step, terms)
     torch.save({**saved, "network": network.state_dict()}, work / "attention.pt")

@@ -1,4 +1,4 @@
-"""Step 2, `first`: a first map from features to words, from words of whole photos alone.
+"""Step 3, `first`: a first map from features to words, from words of whole photos alone.
 
 The map and the vectors of stuff (sky, wall, …), which CLIP's published nouns lack, are learned
 together, of the first 8,000 views:
@@ -118,10 +118,10 @@ def learn(data: Path, work: Path, steps: int = 300, size: int = 64) -> None:
     for step in state.steps(steps):
         vectors = F.normalize(torch.where(words.given[:, None], words.vectors, free), dim=1)
         scorer = Scorer(course, vectors, fit.scale.exp(), torch.zeros(len(vectors)))
-        found = losses(network, scorer, size)
-        fit.step(sum(found.values()), 2e-3 * schedule(step, steps))
+        terms = losses(network, scorer, size)
+        fit.step(sum(terms.values()), 2e-3 * schedule(step, steps))
         if step % 25 == 24:
-            report(step, found)
+            report(step, terms)
     fit.average()
     vectors = F.normalize(torch.where(words.given[:, None], words.vectors, free), dim=1).detach()
     torch.save(

@@ -1,4 +1,4 @@
-"""Step 5, `localise`: the map learns where people and things are, from networks that find them.
+"""Step 6, `localise`: the map learns where people and things are, from networks that find them.
 
 Three networks give pseudo-labels of patches (1: is one of these words, -1: is not, 0: unknown):
 
@@ -92,7 +92,7 @@ class Localisers:
         for row in rows:
             for word in self._certain(row) - ANIMALS:
                 detected.setdefault(word, []).append(row)
-        by_word = [found for _, found in sorted(detected.items()) if len(found) >= _SEEN]
+        by_word = [seen for _, seen in sorted(detected.items()) if len(seen) >= _SEEN]
         pools = [[[*rows]], [people], [named], by_word]
         return [pool for pool in pools if any(pool)]
 
@@ -100,9 +100,9 @@ class Localisers:
         """Rows of views, as many of every pool."""
         rows: list[int] = []
         for pool in self.pools:
-            weights = [len(found) ** 0.5 for found in pool]
+            weights = [len(views) ** 0.5 for views in pool]
             chosen = random.choices(pool, weights, k=max(1, size // len(self.pools)))
-            rows.extend(random.choice(found) for found in chosen)
+            rows.extend(random.choice(views) for views in chosen)
         return rows
 
     def pairs(self, rows: list[int]) -> list[Pair]:
@@ -137,8 +137,8 @@ class Localisers:
         boxes = self.boxes.boxes(self.photos[row]["file"])
         affinity = rows_as_float(self.cache.affinity, [row])[0]
         place, label = self._place(row), self.labels[row]
-        found = things.view_labels(boxes, label, self.words, place, affinity, self.grid)
-        signs = (found == things.THING).float() - (found == things.ABSENT).float()
+        labels = things.view_labels(boxes, label, self.words, place, affinity, self.grid)
+        signs = (labels == things.THING).float() - (labels == things.ABSENT).float()
         there = (signs > 0).any(1)
         absent = torch.where(there, 0.0, 1.0).multinomial(1)
         for index in (*there.nonzero().flatten(), *absent):
@@ -185,10 +185,10 @@ def learn(data: Path, work: Path, steps: int = 250) -> None:
         optimiser.param_groups[0]["lr"] = _RATE * min(1, (step + 1) / 15) * falling
         optimiser.zero_grad()
         for localisers, size in kinds:
-            found = losses(network, before, scorer, localisers, size)
-            (found["on"] + found["off"] + _KEPT * found["kept"]).backward()
+            terms = losses(network, before, scorer, localisers, size)
+            (terms["on"] + terms["off"] + _KEPT * terms["kept"]).backward()
             if step % 25 == 24:
-                report(step, found)
+                report(step, terms)
         nn.utils.clip_grad_norm_(learned, 1.0)
         optimiser.step()
     extrapolate(before, network)

@@ -1,4 +1,4 @@
-"""Step 4, `map`: the map that ships, by self-training on what the first map makes of photos.
+"""Step 5, `map`: the map that ships, by self-training on what the first map makes of photos.
 
 The vectors of the words are now the text tower's. The first map shares patches out among a photo's
 words (`pseudo_labels.ANEW`, without priors), of photos named after one thing, too:
@@ -112,10 +112,10 @@ def learn(data: Path, work: Path, steps: int = 700, size: int = 64) -> None:
     state = State(work, "map", network=network, look=look, fit=fit)
     for step in state.steps(steps):
         scorer = Scorer(course, vectors, fit.scale.exp(), log_prior)
-        found = losses(network, look, scorer, size)
-        fit.step(sum(found.values()), 2e-3 * schedule(step, steps))
+        terms = losses(network, look, scorer, size)
+        fit.step(sum(terms.values()), 2e-3 * schedule(step, steps))
         if step % 25 == 24:
-            report(step, found)
+            report(step, terms)
     fit.average()
     saved = {"network": network.state_dict(), "vectors": vectors, "scale": fit.scale.detach()}
     torch.save({**saved, "look": look.state_dict(), "log prior": log_prior}, work / "map.pt")

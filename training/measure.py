@@ -120,16 +120,16 @@ def with_affinity(
 
     Queries are the affinity's logarithm and Keys the identity: their softmax is the affinity.
     """
-    backbone, (one,) = segmenter.backbone, encoded.passes
+    backbone, (window,) = segmenter.backbone, encoded.passes
     tokens = len(affinity) + 1
     queries = F.pad(affinity.clamp_min(1e-12), (1, 0, 1, 0), value=1e-12).log() * tokens**0.5
     taught = Heads(queries[None, None], torch.eye(tokens)[None, None])
 
     def heads_of(block: int, values: bool = False) -> Heads:
-        return taught if block in _MIDDLE else encoder.block_heads(backbone, one, block, values)
+        return taught if block in _MIDDLE else encoder.block_heads(backbone, window, block, values)
 
     patches = last_block.apply(
-        backbone.visual, WAYS["AMF"], one.inputs, heads_of, encoded.grid, _MIDDLE
+        backbone.visual, WAYS["AMF"], window.inputs, heads_of, encoded.grid, _MIDDLE
     )
     asked = [*case.words, *case.distractors]
     parsed = vocabulary.read_words(backbone, asked, "none", segmenter.templates)
@@ -242,20 +242,20 @@ def same_region(attention: Tensor, truth: NDArray, grid: tuple[int, int]) -> tup
 
 def shipped(backbone: Backbone) -> dict[str, dict[str, list[float]]]:
     """Each photo that ships, with and without a planted channel, in each of the four ways."""
-    found: dict[str, dict[str, list[float]]] = {}
-    for title, one in (("as it is", backbone), ("planted", plant_channel(backbone, **PLANTED))):
-        segmenter, rows = Segmenter(one), found.setdefault(title, {})
+    scores: dict[str, dict[str, list[float]]] = {}
+    for title, model in (("as it is", backbone), ("planted", plant_channel(backbone, **PLANTED))):
+        segmenter, rows = Segmenter(model), scores.setdefault(title, {})
         for name, photo in star_photos().items():
             encoded, words = segmenter.encode(photo.image()), Vocabulary(photo.words)
             rows[name] = []
             for method in WAYS.values():
                 labels = segmenter.segment(encoded, words, method).labels.numpy()
-                scores = metric.against_truth(photo.labels(), photo.words, labels, words)
-                rows[name].append(_percent([scores.miou]))
+                miou = metric.against_truth(photo.labels(), photo.words, labels, words).miou
+                rows[name].append(_percent([miou]))
         eight = [rows[name] for name in EIGHT]
         for mean, of in (("mean of eight", eight), ("mean of all", [*rows.values()])):
             rows[mean] = [round(float(np.mean(column)), 1) for column in zip(*of, strict=True)]
-    return found
+    return scores
 
 
 def planted(backbone: Backbone, some: Sequence[Case]) -> dict[str, list[float]]:
@@ -291,9 +291,9 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path, help="photos with masks and an index.json")
     parser.add_argument("--out", type=Path, help="a file for what is printed")
     parser.add_argument("--teacher", action="store_true", help="AMF by the teacher's affinities")
-    given = parser.parse_args()
-    some, backbone = list(cases(given.folder)), load_backbone()
-    affinity = teacher_affinity() if given.teacher else None
+    arguments = parser.parse_args()
+    some, backbone = list(cases(arguments.folder)), load_backbone()
+    affinity = teacher_affinity() if arguments.teacher else None
     columns = measure(Segmenter(backbone), some, affinity)
     measured: Mapping[str, Any] = {
         "the largest word everywhere": {
@@ -309,5 +309,5 @@ if __name__ == "__main__":
     }
     text = json.dumps(measured, indent=1)
     print(text)
-    if given.out is not None:
-        given.out.write_text(text + "\n", encoding="utf-8")
+    if arguments.out is not None:
+        arguments.out.write_text(text + "\n", encoding="utf-8")

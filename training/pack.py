@@ -1,4 +1,4 @@
-"""Step 7, `pack`: what a run learned becomes what ships in `assets/built-in/`; nothing is learned.
+"""Step 8, `pack`: what a run learned becomes what ships in `assets/built-in/`; nothing is learned.
 
 Matrices are stored as whole numbers of eight bits with a scale a row, everything else in float16;
 the text tower's token table only for the tokens that training met. The stem's transformer is in two

@@ -1,11 +1,13 @@
-"""What people know about photos without looking at a mask: where in a photo the parts of places
-tend to be, and what colours they tend to have.
+"""Priors of place and colour, without any mask: where in a photo the parts of places tend to be,
+and what colours they tend to have.
 
 Numbers are added to a word's logit where the words of a photo are shared out among its patches
-(`sharing.shares`); the trained model sees none of them. They were chosen by the first fifty
-photos of the measuring set, but with scores per word of all hundred in view: no half of it is a
-clean test of them.
+(`pseudo_labels.shares`, in `first` only); the trained model sees none of them. They were chosen by
+the first fifty photos of the measuring set, but with scores per word of all hundred in view: no
+half of it is a clean test of them.
 """
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -46,59 +48,87 @@ def positions(words: Words) -> Tensor:
     return prior
 
 
+@dataclass(frozen=True)
+class Look:
+    """Features of the patches' colours (B, TOKENS), from 0 to 1: `greener` than red and blue,
+    `bluer` than red, `warmer` (redder than blue), and how `rough` and `light` they are."""
+
+    greener: Tensor
+    bluer: Tensor
+    warmer: Tensor
+    rough: Tensor
+    light: Tensor
+    saturation: Tensor
+
+
 def by_colour(colours: Tensor) -> dict[str, Tensor]:
     """Prior logits of some words by mean colour and roughness (B, TOKENS, 4) uint8: (B, TOKENS)."""
     red, green, blue, rough = (colours.float() / 255).unbind(-1)
     light = torch.maximum(torch.maximum(red, green), blue)
     saturation = (light - torch.minimum(torch.minimum(red, green), blue)) / (light + 0.05)
-    greener, bluer, warmer = green - torch.maximum(red, blue), blue - red, red - blue
+    greener = green - torch.maximum(red, blue)
+    look = Look(greener, blue - red, red - blue, rough, light, saturation)
+    return {**_surfaces(look), **_others(look)}
 
-    def where(*terms: tuple[float, Tensor]) -> Tensor:
-        return sum(by * holds.float() for by, holds in terms)
 
-    pale = saturation < 0.25
-    grass = where(
-        (1.7, greener > 0.02), (0.4, rough < 0.06), (-0.8, rough > 0.13),
-        (-2, bluer > 0.03), (-1.5, saturation < 0.12),
+def _sum(*terms: tuple[float, Tensor]) -> Tensor:
+    """The sum of the numbers whose conditions hold."""
+    return sum(number * holds.float() for number, holds in terms)
+
+
+def _surfaces(look: Look) -> dict[str, Tensor]:
+    """Prior logits of what lies below: grass, roads, water, snow and earth."""
+    grass = _sum(
+        (1.7, look.greener > 0.02), (0.4, look.rough < 0.06), (-0.8, look.rough > 0.13),
+        (-2, look.bluer > 0.03), (-1.5, look.saturation < 0.12),
     )  # fmt: skip
-    paved = where(
-        (0.7, saturation < 0.22), (-1.5, greener > 0.03), (-1.5, saturation > 0.5),
-        (-0.7, rough > 0.12),
+    paved = _sum(
+        (0.7, look.saturation < 0.22), (-1.5, look.greener > 0.03),
+        (-1.5, look.saturation > 0.5), (-0.7, look.rough > 0.12),
     )  # fmt: skip
-    water = where((1, bluer > 0.03), (-1.2, warmer > 0.12), (0.4, rough < 0.04))
-    snow = where(
-        (1.5, (light > 0.7) & (saturation < 0.2)), (-2, light < 0.45), (-1.5, warmer > 0.12),
-        (-2, greener > 0.03),
+    water = _sum((1, look.bluer > 0.03), (-1.2, look.warmer > 0.12), (0.4, look.rough < 0.04))
+    snow = _sum(
+        (1.5, (look.light > 0.7) & (look.saturation < 0.2)), (-2, look.light < 0.45),
+        (-1.5, look.warmer > 0.12), (-2, look.greener > 0.03),
     )  # fmt: skip
-    earth = where((-1.5, bluer > 0.02), (-1.5, greener > 0.03))
+    earth = _sum((-1.5, look.bluer > 0.02), (-1.5, look.greener > 0.03))
     return {
-        "sky": where(
-            (2, (bluer > 0.03) | ((light > 0.7) & pale)), (-1, rough > 0.06), (-1.5, rough > 0.1),
-            (-2, greener > 0.03), (-1.5, (warmer > 0.12) & (light < 0.6)), (-1, light < 0.25),
-        ),
-        "tree": where(
-            (1, greener > 0), (0.6, (light < 0.45) & (rough > 0.05)), (0.5, rough > 0.08),
-            (-1.5, rough < 0.035), (-1.5, (light > 0.75) & (greener < 0.02)), (-1, bluer > 0.1),
-            (-0.8, (saturation < 0.12) & (light > 0.4)),
-        ),
         "grass": grass, "field": 0.6 * grass, "playingfield": 0.6 * grass,
         "road": paved, "pavement": paved,
         "water": water, "ocean": water, "river": water,
         "snow": snow, "glacier": snow,
-        "sand": earth + where((1, (warmer > 0.05) & (light > 0.45))),
-        "dirt": earth + where((1, warmer > 0.05)),
-        "rock": where((0.5, rough > 0.05), (-1, greener > 0.04), (-1, bluer > 0.12)),
-        "wall": where((0.6, rough < 0.05), (-1, rough > 0.13), (-1, greener > 0.05)),
-        "ceiling": where(
+        "sand": earth + _sum((1, (look.warmer > 0.05) & (look.light > 0.45))),
+        "dirt": earth + _sum((1, look.warmer > 0.05)),
+    }  # fmt: skip
+
+
+def _others(look: Look) -> dict[str, Tensor]:
+    """Prior logits of the rest: sky, trees, rocks, buildings, people, and parts of rooms."""
+    greener, bluer, warmer = look.greener, look.bluer, look.warmer
+    rough, light, saturation = look.rough, look.light, look.saturation
+    return {
+        "sky": _sum(
+            (2, (bluer > 0.03) | ((light > 0.7) & (saturation < 0.25))), (-1, rough > 0.06),
+            (-1.5, rough > 0.1), (-2, greener > 0.03), (-1.5, (warmer > 0.12) & (light < 0.6)),
+            (-1, light < 0.25),
+        ),
+        "tree": _sum(
+            (1, greener > 0), (0.6, (light < 0.45) & (rough > 0.05)), (0.5, rough > 0.08),
+            (-1.5, rough < 0.035), (-1.5, (light > 0.75) & (greener < 0.02)), (-1, bluer > 0.1),
+            (-0.8, (saturation < 0.12) & (light > 0.4)),
+        ),
+        "rock": _sum((0.5, rough > 0.05), (-1, greener > 0.04), (-1, bluer > 0.12)),
+        "wall": _sum((0.6, rough < 0.05), (-1, rough > 0.13), (-1, greener > 0.05)),
+        "ceiling": _sum(
             (0.7, (light > 0.5) & (saturation < 0.4) & (rough < 0.08)), (-1, light < 0.3)
         ),
-        "mountain": where((-1, saturation > 0.6), (-0.7, light > 0.85)),
-        "building": where(
+        "mountain": _sum((-1, saturation > 0.6), (-0.7, light > 0.85)),
+        "building": _sum(
             (-1.2, greener > 0.03), (-0.7, bluer > 0.15), (0.4, (rough > 0.05) & (bluer < 0.05))
         ),
-        "person": where(
+        "person": _sum(
             (0.4, (warmer > 0.06) & (greener < 0) & (saturation > 0.15)), (-1, greener > 0.04)
         ),
-        "window": where((0.8, light > 0.75)),
-        "cabinet": where((0.3, rough < 0.1)),
+        "window": _sum((0.8, light > 0.75)),
+        "cabinet": _sum((0.3, rough < 0.1)),
     }  # fmt: skip

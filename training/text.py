@@ -1,6 +1,10 @@
-"""A text tower that says the words' vectors, in any of ImageNet's templates.
+"""Step 4, `text`: a text tower learns the words' vectors, from names in templates.
 
-The tower is open_clip's, small, and its table of tokens holds only those that training can meet.
+A sentence is a name of a word (its plural and synonyms, too) in one of ImageNet's templates or
+alone; its target is the word's vector of the first map. The tower is open_clip's, small, and its
+table of tokens has only those that training can meet.
+
+    loss = mean(1 - cos(sentence, word)) + 0.2 cross_entropy(20 cos(sentence, all words))
 """
 
 import math
@@ -91,18 +95,18 @@ def learn(data: Path, work: Path, steps: int = 2200, size: int = 128) -> None:
     for step in state.steps(steps):
         falling = max(0.02, 0.5 * (1 + math.cos(math.pi * step / steps)))
         optimiser.param_groups[0]["lr"] = 1.5e-3 * min(1, (step + 1) / 100) * falling
-        texts, meant = sentences.draw(size)
-        alike = encode(tower, sentences.encode(texts)) @ vectors.T
-        apart = (1 - alike[torch.arange(size), meant]).mean()
-        loss = apart + 0.2 * F.cross_entropy(20 * alike, meant)
+        texts, numbers = sentences.draw(size)
+        cosines = encode(tower, sentences.encode(texts)) @ vectors.T
+        apart = (1 - cosines[torch.arange(size), numbers]).mean()
+        loss = apart + 0.2 * F.cross_entropy(20 * cosines, numbers)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
         optimiser.step()
         if step % 100 == 99:
             report(step, {"apart": apart})
-    held = {"tower": tower.state_dict(), "ids": torch.from_numpy(sentences.ids)}
-    torch.save(held, work / "text.pt")
+    saved = {"tower": tower.state_dict(), "ids": torch.from_numpy(sentences.ids)}
+    torch.save(saved, work / "text.pt")
     with torch.inference_mode():
         cosine = (encode(tower, sentences.encode(words.all)) * vectors).sum(1)
     print(f"cosine {cosine.mean():.3f}, least {cosine.min():.3f}")

@@ -1,4 +1,4 @@
-"""What the photo model is told: its words, their vectors, and what each photo is said to show.
+"""The words, their vectors, and the image-level labels of photos.
 
 `names.json` is written by hand: which words of everyday language an ImageNet class, a data set's
 label, a caption or a kind of place stands for. No mask takes part in any of it.
@@ -103,7 +103,7 @@ class Words:
         source, there = photo["source"], photo.get("words") or []
         may_be = names()["anywhere"]
         if "captions" in photo:
-            there = _told(photo["captions"])
+            there = _mentioned(photo["captions"])
         elif not there:
             return Label((), (), "none", source)
         elif source in _LISTED:
@@ -135,11 +135,11 @@ class Words:
         return settled
 
 
-def _told(captions: Sequence[str]) -> list[str]:
+def _mentioned(captions: Sequence[str]) -> list[str]:
     """The words that captions mention, by `names.json`."""
-    meant = {said: word for word, forms in names()["captions"].items() for said in forms}
+    word_of = {form: word for word, forms in names()["captions"].items() for form in forms}
     tokens = re.findall("[a-z]+", " ".join(captions).lower())
-    return list(dict.fromkeys(meant[token] for token in tokens if token in meant))
+    return list(dict.fromkeys(word_of[token] for token in tokens if token in word_of))
 
 
 def _is_thing(photo: Mapping[str, Any]) -> bool:
@@ -159,10 +159,10 @@ def plural(word: str) -> str:
 def groups(words: Words) -> list[list[str]]:
     """Every word with its plural and synonyms, none of which is another word."""
     taken = set(words.all)
-    found = []
+    collected = []
     for word in words.all:
         forms = [plural(word), *names()["synonyms"].get(word, ())]
         group = [word, *(form for form in dict.fromkeys(forms) if form not in taken)]
         taken.update(group)
-        found.append(group)
-    return found
+        collected.append(group)
+    return collected

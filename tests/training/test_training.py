@@ -1,4 +1,4 @@
-"""How the built-in model is taught: words, sharing out patches, attention, and what is packed."""
+"""The recipe: words, pseudo-labels, losses, attention, and what is packed."""
 
 import json
 from collections import ChainMap

@@ -83,7 +83,9 @@ def test_clip_looks_away_from_the_thing_clearclip_at_it_and_amf_a_bit_farther(
         assert weights.sum() == pytest.approx(1, abs=1e-4)
 
 
-def test_the_built_in_has_no_abnormal_channel_and_no_global_tokens(answer: Answer) -> None:
+def test_the_built_in_has_no_abnormal_channel_and_no_global_tokens_on_the_photo(
+    answer: Answer,
+) -> None:
     scene = answer.question.scene
     assert not any(scene.segmenter.globality(engine().encoded(scene)).tokens)
     assert answer.gclip.cs_reason is SuppressionReason.NONE_ABNORMAL

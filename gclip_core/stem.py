@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from open_clip.transformer import LayerNorm, ResidualAttentionBlock
+from open_clip.transformer import LayerNormFp32, ResidualAttentionBlock
 from torch import Tensor, nn
 
 from gclip_core import blocks
@@ -117,7 +117,7 @@ class TransformerTrunk(nn.Module):
         self.patch = nn.Conv2d(3, width, patch, patch)
         self.class_embedding = nn.Parameter(torch.zeros(width))
         self.positional_embedding = nn.Parameter(torch.zeros(width, grid, grid))
-        norm = partial(LayerNorm, eps=1e-6)
+        norm = partial(LayerNormFp32, eps=1e-6)  # computes in float32 whatever the weights are
         self.blocks = nn.ModuleList(
             ResidualAttentionBlock(width, heads, norm_layer=norm) for _ in range(depth)
         )

@@ -83,3 +83,11 @@ def test_a_stem_with_a_trunk_has_its_features_behind_those_of_the_convolutions()
     assert torch.equal(features[..., :-24], stages)
     assert torch.equal(features[..., -24:], stem.transformer(pixels))
     assert torch.equal(stem.deep(features), Stem.deep(stem, stages))
+
+
+def test_the_trunk_computes_in_bfloat16_what_it_computes_in_float32() -> None:
+    trunk, pixels = _trunk(), torch.randn(1, 3, 48, 64)
+    exact = trunk(pixels)
+    rounded = trunk.to(torch.bfloat16)(pixels.bfloat16()).float()
+    cosines = torch.nn.functional.cosine_similarity(exact, rounded, dim=-1)
+    assert cosines.min() > 0.99

@@ -170,5 +170,5 @@ def test_the_notebook_runs_from_top_to_bottom_and_draws_its_pictures() -> None:
     ).execute()
     outputs = [out for cell in notebook.cells for out in cell.get("outputs", ())]
     pictures = [out for out in outputs if "image/png" in out.get("data", {})]
-    assert len(pictures) == 3
+    assert len(pictures) == 5
     assert any("xylophone" in str(out.get("data", {})) for out in outputs)

@@ -37,6 +37,9 @@ def in_browser(js: str, inputs: Any = None, outputs: Any = None) -> dict[str, An
     return {"fn": None, "js": js, "inputs": inputs, "outputs": outputs, **QUIET}
 
 
+REPAIRED = ("plant", "amf", "cs")
+"""Switches that are all on where CS repairs a simulation."""
+ALL_ON = "() => [true, true, true]"
 COMPONENTS: dict[str, type[Component]] = {
     "words": gr.Textbox,
     "templates": gr.Dropdown,

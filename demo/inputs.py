@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 from demo import widgets, wording
 from demo.answer import Answer, known_words
-from demo.controls import HEAVY, RAW, Controls, Shown, in_browser, in_words
+from demo.controls import ALL_ON, HEAVY, RAW, REPAIRED, Controls, Shown, in_browser, in_words
 from demo.engine import Engine
 from demo.host.blob_store import Later
 from demo.settings import MAX_WORDS, Settings, declared
@@ -146,8 +146,7 @@ class Inputs:
             choices,
             value=self._controls.opening.backbone,
             label=declared("backbone")["label"],
-            info="The built-in model is small: good at sky, grass, trees, people and animals that "
-            "fill a photo, poor at rooms and small things. A larger one makes better masks.",
+            info=_strengths(),
             elem_id="backbone",
         )
         self.wanted = gr.Textbox("", visible=False)
@@ -208,12 +207,12 @@ class Inputs:
           [gclip.page.photo, 'upload', '', gclip.page.clearWords(words), '1', false, '', '']"""
         shipped = "(index) => [null, 'example', gclip.page.example(index), '', '1', false, '', '']"
         take, taken = "(...a) => gclip.page.takeOffer(...a)", [words, self._controls["nearest"]]
-        plant = self._controls["plant"]
+        repaired = [self._controls[name] for name in REPAIRED]
         return [
             self.photo.submit(**in_browser(upload, inputs=words, outputs=picture)),
             self.examples.click(**in_browser(shipped, inputs=self.examples, outputs=picture)),
             self.chips.select(**in_browser(take, inputs=taken, outputs=taken)),
-            self.reasons.select(**in_browser("() => true", outputs=plant)),
+            self.reasons.select(**in_browser(ALL_ON, outputs=repaired)),
             self._wire_preset(),
             *self._wire_picker(),
         ]
@@ -256,6 +255,12 @@ class Inputs:
             self.menu.input(pick, [self.menu, backbone], picked, **RAW),
             self.fetch.click(fetch, self.wanted, picked, api_visibility="private", **HEAVY),
         ]
+
+
+def _strengths() -> str:
+    """What the built-in model is good and poor at."""
+    measured = common.measured()
+    return wording.strengths(measured["photos"], measured["words of ClearCLIP"]["a twentieth"])
 
 
 @functools.cache
@@ -306,4 +311,4 @@ def _reasons_view(method: Method, cs_changes: bool) -> Json:
     if cs_changes:
         return values.offers([])
     nothing = "CS changes nothing: this model has no abnormal channel."
-    return values.offers([(nothing, [{"label": "Simulate one"}])], ("cs",))
+    return values.offers([(nothing, [{"label": wording.SEE_REPAIR}])], ("cs",))

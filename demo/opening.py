@@ -1,42 +1,34 @@
-"""What the page opens on: a photo on which, with a fault planted, AMF and CS both show."""
+"""What the page opens on: a photo where AMF shows; and what a planted fault does to each switch."""
 
 import contextlib
 import threading
-from operator import attrgetter
 
 from demo.answer import Question, compute, known_words, mask, resolve
 from demo.engine import Engine, Request
 from demo.settings import Settings
-from demo.wording import percent
+from demo.variants import Switches
 from evaluation.photos import star_photos
 from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError
-from gclip_core.registry import BUILT_IN
 
-PHOTO = "china"
-SAME = attrgetter("source", "example", "words", "plant", "method")
-"""The settings that make a request the opening's, whatever its switches are."""
+PHOTO = "flower"
 
 
 def first(backbone: Backbone) -> Settings:
-    """What a visitor sees first; real CLIPs need no simulated fault."""
-    words, plant = known_words(backbone, star_photos()[PHOTO].text), backbone.name == BUILT_IN
-    return Settings(example=PHOTO, words=words, plant=plant)
+    """What a visitor sees first: the model as it is, without a simulated fault."""
+    return Settings(example=PHOTO, words=known_words(backbone, star_photos()[PHOTO].text))
 
 
-def remark(engine: Engine, question: Question) -> str:
-    """The sentence under the opening picture; empty for any other."""
-    opening = first(question.scene.clean.backbone)
-    if not opening.plant or SAME(question.settings) != SAME(opening):
-        return ""
-    switched = question.switched
-    masks = {switches: mask(engine, question, method) for switches, method in switched.items()}
-    scores = {switches: percent(one.miou or 0.0) for switches, one in masks.items()}
-    return (
-        f"With the simulated fault mIoU is {scores[False, False]} without AMF and CS, "
-        f"{scores[True, False]} with AMF, {scores[False, True]} with CS, {scores[True, True]} "
-        "with both."
-    )
+def repair(engine: Engine, question: Question) -> dict[Switches, float]:
+    """mIoU, 0 to 1, of a planted fault under each of the switches (AMF, CS).
+
+    Empty without a fault, without truth, or for a method without these switches.
+    """
+    planted = question.scene.segmenter.backbone.planted
+    if not planted or not question.chosen.switchable:
+        return {}
+    masks = {on: mask(engine, question, method) for on, method in question.switched.items()}
+    return {on: one.miou for on, one in masks.items() if one.miou is not None}
 
 
 def work_out(engine: Engine) -> threading.Thread | None:
@@ -52,7 +44,6 @@ def work_out(engine: Engine) -> threading.Thread | None:
         with contextlib.suppress(GclipError, MemoryError):
             question = resolve(engine, Request(first(engine.default)))
             compute(engine, question)
-            remark(engine, question)
 
     thread = threading.Thread(target=work, name="opening", daemon=True)
     thread.start()

@@ -4,7 +4,7 @@ A control's label is where the control is made.
 """
 
 import errno
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 
@@ -67,8 +67,10 @@ PHOTO_STAYS = "A link does not contain your photo."
 REFINED = "mIoU is of this mask, whose edges follow the photo. Compare and Learn have plain masks."
 SCORE_COUNTS = "mIoU counts every pixel of known truth: a word painted on something else costs."
 GUESSED = "The model guessed these words. Type your own if they are wrong."
-UNMEASURED = "Is that right? No true mask of this photo is known: compare before and after by eye."
 ONLY_MEAN = "The paper reports gains on the mean of many photos."
+BEST = 5
+"""So many words are named as its best and as its poorest."""
+SEE_REPAIR = "See what CS repairs"
 TRUTH = "Truth"
 COMPARE_NOTE = "Training-free methods by year, all from one pass. Press a row to see its mask."
 DOTS = (
@@ -98,7 +100,7 @@ PLANT_INTRO = (
     "paper’s Figure 3. In the paper the masks get worse, and CS repairs them."
 )
 ATTENTION_INTRO = (
-    "Point at or tap a patch to see where it looks; press to pin it. In a matrix, bright columns "
+    "Point at a patch to see where it looks; press to pin it. In a matrix, bright columns "
     "are global tokens: nearly all look at them."
 )
 EXPORT_INTRO = "Download the result as files, share it as a link, or repeat it in Python."
@@ -111,7 +113,9 @@ BROWSER = {
     "photo": {
         "drop": "Drop a photo",
         "choose": "Choose a photo",
-        "how": "or click, or paste one",
+        "change": "Change photo",
+        "how": "drop, click or paste one",
+        "tap": "tap to choose one",
         "camera": "Camera",
         "take": "Take the photo",
         "cancel": "Cancel",
@@ -125,6 +129,11 @@ BROWSER = {
         "NotFoundError": "There is no camera on this device. Upload or paste a picture instead.",
         "NotAllowedError": "The browser does not allow the camera. Allow it, or upload a picture.",
         "NotReadableError": "Another program uses the camera. Close it, or upload a picture.",
+    },
+    "pointing": {
+        "mouse": "Point at a patch to see where it looks; click for why it has its word.",
+        "touch": "Tap a patch to see where it looks and why it has its word.",
+        "swipe": "Drag to swipe between the masks.",
     },
     "old": OLD,
     "copied": [COPIED, COPY_LINK],
@@ -223,12 +232,6 @@ def cosine(value: float) -> str:
 # --- masks ----------------------------------------------------------------------------------------
 
 
-def pointing(swipes: bool) -> str:
-    """Under a canvas while nothing is pointed at."""
-    hint = "Point at or tap a patch to see where it looks; press for why it has its word."
-    return f"{hint} Drag to swipe between the masks." if swipes else hint
-
-
 def planted(plant: Plant) -> str:
     """With the masks that a simulation made."""
     weights = f"channel {plant.channel}’s weights × {plant.gain:g}"
@@ -244,14 +247,69 @@ def nothing_changed(method: Method, report: MethodReport) -> str:
     return "Not one pixel changes."
 
 
-def compared(title: str, before: float | None, after: float | None, change: str) -> str:
-    """A method's mIoU against ClearCLIP's, from 0 to 1; without a truth what it changes most."""
-    if before is None or after is None:
-        return f"{title} changes mostly {change}. {UNMEASURED}"
+SWITCHED = {
+    (False, False): "neither",
+    (True, False): "AMF",
+    (False, True): "CS",
+    (True, True): "both",
+}
+"""The switches (AMF, CS) that are on, in words."""
+
+
+def compared(subject: str, before: float, after: float) -> str:
+    """What a switch or method changes of a mask's mIoU, 0 to 1."""
     if percent(before) == percent(after):
-        return f"On this photo {title} leaves mIoU at {percent(after)}."
-    does, only = ("raises", "") if after > before else ("lowers", f" {ONLY_MEAN}")
-    return f"On this photo {title} {does} mIoU from {percent(before)} to {percent(after)}.{only}"
+        return f"{subject} leaves this mask at {percent(after)} mIoU."
+    does, only = ("lifts", "") if after > before else ("lowers", f" {ONLY_MEAN}")
+    return f"{subject} {does} this mask from {percent(before)} to {percent(after)} mIoU.{only}"
+
+
+def region_changed(
+    subject: str,
+    pair: tuple[str, str],
+    looks: tuple[float, float],
+    cosines: Sequence[tuple[float, float]],
+) -> str:
+    """Why the largest region that changed was the first of ``pair`` and is the second.
+
+    ``looks`` are shares of its patches' attention on what else has the new word, before and after;
+    ``cosines`` are before and after, of the old word and the new.
+    """
+    old, new = pair
+    less, more = looks
+    why = "what these patches look at fits it better"
+    if more - less >= 0.01:
+        shares = f"{less:.0%} → {more:.0%}".replace("%", " %")
+        why = f"these patches now look at more of the {new} around ({shares} of their attention)"
+    fits = ", ".join(
+        f"{word} {cosine(before)} → {cosine(after)}"
+        for word, (before, after) in zip((new, old), reversed(cosines), strict=True)
+    )
+    return f"{subject} makes this region {new}, not {old}: {why}; {fits} (cosines)."
+
+
+def gain_of_amf(photos: int, before: float, after: float) -> str:
+    """AMF's gain on many photos, mIoU in percent."""
+    does = "adds" if after >= before else "takes"
+    return (
+        f"Over {photos} photos AMF {does} {abs(after - before):.1f} points of mIoU "
+        f"({before:.1f} → {after:.1f}), not on each of them."
+    )
+
+
+def strengths(photos: int, words: Mapping[str, tuple[float, int]]) -> str:
+    """What the built-in model is good and poor at on many photos: IoU in percent, by word."""
+    order = sorted(words, key=lambda word: -words[word][0])
+    best, worst = ", ".join(order[:BEST]), ", ".join(order[-BEST:])
+    return (
+        f"The built-in model is small. On {photos} photos it was best at {best}, poorest "
+        f"at {worst}. A larger one makes better masks."
+    )
+
+
+def within(title: str) -> str:
+    """A side's title within a line: "With AMF" without its capital; a method's name as it is."""
+    return title[0].lower() + title[1:] if title.startswith("With") else title
 
 
 def found_nothing(titles: Sequence[str], words: Sequence[str]) -> str:
@@ -352,10 +410,8 @@ def attention_note(report: MethodReport, method: Method, shown: Sequence[int]) -
     if not method.switchable:
         return f"{method.title} uses neither AMF nor CS. {mixes(report.fusion, method)}".rstrip()
     if method.fusion:
-        text = amf_blocks(report)
-        text += (
-            " The last block’s map is averaged with theirs: each patch then looks at more others."
-        )
+        text = f"AMF averages the last block’s map with {_blocks(report.fusion.blocks)}’s: "
+        text += "each patch then looks at more others."
     else:
         text = f"AMF is off: the last block uses Query-Query alone. AMF would add {_blocks(shown)}."
     if not report.suppressed:

@@ -1,8 +1,9 @@
 """What several tabs compute and show: the picture, masks, where patches look, notes on a mask."""
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from demo.host.byte_cache import nbytes
 from demo.widgets import values
 from demo.widgets.blobs import Levels, attention_blob, packed, picture_blob
 from demo.widgets.values import Json, Side
-from gclip_core import amf, cs
+from gclip_core import amf, assets, cs
 from gclip_core.types import Grid, Method, MethodReport, Segmentation
 
 MAX_PATCHES = 768
@@ -102,6 +103,18 @@ def pooled(grid: Grid, most: int = MAX_PATCHES) -> int:
     return square
 
 
+def class_logits(result: Segmentation, grid: Grid) -> torch.Tensor:
+    """Logits (C, N) per patch, the largest of a class's words; last those of hidden words."""
+    logits = result.logits
+    if tuple(logits.shape[1:]) != grid:
+        logits = F.interpolate(logits[None], grid, mode="bilinear", align_corners=False)[0]
+    classes, hidden = len(result.vocabulary.names), min(result.owner) < 0
+    owner = torch.tensor([index if index >= 0 else classes for index in result.owner])
+    rows = logits.flatten(1)
+    whole = rows.new_full((classes + hidden, rows.shape[1]), -torch.inf)
+    return whole.scatter_reduce_(0, owner[:, None].expand_as(rows), rows, "amax")
+
+
 def best_words(
     result: Segmentation, grid: Grid, logit_scale: float, most: int = 3
 ) -> tuple[NDArray[np.integer], ...]:
@@ -110,14 +123,7 @@ def best_words(
     Class C is the best hidden word. The shares are the softmax over these classes alone, so that
     the largest is that of the label.
     """
-    logits = result.logits
-    if tuple(logits.shape[1:]) != grid:
-        logits = F.interpolate(logits[None], grid, mode="bilinear", align_corners=False)[0]
-    classes, hidden = len(result.vocabulary.names), min(result.owner) < 0
-    owner = torch.tensor([index if index >= 0 else classes for index in result.owner])
-    rows = logits.flatten(1)
-    whole = rows.new_full((classes + hidden, rows.shape[1]), -torch.inf)
-    whole.scatter_reduce_(0, owner[:, None].expand_as(rows), rows, "amax")
+    whole = class_logits(result, grid)
     best, which = whole.topk(min(most, len(whole)), dim=0)
     return which.numpy(), (best / logit_scale).numpy(), best.softmax(0).numpy()
 
@@ -200,6 +206,12 @@ def in_in_out(engine: Engine, answer: Answer, method: Method) -> tuple[float, fl
 def regions(answer: Answer) -> str:
     """What the regions of :func:`in_in_out` are."""
     return "the truth" if answer.question.scene.picture.truth else "the mask shown"
+
+
+@cache
+def measured() -> dict[str, Any]:
+    """What was measured of the built-in model on all photos of its set; mIoU in percent."""
+    return json.loads(assets.path("built-in", "measured.json").read_text("utf-8"))["all"]
 
 
 # --- notes on masks -------------------------------------------------------------------------------

@@ -242,6 +242,6 @@ def _pair_view(value: Value) -> Json:
         value.names,
         opacity=value.opacity,
         pixel=value.pixel,
-        notes=[wording.pointing(swipes=True), score],
+        notes=[score],
         mode="swipe",
     )

@@ -38,13 +38,15 @@ def build(controls: Controls) -> Tab:
     """A button that opens the machine full screen; what it shows is computed then."""
     opened = controls["machine"]
     machine = widgets.machine(elem_id="machine")
-    machine.clear(**in_browser("() => '0'", outputs=opened))
+    # A fault of its own ends with it: no other part would show that it is still there.
+    closed = in_browser("() => ['0', false]", outputs=[opened, controls["plant"]])
     flipped = [controls[name] for name in SWITCHES]
     flip = in_browser("(...on) => gclip.flip(...on)", flipped, flipped)
     changes = [
         machine.input(**in_browser("() => '1'", outputs=opened)),
         machine.select(block_chosen, None, controls["view_block"], **QUIET),
         machine.submit(**flip),
+        machine.clear(**closed),
     ]
     return Tab({"machine": machine}, changes)
 

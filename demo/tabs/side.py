@@ -1,7 +1,7 @@
 """Side by side: one row of three cards, each without and with what the switches choose."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -10,24 +10,47 @@ from numpy.typing import NDArray
 
 from demo import opening, widgets, wording
 from demo.answer import Answer, Mask, Question, mask
-from demo.controls import QUIET, Controls, Tab, block_chosen, in_browser, slide_opacity
+from demo.controls import (
+    ALL_ON,
+    QUIET,
+    REPAIRED,
+    Controls,
+    Tab,
+    block_chosen,
+    in_browser,
+    slide_opacity,
+)
 from demo.engine import Engine
 from demo.host.blob_store import Later
-from demo.tabs import common, machine, machine_numbers
+from demo.tabs import change, common, machine, machine_numbers
+from demo.variants import Switches
 from demo.widgets import values
 from demo.widgets.values import Json, Side
 from gclip_core import amf
 from gclip_core.refine import REFINEMENTS
+from gclip_core.registry import BUILT_IN
 from gclip_core.types import Method, MethodReport, Overtaken
 
 
 @dataclass(frozen=True, eq=False)
-class Masks:
-    """ClearCLIP's mask and the chosen method's, and what the canvas says of them.
+class Compared:
+    """What *before* means on the whole tab: the method before, and what the two sides are called.
 
-    Where CS repairs a simulation, the mask before differs by CS alone. ``switched_on`` are the
-    names of the switches that change something; ``change`` is what most changed pixels were and
-    are, where no truth is known. ``refined`` names how the edges follow the photo, "none" if plain.
+    ``subject`` is what makes the difference; empty where nothing can differ.
+    """
+
+    before: Method
+    titles: tuple[str, str]
+    subject: str
+
+
+@dataclass(frozen=True, eq=False)
+class Masks:
+    """The masks that are compared, and what the canvas says of them.
+
+    ``change`` is the largest region that changed, where no truth is known; ``gain`` are photos and
+    AMF's mIoU on them, before and after; ``repair`` is mIoU by switches (AMF, CS) under a
+    simulation. ``refined`` names how the edges follow the photo, "none" if plain.
     """
 
     sides: Sequence[Side]
@@ -35,10 +58,11 @@ class Masks:
     after: Mask
     method: Method
     report: MethodReport
+    compared: Compared
     is_same: bool
-    switched_on: Sequence[str]
-    change: str
-    remark: str
+    change: change.Change | None
+    gain: tuple[int, float, float] | None
+    repair: Mapping[Switches, float]
     guessed: bool
     unmeasured: str
     overtaken: Sequence[Overtaken]
@@ -59,12 +83,12 @@ class Attention:
 
     method: Method
     report: MethodReport
+    compared: Compared
     blocks: Sequence[int]
     received: NDArray[np.float32]
     tokens: Sequence[Sequence[int]]
     before: Later
     after: Later | None
-    is_alike: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +118,7 @@ def build(engine: Engine, controls: Controls) -> Tab:
     changes = [
         canvas.clear(**in_browser("() => false", outputs=controls["plant"])),
         canvas.submit(**in_browser("() => 'off'", outputs=controls["background"])),
-        norms.submit(**in_browser("() => true", outputs=controls["plant"])),
+        norms.submit(**in_browser(ALL_ON, outputs=[controls[name] for name in REPAIRED])),
         norms.select(block_chosen, None, controls["view_block"], **QUIET),
         *opened.changes,
     ]
@@ -131,34 +155,46 @@ def view(value: Value) -> dict[str, Any]:
     return shown
 
 
-def _masks(engine: Engine, answer: Answer) -> Masks:
-    question, after, method = answer.question, answer.mask, answer.question.chosen
-    settings = question.settings
-    suppressed = bool(answer.report.suppressed)
-    is_repaired = bool(question.scene.segmenter.backbone.planted) and suppressed
-    with_amf = is_repaired and method.fusion is not None
-    before = mask(engine, question, question.switched[with_amf, False])
-    is_same = bool((after.labels == before.labels).all())
-    switched_on = []
-    if method.fusion is not None and not with_amf:
-        switched_on.append("AMF")
+def _compared(answer: Answer) -> Compared:
+    """What is compared: what the switches change, or a method with ClearCLIP.
+
+    Where CS repairs a simulation, both sides differ by CS alone.
+    """
+    question, method = answer.question, answer.question.chosen
+    switched, suppressed = question.switched, bool(answer.report.suppressed)
+    plain, fused = switched[False, False], method.fusion is not None
+    if not method.switchable:
+        return Compared(plain, (plain.title, method.title), method.title)
+    if suppressed and (question.scene.segmenter.backbone.planted or not fused):
+        return Compared(switched[fused, False], ("Without CS", "With CS"), "CS")
     if suppressed:
-        switched_on.append("CS")
-    masks = [before, after]
-    if method.switchable and not switched_on:
-        masks = [before]
-    elif is_same:
-        masks = [after]
+        return Compared(plain, (plain.title, method.title), method.title)
+    if fused:
+        return Compared(plain, ("Without AMF", "With AMF"), "AMF")
+    return Compared(plain, (plain.title, plain.title), "")
+
+
+def _masks(engine: Engine, answer: Answer) -> Masks:
+    question, after = answer.question, answer.mask
+    settings, compared = question.settings, _compared(answer)
+    before = mask(engine, question, compared.before)
+    is_same = bool((after.labels == before.labels).all())
+    titles = compared.titles
+    named = [replace(one, title=title) for one, title in zip((before, after), titles, strict=True)]
+    largest = None
+    if not is_same and after.miou is None:
+        largest = change.compute(engine, answer, before, after)
     return Masks(
-        sides=common.sides(engine, question, masks),
+        sides=common.sides(engine, question, named[1:] if is_same else named),
         before=before,
         after=after,
-        method=method,
+        method=question.chosen,
         report=answer.report,
+        compared=compared,
         is_same=is_same,
-        switched_on=switched_on,
-        change="" if is_same or after.miou is not None else main_change(before, after),
-        remark=opening.remark(engine, question) if settings.plant else "",
+        change=largest,
+        gain=_gain(question) if largest and compared.subject == "AMF" else None,
+        repair=opening.repair(engine, question),
         guessed=_is_guessed(engine, question),
         unmeasured=common.unmeasured(answer),
         overtaken=answer.overtaken,
@@ -177,27 +213,28 @@ def _is_guessed(engine: Engine, question: Question) -> bool:
     return question.settings.words == ", ".join(engine.suggested(question.scene))
 
 
-def main_change(before: Mask, after: Mask) -> str:
-    """What most of the pixels that differ are before and after: "wall to person"."""
-    names, differ = (*after.names, "background"), before.labels != after.labels
-    old, new = (mask.labels[differ].astype(int) % len(names) for mask in (before, after))
-    most = int(np.bincount(len(names) * old + new).argmax())
-    return f"{names[most // len(names)]} to {names[most % len(names)]}"
+def _gain(question: Question) -> tuple[int, float, float] | None:
+    """Photos, and mIoU in percent without and with AMF; None where that was not measured."""
+    if question.scene.clean.backbone.name != BUILT_IN:
+        return None
+    measured = common.measured()
+    methods = measured["methods"]
+    return measured["photos"], methods["clearclip"]["there"], methods["AMF"]["there"]
 
 
 def _canvas_view(picture: Json, masks: Masks) -> Json:
     before, after, method = masks.before, masks.after, masks.method
-    title = method.title
-    if method.switchable and len(masks.switched_on) == 1:
-        title = masks.switched_on[0]
-    compared = wording.compared(title, before.miou, after.miou, masks.change)
-    if masks.is_same:
-        compared = ""
     missed = common.missed(after)
+    subject, first, gain = masks.compared.subject, "", ""
+    if masks.change is not None:
+        first = change.sentence(masks.change, subject)
+        gain = wording.gain_of_amf(*masks.gain) if masks.gain else ""
+    elif before.miou is not None and after.miou is not None and not masks.is_same:
+        first = wording.compared(subject, before.miou, after.miou)
     notes = [
-        masks.remark or compared,
+        first,
+        gain,
         wording.GUESSED if masks.guessed else "",
-        wording.pointing(swipes=not masks.is_same),
         common.empty_masks([after]),
         wording.missed(missed),
         wording.overtaken([word for word in masks.overtaken if word.name not in missed]),
@@ -215,27 +252,42 @@ def _canvas_view(picture: Json, masks: Masks) -> Json:
         notes=notes,
         background=masks.background,
         simulated=masks.simulated,
+        bars=_repair_view(masks),
+        region=masks.change.box if masks.change else None,
     )
+
+
+def _repair_view(masks: Masks) -> list[Json]:
+    """mIoU under each of the switches; those that are on are marked."""
+    on = masks.method.fusion is not None, masks.method.suppression is not None
+    return [
+        {
+            "name": wording.SWITCHED[switches],
+            "share": masks.repair[switches],
+            "text": wording.percent(masks.repair[switches]),
+            "now": switches == on,
+        }
+        for switches in wording.SWITCHED
+        if switches in masks.repair
+    ]
 
 
 def _attention(engine: Engine, answer: Answer) -> Attention:
     question, scene, method = answer.question, answer.question.scene, answer.question.chosen
-    plain, blocks = question.switched[False, False], answer.gclip.fusion.blocks
+    compared, blocks = _compared(answer), answer.gclip.fusion.blocks
     trunk = engine.trunk(scene, method)
     received = scene.segmenter.received(trunk, blocks, clean=False)
     threshold = question.settings.global_threshold
-    changes = answer.report.fusion.blocks or answer.report.suppressed
-    is_alike = method.attention == plain.attention and not changes
-    differs = method != plain and not is_alike
+    is_alike = method.switchable and not compared.subject
     return Attention(
         method=method,
         report=answer.report,
+        compared=compared,
         blocks=blocks,
         received=received.numpy(),
         tokens=[amf.global_tokens(row, threshold) for row in received],
-        before=common.matrix(engine, question, plain),
-        after=common.matrix(engine, question, method) if differs else None,
-        is_alike=is_alike,
+        before=common.matrix(engine, question, compared.before),
+        after=None if is_alike else common.matrix(engine, question, method),
     )
 
 
@@ -247,16 +299,15 @@ def _attention_view(picture: Json, attention: Attention) -> Json:
             attention.blocks, attention.received, attention.tokens, strict=True
         )
     ]
-    before = wording.last_title(n_blocks, "without", method)
-    if attention.is_alike:  # equal matrices are drawn once
-        before = f"Block {n_blocks}"
-        if method.suppression is not None:
-            before += ", with and without CS alike"
-    sides = [(before, attention.before)]
+    last = f"Block {n_blocks}"
+    sides = [(last, attention.before)]
     if attention.after is not None:
-        sides.append((wording.last_title(n_blocks, "with", method), attention.after))
+        matrices = attention.before, attention.after
+        titles = [f"{last}, {wording.within(title)}" for title in attention.compared.titles]
+        sides = list(zip(titles, matrices, strict=True))
     note = wording.attention_note(attention.report, method, attention.blocks)
-    return values.maps_value(picture, thumbs, sides, title="Attention", note=note)
+    why = wording.amf_blocks(attention.report)
+    return values.maps_value(picture, thumbs, sides, title="Attention", note=note, why=why)
 
 
 def _norms_view(norms: common.Norms) -> Json:

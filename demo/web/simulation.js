@@ -9,7 +9,7 @@ export const Simulation = ({ sentence }) => {
   if (!sentence) return null;
   const off = () => trigger("clear", { value: "simulation" });
   return html`<p class="gw-simulated">
-    <${Prose} text=${sentence} />${" "}
-    <button type="button" class="gw-link" onClick=${off}>Switch it off</button>
+    <span><${Prose} text=${sentence} /></span>
+    <button type="button" class="gw-button" onClick=${off}>End it</button>
   </p>`;
 };

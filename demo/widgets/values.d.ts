@@ -32,6 +32,14 @@ export interface ClassShown {
   places: ([number, number, number] | null)[];
 }
 
+/** A score under one setting of the switches; `now` is the one that is shown. */
+export interface SwitchBar {
+  name: string;
+  share: number;
+  text: string;
+  now: boolean;
+}
+
 export type Mode = "before" | "after" | "swipe";
 
 export interface CanvasValue extends Shown {
@@ -47,6 +55,8 @@ export interface CanvasValue extends Shown {
   notes: string[];
   simulated: string;
   compact: boolean;
+  bars: SwitchBar[];
+  region: [top: number, left: number, bottom: number, right: number] | null;
   mode: Mode;
 }
 
@@ -65,6 +75,7 @@ export interface MapsValue extends Shown {
   kind: "maps";
   title: string;
   note: string;
+  why: string;
   thumbs: Thumb[];
   sides: MatrixSide[];
 }
@@ -323,6 +334,7 @@ export interface PageWords {
   none: string;
   edited: string;
   done: string;
+  pointing: { mouse: string; touch: string; swipe: string };
   old: string;
   copied: [done: string, button: string];
   photo: Record<string, string>;

@@ -79,14 +79,18 @@ def canvas_value(
     simulated: str = "",
     compact: bool = False,
     background: bool = False,
+    bars: Sequence[Json] = (),
+    region: tuple[float, float, float, float] | None = None,
     mode: str = "after",
     max_side: int = MASK_SIDE,
 ) -> Json:
     """One mask, or two: before and after.
 
     ``mode`` is what of two is shown first: "before", "after" or "swipe". ``simulated`` is the
-    sentence on a planted fault; ``compact`` leaves out all but the mask. ``background``: hidden
-    words take part, and can be switched off here.
+    sentence on a planted fault, with ``bars`` of "name", "share" (0 to 1), "text" and "now";
+    ``region`` (top, left, bottom, right), shares of the picture, is shown magnified, before and
+    after. ``compact`` leaves out all but the mask. ``background``: hidden words take part, and can
+    be switched off here.
     """
     whole = [np.asarray(side.labels) for side in sides]
     small = [
@@ -107,6 +111,8 @@ def canvas_value(
         "notes": [note for note in notes if note],
         "simulated": simulated,
         "compact": compact,
+        "bars": bars,
+        "region": region,
         "mode": mode,
     }
 
@@ -148,11 +154,12 @@ def maps_value(
     *,
     title: str = "",
     note: str = "",
+    why: str = "",
 ) -> Json:
     """Attention over the picture; under it the last block's matrix per (title, matrix) of a side.
 
     A thumb is a block's title, what each of its patches receives (N,), 1 = uniform, and its global
-    tokens.
+    tokens. ``why`` says why these blocks, folded.
     """
     top = max(render.full_scale(received) for _, received, _ in thumbs)
     return {
@@ -160,6 +167,7 @@ def maps_value(
         "title": title,
         **shown,
         "note": note,
+        "why": why,
         "thumbs": [
             {
                 "title": title,
@@ -253,7 +261,7 @@ def entropy_curve(before: ArrayLike, after: ArrayLike) -> Json:
     """Entropy of the norms (L,) of all blocks without and with CS."""
     rows = [_numbers(before), _numbers(after)]
     low = min(0.97, float(np.min(rows)) - 0.01)
-    return {"title": "Entropy", "rows": rows, "low": low, "high": 1.002, "limit": 0.0}
+    return {"title": "Entropy of the norms", "rows": rows, "low": low, "high": 1.002, "limit": 0.0}
 
 
 def ratio_curve(before: ArrayLike, after: ArrayLike, threshold: float) -> Json:
@@ -288,7 +296,7 @@ def norms_value(
     moved, written = np.flatnonzero(~np.isclose(old, new, rtol=1e-4)), _numbers(new)
     return {
         "kind": "norms",
-        "title": f"Block {block + 1} of {len(curves[0]['rows'][0])} · {model}",
+        "title": f"block {block + 1} of {len(curves[0]['rows'][0])} · {model}",
         "block": block + 1,
         "norms": _numbers(old),
         "moved": [[int(i), written[i]] for i in moved],

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Route, expect
 
 from demo import wording
 from evaluation.photos import star_photos
-from tests.browser.conftest import DONE, arrive, legend, type_words
+from tests.browser.conftest import DONE, SETTLED, arrive, legend, type_words
 
 CAT = star_photos()["chelsea"].path
 MOVED = """window.moved = 0;
@@ -104,17 +104,77 @@ def test_so_has_a_desktop_s_with_names_and_a_focus_that_is_seen(desktop: Page, u
         assert seen, reached
 
 
-def test_drop_a_photo_is_the_largest_input_and_one_line_stands_over_the_tabs(stays: Page) -> None:
-    target = stays.locator("#photo .target").bounding_box()
-    for other in ("#words", "#examples", "#switches", "#segment"):
-        box = stays.locator(other).bounding_box()
-        assert box["width"] * box["height"] < target["width"] * target["height"], other
+def test_a_photo_that_is_there_is_a_thumbnail_and_one_line_stands_over_the_tabs(
+    stays: Page,
+) -> None:
+    target = stays.locator("#photo .target")
+    expect(target).to_contain_text("Change photo")
+    assert target.locator("img").bounding_box()["width"] < 120
+    assert target.bounding_box()["height"] < 100
     above = stays.locator("#photo").bounding_box()["y"]
     assert above < stays.locator("#examples").bounding_box()["y"], "examples are below it"
     expect(stays.get_by_role("tab", name="Learn")).to_have_count(1)
     expect(stays.locator("#top button", has_text="Learn")).to_have_count(0)
     expect(stays.locator("#says p:visible")).to_have_count(1)
     expect(stays.locator("#link-notes p:visible")).to_have_count(0)
+
+
+def test_the_mask_is_the_largest_thing_on_every_screen(desktop: Page, url: str) -> None:
+    """As large as 600 × 560 allows at 1280 × 800, all three parts on one screen at 1440 × 900."""
+    arrive(desktop, url, example="flower", words="flower, plant")
+    stage, (height, width) = desktop.locator("#side-canvas .gw-stage"), (427, 640)
+    for screen, room in (((1280, 800), (600, 560)), ((1920, 1080), (900, 760))):
+        desktop.set_viewport_size({"width": screen[0], "height": screen[1]})
+        desktop.evaluate(SETTLED, screen[0])
+        assert stage.bounding_box()["width"] >= min(room[0], room[1] * width / height) - 1
+    desktop.set_viewport_size({"width": 1440, "height": 900})
+    desktop.evaluate(SETTLED, 1440)
+    for card in ("#side-canvas .gw-stage", "#side-attention", "#side-norms"):
+        box = desktop.locator(card).bounding_box()
+        assert box["y"] + box["height"] <= 900, card
+    for narrow in (320, 768, 2560):
+        desktop.set_viewport_size({"width": narrow, "height": 900})
+        assert desktop.evaluate(SETTLED, narrow) <= narrow
+
+
+def test_the_page_opens_undamaged_and_one_press_shows_what_cs_repairs(
+    desktop: Page, url: str
+) -> None:
+    desktop.goto(url)
+    desktop.wait_for_selector(DONE)
+    canvas = desktop.locator("#side-canvas")
+    expect(canvas.locator(".gw-said")).to_have_text(re.compile("^AMF lifts this mask from .* to "))
+    expect(desktop.locator("#result")).not_to_contain_text("Simulation")
+    desktop.locator("#reasons").get_by_role("button", name=wording.SEE_REPAIR).click()
+    expect(canvas.locator("[data-mode=swipe]")).to_have_attribute("aria-pressed", "true")
+    shares = canvas.locator(".gw-bars .gw-percent").all_inner_texts()
+    figures = [float(share.removesuffix(" %")) for share in shares]
+    assert len(figures) == 4 and figures == sorted(figures), "neither < AMF < CS < both"
+    expect(canvas.locator(".gw-now")).to_contain_text("both")
+    canvas.get_by_role("button", name="End it").click()
+    expect(desktop.locator("#result")).not_to_contain_text("Simulation")
+    assert "plant=" not in desktop.url
+
+
+def test_before_is_named_on_its_button_and_why_these_blocks_is_folded(restored: Page) -> None:
+    restored.locator("#amf input").check()
+    modes = restored.locator("#side-canvas .gw-modes button")
+    expect(modes).to_have_text(["Without AMF", "With AMF", "Swipe"])
+    attention = restored.locator("#side-attention")
+    expect(attention).to_contain_text("Block 12, without AMF")
+    expect(attention.locator(".gw-axis").first).to_be_visible()
+    why = attention.locator("details", has_text="Why these blocks")
+    expect(why.locator("p")).to_be_hidden()
+    why.locator("summary").click()
+    expect(why.locator("p")).to_contain_text("AMF takes blocks")
+
+
+def test_what_is_true_of_pointer_and_model_is_told(phone: Page, stays: Page, url: str) -> None:
+    expect(stays.locator("#side-canvas .gw-hint")).to_contain_text("click for why")
+    expect(stays.locator("#side-norms")).to_contain_text("Entropy of the norms")
+    expect(stays.locator("#input")).to_contain_text("photos it was best at grass")
+    arrive(phone, url)
+    expect(phone.locator("#side-canvas .gw-hint")).to_contain_text("Tap a patch")
 
 
 def test_a_photo_is_answered_at_once_with_words_that_are_in_it(restored: Page) -> None:
@@ -136,7 +196,12 @@ def test_a_photo_is_answered_at_once_with_words_that_are_in_it(restored: Page) -
         assert "source=upload" in restored.url
     expect(restored.locator("#photo-stays")).to_contain_text(wording.PHOTO_STAYS)
     expect(restored.locator("#side-canvas")).to_contain_text(wording.GUESSED)
-    expect(restored.locator("#side-canvas")).to_contain_text(wording.UNMEASURED)
+    canvas = restored.locator("#side-canvas")
+    expect(canvas.locator(".gw-region canvas")).to_have_count(2)
+    expect(canvas.locator(".gw-said")).to_contain_text(
+        re.compile("AMF makes this region .*cosines")
+    )
+    expect(canvas).to_contain_text("photos AMF adds")
 
 
 def test_typed_words_win_over_suggested_ones_at_any_time(restored: Page) -> None:
@@ -211,7 +276,7 @@ def test_a_switch_that_does_nothing_says_why_and_offers_a_fault(restored: Page) 
     swipe = restored.locator("#side-canvas [data-mode=swipe]")
     expect(swipe).to_have_attribute("aria-pressed", "true")
     expect(restored.locator("#cs input")).to_have_css("opacity", "1")
-    restored.locator("#side-canvas .gw-simulated .gw-link").click()
+    restored.locator("#side-canvas .gw-simulated button").click()
     expect(restored.locator("#side-canvas")).not_to_contain_text("Simulation")
     expect(swipe).to_have_attribute("aria-pressed", "false")
     expect(legend(restored)).to_contain_text("Show only what changed")

@@ -11,7 +11,7 @@ from demo import variants, wording
 from demo.answer import Answer, Mask, compute, mask, resolve
 from demo.engine import Request
 from demo.settings import Settings
-from demo.tabs import attention, channels, common, compare, side, why
+from demo.tabs import attention, change, channels, common, compare, side, why
 from demo.variants import VARIANTS, variant
 from demo.widgets.values import Json
 from gclip_core import vocabulary
@@ -153,8 +153,7 @@ def test_another_method_s_own_attention_stands_beside_clearclip_s() -> None:
 @pytest.mark.parametrize(
     ("amf", "cs", "titles"),
     [(False, False, [""]), (True, False, [", without AMF", ", with AMF"]),
-     (True, True, [", without AMF and CS", ", with AMF and CS"]),
-     (False, True, [", with and without CS alike"])],
+     (True, True, [", without AMF", ", with AMF"]), (False, True, [""])],
 )  # fmt: skip
 def test_under_the_last_block_stands_what_it_is_without_and_equal_ones_once(
     amf: bool, cs: bool, titles: list[str]
@@ -210,11 +209,10 @@ def test_what_is_known_of_methods_on_the_built_in_is_said_there_alone() -> None:
 
 
 def test_what_a_method_does_to_the_score_of_a_photo_is_named_either_way() -> None:
-    assert "GCLIP lowers mIoU from 50.0 % to 40.0 %" in wording.compared("GCLIP", 0.5, 0.4, "")
-    assert wording.compared("GCLIP", 0.4, 0.5, "").endswith("raises mIoU from 40.0 % to 50.0 %.")
-    assert "leaves mIoU at 50.0 %" in wording.compared("GCLIP", 0.5, 0.50001, "")
+    assert "AMF lowers this mask from 50.0 % to 40.0 %" in wording.compared("AMF", 0.5, 0.4)
+    assert wording.compared("AMF", 0.4, 0.5) == "AMF lifts this mask from 40.0 % to 50.0 % mIoU."
+    assert "leaves this mask at 50.0 %" in wording.compared("AMF", 0.5, 0.50001)
     assert [*map(wording.percent, (0, 0.0004, 0.001))] == ["0.0 %", "<0.1 %", "0.1 %"]
-    assert "changes mostly wall to cat" in wording.compared("GCLIP", None, None, "wall to cat")
 
 
 @pytest.mark.parametrize(
@@ -240,25 +238,42 @@ def test_a_word_with_hardly_a_pixel_is_told_what_takes_its_place() -> None:
     )
 
 
-def test_what_most_changed_pixels_were_and_are_is_counted_with_those_of_no_word() -> None:
-    any_mask = mask_of(answer_of(), False, False)
-    before = replace(any_mask, labels=np.array([[0, 0, 2, -1, -1, -1, 1]], np.int16))
-    after = replace(any_mask, labels=np.array([[0, 1, 1, 2, 2, -1, 1]], np.int16))
-    assert side.main_change(before, after) == "background to floor"
-    assert side.main_change(after, before) == "floor to background"
+def test_the_largest_region_of_one_change_is_connected_and_its_box_has_room() -> None:
+    codes = np.full((8, 10), -1)
+    codes[1, 1:4] = 5
+    codes[6, 1:9] = 5
+    codes[5, 1:3] = 7  # beside it, but another change
+    region = change.largest_region(codes)
+    assert region.sum() == 8 and region[6, 1:9].all()
+    top, left, bottom, right = change.box_of(region)
+    assert top < 6 / 8 < 7 / 8 < bottom <= 1 and 0 <= left < 0.1 < 0.9 < right <= 1
+
+
+def test_a_reason_for_a_change_is_only_what_its_patches_numbers_support() -> None:
+    cosines = ((0.29, 0.28), (0.27, 0.31))
+    pair, fits = ("dirt", "bear"), "bear 0.27 → 0.31, dirt 0.29 → 0.28 (cosines)."
+    looks = wording.region_changed("AMF", pair, (0.2, 0.35), cosines)
+    assert "now look at more of the bear around (20 % → 35 %" in looks and looks.endswith(fits)
+    assert "look at more" not in wording.region_changed("AMF", pair, (0.2, 0.2), cosines)
 
 
 @pytest.mark.parametrize(
-    ("switched", "before", "change"),
-    [({}, "ClearCLIP", "AMF"), ({"plant": True}, "ClearCLIP + AMF", "CS"),
-     ({"plant": True, "amf": False}, "ClearCLIP", "CS"),
-     ({"plant": True, "cs": False}, "ClearCLIP", "AMF"),
-     ({"method": "naclip"}, "ClearCLIP", "NACLIP")],
+    ("switched", "before", "after", "subject"),
+    [({}, "Without AMF", "With AMF", "AMF"), ({"plant": True}, "Without CS", "With CS", "CS"),
+     ({"plant": True, "amf": False}, "Without CS", "With CS", "CS"),
+     ({"plant": True, "cs": False}, "Without AMF", "With AMF", "AMF"),
+     ({"method": "naclip"}, "ClearCLIP", "NACLIP", "NACLIP")],
 )  # fmt: skip
-def test_the_sentence_names_what_is_compared(switched: dict, before: str, change: str) -> None:
-    shown = canvas(**switched)
-    assert shown["sides"][0]["title"] == before
-    assert shown["notes"][0].startswith(f"On this photo {change} ")
+def test_before_is_the_same_in_masks_matrices_and_the_sentence(
+    switched: dict, before: str, after: str, subject: str
+) -> None:
+    answer = answer_of(**switched)
+    shown = side.view(side.compute(engine(), answer))
+    assert [one["title"] for one in shown["canvas"]["sides"]] == [before, after]
+    matrices = [one["title"] for one in shown["attention"]["sides"]]
+    assert matrices == [f"Block 12, {wording.within(title)}" for title in (before, after)]
+    assert shown["canvas"]["notes"][0].startswith(f"{subject} ")
+    assert "this mask" in shown["canvas"]["notes"][0]
 
 
 def test_cs_that_changes_nothing_leaves_clearclip_its_name() -> None:

@@ -10,17 +10,27 @@ import { html } from "../html.js";
 import { Simulation } from "../simulation.js";
 import { giveOpacity, isolated, leave, patchOn, point, pointed } from "../store.js";
 import { Prose } from "../terms/prose.js";
+import { WORDS } from "../words.js";
+import { Bars } from "./bars.js";
 import { entriesOf, Legend } from "./legend.js";
 import { Modes } from "./modes.js";
 import { Opacity } from "./opacity.js";
 import { CHANGED, REST_INDEX } from "./paint.js";
 import { patchAt } from "./pointing.js";
 import { Reason } from "./reason.js";
+import { Region } from "./region.js";
 import { useSides } from "./sides.js";
 import { SideName, Stage } from "./stage.js";
 
 /** @typedef {import("../../widgets/values").CanvasValue} CanvasValue */
 /** @typedef {import("../../widgets/values").Mode} Mode */
+
+/** How to point, by what there is to point with. @param {CanvasValue} value */
+const hintOf = ({ sides }) => {
+  const { touch, mouse, swipe } = WORDS.pointing;
+  const how = matchMedia("(hover: none)").matches ? touch : mouse;
+  return sides.length > 1 ? `${how} ${swipe}` : how;
+};
 
 const KEYS = "Arrow keys move over the patches, Enter asks why, Escape ends it.";
 
@@ -102,9 +112,10 @@ const Canvas = ({ value, loaded }) => {
     if (key === "Escape" && !defaultPrevented && !covered && patchOn(value)) leave();
   });
   return html`<${Simulation} sentence=${value.simulated} />
+    ${value.bars.length > 0 && html`<${Bars} bars=${value.bars} />`}
     ${
       value.sides.length > 1
-        ? html`<${Modes} mode=${mode} onChoose=${chooseMode} />`
+        ? html`<${Modes} sides=${value.sides} mode=${mode} onChoose=${chooseMode} />`
         : html`<div class="gw-head"><${SideName} side=${value.sides[0]} /></div>`
     }
     <${Stage}
@@ -121,6 +132,7 @@ const Canvas = ({ value, loaded }) => {
     />
     <${Reason} value=${value} spoken=${spoken} presses=${presses} sideAt=${sideAt} />
     ${error && html`<${Failed} error=${error} retry=${retry} />`}
+    ${value.region && value.sides.length > 1 && html`<${Region} value=${value} loaded=${loaded} />`}
     ${
       !value.compact &&
       html`<${Legend}
@@ -131,6 +143,7 @@ const Canvas = ({ value, loaded }) => {
           onPress=${shown.press}
         />
         ${value.notes.slice(1).map((note) => html`<p class="gw-note" key=${note}><${Prose} text=${note} /></p>`)}
+        <p class="gw-note gw-hint">${hintOf(value)}</p>
         <${Opacity} />`
     }`;
 };

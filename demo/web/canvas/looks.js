@@ -1,7 +1,7 @@
 // Where the patch that is pointed at looks, on the photo itself: a glow, and arcs to the strongest
 // places. Only this is drawn anew as the pointer moves.
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { pack, pixels } from "../colours.js";
+import { level, pixels, VEIL } from "../colours.js";
 import { clamp } from "../dom.js";
 import { html } from "../html.js";
 import { squaresOf, strongestPlaces } from "../squares.js";
@@ -41,7 +41,7 @@ export const Looks = ({ value, matrixAt }) => {
     const share = (/** @type {number} */ i) => Math.min(1, matrix.at(own, i) / top);
     pixels(canvas.current, columns, rows, (i) => {
       const square = squares.at([Math.floor(i / columns), i % columns]);
-      return pack(255, 190, 40, 235 * Math.sqrt(share(square)));
+      return VEIL[level(share(square))];
     });
   }, [matrix, own]);
   return html`<canvas ref=${canvas} class="gw-glow" hidden=${!matrix} />

@@ -70,7 +70,8 @@ export const Stage = (props) => {
   const pointing = usePointing({ value, swipes, onSwipe, onRelease, onAsk, onInput });
   const topOf = () => (names.current ? names.current.offsetTop + names.current.offsetHeight : 0);
   const seen = seenOf(mode, split, settled, sides.length - 1);
-  return html`<div class="gw-frame" style=${{ "--ratio": size[1] / size[0] }}>
+  const frame = `gw-frame ${value.compact ? "" : "gw-large"}`;
+  return html`<div class=${frame} style=${{ "--ratio": size[1] / size[0] }}>
     <div
       ref=${stage}
       class=${`gw-stage ${only === null ? "" : "gw-alone"}`}

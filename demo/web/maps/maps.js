@@ -98,7 +98,14 @@ const Maps = ({ value, loaded: { image, received } }) => {
       })}
     </div>
     ${error && html`<${Failed} error=${error} retry=${retry} />`}
-    <p class="gw-note"><${Prose} text=${value.note} /></p>`;
+    <p class="gw-note"><${Prose} text=${value.note} /></p>
+    ${
+      value.why &&
+      html`<details class="gw-more">
+        <summary>Why these blocks</summary>
+        <p class="gw-note"><${Prose} text=${value.why} /></p>
+      </details>`
+    }`;
 };
 
 /** @type {import("../gradio.js").Widget<MapsValue, { image: HTMLImageElement, received: ArrayLike<number>[] }>} */

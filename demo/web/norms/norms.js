@@ -24,12 +24,8 @@ const channelText = ({ norms, median, moved, cs }, index) => {
   return `Channel ${index}: ${short(norms[index])}, ${ratio} × the median${then}.`;
 };
 
-/** Heights in pixels; small on a small desktop, so that the card fits beside the mask. @param {NormsValue} value */
-const heightsOf = ({ drags }) => {
-  const low = innerWidth > 640 && innerHeight < 900 && !drags;
-  if (drags) return { stems: 230, curve: 78 };
-  return low ? { stems: 114, curve: 60 } : { stems: 150, curve: 78 };
-};
+/** Heights in pixels; small beside the mask, as a model's norms are the same for every photo. @param {NormsValue} value */
+const heightsOf = ({ drags }) => (drags ? { stems: 230, curve: 78 } : { stems: 104, curve: 54 });
 
 /** Curves over all blocks; a press on one, or the slider under them, chooses a block. @param {{ value: NormsValue, height: number }} props */
 const ByBlock = ({ value, height }) => {
@@ -72,10 +68,12 @@ const Norms = ({ value }) => {
   const n = value.norms.length;
   const label = `${value.title}: weight norm of every output channel, ${n} channels.`;
   return html`<div class="gw-head">
-      <span class="gw-title">Weight <${Prose} text="norms" /></span>
+      <span>
+        <span class="gw-title">Weight <${Prose} text="norms" /></span>${" "}
+        <span class="gw-note"><${Prose} text=${value.title} /></span>
+      </span>
       ${value.badge && html`<span class="gw-pill"><${Prose} text=${value.badge} /></span>`}
     </div>
-    <p class="gw-note"><${Prose} text=${value.title} /></p>
     <${Plot} height=${heights.stems} label=${`${label} ${drags ? KEYS : value.note}`} ...${handlers}>
       ${(/** @type {import("../plot.js").Space} */ space) =>
         html`<${Stems} value=${value} space=${space} hovered=${hovered} chosen=${chosen} />`}
@@ -95,7 +93,7 @@ const Norms = ({ value }) => {
       !drags &&
       html`<p class="gw-note">
         <button type="button" class="gw-link" onClick=${() => trigger("submit")}>
-          Simulate an abnormal channel
+          See what CS repairs
         </button>
       </p>`
     }`;

@@ -97,11 +97,16 @@ const Photo = ({ value: { picture, title } }) => {
     if (chosen) take(chosen);
   };
   return html`<button type="button" class="target" onClick=${() => choose()}>
+      ${
+        picture
+          ? html`<img src=${place(picture)} alt=${title} />`
+          : html`<span class="room" aria-hidden="true" />`
+      }
       <span class="label">
-        <strong>${touch ? WORDS.photo.choose : WORDS.photo.drop}</strong>
-        <span>${touch ? "" : WORDS.photo.how}</span>
+        <strong class="first">${touch ? WORDS.photo.choose : WORDS.photo.drop}</strong>
+        <strong class="next">${WORDS.photo.change}</strong>
+        <span>${touch ? WORDS.photo.tap : WORDS.photo.how}</span>
       </span>
-      ${picture && html`<img src=${place(picture)} alt=${title} />`}
     </button>
     <div class="foot">
       <button type="button" class="gw-link" onClick=${openCamera}>${WORDS.photo.camera}</button>

@@ -1,0 +1,146 @@
+"""The largest region that changed between two masks, and what its patches' numbers say of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from demo import wording
+from demo.answer import Answer, Mask, segment
+from demo.drawing import render
+from demo.engine import Engine
+from demo.tabs import common
+from gclip_core import amf, cs
+from gclip_core.types import Method
+
+SIDE = 128
+"""Regions are counted at this size of the longer side, in pixels."""
+AROUND = 0.5
+"""A box is so much larger than its region, on each side."""
+LEAST = 0.25
+"""Of the picture's sides a box has at least this share."""
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """A region that was one word and is another (``pair``).
+
+    ``box`` (top, left, bottom, right) are shares of the picture's height and width. ``looks`` are
+    shares of its patches' attention on what else has the new word, before and after. ``cosines``
+    are before and after, of the old word and the new.
+    """
+
+    pair: tuple[str, str]
+    box: tuple[float, float, float, float]
+    looks: tuple[float, float]
+    cosines: tuple[tuple[float, float], tuple[float, float]]
+
+
+def sentence(change: Change, subject: str) -> str:
+    """Why the region changed; ``subject`` is the switch or method that changed it."""
+    return wording.region_changed(subject, change.pair, change.looks, change.cosines)
+
+
+def compute(engine: Engine, answer: Answer, before: Mask, after: Mask) -> Change:
+    """The largest connected region that changed from one word to another; some pixel must."""
+    names = (*after.names, "background")
+    small = render.fitting(after.labels.shape, SIDE)
+    old, new = (
+        render.nearest(one.labels, small).astype(int) % len(names) for one in (before, after)
+    )
+    if (old == new).all():  # a change that this size loses
+        old, new = (one.labels.astype(int) % len(names) for one in (before, after))
+    region = largest_region(np.where(old != new, len(names) * old + new, -1))
+    pair = int(old[region][0]), int(new[region][0])
+    patches = cs.majority_labels(torch.from_numpy(region.astype(np.int64)), answer.grid) == 1
+    patches = patches.flatten()
+    if not patches.any():  # it is smaller than half a patch
+        patches[_patch_at(region, answer.grid)] = True
+    after_label = pair[1] if pair[1] < len(after.names) else -1
+    methods = before.method, after.method
+    return Change(
+        pair=(names[pair[0]], names[pair[1]]),
+        box=box_of(region),
+        looks=_looks(engine, answer, methods, patches, after.labels == after_label),
+        cosines=_cosines(engine, answer, methods, patches, pair),
+    )
+
+
+def largest_region(codes: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """The largest connected region (H, W) of one code; -1 is no region."""
+    left = {(int(row), int(column)) for row, column in np.argwhere(codes >= 0)}
+    largest: list[tuple[int, int]] = []
+    while left:
+        region = [left.pop()]
+        for row, column in region:  # it grows while it is read
+            for near in (
+                (row - 1, column),
+                (row + 1, column),
+                (row, column - 1),
+                (row, column + 1),
+            ):
+                if near in left and codes[near] == codes[row, column]:
+                    left.remove(near)
+                    region.append(near)
+        largest = max(largest, region, key=len)
+    mask = np.zeros(codes.shape, bool)
+    mask[tuple(np.transpose(largest))] = True
+    return mask
+
+
+def box_of(region: NDArray[np.bool_]) -> tuple[float, float, float, float]:
+    """The box around a region (H, W) with room on each side, in shares of height and width."""
+    ends = []
+    for axis in (0, 1):
+        places, size = np.flatnonzero(region.any(1 - axis)), region.shape[axis]
+        low, high = places[0] / size, (places[-1] + 1) / size
+        side = min(1.0, max(LEAST, (1 + 2 * AROUND) * (high - low)))
+        start = min(max(0.0, (low + high - side) / 2), 1 - side)
+        ends.append((float(start), float(start + side)))
+    (top, bottom), (left, right) = ends
+    return top, left, bottom, right
+
+
+def _patch_at(region: NDArray[np.bool_], grid: tuple[int, int]) -> int:
+    row, column = np.argwhere(region)[0]
+    return int(row * grid[0] // region.shape[0] * grid[1] + column * grid[1] // region.shape[1])
+
+
+def _looks(
+    engine: Engine,
+    answer: Answer,
+    methods: Sequence[Method],
+    patches: torch.Tensor,
+    is_new: NDArray[np.bool_],
+) -> tuple[float, float]:
+    """Shares of these patches' attention on others where the mask ``is_new``, before and after."""
+    scene = answer.question.scene
+    others = cs.majority_labels(torch.from_numpy(is_new.astype(np.int64)), answer.grid) == 1
+    others = others.flatten() & ~patches
+    shares = []
+    for method in methods:
+        whole = scene.segmenter.last_attention(engine.trunk(scene, method), method, None)
+        rows = amf.patch_attention(whole[1:])[patches]
+        shares.append(float(rows[:, others].sum(1).mean()))
+    return shares[0], shares[1]
+
+
+def _cosines(
+    engine: Engine,
+    answer: Answer,
+    methods: Sequence[Method],
+    patches: torch.Tensor,
+    pair: tuple[int, int],
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Mean cosines of these patches, before and after, with the old word and with the new."""
+    scale = answer.question.scene.segmenter.logit_scale
+    logits = [
+        common.class_logits(segment(engine, answer.question, method).result, answer.grid)
+        for method in methods
+    ]
+    old, new = (
+        tuple(float(rows[word][patches].mean()) / scale for rows in logits) for word in pair
+    )
+    return old, new

@@ -1,0 +1,70 @@
+// The largest region that changed, magnified, before and after.
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { hex, pack } from "../colours.js";
+import { pixelRatio } from "../dom.js";
+import { useWidth } from "../hooks.js";
+import { html } from "../html.js";
+import { opacity } from "../store.js";
+import { Prose } from "../terms/prose.js";
+
+/** @typedef {import("../../widgets/values").CanvasValue} CanvasValue */
+
+/** A mask's colours at its own size. @param {CanvasValue} value @param {Int32Array} labels */
+const coloured = ({ shape: [h, w], classes }, labels) => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: w, height: h });
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const image = context.createImageData(w, h);
+  const inks = classes.map(({ colour }) => pack(...hex(colour)));
+  const out = new Uint32Array(image.data.buffer);
+  for (let i = 0; i < out.length; i++) out[i] = inks[labels[i]] ?? 0;
+  context.putImageData(image, 0, 0);
+  return canvas;
+};
+
+/** @param {{ value: CanvasValue, image: HTMLImageElement, labels: Int32Array, k: number }} props */
+const Crop = ({ value, image, labels, k }) => {
+  const ref = useRef(/** @type {HTMLCanvasElement | null} */ (null));
+  const width = useWidth(ref);
+  const [top, left, bottom, right] = value.region ?? [0, 0, 1, 1];
+  const [tall, wide] = [(bottom - top) * value.size[0], (right - left) * value.size[1]];
+  const { title } = value.sides[k];
+  useLayoutEffect(() => {
+    const canvas = ref.current;
+    if (!canvas || !width) return;
+    canvas.width = Math.round(width * pixelRatio());
+    canvas.height = Math.round((canvas.width * tall) / wide);
+    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    const draw = (/** @type {HTMLImageElement | HTMLCanvasElement} */ source) => {
+      const [w, h] = [source.width, source.height];
+      const part = /** @type {const} */ ([
+        left * w,
+        top * h,
+        (right - left) * w,
+        (bottom - top) * h,
+      ]);
+      context.drawImage(source, ...part, 0, 0, canvas.width, canvas.height);
+    };
+    context.imageSmoothingQuality = "high";
+    draw(image);
+    context.globalAlpha = opacity.value;
+    context.imageSmoothingEnabled = false;
+    draw(coloured(value, labels));
+  }, [value, labels, width, opacity.value]);
+  return html`<figure>
+    <canvas
+      ref=${ref}
+      role="img"
+      aria-label=${`${title}, the largest region that changed`}
+      style=${{ aspectRatio: `${wide} / ${tall}` }}
+    />
+    <figcaption class="gw-caption"><${Prose} text=${title} /></figcaption>
+  </figure>`;
+};
+
+/** @param {{ value: CanvasValue, loaded: { image: HTMLImageElement, labels: Int32Array[] } }} props */
+export const Region = ({ value, loaded: { image, labels } }) => html`<div class="gw-region">
+  ${labels.map(
+    (own, k) =>
+      html`<${Crop} key=${value.sides[k].title} value=${value} image=${image} labels=${own} k=${k} />`,
+  )}
+</div>`;

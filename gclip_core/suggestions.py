@@ -42,10 +42,10 @@ class Thresholds:
     of the image classifier's evidence.
     """
 
-    gain: float = 0.5
+    gain: float = 1.2
     share: float = 0.03
-    certainty: float = 0.35
-    thing: float = 0.15
+    certainty: float = 0.2
+    thing: float = 0.1
     sharpness: float = 3.0
     everyday: float = 0.8
     people: float = 0.45
@@ -53,7 +53,7 @@ class Thresholds:
 
 
 DEFAULT = Thresholds()
-"""Chosen on half of 100 photos (see METHOD.md, Suggested words)."""
+"""Gain, certainty and thing were chosen on half of 100 photos (see METHOD.md, Suggested words)."""
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from gclip_core import Segmenter, assets, suggestions, word_lists
-from gclip_core.suggestions import DEFAULT, Candidates, Clues, Thresholds
+from gclip_core.suggestions import Candidates, Clues, Thresholds
 from gclip_core.types import KnownWords
 from tests.models import loaded, tiny_backbone
 
 GRID = (6, 6)
 NONE = torch.zeros(5, dtype=torch.bool)
+THRESHOLDS = Thresholds(gain=0.5, certainty=0.35, thing=0.15)
 
 
 def scores(*shares: float) -> Tensor:
@@ -36,7 +37,7 @@ def choose(
     evidence: Sequence[float] = (0, 0, 0, 0, 0),
     stuff: str = "",
     words: Sequence[str] = "abcde",
-    thresholds: Thresholds = DEFAULT,
+    thresholds: Thresholds = THRESHOLDS,
 ) -> str:
     """The chosen ones of the words a to e."""
     behind = torch.tensor([word in stuff for word in words[: max(owner) + 1]])
@@ -50,7 +51,7 @@ def test_the_word_that_wins_most_patches_comes_first() -> None:
 
 
 def test_a_thing_comes_before_stuff_that_wins_more_patches() -> None:
-    easily = replace(DEFAULT, gain=0.1)
+    easily = replace(THRESHOLDS, gain=0.1)
     assert choose(scores(2 / 3, 1 / 3), thresholds=easily) == "ab"
     assert choose(scores(2 / 3, 1 / 3), stuff="a", thresholds=easily) == "ba"
 
@@ -65,7 +66,7 @@ def test_stuff_alone_gets_the_most_probable_thing() -> None:
 
 
 def test_a_thing_that_is_hardly_probable_is_not_added_to_stuff() -> None:
-    rarely = replace(DEFAULT, thing=0.5)
+    rarely = replace(THRESHOLDS, thing=0.5)
     assert choose(scores(1 / 2, 1 / 2), stuff="ab", thresholds=rarely) == "ab"
 
 

@@ -7,7 +7,11 @@ const AT_ONCE = ["opacity", "patch", "pixel"];
 /** @param {URLSearchParams} query */
 const rewrite = (query) => history.replaceState(history.state, "", `${location.pathname}?${query}`);
 
-/** Writes a setting that asks for no answer. @param {string} key @param {string} text empty for none */
+/**
+ * Writes a setting that asks for no answer.
+ * @param {string} key
+ * @param {string} text empty for none
+ */
 export const keep = (key, text) => {
   const query = new URLSearchParams(location.search);
   if (text) query.set(key, text);
@@ -15,7 +19,10 @@ export const keep = (key, text) => {
   rewrite(query);
 };
 
-/** Takes the settings of an answer; others, and what may have changed since it was asked for, stay. @param {string} answer */
+/**
+ * Takes the settings of an answer; others, and what may have changed since it was asked for, stay.
+ * @param {string} answer
+ */
 export const followAnswer = (answer) => {
   const isAnswered = (/** @type {string} */ key) =>
     WORDS.keys.includes(key) && !AT_ONCE.includes(key);

@@ -31,7 +31,9 @@ const Block = ({ value, block, received, top, pressed, onPress }) => {
     <span class="gw-stage" style=${{ aspectRatio: `${width} / ${height}` }}>
       <canvas ref=${ref} />
       <svg viewBox=${`0 0 ${columns} ${rows}`} preserveAspectRatio="none">
-        ${tokens.map((i) => html`<${PatchMark} key=${i} i=${i} columns=${columns} kind="gw-token" />`)}
+        ${tokens.map(
+          (i) => html`<${PatchMark} key=${i} i=${i} columns=${columns} kind="gw-token" />`,
+        )}
       </svg>
     </span>
     <span class="gw-number"><span class="gw-hidden">Block${" "}</span>${number}</span>${" "}

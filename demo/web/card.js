@@ -4,7 +4,10 @@ import { Prose } from "./terms/prose.js";
 
 /** @typedef {import("../widgets/values").Bar} Bar */
 
-/** A bar; one below 0 lies to the left of the zero line. @param {{ bar: Bar, low: number }} props */
+/**
+ * A bar; one below 0 lies to the left of the zero line.
+ * @param {{ bar: Bar, low: number }} props
+ */
 const Row = ({ bar: { name, share, colour, text }, low }) => {
   const at = (/** @type {number} */ x) => (100 * (x - low)) / (1 - low);
   const [from, to] = [at(Math.min(0, share)), at(Math.max(0, share))];

@@ -35,7 +35,10 @@ export const HEAT = table(() => 255);
 export const GLOW = table((share) => 70 + 185 * share);
 export const VEIL = table((share) => 40 + 200 * share);
 
-/** The level of an attention that is `share` of the largest: brightness is its square root. @param {number} share */
+/**
+ * The level of an attention that is `share` of the largest: brightness is its square root.
+ * @param {number} share
+ */
 export const level = (share) => Math.round(LAST * Math.sqrt(Math.min(1, Math.max(0, share))));
 
 /**

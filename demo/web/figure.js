@@ -28,7 +28,13 @@ export const cellsOf = (n, W) =>
     return cells;
   });
 
-/** Paints a whole matrix (n, n), averaged over the area of each of W × W pixels. @param {HTMLCanvasElement} canvas @param {Matrix} matrix @param {number} top @param {number} W */
+/**
+ * Paints a whole matrix (n, n), averaged over the area of each of W × W pixels.
+ * @param {HTMLCanvasElement} canvas
+ * @param {Matrix} matrix
+ * @param {number} top
+ * @param {number} W
+ */
 const paintMatrix = (canvas, { n, times }, top, W) => {
   const cells = cellsOf(n, W);
   const rows = new Float32Array(n * W); // each row averaged
@@ -86,10 +92,16 @@ export const Figure = ({ shown, image, times, of, top, matrix, children, stage =
   </div>`;
 };
 
-/** A frame around patches or rows. @param {{ x: number, y: number, width?: number, height?: number, kind: string }} props */
+/**
+ * A frame around patches or rows.
+ * @param {{ x: number, y: number, width?: number, height?: number, kind: string }} props
+ */
 export const Mark = ({ x, y, width = 1, height = 1, kind }) =>
   html`<rect x=${x} y=${y} width=${width} height=${height} class=${kind} />`;
 
-/** A frame around one of `columns` patches a row. @param {{ i: number, columns: number, kind: string }} props */
+/**
+ * A frame around one of `columns` patches a row.
+ * @param {{ i: number, columns: number, kind: string }} props
+ */
 export const PatchMark = ({ i, columns, kind }) =>
   html`<${Mark} x=${i % columns} y=${Math.floor(i / columns)} kind=${kind} />`;

@@ -37,7 +37,10 @@ const afterMask = async (root) => {
   await new Promise((done) => mask.addEventListener("placed", done, { once: true }));
 };
 
-/** @param {{ host: Host, widget: Widget<any, any>, shown: import("@preact/signals").Signal<Shown>, retry: () => void }} props */
+/**
+ * @param {{ host: Host, widget: Widget<any, any>, shown: import("@preact/signals").Signal<Shown>,
+ * retry: () => void }} props
+ */
 const Mounted = ({ host, widget, shown, retry }) => {
   const { View, drawsMissing = false } = widget;
   const now = shown.value;

@@ -11,7 +11,10 @@ export const input = {
   photo: null,
   /** Whether words were typed since it began. */
   typed: false,
-  /** Whether the picture that was given last is an upload; null before there is one. @type {boolean | null} */
+  /**
+   * Whether the picture that was given last is an upload; null before there is one.
+   * @type {boolean | null}
+   */
   isUpload: null,
   /** Opens the dialog for a file, once there is one. */
   choosePhoto: () => {},
@@ -36,13 +39,19 @@ export const takeOffer = (words, nearest) => {
   return [words, input.offer?.nearest ? "1" : "0"];
 };
 
-/** A new picture clears the words, but not those typed while it was uploaded. @param {string} words */
+/**
+ * A new picture clears the words, but not those typed while it was uploaded.
+ * @param {string} words
+ */
 export const clearWords = (words) => {
   input.isUpload = true;
   return input.typed ? words : "";
 };
 
-/** Suggested words fill an empty field, unless they are of an earlier picture. @param {string} suggested */
+/**
+ * Suggested words fill an empty field, unless they are of an earlier picture.
+ * @param {string} suggested
+ */
 export const fillWords = async (suggested) => {
   await after(50); // by then the status line has counted this answer
   const field = /** @type {HTMLTextAreaElement} */ (document.querySelector("#words textarea"));

@@ -13,7 +13,10 @@ import { why } from "./why.js";
 
 /** @typedef {import("./gradio.js").Widget<any, any>} Widget */
 
-/** Widgets by the name that Python gives them; of tabs that most visitors open late, fetched then. @type {Record<string, () => Widget | Promise<Widget>>} */
+/**
+ * Widgets by the name that Python gives them; of tabs that most visitors open late, fetched then.
+ * @type {Record<string, () => Widget | Promise<Widget>>}
+ */
 const widgets = {
   attention: async () => (await import("./attention/attention.js")).attention,
   blocks: () => blocks,
@@ -32,7 +35,10 @@ const widgets = {
 
 Object.assign(/** @type {any} */ (window).gclip, {
   page,
-  /** @param {string} name @param {Parameters<typeof mount> extends [any, ...infer Rest] ? Rest : never} given */
+  /**
+   * @param {string} name
+   * @param {Parameters<typeof mount> extends [any, ...infer Rest] ? Rest : never} given
+   */
   mount: async (name, ...given) => {
     mount(await widgets[name](), ...given);
   },

@@ -1,4 +1,4 @@
-// What one press would do: a word to add, known words for unknown ones or not, a simulation, a card.
+// What one press would do: add a word, replace unknown ones or not, simulate, make a card.
 import { useLayoutEffect } from "preact/hooks";
 import { useHost } from "./gradio.js";
 import { html } from "./html.js";

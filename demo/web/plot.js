@@ -13,7 +13,11 @@ const SPAN = 12; // what spans more is drawn on a logarithmic scale
 /** A number in two digits. @param {number} x */
 export const short = (x) => String(Number(x.toPrecision(2)));
 
-/** Whether values from `low` to `high` need a logarithmic scale. @param {number} low @param {number} high */
+/**
+ * Whether values from `low` to `high` need a logarithmic scale.
+ * @param {number} low
+ * @param {number} high
+ */
 export const isLogarithmic = (low, high) => low > 0 && high > SPAN * low;
 
 /**
@@ -30,7 +34,10 @@ export const scale = (low, high, base, top) => {
     base - (base - top) * (log ? part(v) : (v - low) / (high - low));
 };
 
-/** The pointer's place between the ends of a plot: a share of its width. @param {MouseEvent & { currentTarget: Element }} event */
+/**
+ * The pointer's place between the ends of a plot: a share of its width.
+ * @param {MouseEvent & { currentTarget: Element }} event
+ */
 export const shareAt = ({ clientX, currentTarget }) => {
   const box = currentTarget.getBoundingClientRect();
   return (clientX - box.left - ENDS.left) / (box.width - ENDS.left - ENDS.right);
@@ -38,7 +45,8 @@ export const shareAt = ({ clientX, currentTarget }) => {
 
 /**
  * A plot; `children` draws it in the space between its ends. Other props go to the SVG.
- * @param {{ height: number, label: string, children: (space: Space) => any, [name: string]: any }} props
+ * @param {{ height: number, label: string, children: (space: Space) => any,
+ *   [name: string]: any }} props
  */
 export const Plot = ({ height, label, children, ...more }) => {
   const ref = useRef(/** @type {SVGSVGElement | null} */ (null));

@@ -23,15 +23,24 @@ export const isolated = signal(null);
 /** Of all masks on the page, 0 to 1. */
 export const opacity = signal(0.6);
 
-/** A channel that was pressed in the machine. @type {import("@preact/signals").Signal<{ index: number, block: number } | null>} */
+/**
+ * A channel that was pressed in the machine.
+ * @type {import("@preact/signals").Signal<{ index: number, block: number } | null>}
+ */
 export const channel = signal(null);
 
-/** The best words at the pixel that was asked for. @type {import("@preact/signals").Signal<import("../widgets/values").WhyValue | null>} */
+/**
+ * The best words at the pixel that was asked for.
+ * @type {import("@preact/signals").Signal<import("../widgets/values").WhyValue | null>}
+ */
 export const reasons = signal(null);
 
 let given = Number.NaN;
 
-/** The opacity that an answer has; of an answer to an earlier one, the visitor's own stays. @param {number} value */
+/**
+ * The opacity that an answer has; of an answer to an earlier one, the visitor's own stays.
+ * @param {number} value
+ */
 export const giveOpacity = (value) => {
   if (value === given) return;
   given = value;

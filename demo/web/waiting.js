@@ -5,7 +5,11 @@ import { WORDS } from "./words.js";
 
 const queue = { heavy: false, due: 0, query: "" };
 
-/** Marks the tabs: what they show belongs to the input, or not. @param {string} key @param {string | null} value */
+/**
+ * Marks the tabs: what they show belongs to the input, or not.
+ * @param {string} key
+ * @param {string | null} value
+ */
 export const mark = (key, value) => {
   const tabs = /** @type {HTMLElement | null} */ (document.querySelector("#tabs"));
   if (!tabs) return;
@@ -21,7 +25,7 @@ export const isOfUpload = () => new URLSearchParams(queue.query).get("source") =
 
 /**
  * Asks for the open tab, in one of two queues: one of the texts `asked` changes. While an answer is
- * due, whatever is asked goes to its queue, as an answer of the other could be older and come later.
+ * due, whatever is asked goes to its queue: an answer of the other could be older and come later.
  * @param {boolean} heavy
  * @param {string} tab
  * @param {string[]} asked

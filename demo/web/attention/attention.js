@@ -11,8 +11,13 @@ import { usePointing } from "./pointing.js";
 
 /** @typedef {import("../../widgets/values").AttentionValue} AttentionValue */
 /** @typedef {import("../blobs.js").Matrix} Matrix */
-/** @typedef {{ image: HTMLImageElement, matrices: Matrix[], classRows: ArrayLike<number>[] }} Loaded */
-/** @typedef {{ matrix: boolean, classToken: boolean }} View what is shown: whole matrices; the class token's row */
+/**
+ * @typedef {{ image: HTMLImageElement, matrices: Matrix[], classRows: ArrayLike<number>[] }} Loaded
+ */
+/**
+ * @typedef {{ matrix: boolean, classToken: boolean }} View what is shown: whole matrices; the class
+ * token's row
+ */
 
 /**
  * The square of patches that the maps show, and whether it is pinned: that which is pointed at on
@@ -42,7 +47,14 @@ const useSquare = (value) => {
   };
 };
 
-/** Where one map looks most, in words. @param {AttentionValue} value @param {Loaded} loaded @param {number} k @param {number} square @param {boolean} classToken */
+/**
+ * Where one map looks most, in words.
+ * @param {AttentionValue} value
+ * @param {Loaded} loaded
+ * @param {number} k
+ * @param {number} square
+ * @param {boolean} classToken
+ */
 const mostOf = (value, { matrices, classRows }, k, square, classToken) => {
   const width = value.grid[1];
   const nameOf = (/** @type {number} */ i) =>
@@ -59,7 +71,12 @@ const mostOf = (value, { matrices, classRows }, k, square, classToken) => {
     .join(", ");
 };
 
-/** The sentence under the maps. @param {AttentionValue} value @param {Loaded} loaded @param {{ square: number, pinned: boolean, classToken: boolean }} at */
+/**
+ * The sentence under the maps.
+ * @param {AttentionValue} value
+ * @param {Loaded} loaded
+ * @param {{ square: number, pinned: boolean, classToken: boolean }} at
+ */
 const sentenceOf = (value, loaded, { square, pinned, classToken }) => {
   const width = value.grid[1];
   const place = placeName(
@@ -120,7 +137,9 @@ const Attention = ({ value, loaded }) => {
     </p>
     ${
       value.pooled > 1 &&
-      html`<p class="gw-note"><${Prose} text=${`Averaged over ${squares}, to keep the page light.`} /></p>`
+      html`<p class="gw-note">
+        <${Prose} text=${`Averaged over ${squares}, to keep the page light.`} />
+      </p>`
     }`;
 };
 

@@ -6,7 +6,11 @@ import { Prose } from "../terms/prose.js";
 
 /** @typedef {import("../blobs.js").Matrix} Matrix */
 
-/** Global tokens and the row that is looked at, over the photo or in the matrix. @param {{ tokens: number[], n: number, columns: number, square: number, view: import("./attention.js").View }} props */
+/**
+ * Global tokens and the row that is looked at, over the photo or in the matrix.
+ * @param {{ tokens: number[], n: number, columns: number, square: number, view:
+ * import("./attention.js").View }} props
+ */
 const Marks = ({ tokens, n, columns, square, view }) => {
   if (!view.matrix) {
     return html`${tokens.map(

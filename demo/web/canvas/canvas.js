@@ -34,7 +34,10 @@ const hintOf = ({ sides }) => {
 
 const KEYS = "Arrow keys move over the patches, Enter asks why, Escape ends it.";
 
-/** What of two masks is shown. A new simulation and its repair are swiped between, until it ends. @param {CanvasValue} value */
+/**
+ * What of two masks is shown. A new simulation and its repair are swiped between, until it ends.
+ * @param {CanvasValue} value
+ */
 const useMode = (value) => {
   const simulated = Boolean(value.simulated);
   const [state, setState] = useState({ mode: /** @type {Mode | null} */ (null), simulated });
@@ -48,7 +51,10 @@ const useMode = (value) => {
   return /** @type {const} */ ([shown, choose]);
 };
 
-/** The label of the isolated word in a mask, null where it is not shown. @param {CanvasValue} value */
+/**
+ * The label of the isolated word in a mask, null where it is not shown.
+ * @param {CanvasValue} value
+ */
 const isolatedIn = (value) => {
   const word = isolated.value;
   if (word === null) return null;
@@ -57,7 +63,10 @@ const isolatedIn = (value) => {
   return entriesOf(value).some((entry) => entry.index === index) ? index : null;
 };
 
-/** What is shown alone: the word that is isolated on the page, or what changed here. @param {CanvasValue} value */
+/**
+ * What is shown alone: the word that is isolated on the page, or what changed here.
+ * @param {CanvasValue} value
+ */
 const useIsolated = (value) => {
   const [changes, setChanges] = useState(false);
   const [peeked, setPeeked] = useState(/** @type {number | null} */ (null));
@@ -86,7 +95,10 @@ const spokenOf = (value) => {
   return `${sides.join(". ")}. ${KEYS}`;
 };
 
-/** Takes what a new value asks for: its opacity, and the pixel of a link. @param {CanvasValue} value */
+/**
+ * Takes what a new value asks for: its opacity, and the pixel of a link.
+ * @param {CanvasValue} value
+ */
 const useValue = (value) => {
   const { id } = useHost();
   useLayoutEffect(() => {
@@ -97,7 +109,9 @@ const useValue = (value) => {
   }, [value]);
 };
 
-/** @param {{ value: CanvasValue, loaded: { image: HTMLImageElement, labels: Int32Array[] } }} props */
+/**
+ * @param {{ value: CanvasValue, loaded: { image: HTMLImageElement, labels: Int32Array[] } }} props
+ */
 const Canvas = ({ value, loaded }) => {
   const [mode, chooseMode] = useMode(value);
   const [split, setSplit] = useState(0.5);
@@ -142,13 +156,18 @@ const Canvas = ({ value, loaded }) => {
           onPeek=${shown.peek}
           onPress=${shown.press}
         />
-        ${value.notes.slice(1).map((note) => html`<p class="gw-note" key=${note}><${Prose} text=${note} /></p>`)}
+        ${value.notes
+          .slice(1)
+          .map((note) => html`<p class="gw-note" key=${note}><${Prose} text=${note} /></p>`)}
         <p class="gw-note gw-hint">${hintOf(value)}</p>
         <${Opacity} />`
     }`;
 };
 
-/** @type {import("../gradio.js").Widget<CanvasValue, { image: HTMLImageElement, labels: Int32Array[] }>} */
+/**
+ * @type {import("../gradio.js").Widget<CanvasValue, { image: HTMLImageElement, labels: Int32Array[]
+ * }>}
+ */
 export const canvas = {
   load: async (value) => {
     const masks = Promise.all(value.sides.map((side) => labelsOf(side.mask)));

@@ -48,7 +48,12 @@ export const Looks = ({ value, matrixAt }) => {
     <svg viewBox=${`0 0 ${columns} ${rows}`} preserveAspectRatio="none">
       ${strongest.map(
         ([i]) =>
-          html`<${Arc} key=${i} from=${squares.middle(own)} to=${squares.middle(i)} rows=${rows} />`,
+          html`<${Arc}
+            key=${i}
+            from=${squares.middle(own)}
+            to=${squares.middle(i)}
+            rows=${rows}
+          />`,
       )}
       ${patch && html`<rect x=${patch[1]} y=${patch[0]} width="1" height="1" class="gw-here" />`}
     </svg>`;

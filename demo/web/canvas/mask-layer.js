@@ -14,7 +14,8 @@ const FADE = 450; // milliseconds
 /**
  * What names are written: the classes that side k shows, the largest first.
  * @param {CanvasValue} value
- * @param {{ k: number, labels: Int32Array, only: number | null, range: Range, W: number, H: number }} mask
+ * @param {{ k: number, labels: Int32Array, only: number | null, range: Range, W: number,
+ *   H: number }} mask
  */
 const namesOf = (value, { k, labels, only, range: [from, to], W, H }) =>
   value.classes

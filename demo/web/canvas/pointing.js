@@ -9,7 +9,12 @@ import { leave, patchOn, point, pointed, reasons } from "../store.js";
 
 const DRAG = 6; // pixels before a press is a drag
 
-/** The patch at a place (shares of height and width). @param {CanvasValue} value @param {Place} place @returns {Place} */
+/**
+ * The patch at a place (shares of height and width).
+ * @param {CanvasValue} value
+ * @param {Place} place
+ * @returns {Place}
+ */
 export const patchAt = ({ grid: [rows, columns] }, [y, x]) => [
   Math.floor(y * rows),
   Math.floor(x * columns),

@@ -39,7 +39,8 @@ const Sentence = ({ title, matches, looks }) => {
  * @param {CanvasValue} props.value
  * @param {boolean} props.spoken keys move the patch: it is said without a press
  * @param {number} props.presses counted; each brings the sentence into view
- * @param {(patch: Place) => { title: string, matrix: Matrix | null, matches: Match[] }} props.sideAt
+ * @param {(patch: Place) => { title: string, matrix: Matrix | null, matches: Match[] }}
+ *   props.sideAt
  */
 export const Reason = ({ value, spoken, presses, sideAt }) => {
   const ref = useRef(/** @type {HTMLDivElement | null} */ (null));

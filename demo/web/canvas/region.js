@@ -61,10 +61,18 @@ const Crop = ({ value, image, labels, k }) => {
   </figure>`;
 };
 
-/** @param {{ value: CanvasValue, loaded: { image: HTMLImageElement, labels: Int32Array[] } }} props */
+/**
+ * @param {{ value: CanvasValue, loaded: { image: HTMLImageElement, labels: Int32Array[] } }} props
+ */
 export const Region = ({ value, loaded: { image, labels } }) => html`<div class="gw-region">
   ${labels.map(
     (own, k) =>
-      html`<${Crop} key=${value.sides[k].title} value=${value} image=${image} labels=${own} k=${k} />`,
+      html`<${Crop}
+        key=${value.sides[k].title}
+        value=${value}
+        image=${image}
+        labels=${own}
+        k=${k}
+      />`,
   )}
 </div>`;

@@ -6,7 +6,10 @@ import { useFetched } from "../hooks.js";
 /** @typedef {import("../../widgets/values").CanvasValue} CanvasValue */
 /** @typedef {import("./race.js").Match} Match */
 /** @typedef {[row: number, column: number]} Place */
-/** @typedef {{ title: string, matrix: import("../blobs.js").Matrix | null, matches: Match[] }} SideShown */
+/**
+ * @typedef {{ title: string, matrix: import("../blobs.js").Matrix | null, matches: Match[] }}
+ * SideShown
+ */
 
 const REST_COLOUR = "#8a8a8a";
 

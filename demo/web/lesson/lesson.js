@@ -9,7 +9,10 @@ import { Strong } from "./strong.js";
 
 /** @typedef {import("../../widgets/values").LessonPage} LessonPage */
 
-/** Of all steps at once, the others hidden: a picture that loads late would move the text. @param {{ page: LessonPage, hidden: boolean, answered: boolean }} props */
+/**
+ * Of all steps at once, the others hidden: a picture that loads late would move the text.
+ * @param {{ page: LessonPage, hidden: boolean, answered: boolean }} props
+ */
 const Figures = ({ page, hidden, answered }) => {
   const highOf = (/** @type {LessonPage["before"]} */ figures) =>
     Math.max(...figures.flatMap(({ norms }) => norms ?? []));
@@ -27,7 +30,10 @@ const Figures = ({ page, hidden, answered }) => {
   return html`<div class="figures">${draw(page.before)} ${answered && draw(page.after)}</div>`;
 };
 
-/** @param {{ at: number, last: number, told: boolean, onGo: (to: number) => void, onOwn: () => void }} props */
+/**
+ * @param {{ at: number, last: number, told: boolean, onGo: (to: number) => void, onOwn: () => void
+ * }} props
+ */
 const Walk = ({ at, last, told, onGo, onOwn }) => {
   const main = `gw-button ${told ? "main" : ""}`;
   const next = at ? "Next →" : "Begin →";

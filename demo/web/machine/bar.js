@@ -6,7 +6,11 @@ import { html } from "../html.js";
 
 const SWITCHES = /** @type {const} */ (["amf", "cs", "fault"]);
 
-/** A switch is flipped in the browser, so that the page asks only once: Gradio's event calls this with the values of the settings. @param {typeof SWITCHES[number]} name */
+/**
+ * A switch is flipped in the browser, so that the page asks only once: Gradio's event calls this
+ * with the values of the settings.
+ * @param {typeof SWITCHES[number]} name
+ */
 const setFlip = (name) => {
   const at = SWITCHES.indexOf(name);
   const flip = (/** @type {string} */ method, /** @type {boolean[]} */ ...on) => [

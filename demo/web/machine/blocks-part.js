@@ -13,7 +13,12 @@ import { asButton, Zone } from "./zone.js";
 /** @typedef {import("../../widgets/values").MachineBlock} MachineBlock */
 /** @typedef {import("../../widgets/values").MachineValue} MachineValue */
 
-/** Red is what stands out and takes part: the last block's FFN mostly does not. @param {MachineValue} value @param {MachineBlock} block @param {number} [ratio] */
+/**
+ * Red is what stands out and takes part: the last block's FFN mostly does not.
+ * @param {MachineValue} value
+ * @param {MachineBlock} block
+ * @param {number} [ratio]
+ */
 export const isAbnormal = (value, block, ratio = block.ratio) =>
   !block.idle && ratio >= value.thresholds[1];
 
@@ -36,11 +41,15 @@ export const BlocksBack = () => {
     const score = state.score[i];
     const opacity = score < tokens ? 0 : clamp(score / (3 * tokens), 0, 1);
     const box = { x: x - edge, y: y - edge, w: w + 2 * edge, h: h + 2 * edge };
-    return html`<${Rect} key=${i} box=${box} kind="gm-glow" rx=${0.5 * type.u} opacity=${opacity} />`;
+    const rx = 0.5 * type.u;
+    return html`<${Rect} key=${i} box=${box} kind="gm-glow" rx=${rx} opacity=${opacity} />`;
   });
 };
 
-/** A planted fault: beside its spike, above what is left of one that CS repaired. @param {{ block: MachineBlock, mid: number, base: number, tall: number }} props */
+/**
+ * A planted fault: beside its spike, above what is left of one that CS repaired.
+ * @param {{ block: MachineBlock, mid: number, base: number, tall: number }} props
+ */
 const Bolt = ({ block, mid, base, tall }) => {
   const { u } = useFrame().type;
   const [x, y] = block.repaired
@@ -51,7 +60,10 @@ const Bolt = ({ block, mid, base, tall }) => {
   return html`<path d=${d} class="gm-bolt" />`;
 };
 
-/** The block's largest channel as a spike, its ratio over it. @param {{ block: MachineBlock, i: number }} props */
+/**
+ * The block's largest channel as a spike, its ratio over it.
+ * @param {{ block: MachineBlock, i: number }} props
+ */
 const Spike = ({ block, i }) => {
   const { type, plan, state } = useFrame();
   const { u } = type;
@@ -75,7 +87,13 @@ const Spike = ({ block, i }) => {
     <${Words} y=${base - tall - 0.3 * u} text=${times(norm)} ...${own} />
     ${
       block.idle &&
-      html`<${Words} x=${mid} y=${base - tall - 1.4 * u} text="unused" kind="tiny" anchor="middle" />`
+      html`<${Words}
+        x=${mid}
+        y=${base - tall - 1.4 * u}
+        text="unused"
+        kind="tiny"
+        anchor="middle"
+      />`
     }
     ${block.planted && html`<${Bolt} block=${block} mid=${mid} base=${base} tall=${tall} />`}`;
 };
@@ -146,7 +164,14 @@ const StripNames = () => {
   const rows = plan.tiles.filter((_, i) => i % plan.per === 0);
   return rows.map(({ y, h, row }) => {
     const name = (/** @type {string} */ text, /** @type {number} */ at) =>
-      html`<${Words} key=${`${row} ${text}`} x=${x} y=${at} text=${text} kind="tiny" anchor="end" />`;
+      html`<${Words}
+        key=${`${row} ${text}`}
+        x=${x}
+        y=${at}
+        text=${text}
+        kind="tiny"
+        anchor="end"
+      />`;
     const below = STRIP_NAMES.map(([text, dy]) => name(text, y + h + dy * u));
     return [name("dark: shown", y - 0.6 * u), ...below];
   });

@@ -50,7 +50,8 @@ const Flows = ({ frame: { type, plan } }) => {
 /**
  * @param {object} props
  * @param {Frame} props.frame
- * @param {(asked: { part?: PartName, block?: number }) => void} props.onAsk a part or block is pointed at
+ * @param {(asked: { part?: PartName, block?: number }) => void} props.onAsk a part or block is
+ *   pointed at
  */
 export const Diagram = ({ frame, onAsk }) => {
   const { W, height, wide } = frame.plan;

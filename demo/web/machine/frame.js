@@ -12,7 +12,8 @@ import { patchOn } from "../store.js";
  * @property {import("./state.js").State} now
  * @property {import("./state.js").State | null} old
  * @property {number} t how far it is from old to now
- * @property {Partial<Record<PartName, string>>} same the parts that the last switch left as they were
+ * @property {Partial<Record<PartName, string>>} same the parts that the last switch left as they
+ *   were
  * @property {boolean} formulas
  */
 

@@ -18,7 +18,8 @@ export const HeadsRasters = () => {
       return idle ? pack(grey, grey, grey, 90) : pack(r, g, b);
     };
     const { sw, sh } = state;
-    return html`<${Raster} key=${name} box=${plan.heads[i]} w=${sw} h=${sh} of=${[colours, idle]} ink=${ink} />`;
+    const of = [colours, idle];
+    return html`<${Raster} key=${name} box=${plan.heads[i]} w=${sw} h=${sh} of=${of} ink=${ink} />`;
   });
 };
 

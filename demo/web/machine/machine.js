@@ -20,7 +20,11 @@ import { blockText, patchText } from "./words.js";
 const TITLE = "The machine: from picture to mask, full screen";
 const INVITE = "Point at any patch: it lights up everywhere.";
 
-/** The part or block that is pointed at, in a sentence. @param {MachineValue} value @param {Asked} asked */
+/**
+ * The part or block that is pointed at, in a sentence.
+ * @param {MachineValue} value
+ * @param {Asked} asked
+ */
 const askedText = (value, { part, block }) => {
   const found = value.blocks[(block ?? 0) - 1];
   if (found) return `${blockText(found, value)}.`;
@@ -91,7 +95,10 @@ const useScreen = () => {
   return { opened, open, close };
 };
 
-/** @param {{ value: MachineValue | null, loaded: State | null, error: unknown, retry: () => void }} props */
+/**
+ * @param {{ value: MachineValue | null, loaded: State | null, error: unknown, retry: () => void }}
+ * props
+ */
 const Machine = ({ value, loaded, error, retry }) => {
   const { root } = useHost();
   const { opened, open, close } = useScreen();

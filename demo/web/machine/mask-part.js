@@ -11,7 +11,12 @@ import { Zone } from "./zone.js";
 
 const LISTED = 5;
 
-/** The colour of every label; what has no word is hatched, as in the page's other legends. @param {State} state @param {Int32Array} labels @param {number | null} word shown alone */
+/**
+ * The colour of every label; what has no word is hatched, as in the page's other legends.
+ * @param {State} state
+ * @param {Int32Array} labels
+ * @param {number | null} word shown alone
+ */
 const inkOf = ({ value }, labels, word) => {
   const columns = value.shape[1];
   const faint = (/** @type {number} */ index) => (word === null || word === index ? 190 : 40);

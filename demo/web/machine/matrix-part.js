@@ -1,4 +1,4 @@
-// The matrices of attention and what they add up to: the last block's own, and those that AMF takes.
+// The matrices of attention and what they add up to: the last block's own, and those of AMF.
 import { html } from "../html.js";
 import { isAbnormal } from "./blocks-part.js";
 import { useFrame } from "./frame.js";
@@ -14,7 +14,15 @@ export const MatrixRasters = () => {
     const map = i ? now.maps[i] : local;
     const opacity = i ? fusing[0] : 1;
     const ink = heat(map, bright);
-    return html`<${Raster} key=${i} box=${box} w=${m} h=${m} of=${[map, bright]} ink=${ink} opacity=${opacity} />`;
+    return html`<${Raster}
+      key=${i}
+      box=${box}
+      w=${m}
+      h=${m}
+      of=${[map, bright]}
+      ink=${ink}
+      opacity=${opacity}
+    />`;
   });
   const ink = heat(used, bright);
   return html`${maps}
@@ -29,11 +37,15 @@ export const MatrixBack = () => {
   return plan.maps.slice(0, value.fused.length + 1).map((box, i) => {
     const to = { ...plan.used, x: plan.used.x + i * share, w: share };
     const kind = i ? "gm-flow gm-amfflow" : "gm-flow";
-    return html`<${Fall} key=${i} from=${box} to=${to} kind=${kind} opacity=${i ? fusing[0] : 1} />`;
+    const opacity = i ? fusing[0] : 1;
+    return html`<${Fall} key=${i} from=${box} to=${to} kind=${kind} opacity=${opacity} />`;
   });
 };
 
-/** A matrix with its name and its weight. @param {{ box: import("./plan.js").Box, i: number }} props */
+/**
+ * A matrix with its name and its weight.
+ * @param {{ box: import("./plan.js").Box, i: number }} props
+ */
 const Taken = ({ box, i }) => {
   const { type, plan, state, formulas } = useFrame();
   const { u } = type;
@@ -91,7 +103,10 @@ const bend = ({ type: { u }, plan }, from, x, y, lane) => {
   return `${down}${turn}Q${x} ${along} ${x} ${along + r}V${y}`;
 };
 
-/** What joins tiles to the opened block: the blocks that AMF takes, and that whose channels are shown. */
+/**
+ * What joins tiles to the opened block: the blocks that AMF takes, and that whose channels are
+ * shown.
+ */
 export const Joins = () => {
   const frame = useFrame();
   const { type, plan, state, old, formulas } = frame;
@@ -113,7 +128,14 @@ export const Joins = () => {
       i,
     );
     const dash = { "stroke-dasharray": 1, "stroke-dashoffset": (1 - fusing[0]).toFixed(3) };
-    return html`<path key=${i} d=${d} class="gm-amf" pathLength="1" ...${dash} data-block=${number} />`;
+    return html`<path
+      key=${i}
+      d=${d}
+      class="gm-amf"
+      pathLength="1"
+      ...${dash}
+      data-block=${number}
+    />`;
   })}
     <path
       d=${bend(frame, tile, norms.x + norms.w, norms.y - 0.2 * u, 0.5)}

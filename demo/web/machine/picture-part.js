@@ -9,7 +9,12 @@ import { usePointing, Zone } from "./zone.js";
 
 const LABEL = "Patches of the picture. Arrow keys move, Enter pins, Escape frees.";
 
-/** Frames around patches in a box. @param {{ w: number, h: number }} grid @param {ArrayLike<number>} patches @param {import("./plan.js").Box} box */
+/**
+ * Frames around patches in a box.
+ * @param {{ w: number, h: number }} grid
+ * @param {ArrayLike<number>} patches
+ * @param {import("./plan.js").Box} box
+ */
 export const framesOf = ({ w: columns, h: rows }, patches, { x, y, w, h }) => {
   const [wide, high] = [w / columns, h / rows];
   return Array.from(patches, (patch) => {
@@ -26,7 +31,13 @@ export const PictureRasters = () => {
   const { used, bright, m, sw, sh } = state;
   const veil = patch ? heat(used, bright, patch.square * m, VEIL) : () => 0;
   return html`<${Photo} box=${plan.photo} image=${state.photo} />
-    <${Raster} box=${plan.photo} w=${sw} h=${sh} of=${[used, bright, patch?.square]} ink=${veil} />`;
+    <${Raster}
+      box=${plan.photo}
+      w=${sw}
+      h=${sh}
+      of=${[used, bright, patch?.square]}
+      ink=${veil}
+    />`;
 };
 
 /** The places where the patch looks most. */

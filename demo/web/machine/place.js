@@ -10,7 +10,13 @@ import { clamp } from "../dom.js";
 
 const MOST_MAPLETS = 6;
 
-/** A part's equation and, where four lines hold both, its value. @param {Type} type @param {Lines} lines @param {number} w @returns {[string, Kind][]} */
+/**
+ * A part's equation and, where four lines hold both, its value.
+ * @param {Type} type
+ * @param {Lines} lines
+ * @param {number} w
+ * @returns {[string, Kind][]}
+ */
 export const wrapLines = (type, { equation, value }, w) => {
   const wrap = (/** @type {string} */ text, /** @type {Kind} */ kind) =>
     text
@@ -53,7 +59,13 @@ const gridOf = (
   });
 };
 
-/** The tiles of all blocks; returns their foot. @param {Plan} plan @param {MachineValue} value @param {Type} type @param {{ x: number, y: number, w: number, most: number }} box */
+/**
+ * The tiles of all blocks; returns their foot.
+ * @param {Plan} plan
+ * @param {MachineValue} value
+ * @param {Type} type
+ * @param {{ x: number, y: number, w: number, most: number }} box
+ */
 export const placeTiles = (plan, { blocks }, { u }, { x, y, w, most }) => {
   plan.per = Math.min(blocks.length, most);
   const box = { x: x + 0.35 * u, y: y + 1.5 * u, w: w - 0.7 * u, gap: 0.9 * u, below: 8.6 * u };
@@ -65,7 +77,13 @@ export const placeTiles = (plan, { blocks }, { u }, { x, y, w, most }) => {
   return last.y + last.h + 6.9 * u;
 };
 
-/** The matrices, and below them the one that is used. @param {Plan} plan @param {MachineValue} value @param {Type} type @param {Box & { most: number }} box */
+/**
+ * The matrices, and below them the one that is used.
+ * @param {Plan} plan
+ * @param {MachineValue} value
+ * @param {Type} type
+ * @param {Box & { most: number }} box
+ */
 export const placeMaps = (plan, value, type, { x, y, w, h, most }) => {
   const { u } = type;
   const count = Math.max(1 + value.fused.length, 3);
@@ -85,7 +103,13 @@ export const placeMaps = (plan, value, type, { x, y, w, h, most }) => {
   plan.used = { x: plan.wide ? x : x + (w - side) / 2, y: y + s + 4 * u, w: side, h: side };
 };
 
-/** A small map of every word. @param {Plan} plan @param {MachineValue} value @param {Type} type @param {{ x: number, y: number, w: number, most: number }} box */
+/**
+ * A small map of every word.
+ * @param {Plan} plan
+ * @param {MachineValue} value
+ * @param {Type} type
+ * @param {{ x: number, y: number, w: number, most: number }} box
+ */
 export const placeMaplets = (plan, { words }, { u }, { x, y, w, most }) => {
   const count = Math.min(words.length, MOST_MAPLETS);
   const columns = count < 5 ? Math.min(count, 2) : 3;

@@ -8,7 +8,10 @@ import { fit, placeMaplets, placeMaps, placeTiles, wrapLines } from "./place.js"
 /** @typedef {import("./type.js").Type} Type */
 /** @typedef {import("./type.js").Kind} Kind */
 /** @typedef {{ x: number, y: number, w: number, h: number }} Box */
-/** @typedef {{ equation: string, value: string, wrapped: [text: string, kind: Kind][] }} Lines the words under a part's name */
+/**
+ * @typedef {{ equation: string, value: string, wrapped: [text: string, kind: Kind][] }} Lines the
+ * words under a part's name
+ */
 /**
  * @typedef {object} Plan
  * @property {boolean} wide parts lie side by side
@@ -49,7 +52,10 @@ export const ROW = 12; // tiles a row
 const STRIPS =
   "below each: most looked-at patch, × uniform · largest channel, × the median · " +
   "how alike the class token looks, 0 to 1";
-/** Names of the rows of numbers under the tiles, and how far under. @type {[name: string, below: number][]} */
+/**
+ * Names of the rows of numbers under the tiles, and how far under.
+ * @type {[name: string, below: number][]}
+ */
 export const STRIP_NAMES = [
   ["most looked at ×", 1.5],
   ["largest channel ×", 4.4],
@@ -100,7 +106,14 @@ export const arrange = (value, type, formulas, W, height) => {
   return plan;
 };
 
-/** What the opened parts show, below `top` and H high. @param {Plan} plan @param {MachineValue} value @param {Type} type @param {number} top @param {number} H */
+/**
+ * What the opened parts show, below `top` and H high.
+ * @param {Plan} plan
+ * @param {MachineValue} value
+ * @param {Type} type
+ * @param {number} top
+ * @param {number} H
+ */
 const placeOpened = (plan, value, type, top, H) => {
   const { u } = type;
   const { heads, matrix, values, words, mask } = plan.parts;
@@ -159,7 +172,13 @@ const sideBySide = (plan, value, type, height) => {
   placeOpened(plan, value, type, c, H);
 };
 
-/** What each part holds when all lie below each other; each returns its height. @param {Plan} plan @param {MachineValue} value @param {Type} type @returns {Record<PartName, (x: number, y: number, w: number) => number>} */
+/**
+ * What each part holds when all lie below each other; each returns its height.
+ * @param {Plan} plan
+ * @param {MachineValue} value
+ * @param {Type} type
+ * @returns {Record<PartName, (x: number, y: number, w: number) => number>}
+ */
 const stacked = (plan, value, type) => {
   const { u } = type;
   const whole = (/** @type {number} */ x, /** @type {number} */ y, /** @type {number} */ w) =>

@@ -42,7 +42,10 @@ export const sharesAt = (state, patch) => {
   return [...list, { name: "others", colour: REST_COLOUR, share: Math.max(left, 0) }];
 };
 
-/** Whole percentages that add up to 100: the largest remainders are rounded up. @param {number[]} shares */
+/**
+ * Whole percentages that add up to 100: the largest remainders are rounded up.
+ * @param {number[]} shares
+ */
 export const rounded = (shares) => {
   const whole = shares.map((share) => Math.floor(100 * share));
   const left = (/** @type {number} */ i) => 100 * shares[i] - whole[i];

@@ -11,7 +11,11 @@ import { useFrame } from "./frame.js";
 /** @typedef {import("./type.js").Kind} Kind */
 /** @typedef {"start" | "middle" | "end"} Anchor */
 
-/** Colours of a list of attentions from `start`; `top` is the brightest. @param {ArrayLike<number>} list @param {number} top */
+/**
+ * Colours of a list of attentions from `start`; `top` is the brightest.
+ * @param {ArrayLike<number>} list
+ * @param {number} top
+ */
 export const heat =
   (list, top, start = 0, table = HEAT) =>
   (/** @type {number} */ i) =>
@@ -28,7 +32,11 @@ export const Rect = ({ box: { x, y, w, h }, kind, ...more }) =>
     ...${more}
   />`;
 
-/** What the page's tooltip and a screen reader say of a text. @param {string} text @param {string} sentence */
+/**
+ * What the page's tooltip and a screen reader say of a text.
+ * @param {string} text
+ * @param {string} sentence
+ */
 export const explains = (text, sentence) => ({
   tabindex: 0,
   role: "note",
@@ -64,7 +72,10 @@ export const Words = ({ x, y, text, kind = "body", anchor = "start", className =
 const MARK = /\s*(\[(?:paper|reading|ours)\])/;
 const SHIFT = { start: 0, middle: 0.5, end: 1 };
 
-/** A symbol, or a line of an equation with the mark of its source. @param {{ x: number, y: number, text: string, anchor?: Anchor, className?: string }} props */
+/**
+ * A symbol, or a line of an equation with the mark of its source.
+ * @param {{ x: number, y: number, text: string, anchor?: Anchor, className?: string }} props
+ */
 export const Formula = ({ x, y, text, anchor = "start", className = "" }) => {
   const { type, state } = useFrame();
   const size = type.size("eq");
@@ -73,7 +84,10 @@ export const Formula = ({ x, y, text, anchor = "start", className = "" }) => {
   const { marks } = state.value;
   const left = x - SHIFT[anchor] * width;
   return html`<foreignObject x=${left} y=${y - 1.35 * size} width=${width} height=${2 * size}>
-    <div class=${`gm-math gm-${anchor} ${className}`} style=${{ fontSize: `${size}px`, lineHeight: `${2 * size}px` }}>
+    <div
+      class=${`gm-math gm-${anchor} ${className}`}
+      style=${{ fontSize: `${size}px`, lineHeight: `${2 * size}px` }}
+    >
       <${Equation} text=${text.replace(MARK, "")} />
       ${
         mark &&
@@ -88,13 +102,20 @@ export const Formula = ({ x, y, text, anchor = "start", className = "" }) => {
   </foreignObject>`;
 };
 
-/** A line that is an equation or words. @param {{ x: number, y: number, text: string, kind: Kind, anchor?: Anchor, className?: string }} props */
+/**
+ * A line that is an equation or words.
+ * @param {{ x: number, y: number, text: string, kind: Kind, anchor?: Anchor, className?: string }}
+ * props
+ */
 export const Line = (props) =>
   props.kind === "eq"
     ? html`<${Formula} ...${props} className="gm-eq" />`
     : html`<${Words} ...${props} />`;
 
-/** A band from the right edge of one box to the left edge of another. @param {{ from: Box, to: Box }} props */
+/**
+ * A band from the right edge of one box to the left edge of another.
+ * @param {{ from: Box, to: Box }} props
+ */
 export const Band = ({ from: a, to: b }) => {
   const c = (a.x + a.w + b.x) / 2;
   const [x, X] = [a.x + a.w + 2, b.x - 2];
@@ -103,7 +124,10 @@ export const Band = ({ from: a, to: b }) => {
   return html`<path d=${there + again} class="gm-flow" />`;
 };
 
-/** A band from the lower edge of one box to the upper edge of another. @param {{ from: Box, to: Box, kind: string, opacity: number }} props */
+/**
+ * A band from the lower edge of one box to the upper edge of another.
+ * @param {{ from: Box, to: Box, kind: string, opacity: number }} props
+ */
 export const Fall = ({ from: a, to: b, kind, opacity }) => {
   const c = (a.y + a.h + b.y) / 2;
   const [y, Y] = [a.y + a.h + 2, b.y - 2];
@@ -138,7 +162,10 @@ export const Raster = ({ box, w, h, of, ink, opacity = 1 }) => {
   return html`<canvas ref=${ref} class="gm-pixels" style=${{ ...styleOf(box), opacity }} />`;
 };
 
-/** The photo at the screen's pixels. @param {{ box: Box, image: HTMLImageElement, kind?: string }} props */
+/**
+ * The photo at the screen's pixels.
+ * @param {{ box: Box, image: HTMLImageElement, kind?: string }} props
+ */
 export const Photo = ({ box, image, kind = "" }) => {
   const ref = useRef(/** @type {HTMLCanvasElement | null} */ (null));
   const scaled = (/** @type {number} */ side) => Math.round(side * pixelRatio());

@@ -104,7 +104,10 @@ export const between = (from, to, t) => {
   return mixed;
 };
 
-/** What each part is drawn from. @type {Record<import("../../widgets/values").PartName, (keyof State)[]>} */
+/**
+ * What each part is drawn from.
+ * @type {Record<import("../../widgets/values").PartName, (keyof State)[]>}
+ */
 const DEPENDS = {
   picture: [],
   blocks: ["received", "score", "ratio", "after"],
@@ -116,7 +119,11 @@ const DEPENDS = {
   mask: ["labels"],
 };
 
-/** The first block that a switch changed, from 0; -1 for none. @param {State} from @param {State} to */
+/**
+ * The first block that a switch changed, from 0; -1 for none.
+ * @param {State} from
+ * @param {State} to
+ */
 const firstMoved = (from, to) => {
   const tile = (/** @type {State} */ { ratio, after, received, n }, /** @type {number} */ i) => [
     ...[ratio[i], after[i]],

@@ -13,7 +13,11 @@ const SWITCHES = /** @type {const} */ (["amf", "cs", "fault", "attention"]);
 /** @param {MachineValue} a @param {MachineValue} b @param {keyof MachineValue} name */
 const differs = (a, b, name) => JSON.stringify(a[name]) !== JSON.stringify(b[name]);
 
-/** Whether two requests show the same picture and words, so that one can turn into the other. @param {MachineValue} a @param {MachineValue} b */
+/**
+ * Whether two requests show the same picture and words, so that one can turn into the other.
+ * @param {MachineValue} a
+ * @param {MachineValue} b
+ */
 const isComparable = (a, b) => {
   const names = (/** @type {MachineValue} */ { words }) => words.map(({ name }) => name).join("\n");
   return !differs(a, b, "picture") && !differs(a, b, "model") && names(a) === names(b);

@@ -12,7 +12,8 @@ import { Equation } from "./equation.js";
  * @property {(kind: Kind) => number} weight
  * @property {(text: string, kind: Kind) => number} lengthOf
  * @property {(text: string, room: number, kind: Kind) => string[]} wrap lines within a width
- * @property {(text: string, room: number) => [text: string, kind: Kind]} brief a word within a width
+ * @property {(text: string, room: number) => [text: string, kind: Kind]} brief
+ *   a word within a width
  */
 
 /** Size, in ordinary letters, and weight. @type {Record<Kind, [size: number, weight: number]>} */
@@ -83,7 +84,12 @@ export const makeType = (u, least, family) => {
     }
     return lines;
   };
-  /** Smaller where it must be, then cut. @param {string} text @param {number} room @returns {[string, Kind]} */
+  /**
+   * Smaller where it must be, then cut.
+   * @param {string} text
+   * @param {number} room
+   * @returns {[string, Kind]}
+   */
   const brief = (text, room) => {
     const kinds = /** @type {Kind[]} */ (["body", "tiny"]);
     const kind = kinds.find((candidate) => lengthOf(text, candidate) <= room);

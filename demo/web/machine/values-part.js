@@ -40,10 +40,12 @@ const Stems = () => {
   const { value, norms, mended } = state;
   const { x, w, base, limit, count, xOf, yOf, stem } = placesOf(frame);
   const block = value.blocks[value.norms_of - 1];
-  const was = `${isAbnormal(value, block) ? " gm-bad" : ""}${value.repaired.length ? " gm-was" : ""}`;
+  const abnormal = isAbnormal(value, block) ? " gm-bad" : "";
+  const was = abnormal + (value.repaired.length ? " gm-was" : "");
   const others = Array.from(norms, (norm, i) => (i === value.channel ? "" : stem(i, norm)));
   const thick = 0.4 * u;
-  return html`<path d=${others.join("")} class="gm-norms" stroke-width=${clamp((0.62 * w) / count, 0.8, 6)} />
+  const width = clamp((0.62 * w) / count, 0.8, 6);
+  return html`<path d=${others.join("")} class="gm-norms" stroke-width=${width} />
     <path d=${`M${x} ${base}H${x + w}`} class="gm-axis" />
     <path d=${`M${x} ${yOf(limit)}H${x + w}`} class="gm-limit" />
     <path

@@ -8,7 +8,11 @@ import { asButton, Zone } from "./zone.js";
 
 /** @typedef {import("../../widgets/values").MachineWord} MachineWord */
 
-/** The words with the largest shares and the rest, in the order in which they were typed. @param {import("./state.js").State} state @param {number} most */
+/**
+ * The words with the largest shares and the rest, in the order in which they were typed.
+ * @param {import("./state.js").State} state
+ * @param {number} most
+ */
 export const largestWords = ({ value, share }, most) => {
   const all = value.words.map((_, i) => i);
   const typed = all.filter((i) => value.words[i].index >= 0);
@@ -17,7 +21,10 @@ export const largestWords = ({ value, share }, most) => {
   return [...largest.slice(0, most - rest.length).sort((i, j) => i - j), ...rest];
 };
 
-/** The index of the word that is shown alone, null for none. @param {{ words: MachineWord[] }} value */
+/**
+ * The index of the word that is shown alone, null for none.
+ * @param {{ words: MachineWord[] }} value
+ */
 export const isolatedIn = ({ words }) => {
   const word = isolated.value;
   if (word === null) return null;
@@ -31,7 +38,8 @@ export const WordsRasters = () => {
   const { scores, n, w, h } = state;
   return largestWords(now, plan.maplets.length).map((i, k) => {
     const ink = heat(scores, 1, i * n);
-    return html`<${Raster} key=${k} box=${plan.maplets[k]} w=${w} h=${h} of=${[scores, i]} ink=${ink} />`;
+    const box = plan.maplets[k];
+    return html`<${Raster} key=${k} box=${box} w=${w} h=${h} of=${[scores, i]} ink=${ink} />`;
   });
 };
 

@@ -58,7 +58,12 @@ export const blockText = (block, value) => {
   return parts.join("; ");
 };
 
-/** A patch in words. @param {State} state @param {[row: number, column: number]} place @param {boolean} pinned */
+/**
+ * A patch in words.
+ * @param {State} state
+ * @param {[row: number, column: number]} place
+ * @param {boolean} pinned
+ */
 export const patchText = (state, [row, column], pinned) => {
   const { words, threshold } = state.value;
   const patch = row * state.w + column;

@@ -9,7 +9,12 @@ import { Prose } from "../terms/prose.js";
 
 const LABEL = "the last block's attention as a matrix, a row per patch that looks";
 
-/** A row of a matrix, patch by patch. @param {import("../../widgets/values").Shown} shown @param {Matrix} matrix @param {number} row */
+/**
+ * A row of a matrix, patch by patch.
+ * @param {import("../../widgets/values").Shown} shown
+ * @param {Matrix} matrix
+ * @param {number} row
+ */
 const rowOf = (shown, matrix, row) => {
   const [rows, columns] = shown.grid;
   const squares = squaresOf(shown);

@@ -35,7 +35,11 @@ const useMatrices = ({ sides }) => {
   return { matrices: [first, second], equal, top, error: lost[0]?.error ?? null, retry };
 };
 
-/** Handlers of one map; `patchAt` has the patch at a place of it. @param {MapsValue} value @param {(inside: boolean) => void} setInside */
+/**
+ * Handlers of one map; `patchAt` has the patch at a place of it.
+ * @param {MapsValue} value
+ * @param {(inside: boolean) => void} setInside
+ */
 const usePointing = (value, setInside) => {
   const { id } = useHost();
   return (/** @type {(place: Place) => Place} */ patchAt, inside = false) => {
@@ -52,7 +56,10 @@ const usePointing = (value, setInside) => {
   };
 };
 
-/** @param {{ value: MapsValue, loaded: { image: HTMLImageElement, received: ArrayLike<number>[] } }} props */
+/**
+ * @param {{ value: MapsValue, loaded: { image: HTMLImageElement, received: ArrayLike<number>[] } }}
+ * props
+ */
 const Maps = ({ value, loaded: { image, received } }) => {
   const { id } = useHost();
   const [rows, columns] = value.grid;
@@ -108,7 +115,10 @@ const Maps = ({ value, loaded: { image, received } }) => {
     }`;
 };
 
-/** @type {import("../gradio.js").Widget<MapsValue, { image: HTMLImageElement, received: ArrayLike<number>[] }>} */
+/**
+ * @type {import("../gradio.js").Widget<MapsValue, { image: HTMLImageElement, received:
+ * ArrayLike<number>[] }>}
+ */
 export const maps = {
   load: async ({ picture, thumbs }) => {
     const arrays = Promise.all(thumbs.map((thumb) => unpackText(thumb.received)));

@@ -14,7 +14,10 @@ import { Row } from "./row.js";
 
 const TITLE = "Methods on this picture";
 
-/** @param {{ column: import("./columns.js").Column, sorted: { key: string, down: boolean }, onSort: () => void }} props */
+/**
+ * @param {{ column: import("./columns.js").Column, sorted: { key: string, down: boolean }, onSort:
+ * () => void }} props
+ */
 const Heading = ({ column, sorted, onSort }) => {
   const { key, title, of } = column;
   const here = sorted.key === key;

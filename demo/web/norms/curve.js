@@ -27,7 +27,12 @@ const Lines = ({ value, curve, space: { left, right, height } }) => {
   return html`<rect ...${chosen} y="0" rx="4" fill="currentColor" opacity="0.12" />
     ${
       limit > 0 &&
-      html`<${Line} d=${`M${left} ${y(limit)}H${right}`} stroke="currentColor" width=${1} ...${DASHED} />`
+      html`<${Line}
+        d=${`M${left} ${y(limit)}H${right}`}
+        stroke="currentColor"
+        width=${1}
+        ...${DASHED}
+      />`
     }
     <${Line} d=${way(before)} stroke=${MARK} width=${1.5} />
     ${before.map((number, block) => {
@@ -45,10 +50,15 @@ const Lines = ({ value, curve, space: { left, right, height } }) => {
     }
     <${Label} x=${left + 6} y=${y(before[0]) > height / 2 ? 12 : base - 4}>${title}<//>
     <${Label} x=${left - 4} y=${upper} anchor="end">${short(ticks[0])}<//>
-    <${Label} x=${left - 4} y=${clamp(lower, upper + 13, base)} anchor="end">${short(ticks[1])}<//>`;
+    <${Label} x=${left - 4} y=${clamp(lower, upper + 13, base)} anchor="end">
+      ${short(ticks[1])}
+    <//>`;
 };
 
-/** @param {{ value: NormsValue, curve: CurveValue, height: number, onChoose: (block: number) => void }} props */
+/**
+ * @param {{ value: NormsValue, curve: CurveValue, height: number, onChoose: (block: number) => void
+ * }} props
+ */
 export const Curve = ({ value, curve, height, onChoose }) => {
   const [before] = curve.rows;
   const spoken = before.map((number, block) => `${block + 1}: ${number.toFixed(3)}`).join(", ");
@@ -58,7 +68,8 @@ export const Curve = ({ value, curve, height, onChoose }) => {
     const last = before.length - 1;
     onChoose(clamp(1 + Math.round(share * last), 1, last + 1));
   };
-  return html`<${Plot} height=${height} label=${`${curve.title} by block: ${spoken}`} onClick=${press}>
+  const label = `${curve.title} by block: ${spoken}`;
+  return html`<${Plot} height=${height} label=${label} onClick=${press}>
     ${(/** @type {Space} */ space) =>
       html`<${Lines} value=${value} curve=${curve} space=${space} />`}
   <//>`;

@@ -24,10 +24,16 @@ const channelText = ({ norms, median, moved, cs }, index) => {
   return `Channel ${index}: ${short(norms[index])}, ${ratio} × the median${then}.`;
 };
 
-/** Heights in pixels; small beside the mask, as a model's norms are the same for every photo. @param {NormsValue} value */
+/**
+ * Heights in pixels; small beside the mask, as a model's norms are the same for every photo.
+ * @param {NormsValue} value
+ */
 const heightsOf = ({ drags }) => (drags ? { stems: 230, curve: 78 } : { stems: 104, curve: 54 });
 
-/** Curves over all blocks; a press on one, or the slider under them, chooses a block. @param {{ value: NormsValue, height: number }} props */
+/**
+ * Curves over all blocks; a press on one, or the slider under them, chooses a block.
+ * @param {{ value: NormsValue, height: number }} props
+ */
 const ByBlock = ({ value, height }) => {
   const { trigger } = useHost();
   const take = (/** @type {number} */ block) => {
@@ -74,7 +80,11 @@ const Norms = ({ value }) => {
       </span>
       ${value.badge && html`<span class="gw-pill"><${Prose} text=${value.badge} /></span>`}
     </div>
-    <${Plot} height=${heights.stems} label=${`${label} ${drags ? KEYS : value.note}`} ...${handlers}>
+    <${Plot}
+      height=${heights.stems}
+      label=${`${label} ${drags ? KEYS : value.note}`}
+      ...${handlers}
+    >
       ${(/** @type {import("../plot.js").Space} */ space) =>
         html`<${Stems} value=${value} space=${space} hovered=${hovered} chosen=${chosen} />`}
     <//>

@@ -36,7 +36,8 @@ const Channels = ({ value, space }) => {
   if (value.abnormal.includes(value.block)) marked.add(top);
   const limit = y(median * threshold);
   const thick = clamp((0.7 * (right - left)) / norms.length, 0.6, 6);
-  return html`<${Line} d=${norms.map((norm, i) => stem(i, norm)).join("")} stroke=${BEFORE} width=${thick} />
+  const stems = norms.map((norm, i) => stem(i, norm)).join("");
+  return html`<${Line} d=${stems} stroke=${BEFORE} width=${thick} />
     ${[...marked].map(
       (i) => html`<${Line} d=${stem(i, norms[i])} stroke=${MARK} width=${2} />
         <${Dot} x=${x(i)} y=${y(norms[i])} colour=${MARK} hollow=${cs && moved.has(i)} />`,
@@ -47,7 +48,9 @@ const Channels = ({ value, space }) => {
     <${Line} d=${`M${left} ${limit}H${right}`} stroke="currentColor" width=${1} ...${DASHED} />
     <${Label} x=${right} y=${limit - 4} anchor="end">${threshold} × median<//>
     <${Line} d=${`M${left} 4V${base}H${right}`} stroke="currentColor" width=${1} />
-    ${ticks.map((tick) => html`<${Label} x=${left - 4} y=${y(tick) + 4} anchor="end">${short(tick)}<//>`)}
+    ${ticks.map(
+      (tick) => html`<${Label} x=${left - 4} y=${y(tick) + 4} anchor="end">${short(tick)}<//>`,
+    )}
     <${Label} x=${left} y=${height - 4}>channel 0<//>
     <${Label} x=${right} y=${height - 4} anchor="end">${norms.length - 1}<//>
     ${

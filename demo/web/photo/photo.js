@@ -17,7 +17,10 @@ const imagesIn = (data) => [...(data?.files ?? [])].filter(({ type }) => type.st
 /** @param {boolean} is */
 const setBusy = (is) => document.querySelector("#tabs")?.toggleAttribute("data-busy", is);
 
-/** Photos that are dropped or pasted anywhere. @param {(file: File | null) => void} take null for another kind of file */
+/**
+ * Photos that are dropped or pasted anywhere.
+ * @param {(file: File | null) => void} take null for another kind of file
+ */
 const useAnywhere = (take) => {
   const { root } = useHost();
   const setOver = (/** @type {boolean} */ is) => root.toggleAttribute("data-over", is);

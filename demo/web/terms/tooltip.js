@@ -35,7 +35,10 @@ const Tooltip = () => {
   </div>`;
 };
 
-/** What an event asks about. A finger's press on an example does not ask what it is. @param {Event & { pointerType?: string }} event */
+/**
+ * What an event asks about. A finger's press on an example does not ask what it is.
+ * @param {Event & { pointerType?: string }} event
+ */
 const askedBy = ({ target, type, pointerType }) => {
   if (!(target instanceof Element)) return null;
   const pressed = type === "click" || pointerType === "touch";

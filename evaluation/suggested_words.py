@@ -22,7 +22,7 @@ from evaluation.datasets import OpenSet
 from evaluation.errors import EvaluationError
 from evaluation.options import add_backbone_options, opened_backbone
 from evaluation.photo_set import photo_folder, shipped_photos
-from gclip_core import suggestions
+from gclip_core import suggestions, word_lists
 from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError
 from gclip_core.segmenter import Segmenter
@@ -54,9 +54,9 @@ MAIN_KINDS = {
 MAIN_SHARE = 0.15
 """Share of a photo from which a thing is its main thing, if none is larger."""
 TRIED = {
-    "gain": (0.5, 0.6, 0.8, 1.0, 1.2, 1.5),
-    "certainty": (0.15, 0.2, 0.25, 0.3, 0.35, 0.4),
-    "thing": (0.08, 0.1, 0.12, 0.15, 0.2),
+    "gain": (0.6, 0.8, 1.0, 1.2, 1.5),
+    "certainty": (0.15, 0.2, 0.25, 0.3, 0.35),
+    "thing": (0.03, 0.04, 0.05, 0.06, 0.08, 0.1),
 }
 """The values of thresholds that ``--choose`` tries, all combinations."""
 AIMS = (0.76, 0.50, 0.78)
@@ -75,13 +75,15 @@ class Truth:
 class Suggested:
     """For one photo: the number of words suggested, how many of them are in its truth, and the
     share of the labelled area that these name. ``main`` and ``first`` say whether a word, and the
-    first one, names the main thing; None for a photo without one."""
+    first one, names the main thing, and ``alone`` whether stuff alone is suggested; None for a
+    photo without a main thing."""
 
     words: int
     right: int
     area: float
     main: bool | None = None
     first: bool | None = None
+    alone: bool | None = None
 
 
 def judge(words: Sequence[str], truth: Truth, named: Mapping[str, set[str]]) -> Suggested:
@@ -94,7 +96,10 @@ def judge(words: Sequence[str], truth: Truth, named: Mapping[str, set[str]]) -> 
     area = sum(truth.areas[word] for word in hit) / sum(truth.areas.values())
     main = [truth.main in {word, *named.get(word, ()), *MAIN_KINDS.get(word, ())} for word in words]
     judged = Suggested(len(hits), sum(map(bool, hits)), area)
-    return replace(judged, main=any(main), first=main[0]) if truth.main else judged
+    if not truth.main:
+        return judged
+    alone = word_lists.read("stuff").keys() >= set(words)
+    return replace(judged, main=any(main), first=main[0], alone=alone)
 
 
 def meanings(backbone: Backbone) -> dict[str, set[str]]:
@@ -112,30 +117,42 @@ def read_truth(photos: OpenSet, labels: np.ndarray) -> Truth:
     return Truth(areas, max(large, key=large.get, default=""))
 
 
-def figures(photos: Sequence[Suggested]) -> tuple[float, float, float, float]:
-    """Shares of right words, labelled area, named main things, and main things named first; the
-    last two are nan if no photo has a main thing."""
+@dataclass(frozen=True)
+class Figures:
+    """Shares of right words and of the labelled area; and of the photos with a main thing those in
+    which it is named, named first, and in which stuff alone is suggested: nan without any."""
+
+    right: float
+    area: float
+    main: float
+    first: float
+    alone: float
+
+
+def figures(photos: Sequence[Suggested]) -> Figures:
+    """The figures of some photos."""
     words = sum(photo.words for photo in photos)
-    main = [(photo.main, photo.first) for photo in photos if photo.main is not None]
-    named, first = np.mean(main, axis=0) if main else (np.nan, np.nan)
-    area = np.mean([photo.area for photo in photos])
-    return sum(photo.right for photo in photos) / words, float(area), float(named), float(first)
+    kinds = [(photo.main, photo.first, photo.alone) for photo in photos if photo.main is not None]
+    main, first, alone = np.mean(kinds, axis=0).tolist() if kinds else [np.nan] * 3
+    area = float(np.mean([photo.area for photo in photos]))
+    return Figures(sum(photo.right for photo in photos) / words, area, main, first, alone)
 
 
 def report(title: str, photos: Sequence[Suggested]) -> str:
     """All shares in percent, and the number of words, in one line."""
-    right, area, named, first = figures(photos)
+    shares = figures(photos)
     number = sum(photo.words for photo in photos) / len(photos)
     mains = sum(photo.main is not None for photo in photos)
     text = (
-        f"{title} ({len(photos)} photos): {100 * right:.1f} % of the suggested words are in the "
-        f"photo, and name {100 * area:.1f} % of the labelled area; {number:.1f} words a photo"
+        f"{title} ({len(photos)} photos): {100 * shares.right:.1f} % of the suggested words are in "
+        f"the photo, and name {100 * shares.area:.1f} % of the labelled area; {number:.1f} words a "
+        "photo"
     )
     if not mains:
         return text
     return (
-        f"{text}; of {mains} photos with a main thing {100 * named:.1f} % have its word, "
-        f"{100 * first:.1f} % first"
+        f"{text}; of {mains} photos with a main thing {100 * shares.main:.1f} % have its word, "
+        f"{100 * shares.first:.1f} % first, and {100 * shares.alone:.1f} % have stuff alone"
     )
 
 
@@ -144,14 +161,17 @@ def best_thresholds(
 ) -> Thresholds:
     """The thresholds of :data:`TRIED` that bring the figures nearest to :data:`AIMS`.
 
-    What is above an aim counts a quarter. Of each combination the mean counts over it and its
-    neighbours, which differ by one step of each threshold at most: few photos favour some
-    combination by chance, but seldom all around it. The first and last values are neighbours only.
+    What is above an aim counts a quarter, and stuff alone is taken off. Of each combination the
+    mean counts over it and its neighbours, which differ by one step of each threshold at most: few
+    photos favour some combination by chance, but seldom all around it. The first and last values
+    are neighbours only.
     """
 
     def score(index: tuple[int, ...]) -> float:
-        values = np.nan_to_num(figures(judged(thresholds(index))))[: len(AIMS)]
-        return sum(min(v, aim) + max(v - aim, 0) / 4 for v, aim in zip(values, AIMS, strict=True))
+        shares = figures(judged(thresholds(index)))
+        values = zip(np.nan_to_num([shares.right, shares.area, shares.main]), AIMS, strict=True)
+        reached = sum(min(value, aim) + max(value - aim, 0) / 4 for value, aim in values)
+        return reached - float(np.nan_to_num(shares.alone))
 
     def thresholds(index: tuple[int, ...]) -> Thresholds:
         values = zip(TRIED.items(), index, strict=True)

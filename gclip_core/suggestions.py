@@ -45,7 +45,7 @@ class Thresholds:
     gain: float = 1.2
     share: float = 0.03
     certainty: float = 0.2
-    thing: float = 0.1
+    thing: float = 0.04
     sharpness: float = 3.0
     everyday: float = 0.8
     people: float = 0.45

@@ -45,6 +45,7 @@ def test_the_main_thing_is_named_by_its_word_or_a_synonym(
 ) -> None:
     judged = judge(words, Truth(AREAS, "dog"), {"puppy": {"dog"}})
     assert (judged.main, judged.first) == (main, first)
+    assert judged.alone == (words == ["wall"])
 
 
 def test_a_fruit_names_a_banana_and_food_names_no_pizza() -> None:

@@ -17,8 +17,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from demo import settings as declared
 from demo.answer import Answer, check_words, compute, log, resolve
 from demo.controls import HEAVY, in_words
-from demo.engine import Engine, Request
+from demo.engine import Engine
 from demo.host.files import path_of, saved_file
+from demo.request import Request
 from demo.settings import FIELDS, MAX_WORDS, Background, Refine, Share
 from demo.tabs import export
 from demo.variants import SWITCHED
@@ -86,7 +87,7 @@ class Endpoints:
         question = resolve(self._engine, self._request(image, settings))
         answer = compute(self._engine, question)
         milliseconds = (time.perf_counter() - question.started) * 1000
-        log("segment", answer.status, question.was_encoded, milliseconds)
+        log("segment", answer.status, question.scene.was_encoded, milliseconds)
         mask = export.mask_png(answer.mask.labels, answer.mask.names)
         return FileData(path=saved_file(mask, "mask.png")), _described(answer)
 
@@ -174,8 +175,11 @@ def _model(name: str) -> type[BaseModel]:
     """The values of an endpoint, as its signature has them."""
     _, *parameters = inspect.signature(getattr(Endpoints, name)).parameters.values()
     fields: dict[str, Any] = {
-        one.name: (one.annotation, ... if one.default is one.empty else one.default)
-        for one in parameters
+        parameter.name: (
+            parameter.annotation,
+            ... if parameter.default is parameter.empty else parameter.default,
+        )
+        for parameter in parameters
     }
     config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
     return create_model(name, __config__=config, **fields)

@@ -5,6 +5,8 @@ from gclip_core.types import Method
 
 MAX_PATCHES = 8192
 """Of all windows of a picture together: with the built-in model 100 MB an encoding."""
+MAX_TOKENS, MAX_TOKENS_CHOSEN = 1200, 2304
+"""Patches of a window; of a strip of a picture fewer, unless its size is chosen."""
 MAX_WORK = 100_000
 """Patches times windows times methods."""
 LARGE = 1200

@@ -7,7 +7,7 @@ Whatever is cached is keyed by every setting that it depends on.
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -17,48 +17,37 @@ from demo.host import memory
 from demo.host.blob_store import BlobStore
 from demo.host.byte_cache import ByteCache
 from demo.host.zero_gpu import Encoder
+from demo.request import Question, Request, Scene
 from demo.settings import Settings
 from demo.source import NoPictureError, Picture, decoding, one_large, open_picture
-from gclip_core import load
+from evaluation import metric
+from gclip_core import load, refine
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import BackboneError
 from gclip_core.load import Dtype
 from gclip_core.registry import BACKBONES, BUILT_IN, BackboneEntry, find_backbone
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Encoded, Method
+from gclip_core.types import Encoded, Method, Segmentation, class_shares
 from gclip_core.version import __version__
 
 SUGGESTED = 5
 """Words that fill an empty field."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a visitor asks for: settings, and the path of an upload (empty for none)."""
-
-    settings: Settings
-    upload: str = ""
-
-    def changed(self, **changes: Any) -> "Request":
-        """A copy with some settings changed."""
-        return replace(self, settings=self.settings.changed(**changes))
+NO_TURN = nullcontext()
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
-    """A picture with what encodes it.
+class Segmented:
+    """A segmentation with its seconds from the encoding on, and what is counted of it.
 
-    ``segmenter`` has the planted channel if one is asked for, ``clean`` never. ``key`` is all that
-    the clean encoding depends on. It has so many ``windows`` of so many ``patches`` each.
+    ``shares`` of the picture are per class, and last that of no class; ``scores`` are against the
+    truth, where it is known.
     """
 
-    picture: Picture
-    segmenter: Segmenter
-    clean: Segmenter
-    key: tuple[Any, ...]
-    windows: int
-    patches: int
+    result: Segmentation
+    seconds: float
+    shares: tuple[float, ...]
+    scores: metric.WordScores
 
 
 class Engine:
@@ -103,10 +92,11 @@ class Engine:
         picture = self.picture(request)
         clean = self.segmenter(settings, planted=False)
         segmenter = self.segmenter(settings) if settings.plant else clean
-        windows, patches = clean.count_windows(picture.size)
-        sizes = settings.short_side, settings.window, settings.stride, settings.max_tokens
+        sizes = clean.short_side, clean.window, clean.stride, clean.max_tokens
         key = clean.backbone.uid, picture.digest, *sizes
-        return Scene(picture, segmenter, clean, key, windows, patches)
+        was_encoded = self.cache.get(("encoded", key)) is not None
+        windows, patches = clean.count_windows(picture.size)
+        return Scene(picture, segmenter, clean, key, was_encoded, windows, patches)
 
     def picture(self, request: Request) -> Picture:
         """The picture of a request; cached. A file of Gradio's is named by its content.
@@ -133,7 +123,9 @@ class Engine:
         """
         backbone = self.backbone(settings.backbone)
         sizes = settings.short_side or None, settings.window or None, settings.stride
-        options = *sizes, settings.templates, settings.logit_scale, settings.max_tokens
+        is_chosen = bool(settings.short_side or settings.window)
+        max_tokens = cost.MAX_TOKENS_CHOSEN if is_chosen else cost.MAX_TOKENS
+        options = *sizes, settings.templates, settings.logit_scale, max_tokens
         plant: tuple[Any, ...] = ()
         if planted and settings.plant:
             channel = min(settings.plant_channel, backbone.width - 1)
@@ -144,10 +136,6 @@ class Engine:
             return Segmenter(plant_channel(backbone, *plant) if plant else backbone, *options)
 
         return self.cache.get_or_make(("segmenter", backbone.uid, options, plant), make)
-
-    def is_encoded(self, scene: Scene) -> bool:
-        """Whether a scene's clean encoding is cached."""
-        return self.cache.get(("encoded", scene.key)) is not None
 
     def encoded(self, scene: Scene) -> Encoded:
         """A scene's encoding without planting and suppression; cached.
@@ -184,21 +172,58 @@ class Engine:
         def make() -> tuple[str, ...]:
             return scene.clean.suggest(self.encoded(scene), most, strict)
 
-        return self.cache.get_or_make(key, make)
+        with self.turn(scene):
+            return self.cache.get_or_make(key, make)
 
-    @contextmanager
-    def turn(self, scene: Scene) -> Iterator[None]:
+    def segment(self, question: Question, method: Method) -> Segmented:
+        """The segmentation of a question under ``method``; cached.
+
+        Raises:
+            MethodError: ``method`` compares more patches than the page computes.
+        """
+        key = ("segmentation", *question.key, question.refine, method)
+        with self.turn(question.scene):
+            return self.cache.get_or_make(key, partial(self._segmented, question, method))
+
+    def _segmented(self, question: Question, method: Method) -> Segmented:
+        scene = question.scene
+        if question.refine == "none":
+            result, seconds = self._plain(question, method)
+        else:
+            plain = self.segment(replace(question, refine="none"), method)
+            started = time.perf_counter()
+            result = refine.refined(plain.result, scene.picture.image, question.refine)
+            seconds = plain.seconds + time.perf_counter() - started
+        shares = class_shares(result.labels, len(result.vocabulary))
+        truth, scores = scene.picture.truth, metric.WordScores({}, None, ())
+        if truth is not None:
+            labels = result.labels.numpy()
+            scores = metric.against_truth(truth.labels, truth.names, labels, result.vocabulary)
+        return Segmented(result, seconds, shares, scores)
+
+    def _plain(self, question: Question, method: Method) -> tuple[Segmentation, float]:
+        """The plain segmentation, and its seconds from the encoding on."""
+        scene, settings = question.scene, question.settings
+        if method.calibration is not None:
+            cost.check_calibration(scene.windows, scene.patches, method)
+        self.encoded(scene)  # shared by all methods: not a part of their times
+        started = time.perf_counter()
+        result = scene.segmenter.segment(
+            self.trunk(scene, method),
+            question.words,
+            method,
+            settings.threshold,
+            rest_weight=settings.rest_weight,
+        )
+        return result, time.perf_counter() - started
+
+    def turn(self, scene: Scene) -> AbstractContextManager[Any]:
         """Around work on a scene: on large ones one thread at a time.
 
         Attention matrices grow with the square of the patches: two at once would need twice the
         memory and be made no sooner.
         """
-        if scene.windows * scene.patches <= cost.LARGE:
-            yield
-            return
-        with one_large:
-            yield
-        time.sleep(0.001)  # a thread that waits comes before the next method of this one
+        return _large_turn() if scene.windows * scene.patches > cost.LARGE else NO_TURN
 
     def backbone(self, name: str) -> Backbone:
         """The backbone of that name, loaded once and shared; never downloads.
@@ -252,3 +277,10 @@ class Engine:
             "dtype": str(self.default.dtype).removeprefix("torch."),
             "cache": {"values": len(self.cache), "bytes": self.cache.size},
         }
+
+
+@contextmanager
+def _large_turn() -> Iterator[None]:
+    with one_large:
+        yield
+    time.sleep(0.001)  # a thread that waits comes before the next method of this one

@@ -10,7 +10,7 @@ from gradio.events import Dependency
 from PIL import Image, ImageOps
 
 from demo import widgets, wording
-from demo.answer import Answer, known_words
+from demo.answer import Answer, known_words, offered_words
 from demo.controls import ALL_ON, HEAVY, RAW, REPAIRED, Controls, Shown, in_browser, in_words
 from demo.engine import Engine
 from demo.host.blob_store import Later
@@ -30,6 +30,10 @@ ADVANCED = ("short_side", "window", "amf_blocks", "channels")
 OF_SEGMENTER = ("templates", "stride", "logit_scale", "threshold")
 REST = ("method", *(name for name in ARGUMENTS if name not in ADVANCED), *OF_SEGMENTER)
 THUMBNAIL = (160, 120)
+Offer = tuple[str, list[Json]]
+"""A line of text with its choices."""
+MORE = 6
+"""Words that are offered besides those of the answer."""
 EVERYDAY = (
     "person, sky, tree, grass, road, building, wall, floor, water, car, dog, cat, horse, bird, "
     "boat, table, chair, flower, food"
@@ -65,6 +69,8 @@ class Value:
 def compute(engine: Engine, answer: Answer) -> Value:
     """What an answer changes of the input."""
     question = answer.question
+    offered = offered_words(engine, question.scene)
+    known = {word.casefold() for word in question.words.classes.phrases}
     return Value(
         picture=common.picture(engine, answer)["picture"],
         title=question.scene.picture.title,
@@ -72,14 +78,14 @@ def compute(engine: Engine, answer: Answer) -> Value:
         words=question.settings.words,
         replaced=question.replaced,
         unknown=answer.status.unknown,
-        more_words=answer.more_words,
+        more_words=[word for word in offered if word.casefold() not in known][:MORE],
         method=question.chosen,
         cs_changes=bool(answer.gclip.suppressed),
     )
 
 
 class Inputs:
-    """The input column: its components, what an answer changes of them, and their events.
+    """The input column: its components and their events; an answer changes its ``parts``.
 
     ``image`` has a visitor's file and is never seen; ``photo`` is the target for dropping one.
     ``suggested`` are words for a field that is empty, ``chips`` words to add, ``reasons`` why a
@@ -102,7 +108,12 @@ class Inputs:
                     elem_id="preset",
                 )
                 self._build_advanced(REST)
-        self.answers = [self.photo, self.suggested, self.chips, self.reasons]
+        self.parts = {
+            "photo": self.photo,
+            "suggested": self.suggested,
+            "chips": self.chips,
+            "reasons": self.reasons,
+        }
 
     def _build_picture(self) -> None:
         self.image = gr.Image(None, type="filepath", visible=False)
@@ -186,16 +197,6 @@ class Inputs:
             self.fetch: gr.Button(visible=downloads),
         }
 
-    def view(self, value: Value) -> Shown:
-        """What an answer changes of the input: values of ``answers``."""
-        photo = {"kind": "photo", "picture": value.picture, "title": value.title}
-        return {
-            self.photo: photo,
-            self.suggested: value.words,
-            self.chips: _chips_view(value),
-            self.reasons: _reasons_view(value.method, value.cs_changes),
-        }
-
     def wire(self) -> list[Dependency]:
         """Events that change the input as a whole; the open tab is shown anew after each."""
         words = self.words
@@ -275,7 +276,7 @@ def _presets() -> dict[str, str]:
         "Cityscapes 19": "cityscapes",
     }
     words = {
-        title: ", ".join("; ".join(one.phrases) for one in class_lists.shipped(name))
+        title: ", ".join("; ".join(entry.phrases) for entry in class_lists.shipped(name))
         for title, name in lists.items()
     }
     return {"An everyday photo": EVERYDAY, **words}
@@ -291,7 +292,22 @@ def _thumbnails() -> list[Image.Image]:
     return thumbnails
 
 
-def _chips_view(value: Value) -> Json:
+def view(value: Value) -> dict[str, Any]:
+    """What an answer changes of the input and beside the link, by the names of its parts."""
+    chips, (reasons, idle) = _chips(value), _reasons(value.method, value.cs_changes)
+    stays = []
+    if value.is_upload:
+        stays.append((wording.PHOTO_STAYS, [{"label": "Make a share card"}]))
+    return {
+        "photo": {"kind": "photo", "picture": value.picture, "title": value.title},
+        "suggested": value.words,
+        "chips": values.offers(chips),
+        "reasons": values.offers(reasons, idle),
+        "stays": values.offers(stays),
+    }
+
+
+def _chips(value: Value) -> list[Offer]:
     """What is used in the place of unknown words, then words that the model sees besides."""
     undo = [{"label": "Undo", "nearest": False}]
     rows = [(wording.replaced(phrase), undo) for phrase in value.replaced]
@@ -300,15 +316,15 @@ def _chips_view(value: Value) -> Json:
             use = [{"label": f"Use {phrase.nearest}", "nearest": True}]
             rows.append((wording.not_replaced(phrase), use))
     more = [{"label": f"+ {word}", "add": word} for word in value.more_words]
-    return values.offers([*rows, ("", more)])
+    return [*rows, ("", more)]
 
 
-def _reasons_view(method: Method, cs_changes: bool) -> Json:
+def _reasons(method: Method, cs_changes: bool) -> tuple[list[Offer], Sequence[str]]:
     """Why a switch does nothing, with what one press would change; and which switches."""
     if not method.switchable:
         unused = f"{method.title} uses neither AMF nor CS. Any but GCLIP leaves them unused."
-        return values.offers([(unused, [])], ("amf", "cs"))
+        return [(unused, [])], ("amf", "cs")
     if cs_changes:
-        return values.offers([])
+        return [], ()
     nothing = "CS changes nothing: this model has no abnormal channel."
-    return values.offers([(nothing, [{"label": wording.SEE_REPAIR}])], ("cs",))
+    return [(nothing, [{"label": wording.SEE_REPAIR}])], ("cs",)

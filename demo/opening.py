@@ -3,8 +3,9 @@
 import contextlib
 import threading
 
-from demo.answer import Question, compute, known_words, mask, resolve
-from demo.engine import Engine, Request
+from demo.answer import compute, known_words, mask_of, resolve
+from demo.engine import Engine
+from demo.request import Question, Request
 from demo.settings import Settings
 from demo.variants import Switches
 from evaluation.photos import star_photos
@@ -24,11 +25,11 @@ def repair(engine: Engine, question: Question) -> dict[Switches, float]:
 
     Empty without a fault, without truth, or for a method without these switches.
     """
-    planted = question.scene.segmenter.backbone.planted
+    planted, switched = question.scene.segmenter.backbone.planted, question.switched
     if not planted or not question.chosen.switchable:
         return {}
-    masks = {on: mask(engine, question, method) for on, method in question.switched.items()}
-    return {on: one.miou for on, one in masks.items() if one.miou is not None}
+    masks = {on: mask_of(engine.segment(question, switched[on])) for on in switched}
+    return {on: mask.miou for on, mask in masks.items() if mask.miou is not None}
 
 
 def work_out(engine: Engine) -> threading.Thread | None:

@@ -17,12 +17,13 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from demo import answer, inputs, settings, widgets, wording
-from demo.answer import Question, Status
+from demo.answer import Status
 from demo.controls import HEAVY, LIGHT, QUIET, RAW, Controls, Shown, Tab, in_browser, place_chosen
-from demo.engine import Engine, Request
+from demo.engine import Engine
 from demo.host.blob_store import Later
 from demo.host.files import path_of
 from demo.inputs import Inputs
+from demo.request import Question, Request
 from demo.settings import FIELDS, Settings, from_query, key_of
 from demo.source import NoPictureError
 from demo.tabs import TABS, TabEntry, why
@@ -145,6 +146,7 @@ class Page:
                         turn = _TURN.format(entry.name)
                         opened.select(**in_browser(turn, inputs=both, outputs=both))
         self._why = widgets.why(elem_id="why")
+        self._around = {**self._inputs.parts, "stays": self._stays}
         self._names = tuple(self._controls.parts)
         self._sent = [self._inputs.image, *self._controls.components]
 
@@ -209,7 +211,7 @@ class Page:
         shown = asked.change(
             partial(self._show, entry),
             self._sent,
-            [self._lines, *column.answers, self._stays, *tab.parts.values()],
+            [self._lines, *self._around.values(), *tab.parts.values()],
             preprocess=False,
             trigger_mode="always_last",
             show_progress="minimal",
@@ -270,7 +272,7 @@ class Page:
                 engine.cache.put(key, rendered)
         engine.blobs.put(rendered.later)
         milliseconds = (time.perf_counter() - question.started) * 1000
-        was_encoded = is_cached or question.was_encoded
+        was_encoded = is_cached or question.scene.was_encoded
         answer.log(entry.name, rendered.status, was_encoded, milliseconds)
         took = "from the cache" if is_cached else f"{milliseconds:.0f} ms"
         return {**rendered.shown, self._lines: _lines_view(rendered, took)}
@@ -281,13 +283,12 @@ class Page:
         with nullcontext() if entry.alternates else engine.turn(question.scene):
             made = answer.compute(engine, question)
             value = entry.compute(engine, made)
-        parts = self._tabs[entry.name].parts
-        shown = {parts[name]: part for name, part in entry.view(value).items()}
-        if entry.request is None:
-            around = inputs.compute(engine, made)
-            shown |= self._inputs.view(around) | {self._stays: _stays_view(around.is_upload)}
+            around = inputs.compute(engine, made) if entry.request is None else None
+        parts, view = dict(self._tabs[entry.name].parts), entry.view(value)
+        if around is not None:
+            parts, view = parts | self._around, view | inputs.view(around)
         later: dict[str, Later] = {}
-        packed = {part: values.packed(one, later) for part, one in shown.items()}
+        packed = {parts[name]: values.packed(part, later) for name, part in view.items()}
         link = question.settings.to_query()
         return Rendered(packed, tuple(later.values()), made.status, link)
 
@@ -314,13 +315,6 @@ class Page:
         strip = gr.Tabs(selected=linked.tab)
         filled = self._inputs.fill(linked)
         return {**filled, self._noted: values.lines(notes=notes), self._strip: strip}
-
-
-def _stays_view(is_upload: bool) -> Json:
-    """Beside the link: a photo of one's own is not in it."""
-    if not is_upload:
-        return values.offers([])
-    return values.offers([(wording.PHOTO_STAYS, [{"label": "Make a share card"}])])
 
 
 def _lines_view(rendered: Rendered, took: str) -> Json:

@@ -263,11 +263,6 @@ class Settings(BaseModel):
     right: Name = _setting("gclip", group="view", label="To")
 
     @property
-    def max_tokens(self) -> int:
-        """Patches at most: of a strip of a picture fewer, unless its size is chosen."""
-        return 2304 if self.short_side or self.window else 1200
-
-    @property
     def nbytes(self) -> int:
         """Bytes in memory, at the most: 4 a character, 32 a channel."""
         return 2048 + 4 * len(self.words) + 32 * len(self.channels)

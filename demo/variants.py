@@ -1,11 +1,11 @@
 """The methods that the page compares on one picture, by name, as the settings make them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from demo.settings import Settings
-from gclip_core.methods import METHODS, find_method, gclip
+from gclip_core.methods import METHODS, gclip
 from gclip_core.types import Method
 
 Switches = tuple[bool, bool]
@@ -67,10 +67,10 @@ def _ablation(both: Method, amf: bool, cs: bool) -> Method:
 
 def chosen(settings: Settings, switched: Mapping[Switches, Method]) -> Method:
     """The method that the page's own switches name; ``switched`` are :func:`ablations`."""
-    method = find_method(settings.method)
+    method = METHODS[settings.method]
     return switched[settings.amf, settings.cs] if method.switchable else method
 
 
-def variant(name: str, switched: Mapping[Switches, Method]) -> Method:
-    """The method of a variant's name; ``switched`` are :func:`ablations`."""
-    return switched[SWITCHED[name]] if name in SWITCHED else find_method(name)
+def methods(names: Iterable[str], switched: Mapping[Switches, Method]) -> dict[str, Method]:
+    """The methods of variants by their names; ``switched`` are :func:`ablations`."""
+    return {name: switched[SWITCHED[name]] if name in SWITCHED else METHODS[name] for name in names}

@@ -60,8 +60,9 @@ assert [c.name for c in datasets.DATASETS["mine"].classes()] == ["cat", "sofa"]
 
 TAB = """
 from demo import launch
+from demo.request import Request
 from demo.answer import compute, resolve
-from demo.engine import Engine, Request
+from demo.engine import Engine
 from demo.settings import Settings
 from demo.tabs import TABS
 from demo.variants import VARIANTS

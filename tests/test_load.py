@@ -10,9 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from demo import variants
-from demo.answer import resolve, segment
-from demo.engine import Engine, Request
+from demo.answer import resolve
+from demo.engine import Engine
 from demo.host import memory
+from demo.request import Request
 from demo.settings import Settings
 from evaluation.photos import star_photos
 from gclip_core import load_backbone
@@ -42,7 +43,8 @@ def _answers(backbone: Backbone, questions: int, asked: int, threads: int) -> li
             plant_channel=7,
         )
         asked = resolve(engine, Request(settings))
-        result = segment(engine, asked, variants.variant(name, asked.switched)).result
+        method = variants.methods([name], asked.switched)[name]
+        result = engine.segment(asked, method).result
         return result.labels, result.logits
 
     alone = {}

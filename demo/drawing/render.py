@@ -172,7 +172,7 @@ def _depth(labels: NDArray[np.int32]) -> NDArray[np.int32]:
     """How many steps (city block) each pixel is from the next region or the border."""
     around = np.pad(labels, 1, constant_values=-2)
     beside = (around[:-2, 1:-1], around[2:, 1:-1], around[1:-1, :-2], around[1:-1, 2:])
-    edge = np.any([one != labels for one in beside], axis=0)
+    edge = np.any([neighbour != labels for neighbour in beside], axis=0)
     far = np.where(edge, 1, sum(labels.shape)).astype(np.int32)
     for _ in range(4):  # along each way, one step more than the pixel before
         along = np.arange(far.shape[0], dtype=np.int32)[:, None]
@@ -180,5 +180,6 @@ def _depth(labels: NDArray[np.int32]) -> NDArray[np.int32]:
     return far
 
 
-def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    """Whether two boxes (left, top, right, bottom) have a point in common."""
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

@@ -6,7 +6,8 @@ from typing import Any
 
 from demo.answer import Answer
 from demo.controls import Controls, Tab
-from demo.engine import Engine, Request
+from demo.engine import Engine
+from demo.request import Request
 from demo.tabs import attention, channels, compare, export, learn, side
 
 

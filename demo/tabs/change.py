@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from demo import wording
-from demo.answer import Answer, Mask, segment
+from demo.answer import Answer, Mask
 from demo.drawing import render
 from demo.engine import Engine
 from demo.tabs import common
@@ -137,7 +137,7 @@ def _cosines(
     """Mean cosines of these patches, before and after, with the old word and with the new."""
     scale = answer.question.scene.segmenter.logit_scale
     logits = [
-        common.class_logits(segment(engine, answer.question, method).result, answer.grid)
+        common.class_logits(engine.segment(answer.question, method).result, answer.grid)
         for method in methods
     ]
     old, new = (

@@ -128,8 +128,8 @@ def compute(engine: Engine, answer: Answer) -> Value:
     if settings.plant:
         clean = resolve(engine, question.request.changed(plant=False))
         clean_mask = mask(engine, clean, off.method)
-        (untouched,) = common.sides(engine, clean, [clean_mask])
-    side_off, side_on = common.sides(engine, question, [off, on])
+        (untouched,) = common.sides(engine, clean, answer.grid, [clean_mask])
+    side_off, side_on = common.sides(engine, question, answer.grid, [off, on])
     return Value(
         picture=common.picture(engine, answer),
         names=off.names,

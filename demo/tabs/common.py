@@ -1,10 +1,11 @@
 """What several tabs compute and show: the picture, masks, where patches look, notes on a mask."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
+from weakref import ref
 
 import numpy as np
 import torch
@@ -12,16 +13,17 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from demo import wording
-from demo.answer import Answer, Mask, Question, resolve, result_key, segment
+from demo.answer import Answer, Mask, resolve
 from demo.drawing import render
-from demo.engine import Engine, Request, Scene
+from demo.engine import Engine
 from demo.host.blob_store import Blob, Later
-from demo.host.byte_cache import nbytes
+from demo.request import Question, Request
 from demo.widgets import values
 from demo.widgets.blobs import Levels, attention_blob, packed, picture_blob
 from demo.widgets.values import Json, Side
 from gclip_core import amf, assets, cs
-from gclip_core.types import Grid, Method, MethodReport, Segmentation
+from gclip_core.segmenter import Segmenter
+from gclip_core.types import Encoded, Grid, Method, MethodReport, Overtaken, Segmentation
 
 MAX_PATCHES = 768
 """Patches of a matrix that is shown; of more, squares are averaged."""
@@ -35,11 +37,10 @@ def picture(engine: Engine, answer: Answer) -> Json:
 
     Matrices over it are averaged over squares of ``pooled`` patches a side.
     """
-    shown, request = answer.question.scene.picture, answer.question.request
-    make = partial(_picture_blob, engine, request)
-    blob = engine.blobs.later(("picture", shown.digest), make, nbytes(request))
-    grid = answer.grid
-    return {"picture": blob, "size": shown.size, "grid": grid, "pooled": pooled(grid)}
+    question, square = answer.question, pooled(answer.grid)
+    shown, make = question.scene.picture, partial(_picture_blob, engine, question.request)
+    blob = engine.blobs.later(("picture", shown.digest), make, question.nbytes)
+    return {"picture": blob, "size": shown.size, "grid": answer.grid, "pooled": square}
 
 
 def _picture_blob(engine: Engine, request: Request) -> Blob:
@@ -49,24 +50,28 @@ def _picture_blob(engine: Engine, request: Request) -> Blob:
 def matrix(engine: Engine, question: Question, method: Method, head: int | None = None) -> Later:
     """The last block's matrix under a method, of the head mean or of one head."""
 
-    def whole(scene: Scene) -> torch.Tensor:
-        return scene.segmenter.last_attention(engine.trunk(scene, method), method, head)
+    def whole(segmenter: Segmenter, trunk: Encoded) -> torch.Tensor:
+        return segmenter.last_attention(trunk, method, head)
 
-    return _matrix(engine, question, ("matrix", method, head), whole)
+    return _matrix(engine, question, method, ("matrix", method, head), whole)
 
 
 def block_matrix(engine: Engine, question: Question, block: int, head: int | None) -> Later:
     """A block's own matrix, of the head mean or of one head."""
+
+    def whole(segmenter: Segmenter, trunk: Encoded) -> torch.Tensor:
+        return segmenter.attention_map(trunk, block, head)
+
     chosen = question.chosen
-
-    def whole(scene: Scene) -> torch.Tensor:
-        return scene.segmenter.attention_map(engine.trunk(scene, chosen), block, head)
-
-    return _matrix(engine, question, ("block", chosen.suppression, block, head), whole)
+    return _matrix(engine, question, chosen, ("block", chosen.suppression, block, head), whole)
 
 
 def _matrix(
-    engine: Engine, question: Question, kind: tuple, whole: Callable[[Scene], torch.Tensor]
+    engine: Engine,
+    question: Question,
+    method: Method,
+    key: tuple[Any, ...],
+    whole: Callable[[Segmenter, Encoded], torch.Tensor],
 ) -> Later:
     """A matrix (1+N, 1+N), patch to patch and averaged over squares of patches."""
     request, planted = question.request, question.scene.segmenter.backbone.planted
@@ -74,25 +79,30 @@ def _matrix(
     def make() -> Blob:
         scene = engine.scene(request)
         with engine.turn(scene):
-            grid = engine.encoded(scene).grid
-            used = amf.patch_attention(whole(scene)[1:]).numpy()
-        return attention_blob(render.pool_patches(used, grid, pooled(grid)), len(used))
+            trunk = engine.trunk(scene, method)
+            used = amf.patch_attention(whole(scene.segmenter, trunk)[1:]).numpy()
+        square = pooled(trunk.grid)
+        return attention_blob(render.pool_patches(used, trunk.grid, square), len(used))
 
-    return engine.blobs.later((*kind, question.scene.key, planted), make, nbytes(request))
+    return engine.blobs.later((*key, question.scene.key, planted), make, question.nbytes)
 
 
-def words(engine: Engine, question: Question, method: Method) -> Later:
-    """The words that match each patch best under a method."""
-    request = question.request
+def words(engine: Engine, question: Question, grid: Grid, result: Segmentation) -> Later:
+    """The words that match each patch best in a segmentation."""
+    method, request = result.method, question.request
+    # The cache keeps the result as long as there is room; then it is made again.
+    cached, scale = ref(result), question.scene.segmenter.logit_scale
 
     def make() -> Blob:
-        again = resolve(engine, request)
-        result, scale = segment(engine, again, method).result, again.scene.segmenter.logit_scale
-        grid = engine.encoded(again.scene).grid
+        result = cached()
+        if result is None:
+            result = engine.segment(resolve(engine, request), method).result
         best, cosines, shares = best_words(result, grid, scale)
         return Blob(packed(best=best, cosines=cosines, shares=Levels(shares, 1.0, 255)))
 
-    return engine.blobs.later(("words", *result_key(question, method)), make, nbytes(request))
+    return engine.blobs.later(
+        ("words", *question.key, question.refine, method), make, question.nbytes
+    )
 
 
 def pooled(grid: Grid, most: int = MAX_PATCHES) -> int:
@@ -131,15 +141,15 @@ def best_words(
 # --- values that several tabs have ----------------------------------------------------------------
 
 
-def sides(engine: Engine, question: Question, masks: Iterable[Mask]) -> list[Side]:
+def sides(engine: Engine, question: Question, grid: Grid, masks: Sequence[Mask]) -> list[Side]:
     """Masks as the sides of a canvas, each with its score and where its patches look."""
-    made = []
-    for mask in masks:
-        side = Side(mask.title, mask.labels, mask.shares, wording.miou(mask.miou))
-        if mask.title != wording.TRUTH:  # the truth was not computed: it looks nowhere
+    badges, made = [wording.miou(mask.miou) for mask in masks], []
+    for mask, badge in zip(masks, badges, strict=True):
+        side = Side(mask.title, mask.labels, mask.shares, badge)
+        if mask.result is not None:  # the truth was not computed: it looks nowhere
             looks = matrix(engine, question, mask.method)
-            fits = words(engine, question, mask.method)
-            side = Side(side.title, side.labels, side.shares, side.badge, looks, fits)
+            fits = words(engine, question, grid, mask.result)
+            side = Side(mask.title, mask.labels, mask.shares, badge, looks, fits)
         made.append(side)
     return made
 
@@ -217,22 +227,31 @@ def measured() -> dict[str, Any]:
 # --- notes on masks -------------------------------------------------------------------------------
 
 
+def notes_on(mask: Mask, overtaken: Sequence[Overtaken] = ()) -> list[str]:
+    """The sentences on a mask: words that it finds nowhere, hardly, or that the truth has not."""
+    is_empty, absent, missed = not any(mask.shares[:-1]), absent_words(mask), missed_words(mask)
+    return [
+        wording.found_nothing([mask.title] if is_empty else [], mask.names),
+        wording.missed(missed),
+        wording.overtaken([word for word in overtaken if word.name not in missed]),
+        wording.absent(absent),
+    ]
+
+
 def empty_masks(masks: Sequence[Mask]) -> str:
     """The sentence on those of the masks that find none of the words."""
     empty = [mask.title for mask in masks if not any(mask.shares[:-1])]
     return wording.found_nothing(empty, masks[0].names)
 
 
-def missed(mask: Mask) -> list[str]:
+def missed_words(mask: Mask) -> list[str]:
     """Words of the truth that the mask shows nowhere."""
     return [mask.names[index] for index in mask.iou if not mask.shares[index]]
 
 
-def absent(mask: Mask) -> str:
-    """The sentence on typed words that are not in the truth, where it is known."""
-    if mask.miou is None:
-        return ""
-    return wording.absent([mask.names[index] for index in mask.absent])
+def absent_words(mask: Mask) -> list[str]:
+    """Typed words that are not in the truth, where it is known."""
+    return [] if mask.miou is None else [mask.names[index] for index in mask.absent]
 
 
 def unmeasured(answer: Answer) -> str:

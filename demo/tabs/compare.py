@@ -9,10 +9,11 @@ import numpy as np
 import torch
 
 from demo import variants, widgets, wording
-from demo.answer import Answer, Mask, Question, mask, mask_of, segment
+from demo.answer import Answer, Mask, mask, mask_of
 from demo.controls import QUIET, Controls, Tab, in_browser, slide_opacity
 from demo.drawing import render
 from demo.engine import Engine
+from demo.request import Question
 from demo.tabs import common
 from demo.variants import VARIANTS
 from demo.widgets import values
@@ -69,8 +70,8 @@ def build(engine: Engine, controls: Controls) -> Tab:
         table = widgets.methods(elem_id="methods")
         controls.make("extras", container=False)
     notes = widgets.lines("compare-notes", "What the table shows")
-    switched = variants.ablations(controls.opening)
-    choices = [(variants.variant(name, switched).title, name) for name in VARIANTS]
+    methods = variants.methods(VARIANTS, variants.ablations(controls.opening))
+    choices = [(method.title, name) for name, method in methods.items()]
     choices.append((wording.TRUTH, TRUTH))
     with gr.Column(elem_classes=["cardbox"], elem_id="pair"):
         with gr.Row(elem_classes=["pairchoice"]):
@@ -93,24 +94,28 @@ def compute(engine: Engine, answer: Answer) -> Value:
     question, settings = answer.question, answer.question.settings
     plain = mask(engine, question, METHODS["clearclip"])
     truth = truth_of(question, plain)
-    rows = [row(engine, question, name) for name in variants.shown(settings.extras)]
-    by_name = {one.name: one for one in rows}
+    methods = variants.methods(VARIANTS, question.switched)
+    shown = variants.shown(settings.extras)
+    rows = [row_of(engine, question, name, methods[name]) for name in shown]
+    by_name = {row.name: row for row in rows}
 
     def chosen(name: str) -> Mask:
         if name == TRUTH:
             return truth or plain
-        return (by_name.get(name) or row(engine, question, name)).mask or plain
+        if name not in by_name:
+            by_name[name] = row_of(engine, question, name, methods[name])
+        return by_name[name].mask or plain
 
     left, right = chosen(settings.left), chosen(settings.right)
-    methods = [one.method for one in rows if one.mask is not None]
+    answered = [row.method for row in rows if row.mask is not None]
     return Value(
         picture=common.picture(engine, answer),
         rows=rows,
         truth=truth,
         unmeasured=common.unmeasured(answer),
-        known=wording.on_this_model(question.scene.clean.backbone.name, methods),
+        known=wording.on_this_model(question.scene.clean.backbone.name, answered),
         pair=(settings.left, settings.right),
-        sides=common.sides(engine, question, [left, right]),
+        sides=common.sides(engine, question, answer.grid, [left, right]),
         has_scores=left.miou is not None and right.miou is not None,
         names=plain.names,
         simulated=common.simulated(question),
@@ -119,11 +124,10 @@ def compute(engine: Engine, answer: Answer) -> Value:
     )
 
 
-def row(engine: Engine, question: Question, name: str) -> Row:
+def row_of(engine: Engine, question: Question, name: str, method: Method) -> Row:
     """A variant's mask, or why it cannot take this picture."""
-    method = variants.variant(name, question.switched)
     try:
-        segmented = segment(engine, question, method)
+        segmented = engine.segment(question, method)
     except MethodError as error:
         return Row(name, method, refused=str(error))
     milliseconds = 1000 * segmented.seconds
@@ -138,7 +142,8 @@ def truth_of(question: Question, plain: Mask) -> Mask | None:
     labels = metric.typed_truth(truth.labels, truth.names, typed)
     labels = np.where(labels < len(typed), labels, -1)
     shares = class_shares(torch.from_numpy(labels), len(plain.names))
-    return replace(plain, title=wording.TRUTH, labels=labels, shares=shares, iou={}, miou=None)
+    same = {"iou": {}, "miou": None, "result": None}
+    return replace(plain, title=wording.TRUTH, labels=labels, shares=shares, **same)
 
 
 def view(value: Value) -> dict[str, Any]:
@@ -148,7 +153,7 @@ def view(value: Value) -> dict[str, Any]:
         wording.DOTS,
         *value.known,
         common.empty_masks(masks),
-        common.absent(masks[0]),
+        wording.absent(common.absent_words(masks[0])),
         "" if value.truth else value.unmeasured or wording.TRUTH_EMPTY,
     ]
     return {

@@ -20,11 +20,12 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from demo import variants, wording
-from demo.answer import Answer, Mask, Question, mask
+from demo.answer import Answer, Mask, mask
 from demo.controls import Controls, Tab, in_browser
 from demo.drawing import card, render
 from demo.engine import Engine
 from demo.host.files import saved_file
+from demo.request import Question
 from demo.settings import Settings
 from demo.tabs import common
 from evaluation.photos import star_photos

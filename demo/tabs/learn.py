@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from demo import widgets
-from demo.answer import Answer, Mask, Question, mask, resolve
+from demo.answer import Answer, Mask, mask, resolve
 from demo.controls import Controls, Tab, in_browser
 from demo.drawing import render
-from demo.engine import Engine, Request
+from demo.engine import Engine
 from demo.host.blob_store import Blob, Later
+from demo.request import Question, Request
 from demo.settings import Settings
 from demo.widgets.values import Json
 from demo.wording import percent

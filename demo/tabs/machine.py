@@ -188,10 +188,11 @@ def _colours(rows: Floats) -> Floats:
     values, vectors = (part.numpy() for part in torch.linalg.eigh(centred @ centred.T))
     out = np.zeros((len(rows), 3), np.float32)
     for k in range(min(3, len(rows))):
-        one = vectors[:, -1 - k] * math.sqrt(max(values[-1 - k], 0.0))
-        one = one if one[np.abs(one).argmax()] > 0 else -one
-        spread = max(float(np.percentile(np.abs(one), 96)), 1e-12)
-        out[:, k] = 0.5 + 0.45 * np.clip(one / spread, -1, 1)
+        component = vectors[:, -1 - k] * math.sqrt(max(values[-1 - k], 0.0))
+        if component[np.abs(component).argmax()] < 0:
+            component = -component
+        spread = max(float(np.percentile(np.abs(component), 96)), 1e-12)
+        out[:, k] = 0.5 + 0.45 * np.clip(component / spread, -1, 1)
     return out
 
 

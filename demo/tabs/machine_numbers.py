@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from demo.answer import Answer, Mask, segment
+from demo.answer import Answer, Mask
 from demo.engine import Engine
 from demo.settings import Settings
 from demo.tabs import common
@@ -76,7 +76,7 @@ def arrays(engine: Engine, answer: Answer) -> dict[str, NDArray[Any]]:
     """
     question, method, grid = answer.question, answer.question.chosen, answer.grid
     segmenter, trunk = question.scene.segmenter, engine.trunk(question.scene, method)
-    result = segment(engine, question, method).result
+    result = engine.segment(question, method).result
     own = segmenter.last_attention(trunk, replace(method, fusion=None))
     scores = masks.scores(result.logits, result.owner, grid).flatten(1).numpy()
     fits, cosines, _ = common.best_words(result, grid, segmenter.logit_scale, 2)

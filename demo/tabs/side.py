@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from demo import opening, widgets, wording
-from demo.answer import Answer, Mask, Question, mask
+from demo.answer import Answer, Mask, mask
 from demo.controls import (
     ALL_ON,
     QUIET,
@@ -22,6 +22,7 @@ from demo.controls import (
 )
 from demo.engine import Engine
 from demo.host.blob_store import Later
+from demo.request import Question
 from demo.tabs import change, common, machine, machine_numbers
 from demo.variants import Switches
 from demo.widgets import values
@@ -176,7 +177,9 @@ def _compared(answer: Answer) -> Compared:
 
 def _masks(engine: Engine, answer: Answer) -> Masks:
     question, after = answer.question, answer.mask
-    settings, compared = question.settings, _compared(answer)
+    settings, compared, guessed = question.settings, _compared(answer), ""
+    if settings.source == "upload":
+        guessed = ", ".join(engine.suggested(question.scene))
     before = mask(engine, question, compared.before)
     is_same = bool((after.labels == before.labels).all())
     titles = compared.titles
@@ -185,7 +188,8 @@ def _masks(engine: Engine, answer: Answer) -> Masks:
     if not is_same and after.miou is None:
         largest = change.compute(engine, answer, before, after)
     return Masks(
-        sides=common.sides(engine, question, named[1:] if is_same else named),
+        sides=common.sides(engine, question, answer.grid, named[1:] if is_same else named),
+        unmeasured=common.unmeasured(answer),
         before=before,
         after=after,
         method=question.chosen,
@@ -195,8 +199,7 @@ def _masks(engine: Engine, answer: Answer) -> Masks:
         change=largest,
         gain=_gain(question) if largest and compared.subject == "AMF" else None,
         repair=opening.repair(engine, question),
-        guessed=_is_guessed(engine, question),
-        unmeasured=common.unmeasured(answer),
+        guessed=settings.words == guessed,
         overtaken=answer.overtaken,
         background=bool(question.words.hidden),
         refined=answer.refined,
@@ -204,13 +207,6 @@ def _masks(engine: Engine, answer: Answer) -> Masks:
         opacity=settings.opacity,
         pixel=settings.pixel,
     )
-
-
-def _is_guessed(engine: Engine, question: Question) -> bool:
-    """Whether the words of a visitor's own photo are those that the model suggested."""
-    if question.settings.source != "upload":
-        return False
-    return question.settings.words == ", ".join(engine.suggested(question.scene))
 
 
 def _gain(question: Question) -> tuple[int, float, float] | None:
@@ -224,8 +220,8 @@ def _gain(question: Question) -> tuple[int, float, float] | None:
 
 def _canvas_view(picture: Json, masks: Masks) -> Json:
     before, after, method = masks.before, masks.after, masks.method
-    missed = common.missed(after)
     subject, first, gain = masks.compared.subject, "", ""
+    own_notes = common.notes_on(after, masks.overtaken)
     if masks.change is not None:
         first = change.sentence(masks.change, subject)
         gain = wording.gain_of_amf(*masks.gain) if masks.gain else ""
@@ -235,10 +231,7 @@ def _canvas_view(picture: Json, masks: Masks) -> Json:
         first,
         gain,
         wording.GUESSED if masks.guessed else "",
-        common.empty_masks([after]),
-        wording.missed(missed),
-        wording.overtaken([word for word in masks.overtaken if word.name not in missed]),
-        common.absent(after),
+        *own_notes,
         wording.nothing_changed(method, masks.report) if masks.is_same else "",
         wording.SCORE_COUNTS if after.miou is not None else masks.unmeasured,
         wording.REFINED if after.miou is not None and masks.refined != "none" else "",
@@ -312,5 +305,6 @@ def _attention_view(picture: Json, attention: Attention) -> Json:
 
 def _norms_view(norms: common.Norms) -> Json:
     report = norms.report
+    note = wording.norms_note(report, norms.cs, norms.block)
     curves = [values.entropy_curve(report.entropy, report.entropy_after)]
-    return common.norms_view(norms, wording.norms_note(report, norms.cs, norms.block), curves)
+    return common.norms_view(norms, note, curves)

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from demo import variants
-from demo.answer import Question, segment
 from demo.engine import Engine
+from demo.request import Question
 from demo.widgets.values import Json
 from gclip_core import masks, palette
-from gclip_core.types import Grid, Segmentation
+from gclip_core.types import Grid
 
 BEST = 5
 """So many words are named."""
@@ -45,24 +45,25 @@ def compute(engine: Engine, question: Question, pixel: tuple[int, int]) -> Value
     row, column = (min(at, side - 1) for at, side in zip(pixel, size, strict=True))
     patch = row * grid[0] // size[0], column * grid[1] // size[1]
 
-    def at_pixel(result: Segmentation) -> Scores:
-        scores = masks.scores_at(result.logits, result.owner, size, row, column)
-        label = int(result.labels[row, column])
-        return Scores(result.method.title, scores.tolist(), label, min(result.owner) < 0)
-
     plain = replace(question, refine="none")
-    methods = [
-        variants.variant(name, question.switched)
-        for name in variants.shown(question.settings.extras)
+    methods = variants.methods(variants.shown(question.settings.extras), question.switched)
+    results = [engine.segment(plain, method).result for method in methods.values()]
+    scores = [
+        Scores(
+            result.method.title,
+            masks.scores_at(result.logits, result.owner, size, row, column).tolist(),
+            label=int(result.labels[row, column]),
+            has_hidden=min(result.owner) < 0,
+        )
+        for result in results
     ]
-    scores = [at_pixel(segment(engine, plain, method).result) for method in methods]
     refined = _refined(engine, question, plain, (row, column))
     return Value((row, column), patch, question.words.classes.names, scores, refined)
 
 
 def _refined(engine: Engine, question: Question, plain: Question, pixel: Grid) -> str:
     label, plain_label = (
-        int(segment(engine, asked, question.chosen).result.labels[pixel])
+        int(engine.segment(asked, question.chosen).result.labels[pixel])
         for asked in (question, plain)
     )
     return "" if label == plain_label else (*question.words.classes.names, "background")[label]
@@ -70,7 +71,7 @@ def _refined(engine: Engine, question: Question, plain: Question, pixel: Grid) -
 
 def view(value: Value) -> Json:
     """The best words by method, with a sentence."""
-    (row, column), patch = value.pixel, value.patch
+    (row, column), patch, colours = value.pixel, value.patch, palette.of_names(value.names)
     note = (
         f"It is in the patch in row {patch[0] + 1}, column {patch[1] + 1}. In bold its label, the "
         "best single word. “background” sums up all hidden words, so it can be larger."
@@ -82,16 +83,16 @@ def view(value: Value) -> Json:
         "title": f"Pixel in row {row + 1}, column {column + 1}",
         "pixel": [row, column],
         "variants": [
-            {"title": method.title, "entries": _entries(method, value.names)}
+            {"title": method.title, "entries": _entries(method, value.names, colours)}
             for method in value.methods
         ],
         "note": note,
     }
 
 
-def _entries(method: Scores, names: Sequence[str]) -> list[Json]:
+def _entries(method: Scores, names: Sequence[str], colours: Sequence[str]) -> list[Json]:
     """The best words at a pixel, and what is left to others and to the rest; scores add up to 1."""
-    scores, colours = method.scores, palette.of_names(names)
+    scores = method.scores
     best = sorted(range(len(scores)), key=lambda index: -scores[index])[:BEST]
     entries = [
         {
@@ -103,12 +104,14 @@ def _entries(method: Scores, names: Sequence[str]) -> list[Json]:
         for index in best
     ]
 
-    def left(name: str, score: float, is_label: bool = False) -> Json:
-        return {"name": name, "score": max(score, 0.0), "colour": None, "label": is_label}
-
     typed = sum(scores)
+    left = []
     if len(best) < len(scores):
-        entries.append(left("other words", typed - sum(scores[index] for index in best)))
+        left.append(("other words", typed - sum(scores[index] for index in best), False))
     if method.has_hidden:
-        entries.append(left("background", 1 - typed, method.label < 0))
+        left.append(("background", 1 - typed, method.label < 0))
+    entries += [
+        {"name": name, "score": max(score, 0.0), "colour": None, "label": is_label}
+        for name, score, is_label in left
+    ]
     return entries

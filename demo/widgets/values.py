@@ -97,15 +97,21 @@ def canvas_value(
         render.nearest(labels, render.fitting(labels.shape, max_side)).astype(np.int32)
         for labels in whole
     ]
+    masks = [packed_text(labels=labels + 1) for labels in small]  # 0 is none
+    is_pair = len(whole) > 1
     return {
         "kind": "canvas",
         **shown,
         "shape": small[0].shape,
-        "sides": [_side(side, labels) for side, labels in zip(sides, small, strict=True)],
+        "sides": [
+            {"title": side.title, "badge": side.badge, "mask": mask}
+            | {"matrix": side.matrix, "words": side.words}
+            for side, mask in zip(sides, masks, strict=True)
+        ],
         "classes": _classes(names, sides, small),
         "rest": [side.shares[-1] for side in sides],
         "background": background,
-        "changed": float((whole[0] != whole[-1]).mean()) if len(whole) > 1 else None,
+        "changed": float((whole[0] != whole[1]).mean()) if is_pair else None,
         "opacity": opacity,
         "pixel": pixel,
         "notes": [note for note in notes if note],
@@ -114,16 +120,6 @@ def canvas_value(
         "bars": bars,
         "region": region,
         "mode": mode,
-    }
-
-
-def _side(side: Side, small: NDArray[np.int32]) -> Json:
-    return {
-        "title": side.title,
-        "badge": side.badge,
-        "mask": packed_labels(small),
-        "matrix": side.matrix,
-        "words": side.words,
     }
 
 
@@ -217,13 +213,13 @@ def attention_value(shown: Json, maps: Sequence[Map], patch: tuple[int, int] | N
         "grid": small,
         "maps": [
             {
-                "title": one.title,
-                "note": one.note,
-                "matrix": one.matrix,
-                "tokens": sorted(set(map(pooled, one.tokens))),
-                "class_row": class_row(one.class_row),
+                "title": shown_map.title,
+                "note": shown_map.note,
+                "matrix": shown_map.matrix,
+                "tokens": sorted(set(map(pooled, shown_map.tokens))),
+                "class_row": class_row(shown_map.class_row),
             }
-            for one in maps
+            for shown_map in maps
         ],
         "patch": patch
         and [min(at, n - 1) // square for at, n in zip(patch, shown["grid"], strict=True)],
@@ -303,7 +299,7 @@ def norms_value(
         "top": int(old.argmax()),
         "median": float(np.median(old)),
         "threshold": threshold,
-        "abnormal": sorted(one + 1 for one in abnormal),
+        "abnormal": sorted(index + 1 for index in abnormal),
         "curves": curves,
         "cs": cs,
         "badge": "CS on" if cs else "CS off",
@@ -343,11 +339,12 @@ def lines(
     ``query`` is the link to what is shown, for the page's address. ``at`` tells an answer from an
     earlier one in the same words: the page waits for it.
     """
-    said = [("problem", text) for text in problems if text]
-    said += [("note", text) for text in notes if text]
-    said += [("status", status)] if status else []
+    shown = [("problem", text) for text in problems if text]
+    shown += [("note", text) for text in notes if text]
+    if status:
+        shown.append(("status", status))
     at = time.monotonic_ns() if state else 0
-    return {"kind": "lines", "lines": said, "state": state, "query": query, "at": at}
+    return {"kind": "lines", "lines": shown, "state": state, "query": query, "at": at}
 
 
 def offers(rows: Sequence[tuple[str, Sequence[Json]]], off: Sequence[str] = ()) -> Json:

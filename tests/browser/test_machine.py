@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from demo.answer import compute, resolve
-from demo.engine import Request
+from demo.request import Request
 from demo.settings import Settings
 from demo.tabs import machine_numbers
 from tests.browser.conftest import DESKTOP, visitor

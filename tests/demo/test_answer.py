@@ -11,9 +11,10 @@ import torch
 from PIL import Image
 
 import gclip_core as gclip
-from demo import variants
-from demo.answer import compute, mask, resolve, segment
-from demo.engine import Engine, Request
+from demo import inputs, variants
+from demo.answer import compute, mask, resolve
+from demo.engine import Engine
+from demo.request import Request
 from demo.settings import Settings
 from demo.source import WORKED_PIXELS, worked_size
 from evaluation.photos import star_photos
@@ -40,7 +41,7 @@ def labels(engine: Engine, asked: Request) -> np.ndarray:
 
 def logits(engine: Engine, asked: Request) -> torch.Tensor:
     question = resolve(engine, asked)
-    return segment(engine, question, question.chosen).result.logits
+    return engine.segment(question, question.chosen).result.logits
 
 
 def upload(folder: Path, height: int, width: int, **changes: object) -> Request:
@@ -85,7 +86,8 @@ def test_background_is_on_for_suggested_words_left_as_they_are() -> None:
     photo, engine = str(star_photos()["dog"].path), Engine(loaded())
     own = Request(Settings(source="upload"), upload=photo)
     answer = compute(engine, resolve(engine, own))
-    suggested, chip = answer.question.settings.words, answer.more_words[0]
+    chips = inputs.compute(engine, answer).more_words
+    suggested, chip = answer.question.settings.words, chips[0]
 
     def rest(words: str, **changes: object) -> str:
         return resolve(engine, own.changed(words=words, **changes)).rest
@@ -95,7 +97,7 @@ def test_background_is_on_for_suggested_words_left_as_they_are() -> None:
     assert rest(suggested, background="off") == "none"
     assert rest(f"{suggested}, aardvark") == "auto"
     assert rest(f"{chip}, aardvark") == "auto"
-    assert rest(f"{chip}, {answer.more_words[1]}") == "auto", "no suggested word is left"
+    assert rest(f"{chip}, {chips[1]}") == "auto", "no suggested word is left"
 
 
 def test_the_nearest_known_word_replaces_an_unknown_one_until_that_is_undone() -> None:
@@ -139,8 +141,8 @@ def test_all_variants_take_one_pass_through_the_tower() -> None:
 
     engine = Engine(tiny_backbone(), encode=encode)
     question = resolve(engine, request(short_side=64))
-    for name in variants.VARIANTS:
-        mask(engine, question, variants.variant(name, question.switched))
+    for method in variants.methods(variants.VARIANTS, question.switched).values():
+        mask(engine, question, method)
     assert len(passes) == 1
 
 

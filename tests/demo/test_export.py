@@ -12,7 +12,7 @@ from PIL import ExifTags, Image
 
 import gclip_core as gclip
 from demo.answer import Answer, compute, resolve
-from demo.engine import Request
+from demo.request import Request
 from demo.settings import Settings, from_query
 from demo.tabs import export
 from evaluation.photos import star_photos

@@ -26,9 +26,10 @@ from torch import nn
 
 from demo import launch, main
 from demo.answer import Answer, compute, resolve
-from demo.engine import Engine, Request
+from demo.engine import Engine
 from demo.host import logs, serve
 from demo.host.zero_gpu import encode_on_zero_gpu
+from demo.request import Request
 from demo.settings import Settings
 from gclip_core import Segmenter, assets
 from gclip_core.version import __version__

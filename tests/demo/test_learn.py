@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from demo.answer import Answer, compute, resolve
-from demo.engine import Request
 from demo.host.blob_store import Later
+from demo.request import Request
 from demo.tabs import common, learn
 from demo.widgets import values
 from evaluation.photos import star_photos

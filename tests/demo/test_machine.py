@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from demo.answer import compute, resolve
-from demo.engine import Request
+from demo.request import Request
 from demo.settings import Settings
 from demo.tabs import machine, machine_numbers
 from demo.tabs.machine_numbers import Value

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from demo import source
-from demo.answer import resolve, segment
-from demo.engine import Engine, Request
+from demo.answer import resolve
+from demo.engine import Engine
 from demo.host import memory
 from demo.host.byte_cache import nbytes
+from demo.request import Request
 from demo.settings import Settings
 from demo.source import open_picture
 from gclip_core.errors import ImageError, MethodError
@@ -86,7 +87,7 @@ def test_methods_that_compare_all_patches_refuse_too_many_of_them(method: str) -
     windows = Settings(words="cat, dog", short_side=8 * 48, window=8 * 40, stride=8 * 8)
     question = resolve(engine, Request(windows))
     with pytest.raises(MethodError, match=r"up to 5,308,416 pairs of patches here"):
-        segment(engine, question, METHODS[method])
+        engine.segment(question, METHODS[method])
 
 
 def test_large_requests_are_answered_one_at_a_time_and_small_ones_beside_them() -> None:
@@ -115,13 +116,13 @@ def test_between_the_methods_of_a_large_comparison_others_have_their_turn() -> N
 
     def compare() -> None:
         for method in METHODS.values():
-            segment(engine, question, method)
+            engine.segment(question, method)
             done.append(method)
 
     with engine.turn(question.scene):
         thread = threading.Thread(target=compare)
         thread.start()
-        segment(engine, question, METHODS["clearclip"])
+        engine.segment(question, METHODS["clearclip"])
         assert done == []
     thread.join(60)
     assert len(done) == len(METHODS)

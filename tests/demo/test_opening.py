@@ -3,8 +3,9 @@
 import pytest
 
 from demo import opening
-from demo.answer import Question, compute, mask, resolve
-from demo.engine import Engine, Request
+from demo.answer import compute, mask, resolve
+from demo.engine import Engine
+from demo.request import Question, Request
 from tests.demo import engine
 from tests.models import loaded
 

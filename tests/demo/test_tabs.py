@@ -9,10 +9,10 @@ import torch
 
 from demo import variants, wording
 from demo.answer import Answer, Mask, compute, mask, resolve
-from demo.engine import Request
+from demo.request import Request
 from demo.settings import Settings
 from demo.tabs import attention, change, channels, common, compare, side, why
-from demo.variants import VARIANTS, variant
+from demo.variants import VARIANTS, methods
 from demo.widgets.values import Json
 from gclip_core import vocabulary
 from gclip_core.methods import METHODS
@@ -289,17 +289,17 @@ def test_without_truth_the_table_has_no_scores() -> None:
 
 def test_words_of_the_truth_that_a_mask_misses_and_words_beside_it_are_said() -> None:
     whole = answer_of(words=f"{SETTINGS.words}, car").mask
-    assert "“car” is not in the truth" in common.absent(whole)
+    assert any("“car” is not in the truth" in note for note in common.notes_on(whole))
     shares = (*[0.0] * len(whole.names), 1.0)
     empty = replace(whole, shares=shares, iou={0: 0.0, 2: 0.0})
     assert common.empty_masks([whole, empty]).startswith(f"{empty.title} cannot find")
-    assert common.missed(empty) == [whole.names[0], whole.names[2]]
+    assert common.missed_words(empty) == [whole.names[0], whole.names[2]]
 
 
 def test_the_best_word_at_a_pixel_is_its_label_under_every_variant() -> None:
     question = answer_of(extras=True, refine="none").question
-    methods = [variant(name, question.switched) for name in VARIANTS]
-    masks = [mask(engine(), question, method) for method in methods]
+    every = methods(VARIANTS, question.switched).values()
+    masks = [mask(engine(), question, method) for method in every]
     for row, column in ((0, 0), (99, 200), (300, 420)):
         shown = why.view(why.compute(engine(), question, (row, column)))
         assert shown["title"] == f"Pixel in row {row + 1}, column {column + 1}"

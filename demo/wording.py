@@ -64,7 +64,7 @@ NO_MEMORY = (
     "try again."
 )
 PHOTO_STAYS = "A link does not contain your photo."
-REFINED = "mIoU is of this mask, whose edges follow the photo. Compare and Learn have plain masks."
+REFINED = "The mask’s edges follow the photo here; in Compare and Learn they do not."
 SCORE_COUNTS = "mIoU counts every pixel of known truth: a word painted on something else costs."
 GUESSED = "The model guessed these words. Type your own if they are wrong."
 ONLY_MEAN = "The paper reports gains on the mean of many photos."

@@ -233,8 +233,7 @@ def _canvas_view(picture: Json, masks: Masks) -> Json:
         wording.GUESSED if masks.guessed else "",
         *own_notes,
         wording.nothing_changed(method, masks.report) if masks.is_same else "",
-        wording.SCORE_COUNTS if after.miou is not None else masks.unmeasured,
-        wording.REFINED if after.miou is not None and masks.refined != "none" else "",
+        _score_note(masks),
     ]
     return values.canvas_value(
         picture,
@@ -248,6 +247,15 @@ def _canvas_view(picture: Json, masks: Masks) -> Json:
         bars=_repair_view(masks),
         region=masks.change.box if masks.change else None,
     )
+
+
+def _score_note(masks: Masks) -> str:
+    """What mIoU counts, and of which mask; without a truth, why there is none."""
+    if masks.after.miou is None:
+        return masks.unmeasured
+    if masks.refined == "none":
+        return wording.SCORE_COUNTS
+    return f"{wording.SCORE_COUNTS} {wording.REFINED}"
 
 
 def _repair_view(masks: Masks) -> list[Json]:

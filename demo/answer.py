@@ -36,8 +36,6 @@ from gclip_core.types import (
     Vocabulary,
 )
 
-OFFERED = 11
-"""Words that a picture may show, of which some are offered; more than fill an empty field."""
 PLAIN = ("compare", "learn")
 """Tabs whose masks are plain, as in the papers, so that their figures agree with theirs."""
 
@@ -120,7 +118,8 @@ def resolve(engine: Engine, request: Request) -> Question:
     text = settings.words
     if replaced:
         text = ", ".join("; ".join(synonyms) for synonyms in words.classes)
-    switched, rest = variants.ablations(settings), _rest(engine, scene, settings, typed)
+    switched = variants.ablations(settings)
+    chosen, rest = variants.chosen(settings, switched), _rest(engine, scene, settings, typed)
     sentence = text, settings.threshold, rest, settings.rest_weight
     planted, clean = scene.segmenter.backbone.planted, scene.clean
     return Question(
@@ -133,7 +132,7 @@ def resolve(engine: Engine, request: Request) -> Question:
         rest,
         "none" if settings.tab in PLAIN else settings.refine,
         switched,
-        variants.chosen(settings, switched),
+        chosen,
         (*scene.key, planted, clean.templates, clean.logit_scale, *sentence),
         nbytes(request),
         started,
@@ -145,15 +144,10 @@ def _rest(engine: Engine, scene: Scene, settings: Settings, typed: Vocabulary) -
     with offered ones beside them."""
     if settings.rest != "auto" or settings.source != "upload":
         return settings.rest
-    suggested, offered = set(engine.suggested(scene)), offered_words(engine, scene)
+    suggested, offered = set(engine.suggested(scene)), engine.offered(scene)
     named = {phrase.casefold() for phrase in typed.phrases}
     as_they_are = suggested <= named <= suggested.union(offered)
     return "background" if as_they_are else settings.rest
-
-
-def offered_words(engine: Engine, scene: Scene) -> tuple[str, ...]:
-    """Words that a scene may show, best first; cached."""
-    return engine.suggested(scene, OFFERED, strict=False)
 
 
 def _known(

@@ -95,9 +95,10 @@ class Endpoints:
         self, image: FileData, most: _Most = 5, backbone: _Backbone = "default"
     ) -> list[str]:
         """Words for what a picture shows, best first."""
-        scene = self._engine.scene(self._request(image, {"backbone": backbone}))
-        with self._engine.turn(scene):
-            return list(self._engine.suggested(scene, most))
+        engine = self._engine
+        scene = engine.scene(self._request(image, {"backbone": backbone}))
+        with engine.turn(scene):
+            return list(scene.clean.suggest(engine.encoded(scene), most))
 
     def about(self) -> dict[str, Any]:
         """What runs here: version, methods, backbones, and which of them need a download."""

@@ -31,8 +31,8 @@ from gclip_core.segmenter import Segmenter
 from gclip_core.types import Encoded, Method, Segmentation, class_shares
 from gclip_core.version import __version__
 
-SUGGESTED = 5
-"""Words that fill an empty field."""
+SUGGESTED, OFFERED = 5, 11
+"""Words that fill an empty field, and words of which some are offered besides."""
 NO_TURN = nullcontext()
 
 
@@ -163,16 +163,20 @@ class Engine:
         key = ("encoded", scene.key, plants, method.suppression)
         return self.cache.get_or_make(key, lambda: scene.segmenter.suppress(encoded, method))
 
-    def suggested(
-        self, scene: Scene, most: int = SUGGESTED, strict: bool = True
-    ) -> tuple[str, ...]:
-        """Words that a scene shows, best first (:meth:`Segmenter.suggest`); cached."""
-        key = ("suggested", scene.key, most, strict)
+    def suggested(self, scene: Scene) -> tuple[str, ...]:
+        """Words that a scene shows, best first, for an empty field; cached."""
+        return self._suggest(scene, SUGGESTED, strict=True)
 
+    def offered(self, scene: Scene) -> tuple[str, ...]:
+        """Words that a scene may show, best first, more than are suggested; cached."""
+        return self._suggest(scene, OFFERED, strict=False)
+
+    def _suggest(self, scene: Scene, most: int, strict: bool) -> tuple[str, ...]:
         def make() -> tuple[str, ...]:
             return scene.clean.suggest(self.encoded(scene), most, strict)
 
         with self.turn(scene):
+            key = ("suggested", scene.key, most, strict)
             return self.cache.get_or_make(key, make)
 
     def segment(self, question: Question, method: Method) -> Segmented:

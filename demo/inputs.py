@@ -10,7 +10,7 @@ from gradio.events import Dependency
 from PIL import Image, ImageOps
 
 from demo import widgets, wording
-from demo.answer import Answer, known_words, offered_words
+from demo.answer import Answer, known_words
 from demo.controls import ALL_ON, HEAVY, RAW, REPAIRED, Controls, Shown, in_browser, in_words
 from demo.engine import Engine
 from demo.host.blob_store import Later
@@ -69,7 +69,7 @@ class Value:
 def compute(engine: Engine, answer: Answer) -> Value:
     """What an answer changes of the input."""
     question = answer.question
-    offered = offered_words(engine, question.scene)
+    offered = engine.offered(question.scene)
     known = {word.casefold() for word in question.words.classes.phrases}
     return Value(
         picture=common.picture(engine, answer)["picture"],

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from demo import opening, widgets, wording
-from demo.answer import Answer, Mask, mask
+from demo.answer import Answer, Mask, mask_of
 from demo.controls import (
     ALL_ON,
     QUIET,
@@ -180,7 +180,7 @@ def _masks(engine: Engine, answer: Answer) -> Masks:
     settings, compared, guessed = question.settings, _compared(answer), ""
     if settings.source == "upload":
         guessed = ", ".join(engine.suggested(question.scene))
-    before = mask(engine, question, compared.before)
+    before = mask_of(engine.segment(question, compared.before))
     is_same = bool((after.labels == before.labels).all())
     titles = compared.titles
     named = [replace(one, title=title) for one, title in zip((before, after), titles, strict=True)]
@@ -198,7 +198,7 @@ def _masks(engine: Engine, answer: Answer) -> Masks:
         is_same=is_same,
         change=largest,
         gain=_gain(question) if largest and compared.subject == "AMF" else None,
-        repair=opening.repair(engine, question),
+        repair=opening.repair(engine, question) if settings.plant else {},
         guessed=settings.words == guessed,
         overtaken=answer.overtaken,
         background=bool(question.words.hidden),

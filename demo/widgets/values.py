@@ -7,12 +7,12 @@ and channels count from 0 in arguments, blocks from 1 in values.
 
 import json
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from demo.drawing import render
 from demo.host.blob_store import Later
@@ -97,6 +97,7 @@ def canvas_value(
         render.nearest(labels, render.fitting(labels.shape, max_side)).astype(np.int32)
         for labels in whole
     ]
+    places = [render.word_places(labels, len(names)) for labels in small]
     masks = [packed_text(labels=labels + 1) for labels in small]  # 0 is none
     is_pair = len(whole) > 1
     return {
@@ -108,7 +109,7 @@ def canvas_value(
             | {"matrix": side.matrix, "words": side.words}
             for side, mask in zip(sides, masks, strict=True)
         ],
-        "classes": _classes(names, sides, small),
+        "classes": _classes(names, sides, places),
         "rest": [side.shares[-1] for side in sides],
         "background": background,
         "changed": float((whole[0] != whole[1]).mean()) if is_pair else None,
@@ -124,10 +125,9 @@ def canvas_value(
 
 
 def _classes(
-    names: Sequence[str], sides: Sequence[Side], small: Sequence[NDArray[np.int32]]
+    names: Sequence[str], sides: Sequence[Side], places: Sequence[Mapping[int, Sequence[float]]]
 ) -> list[Json]:
     """The classes with their colour, share and place of their word, on each side."""
-    places = [render.word_places(labels, len(names)) for labels in small]
     return [
         {
             "name": name,

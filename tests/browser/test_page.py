@@ -325,7 +325,7 @@ def test_what_of_a_link_cannot_be_followed_is_said(desktop: Page, url: str) -> N
 
 def test_a_phone_shows_hostile_words_a_list_and_a_share_card(phone: Page, url: str) -> None:
     phone.add_init_script("window.ran = 0; window.hit = () => { window.ran += 1; };")
-    arrive(phone, url, words=", ".join(HOSTILE), cs=0, short=112)
+    arrive(phone, url, words=", ".join(HOSTILE), cs=0, short=112, nearest=0)
     for word in HOSTILE:
         expect(phone.locator("#side-canvas")).to_contain_text(word)
     type_words(phone, "x" * 300)

@@ -93,22 +93,16 @@ def canvas_value(
     be switched off here.
     """
     whole = [np.asarray(side.labels) for side in sides]
-    small = [
-        render.nearest(labels, render.fitting(labels.shape, max_side)).astype(np.int32)
-        for labels in whole
-    ]
+    shape = render.fitting(whole[0].shape, max_side)
+    small = [render.nearest(labels, shape).astype(np.int32) for labels in whole]
     places = [render.word_places(labels, len(names)) for labels in small]
     masks = [packed_text(labels=labels + 1) for labels in small]  # 0 is none
     is_pair = len(whole) > 1
     return {
         "kind": "canvas",
         **shown,
-        "shape": small[0].shape,
-        "sides": [
-            {"title": side.title, "badge": side.badge, "mask": mask}
-            | {"matrix": side.matrix, "words": side.words}
-            for side, mask in zip(sides, masks, strict=True)
-        ],
+        "shape": shape,
+        "sides": [_side(*pair) for pair in zip(sides, masks, strict=True)],
         "classes": _classes(names, sides, places),
         "rest": [side.shares[-1] for side in sides],
         "background": background,
@@ -121,6 +115,16 @@ def canvas_value(
         "bars": bars,
         "region": region,
         "mode": mode,
+    }
+
+
+def _side(side: Side, mask: str) -> Json:
+    return {
+        "title": side.title,
+        "badge": side.badge,
+        "mask": mask,
+        "matrix": side.matrix,
+        "words": side.words,
     }
 
 

@@ -32,6 +32,8 @@ MAX_FORM_BYTES = 64 * 2**10
 """Of what a form has beside its file."""
 MAX_AT_ONCE = 4
 SECONDS = 60
+WAIT_SECONDS = 20
+"""For a place; a whole class may upload at once. Who waits is not read from, so needs no memory."""
 SPARE_BYTES = 256 * 2**20
 """Room that an upload leaves on the disk."""
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
@@ -49,7 +51,7 @@ class Uploads:
 
     def __init__(self, stored: set[str]) -> None:
         self._stored = stored
-        self._running = 0
+        self._places = asyncio.Semaphore(MAX_AT_ONCE)
 
     def route(self) -> Route:
         """The route, to come before Gradio's of the same path."""
@@ -62,10 +64,12 @@ class Uploads:
         Raises:
             HTTPException: all are taken, the disk has too little room, or it takes too long.
         """
-        if self._running >= MAX_AT_ONCE:
-            busy = f"{MAX_AT_ONCE} pictures are uploaded at this moment. Try again in a minute."
-            raise HTTPException(503, busy)
-        self._running += 1
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                await self._places.acquire()
+        except TimeoutError as error:
+            busy = "Too many pictures are uploaded at this moment. Try again in a minute."
+            raise HTTPException(503, busy) from error
         try:
             _check_room(nbytes)
             async with asyncio.timeout(SECONDS):
@@ -76,7 +80,7 @@ class Uploads:
         except OSError as error:
             raise HTTPException(507, wording.failed(error)) from error
         finally:
-            self._running -= 1
+            self._places.release()
 
     def store(self, file: BinaryIO, name: str) -> str:
         """The path of a file's copy in the folder of uploads, whose name is the content's digest.

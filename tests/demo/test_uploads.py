@@ -122,7 +122,8 @@ def test_four_come_at_a_time_and_each_in_its_time(
     web: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half-open ones end by themselves, then there is room again."""
-    monkeypatch.setattr(uploads, "SECONDS", 0.3)
+    monkeypatch.setattr(uploads, "SECONDS", 1)
+    monkeypatch.setattr(uploads, "WAIT_SECONDS", 0.1)
 
     async def stalled() -> AsyncIterator[bytes]:
         yield FORM
@@ -136,6 +137,15 @@ def test_four_come_at_a_time_and_each_in_its_time(
     statuses = [answer.status_code for answer in asyncio.run(all_at_once())]
     assert statuses == [408, 408, 408, 408, 503, 200]
     assert len(stored()) == 1
+
+
+def test_a_class_that_uploads_at_once_is_served(web: httpx.AsyncClient) -> None:
+    async def all_at_once() -> list[httpx.Response]:
+        files = [{"files": ("a.png", bytes([number]) * 2**20)} for number in range(30)]
+        return await asyncio.gather(*(web.post(PATH, files=file) for file in files))
+
+    assert {answer.status_code for answer in asyncio.run(all_at_once())} == {200}
+    assert len(stored()) == 30
 
 
 def test_an_upload_leaves_room_on_the_disk(

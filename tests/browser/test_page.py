@@ -264,6 +264,8 @@ def test_background_is_automatic_and_can_be_switched(stays: Page) -> None:
     legend(stays).get_by_role("button", name="Switch the background off").click()
     expect(legend(stays)).not_to_contain_text("background")
     expect(stays.locator("#background").get_by_label("off", exact=True)).to_be_checked()
+    stays.locator("#background").get_by_label("automatic").click()
+    type_words(stays, words)
 
 
 def test_a_switch_that_does_nothing_says_why_and_offers_a_fault(restored: Page) -> None:

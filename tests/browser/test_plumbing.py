@@ -39,7 +39,7 @@ def test_a_press_during_an_answer_still_opens_the_file_dialog(restored: Page) ->
     shown = restored.locator("#photo img")
     before = shown.get_attribute("src")
     with restored.expect_file_chooser():  # first: a loaded browser starts late to report dialogs
-        restored.locator("#photo strong").hover()
+        restored.locator("#photo strong:visible").hover()
         restored.mouse.down()
         restored.locator("#examples .gallery-item").last.evaluate("one => one.click()")
         expect(shown).not_to_have_attribute("src", before or "")

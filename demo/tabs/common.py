@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 from weakref import ref
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from PIL import Image
 
 from demo import wording
 from demo.answer import Answer, Mask, resolve
@@ -21,7 +22,7 @@ from demo.request import Question, Request
 from demo.widgets import values
 from demo.widgets.blobs import Levels, attention_blob, packed, picture_blob
 from demo.widgets.values import Json, Side
-from gclip_core import amf, assets, cs
+from gclip_core import amf, assets, cs, refine
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Encoded, Grid, Method, MethodReport, Overtaken, Segmentation
 
@@ -103,6 +104,29 @@ def words(engine: Engine, question: Question, grid: Grid, result: Segmentation) 
     return engine.blobs.later(
         ("words", *question.key, question.refine, method), make, question.nbytes
     )
+
+
+def cutouts(engine: Engine, question: Question, mask: Mask) -> dict[int, Later]:
+    """The cut-out of each class that a mask shows, by the class's index."""
+    method, request = question.chosen, question.request
+    key = ("cutout", *question.key, question.refine, method)
+
+    def later(index: int) -> Later:
+        make = partial(_cutout_blob, engine, request, method, index)
+        return engine.blobs.later((*key, index), make, question.nbytes)
+
+    return {index: later(index) for index, share in enumerate(mask.shares[:-1]) if share}
+
+
+def _cutout_blob(engine: Engine, request: Request, method: Method, index: int) -> Blob:
+    question = resolve(engine, request)
+    plain = engine.segment(replace(question, refine="none"), method).result
+    image = question.scene.picture.image
+    opacity = refine.alpha(plain, image, index, question.refine).numpy()
+    # Whoever gets the file can read colours behind no opacity: those of the rest are left out.
+    colours = np.asarray(image) * (opacity > 0)[..., None]
+    cutout = Image.fromarray(np.dstack([colours, opacity]).astype(np.uint8))
+    return Blob(render.saved(cutout, compress_level=4), "image/png")
 
 
 def pooled(grid: Grid, most: int = MAX_PATCHES) -> int:

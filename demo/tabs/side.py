@@ -49,12 +49,14 @@ class Compared:
 class Masks:
     """The masks that are compared, and what the canvas says of them.
 
-    ``change`` is the largest region that changed, where no truth is known; ``gain`` are photos and
-    AMF's mIoU on them, before and after; ``repair`` is mIoU by switches (AMF, CS) under a
-    simulation. ``refined`` names how the edges follow the photo, "none" if plain.
+    ``cutouts`` are of the mask after, by class. ``change`` is the largest region that changed,
+    where no truth is known; ``gain`` are photos and AMF's mIoU on them, before and after;
+    ``repair`` is mIoU by switches (AMF, CS) under a simulation. ``refined`` names how the edges
+    follow the photo, "none" if plain.
     """
 
     sides: Sequence[Side]
+    cutouts: Mapping[int, Later]
     before: Mask
     after: Mask
     method: Method
@@ -189,6 +191,7 @@ def _masks(engine: Engine, answer: Answer) -> Masks:
         largest = change.compute(engine, answer, before, after)
     return Masks(
         sides=common.sides(engine, question, answer.grid, named[1:] if is_same else named),
+        cutouts=common.cutouts(engine, question, after),
         unmeasured=common.unmeasured(answer),
         before=before,
         after=after,
@@ -246,6 +249,7 @@ def _canvas_view(picture: Json, masks: Masks) -> Json:
         simulated=masks.simulated,
         bars=_repair_view(masks),
         region=masks.change.box if masks.change else None,
+        cutouts=masks.cutouts,
     )
 
 

@@ -51,12 +51,18 @@ export const unpack = async (bytes) => {
 export const unpackText = (text) => unpack(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)));
 
 /** @param {string} name */
-const download = async (name) => {
+const answerOf = async (name) => {
   const answer = await fetch(place(name));
   if (answer.status === 404 || answer.status === 410) throw new MissingError(name);
   if (!answer.ok) throw new Error(`${answer.status}`);
-  return unpack(await answer.arrayBuffer());
+  return answer;
 };
+
+/** @param {string} name */
+const download = async (name) => unpack(await (await answerOf(name)).arrayBuffer());
+
+/** A file as the server made it. @param {string} name */
+export const fetchFile = async (name) => (await answerOf(name)).blob();
 
 /**
  * @param {string} name

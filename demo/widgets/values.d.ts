@@ -23,13 +23,14 @@ export interface Side {
   words: BlobName;
 }
 
-/** A class of a canvas; per side its share and, for its name, (row, column, radius) in heights. */
+/** A class of a canvas; `cutout` is a transparent PNG, "" for none; per side its share and, for its name, (row, column, radius) in heights. */
 export interface ClassShown {
   name: string;
   colour: string;
   ink: string;
   shares: number[];
   places: ([number, number, number] | null)[];
+  cutout: BlobName;
 }
 
 /** A score under one setting of the switches; `now` is the one that is shown. */

@@ -81,6 +81,7 @@ def canvas_value(
     background: bool = False,
     bars: Sequence[Json] = (),
     region: tuple[float, float, float, float] | None = None,
+    cutouts: Mapping[int, Later] | None = None,
     mode: str = "after",
     max_side: int = MASK_SIDE,
 ) -> Json:
@@ -89,8 +90,8 @@ def canvas_value(
     ``mode`` is what of two is shown first: "before", "after" or "swipe". ``simulated`` is the
     sentence on a planted fault, with ``bars`` of "name", "share" (0 to 1), "text" and "now";
     ``region`` (top, left, bottom, right), shares of the picture, is shown magnified, before and
-    after. ``compact`` leaves out all but the mask. ``background``: hidden words take part, and can
-    be switched off here.
+    after. ``cutouts`` are transparent pictures by class. ``compact`` leaves out all but the mask.
+    ``background``: hidden words take part, and can be switched off here.
     """
     whole = [np.asarray(side.labels) for side in sides]
     shape = render.fitting(whole[0].shape, max_side)
@@ -103,7 +104,7 @@ def canvas_value(
         **shown,
         "shape": shape,
         "sides": [_side(*pair) for pair in zip(sides, masks, strict=True)],
-        "classes": _classes(names, sides, places),
+        "classes": _classes(names, sides, places, cutouts or {}),
         "rest": [side.shares[-1] for side in sides],
         "background": background,
         "changed": float((whole[0] != whole[1]).mean()) if is_pair else None,
@@ -129,9 +130,12 @@ def _side(side: Side, mask: str) -> Json:
 
 
 def _classes(
-    names: Sequence[str], sides: Sequence[Side], places: Sequence[Mapping[int, Sequence[float]]]
+    names: Sequence[str],
+    sides: Sequence[Side],
+    places: Sequence[Mapping[int, Sequence[float]]],
+    cutouts: Mapping[int, Later],
 ) -> list[Json]:
-    """The classes with their colour, share and place of their word, on each side."""
+    """The classes with their colour, cut-out, share and place of their word, on each side."""
     return [
         {
             "name": name,
@@ -139,6 +143,7 @@ def _classes(
             "ink": palette.ink_on(colour),
             "shares": [side.shares[i] for side in sides],
             "places": [place.get(i) for place in places],
+            "cutout": cutouts.get(i, ""),
         }
         for i, (name, colour) in enumerate(zip(names, palette.of_names(names), strict=True))
     ]

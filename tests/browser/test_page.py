@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from demo import wording
@@ -266,6 +267,21 @@ def test_background_is_automatic_and_can_be_switched(stays: Page) -> None:
     expect(stays.locator("#background").get_by_label("off", exact=True)).to_be_checked()
     stays.locator("#background").get_by_label("automatic").click()
     type_words(stays, words)
+
+
+def test_a_word_of_the_legend_is_cut_out_as_a_transparent_picture(restored: Page) -> None:
+    button = legend(restored).get_by_role("button", name=re.compile("^Cut out ")).first
+    word = button.get_attribute("aria-label").removeprefix("Cut out ")
+    button.click()
+    card = restored.get_by_role("region", name=f"Cut-out of {word}")
+    with restored.expect_download() as download:
+        card.get_by_role("link", name="Download PNG").click()
+    assert download.value.suggested_filename == f"{word.replace(' ', '-')}.png"
+    cutout = Image.open(download.value.path())
+    assert cutout.mode == "RGBA" and cutout.getchannel("A").getextrema() == (0, 255)
+    expect(card).to_contain_text(f"{cutout.width} × {cutout.height} pixels")
+    card.get_by_role("button", name="Close").click()
+    expect(card).to_be_hidden()
 
 
 def test_a_switch_that_does_nothing_says_why_and_offers_a_fault(restored: Page) -> None:

@@ -1,11 +1,13 @@
 """What the tabs show, without a browser: channels, attention, Compare, the words at a pixel."""
 
+import io
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from demo import variants, wording
 from demo.answer import Answer, Mask, compute, mask, resolve
@@ -40,6 +42,31 @@ def canvas(**changes: Any) -> Json:
 
 def maps(**changes: Any) -> Json:
     return side.view(side.compute(engine(), answer_of(**changes)))["attention"]
+
+
+@pytest.mark.parametrize("refine", ["none", "guided"])
+def test_a_cut_out_has_the_photo_s_colours_where_its_word_is_and_none_beside_it(
+    refine: str,
+) -> None:
+    answer = answer_of(refine=refine)
+    image = np.asarray(answer.question.scene.picture.image)
+    cutouts = common.cutouts(engine(), answer.question, answer.mask)
+    assert list(cutouts) == [index for index, share in enumerate(answer.mask.shares[:-1]) if share]
+    for index, later in cutouts.items():
+        blob = later.make()
+        cutout = np.asarray(Image.open(io.BytesIO(blob.body)))
+        opacity = cutout[..., 3]
+        assert blob.media_type == "image/png" and cutout.shape == (*image.shape[:2], 4)
+        assert ((opacity > 127) == (answer.mask.labels == index)).mean() > 0.999
+        assert (cutout[..., :3][opacity > 0] == image[opacity > 0]).all()
+        assert not cutout[..., :3][opacity == 0].any(), "the rest of a photo stays at home"
+        assert (set(np.unique(opacity)) <= {0, 255}) == (refine == "none")
+
+
+def test_a_cut_out_has_another_name_where_its_edges_or_its_method_differ() -> None:
+    answers = [answer_of(), answer_of(refine="none"), answer_of(amf=False)]
+    names = [common.cutouts(engine(), a.question, a.mask)[0].name for a in answers]
+    assert len(set(names)) == 3
 
 
 def compared(**changes: Any) -> compare.Value:

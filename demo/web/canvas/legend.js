@@ -1,13 +1,16 @@
 // The classes of a mask with their shares of the picture; a press shows one of them alone.
+import { useState } from "preact/hooks";
 import { percent, REST } from "../dom.js";
 import { useHost } from "../gradio.js";
 import { useCounted } from "../hooks.js";
 import { html } from "../html.js";
+import { CutOut } from "./cut-out.js";
 import { CHANGED, REST_INDEX } from "./paint.js";
 
 /** @typedef {import("../../widgets/values").CanvasValue} CanvasValue */
 /** @typedef {import("../../widgets/values").Mode} Mode */
-/** @typedef {{ index: number, name: string, colour?: string, shares: number[] }} Entry */
+/** @typedef {{ index: number, name: string, colour?: string, shares: number[],
+ *   cutout?: string }} Entry */
 
 const COUNTING = 600; // milliseconds
 /** @type {Record<number, string>} */
@@ -22,7 +25,7 @@ const KINDS = { [REST_INDEX]: "gw-rest", [CHANGED]: "gw-changed" };
 export const entriesOf = ({ classes, rest, background, sides, changed }) => {
   const last = sides.length - 1;
   const entries = classes
-    .map(({ name, colour, shares }, index) => ({ index, name, colour, shares }))
+    .map(({ name, colour, shares, cutout }, index) => ({ index, name, colour, shares, cutout }))
     .filter(({ shares }) => shares.some((share) => share > 0))
     .sort((a, b) => b.shares[last] - a.shares[last]);
   const whole = changed
@@ -63,9 +66,10 @@ const SwitchOff = () => {
  * @param {boolean} props.switched it is the background, and can be switched off
  * @param {(index?: number) => void} props.onPeek
  * @param {(index: number) => void} props.onPress
+ * @param {() => void} props.onCut
  */
-const Row = ({ entry, mode, pressed, switched, onPeek, onPress }) => {
-  const { index, name, colour, shares } = entry;
+const Row = ({ entry, mode, pressed, switched, onPeek, onPress, onCut }) => {
+  const { index, name, colour, shares, cutout } = entry;
   const share = mode === "before" ? shares[0] : shares[shares.length - 1];
   const counted = useCounted(share, COUNTING);
   const peek = (/** @type {PointerEvent} */ { pointerType }) => {
@@ -76,7 +80,7 @@ const Row = ({ entry, mode, pressed, switched, onPeek, onPress }) => {
   };
   const swatch = colour ? { background: colour } : {};
   const pair = mode === "swipe" && shares.length > 1;
-  const kind = index === CHANGED ? "gw-whole" : "";
+  const kind = index === CHANGED ? "gw-whole" : cutout ? "gw-cuttable" : "";
   return html`<li class=${switched ? "gw-switched" : kind}>
     <button
       type="button"
@@ -93,6 +97,17 @@ const Row = ({ entry, mode, pressed, switched, onPeek, onPress }) => {
       <span class="gw-percent">${pair ? pairText(shares) : percent(counted)}</span>
     </button>
     ${switched && html`<${SwitchOff} />`}
+    ${
+      cutout &&
+      html`<button
+        type="button"
+        class="gw-link gw-off"
+        aria-label=${`Cut out ${name}`}
+        onClick=${onCut}
+      >
+        Cut out
+      </button>`
+    }
   </li>`;
 };
 
@@ -105,6 +120,8 @@ const Row = ({ entry, mode, pressed, switched, onPeek, onPress }) => {
  * @param {(index: number) => void} props.onPress
  */
 export const Legend = ({ value, mode, isolated, onPeek, onPress }) => {
+  const [cut, setCut] = useState("");
+  const cutting = value.classes.find(({ name, cutout }) => cutout && name === cut);
   const missing = value.classes.filter(({ shares }) => !shares.some((share) => share > 0));
   return html`<ul class=${`gw-legend ${mode === "swipe" ? "gw-pairs" : ""}`}>
       ${entriesOf(value).map(
@@ -116,9 +133,20 @@ export const Legend = ({ value, mode, isolated, onPeek, onPress }) => {
           switched=${value.background && entry.index === REST_INDEX}
           onPeek=${onPeek}
           onPress=${onPress}
+          onCut=${() => setCut(entry.name)}
         />`,
       )}
     </ul>
+    ${
+      cutting &&
+      html`<${CutOut}
+        key=${cutting.cutout}
+        name=${cutting.name}
+        blob=${cutting.cutout}
+        size=${value.size}
+        onClose=${() => setCut("")}
+      />`
+    }
     ${
       missing.length > 0 &&
       html`<details class="gw-missing">

@@ -251,6 +251,8 @@ def test_on_a_phone_a_step_is_in_view_and_a_guess_moves_nothing(phone: Page, url
         expect(heading).to_be_focused()
         expect(heading).to_be_in_viewport(ratio=1)
         expect(answer).to_be_empty()
+        # Who presses an option sees it first.
+        phone.locator("#lesson .options button").first.scroll_into_view_if_needed()
         before = phone.evaluate("scrollY")
         phone.evaluate("document.querySelector('#lesson .options button').click()")
         expect(answer).not_to_be_empty()

@@ -32,7 +32,7 @@ def own_folder() -> None:
 def is_uploaded(path: Any) -> bool:
     """Whether a value is a whole path inside the folder of uploads.
 
-    ``http://host/../../tmp/x`` would be one if it were read from this process's folder on.
+    An address with ``..`` in it would be one if it were read from this process's folder on.
     """
     try:
         folder = Path(get_upload_folder()).resolve()

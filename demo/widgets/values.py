@@ -98,7 +98,6 @@ def canvas_value(
     small = [render.nearest(labels, shape).astype(np.int32) for labels in whole]
     places = [render.word_places(labels, len(names)) for labels in small]
     masks = [packed_text(labels=labels + 1) for labels in small]  # 0 is none
-    is_pair = len(whole) > 1
     return {
         "kind": "canvas",
         **shown,
@@ -107,7 +106,7 @@ def canvas_value(
         "classes": _classes(names, sides, places, cutouts or {}),
         "rest": [side.shares[-1] for side in sides],
         "background": background,
-        "changed": float((whole[0] != whole[1]).mean()) if is_pair else None,
+        "changed": float((whole[0] != whole[1]).mean()) if len(whole) > 1 else None,
         "opacity": opacity,
         "pixel": pixel,
         "notes": [note for note in notes if note],

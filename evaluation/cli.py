@@ -208,7 +208,17 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--split", help="default: the set's validation split")
     what.add_argument("--n", type=int, help="first n images only")
     add_backbone_options(what, several=True)
+    _add_row_options(parser)
+    _add_method_options(parser)
+    _add_protocol_options(parser)
+    out = parser.add_argument_group("running")
+    out.add_argument("--out", type=Path, help="result folder (default: results/…)")
+    out.add_argument("--fresh", action="store_true", help="start over instead of resuming")
+    out.add_argument("--quiet", action="store_true", help="no progress")
+    return parser
 
+
+def _add_row_options(parser: argparse.ArgumentParser) -> None:
     rows = parser.add_argument_group("rows of the table")
     rows.add_argument(
         "--methods",
@@ -220,6 +230,8 @@ def _parser() -> argparse.ArgumentParser:
     rows.add_argument("--ablate", action="store_true", help="neither, AMF, CS, both")
     rows.add_argument("--sweep", choices=list(SWEEPS), help="one setting over all its values")
 
+
+def _add_method_options(parser: argparse.ArgumentParser) -> None:
     method = parser.add_argument_group("GCLIP (blocks count from 1)")
     method.add_argument(
         "--amf-blocks",
@@ -235,6 +247,8 @@ def _parser() -> argparse.ArgumentParser:
     method.add_argument("--cs-target", default="mean", choices=["mean", "median"])
     method.add_argument("--channel-threshold", type=float, default=2.0)
 
+
+def _add_protocol_options(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("protocol (default: the data set's)")
     how.add_argument("--short-side", type=int, help="pixels")
     how.add_argument("--window", type=int, help="pixels; 0 for one pass over the whole image")
@@ -256,9 +270,3 @@ def _parser() -> argparse.ArgumentParser:
         help="'all' classes, those 'present' in the image, or 'present+10' with ten others "
         "(default: all; photos: present)",
     )
-
-    out = parser.add_argument_group("running")
-    out.add_argument("--out", type=Path, help="result folder (default: results/…)")
-    out.add_argument("--fresh", action="store_true", help="start over instead of resuming")
-    out.add_argument("--quiet", action="store_true", help="no progress")
-    return parser

@@ -138,6 +138,13 @@ def _parser() -> argparse.ArgumentParser:
         "field's list), 'none' (every pixel gets one of the words), 'auto' (background for one "
         "word alone and for suggested words, none for others), or words as in --words",
     )
+    _add_mask_options(parser)
+    _add_method_options(parser)
+    _add_size_options(parser)
+    return parser
+
+
+def _add_mask_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         type=Path,
@@ -153,9 +160,6 @@ def _parser() -> argparse.ArgumentParser:
         "'pamr', or 'none', as in the papers",
     )
     parser.add_argument("--threshold", type=float, default=0.0, help="score from 0 (off) to 1")
-    _add_method_options(parser)
-    _add_size_options(parser)
-    return parser
 
 
 def _add_method_options(parser: argparse.ArgumentParser) -> None:

@@ -3,11 +3,9 @@
 import ast
 from collections.abc import Iterator
 
-from tests import ROOT
+from tests import ROOT, lengths
 
-OURS = ("gclip_core", "evaluation", "training", "demo")
-PYTHON = sorted([ROOT / "app.py", *(f for name in OURS for f in (ROOT / name).rglob("*.py"))])
-TREES = {str(file.relative_to(ROOT)): ast.parse(file.read_text("utf-8")) for file in PYTHON}
+TREES = lengths.trees()
 
 
 def _defined() -> Iterator[str]:
@@ -37,7 +35,9 @@ def _libraries(tree: ast.Module) -> frozenset[str]:
                 alias.asname or alias.name.split(".")[0]: module or alias.name
                 for alias in node.names
             }
-    return frozenset(name for name, of in imported.items() if of.split(".")[0] not in OURS)
+    return frozenset(
+        name for name, of in imported.items() if of.split(".")[0] not in lengths.PACKAGES
+    )
 
 
 def test_no_private_attribute_of_a_library_is_used_and_no_function_of_one_is_replaced() -> None:
@@ -55,6 +55,11 @@ def test_no_private_attribute_of_a_library_is_used_and_no_function_of_one_is_rep
 
 
 def test_no_line_is_longer_than_100_columns() -> None:
+    python = [ROOT / file for file in TREES]
     web = [file for end in ("js", "css") for file in (ROOT / "demo").rglob(f"*.{end}")]
-    lines = [(f, line) for f in (*PYTHON, *web) for line in f.read_text("utf-8").splitlines()]
+    lines = [(f, line) for f in (*python, *web) for line in f.read_text("utf-8").splitlines()]
     assert [f"{file}: {line}" for file, line in lines if len(line) > 100] == []
+
+
+def test_no_function_is_longer_than_40_lines_without_its_docstring() -> None:
+    assert [row for row in lengths.of(TREES) if row.lines > 40] == []

@@ -17,7 +17,7 @@ from demo.api import problem
 from gclip_core import assets
 from tests.demo import engine
 from tests.models import loaded
-from tests.visitor import API, served
+from tests.visitor import API, Visitor, served
 
 PHOTO = {"path": "x.png"}
 PICTURE = assets.path("photos", "chelsea.jpg")
@@ -137,3 +137,14 @@ def test_the_queue_cannot_be_passed_by(way: str, url: str) -> None:
     body = {"data": [None, "cat", *["x"] * 6]}
     assert _post(url, f"{way}/segment", body).status_code in (404, 422)
     assert _post(url, f"{way}/about", {"data": []}).status_code == 200
+
+
+def test_an_answer_comes_from_the_cache_the_second_time_but_the_export_tab_s(url: str) -> None:
+    """Files of the export are deleted after a while."""
+    visitor = Visitor(url)
+    for tab, is_kept in (("side", True), ("export", False)):
+        link = f"tab={tab}&example=teddy&words=teddy%20bear"
+        visitor.ask(link)
+        again = visitor.ask(link)
+        assert not again.problem
+        assert ("from the cache" in again.text) == is_kept, tab

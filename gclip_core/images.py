@@ -243,10 +243,10 @@ def _without_end(data: bytes, max_pixels: int, draft: Grid | None) -> Image.Imag
     different endings give the same picture.
     """
     data, ends = data.rstrip(b"\xff"), (_JPEG_END, bytes(range(7, 250, 9)) + _JPEG_END)
-    one, other = (_from_bytes(data + end, max_pixels, draft) for end in ends)
-    if one.tobytes() != other.tobytes():
+    first, second = (_from_bytes(data + end, max_pixels, draft) for end in ends)
+    if first.tobytes() != second.tobytes():
         raise OSError("the file lacks pixels")
-    return one
+    return first
 
 
 def _reduced(image: Image.Image, least: Grid) -> Image.Image:

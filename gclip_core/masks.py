@@ -61,7 +61,7 @@ def overtaken(result: Segmentation, least: float = 0.01) -> tuple[Overtaken, ...
     That is the class or hidden word with the largest logit at most of the patches, a fiftieth of
     all, where the class's own logit is largest.
     """
-    unknown = {one.phrase for one in result.unknown}
+    unknown = {phrase.phrase for phrase in result.unknown}
     logits = result.logits.flatten(1)
     by_class = per_class(logits, result.owner)
     every = torch.cat([by_class, logits[len(logits) - len(result.hidden) :]])
@@ -135,7 +135,7 @@ def scores_at(logits: Tensor, owner: Sequence[int], size: Grid, row: int, column
 def per_class(entries: Tensor, owner: Sequence[int]) -> Tensor:
     """Maximum over the entries of a class: (entries, ...) to (classes, ...)."""
     n = max(owner) + 1
-    owner = [one for one in owner if one >= 0]
+    owner = [index for index in owner if index >= 0]
     entries = entries[: len(owner)]
     if n == len(owner):
         return entries

@@ -316,7 +316,7 @@ def _save(task: Task, picture: images.Image.Image, result: Segmentation) -> None
         "amf_reason": result.report.fusion.reason,
         "cs_blocks": block_numbers(result.report.suppressed),
         "cs_reason": result.report.cs_reason,
-        "unknown": [asdict(one) for one in result.unknown],
+        "unknown": [asdict(entry) for entry in result.unknown],
         "notes": result.notes,
     }
     text = json.dumps(summary, indent=1, ensure_ascii=False)
@@ -333,12 +333,12 @@ def _report(path: Path, result: Segmentation) -> str:
     lines = [f"{path}: {areas}" + (f", rest {rest:.1%}" if rest else "")]
     if result.unknown:
         unknown = (
-            f"{one.phrase} ({one.reason}; nearest known word: {one.nearest or 'none'})"
-            for one in result.unknown
+            f"{entry.phrase} ({entry.reason}; nearest known word: {entry.nearest or 'none'})"
+            for entry in result.unknown
         )
         lines.append(f"this backbone was not trained on: {', '.join(unknown)}")
-    for one in masks.overtaken(result):
-        lines.append(f"{one.name} gets {one.area:.1%}: {one.by} fits better where it fits best")
+    for word in masks.overtaken(result):
+        lines.append(f"{word.name} gets {word.area:.1%}: {word.by} fits better where it fits best")
     return "\n  ".join([*lines, *result.notes])
 
 

@@ -135,14 +135,14 @@ def embed(
     if not phrases:
         return torch.empty(0, backbone.model.visual.proj.shape[1])
     cache = backbone.text_cache
-    found = {phrase: cache.get((sentences, phrase)) for phrase in dict.fromkeys(phrases)}
-    missing = [phrase for phrase, embedding in found.items() if embedding is None]
+    embeddings = {phrase: cache.get((sentences, phrase)) for phrase in dict.fromkeys(phrases)}
+    missing = [phrase for phrase, embedding in embeddings.items() if embedding is None]
     if missing:
         made = _embed_new(backbone, missing, sentences)
         for phrase, row in zip(missing, made, strict=True):
-            found[phrase] = row.clone()  # a view would keep the whole tensor in memory
-            cache.put((sentences, phrase), found[phrase])
-    return torch.stack([found[phrase] for phrase in phrases])
+            embeddings[phrase] = row.clone()  # a view would keep the whole tensor in memory
+            cache.put((sentences, phrase), embeddings[phrase])
+    return torch.stack([embeddings[phrase] for phrase in phrases])
 
 
 def embed_together(backbone: Backbone, phrases: Sequence[str], templates: str) -> Tensor:
@@ -244,7 +244,7 @@ def hidden_words(
 
     def is_typed(word: str) -> bool:
         means = (word, *synonyms.get(word.casefold(), ()))
-        return any(_names(phrase, one) for phrase in typed.phrases for one in means)
+        return any(_names(phrase, name) for phrase in typed.phrases for name in means)
 
     return tuple(word for word in words if not is_typed(word))
 
@@ -304,7 +304,7 @@ def with_nearest(vocabulary: Vocabulary, unknown: Iterable[UnknownPhrase]) -> Vo
 
     A word that comes twice by that is kept once.
     """
-    nearest = {one.phrase: one.nearest for one in unknown if one.nearest}
+    nearest = {entry.phrase: entry.nearest for entry in unknown if entry.nearest}
     used: set[str] = set()
     classes = []
     for synonyms in vocabulary.classes:
@@ -353,7 +353,7 @@ def template_set(templates: str | Sequence[str]) -> tuple[str, ...]:
     if isinstance(templates, str):
         return find(TEMPLATES, templates, "template set", VocabularyError)
     sentences = tuple(templates) if isinstance(templates, Iterable) else ()
-    if not sentences or not all(isinstance(one, str) and "{}" in one for one in sentences):
+    if not sentences or not all(isinstance(text, str) and "{}" in text for text in sentences):
         raise VocabularyError(
             "templates must be a set's name or sentences with {} where the phrase goes, "
             f"but {str(templates)[:80]} came."

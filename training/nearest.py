@@ -64,8 +64,9 @@ class Nouns:
         """The seen word of the first synset on the way up from ``start`` that has one."""
         layer = [start]
         while layer:
-            if found := [seen[key] for key in layer if key in seen]:
-                return found[0]
+            words = [seen[key] for key in layer if key in seen]
+            if words:
+                return words[0]
             layer = [up for key in layer for up in self.synsets[key].above if up in self.synsets]
         return None
 
@@ -81,13 +82,13 @@ def table(wordnet: Path, words: dict[str, list[list[str]]]) -> dict[str, list[st
             # "plant" is first a factory, at the top a plant.
             seen.setdefault(min(visible, key=lambda key: nouns.synsets[key].file != TOPS), word)
     known = {word for groups in words.values() for group in groups for word in group}
-    found = defaultdict(list)
+    leading = defaultdict(list)
     for lemma in nouns.senses:
         word = lemma.replace("_", " ")
         targets = filter(None, (nouns.nearest(start, seen) for start in nouns.starts(lemma)))
         if word not in known and (target := next(targets, None)):
-            found[target].append(word)
-    return found
+            leading[target].append(word)
+    return leading
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -96,6 +97,6 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    found = table(WORDNET, json.loads((MODEL / "words.json").read_text("utf-8")))
-    text = "".join(f"{word}: {'; '.join(found[word])}\n" for word in sorted(found))
+    leading = table(WORDNET, json.loads((MODEL / "words.json").read_text("utf-8")))
+    text = "".join(f"{word}: {'; '.join(leading[word])}\n" for word in sorted(leading))
     (MODEL / "nearest.txt.gz").write_bytes(gzip.compress(text.encode(), mtime=0))

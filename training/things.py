@@ -151,7 +151,7 @@ def patch_labels(
 
 
 def view_labels(
-    found: Sequence[Box],
+    boxes: Sequence[Box],
     label: Label,
     words: Words,
     view: tuple[float, float, float, float],
@@ -159,13 +159,13 @@ def view_labels(
     grid: tuple[int, int],
 ) -> Tensor:
     """`patch_labels` of a view of a photo, by the boxes of the whole photo: (words, N) int8."""
-    found = [box for box in found if box.score >= DOUBT and box.name in CALLED]
-    places = torch.tensor([box.place for box in found]).reshape(-1, 4)
+    boxes = [box for box in boxes if box.score >= DOUBT and box.name in CALLED]
+    places = torch.tensor([box.place for box in boxes]).reshape(-1, 4)
     return patch_labels(
         in_view(places, torch.tensor(view)),
-        torch.tensor([box.score for box in found]),
-        torch.tensor([WORDS.index(CALLED[box.name]) for box in found], dtype=torch.long),
-        torch.tensor([certain(box, label, words) for box in found], dtype=torch.bool),
+        torch.tensor([box.score for box in boxes]),
+        torch.tensor([WORDS.index(CALLED[box.name]) for box in boxes], dtype=torch.long),
+        torch.tensor([certain(box, label, words) for box in boxes], dtype=torch.bool),
         alike.float(),
         grid,
     )

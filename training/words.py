@@ -78,8 +78,8 @@ class Words:
         self.vectors = torch.cat([published, F.normalize(noise, dim=1)])
         self.given = torch.arange(len(self.all)) < len(published)
         self.alike = self.vectors @ self.vectors.T > _LIKE
-        for one, other in names()["alike"]:
-            a, b = self.number(one), self.number(other)
+        for left, right in names()["alike"]:
+            a, b = self.number(left), self.number(right)
             self.alike[a, b] = self.alike[b, a] = True
 
     def knows(self, word: str) -> bool:

@@ -21,8 +21,8 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
             async for part in Request(scope, receive).stream():
                 data += part
                 if len(data) > most:
-                    said = f"A request of at most {most // 2**10} kB was expected."
-                    raise HTTPException(413, said)
+                    wanted = f"A request of at most {most // 2**10} kB was expected."
+                    raise HTTPException(413, wanted)
     except TimeoutError as error:
         raise HTTPException(408, f"A request may take {SECONDS} s.") from error
     return bytes(data)

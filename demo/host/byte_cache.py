@@ -39,7 +39,7 @@ def nbytes(value: Any) -> int:
         return own
     size = sys.getsizeof(value)
     if isinstance(value, dict):
-        return size + sum(nbytes(one) for pair in value.items() for one in pair)
+        return size + sum(nbytes(part) for pair in value.items() for part in pair)
     if isinstance(value, (list, tuple, set, frozenset)):
         return size + sum(map(nbytes, value))
     if is_dataclass(value) and not isinstance(value, type):

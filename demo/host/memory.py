@@ -32,14 +32,14 @@ def parsed(text: str) -> int:
         ArgumentTypeError: no number, or too little to run in.
     """
     try:
-        found = int(float(text) * 1000) * MB
+        chosen = int(float(text) * 1000) * MB
     except (ValueError, OverflowError):
-        found = 0
-    if found < LEAST:
+        chosen = 0
+    if chosen < LEAST:
         raise argparse.ArgumentTypeError(
             f"a number of at least {LEAST / MB / 1000:g} (GB) was expected, but “{text[:40]}” came"
         )
-    return found
+    return chosen
 
 
 def prepare() -> None:

@@ -77,8 +77,8 @@ def health(queue: Pending, ending: threading.Event, state: Callable[[], dict[str
 
     def answer(_: HttpRequest) -> JSONResponse:
         well = not ending.is_set()
-        found = {"status": "ok" if well else "ending", **state(), "waiting": len(queue)}
-        return JSONResponse(found, 200 if well else 503)
+        health = {"status": "ok" if well else "ending", **state(), "waiting": len(queue)}
+        return JSONResponse(health, 200 if well else 503)
 
     return Route("/health", answer)
 

@@ -52,8 +52,8 @@ def encode_on_zero_gpu(seconds: int = 15) -> Encoder | None:
             return encoded
         backbone, size = segmenter.backbone, (image.height, image.width)
         *inputs, probabilities = (x if x is None else torch.from_numpy(x) for x in arrays)
-        one = Pass(tuple(x.to(backbone.dtype) for x in inputs), ((0, 0),), probabilities)
+        window = Pass(tuple(x.to(backbone.dtype) for x in inputs), ((0, 0),), probabilities)
         grid = resized[0] // backbone.patch, resized[1] // backbone.patch
-        return Encoded((one,), grid, grid, size, resized, backbone.uid)
+        return Encoded((window,), grid, grid, size, resized, backbone.uid)
 
     return encode

@@ -72,9 +72,9 @@ def as_served(name: str, text: str) -> str:
     This is what an import map does; but a browser may read one only before its first module, which
     is Gradio's. Lines keep their numbers.
     """
-    text = COMMENT.sub(lambda found: "\n" * found[0].count("\n"), text)
+    text = COMMENT.sub(lambda match: "\n" * match[0].count("\n"), text)
     up = "../" * name.count("/") or "./"
-    return IMPORT.sub(lambda found: f'{found[1]}"{up}vendor/{VENDOR[found[2]]["file"]}"', text)
+    return IMPORT.sub(lambda match: f'{match[1]}"{up}vendor/{VENDOR[match[2]]["file"]}"', text)
 
 
 @cache

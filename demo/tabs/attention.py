@@ -38,7 +38,7 @@ class Value:
     ``report`` names the blocks that AMF takes, whether or not it is on; ``received`` (L, N),
     1 = uniform, and ``tokens`` are of every block. ``own``, ``off`` and ``on`` are of ``head``
     (0-based, None for the mean). Of a method without switches ``on`` is its own, ``mixes`` what it
-    mixes in, and ``known`` are sentences on it.
+    mixes in, and ``known`` are sentences on it. ``by_block`` are masks by block, of ``names``.
     """
 
     picture: Json
@@ -56,6 +56,8 @@ class Value:
     known: Sequence[str]
     patch: tuple[int, int] | None
     simulated: str
+    names: Sequence[str]
+    by_block: Later
 
 
 def build(engine: Engine, controls: Controls) -> Tab:
@@ -111,6 +113,8 @@ def compute(engine: Engine, answer: Answer) -> Value:
         known=wording.on_this_model(backbone.name, [method]),
         patch=settings.patch,
         simulated=common.simulated(question),
+        names=answer.mask.names,
+        by_block=common.block_masks(engine, question),
     )
 
 
@@ -127,8 +131,17 @@ def view(value: Value) -> dict[str, Any]:
 
 def _strip_view(value: Value) -> Json:
     blocks = value.report.fusion.blocks
-    strip = values.blocks_value(value.picture, value.received, value.tokens, blocks, value.block)
-    return {**strip, "note": wording.strip_note(value.report), "simulated": value.simulated}
+    return values.blocks_value(
+        value.picture,
+        value.received,
+        value.tokens,
+        blocks,
+        value.block,
+        note=wording.strip_note(value.report),
+        simulated=value.simulated,
+        names=value.names,
+        by_block=value.by_block,
+    )
 
 
 def _maps_view(value: Value) -> Json:

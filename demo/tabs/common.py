@@ -129,6 +129,28 @@ def _cutout_blob(engine: Engine, request: Request, method: Method, index: int) -
     return Blob(render.saved(cutout, compress_level=4), "image/png")
 
 
+def block_masks(engine: Engine, question: Question) -> Later:
+    """The class of each patch from the output of every block, (L, N), under the chosen method.
+
+    A label travels plus 1: 0 is a hidden word.
+    """
+    request, method = question.request, question.chosen
+
+    def make() -> Blob:
+        question = resolve(engine, request)
+        scene = question.scene
+        with engine.turn(scene):
+            labels = scene.segmenter.labels_by_block(
+                engine.trunk(scene, method),
+                question.words,
+                method,
+                rest_weight=question.settings.rest_weight,
+            )
+        return Blob(packed(labels=labels.flatten(1).numpy() + 1))
+
+    return engine.blobs.later(("block masks", *question.key, method), make, question.nbytes)
+
+
 def pooled(grid: Grid, most: int = MAX_PATCHES) -> int:
     """Side of the squares of patches that are averaged: the smallest that makes at most so many."""
     square = 1

@@ -69,6 +69,7 @@ def view(value: Value) -> Json:
         "mask": packed_labels(small),
         "shape": list(small.shape),
         "data": _packed(value, square, used),
+        "by_block": value.by_block,
         "blocks": [_block_view(value, index) for index in range(len(report.channels))],
         "marks": machine_words.MARKS,
         "bright": float(np.quantile(local, 0.995)) or 1.0,

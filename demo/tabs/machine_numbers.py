@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from demo.answer import Answer, Mask
 from demo.engine import Engine
+from demo.host.blob_store import Later
 from demo.settings import Settings
 from demo.tabs import common
 from demo.widgets.values import Json
@@ -21,7 +22,7 @@ class Value:
     """The numbers of one answer from picture to mask; ``arrays`` are those of :func:`arrays`.
 
     ``block`` (0-based) is the one whose channels are shown, ``tokens`` are of every block,
-    ``in_in_out`` are cosines of Values by ``regions``.
+    ``in_in_out`` are cosines of Values by ``regions``. ``by_block`` are masks by block.
     """
 
     model: str
@@ -39,6 +40,7 @@ class Value:
     regions: str
     simulated: str
     logit_scale: float
+    by_block: Later
 
 
 def compute(engine: Engine, answer: Answer) -> Value:
@@ -62,6 +64,7 @@ def compute(engine: Engine, answer: Answer) -> Value:
         regions=common.regions(answer),
         simulated=common.simulated(question),
         logit_scale=scene.segmenter.logit_scale,
+        by_block=common.block_masks(engine, question),
     )
 
 

@@ -1,14 +1,21 @@
 // Every block as a small map of how much each patch is attended to; a press chooses the block.
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { unpackText } from "./blobs.js";
+import { inkOfBlock, shareAsLast } from "./block-masks.js";
+import { BlockMasksText, BY_BLOCK, useBlockMasks } from "./by-block.js";
 import { HEAT, level, pixels } from "./colours.js";
+import { Failed } from "./failed.js";
 import { PatchMark } from "./figure.js";
 import { useHost } from "./gradio.js";
 import { html } from "./html.js";
 import { Simulation } from "./simulation.js";
+import { patchOn } from "./store.js";
 import { Prose } from "./terms/prose.js";
 
 /** @typedef {import("../widgets/values").BlocksValue} BlocksValue */
+
+const RECEIVED = "Blocks: how much each patch is attended to";
+const LABELLED = "Blocks: what each patch would be labelled";
 
 /**
  * @param {object} props
@@ -16,28 +23,38 @@ import { Prose } from "./terms/prose.js";
  * @param {import("../widgets/values").BlockShown} props.block
  * @param {ArrayLike<number>} props.received
  * @param {number} props.top the brightest of all blocks
+ * @param {import("./block-masks.js").BlockMasks | null} props.masks shown in place of attention
  * @param {boolean} props.pressed
  * @param {() => void} props.onPress
  */
-const Block = ({ value, block, received, top, pressed, onPress }) => {
+const Block = ({ value, block, received, top, masks, pressed, onPress }) => {
   const ref = useRef(/** @type {HTMLCanvasElement | null} */ (null));
   const [rows, columns] = value.grid;
   const [height, width] = value.size;
   const { number, tokens, score, fused } = block;
   useLayoutEffect(() => {
-    if (ref.current) pixels(ref.current, columns, rows, (i) => HEAT[level(received[i] / top)]);
-  }, [received, top]);
+    const ink = masks
+      ? inkOfBlock(masks, number - 1, value.words)
+      : (/** @type {number} */ i) => HEAT[level(received[i] / top)];
+    if (ref.current) pixels(ref.current, columns, rows, ink);
+  }, [received, top, masks]);
+  const figure = masks
+    ? `${Math.round(100 * shareAsLast(masks, number - 1))} %`
+    : `×${score.toFixed(score < 9.95 ? 1 : 0)}`;
   return html`<button type="button" class="gw-block" aria-pressed=${pressed} onClick=${onPress}>
     <span class="gw-stage" style=${{ aspectRatio: `${width} / ${height}` }}>
       <canvas ref=${ref} />
       <svg viewBox=${`0 0 ${columns} ${rows}`} preserveAspectRatio="none">
-        ${tokens.map(
-          (i) => html`<${PatchMark} key=${i} i=${i} columns=${columns} kind="gw-token" />`,
-        )}
+        ${
+          !masks &&
+          tokens.map(
+            (i) => html`<${PatchMark} key=${i} i=${i} columns=${columns} kind="gw-token" />`,
+          )
+        }
       </svg>
     </span>
     <span class="gw-number"><span class="gw-hidden">Block${" "}</span>${number}</span>${" "}
-    <span class="gw-score">×${score.toFixed(score < 9.95 ? 1 : 0)}</span>
+    <span class="gw-score">${figure}</span>
     ${fused && html`${" "}<span class="gw-badge">AMF</span>`}
   </button>`;
 };
@@ -48,13 +65,28 @@ const Blocks = ({ value, loaded }) => {
   const [pressed, setPressed] = useState({ value, number: value.chosen });
   const chosen = pressed.value === value ? pressed.number : value.chosen;
   const top = Math.max(...loaded.flatMap((row) => Array.from(row)));
+  const [asMasks, setAsMasks] = useState(false);
+  const { masks, error, retry } = useBlockMasks(value, asMasks);
+  const patch = patchOn(value);
   const choose = (/** @type {number} */ number) => {
     setPressed({ value, number });
     trigger("select", { index: number, value: number });
   };
   return html`<${Simulation} sentence=${value.simulated} />
-    <div class="gw-title"><${Prose} text="Attention received, block by block" /></div>
-    <div class="gw-strip" role="group" aria-label="Blocks: how much each patch is attended to">
+    <div class="gw-head">
+      <div class="gw-title">
+        <${Prose} text=${masks ? "Masks, block by block" : "Attention received, block by block"} />
+      </div>
+      <button
+        type="button"
+        class="gw-button"
+        aria-pressed=${asMasks}
+        onClick=${() => setAsMasks(!asMasks)}
+      >
+        ${BY_BLOCK}
+      </button>
+    </div>
+    <div class="gw-strip" role="group" aria-label=${masks ? LABELLED : RECEIVED}>
       ${value.blocks.map(
         (block, k) => html`<${Block}
           key=${block.number}
@@ -62,12 +94,22 @@ const Blocks = ({ value, loaded }) => {
           block=${block}
           received=${loaded[k]}
           top=${top}
+          masks=${masks}
           pressed=${block.number === chosen}
           onPress=${() => choose(block.number)}
         />`,
       )}
     </div>
-    <p class="gw-note"><${Prose} text=${value.note ?? ""} /></p>`;
+    ${error && html`<${Failed} error=${error} retry=${retry} />`}
+    ${
+      masks
+        ? html`<${BlockMasksText}
+            masks=${masks}
+            words=${value.words}
+            patch=${patch && patch[0] * value.grid[1] + patch[1]}
+          />`
+        : html`<p class="gw-note"><${Prose} text=${value.note} /></p>`
+    }`;
 };
 
 /** @type {import("./gradio.js").Widget<BlocksValue, ArrayLike<number>[]>} */

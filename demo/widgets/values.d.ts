@@ -110,6 +110,14 @@ export interface BlocksValue extends Shown {
   blocks: BlockShown[];
   note: string;
   simulated: string;
+  words: WordColour[];
+  by_block: BlobName;
+}
+
+/** A word in the legend of masks by block. */
+export interface WordColour {
+  name: string;
+  colour: string;
 }
 
 /** A number of every block, before and after CS. */
@@ -305,6 +313,7 @@ export interface MachineValue {
   mask: Packed;
   shape: Pair;
   data: Packed;
+  by_block: BlobName;
   blocks: MachineBlock[];
   marks: Record<string, string>;
   bright: number;

@@ -235,14 +235,33 @@ def attention_value(shown: Json, maps: Sequence[Map], patch: tuple[int, int] | N
 
 
 def blocks_value(
-    shown: Json, received: ArrayLike, seen: GlobalTokens, amf_blocks: Collection[int], chosen: int
+    shown: Json,
+    received: ArrayLike,
+    seen: GlobalTokens,
+    amf_blocks: Collection[int],
+    chosen: int,
+    *,
+    note: str = "",
+    simulated: str = "",
+    names: Sequence[str] = (),
+    by_block: Later | str = "",
 ) -> Json:
-    """Value of the block strip; ``received`` is (L, N), 1 = uniform attention."""
+    """Value of the block strip; ``received`` is (L, N), 1 = uniform attention.
+
+    ``by_block`` are masks by block, of the classes ``names``.
+    """
     top = render.full_scale(received)
     return {
         "kind": "blocks",
         **shown,
         "chosen": chosen + 1,
+        "note": note,
+        "simulated": simulated,
+        "words": [
+            {"name": name, "colour": colour}
+            for name, colour in zip(names, palette.of_names(names), strict=True)
+        ],
+        "by_block": by_block,
         "blocks": [
             {
                 "number": index + 1,

@@ -10,11 +10,20 @@ from demo.answer import compute, resolve
 from demo.request import Request
 from demo.settings import Settings
 from demo.tabs import machine_numbers
+from gclip_core import palette
 from tests.browser.conftest import DESKTOP, visitor
 from tests.demo import engine
 
 SETTINGS = Settings(example="teddy", words="teddy bear, person, floor", cs=False, plant=True)
 READY = "#machine .gw[data-ready='1']"
+TILE = """([[h, w], block]) => {
+  const tiles = [...document.querySelectorAll('#machine .gm-layer > .gm-pixels')]
+    .filter((canvas) => canvas.width === w && canvas.height === h);
+  const { data } = tiles[block].getContext('2d').getImageData(0, 0, w, h);
+  return Array.from({ length: w * h }, (_, i) =>
+    '#' + [0, 1, 2].map((c) => data[4 * i + c].toString(16).padStart(2, '0')).join(''));
+}"""
+"""The colours of the patches of a block's tile."""
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +50,7 @@ def test_it_opens_full_screen_with_the_library_s_numbers(opened: Page) -> None:
     for block, (score, ratio) in enumerate(zip(scores, ratios, strict=True), 1):
         assert read(opened, f"score {block}") == pytest.approx(score, rel=1e-4)
         assert read(opened, f"ratio {block}") == pytest.approx(ratio, rel=1e-4)
-    assert read(opened, "in-in name") == pytest.approx(value.in_in_out[0], abs=1e-4)
+    assert read(opened, "one region") == pytest.approx(value.in_in_out[0], abs=1e-4)
 
 
 def test_formulas_stand_behind_their_button(opened: Page) -> None:
@@ -50,6 +59,29 @@ def test_formulas_stand_behind_their_button(opened: Page) -> None:
     opened.get_by_role("button", name="Show formulas").click()
     assert formulas.count() > 3
     opened.get_by_role("button", name="Show formulas").click()
+
+
+def test_masks_by_block_are_fetched_and_drawn_when_they_are_asked_for(opened: Page) -> None:
+    fetched: list[str] = []
+    opened.on("request", lambda request: fetched.append(request.url))
+    answer = compute(engine(), resolve(engine(), Request(SETTINGS)))
+    question, grid = answer.question, answer.grid
+    labels = question.scene.segmenter.labels_by_block(
+        engine().trunk(question.scene, question.chosen), question.words, question.chosen
+    )
+    heat = opened.evaluate(TILE, [grid, 11])
+    opened.locator("#machine").get_by_role("button", name="Masks by block").click()
+    text = opened.locator("#machine .gw-by-block")
+    expect(text).to_contain_text("logit lens")
+    assert len([url for url in fetched if "/blob/" in url]) == 1
+    colours = palette.of_names(answer.mask.names)
+    assert opened.evaluate(TILE, [grid, 11]) == [colours[i] for i in labels[11].flatten()]
+    for block, share in enumerate((labels == labels[-1]).flatten(1).double().mean(1), 1):
+        tile = opened.locator(f"#machine g:has(> [data-block='{block}'])")
+        expect(tile).to_contain_text(f"{round(100 * float(share))} %")
+    opened.locator("#machine").get_by_role("button", name="Masks by block").click()
+    expect(text).to_have_count(0)
+    assert opened.evaluate(TILE, [grid, 11]) == heat
 
 
 def test_nothing_is_cut_at_1280_by_800(opened: Page) -> None:

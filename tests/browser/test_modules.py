@@ -183,6 +183,36 @@ def test_only_one_answer_more_is_due_while_one_is(run: Run) -> None:
     assert waits_no_more is False
 
 
+# --- masks by block -------------------------------------------------------------------------------
+
+LABELS = [[1, 1, 2, 2, 0, 0], [1, 1, 2, 3, 3, 0], [1, 1, 1, 3, 3, 0], [1, 1, 1, 3, 3, 3]]
+"""Of six patches in four blocks; 0 is the background."""
+BY_BLOCK = {"labels": sum(LABELS, []), "n": 6}
+BY_NAME = [{"name": name, "colour": "#000000"} for name in ("sky", "sand", "kite")]
+
+
+def test_a_word_appears_where_half_of_its_last_mask_is_there_for_good(call: Run) -> None:
+    assert call("block-masks.js", "firstBlocks", BY_BLOCK) == [[1, 1], [3, 2]]
+    assert call("block-masks.js", "shareAsLast", BY_BLOCK, 1) == pytest.approx(4 / 6)
+    text = call("block-masks.js", "appearText", BY_BLOCK, BY_NAME)
+    assert text.endswith("“sky” from block 1 on; “kite” from block 2 on.")
+    late = {"labels": [2, 2, 2, 1, 1, 1], "n": 3}
+    assert "“sky” only in block 2" in call("block-masks.js", "appearText", late, BY_NAME)
+    early = {"labels": [1, 1, 1, 1, 1, 1], "n": 3}
+    assert "Every word is there from block 1" in call(
+        "block-masks.js", "appearText", early, BY_NAME
+    )
+    none = {"labels": [1, 1, 0, 0], "n": 2}
+    assert "no patch a word" in call("block-masks.js", "appearText", none, BY_NAME)
+
+
+def test_the_words_of_a_patch_are_told_block_by_block(call: Run) -> None:
+    wanted = {2: "“sand” 1 to 2, “sky” 3 to 4", 5: "background 1 to 3, “kite” 4"}
+    for patch, runs in wanted.items():
+        text = call("block-masks.js", "patchHistory", BY_BLOCK, BY_NAME, patch)
+        assert text == f"By block: {runs}."
+
+
 # --- the machine ----------------------------------------------------------------------------------
 
 

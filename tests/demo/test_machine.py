@@ -15,7 +15,7 @@ from demo.tabs.machine_numbers import Value
 from demo.widgets import values
 from gclip_core.methods import METHODS
 from tests.demo import engine
-from tests.demo.test_widgets import read
+from tests.demo.test_widgets import read, unpacked
 
 SMALL: dict[str, Any] = {"example": "teddy", "words": "teddy bear, person, floor", "short_side": 96}
 
@@ -69,6 +69,17 @@ def test_a_fault_is_called_a_simulation_and_says_where_it_sits() -> None:
     said = value["parts"]["values"]["sentence"]
     assert "on purpose, channel 77’s weights × 300 in blocks 7 to 11" in said
     assert machine.view(numbers())["fault"] is None
+
+
+@pytest.mark.parametrize("changes", [{}, {"background": "on"}, {"method": "clip"}, {"plant": True}])
+def test_masks_by_block_end_with_the_best_words_of_the_patches(changes: dict[str, Any]) -> None:
+    computed = numbers(**changes)
+    value = machine.view(computed)
+    labels = unpacked(value["by_block"].make().body)["labels"]
+    assert labels.shape == (len(computed.report.channels), math.prod(computed.grid))
+    assert (labels[-1] == read(value["data"])["fits"][0]).all(), "0 is a hidden word in both"
+    assert value["by_block"] == numbers(**changes).by_block
+    assert value["by_block"] != numbers(**changes, amf=False, words="bear, person").by_block
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -44,7 +44,7 @@ def sent() -> dict[str, dict[str, Any]]:
         "MatrixSide": maps["sides"][0],
         "AttentionValue": attention,
         "AttentionMap": attention["maps"][0],
-        "BlocksValue": blocks | {"note": "", "simulated": ""},
+        "BlocksValue": blocks,
         "BlockShown": blocks["blocks"][0],
         "NormsValue": norms,
         "Curve": CURVE,

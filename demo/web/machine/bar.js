@@ -1,4 +1,5 @@
 // The machine's switches, and what ends it.
+import { BY_BLOCK } from "../by-block.js";
 import { useHost } from "../gradio.js";
 import { html } from "../html.js";
 
@@ -32,9 +33,11 @@ const labelsOf = ({ amf, amf_note, cs, cs_note }) => ({
  * @param {MachineValue} props.value
  * @param {boolean} props.formulas
  * @param {() => void} props.onFormulas
+ * @param {boolean} props.asMasks the blocks show masks
+ * @param {() => void} props.onMasks
  * @param {() => void} props.onClose
  */
-export const Bar = ({ value, formulas, onFormulas, onClose }) => {
+export const Bar = ({ value, formulas, onFormulas, asMasks, onMasks, onClose }) => {
   const { trigger } = useHost();
   const labels = labelsOf(value);
   const [channel, gain] = value.fault ?? [];
@@ -60,6 +63,9 @@ export const Bar = ({ value, formulas, onFormulas, onClose }) => {
       </button>`,
     )}
     <span class="gm-tools">
+      <button type="button" class="gw-button" aria-pressed=${asMasks} onClick=${onMasks}>
+        ${BY_BLOCK}
+      </button>
       <button type="button" class="gw-button" aria-pressed=${formulas} onClick=${onFormulas}>
         Show formulas
       </button>

@@ -1,4 +1,5 @@
-// A tile per block: attention received, global tokens, the largest channel, the class token.
+// A tile per block: attention received and global tokens, or its mask; the largest channel.
+import { inkOfBlock, shareAsLast } from "../block-masks.js";
 import { clamp } from "../dom.js";
 import { useHost } from "../gradio.js";
 import { html } from "../html.js";
@@ -8,6 +9,7 @@ import { STRIP_NAMES } from "./plan.js";
 import { times } from "./scores.js";
 import { heat, Raster, Rect, Words } from "./shapes.js";
 import { blockText } from "./words.js";
+import { isolatedIn, wordsOf } from "./words-part.js";
 import { asButton, Zone } from "./zone.js";
 
 /** @typedef {import("../../widgets/values").MachineBlock} MachineBlock */
@@ -22,19 +24,24 @@ import { asButton, Zone } from "./zone.js";
 export const isAbnormal = (value, block, ratio = block.ratio) =>
   !block.idle && ratio >= value.thresholds[1];
 
-/** The tiles' attention. */
+/** The tiles' attention, or their masks. */
 export const BlocksRasters = () => {
-  const { plan, state } = useFrame();
+  const { plan, state, now, masks } = useFrame();
   const { received, n, w, h, value } = state;
+  const only = isolatedIn(now.value);
   return plan.tiles.map((tile, i) => {
-    const ink = heat(received, 3 * value.thresholds[0], i * n);
-    return html`<${Raster} key=${i} box=${tile} w=${w} h=${h} of=${[received]} ink=${ink} />`;
+    const ink = masks
+      ? inkOfBlock(masks, i, wordsOf(now.value), only)
+      : heat(received, 3 * value.thresholds[0], i * n);
+    const of = [masks, masks ? only : received];
+    return html`<${Raster} key=${i} box=${tile} w=${w} h=${h} of=${of} ink=${ink} />`;
   });
 };
 
 /** What glows behind tiles with global tokens. */
 export const BlocksBack = () => {
-  const { type, plan, state } = useFrame();
+  const { type, plan, state, masks } = useFrame();
+  if (masks) return null;
   const edge = 0.35 * type.u;
   const [tokens] = state.value.thresholds;
   return plan.tiles.map(({ x, y, w, h }, i) => {
@@ -107,7 +114,7 @@ const focusTile = (number) =>
 /** @param {{ block: MachineBlock, i: number, onAsk: (block: number) => void }} props */
 const Tile = ({ block, i, onAsk }) => {
   const { trigger } = useHost();
-  const { type, plan, state } = useFrame();
+  const { type, plan, state, masks } = useFrame();
   const { u } = type;
   const { value } = state;
   const box = plan.tiles[i];
@@ -117,7 +124,14 @@ const Tile = ({ block, i, onAsk }) => {
   const middle = { x: mid, anchor: "middle" };
   const under = { x: mid - 0.9 * u, y: box.y - 1.6 * u, w: chosen ? 1.8 * u : 0, h: 1.3 * u };
   const strong = state.score[i] >= value.thresholds[0];
-  const agreement = Number.isNaN(state.agreement[i]) ? "–" : state.agreement[i].toFixed(2);
+  const figure = masks
+    ? { text: `${Math.round(100 * shareAsLast(masks, i))} %`, kind: "num" }
+    : {
+        text: times(state.score[i]),
+        kind: strong ? "strong" : "num",
+        "data-key": `score ${number}`,
+        "data-value": block.score,
+      };
   const choose = () => {
     if (!chosen) trigger("select", { index: number, value: number });
   };
@@ -132,7 +146,7 @@ const Tile = ({ block, i, onAsk }) => {
   };
   const zone = { ...asButton(blockText(block, value), chosen), tabindex: chosen ? 0 : -1 };
   return html`<g onPointerMove=${ask} onFocusIn=${ask}>
-    <path d=${framesOf(state, tokens, box)} class="gm-token" />
+    ${!masks && html`<path d=${framesOf(state, tokens, box)} class="gm-token" />`}
     <${Rect} box=${box} kind=${`gm-rim${value.fused.includes(number) ? " gm-fused" : ""}`} />
     <${Rect} box=${under} kind="gm-in" rx=${0.4 * u} />
     <${Words}
@@ -142,23 +156,15 @@ const Tile = ({ block, i, onAsk }) => {
       kind=${chosen ? "strong" : "num"}
       className=${chosen ? "gm-on" : ""}
     />
-    <${Words}
-      ...${middle}
-      y=${foot + 1.5 * u}
-      text=${times(state.score[i])}
-      kind=${strong ? "strong" : "num"}
-      data-key=${`score ${number}`}
-      data-value=${block.score}
-    />
+    <${Words} ...${middle} y=${foot + 1.5 * u} ...${figure} />
     <${Spike} block=${block} i=${i} />
-    <${Words} ...${middle} y=${foot + 6.1 * u} text=${agreement} kind="num" />
     <${Zone} box=${box} onPress=${choose} onKey=${onKey} ...${zone} data-block=${number} />
   </g>`;
 };
 
 /** The names of the numbers under the tiles, at the left of each row. */
 const StripNames = () => {
-  const { type, plan } = useFrame();
+  const { type, plan, masks } = useFrame();
   const { u } = type;
   const x = plan.parts.blocks.x - 0.4 * u;
   const rows = plan.tiles.filter((_, i) => i % plan.per === 0);
@@ -172,8 +178,10 @@ const StripNames = () => {
         kind="tiny"
         anchor="end"
       />`;
-    const below = STRIP_NAMES.map(([text, dy]) => name(text, y + h + dy * u));
-    return [name("dark: shown", y - 0.6 * u), ...below];
+    const below = STRIP_NAMES.map(([text, dy], k) =>
+      name(masks && !k ? "as in the last block" : text, y + h + dy * u),
+    );
+    return [name("block", y - 0.6 * u), ...below];
   });
 };
 

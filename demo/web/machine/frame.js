@@ -15,6 +15,7 @@ import { patchOn } from "../store.js";
  * @property {Partial<Record<PartName, string>>} same the parts that the last switch left as they
  *   were
  * @property {boolean} formulas
+ * @property {import("../block-masks.js").BlockMasks | null} masks by block, in place of attention
  */
 
 const FrameContext = createContext(/** @type {Frame} */ (/** @type {unknown} */ (null)));

@@ -1,5 +1,6 @@
 // The machine: one linked diagram from picture to mask, its switches, and its full screen.
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { BlockMasksText, useBlockMasks } from "../by-block.js";
 import { Failed } from "../failed.js";
 import { useHost } from "../gradio.js";
 import { useDocumentEvent } from "../hooks.js";
@@ -12,6 +13,7 @@ import { useRoom } from "./room.js";
 import { unpackState } from "./state.js";
 import { useTurn } from "./turn.js";
 import { blockText, patchText } from "./words.js";
+import { wordsOf } from "./words-part.js";
 
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("../../widgets/values").MachineValue} MachineValue */
@@ -31,18 +33,29 @@ const askedText = (value, { part, block }) => {
   return part ? `${value.parts[part].name}: ${value.parts[part].sentence}` : "";
 };
 
-/** The line under the diagram. @param {{ state: State, news: string, asked: Asked }} props */
-const Info = ({ state, news, asked }) => {
+/**
+ * The line under the diagram.
+ * @param {{ state: State, news: string, asked: Asked, masks: import("../block-masks.js").BlockMasks
+ * | null }} props
+ */
+const Info = ({ state, news, asked, masks }) => {
   const since = useRef({ news: "", pointed: /** @type {unknown} */ (null) });
   if (since.current.news !== news) since.current = { news, pointed: pointed.value };
   const place = patchOn(state.value);
   // What a switch did, until something is pointed at.
   const isNew = news && since.current.pointed === pointed.value;
   const patch = place ? patchText(state, place, Boolean(pointed.value?.pinned)) : INVITE;
-  return html`<p class="gm-info">
-    <span aria-live="polite">${isNew ? news : patch}</span>${" "}
-    <span class="gm-explain">${askedText(state.value, asked)}</span>
-  </p>`;
+  const index = place && place[0] * state.w + place[1];
+  return html`<div class="gm-info">
+    <p>
+      <span aria-live="polite">${isNew ? news : patch}</span>${" "}
+      ${!masks && html`<span class="gm-explain">${askedText(state.value, asked)}</span>`}
+    </p>
+    ${
+      masks &&
+      html`<${BlockMasksText} masks=${masks} words=${wordsOf(state.value)} patch=${index} />`
+    }
+  </div>`;
 };
 
 /** @param {{ loaded: State, onClose: () => void }} props */
@@ -52,6 +65,8 @@ const Opened = ({ loaded, onClose }) => {
   const [asked, setAsked] = useState(/** @type {Asked} */ ({}));
   const { news, ...turn } = useTurn(loaded);
   const { value } = loaded;
+  const [asMasks, setAsMasks] = useState(false);
+  const { masks, error, retry } = useBlockMasks(value, asMasks);
   const { width, type, height } = useRoom(box, value.blocks.length);
   const plan = useMemo(
     () => (width ? arrange(value, type, formulas, width, height) : null),
@@ -64,12 +79,15 @@ const Opened = ({ loaded, onClose }) => {
       value=${value}
       formulas=${formulas}
       onFormulas=${() => setFormulas(!formulas)}
+      asMasks=${asMasks}
+      onMasks=${() => setAsMasks(!asMasks)}
       onClose=${onClose}
     />
     <div class="gm-box" ref=${box}>
-      ${plan && html`<${Diagram} frame=${{ type, plan, formulas, ...turn }} onAsk=${ask} />`}
+      ${plan && html`<${Diagram} frame=${{ type, plan, formulas, masks, ...turn }} onAsk=${ask} />`}
     </div>
-    <${Info} state=${turn.state} news=${news} asked=${asked} />`;
+    ${error && html`<${Failed} error=${error} retry=${retry} />`}
+    <${Info} state=${turn.state} news=${news} asked=${asked} masks=${masks} />`;
 };
 
 /** Opens the machine over the whole screen, where a browser can, else over the page. */

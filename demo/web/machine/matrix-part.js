@@ -98,7 +98,7 @@ const bend = ({ type: { u }, plan }, from, x, y, lane) => {
   const along = plan.panel.y - (1.9 - 0.8 * lane) * u;
   const r = Math.min(u, Math.abs(x - start) / 2);
   const k = x < start ? -r : r;
-  const down = `M${start} ${from.y + from.h + (aside ? 0 : 6.6 * u)}V${along - r}`;
+  const down = `M${start} ${from.y + from.h + (aside ? 0 : 5.1 * u)}V${along - r}`;
   const turn = `Q${start} ${along} ${start + k} ${along}H${x - k}`;
   return `${down}${turn}Q${x} ${along} ${x} ${along + r}V${y}`;
 };

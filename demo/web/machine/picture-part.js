@@ -67,7 +67,10 @@ export const PicturePart = () => {
   const down = line(columns, (k) => `M${(x + k * w).toFixed(1)} ${y}v${h}`);
   const across = line(rows, (k) => `M${x} ${(y + k * h).toFixed(1)}h${w}`);
   const { number, tokens } = state.value.blocks[state.value.norms_of - 1];
-  const caption = `${tokens.length ? "squares:" : "none in"} block ${number}`;
+  const caption = tokens.length
+    ? `squares: global tokens of block ${number}`
+    : `no global token in block ${number}`;
+  const lines = plan.wide ? type.wrap(caption, w, "small") : [caption];
   const onKey = (/** @type {KeyboardEvent} */ { key }) => {
     const step = arrows[key];
     if (!step) return false;
@@ -78,7 +81,10 @@ export const PicturePart = () => {
   const zone = { tabindex: 0, role: "application", "aria-label": LABEL, "data-zone": "picture" };
   return html`<path d=${down + across} class="gm-grid" />
     <path d=${framesOf(state, tokens, plan.photo)} class="gm-token gm-seen" />
-    <${Words} x=${x} y=${y + h + 1.25 * type.u} text=${caption} kind="small" />
+    ${lines.map((text, k) => {
+      const below = y + h + 1.25 * (k + 1) * type.u;
+      return html`<${Words} key=${k} x=${x} y=${below} text=${text} kind="small" />`;
+    })}
     <${Zone} box=${plan.photo} onKey=${onKey} ...${zone} />
     <${Looks} />`;
 };

@@ -68,13 +68,13 @@ const gridOf = (
  */
 export const placeTiles = (plan, { blocks }, { u }, { x, y, w, most }) => {
   plan.per = Math.min(blocks.length, most);
-  const box = { x: x + 0.35 * u, y: y + 1.5 * u, w: w - 0.7 * u, gap: 0.9 * u, below: 8.6 * u };
+  const box = { x: x + 0.35 * u, y: y + 1.5 * u, w: w - 0.7 * u, gap: 0.9 * u, below: 7.1 * u };
   plan.tiles = gridOf(plan.ratio, blocks.length, plan.per, box).map((tile, i) => ({
     ...tile,
     row: Math.floor(i / plan.per),
   }));
   const last = plan.tiles[plan.tiles.length - 1];
-  return last.y + last.h + 6.9 * u;
+  return last.y + last.h + 5.4 * u;
 };
 
 /**

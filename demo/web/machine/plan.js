@@ -49,9 +49,7 @@ const OPENED = [
   ["mask", 0.19],
 ];
 export const ROW = 12; // tiles a row
-const STRIPS =
-  "below each: most looked-at patch, × uniform · largest channel, × the median · " +
-  "how alike the class token looks, 0 to 1";
+const STRIPS = "below each: most looked-at patch, × an equal share · largest channel, × the median";
 /**
  * Names of the rows of numbers under the tiles, and how far under.
  * @type {[name: string, below: number][]}
@@ -59,7 +57,6 @@ const STRIPS =
 export const STRIP_NAMES = [
   ["most looked at ×", 1.5],
   ["largest channel ×", 4.4],
-  ["class token: 0–1", 6.1],
 ];
 
 /** Rows of bars of one patch's scores. @param {MachineValue} value */

@@ -33,7 +33,6 @@ import { fetchPicture, labelsOf, unpackText } from "../blobs.js";
  * @property {Float32Array} score of each block
  * @property {Float32Array} ratio
  * @property {Float32Array} after
- * @property {Float32Array} agreement
  * @property {Float32Array} similar in-in, in-out
  * @property {Float32Array} share of each word
  * @property {Float32Array} fusing (1,) 1 where AMF takes blocks
@@ -51,8 +50,8 @@ export const unpackState = async (value) => {
   ]);
   const [h, w] = value.grid;
   const [sh, sw] = [Math.ceil(h / value.square), Math.ceil(w / value.square)];
-  const perBlock = (/** @type {"score" | "ratio" | "after" | "agreement"} */ name) =>
-    Float32Array.from(value.blocks, (block) => block[name] ?? Number.NaN);
+  const perBlock = (/** @type {"score" | "ratio" | "after"} */ name) =>
+    Float32Array.from(value.blocks, (block) => block[name]);
   const norms = /** @type {Float32Array} */ (arrays.norms);
   const mended = norms.slice();
   for (const [channel, norm] of value.repaired) mended[channel] = norm;
@@ -69,7 +68,6 @@ export const unpackState = async (value) => {
     score: perBlock("score"),
     ratio: perBlock("ratio"),
     after: perBlock("after"),
-    agreement: perBlock("agreement"),
     similar: Float32Array.from(value.similar, (x) => x ?? Number.NaN),
     share: Float32Array.from(value.words, ({ share }) => share),
     fusing: Float32Array.of(value.fused.length ? 1 : 0),
@@ -83,7 +81,7 @@ const isEqual = (a, b) =>
 // biome-ignore format: a list
 const MOVING = /** @type {const} */ ([
   "received", "head_q", "head_k", "head_v", "local", "used", "scores", "norms", "mended",
-  "score", "ratio", "after", "agreement", "similar", "share", "fusing",
+  "score", "ratio", "after", "similar", "share", "fusing",
 ]);
 
 /**

@@ -152,10 +152,10 @@ const ChannelZone = ({ index }) => {
   />`;
 };
 
-/** Of two patches: key, class, lines up, kind of letters, their patches. */
+/** Of two patches: where they lie, class, lines up, kind of letters. */
 const SIMILAR = /** @type {const} */ ([
-  ["in-in", "in", -0.9, "strong", "one thing", "of one region"],
-  ["in-out", "out", 1.7, "num", "two things", "in different regions"],
+  ["one region", "in", -0.9, "strong"],
+  ["two regions", "out", 1.7, "num"],
 ]);
 
 /** How alike the Values of two patches are, between the lowest and 1. */
@@ -178,14 +178,14 @@ const Similarity = () => {
     ${known && html`<path d=${`M${x(similar[1])} ${line}H${x(similar[0])}`} class="gm-apart" />`}
     ${
       known &&
-      SIMILAR.map(([name, cls, dy, kind, which, where], i) => {
-        const short = `${name} ${written(similar[i], 2)}`;
-        const whole = `${short}, ${which}`;
+      SIMILAR.map(([where, cls, dy, kind], i) => {
+        const short = `${where} ${written(similar[i], 2)}`;
+        const whole = `Values of ${short}`;
         const text = type.lengthOf(whole, kind) <= a.w ? whole : short;
         const half = type.lengthOf(text, kind) / 2;
         const at = clamp(x(similar[i]), a.x + half, a.x + a.w - half);
-        const sentence = `Mean cosine of the Values of two patches ${where}: 1 alike, 0 unrelated.`;
-        return html`<g key=${name}>
+        const sentence = `Mean cosine of the Values of two patches of ${where}: 1 alike, 0 unrelated.`;
+        return html`<g key=${where}>
           <circle cx=${x(similar[i])} cy=${line} r=${0.5 * u} class=${`gm-${cls}`} />
           <${Words}
             x=${at}
@@ -194,7 +194,7 @@ const Similarity = () => {
             kind=${kind}
             anchor="middle"
             className="term"
-            data-key=${`${name} name`}
+            data-key=${where}
             data-value=${value.similar[i]}
             ...${explains(short, sentence)}
           />

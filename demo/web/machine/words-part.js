@@ -33,6 +33,17 @@ export const isolatedIn = ({ words }) => {
   return words.find(isIt)?.index ?? null;
 };
 
+/**
+ * The words by their class's index, without the rest; those that are not drawn are missing.
+ * @param {{ words: MachineWord[] }} value
+ */
+export const wordsOf = ({ words }) => {
+  /** @type {MachineWord[]} */
+  const byIndex = [];
+  for (const word of words) if (word.index >= 0) byIndex[word.index] = word;
+  return byIndex;
+};
+
 export const WordsRasters = () => {
   const { plan, state, now } = useFrame();
   const { scores, n, w, h } = state;

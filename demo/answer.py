@@ -12,11 +12,8 @@ Usage::
 import time
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from demo import cost, variants
-from demo.engine import Engine, Segmented
+from demo.engine import Engine, Mask
 from demo.host import logs
 from demo.host.byte_cache import nbytes
 from demo.host.zero_gpu import WITHOUT_GPU
@@ -28,7 +25,6 @@ from gclip_core.errors import VocabularyError
 from gclip_core.types import (
     Encoded,
     Grid,
-    Method,
     MethodReport,
     Overtaken,
     Segmentation,
@@ -38,26 +34,6 @@ from gclip_core.types import (
 
 PLAIN = ("compare", "learn")
 """Tabs whose masks are plain, as in the papers, so that their figures agree with theirs."""
-
-
-@dataclass(frozen=True, eq=False)
-class Mask:
-    """The mask of one method: labels (H, W) int16 at the picture's size, -1 for no class.
-
-    ``shares`` of the picture are per class, and last that of no class. ``iou`` is per class of the
-    truth, by its index; ``miou`` its mean, None without truth; ``absent`` are classes that are not
-    in the truth. ``result`` is what it was taken from, None for the truth itself.
-    """
-
-    title: str
-    method: Method
-    labels: NDArray[np.signedinteger]
-    names: tuple[str, ...]
-    shares: tuple[float, ...]
-    iou: dict[int, float]
-    miou: float | None
-    absent: tuple[int, ...] = ()
-    result: Segmentation | None = None
 
 
 @dataclass(frozen=True)
@@ -124,7 +100,6 @@ def resolve(engine: Engine, request: Request) -> Question:
     planted, clean = scene.segmenter.backbone.planted, scene.clean
     return Question(
         request,
-        settings,
         scene,
         clean.read_words(words, rest),
         replaced,
@@ -172,40 +147,19 @@ def compute(engine: Engine, question: Question) -> Answer:
         methods = len(variants.shown(settings.extras))
         cost.check(scene.windows, scene.patches, methods)
     encoded, both = engine.encoded(scene), question.switched[True, True]
-    segmented = engine.segment(question, chosen)
-    report = segmented.result.report
+    mask = engine.segment(question, chosen)
+    report = mask.result.report
     gclip = report if chosen is both else scene.segmenter.report(encoded, both)
     return Answer(
         question=question,
-        mask=mask_of(segmented),
+        mask=mask,
         report=report,
         gclip=gclip,
         grid=encoded.grid,
-        overtaken=masks.overtaken(segmented.result),
-        refined=segmented.result.refined,
-        status=_status(scene, encoded, segmented.result),
+        overtaken=masks.overtaken(mask.result),
+        refined=mask.result.refined,
+        status=_status(scene, encoded, mask.result),
         block=_block_in_view(settings, gclip),
-    )
-
-
-def mask(engine: Engine, question: Question, method: Method) -> Mask:
-    """The mask of a question under ``method``; cached."""
-    return mask_of(engine.segment(question, method))
-
-
-def mask_of(segmented: Segmented) -> Mask:
-    """A segmentation as a mask."""
-    result, scores = segmented.result, segmented.scores
-    return Mask(
-        result.method.title,
-        result.method,
-        result.labels.numpy(),
-        result.vocabulary.names,
-        segmented.shares,
-        scores.iou,
-        scores.miou,
-        scores.absent,
-        result,
     )
 
 
@@ -215,7 +169,7 @@ def _block_in_view(settings: Settings, gclip: MethodReport) -> int:
     Where CS changes none it is the first of the simulation's blocks, so that the block stays when
     the simulation is switched off.
     """
-    n_blocks = len(gclip.channels)
+    n_blocks = gclip.n_blocks
     if settings.view_block is not None:
         return min(settings.view_block, n_blocks - 1)
     return min(gclip.suppressed or settings.planted_blocks(n_blocks))

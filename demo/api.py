@@ -122,14 +122,14 @@ class Endpoints:
 def _described(answer: Answer) -> dict[str, Any]:
     """An answer as plain data."""
     mask, (height, width) = answer.mask, answer.question.scene.picture.size
-    classes = enumerate(zip(mask.names, mask.shares[:-1], strict=True))
+    classes = enumerate(zip(mask.names, mask.class_shares, strict=True))
     return {
         "height": height,
         "width": width,
         "classes": [
             {"number": number, "name": name, "share": share} for number, (name, share) in classes
         ],
-        "none": mask.shares[-1],
+        "none": mask.rest_share,
         "facts": export.facts(answer),
         "unknown": [
             {"word": phrase.phrase, "reason": phrase.reason, "nearest": phrase.nearest}

@@ -12,8 +12,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from demo import cost
-from demo.host import memory
+from demo.host import byte_cache, memory
 from demo.host.blob_store import BlobStore
 from demo.host.byte_cache import ByteCache
 from demo.host.zero_gpu import Encoder
@@ -37,17 +40,30 @@ NO_TURN = nullcontext()
 
 
 @dataclass(frozen=True, eq=False)
-class Segmented:
-    """A segmentation with its seconds from the encoding on, and what is counted of it.
+class Mask:
+    """The mask of one method: labels (H, W) int16 at the picture's size, -1 for no class.
 
-    ``shares`` of the picture are per class, and last that of no class; ``scores`` are against the
-    truth, where it is known.
+    ``class_shares`` of the picture are by class, ``rest_share`` is that of no class. ``iou`` is by
+    class of the truth, by its index; ``miou`` its mean, None without truth; ``absent`` are classes
+    that are not in the truth. ``seconds`` were needed from the encoding on.
     """
 
+    title: str
+    method: Method
+    labels: NDArray[np.int16]
+    names: tuple[str, ...]
+    class_shares: tuple[float, ...]
+    rest_share: float
+    iou: dict[int, float]
+    miou: float | None
+    absent: tuple[int, ...]
     result: Segmentation
     seconds: float
-    shares: tuple[float, ...]
-    scores: metric.WordScores
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory: ``labels`` are those of ``result``."""
+        return 2048 + byte_cache.nbytes(self.result)
 
 
 class Engine:
@@ -179,17 +195,17 @@ class Engine:
             key = ("suggested", scene.key, most, strict)
             return self.cache.get_or_make(key, make)
 
-    def segment(self, question: Question, method: Method) -> Segmented:
-        """The segmentation of a question under ``method``; cached.
+    def segment(self, question: Question, method: Method) -> Mask:
+        """The mask of a question under ``method``; cached.
 
         Raises:
             MethodError: ``method`` compares more patches than the page computes.
         """
-        key = ("segmentation", *question.key, question.refine, method)
+        key = ("mask", *question.key, question.refine, method)
         with self.turn(question.scene):
-            return self.cache.get_or_make(key, partial(self._segmented, question, method))
+            return self.cache.get_or_make(key, partial(self._mask, question, method))
 
-    def _segmented(self, question: Question, method: Method) -> Segmented:
+    def _mask(self, question: Question, method: Method) -> Mask:
         scene = question.scene
         if question.refine == "none":
             result, seconds = self._plain(question, method)
@@ -198,12 +214,24 @@ class Engine:
             started = time.perf_counter()
             result = refine.refined(plain.result, scene.picture.image, question.refine)
             seconds = plain.seconds + time.perf_counter() - started
-        shares = class_shares(result.labels, len(result.vocabulary))
-        truth, scores = scene.picture.truth, metric.WordScores({}, None, ())
+        labels, words, truth = result.labels.numpy(), result.vocabulary, scene.picture.truth
+        scores = metric.WordScores({}, None, ())
         if truth is not None:
-            labels = result.labels.numpy()
-            scores = metric.against_truth(truth.labels, truth.names, labels, result.vocabulary)
-        return Segmented(result, seconds, shares, scores)
+            scores = metric.against_truth(truth.labels, truth.names, labels, words)
+        *shares, rest = class_shares(result.labels, len(words))
+        return Mask(
+            title=method.title,
+            method=method,
+            labels=labels,
+            names=words.names,
+            class_shares=tuple(shares),
+            rest_share=rest,
+            iou=scores.iou,
+            miou=scores.miou,
+            absent=scores.absent,
+            result=result,
+            seconds=seconds,
+        )
 
     def _plain(self, question: Question, method: Method) -> tuple[Segmentation, float]:
         """The plain segmentation, and its seconds from the encoding on."""

@@ -3,7 +3,7 @@
 import contextlib
 import threading
 
-from demo.answer import compute, known_words, mask_of, resolve
+from demo.answer import compute, known_words, resolve
 from demo.engine import Engine
 from demo.request import Question, Request
 from demo.settings import Settings
@@ -28,7 +28,7 @@ def repair(engine: Engine, question: Question) -> dict[Switches, float]:
     planted, switched = question.scene.segmenter.backbone.planted, question.switched
     if not planted or not question.chosen.switchable:
         return {}
-    masks = {on: mask_of(engine.segment(question, switched[on])) for on in switched}
+    masks = {on: engine.segment(question, switched[on]) for on in switched}
     return {on: mask.miou for on, mask in masks.items() if mask.miou is not None}
 
 

@@ -44,9 +44,9 @@ class Scene:
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """A request once it is read: its ``settings`` with words, its scene, its methods.
+    """A request once it is read, with words in its settings: its scene and its methods.
 
-    ``rest`` is the argument of :meth:`Segmenter.segment` for hidden words, which ``words`` have.
+    ``words`` include hidden ones, as ``rest``, the argument of :meth:`Segmenter.segment`, says.
     ``replaced`` are the unknown phrases in whose place ``words`` have the nearest known ones;
     ``text`` are the words that are looked for, as a person would type them. ``refine`` names how
     the edges of its masks follow the picture. ``switched`` are ClearCLIP without and with (AMF,
@@ -56,7 +56,6 @@ class Question:
     """
 
     request: Request
-    settings: Settings
     scene: Scene
     words: ParsedWords
     replaced: tuple[UnknownPhrase, ...]
@@ -68,3 +67,8 @@ class Question:
     key: tuple[Any, ...]
     nbytes: int
     started: float
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the request."""
+        return self.request.settings

@@ -49,6 +49,9 @@ def ablations(settings: Settings) -> dict[Switches, Method]:
 
 
 def _ablation(both: Method, amf: bool, cs: bool) -> Method:
+    """GCLIP (``both``) with switches off; the name stays GCLIP's, as AMF and CS can be switched."""
+    if not amf and not cs:
+        return replace(METHODS["clearclip"], name=both.name)
     title, summary = "ClearCLIP", "Query-Query attention"
     if amf:
         title += " + AMF"
@@ -72,5 +75,10 @@ def chosen(settings: Settings, switched: Mapping[Switches, Method]) -> Method:
 
 
 def methods(names: Iterable[str], switched: Mapping[Switches, Method]) -> dict[str, Method]:
-    """The methods of variants by their names; ``switched`` are :func:`ablations`."""
-    return {name: switched[SWITCHED[name]] if name in SWITCHED else METHODS[name] for name in names}
+    """The methods of variants by their names; ``switched`` are :func:`ablations`.
+
+    ClearCLIP is the ablation without AMF and CS, so that all tabs share its mask.
+    """
+    named = METHODS | {"clearclip": switched[False, False]}
+    named |= {name: switched[switches] for name, switches in SWITCHED.items()}
+    return {name: named[name] for name in names}

@@ -432,7 +432,7 @@ def mixes(fusion: FusionReport, method: Method) -> str:
 
 def amf_blocks(report: MethodReport) -> str:
     """Which blocks AMF takes and why; empty without AMF."""
-    blocks, last = report.fusion.blocks, len(report.channels) - 1
+    blocks, last = report.fusion.blocks, report.n_blocks - 1
     if not blocks:
         return ""
     late, reason = _blocks(range(last - len(blocks), last)), FUSION_REASONS[report.fusion.reason]
@@ -510,7 +510,7 @@ def suppression_notes(report: MethodReport, changed: float, amf: bool) -> list[s
         return [f"{_sentence(why)}. {fusion}"]
     part = "under 1 %" if 0 < changed < 0.01 else f"{changed * 100:.0f} %"
     text = f"CS changes {_blocks(report.suppressed)} ({why}) and relabels {part} of the pixels."
-    last = len(report.channels)
+    last = report.n_blocks
     notes = [f"{text} {fusion}"]
     if report.suppressed == (last - 1,):
         notes.append(
@@ -525,7 +525,7 @@ def largest_note(report: MethodReport, block: int, threshold: float) -> str:
     if not norms.any():
         return "All weights of this layer are 0."
     is_it = "abnormal" if block in report.abnormal else "not abnormal"
-    listed, last = _blocks(report.abnormal) if report.abnormal else "none", len(report.channels) - 1
+    listed, last = _blocks(report.abnormal) if report.abnormal else "none", report.n_blocks - 1
     if last in report.abnormal and last not in report.suppressed:
         listed += f" (CS skips {last + 1}, the last: its FFN is not used)"
     return (

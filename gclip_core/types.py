@@ -338,6 +338,11 @@ class MethodReport:
     entropy: Tensor
     entropy_after: Tensor
 
+    @property
+    def n_blocks(self) -> int:
+        """The depth of the tower."""
+        return len(self.channels)
+
 
 @dataclass(frozen=True)
 class KnownWords:

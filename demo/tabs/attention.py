@@ -146,7 +146,7 @@ def _strip_view(value: Value) -> Json:
 
 def _maps_view(value: Value) -> Json:
     """The block's own attention, then the last block's matrix without and with AMF."""
-    n_blocks, blocks, tokens = len(value.report.channels), value.report.fusion.blocks, value.tokens
+    n_blocks, blocks, tokens = value.report.n_blocks, value.report.fusion.blocks, value.tokens
     fused = sorted({token for block in blocks for token in tokens.tokens[block]})
     own_tokens, agreement = tokens.tokens[value.block], tokens.agreement[value.block]
     if value.method.switchable:

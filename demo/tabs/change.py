@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from demo import wording
-from demo.answer import Answer, Mask
+from demo.answer import Answer
 from demo.drawing import render
-from demo.engine import Engine
+from demo.engine import Engine, Mask
 from demo.tabs import common
 from gclip_core import amf, cs
 from gclip_core.types import Method

@@ -9,7 +9,7 @@ import numpy as np
 from gradio.components import Component
 
 from demo import variants, widgets, wording
-from demo.answer import Answer, mask, resolve
+from demo.answer import Answer, resolve
 from demo.controls import RAW, Controls, Shown, Tab, chosen, in_browser, in_words
 from demo.engine import Engine
 from demo.settings import Settings
@@ -123,18 +123,19 @@ def _write(
 def compute(engine: Engine, answer: Answer) -> Value:
     """Masks with CS off and on, under a simulation also without it; cosines of Values."""
     question, settings = answer.question, answer.question.settings
-    off, on = (mask(engine, question, question.switched[settings.amf, cs]) for cs in (False, True))
+    off, on = (
+        engine.segment(question, question.switched[settings.amf, cs]) for cs in (False, True)
+    )
     untouched = None
     if settings.plant:
         clean = resolve(engine, question.request.changed(plant=False))
-        clean_mask = mask(engine, clean, off.method)
-        (untouched,) = common.sides(engine, clean, answer.grid, [clean_mask])
-    side_off, side_on = common.sides(engine, question, answer.grid, [off, on])
+        clean_mask = engine.segment(clean, off.method)
+        untouched = common.side(engine, clean, answer.grid, clean_mask, "No simulation")
     return Value(
         picture=common.picture(engine, answer),
         names=off.names,
-        off=side_off,
-        on=side_on,
+        off=common.side(engine, question, answer.grid, off, "CS off"),
+        on=common.side(engine, question, answer.grid, on, "CS on"),
         untouched=untouched,
         changed=float((off.labels != on.labels).mean()),
         amf=settings.amf,
@@ -154,25 +155,24 @@ def view(value: Value) -> dict[str, Any]:
     """Three masks, the norms, the card of cosines, and what CS did."""
     untouched: dict[str, Any] = {"visible": value.untouched is not None}
     if value.untouched is not None:
-        untouched["value"] = _mask_view(value, value.untouched, "No simulation")
+        untouched["value"] = _mask_view(value, value.untouched)
     report = value.norms.report
     notes = [value.simulated, *wording.suppression_notes(report, value.changed, value.amf)]
     return {
         "norms": _norms_view(value),
-        "off": _mask_view(value, value.off, "CS off"),
-        "on": _mask_view(value, value.on, "CS on"),
+        "off": _mask_view(value, value.off),
+        "on": _mask_view(value, value.on),
         "untouched": gr.update(**untouched),
         "notes": values.lines(notes=notes),
         "similarity": _similarity_view(value),
     }
 
 
-def _mask_view(value: Value, side: Side, title: str) -> Json:
+def _mask_view(value: Value, side: Side) -> Json:
     """A mask without a legend; no simulation is named."""
-    titled = Side(title, side.labels, side.shares, side.badge, side.matrix, side.words)
     return values.canvas_value(
         value.picture,
-        [titled],
+        [side],
         value.names,
         opacity=value.opacity,
         pixel=value.pixel,

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from demo import wording
-from demo.answer import Answer, Mask, resolve
+from demo.answer import Answer, resolve
 from demo.drawing import render
-from demo.engine import Engine
+from demo.engine import Engine, Mask
 from demo.host.blob_store import Blob, Later
 from demo.request import Question, Request
 from demo.widgets import values
@@ -115,7 +115,7 @@ def cutouts(engine: Engine, question: Question, mask: Mask) -> dict[int, Later]:
         make = partial(_cutout_blob, engine, request, method, index)
         return engine.blobs.later((*key, index), make, question.nbytes)
 
-    return {index: later(index) for index, share in enumerate(mask.shares[:-1]) if share}
+    return {index: later(index) for index, share in enumerate(mask.class_shares) if share}
 
 
 def _cutout_blob(engine: Engine, request: Request, method: Method, index: int) -> Blob:
@@ -187,17 +187,16 @@ def best_words(
 # --- values that several tabs have ----------------------------------------------------------------
 
 
-def sides(engine: Engine, question: Question, grid: Grid, masks: Sequence[Mask]) -> list[Side]:
-    """Masks as the sides of a canvas, each with its score and where its patches look."""
-    badges, made = [wording.miou(mask.miou) for mask in masks], []
-    for mask, badge in zip(masks, badges, strict=True):
-        side = Side(mask.title, mask.labels, mask.shares, badge)
-        if mask.result is not None:  # the truth was not computed: it looks nowhere
-            looks = matrix(engine, question, mask.method)
-            fits = words(engine, question, grid, mask.result)
-            side = Side(mask.title, mask.labels, mask.shares, badge, looks, fits)
-        made.append(side)
-    return made
+def side(engine: Engine, question: Question, grid: Grid, mask: Mask, title: str = "") -> Side:
+    """A mask as a side of a canvas, with its score and where its patches look."""
+    return Side(
+        title=title or mask.title,
+        labels=mask.labels,
+        shares=(*mask.class_shares, mask.rest_share),
+        badge=wording.miou(mask.miou),
+        matrix=matrix(engine, question, mask.method),
+        words=words(engine, question, grid, mask.result),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,7 +274,7 @@ def measured() -> dict[str, Any]:
 
 def notes_on(mask: Mask, overtaken: Sequence[Overtaken] = ()) -> list[str]:
     """The sentences on a mask: words that it finds nowhere, hardly, or that the truth has not."""
-    is_empty, absent, missed = not any(mask.shares[:-1]), absent_words(mask), missed_words(mask)
+    is_empty, absent, missed = not any(mask.class_shares), absent_words(mask), missed_words(mask)
     return [
         wording.found_nothing([mask.title] if is_empty else [], mask.names),
         wording.missed(missed),
@@ -286,13 +285,13 @@ def notes_on(mask: Mask, overtaken: Sequence[Overtaken] = ()) -> list[str]:
 
 def empty_masks(masks: Sequence[Mask]) -> str:
     """The sentence on those of the masks that find none of the words."""
-    empty = [mask.title for mask in masks if not any(mask.shares[:-1])]
+    empty = [mask.title for mask in masks if not any(mask.class_shares)]
     return wording.found_nothing(empty, masks[0].names)
 
 
 def missed_words(mask: Mask) -> list[str]:
     """Words of the truth that the mask shows nowhere."""
-    return [mask.names[index] for index in mask.iou if not mask.shares[index]]
+    return [mask.names[index] for index in mask.iou if not mask.class_shares[index]]
 
 
 def absent_words(mask: Mask) -> list[str]:

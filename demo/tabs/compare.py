@@ -1,18 +1,19 @@
 """Compare: every method on one picture as a table of the field, and two of its masks at once."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from demo import variants, widgets, wording
-from demo.answer import Answer, Mask, mask, mask_of
+from demo.answer import Answer
 from demo.controls import QUIET, Controls, Tab, in_browser, slide_opacity
 from demo.drawing import render
-from demo.engine import Engine
+from demo.engine import Engine, Mask
 from demo.request import Question
 from demo.tabs import common
 from demo.variants import VARIANTS
@@ -21,7 +22,6 @@ from demo.widgets.values import Json, Side
 from evaluation import metric
 from gclip_core import palette
 from gclip_core.errors import MethodError
-from gclip_core.methods import METHODS
 from gclip_core.types import Method, MethodReport, class_shares
 
 TRUTH = "truth"
@@ -51,7 +51,7 @@ class Value:
 
     picture: Json
     rows: Sequence[Row]
-    truth: Mask | None
+    truth: Side | None
     unmeasured: str
     known: Sequence[str]
     pair: tuple[str, str]
@@ -92,21 +92,21 @@ def build(engine: Engine, controls: Controls) -> Tab:
 def compute(engine: Engine, answer: Answer) -> Value:
     """The mask of every method, all from one encoding; the truth; the two chosen masks."""
     question, settings = answer.question, answer.question.settings
-    plain = mask(engine, question, METHODS["clearclip"])
-    truth = truth_of(question, plain)
     methods = variants.methods(VARIANTS, question.switched)
+    plain = engine.segment(question, methods["clearclip"])
+    truth = truth_of(question, plain)
     shown = variants.shown(settings.extras)
     rows = [row_of(engine, question, name, methods[name]) for name in shown]
     by_name = {row.name: row for row in rows}
 
-    def chosen(name: str) -> Mask:
+    def side(name: str) -> Side:
+        """The truth or a method's mask; in place of a missing one that of ClearCLIP."""
         if name == TRUTH:
-            return truth or plain
-        if name not in by_name:
-            by_name[name] = row_of(engine, question, name, methods[name])
-        return by_name[name].mask or plain
+            return truth or common.side(engine, question, answer.grid, plain)
+        row = by_name.get(name) or row_of(engine, question, name, methods[name])
+        return common.side(engine, question, answer.grid, row.mask or plain)
 
-    left, right = chosen(settings.left), chosen(settings.right)
+    pair = settings.left, settings.right
     answered = [row.method for row in rows if row.mask is not None]
     return Value(
         picture=common.picture(engine, answer),
@@ -114,9 +114,9 @@ def compute(engine: Engine, answer: Answer) -> Value:
         truth=truth,
         unmeasured=common.unmeasured(answer),
         known=wording.on_this_model(question.scene.clean.backbone.name, answered),
-        pair=(settings.left, settings.right),
-        sides=common.sides(engine, question, answer.grid, [left, right]),
-        has_scores=left.miou is not None and right.miou is not None,
+        pair=pair,
+        sides=[side(name) for name in pair],
+        has_scores=plain.miou is not None and TRUTH not in pair,
         names=plain.names,
         simulated=common.simulated(question),
         opacity=settings.opacity,
@@ -127,23 +127,20 @@ def compute(engine: Engine, answer: Answer) -> Value:
 def row_of(engine: Engine, question: Question, name: str, method: Method) -> Row:
     """A variant's mask, or why it cannot take this picture."""
     try:
-        segmented = engine.segment(question, method)
+        mask = engine.segment(question, method)
     except MethodError as error:
         return Row(name, method, refused=str(error))
-    milliseconds = 1000 * segmented.seconds
-    return Row(name, method, mask_of(segmented), segmented.result.report, milliseconds)
+    return Row(name, method, mask, mask.result.report, milliseconds=1000 * mask.seconds)
 
 
-def truth_of(question: Question, plain: Mask) -> Mask | None:
-    """The truth as a mask in the visitor's classes, -1 for the rest; None where none is known."""
+def truth_of(question: Question, plain: Mask) -> Side | None:
+    """The truth in the visitor's classes, -1 for the rest; None where none is known."""
     truth, typed = question.scene.picture.truth, question.words.classes
     if truth is None or not plain.iou:
         return None
     labels = metric.typed_truth(truth.labels, truth.names, typed)
     labels = np.where(labels < len(typed), labels, -1)
-    shares = class_shares(torch.from_numpy(labels), len(plain.names))
-    same = {"iou": {}, "miou": None, "result": None}
-    return replace(plain, title=wording.TRUTH, labels=labels, shares=shares, **same)
+    return Side(wording.TRUTH, labels, class_shares(torch.from_numpy(labels), len(typed)))
 
 
 def view(value: Value) -> dict[str, Any]:
@@ -185,7 +182,8 @@ def _table_view(value: Value, masks: Sequence[Mask]) -> Json:
         "headers": headers,
         "parts": wording.METHOD_PARTS,
         "rows": [_row_view(order, row, columns, shape) for order, row in enumerate(value.rows)],
-        "truth": truth and {"name": TRUTH, "title": wording.TRUTH, "mask": _small(truth, shape)},
+        "truth": truth
+        and {"name": TRUTH, "title": wording.TRUTH, "mask": _small(truth.labels, shape)},
         "pair": list(value.pair),
         "opacity": value.opacity,
         "simulated": value.simulated,
@@ -221,7 +219,7 @@ def _row_view(
     if row.mask is None:
         return {**about, "refused": row.refused}
     if method.switchable:
-        about["summary"] += f" {wording.amf_blocks(row.report)}"
+        about["summary"] = f"{method.summary} {wording.amf_blocks(row.report)}".rstrip()
     scores = [
         {
             "value": column[row.name],
@@ -230,12 +228,12 @@ def _row_view(
         }
         for column in columns
     ]
-    small = _small(row.mask, shape)
+    small = _small(row.mask.labels, shape)
     return {**about, "scores": scores, "milliseconds": row.milliseconds, "mask": small}
 
 
-def _small(mask: Mask, shape: tuple[int, int]) -> str:
-    return values.packed_labels(render.nearest(mask.labels, shape))
+def _small(labels: ArrayLike, shape: tuple[int, int]) -> str:
+    return values.packed_labels(render.nearest(labels, shape))
 
 
 def _pair_view(value: Value) -> Json:

@@ -20,10 +20,10 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from demo import variants, wording
-from demo.answer import Answer, Mask, mask
+from demo.answer import Answer
 from demo.controls import Controls, Tab, in_browser
 from demo.drawing import card, render
-from demo.engine import Engine
+from demo.engine import Engine, Mask
 from demo.host.files import saved_file
 from demo.request import Question
 from demo.settings import Settings
@@ -125,10 +125,10 @@ def share_card(engine: Engine, answer: Answer) -> dict[str, bytes]:
     """The share card by file name: the mask as a PNG; before and after as a GIF."""
     question, after = answer.question, answer.mask
     image = question.scene.picture.image
-    before = mask(engine, question, question.switched[False, False])
+    before = engine.segment(question, question.switched[False, False])
 
     def side(of: Mask) -> card.Side:
-        return card.Side(card_title(of), of.labels, [*map(wording.percent, of.shares[:-1])])
+        return card.Side(card_title(of), of.labels, [*map(wording.percent, of.class_shares)])
 
     first = side(before)
     if (before.labels == after.labels).all():
@@ -146,7 +146,7 @@ def card_title(mask: Mask) -> str:
     """The method of a mask, its mIoU if there is a truth, and the share that has no class."""
     title = [mask.title, wording.miou(mask.miou)]
     if (mask.labels < 0).any():
-        title.append(f"background {wording.percent(mask.shares[-1])}")
+        title.append(f"background {wording.percent(mask.rest_share)}")
     return " · ".join(filter(None, title))
 
 
@@ -245,7 +245,7 @@ def settings_json(answer: Answer) -> dict[str, Any]:
     """Every setting by group (blocks and heads from 1), the classes, the versions, the link."""
     settings, mask = _named(answer.question), answer.mask
     colours = palette.of_names(mask.names)
-    classes = enumerate(zip(mask.names, colours, mask.shares[:-1], strict=True))
+    classes = enumerate(zip(mask.names, colours, mask.class_shares, strict=True))
     none = 255 if len(mask.names) <= 255 else 65535
     return {
         "settings": settings.to_json(),
@@ -254,7 +254,7 @@ def settings_json(answer: Answer) -> dict[str, Any]:
             {"number": number, "name": name, "colour": colour, "share": share}
             for number, (name, colour, share) in classes
         ],
-        "no_class": {"number": none, "colour": palette.NO_CLASS, "share": mask.shares[-1]},
+        "no_class": {"number": none, "colour": palette.NO_CLASS, "share": mask.rest_share},
         "result": facts(answer),
         "link": "?" + settings.to_query(),
         "versions": {

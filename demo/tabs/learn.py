@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from demo import widgets
-from demo.answer import Answer, Mask, mask, resolve
+from demo.answer import Answer, resolve
 from demo.controls import Controls, Tab, in_browser
 from demo.drawing import render
-from demo.engine import Engine
+from demo.engine import Engine, Mask
 from demo.host.blob_store import Blob, Later
 from demo.request import Question, Request
 from demo.settings import Settings
@@ -80,7 +80,7 @@ def build(engine: Engine, controls: Controls) -> Tab:
 def compute(engine: Engine, answer: Answer) -> Value:
     """What the lesson measures; ``answer`` is that of REQUEST."""
     clean, faulty = answer.question, _faulty(engine)
-    n_blocks = len(answer.report.channels)
+    n_blocks = answer.report.n_blocks
     fault_blocks = clean.settings.planted_blocks(n_blocks)
     masks = {name: state_mask(engine, clean, faulty, name) for name in STATES}
     norms = faulty.scene.segmenter.backbone.norms
@@ -111,7 +111,7 @@ def state(clean: Question, faulty: Question, name: str) -> tuple[Question, Metho
 
 def state_mask(engine: Engine, clean: Question, faulty: Question, name: str) -> Mask:
     """The mask of one of the STATES."""
-    return mask(engine, *state(clean, faulty, name))
+    return engine.segment(*state(clean, faulty, name))
 
 
 def looks(

@@ -70,7 +70,7 @@ def view(value: Value) -> Json:
         "shape": list(small.shape),
         "data": _packed(value, square, used),
         "by_block": value.by_block,
-        "blocks": [_block_view(value, index) for index in range(len(report.channels))],
+        "blocks": [_block_view(value, index) for index in range(report.n_blocks)],
         "marks": machine_words.MARKS,
         "bright": float(np.quantile(local, 0.995)) or 1.0,
         "fused": list(block_numbers(report.fusion.blocks)),
@@ -88,22 +88,22 @@ def view(value: Value) -> Json:
         "cs_note": named(block_numbers(report.suppressed)),
         "fault": _fault_view(value.planted),
         "words": _words_view(value, used),
-        "rest": mask.shares[-1],
+        "rest": mask.rest_share,
         "parts": machine_words.parts(value, square),
     }
 
 
 def largest_words(value: Value) -> list[int]:
     """The classes that are drawn: with the largest areas, then the highest scores; in order."""
-    best = np.lexsort((-value.arrays["scores"].max(1), -np.array(value.mask.shares[:-1])))
+    best = np.lexsort((-value.arrays["scores"].max(1), -np.array(value.mask.class_shares)))
     return sorted(int(index) for index in best[:MAX_WORDS])
 
 
 def _words_view(value: Value, used: Sequence[int]) -> list[Json]:
     mask, colours = value.mask, palette.of_names(value.mask.names)
-    words = [(index, mask.names[index], colours[index], mask.shares[index]) for index in used]
+    words = [(index, mask.names[index], colours[index], mask.class_shares[index]) for index in used]
     if "rest" in value.arrays:
-        words.append((-1, "the rest", palette.NO_CLASS, mask.shares[-1]))
+        words.append((-1, "the rest", palette.NO_CLASS, mask.rest_share))
     return [
         {"index": index, "name": name, "colour": colour, "share": share}
         for index, name, colour, share in words
@@ -137,7 +137,7 @@ def parts_used(attention: str) -> set[str]:
 
 def _block_view(value: Value, index: int) -> Json:
     report, tokens = value.report, value.tokens
-    agreement, last = tokens.agreement[index], len(report.channels) - 1
+    agreement, last = tokens.agreement[index], report.n_blocks - 1
     norms, channel = report.norms_after[index], report.channels[index]
     norm, median = float(norms[channel]), float(norms.quantile(0.5))
     after = 1.0

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from demo.answer import Answer, Mask
-from demo.engine import Engine
+from demo.answer import Answer
+from demo.engine import Engine, Mask
 from demo.host.blob_store import Later
 from demo.settings import Settings
 from demo.tabs import common

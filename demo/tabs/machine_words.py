@@ -87,7 +87,7 @@ def _blocks(value: Value) -> Part:
 
 def _matrix(value: Value) -> Part:
     report, method = value.report, value.method
-    n, taken = len(report.channels), block_numbers(report.fusion.blocks)
+    n, taken = report.n_blocks, block_numbers(report.fusion.blocks)
     symbol, equation, meaning = wording.attention_words(method.attention)
     formula, mark, shown = f"A = {equation}", "", f"block {n} alone: {meaning}"
     sentence = f"The last block's matrix is used as it is: {meaning}."
@@ -115,7 +115,7 @@ def _matrix(value: Value) -> Part:
 def _values(value: Value) -> Part:
     report, cs, block = value.report, value.method.suppression is not None, value.block
     top, ratio = report.channels[block], wording.times(report.ratios[block])
-    spikes = [index + 1 for index in report.abnormal if index < len(report.channels) - 1]
+    spikes = [index + 1 for index in report.abnormal if index < report.n_blocks - 1]
     if report.suppressed:
         where = named(block_numbers(report.suppressed))
         done = f"CS scales it down to the mean of the others in {where}."
@@ -145,6 +145,7 @@ def _alike(value: Value) -> str:
 
 def _mask(value: Value) -> Part:
     mask = value.mask
-    share, largest = max(zip(mask.shares, [*mask.names, "the rest"], strict=True))
+    shares = [*mask.class_shares, mask.rest_share]
+    share, largest = max(zip(shares, [*mask.names, "the rest"], strict=True))
     score = [f"{largest} {wording.percent(share)}", wording.miou(mask.miou)]
     return "Mask", "argmax", "", ", ".join(filter(None, score)), "Every pixel gets its best word."

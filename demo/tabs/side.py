@@ -1,7 +1,7 @@
 """Side by side: one row of three cards, each without and with what the switches choose."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from demo import opening, widgets, wording
-from demo.answer import Answer, Mask, mask_of
+from demo.answer import Answer
 from demo.controls import (
     ALL_ON,
     QUIET,
@@ -20,7 +20,7 @@ from demo.controls import (
     in_browser,
     slide_opacity,
 )
-from demo.engine import Engine
+from demo.engine import Engine, Mask
 from demo.host.blob_store import Later
 from demo.request import Question
 from demo.tabs import change, common, machine, machine_numbers
@@ -182,15 +182,16 @@ def _masks(engine: Engine, answer: Answer) -> Masks:
     settings, compared, guessed = question.settings, _compared(answer), ""
     if settings.source == "upload":
         guessed = ", ".join(engine.suggested(question.scene))
-    before = mask_of(engine.segment(question, compared.before))
+    before = engine.segment(question, compared.before)
     is_same = bool((after.labels == before.labels).all())
-    titles = compared.titles
-    named = [replace(one, title=title) for one, title in zip((before, after), titles, strict=True)]
+    titled = list(zip((before, after), compared.titles, strict=True))
+    if is_same:
+        titled = titled[1:]
     largest = None
     if not is_same and after.miou is None:
         largest = change.compute(engine, answer, before, after)
     return Masks(
-        sides=common.sides(engine, question, answer.grid, named[1:] if is_same else named),
+        sides=[common.side(engine, question, answer.grid, *pair) for pair in titled],
         cutouts=common.cutouts(engine, question, after),
         unmeasured=common.unmeasured(answer),
         before=before,
@@ -297,7 +298,7 @@ def _attention(engine: Engine, answer: Answer) -> Attention:
 
 
 def _attention_view(picture: Json, attention: Attention) -> Json:
-    method, n_blocks = attention.method, len(attention.report.channels)
+    method, n_blocks = attention.method, attention.report.n_blocks
     thumbs = [
         (f"Block {block + 1} of {n_blocks}", row, tokens)
         for block, row, tokens in zip(

@@ -12,7 +12,7 @@ from PIL import Image
 
 import gclip_core as gclip
 from demo import inputs, variants
-from demo.answer import compute, mask, resolve
+from demo.answer import compute, resolve
 from demo.engine import Engine
 from demo.request import Request
 from demo.settings import Settings
@@ -142,7 +142,7 @@ def test_all_variants_take_one_pass_through_the_tower() -> None:
     engine = Engine(tiny_backbone(), encode=encode)
     question = resolve(engine, request(short_side=64))
     for method in variants.methods(variants.VARIANTS, question.switched).values():
-        mask(engine, question, method)
+        engine.segment(question, method)
     assert len(passes) == 1
 
 

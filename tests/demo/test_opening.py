@@ -3,7 +3,7 @@
 import pytest
 
 from demo import opening
-from demo.answer import compute, mask, resolve
+from demo.answer import compute, resolve
 from demo.engine import Engine
 from demo.request import Question, Request
 from tests.demo import engine
@@ -18,7 +18,7 @@ def question() -> Question:
 def _scores(question: Question) -> list[float]:
     switched = ((False, False), (True, False), (False, True), (True, True))
     methods = (question.switched[switches] for switches in switched)
-    return [mask(engine(), question, method).miou or 0.0 for method in methods]
+    return [engine().segment(question, method).miou or 0.0 for method in methods]
 
 
 def test_the_page_opens_undamaged_with_both_switches_on_where_amf_shows(

@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from demo import variants, wording
-from demo.answer import Answer, Mask, compute, mask, resolve
+from demo.answer import Answer, compute, resolve
+from demo.engine import Mask
 from demo.request import Request
 from demo.settings import Settings
 from demo.tabs import attention, change, channels, common, compare, side, why
@@ -33,7 +34,7 @@ def answer_of(**changes: Any) -> Answer:
 
 
 def mask_of(answer: Answer, amf: bool, cs: bool) -> Mask:
-    return mask(engine(), answer.question, answer.question.switched[amf, cs])
+    return engine().segment(answer.question, answer.question.switched[amf, cs])
 
 
 def canvas(**changes: Any) -> Json:
@@ -51,7 +52,7 @@ def test_a_cut_out_has_the_photo_s_colours_where_its_word_is_and_none_beside_it(
     answer = answer_of(refine=refine)
     image = np.asarray(answer.question.scene.picture.image)
     cutouts = common.cutouts(engine(), answer.question, answer.mask)
-    assert list(cutouts) == [index for index, share in enumerate(answer.mask.shares[:-1]) if share]
+    assert list(cutouts) == [index for index, share in enumerate(answer.mask.class_shares) if share]
     for index, later in cutouts.items():
         blob = later.make()
         cutout = np.asarray(Image.open(io.BytesIO(blob.body)))
@@ -317,8 +318,8 @@ def test_without_truth_the_table_has_no_scores() -> None:
 def test_words_of_the_truth_that_a_mask_misses_and_words_beside_it_are_said() -> None:
     whole = answer_of(words=f"{SETTINGS.words}, car").mask
     assert any("“car” is not in the truth" in note for note in common.notes_on(whole))
-    shares = (*[0.0] * len(whole.names), 1.0)
-    empty = replace(whole, shares=shares, iou={0: 0.0, 2: 0.0})
+    shares = (0.0,) * len(whole.names)
+    empty = replace(whole, class_shares=shares, rest_share=1.0, iou={0: 0.0, 2: 0.0})
     assert common.empty_masks([whole, empty]).startswith(f"{empty.title} cannot find")
     assert common.missed_words(empty) == [whole.names[0], whole.names[2]]
 
@@ -326,7 +327,7 @@ def test_words_of_the_truth_that_a_mask_misses_and_words_beside_it_are_said() ->
 def test_the_best_word_at_a_pixel_is_its_label_under_every_variant() -> None:
     question = answer_of(extras=True, refine="none").question
     every = methods(VARIANTS, question.switched).values()
-    masks = [mask(engine(), question, method) for method in every]
+    masks = [engine().segment(question, method) for method in every]
     for row, column in ((0, 0), (99, 200), (300, 420)):
         shown = why.view(why.compute(engine(), question, (row, column)))
         assert shown["title"] == f"Pixel in row {row + 1}, column {column + 1}"
@@ -344,7 +345,7 @@ def test_the_best_word_at_a_pixel_is_its_label_under_every_variant() -> None:
 
 def test_a_pixel_whose_word_the_edges_change_names_that_word() -> None:
     question, plain = (answer_of(refine=name).question for name in ("guided", "none"))
-    shown, unrefined = (mask(engine(), asked, asked.chosen) for asked in (question, plain))
+    shown, unrefined = (engine().segment(asked, asked.chosen) for asked in (question, plain))
     changed = np.argwhere(shown.labels != unrefined.labels)[0]
     word = (*shown.names, "background")[shown.labels[tuple(changed)]]
     sentence = f"whose edges follow the photo, it is “{word}”"

@@ -6,21 +6,23 @@ from typing import Any
 import numpy as np
 import torch
 
-from demo.answer import Mask
+from demo.engine import Mask
 from demo.host.blob_store import Blob, Later
 from demo.tabs import attention, common, side
 from demo.widgets.values import Json, Side
-from gclip_core import methods
+from gclip_core import methods, vocabulary
 from gclip_core.types import (
     FusionReason,
     FusionReport,
     GlobalTokens,
     Method,
     MethodReport,
+    Segmentation,
     SuppressionReason,
 )
 
 GRID, SIZE, N, BLOCKS = (2, 3), (4, 6), 6, 4
+WORDS = vocabulary.parse("cat, sofa")
 PICTURE: Json = {"picture": "p", "size": SIZE, "grid": GRID, "pooled": 1}
 CLEARCLIP, AMF, BOTH = methods.gclip(False, False), methods.gclip(cs=False), methods.gclip()
 
@@ -50,14 +52,45 @@ def report(blocks: tuple[int, ...] = (1, 2), suppressed: tuple[int, ...] = ()) -
 
 
 def mask(method: Method, labels: Any, miou: float | None = None) -> Mask:
-    labels = np.broadcast_to(np.asarray(labels), SIZE)
-    shares = [float((labels == index).mean()) for index in range(2)]
-    shares.append(1 - sum(shares))
-    return Mask(method.title, method, labels, ("cat", "sofa"), tuple(shares), {}, miou)
+    """A mask of two words."""
+    labels = np.broadcast_to(np.asarray(labels, np.int16), SIZE)
+    rest, cat, sofa = (float((labels == index).mean()) for index in (-1, 0, 1))
+    result = Segmentation(
+        labels=torch.from_numpy(labels.copy()),
+        logits=torch.zeros(2, *GRID),
+        vocabulary=WORDS,
+        method=method,
+        report=report(),
+        owner=(0, 1),
+        hidden=(),
+        unknown=(),
+        notes=(),
+        resized=SIZE,
+        threshold=0.0,
+        _scores=lambda: torch.full((2, *SIZE), 0.5),
+    )
+    return Mask(
+        title=method.title,
+        method=method,
+        labels=labels,
+        names=WORDS.names,
+        class_shares=(cat, sofa),
+        rest_share=rest,
+        iou={},
+        miou=miou,
+        absent=(),
+        result=result,
+        seconds=0.1,
+    )
+
+
+def of(mask: Mask, title: str) -> Side:
+    """A mask as a side of a canvas."""
+    return Side(title, mask.labels, (*mask.class_shares, mask.rest_share))
 
 
 def masks(before: Mask, after: Mask, **changes: Any) -> side.Masks:
-    pair = [Side(title, m.labels, m.shares) for title, m in (("Off", before), ("On", after))]
+    pair = [of(before, "Off"), of(after, "On")]
     is_same = bool((before.labels == after.labels).all())
     plain = side.Masks(
         sides=pair[1:] if is_same else pair,

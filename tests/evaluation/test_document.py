@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from evaluation import cli, figure, report
+from evaluation import cli, report
 from evaluation.datasets import DATASETS
+from evaluation.figure import __main__ as figure
 from evaluation.phenomena import __main__ as phenomena
 from gclip_core import assets
 from tests import ROOT

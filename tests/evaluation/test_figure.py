@@ -1,17 +1,22 @@
 """The one figure: what it shows, in every form, for every kind of picture and words."""
 
 import io
+import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from PIL import Image
+from matplotlib.text import Text
+from PIL import Image, ImageColor
 
 from evaluation import figure
-from evaluation.figure import Values
-from gclip_core import METHODS, Segmenter, gclip, plant_channel
+from evaluation.figure import Values, drawing, panels
+from evaluation.figure.__main__ import main
+from evaluation.figure.values import Mask
+from gclip_core import METHODS, Segmenter, gclip, palette, plant_channel
 from tests.models import picture, tiny_backbone
 
 WORDS = "cat, dog, sofa, wall"
@@ -26,21 +31,21 @@ def values(size: tuple[int, int] = (96, 128), words: str = WORDS, planted: bool 
 
 
 def texts(drawn: Figure) -> str:
-    axes = [a.get_title(loc="left") + a.get_xlabel() + a.get_ylabel() for a in drawn.axes]
-    return "\n".join([*(text.get_text() for text in drawn.texts), *axes])
+    return "\n".join(text.get_text() for text in drawn.findobj(Text))
 
 
 def test_everything_is_side_by_side() -> None:
     shown = values()
     drawn = figure.draw(replace(shown, foot="gclip.example"))
-    assert len(drawn.axes) == 3 + 2 + 1 + 1  # photo and masks, fused blocks, matrix, norms
+    # photo and masks, fused blocks with their scale, matrix, norms
+    assert len(drawn.axes) == 3 + 2 + 1 + 1 + 1
     written = texts(drawn)
     for text in ("cat, dog, sofa, wall", "tiny", "GCLIP (AMF + CS)", "ClearCLIP", "guided filter"):
         assert text in written
-    for text in ("Block 6", "Block 7", "Last block", "Channel norms", "gclip.example"):
+    for text in ("Block 6", "Block 7", "block 12", "Channel norms", "gclip.example"):
         assert text in written
     for name, area in zip(shown.names, shown.areas, strict=True):
-        assert f"{name}  {figure._percent(area)}" in written
+        assert f"{name}  {drawing._percent(area)}" in written
 
 
 def test_panels_are_inside_the_figure_and_do_not_overlap() -> None:
@@ -56,14 +61,17 @@ def test_panels_are_inside_the_figure_and_do_not_overlap() -> None:
                 assert apart or box.y0 >= other.y1 or other.y0 >= box.y1
 
 
-def test_the_mask_is_in_the_words_colours() -> None:
+def test_a_mask_is_in_the_words_colours_over_a_greyer_photo() -> None:
     shown = values()
     labels = np.full((96, 128), -1)
     labels[:, 64:] = 2
-    photo = np.asarray(figure.painted(shown.photo, shown.names, None))
-    painted = np.asarray(figure.painted(shown.photo, shown.names, figure.Mask("", labels)))
-    assert np.array_equal(painted[:, :60], photo[:, :60])
-    assert (painted[:, 70:].astype(int) != photo[:, 70:]).any(-1).mean() > 0.9
+    photo = np.asarray(panels.painted(shown.photo, shown.names, None)).astype(int)
+    mask = np.asarray(panels.painted(shown.photo, shown.names, Mask("", labels))).astype(int)
+    rest, word = mask[:, : 60 * 7], mask[:, 70 * 8 :]
+    saturation = np.ptp(photo, axis=-1)
+    assert np.ptp(rest, axis=-1).mean() < 0.6 * saturation[:, : 60 * 7].mean()
+    colour = np.array(ImageColor.getrgb(palette.of_names(shown.names)[2]))
+    assert np.abs(word - colour).mean() < np.abs(photo[:, 70 * 8 :] - colour).mean() / 2
 
 
 def test_the_small_form_has_title_words_method_and_address() -> None:
@@ -89,7 +97,7 @@ def test_a_method_without_fusion_has_no_maps_of_blocks() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["$cat$ & <b>", "猫", "a" * 200, ", ".join(map(chr, range(97, 123)))]
+    "words", ["$cat$ & <b>", "猫", "قطة, cat", "a" * 200, ", ".join(map(chr, range(97, 123)))]
 )
 def test_any_words_are_drawn(words: str) -> None:
     drawn = figure.draw(values(words=words))
@@ -97,10 +105,41 @@ def test_any_words_are_drawn(words: str) -> None:
     assert "\u732b" not in texts(drawn)
 
 
+def test_without_anything_to_compare_there_is_one_mask() -> None:
+    alone = replace(values(), before=None)
+    assert len(figure.draw(alone).axes) == len(figure.draw(values()).axes) - 1
+    assert "ClearCLIP" not in texts(figure.draw(alone))
+
+
+def test_a_long_title_ends_where_the_figure_does() -> None:
+    drawn = figure.draw(values(words=", ".join(f"wide word {i}" for i in range(20))))
+    title = max(drawn.texts, key=lambda text: text.get_fontsize())
+    assert title.get_text().endswith("…")
+    right = title.get_window_extent().x1 / drawn.dpi
+    assert drawing.FULL.width - 1 < right < drawing.FULL.width
+
+
+def test_figures_drawn_by_many_threads_are_those_of_one() -> None:
+    shown = [values(), values(planted=True)] * 4
+
+    def made(shown: Values) -> bytes:
+        return figure.saved(figure.draw(shown), "svg", 40)
+
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(made, shown))
+    alone = [made(one) for one in shown[:2]]
+    assert [strip_ids(svg) for svg in together] == [strip_ids(svg) for svg in alone] * 4
+
+
+def strip_ids(svg: bytes) -> str:
+    """A file without the ids that are drawn by lot."""
+    return re.sub(r'(id="|url\(#|href="#)[a-z]+[0-9a-f]{8,}', "", svg.decode())
+
+
 def test_text_stays_text_in_vector_files_and_equal_figures_are_equal_files() -> None:
     drawn = figure.draw(values())
     svg = figure.saved(drawn, "svg").decode()
-    assert "Last block" in svg
+    assert "Attention of block 12" in svg
     pdf = figure.saved(drawn, "pdf")
     assert pdf.startswith(b"%PDF")
     assert b"/Type3" not in pdf
@@ -110,8 +149,8 @@ def test_text_stays_text_in_vector_files_and_equal_figures_are_equal_files() -> 
 def test_the_command_writes_a_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture(64, 80).save(tmp_path / "photo.png")
     command = [str(tmp_path / "photo.png"), "--words", "cat, wall", "--out"]
-    assert figure.main([*command, str(tmp_path / "f.png"), "--small"]) == 0
+    assert main([*command, str(tmp_path / "f.png"), "--small"]) == 0
     image = Image.open(io.BytesIO((tmp_path / "f.png").read_bytes()))
-    assert image.width == 1200
-    assert figure.main([*command, str(tmp_path / "f.doc")]) == 2
+    assert image.width == 1620
+    assert main([*command, str(tmp_path / "f.doc")]) == 2
     assert "ends in .pdf, .svg or .png was expected, but f.doc came" in capsys.readouterr().err

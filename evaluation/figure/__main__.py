@@ -1,0 +1,61 @@
+"""``python -m evaluation.figure``: draws the figure of a photo."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from evaluation.errors import EvaluationError
+from evaluation.figure.drawing import draw, saved
+from evaluation.figure.values import values_of
+from evaluation.options import add_backbone_options, opened_backbone
+from evaluation.tally import write_atomically
+from gclip_core import images
+from gclip_core.errors import GclipError
+from gclip_core.methods import METHODS, find_method
+from gclip_core.refine import REFINEMENTS
+from gclip_core.segmenter import Segmenter
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Draw the figure of a photo; returns the exit status."""
+    args = _parser().parse_args(arguments)
+    try:
+        _run(args)
+    except (GclipError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"written: {args.out}", file=sys.stderr)
+    return 0
+
+
+def _run(args: argparse.Namespace) -> None:
+    kind = args.out.suffix.lower().lstrip(".")
+    if kind not in ("png", "pdf", "svg"):
+        raise EvaluationError(
+            f"A file that ends in .pdf, .svg or .png was expected, but {args.out.name} came. "
+            "Give --out such a name."
+        )
+    segmenter = Segmenter(opened_backbone(args, args.backbone))
+    picture = images.check(args.photo)
+    words = args.words or ", ".join(segmenter.suggest(picture))
+    method = find_method(args.method)
+    values = values_of(segmenter, picture, words, method, args.rest, args.refine)
+    write_atomically(args.out, saved(draw(values, args.small), kind))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m evaluation.figure", description=__doc__)
+    parser.add_argument("photo", type=Path, help="an image file")
+    parser.add_argument("--words", help="as in gclip; without it, suggested words")
+    parser.add_argument("--out", type=Path, required=True, help="a .pdf, .svg or .png file")
+    parser.add_argument("--small", action="store_true", help="photo and mask alone, to be shared")
+    parser.add_argument("--method", default="gclip", choices=list(METHODS))
+    parser.add_argument("--rest", default="auto", choices=["auto", "background", "none"])
+    parser.add_argument("--refine", default="guided", choices=list(REFINEMENTS))
+    add_backbone_options(parser)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -220,8 +220,8 @@ class Page:
             api_visibility="private",
             **queue,
         )
-        fill = "(...a) => gclip.page.fillWords(...a)"
-        shown.then(**in_browser(fill, column.suggested, column.words))
+        taken = "(...a) => gclip.page.answered(...a)"
+        shown.then(**in_browser(taken, [self._lines, column.suggested], column.words))
         return shown
 
     def _request(self, raw: Sequence[Any]) -> Request:

@@ -113,9 +113,9 @@ def build(engine: Engine, controls: Controls) -> Tab:
             canvas = widgets.canvas(elem_id="side-canvas")
             controls.make("refine", choices=refinements())
         with gr.Column(min_width=200, elem_classes=["cardbox"]):
-            maps = widgets.maps(elem_id="side-attention")
+            maps = widgets.maps(elem_id="side-attention", after="side-canvas")
         with gr.Column(min_width=200, elem_classes=["cardbox"]):
-            norms = widgets.norms(elem_id="side-norms")
+            norms = widgets.norms(elem_id="side-norms", after="side-canvas")
 
     slide_opacity(canvas, controls)
     changes = [

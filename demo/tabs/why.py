@@ -1,4 +1,4 @@
-"""Why here: the best words at one pixel under every variant, beside the canvas pressed."""
+"""Why here: the best words at one pixel under every variant."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

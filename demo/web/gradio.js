@@ -26,15 +26,17 @@ import { html } from "./html.js";
 const HostContext = createContext(/** @type {Host} */ ({}));
 export const useHost = () => useContext(HostContext);
 
-/** @type {Map<string, HTMLElement>} */
+/** The roots of all widgets by the id of their component. @type {Map<string, HTMLElement>} */
 const mounted = new Map();
+let unnamed = 0;
 
-// What is below the mask would be moved by it: on a first answer it waits.
+// What lies below another widget would be moved by it: on a first answer it waits for that one.
 /** @param {HTMLElement} root */
-const afterMask = async (root) => {
-  const mask = root.closest("#side")?.querySelector("#side-canvas .gw:not([data-ready='1'])");
-  if (!mask || mask === root) return;
-  await new Promise((done) => mask.addEventListener("placed", done, { once: true }));
+const afterOther = async (root) => {
+  const { after } = root.dataset;
+  const other = after && document.querySelector(`#${after} .gw:not([data-placed])`);
+  if (!other) return;
+  await new Promise((done) => other.addEventListener("placed", done, { once: true }));
 };
 
 /**
@@ -48,7 +50,9 @@ const Mounted = ({ host, widget, shown, retry }) => {
   const error = now && "error" in now ? now.error : null;
   useLayoutEffect(() => {
     if (!drawsMissing) host.root.dataset.ready = there ? "1" : "0";
-    if (now) host.root.dispatchEvent(new CustomEvent("placed"));
+    if (!now) return;
+    host.root.dataset.placed = "1"; // drawn, or it says that it failed
+    host.root.dispatchEvent(new CustomEvent("placed"));
   }, [now]);
   const { value = null, loaded = null } = there ?? {};
   const content = () => {
@@ -60,8 +64,8 @@ const Mounted = ({ host, widget, shown, retry }) => {
   return html`<${HostContext.Provider} value=${host}>${content()}<//>`;
 };
 
-/** Python sends a value as JSON text. @param {any} value */
-const parsed = (value) => (typeof value === "string" && value ? JSON.parse(value) : value);
+/** A value of Python's is JSON text; some components begin with an object. @param {any} value */
+export const parsed = (value) => (typeof value === "string" && value ? JSON.parse(value) : value);
 
 /**
  * Draws a widget into a Gradio component; Gradio calls this as the component appears.
@@ -73,7 +77,7 @@ const parsed = (value) => (typeof value === "string" && value ? JSON.parse(value
  */
 export const mount = (widget, element, props, trigger, watch) => {
   const root = /** @type {HTMLElement} */ (element.querySelector(".gw"));
-  const id = root.closest("[id]")?.id ?? "";
+  const id = root.closest(".block")?.id || `widget-${++unnamed}`;
   const shown = signal(/** @type {Shown} */ (null));
   let turn = 0;
   const update = async () => {
@@ -87,7 +91,7 @@ export const mount = (widget, element, props, trigger, watch) => {
       } catch (error) {
         next = { error };
       }
-      await afterMask(root);
+      await afterOther(root);
     }
     if (mine === turn) shown.value = next;
   };

@@ -20,8 +20,6 @@ export const input = {
   choosePhoto: () => {},
 };
 
-export const after = (/** @type {number} */ ms) => new Promise((done) => setTimeout(done, ms));
-
 /** @param {string} words @param {string} word */
 const add = (words, word) => {
   const typed = words.trim().replace(/,$/, "");
@@ -49,11 +47,11 @@ export const clearWords = (words) => {
 };
 
 /**
- * Suggested words fill an empty field, unless they are of an earlier picture.
+ * The words of the field after an answer: suggested ones fill an empty field, unless they are of an
+ * earlier picture.
  * @param {string} suggested
  */
-export const fillWords = async (suggested) => {
-  await after(50); // by then the status line has counted this answer
+export const fillWords = (suggested) => {
   const field = /** @type {HTMLTextAreaElement} */ (document.querySelector("#words textarea"));
   const earlier = isWaiting() || (input.isUpload ?? isOfUpload()) !== isOfUpload();
   return field.value.trim() || earlier ? field.value : suggested;

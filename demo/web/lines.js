@@ -1,9 +1,8 @@
-// How a request went: problems, notes and the status line; the page hears of it too.
+// How a request went: problems, notes and the status line.
 import { useLayoutEffect } from "preact/hooks";
 import { useHost } from "./gradio.js";
 import { html } from "./html.js";
 import { Prose } from "./terms/prose.js";
-import { answered } from "./waiting.js";
 import { WORDS } from "./words.js";
 
 /** Whether the open tab shows nothing yet. */
@@ -20,9 +19,6 @@ const Lines = ({ value }) => {
     root.setAttribute("role", "status");
     root.setAttribute("aria-live", "polite");
   }, []);
-  useLayoutEffect(() => {
-    if (value.state) answered(value);
-  }, [value]);
   // Where a tab shows nothing yet, nothing is from before.
   const lines = value.lines.filter(([, text]) => text !== WORDS.old || !isEmpty());
   return lines.map(

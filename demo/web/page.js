@@ -1,14 +1,26 @@
 // What Gradio's events call as `gclip.page`, and what the page does by itself from the start.
 import { copyLink, keep } from "./address.js";
 import { watchGradio } from "./around.js";
-import { after, clearWords, example, fillWords, input, takeOffer } from "./input.js";
+import { parsed } from "./gradio.js";
+import { clearWords, example, fillWords, input, takeOffer } from "./input.js";
 import { walkTabs } from "./tab-strip.js";
 import { showTooltips } from "./terms/tooltip.js";
 import { answered, ask, failed, mark } from "./waiting.js";
 import { WORDS } from "./words.js";
 
+const COPIED = 2000; // milliseconds for which the button says so
+
 export const page = {
-  ...{ ask, answered, failed, keep, example, takeOffer, clearWords, fillWords },
+  ...{ ask, failed, keep, example, takeOffer, clearWords },
+  /**
+   * An answer is shown; returns the words of the field.
+   * @param {unknown} lines the value of the status lines
+   * @param {string} suggested
+   */
+  answered: (lines, suggested) => {
+    answered(parsed(lines));
+    return fillWords(suggested);
+  },
   get photo() {
     return input.photo;
   },
@@ -19,7 +31,7 @@ export const page = {
     return WORDS.copied[0];
   },
   copied: async () => {
-    await after(2000);
+    await new Promise((done) => setTimeout(done, COPIED));
     return WORDS.copied[1];
   },
 };

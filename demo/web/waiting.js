@@ -1,9 +1,12 @@
 // Which answers are due. Gradio sends one request of an event at a time and keeps one more for
-// later; a request that fails is given up, with the one that is kept.
+// later; a request that fails is given up, with the one that is kept. A photo on its way is waited
+// for, too.
 import { followAnswer, keep } from "./address.js";
 import { WORDS } from "./words.js";
 
-const queue = { heavy: false, due: 0, query: "" };
+const queue = { heavy: false, due: 0, query: "", at: 0 };
+/** "sent": the next question is of it. @type {"none" | "sending" | "sent"} */
+let upload = "none";
 
 /**
  * Marks the tabs: what they show belongs to the input, or not.
@@ -20,6 +23,14 @@ export const mark = (key, value) => {
 
 export const isWaiting = () => queue.due > 0;
 
+const showBusy = () => mark("busy", isWaiting() || upload !== "none" ? "1" : null);
+
+/** @param {typeof upload} now */
+export const setUpload = (now) => {
+  upload = now;
+  showBusy();
+};
+
 /** Whether the last answer is to a photo of the visitor's own. */
 export const isOfUpload = () => new URLSearchParams(queue.query).get("source") === "upload";
 
@@ -33,16 +44,22 @@ export const isOfUpload = () => new URLSearchParams(queue.query).get("source") =
 export const ask = (heavy, tab, ...asked) => {
   queue.heavy = queue.due ? queue.heavy : heavy;
   queue.due = Math.min(queue.due + 1, 2);
-  mark("busy", "1");
+  if (upload === "sent") upload = "none";
+  showBusy();
   const lane = queue.heavy || WORDS.heavy.includes(tab) ? WORDS.tabs.length : 0;
   const at = lane + WORDS.tabs.indexOf(tab);
   return asked.map((count, i) => (i === at ? `${Number(count) + 1}` : count));
 };
 
-/** An answer is here. @param {{ state: string, query: string }} answer */
-export const answered = ({ state, query }) => {
+/**
+ * An answer is here. After a request that failed, Gradio brings the last one once more.
+ * @param {import("../widgets/values").LinesValue} answer
+ */
+export const answered = ({ state, query, at }) => {
+  if (at === queue.at) return;
+  queue.at = at;
   queue.due = Math.max(queue.due - 1, 0);
-  mark("busy", null);
+  showBusy();
   mark("state", state);
   mark("edited", null);
   // A removed picture does not come back with a reload.
@@ -61,7 +78,7 @@ export const answered = ({ state, query }) => {
 export const failed = (tab, ...asked) => {
   const again = queue.due > 1;
   queue.due = 0;
-  mark("busy", null);
+  showBusy();
   mark("state", "old");
   return again ? ask(queue.heavy, tab, ...asked) : asked;
 };

@@ -152,35 +152,117 @@ def test_names_on_a_mask_stay_apart_and_inside(run: Run) -> None:
             assert apart_x or abs(a["y"] - b["y"]) >= (a["h"] + b["h"]) / 2
 
 
+# --- widgets --------------------------------------------------------------------------------------
+
+
+MOUNT = """async ([path, slow, fails]) => {
+  const { mount } = await import(path);
+  document.body.innerHTML = ["mask", "card"].map((id) => `<div id="${id}" class="block">
+    <div class="gw" data-empty="empty" data-after="${id === "card" ? "mask" : ""}"></div>
+  </div>`).join("");
+  const put = (id, load) => mount({ load, View: () => "drawn" }, document.getElementById(id),
+    { value: { kind: "any" } }, () => {}, () => {});
+  const wait = (turns) => new Promise((done) => setTimeout(done, 5 * turns));
+  const begun = {};
+  put("mask", () => new Promise((done, fail) => Object.assign(begun, { done, fail })));
+  put("card", () => wait(slow));
+  await wait(8);
+  const early = document.getElementById("card").innerText;
+  begun[fails ? "fail" : "done"](new Error("lost"));
+  await wait(12);
+  return [early, document.getElementById("card").innerText];
+}"""
+"""A card below a mask, which comes late or fails; the card itself is loaded before or after it."""
+NAMELESS = """async ([path]) => {
+  const { mount } = await import(path);
+  const block = '<div class="block"><div class="gw"></div></div>';
+  document.body.innerHTML = `<div id="row">${block}${block}</div>`;
+  for (const element of document.querySelectorAll(".block")) {
+    mount({ View: () => "drawn" }, element, { value: { kind: "any" } }, () => {}, () => {});
+  }
+  await new Promise((done) => setTimeout(done, 20));
+  return document.getElementById("row").textContent;
+}"""
+
+
+@pytest.mark.parametrize("slow", [0, 10], ids=["loaded before it", "loaded after it"])
+@pytest.mark.parametrize("fails", [False, True], ids=["mask comes", "mask fails"])
+def test_a_card_waits_for_the_mask_above_it_and_no_longer(fails: bool, slow: int, run: Run) -> None:
+    early, late = run(MOUNT, "gradio.js", slow, fails)
+    assert (early, late) == ("empty", "drawn")
+
+
+def test_widgets_without_an_id_in_one_row_are_all_drawn(run: Run) -> None:
+    assert run(NAMELESS, "gradio.js") == "drawndrawn"
+
+
 # --- the input ------------------------------------------------------------------------------------
 
 
-def test_only_one_answer_more_is_due_while_one_is(run: Run) -> None:
-    words = {"tabs": ["side", "compare"], "heavy": ["compare"], "none": "", "keys": []}
-    asked = run(
-        """async ([path, words]) => {
-          const { WORDS } = await import(path.replace("waiting", "words"));
-          Object.assign(WORDS, words);
-          const { answered, ask, failed, isWaiting } = await import(path);
-          const given = ["0", "0", "0", "0"];
-          const steps = [ask(false, "side", ...given), ask(false, "compare", ...given)];
-          answered({ state: "fresh", query: "" });
-          steps.push(isWaiting(), ask(true, "side", ...given), failed("side", ...given));
-          steps.push(isWaiting(), failed("side", ...given), isWaiting());
-          return steps;
-        }""",
-        "waiting.js",
-        words,
+WORDS = {"tabs": ["side", "compare"], "heavy": ["compare"], "none": "", "keys": []}
+STEPS = """async ([path, words, steps]) => {
+  const { WORDS } = await import(path.replace("waiting", "words"));
+  Object.assign(WORDS, words);
+  const { answered, ask, failed, isWaiting, setUpload } = await import(path);
+  document.body.innerHTML = '<div id="tabs"></div>';
+  const { dataset } = document.getElementById("tabs");
+  const given = ["0", "0", "0", "0"];
+  let at = performance.now();
+  const does = {
+    ask: (heavy, tab) => ask(heavy, tab, ...given),
+    answer: () => answered({ state: "fresh", query: "", at: ++at }),
+    again: () => answered({ state: "fresh", query: "", at }),
+    fail: () => failed("side", ...given),
+    upload: (now) => setUpload(now),
+  };
+  failed("side", ...given);
+  return steps.map(([name, ...more]) => [does[name](...more), isWaiting(), "busy" in dataset]);
+}"""
+"""What each step returns, whether an answer is due, whether the tabs are dimmed."""
+
+
+def follow(run: Run, *steps: tuple[Any, ...]) -> list[tuple[Any, bool, bool]]:
+    return [tuple(result) for result in run(STEPS, "waiting.js", WORDS, steps)]
+
+
+def test_a_question_during_an_answer_goes_to_its_queue(run: Run) -> None:
+    asked = follow(
+        run,
+        ("ask", False, "side"),
+        ("ask", False, "compare"),
+        ("answer",),
+        ("ask", True, "side"),
+        ("fail",),
+        ("fail",),
     )
-    light, heavy, waits, same_lane, again, still_waits, last, waits_no_more = asked
+    light, heavy, _, same_queue, again, last = (returned for returned, _, _ in asked)
     assert light == ["1", "0", "0", "0"]
     assert heavy == ["0", "0", "0", "1"], "a heavy tab is always asked in the heavy queue"
-    assert waits is True
-    assert same_lane == ["1", "0", "0", "0"], "in the queue of the answer that is due"
+    assert same_queue == ["1", "0", "0", "0"], "in the queue of the answer that is due"
     assert again == ["1", "0", "0", "0"], "what waited behind the failed request is asked anew"
-    assert still_waits is True
     assert last == ["0", "0", "0", "0"]
-    assert waits_no_more is False
+    assert [waits for _, waits, _ in asked] == [True, True, True, True, True, False]
+
+
+def test_the_last_answer_is_dimmed_until_no_other_is_due(run: Run) -> None:
+    asked = follow(
+        run,
+        ("ask", False, "side"),
+        ("ask", False, "side"),
+        ("answer",),
+        ("again",),
+        ("answer",),
+    )
+    assert [busy for _, _, busy in asked] == [True, True, True, True, False]
+
+
+def test_a_photo_on_its_way_dims_and_a_refused_one_ends_no_other_wait(run: Run) -> None:
+    refused = follow(run, ("ask", False, "side"), ("upload", "sending"), ("upload", "none"))
+    assert [busy for _, _, busy in refused] == [True, True, True], "an answer is still due"
+    taken = follow(
+        run, ("upload", "sending"), ("upload", "sent"), ("ask", True, "side"), ("answer",)
+    )
+    assert [busy for _, _, busy in taken] == [True, True, True, False]
 
 
 # --- masks by block -------------------------------------------------------------------------------
@@ -258,3 +340,28 @@ def test_nothing_of_the_machine_lies_outside_or_over_another_part(
         for b in boxes[:i]:
             apart_x = a["x"] >= b["x"] + b["w"] - 0.01 or b["x"] >= a["x"] + a["w"] - 0.01
             assert apart_x or a["y"] >= b["y"] + b["h"] or b["y"] >= a["y"] + a["h"]
+
+
+ROWS = """async ([path]) => {
+  const up = path.replace("machine/zone.js", "");
+  const [{ Zone }, { Provider }, { pointed }, { html }, { render }] = await Promise.all(
+    ["machine/zone.js", "machine/frame.js", "store.js", "html.js", "vendor/preact.mjs"]
+      .map((name) => import(up + name)));
+  const [h, w, square, m] = [21, 31, 2, 11 * 16];
+  const state = { h, w, m, sw: 16, value: { grid: [h, w], square, picture: "photo" } };
+  document.body.innerHTML = "<svg width=352 height=352></svg>";
+  const box = { x: 0, y: 0, w: 352, h: 352 };
+  render(html`<${Provider} value=${{ state }}><${Zone} box=${box} kind="rows" /><//>`,
+    document.querySelector("svg"));
+  const zone = document.querySelector(".gm-zone"), { left, top } = zone.getBoundingClientRect();
+  return [0.5, 105.5, 175.5].map((row) => [1, 2].map(() => {
+    zone.dispatchEvent(new MouseEvent("click", { clientX: left + 9, clientY: top + 2 * row,
+      bubbles: true }));
+    return Boolean(pointed.value?.pinned);
+  }));
+}"""
+"""Two presses on each of three rows of a matrix of squares; patches fill the last only in part."""
+
+
+def test_a_second_press_on_a_matrix_frees_the_patch_in_every_row(run: Run) -> None:
+    assert run(ROWS, "machine/zone.js") == [[True, False]] * 3

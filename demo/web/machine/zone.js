@@ -3,6 +3,7 @@
 import { placeIn } from "../dom.js";
 import { useHost } from "../gradio.js";
 import { html } from "../html.js";
+import { squaresOf } from "../squares.js";
 import { patchOn, point, pointed } from "../store.js";
 import { useFrame, usePatch } from "./frame.js";
 import { Rect } from "./shapes.js";
@@ -62,15 +63,14 @@ const Spot = ({ box, kind }) => {
 export const Zone = ({ box, kind = "grid", onPress, onKey, ...more }) => {
   const { state } = useFrame();
   const { isPinned, at, move, pin, leave } = usePointing();
-  const { h, w, m, sw, value } = state;
+  const { h, w, m, value } = state;
+  const squares = squaresOf({ grid: value.grid, pooled: value.square });
   /** @param {PointerEvent & { currentTarget: Element }} event @returns {Place} */
   const patchAt = (event) => {
     const [y, x] = placeIn(event.currentTarget, event);
     if (kind === "grid") return [Math.floor(y * h), Math.floor(x * w)];
-    const square = Math.floor(y * m);
-    const middle = (/** @type {number} */ i) =>
-      Math.min(i * value.square + (value.square >> 1), Math.max(h, w) - 1);
-    return [middle(Math.floor(square / sw)), middle(square % sw)];
+    const [row, column] = squares.middle(Math.floor(y * m));
+    return [Math.floor(row), Math.floor(column)];
   };
   const press = (/** @type {Place} */ patch) => (onPress ? onPress() : pin(patch));
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {

@@ -5,6 +5,7 @@ import { useHost } from "../gradio.js";
 import { useDocumentEvent } from "../hooks.js";
 import { html } from "../html.js";
 import { input } from "../input.js";
+import { setUpload } from "../waiting.js";
 import { WORDS } from "../words.js";
 import { Camera } from "./camera.js";
 import { upload } from "./upload.js";
@@ -13,9 +14,6 @@ const TOUCH = "(hover: none) and (pointer: coarse)";
 
 /** @param {DataTransfer | null} data */
 const imagesIn = (data) => [...(data?.files ?? [])].filter(({ type }) => type.startsWith("image/"));
-
-/** @param {boolean} is */
-const setBusy = (is) => document.querySelector("#tabs")?.toggleAttribute("data-busy", is);
 
 /**
  * Photos that are dropped or pasted anywhere.
@@ -54,15 +52,16 @@ const useUpload = () => {
       return;
     }
     setStatus(WORDS.photo.uploading);
-    setBusy(true);
+    setUpload("sending");
     input.typed = false;
     try {
       const uploaded = await upload(file);
       input.photo = uploaded;
+      setUpload("sent");
       trigger("submit", { value: uploaded.path });
       setStatus("");
     } catch (error) {
-      setBusy(false);
+      setUpload("none");
       setStatus(error instanceof Error ? error.message : WORDS.photo.refused);
     }
   };

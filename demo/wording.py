@@ -136,6 +136,8 @@ BROWSER = {
         "swipe": "Drag to swipe between the masks.",
     },
     "old": OLD,
+    "elsewhere": "Simulation: in the other tabs the model is damaged on purpose. The lesson has a "
+    "fault of its own.",
     "copied": [COPIED, COPY_LINK],
 }
 """What the browser alone shows, or shows again."""

@@ -37,6 +37,7 @@ class TabEntry:
 
 TABS: tuple[TabEntry, ...] = (
     TabEntry("side", "Side by side", side.build, side.compute, side.view),
+    TabEntry("learn", "Learn", learn.build, learn.compute, learn.view, request=learn.REQUEST),
     TabEntry(
         "compare",
         "Compare",
@@ -49,5 +50,4 @@ TABS: tuple[TabEntry, ...] = (
     TabEntry("attention", "Attention", attention.build, attention.compute, attention.view),
     TabEntry("channels", "Channels", channels.build, channels.compute, channels.view),
     TabEntry("export", "Export", export.build, export.compute, export.view, heavy=True, keep=False),
-    TabEntry("learn", "Learn", learn.build, learn.compute, learn.view, request=learn.REQUEST),
 )

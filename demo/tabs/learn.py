@@ -1,146 +1,75 @@
 """Learn: the lesson of ``lesson.toml``, on one photo and the built-in model, for everybody."""
 
-import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from string import Template
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from demo import widgets
 from demo.answer import Answer, resolve
 from demo.controls import Controls, Tab, in_browser
 from demo.drawing import render
-from demo.engine import Engine, Mask
+from demo.engine import Engine
 from demo.host.blob_store import Blob, Later
-from demo.request import Question, Request
-from demo.settings import Settings
+from demo.request import Question
+from demo.tabs import learn_numbers
+from demo.tabs.learn_numbers import REQUEST, STATES, THING, Numbers, stored
 from demo.widgets.values import Json
 from demo.wording import percent
-from evaluation.photos import star_photos
-from gclip_core import amf, assets, cs
-from gclip_core.methods import METHODS
+from gclip_core import assets
 from gclip_core.numbering import block_numbers, named
-from gclip_core.registry import BUILT_IN
-from gclip_core.types import Method
 
 LESSON = Path(__file__).with_name("lesson.toml").read_text("utf-8")
 PAGES = tomllib.loads(LESSON)["page"]
 """The cover, the steps, and the summary, before they are filled."""
-NEAR = 2
-"""Points of mIoU; less is little change."""
-CHANGES = (f"Gains over {NEAR} points", f"Loses over {NEAR} points", "Changes by less")
-PHOTO = THING = "dog"
+FINDINGS = tomllib.loads(LESSON)["finding"]
+"""Sentences that what is measured decides, before they are filled."""
 SIDE = 480
-BRIGHT = 8
+BRIGHT = 5
 """Times uniform attention is full brightness."""
-STATES = ("clip", "clearclip", "amf", "cs", "amf_cs")
-STATES += tuple(f"fault_{name}" for name in STATES)
-"""The masks of the lesson: ClearCLIP's, with what is switched on; CLIP's where "clip" is named."""
-LOOKS = ("clip", "clearclip", "amf", "fault_clearclip")
-"""States of which the texts name where patches look."""
-WORDS = ", ".join("; ".join(synonyms) for synonyms in star_photos()[PHOTO].words)
-REQUEST = Request(Settings(backbone=BUILT_IN, example=PHOTO, words=WORDS, refine="none"))
-"""The lesson's photo, words and model, whatever the page shows."""
+DRAWN = ("photo", "mask", "look", "matrix", "tokens")
+"""Kinds of figures that are pictures."""
 
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """What the lesson measures on its photo.
+    """What the lesson measures, and its ``figures``, which come later, by their kind and state."""
 
-    ``miou`` is that of each of the STATES, ``on_thing`` the share of attention that patches of
-    THING leave on it, of LOOKS. ``fault_norms`` (D,) are of the first of ``fault_blocks`` (0-based)
-    with its planted ``channel``. ``figures`` come later, by their kind and state.
-    """
-
-    miou: Mapping[str, float]
-    on_thing: Mapping[str, float]
-    fused_blocks: Sequence[int]
-    fault_blocks: Sequence[int]
-    fault_norms: NDArray[np.float32]
-    settings: Settings
+    numbers: Numbers
     figures: Mapping[tuple[str, str], Later]
 
 
 def build(engine: Engine, controls: Controls) -> Tab:
-    """The lesson; its last button opens the file chooser with AMF and CS on."""
+    """The lesson; its last button opens the file chooser with AMF and CS on. A fault that was
+    planted in another tab is named, and ends with a press."""
     lesson = widgets.lesson(elem_id="lesson")
     both = [controls["amf"], controls["cs"]]
     own_photo = lesson.submit(**in_browser("() => [true, true]", outputs=both))
-    return Tab({"lesson": lesson}, [own_photo])
+    ended = lesson.clear(**in_browser("() => false", outputs=controls["plant"]))
+    return Tab({"lesson": lesson}, [own_photo, ended])
 
 
 def compute(engine: Engine, answer: Answer) -> Value:
     """What the lesson measures; ``answer`` is that of REQUEST."""
-    clean, faulty = answer.question, _faulty(engine)
-    n_blocks = answer.report.n_blocks
-    fault_blocks = clean.settings.planted_blocks(n_blocks)
-    masks = {name: state_mask(engine, clean, faulty, name) for name in STATES}
-    norms = faulty.scene.segmenter.backbone.norms
-    return Value(
-        miou={name: mask.miou or 0.0 for name, mask in masks.items()},
-        on_thing={name: looks(engine, clean, faulty, name)[1] for name in LOOKS},
-        fused_blocks=answer.gclip.fusion.blocks,
-        fault_blocks=fault_blocks,
-        fault_norms=norms[fault_blocks[0]].numpy(),
-        settings=clean.settings,
-        figures=_figures(engine, clean),
-    )
+    return Value(learn_numbers.compute(engine, answer), _figures(engine, answer.question))
 
 
-def _faulty(engine: Engine) -> Question:
-    """The lesson's question with a planted fault."""
-    return resolve(engine, REQUEST.changed(plant=True))
-
-
-def state(clean: Question, faulty: Question, name: str) -> tuple[Question, Method]:
-    """The question and the method of one of the STATES."""
-    on = name.split("_")
-    question = faulty if "fault" in on else clean
-    if "clip" in on:
-        return question, METHODS["clip"]
-    return question, question.switched["amf" in on, "cs" in on]
-
-
-def state_mask(engine: Engine, clean: Question, faulty: Question, name: str) -> Mask:
-    """The mask of one of the STATES."""
-    return engine.segment(*state(clean, faulty, name))
-
-
-def looks(
-    engine: Engine, clean: Question, faulty: Question, name: str
-) -> tuple[NDArray[np.float32], float]:
-    """Where the patches of THING look in a state: (h, w), sum 1; and the share on THING."""
-    question, method = state(clean, faulty, name)
-    scene, truth = question.scene, clean.scene.picture.truth
-    trunk = engine.trunk(scene, method)
-    matrix = amf.patch_attention(scene.segmenter.last_attention(trunk, method)[1:])
-    labels = cs.majority_labels(torch.from_numpy(truth.labels), trunk.grid).flatten()
-    thing = labels == [THING in names for names in truth.names].index(True)
-    weights = matrix[thing].mean(0)
-    return weights.reshape(trunk.grid).numpy(), float(weights[thing].sum())
-
-
-@cache
-def stored(*path: str) -> dict[str, Any]:
-    """Stored numbers: another transformer's on this photo, or the built-in's on many photos."""
-    return json.loads(assets.path(*path).read_text("utf-8"))
+# --- figures --------------------------------------------------------------------------------------
 
 
 def _figures(engine: Engine, question: Question) -> dict[tuple[str, str], Later]:
-    """What is drawn of the steps' figures, by kind and state, each when it is first fetched."""
+    """The pictures of all steps, by kind and state, each drawn when it is first fetched."""
     figures = {}
     for page in PAGES:
         for figure in (*page.get("before", ()), *page.get("after", ())):
             kind, of = figure["kind"], figure.get("of", "")
-            if kind in ("photo", "mask", "look", "matrix"):
+            if kind in DRAWN:
                 key = ("lesson", question.scene.clean.backbone.digest, kind, of)
                 figures[kind, of] = engine.blobs.later(key, partial(_draw, engine, kind, of))
     return figures
@@ -149,44 +78,111 @@ def _figures(engine: Engine, question: Question) -> dict[tuple[str, str], Later]
 def _draw(engine: Engine, kind: str, of: str) -> Blob:
     """A figure as a WebP."""
     if kind == "matrix":
-        return Blob(assets.path("learn", f"stripes-{of}.webp").read_bytes(), "image/webp")
+        return Blob(assets.path("learn", f"attention-{of}.webp").read_bytes(), "image/webp")
     clean = resolve(engine, REQUEST)
     image = clean.scene.picture.image
     picture = render.fit(image, SIDE)
     if kind == "mask":
-        shown = state_mask(engine, clean, _faulty(engine), of)
+        faulty = learn_numbers.with_fault(engine)
+        shown = learn_numbers.state_mask(engine, clean, faulty, of)
         picture = render.overlay(image, shown.labels, shown.names, max_side=SIDE)
     if kind == "look":
-        weights, _ = looks(engine, clean, _faulty(engine), of)
+        faulty = learn_numbers.with_fault(engine)
+        weights, _ = learn_numbers.looks(engine, clean, faulty, of)
         light = np.sqrt(np.clip(weights * weights.size / BRIGHT, 0, 1))
         bright = Image.fromarray((255 * light).astype(np.uint8)).resize(picture.size)
         picture = Image.composite(picture, Image.new("RGB", picture.size), bright)
+    if kind == "tokens":
+        _outline_tokens(picture)
     return Blob(render.saved(picture, "WEBP", quality=84), "image/webp")
+
+
+def _outline_tokens(picture: Image.Image) -> None:
+    """Draw a frame around each global token of the other transformer."""
+    found, draw = stored("learn", "global-tokens.json"), ImageDraw.Draw(picture)
+    rows, columns = found["grid"]
+    height, width = picture.height / rows, picture.width / columns
+    for token in found["tokens"]:
+        row, column = divmod(token, columns)
+        box = (column * width, row * height, (column + 1) * width, (row + 1) * height)
+        draw.rectangle(box, outline="black", width=5)
+        draw.rectangle(
+            [edge + inset for edge, inset in zip(box, (1, 1, -1, -1), strict=True)],
+            outline="white",
+            width=3,
+        )
+
+
+# --- words ----------------------------------------------------------------------------------------
 
 
 def view(value: Value) -> dict[str, Any]:
     """Every page of the lesson; a number stays with its %."""
-    text = Template(LESSON).substitute(numbers(value)).replace(" %", "\u00a0%")
-    pages = [_page_view(value, page) for page in tomllib.loads(text)["page"]]
+    facts = _facts(value.numbers)
+    chosen = {name: _finding(facts, name) for name in FINDINGS}
+    filled = _values(value.numbers)
+    sentences = {
+        name: Template(FINDINGS[name]["words"][index]).substitute(filled)
+        for name, index in chosen.items()
+    }
+    text = Template(LESSON).safe_substitute(filled | sentences).replace(" %", "\u00a0%")
+    pages = [_page_view(value, page, chosen) for page in tomllib.loads(text)["page"]]
     return {"lesson": {"kind": "lesson", "pages": pages}}
 
 
-def numbers(value: Value) -> dict[str, Any]:
-    """The values for the names in the texts."""
-    settings, measured = value.settings, stored("built-in", "measured.json")
-    fault = block_numbers(value.fault_blocks)
-    every = measured["shipped photos: neither, AMF, CS, both"]["as it is"]
-    gains = [every[name][1] - every[name][0] for name in star_photos()]
+def _facts(numbers: Numbers) -> dict[str, float]:
+    """What findings compare, by the names in ``lesson.toml``."""
+    largest = max(numbers.variation.values())
+    alike = {f"out_{name}": across for name, (_, across) in numbers.alike.items()}
     return {
-        **stored("learn", "stripes.json"),
-        **{name: percent(miou) for name, miou in value.miou.items()},
-        **{f"on_{name}": percent(share) for name, share in value.on_thing.items()},
-        **{f"card_{name}": measured["methods"][name]["there"] for name in STATES[:2]},
-        **dict(zip(("mean", "mean_amf"), every["mean of all"], strict=False)),
-        "photos": len(gains),
-        "rise": sum(gain > 0 for gain in gains),
-        "fall": sum(gain < 0 for gain in gains),
-        "amf_blocks": named(block_numbers(value.fused_blocks)),
+        **{f"on_{name}": share for name, share in numbers.on_thing.items()},
+        **{f"variation_{name}": value / largest for name, value in numbers.variation.items()},
+        **alike,
+        "distance": numbers.distance,
+        "even": numbers.even,
+        "none": 0,
+        "own_tokens": sum(numbers.own_tokens[:-1]),
+        "abnormal": len(numbers.abnormal),
+    }
+
+
+def _finding(facts: Mapping[str, float], name: str) -> int:
+    """The index of the words that are true: 0 where the second value of a finding is larger than
+    the first, 1 where it is smaller, 2 where it is near."""
+    finding = FINDINGS[name]
+    before, after = (facts[of] for of in finding["of"])
+    if abs(after - before) < finding["near"]:
+        return 2
+    return int(after < before)
+
+
+def _values(numbers: Numbers) -> dict[str, Any]:
+    """What the names in the texts stand for."""
+    found, many = stored("learn", "global-tokens.json"), learn_numbers.of_many()
+    word, before, after = numbers.spread
+    fault, settings = block_numbers(numbers.fault_blocks), numbers.settings
+    variation = numbers.variation["amf"] / numbers.variation["clearclip"] - 1
+    return {
+        **{name: percent(miou) for name, miou in numbers.miou.items()},
+        **{f"many_{name}": f"{many[name]} %" if name in many else "–" for name in STATES},
+        **{f"on_{name}": percent(share) for name, share in numbers.on_thing.items()},
+        **{f"in_{name}": f"{inside:.2f}" for name, (inside, _) in numbers.alike.items()},
+        **{f"out_{name}": f"{across:.2f}" for name, (_, across) in numbers.alike.items()},
+        "photos": stored("built-in", "measured.json")["all"]["photos"],
+        "variation": percent(abs(variation)),
+        "gained": numbers.gained,
+        "distance": f"{numbers.distance:.1f}",
+        "even": f"{numbers.even:.1f}",
+        "same": percent(numbers.same),
+        "spread_word": word,
+        "spread_before": percent(before),
+        "spread_after": percent(after),
+        "tokens": len(found["tokens"]),
+        "patches": np.prod(found["grid"]),
+        "early": found["early"],
+        "late": found["late"],
+        "global": f"{found['threshold']:g}",
+        "amf_blocks": named(block_numbers(numbers.fused_blocks)),
         "fault_blocks": named(fault),
         "fault_block": fault[0],
         "channel": settings.plant_channel,
@@ -196,30 +192,24 @@ def numbers(value: Value) -> dict[str, Any]:
     }
 
 
-def right(miou: Mapping[str, float], page: Json) -> int:
-    """The index of a step's right option."""
-    decides = page.get("right", 0)
-    if isinstance(decides, int):
-        return decides
-    before, after = (miou[name] for name in decides)
-    return 2 if 100 * abs(after - before) < NEAR else int(after < before)
-
-
-def _page_view(value: Value, page: Json) -> Json:
+def _page_view(value: Value, page: Json, chosen: Mapping[str, int]) -> Json:
     figures = {
         when: [_figure_view(value, figure) for figure in page.get(when, ())]
         for when in ("before", "after")
     }
-    return {"options": CHANGES, **page, **figures, "right": right(value.miou, page)}
+    right = page.get("right", 0)
+    if isinstance(right, str):
+        right = chosen[right]
+    return {"options": [], **page, **figures, "right": right}
 
 
 def _figure_view(value: Value, figure: Json) -> Json:
-    """With a picture that comes later, or norms in medians; a table as it is."""
+    """With a picture that comes later, norms in medians, or a table, whose caption has the %."""
     kind, of = figure["kind"], figure.get("of", "")
+    if kind == "table":
+        rows = [[cell.removesuffix("\u00a0%") for cell in row] for row in figure["rows"]]
+        return {**figure, "rows": rows}
     if kind == "norms":
-        norms = stored("learn", "stripes.json")["norms"] if of == "theirs" else value.fault_norms
-        medians = np.asarray(norms) / np.median(norms)
-        return {**figure, "norms": medians.round(3).tolist()}
-    if (kind, of) not in value.figures:
-        return figure
+        norms = value.numbers.fault_norms
+        return {**figure, "norms": (norms / np.median(norms)).round(3).tolist()}
     return {**figure, "picture": value.figures[kind, of]}

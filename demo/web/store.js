@@ -35,6 +35,9 @@ export const channel = signal(null);
  */
 export const reasons = signal(null);
 
+/** Whether the page, not only its lesson, has a planted fault. */
+export const planted = signal(false);
+
 let given = Number.NaN;
 
 /**

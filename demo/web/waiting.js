@@ -2,6 +2,7 @@
 // later; a request that fails is given up, with the one that is kept. A photo on its way is waited
 // for, too.
 import { followAnswer, keep } from "./address.js";
+import { planted } from "./store.js";
 import { WORDS } from "./words.js";
 
 const queue = { heavy: false, due: 0, query: "", at: 0 };
@@ -66,6 +67,7 @@ export const answered = ({ state, query, at }) => {
   if (state === "none") keep("source", "upload");
   if (!query) return;
   queue.query = query;
+  planted.value = new URLSearchParams(query).has("plant");
   followAnswer(query);
 };
 

@@ -346,6 +346,7 @@ export interface PageWords {
   done: string;
   pointing: { mouse: string; touch: string; swipe: string };
   old: string;
+  elsewhere: string;
   copied: [done: string, button: string];
   photo: Record<string, string>;
   camera: Record<string, string>;

@@ -3,6 +3,9 @@ import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useHost } from "../gradio.js";
 import { html } from "../html.js";
 import { input } from "../input.js";
+import { Simulation } from "../simulation.js";
+import { planted } from "../store.js";
+import { WORDS } from "../words.js";
 import { LessonFigureView } from "./figure.js";
 import { Question } from "./question.js";
 import { Strong } from "./strong.js";
@@ -27,7 +30,8 @@ const Figures = ({ page, hidden, answered }) => {
   if (hidden) {
     return html`<div hidden>${draw([...page.before, ...page.after])}</div>`;
   }
-  return html`<div class="figures">${draw(page.before)} ${answered && draw(page.after)}</div>`;
+  const paired = page.before.length > 1 ? "paired" : "";
+  return html`<div class=${`figures ${paired}`}>${draw(page.before)} ${answered && draw(page.after)}</div>`;
 };
 
 /**
@@ -84,7 +88,8 @@ const Lesson = ({ value: { pages } }) => {
     input.choosePhoto();
   };
   const told = !page.question || guess !== undefined;
-  return html`<section class="lesson" aria-label="Lesson" ref=${box}>
+  return html`<${Simulation} sentence=${planted.value && WORDS.elsewhere} />
+    <section class="lesson" aria-label="Lesson" ref=${box}>
     <div class="told">
       <h2 tabindex="-1">${at > 0 && `${at} · `}${page.title}</h2>
       <${Strong} text=${page.text} />

@@ -99,18 +99,15 @@ def _draw(engine: Engine, kind: str, of: str) -> Blob:
 
 def _outline_tokens(picture: Image.Image) -> None:
     """Draw a frame around each global token of the other transformer."""
-    found, draw = stored("learn", "global-tokens.json"), ImageDraw.Draw(picture)
-    rows, columns = found["grid"]
+    tokens, draw = stored("learn", "global-tokens.json"), ImageDraw.Draw(picture)
+    rows, columns = tokens["grid"]
     height, width = picture.height / rows, picture.width / columns
-    for token in found["tokens"]:
+    for token in tokens["tokens"]:
         row, column = divmod(token, columns)
         box = (column * width, row * height, (column + 1) * width, (row + 1) * height)
         draw.rectangle(box, outline="black", width=5)
-        draw.rectangle(
-            [edge + inset for edge, inset in zip(box, (1, 1, -1, -1), strict=True)],
-            outline="white",
-            width=3,
-        )
+        left, top, right, bottom = box
+        draw.rectangle((left + 1, top + 1, right - 1, bottom - 1), outline="white", width=3)
 
 
 # --- words ----------------------------------------------------------------------------------------
@@ -125,7 +122,7 @@ def view(value: Value) -> dict[str, Any]:
         name: Template(FINDINGS[name]["words"][index]).substitute(filled)
         for name, index in chosen.items()
     }
-    text = Template(LESSON).safe_substitute(filled | sentences).replace(" %", "\u00a0%")
+    text = Template(LESSON).substitute(filled | sentences).replace(" %", "\u00a0%")
     pages = [_page_view(value, page, chosen) for page in tomllib.loads(text)["page"]]
     return {"lesson": {"kind": "lesson", "pages": pages}}
 
@@ -158,7 +155,7 @@ def _finding(facts: Mapping[str, float], name: str) -> int:
 
 def _values(numbers: Numbers) -> dict[str, Any]:
     """What the names in the texts stand for."""
-    found, many = stored("learn", "global-tokens.json"), learn_numbers.of_many()
+    tokens, many = stored("learn", "global-tokens.json"), learn_numbers.of_many()
     word, before, after = numbers.spread
     fault, settings = block_numbers(numbers.fault_blocks), numbers.settings
     variation = numbers.variation["amf"] / numbers.variation["clearclip"] - 1
@@ -177,11 +174,11 @@ def _values(numbers: Numbers) -> dict[str, Any]:
         "spread_word": word,
         "spread_before": percent(before),
         "spread_after": percent(after),
-        "tokens": len(found["tokens"]),
-        "patches": np.prod(found["grid"]),
-        "early": found["early"],
-        "late": found["late"],
-        "global": f"{found['threshold']:g}",
+        "tokens": len(tokens["tokens"]),
+        "patches": np.prod(tokens["grid"]),
+        "early": tokens["early"],
+        "late": tokens["late"],
+        "global": f"{tokens['threshold']:g}",
         "amf_blocks": named(block_numbers(numbers.fused_blocks)),
         "fault_blocks": named(fault),
         "fault_block": fault[0],

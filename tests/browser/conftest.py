@@ -6,10 +6,12 @@ from urllib.parse import urlencode
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.browser import CHROMIUM, chromium
 from tests.demo import engine
+from tests.pictures import encoded
 from tests.visitor import served
 
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
@@ -107,6 +109,12 @@ def arrive(page: Page, url: str, **query: object) -> None:
     """Follow a link and wait for its answer."""
     page.goto(f"{url}?{urlencode({'example': 'dog', 'words': WORDS, **query})}")
     page.wait_for_selector(DONE)
+
+
+def give(page: Page, picture: Image.Image) -> None:
+    """Upload a picture."""
+    file = {"name": "photo.png", "mimeType": "image/png", "buffer": encoded(picture, "PNG")}
+    page.locator("#photo input[type=file]").set_input_files(file)
 
 
 def type_words(page: Page, words: str) -> None:

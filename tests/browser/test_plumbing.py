@@ -1,4 +1,4 @@
-"""Around the answers: nothing stale, an address that follows, ways in; Learn, Compare, Export."""
+"""Around the answers: nothing stale, an address that follows, ways in; Compare, Export."""
 
 import re
 from pathlib import Path
@@ -9,21 +9,22 @@ from playwright.sync_api import Page, Route, expect
 
 from demo import wording
 from demo.page import GLOSSARY
-from demo.tabs import TABS, learn
-from gclip_core import assets
-from tests.browser.conftest import DESKTOP, DONE, SETTLED, arrive, barriers, turn_to, type_words
-from tests.pictures import encoded
+from demo.tabs import TABS
+from tests.browser.conftest import (
+    DESKTOP,
+    DONE,
+    SETTLED,
+    arrive,
+    barriers,
+    give,
+    turn_to,
+    type_words,
+)
 
 ANSWERED = "(tab) => (new URLSearchParams(location.search).get('tab') ?? 'side') === tab"
 WIDTHS = (320, 390, 641, 1001, 2560)
 """The narrowest at which each arrangement of the page stands, a phone, and the widest."""
 FADED = "document.querySelector('#tabs .tabitem').computedStyleMap().get('opacity').value < 0.6"
-
-
-def give(page: Page, picture: Image.Image) -> None:
-    """Upload a picture."""
-    file = {"name": "photo.png", "mimeType": "image/png", "buffer": encoded(picture, "PNG")}
-    page.locator("#photo input[type=file]").set_input_files(file)
 
 
 def test_a_camera_that_is_not_there_is_said_in_words(stays: Page) -> None:
@@ -208,58 +209,6 @@ def test_in_none_of_six_tabs_anything_overflows_or_bars_the_way(stays: Page) -> 
     turn_to(stays, TABS[0].label)
     stays.locator("#says .status").evaluate("line => (line.style.color = 'rgb(128 128 128 / 0.3)')")
     assert "color-contrast" in barriers(stays, False, "#says")[0], "faint words are found"
-
-
-def test_the_lesson_is_the_same_whatever_the_page_shows_and_ends_with_a_photo_and_both_switches_on(
-    stays: Page, desktop: Page, url: str
-) -> None:
-    stays.bring_to_front()  # one behind is drawn once a second
-    turn_to(stays, "Learn")
-    ready = "#lesson .gw[data-ready='1']"
-    stays.wait_for_selector(ready)
-    text = stays.locator("#lesson .lesson").inner_text()
-    turn_to(stays, "Side by side")
-    desktop.bring_to_front()
-    desktop.goto(f"{url}?tab=learn&example=coffee&words=cup&method=sclip&amf=0&cs=0")
-    desktop.wait_for_selector(ready)
-    expect(desktop.locator("#lesson .lesson")).to_have_text(text, use_inner_text=True)
-    desktop.get_by_role("button", name="Begin").click()
-    for _ in learn.PAGES[2:]:
-        desktop.get_by_role("button", name="Next").click()
-    expect(desktop.locator("#lesson table")).to_contain_text("%")
-    give(desktop, Image.open(assets.path("photos", "astronaut.jpg")))  # suggests its own words
-    expect(desktop.locator("#words textarea")).to_have_value(re.compile("person"))
-    with desktop.expect_file_chooser():
-        desktop.get_by_role("button", name="Take your own photo").click()
-    expect(desktop.locator("#amf input")).to_be_checked()
-    expect(desktop.locator("#cs input")).to_be_checked()
-
-
-def test_on_a_phone_a_step_is_in_view_and_a_guess_moves_nothing(phone: Page, url: str) -> None:
-    phone.goto(f"{url}?tab=learn")
-    phone.wait_for_selector(DONE)  # what comes late would move the step
-    phone.get_by_role("button", name="Begin").click()
-    heading, answer = phone.locator("#lesson h2"), phone.locator("#lesson .answer")
-    mask, question = (
-        phone.locator(f"#lesson {one}").first.bounding_box()
-        for one in (".figures img", ".question")
-    )
-    assert mask["x"] + mask["width"] <= question["x"], "a small mask stands beside its question"
-    assert abs(mask["y"] - question["y"]) < 40
-    for page in learn.PAGES[1:-1]:
-        expect(heading).to_contain_text(page["title"])
-        expect(heading).to_be_focused()
-        expect(heading).to_be_in_viewport(ratio=1)
-        expect(answer).to_be_empty()
-        # Who presses an option sees it first.
-        phone.locator("#lesson .options button").first.scroll_into_view_if_needed()
-        before = phone.evaluate("scrollY")
-        phone.evaluate("document.querySelector('#lesson .options button').click()")
-        expect(answer).not_to_be_empty()
-        expect(phone.locator("#lesson .right")).to_have_count(1)
-        assert abs(phone.evaluate("scrollY") - before) < 2
-        phone.get_by_role("button", name="Next").click()
-    expect(heading).to_be_in_viewport(ratio=1)
 
 
 def test_compare_is_sorted_by_what_is_pressed_and_opens_a_row(stays: Page) -> None:

@@ -31,7 +31,9 @@ const Figures = ({ page, hidden, answered }) => {
     return html`<div hidden>${draw([...page.before, ...page.after])}</div>`;
   }
   const paired = page.before.length > 1 ? "paired" : "";
-  return html`<div class=${`figures ${paired}`}>${draw(page.before)} ${answered && draw(page.after)}</div>`;
+  return html`<div class=${`figures ${paired}`}>
+    ${draw(page.before)} ${answered && draw(page.after)}
+  </div>`;
 };
 
 /**

@@ -32,9 +32,6 @@ from gclip_core.types import (
     Vocabulary,
 )
 
-PLAIN = ("compare", "learn")
-"""Tabs whose masks are plain, as in the papers, so that their figures agree with theirs."""
-
 
 @dataclass(frozen=True)
 class Status:
@@ -88,8 +85,9 @@ def resolve(engine: Engine, request: Request) -> Question:
     if typed is None:
         words = known_words(scene.clean.backbone, scene.picture.words)
         words = words or ", ".join(engine.suggested(scene))
-        settings, typed = settings.changed(words=words), check_words(words)
-        request = Request(settings, request.upload)
+        typed = check_words(words)
+        request = request.changed(words=words)
+        settings = request.settings
     words, replaced = _known(scene.clean.backbone, settings, typed)
     text = settings.words
     if replaced:
@@ -105,7 +103,7 @@ def resolve(engine: Engine, request: Request) -> Question:
         replaced,
         text,
         rest,
-        "none" if settings.tab in PLAIN else settings.refine,
+        "none" if request.plain else settings.refine,
         switched,
         chosen,
         (*scene.key, planted, clean.templates, clean.logit_scale, *sentence),
@@ -136,16 +134,17 @@ def _known(
     return vocabulary.with_nearest(typed, replaced), replaced
 
 
-def compute(engine: Engine, question: Question) -> Answer:
+def compute(engine: Engine, question: Question, n_methods: int = 1) -> Answer:
     """The answer of a question; what it needs of masks and encodings is cached.
+
+    ``n_methods``: the picture will be segmented under so many.
 
     Raises:
         GclipError: it would cost too much, or cannot be computed with these settings.
     """
     scene, settings, chosen = question.scene, question.settings, question.chosen
-    if settings.tab == "compare":
-        methods = len(variants.shown(settings.extras))
-        cost.check(scene.windows, scene.patches, methods)
+    if n_methods > 1:
+        cost.check(scene.windows, scene.patches, n_methods)
     encoded, both = engine.encoded(scene), question.switched[True, True]
     mask = engine.segment(question, chosen)
     report = mask.result.report

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from demo import api, opening, page, theme
+from demo import api, document, opening, page, theme
 from demo.engine import Engine
 from demo.host import files, serve, uploads
 
@@ -32,7 +32,9 @@ def launch(engine: Engine, args: argparse.Namespace, started: float) -> int:
         return 2
     seconds = time.perf_counter() - started
     print(f"{engine.default.title} is loaded; ready in {seconds:.1f} s.", flush=True)
-    return serve.serve(demo, launch_settings(args), api.checks(), engine.state, page.routes(engine))
+    return serve.serve(
+        demo, launch_settings(args), api.checks(), engine.state, document.routes(engine)
+    )
 
 
 def build(engine: Engine) -> gr.Blocks:
@@ -54,7 +56,7 @@ def launch_settings(args: argparse.Namespace) -> dict[str, Any]:
         "mcp_server": args.mcp,
         "inbrowser": args.open,
         "theme": theme.theme(),
-        "head": page.head(),
+        "head": document.head(),
         "ssr_mode": False,
         "run_history": False,
         "show_error": False,

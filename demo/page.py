@@ -2,98 +2,59 @@
 
 import logging
 import time
-import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 from gradio.events import Dependency
-from starlette.requests import Request as HttpRequest
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
 from demo import answer, inputs, settings, widgets, wording
-from demo.answer import Status
+from demo.answer import Answer, Status
 from demo.controls import HEAVY, LIGHT, QUIET, RAW, Controls, Shown, Tab, in_browser, place_chosen
 from demo.engine import Engine
 from demo.host.blob_store import Later
 from demo.host.files import path_of
 from demo.inputs import Inputs
 from demo.request import Question, Request
-from demo.settings import FIELDS, Settings, from_query, key_of
+from demo.settings import Settings, from_query, key_of
 from demo.source import NoPictureError
-from demo.tabs import TABS, TabEntry, why
+from demo.tabs import LANES, TABS, TabEntry, why
 from demo.tabs.compare import TRUTH
 from demo.variants import VARIANTS
-from demo.widgets import code, values
+from demo.widgets import values
 from demo.widgets.values import Json
 from evaluation.photos import star_photos
 from gclip_core.errors import GclipError
 
 logger = logging.getLogger(__name__)
 
-GLOSSARY = tomllib.loads(Path(__file__).with_name("glossary.toml").read_text("utf-8"))
-BUILT = (
-    "#title h1",
-    "#copy-link",
-    "#photo .target",
-    "#examples",
-    "#words textarea",
-    "#chips .gw",
-    "#background input",
-)
-"""Once these are there, the page is shown."""
 HEAVY_SETTINGS = ("short_side", "window", "stride")
 """Settings that send the picture through the tower anew."""
 
-FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
-"""Headers of a blob, which its name alone decides."""
 
-META = """<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="description" content="Open-vocabulary segmentation with CLIP, without training">
-"""
+@dataclass(frozen=True)
+class Section:
+    """What an answer changes of the page: components by name, and how their values are made.
 
+    ``compute`` makes a frozen value of an answer, ``view`` of that value the components' values, by
+    the names of ``parts``.
+    """
 
-def head() -> str:
-    """What goes into the document's head: tags, the page's own style and script."""
-    return META + code.head(
-        {
-            **wording.BROWSER,
-            "terms": GLOSSARY,
-            "examples": [[photo.name, photo.title] for photo in star_photos().values()],
-            "keys": [key_of(name) for name in FIELDS],
-            "tabs": [entry.name for entry in TABS],
-            "heavy": [entry.name for entry in TABS if entry.heavy],
-            "built": BUILT,
-        }
-    )
-
-
-def routes(engine: Engine) -> list[Route]:
-    """What the page's server answers beside Gradio: its code, pictures and matrices by name."""
-
-    def blob(request: HttpRequest) -> Response:
-        try:
-            content = engine.blobs.get(request.path_params["name"])
-        except GclipError as error:
-            return PlainTextResponse(str(error), 410)
-        if content is None:
-            return PlainTextResponse("This is not kept any more.", 404)
-        return Response(content.body, media_type=content.media_type, headers=FOREVER)
-
-    return [Route("/blob/{name}", blob), *code.routes()]
+    name: str
+    parts: Mapping[str, Component]
+    compute: Callable[[Engine, Answer], Any]
+    view: Callable[[Any], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """A tab's answer as it is cached: what it shows, what the browser may fetch, how it was made.
+    """What sections show of an answer, as it is cached, with what the browser may fetch of it.
 
-    ``link`` is the query of what is shown.
+    ``status`` is how the answer was made, ``link`` its query.
     """
 
     shown: Shown
@@ -102,14 +63,10 @@ class Rendered:
     link: str
 
 
-AROUND = TabEntry("around", "", lambda *_: Tab(), lambda *_: None, lambda _: {})
-"""What changes only what is beside the tabs."""
-
-
 class Page:
     """The parts of the page, what their events ask for, and what an answer changes.
 
-    ``opening`` is what a visitor without a link sees first.
+    ``opening`` is what a visitor without a link sees first. An answer changes the ``sections``.
     """
 
     def __init__(self, engine: Engine, opening: Settings) -> None:
@@ -137,7 +94,7 @@ class Page:
                 self._noted = widgets.lines("link-notes", "About the link")
                 self._lines = widgets.lines("says", "Status")
                 self._turned = gr.Textbox("", visible=False)
-                self._tabs = {AROUND.name: Tab()}
+                self._tabs: dict[str, Tab] = {}
                 with gr.Tabs(elem_id="tabs") as self._strip:
                     for entry in TABS:
                         with gr.Tab(entry.label, id=entry.name) as opened:
@@ -146,21 +103,22 @@ class Page:
                         turn = _TURN.format(entry.name)
                         opened.select(**in_browser(turn, inputs=both, outputs=both))
         self._why = widgets.why(elem_id="why")
-        self._around = {**self._inputs.parts, "stays": self._stays}
+        around = {**self._inputs.parts, "stays": self._stays}
+        self.sections = {"around": Section("around", around, inputs.compute, inputs.view)}
+        for entry in TABS:
+            parts = self._tabs[entry.name].parts
+            self.sections[entry.name] = Section(entry.name, parts, entry.compute, entry.view)
         self._names = tuple(self._controls.parts)
         self._sent = [self._inputs.image, *self._controls.components]
 
     def _wire(self) -> None:
         controls, column, tabs = self._controls, self._inputs, self._tabs.values()
         # Only the open tab is asked: gradio makes every output that an event skips anew, on both
-        # sides. It is asked in one of two queues, a heavy tab always in the heavy one.
-        asked = [gr.Textbox("", visible=False) for _ in (*TABS, *TABS)]
+        # sides. The browser asks it by a change of the hidden text of its lane.
+        asked = [gr.Textbox("", visible=False) for _ in LANES]
         again = in_browser("(...a) => gclip.page.failed(...a)", [controls["tab"], *asked], asked)
-        for light, heavy, entry in zip(asked, asked[len(TABS) :], TABS, strict=False):
-            name = "show" if entry is TABS[0] else f"show_{entry.name}"
-            self._wire_tab(heavy, entry, name, HEAVY).failure(**again)
-            if not entry.heavy:
-                self._wire_tab(light, entry, f"{name}_light", LIGHT).failure(**again)
+        for text, (entry, heavy) in zip(asked, LANES, strict=True):
+            self._wire_tab(text, entry, heavy).failure(**again)
 
         def ask(heavy: bool) -> dict[str, Any]:
             js = _ASK.format("true" if heavy else "false")
@@ -203,22 +161,21 @@ class Page:
         opened = [self._controls["card"], self._strip, self._controls["tab"], self._turned]
         self._stays.select(**in_browser(_MAKE_CARD, self._turned, opened))
 
-    def _wire_tab(
-        self, asked: gr.Textbox, entry: TabEntry, name: str, queue: dict[str, Any]
-    ) -> Dependency:
+    def _wire_tab(self, asked: gr.Textbox, entry: TabEntry, heavy: bool) -> Dependency:
         """A change of ``asked`` shows a tab anew."""
-        column, tab = self._inputs, self._tabs[entry.name]
+        column, around, tab = self._inputs, self.sections["around"], self.sections[entry.name]
+        name = "show" if entry is TABS[0] else f"show_{entry.name}"
         shown = asked.change(
             partial(self._show, entry),
             self._sent,
-            [self._lines, *self._around.values(), *tab.parts.values()],
+            [self._lines, *around.parts.values(), *tab.parts.values()],
             preprocess=False,
             trigger_mode="always_last",
             show_progress="minimal",
             show_progress_on=[self._lines],
-            api_name=name,
+            api_name=name if heavy else f"{name}_light",
             api_visibility="private",
-            **queue,
+            **(HEAVY if heavy else LIGHT),
         )
         taken = "(...a) => gclip.page.answered(...a)"
         shown.then(**in_browser(taken, [self._lines, column.suggested], column.words))
@@ -235,20 +192,26 @@ class Page:
         return Request(settings.read(given), path_of(upload))
 
     def _show(self, entry: TabEntry, *raw: Any) -> Shown:
-        """What a tab shows of a request."""
+        """What a request changes of the page: the tab, and what is around the tabs."""
+        around, tab = self.sections["around"], self.sections[entry.name]
+
+        def request() -> Request:
+            return replace(self._request(raw), plain=entry.plain)
+
         if entry.request is None:
-            return self._attempt(entry, lambda: self._request(raw))
-        shown = self._attempt(AROUND, lambda: self._request(raw))
-        shown |= self._attempt(entry, lambda: entry.request)
+            return self._attempt(entry, request, around, tab)
+        shown = self._attempt(entry, request, around)
+        shown |= self._attempt(entry, lambda: entry.request, tab)
         with suppress(GclipError):  # the address stays the visitor's
-            query = self._request(raw).settings.to_query()
-            shown[self._lines] = values.lines(state="fresh", query=query)
+            shown[self._lines] = values.lines(state="fresh", query=request().settings.to_query())
         return shown
 
-    def _attempt(self, entry: TabEntry, request: Callable[[], Request]) -> Shown:
-        """What a tab shows of a request; one that fails changes the status lines alone."""
+    def _attempt(
+        self, entry: TabEntry, request: Callable[[], Request], *sections: Section
+    ) -> Shown:
+        """What sections show of a request; one that fails changes the status lines alone."""
         try:
-            return self._answer(entry, request())
+            return self._answer(entry, request(), sections)
         except NoPictureError:  # the place of the tabs asks for one
             return {self._lines: values.lines(state="none")}
         except GclipError as error:
@@ -258,48 +221,51 @@ class Page:
             problem = wording.failed(error)
         return {self._lines: values.lines(problems=[problem, wording.OLD], state="old")}
 
-    def _answer(self, entry: TabEntry, request: Request) -> Shown:
-        """What a tab shows, from the cache where it was shown before."""
+    def _answer(self, entry: TabEntry, request: Request, sections: Sequence[Section]) -> Shown:
+        """What sections show, from the cache where they were shown before."""
         engine = self._engine
-        question = answer.resolve(engine, request)
+        question, names = answer.resolve(engine, request), [section.name for section in sections]
         # An answer names backbones that are not here: it changes once one is fetched.
-        key = ("answer", entry.name, question.request, engine.fetched)
-        rendered = engine.cache.get(key) if entry.keep else None
+        key = ("answer", *names, question.request, engine.fetched)
+        rendered = engine.cache.get(key) if entry.cached else None
         is_cached = rendered is not None
         if rendered is None:
-            rendered = self._rendered(entry, question)
-            if entry.keep:
+            rendered = self._rendered(entry, question, sections)
+            if entry.cached:
                 engine.cache.put(key, rendered)
         engine.blobs.put(rendered.later)
         milliseconds = (time.perf_counter() - question.started) * 1000
         was_encoded = is_cached or question.scene.was_encoded
-        answer.log(entry.name, rendered.status, was_encoded, milliseconds)
+        answer.log(names[-1], rendered.status, was_encoded, milliseconds)
         took = "from the cache" if is_cached else f"{milliseconds:.0f} ms"
         return {**rendered.shown, self._lines: _lines_view(rendered, took)}
 
-    def _rendered(self, entry: TabEntry, question: Question) -> Rendered:
-        """The answer of a tab, not from the cache."""
+    def _rendered(
+        self, entry: TabEntry, question: Question, sections: Sequence[Section]
+    ) -> Rendered:
+        """What sections show, not from the cache."""
         engine = self._engine
+        n_methods = entry.n_methods(question.settings) if entry.n_methods else 1
         with nullcontext() if entry.alternates else engine.turn(question.scene):
-            made = answer.compute(engine, question)
-            value = entry.compute(engine, made)
-            around = inputs.compute(engine, made) if entry.request is None else None
-        parts, view = dict(self._tabs[entry.name].parts), entry.view(value)
-        if around is not None:
-            parts, view = parts | self._around, view | inputs.view(around)
+            computed = answer.compute(engine, question, n_methods)
+            computed_values = [section.compute(engine, computed) for section in sections]
+        shown: Shown = {}
         later: dict[str, Later] = {}
-        packed = {parts[name]: values.packed(part, later) for name, part in view.items()}
+        for section, value in zip(sections, computed_values, strict=True):
+            for name, part in section.view(value).items():
+                shown[section.parts[name]] = values.packed(part, later)
         link = question.settings.to_query()
-        return Rendered(packed, tuple(later.values()), made.status, link)
+        return Rendered(shown, tuple(later.values()), computed.status, link)
 
     def _explain(self, *raw: Any) -> Any:
         """The best words at the pixel that was pressed."""
         try:
             request, engine = self._request(raw), self._engine
-            pixel = request.settings.pixel
+            pixel, tab = request.settings.pixel, request.settings.tab
             if pixel is None:
                 return None
-            question = answer.resolve(engine, request)
+            plain = any(entry.plain for entry in TABS if entry.name == tab)
+            question = answer.resolve(engine, replace(request, plain=plain))
             with engine.turn(question.scene):
                 return why.view(why.compute(engine, question, pixel))
         except GclipError:

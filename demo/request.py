@@ -14,10 +14,14 @@ from gclip_core.vocabulary import ParsedWords
 
 @dataclass(frozen=True)
 class Request:
-    """What a visitor asks for: settings, and the path of an upload (empty for none)."""
+    """What a visitor asks for: settings, and the path of an upload (empty for none).
+
+    ``plain``: masks are not refined, whatever the settings, as in the papers.
+    """
 
     settings: Settings
     upload: str = ""
+    plain: bool = False
 
     def changed(self, **changes: Any) -> "Request":
         """A copy with some settings changed."""

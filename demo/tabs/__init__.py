@@ -8,6 +8,7 @@ from demo.answer import Answer
 from demo.controls import Controls, Tab
 from demo.engine import Engine
 from demo.request import Request
+from demo.settings import Settings
 from demo.tabs import attention, channels, compare, export, learn, side
 
 
@@ -19,9 +20,11 @@ class TabEntry:
     makes of that value what each component shows, by the names of ``build``'s parts. Only
     ``compute`` may use the engine.
 
-    ``heavy``: it always waits in the queue for heavy requests. ``alternates``: others have their
-    turn between its methods. ``keep`` False: what it shows does not last.
-    ``request`` is what a tab that shows everybody the same asks for, whatever the settings.
+    ``heavy``: it always waits in the queue for heavy requests. ``plain``: its masks are not
+    refined, so that its figures agree with those of the papers. ``n_methods``: under how many
+    methods it segments, by the settings; otherwise under the chosen one. ``alternates``: other
+    requests may have their turn between these methods. ``cached`` False: its files do not last as
+    long as the cache. ``request`` is the one of a tab that shows everybody the same.
     """
 
     name: str
@@ -30,14 +33,18 @@ class TabEntry:
     compute: Callable[[Engine, Answer], Any]
     view: Callable[[Any], dict[str, Any]]
     heavy: bool = False
+    plain: bool = False
+    n_methods: Callable[[Settings], int] | None = None
     alternates: bool = False
-    keep: bool = True
+    cached: bool = True
     request: Request | None = None
 
 
 TABS: tuple[TabEntry, ...] = (
     TabEntry("side", "Side by side", side.build, side.compute, side.view),
-    TabEntry("learn", "Learn", learn.build, learn.compute, learn.view, request=learn.REQUEST),
+    TabEntry(
+        "learn", "Learn", learn.build, learn.compute, learn.view, plain=True, request=learn.REQUEST
+    ),
     TabEntry(
         "compare",
         "Compare",
@@ -45,9 +52,18 @@ TABS: tuple[TabEntry, ...] = (
         compare.compute,
         compare.view,
         heavy=True,
+        plain=True,
+        n_methods=compare.n_methods,
         alternates=True,
     ),
     TabEntry("attention", "Attention", attention.build, attention.compute, attention.view),
     TabEntry("channels", "Channels", channels.build, channels.compute, channels.view),
-    TabEntry("export", "Export", export.build, export.compute, export.view, heavy=True, keep=False),
+    TabEntry(
+        "export", "Export", export.build, export.compute, export.view, heavy=True, cached=False
+    ),
 )
+
+LANES = tuple(
+    (entry, heavy) for heavy in (False, True) for entry in TABS if heavy or not entry.heavy
+)
+"""Each tab with each queue that its requests may wait in: a heavy tab has the heavy one alone."""

@@ -15,6 +15,7 @@ from demo.controls import QUIET, Controls, Tab, in_browser, slide_opacity
 from demo.drawing import render
 from demo.engine import Engine, Mask
 from demo.request import Question
+from demo.settings import Settings
 from demo.tabs import common
 from demo.variants import VARIANTS
 from demo.widgets import values
@@ -122,6 +123,11 @@ def compute(engine: Engine, answer: Answer) -> Value:
         opacity=settings.opacity,
         pixel=settings.pixel,
     )
+
+
+def n_methods(settings: Settings) -> int:
+    """How many methods the table has."""
+    return len(variants.shown(settings.extras))
 
 
 def row_of(engine: Engine, question: Question, name: str, method: Method) -> Row:

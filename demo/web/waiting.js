@@ -36,8 +36,9 @@ export const setUpload = (now) => {
 export const isOfUpload = () => new URLSearchParams(queue.query).get("source") === "upload";
 
 /**
- * Asks for the open tab, in one of two queues: one of the texts `asked` changes. While an answer is
- * due, whatever is asked goes to its queue: an answer of the other could be older and come later.
+ * Asks for the open tab, in one of two queues: of the texts `asked`, one a lane, that of its lane
+ * changes. While an answer is due, whatever is asked goes to its queue: an answer of the other
+ * could be older and come later.
  * @param {boolean} heavy
  * @param {string} tab
  * @param {string[]} asked
@@ -47,8 +48,9 @@ export const ask = (heavy, tab, ...asked) => {
   queue.due = Math.min(queue.due + 1, 2);
   if (upload === "sent") upload = "none";
   showBusy();
-  const lane = queue.heavy || WORDS.heavy.includes(tab) ? WORDS.tabs.length : 0;
-  const at = lane + WORDS.tabs.indexOf(tab);
+  const lanes = WORDS.lanes.map((lane) => (lane.tab === tab ? lane.heavy : null));
+  // A heavy tab has the heavy lane alone.
+  const at = lanes.indexOf(queue.heavy || !lanes.includes(false));
   return asked.map((count, i) => (i === at ? `${Number(count) + 1}` : count));
 };
 

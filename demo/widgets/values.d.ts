@@ -353,7 +353,6 @@ export interface PageWords {
   terms: Record<string, string>;
   examples: [name: string, title: string][];
   keys: string[];
-  tabs: string[];
-  heavy: string[];
+  lanes: { tab: string; heavy: boolean }[];
   built: string[];
 }

@@ -199,14 +199,19 @@ def test_widgets_without_an_id_in_one_row_are_all_drawn(run: Run) -> None:
 # --- the input ------------------------------------------------------------------------------------
 
 
-WORDS = {"tabs": ["side", "compare"], "heavy": ["compare"], "none": "", "keys": []}
+LANES = [("side", False), ("side", True), ("compare", True)]
+WORDS = {
+    "lanes": [{"tab": tab, "heavy": heavy} for tab, heavy in LANES],
+    "none": "",
+    "keys": [],
+}
 STEPS = """async ([path, words, steps]) => {
   const { WORDS } = await import(path.replace("waiting", "words"));
   Object.assign(WORDS, words);
   const { answered, ask, failed, isWaiting, setUpload } = await import(path);
   document.body.innerHTML = '<div id="tabs"></div>';
   const { dataset } = document.getElementById("tabs");
-  const given = ["0", "0", "0", "0"];
+  const given = ["0", "0", "0"];
   let at = performance.now();
   const does = {
     ask: (heavy, tab) => ask(heavy, tab, ...given),
@@ -236,11 +241,11 @@ def test_a_question_during_an_answer_goes_to_its_queue(run: Run) -> None:
         ("fail",),
     )
     light, heavy, _, same_queue, again, last = (returned for returned, _, _ in asked)
-    assert light == ["1", "0", "0", "0"]
-    assert heavy == ["0", "0", "0", "1"], "a heavy tab is always asked in the heavy queue"
-    assert same_queue == ["1", "0", "0", "0"], "in the queue of the answer that is due"
-    assert again == ["1", "0", "0", "0"], "what waited behind the failed request is asked anew"
-    assert last == ["0", "0", "0", "0"]
+    assert light == ["1", "0", "0"]
+    assert heavy == ["0", "0", "1"], "a heavy tab is always asked in the heavy queue"
+    assert same_queue == ["1", "0", "0"], "in the queue of the answer that is due"
+    assert again == ["1", "0", "0"], "what waited behind the failed request is asked anew"
+    assert last == ["0", "0", "0"]
     assert [waits for _, waits, _ in asked] == [True, True, True, True, True, False]
 
 

@@ -13,8 +13,7 @@ import torch
 from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect
 
-from demo import page as layout
-from demo import theme, widgets
+from demo import document, theme, widgets
 from demo.host.blob_store import Blob, BlobStore, Later
 from demo.widgets import values
 from demo.widgets.blobs import Levels, attention_blob, packed, picture_blob
@@ -127,8 +126,8 @@ def url(matrix: np.ndarray) -> Iterator[str]:
         quiet=True,
         run_history=False,
         theme=theme.theme(),
-        head=layout.head() + seen,
-        app_kwargs={"routes": layout.routes(SimpleNamespace(blobs=store))},
+        head=document.head() + seen,
+        app_kwargs={"routes": document.routes(SimpleNamespace(blobs=store))},
     )
     yield address
     demo.close()

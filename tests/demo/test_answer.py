@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from demo.engine import Engine
 from demo.request import Request
 from demo.settings import Settings
 from demo.source import WORKED_PIXELS, worked_size
+from demo.tabs import TABS
 from evaluation.photos import star_photos
 from gclip_core import GclipError
 from tests.models import loaded, tiny_backbone
@@ -60,19 +62,20 @@ def test_spaces_are_no_words(engine: Engine) -> None:
 def test_edges_follow_the_photo_but_not_where_methods_are_compared() -> None:
     engine = Engine(loaded())
     answers = {
-        (tab, name): compute(engine, resolve(engine, request(tab=tab, refine=name)))
-        for tab in ("side", "compare", "learn")
+        (plain, name): compute(engine, resolve(engine, replace(request(refine=name), plain=plain)))
+        for plain in (False, True)
         for name in ("none", "guided", "pamr")
     }
-    plain = answers["side", "none"].mask.labels
-    for (tab, name), answer in answers.items():
-        same = tab != "side" or name == "none"
+    unrefined = answers[False, "none"].mask.labels
+    for (plain, name), answer in answers.items():
+        same = plain or name == "none"
         assert (answer.refined == "none") == same
-        assert np.array_equal(answer.mask.labels, plain) == same, (tab, name)
-    question = answers["side", "pamr"].question
+        assert np.array_equal(answer.mask.labels, unrefined) == same, (plain, name)
+    assert [entry.name for entry in TABS if entry.plain] == ["compare", "learn"]
+    question = answers[False, "pamr"].question
     picture, segmenter = question.scene.picture.image, question.scene.segmenter
     library = segmenter.segment(picture, WORDS, question.chosen, refine="pamr")
-    assert np.array_equal(library.labels.numpy(), answers["side", "pamr"].mask.labels)
+    assert np.array_equal(library.labels.numpy(), answers[False, "pamr"].mask.labels)
 
 
 def test_background_is_on_for_one_word_and_off_for_more(engine: Engine) -> None:

@@ -1,136 +1,30 @@
 """What the cards show of a value made by hand: views of tabs need no model, engine or cache."""
 
-from dataclasses import replace
-from typing import Any
+import pytest
 
-import numpy as np
-import torch
-
-from demo.engine import Mask
-from demo.host.blob_store import Blob, Later
-from demo.tabs import attention, common, side
-from demo.widgets.values import Json, Side
-from gclip_core import methods, vocabulary
-from gclip_core.types import (
-    FusionReason,
-    FusionReport,
-    GlobalTokens,
-    Method,
-    MethodReport,
-    Segmentation,
-    SuppressionReason,
+from demo import inputs, wording
+from demo.page import Page
+from demo.settings import Settings
+from demo.tabs import attention, channels, common, compare, side
+from demo.widgets.values import Json
+from tests.demo import engine
+from tests.demo.samples import (
+    AMF,
+    BOTH,
+    CLEARCLIP,
+    PICTURE,
+    SECTIONS,
+    around,
+    attention_tab,
+    blob,
+    channels_tab,
+    looks,
+    mask,
+    masks,
+    norms,
+    of,
+    table,
 )
-
-GRID, SIZE, N, BLOCKS = (2, 3), (4, 6), 6, 4
-WORDS = vocabulary.parse("cat, sofa")
-PICTURE: Json = {"picture": "p", "size": SIZE, "grid": GRID, "pooled": 1}
-CLEARCLIP, AMF, BOTH = methods.gclip(False, False), methods.gclip(cs=False), methods.gclip()
-
-
-def blob(name: str) -> Later:
-    return Later(name, lambda: Blob(b""))
-
-
-def report(blocks: tuple[int, ...] = (1, 2), suppressed: tuple[int, ...] = ()) -> MethodReport:
-    """Four blocks of three channels; channel 2 has norm 8 where CS scales it to 1."""
-    norms = torch.ones(BLOCKS, 3)
-    norms[list(suppressed), 2] = 8
-    after = norms.clone()
-    after[list(suppressed), 2] = 1
-    return MethodReport(
-        fusion=FusionReport(blocks, FusionReason.BY_HAND),
-        cs_reason=SuppressionReason.ABNORMAL if suppressed else SuppressionReason.NONE_ABNORMAL,
-        channels=(2,) * BLOCKS,
-        ratios=tuple(norms[:, 2].tolist()),
-        abnormal=suppressed,
-        suppressed=suppressed,
-        norms_before=norms,
-        norms_after=after,
-        entropy=torch.ones(BLOCKS),
-        entropy_after=torch.ones(BLOCKS),
-    )
-
-
-def mask(method: Method, labels: Any, miou: float | None = None) -> Mask:
-    """A mask of two words."""
-    labels = np.broadcast_to(np.asarray(labels, np.int16), SIZE)
-    rest, cat, sofa = (float((labels == index).mean()) for index in (-1, 0, 1))
-    result = Segmentation(
-        labels=torch.from_numpy(labels.copy()),
-        logits=torch.zeros(2, *GRID),
-        vocabulary=WORDS,
-        method=method,
-        report=report(),
-        owner=(0, 1),
-        hidden=(),
-        unknown=(),
-        notes=(),
-        resized=SIZE,
-        threshold=0.0,
-        _scores=lambda: torch.full((2, *SIZE), 0.5),
-    )
-    return Mask(
-        title=method.title,
-        method=method,
-        labels=labels,
-        names=WORDS.names,
-        class_shares=(cat, sofa),
-        rest_share=rest,
-        iou={},
-        miou=miou,
-        absent=(),
-        result=result,
-        seconds=0.1,
-    )
-
-
-def of(mask: Mask, title: str) -> Side:
-    """A mask as a side of a canvas."""
-    return Side(title, mask.labels, (*mask.class_shares, mask.rest_share))
-
-
-def masks(before: Mask, after: Mask, **changes: Any) -> side.Masks:
-    pair = [of(before, "Off"), of(after, "On")]
-    is_same = bool((before.labels == after.labels).all())
-    plain = side.Masks(
-        sides=pair[1:] if is_same else pair,
-        cutouts={0: blob("cat")},
-        before=before,
-        after=after,
-        method=after.method,
-        report=report(),
-        compared=side.Compared(before.method, ("Without AMF", "With AMF"), "AMF"),
-        is_same=is_same,
-        change=None,
-        gain=None,
-        repair={},
-        guessed=False,
-        unmeasured="",
-        overtaken=(),
-        background=False,
-        refined="none",
-        simulated="",
-        opacity=0.5,
-        pixel=(1, 2),
-    )
-    return replace(plain, **changes)
-
-
-def norms(block: int = 2, cs: bool = True, suppressed: tuple[int, ...] = (2,)) -> common.Norms:
-    return common.Norms(report((), suppressed), block, cs, "Tiny", 2.0, simulated=False)
-
-
-def looks(method: Method, before: str, after: str | None) -> side.Attention:
-    return side.Attention(
-        method=method,
-        report=report(),
-        compared=side.Compared(CLEARCLIP, ("Without AMF", "With AMF"), "AMF"),
-        blocks=(1, 2),
-        received=np.array([[1, 1, 1, 1, 1, 1], [0, 0, 0, 0, 0, 6]], np.float32),
-        tokens=[(), (5,)],
-        before=blob(before),
-        after=blob(after) if after else None,
-    )
 
 
 def shown(value: side.Masks, attended: side.Attention | None = None) -> Json:
@@ -192,27 +86,7 @@ def test_norms_have_the_channel_that_cs_moves_and_the_block_s_number() -> None:
 
 
 def test_the_attention_tab_has_the_block_s_own_map_and_the_last_one_on_both_sides() -> None:
-    uniform = np.full(N, 1 / N, np.float32)
-    made = [attention.Matrix(blob(name), uniform) for name in ("own", "off", "on")]
-    tokens = GlobalTokens((1.0, 1.0, 6.0, 1.0), ((), (), (5,), ()), (float("nan"),) * 4, 5.0)
-    value = attention.Value(
-        picture=PICTURE,
-        report=report(),
-        received=np.ones((BLOCKS, N), np.float32),
-        tokens=tokens,
-        block=1,
-        head=None,
-        n_heads=2,
-        own=made[0],
-        off=made[1],
-        on=made[2],
-        method=AMF,
-        mixes="",
-        known=(),
-        patch=(1, 2),
-        simulated="",
-    )
-    view = attention.view(value)
+    view = attention.view(attention_tab())
     assert [block["fused"] for block in view["strip"]["blocks"]] == [False, True, True, False]
     assert view["strip"]["chosen"] == 2
     titles = [one["title"] for one in view["maps"]["maps"]]
@@ -220,3 +94,73 @@ def test_the_attention_tab_has_the_block_s_own_map_and_the_last_one_on_both_side
     assert [one["tokens"] for one in view["maps"]["maps"]] == [[], [5], [5]]
     assert "no global token" in view["maps"]["maps"][0]["note"]
     assert view["maps"]["patch"] == [1, 2]
+
+
+def test_compare_s_table_marks_the_best_score_and_says_why_a_row_has_no_mask() -> None:
+    shown = compare.view(table())["table"]
+    assert shown["headers"] == ["mIoU", "cat"] and shown["truth"]["name"] == "truth"
+    rows = {row["name"]: row for row in shown["rows"]}
+    best = {name: [score["best"] for score in row.get("scores", ())] for name, row in rows.items()}
+    assert best == {"clearclip": [False, False], "gclip": [True, True], "sfp": []}
+    assert rows["sfp"]["refused"] == "Too many patches came."
+    assert "blocks 2 and 3" in rows["gclip"]["summary"], "those that AMF takes"
+
+
+def test_without_truth_compare_has_no_scores_and_says_why() -> None:
+    view = compare.view(table(truth=None, unmeasured="Its classes are not among your words."))
+    assert view["table"]["headers"] == [] and view["table"]["truth"] is None
+    assert ["note", "Its classes are not among your words."] in [*map(list, view["notes"]["lines"])]
+
+
+def test_compare_swipes_between_the_two_chosen_masks_and_explains_a_score_only_with_two() -> None:
+    pair = compare.view(table())["pair"]
+    assert pair["mode"] == "swipe"
+    assert [shown["title"] for shown in pair["sides"]] == ["ClearCLIP", "Truth"]
+    assert pair["notes"] == []
+    assert compare.view(table(has_scores=True))["pair"]["notes"] == [wording.SCORE_COUNTS]
+
+
+def test_channels_have_a_third_mask_only_under_a_simulation() -> None:
+    view = channels.view(channels_tab())
+    assert view["untouched"]["visible"] is False
+    assert [view[name]["sides"][0]["title"] for name in ("off", "on")] == ["CS off", "CS on"]
+    clean = of(mask(CLEARCLIP, 0), "No simulation")
+    untouched = channels.view(channels_tab(untouched=clean, simulated="Simulation."))
+    assert untouched["untouched"]["visible"] is True
+    assert untouched["untouched"]["value"]["sides"][0]["title"] == "No simulation"
+    assert list(untouched["notes"]["lines"][0]) == ["note", "Simulation."]
+
+
+def test_the_similarity_card_has_a_bar_for_each_kind_of_pair_without_and_with_cs() -> None:
+    card = channels.view(channels_tab())["similarity"]
+    assert [bar["share"] for bar in card["bars"]] == [0.5, 0.25, 0.75, 0.125]
+    nothing = channels.view(channels_tab(in_in_out=((0.5, float("nan")), (0.75, float("nan")))))
+    assert [bar["text"] for bar in nothing["similarity"]["bars"]][1] == "no pairs"
+
+
+def test_only_a_run_of_channels_is_marked_in_the_plot() -> None:
+    for chosen, run in (((0, 1, 2), (0, 2)), ((0, 2), None), ((), None)):
+        assert channels.view(channels_tab(channels=chosen))["norms"]["chosen"] == run
+
+
+def test_around_the_tabs_are_the_photo_words_to_add_and_why_a_switch_does_nothing() -> None:
+    view = inputs.view(around())
+    assert view["suggested"] == "tram, grass"
+    undo, more = view["chips"]["rows"]
+    assert undo["choices"] == [{"label": "Undo", "nearest": False}]
+    assert more["choices"] == [{"label": "+ person", "add": "person"}]
+    assert view["reasons"]["off"] == ("cs",)
+    assert inputs.view(around(cs_changes=True))["reasons"]["rows"] == []
+    assert view["stays"]["rows"] and not inputs.view(around(is_upload=False))["stays"]["rows"]
+
+
+@pytest.fixture(scope="module")
+def page() -> Page:
+    return Page(engine(), Settings())
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_what_a_view_names_is_a_component_of_its_section(page: Page, name: str) -> None:
+    """A mistyped name would fail at a visitor's first request."""
+    section = page.sections[name]
+    assert set(section.view(SECTIONS[name])) <= set(section.parts)

@@ -1,0 +1,64 @@
+"""What the page's server answers beside Gradio: the document's head, and files by their address."""
+
+import tomllib
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from demo import wording
+from demo.engine import Engine
+from demo.settings import FIELDS, key_of
+from demo.tabs import LANES
+from demo.widgets import code
+from evaluation.photos import star_photos
+from gclip_core.errors import GclipError
+
+GLOSSARY = tomllib.loads(Path(__file__).with_name("glossary.toml").read_text("utf-8"))
+BUILT = (
+    "#title h1",
+    "#copy-link",
+    "#photo .target",
+    "#examples",
+    "#words textarea",
+    "#chips .gw",
+    "#background input",
+)
+"""Once these are there, the page is shown."""
+FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
+"""Headers of a blob, which its name alone decides."""
+
+META = """<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="description" content="Open-vocabulary segmentation with CLIP, without training">
+"""
+
+
+def head() -> str:
+    """What goes into the document's head: tags, the page's own style and script."""
+    return META + code.head(
+        {
+            **wording.BROWSER,
+            "terms": GLOSSARY,
+            "examples": [[photo.name, photo.title] for photo in star_photos().values()],
+            "keys": [key_of(name) for name in FIELDS],
+            "lanes": [{"tab": entry.name, "heavy": heavy} for entry, heavy in LANES],
+            "built": BUILT,
+        }
+    )
+
+
+def routes(engine: Engine) -> list[Route]:
+    """What the page's server answers beside Gradio: its code, pictures and matrices by name."""
+
+    def blob(request: Request) -> Response:
+        try:
+            content = engine.blobs.get(request.path_params["name"])
+        except GclipError as error:
+            return PlainTextResponse(str(error), 410)
+        if content is None:
+            return PlainTextResponse("This is not kept any more.", 404)
+        return Response(content.body, media_type=content.media_type, headers=FOREVER)
+
+    return [Route("/blob/{name}", blob), *code.routes()]

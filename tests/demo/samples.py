@@ -1,0 +1,240 @@
+"""Values of tabs made by hand: what a view shows needs no model, engine or cache."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from demo import inputs
+from demo.engine import Mask
+from demo.host.blob_store import Blob, Later
+from demo.tabs import attention, channels, common, compare, side
+from demo.widgets.values import Json, Side
+from gclip_core import methods, vocabulary
+from gclip_core.types import (
+    FusionReason,
+    FusionReport,
+    GlobalTokens,
+    Method,
+    MethodReport,
+    Segmentation,
+    SuppressionReason,
+    UnknownPhrase,
+    UnknownReason,
+)
+
+GRID, SIZE, N, BLOCKS = (2, 3), (4, 6), 6, 4
+WORDS = vocabulary.parse("cat, sofa")
+PICTURE: Json = {"picture": "p", "size": SIZE, "grid": GRID, "pooled": 1}
+CLEARCLIP, AMF, BOTH = methods.gclip(False, False), methods.gclip(cs=False), methods.gclip()
+
+
+def blob(name: str) -> Later:
+    return Later(name, lambda: Blob(b""))
+
+
+def report(blocks: tuple[int, ...] = (1, 2), suppressed: tuple[int, ...] = ()) -> MethodReport:
+    """Four blocks of three channels; channel 2 has norm 8 where CS scales it to 1."""
+    norms = torch.ones(BLOCKS, 3)
+    norms[list(suppressed), 2] = 8
+    after = norms.clone()
+    after[list(suppressed), 2] = 1
+    return MethodReport(
+        fusion=FusionReport(blocks, FusionReason.BY_HAND),
+        cs_reason=SuppressionReason.ABNORMAL if suppressed else SuppressionReason.NONE_ABNORMAL,
+        channels=(2,) * BLOCKS,
+        ratios=tuple(norms[:, 2].tolist()),
+        abnormal=suppressed,
+        suppressed=suppressed,
+        norms_before=norms,
+        norms_after=after,
+        entropy=torch.ones(BLOCKS),
+        entropy_after=torch.ones(BLOCKS),
+    )
+
+
+def mask(method: Method, labels: Any, miou: float | None = None) -> Mask:
+    """A mask of two words; ``miou`` is that of the first."""
+    labels = np.broadcast_to(np.asarray(labels, np.int16), SIZE)
+    rest, cat, sofa = (float((labels == index).mean()) for index in (-1, 0, 1))
+    result = Segmentation(
+        labels=torch.from_numpy(labels.copy()),
+        logits=torch.zeros(2, *GRID),
+        vocabulary=WORDS,
+        method=method,
+        report=report(),
+        owner=(0, 1),
+        hidden=(),
+        unknown=(),
+        notes=(),
+        resized=SIZE,
+        threshold=0.0,
+        _scores=lambda: torch.full((2, *SIZE), 0.5),
+    )
+    return Mask(
+        title=method.title,
+        method=method,
+        labels=labels,
+        names=WORDS.names,
+        class_shares=(cat, sofa),
+        rest_share=rest,
+        iou={} if miou is None else {0: miou},
+        miou=miou,
+        absent=(),
+        result=result,
+        seconds=0.1,
+    )
+
+
+def of(mask: Mask, title: str) -> Side:
+    """A mask as a side of a canvas."""
+    return Side(title, mask.labels, (*mask.class_shares, mask.rest_share))
+
+
+def masks(before: Mask, after: Mask, **changes: Any) -> side.Masks:
+    pair = [of(before, "Off"), of(after, "On")]
+    is_same = bool((before.labels == after.labels).all())
+    plain = side.Masks(
+        sides=pair[1:] if is_same else pair,
+        cutouts={0: blob("cat")},
+        before=before,
+        after=after,
+        method=after.method,
+        report=report(),
+        compared=side.Compared(before.method, ("Without AMF", "With AMF"), "AMF"),
+        is_same=is_same,
+        change=None,
+        gain=None,
+        repair={},
+        guessed=False,
+        unmeasured="",
+        overtaken=(),
+        background=False,
+        refined="none",
+        simulated="",
+        opacity=0.5,
+        pixel=(1, 2),
+    )
+    return replace(plain, **changes)
+
+
+def norms(block: int = 2, cs: bool = True, suppressed: tuple[int, ...] = (2,)) -> common.Norms:
+    return common.Norms(report((), suppressed), block, cs, "Tiny", 2.0, simulated=False)
+
+
+def looks(method: Method, before: str, after: str | None) -> side.Attention:
+    return side.Attention(
+        method=method,
+        report=report(),
+        compared=side.Compared(CLEARCLIP, ("Without AMF", "With AMF"), "AMF"),
+        blocks=(1, 2),
+        received=np.array([[1, 1, 1, 1, 1, 1], [0, 0, 0, 0, 0, 6]], np.float32),
+        tokens=[(), (5,)],
+        before=blob(before),
+        after=blob(after) if after else None,
+    )
+
+
+def side_by_side(before: Mask, after: Mask, **changes: Any) -> side.Value:
+    attended = looks(AMF, "plain", "fused")
+    return side.Value(PICTURE, masks(before, after, **changes), attended, norms(), None)
+
+
+def table(**changes: Any) -> compare.Value:
+    """ClearCLIP, GCLIP with a better score, and a method that refuses the picture."""
+    plain, both = mask(CLEARCLIP, 0, 0.5), mask(BOTH, [0, 0, 0, 1, 1, 1], 0.75)
+    rows = [
+        compare.Row("clearclip", plain.method, plain, report(()), 12.0),
+        compare.Row("gclip", both.method, both, report(), 20.0),
+        compare.Row("sfp", methods.METHODS["sfp"], refused="Too many patches came."),
+    ]
+    truth = Side("Truth", both.labels, (0.5, 0.5, 0.0))
+    value = compare.Value(
+        picture=PICTURE,
+        rows=rows,
+        truth=truth,
+        unmeasured="",
+        known=(),
+        pair=("clearclip", "truth"),
+        sides=[of(plain, "ClearCLIP"), truth],
+        has_scores=False,
+        names=WORDS.names,
+        simulated="",
+        opacity=0.5,
+        pixel=None,
+    )
+    return replace(value, **changes)
+
+
+def attention_tab(**changes: Any) -> attention.Value:
+    uniform = np.full(N, 1 / N, np.float32)
+    own, off, on = (attention.Matrix(blob(name), uniform) for name in ("own", "off", "on"))
+    value = attention.Value(
+        picture=PICTURE,
+        report=report(),
+        received=np.ones((BLOCKS, N), np.float32),
+        tokens=GlobalTokens((1.0, 1.0, 6.0, 1.0), ((), (), (5,), ()), (float("nan"),) * 4, 5.0),
+        block=1,
+        head=None,
+        n_heads=2,
+        own=own,
+        off=off,
+        on=on,
+        method=AMF,
+        mixes="",
+        known=(),
+        patch=(1, 2),
+        simulated="",
+        names=WORDS.names,
+        by_block=blob("by block"),
+    )
+    return replace(value, **changes)
+
+
+def channels_tab(**changes: Any) -> channels.Value:
+    """CS scales channel 2 of block 3 (from 1) and relabels half of the picture."""
+    off, on = mask(CLEARCLIP, 0), mask(BOTH, [0, 0, 0, 1, 1, 1])
+    value = channels.Value(
+        picture=PICTURE,
+        names=WORDS.names,
+        off=of(off, "CS off"),
+        on=of(on, "CS on"),
+        untouched=None,
+        changed=0.5,
+        amf=False,
+        simulated="",
+        norms=norms(),
+        channels=(),
+        in_in_out=((0.5, 0.25), (0.75, 0.125)),
+        regions="the mask shown",
+        opacity=0.5,
+        pixel=None,
+    )
+    return replace(value, **changes)
+
+
+def around(**changes: Any) -> inputs.Value:
+    """What an upload changes around the tabs: suggested words, of which one is not known."""
+    value = inputs.Value(
+        picture=blob("photo"),
+        title="Your photo",
+        is_upload=True,
+        words="tram, grass",
+        replaced=[UnknownPhrase("tram", UnknownReason.NEVER_MET, "train")],
+        unknown=[],
+        more_words=["person"],
+        method=BOTH,
+        cs_changes=False,
+    )
+    return replace(value, **changes)
+
+
+SECTIONS = {
+    "around": around(),
+    "side": side_by_side(mask(CLEARCLIP, 0), mask(BOTH, 1)),
+    "compare": table(),
+    "attention": attention_tab(),
+    "channels": channels_tab(),
+}
+"""A value of each section of the page."""

@@ -21,7 +21,7 @@ from evaluation.class_lists import shipped
 from evaluation.datasets import OpenSet
 from evaluation.errors import EvaluationError
 from evaluation.options import add_backbone_options, opened_backbone
-from evaluation.photo_set import photo_folder, shipped_photos
+from evaluation.photo_set import photo_folder, photo_lists, shipped_photos
 from gclip_core import suggestions, word_lists
 from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError
@@ -189,14 +189,12 @@ def best_thresholds(
 
 def _lists(folder: Path | None, photos: OpenSet) -> dict[str, list[int]]:
     """The indices of the photos of each list in a folder, and of all."""
-    lists: dict[str, list[int]] = {}
-    for name in ("choose", "report"):
-        path = folder and folder / f"{name}.txt"
-        if path and path.is_file():
-            names = set(path.read_text("utf-8").split())
-            lists[name] = [i for i, sample in enumerate(photos.samples) if sample.name in names]
-    lists = {name: index for name, index in lists.items() if index}
-    return lists | {"all": list(range(len(photos.samples)))}
+    names = [sample.name for sample in photos.samples]
+    lists = {
+        name: [i for i, photo in enumerate(names) if photo in listed]
+        for name, listed in (photo_lists(folder) if folder else {}).items()
+    }
+    return {name: index for name, index in lists.items() if index} | {"all": [*range(len(names))]}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -35,6 +35,7 @@ NOT_RUN = {
     "DATA WORK": "needs photos that may not be shipped; the training tests make some",
     "COCO_VAL": "needs masks that may not be shipped; the training tests make some",
     "FOLDER": "names no folder",
+    "training.nearest": "needs WordNet, and writes what ships; the training tests read its table",
     "tests.benchmarks": "not part of the tests",
 }
 # Replacements that make a command cheaper.

@@ -1,21 +1,23 @@
-"""Step 7, `attention`: twelve blocks learn where to look, by distillation of DINO's affinities.
+"""Step 7, `attention`: twelve blocks learn which patches belong together, by distillation.
 
-The target of a patch's attention is `softmax(10 a)` over the patches with a positive affinity `a`
-(cosines of the Queries and Keys of DINO's block 12). What a patch's vector is without the blocks
-(`Network.mapped`) is the target of the last block's Values; of the neighbourhood's mean of these
-vectors, by the target, that of its output. The losses, with their weights below:
+Learned are the blocks, the class token and the positional embedding; the map stays. DINO's
+affinities `a` are the teacher: `A = affinity_attention(a)` is the target of a patch's attention.
+The map alone (`Network.map_vectors`) gives a patch's vector `v`; its neighbourhood is
+`r = normalise(A v)`. The terms of the loss, each a mean over patches and views:
 
-- middle: `KL(target, attention)`, the mean over blocks 5 to 11 (heads' mean, among patches);
-- words: the squared error of what the attention averages of patches' vectors, as a part of what
-  the target averages; an error of attention counts by what it changes;
-- keys: `KL(target, attention)` of the last block's Key-Key attention;
-- values: `1 - cos(Values, mapped)`, so that words stay where the map has them;
-- filled: the same at patches that are hidden from the blocks, with the neighbourhood's mean;
-- output: `1 - cos(output of a patch, neighbourhood's mean)`;
-- class: `1 - cos(output of the class token, mean of all patches)`.
+- middle: `KL(A, attention)` of blocks 5 to 11 (the heads' mean, among patches);
+- averaging: `|(attention - A) v|² / |A v|²` of centred `v`, in the same blocks: an error of
+  attention counts by what it changes;
+- keys: `KL(A, Key-Key attention)` of the last block;
+- values: `1 - cos(Values of the last block, v)`, so that words stay where the map has them;
+- filled: `1 - cos(Values, r)` at patches that are hidden from the blocks, in place of values;
+- output: `1 - cos(output of a patch, r)`;
+- class: `1 - cos(output of the class token, mean v)`.
 
-The map stays as it is. Every second step uses large views: the more patches a photo has, the harder
-it is to tell which belong together. The last block's Queries are made white once and do not learn.
+    loss = 30 values + 0.4 filled + output + class + 0.6 middle + 0.3 keys + 0.6 averaging
+
+Every second step uses large views: the more patches a photo has, the harder it is to tell which
+belong together. The last block's Queries are made white once and then learn nothing.
 """
 
 import math
@@ -29,25 +31,40 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gclip_core.attention import weights
+from training.affinity import affinity_attention
 from training.features import Cache, read_cache, rows_as_float
+from training.fitting import half_cosine, optimise, warm_up
 from training.network import BLOCKS, HEADS, Network, low_precision, restored
 from training.state import State, report, seed
 from training.words import WIDTH
 
-SHARPNESS = 10.0
 TAUGHT = range(4, BLOCKS - 1)
 """Blocks whose attention is taught, from 0; the last one's Keys are, too."""
 QUERY_GAIN = 2.4
-"""How long the last block's Queries are made: the longer, the more local."""
-_LEAST = 0.05  # a direction's variance counts as this share of the mean at least
-_HIDDEN = 0.2  # of a batch's photos have patches hidden
-_WEIGHTS = {
-    "values": 30.0, "filled": 0.4, "output": 1.0, "class": 1.0,
-    "middle": 0.6, "keys": 0.3, "words": 0.6,
-}  # fmt: skip
-_RATE, _RATE_BEGUN = 7e-4, 2e-4  # the second of what the map has taught: Queries, Keys, positions
-_KINDS = ("single", "large", "single", "scene")  # of views, from step to step
+"""How long the last block's Queries are made: the longer, the more local is its attention."""
+WEIGHTS = {
+    "values": 30.0,
+    "filled": 0.4,
+    "output": 1.0,
+    "class": 1.0,
+    "middle": 0.6,
+    "keys": 0.3,
+    "averaging": 0.6,
+}
+"""Of the terms of the loss. Values have most, since masks are made of them."""
+_NOISE = 0.004
+"""Deviation of the numbers that are added to each block's weights: else all would begin alike."""
+_LEAST_VARIANCE = 0.05
+"""A direction's variance counts as this part of the mean at least: noise is not made long."""
+_HIDDEN_VIEWS, _HIDDEN_PATCHES, _RECTANGLES = 0.2, 0.1, 3
+"""This part of a batch's views have patches hidden: a tenth of them, and rectangles."""
+_RATE, _RATE_BEGUN, _RISING, _LEAST_RATE = 7e-4, 2e-4, 40, 0.02
+"""Largest rates; the second is of what the probe has taught (Queries, Keys) and of positions."""
 _BEGUN = ("in_proj", "positional_")
+_KINDS = ("single", "large", "single", "scene")
+"""Kinds of views, from step to step."""
+_PER_LARGE = 2 / 5
+"""Large views in a step for each single one: they have 2.8 times the patches."""
 
 
 def draw(cache: Cache, network: Network, size: int) -> tuple[Tensor, Tensor]:
@@ -61,14 +78,9 @@ def draw(cache: Cache, network: Network, size: int) -> tuple[Tensor, Tensor]:
     return network.standardised(inputs), affinity
 
 
-def target(affinity: Tensor) -> Tensor:
-    """Attention by affinities (B, N, N): rows add up to 1."""
-    return (SHARPNESS * affinity).masked_fill(affinity < 0, -1e9).softmax(-1)
-
-
-def divergence(attention: Tensor, wanted: Tensor) -> Tensor:
+def divergence(attention: Tensor, target: Tensor) -> Tensor:
     """Kullback-Leibler divergence of attention (B, N, N) from the target, in nats."""
-    return (torch.xlogy(wanted, wanted) - wanted * attention.clamp_min(1e-8).log()).sum(-1).mean()
+    return (torch.xlogy(target, target) - target * attention.clamp_min(1e-8).log()).sum(-1).mean()
 
 
 def among_patches(queries: Tensor, keys: Tensor) -> Tensor:
@@ -76,18 +88,18 @@ def among_patches(queries: Tensor, keys: Tensor) -> Tensor:
     return weights(queries[..., 1:, :], keys[..., 1:, :]).mean(1)
 
 
-def read(look: nn.Linear, x: Tensor) -> Tensor:
+def read(probe: nn.Linear, x: Tensor) -> Tensor:
     """Attention by the Queries and Keys that a linear layer reads from a block's input
     (B, 1 + N, WIDTH): (B, N, N)."""
-    stacked = look(F.layer_norm(x, x.shape[-1:])).unflatten(-1, (2, HEADS, -1))
+    stacked = probe(F.layer_norm(x, x.shape[-1:])).unflatten(-1, (2, HEADS, -1))
     return among_patches(*stacked.permute(2, 0, 3, 1, 4))
 
 
 def hide(count: int, grid: int) -> Tensor:
     """Rectangles and single patches of each photo, up to about half of it: (count, grid²) bool."""
-    hidden = torch.rand(count, grid, grid) < 0.1
+    hidden = torch.rand(count, grid, grid) < _HIDDEN_PATCHES
     for photo in hidden:
-        for _ in range(3):
+        for _ in range(_RECTANGLES):
             height, width = (random.randint(grid // 6, grid // 3) for _ in range(2))
             top, left = random.randint(0, grid - height), random.randint(0, grid - width)
             photo[top : top + height, left : left + width] = True
@@ -95,80 +107,112 @@ def hide(count: int, grid: int) -> Tensor:
 
 
 @torch.no_grad()
-def begin(network: Network, look: Mapping[str, Tensor], photos: Cache) -> None:
-    """Give all blocks the Queries and Keys that learned to look with the map.
-
-    Then make each direction of the last block's Queries of patches as long as every other, a head
-    at a time, times a gain: no direction is like every patch, so a patch is like itself most.
-    """
+def begin(network: Network, probe: Mapping[str, Tensor], photos: Cache) -> None:
+    """Give all blocks the Queries and Keys of the probe; make the last block's Queries white."""
     for number, block in enumerate(network.blocks):
         rows = slice(WIDTH if number == BLOCKS - 1 else 0, 2 * WIDTH)
-        noise = 0.004 * torch.randn_like(look["weight"])
-        block.attn.in_proj_weight[rows] = (look["weight"] + noise)[rows]
-        block.attn.in_proj_bias[rows] = look["bias"][rows]
-    weight = network.blocks[-1].attn.in_proj_weight[:WIDTH]
-    network.blocks[-1].attn.in_proj_bias[:WIDTH] = 0
+        noise = _NOISE * torch.randn_like(probe["weight"])
+        block.attn.in_proj_weight[rows] = (probe["weight"] + noise)[rows]
+        block.attn.in_proj_bias[rows] = probe["bias"][rows]
+    _whiten_queries(network, photos)
+
+
+def _whiten_queries(network: Network, photos: Cache) -> None:
+    """Make each direction of the last block's Queries of patches as long as every other, a head at
+    a time, times a gain: no direction is like every patch, so a patch is like itself most.
+
+        W <- gain C^(-1/2) W,   C = mean q qᵀ over the patches of 64 views
+    """
+    attn = network.blocks[-1].attn
+    attn.in_proj_bias[:WIDTH] = 0
     x = network.block_input(network.tokens(draw(photos, network, 64)[0]))
-    queries = network.heads(BLOCKS - 1, x).q[:, :, 1:].transpose(0, 1).flatten(1, 2)
-    values, vectors = torch.linalg.eigh(queries.mT @ queries / queries.shape[1])
-    values = values.clamp_min(_LEAST * values.mean(1, keepdim=True))
-    change = QUERY_GAIN * (vectors * values.rsqrt()[:, None]) @ vectors.mT
-    weight.copy_((change @ weight.unflatten(0, (HEADS, -1))).flatten(0, 1))
+    queries = network.heads(BLOCKS - 1, x).q[:, :, 1:]  # (64, HEADS, N, d)
+    queries = queries.transpose(0, 1).flatten(1, 2)  # (HEADS, 64 N, d)
+    variances, directions = torch.linalg.eigh(queries.mT @ queries / queries.shape[1])
+    variances = variances.clamp_min(_LEAST_VARIANCE * variances.mean(1, keepdim=True))
+    change = QUERY_GAIN * (directions * variances.rsqrt()[:, None]) @ directions.mT
+    weight = attn.in_proj_weight[:WIDTH].unflatten(0, (HEADS, -1))  # (HEADS, d, WIDTH)
+    attn.in_proj_weight[:WIDTH] = (change @ weight).flatten(0, 1)
 
 
 def losses(
-    network: Network, mapped: Network, inputs: Tensor, affinity: Tensor
+    network: Network, before: Network, inputs: Tensor, affinity: Tensor
 ) -> dict[str, Tensor]:
-    """All losses of a step, of views' standardised features (B, N, C) and affinities (B, N, N).
+    """All terms of a step, of views' standardised features (B, N, C) and affinities (B, N, N).
 
-    `mapped` is the network before this step. The first views of the batch have patches hidden.
+    `before` is the network before this step. The first views of the batch have patches hidden.
     """
-    count = int(_HIDDEN * len(inputs))
+    count = int(_HIDDEN_VIEWS * len(inputs))
     with torch.no_grad():
-        tokens, vectors, wanted = network.tokens(inputs), mapped.mapped(inputs), target(affinity)
-        region = F.normalize(wanted @ vectors, dim=-1)
+        tokens, vectors = network.tokens(inputs), before.map_vectors(inputs)
+        target = affinity_attention(affinity)
+        region = F.normalize(target @ vectors, dim=-1)  # (B, N, WIDTH)
         hidden = torch.zeros(inputs.shape[:2], dtype=torch.bool)
         hidden[:count] = hide(count, math.isqrt(inputs.shape[1]))
         tokens = torch.where(hidden[..., None], tokens.mean((0, 1)), tokens)
-    x, middle, words = network.block_input(tokens), [], []
+    x, middle, averaging = network.block_input(tokens), [], []
     for number in range(BLOCKS):
         with low_precision():
             heads = network.heads(number, x)
         if number in TAUGHT:
             attention = among_patches(heads.q[count:], heads.k[count:])
-            middle.append(divergence(attention, wanted[count:]))
-            words.append(averaging_error(attention, wanted[count:], vectors[count:]))
+            middle.append(divergence(attention, target[count:]))
+            averaging.append(averaging_error(attention, target[count:], vectors[count:]))
         if number == BLOCKS - 1:
-            keys = divergence(among_patches(heads.k[count:], heads.k[count:]), wanted[count:])
+            keys = divergence(among_patches(heads.k[count:], heads.k[count:]), target[count:])
         with low_precision():
             x = network.run(number, x, heads).float()
-    output = F.normalize(network.ln_post(x) @ network.proj, dim=-1)
-    values = network.vectors(heads.v.float())[:, 1:]
-    apart = 1 - (values * torch.where(hidden[..., None], region, vectors)).sum(-1)
-    terms = {
-        "values": apart[~hidden].mean(),
-        "output": 1 - (output[:, 1:] * region).sum(-1).mean(),
-        "class": 1 - (output[:, 0] * F.normalize(vectors.mean(1), dim=-1)).sum(-1).mean(),
+    return {
+        **value_losses(network.vectors(heads.v.float())[:, 1:], vectors, region, hidden),
+        **output_losses(network, x, vectors, region),
         "middle": torch.stack(middle).mean(),
-        "words": torch.stack(words).mean(),
+        "averaging": torch.stack(averaging).mean(),
         "keys": keys,
     }
-    return {**terms, "filled": apart[hidden].mean()} if count else terms
 
 
-def averaging_error(attention: Tensor, wanted: Tensor, vectors: Tensor) -> Tensor:
+def value_losses(
+    values: Tensor, vectors: Tensor, region: Tensor, hidden: Tensor
+) -> dict[str, Tensor]:
+    """`1 - cos` of the last block's Values with the map's vectors, and at patches that are hidden
+    (B, N) with their neighbourhood's; all else (B, N, WIDTH), unit vectors."""
+    apart = 1 - (values * torch.where(hidden[..., None], region, vectors)).sum(-1)  # (B, N)
+    terms = {"values": apart[~hidden].mean()}
+    return {**terms, "filled": apart[hidden].mean()} if hidden.any() else terms
+
+
+def output_losses(
+    network: Network, x: Tensor, vectors: Tensor, region: Tensor
+) -> dict[str, Tensor]:
+    """`1 - cos` of the last block's output (B, 1 + N, WIDTH) at patches with their neighbourhood's
+    vectors, and at the class token with the mean of the map's vectors; both (B, N, WIDTH)."""
+    output = F.normalize(network.ln_post(x) @ network.proj, dim=-1)
+    return {
+        "output": 1 - (output[:, 1:] * region).sum(-1).mean(),
+        "class": 1 - (output[:, 0] * F.normalize(vectors.mean(1), dim=-1)).sum(-1).mean(),
+    }
+
+
+def averaging_error(attention: Tensor, target: Tensor, vectors: Tensor) -> Tensor:
     """The squared error of attention times centred vectors (B, N, WIDTH), as a part of the target's
     square; attention and target (B, N, N)."""
     centred = vectors - vectors.mean(1, keepdim=True)
-    error = ((attention - wanted) @ centred).square().sum((1, 2))
-    return (error / (wanted @ centred).square().sum((1, 2))).mean()
+    error = ((attention - target) @ centred).square().sum((1, 2))
+    return (error / (target @ centred).square().sum((1, 2))).mean()
 
 
-def learn(_: Path, work: Path, steps: int = 600, size: int = 10) -> None:
+def _without_queries(gradient: Tensor) -> Tensor:
+    """A gradient of joined Queries, Keys and Values (3 WIDTH, …), zero for the Queries."""
+    gradient = gradient.clone()
+    gradient[:WIDTH] = 0
+    return gradient
+
+
+def run(_: Path, work: Path, steps: int = 600, size: int = 10) -> None:
     """Write `attention.pt` by `localise.pt`."""
     seed()
     saved = torch.load(work / "localise.pt", weights_only=True)
-    network, mapped = (restored(saved["network"]) for _ in range(2))
+    network, before = (restored(saved["network"]) for _ in range(2))
     caches = {kind: read_cache(work, kind) for kind in ("single", "large", "scene")}
     learned = {
         name: parameter.requires_grad_()
@@ -179,23 +223,20 @@ def learn(_: Path, work: Path, steps: int = 600, size: int = 10) -> None:
     for name, parameter in learned.items():
         groups[any(part in name for part in _BEGUN)]["params"].append(parameter)
     optimiser = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.95), weight_decay=0.01)
-    state = State(work, "attention", network=network, optimiser=optimiser)
-    if not state.path.exists():
-        begin(network, saved["look"], caches["single"])
-    last = network.blocks[-1].attn
-    for step in state.steps(steps):
-        rate = min(1, (step + 1) / 40) * (0.02 + 0.5 * (1 + math.cos(math.pi * step / steps)))
-        for group in optimiser.param_groups:
-            group["lr"] = group["most"] * rate
+    inputs = ("localise.pt", *(f"{kind}.json" for kind in caches))
+    state = State(work, "attention", steps, inputs, network=network, optimiser=optimiser)
+    if not state.begun:
+        begin(network, saved["probe"], caches["single"])
+    for parameter in (network.blocks[-1].attn.in_proj_weight, network.blocks[-1].attn.in_proj_bias):
+        parameter.register_hook(_without_queries)
+    for step in state.steps():
         kind = _KINDS[step % len(_KINDS)]
-        views = size if kind == "single" else size * 2 // 5
-        terms = losses(network, mapped, *draw(caches[kind], network, views))
-        optimiser.zero_grad()
-        sum(_WEIGHTS[name] * value for name, value in terms.items()).backward()
-        for parameter in (last.in_proj_weight, last.in_proj_bias):
-            parameter.grad[:WIDTH] = 0
-        nn.utils.clip_grad_norm_(learned.values(), 1.0)
-        optimiser.step()
+        views = size if kind == "single" else int(size * _PER_LARGE)
+        terms = losses(network, before, *draw(caches[kind], network, views))
+        loss = sum(WEIGHTS[name] * term for name, term in terms.items())
+        # The least rate is added to the cosine here, where `schedule` takes the larger of both.
+        rate = warm_up(step, _RISING) * (_LEAST_RATE + half_cosine(step / steps))
+        optimise(optimiser, loss, rate, [*learned.values()])
         if step % 10 == 9:
             report(step, terms)
     torch.save({**saved, "network": network.state_dict()}, work / "attention.pt")

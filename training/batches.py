@@ -12,18 +12,12 @@ from torch import Tensor
 from training import features
 from training.features import Cache, read_cache, rows_as_float
 from training.network import Network
+from training.sources import SOURCES
 from training.words import Label, Words
 
-SHARE = {
-    "mini-imagenet": 0.12, "imagenet-sample": 0.06, "imagenette": 0.02, "caltech-101": 0.07,
-    "pacs-photo": 0.06, "grocery": 0.02, "clothing": 0.02, "scenes": 0.08, "houses": 0.05,
-    "flickr8k-1000": 0.10, "idd-lite": 0.03, "camvid": 0.03,
-}  # fmt: skip
-"""How many of a batch's photos come from each source, in parts."""
 APPEARANCE = sum(features.STAGES[:2])
-"""Channels of the two shallower stages, of which appearance is the cosine."""
-OF_AFFINITY = 0.5
-"""How much DINO's affinity counts in how alike patches are; the rest is appearance."""
+"""Channels of the two shallower stages, of which appearance is the cosine; the deepest stage and
+DINO's tokens are left out."""
 
 
 @dataclass(frozen=True)
@@ -40,33 +34,37 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One photo of a mosaic: the mosaic's place in the batch, the patches (N / 4,), the label."""
+class MosaicTile:
+    """One photo of a mosaic: the mosaic's index in the batch, the patches (N / 4,), the photo's
+    number and its label."""
 
     mosaic: int
     patches: Tensor
+    photo: int
     label: Label
 
 
 class Views:
-    """Single views and mosaics of the caches, drawn by `SHARE`; `count` single views or all."""
+    """Single views and mosaics of the caches, drawn by their sources' shares.
+
+    `count` is how many single views there are; None is all.
+    """
 
     def __init__(self, words: Words, work: Path, count: int | None = None) -> None:
         self.words = words
-        self.single, self.mosaic = (
-            read_cache(work, "single", count),
-            read_cache(work, "mosaic"),
-        )
+        self.single = read_cache(work, "single", count)
+        self.mosaic = read_cache(work, "mosaic")
         self.labels = [words.label(words.photos[photo]) for photo, _ in self.single.views]
         self.rows: dict[str, list[int]] = {}
         for row, label in enumerate(self.labels):
             if label.there:
                 self.rows.setdefault(label.source, []).append(row)
-        parts = {source: part for source, part in SHARE.items() if source in self.rows}
-        self.parts = {source: part / sum(parts.values()) for source, part in parts.items()}
+        drawn = [source for source in SOURCES.values() if source.share and source.name in self.rows]
+        total = sum(source.share for source in drawn)
+        self.parts = {source.name: source.share / total for source in drawn}
 
     def draw(self, size: int) -> list[int]:
-        """Rows of single views, of every source its part."""
+        """Rows of about `size` single views: of every source its part, rounded (66 for 64)."""
         return [
             row
             for source, part in self.parts.items()
@@ -83,22 +81,24 @@ class Views:
         alike = likeness(inputs, affinity)
         return Batch(list(rows), inputs, colours, affinity, alike, labels)
 
-    def draw_mosaics(self, network: Network, count: int) -> tuple[list[int], Tensor, list[Cell]]:
+    def draw_mosaics(
+        self, network: Network, count: int
+    ) -> tuple[list[int], Tensor, list[MosaicTile]]:
         """Rows of mosaics, their standardised features (count, N, C), and all of their photos."""
         rows = random.choices(range(len(self.mosaic.views)), k=count)
-        cells = [
-            Cell(place, patches, self.words.label(self.words.photos[photo]))
-            for place, row in enumerate(rows)
-            for patches, photo in features.cells(self.mosaic.views[row])
+        tiles = [
+            MosaicTile(index, patches, photo, self.words.label(self.words.photos[photo]))
+            for index, row in enumerate(rows)
+            for patches, photo in zip(features.quarters(), self.mosaic.views[row], strict=True)
         ]
-        return rows, network.standardised(rows_as_float(self.mosaic.features, rows)), cells
+        return rows, network.standardised(rows_as_float(self.mosaic.features, rows)), tiles
 
 
 def likeness(inputs: Tensor, affinity: Tensor) -> Tensor:
-    """How alike patches are (B, N, N): half the cosine of standardised appearance (of B, N, C),
-    half DINO's affinity."""
-    look = F.normalize(inputs[..., :APPEARANCE], dim=-1)
-    return (1 - OF_AFFINITY) * look @ look.mT + OF_AFFINITY * affinity
+    """How alike patches are (B, N, N): `(cos + a) / 2`, where `cos` is that of the appearance in
+    standardised features (B, N, C), and `a` (B, N, N) is DINO's affinity."""
+    appearance = F.normalize(inputs[..., :APPEARANCE], dim=-1)
+    return 0.5 * appearance @ appearance.mT + 0.5 * affinity
 
 
 def statistics(cache: Cache) -> tuple[Tensor, Tensor]:

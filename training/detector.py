@@ -1,4 +1,4 @@
-"""Labels for every photo, with words or without: boxes of 23 kinds of things, and where people are.
+"""Step 2, `detector`: boxes of 23 kinds of things, and where people are.
 
 Two networks with published weights look at the whole photo once:
 
@@ -6,7 +6,7 @@ Two networks with published weights look at the whole photo once:
   trained with the boxes of Open Images. It has seen no mask.
 - `Selfie`: MediaPipe's network that tells people from what is behind them.
 
-`label` writes what they see of every photo, `Labels` reads it, and `things.py` turns boxes into
+`run` writes what they find in every photo, `Detections` reads it, and `boxes.py` turns boxes into
 labels of patches.
 
 Both are TFLite files in npm's packages @mediapipe/objectron and @mediapipe/selfie_segmentation
@@ -44,7 +44,7 @@ class Box:
 
     name: str
     score: float
-    place: tuple[float, float, float, float]
+    corners: tuple[float, float, float, float]
 
 
 def anchors() -> Tensor:
@@ -126,11 +126,11 @@ class _Network:
         interpreter = importlib.import_module("ai_edge_litert.interpreter")
         self.run = interpreter.Interpreter(model_content=content, num_threads=1)
         self.run.allocate_tensors()
-        self.place = self.run.get_input_details()[0]["index"]
+        self.input = self.run.get_input_details()[0]["index"]
         self.outputs = [output["index"] for output in self.run.get_output_details()]
 
     def __call__(self, pixels: NDArray[np.float32]) -> list[Tensor]:
-        self.run.set_tensor(self.place, pixels[None])
+        self.run.set_tensor(self.input, pixels[None])
         self.run.invoke()
         return [torch.from_numpy(self.run.get_tensor(output)[0]) for output in self.outputs]
 
@@ -155,7 +155,7 @@ def _pixels(photo: Image.Image, side: int) -> NDArray[np.float32]:
     return np.asarray(square, np.float32) / 255
 
 
-def label(data: Path, work: Path) -> None:
+def run(data: Path, work: Path) -> None:
     """Write `boxes.jsonl` (a line a photo) and `people.u8` (its cells' shares, times 255).
 
     Goes on where it was interrupted. Photos that are added to `index.jsonl` later are labelled by
@@ -170,7 +170,7 @@ def label(data: Path, work: Path) -> None:
             if file in done:
                 continue
             with Image.open(data / "photos" / file) as photo:
-                rows = [[box.name, box.score, *box.place] for box in detector(photo)]
+                rows = [[box.name, box.score, *box.corners] for box in detector(photo)]
                 covered = (selfie(photo) * 255).round().byte()
             cells.write(covered.numpy().tobytes())
             cells.flush()
@@ -178,8 +178,8 @@ def label(data: Path, work: Path) -> None:
             lines.flush()
 
 
-class Labels:
-    """What `label` wrote: boxes of photos, and how much of the patches of views people cover."""
+class Detections:
+    """What `run` wrote: boxes of photos, and how much of the patches of views people cover."""
 
     def __init__(self, work: Path) -> None:
         lines = [json.loads(line) for line in _lines(work / "boxes.jsonl")]
@@ -189,8 +189,10 @@ class Labels:
         self._people = cells.reshape(-1, PEOPLE_SIDE, PEOPLE_SIDE)
 
     def boxes(self, file: str) -> list[Box]:
+        """The boxes of a photo, best first."""
         return [
-            Box(name, score, tuple(place)) for name, score, *place in self._boxes[self.row[file]]
+            Box(name, score, tuple(corners))
+            for name, score, *corners in self._boxes[self.row[file]]
         ]
 
     def people(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from training.pseudo_labels import Course
+from training.pseudo_labels import LabelSpace
 from training.words import Label
 
 
@@ -28,9 +28,9 @@ def thing_loss(
     """Patches of a thing get one of its words, patches beside it get none of them.
 
     On the thing `log Z - (mean_k s_k + log sum_k exp(s_k)) / 2`, beside it `-log(1 - p)`, where
-    `p = sum_k exp(s_k) / Z`; each is a mean over its patches. scores (B, N, K) of the thing's words
-    (those that `counts` (B, K) says), log_z (B, N); label (B, N) is 1 on the thing, -1 beside it,
-    and 0 where it is not known.
+    `p = sum_k exp(s_k) / Z`. Each is a mean over its patches, the first `on`, the second `off`.
+    scores (B, N, K) are of the thing's words, of which those in `counts` (B, K) count, log_z
+    (B, N); label (B, N) is 1 on the thing, -1 beside it, and 0 where it is not known.
     """
     scores = scores.masked_fill(~counts[:, None], -1e4)
     any_of = scores.logsumexp(-1)
@@ -45,7 +45,7 @@ def thing_loss(
 class Scorer:
     """Logits of words at patches: by the words' vectors (V, WIDTH), a scale and log priors (V,)."""
 
-    course: Course
+    space: LabelSpace
     vectors: Tensor
     scale: Tensor
     log_prior: Tensor
@@ -58,10 +58,10 @@ class Scorer:
     def log_z(
         self, patches: Tensor, labels: Sequence[Label], ignored: Tensor | None = None
     ) -> Tensor:
-        """Log of the sum over all words that a step compares: (B, N). Words that might be there
-        unnamed, and those of `ignored` (B, V) bool, count for nothing."""
-        used = self.course.compared(labels)
-        hidden = self.course.not_judged(labels, used)
+        """Log of the sum over all words that a step compares: (B, N). Words that may be there
+        though no label names them, and those of `ignored` (B, V) bool, are left out."""
+        used = self.space.compared(labels)
+        hidden = self.space.not_compared(labels, used)
         if ignored is not None:
             hidden |= ignored[:, used]
         logits = self.scale * patches @ self.vectors[used].T + self.log_prior[used]

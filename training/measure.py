@@ -6,10 +6,12 @@ COCO_VAL has photos, masks, ``index.json`` as ``evaluation.photo_set.photo_folde
 ``choose.txt`` and ``report.txt``: the photos by which choices were made, and the others. Words are
 those of regions of at least one percent of a photo (smaller ones are void); all kinds of wall are
 "wall". The score is the mean over photos of the mean IoU of the words that are there, once among
-themselves and once beside ten distractors, which are drawn from the other words of the set. Then
-the photos that ship, with and without a planted channel, and where attention in the middle blocks
-goes. The figures of ``report.txt`` come first. ``--teacher`` adds AMF with the teacher's own
-affinities in the place of the middle blocks' attention; it needs the packages of the recipe.
+themselves and once beside ten distractors, which are drawn from the other words of the set. So it
+is no figure of ``python -m evaluation``, which counts every word of the masks and draws distractors
+by a hash. Then the photos that ship, with and without a planted channel, and where attention in the
+middle blocks goes. The figures of ``report.txt`` come first. ``--teacher`` adds AMF with the
+teacher's own affinities in the place of the middle blocks' attention; it needs the packages of the
+recipe.
 """
 
 import argparse
@@ -29,26 +31,35 @@ from PIL import Image
 from torch import Tensor
 
 from evaluation import metric
+from evaluation.photo_set import photo_lists
 from evaluation.photos import star_photos
-from evaluation.sheets import PLANTED, WAYS
 from gclip_core import encoder, images, last_block, masks, vocabulary
 from gclip_core.attention import Heads
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
-from gclip_core.methods import METHODS
+from gclip_core.methods import METHODS, gclip
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Encoded, Method, Vocabulary
-from training import attention as distillation
+from training.affinity import affinity_attention
 from training.teachers import Dino
 
-EIGHT = ("chelsea", "flower", "china", "teddy", "dog", "astronaut", "jockey", "coffee")
-"""Photos whose scores earlier versions were judged by."""
-THINGS = ("table", "chair", "bottle", "cup", "car", "dog", "cat")
+WAYS: dict[str, Method] = {
+    "neither": METHODS["clearclip"],
+    "AMF": gclip(amf=True, cs=False),
+    "CS": gclip(amf=False, cs=True),
+    "both": gclip(amf=True, cs=True),
+}
+"""ClearCLIP without and with the paper's two ideas."""
+PLANTED: dict[str, Any] = {"channel": 77, "gain": 300.0, "blocks": range(6, 11)}
+"""The channel that is planted to show what CS repairs."""
+SMALL_THINGS = ("table", "chair", "bottle", "cup", "car", "dog", "cat")
 """Words of which each photo counts where they cover a hundredth."""
 _LEAST, _LARGE = 0.01, 0.05
+"""Parts of a photo: smaller regions are void; a word of a larger one has a figure of its own."""
+_DISTRACTORS = 10
 _FIVE = ("person", "sky", "grass", "tree", "wall")
 _MIDDLE, _MOST = (5, 6), 10
+"""The middle blocks, from 0, and how many attended patches count."""
 _METHODS: dict[str, Method] = {**METHODS, "AMF": WAYS["AMF"], "CS": WAYS["CS"]}
-_HALVES = ("choose", "report")
 
 Affinity = Callable[[Path, tuple[int, int]], Tensor]
 """A photo and a grid of patches (h, w) to the attention of patches, (hw, hw)."""
@@ -75,9 +86,7 @@ def one_name(word: str) -> str:
 def cases(folder: Path) -> Iterator[Case]:
     """The photos of a measuring set in order."""
     index = json.loads((folder / "index.json").read_text("utf-8"))
-    half_of = {
-        name: half for half in _HALVES for name in (folder / f"{half}.txt").read_text().split()
-    }
+    half_of = {name: half for half, names in photo_lists(folder).items() for name in names}
     pool = sorted({one_name(word) for item in index for word in item["words"].values()})
     rng = random.Random(0)
     for item in index:
@@ -87,7 +96,7 @@ def cases(folder: Path) -> Iterator[Case]:
             name = one_name(word)
             regions[name] = regions.get(name, False) | (mask == int(value))
         words = tuple(word for word, region in regions.items() if region.mean() >= _LEAST)
-        distractors = tuple(rng.sample([word for word in pool if word not in words], 10))
+        distractors = tuple(rng.sample([word for word in pool if word not in words], _DISTRACTORS))
         truth = np.full(mask.shape, -1)
         for number, word in enumerate(words):
             truth[regions[word]] = number
@@ -159,59 +168,74 @@ def scored(
     }
 
 
+@dataclass(frozen=True)
+class Measured:
+    """A photo, each method's IoU of its words (with its words alone, and with distractors), and the
+    shares of attended and of random patches on the same region."""
+
+    case: Case
+    iou: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
+    attended: tuple[float, ...]
+
+
 def measure(
     segmenter: Segmenter, some: Sequence[Case], affinity: Affinity | None = None
 ) -> dict[str, Any]:
     """Each method's mean IoU in percent, by word with the number of its photos, and where attention
     goes, for each half of the photos and for all."""
-    seen: list[tuple[Case, dict[str, tuple[NDArray, NDArray]], tuple[float, ...]]] = []
+    photos = []
     for case in some:
         encoded = segmenter.encode(case.image)
         maps = [segmenter.attention_map(encoded, block)[1:, 1:] for block in _MIDDLE]
         attended = same_region(sum(maps), case.truth, encoded.grid)
-        seen.append((case, scored(segmenter, case, encoded, affinity), attended))
-    columns: dict[str, Any] = {}
-    for half in (*_HALVES, "all"):
-        chosen = [row for row in seen if half in (row[0].half, "all")]
-        if not chosen:
-            continue
-        methods = {
+        photos.append(Measured(case, scored(segmenter, case, encoded, affinity), attended))
+    halves = sorted({case.half for case in some})
+    columns = {half: column([p for p in photos if p.case.half == half]) for half in halves}
+    return {**columns, "all": column(photos)}
+
+
+def column(photos: Sequence[Measured]) -> dict[str, Any]:
+    """The figures of some photos."""
+    attended, by_chance = np.nanmean([photo.attended for photo in photos], axis=0)
+    words = by_word([(photo.case, photo.iou["clearclip"][0]) for photo in photos])
+    return {
+        "photos": len(photos),
+        "methods": {
             name: {
-                "there": _percent([row[1][name][0].mean() for row in chosen]),
-                "+10": _percent([row[1][name][1].mean() for row in chosen]),
+                "there": _percent([photo.iou[name][0].mean() for photo in photos]),
+                "+10": _percent([photo.iou[name][1].mean() for photo in photos]),
             }
-            for name in chosen[0][1]
-        }
-        most, by_chance = np.nanmean([row[2] for row in chosen], axis=0)
-        columns[half] = {
-            "photos": len(chosen),
-            "methods": methods,
-            "words of ClearCLIP": by_word([(row[0], row[1]["clearclip"][0]) for row in chosen]),
-            "attended patches of the same region": [_percent([most]), _percent([by_chance])],
-        }
-    return columns
+            for name in photos[0].iou
+        },
+        "words of ClearCLIP": words,
+        "attended patches of the same region": [_percent([attended]), _percent([by_chance])],
+    }
 
 
 def by_word(scores: Sequence[tuple[Case, NDArray]]) -> dict[str, Any]:
-    """Mean IoU and the number of photos by word: where a word covers a twentieth, for the five most
-    usual words and those of at least five photos; and for `THINGS` where it covers a hundredth."""
+    """Mean IoU and the number of photos by word.
+
+    Where a word covers a twentieth, for the five most usual words and those of at least five
+    photos; and for `SMALL_THINGS` where it covers a hundredth.
+    """
     large, things = defaultdict(list), defaultdict(list)
     for case, values in scores:
         for number, word in enumerate(case.words):
             if (case.truth == number).mean() >= _LARGE:
                 large[word].append(values[number])
-            if (thing := word.removeprefix("dining ")) in THINGS:
+            if (thing := word.removeprefix("dining ")) in SMALL_THINGS:
                 things[thing].append(values[number])
     usual = sorted(large.items(), key=lambda item: -len(item[1]))
+    small = {w: [_percent(things[w]), len(things[w])] for w in SMALL_THINGS if w in things}
     return {
         "a twentieth": {
             word: [_percent(values), len(values)]
             for word, values in usual
             if word in _FIVE or len(values) >= 5
         },
-        "a hundredth": {w: [_percent(things[w]), len(things[w])] for w in THINGS if w in things},
-        "mean of these": round(float(np.mean([_percent(v) for v in things.values()])), 1)
-        if things
+        "a hundredth": small,
+        "mean of these": round(float(np.mean([mean for mean, _ in small.values()])), 1)
+        if small
         else None,
     }
 
@@ -252,9 +276,8 @@ def shipped(backbone: Backbone) -> dict[str, dict[str, list[float]]]:
                 labels = segmenter.segment(encoded, words, method).labels.numpy()
                 miou = metric.against_truth(photo.labels(), photo.words, labels, words).miou
                 rows[name].append(_percent([miou]))
-        eight = [rows[name] for name in EIGHT]
-        for mean, of in (("mean of eight", eight), ("mean of all", [*rows.values()])):
-            rows[mean] = [round(float(np.mean(column)), 1) for column in zip(*of, strict=True)]
+        by_way = zip(*rows.values(), strict=True)
+        rows["mean of all"] = [round(float(np.mean(of_way)), 1) for of_way in by_way]
     return scores
 
 
@@ -269,7 +292,7 @@ def planted(backbone: Backbone, some: Sequence[Case]) -> dict[str, list[float]]:
         rows[case.half].append(scores)
         rows["all"].append(scores)
     return {
-        half: [_percent(column) for column in zip(*of, strict=True)] for half, of in rows.items()
+        half: [_percent(of_way) for of_way in zip(*of, strict=True)] for half, of in rows.items()
     }
 
 
@@ -281,33 +304,41 @@ def teacher_affinity() -> Affinity:
     def affinity(photo: Path, grid: tuple[int, int]) -> Tensor:
         size = grid[0] * 16, grid[1] * 16
         pixels = torch.from_numpy(np.array(images.resize(images.check(photo), size)))
-        return distillation.target(dino(pixels.permute(2, 0, 1)[None].float()).affinity)[0]
+        return affinity_attention(dino(pixels.permute(2, 0, 1)[None].float()).affinity)[0]
 
     return affinity
 
 
-if __name__ == "__main__":
+def figures(backbone: Backbone, some: Sequence[Case], affinity: Affinity | None) -> dict[str, Any]:
+    """All figures of the card: those of ``report.txt`` first, then those of the other columns."""
+    columns = measure(Segmenter(backbone), some, affinity)
+    largest = {
+        name: _percent([largest_everywhere(case) for case in some if name in (case.half, "all")])
+        for name in columns
+    }
+    first = columns.get("report", columns["all"])
+    return {
+        "the largest word everywhere": largest,
+        **first,
+        **{name: of_column for name, of_column in columns.items() if of_column is not first},
+        f"planted: {', '.join(WAYS)}": planted(backbone, some),
+        f"shipped photos: {', '.join(WAYS)}": shipped(backbone),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the figures."""
     parser = argparse.ArgumentParser(description="Measure the built-in model by true masks.")
     parser.add_argument("folder", type=Path, help="photos with masks and an index.json")
     parser.add_argument("--out", type=Path, help="a file for what is printed")
     parser.add_argument("--teacher", action="store_true", help="AMF by the teacher's affinities")
-    arguments = parser.parse_args()
-    some, backbone = list(cases(arguments.folder)), load_backbone()
-    affinity = teacher_affinity() if arguments.teacher else None
-    columns = measure(Segmenter(backbone), some, affinity)
-    measured: Mapping[str, Any] = {
-        "the largest word everywhere": {
-            half: _percent(
-                [largest_everywhere(case) for case in some if half in (case.half, "all")]
-            )
-            for half in columns
-        },
-        **columns.pop("report"),
-        **columns,
-        f"planted: {', '.join(WAYS)}": planted(backbone, some),
-        f"shipped photos: {', '.join(WAYS)}": shipped(backbone),
-    }
-    text = json.dumps(measured, indent=1)
+    args = parser.parse_args(arguments)
+    affinity = teacher_affinity() if args.teacher else None
+    text = json.dumps(figures(load_backbone(), list(cases(args.folder)), affinity), indent=1)
     print(text)
-    if arguments.out is not None:
-        arguments.out.write_text(text + "\n", encoding="utf-8")
+    if args.out is not None:
+        args.out.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

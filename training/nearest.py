@@ -1,4 +1,5 @@
-"""The nearest seen word for words the built-in model never met, by WordNet's nouns.
+"""The nearest seen word for words the built-in model never met, by WordNet's nouns; after `pack`,
+whose words.json it reads.
 
     python -m training.nearest                # writes assets/built-in/nearest.txt.gz
 

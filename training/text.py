@@ -1,13 +1,12 @@
 """Step 4, `text`: a text tower learns the words' vectors, from names in templates.
 
-A sentence is a name of a word (its plural and synonyms, too) in one of ImageNet's templates or
-alone; its target is the word's vector of the first map. The tower is open_clip's, small, and its
-table of tokens has only those that training can meet.
+Learned is a small text tower of open_clip's, whose table of tokens has only those that training can
+meet. A sentence is a name of a word (its plural and synonyms, too) in one of ImageNet's templates
+or alone; its target is the word's vector of the first map (`first.pt`).
 
     loss = mean(1 - cos(sentence, word)) + 0.2 cross_entropy(20 cos(sentence, all words))
 """
 
-import math
 import random
 from pathlib import Path
 
@@ -18,11 +17,19 @@ from open_clip import OPENAI_IMAGENET_TEMPLATES, SimpleTokenizer
 from open_clip.transformer import TextTransformer
 from torch import Tensor
 
+from training.fitting import optimise, schedule
 from training.state import State, report, seed
 from training.words import WIDTH, Words, groups
 
 CONTEXT = 32
+"""Tokens of a sentence at most: the longest template has fewer."""
 TEXT = {"context_length": CONTEXT, "width": 192, "heads": 3, "layers": 3}
+"""The tower: a quarter of CLIP's layers and three eighths of its width, for 1,763 words."""
+_IN_TEMPLATE, _FIRST_NAME = 0.75, 0.6
+"""Of the sentences that are drawn these parts have a template, and a word's first name; people type
+words alone and by their usual names."""
+_CROSS_ENTROPY, _SCALE = 0.2, 20.0
+_RATE, _RISING, _DECAY = 1.5e-3, 100, 0.01
 TEMPLATES: tuple[str, ...] = (
     *(template("{}") for template in OPENAI_IMAGENET_TEMPLATES),
     "{}", "a {}", "the {}", "a photo of {}", "a photo of a {}.", "a picture of {}",
@@ -33,7 +40,8 @@ TEMPLATES: tuple[str, ...] = (
 class Sentences:
     """Names of words in templates, as rows of the small token table.
 
-    The order of tokens is kept, so that the end token is still the largest.
+    `ids` (T,) are the tokenizer's ids of the table's rows, in their order, so that the end token is
+    still the largest.
     """
 
     def __init__(self, words: Words) -> None:
@@ -46,21 +54,30 @@ class Sentences:
         self.ids = np.union1d(self._tokenize(texts).numpy(), [0]).astype(np.int32)
 
     def encode(self, texts: list[str]) -> Tensor:
-        return torch.from_numpy(np.searchsorted(self.ids, self._tokenize(texts).numpy()))
+        """Rows of the token table (B, CONTEXT). Raises ValueError for a token that it lacks."""
+        tokens = self._tokenize(texts).numpy()
+        unknown = np.setdiff1d(tokens, self.ids)
+        if len(unknown):
+            raise ValueError(
+                f"Words and templates of training were expected, but {texts} have the tokens "
+                f"{unknown.tolist()} beside theirs."
+            )
+        return torch.from_numpy(np.searchsorted(self.ids, tokens))
 
     def draw(self, count: int) -> tuple[list[str], Tensor]:
-        """Three names in four in a template; six in ten a word's first name."""
+        """Sentences and the numbers of their words (count,)."""
         every, rows, texts = range(len(self.names)), [], []
         for _ in range(count):
-            rows.append(random.choice(self.first if random.random() < 0.6 else every))
+            rows.append(random.choice(self.first if random.random() < _FIRST_NAME else every))
         for row in rows:
-            template = random.choice(TEMPLATES) if random.random() < 0.75 else "{}"
+            template = random.choice(TEMPLATES) if random.random() < _IN_TEMPLATE else "{}"
             texts.append(template.format(self.names[row]))
         return texts, self.words[rows]
 
 
 def encode(tower: TextTransformer, tokens: Tensor) -> Tensor:
-    """Unit vectors of token rows, cut after the longest: what comes after an end is never seen."""
+    """Unit vectors (B, WIDTH) of token rows (B, CONTEXT), cut after the longest sentence: causal
+    attention reads nothing after the end token, which is the largest."""
     tokens = tokens[:, : int(tokens.argmax(1).max()) + 1]
     length = tokens.shape[1]
     x = tower.token_embedding(tokens) + tower.positional_embedding[:length]
@@ -83,26 +100,22 @@ def vectors(words: Words, work: Path) -> Tensor:
     return F.normalize(torch.cat(means), dim=1)
 
 
-def learn(data: Path, work: Path, steps: int = 2200, size: int = 128) -> None:
-    """Write `text.pt` by `first.pt`."""
+def run(data: Path, work: Path, steps: int = 2200, size: int = 128) -> None:
+    """Write `text.pt` by `first.pt`: the tower, and the tokenizer's ids of its token table."""
     words = Words(data)
     seed()
     vectors = torch.load(work / "first.pt", weights_only=True)["vectors"]
     sentences = Sentences(words)
     tower = TextTransformer(vocab_size=len(sentences.ids), output_dim=WIDTH, **TEXT)
-    optimiser = torch.optim.AdamW(tower.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=0.01)
-    state = State(work, "text", tower=tower, optimiser=optimiser)
-    for step in state.steps(steps):
-        falling = max(0.02, 0.5 * (1 + math.cos(math.pi * step / steps)))
-        optimiser.param_groups[0]["lr"] = 1.5e-3 * min(1, (step + 1) / 100) * falling
+    groups = [{"params": [*tower.parameters()], "most": _RATE}]
+    optimiser = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), weight_decay=_DECAY)
+    state = State(work, "text", steps, ("first.pt",), tower=tower, optimiser=optimiser)
+    for step in state.steps():
         texts, numbers = sentences.draw(size)
-        cosines = encode(tower, sentences.encode(texts)) @ vectors.T
+        cosines = encode(tower, sentences.encode(texts)) @ vectors.T  # (size, V)
         apart = (1 - cosines[torch.arange(size), numbers]).mean()
-        loss = apart + 0.2 * F.cross_entropy(20 * cosines, numbers)
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
-        optimiser.step()
+        loss = apart + _CROSS_ENTROPY * F.cross_entropy(_SCALE * cosines, numbers)
+        optimise(optimiser, loss, schedule(step, steps, _RISING), [*tower.parameters()])
         if step % 100 == 99:
             report(step, {"apart": apart})
     saved = {"tower": tower.state_dict(), "ids": torch.from_numpy(sentences.ids)}

@@ -17,27 +17,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from training.sources import SOURCES
+
 WIDTH = 256
 """Directions of CLIP's text space that are kept: 94 % of the variance of its nouns."""
 
-_LISTED = ("idd-lite", "camvid")
-_PLACES = ("houses", "scenes", "rooms")
-_LIKE = 0.5
-"""Words whose vectors are nearer than this cosine are not judged against each other."""
+_NEAR = 0.5
+"""Words whose vectors have a larger cosine are not compared with each other (dog and puppy)."""
 
 
 @cache
 def names() -> Mapping[str, Any]:
+    """The tables of `names.json`."""
     return json.loads(Path(__file__).with_name("names.json").read_text("utf-8"))
 
 
 @dataclass(frozen=True)
 class Label:
-    """What a photo is said to show: words that are there, words that may be, of which kind it is,
-    and where it comes from.
+    """The image-level label of a photo: numbers of the words that are there and of those that may
+    be, its kind, and its source.
 
-    A "thing" fills part of the photo and its surroundings are not named; of a "place" every part is
-    one of the words. Words in neither list count as absent from a place only.
+    A "thing" fills part of the photo and its surroundings are not named: ``there`` are its names.
+    Of a "place" every part is one of the words, and all other words are absent. "none" is no label.
     """
 
     there: tuple[int, ...]
@@ -53,9 +54,11 @@ class Label:
 class Words:
     """All words and their unit vectors (V, WIDTH): published ones first, then those to be learned.
 
-    `data` holds `clip-text.npz` (nouns and CLIP's embeddings of them), `imagenet-names.json`, and
+    `data` holds `clip-text.npz` (`words`, and `embeddings` (1581, 512) of them by CLIP),
+    `imagenet-names.json` (``{"name": …}`` of the 1,000 classes, in the classifier's order), and
     `index.jsonl` (one photo a line). The published embeddings are centred and turned to their
-    principal directions, of which the first `WIDTH` are kept.
+    principal directions, of which the first `WIDTH` are kept. Raises ValueError for a photo of a
+    source that `sources.py` lacks.
     """
 
     def __init__(self, data: Path) -> None:
@@ -68,16 +71,23 @@ class Words:
         self.classes = [c["name"] for c in json.loads((data / "imagenet-names.json").read_text())]
         lines = (data / "index.jsonl").read_text("utf-8").splitlines()
         self.photos: list[dict[str, Any]] = [json.loads(line) for line in lines]
+        unknown = {photo["source"] for photo in self.photos} - SOURCES.keys()
+        if unknown:
+            raise ValueError(
+                f"A source of sources.py was expected, but index.jsonl has {sorted(unknown)}; "
+                "add a row for each."
+            )
         known = [*map(str, table["words"]), *names()["stuff"]]
-        labels = [w for p in self.photos if _is_thing(p) for w in p.get("words", ())]
-        more = {w for n in (*self.classes, *labels) for w in self._meant(n)}
+        things = [photo for photo in self.photos if SOURCES[photo["source"]].reads == "class"]
+        labels = [name for photo in things for name in photo["words"]]
+        more = {w for name in (*self.classes, *labels) for w in _meaning(name)}
         self.all = [*known, *sorted(more.difference(known))]
         self._number = {word: number for number, word in enumerate(self.all)}
         seeded = torch.Generator().manual_seed(0)
         noise = torch.randn(len(self.all) - len(published), WIDTH, generator=seeded)
         self.vectors = torch.cat([published, F.normalize(noise, dim=1)])
         self.given = torch.arange(len(self.all)) < len(published)
-        self.alike = self.vectors @ self.vectors.T > _LIKE
+        self.alike = self.vectors @ self.vectors.T > _NEAR  # (V, V)
         for left, right in names()["alike"]:
             a, b = self.number(left), self.number(right)
             self.alike[a, b] = self.alike[b, a] = True
@@ -93,46 +103,52 @@ class Words:
 
     def of_class(self, name: str) -> tuple[int, ...]:
         """The words that a class or label of a data set stands for."""
-        return self.numbers(self._meant(name))
-
-    def _meant(self, name: str) -> list[str]:
-        return {**names()["classes"], **names()["labels"]}.get(name, [name])
+        return self.numbers(_meaning(name))
 
     def label(self, photo: Mapping[str, Any]) -> Label:
-        """What a line of `index.jsonl` says, in words of this table."""
-        source, there = photo["source"], photo.get("words") or []
-        may_be = names()["anywhere"]
-        if "captions" in photo:
-            there = _mentioned(photo["captions"])
-        elif not there:
-            return Label((), (), "none", source)
-        elif source in _LISTED:
-            there = ["car" if word == "vehicle" else word for word in there]
-            may_be = names()["scenes"][source]["may be"]
-        elif source in _PLACES:
-            place = names()["scenes"].get(there[0], {"there": there, "may be": may_be})
-            there, may_be = place["there"], place["may be"]
-        else:
-            numbers = dict.fromkeys(n for word in there for n in self.of_class(word))
-            around = [w for w in (*may_be, "floor") if w != "table"]
-            return Label(tuple(numbers), self.numbers(around), "thing", source)
+        """The label of a line of `index.jsonl`, in words of this table."""
+        source, given = SOURCES[photo["source"]], photo.get("words", ())
+        anywhere = names()["anywhere"]
+        if source.reads == "none":
+            return Label((), (), "none", source.name)
+        if source.reads == "class":
+            there = dict.fromkeys(n for name in given for n in self.of_class(name))
+            around = [word for word in (*anywhere, "floor") if word != "table"]
+            return Label(tuple(there), self.numbers(around), "thing", source.name)
+        if source.reads == "captions":
+            return self._place(_mentioned(photo["captions"]), anywhere, source.name)
+        if source.reads == "list":
+            there = ["car" if word == "vehicle" else word for word in given]
+            return self._place(there, names()["scenes"][source.name]["may be"], source.name)
+        kind = names()["scenes"].get(given[0], {"there": given, "may be": anywhere})
+        return self._place(kind["there"], kind["may be"], source.name)
+
+    def _place(self, there: Sequence[str], may_be: Sequence[str], source: str) -> Label:
+        """The label of a place; words that this table lacks are left out of those there."""
         numbers = self.numbers([word for word in there if self.knows(word)])
         others = tuple(n for n in self.numbers(may_be) if n not in numbers)
         return Label(numbers, others, "place", source)
 
     def has_people(self, label: Label) -> bool:
-        """Whether a label names people and no animals, which `People` would take for people."""
+        """Whether a label names people, and nothing that the selfie network takes for people: no
+        animal, no garment."""
         people, animals = (set(self.numbers(names()[kind])) for kind in ("people", "animals"))
         there = set(label.there)
-        return bool(there & people) and not there & animals and label.source != "clothing"
+        return bool(there & people) and not there & animals and not SOURCES[label.source].worn
 
-    def settle(self, vectors: Tensor) -> Tensor:
-        """Unit vectors with the words that no photo names put beside their neighbours."""
-        settled = F.normalize(vectors.clone(), dim=1)
-        for word, near in names()["neighbours"].items():
-            mean = settled[list(self.numbers(near))].sum(0)
-            settled[self.number(word)] = F.normalize(mean, dim=0)
-        return settled
+    def with_neighbours(self, vectors: Tensor) -> Tensor:
+        """Unit vectors (V, WIDTH) where a word of `names.json`'s "neighbours", which no photo
+        teaches, has the mean of its neighbours."""
+        vectors = F.normalize(vectors.clone(), dim=1)
+        for word, neighbours in names()["neighbours"].items():
+            mean = vectors[list(self.numbers(neighbours))].sum(0)
+            vectors[self.number(word)] = F.normalize(mean, dim=0)
+        return vectors
+
+
+def _meaning(name: str) -> list[str]:
+    """The words that `names.json` gives for a class or label, or the name itself."""
+    return {**names()["classes"], **names()["labels"]}.get(name, [name])
 
 
 def _mentioned(captions: Sequence[str]) -> list[str]:
@@ -140,10 +156,6 @@ def _mentioned(captions: Sequence[str]) -> list[str]:
     word_of = {form: word for word, forms in names()["captions"].items() for form in forms}
     tokens = re.findall("[a-z]+", " ".join(captions).lower())
     return list(dict.fromkeys(word_of[token] for token in tokens if token in word_of))
-
-
-def _is_thing(photo: Mapping[str, Any]) -> bool:
-    return photo["source"] not in (*_LISTED, *_PLACES) and "captions" not in photo
 
 
 def plural(word: str) -> str:

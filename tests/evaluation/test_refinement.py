@@ -1,4 +1,4 @@
-"""What refinements do to masks: the table of figures, and the sheet."""
+"""What refinements do to masks: the table of figures."""
 
 import json
 from dataclasses import replace
@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from evaluation import metric, refinement
+from evaluation.photo_set import listed
 from evaluation.queries import queried_classes
 from gclip_core import METHODS, Segmenter
 from gclip_core.refine import REFINEMENTS, refined
@@ -34,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_figures_are_the_mean_over_photos_of_the_iou_of_their_words(folder: Path) -> None:
     segmenter = Segmenter(tiny_backbone(), short_side=32, templates="plain")
-    dataset = refinement.listed(folder, "report.txt")
+    dataset = listed(folder, "report")
     assert [sample.name for sample in dataset.samples] == ["one", "three"]
     rows = refinement.measure(segmenter, dataset, REFINEMENTS)
     assert [row.label for row in rows] == ["none", "guided", "pamr"]
@@ -49,13 +50,6 @@ def test_figures_are_the_mean_over_photos_of_the_iou_of_their_words(folder: Path
             counts = metric.confusion(truth, labels, len(dataset.classes))
             iou.append(np.mean([metric.scores(counts).iou[c] for c in words]))
         assert row.iou[0] == pytest.approx(100 * np.mean(iou))
-
-
-def test_a_sheet_has_a_row_of_masks_for_each_photo(folder: Path) -> None:
-    segmenter = Segmenter(tiny_backbone(), short_side=32, templates="plain")
-    dataset = refinement.listed(folder, "report.txt")
-    sheet = refinement.sheet(segmenter, dataset, REFINEMENTS)
-    assert sheet.size == (4 * refinement.TILE[0], 2 * refinement.TILE[1])
 
 
 def test_the_command_names_its_photos_and_what_is_missing(

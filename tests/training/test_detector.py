@@ -10,16 +10,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from training import detector, things
-from training.detector import Box, Labels
-from training.things import ABSENT, THING, UNKNOWN
+from training import boxes, detector
+from training.boxes import ABSENT, THING, UNKNOWN
+from training.detector import Box, Detections
 from training.words import Label
 
-CHAIR, TABLE, CUP = (things.WORDS.index(word) for word in ("chair", "table", "cup"))
+CHAIR, TABLE, CUP = (boxes.WORDS.index(word) for word in ("chair", "table", "cup"))
 EVERYWHERE = (0.0, 0.0, 1.0, 1.0)
 
 
-def blocks(*sizes: int) -> Tensor:
+def affinities(*sizes: int) -> Tensor:
     """Cosines of patches of which the first few belong together, then the next few, …"""
     return torch.block_diag(*(torch.ones(size, size) for size in sizes))
 
@@ -51,7 +51,7 @@ class TestDecoding:
 
 class TestLabelling:
     @pytest.fixture
-    def seen(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    def looked_at(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         """Photos in the order in which networks of our own look at them; they see the colour."""
         order: list[str] = []
 
@@ -84,37 +84,37 @@ class TestLabelling:
         (data / "index.jsonl").write_text("".join(lines))
         return data
 
-    def test_what_is_read_is_what_was_seen(
-        self, data: Path, tmp_path: Path, seen: list[str]
+    def test_what_is_read_is_what_was_written(
+        self, data: Path, tmp_path: Path, looked_at: list[str]
     ) -> None:
-        detector.label(data, tmp_path)
-        labels = Labels(tmp_path)
-        assert labels.boxes("2.png") == [Box("mug", 0.4, (0.0, 0.0, 0.5, 1.0))]
-        right = labels.people("2.png", (0.0, 0.25, 1.0, 0.75), (1, 2))
+        detector.run(data, tmp_path)
+        detections = Detections(tmp_path)
+        assert detections.boxes("2.png") == [Box("mug", 0.4, (0.0, 0.0, 0.5, 1.0))]
+        right = detections.people("2.png", (0.0, 0.25, 1.0, 0.75), (1, 2))
         torch.testing.assert_close(right, torch.tensor([0.6, 0.0]), atol=0.01, rtol=0)
 
     def test_goes_on_where_it_was_interrupted(
-        self, data: Path, tmp_path: Path, seen: list[str]
+        self, data: Path, tmp_path: Path, looked_at: list[str]
     ) -> None:
-        detector.label(data, tmp_path)
+        detector.run(data, tmp_path)
         whole = [(tmp_path / file).read_bytes() for file in ("boxes.jsonl", "people.u8")]
         for file, cut in zip(("boxes.jsonl", "people.u8"), (3, 5), strict=True):
             (tmp_path / file).write_bytes((tmp_path / file).read_bytes()[:-cut])
-        seen.clear()
-        detector.label(data, tmp_path)
-        assert seen == ["2.png"]
+        looked_at.clear()
+        detector.run(data, tmp_path)
+        assert looked_at == ["2.png"]
         assert [(tmp_path / f).read_bytes() for f in ("boxes.jsonl", "people.u8")] == whole
 
 
 class TestPatches:
     def test_a_box_covers_parts_of_patches(self) -> None:
         box = torch.tensor([[0.0, 0.25, 0.5, 0.75]])
-        covered = things.cover(box, (2, 2))
+        covered = boxes.cover(box, (2, 2))
         torch.testing.assert_close(covered, torch.tensor([[0.5, 0.5, 0.0, 0.0]]))
 
     def test_boxes_of_a_photo_in_a_view_of_it(self) -> None:
-        boxes = torch.tensor([[0.25, 0.5, 0.5, 1.0]])
-        inside = things.in_view(boxes, torch.tensor([0.0, 0.25, 0.5, 0.75]))
+        box = torch.tensor([[0.25, 0.5, 0.5, 1.0]])
+        inside = boxes.in_view(box, torch.tensor([0.0, 0.25, 0.5, 0.75]))
         torch.testing.assert_close(inside, torch.tensor([[0.5, 0.5, 1.0, 1.0]]))
 
     def test_what_goes_on_beyond_the_border_is_lost(self) -> None:
@@ -122,26 +122,26 @@ class TestPatches:
         patch keeps 2 e^10 of 2 e^10 + 4, one of the others 2 e^10 of 4 e^10 + 2: after four steps
         (1/2)^4 is left of these."""
         inside = torch.tensor([[1.0, 1, 1, 1, 0, 0]])
-        belongs = things.grouped(inside, blocks(2, 4))
+        belongs = boxes.grouped(inside, affinities(2, 4))
         expected = torch.tensor([[1.0, 1, 0.0625, 0.0625, 0, 0]])
         torch.testing.assert_close(belongs, expected, atol=1e-3, rtol=0)
 
     def test_a_box_around_everything_keeps_everything(self) -> None:
-        belongs = things.grouped(torch.ones(1, 5), torch.eye(5))
+        belongs = boxes.grouped(torch.ones(1, 5), torch.eye(5))
         torch.testing.assert_close(belongs, torch.ones(1, 5))
 
 
 def labels_of(
-    *boxes: tuple[int, float, bool, tuple[float, ...]], alike: Tensor, grid: tuple[int, int]
+    *rows: tuple[int, float, bool, tuple[float, ...]], affinity: Tensor, grid: tuple[int, int]
 ) -> Tensor:
     """`patch_labels` of boxes, each a word's row, a score, whether it is sure, and its place."""
-    numbers, scores, sure, places = zip(*boxes, strict=True)
-    return things.patch_labels(
-        torch.tensor(places),
+    numbers, scores, sure, corners = zip(*rows, strict=True)
+    return boxes.patch_labels(
+        torch.tensor(corners),
         torch.tensor(scores),
         torch.tensor(numbers),
         torch.tensor(sure),
-        alike,
+        affinity,
         grid,
     )
 
@@ -149,39 +149,39 @@ def labels_of(
 class TestPatchLabels:
     def test_the_thing_and_what_it_is_not(self) -> None:
         chair = (CHAIR, 0.8, True, (0.0, 0.0, 1.0, 4 / 6))
-        labels = labels_of(chair, alike=blocks(2, 4), grid=(1, 6))
+        labels = labels_of(chair, affinity=affinities(2, 4), grid=(1, 6))
         assert labels[CHAIR].tolist() == [THING, THING, ABSENT, ABSENT, ABSENT, ABSENT]
         assert (labels[TABLE] == ABSENT).all()
 
     def test_a_doubtful_box_says_nothing_where_it_is(self) -> None:
         chair = (CHAIR, 0.2, False, (0.0, 0.0, 1.0, 4 / 6))
-        labels = labels_of(chair, alike=blocks(2, 4), grid=(1, 6))
+        labels = labels_of(chair, affinity=affinities(2, 4), grid=(1, 6))
         assert labels[CHAIR].tolist() == [UNKNOWN] * 4 + [ABSENT] * 2
 
     def test_a_doubt_stays_beside_a_thing_of_the_same_word(self) -> None:
         sure = (CHAIR, 0.8, True, (0.0, 0.0, 1.0, 4 / 6))
         doubt = (CHAIR, 0.2, False, (0.0, 3 / 6, 1.0, 5 / 6))
-        labels = labels_of(sure, doubt, alike=blocks(2, 4), grid=(1, 6))
+        labels = labels_of(sure, doubt, affinity=affinities(2, 4), grid=(1, 6))
         assert labels[CHAIR].tolist() == [THING, THING, ABSENT, UNKNOWN, UNKNOWN, ABSENT]
 
     def test_where_two_things_overlap_the_smaller_one_is_in_front(self) -> None:
         table = (TABLE, 0.9, True, EVERYWHERE)
         cup = (CUP, 0.5, True, (0.0, 0.0, 1.0, 0.25))
-        labels = labels_of(cup, table, alike=torch.eye(4), grid=(1, 4))
+        labels = labels_of(cup, table, affinity=torch.eye(4), grid=(1, 4))
         assert labels[CUP].tolist() == [THING, ABSENT, ABSENT, ABSENT]
         assert labels[TABLE].tolist() == [UNKNOWN, THING, THING, THING]
 
     def test_two_words_for_one_box_leave_the_better_one(self) -> None:
         table = (TABLE, 0.6, True, EVERYWHERE)
         chair = (CHAIR, 0.5, True, (0.0, 0.0, 1.0, 0.75))
-        labels = labels_of(chair, table, alike=torch.eye(4), grid=(1, 4))
+        labels = labels_of(chair, table, affinity=torch.eye(4), grid=(1, 4))
         assert labels[TABLE].tolist() == [THING] * 4
         assert labels[CHAIR].tolist() == [UNKNOWN] * 3 + [ABSENT]
 
     def test_a_photo_without_boxes_has_none_of_the_words(self) -> None:
         label = Label((), (), "none", "scenes")
-        labels = things.view_labels([], label, None, EVERYWHERE, torch.eye(4), (2, 2))
-        assert labels.shape == (len(things.WORDS), 4)
+        labels = boxes.view_labels([], label, None, EVERYWHERE, torch.eye(4), (2, 2))
+        assert labels.shape == (len(boxes.WORDS), 4)
         assert (labels == ABSENT).all()
 
 
@@ -191,7 +191,7 @@ class TestCertainty:
     class Numbers:
         """The words that are learned of boxes, and beds."""
 
-        all = (*things.WORDS, "bed", "countertop", "sink")
+        all = (*boxes.WORDS, "bed", "countertop", "sink")
 
         def number(self, word: str) -> int:
             return self.all.index(word)
@@ -201,7 +201,7 @@ class TestCertainty:
 
     def counts(self, name: str, score: float, label: Label, side: float = 0.5) -> bool:
         box = Box(name, score, (0.0, 0.0, side, side))
-        return things.certain(box, label, self.Numbers())
+        return boxes.certain(box, label, self.Numbers())
 
     def test_the_object_that_a_photo_is_named_after(self) -> None:
         label = Label((CUP,), (), "thing", "caltech-101")

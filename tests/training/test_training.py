@@ -1,4 +1,4 @@
-"""The recipe: words, pseudo-labels, losses, attention, and what is packed."""
+"""The recipe: words, the network, all steps in a row, what is packed and measured."""
 
 import json
 from collections import ChainMap
@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from open_clip.model import CLIP
 from PIL import Image
 from safetensors.torch import load_file
@@ -20,60 +19,17 @@ from training import (
     features,
     first,
     localise,
-    losses,
-    map,
     measure,
     pack,
-    pseudo_labels,
+    self_training,
     text,
-    things,
 )
 from training import network as network_module
 from training.features import Window
 from training.network import BLOCKS, Network
-from training.state import State
-from training.words import WIDTH, Words, groups, names, plural
+from training.words import WIDTH, Words, groups, plural
 
 CHAIR = detector.Box("chair", 0.9, (0.2, 0.2, 0.8, 0.8))
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All words that the tables name, with vectors by lot, and a few photos."""
-    folder = tmp_path_factory.mktemp("data")
-    table = names()
-    every = {*table["captions"], *table["called"].values(), *table["synonyms"]}
-    for key in ("anywhere", "people", "animals", "wide", "below", "seldom", "high", "low"):
-        every.update(table[key])
-    every.update(things.WORDS, *localise.ALSO.values())
-    for key in ("classes", "labels", "neighbours"):
-        every.update(*table[key].values())
-    for place in table["scenes"].values():
-        every.update(place["there"], place["may be"])
-    nouns = sorted({table["called"].get(w, w) for w in every} - set(table["stuff"]))
-    rng = np.random.default_rng(0)
-    vectors = rng.standard_normal((len(nouns), 512)).astype(np.float16)
-    np.savez(folder / "clip-text.npz", words=np.array(nouns), embeddings=vectors)
-    (folder / "imagenet-names.json").write_text(json.dumps([{"name": "golden retriever"}] * 1000))
-    photos = [
-        {"file": "0.jpg", "source": "mini-imagenet", "words": ["golden retriever"]},
-        {"file": "1.jpg", "source": "houses", "words": ["kitchen"]},
-        {"file": "2.jpg", "source": "flickr8k-1000", "captions": ["Two dogs run over a lawn ."]},
-        {"file": "3.jpg", "source": "camvid", "words": ["sky", "sidewalk"]},
-        {"file": "4.jpg", "source": "ade-unlabelled"},
-        {"file": "5.jpg", "source": "flickr8k-1000", "captions": ["A man on a lawn ."]},
-        {"file": "6.jpg", "source": "flickr8k-1000", "captions": ["A man with his dog ."]},
-        {"file": "7.jpg", "source": "rooms", "words": ["dining room"]},
-    ]
-    for photo in photos:
-        photo["size"] = [170, 150]
-    (folder / "index.jsonl").write_text("".join(json.dumps(photo) + "\n" for photo in photos))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def words(data: Path) -> Words:
-    return Words(data)
 
 
 class TestWords:
@@ -98,66 +54,8 @@ class TestWords:
         ]  # fmt: skip
 
 
-class TestPseudoLabels:
-    def test_only_allowed_words_share_and_those_there_get_some(self) -> None:
-        torch.manual_seed(0)
-        logits = torch.randn(2, features.TOKENS, 4)
-        logits[..., 0] -= 6  # of a word that must be there all the same
-        allowed = torch.tensor([[True, True, True, False]]).expand(2, 4)
-        must = torch.tensor([[True, False, False, False]]).expand(2, 4)
-        look = F.normalize(torch.randn(2, features.TOKENS, 16), dim=-1)
-        least = torch.full((2, 4), 0.06)
-        share = pseudo_labels.shares(
-            logits, allowed, must, least, look @ look.mT, pseudo_labels.FIRST
-        )
-        assert torch.allclose(share.sum(-1), torch.ones(2, features.TOKENS), atol=1e-4)
-        assert share[..., 3].max() < 1e-6
-        without = pseudo_labels.shares(
-            logits, allowed, ~allowed, least, look @ look.mT, pseudo_labels.FIRST
-        )
-        assert share[..., 0].mean() > 2 * without[..., 0].mean()
-
-    def test_of_a_thing_there_is_one_share_whatever_it_is_called(self, words: Words) -> None:
-        label = words.label({"source": "mini-imagenet", "words": ["hen"]})
-        assert len(label.there) > 1
-        half = torch.arange(features.TOKENS) < features.TOKENS // 2
-        patches = torch.zeros(1, features.TOKENS, WIDTH)
-        patches[0, half] = 0.9 * words.vectors[label.there[-1]]
-        alike = (half[:, None] == half).float()[None]
-        grey = torch.full((1, features.TOKENS, 4), 128, dtype=torch.uint8)
-        course = pseudo_labels.Course(words)
-        share = course.shares([label], patches, words.vectors, grey, alike, pseudo_labels.ANEW)
-        assert share[0, half, 0].min() > 0.6
-        assert share[0, ~half, 0].max() < 0.12
-        assert (share[0, :, 1 : len(label.there)] < 1e-6).all()
-
-
-class TestAttention:
-    def test_patches_attend_to_those_that_belong_with_them(self) -> None:
-        alike = torch.tensor([[[1.0, 0.5, -0.1], [0.5, 1.0, 0.0], [-0.1, 0.0, 1.0]]])
-        wanted = attention.target(alike)
-        assert torch.allclose(wanted.sum(-1), torch.ones(1, 3))
-        assert wanted[0, 0, 0] > wanted[0, 0, 1] > wanted[0, 0, 2] == 0
-
-
-def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
-    def drawn(name: str, stop: int) -> list[float]:
-        layer, found = torch.nn.Linear(1, 1), []
-        torch.manual_seed(0)
-        for step in State(tmp_path, name, layer=layer).steps(100):
-            found.append(float(torch.rand(())))
-            if step == stop:
-                break
-        return found
-
-    whole = drawn("whole", stop=100)
-    assert len(drawn("part", stop=60)) == 61
-    assert drawn("part", stop=100) == whole[50:]
-
-
 def _network() -> Network:
     network = Network(torch.randn(features.FEATURES), torch.rand(features.FEATURES) + 0.5).eval()
-    network.requires_grad_(False)
     for parameter in network.parameters():
         parameter += 0.02 * torch.randn_like(parameter)
     return network
@@ -191,38 +89,16 @@ def test_a_patch_alone_has_the_vector_that_it_has_among_others(
     torch.manual_seed(0)
     network, inputs = _network(), torch.randn(2, features.TOKENS, features.FEATURES)
     patches = torch.tensor([[3, 70], [143, 0]])
-    some = network.mapped(inputs[torch.arange(2)[:, None], patches], patches)
-    whole = network.mapped(inputs)
+    some = network.map_vectors(inputs[torch.arange(2)[:, None], patches], patches)
+    whole = network.map_vectors(inputs)
     assert torch.allclose(some, whole[torch.arange(2)[:, None], patches], atol=1e-5)
-
-
-class TestLosses:
-    def test_a_patch_of_a_thing_wants_one_of_its_words_and_one_beside_it_none(self) -> None:
-        scores = torch.zeros(1, 3, 2, requires_grad=True)
-        others = torch.zeros(1, 3)
-        log_z = torch.cat([scores, others[..., None]], -1).logsumexp(-1)
-        counts, label = torch.tensor([[True, True]]), torch.tensor([[1.0, -1.0, 0.0]])
-        on, off = losses.thing_loss(scores, log_z, counts, label)
-        assert on.item() == pytest.approx(np.log(3) - np.log(2) / 2)
-        assert off.item() == pytest.approx(np.log(3))
-        (on + off).backward()
-        assert (scores.grad[0, 0] < 0).all()
-        assert (scores.grad[0, 1] > 0).all()
-        assert not scores.grad[0, 2].any(), "where nothing is known nothing is learned"
-
-    def test_shares_are_targets_of_a_cross_entropy(self) -> None:
-        scores = torch.tensor([[[2.0, 0.0], [1.0, 3.0]]])
-        share = torch.tensor([[[1.0, 0.0], [0.25, 0.75]]])
-        loss = losses.place_loss(scores, scores.logsumexp(-1), share)
-        log_p = scores.log_softmax(-1)
-        assert loss.item() == pytest.approx(-(share * log_p).sum().item() / 2, abs=1e-6)
 
 
 def test_a_window_says_which_part_of_the_photo_it_cuts() -> None:
     rows = np.linspace(0, 255, 90).astype(np.uint8)
     photo = Image.fromarray(np.repeat(rows[:, None], 60, 1))
     window = Window((60, 90), left=10, top=30, side=40)
-    assert window.place() == pytest.approx((1 / 3, 1 / 6, 7 / 9, 5 / 6))
+    assert window.corners() == pytest.approx((1 / 3, 1 / 6, 7 / 9, 5 / 6))
     assert np.array_equal(window.cut(photo)[:, 0], rows[30:70])
 
 
@@ -243,15 +119,15 @@ def test_the_recipe_makes_a_model(
     monkeypatch.setattr(detector, "Detector", lambda work: lambda photo: [CHAIR])
     monkeypatch.setattr(detector, "Selfie", lambda work: lambda photo: torch.full((64, 64), 0.9))
     features.run(data, work)
-    detector.label(data, work)
-    first.learn(data, work, steps=2, size=4)
-    text.learn(data, work, steps=2, size=4)
-    map.learn(data, work, steps=2, size=4)
-    localise.learn(data, work, steps=2)
-    attention.learn(data, work, steps=4, size=4)
-    pack.pack(data, work, out)
+    detector.run(data, work)
+    first.run(data, work, steps=2, size=4)
+    text.run(data, work, steps=2, size=4)
+    self_training.run(data, work, steps=2, size=4)
+    localise.run(data, work, steps=2)
+    attention.run(data, work, steps=4, size=4)
+    pack.run(data, work, out)
 
-    learned = torch.load(work / "map.pt", weights_only=True)["vectors"]
+    learned = torch.load(work / "self_training.pt", weights_only=True)["vectors"]
     assert torch.allclose(learned, text.vectors(words, work)), "the map learns the text's vectors"
     settings = json.loads((out / "model.json").read_text())
     state = dict(ChainMap(*[load_file(file) for file in out.glob("*.safetensors")]))

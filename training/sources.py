@@ -1,0 +1,56 @@
+"""The sources of photos, one row each: how a photo's line is read, and what its photos are for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source of photos.
+
+    ``reads`` is what a line of ``index.jsonl`` gives: the ``class`` of one thing, a ``list`` of
+    what is there, the kind of ``place``, ``captions``, or ``none``.
+    """
+
+    name: str
+    reads: Literal["class", "list", "place", "captions", "none"]
+    share: float = 0.0
+    """Weight among the single views of a batch; 0 leaves the source out. The weights add up to 0.66
+    and are divided by their sum."""
+    most: int | None = None
+    """Single views at most; None is no limit."""
+    views: int = 1
+    """Single views of each photo."""
+    one_thing: bool = False
+    """The named thing is the main one in the photo: it is put into mosaics, and is what is salient.
+    Photos of groceries and clothes are named after a thing, but show several or parts of it."""
+    scene: bool = False
+    """The photos become one ``scene`` view each, and no other. So the stuff in them is not learned:
+    ``localise``, which alone uses scenes before the blocks, learns people and things."""
+    trusts_unnamed: bool = True
+    """Boxes of frequent things that the label does not name may count (`boxes.certain`)."""
+    worn: bool = False
+    """The named thing is worn: people may be in the photo though its label names none, and a
+    segmenter of people takes clothes for people."""
+
+
+_TABLE = (
+    Source("mini-imagenet", "class", 0.12, most=5000, one_thing=True),
+    Source("imagenet-sample", "class", 0.06, one_thing=True),
+    Source("imagenette", "class", 0.02, most=600, one_thing=True),
+    Source("caltech-101", "class", 0.07, most=3000, one_thing=True),
+    Source("pacs-photo", "class", 0.06, most=1500, one_thing=True),
+    Source("grocery", "class", 0.02, most=600, trusts_unnamed=False),
+    Source("clothing", "class", 0.02, most=600, trusts_unnamed=False, worn=True),
+    Source("scenes", "place", 0.08, most=2600),
+    Source("houses", "place", 0.05, most=1800),
+    Source("flickr8k-1000", "captions", 0.10, views=3),
+    Source("idd-lite", "list", 0.03),
+    Source("camvid", "list", 0.03, views=2),
+    Source("rooms", "place", scene=True),
+    Source("bsds500", "none", scene=True),
+)
+SOURCES: Mapping[str, Source] = MappingProxyType({source.name: source for source in _TABLE})
+"""Every source by its name, in the order in which a batch draws from them."""

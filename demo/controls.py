@@ -37,6 +37,12 @@ def in_browser(js: str, inputs: Any = None, outputs: Any = None) -> dict[str, An
     return {"fn": None, "js": js, "inputs": inputs, "outputs": outputs, **QUIET}
 
 
+def hint(text: str) -> None:
+    """A line on how to point, of which the page shows the one for a mouse or for a finger."""
+    for pointer, own in wording.by_pointer(text).items():
+        gr.Markdown(own, elem_classes=["gclip-note", f"by-{pointer}"])
+
+
 REPAIRED = ("plant", "amf", "cs")
 """Switches that are all on where CS repairs a simulation."""
 ALL_ON = "() => [true, true, true]"

@@ -45,7 +45,7 @@ class Mask:
 
     ``class_shares`` of the picture are by class, ``rest_share`` is that of no class. ``iou`` is by
     class of the truth, by its index; ``miou`` its mean, None without truth; ``absent`` are classes
-    that are not in the truth. ``seconds`` were needed from the encoding on.
+    that are not in the truth.
     """
 
     title: str
@@ -58,7 +58,6 @@ class Mask:
     miou: float | None
     absent: tuple[int, ...]
     result: Segmentation
-    seconds: float
 
     @property
     def nbytes(self) -> int:
@@ -208,12 +207,10 @@ class Engine:
     def _mask(self, question: Question, method: Method) -> Mask:
         scene = question.scene
         if question.refine == "none":
-            result, seconds = self._plain(question, method)
+            result = self._plain(question, method)
         else:
             plain = self.segment(replace(question, refine="none"), method)
-            started = time.perf_counter()
             result = refine.refined(plain.result, scene.picture.image, question.refine)
-            seconds = plain.seconds + time.perf_counter() - started
         labels, words, truth = result.labels.numpy(), result.vocabulary, scene.picture.truth
         scores = metric.WordScores({}, None, ())
         if truth is not None:
@@ -230,24 +227,19 @@ class Engine:
             miou=scores.miou,
             absent=scores.absent,
             result=result,
-            seconds=seconds,
         )
 
-    def _plain(self, question: Question, method: Method) -> tuple[Segmentation, float]:
-        """The plain segmentation, and its seconds from the encoding on."""
+    def _plain(self, question: Question, method: Method) -> Segmentation:
         scene, settings = question.scene, question.settings
         if method.calibration is not None:
             cost.check_calibration(scene.windows, scene.patches, method)
-        self.encoded(scene)  # shared by all methods: not a part of their times
-        started = time.perf_counter()
-        result = scene.segmenter.segment(
+        return scene.segmenter.segment(
             self.trunk(scene, method),
             question.words,
             method,
             settings.threshold,
             rest_weight=settings.rest_weight,
         )
-        return result, time.perf_counter() - started
 
     def turn(self, scene: Scene) -> AbstractContextManager[Any]:
         """Around work on a scene: on large ones one thread at a time.

@@ -259,8 +259,8 @@ class Settings(BaseModel):
     card: Switch = _setting(False, group="view")
     pixel: Pair = _setting(None, group="view")
     extras: Switch = _setting(False, group="view", label=f"Also show {ASIDE}")
-    left: Name = _setting("clearclip", group="view", label="From")
-    right: Name = _setting("gclip", group="view", label="To")
+    left: Name = _setting("clearclip", group="view", label="Compare with")
+    right: Name = _setting("gclip", group="view", label="Beside it")
 
     @property
     def nbytes(self) -> int:

@@ -72,7 +72,10 @@ BEST = 5
 """So many words are named as its best and as its poorest."""
 SEE_REPAIR = "See what CS repairs"
 TRUTH = "Truth"
-COMPARE_NOTE = "Training-free methods by year, all from one pass. Press a row to see its mask."
+COMPARE_NOTE = (
+    "Training-free methods by year, all from one pass. {Click} a row to see its mask beside the "
+    "one that all are compared with."
+)
 DOTS = (
     "A dot is what a method changes of CLIP: attention between patches; fusion with other blocks’ "
     "attention; calibration of outlier tokens; an abnormal channel; residual path or FFN left out."
@@ -100,8 +103,8 @@ PLANT_INTRO = (
     "paper’s Figure 3. In the paper the masks get worse, and CS repairs them."
 )
 ATTENTION_INTRO = (
-    "Point at a patch to see where it looks; press to pin it. In a matrix, bright columns "
-    "are global tokens: nearly all look at them."
+    "{Point at} a patch to see where it looks{pin}. In a matrix, bright columns are global tokens: "
+    "nearly all look at them."
 )
 EXPORT_INTRO = "Download the result as files, share it as a link, or repeat it in Python."
 NO_GPU = "No GPU was free for this (your share may be used up): it ran on the CPU."
@@ -141,6 +144,15 @@ BROWSER = {
     "copied": [COPIED, COPY_LINK],
 }
 """What the browser alone shows, or shows again."""
+
+
+def by_pointer(text: str) -> dict[str, str]:
+    """A hint for who has a mouse, and for who has a finger."""
+    words = {
+        "mouse": {"Point at": "Point at", "Click": "Click", "pin": "; click to pin it"},
+        "touch": {"Point at": "Tap", "Click": "Tap", "pin": ""},
+    }
+    return {pointer: text.format_map(own) for pointer, own in words.items()}
 
 
 def failed(error: Exception) -> str:
@@ -441,11 +453,12 @@ def amf_blocks(report: MethodReport) -> str:
     return f"AMF takes {_blocks(blocks)}: {reason.format(late=late)}."
 
 
-def strip_note(report: MethodReport) -> str:
-    """Under the strip of blocks."""
+def strip_note(report: MethodReport, threshold: float) -> str:
+    """Under the strip of blocks; a global token receives ``threshold`` times an equal share."""
     return (
-        "Brightness: attention that each patch receives (mean of all heads); outlined: global "
-        f"tokens; ×: the most attended patch, 1 = an equal share. {amf_blocks(report)}"
+        "Brightness: attention that each patch receives (mean of all heads), brightest from "
+        f"{threshold:g} × an equal share on; such patches are outlined: global tokens. ×: the most "
+        f"attended patch. {amf_blocks(report)}"
     )
 
 

@@ -225,7 +225,7 @@ class Visitor:
         if isinstance(value, dict):
             if value.get("path"):  # a file, which every server stores in a place of its own
                 return self._content(f"{API}/file={value['path']}")
-            keys = sorted(value.keys() - {"id", "milliseconds"})
+            keys = sorted(value.keys() - {"id"})
             return {key: self._compared(value[key], numbers) for key in keys}
         if isinstance(value, list):
             return [self._compared(one, numbers) for one in value]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from demo import widgets, wording
 from demo.answer import Answer
-from demo.controls import QUIET, Controls, Tab, block_chosen, in_browser, place_chosen
+from demo.controls import QUIET, Controls, Tab, block_chosen, hint, in_browser, place_chosen
 from demo.engine import Engine
 from demo.host.blob_store import Later
 from demo.settings import as_control
@@ -62,7 +62,7 @@ class Value:
 
 def build(engine: Engine, controls: Controls) -> Tab:
     """The strip of all blocks; under it three maps that follow one pointer."""
-    gr.Markdown(wording.ATTENTION_INTRO, elem_classes=["gclip-note"])
+    hint(wording.ATTENTION_INTRO)
     with gr.Column(elem_classes=["cardbox"]):
         strip = widgets.blocks(elem_id="block-strip")
     with gr.Column(elem_classes=["cardbox"]):
@@ -137,7 +137,7 @@ def _strip_view(value: Value) -> Json:
         value.tokens,
         blocks,
         value.block,
-        note=wording.strip_note(value.report),
+        note=wording.strip_note(value.report, value.tokens.threshold),
         simulated=value.simulated,
         names=value.names,
         by_block=value.by_block,

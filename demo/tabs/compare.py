@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from demo import variants, widgets, wording
 from demo.answer import Answer
-from demo.controls import QUIET, Controls, Tab, in_browser, slide_opacity
+from demo.controls import QUIET, Controls, Tab, hint, in_browser, slide_opacity
 from demo.drawing import render
 from demo.engine import Engine, Mask
 from demo.request import Question
@@ -33,13 +33,12 @@ SMALL = 224
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """A variant of the table: its mask, report and milliseconds, or why it is refused."""
+    """A variant of the table: its mask and report, or why it is refused."""
 
     name: str
     method: Method
     mask: Mask | None = None
     report: MethodReport | None = None
-    milliseconds: float = 0.0
     refused: str = ""
 
 
@@ -47,7 +46,8 @@ class Row:
 class Value:
     """The rows of the table, the truth where it is known, and two masks to swipe between.
 
-    ``pair`` are the names of the two in the settings; ``has_scores``: both are measured.
+    ``pair`` are the names of the two in the settings, and every row is compared with the first of
+    them; ``has_scores``: both are measured.
     """
 
     picture: Json
@@ -65,18 +65,22 @@ class Value:
 
 
 def build(engine: Engine, controls: Controls) -> Tab:
-    """The table; under it two masks to swipe between. A press on a row opens its mask there."""
-    gr.Markdown(wording.COMPARE_NOTE, elem_classes=["gclip-note"])
-    with gr.Column(elem_classes=["cardbox"]):
-        table = widgets.methods(elem_id="methods")
-        controls.make("extras", container=False)
-    notes = widgets.lines("compare-notes", "What the table shows")
+    """The table, and what it is compared with; under it two masks to swipe between.
+
+    A press on a row opens its mask there.
+    """
+    hint(wording.COMPARE_NOTE)
     methods = variants.methods(VARIANTS, variants.ablations(controls.opening))
     choices = [(method.title, name) for name, method in methods.items()]
     choices.append((wording.TRUTH, TRUTH))
-    with gr.Column(elem_classes=["cardbox"], elem_id="pair"):
+    with gr.Column(elem_classes=["cardbox"]):
         with gr.Row(elem_classes=["pairchoice"]):
             left = controls.make("left", choices=choices)
+            controls.make("extras", container=False)
+        table = widgets.methods(elem_id="methods")
+    notes = widgets.lines("compare-notes", "What the table shows")
+    with gr.Column(elem_classes=["cardbox"], elem_id="pair"):
+        with gr.Row(elem_classes=["pairchoice"]):
             right = controls.make("right", choices=choices)
         pair = widgets.canvas(elem_id="pair-canvas")
 
@@ -136,7 +140,7 @@ def row_of(engine: Engine, question: Question, name: str, method: Method) -> Row
         mask = engine.segment(question, method)
     except MethodError as error:
         return Row(name, method, refused=str(error))
-    return Row(name, method, mask, mask.result.report, milliseconds=1000 * mask.seconds)
+    return Row(name, method, mask, mask.result.report)
 
 
 def truth_of(question: Question, plain: Mask) -> Side | None:
@@ -176,8 +180,8 @@ def best(scores: Mapping[str, float | None]) -> tuple[str, ...]:
 
 
 def _table_view(value: Value, masks: Sequence[Mask]) -> Json:
-    """A row a method: what it changes, its mask, its scores where truth is known, its time."""
-    first, truth = masks[0], value.truth
+    """A row a method: what it changes, its mask, what of it differs, its scores if known."""
+    first, truth, base = masks[0], value.truth, value.sides[0]
     shape = render.fitting(first.labels.shape, SMALL)
     headers, columns = _scores(value.rows, first) if truth else ([], [])
     return {
@@ -187,9 +191,11 @@ def _table_view(value: Value, masks: Sequence[Mask]) -> Json:
         "shape": shape,
         "headers": headers,
         "parts": wording.METHOD_PARTS,
-        "rows": [_row_view(order, row, columns, shape) for order, row in enumerate(value.rows)],
-        "truth": truth
-        and {"name": TRUTH, "title": wording.TRUTH, "mask": _small(truth.labels, shape)},
+        "base": {"name": value.pair[0], "title": base.title, "mask": _small(base.labels, shape)},
+        "rows": [
+            _row_view(order, row, columns, base, shape) for order, row in enumerate(value.rows)
+        ],
+        "truth": truth and _truth_view(truth, base, shape),
         "pair": list(value.pair),
         "opacity": value.opacity,
         "simulated": value.simulated,
@@ -206,10 +212,22 @@ def _scores(rows: Iterable[Row], first: Mask) -> tuple[list[str], list[Mapping[s
     return headers, columns
 
 
+def _truth_view(truth: Side, base: Side, shape: tuple[int, int]) -> Json:
+    about = {"name": TRUTH, "title": wording.TRUTH}
+    differs = differing(truth.labels, base.labels)
+    return {**about, "differs": differs, "mask": _small(truth.labels, shape)}
+
+
+def differing(labels: ArrayLike, other: ArrayLike) -> float:
+    """The share of the pixels that have another class in another mask."""
+    return float((np.asarray(labels) != np.asarray(other)).mean())
+
+
 def _row_view(
     order: int,
     row: Row,
     columns: Sequence[Mapping[str, float | None]],
+    base: Side,
     shape: tuple[int, int],
 ) -> Json:
     method = row.method
@@ -234,8 +252,12 @@ def _row_view(
         }
         for column in columns
     ]
-    small = _small(row.mask.labels, shape)
-    return {**about, "scores": scores, "milliseconds": row.milliseconds, "mask": small}
+    return {
+        **about,
+        "scores": scores,
+        "differs": differing(row.mask.labels, base.labels),
+        "mask": _small(row.mask.labels, shape),
+    }
 
 
 def _small(labels: ArrayLike, shape: tuple[int, int]) -> str:

@@ -164,7 +164,7 @@ def _block_view(value: Value, index: int) -> Json:
 
 def _packed(value: Value, square: int, words: Sequence[int]) -> str:
     exact, packed = value.arrays, dict[str, ArrayLike | Levels]()
-    packed["received"] = Levels(exact["received"], 3 * value.settings.global_threshold)
+    packed["received"] = Levels(exact["received"], value.settings.global_threshold)
     for name, array in exact.items():
         if name.startswith("head "):  # (N, D) averaged over squares of patches: (n, D)
             maps = np.asarray(array, np.float32).T.reshape(-1, *value.grid)

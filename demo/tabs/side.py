@@ -80,8 +80,8 @@ class Masks:
 class Attention:
     """What each patch receives in the blocks of AMF, and the last block's matrices.
 
-    ``received`` (blocks, N), 1 = uniform, and ``tokens`` are of ``blocks``; ``before`` and
-    ``after`` are matrices, equal ones are given once.
+    ``received`` (blocks, N), 1 = uniform, and ``tokens``, from ``threshold`` on, are of
+    ``blocks``; ``before`` and ``after`` are matrices, equal ones are given once.
     """
 
     method: Method
@@ -89,6 +89,7 @@ class Attention:
     compared: Compared
     blocks: Sequence[int]
     received: NDArray[np.float32]
+    threshold: float
     tokens: Sequence[Sequence[int]]
     before: Later
     after: Later | None
@@ -290,6 +291,7 @@ def _attention(engine: Engine, answer: Answer) -> Attention:
         report=answer.report,
         compared=compared,
         blocks=blocks,
+        threshold=threshold,
         received=received.numpy(),
         tokens=[amf.global_tokens(row, threshold) for row in received],
         before=common.matrix(engine, question, compared.before),
@@ -313,7 +315,15 @@ def _attention_view(picture: Json, attention: Attention) -> Json:
         sides = list(zip(titles, matrices, strict=True))
     note = wording.attention_note(attention.report, method, attention.blocks)
     why = wording.amf_blocks(attention.report)
-    return values.maps_value(picture, thumbs, sides, title="Attention", note=note, why=why)
+    return values.maps_value(
+        picture,
+        thumbs,
+        sides,
+        threshold=attention.threshold,
+        title="Attention",
+        note=note,
+        why=why,
+    )
 
 
 def _norms_view(norms: common.Norms) -> Json:

@@ -22,12 +22,11 @@ const LABELLED = "Blocks: what each patch would be labelled";
  * @param {BlocksValue} props.value
  * @param {import("../widgets/values").BlockShown} props.block
  * @param {ArrayLike<number>} props.received
- * @param {number} props.top the brightest of all blocks
  * @param {import("./block-masks.js").BlockMasks | null} props.masks shown in place of attention
  * @param {boolean} props.pressed
  * @param {() => void} props.onPress
  */
-const Block = ({ value, block, received, top, masks, pressed, onPress }) => {
+const Block = ({ value, block, received, masks, pressed, onPress }) => {
   const ref = useRef(/** @type {HTMLCanvasElement | null} */ (null));
   const [rows, columns] = value.grid;
   const [height, width] = value.size;
@@ -35,9 +34,9 @@ const Block = ({ value, block, received, top, masks, pressed, onPress }) => {
   useLayoutEffect(() => {
     const ink = masks
       ? inkOfBlock(masks, number - 1, value.words)
-      : (/** @type {number} */ i) => HEAT[level(received[i] / top)];
+      : (/** @type {number} */ i) => HEAT[level(received[i] / value.brightest)];
     if (ref.current) pixels(ref.current, columns, rows, ink);
-  }, [received, top, masks]);
+  }, [received, masks]);
   const figure = masks
     ? `${Math.round(100 * shareAsLast(masks, number - 1))} %`
     : `×${score.toFixed(score < 9.95 ? 1 : 0)}`;
@@ -64,7 +63,6 @@ const Blocks = ({ value, loaded }) => {
   const { trigger } = useHost();
   const [pressed, setPressed] = useState({ value, number: value.chosen });
   const chosen = pressed.value === value ? pressed.number : value.chosen;
-  const top = Math.max(...loaded.flatMap((row) => Array.from(row)));
   const [asMasks, setAsMasks] = useState(false);
   const { masks, error, retry } = useBlockMasks(value, asMasks);
   const patch = patchOn(value);
@@ -93,7 +91,6 @@ const Blocks = ({ value, loaded }) => {
           value=${value}
           block=${block}
           received=${loaded[k]}
-          top=${top}
           masks=${masks}
           pressed=${block.number === chosen}
           onPress=${() => choose(block.number)}

@@ -30,6 +30,9 @@ export const placeName = (row, column) => `row ${row + 1}, column ${column + 1}`
 /** Whether the visitor asks for less motion. */
 export const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
+/** Words for who has a mouse, or for who has a finger. @param {string} mouse @param {string} touch */
+export const byPointer = (mouse, touch) => (matchMedia("(hover: none)").matches ? touch : mouse);
+
 /** Pixels of the screen per CSS pixel, at most 2. */
 export const pixelRatio = () => Math.min(2, window.devicePixelRatio || 1);
 

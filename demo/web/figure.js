@@ -80,8 +80,8 @@ export const Figure = ({ shown, image, times, of, top, matrix, children, stage =
   const box = matrix ? [matrix.n, matrix.n] : [columns, rows];
   const exact = { width: `${W / pixelRatio()}px`, height: `${W / pixelRatio()}px` };
   return html`<div
-    ref=${place}
-    class=${`gw-stage ${matrix ? "gw-square" : ""}`}
+      ref=${place}
+      class=${`gw-stage ${matrix ? "gw-square" : ""}`}
     style=${{ "--ratio": wide / height, aspectRatio: matrix ? "1" : `${wide} / ${height}` }}
     ...${stage}
   >
@@ -89,7 +89,9 @@ export const Figure = ({ shown, image, times, of, top, matrix, children, stage =
     <canvas ref=${photo} hidden=${Boolean(matrix)} />
     <canvas ref=${whole} hidden=${!matrix} style=${exact} />
     <svg viewBox=${`0 0 ${box[0]} ${box[1]}`} preserveAspectRatio="none">${children}</svg>
-  </div>`;
+    ${matrix && html`<span class="gw-axis gw-down" aria-hidden="true">patch that looks →</span>`}
+  </div>
+  ${matrix && html`<span class="gw-axis" aria-hidden="true">patch looked at →</span>`}`;
 };
 
 /**

@@ -77,6 +77,7 @@ export interface MapsValue extends Shown {
   title: string;
   note: string;
   why: string;
+  brightest: number;
   thumbs: Thumb[];
   sides: MatrixSide[];
 }
@@ -110,6 +111,7 @@ export interface BlocksValue extends Shown {
   blocks: BlockShown[];
   note: string;
   simulated: string;
+  brightest: number;
   words: WordColour[];
   by_block: BlobName;
 }
@@ -221,7 +223,7 @@ export interface MethodRow {
   marks?: string[];
   refused?: string;
   scores?: Score[];
-  milliseconds?: number;
+  differs?: number;
   mask?: Packed;
 }
 
@@ -231,6 +233,7 @@ export interface MethodsValue extends Shown {
   shape: Pair;
   headers: string[];
   parts: string[];
+  base: MethodRow;
   rows: MethodRow[];
   truth: MethodRow | null;
   pair: string[];

@@ -156,6 +156,7 @@ def maps_value(
     thumbs: Sequence[tuple[str, ArrayLike, Collection[int]]],
     sides: Sequence[tuple[str, Later]] = (),
     *,
+    threshold: float = 5.0,
     title: str = "",
     note: str = "",
     why: str = "",
@@ -163,19 +164,19 @@ def maps_value(
     """Attention over the picture; under it the last block's matrix per (title, matrix) of a side.
 
     A thumb is a block's title, what each of its patches receives (N,), 1 = uniform, and its global
-    tokens. ``why`` says why these blocks, folded.
+    tokens, from ``threshold`` on, which is drawn brightest. ``why`` says why these blocks, folded.
     """
-    top = max(render.full_scale(received) for _, received, _ in thumbs)
     return {
         "kind": "maps",
         "title": title,
         **shown,
         "note": note,
         "why": why,
+        "brightest": threshold,
         "thumbs": [
             {
                 "title": title,
-                "received": packed_text(received=Levels(received, top)),
+                "received": packed_text(received=Levels(received, threshold)),
                 "tokens": sorted(map(int, tokens)),
             }
             for title, received, tokens in thumbs
@@ -248,15 +249,15 @@ def blocks_value(
 ) -> Json:
     """Value of the block strip; ``received`` is (L, N), 1 = uniform attention.
 
-    ``by_block`` are masks by block, of the classes ``names``.
+    A global token is drawn brightest. ``by_block`` are masks by block, of the classes ``names``.
     """
-    top = render.full_scale(received)
     return {
         "kind": "blocks",
         **shown,
         "chosen": chosen + 1,
         "note": note,
         "simulated": simulated,
+        "brightest": seen.threshold,
         "words": [
             {"name": name, "colour": colour}
             for name, colour in zip(names, palette.of_names(names), strict=True)
@@ -266,7 +267,7 @@ def blocks_value(
             {
                 "number": index + 1,
                 "score": float(score),
-                "received": packed_text(received=Levels(row, top)),
+                "received": packed_text(received=Levels(row, seen.threshold)),
                 "fused": index in amf_blocks,
                 "tokens": sorted(map(int, seen.tokens[index])),
             }

@@ -211,6 +211,33 @@ def test_in_no_tab_anything_overflows_or_bars_the_way(stays: Page) -> None:
     assert "color-contrast" in barriers(stays, False, "#says")[0], "faint words are found"
 
 
+PAINTED = """(canvas) => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let coloured = 0;
+  for (let i = 0; i < data.length; i += 4)
+    coloured += Math.max(...data.slice(i, i + 3)) - Math.min(...data.slice(i, i + 3)) > 8;
+  return (4 * coloured) / data.length;
+}"""
+"""The share of a thumbnail's pixels that are not grey."""
+
+
+def test_compare_shows_what_differs_from_one_mask_and_how_much(stays: Page) -> None:
+    turn_to(stays, "Compare")
+    stays.wait_for_selector("#methods .gw[data-ready='1']")
+    rows = stays.locator("#methods tbody tr")
+    expect(rows.filter(has_text="compared with")).to_have_attribute("data-name", "clearclip")
+    for row in rows.filter(has_text="differ").all():
+        share = float(row.locator(".share").inner_text().split()[0].lstrip("<")) / 100
+        painted = row.locator("canvas").evaluate(PAINTED)
+        assert painted == pytest.approx(share, abs=0.02), "only what differs has a colour"
+    clip = rows.and_(stays.locator("[data-name=clip]")).locator("canvas")
+    stays.locator("#methods").get_by_role("button", name="Masks").click()
+    assert clip.evaluate(PAINTED) > 0.5
+    stays.locator("#methods").get_by_role("button", name="What differs").click()
+    assert clip.evaluate(PAINTED) < 0.5
+    turn_to(stays, "Side by side")
+
+
 def test_compare_is_sorted_by_what_is_pressed_and_opens_a_row(stays: Page) -> None:
     turn_to(stays, "Compare")
     stays.wait_for_selector("#methods .gw[data-ready='1']")

@@ -199,19 +199,38 @@ def test_a_method_without_switches_says_so_and_what_it_mixes(method: str) -> Non
     assert ("the mean of blocks" in shown["note"]) is (METHODS[method].fusion is not None)
 
 
+def test_a_hint_names_what_one_points_with() -> None:
+    for text in (wording.ATTENTION_INTRO, wording.COMPARE_NOTE):
+        hints = wording.by_pointer(text)
+        assert "click" in hints["mouse"].lower() and "tap" not in hints["mouse"].lower()
+        assert "Tap a" in hints["touch"] and "click" not in hints["touch"].lower()
+
+
 def test_a_best_score_is_marked_unless_it_is_nothing_or_everybody_s() -> None:
     assert compare.best({"a": 0.5, "b": 0.4, "c": 0.5}) == ("a", "c")
     assert compare.best({"a": 0.0, "b": 0.0}) == compare.best({"a": 0.5, "b": 0.5}) == ()
     assert compare.best({"a": None, "b": None}) == ()
 
 
-def test_the_table_has_a_row_a_method_with_its_year_marks_scores_and_time() -> None:
+def test_every_row_differs_from_the_mask_that_all_are_compared_with_by_its_pixels() -> None:
+    for left in ("naclip", compare.TRUTH):
+        value = compared(left=left)
+        table = compare.view(value)["table"]
+        assert (table["base"]["name"], table["base"]["title"]) == (left, value.sides[0].title)
+        masks = {row.name: row.mask for row in value.rows} | {compare.TRUTH: value.truth}
+        for row in (*table["rows"], table["truth"]):
+            wanted = (masks[row["name"]].labels != value.sides[0].labels).mean()
+            assert row["differs"] == pytest.approx(wanted)
+            assert (row["differs"] == 0) == (row["mask"] == table["base"]["mask"])
+
+
+def test_the_table_has_a_row_a_method_with_its_year_marks_and_scores() -> None:
     table = compare.view(compared(extras=True))["table"]
     assert [row["name"] for row in table["rows"]] == list(VARIANTS)
     years = [row["year"] for row in table["rows"] if row["year"]]
     assert years == sorted(years)
     for row in table["rows"]:
-        assert row["summary"] and row["milliseconds"] > 0
+        assert row["summary"]
         assert len(row["marks"]) == len(table["parts"])
         assert len(row["scores"]) == len(table["headers"])
     marks = {row["name"]: [bool(mark) for mark in row["marks"]] for row in table["rows"]}

@@ -7,6 +7,7 @@ from demo.page import Page
 from demo.settings import Settings
 from demo.tabs import attention, channels, common, compare, side
 from demo.widgets.values import Json
+from gclip_core import palette
 from tests.demo import engine
 from tests.demo.samples import (
     AMF,
@@ -65,6 +66,7 @@ def test_an_attention_card_has_a_map_a_block_and_the_last_matrix_of_each_side() 
     card = shown(masks(mask(CLEARCLIP, 0), mask(AMF, 1)))["attention"]
     assert [thumb["title"] for thumb in card["thumbs"]] == ["Block 2 of 4", "Block 3 of 4"]
     assert [thumb["tokens"] for thumb in card["thumbs"]] == [[], [5]]
+    assert card["brightest"] == 5.0
     titles = [(one["title"], one["matrix"].name) for one in card["sides"]]
     assert titles == [("Block 4, without AMF", "plain"), ("Block 4, with AMF", "fused")]
 
@@ -87,6 +89,10 @@ def test_norms_have_the_channel_that_cs_moves_and_the_block_s_number() -> None:
 
 def test_the_attention_tab_has_the_block_s_own_map_and_the_last_one_on_both_sides() -> None:
     view = attention.view(attention_tab())
+    strip, colours = view["strip"], palette.of_names(["cat", "sofa"])
+    words = [{"name": "cat", "colour": colours[0]}, {"name": "sofa", "colour": colours[1]}]
+    assert (strip["words"], strip["by_block"].name) == (words, "by block")
+    assert strip["brightest"] == 5.0, "one scale on all tabs"
     assert [block["fused"] for block in view["strip"]["blocks"]] == [False, True, True, False]
     assert view["strip"]["chosen"] == 2
     titles = [one["title"] for one in view["maps"]["maps"]]
@@ -104,6 +110,15 @@ def test_compare_s_table_marks_the_best_score_and_says_why_a_row_has_no_mask() -
     assert best == {"clearclip": [False, False], "gclip": [True, True], "sfp": []}
     assert rows["sfp"]["refused"] == "Too many patches came."
     assert "blocks 2 and 3" in rows["gclip"]["summary"], "those that AMF takes"
+
+
+def test_compare_has_what_differs_from_the_first_of_the_pair_by_row() -> None:
+    shown = compare.view(table())["table"]
+    first, second, refused = shown["rows"]
+    assert (shown["base"]["name"], shown["base"]["title"]) == ("clearclip", "ClearCLIP")
+    assert shown["base"]["mask"] == first["mask"] != second["mask"]
+    assert [first["differs"], second["differs"], shown["truth"]["differs"]] == [0, 0.5, 0.5]
+    assert "differs" not in refused
 
 
 def test_without_truth_compare_has_no_scores_and_says_why() -> None:

@@ -2,7 +2,7 @@
 // word, and the classes with their shares.
 import { useLayoutEffect, useState } from "preact/hooks";
 import { fetchPicture, labelsOf } from "../blobs.js";
-import { percent } from "../dom.js";
+import { byPointer, percent } from "../dom.js";
 import { Failed } from "../failed.js";
 import { useHost } from "../gradio.js";
 import { useDocumentEvent } from "../hooks.js";
@@ -28,7 +28,7 @@ import { SideName, Stage } from "./stage.js";
 /** How to point, by what there is to point with. @param {CanvasValue} value */
 const hintOf = ({ sides }) => {
   const { touch, mouse, swipe } = WORDS.pointing;
-  const how = matchMedia("(hover: none)").matches ? touch : mouse;
+  const how = byPointer(mouse, touch);
   return sides.length > 1 ? `${how} ${swipe}` : how;
 };
 

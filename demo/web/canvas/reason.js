@@ -1,6 +1,6 @@
 // Why the patch that is pressed has its word: one sentence, and numbers behind a fold.
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { placeName, still, written } from "../dom.js";
+import { byPointer, placeName, still, written } from "../dom.js";
 import { html } from "../html.js";
 import { squaresOf } from "../squares.js";
 import { patchOn, pointed, reasons } from "../store.js";
@@ -70,7 +70,7 @@ export const Reason = ({ value, spoken, presses, sideAt }) => {
         patch &&
         side &&
         html`<p class="gw-note">
-          Patch in ${placeName(...patch)}; press it again to leave it.
+          Patch in ${placeName(...patch)}; ${byPointer("click", "tap")} it again to leave it.
           ${side.matrix && looksText(value, side.matrix, patch)}
         </p>`
       }

@@ -32,7 +32,7 @@ export const BlocksRasters = () => {
   return plan.tiles.map((tile, i) => {
     const ink = masks
       ? inkOfBlock(masks, i, wordsOf(now.value), only)
-      : heat(received, 3 * value.thresholds[0], i * n);
+      : heat(received, value.thresholds[0], i * n);
     const of = [masks, masks ? only : received];
     return html`<${Raster} key=${i} box=${tile} w=${w} h=${h} of=${of} ink=${ink} />`;
   });

@@ -1,6 +1,7 @@
 // The machine: one linked diagram from picture to mask, its switches, and its full screen.
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { BlockMasksText, useBlockMasks } from "../by-block.js";
+import { byPointer } from "../dom.js";
 import { Failed } from "../failed.js";
 import { useHost } from "../gradio.js";
 import { useDocumentEvent } from "../hooks.js";
@@ -20,7 +21,7 @@ import { wordsOf } from "./words-part.js";
 /** @typedef {{ part?: import("../../widgets/values").PartName, block?: number }} Asked */
 
 const TITLE = "The machine: from picture to mask, full screen";
-const INVITE = "Point at any patch: it lights up everywhere.";
+const LIGHTS = "any patch: it lights up everywhere.";
 
 /**
  * The part or block that is pointed at, in a sentence.
@@ -44,7 +45,8 @@ const Info = ({ state, news, asked, masks }) => {
   const place = patchOn(state.value);
   // What a switch did, until something is pointed at.
   const isNew = news && since.current.pointed === pointed.value;
-  const patch = place ? patchText(state, place, Boolean(pointed.value?.pinned)) : INVITE;
+  const invite = `${byPointer("Point at", "Tap")} ${LIGHTS}`;
+  const patch = place ? patchText(state, place, Boolean(pointed.value?.pinned)) : invite;
   const index = place && place[0] * state.w + place[1];
   return html`<div class="gm-info">
     <p>

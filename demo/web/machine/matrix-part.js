@@ -67,6 +67,21 @@ const Taken = ({ box, i }) => {
     <${Words} ...${weight} text=${count > 1 ? `1/${count}` : "1"} />`;
 };
 
+/** The names of a matrix's axes, at its edges. @param {{ box: import("./plan.js").Box }} props */
+const Axes = ({ box: { x, y, w, h } }) => {
+  const { u } = useFrame().type;
+  const own = { kind: "tiny", anchor: "end", className: "gm-axis-name" };
+  const [left, foot] = [x + 0.4 * u, y + h - 0.5 * u];
+  return html`<${Words} x=${x + w - 0.4 * u} y=${foot} text="patch looked at →" ...${own} />
+    <${Words}
+      x=${left}
+      y=${foot}
+      text="patch that looks →"
+      ...${own}
+      transform=${`rotate(90 ${left} ${foot})`}
+    />`;
+};
+
 export const MatrixPart = () => {
   const { type, plan, state } = useFrame();
   const { u } = type;
@@ -80,6 +95,7 @@ export const MatrixPart = () => {
       </g>`;
   })}
     <${Rect} box=${plan.used} kind="gm-rim" />
+    <${Axes} box=${plan.used} />
     <${Zone} box=${plan.used} kind="rows" />`;
 };
 

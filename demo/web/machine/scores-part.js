@@ -1,4 +1,5 @@
 // The scores of the patch that is pointed at.
+import { byPointer } from "../dom.js";
 import { html } from "../html.js";
 import { useFrame, usePatch } from "./frame.js";
 import { fitsAt, rounded, sharesAt, signed } from "./scores.js";
@@ -44,7 +45,7 @@ export const ScoresPart = () => {
   const patch = usePatch();
   const { x, y } = plan.bars;
   if (!patch) {
-    const hint = "Point at or tap a patch.";
+    const hint = byPointer("Point at a patch.", "Tap a patch.");
     return html`<${Words} x=${x} y=${y + 0.75 * type.u} text=${hint} kind="small" />`;
   }
   const list = sharesAt(state, patch.index);

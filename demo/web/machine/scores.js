@@ -36,10 +36,11 @@ export const sharesAt = (state, patch) => {
     }))
     .sort((a, b) => b.share - a.share || rank(a.index) - rank(b.index));
   const most = barsOf(state.value);
-  const list = all.slice(0, all.length > most ? most - 1 : most);
-  const left = 1 - list.reduce((sum, { share }) => sum + share, 0);
-  if (all.length === list.length && left <= 0.01) return list;
-  return [...list, { name: "others", colour: REST_COLOUR, share: Math.max(left, 0) }];
+  const leftBy = (/** @type {Scored[]} */ list) =>
+    1 - list.reduce((sum, { share }) => sum + share, 0);
+  if (all.length <= most && leftBy(all) <= 0.01) return all;
+  const list = all.slice(0, most - 1);
+  return [...list, { name: "others", colour: REST_COLOUR, share: Math.max(leftBy(list), 0) }];
 };
 
 /**

@@ -172,6 +172,8 @@ const Similarity = () => {
   const x = (/** @type {number} */ s) => from + clamp((s - low) / (1 - low), 0, 1) * (to - from);
   const end = (/** @type {number} */ at) => `M${at} ${line - 0.3 * u}v${0.6 * u}`;
   const known = !similar.some(Number.isNaN);
+  const longest = "Values of two regions −0.00";
+  const prefix = type.lengthOf(longest, "strong") <= a.w ? "Values of " : "";
   return html`<path d=${`M${from} ${line}H${to}${end(from)}${end(to)}`} class="gm-axis" />
     <${Words} x=${a.x} y=${line + 0.35 * u} text=${lowest} kind="small" />
     <${Words} x=${a.x + a.w} y=${line + 0.35 * u} text="1" kind="small" anchor="end" />
@@ -180,8 +182,7 @@ const Similarity = () => {
       known &&
       SIMILAR.map(([where, cls, dy, kind], i) => {
         const short = `${where} ${written(similar[i], 2)}`;
-        const whole = `Values of ${short}`;
-        const text = type.lengthOf(whole, kind) <= a.w ? whole : short;
+        const text = `${prefix}${short}`;
         const half = type.lengthOf(text, kind) / 2;
         const at = clamp(x(similar[i]), a.x + half, a.x + a.w - half);
         const sentence = `Mean cosine of the Values of two patches of ${where}: 1 alike, 0 unrelated.`;

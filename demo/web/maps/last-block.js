@@ -66,11 +66,6 @@ export const LastBlock = ({ value, image, title, matrix, top, patch, whole, poin
         html`<${Mark} x=${0} y=${row} width=${matrix.n} kind="gw-here" />`
       }
     <//>
-    ${
-      !isPhoto &&
-      html`<span class="gw-axis gw-down" aria-hidden="true">patch that looks →</span>
-        <span class="gw-axis" aria-hidden="true">patch looked at →</span>`
-    }
     <figcaption class="gw-caption"><${Prose} text=${title} /></figcaption>
   </figure>`;
 };

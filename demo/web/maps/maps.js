@@ -68,7 +68,6 @@ const Maps = ({ value, loaded: { image, received } }) => {
   const { matrices, equal, top, error, retry } = useMatrices(value);
   const pointing = usePointing(value, setInside);
   const patch = patchOn(value);
-  const most = useMemo(() => Math.max(...received.flatMap((row) => Array.from(row))), [received]);
   const onPhoto = pointing(([y, x]) => [Math.floor(y * rows), Math.floor(x * columns)]);
   const sides = equal ? value.sides.slice(0, 1) : value.sides;
   const titleOf = (/** @type {number} */ k) =>
@@ -82,7 +81,7 @@ const Maps = ({ value, loaded: { image, received } }) => {
           image=${image}
           thumb=${thumb}
           received=${received[k]}
-          top=${most}
+          top=${value.brightest}
           patch=${patch}
           pointing=${onPhoto}
         />`,

@@ -9,7 +9,7 @@ import { Prose } from "../terms/prose.js";
  * @param {HTMLImageElement} props.image
  * @param {import("../../widgets/values").Thumb} props.thumb
  * @param {ArrayLike<number>} props.received
- * @param {number} props.top the brightest of all blocks
+ * @param {number} props.top drawn brightest
  * @param {[row: number, column: number] | null} props.patch
  * @param {Record<string, any>} props.pointing
  */

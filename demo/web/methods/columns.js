@@ -4,7 +4,7 @@
 /** @typedef {import("../../widgets/values").MethodRow} MethodRow */
 /**
  * @typedef {object} Column
- * @property {"year" | "title" | "mask" | "score" | "part" | "time"} kind
+ * @property {"year" | "title" | "mask" | "score" | "part"} kind
  * @property {string} key of the column, for sorting and tests
  * @property {string} title
  * @property {number} [score] index among the scores
@@ -13,11 +13,21 @@
  * @property {(row: MethodRow) => number | string} [of] what it sorts by; without, it does not
  */
 
-/** @param {MethodsValue} value @returns {Column[]} */
-export const columnsOf = ({ headers, parts, rows }) => [
+/**
+ * @param {MethodsValue} value
+ * @param {boolean} difference the masks show what differs alone
+ * @returns {Column[]}
+ */
+export const columnsOf = ({ headers, parts, rows }, difference) => [
   { kind: "year", key: "year", title: "Year", of: (row) => row.order ?? 0 },
   { kind: "title", key: "title", title: "Method", of: (row) => row.title.toLowerCase() },
-  { kind: "mask", key: "Mask", title: "Mask" },
+  {
+    kind: "mask",
+    key: "Mask",
+    title: difference ? "What differs" : "Mask",
+    down: true,
+    of: (row) => row.differs ?? -1,
+  },
   ...headers.map((title, score) => ({
     kind: /** @type {const} */ ("score"),
     key: `score ${title}`,
@@ -29,12 +39,6 @@ export const columnsOf = ({ headers, parts, rows }) => [
   ...parts
     .map((title, part) => ({ kind: /** @type {const} */ ("part"), key: title, title, part }))
     .filter(({ part }) => rows.some((row) => row.marks?.[part])),
-  {
-    kind: "time",
-    key: "time",
-    title: "ms",
-    of: (row) => row.milliseconds ?? Number.POSITIVE_INFINITY,
-  },
 ];
 
 /**

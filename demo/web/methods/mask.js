@@ -1,16 +1,20 @@
-// A small mask over its photo.
+// A small mask over its photo, or what of it differs from another one.
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { hex, pack, pixels } from "../colours.js";
 import { html } from "../html.js";
 import { drawPicture } from "../resample.js";
+
+const DIM = "grayscale(1) brightness(0.55)";
+const UNNAMED = pack(150, 150, 150); // what differs and has no class
 
 /**
  * @param {object} props
  * @param {import("../../widgets/values").MethodsValue} props.value
  * @param {HTMLImageElement} props.image
  * @param {Int32Array} props.labels
+ * @param {Int32Array | null} props.base only what differs from these labels is coloured
  */
-export const SmallMask = ({ value, image, labels }) => {
+export const SmallMask = ({ value, image, labels, base }) => {
   const ref = useRef(/** @type {HTMLCanvasElement | null} */ (null));
   const [height, width] = value.shape;
   useLayoutEffect(() => {
@@ -18,11 +22,21 @@ export const SmallMask = ({ value, image, labels }) => {
     if (!canvas) return;
     drawPicture(canvas, image, [width, height]);
     const inks = value.colours.map((colour) => pack(...hex(colour)));
+    const inkOf = (/** @type {number} */ i) => {
+      if (!base) return labels[i] < 0 ? 0 : inks[labels[i]];
+      if (labels[i] === base[i]) return 0;
+      return inks[labels[i]] ?? UNNAMED;
+    };
     const veil = document.createElement("canvas");
-    pixels(veil, width, height, (i) => (labels[i] < 0 ? 0 : inks[labels[i]]));
+    pixels(veil, width, height, inkOf);
     const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-    context.globalAlpha = value.opacity;
+    if (base) {
+      context.filter = DIM;
+      context.drawImage(canvas, 0, 0);
+      context.filter = "none";
+    }
+    context.globalAlpha = base ? 1 : value.opacity;
     context.drawImage(veil, 0, 0);
-  }, [value, image, labels]);
+  }, [value, image, labels, base]);
   return html`<canvas ref=${ref} width=${width} height=${height} />`;
 };

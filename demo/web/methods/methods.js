@@ -1,6 +1,7 @@
 // The methods on one picture as a table: what each changes, its mask, scores and time.
 import { useState } from "preact/hooks";
 import { fetchPicture, labelsOf } from "../blobs.js";
+import { percent } from "../dom.js";
 import { html } from "../html.js";
 import { Simulation } from "../simulation.js";
 import { Prose } from "../terms/prose.js";
@@ -10,7 +11,9 @@ import { Row } from "./row.js";
 
 /** @typedef {import("../../widgets/values").MethodsValue} MethodsValue */
 /** @typedef {import("../../widgets/values").MethodRow} MethodRow */
-/** @typedef {{ image: HTMLImageElement, labels: Map<string, Int32Array> }} Loaded */
+/**
+ * @typedef {{ image: HTMLImageElement, base: Int32Array, labels: Map<string, Int32Array> }} Loaded
+ */
 
 const TITLE = "Methods on this picture";
 
@@ -38,18 +41,45 @@ const Heading = ({ column, sorted, onSort }) => {
   </th>`;
 };
 
+/**
+ * A row's mask, or what of it differs, and how much.
+ * @param {{ value: MethodsValue, loaded: Loaded, row: MethodRow, difference: boolean }} props
+ */
+const Thumbnail = ({ value, loaded, row, difference }) => {
+  const labels = loaded.labels.get(row.name);
+  if (!labels) return null;
+  const isBase = row.name === value.base.name;
+  const share = isBase ? "compared with" : `${percent(row.differs ?? 0)} differ`;
+  const base = difference && !isBase ? loaded.base : null;
+  return html`<${SmallMask} value=${value} image=${loaded.image} labels=${labels} base=${base} />
+    <span class="share">${share}</span>`;
+};
+
+/** What the thumbnails show. @param {{ base: string, difference: boolean, onChoose: (difference: boolean) => void }} props */
+const Choice = ({ base, difference, onChoose }) => {
+  const button = (/** @type {boolean} */ own, /** @type {string} */ label) => html`<button
+    type="button"
+    class="gw-button"
+    aria-pressed=${difference === own}
+    onClick=${() => onChoose(own)}
+  >
+    ${label}
+  </button>`;
+  return html`<div class="gw-bar" role="group" aria-label="Thumbnails">
+    ${button(true, `What differs from ${base}`)} ${button(false, "Masks")}
+  </div>`;
+};
+
 /** @param {{ value: MethodsValue, loaded: Loaded }} props */
 const Methods = ({ value, loaded }) => {
   const [sorted, setSorted] = useState({ key: "year", down: false });
-  const columns = columnsOf(value);
+  const [difference, setDifference] = useState(true);
+  const columns = columnsOf(value, difference);
   const by = columns.find(({ key }) => key === sorted.key) ?? columns[0];
   const rows = sortRows(value.rows, by, sorted.down);
   const all = value.truth ? [...rows, value.truth] : rows;
-  const maskOf = (/** @type {MethodRow} */ { name }) => {
-    const labels = loaded.labels.get(name);
-    return labels && html`<${SmallMask} value=${value} image=${loaded.image} labels=${labels} />`;
-  };
   return html`<${Simulation} sentence=${value.simulated} />
+    <${Choice} base=${value.base.title} difference=${difference} onChoose=${setDifference} />
     <div class="wide" tabindex="0" role="region" aria-label=${TITLE}>
       <table>
         <caption class="gw-hidden">${TITLE}</caption>
@@ -74,7 +104,7 @@ const Methods = ({ value, loaded }) => {
               row=${row}
               columns=${columns}
               chosen=${value.pair.includes(row.name)}
-              mask=${maskOf(row)}
+              mask=${html`<${Thumbnail} ...${{ value, loaded, row, difference }} />`}
             />`,
           )}
         </tbody>
@@ -84,15 +114,19 @@ const Methods = ({ value, loaded }) => {
 
 /** @type {import("../gradio.js").Widget<MethodsValue, Loaded>} */
 export const methods = {
-  load: async ({ picture, rows, truth }) => {
+  load: async ({ picture, base, rows, truth }) => {
     const masked = [...rows, ...(truth ? [truth] : [])].filter(({ mask }) => mask);
     const unpacked = Promise.all(
       masked.map(
         async ({ name, mask = "" }) => /** @type {const} */ ([name, await labelsOf(mask)]),
       ),
     );
-    const [image, labels] = await Promise.all([fetchPicture(picture), unpacked]);
-    return { image, labels: new Map(labels) };
+    const [image, baseLabels, labels] = await Promise.all([
+      fetchPicture(picture),
+      labelsOf(base.mask ?? ""),
+      unpacked,
+    ]);
+    return { image, base: baseLabels, labels: new Map(labels) };
   },
   View: Methods,
 };

@@ -24,8 +24,7 @@ const contentOf = ({ kind, score, part }, row, mask) => {
   if (kind === "mask") return row.refused ? html`<p>${row.refused}</p>` : mask;
   if (kind === "year") return row.year || "";
   if (kind === "part") return html`<${Dot} mark=${row.marks?.[part ?? 0]} />`;
-  if (kind === "score") return row.scores?.[score ?? 0].text;
-  return row.milliseconds === undefined ? "" : Math.round(row.milliseconds);
+  return row.scores?.[score ?? 0].text;
 };
 
 /** @param {{ row: MethodRow, columns: Column[], chosen: boolean, mask: any }} props */

@@ -142,7 +142,7 @@ def compute(engine: Engine, question: Question, n_methods: int = 1) -> Answer:
     Raises:
         GclipError: it would cost too much, or cannot be computed with these settings.
     """
-    scene, settings, chosen = question.scene, question.settings, question.chosen
+    scene, chosen = question.scene, question.chosen
     if n_methods > 1:
         cost.check(scene.windows, scene.patches, n_methods)
     encoded, both = engine.encoded(scene), question.switched[True, True]
@@ -158,20 +158,8 @@ def compute(engine: Engine, question: Question, n_methods: int = 1) -> Answer:
         overtaken=masks.overtaken(mask.result),
         refined=mask.result.refined,
         status=_status(scene, encoded, mask.result),
-        block=_block_in_view(settings, gclip),
+        block=question.settings.block_in_view(gclip.n_blocks, gclip.suppressed),
     )
-
-
-def _block_in_view(settings: Settings, gclip: MethodReport) -> int:
-    """The block (0-based) whose channels are shown: the chosen one, else the first that CS changes.
-
-    Where CS changes none it is the first of the simulation's blocks, so that the block stays when
-    the simulation is switched off.
-    """
-    n_blocks = gclip.n_blocks
-    if settings.view_block is not None:
-        return min(settings.view_block, n_blocks - 1)
-    return min(gclip.suppressed or settings.planted_blocks(n_blocks))
 
 
 def _status(scene: Scene, encoded: Encoded, result: Segmentation) -> Status:

@@ -14,15 +14,14 @@ import gradio as gr
 from gradio.data_classes import FileData
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from demo import settings as declared
 from demo.answer import Answer, check_words, compute, log, resolve
-from demo.controls import HEAVY, in_words
+from demo.controls import HEAVY, show_errors
 from demo.engine import Engine
 from demo.host.files import path_of, saved_file
 from demo.request import Request
-from demo.settings import FIELDS, MAX_WORDS, Background, Refine, Share
+from demo.settings import FIELDS, MAX_WORDS, Background, Refine, Share, describe, read
 from demo.tabs import export
-from demo.variants import SWITCHED
+from demo.variants import ABLATIONS
 from gclip_core.methods import METHODS
 from gclip_core.registry import BACKBONES
 from gclip_core.version import __version__
@@ -34,7 +33,7 @@ def _checked(words: str) -> str:
     return words
 
 
-_METHODS = tuple(dict.fromkeys(["gclip", *METHODS, *SWITCHED]))
+_METHODS = tuple(dict.fromkeys(["gclip", *METHODS, *ABLATIONS]))
 _Method = Literal[_METHODS]
 _Backbone = Literal[("default", *BACKBONES)]
 _Words = Annotated[str, Field(max_length=MAX_WORDS), AfterValidator(_checked)]
@@ -43,7 +42,7 @@ _Most = Annotated[int, Field(ge=1, le=20)]
 
 
 class Endpoints:
-    """What a program may call: each public method, by its name."""
+    """What a program may call: the methods that ENDPOINTS names."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -70,9 +69,9 @@ class Endpoints:
         classes: [{number, name, share}], none: share, facts, unknown: [{word, reason, nearest}],
         notes: [sentence]}. An unknown word is used as it is: ``nearest`` is the nearest known one.
         """
-        amf, cs = SWITCHED.get(method, (True, True))
+        amf, cs = ABLATIONS.get(method, (True, True))
         settings = {
-            "method": "gclip" if method in SWITCHED else method,
+            "method": "gclip" if method in ABLATIONS else method,
             "amf": amf,
             "cs": cs,
             "words": words,
@@ -116,7 +115,7 @@ class Endpoints:
 
     def _request(self, image: Any, settings: dict[str, Any]) -> Request:
         """A request for an uploaded picture; what ``settings`` do not name is as on the page."""
-        return Request(declared.read({"source": "upload", **settings}), path_of(image))
+        return Request(read({"source": "upload", **settings}), path_of(image))
 
 
 def _described(answer: Answer) -> dict[str, Any]:
@@ -147,7 +146,7 @@ def add(engine: Engine) -> None:
     endpoints = Endpoints(engine)
     for name in ENDPOINTS:
         options = {"queue": False} if name == "about" else HEAVY
-        gr.api(in_words(getattr(endpoints, name)), api_name=name, **options)
+        gr.api(show_errors(getattr(endpoints, name)), api_name=name, **options)
 
 
 def checks() -> dict[str, Callable[[Any], str]]:
@@ -196,5 +195,5 @@ def _sentence(name: str, names: Sequence[str], error: Mapping[str, Any]) -> str:
         return f"“{field}”: {error['ctx']['error']}"
     came = json.dumps(error["input"], default=str)[:60]
     schema = _model(name).model_json_schema()["properties"][field]
-    wanted = "an uploaded picture" if field == "image" else declared.in_words(schema)
+    wanted = "an uploaded picture" if field == "image" else describe(schema)
     return f"“{field}” takes {wanted}, but {came} came."

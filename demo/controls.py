@@ -13,9 +13,17 @@ import gradio as gr
 from gradio.components import Component
 from gradio.events import Dependency
 
-from demo import settings as declared
-from demo import wording
-from demo.settings import FIELDS, Settings
+from demo import widgets, wording
+from demo.settings import (
+    FIELDS,
+    Settings,
+    as_control,
+    as_text,
+    choices,
+    declaration,
+    limits,
+    read,
+)
 from gclip_core.errors import GclipError
 
 logger = logging.getLogger(__name__)
@@ -89,10 +97,9 @@ EXPLAINED = {
     "background": "What fits none of the words gets no label. Automatic: on for one word and for "
     "suggested words left as they are, off for words you type or change. Less weight leaves more "
     "pixels to your words.",
-    "rest_weight": "Less leaves more pixels to your words.",
     "refine": "By its colours, without training. Compare and Learn have the plain masks of the "
     "papers.",
-    "method": "Any but GCLIP leaves AMF and CS unused.",
+    "method": "AMF and CS are GCLIP’s: other methods use neither.",
     "amf": "Attention Map Fusion",
     "cs": "Channel Suppression",
     "amf_blocks": "Their attention goes into the last block. Counted from 1; type others, such as "
@@ -134,12 +141,12 @@ class Controls:
         self.opening = opening or Settings()
         self.parts: dict[str, Component] = {}
         self.asking: list[Component] = []
-        self.written: set[str] = set()
+        self.hidden: set[str] = set()
         for name in FIELDS:
             if name not in COMPONENTS:
-                value = declared.as_text(name, getattr(self.opening, name))
+                value = as_text(name, getattr(self.opening, name))
                 self.parts[name] = gr.Textbox(value, visible=False, elem_id=f"hidden-{name}")
-                self.written.add(name)
+                self.hidden.add(name)
         self.make("plant", render=False)
 
     def make(self, name: str, asks: bool = True, **more: Any) -> Component:
@@ -149,18 +156,18 @@ class Controls:
         """
         component = COMPONENTS[name]
         options: dict[str, Any] = {
-            "value": declared.as_control(name, getattr(self.opening, name)),
-            "label": declared.declared(name)["label"],
+            "value": as_control(name, getattr(self.opening, name)),
+            "label": declaration(name)["label"],
             "info": EXPLAINED.get(name),
             "elem_id": name.replace("_", "-"),
         }
         if component in (gr.Slider, gr.Number):
-            low, high = declared.limits(name)
+            low, high = limits(name)
             options |= {"minimum": low, "maximum": high}
             if FIELDS[name].annotation is int:
                 options |= {"step": 1} if component is gr.Slider else {"precision": 0}
         if component in (gr.Dropdown, gr.Radio):
-            options["choices"] = declared.choices(name)
+            options["choices"] = choices(name)
         self.parts[name] = component(**{**options, **more})
         if asks:
             self.asking.append(self.parts[name])
@@ -174,28 +181,29 @@ class Controls:
     def __getitem__(self, name: str) -> Component:
         return self.parts[name]
 
-    def settings(self, values: Sequence[Any]) -> Settings:
-        """Settings from the values of :attr:`components`; of those made since, the defaults.
+    def reader(self) -> Callable[[Sequence[Any]], Settings]:
+        """What reads the settings from the values of :attr:`components`, as they are now.
 
-        Raises:
-            GclipError: the value of a field is no such setting.
+        A control that is made later keeps its default. It raises a GclipError for a value that is
+        no such setting.
         """
-        return declared.read(dict(zip(self.parts, values, strict=False)))
+        names = tuple(self.parts)
+        return lambda values: read(dict(zip(names, values, strict=True)))
 
     def updates(self, settings: Settings) -> dict[Component, Any]:
         """Every component's value for these settings."""
         values: dict[Component, Any] = {}
         for name, part in self.parts.items():
-            write = declared.as_text if name in self.written else declared.as_control
+            write = as_text if name in self.hidden else as_control
             values[part] = write(name, getattr(settings, name))
         return values
 
 
-def in_words(event: Callable[..., Any]) -> Callable[..., Any]:
+def show_errors(event: Callable[..., Any]) -> Callable[..., Any]:
     """An event or endpoint whose refusals reach the visitor in words; other errors are logged."""
 
     @wraps(event)
-    def asked(*values: Any, **named: Any) -> Any:
+    def checked(*values: Any, **named: Any) -> Any:
         try:
             return event(*values, **named)
         except GclipError as error:
@@ -204,10 +212,10 @@ def in_words(event: Callable[..., Any]) -> Callable[..., Any]:
             logger.exception("an event failed")
             raise gr.Error(wording.failed(error), print_exception=False) from error
 
-    return asked
+    return checked
 
 
-def chosen(event: gr.SelectData, count: int) -> tuple[int, ...]:
+def selected_numbers(event: gr.SelectData, count: int) -> tuple[int, ...]:
     """The ``count`` whole numbers from 0 that were chosen in a widget.
 
     Raises:
@@ -220,19 +228,24 @@ def chosen(event: gr.SelectData, count: int) -> tuple[int, ...]:
     return tuple(index)
 
 
-@in_words
+@show_errors
 def place_chosen(event: gr.SelectData) -> str:
     """The place (row, column) that was chosen in a widget."""
-    return "{},{}".format(*chosen(event, 2))
+    return "{},{}".format(*selected_numbers(event, 2))
 
 
-@in_words
+@show_errors
 def block_chosen(event: gr.SelectData) -> str:
     """The block (from 1) that was chosen in a widget."""
-    return str(*chosen(event, 1))
+    return str(*selected_numbers(event, 1))
 
 
 def slide_opacity(mask: gr.HTML, controls: Controls) -> None:
     """Let a mask's own slider set the page's opacity, in the browser alone, from the address."""
     read = "() => new URLSearchParams(location.search).get('opacity')"
-    mask.input(**in_browser(read, outputs=controls["opacity"]))
+    widgets.on_opacity(mask)(**in_browser(read, outputs=controls["opacity"]))
+
+
+def unplant(controls: Controls) -> dict[str, Any]:
+    """Arguments of an event that switches the simulation off."""
+    return in_browser("() => false", outputs=controls["plant"])

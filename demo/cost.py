@@ -1,4 +1,4 @@
-"""What a request may cost: patches that go through the tower, times the methods compared."""
+"""What a request may cost: patches through the tower, pairs of them, and methods compared."""
 
 from gclip_core.errors import GclipError, MethodError
 from gclip_core.types import Method
@@ -9,8 +9,8 @@ MAX_TOKENS, MAX_TOKENS_CHOSEN = 1200, 2304
 """Patches of a window; of a strip of a picture fewer, unless its size is chosen."""
 MAX_WORK = 100_000
 """Patches times windows times methods."""
-LARGE = 1200
-"""More patches than this are worked on by one thread at a time."""
+LARGE_REQUEST = 1200
+"""Patches; larger requests are worked on by one thread at a time."""
 MAX_PAIRS = 2304**2
 """Pairs of patches under a method with a calibration, which needs a dozen matrices of them."""
 

@@ -247,7 +247,7 @@ class Engine:
         Attention matrices grow with the square of the patches: two at once would need twice the
         memory and be made no sooner.
         """
-        return _large_turn() if scene.windows * scene.patches > cost.LARGE else NO_TURN
+        return _large_turn() if scene.windows * scene.patches > cost.LARGE_REQUEST else NO_TURN
 
     def backbone(self, name: str) -> Backbone:
         """The backbone of that name, loaded once and shared; never downloads.

@@ -1,6 +1,7 @@
 """The input column: photo, examples, words, switches, backbone and the advanced settings."""
 
 import functools
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +12,10 @@ from PIL import Image, ImageOps
 
 from demo import widgets, wording
 from demo.answer import Answer, known_words
-from demo.controls import ALL_ON, HEAVY, RAW, REPAIRED, Controls, Shown, in_browser, in_words
+from demo.controls import ALL_ON, HEAVY, RAW, REPAIRED, Controls, Shown, in_browser, show_errors
 from demo.engine import Engine
 from demo.host.blob_store import Later
-from demo.settings import MAX_WORDS, Settings, declared
+from demo.settings import MAX_WORDS, Settings, declaration
 from demo.tabs import common
 from demo.variants import ARGUMENTS
 from demo.widgets import values
@@ -29,6 +30,8 @@ ADVANCED = ("short_side", "window", "amf_blocks", "channels")
 """Advanced settings that people change; the others are folded once more."""
 OF_SEGMENTER = ("templates", "stride", "logit_scale", "threshold")
 REST = ("method", *(name for name in ARGUMENTS if name not in ADVANCED), *OF_SEGMENTER)
+OF_ONE_PICTURE = {"nearest": "1", "plant": False, "pixel": "", "patch": ""}
+"""Settings that do not outlast a picture: their controls' values for the next one."""
 THUMBNAIL = (160, 120)
 Offer = tuple[str, list[Json]]
 """A line of text with its choices."""
@@ -142,7 +145,7 @@ class Inputs:
         self.reasons = widgets.offers(elem_id="reasons")
         with gr.Column(elem_id="rest"):
             controls.make("background")
-            controls.make("rest_weight", label="Its weight", info=None, step=0.05, buttons=[])
+            controls.make("rest_weight", step=0.05, buttons=[])
 
     def _build_picker(self) -> None:
         """The menu is no setting: choosing a backbone that is not here opens the card under it."""
@@ -156,17 +159,17 @@ class Inputs:
         self.menu = gr.Dropdown(
             choices,
             value=self._controls.opening.backbone,
-            label=declared("backbone")["label"],
+            label=declaration("backbone")["label"],
             info=_strengths(),
             elem_id="backbone",
         )
-        self.wanted = gr.Textbox("", visible=False)
+        self.fetch_name = gr.Textbox("", visible=False)
         with gr.Column(visible=False, elem_id="fetch-card") as self.card:
             self.fetch = gr.Button(
                 "Fetch the weights", visible=engine.downloads, elem_id="fetch", size="sm"
             )
             self.note = gr.Markdown("", elem_id="fetch-note")
-        self.picker = [self.menu, self.wanted, self.card, self.note, self.fetch]
+        self.picker = [self.menu, self.fetch_name, self.card, self.note, self.fetch]
 
     def _build_advanced(self, names: tuple[str, ...]) -> None:
         more: dict[str, dict[str, Any]] = {
@@ -191,7 +194,7 @@ class Inputs:
             return {self.card: gr.Column(visible=False)}
         downloads = self._engine.downloads
         return {
-            self.wanted: entry.name,
+            self.fetch_name: entry.name,
             self.note: wording.needs_fetch(entry, downloads),
             self.card: gr.Column(visible=True),
             self.fetch: gr.Button(visible=downloads),
@@ -199,18 +202,18 @@ class Inputs:
 
     def wire(self) -> list[Dependency]:
         """Events that change the input as a whole; the open tab is shown anew after each."""
-        words = self.words
-        cleared = [self._controls[name] for name in ("nearest", "plant", "pixel", "patch")]
-        source, example = self._controls["source"], self._controls["example"]
-        picture = [self.image, source, example, words, *cleared]
+        words, controls = self.words, self._controls
+        chosen = [self.image, controls["source"], controls["example"], words]
+        picture = [*chosen, *(controls[name] for name in OF_ONE_PICTURE)]
+        reset = json.dumps(list(OF_ONE_PICTURE.values()))
         # A new picture clears the words: the answer fills in those that fit it.
-        upload = """(words) =>
-          [gclip.page.photo, 'upload', '', gclip.page.clearWords(words), '1', false, '', '']"""
-        shipped = "(index) => [null, 'example', gclip.page.example(index), '', '1', false, '', '']"
+        upload = f"""(words) =>
+          [gclip.page.photo, 'upload', '', gclip.page.clearWords(words), ...{reset}]"""
+        shipped = f"(index) => [null, 'example', gclip.page.example(index), '', ...{reset}]"
         take, taken = "(...a) => gclip.page.takeOffer(...a)", [words, self._controls["nearest"]]
         repaired = [self._controls[name] for name in REPAIRED]
         return [
-            self.photo.submit(**in_browser(upload, inputs=words, outputs=picture)),
+            widgets.on_photo(self.photo)(**in_browser(upload, inputs=words, outputs=picture)),
             self.examples.click(**in_browser(shipped, inputs=self.examples, outputs=picture)),
             self.chips.select(**in_browser(take, inputs=taken, outputs=taken)),
             self.reasons.select(**in_browser(ALL_ON, outputs=repaired)),
@@ -220,11 +223,11 @@ class Inputs:
 
     def _wire_preset(self) -> Dependency:
         """A list of words takes the place of the words, without those that are unknown."""
-        engine, controls = self._engine, self._controls
+        engine, controls, read = self._engine, self._controls, self._controls.reader()
 
-        @in_words
+        @show_errors
         def preset(title: Any, *raw: Any) -> str:
-            backbone = engine.backbone(controls.settings(raw).backbone)
+            backbone = engine.backbone(read(raw).backbone)
             return known_words(backbone, _presets().get(title, ""))
 
         return self.preset.input(preset, [self.preset, *controls.components], self.words, **RAW)
@@ -254,7 +257,7 @@ class Inputs:
 
         return [
             self.menu.input(pick, [self.menu, backbone], picked, **RAW),
-            self.fetch.click(fetch, self.wanted, picked, api_visibility="private", **HEAVY),
+            self.fetch.click(fetch, self.fetch_name, picked, api_visibility="private", **HEAVY),
         ]
 
 
@@ -322,7 +325,7 @@ def _chips(value: Value) -> list[Offer]:
 def _reasons(method: Method, cs_changes: bool) -> tuple[list[Offer], Sequence[str]]:
     """Why a switch does nothing, with what one press would change; and which switches."""
     if not method.switchable:
-        unused = f"{method.title} uses neither AMF nor CS. Any but GCLIP leaves them unused."
+        unused = f"{method.title} uses neither AMF nor CS: they are GCLIP’s."
         return [(unused, [])], ("amf", "cs")
     if cs_changes:
         return [], ()

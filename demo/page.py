@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.components import Component
 from gradio.events import Dependency
 
-from demo import answer, inputs, settings, widgets, wording
+from demo import answer, inputs, widgets, wording
 from demo.answer import Answer, Status
 from demo.controls import HEAVY, LIGHT, QUIET, RAW, Controls, Shown, Tab, in_browser, place_chosen
 from demo.engine import Engine
@@ -83,7 +83,7 @@ class Page:
         with gr.Row(elem_id="top"):
             title = "# GCLIP <small>type words, get masks; see what two ideas do</small>"
             gr.Markdown(title, elem_id="title")
-            self._stays = widgets.offers(elem_id="photo-stays")
+            self._upload_note = widgets.offers(elem_id="photo-stays")
             self._share = gr.Button(
                 wording.COPY_LINK, size="sm", elem_id="copy-link", min_width=110
             )
@@ -91,42 +91,42 @@ class Page:
             with gr.Column(scale=2, min_width=320, elem_id="input"):
                 self._inputs = Inputs(self._engine, self._controls)
             with gr.Column(scale=5, min_width=320, elem_id="result"):
-                self._noted = widgets.lines("link-notes", "About the link")
+                self._link_notes = widgets.lines("link-notes", "About the link")
                 self._lines = widgets.lines("says", "Status")
-                self._turned = gr.Textbox("", visible=False)
+                self._tab_turn = gr.Textbox("", visible=False)
                 self._tabs: dict[str, Tab] = {}
                 with gr.Tabs(elem_id="tabs") as self._strip:
                     for entry in TABS:
                         with gr.Tab(entry.label, id=entry.name) as opened:
                             self._tabs[entry.name] = entry.build(self._engine, self._controls)
-                        both = [self._controls["tab"], self._turned]
+                        both = [self._controls["tab"], self._tab_turn]
                         turn = _TURN.format(entry.name)
                         opened.select(**in_browser(turn, inputs=both, outputs=both))
         self._why = widgets.why(elem_id="why")
-        around = {**self._inputs.parts, "stays": self._stays}
+        around = {**self._inputs.parts, "stays": self._upload_note}
         self.sections = {"around": Section("around", around, inputs.compute, inputs.view)}
         for entry in TABS:
             parts = self._tabs[entry.name].parts
             self.sections[entry.name] = Section(entry.name, parts, entry.compute, entry.view)
-        self._names = tuple(self._controls.parts)
-        self._sent = [self._inputs.image, *self._controls.components]
+        self._read = self._controls.reader()
+        self._request_inputs = [self._inputs.image, *self._controls.components]
 
     def _wire(self) -> None:
         controls, column, tabs = self._controls, self._inputs, self._tabs.values()
-        # Only the open tab is asked: gradio makes every output that an event skips anew, on both
-        # sides. The browser asks it by a change of the hidden text of its lane.
-        asked = [gr.Textbox("", visible=False) for _ in LANES]
-        again = in_browser("(...a) => gclip.page.failed(...a)", [controls["tab"], *asked], asked)
-        for text, (entry, heavy) in zip(asked, LANES, strict=True):
+        # A request goes to the open tab alone: gradio makes every output that an event skips anew,
+        # on both sides. The browser makes it by a change of the hidden text of a lane.
+        texts = [gr.Textbox("", visible=False) for _ in LANES]
+        again = in_browser("(...a) => gclip.page.failed(...a)", [controls["tab"], *texts], texts)
+        for text, (entry, heavy) in zip(texts, LANES, strict=True):
             self._wire_tab(text, entry, heavy).failure(**again)
 
         def ask(heavy: bool) -> dict[str, Any]:
             js = _ASK.format("true" if heavy else "false")
-            return in_browser(js, [controls["tab"], *asked], asked)
+            return in_browser(js, [controls["tab"], *texts], texts)
 
         sizes = [controls[name] for name in HEAVY_SETTINGS]
         switches = [part.input for part in controls.asking if part not in sizes]
-        now = [column.segment.click, column.words.submit, self._turned.change]
+        now = [column.segment.click, column.words.submit, self._tab_turn.change]
         gr.on([size.input for size in sizes], **ask(heavy=True))
         gr.on([*switches, *now], **ask(heavy=False))
         for change in [change for tab in tabs for change in tab.changes]:
@@ -137,8 +137,8 @@ class Page:
         self._wire_link()
         # Without a link the controls keep their opening values and the answer is asked for now.
         link = gr.Textbox("", visible=False)
-        self.blocks.load(**in_browser(_OPEN, [controls["tab"], link, *asked], [link, *asked]))
-        filled = [*controls.components, *column.picker, self._noted, self._strip]
+        self.blocks.load(**in_browser(_OPEN, [controls["tab"], link, *texts], [link, *texts]))
+        filled = [*controls.components, *column.picker, self._link_notes, self._strip]
         arrived = link.change(self._arrive, None, filled, api_name="arrive", **QUIET)
         arrived.then(**in_browser(_SHOW_CARD))
         arrived.then(**ask(heavy=True))
@@ -148,8 +148,9 @@ class Page:
         pixel = self._controls["pixel"]
         for mask in [mask for tab in self._tabs.values() for mask in tab.masks]:
             mask.select(place_chosen, None, pixel, **QUIET)
-        pixel.change(self._explain, self._sent, self._why, trigger_mode="always_last", **RAW)
-        self._why.clear(**in_browser("() => ''", outputs=pixel))
+        options = {"trigger_mode": "always_last", **RAW}
+        pixel.change(self._explain, self._request_inputs, self._why, **options)
+        widgets.on_close_why(self._why)(**in_browser("() => ''", outputs=pixel))
         for name in ("pixel", "patch"):
             js = f"(text) => gclip.page.keep('{key_of(name)}', text)"
             self._controls[name].change(**in_browser(js, inputs=self._controls[name]))
@@ -158,16 +159,16 @@ class Page:
         """The link is copied; a photo of one's own, which is not in it, becomes a card."""
         copied = self._share.click(**in_browser("() => gclip.page.copy()", outputs=self._share))
         copied.then(**in_browser("() => gclip.page.copied()", outputs=self._share))
-        opened = [self._controls["card"], self._strip, self._controls["tab"], self._turned]
-        self._stays.select(**in_browser(_MAKE_CARD, self._turned, opened))
+        opened = [self._controls["card"], self._strip, self._controls["tab"], self._tab_turn]
+        self._upload_note.select(**in_browser(_MAKE_CARD, self._tab_turn, opened))
 
-    def _wire_tab(self, asked: gr.Textbox, entry: TabEntry, heavy: bool) -> Dependency:
-        """A change of ``asked`` shows a tab anew."""
+    def _wire_tab(self, text: gr.Textbox, entry: TabEntry, heavy: bool) -> Dependency:
+        """A change of ``text`` shows a tab anew."""
         column, around, tab = self._inputs, self.sections["around"], self.sections[entry.name]
         name = "show" if entry is TABS[0] else f"show_{entry.name}"
-        shown = asked.change(
+        shown = text.change(
             partial(self._show, entry),
-            self._sent,
+            self._request_inputs,
             [self._lines, *around.parts.values(), *tab.parts.values()],
             preprocess=False,
             trigger_mode="always_last",
@@ -182,14 +183,13 @@ class Page:
         return shown
 
     def _request(self, raw: Sequence[Any]) -> Request:
-        """What a browser asks for with the raw values of ``_sent``.
+        """What a browser asks for with the raw values of ``_request_inputs``.
 
         Raises:
             GclipError: a value is none that its component has.
         """
         upload, *values_of_settings = raw
-        given = dict(zip(self._names, values_of_settings, strict=True))
-        return Request(settings.read(given), path_of(upload))
+        return Request(self._read(values_of_settings), path_of(upload))
 
     def _show(self, entry: TabEntry, *raw: Any) -> Shown:
         """What a request changes of the page: the tab, and what is around the tabs."""
@@ -247,15 +247,15 @@ class Page:
         engine = self._engine
         n_methods = entry.n_methods(question.settings) if entry.n_methods else 1
         with nullcontext() if entry.alternates else engine.turn(question.scene):
-            computed = answer.compute(engine, question, n_methods)
-            computed_values = [section.compute(engine, computed) for section in sections]
+            made = answer.compute(engine, question, n_methods)
+            contents = [section.compute(engine, made) for section in sections]
         shown: Shown = {}
         later: dict[str, Later] = {}
-        for section, value in zip(sections, computed_values, strict=True):
-            for name, part in section.view(value).items():
+        for section, content in zip(sections, contents, strict=True):
+            for name, part in section.view(content).items():
                 shown[section.parts[name]] = values.packed(part, later)
         link = question.settings.to_query()
-        return Rendered(shown, tuple(later.values()), computed.status, link)
+        return Rendered(shown, tuple(later.values()), made.status, link)
 
     def _explain(self, *raw: Any) -> Any:
         """The best words at the pixel that was pressed."""
@@ -280,7 +280,7 @@ class Page:
             linked = opening.changed(tab=linked.tab)
         strip = gr.Tabs(selected=linked.tab)
         filled = self._inputs.fill(linked)
-        return {**filled, self._noted: values.lines(notes=notes), self._strip: strip}
+        return {**filled, self._link_notes: values.lines(notes=notes), self._strip: strip}
 
 
 def _lines_view(rendered: Rendered, took: str) -> Json:
@@ -298,15 +298,15 @@ def _lines_view(rendered: Rendered, took: str) -> Json:
 # A link to a backbone that is not here opens its card, which may lie below the first screen.
 _SHOW_CARD = "() => { document.querySelector('#fetch')?.scrollIntoView({ block: 'center' }) }"
 # Keys that begin with two underscores are the host's.
-_OPEN = """(tab, link, ...asked) => gclip.ready.then(() =>
+_OPEN = """(tab, link, ...texts) => gclip.ready.then(() =>
   [...new URLSearchParams(location.search).keys()].every((key) => key.startsWith("__"))
-    ? [link, ...gclip.page.ask(true, tab, ...asked)] : [location.search, ...asked])"""
+    ? [link, ...gclip.page.ask(true, tab, ...texts)] : [location.search, ...texts])"""
 _ASK = "(...a) => gclip.page.ask({}, ...a)"
-# A link opens its tab too; only a visitor's own turn changes `turned`, which asks for an answer.
+# A link opens its tab, too; a visitor who opens one also changes `turn`, which makes a request.
 _TURN = "(...a) => gclip.page.turn('{}', ...a)"
 
 # Export may be behind the strip's menu, where no tab could be pressed.
-_MAKE_CARD = """(turned) => {
+_MAKE_CARD = """(turn) => {
   document.querySelector("#tabs").scrollIntoView({ block: "nearest" });
-  return ["1", { __type__: "update", selected: "export" }, "export", `${turned}.`];
+  return ["1", { __type__: "update", selected: "export" }, "export", `${turn}.`];
 }"""

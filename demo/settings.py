@@ -10,8 +10,8 @@ Usage::
 
 Only what differs from the defaults travels. A link is untrusted text, and so is what a browser
 sends of a control: pydantic reads both, a value outside its range or list is refused in words.
-A setting is added in one line of :class:`Settings`; which component shows it is in
-:mod:`demo.controls`.
+A setting is declared here as a field of :class:`Settings`; what else a new one needs is listed in
+CONTRIBUTING.md.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MAX_CHANNELS = 512
 
 
 @dataclass(frozen=True)
-class Written:
+class TextForm:
     """How a setting that is no plain number, switch or word is written in links and fields."""
 
     as_text: Callable[[Any], str]
@@ -134,7 +134,7 @@ def _written_blocks(blocks: Any) -> str:
     return blocks if isinstance(blocks, str) else write_ranges(block_numbers(blocks))
 
 
-def _counted(absent: str | None) -> tuple[BeforeValidator, PlainSerializer, Written]:
+def _counted(absent: str | None) -> tuple[BeforeValidator, PlainSerializer, TextForm]:
     """How an index that may be None is read and written: from 1, None as ``absent``."""
 
     def shown(index: int | None) -> int | str | None:
@@ -143,11 +143,11 @@ def _counted(absent: str | None) -> tuple[BeforeValidator, PlainSerializer, Writ
     return (
         BeforeValidator(_from_one),
         PlainSerializer(shown),
-        Written(lambda index: str(shown(index) or "")),
+        TextForm(lambda index: str(shown(index) or "")),
     )
 
 
-LISTED = (PlainSerializer(_shown_blocks), Written(_written_blocks))
+LISTED = (PlainSerializer(_shown_blocks), TextForm(_written_blocks))
 """How blocks are written, in JSON and in links."""
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Background = Literal["automatic", "on", "off"]
@@ -156,19 +156,19 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Times = Annotated[float, Field(ge=1, le=10_000)]
 Index = Annotated[int, Field(ge=0, lt=MAX_BLOCKS)]
 Indices = Annotated[tuple[Index, ...], Field(min_length=1, max_length=MAX_BLOCKS)]
-Named = Literal["auto", "backbone"]
-AutoBlocks = Annotated[Named | Indices, BeforeValidator(_auto_blocks), *LISTED]
+BlockRule = Literal["auto", "backbone"]
+AutoBlocks = Annotated[BlockRule | Indices, BeforeValidator(_auto_blocks), *LISTED]
 SomeBlocks = Annotated[Indices, BeforeValidator(_blocks), *LISTED]
 Channel = Annotated[int, Field(ge=0, le=MAX_CHANNEL)]
 Several = Annotated[tuple[Channel, ...], Field(max_length=MAX_CHANNELS)]
-Channels = Annotated[Several, BeforeValidator(_channels), Written(write_ranges)]
+Channels = Annotated[Several, BeforeValidator(_channels), TextForm(write_ranges)]
 Block = Annotated[Index | None, *_counted(None)]
 Head = Annotated[Index | None, *_counted("mean")]
-Side = Annotated[int, Field(ge=0, le=99_999)]
+Coordinate = Annotated[int, Field(ge=0, le=99_999)]
 Pair = Annotated[
-    tuple[Side, Side] | None,
+    tuple[Coordinate, Coordinate] | None,
     BeforeValidator(_pair),
-    Written(lambda pair: ",".join(map(str, pair or ()))),
+    TextForm(lambda pair: ",".join(map(str, pair or ()))),
 ]
 NO_NULL = r"^[^\x00]*$"
 Name = Annotated[str, Field(pattern=r"^[\w .-]{0,60}$")]
@@ -191,8 +191,7 @@ class Settings(BaseModel):
     are the row numbers of ``W2`` everywhere. ``window`` 0 is off, ``short_side`` 0 the backbone's
     own. ``example`` "" is the first one, ``backbone`` "default" the one this page started with.
     ``nearest``: the nearest known words take the place of unknown ones. ``patch`` and ``pixel`` are
-    (row, column). ``channels`` are dragged channels, empty for each
-    block's own abnormal one.
+    (row, column). ``channels`` are dragged channels, empty for each block's own abnormal one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -227,15 +226,19 @@ class Settings(BaseModel):
     amf: Switch = _setting(True, group="method", label="AMF")
     cs: Switch = _setting(True, group="method", label="CS")
     amf_blocks: AutoBlocks = _setting("backbone", group="method", label="AMF’s blocks")
-    n_fused: int = _setting(2, group="method", label="Blocks of “auto”", key="amf_n", ge=1, le=12)
+    n_fused: int = _setting(
+        2, group="method", label="Number of blocks for “auto”", key="amf_n", ge=1, le=12
+    )
     heads: Literal["each", "mean"] = _setting("each", group="method", label="Heads of AMF")
-    global_threshold: Times = _setting(5.0, group="method", label="Global token from", key="global")
+    global_threshold: Times = _setting(
+        5.0, group="method", label="Threshold of global tokens", key="global"
+    )
     cs_blocks: AutoBlocks = _setting("backbone", group="method", label="CS’s blocks")
     cs_target: Literal["mean", "median"] = _setting(
-        "mean", group="method", label="Norm after CS", key="target"
+        "mean", group="method", label="Norm that CS scales to", key="target"
     )
     channel_threshold: Times = _setting(
-        2.0, group="method", label="Abnormal channel from", key="abnormal"
+        2.0, group="method", label="Threshold of abnormal channels", key="abnormal"
     )
     channels: Channels = _setting((), group="method", label="CS’s channels")
 
@@ -280,6 +283,17 @@ class Settings(BaseModel):
         """The planted blocks a tower of ``n_blocks`` has; if none, that before its last."""
         return tuple(b for b in self.plant_blocks if b < n_blocks) or (max(n_blocks - 2, 0),)
 
+    def block_in_view(self, n_blocks: int, blocks: Collection[int]) -> int:
+        """The block (0-based) of ``n_blocks`` that is shown: the chosen one, else the first of
+        ``blocks``.
+
+        Of none it is the first of the simulation's, so that the block stays the same when the
+        simulation is switched off.
+        """
+        if self.view_block is not None:
+            return min(self.view_block, n_blocks - 1)
+        return min(blocks or self.planted_blocks(n_blocks))
+
     def to_query(self) -> str:
         """The query text of a link, without "?"; whatever equals its default stays out."""
         changed = {
@@ -293,7 +307,7 @@ class Settings(BaseModel):
         """All settings by group, for settings.json; blocks and heads counted from 1."""
         groups: dict[str, dict[str, Any]] = {}
         for name, shown in self.model_dump(mode="json").items():
-            groups.setdefault(declared(name)["group"], {})[name] = shown
+            groups.setdefault(declaration(name)["group"], {})[name] = shown
         return groups
 
 
@@ -301,14 +315,14 @@ FIELDS = Settings.model_fields
 _SCHEMA = Settings.model_json_schema()["properties"]
 
 
-def declared(name: str) -> dict[str, Any]:
+def declaration(name: str) -> dict[str, Any]:
     """A setting's declaration besides its default and type: group, label, key."""
     return FIELDS[name].json_schema_extra  # type: ignore[return-value]
 
 
 def key_of(name: str) -> str:
     """A setting's key in links."""
-    return declared(name)["key"] or name
+    return declaration(name)["key"] or name
 
 
 def limits(name: str) -> tuple[float | None, float | None]:
@@ -325,7 +339,7 @@ def choices(name: str) -> list[str]:
 def as_control(name: str, value: Any) -> Any:
     """A setting as its control's value: text where it is no plain number, switch or word."""
     for item in FIELDS[name].metadata:
-        if isinstance(item, Written):
+        if isinstance(item, TextForm):
             return item.as_text(value)
     return value
 
@@ -349,7 +363,7 @@ def read(raw: Mapping[str, Any]) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         name, expected = next(iter(_expected(error).items()))
-        label = declared(name)["label"] or key_of(name)
+        label = declaration(name)["label"] or key_of(name)
         came = str(given[name])[:40]
         raise GclipError(f"“{label}” takes {expected}, but “{came}” came.") from error
 
@@ -390,18 +404,22 @@ def _expected(error: ValidationError) -> dict[str, str]:
         if problem["type"] == "value_error":
             expected[name] = str(problem["ctx"]["error"])
         else:
-            expected.setdefault(name, in_words(_SCHEMA[name]))
+            expected.setdefault(name, describe(_SCHEMA[name]))
     return expected
 
 
-def in_words(schema: Mapping[str, Any]) -> str:
+def describe(schema: Mapping[str, Any]) -> str:
     """What a value of this JSON schema is, in words."""
     if "enum" in schema:
         return f"one of {', '.join(schema['enum'])}"
     kind, low = schema.get("type", ""), schema.get("minimum")
     if kind in ("integer", "number") and low is not None:
-        top = schema.get("maximum", schema.get("exclusiveMaximum", 0) - 1)
         number = "whole number" if kind == "integer" else "number"
+        top = schema.get("maximum")
+        if "exclusiveMaximum" in schema:
+            top = schema["exclusiveMaximum"] - 1
+        if top is None:
+            return f"a {number} of at least {low:.10g}"
         return f"a {number} from {low:.10g} to {top:.10g}"
     if kind == "boolean":
         return "0 or 1"

@@ -20,8 +20,8 @@ from gclip_core.types import Grid
 
 MAX_PIXELS = 100_000_000
 """Larger uploads are refused."""
-LARGE = 32_000_000
-"""Larger pictures are decoded in the turn of large requests."""
+LARGE_PICTURE = 32_000_000
+"""Pixels; larger pictures are decoded in the turn of large requests."""
 WORKED_PIXELS = 4_000_000
 """Larger uploads are scaled down to this on arrival."""
 
@@ -121,5 +121,5 @@ def decoding(path: str) -> Iterator[Grid]:
         ImageError: as :func:`size_of`.
     """
     size = size_of(path)
-    with one_large if math.prod(size) > LARGE else nullcontext(), _one_decoder:
+    with one_large if math.prod(size) > LARGE_PICTURE else nullcontext(), _one_decoder:
         yield size

@@ -10,12 +10,12 @@ from gclip_core.types import Method
 
 Switches = tuple[bool, bool]
 """AMF and CS, each on or off."""
-SWITCHED: dict[str, Switches] = {"amf": (True, False), "cs": (False, True), "gclip": (True, True)}
+ABLATIONS: dict[str, Switches] = {"amf": (True, False), "cs": (False, True), "gclip": (True, True)}
 """GCLIP with each of its switches, AMF and CS, on, then both."""
 VARIANTS = tuple(
-    variant for name in METHODS for variant in (SWITCHED if name == "gclip" else (name,))
+    variant for name in METHODS for variant in (ABLATIONS if name == "gclip" else (name,))
 )
-"""The name of every method, in the order of the table, with those of SWITCHED for GCLIP."""
+"""The name of every method, in the order of the table, with those of ABLATIONS for GCLIP."""
 ARGUMENTS = (
     "amf_blocks",
     "cs_blocks",
@@ -29,7 +29,7 @@ ARGUMENTS = (
 
 
 def shown(extras: bool) -> tuple[str, ...]:
-    """Names of the variants that Compare shows; ``extras``: also those that one asks for."""
+    """Names of the variants that Compare shows; ``extras``: also the others."""
     if extras:
         return VARIANTS
     usual = {"gclip", *(name for name, method in METHODS.items() if method.shown)}
@@ -80,5 +80,5 @@ def methods(names: Iterable[str], switched: Mapping[Switches, Method]) -> dict[s
     ClearCLIP is the ablation without AMF and CS, so that all tabs share its mask.
     """
     named = METHODS | {"clearclip": switched[False, False]}
-    named |= {name: switched[switches] for name, switches in SWITCHED.items()}
+    named |= {name: switched[switches] for name, switches in ABLATIONS.items()}
     return {name: named[name] for name in names}

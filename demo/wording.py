@@ -68,7 +68,7 @@ REFINED = "The mask’s edges follow the photo here; in Compare and Learn they d
 SCORE_COUNTS = "mIoU counts every pixel of known truth: a word painted on something else costs."
 GUESSED = "The model guessed these words. Type your own if they are wrong."
 ONLY_MEAN = "The paper reports gains on the mean of many photos."
-BEST = 5
+MOST_NAMED = 5
 """So many words are named as its best and as its poorest."""
 SEE_REPAIR = "See what CS repairs"
 TRUTH = "Truth"
@@ -261,7 +261,7 @@ def nothing_changed(method: Method, report: MethodReport) -> str:
     return "Not one pixel changes."
 
 
-SWITCHED = {
+SWITCHES_ON = {
     (False, False): "neither",
     (True, False): "AMF",
     (False, True): "CS",
@@ -314,7 +314,7 @@ def gain_of_amf(photos: int, before: float, after: float) -> str:
 def strengths(photos: int, words: Mapping[str, tuple[float, int]]) -> str:
     """What the built-in model is good and poor at on many photos: IoU in percent, by word."""
     order = sorted(words, key=lambda word: -words[word][0])
-    best, worst = ", ".join(order[:BEST]), ", ".join(order[-BEST:])
+    best, worst = ", ".join(order[:MOST_NAMED]), ", ".join(order[-MOST_NAMED:])
     return (
         f"The built-in model is small. On {photos} photos it was best at {best}, poorest "
         f"at {worst}. A larger one makes better masks."

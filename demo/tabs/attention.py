@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from demo import widgets, wording
 from demo.answer import Answer
-from demo.controls import QUIET, Controls, Tab, block_chosen, hint, in_browser, place_chosen
+from demo.controls import QUIET, Controls, Tab, block_chosen, hint, place_chosen, unplant
 from demo.engine import Engine
 from demo.host.blob_store import Later
 from demo.settings import as_control
@@ -35,14 +35,14 @@ class Matrix:
 class Value:
     """All blocks, and three maps: the block in view's own, the last block without and with AMF.
 
-    ``report`` names the blocks that AMF takes, whether or not it is on; ``received`` (L, N),
+    ``gclip`` names the blocks that AMF takes, whether or not it is on; ``received`` (L, N),
     1 = uniform, and ``tokens`` are of every block. ``own``, ``off`` and ``on`` are of ``head``
     (0-based, None for the mean). Of a method without switches ``on`` is its own, ``mixes`` what it
-    mixes in, and ``known`` are sentences on it. ``by_block`` are masks by block, of ``names``.
+    mixes in, and ``caveats`` are sentences on it. ``by_block`` are masks by block, of ``names``.
     """
 
     picture: Json
-    report: MethodReport
+    gclip: MethodReport
     received: NDArray[np.float32]
     tokens: GlobalTokens
     block: int
@@ -53,7 +53,7 @@ class Value:
     on: Matrix
     method: Method
     mixes: str
-    known: Sequence[str]
+    caveats: Sequence[str]
     patch: tuple[int, int] | None
     simulated: str
     names: Sequence[str]
@@ -74,7 +74,7 @@ def build(engine: Engine, controls: Controls) -> Tab:
     maps.select(place_chosen, None, controls["patch"], **QUIET)
     changes = [
         strip.select(block_chosen, None, controls["view_block"], **QUIET),
-        strip.clear(**in_browser("() => false", outputs=controls["plant"])),
+        widgets.on_end_simulation(strip)(**unplant(controls)),
     ]
     return Tab({"strip": strip, "head": head, "maps": maps}, changes)
 
@@ -84,8 +84,7 @@ def compute(engine: Engine, answer: Answer) -> Value:
     question, scene = answer.question, answer.question.scene
     settings, method, segmenter = question.settings, question.chosen, scene.segmenter
     trunk, backbone = engine.trunk(scene, method), segmenter.backbone
-    block = settings.view_block
-    block = answer.gclip.fusion.blocks[0] if block is None else min(block, backbone.n_blocks - 1)
+    block = settings.block_in_view(backbone.n_blocks, answer.gclip.fusion.blocks)
     head = settings.view_head
     head = None if head is None else min(head, backbone.n_heads - 1)
     cs = method.suppression is not None
@@ -99,7 +98,7 @@ def compute(engine: Engine, answer: Answer) -> Value:
     own = segmenter.attention_map(trunk, block, head)[0, 1:].numpy()
     return Value(
         picture=common.picture(engine, answer),
-        report=answer.gclip,
+        gclip=answer.gclip,
         received=segmenter.received(trunk, clean=False).numpy(),
         tokens=segmenter.globality(trunk, settings.global_threshold, clean=False),
         block=block,
@@ -110,7 +109,7 @@ def compute(engine: Engine, answer: Answer) -> Value:
         on=last(on),
         method=method,
         mixes=wording.mixes(answer.report.fusion, method),
-        known=wording.on_this_model(backbone.name, [method]),
+        caveats=wording.on_this_model(backbone.name, [method]),
         patch=settings.patch,
         simulated=common.simulated(question),
         names=answer.mask.names,
@@ -130,14 +129,14 @@ def view(value: Value) -> dict[str, Any]:
 
 
 def _strip_view(value: Value) -> Json:
-    blocks = value.report.fusion.blocks
+    blocks = value.gclip.fusion.blocks
     return values.blocks_value(
         value.picture,
         value.received,
         value.tokens,
         blocks,
         value.block,
-        note=wording.strip_note(value.report, value.tokens.threshold),
+        note=wording.strip_note(value.gclip, value.tokens.threshold),
         simulated=value.simulated,
         names=value.names,
         by_block=value.by_block,
@@ -146,7 +145,7 @@ def _strip_view(value: Value) -> Json:
 
 def _maps_view(value: Value) -> Json:
     """The block's own attention, then the last block's matrix without and with AMF."""
-    n_blocks, blocks, tokens = value.report.n_blocks, value.report.fusion.blocks, value.tokens
+    n_blocks, blocks, tokens = value.gclip.n_blocks, value.gclip.fusion.blocks, value.tokens
     fused = sorted({token for block in blocks for token in tokens.tokens[block]})
     own_tokens, agreement = tokens.tokens[value.block], tokens.agreement[value.block]
     if value.method.switchable:
@@ -155,7 +154,7 @@ def _maps_view(value: Value) -> Json:
     else:
         sides = ("without", "with")
         titles = [wording.last_title(n_blocks, side, value.method) for side in sides]
-        note = " ".join([value.method.summary, value.mixes, *value.known])
+        note = " ".join([value.method.summary, value.mixes, *value.caveats])
 
     def shown(matrix: Matrix, title: str, outlined: Sequence[int], note: str) -> values.Map:
         return values.Map(title, matrix.matrix, outlined, matrix.class_row, note)

@@ -10,9 +10,9 @@ from gradio.components import Component
 
 from demo import variants, widgets, wording
 from demo.answer import Answer, resolve
-from demo.controls import RAW, Controls, Shown, Tab, chosen, in_browser, in_words
+from demo.controls import RAW, Controls, Shown, Tab, in_browser, selected_numbers, show_errors
 from demo.engine import Engine
-from demo.settings import Settings
+from demo.settings import Settings, as_control
 from demo.tabs import common
 from demo.widgets import values
 from demo.widgets.values import Json, Side
@@ -69,19 +69,31 @@ def build(engine: Engine, controls: Controls) -> Tab:
                 plant_blocks = _planting(controls)
             similarity = widgets.card("similarity", wording.SIMILARITY)
 
-    @in_words
+    read, dragged = controls.reader(), [controls[name] for name in DRAGGED]
+
+    def change(raw: Sequence[Any], channels: Sequence[int] | None) -> Shown:
+        """The controls that a choice of channels changes; None are those that were typed."""
+        try:
+            old = read(raw)
+            backbone = engine.segmenter(old).backbone
+            new = choose(backbone, old, old.channels if channels is None else channels)
+        except GclipError:  # the open tab shows why
+            return {part: gr.skip() for part in dragged}
+        return {controls[name]: as_control(name, getattr(new, name)) for name in DRAGGED}
+
+    @show_errors
     def select(event: gr.SelectData, *raw: Any) -> Shown:
         if isinstance(event.index, int):
             return {controls["view_block"]: str(event.index)}
         if not event.index:
-            return _write(engine, controls, raw, ())
-        first, last = chosen(event, 2)
-        return _write(engine, controls, raw, range(first, last + 1))
+            return change(raw, ())
+        first, last = selected_numbers(event, 2)
+        return change(raw, range(first, last + 1))
 
     def enter(*raw: Any) -> Shown:
-        return _write(engine, controls, raw, None)
+        return change(raw, None)
 
-    inputs, dragged = controls.components, [controls[name] for name in DRAGGED]
+    inputs = controls.components
     changes = [
         controls["channels"].submit(enter, inputs, dragged, **RAW),
         plot.select(select, inputs, [*dragged, controls["view_block"]], **RAW),
@@ -99,25 +111,6 @@ def _planting(controls: Controls) -> Component:
     with gr.Row(elem_classes=["plantrow"]):
         controls.make("plant_channel", min_width=110)
         return controls.make("plant_blocks", asks=False, min_width=110, max_lines=1)
-
-
-def _write(
-    engine: Engine, controls: Controls, raw: tuple[Any, ...], channels: Sequence[int] | None
-) -> Shown:
-    """The controls that a choice of channels changes; the open tab shows why one is refused.
-
-    ``channels`` None takes those that were typed.
-    """
-    parts = [controls[name] for name in DRAGGED]
-    try:
-        old = controls.settings(raw)
-        backbone = engine.segmenter(old).backbone
-        every = controls.updates(
-            choose(backbone, old, old.channels if channels is None else channels)
-        )
-    except GclipError:
-        return {part: gr.skip() for part in parts}
-    return {part: every[part] for part in parts}
 
 
 def compute(engine: Engine, answer: Answer) -> Value:
@@ -224,13 +217,12 @@ def choose(backbone: Backbone, settings: Settings, channels: Sequence[int]) -> S
     Raises:
         GclipError: the settings cannot be used.
     """
-    named, block = settings.cs_blocks, settings.view_block
+    named = settings.cs_blocks
     if not channels:
         is_single = not isinstance(named, str) and len(named) == 1
         return settings.changed(channels=(), cs_blocks="backbone" if is_single else named)
     repair = backbone.repair(variants.ablations(settings)[False, True].suppression)
     blocks = tuple(repair.factors)
-    if block is None:
-        block = min(blocks or settings.planted_blocks(backbone.n_blocks))
+    block = settings.block_in_view(backbone.n_blocks, blocks)
     changed = settings.changed(channels=tuple(channels), cs=True)
     return changed if block in blocks else changed.changed(cs_blocks=(block,))

@@ -26,7 +26,7 @@ from gclip_core import amf, assets, cs, refine
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Encoded, Grid, Method, MethodReport, Overtaken, Segmentation
 
-MAX_PATCHES = 768
+MAX_MATRIX = 768
 """Patches of a matrix that is shown; of more, squares are averaged."""
 
 
@@ -151,7 +151,7 @@ def block_masks(engine: Engine, question: Question) -> Later:
     return engine.blobs.later(("block masks", *question.key, method), make, question.nbytes)
 
 
-def pooled(grid: Grid, most: int = MAX_PATCHES) -> int:
+def pooled(grid: Grid, most: int = MAX_MATRIX) -> int:
     """Side of the squares of patches that are averaged: the smallest that makes at most so many."""
     square = 1
     while -(-grid[0] // square) * -(-grid[1] // square) > most:
@@ -208,7 +208,7 @@ class Norms:
     cs: bool
     model: str
     threshold: float
-    simulated: bool
+    is_simulated: bool
 
 
 def norms(answer: Answer) -> Norms:
@@ -221,7 +221,7 @@ def norms(answer: Answer) -> Norms:
         cs=question.chosen.suppression is not None,
         model=backbone.title,
         threshold=question.settings.channel_threshold,
-        simulated=bool(backbone.planted),
+        is_simulated=bool(backbone.planted),
     )
 
 
@@ -238,7 +238,7 @@ def norms_view(norms: Norms, note: str, curves: Sequence[Json], **more: Any) -> 
         abnormal=report.abnormal,
         threshold=norms.threshold,
         note=note,
-        simulated=norms.simulated,
+        is_simulated=norms.is_simulated,
         **more,
     )
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from demo import variants, widgets, wording
 from demo.answer import Answer
-from demo.controls import QUIET, Controls, Tab, hint, in_browser, slide_opacity
+from demo.controls import QUIET, Controls, Tab, hint, slide_opacity, unplant
 from demo.drawing import render
 from demo.engine import Engine, Mask
 from demo.request import Question
@@ -46,15 +46,16 @@ class Row:
 class Value:
     """The rows of the table, the truth where it is known, and two masks to swipe between.
 
-    ``pair`` are the names of the two in the settings, and every row is compared with the first of
-    them; ``has_scores``: both are measured.
+    ``caveats`` are sentences on methods that the built-in model suits or does not. ``pair`` are the
+    names of the two masks in the settings, and every row is compared with the first of them;
+    ``has_scores``: both are measured.
     """
 
     picture: Json
     rows: Sequence[Row]
     truth: Side | None
     unmeasured: str
-    known: Sequence[str]
+    caveats: Sequence[str]
     pair: tuple[str, str]
     sides: Sequence[Side]
     has_scores: bool
@@ -90,7 +91,7 @@ def build(engine: Engine, controls: Controls) -> Tab:
 
     slide_opacity(pair, controls)
     chosen = table.select(choose, [left, right], [left, right], preprocess=False, **QUIET)
-    changes = [table.clear(**in_browser("() => false", outputs=controls["plant"])), chosen]
+    changes = [widgets.on_end_simulation(table)(**unplant(controls)), chosen]
     return Tab({"table": table, "notes": notes, "pair": pair}, changes, masks=[pair])
 
 
@@ -118,7 +119,7 @@ def compute(engine: Engine, answer: Answer) -> Value:
         rows=rows,
         truth=truth,
         unmeasured=common.unmeasured(answer),
-        known=wording.on_this_model(question.scene.clean.backbone.name, answered),
+        caveats=wording.on_this_model(question.scene.clean.backbone.name, answered),
         pair=pair,
         sides=[side(name) for name in pair],
         has_scores=plain.miou is not None and TRUTH not in pair,
@@ -158,7 +159,7 @@ def view(value: Value) -> dict[str, Any]:
     masks = [row.mask for row in value.rows if row.mask is not None]
     notes = [
         wording.DOTS,
-        *value.known,
+        *value.caveats,
         common.empty_masks(masks),
         wording.absent(common.absent_words(masks[0])),
         "" if value.truth else value.unmeasured or wording.TRUTH_EMPTY,

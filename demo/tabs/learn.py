@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from demo import widgets
 from demo.answer import Answer, resolve
-from demo.controls import Controls, Tab, in_browser
+from demo.controls import Controls, Tab, in_browser, unplant
 from demo.drawing import render
 from demo.engine import Engine
 from demo.host.blob_store import Blob, Later
@@ -50,8 +50,8 @@ def build(engine: Engine, controls: Controls) -> Tab:
     planted in another tab is named, and ends with a press."""
     lesson = widgets.lesson(elem_id="lesson")
     both = [controls["amf"], controls["cs"]]
-    own_photo = lesson.submit(**in_browser("() => [true, true]", outputs=both))
-    ended = lesson.clear(**in_browser("() => false", outputs=controls["plant"]))
+    own_photo = widgets.on_own_photo(lesson)(**in_browser("() => [true, true]", outputs=both))
+    ended = widgets.on_end_simulation(lesson)(**unplant(controls))
     return Tab({"lesson": lesson}, [own_photo, ended])
 
 

@@ -43,10 +43,10 @@ def build(controls: Controls) -> Tab:
     flipped = [controls[name] for name in SWITCHES]
     flip = in_browser("(...on) => gclip.flip(...on)", flipped, flipped)
     changes = [
-        machine.input(**in_browser("() => '1'", outputs=opened)),
+        widgets.on_open_machine(machine)(**in_browser("() => '1'", outputs=opened)),
         machine.select(block_chosen, None, controls["view_block"], **QUIET),
-        machine.submit(**flip),
-        machine.clear(**closed),
+        widgets.on_flip(machine)(**flip),
+        widgets.on_close_machine(machine)(**closed),
     ]
     return Tab({"machine": machine}, changes)
 

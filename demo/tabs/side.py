@@ -19,6 +19,7 @@ from demo.controls import (
     block_chosen,
     in_browser,
     slide_opacity,
+    unplant,
 )
 from demo.engine import Engine, Mask
 from demo.host.blob_store import Later
@@ -119,10 +120,11 @@ def build(engine: Engine, controls: Controls) -> Tab:
             norms = widgets.norms(elem_id="side-norms", after="side-canvas")
 
     slide_opacity(canvas, controls)
+    background, repaired = controls["background"], [controls[name] for name in REPAIRED]
     changes = [
-        canvas.clear(**in_browser("() => false", outputs=controls["plant"])),
-        canvas.submit(**in_browser("() => 'off'", outputs=controls["background"])),
-        norms.submit(**in_browser(ALL_ON, outputs=[controls[name] for name in REPAIRED])),
+        widgets.on_end_simulation(canvas)(**unplant(controls)),
+        widgets.on_background_off(canvas)(**in_browser("() => 'off'", outputs=background)),
+        widgets.on_simulate(norms)(**in_browser(ALL_ON, outputs=repaired)),
         norms.select(block_chosen, None, controls["view_block"], **QUIET),
         *opened.changes,
     ]
@@ -269,12 +271,12 @@ def _repair_view(masks: Masks) -> list[Json]:
     on = masks.method.fusion is not None, masks.method.suppression is not None
     return [
         {
-            "name": wording.SWITCHED[switches],
+            "name": wording.SWITCHES_ON[switches],
             "share": masks.repair[switches],
             "text": wording.percent(masks.repair[switches]),
             "now": switches == on,
         }
-        for switches in wording.SWITCHED
+        for switches in wording.SWITCHES_ON
         if switches in masks.repair
     ]
 

@@ -10,7 +10,7 @@ from demo.widgets.values import Json
 from gclip_core import masks, palette
 from gclip_core.types import Grid
 
-BEST = 5
+MOST_WORDS = 5
 """So many words are named."""
 
 
@@ -93,7 +93,7 @@ def view(value: Value) -> Json:
 def _entries(method: Scores, names: Sequence[str], colours: Sequence[str]) -> list[Json]:
     """The best words at a pixel, and what is left to others and to the rest; scores add up to 1."""
     scores = method.scores
-    best = sorted(range(len(scores)), key=lambda index: -scores[index])[:BEST]
+    best = sorted(range(len(scores)), key=lambda index: -scores[index])[:MOST_WORDS]
     entries = [
         {
             "name": names[index],

@@ -6,11 +6,12 @@ templates here contain no expression.
 """
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 from demo.widgets import values
 
@@ -44,31 +45,30 @@ attention = partial(_widget, "attention", empty="Attention appears here.")
 canvas = partial(_widget, "canvas", empty="The mask appears here.")
 """A picture with one mask, or two to swipe between; pointing shows where a patch looks.
 
-select: [row, column] in pixels; input: opacity; clear: the simulation is to be switched off;
-submit: the background is.
+select: [row, column] in pixels; on_opacity, on_end_simulation, on_background_off.
 """
 maps = partial(_widget, "maps", empty="Attention appears here.")
 """Attention over the picture and as matrices; see :func:`values.maps_value`."""
 norms = partial(_widget, "norms", empty="The norms appear here.")
 """One block's norms before and after CS, curves over all blocks.
 
-select: a block from 1, or [first, last] channel, None for no choice; submit: simulate a fault.
+select: a block from 1, or [first, last] channel, None for no choice; on_simulate.
 """
 why = partial(_widget, "why")
-"""The best words at a pixel under every variant, shown under its mask; clear: it was closed."""
+"""The best words at a pixel under every variant, shown under its mask; on_close_why."""
 blocks = partial(_widget, "blocks", empty="The blocks appear here.")
-"""Every block as a small map; select: a block from 1; clear: the simulation is to end."""
+"""Every block as a small map; select: a block from 1; on_end_simulation."""
 lesson = partial(_widget, "lesson", empty="The lesson appears here.")
-"""Steps with a guess before each answer; submit: the visitor's own photo is chosen."""
+"""Steps with a guess before each answer; on_own_photo, on_end_simulation."""
 methods = partial(_widget, "methods", empty="The methods appear here.")
 """The methods on one picture as a sortable table.
 
-select: the name of a row; clear: the simulation is to end.
+select: the name of a row; on_end_simulation.
 """
 machine = partial(_widget, "machine", empty="The machine appears here.")
 """From picture to mask in one linked diagram.
 
-input: it was opened; clear: closed; select: a block from 1; submit: ``gclip.flip`` flips switches.
+select: a block from 1; on_open_machine, on_close_machine, on_flip.
 """
 
 
@@ -83,7 +83,62 @@ def lines(elem_id: str, label: str) -> gr.HTML:
 
 
 photo = partial(_widget, "photo", {"kind": "photo", "picture": "", "title": ""})
-"""The target for a photo; ``picture`` names a blob. submit: ``gclip.page.photo`` is an upload."""
+"""The target for a photo; ``picture`` names a blob; on_photo."""
 offers = partial(_widget, "offers", values.offers([]))
 """Lines with choices, see :func:`values.offers`; select: one was pressed, which
 ``gclip.page.takeOffer`` reads."""
+
+
+# gr.HTML has a fixed list of events. These are the names of what some of them mean here.
+
+Event = Callable[..., Dependency]
+
+
+def on_end_simulation(widget: gr.HTML) -> Event:
+    """A person ends the simulation, in the canvas, the blocks, the methods or the lesson."""
+    return widget.clear
+
+
+def on_background_off(canvas: gr.HTML) -> Event:
+    """A person switches the background off in the legend."""
+    return canvas.submit
+
+
+def on_opacity(canvas: gr.HTML) -> Event:
+    """A person moves the slider of opacity; the value is in the page's address."""
+    return canvas.input
+
+
+def on_simulate(norms: gr.HTML) -> Event:
+    """A person asks for the simulation."""
+    return norms.submit
+
+
+def on_open_machine(machine: gr.HTML) -> Event:
+    """A person opens the machine."""
+    return machine.input
+
+
+def on_close_machine(machine: gr.HTML) -> Event:
+    """A person closes the machine."""
+    return machine.clear
+
+
+def on_flip(machine: gr.HTML) -> Event:
+    """A person flips a switch in the machine; ``gclip.flip`` makes the new values of all."""
+    return machine.submit
+
+
+def on_own_photo(lesson: gr.HTML) -> Event:
+    """A person presses the last button of the lesson, which opens the file chooser."""
+    return lesson.submit
+
+
+def on_photo(photo: gr.HTML) -> Event:
+    """A photo of a visitor's is uploaded: ``gclip.page.photo``."""
+    return photo.submit
+
+
+def on_close_why(why: gr.HTML) -> Event:
+    """A person closes the card."""
+    return why.clear

@@ -13,7 +13,7 @@ from PIL import Image
 from demo.drawing import render
 from demo.host.blob_store import Blob
 
-LOOKS = 4
+EXACT = 4
 """Of the patches that a patch looks at, so many travel exactly."""
 TYPES = {"u1": np.dtype("u1"), "u2": np.dtype("<u2"), "f4": np.dtype("<f4")}
 """Of arrays, as the browser reads them."""
@@ -61,10 +61,10 @@ def attention_blob(matrix: ArrayLike, patches: int) -> Blob:
     """A matrix (n, n) of rows that sum to 1, and the exact largest of each row.
 
     ``times`` (n, n) are multiples of an equal share among ``patches``; ``places`` and ``most``
-    (n, LOOKS) are each row's largest.
+    (n, EXACT) are each row's largest.
     """
     times = np.asarray(matrix, np.float32) * patches
-    places = largest(times, LOOKS)
+    places = largest(times, EXACT)
     return Blob(
         packed(
             times=Levels(times, render.full_scale(times)),

@@ -145,7 +145,7 @@ export interface NormsValue {
   cs: boolean;
   badge: string;
   note: string;
-  simulated: boolean;
+  is_simulated: boolean;
   drags: boolean;
   chosen: Pair | null;
 }

@@ -31,7 +31,7 @@ def packed(value: Any, named: dict[str, Later]) -> Any:
     """
     if not isinstance(value, dict):
         return value
-    if "kind" not in value:  # an update of Gradio's, with more than a value
+    if value.get("__type__") == "update":  # of Gradio: more than a value
         return {key: packed(part, named) for key, part in value.items()}
 
     def name(later: Any) -> str:
@@ -307,7 +307,7 @@ def norms_value(
     abnormal: Collection[int] = (),
     threshold: float = 2.0,
     note: str = "",
-    simulated: bool = False,
+    is_simulated: bool = False,
     drags: bool = False,
     chosen: tuple[int, int] | None = None,
 ) -> Json:
@@ -332,7 +332,7 @@ def norms_value(
         "cs": cs,
         "badge": "CS on" if cs else "CS off",
         "note": note,
-        "simulated": simulated,
+        "is_simulated": is_simulated,
         "drags": drags,
         "chosen": chosen,
     }

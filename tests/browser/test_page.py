@@ -336,7 +336,7 @@ def test_what_of_a_link_cannot_be_followed_is_said(desktop: Page, url: str) -> N
     desktop.goto(f"{url}?amf=maybe&method=maskclip")
     desktop.wait_for_selector("#side-canvas .gw-mask")
     expect(desktop.locator("#link-notes")).to_contain_text("left out")
-    expect(desktop.locator("#reasons")).to_contain_text("Any but GCLIP leaves them unused")
+    expect(desktop.locator("#reasons")).to_contain_text("uses neither AMF nor CS: they are GCLIP’s")
     for switch in ("#amf input", "#cs input"):
         expect(desktop.locator(switch)).to_have_css("opacity", "0.5")
 

@@ -119,7 +119,7 @@ def masks(before: Mask, after: Mask, **changes: Any) -> side.Masks:
 
 
 def norms(block: int = 2, cs: bool = True, suppressed: tuple[int, ...] = (2,)) -> common.Norms:
-    return common.Norms(report((), suppressed), block, cs, "Tiny", 2.0, simulated=False)
+    return common.Norms(report((), suppressed), block, cs, "Tiny", 2.0, is_simulated=False)
 
 
 def looks(method: Method, before: str, after: str | None) -> side.Attention:
@@ -155,7 +155,7 @@ def table(**changes: Any) -> compare.Value:
         rows=rows,
         truth=truth,
         unmeasured="",
-        known=(),
+        caveats=(),
         pair=("clearclip", "truth"),
         sides=[of(plain, "ClearCLIP"), truth],
         has_scores=False,
@@ -172,7 +172,7 @@ def attention_tab(**changes: Any) -> attention.Value:
     own, off, on = (attention.Matrix(blob(name), uniform) for name in ("own", "off", "on"))
     value = attention.Value(
         picture=PICTURE,
-        report=report(),
+        gclip=report(),
         received=np.ones((BLOCKS, N), np.float32),
         tokens=GlobalTokens((1.0, 1.0, 6.0, 1.0), ((), (), (5,), ()), (float("nan"),) * 4, 5.0),
         block=1,
@@ -183,7 +183,7 @@ def attention_tab(**changes: Any) -> attention.Value:
         on=on,
         method=AMF,
         mixes="",
-        known=(),
+        caveats=(),
         patch=(1, 2),
         simulated="",
         names=WORDS.names,

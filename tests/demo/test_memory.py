@@ -63,7 +63,7 @@ def test_a_png_of_99_megapixels_opens_in_the_memory_of_one_copy(
 
 
 def test_a_large_picture_waits_its_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "LARGE", 12 * 17 - 1)
+    monkeypatch.setattr(source, "LARGE_PICTURE", 12 * 17 - 1)
     engine, done = Engine(tiny_backbone()), threading.Event()
     rgb().save(tmp_path / "x.png")
     request = Request(UPLOAD, str(tmp_path / "x.png"))

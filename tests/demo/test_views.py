@@ -170,12 +170,12 @@ def test_around_the_tabs_are_the_photo_words_to_add_and_why_a_switch_does_nothin
 
 
 @pytest.fixture(scope="module")
-def page() -> Page:
+def built() -> Page:
     return Page(engine(), Settings())
 
 
 @pytest.mark.parametrize("name", SECTIONS)
-def test_what_a_view_names_is_a_component_of_its_section(page: Page, name: str) -> None:
+def test_what_a_view_names_is_a_component_of_its_section(built: Page, name: str) -> None:
     """A mistyped name would fail at a visitor's first request."""
-    section = page.sections[name]
+    section = built.sections[name]
     assert set(section.view(SECTIONS[name])) <= set(section.parts)

@@ -5,6 +5,7 @@ import json
 import struct
 import zlib
 
+import gradio as gr
 import numpy as np
 import pytest
 import torch
@@ -88,7 +89,7 @@ def test_what_a_value_names_can_be_fetched_and_travels_as_its_name() -> None:
     text = values.packed({"kind": "maps", "sides": [{"matrix": later}]}, named)
     assert json.loads(text)["sides"] == [{"matrix": later.name}]
     assert named == {later.name: later}
-    update = values.packed({"visible": True, "value": {"kind": "card", "of": later}}, named)
+    update = values.packed(gr.update(visible=True, value={"kind": "card", "of": later}), named)
     assert json.loads(update["value"])["of"] == later.name
 
 

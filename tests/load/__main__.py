@@ -27,7 +27,7 @@ import httpx
 from demo.host import memory
 from demo.settings import FIELDS, MAX_CLASSES, choices, key_of, limits
 from demo.tabs import TABS
-from demo.variants import SWITCHED
+from demo.variants import ABLATIONS
 from evaluation.photos import star_photos
 from gclip_core.methods import METHODS
 from tests.models import picture
@@ -114,7 +114,7 @@ def _program(chance: random.Random) -> Wish:
     upload = chance.randrange(len(SIZES))
     if chance.random() < 1 / 3:
         return Wish("", "suggest", (chance.randint(1, 20), "default"), upload)
-    method = chance.choice([*METHODS, *SWITCHED])
+    method = chance.choice([*METHODS, *ABLATIONS])
     blocks = [chance.choice(("backbone", "auto", "6 7")) for _ in range(2)]
     threshold = chance.choice((0.0, 0.0, chance.random()))
     background = chance.choice(choices("background"))

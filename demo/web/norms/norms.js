@@ -99,7 +99,7 @@ const Norms = ({ value }) => {
       html`<button type="button" class="gw-button" onClick=${clear}>Clear the choice</button>`
     }
     ${
-      !value.simulated &&
+      !value.is_simulated &&
       !drags &&
       html`<p class="gw-note">
         <button type="button" class="gw-link" onClick=${() => trigger("submit")}>

@@ -55,14 +55,16 @@ class Status:
 class Answer:
     """What every tab shows of a question.
 
-    ``mask`` and ``report`` are those of the chosen method. ``gclip`` is the report of GCLIP with
-    both switches on: which blocks AMF and CS take, whether or not they are on. ``block`` (0-based)
-    is the one whose channels are shown. ``overtaken`` are known words that get hardly a pixel.
-    ``refined`` names how the edges of the mask follow the picture: "none" also where that would
-    take too long.
+    ``encoded`` is its scene's; while a tab is computed it is not made anew, however small the
+    cache. ``mask`` and ``report`` are those of the chosen method. ``gclip`` is the report of GCLIP
+    with both switches on: which blocks AMF and CS take, whether or not they are on. ``block``
+    (0-based) is the one whose channels are shown. ``overtaken`` are known words that get hardly a
+    pixel. ``refined`` names how the edges of the mask follow the picture: "none" also where that
+    would take too long.
     """
 
     question: Question
+    encoded: Encoded
     mask: Mask
     report: MethodReport
     gclip: MethodReport
@@ -151,6 +153,7 @@ def compute(engine: Engine, question: Question, n_methods: int = 1) -> Answer:
     gclip = report if chosen is both else scene.segmenter.report(encoded, both)
     return Answer(
         question=question,
+        encoded=encoded,
         mask=mask,
         report=report,
         gclip=gclip,

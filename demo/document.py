@@ -52,9 +52,9 @@ def head() -> str:
 def routes(engine: Engine) -> list[Route]:
     """What the page's server answers beside Gradio: its code, pictures and matrices by name."""
 
-    def blob(request: Request) -> Response:
+    async def blob(request: Request) -> Response:
         try:
-            content = engine.blobs.get(request.path_params["name"])
+            content = await engine.blobs.fetch(request.path_params["name"])
         except GclipError as error:
             return PlainTextResponse(str(error), 410)
         if content is None:

@@ -96,6 +96,7 @@ class Engine:
         self._backbones: BoundedCache[Backbone] = BoundedCache(len(BACKBONES))
         self._one_fetched = threading.Lock()
         self._one_trunk = threading.Lock()
+        self._one_refined = threading.Lock()
 
     def scene(self, request: Request) -> Scene:
         """The picture of a request, opened, with its segmenters.
@@ -210,7 +211,8 @@ class Engine:
             result = self._plain(question, method)
         else:
             plain = self.segment(replace(question, refine="none"), method)
-            result = refine.refined(plain.result, scene.picture.image, question.refine)
+            with self._one_refined:  # many words need 100 MB or more
+                result = refine.refined(plain.result, scene.picture.image, question.refine)
         labels, words, truth = result.labels.numpy(), result.vocabulary, scene.picture.truth
         scores = metric.WordScores({}, None, ())
         if truth is not None:

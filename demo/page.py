@@ -71,9 +71,7 @@ class Page:
 
     def __init__(self, engine: Engine, opening: Settings) -> None:
         self._engine = engine
-        with gr.Blocks(
-            title="GCLIP", analytics_enabled=False, delete_cache=(3600, 86400), fill_width=True
-        ) as self.blocks:
+        with gr.Blocks(title="GCLIP", analytics_enabled=False, fill_width=True) as self.blocks:
             self._controls = Controls(opening)
             self._build()
             self._wire()

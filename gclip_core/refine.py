@@ -5,7 +5,7 @@ A refinement makes the score of every class a function of the picture's colours,
 size and applied there, so that edges are as sharp as the picture. Formulas are in METHOD.md.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -105,13 +105,15 @@ def refined(
             "words or a smaller picture."
         )
         return replace(result, notes=(*result.notes, note))
-    coefficients = _coefficients(result, picture, entry)
+    guide, small = _guide(result, picture, entry), images.resize(picture, result.resized)
+    coefficients = _coefficients(result.logits, _owners(result), guide, entry)
     n = len(result.vocabulary)
     return replace(
         result,
         labels=_labels(coefficients, picture, n, result.threshold),
         refined=entry.name,
-        _scores=partial(_scores, result, picture, entry),
+        # It refers to small pictures alone, not to that which was segmented.
+        _scores=partial(_scores, result.logits, _owners(result), n, guide, small, entry),
     )
 
 
@@ -134,7 +136,9 @@ def alpha(
     if entry.coefficients is None or not is_affordable(result, entry):
         return (result.labels == index).to(torch.uint8) * 255
     out = torch.empty(result.labels.shape, dtype=torch.uint8)
-    for rows, columns, score in _applied(_coefficients(result, picture, entry), picture):
+    guide = _guide(result, picture, entry)
+    coefficients = _coefficients(result.logits, _owners(result), guide, entry)
+    for rows, columns, score in _applied(coefficients, picture):
         own = score[index].clone()
         score[index] = result.threshold or -torch.inf
         margin = own - score.amax(0)
@@ -290,13 +294,19 @@ def _check_picture(result: Segmentation, picture: Image.Image) -> None:
         )
 
 
-def _coefficients(result: Segmentation, picture: Image.Image, entry: Refinement) -> Tensor:
+def _guide(result: Segmentation, picture: Image.Image, entry: Refinement) -> Image.Image:
+    """The small picture from which coefficients are computed."""
+    return images.resize(picture, entry.size(tuple(result.labels.shape), result.resized))
+
+
+def _coefficients(
+    logits: Tensor, owners: Sequence[int], guide: Image.Image, entry: Refinement
+) -> Tensor:
     """Coefficients of each class and of the hidden words: (classes, k, h, w) float32."""
-    size = entry.size(tuple(result.labels.shape), result.resized)
-    guide = _colours(np.asarray(images.resize(picture, size)))
-    scores = masks.scores(result.logits, _owners(result), size)
+    colours = _colours(np.asarray(guide))
+    scores = masks.scores(logits, owners, (guide.height, guide.width))
     parts = scores.split(CLASSES_AT_A_TIME)
-    return torch.cat([entry.coefficients(guide, part) for part in parts])
+    return torch.cat([entry.coefficients(colours, part) for part in parts])
 
 
 def _colours(pixels: np.ndarray) -> Tensor:
@@ -331,10 +341,17 @@ def _labels(coefficients: Tensor, picture: Image.Image, n: int, threshold: float
     return out
 
 
-def _scores(result: Segmentation, picture: Image.Image, entry: Refinement) -> Tensor:
-    """Refined scores of each class, (C, h', w') float32 at the resized image's size."""
-    coefficients = _coefficients(result, picture, entry)[: len(result.vocabulary)]
-    out = torch.empty(len(coefficients), *result.resized)
-    for rows, columns, score in _applied(coefficients, images.resize(picture, result.resized)):
+def _scores(
+    logits: Tensor,
+    owners: Sequence[int],
+    n: int,
+    guide: Image.Image,
+    small: Image.Image,
+    entry: Refinement,
+) -> Tensor:
+    """Refined scores of ``n`` classes, (n, h', w') float32 at the size of ``small``."""
+    coefficients = _coefficients(logits, owners, guide, entry)[:n]
+    out = torch.empty(n, small.height, small.width)
+    for rows, columns, score in _applied(coefficients, small):
         out[:, rows, columns] = score
     return out

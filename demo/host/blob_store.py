@@ -4,19 +4,21 @@ An answer contains their names alone. A blob is made when it is first fetched, a
 shown, and never again while a browser keeps it.
 """
 
+import asyncio
 import hashlib
 import secrets
-import threading
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
+
+from starlette.concurrency import run_in_threadpool
 
 from gclip_core.cache import BoundedCache
 
 MADE_BYTES = 48 * 2**20
 NAMED_BYTES = 16 * 2**20
 """Of the requests from which blobs can be made."""
-AT_WORK = 2
-"""Blobs that are made at a time, beside the page's own queue."""
+AT_WORK = 1
+"""Blobs that are made at a time, beside the page's own queue; some need a mask's memory."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class BlobStore:
 
     def __init__(self, made: int = MADE_BYTES, named: int = NAMED_BYTES) -> None:
         self._salt = secrets.token_bytes(16)
-        self._at_work = threading.Semaphore(AT_WORK)
+        self._places = asyncio.Semaphore(AT_WORK)
         self._named: BoundedCache[Later] = BoundedCache(named, lambda later: 1024 + later.nbytes)
         self._made: BoundedCache[Blob] = BoundedCache(made, lambda blob: len(blob.body))
 
@@ -65,10 +67,19 @@ class BlobStore:
             GclipError: it cannot be made any more.
         """
         later = self._named.get(name)
-        if later is None:
-            return None
-        with self._at_work:
-            return self._made.get_or_make(name, later.make)
+        return None if later is None else self._made.get_or_make(name, later.make)
+
+    async def fetch(self, name: str) -> Blob | None:
+        """The same, made in a thread; who waits for a place needs none.
+
+        Raises:
+            GclipError: it cannot be made any more.
+        """
+        blob = self._made.get(name)
+        if blob is None and self._named.get(name) is not None:
+            async with self._places:
+                blob = await run_in_threadpool(self.get, name)
+        return blob
 
     def clear(self) -> None:
         """Drop all of it."""

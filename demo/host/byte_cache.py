@@ -2,9 +2,11 @@
 
 import sys
 from collections.abc import Hashable
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from hashlib import blake2b
 from typing import Any
+from weakref import WeakValueDictionary
 
 from gclip_core.cache import BoundedCache
 
@@ -12,19 +14,32 @@ from gclip_core.cache import BoundedCache
 class ByteCache(BoundedCache[Any]):
     """Keeps values of any kind up to ``limit`` bytes, those used last.
 
-    A key may be anything whose ``repr`` contains all of it; only its digest is kept.
+    A key may be anything whose ``repr`` contains all of it; only its digest is kept. A value for
+    which there is no room is still found while a request uses it: to make it again would need the
+    memory twice.
     """
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit, nbytes)
+        self._in_use: WeakValueDictionary[bytes, Any] = WeakValueDictionary()
 
     def get(self, key: Hashable) -> Any | None:
         """The value, now the most recently used, or None."""
-        return super().get(digest(key))
+        name = digest(key)
+        value = super().get(name)
+        return self._in_use.get(name) if value is None else value
 
     def put(self, key: Hashable, value: Any) -> None:
-        """Keep a value; one larger than the whole limit is not kept."""
-        super().put(digest(key), value)
+        """Keep a value; one larger than the whole limit only while it is in use."""
+        name = digest(key)
+        with suppress(TypeError):  # there is no weak reference to a tuple or a number
+            self._in_use[name] = value
+        super().put(name, value)
+
+    def clear(self) -> None:
+        """Drop all of it."""
+        super().clear()
+        self._in_use.clear()
 
 
 def digest(key: Any) -> bytes:

@@ -50,8 +50,8 @@ _DATA = f"{API}/queue/data"
 _LOGIN = "/login"
 _JSON = (JOIN, f"{API}/cancel", f"{API}/reset")
 _FILE = re.compile(rf"(?:{API})?/file[=/](.*)")
-# They would fetch, store or remember what a visitor names.
-_CLOSED = re.compile(rf"{API}/(proxy=|deep_link|upload_progress|mcp/(?!schema))")
+# They would fetch, store, remember or print what a visitor names.
+_CLOSED = re.compile(rf"{API}/(proxy=|deep_link|upload_progress|custom_component|mcp/(?!schema))")
 _EVENT = re.compile(rb'"event_id": ?"([0-9a-f]{32})"')
 _DONE = re.compile(rb'"msg": ?"process_completed"')
 _DROP_SECONDS = 0.5
@@ -274,7 +274,7 @@ def app_settings(
     compressed, their stream is not.
     """
     events = {number: event for number, event in page.fns.items() if event.fn is not None}
-    taken = uploads.Uploads(page.upload_file_set)
+    taken = uploads.Uploads()
     stack = [
         Middleware(GZipMiddleware, minimum_size=500, compresslevel=6),
         Middleware(Guard, events=events, checks=checks, **options),

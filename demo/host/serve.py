@@ -17,12 +17,15 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from demo.host import guard
+from demo.host.files import make_room
 from demo.host.judge import Check
 from demo.host.pending import MAX_WAITING, Pending
 
 START_SECONDS = 120
 STOP_SECONDS = 20
 """Time for running requests to finish after the signal to stop."""
+CLEAN_SECONDS = 3600
+"""Old files of visitors are deleted so often."""
 
 
 def serve(
@@ -60,9 +63,14 @@ def serve(
     asked: list[int] = []
     for wanted in (signal.SIGTERM, signal.SIGINT):
         signal.signal(wanted, lambda number, _: asked.append(number))
+    cleaned = time.monotonic()
     # The system may deliver a signal to any thread: waiting for a lock here could miss it.
     while not asked:
         time.sleep(0.2)
+        if time.monotonic() - cleaned > CLEAN_SECONDS:
+            cleaned = time.monotonic()
+            with contextlib.suppress(OSError):
+                make_room()
     ending.set()
     end = time.monotonic() + STOP_SECONDS
     while time.monotonic() < end and queue.readers():

@@ -1,7 +1,7 @@
 """The route that takes a visitor's picture, in the place of Gradio's.
 
 Gradio's own keeps form fields in memory and the names of all uploads for ever, waits for a slow
-visitor without end, and leaves on the disk what it refuses.
+visitor without end, leaves on the disk what it refuses, and has no bound on all uploads together.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from starlette.routing import Route
 from starlette.types import Message, Receive
 
 from demo import wording
+from demo.host.files import make_room
 from demo.host.judge import API
 
 PATH = f"{API}/upload"
@@ -44,13 +45,9 @@ _NO_FORM = "A form with one file was expected (multipart/form-data), but this co
 
 
 class Uploads:
-    """Stores one file a request, a few requests at a time, each within :data:`SECONDS`.
+    """Stores one file a request, a few requests at a time, each within :data:`SECONDS`."""
 
-    ``stored`` gets the paths: Gradio deletes what is in its set when it is a day old.
-    """
-
-    def __init__(self, stored: set[str]) -> None:
-        self._stored = stored
+    def __init__(self) -> None:
         self._places = asyncio.Semaphore(MAX_AT_ONCE)
 
     def route(self) -> Route:
@@ -71,7 +68,7 @@ class Uploads:
             busy = "Too many pictures are uploaded at this moment. Try again in a minute."
             raise HTTPException(503, busy) from error
         try:
-            _check_room(nbytes)
+            await run_in_threadpool(_make_room, nbytes)
             async with asyncio.timeout(SECONDS):
                 yield
         except TimeoutError as error:
@@ -103,7 +100,6 @@ class Uploads:
             except OSError:
                 Path(copy.name).unlink()
                 raise
-        self._stored.add(str(path))
         return str(path)
 
     async def _answer(self, request: Request) -> Response:
@@ -142,9 +138,10 @@ def _announced(request: Request) -> int:
     return announced
 
 
-def _check_room(nbytes: int) -> None:
-    """Check that the disk has room for so many bytes and some more."""
+def _make_room(nbytes: int) -> None:
+    """Make room for so many bytes, and check that the disk has it and some more."""
     Path(get_upload_folder()).mkdir(parents=True, exist_ok=True)
+    make_room(nbytes)
     for folder in (tempfile.gettempdir(), get_upload_folder()):
         if shutil.disk_usage(folder).free < nbytes + SPARE_BYTES:
             raise HTTPException(507, wording.NO_ROOM)

@@ -96,8 +96,9 @@ def words(engine: Engine, question: Question, grid: Grid, result: Segmentation) 
 
     def make() -> Blob:
         result = cached()
-        if result is None:
-            result = engine.segment(resolve(engine, request), method).result
+        if result is None:  # its logits are those of the plain mask
+            again = replace(resolve(engine, request), refine="none")
+            result = engine.segment(again, method).result
         best, cosines, shares = best_words(result, grid, scale)
         return Blob(packed(best=best, cosines=cosines, shares=Levels(shares, 1.0, 255)))
 

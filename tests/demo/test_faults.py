@@ -154,7 +154,7 @@ def test_a_folder_for_uploads_that_cannot_be_written_is_said_in_a_sentence(
 
 
 def test_a_page_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gradio names a file by its content, and ends by deleting what it named."""
+    """Gradio names a file by its content, and old files are deleted."""
     ends: list[Path] = []
     monkeypatch.setattr(files.atexit, "register", lambda _, path, **__: ends.append(Path(path)))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
@@ -164,8 +164,10 @@ def test_a_page_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.Monk
         files.own_folder()
         assert os.environ[files.FOLDER] == str(ends[-1])
         assert ends[-1].parent == tmp_path
-        files.own_folder()
         assert len(set(ends)) == len(ends) == count
+    monkeypatch.setenv(files.FOLDER, str(tmp_path / "named"))
+    files.own_folder()
+    assert ends[-1].parent == tmp_path / "named"
 
 
 def test_a_browser_that_slept_for_an_hour_goes_on_where_it_was(slow: Slow) -> None:

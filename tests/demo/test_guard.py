@@ -351,12 +351,13 @@ def test_a_private_event_cannot_be_called_by_name(way: str, page: Guard, app: Ap
     ("method", "path"),
     [("POST", f"{API}/stream/{EVENT}"), ("POST", f"{API}/component_server"), ("POST", "/"),
      ("POST", f"{API}/vibe-edit"), ("GET", f"{API}/proxy=https://example.org/"),
-     ("GET", f"{API}//upload_progress"), ("GET", f"{API}/deep_link")],
+     ("GET", f"{API}//upload_progress"), ("GET", f"{API}/deep_link"),
+     ("GET", f"{API}/custom_component/a/client/b/c")],
 )  # fmt: skip
 def test_what_the_page_does_not_need_is_not_there(
     method: str, path: str, page: Guard, app: App
 ) -> None:
-    """It would change a request that waits, fetch from elsewhere, or remember every name."""
+    """It would change a request that waits, fetch from elsewhere, remember or print every name."""
     assert asked(page, method, path, b"{}")[0] == 404
     assert not app.reached
 

@@ -2,23 +2,29 @@
 
 import argparse
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from demo import engine as engine_module
 from demo import source
-from demo.answer import resolve
+from demo.answer import compute, resolve
 from demo.engine import Engine
 from demo.host import memory
-from demo.host.byte_cache import nbytes
+from demo.host.byte_cache import ByteCache, nbytes
 from demo.request import Request
 from demo.settings import Settings
 from demo.source import open_picture
 from gclip_core.errors import ImageError, MethodError
 from gclip_core.methods import METHODS
-from gclip_core.types import Grid
+from gclip_core.segmenter import Segmenter
+from gclip_core.types import Encoded, Grid, Segmentation
 from tests.models import loaded, tiny_backbone
 from tests.pictures import black_png, cost, png_bomb, rgb
 
@@ -32,6 +38,60 @@ def _opened(path: Path) -> Grid:
 def test_the_size_of_a_value_counts_all_that_a_visitor_sent_texts_and_arrays() -> None:
     assert nbytes({"text": "x" * 1000, "rows": [np.zeros(500, np.uint8)]}) > 1500
     assert nbytes(Request(Settings(words="x" * 4000))) > 4000
+
+
+def test_a_value_is_found_while_it_is_in_use_also_without_room_for_it() -> None:
+    """An encoding is not computed a second time for the same request, however small the cache."""
+    cache = ByteCache(1000)
+    large = cache.get_or_make("large", lambda: np.zeros(2000, np.uint8))
+    assert cache.get_or_make("large", lambda: None) is large
+    del large
+    assert cache.get("large") is None
+    cache.put("text", "a text")
+    assert (cache.get("text"), len(cache)) == ("a text", 1)
+    kept = np.zeros(10, np.uint8)
+    cache.put("kept", kept)
+    cache.clear()
+    assert cache.get("kept") is None
+
+
+def test_an_encoding_without_room_in_the_cache_is_computed_once_for_an_answer() -> None:
+    encoded = []
+
+    def encode(segmenter: Segmenter, image: Any) -> Encoded:
+        encoded.append(image)
+        return Segmenter.encode(segmenter, image)
+
+    engine = Engine(tiny_backbone(), encode=encode, bound=memory.WORKING)
+    answer = compute(engine, resolve(engine, Request(Settings(words="cat, dog"))))
+    engine.segment(answer.question, METHODS["naclip"])
+    assert len(encoded) == 1
+
+
+def test_a_refined_mask_refers_to_no_large_picture() -> None:
+    """The cache would not count it."""
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (500, 600, 3), np.uint8))
+    segmenter = Segmenter(tiny_backbone())
+    refined = segmenter.segment(image, "cat, dog", refine="guided")
+    referred = [one for one in refined._scores.args if isinstance(one, Image.Image)]
+    assert max(one.height * one.width for one in referred) < image.height * image.width / 2
+
+
+def test_masks_are_refined_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, at_work, most = Engine(tiny_backbone()), threading.Semaphore(1), []
+
+    def refined(result: Segmentation, *_: object) -> Segmentation:
+        most.append(at_work.acquire(blocking=False))
+        time.sleep(0.05)
+        at_work.release()
+        return result
+
+    monkeypatch.setattr(engine_module.refine, "refined", refined)
+    question = resolve(engine, Request(Settings(words="cat, dog")))
+    asked = replace(question, refine="guided")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda name: engine.segment(asked, METHODS[name]), list(METHODS)[:4]))
+    assert most == [True] * 4
 
 
 @pytest.mark.parametrize("text", ["1.1", "-3", "nan", "inf", "much", ""])

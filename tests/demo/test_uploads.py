@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from gradio.utils import get_upload_folder
 from starlette.applications import Starlette
 
 from demo import wording
-from demo.host import uploads
+from demo.host import files, uploads
+from demo.host.files import saved_file
 from demo.host.uploads import PATH, Uploads
 
 FORM = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
@@ -28,13 +30,8 @@ OTHER = typed("application/x-www-form-urlencoded")
 
 
 @pytest.fixture
-def paths() -> set[str]:
-    return set()
-
-
-@pytest.fixture
-def web(paths: set[str]) -> httpx.AsyncClient:
-    app = Starlette(routes=[Uploads(paths).route()])
+def web() -> httpx.AsyncClient:
+    app = Starlette(routes=[Uploads().route()])
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://page")
 
 
@@ -62,14 +59,11 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("é.jpg", "picture.jpg"),
     ],
 )
-def test_a_file_is_stored_by_its_content(
-    name: str, kept: str, web: httpx.AsyncClient, paths: set[str]
-) -> None:
+def test_a_file_is_stored_by_its_content(name: str, kept: str, web: httpx.AsyncClient) -> None:
     (path,) = sent(web, files={"files": (name, b"pixels")}).json()
     assert Path(path).read_bytes() == b"pixels"
     assert Path(path).name == kept
     assert Path(path).is_relative_to(get_upload_folder())
-    assert paths == {path}, "Gradio deletes it a day later"
     assert sent(web, files={"files": (name, b"pixels")}).json() == [path]
     assert len(stored()) == 1
 
@@ -156,6 +150,53 @@ def test_an_upload_leaves_room_on_the_disk(
     assert sent(web, files={"files": ("a.png", b"pixels")}).status_code == 200
     refused = sent(web, files={"files": ("a.png", bytes(2000))})
     assert (refused.status_code, refused.text) == (507, wording.NO_ROOM)
+
+
+class TestRoom:
+    """All files of visitors together, uploads and exports, have a bound."""
+
+    @pytest.fixture(autouse=True)
+    def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(files, "MAX_STORED", 3 * 2**20)
+
+    def upload(self, web: httpx.AsyncClient, number: int) -> int:
+        """The status of the answer to an upload of a megabyte."""
+        return sent(web, files={"files": ("a.png", bytes([number]) * 2**20)}).status_code
+
+    def age(self, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let time pass."""
+        now = time.time() + seconds
+        monkeypatch.setattr(files.time, "time", lambda: now)
+
+    def test_an_upload_beyond_it_is_refused(self, web: httpx.AsyncClient) -> None:
+        assert [self.upload(web, number) for number in range(3)] == [200, 200, 507]
+        assert len(stored()) == 2
+
+    def test_the_oldest_go_first_once_they_are_an_hour_old(
+        self, web: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first, second = (saved_file(bytes([number]) * 2**20, "mask.png") for number in (1, 2))
+        with pytest.raises(OSError, match="full"):
+            saved_file(bytes(2**20 + 1), "mask.png")
+        self.age(files.MIN_AGE + 1, monkeypatch)
+        assert self.upload(web, 3) == 200
+        assert not Path(first).parent.exists()
+        assert Path(second).exists()
+
+    def test_small_files_are_bounded_in_number(self, web: httpx.AsyncClient) -> None:
+        for number in range(48):
+            saved_file(bytes([number]), "mask.png")
+        with pytest.raises(OSError, match="full"):
+            saved_file(b"one more", "mask.png")
+
+    def test_a_file_is_deleted_when_it_is_a_day_old(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        saved_file(b"a mask", "mask.png")
+        self.age(files.MAX_AGE - 60, monkeypatch)
+        files.make_room()
+        assert len(stored()) == 1
+        self.age(60, monkeypatch)
+        files.make_room()
+        assert list(Path(get_upload_folder()).iterdir()) == []
 
 
 def test_nothing_stays_of_a_file_for_which_there_was_no_room(

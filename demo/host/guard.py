@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import gradio as gr
+import httpx
 import orjson
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
@@ -50,8 +51,10 @@ _DATA = f"{API}/queue/data"
 _LOGIN = "/login"
 _JSON = (JOIN, f"{API}/cancel", f"{API}/reset")
 _FILE = re.compile(rf"(?:{API})?/file[=/](.*)")
-# They would fetch, store, remember or print what a visitor names.
-_CLOSED = re.compile(rf"{API}/(proxy=|deep_link|upload_progress|custom_component|mcp/(?!schema))")
+# They would fetch, store, remember or print what a visitor names, or look twenty times a second.
+_CLOSED = re.compile(
+    rf"{API}/(proxy=|deep_link|upload_progress|custom_component|dev/|mcp/(?!schema))"
+)
 _EVENT = re.compile(rb'"event_id": ?"([0-9a-f]{32})"')
 _DONE = re.compile(rb'"msg": ?"process_completed"')
 _DROP_SECONDS = 0.5
@@ -235,6 +238,8 @@ def _check_head(path: str, scope: Scope) -> None:
         raise HTTPException(431, f"An address and headers of at most {most} were expected.")
     if _CLOSED.match(path):
         raise HTTPException(404, NO_ENDPOINT)
+    if path == "/" and any(QueryParams(scope["query_string"]).getlist("page")):
+        raise HTTPException(404, "There is one page only.")
     file = _FILE.match(f"{path}/")
     if file and not is_uploaded(file[1]):
         raise HTTPException(404, "This page serves uploaded pictures and its own files only.")
@@ -244,7 +249,7 @@ def _refusal(path: str, error: Exception) -> JSONResponse:
     """The sentence for an error; one that was not foreseen is logged."""
     if isinstance(error, HTTPException):
         status, words = error.status_code, error.detail
-    elif isinstance(error, ValueError | RecursionError):
+    elif isinstance(error, ValueError | RecursionError | httpx.InvalidURL):  # such as of a host
         status, words = 400, "This request could not be read."
     else:
         logger.error("a web request could not be answered", exc_info=error)

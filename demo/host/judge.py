@@ -63,7 +63,7 @@ class Judge:
                 self._check_event(body)
             elif named:
                 self._check_call(named[2], body)
-        _check_files(body)
+        check_files(body)
         return body, session
 
     def _check_call(self, name: str, body: Mapping[str, Any]) -> None:
@@ -136,7 +136,7 @@ def _check_kind(component: Any, value: Any) -> None:
         raise HTTPException(422, NOT_UPLOADED) from error
 
 
-def _check_files(value: Any, depth: int = 0) -> None:
+def check_files(value: Any, depth: int = 0) -> None:
     """Check that files in a JSON body are uploads of this server, and take away their addresses."""
     if depth > MAX_DEPTH:
         raise HTTPException(400, f"JSON of at most {MAX_DEPTH} levels was expected.")
@@ -149,7 +149,7 @@ def _check_files(value: Any, depth: int = 0) -> None:
         value = list(value.values())
     if isinstance(value, list):
         for item in value:
-            _check_files(item, depth + 1)
+            check_files(item, depth + 1)
 
 
 def local_path(path: Any) -> Any:

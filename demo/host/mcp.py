@@ -18,11 +18,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.host.bodies import read_body, replayed
 from demo.host.files import is_uploaded
-from demo.host.judge import API, local_path, read_object
+from demo.host.judge import API, check_files, local_path, read_object
 from demo.host.uploads import Uploads
 
 PATHS = (f"{API}/mcp", f"{API}/mcp/")
 MAX_BODY_BYTES = 8 * 2**20
+MAX_REST_BYTES = 64 * 2**10
+"""Of a request without its picture: Gradio keeps it as long as the call waits."""
 PICTURE = "image"
 """The argument of a tool that takes a picture."""
 NO_PICTURE = (
@@ -54,20 +56,25 @@ class Pictures:
         try:
             async with self._uploads.place(MAX_BODY_BYTES):
                 call = read_object(await read_body(scope, receive, MAX_BODY_BYTES))
+                check_files(call)
                 await self._store(call)
+            quiet = _with_progress(call)
+            data = orjson.dumps(call)
+            if len(data) > MAX_REST_BYTES:
+                most = f"{MAX_REST_BYTES // 2**10} kB"
+                raise HTTPException(413, f"At most {most} were expected beside the picture.")
         except HTTPException as refused:
             # As an answer of the protocol, which its clients show; a status would end the session.
             error = {"code": _INVALID, "message": refused.detail}
             answer = {"jsonrpc": "2.0", "id": call.get("id"), "error": error}
             await JSONResponse(answer)(scope, receive, send)
             return
-        quiet = _with_progress(call)
 
         async def answer(message: Message) -> None:
             if not (quiet and _PROGRESS in message.get("body", b"")):
                 await send(message)
 
-        await self.app(*replayed(orjson.dumps(call), scope, receive), answer)
+        await self.app(*replayed(data, scope, receive), answer)
 
     async def _store(self, call: dict[str, Any]) -> None:
         """Store the picture of a call, and put its address in its place."""

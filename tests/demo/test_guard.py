@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import gradio as gr
+import httpx
 import pytest
 from gradio.utils import get_upload_folder
 
@@ -352,7 +353,7 @@ def test_a_private_event_cannot_be_called_by_name(way: str, page: Guard, app: Ap
     [("POST", f"{API}/stream/{EVENT}"), ("POST", f"{API}/component_server"), ("POST", "/"),
      ("POST", f"{API}/vibe-edit"), ("GET", f"{API}/proxy=https://example.org/"),
      ("GET", f"{API}//upload_progress"), ("GET", f"{API}/deep_link"),
-     ("GET", f"{API}/custom_component/a/client/b/c")],
+     ("GET", f"{API}/custom_component/a/client/b/c"), ("GET", f"{API}/dev/reload")],
 )  # fmt: skip
 def test_what_the_page_does_not_need_is_not_there(
     method: str, path: str, page: Guard, app: App
@@ -412,7 +413,17 @@ def test_after_the_end_is_asked_for_no_work_is_taken_in(app: App) -> None:
     assert asked(page, "GET", "/")[0] == 200
 
 
-@pytest.mark.parametrize(("error", "status"), [(RuntimeError, 500), (ValueError, 400)])
+@pytest.mark.parametrize("query", ["page=other", "page=&page=other"])
+def test_there_is_one_page_only(query: str, page: Guard, app: App) -> None:
+    """Gradio would answer 500 with a trace that has the name."""
+    assert asked(page, "GET", "/", query=query)[0] == 404
+    assert not app.reached
+    assert asked(page, "GET", "/", query="page=&words=cat")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(RuntimeError, 500), (ValueError, 400), (httpx.InvalidURL, 400)]
+)
 def test_what_breaks_the_application_is_answered_in_words(
     error: type[Exception], status: int, page: Guard
 ) -> None:

@@ -15,6 +15,8 @@ from PIL import Image
 
 from demo import main
 from demo.host.judge import API
+from demo.host.mcp import Pictures
+from demo.host.uploads import Uploads
 from gclip_core import assets
 from gclip_core.version import __version__
 from tests.visitor import Server, Visitor, serving
@@ -111,6 +113,25 @@ def test_a_body_over_8_megabytes_is_refused(page: Server) -> None:
     call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"x": "x" * 2**23}}
     answer = httpx.post(f"{page.url}{API}/mcp/", content=json.dumps(call), timeout=60)
     assert "at most 8192 kB" in answer.json()["error"]["message"]
+
+
+def test_beside_its_picture_a_call_is_as_small_and_flat_as_others() -> None:
+    """Gradio would keep all of it as long as the call waits."""
+
+    async def unreached(*_: Any) -> None:
+        raise AssertionError("it was let through")
+
+    web = httpx.AsyncClient(
+        transport=httpx.ASGITransport(Pictures(unreached, Uploads())), base_url="http://page"
+    )
+    deep: list[Any] = []
+    for _ in range(300):
+        deep = [deep]
+    for rest, said in (("x" * 2**17, "At most 64 kB"), (deep, "16 levels")):
+        arguments = {"image": PHOTO, "words": rest}
+        call = {"id": 1, "method": "tools/call", "params": {"arguments": arguments}}
+        answer = asyncio.run(web.post(f"{API}/mcp/", json=call))
+        assert said in answer.json()["error"]["message"]
 
 
 def test_only_the_one_route_is_open(page: Server) -> None:

@@ -1,5 +1,4 @@
-"""Backbones, caches and turns: all that the requests of all visitors share, and the one thing with
-state.
+"""Backbones, caches and turns: all that the requests of all visitors share.
 
 Whatever is cached is keyed by every setting that it depends on.
 """

@@ -87,6 +87,42 @@ def compute(engine: Engine, answer: Answer) -> Value:
     )
 
 
+def view(value: Value) -> dict[str, Any]:
+    """What an answer changes of the input and beside the link, by the names of its parts."""
+    chips, (reasons, idle) = _chips(value), _reasons(value.method, value.cs_changes)
+    stays = []
+    if value.is_upload:
+        stays.append((wording.PHOTO_STAYS, [{"label": "Make a share card"}]))
+    return {
+        "photo": {"kind": "photo", "picture": value.picture, "title": value.title},
+        "suggested": value.words,
+        "chips": values.offers(chips),
+        "reasons": values.offers(reasons, idle),
+        "stays": values.offers(stays),
+    }
+
+
+def _chips(value: Value) -> list[Offer]:
+    """What is used in the place of unknown words, then words that the model sees besides."""
+    undo = [{"label": "Undo", "nearest": False}]
+    rows = [(wording.replaced(phrase), undo) for phrase in value.replaced]
+    for phrase in value.unknown:
+        if phrase.nearest:
+            use = [{"label": f"Use {phrase.nearest}", "nearest": True}]
+            rows.append((wording.not_replaced(phrase), use))
+    more = [{"label": f"+ {word}", "add": word} for word in value.more_words]
+    return [*rows, ("", more)]
+
+
+def _reasons(method: Method, cs_changes: bool) -> tuple[list[Offer], Sequence[str]]:
+    """Why a switch does nothing, with what one press would change; and which switches."""
+    if not method.switchable:
+        return [(wording.unused(method), [])], ("amf", "cs")
+    if cs_changes:
+        return [], ()
+    return [(wording.CS_IDLE, [{"label": wording.SEE_REPAIR}])], ("cs",)
+
+
 class Inputs:
     """The input column: its components and their events; an answer changes its ``parts``.
 
@@ -293,41 +329,3 @@ def _thumbnails() -> list[Image.Image]:
             # The upper part of an upright picture: heads are there.
             thumbnails.append(ImageOps.fit(image.convert("RGB"), THUMBNAIL, centering=(0.5, 0.15)))
     return thumbnails
-
-
-def view(value: Value) -> dict[str, Any]:
-    """What an answer changes of the input and beside the link, by the names of its parts."""
-    chips, (reasons, idle) = _chips(value), _reasons(value.method, value.cs_changes)
-    stays = []
-    if value.is_upload:
-        stays.append((wording.PHOTO_STAYS, [{"label": "Make a share card"}]))
-    return {
-        "photo": {"kind": "photo", "picture": value.picture, "title": value.title},
-        "suggested": value.words,
-        "chips": values.offers(chips),
-        "reasons": values.offers(reasons, idle),
-        "stays": values.offers(stays),
-    }
-
-
-def _chips(value: Value) -> list[Offer]:
-    """What is used in the place of unknown words, then words that the model sees besides."""
-    undo = [{"label": "Undo", "nearest": False}]
-    rows = [(wording.replaced(phrase), undo) for phrase in value.replaced]
-    for phrase in value.unknown:
-        if phrase.nearest:
-            use = [{"label": f"Use {phrase.nearest}", "nearest": True}]
-            rows.append((wording.not_replaced(phrase), use))
-    more = [{"label": f"+ {word}", "add": word} for word in value.more_words]
-    return [*rows, ("", more)]
-
-
-def _reasons(method: Method, cs_changes: bool) -> tuple[list[Offer], Sequence[str]]:
-    """Why a switch does nothing, with what one press would change; and which switches."""
-    if not method.switchable:
-        unused = f"{method.title} uses neither AMF nor CS: they are GCLIP’s."
-        return [(unused, [])], ("amf", "cs")
-    if cs_changes:
-        return [], ()
-    nothing = "CS changes nothing: this model has no abnormal channel."
-    return [(nothing, [{"label": wording.SEE_REPAIR}])], ("cs",)

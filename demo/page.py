@@ -201,7 +201,7 @@ class Page:
         shown = self._attempt(entry, request, around)
         shown |= self._attempt(entry, lambda: entry.request, tab)
         with suppress(GclipError):  # the address stays the visitor's
-            shown[self._lines] = values.lines(state="fresh", query=request().settings.to_query())
+            shown[self._lines] = _status_lines(state="fresh", query=request().settings.to_query())
         return shown
 
     def _attempt(
@@ -211,13 +211,13 @@ class Page:
         try:
             return self._answer(entry, request(), sections)
         except NoPictureError:  # the place of the tabs asks for one
-            return {self._lines: values.lines(state="none")}
+            return {self._lines: _status_lines(state="none")}
         except GclipError as error:
             problem = str(error)
         except Exception as error:
             logger.exception("a request failed")
             problem = wording.failed(error)
-        return {self._lines: values.lines(problems=[problem, wording.OLD], state="old")}
+        return {self._lines: _status_lines(problems=[problem, wording.OLD], state="old")}
 
     def _answer(self, entry: TabEntry, request: Request, sections: Sequence[Section]) -> Shown:
         """What sections show, from the cache where they were shown before."""
@@ -290,7 +290,12 @@ def _lines_view(rendered: Rendered, took: str) -> Json:
     if status.unknown:
         notes.insert(0, wording.unknown(status.unknown))
     line = wording.status(status.title, status.grid, took, status.scaled)
-    return values.lines(line, notes, state="fresh", query=rendered.link)
+    return _status_lines(line, notes, state="fresh", query=rendered.link)
+
+
+def _status_lines(*args: Any, **more: Any) -> Json:
+    """The lines of :func:`values.lines` with the time."""
+    return values.lines(*args, **more, at=time.monotonic_ns())
 
 
 # A link to a backbone that is not here opens its card, which may lie below the first screen.

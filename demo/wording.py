@@ -1,6 +1,9 @@
 """Sentences about a result, and those that several parts of the page show. Blocks count from 1.
 
-A control's label is where the control is made.
+Elsewhere are the labels of settings (:mod:`demo.settings`) and their help (:mod:`demo.controls`),
+the labels of other components (where these are made), the words at the machine's parts
+(:mod:`demo.tabs.machine_words`), the lesson (``tabs/lesson.toml``), the glossary
+(``glossary.toml``) and refusals (where something is refused).
 """
 
 import errno
@@ -70,6 +73,7 @@ GUESSED = "The model guessed these words. Type your own if they are wrong."
 ONLY_MEAN = "The paper reports gains on the mean of many photos."
 MOST_NAMED = 5
 """So many words are named as its best and as its poorest."""
+CS_IDLE = "CS changes nothing: this model has no abnormal channel."
 SEE_REPAIR = "See what CS repairs"
 TRUTH = "Truth"
 COMPARE_NOTE = (
@@ -101,6 +105,9 @@ CHANNELS_INTRO = (
 PLANT_INTRO = (
     "A model without the defect can be given it: one channel’s weights are multiplied, as in the "
     "paper’s Figure 3. In the paper the masks get worse, and CS repairs them."
+)
+QUERY_QUERY_NOTE = (
+    "Query-Query alone: each patch looks at those with a similar query, wherever they are."
 )
 ATTENTION_INTRO = (
     "{Point at} a patch to see where it looks{pin}. In a matrix, bright columns are global tokens: "
@@ -203,6 +210,25 @@ def replaced(phrase: UnknownPhrase) -> str:
 def not_replaced(phrase: UnknownPhrase) -> str:
     """An unknown word that stays as it was typed, though a known one is near."""
     return f"“{phrase.phrase[:40]}” is not known."
+
+
+def unused(method: Method) -> str:
+    """At the switches where the method has none."""
+    return f"{method.title} uses neither AMF nor CS: they are GCLIP’s."
+
+
+def pixel_note(patch: Grid, refined: str) -> str:
+    """Under the best words at a pixel; ``patch`` (row, column) is the one that it is in.
+
+    ``refined`` is its word in the mask whose edges follow the photo; empty for no other one.
+    """
+    note = (
+        f"It is in the patch in row {patch[0] + 1}, column {patch[1] + 1}. In bold its label, the "
+        "best single word. “background” sums up all hidden words, so it can be larger."
+    )
+    if refined:
+        note += f" In the mask shown, whose edges follow the photo, it is “{refined}”."
+    return note
 
 
 def overtaken(words: Sequence[Overtaken]) -> str:

@@ -20,7 +20,6 @@ from demo.widgets.values import Json
 from gclip_core.types import GlobalTokens, Method, MethodReport
 
 HEAD_MEAN = ["mean of all heads", "mean"]
-PLAIN_NOTE = "Query-Query alone: each patch looks at those with a similar query, wherever they are."
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +161,7 @@ def _maps_view(value: Value) -> Json:
     own_note = wording.map_note(len(own_tokens), agreement)
     maps = [
         shown(value.own, f"Block {value.block + 1} of {n_blocks}", own_tokens, own_note),
-        shown(value.off, titles[0], fused, PLAIN_NOTE),
+        shown(value.off, titles[0], fused, wording.QUERY_QUERY_NOTE),
         shown(value.on, titles[1], fused, note),
     ]
     return values.attention_value(value.picture, maps, value.patch)

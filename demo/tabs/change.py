@@ -45,20 +45,18 @@ def sentence(change: Change, subject: str) -> str:
 
 def compute(engine: Engine, answer: Answer, before: Mask, after: Mask) -> Change:
     """The largest connected region that changed from one word to another; some pixel must."""
-    names = (*after.names, "background")
-    small = render.fitting(after.labels.shape, SIDE)
-    old, new = (
-        render.nearest(one.labels, small).astype(int) % len(names) for one in (before, after)
-    )
-    if (old == new).all():  # a change that this size loses
-        old, new = (one.labels.astype(int) % len(names) for one in (before, after))
+    names, background = (*after.names, "background"), len(after.names)
+    old, new = (_classes(mask, render.fitting(mask.labels.shape, SIDE)) for mask in (before, after))
+    if (old == new).all():  # this size loses a small change
+        old, new = (_classes(mask, mask.labels.shape) for mask in (before, after))
+    # A region is of one pair of words: the pair is coded as one number.
     region = largest_region(np.where(old != new, len(names) * old + new, -1))
     pair = int(old[region][0]), int(new[region][0])
     patches = cs.majority_labels(torch.from_numpy(region.astype(np.int64)), answer.grid) == 1
     patches = patches.flatten()
     if not patches.any():  # it is smaller than half a patch
         patches[_patch_at(region, answer.grid)] = True
-    after_label = pair[1] if pair[1] < len(after.names) else -1
+    after_label = -1 if pair[1] == background else pair[1]
     methods = before.method, after.method
     return Change(
         pair=(names[pair[0]], names[pair[1]]),
@@ -66,6 +64,13 @@ def compute(engine: Engine, answer: Answer, before: Mask, after: Mask) -> Change
         looks=_looks(engine, answer, methods, patches, after.labels == after_label),
         cosines=_cosines(engine, answer, methods, patches, pair),
     )
+
+
+def _classes(mask: Mask, shape: tuple[int, int]) -> NDArray[np.integer]:
+    """The class of each pixel (H, W) at another size; of no class, the number after the last."""
+    labels = render.nearest(mask.labels, shape).astype(int)
+    labels[labels < 0] = len(mask.names)
+    return labels
 
 
 def largest_region(codes: NDArray[np.integer]) -> NDArray[np.bool_]:

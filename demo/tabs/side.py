@@ -67,7 +67,7 @@ class Masks:
     change: change.Change | None
     gain: tuple[int, float, float] | None
     repair: Mapping[Switches, float]
-    guessed: bool
+    is_guessed: bool
     unmeasured: str
     overtaken: Sequence[Overtaken]
     background: bool
@@ -139,11 +139,11 @@ def refinements() -> list[tuple[str, str]]:
 
 def compute(engine: Engine, answer: Answer) -> Value:
     """The masks of both sides, what patches receive, and where they look."""
-    opened = answer.question.settings.machine
+    opened, compared = answer.question.settings.machine, _compared(answer)
     return Value(
         picture=common.picture(engine, answer),
-        masks=_masks(engine, answer),
-        attention=_attention(engine, answer),
+        masks=_masks(engine, answer, compared),
+        attention=_attention(engine, answer, compared),
         norms=common.norms(answer),
         machine=machine_numbers.compute(engine, answer) if opened else None,
     )
@@ -180,11 +180,11 @@ def _compared(answer: Answer) -> Compared:
     return Compared(plain, (plain.title, plain.title), "")
 
 
-def _masks(engine: Engine, answer: Answer) -> Masks:
-    question, after = answer.question, answer.mask
-    settings, compared, guessed = question.settings, _compared(answer), ""
+def _masks(engine: Engine, answer: Answer, compared: Compared) -> Masks:
+    question, settings, after = answer.question, answer.question.settings, answer.mask
+    is_guessed = False
     if settings.source == "upload":
-        guessed = ", ".join(engine.suggested(question.scene))
+        is_guessed = settings.words == ", ".join(engine.suggested(question.scene))
     before = engine.segment(question, compared.before)
     is_same = bool((after.labels == before.labels).all())
     titled = list(zip((before, after), compared.titles, strict=True))
@@ -206,7 +206,7 @@ def _masks(engine: Engine, answer: Answer) -> Masks:
         change=largest,
         gain=_gain(question) if largest and compared.subject == "AMF" else None,
         repair=opening.repair(engine, question) if settings.plant else {},
-        guessed=settings.words == guessed,
+        is_guessed=is_guessed,
         overtaken=answer.overtaken,
         background=bool(question.words.hidden),
         refined=answer.refined,
@@ -237,7 +237,7 @@ def _canvas_view(picture: Json, masks: Masks) -> Json:
     notes = [
         first,
         gain,
-        wording.GUESSED if masks.guessed else "",
+        wording.GUESSED if masks.is_guessed else "",
         *own_notes,
         wording.nothing_changed(method, masks.report) if masks.is_same else "",
         _score_note(masks),
@@ -281,10 +281,9 @@ def _repair_view(masks: Masks) -> list[Json]:
     ]
 
 
-def _attention(engine: Engine, answer: Answer) -> Attention:
+def _attention(engine: Engine, answer: Answer, compared: Compared) -> Attention:
     question, scene, method = answer.question, answer.question.scene, answer.question.chosen
-    compared, blocks = _compared(answer), answer.gclip.fusion.blocks
-    trunk = engine.trunk(scene, method)
+    blocks, trunk = answer.gclip.fusion.blocks, engine.trunk(scene, method)
     received = scene.segmenter.received(trunk, blocks, clean=False)
     threshold = question.settings.global_threshold
     is_alike = method.switchable and not compared.subject

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from demo import variants
+from demo import variants, wording
 from demo.engine import Engine
 from demo.request import Question
 from demo.widgets.values import Json
@@ -72,12 +72,6 @@ def _refined(engine: Engine, question: Question, plain: Question, pixel: Grid) -
 def view(value: Value) -> Json:
     """The best words by method, with a sentence."""
     (row, column), patch, colours = value.pixel, value.patch, palette.of_names(value.names)
-    note = (
-        f"It is in the patch in row {patch[0] + 1}, column {patch[1] + 1}. In bold its label, the "
-        "best single word. “background” sums up all hidden words, so it can be larger."
-    )
-    if value.refined:
-        note += f" In the mask shown, whose edges follow the photo, it is “{value.refined}”."
     return {
         "kind": "why",
         "title": f"Pixel in row {row + 1}, column {column + 1}",
@@ -86,7 +80,7 @@ def view(value: Value) -> Json:
             {"title": method.title, "entries": _entries(method, value.names, colours)}
             for method in value.methods
         ],
-        "note": note,
+        "note": wording.pixel_note(patch, value.refined),
     }
 
 

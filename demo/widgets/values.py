@@ -6,7 +6,6 @@ and channels count from 0 in arguments, blocks from 1 in values.
 """
 
 import json
-import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -360,18 +359,18 @@ def lines(
     problems: Iterable[str] = (),
     state: str = "",
     query: str = "",
+    at: int = 0,
 ) -> Json:
     """Lines in the order problems, notes, status; any text is allowed.
 
     ``state`` is that of the tabs: "fresh", "old" (of an earlier input) or "none".
-    ``query`` is the link to what is shown, for the page's address. ``at`` tells an answer from an
-    earlier one in the same words: the page waits for it.
+    ``query`` is the link to what is shown, for the page's address. ``at``, a time, tells an
+    answer from an earlier one in the same words: the page waits for it.
     """
     shown = [("problem", text) for text in problems if text]
     shown += [("note", text) for text in notes if text]
     if status:
         shown.append(("status", status))
-    at = time.monotonic_ns() if state else 0
     return {"kind": "lines", "lines": shown, "state": state, "query": query, "at": at}
 
 

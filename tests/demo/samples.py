@@ -106,7 +106,7 @@ def masks(before: Mask, after: Mask, **changes: Any) -> side.Masks:
         change=None,
         gain=None,
         repair={},
-        guessed=False,
+        is_guessed=False,
         unmeasured="",
         overtaken=(),
         background=False,

@@ -105,9 +105,9 @@ def _outline_tokens(picture: Image.Image) -> None:
     for token in tokens["tokens"]:
         row, column = divmod(token, columns)
         box = (column * width, row * height, (column + 1) * width, (row + 1) * height)
-        draw.rectangle(box, outline="black", width=5)
+        draw.rectangle(box, outline="black", width=6)
         left, top, right, bottom = box
-        draw.rectangle((left + 1, top + 1, right - 1, bottom - 1), outline="white", width=3)
+        draw.rectangle((left + 1, top + 1, right - 1, bottom - 1), outline="cyan", width=4)
 
 
 # --- words ----------------------------------------------------------------------------------------

@@ -4,9 +4,7 @@ Whatever is cached is keyed by every setting that it depends on.
 """
 
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -14,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from demo import cost
+from demo import cost, turns
 from demo.host import byte_cache, memory
 from demo.host.blob_store import BlobStore
 from demo.host.byte_cache import ByteCache
 from demo.host.zero_gpu import Encoder
 from demo.request import Question, Request, Scene
 from demo.settings import Settings
-from demo.source import NoPictureError, Picture, decoding, one_large, open_picture
+from demo.source import NoPictureError, Picture, decoding, open_picture
 from evaluation import metric
 from gclip_core import load, refine
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
@@ -248,7 +246,7 @@ class Engine:
         Attention matrices grow with the square of the patches: two at once would need twice the
         memory and be made no sooner.
         """
-        return _large_turn() if scene.windows * scene.patches > cost.LARGE_REQUEST else NO_TURN
+        return turns.large() if scene.windows * scene.patches > cost.LARGE_REQUEST else NO_TURN
 
     def backbone(self, name: str) -> Backbone:
         """The backbone of that name, loaded once and shared; never downloads.
@@ -302,10 +300,3 @@ class Engine:
             "dtype": str(self.default.dtype).removeprefix("torch."),
             "cache": {"values": len(self.cache), "bytes": self.cache.size},
         }
-
-
-@contextmanager
-def _large_turn() -> Iterator[None]:
-    with one_large:
-        yield
-    time.sleep(0.001)  # a thread that waits comes before the next method of this one

@@ -39,7 +39,7 @@ def launch(engine: Engine, args: argparse.Namespace, started: float) -> int:
 
 def build(engine: Engine) -> gr.Blocks:
     """The page and its public endpoints."""
-    demo = page.Page(engine, opening.first(engine.default)).blocks
+    demo = page.Page(engine, opening.settings(engine.default)).blocks
     with demo:
         api.add(engine)
     return demo

@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except GclipError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    opening.work_out(engine)
+    opening.compute_in_background(engine)
     # Importing Gradio needs seconds; meanwhile a thread computes the first answer.
     return importlib.import_module("demo.launch").launch(engine, args, started)
 

@@ -1,7 +1,6 @@
 """Where a picture comes from, a shipped photo or an upload; and its truth."""
 
 import math
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from demo import turns
 from demo.settings import Settings
 from evaluation.photos import star_photos
 from gclip_core import images
@@ -94,22 +94,13 @@ def open_picture(settings: Settings, upload: str) -> Picture:
     return Picture(image, size, digest, "Your photo", "", came=came)
 
 
-_one_header, _one_decoder = threading.Lock(), threading.Lock()
-one_large = threading.RLock()
-"""One thread at a time works on a large request or decodes a large picture, for their memory.
-
-It is entered before a key of the cache, never while one is made, or two threads would wait for each
-other.
-"""
-
-
 def size_of(path: str) -> Grid:
     """The (height, width) of an uploaded picture, from its header.
 
     Raises:
         ImageError: no picture, or too large a one.
     """
-    with _one_header:
+    with turns.header:
         return images.header_size(path, MAX_PIXELS)
 
 
@@ -121,5 +112,6 @@ def decoding(path: str) -> Iterator[Grid]:
         ImageError: as :func:`size_of`.
     """
     size = size_of(path)
-    with one_large if math.prod(size) > LARGE_PICTURE else nullcontext(), _one_decoder:
+    is_large = math.prod(size) > LARGE_PICTURE
+    with turns.large() if is_large else nullcontext(), turns.decoder:
         yield size

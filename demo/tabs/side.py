@@ -8,7 +8,7 @@ import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
-from demo import opening, widgets, wording
+from demo import widgets, wording
 from demo.answer import Answer
 from demo.controls import (
     ALL_ON,
@@ -205,7 +205,7 @@ def _masks(engine: Engine, answer: Answer, compared: Compared) -> Masks:
         is_same=is_same,
         change=largest,
         gain=_gain(question) if largest and compared.subject == "AMF" else None,
-        repair=opening.repair(engine, question) if settings.plant else {},
+        repair=repair(engine, question) if settings.plant else {},
         is_guessed=is_guessed,
         overtaken=answer.overtaken,
         background=bool(question.words.hidden),
@@ -214,6 +214,18 @@ def _masks(engine: Engine, answer: Answer, compared: Compared) -> Masks:
         opacity=settings.opacity,
         pixel=settings.pixel,
     )
+
+
+def repair(engine: Engine, question: Question) -> dict[Switches, float]:
+    """mIoU, 0 to 1, of a planted fault under each of the switches (AMF, CS).
+
+    Empty without a fault, without truth, or for a method without these switches.
+    """
+    planted, switched = question.scene.segmenter.backbone.planted, question.switched
+    if not planted or not question.chosen.switchable:
+        return {}
+    masks = {on: engine.segment(question, switched[on]) for on in switched}
+    return {on: mask.miou for on, mask in masks.items() if mask.miou is not None}
 
 
 def _gain(question: Question) -> tuple[int, float, float] | None:

@@ -143,7 +143,7 @@ def test_a_disk_without_room_is_said_in_words_and_masks_go_on(slow: Slow, no_roo
 def test_a_folder_for_uploads_that_cannot_be_written_is_said_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for part in (logs, "begin"), (memory, "prepare"), (opening, "work_out"):
+    for part in (logs, "begin"), (memory, "prepare"), (opening, "compute_in_background"):
         monkeypatch.setattr(*part, lambda *_: None)
     (tmp_path / "file").write_text("where the folder should be")
     monkeypatch.setenv(files.FOLDER, str(tmp_path / "file" / "uploads"))

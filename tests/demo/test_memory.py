@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from demo import engine as engine_module
-from demo import source
+from demo import source, turns
 from demo.answer import compute, resolve
 from demo.engine import Engine
 from demo.host import memory
@@ -133,11 +133,11 @@ def test_a_large_picture_waits_its_turn(tmp_path: Path, monkeypatch: pytest.Monk
         done.set()
 
     thread = threading.Thread(target=visit)
-    with source.one_large:
+    with turns.large():
         thread.start()
         assert not done.wait(0.3)
     assert done.wait(30)
-    with source.one_large:  # once it is cached nobody waits
+    with turns.large():  # once it is cached nobody waits
         engine.picture(request)
 
 

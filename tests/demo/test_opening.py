@@ -6,13 +6,14 @@ from demo import opening
 from demo.answer import compute, resolve
 from demo.engine import Engine
 from demo.request import Question, Request
+from demo.tabs import side
 from tests.demo import engine
 from tests.models import loaded
 
 
 @pytest.fixture(scope="module")
 def question() -> Question:
-    return resolve(engine(), Request(opening.first(engine().default)))
+    return resolve(engine(), Request(opening.settings(engine().default)))
 
 
 def _scores(question: Question) -> list[float]:
@@ -36,25 +37,25 @@ def test_with_a_fault_amf_helps_cs_helps_more_and_both_help_most(question: Quest
     faulty = resolve(engine(), question.request.changed(plant=True))
     neither, amf, cs, both = _scores(faulty)
     assert neither < amf < cs < both
-    scores = opening.repair(engine(), faulty)
+    scores = side.repair(engine(), faulty)
     assert list(scores.values()) == pytest.approx([neither, cs, amf, both])
 
 
 def test_only_a_fault_on_known_truth_has_the_figures_of_its_repair(question: Question) -> None:
-    assert opening.repair(engine(), question) == {}
+    assert side.repair(engine(), question) == {}
     for changes in ({"words": "dog"}, {"method": "maskclip"}):
         changed = resolve(engine(), question.request.changed(plant=True, **changes))
-        assert opening.repair(engine(), changed) == {}
+        assert side.repair(engine(), changed) == {}
 
 
 def test_the_opening_is_worked_out_while_the_page_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     fresh = Engine(loaded())
-    opening.work_out(fresh).join(120)
+    opening.compute_in_background(fresh).join(120)
     monkeypatch.setattr(fresh, "encode", lambda *_: pytest.fail("its picture is encoded again"))
-    answer = compute(fresh, resolve(fresh, Request(opening.first(fresh.default))))
+    answer = compute(fresh, resolve(fresh, Request(opening.settings(fresh.default))))
     assert answer.mask.labels.size
 
 
 def test_a_page_whose_encodings_are_made_elsewhere_works_nothing_out_before_it_is_asked() -> None:
     """A GPU lent to single requests is there in a request only."""
-    assert opening.work_out(Engine(encode=lambda *_: pytest.fail("asked"))) is None
+    assert opening.compute_in_background(Engine(encode=lambda *_: pytest.fail("asked"))) is None

@@ -58,6 +58,7 @@ _LEAST_VARIANCE = 0.05
 """A direction's variance counts as this part of the mean at least: noise is not made long."""
 _HIDDEN_VIEWS, _HIDDEN_PATCHES, _RECTANGLES = 0.2, 0.1, 3
 """This part of a batch's views have patches hidden: a tenth of them, and rectangles."""
+_BETAS, _DECAY = (0.9, 0.95), 0.01
 _RATE, _RATE_BEGUN, _RISING, _LEAST_RATE = 7e-4, 2e-4, 40, 0.02
 """Largest rates; the second is of what the probe has taught (Queries, Keys) and of positions."""
 _BEGUN = ("in_proj", "positional_")
@@ -222,7 +223,7 @@ def run(_: Path, work: Path, steps: int = 600, size: int = 10) -> None:
     groups: list[dict[str, Any]] = [{"params": [], "most": most} for most in (_RATE, _RATE_BEGUN)]
     for name, parameter in learned.items():
         groups[any(part in name for part in _BEGUN)]["params"].append(parameter)
-    optimiser = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.95), weight_decay=0.01)
+    optimiser = torch.optim.AdamW(groups, lr=0.0, betas=_BETAS, weight_decay=_DECAY)
     inputs = ("localise.pt", *(f"{kind}.json" for kind in caches))
     state = State(work, "attention", steps, inputs, network=network, optimiser=optimiser)
     if not state.begun:

@@ -58,8 +58,8 @@ THING, ABSENT, UNKNOWN = 1, -1, 0
 DOUBT = 0.15
 """Boxes with lower scores count for nothing."""
 _OBJECT, _PLACE, _UNNAMED, _AROUND = 0.3, 0.4, 0.5, 0.6
-"""Least scores: of the object that a photo is named after, of what its place may have, of other
-things there, and of things around an object."""
+"""Least scores: of the object that a photo is named after, of what its kind of place may have, of
+other things there, and of things around an object."""
 _COMMON = ("person", "car", "bicycle", "chair", "table")  # right without a label, too
 _WIDE = 0.6  # boxes of more of the photo are mistakes, but for the object it is named after
 _NEVER_SURE = ("vehicle", "stationary bicycle")

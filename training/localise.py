@@ -37,7 +37,7 @@ from gclip_core import word_lists
 from training import boxes, features
 from training.detector import Detections
 from training.features import read_cache, rows_as_float
-from training.fitting import optimise, schedule
+from training.fitting import BETAS, optimise, schedule
 from training.losses import Scorer, thing_loss
 from training.network import Network, restored
 from training.pseudo_labels import LabelSpace, padded
@@ -211,7 +211,7 @@ def updated_log_priors(kinds: Sequence[tuple[Localisers, int]], before: Tensor) 
 
 
 def run(data: Path, work: Path, steps: int = 250) -> None:
-    """Write `localise.pt` by `self_training.pt`."""
+    """Write `localise.pt` by `self_training.pt`, the boxes and people of `detector`, and caches."""
     seed()
     words, saved = Words(data), torch.load(work / "self_training.pt", weights_only=True)
     before, network = (restored(saved["network"]) for _ in range(2))
@@ -221,7 +221,7 @@ def run(data: Path, work: Path, steps: int = 250) -> None:
     scorer = Scorer(space, saved["vectors"], saved["scale"].exp(), log_prior)
     learned = network.map_parameters()
     groups = [{"params": learned, "most": _RATE}]
-    optimiser = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), weight_decay=0.0)
+    optimiser = torch.optim.AdamW(groups, lr=0.0, betas=BETAS, weight_decay=0.0)
     inputs = ("self_training.pt", "boxes.jsonl", *(f"{kind}.json" for kind in SIZES))
     state = State(work, "localise", steps, inputs, network=network, optimiser=optimiser)
     for step in state.steps():
@@ -256,11 +256,8 @@ def losses(
     pairs = localisers.pairs(rows)
     inputs = network.standardised(rows_as_float(localisers.cache.features, rows))
     patches = network.map_vectors(inputs)  # (B, N, WIDTH)
-    kept = before.map_vectors(inputs)
-    return {
-        **pair_losses(scorer, localisers, patches, pairs),
-        "preservation": preservation(patches, kept, pairs),
-    }
+    kept = preservation(patches, before.map_vectors(inputs), pairs)
+    return {**pair_losses(scorer, localisers, patches, pairs), "preservation": kept}
 
 
 def preservation(patches: Tensor, before: Tensor, pairs: Sequence[Pair]) -> Tensor:

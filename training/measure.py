@@ -10,15 +10,14 @@ themselves and once beside ten distractors, which are drawn from the other words
 is no figure of ``python -m evaluation``, which counts every word of the masks and draws distractors
 by a hash. Then the photos that ship, with and without a planted channel, and where attention in the
 middle blocks goes. The figures of ``report.txt`` come first. ``--teacher`` adds AMF with the
-teacher's own affinities in the place of the middle blocks' attention; it needs the packages of the
+teacher's own affinities instead of the middle blocks' attention; it needs the packages of the
 recipe.
 """
 
 import argparse
 import json
-import random
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,11 +26,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from evaluation import metric
-from evaluation.photo_set import photo_lists
 from evaluation.photos import star_photos
 from gclip_core import encoder, images, last_block, masks, vocabulary
 from gclip_core.attention import Heads
@@ -40,6 +37,7 @@ from gclip_core.methods import METHODS, gclip
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Encoded, Method, Vocabulary
 from training.affinity import affinity_attention
+from training.cases import Case, cases, iou, largest_everywhere, same_region
 from training.teachers import Dino
 
 WAYS: dict[str, Method] = {
@@ -53,68 +51,15 @@ PLANTED: dict[str, Any] = {"channel": 77, "gain": 300.0, "blocks": range(6, 11)}
 """The channel that is planted to show what CS repairs."""
 SMALL_THINGS = ("table", "chair", "bottle", "cup", "car", "dog", "cat")
 """Words of which each photo counts where they cover a hundredth."""
-_LEAST, _LARGE = 0.01, 0.05
-"""Parts of a photo: smaller regions are void; a word of a larger one has a figure of its own."""
-_DISTRACTORS = 10
+_LARGE = 0.05
+"""A word has a figure of its own where it covers this part of a photo."""
 _FIVE = ("person", "sky", "grass", "tree", "wall")
-_MIDDLE, _MOST = (5, 6), 10
-"""The middle blocks, from 0, and how many attended patches count."""
+_MIDDLE = (5, 6)
+"""The middle blocks, from 0."""
 _METHODS: dict[str, Method] = {**METHODS, "AMF": WAYS["AMF"], "CS": WAYS["CS"]}
 
 Affinity = Callable[[Path, tuple[int, int]], Tensor]
 """A photo and a grid of patches (h, w) to the attention of patches, (hw, hw)."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One photo: its half of the set, its words, ten that are not there, and its truth (H, W), -1
-    where void."""
-
-    image: Path
-    half: str
-    words: tuple[str, ...]
-    distractors: tuple[str, ...]
-    truth: NDArray[np.int64]
-
-
-def one_name(word: str) -> str:
-    """COCO's finer names for walls, floors and the sea, as one word each."""
-    walls = "wall" if word.startswith("wall") else word
-    return {"wooden floor": "floor", "sea": "ocean"}.get(word, walls)
-
-
-def cases(folder: Path) -> Iterator[Case]:
-    """The photos of a measuring set in order."""
-    index = json.loads((folder / "index.json").read_text("utf-8"))
-    half_of = {name: half for half, names in photo_lists(folder).items() for name in names}
-    pool = sorted({one_name(word) for item in index for word in item["words"].values()})
-    rng = random.Random(0)
-    for item in index:
-        mask = np.array(Image.open(folder / f"{item['file']}.png"))
-        regions: dict[str, NDArray[np.bool_]] = {}
-        for value, word in item["words"].items():
-            name = one_name(word)
-            regions[name] = regions.get(name, False) | (mask == int(value))
-        words = tuple(word for word, region in regions.items() if region.mean() >= _LEAST)
-        distractors = tuple(rng.sample([word for word in pool if word not in words], _DISTRACTORS))
-        truth = np.full(mask.shape, -1)
-        for number, word in enumerate(words):
-            truth[regions[word]] = number
-        if words:
-            half = half_of[item["file"]]
-            yield Case(folder / f"{item['file']}.jpg", half, words, distractors, truth)
-
-
-def iou(case: Case, labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """IoU of each word of a photo; labels beyond its words are distractors."""
-    counts = metric.confusion(case.truth, labels, len(case.words) + len(case.distractors))
-    return metric.scores(counts).iou[: len(case.words)]
-
-
-def largest_everywhere(case: Case) -> float:
-    """The mean IoU of saying the largest region's word everywhere."""
-    sizes = np.bincount(case.truth[case.truth >= 0], minlength=len(case.words))
-    return float(sizes.max() / sizes.sum() / len(case.words))
 
 
 def _percent(scores: Sequence[float]) -> float:
@@ -124,7 +69,7 @@ def _percent(scores: Sequence[float]) -> float:
 def with_affinity(
     segmenter: Segmenter, encoded: Encoded, case: Case, affinity: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Logits (words, h, w) and their owners of AMF with an affinity (hw, hw) in the place of the
+    """Logits (words, h, w) and their owners of AMF with an affinity (hw, hw) instead of the
     middle blocks' attention.
 
     Queries are the affinity's logarithm and Keys the identity: their softmax is the affinity.
@@ -238,30 +183,6 @@ def by_word(scores: Sequence[tuple[Case, NDArray]]) -> dict[str, Any]:
         if small
         else None,
     }
-
-
-def same_region(attention: Tensor, truth: NDArray, grid: tuple[int, int]) -> tuple[float, ...]:
-    """How many of a patch's most attended patches lie on its region, and of patches at random of
-    the same distance: shares, of attention (N, N) and truth (H, W)."""
-    rows, columns = (
-        ((np.arange(n) + 0.5) * size / n).astype(int)
-        for n, size in zip(grid, truth.shape, strict=True)
-    )
-    region = torch.from_numpy(truth[rows[:, None], columns].flatten())
-    place = torch.cartesian_prod(*(torch.arange(n) for n in grid)).float()
-    distance = torch.cdist(place, place).round().long()
-    same = (region[:, None] == region[None]).float()
-    known = (region >= 0).float()
-    rings = int(distance.max()) + 1
-    blank = torch.zeros(len(region), rings)
-    there = blank.scatter_add(1, distance, known.expand(len(region), -1))
-    alike = blank.scatter_add(1, distance, same * known)
-    by_chance = alike / there.clamp_min(1)
-    hidden = torch.eye(len(region), dtype=torch.bool) | (region < 0)
-    best = attention.masked_fill(hidden, -1).topk(min(_MOST, len(region) - 1), dim=1).indices
-    asking = region >= 0
-    chance = by_chance.gather(1, distance.gather(1, best))
-    return tuple(float(of[asking].mean()) for of in (same.gather(1, best), chance))
 
 
 def shipped(backbone: Backbone) -> dict[str, dict[str, list[float]]]:

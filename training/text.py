@@ -17,7 +17,7 @@ from open_clip import OPENAI_IMAGENET_TEMPLATES, SimpleTokenizer
 from open_clip.transformer import TextTransformer
 from torch import Tensor
 
-from training.fitting import optimise, schedule
+from training.fitting import BETAS, optimise, schedule
 from training.state import State, report, seed
 from training.words import WIDTH, Words, groups
 
@@ -108,7 +108,7 @@ def run(data: Path, work: Path, steps: int = 2200, size: int = 128) -> None:
     sentences = Sentences(words)
     tower = TextTransformer(vocab_size=len(sentences.ids), output_dim=WIDTH, **TEXT)
     groups = [{"params": [*tower.parameters()], "most": _RATE}]
-    optimiser = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), weight_decay=_DECAY)
+    optimiser = torch.optim.AdamW(groups, lr=0.0, betas=BETAS, weight_decay=_DECAY)
     state = State(work, "text", steps, ("first.pt",), tower=tower, optimiser=optimiser)
     for step in state.steps():
         texts, numbers = sentences.draw(size)

@@ -2,6 +2,7 @@
 
 import json
 from collections import ChainMap
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,11 @@ from safetensors.torch import load_file
 
 from gclip_core.shipped import unpack
 from gclip_core.stem import Stem
+from tests.models import loaded, picture
+from training import __main__ as command
 from training import (
     attention,
+    cases,
     detector,
     features,
     first,
@@ -49,9 +53,19 @@ class TestWords:
     def test_no_name_belongs_to_two_words(self, words: Words) -> None:
         every = [name for group in groups(words) for name in group]
         assert len(every) == len(set(every))
-        assert [plural(w) for w in ("couch", "knife", "berry", "glass", "scissors")] == [
-            "couches", "knives", "berries", "glasses", "scissors",
-        ]  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("word", "expected"),
+        [
+            ("couch", "couches"),
+            ("knife", "knives"),
+            ("berry", "berries"),
+            ("glass", "glasses"),
+            ("scissors", "scissors"),
+        ],
+    )
+    def test_plurals(self, word: str, expected: str) -> None:
+        assert plural(word) == expected
 
 
 def _network() -> Network:
@@ -100,6 +114,13 @@ def test_a_window_says_which_part_of_the_photo_it_cuts() -> None:
     window = Window((60, 90), left=10, top=30, side=40)
     assert window.corners() == pytest.approx((1 / 3, 1 / 6, 7 / 9, 5 / 6))
     assert np.array_equal(window.cut(photo)[:, 0], rows[30:70])
+
+
+def test_a_sentence_with_a_token_that_training_cannot_meet_is_refused(words: Words) -> None:
+    sentences = text.Sentences(words)
+    assert (sentences.encode(["a photo of a dog."]) < len(sentences.ids)).all()
+    with pytest.raises(ValueError, match="zyzzyva"):
+        sentences.encode(["a photo of a zyzzyva"])
 
 
 @pytest.mark.long
@@ -153,20 +174,66 @@ def test_regions_of_a_percent_are_measured_and_walls_are_one_word(tmp_path: Path
     (tmp_path / "index.json").write_text(json.dumps([{"file": "a", "words": words}]))
     (tmp_path / "choose.txt").write_text("")
     (tmp_path / "report.txt").write_text("a\n")
-    (case,) = measure.cases(tmp_path)
+    (case,) = cases.cases(tmp_path)
     assert case.half == "report"
     assert case.words == ("wall", "ocean")
     assert len(case.distractors) == 10
     assert not set(case.distractors) & set(case.words)
     assert ((case.truth == -1) == ((mask == 0) | (mask == 4))).all()
-    assert measure.largest_everywhere(case) == pytest.approx(1500 / 1600 / 2)
-    assert measure.iou(case, np.where(case.truth < 0, 5, case.truth)).tolist() == [1.0, 1.0]
+    assert cases.largest_everywhere(case) == pytest.approx(1500 / 1600 / 2)
+    assert cases.iou(case, np.where(case.truth < 0, 5, case.truth)).tolist() == [1.0, 1.0]
 
 
 def test_attention_within_regions_beats_patches_at_random_of_the_same_distance() -> None:
     truth = np.repeat(np.repeat(np.arange(4).reshape(2, 2), 80, 0), 80, 1)
     region = torch.arange(100) // 10 // 5 * 2 + torch.arange(100) % 10 // 5
     attention_ = (region[:, None] == region).float()
-    most, by_chance = measure.same_region(attention_, truth, (10, 10))
+    most, by_chance = cases.same_region(attention_, truth, (10, 10))
     assert most == pytest.approx(1)
     assert 0.2 < by_chance < 0.9
+
+
+def test_the_command_prints_the_figures_of_the_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two made-up photos, one in each list, and one photo that ships."""
+    words = {str(number): word for number, word in enumerate(WORDS_OF_TWO, 1)}
+    for seed, name in enumerate("ab"):
+        picture(64, 64, seed).save(tmp_path / f"{name}.jpg")
+        mask = np.repeat([[1, 2]], 64, axis=0).repeat(32, axis=1).astype(np.uint8)
+        Image.fromarray(mask).save(tmp_path / f"{name}.png")
+    entries = [{"file": name, "words": words} for name in "ab"]
+    (tmp_path / "index.json").write_text(json.dumps(entries))
+    (tmp_path / "choose.txt").write_text("a\n")
+    (tmp_path / "report.txt").write_text("b\n")
+    dog = {"dog": measure.star_photos()["dog"]}
+    monkeypatch.setattr(measure, "star_photos", lambda: dog)
+    monkeypatch.setattr(measure, "load_backbone", lambda: replace(loaded(), short_side=96))
+    measure.main([str(tmp_path), "--out", str(tmp_path / "figures.json")])
+    printed = capsys.readouterr().out
+    figures = json.loads(printed)
+    assert (tmp_path / "figures.json").read_text() == printed
+    assert figures["photos"] == figures["choose"]["photos"] == 1
+    assert figures["all"]["photos"] == 2
+    assert "report" not in figures, "its figures come first"
+    assert figures["the largest word everywhere"]["all"] == 25
+    assert {*figures["methods"]} >= {"clearclip", "AMF", "CS", "gclip"}
+    assert len(figures["planted: neither, AMF, CS, both"]["report"]) == 4
+    ships = figures["shipped photos: neither, AMF, CS, both"]
+    assert ships["as it is"]["dog"] == ships["as it is"]["mean of all"]
+
+
+WORDS_OF_TWO = ("sky", "dog", *"abcdefghijkl")
+
+
+def test_fewer_steps_are_for_steps_that_learn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [str(tmp_path), str(tmp_path / "work"), "--steps", "20"]
+    called: list[int] = []
+    monkeypatch.setitem(command.STEPS, "first", lambda data, work, steps: called.append(steps))
+    command.main(["first", *arguments])
+    assert called == [20]
+    with pytest.raises(SystemExit):
+        command.main(["pack", *arguments])
+    assert "pack has none" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from demo.request import Request
 from demo.settings import Settings
 from demo.tabs import machine_numbers
 from gclip_core import palette
-from tests.browser.conftest import DESKTOP, visitor
+from tests.browser.conftest import DESKTOP, DONE, visitor
 from tests.demo import engine
 
 SETTINGS = Settings(example="teddy", words="teddy bear, person, floor", cs=False, plant=True)
@@ -101,7 +101,13 @@ def test_a_switch_on_it_is_the_page_s_own(opened: Page) -> None:
     expect(opened.locator("#cs input")).to_be_checked()
 
 
-def test_it_closes_and_leaves_its_button(opened: Page) -> None:
+def test_it_closes_leaves_its_button_and_no_fault_behind(opened: Page) -> None:
+    expect(opened.locator("#machine .gm-switch", has_text="fault")).to_have_attribute(
+        "aria-pressed", "true"
+    )
     opened.get_by_role("button", name="Close").click()
     expect(opened.locator("#machine button")).to_have_count(1)
     assert opened.evaluate("document.fullscreenElement") is None
+    expect(opened.locator("#side-canvas .gw-simulated")).to_have_count(0)
+    expect(opened.locator(DONE)).to_be_visible()
+    assert "plant=" not in opened.url

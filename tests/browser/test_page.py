@@ -133,6 +133,10 @@ def test_the_mask_is_the_largest_thing_on_every_screen(desktop: Page, url: str) 
     for card in ("#side-canvas .gw-stage", "#side-attention", "#side-norms"):
         box = desktop.locator(card).bounding_box()
         assert box["y"] + box["height"] <= 900, card
+    desktop.set_viewport_size({"width": 768, "height": 1024})
+    desktop.evaluate(SETTLED, 768)
+    attention = desktop.locator("#side-attention").bounding_box()
+    assert attention["y"] <= stage.bounding_box()["y"], "on a tablet it stands beside the mask"
     for narrow in (320, 768, 2560):
         desktop.set_viewport_size({"width": narrow, "height": 900})
         assert desktop.evaluate(SETTLED, narrow) <= narrow

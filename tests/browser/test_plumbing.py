@@ -221,6 +221,16 @@ PAINTED = """(canvas) => {
 """The share of a thumbnail's pixels that are not grey."""
 
 
+def test_a_fault_is_named_on_whatever_tab_is_turned_to(desktop: Page, url: str) -> None:
+    arrive(desktop, url, plant=1)
+    named = re.compile(f"damaged on purpose|{re.escape(wording.BROWSER['elsewhere'])}")
+    for tab in ("Compare", "Attention", "Channels", "Export", "Learn", "Side by side"):
+        turn_to(desktop, tab)
+        expect(desktop.locator("#result .tabitem:visible").get_by_text(named).first).to_be_visible()
+    desktop.get_by_role("button", name="End it").click()
+    expect(desktop.locator("#result .tabitem:visible").get_by_text(named)).to_have_count(0)
+
+
 def test_compare_shows_what_differs_from_one_mask_and_how_much(stays: Page) -> None:
     turn_to(stays, "Compare")
     stays.wait_for_selector("#methods .gw[data-ready='1']")

@@ -328,6 +328,12 @@ def region_changed(
     return f"{subject} makes this region {new}, not {old}: {why}; {fits} (cosines)."
 
 
+def edge_moved(subject: str, pair: tuple[str, str]) -> str:
+    """Where the largest region that changed has no patch whose best word changed."""
+    old, new = pair
+    return f"{subject} moves the edge between {old} and {new} here; no patch changes its best word."
+
+
 def gain_of_amf(photos: int, before: float, after: float) -> str:
     """AMF's gain on many photos, mIoU in percent."""
     does = "adds" if after >= before else "takes"

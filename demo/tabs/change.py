@@ -27,19 +27,22 @@ LEAST = 0.25
 class Change:
     """A region that was one word and is another (``pair``).
 
-    ``box`` (top, left, bottom, right) are shares of the picture's height and width. ``looks`` are
-    shares of its patches' attention on what else has the new word, before and after. ``cosines``
-    are before and after, of the old word and the new.
+    ``box`` (top, left, bottom, right) are shares of the picture's height and width. Of the patches
+    in it whose best word changes likewise, ``looks`` are shares of their attention on what else has
+    the new word, before and after; ``cosines`` are before and after, of the old word and the new.
+    Both are None where there is no such patch: only the edge moved.
     """
 
     pair: tuple[str, str]
     box: tuple[float, float, float, float]
-    looks: tuple[float, float]
-    cosines: tuple[tuple[float, float], tuple[float, float]]
+    looks: tuple[float, float] | None
+    cosines: tuple[tuple[float, float], tuple[float, float]] | None
 
 
 def sentence(change: Change, subject: str) -> str:
     """Why the region changed; ``subject`` is the switch or method that changed it."""
+    if change.looks is None or change.cosines is None:
+        return wording.edge_moved(subject, change.pair)
     return wording.region_changed(subject, change.pair, change.looks, change.cosines)
 
 
@@ -56,13 +59,19 @@ def compute(engine: Engine, answer: Answer, before: Mask, after: Mask) -> Change
     patches = patches.flatten()
     if not patches.any():  # it is smaller than half a patch
         patches[_patch_at(region, answer.grid)] = True
+    logits = [common.class_logits(mask.result, answer.grid) for mask in (before, after)]
+    patches = supporting(patches, logits, pair)
+    named, box = (names[pair[0]], names[pair[1]]), box_of(region)
+    if not patches.any():
+        return Change(named, box, None, None)
     after_label = -1 if pair[1] == background else pair[1]
-    methods = before.method, after.method
+    methods, is_new = (before.method, after.method), after.labels == after_label
+    scale = answer.question.scene.segmenter.logit_scale
     return Change(
-        pair=(names[pair[0]], names[pair[1]]),
-        box=box_of(region),
-        looks=_looks(engine, answer, methods, patches, after.labels == after_label),
-        cosines=_cosines(engine, answer, methods, patches, pair),
+        pair=named,
+        box=box,
+        looks=_looks(engine, answer, methods, patches, is_new),
+        cosines=_cosines(logits, patches, pair, scale),
     )
 
 
@@ -71,6 +80,17 @@ def _classes(mask: Mask, shape: tuple[int, int]) -> NDArray[np.integer]:
     labels = render.nearest(mask.labels, shape).astype(int)
     labels[labels < 0] = len(mask.names)
     return labels
+
+
+def supporting(
+    patches: torch.Tensor, logits: Sequence[torch.Tensor], pair: tuple[int, int]
+) -> torch.Tensor:
+    """Those of the patches (N,) bool whose best class was the first of ``pair``, and is the second.
+
+    ``logits`` (C, N) are before and after. A mask's edges may move without any.
+    """
+    best = [rows.argmax(0) for rows in logits]
+    return patches & (best[0] == pair[0]) & (best[1] == pair[1])
 
 
 def largest_region(codes: NDArray[np.integer]) -> NDArray[np.bool_]:
@@ -133,18 +153,9 @@ def _looks(
 
 
 def _cosines(
-    engine: Engine,
-    answer: Answer,
-    methods: Sequence[Method],
-    patches: torch.Tensor,
-    pair: tuple[int, int],
+    logits: Sequence[torch.Tensor], patches: torch.Tensor, pair: tuple[int, int], scale: float
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     """Mean cosines of these patches, before and after, with the old word and with the new."""
-    scale = answer.question.scene.segmenter.logit_scale
-    logits = [
-        common.class_logits(engine.segment(answer.question, method).result, answer.grid)
-        for method in methods
-    ]
     old, new = (
         tuple(float(rows[word][patches].mean()) / scale for rows in logits) for word in pair
     )

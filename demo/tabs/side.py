@@ -188,7 +188,9 @@ def _masks(engine: Engine, answer: Answer, compared: Compared) -> Masks:
     before = engine.segment(question, compared.before)
     is_same = bool((after.labels == before.labels).all())
     titled = list(zip((before, after), compared.titles, strict=True))
-    if is_same:
+    if not compared.subject:
+        titled = titled[:1]  # its blobs have the names that they had as the mask before
+    elif is_same:
         titled = titled[1:]
     largest = None
     if not is_same and after.miou is None:

@@ -296,6 +296,24 @@ def test_the_largest_region_of_one_change_is_connected_and_its_box_has_room() ->
     assert top < 6 / 8 < 7 / 8 < bottom <= 1 and 0 <= left < 0.1 < 0.9 < right <= 1
 
 
+def test_numbers_of_a_change_are_of_patches_whose_best_word_changed_likewise() -> None:
+    before = torch.tensor([[5.0, 5.0, 1.0, 5.0], [1.0, 1.0, 5.0, 1.0]])
+    after = torch.tensor([[1.0, 5.0, 1.0, 1.0], [5.0, 1.0, 5.0, 5.0]])
+    region = torch.tensor([True, True, True, False])
+    own = change.supporting(region, [before, after], (0, 1))
+    assert own.tolist() == [True, False, False, False]
+    edge = change.Change(("sky", "sea"), (0, 0, 1, 1), None, None)
+    assert "edge between sky and sea" in change.sentence(edge, "AMF")
+
+
+def test_where_nothing_can_differ_the_mask_has_the_names_of_the_one_before() -> None:
+    """So that a switch back fetches nothing."""
+    first, *_ = canvas(amf=True)["sides"]
+    only, *none = canvas(amf=False)["sides"]
+    assert not none
+    assert (only["matrix"], only["words"]) == (first["matrix"], first["words"])
+
+
 def test_a_reason_for_a_change_is_only_what_its_patches_numbers_support() -> None:
     cosines = ((0.29, 0.28), (0.27, 0.31))
     pair, fits = ("dirt", "bear"), "bear 0.27 → 0.31, dirt 0.29 → 0.28 (cosines)."

@@ -9,19 +9,34 @@ import { Prose } from "../terms/prose.js";
 
 /** @typedef {import("../../widgets/values").CanvasValue} CanvasValue */
 
-/** A mask's colours at its own size. @param {CanvasValue} value @param {Int32Array} labels */
-const coloured = ({ shape: [h, w], classes }, labels) => {
+const FAINT = 90; // of what did not change
+const UNNAMED = pack(150, 150, 150); // what changed and has no word now
+
+/**
+ * A mask's colours at its own size, faint where it did not change.
+ * @param {CanvasValue} value
+ * @param {Int32Array} labels
+ * @param {Int32Array} other
+ */
+const coloured = ({ shape: [h, w], classes }, labels, other) => {
   const canvas = Object.assign(document.createElement("canvas"), { width: w, height: h });
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const image = context.createImageData(w, h);
-  const inks = classes.map(({ colour }) => pack(...hex(colour)));
+  const [inks, faint] = [255, FAINT].map((alpha) =>
+    classes.map(({ colour }) => pack(...hex(colour), alpha)),
+  );
   const out = new Uint32Array(image.data.buffer);
-  for (let i = 0; i < out.length; i++) out[i] = inks[labels[i]] ?? 0;
+  for (let i = 0; i < out.length; i++) {
+    if (labels[i] === other[i]) out[i] = faint[labels[i]] ?? 0;
+    else out[i] = inks[labels[i]] ?? UNNAMED;
+  }
   context.putImageData(image, 0, 0);
   return canvas;
 };
 
-/** @param {{ value: CanvasValue, image: HTMLImageElement, labels: Int32Array, k: number }} props */
+/**
+ * @param {{ value: CanvasValue, image: HTMLImageElement, labels: Int32Array[], k: number }} props
+ */
 const Crop = ({ value, image, labels, k }) => {
   const ref = useRef(/** @type {HTMLCanvasElement | null} */ (null));
   const width = useWidth(ref);
@@ -46,9 +61,9 @@ const Crop = ({ value, image, labels, k }) => {
     };
     context.imageSmoothingQuality = "high";
     draw(image);
-    context.globalAlpha = opacity.value;
+    context.globalAlpha = Math.max(opacity.value, 0.6);
     context.imageSmoothingEnabled = false;
-    draw(coloured(value, labels));
+    draw(coloured(value, labels[k], labels[1 - k]));
   }, [value, labels, width, opacity.value]);
   return html`<figure>
     <canvas
@@ -65,14 +80,8 @@ const Crop = ({ value, image, labels, k }) => {
  * @param {{ value: CanvasValue, loaded: { image: HTMLImageElement, labels: Int32Array[] } }} props
  */
 export const Region = ({ value, loaded: { image, labels } }) => html`<div class="gw-region">
-  ${labels.map(
-    (own, k) =>
-      html`<${Crop}
-        key=${value.sides[k].title}
-        value=${value}
-        image=${image}
-        labels=${own}
-        k=${k}
-      />`,
+  ${value.sides.map(
+    ({ title }, k) =>
+      html`<${Crop} key=${title} value=${value} image=${image} labels=${labels} k=${k} />`,
   )}
 </div>`;

@@ -5,8 +5,10 @@ must stay within its bound. With names of attacks only these are tried.
 """
 
 import argparse
+import base64
 import contextlib
 import json
+import re
 import signal
 import socket
 import struct
@@ -234,14 +236,38 @@ def wrong_calls(server: Server) -> Iterator[object]:
     far = f"{API}/file=http://example.org/{'../' * 20}{photo['path'].lstrip('/')}"
     wire = _wire(server, f"GET {far} HTTP/1.1\nHost: x\n\n")
     yield _status(wire)
+    for path, headers in (
+        ("/?page=other", {}),
+        ("/config", {"x-forwarded-host": "a b\x7f"}),
+        (f"{API}/custom_component/a%0Ab/client/c/d", {}),
+    ):
+        yield web.get(path, headers=headers).status_code
     for data in (b"{" * 60_000, b"[" * 60_000, json.dumps({"data": [[]] * 9000}).encode()):
         yield web.post(f"{API}/queue/join", content=data).status_code
+
+
+def large_calls_of_tools(server: Server) -> Iterator[object]:
+    """Sixty calls of a tool at once: pictures of 5 MB that are none, and 5 MB beside a picture."""
+    photo = base64.b64encode(encoded(rgb(), "PNG")).decode()
+    noise_of_5_mb = base64.b64encode(np.random.default_rng(0).bytes(5_000_000)).decode()
+
+    def ask(number: int) -> object:
+        values = (photo, "x" * 5_000_000) if number % 2 else (noise_of_5_mb, "cat")
+        arguments = dict(zip(("image", "words"), values, strict=True))
+        params = {"name": "segment", "arguments": arguments}
+        call = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
+        accept = {"accept": "application/json, text/event-stream"}
+        answer = httpx.post(f"{server.url}{API}/mcp/", json=call, headers=accept, timeout=600)
+        said = re.search(r"At most 64 kB|An image was expected|Too many|too busy", answer.text)
+        return said[0] if said else answer.text[-200:]
+
+    yield from _at_once(60, ask)
 
 
 ATTACKS: tuple[Attack, ...] = (
     exif_behind_the_pixels, exif_as_digits, texts_of_a_png, four_large_pngs, exports_of_large_pngs,
     progressive_jpegs, half_open_uploads, half_open_files, large_headers, upload_ids,
-    unread_answers, hang_ups, wrong_calls,
+    unread_answers, hang_ups, wrong_calls, large_calls_of_tools,
 )  # fmt: skip
 
 
@@ -253,7 +279,8 @@ def memory_mb(server: Server) -> float:
 
 def attacked(attack: Attack) -> bool:
     """Attack a page, print what came of it, and return whether it kept its promises."""
-    with serving(*OPTIONS) as server:
+    more = ("--mcp",) if attack is large_calls_of_tools else ()
+    with serving(*OPTIONS, *more) as server:
         before, began, results, peak = memory_mb(server), time.monotonic(), Counter(), 0.0
         for result in attack(server):
             results[str(result)] += 1

@@ -210,7 +210,7 @@ class Engine:
             plain = self.segment(replace(question, refine="none"), method)
             with self._one_refined:  # many words need 100 MB or more
                 result = refine.refined(plain.result, scene.picture.image, question.refine)
-        memory.trim()  # what the mask needed lies between what stays: up to 200 MB with 25 visitors
+        memory.trim()  # with 25 visitors the free blocks between what stays came to 247 MB
         labels, words, truth = result.labels.numpy(), result.vocabulary, scene.picture.truth
         scores = metric.WordScores({}, None, ())
         if truth is not None:

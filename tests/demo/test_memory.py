@@ -77,6 +77,17 @@ def test_a_refined_mask_refers_to_no_large_picture() -> None:
     assert max(one.height * one.width for one in referred) < image.height * image.width / 2
 
 
+def test_what_a_mask_needed_goes_back_to_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(tiny_backbone())
+    question = resolve(engine, Request(Settings(words="cat, dog", refine="none")))
+    engine.encoded(question.scene)
+    trims: list[int] = []
+    monkeypatch.setattr(memory, "trim", lambda: trims.append(1))
+    for _ in range(2):
+        engine.segment(question, METHODS["clearclip"])
+    assert trims == [1], "not for a mask from the cache"
+
+
 def test_masks_are_refined_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     engine, at_work, most = Engine(tiny_backbone()), threading.Semaphore(1), []
 

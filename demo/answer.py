@@ -5,8 +5,8 @@ Usage::
     engine = Engine()                                    # once: backbones and bounded caches
     question = resolve(engine, Request(settings, path))  # picture, words and methods, resolved
     answer = compute(engine, question)                   # mask, findings, words to add
-    value = side.compute(engine, answer)                 # a tab's own arrays, see demo.tabs
-    shown = side.view(value)                             # what its components show
+    content = side.compute(engine, answer)               # a tab's own arrays, see demo.tabs
+    shown = side.view(content)                           # what its components show
 """
 
 import time

@@ -50,7 +50,7 @@ AMF_BLOCKS = [
 
 
 @dataclass(frozen=True, eq=False)
-class Value:
+class AroundContent:
     """What an answer changes of the input: the photo, which comes later, and words.
 
     ``words`` are those of the answer, ``more_words`` may be added. In the place of ``replaced`` the
@@ -69,12 +69,12 @@ class Value:
     cs_changes: bool
 
 
-def compute(engine: Engine, answer: Answer) -> Value:
+def compute(engine: Engine, answer: Answer) -> AroundContent:
     """What an answer changes of the input."""
     question = answer.question
     offered = engine.offered(question.scene)
     known = {word.casefold() for word in question.words.classes.phrases}
-    return Value(
+    return AroundContent(
         picture=common.picture(engine, answer)["picture"],
         title=question.scene.picture.title,
         is_upload=question.settings.source == "upload",
@@ -87,30 +87,30 @@ def compute(engine: Engine, answer: Answer) -> Value:
     )
 
 
-def view(value: Value) -> dict[str, Any]:
+def view(content: AroundContent) -> dict[str, Any]:
     """What an answer changes of the input and beside the link, by the names of its parts."""
-    chips, (reasons, idle) = _chips(value), _reasons(value.method, value.cs_changes)
+    chips, (reasons, idle) = _chips(content), _reasons(content.method, content.cs_changes)
     stays = []
-    if value.is_upload:
+    if content.is_upload:
         stays.append((wording.PHOTO_STAYS, [{"label": "Make a share card"}]))
     return {
-        "photo": {"kind": "photo", "picture": value.picture, "title": value.title},
-        "suggested": value.words,
+        "photo": {"kind": "photo", "picture": content.picture, "title": content.title},
+        "suggested": content.words,
         "chips": values.offers(chips),
         "reasons": values.offers(reasons, idle),
         "stays": values.offers(stays),
     }
 
 
-def _chips(value: Value) -> list[Offer]:
+def _chips(content: AroundContent) -> list[Offer]:
     """What is used in the place of unknown words, then words that the model sees besides."""
     undo = [{"label": "Undo", "nearest": False}]
-    rows = [(wording.replaced(phrase), undo) for phrase in value.replaced]
-    for phrase in value.unknown:
+    rows = [(wording.replaced(phrase), undo) for phrase in content.replaced]
+    for phrase in content.unknown:
         if phrase.nearest:
             use = [{"label": f"Use {phrase.nearest}", "nearest": True}]
             rows.append((wording.not_replaced(phrase), use))
-    more = [{"label": f"+ {word}", "add": word} for word in value.more_words]
+    more = [{"label": f"+ {word}", "add": word} for word in content.more_words]
     return [*rows, ("", more)]
 
 

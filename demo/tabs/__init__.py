@@ -16,8 +16,8 @@ from demo.tabs import attention, channels, compare, export, learn, side
 class TabEntry:
     """A tab of the page: its name in links, its label, and its three functions.
 
-    ``build`` makes its components; ``compute`` makes its own frozen value of an answer; ``view``
-    makes of that value what each component shows, by the names of ``build``'s parts. Only
+    ``build`` makes its components; ``compute`` makes its own frozen content of an answer; ``view``
+    makes of that content what each component shows, by the names of ``build``'s parts. Only
     ``compute`` may use the engine.
 
     ``heavy``: it always waits in the queue for heavy requests. ``plain``: its masks are not

@@ -31,7 +31,7 @@ class Matrix:
 
 
 @dataclass(frozen=True, eq=False)
-class Value:
+class AttentionContent:
     """All blocks, and three maps: the block in view's own, the last block without and with AMF.
 
     ``gclip`` names the blocks that AMF takes, whether or not it is on; ``received`` (L, N),
@@ -78,7 +78,7 @@ def build(engine: Engine, controls: Controls) -> Tab:
     return Tab({"strip": strip, "head": head, "maps": maps}, changes)
 
 
-def compute(engine: Engine, answer: Answer) -> Value:
+def compute(engine: Engine, answer: Answer) -> AttentionContent:
     """What patches receive in every block, and three matrices of the chosen head."""
     question, scene = answer.question, answer.question.scene
     settings, method, segmenter = question.settings, question.chosen, scene.segmenter
@@ -95,7 +95,7 @@ def compute(engine: Engine, answer: Answer) -> Value:
         return Matrix(common.matrix(engine, question, used, head), row)
 
     own = segmenter.attention_map(trunk, block, head)[0, 1:].numpy()
-    return Value(
+    return AttentionContent(
         picture=common.picture(engine, answer),
         gclip=answer.gclip,
         received=segmenter.received(trunk, clean=False).numpy(),
@@ -116,52 +116,52 @@ def compute(engine: Engine, answer: Answer) -> Value:
     )
 
 
-def view(value: Value) -> dict[str, Any]:
+def view(content: AttentionContent) -> dict[str, Any]:
     """The strip, the menu of heads, the maps."""
-    heads = [HEAD_MEAN, *((str(head + 1), str(head + 1)) for head in range(value.n_heads))]
-    chosen = as_control("view_head", value.head)
+    heads = [HEAD_MEAN, *((str(head + 1), str(head + 1)) for head in range(content.n_heads))]
+    chosen = as_control("view_head", content.head)
     return {
-        "strip": _strip_view(value),
+        "strip": _strip_view(content),
         "head": gr.Dropdown(choices=heads, value=chosen),
-        "maps": _maps_view(value),
+        "maps": _maps_view(content),
     }
 
 
-def _strip_view(value: Value) -> Json:
-    blocks = value.gclip.fusion.blocks
+def _strip_view(content: AttentionContent) -> Json:
+    blocks = content.gclip.fusion.blocks
     return values.blocks_value(
-        value.picture,
-        value.received,
-        value.tokens,
+        content.picture,
+        content.received,
+        content.tokens,
         blocks,
-        value.block,
-        note=wording.strip_note(value.gclip, value.tokens.threshold),
-        simulated=value.simulated,
-        names=value.names,
-        by_block=value.by_block,
+        content.block,
+        note=wording.strip_note(content.gclip, content.tokens.threshold),
+        simulated=content.simulated,
+        names=content.names,
+        by_block=content.by_block,
     )
 
 
-def _maps_view(value: Value) -> Json:
+def _maps_view(content: AttentionContent) -> Json:
     """The block's own attention, then the last block's matrix without and with AMF."""
-    n_blocks, blocks, tokens = value.gclip.n_blocks, value.gclip.fusion.blocks, value.tokens
+    n_blocks, blocks, tokens = content.gclip.n_blocks, content.gclip.fusion.blocks, content.tokens
     fused = sorted({token for block in blocks for token in tokens.tokens[block]})
-    own_tokens, agreement = tokens.tokens[value.block], tokens.agreement[value.block]
-    if value.method.switchable:
+    own_tokens, agreement = tokens.tokens[content.block], tokens.agreement[content.block]
+    if content.method.switchable:
         titles = [f"Block {n_blocks}, AMF off", f"Block {n_blocks}, AMF on"]
         note = wording.fused_note(blocks, len(fused))
     else:
         sides = ("without", "with")
-        titles = [wording.last_title(n_blocks, side, value.method) for side in sides]
-        note = " ".join([value.method.summary, value.mixes, *value.caveats])
+        titles = [wording.last_title(n_blocks, side, content.method) for side in sides]
+        note = " ".join([content.method.summary, content.mixes, *content.caveats])
 
     def shown(matrix: Matrix, title: str, outlined: Sequence[int], note: str) -> values.Map:
         return values.Map(title, matrix.matrix, outlined, matrix.class_row, note)
 
     own_note = wording.map_note(len(own_tokens), agreement)
     maps = [
-        shown(value.own, f"Block {value.block + 1} of {n_blocks}", own_tokens, own_note),
-        shown(value.off, titles[0], fused, wording.QUERY_QUERY_NOTE),
-        shown(value.on, titles[1], fused, note),
+        shown(content.own, f"Block {content.block + 1} of {n_blocks}", own_tokens, own_note),
+        shown(content.off, titles[0], fused, wording.QUERY_QUERY_NOTE),
+        shown(content.on, titles[1], fused, note),
     ]
-    return values.attention_value(value.picture, maps, value.patch)
+    return values.attention_value(content.picture, maps, content.patch)

@@ -27,7 +27,7 @@ MASK_SIDE = 448
 
 
 @dataclass(frozen=True, eq=False)
-class Value:
+class ChannelsContent:
     """Masks without and with CS (under a simulation also without it), norms, and cosines.
 
     ``changed`` is the share of the pixels that CS relabels; ``amf`` whether AMF is on in all masks.
@@ -113,7 +113,7 @@ def _planting(controls: Controls) -> Component:
         return controls.make("plant_blocks", asks=False, min_width=110, max_lines=1)
 
 
-def compute(engine: Engine, answer: Answer) -> Value:
+def compute(engine: Engine, answer: Answer) -> ChannelsContent:
     """Masks with CS off and on, under a simulation also without it; cosines of Values."""
     question, settings = answer.question, answer.question.settings
     off, on = (
@@ -124,7 +124,7 @@ def compute(engine: Engine, answer: Answer) -> Value:
         clean = resolve(engine, question.request.changed(plant=False))
         clean_mask = engine.segment(clean, off.method)
         untouched = common.side(engine, clean, answer.grid, clean_mask, "No simulation")
-    return Value(
+    return ChannelsContent(
         picture=common.picture(engine, answer),
         names=off.names,
         off=common.side(engine, question, answer.grid, off, "CS off"),
@@ -144,39 +144,39 @@ def compute(engine: Engine, answer: Answer) -> Value:
     )
 
 
-def view(value: Value) -> dict[str, Any]:
+def view(content: ChannelsContent) -> dict[str, Any]:
     """Three masks, the norms, the card of cosines, and what CS did."""
-    untouched: dict[str, Any] = {"visible": value.untouched is not None}
-    if value.untouched is not None:
-        untouched["value"] = _mask_view(value, value.untouched)
-    report = value.norms.report
-    notes = [value.simulated, *wording.suppression_notes(report, value.changed, value.amf)]
+    untouched: dict[str, Any] = {"visible": content.untouched is not None}
+    if content.untouched is not None:
+        untouched["value"] = _mask_view(content, content.untouched)
+    report = content.norms.report
+    notes = [content.simulated, *wording.suppression_notes(report, content.changed, content.amf)]
     return {
-        "norms": _norms_view(value),
-        "off": _mask_view(value, value.off),
-        "on": _mask_view(value, value.on),
+        "norms": _norms_view(content),
+        "off": _mask_view(content, content.off),
+        "on": _mask_view(content, content.on),
         "untouched": gr.update(**untouched),
         "notes": values.lines(notes=notes),
-        "similarity": _similarity_view(value),
+        "similarity": _similarity_view(content),
     }
 
 
-def _mask_view(value: Value, side: Side) -> Json:
+def _mask_view(content: ChannelsContent, side: Side) -> Json:
     """A mask without a legend; no simulation is named."""
     return values.canvas_value(
-        value.picture,
+        content.picture,
         [side],
-        value.names,
-        opacity=value.opacity,
-        pixel=value.pixel,
+        content.names,
+        opacity=content.opacity,
+        pixel=content.pixel,
         compact=True,
         max_side=MASK_SIDE,
     )
 
 
-def _norms_view(value: Value) -> Json:
-    report, block, threshold = value.norms.report, value.norms.block, value.norms.threshold
-    picked = value.channels if block in report.suppressed else ()
+def _norms_view(content: ChannelsContent) -> Json:
+    report, block, threshold = content.norms.report, content.norms.block, content.norms.threshold
+    picked = content.channels if block in report.suppressed else ()
     is_run = bool(picked) and picked[-1] - picked[0] == len(picked) - 1
     after = suppression.ratios(report.norms_after)
     curves = [
@@ -185,12 +185,12 @@ def _norms_view(value: Value) -> Json:
     ]
     note = wording.largest_note(report, block, threshold)
     run = (picked[0], picked[-1]) if is_run else None
-    return common.norms_view(value.norms, note, curves, drags=True, chosen=run)
+    return common.norms_view(content.norms, note, curves, drags=True, chosen=run)
 
 
-def _similarity_view(value: Value) -> Json:
+def _similarity_view(content: ChannelsContent) -> Json:
     """In-in and in-out of the last block's Values, without and with CS."""
-    off, on = value.in_in_out
+    off, on = content.in_in_out
     bars = [
         {
             "name": f"{title}, {regions}",
@@ -203,7 +203,7 @@ def _similarity_view(value: Value) -> Json:
             ("one region", "two regions"), cosines, (ONE_REGION, TWO_REGIONS), strict=True
         )
     ]
-    note = wording.similarity_note(value.regions, off, on)
+    note = wording.similarity_note(content.regions, off, on)
     return values.card(wording.SIMILARITY, bars=bars, note=note)
 
 

@@ -43,7 +43,7 @@ class Row:
 
 
 @dataclass(frozen=True, eq=False)
-class Value:
+class CompareContent:
     """The rows of the table, the truth where it is known, and two masks to swipe between.
 
     ``caveats`` are sentences on methods that the built-in model suits or does not. ``pair`` are the
@@ -95,7 +95,7 @@ def build(engine: Engine, controls: Controls) -> Tab:
     return Tab({"table": table, "notes": notes, "pair": pair}, changes, masks=[pair])
 
 
-def compute(engine: Engine, answer: Answer) -> Value:
+def compute(engine: Engine, answer: Answer) -> CompareContent:
     """The mask of every method, all from one encoding; the truth; the two chosen masks."""
     question, settings = answer.question, answer.question.settings
     methods = variants.methods(VARIANTS, question.switched)
@@ -114,7 +114,7 @@ def compute(engine: Engine, answer: Answer) -> Value:
 
     pair = settings.left, settings.right
     answered = [row.method for row in rows if row.mask is not None]
-    return Value(
+    return CompareContent(
         picture=common.picture(engine, answer),
         rows=rows,
         truth=truth,
@@ -154,20 +154,20 @@ def truth_of(question: Question, plain: Mask) -> Side | None:
     return Side(wording.TRUTH, labels, class_shares(torch.from_numpy(labels), len(typed)))
 
 
-def view(value: Value) -> dict[str, Any]:
+def view(content: CompareContent) -> dict[str, Any]:
     """The table, the two masks, and notes."""
-    masks = [row.mask for row in value.rows if row.mask is not None]
+    masks = [row.mask for row in content.rows if row.mask is not None]
     notes = [
         wording.DOTS,
-        *value.caveats,
+        *content.caveats,
         common.empty_masks(masks),
         wording.absent(common.absent_words(masks[0])),
-        "" if value.truth else value.unmeasured or wording.TRUTH_EMPTY,
+        "" if content.truth else content.unmeasured or wording.TRUTH_EMPTY,
     ]
     return {
-        "table": _table_view(value, masks),
+        "table": _table_view(content, masks),
         "notes": values.lines(notes=notes),
-        "pair": _pair_view(value),
+        "pair": _pair_view(content),
     }
 
 
@@ -180,26 +180,26 @@ def best(scores: Mapping[str, float | None]) -> tuple[str, ...]:
     return tuple(name for name, score in written.items() if score == most)
 
 
-def _table_view(value: Value, masks: Sequence[Mask]) -> Json:
+def _table_view(content: CompareContent, masks: Sequence[Mask]) -> Json:
     """A row a method: what it changes, its mask, what of it differs, its scores if known."""
-    first, truth, base = masks[0], value.truth, value.sides[0]
+    first, truth, base = masks[0], content.truth, content.sides[0]
     shape = render.fitting(first.labels.shape, SMALL)
-    headers, columns = _scores(value.rows, first) if truth else ([], [])
+    headers, columns = _scores(content.rows, first) if truth else ([], [])
     return {
         "kind": "methods",
-        **value.picture,
+        **content.picture,
         "colours": palette.of_names(first.names),
         "shape": shape,
         "headers": headers,
         "parts": wording.METHOD_PARTS,
-        "base": {"name": value.pair[0], "title": base.title, "mask": _small(base.labels, shape)},
+        "base": {"name": content.pair[0], "title": base.title, "mask": _small(base.labels, shape)},
         "rows": [
-            _row_view(order, row, columns, base, shape) for order, row in enumerate(value.rows)
+            _row_view(order, row, columns, base, shape) for order, row in enumerate(content.rows)
         ],
         "truth": truth and _truth_view(truth, base, shape),
-        "pair": list(value.pair),
-        "opacity": value.opacity,
-        "simulated": value.simulated,
+        "pair": list(content.pair),
+        "opacity": content.opacity,
+        "simulated": content.simulated,
     }
 
 
@@ -265,15 +265,15 @@ def _small(labels: ArrayLike, shape: tuple[int, int]) -> str:
     return values.packed_labels(render.nearest(labels, shape))
 
 
-def _pair_view(value: Value) -> Json:
+def _pair_view(content: CompareContent) -> Json:
     """The two chosen masks, to swipe between; the table names a simulation."""
-    score = wording.SCORE_COUNTS if value.has_scores else ""
+    score = wording.SCORE_COUNTS if content.has_scores else ""
     return values.canvas_value(
-        value.picture,
-        value.sides,
-        value.names,
-        opacity=value.opacity,
-        pixel=value.pixel,
+        content.picture,
+        content.sides,
+        content.names,
+        opacity=content.opacity,
+        pixel=content.pixel,
         notes=[score],
         mode="swipe",
     )

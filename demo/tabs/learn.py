@@ -38,7 +38,7 @@ DRAWN = ("photo", "mask", "look", "matrix", "tokens")
 
 
 @dataclass(frozen=True, eq=False)
-class Value:
+class LessonContent:
     """What the lesson measures, and its ``figures``, which come later, by their kind and state."""
 
     numbers: Numbers
@@ -55,9 +55,9 @@ def build(engine: Engine, controls: Controls) -> Tab:
     return Tab({"lesson": lesson}, [own_photo, ended])
 
 
-def compute(engine: Engine, answer: Answer) -> Value:
+def compute(engine: Engine, answer: Answer) -> LessonContent:
     """What the lesson measures; ``answer`` is that of REQUEST."""
-    return Value(learn_numbers.compute(engine, answer), _figures(engine, answer.question))
+    return LessonContent(learn_numbers.compute(engine, answer), _figures(engine, answer.question))
 
 
 # --- figures --------------------------------------------------------------------------------------
@@ -113,17 +113,17 @@ def _outline_tokens(picture: Image.Image) -> None:
 # --- words ----------------------------------------------------------------------------------------
 
 
-def view(value: Value) -> dict[str, Any]:
+def view(content: LessonContent) -> dict[str, Any]:
     """Every page of the lesson; a number stays with its %."""
-    facts = _facts(value.numbers)
+    facts = _facts(content.numbers)
     chosen = {name: _finding(facts, name) for name in FINDINGS}
-    filled = _values(value.numbers)
+    filled = _values(content.numbers)
     sentences = {
         name: Template(FINDINGS[name]["words"][index]).substitute(filled)
         for name, index in chosen.items()
     }
     text = Template(LESSON).substitute(filled | sentences).replace(" %", "\u00a0%")
-    pages = [_page_view(value, page, chosen) for page in tomllib.loads(text)["page"]]
+    pages = [_page_view(content, page, chosen) for page in tomllib.loads(text)["page"]]
     return {"lesson": {"kind": "lesson", "pages": pages}}
 
 
@@ -189,9 +189,9 @@ def _values(numbers: Numbers) -> dict[str, Any]:
     }
 
 
-def _page_view(value: Value, page: Json, chosen: Mapping[str, int]) -> Json:
+def _page_view(content: LessonContent, page: Json, chosen: Mapping[str, int]) -> Json:
     figures = {
-        when: [_figure_view(value, figure) for figure in page.get(when, ())]
+        when: [_figure_view(content, figure) for figure in page.get(when, ())]
         for when in ("before", "after")
     }
     right = page.get("right", 0)
@@ -200,13 +200,13 @@ def _page_view(value: Value, page: Json, chosen: Mapping[str, int]) -> Json:
     return {"options": [], **page, **figures, "right": right}
 
 
-def _figure_view(value: Value, figure: Json) -> Json:
+def _figure_view(content: LessonContent, figure: Json) -> Json:
     """With a picture that comes later, norms in medians, or a table, whose caption has the %."""
     kind, of = figure["kind"], figure.get("of", "")
     if kind == "table":
         rows = [[cell.removesuffix("\u00a0%") for cell in row] for row in figure["rows"]]
         return {**figure, "rows": rows}
     if kind == "norms":
-        norms = value.numbers.fault_norms
+        norms = content.numbers.fault_norms
         return {**figure, "norms": (norms / np.median(norms)).round(3).tolist()}
-    return {**figure, "picture": value.figures[kind, of]}
+    return {**figure, "picture": content.figures[kind, of]}

@@ -16,7 +16,7 @@ from demo import widgets, wording
 from demo.controls import QUIET, Controls, Tab, block_chosen, in_browser
 from demo.drawing import render
 from demo.tabs import common, machine_words
-from demo.tabs.machine_numbers import Value
+from demo.tabs.machine_numbers import MachineContent
 from demo.widgets.blobs import Levels, largest, packed_text
 from demo.widgets.values import Json, packed_labels
 from gclip_core import palette
@@ -51,58 +51,58 @@ def build(controls: Controls) -> Tab:
     return Tab({"machine": machine}, changes)
 
 
-def view(value: Value) -> Json:
+def view(content: MachineContent) -> Json:
     """The machine as the browser draws it."""
-    method, report, mask = value.method, value.report, value.mask
-    square = common.pooled(value.grid, MAX_SQUARES)
-    local = render.pool_patches(value.arrays["local"], value.grid, square)
-    used = largest_words(value)
+    method, report, mask = content.method, content.report, content.mask
+    square = common.pooled(content.grid, MAX_SQUARES)
+    local = render.pool_patches(content.arrays["local"], content.grid, square)
+    used = largest_words(content)
     small = render.nearest(mask.labels, render.fitting(mask.labels.shape, MASK_SIDE))
     symbol, _, _ = wording.attention_words(method.attention)
     return {
         "kind": "machine",
-        "model": value.model,
-        "size": list(value.picture["size"]),
-        "grid": list(value.grid),
+        "model": content.model,
+        "size": list(content.picture["size"]),
+        "grid": list(content.grid),
         "square": square,
-        "picture": value.picture["picture"],
+        "picture": content.picture["picture"],
         "mask": packed_labels(small),
         "shape": list(small.shape),
-        "data": _packed(value, square, used),
-        "by_block": value.by_block,
-        "blocks": [_block_view(value, index) for index in range(report.n_blocks)],
+        "data": _packed(content, square, used),
+        "by_block": content.by_block,
+        "blocks": [_block_view(content, index) for index in range(report.n_blocks)],
         "marks": machine_words.MARKS,
         "bright": float(np.quantile(local, 0.995)) or 1.0,
         "fused": list(block_numbers(report.fusion.blocks)),
         "attention": method.attention,
         "unused": [part for part in "qkv" if part not in parts_used(method.attention)],
         "local": symbol,
-        **_norms_view(report, value.block),
-        "thresholds": [value.settings.global_threshold, value.settings.channel_threshold],
-        "similar": [None if math.isnan(cosine) else cosine for cosine in value.in_in_out],
+        **_norms_view(report, content.block),
+        "thresholds": [content.settings.global_threshold, content.settings.channel_threshold],
+        "similar": [None if math.isnan(cosine) else cosine for cosine in content.in_in_out],
         "miou": mask.miou,
-        "threshold": value.settings.threshold,
+        "threshold": content.settings.threshold,
         "amf": method.fusion is not None,
         "amf_note": named(block_numbers(report.fusion.blocks)),
         "cs": method.suppression is not None,
         "cs_note": named(block_numbers(report.suppressed)),
-        "fault": _fault_view(value.planted),
-        "words": _words_view(value, used),
+        "fault": _fault_view(content.planted),
+        "words": _words_view(content, used),
         "rest": mask.rest_share,
-        "parts": machine_words.parts(value, square),
+        "parts": machine_words.parts(content, square),
     }
 
 
-def largest_words(value: Value) -> list[int]:
+def largest_words(content: MachineContent) -> list[int]:
     """The classes that are drawn: with the largest areas, then the highest scores; in order."""
-    best = np.lexsort((-value.arrays["scores"].max(1), -np.array(value.mask.class_shares)))
+    best = np.lexsort((-content.arrays["scores"].max(1), -np.array(content.mask.class_shares)))
     return sorted(int(index) for index in best[:MAX_WORDS])
 
 
-def _words_view(value: Value, used: Sequence[int]) -> list[Json]:
-    mask, colours = value.mask, palette.of_names(value.mask.names)
+def _words_view(content: MachineContent, used: Sequence[int]) -> list[Json]:
+    mask, colours = content.mask, palette.of_names(content.mask.names)
     words = [(index, mask.names[index], colours[index], mask.class_shares[index]) for index in used]
-    if "rest" in value.arrays:
+    if "rest" in content.arrays:
         words.append((-1, "the rest", palette.NO_CLASS, mask.rest_share))
     return [
         {"index": index, "name": name, "colour": colour, "share": share}
@@ -135,8 +135,8 @@ def parts_used(attention: str) -> set[str]:
     return {"v", *(part for pair in ATTENTIONS[attention].pairs for part in pair)}
 
 
-def _block_view(value: Value, index: int) -> Json:
-    report, tokens = value.report, value.tokens
+def _block_view(content: MachineContent, index: int) -> Json:
+    report, tokens = content.report, content.tokens
     agreement, last = tokens.agreement[index], report.n_blocks - 1
     norms, channel = report.norms_after[index], report.channels[index]
     norm, median = float(norms[channel]), float(norms.quantile(0.5))
@@ -153,25 +153,25 @@ def _block_view(value: Value, index: int) -> Json:
         "channel": int(channel),
         "ratio": float(report.ratios[index]),
         "after": after,
-        "planted": any(index in plant.blocks for plant in value.planted),
+        "planted": any(index in plant.blocks for plant in content.planted),
         "repaired": index in report.suppressed,
-        "idle": index == last and not value.method.ffn,
+        "idle": index == last and not content.method.ffn,
     }
 
 
 # --- arrays as they travel ----------------------------------------------------------------------
 
 
-def _packed(value: Value, square: int, words: Sequence[int]) -> str:
-    exact, packed = value.arrays, dict[str, ArrayLike | Levels]()
-    packed["received"] = Levels(exact["received"], value.settings.global_threshold)
+def _packed(content: MachineContent, square: int, words: Sequence[int]) -> str:
+    exact, packed = content.arrays, dict[str, ArrayLike | Levels]()
+    packed["received"] = Levels(exact["received"], content.settings.global_threshold)
     for name, array in exact.items():
         if name.startswith("head "):  # (N, D) averaged over squares of patches: (n, D)
-            maps = np.asarray(array, np.float32).T.reshape(-1, *value.grid)
+            maps = np.asarray(array, np.float32).T.reshape(-1, *content.grid)
             pooled = render.pool_keys(maps, square).reshape(len(maps), -1).T
             packed[name] = Levels(_colours(pooled), 1.0)
         elif name in ("local", "used") or name.startswith("block "):
-            whole = render.pool_patches(array, value.grid, square)
+            whole = render.pool_patches(array, content.grid, square)
             packed[name] = Levels(whole, float(whole.max()))
     packed["looks"], packed["times"] = _looks_most(exact["used"])
     packed["norms"] = exact["norms"].astype(np.float32)

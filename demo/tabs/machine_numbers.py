@@ -18,7 +18,7 @@ from gclip_core.types import GlobalTokens, Grid, Method, MethodReport, Plant
 
 
 @dataclass(frozen=True, eq=False)
-class Value:
+class MachineContent:
     """The numbers of one answer from picture to mask; ``arrays`` are those of :func:`arrays`.
 
     ``block`` (0-based) is the one whose channels are shown, ``tokens`` are of every block,
@@ -43,12 +43,12 @@ class Value:
     by_block: Later
 
 
-def compute(engine: Engine, answer: Answer) -> Value:
+def compute(engine: Engine, answer: Answer) -> MachineContent:
     """Every number that the machine draws."""
     question, scene, method = answer.question, answer.question.scene, answer.question.chosen
     trunk, threshold = engine.trunk(scene, method), question.settings.global_threshold
     tokens = scene.segmenter.globality(trunk, threshold, clean=False)
-    return Value(
+    return MachineContent(
         model=scene.segmenter.backbone.title,
         picture=common.picture(engine, answer),
         settings=question.settings,

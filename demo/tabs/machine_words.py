@@ -3,7 +3,7 @@
 import math
 
 from demo import wording
-from demo.tabs.machine_numbers import Value
+from demo.tabs.machine_numbers import MachineContent
 from demo.widgets.values import Json
 from gclip_core.numbering import block_numbers, named
 
@@ -33,9 +33,9 @@ SCORES: Part = (
 )
 
 
-def parts(value: Value, square: int) -> dict[str, Json]:
+def parts(content: MachineContent, square: int) -> dict[str, Json]:
     """The words at every part; attention is drawn in squares of so many patches a side."""
-    method, (h, w), n = value.method, value.grid, len(value.mask.names)
+    method, (h, w), n = content.method, content.grid, len(content.mask.names)
     squares = f" Attention is drawn in squares of {square} × {square} patches."
     if square == 1:
         squares = ""
@@ -50,25 +50,26 @@ def parts(value: Value, square: int) -> dict[str, Json]:
             f"The picture is cut into {h} rows of {w} patches; each becomes one token, beside a "
             f"class token.{squares}",
         ),
-        "blocks": _blocks(value),
+        "blocks": _blocks(content),
         "heads": HEADS,
-        "matrix": _matrix(value),
-        "values": _values(value),
+        "matrix": _matrix(content),
+        "values": _values(content),
         "words": (
             "Patches × words",
-            f"logit = {value.logit_scale:g} · cos(z, t)",
+            f"logit = {content.logit_scale:g} · cos(z, t)",
             "",
             "1 word" if n == 1 else f"{n} words",
             f"Every patch's vector z against every word's vector t. The last block keeps {keeps}.",
         ),
         "scores": SCORES,
-        "mask": _mask(value),
+        "mask": _mask(content),
     }
     return {name: dict(zip(FIELDS, part, strict=True)) for name, part in made.items()}
 
 
-def _blocks(value: Value) -> Part:
-    tokens, threshold = value.tokens.tokens, f"{value.settings.global_threshold:g} × an equal share"
+def _blocks(content: MachineContent) -> Part:
+    tokens = content.tokens.tokens
+    threshold = f"{content.settings.global_threshold:g} × an equal share"
     with_tokens = [index + 1 for index, own in enumerate(tokens) if own]
     shown, named_tokens = (
         "no global tokens",
@@ -79,14 +80,14 @@ def _blocks(value: Value) -> Part:
         named_tokens = f"Small squares: global tokens, ≥ {threshold}, in {named(with_tokens)}."
     sentence = (
         f"Bright: patches that many others look at. {named_tokens} Dark number: the block whose "
-        f"channels are shown. {wording.amf_blocks(value.report)}"
+        f"channels are shown. {wording.amf_blocks(content.report)}"
     )
     equation = "m_{j} = N · mean_{i} Ā_{ij}"
     return f"{len(tokens)} blocks", equation, "ours", shown, sentence.rstrip()
 
 
-def _matrix(value: Value) -> Part:
-    report, method = value.report, value.method
+def _matrix(content: MachineContent) -> Part:
+    report, method = content.report, content.method
     n, taken = report.n_blocks, block_numbers(report.fusion.blocks)
     symbol, equation, meaning = wording.attention_words(method.attention)
     formula, mark, shown = f"A = {equation}", "", f"block {n} alone: {meaning}"
@@ -112,8 +113,8 @@ def _matrix(value: Value) -> Part:
     return "Matrix used", formula, mark, shown, f"{sentence} {reads}"
 
 
-def _values(value: Value) -> Part:
-    report, cs, block = value.report, value.method.suppression is not None, value.block
+def _values(content: MachineContent) -> Part:
+    report, cs, block = content.report, content.method.suppression is not None, content.block
     top, ratio = report.channels[block], wording.times(report.ratios[block])
     spikes = [index + 1 for index in report.abnormal if index < report.n_blocks - 1]
     if report.suppressed:
@@ -125,26 +126,26 @@ def _values(value: Value) -> Part:
         done = f"One channel is abnormal in {named(spikes)}; CS would scale it down."
     else:
         done = f"Channel {top} is the largest, and not abnormal."
-    sentence = " ".join(filter(None, (value.simulated, done, _alike(value))))
+    sentence = " ".join(filter(None, (content.simulated, done, _alike(content))))
     equation, mark = "n_{d} = ‖W_{2}[d, :]‖_{2}", "paper"
     if cs:
         equation, mark = "W_{2}[d̂] ← W_{2}[d̂] · mean_{d≠d̂} n_{d} / n_{d̂}", "reading"
     return "Channels, Values", equation, mark, f"channel {top}: {ratio} the median", sentence
 
 
-def _alike(value: Value) -> str:
+def _alike(content: MachineContent) -> str:
     """The sentence on cosines of Values; empty where a kind of pair is missing."""
-    inside, across = value.in_in_out
+    inside, across = content.in_in_out
     if math.isnan(inside) or math.isnan(across):
         return ""
     return (
         f"Values of one region are alike by {wording.cosine(inside)}, of different ones by "
-        f"{wording.cosine(across)} (cosine; regions: {value.regions})."
+        f"{wording.cosine(across)} (cosine; regions: {content.regions})."
     )
 
 
-def _mask(value: Value) -> Part:
-    mask = value.mask
+def _mask(content: MachineContent) -> Part:
+    mask = content.mask
     shares = [*mask.class_shares, mask.rest_share]
     share, largest = max(zip(shares, [*mask.names, "the rest"], strict=True))
     score = [f"{largest} {wording.percent(share)}", wording.miou(mask.miou)]

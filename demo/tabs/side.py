@@ -97,14 +97,14 @@ class Attention:
 
 
 @dataclass(frozen=True, eq=False)
-class Value:
+class SideContent:
     """The canvas, the attention card, the norms card, and the machine if it is open."""
 
     picture: Json
     masks: Masks
     attention: Attention
     norms: common.Norms
-    machine: machine_numbers.Value | None
+    machine: machine_numbers.MachineContent | None
 
 
 def build(engine: Engine, controls: Controls) -> Tab:
@@ -137,10 +137,10 @@ def refinements() -> list[tuple[str, str]]:
     return [(entry.title, entry.name) for entry in REFINEMENTS.values()]
 
 
-def compute(engine: Engine, answer: Answer) -> Value:
+def compute(engine: Engine, answer: Answer) -> SideContent:
     """The masks of both sides, what patches receive, and where they look."""
     opened, compared = answer.question.settings.machine, _compared(answer)
-    return Value(
+    return SideContent(
         picture=common.picture(engine, answer),
         masks=_masks(engine, answer, compared),
         attention=_attention(engine, answer, compared),
@@ -149,15 +149,15 @@ def compute(engine: Engine, answer: Answer) -> Value:
     )
 
 
-def view(value: Value) -> dict[str, Any]:
+def view(content: SideContent) -> dict[str, Any]:
     """What the three cards show."""
     shown = {
-        "canvas": _canvas_view(value.picture, value.masks),
-        "attention": _attention_view(value.picture, value.attention),
-        "norms": _norms_view(value.norms),
+        "canvas": _canvas_view(content.picture, content.masks),
+        "attention": _attention_view(content.picture, content.attention),
+        "norms": _norms_view(content.norms),
     }
-    if value.machine is not None:
-        shown["machine"] = machine.view(value.machine)
+    if content.machine is not None:
+        shown["machine"] = machine.view(content.machine)
     return shown
 
 

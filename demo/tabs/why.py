@@ -25,7 +25,7 @@ class Scores:
 
 
 @dataclass(frozen=True, eq=False)
-class Value:
+class WhyContent:
     """The scores of ``names`` at a pixel (row, column), which is in this patch (row, column).
 
     Scores are those of plain masks. ``refined`` is the pixel's word in the mask shown, whose edges
@@ -39,7 +39,7 @@ class Value:
     refined: str
 
 
-def compute(engine: Engine, question: Question, pixel: tuple[int, int]) -> Value:
+def compute(engine: Engine, question: Question, pixel: tuple[int, int]) -> WhyContent:
     """The scores at a pixel under every variant that Compare shows; one outside moves inside."""
     size, grid = question.scene.picture.size, engine.encoded(question.scene).grid
     row, column = (min(at, side - 1) for at, side in zip(pixel, size, strict=True))
@@ -58,7 +58,7 @@ def compute(engine: Engine, question: Question, pixel: tuple[int, int]) -> Value
         for result in results
     ]
     refined = _refined(engine, question, plain, (row, column))
-    return Value((row, column), patch, question.words.classes.names, scores, refined)
+    return WhyContent((row, column), patch, question.words.classes.names, scores, refined)
 
 
 def _refined(engine: Engine, question: Question, plain: Question, pixel: Grid) -> str:
@@ -69,18 +69,18 @@ def _refined(engine: Engine, question: Question, plain: Question, pixel: Grid) -
     return "" if label == plain_label else (*question.words.classes.names, "background")[label]
 
 
-def view(value: Value) -> Json:
+def view(content: WhyContent) -> Json:
     """The best words by method, with a sentence."""
-    (row, column), patch, colours = value.pixel, value.patch, palette.of_names(value.names)
+    (row, column), patch, colours = content.pixel, content.patch, palette.of_names(content.names)
     return {
         "kind": "why",
         "title": f"Pixel in row {row + 1}, column {column + 1}",
         "pixel": [row, column],
         "variants": [
-            {"title": method.title, "entries": _entries(method, value.names, colours)}
-            for method in value.methods
+            {"title": method.title, "entries": _entries(method, content.names, colours)}
+            for method in content.methods
         ],
-        "note": wording.pixel_note(patch, value.refined),
+        "note": wording.pixel_note(patch, content.refined),
     }
 
 

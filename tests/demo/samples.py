@@ -136,12 +136,12 @@ def looks(method: Method, before: str, after: str | None) -> side.Attention:
     )
 
 
-def side_by_side(before: Mask, after: Mask, **changes: Any) -> side.Value:
+def side_by_side(before: Mask, after: Mask, **changes: Any) -> side.SideContent:
     attended = looks(AMF, "plain", "fused")
-    return side.Value(PICTURE, masks(before, after, **changes), attended, norms(), None)
+    return side.SideContent(PICTURE, masks(before, after, **changes), attended, norms(), None)
 
 
-def table(**changes: Any) -> compare.Value:
+def table(**changes: Any) -> compare.CompareContent:
     """ClearCLIP, GCLIP with a better score, and a method that refuses the picture."""
     plain, both = mask(CLEARCLIP, 0, 0.5), mask(BOTH, [0, 0, 0, 1, 1, 1], 0.75)
     rows = [
@@ -150,7 +150,7 @@ def table(**changes: Any) -> compare.Value:
         compare.Row("sfp", methods.METHODS["sfp"], refused="Too many patches came."),
     ]
     truth = Side("Truth", both.labels, (0.5, 0.5, 0.0))
-    value = compare.Value(
+    value = compare.CompareContent(
         picture=PICTURE,
         rows=rows,
         truth=truth,
@@ -167,10 +167,10 @@ def table(**changes: Any) -> compare.Value:
     return replace(value, **changes)
 
 
-def attention_tab(**changes: Any) -> attention.Value:
+def attention_tab(**changes: Any) -> attention.AttentionContent:
     uniform = np.full(N, 1 / N, np.float32)
     own, off, on = (attention.Matrix(blob(name), uniform) for name in ("own", "off", "on"))
-    value = attention.Value(
+    value = attention.AttentionContent(
         picture=PICTURE,
         gclip=report(),
         received=np.ones((BLOCKS, N), np.float32),
@@ -192,10 +192,10 @@ def attention_tab(**changes: Any) -> attention.Value:
     return replace(value, **changes)
 
 
-def channels_tab(**changes: Any) -> channels.Value:
+def channels_tab(**changes: Any) -> channels.ChannelsContent:
     """CS scales channel 2 of block 3 (from 1) and relabels half of the picture."""
     off, on = mask(CLEARCLIP, 0), mask(BOTH, [0, 0, 0, 1, 1, 1])
-    value = channels.Value(
+    value = channels.ChannelsContent(
         picture=PICTURE,
         names=WORDS.names,
         off=of(off, "CS off"),
@@ -214,9 +214,9 @@ def channels_tab(**changes: Any) -> channels.Value:
     return replace(value, **changes)
 
 
-def around(**changes: Any) -> inputs.Value:
+def around(**changes: Any) -> inputs.AroundContent:
     """What an upload changes around the tabs: suggested words, of which one is not known."""
-    value = inputs.Value(
+    value = inputs.AroundContent(
         picture=blob("photo"),
         title="Your photo",
         is_upload=True,

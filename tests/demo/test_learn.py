@@ -32,22 +32,22 @@ def answer() -> Answer:
 
 
 @pytest.fixture(scope="module")
-def value(answer: Answer) -> learn.Value:
+def content(answer: Answer) -> learn.LessonContent:
     return learn.compute(engine(), answer)
 
 
 @pytest.fixture(scope="module")
-def numbers(value: learn.Value) -> Numbers:
-    return value.numbers
+def numbers(content: learn.LessonContent) -> Numbers:
+    return content.numbers
 
 
 @pytest.fixture(scope="module")
-def pages(value: learn.Value) -> list[dict]:
-    return shown(value)
+def pages(content: learn.LessonContent) -> list[dict]:
+    return shown(content)
 
 
-def shown(value: learn.Value) -> list[dict]:
-    return learn.view(value)["lesson"]["pages"]
+def shown(content: learn.LessonContent) -> list[dict]:
+    return learn.view(content)["lesson"]["pages"]
 
 
 def percent(share: float) -> str:
@@ -154,25 +154,27 @@ def changed_values(numbers: Numbers, sign: int) -> Numbers:
     ],
 )
 def test_the_right_option_and_its_sentence_follow_what_is_measured(
-    value: learn.Value,
+    content: learn.LessonContent,
     step: int,
     change: Callable[[Numbers, int], Numbers],
     words: tuple[str, ...],
 ) -> None:
     for index, sign in enumerate((1, -1, 0)):
-        page = shown(replace(value, numbers=change(value.numbers, sign)))[step]
+        page = shown(replace(content, numbers=change(content.numbers, sign)))[step]
         assert page["right"] == index
         assert words[index] in page["answer"]
 
 
-def test_a_model_with_global_tokens_or_an_abnormal_channel_is_told_so(value: learn.Value) -> None:
+def test_a_model_with_global_tokens_or_an_abnormal_channel_is_told_so(
+    content: learn.LessonContent,
+) -> None:
     tokens = [0] * 8 + [3] * 4
-    pages = shown(replace(value, numbers=replace(value.numbers, own_tokens=tokens)))
+    pages = shown(replace(content, numbers=replace(content.numbers, own_tokens=tokens)))
     assert "no bright columns" not in pages[2]["text"]
     assert "for lack" not in pages[3]["text"]
-    pages = shown(replace(value, numbers=replace(value.numbers, abnormal=[7])))
+    pages = shown(replace(content, numbers=replace(content.numbers, abnormal=[7])))
     assert "has none" not in pages[4]["text"]
-    pages = shown(replace(value, numbers=replace(value.numbers, own_tokens=[0] * 11 + [3])))
+    pages = shown(replace(content, numbers=replace(content.numbers, own_tokens=[0] * 11 + [3])))
     assert "no bright columns before its last block" in pages[2]["text"]
 
 
@@ -200,9 +202,9 @@ def test_the_blocks_that_amf_adds_look_nearer_than_evenly(numbers: Numbers) -> N
 
 
 def test_the_planted_channel_harms_the_mask_and_cs_undoes_it(
-    answer: Answer, value: learn.Value, pages: list[dict]
+    answer: Answer, content: learn.LessonContent, pages: list[dict]
 ) -> None:
-    numbers = value.numbers
+    numbers = content.numbers
     assert numbers.miou["fault_clearclip"] < numbers.miou["clearclip"] - 0.05
     assert numbers.alike["fault_cs"] == pytest.approx(numbers.alike["clearclip"], abs=0.01)
     faulty = compute(engine(), resolve(engine(), learn.REQUEST.changed(plant=True)))
@@ -253,9 +255,9 @@ def test_they_are_bright_columns_of_the_late_matrix_but_not_of_the_early_one() -
     assert bright["early"] < 1.5 < bright["late"]
 
 
-def test_each_global_token_has_a_frame_on_the_photo(value: learn.Value) -> None:
+def test_each_global_token_has_a_frame_on_the_photo(content: learn.LessonContent) -> None:
     plain, framed = (
-        np.asarray(Image.open(io.BytesIO(value.figures[kind, ""].make().body)).convert("L"), int)
+        np.asarray(Image.open(io.BytesIO(content.figures[kind, ""].make().body)).convert("L"), int)
         for kind in ("photo", "tokens")
     )
     stored = learn_numbers.stored("learn", "global-tokens.json")

@@ -11,7 +11,7 @@ from demo.answer import compute, resolve
 from demo.request import Request
 from demo.settings import Settings
 from demo.tabs import machine, machine_numbers
-from demo.tabs.machine_numbers import Value
+from demo.tabs.machine_numbers import MachineContent
 from demo.widgets import values
 from gclip_core.methods import METHODS
 from tests.demo import engine
@@ -20,7 +20,7 @@ from tests.demo.test_widgets import read, unpacked
 SMALL: dict[str, Any] = {"example": "teddy", "words": "teddy bear, person, floor", "short_side": 96}
 
 
-def numbers(**changes: Any) -> Value:
+def numbers(**changes: Any) -> MachineContent:
     request = Request(Settings(**{**SMALL, **changes}))
     return machine_numbers.compute(engine(), compute(engine(), resolve(engine(), request)))
 

@@ -70,7 +70,7 @@ def test_a_cut_out_has_another_name_where_its_edges_or_its_method_differ() -> No
     assert len(set(names)) == 3
 
 
-def compared(**changes: Any) -> compare.Value:
+def compared(**changes: Any) -> compare.CompareContent:
     return compare.compute(engine(), answer_of(**changes))
 
 
@@ -400,7 +400,7 @@ def test_a_pixel_outside_the_image_moves_inside() -> None:
 def test_a_view_needs_no_model() -> None:
     """It is a function of its value alone."""
     at_pixel = why.Scores("ClearCLIP", [0.2, 0.7], label=1, has_hidden=True)
-    (shown,) = why.view(why.Value((4, 2), (0, 0), ["cat", "sofa"], [at_pixel], ""))["variants"]
+    (shown,) = why.view(why.WhyContent((4, 2), (0, 0), ["cat", "sofa"], [at_pixel], ""))["variants"]
     names = [(entry["name"], entry["label"]) for entry in shown["entries"]]
     assert names == [("sofa", True), ("cat", False), ("background", False)]
 

@@ -30,7 +30,7 @@ from tests.demo.samples import (
 
 def shown(value: side.Masks, attended: side.Attention | None = None) -> Json:
     attended = attended or looks(AMF, "plain", "fused")
-    return side.view(side.Value(PICTURE, value, attended, norms(), None))
+    return side.view(side.SideContent(PICTURE, value, attended, norms(), None))
 
 
 def test_a_canvas_has_both_masks_the_change_and_the_measured_sentence() -> None:

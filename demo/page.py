@@ -40,8 +40,8 @@ HEAVY_SETTINGS = ("short_side", "window", "stride")
 class Section:
     """What an answer changes of the page: components by name, and how their values are made.
 
-    ``compute`` makes a frozen content of an answer, ``view`` the components' values of that content,
-    by the names of ``parts``.
+    ``compute`` makes a frozen content of an answer, ``view`` the values of the components of that
+    content, by the names of ``parts``.
     """
 
     name: str

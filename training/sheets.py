@@ -12,11 +12,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from evaluation.datasets import OpenSet
+from evaluation.metric import IGNORE
 from evaluation.photo_set import photo_folder, shipped_photos
 from evaluation.queries import queried_classes
 from gclip_core import palette
@@ -40,8 +42,10 @@ def masks(backbone: Backbone, photos: OpenSet) -> Image.Image:
         image, truth = sample.load()
         there = queried_classes(truth, photos.classes, "present", sample.name)
         words = Vocabulary(tuple(photos.classes[number].phrases for number in there))
-        names = [photos.classes[number].name for number in range(len(photos.classes))]
-        row = [_tile(image, ", ".join(words.names)), _tile(_over(image, names, truth), "truth")]
+        of_word = np.full(len(photos.classes) + 1, IGNORE)  # the last is that of ignored pixels
+        of_word[list(there)] = range(len(there))
+        true_mask = _over(image, words.names, of_word[truth])
+        row = [_tile(image, ", ".join(words.names)), _tile(true_mask, "truth")]
         for title, segmenter in models.items():
             encoded = segmenter.encode(image)
             for name, method in WAYS.items():

@@ -125,7 +125,10 @@ class Engine:
         picture = self.cache.get(key)
         if picture is not None:
             return picture
-        with decoding(upload) if is_upload else nullcontext():
+        if not is_upload:
+            return self.cache.get_or_make(key, lambda: open_picture(settings, upload))
+        # To decode and to encode are what needs most memory: not both at a time.
+        with decoding(upload), self._one_trunk:
             return self.cache.get_or_make(key, lambda: open_picture(settings, upload))
 
     def segmenter(self, settings: Settings, planted: bool = True) -> Segmenter:

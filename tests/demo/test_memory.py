@@ -152,6 +152,31 @@ def test_a_large_picture_waits_its_turn(tmp_path: Path, monkeypatch: pytest.Monk
         engine.picture(request)
 
 
+def test_no_upload_is_decoded_while_another_picture_is_encoded(tmp_path: Path) -> None:
+    go, begun, decoded = threading.Event(), threading.Event(), threading.Event()
+
+    def encode(segmenter: Segmenter, image: Any) -> Encoded:
+        begun.set()
+        assert go.wait(30)
+        return Segmenter.encode(segmenter, image)
+
+    engine = Engine(tiny_backbone(), encode=encode)
+    rgb().save(tmp_path / "x.png")
+
+    def decode() -> None:
+        engine.picture(Request(UPLOAD, str(tmp_path / "x.png")))
+        decoded.set()
+
+    scene = engine.scene(Request(Settings(words="cat")))
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(engine.encoded, scene)
+        assert begun.wait(30)
+        pool.submit(decode)
+        assert not decoded.wait(0.3)
+        go.set()
+        assert decoded.wait(30)
+
+
 @pytest.mark.parametrize("method", ["scclip", "sfp"])
 def test_methods_that_compare_all_patches_refuse_too_many_of_them(method: str) -> None:
     engine = Engine(tiny_backbone())

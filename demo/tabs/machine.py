@@ -54,8 +54,8 @@ def build(controls: Controls) -> Tab:
 def view(content: MachineContent) -> Json:
     """The machine as the browser draws it."""
     method, report, mask = content.method, content.report, content.mask
-    square = common.pooled(content.grid, MAX_SQUARES)
-    local = render.pool_patches(content.arrays["local"], content.grid, square)
+    pooled = common.pooled(content.grid, MAX_SQUARES)
+    local = render.pool_patches(content.arrays["local"], content.grid, pooled)
     used = largest_words(content)
     small = render.nearest(mask.labels, render.fitting(mask.labels.shape, MASK_SIDE))
     symbol, _, _ = wording.attention_words(method.attention)
@@ -64,11 +64,11 @@ def view(content: MachineContent) -> Json:
         "model": content.model,
         "size": list(content.picture["size"]),
         "grid": list(content.grid),
-        "square": square,
+        "pooled": pooled,
         "picture": content.picture["picture"],
         "mask": packed_labels(small),
         "shape": list(small.shape),
-        "data": _packed(content, square, used),
+        "data": _packed(content, pooled, used),
         "by_block": content.by_block,
         "blocks": [_block_view(content, index) for index in range(report.n_blocks)],
         "marks": machine_words.MARKS,
@@ -89,7 +89,7 @@ def view(content: MachineContent) -> Json:
         "fault": _fault_view(content.planted),
         "words": _words_view(content, used),
         "rest": mask.rest_share,
-        "parts": machine_words.parts(content, square),
+        "parts": machine_words.parts(content, pooled),
     }
 
 
@@ -162,16 +162,16 @@ def _block_view(content: MachineContent, index: int) -> Json:
 # --- arrays as they travel ----------------------------------------------------------------------
 
 
-def _packed(content: MachineContent, square: int, words: Sequence[int]) -> str:
+def _packed(content: MachineContent, pooled: int, words: Sequence[int]) -> str:
     exact, packed = content.arrays, dict[str, ArrayLike | Levels]()
     packed["received"] = Levels(exact["received"], content.settings.global_threshold)
     for name, array in exact.items():
         if name.startswith("head "):  # (N, D) averaged over squares of patches: (n, D)
             maps = np.asarray(array, np.float32).T.reshape(-1, *content.grid)
-            pooled = render.pool_keys(maps, square).reshape(len(maps), -1).T
-            packed[name] = Levels(_colours(pooled), 1.0)
+            rows = render.pool_keys(maps, pooled).reshape(len(maps), -1).T
+            packed[name] = Levels(_colours(rows), 1.0)
         elif name in ("local", "used") or name.startswith("block "):
-            whole = render.pool_patches(array, content.grid, square)
+            whole = render.pool_patches(array, content.grid, pooled)
             packed[name] = Levels(whole, float(whole.max()))
     packed["looks"], packed["times"] = _looks_most(exact["used"])
     packed["norms"] = exact["norms"].astype(np.float32)

@@ -33,11 +33,11 @@ SCORES: Part = (
 )
 
 
-def parts(content: MachineContent, square: int) -> dict[str, Json]:
+def parts(content: MachineContent, pooled: int) -> dict[str, Json]:
     """The words at every part; attention is drawn in squares of so many patches a side."""
     method, (h, w), n = content.method, content.grid, len(content.mask.names)
-    squares = f" Attention is drawn in squares of {square} × {square} patches."
-    if square == 1:
+    squares = f" Attention is drawn in squares of {pooled} × {pooled} patches."
+    if pooled == 1:
         squares = ""
     kept = [name for name, on in (("residual path", method.residual), ("FFN", method.ffn)) if on]
     keeps = f"its {' and its '.join(kept)}" if kept else "neither its residual path nor its FFN"

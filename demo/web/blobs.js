@@ -8,7 +8,7 @@
  * @property {Float32Array} times row by row
  * @property {number} top the largest of all
  * @property {(row: number) => [column: number, times: number][]} strongest
- * @property {(row: number, column: number) => number} at
+ * @property {(row: number) => Float32Array} row
  */
 
 const KEPT = 24;
@@ -16,8 +16,8 @@ const KEPT = 24;
 const kept = new Map();
 const base = () => location.href.split(/[?#]/)[0].replace(/\/?$/, "/");
 
-/** The address of a blob. @param {string} name */
-export const place = (name) => new URL(`blob/${name}`, base()).href;
+/** @param {string} name */
+export const addressOf = (name) => new URL(`blob/${name}`, base()).href;
 
 /** The server keeps the blob no longer. */
 export class MissingError extends Error {}
@@ -52,7 +52,7 @@ export const unpackText = (text) => unpack(Uint8Array.from(atob(text), (c) => c.
 
 /** @param {string} name */
 const answerOf = async (name) => {
-  const answer = await fetch(place(name));
+  const answer = await fetch(addressOf(name));
   if (answer.status === 404 || answer.status === 410) throw new MissingError(name);
   if (!answer.ok) throw new Error(`${answer.status}`);
   return answer;
@@ -93,7 +93,7 @@ export const fetchMatrix = async (name) => {
     top,
     strongest: (i) =>
       Array.from({ length: looks }, (_, k) => [places[i * looks + k], most[i * looks + k]]),
-    at: (i, j) => times[i * n + j],
+    row: (i) => /** @type {Float32Array} */ (times).subarray(i * n, (i + 1) * n),
   };
 };
 
@@ -102,7 +102,7 @@ export const fetchMatrix = async (name) => {
  * @param {string} name
  */
 export const fetchPicture = async (name) => {
-  const image = Object.assign(new Image(), { alt: "", src: place(name) });
+  const image = Object.assign(new Image(), { alt: "", src: addressOf(name) });
   await image.decode();
   return image;
 };

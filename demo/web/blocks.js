@@ -8,8 +8,8 @@ import { Failed } from "./failed.js";
 import { PatchMark } from "./figure.js";
 import { useHost } from "./gradio.js";
 import { html } from "./html.js";
+import { patchOn } from "./pointing.js";
 import { Simulation } from "./simulation.js";
-import { patchOn } from "./store.js";
 import { Prose } from "./terms/prose.js";
 
 /** @typedef {import("../widgets/values").BlocksValue} BlocksValue */

@@ -55,14 +55,13 @@ const paintMatrix = (canvas, { n, times }, top, W) => {
  * @param {object} props
  * @param {import("../widgets/values").Shown} props.shown
  * @param {HTMLImageElement} props.image
- * @param {ArrayLike<number>} props.times attention of every patch or square, 1 an equal share
- * @param {unknown[]} props.of what the times depend on
+ * @param {ArrayLike<number>} props.times attention of every patch, 1 an equal share
  * @param {number} props.top the brightest
  * @param {Matrix | null} [props.matrix] shown in place of the photo
  * @param {any} [props.children] marks, in patches of the photo or rows of the matrix
  * @param {Record<string, any>} [props.stage] attributes and handlers of what is pointed at
  */
-export const Figure = ({ shown, image, times, of, top, matrix, children, stage = {} }) => {
+export const Figure = ({ shown, image, times, top, matrix, children, stage = {} }) => {
   const place = useRef(/** @type {HTMLElement | null} */ (null));
   const photo = useRef(/** @type {HTMLCanvasElement | null} */ (null));
   const whole = useRef(/** @type {HTMLCanvasElement | null} */ (null));
@@ -73,7 +72,7 @@ export const Figure = ({ shown, image, times, of, top, matrix, children, stage =
   useLayoutEffect(() => {
     if (matrix || !photo.current) return;
     pixels(photo.current, columns, rows, (i) => GLOW[level(times[i] / top)]);
-  }, [!matrix, top, ...of]);
+  }, [!matrix, top, times]);
   useLayoutEffect(() => {
     if (matrix && width && whole.current) paintMatrix(whole.current, matrix, top, W);
   }, [matrix, top, W]);

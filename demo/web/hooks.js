@@ -50,6 +50,21 @@ export const useFetched = (name, fetchOne) => {
 };
 
 /**
+ * The same of both sides of a value, of which the second may be missing.
+ * @template T
+ * @param {string[]} names
+ * @param {(name: string) => Promise<T>} fetchOne
+ */
+export const useBothFetched = ([first = "", second = ""], fetchOne) => {
+  const both = [useFetched(first, fetchOne), useFetched(second, fetchOne)];
+  const failed = both.filter(({ error }) => error);
+  const retry = () => {
+    for (const side of failed) side.retry();
+  };
+  return { data: both.map(({ data }) => data), error: failed[0]?.error ?? null, retry };
+};
+
+/**
  * A number that is counted from its last value to its next, at once where motion is unwanted.
  * @param {number} goal
  * @param {number} duration in milliseconds

@@ -3,6 +3,7 @@ import { copyLink, keep } from "./address.js";
 import { watchGradio } from "./around.js";
 import { parsed } from "./gradio.js";
 import { clearWords, example, fillWords, input, takeOffer } from "./input.js";
+import { freeByEscape } from "./pointing.js";
 import { walkTabs } from "./tab-strip.js";
 import { showTooltips } from "./terms/tooltip.js";
 import { answered, ask, failed, mark } from "./waiting.js";
@@ -45,6 +46,7 @@ const followTyping = () =>
 
 export const begin = () => {
   followTyping();
+  freeByEscape();
   walkTabs();
   showTooltips();
   watchGradio();

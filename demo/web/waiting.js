@@ -5,7 +5,7 @@ import { followAnswer, keep } from "./address.js";
 import { planted } from "./store.js";
 import { WORDS } from "./words.js";
 
-const queue = { heavy: false, due: 0, query: "", at: 0 };
+const queue = { heavy: false, due: 0, asked: "", query: "", at: 0 };
 /** "sent": the next question is of it. @type {"none" | "sending" | "sent"} */
 let upload = "none";
 
@@ -45,13 +45,16 @@ export const isOfUpload = () => new URLSearchParams(queue.query).get("source") =
  */
 export const ask = (heavy, tab, ...asked) => {
   queue.heavy = queue.due ? queue.heavy : heavy;
-  queue.due = Math.min(queue.due + 1, 2);
-  if (upload === "sent") upload = "none";
-  showBusy();
   const lanes = WORDS.lanes.map((lane) => (lane.tab === tab ? lane.heavy : null));
   // A heavy tab has the heavy lane alone.
   const at = lanes.indexOf(queue.heavy || !lanes.includes(false));
-  return asked.map((count, i) => (i === at ? `${Number(count) + 1}` : count));
+  const changed = asked.map((count, i) => (i === at ? `${Number(count) + 1}` : count));
+  // Two events at once bring the same texts: the second changes none, and no request comes of it.
+  if (queue.asked !== `${changed}`) queue.due = Math.min(queue.due + 1, 2);
+  queue.asked = `${changed}`;
+  if (upload === "sent") upload = "none";
+  showBusy();
+  return changed;
 };
 
 /**
@@ -82,6 +85,7 @@ export const answered = ({ state, query, at }) => {
 export const failed = (tab, ...asked) => {
   const again = queue.due > 1;
   queue.due = 0;
+  queue.asked = "";
   showBusy();
   mark("state", "old");
   return again ? ask(queue.heavy, tab, ...asked) : asked;

@@ -1,20 +1,22 @@
-// The best words of a pixel under every method. It shows nothing itself: the canvases show them.
+// The best words of a pixel under every method. It shows nothing itself: the canvases show them, and
+// once no pixel is asked for, Python hears of it.
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { useHost } from "./gradio.js";
-import { pointed, reasons } from "./store.js";
+import { pointed } from "./pointing.js";
+import { reasons } from "./store.js";
 
 /** @param {{ value: import("../widgets/values").WhyValue }} props */
 const Why = ({ value }) => {
   const { trigger } = useHost();
-  const asked = Boolean(pointed.value?.asked);
-  const before = useRef(asked);
+  const pixel = pointed.value?.pixel ?? null;
+  const before = useRef(pixel);
   useLayoutEffect(() => {
     reasons.value = value.variants.length ? value : null;
   }, [value]);
   useLayoutEffect(() => {
-    if (before.current && !asked) trigger("clear");
-    before.current = asked;
-  }, [asked]);
+    if (before.current && !pixel) trigger("clear");
+    before.current = pixel;
+  }, [pixel]);
   return null;
 };
 

@@ -90,7 +90,7 @@ export interface AttentionMap {
   class_row: { row: Packed; best: number };
 }
 
-/** `grid` counts squares of `pooled` × `pooled` patches. */
+/** `best` is a square of `pooled` × `pooled` patches. */
 export interface AttentionValue extends Shown {
   kind: "attention";
   maps: AttentionMap[];
@@ -305,14 +305,9 @@ export type PartName =
   | "scores"
   | "mask";
 
-/** Attention is averaged over squares of `square` × `square` patches. */
-export interface MachineValue {
+export interface MachineValue extends Shown {
   kind: "machine";
   model: string;
-  size: Pair;
-  grid: Pair;
-  square: number;
-  picture: BlobName;
   mask: Packed;
   shape: Pair;
   data: Packed;

@@ -202,35 +202,28 @@ def attention_value(shown: Json, maps: Sequence[Map], patch: tuple[int, int] | N
 
     ``patch`` (row, column) is pinned at the start.
     """
-    (height, width), square = shown["grid"], shown["pooled"]
-    small = (-(-height // square), -(-width // square))
-
-    def pooled(token: int) -> int:
-        row, column = divmod(int(token), width)
-        return row // square * small[1] + column // square
+    height, width = shown["grid"]
 
     def class_row(row: ArrayLike) -> Json:
-        """It in multiples of an equal share, and where it is largest."""
+        """It in multiples of an equal share, square by square, and where it is largest."""
         rows = np.asarray(row, np.float32).reshape(1, height, width) * (height * width)
-        times = render.pool_keys(rows, square).ravel()
+        times = render.pool_keys(rows, shown["pooled"]).ravel()
         return {"row": packed_text(row=times), "best": int(times.argmax())}
 
     return {
         "kind": "attention",
         **shown,
-        "grid": small,
         "maps": [
             {
                 "title": shown_map.title,
                 "note": shown_map.note,
                 "matrix": shown_map.matrix,
-                "tokens": sorted(set(map(pooled, shown_map.tokens))),
+                "tokens": sorted(map(int, shown_map.tokens)),
                 "class_row": class_row(shown_map.class_row),
             }
             for shown_map in maps
         ],
-        "patch": patch
-        and [min(at, n - 1) // square for at, n in zip(patch, shown["grid"], strict=True)],
+        "patch": patch and [min(at, n - 1) for at, n in zip(patch, shown["grid"], strict=True)],
     }
 
 

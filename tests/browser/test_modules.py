@@ -121,6 +121,113 @@ def test_an_equation_s_words_are_upright_and_its_quantities_single_letters(call:
     assert solid[-1] == ("mi", "A", "qk", "l")
 
 
+# --- pointing -------------------------------------------------------------------------------------
+
+
+POINT = """async ([path, steps]) => {
+  const up = path.replace("pointing.js", "");
+  const [{ freeByEscape, leave, pointed, usePointing }, { html }, { h, render }] =
+    await Promise.all(["pointing.js", "html.js", "vendor/preact.mjs"].map((n) => import(up + n)));
+  if (!window.frees) freeByEscape();
+  window.frees = true;
+  leave();
+  document.body.innerHTML = '<div id="a"></div><div id="b"></div>';
+  const shown = { picture: "photo", grid: [3, 5] };
+  const Photo = () => html`<div class="stage" ...${usePointing(shown)} />`;
+  const one = (id, View) => render(h(View), document.getElementById(id));
+  one("a", Photo), one("b", Photo);
+  const kinds = { over: "pointermove", leave: "pointerleave", press: "click", key: "keydown" };
+  return steps.map(([does, given, on = "a", pointerType = "mouse"]) => {
+    const node = on ? document.querySelector(`#${on} .stage`) : document;
+    node.getBoundingClientRect = () => ({ left: 0, top: 0, width: 50, height: 30 });
+    const [row, column] = Array.isArray(given) ? given : [0, 0];
+    const at = { clientY: 10 * row + 5, clientX: 10 * column + 5 };
+    const event = does === "key"
+      ? new KeyboardEvent("keydown", { key: given, bubbles: true, cancelable: true })
+      : new PointerEvent(kinds[does], { ...at, pointerType, bubbles: does !== "leave" });
+    node.dispatchEvent(event);
+    const now = pointed.value;
+    return now && [...now.patch, now.pinned];
+  });
+}"""
+"""Where a pointer, keys and presses on two widgets of one picture lead, step by step."""
+
+
+def lead(run: Run, *steps: tuple[Any, ...]) -> list[list[Any] | None]:
+    return run(POINT, "pointing.js", steps)
+
+
+def test_a_mouse_points_until_a_press_pins_and_a_second_press_frees(run: Run) -> None:
+    assert lead(
+        run,
+        ("over", (0, 1)),
+        ("leave", None),
+        ("over", (0, 1)),
+        ("press", (0, 1)),
+        ("over", (2, 2)),
+        ("leave", None),
+        ("press", (2, 2), "b"),
+        ("press", (2, 2), "a"),
+    ) == [[0, 1, False], None, [0, 1, False], *3 * [[0, 1, True]], [2, 2, True], None]
+
+
+def test_arrow_keys_move_within_the_grid_and_a_pinned_patch_stays_pinned(run: Run) -> None:
+    assert lead(
+        run,
+        ("key", "ArrowDown"),
+        ("key", "ArrowDown"),
+        ("key", "ArrowDown"),
+        ("key", "Enter"),
+        ("key", "ArrowLeft"),
+        ("key", "Enter"),
+        ("key", "Enter"),
+    ) == [
+        [1, 2, False],
+        [2, 2, False],
+        [2, 2, False],
+        [2, 2, True],
+        [2, 1, True],
+        None,
+        [1, 2, True],
+    ]
+
+
+def test_escape_frees_the_patch_wherever_the_focus_is(run: Run) -> None:
+    for place in ("a", "b", ""):
+        assert lead(run, ("press", (1, 1)), ("key", "Escape", place)) == [[1, 1, True], None]
+
+
+def test_a_finger_presses_and_neither_hovers_nor_leaves(run: Run) -> None:
+    assert lead(
+        run,
+        ("over", (1, 1), "a", "touch"),
+        ("press", (1, 1), "a", "touch"),
+        ("leave", None, "a", "touch"),
+        ("press", (1, 1), "a", "touch"),
+    ) == [None, [1, 1, True], [1, 1, True], None]
+
+
+SQUARES = """async ([path]) => {
+  const { squaresOf } = await import(path);
+  const { tall, wide, count, at, middle, patch, spread } = squaresOf({ grid: [3, 5], pooled: 2 });
+  return { tall, wide, count, at: [at([0, 0]), at([1, 2]), at([2, 4])],
+    middle: [middle(0), middle(2), middle(5)], patch: [patch(0), patch(2), patch(5)],
+    spread: [...spread([0, 1, 2, 3, 4, 5])] };
+}"""
+
+
+def test_squares_of_patches_are_smaller_at_the_lower_and_right_edge(run: Run) -> None:
+    assert run(SQUARES, "squares.js") == {
+        "tall": 2,
+        "wide": 3,
+        "count": 6,
+        "at": [0, 1, 5],
+        "middle": [[1, 1], [1, 4.5], [2.5, 4.5]],
+        "patch": [[1, 1], [1, 4], [2, 4]],
+        "spread": [0, 0, 1, 1, 2, 0, 0, 1, 1, 2, 3, 3, 4, 4, 5],
+    }
+
+
 # --- the canvas -----------------------------------------------------------------------------------
 
 
@@ -211,13 +318,13 @@ STEPS = """async ([path, words, steps]) => {
   const { answered, ask, failed, isWaiting, setUpload } = await import(path);
   document.body.innerHTML = '<div id="tabs"></div>';
   const { dataset } = document.getElementById("tabs");
-  const given = ["0", "0", "0"];
-  let at = performance.now();
+  let at = performance.now(), before = [], given = ["0", "0", "0"];
   const does = {
-    ask: (heavy, tab) => ask(heavy, tab, ...given),
+    ask: (heavy, tab) => (given = ask(heavy, tab, ...(before = given))),
+    "ask at once": (heavy, tab) => ask(heavy, tab, ...before),
     answer: () => answered({ state: "fresh", query: "", at: ++at }),
     again: () => answered({ state: "fresh", query: "", at }),
-    fail: () => failed("side", ...given),
+    fail: () => (given = failed("side", ...given)),
     upload: (now) => setUpload(now),
   };
   failed("side", ...given);
@@ -242,10 +349,10 @@ def test_a_question_during_an_answer_goes_to_its_queue(run: Run) -> None:
     )
     light, heavy, _, same_queue, again, last = (returned for returned, _, _ in asked)
     assert light == ["1", "0", "0"]
-    assert heavy == ["0", "0", "1"], "a heavy tab is always asked in the heavy queue"
-    assert same_queue == ["1", "0", "0"], "in the queue of the answer that is due"
-    assert again == ["1", "0", "0"], "what waited behind the failed request is asked anew"
-    assert last == ["0", "0", "0"]
+    assert heavy == ["1", "0", "1"], "a heavy tab is always asked in the heavy queue"
+    assert same_queue == ["2", "0", "1"], "in the queue of the answer that is due"
+    assert again == ["3", "0", "1"], "what waited behind the failed request is asked anew"
+    assert last == again
     assert [waits for _, waits, _ in asked] == [True, True, True, True, True, False]
 
 
@@ -259,6 +366,16 @@ def test_the_last_answer_is_dimmed_until_no_other_is_due(run: Run) -> None:
         ("answer",),
     )
     assert [busy for _, _, busy in asked] == [True, True, True, True, False]
+
+
+def test_two_questions_at_once_are_one_request_and_one_answer(run: Run) -> None:
+    asked = follow(run, ("ask", False, "side"), ("ask at once", False, "side"), ("answer",))
+    assert asked[0][0] == asked[1][0], "no text changes twice"
+    assert [(waits, busy) for _, waits, busy in asked] == [
+        (True, True),
+        (True, True),
+        (False, False),
+    ]
 
 
 def test_a_photo_on_its_way_dims_and_a_refused_one_ends_no_other_wait(run: Run) -> None:
@@ -349,11 +466,12 @@ def test_nothing_of_the_machine_lies_outside_or_over_another_part(
 
 ROWS = """async ([path]) => {
   const up = path.replace("machine/zone.js", "");
-  const [{ Zone }, { Provider }, { pointed }, { html }, { render }] = await Promise.all(
-    ["machine/zone.js", "machine/frame.js", "store.js", "html.js", "vendor/preact.mjs"]
-      .map((name) => import(up + name)));
-  const [h, w, square, m] = [21, 31, 2, 11 * 16];
-  const state = { h, w, m, sw: 16, value: { grid: [h, w], square, picture: "photo" } };
+  const [{ Zone }, { Provider }, { pointed }, { squaresOf }, { html }, { render }] =
+    await Promise.all(["machine/zone.js", "machine/frame.js", "pointing.js", "squares.js",
+      "html.js", "vendor/preact.mjs"].map((name) => import(up + name)));
+  const value = { grid: [21, 31], pooled: 2, picture: "photo" };
+  const squares = squaresOf(value);
+  const state = { h: 21, w: 31, m: squares.count, squares, value };
   document.body.innerHTML = "<svg width=352 height=352></svg>";
   const box = { x: 0, y: 0, w: 352, h: 352 };
   render(html`<${Provider} value=${{ state }}><${Zone} box=${box} kind="rows" /><//>`,

@@ -226,6 +226,30 @@ def test_pointing_lights_the_photo_and_races_the_words(kept: Page) -> None:
     assert [one for one in asked if not one.startswith("data:")] == []
 
 
+def test_beside_the_pointer_the_patch_is_named_from_row_1_and_column_1(kept: Page) -> None:
+    where = kept.locator("#canvas .gw-tip .gw-where")
+    for row, column in ((0, 0), (2, 4)):
+        kept.mouse.move(*at(kept, row, column))
+        expect(where).to_have_text(f"row {row + 1}, column {column + 1}")
+    kept.mouse.move(0, 0)
+    expect(where).to_have_count(0)
+
+
+def test_a_patch_is_pinned_in_a_map_as_on_the_canvas(kept: Page) -> None:
+    thumb = kept.locator("#maps .gw-stage").first
+    thumb.scroll_into_view_if_needed()
+    box = thumb.bounding_box()
+    middle = box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5
+    kept.mouse.click(*middle)
+    kept.mouse.move(0, 0)
+    here = kept.locator("#canvas .gw-here")
+    assert [here.get_attribute(axis) for axis in "xy"] == ["2", "1"], "it stays"
+    expect(kept.locator("#canvas .gw-said")).to_contain_text("In GCLIP this patch")
+    kept.mouse.click(*middle)
+    kept.mouse.move(0, 0)
+    expect(here).to_have_count(0)
+
+
 def test_a_press_says_why_in_one_sentence_and_folds_the_rest(kept: Page) -> None:
     kept.mouse.click(*at(kept, 0, 0))
     looks = "In GCLIP this patch looks mostly at these; their average matches sky 0.31, stop sign"

@@ -29,7 +29,7 @@ def test_what_travels_is_what_was_found_to_half_a_level() -> None:
     computed = numbers(plant=True)
     exact, value = computed.arrays, machine.view(computed)
     back = read(value["data"])
-    assert value["square"] == 1
+    assert value["pooled"] == 1
     for name in ("local", "used", *(f"block {b - 1}" for b in value["fused"])):
         step = np.abs(np.sqrt(back[name]) - np.sqrt(exact[name])).max()
         assert step <= 0.51 / 31 * math.sqrt(exact[name].max())
@@ -56,9 +56,9 @@ def test_where_a_patch_looks_most_comes_from_the_exact_row() -> None:
 def test_many_patches_are_drawn_in_squares_and_the_picture_says_so() -> None:
     computed = numbers(short_side=336)
     value = machine.view(computed)
-    square, scores = value["square"], read(value["data"])["scores"]
-    assert square > 1
-    assert f"squares of {square} × {square}" in value["parts"]["picture"]["sentence"]
+    pooled, scores = value["pooled"], read(value["data"])["scores"]
+    assert pooled > 1
+    assert f"squares of {pooled} × {pooled}" in value["parts"]["picture"]["sentence"]
     assert scores.shape[1] == math.prod(computed.grid), "words are of every patch"
 
 

@@ -153,7 +153,7 @@ def test_the_class_token_s_row_travels(matrix: np.ndarray) -> None:
     assert np.allclose(read(row["row"])["row"], matrix[0] * N)
 
 
-def test_many_patches_are_averaged_over_squares() -> None:
+def test_a_class_token_s_row_is_averaged_over_squares_and_all_else_counts_patches() -> None:
     shown = SHOWN | {"grid": (5, 6), "pooled": 2}
     value = values.attention_value(shown, [values.Map("a", "name", (0, 29), np.ones(30))], (4, 5))
-    assert (value["grid"], value["maps"][0]["tokens"], value["patch"]) == ((3, 3), [0, 8], [2, 2])
+    assert (value["grid"], value["maps"][0]["tokens"], value["patch"]) == ((5, 6), [0, 29], [4, 5])

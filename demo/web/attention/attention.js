@@ -1,13 +1,13 @@
 // Where each patch looks, in several maps that follow one pointer.
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { fetchMatrix, fetchPicture, unpackText } from "../blobs.js";
-import { clamp, placeName } from "../dom.js";
+import { placeName } from "../dom.js";
 import { useHost } from "../gradio.js";
 import { html } from "../html.js";
-import { point, pointed } from "../store.js";
+import { middleOf, patchOn, pinnedOn, point, pointed, usePointing, within } from "../pointing.js";
+import { squaresOf } from "../squares.js";
 import { Prose } from "../terms/prose.js";
 import { AttentionMap } from "./map.js";
-import { usePointing } from "./pointing.js";
 
 /** @typedef {import("../../widgets/values").AttentionValue} AttentionValue */
 /** @typedef {import("../blobs.js").Matrix} Matrix */
@@ -20,31 +20,19 @@ import { usePointing } from "./pointing.js";
  */
 
 /**
- * The square of patches that the maps show, and whether it is pinned: that which is pointed at on
- * the page, else the last one.
+ * The patch whose row the maps show: that which is pointed at on the page, else the last one.
  * @param {AttentionValue} value
  */
-const useSquare = (value) => {
-  const { id } = useHost();
-  const [height, width] = value.grid;
-  const { pooled, picture, patch } = value;
-  const last = useRef({ picture, square: (height >> 1) * width + (width >> 1) });
-  const shared = pointed.value?.picture === picture ? pointed.value : null;
+const usePatchShown = (value) => {
+  const { picture, grid, patch } = value;
+  const last = useRef({ picture, patch: middleOf(grid) });
   useLayoutEffect(() => {
-    if (!patch || pointed.value?.picture === picture) return;
-    point(id, picture, [patch[0] * pooled, patch[1] * pooled], { pinned: true });
+    if (patch && pointed.value?.picture !== picture) point("", picture, patch, { pinned: true });
   }, [value]);
-  if (shared) {
-    const row = clamp(Math.floor(shared.row / pooled), 0, height - 1);
-    const column = clamp(Math.floor(shared.column / pooled), 0, width - 1);
-    last.current = { picture, square: row * width + column };
-  }
-  const { square } = last.current;
-  const known = last.current.picture === picture && square < height * width;
-  return {
-    square: known ? square : (height >> 1) * width + (width >> 1),
-    pinned: Boolean(shared?.pinned),
-  };
+  const now = patchOn(value);
+  if (now) last.current = { picture, patch: now };
+  if (last.current.picture !== picture) last.current = { picture, patch: middleOf(grid) };
+  return within(grid, last.current.patch);
 };
 
 /**
@@ -56,9 +44,8 @@ const useSquare = (value) => {
  * @param {boolean} classToken
  */
 const mostOf = (value, { matrices, classRows }, k, square, classToken) => {
-  const width = value.grid[1];
-  const nameOf = (/** @type {number} */ i) =>
-    placeName(Math.floor(i / width) * value.pooled, (i % width) * value.pooled);
+  const squares = squaresOf(value);
+  const nameOf = (/** @type {number} */ i) => placeName(...squares.patch(i));
   if (classToken) {
     const { best } = value.maps[k].class_row;
     return `${nameOf(best)} (${classRows[k][best].toFixed(1)} ×)`;
@@ -75,34 +62,51 @@ const mostOf = (value, { matrices, classRows }, k, square, classToken) => {
  * The sentence under the maps.
  * @param {AttentionValue} value
  * @param {Loaded} loaded
- * @param {{ square: number, pinned: boolean, classToken: boolean }} at
+ * @param {import("../squares.js").Patch} patch
+ * @param {boolean} classToken
  */
-const sentenceOf = (value, loaded, { square, pinned, classToken }) => {
-  const width = value.grid[1];
-  const place = placeName(
-    Math.floor(square / width) * value.pooled,
-    (square % width) * value.pooled,
-  );
-  const who = classToken ? "The class token" : `Patch in ${place}${pinned ? " (pinned)" : ""}`;
+const sentenceOf = (value, loaded, patch, classToken) => {
+  const square = squaresOf(value).at(patch);
+  const own = `Patch in ${placeName(...patch)}${pinnedOn(value) ? " (pinned)" : ""}`;
   const looks = value.maps.map(({ title }, k) => {
     const most = mostOf(value, loaded, k, square, classToken);
     return value.maps.length > 1 ? `${title}: ${most}` : most;
   });
-  return `${who} looks most at these patches: ${looks.join("; ")}. 1 × is an equal share.`;
+  const subject = classToken ? "The class token" : own;
+  return `${subject} looks most at these patches: ${looks.join("; ")}. 1 × is an equal share.`;
+};
+
+/**
+ * Handlers of the maps; what is pinned is in the page's address.
+ * @param {AttentionValue} value
+ * @param {import("../squares.js").Patch} patch that is shown
+ * @param {boolean} asMatrix
+ */
+const useMapPointing = (value, patch, asMatrix) => {
+  const { id, trigger } = useHost();
+  const squares = squaresOf(value);
+  const ofMatrix = (/** @type {[y: number, x: number]} */ [y]) =>
+    squares.patch(Math.floor(y * squares.count));
+  const pin = (/** @type {import("../squares.js").Patch} */ at) => {
+    point(id, value.picture, at, { pinned: true });
+    trigger("select", { index: at, value: at });
+  };
+  const own = { at: patch, step: value.pooled, pin };
+  return usePointing(value, asMatrix ? { ...own, patchAt: ofMatrix } : own);
 };
 
 /** @param {{ value: AttentionValue, loaded: Loaded }} props */
 const Attention = ({ value, loaded }) => {
-  const { square, pinned } = useSquare(value);
+  const patch = usePatchShown(value);
   const [view, setView] = useState({ matrix: false, classToken: false });
   const at = pointed.value;
   // Who points at a patch wants to see its row.
   useLayoutEffect(() => {
     if (at) setView((now) => (now.classToken ? { ...now, classToken: false } : now));
   }, [at]);
-  const pointing = usePointing(value, { square, pinned, asMatrix: view.matrix });
+  const pointing = useMapPointing(value, patch, view.matrix);
   const top = Math.max(...loaded.matrices.map((matrix) => matrix.top));
-  const sentence = sentenceOf(value, loaded, { square, pinned, classToken: view.classToken });
+  const sentence = sentenceOf(value, loaded, patch, view.classToken);
   const room = `${sentence.replace(/\d+/g, "88")} (pinned)`;
   const toggle = (/** @type {keyof View} */ name, /** @type {string} */ label) => html`<button
     type="button"
@@ -124,7 +128,7 @@ const Attention = ({ value, loaded }) => {
           classRow=${loaded.classRows[k]}
           top=${top}
           view=${view}
-          square=${square}
+          patch=${patch}
           pointing=${pointing}
         />`,
       )}

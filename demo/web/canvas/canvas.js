@@ -4,22 +4,18 @@ import { useLayoutEffect, useState } from "preact/hooks";
 import { fetchPicture, labelsOf } from "../blobs.js";
 import { byPointer, percent } from "../dom.js";
 import { Failed } from "../failed.js";
-import { useHost } from "../gradio.js";
-import { useDocumentEvent } from "../hooks.js";
 import { html } from "../html.js";
+import { leave, patchIn, pinnedOn, point } from "../pointing.js";
 import { Simulation } from "../simulation.js";
-import { giveOpacity, isolated, leave, patchOn, point, pointed } from "../store.js";
+import { giveOpacity, isolate, isolated, isolatedIn } from "../store.js";
 import { Prose } from "../terms/prose.js";
 import { WORDS } from "../words.js";
-import { Bars } from "./bars.js";
+import { Bars, Modes, Opacity } from "./controls.js";
 import { entriesOf, Legend } from "./legend.js";
-import { Modes } from "./modes.js";
-import { Opacity } from "./opacity.js";
-import { CHANGED, REST_INDEX } from "./paint.js";
-import { patchAt } from "./pointing.js";
+import { CHANGED } from "./paint.js";
 import { Reason } from "./reason.js";
 import { Region } from "./region.js";
-import { useSides } from "./sides.js";
+import { useSideAtPatch } from "./sides.js";
 import { SideName, Stage } from "./stage.js";
 
 /** @typedef {import("../../widgets/values").CanvasValue} CanvasValue */
@@ -52,41 +48,31 @@ const useMode = (value) => {
 };
 
 /**
- * The label of the isolated word in a mask, null where it is not shown.
- * @param {CanvasValue} value
- */
-const isolatedIn = (value) => {
-  const word = isolated.value;
-  if (word === null) return null;
-  const index =
-    word === "rest" ? REST_INDEX : value.classes.findIndex(({ name }) => name === word.name);
-  return entriesOf(value).some((entry) => entry.index === index) ? index : null;
-};
-
-/**
  * What is shown alone: the word that is isolated on the page, or what changed here.
  * @param {CanvasValue} value
  */
 const useIsolated = (value) => {
   const [changes, setChanges] = useState(false);
   const [peeked, setPeeked] = useState(/** @type {number | null} */ (null));
-  const index = changes && value.changed ? CHANGED : isolatedIn(value);
+  const entries = entriesOf(value);
+  const index = changes && value.changed ? CHANGED : isolatedIn(entries);
   useLayoutEffect(() => {
-    if (isolatedIn(value) === null && !value.compact) isolated.value = null;
+    if (isolatedIn(entries) === null && !value.compact) isolated.value = null;
   }, [value]);
-  const press = (/** @type {number} */ pressed) => {
-    if (pointed.value?.pinned) leave();
-    const alone = pressed !== index;
-    setChanges(alone && pressed === CHANGED);
-    if (!alone || pressed === CHANGED) isolated.value = null;
-    else isolated.value = pressed < 0 ? "rest" : { name: value.classes[pressed].name };
+  const press = (/** @type {import("./legend.js").Entry} */ entry) => {
+    if (pinnedOn(value)) leave();
+    const alone = entry.index !== index;
+    const isChanged = entry.index === CHANGED;
+    setChanges(alone && isChanged);
+    if (alone && !isChanged) isolate(entry);
+    else isolated.value = null;
   };
   const peek = (/** @type {number | null} */ pointedAt = null) => setPeeked(pointedAt);
   return { index, only: peeked ?? index, press, peek };
 };
 
-/** The masks in words. @param {CanvasValue} value */
-const spokenOf = (value) => {
+/** The masks in words, for who does not see them. @param {CanvasValue} value */
+const ariaLabelOf = (value) => {
   const entries = entriesOf(value).filter(({ index }) => index !== CHANGED);
   const sides = value.sides.map(({ title, badge }, k) => {
     const shares = entries.map(({ name, shares }) => `${name} ${percent(shares[k])}`);
@@ -100,12 +86,12 @@ const spokenOf = (value) => {
  * @param {CanvasValue} value
  */
 const useValue = (value) => {
-  const { id } = useHost();
   useLayoutEffect(() => {
     giveOpacity(value.opacity);
-    if (!value.pixel || value.compact || (patchOn(value) && pointed.value?.pinned)) return;
-    const [y, x] = value.pixel.map((at, axis) => Math.min(0.9999, at / value.size[axis]));
-    point(id, value.picture, patchAt(value, [y, x]), { pinned: true, asked: true });
+    const { pixel, picture, grid, size } = value;
+    if (!pixel || value.compact || pinnedOn(value)) return;
+    const [y, x] = pixel.map((at, axis) => Math.min(0.9999, at / size[axis]));
+    point("", picture, patchIn(grid)([y, x]), { pinned: true, pixel });
   }, [value]);
 };
 
@@ -115,16 +101,9 @@ const useValue = (value) => {
 const Canvas = ({ value, loaded }) => {
   const [mode, chooseMode] = useMode(value);
   const [split, setSplit] = useState(0.5);
-  const [spoken, setSpoken] = useState(false);
-  const [presses, setPresses] = useState(0);
-  const shown = useIsolated(value);
-  const { sideAt, error, retry } = useSides(value, mode, split);
+  const isolation = useIsolated(value);
+  const { side, error, retry } = useSideAtPatch(value, mode, split);
   useValue(value);
-  // What covers the page takes the key first.
-  useDocumentEvent("keydown", ({ key, defaultPrevented }) => {
-    const covered = document.fullscreenElement || document.querySelector("dialog, .gm-over");
-    if (key === "Escape" && !defaultPrevented && !covered && patchOn(value)) leave();
-  });
   return html`<${Simulation} sentence=${value.simulated} />
     ${value.bars.length > 0 && html`<${Bars} bars=${value.bars} />`}
     ${
@@ -138,13 +117,11 @@ const Canvas = ({ value, loaded }) => {
       mode=${mode}
       split=${split}
       onSwipe=${setSplit}
-      only=${shown.only}
-      label=${spokenOf(value)}
-      sideAt=${sideAt}
-      onAsk=${() => setPresses(presses + 1)}
-      onInput=${setSpoken}
+      only=${isolation.only}
+      ariaLabel=${ariaLabelOf(value)}
+      side=${side}
     />
-    <${Reason} value=${value} spoken=${spoken} presses=${presses} sideAt=${sideAt} />
+    <${Reason} value=${value} side=${side} />
     ${error && html`<${Failed} error=${error} retry=${retry} />`}
     ${value.region && value.sides.length > 1 && html`<${Region} value=${value} loaded=${loaded} />`}
     ${
@@ -152,9 +129,9 @@ const Canvas = ({ value, loaded }) => {
       html`<${Legend}
           value=${value}
           mode=${mode}
-          isolated=${shown.index}
-          onPeek=${shown.peek}
-          onPress=${shown.press}
+          isolated=${isolation.index}
+          onPeek=${isolation.peek}
+          onPress=${isolation.press}
         />
         ${value.notes
           .slice(1)

@@ -65,7 +65,7 @@ const SwitchOff = () => {
  * @param {boolean} props.pressed
  * @param {boolean} props.switched it is the background, and can be switched off
  * @param {(index?: number) => void} props.onPeek
- * @param {(index: number) => void} props.onPress
+ * @param {(entry: Entry) => void} props.onPress
  * @param {() => void} props.onCut
  */
 const Row = ({ entry, mode, pressed, switched, onPeek, onPress, onCut }) => {
@@ -90,7 +90,7 @@ const Row = ({ entry, mode, pressed, switched, onPeek, onPress, onCut }) => {
       onPointerLeave=${() => onPeek()}
       onFocus=${focus}
       onBlur=${() => onPeek()}
-      onClick=${() => onPress(index)}
+      onClick=${() => onPress(entry)}
     >
       <span class=${`gw-swatch ${KINDS[index] ?? ""}`} style=${swatch} />
       <bdi class="gw-name">${name}</bdi>
@@ -117,7 +117,7 @@ const Row = ({ entry, mode, pressed, switched, onPeek, onPress, onCut }) => {
  * @param {Mode} props.mode
  * @param {number | null} props.isolated
  * @param {(index?: number) => void} props.onPeek an entry is pointed at, or none
- * @param {(index: number) => void} props.onPress
+ * @param {(entry: Entry) => void} props.onPress
  */
 export const Legend = ({ value, mode, isolated, onPeek, onPress }) => {
   const [cut, setCut] = useState("");

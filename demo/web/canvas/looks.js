@@ -4,16 +4,15 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { level, pixels, VEIL } from "../colours.js";
 import { clamp } from "../dom.js";
 import { html } from "../html.js";
+import { patchOn } from "../pointing.js";
 import { squaresOf, strongestPlaces } from "../squares.js";
-import { patchOn } from "../store.js";
 
 /** @typedef {import("../../widgets/values").CanvasValue} CanvasValue */
-/** @typedef {import("../blobs.js").Matrix} Matrix */
-/** @typedef {[row: number, column: number]} Place */
+/** @typedef {import("../squares.js").Patch} Patch */
 
 const ARCS = 3;
 
-/** @param {{ from: Place, to: Place, rows: number }} props */
+/** From and to are in patches. @param {{ from: Patch, to: Patch, rows: number }} props */
 const Arc = ({ from: [y, x], to: [Y, X], rows }) => {
   const [cy, cx] = [(y + Y) / 2 - 0.2 * Math.abs(X - x), (x + X) / 2 + 0.2 * (Y - y)];
   const d = `M${x} ${y}Q${cx} ${clamp(cy, 0, rows)} ${X} ${Y}`;
@@ -25,24 +24,22 @@ const Arc = ({ from: [y, x], to: [Y, X], rows }) => {
 /**
  * @param {object} props
  * @param {CanvasValue} props.value
- * @param {(patch: Place) => Matrix | null} props.matrixAt the matrix of the side that is seen there
+ * @param {import("./sides.js").SideAtPatch} props.side
  */
-export const Looks = ({ value, matrixAt }) => {
+export const Looks = ({ value, side }) => {
   const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
   const patch = patchOn(value);
-  const matrix = patch && matrixAt(patch);
+  const matrix = side.value?.matrix ?? null;
   const squares = squaresOf(value);
   const [rows, columns] = value.grid;
   const own = patch ? squares.at(patch) : -1;
-  const strongest = matrix ? strongestPlaces(matrix, own).slice(0, ARCS) : [];
+  const strongest = patch && matrix ? strongestPlaces(matrix, own).slice(0, ARCS) : [];
   useLayoutEffect(() => {
-    if (!matrix || !canvas.current) return;
+    if (!matrix || !patch || !canvas.current) return;
+    const times = squares.spread(matrix.row(own));
+    // The brightest is where it looks most, itself left out; a pooled row may be brighter still.
     const top = Math.min(strongest[0]?.[1] || matrix.top, matrix.top);
-    const share = (/** @type {number} */ i) => Math.min(1, matrix.at(own, i) / top);
-    pixels(canvas.current, columns, rows, (i) => {
-      const square = squares.at([Math.floor(i / columns), i % columns]);
-      return VEIL[level(share(square))];
-    });
+    pixels(canvas.current, columns, rows, (i) => VEIL[level(times[i] / top)]);
   }, [matrix, own]);
   return html`<canvas ref=${canvas} class="gw-glow" hidden=${!matrix} />
     <svg viewBox=${`0 0 ${columns} ${rows}`} preserveAspectRatio="none">

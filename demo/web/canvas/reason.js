@@ -1,26 +1,27 @@
 // Why the patch that is pressed has its word: one sentence, and numbers behind a fold.
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { byPointer, placeName, still, written } from "../dom.js";
+import { byPointer, percent, placeName, still, written } from "../dom.js";
+import { useHost } from "../gradio.js";
 import { html } from "../html.js";
+import { patchOn, pinnedOn, pointed } from "../pointing.js";
 import { squaresOf } from "../squares.js";
-import { patchOn, pointed, reasons } from "../store.js";
+import { reasons } from "../store.js";
 import { Prose } from "../terms/prose.js";
-import { Variants } from "./variants.js";
 
 /** @typedef {import("../../widgets/values").CanvasValue} CanvasValue */
 /** @typedef {import("../blobs.js").Matrix} Matrix */
-/** @typedef {import("./race.js").Match} Match */
-/** @typedef {[row: number, column: number]} Place */
+/** @typedef {import("./best-words.js").Match} Match */
+/** @typedef {import("../squares.js").Patch} Patch */
 
 const MEASURE = " (cosines; the bars show them after a softmax).";
 
-/** @param {CanvasValue} value @param {Matrix} matrix @param {Place} patch */
+/** @param {CanvasValue} value @param {Matrix} matrix @param {Patch} patch */
 const looksText = (value, matrix, patch) => {
   const squares = squaresOf(value);
   const own = squares.at(patch);
   const list = matrix.strongest(own).map(([i, times]) => {
-    const [row, column] = squares.middle(i).map(Math.floor);
-    return `${i === own ? "itself" : placeName(row, column)} (${times.toFixed(1)} ×)`;
+    const name = i === own ? "itself" : placeName(...squares.patch(i));
+    return `${name} (${times.toFixed(1)} ×)`;
   });
   return ` It looks most at ${list.join(", ")}. 1 × is an equal share.`;
 };
@@ -34,24 +35,51 @@ const Sentence = ({ title, matches, looks }) => {
   )}${MEASURE}`;
 };
 
+/** @typedef {import("../../widgets/values").Ranked} Ranked */
+
+/** @param {Ranked} props */
+const Word = ({ name, score, colour, label }) => {
+  const bar = { width: `${100 * score}%`, ...(colour === null ? {} : { background: colour }) };
+  return html`<li class=${label ? "gw-label" : ""}>
+    <bdi>${name}</bdi>
+    <span class="gw-percent">${percent(score)}</span>
+    <span class="gw-share"><span class=${colour === null ? "gw-rest" : ""} style=${bar} /></span>
+  </li>`;
+};
+
+/** @param {{ why: import("../../widgets/values").WhyValue }} props */
+const Variants = ({ why }) => html`<p class="gw-title">${why.title}</p>
+  <div class="gw-columns">
+    ${why.variants.map(
+      ({ title, entries }) => html`<section key=${title}>
+        <h2 class="gw-title">${title}</h2>
+        <ol>
+          ${entries.map((entry) => html`<${Word} key=${entry.name} ...${entry} />`)}
+        </ol>
+      </section>`,
+    )}
+  </div>
+  <p class="gw-note">${why.note}</p>`;
+
 /**
  * @param {object} props
  * @param {CanvasValue} props.value
- * @param {boolean} props.spoken keys move the patch: it is said without a press
- * @param {number} props.presses counted; each brings the sentence into view
- * @param {(patch: Place) => { title: string, matrix: Matrix | null, matches: Match[] }}
- *   props.sideAt
+ * @param {import("./sides.js").SideAtPatch} props.side
  */
-export const Reason = ({ value, spoken, presses, sideAt }) => {
+export const Reason = ({ value, side: atPatch }) => {
+  const { id } = useHost();
   const ref = useRef(/** @type {HTMLDivElement | null} */ (null));
   const patch = patchOn(value);
-  const pinned = Boolean(patch && pointed.value?.pinned);
-  const asked = pinned && pointed.value?.asked && reasons.value;
-  const side = patch && (pinned || spoken) ? sideAt(patch) : null;
+  const pinned = pinnedOn(value);
+  const { byKeys = false, pixel = null, source = "" } = pointed.value ?? {};
+  // Who moves by keys reads it without a press.
+  const spoken = byKeys && source === id;
+  const side = pinned || spoken ? atPatch.value : null;
+  const pressed = source === id ? pixel : null;
   useLayoutEffect(() => {
-    if (!presses) return;
+    if (!pressed) return;
     ref.current?.scrollIntoView({ block: "nearest", behavior: still() ? "auto" : "smooth" });
-  }, [presses]);
+  }, [pressed]);
   return html`<div class="gw-info" ref=${ref}>
     <p class="gw-said" aria-live=${spoken ? "polite" : "off"}>
       ${
@@ -74,7 +102,7 @@ export const Reason = ({ value, spoken, presses, sideAt }) => {
           ${side.matrix && looksText(value, side.matrix, patch)}
         </p>`
       }
-      <div>${asked && html`<${Variants} why=${asked} />`}</div>
+      <div>${pinned && pixel && reasons.value && html`<${Variants} why=${reasons.value} />`}</div>
     </details>
   </div>`;
 };

@@ -1,15 +1,19 @@
 // Where the patches of each mask look and which words they match: fetched after the mask is shown.
+import { computed } from "@preact/signals";
+import { useMemo } from "preact/hooks";
 import { fetchArrays, fetchMatrix } from "../blobs.js";
 import { REST } from "../dom.js";
-import { useFetched } from "../hooks.js";
+import { useBothFetched } from "../hooks.js";
+import { patchOn } from "../pointing.js";
 
 /** @typedef {import("../../widgets/values").CanvasValue} CanvasValue */
-/** @typedef {import("./race.js").Match} Match */
-/** @typedef {[row: number, column: number]} Place */
+/** @typedef {import("./best-words.js").Match} Match */
+/** @typedef {import("../squares.js").Patch} Patch */
 /**
  * @typedef {{ title: string, matrix: import("../blobs.js").Matrix | null, matches: Match[] }}
  * SideShown
  */
+/** @typedef {import("@preact/signals").ReadonlySignal<SideShown | null>} SideAtPatch */
 
 const REST_COLOUR = "#8a8a8a";
 
@@ -17,15 +21,15 @@ const REST_COLOUR = "#8a8a8a";
  * The words that match a patch best.
  * @param {CanvasValue} value
  * @param {import("../blobs.js").Arrays | null} words
- * @param {Place} patch
+ * @param {Patch} patch
  * @returns {Match[]}
  */
 const matchesOf = ({ classes, grid: [rows, columns] }, words, [row, column]) => {
   if (!words) return [];
   const n = rows * columns;
   const own = row * columns + column;
-  const places = Array.from({ length: words.best.length / n }, (_, k) => k * n + own);
-  return places.map((at) => {
+  const ranks = Array.from({ length: words.best.length / n }, (_, k) => k * n + own);
+  return ranks.map((at) => {
     const shown = classes[words.best[at]];
     return {
       name: shown?.name ?? REST,
@@ -37,35 +41,39 @@ const matchesOf = ({ classes, grid: [rows, columns] }, words, [row, column]) => 
 };
 
 /**
+ * What is known of the side that is seen at the patch that is pointed at; null where none is. It is
+ * a signal, so that only what shows it follows the pointer.
  * @param {CanvasValue} value
  * @param {import("../../widgets/values").Mode} mode
  * @param {number} split
  */
-export const useSides = (value, mode, split) => {
-  const last = value.sides.length - 1;
-  const nameOf = (/** @type {number} */ k, /** @type {"matrix" | "words"} */ kind) =>
-    value.sides[k]?.[kind] ?? "";
-  const matrices = [
-    useFetched(nameOf(0, "matrix"), fetchMatrix),
-    useFetched(nameOf(1, "matrix"), fetchMatrix),
-  ];
-  const words = [
-    useFetched(nameOf(0, "words"), fetchArrays),
-    useFetched(nameOf(1, "words"), fetchArrays),
-  ];
-  const failed = [...matrices, ...words].filter(({ error }) => error);
-  /** The side that is seen at a patch. @param {Place} patch @returns {SideShown} */
-  const sideAt = (patch) => {
-    const x = (patch[1] + 0.5) / value.grid[1];
-    const k = { before: 0, after: last, swipe: x > split ? last : 0 }[mode];
-    return {
-      title: value.sides[k].title,
-      matrix: matrices[k].data,
-      matches: matchesOf(value, words[k].data, patch),
-    };
-  };
+export const useSideAtPatch = (value, mode, split) => {
+  const { sides, grid } = value;
+  const matrices = useBothFetched(
+    sides.map(({ matrix }) => matrix),
+    fetchMatrix,
+  );
+  const words = useBothFetched(
+    sides.map((side) => side.words),
+    fetchArrays,
+  );
   const retry = () => {
-    for (const arrays of failed) arrays.retry();
+    matrices.retry();
+    words.retry();
   };
-  return { sideAt, error: failed[0]?.error ?? null, retry };
+  /** @returns {SideShown | null} */
+  const sideNow = () => {
+    const patch = patchOn(value);
+    if (!patch) return null;
+    const last = sides.length - 1;
+    const isAfter = (patch[1] + 0.5) / grid[1] > split;
+    const k = { before: 0, after: last, swipe: isAfter ? last : 0 }[mode];
+    const matches = matchesOf(value, words.data[k], patch);
+    return { title: sides[k].title, matrix: matrices.data[k], matches };
+  };
+  const side = useMemo(
+    () => computed(sideNow),
+    [value, mode, split, ...matrices.data, ...words.data],
+  );
+  return { side, error: matrices.error ?? words.error, retry };
 };

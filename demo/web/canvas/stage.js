@@ -4,15 +4,14 @@ import { useWidth } from "../hooks.js";
 import { html } from "../html.js";
 import { Picture } from "../picture.js";
 import { Prose } from "../terms/prose.js";
+import { BestWords } from "./best-words.js";
+import { Swipe } from "./controls.js";
+import { useGestures } from "./gestures.js";
 import { Looks } from "./looks.js";
 import { MaskLayer } from "./mask-layer.js";
-import { usePointing } from "./pointing.js";
-import { Race } from "./race.js";
-import { Swipe } from "./swipe.js";
 
 /** @typedef {import("../../widgets/values").CanvasValue} CanvasValue */
 /** @typedef {import("../../widgets/values").Mode} Mode */
-/** @typedef {[row: number, column: number]} Place */
 
 /** @param {{ side: import("../../widgets/values").Side }} props */
 export const SideName = ({ side }) => html`<span class="gw-name-of">
@@ -51,24 +50,21 @@ const seenOf = (mode, split, settled, last) => {
  * @param {number} props.split
  * @param {(split: number) => void} props.onSwipe
  * @param {number | null} props.only the label that is shown alone
- * @param {string} props.label what a screen reader says
- * @param {(patch: Place) => import("./sides.js").SideShown} props.sideAt
- * @param {() => void} props.onAsk
- * @param {(byKey: boolean) => void} props.onInput
+ * @param {string} props.ariaLabel
+ * @param {import("./sides.js").SideAtPatch} props.side
  */
-export const Stage = (props) => {
-  const { value, loaded, mode, split, onSwipe, only, label, sideAt, onAsk, onInput } = props;
+export const Stage = ({ value, loaded, mode, split, onSwipe, only, ariaLabel, side }) => {
   const { sides, size } = value;
   const two = sides.length > 1;
   const swipes = mode === "swipe";
   const stage = useRef(/** @type {HTMLElement | null} */ (null));
-  const names = useRef(/** @type {HTMLElement | null} */ (null));
+  const titles = useRef(/** @type {HTMLElement | null} */ (null));
   const width = useWidth(stage);
   const [settled, setSettled] = useState(split); // where names keep to their side
   const onRelease = () => setSettled(split);
   useEffect(onRelease, [mode]);
-  const pointing = usePointing({ value, swipes, onSwipe, onRelease, onAsk, onInput });
-  const topOf = () => (names.current ? names.current.offsetTop + names.current.offsetHeight : 0);
+  const gestures = useGestures({ value, swipes, onSwipe, onRelease });
+  const topOf = () => (titles.current ? titles.current.offsetTop + titles.current.offsetHeight : 0);
   const seen = seenOf(mode, split, settled, sides.length - 1);
   const frame = `gw-frame ${value.compact ? "" : "gw-large"}`;
   return html`<div class=${frame} style=${{ "--ratio": size[1] / size[0] }}>
@@ -78,8 +74,8 @@ export const Stage = (props) => {
       style=${{ aspectRatio: `${size[1]} / ${size[0]}` }}
       tabindex="0"
       role="application"
-      aria-label=${label}
-      ...${pointing}
+      aria-label=${ariaLabel}
+      ...${gestures}
     >
       <${Picture} image=${loaded.image} />
       ${sides.map(
@@ -96,7 +92,7 @@ export const Stage = (props) => {
           topOf=${topOf}
         />`,
       )}
-      <${Looks} value=${value} matrixAt=${(/** @type {Place} */ at) => sideAt(at).matrix} />
+      <${Looks} value=${value} side=${side} />
       ${
         two &&
         html`<${Swipe}
@@ -105,13 +101,13 @@ export const Stage = (props) => {
             hidden=${!swipes}
             onMove=${onSwipe}
           />
-          <div class="gw-named" ref=${names}>
+          <div class="gw-named" ref=${titles}>
             ${sides
               .filter((_, k) => seen.is(k))
-              .map((side) => html`<${SideName} key=${side.title} side=${side} />`)}
+              .map((own) => html`<${SideName} key=${own.title} side=${own} />`)}
           </div>`
       }
     </div>
-    <${Race} value=${value} matchesAt=${(/** @type {Place} */ at) => sideAt(at).matches} />
+    <${BestWords} value=${value} side=${side} />
   </div>`;
 };

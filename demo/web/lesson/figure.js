@@ -1,5 +1,5 @@
 // A figure of the lesson: a picture, a table, or every channel's norm.
-import { place } from "../blobs.js";
+import { addressOf } from "../blobs.js";
 import { html } from "../html.js";
 import { DASHED, Label, Line, Plot, scale } from "../plot.js";
 import { Prose } from "../terms/prose.js";
@@ -60,7 +60,7 @@ export const LessonFigureView = ({
       ? html`<${Table} rows=${rows} />`
       : norms
         ? html`<${Norms} norms=${norms} high=${high} />`
-        : html`<img src=${place(picture ?? "")} alt=${caption} />`
+        : html`<img src=${addressOf(picture ?? "")} alt=${caption} />`
   }
   <figcaption><${Prose} text=${caption} /></figcaption>
 </figure>`;

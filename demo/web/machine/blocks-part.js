@@ -3,13 +3,14 @@ import { inkOfBlock, shareAsLast } from "../block-masks.js";
 import { clamp } from "../dom.js";
 import { useHost } from "../gradio.js";
 import { html } from "../html.js";
+import { isolatedIn } from "../store.js";
 import { useFrame } from "./frame.js";
 import { framesOf } from "./picture-part.js";
 import { STRIP_NAMES } from "./plan.js";
 import { times } from "./scores.js";
 import { heat, Raster, Rect, Words } from "./shapes.js";
 import { blockText } from "./words.js";
-import { isolatedIn, wordsOf } from "./words-part.js";
+import { wordsOf } from "./words-part.js";
 import { asButton, Zone } from "./zone.js";
 
 /** @typedef {import("../../widgets/values").MachineBlock} MachineBlock */
@@ -28,7 +29,7 @@ export const isAbnormal = (value, block, ratio = block.ratio) =>
 export const BlocksRasters = () => {
   const { plan, state, now, masks } = useFrame();
   const { received, n, w, h, value } = state;
-  const only = isolatedIn(now.value);
+  const only = isolatedIn(now.value.words);
   return plan.tiles.map((tile, i) => {
     const ink = masks
       ? inkOfBlock(masks, i, wordsOf(now.value), only)

@@ -1,7 +1,7 @@
 // What every piece of the diagram knows: the layout, the letters, the request and its state.
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
-import { patchOn } from "../store.js";
+import { patchOn } from "../pointing.js";
 
 /** @typedef {import("../../widgets/values").PartName} PartName */
 /**
@@ -25,10 +25,9 @@ export const useFrame = () => useContext(FrameContext);
 /** The patch that is pointed at, and the square of the matrices in which it is. */
 export const usePatch = () => {
   const { state } = useFrame();
-  const { value, w, sw } = state;
-  const place = patchOn(value);
-  if (!place) return null;
-  const [row, column] = place;
-  const square = Math.floor(row / value.square) * sw + Math.floor(column / value.square);
-  return { row, column, index: row * w + column, square };
+  const { value, w, squares } = state;
+  const patch = patchOn(value);
+  if (!patch) return null;
+  const [row, column] = patch;
+  return { row, column, index: row * w + column, square: squares.at(patch) };
 };

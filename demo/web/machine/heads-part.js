@@ -17,9 +17,9 @@ export const HeadsRasters = () => {
       const grey = (r + g + b) / 3;
       return idle ? pack(grey, grey, grey, 90) : pack(r, g, b);
     };
-    const { sw, sh } = state;
+    const { wide, tall } = state.squares;
     const of = [colours, idle];
-    return html`<${Raster} key=${name} box=${plan.heads[i]} w=${sw} h=${sh} of=${of} ink=${ink} />`;
+    return html`<${Raster} key=${name} box=${plan.heads[i]} w=${wide} h=${tall} of=${of} ink=${ink} />`;
   });
 };
 

@@ -6,7 +6,7 @@ import { Failed } from "../failed.js";
 import { useHost } from "../gradio.js";
 import { useDocumentEvent } from "../hooks.js";
 import { html } from "../html.js";
-import { patchOn, pointed } from "../store.js";
+import { patchOn, pinnedOn, pointed } from "../pointing.js";
 import { Bar } from "./bar.js";
 import { Diagram } from "./diagram.js";
 import { arrange } from "./plan.js";
@@ -42,15 +42,15 @@ const askedText = (value, { part, block }) => {
 const Info = ({ state, news, asked, masks }) => {
   const since = useRef({ news: "", pointed: /** @type {unknown} */ (null) });
   if (since.current.news !== news) since.current = { news, pointed: pointed.value };
-  const place = patchOn(state.value);
+  const patch = patchOn(state.value);
   // What a switch did, until something is pointed at.
   const isNew = news && since.current.pointed === pointed.value;
   const invite = `${byPointer("Point at", "Tap")} ${LIGHTS}`;
-  const patch = place ? patchText(state, place, Boolean(pointed.value?.pinned)) : invite;
-  const index = place && place[0] * state.w + place[1];
+  const line = patch ? patchText(state, patch, pinnedOn(state.value)) : invite;
+  const index = patch && patch[0] * state.w + patch[1];
   return html`<div class="gm-info">
     <p>
-      <span aria-live="polite">${isNew ? news : patch}</span>${" "}
+      <span aria-live="polite">${isNew ? news : line}</span>${" "}
       ${!masks && html`<span class="gm-explain">${askedText(state.value, asked)}</span>`}
     </p>
     ${

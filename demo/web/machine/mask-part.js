@@ -1,9 +1,10 @@
 // The mask over the photo in grey, and its legend.
 import { hex, pack } from "../colours.js";
 import { html } from "../html.js";
+import { isolatedIn } from "../store.js";
 import { useFrame } from "./frame.js";
 import { Photo, Raster, Rect, Words } from "./shapes.js";
-import { isolatedIn, largestWords } from "./words-part.js";
+import { largestWords } from "./words-part.js";
 import { Zone } from "./zone.js";
 
 /** @typedef {import("./state.js").State} State */
@@ -37,7 +38,7 @@ const inkOf = ({ value }, labels, word) => {
 export const MaskRasters = () => {
   const { plan, now, old, t } = useFrame();
   const [rows, columns] = now.value.shape;
-  const word = isolatedIn(now.value);
+  const word = isolatedIn(now.value.words);
   const paint = (
     /** @type {State} */ state,
     /** @type {string} */ key,

@@ -1,11 +1,10 @@
 // The picture in patches, and what the chosen block looks at most in it.
 
 import { VEIL } from "../colours.js";
-import { arrows, clamp } from "../dom.js";
 import { html } from "../html.js";
 import { useFrame, usePatch } from "./frame.js";
 import { heat, Photo, Raster, Rect, Words } from "./shapes.js";
-import { usePointing, Zone } from "./zone.js";
+import { Zone } from "./zone.js";
 
 const LABEL = "Patches of the picture. Arrow keys move, Enter pins, Escape frees.";
 
@@ -28,13 +27,13 @@ export const framesOf = ({ w: columns, h: rows }, patches, { x, y, w, h }) => {
 export const PictureRasters = () => {
   const { plan, state } = useFrame();
   const patch = usePatch();
-  const { used, bright, m, sw, sh } = state;
+  const { used, bright, m, squares } = state;
   const veil = patch ? heat(used, bright, patch.square * m, VEIL) : () => 0;
   return html`<${Photo} box=${plan.photo} image=${state.photo} />
     <${Raster}
       box=${plan.photo}
-      w=${sw}
-      h=${sh}
+      w=${squares.wide}
+      h=${squares.tall}
       of=${[used, bright, patch?.square]}
       ink=${veil}
     />`;
@@ -59,7 +58,6 @@ const Looks = () => {
 
 export const PicturePart = () => {
   const { type, plan, state } = useFrame();
-  const { at, go } = usePointing();
   const { x, y, w, h } = plan.photo;
   const { w: columns, h: rows } = state;
   const line = (/** @type {number} */ count, /** @type {(k: number) => string} */ draw) =>
@@ -71,13 +69,6 @@ export const PicturePart = () => {
     ? `squares: global tokens of block ${number}`
     : `no global token in block ${number}`;
   const lines = plan.wide ? type.wrap(caption, w, "small") : [caption];
-  const onKey = (/** @type {KeyboardEvent} */ { key }) => {
-    const step = arrows[key];
-    if (!step) return false;
-    const [row, column] = at();
-    go([clamp(row + step[0], 0, rows - 1), clamp(column + step[1], 0, columns - 1)]);
-    return true;
-  };
   const zone = { tabindex: 0, role: "application", "aria-label": LABEL, "data-zone": "picture" };
   return html`<path d=${down + across} class="gm-grid" />
     <path d=${framesOf(state, tokens, plan.photo)} class="gm-token gm-seen" />
@@ -85,6 +76,6 @@ export const PicturePart = () => {
       const below = y + h + 1.25 * (k + 1) * type.u;
       return html`<${Words} key=${k} x=${x} y=${below} text=${text} kind="small" />`;
     })}
-    <${Zone} box=${plan.photo} onKey=${onKey} ...${zone} />
+    <${Zone} box=${plan.photo} ...${zone} />
     <${Looks} />`;
 };

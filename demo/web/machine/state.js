@@ -1,10 +1,11 @@
 // What a request brought: its arrays, and what of them moves from one request to the next.
 import { fetchPicture, labelsOf, unpackText } from "../blobs.js";
+import { squaresOf } from "../squares.js";
 
 /** @typedef {import("../../widgets/values").MachineValue} MachineValue */
 /** @typedef {ArrayLike<number> & { length: number }} Numbers */
 /**
- * The arrays of a request, and sizes: n patches (h, w) in m squares (sh, sw).
+ * The arrays of a request, and sizes: n patches (h, w) in m squares.
  * @typedef {object} State
  * @property {MachineValue} value
  * @property {HTMLImageElement} photo
@@ -12,8 +13,7 @@ import { fetchPicture, labelsOf, unpackText } from "../blobs.js";
  * @property {number} h
  * @property {number} w
  * @property {number} n
- * @property {number} sh
- * @property {number} sw
+ * @property {ReturnType<typeof squaresOf>} squares
  * @property {number} m
  * @property {number} bright attention that is drawn brightest
  * @property {Numbers[]} maps (m, m) of the last block and of those that AMF takes
@@ -49,7 +49,7 @@ export const unpackState = async (value) => {
     labelsOf(value.mask),
   ]);
   const [h, w] = value.grid;
-  const [sh, sw] = [Math.ceil(h / value.square), Math.ceil(w / value.square)];
+  const squares = squaresOf(value);
   const perBlock = (/** @type {"score" | "ratio" | "after"} */ name) =>
     Float32Array.from(value.blocks, (block) => block[name]);
   const norms = /** @type {Float32Array} */ (arrays.norms);
@@ -62,7 +62,7 @@ export const unpackState = async (value) => {
   );
   return {
     ...named,
-    ...{ value, photo, labels, h, w, n: h * w, sh, sw, m: sh * sw, mended },
+    ...{ value, photo, labels, h, w, n: h * w, squares, m: squares.count, mended },
     maps: [arrays.local, ...value.fused.map((block) => arrays[`block ${block - 1}`])],
     bright: value.bright,
     score: perBlock("score"),

@@ -1,7 +1,7 @@
 // Patches × words: a small map of each word's scores; a press shows the word alone on the page.
 import { percent } from "../dom.js";
 import { html } from "../html.js";
-import { isolated } from "../store.js";
+import { isolate, isolated, isolatedIn } from "../store.js";
 import { useFrame } from "./frame.js";
 import { heat, Raster, Rect, Words } from "./shapes.js";
 import { asButton, Zone } from "./zone.js";
@@ -19,18 +19,6 @@ export const largestWords = ({ value, share }, most) => {
   const rest = all.slice(typed.length);
   const largest = typed.toSorted((i, j) => share[j] - share[i] || i - j);
   return [...largest.slice(0, most - rest.length).sort((i, j) => i - j), ...rest];
-};
-
-/**
- * The index of the word that is shown alone, null for none.
- * @param {{ words: MachineWord[] }} value
- */
-export const isolatedIn = ({ words }) => {
-  const word = isolated.value;
-  if (word === null) return null;
-  const isIt = (/** @type {MachineWord} */ { index, name }) =>
-    word === "rest" ? index < 0 : index >= 0 && name === word.name;
-  return words.find(isIt)?.index ?? null;
 };
 
 /**
@@ -58,12 +46,12 @@ export const WordsRasters = () => {
 const Maplet = ({ word, box }) => {
   const { type, now } = useFrame();
   const { index, name, share } = word;
-  const chosen = isolatedIn(now.value) === index;
+  const chosen = isolatedIn(now.value.words) === index;
   const [text, kind] = type.brief(name, box.room);
   const at = { x: box.x + box.w / 2, y: box.y + box.h + 1.25 * type.u };
   const press = () => {
     if (chosen) isolated.value = null;
-    else isolated.value = index < 0 ? "rest" : { name };
+    else isolate(word);
   };
   const zone = asButton(`${name}: ${percent(share)} of the picture`, chosen);
   return html`<${Rect} box=${box} kind=${chosen ? "gm-rim gm-chosen" : "gm-rim"} />

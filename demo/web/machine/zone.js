@@ -1,36 +1,11 @@
 // Places that can be pointed at: one patch lights up in all of them; a press pins it, or does what
 // the place is for.
-import { placeIn } from "../dom.js";
-import { useHost } from "../gradio.js";
 import { html } from "../html.js";
-import { squaresOf } from "../squares.js";
-import { patchOn, point, pointed } from "../store.js";
+import { usePointing } from "../pointing.js";
 import { useFrame, usePatch } from "./frame.js";
 import { Rect } from "./shapes.js";
 
 /** @typedef {import("./plan.js").Box} Box */
-/** @typedef {[row: number, column: number]} Place */
-
-/** Pointing at patches of the machine's picture. */
-export const usePointing = () => {
-  const { id } = useHost();
-  const { value } = useFrame().state;
-  const isPinned = () => Boolean(patchOn(value) && pointed.value?.pinned);
-  const isHere = (/** @type {Place} */ patch) => String(patch) === String(patchOn(value));
-  const [rows, columns] = value.grid;
-  return {
-    isPinned,
-    /** The patch that is pointed at, else the middle one. @returns {Place} */
-    at: () => patchOn(value) ?? [rows >> 1, columns >> 1],
-    move: (/** @type {Place} */ patch) => {
-      if (!isPinned() && !isHere(patch)) point(id, value.picture, patch);
-    },
-    go: (/** @type {Place} */ patch) => point(id, value.picture, patch, { pinned: isPinned() }),
-    pin: (/** @type {Place} */ patch) =>
-      point(id, value.picture, patch, { pinned: !(isPinned() && isHere(patch)) }),
-    leave: () => point(id, value.picture, null),
-  };
-};
 
 /** Where the patch lies in a zone. @param {{ box: Box, kind: "grid" | "rows" }} props */
 const Spot = ({ box, kind }) => {
@@ -61,37 +36,19 @@ const Spot = ({ box, kind }) => {
  * @param {(event: KeyboardEvent) => boolean} [props.onKey] whether it took the key
  */
 export const Zone = ({ box, kind = "grid", onPress, onKey, ...more }) => {
-  const { state } = useFrame();
-  const { isPinned, at, move, pin, leave } = usePointing();
-  const { h, w, m, value } = state;
-  const squares = squaresOf({ grid: value.grid, pooled: value.square });
-  /** @param {PointerEvent & { currentTarget: Element }} event @returns {Place} */
-  const patchAt = (event) => {
-    const [y, x] = placeIn(event.currentTarget, event);
-    if (kind === "grid") return [Math.floor(y * h), Math.floor(x * w)];
-    const [row, column] = squares.middle(Math.floor(y * m));
-    return [Math.floor(row), Math.floor(column)];
-  };
-  const press = (/** @type {Place} */ patch) => (onPress ? onPress() : pin(patch));
+  const { value, squares } = useFrame().state;
+  const ofMatrix = (/** @type {[y: number, x: number]} */ [y]) =>
+    squares.patch(Math.floor(y * squares.count));
+  const own = { press: onPress, stays: true };
+  const pointing = usePointing(value, kind === "rows" ? { ...own, patchAt: ofMatrix } : own);
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
-    if (onKey?.(event)) {
-      // taken
-    } else if (event.key === "Enter" || event.key === " ") press(at());
-    else if (event.key === "Escape" && (isPinned() || patchOn(value))) leave();
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
+    if (onKey?.(event)) event.preventDefault();
+    else pointing.onKeyDown(event);
   };
-  const hover = (/** @type {PointerEvent & { currentTarget: Element }} */ event) => {
-    if (event.pointerType !== "touch") move(patchAt(event));
-  };
-  const click = (/** @type {PointerEvent & { currentTarget: Element }} */ event) =>
-    press(patchAt(event));
   return html`<${Rect}
       box=${box}
       kind="gm-zone"
-      onPointerMove=${hover}
-      onClick=${click}
+      ...${pointing}
       onKeyDown=${onKeyDown}
       ...${more}
     />

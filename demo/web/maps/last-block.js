@@ -10,37 +10,26 @@ import { Prose } from "../terms/prose.js";
 const LABEL = "the last block's attention as a matrix, a row per patch that looks";
 
 /**
- * A row of a matrix, patch by patch.
- * @param {import("../../widgets/values").Shown} shown
- * @param {Matrix} matrix
- * @param {number} row
- */
-const rowOf = (shown, matrix, row) => {
-  const [rows, columns] = shown.grid;
-  const squares = squaresOf(shown);
-  return Float32Array.from({ length: rows * columns }, (_, i) =>
-    matrix.at(row, squares.at([Math.floor(i / columns), i % columns])),
-  );
-};
-
-/**
  * @param {object} props
  * @param {import("../../widgets/values").MapsValue} props.value
  * @param {HTMLImageElement} props.image
  * @param {string} props.title
  * @param {Matrix | null} props.matrix
  * @param {number} props.top the brightest of all matrices
- * @param {[row: number, column: number] | null} props.patch
+ * @param {import("../squares.js").Patch | null} props.patch
  * @param {boolean} props.whole the pointer is in a matrix, which then stays one
- * @param {Record<string, any>} props.pointing
+ * @param {Record<string, any>} props.onPhoto handlers of a photo in patches
+ * @param {Record<string, any>} props.onMatrix handlers of a matrix
  */
-export const LastBlock = ({ value, image, title, matrix, top, patch, whole, pointing }) => {
+export const LastBlock = (props) => {
+  const { value, image, title, matrix, top, patch, whole, onPhoto, onMatrix } = props;
   const box = useRef(/** @type {HTMLElement | null} */ (null));
   const [tall, setTall] = useState(0);
-  const row = patch ? squaresOf(value).at(patch) : -1;
+  const squares = squaresOf(value);
+  const row = patch ? squares.at(patch) : -1;
   const isPhoto = Boolean(patch && matrix && !whole);
   const times = useMemo(
-    () => (isPhoto && matrix ? rowOf(value, matrix, row) : []),
+    () => (isPhoto && matrix ? squares.spread(matrix.row(row)) : []),
     [isPhoto, matrix, row],
   );
   // A photo may be lower than the matrix: what is below stays in place.
@@ -53,10 +42,9 @@ export const LastBlock = ({ value, image, title, matrix, top, patch, whole, poin
       shown=${value}
       image=${image}
       times=${times}
-      of=${[times]}
       top=${top}
       matrix=${isPhoto ? null : (matrix ?? EMPTY)}
-      stage=${{ role: "img", "aria-label": `${title}: ${LABEL}`, ...pointing }}
+      stage=${{ role: "img", "aria-label": `${title}: ${LABEL}`, ...(isPhoto ? onPhoto : onMatrix) }}
     >
       ${isPhoto && patch && html`<${Mark} x=${patch[1]} y=${patch[0]} kind="gw-here" />`}
       ${
@@ -71,4 +59,10 @@ export const LastBlock = ({ value, image, title, matrix, top, patch, whole, poin
 };
 
 /** Before the matrix is here. @type {Matrix} */
-const EMPTY = { n: 1, times: new Float32Array(1), top: 1, strongest: () => [], at: () => 0 };
+const EMPTY = {
+  n: 1,
+  times: new Float32Array(1),
+  top: 1,
+  strongest: () => [],
+  row: () => new Float32Array(1),
+};

@@ -1,59 +1,61 @@
 // What each patch receives in the blocks that AMF reads, and the last block's matrices.
-import { useMemo, useState } from "preact/hooks";
+import { useMemo } from "preact/hooks";
 import { fetchMatrix, fetchPicture, unpackText } from "../blobs.js";
-import { placeIn } from "../dom.js";
 import { Failed } from "../failed.js";
+import { Figure, Mark, PatchMark } from "../figure.js";
 import { useHost } from "../gradio.js";
-import { useFetched } from "../hooks.js";
+import { useBothFetched } from "../hooks.js";
 import { html } from "../html.js";
+import { patchOn, pointed, usePointing } from "../pointing.js";
 import { squaresOf } from "../squares.js";
-import { patchOn, point, pointed } from "../store.js";
 import { Prose } from "../terms/prose.js";
 import { LastBlock } from "./last-block.js";
-import { Thumb } from "./thumb.js";
 
 /** @typedef {import("../../widgets/values").MapsValue} MapsValue */
 /** @typedef {import("../blobs.js").Matrix} Matrix */
-/** @typedef {[row: number, column: number]} Place */
 
 /** Equal matrices are drawn once. @param {Matrix | null} a @param {Matrix | null} b */
 const isEqual = (a, b) => Boolean(a && b && a.times.every((x, i) => x === b.times[i]));
 
 /** Both matrices, as they come. @param {MapsValue} value */
 const useMatrices = ({ sides }) => {
-  const fetched = [
-    useFetched(sides[0]?.matrix ?? "", fetchMatrix),
-    useFetched(sides[1]?.matrix ?? "", fetchMatrix),
-  ];
-  const [first, second] = fetched.map(({ data }) => data);
-  const equal = useMemo(() => isEqual(first, second), [first, second]);
-  const lost = fetched.filter(({ error }) => error);
-  const retry = () => {
-    for (const matrix of lost) matrix.retry();
-  };
-  const top = Math.max(...fetched.map(({ data }) => data?.top ?? 0)) || 1;
-  return { matrices: [first, second], equal, top, error: lost[0]?.error ?? null, retry };
+  const { data: matrices, ...fetched } = useBothFetched(
+    sides.map(({ matrix }) => matrix),
+    fetchMatrix,
+  );
+  const equal = useMemo(() => isEqual(matrices[0], matrices[1]), matrices);
+  const top = Math.max(...matrices.map((matrix) => matrix?.top ?? 0)) || 1;
+  return { matrices, equal, top, ...fetched };
 };
 
 /**
- * Handlers of one map; `patchAt` has the patch at a place of it.
- * @param {MapsValue} value
- * @param {(inside: boolean) => void} setInside
+ * What each patch receives in one block, over the photo.
+ * @param {object} props
+ * @param {MapsValue} props.value
+ * @param {HTMLImageElement} props.image
+ * @param {import("../../widgets/values").Thumb} props.thumb
+ * @param {ArrayLike<number>} props.received
+ * @param {number} props.top drawn brightest
+ * @param {import("../squares.js").Patch | null} props.patch
+ * @param {Record<string, any>} props.pointing
  */
-const usePointing = (value, setInside) => {
-  const { id } = useHost();
-  return (/** @type {(place: Place) => Place} */ patchAt, inside = false) => {
-    const move = (/** @type {PointerEvent & { currentTarget: Element }} */ event) => {
-      if (pointed.value?.pinned && pointed.value.picture === value.picture) return;
-      const patch = patchAt(placeIn(event.currentTarget, event));
-      setInside(inside);
-      if (String(patch) !== String(patchOn(value))) point(id, value.picture, patch);
-    };
-    const leave = (/** @type {PointerEvent} */ { pointerType }) => {
-      if (pointerType !== "touch" && !pointed.value?.pinned) point(id, value.picture, null);
-    };
-    return { onPointerMove: move, onPointerDown: move, onPointerLeave: leave };
-  };
+const Thumb = ({ value, image, thumb, received, top, patch, pointing }) => {
+  const label = `${thumb.title}: attention that each patch receives`;
+  return html`<figure class="gw-map">
+    <${Figure}
+      shown=${value}
+      image=${image}
+      times=${received}
+      top=${top}
+      stage=${{ role: "img", "aria-label": label, ...pointing }}
+    >
+      ${thumb.tokens.map(
+        (i) => html`<${PatchMark} key=${i} i=${i} columns=${value.grid[1]} kind="gw-token" />`,
+      )}
+      ${patch && html`<${Mark} x=${patch[1]} y=${patch[0]} kind="gw-here" />`}
+    <//>
+    <figcaption class="gw-caption"><${Prose} text=${thumb.title} /></figcaption>
+  </figure>`;
 };
 
 /**
@@ -62,13 +64,16 @@ const usePointing = (value, setInside) => {
  */
 const Maps = ({ value, loaded: { image, received } }) => {
   const { id } = useHost();
-  const [rows, columns] = value.grid;
   const squares = squaresOf(value);
-  const [inside, setInside] = useState(false);
   const { matrices, equal, top, error, retry } = useMatrices(value);
-  const pointing = usePointing(value, setInside);
   const patch = patchOn(value);
-  const onPhoto = pointing(([y, x]) => [Math.floor(y * rows), Math.floor(x * columns)]);
+  const onPhoto = usePointing(value);
+  // A matrix stays one while the pointer is in it.
+  const inMatrix = `${id} matrix`;
+  const onMatrix = usePointing(value, {
+    source: inMatrix,
+    patchAt: ([y]) => squares.patch(Math.floor(y * squares.count)),
+  });
   const sides = equal ? value.sides.slice(0, 1) : value.sides;
   const titleOf = (/** @type {number} */ k) =>
     equal ? `${value.sides[0].title}: the same as ${value.sides[1].title}` : value.sides[k].title;
@@ -88,9 +93,8 @@ const Maps = ({ value, loaded: { image, received } }) => {
       )}
     </div>
     <div class="gw-pair">
-      ${sides.map((_, k) => {
-        const n = matrices[k]?.n ?? 1;
-        return html`<${LastBlock}
+      ${sides.map(
+        (_, k) => html`<${LastBlock}
           key=${k}
           value=${value}
           image=${image}
@@ -98,10 +102,11 @@ const Maps = ({ value, loaded: { image, received } }) => {
           matrix=${matrices[k]}
           top=${top}
           patch=${patch}
-          whole=${inside && pointed.value?.source === id}
-          pointing=${pointing(([y]) => squares.first(Math.floor(y * n)), true)}
-        />`;
-      })}
+          whole=${pointed.value?.source === inMatrix}
+          onPhoto=${onPhoto}
+          onMatrix=${onMatrix}
+        />`,
+      )}
     </div>
     ${error && html`<${Failed} error=${error} retry=${retry} />`}
     <p class="gw-note"><${Prose} text=${value.note} /></p>

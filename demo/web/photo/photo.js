@@ -1,6 +1,6 @@
 // The photo to segment: dropped anywhere on the page, chosen, pasted, or taken with the camera.
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { place } from "../blobs.js";
+import { addressOf } from "../blobs.js";
 import { useHost } from "../gradio.js";
 import { useDocumentEvent } from "../hooks.js";
 import { html } from "../html.js";
@@ -101,7 +101,7 @@ const Photo = ({ value: { picture, title } }) => {
   return html`<button type="button" class="target" onClick=${() => choose()}>
       ${
         picture
-          ? html`<img src=${place(picture)} alt=${title} />`
+          ? html`<img src=${addressOf(picture)} alt=${title} />`
           : html`<span class="room" aria-hidden="true" />`
       }
       <span class="label">

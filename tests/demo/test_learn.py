@@ -21,6 +21,7 @@ from demo.tabs.learn_numbers import STATES, Numbers
 from demo.widgets import values
 from gclip_core import assets
 from tests.demo import engine
+from tests.demo.test_value_types import fields
 
 READ = 230 / 60
 """Words a second."""
@@ -65,6 +66,13 @@ def test_every_step_asks_before_it_tells_one_number(pages: list[dict]) -> None:
         strong = re.findall(r"\*\*(.+?)\*\*", page["answer"])
         assert sum(any(c.isdigit() for c in text) for text in strong) == 1, page["answer"]
     assert "$" not in values.packed({"kind": "lesson", "pages": pages}, {})
+
+
+def test_its_pages_and_figures_have_the_fields_of_their_types(pages: list[dict]) -> None:
+    for page in pages:
+        assert fields("LessonPage") <= set(page)
+        for figure in page["before"] + page["after"]:
+            assert fields("LessonFigure") <= set(figure)
 
 
 def test_no_step_asks_which_of_some_figures_is_larger(pages: list[dict]) -> None:

@@ -2,7 +2,7 @@
 
 The life of a request, from a press on a switch to the mask:
 
-1. Each tab has a hidden text. ``ask`` in ``web/waiting.js`` counts in that of the open tab.
+1. Each tab has a hidden text. ``ask`` in ``web/page/waiting.js`` counts in that of the open tab.
 2. A change of the text is an event of Gradio (:meth:`page.Page._wire_tab`). It sends the values of
    all controls to :meth:`page.Page._show`.
 3. ``_show`` makes a :class:`request.Request`: the settings and the path of an upload.

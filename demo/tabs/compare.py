@@ -198,7 +198,6 @@ def _table_view(content: CompareContent, masks: Sequence[Mask]) -> Json:
         ],
         "truth": truth and _truth_view(truth, base, shape),
         "pair": list(content.pair),
-        "opacity": content.opacity,
         "simulated": content.simulated,
     }
 

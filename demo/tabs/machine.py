@@ -41,7 +41,7 @@ def build(controls: Controls) -> Tab:
     # A fault of its own ends with it: no other part would show that it is still there.
     closed = in_browser("() => ['0', false]", outputs=[opened, controls["plant"]])
     flipped = [controls[name] for name in SWITCHES]
-    flip = in_browser("(...on) => gclip.flip(...on)", flipped, flipped)
+    flip = in_browser("(...on) => gclip.page.flip(...on)", flipped, flipped)
     changes = [
         widgets.on_open_machine(machine)(**in_browser("() => '1'", outputs=opened)),
         machine.select(block_chosen, None, controls["view_block"], **QUIET),

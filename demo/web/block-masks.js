@@ -1,5 +1,5 @@
 // Masks by block, as numbers and words; nothing here draws.
-import { hex, pack } from "./colours.js";
+import { hex, pack, REST_COLOUR } from "./colours.js";
 import { REST } from "./dom.js";
 
 /** @typedef {{ name: string, colour: string }} Word by the class's index; there may be gaps */
@@ -8,7 +8,6 @@ import { REST } from "./dom.js";
  * @typedef {{ labels: ArrayLike<number>, n: number }} BlockMasks
  */
 
-export const REST_COLOUR = "#8a8a8a";
 const HALF = 0.5;
 const LISTED = 6;
 

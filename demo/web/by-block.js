@@ -1,7 +1,8 @@
 // Masks by block: the word that every patch would have if a block were the last (a logit lens).
 import { useRef } from "preact/hooks";
 import { fetchArrays } from "./blobs.js";
-import { appearText, patchHistory, REST_COLOUR } from "./block-masks.js";
+import { appearText, patchHistory } from "./block-masks.js";
+import { REST_COLOUR } from "./colours.js";
 import { REST } from "./dom.js";
 import { useFetched } from "./hooks.js";
 import { html } from "./html.js";

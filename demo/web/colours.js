@@ -13,6 +13,19 @@ export const hex = (colour) => {
   return [part(1), part(3), part(5)];
 };
 
+export const REST_COLOUR = "#8a8a8a"; // of what no word has, where it is not hatched
+
+/**
+ * The colour of each label of a mask; of what has no word, `rest`.
+ * @param {string[]} colours of the words
+ * @param {number} [alpha]
+ * @param {number} [rest]
+ */
+export const inksOf = (colours, alpha = 255, rest = 0) => {
+  const inks = colours.map((colour) => pack(...hex(colour), alpha));
+  return (/** @type {number} */ label) => inks[label] ?? rest;
+};
+
 // Matplotlib's magma in 64 levels, dark to bright.
 // biome-ignore format: a table
 const MAGMA = [

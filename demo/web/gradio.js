@@ -6,11 +6,29 @@ import { Failed } from "./failed.js";
 import { html } from "./html.js";
 
 /**
+ * Gradio's HTML has a fixed list of events. These are the names of what some of them mean, as in
+ * `demo/widgets/__init__.py`; "select" brings what was chosen.
+ */
+export const EVENTS = {
+  select: "select",
+  endSimulation: "clear", // of the canvas, the blocks, the methods and the lesson
+  backgroundOff: "submit", // of the canvas
+  opacity: "input", // of the canvas
+  simulate: "submit", // of the norms
+  openMachine: "input",
+  closeMachine: "clear",
+  flip: "submit", // of the machine: `gclip.page.flip` makes the new values of all switches
+  ownPhoto: "submit", // of the lesson
+  photo: "submit", // of the photo: `gclip.page.photo` is an upload
+  closeWhy: "clear",
+};
+
+/**
  * What a widget knows of its Gradio component.
  * @typedef {object} Host
  * @property {string} id
  * @property {HTMLElement} root
- * @property {(event: string, data?: { index?: unknown, value?: unknown }) => void} trigger
+ * @property {(event: keyof typeof EVENTS, data?: { index?: unknown, value?: unknown }) => void} trigger
  */
 /**
  * `load` unpacks or fetches what a value names, before the value is shown. `drawsMissing`: View
@@ -72,7 +90,7 @@ export const parsed = (value) => (typeof value === "string" && value ? JSON.pars
  * @param {Widget<any, any>} widget
  * @param {HTMLElement} element
  * @param {{ value: any }} props
- * @param {Host["trigger"]} trigger
+ * @param {(event: string, data?: { index?: unknown, value?: unknown }) => void} trigger
  * @param {(name: string, follow: () => void) => void} watch
  */
 export const mount = (widget, element, props, trigger, watch) => {
@@ -98,7 +116,8 @@ export const mount = (widget, element, props, trigger, watch) => {
   const earlier = mounted.get(id);
   if (earlier && earlier !== root) render(null, earlier);
   mounted.set(id, root);
-  const host = { id, root, trigger };
+  /** @type {Host} */
+  const host = { id, root, trigger: (event, data) => trigger(EVENTS[event], data) };
   render(html`<${Mounted} host=${host} widget=${widget} shown=${shown} retry=${update} />`, root);
   watch("value", update);
   update();

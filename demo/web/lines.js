@@ -2,8 +2,8 @@
 import { useLayoutEffect } from "preact/hooks";
 import { useHost } from "./gradio.js";
 import { html } from "./html.js";
+import { WORDS } from "./page/words.js";
 import { Prose } from "./terms/prose.js";
-import { WORDS } from "./words.js";
 
 /** Whether the open tab shows nothing yet. */
 const isEmpty = () => {

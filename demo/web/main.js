@@ -7,7 +7,7 @@ import { lines } from "./lines.js";
 import { maps } from "./maps/maps.js";
 import { norms } from "./norms/norms.js";
 import { offers } from "./offers.js";
-import { begin, page } from "./page.js";
+import { begin, page } from "./page/page.js";
 import { photo } from "./photo/photo.js";
 import { why } from "./why.js";
 

@@ -2,7 +2,7 @@
 import { useLayoutEffect } from "preact/hooks";
 import { useHost } from "./gradio.js";
 import { html } from "./html.js";
-import { input } from "./input.js";
+import { input } from "./page/input.js";
 
 /** @typedef {import("../widgets/values").Choice} Choice */
 

@@ -5,6 +5,10 @@ import { html } from "./html.js";
 
 /** @typedef {{ left: number, right: number, width: number, height: number }} Space */
 
+/** Colours of norms: of all channels, of those that stand out, of what CS makes of these. */
+export const BEFORE = "#4a90d9";
+export const STANDS_OUT = "#e0633a";
+export const AFTER = "#1f9d83";
 export const DASHED = { "stroke-dasharray": "4 3" };
 const ENDS = { left: 34, right: 6 };
 const LEAST = 120; // pixels of a plot's width
@@ -32,6 +36,20 @@ export const scale = (low, high, base, top) => {
   const part = (/** @type {number} */ v) => Math.log(Math.max(v, low) / low) / Math.log(high / low);
   return (/** @type {number} */ v) =>
     base - (base - top) * (log ? part(v) : (v - low) / (high - low));
+};
+
+/**
+ * Where the channel i of `count` stands between `left` and `right`, and its stem to the height `y`.
+ * @param {number} count
+ * @param {number} left
+ * @param {number} right
+ * @param {number} base
+ */
+export const stemsOf = (count, left, right, base) => {
+  const x = (/** @type {number} */ i) => left + ((i + 0.5) / count) * (right - left);
+  const stem = (/** @type {number} */ i, /** @type {number} */ y) =>
+    `M${x(i).toFixed(1)} ${base}V${y.toFixed(1)}`;
+  return { x, stem };
 };
 
 /**

@@ -7,7 +7,7 @@ import { Prose } from "./terms/prose.js";
 export const Simulation = ({ sentence }) => {
   const { trigger } = useHost();
   if (!sentence) return null;
-  const off = () => trigger("clear", { value: "simulation" });
+  const off = () => trigger("endSimulation");
   return html`<p class="gw-simulated">
     <span><${Prose} text=${sentence} /></span>
     <button type="button" class="gw-button" onClick=${off}>End it</button>

@@ -7,7 +7,7 @@ import { signal } from "@preact/signals";
 /** @type {import("@preact/signals").Signal<Isolated | null>} */
 export const isolated = signal(null);
 
-/** Of all masks on the page, 0 to 1. */
+/** Of all masks over photos, 0 to 1; the machine's diagram has its own. */
 export const opacity = signal(0.6);
 
 /**

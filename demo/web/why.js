@@ -14,7 +14,7 @@ const Why = ({ value }) => {
     reasons.value = value.variants.length ? value : null;
   }, [value]);
   useLayoutEffect(() => {
-    if (before.current && !pixel) trigger("clear");
+    if (before.current && !pixel) trigger("closeWhy");
     before.current = pixel;
   }, [pixel]);
   return null;

@@ -125,7 +125,7 @@ def on_close_machine(machine: gr.HTML) -> Event:
 
 
 def on_flip(machine: gr.HTML) -> Event:
-    """A person flips a switch in the machine; ``gclip.flip`` makes the new values of all."""
+    """A person flips a switch in the machine; ``gclip.page.flip`` makes the new values of all."""
     return machine.submit
 
 

@@ -32,7 +32,7 @@ COMMENT = re.compile(r"^ *(?:/\*\*(?:(?!\*/).)*\*/|//[^\n]*) *$", re.MULTILINE |
 
 
 def head(words: dict[str, Any]) -> str:
-    """Tags of the document's head; ``words`` are what ``page.js`` reads.
+    """Tags of the document's head; ``words`` are what ``page/words.js`` reads.
 
     Gradio adds them while it fetches its own code, so either may run first: what calls ``gclip``
     while the page is built waits for ``gclip.ready``.

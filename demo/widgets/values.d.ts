@@ -237,7 +237,6 @@ export interface MethodsValue extends Shown {
   rows: MethodRow[];
   truth: MethodRow | null;
   pair: string[];
-  opacity: number;
   simulated: string;
 }
 

@@ -334,7 +334,7 @@ STEPS = """async ([path, words, steps]) => {
 
 
 def follow(run: Run, *steps: tuple[Any, ...]) -> list[tuple[Any, bool, bool]]:
-    return [tuple(result) for result in run(STEPS, "waiting.js", WORDS, steps)]
+    return [tuple(result) for result in run(STEPS, "page/waiting.js", WORDS, steps)]
 
 
 def test_a_question_during_an_answer_goes_to_its_queue(run: Run) -> None:

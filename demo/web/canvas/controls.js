@@ -1,8 +1,9 @@
 // What a visitor sets on the canvas, and the scores of what is set.
-import { keep } from "../address.js";
+
 import { arrows, clamp } from "../dom.js";
 import { useHost } from "../gradio.js";
 import { html } from "../html.js";
+import { keep } from "../page/address.js";
 import { opacity } from "../store.js";
 import { Prose } from "../terms/prose.js";
 
@@ -79,7 +80,7 @@ export const Opacity = () => {
     opacity.value = Number(currentTarget.value) / 100;
     keep("opacity", String(opacity.value));
   };
-  const done = () => trigger("input", { index: 0, value: opacity.value });
+  const done = () => trigger("opacity", { index: 0, value: opacity.value });
   return html`<label class="gw-bar">
     <span>Opacity</span>
     <input type="range" min="0" max="100" value=${part} onInput=${slide} onChange=${done} />

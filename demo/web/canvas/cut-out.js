@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { fetchFile } from "../blobs.js";
 import { Failed } from "../failed.js";
+import { useFetched } from "../hooks.js";
 import { html } from "../html.js";
 
 /** @typedef {{ file: File, address: string }} Cut */
@@ -33,24 +34,15 @@ const canShare = (file) => Boolean(navigator.canShare?.({ files: [file] }));
  * @param {string} name
  */
 const useCut = (blob, name) => {
+  const { data, error, retry } = useFetched(blob, fetchFile);
   const [cut, setCut] = useState(/** @type {Cut | null} */ (null));
-  const [error, setError] = useState(/** @type {unknown} */ (null));
-  const [tries, setTries] = useState(0);
   useEffect(() => {
-    let address = "";
-    let ended = false;
-    setError(null);
-    fetchFile(blob).then((body) => {
-      if (ended) return;
-      address = URL.createObjectURL(body);
-      setCut({ file: new File([body], fileName(name), { type: body.type }), address });
-    }, setError);
-    return () => {
-      ended = true;
-      URL.revokeObjectURL(address);
-    };
-  }, [blob, tries]);
-  return { cut, error, retry: () => setTries(tries + 1) };
+    if (!data) return;
+    const address = URL.createObjectURL(data);
+    setCut({ file: new File([data], fileName(name), { type: data.type }), address });
+    return () => URL.revokeObjectURL(address);
+  }, [data]);
+  return { cut: data && cut, error, retry };
 };
 
 /** @param {{ cut: Cut, name: string }} props */

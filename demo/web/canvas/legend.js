@@ -47,10 +47,10 @@ const pairText = ([before, after]) =>
 /** Beside the background, where it is on. */
 const SwitchOff = () => {
   const { trigger } = useHost();
-  const press = () => trigger("submit", {});
+  const press = () => trigger("backgroundOff");
   return html`<button
     type="button"
-    class="gw-link gw-off"
+    class="gw-link gw-aside"
     aria-label="Switch the background off"
     onClick=${press}
   >
@@ -101,7 +101,7 @@ const Row = ({ entry, mode, pressed, switched, onPeek, onPress, onCut }) => {
       cutout &&
       html`<button
         type="button"
-        class="gw-link gw-off"
+        class="gw-link gw-aside"
         aria-label=${`Cut out ${name}`}
         onClick=${onCut}
       >

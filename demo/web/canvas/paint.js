@@ -1,5 +1,5 @@
 // A mask on a canvas: a colour for each label, and outlines.
-import { hex, pack } from "../colours.js";
+import { inksOf, pack } from "../colours.js";
 import { clamp, pixelRatio } from "../dom.js";
 
 export const REST_INDEX = -1;
@@ -32,7 +32,7 @@ const steps = (size, length, step, by) =>
   });
 
 /** @param {number} opacity @param {boolean} alone */
-const inksOf = (opacity, alone) => {
+const edgesOf = (opacity, alone) => {
   const white = pack(255, 255, 255, 235);
   return {
     alpha: 255 * (alone ? Math.max(opacity, 0.75) : opacity),
@@ -61,8 +61,11 @@ export const paintMask = (canvas, { labels, shape: [h, w], classes, opacity, alo
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const out = context.createImageData(W, H);
   const ink = new Uint32Array(out.data.buffer);
-  const { alpha, white, halo, stripes } = inksOf(opacity, alone);
-  const shades = classes.map(({ colour }) => pack(...hex(colour), alpha));
+  const { alpha, white, halo, stripes } = edgesOf(opacity, alone);
+  const shadeOf = inksOf(
+    classes.map(({ colour }) => colour),
+    alpha,
+  );
   const t = Math.max(1, Math.round(ratio));
   // What has no label, as in the legend.
   const stripe = (/** @type {number} */ at) => stripes[at % (6 * t) < 3 * t ? 0 : 1];
@@ -73,12 +76,12 @@ export const paintMask = (canvas, { labels, shape: [h, w], classes, opacity, alo
     for (let X = 0; X < W; X++, at++) {
       const label = labels[ys[Y] + xs[X]];
       // What is shown alone may be thin: its outline is around it.
-      if (alone && label !== HIDDEN) ink[at] = shades[label] ?? stripe(X + Y);
+      if (alone && label !== HIDDEN) ink[at] = shadeOf(label) || stripe(X + Y);
       else if (labels[up[Y] + xs[X]] !== label || labels[ys[Y] + left[X]] !== label) {
         ink[at] = white;
       } else if (labels[down[Y] + xs[X]] !== label || labels[ys[Y] + right[X]] !== label) {
         ink[at] = halo;
-      } else ink[at] = shades[label] ?? 0;
+      } else ink[at] = shadeOf(label);
     }
   }
   context.putImageData(out, 0, 0);

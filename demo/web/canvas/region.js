@@ -1,6 +1,6 @@
 // The largest region that changed, magnified, before and after.
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { hex, pack } from "../colours.js";
+import { inksOf, pack, pixels } from "../colours.js";
 import { pixelRatio } from "../dom.js";
 import { useWidth } from "../hooks.js";
 import { html } from "../html.js";
@@ -19,18 +19,10 @@ const UNNAMED = pack(150, 150, 150); // what changed and has no word now
  * @param {Int32Array} other
  */
 const coloured = ({ shape: [h, w], classes }, labels, other) => {
-  const canvas = Object.assign(document.createElement("canvas"), { width: w, height: h });
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  const image = context.createImageData(w, h);
-  const [inks, faint] = [255, FAINT].map((alpha) =>
-    classes.map(({ colour }) => pack(...hex(colour), alpha)),
-  );
-  const out = new Uint32Array(image.data.buffer);
-  for (let i = 0; i < out.length; i++) {
-    if (labels[i] === other[i]) out[i] = faint[labels[i]] ?? 0;
-    else out[i] = inks[labels[i]] ?? UNNAMED;
-  }
-  context.putImageData(image, 0, 0);
+  const canvas = document.createElement("canvas");
+  const colours = classes.map(({ colour }) => colour);
+  const [changed, same] = [inksOf(colours, 255, UNNAMED), inksOf(colours, FAINT)];
+  pixels(canvas, w, h, (i) => (labels[i] === other[i] ? same : changed)(labels[i]));
   return canvas;
 };
 

@@ -1,7 +1,9 @@
 // Where the patches of each mask look and which words they match: fetched after the mask is shown.
+
 import { computed } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { fetchArrays, fetchMatrix } from "../blobs.js";
+import { REST_COLOUR } from "../colours.js";
 import { REST } from "../dom.js";
 import { useBothFetched } from "../hooks.js";
 import { patchOn } from "../pointing.js";
@@ -14,8 +16,6 @@ import { patchOn } from "../pointing.js";
  * SideShown
  */
 /** @typedef {import("@preact/signals").ReadonlySignal<SideShown | null>} SideAtPatch */
-
-const REST_COLOUR = "#8a8a8a";
 
 /**
  * The words that match a patch best.

@@ -1,7 +1,7 @@
 // A figure of the lesson: a picture, a table, or every channel's norm.
 import { addressOf } from "../blobs.js";
 import { html } from "../html.js";
-import { DASHED, Label, Line, Plot, scale } from "../plot.js";
+import { BEFORE, DASHED, Label, Line, Plot, STANDS_OUT, scale, stemsOf } from "../plot.js";
 import { Prose } from "../terms/prose.js";
 
 /** @typedef {import("../../widgets/values").LessonFigure} LessonFigure */
@@ -18,12 +18,11 @@ const Norms = ({ norms, high }) => {
   const words = `channel ${top}: ${most.toFixed(most < 99.5 ? 1 : 0)} ×`;
   const y = scale(0.1, high, BASE, 22);
   const draw = (/** @type {Space} */ { left, right }) => {
-    const x = (/** @type {number} */ i) => left + ((i + 0.5) / norms.length) * (right - left);
-    const stem = (/** @type {number} */ i) =>
-      `M${x(i).toFixed(1)} ${BASE}V${y(norms[i]).toFixed(1)}`;
+    const { stem: rise } = stemsOf(norms.length, left, right, BASE);
+    const stem = (/** @type {number} */ i) => rise(i, y(norms[i]));
     const stems = norms.map((_, i) => stem(i)).join("");
-    return html`<${Line} d=${stems} stroke="#4a90d9" width=${0.8} />
-      <${Line} d=${stem(top)} stroke="#e0633a" width=${3} />
+    return html`<${Line} d=${stems} stroke=${BEFORE} width=${0.8} />
+      <${Line} d=${stem(top)} stroke=${STANDS_OUT} width=${3} />
       ${TICKS.map(
         (tick) => html`<${Line}
             d=${`M${left} ${y(tick)}H${right}`}

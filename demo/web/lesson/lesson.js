@@ -2,13 +2,12 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useHost } from "../gradio.js";
 import { html } from "../html.js";
-import { input } from "../input.js";
+import { input } from "../page/input.js";
+import { WORDS } from "../page/words.js";
 import { Simulation } from "../simulation.js";
 import { planted } from "../store.js";
-import { WORDS } from "../words.js";
 import { LessonFigureView } from "./figure.js";
-import { Question } from "./question.js";
-import { Strong } from "./strong.js";
+import { Question, Strong } from "./question.js";
 
 /** @typedef {import("../../widgets/values").LessonPage} LessonPage */
 
@@ -84,7 +83,7 @@ const Lesson = ({ value: { pages } }) => {
     next?.scrollIntoView({ block: "nearest" });
   });
   const ownPhoto = () => {
-    trigger("submit");
+    trigger("ownPhoto");
     /** @type {HTMLElement | null} */ (document.querySelector("#tabs [role=tab]"))?.click();
     document.querySelector("#photo")?.scrollIntoView({ block: "center" });
     input.choosePhoto();

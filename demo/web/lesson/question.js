@@ -1,8 +1,17 @@
 // A step's question: a guess, then the answer.
 import { html } from "../html.js";
-import { Strong } from "./strong.js";
+import { Prose } from "../terms/prose.js";
 
 /** @typedef {import("../../widgets/values").LessonPage} LessonPage */
+
+/** A paragraph in which **words** are strong. @param {{ text: string }} props */
+export const Strong = ({ text }) => html`<p>
+  ${text
+    .split("**")
+    .map((part, i) =>
+      i % 2 ? html`<strong key=${i}>${part}</strong>` : html`<${Prose} key=${i} text=${part} />`,
+    )}
+</p>`;
 
 /** @param {{ step: LessonPage, guess: number | undefined, onGuess: (i: number) => void }} props */
 const Options = ({ step, guess, onGuess }) => html`<div

@@ -2,27 +2,15 @@
 import { BY_BLOCK } from "../by-block.js";
 import { useHost } from "../gradio.js";
 import { html } from "../html.js";
+import { input } from "../page/input.js";
 
 /** @typedef {import("../../widgets/values").MachineValue} MachineValue */
 
+// In the order in which `flip` of page/input.js gets them.
 const SWITCHES = /** @type {const} */ (["amf", "cs", "fault"]);
 
-/**
- * A switch is flipped in the browser, so that the page asks only once: Gradio's event calls this
- * with the values of the settings.
- * @param {typeof SWITCHES[number]} name
- */
-const setFlip = (name) => {
-  const at = SWITCHES.indexOf(name);
-  const flip = (/** @type {string} */ method, /** @type {boolean[]} */ ...on) => [
-    name === "fault" ? method : "gclip",
-    ...on.map((was, i) => was !== (i === at)),
-  ];
-  Object.assign(/** @type {any} */ (window).gclip, { flip });
-};
-
 /** @param {MachineValue} value */
-const labelsOf = ({ amf, amf_note, cs, cs_note }) => ({
+const captionsOf = ({ amf, amf_note, cs, cs_note }) => ({
   amf: amf ? `AMF: ${amf_note}` : "AMF",
   cs: cs ? `CS: ${cs_note}` : "CS",
   fault: "Simulated fault",
@@ -39,15 +27,15 @@ const labelsOf = ({ amf, amf_note, cs, cs_note }) => ({
  */
 export const Bar = ({ value, formulas, onFormulas, asMasks, onMasks, onClose }) => {
   const { trigger } = useHost();
-  const labels = labelsOf(value);
+  const labels = captionsOf(value);
   const [channel, gain] = value.fault ?? [];
   const titles = {
     ...{ amf: "", cs: "" },
     fault: value.fault ? `Channel ${channel} × ${gain}` : "Simulate an abnormal channel",
   };
   const flip = (/** @type {typeof SWITCHES[number]} */ name) => {
-    setFlip(name);
-    trigger("submit");
+    input.flipped = SWITCHES.indexOf(name);
+    trigger("flip");
   };
   return html`<div class="gm-bar">
     ${SWITCHES.map(

@@ -101,13 +101,13 @@ const useScreen = () => {
     if (root.requestFullscreen) root.requestFullscreen().catch(cover);
     else cover();
     setOpened(true);
-    trigger("input", { value: true });
+    trigger("openMachine");
   };
   const close = () => {
     root.classList.remove("gm-over");
     if (document.fullscreenElement === root) document.exitFullscreen();
     setOpened(false);
-    trigger("clear");
+    trigger("closeMachine");
   };
   useDocumentEvent("fullscreenchange", () => {
     if (opened && document.fullscreenElement !== root && !root.matches(".gm-over")) close();

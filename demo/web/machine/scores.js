@@ -1,11 +1,10 @@
 // The words of one patch: their shares, which add up to 100 %, and the cosines of the best two.
+import { REST_COLOUR } from "../colours.js";
 import { written } from "../dom.js";
 import { barsOf } from "./plan.js";
 
 /** @typedef {import("./state.js").State} State */
 /** @typedef {{ index?: number, name: string, colour: string, share: number }} Scored */
-
-const REST_COLOUR = "#8a8a8a";
 
 /**
  * The two words that fit a patch best, with their cosines; -1 is a hidden word.

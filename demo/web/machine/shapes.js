@@ -6,6 +6,7 @@ import { html } from "../html.js";
 import { drawPicture } from "../resample.js";
 import { Equation } from "./equation.js";
 import { useFrame } from "./frame.js";
+import { MARK } from "./type.js";
 
 /** @typedef {import("./plan.js").Box} Box */
 /** @typedef {import("./type.js").Kind} Kind */
@@ -69,7 +70,6 @@ export const Words = ({ x, y, text, kind = "body", anchor = "start", className =
   </text>`;
 };
 
-const MARK = /\s*(\[(?:paper|reading|ours)\])/;
 const SHIFT = { start: 0, middle: 0.5, end: 1 };
 
 /**

@@ -26,7 +26,8 @@ const KINDS = {
   small: [0.88, 400],
   tiny: [0.8, 400],
 };
-const MARK = /\s*\[(?:paper|reading|ours)\]/;
+/** The mark of an equation's source, behind it. */
+export const MARK = /\s*(\[(?:paper|reading|ours)\])/;
 
 const ruler = /** @type {CanvasRenderingContext2D} */ (
   document.createElement("canvas").getContext("2d")

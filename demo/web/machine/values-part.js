@@ -1,6 +1,7 @@
 // The norms of the channels that feed the Values, and how alike the Values are.
 import { arrows, clamp, placeIn, written } from "../dom.js";
 import { html } from "../html.js";
+import { stemsOf } from "../plot.js";
 import { channel } from "../store.js";
 import { isAbnormal } from "./blocks-part.js";
 import { useFrame } from "./frame.js";
@@ -24,11 +25,10 @@ const placesOf = ({ type: { u }, plan, state, now }) => {
   const part = (/** @type {number} */ norm) =>
     log ? Math.log(Math.max(norm, low) / low) / Math.log(most / low) : norm / most;
   const count = state.norms.length;
-  const xOf = (/** @type {number} */ i) => x + ((i + 0.5) / count) * w;
   const yOf = (/** @type {number} */ norm) =>
     base - clamp(part(norm), 0, 1) * (h - (log ? 1.6 : 3.6) * u);
-  const stem = (/** @type {number} */ i, /** @type {number} */ norm) =>
-    `M${xOf(i).toFixed(1)} ${base}V${yOf(norm).toFixed(1)}`;
+  const { x: xOf, stem: rise } = stemsOf(count, x, x + w, base);
+  const stem = (/** @type {number} */ i, /** @type {number} */ norm) => rise(i, yOf(norm));
   return { x, y, w, base, limit, count, xOf, yOf, stem };
 };
 

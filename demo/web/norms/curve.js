@@ -1,8 +1,18 @@
 // A number of every block, before and after CS; a press chooses a block.
 import { clamp } from "../dom.js";
 import { html } from "../html.js";
-import { DASHED, Dot, Label, Line, Plot, scale, shareAt, short } from "../plot.js";
-import { AFTER, MARK } from "./colours.js";
+import {
+  AFTER,
+  DASHED,
+  Dot,
+  Label,
+  Line,
+  Plot,
+  STANDS_OUT,
+  scale,
+  shareAt,
+  short,
+} from "../plot.js";
 
 /** @typedef {import("../../widgets/values").NormsValue} NormsValue */
 /** @typedef {import("../../widgets/values").Curve} CurveValue */
@@ -34,10 +44,10 @@ const Lines = ({ value, curve, space: { left, right, height } }) => {
         ...${DASHED}
       />`
     }
-    <${Line} d=${way(before)} stroke=${MARK} width=${1.5} />
+    <${Line} d=${way(before)} stroke=${STANDS_OUT} width=${1.5} />
     ${before.map((number, block) => {
       const r = value.abnormal.includes(block + 1) ? 3 : 2;
-      return html`<${Dot} x=${x(block)} y=${y(number)} colour=${MARK} r=${r} />`;
+      return html`<${Dot} x=${x(block)} y=${y(number)} colour=${STANDS_OUT} r=${r} />`;
     })}
     ${
       changes &&

@@ -3,17 +3,28 @@
 import { useMemo } from "preact/hooks";
 import { useHost } from "../gradio.js";
 import { html } from "../html.js";
-import { Plot, short } from "../plot.js";
+import { AFTER, Plot, STANDS_OUT, short } from "../plot.js";
 import { Prose } from "../terms/prose.js";
 import { useChannels } from "./choosing.js";
 import { Curve } from "./curve.js";
-import { Key } from "./key.js";
 import { Stems } from "./stems.js";
 
 /** @typedef {import("../../widgets/values").NormsValue} NormsValue */
 
 const KEYS =
   "Arrow keys walk, Shift and arrow keys choose a range, Enter suppresses it, Escape clears.";
+
+/** @param {{ colour: string, hollow: boolean, children?: any }} props */
+const Item = ({ colour, hollow, children }) => html`<span class="gw-item">
+  <span class="gw-dot" style=${{ borderColor: colour, background: hollow ? "none" : colour }} />
+  <span>${children}</span>
+</span>`;
+
+/** What the dots of the plot mean. @param {{ cs: boolean }} props */
+const Key = ({ cs }) => html`<p class="gw-note gw-key">
+  <${Item} colour=${STANDS_OUT} hollow=${cs}>before CS<//>
+  <${Item} colour=${AFTER} hollow=${!cs}>${cs ? "after CS" : "what CS would do"}<//>
+</p>`;
 
 /** A channel in words. @param {NormsValue} value @param {number} index */
 const channelText = ({ norms, median, moved, cs }, index) => {
@@ -102,7 +113,7 @@ const Norms = ({ value }) => {
       !value.is_simulated &&
       !drags &&
       html`<p class="gw-note">
-        <button type="button" class="gw-link" onClick=${() => trigger("submit")}>
+        <button type="button" class="gw-link" onClick=${() => trigger("simulate")}>
           See what CS repairs
         </button>
       </p>`

@@ -2,8 +2,19 @@
 import { useMemo } from "preact/hooks";
 import { clamp } from "../dom.js";
 import { html } from "../html.js";
-import { DASHED, Dot, isLogarithmic, Label, Line, scale, short } from "../plot.js";
-import { AFTER, BEFORE, MARK } from "./colours.js";
+import {
+  AFTER,
+  BEFORE,
+  DASHED,
+  Dot,
+  isLogarithmic,
+  Label,
+  Line,
+  STANDS_OUT,
+  scale,
+  short,
+  stemsOf,
+} from "../plot.js";
 
 /** @typedef {import("../../widgets/values").NormsValue} NormsValue */
 /** @typedef {import("../plot.js").Space} Space */
@@ -19,9 +30,8 @@ export const placesOf = ({ norms, median, threshold }, { left, right, height }) 
   const high = most * (log ? 1.6 : 1.25) || 1;
   const base = height - FOOT;
   const y = scale(low, high, base, FOOT);
-  const x = (/** @type {number} */ i) => left + ((i + 0.5) / norms.length) * (right - left);
-  const stem = (/** @type {number} */ i, /** @type {number} */ norm) =>
-    `M${x(i).toFixed(1)} ${base}V${y(norm).toFixed(1)}`;
+  const { x, stem: rise } = stemsOf(norms.length, left, right, base);
+  const stem = (/** @type {number} */ i, /** @type {number} */ norm) => rise(i, y(norm));
   const ticks = log ? TICKS.filter((tick) => tick > low && tick < high) : [0, median];
   return { x, y, stem, base, ticks, most };
 };
@@ -39,8 +49,8 @@ const Channels = ({ value, space }) => {
   const stems = norms.map((norm, i) => stem(i, norm)).join("");
   return html`<${Line} d=${stems} stroke=${BEFORE} width=${thick} />
     ${[...marked].map(
-      (i) => html`<${Line} d=${stem(i, norms[i])} stroke=${MARK} width=${2} />
-        <${Dot} x=${x(i)} y=${y(norms[i])} colour=${MARK} hollow=${cs && moved.has(i)} />`,
+      (i) => html`<${Line} d=${stem(i, norms[i])} stroke=${STANDS_OUT} width=${2} />
+        <${Dot} x=${x(i)} y=${y(norms[i])} colour=${STANDS_OUT} hollow=${cs && moved.has(i)} />`,
     )}
     ${value.moved.map(
       ([i, norm]) => html`<${Dot} x=${x(i)} y=${y(norm)} colour=${AFTER} hollow=${!cs} />`,
@@ -83,7 +93,7 @@ export const Stems = ({ value, space, hovered, chosen }) => {
   const [from, to] = chosen ? [x(chosen[0] - 0.5), x(chosen[1] + 0.5)] : [0, 0];
   return html`${
     chosen &&
-    html`<rect x=${from} y="4" width=${to - from} height=${base - 4} fill=${MARK} opacity="0.25" />`
+    html`<rect x=${from} y="4" width=${to - from} height=${base - 4} fill=${STANDS_OUT} opacity="0.25" />`
   }
   ${channels}
   ${

@@ -4,11 +4,9 @@ import { addressOf } from "../blobs.js";
 import { useHost } from "../gradio.js";
 import { useDocumentEvent } from "../hooks.js";
 import { html } from "../html.js";
-import { input } from "../input.js";
-import { setUpload } from "../waiting.js";
-import { WORDS } from "../words.js";
-import { Camera } from "./camera.js";
-import { upload } from "./upload.js";
+import { input } from "../page/input.js";
+import { setUpload } from "../page/waiting.js";
+import { WORDS } from "../page/words.js";
 
 const TOUCH = "(hover: none) and (pointer: coarse)";
 
@@ -42,6 +40,55 @@ const useAnywhere = (take) => {
   });
 };
 
+/** Sends a file to Gradio, as its own components do. @param {File} file */
+const upload = async (file) => {
+  const body = new FormData();
+  body.append("files", file, file.name || "photo.png");
+  /** @type {Response} */
+  let answer;
+  try {
+    answer = await fetch("gradio_api/upload", { method: "POST", body });
+  } catch {
+    throw new Error(WORDS.photo.refused); // no connection
+  }
+  if (!answer.ok) throw new Error(answer.status === 413 ? WORDS.photo.large : WORDS.photo.refused);
+  const [path] = await answer.json();
+  return { path, orig_name: file.name || "photo.png", meta: { _type: "gradio.FileData" } };
+};
+
+/** @param {HTMLVideoElement} video @returns {Promise<File>} */
+const photograph = (video) =>
+  new Promise((done) => {
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+    canvas.getContext("2d")?.drawImage(video, 0, 0);
+    canvas.toBlob((blob) => {
+      if (blob) done(new File([blob], "camera.png", { type: "image/png" }));
+    });
+  });
+
+/** Takes a picture with the camera. @param {{ stream: MediaStream, onPhoto: (file: File) => void, onEnd: () => void }} props */
+const Camera = ({ stream, onPhoto, onEnd }) => {
+  const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
+  const video = useRef(/** @type {HTMLVideoElement | null} */ (null));
+  useLayoutEffect(() => {
+    if (video.current) video.current.srcObject = stream;
+    dialog.current?.showModal();
+    return () => {
+      for (const track of stream.getTracks()) track.stop();
+    };
+  }, [stream]);
+  const take = async () => {
+    if (video.current) onPhoto(await photograph(video.current));
+    onEnd();
+  };
+  return html`<dialog class="camera" ref=${dialog} onCancel=${onEnd}>
+    <video ref=${video} autoplay muted playsinline />
+    <button type="button" class="gw-button" onClick=${take}>${WORDS.photo.take}</button>
+    <button type="button" class="gw-button" onClick=${onEnd}>${WORDS.photo.cancel}</button>
+  </dialog>`;
+};
+
 /** What takes a file, and what is said of it. */
 const useUpload = () => {
   const { trigger } = useHost();
@@ -58,7 +105,7 @@ const useUpload = () => {
       const uploaded = await upload(file);
       input.photo = uploaded;
       setUpload("sent");
-      trigger("submit", { value: uploaded.path });
+      trigger("photo", { value: uploaded.path });
       setStatus("");
     } catch (error) {
       setUpload("none");

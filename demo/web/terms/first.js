@@ -1,5 +1,5 @@
 // A term is explained where it first stands in the open tab; elsewhere it is a word like others.
-import { WORDS } from "../words.js";
+import { WORDS } from "../page/words.js";
 import { splitTerms } from "./split.js";
 
 // Texts of Gradio's own components; those of ours mark their terms themselves (`prose.js`).

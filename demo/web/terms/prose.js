@@ -1,6 +1,6 @@
 // A text whose terms can be explained; where each is, the page decides (`first.js`).
 import { html } from "../html.js";
-import { WORDS } from "../words.js";
+import { WORDS } from "../page/words.js";
 import { splitTerms } from "./split.js";
 
 const TERMS = Object.keys(WORDS.terms ?? {});

@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { render } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { html } from "../html.js";
-import { WORDS } from "../words.js";
+import { WORDS } from "../page/words.js";
 
 const EDGE = 8;
 const GAP = 6;

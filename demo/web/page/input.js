@@ -2,7 +2,7 @@
 import { isOfUpload, isWaiting } from "./waiting.js";
 import { WORDS } from "./words.js";
 
-/** @typedef {import("../widgets/values").Choice} Choice */
+/** @typedef {import("../../widgets/values").Choice} Choice */
 
 export const input = {
   /** The choice that was pressed last. @type {Choice | null} */
@@ -16,6 +16,8 @@ export const input = {
    * @type {boolean | null}
    */
   isUpload: null,
+  /** The switch of the machine that was pressed last: 0 AMF, 1 CS, 2 the planted fault. */
+  flipped: 0,
   /** Opens the dialog for a file, once there is one. */
   choosePhoto: () => {},
 };
@@ -62,3 +64,14 @@ export const example = (index) => {
   input.isUpload = false;
   return WORDS.examples[index][0];
 };
+
+/**
+ * The method and the switches once the one that was pressed in the machine is flipped, so that the
+ * page asks only once; AMF and CS are GCLIP's.
+ * @param {string} method
+ * @param {boolean[]} on AMF, CS, fault
+ */
+export const flip = (method, ...on) => [
+  input.flipped === 2 ? method : "gclip",
+  ...on.map((was, i) => was !== (i === input.flipped)),
+];

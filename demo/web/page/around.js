@@ -1,6 +1,7 @@
 // What Gradio's own parts lack: names, words, and a moment at which the page is shown whole.
+
+import { explainFirst } from "../terms/first.js";
 import { setStop } from "./tab-strip.js";
-import { explainFirst } from "./terms/first.js";
 import { WORDS } from "./words.js";
 
 /** @param {string} query */

@@ -1,18 +1,19 @@
 // What Gradio's events call as `gclip.page`, and what the page does by itself from the start.
+
+import { parsed } from "../gradio.js";
+import { freeByEscape } from "../pointing.js";
+import { showTooltips } from "../terms/tooltip.js";
 import { copyLink, keep } from "./address.js";
 import { watchGradio } from "./around.js";
-import { parsed } from "./gradio.js";
-import { clearWords, example, fillWords, input, takeOffer } from "./input.js";
-import { freeByEscape } from "./pointing.js";
+import { clearWords, example, fillWords, flip, input, takeOffer } from "./input.js";
 import { walkTabs } from "./tab-strip.js";
-import { showTooltips } from "./terms/tooltip.js";
 import { answered, ask, failed, mark } from "./waiting.js";
 import { WORDS } from "./words.js";
 
 const COPIED = 2000; // milliseconds for which the button says so
 
 export const page = {
-  ...{ ask, failed, keep, example, takeOffer, clearWords },
+  ...{ ask, failed, keep, example, takeOffer, clearWords, flip },
   /**
    * An answer is shown; returns the words of the field.
    * @param {unknown} lines the value of the status lines

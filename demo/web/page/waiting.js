@@ -1,8 +1,9 @@
 // Which answers are due. Gradio sends one request of an event at a time and keeps one more for
 // later; a request that fails is given up, with the one that is kept. A photo on its way is waited
 // for, too.
+
+import { planted } from "../store.js";
 import { followAnswer, keep } from "./address.js";
-import { planted } from "./store.js";
 import { WORDS } from "./words.js";
 
 const queue = { heavy: false, due: 0, asked: "", query: "", at: 0 };
@@ -59,7 +60,7 @@ export const ask = (heavy, tab, ...asked) => {
 
 /**
  * An answer is here. After a request that failed, Gradio brings the last one once more.
- * @param {import("../widgets/values").LinesValue} answer
+ * @param {import("../../widgets/values").LinesValue} answer
  */
 export const answered = ({ state, query, at }) => {
   if (at === queue.at) return;

@@ -377,9 +377,9 @@ def test_equal_matrices_are_drawn_once(kept: Page) -> None:
 
 
 def test_a_block_is_chosen_by_its_number(kept: Page) -> None:
-    kept.locator("#blocks button").nth(1).click()
+    kept.locator("#blocks .gw-block").nth(1).click()
     said(kept, "2")
-    assert kept.locator("#blocks button").nth(1).get_attribute("aria-pressed") == "true"
+    assert kept.locator("#blocks .gw-block").nth(1).get_attribute("aria-pressed") == "true"
 
 
 def test_a_drag_over_channels_chooses_them_and_escape_clears(kept: Page) -> None:

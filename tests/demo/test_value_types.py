@@ -40,7 +40,7 @@ def sent() -> dict[str, dict[str, Any]]:
     offers = values.offers([("text", [{"label": "a"}])])
     methods = compare.view(table())["table"]
     scores = why.Scores("GCLIP", [0.7, 0.2], 0, True)
-    explained = why.view(why.Value((2, 3), (0, 0), ["dog", "cat"], [scores], ""))
+    explained = why.view(why.WhyContent((2, 3), (0, 0), ["dog", "cat"], [scores], ""))
     drawn = machine.view(numbers())
     return {
         "CanvasValue": canvas,

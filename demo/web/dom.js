@@ -17,6 +17,10 @@ export const placeIn = (node, event) => {
   return [clamp(y, 0, 0.99999), clamp(x, 0, 0.99999)];
 };
 
+/** Whether two rows of numbers are the same. @param {ArrayLike<number>} a @param {ArrayLike<number>} b */
+export const isEqual = (a, b) =>
+  a.length === b.length && Array.prototype.every.call(a, (x, i) => Object.is(x, b[i]));
+
 /** @param {number} share */
 export const percent = (share) =>
   share > 0 && share < 0.001 ? "<0.1 %" : `${(100 * share).toFixed(1)} %`;

@@ -1,10 +1,10 @@
 // One mask over the photo, with the names of its regions; a new mask fades in over the old one.
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { still } from "../dom.js";
+import { isEqual, still } from "../dom.js";
 import { html } from "../html.js";
 import { opacity } from "../store.js";
 import { pointOf, writeNames } from "./names.js";
-import { equalLabels, paintMask, shownAlone } from "./paint.js";
+import { paintMask, shownAlone } from "./paint.js";
 
 /** @typedef {import("../../widgets/values").CanvasValue} CanvasValue */
 /** @typedef {[from: number, to: number]} Range */
@@ -68,7 +68,7 @@ export const MaskLayer = ({ value, labels, k, only, range, seen, clip, width, to
     if (!seen || !canvas) return;
     const old = last.current;
     last.current = { picture: value.picture, labels: own };
-    const again = old?.picture === value.picture && !equalLabels(old.labels, own);
+    const again = old?.picture === value.picture && !isEqual(old.labels, own);
     if (again && canvas.width && !still()) fade(canvas);
     const alone = only !== null;
     const shown = alone ? shownAlone(own, labels[1 - k], only) : own;

@@ -87,6 +87,3 @@ export const paintMask = (canvas, { labels, shape: [h, w], classes, opacity, alo
   context.putImageData(out, 0, 0);
   return { context, W, H, ratio };
 };
-
-/** Whether two masks show the same. @param {Int32Array} a @param {Int32Array} b */
-export const equalLabels = (a, b) => a.length === b.length && a.every((label, i) => label === b[i]);

@@ -1,5 +1,6 @@
 // What a request brought: its arrays, and what of them moves from one request to the next.
 import { fetchPicture, labelsOf, unpackText } from "../blobs.js";
+import { isEqual } from "../dom.js";
 import { squaresOf } from "../squares.js";
 
 /** @typedef {import("../../widgets/values").MachineValue} MachineValue */
@@ -73,10 +74,6 @@ export const unpackState = async (value) => {
     fusing: Float32Array.of(value.fused.length ? 1 : 0),
   };
 };
-
-/** @param {Numbers} a @param {Numbers} b */
-const isEqual = (a, b) =>
-  a.length === b.length && Array.prototype.every.call(a, (x, i) => Object.is(x, b[i]));
 
 // biome-ignore format: a list
 const MOVING = /** @type {const} */ ([

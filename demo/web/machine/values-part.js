@@ -14,7 +14,7 @@ const TOP = 1.08; // room over the largest norm
 const REACH = 60; // a finger covers so many parts of the width
 
 /** Where channels and norms lie. @param {Frame} frame */
-const placesOf = ({ type: { u }, plan, state, now }) => {
+const scalesOf = ({ type: { u }, plan, state, now }) => {
   const { x, y, w, h } = plan.norms;
   const { median, thresholds } = state.value;
   const limit = median * thresholds[1];
@@ -38,7 +38,7 @@ const Stems = () => {
   const { type, state } = frame;
   const { u } = type;
   const { value, norms, mended } = state;
-  const { x, w, base, limit, count, xOf, yOf, stem } = placesOf(frame);
+  const { x, w, base, limit, count, xOf, yOf, stem } = scalesOf(frame);
   const block = value.blocks[value.norms_of - 1];
   const abnormal = isAbnormal(value, block) ? " gm-bad" : "";
   const was = abnormal + (value.repaired.length ? " gm-was" : "");
@@ -80,7 +80,7 @@ const ChannelName = ({ index, pressed }) => {
   const { u } = type;
   const { value } = state;
   const box = plan.norms;
-  const { base, limit, xOf, yOf } = placesOf(frame);
+  const { base, limit, xOf, yOf } = scalesOf(frame);
   const block = value.blocks[value.norms_of - 1];
   const planted = block.planted && index === value.fault?.[0];
   const lines = [`channel ${index}`, ...(planted ? ["planted"] : []), normText(frame, index)];

@@ -1,6 +1,7 @@
 // What each patch receives in the blocks that AMF reads, and the last block's matrices.
 import { useMemo } from "preact/hooks";
 import { fetchMatrix, fetchPicture, unpackText } from "../blobs.js";
+import { isEqual } from "../dom.js";
 import { Failed } from "../failed.js";
 import { Figure, Mark, PatchMark } from "../figure.js";
 import { useHost } from "../gradio.js";
@@ -15,7 +16,7 @@ import { LastBlock } from "./last-block.js";
 /** @typedef {import("../blobs.js").Matrix} Matrix */
 
 /** Equal matrices are drawn once. @param {Matrix | null} a @param {Matrix | null} b */
-const isEqual = (a, b) => Boolean(a && b && a.times.every((x, i) => x === b.times[i]));
+const areSame = (a, b) => Boolean(a && b && isEqual(a.times, b.times));
 
 /** Both matrices, as they come. @param {MapsValue} value */
 const useMatrices = ({ sides }) => {
@@ -23,7 +24,7 @@ const useMatrices = ({ sides }) => {
     sides.map(({ matrix }) => matrix),
     fetchMatrix,
   );
-  const equal = useMemo(() => isEqual(matrices[0], matrices[1]), matrices);
+  const equal = useMemo(() => areSame(matrices[0], matrices[1]), matrices);
   const top = Math.max(...matrices.map((matrix) => matrix?.top ?? 0)) || 1;
   return { matrices, equal, top, ...fetched };
 };

@@ -23,7 +23,7 @@ const TICKS = [0.01, 0.1, 1, 10, 100, 1000, 10000];
 const FOOT = 18; // pixels under the axis
 
 /** Where channels and norms lie. @param {NormsValue} value @param {Space} space */
-export const placesOf = ({ norms, median, threshold }, { left, right, height }) => {
+export const scalesOf = ({ norms, median, threshold }, { left, right, height }) => {
   const most = Math.max(...norms, median * threshold);
   const log = isLogarithmic(median, most);
   const low = log ? median / 2.5 : 0;
@@ -40,7 +40,7 @@ export const placesOf = ({ norms, median, threshold }, { left, right, height }) 
 const Channels = ({ value, space }) => {
   const { norms, median, threshold, cs, top } = value;
   const { left, right, height } = space;
-  const { x, y, stem, base, ticks, most } = placesOf(value, space);
+  const { x, y, stem, base, ticks, most } = scalesOf(value, space);
   const moved = new Map(value.moved);
   const marked = new Set(moved.keys());
   if (value.abnormal.includes(value.block)) marked.add(top);
@@ -84,7 +84,7 @@ const Channels = ({ value, space }) => {
  * @param {[number, number] | null} props.chosen the first and the last chosen channel
  */
 export const Stems = ({ value, space, hovered, chosen }) => {
-  const { x, base } = placesOf(value, space);
+  const { x, base } = scalesOf(value, space);
   // The same nodes while only the pointer moves.
   const channels = useMemo(
     () => html`<${Channels} value=${value} space=${space} />`,

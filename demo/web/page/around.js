@@ -4,6 +4,10 @@ import { explainFirst } from "../terms/first.js";
 import { setStop } from "./tab-strip.js";
 import { WORDS } from "./words.js";
 
+// Milliseconds without a change: after a burst of them, and once a tab's cards are there.
+const BURST = 60;
+const SETTLED = 250;
+
 /** @param {string} query */
 const all = (query) => /** @type {HTMLElement[]} */ ([...document.querySelectorAll(query)]);
 
@@ -48,8 +52,8 @@ export const watchGradio = () => {
       label();
       // Once all cards are there, so that the first of them explains.
       clearTimeout(settling);
-      settling = setTimeout(() => explainFirst(), 250);
-    }, 60);
+      settling = setTimeout(() => explainFirst(), SETTLED);
+    }, BURST);
   };
   const observer = new MutationObserver((records) => {
     records.forEach(translate);

@@ -17,7 +17,11 @@ export const placeIn = (node, event) => {
   return [clamp(y, 0, 0.99999), clamp(x, 0, 0.99999)];
 };
 
-/** Whether two rows of numbers are the same. @param {ArrayLike<number>} a @param {ArrayLike<number>} b */
+/**
+ * Whether two rows of numbers are the same.
+ * @param {ArrayLike<number>} a
+ * @param {ArrayLike<number>} b
+ */
 export const isEqual = (a, b) =>
   a.length === b.length && Array.prototype.every.call(a, (x, i) => Object.is(x, b[i]));
 
@@ -34,7 +38,11 @@ export const placeName = (row, column) => `row ${row + 1}, column ${column + 1}`
 /** Whether the visitor asks for less motion. */
 export const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-/** Words for who has a mouse, or for who has a finger. @param {string} mouse @param {string} touch */
+/**
+ * Words for who has a mouse, or for who has a finger.
+ * @param {string} mouse
+ * @param {string} touch
+ */
 export const byPointer = (mouse, touch) => (matchMedia("(hover: none)").matches ? touch : mouse);
 
 /** Pixels of the screen per CSS pixel, at most 2. */

@@ -23,12 +23,13 @@ export const EVENTS = {
   closeWhy: "clear",
 };
 
+/** What an event brings. @typedef {{ index?: unknown, value?: unknown }} Data */
 /**
  * What a widget knows of its Gradio component.
  * @typedef {object} Host
  * @property {string} id
  * @property {HTMLElement} root
- * @property {(event: keyof typeof EVENTS, data?: { index?: unknown, value?: unknown }) => void} trigger
+ * @property {(event: keyof typeof EVENTS, data?: Data) => void} trigger
  */
 /**
  * `load` unpacks or fetches what a value names, before the value is shown. `drawsMissing`: View
@@ -90,7 +91,7 @@ export const parsed = (value) => (typeof value === "string" && value ? JSON.pars
  * @param {Widget<any, any>} widget
  * @param {HTMLElement} element
  * @param {{ value: any }} props
- * @param {(event: string, data?: { index?: unknown, value?: unknown }) => void} trigger
+ * @param {(event: string, data?: Data) => void} trigger
  * @param {(name: string, follow: () => void) => void} watch
  */
 export const mount = (widget, element, props, trigger, watch) => {

@@ -1,4 +1,4 @@
-// Pointing at patches. One patch of a picture is pointed at on the whole page, and by the same rules
+// Pointing at patches. One patch of a picture is pointed at on the whole page, by the same rules
 // wherever patches are shown:
 // - a mouse points at the patch under it, and at none once it leaves, unless a patch is pinned;
 // - a press, a tap or Enter pins a patch, and frees the pinned one;
@@ -27,7 +27,12 @@ export const pointed = signal(null);
 /** @param {Patch | null} a @param {Patch | null} b */
 export const isSame = (a, b) => a?.[0] === b?.[0] && a?.[1] === b?.[1];
 
-/** The nearest patch of a grid. @param {[number, number]} grid @param {Patch} patch @returns {Patch} */
+/**
+ * The nearest patch of a grid.
+ * @param {[number, number]} grid
+ * @param {Patch} patch
+ * @returns {Patch}
+ */
 export const within = ([rows, columns], [row, column]) => [
   clamp(row, 0, rows - 1),
   clamp(column, 0, columns - 1),

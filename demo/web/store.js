@@ -1,5 +1,5 @@
-// What the widgets of the page share, beside the patch that is pointed at (`pointing.js`). Each is a
-// signal: a component that reads one follows it.
+// What the widgets of the page share, beside the patch that is pointed at (`pointing.js`). Each is
+// a signal: a component that reads one follows it.
 import { signal } from "@preact/signals";
 
 /** A word shown alone, or what no word has. @typedef {{ name: string } | "rest"} Isolated */

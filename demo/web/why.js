@@ -1,5 +1,5 @@
-// The best words of a pixel under every method. It shows nothing itself: the canvases show them, and
-// once no pixel is asked for, Python hears of it.
+// The best words of a pixel under every method. It shows nothing itself: the canvases show them,
+// and once no pixel is asked for, Python hears of it.
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { useHost } from "./gradio.js";
 import { pointed } from "./pointing.js";

@@ -19,7 +19,8 @@ export const HeadsRasters = () => {
     };
     const { wide, tall } = state.squares;
     const of = [colours, idle];
-    return html`<${Raster} key=${name} box=${plan.heads[i]} w=${wide} h=${tall} of=${of} ink=${ink} />`;
+    const box = plan.heads[i];
+    return html`<${Raster} key=${name} box=${box} w=${wide} h=${tall} of=${of} ink=${ink} />`;
   });
 };
 

@@ -32,6 +32,7 @@ export const LastBlock = (props) => {
     () => (isPhoto && matrix ? squares.spread(matrix.row(row)) : []),
     [isPhoto, matrix, row],
   );
+  const pointing = isPhoto ? onPhoto : onMatrix;
   // A photo may be lower than the matrix: what is below stays in place.
   useLayoutEffect(() => {
     if (!isPhoto && matrix) setTall(box.current?.offsetHeight ?? 0);
@@ -44,7 +45,7 @@ export const LastBlock = (props) => {
       times=${times}
       top=${top}
       matrix=${isPhoto ? null : (matrix ?? EMPTY)}
-      stage=${{ role: "img", "aria-label": `${title}: ${LABEL}`, ...(isPhoto ? onPhoto : onMatrix) }}
+      stage=${{ role: "img", "aria-label": `${title}: ${LABEL}`, ...pointing }}
     >
       ${isPhoto && patch && html`<${Mark} x=${patch[1]} y=${patch[0]} kind="gw-here" />`}
       ${

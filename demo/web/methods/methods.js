@@ -55,7 +55,10 @@ const Thumbnail = ({ value, loaded, row, difference }) => {
     <span class="share">${share}</span>`;
 };
 
-/** What the thumbnails show. @param {{ base: string, difference: boolean, onChoose: (difference: boolean) => void }} props */
+/**
+ * What the thumbnails show.
+ * @param {{ base: string, difference: boolean, onChoose: (difference: boolean) => void }} props
+ */
 const Choice = ({ base, difference, onChoose }) => {
   const button = (/** @type {boolean} */ own, /** @type {string} */ label) => html`<button
     type="button"

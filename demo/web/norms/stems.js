@@ -93,7 +93,14 @@ export const Stems = ({ value, space, hovered, chosen }) => {
   const [from, to] = chosen ? [x(chosen[0] - 0.5), x(chosen[1] + 0.5)] : [0, 0];
   return html`${
     chosen &&
-    html`<rect x=${from} y="4" width=${to - from} height=${base - 4} fill=${STANDS_OUT} opacity="0.25" />`
+    html`<rect
+      x=${from}
+      y="4"
+      width=${to - from}
+      height=${base - 4}
+      fill=${STANDS_OUT}
+      opacity="0.25"
+    />`
   }
   ${channels}
   ${

@@ -67,7 +67,10 @@ const photograph = (video) =>
     });
   });
 
-/** Takes a picture with the camera. @param {{ stream: MediaStream, onPhoto: (file: File) => void, onEnd: () => void }} props */
+/**
+ * Takes a picture with the camera.
+ * @param {{ stream: MediaStream, onPhoto: (file: File) => void, onEnd: () => void }} props
+ */
 const Camera = ({ stream, onPhoto, onEnd }) => {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const video = useRef(/** @type {HTMLVideoElement | null} */ (null));

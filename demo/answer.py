@@ -10,7 +10,7 @@ Usage::
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from demo import cost, variants
 from demo.engine import Engine, Mask
@@ -88,8 +88,8 @@ def resolve(engine: Engine, request: Request) -> Question:
         words = known_words(scene.clean.backbone, scene.picture.words)
         words = words or ", ".join(engine.suggested(scene))
         typed = check_words(words)
-        request = request.changed(words=words)
-        settings = request.settings
+        settings = settings.changed(words=words)
+        request = replace(request, settings=settings)
     words, replaced = _known(scene.clean.backbone, settings, typed)
     text = settings.words
     if replaced:
@@ -99,18 +99,19 @@ def resolve(engine: Engine, request: Request) -> Question:
     sentence = text, settings.threshold, rest, settings.rest_weight
     planted, clean = scene.segmenter.backbone.planted, scene.clean
     return Question(
-        request,
-        scene,
-        clean.read_words(words, rest),
-        replaced,
-        text,
-        rest,
-        "none" if request.plain else settings.refine,
-        switched,
-        chosen,
-        (*scene.key, planted, clean.templates, clean.logit_scale, *sentence),
-        nbytes(request),
-        started,
+        request=request,
+        settings=settings,
+        scene=scene,
+        words=clean.read_words(words, rest),
+        replaced=replaced,
+        text=text,
+        rest=rest,
+        refine="none" if request.plain else settings.refine,
+        switched=switched,
+        chosen=chosen,
+        key=(*scene.key, planted, clean.templates, clean.logit_scale, *sentence),
+        nbytes=nbytes(request),
+        started=started,
     )
 
 

@@ -3,17 +3,15 @@
 import tomllib
 from pathlib import Path
 
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from demo import wording
 from demo.engine import Engine
+from demo.host import blob_store
 from demo.settings import FIELDS, key_of
 from demo.tabs import LANES
 from demo.widgets import code
 from evaluation.photos import star_photos
-from gclip_core.errors import GclipError
 
 GLOSSARY = tomllib.loads(Path(__file__).with_name("glossary.toml").read_text("utf-8"))
 BUILT = (
@@ -26,9 +24,6 @@ BUILT = (
     "#background input",
 )
 """Once these are there, the page is shown."""
-FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
-"""Headers of a blob, which its name alone decides."""
-
 META = """<meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="description" content="Open-vocabulary segmentation with CLIP, without training">
@@ -51,14 +46,4 @@ def head() -> str:
 
 def routes(engine: Engine) -> list[Route]:
     """What the page's server answers beside Gradio: its code, pictures and matrices by name."""
-
-    async def blob(request: Request) -> Response:
-        try:
-            content = await engine.blobs.fetch(request.path_params["name"])
-        except GclipError as error:
-            return PlainTextResponse(str(error), 410)
-        if content is None:
-            return PlainTextResponse("This is not kept any more.", 404)
-        return Response(content.body, media_type=content.media_type, headers=FOREVER)
-
-    return [Route("/blob/{name}", blob), *code.routes()]
+    return [blob_store.route(engine.blobs), *code.routes()]

@@ -48,7 +48,7 @@ class Scene:
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """A request once it is read, with words in its settings: its scene and its methods.
+    """A request once it is read, with words in its ``settings``: its scene and its methods.
 
     ``words`` include hidden ones, as ``rest``, the argument of :meth:`Segmenter.segment`, says.
     ``replaced`` are the unknown phrases in whose place ``words`` have the nearest known ones;
@@ -60,6 +60,7 @@ class Question:
     """
 
     request: Request
+    settings: Settings
     scene: Scene
     words: ParsedWords
     replaced: tuple[UnknownPhrase, ...]
@@ -71,8 +72,3 @@ class Question:
     key: tuple[Any, ...]
     nbytes: int
     started: float
-
-    @property
-    def settings(self) -> Settings:
-        """The settings of the request."""
-        return self.request.settings

@@ -11,9 +11,15 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
 from gclip_core.cache import BoundedCache
+from gclip_core.errors import GclipError
 
+FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
+"""Headers of a blob, which its name alone decides."""
 MADE_BYTES = 48 * 2**20
 NAMED_BYTES = 16 * 2**20
 """Of the requests from which blobs can be made."""
@@ -85,3 +91,18 @@ class BlobStore:
         """Drop all of it."""
         self._named.clear()
         self._made.clear()
+
+
+def route(store: BlobStore) -> Route:
+    """Where browsers fetch the blobs of a store."""
+
+    async def blob(request: Request) -> Response:
+        try:
+            content = await store.fetch(request.path_params["name"])
+        except GclipError as error:
+            return PlainTextResponse(str(error), 410)
+        if content is None:
+            return PlainTextResponse("This is not kept any more.", 404)
+        return Response(content.body, media_type=content.media_type, headers=FOREVER)
+
+    return Route("/blob/{name}", blob)

@@ -12,9 +12,10 @@ from PIL import Image
 from demo import variants, wording
 from demo.answer import Answer, compute, resolve
 from demo.engine import Mask
+from demo.page import Page
 from demo.request import Request
 from demo.settings import Settings
-from demo.tabs import attention, change, channels, common, compare, side, why
+from demo.tabs import TABS, TabEntry, attention, change, channels, common, compare, side, why
 from demo.variants import VARIANTS, methods
 from demo.widgets.values import Json
 from gclip_core import vocabulary
@@ -429,3 +430,17 @@ def test_in_one_request_nothing_is_segmented_or_parsed_twice(
     assert calls.count("segment") == 2, "one a side"
     assert calls.count("parse") <= 2
     assert calls.count("gclip") == 1
+
+
+@pytest.fixture(scope="module")
+def built() -> Page:
+    return Page(engine(), SETTINGS)
+
+
+@pytest.mark.parametrize("entry", TABS, ids=[entry.name for entry in TABS])
+def test_what_a_tab_shows_is_a_component_of_its_own(built: Page, entry: TabEntry) -> None:
+    """With the machine open: all that the tab can show."""
+    request = entry.request or Request(SETTINGS.changed(machine=True), plain=entry.plain)
+    answer = compute(engine(), resolve(engine(), request))
+    shown = entry.view(entry.compute(engine(), answer))
+    assert shown and set(shown) <= set(built.sections[entry.name].parts)

@@ -20,7 +20,7 @@ from demo.engine import Engine
 from demo.host.files import path_of, saved_file
 from demo.request import Request
 from demo.settings import FIELDS, MAX_WORDS, Background, Refine, Share, describe, read
-from demo.tabs import export
+from demo.tabs import archive
 from demo.variants import ABLATIONS
 from gclip_core.methods import METHODS
 from gclip_core.registry import BACKBONES
@@ -87,7 +87,7 @@ class Endpoints:
         answer = compute(self._engine, question)
         milliseconds = (time.perf_counter() - question.started) * 1000
         log("segment", answer.status, question.scene.was_encoded, milliseconds)
-        mask = export.mask_png(answer.mask.labels, answer.mask.names)
+        mask = archive.mask_png(answer.mask.labels, answer.mask.names)
         return FileData(path=saved_file(mask, "mask.png")), _described(answer)
 
     def suggest(
@@ -129,7 +129,7 @@ def _described(answer: Answer) -> dict[str, Any]:
             {"number": number, "name": name, "share": share} for number, (name, share) in classes
         ],
         "none": mask.rest_share,
-        "facts": export.facts(answer),
+        "facts": archive.facts(answer),
         "unknown": [
             {"word": phrase.phrase, "reason": phrase.reason, "nearest": phrase.nearest}
             for phrase in answer.status.unknown

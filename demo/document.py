@@ -16,7 +16,7 @@ from evaluation.photos import star_photos
 GLOSSARY = tomllib.loads(Path(__file__).with_name("glossary.toml").read_text("utf-8"))
 BUILT = (
     "#title h1",
-    "#copy-link",
+    "#share button",
     "#photo .target",
     "#examples",
     "#words textarea",

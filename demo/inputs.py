@@ -16,7 +16,7 @@ from demo.controls import ALL_ON, HEAVY, RAW, REPAIRED, Controls, Shown, in_brow
 from demo.engine import Engine
 from demo.host.blob_store import Later
 from demo.settings import MAX_WORDS, Settings, declaration
-from demo.tabs import common
+from demo.tabs import common, figure
 from demo.variants import ARGUMENTS
 from demo.widgets import values
 from demo.widgets.values import Json
@@ -55,7 +55,7 @@ class AroundContent:
 
     ``words`` are those of the answer, ``more_words`` may be added. In the place of ``replaced`` the
     nearest known ones are used; ``unknown`` stay as typed. ``cs_changes``: CS changes
-    something, whether or not it is on.
+    something, whether or not it is on. ``share`` is the share picture.
     """
 
     picture: Later
@@ -67,6 +67,7 @@ class AroundContent:
     more_words: Sequence[str]
     method: Method
     cs_changes: bool
+    share: Later
 
 
 def compute(engine: Engine, answer: Answer) -> AroundContent:
@@ -84,21 +85,19 @@ def compute(engine: Engine, answer: Answer) -> AroundContent:
         more_words=[word for word in offered if word.casefold() not in known][:MORE],
         method=question.chosen,
         cs_changes=bool(answer.gclip.suppressed),
+        share=figure.share_picture(engine, answer),
     )
 
 
 def view(content: AroundContent) -> dict[str, Any]:
-    """What an answer changes of the input and beside the link, by the names of its parts."""
+    """What an answer changes of the input and beside it, by the names of its parts."""
     chips, (reasons, idle) = _chips(content), _reasons(content.method, content.cs_changes)
-    stays = []
-    if content.is_upload:
-        stays.append((wording.PHOTO_STAYS, [{"label": "Make a share card"}]))
     return {
         "photo": {"kind": "photo", "picture": content.picture, "title": content.title},
         "suggested": content.words,
         "chips": values.offers(chips),
         "reasons": values.offers(reasons, idle),
-        "stays": values.offers(stays),
+        "share": values.share(content.share, content.words, content.is_upload),
     }
 
 

@@ -19,7 +19,7 @@ from demo.engine import Engine
 from demo.host.blob_store import Later
 from demo.host.files import path_of
 from demo.inputs import Inputs
-from demo.request import Question, Request
+from demo.request import Question, Request, address_of
 from demo.settings import Settings, from_query, key_of
 from demo.source import NoPictureError
 from demo.tabs import LANES, TABS, TabEntry, why
@@ -81,10 +81,7 @@ class Page:
         with gr.Row(elem_id="top"):
             title = "# GCLIP <small>type words, get masks; see what two ideas do</small>"
             gr.Markdown(title, elem_id="title")
-            self._upload_note = widgets.offers(elem_id="photo-stays")
-            self._share = gr.Button(
-                wording.COPY_LINK, size="sm", elem_id="copy-link", min_width=110
-            )
+            self._share = widgets.share(elem_id="share")
         with gr.Row(elem_id="main"):
             with gr.Column(scale=2, min_width=320, elem_id="input"):
                 self._inputs = Inputs(self._engine, self._controls)
@@ -92,6 +89,7 @@ class Page:
                 self._link_notes = widgets.lines("link-notes", "About the link")
                 self._lines = widgets.lines("says", "Status")
                 self._tab_turn = gr.Textbox("", visible=False)
+                self._address = gr.Textbox("", visible=False)
                 self._tabs: dict[str, Tab] = {}
                 with gr.Tabs(elem_id="tabs") as self._strip:
                     for entry in TABS:
@@ -101,13 +99,13 @@ class Page:
                         turn = _TURN.format(entry.name)
                         opened.select(**in_browser(turn, inputs=both, outputs=both))
         self._why = widgets.why(elem_id="why")
-        around = {**self._inputs.parts, "stays": self._upload_note}
+        around = {**self._inputs.parts, "share": self._share}
         self.sections = {"around": Section("around", around, inputs.compute, inputs.view)}
         for entry in TABS:
             parts = self._tabs[entry.name].parts
             self.sections[entry.name] = Section(entry.name, parts, entry.compute, entry.view)
         self._read = self._controls.reader()
-        self._request_inputs = [self._inputs.image, *self._controls.components]
+        self._request_inputs = [self._inputs.image, self._address, *self._controls.components]
 
     def _wire(self) -> None:
         controls, column, tabs = self._controls, self._inputs, self._tabs.values()
@@ -132,10 +130,10 @@ class Page:
         for change in column.wire():
             change.then(**ask(heavy=True))
         self._wire_pixel()
-        self._wire_link()
         # Without a link the controls keep their opening values and the answer is asked for now.
         link = gr.Textbox("", visible=False)
-        self.blocks.load(**in_browser(_OPEN, [controls["tab"], link, *texts], [link, *texts]))
+        opened = [self._address, link, *texts]
+        self.blocks.load(**in_browser(_OPEN, [controls["tab"], link, *texts], opened))
         filled = [*controls.components, *column.picker, self._link_notes, self._strip]
         arrived = link.change(self._arrive, None, filled, api_name="arrive", **QUIET)
         arrived.then(**in_browser(_SHOW_CARD))
@@ -152,13 +150,6 @@ class Page:
         for name in ("pixel", "patch"):
             js = f"(text) => gclip.page.keep('{key_of(name)}', text)"
             self._controls[name].change(**in_browser(js, inputs=self._controls[name]))
-
-    def _wire_link(self) -> None:
-        """The link is copied; a photo of one's own, which is not in it, becomes a card."""
-        copied = self._share.click(**in_browser("() => gclip.page.copy()", outputs=self._share))
-        copied.then(**in_browser("() => gclip.page.copied()", outputs=self._share))
-        opened = [self._controls["card"], self._strip, self._controls["tab"], self._tab_turn]
-        self._upload_note.select(**in_browser(_MAKE_CARD, self._tab_turn, opened))
 
     def _wire_tab(self, text: gr.Textbox, entry: TabEntry, heavy: bool) -> Dependency:
         """A change of ``text`` shows a tab anew."""
@@ -186,8 +177,8 @@ class Page:
         Raises:
             GclipError: a value is none that its component has.
         """
-        upload, *values_of_settings = raw
-        return Request(self._read(values_of_settings), path_of(upload))
+        upload, address, *values_of_settings = raw
+        return Request(self._read(values_of_settings), path_of(upload), address=address_of(address))
 
     def _show(self, entry: TabEntry, *raw: Any) -> Shown:
         """What a request changes of the page: the tab, and what is around the tabs."""
@@ -303,13 +294,8 @@ _SHOW_CARD = "() => { document.querySelector('#fetch')?.scrollIntoView({ block: 
 # Keys that begin with two underscores are the host's.
 _OPEN = """(tab, link, ...texts) => gclip.ready.then(() =>
   [...new URLSearchParams(location.search).keys()].every((key) => key.startsWith("__"))
-    ? [link, ...gclip.page.ask(true, tab, ...texts)] : [location.search, ...texts])"""
+    ? [gclip.page.address(), link, ...gclip.page.ask(true, tab, ...texts)]
+    : [gclip.page.address(), location.search, ...texts])"""
 _ASK = "(...a) => gclip.page.ask({}, ...a)"
 # A link opens its tab, too; a visitor who opens one also changes `turn`, which makes a request.
 _TURN = "(...a) => gclip.page.turn('{}', ...a)"
-
-# Export may be behind the strip's menu, where no tab could be pressed.
-_MAKE_CARD = """(turn) => {
-  document.querySelector("#tabs").scrollIntoView({ block: "nearest" });
-  return ["1", { __type__: "update", selected: "export" }, "export", `${turn}.`];
-}"""

@@ -259,7 +259,6 @@ class Settings(BaseModel):
     opacity: Share = _setting(0.45, group="view")
     patch: Pair = _setting(None, group="view")
     machine: Switch = _setting(False, group="view")
-    card: Switch = _setting(False, group="view")
     pixel: Pair = _setting(None, group="view")
     extras: Switch = _setting(False, group="view", label=f"Also show {ASIDE}")
     left: Name = _setting("clearclip", group="view", label="Compare with")

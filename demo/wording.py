@@ -66,7 +66,6 @@ NO_MEMORY = (
     "This machine has too little free memory for that. Use a smaller image or fewer classes, or "
     "try again."
 )
-PHOTO_STAYS = "A link does not contain your photo."
 REFINED = "The mask’s edges follow the photo here; in Compare and Learn they do not."
 SCORE_COUNTS = "mIoU counts every pixel of known truth: a word painted on something else costs."
 GUESSED = "The model guessed these words. Type your own if they are wrong."
@@ -96,7 +95,9 @@ FAILS_CALIBRATION = (
 )
 TRUTH_EMPTY = "No true mask for this image: choose an example."
 SIMILARITY = "How alike are the last block’s Values?"
+SHARE_PICTURE = "Share picture"
 COPY_LINK = "Copy link"
+LINK_WITHOUT_PHOTO = "Link without the photo"
 COPIED = "Link copied"
 CHANNELS_INTRO = (
     "Channel Suppression scales an abnormal channel down to the mean of the others. Drag over the "
@@ -113,7 +114,8 @@ ATTENTION_INTRO = (
     "{Point at} a patch to see where it looks{pin}. In a matrix, bright columns are global tokens: "
     "nearly all look at them."
 )
-EXPORT_INTRO = "Download the result as files, share it as a link, or repeat it in Python."
+EXPORT_INTRO = "Take the result along: a figure, files, a link, or Python that makes it again."
+DOWNLOAD_ZIP = "Mask, overlay and settings as a zip"
 NO_GPU = "No GPU was free for this (your share may be used up): it ran on the CPU."
 OLD = "The page below still shows the last answer."
 BROWSER = {
@@ -148,7 +150,22 @@ BROWSER = {
     "old": OLD,
     "elsewhere": "Simulation: in the other tabs the model is damaged on purpose. The lesson has a "
     "fault of its own.",
-    "copied": [COPIED, COPY_LINK],
+    "share": {
+        "picture": SHARE_PICTURE,
+        "link": COPY_LINK,
+        "without": LINK_WITHOUT_PHOTO,
+        "copied": COPIED,
+        "drawing": "Drawing …",
+        "shared": "Shared",
+        "saved": "Downloaded",
+        "ready": "Ready: press again",
+        "gone": "Press Segment first",
+        "failed": "Failed: try again",
+        "figure": "The figure: masks, attention and norms",
+        "png": "PNG, 300 dpi",
+        "pdf": "PDF",
+        "small": "The share picture",
+    },
 }
 """What the browser alone shows, or shows again."""
 

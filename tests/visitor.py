@@ -144,6 +144,10 @@ class Answer:
         return " ".join(text for _, text in self.lines)
 
 
+ADDRESS = "gclip.example"
+"""The page's own, as a browser sends it."""
+
+
 class Visitor:
     """One browser tab: opens links, uploads pictures, presses the button."""
 
@@ -209,7 +213,7 @@ class Visitor:
 
     def pressed(self, values: list[Any], image: Any = None) -> list[Any]:
         """The data that the button sends with these values in the fields."""
-        return [image, *values]
+        return [image, ADDRESS, *values]
 
     def _answer(self, lines: Any, raw: list[Any], compared: list[Any]) -> Answer:
         numbers: list[float] = []

@@ -24,7 +24,8 @@ from demo.controls import (
 from demo.engine import Engine, Mask
 from demo.host.blob_store import Later
 from demo.request import Question
-from demo.tabs import change, common, machine, machine_numbers
+from demo.tabs import change, common, comparison, machine, machine_numbers
+from demo.tabs.comparison import Compared
 from demo.variants import Switches
 from demo.widgets import values
 from demo.widgets.values import Json, Side
@@ -32,18 +33,6 @@ from gclip_core import amf
 from gclip_core.refine import REFINEMENTS
 from gclip_core.registry import BUILT_IN
 from gclip_core.types import Method, MethodReport, Overtaken
-
-
-@dataclass(frozen=True, eq=False)
-class Compared:
-    """What *before* means on the whole tab: the method before, and what the two sides are called.
-
-    ``subject`` is what makes the difference; empty where nothing can differ.
-    """
-
-    before: Method
-    titles: tuple[str, str]
-    subject: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +128,7 @@ def refinements() -> list[tuple[str, str]]:
 
 def compute(engine: Engine, answer: Answer) -> SideContent:
     """The masks of both sides, what patches receive, and where they look."""
-    opened, compared = answer.question.settings.machine, _compared(answer)
+    opened, compared = answer.question.settings.machine, comparison.of(answer)
     return SideContent(
         picture=common.picture(engine, answer),
         masks=_masks(engine, answer, compared),
@@ -159,25 +148,6 @@ def view(content: SideContent) -> dict[str, Any]:
     if content.machine is not None:
         shown["machine"] = machine.view(content.machine)
     return shown
-
-
-def _compared(answer: Answer) -> Compared:
-    """What is compared: what the switches change, or a method with ClearCLIP.
-
-    Where CS repairs a simulation, both sides differ by CS alone.
-    """
-    question, method = answer.question, answer.question.chosen
-    switched, suppressed = question.switched, bool(answer.report.suppressed)
-    plain, fused = switched[False, False], method.fusion is not None
-    if not method.switchable:
-        return Compared(plain, (plain.title, method.title), method.title)
-    if suppressed and (question.scene.segmenter.backbone.planted or not fused):
-        return Compared(switched[fused, False], ("Without CS", "With CS"), "CS")
-    if suppressed:
-        return Compared(plain, (plain.title, method.title), method.title)
-    if fused:
-        return Compared(plain, ("Without AMF", "With AMF"), "AMF")
-    return Compared(plain, (plain.title, plain.title), "")
 
 
 def _masks(engine: Engine, answer: Answer, compared: Compared) -> Masks:

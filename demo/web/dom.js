@@ -55,3 +55,6 @@ export const arrows = {
   ArrowUp: [-1, 0],
   ArrowDown: [1, 0],
 };
+
+/** @param {number} ms */
+export const pause = (ms) => new Promise((done) => setTimeout(done, ms));

@@ -2,6 +2,7 @@
 import { blocks } from "./blocks.js";
 import { canvas } from "./canvas/canvas.js";
 import { card } from "./card.js";
+import { figures } from "./figures.js";
 import { mount } from "./gradio.js";
 import { lines } from "./lines.js";
 import { maps } from "./maps/maps.js";
@@ -9,6 +10,7 @@ import { norms } from "./norms/norms.js";
 import { offers } from "./offers.js";
 import { begin, page } from "./page/page.js";
 import { photo } from "./photo/photo.js";
+import { shareWidget } from "./share.js";
 import { why } from "./why.js";
 
 /** @typedef {import("./gradio.js").Widget<any, any>} Widget */
@@ -22,6 +24,7 @@ const widgets = {
   blocks: () => blocks,
   canvas: () => canvas,
   card: () => card,
+  figures: () => figures,
   lesson: async () => (await import("./lesson/lesson.js")).lesson,
   lines: () => lines,
   machine: async () => (await import("./machine/machine.js")).machine,
@@ -30,6 +33,7 @@ const widgets = {
   norms: () => norms,
   offers: () => offers,
   photo: () => photo,
+  share: () => shareWidget,
   why: () => why,
 };
 

@@ -1,4 +1,4 @@
-// What one press would do: add a word, replace unknown ones or not, simulate, make a card.
+// What one press would do: add a word, replace unknown ones or not, simulate.
 import { useLayoutEffect } from "preact/hooks";
 import { useHost } from "./gradio.js";
 import { html } from "./html.js";

@@ -84,6 +84,10 @@ def lines(elem_id: str, label: str) -> gr.HTML:
 
 photo = partial(_widget, "photo", {"kind": "photo", "picture": "", "title": ""})
 """The target for a photo; ``picture`` names a blob; on_photo."""
+share = partial(_widget, "share", values.share())
+"""The share picture and the link; ``picture`` names a blob."""
+figures = partial(_widget, "figures", empty="The figure appears here.")
+"""The figure and the share picture, shown and to take along; see :func:`values.figures`."""
 offers = partial(_widget, "offers", values.offers([]))
 """Lines with choices, see :func:`values.offers`; select: one was pressed, which
 ``gclip.page.takeOffer`` reads."""

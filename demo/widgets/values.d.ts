@@ -336,6 +336,39 @@ export interface MachineValue extends Shown {
   parts: Record<PartName, MachinePart>;
 }
 
+/** Files of an answer: `name` are the words that name them. */
+export interface ShareValue {
+  kind: "share";
+  picture: BlobName;
+  name: string;
+  is_upload: boolean;
+}
+
+export interface FiguresValue {
+  kind: "figures";
+  preview: BlobName;
+  png: BlobName;
+  pdf: BlobName;
+  picture: BlobName;
+  name: string;
+}
+
+export type ShareWord =
+  | "picture"
+  | "link"
+  | "without"
+  | "copied"
+  | "drawing"
+  | "shared"
+  | "saved"
+  | "ready"
+  | "gone"
+  | "failed"
+  | "figure"
+  | "png"
+  | "pdf"
+  | "small";
+
 /** What `wording.BROWSER` and `page.head` write into the document. */
 export interface PageWords {
   none: string;
@@ -344,7 +377,7 @@ export interface PageWords {
   pointing: { mouse: string; touch: string; swipe: string };
   old: string;
   elsewhere: string;
-  copied: [done: string, button: string];
+  share: Record<ShareWord, string>;
   photo: Record<string, string>;
   camera: Record<string, string>;
   terms: Record<string, string>;

@@ -374,3 +374,26 @@ def offers(rows: Sequence[tuple[str, Sequence[Json]]], off: Sequence[str] = ()) 
     """
     shown = [{"text": text, "choices": choices} for text, choices in rows if text or choices]
     return {"kind": "offers", "rows": shown, "off": off}
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def share(picture: Later | str = "", name: str = "", is_upload: bool = False) -> Json:
+    """The share picture of an answer, a blob, and the words that name its file.
+
+    ``is_upload``: a link does not contain the photo.
+    """
+    return {"kind": "share", "picture": picture, "name": name, "is_upload": is_upload}
+
+
+def figures(preview: Later, png: Later, pdf: Later, picture: Later, name: str) -> Json:
+    """The figure as it is shown and as files, the share picture, and the words that name them."""
+    return {
+        "kind": "figures",
+        "preview": preview,
+        "png": png,
+        "pdf": pdf,
+        "picture": picture,
+        "name": name,
+    }

@@ -9,7 +9,9 @@ import torch
 from demo import inputs
 from demo.engine import Mask
 from demo.host.blob_store import Blob, Later
-from demo.tabs import attention, channels, common, compare, side
+from demo.tabs import attention, channels, common, compare, export, side
+from demo.tabs.comparison import Compared
+from demo.tabs.figure import Figures
 from demo.widgets.values import Json, Side
 from gclip_core import methods, vocabulary
 from gclip_core.types import (
@@ -101,7 +103,7 @@ def masks(before: Mask, after: Mask, **changes: Any) -> side.Masks:
         after=after,
         method=after.method,
         report=report(),
-        compared=side.Compared(before.method, ("Without AMF", "With AMF"), "AMF"),
+        compared=Compared(before.method, ("Without AMF", "With AMF"), "AMF"),
         is_same=is_same,
         change=None,
         gain=None,
@@ -126,7 +128,7 @@ def looks(method: Method, before: str, after: str | None) -> side.Attention:
     return side.Attention(
         method=method,
         report=report(),
-        compared=side.Compared(CLEARCLIP, ("Without AMF", "With AMF"), "AMF"),
+        compared=Compared(CLEARCLIP, ("Without AMF", "With AMF"), "AMF"),
         blocks=(1, 2),
         received=np.array([[1, 1, 1, 1, 1, 1], [0, 0, 0, 0, 0, 6]], np.float32),
         threshold=5.0,
@@ -226,8 +228,15 @@ def around(**changes: Any) -> inputs.AroundContent:
         more_words=["person"],
         method=BOTH,
         cs_changes=False,
+        share=blob("share picture"),
     )
     return replace(value, **changes)
+
+
+def export_tab() -> export.Value:
+    """A figure in all its forms, and what else is taken along."""
+    files = [blob(name) for name in ("preview", "png", "pdf", "picture")]
+    return export.Value("GCLIP", "cat, sofa", Figures(*files), b"zip", "?amf=0", "code", "", "")
 
 
 SECTIONS = {
@@ -236,5 +245,6 @@ SECTIONS = {
     "compare": table(),
     "attention": attention_tab(),
     "channels": channels_tab(),
+    "export": export_tab(),
 }
 """A value of each section of the page."""

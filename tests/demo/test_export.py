@@ -11,13 +11,15 @@ import pytest
 from PIL import ExifTags, Image
 
 import gclip_core as gclip
+from demo import inputs
 from demo.answer import Answer, compute, resolve
-from demo.request import Request
+from demo.request import Request, address_of
 from demo.settings import Settings, from_query
-from demo.tabs import export
+from demo.tabs import again, archive, export, figure
 from evaluation.photos import star_photos
 from gclip_core import segment
 from tests.demo import engine
+from tests.demo.samples import around, export_tab
 
 NAMES = ("cup", "naïve 猫 <b>", "table")
 SMALL = {"example": "coffee", "words": "cup, it's a \\ \"quote\"; 'x', table", "short_side": 96}
@@ -28,8 +30,8 @@ def answer_of(upload: str = "", **settings: object) -> Answer:
 
 
 def zip_of(answer: Answer) -> zipfile.ZipFile:
-    picture = export.picture_file(answer.question)
-    return zipfile.ZipFile(io.BytesIO(export.archive(answer, picture)))
+    picture = archive.picture_file(answer.question)
+    return zipfile.ZipFile(io.BytesIO(archive.packed(answer, picture)))
 
 
 @pytest.fixture(scope="module")
@@ -38,21 +40,21 @@ def answer() -> Answer:
 
 
 @pytest.fixture(scope="module")
-def archive(answer: Answer) -> zipfile.ZipFile:
+def packed(answer: Answer) -> zipfile.ZipFile:
     return zip_of(answer)
 
 
 def test_the_mask_reads_back_pixel_for_pixel_and_names_its_classes(
-    archive: zipfile.ZipFile, answer: Answer
+    packed: zipfile.ZipFile, answer: Answer
 ) -> None:
-    mask, labels = Image.open(archive.open("mask.png")), answer.mask.labels
+    mask, labels = Image.open(packed.open("mask.png")), answer.mask.labels
     assert mask.mode == "P"
     assert (np.asarray(mask) == np.where(labels < 0, 255, labels)).all()
     assert json.loads(mask.text["Classes"]) == list(NAMES)
 
 
-def test_settings_say_versions_words_and_areas(archive: zipfile.ZipFile, answer: Answer) -> None:
-    found = json.loads(archive.read("settings.json"))
+def test_settings_say_versions_words_and_areas(packed: zipfile.ZipFile, answer: Answer) -> None:
+    found = json.loads(packed.read("settings.json"))
     assert found["versions"]["gclip"] == gclip.__version__
     assert found["words"] == answer.question.settings.words
     assert found["result"]["backbone"] == answer.status.title
@@ -61,9 +63,9 @@ def test_settings_say_versions_words_and_areas(archive: zipfile.ZipFile, answer:
     assert from_query(found["link"])[0] == answer.question.settings.changed(backbone="built-in")
 
 
-def test_the_archive_says_what_is_in_it(archive: zipfile.ZipFile) -> None:
-    for name in set(archive.namelist()) - {"README.txt"}:
-        assert name in archive.read("README.txt").decode()
+def test_the_archive_says_what_is_in_it(packed: zipfile.ZipFile) -> None:
+    for name in set(packed.namelist()) - {"README.txt"}:
+        assert name in packed.read("README.txt").decode()
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -95,7 +97,7 @@ def test_the_zip_makes_its_own_labels_again_in_its_own_folder(turned: bool, tmp_
 def test_the_python_on_the_page_makes_the_same_labels_again(changes: dict) -> None:
     answer = answer_of(**SMALL, **changes)
     made: dict = {}
-    exec(export.python_text(answer.question), made)
+    exec(again.python_text(answer.question), made)
     assert (made["labels"].numpy() == answer.mask.labels).all()
 
 
@@ -107,30 +109,66 @@ def test_the_command_makes_the_same_mask_again(
     with zip_of(answer) as packed:
         packed.extractall(tmp_path)
     monkeypatch.chdir(tmp_path)
-    assert segment.main(shlex.split(export.command_line(answer.question, "picture.png"))[3:]) == 0
+    assert segment.main(shlex.split(again.command_line(answer.question, "picture.png"))[3:]) == 0
     made, taken = (np.asarray(Image.open(name)) for name in ("out/picture.png", "mask.png"))
     assert (made == taken).all()
-
-
-def test_a_share_card_names_the_background_where_there_is_one() -> None:
-    for words, there in (("sky", True), ("cup, table", False)):
-        mask = answer_of(**{**SMALL, "words": words}).mask
-        share = 100 * (mask.labels < 0).mean()
-        assert bool(share) is there
-        assert (f"background {share:.1f} %" in export.card_title(mask)) is there
 
 
 def test_what_the_command_line_has_no_option_for_gives_no_command() -> None:
     for changes in ({"plant": True}, {"channels": (3,)}, {"logit_scale": 30.0}):
         question = answer_of(**SMALL, **changes).question
-        assert export.command_line(question, "picture.png") == ""
+        assert again.command_line(question, "picture.png") == ""
 
 
-def test_a_share_card_is_800_pixels_wide_and_shows_before_and_after() -> None:
-    """Of ClearCLIP alone, the picture and the mask."""
-    for changes in ({"plant": True}, {"amf": False, "cs": False}):
-        made = export.share_card(engine(), answer_of(**SMALL, **changes))
-        with Image.open(io.BytesIO(made["gclip.png"])) as picture:
-            assert picture.format == "PNG" and picture.width == 800
-        with Image.open(io.BytesIO(made["gclip.gif"])) as animation:
-            assert animation.format == "GIF" and (animation.n_frames, animation.width) == (2, 800)
+def test_the_figure_and_the_share_picture_are_made_when_they_are_fetched() -> None:
+    answer = answer_of(**SMALL)
+    figures = figure.figures(engine(), answer)
+    assert figures.picture == figure.share_picture(engine(), answer), "one name in both places"
+    assert figures.pdf.make().body.startswith(b"%PDF")
+    for later, width in ((figures.png, 2160), (figures.picture, 1080)):
+        blob = later.make()
+        with Image.open(io.BytesIO(blob.body)) as picture:
+            assert (blob.media_type, picture.format, picture.width) == ("image/png", "PNG", width)
+
+
+def test_a_figure_has_another_name_where_its_edges_its_method_or_the_address_differ() -> None:
+    changes = ({}, {"refine": "none"}, {"amf": False}, {"words": "cup"}, {"plant": True})
+    names = {
+        figure.share_picture(engine(), answer_of(**{**SMALL, **change})).name for change in changes
+    }
+    elsewhere = Request(Settings(**SMALL), address="gclip.example")
+    answer = compute(engine(), resolve(engine(), elsewhere))
+    names.add(figure.share_picture(engine(), answer).name)
+    assert len(names) == len(changes) + 1
+    plain = Request(Settings(**SMALL), plain=True)
+    compared = compute(engine(), resolve(engine(), plain))
+    assert figure.share_picture(engine(), compared).name in names, "as on Side by side"
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("gclip.example:7860/page", "gclip.example:7860/page"),
+        ("[::1]:7860", "[::1]:7860"),
+        ("<b>hi</b>", ""),
+        ("a" * 101, ""),
+        (None, ""),
+        (7, ""),
+    ],
+)
+def test_an_address_is_a_host_with_a_path_or_nothing(text: object, address: str) -> None:
+    assert address_of(text) == address
+
+
+def test_the_view_of_export_needs_no_model() -> None:
+    value = export_tab()
+    shown = export.view(value)
+    assert shown["figures"]["name"] == "cat, sofa"
+    assert shown["figures"]["pdf"] == value.figures.pdf
+    assert shown["command"] == export.NO_COMMAND
+
+
+def test_around_the_tabs_is_the_share_picture_named_by_the_words() -> None:
+    shown = inputs.view(around())["share"]
+    assert (shown["name"], shown["is_upload"]) == ("tram, grass", True)
+    assert inputs.view(around(is_upload=False))["share"]["is_upload"] is False

@@ -19,7 +19,7 @@ changed = Settings(
     amf_blocks=(5, 6), n_fused=3, heads="mean", global_threshold=7.5, cs_blocks=(6, 7, 8, 10),
     cs_target="median", channel_threshold=3.0, channels=(1, 2, 3, 9), plant=True, plant_channel=9,
     plant_gain=12.5, plant_blocks=(0, 11), tab="export", view_block=0, view_head=2, opacity=0.35,
-    patch=(3, 4), card=True, pixel=(100, 7), extras=True, machine=True,
+    patch=(3, 4), pixel=(100, 7), extras=True, machine=True,
     left="clip", right="amf",
 )  # fmt: skip
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from demo import inputs
+from demo.host.blob_store import Blob, Later
 from demo.tabs import compare, machine, why
 from demo.widgets import values
 from gclip_core.types import GlobalTokens
@@ -42,6 +43,7 @@ def sent() -> dict[str, dict[str, Any]]:
     scores = why.Scores("GCLIP", [0.7, 0.2], 0, True)
     explained = why.view(why.WhyContent((2, 3), (0, 0), ["dog", "cat"], [scores], ""))
     drawn = machine.view(numbers())
+    later = Later("name", lambda: Blob(b""))
     return {
         "CanvasValue": canvas,
         "Side": canvas["sides"][0],
@@ -58,6 +60,8 @@ def sent() -> dict[str, dict[str, Any]]:
         "CardValue": values.card("title"),
         "LinesValue": values.lines(),
         "OffersValue": offers,
+        "ShareValue": values.share(),
+        "FiguresValue": values.figures(*[later] * 4, "dog"),
         "Choice": offers["rows"][0]["choices"][0],
         "PhotoValue": inputs.view(around())["photo"],
         "WhyValue": explained,

@@ -2,31 +2,16 @@
 import { useEffect, useState } from "preact/hooks";
 import { fetchFile } from "../blobs.js";
 import { Failed } from "../failed.js";
+import { canShare, fileName, share } from "../files.js";
 import { useFetched } from "../hooks.js";
 import { html } from "../html.js";
 
 /** @typedef {{ file: File, address: string }} Cut */
 
-/** The name of a word's file. @param {string} name */
-const fileName = (name) => `${name.replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60) || "cut-out"}.png`;
-
 /** @param {File} file */
 const copy = (file) => navigator.clipboard.write([new ClipboardItem({ [file.type]: file })]);
 
-/** Whether it was shared; a visitor who closes the sheet changed their mind. @param {File} file */
-const share = async (file) => {
-  try {
-    await navigator.share({ files: [file] });
-    return true;
-  } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") return false;
-    throw error;
-  }
-};
-
 const canCopy = () => Boolean(navigator.clipboard?.write) && typeof ClipboardItem === "function";
-/** @param {File} file */
-const canShare = (file) => Boolean(navigator.canShare?.({ files: [file] }));
 
 /**
  * The cut-out once it is fetched, and why it is not.
@@ -39,7 +24,7 @@ const useCut = (blob, name) => {
   useEffect(() => {
     if (!data) return;
     const address = URL.createObjectURL(data);
-    setCut({ file: new File([data], fileName(name), { type: data.type }), address });
+    setCut({ file: new File([data], fileName(name, "png"), { type: data.type }), address });
     return () => URL.revokeObjectURL(address);
   }, [data]);
   return { cut: data && cut, error, retry };

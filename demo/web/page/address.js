@@ -31,6 +31,9 @@ export const followAnswer = (answer) => {
   rewrite(new URLSearchParams([...stays, ...comes]));
 };
 
+/** The page itself, without a view. */
+export const ownAddress = () => location.host + location.pathname.replace(/\/$/, "");
+
 export const copyLink = async () => {
   try {
     await navigator.clipboard.writeText(location.href);

@@ -3,16 +3,15 @@
 import { parsed } from "../gradio.js";
 import { freeByEscape } from "../pointing.js";
 import { showTooltips } from "../terms/tooltip.js";
-import { copyLink, keep } from "./address.js";
+import { keep, ownAddress } from "./address.js";
 import { watchGradio } from "./around.js";
 import { clearWords, example, fillWords, flip, input, takeOffer } from "./input.js";
 import { walkTabs } from "./tab-strip.js";
 import { answered, ask, failed, mark } from "./waiting.js";
 import { WORDS } from "./words.js";
 
-const COPIED = 2000; // milliseconds for which the button says so
-
 export const page = {
+  address: ownAddress,
   ...{ ask, failed, keep, example, takeOffer, clearWords, flip },
   /**
    * An answer is shown; returns the words of the field.
@@ -28,14 +27,6 @@ export const page = {
   },
   /** A visitor turned to a tab. @param {string} tab @param {string} old @param {string} turned */
   turn: (tab, old, turned) => (old === tab ? [old, turned] : [tab, `${turned}.`]),
-  copy: async () => {
-    await copyLink();
-    return WORDS.copied[0];
-  },
-  copied: async () => {
-    await new Promise((done) => setTimeout(done, COPIED));
-    return WORDS.copied[1];
-  },
 };
 
 const followTyping = () =>

@@ -1,0 +1,120 @@
+"""A zip of an answer: the picture, the mask in several forms, the settings, Python."""
+
+import io
+import json
+import platform
+import zipfile
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from demo.answer import Answer
+from demo.drawing import render
+from demo.request import Question
+from demo.tabs import again, common
+from gclip_core import images, palette
+from gclip_core.numbering import block_numbers
+from gclip_core.version import __version__
+
+CLASSES = "Classes"
+"""The text chunk of a mask that names its classes, as a JSON list."""
+PACKAGES = ("torch", "open_clip_torch", "numpy", "pillow")
+"""Those that decide the numbers."""
+README = """\
+{picture:<15}the picture, as it was segmented
+mask.png       the mask: pixel value = class number in settings.json, 255 = none
+               (over 255 classes: 16-bit grey, 65535 = none); it names its classes itself
+overlay.png    the mask over the picture, with the words
+settings.json  every setting, the classes with colour and area share, and the versions
+again.py       Python that makes the same labels again, here and after `pip install` of gclip
+
+{simulated}
+"""
+
+
+def packed(answer: Answer, picture: tuple[str, bytes]) -> bytes:
+    """A zip of the picture, the mask in several forms, its settings and the Python of it."""
+    question, mask, (name, content) = answer.question, answer.mask, picture
+    image, opacity = question.scene.picture.image, question.settings.opacity
+    overlay = render.overlay(image, mask.labels, mask.names, opacity)
+    files: dict[str, bytes | str] = {
+        name: content,
+        "mask.png": mask_png(mask.labels, mask.names),
+        "overlay.png": render.saved(overlay),
+        "settings.json": json.dumps(settings_json(answer), indent=1, ensure_ascii=False),
+        "again.py": again.python_text(question, name),
+        "README.txt": README.format(picture=name, simulated=common.simulated(question)),
+    }
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as packed:
+        for file, data in files.items():
+            packed.writestr(file, data, zipfile.ZIP_STORED if file == name else None)
+    return buffer.getvalue()
+
+
+def picture_file(question: Question) -> tuple[str, bytes]:
+    """The picture's file: the visitor's own where it opens to the same pixels, else a PNG."""
+    image, path = question.scene.picture.image, question.request.upload
+    # The field may still have the picture from before: it counts only where it was chosen.
+    if question.settings.source == "upload":
+        with Image.open(path, formats=images.FORMATS) as file:
+            kind = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}.get(file.format or "")
+            upright = images.orientation(file) == 1
+            if kind and file.mode == "RGB" and file.size == image.size and upright:
+                return f"picture.{kind}", Path(path).read_bytes()
+    return "picture.png", render.saved(image, compress_level=1)
+
+
+def mask_png(labels: NDArray[np.integer], names: Sequence[str]) -> bytes:
+    """An indexed PNG of labels (H, W), -1 for none; a text chunk names the classes."""
+    info = PngInfo()
+    info.add_itxt(CLASSES, json.dumps(list(names), ensure_ascii=False))
+    return render.saved(palette.indexed(labels, names), pnginfo=info)
+
+
+def settings_json(answer: Answer) -> dict[str, Any]:
+    """Every setting by group (blocks and heads from 1), the classes, the versions, the link."""
+    settings, mask = again.named_settings(answer.question), answer.mask
+    colours = palette.of_names(mask.names)
+    classes = enumerate(zip(mask.names, colours, mask.class_shares, strict=True))
+    none = 255 if len(mask.names) <= 255 else 65535
+    return {
+        "settings": settings.to_json(),
+        "words": answer.question.text,
+        "classes": [
+            {"number": number, "name": name, "colour": colour, "share": share}
+            for number, (name, colour, share) in classes
+        ],
+        "no_class": {"number": none, "colour": palette.NO_CLASS, "share": mask.rest_share},
+        "result": facts(answer),
+        "link": "?" + settings.to_query(),
+        "versions": {
+            "gclip": __version__,
+            "python": platform.python_version(),
+            **{package: metadata.version(package) for package in PACKAGES},
+        },
+    }
+
+
+def facts(answer: Answer) -> dict[str, Any]:
+    """What was found, as plain numbers; blocks counted from 1."""
+    report, backbone = answer.report, answer.question.scene.clean.backbone
+    facts = {
+        "method": answer.mask.title,
+        "backbone": backbone.title,
+        "weights": backbone.digest,
+        "amf_blocks": list(block_numbers(report.fusion.blocks)),
+        "amf_reason": report.fusion.reason,
+        "cs_blocks": list(block_numbers(report.suppressed)),
+        "cs_reason": report.cs_reason,
+        "miou": answer.mask.miou,
+    }
+    if answer.question.settings.plant:
+        facts["simulation"] = "an abnormal channel was planted"
+    return facts

@@ -1,0 +1,37 @@
+"""What *before* means on the whole page."""
+
+from dataclasses import dataclass
+
+from demo.answer import Answer
+from gclip_core.types import Method
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """What *before* means on the whole page: the method before, and what the two sides are called.
+
+    ``subject`` is what makes the difference; empty where nothing can differ.
+    """
+
+    before: Method
+    titles: tuple[str, str]
+    subject: str
+
+
+def of(answer: Answer) -> Compared:
+    """What is compared: what the switches change, or a method with ClearCLIP.
+
+    Where CS repairs a simulation, both sides differ by CS alone.
+    """
+    question, method = answer.question, answer.question.chosen
+    switched, suppressed = question.switched, bool(answer.report.suppressed)
+    plain, fused = switched[False, False], method.fusion is not None
+    if not method.switchable:
+        return Compared(plain, (plain.title, method.title), method.title)
+    if suppressed and (question.scene.segmenter.backbone.planted or not fused):
+        return Compared(switched[fused, False], ("Without CS", "With CS"), "CS")
+    if suppressed:
+        return Compared(plain, (plain.title, method.title), method.title)
+    if fused:
+        return Compared(plain, ("Without AMF", "With AMF"), "AMF")
+    return Compared(plain, (plain.title, plain.title), "")

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, Route, expect
 
 from demo import wording
 from evaluation.photos import star_photos
-from tests.browser.conftest import DONE, SETTLED, arrive, legend, type_words
+from tests.browser.conftest import DONE, SETTLED, arrive, legend, turn_to, type_words
 
 CAT = star_photos()["chelsea"].path
 MOVED = """window.moved = 0;
@@ -28,6 +28,13 @@ GIVE = """([kind, data]) => {
   document.dispatchEvent(event);
 }"""
 """A photo dropped or pasted on the page, as a browser reports it."""
+SHEET = """navigator.canShare = ({ files }) => files.length === 1;
+navigator.share = async ({ files: [file] }) => {
+  if (window.refused) throw new DOMException("too late", "NotAllowedError");
+  const { width } = await createImageBitmap(file);
+  window.shared = [file.name, file.type, width];
+};"""
+"""A browser with a sheet for shared files; ``refused``: the press is too long ago."""
 HOSTILE = ["<img src=x onerror=hit()>", "${hit()}", "{{hit()}}", "قطة صغيرة", "🐸🦑"]
 
 
@@ -92,7 +99,7 @@ def test_so_has_a_desktop_s_with_names_and_a_focus_that_is_seen(desktop: Page, u
     assert all(names) and len(set(names)) == len(names)
     unnamed = "img:not([alt]), [role=application]:not([aria-label]), svg.plot:not([aria-label])"
     assert desktop.locator("#result").locator(unnamed).count() == 0
-    for reached in ("#copy-link", "#photo .target", "#segment", "#amf input"):
+    for reached in ("#share button", "#photo .target", "#segment", "#amf input"):
         desktop.locator(reached).first.focus()
         desktop.keyboard.press("Shift+Tab")
         desktop.keyboard.press("Tab")
@@ -184,7 +191,8 @@ def test_what_is_true_of_pointer_and_model_is_told(phone: Page, stays: Page, url
 
 def test_a_photo_is_answered_at_once_with_words_that_are_in_it(restored: Page) -> None:
     restored.locator("#amf input").check()
-    expect(restored.locator("#photo-stays .row")).to_have_count(0)
+    link = restored.locator("#share .gw-copy")
+    expect(link).to_have_text(wording.COPY_LINK)
     for kind, photo, word in (
         ("choose", "chelsea", "cat"),
         ("drop", "coffee", "cup"),
@@ -199,7 +207,7 @@ def test_a_photo_is_answered_at_once_with_words_that_are_in_it(restored: Page) -
         expect(legend(restored)).to_contain_text(word)
         expect(legend(restored)).not_to_contain_text("dog")
         assert "source=upload" in restored.url
-    expect(restored.locator("#photo-stays")).to_contain_text(wording.PHOTO_STAYS)
+    expect(link).to_have_text(wording.LINK_WITHOUT_PHOTO)
     expect(restored.locator("#side-canvas")).to_contain_text(wording.GUESSED)
     canvas = restored.locator("#side-canvas")
     expect(canvas.locator(".gw-region canvas")).to_have_count(2)
@@ -345,7 +353,7 @@ def test_what_of_a_link_cannot_be_followed_is_said(desktop: Page, url: str) -> N
         expect(desktop.locator(switch)).to_have_css("opacity", "0.5")
 
 
-def test_a_phone_shows_hostile_words_a_list_and_a_share_card(phone: Page, url: str) -> None:
+def test_a_phone_shows_hostile_words_and_a_list(phone: Page, url: str) -> None:
     phone.add_init_script("window.ran = 0; window.hit = () => { window.ran += 1; };")
     arrive(phone, url, words=", ".join(HOSTILE), cs=0, short=112, nearest=0)
     for word in HOSTILE:
@@ -362,13 +370,51 @@ def test_a_phone_shows_hostile_words_a_list_and_a_share_card(phone: Page, url: s
     expect(legend(phone)).to_contain_text("bicycle")
     expect(phone.locator("#chips")).not_to_contain_text("try")
     assert fits(phone)
+
+
+def test_a_phone_shares_the_picture_of_its_own_photo_by_the_browser_s_sheet(
+    phone: Page, url: str
+) -> None:
+    phone.add_init_script(SHEET)
+    arrive(phone, url)
     upload(phone)
-    phone.locator("#photo-stays .gw-link").click()
-    expect(phone.get_by_role("tab", name="Export")).to_have_attribute("aria-selected", "true")
-    expect(phone.locator("#card img")).to_be_visible()
-    expect(phone.locator("#card-files")).to_contain_text("gclip")
-    phone.locator("#make-card").click()
-    expect(phone.locator("#says .problem")).to_have_count(0)
+    words_are(phone, re.compile("cat"))
+    button = phone.locator("#share").get_by_role("button", name=wording.SHARE_PICTURE)
+    button.click()
+    expect(button).to_have_text("Shared")
+    name, kind, width = phone.evaluate("window.shared")
+    assert name.startswith("cat") and name.endswith(".png")
+    assert (kind, width) == ("image/png", 1080)
+    expect(button).to_have_text(wording.SHARE_PICTURE)
+    phone.evaluate("window.refused = true")
+    button.click()
+    expect(button).to_have_text("Ready: press again")
+    phone.evaluate("window.refused = false")
+    button.click()
+    expect(button).to_have_text("Shared")
+    expect(phone.locator("#share .gw-copy")).to_have_text(wording.LINK_WITHOUT_PHOTO)
+    assert fits(phone)
+
+
+def test_without_a_sheet_the_share_picture_is_downloaded(stays: Page) -> None:
+    with stays.expect_download() as download:
+        stays.locator("#share").get_by_role("button", name=wording.SHARE_PICTURE).click()
+    assert download.value.suggested_filename == "dog-person-grass.png"
+    with Image.open(download.value.path()) as picture:
+        assert picture.width == 1080
+
+
+def test_export_shows_the_figure_and_gives_it_as_png_and_pdf(restored: Page) -> None:
+    turn_to(restored, "Export")
+    figures = restored.locator("#figures")
+    expect(figures.get_by_role("img")).to_have_count(2)
+    expect(figures.get_by_role("img", name="The figure: masks")).to_be_visible()
+    for label, first in (("PNG, 300 dpi", b"\x89PNG"), ("PDF", b"%PDF")):
+        with restored.expect_download() as download:
+            figures.get_by_role("button", name=label).click()
+        assert Path(download.value.path()).read_bytes().startswith(first)
+    button = figures.get_by_role("button", name=wording.SHARE_PICTURE)
+    expect(button).to_be_enabled()
 
 
 def refusing(status: int) -> Callable[[Route], None]:

@@ -114,10 +114,11 @@ def test_the_address_follows_and_a_reload_keeps_everything(restored: Page) -> No
     turn_to(restored, "Compare")
     restored.wait_for_function("location.search.includes('tab=compare')")
     assert restored.evaluate("history.length") == length, "Back leaves the page at once"
-    restored.locator("#copy-link").click()
-    expect(restored.locator("#copy-link")).to_have_text(wording.COPIED)
+    link = restored.locator("#share .gw-copy")
+    link.click()
+    expect(link).to_have_text(wording.COPIED)
     assert restored.evaluate("navigator.clipboard.readText()") == restored.url
-    expect(restored.locator("#copy-link")).to_have_text("Copy link")
+    expect(link).to_have_text(wording.COPY_LINK)
     restored.locator("#pair-canvas .gw-stage").click(position={"x": 60, "y": 60})
     fold = restored.locator("#pair-canvas .gw-more")
     fold.locator("summary").click()

@@ -15,7 +15,12 @@ const LinkButton = ({ label }) => {
     await pause(2000);
     setCopied(false);
   };
-  return html`<button type="button" class="gw-button gw-copy gw-room" data-room=${label} onClick=${press}>
+  return html`<button
+    type="button"
+    class="gw-button gw-copy gw-room"
+    data-room=${label}
+    onClick=${press}
+  >
     <span aria-live="polite">${copied ? WORDS.share.copied : label}</span>
   </button>`;
 };

@@ -19,7 +19,7 @@ _WHOLE_LINK = "(q) => q.startsWith('?') ? location.origin + location.pathname + 
 
 
 @dataclass(frozen=True, eq=False)
-class Value:
+class ExportContent:
     """The figure, a zip, a link, Python and a command (empty where there is none)."""
 
     title: str
@@ -60,11 +60,11 @@ def build(engine: Engine, controls: Controls) -> Tab:
     )
 
 
-def compute(engine: Engine, answer: Answer) -> Value:
+def compute(engine: Engine, answer: Answer) -> ExportContent:
     """The zip as bytes, the texts that make the result again, and the figure, which comes later."""
     question, settings = answer.question, answer.question.settings
     picture = archive.picture_file(question)
-    return Value(
+    return ExportContent(
         title=answer.mask.title,
         words=settings.words,
         figures=figure.figures(engine, answer),
@@ -76,20 +76,20 @@ def compute(engine: Engine, answer: Answer) -> Value:
     )
 
 
-def view(value: Value) -> dict[str, Any]:
+def view(content: ExportContent) -> dict[str, Any]:
     """The figure, a file that a visitor may fetch, and texts to copy."""
-    figures = value.figures
+    figures = content.figures
     notes = [
-        f"The files contain the mask under **{value.title}**, with the page’s settings.",
-        value.simulated,
+        f"The files contain the mask under **{content.title}**, with the page’s settings.",
+        content.simulated,
     ]
     return {
         "figures": values.figures(
-            figures.preview, figures.png, figures.pdf, figures.picture, value.words
+            figures.preview, figures.png, figures.pdf, figures.picture, content.words
         ),
-        "files": saved_file(value.archive, "gclip.zip"),
-        "link": value.link,
+        "files": saved_file(content.archive, "gclip.zip"),
+        "link": content.link,
         "notes": " ".join(notes),
-        "python": value.python,
-        "command": value.command or NO_COMMAND,
+        "python": content.python,
+        "command": content.command or NO_COMMAND,
     }

@@ -1,5 +1,5 @@
 // The figure of an answer and the share picture: shown, and files to take along.
-import { fetchPicture, place } from "./blobs.js";
+import { addressOf, fetchPicture } from "./blobs.js";
 import { Failed } from "./failed.js";
 import { FileButton } from "./file-button.js";
 import { useFetched } from "./hooks.js";
@@ -15,7 +15,7 @@ const Drawn = ({ blob, label }) => {
   if (!data) {
     return html`<div class="gw-skeleton" role="status"><span>${WORDS.share.drawing}</span></div>`;
   }
-  return html`<img src=${place(blob)} alt=${label} />`;
+  return html`<img src=${addressOf(blob)} alt=${label} />`;
 };
 
 /** @param {{ value: FiguresValue }} props */

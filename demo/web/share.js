@@ -1,9 +1,9 @@
 // What is shown, shared: its picture, and the link to it, which does not contain a visitor's photo.
 import { useState } from "preact/hooks";
-import { copyLink } from "./page/address.js";
 import { pause } from "./dom.js";
 import { FileButton } from "./file-button.js";
 import { html } from "./html.js";
+import { copyLink } from "./page/address.js";
 import { WORDS } from "./page/words.js";
 
 /** @param {{ label: string }} props */

@@ -233,10 +233,12 @@ def around(**changes: Any) -> inputs.AroundContent:
     return replace(value, **changes)
 
 
-def export_tab() -> export.Value:
+def export_tab() -> export.ExportContent:
     """A figure in all its forms, and what else is taken along."""
     files = [blob(name) for name in ("preview", "png", "pdf", "picture")]
-    return export.Value("GCLIP", "cat, sofa", Figures(*files), b"zip", "?amf=0", "code", "", "")
+    return export.ExportContent(
+        "GCLIP", "cat, sofa", Figures(*files), b"zip", "?amf=0", "code", "", ""
+    )
 
 
 SECTIONS = {

@@ -185,7 +185,8 @@ const Similarity = () => {
         const text = `${prefix}${short}`;
         const half = type.lengthOf(text, kind) / 2;
         const at = clamp(x(similar[i]), a.x + half, a.x + a.w - half);
-        const sentence = `Mean cosine of the Values of two patches of ${where}: 1 alike, 0 unrelated.`;
+        const of = `of the Values of two patches of ${where}`;
+        const sentence = `Mean cosine ${of}: 1 alike, 0 unrelated.`;
         return html`<g key=${where}>
           <circle cx=${x(similar[i])} cy=${line} r=${0.5 * u} class=${`gm-${cls}`} />
           <${Words}

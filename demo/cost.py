@@ -11,6 +11,9 @@ MAX_WORK = 100_000
 """Patches times windows times methods."""
 LARGE_REQUEST = 1200
 """Patches; larger requests are worked on by one thread at a time."""
+LARGE_MASK = 2_000_000
+"""Pixels of a picture; masks of larger ones are made by one thread at a time, and not beside the
+decoding of a large file."""
 MAX_PAIRS = 2304**2
 """Pairs of patches under a method with a calibration, which needs a dozen matrices of them."""
 

@@ -3,6 +3,7 @@
 Whatever is cached is keyed by every setting that it depends on.
 """
 
+import math
 import threading
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -247,10 +248,12 @@ class Engine:
     def turn(self, scene: Scene) -> AbstractContextManager[Any]:
         """Around work on a scene: on large ones one thread at a time.
 
-        Attention matrices grow with the square of the patches: two at once would need twice the
-        memory and be made no sooner.
+        Attention matrices grow with the square of the patches, masks with the pixels: two at once
+        would need twice the memory and be made no sooner.
         """
-        return turns.large() if scene.windows * scene.patches > cost.LARGE_REQUEST else NO_TURN
+        many_patches = scene.windows * scene.patches > cost.LARGE_REQUEST
+        many_pixels = math.prod(scene.picture.size) > cost.LARGE_MASK
+        return turns.large() if many_patches or many_pixels else NO_TURN
 
     def backbone(self, name: str) -> Backbone:
         """The backbone of that name, loaded once and shared; never downloads.

@@ -208,6 +208,8 @@ def test_in_no_tab_anything_overflows_or_bars_the_way(stays: Page) -> None:
                 assert barriers(stays, False, place) == [], entry.name
     stays.set_viewport_size(DESKTOP)
     turn_to(stays, TABS[0].label)
+    stays.wait_for_function(ANSWERED, arg=TABS[0].name)
+    expect(stays.locator(DONE)).to_be_visible()
     stays.locator("#says .status").evaluate("line => (line.style.color = 'rgb(128 128 128 / 0.3)')")
     assert "color-contrast" in barriers(stays, False, "#says")[0], "faint words are found"
 

@@ -5,6 +5,7 @@ from functools import partial
 
 from demo.answer import Answer, compute, resolve
 from demo.engine import Engine
+from demo.host import memory
 from demo.host.blob_store import Blob, Later
 from demo.request import Question, Request
 from demo.tabs import comparison
@@ -74,4 +75,7 @@ def _blob(engine: Engine, request: Request, file: File) -> Blob:
             request.address,
         )
     drawn = figure.draw(values, file.small)
-    return Blob(figure.saved(drawn, file.kind, file.dpi), MEDIA_TYPES[file.kind])
+    blob = Blob(figure.saved(drawn, file.kind, file.dpi), MEDIA_TYPES[file.kind])
+    del drawn
+    memory.trim()
+    return blob

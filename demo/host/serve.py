@@ -60,17 +60,7 @@ def serve(
         return 2
     gc.freeze()  # nothing of what exists now is ever freed: collections may skip it
     gc.enable()
-    asked: list[int] = []
-    for wanted in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(wanted, lambda number, _: asked.append(number))
-    cleaned = time.monotonic()
-    # The system may deliver a signal to any thread: waiting for a lock here could miss it.
-    while not asked:
-        time.sleep(0.2)
-        if time.monotonic() - cleaned > CLEAN_SECONDS:
-            cleaned = time.monotonic()
-            with contextlib.suppress(OSError):
-                make_room()
+    _wait_for_signal()
     ending.set()
     end = time.monotonic() + STOP_SECONDS
     while time.monotonic() < end and queue.readers():
@@ -78,6 +68,21 @@ def serve(
     time.sleep(0.2)  # the last answer is still being sent
     page.close(verbose=False)
     return 0
+
+
+def _wait_for_signal() -> None:
+    """Wait for SIGTERM or Ctrl-C; meanwhile delete old files of visitors."""
+    signals: list[int] = []
+    for wanted in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(wanted, lambda number, _: signals.append(number))
+    cleaned = time.monotonic()
+    # The system may deliver a signal to any thread: waiting for a lock here could miss it.
+    while not signals:
+        time.sleep(0.2)
+        if time.monotonic() - cleaned > CLEAN_SECONDS:
+            cleaned = time.monotonic()
+            with contextlib.suppress(OSError):
+                make_room()
 
 
 def health(queue: Pending, ending: threading.Event, state: Callable[[], dict[str, Any]]) -> Route:

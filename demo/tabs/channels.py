@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 from gradio.components import Component
+from gradio.events import Dependency
 
 from demo import variants, widgets, wording
 from demo.answer import Answer, resolve
@@ -69,6 +70,16 @@ def build(engine: Engine, controls: Controls) -> Tab:
                 plant_blocks = _planting(controls)
             similarity = widgets.card("similarity", wording.SIMILARITY)
 
+    changes = [
+        *_choices(engine, controls, plot),
+        plant_blocks.submit(**in_browser("() => []")),
+    ]
+    parts = {"norms": plot, **masks, "notes": notes, "similarity": similarity}
+    return Tab(parts, changes, masks=list(masks.values()))
+
+
+def _choices(engine: Engine, controls: Controls, plot: gr.HTML) -> list[Dependency]:
+    """Events that choose channels to suppress, or the block in view: typed, or in the plot."""
     read, dragged = controls.reader(), [controls[name] for name in DRAGGED]
 
     def change(raw: Sequence[Any], channels: Sequence[int] | None) -> Shown:
@@ -94,13 +105,10 @@ def build(engine: Engine, controls: Controls) -> Tab:
         return change(raw, None)
 
     inputs = controls.components
-    changes = [
+    return [
         controls["channels"].submit(enter, inputs, dragged, **RAW),
         plot.select(select, inputs, [*dragged, controls["view_block"]], **RAW),
-        plant_blocks.submit(**in_browser("() => []")),
     ]
-    parts = {"norms": plot, **masks, "notes": notes, "similarity": similarity}
-    return Tab(parts, changes, masks=list(masks.values()))
 
 
 def _planting(controls: Controls) -> Component:

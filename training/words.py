@@ -1,7 +1,8 @@
 """The words, their vectors, and the image-level labels of photos.
 
 `names.json` is written by hand: which words of everyday language an ImageNet class, a data set's
-label, a caption or a kind of place stands for. No mask takes part in any of it.
+label, a caption or a kind of place stands for. No mask labels patches; which words a photo of
+IDD-Lite or CamVid has was counted from its mask (what covers a hundredth of the photo).
 """
 
 import json

@@ -190,9 +190,12 @@ class Page:
         if entry.request is None:
             return self._attempt(entry, request, around, tab)
         shown = self._attempt(entry, request, around)
-        shown |= self._attempt(entry, lambda: entry.request, tab)
-        with suppress(GclipError):  # the address stays the visitor's
-            shown[self._lines] = _status_lines(state="fresh", query=request().settings.to_query())
+        lesson = self._attempt(entry, lambda: entry.request, tab)
+        shown |= lesson
+        if lesson[self._lines]["state"] == "fresh":
+            with suppress(GclipError):  # the address stays the visitor's
+                link = request().settings.to_query()
+                shown[self._lines] = _status_lines(state="fresh", query=link)
         return shown
 
     def _attempt(

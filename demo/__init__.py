@@ -2,18 +2,21 @@
 
 The life of a request, from a press on a switch to the mask:
 
-1. Each tab has a hidden text. ``ask`` in ``web/page/waiting.js`` counts in that of the open tab.
+1. A lane is a tab with a queue that its requests may wait in (``tabs.LANES``): most tabs have two.
+   Each lane has a hidden text. ``ask`` in ``web/page/waiting.js`` counts in that of the open tab.
 2. A change of the text is an event of Gradio (:meth:`page.Page._wire_tab`). It sends the values of
    all controls to :meth:`page.Page._show`.
 3. ``_show`` makes a :class:`request.Request`: the settings and the path of an upload.
 4. :func:`answer.resolve` reads it into a :class:`request.Question`: the picture, the parsed words,
-   the methods, the key of the cache.
+   the methods, the key of the cache. Only an upload without words goes through the tower here,
+   which suggests some.
 5. :func:`answer.compute` makes an :class:`answer.Answer`: the mask of the chosen method, and what
    AMF and CS do. The :class:`engine.Engine` has the backbones and caches what is computed.
 6. The tab's own ``compute`` makes its frozen content of the answer, and its ``view`` what each
    component shows (:mod:`tabs`). :func:`inputs.compute` and :func:`inputs.view` do so for what is
    around the tabs.
-7. :func:`widgets.values.packed` makes JSON of it. ``Page`` caches it, and Gradio sends it.
+7. :func:`widgets.values.packed` makes JSON of it. ``Page`` caches it, and Gradio sends it. The
+   status lines and the card of a pixel (:mod:`tabs.why`) are small and sent as they are.
 8. The browser draws it (``web/gradio.js``). Pictures and matrices are only named in it: the browser
-   fetches them as ``/blob/NAME`` (:mod:`document`), which makes them then.
+   fetches them as ``/blob/NAME``, and :mod:`host.blob_store` makes them then.
 """

@@ -17,8 +17,8 @@ class Source:
     name: str
     reads: Literal["class", "list", "place", "captions", "none"]
     share: float = 0.0
-    """Weight among the single views of a batch; 0 leaves the source out. The weights add up to 0.66
-    and are divided by their sum."""
+    """Weight among the single views of a batch; the weights are divided by their sum. 0 leaves the
+    source out of these batches alone."""
     most: int | None = None
     """Single views at most; None is no limit."""
     views: int = 1
@@ -34,6 +34,8 @@ class Source:
     worn: bool = False
     """The named thing is worn: people may be in the photo though its label names none, and a
     segmenter of people takes clothes for people."""
+    used: bool = True
+    """False leaves the source out of every step, as if `index.jsonl` had no line of it."""
 
 
 _TABLE = (

@@ -58,8 +58,8 @@ class Words:
     `data` holds `clip-text.npz` (`words`, and `embeddings` (1581, 512) of them by CLIP),
     `imagenet-names.json` (``{"name": …}`` of the 1,000 classes, in the classifier's order), and
     `index.jsonl` (one photo a line). The published embeddings are centred and turned to their
-    principal directions, of which the first `WIDTH` are kept. Raises ValueError for a photo of a
-    source that `sources.py` lacks.
+    principal directions, of which the first `WIDTH` are kept. Photos of sources that are not used
+    are left out. Raises ValueError for a photo of a source that `sources.py` lacks.
     """
 
     def __init__(self, data: Path) -> None:
@@ -78,6 +78,7 @@ class Words:
                 f"A source of sources.py was expected, but index.jsonl has {sorted(unknown)}; "
                 "add a row for each."
             )
+        self.photos = [photo for photo in self.photos if SOURCES[photo["source"]].used]
         known = [*map(str, table["words"]), *names()["stuff"]]
         things = [photo for photo in self.photos if SOURCES[photo["source"]].reads == "class"]
         labels = [name for photo in things for name in photo["words"]]

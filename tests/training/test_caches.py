@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from training import features
+from training import features, pack
 from training.sources import SOURCES
 from training.state import State
 from training.words import Words
@@ -121,8 +122,28 @@ def test_views_are_those_that_the_table_of_sources_allows(words: Words) -> None:
     assert files["mosaic"] == ["0.jpg"], "one photo is of one thing"
 
 
-def test_the_weights_of_sources_are_those_that_the_table_tells() -> None:
-    assert sum(source.share for source in SOURCES.values()) == pytest.approx(0.66)
+def test_a_source_that_is_not_used_is_left_out_as_if_it_had_no_photos(
+    data: Path, words: Words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("clip-text.npz", "imagenet-names.json"):
+        (tmp_path / name).symlink_to(data / name)
+    lines = (data / "index.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "index.jsonl").write_text("".join(line for line in lines if "camvid" not in line))
+    without = Words(tmp_path)
+    row = replace(SOURCES["camvid"], used=False)
+    monkeypatch.setattr("training.words.SOURCES", {**SOURCES, "camvid": row})
+    unused = Words(data)
+    assert len(unused.photos) == len(words.photos) - 1
+    assert unused.photos == without.photos
+    for kind in features.KINDS:
+        assert features.views_of(unused, kind) == features.views_of(without, kind)
+    assert "pavement" in seen(words), "of the photo of camvid"
+    assert "pavement" not in seen(unused)
+
+
+def seen(words: Words) -> set[str]:
+    """The words that count as seen in photos, by their first names."""
+    return {first for first, *_ in pack.known(words)["seen"]}
 
 
 class TestState:

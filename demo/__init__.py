@@ -8,8 +8,8 @@ The life of a request, from a press on a switch to the mask:
    all controls to :meth:`page.Page._show`.
 3. ``_show`` makes a :class:`request.Request`: the settings and the path of an upload.
 4. :func:`answer.resolve` reads it into a :class:`request.Question`: the picture, the parsed words,
-   the methods, the key of the cache. Only an upload without words goes through the tower here,
-   which suggests some.
+   the methods, the key of the cache. An upload goes through the tower here if it has no words, or
+   if its background is "automatic": both need the words that the tower suggests.
 5. :func:`answer.compute` makes an :class:`answer.Answer`: the mask of the chosen method, and what
    AMF and CS do. The :class:`engine.Engine` has the backbones and caches what is computed.
 6. The tab's own ``compute`` makes its frozen content of the answer, and its ``view`` what each

@@ -17,8 +17,8 @@ class TabEntry:
     """A tab of the page: its name in links, its label, and its three functions.
 
     ``build`` makes its components; ``compute`` makes its own frozen content of an answer; ``view``
-    makes of that content what each component shows, by the names of ``build``'s parts. Only
-    ``compute`` may use the engine.
+    makes of that content what each component shows, by the names of ``build``'s parts. ``compute``
+    asks the engine for masks, ``build`` and its events only for facts of a backbone.
 
     ``heavy``: it always waits in the queue for heavy requests. ``plain``: its masks are not
     refined, so that its figures agree with those of the papers. ``n_methods``: under how many

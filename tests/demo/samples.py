@@ -9,9 +9,10 @@ import torch
 from demo import inputs
 from demo.engine import Mask
 from demo.host.blob_store import Blob, Later
-from demo.tabs import attention, channels, common, compare, export, side
+from demo.tabs import attention, channels, common, compare, export, learn, side
 from demo.tabs.comparison import Compared
 from demo.tabs.figure import Figures
+from demo.tabs.learn_numbers import REQUEST, STATES, Numbers
 from demo.widgets.values import Json, Side
 from gclip_core import methods, vocabulary
 from gclip_core.types import (
@@ -27,6 +28,7 @@ from gclip_core.types import (
 )
 
 GRID, SIZE, N, BLOCKS = (2, 3), (4, 6), 6, 4
+MATRICES = ("early", "late")
 WORDS = vocabulary.parse("cat, sofa")
 PICTURE: Json = {"picture": "p", "size": SIZE, "grid": GRID, "pooled": 1}
 CLEARCLIP, AMF, BOTH = methods.gclip(False, False), methods.gclip(cs=False), methods.gclip()
@@ -216,6 +218,32 @@ def channels_tab(**changes: Any) -> channels.ChannelsContent:
     return replace(value, **changes)
 
 
+def lesson() -> learn.LessonContent:
+    """AMF and CS raise every score, and the fault lowers it."""
+    states = ("clearclip", "fault_clearclip", "fault_cs")
+    numbers = Numbers(
+        miou={name: 0.2 if name.startswith("fault") else 0.5 for name in STATES},
+        on_thing={"clip": 0.1, "sclip": 0.5, "amf": 0.6},
+        variation={"clearclip": 2.0, "amf": 1.0},
+        gained="sofa",
+        alike=dict.fromkeys(states, (0.75, 0.25)),
+        fused_blocks=(1, 2),
+        distance=1.0,
+        even=2.0,
+        same=0.75,
+        spread=("cat", 0.25, 0.5),
+        own_tokens=(0,) * BLOCKS,
+        abnormal=(),
+        fault_blocks=(2,),
+        fault_norms=np.array([1, 1, 8], np.float32),
+        settings=REQUEST.settings,
+    )
+    drawn = ("mask", "look", "matrix")
+    figures = {(kind, of): blob(f"{kind} {of}") for kind in drawn for of in (*STATES, *MATRICES)}
+    pictures = {(kind, ""): blob(kind) for kind in ("photo", "tokens")}
+    return learn.LessonContent(numbers, figures | pictures)
+
+
 def around(**changes: Any) -> inputs.AroundContent:
     """What an upload changes around the tabs: suggested words, of which one is not known."""
     value = inputs.AroundContent(
@@ -244,6 +272,7 @@ def export_tab() -> export.ExportContent:
 SECTIONS = {
     "around": around(),
     "side": side_by_side(mask(CLEARCLIP, 0), mask(BOTH, 1)),
+    "learn": lesson(),
     "compare": table(),
     "attention": attention_tab(),
     "channels": channels_tab(),

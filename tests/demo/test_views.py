@@ -173,6 +173,10 @@ def built() -> Page:
     return Page(engine(), Settings())
 
 
+def test_every_section_of_the_page_has_a_sample(built: Page) -> None:
+    assert set(SECTIONS) == set(built.sections)
+
+
 @pytest.mark.parametrize("name", SECTIONS)
 def test_what_a_view_names_is_a_component_of_its_section(built: Page, name: str) -> None:
     """A mistyped name would fail at a visitor's first request."""

@@ -166,6 +166,7 @@ def test_arrow_keys_move_the_tabs_which_are_one_stop(stays: Page) -> None:
     stays.get_by_role("tab", name="Side by side").focus()
     stays.keyboard.press("ArrowRight")
     expect(stays.get_by_role("tab", name="Learn")).to_have_attribute("aria-selected", "true")
+    stays.wait_for_function(ANSWERED, arg="learn")
     stays.keyboard.press("Home")
     expect(stays.get_by_role("tab", name="Side by side")).to_have_attribute("aria-selected", "true")
 

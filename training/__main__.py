@@ -37,7 +37,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("step", choices=STEPS)
     made.add_argument("data", type=Path, help="photos, their words, and vectors of words")
     made.add_argument("work", type=Path, help="a folder for caches and what was learned")
-    made.add_argument("--steps", type=int, help=f"fewer, to try a change: {', '.join(LEARNING)}")
+    made.add_argument(
+        "--steps", type=int, help=f"fewer, to try a change in a copy of work: {', '.join(LEARNING)}"
+    )
     return made
 
 

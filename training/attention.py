@@ -238,6 +238,5 @@ def run(_: Path, work: Path, steps: int = 600, size: int = 10) -> None:
         # The least rate is added to the cosine here, where `schedule` takes the larger of both.
         rate = warm_up(step, _RISING) * (_LEAST_RATE + half_cosine(step / steps))
         optimise(optimiser, loss, rate, [*learned.values()])
-        if step % 10 == 9:
-            report(step, terms)
+        report(step, steps, terms)
     torch.save({**saved, "network": network.state_dict()}, work / "attention.pt")

@@ -125,8 +125,7 @@ def run(data: Path, work: Path, steps: int = 300, size: int = 64) -> None:
         scorer = Scorer(space, vectors(), fit.scale.exp(), torch.zeros(len(words.all)))
         terms = losses(network, scorer, size)
         fit.step(sum(terms.values()), schedule(step, steps, _RISING, _CONSTANT))
-        if step % 25 == 24:
-            report(step, terms)
+        report(step, steps, terms)
     fit.average()
     saved = {
         "network": network.state_dict(),

@@ -228,9 +228,8 @@ def run(data: Path, work: Path, steps: int = 250) -> None:
         by_kind = [losses(network, before, scorer, *of_kind) for of_kind in kinds]
         loss = sum(total(terms) for terms in by_kind)
         optimise(optimiser, loss, schedule(step, steps, _RISING), learned)
-        if step % 25 == 24:
-            for terms in by_kind:
-                report(step, terms)
+        for terms in by_kind:
+            report(step, steps, terms)
     extrapolate(before, network)
     torch.save({**saved, "network": network.state_dict()}, work / "localise.pt")
 

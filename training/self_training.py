@@ -124,8 +124,7 @@ def run(data: Path, work: Path, steps: int = 700, size: int = 64) -> None:
         scorer = Scorer(space, vectors, fit.scale.exp(), log_prior)
         terms = losses(network, probe, scorer, size)
         fit.step(sum(terms.values()), schedule(step, steps, _RISING, _CONSTANT))
-        if step % 25 == 24:
-            report(step, terms)
+        report(step, steps, terms)
     fit.average()
     saved = {"network": network.state_dict(), "vectors": vectors, "scale": fit.scale.detach()}
     saved |= {"probe": probe.state_dict(), "log prior": log_prior}

@@ -116,8 +116,7 @@ def run(data: Path, work: Path, steps: int = 2200, size: int = 128) -> None:
         apart = (1 - cosines[torch.arange(size), numbers]).mean()
         loss = apart + _CROSS_ENTROPY * F.cross_entropy(_SCALE * cosines, numbers)
         optimise(optimiser, loss, schedule(step, steps, _RISING), [*tower.parameters()])
-        if step % 100 == 99:
-            report(step, {"apart": apart})
+        report(step, steps, {"apart": apart})
     saved = {"tower": tower.state_dict(), "ids": torch.from_numpy(sentences.ids)}
     torch.save(saved, work / "text.pt")
     with torch.inference_mode():

@@ -13,7 +13,7 @@ from PIL import Image
 
 from training import features, pack
 from training.sources import SOURCES
-from training.state import State
+from training.state import State, report
 from training.words import Words
 
 
@@ -144,6 +144,15 @@ def test_a_source_that_is_not_used_is_left_out_as_if_it_had_no_photos(
 def seen(words: Words) -> set[str]:
     """The words that count as seen in photos, by their first names."""
     return {first for first, *_ in pack.known(words)["seen"]}
+
+
+@pytest.mark.parametrize(("count", "printed"), [(4, [1, 2, 3, 4]), (25, [*range(2, 25, 2), 25])])
+def test_losses_are_printed_about_ten_times_and_at_the_last_step(
+    count: int, printed: list[int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for step in range(count):
+        report(step, count, {"on": torch.tensor(0.5)})
+    assert capsys.readouterr().out == "".join(f"{step} on 0.5000\n" for step in printed)
 
 
 class TestState:

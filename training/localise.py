@@ -222,7 +222,7 @@ def run(data: Path, work: Path, steps: int = 250) -> None:
     learned = network.map_parameters()
     groups = [{"params": learned, "most": _RATE}]
     optimiser = torch.optim.AdamW(groups, lr=0.0, betas=BETAS, weight_decay=0.0)
-    inputs = ("self_training.pt", "boxes.jsonl", *(f"{kind}.json" for kind in SIZES))
+    inputs = ("self_training.pt", "boxes.jsonl", "people.u8", *(f"{kind}.json" for kind in SIZES))
     state = State(work, "localise", steps, inputs, network=network, optimiser=optimiser)
     for step in state.steps():
         by_kind = [losses(network, before, scorer, *of_kind) for of_kind in kinds]

@@ -23,7 +23,8 @@ class State:
     """Things with a `state_dict`, saved beside the step they are at; random numbers, too.
 
     A run that was interrupted goes on as if it had not been. The state belongs to a number of steps
-    and to the content of the files in `work` that the step reads (`inputs`).
+    and to the content of `inputs`, files in `work`. Of caches these are the lists of views, not the
+    arrays. A change of photos' pixels, of labels, of vectors of words or of code is not noticed.
     """
 
     def __init__(

@@ -145,6 +145,11 @@ def test_the_recipe_makes_a_model(
     text.run(data, work, steps=2, size=4)
     self_training.run(data, work, steps=2, size=4)
     localise.run(data, work, steps=2)
+    people = (work / "people.u8").read_bytes()
+    (work / "people.u8").write_bytes(bytes(len(people)))
+    with pytest.raises(ValueError, match=r"other people\.u8\. Delete it"):
+        localise.run(data, work, steps=2)
+    (work / "people.u8").write_bytes(people)
     attention.run(data, work, steps=4, size=4)
     pack.run(data, work, out)
 

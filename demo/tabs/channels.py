@@ -200,12 +200,12 @@ def _similarity_view(content: ChannelsContent) -> Json:
     """In-in and in-out of the last block's Values, without and with CS."""
     off, on = content.in_in_out
     bars = [
-        {
-            "name": f"{title}, {regions}",
-            "share": float(np.nan_to_num(cosine)),
-            "colour": colour,
-            "text": "no pairs" if np.isnan(cosine) else wording.cosine(cosine),
-        }
+        values.Bar(
+            name=f"{title}, {regions}",
+            share=float(np.nan_to_num(cosine)),
+            colour=colour,
+            text="no pairs" if np.isnan(cosine) else wording.cosine(cosine),
+        )
         for title, cosines in (("CS off", off), ("CS on", on))
         for regions, cosine, colour in zip(
             ("one region", "two regions"), cosines, (ONE_REGION, TWO_REGIONS), strict=True

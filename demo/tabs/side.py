@@ -250,16 +250,16 @@ def _score_note(masks: Masks) -> str:
     return f"{wording.SCORE_COUNTS} {wording.REFINED}"
 
 
-def _repair_view(masks: Masks) -> list[Json]:
+def _repair_view(masks: Masks) -> list[values.SwitchBar]:
     """mIoU under each of the switches; those that are on are marked."""
     on = masks.method.fusion is not None, masks.method.suppression is not None
     return [
-        {
-            "name": wording.SWITCHES_ON[switches],
-            "share": masks.repair[switches],
-            "text": wording.percent(masks.repair[switches]),
-            "now": switches == on,
-        }
+        values.SwitchBar(
+            name=wording.SWITCHES_ON[switches],
+            share=masks.repair[switches],
+            text=wording.percent(masks.repair[switches]),
+            now=switches == on,
+        )
         for switches in wording.SWITCHES_ON
         if switches in masks.repair
     ]

@@ -7,7 +7,7 @@ and channels count from 0 in arguments, blocks from 1 in values.
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,16 @@ class Side:
     words: Later | str = ""
 
 
+@dataclass(frozen=True)
+class SwitchBar:
+    """The mIoU (``share``, 0 to 1) under one setting of the switches; ``now``: it is on."""
+
+    name: str
+    share: float
+    text: str
+    now: bool
+
+
 def canvas_value(
     shown: Json,
     sides: Sequence[Side],
@@ -78,7 +88,7 @@ def canvas_value(
     simulated: str = "",
     compact: bool = False,
     background: bool = False,
-    bars: Sequence[Json] = (),
+    bars: Sequence[SwitchBar] = (),
     region: tuple[float, float, float, float] | None = None,
     cutouts: Mapping[int, Later] | None = None,
     mode: str = "after",
@@ -87,10 +97,10 @@ def canvas_value(
     """One mask, or two: before and after.
 
     ``mode`` is what of two is shown first: "before", "after" or "swipe". ``simulated`` is the
-    sentence on a planted fault, with ``bars`` of "name", "share" (0 to 1), "text" and "now";
-    ``region`` (top, left, bottom, right), shares of the picture, is shown magnified, before and
-    after. ``cutouts`` are transparent pictures by class. ``compact`` leaves out all but the mask.
-    ``background``: hidden words take part, and can be switched off here.
+    sentence on a planted fault, with ``bars`` under it; ``region`` (top, left, bottom, right),
+    shares of the picture, is shown magnified, before and after. ``cutouts`` are transparent
+    pictures by class. ``compact`` leaves out all but the mask. ``background``: hidden words take
+    part, and can be switched off here.
     """
     whole = [np.asarray(side.labels) for side in sides]
     shape = render.fitting(whole[0].shape, max_side)
@@ -111,7 +121,7 @@ def canvas_value(
         "notes": [note for note in notes if note],
         "simulated": simulated,
         "compact": compact,
-        "bars": bars,
+        "bars": [asdict(bar) for bar in bars],
         "region": region,
         "mode": mode,
     }
@@ -338,12 +348,20 @@ def _numbers(values: ArrayLike) -> list[float]:
 # --- words ----------------------------------------------------------------------------------------
 
 
-def card(title: str, *, bars: Sequence[Json] = (), note: str = "") -> Json:
-    """Value of a card; text may contain a visitor's words.
+@dataclass(frozen=True)
+class Bar:
+    """A bar of a card: its length ``share`` (-1 to 1), a colour of CSS, and its value in words."""
 
-    A bar has "name", "share" (-1 to 1), "colour" and "text".
-    """
-    return {"kind": "card", "title": title, "bars": bars, "note": note}
+    name: str
+    share: float
+    colour: str
+    text: str
+
+
+def card(title: str, *, bars: Sequence[Bar] = (), note: str = "") -> Json:
+    """Value of a card; text may contain a visitor's words."""
+    bar_values = [asdict(bar) for bar in bars]
+    return {"kind": "card", "title": title, "bars": bar_values, "note": note}
 
 
 def lines(

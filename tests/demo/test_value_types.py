@@ -32,7 +32,8 @@ def fields(name: str) -> set[str]:
 
 def sent() -> dict[str, dict[str, Any]]:
     side = values.Side("GCLIP", np.zeros((30, 50), int), [1.0, 0.0])
-    canvas = values.canvas_value(SHOWN, [side], ["dog"])
+    switch_bar = values.SwitchBar("AMF on", 0.5, "50 %", True)
+    canvas = values.canvas_value(SHOWN, [side], ["dog"], bars=[switch_bar])
     maps = values.maps_value(SHOWN, [("Block 6", ROW, (1,))], [("without", "name")])
     attention = values.attention_value(SHOWN, [values.Map("a", "name", (), ROW)])
     seen = GlobalTokens((1.0,), ((),), (0.5,), 5.0)
@@ -43,10 +44,12 @@ def sent() -> dict[str, dict[str, Any]]:
     scores = why.Scores("GCLIP", [0.7, 0.2], 0, True)
     explained = why.view(why.WhyContent((2, 3), (0, 0), ["dog", "cat"], [scores], ""))
     drawn = machine.view(numbers())
+    card = values.card("title", bars=[values.Bar("dog", 0.5, "#fff", "50 %")])
     later = Later("name", lambda: Blob(b""))
     return {
         "CanvasValue": canvas,
         "Side": canvas["sides"][0],
+        "SwitchBar": canvas["bars"][0],
         "ClassShown": canvas["classes"][0],
         "MapsValue": maps,
         "Thumb": maps["thumbs"][0],
@@ -57,7 +60,8 @@ def sent() -> dict[str, dict[str, Any]]:
         "BlockShown": blocks["blocks"][0],
         "NormsValue": norms,
         "Curve": CURVE,
-        "CardValue": values.card("title"),
+        "CardValue": card,
+        "Bar": card["bars"][0],
         "LinesValue": values.lines(),
         "OffersValue": offers,
         "ShareValue": values.share(),

@@ -4,7 +4,7 @@ Usage::
 
     engine = Engine()                                    # once: backbones and bounded caches
     question = resolve(engine, Request(settings, path))  # picture, words and methods, resolved
-    answer = compute(engine, question)                   # mask, findings, words to add
+    answer = compute(engine, question)                   # mask, reports, status
     content = side.compute(engine, answer)               # a tab's own arrays, see demo.tabs
     shown = side.view(content)                           # what its components show
 """

@@ -105,13 +105,12 @@ def size_of(path: str) -> Grid:
 
 
 @contextmanager
-def decoding(path: str) -> Iterator[Grid]:
-    """Around the decoding of an uploaded file of this size: one at a time.
+def decoding(path: str) -> Iterator[None]:
+    """Around the decoding of an uploaded file: one at a time.
 
     Raises:
         ImageError: as :func:`size_of`.
     """
-    size = size_of(path)
-    is_large = math.prod(size) > LARGE_PICTURE
+    is_large = math.prod(size_of(path)) > LARGE_PICTURE
     with turns.large() if is_large else nullcontext(), turns.decoder:
-        yield size
+        yield

@@ -1,7 +1,13 @@
 """Turns: what one thread does at a time, for the memory that it takes.
 
-A turn is taken before a key of the cache, never while one is made, or two threads would wait for
-each other.
+Locks are taken in this order, or two threads would wait for each other:
+
+1. The key of a blob, while it is made (:mod:`demo.host.blob_store`).
+2. The turn of large work, :func:`large`. The thread that has it may take it again at any time.
+3. ``decoder``.
+4. The key of a value in the engine's cache, while it is made. Keys of what it is made from follow.
+5. The engine's locks of the tower and of refinement, and ``header``. An upload is decoded under
+   the tower's lock, which comes before the key of a picture alone.
 """
 
 import threading

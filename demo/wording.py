@@ -459,15 +459,6 @@ def on_this_model(backbone: str, methods: Collection[Method]) -> list[str]:
 # --- attention ------------------------------------------------------------------------------------
 
 
-def last_title(n_blocks: int, which: str, method: Method) -> str:
-    """At the last block's matrix: ``which`` is "without" or "with" what ``method`` switches on."""
-    if not method.switchable:
-        return f"Block {n_blocks}, {'ClearCLIP' if which == 'without' else method.title}"
-    parts = {"AMF": method.fusion, "CS": method.suppression}
-    names = " and ".join(name for name, part in parts.items() if part is not None)
-    return f"Block {n_blocks}" + (f", {which} {names}" if names else "")
-
-
 def attention_note(report: MethodReport, method: Method, shown: Sequence[int]) -> str:
     """What the switches can and cannot change; ``shown`` are the blocks that AMF would use."""
     if not method.switchable:

@@ -1,1 +1,1 @@
-"""Arrays in, pictures out. Knows no model and no page."""
+"""Masks and words drawn on pictures. Uses no model and no page."""

@@ -1,9 +1,8 @@
-"""Pictures: arrays in, PIL images out. Knows no model and no page.
+"""Masks drawn over pictures, arrays pooled and resized for drawing. Uses no model and no page.
 
 Shapes: an image is PIL RGB; ``labels`` is (H, W) integers, -1 for no class; ``grid`` is (h, w)
-patches; a ``matrix`` of attention is (N, N) with N = h*w.
-Torch tensors are taken as well as NumPy arrays (on the CPU). Every picture is at most ``max_side``
-pixels on its longer side.
+patches; a ``matrix`` of attention is (N, N) with N = h*w. An ``ArrayLike`` may also be a torch
+tensor on the CPU. A mask over a picture is at most ``max_side`` pixels on its longer side.
 """
 
 import io

@@ -23,8 +23,9 @@ class TabEntry:
     ``heavy``: it always waits in the queue for heavy requests. ``plain``: its masks are not
     refined, so that its figures agree with those of the papers. ``n_methods``: under how many
     methods it segments, by the settings; otherwise under the chosen one. ``alternates``: other
-    requests may have their turn between these methods. ``cached`` False: its files do not last as
-    long as the cache. ``request`` is the one of a tab that shows everybody the same.
+    requests may have their turn between these methods. ``cached`` False: ``compute`` writes a
+    file, which does not last as long as the cache. ``request`` is the one of a tab that shows
+    everybody the same.
     """
 
     name: str

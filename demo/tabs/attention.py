@@ -151,8 +151,7 @@ def _maps_view(content: AttentionContent) -> Json:
         titles = [f"Block {n_blocks}, AMF off", f"Block {n_blocks}, AMF on"]
         note = wording.fused_note(blocks, len(fused))
     else:
-        sides = ("without", "with")
-        titles = [wording.last_title(n_blocks, side, content.method) for side in sides]
+        titles = [f"Block {n_blocks}, {title}" for title in ("ClearCLIP", content.method.title)]
         note = " ".join([content.method.summary, content.mixes, *content.caveats])
 
     def shown(matrix: Matrix, title: str, outlined: Sequence[int], note: str) -> values.Map:

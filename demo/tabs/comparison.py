@@ -1,4 +1,4 @@
-"""What *before* means on the whole page."""
+"""What *before* means in *Side by side* and in a figure."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from gclip_core.types import Method
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """What *before* means on the whole page: the method before, and what the two sides are called.
+    """The method before, and what the two sides are called.
 
     ``subject`` is what makes the difference; empty where nothing can differ.
     """

@@ -20,12 +20,15 @@ _WHOLE_LINK = "(q) => q.startsWith('?') ? location.origin + location.pathname + 
 
 @dataclass(frozen=True, eq=False)
 class ExportContent:
-    """The figure, a zip, a link, Python and a command (empty where there is none)."""
+    """The figure, a link, Python and a command (empty where there is none).
+
+    ``archive`` is the path of a zip, a file that a visitor may fetch.
+    """
 
     title: str
     words: str
     figures: Figures
-    archive: bytes
+    archive: str
     link: str
     python: str
     command: str
@@ -61,14 +64,14 @@ def build(engine: Engine, controls: Controls) -> Tab:
 
 
 def compute(engine: Engine, answer: Answer) -> ExportContent:
-    """The zip as bytes, the texts that make the result again, and the figure, which comes later."""
+    """A file of the zip, texts that make the result again, and the figure, which comes later."""
     question, settings = answer.question, answer.question.settings
     picture = archive.picture_file(question)
     return ExportContent(
         title=answer.mask.title,
         words=settings.words,
         figures=figure.figures(engine, answer),
-        archive=archive.packed(answer, picture),
+        archive=saved_file(archive.packed(answer, picture), "gclip.zip"),
         link="?" + settings.changed(tab="side").to_query(),
         python=again.python_text(question),
         command=again.command_line(question, picture[0]),
@@ -77,7 +80,7 @@ def compute(engine: Engine, answer: Answer) -> ExportContent:
 
 
 def view(content: ExportContent) -> dict[str, Any]:
-    """The figure, a file that a visitor may fetch, and texts to copy."""
+    """The figure, the zip, and texts to copy."""
     figures = content.figures
     notes = [
         f"The files contain the mask under **{content.title}**, with the page’s settings.",
@@ -87,7 +90,7 @@ def view(content: ExportContent) -> dict[str, Any]:
         "figures": values.figures(
             figures.preview, figures.png, figures.pdf, figures.picture, content.words
         ),
-        "files": saved_file(content.archive, "gclip.zip"),
+        "files": content.archive,
         "link": content.link,
         "notes": " ".join(notes),
         "python": content.python,

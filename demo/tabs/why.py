@@ -1,4 +1,4 @@
-"""Why here: the best words at one pixel under every variant."""
+"""Why here: the best words at one pixel under the methods that Compare shows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

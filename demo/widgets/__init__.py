@@ -55,7 +55,7 @@ norms = partial(_widget, "norms", empty="The norms appear here.")
 select: a block from 1, or [first, last] channel, None for no choice; on_simulate.
 """
 why = partial(_widget, "why")
-"""The best words at a pixel under every variant, shown under its mask; on_close_why."""
+"""The best words at a pixel under the methods that Compare shows, below its mask; on_close_why."""
 blocks = partial(_widget, "blocks", empty="The blocks appear here.")
 """Every block as a small map; select: a block from 1; on_end_simulation."""
 lesson = partial(_widget, "lesson", empty="The lesson appears here.")

@@ -265,7 +265,7 @@ def export_tab() -> export.ExportContent:
     """A figure in all its forms, and what else is taken along."""
     files = [blob(name) for name in ("preview", "png", "pdf", "picture")]
     return export.ExportContent(
-        "GCLIP", "cat, sofa", Figures(*files), b"zip", "?amf=0", "code", "", ""
+        "GCLIP", "cat, sofa", Figures(*files), "gclip.zip", "?amf=0", "code", "", ""
     )
 
 

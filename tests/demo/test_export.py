@@ -165,6 +165,7 @@ def test_the_view_of_export_needs_no_model() -> None:
     shown = export.view(value)
     assert shown["figures"]["name"] == "cat, sofa"
     assert shown["figures"]["pdf"] == value.figures.pdf
+    assert shown["files"] == "gclip.zip"
     assert shown["command"] == export.NO_COMMAND
 
 

@@ -10,7 +10,7 @@ where not said otherwise:
 - colours (N, 4) uint8: mean red, green, blue, and the deviation of the brightness.
 
 There are four kinds of views (`KINDS`): single photos, larger views of some of them, larger views
-of scenes (photos of several things; `sources.py` names their sources), and mosaics of four photos,
+of scenes (the sources with `scene_views_only` in `sources.py`), and mosaics of four photos,
 since things are small on everyday photos. Views come by lot: any first part of them is a fair
 sample. A run that was interrupted goes on.
 """
@@ -155,14 +155,14 @@ def views_of(words: Words, kind: str) -> list[View]:
         pool = [number for number, source in enumerate(sources) if source.one_thing]
         return [tuple(rng.choices(pool, k=4)) for _ in range(min(most, len(pool)))]
     if kind == "scene":
-        scenes = [number for number, source in enumerate(sources) if source.scene]
-        random.Random(9).shuffle(scenes)
-        return [(number, 0) for number in scenes]
+        pool = [number for number, source in enumerate(sources) if source.scene_views_only]
+        random.Random(9).shuffle(pool)
+        return [(number, 0) for number in pool]
     views = [
         (number, view)
         for number, source in enumerate(sources)
         for view in range(source.views)
-        if source.reads != "none" and not source.scene
+        if source.reads != "none" and not source.scene_views_only
     ]
     random.Random(7).shuffle(views)
     if kind == "large":

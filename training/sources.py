@@ -26,9 +26,10 @@ class Source:
     one_thing: bool = False
     """The named thing is the main one in the photo: it is put into mosaics, and is what is salient.
     Photos of groceries and clothes are named after a thing, but show several or parts of it."""
-    scene: bool = False
-    """The photos become one ``scene`` view each, and no other. So the stuff in them is not learned:
-    ``localise``, which alone uses scenes before the blocks, learns people and things."""
+    scene_views_only: bool = False
+    """The photos become one view of the kind ``scene`` each (`features.KINDS`), and no other. So
+    the stuff in them is not learned: ``localise``, which alone uses such views before the blocks,
+    learns people and things."""
     trusts_unnamed: bool = True
     """Boxes of frequent things that the label does not name may count (`boxes.certain`)."""
     worn: bool = False
@@ -51,8 +52,8 @@ _TABLE = (
     Source("flickr8k-1000", "captions", 0.10, views=3),
     Source("idd-lite", "list", 0.03),
     Source("camvid", "list", 0.03, views=2),
-    Source("rooms", "place", scene=True),
-    Source("bsds500", "none", scene=True),
+    Source("rooms", "place", scene_views_only=True),
+    Source("bsds500", "none", scene_views_only=True),
 )
 SOURCES: Mapping[str, Source] = MappingProxyType({source.name: source for source in _TABLE})
 """Every source by its name, in the order in which a batch draws from them."""

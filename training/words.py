@@ -59,7 +59,8 @@ class Words:
     `imagenet-names.json` (``{"name": …}`` of the 1,000 classes, in the classifier's order), and
     `index.jsonl` (one photo a line). The published embeddings are centred and turned to their
     principal directions, of which the first `WIDTH` are kept. Photos of sources that are not used
-    are left out. Raises ValueError for a photo of a source that `sources.py` lacks.
+    are left out. Raises ValueError for a photo of a source that `sources.py` lacks, or of a place
+    that `names.json` lacks.
     """
 
     def __init__(self, data: Path) -> None:
@@ -70,15 +71,7 @@ class Words:
         directions = torch.linalg.svd(centred, full_matrices=False).Vh[:WIDTH]
         published = F.normalize(centred @ directions.T, dim=1)
         self.classes = [c["name"] for c in json.loads((data / "imagenet-names.json").read_text())]
-        lines = (data / "index.jsonl").read_text("utf-8").splitlines()
-        self.photos: list[dict[str, Any]] = [json.loads(line) for line in lines]
-        unknown = {photo["source"] for photo in self.photos} - SOURCES.keys()
-        if unknown:
-            raise ValueError(
-                f"A source of sources.py was expected, but index.jsonl has {sorted(unknown)}; "
-                "add a row for each."
-            )
-        self.photos = [photo for photo in self.photos if SOURCES[photo["source"]].used]
+        self.photos = _photos(data / "index.jsonl")
         known = [*map(str, table["words"]), *names()["stuff"]]
         things = [photo for photo in self.photos if SOURCES[photo["source"]].reads == "class"]
         labels = [name for photo in things for name in photo["words"]]
@@ -121,9 +114,9 @@ class Words:
             return self._place(_mentioned(photo["captions"]), anywhere, source.name)
         if source.reads == "list":
             there = ["car" if word == "vehicle" else word for word in given]
-            return self._place(there, names()["scenes"][source.name]["may be"], source.name)
-        kind = names()["scenes"].get(given[0], {"there": given, "may be": anywhere})
-        return self._place(kind["there"], kind["may be"], source.name)
+            return self._place(there, names()["places"][source.name]["may be"], source.name)
+        place = names()["places"][given[0]]
+        return self._place(place["there"], place["may be"], source.name)
 
     def _place(self, there: Sequence[str], may_be: Sequence[str], source: str) -> Label:
         """The label of a place; words that this table lacks are left out of those there."""
@@ -146,6 +139,27 @@ class Words:
             mean = vectors[list(self.numbers(neighbours))].sum(0)
             vectors[self.number(word)] = F.normalize(mean, dim=0)
         return vectors
+
+
+def _photos(index: Path) -> list[dict[str, Any]]:
+    """The lines of `index.jsonl` whose sources are used. Raises ValueError for a source or a place
+    without a row."""
+    photos = [json.loads(line) for line in index.read_text("utf-8").splitlines()]
+    unknown = {photo["source"] for photo in photos} - SOURCES.keys()
+    if unknown:
+        raise ValueError(
+            f"A source of sources.py was expected, but index.jsonl has {sorted(unknown)}; "
+            "add a row for each."
+        )
+    used = [photo for photo in photos if SOURCES[photo["source"]].used]
+    places = {photo["words"][0] for photo in used if SOURCES[photo["source"]].reads == "place"}
+    unknown = places - names()["places"].keys()
+    if unknown:
+        raise ValueError(
+            f'A place of "places" in names.json was expected, but index.jsonl has '
+            f"{sorted(unknown)}; add a row for each."
+        )
+    return used
 
 
 def _meaning(name: str) -> list[str]:

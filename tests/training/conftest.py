@@ -23,7 +23,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     every.update(boxes.WORDS, *localise.ALSO.values())
     for key in ("classes", "labels", "neighbours"):
         every.update(*table[key].values())
-    for place in table["scenes"].values():
+    for place in table["places"].values():
         every.update(place["there"], place["may be"])
     nouns = sorted({table["called"].get(w, w) for w in every} - set(table["stuff"]))
     rng = np.random.default_rng(0)

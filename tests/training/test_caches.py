@@ -86,6 +86,15 @@ class TestFeatures:
             Words(folder)
 
 
+def test_a_place_without_a_row_is_refused(data: Path, tmp_path: Path) -> None:
+    for name in ("clip-text.npz", "imagenet-names.json"):
+        (tmp_path / name).symlink_to(data / name)
+    index = (data / "index.jsonl").read_text()
+    (tmp_path / "index.jsonl").write_text(index.replace("dining room", "gym"))
+    with pytest.raises(ValueError, match=r"index\.jsonl has \['gym'\]; add a row"):
+        Words(tmp_path)
+
+
 def write_index(folder: Path, count: int) -> None:
     """Photos of one gray each, ten brighter than the one before."""
     lines = []

@@ -93,7 +93,7 @@ class Engine:
         self.fetched: frozenset[str] = frozenset()
         self._backbones: BoundedCache[Backbone] = BoundedCache(len(BACKBONES))
         self._one_fetched = threading.Lock()
-        self._one_trunk = threading.Lock()
+        self._one_encoding = threading.Lock()
         self._one_refined = threading.Lock()
 
     def scene(self, request: Request) -> Scene:
@@ -129,7 +129,7 @@ class Engine:
         if not is_upload:
             return self.cache.get_or_make(key, lambda: open_picture(settings, upload))
         # To decode and to encode are what needs most memory: not both at a time.
-        with decoding(upload), self._one_trunk:
+        with decoding(upload), self._one_encoding:
             return self.cache.get_or_make(key, lambda: open_picture(settings, upload))
 
     def segmenter(self, settings: Settings, planted: bool = True) -> Segmenter:
@@ -163,7 +163,7 @@ class Engine:
 
         def make() -> Encoded:
             cost.check(scene.windows, scene.patches)
-            with self._one_trunk:
+            with self._one_encoding:
                 try:
                     return self.encode(scene.clean, scene.picture.image)
                 finally:

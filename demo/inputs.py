@@ -29,7 +29,7 @@ from gclip_core.types import Method, UnknownPhrase
 ADVANCED = ("short_side", "window", "amf_blocks", "channels")
 """Advanced settings that people change; the others are folded once more."""
 OF_SEGMENTER = ("templates", "stride", "logit_scale", "threshold")
-REST = ("method", *(name for name in ARGUMENTS if name not in ADVANCED), *OF_SEGMENTER)
+FOLDED = ("method", *(name for name in ARGUMENTS if name not in ADVANCED), *OF_SEGMENTER)
 OF_ONE_PICTURE = {"nearest": "1", "plant": False, "pixel": "", "patch": ""}
 """Settings that do not outlast a picture: their controls' values for the next one."""
 THUMBNAIL = (160, 120)
@@ -145,7 +145,7 @@ class Inputs:
                     info="Replaces the words above; edit them as you like",
                     elem_id="preset",
                 )
-                self._build_advanced(REST)
+                self._build_advanced(FOLDED)
         self.parts = {
             "photo": self.photo,
             "suggested": self.suggested,

@@ -218,7 +218,7 @@ class Page:
         engine = self._engine
         question, names = answer.resolve(engine, request), [section.name for section in sections]
         # An answer names backbones that are not here: it changes once one is fetched.
-        key = ("answer", *names, question.request, engine.fetched)
+        key = ("rendered", *names, question.request, engine.fetched)
         rendered = engine.cache.get(key) if entry.cached else None
         is_cached = rendered is not None
         if rendered is None:

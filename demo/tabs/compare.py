@@ -99,8 +99,8 @@ def compute(engine: Engine, answer: Answer) -> CompareContent:
     """The mask of every method, all from one encoding; the truth; the two chosen masks."""
     question, settings = answer.question, answer.question.settings
     methods = variants.methods(VARIANTS, question.switched)
-    plain = engine.segment(question, methods["clearclip"])
-    truth = truth_of(question, plain)
+    clearclip = engine.segment(question, methods["clearclip"])
+    truth = truth_of(question, clearclip)
     shown = variants.shown(settings.extras)
     rows = [row_of(engine, question, name, methods[name]) for name in shown]
     by_name = {row.name: row for row in rows}
@@ -108,9 +108,9 @@ def compute(engine: Engine, answer: Answer) -> CompareContent:
     def side(name: str) -> Side:
         """The truth or a method's mask; in place of a missing one that of ClearCLIP."""
         if name == TRUTH:
-            return truth or common.side(engine, question, answer.grid, plain)
+            return truth or common.side(engine, question, answer.grid, clearclip)
         row = by_name.get(name) or row_of(engine, question, name, methods[name])
-        return common.side(engine, question, answer.grid, row.mask or plain)
+        return common.side(engine, question, answer.grid, row.mask or clearclip)
 
     pair = settings.left, settings.right
     answered = [row.method for row in rows if row.mask is not None]
@@ -122,8 +122,8 @@ def compute(engine: Engine, answer: Answer) -> CompareContent:
         caveats=wording.on_this_model(question.scene.clean.backbone.name, answered),
         pair=pair,
         sides=[side(name) for name in pair],
-        has_scores=plain.miou is not None and TRUTH not in pair,
-        names=plain.names,
+        has_scores=clearclip.miou is not None and TRUTH not in pair,
+        names=clearclip.names,
         simulated=common.simulated(question),
         opacity=settings.opacity,
         pixel=settings.pixel,
@@ -144,10 +144,10 @@ def row_of(engine: Engine, question: Question, name: str, method: Method) -> Row
     return Row(name, method, mask, mask.result.report)
 
 
-def truth_of(question: Question, plain: Mask) -> Side | None:
+def truth_of(question: Question, clearclip: Mask) -> Side | None:
     """The truth in the visitor's classes, -1 for the rest; None where none is known."""
     truth, typed = question.scene.picture.truth, question.words.classes
-    if truth is None or not plain.iou:
+    if truth is None or not clearclip.iou:
         return None
     labels = metric.typed_truth(truth.labels, truth.names, typed)
     labels = np.where(labels < len(typed), labels, -1)

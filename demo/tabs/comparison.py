@@ -25,13 +25,13 @@ def of(answer: Answer) -> Compared:
     """
     question, method = answer.question, answer.question.chosen
     switched, suppressed = question.switched, bool(answer.report.suppressed)
-    plain, fused = switched[False, False], method.fusion is not None
+    clearclip, fused = switched[False, False], method.fusion is not None
     if not method.switchable:
-        return Compared(plain, (plain.title, method.title), method.title)
+        return Compared(clearclip, (clearclip.title, method.title), method.title)
     if suppressed and (question.scene.segmenter.backbone.planted or not fused):
         return Compared(switched[fused, False], ("Without CS", "With CS"), "CS")
     if suppressed:
-        return Compared(plain, (plain.title, method.title), method.title)
+        return Compared(clearclip, (clearclip.title, method.title), method.title)
     if fused:
-        return Compared(plain, ("Without AMF", "With AMF"), "AMF")
-    return Compared(plain, (plain.title, plain.title), "")
+        return Compared(clearclip, ("Without AMF", "With AMF"), "AMF")
+    return Compared(clearclip, (clearclip.title, clearclip.title), "")

@@ -98,7 +98,7 @@ def of(mask: Mask, title: str) -> Side:
 def masks(before: Mask, after: Mask, **changes: Any) -> side.Masks:
     pair = [of(before, "Off"), of(after, "On")]
     is_same = bool((before.labels == after.labels).all())
-    plain = side.Masks(
+    value = side.Masks(
         sides=pair[1:] if is_same else pair,
         cutouts={0: blob("cat")},
         before=before,
@@ -119,7 +119,7 @@ def masks(before: Mask, after: Mask, **changes: Any) -> side.Masks:
         opacity=0.5,
         pixel=(1, 2),
     )
-    return replace(plain, **changes)
+    return replace(value, **changes)
 
 
 def norms(block: int = 2, cs: bool = True, suppressed: tuple[int, ...] = (2,)) -> common.Norms:
@@ -147,9 +147,9 @@ def side_by_side(before: Mask, after: Mask, **changes: Any) -> side.SideContent:
 
 def table(**changes: Any) -> compare.CompareContent:
     """ClearCLIP, GCLIP with a better score, and a method that refuses the picture."""
-    plain, both = mask(CLEARCLIP, 0, 0.5), mask(BOTH, [0, 0, 0, 1, 1, 1], 0.75)
+    clearclip, both = mask(CLEARCLIP, 0, 0.5), mask(BOTH, [0, 0, 0, 1, 1, 1], 0.75)
     rows = [
-        compare.Row("clearclip", plain.method, plain, report(())),
+        compare.Row("clearclip", clearclip.method, clearclip, report(())),
         compare.Row("gclip", both.method, both, report()),
         compare.Row("sfp", methods.METHODS["sfp"], refused="Too many patches came."),
     ]
@@ -161,7 +161,7 @@ def table(**changes: Any) -> compare.CompareContent:
         unmeasured="",
         caveats=(),
         pair=("clearclip", "truth"),
-        sides=[of(plain, "ClearCLIP"), truth],
+        sides=[of(clearclip, "ClearCLIP"), truth],
         has_scores=False,
         names=WORDS.names,
         simulated="",

@@ -69,9 +69,9 @@ from demo.variants import VARIANTS
 assert "mine" in VARIANTS
 engine = Engine()
 page = launch.build(engine)
-made = [b for b in page.blocks.values() if getattr(b, "elem_id", None) == "areas"]
+made = [b for b in page.blocks.values() if getattr(b, "elem_id", None) == "my-areas"]
 assert len(made) == 1
-(entry,) = [entry for entry in TABS if entry.name == "areas"]
+(entry,) = [entry for entry in TABS if entry.name == "my_areas"]
 settings = Settings(words="cat, sky", background="off", short_side=96, templates="plain")
 answer = compute(engine, resolve(engine, Request(settings)))
 (shown,) = entry.view(entry.compute(engine, answer)).values()
@@ -98,11 +98,11 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 path.write_text(text.replace(opening, f"{opening}\n{code.rstrip()},"), "utf-8")
                 left.remove(code)
     (module,) = left
-    (folder / "demo/tabs/areas.py").write_text(module, "utf-8")
-    tabs = folder / "demo/tabs/__init__.py"
-    tabs.write_text(
-        tabs.read_text("utf-8").replace("import attention,", "import areas, attention,")
-    )
+    (folder / "demo/tabs/my_areas.py").write_text(module, "utf-8")
+    file, opening = TABLES["TabEntry("]
+    text = (folder / file).read_text("utf-8")
+    imported = f"from demo.tabs import my_areas\n\n{opening}"
+    (folder / file).write_text(text.replace(opening, imported), "utf-8")
     return folder
 
 

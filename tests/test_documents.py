@@ -30,7 +30,7 @@ OWN_PATH = re.compile(r"`((?:gclip_core|demo|evaluation|tests|training|docs|asse
 OTHERS_OPTIONS = {
     "--build-arg", "--exclude", "--nproc-per-node", "--repo-type", "--rm", "--standalone",
 }  # fmt: skip
-MADE_BY_A_READER = {"demo/tabs/areas.py", "evaluation/class_lists/mine.txt"}
+MADE_BY_A_READER = {"demo/tabs/my_areas.py", "evaluation/class_lists/mine.txt"}
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 
 

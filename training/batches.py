@@ -18,6 +18,8 @@ from training.words import Label, Words
 APPEARANCE = sum(features.STAGES[:2])
 """Channels of the two shallower stages, of which appearance is the cosine; the deepest stage and
 DINO's tokens are left out."""
+BATCH = sum(source.per_batch for source in SOURCES.values())
+"""Single views of a batch: 66."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class MosaicTile:
 
 
 class Views:
-    """Single views and mosaics of the caches, drawn by their sources' shares.
+    """Single views and mosaics of the caches, drawn as often as `sources.py` tells.
 
     `count` is how many single views there are; None is all.
     """
@@ -59,12 +61,12 @@ class Views:
         for row, label in enumerate(self.labels):
             if label.there:
                 self.rows.setdefault(label.source, []).append(row)
-        drawn = [source for source in SOURCES.values() if source.share and source.name in self.rows]
-        total = sum(source.share for source in drawn)
-        self.parts = {source.name: source.share / total for source in drawn}
+        drawn = [s for s in SOURCES.values() if s.per_batch and s.name in self.rows]
+        total = sum(source.per_batch for source in drawn)
+        self.parts = {source.name: source.per_batch / total for source in drawn}
 
     def draw(self, size: int) -> list[int]:
-        """Rows of about `size` single views: of every source its part, rounded (66 for 64)."""
+        """Rows of about `size` single views: of every source its part, rounded."""
         return [
             row
             for source, part in self.parts.items()

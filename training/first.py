@@ -1,8 +1,8 @@
 """Step 3, `first`: a first map from features to words, from words of whole photos alone.
 
-Learned are the map and the vectors of stuff (sky, wall, …), which CLIP's published nouns lack, on
-the first 8,000 views. The logit of word k at a patch is `s_k = scale cos(patch, word k)`, and
-`log Z = log sum_j exp(s_j)` (`losses.py`):
+Learned are the map and the vectors of stuff (sky, wall, …) and of names (abacus, …) that the table
+of CLIP's embeddings lacks, on the first 8,000 views. The logit of word k at a patch is
+`s_k = scale cos(patch, word k)`, and `log Z = log sum_j exp(s_j)` (`losses.py`):
 
 - places: pseudo-labels are shares of patches by what the map itself finds so far and by priors of
   position and colour (`pseudo_labels.FIRST`); `place = log Z - sum_k share_k s_k`;
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from training import pseudo_labels
 from training.activation import Activation
-from training.batches import MosaicTile, Views, statistics
+from training.batches import BATCH, MosaicTile, Views, statistics
 from training.fitting import MapOptimiser, schedule
 from training.losses import Scorer, place_loss, thing_loss
 from training.network import Network
@@ -105,7 +105,7 @@ def mosaic_loss(
     return 0.5 * (on + off)
 
 
-def run(data: Path, work: Path, steps: int = 300, size: int = 64) -> None:
+def run(data: Path, work: Path, steps: int = 300, size: int = BATCH) -> None:
     """Write `first.pt`: the network, the words' vectors and the logarithm of the scale."""
     seed()
     words = Words(data)
@@ -115,7 +115,7 @@ def run(data: Path, work: Path, steps: int = 300, size: int = 64) -> None:
     free = nn.Parameter(words.vectors.clone())
 
     def vectors() -> Tensor:
-        """Published vectors as they are, and those of stuff as they are learned: (V, WIDTH)."""
+        """Published vectors as they are, and the others as they are learned: (V, WIDTH)."""
         return F.normalize(torch.where(words.given[:, None], words.vectors, free), dim=1)
 
     fit = MapOptimiser(network.map_parameters(), [free])

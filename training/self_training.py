@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from training import attention, features, pseudo_labels, text
 from training.affinity import affinity_attention
-from training.batches import Batch, MosaicTile, Views
+from training.batches import BATCH, Batch, MosaicTile, Views
 from training.features import Cache
 from training.first import mosaic_loss, single_losses
 from training.fitting import MapOptimiser, schedule
@@ -106,7 +106,7 @@ def tile_share(patches: Tensor, label: Label, vectors: Tensor) -> Tensor:
     return thing / (thing + share[:, 1:].sum(1))
 
 
-def run(data: Path, work: Path, steps: int = 700, size: int = 64) -> None:
+def run(data: Path, work: Path, steps: int = 700, size: int = BATCH) -> None:
     """Write `self_training.pt` by `first.pt` and `text.pt`: the network, the words' vectors, the
     logarithm of the scale, the probe, and log priors."""
     seed()

@@ -16,8 +16,8 @@ class Source:
 
     name: str
     reads: Literal["class", "list", "place", "captions", "none"]
-    share: float = 0.0
-    """Weight among the single views of a batch; the weights are divided by their sum. 0 leaves the
+    per_batch: int = 0
+    """Single views in a batch of all sources (66); other batches are in proportion. 0 leaves the
     source out of these batches alone."""
     most: int | None = None
     """Single views at most; None is no limit."""
@@ -40,18 +40,18 @@ class Source:
 
 
 _TABLE = (
-    Source("mini-imagenet", "class", 0.12, most=5000, one_thing=True),
-    Source("imagenet-sample", "class", 0.06, one_thing=True),
-    Source("imagenette", "class", 0.02, most=600, one_thing=True),
-    Source("caltech-101", "class", 0.07, most=3000, one_thing=True),
-    Source("pacs-photo", "class", 0.06, most=1500, one_thing=True),
-    Source("grocery", "class", 0.02, most=600, trusts_unnamed=False),
-    Source("clothing", "class", 0.02, most=600, trusts_unnamed=False, worn=True),
-    Source("scenes", "place", 0.08, most=2600),
-    Source("houses", "place", 0.05, most=1800),
-    Source("flickr8k-1000", "captions", 0.10, views=3),
-    Source("idd-lite", "list", 0.03),
-    Source("camvid", "list", 0.03, views=2),
+    Source("mini-imagenet", "class", 12, most=5000, one_thing=True),
+    Source("imagenet-sample", "class", 6, one_thing=True),
+    Source("imagenette", "class", 2, most=600, one_thing=True),
+    Source("caltech-101", "class", 7, most=3000, one_thing=True),
+    Source("pacs-photo", "class", 6, most=1500, one_thing=True),
+    Source("grocery", "class", 2, most=600, trusts_unnamed=False),
+    Source("clothing", "class", 2, most=600, trusts_unnamed=False, worn=True),
+    Source("scenes", "place", 8, most=2600),
+    Source("houses", "place", 5, most=1800),
+    Source("flickr8k-1000", "captions", 10, views=3),
+    Source("idd-lite", "list", 3),
+    Source("camvid", "list", 3, views=2),
     Source("rooms", "place", scene_views_only=True),
     Source("bsds500", "none", scene_views_only=True),
 )

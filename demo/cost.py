@@ -10,7 +10,8 @@ MAX_TOKENS, MAX_TOKENS_CHOSEN = 1200, 2304
 MAX_WORK = 100_000
 """Patches times windows times methods."""
 LARGE_REQUEST = 1200
-"""Patches; larger requests are worked on by one thread at a time."""
+"""Patches; larger requests are worked on by one thread at a time, for their memory, in whichever
+queue (:data:`demo.controls.HEAVY`) they waited."""
 LARGE_MASK = 2_000_000
 """Pixels of a picture; masks of larger ones are made by one thread at a time, and not beside the
 decoding of a large file."""

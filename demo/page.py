@@ -88,16 +88,16 @@ class Page:
             with gr.Column(scale=5, min_width=320, elem_id="result"):
                 self._link_notes = widgets.lines("link-notes", "About the link")
                 self._lines = widgets.lines("says", "Status")
-                self._tab_turn = gr.Textbox("", visible=False)
+                self._tab_opened = gr.Textbox("", visible=False)
                 self._address = gr.Textbox("", visible=False)
                 self._tabs: dict[str, Tab] = {}
                 with gr.Tabs(elem_id="tabs") as self._strip:
                     for entry in TABS:
                         with gr.Tab(entry.label, id=entry.name) as opened:
                             self._tabs[entry.name] = entry.build(self._engine, self._controls)
-                        both = [self._controls["tab"], self._tab_turn]
-                        turn = _TURN.format(entry.name)
-                        opened.select(**in_browser(turn, inputs=both, outputs=both))
+                        both = [self._controls["tab"], self._tab_opened]
+                        js = _OPEN_TAB.format(entry.name)
+                        opened.select(**in_browser(js, inputs=both, outputs=both))
         self._why = widgets.why(elem_id="why")
         around = {**self._inputs.parts, "share": self._share}
         self.sections = {"around": Section("around", around, inputs.compute, inputs.view)}
@@ -122,7 +122,7 @@ class Page:
 
         sizes = [controls[name] for name in HEAVY_SETTINGS]
         switches = [part.input for part in controls.asking if part not in sizes]
-        now = [column.segment.click, column.words.submit, self._tab_turn.change]
+        now = [column.segment.click, column.words.submit, self._tab_opened.change]
         gr.on([size.input for size in sizes], **ask(heavy=True))
         gr.on([*switches, *now], **ask(heavy=False))
         for change in [change for tab in tabs for change in tab.changes]:
@@ -300,5 +300,5 @@ _OPEN = """(tab, link, ...texts) => gclip.ready.then(() =>
     ? [gclip.page.address(), link, ...gclip.page.ask(true, tab, ...texts)]
     : [gclip.page.address(), location.search, ...texts])"""
 _ASK = "(...a) => gclip.page.ask({}, ...a)"
-# A link opens its tab, too; a visitor who opens one also changes `turn`, which makes a request.
-_TURN = "(...a) => gclip.page.turn('{}', ...a)"
+# A link opens its tab, too. A visitor who opens one also changes `_tab_opened`: it asks for it.
+_OPEN_TAB = "(...a) => gclip.page.turn('{}', ...a)"

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
 
-from demo.drawing import lettering
+from demo.drawing import pills
 from evaluation.lettering import drawable
 from gclip_core import palette
 
@@ -145,13 +145,13 @@ def _write_words(picture: Image.Image, labels: NDArray[np.int32], names: Sequenc
         word = drawable(names[index], index)
         for smaller in dict.fromkeys((size, max(11, round(size * 0.65)))):
             centre = (column * scale, row * scale)
-            box = _placed(lettering.box(word, smaller), centre, picture.size)
+            box = _placed(pills.box(word, smaller), centre, picture.size)
             if box is None or any(_overlap(box, other) for other in taken):
                 continue
             taken.append(box)
             middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
             ink = palette.ink_on(colours[index])
-            lettering.pill(draw, middle, word, smaller, colours[index], ink)
+            pills.pill(draw, middle, word, smaller, colours[index], ink)
             break
 
 

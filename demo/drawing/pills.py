@@ -1,4 +1,4 @@
-"""Draws words on pictures: any Unicode, no tofu boxes, never longer than a label may be."""
+"""Words on rounded boxes in a picture; :mod:`evaluation.lettering` makes labels of words."""
 
 from functools import cache
 

@@ -13,7 +13,7 @@ grouping (Shi and Malik 2000), cut short.
 - Where no box of a word, however doubtful, touches a patch, the patch is not that word.
 - Everything else is unknown.
 
-Which scores count as certain was chosen by eye on training photos; README.md has the counts.
+Which scores count as certain was chosen by eye on training photos; NOTES.md has the counts.
 """
 
 from collections.abc import Sequence

@@ -4,8 +4,8 @@ Learned is the map of `self_training.pt`. Pseudo-labels of patches (1: is one of
 none of them, 0: unknown) come from three frozen networks:
 
 - people, from the selfie network: "person" where people cover more than six tenths of a patch, not
-  where they cover less than an eighth. Where a photo's label names no people, or also animals,
-  which it takes for people, only the latter counts;
+  where they cover less than an eighth. Where a photo's label names no people, or also animals, or
+  where the named thing is worn (it takes animals and clothes for people), only the latter counts;
 - the detector's words, from its boxes and DINO's affinities (`boxes`): each word that it finds in
   the view, and one of all 16 by lot that it does not find. Animals (3 of the 16) are dropped, so 13
   words are learned. "person" is one of them, so people are taught twice;
@@ -13,9 +13,10 @@ none of them, 0: unknown) come from three frozen networks:
   4 to 80 % of the view.
 
 A pair is a view and a word (or words, of which the patch is one). `on` and `off` are those of
-`first`, the means over the patches of all pairs of a kind of views (single, scene). All other
-patches keep the vectors that they had: `preservation = 1 - cos(before, after)`, the mean over
-patches that are no thing in any pair.
+`first`, the means over the patches of all pairs of a kind of views (single, scene); in pairs of
+"person", `Z` leaves out garments (`word_lists/worn.txt`), which people wear. All other patches keep
+the vectors that they had: `preservation = 1 - cos(before, after)`, the mean over patches that are
+no thing in any pair.
 
     loss = sum over single and scene views of (on + off + 30 preservation)
 

@@ -71,7 +71,7 @@ export const fetchFile = async (name) => (await answerOf(name)).blob();
 export const fetchArrays = (name) => {
   const known = kept.get(name);
   if (known) return known;
-  while (kept.size > KEPT) kept.delete(kept.keys().next().value ?? "");
+  while (kept.size >= KEPT) kept.delete(kept.keys().next().value ?? "");
   const coming = download(name);
   kept.set(name, coming);
   coming.catch(() => kept.delete(name));

@@ -8,7 +8,6 @@ import { Failed } from "./failed.js";
 import { PatchMark } from "./figure.js";
 import { useHost } from "./gradio.js";
 import { html } from "./html.js";
-import { patchOn } from "./pointing.js";
 import { Simulation } from "./simulation.js";
 import { Prose } from "./terms/prose.js";
 
@@ -65,7 +64,6 @@ const Blocks = ({ value, loaded }) => {
   const chosen = pressed.value === value ? pressed.number : value.chosen;
   const [asMasks, setAsMasks] = useState(false);
   const { masks, error, retry } = useBlockMasks(value, asMasks);
-  const patch = patchOn(value);
   const choose = (/** @type {number} */ number) => {
     setPressed({ value, number });
     trigger("select", { index: number, value: number });
@@ -100,11 +98,7 @@ const Blocks = ({ value, loaded }) => {
     ${error && html`<${Failed} error=${error} retry=${retry} />`}
     ${
       masks
-        ? html`<${BlockMasksText}
-            masks=${masks}
-            words=${value.words}
-            patch=${patch && patch[0] * value.grid[1] + patch[1]}
-          />`
+        ? html`<${BlockMasksText} masks=${masks} words=${value.words} shown=${value} />`
         : html`<p class="gw-note"><${Prose} text=${value.note} /></p>`
     }`;
 };

@@ -6,6 +6,7 @@ import { REST_COLOUR } from "./colours.js";
 import { REST } from "./dom.js";
 import { useFetched } from "./hooks.js";
 import { html } from "./html.js";
+import { patchOn } from "./pointing.js";
 import { Prose } from "./terms/prose.js";
 
 /** @typedef {import("./block-masks.js").Word} Word */
@@ -54,13 +55,14 @@ const WordKey = ({ masks, words }) => {
 
 /**
  * What is seen: the words' colours, when they appear, and the words of a patch block by block.
- * @param {{ masks: BlockMasks, words: Word[], patch: number | null }} props
+ * @param {{ masks: BlockMasks, words: Word[], shown: import("./pointing.js").Patches }} props
  */
-export const BlockMasksText = ({ masks, words, patch }) => html`<${WordKey}
-    masks=${masks}
-    words=${words}
-  />
-  <p class="gw-note gw-by-block">
-    ${patch !== null && html`<b>${patchHistory(masks, words, patch)}</b>${" "}`}
-    <${Prose} text=${`${WHAT} ${appearText(masks, words)}`} />
-  </p>`;
+export const BlockMasksText = ({ masks, words, shown }) => {
+  const patch = patchOn(shown);
+  const index = patch && patch[0] * shown.grid[1] + patch[1];
+  return html`<${WordKey} masks=${masks} words=${words} />
+    <p class="gw-note gw-by-block">
+      ${index !== null && html`<b>${patchHistory(masks, words, index)}</b>${" "}`}
+      <${Prose} text=${`${WHAT} ${appearText(masks, words)}`} />
+    </p>`;
+};

@@ -56,5 +56,11 @@ export const arrows = {
   ArrowDown: [1, 0],
 };
 
+/**
+ * Whether a key is pressed without those that make it a shortcut of the browser's.
+ * @param {KeyboardEvent} event
+ */
+export const isPlainKey = ({ altKey, ctrlKey, metaKey }) => !altKey && !ctrlKey && !metaKey;
+
 /** @param {number} ms */
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));

@@ -4,7 +4,7 @@
 // - a press, a tap or Enter pins a patch, and frees the pinned one;
 // - arrow keys move to the next patch, which stays pinned; Escape frees it, wherever the focus is.
 import { signal } from "@preact/signals";
-import { arrows, clamp, placeIn } from "./dom.js";
+import { arrows, clamp, isPlainKey, placeIn } from "./dom.js";
 import { useHost } from "./gradio.js";
 import { reasons } from "./store.js";
 
@@ -132,6 +132,8 @@ export const usePointing = (shown, own = {}) => {
       press(patchAt(place), place);
     },
     onKeyDown: (/** @type {KeyboardEvent} */ event) => {
+      // A control within the node has keys of its own.
+      if (event.target !== event.currentTarget || !isPlainKey(event)) return;
       const steps = arrows[event.key];
       if (steps) walk(steps);
       else if (event.key === "Enter" || event.key === " ") {

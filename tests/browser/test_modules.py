@@ -142,8 +142,10 @@ POINT = """async ([path, steps]) => {
     node.getBoundingClientRect = () => ({ left: 0, top: 0, width: 50, height: 30 });
     const [row, column] = Array.isArray(given) ? given : [0, 0];
     const at = { clientY: 10 * row + 5, clientX: 10 * column + 5 };
+    const [key, modifier = ""] = does === "key" ? given.split("+").reverse() : [];
+    const held = { bubbles: true, cancelable: true, [`${modifier}Key`]: true };
     const event = does === "key"
-      ? new KeyboardEvent("keydown", { key: given, bubbles: true, cancelable: true })
+      ? new KeyboardEvent("keydown", { key, ...held })
       : new PointerEvent(kinds[does], { ...at, pointerType, bubbles: does !== "leave" });
     node.dispatchEvent(event);
     const now = pointed.value;
@@ -190,6 +192,12 @@ def test_arrow_keys_move_within_the_grid_and_a_pinned_patch_stays_pinned(run: Ru
         None,
         [1, 2, True],
     ]
+
+
+@pytest.mark.parametrize("modifier", ["alt", "ctrl", "meta"])
+def test_keys_of_the_browser_s_shortcuts_move_nothing(modifier: str, run: Run) -> None:
+    keys = [("key", f"{modifier}+{key}") for key in ("ArrowLeft", "Enter")]
+    assert lead(run, ("press", (1, 1)), *keys) == 3 * [[1, 1, True]]
 
 
 def test_escape_frees_the_patch_wherever_the_focus_is(run: Run) -> None:

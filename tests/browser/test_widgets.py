@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +19,7 @@ from demo.host.blob_store import Blob, BlobStore, Later
 from demo.widgets import values
 from demo.widgets.blobs import Levels, attention_blob, packed, picture_blob
 from gclip_core.types import GlobalTokens, class_shares
-from tests.browser.conftest import DESKTOP, SETTLED, barriers, visitor
+from tests.browser.conftest import DESKTOP, SETTLED, WAIT, barriers, visitor
 
 GRID, SIZE, N = (3, 5), (90, 150), 15
 NAMES = [
@@ -29,6 +30,14 @@ KINDS = {
     "maps": "maps", "norms": "norms", "equal": "maps",
 }  # fmt: skip
 QUIET = {"api_visibility": "private", "show_progress": "hidden"}
+
+
+class Gate:
+    """Holds back the reasons of a pixel until it is opened."""
+
+    def __init__(self) -> None:
+        self.asked, self.opened = Event(), Event()
+        self.opened.set()
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +57,7 @@ def shown(store: BlobStore, matrix: np.ndarray, on: bool, kite: bool) -> dict[st
         store.later(name, lambda one=one: attention_blob(one, N))
         for name, one in (("own", matrix), ("other", matrix[::-1]), ("again", matrix))
     )
-    best = np.tile([[3], [2], [5]], N)  # sky, stop sign, a hidden word
+    best = np.tile([[3], [4], [5]], N)  # sky, the word from right to left, a hidden word
     cosines = np.tile(np.float32([[0.31], [0.22], [0.2]]), N)
     shares = Levels(np.tile([[0.7], [0.2], [0.1]], N), 1.0, 255)
     words = store.later("words", lambda: Blob(packed(best=best, cosines=cosines, shares=shares)))
@@ -87,13 +96,20 @@ def shown(store: BlobStore, matrix: np.ndarray, on: bool, kite: bool) -> dict[st
 
 
 @pytest.fixture(scope="module")
-def url(matrix: np.ndarray) -> Iterator[str]:
+def gate() -> Gate:
+    return Gate()
+
+
+@pytest.fixture(scope="module")
+def url(matrix: np.ndarray, gate: Gate) -> Iterator[str]:
     """A page with all widgets; what one selects is written into "said"."""
     store = BlobStore()
 
-    def explain(event: gr.SelectData) -> dict:
+    def explain(pixel: str) -> dict:
+        gate.asked.set()
+        gate.opened.wait(WAIT / 1000)
         words = [{"name": one, "score": 0.2, "colour": "#123456", "label": False} for one in NAMES]
-        found = {"title": "Why", "pixel": event.index, "note": "note"}
+        found = {"title": f"Why {pixel}", "pixel": ast.literal_eval(pixel), "note": "note"}
         return {"kind": "why", **found, "variants": [{"title": "MaskCLIP", "entries": words}]}
 
     def select(event: gr.SelectData) -> str:
@@ -109,13 +125,15 @@ def url(matrix: np.ndarray) -> Iterator[str]:
         made = {name: getattr(widgets, kind)(elem_id=name) for name, kind in KINDS.items()}
         why = widgets.why(elem_id="why")
         said = gr.Textbox(elem_id="said", label="said")
+        pixel = gr.Textbox(label="pixel")
         on = gr.Checkbox(False, label="on", elem_id="on")
         kite = gr.Checkbox(False, label="kite", elem_id="kite")
         for name, one in made.items():
             one.select(select, None, said, **QUIET)
             one.clear(lambda: "cleared", None, said, **QUIET)
             if KINDS[name] == "canvas":
-                one.select(explain, None, why, **QUIET)
+                one.select(select, None, pixel, **QUIET)
+        pixel.change(explain, pixel, why, trigger_mode="always_last", **QUIET)
         demo.load(fill, [on, kite], list(made.values()), **QUIET)
         gr.on([on.input, kite.input], fill, [on, kite], list(made.values()), **QUIET)
     # The page itself is shown once its input is there, which this has not.
@@ -212,7 +230,7 @@ def test_pointing_lights_the_photo_and_names_the_best_words(kept: Page) -> None:
     kept.wait_for_timeout(300)
     kept.on("request", lambda request: asked.append(request.url))
     kept.mouse.move(*at(kept, 0, 0))
-    expect(kept.locator("#canvas .gw-tip bdi")).to_have_text(["sky", "stop sign", "background"])
+    expect(kept.locator("#canvas .gw-tip bdi")).to_have_text(["sky", NAMES[4], "background"])
     assert kept.locator("#canvas .gw-arc").count() == 3
     glow = kept.locator("#canvas .gw-glow").evaluate(
         "c => [...c.getContext('2d').getImageData(0, 0, 5, 3).data].filter((_, i) => i % 4 === 3)"
@@ -249,8 +267,8 @@ def test_a_patch_is_pinned_in_a_map_as_on_the_canvas(kept: Page) -> None:
 
 def test_a_press_says_why_in_one_sentence_and_folds_the_rest(kept: Page) -> None:
     kept.mouse.click(*at(kept, 0, 0))
-    looks = "In GCLIP this patch looks mostly at these; their average matches sky 0.31, stop sign"
-    assert info(kept).startswith(f"{looks} 0.22, background 0.20 (cosines; ")
+    looks = "In GCLIP this patch looks mostly at these; their average matches sky 0.31, "
+    assert info(kept).startswith(f"{looks}{NAMES[4]} 0.22, background 0.20 (cosines; ")
     fold = kept.locator("#canvas .gw-more")
     assert fold.get_attribute("open") is None
     fold.locator("summary").click()
@@ -264,6 +282,64 @@ def test_a_press_says_why_in_one_sentence_and_folds_the_rest(kept: Page) -> None
     kept.evaluate("document.activeElement.blur()")
     kept.keyboard.press("Escape")
     assert info(kept) == "hint"
+
+
+REASONS = """() => { const fold = document.querySelector('#canvas .gw-more');
+  window.titles = [];
+  new MutationObserver(() => { const title = fold.querySelector('.gw-title')?.textContent;
+    if (title && !window.titles.includes(title)) window.titles.push(title); })
+    .observe(fold, { childList: true, characterData: true, subtree: true }) }"""
+
+
+def test_reasons_of_another_pixel_are_never_under_the_pin(kept: Page, gate: Gate) -> None:
+    kept.evaluate(REASONS)
+    gate.asked.clear()
+    gate.opened.clear()
+    kept.mouse.click(*at(kept, 0, 3))
+    try:
+        assert gate.asked.wait(WAIT / 1000)
+        kept.mouse.click(*at(kept, 2, 4))
+        expect(kept.locator("#canvas .gw-here")).to_have_attribute("x", "4")
+    finally:
+        gate.opened.set()
+    expect(kept.locator("#canvas .gw-more")).to_contain_text("MaskCLIP")
+    kept.wait_for_function("window.titles.length > 0")
+    last = kept.locator("#said textarea").input_value()
+    assert kept.evaluate("window.titles") == [f"Why {last}"]
+    kept.locator("#canvas .gw-stage").focus()
+    kept.keyboard.press("Escape")
+
+
+PLACES = """(name) => { const out = [];
+  const walk = document.createTreeWalker(document.querySelector('#canvas .gw-said'), 4);
+  while (walk.nextNode()) { const node = walk.currentNode, from = node.data.indexOf(name);
+    if (from >= 0) for (const at of [from, from + name.length - 1]) {
+      const range = document.createRange(); range.setStart(node, at); range.setEnd(node, at + 1);
+      out.push(range.getBoundingClientRect().left); } }
+  return out }"""
+"""Where the first and the last letter of a name lie in the sentence."""
+
+
+def test_a_word_from_right_to_left_leaves_the_sentence_around_it_as_it_is(kept: Page) -> None:
+    kept.mouse.click(*at(kept, 0, 0))
+    expect(kept.locator("#canvas .gw-said")).to_contain_text("background")
+    for name in ("sky", "background", "cosines"):
+        first, last = kept.evaluate(PLACES, name)
+        assert first < last, name
+    kept.locator("#canvas .gw-stage").focus()
+    kept.keyboard.press("Escape")
+
+
+def test_keys_of_the_swipe_slider_neither_pin_nor_ask(switched: Page) -> None:
+    switched.get_by_role("button", name="swipe").click()
+    asked = switched.locator("#said textarea").input_value()
+    switched.locator("#canvas .gw-handle").focus()
+    for key in ("Enter", "Space"):
+        switched.keyboard.press(key)
+        expect(switched.locator("#canvas .gw-here")).to_have_count(0)
+    assert switched.locator("#said textarea").input_value() == asked
+    switched.get_by_role("button", name="GCLIP", exact=True).click()
+    switched.mouse.move(0, 0)
 
 
 def test_everything_works_by_keyboard(kept: Page) -> None:
@@ -304,6 +380,7 @@ INKS = """() => { const c = document.querySelector('#canvas .gw-mask:not(.gw-off
 
 
 def test_the_legend_isolates_a_class(kept: Page) -> None:
+    kept.mouse.move(0, 0)
     before, entry = kept.evaluate(INKS), kept.locator("#canvas .gw-entry").first
     entry.hover()
     assert len(set(kept.evaluate(INKS))) < len(set(before))
@@ -312,6 +389,36 @@ def test_the_legend_isolates_a_class(kept: Page) -> None:
     entry.click()
     assert entry.get_attribute("aria-pressed") == "true"
     entry.click()
+
+
+MOST = """() => { const canvas = document.querySelector('#canvas .gw-mask:not(.gw-off)');
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  const counts = new Map();
+  for (let at = 0; at < data.length; at += 4) if (data[at + 3]) {
+    const ink = `rgb(${data[at]}, ${data[at + 1]}, ${data[at + 2]})`;
+    counts.set(ink, (counts.get(ink) ?? 0) + 1); }
+  return [...counts].sort((a, b) => b[1] - a[1])[0][0] }"""
+"""The colour of most of the mask's pixels."""
+
+
+def test_a_focused_entry_is_shown_alone_also_where_an_answer_moves_it(kept: Page) -> None:
+    entry = kept.locator("#canvas .gw-entry", has_text="stop sign")
+    kept.mouse.move(0, 0)
+    kept.keyboard.press("Tab")
+    entry.focus()
+    swatch = entry.locator(".gw-swatch").evaluate("one => getComputedStyle(one).backgroundColor")
+    near = ast.literal_eval(swatch[3:])
+
+    def is_alone() -> bool:
+        found = ast.literal_eval(kept.evaluate(MOST)[3:])
+        return max(abs(a - b) for a, b in zip(found, near, strict=True)) <= 2
+
+    assert is_alone()
+    for there in (1, 0):
+        kept.evaluate("document.querySelector('#kite input').click()")
+        expect(kept.locator("#canvas .gw-entry", has_text="kite")).to_have_count(there)
+        assert is_alone(), "the same word"
+    kept.evaluate("document.activeElement.blur()")
 
 
 def test_one_press_colours_only_what_changed_and_another_brings_all_back(switched: Page) -> None:

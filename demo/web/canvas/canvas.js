@@ -11,7 +11,7 @@ import { Simulation } from "../simulation.js";
 import { giveOpacity, isolate, isolated, isolatedIn } from "../store.js";
 import { Prose } from "../terms/prose.js";
 import { Bars, Modes, Opacity } from "./controls.js";
-import { entriesOf, Legend } from "./legend.js";
+import { entriesOf, keyOf, Legend } from "./legend.js";
 import { CHANGED } from "./paint.js";
 import { Reason } from "./reason.js";
 import { Region } from "./region.js";
@@ -53,11 +53,14 @@ const useMode = (value) => {
  */
 const useIsolated = (value) => {
   const [changes, setChanges] = useState(false);
-  const [peeked, setPeeked] = useState(/** @type {number | null} */ (null));
+  const [peeked, setPeeked] = useState(/** @type {string | null} */ (null));
   const entries = entriesOf(value);
+  // By its key: a new value may have the same word at another index.
+  const peekedEntry = entries.find((entry) => keyOf(entry) === peeked);
   const index = changes && value.changed ? CHANGED : isolatedIn(entries);
   useLayoutEffect(() => {
     if (isolatedIn(entries) === null && !value.compact) isolated.value = null;
+    if (!peekedEntry) setPeeked(null);
   }, [value]);
   const press = (/** @type {import("./legend.js").Entry} */ entry) => {
     if (pinnedOn(value)) leave();
@@ -67,8 +70,9 @@ const useIsolated = (value) => {
     if (alone && !isChanged) isolate(entry);
     else isolated.value = null;
   };
-  const peek = (/** @type {number | null} */ pointedAt = null) => setPeeked(pointedAt);
-  return { index, only: peeked ?? index, press, peek };
+  const peek = (/** @type {import("./legend.js").Entry | null} */ entry) =>
+    setPeeked(entry && keyOf(entry));
+  return { index, only: peekedEntry?.index ?? index, press, peek };
 };
 
 /** The masks in words, for who does not see them. @param {CanvasValue} value */
@@ -88,10 +92,11 @@ const ariaLabelOf = (value) => {
 const useValue = (value) => {
   useLayoutEffect(() => {
     giveOpacity(value.opacity);
-    const { pixel, picture, grid, size } = value;
-    if (!pixel || value.compact || pinnedOn(value)) return;
-    const [y, x] = pixel.map((at, axis) => Math.min(0.9999, at / size[axis]));
-    point("", picture, patchIn(grid)([y, x]), { pinned: true, pixel });
+    const { picture, grid, size } = value;
+    if (!value.pixel || value.compact || pinnedOn(value)) return;
+    const [row, column] = value.pixel.map((at, axis) => Math.min(at, size[axis] - 1));
+    const patch = patchIn(grid)([row / size[0], column / size[1]]);
+    point("", picture, patch, { pinned: true, pixel: [row, column] });
   }, [value]);
 };
 

@@ -1,6 +1,6 @@
 // What a visitor sets on the canvas, and the scores of what is set.
 
-import { arrows, clamp } from "../dom.js";
+import { arrows, clamp, isPlainKey } from "../dom.js";
 import { useHost } from "../gradio.js";
 import { html } from "../html.js";
 import { keep } from "../page/address.js";
@@ -46,12 +46,12 @@ export const Modes = ({ sides: [before, after], mode, onChoose }) => {
 export const Swipe = ({ titles: [before, after], split, hidden, onMove }) => {
   /** @param {KeyboardEvent} event */
   const onKeyDown = (event) => {
+    if (!isPlainKey(event)) return;
     const step = arrows[event.key];
     const end = { Home: 0, End: 1 }[event.key];
     const to = step ? split + 0.05 * (step[1] - step[0]) : end;
     if (to === undefined) return;
     event.preventDefault();
-    event.stopPropagation();
     onMove(clamp(to, 0, 1));
   };
   const style = { left: `${100 * split}%` };

@@ -38,6 +38,9 @@ export const entriesOf = ({ classes, rest, background, sides, changed }) => {
   return [...whole, ...entries, ...unnamed];
 };
 
+/** Names an entry, also in another value of the canvas. @param {Entry} entry */
+export const keyOf = ({ index, name }) => `${index < 0 ? index : ""} ${name}`;
+
 /** Shares of both sides with an arrow between. @param {number[]} shares */
 const pairText = ([before, after]) =>
   percent(before) === percent(after)
@@ -64,7 +67,7 @@ const SwitchOff = () => {
  * @param {Mode} props.mode
  * @param {boolean} props.pressed
  * @param {boolean} props.switched it is the background, and can be switched off
- * @param {(index?: number) => void} props.onPeek
+ * @param {(entry: Entry | null) => void} props.onPeek
  * @param {(entry: Entry) => void} props.onPress
  * @param {() => void} props.onCut
  */
@@ -73,10 +76,10 @@ const Row = ({ entry, mode, pressed, switched, onPeek, onPress, onCut }) => {
   const share = mode === "before" ? shares[0] : shares[shares.length - 1];
   const counted = useCounted(share, COUNTING);
   const peek = (/** @type {PointerEvent} */ { pointerType }) => {
-    if (pointerType !== "touch") onPeek(index);
+    if (pointerType !== "touch") onPeek(entry);
   };
   const focus = (/** @type {{ currentTarget: Element }} */ { currentTarget }) => {
-    if (currentTarget.matches(":focus-visible")) onPeek(index);
+    if (currentTarget.matches(":focus-visible")) onPeek(entry);
   };
   const swatch = colour ? { background: colour } : {};
   const pair = mode === "swipe" && shares.length > 1;
@@ -87,9 +90,9 @@ const Row = ({ entry, mode, pressed, switched, onPeek, onPress, onCut }) => {
       class="gw-entry"
       aria-pressed=${pressed}
       onPointerEnter=${peek}
-      onPointerLeave=${() => onPeek()}
+      onPointerLeave=${() => onPeek(null)}
       onFocus=${focus}
-      onBlur=${() => onPeek()}
+      onBlur=${() => onPeek(null)}
       onClick=${() => onPress(entry)}
     >
       <span class=${`gw-swatch ${KINDS[index] ?? ""}`} style=${swatch} />
@@ -116,7 +119,7 @@ const Row = ({ entry, mode, pressed, switched, onPeek, onPress, onCut }) => {
  * @param {CanvasValue} props.value
  * @param {Mode} props.mode
  * @param {number | null} props.isolated
- * @param {(index?: number) => void} props.onPeek an entry is pointed at, or none
+ * @param {(entry: Entry | null) => void} props.onPeek an entry is pointed at, or none
  * @param {(entry: Entry) => void} props.onPress
  */
 export const Legend = ({ value, mode, isolated, onPeek, onPress }) => {
@@ -126,7 +129,7 @@ export const Legend = ({ value, mode, isolated, onPeek, onPress }) => {
   return html`<ul class=${`gw-legend ${mode === "swipe" ? "gw-pairs" : ""}`}>
       ${entriesOf(value).map(
         (entry) => html`<${Row}
-          key=${`${entry.index < 0 ? entry.index : ""} ${entry.name}`}
+          key=${keyOf(entry)}
           entry=${entry}
           mode=${mode}
           pressed=${isolated === entry.index}
@@ -151,7 +154,9 @@ export const Legend = ({ value, mode, isolated, onPeek, onPress }) => {
       missing.length > 0 &&
       html`<details class="gw-missing">
         <summary>${missing.length} not found here</summary>
-        <p class="gw-note">${missing.map(({ name }) => name).join(", ")}</p>
+        <p class="gw-note">
+          ${missing.map(({ name }, k) => html`${k > 0 && ", "}<bdi key=${name}>${name}</bdi>`)}
+        </p>
       </details>`
     }`;
 };

@@ -1,6 +1,6 @@
 // Why the patch that is pressed has its word: one sentence, and numbers behind a fold.
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { byPointer, percent, placeName, still, written } from "../dom.js";
+import { byPointer, isEqual, percent, placeName, still, written } from "../dom.js";
 import { useHost } from "../gradio.js";
 import { html } from "../html.js";
 import { patchOn, pinnedOn, pointed } from "../pointing.js";
@@ -31,7 +31,8 @@ const Sentence = ({ title, matches, looks }) => {
   const what = looks ? "this patch looks mostly at these; their average" : "this patch";
   return html`In <${Prose} text=${title} /> ${what} matches${" "}
   ${matches.map(
-    ({ name, cosine }, k) => html`${k > 0 && ", "}<b>${name}</b>${` ${written(cosine, 2)}`}`,
+    ({ name, cosine }, k) =>
+      html`${k > 0 && ", "}<b><bdi>${name}</bdi></b>${` ${written(cosine, 2)}`}`,
   )}${MEASURE}`;
 };
 
@@ -76,6 +77,8 @@ export const Reason = ({ value, side: atPatch }) => {
   const spoken = byKeys && source === id;
   const side = pinned || spoken ? atPatch.value : null;
   const pressed = source === id ? pixel : null;
+  // While an answer is awaited, the reasons may be those of an earlier pixel.
+  const why = pixel && reasons.value && isEqual(reasons.value.pixel, pixel) ? reasons.value : null;
   useLayoutEffect(() => {
     if (!pressed) return;
     ref.current?.scrollIntoView({ block: "nearest", behavior: still() ? "auto" : "smooth" });
@@ -102,7 +105,7 @@ export const Reason = ({ value, side: atPatch }) => {
           ${side.matrix && looksText(value, side.matrix, patch)}
         </p>`
       }
-      <div>${pinned && pixel && reasons.value && html`<${Variants} why=${reasons.value} />`}</div>
+      <div>${pinned && why && html`<${Variants} why=${why} />`}</div>
     </details>
   </div>`;
 };

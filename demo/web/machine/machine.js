@@ -47,7 +47,6 @@ const Info = ({ state, news, asked, masks }) => {
   const isNew = news && since.current.pointed === pointed.value;
   const invite = `${byPointer("Point at", "Tap")} ${LIGHTS}`;
   const line = patch ? patchText(state, patch, pinnedOn(state.value)) : invite;
-  const index = patch && patch[0] * state.w + patch[1];
   return html`<div class="gm-info">
     <p>
       <span aria-live="polite">${isNew ? news : line}</span>${" "}
@@ -55,7 +54,7 @@ const Info = ({ state, news, asked, masks }) => {
     </p>
     ${
       masks &&
-      html`<${BlockMasksText} masks=${masks} words=${wordsOf(state.value)} patch=${index} />`
+      html`<${BlockMasksText} masks=${masks} words=${wordsOf(state.value)} shown=${state.value} />`
     }
   </div>`;
 };

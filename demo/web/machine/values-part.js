@@ -1,5 +1,5 @@
 // The norms of the channels that feed the Values, and how alike the Values are.
-import { arrows, clamp, placeIn, written } from "../dom.js";
+import { arrows, clamp, isPlainKey, placeIn, written } from "../dom.js";
 import { html } from "../html.js";
 import { stemsOf } from "../plot.js";
 import { channel } from "../store.js";
@@ -129,6 +129,7 @@ const ChannelZone = ({ index }) => {
     take(from + near.indexOf(Math.max(...near)));
   };
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
+    if (!isPlainKey(event)) return;
     const step = arrows[event.key];
     if (step) take(index - 10 * step[0] + step[1]);
     else if (event.key === "Enter" || event.key === " ") take(index);

@@ -1,5 +1,7 @@
 // Places that can be pointed at: one patch lights up in all of them; a press pins it, or does what
 // the place is for.
+
+import { isPlainKey } from "../dom.js";
 import { html } from "../html.js";
 import { usePointing } from "../pointing.js";
 import { useFrame, usePatch } from "./frame.js";
@@ -42,7 +44,7 @@ export const Zone = ({ box, kind = "grid", onPress, onKey, ...more }) => {
   const own = { press: onPress, stays: true };
   const pointing = usePointing(value, kind === "rows" ? { ...own, patchAt: ofMatrix } : own);
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
-    if (onKey?.(event)) event.preventDefault();
+    if (isPlainKey(event) && onKey?.(event)) event.preventDefault();
     else pointing.onKeyDown(event);
   };
   return html`<${Rect}

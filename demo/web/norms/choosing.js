@@ -1,6 +1,6 @@
 // Pointing at channels: a hover names one, a drag or Shift and arrow keys choose several.
 import { useRef, useState } from "preact/hooks";
-import { clamp } from "../dom.js";
+import { clamp, isPlainKey } from "../dom.js";
 import { useHost } from "../gradio.js";
 import { shareAt } from "../plot.js";
 import { channel } from "../store.js";
@@ -78,6 +78,7 @@ const choosing = ({ drag, chosen, channelAt, tell }, walk, clear) => {
     },
     onPointerCancel: release,
     onKeyDown: (/** @type {KeyboardEvent} */ event) => {
+      if (!isPlainKey(event)) return;
       if (STEPS[event.key]) walk(STEPS[event.key] ?? 0, event.shiftKey);
       else if (event.key === "Enter" && chosen) tell(chosen);
       else if (event.key === "Escape" && chosen) clear();

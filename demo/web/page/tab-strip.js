@@ -1,5 +1,7 @@
 // The tabs are one stop of the keyboard; arrows move between them, the first link leads to them.
 
+import { isPlainKey } from "../dom.js";
+
 const strip = () =>
   /** @type {HTMLElement[]} */ ([...document.querySelectorAll("#tabs > .tab-wrapper [role=tab]")]);
 
@@ -24,7 +26,7 @@ export const walkTabs = () => {
     const at = tabs.indexOf(/** @type {HTMLElement} */ (event.target));
     const last = tabs.length - 1;
     const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: last }[event.key];
-    if (at < 0 || to === undefined) return;
+    if (at < 0 || to === undefined || !isPlainKey(event)) return;
     event.preventDefault();
     const next = tabs[(to + tabs.length) % tabs.length];
     next.click();

@@ -1,6 +1,7 @@
 """What earlier runs left is used only where it is of the same photos, steps and inputs."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from training import features, pack
+from training import batches, features, pack
 from training.sources import SOURCES
 from training.state import State, report
 from training.words import Words
@@ -84,6 +85,18 @@ class TestFeatures:
         index.write_text(index.read_text().replace("caltech-101", "caltech-256"))
         with pytest.raises(ValueError, match="caltech-256"):
             Words(folder)
+
+
+def test_a_batch_has_as_many_views_of_a_source_as_the_table_tells(
+    words: Words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = [(number, 0) for number in range(len(words.photos))]
+    cache = features.Cache(photos, np.zeros((len(photos), 1, 1), np.float16))
+    monkeypatch.setattr(batches, "read_cache", lambda work, kind, count=None: cache)
+    rows = batches.Views(words, tmp_path).draw(30)
+    drawn = Counter(words.photos[row]["source"] for row in rows)
+    assert drawn == {"mini-imagenet": 12, "houses": 5, "flickr8k-1000": 10, "camvid": 3}
+    assert batches.BATCH == 66, "of all sources, as README.md tells"
 
 
 def test_a_place_without_a_row_is_refused(data: Path, tmp_path: Path) -> None:

@@ -281,9 +281,9 @@ def times(ratio: float) -> str:
     return f"{ratio:.1f} ×" if ratio < 99.5 else f"{ratio:.0f} ×"
 
 
-def cosine(value: float) -> str:
+def cosine(value: float, digits: int = 2) -> str:
     """A cosine."""
-    return f"{value:.2f}".replace("-", "−")
+    return f"{value:.{digits}f}".replace("-", "−")
 
 
 # --- masks ----------------------------------------------------------------------------------------
@@ -338,8 +338,10 @@ def region_changed(
     if more - less >= 0.01:
         shares = f"{less:.0%} → {more:.0%}".replace("%", " %")
         why = f"these patches now look at more of the {new} around ({shares} of their attention)"
+    # Two digits make neighbours equal, and the sentence would contradict its own numbers.
+    digits = 2 if all(abs(a - b) >= 0.01 for a, b in zip(*cosines, strict=True)) else 3
     fits = ", ".join(
-        f"{word} {cosine(before)} → {cosine(after)}"
+        f"{word} {cosine(before, digits)} → {cosine(after, digits)}"
         for word, (before, after) in zip((new, old), reversed(cosines), strict=True)
     )
     return f"{subject} makes this region {new}, not {old}: {why}; {fits} (cosines)."

@@ -321,6 +321,8 @@ def test_a_reason_for_a_change_is_only_what_its_patches_numbers_support() -> Non
     looks = wording.region_changed("AMF", pair, (0.2, 0.35), cosines)
     assert "now look at more of the bear around (20 % → 35 %" in looks and looks.endswith(fits)
     assert "look at more" not in wording.region_changed("AMF", pair, (0.2, 0.2), cosines)
+    near = wording.region_changed("AMF", pair, (0.2, 0.2), [(0.0412, 0.0291), (0.0208, 0.0313)])
+    assert near.endswith("bear 0.021 → 0.031, dirt 0.041 → 0.029 (cosines)."), "0.03 and 0.03 tie"
 
 
 @pytest.mark.parametrize(

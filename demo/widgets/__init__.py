@@ -144,5 +144,5 @@ def on_photo(photo: gr.HTML) -> Event:
 
 
 def on_close_why(why: gr.HTML) -> Event:
-    """A person closes the card."""
+    """The pixel whose words are shown is pinned no longer."""
     return why.clear

@@ -1,5 +1,5 @@
 // Where the patch that is pointed at looks, on the photo itself: a glow, and arcs to the strongest
-// places. Only this is drawn anew as the pointer moves.
+// places.
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { level, pixels, VEIL } from "../colours.js";
 import { clamp } from "../dom.js";

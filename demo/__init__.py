@@ -15,7 +15,7 @@ The life of a request, from a press on a switch to the mask:
 6. The tab's own ``compute`` makes its frozen content of the answer, and its ``view`` what each
    component shows (:mod:`tabs`). :func:`inputs.compute` and :func:`inputs.view` do so for what is
    around the tabs.
-7. :func:`widgets.values.packed` makes JSON of it. ``Page`` caches it, and Gradio sends it. The
+7. :func:`widgets.values.as_json` makes JSON of it. ``Page`` caches it, and Gradio sends it. The
    status lines and the card of a pixel (:mod:`tabs.why`) are small and sent as they are.
 8. The browser draws it (``web/gradio.js``). Pictures and matrices are only named in it: the browser
    fetches them as ``/blob/NAME``, and :mod:`host.blob_store` makes them then.

@@ -245,7 +245,7 @@ class Page:
         later: dict[str, Later] = {}
         for section, content in zip(sections, contents, strict=True):
             for name, part in section.view(content).items():
-                shown[section.parts[name]] = values.packed(part, later)
+                shown[section.parts[name]] = values.as_json(part, later)
         link = question.settings.to_query()
         return Rendered(shown, tuple(later.values()), made.status, link)
 

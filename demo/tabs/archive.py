@@ -38,7 +38,7 @@ again.py       Python that makes the same labels again, here and after `pip inst
 """
 
 
-def packed(answer: Answer, picture: tuple[str, bytes]) -> bytes:
+def zipped(answer: Answer, picture: tuple[str, bytes]) -> bytes:
     """A zip of the picture, the mask in several forms, its settings and the Python of it."""
     question, mask, (name, content) = answer.question, answer.mask, picture
     image, opacity = question.scene.picture.image, question.settings.opacity
@@ -52,9 +52,9 @@ def packed(answer: Answer, picture: tuple[str, bytes]) -> bytes:
         "README.txt": README.format(picture=name, simulated=common.simulated(question)),
     }
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as packed:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive:
         for file, data in files.items():
-            packed.writestr(file, data, zipfile.ZIP_STORED if file == name else None)
+            archive.writestr(file, data, zipfile.ZIP_STORED if file == name else None)
     return buffer.getvalue()
 
 

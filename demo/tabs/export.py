@@ -71,7 +71,7 @@ def compute(engine: Engine, answer: Answer) -> ExportContent:
         title=answer.mask.title,
         words=settings.words,
         figures=figure.figures(engine, answer),
-        archive=saved_file(archive.packed(answer, picture), "gclip.zip"),
+        archive=saved_file(archive.zipped(answer, picture), "gclip.zip"),
         link="?" + settings.changed(tab="side").to_query(),
         python=again.python_text(question),
         command=again.command_line(question, picture[0]),

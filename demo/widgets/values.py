@@ -1,7 +1,7 @@
 """What each widget shows, as JSON-ready values made from arrays; needs no gradio.
 
-``labels`` are (H, W), -1 for no class; ``grid`` is (h, w) patches; ``shown`` is the picture with
-its size and grid. Pictures and matrices come later, by name (:mod:`demo.host.blob_store`). Blocks
+``labels`` are (H, W), -1 for no class; ``grid`` is (h, w) patches; ``picture`` has a picture's
+blob, size and grid. Pictures and matrices come later, by name (:mod:`demo.host.blob_store`). Blocks
 and channels count from 0 in arguments, blocks from 1 in values.
 """
 
@@ -23,7 +23,7 @@ Json = dict[str, Any]
 MASK_SIDE = 768
 
 
-def packed(value: Any, named: dict[str, Later]) -> Any:
+def as_json(value: Any, named: dict[str, Later]) -> Any:
     """A widget's value as one text, anything else as it is; what it names is added to ``named``.
 
     An object Gradio's page copies part by part, again at every event.
@@ -31,7 +31,7 @@ def packed(value: Any, named: dict[str, Later]) -> Any:
     if not isinstance(value, dict):
         return value
     if value.get("__type__") == "update":  # of Gradio: more than a value
-        return {key: packed(part, named) for key, part in value.items()}
+        return {key: as_json(part, named) for key, part in value.items()}
 
     def name(later: Any) -> str:
         if not isinstance(later, Later):
@@ -78,7 +78,7 @@ class SwitchBar:
 
 
 def canvas_value(
-    shown: Json,
+    picture: Json,
     sides: Sequence[Side],
     names: Sequence[str],
     *,
@@ -109,7 +109,7 @@ def canvas_value(
     masks = [packed_text(labels=labels + 1) for labels in small]  # 0 is none
     return {
         "kind": "canvas",
-        **shown,
+        **picture,
         "shape": shape,
         "sides": [_side(*pair) for pair in zip(sides, masks, strict=True)],
         "classes": _classes(names, sides, places, cutouts or {}),
@@ -161,7 +161,7 @@ def _classes(
 
 
 def maps_value(
-    shown: Json,
+    picture: Json,
     thumbs: Sequence[tuple[str, ArrayLike, Collection[int]]],
     sides: Sequence[tuple[str, Later]] = (),
     *,
@@ -178,7 +178,7 @@ def maps_value(
     return {
         "kind": "maps",
         "title": title,
-        **shown,
+        **picture,
         "note": note,
         "why": why,
         "brightest": threshold,
@@ -207,22 +207,24 @@ class Map:
     note: str = ""
 
 
-def attention_value(shown: Json, maps: Sequence[Map], patch: tuple[int, int] | None = None) -> Json:
+def attention_value(
+    picture: Json, maps: Sequence[Map], patch: tuple[int, int] | None = None
+) -> Json:
     """Maps side by side that follow one pointer, and share one brightness scale.
 
     ``patch`` (row, column) is pinned at the start.
     """
-    height, width = shown["grid"]
+    height, width = picture["grid"]
 
     def class_row(row: ArrayLike) -> Json:
         """It in multiples of an equal share, square by square, and where it is largest."""
         rows = np.asarray(row, np.float32).reshape(1, height, width) * (height * width)
-        times = render.pool_keys(rows, shown["pooled"]).ravel()
+        times = render.pool_keys(rows, picture["pooled"]).ravel()
         return {"row": packed_text(row=times), "best": int(times.argmax())}
 
     return {
         "kind": "attention",
-        **shown,
+        **picture,
         "maps": [
             {
                 "title": shown_map.title,
@@ -233,12 +235,12 @@ def attention_value(shown: Json, maps: Sequence[Map], patch: tuple[int, int] | N
             }
             for shown_map in maps
         ],
-        "patch": patch and [min(at, n - 1) for at, n in zip(patch, shown["grid"], strict=True)],
+        "patch": patch and [min(at, n - 1) for at, n in zip(patch, picture["grid"], strict=True)],
     }
 
 
 def blocks_value(
-    shown: Json,
+    picture: Json,
     received: ArrayLike,
     seen: GlobalTokens,
     amf_blocks: Collection[int],
@@ -255,7 +257,7 @@ def blocks_value(
     """
     return {
         "kind": "blocks",
-        **shown,
+        **picture,
         "chosen": chosen + 1,
         "note": note,
         "simulated": simulated,
@@ -378,11 +380,11 @@ def lines(
     ``query`` is the link to what is shown, for the page's address. ``at``, a time, tells an
     answer from an earlier one in the same words: the page waits for it.
     """
-    shown = [("problem", text) for text in problems if text]
-    shown += [("note", text) for text in notes if text]
+    entries = [("problem", text) for text in problems if text]
+    entries += [("note", text) for text in notes if text]
     if status:
-        shown.append(("status", status))
-    return {"kind": "lines", "lines": shown, "state": state, "query": query, "at": at}
+        entries.append(("status", status))
+    return {"kind": "lines", "lines": entries, "state": state, "query": query, "at": at}
 
 
 def offers(rows: Sequence[tuple[str, Sequence[Json]]], off: Sequence[str] = ()) -> Json:
@@ -390,8 +392,8 @@ def offers(rows: Sequence[tuple[str, Sequence[Json]]], off: Sequence[str] = ()) 
 
     ``off`` names the switches that do nothing.
     """
-    shown = [{"text": text, "choices": choices} for text, choices in rows if text or choices]
-    return {"kind": "offers", "rows": shown, "off": off}
+    filled = [{"text": text, "choices": choices} for text, choices in rows if text or choices]
+    return {"kind": "offers", "rows": filled, "off": off}
 
 
 # --- files ----------------------------------------------------------------------------------------

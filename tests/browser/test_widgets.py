@@ -117,7 +117,7 @@ def url(matrix: np.ndarray, gate: Gate) -> Iterator[str]:
 
     def fill(on: bool, kite: bool) -> list[Any]:
         named: dict[str, Later] = {}
-        filled = [values.packed(value, named) for value in shown(store, matrix, on, kite).values()]
+        filled = [values.as_json(value, named) for value in shown(store, matrix, on, kite).values()]
         store.put(named.values())
         return filled
 

@@ -31,7 +31,7 @@ def answer_of(upload: str = "", **settings: object) -> Answer:
 
 def zip_of(answer: Answer) -> zipfile.ZipFile:
     picture = archive.picture_file(answer.question)
-    return zipfile.ZipFile(io.BytesIO(archive.packed(answer, picture)))
+    return zipfile.ZipFile(io.BytesIO(archive.zipped(answer, picture)))
 
 
 @pytest.fixture(scope="module")

@@ -65,7 +65,7 @@ def test_every_step_asks_before_it_tells_one_number(pages: list[dict]) -> None:
         assert page["answer"] and page["before"]
         strong = re.findall(r"\*\*(.+?)\*\*", page["answer"])
         assert sum(any(c.isdigit() for c in text) for text in strong) == 1, page["answer"]
-    assert "$" not in values.packed({"kind": "lesson", "pages": pages}, {})
+    assert "$" not in values.as_json({"kind": "lesson", "pages": pages}, {})
 
 
 def test_its_pages_and_figures_have_the_fields_of_their_types(pages: list[dict]) -> None:
@@ -96,7 +96,7 @@ def test_every_picture_can_be_fetched_and_keeps_no_request_alive(answer: Answer)
     kept = weakref.ref(again)
     computed = learn.compute(engine(), compute(engine(), again))
     later: dict[str, Later] = {}
-    values.packed(learn.view(computed)["lesson"], later)
+    values.as_json(learn.view(computed)["lesson"], later)
     del again, computed
     gc.collect()
     assert kept() is None

@@ -85,7 +85,7 @@ def test_masks_by_block_end_with_the_best_words_of_the_patches(changes: dict[str
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_has_its_machine_and_words_at_every_part(method: str) -> None:
     value = machine.view(numbers(method=method))
-    assert json.loads(values.packed(value, {}))["kind"] == "machine"
+    assert json.loads(values.as_json(value, {}))["kind"] == "machine"
     for part in value["parts"].values():
         assert part["name"] and part["value"] and part["sentence"]
     assert value["blocks"][-1]["idle"] is not METHODS[method].ffn

@@ -86,10 +86,10 @@ def test_what_can_be_made_is_bounded_by_the_bytes_of_the_requests_it_keeps() -> 
 def test_what_a_value_names_can_be_fetched_and_travels_as_its_name() -> None:
     later = BlobStore().later("matrix", lambda: Blob(b"x"))
     named: dict[str, Later] = {}
-    text = values.packed({"kind": "maps", "sides": [{"matrix": later}]}, named)
+    text = values.as_json({"kind": "maps", "sides": [{"matrix": later}]}, named)
     assert json.loads(text)["sides"] == [{"matrix": later.name}]
     assert named == {later.name: later}
-    update = values.packed(gr.update(visible=True, value={"kind": "card", "of": later}), named)
+    update = values.as_json(gr.update(visible=True, value={"kind": "card", "of": later}), named)
     assert json.loads(update["value"])["of"] == later.name
 
 

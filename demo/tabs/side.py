@@ -256,7 +256,7 @@ def _repair_view(masks: Masks) -> list[values.SwitchBar]:
     return [
         values.SwitchBar(
             name=wording.SWITCHES_ON[switches],
-            share=masks.repair[switches],
+            score=masks.repair[switches],
             text=wording.percent(masks.repair[switches]),
             now=switches == on,
         )

@@ -1,4 +1,5 @@
-// Pictures and arrays that the server keeps under a name: fetched once for the whole page.
+// Pictures and arrays that the server keeps under a name. Arrays are kept for the whole page, the
+// last ones that were fetched; pictures only in the browser's HTTP cache.
 
 /** @typedef {Record<string, Uint8Array | Uint16Array | Float32Array>} Arrays */
 /**
@@ -65,17 +66,19 @@ const download = async (name) => unpack(await (await answerOf(name)).arrayBuffer
 export const fetchFile = async (name) => (await answerOf(name)).blob();
 
 /**
+ * Arrays by name; the caller names their type.
+ * @template {Arrays} T
  * @param {string} name
- * @returns {Promise<Arrays>}
+ * @returns {Promise<T>}
  */
 export const fetchArrays = (name) => {
   const known = kept.get(name);
-  if (known) return known;
+  if (known) return /** @type {Promise<T>} */ (known);
   while (kept.size >= KEPT) kept.delete(kept.keys().next().value ?? "");
   const coming = download(name);
   kept.set(name, coming);
   coming.catch(() => kept.delete(name));
-  return coming;
+  return /** @type {Promise<T>} */ (coming);
 };
 
 /**
@@ -83,17 +86,18 @@ export const fetchArrays = (name) => {
  * @returns {Promise<Matrix>}
  */
 export const fetchMatrix = async (name) => {
+  /** @type {import("../widgets/values").MatrixArrays} */
   const { times, places, most } = await fetchArrays(name);
   const n = Math.sqrt(times.length);
   const looks = places.length / n;
-  const top = /** @type {Float32Array} */ (times).reduce((a, b) => Math.max(a, b), 0) || 1;
+  const top = times.reduce((a, b) => Math.max(a, b), 0) || 1;
   return {
     n,
-    times: /** @type {Float32Array} */ (times),
+    times,
     top,
     strongest: (i) =>
       Array.from({ length: looks }, (_, k) => [places[i * looks + k], most[i * looks + k]]),
-    row: (i) => /** @type {Float32Array} */ (times).subarray(i * n, (i + 1) * n),
+    row: (i) => times.subarray(i * n, (i + 1) * n),
   };
 };
 

@@ -12,6 +12,9 @@ import { Prose } from "./terms/prose.js";
 /** @typedef {import("./block-masks.js").Word} Word */
 /** @typedef {import("./block-masks.js").BlockMasks} BlockMasks */
 
+/** @type {(name: string) => Promise<import("../widgets/values").BlockMasksArrays>} */
+const fetchMasks = fetchArrays;
+
 export const BY_BLOCK = "Masks by block";
 const WHAT =
   "Each block’s tokens are labelled as if it were the last (a logit lens). " +
@@ -25,7 +28,7 @@ const WHAT =
  * @param {boolean} shown
  */
 export const useBlockMasks = (value, shown) => {
-  const { data, error, retry } = useFetched(shown ? value.by_block : "", fetchArrays);
+  const { data, error, retry } = useFetched(shown ? value.by_block : "", fetchMasks);
   const last = useRef({ of: "", masks: /** @type {BlockMasks | null} */ (null) });
   const of = [value.picture, value.grid, ...value.words.map(({ name }) => name)].join("\n");
   if (data && last.current.masks?.labels !== data.labels) {

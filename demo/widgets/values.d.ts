@@ -14,6 +14,23 @@ export interface Shown {
   pooled: number;
 }
 
+/** A blob of attention among n squares: `times` (n, n) an equal share, row by row; `places` (n, 4) the largest of each row, `most` (n, 4) what they are exactly. */
+export type MatrixArrays = {
+  times: Float32Array;
+  places: Uint8Array | Uint16Array;
+  most: Float32Array;
+};
+
+/** A blob of the best words of N patches, each (K, N) with the best first: `best` is an index of `classes`, or their number C for a hidden word; `cosines`; `shares` after a softmax, 0 to 1. */
+export type WordsArrays = {
+  best: Uint8Array | Uint16Array;
+  cosines: Float32Array;
+  shares: Float32Array;
+};
+
+/** A blob of masks by block: `labels` (L, N), 0 the background, i + 1 the word i. */
+export type BlockMasksArrays = { labels: Uint8Array | Uint16Array };
+
 /** One mask of a canvas; `matrix` is where its patches look, `words` the words they match. */
 export interface Side {
   title: string;
@@ -36,7 +53,7 @@ export interface ClassShown {
 /** A score under one setting of the switches; `now` is the one that is shown. */
 export interface SwitchBar {
   name: string;
-  share: number;
+  score: number;
   text: string;
   now: boolean;
 }

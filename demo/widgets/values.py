@@ -69,10 +69,10 @@ class Side:
 
 @dataclass(frozen=True)
 class SwitchBar:
-    """The mIoU (``share``, 0 to 1) under one setting of the switches; ``now``: it is on."""
+    """The mIoU (``score``, 0 to 1) under one setting of the switches; ``now``: it is on."""
 
     name: str
-    share: float
+    score: float
     text: str
     now: bool
 

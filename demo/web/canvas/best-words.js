@@ -3,7 +3,7 @@ import { placeName } from "../dom.js";
 import { html } from "../html.js";
 import { patchOn } from "../pointing.js";
 
-/** @typedef {{ name: string, colour: string, share: number, cosine: number }} Match */
+/** @typedef {{ name: string, colour: string, part: number, cosine: number }} Match */
 
 /**
  * @param {object} props
@@ -18,8 +18,8 @@ export const BestWords = ({ value, side }) => {
   const style = { left: `${100 * x}%`, top: `${100 * y}%` };
   const where = `${x > 0.5 ? "gw-left" : ""} ${y > 0.6 ? "gw-up" : ""}`;
   return html`<div class=${`gw-tip ${where}`} style=${style}>
-    ${matches.map(({ name, colour, share }, k) => {
-      const bar = { width: `${Math.max(3, 100 * share)}%`, background: colour };
+    ${matches.map(({ name, colour, part }, k) => {
+      const bar = { width: `${Math.max(3, 100 * part)}%`, background: colour };
       return html`<div class="gw-best" key=${k}><span style=${bar} /><bdi>${name}</bdi></div>`;
     })}
     <div class="gw-where">${placeName(...patch)}</div>

@@ -94,10 +94,10 @@ export const Opacity = () => {
  */
 export const Bars = ({ bars }) => html`<dl class="gw-bars" aria-label="mIoU with the fault">
   ${bars.map(
-    ({ name, share, text, now }) => html`<div key=${name} class=${now ? "gw-now" : ""}>
+    ({ name, score, text, now }) => html`<div key=${name} class=${now ? "gw-now" : ""}>
       <dt>${name}</dt>
       <dd>
-        <span class="gw-meter"><span style=${{ width: `${100 * share}%` }} /></span>
+        <span class="gw-meter"><span style=${{ width: `${100 * score}%` }} /></span>
         <span class="gw-percent">${text}</span>
       </dd>
     </div>`,

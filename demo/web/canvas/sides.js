@@ -9,6 +9,7 @@ import { useBothFetched } from "../hooks.js";
 import { patchOn } from "../pointing.js";
 
 /** @typedef {import("../../widgets/values").CanvasValue} CanvasValue */
+/** @typedef {import("../../widgets/values").WordsArrays} WordsArrays */
 /** @typedef {import("./best-words.js").Match} Match */
 /** @typedef {import("../squares.js").Patch} Patch */
 /**
@@ -17,10 +18,13 @@ import { patchOn } from "../pointing.js";
  */
 /** @typedef {import("@preact/signals").ReadonlySignal<SideShown | null>} SideAtPatch */
 
+/** @type {(name: string) => Promise<WordsArrays>} */
+const fetchWords = fetchArrays;
+
 /**
  * The words that match a patch best.
  * @param {CanvasValue} value
- * @param {import("../blobs.js").Arrays | null} words
+ * @param {WordsArrays | null} words
  * @param {Patch} patch
  * @returns {Match[]}
  */
@@ -28,13 +32,13 @@ const matchesOf = ({ classes, grid: [rows, columns] }, words, [row, column]) => 
   if (!words) return [];
   const n = rows * columns;
   const own = row * columns + column;
-  const ranks = Array.from({ length: words.best.length / n }, (_, k) => k * n + own);
-  return ranks.map((at) => {
+  return Array.from({ length: words.best.length / n }, (_, rank) => {
+    const at = rank * n + own;
     const shown = classes[words.best[at]];
     return {
       name: shown?.name ?? REST,
       colour: shown?.colour ?? REST_COLOUR,
-      share: words.shares[at],
+      part: words.shares[at],
       cosine: words.cosines[at],
     };
   });
@@ -55,7 +59,7 @@ export const useSideAtPatch = (value, mode, split) => {
   );
   const words = useBothFetched(
     sides.map((side) => side.words),
-    fetchArrays,
+    fetchWords,
   );
   const retry = () => {
     matrices.retry();

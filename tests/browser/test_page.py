@@ -11,7 +11,7 @@ from playwright.sync_api import Page, Route, expect
 
 from demo import wording
 from evaluation.photos import star_photos
-from tests.browser.conftest import DONE, SETTLED, arrive, legend, turn_to, type_words
+from tests.browser.conftest import DONE, SETTLED, WORDS, arrive, legend, turn_to, type_words
 
 CAT = star_photos()["chelsea"].path
 MOVED = """window.moved = 0;
@@ -234,6 +234,25 @@ def test_typed_words_win_over_suggested_ones_at_any_time(restored: Page) -> None
     expect(restored.locator("#photo img")).to_have_attribute("alt", "Your photo")
     words_are(restored, "sky, door")
     assert "words=sky%2C+door" in restored.url
+
+
+def test_a_link_s_words_stay_for_the_first_photo_that_is_given(desktop: Page, url: str) -> None:
+    desktop.goto(f"{url}?source=upload&words=dog")
+    desktop.wait_for_selector("#tabs[data-state=none]:not([data-busy])")
+    upload(desktop)
+    expect(legend(desktop)).to_contain_text("dog")
+    words_are(desktop, "dog")
+    assert "words=dog" in desktop.url
+    upload(desktop, star_photos()["coffee"].path)
+    words_are(desktop, re.compile("cup"))
+
+
+def test_words_stay_where_a_photo_is_refused(restored: Page) -> None:
+    file = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}
+    restored.locator("#photo input[type=file]").set_input_files(file)
+    expect(restored.locator("#says .problem").first).to_be_visible()
+    words_are(restored, WORDS)
+    expect(legend(restored)).to_contain_text("person")
 
 
 def test_the_nearest_known_word_is_used_until_that_is_undone_and_a_press_adds_a_word(

@@ -1,5 +1,5 @@
 // The input column: what its Gradio events ask of the browser.
-import { isOfUpload, isWaiting } from "./waiting.js";
+import { isOfUpload, isPhotoOfLink, isWaiting } from "./waiting.js";
 import { WORDS } from "./words.js";
 
 /** @typedef {import("../../widgets/values").Choice} Choice */
@@ -11,6 +11,8 @@ export const input = {
   photo: null,
   /** Whether words were typed since it began. */
   typed: false,
+  /** The words that a new photo cleared, until there is an answer to it. */
+  cleared: "",
   /**
    * Whether the picture that was given last is an upload; null before there is one.
    * @type {boolean | null}
@@ -40,23 +42,31 @@ export const takeOffer = (words, nearest) => {
 };
 
 /**
- * A new picture clears the words, but not those typed while it was uploaded.
+ * A new photo clears the words, but neither those typed while it was uploaded nor those of a link
+ * to a photo.
  * @param {string} words
  */
 export const clearWords = (words) => {
   input.isUpload = true;
-  return input.typed ? words : "";
+  if (input.typed || isPhotoOfLink()) return words;
+  input.cleared = words || input.cleared;
+  return "";
 };
 
 /**
  * The words of the field after an answer: suggested ones fill an empty field, unless they are of an
- * earlier picture.
+ * earlier picture. Those that a refused photo cleared come back.
  * @param {string} suggested
+ * @param {string} state of the tabs after the answer
  */
-export const fillWords = (suggested) => {
+export const fillWords = (suggested, state) => {
   const field = /** @type {HTMLTextAreaElement} */ (document.querySelector("#words textarea"));
-  const earlier = isWaiting() || (input.isUpload ?? isOfUpload()) !== isOfUpload();
-  return field.value.trim() || earlier ? field.value : suggested;
+  const earlier = (input.isUpload ?? isOfUpload()) !== isOfUpload();
+  const cleared = state === "old" ? input.cleared : "";
+  if (!isWaiting()) input.cleared = "";
+  if (field.value.trim() || isWaiting()) return field.value;
+  if (cleared) return cleared;
+  return earlier ? field.value : suggested;
 };
 
 /** @param {number} index */

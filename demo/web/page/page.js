@@ -19,8 +19,9 @@ export const page = {
    * @param {string} suggested
    */
   answered: (lines, suggested) => {
-    answered(parsed(lines));
-    return fillWords(suggested);
+    const answer = parsed(lines);
+    answered(answer);
+    return fillWords(suggested, answer.state);
   },
   get photo() {
     return input.photo;

@@ -33,6 +33,10 @@ export const setUpload = (now) => {
   showBusy();
 };
 
+/** Whether the page is of a link to a photo, and no picture was answered yet. */
+export const isPhotoOfLink = () =>
+  !queue.query && new URLSearchParams(location.search).get("source") === "upload";
+
 /** Whether the last answer is to a photo of the visitor's own. */
 export const isOfUpload = () => new URLSearchParams(queue.query).get("source") === "upload";
 

@@ -65,7 +65,9 @@ def commands() -> list[tuple[str, str]]:
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the working tree without its history."""
     folder = tmp_path_factory.mktemp("copy") / "gclip"
-    unwanted = shutil.ignore_patterns(".git", "__pycache__", ".*_cache", "runs", "results")
+    unwanted = shutil.ignore_patterns(
+        ".git", "node_modules", "__pycache__", ".*_cache", "runs", "results"
+    )
     shutil.copytree(ROOT, folder, ignore=unwanted)
     return folder
 

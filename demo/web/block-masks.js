@@ -1,6 +1,6 @@
 // Masks by block, as numbers and words; nothing here draws.
-import { hex, pack, REST_COLOUR } from "./colours.js";
-import { REST } from "./dom.js";
+import { hex, pack } from "./colours.js";
+import { REST, REST_COLOUR, REST_INDEX } from "./rest.js";
 
 /** @typedef {{ name: string, colour: string }} Word by the class's index; there may be gaps */
 /**
@@ -120,7 +120,7 @@ export const patchHistory = (masks, words, patch) => {
  */
 export const inkOfBlock = ({ labels, n }, k, words, only = null) => {
   const alpha = (/** @type {number} */ index) => (only === null || only === index ? 255 : 50);
-  const rest = pack(...hex(REST_COLOUR), alpha(-1));
+  const rest = pack(...hex(REST_COLOUR), alpha(REST_INDEX));
   const inks = words.map(({ colour }, index) => pack(...hex(colour), alpha(index)));
   return (/** @type {number} */ i) => inks[labels[k * n + i] - 1] ?? rest;
 };

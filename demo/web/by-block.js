@@ -2,11 +2,10 @@
 import { useRef } from "preact/hooks";
 import { fetchArrays } from "./blobs.js";
 import { appearText, patchHistory } from "./block-masks.js";
-import { REST_COLOUR } from "./colours.js";
-import { REST } from "./dom.js";
 import { useFetched } from "./hooks.js";
 import { html } from "./html.js";
 import { patchOn } from "./pointing.js";
+import { REST, REST_COLOUR } from "./rest.js";
 import { Prose } from "./terms/prose.js";
 
 /** @typedef {import("./block-masks.js").Word} Word */

@@ -13,8 +13,6 @@ export const hex = (colour) => {
   return [part(1), part(3), part(5)];
 };
 
-export const REST_COLOUR = "#8a8a8a"; // of what no word has, where it is not hatched
-
 /**
  * The colour of each label of a mask; of what has no word, `rest`.
  * @param {string[]} colours of the words

@@ -1,7 +1,5 @@
 // Small helpers for numbers, places and the pointer.
 
-export const REST = "background"; // the name of what no word has
-
 /** @param {number} x @param {number} low @param {number} high */
 export const clamp = (x, low, high) => Math.min(high, Math.max(low, x));
 

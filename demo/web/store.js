@@ -1,6 +1,7 @@
 // What the widgets of the page share, beside the patch that is pointed at (`pointing.js`). Each is
 // a signal: a component that reads one follows it.
 import { signal } from "@preact/signals";
+import { REST_INDEX } from "./rest.js";
 
 /** A word shown alone, or what no word has. @typedef {{ name: string } | "rest"} Isolated */
 
@@ -33,13 +34,13 @@ export const isolatedIn = (words) => {
   const word = isolated.value;
   if (word === null) return null;
   const isIt = (/** @type {{ index: number, name: string }} */ { index, name }) =>
-    word === "rest" ? index === -1 : index >= 0 && name === word.name;
+    word === "rest" ? index === REST_INDEX : index >= 0 && name === word.name;
   return words.find(isIt)?.index ?? null;
 };
 
 /** @param {{ index: number, name: string }} word */
 export const isolate = ({ index, name }) => {
-  isolated.value = index === -1 ? "rest" : { name };
+  isolated.value = index === REST_INDEX ? "rest" : { name };
 };
 
 let given = Number.NaN;

@@ -1,11 +1,12 @@
 // The classes of a mask with their shares of the picture; a press shows one of them alone.
 import { useState } from "preact/hooks";
-import { percent, REST } from "../dom.js";
+import { percent } from "../dom.js";
 import { useHost } from "../gradio.js";
 import { useCounted } from "../hooks.js";
 import { html } from "../html.js";
+import { REST, REST_INDEX } from "../rest.js";
 import { CutOut } from "./cut-out.js";
-import { CHANGED, REST_INDEX } from "./paint.js";
+import { CHANGED } from "./paint.js";
 
 /** @typedef {import("../../widgets/values").CanvasValue} CanvasValue */
 /** @typedef {import("../../widgets/values").Mode} Mode */

@@ -3,10 +3,9 @@
 import { computed } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { fetchArrays, fetchMatrix } from "../blobs.js";
-import { REST_COLOUR } from "../colours.js";
-import { REST } from "../dom.js";
 import { useBothFetched } from "../hooks.js";
 import { patchOn } from "../pointing.js";
+import { REST, REST_COLOUR } from "../rest.js";
 
 /** @typedef {import("../../widgets/values").CanvasValue} CanvasValue */
 /** @typedef {import("../../widgets/values").WordsArrays} WordsArrays */

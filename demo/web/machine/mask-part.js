@@ -1,6 +1,7 @@
 // The mask over the photo in grey, and its legend.
 import { hex, pack } from "../colours.js";
 import { html } from "../html.js";
+import { REST_INDEX } from "../rest.js";
 import { isolatedIn } from "../store.js";
 import { useFrame } from "./frame.js";
 import { Photo, Raster, Rect, Words } from "./shapes.js";
@@ -21,7 +22,7 @@ const LISTED = 5;
 const inkOf = ({ value }, labels, word) => {
   const columns = value.shape[1];
   const faint = (/** @type {number} */ index) => (word === null || word === index ? 190 : 40);
-  const rest = word === -1 ? pack(140, 140, 140, 190) : pack(20, 20, 24, 150);
+  const rest = word === REST_INDEX ? pack(140, 140, 140, 190) : pack(20, 20, 24, 150);
   const stripe = pack(150, 150, 150, 190);
   const other = pack(140, 140, 140, 160);
   const inks = new Map(

@@ -1,6 +1,7 @@
 // The words of one patch: their shares, which add up to 100 %, and the cosines of the best two.
-import { REST_COLOUR } from "../colours.js";
+
 import { written } from "../dom.js";
+import { REST_COLOUR } from "../rest.js";
 import { barsOf } from "./plan.js";
 
 /** @typedef {import("./state.js").State} State */

@@ -121,7 +121,7 @@ class Engine:
         settings, upload = request.settings, request.upload
         is_upload = settings.source == "upload"
         if is_upload and not upload:
-            raise NoPictureError("No photo yet: drop one on the page, or choose an example.")
+            raise NoPictureError("No photo yet: choose one, or an example.")
         key = ("picture", "upload", upload) if is_upload else ("picture", settings.example)
         picture = self.cache.get(key)
         if picture is not None:

@@ -1,5 +1,6 @@
 """The page: its parts, what their events ask for, and what an answer changes."""
 
+import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -130,6 +131,9 @@ class Page:
         for change in column.wire():
             change.then(**ask(heavy=True))
         self._wire_pixel()
+        # What is said of a link is of no use once there is another picture.
+        chosen = [widgets.on_photo(column.photo), column.examples.click]
+        gr.on(chosen, **in_browser(_NO_LINES, outputs=self._link_notes))
         # Without a link the controls keep their opening values and the answer is asked for now.
         link = gr.Textbox("", visible=False)
         opened = [self._address, link, *texts]
@@ -299,6 +303,7 @@ _OPEN = """(tab, link, ...texts) => gclip.ready.then(() =>
   [...new URLSearchParams(location.search).keys()].every((key) => key.startsWith("__"))
     ? [gclip.page.address(), link, ...gclip.page.ask(true, tab, ...texts)]
     : [gclip.page.address(), location.search, ...texts])"""
+_NO_LINES = f"() => ({json.dumps(values.lines())})"
 _ASK = "(...a) => gclip.page.ask({}, ...a)"
 # A link opens its tab, too. A visitor who opens one also changes `_tab_opened`: it asks for it.
 _OPEN_TAB = "(...a) => gclip.page.turn('{}', ...a)"

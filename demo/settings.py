@@ -391,7 +391,7 @@ def from_query(
         notes.append(f"The link’s “{key_of(name)}” was left out: it takes {expected}.")
         del given[name]
     if given.get("source") == "upload":
-        notes.append("This link’s photo stayed with its owner. Drop that photo, or any other.")
+        notes.append("This link’s photo stayed with its owner. Choose that photo, or any other.")
     return Settings(**given), tuple(notes)
 
 

@@ -119,7 +119,7 @@ DOWNLOAD_ZIP = "Mask, overlay and settings as a zip"
 NO_GPU = "No GPU was free for this (your share may be used up): it ran on the CPU."
 OLD = "The page below still shows the last answer."
 BROWSER = {
-    "none": "Drop a photo on the page, or choose an example.",
+    "none": "Choose a photo or an example.",
     "edited": "Press Enter or Segment for the new words.",
     "done": "Done.",
     "photo": {

@@ -239,7 +239,9 @@ def test_typed_words_win_over_suggested_ones_at_any_time(restored: Page) -> None
 def test_a_link_s_words_stay_for_the_first_photo_that_is_given(desktop: Page, url: str) -> None:
     desktop.goto(f"{url}?source=upload&words=dog")
     desktop.wait_for_selector("#tabs[data-state=none]:not([data-busy])")
+    expect(desktop.locator("#link-notes")).to_contain_text("Choose that photo, or any other.")
     upload(desktop)
+    expect(desktop.locator("#link-notes p")).to_have_count(0)
     expect(legend(desktop)).to_contain_text("dog")
     words_are(desktop, "dog")
     assert "words=dog" in desktop.url
@@ -362,13 +364,17 @@ def test_opacity_reaches_the_mask_and_the_link_without_a_request(stays: Page) ->
         expect(stays.locator("#says .problem")).to_have_count(0)
 
 
-def test_what_of_a_link_cannot_be_followed_is_said(desktop: Page, url: str) -> None:
+def test_what_of_a_link_cannot_be_followed_is_said_until_a_picture_is_chosen(
+    desktop: Page, url: str
+) -> None:
     desktop.goto(f"{url}?amf=maybe&method=maskclip")
     desktop.wait_for_selector("#side-canvas .gw-mask")
     expect(desktop.locator("#link-notes")).to_contain_text("left out")
     expect(desktop.locator("#reasons")).to_contain_text("uses neither AMF nor CS: they are GCLIP’s")
     for switch in ("#amf input", "#cs input"):
         expect(desktop.locator(switch)).to_have_css("opacity", "0.5")
+    desktop.get_by_role("button", name="Example: Dog").click()
+    expect(desktop.locator("#link-notes p")).to_have_count(0)
 
 
 def test_a_phone_shows_hostile_words_and_a_list(phone: Page, url: str) -> None:

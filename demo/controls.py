@@ -54,7 +54,6 @@ def hint(text: str) -> None:
 
 REPAIRED = ("plant", "amf", "cs")
 """Switches that are all on where CS repairs a simulation."""
-ALL_ON = "() => [true, true, true]"
 COMPONENTS: dict[str, type[Component]] = {
     "words": gr.Textbox,
     "templates": gr.Dropdown,
@@ -247,6 +246,13 @@ def slide_opacity(mask: gr.HTML, controls: Controls) -> None:
     widgets.on_opacity(mask)(**in_browser(read, outputs=controls["opacity"]))
 
 
+def simulate(controls: Controls) -> dict[str, Any]:
+    """Arguments of an event that switches the simulation on, and with it AMF and CS."""
+    switches = [controls[name] for name in REPAIRED]
+    return in_browser("(...a) => gclip.page.simulate(...a)", switches, switches)
+
+
 def unplant(controls: Controls) -> dict[str, Any]:
-    """Arguments of an event that switches the simulation off."""
-    return in_browser("() => false", outputs=controls["plant"])
+    """Arguments of an event that switches the simulation off; AMF and CS are as before it."""
+    switches = [controls[name] for name in REPAIRED]
+    return in_browser("(...a) => gclip.page.endSimulation(...a)", switches, switches)

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from demo import widgets, wording
 from demo.answer import Answer, known_words
-from demo.controls import ALL_ON, HEAVY, RAW, REPAIRED, Controls, Shown, in_browser, show_errors
+from demo.controls import HEAVY, RAW, Controls, Shown, in_browser, show_errors, simulate
 from demo.engine import Engine
 from demo.host.blob_store import Later
 from demo.settings import MAX_WORDS, Settings, declaration
@@ -246,12 +246,11 @@ class Inputs:
           [gclip.page.photo, 'upload', '', gclip.page.clearWords(words), ...{reset}]"""
         shipped = f"(index) => [null, 'example', gclip.page.example(index), '', ...{reset}]"
         take, taken = "(...a) => gclip.page.takeOffer(...a)", [words, self._controls["nearest"]]
-        repaired = [self._controls[name] for name in REPAIRED]
         return [
             widgets.on_photo(self.photo)(**in_browser(upload, inputs=words, outputs=picture)),
             self.examples.click(**in_browser(shipped, inputs=self.examples, outputs=picture)),
             self.chips.select(**in_browser(take, inputs=taken, outputs=taken)),
-            self.reasons.select(**in_browser(ALL_ON, outputs=repaired)),
+            self.reasons.select(**simulate(controls)),
             self._wire_preset(),
             *self._wire_picker(),
         ]

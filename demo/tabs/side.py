@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from demo import widgets, wording
 from demo.answer import Answer
 from demo.controls import (
-    ALL_ON,
     QUIET,
-    REPAIRED,
     Controls,
     Tab,
     block_chosen,
     in_browser,
+    simulate,
     slide_opacity,
     unplant,
 )
@@ -109,11 +108,12 @@ def build(engine: Engine, controls: Controls) -> Tab:
             norms = widgets.norms(elem_id="side-norms", after="side-canvas")
 
     slide_opacity(canvas, controls)
-    background, repaired = controls["background"], [controls[name] for name in REPAIRED]
     changes = [
         widgets.on_end_simulation(canvas)(**unplant(controls)),
-        widgets.on_background_off(canvas)(**in_browser("() => 'off'", outputs=background)),
-        widgets.on_simulate(norms)(**in_browser(ALL_ON, outputs=repaired)),
+        widgets.on_background_off(canvas)(
+            **in_browser("() => 'off'", outputs=controls["background"])
+        ),
+        widgets.on_simulate(norms)(**simulate(controls)),
         norms.select(block_chosen, None, controls["view_block"], **QUIET),
         *opened.changes,
     ]

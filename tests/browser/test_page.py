@@ -163,9 +163,13 @@ def test_the_page_opens_undamaged_and_one_press_shows_what_cs_repairs(
     figures = [float(share.removesuffix(" %")) for share in shares]
     assert len(figures) == 4 and figures == sorted(figures), "neither < AMF < CS < both"
     expect(canvas.locator(".gw-now")).to_contain_text("both")
+    desktop.locator("#cs input").uncheck()
+    expect(canvas.locator(".gw-now")).to_contain_text("AMF")
     canvas.get_by_role("button", name="End it").click()
     expect(desktop.locator("#result")).not_to_contain_text("Simulation")
     assert "plant=" not in desktop.url
+    expect(desktop.locator("#cs input")).to_be_checked()
+    assert "cs=0" not in desktop.url
 
 
 def test_before_is_named_on_its_button_and_why_these_blocks_is_folded(restored: Page) -> None:

@@ -20,6 +20,8 @@ export const input = {
   isUpload: null,
   /** The switch of the machine that was pressed last: 0 AMF, 1 CS, 2 the planted fault. */
   flipped: 0,
+  /** AMF and CS before the simulation that a press began; null without one. @type {boolean[] | null} */
+  beforeSimulation: null,
   /** Opens the dialog for a file, once there is one. */
   choosePhoto: () => {},
 };
@@ -73,6 +75,27 @@ export const fillWords = (suggested, state) => {
 export const example = (index) => {
   input.isUpload = false;
   return WORDS.examples[index][0];
+};
+
+/**
+ * The switches once the simulation is asked for: all on.
+ * @param {boolean} plant
+ * @param {boolean[]} switches AMF, CS
+ */
+export const simulate = (plant, ...switches) => {
+  if (!plant) input.beforeSimulation = switches;
+  return [true, true, true];
+};
+
+/**
+ * The switches once the simulation ends: as before it, where a press began it.
+ * @param {boolean} _plant
+ * @param {boolean[]} switches AMF, CS
+ */
+export const endSimulation = (_plant, ...switches) => {
+  const before = input.beforeSimulation ?? switches;
+  input.beforeSimulation = null;
+  return [false, ...before];
 };
 
 /**

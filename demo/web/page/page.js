@@ -5,14 +5,23 @@ import { freeByEscape } from "../pointing.js";
 import { showTooltips } from "../terms/tooltip.js";
 import { keep, ownAddress } from "./address.js";
 import { watchGradio } from "./around.js";
-import { clearWords, example, fillWords, flip, input, takeOffer } from "./input.js";
+import {
+  clearWords,
+  endSimulation,
+  example,
+  fillWords,
+  flip,
+  input,
+  simulate,
+  takeOffer,
+} from "./input.js";
 import { walkTabs } from "./tab-strip.js";
 import { answered, ask, failed, mark } from "./waiting.js";
 import { WORDS } from "./words.js";
 
 export const page = {
   address: ownAddress,
-  ...{ ask, failed, keep, example, takeOffer, clearWords, flip },
+  ...{ ask, failed, keep, example, takeOffer, clearWords, flip, simulate, endSimulation },
   /**
    * An answer is shown; returns the words of the field.
    * @param {unknown} lines the value of the status lines

@@ -29,7 +29,8 @@ const looksText = (value, matrix, patch) => {
 /** @param {{ title: string, matches: Match[], looks: boolean }} props */
 const Sentence = ({ title, matches, looks }) => {
   const what = looks ? "this patch looks mostly at these; their average" : "this patch";
-  return html`In <${Prose} text=${title} /> ${what} matches${" "}
+  const place = title.startsWith("With") ? "" : "In "; // "With AMF", "Without CS"
+  return html`${place}<${Prose} text=${title} /> ${what} matches${" "}
   ${matches.map(
     ({ name, cosine }, k) =>
       html`${k > 0 && ", "}<b><bdi>${name}</bdi></b>${` ${written(cosine, 2)}`}`,

@@ -42,7 +42,7 @@ def build(engine: Engine, controls: Controls) -> Tab:
         figures = widgets.figures(elem_id="figures")
     files = gr.DownloadButton(wording.DOWNLOAD_ZIP, variant="primary", elem_id="download")
     copied: dict[str, Any] = {"interactive": False, "buttons": ["copy"]}
-    same = "It opens this page with the same settings."
+    same = "It opens this page with the same settings. A photo of your own is not in it."
     link = gr.Textbox(label="Link to this view", info=same, elem_id="link", max_lines=4, **copied)
     notes = gr.Markdown("", elem_classes=["gclip-note"], elem_id="lost")
     code = {**copied, "max_lines": 30, "elem_classes": ["code"]}

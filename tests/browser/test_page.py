@@ -443,6 +443,7 @@ def test_export_shows_the_figure_and_gives_it_as_png_and_pdf(restored: Page) -> 
         assert Path(download.value.path()).read_bytes().startswith(first)
     button = figures.get_by_role("button", name=wording.SHARE_PICTURE)
     expect(button).to_be_enabled()
+    expect(restored.locator("#link")).to_contain_text("A photo of your own is not in it.")
 
 
 def refusing(status: int) -> Callable[[Route], None]:

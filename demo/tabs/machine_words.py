@@ -120,6 +120,8 @@ def _values(content: MachineContent) -> Part:
     if report.suppressed:
         where = named(block_numbers(report.suppressed))
         done = f"CS scales it down to the mean of the others in {where}."
+        if content.simulated:
+            done = f"CS repairs it in {where}: switch CS off to see the fault."
     elif cs:
         done = f"CS is on: {wording.SUPPRESSION_REASONS[report.cs_reason]}."
     elif spikes:

@@ -13,6 +13,8 @@
  */
 
 const KEPT = 24;
+/** In times an equal share: what is less is written as 0.0. */
+export const LEAST = 0.05;
 /** @type {Map<string, Promise<Arrays>>} */
 const kept = new Map();
 const base = () => location.href.split(/[?#]/)[0].replace(/\/?$/, "/");
@@ -95,8 +97,14 @@ export const fetchMatrix = async (name) => {
     n,
     times,
     top,
-    strongest: (i) =>
-      Array.from({ length: looks }, (_, k) => [places[i * looks + k], most[i * looks + k]]),
+    strongest: (i) => {
+      /** @type {[column: number, times: number][]} */
+      const all = Array.from({ length: looks }, (_, k) => [
+        places[i * looks + k],
+        most[i * looks + k],
+      ]);
+      return all.filter(([, times], k) => k === 0 || times >= LEAST);
+    },
     row: (i) => times.subarray(i * n, (i + 1) * n),
   };
 };

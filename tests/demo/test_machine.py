@@ -68,6 +68,7 @@ def test_a_fault_is_called_a_simulation_and_says_where_it_sits() -> None:
     assert [one["number"] for one in value["blocks"] if one["planted"]] == [7, 8, 9, 10, 11]
     said = value["parts"]["values"]["sentence"]
     assert "on purpose, channel 77’s weights × 300 in blocks 7 to 11" in said
+    assert "CS repairs it in blocks 7 to 11: switch CS off to see the fault." in said
     assert machine.view(numbers())["fault"] is None
 
 

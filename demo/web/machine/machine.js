@@ -6,7 +6,7 @@ import { Failed } from "../failed.js";
 import { useHost } from "../gradio.js";
 import { useDocumentEvent } from "../hooks.js";
 import { html } from "../html.js";
-import { patchOn, pinnedOn, pointed } from "../pointing.js";
+import { leave, patchOn, pinnedOn, pointed } from "../pointing.js";
 import { Bar } from "./bar.js";
 import { Diagram } from "./diagram.js";
 import { arrange } from "./plan.js";
@@ -93,7 +93,7 @@ const Opened = ({ loaded, onClose }) => {
 
 /** Opens the machine over the whole screen, where a browser can, else over the page. */
 const useScreen = () => {
-  const { root, trigger } = useHost();
+  const { id, root, trigger } = useHost();
   const [opened, setOpened] = useState(false);
   const open = () => {
     const cover = () => root.classList.add("gm-over");
@@ -106,6 +106,8 @@ const useScreen = () => {
     root.classList.remove("gm-over");
     if (document.fullscreenElement === root) document.exitFullscreen();
     setOpened(false);
+    // A patch that was pointed at on the page stays.
+    if (pointed.value?.source === id) leave();
     trigger("closeMachine");
   };
   useDocumentEvent("fullscreenchange", () => {

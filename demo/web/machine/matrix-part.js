@@ -67,16 +67,26 @@ const Taken = ({ box, i }) => {
     <${Words} ...${weight} text=${count > 1 ? `1/${count}` : "1"} />`;
 };
 
+/** Names of the columns and the rows, the longest that have room. */
+const AXES = [
+  ["patch looked at →", "patch that looks →"],
+  ["looked at →", "looks →"],
+];
+
 /** The names of a matrix's axes, at its edges. @param {{ box: import("./plan.js").Box }} props */
 const Axes = ({ box: { x, y, w, h } }) => {
-  const { u } = useFrame().type;
+  const { u, lengthOf } = useFrame().type;
+  const room = Math.min(w - 1.7 * u, h - u); // beside the name of the rows
+  const axes = AXES.find((names) => names.every((name) => lengthOf(name, "tiny") <= room));
+  if (!axes) return null;
+  const [columns, rows] = axes;
   const own = { kind: "tiny", anchor: "end", className: "gm-axis-name" };
   const [left, foot] = [x + 0.4 * u, y + h - 0.5 * u];
-  return html`<${Words} x=${x + w - 0.4 * u} y=${foot} text="patch looked at →" ...${own} />
+  return html`<${Words} x=${x + w - 0.4 * u} y=${foot} text=${columns} ...${own} />
     <${Words}
       x=${left}
       y=${foot}
-      text="patch that looks →"
+      text=${rows}
       ...${own}
       transform=${`rotate(90 ${left} ${foot})`}
     />`;

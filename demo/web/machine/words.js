@@ -1,4 +1,5 @@
 // What the machine says: what a switch did, a block, and the patch that is pointed at.
+import { LEAST } from "../blobs.js";
 import { percent, placeName } from "../dom.js";
 import { fitsAt, rounded, sharesAt, signed, times } from "./scores.js";
 import { unchanged } from "./state.js";
@@ -13,6 +14,8 @@ const NAMES = /** @type {const} */ ({
   heads: "queries, keys and Values",
   mask: "the mask",
 });
+
+const REPAIRED = "CS repairs it: switch CS off to see the fault.";
 
 /** What one switch did. @param {State} from @param {State} to @param {string} name of the switch */
 export const effectOf = (from, to, name) => {
@@ -35,7 +38,9 @@ export const effectOf = (from, to, name) => {
     });
   const changed = percent(differ / to.labels.length);
   const what = states[name] ?? "Another last block";
-  return `${what}: ${changed} of the mask changes${score}. Unchanged: ${same.join(", ")}.`;
+  const effect = `${what}: ${changed} of the mask changes${score}. Unchanged: ${same.join(", ")}.`;
+  const repaired = name === "fault" && to.value.fault && to.value.blocks.some((b) => b.repaired);
+  return repaired ? `${effect} ${REPAIRED}` : effect;
 };
 
 /** A block in words. @param {MachineBlock} block @param {MachineValue} value */
@@ -80,7 +85,9 @@ export const patchText = (state, [row, column], pinned) => {
     return `${nameOf(index)} (${k ? "" : "cosine "}${signed(cosine)}${share})`;
   });
   const count = state.looks.length / state.n;
-  const looks = Array.from({ length: count }, (_, k) => k * state.n + patch).map((i, k) => {
+  const most = Array.from({ length: count }, (_, k) => k * state.n + patch);
+  const seen = most.filter((i, k) => k === 0 || state.times[i] >= LEAST);
+  const looks = seen.map((i, k) => {
     const share = k ? "" : " an equal share";
     return `${nameAt(state.looks[i])} (${state.times[i].toFixed(1)} ×${share})`;
   });

@@ -30,15 +30,19 @@ def overlay(
     names: Sequence[str],
     opacity: float = 0.6,
     max_side: int = MAX_SIDE,
+    letters: float = 1.0,
 ) -> Image.Image:
-    """The mask over the image, with thin outlines and the word on each large region."""
+    """The mask over the image, with thin outlines and the word on each large region.
+
+    ``letters`` is how much larger the words are, for a picture that is shown small.
+    """
     picture = fit(image, max_side)
     small = nearest(np.asarray(labels), (picture.height, picture.width)).astype(np.int32)
     mask = Image.fromarray(palette.table(names)[small])
     blended = Image.blend(picture, mask, float(np.clip(opacity, 0, 1)))
     lines = _outlines(small)
     blended.paste(lines, (0, 0), lines)
-    _write_words(blended, small, names)
+    _write_words(blended, small, names, letters)
     return blended
 
 
@@ -134,16 +138,18 @@ def word_places(labels: NDArray[np.int32], n: int) -> dict[int, tuple[float, flo
     return places
 
 
-def _write_words(picture: Image.Image, labels: NDArray[np.int32], names: Sequence[str]) -> None:
+def _write_words(
+    picture: Image.Image, labels: NDArray[np.int32], names: Sequence[str], letters: float
+) -> None:
     """Write each large class's word at the innermost point of its widest region."""
     draw = ImageDraw.Draw(picture)
     scale, colours = labels.shape[0], palette.of_names(names)
     taken: list[tuple[float, float, float, float]] = []
     for index, (row, column, radius) in word_places(labels, len(names)).items():
-        largest = max(picture.size) / 46 + 4
-        size = int(np.clip(radius * scale * 0.55, 11, largest))
+        least, largest = round(11 * letters), letters * (max(picture.size) / 46 + 4)
+        size = int(np.clip(radius * scale * 0.55, least, largest))
         word = drawable(names[index], index)
-        for smaller in dict.fromkeys((size, max(11, round(size * 0.65)))):
+        for smaller in dict.fromkeys((size, max(least, round(size * 0.65)))):
             centre = (column * scale, row * scale)
             box = _placed(pills.box(word, smaller), centre, picture.size)
             if box is None or any(_overlap(box, other) for other in taken):

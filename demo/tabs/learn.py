@@ -31,6 +31,8 @@ PAGES = tomllib.loads(LESSON)["page"]
 FINDINGS = tomllib.loads(LESSON)["finding"]
 """Sentences that what is measured decides, before they are filled."""
 SIDE = 480
+LETTERS = 1.9
+"""A picture is a third as wide on a phone: its words stay legible."""
 BRIGHT = 5
 """Times uniform attention is full brightness."""
 DRAWN = ("photo", "mask", "look", "matrix", "tokens")
@@ -85,7 +87,7 @@ def _draw(engine: Engine, kind: str, of: str) -> Blob:
     if kind == "mask":
         faulty = learn_numbers.with_fault(engine)
         shown = learn_numbers.state_mask(engine, clean, faulty, of)
-        picture = render.overlay(image, shown.labels, shown.names, max_side=SIDE)
+        picture = render.overlay(image, shown.labels, shown.names, max_side=SIDE, letters=LETTERS)
     if kind == "look":
         faulty = learn_numbers.with_fault(engine)
         weights, _ = learn_numbers.looks(engine, clean, faulty, of)

@@ -51,7 +51,8 @@ CALLED = {
     "book": "book",
     "camera": "camera",
 }
-"""The detector's classes and the words that are learned of them; "mouse" is an animal here."""
+"""Classes of the detector and the words that are learned of them; boxes of others count for
+nothing. "mouse" is an animal here."""
 WORDS = tuple(dict.fromkeys(CALLED.values()))
 """The rows of `patch_labels`."""
 THING, ABSENT, UNKNOWN = 1, -1, 0
@@ -81,10 +82,10 @@ def certain(box: Box, label: Label, words: Words) -> bool:
     A photo named after an object fools the detector by that object: there only its own word counts,
     and what stands around. So do beds and counters: in their rooms tables do not count.
     """
+    if box.name in _NEVER_SURE or box.name not in CALLED:
+        return False
     word = CALLED[box.name]
     number = words.number(word)
-    if box.name in _NEVER_SURE:
-        return False
     if word == "table" and {*words.numbers(_LIKE_TABLES)} & {*label.there}:
         return False
     if label.kind == "thing" and number in label.there:

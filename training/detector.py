@@ -26,6 +26,8 @@ from PIL import Image
 from torch import Tensor
 from torchvision.ops import batched_nms, roi_align
 
+from training.sources import SOURCES
+
 KEPT = 0.1
 """Boxes with a lower score are not written down."""
 PEOPLE_SIDE = 64
@@ -159,9 +161,10 @@ def run(data: Path, work: Path) -> None:
     """Write `boxes.jsonl` (a line a photo) and `people.u8` (its cells' shares, times 255).
 
     Goes on where it was interrupted. Photos that are added to `index.jsonl` later are labelled by
-    another run.
+    another run, and so are those of a source that is used later.
     """
-    photos = [json.loads(line)["file"] for line in _lines(data / "index.jsonl")]
+    index = [json.loads(line) for line in _lines(data / "index.jsonl")]
+    photos = [photo["file"] for photo in index if SOURCES[photo["source"]].used]
     boxes, people = work / "boxes.jsonl", work / "people.u8"
     done = _whole(boxes, people)
     detector, selfie = Detector(work), Selfie(work)

@@ -300,11 +300,11 @@ def _store(
 def run(data: Path, work: Path) -> None:
     """Compute all kinds of views. Raises ValueError for a photo without its size."""
     words = Words(data)
-    for line, photo in enumerate(words.photos, 1):
+    for photo in words.photos:
         if len(photo.get("size", ())) != 2:
             raise ValueError(
-                f'"size": [width, height] was expected in line {line} of index.jsonl '
-                f"({photo['file']}), but there is none."
+                f'"size": [width, height] was expected in the line of {photo["file"]} in '
+                "index.jsonl, but there is none."
             )
     for kind in KINDS:
         compute(data, work, kind, words)

@@ -74,7 +74,7 @@ class TestFeatures:
         index = folder / "index.jsonl"
         lines = index.read_text()
         index.write_text(lines.replace('"size": [64, 48], ', "", 1))
-        with pytest.raises(ValueError, match=r"line 1 of index.jsonl \(0.png\)"):
+        with pytest.raises(ValueError, match=r"the line of 0.png in index.jsonl"):
             features.run(folder, folder / "work")
         index.write_text(lines.replace("[64, 48]", "[48, 64]"))
         with pytest.raises(ValueError, match=r"has \[64, 48\] pixels .* says \[48, 64\]"):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 from training import boxes, detector
 from training.boxes import ABSENT, THING, UNKNOWN
 from training.detector import Box, Detections
+from training.sources import SOURCES
 from training.words import Label
 
 CHAIR, TABLE, CUP = (boxes.WORDS.index(word) for word in ("chair", "table", "cup"))
@@ -80,7 +82,8 @@ class TestLabelling:
         for red in range(3):
             image = Image.new("RGB", (8, 8), (51 * red, 0, 0))
             image.save(data / "photos" / f"{red}.png")
-        lines = [json.dumps({"file": f"{red}.png"}) + "\n" for red in range(3)]
+        line = {"source": "grocery"}
+        lines = [json.dumps({"file": f"{red}.png", **line}) + "\n" for red in range(3)]
         (data / "index.jsonl").write_text("".join(lines))
         return data
 
@@ -104,6 +107,16 @@ class TestLabelling:
         detector.run(data, tmp_path)
         assert looked_at == ["2.png"]
         assert [(tmp_path / f).read_bytes() for f in ("boxes.jsonl", "people.u8")] == whole
+
+    def test_photos_of_a_source_that_is_not_used_need_not_exist(
+        self, data: Path, tmp_path: Path, looked_at: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        unused = replace(SOURCES["camvid"], used=False)
+        monkeypatch.setattr(detector, "SOURCES", {**SOURCES, "camvid": unused})
+        with (data / "index.jsonl").open("a") as lines:
+            lines.write(json.dumps({"file": "none.png", "source": "camvid"}) + "\n")
+        detector.run(data, tmp_path)
+        assert looked_at == ["0.png", "1.png", "2.png"]
 
 
 class TestPatches:
@@ -208,6 +221,10 @@ class TestCertainty:
         assert self.counts("mug", 0.3, label)
         assert self.counts("mug", 0.3, label, side=0.8)
         assert not self.counts("mug", 0.29, label)
+
+    def test_a_class_that_no_word_is_learned_of(self) -> None:
+        label = Label((CUP,), (), "thing", "caltech-101")
+        assert not self.counts("computer mouse", 0.9, label)
 
     def test_what_a_place_has_or_may_have(self) -> None:
         label = Label((TABLE,), (CHAIR,), "place", "rooms")

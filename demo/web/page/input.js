@@ -20,7 +20,10 @@ export const input = {
   isUpload: null,
   /** The switch of the machine that was pressed last: 0 AMF, 1 CS, 2 the planted fault. */
   flipped: 0,
-  /** AMF and CS before the simulation that a press began; null without one. @type {boolean[] | null} */
+  /**
+   * AMF and CS before the simulation that a press began; null without one.
+   * @type {boolean[] | null}
+   */
   beforeSimulation: null,
   /** Opens the dialog for a file, once there is one. */
   choosePhoto: () => {},

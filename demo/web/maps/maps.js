@@ -60,15 +60,14 @@ const Thumb = ({ value, image, thumb, received, top, patch, pointing }) => {
 };
 
 /**
- * @param {{ value: MapsValue, loaded: { image: HTMLImageElement, received: ArrayLike<number>[] } }}
- * props
+ * The last block's matrices; a pointer in one shows it whole, and points at the patch of its row.
+ * @param {{ value: MapsValue, image: HTMLImageElement, onPhoto: Record<string, any> }} props
  */
-const Maps = ({ value, loaded: { image, received } }) => {
+const LastBlocks = ({ value, image, onPhoto }) => {
   const { id } = useHost();
   const squares = squaresOf(value);
   const { matrices, equal, top, error, retry } = useMatrices(value);
   const patch = patchOn(value);
-  const onPhoto = usePointing(value);
   // A matrix stays one while the pointer is in it.
   const inMatrix = `${id} matrix`;
   const onMatrix = usePointing(value, {
@@ -78,22 +77,7 @@ const Maps = ({ value, loaded: { image, received } }) => {
   const sides = equal ? value.sides.slice(0, 1) : value.sides;
   const titleOf = (/** @type {number} */ k) =>
     equal ? `${value.sides[0].title}: the same as ${value.sides[1].title}` : value.sides[k].title;
-  return html`<div class="gw-title"><${Prose} text=${value.title} /></div>
-    <div class="gw-pair">
-      ${value.thumbs.map(
-        (thumb, k) => html`<${Thumb}
-          key=${thumb.title}
-          value=${value}
-          image=${image}
-          thumb=${thumb}
-          received=${received[k]}
-          top=${value.brightest}
-          patch=${patch}
-          pointing=${onPhoto}
-        />`,
-      )}
-    </div>
-    <div class="gw-pair">
+  return html`<div class="gw-pair">
       ${sides.map(
         (_, k) => html`<${LastBlock}
           key=${k}
@@ -109,7 +93,32 @@ const Maps = ({ value, loaded: { image, received } }) => {
         />`,
       )}
     </div>
-    ${error && html`<${Failed} error=${error} retry=${retry} />`}
+    ${error && html`<${Failed} error=${error} retry=${retry} />`}`;
+};
+
+/**
+ * @param {{ value: MapsValue, loaded: { image: HTMLImageElement, received: ArrayLike<number>[] } }}
+ * props
+ */
+const Maps = ({ value, loaded: { image, received } }) => {
+  const patch = patchOn(value);
+  const onPhoto = usePointing(value);
+  return html`<div class="gw-title"><${Prose} text=${value.title} /></div>
+    <div class="gw-pair">
+      ${value.thumbs.map(
+        (thumb, k) => html`<${Thumb}
+          key=${thumb.title}
+          value=${value}
+          image=${image}
+          thumb=${thumb}
+          received=${received[k]}
+          top=${value.brightest}
+          patch=${patch}
+          pointing=${onPhoto}
+        />`,
+      )}
+    </div>
+    <${LastBlocks} value=${value} image=${image} onPhoto=${onPhoto} />
     <p class="gw-note"><${Prose} text=${value.note} /></p>
     ${
       value.why &&

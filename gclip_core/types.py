@@ -21,6 +21,7 @@ labels               (height, width)     int16 class indices at the image's own 
 A type is here if several modules use it; another is beside the function that returns it.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -285,13 +286,21 @@ class Encoded:
     @property
     def nbytes(self) -> int:
         """About the bytes not shared with the clean encoding: block inputs, the last block's heads,
-        and the cached queries and keys of other blocks."""
+        the cached queries and keys of other blocks; for windows also the pixels and :attr:`whole`.
+
+        The last is counted before it is computed, because a cache asks for the size only once."""
         clean = () if self._clean is None else self.clean.passes
         shared = {x.data_ptr() for batch in clean for x in batch.inputs}
         every = [x for batch in self.passes for x in batch.inputs]
         own = sum(x.nbytes for x in every if x.data_ptr() not in shared)
         kept = 0 if clean else len(self.passes[0]._heads)
-        return own + (3 + 2 * kept) * every[-1].nbytes
+        own += (3 + 2 * kept) * every[-1].nbytes
+        if self._whole is None or clean:
+            return own
+        n_blocks, tokens = len(self.inputs), math.prod(self.grid) + 1
+        token_bytes = self.inputs[0][0].nbytes
+        pixels = 3 * 4 * math.prod(self.resized)
+        return own + pixels + (2 * n_blocks + 3) * tokens * token_bytes
 
 
 @dataclass(frozen=True, eq=False)

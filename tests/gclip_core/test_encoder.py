@@ -80,3 +80,14 @@ def test_the_windows_that_are_counted_are_those_that_are_encoded(
     encoded = face.encode(picture(96, 128))
     windows = sum(len(batch.corners) for batch in encoded.passes)
     assert face.count_windows((96, 128)) == (windows, encoded.window[0] * encoded.window[1])
+
+
+def test_windows_count_the_whole_image_before_it_is_encoded() -> None:
+    """A cache asks for the size once, and the whole image is encoded later, for AMF."""
+    segmenter = Segmenter(tiny_backbone(), short_side=96, window=48, stride=24)
+    encoded = segmenter.encode(picture(60, 90))
+    before = encoded.nbytes
+    windows = sum(x.nbytes for batch in encoded.passes for x in batch.inputs)
+    assert before >= windows + sum(x.nbytes for x in encoded.whole.passes[0].inputs)
+    assert encoded.nbytes == before
+    assert Segmenter(tiny_backbone(), short_side=96).encode(picture(60, 90)).nbytes < windows

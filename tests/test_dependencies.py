@@ -14,8 +14,12 @@ from packaging.version import Version
 from tests import ROOT
 
 CORE_TESTS = (
-    "gclip_core", "evaluation", "demo/test_drawing.py", "demo/test_export.py", "demo/test_look.py",
-)  # fmt: skip
+    "gclip_core",
+    "evaluation",
+    "demo/test_drawing.py",
+    "demo/test_export.py",
+    "demo/test_answer.py",
+)
 FOR_TESTS = ("pytest", "pytest-xdist", "hypothesis", "torchmetrics", "scipy", "packaging")
 LOCKS = ("requirements.lock", "requirements-torch.lock")
 # The package index has no CPU build of their oldest versions, so the installed ones are tested.

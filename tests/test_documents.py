@@ -28,8 +28,13 @@ OPTION = re.compile(r"(?:^|[`\s])(--[a-z][a-z-]+)")
 OWN_PATH = re.compile(r"`((?:gclip_core|demo|evaluation|tests|training|docs|assets)/[\w./-]*)`")
 # Options of programs that others wrote: hf, docker, torchrun, pip.
 OTHERS_OPTIONS = {
-    "--build-arg", "--exclude", "--nproc-per-node", "--repo-type", "--rm", "--standalone",
-}  # fmt: skip
+    "--build-arg",
+    "--exclude",
+    "--nproc-per-node",
+    "--repo-type",
+    "--rm",
+    "--standalone",
+}
 MADE_BY_A_READER = {"demo/tabs/my_areas.py", "evaluation/class_lists/mine.txt"}
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 
@@ -88,11 +93,20 @@ def test_options_of_the_page_can_be_environment_variables(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     given = {
-        "host": "0.0.0.0", "port": "7861", "backbone": "built-in", "device": "cpu", "memory": "2",
-        "dtype": "float32", "root-path": "/gclip", "auth": "a:b", "no-downloads": "1", "quiet": "1",
+        "host": "0.0.0.0",
+        "port": "7861",
+        "backbone": "built-in",
+        "device": "cpu",
+        "memory": "2",
+        "dtype": "float32",
+        "root-path": "/gclip",
+        "auth": "a:b",
+        "no-downloads": "1",
+        "quiet": "1",
         "mcp": "1",
-        "share": "1", "weights-dir": str(tmp_path),
-    }  # fmt: skip
+        "share": "1",
+        "weights-dir": str(tmp_path),
+    }
     by_hand = [
         word
         for name, value in given.items()

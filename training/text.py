@@ -32,9 +32,17 @@ _CROSS_ENTROPY, _SCALE = 0.2, 20.0
 _RATE, _RISING, _DECAY = 1.5e-3, 100, 0.01
 TEMPLATES: tuple[str, ...] = (
     *(template("{}") for template in OPENAI_IMAGENET_TEMPLATES),
-    "{}", "a {}", "the {}", "a photo of {}", "a photo of a {}.", "a picture of {}",
-    "an image of {}", "there is {}", "{} in the scene", "a photo of the {} in the scene",
-)  # fmt: skip
+    "{}",
+    "a {}",
+    "the {}",
+    "a photo of {}",
+    "a photo of a {}.",
+    "a picture of {}",
+    "an image of {}",
+    "there is {}",
+    "{} in the scene",
+    "a photo of the {} in the scene",
+)
 
 
 class Sentences:

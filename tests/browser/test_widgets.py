@@ -23,12 +23,21 @@ from tests.browser.conftest import DESKTOP, SETTLED, WAIT, barriers, visitor
 
 GRID, SIZE, N = (3, 5), (90, 150), 15
 NAMES = [
-    "<img src=x onerror=window.pwned=1>", "${window.pwned=1}", "stop sign", "sky", "\u202eقطة",
-]  # fmt: skip
+    "<img src=x onerror=window.pwned=1>",
+    "${window.pwned=1}",
+    "stop sign",
+    "sky",
+    "\u202eقطة",
+]
 KINDS = {
-    "canvas": "canvas", "small": "canvas", "attention": "attention", "blocks": "blocks",
-    "maps": "maps", "norms": "norms", "equal": "maps",
-}  # fmt: skip
+    "canvas": "canvas",
+    "small": "canvas",
+    "attention": "attention",
+    "blocks": "blocks",
+    "maps": "maps",
+    "norms": "norms",
+    "equal": "maps",
+}
 QUIET = {"api_visibility": "private", "show_progress": "hidden"}
 
 

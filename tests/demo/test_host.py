@@ -42,9 +42,15 @@ LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d (INFO|WARNING|ERROR) (.+)")
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("AUTH", "secret"), ("AUTH", ":b"), ("AUTH", "a:"), ("PORT", "99999"),
-     ("WEIGHTS", "no/such/folder"), ("MEMORY", "0.5")],
-)  # fmt: skip
+    [
+        ("AUTH", "secret"),
+        ("AUTH", ":b"),
+        ("AUTH", "a:"),
+        ("PORT", "99999"),
+        ("WEIGHTS", "no/such/folder"),
+        ("MEMORY", "0.5"),
+    ],
+)
 def test_what_cannot_be_meant_keeps_the_page_from_starting(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

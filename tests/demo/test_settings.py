@@ -10,18 +10,46 @@ from demo.settings import FIELDS, Settings, from_query, key_of, read, read_range
 from gclip_core.errors import GclipError
 
 changed = Settings(
-    source="upload", example="chelsea",
-    words="a; b, ${x} 猫\n# note", backbone="openai-vit-b-16",
+    source="upload",
+    example="chelsea",
+    words="a; b, ${x} 猫\n# note",
+    backbone="openai-vit-b-16",
     nearest=False,
-    templates="imagenet7", short_side=224, window=224, stride=56, logit_scale=33.5, threshold=0.25,
-    background="off", rest_weight=0.75, refine="pamr",
-    method="naclip", amf=False, cs=False,
-    amf_blocks=(5, 6), n_fused=3, heads="mean", global_threshold=7.5, cs_blocks=(6, 7, 8, 10),
-    cs_target="median", channel_threshold=3.0, channels=(1, 2, 3, 9), plant=True, plant_channel=9,
-    plant_gain=12.5, plant_blocks=(0, 11), tab="export", view_block=0, view_head=2, opacity=0.35,
-    patch=(3, 4), pixel=(100, 7), extras=True, machine=True,
-    left="clip", right="amf",
-)  # fmt: skip
+    templates="imagenet7",
+    short_side=224,
+    window=224,
+    stride=56,
+    logit_scale=33.5,
+    threshold=0.25,
+    background="off",
+    rest_weight=0.75,
+    refine="pamr",
+    method="naclip",
+    amf=False,
+    cs=False,
+    amf_blocks=(5, 6),
+    n_fused=3,
+    heads="mean",
+    global_threshold=7.5,
+    cs_blocks=(6, 7, 8, 10),
+    cs_target="median",
+    channel_threshold=3.0,
+    channels=(1, 2, 3, 9),
+    plant=True,
+    plant_channel=9,
+    plant_gain=12.5,
+    plant_blocks=(0, 11),
+    tab="export",
+    view_block=0,
+    view_head=2,
+    opacity=0.35,
+    patch=(3, 4),
+    pixel=(100, 7),
+    extras=True,
+    machine=True,
+    left="clip",
+    right="amf",
+)
 
 
 def test_a_link_restores_every_setting() -> None:
@@ -46,15 +74,35 @@ def test_links_and_json_count_blocks_from_1() -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("short", "-1"), ("short", "1e3"), ("short", "9" * 40), ("amf", "yes"), ("opacity", "nan"),
-        ("opacity", "2"), ("backbone", "../../etc/passwd"), ("method", "<img>"), ("block", "0"),
-        ("block", "65"), ("amf_blocks", "0"), ("amf_blocks", ""), ("amf_blocks", "1-99999999"),
-        ("plant_blocks", ""), ("channels", "0-8192"), ("channels", "5-1"), ("channels", "x"),
-        ("patch", "1"), ("patch", "a,b"), ("words", "x" * 4001), ("words", "a\0b"), ("head", "0"),
-        ("example", "a/b"), ("example", "nowhere"), ("gain", "inf"),
-        ("tab", "admin"), ("templates", "__class__"),
+        ("short", "-1"),
+        ("short", "1e3"),
+        ("short", "9" * 40),
+        ("amf", "yes"),
+        ("opacity", "nan"),
+        ("opacity", "2"),
+        ("backbone", "../../etc/passwd"),
+        ("method", "<img>"),
+        ("block", "0"),
+        ("block", "65"),
+        ("amf_blocks", "0"),
+        ("amf_blocks", ""),
+        ("amf_blocks", "1-99999999"),
+        ("plant_blocks", ""),
+        ("channels", "0-8192"),
+        ("channels", "5-1"),
+        ("channels", "x"),
+        ("patch", "1"),
+        ("patch", "a,b"),
+        ("words", "x" * 4001),
+        ("words", "a\0b"),
+        ("head", "0"),
+        ("example", "a/b"),
+        ("example", "nowhere"),
+        ("gain", "inf"),
+        ("tab", "admin"),
+        ("templates", "__class__"),
     ],
-)  # fmt: skip
+)
 def test_a_tampered_value_is_dropped_with_a_note(key: str, value: str) -> None:
     found, notes = from_query({key: value, "cs": "0"}, example=("chelsea",), tab=("side",))
     assert found == Settings(cs=False)
@@ -83,11 +131,20 @@ def test_channel_ranges_read_back(numbers: set[int]) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("short_side", 1.5), ("short_side", "x"), ("amf", {"a": 1}), ("view_block", []),
-        ("words", 5), ("plant_gain", 1e9), ("patch", [1]), ("amf_blocks", ["a"]),
-        ("channels", [9999]), ("plant_blocks", []), ("opacity", float("nan")), ("method", "nope"),
+        ("short_side", 1.5),
+        ("short_side", "x"),
+        ("amf", {"a": 1}),
+        ("view_block", []),
+        ("words", 5),
+        ("plant_gain", 1e9),
+        ("patch", [1]),
+        ("amf_blocks", ["a"]),
+        ("channels", [9999]),
+        ("plant_blocks", []),
+        ("opacity", float("nan")),
+        ("method", "nope"),
     ],
-)  # fmt: skip
+)
 def test_a_forged_value_of_a_control_is_refused_in_words(name: str, value: object) -> None:
     with pytest.raises(GclipError, match="takes .+, but “"):
         read({name: value})

@@ -181,9 +181,13 @@ def test_another_method_s_own_attention_stands_beside_clearclip_s() -> None:
 
 @pytest.mark.parametrize(
     ("amf", "cs", "titles"),
-    [(False, False, [""]), (True, False, [", without AMF", ", with AMF"]),
-     (True, True, [", without AMF", ", with AMF"]), (False, True, [""])],
-)  # fmt: skip
+    [
+        (False, False, [""]),
+        (True, False, [", without AMF", ", with AMF"]),
+        (True, True, [", without AMF", ", with AMF"]),
+        (False, True, [""]),
+    ],
+)
 def test_under_the_last_block_stands_what_it_is_without_and_equal_ones_once(
     amf: bool, cs: bool, titles: list[str]
 ) -> None:
@@ -327,11 +331,14 @@ def test_a_reason_for_a_change_is_only_what_its_patches_numbers_support() -> Non
 
 @pytest.mark.parametrize(
     ("switched", "before", "after", "subject"),
-    [({}, "Without AMF", "With AMF", "AMF"), ({"plant": True}, "Without CS", "With CS", "CS"),
-     ({"plant": True, "amf": False}, "Without CS", "With CS", "CS"),
-     ({"plant": True, "cs": False}, "Without AMF", "With AMF", "AMF"),
-     ({"method": "naclip"}, "ClearCLIP", "NACLIP", "NACLIP")],
-)  # fmt: skip
+    [
+        ({}, "Without AMF", "With AMF", "AMF"),
+        ({"plant": True}, "Without CS", "With CS", "CS"),
+        ({"plant": True, "amf": False}, "Without CS", "With CS", "CS"),
+        ({"plant": True, "cs": False}, "Without AMF", "With AMF", "AMF"),
+        ({"method": "naclip"}, "ClearCLIP", "NACLIP", "NACLIP"),
+    ],
+)
 def test_before_is_the_same_in_masks_matrices_and_the_sentence(
     switched: dict, before: str, after: str, subject: str
 ) -> None:

@@ -81,9 +81,18 @@ def test_a_file_is_stored_by_its_content(name: str, kept: str, web: httpx.AsyncC
         {"content": LONG.encode(), "headers": typed(f"multipart/form-data; boundary={LONG}")},
         {"content": b"--x\r\nno header", "headers": TYPE},
     ],
-    ids=["two files", "a field", "a large field", "other form", "large other form", "nothing",
-         "no boundary", "long boundary", "broken"],
-)  # fmt: skip
+    ids=[
+        "two files",
+        "a field",
+        "a large field",
+        "other form",
+        "large other form",
+        "nothing",
+        "no boundary",
+        "long boundary",
+        "broken",
+    ],
+)
 def test_what_is_no_form_with_one_file_is_refused(
     request_: dict[str, object], web: httpx.AsyncClient
 ) -> None:

@@ -40,8 +40,17 @@ def quiet(text: str, server: Server) -> None:
     assert not any(trace in text for trace in (*TRACES, str(server.folder))), text
 
 
-_WAYS = (f"{API}/file=", f"{API}/file/", "/file=", "/static/", "/assets/", "/svelte/", "/page/",
-         "/held/", "/")  # fmt: skip
+_WAYS = (
+    f"{API}/file=",
+    f"{API}/file/",
+    "/file=",
+    "/static/",
+    "/assets/",
+    "/svelte/",
+    "/page/",
+    "/held/",
+    "/",
+)
 _UP = ("", "../" * 12, "..%2f" * 12, "%2e%2e/" * 12, "..%5c" * 12, "....//" * 12, "//", "file://")
 
 

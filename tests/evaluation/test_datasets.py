@@ -19,9 +19,15 @@ from tests.evaluation.sets import CASES, Case, enlarge, save_ids, save_image
 from tests.pictures import turned
 
 SIZES = {
-    "voc20": 20, "voc21": 21, "context59": 59, "context60": 60, "coco-stuff": 171,
-    "coco-object": 81, "ade20k": 150, "cityscapes": 19,
-}  # fmt: skip
+    "voc20": 20,
+    "voc21": 21,
+    "context59": 59,
+    "context60": 60,
+    "coco-stuff": 171,
+    "coco-object": 81,
+    "ade20k": 150,
+    "cityscapes": 19,
+}
 
 
 def test_every_set_has_its_number_of_classes_and_no_word_twice() -> None:
@@ -40,15 +46,26 @@ def test_class_lists_are_in_the_official_order() -> None:
     assert names["coco_stuff"][:80] == names["coco_object"]
     assert names["coco_stuff"][80:] == sorted(names["coco_stuff"][80:])
     assert [names["coco_object"][i] for i in (0, 11, 12, 79)] == [
-        "person", "stop sign", "parking meter", "toothbrush",
-    ]  # fmt: skip
+        "person",
+        "stop sign",
+        "parking meter",
+        "toothbrush",
+    ]
     assert [names["ade20k"][i] for i in (0, 12, 89, 126, 149)] == [
-        "wall", "person", "television receiver", "animal", "flag",
-    ]  # fmt: skip
+        "wall",
+        "person",
+        "television receiver",
+        "animal",
+        "flag",
+    ]
     assert names["ade20k"][135:137] == ["vase", "traffic light"]
     assert [names["cityscapes"][i] for i in (0, 8, 10, 12, 18)] == [
-        "road", "vegetation", "sky", "rider", "bicycle",
-    ]  # fmt: skip
+        "road",
+        "vegetation",
+        "sky",
+        "rider",
+        "bicycle",
+    ]
 
 
 def test_a_class_list_is_read_and_a_bad_one_refused() -> None:

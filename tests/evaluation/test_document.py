@@ -70,8 +70,11 @@ def test_the_table_of_protocols_is_that_of_the_program() -> None:
     }
     assert stated == {
         d.name: (
-            d.short_side, d.window, d.stride, d.background is None,
+            d.short_side,
+            d.window,
+            d.stride,
+            d.background is None,
             f"{d.threshold:g}" if d.threshold else "none",
         )
         for d in DATASETS.values()
-    }  # fmt: skip
+    }

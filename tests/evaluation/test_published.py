@@ -50,8 +50,12 @@ def figures(plain: dict[str, Any]) -> dict[str, str | None]:
 def test_a_default_run_is_compared_with_methods_of_its_sizes() -> None:
     shown = figures(settings("voc20"))
     assert {name for name, figure in shown.items() if figure} == {
-        "maskclip", "sclip", "scclip", "naclip", "sfp",
-    }  # fmt: skip
+        "maskclip",
+        "sclip",
+        "scclip",
+        "naclip",
+        "sfp",
+    }
     assert shown["naclip"] == "79.7"
     assert shown["sfp"] == "83.4?"  # in sizes that are not public
 
@@ -79,11 +83,17 @@ def test_gclip_is_compared_with_the_paper_in_either_counting_of_blocks() -> None
 @pytest.mark.parametrize(
     "changed",
     [
-        {"backbone": "built-in"}, {"words": "present"}, {"templates": "plain"}, {"images": 100},
-        {"planted": [{"channel": 3}]}, {"short_side": 448}, {"stride": 224}, {"window": 0},
+        {"backbone": "built-in"},
+        {"words": "present"},
+        {"templates": "plain"},
+        {"images": 100},
+        {"planted": [{"channel": 3}]},
+        {"short_side": 448},
+        {"stride": 224},
+        {"window": 0},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_other_settings_are_compared_with_nothing(changed: dict[str, Any]) -> None:
     assert figures(settings("voc20"))["sclip"] == "80.4"
     assert figures(settings("voc20", **changed))["sclip"] is None

@@ -32,10 +32,8 @@ def test_shares_of_different_runs_are_refused(tmp_path: Path) -> None:
 def test_two_processes_as_torchrun_starts_them_give_the_table_of_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    command = [
-        "--dataset", "photos", "--n", "3", "--short-side", "48", "--quiet", "--threads", "1",
-        "--templates", "plain", "--methods", "clearclip", "--out",
-    ]  # fmt: skip
+    options = "--dataset photos --n 3 --short-side 48 --templates plain --methods clearclip"
+    command = [*options.split(), "--quiet", "--threads", "1", "--out"]
     assert main([*command, str(tmp_path / "one")]) == 0
     assert capfd.readouterr().out.count("3 images") == 1
 

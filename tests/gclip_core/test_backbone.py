@@ -60,9 +60,13 @@ class TestTable:
 
     @pytest.mark.parametrize(
         ("settings", "message"),
-        [({"device": "cuda:99"}, "cuda:99"), ({"device": "toaster"}, "toaster"),
-         ({"device": None}, "device 'None'"), ({"dtype": "float8"}, "float8")],
-    )  # fmt: skip
+        [
+            ({"device": "cuda:99"}, "cuda:99"),
+            ({"device": "toaster"}, "toaster"),
+            ({"device": None}, "device 'None'"),
+            ({"dtype": "float8"}, "float8"),
+        ],
+    )
     def test_a_device_or_dtype_that_is_not_there(self, settings: dict, message: str) -> None:
         with pytest.raises(BackboneError, match=message):
             load_backbone("built-in", **settings)
@@ -169,10 +173,16 @@ class TestPlanting:
     @pytest.mark.parametrize(
         ("channel", "gain", "blocks"),
         [
-            (32, 2, [0]), (1.5, 2, [0]), (0, float("nan"), [0]), (0, 1e9, [0]), (0, "2", [0]),
-            (0, 2, []), (0, 2, [12]), (0, 2, 3),
+            (32, 2, [0]),
+            (1.5, 2, [0]),
+            (0, float("nan"), [0]),
+            (0, 1e9, [0]),
+            (0, "2", [0]),
+            (0, 2, []),
+            (0, 2, [12]),
+            (0, 2, 3),
         ],
-    )  # fmt: skip
+    )
     def test_other_channels_are_refused(self, channel: int, gain: Any, blocks: list[int]) -> None:
         with pytest.raises(MethodError):
             plant_channel(tiny_backbone(7), channel, gain, blocks)

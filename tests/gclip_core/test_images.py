@@ -294,29 +294,39 @@ _BOMBS = {
     "200 frames of GIF": (_many_frames, "400x400", 60),
     "text of 1 MB that unpacks to 300 MB": (
         lambda: _png_with(png_chunk(b"zTXt", b"key\0\0" + zlib.compress(bytes(300 * 2**20), 1))),
-        "ImageError", 200,
+        "ImageError",
+        200,
     ),
     "a million empty chunks": (lambda: _png_with(10**6 * png_chunk(b"teSt")), "ImageError", 60),
     "20 MB of comments in a GIF": (_gif_of_comments, "ImageError", 60),
     "5000 notes on the same bytes of a photo's EXIF": (
-        lambda: encoded(rgb(), "JPEG", exif=b"Exif\0\0" + _overlapping_notes(5000)), "12x17", 60,
+        lambda: encoded(rgb(), "JPEG", exif=b"Exif\0\0" + _overlapping_notes(5000)),
+        "12x17",
+        60,
     ),
     "the same in a PNG's EXIF": (
-        lambda: encoded(rgb(), "PNG", exif=_overlapping_notes(10**6)), "12x17", 60,
+        lambda: encoded(rgb(), "PNG", exif=_overlapping_notes(10**6)),
+        "12x17",
+        60,
     ),
     "the same behind a PNG's pixels": (
-        lambda: _png_ending_with(png_chunk(b"eXIf", _overlapping_notes(10**5))), "12x17", 60,
+        lambda: _png_ending_with(png_chunk(b"eXIf", _overlapping_notes(10**5))),
+        "12x17",
+        60,
     ),
     "the same as digits in a PNG's text": (
-        lambda: _png_with(_raw_profile(_overlapping_notes(10**5))), "12x17", 60,
+        lambda: _png_with(_raw_profile(_overlapping_notes(10**5))),
+        "12x17",
+        60,
     ),
     "20,000 scans": (lambda: _jpeg_of_scans(20_000), "ImageError", 100),
     "ten scans": (lambda: _jpeg_of_scans(10), "2048x2048", 100),
     "2,000,000 comments": (
         lambda: b"\xff\xd8" + b"\xff\xfe\0\2" * 2_000_000 + encoded(rgb(), "JPEG")[2:],
-        "ImageError", 100,
+        "ImageError",
+        100,
     ),
-}  # fmt: skip
+}
 
 
 def _read(path: Path) -> str:

@@ -33,10 +33,14 @@ CONFIG = {
     "embed_dim": 16,
     "vision_cfg": {"layers": 2, "width": 32, "head_width": 8, "patch_size": 8, "image_size": 32},
     "text_cfg": {
-        "context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1,
+        "context_length": 77,
+        "vocab_size": 49408,
+        "width": 16,
+        "heads": 2,
+        "layers": 1,
     },
     "quick_gelu": True,
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module", autouse=True)

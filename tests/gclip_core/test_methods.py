@@ -16,9 +16,13 @@ def test_every_method_is_in_the_reference() -> None:
 
 @pytest.mark.parametrize(
     ("amf", "cs", "title"),
-    [(True, True, "GCLIP (AMF + CS)"), (True, False, "GCLIP (AMF)"), (False, True, "GCLIP (CS)"),
-     (False, False, "ClearCLIP (GCLIP, AMF and CS off)")],
-)  # fmt: skip
+    [
+        (True, True, "GCLIP (AMF + CS)"),
+        (True, False, "GCLIP (AMF)"),
+        (False, True, "GCLIP (CS)"),
+        (False, False, "ClearCLIP (GCLIP, AMF and CS off)"),
+    ],
+)
 def test_each_idea_on_its_own(amf: bool, cs: bool, title: str) -> None:
     method = gclip(amf=amf, cs=cs)
     assert (method.fusion is not None, method.suppression is not None) == (amf, cs)

@@ -461,12 +461,18 @@ class TestSettings:
     @pytest.mark.parametrize(
         "settings",
         [
-            {"short_side": 0}, {"short_side": "336"}, {"short_side": 33.5}, {"window": 0},
-            {"stride": None}, {"logit_scale": 0}, {"logit_scale": float("nan")},
-            {"templates": "imagenet"}, {"templates": ("a photo",)},
+            {"short_side": 0},
+            {"short_side": "336"},
+            {"short_side": 33.5},
+            {"window": 0},
+            {"stride": None},
+            {"logit_scale": 0},
+            {"logit_scale": float("nan")},
+            {"templates": "imagenet"},
+            {"templates": ("a photo",)},
         ],
         ids=str,
-    )  # fmt: skip
+    )
     def test_what_cannot_be_meant_is_refused_at_once(self, settings: dict[str, Any]) -> None:
         with pytest.raises(GclipError, match=next(iter(settings)).rstrip("s")):
             Segmenter(tiny_backbone(1, layers=1), **settings)

@@ -24,13 +24,14 @@ REFUSED: dict[str, list[Any]] = {
     "At least one word": ["", " ,\n;", "# only a comment", [], [""], "\u200b\u202e"],
     "Words must be text": [[1, 2], [None], [b"cat"], 5, None, [["cat"]]],
     "Up to 500 classes": [
-        [f"thing {i}" for i in range(MAX_CLASSES + 1)], ",".join(map(str, range(10_000))),
+        [f"thing {i}" for i in range(MAX_CLASSES + 1)],
+        ",".join(map(str, range(10_000))),
         (str(i) for i in itertools.count()),
     ],
     "synonyms": [";".join(map(str, range(30_000)))],
     "characters": ["a," * 200_000, ["a" + "\u0327\u0301" * 200_000]],  # minutes if composed
     f"up to {MAX_PHRASE} characters": [["x" * (MAX_PHRASE + 1)], ["\u202e" + "y" * 2**20]],
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")

@@ -35,9 +35,14 @@ from tests.pictures import encoded
 from tests.visitor import Answer, BusyError, FailedError, Server, Visitor, serving
 
 WORDS = (
-    "dog, grass", "person; man; woman, sky, tree, road", "cat", "water, boat, sky, building",
-    "", "qwzx, cat", ", ".join(f"thing {number}" for number in range(MAX_CLASSES)),
-)  # fmt: skip
+    "dog, grass",
+    "person; man; woman, sky, tree, road",
+    "cat",
+    "water, boat, sky, building",
+    "",
+    "qwzx, cat",
+    ", ".join(f"thing {number}" for number in range(MAX_CLASSES)),
+)
 SIZES = ((120, 160), (480, 640), (1500, 2000), (2000, 2000), (3000, 4000), (4000, 6000))
 """Uploaded pictures, height before width."""
 TEXTS = {

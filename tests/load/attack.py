@@ -265,10 +265,21 @@ def large_calls_of_tools(server: Server) -> Iterator[object]:
 
 
 ATTACKS: tuple[Attack, ...] = (
-    exif_behind_the_pixels, exif_as_digits, texts_of_a_png, four_large_pngs, exports_of_large_pngs,
-    progressive_jpegs, half_open_uploads, half_open_files, large_headers, upload_ids,
-    unread_answers, hang_ups, wrong_calls, large_calls_of_tools,
-)  # fmt: skip
+    exif_behind_the_pixels,
+    exif_as_digits,
+    texts_of_a_png,
+    four_large_pngs,
+    exports_of_large_pngs,
+    progressive_jpegs,
+    half_open_uploads,
+    half_open_files,
+    large_headers,
+    upload_ids,
+    unread_answers,
+    hang_ups,
+    wrong_calls,
+    large_calls_of_tools,
+)
 
 
 def memory_mb(server: Server) -> float:

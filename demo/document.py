@@ -11,7 +11,7 @@ from demo.host import blob_store
 from demo.settings import FIELDS, key_of
 from demo.tabs import LANES
 from demo.widgets import code
-from evaluation.photos import star_photos
+from evaluation.photos import shipped_photos
 
 GLOSSARY = tomllib.loads(Path(__file__).with_name("glossary.toml").read_text("utf-8"))
 BUILT = (
@@ -36,7 +36,7 @@ def head() -> str:
         {
             **wording.BROWSER,
             "terms": GLOSSARY,
-            "examples": [[photo.name, photo.title] for photo in star_photos().values()],
+            "examples": [[photo.name, photo.title] for photo in shipped_photos().values()],
             "keys": [key_of(name) for name in FIELDS],
             "lanes": [{"tab": entry.name, "heavy": heavy} for entry, heavy in LANES],
             "built": BUILT,

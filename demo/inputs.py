@@ -21,7 +21,7 @@ from demo.variants import ARGUMENTS
 from demo.widgets import values
 from demo.widgets.values import Json
 from evaluation import class_lists
-from evaluation.photos import star_photos
+from evaluation.photos import shipped_photos
 from gclip_core.errors import GclipError
 from gclip_core.registry import BACKBONES, BackboneEntry
 from gclip_core.types import Method, UnknownPhrase
@@ -162,7 +162,7 @@ class Inputs:
             label="Examples, all with known truth",
             type="index",
             layout="gallery",
-            samples_per_page=len(star_photos()),
+            samples_per_page=len(shipped_photos()),
             elem_id="examples",
         )
 
@@ -321,7 +321,7 @@ def _presets() -> dict[str, str]:
 
 def _thumbnails() -> list[Image.Image]:
     thumbnails = []
-    for photo in star_photos().values():
+    for photo in shipped_photos().values():
         with Image.open(photo.path) as image:
             image.draft("RGB", (2 * THUMBNAIL[0], 2 * THUMBNAIL[1]))
             # The upper part of an upright picture: heads are there.

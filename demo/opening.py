@@ -7,7 +7,7 @@ from demo.answer import compute, known_words, resolve
 from demo.engine import Engine
 from demo.request import Request
 from demo.settings import Settings
-from evaluation.photos import star_photos
+from evaluation.photos import shipped_photos
 from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError
 
@@ -16,7 +16,7 @@ PHOTO = "flower"
 
 def settings(backbone: Backbone) -> Settings:
     """What a visitor sees first: the model as it is, without a simulated fault."""
-    return Settings(example=PHOTO, words=known_words(backbone, star_photos()[PHOTO].text))
+    return Settings(example=PHOTO, words=known_words(backbone, shipped_photos()[PHOTO].text))
 
 
 def compute_in_background(engine: Engine) -> threading.Thread | None:

@@ -28,7 +28,7 @@ from demo.tabs.compare import TRUTH
 from demo.variants import VARIANTS
 from demo.widgets import values
 from demo.widgets.values import Json
-from evaluation.photos import star_photos
+from evaluation.photos import shipped_photos
 from gclip_core.errors import GclipError
 
 logger = logging.getLogger(__name__)
@@ -271,7 +271,9 @@ class Page:
         """The settings of the link that was followed, in their controls."""
         query, opening = dict(request.query_params), self._controls.opening
         tabs, pairs = [entry.name for entry in TABS], (*VARIANTS, TRUTH)
-        linked, notes = from_query(query, example=star_photos(), tab=tabs, left=pairs, right=pairs)
+        linked, notes = from_query(
+            query, example=shipped_photos(), tab=tabs, left=pairs, right=pairs
+        )
         if linked == Settings(tab=linked.tab):  # the link names a tab at most
             linked = opening.changed(tab=linked.tab)
         strip = gr.Tabs(selected=linked.tab)

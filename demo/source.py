@@ -13,7 +13,7 @@ from PIL import Image
 
 from demo import turns
 from demo.settings import Settings
-from evaluation.photos import star_photos
+from evaluation.photos import shipped_photos
 from gclip_core import images
 from gclip_core.errors import ImageError
 from gclip_core.types import Grid
@@ -78,7 +78,7 @@ def open_picture(settings: Settings, upload: str) -> Picture:
         ImageError: no such example, or a file that cannot be used.
     """
     if settings.source == "example":
-        photos = star_photos()
+        photos = shipped_photos()
         photo = photos.get(settings.example or next(iter(photos)))
         if photo is None:
             name, known = settings.example[:40], ", ".join(photos)

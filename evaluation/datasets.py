@@ -4,10 +4,9 @@ A new set is one entry here and one class list in ``class_lists/``.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
-from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -18,39 +17,9 @@ from evaluation import class_lists, ids
 from evaluation.class_lists import ClassName
 from evaluation.errors import EvaluationError
 from evaluation.ids import Ids
+from evaluation.samples import LabelledSet, Protocol, Sample
 from gclip_core import images
-from gclip_core.tables import find, table
-
-
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """One image with its truth.
-
-    ``load()`` reads a PIL RGB image and (H, W) int16 class indices, negative where ignored.
-    """
-
-    name: str
-    load: Callable[[], tuple[Image.Image, NDArray[np.int16]]]
-
-
-@dataclass(frozen=True, eq=False)
-class OpenSet:
-    """A data set on disk: its samples in order, its classes, and which label files were read.
-
-    ``background`` is the index of the class for pixels below the threshold, if there is one.
-    """
-
-    name: str
-    title: str
-    classes: tuple[ClassName, ...]
-    samples: Sequence[Sample]
-    background: int | None
-    source: str
-
-    @property
-    def fingerprint(self) -> str:
-        """A digest of the samples' names in order."""
-        return blake2b("\n".join(s.name for s in self.samples).encode(), digest_size=8).hexdigest()
+from gclip_core.tables import table
 
 
 @dataclass(frozen=True)
@@ -69,13 +38,16 @@ class Files:
     names: str = r"[^/]+"
 
 
+SLIDING = Protocol(short_side=336, window=224, stride=112)
+"""The usual protocol of the field; docs/EVALUATION.md weighs others."""
+
+
 @dataclass(frozen=True)
 class Dataset:
-    """One data set: its files, its classes and its protocol.
+    """One data set: its classes, its files and its protocol.
 
-    ``roots`` are folders under the given root that may contain the set. ``background`` is class 0,
-    for pixels of no object; a pixel whose probability is below ``threshold`` becomes background.
-    Sizes are in pixels; a ``window`` of 0 means one pass.
+    ``class_list`` names a file in ``class_lists/``. ``roots`` are folders under the given root that
+    may contain the set. ``background`` is class 0, for pixels of no object.
     """
 
     name: str
@@ -83,12 +55,9 @@ class Dataset:
     class_list: str
     split: str
     files: tuple[Files, ...]
-    roots: tuple[str, ...] = ()
+    roots: tuple[str, ...] = ("",)
     background: ClassName | None = None
-    threshold: float = 0.0
-    short_side: int = 336
-    window: int = 224
-    stride: int = 112
+    protocol: Protocol = SLIDING
 
     def classes(self) -> tuple[ClassName, ...]:
         """Every class in the order of its index, the background first if there is one."""
@@ -127,51 +96,87 @@ _WORD = ClassName("background", ("background",))
 
 
 DATASETS: dict[str, Dataset] = table(
-    Dataset("voc20", "VOC20", "voc20", "val", _voc(ids.VOC20), _VOC_ROOTS),
     Dataset(
-        "voc21", "VOC21", "voc20", "val", _voc(ids.VOC21), _VOC_ROOTS,
-        background=class_lists.BACKGROUND, threshold=0.1,
+        name="voc20",
+        title="VOC20",
+        class_list="voc20",
+        split="val",
+        files=_voc(ids.VOC20),
+        roots=_VOC_ROOTS,
     ),
     Dataset(
-        "context59", "Context59", "context59", "val",
-        _context(ids.CONTEXT59, ids.CONTEXT59_ALL), _CONTEXT_ROOTS,
+        name="voc21",
+        title="VOC21",
+        class_list="voc20",
+        split="val",
+        files=_voc(ids.VOC21),
+        roots=_VOC_ROOTS,
+        background=class_lists.BACKGROUND,
+        protocol=replace(SLIDING, threshold=0.1),
     ),
     Dataset(
-        "context60", "Context60", "context59", "val",
-        _context(ids.CONTEXT60, ids.CONTEXT60_ALL), _CONTEXT_ROOTS,
-        background=_WORD, threshold=0.1,
+        name="context59",
+        title="Context59",
+        class_list="context59",
+        split="val",
+        files=_context(ids.CONTEXT59, ids.CONTEXT59_ALL),
+        roots=_CONTEXT_ROOTS,
     ),
     Dataset(
-        "coco-stuff", "COCO-Stuff", "coco_stuff", "val2017",
-        _coco({"_labelTrainIds": ids.COCO_STUFF, "": ids.COCO_STUFF_STORED}), _COCO_ROOTS,
+        name="context60",
+        title="Context60",
+        class_list="context59",
+        split="val",
+        files=_context(ids.CONTEXT60, ids.CONTEXT60_ALL),
+        roots=_CONTEXT_ROOTS,
+        background=_WORD,
+        protocol=replace(SLIDING, threshold=0.1),
     ),
     Dataset(
-        "coco-object", "COCO-Object", "coco_object", "val2017",
-        _coco({
-            "_instanceTrainIds": ids.COCO_OBJECT, "_labelTrainIds": ids.COCO_OBJECT_STUFF,
-            "": ids.COCO_OBJECT_STORED,
-        }),
-        _COCO_ROOTS, background=class_lists.BACKGROUND, threshold=0.1,
+        name="coco-stuff",
+        title="COCO-Stuff",
+        class_list="coco_stuff",
+        split="val2017",
+        files=_coco({"_labelTrainIds": ids.COCO_STUFF, "": ids.COCO_STUFF_STORED}),
+        roots=_COCO_ROOTS,
     ),
     Dataset(
-        "ade20k", "ADE20K", "ade20k", "validation",
-        (Files("images/{split}/{name}.jpg", "annotations/{split}/{name}.png", ids.ADE20K),),
-        ("", "ADEChallengeData2016", "ade/ADEChallengeData2016"),
+        name="coco-object",
+        title="COCO-Object",
+        class_list="coco_object",
+        split="val2017",
+        files=_coco(
+            {
+                "_instanceTrainIds": ids.COCO_OBJECT,
+                "_labelTrainIds": ids.COCO_OBJECT_STUFF,
+                "": ids.COCO_OBJECT_STORED,
+            }
+        ),
+        roots=_COCO_ROOTS,
+        background=class_lists.BACKGROUND,
+        protocol=replace(SLIDING, threshold=0.1),
     ),
     Dataset(
-        "cityscapes", "Cityscapes", "cityscapes", "val",
-        _cityscapes({"labelTrainIds": ids.CITYSCAPES, "labelIds": ids.CITYSCAPES_STORED}),
-        ("", "cityscapes"), short_side=560,
+        name="ade20k",
+        title="ADE20K",
+        class_list="ade20k",
+        split="validation",
+        files=(Files("images/{split}/{name}.jpg", "annotations/{split}/{name}.png", ids.ADE20K),),
+        roots=("", "ADEChallengeData2016", "ade/ADEChallengeData2016"),
     ),
-)  # fmt: skip
+    Dataset(
+        name="cityscapes",
+        title="Cityscapes",
+        class_list="cityscapes",
+        split="val",
+        files=_cityscapes({"labelTrainIds": ids.CITYSCAPES, "labelIds": ids.CITYSCAPES_STORED}),
+        roots=("", "cityscapes"),
+        protocol=replace(SLIDING, short_side=560),
+    ),
+)
 
 
-def find_dataset(name: str) -> Dataset:
-    """The DATASETS entry of that name; an EvaluationError lists the valid names."""
-    return find(DATASETS, name, "data set", EvaluationError)
-
-
-def open_dataset(dataset: Dataset, root: Path, split: str | None = None) -> OpenSet:
+def open_dataset(dataset: Dataset, root: Path, split: str | None = None) -> LabelledSet:
     """Find a set's files under ``root`` and pair every image with its truth.
 
     ``split`` names another list or folder than the set's own.
@@ -182,16 +187,17 @@ def open_dataset(dataset: Dataset, root: Path, split: str | None = None) -> Open
     split = split or dataset.split
     looked_for: list[Path] = []
     for files in dataset.files:
-        for base in (root / folder for folder in dataset.roots or ("",)):
+        for base in (root / folder for folder in dataset.roots):
             names = _names(files, base, split)
             if names:
-                return OpenSet(
+                return LabelledSet(
                     name=dataset.name,
                     title=dataset.title,
                     classes=dataset.classes(),
                     samples=_samples(files, base, split, names),
                     background=0 if dataset.background else None,
                     source=files.truth.format(split=split, name="*"),
+                    protocol=dataset.protocol,
                 )
             paths = (*files.lists, files.truth)
             looked_for += [base / path.format(split=split, name="*") for path in paths]

@@ -1,22 +1,35 @@
-"""Command-line options of several commands: backbone, threads, planted channels, data set."""
+"""What the commands share: options of the backbone and of the data set, and how they end."""
 
 import argparse
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 
-from evaluation.datasets import OpenSet, find_dataset, open_dataset
+from evaluation.datasets import DATASETS, open_dataset
 from evaluation.errors import EvaluationError
 from evaluation.photo_set import NAME as PHOTOS
-from evaluation.photo_set import photo_folder, shipped_photos
-from evaluation.shares import own_device
-from gclip_core.backbone import Backbone, load_backbone, plant_channel
-from gclip_core.numbering import block_indices
+from evaluation.photo_set import photo_folder, shipped_set
+from evaluation.planting import planted
+from evaluation.samples import LabelledSet
+from gclip_core.backbone import Backbone, load_backbone
+from gclip_core.errors import GclipError
 from gclip_core.registry import BACKBONES, BUILT_IN
+
+
+def run(command: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> int:
+    """Run a command; an error is one sentence on stderr. Returns the exit status."""
+    try:
+        command(args)
+    except (GclipError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 def add_backbone_options(parser: Any, several: bool = False) -> None:
@@ -42,8 +55,24 @@ def add_backbone_options(parser: Any, several: bool = False) -> None:
     )
 
 
-def add_finding_options(parser: argparse.ArgumentParser) -> None:
-    """Add the threshold for global tokens and the blocks of CS."""
+def add_set_options(parser: Any, default: str | None = None, n: int | None = None) -> None:
+    """Add ``--dataset``, required without a ``default``, and its options to a parser or group."""
+    shown = f" (default: {default})" if default else ""
+    parser.add_argument(
+        "--dataset",
+        default=default,
+        required=default is None,
+        choices=[PHOTOS, *DATASETS],
+        help=f"a benchmark of the field, or photos{shown}",
+    )
+    parser.add_argument("--root", type=Path, help="folder of the data set (photos: your own)")
+    parser.add_argument("--split", help="default: the set's validation split")
+    shown = f" (default: {n})" if n else ""
+    parser.add_argument("--n", type=int, default=n, help=f"first n images only{shown}")
+
+
+def add_gclip_options(parser: Any) -> None:
+    """Add the threshold for global tokens and the blocks of CS to a parser or group."""
     parser.add_argument("--global-threshold", type=float, default=5.0)
     parser.add_argument(
         "--cs-blocks",
@@ -59,26 +88,17 @@ def opened_backbone(args: argparse.Namespace, name: str) -> Backbone:
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     if args.threads:
         torch.set_num_threads(args.threads)
-    backbone = load_backbone(name, args.weights, own_device(args.device), args.dtype)
+    backbone = load_backbone(name, args.weights, _device(args.device), args.dtype)
     return planted(backbone, args.plant)
 
 
-def planted(backbone: Backbone, plants: Sequence[str]) -> Backbone:
-    """The backbone with planted channels, each ``CHANNEL:GAIN:BLOCKS``; blocks count from 1."""
-    for text in plants:
-        channel, gain, where = (text.split(":") + ["", ""])[:3]
-        try:
-            plant = int(channel), float(gain), block_indices(where)
-        except ValueError as error:
-            raise EvaluationError(
-                "A planted channel such as 7:100:7-11 (channel, gain, blocks) was expected, but "
-                f"'{text}' came."
-            ) from error
-        backbone = plant_channel(backbone, *plant)
-    return backbone
+def _device(device: str) -> str:
+    """For ``cuda`` under ``torchrun`` the GPU of this process's local rank."""
+    rank = os.environ.get("LOCAL_RANK")
+    return f"cuda:{rank}" if device == "cuda" and dist.is_initialized() and rank else device
 
 
-def opened_set(args: argparse.Namespace) -> OpenSet:
+def opened_set(args: argparse.Namespace) -> LabelledSet:
     """The first ``--n`` images of ``--dataset`` under ``--root``.
 
     Without ``--root``, ``photos`` are those that ship.
@@ -86,9 +106,9 @@ def opened_set(args: argparse.Namespace) -> OpenSet:
     if args.n is not None and args.n < 1:
         raise EvaluationError(f"At least one image was expected, but {args.n} came.")
     if args.dataset == PHOTOS:
-        opened = photo_folder(args.root) if args.root else shipped_photos()
+        opened = photo_folder(args.root) if args.root else shipped_set()
     else:
-        entry = find_dataset(args.dataset)
+        entry = DATASETS[args.dataset]
         if args.root is None:
             raise EvaluationError(f"{entry.title} needs --root, the folder of its files.")
         opened = open_dataset(entry, args.root, args.split)

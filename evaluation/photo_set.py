@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evaluation.class_lists import ClassName
-from evaluation.datasets import OpenSet, Sample
 from evaluation.errors import EvaluationError
 from evaluation.metric import IGNORE
-from evaluation.photos import Photo, star_photos
+from evaluation.photos import Photo, shipped_photos
+from evaluation.samples import LabelledSet, Sample
 from gclip_core import images
 
 NAME = "photos"
 
 
-def shipped_photos() -> OpenSet:
+def shipped_set() -> LabelledSet:
     """The photos that ship as a data set; its classes are the words of all photos."""
-    photos = star_photos().values()
+    photos = shipped_photos().values()
     synonyms: dict[str, dict[str, None]] = {}
     for word, *others in (word for photo in photos for word in photo.words):
         synonyms.setdefault(word, {}).update(dict.fromkeys(others))
@@ -37,7 +37,7 @@ def shipped_photos() -> OpenSet:
         return photo.image(), table[photo.labels()]
 
     samples = tuple(Sample(photo.name, partial(load, photo)) for photo in photos)
-    return OpenSet(NAME, "Photos", classes, samples, None, "the photos that ship")
+    return LabelledSet(NAME, "Photos", classes, samples, None, "the photos that ship")
 
 
 LISTS = ("choose", "report")
@@ -53,7 +53,7 @@ def photo_lists(folder: Path) -> dict[str, tuple[str, ...]]:
     }
 
 
-def listed(folder: Path, name: str) -> OpenSet:
+def listed(folder: Path, name: str) -> LabelledSet:
     """The photos of a folder that one of its lists names.
 
     Raises:
@@ -69,7 +69,7 @@ def listed(folder: Path, name: str) -> OpenSet:
     return replace(dataset, samples=samples)
 
 
-def photo_folder(folder: Path) -> OpenSet:
+def photo_folder(folder: Path) -> LabelledSet:
     """Photos ``NAME.jpg`` with masks ``NAME.png`` in a folder.
 
     Its ``index.json`` is a list of ``{"file": NAME, "words": {value: word}}``. A value is one of
@@ -90,7 +90,7 @@ def photo_folder(folder: Path) -> OpenSet:
         with Image.open(folder / f"{name}.png") as mask:
             return images.check(folder / f"{name}.jpg"), table[np.asarray(mask)]
 
-    return OpenSet(
+    return LabelledSet(
         name=NAME,
         title=f"Photos of {folder.name}",
         classes=tuple(ClassName(word, (word,)) for word in words),

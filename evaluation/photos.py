@@ -70,7 +70,7 @@ class Photo:
 
 
 @cache
-def star_photos() -> Mapping[str, Photo]:
+def shipped_photos() -> Mapping[str, Photo]:
     """Every photo that ships, by name."""
     read = json.loads(assets.path("photos", "photos.json").read_text(encoding="utf-8"))
     return MappingProxyType({name: _photo(name, entry) for name, entry in read.items()})

@@ -46,8 +46,9 @@ sys.modules.update({name: module for name, module in absent.items() if module})
 
 METHOD = """
 import open_clip
-from evaluation import cli, datasets
-from evaluation.rows import method_rows
+from evaluation import datasets
+from evaluation.benchmark import cli
+from evaluation.benchmark.rows import method_rows
 from open_clip.pretrained import get_pretrained_cfg
 assert method_rows(["mine"], gclip.gclip)[0].label == "Mine"
 assert "mine" in cli._parser().format_help()

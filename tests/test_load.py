@@ -15,7 +15,7 @@ from demo.engine import Engine
 from demo.host import memory
 from demo.request import Request
 from demo.settings import Settings
-from evaluation.photos import star_photos
+from evaluation.photos import shipped_photos
 from gclip_core import load_backbone
 from gclip_core.backbone import Backbone
 from tests.load.__main__ import WORDS, answers_alone, run, wishes
@@ -28,7 +28,7 @@ TIE = 1e-4
 
 def _answers(backbone: Backbone, questions: int, asked: int, threads: int) -> list[str]:
     """Questions of which a label differs from the answer given alone, other than at a tie."""
-    photos = list(star_photos())[:2]
+    photos = list(shipped_photos())[:2]
     every = list(itertools.product(photos, WORDS, variants.VARIANTS, (False, True)))
     chosen = random.Random(0).sample(every, questions)
 

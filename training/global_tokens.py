@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from evaluation.photos import star_photos
+from evaluation.photos import shipped_photos
 from gclip_core import amf, assets, attention, blocks
 from gclip_core.attention import Heads
 from training.teachers import MEAN, STD, Dino
@@ -32,7 +32,7 @@ BRIGHT = 8.0
 
 def save(photo: str, out: Path) -> None:
     """Write the tokens of a photo that ships, and the matrices of two blocks, into ``out``."""
-    pixels = _pixels(star_photos()[photo].image())
+    pixels = _pixels(shipped_photos()[photo].image())
     grid = [length // PATCH for length in pixels.shape[-2:]]
     heads = _heads(Dino(), pixels)
     tokens = [amf.global_tokens(amf.received(block), THRESHOLD) for block in heads]
@@ -81,5 +81,5 @@ def _drawn(heads: Heads) -> Image.Image:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="DINO's global tokens on a photo that ships.")
-    parser.add_argument("photo", choices=star_photos())
+    parser.add_argument("photo", choices=shipped_photos())
     save(parser.parse_args().photo, assets.path("learn"))

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evaluation import metric
-from evaluation.photos import star_photos
+from evaluation.photos import shipped_photos
 from gclip_core import encoder, images, last_block, masks, vocabulary
 from gclip_core.attention import Heads
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
@@ -190,7 +190,7 @@ def shipped(backbone: Backbone) -> dict[str, dict[str, list[float]]]:
     scores: dict[str, dict[str, list[float]]] = {}
     for title, model in (("as it is", backbone), ("planted", plant_channel(backbone, **PLANTED))):
         segmenter, rows = Segmenter(model), scores.setdefault(title, {})
-        for name, photo in star_photos().items():
+        for name, photo in shipped_photos().items():
             encoded, words = segmenter.encode(photo.image()), Vocabulary(photo.words)
             rows[name] = []
             for method in WAYS.values():

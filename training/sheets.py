@@ -17,10 +17,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from evaluation.datasets import OpenSet
 from evaluation.metric import IGNORE
-from evaluation.photo_set import photo_folder, shipped_photos
+from evaluation.photo_set import photo_folder, shipped_set
 from evaluation.queries import queried_classes
+from evaluation.samples import LabelledSet
 from gclip_core import palette
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
 from gclip_core.segmenter import Segmenter
@@ -34,7 +34,7 @@ _FROM = ((0.5, 0.5), (0.25, 0.3), (0.25, 0.7), (0.75, 0.3), (0.8, 0.7))
 _OPACITY = 0.55
 
 
-def masks(backbone: Backbone, photos: OpenSet) -> Image.Image:
+def masks(backbone: Backbone, photos: LabelledSet) -> Image.Image:
     """The sheet of masks."""
     models = {"": Segmenter(backbone), "planted ": Segmenter(plant_channel(backbone, **PLANTED))}
     rows = []
@@ -55,7 +55,7 @@ def masks(backbone: Backbone, photos: OpenSet) -> Image.Image:
     return _sheet(rows)
 
 
-def attention(backbone: Backbone, photos: OpenSet) -> Image.Image:
+def attention(backbone: Backbone, photos: LabelledSet) -> Image.Image:
     """The sheet of attention: photos with five patches marked, and a map for each patch."""
     segmenter, rows = Segmenter(backbone), []
     for sample in photos.samples:
@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("attention", type=Path, help="file for the sheet of attention")
     parser.add_argument("--photos", type=Path, metavar="FOLDER", help="photos with masks")
     args = parser.parse_args(arguments)
-    photos = photo_folder(args.photos) if args.photos else shipped_photos()
+    photos = photo_folder(args.photos) if args.photos else shipped_set()
     backbone = load_backbone()
     masks(backbone, photos).save(args.masks)
     attention(backbone, photos).save(args.attention)

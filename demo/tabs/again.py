@@ -11,7 +11,7 @@ import torch
 from demo import variants
 from demo.request import Question
 from demo.settings import Settings
-from evaluation.photos import star_photos
+from evaluation.photos import shipped_photos
 from gclip_core import images
 from gclip_core.backbone import Backbone
 from gclip_core.methods import find_method, gclip
@@ -79,7 +79,7 @@ def _image(settings: Settings, picture: str) -> tuple[str, str]:
         return f"from pathlib import Path\n\n{imports}", f"Path(__file__).with_name({picture!r})"
     if settings.source == "upload":
         return imports, f"{OWN_IMAGE!r}  # the image you uploaded"
-    photo = star_photos().get(settings.example) or next(iter(star_photos().values()))
+    photo = shipped_photos().get(settings.example) or next(iter(shipped_photos().values()))
     place = f"assets.path('photos', {photo.path.name!r})"
     return f"{imports}\nfrom gclip_core import assets", place
 

@@ -16,7 +16,7 @@ from demo.engine import Engine, Mask
 from demo.request import Question, Request
 from demo.settings import Settings
 from demo.tabs import common
-from evaluation.photos import star_photos
+from evaluation.photos import shipped_photos
 from gclip_core import amf, assets, cs
 from gclip_core.methods import METHODS
 from gclip_core.registry import BUILT_IN
@@ -27,7 +27,7 @@ THING = "space shuttle"
 LEFT_OUT = "flag"
 """A word of the photo that no method finds."""
 WORDS = ", ".join(
-    "; ".join(synonyms) for synonyms in star_photos()[PHOTO].words if LEFT_OUT not in synonyms
+    "; ".join(synonyms) for synonyms in shipped_photos()[PHOTO].words if LEFT_OUT not in synonyms
 )
 REQUEST = Request(Settings(backbone=BUILT_IN, example=PHOTO, words=WORDS), plain=True)
 """The lesson's photo, words and model, whatever the page shows."""

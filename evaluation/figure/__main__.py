@@ -5,13 +5,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from evaluation import options
 from evaluation.errors import EvaluationError
 from evaluation.figure.drawing import draw, saved
 from evaluation.figure.values import values_of
-from evaluation.options import add_backbone_options, opened_backbone
-from evaluation.tally import write_atomically
+from evaluation.saving import write_atomically
 from gclip_core import images
-from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS, find_method
 from gclip_core.refine import REFINEMENTS
 from gclip_core.segmenter import Segmenter
@@ -19,29 +18,23 @@ from gclip_core.segmenter import Segmenter
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draw the figure of a photo; returns the exit status."""
-    args = _parser().parse_args(arguments)
-    try:
-        _run(args)
-    except (GclipError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"written: {args.out}", file=sys.stderr)
-    return 0
+    return options.run(_draw, _parser().parse_args(arguments))
 
 
-def _run(args: argparse.Namespace) -> None:
+def _draw(args: argparse.Namespace) -> None:
     kind = args.out.suffix.lower().lstrip(".")
     if kind not in ("png", "pdf", "svg"):
         raise EvaluationError(
             f"A file that ends in .pdf, .svg or .png was expected, but {args.out.name} came. "
             "Give --out such a name."
         )
-    segmenter = Segmenter(opened_backbone(args, args.backbone))
+    segmenter = Segmenter(options.opened_backbone(args, args.backbone))
     picture = images.check(args.photo)
     words = args.words or ", ".join(segmenter.suggest(picture))
     method = find_method(args.method)
     values = values_of(segmenter, picture, words, method, args.rest, args.refine)
     write_atomically(args.out, saved(draw(values, args.small), kind))
+    print(f"written: {args.out}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--method", default="gclip", choices=list(METHODS))
     parser.add_argument("--rest", default="auto", choices=["auto", "background", "none"])
     parser.add_argument("--refine", default="guided", choices=list(REFINEMENTS))
-    add_backbone_options(parser)
+    options.add_backbone_options(parser)
     return parser
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from evaluation import planting
 from evaluation.lettering import drawable
-from evaluation.report import simulation
 from gclip_core import images
 from gclip_core.methods import METHODS
 from gclip_core.numbering import block_numbers
@@ -140,13 +140,9 @@ def _norms(segmenter: Segmenter, result: Segmentation) -> Norms:
     """The norms of the block whose largest norm is furthest above the median."""
     report = result.report
     block = int(np.argmax(report.ratios))
-    planted = [
-        simulation(plant.channel, plant.gain, block_numbers(plant.blocks))
-        for plant in segmenter.backbone.planted
-    ]
     return Norms(
         block + 1,
         report.norms_before[block].numpy(),
         report.norms_after[block].numpy(),
-        " · ".join(planted),
+        " · ".join(planting.notes(segmenter.backbone)),
     )

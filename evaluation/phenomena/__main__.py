@@ -9,36 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from evaluation.datasets import DATASETS, Sample
+from evaluation import options
 from evaluation.metric import IGNORE
-from evaluation.options import (
-    add_backbone_options,
-    add_finding_options,
-    opened_backbone,
-    opened_set,
-)
-from evaluation.phenomena import figures, measure, summary
+from evaluation.phenomena import figures
+from evaluation.phenomena.measurement import measure
+from evaluation.phenomena.summary import summary
 from evaluation.photo_set import NAME as PHOTOS
+from evaluation.samples import Sample
 from gclip_core import images
-from gclip_core.errors import GclipError
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_choice
 from gclip_core.segmenter import Segmenter
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; an error is one sentence on stderr. Returns the exit status."""
-    args = _parser().parse_args(arguments)
-    try:
-        _run(args)
-    except (GclipError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    """Run the command; returns the exit status."""
+    return options.run(_measure, _parser().parse_args(arguments))
 
 
-def _run(args: argparse.Namespace) -> None:
-    backbone = opened_backbone(args, args.backbone)
+def _measure(args: argparse.Namespace) -> None:
+    backbone = options.opened_backbone(args, args.backbone)
     segmenter = Segmenter(backbone, short_side=args.short_side)
     cs_blocks = block_choice(args.cs_blocks, backbone.n_blocks)
     cs_method = gclip(amf=False, cs=True, cs_blocks=cs_blocks)
@@ -51,7 +41,7 @@ def _run(args: argparse.Namespace) -> None:
 def _samples(args: argparse.Namespace, segmenter: Segmenter) -> Iterable[Sample]:
     if args.images:
         return [_own(path, args.words, segmenter) for path in args.images]
-    return opened_set(args).samples
+    return options.opened_set(args).samples
 
 
 def _own(path: Path, words: str | None, segmenter: Segmenter) -> Sample:
@@ -73,16 +63,11 @@ def _parser() -> argparse.ArgumentParser:
         "count from 1), measured on the given images or on those of a data set.",
     )
     parser.add_argument("images", nargs="*", type=Path, help="image files")
-    add_backbone_options(parser)
+    options.add_backbone_options(parser)
+    options.add_set_options(parser, default=PHOTOS, n=12)
     parser.add_argument("--words", help="words whose masks are the regions of in-in and in-out")
-    parser.add_argument(
-        "--dataset", default=PHOTOS, choices=[PHOTOS, *DATASETS], help="data set (default: photos)"
-    )
-    parser.add_argument("--root", type=Path, help="folder that contains the data set")
-    parser.add_argument("--n", type=int, default=12, help="number of its images (12)")
     parser.add_argument("--short-side", type=int, help="pixels (default: the backbone's)")
-    parser.set_defaults(split=None)
-    add_finding_options(parser)
+    options.add_gclip_options(parser)
     parser.add_argument("--out", type=Path, help="folder for the figure (default: only print)")
     return parser
 

@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from evaluation.phenomena import Phenomena, planted
-from evaluation.tally import write_atomically
+from evaluation import planting
+from evaluation.phenomena.measurement import Phenomena
+from evaluation.saving import write_atomically
 
 SOFT, BLUE, ORANGE, TEAL = "#6b7684", "#2459b3", "#e0701b", "#1b8a7a"
 STYLE = mpl.rc_params_from_file(
@@ -30,7 +31,7 @@ def draw(phenomena: Phenomena, folder: Path) -> Path:
 
 def _about(phenomena: Phenomena) -> str:
     mean = f"mean over {phenomena.images} image{'s' * (phenomena.images > 1)}"
-    return " · ".join([phenomena.backbone.title, mean, *planted(phenomena)])
+    return " · ".join([phenomena.backbone.title, mean, *planting.notes(phenomena.backbone)])
 
 
 def _draw_channels(phenomena: Phenomena) -> Figure:

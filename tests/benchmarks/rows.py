@@ -13,7 +13,7 @@ import open_clip
 import torch
 from torch import nn
 
-from evaluation.photos import star_photos
+from evaluation.photos import shipped_photos
 from gclip_core import METHODS, Segmenter, gclip, load_backbone, plant_channel
 from gclip_core.refine import REFINEMENTS, refined
 from gclip_core.registry import OPENAI_MEAN, OPENAI_STD
@@ -211,7 +211,7 @@ def methods(bench: Bench) -> list[Row]:
     ratio = times[slowest] / times["clearclip"]
     note = f"{slowest}: {_time(times[slowest])}; ClearCLIP: {_time(times['clearclip'])}"
     built_in = Segmenter(load_backbone("built-in"))
-    photo = star_photos()["dog"]
+    photo = shipped_photos()["dog"]
     built_in.embed_words([word for words in photo.words for word in words])
 
     def all_methods() -> None:

@@ -10,10 +10,10 @@ from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from demo import wording
-from evaluation.photos import star_photos
+from evaluation.photos import shipped_photos
 from tests.browser.conftest import DONE, SETTLED, WORDS, arrive, legend, turn_to, type_words
 
-CAT = star_photos()["chelsea"].path
+CAT = shipped_photos()["chelsea"].path
 MOVED = """window.moved = 0;
 new PerformanceObserver((list) => list.getEntries().forEach((one) => (window.moved += one.value)))
   .observe({ type: 'layout-shift', buffered: true });"""
@@ -202,7 +202,7 @@ def test_a_photo_is_answered_at_once_with_words_that_are_in_it(restored: Page) -
         ("drop", "chelsea", "cat"),
         ("paste", "coffee", "cup"),
     ):
-        path = star_photos()[photo].path
+        path = shipped_photos()[photo].path
         if kind == "choose":
             upload(restored, path)
         else:
@@ -231,7 +231,7 @@ def test_typed_words_win_over_suggested_ones_at_any_time(restored: Page) -> None
     waiting: list[Route] = []
     restored.route("**/gradio_api/upload*", lambda route: waiting.append(route))
     with restored.expect_request("**/gradio_api/upload*"):
-        upload(restored, star_photos()["coffee"].path)
+        upload(restored, shipped_photos()["coffee"].path)
     type_words(restored, "sky, door")
     waiting[0].continue_()
     expect(legend(restored)).to_contain_text("door")
@@ -249,7 +249,7 @@ def test_a_link_s_words_stay_for_the_first_photo_that_is_given(desktop: Page, ur
     expect(legend(desktop)).to_contain_text("dog")
     words_are(desktop, "dog")
     assert "words=dog" in desktop.url
-    upload(desktop, star_photos()["coffee"].path)
+    upload(desktop, shipped_photos()["coffee"].path)
     words_are(desktop, re.compile("cup"))
 
 

@@ -19,7 +19,7 @@ from demo.request import Request
 from demo.settings import Settings
 from demo.source import WORKED_PIXELS, worked_size
 from demo.tabs import TABS
-from evaluation.photos import star_photos
+from evaluation.photos import shipped_photos
 from gclip_core import GclipError
 from tests.models import loaded, tiny_backbone
 from tests.pictures import noise
@@ -86,7 +86,7 @@ def test_background_is_on_for_one_word_and_off_for_more(engine: Engine) -> None:
 
 
 def test_background_is_on_for_suggested_words_left_as_they_are() -> None:
-    photo, engine = str(star_photos()["dog"].path), Engine(loaded())
+    photo, engine = str(shipped_photos()["dog"].path), Engine(loaded())
     own = Request(Settings(source="upload"), upload=photo)
     answer = compute(engine, resolve(engine, own))
     chips = inputs.compute(engine, answer).more_words
@@ -119,7 +119,7 @@ def test_the_nearest_known_word_replaces_an_unknown_one_until_that_is_undone() -
 
 
 def test_an_example_is_measured_against_its_drawn_mask(engine: Engine) -> None:
-    photo = star_photos()["dog"]
+    photo = shipped_photos()["dog"]
     mask = compute(engine, resolve(engine, request(photo.text))).mask
     truth = photo.labels()
     for index, iou in mask.iou.items():
@@ -157,7 +157,7 @@ def test_the_settings_that_a_method_takes_are_all_of_gclip_s_arguments() -> None
 def test_the_cache_stays_under_its_bound() -> None:
     engine = Engine(tiny_backbone())
     engine.cache.limit = 3_000_000
-    for example in star_photos():
+    for example in shipped_photos():
         compute(engine, resolve(engine, Request(Settings(example=example, words=WORDS))))
         assert engine.cache.size <= 3_000_000
 

@@ -16,7 +16,7 @@ from demo.answer import Answer, compute, resolve
 from demo.request import Request, address_of
 from demo.settings import Settings, from_query
 from demo.tabs import again, archive, export, figure
-from evaluation.photos import star_photos
+from evaluation.photos import shipped_photos
 from gclip_core import segment
 from tests.demo import engine
 from tests.demo.samples import around, export_tab
@@ -71,7 +71,7 @@ def test_the_archive_says_what_is_in_it(packed: zipfile.ZipFile) -> None:
 @pytest.mark.parametrize("turned", [False, True])
 def test_the_zip_makes_its_own_labels_again_in_its_own_folder(turned: bool, tmp_path: Path) -> None:
     """An upload travels as it came, or as the page turned it upright."""
-    photo = star_photos()["coffee"].image().resize((96, 64))
+    photo = shipped_photos()["coffee"].image().resize((96, 64))
     exif = photo.getexif()
     exif[ExifTags.Base.Orientation] = 6 if turned else 1
     photo.save(tmp_path / "own.jpg", exif=exif)

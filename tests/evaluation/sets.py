@@ -13,7 +13,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from evaluation.class_lists import ClassName
-from evaluation.datasets import OpenSet, Sample
+from evaluation.samples import LabelledSet, Sample
 from tests.models import picture
 
 STEP = 12
@@ -21,7 +21,7 @@ STEP = 12
 Ids = list[list[int]]
 
 
-def plain_set(n: int, height: int = 32, width: int = 40) -> OpenSet:
+def plain_set(n: int, height: int = 32, width: int = 40) -> LabelledSet:
     """Random pictures, each with two or three rectangles of eight classes; some not counted."""
     words = ("sky", "grass", "cat", "dog", "car", "tree", "wall", "boat")
 
@@ -35,7 +35,7 @@ def plain_set(n: int, height: int = 32, width: int = 40) -> OpenSet:
 
     classes = tuple(ClassName(word, (word,)) for word in words)
     samples = tuple(map(sample, range(n)))
-    return OpenSet("plain", "Plain pictures", classes, samples, None, "made from seeds")
+    return LabelledSet("plain", "Plain pictures", classes, samples, None, "made from seeds")
 
 
 def enlarge(ids: Ids, dtype: Any = np.uint8) -> NDArray[Any]:

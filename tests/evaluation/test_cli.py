@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from evaluation import cli, options
-from evaluation.cli import main
-from evaluation.experiment import Experiment
-from evaluation.tally import Tally
+from evaluation import options
+from evaluation.benchmark import cli
+from evaluation.benchmark.cli import main
+from evaluation.benchmark.experiment import Experiment
+from evaluation.benchmark.tally import Tally
 from gclip_core.errors import BackboneError
 from gclip_core.methods import METHODS
 from tests.evaluation.sets import CASES

@@ -12,8 +12,8 @@ from evaluation.class_lists import ClassName
 from evaluation.datasets import DATASETS, open_dataset
 from evaluation.errors import EvaluationError
 from evaluation.metric import IGNORE
-from evaluation.photo_set import photo_folder, shipped_photos
-from evaluation.photos import star_photos
+from evaluation.photo_set import photo_folder, shipped_set
+from evaluation.photos import shipped_photos
 from evaluation.queries import parse_rule, queried_classes
 from tests.evaluation.sets import CASES, Case, enlarge, save_ids, save_image
 from tests.pictures import turned
@@ -153,12 +153,12 @@ def test_an_image_is_turned_only_if_that_fits_the_truth(tmp_path: Path) -> None:
 
 
 def test_the_photos_that_ship_are_a_data_set() -> None:
-    opened = shipped_photos()
-    assert [sample.name for sample in opened.samples] == list(star_photos())
+    opened = shipped_set()
+    assert [sample.name for sample in opened.samples] == list(shipped_photos())
     names = np.array([known.name for known in opened.classes])
     assert len(set(names)) == len(names)
-    photo = star_photos()["dog"]
-    image, labels = opened.samples[list(star_photos()).index("dog")].load()
+    photo = shipped_photos()["dog"]
+    image, labels = opened.samples[list(shipped_photos()).index("dog")].load()
     assert (image.height, image.width) == labels.shape
     own = photo.labels()
     assert np.array_equal(labels < 0, own < 0)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation import cli, report
+from evaluation.benchmark import cli, comparison
 from evaluation.datasets import DATASETS
 from evaluation.figure import __main__ as figure
 from evaluation.phenomena import __main__ as phenomena
@@ -52,7 +52,7 @@ def test_commands_without_data_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_the_field_s_table_is_what_was_measured() -> None:
     measured = json.loads(assets.path("built-in", "measured.json").read_text("utf-8"))
-    assert report.field_table(measured) in TEXT
+    assert comparison.field_table(measured) in TEXT
 
 
 def test_every_data_set_is_in_both_tables() -> None:
@@ -70,11 +70,11 @@ def test_the_table_of_protocols_is_that_of_the_program() -> None:
     }
     assert stated == {
         d.name: (
-            d.short_side,
-            d.window,
-            d.stride,
+            d.protocol.short_side,
+            d.protocol.window,
+            d.protocol.stride,
             d.background is None,
-            f"{d.threshold:g}" if d.threshold else "none",
+            f"{d.protocol.threshold:g}" if d.protocol.threshold else "none",
         )
         for d in DATASETS.values()
     }

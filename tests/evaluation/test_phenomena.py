@@ -10,9 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from evaluation.datasets import Sample
-from evaluation.phenomena import Phenomena, large_dimensions, measure, summary
 from evaluation.phenomena.__main__ import main
+from evaluation.phenomena.measurement import Phenomena, large_dimensions, measure
+from evaluation.phenomena.summary import summary
+from evaluation.samples import Sample
 from gclip_core import Segmenter, gclip, plant_channel
 from tests.evaluation.sets import plain_set
 from tests.models import enlarge_channel, look_at_one_patch, tiny_backbone

@@ -5,11 +5,11 @@ import re
 import numpy as np
 import pytest
 
-from evaluation.photos import VOID, Photo, Region, star_photos
+from evaluation.photos import VOID, Photo, Region, shipped_photos
 from gclip_core import assets, vocabulary
 from tests.models import loaded
 
-PHOTOS = list(star_photos().values())
+PHOTOS = list(shipped_photos().values())
 SEEN = {
     "chelsea": {(170, 110): "cat", (420, 250): "blanket", (420, 40): ""},
     "coffee": {(290, 150): "coffee", (290, 230): "cup", (365, 285): "spoon", (130, 200): "saucer",

@@ -11,11 +11,12 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from evaluation import published, report
-from evaluation.datasets import DATASETS, OpenSet
-from evaluation.experiment import Experiment
-from evaluation.rows import method_rows
-from evaluation.tally import Tally
+from evaluation.benchmark import comparison, published
+from evaluation.benchmark.experiment import Experiment
+from evaluation.benchmark.rows import method_rows
+from evaluation.benchmark.tally import Tally
+from evaluation.datasets import DATASETS
+from evaluation.samples import LabelledSet
 from gclip_core import METHODS, Segmenter, gclip
 from gclip_core.refine import REFINEMENTS
 from tests import ROOT
@@ -31,13 +32,14 @@ def settings(dataset: str, **changed: Any) -> dict[str, Any]:
     samples = [Mock()] * IMAGES[dataset]
     for sample in samples:
         sample.name = "image"
-    opened = OpenSet(
+    opened = LabelledSet(
         dataset, entry.title, entry.classes(), samples, 0 if entry.background else None, ""
     )
     backbone = replace(tiny_backbone(1, layers=1), name="openai-vit-b-16")
-    segmenter = Segmenter(backbone, entry.short_side, entry.window, entry.stride)
+    sizes = entry.protocol
+    segmenter = Segmenter(backbone, sizes.short_side, sizes.window, sizes.stride)
     rows = method_rows(METHODS, partial(gclip, amf_blocks="backbone", cs_blocks="backbone"))
-    return Experiment(segmenter, opened, rows, "all", entry.threshold).as_json() | changed
+    return Experiment(segmenter, opened, rows, "all", sizes.threshold).as_json() | changed
 
 
 def figures(plain: dict[str, Any]) -> dict[str, str | None]:
@@ -123,13 +125,13 @@ def test_the_table_shows_them_beside_what_was_measured() -> None:
     counts = np.zeros((n, classes, classes + 1), np.int64)
     counts[:, 0, 0] = 1
     tally = Tally(plain, counts, dict.fromkeys(range(2000), np.ones(n)))
-    lines = report.paper([tally]).splitlines()
+    lines = comparison.paper([tally]).splitlines()
     assert lines[0].split() == ["tiny", "ADE20K", "published"]
     shown = {line.split("  ")[0]: line.split()[-1] for line in lines[2:-2]}
     assert shown["GCLIP"] == "18.5?"
     assert shown["SCLIP"] == "16.1"
     assert shown["ClearCLIP"] == "100.00"
-    assert lines[-1] == report.PUBLISHED_NOTE
+    assert lines[-1] == comparison.PUBLISHED_NOTE
 
 
 def test_every_figure_is_of_a_known_method_and_set_and_has_a_source() -> None:

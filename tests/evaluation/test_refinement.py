@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evaluation import metric, refinement
+from evaluation import metric, options
 from evaluation.photo_set import listed
 from evaluation.queries import queried_classes
+from evaluation.refinement.__main__ import main
+from evaluation.refinement.measurement import measure
 from gclip_core import METHODS, Segmenter
 from gclip_core.refine import REFINEMENTS, refined
 from gclip_core.types import Vocabulary
@@ -37,7 +39,7 @@ def test_figures_are_the_mean_over_photos_of_the_iou_of_their_words(folder: Path
     segmenter = Segmenter(tiny_backbone(), short_side=32, templates="plain")
     dataset = listed(folder, "report")
     assert [sample.name for sample in dataset.samples] == ["one", "three"]
-    rows = refinement.measure(segmenter, dataset, REFINEMENTS)
+    rows = measure(segmenter, dataset, REFINEMENTS)
     assert [row.label for row in rows] == ["none", "guided", "pamr"]
     for row in rows:
         iou = []
@@ -56,8 +58,8 @@ def test_the_command_names_its_photos_and_what_is_missing(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = replace(tiny_backbone(), short_side=32)
-    monkeypatch.setattr(refinement, "opened_backbone", lambda args, name: small)
-    assert refinement.main([str(folder), "--n", "1"]) == 0
+    monkeypatch.setattr(options, "opened_backbone", lambda args, name: small)
+    assert main([str(folder), "--n", "1"]) == 0
     assert f"tiny · 1 photos of {folder.name}" in capsys.readouterr().out
-    assert refinement.main([str(folder), "--choose"]) == 2
+    assert main([str(folder), "--choose"]) == 2
     assert "A list of photos was expected at" in capsys.readouterr().err

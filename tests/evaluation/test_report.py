@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation import report
+from evaluation.benchmark import comparison, report
+from evaluation.benchmark.tally import Tally
 from evaluation.errors import EvaluationError
-from evaluation.tally import Tally
 
 
 def result(
@@ -83,7 +83,7 @@ def test_an_ablation_is_compared_with_neither_and_an_incomplete_result_counts_it
 
 
 def test_paper_table_over_sets_with_mean_and_differences() -> None:
-    text = report.paper([methods("VOC20"), methods("Cityscapes", gclip=HALF)])
+    text = comparison.paper([methods("VOC20"), methods("Cityscapes", gclip=HALF)])
     lines = [" ".join(line.split()) for line in text.splitlines()]
     assert lines[0] == "OpenAI ViT-B/16 VOC20 Cityscapes mean"
     assert lines[2] == "CLIP 20.00 (−30.00) 20.00 (−30.00) 20.00 (−30.00)"
@@ -93,17 +93,17 @@ def test_paper_table_over_sets_with_mean_and_differences() -> None:
 
 def test_paper_table_has_no_mean_where_a_set_is_missing_and_refuses_one_set_twice() -> None:
     only_clip = result([("CLIP", "methods", HALF)], "ADE20K")
-    lines = report.paper([methods(), only_clip]).splitlines()
+    lines = comparison.paper([methods(), only_clip]).splitlines()
     assert next(line for line in lines if line.startswith("GCLIP")).split()[-2:] == ["–", "–"]
     for sets in ([methods(), methods()], []):
         with pytest.raises(EvaluationError, match="One result for each|At least one result"):
-            report.paper(sets)
+            comparison.paper(sets)
 
 
 def test_the_field_is_a_table_in_the_order_of_years() -> None:
     some = ("pearl", "clip", "kk", "AMF", "clearclip")
     measured = {"methods": {name: {"there": 40.5, "+10": 30.25} for name in some}}
-    assert report.field_table(measured).splitlines()[2:] == [
+    assert comparison.field_table(measured).splitlines()[2:] == [
         "| CLIP | 2021 | 40.5 | 30.25 |",
         "| ClearCLIP | 2024 | 40.5 | 30.25 |",
         "| Key-Key | – | 40.5 | 30.25 |",

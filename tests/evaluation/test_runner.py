@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from evaluation import runner
+from evaluation.benchmark import runner
+from evaluation.benchmark.experiment import Experiment
+from evaluation.benchmark.rows import SWEEPS, ablation_rows, method_rows, sweep_rows
+from evaluation.benchmark.tally import FILE, Tally, resume
 from evaluation.errors import EvaluationError
-from evaluation.experiment import Experiment
-from evaluation.rows import SWEEPS, ablation_rows, method_rows, sweep_rows
-from evaluation.tally import FILE, Tally, resume
 from gclip_core.methods import METHODS, gclip
 from gclip_core.segmenter import Segmenter
 from tests.evaluation.sets import plain_set

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.cli import main
+from evaluation.benchmark.cli import main
+from evaluation.benchmark.tally import Tally, added
 from evaluation.errors import EvaluationError
-from evaluation.tally import Tally, added
 from tests import free_port
 from tests.evaluation.test_runner import assert_same, go, whole
 

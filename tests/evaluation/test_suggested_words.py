@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evaluation import suggested_words
-from evaluation.datasets import OpenSet
 from evaluation.photo_set import photo_folder
-from evaluation.suggested_words import Suggested, Truth, best_thresholds, judge, read_truth
+from evaluation.samples import LabelledSet
+from evaluation.suggested_words import choosing
+from evaluation.suggested_words.__main__ import main
+from evaluation.suggested_words.choosing import best_thresholds
+from evaluation.suggested_words.judging import Suggested, Truth, judge, read_truth
 from gclip_core.suggestions import DEFAULT, Thresholds
 
 AREAS = {"sea": 60, "wall brick": 30, "dog": 10}
@@ -76,20 +78,20 @@ def test_thresholds_are_those_whose_figures_and_neighbours_come_nearest_to_the_a
 def test_thresholds_are_chosen_on_one_list_and_reported_on_each(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(suggested_words, "TRIED", {"gain": (0.6, 2.0, 50.0)})
+    monkeypatch.setattr(choosing, "TRIED", {"gain": (0.6, 2.0, 50.0)})
     folder_of(tmp_path, {1: "wall"}, "a", "b", "c")
     (tmp_path / "choose.txt").write_text("a\n")
     (tmp_path / "report.txt").write_text("b\nc\n")
-    assert suggested_words.main([str(tmp_path), "--choose"]) == 0
+    assert main([str(tmp_path), "--choose"]) == 0
     thresholds, *lines = capsys.readouterr().out.splitlines()
     assert thresholds.startswith("gain ")
     assert [line.partition(" photo")[0] for line in lines] == ["choose (1", "report (2", "all (3"]
     (tmp_path / "choose.txt").unlink()
-    assert suggested_words.main([str(tmp_path), "--choose"]) == 2
+    assert main([str(tmp_path), "--choose"]) == 2
     assert "choose.txt" in capsys.readouterr().err
 
 
-def folder_of(folder: Path, words: dict[int, str], *names: str) -> OpenSet:
+def folder_of(folder: Path, words: dict[int, str], *names: str) -> LabelledSet:
     """A folder of gray photos whose masks have the value 1 alone."""
     for name in names:
         Image.new("RGB", (64, 64), "gray").save(folder / f"{name}.jpg")

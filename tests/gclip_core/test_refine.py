@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
-from evaluation.photos import star_photos
+from evaluation.photos import shipped_photos
 from gclip_core import GclipError, Segmentation, Segmenter, refine
 from gclip_core.refine import REFINEMENTS, refined
 from gclip_core.types import Grid
@@ -223,7 +223,7 @@ def test_no_picture_makes_a_nan(seed: int, size: Grid, name: str, black: bool) -
 
 def test_the_edge_of_a_mask_moves_to_the_edge_in_the_picture() -> None:
     """A square of one colour, segmented by patches of 16 pixels that are not aligned with it."""
-    photo = star_photos()["dog"].image()
+    photo = shipped_photos()["dog"].image()
     inside = np.zeros((320, 320), bool)
     inside[85:235, 100:250] = True
     image = Image.fromarray(np.where(inside[..., None], (200, 60, 40), (60, 120, 60)).astype("u1"))

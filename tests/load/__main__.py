@@ -28,7 +28,7 @@ from demo.host import memory
 from demo.settings import FIELDS, MAX_CLASSES, choices, key_of, limits
 from demo.tabs import TABS
 from demo.variants import ABLATIONS
-from evaluation.photos import star_photos
+from evaluation.photos import shipped_photos
 from gclip_core.methods import METHODS
 from tests.models import picture
 from tests.pictures import encoded
@@ -110,7 +110,7 @@ def _visit(chance: random.Random) -> Wish:
     if upload >= 0:
         query = urlencode(asked | {"source": "upload"})
         return Wish(query, upload=upload, light=light)
-    example = chance.choice(list(star_photos()))
+    example = chance.choice(list(shipped_photos()))
     return Wish(urlencode(asked | {"example": example}), light=light)
 
 

@@ -211,8 +211,8 @@ def test_the_command_prints_the_figures_of_the_card(
     (tmp_path / "index.json").write_text(json.dumps(entries))
     (tmp_path / "choose.txt").write_text("a\n")
     (tmp_path / "report.txt").write_text("b\n")
-    dog = {"dog": measure.star_photos()["dog"]}
-    monkeypatch.setattr(measure, "star_photos", lambda: dog)
+    dog = {"dog": measure.shipped_photos()["dog"]}
+    monkeypatch.setattr(measure, "shipped_photos", lambda: dog)
     monkeypatch.setattr(measure, "load_backbone", lambda: replace(loaded(), short_side=96))
     measure.main([str(tmp_path), "--out", str(tmp_path / "figures.json")])
     printed = capsys.readouterr().out

@@ -13,14 +13,14 @@ from PIL import Image
 from tqdm import tqdm
 
 from evaluation import metric
-from evaluation.datasets import Sample
+from evaluation.benchmark.experiment import Experiment
+from evaluation.benchmark.rows import computation
+from evaluation.benchmark.shares import Share
+from evaluation.benchmark.tally import Tally, resume
 from evaluation.errors import EvaluationError
-from evaluation.experiment import Experiment
 from evaluation.metric import IGNORE, Counts
 from evaluation.queries import queried_classes
-from evaluation.rows import computation
-from evaluation.shares import Share
-from evaluation.tally import Tally, resume
+from evaluation.samples import Sample
 from gclip_core.refine import refined
 from gclip_core.types import Method, Vocabulary
 from gclip_core.version import __version__

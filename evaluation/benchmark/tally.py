@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.benchmark.experiment import require_equal
 from evaluation.errors import EvaluationError
-from evaluation.experiment import require_equal
 from evaluation.metric import Counts
+from evaluation.saving import write_atomically
 
 FILE = "counts.npz"
 
@@ -110,11 +110,3 @@ def added(parts: Sequence[Tally]) -> Tally:
         total.seconds += part.seconds
         total.environments += [e for e in part.environments if e not in total.environments]
     return total
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that no reader sees a part of it, even if the process is killed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(data)
-    partial.replace(path)

@@ -1,6 +1,5 @@
 """Shares of an evaluation: under ``torchrun`` each process evaluates every n-th image."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -35,9 +34,3 @@ def gather(part: Part) -> list[Part]:
     parts = [part] * dist.get_world_size() if dist.get_rank() == 0 else None
     dist.gather_object(part, parts)
     return parts or []
-
-
-def own_device(device: str) -> str:
-    """For ``cuda`` under ``torchrun`` the GPU of this process's local rank."""
-    rank = os.environ.get("LOCAL_RANK")
-    return f"cuda:{rank}" if device == "cuda" and dist.is_initialized() and rank else device

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from typing import Any
 
-from evaluation.datasets import OpenSet
+from evaluation.benchmark.rows import Row, method_json
 from evaluation.errors import EvaluationError
-from evaluation.rows import Row, method_json
+from evaluation.samples import LabelledSet
 from gclip_core.numbering import block_numbers
 from gclip_core.segmenter import Segmenter
 from gclip_core.version import __version__
@@ -24,7 +24,7 @@ class Experiment:
     """
 
     segmenter: Segmenter
-    dataset: OpenSet
+    dataset: LabelledSet
     rows: tuple[Row, ...]
     words: str = "all"
     threshold: float = 0.0

@@ -4,25 +4,27 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 
-from evaluation import report, runner, shares
-from evaluation.datasets import DATASETS, OpenSet
+from evaluation.benchmark import comparison, report, runner, shares
+from evaluation.benchmark.experiment import Experiment, digest
+from evaluation.benchmark.rows import SWEEPS, Row, ablation_rows, method_rows, sweep_rows
+from evaluation.benchmark.shares import Share
+from evaluation.benchmark.tally import FILE as COUNTS_FILE
+from evaluation.benchmark.tally import Tally, added
 from evaluation.errors import EvaluationError
-from evaluation.experiment import Experiment, digest
 from evaluation.options import (
     add_backbone_options,
-    add_finding_options,
+    add_gclip_options,
+    add_set_options,
     opened_backbone,
     opened_set,
 )
 from evaluation.photo_set import NAME as PHOTOS
 from evaluation.queries import parse_rule
-from evaluation.rows import SWEEPS, Row, ablation_rows, method_rows, sweep_rows
-from evaluation.shares import Share
-from evaluation.tally import FILE as COUNTS_FILE
-from evaluation.tally import Tally, added
+from evaluation.samples import LabelledSet, Protocol
 from gclip_core.backbone import Backbone
 from gclip_core.errors import BackboneError, GclipError
 from gclip_core.methods import METHODS, gclip
@@ -65,11 +67,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     failed = False
     with shares.of_this_process() as share:
         for name in names:
-            try:
-                part = _evaluate_share(args, opened_backbone(args, name), share)
-            except BackboneError as error:
-                part = error
-            parts = shares.gather(part)
+            parts = shares.gather(_evaluate_share(args, name, share))
             errors = [part for part in parts if isinstance(part, BackboneError)]
             if errors and len(names) == 1:
                 raise errors[0]
@@ -79,31 +77,37 @@ def _evaluate(args: argparse.Namespace) -> int:
             elif parts:
                 done.append(_add_up(args, parts))
     if len(done) > 1:
-        print("\n" + report.paper(done))
+        print("\n" + comparison.paper(done))
     return 1 if failed else 0
 
 
 def _evaluate_share(
-    args: argparse.Namespace, backbone: Backbone, share: Share
-) -> tuple[Path, Tally]:
-    """The folder of the whole result, and this process's share of it."""
-    dataset, segmenter = opened_set(args), _segmenter(args, backbone)
-    entry, threshold = DATASETS.get(args.dataset), args.threshold
-    if threshold is None:
-        threshold = entry.threshold if entry else 0.0
+    args: argparse.Namespace, name: str, share: Share
+) -> tuple[Path, Tally] | BackboneError:
+    """The folder of the whole result, and this process's share of it.
+
+    An error of the backbone is returned: the other processes wait until this one gathers, too.
+    """
+    try:
+        backbone = opened_backbone(args, name)
+    except BackboneError as error:
+        return error
+    dataset = opened_set(args)
+    protocol = _protocol(args, dataset)
+    segmenter = _segmenter(args, backbone, protocol)
     rows = _rows(args, backbone.n_blocks)
-    experiment = Experiment(segmenter, dataset, rows, _words(args), threshold, args.refine)
-    is_first = share[0] == 0  # only the first process prints
-    for note in _unknown_words(segmenter, dataset) if is_first else ():
-        print(f"note: {note}", file=sys.stderr)
-    name = f"{dataset.name}-{backbone.name}-{digest(experiment.as_json())}"
-    whole = own = args.out or Path("results") / name
-    if share[1] > 1:
-        own = whole / f"share-{share[0] + 1}-of-{share[1]}"
+    experiment = Experiment(segmenter, dataset, rows, _words(args), protocol.threshold, args.refine)
+    index, count = share
+    is_first = index == 0  # only the first process prints
+    if is_first:
+        _note_unknown_words(segmenter, dataset)
+    result = f"{dataset.name}-{backbone.name}-{digest(experiment.as_json())}"
+    whole = args.out or Path("results") / result
+    own = whole / f"share-{index + 1}-of-{count}" if count > 1 else whole
     if args.fresh:
         (own / COUNTS_FILE).unlink(missing_ok=True)
-    shows = is_first and not args.quiet
-    return whole, runner.run(experiment, own, share, show_progress=shows)
+    show_progress = is_first and not args.quiet
+    return whole, runner.run(experiment, own, share, show_progress=show_progress)
 
 
 def _add_up(args: argparse.Namespace, parts: list[tuple[Path, Tally]]) -> Tally:
@@ -119,25 +123,36 @@ def _add_up(args: argparse.Namespace, parts: list[tuple[Path, Tally]]) -> Tally:
     return tally
 
 
-def _unknown_words(segmenter: Segmenter, dataset: OpenSet) -> list[str]:
-    """A note on the phrases that are not in this backbone's training words, if those are known."""
+def _note_unknown_words(segmenter: Segmenter, dataset: LabelledSet) -> None:
+    """Print which phrases are not in this backbone's training words, if those are known."""
     phrases = Vocabulary(tuple(c.phrases for c in dataset.classes))
     unknown = unknown_phrases(segmenter.backbone, phrases)
     if not unknown:
-        return []
+        return
     shown = ", ".join(unknown[:8]) + (", …" if len(unknown) > 8 else "")
-    return [
-        f"{segmenter.backbone.title} was not trained on {len(unknown)} of the "
-        f"{len(phrases.phrases)} words: {shown}."
-    ]
+    print(
+        f"note: {segmenter.backbone.title} was not trained on {len(unknown)} of the "
+        f"{len(phrases.phrases)} words: {shown}.",
+        file=sys.stderr,
+    )
 
 
-def _segmenter(args: argparse.Namespace, backbone: Backbone) -> Segmenter:
-    entry = DATASETS.get(args.dataset)
-    side = args.short_side or (entry.short_side if entry else backbone.short_side)
-    window = args.window if args.window is not None else (entry.window if entry else 0)
-    stride = args.stride or (entry.stride if entry else 112)
-    return Segmenter(backbone, side, window or None, stride, args.templates, args.logit_scale)
+def _protocol(args: argparse.Namespace, dataset: LabelledSet) -> Protocol:
+    """The data set's protocol with what the command line changes of it."""
+    names = [field.name for field in fields(Protocol)]
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    return replace(dataset.protocol, **given)
+
+
+def _segmenter(args: argparse.Namespace, backbone: Backbone, protocol: Protocol) -> Segmenter:
+    return Segmenter(
+        backbone,
+        short_side=protocol.short_side or backbone.short_side,
+        window=protocol.window or None,
+        stride=protocol.stride,
+        templates=args.templates,
+        logit_scale=args.logit_scale,
+    )
 
 
 def _rows(args: argparse.Namespace, n_blocks: int) -> tuple[Row, ...]:
@@ -173,7 +188,7 @@ def _table(given: list[str]) -> int:
     )
     parser.add_argument("folders", nargs="+", type=Path, help="result folders")
     args = parser.parse_args(given)
-    print(report.paper([Tally.load(folder) for folder in args.folders]))
+    print(comparison.paper([Tally.load(folder) for folder in args.folders]))
     return 0
 
 
@@ -185,7 +200,7 @@ def _field(given: list[str]) -> int:
     parser.add_argument("file", type=Path, help="its JSON file")
     file = parser.parse_args(given).file
     try:
-        print(report.field_table(json.loads(file.read_text("utf-8"))))
+        print(comparison.field_table(json.loads(file.read_text("utf-8"))))
     except (ValueError, KeyError, TypeError) as error:
         raise EvaluationError(f"A file of training.measure was expected at {file}.") from error
     return 0
@@ -203,10 +218,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="docs/EVALUATION.md shows where to get each data set, and the protocol.",
     )
     what = parser.add_argument_group("what is evaluated")
-    what.add_argument("--dataset", required=True, choices=[PHOTOS, *DATASETS])
-    what.add_argument("--root", type=Path, help="folder of the data set (photos: your own)")
-    what.add_argument("--split", help="default: the set's validation split")
-    what.add_argument("--n", type=int, help="first n images only")
+    add_set_options(what)
     add_backbone_options(what, several=True)
     _add_row_options(parser)
     _add_method_options(parser)
@@ -243,7 +255,7 @@ def _add_method_options(parser: argparse.ArgumentParser) -> None:
     )
     method.add_argument("--amf-n-fused", type=int, default=2, help="blocks auto fuses (2)")
     method.add_argument("--amf-heads", default="each", choices=["each", "mean"])
-    add_finding_options(method)
+    add_gclip_options(method)
     method.add_argument("--cs-target", default="mean", choices=["mean", "median"])
     method.add_argument("--channel-threshold", type=float, default=2.0)
 

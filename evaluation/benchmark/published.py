@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluation.rows import method_json
+from evaluation.benchmark.rows import method_json
 from gclip_core.methods import gclip
 from gclip_core.numbering import PAPERS_BLOCKS
 
@@ -24,8 +24,8 @@ _TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 class Result:
     """The published mean IoU of one method, in percent, by data set.
 
-    ``settings`` are the names and values of :class:`~evaluation.experiment.Experiment`'s JSON, by
-    data set; they are empty where those of the paper are not public.
+    ``settings`` are names and values of an :class:`~evaluation.benchmark.experiment.Experiment`'s
+    JSON, by data set; they are empty where those of the paper are not public.
     """
 
     method: str

@@ -15,6 +15,7 @@ from demo.answer import Answer, known_words
 from demo.controls import HEAVY, RAW, Controls, Shown, in_browser, show_errors, simulate
 from demo.engine import Engine
 from demo.host.blob_store import Later
+from demo.measured import measured
 from demo.settings import MAX_WORDS, Settings, declaration
 from demo.tabs import common, figure
 from demo.variants import ARGUMENTS
@@ -297,8 +298,7 @@ class Inputs:
 
 def _strengths() -> str:
     """What the built-in model is good and poor at."""
-    measured = common.measured()
-    return wording.strengths(measured["photos"], measured["words of ClearCLIP"]["a twentieth"])
+    return wording.strengths(measured().photos, measured().words)
 
 
 @functools.cache

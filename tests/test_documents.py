@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from demo import main
+from demo.measured import measured
 from demo.tabs import TABS, learn, learn_numbers
 from demo.widgets import code
 from gclip_core import segment
@@ -130,10 +131,7 @@ def test_the_lesson_plan_names_steps_tabs_and_buttons_that_the_page_has() -> Non
     assert {"Learn", "Begin", "AMF", "Simulated fault", "Close"} <= {*emphasised}
     assert f"The tab *Learn* has the lesson's steps on one photo, an {learn_numbers.PHOTO}" in text
     assert f"Where do the {learn_numbers.THING}'s patches look" in text
-    assert (
-        f"over the {learn_numbers.stored('built-in', 'measured.json')['all']['photos']} photos"
-        in text
-    )
+    assert f"over the {measured().photos} photos" in text
     for name in {*emphasised} - tabs:
         button = rf'(?:>\s*|"){re.escape(name)}(?: →)?(?:\s*<|")'
         assert re.search(button, modules), name

@@ -185,35 +185,38 @@ def by_word(scores: Sequence[tuple[Case, NDArray]]) -> dict[str, Any]:
     }
 
 
-def shipped(backbone: Backbone) -> dict[str, dict[str, list[float]]]:
+def shipped(backbone: Backbone) -> dict[str, dict[str, dict[str, float]]]:
     """Each photo that ships, with and without a planted channel, in each of the four ways."""
-    scores: dict[str, dict[str, list[float]]] = {}
+    scores: dict[str, dict[str, dict[str, float]]] = {}
     for title, model in (("as it is", backbone), ("planted", plant_channel(backbone, **PLANTED))):
         segmenter, rows = Segmenter(model), scores.setdefault(title, {})
         for name, photo in shipped_photos().items():
             encoded, words = segmenter.encode(photo.image()), Vocabulary(photo.words)
-            rows[name] = []
-            for method in WAYS.values():
+            rows[name] = {}
+            for way, method in WAYS.items():
                 labels = segmenter.segment(encoded, words, method).labels.numpy()
                 miou = metric.against_truth(photo.labels(), photo.words, labels, words).miou
-                rows[name].append(_percent([miou]))
-        by_way = zip(*rows.values(), strict=True)
-        rows["mean of all"] = [round(float(np.mean(of_way)), 1) for of_way in by_way]
+                rows[name][way] = _percent([miou])
+        rows["mean of all"] = {
+            way: round(float(np.mean([row[way] for row in rows.values()])), 1) for way in WAYS
+        }
     return scores
 
 
-def planted(backbone: Backbone, some: Sequence[Case]) -> dict[str, list[float]]:
+def planted(backbone: Backbone, some: Sequence[Case]) -> dict[str, dict[str, float]]:
     """Mean IoU of the photos' words with a planted channel, in each of the four ways, by half."""
     segmenter = Segmenter(plant_channel(backbone, **PLANTED))
-    rows: dict[str, list[list[float]]] = defaultdict(list)
+    rows: dict[str, list[dict[str, float]]] = defaultdict(list)
     for case in some:
-        encoded = segmenter.encode(case.image)
-        results = (segmenter.segment(encoded, case.words, method) for method in WAYS.values())
-        scores = [float(iou(case, result.labels.numpy()).mean()) for result in results]
+        encoded, scores = segmenter.encode(case.image), dict[str, float]()
+        for way, method in WAYS.items():
+            labels = segmenter.segment(encoded, case.words, method).labels.numpy()
+            scores[way] = float(iou(case, labels).mean())
         rows[case.half].append(scores)
         rows["all"].append(scores)
     return {
-        half: [_percent(of_way) for of_way in zip(*of, strict=True)] for half, of in rows.items()
+        half: {way: _percent([scores[way] for scores in of_half]) for way in WAYS}
+        for half, of_half in rows.items()
     }
 
 
@@ -242,8 +245,8 @@ def figures(backbone: Backbone, some: Sequence[Case], affinity: Affinity | None)
         "the largest word everywhere": largest,
         **first,
         **{name: of_column for name, of_column in columns.items() if of_column is not first},
-        f"planted: {', '.join(WAYS)}": planted(backbone, some),
-        f"shipped photos: {', '.join(WAYS)}": shipped(backbone),
+        "planted": planted(backbone, some),
+        "shipped photos": shipped(backbone),
     }
 
 

@@ -1,9 +1,8 @@
 """What several tabs compute and show: the picture, masks, where patches look, notes on a mask."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from typing import Any
 from weakref import ref
 
@@ -22,7 +21,7 @@ from demo.request import Question, Request
 from demo.widgets import values
 from demo.widgets.blobs import Levels, attention_blob, packed, picture_blob
 from demo.widgets.values import Json, Side
-from gclip_core import amf, assets, cs, refine
+from gclip_core import amf, cs, refine
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Encoded, Grid, Method, MethodReport, Overtaken, Segmentation
 
@@ -262,12 +261,6 @@ def in_in_out(engine: Engine, answer: Answer, method: Method) -> tuple[float, fl
 def regions(answer: Answer) -> str:
     """What the regions of :func:`in_in_out` are."""
     return "the truth" if answer.question.scene.picture.truth else "the mask shown"
-
-
-@cache
-def measured() -> dict[str, Any]:
-    """What was measured of the built-in model on all photos of its set; mIoU in percent."""
-    return json.loads(assets.path("built-in", "measured.json").read_text("utf-8"))["all"]
 
 
 # --- notes on masks -------------------------------------------------------------------------------

@@ -17,9 +17,10 @@ from demo.controls import Controls, Tab, in_browser, unplant
 from demo.drawing import render
 from demo.engine import Engine
 from demo.host.blob_store import Blob, Later
+from demo.measured import measured
 from demo.request import Question
 from demo.tabs import learn_numbers
-from demo.tabs.learn_numbers import REQUEST, STATES, THING, Numbers, stored
+from demo.tabs.learn_numbers import REQUEST, STATES, THING, Numbers
 from demo.widgets.values import Json
 from demo.wording import percent
 from gclip_core import assets
@@ -101,7 +102,7 @@ def _draw(engine: Engine, kind: str, of: str) -> Blob:
 
 def _outline_tokens(picture: Image.Image) -> None:
     """Draw a frame around each global token of the other transformer."""
-    tokens, draw = stored("learn", "global-tokens.json"), ImageDraw.Draw(picture)
+    tokens, draw = learn_numbers.global_tokens(), ImageDraw.Draw(picture)
     rows, columns = tokens["grid"]
     height, width = picture.height / rows, picture.width / columns
     for token in tokens["tokens"]:
@@ -157,7 +158,7 @@ def _finding(facts: Mapping[str, float], name: str) -> int:
 
 def _values(numbers: Numbers) -> dict[str, Any]:
     """What the names in the texts stand for."""
-    tokens, many = stored("learn", "global-tokens.json"), learn_numbers.of_many()
+    tokens, many = learn_numbers.global_tokens(), learn_numbers.of_many()
     word, before, after = numbers.spread
     fault, settings = block_numbers(numbers.fault_blocks), numbers.settings
     variation = numbers.variation["amf"] / numbers.variation["clearclip"] - 1
@@ -167,7 +168,7 @@ def _values(numbers: Numbers) -> dict[str, Any]:
         **{f"on_{name}": percent(share) for name, share in numbers.on_thing.items()},
         **{f"in_{name}": f"{inside:.2f}" for name, (inside, _) in numbers.alike.items()},
         **{f"out_{name}": f"{across:.2f}" for name, (_, across) in numbers.alike.items()},
-        "photos": stored("built-in", "measured.json")["all"]["photos"],
+        "photos": measured().photos,
         "variation": percent(abs(variation)),
         "gained": numbers.gained,
         "distance": f"{numbers.distance:.1f}",

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from demo.answer import Answer, resolve
 from demo.engine import Engine, Mask
+from demo.measured import measured
 from demo.request import Question, Request
 from demo.settings import Settings
 from demo.tabs import common
@@ -188,16 +189,21 @@ def _spread(before: Mask, after: Mask) -> tuple[str, float, float]:
 
 
 @cache
-def stored(*path: str) -> dict[str, Any]:
-    """Stored numbers: another transformer's on this photo, or the built-in's on many photos."""
-    return json.loads(assets.path(*path).read_text("utf-8"))
+def global_tokens() -> dict[str, Any]:
+    """Another transformer's global tokens on this photo."""
+    return json.loads(assets.path("learn", "global-tokens.json").read_text("utf-8"))
 
 
 def of_many() -> dict[str, float]:
     """mIoU in percent of the STATES that were measured on many photos with the built-in model."""
-    measured = stored("built-in", "measured.json")
-    rows = {"clip": "clip", "sclip": "sclip", "clearclip": "clearclip", "amf": "AMF"}
-    scores = {name: measured["all"]["methods"][row]["there"] for name, row in rows.items()}
-    clearclip, amf, _, both = measured["planted: neither, AMF, CS, both"]["all"]
-    faulty = {"fault_clearclip": clearclip, "fault_amf": amf, "fault_amf_cs": both}
-    return {**scores, "amf_cs": measured["all"]["methods"]["gclip"]["there"], **faulty}
+    miou, planted = measured().miou, measured().planted
+    return {
+        "clip": miou["clip"],
+        "sclip": miou["sclip"],
+        "clearclip": miou["clearclip"],
+        "amf": miou["AMF"],
+        "amf_cs": miou["gclip"],
+        "fault_clearclip": planted["neither"],
+        "fault_amf": planted["AMF"],
+        "fault_amf_cs": planted["both"],
+    }

@@ -22,6 +22,7 @@ from demo.controls import (
 )
 from demo.engine import Engine, Mask
 from demo.host.blob_store import Later
+from demo.measured import measured
 from demo.request import Question
 from demo.tabs import change, common, comparison, machine, machine_numbers
 from demo.tabs.comparison import Compared
@@ -204,9 +205,7 @@ def _gain(question: Question) -> tuple[int, float, float] | None:
     """Photos, and mIoU in percent without and with AMF; None where that was not measured."""
     if question.scene.clean.backbone.name != BUILT_IN:
         return None
-    measured = common.measured()
-    methods = measured["methods"]
-    return measured["photos"], methods["clearclip"]["there"], methods["AMF"]["there"]
+    return measured().photos, measured().miou["clearclip"], measured().miou["AMF"]
 
 
 def _canvas_view(picture: Json, masks: Masks) -> Json:

@@ -2,7 +2,6 @@
 
 import gc
 import io
-import json
 import re
 import weakref
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from PIL import Image
 
 from demo.answer import Answer, compute, resolve
 from demo.host.blob_store import Later
+from demo.measured import measured
 from demo.request import Request
 from demo.tabs import common, learn, learn_numbers
 from demo.tabs.learn_numbers import STATES, Numbers
@@ -123,17 +123,15 @@ def test_step_one_replaces_attention_alone(answer: Answer) -> None:
 
 
 def test_figures_over_many_photos_are_those_of_the_model_s_card(pages: list[dict]) -> None:
-    measured = json.loads(assets.path("built-in", "measured.json").read_text("utf-8"))
-    methods = measured["all"]["methods"]
-    many = {name: f"{row['there']}\u00a0%" for name, row in methods.items()}
+    many = {name: f"{miou}\u00a0%" for name, miou in measured().miou.items()}
     assert f"from {many['clip']} to {many['sclip']}" in pages[1]["answer"]
     assert f"from {many['clearclip']} to {many['AMF']}" in pages[3]["answer"]
-    assert f"over {measured['all']['photos']} " in pages[1]["answer"]
-    neither, amf, _, both = measured["planted: neither, AMF, CS, both"]["all"]
+    assert f"over {measured().photos} " in pages[1]["answer"]
+    planted = measured().planted
     rows = {head: cells[-1] for head, *cells in pages[-1]["before"][-1]["rows"]}
-    assert rows["ClearCLIP"] == str(neither)
-    assert rows["+ AMF"] == str(amf)
-    assert rows["+ AMF + CS"] == str(both)
+    assert rows["ClearCLIP"] == str(planted["neither"])
+    assert rows["+ AMF"] == str(planted["AMF"])
+    assert rows["+ AMF + CS"] == str(planted["both"])
 
 
 def changed_sclip(numbers: Numbers, sign: int) -> Numbers:
@@ -244,7 +242,7 @@ def test_the_summary_scores_every_state_but_asks_nothing(
 def test_stored_global_tokens_are_of_the_lesson_s_photo_and_grid(
     answer: Answer, pages: list[dict]
 ) -> None:
-    stored = learn_numbers.stored("learn", "global-tokens.json")
+    stored = learn_numbers.global_tokens()
     patches = answer.grid[0] * answer.grid[1]
     assert stored["photo"] == learn_numbers.PHOTO
     assert tuple(stored["grid"]) == answer.grid
@@ -254,7 +252,7 @@ def test_stored_global_tokens_are_of_the_lesson_s_photo_and_grid(
 
 
 def test_they_are_bright_columns_of_the_late_matrix_but_not_of_the_early_one() -> None:
-    tokens = learn_numbers.stored("learn", "global-tokens.json")["tokens"]
+    tokens = learn_numbers.global_tokens()["tokens"]
     bright = {}
     for name in ("early", "late"):
         drawn = np.asarray(Image.open(assets.path("learn", f"attention-{name}.webp")).convert("L"))
@@ -268,7 +266,7 @@ def test_each_global_token_has_a_frame_on_the_photo(content: learn.LessonContent
         np.asarray(Image.open(io.BytesIO(content.figures[kind, ""].make().body)).convert("L"), int)
         for kind in ("photo", "tokens")
     )
-    stored = learn_numbers.stored("learn", "global-tokens.json")
+    stored = learn_numbers.global_tokens()
     rows, columns = stored["grid"]
     height, width = len(plain) // rows, plain.shape[1] // columns
     cells = abs(framed - plain)[: rows * height, : columns * width]

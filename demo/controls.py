@@ -13,7 +13,7 @@ import gradio as gr
 from gradio.components import Component
 from gradio.events import Dependency
 
-from demo import widgets, wording
+from demo import problems, widgets, wording
 from demo.settings import (
     FIELDS,
     Settings,
@@ -210,7 +210,7 @@ def show_errors(event: Callable[..., Any]) -> Callable[..., Any]:
             raise gr.Error(str(error), print_exception=False) from error
         except Exception as error:
             logger.exception("an event failed")
-            raise gr.Error(wording.failed(error), print_exception=False) from error
+            raise gr.Error(problems.sentence(error), print_exception=False) from error
 
     return checked
 

@@ -13,7 +13,7 @@ import gradio as gr
 from gradio.components import Component
 from gradio.events import Dependency
 
-from demo import answer, inputs, widgets, wording
+from demo import answer, inputs, problems, widgets, wording
 from demo.answer import Answer, Status
 from demo.controls import HEAVY, LIGHT, QUIET, RAW, Controls, Shown, Tab, in_browser, place_chosen
 from demo.engine import Engine
@@ -214,7 +214,7 @@ class Page:
             problem = str(error)
         except Exception as error:
             logger.exception("a request failed")
-            problem = wording.failed(error)
+            problem = problems.sentence(error)
         return {self._lines: _status_lines(problems=[problem, wording.OLD], state="old")}
 
     def _answer(self, entry: TabEntry, request: Request, sections: Sequence[Section]) -> Shown:

@@ -6,10 +6,7 @@ the labels of other components (where these are made), the words at the machine'
 (``glossary.toml``) and refusals (where something is refused).
 """
 
-import errno
 from collections.abc import Collection, Mapping, Sequence
-
-import torch
 
 from gclip_core.attention import ATTENTIONS
 from gclip_core.numbering import block_numbers, named
@@ -57,15 +54,6 @@ UNKNOWN_REASONS: dict[UnknownReason, str] = {
 }
 """Why a mask for a word means little."""
 
-UNEXPECTED = (
-    "Something went wrong on our side; your image and words are unchanged. Try again, or change a "
-    "setting."
-)
-NO_ROOM = "This machine's disk is full just now. Try again later; masks still work."
-NO_MEMORY = (
-    "This machine has too little free memory for that. Use a smaller image or fewer classes, or "
-    "try again."
-)
 REFINED = "The mask’s edges follow the photo here; in Compare and Learn they do not."
 SCORE_COUNTS = "mIoU counts every pixel of known truth: a word painted on something else costs."
 GUESSED = "The model guessed these words. Type your own if they are wrong."
@@ -177,15 +165,6 @@ def by_pointer(text: str) -> dict[str, str]:
         "touch": {"Point at": "Tap", "Click": "Tap", "pin": ""},
     }
     return {pointer: text.format_map(own) for pointer, own in words.items()}
-
-
-def failed(error: Exception) -> str:
-    """The sentence on an error that nobody foresaw."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return NO_ROOM
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return NO_MEMORY
-    return UNEXPECTED
 
 
 def needs_fetch(entry: BackboneEntry, allowed: bool) -> str:

@@ -23,7 +23,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Message, Receive
 
-from demo import wording
+from demo import problems
 from demo.host.files import make_room
 from demo.host.judge import API
 
@@ -75,7 +75,7 @@ class Uploads:
             slow = f"An upload may take {SECONDS} s, but this took longer."
             raise HTTPException(408, slow) from error
         except OSError as error:
-            raise HTTPException(507, wording.failed(error)) from error
+            raise HTTPException(507, problems.sentence(error)) from error
         finally:
             self._places.release()
 
@@ -144,7 +144,7 @@ def _make_room(nbytes: int) -> None:
     make_room(nbytes)
     for folder in (tempfile.gettempdir(), get_upload_folder()):
         if shutil.disk_usage(folder).free < nbytes + SPARE_BYTES:
-            raise HTTPException(507, wording.NO_ROOM)
+            raise HTTPException(507, problems.NO_ROOM)
 
 
 def _limited(receive: Receive) -> Receive:

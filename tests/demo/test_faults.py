@@ -17,7 +17,7 @@ import httpx
 import pytest
 import torch
 
-from demo import main, opening, wording
+from demo import main, opening, problems
 from demo.engine import Engine
 from demo.host import files, logs, memory, serve
 from gclip_core import blocks
@@ -133,10 +133,10 @@ def test_a_disk_without_room_is_said_in_words_and_masks_go_on(slow: Slow, no_roo
     visitor = Visitor(slow.url)
     refused = visitor.upload(encoded(noise(300, 300), "PNG"))
     assert refused.status_code == 507
-    assert refused.text == wording.NO_ROOM
+    assert refused.text == problems.NO_ROOM
     small = visitor.uploaded(encoded(noise(20, 20), "PNG"))
     assert not visitor.ask(f"source=upload&{WORDS}", small).problem
-    assert visitor.ask(f"tab=export&{WORDS}").problem.startswith(wording.NO_ROOM)
+    assert visitor.ask(f"tab=export&{WORDS}").problem.startswith(problems.NO_ROOM)
     assert not visitor.ask(WORDS).problem, "masks need no disk"
 
 

@@ -12,7 +12,7 @@ import pytest
 from gradio.utils import get_upload_folder
 from starlette.applications import Starlette
 
-from demo import wording
+from demo import problems
 from demo.host import files, uploads
 from demo.host.files import saved_file
 from demo.host.uploads import PATH, Uploads
@@ -158,7 +158,7 @@ def test_an_upload_leaves_room_on_the_disk(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
     assert sent(web, files={"files": ("a.png", b"pixels")}).status_code == 200
     refused = sent(web, files={"files": ("a.png", bytes(2000))})
-    assert (refused.status_code, refused.text) == (507, wording.NO_ROOM)
+    assert (refused.status_code, refused.text) == (507, problems.NO_ROOM)
 
 
 class TestRoom:
@@ -217,5 +217,5 @@ def test_nothing_stays_of_a_file_for_which_there_was_no_room(
 
     monkeypatch.setattr(uploads.shutil, "copyfileobj", fails)
     answer = sent(web, files={"files": ("a.png", b"pixels")})
-    assert (answer.status_code, answer.text) == (507, wording.NO_ROOM)
+    assert (answer.status_code, answer.text) == (507, problems.NO_ROOM)
     assert stored() == []

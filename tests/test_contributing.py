@@ -51,7 +51,7 @@ from evaluation.benchmark import cli
 from evaluation.benchmark.rows import method_rows
 from open_clip.pretrained import get_pretrained_cfg
 assert method_rows(["mine"], gclip.gclip)[0].label == "Mine"
-assert "mine" in cli._parser().format_help()
+assert "mine" in cli.parser().format_help()
 entry = gclip.BACKBONES["datacomp-vit-b-32"]
 assert get_pretrained_cfg(entry.architecture, entry.tag), "open_clip publishes it"
 layers = open_clip.get_model_config(entry.architecture)["vision_cfg"]

@@ -3,6 +3,7 @@
 import platform
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from tqdm import tqdm
 from evaluation import metric
 from evaluation.benchmark.experiment import Experiment
 from evaluation.benchmark.rows import computation
-from evaluation.benchmark.shares import Share
+from evaluation.benchmark.shares import ALL, Share
 from evaluation.benchmark.tally import Tally, resume
 from evaluation.errors import EvaluationError
 from evaluation.metric import IGNORE, Counts
@@ -31,26 +32,25 @@ SAVE_EVERY_S = 30.0
 def run(
     experiment: Experiment,
     folder: Path,
-    share: Share = (0, 1),
+    share: Share = ALL,
     save_every: float = SAVE_EVERY_S,
     show_progress: bool = True,
 ) -> Tally:
     """Evaluate a share of a set and save the counts; images already counted in ``folder`` are kept.
 
-    ``share`` is every n-th image. If the process is killed, at most ``save_every`` seconds of work
-    are lost.
+    If the process is killed, at most ``save_every`` seconds of work are lost.
     """
-    segmenter, dataset = experiment.segmenter, experiment.dataset
+    samples = experiment.dataset.samples
     tally = resume(folder, experiment.as_json())
-    mine = range(share[0], len(dataset.samples), share[1])
-    left = [i for i in mine if i not in tally.image_miou]
-    here = environment(segmenter.backbone.device)
+    mine = range(share.index, len(samples), share.count)
+    left = [index for index in mine if index not in tally.image_miou]
+    here = environment(experiment.segmenter.backbone.device)
     if left and here not in tally.environments:
         tally.environments.append(here)
     bar = tqdm(
         total=len(mine),
         initial=len(mine) - len(left),
-        desc=dataset.title,
+        desc=experiment.dataset.title,
         unit="image",
         disable=not show_progress,
         mininterval=0.5 if sys.stderr.isatty() else 30.0,
@@ -59,9 +59,8 @@ def run(
     saved = time.monotonic()
     try:
         for index in left:
-            begun, sample = time.monotonic(), dataset.samples[index]
-            image, truth = sample.load()
-            counts = count_image(experiment, sample, image, truth)
+            begun = time.monotonic()
+            counts = count_image(experiment, samples[index])
             miou = np.array([metric.scores(row).miou for row in counts])
             tally.add(index, counts, miou, time.monotonic() - begun)
             bar.update()
@@ -74,39 +73,43 @@ def run(
     return tally
 
 
-def count_image(
-    experiment: Experiment, sample: Sample, image: Image.Image, truth: NDArray[np.int16]
-) -> Counts:
-    """Confusion matrices of every row on one image, (rows, C, C+1); ``truth`` is (H, W)."""
-    segmenter = experiment.segmenter
+def count_image(experiment: Experiment, sample: Sample) -> Counts:
+    """Confusion matrices of every row on one image, (rows, C, C+1)."""
     classes, background = experiment.dataset.classes, experiment.dataset.background
+    image, truth = sample.load()
     words = queried_classes(truth, classes, experiment.words, sample.name, background)
     if not words:  # every pixel of this image is ignored
         return np.zeros((len(experiment.rows), len(classes), len(classes) + 1), np.int64)
-    vocabulary = Vocabulary(tuple(classes[c].phrases for c in words))
     # The last entry is for label -1: a pixel below the threshold.
-    table = np.array([*words, IGNORE if background is None else background], np.int16)
-    encoded = segmenter.encode(image)
-    suppressed = {None: encoded}  # the upper blocks run once for each suppression
-    counted: dict[Method, Counts] = {}
-    for row in experiment.rows:
-        key, suppression = computation(row.method), row.method.suppression
-        if key in counted:
-            continue
-        if suppression not in suppressed:
-            suppressed[suppression] = segmenter.suppress(encoded, row.method)
-        segmentation = segmenter.segment(
-            suppressed[suppression], vocabulary, row.method, threshold=experiment.threshold
-        )
-        segmentation = refined(segmentation, image, experiment.refine, bounded=False)
-        labels = table[segmentation.labels.cpu().numpy()]
-        if labels.shape != truth.shape:
+    class_of = np.array([*words, IGNORE if background is None else background], np.int16)
+    by_method: dict[Method, Counts] = {}
+    for method, labels in _segmentations(experiment, image, words):
+        predicted = class_of[labels]
+        if predicted.shape != truth.shape:
             raise EvaluationError(
-                f"{sample.name}: a truth of the image's size {labels.shape} was expected, but "
+                f"{sample.name}: a truth of the image's size {predicted.shape} was expected, but "
                 f"{truth.shape} came (height, width); check that both files are of one picture."
             )
-        counted[key] = metric.confusion(truth, labels, len(classes))
-    return np.stack([counted[computation(row.method)] for row in experiment.rows])
+        by_method[method] = metric.confusion(truth, predicted, len(classes))
+    return np.stack([by_method[computation(row.method)] for row in experiment.rows])
+
+
+def _segmentations(
+    experiment: Experiment, image: Image.Image, words: Sequence[int]
+) -> Iterator[tuple[Method, NDArray[np.integer]]]:
+    """Labels (H, W) of an image as indices into ``words``, once for each computation."""
+    segmenter, classes = experiment.segmenter, experiment.dataset.classes
+    vocabulary = Vocabulary(tuple(classes[c].phrases for c in words))
+    encoded = segmenter.encode(image)
+    suppressed = {None: encoded}  # the upper blocks run once for each suppression
+    for method in dict.fromkeys(computation(row.method) for row in experiment.rows):
+        if method.suppression not in suppressed:
+            suppressed[method.suppression] = segmenter.suppress(encoded, method)
+        plain = segmenter.segment(
+            suppressed[method.suppression], vocabulary, method, threshold=experiment.threshold
+        )
+        labels = refined(plain, image, experiment.refine, bounded=False).labels
+        yield method, labels.cpu().numpy()
 
 
 def environment(device: torch.device) -> dict[str, str]:

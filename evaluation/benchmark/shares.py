@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import torch.distributed as dist
 
@@ -12,18 +12,26 @@ Part = TypeVar("Part")
 TIMEOUT = timedelta(days=30)
 """How long the first process waits for the slowest."""
 
-Share = tuple[int, int]
-"""(index from 0, number of shares)"""
+
+class Share(NamedTuple):
+    """A share of the images: of ``count`` shares the one of that ``index`` (from 0)."""
+
+    index: int
+    count: int
+
+
+ALL = Share(0, 1)
+"""All images."""
 
 
 @contextmanager
 def of_this_process() -> Iterator[Share]:
-    """This process's share: its rank's under ``torchrun``, else all images, (0, 1)."""
+    """This process's share: its rank's under ``torchrun``, else all images."""
     if not dist.is_torchelastic_launched():
-        yield 0, 1
+        yield ALL
         return
     dist.init_process_group("gloo", timeout=TIMEOUT)
-    yield dist.get_rank(), dist.get_world_size()
+    yield Share(dist.get_rank(), dist.get_world_size())
     dist.destroy_process_group()  # not in a `finally`: after an error it would wait for the others
 
 

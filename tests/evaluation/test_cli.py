@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from evaluation import options
-from evaluation.benchmark import cli
+from evaluation.benchmark import runner
 from evaluation.benchmark.cli import main
 from evaluation.benchmark.experiment import Experiment
 from evaluation.benchmark.tally import Tally
@@ -85,7 +85,7 @@ def test_the_protocol_comes_from_the_set(
         seen.append(settings)
         return Tally.empty(settings.as_json())
 
-    monkeypatch.setattr(cli.runner, "run", run)
+    monkeypatch.setattr(runner, "run", run)
     root = CASES[case].make(Path("data"), [[0, 1, 2], [3, 4, 5]])
     assert main(["--dataset", CASES[case].dataset, "--root", str(root)]) == 0
     (experiment,) = seen

@@ -13,6 +13,7 @@ import torch
 from evaluation.benchmark import runner
 from evaluation.benchmark.experiment import Experiment
 from evaluation.benchmark.rows import SWEEPS, ablation_rows, method_rows, sweep_rows
+from evaluation.benchmark.shares import ALL, Share
 from evaluation.benchmark.tally import FILE, Tally, resume
 from evaluation.errors import EvaluationError
 from gclip_core.methods import METHODS, gclip
@@ -34,8 +35,8 @@ def tiny_run(n: int = PICTURES, stuck_at: int = PICTURES) -> Experiment:
     return Experiment(segmenter, dataset, rows, "present+3")
 
 
-def go(folder: Path, shard: tuple[int, int] = (0, 1), n: int = PICTURES) -> Tally:
-    return runner.run(tiny_run(n), folder, shard, show_progress=False)
+def go(folder: Path, share: Share = ALL, n: int = PICTURES) -> Tally:
+    return runner.run(tiny_run(n), folder, share, show_progress=False)
 
 
 def assert_same(tally: Tally, wanted: Tally) -> None:
@@ -77,12 +78,12 @@ def test_counts_are_those_of_the_segmenter_called_by_hand(whole: Tally) -> None:
 def test_a_pixel_below_the_threshold_is_background() -> None:
     settings = tiny_run(1)
     dataset = replace(settings.dataset, background=2)
-    image, truth = dataset.samples[0].load()
+    _, truth = dataset.samples[0].load()
     under = replace(settings, dataset=dataset, threshold=1.0)
-    counts = runner.count_image(under, dataset.samples[0], image, truth)
+    counts = runner.count_image(under, dataset.samples[0])
     assert counts[0][:, 2].sum() == truth.size
     without = replace(settings, threshold=1.0)
-    counts = runner.count_image(without, dataset.samples[0], image, truth)
+    counts = runner.count_image(without, dataset.samples[0])
     assert counts[0][:, -1].sum() == truth.size
 
 
@@ -158,5 +159,5 @@ def test_every_sweep_runs_on_a_real_tower(name: str) -> None:
     segmenter, sample = settings.segmenter, settings.dataset.samples[0]
     rows = sweep_rows(name, gclip, segmenter.backbone.n_blocks, 2)
     image, truth = sample.load()
-    counts = runner.count_image(replace(settings, rows=rows), sample, image, truth)
+    counts = runner.count_image(replace(settings, rows=rows), sample)
     assert (counts.sum((1, 2)) == truth.size).all()

@@ -119,7 +119,7 @@ DATASETS: dict[str, Dataset] = table(
         title="Context59",
         class_list="context59",
         split="val",
-        files=_context(ids.CONTEXT59, ids.CONTEXT59_ALL),
+        files=_context(ids.CONTEXT59, ids.CONTEXT59_ORIGINAL),
         roots=_CONTEXT_ROOTS,
     ),
     Dataset(
@@ -127,7 +127,7 @@ DATASETS: dict[str, Dataset] = table(
         title="Context60",
         class_list="context59",
         split="val",
-        files=_context(ids.CONTEXT60, ids.CONTEXT60_ALL),
+        files=_context(ids.CONTEXT60, ids.CONTEXT60_ORIGINAL),
         roots=_CONTEXT_ROOTS,
         background=_WORD,
         protocol=replace(SLIDING, threshold=0.1),
@@ -137,7 +137,7 @@ DATASETS: dict[str, Dataset] = table(
         title="COCO-Stuff",
         class_list="coco_stuff",
         split="val2017",
-        files=_coco({"_labelTrainIds": ids.COCO_STUFF, "": ids.COCO_STUFF_STORED}),
+        files=_coco({"_labelTrainIds": ids.COCO_STUFF, "": ids.COCO_STUFF_ORIGINAL}),
         roots=_COCO_ROOTS,
     ),
     Dataset(
@@ -149,7 +149,7 @@ DATASETS: dict[str, Dataset] = table(
             {
                 "_instanceTrainIds": ids.COCO_OBJECT,
                 "_labelTrainIds": ids.COCO_OBJECT_STUFF,
-                "": ids.COCO_OBJECT_STORED,
+                "": ids.COCO_OBJECT_ORIGINAL,
             }
         ),
         roots=_COCO_ROOTS,
@@ -169,7 +169,7 @@ DATASETS: dict[str, Dataset] = table(
         title="Cityscapes",
         class_list="cityscapes",
         split="val",
-        files=_cityscapes({"labelTrainIds": ids.CITYSCAPES, "labelIds": ids.CITYSCAPES_STORED}),
+        files=_cityscapes({"labelTrainIds": ids.CITYSCAPES, "labelIds": ids.CITYSCAPES_ORIGINAL}),
         roots=("", "cityscapes"),
         protocol=replace(SLIDING, short_side=560),
     ),

@@ -46,44 +46,44 @@ class Ids:
         return labels
 
 
-def _run(first: int, n: int, to: int = 0) -> dict[int, int]:
+def _consecutive(first: int, n: int, to: int = 0) -> dict[int, int]:
     """Ids ``first, first+1, …`` of ``n`` classes that start at index ``to``."""
     return {first + i: to + i for i in range(n)}
 
 
 # COCO's ids from 0, as in COCO-Stuff's PNGs; eleven categories were never annotated.
-_COCO_HOLES = frozenset({11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90})
-_COCO_STORED = tuple(i for i in range(182) if i not in _COCO_HOLES)
+_COCO_UNUSED = frozenset({11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90})
+_COCO_ORIGINAL = tuple(i for i in range(182) if i not in _COCO_UNUSED)
 _COCO_THINGS = 80
 
 # The 59 most frequent of PASCAL Context's 459 labels, which are numbered alphabetically.
-_CONTEXT_STORED = (
+_CONTEXT_ORIGINAL = (
     2, 9, 18, 19, 22, 23, 25, 31, 33, 34, 44, 45, 46, 59, 65, 68, 72, 80, 85, 98, 104, 105, 113,
     115, 144, 158, 159, 162, 187, 189, 207, 220, 232, 258, 259, 260, 284, 295, 296, 308, 324, 326,
     347, 349, 354, 355, 360, 366, 368, 397, 415, 416, 420, 424, 427, 440, 445, 454, 458,
 )  # fmt: skip
 
-_CITYSCAPES_STORED = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+_CITYSCAPES_ORIGINAL = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 
-VOC20 = Ids(_run(1, 20), frozenset({0, 255}))
-VOC21 = Ids(_run(0, 21))
-CONTEXT59 = Ids(_run(1, 59), frozenset({0, 255}))
-CONTEXT60 = Ids(_run(0, 60))
-CONTEXT59_ALL = Ids({i: c for c, i in enumerate(_CONTEXT_STORED)}, frozenset(), IGNORE)
-CONTEXT60_ALL = Ids({i: c + 1 for c, i in enumerate(_CONTEXT_STORED)}, frozenset(), 0)
-COCO_STUFF = Ids(_run(0, 171))
-COCO_STUFF_STORED = Ids({i: c for c, i in enumerate(_COCO_STORED)})
-COCO_OBJECT = Ids(_run(0, 81))
+VOC20 = Ids(_consecutive(1, 20), frozenset({0, 255}))
+VOC21 = Ids(_consecutive(0, 21))
+CONTEXT59 = Ids(_consecutive(1, 59), frozenset({0, 255}))
+CONTEXT60 = Ids(_consecutive(0, 60))
+CONTEXT59_ORIGINAL = Ids({i: c for c, i in enumerate(_CONTEXT_ORIGINAL)}, frozenset(), IGNORE)
+CONTEXT60_ORIGINAL = Ids({i: c + 1 for c, i in enumerate(_CONTEXT_ORIGINAL)}, frozenset(), 0)
+COCO_STUFF = Ids(_consecutive(0, 171))
+COCO_STUFF_ORIGINAL = Ids({i: c for c, i in enumerate(_COCO_ORIGINAL)})
+COCO_OBJECT = Ids(_consecutive(0, 81))
 # Stuff and unlabelled pixels are background, as in the usual conversion of the set.
-COCO_OBJECT_STORED = Ids(
-    {i: c + 1 for c, i in enumerate(_COCO_STORED[:_COCO_THINGS])}, frozenset(), 0
+COCO_OBJECT_ORIGINAL = Ids(
+    {i: c + 1 for c, i in enumerate(_COCO_ORIGINAL[:_COCO_THINGS])}, frozenset(), 0
 )
-COCO_OBJECT_STUFF = Ids(_run(0, _COCO_THINGS, to=1), frozenset(), 0)
-ADE20K = Ids(_run(1, 150), frozenset({0}))
-CITYSCAPES = Ids(_run(0, 19))
-CITYSCAPES_STORED = Ids(
-    {i: c for c, i in enumerate(_CITYSCAPES_STORED)},
-    frozenset({255}) | (frozenset(range(34)) - set(_CITYSCAPES_STORED)),
+COCO_OBJECT_STUFF = Ids(_consecutive(0, _COCO_THINGS, to=1), frozenset(), 0)
+ADE20K = Ids(_consecutive(1, 150), frozenset({0}))
+CITYSCAPES = Ids(_consecutive(0, 19))
+CITYSCAPES_ORIGINAL = Ids(
+    {i: c for c, i in enumerate(_CITYSCAPES_ORIGINAL)},
+    frozenset({255}) | (frozenset(range(34)) - set(_CITYSCAPES_ORIGINAL)),
 )
 
 

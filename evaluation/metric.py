@@ -120,10 +120,15 @@ def typed_truth(
     truth: NDArray, names: Sequence[Sequence[str]], vocabulary: Vocabulary
 ) -> NDArray[np.int16]:
     """The truth in typed classes, (H, W): ``len(vocabulary)`` if not typed, IGNORE if ignored."""
-    n, typed = len(vocabulary), {}
+    index_of: dict[str, int] = {}
     for index, synonyms in enumerate(vocabulary.classes):
         for phrase in synonyms:
-            typed.setdefault(phrase.casefold(), index)
-    meant = [next((typed[w.casefold()] for w in own if w.casefold() in typed), n) for own in names]
-    table = np.array([*meant, IGNORE], np.int16)
+            index_of.setdefault(phrase.casefold(), index)
+
+    def typed(synonyms: Sequence[str]) -> int:
+        """The first typed class that has one of a true class's words."""
+        indices = (index_of.get(word.casefold()) for word in synonyms)
+        return next((index for index in indices if index is not None), len(vocabulary))
+
+    table = np.array([*map(typed, names), IGNORE], np.int16)
     return np.stack([table[row] for row in truth])  # by rows: numpy needs 8 bytes an index

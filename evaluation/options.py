@@ -43,8 +43,13 @@ def add_backbone_options(parser: Any, several: bool = False) -> None:
         shared |= {"default": BUILT_IN, "choices": list(BACKBONES)}
         parser.add_argument("--backbone", help=f"one of: {names}", **shared)
     parser.add_argument("--weights", type=Path, help="weight file of the backbone")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "auto"])
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, … (default: cpu)")
+    parser.add_argument(
+        "--dtype",
+        default="float32",
+        choices=["float32", "bfloat16", "auto"],
+        help="number type of the image tower (default: float32); auto: bfloat16 where it is fast",
+    )
     parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's)")
     parser.add_argument(
         "--plant",
@@ -73,7 +78,12 @@ def add_set_options(parser: Any, default: str | None = None, n: int | None = Non
 
 def add_gclip_options(parser: Any) -> None:
     """Add the threshold for global tokens and the blocks of CS to a parser or group."""
-    parser.add_argument("--global-threshold", type=float, default=5.0)
+    parser.add_argument(
+        "--global-threshold",
+        type=float,
+        default=5.0,
+        help="a global token receives at least this multiple of uniform attention (default: 5)",
+    )
     parser.add_argument(
         "--cs-blocks",
         default="backbone",

@@ -23,14 +23,16 @@ NAME = "photos"
 def shipped_set() -> LabelledSet:
     """The photos that ship as a data set; its classes are the words of all photos."""
     photos = shipped_photos().values()
-    synonyms: dict[str, dict[str, None]] = {}
-    for word, *others in (word for photo in photos for word in photo.words):
-        synonyms.setdefault(word, {}).update(dict.fromkeys(others))
+    others_of: dict[str, dict[str, None]] = {}  # the synonyms of each word, in their order
+    for photo in photos:
+        for word, *others in photo.words:
+            others_of.setdefault(word, {}).update(dict.fromkeys(others))
     classes = tuple(
-        ClassName(word, (word, *(o for o in others if o not in synonyms)))
-        for word, others in synonyms.items()
+        # A synonym that is a class of another photo is not one here.
+        ClassName(word, (word, *(other for other in others if other not in others_of)))
+        for word, others in others_of.items()
     )
-    index = {name.name: number for number, name in enumerate(classes)}
+    index = {word: number for number, word in enumerate(others_of)}
 
     def load(photo: Photo) -> tuple[Image.Image, NDArray[np.int16]]:
         table = np.array([*(index[word] for word in photo.names), IGNORE], np.int16)

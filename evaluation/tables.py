@@ -1,4 +1,4 @@
-"""Tables as text: for a terminal, and as Markdown."""
+"""Tables as text, for a terminal and as Markdown; numbers of things."""
 
 from collections.abc import Iterable, Sequence
 
@@ -23,3 +23,8 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _markdown_row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def counted(n: int, noun: str) -> str:
+    """A number of things: "1 image", "12 images"."""
+    return f"1 {noun}" if n == 1 else f"{n} {noun}s"

@@ -101,11 +101,26 @@ def _add_method_options(group: Any) -> None:
         "'paper-from-0': the paper's 6 and 7 in either counting; or numbers such as '6 7' "
         "(default: backbone)",
     )
-    group.add_argument("--amf-n-fused", type=int, default=2, help="blocks auto fuses (2)")
-    group.add_argument("--amf-heads", default="each", choices=["each", "mean"])
+    group.add_argument("--amf-n-fused", type=int, default=2, help="blocks auto fuses (default: 2)")
+    group.add_argument(
+        "--amf-heads",
+        default="each",
+        choices=["each", "mean"],
+        help="head i with head i, or every head with the mean of heads (default: each)",
+    )
     add_gclip_options(group)
-    group.add_argument("--cs-target", default="mean", choices=["mean", "median"])
-    group.add_argument("--channel-threshold", type=float, default=2.0)
+    group.add_argument(
+        "--cs-target",
+        default="mean",
+        choices=["mean", "median"],
+        help="of the other channels' norms, what an abnormal channel is scaled to (default: mean)",
+    )
+    group.add_argument(
+        "--channel-threshold",
+        type=float,
+        default=2.0,
+        help="an abnormal channel has at least this multiple of the median norm (default: 2)",
+    )
 
 
 def _add_protocol_options(group: Any) -> None:
@@ -121,8 +136,15 @@ def _add_protocol_options(group: Any) -> None:
         choices=list(REFINEMENTS),
         help="how edges follow the image (default: none, as in the papers)",
     )
-    group.add_argument("--templates", default="imagenet80", choices=list(TEMPLATES))
-    group.add_argument("--logit-scale", type=float, default=40.0)
+    group.add_argument(
+        "--templates",
+        default="imagenet80",
+        choices=list(TEMPLATES),
+        help="sentences around each word (default: imagenet80)",
+    )
+    group.add_argument(
+        "--logit-scale", type=float, default=40.0, help="cosines are multiplied by it (default: 40)"
+    )
     group.add_argument(
         "--words",
         metavar="RULE",

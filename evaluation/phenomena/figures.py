@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from evaluation import planting
 from evaluation.phenomena.measurement import Phenomena
 from evaluation.saving import write_atomically
+from evaluation.tables import counted
 
 SOFT, BLUE, ORANGE, TEAL = "#6b7684", "#2459b3", "#e0701b", "#1b8a7a"
 STYLE = mpl.rc_params_from_file(
@@ -30,7 +31,7 @@ def draw(phenomena: Phenomena, folder: Path) -> Path:
 
 
 def _about(phenomena: Phenomena) -> str:
-    mean = f"mean over {phenomena.images} image{'s' * (phenomena.images > 1)}"
+    mean = f"mean over {counted(phenomena.images, 'image')}"
     return " · ".join([phenomena.backbone.title, mean, *planting.notes(phenomena.backbone)])
 
 

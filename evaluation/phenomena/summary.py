@@ -8,7 +8,7 @@ import numpy as np
 
 from evaluation import planting
 from evaluation.phenomena.measurement import Phenomena
-from evaluation.tables import grid
+from evaluation.tables import counted, grid
 from gclip_core.numbering import block_numbers, named
 
 LEGEND = """\
@@ -57,54 +57,54 @@ def summary(phenomena: Phenomena) -> str:
         ]
         for block in range(phenomena.backbone.n_blocks)
     ]
-    many = "image" if phenomena.images == 1 else "images"
-    title = f"{phenomena.backbone.title} · {phenomena.images} {many}"
-    table = grid([head, *body])
-    return "\n".join(
-        [
-            title,
-            *planting.notes(phenomena.backbone),
-            "",
-            table,
-            "",
-            LEGEND,
-            "",
-            *_sentences(phenomena),
-        ]
-    )
-
-
-def _sentences(phenomena: Phenomena) -> list[str]:
-    report, firsts = phenomena.report, phenomena.first_blocks
-    tokens = f"global tokens (score of at least {phenomena.threshold:g}) in"
-    last = phenomena.backbone.n_blocks - 1
-    token_lines = [
-        f"{firsts.count(b)} of {phenomena.images} images have {tokens} every block from {b + 1} to "
-        f"{last}."
-        for b in sorted({b for b in firsts if b is not None})
-    ] or [
-        f"No image has {tokens} consecutive blocks up to {last}, so AMF's `auto` fuses the middle "
-        "blocks."
+    title = f"{phenomena.backbone.title} · {counted(phenomena.images, 'image')}"
+    heading = "\n".join([title, *planting.notes(phenomena.backbone)])
+    sentences = [
+        *_on_tokens(phenomena),
+        *_on_channels(phenomena),
+        *_against_published(phenomena),
+        *_on_values(phenomena),
     ]
-    abnormal, changed = (
-        named(block_numbers(blocks)) for blocks in (report.abnormal, report.suppressed)
-    )
-    lines = [
-        *token_lines,
+    return "\n\n".join([heading, grid([head, *body]), LEGEND, "\n".join(sentences)])
+
+
+def _on_tokens(phenomena: Phenomena) -> list[str]:
+    """In how many images global tokens begin at each block."""
+    firsts, last = phenomena.first_blocks, phenomena.backbone.n_blocks - 1
+    tokens = f"global tokens (score of at least {phenomena.threshold:g})"
+    known = sorted({block for block in firsts if block is not None})
+    if not known:
+        return [
+            f"No image has {tokens} in consecutive blocks up to {last}, so AMF's `auto` fuses the "
+            "middle blocks."
+        ]
+    return [
+        f"Images that have {tokens} in every block from {block + 1} to {last}: "
+        f"{firsts.count(block)} of {phenomena.images}."
+        for block in known
+    ]
+
+
+def _on_channels(phenomena: Phenomena) -> list[str]:
+    report = phenomena.report
+    abnormal = named(block_numbers(report.abnormal))
+    changed = named(block_numbers(report.suppressed))
+    return [
         f"Abnormal channels (norm of at least {phenomena.channel_threshold:g} × the median): in "
         f"{abnormal}.",
         f"CS changes {changed} ({report.cs_reason}).",
-        *_against_published(phenomena),
     ]
+
+
+def _on_values(phenomena: Phenomena) -> list[str]:
     if not phenomena.similarities:
-        lines.append("In-in and in-out need regions: add --words, or use a data set with truth.")
-    for similarity in phenomena.similarities:
-        lines.append(
-            f"Values {similarity.label}: in-in {_number(similarity.inside)}, in-out "
-            f"{_number(similarity.across)}, "
-            f"difference {_number(similarity.inside - similarity.across)}."
-        )
-    return lines
+        return ["In-in and in-out need regions: add --words, or use a data set with truth."]
+    return [
+        f"Values {similarity.label}: in-in {_number(similarity.inside)}, in-out "
+        f"{_number(similarity.across)}, difference "
+        f"{_number(similarity.inside - similarity.across)}."
+        for similarity in phenomena.similarities
+    ]
 
 
 def _against_published(phenomena: Phenomena) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from evaluation import options, refinement
 from evaluation.photo_set import listed
 from evaluation.refinement.measurement import COMPARED, TRIED, Figures, measure
-from evaluation.tables import markdown
+from evaluation.tables import counted, markdown
 from gclip_core.methods import METHODS
 from gclip_core.refine import REFINEMENTS
 from gclip_core.segmenter import Segmenter
@@ -25,7 +25,9 @@ def _print(args: argparse.Namespace) -> None:
     photos = replace(photos, samples=photos.samples[: args.n])
     segmenter = Segmenter(options.opened_backbone(args, args.backbone))
     refinements = TRIED if args.choose else REFINEMENTS
-    print(f"{segmenter.backbone.title} · {len(photos.samples)} photos of {photos.source}\n")
+    print(
+        f"{segmenter.backbone.title} · {counted(len(photos.samples), 'photo')} of {photos.source}\n"
+    )
     print(table(measure(segmenter, photos, refinements)))
 
 

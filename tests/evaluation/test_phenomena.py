@@ -85,8 +85,8 @@ def test_planting_is_compared_with_before() -> None:
 
 def test_the_report_counts_blocks_from_1(phenomena: Phenomena) -> None:
     text = summary(phenomena)
-    tokens = "2 of 2 images have global tokens (score of at least 5) in every block from 6 to 11."
-    assert tokens in text
+    scored = "global tokens (score of at least 5)"
+    assert f"Images that have {scored} in every block from 6 to 11: 2 of 2." in text
     assert "Abnormal channels (norm of at least 2 × the median): in blocks 5 to 11." in text
     assert "CS changes blocks 5 to 11 (abnormal channels)." in text
     rows = [line.split() for line in text.splitlines() if line[:5].strip().isdigit()]

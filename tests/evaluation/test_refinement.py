@@ -60,6 +60,6 @@ def test_the_command_names_its_photos_and_what_is_missing(
     small = replace(tiny_backbone(), short_side=32)
     monkeypatch.setattr(options, "opened_backbone", lambda args, name: small)
     assert main([str(folder), "--n", "1"]) == 0
-    assert f"tiny · 1 photos of {folder.name}" in capsys.readouterr().out
+    assert f"tiny · 1 photo of {folder.name}" in capsys.readouterr().out
     assert main([str(folder), "--choose"]) == 2
     assert "A list of photos was expected at" in capsys.readouterr().err

@@ -48,7 +48,7 @@ def add_backbone_options(parser: Any, several: bool = False) -> None:
         "--dtype",
         default="float32",
         choices=["float32", "bfloat16", "auto"],
-        help="number type of the image tower (default: float32); auto: bfloat16 if the device has it",
+        help="of the image tower (default: float32); auto: bfloat16 if the device has it",
     )
     parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's)")
     parser.add_argument(

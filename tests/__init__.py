@@ -7,6 +7,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted(
+    path
+    for pattern in ("*.md", "docs/*.md", "training/*.md", "assets/*/*.md")
+    for path in ROOT.glob(pattern)
+    if path.name != "CHANGELOG.md"  # which names what was
+)
 TRACES = ("Traceback", "site-packages", 'File "', str(ROOT))
 """What no message for a person has."""
 

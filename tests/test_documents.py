@@ -17,25 +17,24 @@ from demo.measured import measured
 from demo.tabs import TABS, learn, learn_numbers
 from demo.widgets import code
 from gclip_core import segment
-from tests import ROOT
+from tests import DOCUMENTS, ROOT
 
-DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")] + sorted(
-    (ROOT / "docs").glob("*.md")
-)
 MODULE = re.compile(r"python -m ([a-z_.]+)")
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#)([^)\s#]+)")
 OPTION = re.compile(r"(?:^|[`\s])(--[a-z][a-z-]+)")
 OWN_PATH = re.compile(r"`((?:gclip_core|demo|evaluation|tests|training|docs|assets)/[\w./-]*)`")
-# Options of programs that others wrote: hf, docker, torchrun, pip.
+# Options of programs that others wrote: hf, docker, torchrun, pip, npm.
 OTHERS_OPTIONS = {
     "--build-arg",
     "--exclude",
     "--nproc-per-node",
+    "--pack-destination",
     "--repo-type",
     "--rm",
     "--standalone",
 }
+NAME_IN_FILE = re.compile(r"`(?:\w+\.)?(\w+)`\s+(?:in|of)\s+`([\w/.-]+\.(?:py|js|json|css|toml))`")
 MADE_BY_A_READER = {"demo/tabs/my_areas.py", "evaluation/class_lists/mine.txt"}
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 
@@ -65,7 +64,7 @@ def test_the_front_matter_is_valid_for_a_space_and_names_the_installed_gradio(
     assert front_matter["sdk_version"] == version("gradio")
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_module_and_link_in_a_document_exists(path: Path) -> None:
     text = read(path)
     for module in set(MODULE.findall(text)):
@@ -77,7 +76,7 @@ def test_every_module_and_link_in_a_document_exists(path: Path) -> None:
         assert (path.parent / link).exists(), f"{path.name} links to {link}"
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_option_and_path_in_a_document_exists(path: Path) -> None:
     text = read(path)
     sources = (file for file in ROOT.rglob("*.py") if ".git" not in file.parts)
@@ -88,6 +87,13 @@ def test_every_option_and_path_in_a_document_exists(path: Path) -> None:
     assert {*OPTION.findall(text)} <= literals | page | OTHERS_OPTIONS
     for own in {*OWN_PATH.findall(text)} - MADE_BY_A_READER:
         assert (ROOT / own).exists(), own
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_name_that_a_document_places_in_a_file_is_there(path: Path) -> None:
+    for name, file in NAME_IN_FILE.findall(read(path)):
+        files = [f for f in ROOT.rglob(Path(file).name) if f.as_posix().endswith(f"/{file}")]
+        assert any(re.search(rf"\b{name}\b", read(f)) for f in files), f"`{name}` in `{file}`"
 
 
 def test_options_of_the_page_can_be_environment_variables(

@@ -1,0 +1,71 @@
+"""The numbers that docs/METHOD.md states are those of the code."""
+
+from math import prod
+
+import pytest
+
+from demo import cost
+from evaluation.suggested_words import choosing, judging
+from gclip_core import METHODS, Segmenter, attention, calibration, masks, refine, word_lists
+from gclip_core.suggestions import DEFAULT
+from gclip_core.types import Fusion, Suppression
+from gclip_core.vocabulary import NEAR_A_KNOWN_WORD, TEMPLATES
+from tests import ROOT
+
+TEXT = " ".join((ROOT / "docs" / "METHOD.md").read_text("utf-8").split())
+NEAREST = sum(len(words) for near, words in word_lists.read("nearest").items() if near)
+SIDE = 2 * refine.RADIUS + 1
+
+
+def dilations() -> str:
+    return " and ".join(map(str, refine.DILATIONS))
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        # attention and fusion
+        f"a Gaussian of the distance on the grid (σ = {attention.GAUSSIAN_SIGMA:g} patches)",
+        f"α = {attention.PEARL_ALPHA:g}",
+        f"`w = {METHODS['resclip'].fusion.weight:g}`, with the Query-Key maps of blocks 6 to 9",
+        f"patch with `m_j ≥ {Fusion().global_threshold:g}` is a global token",
+        f"`n_d̂ / median(n) ≥ {Suppression().channel_threshold:g}`",
+        # calibration
+        f"threshold β = {calibration.THRESHOLD:g} and class weight "
+        f"λ = {METHODS['scclip'].calibration.class_weight:g}",
+        f"to its {calibration.NEIGHBOURS}th nearest other patch",
+        f"the {calibration.LOF_QUANTILE:g} quantile of all scores",
+        f"`{calibration.GATE_SHARPNESS:g} (S - mean of S)`",
+        f"A grid of fewer than {calibration.NEIGHBOURS + 1} patches raises an error",
+        f"`{calibration.SOM_FACTOR:g} Ā[class, j] > Ā[j, j]`",
+        # words and masks
+        f"the {len(TEMPLATES['imagenet80'])} ImageNet templates of open_clip "
+        f"(or into its {len(TEMPLATES['imagenet7'])})",
+        f"Logits are {Segmenter.logit_scale:g} × cosine",
+        f"`w = {masks.REST_WEIGHT:g}` was chosen",
+        f"a cosine under {NEAR_A_KNOWN_WORD:g} to every known word's",
+        f"`word_lists/nearest.txt`, {NEAREST} words of ours",
+        f"There are at most {Segmenter.max_tokens} patches (on the page {cost.MAX_TOKENS}, or "
+        f"{cost.MAX_TOKENS_CHOSEN} where a size is chosen)",
+        # suggested words
+        f"for other models {len(word_lists.read('everyday'))} everyday words",
+        f"everyday words get {DEFAULT.everyday:g} more",
+        f'in the class "person", which gets {DEFAULT.people:g} more',
+        f"The choice ends at a gain of {DEFAULT.gain:g}",
+        f"at least {100 * DEFAULT.share:g} % of the patches best, with a mean probability of "
+        f"{DEFAULT.certainty:g} there (the softmax of {DEFAULT.sharpness:g} × fit",
+        f"if its mean probability over all patches is {DEFAULT.thing:g} or more",
+        f"tries {prod(map(len, choosing.TRIED.values()))} combinations of these three thresholds "
+        f"({DEFAULT.gain:g}, {DEFAULT.certainty:g} and {DEFAULT.thing:g})",
+        f"if it covers {100 * judging.MAIN_SHARE:g} %",
+        # edges
+        f"for cells of {refine.CELL} × {refine.CELL} pixels",
+        f"scaled to a short side of about {refine.SIDE} pixels",
+        f"A window has {SIDE} × {SIDE} cells, and `ε` = {refine.EPSILON:g}",
+        f"neighbours at distances of {dilations()} pixels",
+        f"over {refine.MAX_SECONDS:g} seconds on one core, or whose scores would need over "
+        f"{refine.MAX_BYTES / 1e6:g} MB",
+    ],
+)
+def test_method_states_the_numbers_of_the_code(sentence: str) -> None:
+    assert sentence in TEXT

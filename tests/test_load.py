@@ -19,6 +19,7 @@ from evaluation.photos import shipped_photos
 from gclip_core import load_backbone
 from gclip_core.backbone import Backbone
 from tests.load.__main__ import WORDS, answers_alone, run, wishes
+from tests.load.attack import ATTACKS, Attack, attacked
 from tests.models import tiny_backbone
 from tests.visitor import serving
 
@@ -94,3 +95,9 @@ def test_visitors_at_once_each_get_their_own_answer_in_bounded_memory() -> None:
     assert tally.wrong == []
     assert tally.failed == []
     assert tally.peak <= memory.BOUND / 10**6
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
+def test_an_attack_leaves_no_trace_and_stays_in_bounded_memory(attack: Attack) -> None:
+    assert attacked(attack)

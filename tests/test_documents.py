@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from demo import main
+from demo import main, settings
 from demo.measured import measured
 from demo.tabs import TABS, learn, learn_numbers
 from demo.widgets import code
+from evaluation.photos import shipped_photos
 from gclip_core import segment
+from gclip_core.vocabulary import parse
 from tests import DOCUMENTS, ROOT
 
 MODULE = re.compile(r"python -m ([a-z_.]+)")
@@ -133,25 +135,43 @@ def test_the_lesson_plan_names_steps_tabs_and_buttons_that_the_page_has() -> Non
     files = (path for path in code.WEB.rglob("*.js") if "vendor" not in path.parts)
     modules = "".join(map(read, files))
     emphasised = re.findall(r"(?<!\*)\*([A-Z][^*?]*)\*(?!\*)", text)
-    tabs = {entry.label for entry in TABS}
+    elsewhere = {entry.label for entry in TABS} | {
+        settings.declaration(name)["label"] for name in settings.FIELDS
+    }
     assert {"Learn", "Begin", "AMF", "Simulated fault", "Close"} <= {*emphasised}
     assert f"The tab *Learn* has the lesson's steps on one photo, an {learn_numbers.PHOTO}" in text
     assert f"Where do the {learn_numbers.THING}'s patches look" in text
     assert f"over the {measured().photos} photos" in text
-    for name in {*emphasised} - tabs:
+    for name in {*emphasised} - elsewhere:
         button = rf'(?:>\s*|"){re.escape(name)}(?: →)?(?:\s*<|")'
         assert re.search(button, modules), name
     steps = re.findall(r"^\| [\d–]+ \| \d · ([^|]*) \|", text, re.MULTILINE)
     assert steps == [page["title"] for page in learn.PAGES[1:]]
 
 
-@pytest.mark.parametrize("code", PYTHON.findall(read(ROOT / "README.md")))
+def test_the_address_in_the_lesson_plan_has_the_lesson_s_photo_words_and_plain_edges() -> None:
+    (query,) = re.findall(
+        r"^    (\?example=.*)$", read(ROOT / "docs" / "TEACHING.md"), re.MULTILINE
+    )
+    linked, problems = settings.from_query(query, example=shipped_photos())
+    lesson = learn_numbers.REQUEST.settings
+    assert not problems
+    assert (linked.example, linked.refine) == (lesson.example, "none")
+    assert parse(linked.words) == parse(lesson.words)
+
+
+def test_the_setting_that_method_names_is_one_of_the_page() -> None:
+    (label,) = re.findall(r"The setting\s+\*([^*]+)\*", read(ROOT / "docs" / "METHOD.md"))
+    assert label == settings.declaration("amf_blocks")["label"]
+
+
+@pytest.mark.parametrize("python", PYTHON.findall(read(ROOT / "README.md")))
 def test_readme_python_runs(
-    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copy(ROOT / "assets/photos/dog.jpg", tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
-    exec(code, {"__name__": "__main__"})
+    exec(python, {"__name__": "__main__"})
     assert capsys.readouterr().out.strip()
 
 

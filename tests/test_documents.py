@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tomllib
 import venv
+from collections.abc import Iterable
 from importlib.metadata import EntryPoint, version
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from demo.tabs import TABS, learn, learn_numbers
 from demo.widgets import code
 from evaluation.photos import shipped_photos
 from gclip_core import segment
+from gclip_core.registry import BACKBONES, BUILT_IN
 from gclip_core.vocabulary import parse
 from tests import DOCUMENTS, ROOT
 
@@ -163,6 +165,27 @@ def test_the_address_in_the_lesson_plan_has_the_lesson_s_photo_words_and_plain_e
 def test_the_setting_that_method_names_is_one_of_the_page() -> None:
     (label,) = re.findall(r"The setting\s+\*([^*]+)\*", read(ROOT / "docs" / "METHOD.md"))
     assert label == settings.declaration("amf_blocks")["label"]
+
+
+def test_readme_has_every_backbone_that_can_be_downloaded_with_its_size_and_licence() -> None:
+    rows = re.findall(
+        r"^\| (`.*) \| (.* M) \| (.* GB) \| (\S+) \|$", read(ROOT / "README.md"), re.M
+    )
+    listed = []
+    for names, parameters, downloads, licence in rows:
+        entries = [BACKBONES[name] for name in re.findall(r"`([^`]+)`", names)]
+        assert parameters.split(", ") == unique(f"{entry.parameters:.0f} M" for entry in entries)
+        assert downloads.split(", ") == unique(
+            f"{entry.download / 1e3:.1f} GB" for entry in entries
+        )
+        assert {entry.licence for entry in entries} == {licence}
+        listed += [entry.name for entry in entries]
+    assert sorted([BUILT_IN, *listed]) == sorted(BACKBONES)
+
+
+def unique(texts: Iterable[str]) -> list[str]:
+    """Each text once, in order."""
+    return list(dict.fromkeys(texts))
 
 
 @pytest.mark.parametrize("python", PYTHON.findall(read(ROOT / "README.md")))

@@ -36,10 +36,10 @@ def _files_of_this_worker() -> Iterator[None]:
 def pytest_collection() -> Generator[None, object, object]:
     """Imports are as quick as the page's own."""
     gc.disable()
-    found = yield
+    collected = yield
     gc.freeze()
     gc.enable()
-    return found
+    return collected
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -74,6 +74,6 @@ def cost(read: Callable[[Path], Any], path: Path) -> tuple[Any, float, float]:
 
 def _cost(read: Callable[[Path], Any], path: Path) -> tuple[Any, float, float]:
     before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
-    found = read(path)
+    result = read(path)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    return found, grown, time.process_time() - began
+    return result, grown, time.process_time() - began

@@ -149,10 +149,10 @@ def pearl(q: Tensor, k: Tensor, alpha: float = 0.08) -> Tensor:
 def inverse_root(S: Tensor, steps: int = 5) -> Tensor:
     """An inverse square root of ``S`` by Newton and Schulz, as near as ``steps`` steps come."""
     norm = math.sqrt(float((S * S).sum()))
-    one = torch.eye(len(S)).to(S)
-    root, inverse = S / norm + 1e-6 * one, one
+    identity = torch.eye(len(S)).to(S)
+    root, inverse = S / norm + 1e-6 * identity, identity
     for _ in range(steps):
-        correction = 1.5 * one - 0.5 * inverse @ root
+        correction = 1.5 * identity - 0.5 * inverse @ root
         root, inverse = root @ correction, correction @ inverse
     return inverse / math.sqrt(norm)
 
@@ -237,7 +237,7 @@ def qk_maps(tower: Tower, index: int, x: Tensor) -> list[Tensor]:
 def maps(tower: Tower, kind: str, index: int, x: Tensor, grid: tuple[int, int]) -> list[Tensor]:
     """The matrices of one kind of attention of a block, per head."""
     heads = zip(*qkv(tower, index, x), strict=True)
-    return [ATTENTIONS[kind](*one, grid) for one in heads]
+    return [ATTENTIONS[kind](*qkv_of_head, grid) for qkv_of_head in heads]
 
 
 def fused_maps(
@@ -256,7 +256,7 @@ def fused_maps(
     kind = row.attention if row.own else "qk"
     middle = [maps(tower, kind, index, xs[index], grid) for index in amf_blocks]
     if heads == "mean":
-        middle = [[sum(one) / len(one)] * tower.heads for one in middle]
+        middle = [[sum(of_heads) / len(of_heads)] * tower.heads for of_heads in middle]
     weight = n / (1 + n) if row.weight is None else row.weight
     means = [sum(each) / n for each in zip(*middle, strict=True)]
     return [(1 - weight) * A + weight * B for A, B in zip(matrices, means, strict=True)]
@@ -383,13 +383,13 @@ def calibrated_steps(
     scclip, last, times = name == "scclip", tower.layers - 1, tower.layers // 12
     isolated = "kept" if scclip else "zero"
     late, maps = xs[last], qk_maps(tower, last - 1, xs[last - 1])
-    found = lof_outliers(late[1:]) if scclip else som_outliers(maps)
-    S9 = cosine_matrix(mended(xs[9 * times][1:], found, grid, isolated))
+    outliers = lof_outliers(late[1:]) if scclip else som_outliers(maps)
+    S9 = cosine_matrix(mended(xs[9 * times][1:], outliers, grid, isolated))
     before, after = averaging(S9), averaging(cosine_matrix(xs[4 * times][1:]))
     shared = gate(S9 if scclip else S9 * S9.ge(0.4))
 
     total = sum(xs[3 * times + 1 : 10 * times + 1])  # X_4 + ... + X_10 of 12
-    entering = before @ mended(late[1:], found, grid, isolated), total[1:]
+    entering = before @ mended(late[1:], outliers, grid, isolated), total[1:]
     q, k, v = qkv(tower, last, entering[0])
     q2, k2, v2 = qkv(tower, last, entering[1])
     if scclip:
@@ -400,7 +400,7 @@ def calibrated_steps(
         second = [shared] * tower.heads
     y = after @ (attended(tower, last, first, v) + class_weight * late[0])
     y = y + after @ (attended(tower, last, second, v2) + class_weight * total[0])
-    return Steps(found, before, shared, after, entering, first, second, y)
+    return Steps(outliers, before, shared, after, entering, first, second, y)
 
 
 # --- global tokens and abnormal channels ---------------------------------------------------------

@@ -29,8 +29,8 @@ NEWEST = ("torch", "torchvision")
 def ranges() -> list[Requirement]:
     """Requirements of running on this Python."""
     lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
-    found = [Requirement(line) for line in lines if line.partition("#")[0].strip()]
-    return [one for one in found if one.marker is None or one.marker.evaluate()]
+    requirements = [Requirement(line) for line in lines if line.partition("#")[0].strip()]
+    return [r for r in requirements if r.marker is None or r.marker.evaluate()]
 
 
 def oldest(requirement: Requirement) -> str:

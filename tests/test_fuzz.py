@@ -23,8 +23,8 @@ def seeds() -> tuple[bytes, ...]:
     grey, colour = noise(9, 13).convert("L"), noise(13, 9)
     exif = turned(6)
     exif[0x010E] = "a description longer than four bytes"
-    found = [encoded(colour, kind) for kind in FORMATS] + [encoded(grey, kind) for kind in FORMATS]
-    found += [
+    files = [encoded(colour, kind) for kind in FORMATS] + [encoded(grey, kind) for kind in FORMATS]
+    files += [
         encoded(colour, "JPEG", progressive=True, exif=exif),
         encoded(colour.convert("CMYK"), "JPEG"),
         encoded(colour, "WEBP", lossless=True, exif=exif),
@@ -33,7 +33,7 @@ def seeds() -> tuple[bytes, ...]:
         encoded(grey.convert("LA"), "PNG"),
         encoded(colour, "GIF", save_all=True, append_images=[noise(13, 9, 1)], comment=b"words"),
     ]
-    return tuple(found)
+    return tuple(files)
 
 
 @st.composite
@@ -45,7 +45,7 @@ def damaged_files(draw: st.DrawFn) -> bytes:
         start = draw(st.integers(0, len(data)))
         stop = start + draw(st.sampled_from([0, 1, 2, 4, 64, len(data)]))
         extreme = st.sampled_from([b"\0", b"\xff", b"\x7f", b"\x80", b"\xff\xff\xff\xff"])
-        other = st.sampled_from(seeds()).map(lambda one, start=start: one[start:])
+        other = st.sampled_from(seeds()).map(lambda file, start=start: file[start:])
         again = st.integers(0, 50).map(lambda n, piece=bytes(data[start:stop][:64]): n * piece)
         data[start:stop] = draw(st.binary(max_size=32) | extreme | other | again)
     return bytes(data)

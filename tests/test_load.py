@@ -30,8 +30,8 @@ TIE = 1e-4
 def _answers(backbone: Backbone, questions: int, asked: int, threads: int) -> list[str]:
     """Questions of which a label differs from the answer given alone, other than at a tie."""
     photos = list(shipped_photos())[:2]
-    every = list(itertools.product(photos, WORDS, variants.VARIANTS, (False, True)))
-    chosen = random.Random(0).sample(every, questions)
+    all_questions = list(itertools.product(photos, WORDS, variants.VARIANTS, (False, True)))
+    chosen = random.Random(0).sample(all_questions, questions)
 
     def answer(engine: Engine, question: tuple[str, str, str, bool]) -> tuple[Tensor, Tensor]:
         example, words, name, plant = question
@@ -71,7 +71,7 @@ def _answers(backbone: Backbone, questions: int, asked: int, threads: int) -> li
         return str(question) if (best - second)[differ].max() > 10 * TIE else ""
 
     with ThreadPoolExecutor(threads) as pool:
-        return [one for one in pool.map(differs, range(asked)) if one]
+        return [difference for difference in pool.map(differs, range(asked)) if difference]
 
 
 def test_a_question_has_the_same_labels_in_any_company() -> None:

@@ -232,7 +232,7 @@ class Visitor:
             keys = sorted(value.keys() - {"id"})
             return {key: self._compared(value[key], numbers) for key in keys}
         if isinstance(value, list):
-            return [self._compared(one, numbers) for one in value]
+            return [self._compared(item, numbers) for item in value]
         if isinstance(value, str) and re.fullmatch("[0-9a-f]{32}", value):
             return self._content(f"/blob/{value}")
         return value
@@ -281,8 +281,8 @@ class Visitor:
                     raise FailedError(json.dumps(message["output"])[:500])
                 kinds = [self.components[i]["type"] for i in self.functions[name]["outputs"]]
                 return [
-                    json.loads(one) if kind == "html" and isinstance(one, str) else one
-                    for kind, one in zip(kinds, message["output"]["data"], strict=True)
+                    json.loads(value) if kind == "html" and isinstance(value, str) else value
+                    for kind, value in zip(kinds, message["output"]["data"], strict=True)
                 ]
         raise FailedError("the stream ended before the answer came")
 

@@ -19,8 +19,9 @@ def main() -> None:
     bench, rows = Bench(args.repeats), list[Row]()
     print(f"{machine()}\nMedians of {bench.repeats} runs in turns.\n\n{HEAD}", flush=True)
     for name in args.only or SECTIONS:
-        rows += (found := SECTIONS[name](bench))
-        print("\n".join(map(str, found)), flush=True)
+        section = SECTIONS[name](bench)
+        print("\n".join(map(str, section)), flush=True)
+        rows += section
     print("", *[f"- {row.what}: {row.note}." for row in rows if row.note], sep="\n")
 
 

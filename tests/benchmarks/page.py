@@ -43,8 +43,8 @@ class Wire:
         self._bytes[event["requestId"]] += event["encodedDataLength"]
 
     def _finish(self, event: dict[str, Any]) -> None:
-        one = event["requestId"]
-        self._bytes[one] = max(self._bytes[one], event["encodedDataLength"])
+        request = event["requestId"]
+        self._bytes[request] = max(self._bytes[request], event["encodedDataLength"])
 
 
 def opened(browser: Browser) -> tuple[Page, Wire]:
@@ -72,20 +72,20 @@ def press(page: Page, name: str, widget: str = "side-canvas") -> float:
 
 def measure(repeats: int) -> dict[str, float]:
     """Seconds and megabytes by name; seconds but the start are medians."""
-    found: dict[str, float] = {}
+    figures: dict[str, float] = {}
     firsts, switches, alls = [], [], []
     began = time.monotonic()
     with serving("--no-downloads") as server:
-        found["start"] = time.monotonic() - began
+        figures["start"] = time.monotonic() - began
         with chromium() as browser:
             for _ in range(repeats):
                 page, wire = opened(browser)
                 firsts.append(visit(page, server.url))
                 page.wait_for_timeout(3000)  # what loads in the background counts as well
-                found["megabytes"] = wire.megabytes
+                figures["megabytes"] = wire.megabytes
                 switches += [press(page, name) for name in ("amf", "cs", "amf", "cs")]
                 visit(page, f"{server.url}?tab=compare", "methods")
                 alls.append(press(page, "extras", "methods"))
                 page.context.close()
     medians = {"first mask": firsts, "switch": switches, "all methods": alls}
-    return found | {name: statistics.median(times) for name, times in medians.items()}
+    return figures | {name: statistics.median(times) for name, times in medians.items()}

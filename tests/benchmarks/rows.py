@@ -137,8 +137,8 @@ def image(bench: Bench) -> list[Row]:
     plain, fused = METHODS["clearclip"], gclip(cs=False, amf_blocks=AMF_BLOCKS)
     repaired = gclip(amf=False, cs_blocks=CS_BLOCKS)
     both = gclip(amf_blocks=AMF_BLOCKS, cs_blocks=CS_BLOCKS)
-    one = partial(face.segment, shown, WORDS, plain)
-    one_usual = partial(usual.labels, bench.model, pixels, text)
+    single = partial(face.segment, shown, WORDS, plain)
+    single_usual = partial(usual.labels, bench.model, pixels, text)
 
     def five() -> None:
         trunk = face.encode(shown)
@@ -152,9 +152,9 @@ def image(bench: Bench) -> list[Row]:
         for blocks in ((), AMF_BLOCKS, (), (), AMF_BLOCKS):
             usual.labels(bench.model, pixels, text, blocks)
 
-    times = medians(one_usual, five_usual, one, five, repeats=bench.repeats)
+    times = medians(single_usual, five_usual, single, five, repeats=bench.repeats)
     theirs, theirs_five, ours, ours_five = times
-    equal = 100 * float((one().labels == one_usual()).float().mean())
+    equal = 100 * float((single().labels == single_usual()).float().mean())
     note = f"labels equal on {equal:.2f} % of pixels"
     return [
         faster("one variant, ViT-B/16, 336 × 448, float32", ours, theirs, 1.05, note=note),
@@ -219,10 +219,10 @@ def methods(bench: Bench) -> list[Row]:
         for method in METHODS.values():
             built_in.segment(encoded, Vocabulary(photo.words), method)
 
-    (every,) = medians(all_methods, repeats=bench.repeats)
+    (seconds,) = medians(all_methods, repeats=bench.repeats)
     return [
-        at_most("the slowest method over ClearCLIP, on a kept encoding", ratio, 5, "×", note),
-        at_most(f"all {len(METHODS)} methods of one photo, built-in", every, 2, "s"),
+        at_most("the slowest method over ClearCLIP, on a cached encoding", ratio, 5, "×", note),
+        at_most(f"all {len(METHODS)} methods of one photo, built-in", seconds, 2, "s"),
     ]
 
 
@@ -251,13 +251,13 @@ def page(bench: Bench) -> list[Row]:
     """The page with the built-in model, in wall-clock time: the server has all threads."""
     from tests.benchmarks.page import measure
 
-    found = measure(bench.repeats)
+    figures = measure(bench.repeats)
     return [
-        at_most("page: start of the server", found["start"], 6, "s"),
-        at_most("page: first mask of a visit, empty cache", found["first mask"], 2, "s"),
-        at_most("page: a switch of AMF or CS, warm", found["switch"], 0.25, "s"),
-        at_most("page: all methods of Compare, one press", found["all methods"], 2, "s"),
-        at_most("page: first visit on the wire", found["megabytes"], 1.2, "MB"),
+        at_most("page: start of the server", figures["start"], 6, "s"),
+        at_most("page: first mask of a visit, empty cache", figures["first mask"], 2, "s"),
+        at_most("page: a switch of AMF or CS, warm", figures["switch"], 0.25, "s"),
+        at_most("page: all methods of Compare, one press", figures["all methods"], 2, "s"),
+        at_most("page: first visit on the wire", figures["megabytes"], 1.2, "MB"),
     ]
 
 

@@ -79,16 +79,16 @@ def test_a_data_set_on_disk_is_evaluated(capsys: pytest.CaptureFixture[str]) -> 
 def test_the_protocol_comes_from_the_set(
     case: str, short_side: int, threshold: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[Experiment] = []
+    experiments: list[Experiment] = []
 
     def run(settings: Experiment, *_: object, **__: object) -> Tally:
-        seen.append(settings)
+        experiments.append(settings)
         return Tally.empty(settings.as_json())
 
     monkeypatch.setattr(runner, "run", run)
     root = CASES[case].make(Path("data"), [[0, 1, 2], [3, 4, 5]])
     assert main(["--dataset", CASES[case].dataset, "--root", str(root)]) == 0
-    (experiment,) = seen
+    (experiment,) = experiments
     used = experiment.segmenter
     assert (used.short_side, used.window, used.stride) == (short_side, 224, 112)
     assert (experiment.words, experiment.threshold, used.logit_scale) == ("all", threshold, 40.0)

@@ -127,7 +127,7 @@ def test_figures_drawn_by_many_threads_are_those_of_one() -> None:
 
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(made, shown))
-    alone = [made(one) for one in shown[:2]]
+    alone = [made(shown_once) for shown_once in shown[:2]]
     assert [strip_ids(svg) for svg in together] == [strip_ids(svg) for svg in alone] * 4
 
 

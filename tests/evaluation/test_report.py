@@ -101,8 +101,8 @@ def test_paper_table_has_no_mean_where_a_set_is_missing_and_refuses_one_set_twic
 
 
 def test_the_field_is_a_table_in_the_order_of_years() -> None:
-    some = ("pearl", "clip", "kk", "AMF", "clearclip")
-    measured = {"methods": {name: {"there": 40.5, "+10": 30.25} for name in some}}
+    names = ("pearl", "clip", "kk", "AMF", "clearclip")
+    measured = {"methods": {name: {"there": 40.5, "+10": 30.25} for name in names}}
     assert comparison.field_table(measured).splitlines()[2:] == [
         "| CLIP | 2021 | 40.5 | 30.25 |",
         "| ClearCLIP | 2024 | 40.5 | 30.25 |",

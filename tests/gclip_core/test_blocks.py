@@ -27,17 +27,18 @@ TOWERS: dict[str, dict[str, Any]] = {
 
 def stock_inputs(model: nn.Module, pixels: torch.Tensor) -> list[torch.Tensor]:
     """What really enters every block of the stock tower, and what leaves the last."""
-    seen: list[torch.Tensor] = []
+    inputs: list[torch.Tensor] = []
     resblocks = model.visual.transformer.resblocks
     hooks = [
-        block.register_forward_pre_hook(lambda _, args: seen.append(args[0])) for block in resblocks
+        block.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
+        for block in resblocks
     ]
-    hooks.append(resblocks[-1].register_forward_hook(lambda _, __, out: seen.append(out)))
+    hooks.append(resblocks[-1].register_forward_hook(lambda _, __, out: inputs.append(out)))
     with torch.no_grad():
         model.visual(pixels)
     for hook in hooks:
         hook.remove()
-    return seen
+    return inputs
 
 
 @pytest.mark.parametrize("settings", TOWERS.values(), ids=TOWERS)

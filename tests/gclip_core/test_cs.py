@@ -104,7 +104,7 @@ def naive_in_in_out(values: torch.Tensor, labels: list[int]) -> tuple[float, flo
                 within.setdefault(a, []).append(cosine)
             else:
                 across.append(cosine)
-    regions = [sum(some) / len(some) for some in within.values()]
+    regions = [sum(cosines) / len(cosines) for cosines in within.values()]
     return (
         sum(regions) / len(regions) if regions else math.nan,
         sum(across) / len(across) if across else math.nan,

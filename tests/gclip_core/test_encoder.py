@@ -37,13 +37,13 @@ def test_corners_cover_everything_and_stay_inside(
     size: tuple[int, int], window: tuple[int, int], stride: int
 ) -> None:
     window = (min(window[0], size[0]), min(window[1], size[1]))
-    seen = torch.zeros(size)
+    covered = torch.zeros(size)
     corners = encoder.window_corners(size, window, stride)
     for y, x in corners:
         assert y + window[0] <= size[0]
         assert x + window[1] <= size[1]
-        seen[y : y + window[0], x : x + window[1]] += 1
-    assert (seen > 0).all()
+        covered[y : y + window[0], x : x + window[1]] += 1
+    assert (covered > 0).all()
     assert len(set(corners)) == len(corners)
 
 

@@ -187,8 +187,8 @@ def test_a_file_that_is_not_there_is_named_without_its_folder(tmp_path: Path) ->
 
 
 def test_other_objects_are_refused_by_name() -> None:
-    for one in (7, None, BytesIO(b"")):
-        refused(one, f"'{type(one).__name__}'")
+    for other in (7, None, BytesIO(b"")):
+        refused(other, f"'{type(other).__name__}'")
 
 
 def test_a_file_over_the_limit_of_bytes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -341,8 +341,8 @@ def _read(path: Path) -> str:
 def test_a_bomb_costs_little_memory_and_time(bomb: str, tmp_path: Path) -> None:
     make, outcome, most_mb = _BOMBS[bomb]
     (tmp_path / "bomb").write_bytes(make())
-    found, grown, seconds = cost(_read, tmp_path / "bomb")
-    assert found == outcome
+    result, grown, seconds = cost(_read, tmp_path / "bomb")
+    assert result == outcome
     assert grown < most_mb
     assert seconds < 10, "of processor time; what grows with the square takes minutes"
 
@@ -408,9 +408,9 @@ def test_equal_pixels_have_equal_digests_and_others_have_not() -> None:
     changed = rgb()
     changed.putpixel((3, 3), (1, 1, 1))
     black = [Image.new("RGB", size) for size in ((2, 6), (6, 2), (3, 4))]
-    found = {digest(image) for image in [rgb(), changed, *black]}
-    assert len(found) == 5
-    assert all(len(one) == 32 for one in found)
+    digests = {digest(image) for image in [rgb(), changed, *black]}
+    assert len(digests) == 5
+    assert all(len(text) == 32 for text in digests)
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,8 @@ def per_entry(given_logits: Tensor, size: tuple[int, int]) -> Tensor:
 def per_class(entries: Tensor, owner: tuple[int, ...]) -> Tensor:
     return torch.stack(
         [
-            torch.stack([e for e, o in zip(entries, owner, strict=True) if o == one]).amax(0)
-            for one in range(max(owner) + 1)
+            torch.stack([e for e, o in zip(entries, owner, strict=True) if o == index]).amax(0)
+            for index in range(max(owner) + 1)
         ]
     )
 
@@ -77,10 +77,10 @@ def test_scores_are_softmax_over_entries_then_maximum_over_synonyms(
 ) -> None:
     given_logits = logits()
     expected = per_class(per_entry(given_logits, size).softmax(0), owner)
-    found = masks.scores(given_logits, owner, size)
-    assert found.shape == (max(owner) + 1, *size)
-    assert found.dtype == torch.float32
-    assert torch.allclose(found, expected, atol=1e-5)
+    scores = masks.scores(given_logits, owner, size)
+    assert scores.shape == (max(owner) + 1, *size)
+    assert scores.dtype == torch.float32
+    assert torch.allclose(scores, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -95,12 +95,12 @@ def test_labels_are_the_argmax_at_the_original_size(
     monkeypatch.setattr(masks, "TILE_ELEMENTS", tile)
     given_logits = logits()
     entries, of = per_entry(given_logits, size), torch.tensor(owner)
-    found = masks.labels(given_logits, owner, size)
-    assert found.dtype == torch.int16
-    assert found.shape == size
-    chosen = entries.where(of[:, None, None] == found, -torch.inf).amax(0)
+    labels = masks.labels(given_logits, owner, size)
+    assert labels.dtype == torch.int16
+    assert labels.shape == size
+    chosen = entries.where(of[:, None, None] == labels, -torch.inf).amax(0)
     assert (entries.amax(0) - chosen).max() <= 1e-4  # the same but for exact ties
-    assert (found == of[entries.argmax(0)]).float().mean() > 0.99
+    assert (labels == of[entries.argmax(0)]).float().mean() > 0.99
 
 
 @pytest.mark.parametrize("size", [(300, 260), (611, 480), (97, 450)])
@@ -127,8 +127,8 @@ def test_under_the_threshold_nothing_is_labelled(
     given_logits, owner = logits(4, grid, seed) / 4, (0, 1, 1, -1)
     (best, second), entry = per_entry(given_logits, size).softmax(0).topk(2, dim=0)
     clear = ((best - threshold).abs() > 1e-4) & (best - second > 1e-4)
-    found = masks.labels(given_logits, owner, size, threshold)
-    assert torch.equal((found == -1)[clear], ((best < threshold) | (entry[0] == 3))[clear])
+    labels = masks.labels(given_logits, owner, size, threshold)
+    assert torch.equal((labels == -1)[clear], ((best < threshold) | (entry[0] == 3))[clear])
 
 
 def test_threshold_zero_is_off() -> None:
@@ -142,5 +142,5 @@ def test_threshold_zero_is_off() -> None:
 def test_the_scores_of_one_pixel_are_those_of_the_whole_map(owner: tuple[int, ...]) -> None:
     whole = masks.scores(logits(), owner, (37, 23))
     for row, column in [(0, 0), (36, 22), (11, 17)]:
-        found = masks.scores_at(logits(), owner, (37, 23), row, column)
-        assert torch.allclose(found, whole[:, row, column], atol=1e-6)
+        scores = masks.scores_at(logits(), owner, (37, 23), row, column)
+        assert torch.allclose(scores, whole[:, row, column], atol=1e-6)

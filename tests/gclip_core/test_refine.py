@@ -90,7 +90,7 @@ def naive_pamr(guide: Tensor, scores: Tensor) -> Tensor:
     height, width = guide.shape[1:]
     around = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)]
 
-    def seen(row: int, column: int, centre: bool) -> list[tuple[int, int]]:
+    def neighbours(row: int, column: int, centre: bool) -> list[tuple[int, int]]:
         return [
             (min(max(row + y * d, 0), height - 1), min(max(column + x * d, 0), width - 1))
             for d in refine.DILATIONS
@@ -102,10 +102,10 @@ def naive_pamr(guide: Tensor, scores: Tensor) -> Tensor:
         out = torch.empty_like(scores)
         for row in range(height):
             for column in range(width):
-                every = torch.stack([guide[:, y, x] for y, x in seen(row, column, True)])
-                others = seen(row, column, False)
+                window = torch.stack([guide[:, y, x] for y, x in neighbours(row, column, True)])
+                others = neighbours(row, column, False)
                 colours = torch.stack([guide[:, y, x] for y, x in others])
-                apart = (colours - guide[:, row, column]).abs() / (1e-8 + 0.1 * every.std(0))
+                apart = (colours - guide[:, row, column]).abs() / (1e-8 + 0.1 * window.std(0))
                 weights = (-apart.mean(1)).softmax(0)
                 near = torch.stack([scores[:, y, x] for y, x in others])
                 out[:, row, column] = (weights[:, None] * near).sum(0)
@@ -153,11 +153,11 @@ def test_pamr_is_a_weighted_mean_of_neighbours_pixel_by_pixel(
     result = segmented(image)
     guide = naive_colours(image, result.resized)
     expected = naive_pamr(guide, naive_scores(result, result.resized))
-    found = refined(result, image, "pamr")
-    assert torch.allclose(found.scores.double(), expected, atol=1e-5)
+    edged = refined(result, image, "pamr")
+    assert torch.allclose(edged.scores.double(), expected, atol=1e-5)
     best = bilinear(expected, (37, 52)).topk(2, dim=0)
     clear = best.values[0] - best.values[1] > 1e-4
-    assert torch.equal(found.labels.long()[clear], best.indices[0][clear])
+    assert torch.equal(edged.labels.long()[clear], best.indices[0][clear])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -165,11 +165,11 @@ def test_without_an_edge_in_the_picture_scores_are_only_smoothed(name: str) -> N
     """One colour tells nothing: the coefficients of colours are 0, and scores are means."""
     image = Image.new("RGB", (60, 44), (120, 7, 200))
     result = segmented(picture(44, 60))
-    found = refined(result, image, name)
-    assert found.scores.isfinite().all()
+    edged = refined(result, image, name)
+    assert edged.scores.isfinite().all()
     low, high = result.scores.amin((1, 2)), result.scores.amax((1, 2))
-    assert (found.scores.amin((1, 2)) >= low - 1e-4).all()
-    assert (found.scores.amax((1, 2)) <= high + 1e-4).all()
+    assert (edged.scores.amin((1, 2)) >= low - 1e-4).all()
+    assert (edged.scores.amax((1, 2)) <= high + 1e-4).all()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -191,9 +191,9 @@ def test_one_class_gets_every_pixel(name: str) -> None:
 @pytest.mark.parametrize("size", [(1, 5000), (5000, 1), (1, 1), (2, 3)])
 def test_strips_and_single_pixels(name: str, size: Grid) -> None:
     image = picture(*size)
-    found = refined(segmented(image, rest="background"), image, name)
-    assert found.labels.shape == size
-    assert found.scores.isfinite().all()
+    edged = refined(segmented(image, rest="background"), image, name)
+    assert edged.labels.shape == size
+    assert edged.scores.isfinite().all()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -215,10 +215,10 @@ def test_the_order_of_words_does_not_matter(name: str) -> None:
 )
 def test_no_picture_makes_a_nan(seed: int, size: Grid, name: str, black: bool) -> None:
     image = Image.new("RGB", size[::-1]) if black else picture(*size, seed=seed)
-    found = refined(segmented(image, rest="background"), image, name)
-    assert found.scores.isfinite().all()
-    assert found.labels.min() >= -1
-    assert found.labels.max() < 4
+    edged = refined(segmented(image, rest="background"), image, name)
+    assert edged.scores.isfinite().all()
+    assert edged.labels.min() >= -1
+    assert edged.labels.max() < 4
 
 
 def test_the_edge_of_a_mask_moves_to_the_edge_in_the_picture() -> None:
@@ -230,17 +230,17 @@ def test_the_edge_of_a_mask_moves_to_the_edge_in_the_picture() -> None:
     grid = torch.from_numpy(inside).float().view(20, 16, 20, 16).mean((1, 3))
     result = segmented(photo.resize((320, 320)), "cat, dog")
     rough = replace(result, logits=torch.stack([8 * grid, 8 - 8 * grid]), owner=(0, 1))
-    found = refined(rough, image, "guided").labels.numpy() == 0
-    assert (found != inside).mean() < 0.002
+    edged = refined(rough, image, "guided").labels.numpy() == 0
+    assert (edged != inside).mean() < 0.002
 
 
 def test_hidden_words_and_the_threshold_take_part() -> None:
     image = picture(44, 60)
     plain = spread(segmented(image, "cat, dog", rest=["tree"]))
-    found = refined(plain, image, "guided")
-    assert (found.labels == -1).any()
+    edged = refined(plain, image, "guided")
+    assert (edged.labels == -1).any()
     strict = refined(replace(plain, threshold=0.9), image, "guided")
-    assert (strict.labels == -1).sum() > (found.labels == -1).sum()
+    assert (strict.labels == -1).sum() > (edged.labels == -1).sum()
 
 
 def test_segment_refines_an_image_or_an_encoding_with_its_picture() -> None:
@@ -249,9 +249,9 @@ def test_segment_refines_an_image_or_an_encoding_with_its_picture() -> None:
     encoded = segmenter.encode(image)
     expected = refined(segmenter.segment(encoded, WORDS), image, "guided")
     for source, options in ((image, {}), (encoded, {"picture": image})):
-        found = segmenter.segment(source, WORDS, refine="guided", **options)
-        assert found.refined == "guided"
-        assert torch.equal(found.labels, expected.labels)
+        edged = segmenter.segment(source, WORDS, refine="guided", **options)
+        assert edged.refined == "guided"
+        assert torch.equal(edged.labels, expected.labels)
     assert segmenter.segment(image, WORDS).refined == "none"
 
 

@@ -282,15 +282,15 @@ class TestSegmenting:
         assert (result.labels == labels).float().mean() > 0.999
 
     def test_hidden_words_take_what_they_win(self, face: Segmenter, encoded: Encoded) -> None:
-        every = face.segment(encoded, "dog, sofa, wall, sky")
-        some = face.segment(encoded, "dog, wall", rest=["sofa", "sky"], rest_weight=1)
-        assert some.hidden == ("sofa", "sky")
-        expected = torch.tensor([0, -1, 1, -1])[every.labels.long()]
-        assert torch.equal(some.labels.long(), expected)
-        assert torch.allclose(some.scores, every.scores[[0, 2]], atol=1e-6)
-        assert some.rest_area() == pytest.approx((expected == -1).float().mean().item())
-        assert sum(some.areas()) + some.rest_area() == pytest.approx(1)
-        assert 0 < some.rest_area() < 1
+        typed = face.segment(encoded, "dog, sofa, wall, sky")
+        hiding = face.segment(encoded, "dog, wall", rest=["sofa", "sky"], rest_weight=1)
+        assert hiding.hidden == ("sofa", "sky")
+        expected = torch.tensor([0, -1, 1, -1])[typed.labels.long()]
+        assert torch.equal(hiding.labels.long(), expected)
+        assert torch.allclose(hiding.scores, typed.scores[[0, 2]], atol=1e-6)
+        assert hiding.rest_area() == pytest.approx((expected == -1).float().mean().item())
+        assert sum(hiding.areas()) + hiding.rest_area() == pytest.approx(1)
+        assert 0 < hiding.rest_area() < 1
 
     def test_weaker_hidden_words_take_less(self, face: Segmenter, encoded: Encoded) -> None:
         areas = [
@@ -353,8 +353,8 @@ class TestWindows:
         image = picture(32, 56)
         encoded = face.encode(image)
         corners = encoder.window_corners((32, 56), (24, 24), 16)
-        seen = [corner for batch in encoded.passes for corner in batch.corners]
-        assert [(8 * top, 8 * left) for top, left in seen] == corners
+        encoded_corners = [corner for batch in encoded.passes for corner in batch.corners]
+        assert [(8 * top, 8 * left) for top, left in encoded_corners] == corners
         assert len(corners) == 2 * 3
         method = gclip()
         result = face.segment(encoded, WORDS, method)

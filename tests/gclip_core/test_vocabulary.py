@@ -120,18 +120,18 @@ class TestEmbedding:
     def test_equal_to_the_full_computation(self, templates: str) -> None:
         backbone = tiny_backbone(21, layers=1)
         phrases = ["cat", "a very long sofa with many words", "🐈"]
-        found = embed(backbone, phrases, templates)
-        assert found.shape == (3, 16)
-        assert found.dtype == torch.float32
-        for ours, phrase in zip(found, phrases, strict=True):
+        embeddings = embed(backbone, phrases, templates)
+        assert embeddings.shape == (3, 16)
+        assert embeddings.dtype == torch.float32
+        for ours, phrase in zip(embeddings, phrases, strict=True):
             theirs = full(backbone, phrase, vocabulary.TEMPLATES[templates])
             assert (ours.double() - theirs).abs().max() <= 1e-5
 
     @pytest.mark.parametrize("phrase", [".", "'s", ") (", "-cat", "2x", "&amp;", "ﬁ", "{0} {}"])
     @pytest.mark.parametrize("sentence", ["a ({}).", "{}", "x{}y", "it's {}'s {}", "9{}9."])
     def test_tokens_are_a_sentence_s(self, backbone: Backbone, sentence: str, phrase: str) -> None:
-        found = embed(backbone, [phrase], (sentence,))[0].double()
-        assert torch.allclose(found, full(backbone, phrase, (sentence,)), atol=1e-5)
+        embedding = embed(backbone, [phrase], (sentence,))[0].double()
+        assert torch.allclose(embedding, full(backbone, phrase, (sentence,)), atol=1e-5)
 
     @pytest.mark.parametrize(
         "phrase",
@@ -140,9 +140,9 @@ class TestEmbedding:
     def test_what_is_typed_is_text_and_nothing_more(self, backbone: Backbone, phrase: str) -> None:
         parsed = parse([phrase, "cat"])
         assert parsed.names == (unicodedata.normalize("NFC", phrase), "cat")
-        found = embed(backbone, parsed.phrases, "imagenet7")
-        assert torch.allclose(found.norm(dim=1), torch.ones(2), atol=1e-5)
-        assert torch.allclose(found[1], embed(tiny_backbone(20), ["cat"], "imagenet7")[0])
+        embeddings = embed(backbone, parsed.phrases, "imagenet7")
+        assert torch.allclose(embeddings.norm(dim=1), torch.ones(2), atol=1e-5)
+        assert torch.allclose(embeddings[1], embed(tiny_backbone(20), ["cat"], "imagenet7")[0])
 
     @pytest.mark.parametrize("amount", [1, 9, 70])
     def test_a_phrase_is_the_same_in_any_company(self, amount: int) -> None:
@@ -154,10 +154,10 @@ class TestEmbedding:
             assert torch.allclose(alone, together[index], atol=1e-5)
 
     def test_templates_and_backbones_do_not_share_embeddings(self, backbone: Backbone) -> None:
-        one = embed(backbone, ["cat"], "plain")
-        assert not torch.allclose(one, embed(backbone, ["cat"], "imagenet7"))
-        assert not torch.allclose(one, embed(tiny_backbone(23), ["cat"], "plain"))
-        assert torch.allclose(embed(backbone, ["cat"], ("a photo of a {}.",)), one, atol=1e-6)
+        plain = embed(backbone, ["cat"], "plain")
+        assert not torch.allclose(plain, embed(backbone, ["cat"], "imagenet7"))
+        assert not torch.allclose(plain, embed(tiny_backbone(23), ["cat"], "plain"))
+        assert torch.allclose(embed(backbone, ["cat"], ("a photo of a {}.",)), plain, atol=1e-6)
 
     def test_the_cache_of_embeddings_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         embedding, phrase = 16 * 4, 1024
@@ -165,8 +165,8 @@ class TestEmbedding:
         backbone = tiny_backbone(24, layers=1)
         embed(backbone, list("abcde"), "plain")
         assert len(backbone.text_cache) == 3
-        found = backbone.text_cache.get((vocabulary.TEMPLATES["plain"], "e"))
-        assert found.untyped_storage().nbytes() == found.nbytes, "it keeps no other in memory"
+        cached = backbone.text_cache.get((vocabulary.TEMPLATES["plain"], "e"))
+        assert cached.untyped_storage().nbytes() == cached.nbytes, "it keeps no other in memory"
 
     def test_no_phrase_gives_no_row_and_one_string_is_no_list(self, backbone: Backbone) -> None:
         assert embed(backbone, []).shape == (0, 16)
@@ -226,11 +226,11 @@ class TestNearestKnown:
         assert {vocabulary.nearest_known(loaded(), word) for word in typed} == {known}
 
     def test_only_seen_words_are_offered(self) -> None:
-        seen = {word for group in loaded().known.seen for word in group}
-        assert set(loaded().known.nearest.values()) <= seen
+        offered = {word for group in loaded().known.seen for word in group}
+        assert set(loaded().known.nearest.values()) <= offered
         assert not loaded().known.nearest.keys() & loaded().known.words
         listed = word_lists.read("nearest")
-        assert listed.keys() - {""} <= seen
+        assert listed.keys() - {""} <= offered
         assert not {word for words in listed.values() for word in words} & loaded().known.words
 
     def test_an_unknown_phrase_has_a_reason_and_the_nearest_word(self) -> None:
@@ -293,8 +293,8 @@ class TestHiddenWords:
         assert self.hidden(backbone, "cat") - self.hidden(backbone, typed) == gone
 
     def test_words_of_one_s_own_less_what_was_typed(self, backbone: Backbone) -> None:
-        found = self.hidden(backbone, "cat", ["cats", "dog", "sofa; couch", "polecat"])
-        assert found == {"dog", "sofa", "couch", "polecat"}
+        hidden = self.hidden(backbone, "cat", ["cats", "dog", "sofa; couch", "polecat"])
+        assert hidden == {"dog", "sofa", "couch", "polecat"}
 
     @pytest.mark.parametrize("rest", ["foreground", "", 7, [7]])
     def test_any_other_rest_is_refused(self, backbone: Backbone, rest: Any) -> None:
@@ -302,6 +302,6 @@ class TestHiddenWords:
             self.hidden(backbone, "cat", rest)
 
     def test_a_model_that_knows_its_words_hides_only_those(self) -> None:
-        found = tuple(self.hidden(loaded(), "cat"))
-        assert found
-        assert vocabulary.unknown_phrases(loaded(), Vocabulary((found,))) == ()
+        hidden = tuple(self.hidden(loaded(), "cat"))
+        assert hidden
+        assert vocabulary.unknown_phrases(loaded(), Vocabulary((hidden,))) == ()

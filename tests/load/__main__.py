@@ -93,10 +93,10 @@ def photo(number: int, seed: int = 0) -> bytes:
 
 def wishes(amount: int, seed: int = 0) -> list[Wish]:
     """So many different requests, drawn from all settings; one in seven is a program's."""
-    chance, found = random.Random(seed), dict[Wish, None]()
-    while len(found) < amount:
-        found[_program(chance) if chance.random() < 0.15 else _visit(chance)] = None
-    return list(found)
+    chance, drawn = random.Random(seed), dict[Wish, None]()
+    while len(drawn) < amount:
+        drawn[_program(chance) if chance.random() < 0.15 else _visit(chance)] = None
+    return list(drawn)
 
 
 def _visit(chance: random.Random) -> Wish:
@@ -161,17 +161,17 @@ class Tally:
     wrong: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
 
-    def add(self, wish: Wish, found: Answer | Exception, expected: Answer | None) -> None:
+    def add(self, wish: Wish, answer: Answer | Exception, expected: Answer | None) -> None:
         """Count what came of a request and compare it with the answer given alone."""
-        if isinstance(found, BusyError):
+        if isinstance(answer, BusyError):
             self.busy += 1
-        elif isinstance(found, Exception):
-            self.failed.append(f"{wish}: {found!r}"[:600])
+        elif isinstance(answer, Exception):
+            self.failed.append(f"{wish}: {answer!r}"[:600])
         else:
-            if found.problem:
-                self.refused[found.problem] += 1
-            if "our side" in found.problem or (expected and not found.same_as(expected)):
-                self.wrong.append(f"{wish}: {found.text}"[:600])
+            if answer.problem:
+                self.refused[answer.problem] += 1
+            if "our side" in answer.problem or (expected and not answer.same_as(expected)):
+                self.wrong.append(f"{wish}: {answer.text}"[:600])
 
     def __str__(self) -> str:
         return (
@@ -199,16 +199,16 @@ def run(
         wish = asked[number % len(asked)] if every else random.Random(number).choice(asked)
         visitor, began = visitors.get(), time.monotonic()
         try:
-            found: Answer | Exception = wish.ask(visitor)
+            answer: Answer | Exception = wish.ask(visitor)
             tally.seconds.append(time.monotonic() - began)
         except (BusyError, FailedError, httpx.HTTPError) as error:
-            found = error
+            answer = error
         visitors.put(visitor)
-        return wish, found
+        return wish, answer
 
     with ThreadPoolExecutor(clients) as pool:
-        for number, (wish, found) in enumerate(pool.map(ask, range(requests)), 1):
-            tally.add(wish, found, alone[wish])
+        for number, (wish, answer) in enumerate(pool.map(ask, range(requests)), 1):
+            tally.add(wish, answer, alone[wish])
             tally.peak = server.peak_mb
             if not number % 100 or number == requests:
                 print(tally, *tally.wrong[:3], *tally.failed[:3], sep="\n", flush=True)

@@ -258,8 +258,8 @@ def large_calls_of_tools(server: Server) -> Iterator[object]:
         call = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
         accept = {"accept": "application/json, text/event-stream"}
         answer = httpx.post(f"{server.url}{API}/mcp/", json=call, headers=accept, timeout=600)
-        said = re.search(r"At most 64 kB|An image was expected|Too many|too busy", answer.text)
-        return said[0] if said else answer.text[-200:]
+        refusal = re.search(r"At most 64 kB|An image was expected|Too many|too busy", answer.text)
+        return refusal[0] if refusal else answer.text[-200:]
 
     yield from _at_once(60, ask)
 

@@ -16,16 +16,16 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All words that the tables name, with vectors by lot, and a few photos."""
     folder = tmp_path_factory.mktemp("data")
     table = names()
-    every = {*table["captions"], *table["called"].values(), *table["synonyms"]}
+    words = {*table["captions"], *table["called"].values(), *table["synonyms"]}
     for key in ("anywhere", "people", "animals", "wide", "below", "seldom", "high", "low"):
-        every.update(table[key])
-    every.update(word_lists.read("worn"))
-    every.update(boxes.WORDS, *localise.ALSO.values())
+        words.update(table[key])
+    words.update(word_lists.read("worn"))
+    words.update(boxes.WORDS, *localise.ALSO.values())
     for key in ("classes", "labels", "neighbours"):
-        every.update(*table[key].values())
+        words.update(*table[key].values())
     for place in table["places"].values():
-        every.update(place["there"], place["may be"])
-    nouns = sorted({table["called"].get(w, w) for w in every} - set(table["stuff"]))
+        words.update(place["there"], place["may be"])
+    nouns = sorted({table["called"].get(w, w) for w in words} - set(table["stuff"]))
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((len(nouns), 512)).astype(np.float16)
     np.savez(folder / "clip-text.npz", words=np.array(nouns), embeddings=vectors)

@@ -209,8 +209,8 @@ class TestCertainty:
         def number(self, word: str) -> int:
             return self.all.index(word)
 
-        def numbers(self, some: Sequence[str]) -> tuple[int, ...]:
-            return tuple(map(self.number, some))
+        def numbers(self, words: Sequence[str]) -> tuple[int, ...]:
+            return tuple(map(self.number, words))
 
     def counts(self, name: str, score: float, label: Label, side: float = 0.5) -> bool:
         box = Box(name, score, (0.0, 0.0, side, side))

@@ -87,9 +87,9 @@ class TestPairs:
             Pair(1, (2,), "rooms", torch.tensor([1.0, 1.0, 0.0, 0.0])),
         ]
         monkeypatch.setattr(localise, "_COUNTED", 1)
-        found = SimpleNamespace(grid=(2, 2), draw=lambda size: [0, 1], pairs=lambda rows: pairs)
+        batch = SimpleNamespace(grid=(2, 2), draw=lambda size: [0, 1], pairs=lambda rows: pairs)
         before = torch.tensor([0.4, 0.3, 0.2, 0.1]).log()
-        after = localise.updated_log_priors([(found, 2)], before)
+        after = localise.updated_log_priors([(batch, 2)], before)
         expected = torch.tensor([0.2 + 0.125, 0.15 + 0.125, 0.1 + 0.25, 0.05])
         torch.testing.assert_close(after, expected.log())
 

@@ -11,8 +11,8 @@ WORDNET = Path("/usr/share/wordnet")
 
 @pytest.mark.skipif(not (WORDNET / "data.noun").is_file(), reason="needs Debian's wordnet-base")
 def test_nouns_lead_to_the_first_seen_word_above_them() -> None:
-    found = table(WORDNET, {"seen": [["dog", "dogs"], ["person"]], "more": [["poodle"]]})
-    assert "golden retriever" in found["dog"]
-    assert "teacher" in found["person"]
-    assert "poodle" not in found["dog"], "a word that it knows needs none"
-    assert "happiness" not in found["person"]
+    near = table(WORDNET, {"seen": [["dog", "dogs"], ["person"]], "more": [["poodle"]]})
+    assert "golden retriever" in near["dog"]
+    assert "teacher" in near["person"]
+    assert "poodle" not in near["dog"], "a word that it knows needs none"
+    assert "happiness" not in near["person"]

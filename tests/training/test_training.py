@@ -51,8 +51,8 @@ class TestWords:
         assert shown == ["5.jpg"]
 
     def test_no_name_belongs_to_two_words(self, words: Words) -> None:
-        every = [name for group in groups(words) for name in group]
-        assert len(every) == len(set(every))
+        all_names = [name for group in groups(words) for name in group]
+        assert len(all_names) == len(set(all_names))
 
     @pytest.mark.parametrize(
         ("word", "expected"),
@@ -103,9 +103,9 @@ def test_a_patch_alone_has_the_vector_that_it_has_among_others(
     torch.manual_seed(0)
     network, inputs = _network(), torch.randn(2, features.TOKENS, features.FEATURES)
     patches = torch.tensor([[3, 70], [143, 0]])
-    some = network.map_vectors(inputs[torch.arange(2)[:, None], patches], patches)
+    chosen = network.map_vectors(inputs[torch.arange(2)[:, None], patches], patches)
     whole = network.map_vectors(inputs)
-    assert torch.allclose(some, whole[torch.arange(2)[:, None], patches], atol=1e-5)
+    assert torch.allclose(chosen, whole[torch.arange(2)[:, None], patches], atol=1e-5)
 
 
 def test_a_window_says_which_part_of_the_photo_it_cuts() -> None:

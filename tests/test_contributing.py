@@ -36,8 +36,8 @@ def refuse(*args, **kwargs):
 socket.socket.connect = socket.socket.connect_ex = refuse
 socket.getaddrinfo = socket.create_connection = refuse
 import numpy as np, gclip_core as gclip
-face = gclip.Segmenter(gclip.load_backbone(), short_side=96, templates="plain")
-masks = face.segment(np.zeros((64, 64, 3), np.uint8), "cat, sky", gclip.METHODS["mine"])
+segmenter = gclip.Segmenter(gclip.load_backbone(), short_side=96, templates="plain")
+masks = segmenter.segment(np.zeros((64, 64, 3), np.uint8), "cat, sky", gclip.METHODS["mine"])
 assert masks.method.title == "Mine" and masks.labels.shape == (64, 64)
 for name in absent:
     del sys.modules[name]

@@ -114,14 +114,14 @@ def _time(seconds: float) -> str:
 
 def text(bench: Bench) -> list[Row]:
     """New words, and the same words again."""
-    face = bench.segmenter
-    first = once(lambda: face.embed_words(WORDS))
-    face.backbone.text_cache.clear()
-    new = once(lambda: face.embed_words(WORDS))
+    segmenter = bench.segmenter
+    first = once(lambda: segmenter.embed_words(WORDS))
+    segmenter.backbone.text_cache.clear()
+    new = once(lambda: segmenter.embed_words(WORDS))
     few = WORDS[:2]  # the usual way embeds word by word: its time for 20 is that for 2, times 10
     theirs = once(lambda: usual.embed(bench.model, few)) * len(WORDS) / len(few)
-    error = float((face.embed_words(few) - usual.embed(bench.model, few)).abs().max())
-    (again,) = medians(lambda: face.embed_words(WORDS), repeats=bench.repeats)
+    error = float((segmenter.embed_words(few) - usual.embed(bench.model, few)).abs().max())
+    (again,) = medians(lambda: segmenter.embed_words(WORDS), repeats=bench.repeats)
     note = f"largest difference {error:.0e}; {_time(first)} the first time, with prefixes"
     return [
         faster("20 new words, 80 templates", new, theirs, 12, note),
@@ -131,22 +131,22 @@ def text(bench: Bench) -> list[Row]:
 
 def image(bench: Bench) -> list[Row]:
     """One variant and five variants of a 336 x 448 picture."""
-    shown, face = picture(336, 448), bench.segmenter
+    shown, segmenter = picture(336, 448), bench.segmenter
     pixels = normalised(shown, OPENAI_MEAN, OPENAI_STD)[None].float()
-    text = face.embed_words(WORDS)
+    text = segmenter.embed_words(WORDS)
     plain, fused = METHODS["clearclip"], gclip(cs=False, amf_blocks=AMF_BLOCKS)
     repaired = gclip(amf=False, cs_blocks=CS_BLOCKS)
     both = gclip(amf_blocks=AMF_BLOCKS, cs_blocks=CS_BLOCKS)
-    single = partial(face.segment, shown, WORDS, plain)
+    single = partial(segmenter.segment, shown, WORDS, plain)
     single_usual = partial(usual.labels, bench.model, pixels, text)
 
     def five() -> None:
-        trunk = face.encode(shown)
+        trunk = segmenter.encode(shown)
         for method in (plain, fused, METHODS["maskclip"]):
-            face.segment(trunk, WORDS, method)
-        upper = face.suppress(trunk, repaired)
+            segmenter.segment(trunk, WORDS, method)
+        upper = segmenter.suppress(trunk, repaired)
         for method in (repaired, both):
-            face.segment(upper, WORDS, method)
+            segmenter.segment(upper, WORDS, method)
 
     def five_usual() -> None:
         for blocks in ((), AMF_BLOCKS, (), (), AMF_BLOCKS):
@@ -164,15 +164,15 @@ def image(bench: Bench) -> list[Row]:
 
 def toggles(bench: Bench) -> list[Row]:
     """AMF, another method and CS, against a cold request of the same picture."""
-    shown, face = picture(336, 448), bench.segmenter
-    face.embed_words(WORDS)
-    planted = replace(face, backbone=plant_channel(face.backbone, 100, 6.0, CS_BLOCKS))
+    shown, segmenter = picture(336, 448), bench.segmenter
+    segmenter.embed_words(WORDS)
+    planted = replace(segmenter, backbone=plant_channel(segmenter.backbone, 100, 6.0, CS_BLOCKS))
     plain, cs = METHODS["clearclip"], gclip(amf=False)
     kept: dict[str, Encoded] = {}
 
-    def cold(face: Segmenter, name: str) -> None:
-        kept[name] = face.encode(shown)
-        face.segment(kept[name], WORDS, plain)
+    def cold(segmenter: Segmenter, name: str) -> None:
+        kept[name] = segmenter.encode(shown)
+        segmenter.segment(kept[name], WORDS, plain)
 
     def first_cs() -> None:
         kept["repaired"] = planted.suppress(kept["planted"], cs)
@@ -185,8 +185,8 @@ def toggles(bench: Bench) -> list[Row]:
         "another method: SCLIP": METHODS["sclip"],
     }
     whole, *others, _, first, again = medians(
-        lambda: cold(face, "plain"),
-        *(lambda m=m: face.segment(kept["plain"], WORDS, m) for m in once_more.values()),
+        lambda: cold(segmenter, "plain"),
+        *(lambda m=m: segmenter.segment(kept["plain"], WORDS, m) for m in once_more.values()),
         lambda: cold(planted, "planted"),
         first_cs,
         lambda: planted.segment(kept["repaired"], WORDS, cs),
@@ -201,11 +201,11 @@ def toggles(bench: Bench) -> list[Row]:
 
 def methods(bench: Bench) -> list[Row]:
     """The slowest method against ClearCLIP on one kept encoding, labels included; all together."""
-    face, shown = bench.segmenter, picture(336, 448)
-    kept = face.encode(shown)
+    segmenter, shown = bench.segmenter, picture(336, 448)
+    kept = segmenter.encode(shown)
     for method in METHODS.values():  # global tokens are measured once for a picture
-        face.segment(kept, WORDS, method)
-    runs = [partial(face.segment, kept, WORDS, method) for method in METHODS.values()]
+        segmenter.segment(kept, WORDS, method)
+    runs = [partial(segmenter.segment, kept, WORDS, method) for method in METHODS.values()]
     times = dict(zip(METHODS, medians(*runs, repeats=bench.repeats), strict=True))
     slowest = max(times, key=times.__getitem__)
     ratio = times[slowest] / times["clearclip"]

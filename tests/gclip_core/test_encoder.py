@@ -76,10 +76,10 @@ def test_the_windows_that_are_counted_are_those_that_are_encoded(
     window: int | None, stride: int
 ) -> None:
     """A stride longer than its window, too, and sizes that round to patches."""
-    face = Segmenter(tiny_backbone(), short_side=96, window=window, stride=stride)
-    encoded = face.encode(picture(96, 128))
+    segmenter = Segmenter(tiny_backbone(), short_side=96, window=window, stride=stride)
+    encoded = segmenter.encode(picture(96, 128))
     windows = sum(len(batch.corners) for batch in encoded.passes)
-    assert face.count_windows((96, 128)) == (windows, encoded.window[0] * encoded.window[1])
+    assert segmenter.count_windows((96, 128)) == (windows, encoded.window[0] * encoded.window[1])
 
 
 def test_windows_count_the_whole_image_before_it_is_encoded() -> None:

@@ -1,4 +1,4 @@
-"""The public face, end to end: which blocks, which channels, whose answer, and what stays."""
+"""A segmenter, end to end: which blocks, which channels, whose answer, and what stays."""
 
 import math
 import threading
@@ -36,13 +36,13 @@ IMAGE = picture(24, 40)
 PATCHES = (3, 5)
 
 
-def segmenter(backbone: Backbone, **settings: Any) -> Segmenter:
+def segmenter_of(backbone: Backbone, **settings: Any) -> Segmenter:
     return Segmenter(backbone, **{"templates": "plain", **settings})
 
 
 def looking(*blocks: int) -> Segmenter:
     """On a tower whose tokens all look at one patch in ``blocks``, and evenly in all others."""
-    return segmenter(tiny_backbone(30, lambda model: look_at_one_patch(model, blocks)))
+    return segmenter_of(tiny_backbone(30, lambda model: look_at_one_patch(model, blocks)))
 
 
 def with_channel() -> Backbone:
@@ -74,19 +74,19 @@ def assert_features_agree(
     tower = reference.read(backbone.model)
     xs = reference.inputs(tower, normalised(IMAGE), replaced)
     expected = reference.dense(tower, name, xs, PATCHES, **asked)
-    features = segmenter(backbone, short_side=24).dense_features(IMAGE, method)
+    features = segmenter_of(backbone, short_side=24).dense_features(IMAGE, method)
     assert reference.worst_cosine(features.patches, expected) >= 0.99999
     return xs
 
 
 @pytest.fixture(scope="module")
-def face() -> Segmenter:
-    return segmenter(tiny_backbone(36))
+def segmenter() -> Segmenter:
+    return segmenter_of(tiny_backbone(36))
 
 
 @pytest.fixture(scope="module")
-def encoded(face: Segmenter) -> Encoded:
-    return face.encode(picture(32, 48))
+def encoded(segmenter: Segmenter) -> Encoded:
+    return segmenter.encode(picture(32, 48))
 
 
 class TestWhichBlocksAmfFuses:
@@ -111,31 +111,33 @@ class TestWhichBlocksAmfFuses:
         expected: tuple[int, ...],
         reason: FusionReason,
     ) -> None:
-        face = looking(*looked_in)
-        encoded = face.encode(picture(32, 48))
-        report = face.report(encoded, gclip(**settings))
+        segmenter = looking(*looked_in)
+        encoded = segmenter.encode(picture(32, 48))
+        report = segmenter.report(encoded, gclip(**settings))
         assert report.fusion == FusionReport(expected, reason)
-        tokens = face.globality(encoded).tokens
+        tokens = segmenter.globality(encoded).tokens
         assert [block for block in range(12) if tokens[block]] == list(looked_in)
 
     def test_the_backbone_s_own(self) -> None:
-        face = segmenter(replace(with_channel(), amf_blocks=(2, 4), cs_blocks=(3, 4)))
+        segmenter = segmenter_of(replace(with_channel(), amf_blocks=(2, 4), cs_blocks=(3, 4)))
         asked = gclip(amf_blocks="backbone", cs_blocks="backbone")
-        report = face.report(face.encode(picture(32, 32)), asked)
+        report = segmenter.report(segmenter.encode(picture(32, 32)), asked)
         assert report.fusion == FusionReport((2, 4), FusionReason.BACKBONE)
         assert report.suppressed == (3, 4)
 
     def test_scores_and_tokens_agree_with_the_reference(self) -> None:
         backbone = tiny_backbone(32)
-        face = segmenter(backbone, short_side=24)
+        segmenter = segmenter_of(backbone, short_side=24)
         tower = reference.read(backbone.model)
         xs = reference.inputs(tower, normalised(IMAGE))
         expected = [reference.received(tower, block, xs[block]) for block in range(12)]
-        encoded = face.encode(IMAGE)
-        assert torch.allclose(face.received(encoded).double(), torch.stack(expected), atol=1e-4)
-        assert not any(face.globality(encoded, threshold=1000).tokens)
-        assert face.report(encoded, gclip(global_threshold=1)).fusion.blocks == (1, 2)
-        globality = face.globality(encoded, threshold=2.0)
+        encoded = segmenter.encode(IMAGE)
+        assert torch.allclose(
+            segmenter.received(encoded).double(), torch.stack(expected), atol=1e-4
+        )
+        assert not any(segmenter.globality(encoded, threshold=1000).tokens)
+        assert segmenter.report(encoded, gclip(global_threshold=1)).fusion.blocks == (1, 2)
+        globality = segmenter.globality(encoded, threshold=2.0)
         assert globality.scores == pytest.approx([float(m.max()) for m in expected], abs=1e-4)
         assert globality.tokens == tuple(
             tuple(j for j in range(15) if float(m[j]) >= 2.0) for m in expected
@@ -153,18 +155,18 @@ class TestWhichBlocksAmfFuses:
             )
 
     def test_neither_cs_nor_planting_nor_windows_change_them(self) -> None:
-        clean = segmenter(with_channel(), short_side=24)
+        clean = segmenter_of(with_channel(), short_side=24)
         image = picture(24, 56)
         expected = clean.report(clean.encode(image), gclip(cs=False, global_threshold=2))
         tokens = clean.globality(clean.encode(image), 2).tokens
         planted = replace(clean, backbone=plant_channel(clean.backbone, 3, 300, [1, 2]))
-        for face in (clean, planted, replace(clean, window=24, stride=16)):
-            encoded = face.encode(image)
+        for segmenter in (clean, planted, replace(clean, window=24, stride=16)):
+            encoded = segmenter.encode(image)
             method = gclip(cs_blocks=[0, 1, 2], global_threshold=2)
-            for ready in (encoded, face.suppress(encoded, method)):
-                report = face.report(ready, method)
+            for ready in (encoded, segmenter.suppress(encoded, method)):
+                report = segmenter.report(ready, method)
                 assert report.fusion.blocks == expected.fusion.blocks
-                assert face.globality(ready, 2).tokens == tokens
+                assert segmenter.globality(ready, 2).tokens == tokens
 
 
 class TestChannelSuppression:
@@ -181,9 +183,9 @@ class TestChannelSuppression:
             W2 = second_weight(backbone, block)
             replaced[block] = reference.suppressed(W2, [int(W2.norm(dim=1).argmax())], target)
         assert_features_agree(backbone, method, replaced, amf_blocks=(7, 9) if amf else ())
-        face = segmenter(backbone, short_side=24)
+        segmenter = segmenter_of(backbone, short_side=24)
         on, off = (
-            face.dense_features(IMAGE, m).patches
+            segmenter.dense_features(IMAGE, m).patches
             for m in (method, replace(method, suppression=None))
         )
         assert not torch.allclose(on, off, atol=1e-3)
@@ -193,8 +195,8 @@ class TestChannelSuppression:
         method = gclip(amf=False, cs_blocks=[3, 6], cs_channels=[7, 1])
         replaced = {b: reference.suppressed(second_weight(backbone, b), [1, 7]) for b in (3, 6)}
         assert_features_agree(backbone, method, replaced)
-        face = segmenter(backbone)
-        norms = face.report(face.encode(IMAGE), method)
+        segmenter = segmenter_of(backbone)
+        norms = segmenter.report(segmenter.encode(IMAGE), method)
         for block in (3, 6):
             rest = [d for d in range(32) if d not in (1, 7)]
             mean = norms.norms_before[block, rest].mean()
@@ -209,8 +211,10 @@ class TestChannelSuppression:
             replaced = {block: reference.suppressed(W2, [5]) for block, W2 in replaced.items()}
         method = gclip(amf=False, cs=suppressing)
         xs = assert_features_agree(planted, method, replaced)
-        face = segmenter(planted, short_side=24)
-        for ours, theirs in zip(face.suppress(face.encode(IMAGE), method).inputs, xs, strict=True):
+        segmenter = segmenter_of(planted, short_side=24)
+        for ours, theirs in zip(
+            segmenter.suppress(segmenter.encode(IMAGE), method).inputs, xs, strict=True
+        ):
             assert reference.worst_cosine(ours, theirs) >= 0.99999
 
     @pytest.mark.parametrize("name", ["clip", "sclip"])
@@ -220,8 +224,8 @@ class TestChannelSuppression:
         assert_features_agree(planted, METHODS[name], name=name, last_W2=last)
 
     def test_norms_and_entropy_before_and_after(self) -> None:
-        face = segmenter(with_channel())
-        report = face.report(face.encode(picture(32, 32)))
+        segmenter = segmenter_of(with_channel())
+        report = segmenter.report(segmenter.encode(picture(32, 32)))
         assert report.abnormal == report.suppressed == (6, 8)
         assert (report.channels[6], report.channels[8]) == (7, 7)
         assert report.ratios[6] > 10 > 2 > report.ratios[5]
@@ -238,35 +242,37 @@ class TestChannelSuppression:
         assert torch.equal(report.entropy_after[:6], report.entropy[:6])
 
     def test_without_an_abnormal_channel_nothing_changes_and_that_is_the_reason(self) -> None:
-        face = segmenter(tiny_backbone(35))
-        encoded = face.encode(picture(32, 32))
+        segmenter = segmenter_of(tiny_backbone(35))
+        encoded = segmenter.encode(picture(32, 32))
         method = gclip(amf=False)
-        report = face.report(encoded, method)
+        report = segmenter.report(encoded, method)
         assert report.suppressed == report.abnormal == ()
         assert report.cs_reason == SuppressionReason.NONE_ABNORMAL
-        assert face.suppress(encoded, method) is encoded
-        on, off = (face.dense_features(encoded, m).patches for m in (method, METHODS["clearclip"]))
+        assert segmenter.suppress(encoded, method) is encoded
+        on, off = (
+            segmenter.dense_features(encoded, m).patches for m in (method, METHODS["clearclip"])
+        )
         assert close(on, off)
 
     def test_values_are_those_of_the_last_block(self) -> None:
-        face = segmenter(with_channel())
-        encoded = face.encode(picture(32, 32))
+        segmenter = segmenter_of(with_channel())
+        encoded = segmenter.encode(picture(32, 32))
         for method in (METHODS["clearclip"], gclip(amf=False)):
-            x = face.suppress(encoded, method).inputs[-1].double()
-            _, _, v = reference.qkv(reference.read(face.backbone.model), 11, x)
-            values = face.values(encoded, method)
+            x = segmenter.suppress(encoded, method).inputs[-1].double()
+            _, _, v = reference.qkv(reference.read(segmenter.backbone.model), 11, x)
+            values = segmenter.values(encoded, method)
             assert values.shape == (16, 32)
             assert torch.allclose(values.double(), torch.cat(v, dim=1)[1:], atol=1e-4)
 
 
 class TestSegmenting:
     def test_a_mask_of_every_class(self) -> None:
-        face = segmenter(tiny_backbone(36), logit_scale=25.0)
+        segmenter = segmenter_of(tiny_backbone(36), logit_scale=25.0)
         image = picture(50, 80)
-        result = face.segment(image, WORDS, METHODS["clearclip"])
-        features = face.dense_features(image, METHODS["clearclip"])
+        result = segmenter.segment(image, WORDS, METHODS["clearclip"])
+        features = segmenter.dense_features(image, METHODS["clearclip"])
         assert features.grid == (4, 6)
-        text = face.embed_words(["cat", "sofa", "couch", "wall"])
+        text = segmenter.embed_words(["cat", "sofa", "couch", "wall"])
         logits = (25 * text @ features.patches.T).reshape(4, 4, 6)
         assert torch.allclose(result.logits, logits, atol=1e-4)
         assert result.vocabulary.names == ("cat", "sofa", "wall")
@@ -281,9 +287,9 @@ class TestSegmenting:
         assert result.labels.dtype == torch.int16
         assert (result.labels == labels).float().mean() > 0.999
 
-    def test_hidden_words_take_what_they_win(self, face: Segmenter, encoded: Encoded) -> None:
-        typed = face.segment(encoded, "dog, sofa, wall, sky")
-        hiding = face.segment(encoded, "dog, wall", rest=["sofa", "sky"], rest_weight=1)
+    def test_hidden_words_take_what_they_win(self, segmenter: Segmenter, encoded: Encoded) -> None:
+        typed = segmenter.segment(encoded, "dog, sofa, wall, sky")
+        hiding = segmenter.segment(encoded, "dog, wall", rest=["sofa", "sky"], rest_weight=1)
         assert hiding.hidden == ("sofa", "sky")
         expected = torch.tensor([0, -1, 1, -1])[typed.labels.long()]
         assert torch.equal(hiding.labels.long(), expected)
@@ -292,56 +298,61 @@ class TestSegmenting:
         assert sum(hiding.areas()) + hiding.rest_area() == pytest.approx(1)
         assert 0 < hiding.rest_area() < 1
 
-    def test_weaker_hidden_words_take_less(self, face: Segmenter, encoded: Encoded) -> None:
+    def test_weaker_hidden_words_take_less(self, segmenter: Segmenter, encoded: Encoded) -> None:
         areas = [
-            face.segment(encoded, "dog, wall", rest=["sofa", "sky"], rest_weight=w).rest_area()
+            segmenter.segment(encoded, "dog, wall", rest=["sofa", "sky"], rest_weight=w).rest_area()
             for w in (0, 0.5, 1)
         ]
         assert areas == sorted(areas)
         assert areas[0] < areas[-1]
 
-    def test_a_rest_without_words_is_noted(self, face: Segmenter, encoded: Encoded) -> None:
-        result = face.segment(encoded, "cat, sofa", rest=["cats"])
+    def test_a_rest_without_words_is_noted(self, segmenter: Segmenter, encoded: Encoded) -> None:
+        result = segmenter.segment(encoded, "cat, sofa", rest=["cats"])
         assert result.rest_area() == 0
         assert any("every pixel gets a typed word" in note for note in result.notes)
 
-    def test_words_are_suggested_for_an_image(self, face: Segmenter, encoded: Encoded) -> None:
-        more = face.suggest(encoded, most=12, strict=False)
-        assert 1 <= len(face.suggest(encoded)) <= len(more) <= 12
-        assert set(face.suggest(encoded)) <= set(more)
+    def test_words_are_suggested_for_an_image(self, segmenter: Segmenter, encoded: Encoded) -> None:
+        more = segmenter.suggest(encoded, most=12, strict=False)
+        assert 1 <= len(segmenter.suggest(encoded)) <= len(more) <= 12
+        assert set(segmenter.suggest(encoded)) <= set(more)
         assert len(set(more)) == len(more)
         assert set(more) <= set(word_lists.read("everyday"))
 
-    def test_windows_and_planted_channels_change_no_suggestion(self, face: Segmenter) -> None:
-        image, planted = picture(48, 64), plant_channel(face.backbone, 3, 50.0, [1])
-        for other in (replace(face, window=16, stride=8), replace(face, backbone=planted)):
-            assert other.suggest(image) == face.suggest(image)
+    def test_windows_and_planted_channels_change_no_suggestion(self, segmenter: Segmenter) -> None:
+        image, planted = picture(48, 64), plant_channel(segmenter.backbone, 3, 50.0, [1])
+        for other in (
+            replace(segmenter, window=16, stride=8),
+            replace(segmenter, backbone=planted),
+        ):
+            assert other.suggest(image) == segmenter.suggest(image)
 
     def test_every_patch_size_and_depth(self) -> None:
         for patch, layers in [(4, 24), (14, 12), (32, 2)]:
             backbone = tiny_backbone(38, patch=patch, image=4 * patch, layers=layers)
             settings = gclip(n_fused=1) if layers == 2 else gclip()
-            result = segmenter(backbone).segment(picture(64, 90), WORDS, settings)
+            result = segmenter_of(backbone).segment(picture(64, 90), WORDS, settings)
             h, w = result.logits.shape[1:]
             assert (h, w) == (4, round(4 * 90 / 64))
             assert result.scores.shape == (3, h * patch, w * patch)
 
-    def test_attention_maps_are_those_of_the_tower(self, face: Segmenter, encoded: Encoded) -> None:
-        tower = reference.read(face.backbone.model)
+    def test_attention_maps_are_those_of_the_tower(
+        self, segmenter: Segmenter, encoded: Encoded
+    ) -> None:
+        tower = reference.read(segmenter.backbone.model)
         maps = reference.qk_maps(tower, 4, encoded.inputs[4].double())
-        assert torch.allclose(face.attention_map(encoded, 4, 2).double(), maps[2], atol=1e-5)
+        assert torch.allclose(segmenter.attention_map(encoded, 4, 2).double(), maps[2], atol=1e-5)
         mean = sum(maps) / 4
-        assert torch.allclose(face.attention_map(encoded, 4).double(), mean, atol=1e-5)
+        assert torch.allclose(segmenter.attention_map(encoded, 4).double(), mean, atol=1e-5)
 
     def test_an_encoding_goes_from_a_clean_backbone_to_a_planted_one_and_back(
-        self, face: Segmenter, encoded: Encoded
+        self, segmenter: Segmenter, encoded: Encoded
     ) -> None:
-        planted = replace(face, backbone=plant_channel(face.backbone, 3, 50, [2]))
+        planted = replace(segmenter, backbone=plant_channel(segmenter.backbone, 3, 50, [2]))
         image, method = picture(32, 48), METHODS["clearclip"]
-        a, b = (model.dense_features(image, method).patches for model in (face, planted))
+        a, b = (model.dense_features(image, method).patches for model in (segmenter, planted))
         assert not torch.allclose(a, b, atol=1e-3)
         assert close(planted.dense_features(encoded, method).patches, b)
-        assert close(face.dense_features(planted.encode(image), method).patches, a)
+        assert close(segmenter.dense_features(planted.encode(image), method).patches, a)
         repaired = planted.suppress(planted.encode(image), gclip())
         assert close(planted.dense_features(repaired, method).patches, b)
 
@@ -349,17 +360,17 @@ class TestSegmenting:
 class TestWindows:
     def test_logits_are_the_mean_over_windows(self) -> None:
         backbone = with_channel()
-        face = segmenter(backbone, short_side=32, window=24, stride=16)
+        segmenter = segmenter_of(backbone, short_side=32, window=24, stride=16)
         image = picture(32, 56)
-        encoded = face.encode(image)
+        encoded = segmenter.encode(image)
         corners = encoder.window_corners((32, 56), (24, 24), 16)
         encoded_corners = [corner for batch in encoded.passes for corner in batch.corners]
         assert [(8 * top, 8 * left) for top, left in encoded_corners] == corners
         assert len(corners) == 2 * 3
         method = gclip()
-        result = face.segment(encoded, WORDS, method)
-        blocks = face.report(encoded, method).fusion.blocks
-        single = segmenter(backbone, short_side=24)
+        result = segmenter.segment(encoded, WORDS, method)
+        blocks = segmenter.report(encoded, method).fusion.blocks
+        single = segmenter_of(backbone, short_side=24)
         total, count = torch.zeros(4, 4, 7), torch.zeros(4, 7)
         for top, left in corners:
             crop = image.crop((left, top, left + 24, top + 24))
@@ -370,14 +381,14 @@ class TestWindows:
         assert torch.allclose(result.logits, total / count, atol=2e-3)
         assert result.scores.shape == (3, 32, 56)
         assert result.labels.shape == (32, 56)
-        features = face.dense_features(encoded, method)
+        features = segmenter.dense_features(encoded, method)
         assert features.grid == (4, 7)
         assert torch.allclose(features.patches.norm(dim=1), torch.ones(28), atol=1e-5)
 
     def test_attention_views_use_one_unwindowed_pass(self) -> None:
         backbone = with_channel()
         image = picture(32, 56)
-        whole, windowed = segmenter(backbone), segmenter(backbone, window=16, stride=8)
+        whole, windowed = segmenter_of(backbone), segmenter_of(backbone, window=16, stride=8)
         a, b = whole.encode(image), windowed.encode(image)
         method = gclip()
         assert close(whole.attention_map(a, 3), windowed.attention_map(b, 3))
@@ -400,14 +411,14 @@ class TestWhatStays:
         """Requests with all settings on one model, planted and not."""
         planted = plant_channel(backbone, 3, 50, [1, 6])
         faces = [
-            segmenter(bb, **settings)
+            segmenter_of(bb, **settings)
             for bb in (backbone, planted)
             for settings in ({}, {"window": 24, "stride": 16})
         ]
         image = picture(32, 48)
         return [
-            lambda f=face, m=method: f.segment(image, WORDS, m).logits
-            for face in faces
+            lambda f=segmenter, m=method: f.segment(image, WORDS, m).logits
+            for segmenter in faces
             for method in self.METHODS
         ]
 
@@ -484,9 +495,9 @@ class TestSettings:
     @pytest.mark.parametrize("name", ["threshold", "rest_weight"])
     @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), None, "0.5"])
     def test_threshold_and_rest_weight_go_from_0_to_1(self, name: str, value: object) -> None:
-        face = segmenter(tiny_backbone(1, layers=1))
+        segmenter = segmenter_of(tiny_backbone(1, layers=1))
         with pytest.raises(GclipError, match=name):
-            face.segment(picture(8, 8), "cat", METHODS["clip"], **{name: value})
+            segmenter.segment(picture(8, 8), "cat", METHODS["clip"], **{name: value})
 
     @pytest.mark.parametrize(
         ("method", "reason"),
@@ -506,45 +517,48 @@ class TestSettings:
         ],
     )
     def test_a_method_that_the_tower_cannot_compute_is_refused(
-        self, face: Segmenter, encoded: Encoded, method: Method, reason: str
+        self, segmenter: Segmenter, encoded: Encoded, method: Method, reason: str
     ) -> None:
-        for ask in (face.dense_features, face.last_attention):
+        for ask in (segmenter.dense_features, segmenter.last_attention):
             with pytest.raises(MethodError, match=reason):
                 ask(encoded, method)
 
     @pytest.mark.parametrize(
         ("ask", "reason"),
         [
-            (lambda face, it: face.suggest(it, most=0), "most must be"),
-            (lambda face, it: face.received(it, [99]), "0 to 11"),
-            (lambda face, it: face.received(it, [1.0]), "0 to 11"),
-            (lambda face, it: face.received(it, []), "one or more"),
-            (lambda face, it: face.received(it, 3), "3"),
-            (lambda face, it: face.globality(it, threshold="5"), "threshold must be"),
-            (lambda face, it: face.globality(it, threshold=float("nan")), "threshold must be"),
-            (lambda face, it: face.values(it, part="x"), "one of: q, k, v"),
-            (lambda _, it: segmenter(tiny_backbone(37)).segment(it, WORDS), "another backbone"),
+            (lambda segmenter, it: segmenter.suggest(it, most=0), "most must be"),
+            (lambda segmenter, it: segmenter.received(it, [99]), "0 to 11"),
+            (lambda segmenter, it: segmenter.received(it, [1.0]), "0 to 11"),
+            (lambda segmenter, it: segmenter.received(it, []), "one or more"),
+            (lambda segmenter, it: segmenter.received(it, 3), "3"),
+            (lambda segmenter, it: segmenter.globality(it, threshold="5"), "threshold must be"),
+            (
+                lambda segmenter, it: segmenter.globality(it, threshold=float("nan")),
+                "threshold must be",
+            ),
+            (lambda segmenter, it: segmenter.values(it, part="x"), "one of: q, k, v"),
+            (lambda _, it: segmenter_of(tiny_backbone(37)).segment(it, WORDS), "another backbone"),
         ],
     )
     def test_what_cannot_be_asked_of_an_encoding_is_refused(
-        self, face: Segmenter, encoded: Encoded, ask: Callable[..., object], reason: str
+        self, segmenter: Segmenter, encoded: Encoded, ask: Callable[..., object], reason: str
     ) -> None:
         with pytest.raises(GclipError, match=reason):
-            ask(face, encoded)
+            ask(segmenter, encoded)
 
     def test_a_device_that_is_too_full_is_said_to_be(
-        self, face: Segmenter, encoded: Encoded, monkeypatch: pytest.MonkeyPatch
+        self, segmenter: Segmenter, encoded: Encoded, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         full = Mock(side_effect=torch.OutOfMemoryError)
         monkeypatch.setattr(encoder.blocks, "block_inputs", full)
         with pytest.raises(GclipError, match="memory of cpu is too full"):
-            face.suppress(encoded, gclip(cs_blocks=[3]))
+            segmenter.suppress(encoded, gclip(cs_blocks=[3]))
 
 
 @pytest.mark.parametrize("name", ["clip", "gclip"])
 def test_labels_by_block_end_with_the_mask_s_own(name: str) -> None:
     """The last entry is the method's; earlier ones are what a tower of fewer blocks would label."""
-    model = segmenter(tiny_backbone(), short_side=32)
+    model = segmenter_of(tiny_backbone(), short_side=32)
     encoded = model.encode(picture(40, 56))
     method = METHODS[name]
     by_block = model.labels_by_block(encoded, ["cat", "dog", "sofa"], method, "background")
@@ -555,7 +569,7 @@ def test_labels_by_block_end_with_the_mask_s_own(name: str) -> None:
 
 
 def test_the_labels_of_a_block_are_those_of_a_tower_that_ends_there() -> None:
-    model = segmenter(tiny_backbone(), short_side=32)
+    model = segmenter_of(tiny_backbone(), short_side=32)
     encoded = model.encode(picture(40, 56))
     words = ["cat", "dog", "sofa"]
     by_block = model.labels_by_block(encoded, words)
@@ -566,7 +580,7 @@ def test_the_labels_of_a_block_are_those_of_a_tower_that_ends_there() -> None:
         best = cosines.topk(2, dim=1)
         clear = (best.values[:, 0] - best.values[:, 1] > 1e-5).view(encoded.grid)
         assert torch.equal(best.indices[:, 0].view(encoded.grid)[clear], by_block[block][clear])
-    with_windows = segmenter(model.backbone, short_side=32, window=24, stride=8).encode(
+    with_windows = segmenter_of(model.backbone, short_side=32, window=24, stride=8).encode(
         picture(40, 56)
     )
     assert torch.equal(model.labels_by_block(with_windows, words), by_block)

@@ -11,46 +11,11 @@ import pytest
 import torch
 
 from evaluation.benchmark import runner
-from evaluation.benchmark.experiment import Experiment
-from evaluation.benchmark.rows import SWEEPS, ablation_rows, method_rows, sweep_rows
-from evaluation.benchmark.shares import ALL, Share
+from evaluation.benchmark.rows import SWEEPS, ablation_rows, sweep_rows
 from evaluation.benchmark.tally import FILE, Tally, resume
 from evaluation.errors import EvaluationError
 from gclip_core.methods import METHODS, gclip
-from gclip_core.segmenter import Segmenter
-from tests.evaluation.sets import plain_set
-from tests.models import look_at_one_patch, tiny_backbone
-
-PICTURES = 6
-
-
-def tiny_run(n: int = PICTURES, stuck_at: int = PICTURES) -> Experiment:
-    """A seeded tiny CLIP on small random pictures."""
-    backbone = tiny_backbone(prepare=lambda model: look_at_one_patch(model, range(5, 12)))
-    segmenter = Segmenter(backbone, short_side=32, templates="plain")
-    dataset = plain_set(n)
-    stuck = [replace(s, load=lambda: time.sleep(900)) for s in dataset.samples[stuck_at:]]
-    dataset = replace(dataset, samples=(*dataset.samples[:stuck_at], *stuck))
-    rows = (*method_rows(["clip", "clearclip", "gclip"], gclip), *ablation_rows(gclip))
-    return Experiment(segmenter, dataset, rows, "present+3")
-
-
-def go(folder: Path, share: Share = ALL, n: int = PICTURES) -> Tally:
-    return runner.run(tiny_run(n), folder, share, show_progress=False)
-
-
-def assert_same(tally: Tally, wanted: Tally) -> None:
-    assert tally.settings == wanted.settings
-    assert np.array_equal(tally.counts, wanted.counts)
-    assert tally.image_miou.keys() == wanted.image_miou.keys()
-    for image, values in wanted.image_miou.items():
-        assert np.array_equal(tally.image_miou[image], values, equal_nan=True)
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Tally:
-    """The uninterrupted run that all others must equal."""
-    return go(tmp_path_factory.mktemp("whole"))
+from tests.evaluation.runs import PICTURES, assert_same, run_small, small_experiment
 
 
 def test_every_pixel_is_counted_once_in_every_row(whole: Tally) -> None:
@@ -60,29 +25,29 @@ def test_every_pixel_is_counted_once_in_every_row(whole: Tally) -> None:
 
 
 def test_counts_are_those_of_the_segmenter_called_by_hand(whole: Tally) -> None:
-    settings = tiny_run()
+    experiment = small_experiment()
     for index, method in enumerate((METHODS["clip"], METHODS["clearclip"], gclip())):
         wanted = np.zeros_like(whole.counts[0])
-        for sample in settings.dataset.samples:
+        for sample in experiment.dataset.samples:
             image, truth = sample.load()
             words = runner.queried_classes(
-                truth, settings.dataset.classes, "present+3", sample.name
+                truth, experiment.dataset.classes, "present+3", sample.name
             )
-            names = [settings.dataset.classes[c].name for c in words]
-            labels = settings.segmenter.segment(image, names, method).labels.numpy()
+            names = [experiment.dataset.classes[c].name for c in words]
+            labels = experiment.segmenter.segment(image, names, method).labels.numpy()
             for true, guess in zip(truth.ravel(), np.array(words)[labels].ravel(), strict=True):
                 wanted[true, guess] += 1
         assert np.array_equal(whole.counts[index], wanted)
 
 
 def test_a_pixel_below_the_threshold_is_background() -> None:
-    settings = tiny_run(1)
-    dataset = replace(settings.dataset, background=2)
+    experiment = small_experiment(1)
+    dataset = replace(experiment.dataset, background=2)
     _, truth = dataset.samples[0].load()
-    under = replace(settings, dataset=dataset, threshold=1.0)
+    under = replace(experiment, dataset=dataset, threshold=1.0)
     counts = runner.count_image(under, dataset.samples[0])
     assert counts[0][:, 2].sum() == truth.size
-    without = replace(settings, threshold=1.0)
+    without = replace(experiment, threshold=1.0)
     counts = runner.count_image(without, dataset.samples[0])
     assert counts[0][:, -1].sum() == truth.size
 
@@ -90,7 +55,7 @@ def test_a_pixel_below_the_threshold_is_background() -> None:
 def test_a_killed_run_resumes_and_ends_the_same(tmp_path: Path, whole: Tally) -> None:
     def run() -> None:
         torch.set_num_threads(1)  # a fork has no threads of OpenMP, and would wait for them
-        runner.run(tiny_run(stuck_at=3), tmp_path, save_every=0.0, show_progress=False)
+        runner.run(small_experiment(stuck_at=3), tmp_path, save_every=0.0, show_progress=False)
 
     process = multiprocessing.get_context("fork").Process(target=run)
     process.start()
@@ -104,20 +69,20 @@ def test_a_killed_run_resumes_and_ends_the_same(tmp_path: Path, whole: Tally) ->
     assert process.exitcode == -signal.SIGKILL
     killed = Tally.load(tmp_path)
     assert 2 <= len(killed.image_miou) < PICTURES
-    assert_same(go(tmp_path), whole)
+    assert_same(run_small(tmp_path), whole)
     assert_same(Tally.load(tmp_path), whole)
 
 
 def test_a_finished_run_is_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = go(tmp_path, n=1)
+    first = run_small(tmp_path, n=1)
     monkeypatch.setattr(runner, "count_image", None)
-    assert_same(go(tmp_path, n=1), first)
+    assert_same(run_small(tmp_path, n=1), first)
 
 
 def test_results_of_other_settings_are_not_resumed(tmp_path: Path) -> None:
-    settings = tiny_run(1)
-    runner.run(settings, tmp_path, show_progress=False)
-    other = replace(settings, threshold=0.5)
+    experiment = small_experiment(1)
+    runner.run(experiment, tmp_path, show_progress=False)
+    other = replace(experiment, threshold=0.5)
     with pytest.raises(EvaluationError, match=r"threshold: 0\.5 here, 0\.0 there.*--fresh"):
         runner.run(other, tmp_path, show_progress=False)
 
@@ -155,9 +120,9 @@ def test_sweeps_cover_every_block_but_the_last() -> None:
 
 @pytest.mark.parametrize("name", SWEEPS)
 def test_every_sweep_runs_on_a_real_tower(name: str) -> None:
-    settings = tiny_run(1)
-    segmenter, sample = settings.segmenter, settings.dataset.samples[0]
+    experiment = small_experiment(1)
+    segmenter, sample = experiment.segmenter, experiment.dataset.samples[0]
     rows = sweep_rows(name, gclip, segmenter.backbone.n_blocks, 2)
     image, truth = sample.load()
-    counts = runner.count_image(replace(settings, rows=rows), sample)
+    counts = runner.count_image(replace(experiment, rows=rows), sample)
     assert (counts.sum((1, 2)) == truth.size).all()

@@ -12,20 +12,21 @@ from evaluation.benchmark.shares import Share
 from evaluation.benchmark.tally import Tally, added
 from evaluation.errors import EvaluationError
 from tests import free_port
-from tests.evaluation.test_runner import assert_same, go, whole
-
-__all__ = ["whole"]
+from tests.evaluation.runs import assert_same, run_small
 
 
 def test_shares_add_up_to_the_whole(tmp_path: Path, whole: Tally) -> None:
-    parts = [go(tmp_path / str(i), Share(i, 4)) for i in range(4)]
+    parts = [run_small(tmp_path / str(i), Share(i, 4)) for i in range(4)]
     assert [sorted(p.image_miou) for p in parts] == [[0, 4], [1, 5], [2], [3]]
     assert_same(added(parts[::-1]), whole)
     assert not added(parts[:3]).complete
 
 
 def test_shares_of_different_runs_are_refused(tmp_path: Path) -> None:
-    parts = [go(tmp_path / "a", Share(0, 2), n=2), go(tmp_path / "b", Share(1, 2), n=3)]
+    parts = [
+        run_small(tmp_path / "a", Share(0, 2), n=2),
+        run_small(tmp_path / "b", Share(1, 2), n=3),
+    ]
     with pytest.raises(EvaluationError, match=r"fingerprint.*images"):
         added(parts)
 

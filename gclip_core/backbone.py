@@ -22,7 +22,7 @@ from gclip_core.registry import BUILT_IN, Triple, find_backbone
 from gclip_core.text_tower import Openings
 from gclip_core.types import Blocks, KnownWords, Plant, Suppression
 
-TEXT_BYTES = 16 * 2**20
+TEXT_BYTES = 8 * 2**20
 """Maximum size in bytes of a backbone's cached text embeddings."""
 
 

@@ -212,7 +212,7 @@ def _foreign(classes: Vocabulary) -> list[str]:
 
 # 64 kB is an estimate for the words themselves, in the key and in the value.
 _parsed: BoundedCache[ParsedWords] = BoundedCache(
-    16 * 2**20, lambda parsed: parsed.text.nbytes + 64 * 2**10
+    8 * 2**20, lambda parsed: parsed.text.nbytes + 64 * 2**10
 )
 
 

@@ -20,7 +20,7 @@ from gclip_core.errors import GclipError
 
 FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 """Headers of a blob, which its name alone decides."""
-MADE_BYTES = 48 * 2**20
+MADE_BYTES = 32 * 2**20
 NAMED_BYTES = 16 * 2**20
 """Of the requests from which blobs can be made."""
 AT_WORK = 1

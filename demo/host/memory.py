@@ -13,7 +13,7 @@ from PIL import PngImagePlugin
 
 MB = 10**6
 BOUND = 1500 * MB
-WORKING = 1400 * MB
+WORKING = 1420 * MB
 LEAST = WORKING + 50 * MB
 """The smallest bound that can be set."""
 PNG_TEXTS = 4 * 2**20

@@ -123,7 +123,8 @@ def _program(chance: random.Random) -> Wish:
     blocks = [chance.choice(("backbone", "auto", "6 7")) for _ in range(2)]
     threshold = chance.choice((0.0, 0.0, chance.random()))
     background = chance.choice(choices("background"))
-    values = (chance.choice(WORDS), method, "default", *blocks, threshold, background)
+    refine = chance.choice(choices("refine"))
+    values = (chance.choice(WORDS), method, "default", *blocks, threshold, background, refine)
     return Wish("", "segment", values, upload)
 
 

@@ -15,7 +15,7 @@ from gradio.data_classes import FileData
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from demo.answer import Answer, check_words, compute, log, resolve
-from demo.controls import HEAVY, show_errors
+from demo.controls import HEAVY, LIGHT, show_errors
 from demo.engine import Engine
 from demo.host.files import path_of, saved_file
 from demo.request import Request
@@ -145,7 +145,7 @@ def add(engine: Engine) -> None:
     """Register the public endpoints in the page that is being built."""
     endpoints = Endpoints(engine)
     for name in ENDPOINTS:
-        options = {"queue": False} if name == "about" else HEAVY
+        options = LIGHT if name == "about" else HEAVY
         gr.api(show_errors(getattr(endpoints, name)), api_name=name, **options)
 
 

@@ -24,7 +24,7 @@ import pytest
 
 from demo import api, document, launch, main
 from demo.engine import Engine
-from demo.host import guard
+from demo.host import serve
 from demo.host.pending import MAX_WAITING
 from tests import ROOT, free_port
 
@@ -107,7 +107,7 @@ def served(engine: Engine, waiting: int = MAX_WAITING) -> Iterator[str]:
     options = launch.launch_settings(main.parser().parse_args([])) | {"server_port": None}
     _, address, _ = demo.launch(
         **options,
-        app_kwargs=guard.app_settings(demo, api.checks(), document.routes(engine)),
+        app_kwargs=serve.app_settings(demo, api.checks(), document.routes(engine)),
         prevent_thread_lock=True,
         quiet=True,
     )

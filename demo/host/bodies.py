@@ -1,30 +1,21 @@
-"""A request's body: read within bounds of bytes and time, and handed on."""
-
-import asyncio
+"""A request's body: read within a bound, and handed on."""
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope
-
-SECONDS = 30
 
 
 async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
     """The body of a request, at most ``most`` bytes.
 
     Raises:
-        HTTPException: it is too large, or comes too slowly.
+        HTTPException: it is too large.
     """
     data = bytearray()
-    try:
-        async with asyncio.timeout(SECONDS):
-            async for part in Request(scope, receive).stream():
-                data += part
-                if len(data) > most:
-                    wanted = f"A request of at most {most // 2**10} kB was expected."
-                    raise HTTPException(413, wanted)
-    except TimeoutError as error:
-        raise HTTPException(408, f"A request may take {SECONDS} s.") from error
+    async for part in Request(scope, receive).stream():
+        data += part
+        if len(data) > most:
+            raise HTTPException(413, f"A request of at most {most // 2**10} kB was expected.")
     return bytes(data)
 
 

@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import unquote
 
 import orjson
-from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from demo.host.files import is_uploaded
@@ -20,7 +19,7 @@ Check = Callable[[Any], str]
 
 API = "/gradio_api"
 JOIN = f"{API}/queue/join"
-NAMED = re.compile(rf"{API}/(call/v2|call|api|run)/([^/]+)")
+NAMED = re.compile(rf"{API}/(call/v2|call)/([^/]+)")
 MAX_DEPTH = 16
 """Containers within containers."""
 MAX_SESSION = 64
@@ -43,59 +42,52 @@ class Judge:
         self._checks = checks
 
     def judge(self, path: str, data: bytes) -> tuple[dict[str, Any], str]:
-        """The JSON body of a request, and its session; an empty text where it names none.
-
-        Files lose their address, so that nobody fetches it.
+        """What Gradio may read of a JSON body, and its session; a call by name has no session.
 
         Raises:
-            HTTPException: no such endpoint, no JSON object, wrong values, or a file that is no
+            HTTPException: no such endpoint, values that it does not take, or a file that is no
                 upload.
+            ValueError: neither the page nor a program sends this.
         """
         named, session = NAMED.fullmatch(path), ""
         if named and named[2] not in self._checks:
             raise HTTPException(404, NO_ENDPOINT)
         body = read_object(data)
-        if named and named[1] == "call/v2":
+        if named is None:
+            session = self._check_event(body)
+        elif named[1] == "call/v2":
             self._check_values(named[2], body)
         else:
-            session = _session(body, path == JOIN)
-            if path == JOIN:
-                self._check_event(body)
-            elif named:
-                self._check_call(named[2], body)
+            body = {"data": _values(body)}  # Gradio would also take another event's number
+            self._check_values(named[2], body["data"])
         check_files(body)
         return body, session
 
-    def _check_call(self, name: str, body: Mapping[str, Any]) -> None:
-        """Check a call of an endpoint by its name."""
-        if body.get("fn_index") is not None:
-            raise HTTPException(422, "“fn_index” is not taken with an endpoint's name.")
-        if not isinstance(body.get("data"), list):
-            raise HTTPException(422, NO_LIST)
-        self._check_values(name, body["data"])
-
-    def _check_event(self, body: Mapping[str, Any]) -> None:
-        """Check a request to the queue."""
-        number, values, data = body.get("fn_index"), body.get("data"), body.get("event_data")
-        event = self._events.get(number) if type(number) is int else None
+    def _check_event(self, body: Mapping[str, Any]) -> str:
+        """Check a request to the queue; returns its session."""
+        event = self._events.get(body.get("fn_index"))
         if event is None:
             raise HTTPException(404, NO_ENDPOINT)
-        if not isinstance(values, list):
-            raise HTTPException(422, NO_LIST)
-        self._check_values(event.api_name, values)
-        takes = len(event.inputs)
-        if len(values) != takes:
-            raise HTTPException(422, f"“data” takes {takes} values here, but {len(values)} came.")
+        values = _values(body)
+        if event.api_name in self._checks:
+            self._check_values(event.api_name, values)
         for component, value in zip(event.inputs, values, strict=True):
-            _check_kind(component, value)
+            model = getattr(component, "data_model", None)
+            if model is not None and value is not None:
+                model.model_validate(value)
+        data = body.get("event_data")
         if event.collects_event_data and not (
             isinstance(data, dict) and {"index", "value"} <= data.keys()
         ):
-            raise HTTPException(422, "“event_data” takes an index and a value.")
+            raise ValueError("an index and a value were expected")
+        session = body.get("session_hash")
+        if not (isinstance(session, str) and 0 < len(session) <= MAX_SESSION):
+            raise ValueError(f"a session of 1 to {MAX_SESSION} characters was expected")
+        return session
 
     def _check_values(self, name: str, values: Any) -> None:
-        """Check the values of an event by its name, if it is a public endpoint."""
-        problem = self._checks[name](values) if name in self._checks else ""
+        """Check the values of a public endpoint."""
+        problem = self._checks[name](values)
         if problem:
             raise HTTPException(422, problem)
 
@@ -115,29 +107,15 @@ def read_object(data: bytes) -> dict[str, Any]:
     return body
 
 
-def _session(body: Mapping[str, Any], needed: bool) -> str:
-    """The session that a body names; an empty text for none."""
-    session = body.get("session_hash")
-    if session is None and not needed:
-        return ""
-    if not (isinstance(session, str) and 0 < len(session) <= MAX_SESSION):
-        raise HTTPException(422, f"“session_hash” takes a text of 1 to {MAX_SESSION} characters.")
-    return session
-
-
-def _check_kind(component: Any, value: Any) -> None:
-    """Check a value that Gradio itself would read into a model, such as a file."""
-    model = getattr(component, "data_model", None)
-    if model is None or value is None:
-        return
-    try:
-        model.model_validate(value)
-    except ValidationError as error:
-        raise HTTPException(422, NOT_UPLOADED) from error
+def _values(body: Mapping[str, Any]) -> list[Any]:
+    values = body.get("data")
+    if not isinstance(values, list):
+        raise HTTPException(422, NO_LIST)
+    return values
 
 
 def check_files(value: Any, depth: int = 0) -> None:
-    """Check that files in a JSON body are uploads of this server, and take away their addresses."""
+    """Check that files in a JSON body are uploads of this server; an address becomes a path."""
     if depth > MAX_DEPTH:
         raise HTTPException(400, f"JSON of at most {MAX_DEPTH} levels was expected.")
     if isinstance(value, dict):
@@ -145,7 +123,6 @@ def check_files(value: Any, depth: int = 0) -> None:
             value["path"] = local_path(value["path"])
             if not is_uploaded(value["path"]):
                 raise HTTPException(422, NOT_UPLOADED)
-        value.pop("url", None)
         value = list(value.values())
     if isinstance(value, list):
         for item in value:

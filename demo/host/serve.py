@@ -5,21 +5,24 @@ import gc
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 import httpx
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from demo.host import guard
 from demo.host.files import make_room
+from demo.host.guard import Guard
 from demo.host.judge import Check
+from demo.host.mcp import Pictures
 from demo.host.pending import MAX_WAITING, Pending
+from demo.host.uploads import Uploads
 
 START_SECONDS = 120
 STOP_SECONDS = 20
@@ -42,15 +45,13 @@ def serve(
 
     Returns the exit status: 0 after a signal to stop, 2 if it could not start.
     """
-    ending = threading.Event()
     page.queue(max_size=MAX_WAITING, api_open=False)
     queue = Pending()
-    own = guard.app_settings(
+    own = app_settings(
         page,
         checks,
-        [*routes, health(queue, ending, state)],
+        [*routes, health(queue, state)],
         pending=queue,
-        ending=ending,
         login=settings["auth"] is not None,
         mcp=bool(settings["mcp_server"]),
     )
@@ -61,13 +62,34 @@ def serve(
     gc.freeze()  # nothing of what exists now is ever freed: collections may skip it
     gc.enable()
     _wait_for_signal()
-    ending.set()
+    queue.is_closed = True
     end = time.monotonic() + STOP_SECONDS
     while time.monotonic() < end and queue.readers():
         time.sleep(0.05)
     time.sleep(0.2)  # the last answer is still being sent
     page.close(verbose=False)
     return 0
+
+
+def app_settings(
+    page: gr.Blocks,
+    checks: Mapping[str, Check],
+    routes: Sequence[Route] = (),
+    **options: Any,
+) -> dict[str, Any]:
+    """Arguments for ``launch(app_kwargs=…)``: the guard with the page's events, and own routes.
+
+    ``checks`` judge the values of the public endpoints; ``options`` are the guard's. Answers are
+    compressed, their stream is not.
+    """
+    events = {number: event for number, event in page.fns.items() if event.fn is not None}
+    taken = Uploads()
+    stack = [
+        Middleware(GZipMiddleware, minimum_size=500, compresslevel=6),
+        Middleware(Guard, events=events, checks=checks, **options),
+        Middleware(Pictures, uploads=taken),
+    ]
+    return {"middleware": stack, "routes": [taken.route(), *routes], "openapi_url": None}
 
 
 def _wait_for_signal() -> None:
@@ -85,13 +107,13 @@ def _wait_for_signal() -> None:
                 make_room()
 
 
-def health(queue: Pending, ending: threading.Event, state: Callable[[], dict[str, Any]]) -> Route:
+def health(queue: Pending, state: Callable[[], dict[str, Any]]) -> Route:
     """The route for a host's monitor: status, versions, the number of requests that wait."""
 
     def answer(_: HttpRequest) -> JSONResponse:
-        well = not ending.is_set()
-        health = {"status": "ok" if well else "ending", **state(), "waiting": len(queue)}
-        return JSONResponse(health, 200 if well else 503)
+        status = "ending" if queue.is_closed else "ok"
+        health = {"status": status, **state(), "waiting": len(queue)}
+        return JSONResponse(health, 503 if queue.is_closed else 200)
 
     return Route("/health", answer)
 

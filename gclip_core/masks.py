@@ -16,8 +16,8 @@ from torch import Tensor
 
 from gclip_core.types import Grid, Overtaken, Segmentation, Vocabulary
 
-REST_WEIGHT = 0.5
-"""Weight of hidden words, chosen on 100 photos (see METHOD.md, Background)."""
+REST_WEIGHT = 0.9
+"""Weight of hidden words, chosen on 50 photos (see METHOD.md, Background)."""
 TILE_ELEMENTS = 1 << 20
 """Entries times pixels of a tile at most, so that a tile fits a processor's cache."""
 TILE_SIDE = 112

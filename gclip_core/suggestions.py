@@ -35,8 +35,10 @@ class Thresholds:
     squaring prefers a word that clearly fits some patches to one that fits many a little better.
     ``share`` is the least share of the patches that it fits best, and ``certainty`` its least mean
     probability there: a softmax over all candidates, of inverse temperature ``sharpness``. "person"
-    needs no certainty: it shares its fit with garments, and is nearly always right. ``thing`` is
-    the least mean probability over all patches of the thing that is added to stuff alone.
+    needs no certainty: it shares its fit with garments, and is nearly always right. ``stuff`` is
+    the least certainty of stuff: a wrong word on a large background spoils a photo more than none.
+    ``thing`` is the least mean probability over all patches of the thing that is added to stuff
+    alone.
     ``everyday`` and ``people`` are added to the fit of everyday words and of the class "person",
     in standard deviations of the scores: half of all photos show people. ``evidence`` is the weight
     of the image classifier's evidence.
@@ -45,6 +47,7 @@ class Thresholds:
     gain: float = 1.2
     share: float = 0.03
     certainty: float = 0.2
+    stuff: float = 0.4
     thing: float = 0.04
     sharpness: float = 3.0
     everyday: float = 0.8
@@ -53,7 +56,7 @@ class Thresholds:
 
 
 DEFAULT = Thresholds()
-"""Gain, certainty and thing were chosen on half of 100 photos (see METHOD.md, Suggested words)."""
+"""The first five but ``share`` were chosen on half of 100 photos (METHOD.md, Suggested words)."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +111,8 @@ def choose(
     probability = (thresholds.sharpness * fit).softmax(0)
     chosen = _best(fit, before, most, thresholds.gain)
     share, certainty = _owned(fit, probability, chosen)
-    person = torch.tensor([candidates.words[index] == PERSON for index in chosen])
-    good = (share >= thresholds.share) & ((certainty >= thresholds.certainty) | person)
+    least = torch.tensor([_least_certainty(candidates, thresholds, index) for index in chosen])
+    good = (share >= thresholds.share) & (certainty >= least)
     good[certainty.argmax()] = True
     shares = {index: float(share[i]) for i, index in enumerate(chosen) if good[i]}
     if all(candidates.stuff[index] for index in shares):
@@ -123,6 +126,13 @@ def choose(
         rest = {index: share for index, share in others if index not in shares}
         order = [*order, *_things_first(candidates, rest)][:most]
     return tuple(candidates.words[index] for index in order)
+
+
+def _least_certainty(candidates: Candidates, thresholds: Thresholds, index: int) -> float:
+    """The certainty that a class needs."""
+    if candidates.words[index] == PERSON:
+        return 0.0
+    return thresholds.stuff if candidates.stuff[index] else thresholds.certainty
 
 
 def _owned(fit: Tensor, probability: Tensor, chosen: Sequence[int]) -> tuple[Tensor, Tensor]:

@@ -10,12 +10,13 @@ from evaluation.suggested_words.judging import Suggested, figures
 from gclip_core.suggestions import Thresholds
 
 TRIED = {
-    "gain": (0.6, 0.8, 1.0, 1.2, 1.5),
-    "certainty": (0.15, 0.2, 0.25, 0.3, 0.35),
-    "thing": (0.03, 0.04, 0.05, 0.06, 0.08, 0.1),
+    "gain": (0.8, 1.0, 1.2, 1.5),
+    "certainty": (0.15, 0.2, 0.25, 0.3),
+    "stuff": (0.3, 0.35, 0.4, 0.45, 0.5),
+    "thing": (0.03, 0.04, 0.05, 0.06),
 }
 """The values of thresholds that ``--choose`` tries, all combinations."""
-AIMS = (0.76, 0.50, 0.78)
+AIMS = (0.80, 0.50, 0.78)
 """Shares of words, area and main things that ``--choose`` aims at."""
 
 

@@ -70,6 +70,16 @@ def test_a_thing_that_is_hardly_probable_is_not_added_to_stuff() -> None:
     assert choose(scores(1 / 2, 1 / 2), stuff="ab", thresholds=rarely) == "ab"
 
 
+def test_stuff_needs_more_certainty_than_a_thing() -> None:
+    """A wrong word on a large background spoils a photo more than no word."""
+    unsure = scores(1 / 2, 1 / 2)
+    unsure[2] = unsure[1] * 0.7
+    easily = replace(THRESHOLDS, gain=0.1, certainty=0.1, thing=1.0)
+    assert sorted(choose(unsure, stuff="b", thresholds=replace(easily, stuff=0.1))) == ["a", "b"]
+    assert choose(unsure, stuff="b", thresholds=replace(easily, stuff=0.9)) == "a"
+    assert sorted(choose(unsure, thresholds=replace(easily, stuff=0.9))) == ["a", "b"]
+
+
 def test_of_two_words_that_fit_the_same_patches_one_is_taken() -> None:
     twice = scores(0.45, 0.55)
     twice[4] = twice[1] * 0.98

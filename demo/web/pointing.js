@@ -3,18 +3,20 @@
 // - a mouse points at the patch under it, and at none once it leaves, unless a patch is pinned;
 // - a press, a tap or Enter pins a patch, and frees the pinned one;
 // - arrow keys move to the next patch, which stays pinned; Escape frees it, wherever the focus is.
+// What is pointed at is a place on the picture, so that it stays where the grid of patches changes.
 import { signal } from "@preact/signals";
 import { arrows, clamp, isPlainKey, placeIn } from "./dom.js";
 import { useHost } from "./gradio.js";
 import { reasons } from "./store.js";
 
 /** @typedef {import("./squares.js").Patch} Patch */
+/** In shares of a picture's height and width. @typedef {[y: number, x: number]} Place */
 /** What shows patches. @typedef {{ picture: string, grid: [number, number] }} Patches */
 /**
- * The patch that is pointed at.
+ * What is pointed at.
  * @typedef {object} Pointed
  * @property {string} picture name of the picture on which it lies
- * @property {Patch} patch
+ * @property {Place} place
  * @property {string} source where it was pointed at: id of a widget, "" of a link
  * @property {boolean} pinned it stays when the pointer leaves
  * @property {boolean} byKeys arrow keys moved there
@@ -33,7 +35,7 @@ export const isSame = (a, b) => a?.[0] === b?.[0] && a?.[1] === b?.[1];
  * @param {Patch} patch
  * @returns {Patch}
  */
-export const within = ([rows, columns], [row, column]) => [
+const within = ([rows, columns], [row, column]) => [
   clamp(row, 0, rows - 1),
   clamp(column, 0, columns - 1),
 ];
@@ -41,22 +43,40 @@ export const within = ([rows, columns], [row, column]) => [
 /** @param {[number, number]} grid @returns {Patch} */
 export const middleOf = ([rows, columns]) => [rows >> 1, columns >> 1];
 
+/**
+ * The patch at a place of a picture.
+ * @param {[number, number]} grid
+ * @returns {(place: Place) => Patch}
+ */
+export const patchIn =
+  ([rows, columns]) =>
+  ([y, x]) => [Math.floor(y * rows), Math.floor(x * columns)];
+
+/**
+ * The middle of a patch.
+ * @param {[number, number]} grid
+ * @returns {(patch: Patch) => Place}
+ */
+export const placeOf =
+  ([rows, columns]) =>
+  ([row, column]) => [(row + 0.5) / rows, (column + 0.5) / columns];
+
 /** The patch that is pointed at on a picture, null for none. @param {Patches} shown */
 export const patchOn = ({ picture, grid }) =>
-  pointed.value?.picture === picture ? within(grid, pointed.value.patch) : null;
+  pointed.value?.picture === picture ? patchIn(grid)(pointed.value.place) : null;
 
 /** Whether a patch of a picture is pinned. @param {Patches} shown */
 export const pinnedOn = ({ picture }) => pointed.value?.picture === picture && pointed.value.pinned;
 
 /**
- * Points at a patch of a picture.
+ * Points at a place of a picture.
  * @param {string} source
  * @param {string} picture
- * @param {Patch} patch
+ * @param {Place} place
  * @param {Partial<Pick<Pointed, "pinned" | "byKeys" | "pixel">>} [how]
  */
-export const point = (source, picture, patch, how = {}) => {
-  pointed.value = { picture, patch, source, pinned: false, byKeys: false, pixel: null, ...how };
+export const point = (source, picture, place, how = {}) => {
+  pointed.value = { picture, place, source, pinned: false, byKeys: false, pixel: null, ...how };
 };
 
 /** Points at nothing, and drops what was asked of the patch. */
@@ -73,21 +93,12 @@ export const freeByEscape = () =>
   });
 
 /**
- * The patch at a place of a picture, in shares of its height and width.
- * @param {[number, number]} grid
- * @returns {(place: [y: number, x: number]) => Patch}
- */
-export const patchIn =
-  ([rows, columns]) =>
-  ([y, x]) => [Math.floor(y * rows), Math.floor(x * columns)];
-
-/**
  * Where a widget differs.
  * @typedef {object} Own
  * @property {string} [source] of what is pointed at here, in place of the widget's id
- * @property {(place: [y: number, x: number]) => Patch} [patchAt] the patch at a place, in shares of
- *   the node's height and width; of a picture where it is not given
- * @property {(patch: Patch, place?: [y: number, x: number]) => void} [pin] pins and does more
+ * @property {(place: Place) => Patch} [patchAt] the patch at a place of the node, which is the
+ *   picture where it is not given
+ * @property {(patch: Patch, place?: Place) => void} [pin] pins and does more
  * @property {() => void} [press] what a press does, in place of pinning
  * @property {Patch | null} [at] from which arrow keys begin where none is pointed at
  * @property {number} [step] patches that an arrow key moves on
@@ -102,8 +113,10 @@ export const patchIn =
 export const usePointing = (shown, own = {}) => {
   const { id } = useHost();
   const { source = id, patchAt = patchIn(shown.grid), at = null, step = 1, stays } = own;
-  const { pin = (at) => point(source, shown.picture, at, { pinned: true }) } = own;
-  /** @param {Patch} patch @param {[y: number, x: number]} [place] */
+  /** @param {Patch} patch @param {Parameters<typeof point>[3]} [how] */
+  const pointAt = (patch, how) => point(source, shown.picture, placeOf(shown.grid)(patch), how);
+  const { pin = (patch) => pointAt(patch, { pinned: true }) } = own;
+  /** @param {Patch} patch @param {Place} [place] */
   const press = (patch, place) => {
     if (own.press) own.press();
     else if (pinnedOn(shown) && isSame(patch, patchOn(shown))) leave();
@@ -115,14 +128,14 @@ export const usePointing = (shown, own = {}) => {
     /** @type {Patch} */
     const to = from ? [from[0] + step * down, from[1] + step * right] : middleOf(shown.grid);
     const how = { pinned: pinnedOn(shown), byKeys: true };
-    point(source, shown.picture, within(shown.grid, to), how);
+    pointAt(within(shown.grid, to), how);
   };
   /** @typedef {PointerEvent & { currentTarget: Element }} Event */
   return {
     onPointerMove: (/** @type {Event} */ event) => {
       if (event.pointerType === "touch" || pinnedOn(shown)) return;
       const patch = patchAt(placeIn(event.currentTarget, event));
-      if (!isSame(patch, patchOn(shown))) point(source, shown.picture, patch);
+      if (!isSame(patch, patchOn(shown))) pointAt(patch);
     },
     onPointerLeave: (/** @type {Event} */ { pointerType }) => {
       if (!stays && pointerType !== "touch" && patchOn(shown) && !pinnedOn(shown)) leave();

@@ -124,9 +124,9 @@ def test_an_equation_s_words_are_upright_and_its_quantities_single_letters(call:
 # --- pointing -------------------------------------------------------------------------------------
 
 
-POINT = """async ([path, steps]) => {
+POINT = """async ([path, [grid, steps]]) => {
   const up = path.replace("pointing.js", "");
-  const [{ freeByEscape, leave, pointed, usePointing }, { html }, { h, render }] =
+  const [{ freeByEscape, leave, patchOn, pinnedOn, usePointing }, { html }, { h, render }] =
     await Promise.all(["pointing.js", "html.js", "vendor/preact.mjs"].map((n) => import(up + n)));
   if (!window.frees) freeByEscape();
   window.frees = true;
@@ -148,15 +148,18 @@ POINT = """async ([path, steps]) => {
       ? new KeyboardEvent("keydown", { key, ...held })
       : new PointerEvent(kinds[does], { ...at, pointerType, bubbles: does !== "leave" });
     node.dispatchEvent(event);
-    const now = pointed.value;
-    return now && [...now.patch, now.pinned];
+    const patch = patchOn({ picture: "photo", grid });
+    return patch && [...patch, pinnedOn(shown)];
   });
 }"""
 """Where a pointer, keys and presses on two widgets of one picture lead, step by step."""
 
 
-def lead(run: Run, *steps: tuple[Any, ...]) -> list[list[Any] | None]:
-    return run(POINT, "pointing.js", steps)
+def lead(
+    run: Run, *steps: tuple[Any, ...], grid: tuple[int, int] = (3, 5)
+) -> list[list[Any] | None]:
+    """The patch after each step, of another widget's ``grid``, and whether it is pinned."""
+    return run(POINT, "pointing.js", [grid, steps])
 
 
 def test_a_mouse_points_until_a_press_pins_and_a_second_press_frees(run: Run) -> None:
@@ -192,6 +195,17 @@ def test_arrow_keys_move_within_the_grid_and_a_pinned_patch_stays_pinned(run: Ru
         None,
         [1, 2, True],
     ]
+
+
+@pytest.mark.parametrize(
+    ("grid", "patches"),
+    [((6, 10), [[1, 9], [5, 1]]), ((2, 3), [[0, 2], [1, 0]]), ((1, 1), [[0, 0], [0, 0]])],
+)
+def test_what_is_pinned_is_a_place_on_the_photo_in_every_grid_of_patches(
+    grid: tuple[int, int], patches: list[list[int]], run: Run
+) -> None:
+    pinned = lead(run, ("press", (0, 4)), ("press", (2, 0)), grid=grid)
+    assert pinned == [[*patch, True] for patch in patches]
 
 
 @pytest.mark.parametrize("modifier", ["alt", "ctrl", "meta"])

@@ -4,13 +4,24 @@ import { fetchMatrix, fetchPicture, unpackText } from "../blobs.js";
 import { placeName } from "../dom.js";
 import { useHost } from "../gradio.js";
 import { html } from "../html.js";
-import { middleOf, patchOn, pinnedOn, point, pointed, usePointing, within } from "../pointing.js";
+import {
+  isSame,
+  middleOf,
+  patchIn,
+  patchOn,
+  pinnedOn,
+  placeOf,
+  point,
+  pointed,
+  usePointing,
+} from "../pointing.js";
 import { squaresOf } from "../squares.js";
 import { Prose } from "../terms/prose.js";
 import { AttentionMap } from "./map.js";
 
 /** @typedef {import("../../widgets/values").AttentionValue} AttentionValue */
 /** @typedef {import("../blobs.js").Matrix} Matrix */
+/** @typedef {import("../squares.js").Patch} Patch */
 /**
  * @typedef {{ image: HTMLImageElement, matrices: Matrix[], classRows: ArrayLike<number>[] }} Loaded
  */
@@ -20,19 +31,32 @@ import { AttentionMap } from "./map.js";
  */
 
 /**
+ * Writes the pinned patch into the page's address.
+ * @param {ReturnType<typeof useHost>} host
+ * @param {Patch} patch
+ */
+const keepPatch = ({ trigger }, patch) => trigger("select", { index: patch, value: patch });
+
+/**
  * The patch whose row the maps show: that which is pointed at on the page, else the last one.
  * @param {AttentionValue} value
  */
 const usePatchShown = (value) => {
   const { picture, grid, patch } = value;
-  const last = useRef({ picture, patch: middleOf(grid) });
+  const host = useHost();
+  const middle = placeOf(grid)(middleOf(grid));
+  const last = useRef({ picture, place: middle });
   useLayoutEffect(() => {
-    if (patch && pointed.value?.picture !== picture) point("", picture, patch, { pinned: true });
+    if (!patch) return;
+    const now = patchOn(value);
+    if (!now) point("", picture, placeOf(grid)(patch), { pinned: true });
+    // In a new grid the same place is another patch.
+    else if (pinnedOn(value) && !isSame(now, patch)) keepPatch(host, now);
   }, [value]);
-  const now = patchOn(value);
-  if (now) last.current = { picture, patch: now };
-  if (last.current.picture !== picture) last.current = { picture, patch: middleOf(grid) };
-  return within(grid, last.current.patch);
+  const at = pointed.value;
+  if (at?.picture === picture) last.current = { picture, place: at.place };
+  if (last.current.picture !== picture) last.current = { picture, place: middle };
+  return patchIn(grid)(last.current.place);
 };
 
 /**
@@ -62,7 +86,7 @@ const mostOf = (value, { matrices, classRows }, k, square, classToken) => {
  * The sentence under the maps.
  * @param {AttentionValue} value
  * @param {Loaded} loaded
- * @param {import("../squares.js").Patch} patch
+ * @param {Patch} patch
  * @param {boolean} classToken
  */
 const sentenceOf = (value, loaded, patch, classToken) => {
@@ -79,17 +103,17 @@ const sentenceOf = (value, loaded, patch, classToken) => {
 /**
  * Handlers of the maps; what is pinned is in the page's address.
  * @param {AttentionValue} value
- * @param {import("../squares.js").Patch} patch that is shown
+ * @param {Patch} patch that is shown
  * @param {boolean} asMatrix
  */
 const useMapPointing = (value, patch, asMatrix) => {
-  const { id, trigger } = useHost();
+  const host = useHost();
   const squares = squaresOf(value);
   const ofMatrix = (/** @type {[y: number, x: number]} */ [y]) =>
     squares.patch(Math.floor(y * squares.count));
-  const pin = (/** @type {import("../squares.js").Patch} */ at) => {
-    point(id, value.picture, at, { pinned: true });
-    trigger("select", { index: at, value: at });
+  const pin = (/** @type {Patch} */ at) => {
+    point(host.id, value.picture, placeOf(value.grid)(at), { pinned: true });
+    keepPatch(host, at);
   };
   const own = { at: patch, step: value.pooled, pin };
   return usePointing(value, asMatrix ? { ...own, patchAt: ofMatrix } : own);

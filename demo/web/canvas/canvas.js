@@ -6,7 +6,7 @@ import { byPointer, percent } from "../dom.js";
 import { Failed } from "../failed.js";
 import { html } from "../html.js";
 import { WORDS } from "../page/words.js";
-import { leave, patchIn, pinnedOn, point } from "../pointing.js";
+import { leave, pinnedOn, placeOf, point } from "../pointing.js";
 import { Simulation } from "../simulation.js";
 import { giveOpacity, isolate, isolated, isolatedIn } from "../store.js";
 import { Prose } from "../terms/prose.js";
@@ -92,11 +92,11 @@ const ariaLabelOf = (value) => {
 const useValue = (value) => {
   useLayoutEffect(() => {
     giveOpacity(value.opacity);
-    const { picture, grid, size } = value;
+    const { picture, size } = value;
     if (!value.pixel || value.compact || pinnedOn(value)) return;
     const [row, column] = value.pixel.map((at, axis) => Math.min(at, size[axis] - 1));
-    const patch = patchIn(grid)([row / size[0], column / size[1]]);
-    point("", picture, patch, { pinned: true, pixel: [row, column] });
+    const middle = placeOf(size)([row, column]);
+    point("", picture, middle, { pinned: true, pixel: [row, column] });
   }, [value]);
 };
 

@@ -2,23 +2,22 @@
 import { useRef } from "preact/hooks";
 import { placeIn } from "../dom.js";
 import { useHost } from "../gradio.js";
-import { point, usePointing } from "../pointing.js";
+import { placeOf, point, usePointing } from "../pointing.js";
 import { reasons } from "../store.js";
 
 /** @typedef {import("../../widgets/values").CanvasValue} CanvasValue */
 /** @typedef {import("../squares.js").Patch} Patch */
-/** @typedef {[y: number, x: number]} Place in shares of the picture's height and width */
+/** @typedef {import("../pointing.js").Place} Place */
 
 const DRAG = 6; // pixels before a press is a drag
 
 /** Pins a patch and asks why a pixel has its word. @param {CanvasValue} value */
 const useAsk = ({ picture, grid, size }) => {
   const { id, trigger } = useHost();
-  const middle = (/** @type {Patch} */ patch) => patch.map((at, axis) => (at + 0.5) / grid[axis]);
-  return (/** @type {Patch} */ patch, /** @type {number[]} */ place = middle(patch)) => {
+  return (/** @type {Patch} */ patch, /** @type {Place} */ place = placeOf(grid)(patch)) => {
     const [row, column] = place.map((share, axis) => Math.floor(share * size[axis]));
     reasons.value = null;
-    point(id, picture, patch, { pinned: true, pixel: [row, column] });
+    point(id, picture, place, { pinned: true, pixel: [row, column] });
     trigger("select", { index: [row, column], value: [row, column] });
   };
 };

@@ -54,7 +54,9 @@ UNKNOWN_REASONS: dict[UnknownReason, str] = {
 }
 """Why a mask for a word means little."""
 
-REFINED = "The mask’s edges follow the photo here; in Compare and Learn they do not."
+REFINED = "Edges are refined here; Compare and Learn have plain ones, and so other figures."
+PLAIN = "All masks and figures of this tab have plain edges, as in the papers."
+PLAIN_SCORES = "IoU in %, plain edges"
 SCORE_COUNTS = "mIoU counts every pixel of known truth: a word painted on something else costs."
 GUESSED = "The model guessed these words. Type your own if they are wrong."
 ONLY_MEAN = "The paper reports gains on the mean of many photos."
@@ -250,9 +252,14 @@ def points(share: float | None) -> str:
     return "–" if share is None else f"{share * 100:.1f}"
 
 
-def miou(share: float | None) -> str:
-    """Beside a mask's title: its score where truth is known."""
-    return "" if share is None else f"mIoU {percent(share)}"
+def edges(refined: str) -> str:
+    """How a mask's edges are; ``refined`` names a refinement, "none" for plain edges."""
+    return "plain edges" if refined == "none" else "edges refined"
+
+
+def miou(share: float | None, refined: str) -> str:
+    """Beside a mask's title: its score where truth is known, and how its edges are."""
+    return "" if share is None else f"mIoU {percent(share)}, {edges(refined)}"
 
 
 def times(ratio: float) -> str:
@@ -292,12 +299,31 @@ SWITCHES_ON = {
 """The switches (AMF, CS) that are on, in words."""
 
 
-def compared(subject: str, before: float, after: float) -> str:
-    """What a switch or method changes of a mask's mIoU, 0 to 1."""
-    if percent(before) == percent(after):
-        return f"{subject} leaves this mask at {percent(after)} mIoU."
-    does, only = ("lifts", "") if after > before else ("lowers", f" {ONLY_MEAN}")
-    return f"{subject} {does} this mask from {percent(before)} to {percent(after)} mIoU.{only}"
+def compared(
+    subject: str, miou: tuple[float, float], refined: str, plain: tuple[float, float]
+) -> str:
+    """What a switch or method changes of a mask's ``miou``, 0 to 1, before and after.
+
+    ``plain`` is the same with plain edges, as other tabs show it: a contrary verdict is named.
+    """
+    verdict = f"{subject} {_does(miou, 'this mask')} mIoU ({edges(refined)})."
+    if _sign(plain) != _sign(miou):
+        verdict += f" With {edges('none')}, as in Compare, it {_does(plain, 'it')}."
+    return f"{verdict} {ONLY_MEAN}" if -1 in (_sign(miou), _sign(plain)) else verdict
+
+
+def _sign(miou: tuple[float, float]) -> int:
+    """1 where mIoU rises, -1 where it falls, 0 where it is written alike."""
+    before, after = miou
+    return 0 if percent(before) == percent(after) else 1 if after > before else -1
+
+
+def _does(miou: tuple[float, float], mask: str) -> str:
+    """What happens to the mIoU of ``mask``, 0 to 1, from before to after."""
+    before, after = map(percent, miou)
+    if before == after:
+        return f"leaves {mask} at {after}"
+    return f"{'lifts' if _sign(miou) > 0 else 'lowers'} {mask} from {before} to {after}"
 
 
 def region_changed(
@@ -337,7 +363,7 @@ def gain_of_amf(photos: int, before: float, after: float) -> str:
     does = "adds" if after >= before else "takes"
     return (
         f"Over {photos} photos AMF {does} {abs(after - before):.1f} points of mIoU "
-        f"({before:.1f} → {after:.1f}), not on each of them."
+        f"({before:.1f} → {after:.1f}, {edges('none')}), not on each of them."
     )
 
 

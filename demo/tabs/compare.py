@@ -158,6 +158,7 @@ def view(content: CompareContent) -> dict[str, Any]:
     """The table, the two masks, and notes."""
     masks = [row.mask for row in content.rows if row.mask is not None]
     notes = [
+        wording.PLAIN,
         wording.DOTS,
         *content.caveats,
         common.empty_masks(masks),
@@ -191,6 +192,7 @@ def _table_view(content: CompareContent, masks: Sequence[Mask]) -> Json:
         "colours": palette.of_names(first.names),
         "shape": shape,
         "headers": headers,
+        "scores_title": wording.PLAIN_SCORES,
         "parts": wording.METHOD_PARTS,
         "base": {"name": content.pair[0], "title": base.title, "mask": _small(base.labels, shape)},
         "rows": [

@@ -150,5 +150,5 @@ def _mask(content: MachineContent) -> Part:
     mask = content.mask
     shares = [*mask.class_shares, mask.rest_share]
     share, largest = max(zip(shares, [*mask.names, "the rest"], strict=True))
-    score = [f"{largest} {wording.percent(share)}", wording.miou(mask.miou)]
+    score = [f"{largest} {wording.percent(share)}", wording.miou(mask.miou, mask.result.refined)]
     return "Mask", "argmax", "", ", ".join(filter(None, score)), "Every pixel gets its best word."

@@ -1,7 +1,7 @@
 """Side by side: one row of three cards, each without and with what the switches choose."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -42,7 +42,8 @@ class Masks:
     ``cutouts`` are of the mask after, by class. ``change`` is the largest region that changed,
     where no truth is known; ``gain`` are photos and AMF's mIoU on them, before and after;
     ``repair`` is mIoU by switches (AMF, CS) under a simulation. ``refined`` names how the edges
-    follow the photo, "none" if plain.
+    follow the photo, "none" if plain; ``plain`` is mIoU before and after with plain edges, None
+    without truth.
     """
 
     sides: Sequence[Side]
@@ -61,6 +62,7 @@ class Masks:
     overtaken: Sequence[Overtaken]
     background: bool
     refined: str
+    plain: tuple[float, float] | None
     simulated: str
     opacity: float
     pixel: tuple[int, int] | None
@@ -183,10 +185,20 @@ def _masks(engine: Engine, answer: Answer, compared: Compared) -> Masks:
         overtaken=answer.overtaken,
         background=bool(question.words.hidden),
         refined=answer.refined,
+        plain=_plain_scores(engine, question, compared),
         simulated=common.simulated(question),
         opacity=settings.opacity,
         pixel=settings.pixel,
     )
+
+
+def _plain_scores(
+    engine: Engine, question: Question, compared: Compared
+) -> tuple[float, float] | None:
+    """mIoU before and after with plain edges, as in the papers; None without truth."""
+    plain = replace(question, refine="none")
+    before, after = (engine.segment(plain, used) for used in (compared.before, question.chosen))
+    return None if before.miou is None or after.miou is None else (before.miou, after.miou)
 
 
 def repair(engine: Engine, question: Question) -> dict[Switches, float]:
@@ -216,7 +228,8 @@ def _canvas_view(picture: Json, masks: Masks) -> Json:
         first = change.sentence(masks.change, subject)
         gain = wording.gain_of_amf(*masks.gain) if masks.gain else ""
     elif before.miou is not None and after.miou is not None and not masks.is_same:
-        first = wording.compared(subject, before.miou, after.miou)
+        scores = before.miou, after.miou
+        first = wording.compared(subject, scores, masks.refined, masks.plain or scores)
     notes = [
         first,
         gain,
@@ -235,6 +248,7 @@ def _canvas_view(picture: Json, masks: Masks) -> Json:
         background=masks.background,
         simulated=masks.simulated,
         bars=_repair_view(masks),
+        bars_title=f"mIoU with the fault, {wording.edges(masks.refined)}",
         region=masks.change.box if masks.change else None,
         cutouts=masks.cutouts,
     )

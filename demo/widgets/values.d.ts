@@ -74,6 +74,7 @@ export interface CanvasValue extends Shown {
   simulated: string;
   compact: boolean;
   bars: SwitchBar[];
+  bars_title: string;
   region: [top: number, left: number, bottom: number, right: number] | null;
   mode: Mode;
 }
@@ -249,6 +250,7 @@ export interface MethodsValue extends Shown {
   colours: string[];
   shape: Pair;
   headers: string[];
+  scores_title: string;
   parts: string[];
   base: MethodRow;
   rows: MethodRow[];

@@ -89,6 +89,7 @@ def canvas_value(
     compact: bool = False,
     background: bool = False,
     bars: Sequence[SwitchBar] = (),
+    bars_title: str = "",
     region: tuple[float, float, float, float] | None = None,
     cutouts: Mapping[int, Later] | None = None,
     mode: str = "after",
@@ -97,10 +98,10 @@ def canvas_value(
     """One mask, or two: before and after.
 
     ``mode`` is what of two is shown first: "before", "after" or "swipe". ``simulated`` is the
-    sentence on a planted fault, with ``bars`` under it; ``region`` (top, left, bottom, right),
-    shares of the picture, is shown magnified, before and after. ``cutouts`` are transparent
-    pictures by class. ``compact`` leaves out all but the mask. ``background``: hidden words take
-    part, and can be switched off here.
+    sentence on a planted fault, with ``bars`` and their title under it; ``region`` (top, left,
+    bottom, right), shares of the picture, is shown magnified, before and after. ``cutouts`` are
+    transparent pictures by class. ``compact`` leaves out all but the mask. ``background``: hidden
+    words take part, and can be switched off here.
     """
     whole = [np.asarray(side.labels) for side in sides]
     shape = render.fitting(whole[0].shape, max_side)
@@ -122,6 +123,7 @@ def canvas_value(
         "simulated": simulated,
         "compact": compact,
         "bars": [asdict(bar) for bar in bars],
+        "bars_title": bars_title,
         "region": region,
         "mode": mode,
     }

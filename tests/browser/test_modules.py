@@ -21,6 +21,7 @@ TYPE = """const type = (u) => ({
   lengthOf: (text) => 0.5 * u * text.length,
   wrap: (text, room) => text.split(/(.{1,40})(?:\\s|$)/).filter(Boolean),
   brief: (text) => [text, "body"],
+  named: (text) => [text.split(" "), "body"],
 });"""
 """Letters of one width, in place of a browser's."""
 ARRANGE = f"""async ([path, value, u, formulas, width, height]) => {{
@@ -460,7 +461,7 @@ def machine(blocks: int, words: int, fused: int, size: tuple[int, int]) -> dict[
         "size": size,
         "blocks": [{}] * blocks,
         "fused": list(range(fused)),
-        "words": [{"index": i} for i in range(words)],
+        "words": [{"index": i, "name": "space shuttle"} for i in range(words)],
         "parts": dict.fromkeys(names, part),
     }
 
@@ -484,6 +485,28 @@ def test_nothing_of_the_machine_lies_outside_or_over_another_part(
         for b in boxes[:i]:
             apart_x = a["x"] >= b["x"] + b["w"] - 0.01 or b["x"] >= a["x"] + a["w"] - 0.01
             assert apart_x or a["y"] >= b["y"] + b["h"] or b["y"] >= a["y"] + a["h"]
+
+
+NAMED = """async ([path, name, share]) => {
+  const type = (await import(path)).makeType(16, 8, "sans-serif");
+  return type.named(name, share * type.lengthOf(name, "tiny"))[0];
+}"""
+"""A name in a share of its own width."""
+
+
+@pytest.mark.parametrize(
+    ("name", "share", "lines"),
+    [
+        ("space shuttle", 1.01, ["space shuttle"]),
+        ("space shuttle", 0.8, ["space", "shuttle"]),
+        ("a b c", 0.5, ["a", "b c"]),
+    ],
+)
+def test_a_word_of_the_machine_is_in_two_lines_before_it_is_cut(
+    name: str, share: float, lines: list[str], run: Run
+) -> None:
+    assert run(NAMED, "machine/type.js", name, share) == lines
+    assert run(NAMED, "machine/type.js", "spaceship", share)[0].endswith("…") is (share < 1)
 
 
 ROWS = """async ([path]) => {

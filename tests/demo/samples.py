@@ -115,6 +115,7 @@ def masks(before: Mask, after: Mask, **changes: Any) -> side.Masks:
         overtaken=(),
         background=False,
         refined="none",
+        plain=None,
         simulated="",
         opacity=0.5,
         pixel=(1, 2),

@@ -261,9 +261,20 @@ def test_what_is_known_of_methods_on_the_built_in_is_said_there_alone() -> None:
 
 
 def test_what_a_method_does_to_the_score_of_a_photo_is_named_either_way() -> None:
-    assert "AMF lowers this mask from 50.0 % to 40.0 %" in wording.compared("AMF", 0.5, 0.4)
-    assert wording.compared("AMF", 0.4, 0.5) == "AMF lifts this mask from 40.0 % to 50.0 % mIoU."
-    assert "leaves this mask at 50.0 %" in wording.compared("AMF", 0.5, 0.50001)
+    lowers, lifts, leaves = (0.5, 0.4), (0.4, 0.5), (0.5, 0.50001)
+    assert "AMF lowers this mask from 50.0 % to 40.0 %" in wording.compared(
+        "AMF", lowers, "none", lowers
+    )
+    lifted = "AMF lifts this mask from 40.0 % to 50.0 % mIoU (edges refined)."
+    assert wording.compared("AMF", lifts, "guided", lifts) == lifted
+    assert "leaves this mask at 50.0 %" in wording.compared("AMF", leaves, "none", leaves)
+
+
+def test_a_contrary_verdict_with_plain_edges_is_named() -> None:
+    verdict = wording.compared("AMF", (0.4, 0.5), "guided", (0.45, 0.44))
+    assert verdict.startswith("AMF lifts this mask from 40.0 % to 50.0 % mIoU (edges refined).")
+    assert "With plain edges, as in Compare, it lowers it from 45.0 % to 44.0 %." in verdict
+    assert verdict.endswith(wording.ONLY_MEAN)
     assert [*map(wording.percent, (0, 0.0004, 0.001))] == ["0.0 %", "<0.1 %", "0.1 %"]
 
 

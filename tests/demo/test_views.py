@@ -37,7 +37,7 @@ def test_a_canvas_has_both_masks_the_change_and_the_measured_sentence() -> None:
     canvas = shown(masks(mask(CLEARCLIP, 0, 0.5), mask(AMF, [0, 0, 0, 0, 0, 1], 0.6)))["canvas"]
     assert [one["title"] for one in canvas["sides"]] == ["Off", "On"]
     assert canvas["changed"] == 1 / 6
-    assert canvas["notes"][0] == "AMF lifts this mask from 50.0 % to 60.0 % mIoU."
+    assert canvas["notes"][0] == "AMF lifts this mask from 50.0 % to 60.0 % mIoU (plain edges)."
     assert [entry["cutout"] for entry in canvas["classes"]] == [blob("cat"), ""]
     assert (canvas["opacity"], canvas["pixel"], canvas["rest"]) == (0.5, (1, 2), [0.0, 0.0])
 
@@ -51,8 +51,8 @@ def test_one_mask_is_shown_where_nothing_changes_and_a_note_says_so() -> None:
 def test_a_score_names_the_edges_only_where_they_follow_the_photo() -> None:
     pair = mask(CLEARCLIP, 0, 0.5), mask(AMF, 1, 0.6)
     plain, refined = (shown(masks(*pair, refined=name))["canvas"] for name in ("none", "guided"))
-    assert not any("edges follow" in note for note in plain["notes"])
-    assert any("edges follow" in note for note in refined["notes"])
+    assert not any(wording.REFINED in note for note in plain["notes"])
+    assert any(wording.REFINED in note for note in refined["notes"])
 
 
 def test_a_repair_has_a_bar_for_each_pair_of_switches_and_marks_the_chosen_one() -> None:

@@ -90,9 +90,10 @@ export const Opacity = () => {
 
 /**
  * A score under every setting of the switches, as bars; the one that is shown is marked.
- * @param {{ bars: SwitchBar[] }} props
+ * @param {{ title: string, bars: SwitchBar[] }} props
  */
-export const Bars = ({ bars }) => html`<dl class="gw-bars" aria-label="mIoU with the fault">
+export const Bars = ({ title, bars }) => html`<p class="gw-caption"><${Prose} text=${title} /></p>
+  <dl class="gw-bars" aria-label=${title}>
   ${bars.map(
     ({ name, score, text, now }) => html`<div key=${name} class=${now ? "gw-now" : ""}>
       <dt>${name}</dt>

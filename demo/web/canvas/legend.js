@@ -84,8 +84,7 @@ const Row = ({ entry, mode, pressed, switched, onPeek, onPress, onCut }) => {
   };
   const swatch = colour ? { background: colour } : {};
   const pair = mode === "swipe" && shares.length > 1;
-  const kind = index === CHANGED ? "gw-whole" : cutout ? "gw-cuttable" : "";
-  return html`<li class=${switched ? "gw-switched" : kind}>
+  return html`<li class=${switched || cutout ? "gw-with-aside" : ""}>
     <button
       type="button"
       class="gw-entry"
@@ -127,20 +126,21 @@ export const Legend = ({ value, mode, isolated, onPeek, onPress }) => {
   const [cut, setCut] = useState("");
   const cutting = value.classes.find(({ name, cutout }) => cutout && name === cut);
   const missing = value.classes.filter(({ shares }) => !shares.some((share) => share > 0));
-  return html`<ul class=${`gw-legend ${mode === "swipe" ? "gw-pairs" : ""}`}>
-      ${entriesOf(value).map(
-        (entry) => html`<${Row}
-          key=${keyOf(entry)}
-          entry=${entry}
-          mode=${mode}
-          pressed=${isolated === entry.index}
-          switched=${value.background && entry.index === REST_INDEX}
-          onPeek=${onPeek}
-          onPress=${onPress}
-          onCut=${() => setCut(entry.name)}
-        />`,
-      )}
-    </ul>
+  const row = (/** @type {Entry} */ entry) => html`<${Row}
+    key=${keyOf(entry)}
+    entry=${entry}
+    mode=${mode}
+    pressed=${isolated === entry.index}
+    switched=${value.background && entry.index === REST_INDEX}
+    onPeek=${onPeek}
+    onPress=${onPress}
+    onCut=${() => setCut(entry.name)}
+  />`;
+  const entries = entriesOf(value);
+  const whole = entries.filter(({ index }) => index === CHANGED);
+  const words = entries.filter(({ index }) => index !== CHANGED);
+  return html`${whole.length > 0 && html`<ul class="gw-whole">${whole.map(row)}</ul>`}
+    <ul class=${`gw-legend ${mode === "swipe" ? "gw-pairs" : ""}`}>${words.map(row)}</ul>
     ${
       cutting &&
       html`<${CutOut}

@@ -110,10 +110,18 @@ export const placeMaps = (plan, value, type, { x, y, w, h, most }) => {
  * @param {Type} type
  * @param {{ x: number, y: number, w: number, most: number }} box
  */
-export const placeMaplets = (plan, { words }, { u }, { x, y, w, most }) => {
+export const placeMaplets = (plan, { words }, type, { x, y, w, most }) => {
+  const { u } = type;
   const count = Math.min(words.length, MOST_MAPLETS);
   const columns = count < 5 ? Math.min(count, 2) : 3;
-  const high = most / Math.ceil(count / columns) - 1.9 * u;
-  const box = { x, y, w, gap: 0.9 * u, below: 1.9 * u, most: high };
-  plan.maplets = gridOf(plan.ratio, count, columns, box);
+  const rows = Math.ceil(count / columns);
+  const grid = (/** @type {number} */ below) =>
+    gridOf(plan.ratio, count, columns, {
+      ...{ x, y, w, gap: 0.9 * u, below },
+      most: most / rows - below,
+    });
+  const single = grid(1.9 * u);
+  const { room } = single[0];
+  const hasTwoLines = words.some(({ name }) => type.named(name, room)[0].length > 1);
+  plan.maplets = hasTwoLines ? grid(2.7 * u) : single;
 };

@@ -207,7 +207,7 @@ const stacked = (plan, value, type) => {
     words: (x, y, w) => {
       placeMaplets(plan, value, type, { x, y, w, most: 26 * u });
       const last = plan.maplets[plan.maplets.length - 1];
-      return last.y + last.h + 1.4 * u - y;
+      return last.y + last.h + 2.2 * u - y;
     },
     scores: (x, y, w) => {
       plan.bars = { x, y, w, h: 7 * u };

@@ -14,6 +14,8 @@ import { Equation } from "./equation.js";
  * @property {(text: string, room: number, kind: Kind) => string[]} wrap lines within a width
  * @property {(text: string, room: number) => [text: string, kind: Kind]} brief
  *   a word within a width
+ * @property {(text: string, room: number) => [lines: string[], kind: Kind]} named
+ *   a word within a width, in two lines where it needs them
  */
 
 /** Size, in ordinary letters, and weight. @type {Record<Kind, [size: number, weight: number]>} */
@@ -100,5 +102,14 @@ export const makeType = (u, least, family) => {
     while (letters.length > 1 && lengthOf(cut(), "tiny") > room) letters.pop();
     return [cut(), "tiny"];
   };
-  return { u, least, size, weight, lengthOf, wrap, brief };
+  const named = (/** @type {string} */ text, /** @type {number} */ room) => {
+    const [line, kind] = brief(text, room);
+    const [first, ...others] = wrap(text, room, "tiny");
+    /** @type {[string[], Kind]} */
+    const whole = [[line], kind];
+    if (line === text || !others.length) return whole;
+    const lines = [first, others.join(" ")].map((part) => brief(part, room)[0]);
+    return /** @type {[string[], Kind]} */ ([lines, "tiny"]);
+  };
+  return { u, least, size, weight, lengthOf, wrap, brief, named };
 };

@@ -47,15 +47,25 @@ const Maplet = ({ word, box }) => {
   const { type, now } = useFrame();
   const { index, name, share } = word;
   const chosen = isolatedIn(now.value.words) === index;
-  const [text, kind] = type.brief(name, box.room);
-  const at = { x: box.x + box.w / 2, y: box.y + box.h + 1.25 * type.u };
+  const [lines, kind] = type.named(name, box.room);
+  const x = box.x + box.w / 2;
+  const y = box.y + box.h + 1.25 * type.u;
   const press = () => {
     if (chosen) isolated.value = null;
     else isolate(word);
   };
   const zone = asButton(`${name}: ${percent(share)} of the picture`, chosen);
   return html`<${Rect} box=${box} kind=${chosen ? "gm-rim gm-chosen" : "gm-rim"} />
-    <${Words} ...${at} text=${text} kind=${kind} anchor="middle" />
+    ${lines.map(
+      (text, k) => html`<${Words}
+        key=${k}
+        x=${x}
+        y=${y + k * type.u}
+        text=${text}
+        kind=${kind}
+        anchor="middle"
+      />`,
+    )}
     <${Zone} box=${box} onPress=${press} ...${zone} data-word=${index} />`;
 };
 

@@ -33,12 +33,12 @@ export const LastBlock = (props) => {
     [isPhoto, matrix, row],
   );
   const pointing = isPhoto ? onPhoto : onMatrix;
-  // A photo may be lower than the matrix: what is below stays in place.
+  // A photo may be lower than the matrix: its title and what is below stay in place.
   useLayoutEffect(() => {
     if (!isPhoto && matrix) setTall(box.current?.offsetHeight ?? 0);
   }, [isPhoto, matrix]);
   const style = isPhoto && tall ? { minHeight: `${tall}px` } : {};
-  return html`<figure class="gw-map" ref=${box} style=${style}>
+  return html`<figure class=${`gw-map ${isPhoto ? "gw-as-photo" : ""}`} ref=${box} style=${style}>
     <${Figure}
       shown=${value}
       image=${image}

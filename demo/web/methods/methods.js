@@ -42,6 +42,23 @@ const Heading = ({ column, sorted, onSort }) => {
 };
 
 /**
+ * Over the scores, what all of them are.
+ * @param {{ title: string, columns: import("./columns.js").Column[] }} props
+ */
+const ScoresTitle = ({ title, columns }) => {
+  const count = (/** @type {string[]} */ kinds) =>
+    columns.filter(({ kind }) => kinds.includes(kind)).length;
+  const scores = count(["score"]);
+  if (!scores) return null;
+  return html`<tr>
+    <td />
+    <td colspan=${count(["title", "mask"])} />
+    <th scope="colgroup" colspan=${scores}><${Prose} text=${title} /></th>
+    <td colspan=${count(["part"])} />
+  </tr>`;
+};
+
+/**
  * A row's mask, or what of it differs, and how much.
  * @param {{ value: MethodsValue, loaded: Loaded, row: MethodRow, difference: boolean }} props
  */
@@ -87,6 +104,7 @@ const Methods = ({ value, loaded }) => {
       <table>
         <caption class="gw-hidden">${TITLE}</caption>
         <thead>
+          <${ScoresTitle} title=${value.scores_title} columns=${columns} />
           <tr>
             ${columns.map((column) => {
               const down = sorted.key === column.key ? !sorted.down : Boolean(column.down);

@@ -499,7 +499,7 @@ NAMED = """async ([path, name, share]) => {
     [
         ("space shuttle", 1.01, ["space shuttle"]),
         ("space shuttle", 0.8, ["space", "shuttle"]),
-        ("a b c", 0.5, ["a", "b c"]),
+        ("a b c", 0.8, ["a b", "c"]),
     ],
 )
 def test_a_word_of_the_machine_is_in_two_lines_before_it_is_cut(

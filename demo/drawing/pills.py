@@ -1,24 +1,29 @@
 """Words on rounded boxes in a picture; :mod:`evaluation.lettering` makes labels of words."""
 
-from functools import cache
+from functools import lru_cache
 
 from PIL import ImageDraw, ImageFont
 
-from evaluation.lettering import FONT
+from evaluation.lettering import FONT, face_of
 
 PAD = 0.32
 
 
-@cache
-def font(size: int) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans Bold, which ships with matplotlib."""
-    return ImageFont.truetype(FONT, size)
+def font(word: str, size: int) -> ImageFont.FreeTypeFont:
+    """The font that draws a word: DejaVu Sans Bold, or one of the machine."""
+    face = face_of(word)
+    return _loaded(face.path if face else FONT, size)
+
+
+@lru_cache(64)
+def _loaded(path: str, size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(path, size)
 
 
 def box(word: str, size: int) -> tuple[int, int]:
     """Width and height in pixels of a word's pill at that font size."""
     pad = round(size * PAD)
-    return round(font(size).getlength(word)) + 2 * pad + 2, round(size * 1.25) + pad
+    return round(font(word, size).getlength(word)) + 2 * pad + 2, round(size * 1.25) + pad
 
 
 def pill(
@@ -30,4 +35,4 @@ def pill(
     draw.rounded_rectangle(
         (left, top, left + width, top + height), height / 3, fill, outline=ink, width=1
     )
-    draw.text(at, word, ink, font(size), anchor="mm")
+    draw.text(at, word, ink, font(word, size), anchor="mm")

@@ -248,7 +248,6 @@ def _canvas_view(picture: Json, masks: Masks) -> Json:
         background=masks.background,
         simulated=masks.simulated,
         bars=_repair_view(masks),
-        bars_title=f"mIoU with the fault, {wording.edges(masks.refined)}",
         region=masks.change.box if masks.change else None,
         cutouts=masks.cutouts,
     )
@@ -263,10 +262,10 @@ def _score_note(masks: Masks) -> str:
     return f"{wording.SCORE_COUNTS} {wording.REFINED}"
 
 
-def _repair_view(masks: Masks) -> list[values.SwitchBar]:
-    """mIoU under each of the switches; those that are on are marked."""
+def _repair_view(masks: Masks) -> values.SwitchBars | None:
+    """mIoU under each of the switches; those that are on are marked. None without any."""
     on = masks.method.fusion is not None, masks.method.suppression is not None
-    return [
+    bars = [
         values.SwitchBar(
             name=wording.SWITCHES_ON[switches],
             score=masks.repair[switches],
@@ -276,6 +275,8 @@ def _repair_view(masks: Masks) -> list[values.SwitchBar]:
         for switches in wording.SWITCHES_ON
         if switches in masks.repair
     ]
+    title = f"mIoU with the fault, {wording.edges(masks.refined)}"
+    return values.SwitchBars(title, bars) if bars else None
 
 
 def _attention(engine: Engine, answer: Answer, compared: Compared) -> Attention:

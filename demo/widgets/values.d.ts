@@ -58,6 +58,11 @@ export interface SwitchBar {
   now: boolean;
 }
 
+export interface SwitchBars {
+  title: string;
+  entries: SwitchBar[];
+}
+
 export type Mode = "before" | "after" | "swipe";
 
 export interface CanvasValue extends Shown {
@@ -73,8 +78,7 @@ export interface CanvasValue extends Shown {
   notes: string[];
   simulated: string;
   compact: boolean;
-  bars: SwitchBar[];
-  bars_title: string;
+  bars: SwitchBars | null;
   region: [top: number, left: number, bottom: number, right: number] | null;
   mode: Mode;
 }

@@ -77,6 +77,14 @@ class SwitchBar:
     now: bool
 
 
+@dataclass(frozen=True)
+class SwitchBars:
+    """A score under every setting of the switches, and what score it is."""
+
+    title: str
+    entries: Sequence[SwitchBar]
+
+
 def canvas_value(
     picture: Json,
     sides: Sequence[Side],
@@ -88,8 +96,7 @@ def canvas_value(
     simulated: str = "",
     compact: bool = False,
     background: bool = False,
-    bars: Sequence[SwitchBar] = (),
-    bars_title: str = "",
+    bars: SwitchBars | None = None,
     region: tuple[float, float, float, float] | None = None,
     cutouts: Mapping[int, Later] | None = None,
     mode: str = "after",
@@ -98,10 +105,10 @@ def canvas_value(
     """One mask, or two: before and after.
 
     ``mode`` is what of two is shown first: "before", "after" or "swipe". ``simulated`` is the
-    sentence on a planted fault, with ``bars`` and their title under it; ``region`` (top, left,
-    bottom, right), shares of the picture, is shown magnified, before and after. ``cutouts`` are
-    transparent pictures by class. ``compact`` leaves out all but the mask. ``background``: hidden
-    words take part, and can be switched off here.
+    sentence on a planted fault, with ``bars`` under it; ``region`` (top, left, bottom, right),
+    shares of the picture, is shown magnified, before and after. ``cutouts`` are transparent
+    pictures by class. ``compact`` leaves out all but the mask. ``background``: hidden words take
+    part, and can be switched off here.
     """
     whole = [np.asarray(side.labels) for side in sides]
     shape = render.fitting(whole[0].shape, max_side)
@@ -122,8 +129,7 @@ def canvas_value(
         "notes": [note for note in notes if note],
         "simulated": simulated,
         "compact": compact,
-        "bars": [asdict(bar) for bar in bars],
-        "bars_title": bars_title,
+        "bars": asdict(bars) if bars else None,
         "region": region,
         "mode": mode,
     }

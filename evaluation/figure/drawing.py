@@ -22,10 +22,11 @@ from evaluation.figure.page import (
     caption_height,
     fitted,
     line_height,
+    lines_of,
     width_of,
 )
 from evaluation.figure.values import Mask, Values
-from evaluation.lettering import drawable, left_to_right
+from evaluation.lettering import drawable, families, left_to_right, printable, without_font
 from gclip_core import palette
 
 Kind = Literal["png", "pdf", "svg"]
@@ -44,9 +45,9 @@ _one = RLock()
 
 
 @contextmanager
-def _styled() -> Iterator[None]:
+def _styled(names: Sequence[str] = ()) -> Iterator[None]:
     """Around all drawing: matplotlib's settings and fonts are those of the whole process."""
-    with _one, mpl.rc_context(STYLE):
+    with _one, mpl.rc_context(STYLE | {"font.family": families(names)}):
         yield
 
 
@@ -55,7 +56,7 @@ def draw(values: Values, small: bool = False) -> Figure:
 
     One thread at a time draws.
     """
-    with _styled():
+    with _styled(values.names):
         return _small(values) if small else _full(values)
 
 
@@ -109,24 +110,35 @@ def _details(values: Values, form: Form) -> list[str]:
     lines: list[str] = []
     for part in values.details:
         longer = f"{lines[-1]} · {part}" if lines else part
-        if lines and width_of(longer, form.text) <= form.width - 2 * form.margin:
+        if lines and width_of(longer, form.text) <= _inner(form):
             lines[-1] = longer
         else:
             lines.append(part)
-    return lines
+    numbered = without_font(values.names)
+    return [*lines, *([fitted(numbered, _inner(form), form.text)] if numbered else [])]
+
+
+def _inner(form: Form) -> float:
+    return form.width - 2 * form.margin
+
+
+def _title(values: Values, form: Form) -> list[str]:
+    return lines_of(values.title, _inner(form), form.title, "bold")
 
 
 def _head_height(values: Values, form: Form) -> float:
     lines = len(_details(values, form)) + bool(values.norms.simulated)
-    return form.margin + line_height(form.title) + 0.02 + lines * line_height(form.text) + 0.1
+    title = len(_title(values, form)) * line_height(form.title)
+    return form.margin + title + 0.02 + lines * line_height(form.text) + 0.1
 
 
 def _head(page: Page, values: Values) -> None:
     form = page.form
-    inner, top = form.width - 2 * form.margin, form.margin
-    title = left_to_right(fitted(values.title, inner, form.title, "bold"))
-    page.text(form.margin, top, title, form.title, fontweight="bold")
-    top += line_height(form.title) + 0.02
+    top = form.margin
+    for line in _title(values, form):
+        page.text(form.margin, top, left_to_right(line), form.title, fontweight="bold")
+        top += line_height(form.title)
+    top += 0.02
     for line in _details(values, form):
         page.text(form.margin, top, line, form.text, color=panels.SOFT)
         top += line_height(form.text)
@@ -136,7 +148,7 @@ def _head(page: Page, values: Values) -> None:
 
 def _foot(page: Page, values: Values) -> None:
     form = page.form
-    foot = fitted(values.foot, form.width - 2 * form.margin, form.note)
+    foot = fitted(printable(values.foot), _inner(form), form.note)
     top = page.height - form.margin - line_height(form.note)
     page.text(form.margin, top, foot, form.note, color=panels.SOFT)
 
@@ -160,8 +172,9 @@ def _legend(values: Values, form: Form) -> tuple[list[Patch], int]:
         label = f"and {more} more word{'s' * (more > 1)}"
         entries.append(Patch(color="white", label=label))
     widest = max(width_of(entry.get_label(), form.text) for entry in entries)
-    room = form.width - 2 * form.margin
-    return entries, max(1, min(len(entries), int(room / (widest + 3.6 * form.text / 72))))
+    most = max(1, int(_inner(form) / (widest + 3.6 * form.text / 72)))
+    rows = -(-len(entries) // most)
+    return entries, -(-len(entries) // rows)
 
 
 def _legend_height(entries: int, columns: int, form: Form) -> float:
@@ -200,7 +213,7 @@ def _aspect(values: Values) -> float:
 
 def _boxes(n: int, aspect: float, form: Form, top: float) -> tuple[list[Box], float]:
     """Places of ``n`` pictures, beside each other or below, and the end of the last."""
-    inner, caption = form.width - 2 * form.margin, caption_height(form)
+    inner, caption = _inner(form), caption_height(form)
     if aspect < form.stacked:
         slot = (inner - (n - 1) * GAP) / n
         height = min(form.tallest, slot / aspect)
@@ -266,7 +279,7 @@ def _lower_row(page: Page, values: Values, top: float) -> None:
 def _maps(page: Page, values: Values, top: float) -> float:
     """The maps in the rows in which they are largest, and their scale; returns its right end."""
     form, shown, aspect = page.form, values.attention[:MAX_MAPS], _aspect(values)
-    room = form.width - 2 * form.margin - LOW - NORMS - 1.75
+    room = _inner(form) - LOW - NORMS - 1.75
     caption = caption_height(form)
 
     def size(rows: int) -> float:

@@ -9,7 +9,6 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
 from evaluation.figure import panels
-from evaluation.lettering import printable
 
 Box = tuple[float, float, float, float]
 """Left, top, width and height of a panel in inches."""
@@ -48,7 +47,6 @@ SMALL = Form(
 )
 """A phone's screen; 1080 pixels at 200 dpi."""
 STYLE = {
-    "font.family": "DejaVu Sans",
     "font.size": FULL.text,
     "text.color": panels.INK,
     "text.parse_math": False,
@@ -71,7 +69,7 @@ STYLE = {
     "pdf.fonttype": 42,
     "svg.fonttype": "none",
 }
-"""Fonts stay text in PDF and SVG."""
+"""Fonts stay text in PDF and SVG. Their families depend on the words."""
 
 
 class Page:
@@ -98,14 +96,14 @@ class Page:
 
 
 def width_of(text: str, size: float, weight: str = "normal") -> float:
-    """Width of a text in inches."""
-    font = FontProperties(family=STYLE["font.family"], weight=weight)
+    """Width of a text in inches, in the fonts of matplotlib's settings."""
+    font = FontProperties(weight=weight)
     return TextPath((0, 0), text, size, prop=font).get_extents().width / 72 if text else 0.0
 
 
 def fitted(text: str, width: float, size: float, weight: str = "normal") -> str:
     """A text in one line, cut with "…" to a width."""
-    line = printable(text)[:200]
+    line = text[:200]
     if width_of(line, size, weight) <= width:
         return line
 
@@ -114,6 +112,16 @@ def fitted(text: str, width: float, size: float, weight: str = "normal") -> str:
 
     lengths = range(len(line))
     return cut(bisect_right(lengths, width, key=lambda n: width_of(cut(n), size, weight)) - 1)
+
+
+def lines_of(text: str, width: float, size: float, weight: str = "normal") -> list[str]:
+    """A list of words in two lines at most, the second cut with "…" to a width."""
+    first, *others = text.split(", ")
+    while others and width_of(f"{first}, {others[0]},", size, weight) <= width:
+        first += f", {others.pop(0)}"
+    rest = ", ".join(others)
+    lines = [f"{first}," if rest else first, rest]
+    return [fitted(line, width, size, weight) for line in lines if line]
 
 
 def line_height(size: float) -> float:

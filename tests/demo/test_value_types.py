@@ -32,8 +32,8 @@ def fields(name: str) -> set[str]:
 
 def sent() -> dict[str, dict[str, Any]]:
     side = values.Side("GCLIP", np.zeros((30, 50), int), [1.0, 0.0])
-    switch_bar = values.SwitchBar("AMF on", 0.5, "50 %", True)
-    canvas = values.canvas_value(SHOWN, [side], ["dog"], bars=[switch_bar])
+    bars = values.SwitchBars("mIoU", [values.SwitchBar("AMF on", 0.5, "50 %", True)])
+    canvas = values.canvas_value(SHOWN, [side], ["dog"], bars=bars)
     maps = values.maps_value(SHOWN, [("Block 6", ROW, (1,))], [("without", "name")])
     attention = values.attention_value(SHOWN, [values.Map("a", "name", (), ROW)])
     seen = GlobalTokens((1.0,), ((),), (0.5,), 5.0)
@@ -49,7 +49,8 @@ def sent() -> dict[str, dict[str, Any]]:
     return {
         "CanvasValue": canvas,
         "Side": canvas["sides"][0],
-        "SwitchBar": canvas["bars"][0],
+        "SwitchBars": canvas["bars"],
+        "SwitchBar": canvas["bars"]["entries"][0],
         "ClassShown": canvas["classes"][0],
         "MapsValue": maps,
         "Thumb": maps["thumbs"][0],

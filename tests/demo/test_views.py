@@ -57,7 +57,9 @@ def test_a_score_names_the_edges_only_where_they_follow_the_photo() -> None:
 
 def test_a_repair_has_a_bar_for_each_pair_of_switches_and_marks_the_chosen_one() -> None:
     repair = {(False, False): 0.2, (True, False): 0.3, (False, True): 0.5, (True, True): 0.6}
-    bars = shown(masks(mask(CLEARCLIP, 0), mask(BOTH, 1), repair=repair))["canvas"]["bars"]
+    bars = shown(masks(mask(CLEARCLIP, 0), mask(BOTH, 1), repair=repair))["canvas"]["bars"][
+        "entries"
+    ]
     assert [bar["score"] for bar in bars] == [0.2, 0.3, 0.5, 0.6]
     assert [bar["text"] for bar in bars if bar["now"]] == ["60.0 %"]
 

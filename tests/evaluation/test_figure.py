@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,13 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image, ImageColor
 
+from demo.drawing import pills
 from evaluation import figure
 from evaluation.figure import Values, drawing, panels
 from evaluation.figure.__main__ import main
 from evaluation.figure.values import Mask
 from gclip_core import METHODS, Segmenter, gclip, palette, plant_channel
+from tests.fonts import machine_with, one_letter
 from tests.models import picture, tiny_backbone
 
 WORDS = "cat, dog, sofa, wall"
@@ -100,9 +103,33 @@ def test_a_method_without_fusion_has_no_maps_of_blocks() -> None:
     "words", ["$cat$ & <b>", "猫", "قطة, cat", "a" * 200, ", ".join(map(chr, range(97, 123)))]
 )
 def test_any_words_are_drawn(words: str) -> None:
-    drawn = figure.draw(values(words=words))
+    with machine_with():
+        drawn = figure.draw(values(words=words))
     assert figure.saved(drawn, "png", dpi=40).startswith(b"\x89PNG")
     assert "\u732b" not in texts(drawn)
+
+
+def test_a_word_that_dejavu_lacks_is_drawn_in_a_font_of_the_machine(tmp_path: Path) -> None:
+    with machine_with(one_letter(tmp_path / "letter.ttf", "猫")):
+        shown = values(words="猫, cat")
+        drawn = figure.draw(shown)
+        assert shown.title == "猫, cat" and "猫  " in texts(drawn)
+        assert "no font" not in texts(drawn)
+        for kind in ("png", "pdf", "svg"):
+            with warnings.catch_warnings(action="error"):  # of a missing glyph
+                figure.saved(drawn, kind, 40)
+        assert pills.font("猫", 20).getname()[0] == "One Letter"
+        assert pills.font("cat", 20).getname()[0] == "DejaVu Sans"
+
+
+def test_a_word_that_no_font_draws_is_a_number_and_the_figure_says_why() -> None:
+    with machine_with():
+        numbered, lettered = values(words="cat, 猫, 🐸, قطة"), values()
+        for small in (False, True):
+            drawn = texts(figure.draw(numbered, small))
+            assert "cat, #2, #3, قطة" in drawn
+            assert "#2, #3: no font of this machine draws these words." in drawn
+            assert "no font" not in texts(figure.draw(lettered, small))
 
 
 def test_without_anything_to_compare_there_is_one_mask() -> None:
@@ -113,10 +140,26 @@ def test_without_anything_to_compare_there_is_one_mask() -> None:
 
 def test_a_long_title_ends_where_the_figure_does() -> None:
     drawn = figure.draw(values(words=", ".join(f"wide word {i}" for i in range(20))))
-    title = max(drawn.texts, key=lambda text: text.get_fontsize())
-    assert title.get_text().endswith("…")
-    right = title.get_window_extent().x1 / drawn.dpi
-    assert drawing.FULL.width - 1 < right < drawing.FULL.width
+    first, second = titles(drawn)
+    assert first.get_text().endswith(",") and second.get_text().endswith("…")
+    for title in (first, second):
+        right = title.get_window_extent().x1 / drawn.dpi
+        assert drawing.FULL.width - 1 < right < drawing.FULL.width
+
+
+def titles(drawn: Figure) -> list[Text]:
+    largest = max(text.get_fontsize() for text in drawn.texts)
+    return [text for text in drawn.texts if text.get_fontsize() == largest]
+
+
+def test_six_words_are_the_share_picture_s_title_in_two_lines_over_all_else() -> None:
+    words = "person, flag, space shuttle, helmet, wall, spacesuit"
+    drawn = figure.draw(values(words=words), small=True)
+    assert " ".join(text.get_text() for text in titles(drawn)) == words
+    boxes = [text.get_window_extent() for text in drawn.texts]
+    for index, box in enumerate(boxes):
+        assert box.x1 / drawn.dpi < drawing.SMALL.width
+        assert not any(box.overlaps(other) for other in boxes[:index])
 
 
 def test_figures_drawn_by_many_threads_are_those_of_one() -> None:

@@ -110,7 +110,7 @@ const Canvas = ({ value, loaded }) => {
   const { side, error, retry } = useSideAtPatch(value, mode, split);
   useValue(value);
   return html`<${Simulation} sentence=${value.simulated} />
-    ${value.bars.length > 0 && html`<${Bars} title=${value.bars_title} bars=${value.bars} />`}
+    ${value.bars && html`<${Bars} bars=${value.bars} />`}
     ${
       value.sides.length > 1
         ? html`<${Modes} sides=${value.sides} mode=${mode} onChoose=${chooseMode} />`

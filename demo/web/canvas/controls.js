@@ -9,7 +9,6 @@ import { Prose } from "../terms/prose.js";
 
 /** @typedef {import("../../widgets/values").Mode} Mode */
 /** @typedef {import("../../widgets/values").Side} Side */
-/** @typedef {import("../../widgets/values").SwitchBar} SwitchBar */
 
 const MODES = /** @type {Mode[]} */ (["before", "after", "swipe"]);
 
@@ -90,11 +89,13 @@ export const Opacity = () => {
 
 /**
  * A score under every setting of the switches, as bars; the one that is shown is marked.
- * @param {{ title: string, bars: SwitchBar[] }} props
+ * @param {{ bars: import("../../widgets/values").SwitchBars }} props
  */
-export const Bars = ({ title, bars }) => html`<p class="gw-caption"><${Prose} text=${title} /></p>
+export const Bars = ({
+  bars: { title, entries },
+}) => html`<p class="gw-caption"><${Prose} text=${title} /></p>
   <dl class="gw-bars" aria-label=${title}>
-  ${bars.map(
+  ${entries.map(
     ({ name, score, text, now }) => html`<div key=${name} class=${now ? "gw-now" : ""}>
       <dt>${name}</dt>
       <dd>

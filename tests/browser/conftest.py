@@ -25,6 +25,13 @@ SETTLED = """(width) => new Promise((done) => {
 """How wide the page is once a window's width has come to it."""
 WCAG = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
 CONTRAST = {"type": "rule", "values": ["color-contrast"]}
+SHEET = """navigator.canShare = ({ files }) => files.length === 1;
+navigator.share = async ({ files: [file] }) => {
+  if (window.refused) throw new DOMException("too late", "NotAllowedError");
+  const { width } = await createImageBitmap(file);
+  window.shared = [file.name, file.type, width];
+};"""
+"""A browser with a sheet for shared files; ``refused``: the press is too long ago."""
 WORDS = "dog, person, grass"
 
 expect.set_options(timeout=WAIT)

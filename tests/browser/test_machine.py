@@ -50,6 +50,7 @@ def test_it_opens_full_screen_with_the_library_s_numbers(opened: Page) -> None:
     for block, (score, ratio) in enumerate(zip(scores, ratios, strict=True), 1):
         assert read(opened, f"score {block}") == pytest.approx(score, rel=1e-4)
         assert read(opened, f"ratio {block}") == pytest.approx(ratio, rel=1e-4)
+    expect(opened.locator("#machine")).not_to_contain_text(re.compile("in-in|dark: shown"))
     assert read(opened, "one region") == pytest.approx(value.in_in_out[0], abs=1e-4)
 
 

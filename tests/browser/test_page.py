@@ -11,7 +11,16 @@ from playwright.sync_api import Page, Route, expect
 
 from demo import wording
 from evaluation.photos import shipped_photos
-from tests.browser.conftest import DONE, SETTLED, WORDS, arrive, legend, turn_to, type_words
+from tests.browser.conftest import (
+    DONE,
+    SETTLED,
+    SHEET,
+    WORDS,
+    arrive,
+    legend,
+    turn_to,
+    type_words,
+)
 
 CAT = shipped_photos()["chelsea"].path
 MOVED = """window.moved = 0;
@@ -28,13 +37,12 @@ GIVE = """([kind, data]) => {
   document.dispatchEvent(event);
 }"""
 """A photo dropped or pasted on the page, as a browser reports it."""
-SHEET = """navigator.canShare = ({ files }) => files.length === 1;
-navigator.share = async ({ files: [file] }) => {
-  if (window.refused) throw new DOMException("too late", "NotAllowedError");
-  const { width } = await createImageBitmap(file);
-  window.shared = [file.name, file.type, width];
-};"""
-"""A browser with a sheet for shared files; ``refused``: the press is too long ago."""
+MIDDLE = """(mark) => {
+  const [own, whole] = [mark, mark.ownerSVGElement].map((one) => one.getBoundingClientRect());
+  return [(own.x + own.width / 2 - whole.x) / whole.width,
+    (own.y + own.height / 2 - whole.y) / whole.height];
+}"""
+"""Where a mark's middle lies on its picture, in shares of the width and the height."""
 HOSTILE = ["<img src=x onerror=hit()>", "${hit()}", "{{hit()}}", "قطة صغيرة", "🐸🦑"]
 
 
@@ -97,6 +105,7 @@ def test_so_has_a_desktop_s_with_names_and_a_focus_that_is_seen(desktop: Page, u
     items = desktop.locator("#examples .gallery-item").all()
     names = [one.get_attribute("aria-label") for one in items]
     assert all(names) and len(set(names)) == len(names)
+    assert "coffee" not in names[1].lower(), "the second is one that the model is good at"
     unnamed = "img:not([alt]), [role=application]:not([aria-label]), svg.plot:not([aria-label])"
     assert desktop.locator("#result").locator(unnamed).count() == 0
     for reached in ("#share button", "#photo .target", "#segment", "#amf input"):
@@ -207,7 +216,7 @@ def test_a_photo_is_answered_at_once_with_words_that_are_in_it(restored: Page) -
             upload(restored, path)
         else:
             restored.evaluate(GIVE, [kind, base64.b64encode(path.read_bytes()).decode()])
-        words_are(restored, re.compile(word))
+        words_are(restored, re.compile(f"^{word}"))  # what the photo is of comes first
         expect(legend(restored)).to_contain_text(word)
         expect(legend(restored)).not_to_contain_text("dog")
         assert "source=upload" in restored.url
@@ -218,6 +227,45 @@ def test_a_photo_is_answered_at_once_with_words_that_are_in_it(restored: Page) -
     reason = "AMF makes this region .*cosines|AMF moves .* edge"
     expect(canvas.locator(".gw-said")).to_contain_text(re.compile(reason))
     expect(canvas).to_contain_text("photos AMF adds")
+
+
+def test_edges_follow_the_photo_by_one_control_and_every_score_says_so(restored: Page) -> None:
+    canvas, edges = restored.locator("#side-canvas"), restored.locator("#refine")
+    expect(canvas.locator(".gw-pill")).to_have_text(re.compile("^mIoU .* %, edges refined$"))
+    refined = canvas.locator(".gw-pill").inner_text()
+    edges.get_by_label("none").click()
+    expect(canvas.locator(".gw-pill")).to_have_text(re.compile("^mIoU .* %, plain edges$"))
+    plain = canvas.locator(".gw-pill").inner_text()
+    assert plain.split(",")[0] != refined.split(",")[0], "the mask is another"
+    assert "edges=none" in restored.url
+    edges.get_by_label("guided filter").click()
+    expect(canvas.locator(".gw-pill")).to_have_text(refined)
+    turn_to(restored, "Compare")
+    expect(restored.locator("#methods [scope=colgroup]")).to_have_text(wording.PLAIN_SCORES)
+    for name in restored.locator("#pair-canvas .gw-name-of").all():
+        expect(name).to_contain_text("plain edges")
+
+
+def test_a_pin_stays_at_its_place_on_the_photo_where_the_grid_changes(restored: Page) -> None:
+    stage = restored.locator("#side-canvas .gw-stage")
+    box = stage.bounding_box()
+    place = 0.8, 0.3
+    stage.click(position={"x": place[0] * box["width"], "y": place[1] * box["height"]})
+    restored.locator("#advanced > button").click()
+    field = restored.locator("#short-side input")
+    before = field.input_value()
+    for side in ("112", before):
+        field.fill(side)
+        field.press("Enter")
+        expect(restored.locator(f"{DONE}[data-state=fresh]")).to_be_visible()
+        mark = restored.locator("#side-attention .gw-here").first
+        expect(mark).to_be_visible()
+        patch = mark.evaluate(MIDDLE)
+        size = mark.evaluate("mark => mark.ownerSVGElement.getAttribute('viewBox')").split()[2:]
+        assert all(abs(p - w) <= 0.5 / int(n) for p, w, n in zip(patch, place, size, strict=True))
+        assert (int(size[0]) < 20) is (side == "112")
+    restored.locator("#advanced > button").click()
+    restored.keyboard.press("Escape")
 
 
 def test_typed_words_win_over_suggested_ones_at_any_time(restored: Page) -> None:

@@ -272,3 +272,11 @@ def test_each_global_token_has_a_frame_on_the_photo(content: learn.LessonContent
     cells = abs(framed - plain)[: rows * height, : columns * width]
     changed = cells.reshape(rows, height, columns, width).mean((1, 3)).flatten()
     assert sorted(np.argsort(changed)[-len(stored["tokens"]) :]) == stored["tokens"]
+
+
+def test_each_step_with_a_score_says_that_its_edges_are_plain() -> None:
+    for page in learn.PAGES:
+        figures = [*page.get("before", []), *page.get("after", [])]
+        told = [page["text"], page.get("answer", ""), *(one["caption"] for one in figures)]
+        scores = [text for text in told if "mIoU" in text]
+        assert all("plain edges" in text for text in scores)

@@ -58,7 +58,7 @@ def build(engine: Engine, controls: Controls) -> Tab:
     with gr.Column(elem_classes=["cardbox"]):
         with gr.Row(elem_classes=["masks"]):
             masks = {
-                name: widgets.canvas(elem_id=f"channels-{name}", visible=name != "untouched")
+                name: widgets.canvas(elem_id=f"channels-{name}")
                 for name in ("off", "on", "untouched")
             }
         notes = widgets.lines("channels-said", "What CS did")
@@ -154,16 +154,14 @@ def compute(engine: Engine, answer: Answer) -> ChannelsContent:
 
 def view(content: ChannelsContent) -> dict[str, Any]:
     """Three masks, the norms, the card of cosines, and what CS did."""
-    untouched: dict[str, Any] = {"visible": content.untouched is not None}
-    if content.untouched is not None:
-        untouched["value"] = _mask_view(content, content.untouched)
+    untouched = content.untouched and _mask_view(content, content.untouched)
     report = content.norms.report
     notes = [content.simulated, *wording.suppression_notes(report, content.changed, content.amf)]
     return {
         "norms": _norms_view(content),
         "off": _mask_view(content, content.off),
         "on": _mask_view(content, content.on),
-        "untouched": gr.update(**untouched),
+        "untouched": untouched,
         "notes": values.lines(notes=notes),
         "similarity": _similarity_view(content),
     }

@@ -235,6 +235,18 @@ def test_a_fault_is_named_on_whatever_tab_is_turned_to(desktop: Page, url: str) 
     expect(desktop.locator("#result .tabitem:visible").get_by_text(named)).to_have_count(0)
 
 
+def test_channels_show_the_mask_without_a_simulation_as_long_as_there_is_one(
+    desktop: Page, url: str
+) -> None:
+    for _ in range(2):  # the second answer comes from the cache, before the tab is drawn
+        arrive(desktop, url, tab="channels", plant=1)
+        masks = desktop.locator("#channels-off, #channels-on, #channels-untouched")
+        expect(masks.locator(".gw-mask:visible")).to_have_count(3)
+    desktop.locator("#plant input").click()
+    expect(masks.locator(".gw-mask:visible")).to_have_count(2)
+    expect(desktop.locator("#channels-untouched")).to_be_hidden()
+
+
 def test_compare_shows_what_differs_from_one_mask_and_how_much(stays: Page) -> None:
     turn_to(stays, "Compare")
     stays.wait_for_selector("#methods .gw[data-ready='1']")

@@ -139,12 +139,11 @@ def test_compare_swipes_between_the_two_chosen_masks_and_explains_a_score_only_w
 
 def test_channels_have_a_third_mask_only_under_a_simulation() -> None:
     view = channels.view(channels_tab())
-    assert view["untouched"]["visible"] is False
+    assert view["untouched"] is None
     assert [view[name]["sides"][0]["title"] for name in ("off", "on")] == ["CS off", "CS on"]
     clean = of(mask(CLEARCLIP, 0), "No simulation")
     untouched = channels.view(channels_tab(untouched=clean, simulated="Simulation."))
-    assert untouched["untouched"]["visible"] is True
-    assert untouched["untouched"]["value"]["sides"][0]["title"] == "No simulation"
+    assert untouched["untouched"]["sides"][0]["title"] == "No simulation"
     assert list(untouched["notes"]["lines"][0]) == ["note", "Simulation."]
 
 

@@ -18,7 +18,7 @@ from gclip_core.segmenter import Segmenter
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draw the figure of a photo; returns the exit status."""
-    return options.run(_draw, _parser().parse_args(arguments))
+    return options.run(_draw, parser().parse_args(arguments))
 
 
 def _draw(args: argparse.Namespace) -> None:
@@ -37,17 +37,18 @@ def _draw(args: argparse.Namespace) -> None:
     print(f"written: {args.out}", file=sys.stderr)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m evaluation.figure", description=__doc__)
-    parser.add_argument("photo", type=Path, help="an image file")
-    parser.add_argument("--words", help="as in gclip; without it, suggested words")
-    parser.add_argument("--out", type=Path, required=True, help="a .pdf, .svg or .png file")
-    parser.add_argument("--small", action="store_true", help="photo and mask alone, to be shared")
-    parser.add_argument("--method", default="gclip", choices=list(METHODS))
-    parser.add_argument("--rest", default="auto", choices=["auto", "background", "none"])
-    parser.add_argument("--refine", default="guided", choices=list(REFINEMENTS))
-    options.add_backbone_options(parser)
-    return parser
+def parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    command = argparse.ArgumentParser(prog="python -m evaluation.figure", description=__doc__)
+    command.add_argument("photo", type=Path, help="an image file")
+    command.add_argument("--words", help="as in gclip; without it, suggested words")
+    command.add_argument("--out", type=Path, required=True, help="a .pdf, .svg or .png file")
+    command.add_argument("--small", action="store_true", help="photo and mask alone, to be shared")
+    command.add_argument("--method", default="gclip", choices=list(METHODS))
+    command.add_argument("--rest", default="auto", choices=["auto", "background", "none"])
+    command.add_argument("--refine", default="guided", choices=list(REFINEMENTS))
+    options.add_backbone_options(command)
+    return command
 
 
 if __name__ == "__main__":

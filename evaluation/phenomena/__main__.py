@@ -24,7 +24,7 @@ from gclip_core.segmenter import Segmenter
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    return options.run(_measure, _parser().parse_args(arguments))
+    return options.run(_measure, parser().parse_args(arguments))
 
 
 def _measure(args: argparse.Namespace) -> None:
@@ -56,20 +56,21 @@ def _own(path: Path, words: str | None, segmenter: Segmenter) -> Sample:
     return Sample(path.name, load)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    command = argparse.ArgumentParser(
         prog="python -m evaluation.phenomena",
         description="Global tokens and abnormal channels of a backbone, block by block (blocks "
         "count from 1), measured on the given images or on those of a data set.",
     )
-    parser.add_argument("images", nargs="*", type=Path, help="image files")
-    options.add_backbone_options(parser)
-    options.add_set_options(parser, default=PHOTOS, n=12)
-    parser.add_argument("--words", help="words whose masks are the regions of in-in and in-out")
-    parser.add_argument("--short-side", type=int, help="pixels (default: the backbone's)")
-    options.add_gclip_options(parser)
-    parser.add_argument("--out", type=Path, help="folder for the figure (default: only print)")
-    return parser
+    command.add_argument("images", nargs="*", type=Path, help="image files")
+    options.add_backbone_options(command)
+    options.add_set_options(command, default=PHOTOS, n=12)
+    command.add_argument("--words", help="words whose masks are the regions of in-in and in-out")
+    command.add_argument("--short-side", type=int, help="pixels (default: the backbone's)")
+    options.add_gclip_options(command)
+    command.add_argument("--out", type=Path, help="folder for the figure (default: only print)")
+    return command
 
 
 if __name__ == "__main__":

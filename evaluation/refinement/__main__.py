@@ -17,7 +17,7 @@ from gclip_core.segmenter import Segmenter
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    return options.run(_print, _parser().parse_args(arguments))
+    return options.run(_print, parser().parse_args(arguments))
 
 
 def _print(args: argparse.Namespace) -> None:
@@ -41,17 +41,18 @@ def table(figures: Iterable[Figures]) -> str:
     return markdown(["refinement", *titles], rows)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    command = argparse.ArgumentParser(
         prog="python -m evaluation.refinement", description=refinement.__doc__
     )
-    parser.add_argument("folder", type=Path, help="photos with masks and an index.json")
-    parser.add_argument(
+    command.add_argument("folder", type=Path, help="photos with masks and an index.json")
+    command.add_argument(
         "--choose", action="store_true", help="settings of the guided filter, on choose.txt"
     )
-    parser.add_argument("--n", type=int, help="first n photos of the list only")
-    options.add_backbone_options(parser)
-    return parser
+    command.add_argument("--n", type=int, help="first n photos of the list only")
+    options.add_backbone_options(command)
+    return command
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from gclip_core.suggestions import Clues, Thresholds
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    return options.run(_print, _parser().parse_args(arguments))
+    return options.run(_print, parser().parse_args(arguments))
 
 
 def _print(args: argparse.Namespace) -> None:
@@ -85,16 +85,17 @@ def report(title: str, photos: Sequence[Suggested]) -> str:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    command = argparse.ArgumentParser(
         prog="python -m evaluation.suggested_words", description=suggested_words.__doc__
     )
-    parser.add_argument("folder", nargs="?", type=Path, help="photos with masks and an index.json")
-    parser.add_argument(
+    command.add_argument("folder", nargs="?", type=Path, help="photos with masks and an index.json")
+    command.add_argument(
         "--choose", action="store_true", help="find thresholds on the photos of choose.txt alone"
     )
-    options.add_backbone_options(parser)
-    return parser
+    options.add_backbone_options(command)
+    return command
 
 
 if __name__ == "__main__":

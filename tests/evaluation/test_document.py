@@ -31,7 +31,7 @@ LESS += ["--methods", "clearclip", "gclip"]
 
 
 def test_commands_that_need_data_are_parsed() -> None:
-    parsers = {"evaluation": cli.parser(), "evaluation.phenomena": phenomena._parser()}
+    parsers = {"evaluation": cli.parser(), "evaluation.phenomena": phenomena.parser()}
     needing = [command for command in COMMANDS if NEEDS_DATA in command]
     assert {command[2] for command in needing} == parsers.keys()
     for command in needing:

@@ -52,10 +52,10 @@ def test_every_format_is_read_from_bytes_and_a_path(kind: str, tmp_path: Path) -
     path = tmp_path / "picture"
     path.write_bytes(data)
     for source in (data, path, str(path)):
-        got = pixels(check(source))
-        assert got.shape == (12, 17, 3)
+        values = pixels(check(source))
+        assert values.shape == (12, 17, 3)
         if kind == "PNG":
-            assert (got == pixels(rgb())).all()
+            assert (values == pixels(rgb())).all()
 
 
 def test_black_and_white_and_grey_and_palette_keep_their_colours() -> None:
@@ -137,10 +137,10 @@ def test_the_caller_s_image_is_neither_shared_nor_changed() -> None:
 def test_arrays_of_bytes(shape: tuple[int, ...]) -> None:
     array = np.zeros(shape, np.uint8)
     array[1, 2] = 255
-    got = pixels(check(array))
-    assert got[1, 2].tolist() == [255] * 3
-    assert got[0, 0].tolist() == [255 if shape[-1] == 4 else 0] * 3
-    assert (pixels(check(array[::-1, ::2])) == got[::-1, ::2]).all()
+    values = pixels(check(array))
+    assert values[1, 2].tolist() == [255] * 3
+    assert values[0, 0].tolist() == [255 if shape[-1] == 4 else 0] * 3
+    assert (pixels(check(array[::-1, ::2])) == values[::-1, ::2]).all()
 
 
 def test_other_arrays_are_refused() -> None:

@@ -63,3 +63,25 @@ def test_no_line_is_longer_than_100_columns() -> None:
 
 def test_no_function_is_longer_than_40_lines_without_its_docstring() -> None:
     assert [row for row in lengths.of(TREES) if row.lines > 40] == []
+
+
+def test_the_formatter_is_off_at_tables_of_data_alone() -> None:
+    """At the end of a constant of a module, whose rows would be a line a value."""
+    faults = []
+    for path in (ROOT / name for name in (*lengths.PACKAGES, "tests")):
+        for file in path.rglob("*.py"):
+            text = file.read_text("utf-8")
+            tables = {
+                node.end_lineno
+                for node in ast.parse(text).body
+                if isinstance(node, (ast.Assign, ast.AnnAssign)) and _constants(node)
+            }
+            lines = enumerate(text.splitlines(), 1)
+            off = {number for number, line in lines if line.endswith("  # fmt: skip")}
+            faults += [f"{file}, line {number}" for number in off - tables]
+    assert faults == []
+
+
+def _constants(node: ast.Assign | ast.AnnAssign) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return all(isinstance(target, ast.Name) and target.id.isupper() for target in targets)

@@ -35,12 +35,12 @@ NOT_RUN = {
 }
 NAMED = ("python -m evaluation",)
 """Commands that sentences name without the options that they need."""
-# Replacements that make a command cheaper; tests/test_load.py makes every attack.
+# Replacements that make a command cheaper; tests/test_load.py has more visitors, and every attack.
 CHEAPER = (
     (r"--worst --clients \d+", "--worst --clients 2"),
     (r"--clients \d\d+", "--clients 3"),
     (r"tests\.load\.attack$", "tests.load.attack wrong_calls"),
-    (r"--requests \d+", "--requests 20 --different 20"),
+    (r"--requests \d+", "--requests 9 --different 6"),
     (r"photo\.jpg", "assets/photos/dog.jpg"),
 )
 

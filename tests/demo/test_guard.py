@@ -134,10 +134,21 @@ def test_headers_and_query_have_at_most_16_kilobytes(method: str, page: Guard, a
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"\xff\xfe", b"7", b'"text"', b"[]", b"1" * 5000, b"[" * 60_000,
-     b'{"data": [NaN]}', b'{"data": [1e999]}', b'{"data": ["\\ud800"]}',
-     ('{"data": "\u0122"}').encode("utf-16")],
-)  # fmt: skip
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"7",
+        b'"text"',
+        b"[]",
+        b"1" * 5000,
+        b"[" * 60_000,
+        b'{"data": [NaN]}',
+        b'{"data": [1e999]}',
+        b'{"data": ["\\ud800"]}',
+        ('{"data": "\u0122"}').encode("utf-16"),
+    ],
+)
 def test_what_is_no_ordinary_json_object_is_refused(body: bytes, page: Guard, app: App) -> None:
     status, said = asked(page, "POST", JOIN, body)
     assert (status, app.reached) == (400, [])
@@ -286,9 +297,15 @@ class TestUnread:
 
 
 ELSEWHERE = (
-    "http://pictures.example/photo.png", "https:/pictures.example/photo.png", "/etc/passwd",
-    "../../etc/passwd", "app.py", f"http://pictures.example{API}/file=/etc/passwd", "\0", "//",
-)  # fmt: skip
+    "http://pictures.example/photo.png",
+    "https:/pictures.example/photo.png",
+    "/etc/passwd",
+    "../../etc/passwd",
+    "app.py",
+    f"http://pictures.example{API}/file=/etc/passwd",
+    "\0",
+    "//",
+)
 
 
 @pytest.mark.parametrize("where", ELSEWHERE)
@@ -333,12 +350,19 @@ def test_a_private_event_cannot_be_called_by_name(way: str, page: Guard, app: Ap
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", f"{API}/component_server"), ("POST", f"{API}/process_recording"),
-     ("POST", f"{API}/run/segment"), ("POST", f"{API}/upload/"), ("POST", f"{API}/mcp/"),
-     ("GET", f"{API}/upload_progress"), ("GET", f"{API}/deep_link"),
-     ("GET", f"{API}/custom_component/a/client/b/c"), ("GET", f"{API}/dev/reload"),
-     ("GET", f"{API}/mcp/sse")],
-)  # fmt: skip
+    [
+        ("POST", f"{API}/component_server"),
+        ("POST", f"{API}/process_recording"),
+        ("POST", f"{API}/run/segment"),
+        ("POST", f"{API}/upload/"),
+        ("POST", f"{API}/mcp/"),
+        ("GET", f"{API}/upload_progress"),
+        ("GET", f"{API}/deep_link"),
+        ("GET", f"{API}/custom_component/a/client/b/c"),
+        ("GET", f"{API}/dev/reload"),
+        ("GET", f"{API}/mcp/sse"),
+    ],
+)
 def test_what_the_page_does_not_need_is_not_there(
     method: str, path: str, page: Guard, app: App
 ) -> None:
@@ -510,12 +534,22 @@ class TestBeforeGradio:
 
     @pytest.mark.parametrize(
         ("method", "path"),
-        [("GET", f"{API}/proxy=https://example.org/"), ("GET", f"{API}/proxy=https://[::bad/"),
-         ("GET", "/?page=other"), ("HEAD", "/?page=&page=other"), ("GET", "/other"),
-         ("GET", f"{API}/mcp/"), ("GET", f"{API}/runs"), ("GET", "/monitoring/summary"),
-         ("GET", f"{API}/stream/a/b/1/playlist.m3u8"), ("GET", "/svelte/../../app.py"),
-         ("PUT", JOIN), ("POST", "/"), ("POST", f"{API}/vibe-edit")],
-    )  # fmt: skip
+        [
+            ("GET", f"{API}/proxy=https://example.org/"),
+            ("GET", f"{API}/proxy=https://[::bad/"),
+            ("GET", "/?page=other"),
+            ("HEAD", "/?page=&page=other"),
+            ("GET", "/other"),
+            ("GET", f"{API}/mcp/"),
+            ("GET", f"{API}/runs"),
+            ("GET", "/monitoring/summary"),
+            ("GET", f"{API}/stream/a/b/1/playlist.m3u8"),
+            ("GET", "/svelte/../../app.py"),
+            ("PUT", JOIN),
+            ("POST", "/"),
+            ("POST", f"{API}/vibe-edit"),
+        ],
+    )
     def test_what_a_page_has_not_is_refused(self, method: str, path: str, server: Server) -> None:
         answer = httpx.request(method, server.url + path, timeout=30)
         assert 400 <= answer.status_code < 500

@@ -44,7 +44,7 @@ def one_name(word: str) -> str:
     return {"wooden floor": "floor", "sea": "ocean"}.get(word, walls)
 
 
-def cases(folder: Path) -> Iterator[Case]:
+def read_cases(folder: Path) -> Iterator[Case]:
     """The photos of a measuring set in order."""
     index = json.loads((folder / "index.json").read_text("utf-8"))
     half_of = {name: half for half, names in photo_lists(folder).items() for name in names}

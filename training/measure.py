@@ -37,7 +37,7 @@ from gclip_core.methods import METHODS, gclip
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Encoded, Method, Vocabulary
 from training.affinity import affinity_attention
-from training.cases import Case, cases, iou, largest_everywhere, same_region
+from training.cases import Case, iou, largest_everywhere, read_cases, same_region
 from training.teachers import Dino
 
 WAYS: dict[str, Method] = {
@@ -124,17 +124,17 @@ class Measured:
 
 
 def measure(
-    segmenter: Segmenter, some: Sequence[Case], affinity: Affinity | None = None
+    segmenter: Segmenter, cases: Sequence[Case], affinity: Affinity | None = None
 ) -> dict[str, Any]:
     """Each method's mean IoU in percent, by word with the number of its photos, and where attention
     goes, for each half of the photos and for all."""
     photos = []
-    for case in some:
+    for case in cases:
         encoded = segmenter.encode(case.image)
         maps = [segmenter.attention_map(encoded, block)[1:, 1:] for block in _MIDDLE]
         attended = same_region(sum(maps), case.truth, encoded.grid)
         photos.append(Measured(case, scored(segmenter, case, encoded, affinity), attended))
-    halves = sorted({case.half for case in some})
+    halves = sorted({case.half for case in cases})
     columns = {half: column([p for p in photos if p.case.half == half]) for half in halves}
     return {**columns, "all": column(photos)}
 
@@ -203,11 +203,11 @@ def shipped(backbone: Backbone) -> dict[str, dict[str, dict[str, float]]]:
     return scores
 
 
-def planted(backbone: Backbone, some: Sequence[Case]) -> dict[str, dict[str, float]]:
+def planted(backbone: Backbone, cases: Sequence[Case]) -> dict[str, dict[str, float]]:
     """Mean IoU of the photos' words with a planted channel, in each of the four ways, by half."""
     segmenter = Segmenter(plant_channel(backbone, **PLANTED))
     rows: dict[str, list[dict[str, float]]] = defaultdict(list)
-    for case in some:
+    for case in cases:
         encoded, scores = segmenter.encode(case.image), dict[str, float]()
         for way, method in WAYS.items():
             labels = segmenter.segment(encoded, case.words, method).labels.numpy()
@@ -233,11 +233,11 @@ def teacher_affinity() -> Affinity:
     return affinity
 
 
-def figures(backbone: Backbone, some: Sequence[Case], affinity: Affinity | None) -> dict[str, Any]:
+def figures(backbone: Backbone, cases: Sequence[Case], affinity: Affinity | None) -> dict[str, Any]:
     """All figures of the card: those of ``report.txt`` first, then those of the other columns."""
-    columns = measure(Segmenter(backbone), some, affinity)
+    columns = measure(Segmenter(backbone), cases, affinity)
     largest = {
-        name: _percent([largest_everywhere(case) for case in some if name in (case.half, "all")])
+        name: _percent([largest_everywhere(case) for case in cases if name in (case.half, "all")])
         for name in columns
     }
     first = columns.get("report", columns["all"])
@@ -245,7 +245,7 @@ def figures(backbone: Backbone, some: Sequence[Case], affinity: Affinity | None)
         "the largest word everywhere": largest,
         **first,
         **{name: of_column for name, of_column in columns.items() if of_column is not first},
-        "planted": planted(backbone, some),
+        "planted": planted(backbone, cases),
         "shipped photos": shipped(backbone),
     }
 
@@ -258,7 +258,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--teacher", action="store_true", help="AMF by the teacher's affinities")
     args = parser.parse_args(arguments)
     affinity = teacher_affinity() if args.teacher else None
-    text = json.dumps(figures(load_backbone(), list(cases(args.folder)), affinity), indent=1)
+    text = json.dumps(figures(load_backbone(), list(read_cases(args.folder)), affinity), indent=1)
     print(text)
     if args.out is not None:
         args.out.write_text(text + "\n", encoding="utf-8")

@@ -94,7 +94,7 @@ def run(data: Path, work: Path, out: Path = Path("assets/built-in")) -> None:
     save_file({**packed(tower), **tokens}, out / "text.safetensors")
     (out / "model.json").write_text(json.dumps(CONFIG, indent=1) + "\n")
     lines = (
-        f' "{kind}": [\n' + ",\n".join(f"  {json.dumps(group)}" for group in some) + "\n ]"
-        for kind, some in known(Words(data)).items()
+        f' "{kind}": [\n' + ",\n".join(f"  {json.dumps(group)}" for group in of_kind) + "\n ]"
+        for kind, of_kind in known(Words(data)).items()
     )
     (out / "words.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gclip_core import blocks, images, masks
-from training.cases import Case, cases, iou
+from training.cases import Case, iou, read_cases
 from training.state import seed
 from training.teachers import MEAN, STD, STEM, Classifier, Dino
 
@@ -159,7 +159,7 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path, help="the measuring photos")
     folder: Path = parser.parse_args().folder
     classifier, dino = Classifier(), Dino()
-    photos = [describe(case, classifier, dino) for case in cases(folder)]
+    photos = [describe(case, classifier, dino) for case in read_cases(folder)]
     halves = [[photo for photo in photos if photo.case.half == h] for h in ("choose", "report")]
     for name, parts in FEATURES.items():
         for deep in (False, True) if name in _DEEP else (False,):

@@ -229,8 +229,8 @@ def log_priors(
     for source, part in views.parts.items():
         rows = views.rows[source]
         rows = random.sample(rows, min(_COUNTED, len(rows)))
-        for some in (rows[i : i + 32] for i in range(0, len(rows), 32)):
-            batch = views.batch(network, some)
+        for start in range(0, len(rows), 32):
+            batch = views.batch(network, rows[start : start + 32])
             means = shares_of(batch).mean(1) * part / len(rows)  # (B, K)
             for mean, label in zip(means, batch.labels, strict=True):
                 numbers = torch.tensor(label.words)

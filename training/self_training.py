@@ -70,12 +70,12 @@ class SelfTrainingLosses:
         thing = thing_labels(share[..., 0])
         _, inputs, tiles = self.views.draw_mosaics(network, max(1, size // 16))
         labels = self._tile_labels(inputs, tiles, scorer.vectors)
-        some = torch.randperm(len(batch.rows))[: max(1, size // 4)]
+        probed = torch.randperm(len(batch.rows))[: max(1, size // 4)]
         large = attention.draw(self.large, network, max(1, size // 16))
         return {
             **single_losses(network, scorer, batch.inputs, batch.labels, share, thing),
             "mosaics": mosaic_loss(network, scorer, inputs, tiles, labels),
-            "probe": probe_loss(network, probe, batch.inputs[some], batch.affinity[some]),
+            "probe": probe_loss(network, probe, batch.inputs[probed], batch.affinity[probed]),
             "probe of large": probe_loss(network, probe, *large),
         }
 

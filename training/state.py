@@ -78,7 +78,7 @@ class State:
 def report(step: int, count: int, losses: Mapping[str, Tensor]) -> None:
     """Print the losses of a step, counted from 0, about ten times in `count` steps and at the last
     one."""
-    every = max(1, count // 10)
-    if (step + 1) % every == 0 or step + 1 == count:
+    interval = max(1, count // 10)
+    if (step + 1) % interval == 0 or step + 1 == count:
         values = (f"{name} {loss.item():.4f}" for name, loss in losses.items())
         print(step + 1, *values, flush=True)

@@ -74,9 +74,9 @@ class Sentences:
 
     def draw(self, count: int) -> tuple[list[str], Tensor]:
         """Sentences and the numbers of their words (count,)."""
-        every, rows, texts = range(len(self.names)), [], []
+        all_rows, rows, texts = range(len(self.names)), [], []
         for _ in range(count):
-            rows.append(random.choice(self.first if random.random() < _FIRST_NAME else every))
+            rows.append(random.choice(self.first if random.random() < _FIRST_NAME else all_rows))
         for row in rows:
             template = random.choice(TEMPLATES) if random.random() < _IN_TEMPLATE else "{}"
             texts.append(template.format(self.names[row]))
@@ -101,10 +101,10 @@ def vectors(words: Words, work: Path) -> Tensor:
     tower = TextTransformer(vocab_size=len(sentences.ids), output_dim=WIDTH, **TEXT).eval()
     tower.load_state_dict(torch.load(work / "text.pt", weights_only=True)["tower"])
     for start in range(0, len(words.all), 16):
-        some = words.all[start : start + 16]
-        texts = [template(word) for word in some for template in OPENAI_IMAGENET_TEMPLATES]
+        part = words.all[start : start + 16]
+        texts = [template(word) for word in part for template in OPENAI_IMAGENET_TEMPLATES]
         rows = encode(tower, sentences.encode(texts))
-        means.append(rows.unflatten(0, (len(some), -1)).mean(1))
+        means.append(rows.unflatten(0, (len(part), -1)).mean(1))
     return F.normalize(torch.cat(means), dim=1)
 
 

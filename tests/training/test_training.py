@@ -179,7 +179,7 @@ def test_regions_of_a_percent_are_measured_and_walls_are_one_word(tmp_path: Path
     (tmp_path / "index.json").write_text(json.dumps([{"file": "a", "words": words}]))
     (tmp_path / "choose.txt").write_text("")
     (tmp_path / "report.txt").write_text("a\n")
-    (case,) = cases.cases(tmp_path)
+    (case,) = cases.read_cases(tmp_path)
     assert case.half == "report"
     assert case.words == ("wall", "ocean")
     assert len(case.distractors) == 10

@@ -44,10 +44,13 @@ def test_photos_are_evaluated_without_any_data(capsys: pytest.CaptureFixture[str
     assert written["environments"][0]["torch"] == torch.__version__
 
 
-def test_every_method_is_a_row_unless_some_are_named() -> None:
+def test_every_method_is_a_row_unless_other_rows_are_asked_for() -> None:
     wide_enough_for_calibration = ["--short-side", "112"]
     assert main([*PHOTOS, "--n", "1", "--out", "all", *wide_enough_for_calibration]) == 0
     assert len(result("all")["results"]) == len(METHODS)
+    assert main([*PHOTOS, "--n", "1", "--out", "ablation", "--ablate"]) == 0
+    labels = [row["label"] for row in result("ablation")["results"]]
+    assert labels == ["neither", "AMF", "CS", "AMF + CS"]
 
 
 @pytest.mark.parametrize(("text", "blocks"), [("6 7", [6, 7]), ("paper-from-0", [7, 8])])

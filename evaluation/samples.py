@@ -1,6 +1,6 @@
 """A labelled set: images with true classes, whatever files they come from."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evaluation.class_lists import ClassName
+from gclip_core.types import Vocabulary
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,3 +56,7 @@ class LabelledSet:
     def fingerprint(self) -> str:
         """A digest of the samples' names in order."""
         return blake2b("\n".join(s.name for s in self.samples).encode(), digest_size=8).hexdigest()
+
+    def vocabulary(self, indices: Iterable[int]) -> Vocabulary:
+        """The phrases of the classes with these indices, a class each."""
+        return Vocabulary(tuple(self.classes[index].phrases for index in indices))

@@ -24,7 +24,6 @@ from evaluation.samples import LabelledSet
 from gclip_core import palette
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Vocabulary
 from training.measure import PLANTED, WAYS
 
 _SIZE = (220, 165)
@@ -41,7 +40,7 @@ def masks(backbone: Backbone, photos: LabelledSet) -> Image.Image:
     for sample in photos.samples:
         image, truth = sample.load()
         there = queried_classes(truth, photos.classes, "present", sample.name)
-        words = Vocabulary(tuple(photos.classes[number].phrases for number in there))
+        words = photos.vocabulary(there)
         of_word = np.full(len(photos.classes) + 1, IGNORE)  # the last is that of ignored pixels
         of_word[list(there)] = range(len(there))
         true_mask = _over(image, words.names, of_word[truth])

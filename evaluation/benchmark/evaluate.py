@@ -24,7 +24,6 @@ from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_choice
 from gclip_core.registry import BACKBONES
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Vocabulary
 from gclip_core.vocabulary import unknown_phrases
 
 
@@ -103,8 +102,8 @@ def _add_up(parts: Sequence[tuple[Path, Tally]]) -> Tally:
 
 def _note_unknown_words(experiment: Experiment) -> None:
     """Print which phrases are not in the backbone's training words, if those are known."""
-    backbone = experiment.segmenter.backbone
-    vocabulary = Vocabulary(tuple(c.phrases for c in experiment.dataset.classes))
+    backbone, dataset = experiment.segmenter.backbone, experiment.dataset
+    vocabulary = dataset.vocabulary(range(len(dataset.classes)))
     unknown = unknown_phrases(backbone, vocabulary)
     if not unknown:
         return

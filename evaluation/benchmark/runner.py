@@ -23,7 +23,7 @@ from evaluation.metric import IGNORE, Counts
 from evaluation.queries import queried_classes
 from evaluation.samples import Sample
 from gclip_core.refine import refined
-from gclip_core.types import Method, Vocabulary
+from gclip_core.types import Method
 from gclip_core.version import __version__
 
 SAVE_EVERY_S = 30.0
@@ -98,8 +98,7 @@ def _segmentations(
     experiment: Experiment, image: Image.Image, words: Sequence[int]
 ) -> Iterator[tuple[Method, NDArray[np.integer]]]:
     """Labels (H, W) of an image as indices into ``words``, once for each computation."""
-    segmenter, classes = experiment.segmenter, experiment.dataset.classes
-    vocabulary = Vocabulary(tuple(classes[c].phrases for c in words))
+    segmenter, vocabulary = experiment.segmenter, experiment.dataset.vocabulary(words)
     encoded = segmenter.encode(image)
     suppressed = {None: encoded}  # the upper blocks run once for each suppression
     for method in dict.fromkeys(computation(row.method) for row in experiment.rows):

@@ -12,7 +12,6 @@ from evaluation.samples import LabelledSet, Sample
 from gclip_core.methods import METHODS
 from gclip_core.refine import REFINEMENTS, Refinement, guided, refined
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Vocabulary
 
 COMPARED = ("gclip", "clearclip")
 RULES = ("present", "present+10")
@@ -59,8 +58,7 @@ def _photo(
     iou: dict[str, list[float]] = {label: [] for label in refinements}
     for method, rule in product(COMPARED, RULES):
         words = queried_classes(truth, dataset.classes, rule, sample.name)
-        vocabulary = Vocabulary(tuple(dataset.classes[c].phrases for c in words))
-        plain = segmenter.segment(encoded, vocabulary, METHODS[method])
+        plain = segmenter.segment(encoded, dataset.vocabulary(words), METHODS[method])
         for label, refinement in refinements.items():
             labels = refined(plain, image, refinement, bounded=False).labels.numpy()
             counts = metric.confusion(truth, np.array(words)[labels], len(dataset.classes))

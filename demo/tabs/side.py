@@ -43,7 +43,7 @@ class Masks:
     where no truth is known; ``gain`` are photos and AMF's mIoU on them, before and after;
     ``repair`` is mIoU by switches (AMF, CS) under a simulation. ``refined`` names how the edges
     follow the photo, "none" if plain; ``plain`` is mIoU before and after with plain edges, None
-    without truth.
+    without truth, and where edges are plain.
     """
 
     sides: Sequence[Side]
@@ -195,7 +195,10 @@ def _masks(engine: Engine, answer: Answer, compared: Compared) -> Masks:
 def _plain_scores(
     engine: Engine, question: Question, compared: Compared
 ) -> tuple[float, float] | None:
-    """mIoU before and after with plain edges, as in the papers; None without truth."""
+    """mIoU before and after with plain edges, as in the papers; None without a truth, and where
+    edges are plain."""
+    if question.scene.picture.truth is None or question.refine == "none":
+        return None
     plain = replace(question, refine="none")
     before, after = (engine.segment(plain, used) for used in (compared.before, question.chosen))
     return None if before.miou is None or after.miou is None else (before.miou, after.miou)

@@ -464,3 +464,12 @@ def test_what_a_tab_shows_is_a_component_of_its_own(built: Page, entry: TabEntry
     answer = compute(engine(), resolve(engine(), request))
     shown = entry.view(entry.compute(engine(), answer))
     assert shown and set(shown) <= set(built.sections[entry.name].parts)
+
+
+def test_scores_with_plain_edges_on_side_by_side_are_those_of_compare() -> None:
+    plain = side.compute(engine(), answer_of(refine="guided")).masks.plain
+    request = Request(SETTINGS.changed(refine="guided"), plain=True)
+    content = compare.compute(engine(), compute(engine(), resolve(engine(), request)))
+    rows = {row.name: row.mask for row in content.rows}
+    assert plain == (rows["clearclip"].miou, rows["gclip"].miou)
+    assert side.compute(engine(), answer_of(refine="none")).masks.plain is None
